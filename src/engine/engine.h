@@ -1,0 +1,47 @@
+/*
+ * engine.h - the engine's side: handles, calls, waiting. No thread, no signal. One mutex guards all of struct brood; nothing blocks under it.
+ *
+ * Waiting among threads: one leads (it polls the channel beside its own socket and dispatches for all), the others sleep on an eventfd each beside their own socket. A leader that has what it
+ * wants wakes one follower to lead. A thread that only polls brood_fd() is told by an eventfd in that epoll when another thread's dispatch brought a verdict that nobody waits for.
+ */
+#ifndef BROOD_ENGINE_H
+#define BROOD_ENGINE_H
+
+#include "../wire/shared.h"
+#include <brood.h>
+#include <sys/types.h>
+
+struct engine_config {
+	const struct brood_options *options;   /* resolved */
+	struct shared *shared;
+	int channel_fd, log_fd;                /* engine's ends */
+	uint32_t records;                      /* job records on both sides */
+	pid_t supervisor_pid;
+};
+/* Before the fork, so that nothing can fail after it: allocates all that the engine needs. */
+int engine_prepare(const struct engine_config *config, struct brood **ret_brood);
+int engine_adopt(struct brood *brood);         /* in the engine, first thing: pdeathsig, epoll, wipe-on-fork page armed. 0 or -errno */
+struct brood *engine_free(struct brood *brood);
+int engine_rearm(struct brood *brood);
+void engine_error(const char *format, ...) __attribute__((format(printf, 1, 2)));   /* what brood_error() says; per thread */
+
+/* The public calls' bodies; src/brood.c dispatches between these and src/inline.c. Same contracts as in brood.h. */
+struct engine_job { brood_fn *fn; const char *name; const struct brood_job_options *options; };
+int engine_open(struct brood *b, const struct engine_job *job, int *ret_fd, struct brood_handle **ret_handle);
+int engine_give(struct brood *b, const struct engine_job *job, int fd, struct brood_handle **ret_handle);
+struct engine_bytes { const void *request; size_t request_size; void *reply; size_t reply_size; };
+ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict);
+uint64_t engine_id(const struct brood_handle *h);
+int engine_fetch(struct brood_handle *h, struct brood_verdict *ret);
+int engine_wait(struct brood_handle *h, uint32_t timeout_ms, struct brood_verdict *ret);
+void engine_release(struct brood_handle *h);
+int engine_cancel(struct brood *b, uint64_t id);
+int engine_fd(struct brood *b);
+int engine_dispatch(struct brood *b);
+int engine_wait_ready(struct brood *b, uint32_t timeout_ms);
+int engine_stop(struct brood *b);
+int engine_set_init_data(struct brood *b, const void *data, size_t size, const int *fds, size_t fds_count);
+int engine_notify(struct brood *b, uint32_t kind, const char *text);
+int engine_stats(struct brood *b, struct brood_stats *ret);
+
+#endif

@@ -1,0 +1,19 @@
+/* fds.h - the process's table of open files. */
+#ifndef BROOD_OS_FDS_H
+#define BROOD_OS_FDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Closes all fds >= 3 but those in keep (any order, duplicates and fds < 3 fine; at most 256). close_range(), else /proc/self/fd, else a loop to the limit. */
+int fds_close_all_but(const int *keep, size_t keep_count);
+/* How many fds are open now: stat of /proc/self/fd (6.2), else reading it; -errno when there is no /proc. Takes no fd that it would count. */
+int fds_count(void);
+int fds_cloexec(int fd, bool on);
+int fds_dup_above(int fd, int min);          /* F_DUPFD_CLOEXEC */
+int fds_null_onto(int fd, int flags);        /* /dev/null opened with flags (O_RDONLY, ...) becomes fd */
+int fds_fill_standard(void);                 /* 0-2 that are closed become /dev/null, so that no socket of ours lands there */
+/* RLIMIT_NOFILE: soft up to at least `need` (in this process). 0; -EMFILE when hard is lower, and *ret_hard has it. */
+int fds_raise_limit(size_t need, size_t *ret_hard);
+
+#endif

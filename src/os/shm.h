@@ -1,0 +1,11 @@
+/* shm.h - shared and guarded memory. */
+#ifndef BROOD_OS_SHM_H
+#define BROOD_OS_SHM_H
+#include <stddef.h>
+void *shm_anonymous(size_t size);                    /* MAP_SHARED|MAP_ANONYMOUS, zeroed; NULL */
+int shm_wipe_on_fork(void *page, size_t size);       /* MADV_WIPEONFORK: a forked child reads zeros */
+void *shm_stack(size_t size);                        /* private, no-reserve, a guard page below; lowest usable address, NULL */
+void shm_stack_free(void *stack, size_t size);
+int shm_memfd(const char *name, const void *data, size_t size, const int *seals);  /* filled and sealed by *seals; fd or -errno */
+size_t shm_page(void);
+#endif

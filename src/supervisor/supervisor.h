@@ -1,0 +1,33 @@
+/*
+ * supervisor.h - the original process: too dull to crash. See supervisor.c.
+ */
+#ifndef BROOD_SUPERVISOR_H
+#define BROOD_SUPERVISOR_H
+
+#include "../guard/guard.h"
+#include "../os/notify.h"
+#include "../os/signals.h"
+#include "../wire/shared.h"
+#include "../worker/worker.h"
+
+struct supervisor;
+struct supervisor_config {
+	const struct brood_options *options;   /* resolved */
+	struct shared *shared;
+	struct notify notify;
+	uint32_t records;
+	int channel_fd, log_fd;                /* supervisor's ends */
+	struct signals_state signals;          /* the caller's, for the children */
+	/* roles never include each other: the front door passes them */
+	void (*worker_main)(struct worker_config *);
+	void (*guard_main)(struct guard_config *);
+};
+/* Before the first fork: memory, epoll, signalfd. */
+int supervisor_prepare(const struct supervisor_config *config, struct supervisor **ret);
+struct supervisor *supervisor_free(struct supervisor *s);
+/* In the child that becomes the engine: closes what prepare opened. */
+void supervisor_leave(struct supervisor *s);
+/* After the engine's fork. Never returns: ends as the engine did. */
+void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * frame.h - bytes: a header and one message, with fds, as one SEQPACKET (or DGRAM) packet. Encoding and decoding make no system call and are fuzzed; frame_send and frame_receive
+ * are the thin shell over src/os/sockets.h.
+ *
+ * A frame says how many fds it carries; the getter moves one out; frame_done() closes what is left. Nothing in a frame is trusted: frame_decode() checks magic, version, type,
+ * size (exact or within the type's bounds), the count of fds, and that text ends with a NUL.
+ */
+#ifndef BROOD_WIRE_FRAME_H
+#define BROOD_WIRE_FRAME_H
+
+#include "../os/sockets.h"
+#include "message.h"
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRAME_MAGIC   0x6272u
+#define FRAME_VERSION 1
+struct frame_header { uint16_t magic; uint8_t version, type; uint32_t size; uint32_t fds; uint32_t pad; };   /* size: with the header */
+#define FRAME_MAX 2048
+
+struct frame {
+	struct frame_header header;                    /* right before the payload: one buffer on the wire */
+	union {
+		struct message_job job; struct message_run run; struct message_cancel cancel; struct message_notify notify;
+		struct message_init_data init_data; struct message_verdict verdict; struct message_pool pool; struct message_log log;
+		struct message_ready ready; struct message_finished finished; struct message_escaped escaped; struct message_job_log job_log;
+		unsigned char bytes[FRAME_MAX - sizeof(struct frame_header)];
+	};
+	/* not on the wire */
+	int fds[SOCKETS_FDS_MAX];
+	size_t fds_count;
+	int fds_lost;                                  /* the kernel dropped fds on the way: a limit of the receiver's */
+};
+
+/* Zeroes the header and the type's fixed part, and sets the header. Returns f. */
+struct frame *frame_begin(struct frame *f, enum message_type type);
+/* Appends the variable part (JOB's and RUN's arg). -EMSGSIZE. */
+int frame_append(struct frame *f, const void *data, size_t size);
+/* The variable part: its start; its size is the message's own arg_size. */
+const void *frame_rest(const struct frame *f);
+/* Checks `size` received bytes that stand in f: 0, or -EBADMSG. */
+int frame_decode(struct frame *f, size_t size);
+/* Sends, with f->fds (which stay the caller's). 0 or -errno as sockets_send(). */
+int frame_send(int fd, struct frame *f);
+/* One frame. 1: f has it; 0: the end; -EAGAIN; -EBADMSG: nonsense (fds closed, f->header.type 0); -errno. flags: 0 blocks, MSG_DONTWAIT. Fewer fds than the header says, and fds_lost: still 1. */
+int frame_receive(int fd, struct frame *f, int flags);
+int frame_take_fd(struct frame *f, size_t index);  /* moves it out; -1 when there is none */
+void frame_done(struct frame *f);                  /* closes the fds that were not taken */
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * worker.h - the process in which jobs run. worker_main() is called in the new child, on the supervisor's stack, and never returns. It
+ *   1. sets PDEATHSIG and checks the parent, setsid(), becomes a subreaper (so that what a job's child leaves behind is found), writes its roster entry, drops roster, board and other desks;
+ *   2. closes all fds but 0-2, channel, keep-list, init fds; stdin from /dev/null; signals, stdio, exit hook, title, oom mark, core limit;
+ *   3. goes over to a stack of its own (makecontext: unwinding ends there), runs worker_init, remembers cwd, umask, fds, dispositions; says READY;
+ *   4. blocks in one recvmsg until RUN or END, runs the job inside its frame (frame.c), puts right what it left (hygiene.c), says FINISHED.
+ */
+#ifndef BROOD_WORKER_H
+#define BROOD_WORKER_H
+
+#include "../wire/shared.h"
+#include <brood.h>
+#include <sys/types.h>
+
+struct worker_config {                 /* filled by the supervisor in the child, before worker_main(); lives as long as the process */
+	const struct brood_options *options;   /* resolved: no zeros for defaults; arrays valid */
+	struct shared *shared;
+	uint32_t slot, generation;
+	int channel_fd;
+	pid_t supervisor_pid;
+	int oom_score_adj;             /* to set; -1001: leave it */
+	bool core;                     /* cores are allowed now */
+	int init_memfd;                /* -1: none */
+	uint64_t init_data_size;
+	uint32_t init_version;
+	int init_fds[BROOD_INIT_FDS_MAX];
+	uint32_t init_fds_count;
+};
+void worker_main(struct worker_config *config) __attribute__((noreturn));
+
+/* For inline mode (src/inline.c): a job without a worker. Same struct brood_job, same calls. */
+struct job_inline { int fd; uint64_t id; size_t request_size; const void *arg; size_t arg_size; const char *name; };
+int worker_run_inline(brood_fn *fn, const struct job_inline *job, bool *ret_took_fd);   /* what fn returned; the caller closes fd unless taken */
+
+#endif
