@@ -33,10 +33,16 @@ static inline uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
+/* `ns` after `start`; what cannot be told is never. */
+static inline uint64_t time_after_ns(uint64_t start, uint64_t ns)
+{
+	return ns > TIME_NEVER - start ? TIME_NEVER : start + ns;
+}
+
 /* `ms` after `start`; UINT32_MAX (BROOD_FOREVER) is never. */
 static inline uint64_t time_after_ms(uint64_t start, uint32_t ms)
 {
-	return ms == UINT32_MAX ? TIME_NEVER : start + (uint64_t)ms * NS_PER_MS;
+	return ms == UINT32_MAX ? TIME_NEVER : time_after_ns(start, (uint64_t)ms * NS_PER_MS);
 }
 
 /* What poll() and epoll_wait() want for "until `when`": rounded up, so that a timer never comes early; -1 for never. */
@@ -48,7 +54,7 @@ static inline int time_poll_ms(uint64_t now, uint64_t when)
 		return -1;
 	if (when <= now)
 		return 0;
-	ms = (when - now + NS_PER_MS - 1) / NS_PER_MS;
+	ms = (when - now - 1) / NS_PER_MS + 1;
 	return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 

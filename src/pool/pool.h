@@ -12,25 +12,31 @@
 /*
  * backoff.c - when to spawn again. A death is young when the worker was not ready yet, or ended by itself before its first job within healthy_ms. The first three in a row cost
  * nothing (a kill that happens to hit a birth is no crash loop), then the pause doubles from min to max, with up to a quarter of jitter taken off. A worker ready for healthy_ms, or
- * through one job, sets it back. start_limit in a row while no worker is ready: degraded.
+ * through one job, sets it back. start_limit in a row while no worker is ready: degraded. Deaths while a pause runs are of the wave that began it: they count, but do not double it again.
  */
 #define BACKOFF_FREE 3
-struct backoff { uint32_t min_ms, max_ms, limit; uint32_t young; uint64_t not_before; uint64_t random; bool degraded; };
+struct backoff {
+	uint32_t min_ms, max_ms, limit;
+	uint32_t young, pauses, failures;      /* in a row: young deaths, pauses for them, failed spawns */
+	uint64_t not_before, retry_at;         /* the end of the pause for young deaths, and for failed spawns */
+	uint64_t random;
+	bool degraded;
+};
 void backoff_init(struct backoff *b, uint32_t min_ms, uint32_t max_ms, uint32_t limit, uint64_t seed);
 void backoff_young_death(struct backoff *b, uint64_t now, uint32_t ready_workers);   /* may set degraded */
-void backoff_spawn_failed(struct backoff *b, uint64_t now);                          /* fork said no: pause, but nobody is degraded by it */
+void backoff_spawn_failed(struct backoff *b, uint64_t now);                          /* fork said no: pause (at most 1 s), but nobody is degraded by it */
 bool backoff_healthy(struct backoff *b);                                             /* true: was degraded and is no more */
 uint64_t backoff_next(const struct backoff *b);                                      /* no spawn before this time; 0: at once */
 
 /*
  * fold.c - log lines that repeat. Each key (a hash of level, event and text without digits) may pass `burst` lines in a window; further ones are counted. fold_due() gives, one a call, the
- * counts of windows that have ended. A fixed table: when it is full the oldest window is ended early.
+ * counts of windows that have ended (with TIME_NEVER as `now`: of all). A fixed table: when it is full the oldest window is ended early.
  */
 #define FOLD_KEYS 32
 struct fold_entry { uint64_t key, began; uint32_t passed, held; struct message_log last; };
 struct fold { uint32_t burst; uint64_t window_ns; struct fold_entry entries[FOLD_KEYS]; };
 void fold_init(struct fold *f, uint32_t burst, uint64_t window_ns);
-/* 1: pass it on, 0: held. When a window had to end early for it, *ret_summary gets its line and *ret_has_summary is true. */
+/* 1: pass it on, 0: held. When a window had to end for it (early, or because nobody asked fold_due() in time), *ret_summary gets its line and *ret_has_summary is true: say that first. */
 int fold_line(struct fold *f, uint64_t now, const struct message_log *line, struct message_log *ret_summary, bool *ret_has_summary);
 bool fold_due(struct fold *f, uint64_t now, struct message_log *ret_summary);        /* "(37 more like this in 10 s) worker 3 ..." with event REPEATED */
 uint64_t fold_next(const struct fold *f);                                            /* TIME_NEVER: nothing held */
@@ -39,6 +45,7 @@ uint64_t fold_next(const struct fold *f);                                       
  * ladder.c - the end of a running job, step by step: soft (a signal that the job can notice), then condemn (swap the desk word; the winner kills: SIGABRT first when the job asked, SIGKILL
  * after core_ms), then, when the swap was lost (the function has ended), a last wait for FINISHED, then a kill all the same (stuck).
  */
+#define LADDER_LAST_WAIT_MS 1000
 enum ladder_step { LADDER_RUNNING, LADDER_SOFT, LADDER_ABORTED, LADDER_KILLED, LADDER_ENDED };
 enum ladder_action { LADDER_NOTHING, LADDER_DO_SOFT, LADDER_DO_CONDEMN, LADDER_DO_KILL, LADDER_DO_KILL_STUCK };
 enum ladder_cause { LADDER_CAUSE_NONE, LADDER_CAUSE_DEADLINE, LADDER_CAUSE_CANCEL, LADDER_CAUSE_STOP };
@@ -46,7 +53,7 @@ struct ladder { enum ladder_step step; enum ladder_cause cause; uint64_t next; u
 void ladder_start(struct ladder *l, uint64_t now, uint32_t run_ms, uint32_t grace_ms, uint32_t core_ms, bool abort);
 /* The wish to end it now, from cancel or stop: makes the soft step due at once (no effect when it is past). */
 void ladder_hurry(struct ladder *l, uint64_t now, enum ladder_cause cause);
-enum ladder_action ladder_due(struct ladder *l, uint64_t now);       /* what is due; call until NOTHING. DO_CONDEMN must be answered by ladder_condemned() */
+enum ladder_action ladder_due(struct ladder *l, uint64_t now);       /* what is due; call until NOTHING. DO_CONDEMN must be answered by ladder_condemned(): nothing is due before */
 enum ladder_action ladder_condemned(struct ladder *l, uint64_t now, bool won);   /* what to do now: DO_KILL (SIGABRT if l->step is ABORTED after the call) or NOTHING */
 uint64_t ladder_next(const struct ladder *l);                        /* TIME_NEVER: nothing more */
 
@@ -56,24 +63,28 @@ uint64_t ladder_next(const struct ladder *l);                        /* TIME_NEV
 struct fate_facts {
 	const struct message_finished *finished;   /* valid one for this job, or NULL */
 	uint32_t escaped;                          /* ESCAPED_*, 0 */
-	uint64_t word;                             /* the desk word, hostile */
+	uint64_t word;                             /* the desk word, hostile. When condemned: as it was before the swap, for CONDEMNED does not tell whether fn was entered */
 	uint64_t sequence;
 	bool ended;                                /* the process has ended: code and status are si_code (CLD_*) and si_status */
 	int code, status;
-	int kill_signal;                           /* that Brood sent to end it, 0 */
+	int kill_signal;                           /* the last that Brood sent to end it, 0 */
+	bool abort;                                /* the job asked for SIGABRT (ladder.abort): when condemned, that came before any SIGKILL */
 	bool condemned;                            /* the swap was won */
 	enum ladder_cause cause;
 	bool protocol;                             /* dropped for nonsense */
 	bool stuck;
 	bool memory;                               /* peak came to worker_memory */
 };
-/* Sets outcome, detail, code, signal, core, started, left. Returns false when there is no verdict but another try: the worker died before fn was entered, by no condemning. */
+/* Sets outcome, detail, code, signal, core, started, left. Returns false when there should be another try: the worker died before fn was entered, by no condemning (or says that it finished what
+ * it never began). They are set then too, for a job that may have no other try: crashed, started 0. */
 bool fate_decide(const struct fate_facts *facts, struct brood_verdict *verdict);
 bool fate_retryable(const struct brood_verdict *verdict);            /* a kill from outside */
 
 /*
  * halt.c - the pool's stop: DRAIN (no new jobs; queued and running ones may finish), CANCEL (queued refused, running ones hurried, idle workers asked to end), KILL, DONE. Each step is bounded.
+ * CANCEL ends early when no worker is alive and no job is out; then KILL is left out.
  */
+#define HALT_KILL_MS 5000
 enum halt_phase { HALT_NONE, HALT_DRAIN, HALT_CANCEL, HALT_KILL, HALT_DONE };
 struct halt { enum halt_phase phase; uint64_t next; uint32_t stop_ms; };
 void halt_begin(struct halt *h, uint64_t now, uint32_t drain_ms, uint32_t stop_ms);   /* again: only ever shortens */
@@ -94,18 +105,19 @@ struct slot_link *slots_first(struct slots *s, enum slot_state state); /* IDLE: 
 /*
  * records.c - job records, made once. A job's id modulo their number is its record.
  */
-enum record_state { RECORD_FREE, RECORD_QUEUED, RECORD_RUNNING, RECORD_TOLD };   /* TOLD: the verdict waits for the socket */
+enum record_state { RECORD_FREE, RECORD_CLAIMED, RECORD_QUEUED, RECORD_RUNNING, RECORD_TOLD };   /* CLAIMED: new, in no list yet. TOLD: the verdict waits for the socket */
 struct record_link { struct list link; uint64_t id; enum record_state state; };  /* embedded; first member of the owner's record */
 struct records { char *memory; size_t stride; uint32_t count; struct list queue, told; uint32_t queued, queued_peak, out; };
-int records_init(struct records *r, uint32_t count, size_t stride);
+int records_init(struct records *r, uint32_t count, size_t stride);    /* 0; -ENOMEM; -EINVAL. Records are zeroed, and their memory is untouched until they are claimed */
 void records_free(struct records *r);
-struct record_link *records_claim(struct records *r, uint64_t id);     /* NULL: taken, or id 0 */
+struct record_link *records_claim(struct records *r, uint64_t id);     /* CLAIMED. NULL: taken, or id 0 */
 struct record_link *records_find(struct records *r, uint64_t id);      /* out, not FREE; NULL */
+/* From any state but FREE and TOLD; a move that makes no sense (a second verdict) aborts: a bug of ours. */
 void records_queue(struct records *r, struct record_link *l, bool front);
 struct record_link *records_next(struct records *r);                   /* the first in the queue, still in it; NULL */
 void records_run(struct records *r, struct record_link *l);
 void records_tell(struct records *r, struct record_link *l);
 struct record_link *records_told(struct records *r);                   /* the first verdict that waits; NULL */
-void records_release(struct records *r, struct record_link *l);
+void records_release(struct records *r, struct record_link *l);        /* from any state: free again */
 
 #endif

@@ -1,0 +1,131 @@
+/*
+ * fate.c - what became of a job, from what is known when its worker has finished or ended. Facts that a worker made (FINISHED, ESCAPED, the desk word) only decide about its own job.
+ *
+ * In this order, the first that fits:
+ *   ours        Brood won the condemning swap, and the process ended by what Brood did then: timed out or cancelled. Not so when it ended by something else: a job that crashed, and whose core was
+ *               being written when its time was up, has crashed; the SIGKILL that cut the dump short is not what ended it.
+ *   finished    the worker's word for it: done, failed, or refused before fn was entered. It says so after its own swap, so that it and "ours" exclude each other, unless it lies.
+ *   not started the worker died before fn was entered: another try (false). Also when it was dropped for nonsense then: that was an earlier job's doing.
+ *   escaped, protocol, stuck, and at last the wait status alone.
+ *
+ * Started means: not provably untouched. Only ASSIGNED(sequence) proves that fn was not entered; a word that makes no sense was scribbled by something that ran.
+ */
+#include "pool.h"
+
+#include <signal.h>
+
+#define LEFT_KNOWN (BROOD_LEFT_THREADS | BROOD_LEFT_FDS | BROOD_LEFT_CHILDREN | BROOD_LEFT_MEMORY | BROOD_LEFT_MASK | BROOD_LEFT_TIMERS | BROOD_LEFT_CWD | \
+                    BROOD_LEFT_UMASK | BROOD_LEFT_HANDLERS)
+#define REFUSED_BY_WORKER (FINISHED_REFUSED_POINTER | FINISHED_NO_FD)
+
+static bool fate_started(const struct fate_facts *f)
+{
+	return f->word != DESK_WORD(f->sequence, DESK_ASSIGNED);
+}
+
+static bool fate_by_signal(const struct fate_facts *f)
+{
+	return f->ended && (f->code == CLD_KILLED || f->code == CLD_DUMPED);
+}
+
+/* Did the process end by the kill that followed the won swap? With SIGABRT the job may have a handler that exits; SIGKILL follows it in any case. */
+static bool fate_ours(const struct fate_facts *f)
+{
+	bool aborted = f->abort || f->kill_signal == SIGABRT;
+
+	if (!f->condemned || f->cause == LADDER_CAUSE_NONE)
+		return false;
+	if (!f->ended || !fate_started(f))
+		return true;
+	if (f->code == CLD_EXITED)
+		return aborted;
+	if (!fate_by_signal(f))
+		return true;           /* nobody knows how it ended: the swap is all there is */
+	if (f->kill_signal != 0 && f->status == f->kill_signal)
+		return true;
+	return aborted && (f->status == SIGABRT || f->status == SIGKILL);
+}
+
+static void fate_set(struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
+{
+	v->outcome = outcome;
+	v->detail = detail;
+}
+
+static void fate_from_finished(const struct fate_facts *f, struct brood_verdict *v)
+{
+	const struct message_finished *m = f->finished;
+
+	v->left = m->left & LEFT_KNOWN;
+	v->signal = v->core = 0;       /* what ended the worker later is not this job's story */
+	v->started = !(m->flags & REFUSED_BY_WORKER);
+	if (m->flags & FINISHED_REFUSED_POINTER) {
+		fate_set(v, BROOD_REFUSED, BROOD_DETAIL_BAD_POINTER);
+	} else if (m->flags & FINISHED_NO_FD) {
+		fate_set(v, BROOD_REFUSED, BROOD_DETAIL_FD_LOST);
+	} else if (m->code == 0) {
+		fate_set(v, BROOD_DONE, BROOD_DETAIL_NONE);
+	} else {
+		fate_set(v, BROOD_FAILED, f->memory || (m->left & BROOD_LEFT_MEMORY) ? BROOD_DETAIL_MEMORY : BROOD_DETAIL_NONE);
+		v->code = m->code;
+	}
+}
+
+/* SIGKILL is the one signal of which we know who did not send it. One of ours without a won swap: the function had ended and nothing followed. */
+static enum brood_detail fate_signal_detail(const struct fate_facts *f)
+{
+	if (f->status == SIGKILL)
+		return f->kill_signal == SIGKILL ? BROOD_DETAIL_STUCK : BROOD_DETAIL_OUTSIDE;
+	return f->memory ? BROOD_DETAIL_MEMORY : BROOD_DETAIL_NONE;
+}
+
+static void fate_from_end(const struct fate_facts *f, struct brood_verdict *v)
+{
+	bool by_signal = fate_by_signal(f);
+	bool exited = f->ended && f->code == CLD_EXITED;
+
+	if (f->escaped == ESCAPED_LONGJMP || f->escaped == ESCAPED_THREAD_EXIT) {
+		fate_set(v, BROOD_CRASHED, f->escaped == ESCAPED_LONGJMP ? BROOD_DETAIL_LONGJMP : BROOD_DETAIL_THREAD_EXIT);
+	} else if (f->escaped || f->protocol) {
+		fate_set(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
+	} else if (f->stuck && !exited && !(by_signal && f->status != SIGKILL)) {
+		fate_set(v, BROOD_CRASHED, BROOD_DETAIL_STUCK);
+	} else if (by_signal) {
+		fate_set(v, BROOD_CRASHED, fate_signal_detail(f));
+	} else if (exited && v->started) {
+		fate_set(v, BROOD_EXITED, f->memory ? BROOD_DETAIL_MEMORY : BROOD_DETAIL_NONE);
+		v->code = f->status;
+	} else {
+		fate_set(v, BROOD_CRASHED, f->memory ? BROOD_DETAIL_MEMORY : BROOD_DETAIL_NONE);
+	}
+}
+
+bool fate_decide(const struct fate_facts *f, struct brood_verdict *v)
+{
+	v->code = 0;
+	v->left = 0;
+	v->signal = fate_by_signal(f) ? f->status : 0;
+	v->core = f->ended && f->code == CLD_DUMPED;
+	v->started = fate_started(f);
+
+	if (fate_ours(f)) {
+		fate_set(v, f->cause == LADDER_CAUSE_DEADLINE ? BROOD_TIMED_OUT : BROOD_CANCELLED,
+		         f->cause == LADDER_CAUSE_STOP ? BROOD_DETAIL_STOPPED : BROOD_DETAIL_NONE);
+		return true;
+	}
+	if (f->finished && (v->started || (f->finished->flags & REFUSED_BY_WORKER))) {
+		fate_from_finished(f, v);
+		return true;
+	}
+	fate_from_end(f, v);
+	if (f->finished && !v->started) {      /* it says that it did what its desk says it never began */
+		fate_set(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
+		return false;
+	}
+	return v->started || f->escaped || f->stuck;
+}
+
+bool fate_retryable(const struct brood_verdict *v)
+{
+	return v->outcome == BROOD_CRASHED && v->detail == BROOD_DETAIL_OUTSIDE;
+}

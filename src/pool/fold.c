@@ -1,0 +1,134 @@
+/*
+ * fold.c - see pool.h. An entry is a window: it begins with the first line of its key, lets `burst` lines pass and counts the others until its time is up. An entry whose key is 0 is free. A
+ * window that ends without held lines ends without a word, and needs no wake-up.
+ */
+#include "pool.h"
+
+#include <stdio.h>
+
+/* FNV-1a over what makes two lines equal: level, event, and the text without its digits (pids, slots, job ids, times differ in equal lines). */
+static uint64_t fold_key(const struct message_log *line)
+{
+	uint64_t hash = 0xcbf29ce484222325ull;
+	const uint32_t head[2] = { line->level, line->event };
+	const unsigned char *bytes = (const unsigned char *)head;
+
+	for (size_t i = 0; i < sizeof(head); i++)
+		hash = (hash ^ bytes[i]) * 0x100000001b3ull;
+	for (size_t i = 0; i < sizeof(line->text) && line->text[i]; i++)
+		if (line->text[i] < '0' || line->text[i] > '9')
+			hash = (hash ^ (unsigned char)line->text[i]) * 0x100000001b3ull;
+	return hash ? hash : 1;
+}
+
+static uint64_t fold_end(const struct fold *f, const struct fold_entry *e)
+{
+	return time_after_ns(e->began, f->window_ns);
+}
+
+static bool fold_over(const struct fold *f, const struct fold_entry *e, uint64_t now)
+{
+	return now >= fold_end(f, e);
+}
+
+/* The entry's last line, with the count before it; then the entry is free. */
+static void fold_summary(const struct fold *f, struct fold_entry *e, uint64_t now, struct message_log *ret)
+{
+	uint64_t elapsed = MIN(now > e->began ? now - e->began : 0, f->window_ns);
+	bool seconds = elapsed >= NS_PER_S;
+	uint64_t figure = seconds ? (elapsed + NS_PER_S / 2) / NS_PER_S : (elapsed + NS_PER_MS - 1) / NS_PER_MS;
+	int n;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->level = e->last.level;
+	ret->event = BROOD_EVENT_REPEATED;
+	ret->pid = e->last.pid;
+	ret->slot = e->last.slot;
+	ret->job = e->last.job;
+	n = snprintf(ret->text, sizeof(ret->text), "(%u more like this in %llu %s) ", e->held, (unsigned long long)figure, seconds ? "s" : "ms");
+	if (n > 0 && (size_t)n < sizeof(ret->text))
+		memcpy(ret->text + n, e->last.text, strnlen(e->last.text, sizeof(ret->text) - (size_t)n - 1));
+	e->key = 0;
+	e->held = 0;
+}
+
+void fold_init(struct fold *f, uint32_t burst, uint64_t window_ns)
+{
+	memset(f, 0, sizeof(*f));
+	f->burst = burst;
+	f->window_ns = window_ns;
+}
+
+static struct fold_entry *fold_find(struct fold *f, uint64_t key)
+{
+	for (size_t i = 0; i < FOLD_KEYS; i++)
+		if (f->entries[i].key == key)
+			return &f->entries[i];
+	return NULL;
+}
+
+/* A place for a new key: a free one, one whose window ended without a word, else the oldest. */
+static struct fold_entry *fold_place(struct fold *f, uint64_t now)
+{
+	struct fold_entry *oldest = &f->entries[0];
+
+	for (size_t i = 0; i < FOLD_KEYS; i++) {
+		struct fold_entry *e = &f->entries[i];
+
+		if (!e->key || (!e->held && fold_over(f, e, now)))
+			return e;
+		if (e->began < oldest->began)
+			oldest = e;
+	}
+	return oldest;
+}
+
+int fold_line(struct fold *f, uint64_t now, const struct message_log *line, struct message_log *ret_summary, bool *ret_has_summary)
+{
+	uint64_t key = fold_key(line);
+	struct fold_entry *e = fold_find(f, key);
+
+	*ret_has_summary = false;
+	if (!e || fold_over(f, e, now)) {
+		if (!e)
+			e = fold_place(f, now);
+		if (e->key && e->held) {
+			fold_summary(f, e, now, ret_summary);
+			*ret_has_summary = true;
+		}
+		e->key = key;
+		e->began = now;
+		e->passed = e->held = 0;
+	}
+	if (e->passed < f->burst) {
+		e->passed++;
+		return 1;
+	}
+	if (e->held < UINT32_MAX)
+		e->held++;
+	e->last = *line;
+	return 0;
+}
+
+bool fold_due(struct fold *f, uint64_t now, struct message_log *ret_summary)
+{
+	for (size_t i = 0; i < FOLD_KEYS; i++) {
+		struct fold_entry *e = &f->entries[i];
+
+		if (!e->key || !e->held || !fold_over(f, e, now))
+			continue;
+		fold_summary(f, e, now, ret_summary);
+		return true;
+	}
+	return false;
+}
+
+uint64_t fold_next(const struct fold *f)
+{
+	uint64_t next = TIME_NEVER;
+
+	for (size_t i = 0; i < FOLD_KEYS; i++)
+		if (f->entries[i].key && f->entries[i].held)
+			next = MIN(next, fold_end(f, &f->entries[i]));
+	return next;
+}

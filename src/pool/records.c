@@ -1,0 +1,127 @@
+/*
+ * records.c - see pool.h. A record is in the queue when QUEUED, in `told` when TOLD, else in no list. The memory is zeroed and not touched before a record is claimed (FREE is 0, a link
+ * is made at the claim): a pool with room for many jobs costs only what it has used.
+ *
+ * Which id comes is the engine's doing, and the engine may be broken: a claim of what is taken is answered, not fatal. A move that makes no sense is a bug of ours and aborts: above all a
+ * second verdict for one job.
+ */
+#include "pool.h"
+
+#include <stdlib.h>
+
+static struct record_link *records_at(struct records *r, uint64_t id)
+{
+	return (struct record_link *)(void *)(r->memory + (size_t)(id % r->count) * r->stride);
+}
+
+int records_init(struct records *r, uint32_t count, size_t stride)
+{
+	char *memory;
+
+	if (count == 0 || stride < sizeof(struct record_link) || stride % _Alignof(struct record_link) != 0)
+		return -EINVAL;
+	memory = calloc(count, stride);
+	if (!memory)
+		return -ENOMEM;
+	*r = (struct records){ .memory = memory, .stride = stride, .count = count };
+	list_init(&r->queue);
+	list_init(&r->told);
+	return 0;
+}
+
+void records_free(struct records *r)
+{
+	if (!r)
+		return;
+	free(r->memory);
+	*r = (struct records){ 0 };
+}
+
+struct record_link *records_claim(struct records *r, uint64_t id)
+{
+	struct record_link *l;
+
+	if (id == 0)
+		return NULL;
+	l = records_at(r, id);
+	if (l->state != RECORD_FREE)
+		return NULL;
+	list_init(&l->link);
+	l->id = id;
+	l->state = RECORD_CLAIMED;
+	r->out++;
+	return l;
+}
+
+struct record_link *records_find(struct records *r, uint64_t id)
+{
+	struct record_link *l;
+
+	if (id == 0)
+		return NULL;
+	l = records_at(r, id);
+	return l->state != RECORD_FREE && l->id == id ? l : NULL;
+}
+
+/* Takes it out of where it is, for a new state. */
+static void records_leave(struct records *r, struct record_link *l)
+{
+	if (l->state == RECORD_FREE || records_at(r, l->id) != l)
+		abort();
+	if (l->state == RECORD_QUEUED)
+		r->queued--;
+	list_remove(&l->link);
+}
+
+void records_queue(struct records *r, struct record_link *l, bool front)
+{
+	if (l->state == RECORD_TOLD)
+		abort();
+	records_leave(r, l);
+	if (front)
+		list_insert(&l->link, &r->queue);
+	else
+		list_append(&l->link, &r->queue);
+	l->state = RECORD_QUEUED;
+	r->queued++;
+	r->queued_peak = MAX(r->queued_peak, r->queued);
+}
+
+struct record_link *records_next(struct records *r)
+{
+	struct list *first = list_first(&r->queue);
+
+	return first ? container_of(first, struct record_link, link) : NULL;
+}
+
+void records_run(struct records *r, struct record_link *l)
+{
+	if (l->state == RECORD_TOLD)
+		abort();
+	records_leave(r, l);
+	l->state = RECORD_RUNNING;
+}
+
+void records_tell(struct records *r, struct record_link *l)
+{
+	if (l->state == RECORD_TOLD)
+		abort();
+	records_leave(r, l);
+	list_append(&l->link, &r->told);
+	l->state = RECORD_TOLD;
+}
+
+struct record_link *records_told(struct records *r)
+{
+	struct list *first = list_first(&r->told);
+
+	return first ? container_of(first, struct record_link, link) : NULL;
+}
+
+void records_release(struct records *r, struct record_link *l)
+{
+	records_leave(r, l);
+	l->id = 0;
+	l->state = RECORD_FREE;
+	r->out--;
+}

@@ -1,0 +1,56 @@
+/*
+ * slots.c - see pool.h. A slot is in exactly one list, that of its state, and the counts are the lengths of the lists.
+ */
+#include "pool.h"
+
+#include <stdlib.h>
+
+#define TO(state) (1u << (state))
+
+/* A worker may die in any state (to EMPTY). One that is ready is IDLE first, whatever waits for it; one that ends takes no more jobs. */
+static const unsigned slots_moves[SLOT_STATES] = {
+	[SLOT_EMPTY]    = TO(SLOT_STARTING),
+	[SLOT_STARTING] = TO(SLOT_IDLE) | TO(SLOT_ENDING) | TO(SLOT_EMPTY),
+	[SLOT_IDLE]     = TO(SLOT_BUSY) | TO(SLOT_ENDING) | TO(SLOT_EMPTY),
+	[SLOT_BUSY]     = TO(SLOT_IDLE) | TO(SLOT_ENDING) | TO(SLOT_EMPTY),
+	[SLOT_ENDING]   = TO(SLOT_EMPTY),
+};
+
+static void slots_enter(struct slots *s, struct slot_link *l, enum slot_state state)
+{
+	l->state = state;
+	if (state == SLOT_IDLE)
+		list_insert(&l->link, &s->lists[state]);
+	else
+		list_append(&l->link, &s->lists[state]);
+	s->counts[state]++;
+}
+
+void slots_init(struct slots *s)
+{
+	for (int i = 0; i < SLOT_STATES; i++) {
+		list_init(&s->lists[i]);
+		s->counts[i] = 0;
+	}
+}
+
+void slots_add(struct slots *s, struct slot_link *l)
+{
+	slots_enter(s, l, SLOT_EMPTY);
+}
+
+void slots_move(struct slots *s, struct slot_link *l, enum slot_state to)
+{
+	if ((unsigned)l->state >= SLOT_STATES || (unsigned)to >= SLOT_STATES || !(slots_moves[l->state] & TO(to)))
+		abort();
+	list_remove(&l->link);
+	s->counts[l->state]--;
+	slots_enter(s, l, to);
+}
+
+struct slot_link *slots_first(struct slots *s, enum slot_state state)
+{
+	struct list *first = list_first(&s->lists[state]);
+
+	return first ? container_of(first, struct slot_link, link) : NULL;
+}
