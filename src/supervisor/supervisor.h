@@ -19,8 +19,8 @@ struct supervisor_config {
 	int channel_fd, log_fd;                /* supervisor's ends */
 	struct signals_state signals;          /* the caller's, for the children */
 	/* roles never include each other: the front door passes them */
-	void (*worker_main)(struct worker_config *);
-	void (*guard_main)(struct guard_config *);
+	void (*worker_main)(struct worker_config *) __attribute__((noreturn));
+	void (*guard_main)(struct guard_config *) __attribute__((noreturn));
 };
 /* Before the first fork: memory, epoll, signalfd. */
 int supervisor_prepare(const struct supervisor_config *config, struct supervisor **ret);

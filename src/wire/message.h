@@ -56,7 +56,7 @@ struct message_init_data { uint64_t data_size; uint32_t version, fds_count; };  
 struct message_verdict { struct brood_verdict verdict; };
 struct message_pool { uint32_t ready, workers; };                      /* POOL_READY, POOL_DEGRADED, STOPPED */
 struct message_log { uint32_t level, event; int32_t pid; uint32_t slot; uint64_t job; char text[512]; };   /* text: NUL-terminated; sent cut after its NUL */
-struct message_ready { int32_t pid; uint32_t generation; };
+struct message_ready { int32_t pid; uint32_t generation; uint64_t peak_kb; };   /* ru_maxrss at ready: what jobs add to is measured from here */
 struct message_finished { uint64_t id, sequence; int32_t code; uint32_t left; uint32_t flags, pad; };
 enum { FINISHED_REFUSED_POINTER = 1, FINISHED_RETIRING = 2,            /* RETIRING: the worker ends by itself now */
        FINISHED_NO_FD = 4 };                                           /* the job's fd did not arrive; fn was not entered */

@@ -1,0 +1,56 @@
+#include "stdlog.h"
+#include "../base/base.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+void stdlog_open(struct stdlog *l)
+{
+	struct stat st;
+
+	*l = (struct stdlog){ .fd = STDERR_FILENO };
+	if (fstat(STDERR_FILENO, &st) < 0) {
+		l->fd = -1;
+		return;
+	}
+	l->socket = S_ISSOCK(st.st_mode);
+	if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) {
+		int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+
+		if (fd >= 0) {
+			l->fd = fd;
+			l->own = true;
+		}
+	}
+}
+
+/* Where the pipe could not be opened anew: room for PIPE_BUF bytes is what POLLOUT promises, and lines are shorter. */
+static bool has_room(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLOUT);
+}
+
+int stdlog_write(struct stdlog *l, const char *line, size_t size)
+{
+	ssize_t n;
+
+	if (l->fd < 0)
+		return -EBADF;
+	if (!l->own && !l->socket && !has_room(l->fd))
+		return -EAGAIN;
+	do
+		n = l->socket ? send(l->fd, line, size, MSG_DONTWAIT | MSG_NOSIGNAL) : write(l->fd, line, size);
+	while (n < 0 && errno == EINTR);
+	return n == (ssize_t)size ? 0 : n < 0 ? -errno : -EAGAIN;
+}
+
+void stdlog_close(struct stdlog *l)
+{
+	if (l->own)
+		close_fd(l->fd);
+	*l = (struct stdlog){ .fd = -1 };
+}

@@ -1,0 +1,288 @@
+/*
+ * death.c - a worker's end, in an order that matters:
+ *   1. its channel is read to the end: a FINISHED that it still sent counts;
+ *   2. waitid(WNOWAIT) says that it has ended: the zombie pins its pid, so that the group with that number can only be its own; the group is killed;
+ *   3. it is reaped; the wait status, FINISHED, ESCAPED and the desk word together are the facts from which pool/fate.c makes the verdict;
+ *   4. the roster entry is cleared, the place is empty, a birth is due;
+ *   5. what its jobs started outside of its group is now a child of the supervisor (a subreaper): the sweep finds it, at most once a second as long as it finds nothing.
+ *
+ * A stray is a job's when it carries the workers' oom_score_adj (inherited over fork, exec and setsid); the engine's own orphans do not, and are only reaped.
+ */
+#include "internal.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SWEEP_EVERY_NS NS_PER_S
+#define CHILDREN_MAX 16384
+
+/* ---- the verdict of the job that it ran ---- */
+
+static bool memory_was_short(const struct slot *slot, const struct process_exit *e)
+{
+	uint64_t limit = slot->supervisor->options->worker_memory, peak_kb = (uint64_t)e->usage.ru_maxrss;
+
+	return limit > 0 && peak_kb > slot->ready_peak_kb && (peak_kb - slot->ready_peak_kb) * 1024 >= limit - limit / 8;
+}
+
+static uint64_t cpu_us(const struct rusage *u)
+{
+	return (uint64_t)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000000u + (uint64_t)(u->ru_utime.tv_usec + u->ru_stime.tv_usec);
+}
+
+static void job_after_death(struct slot *slot, const struct process_exit *e)
+{
+	struct supervisor *s = slot->supervisor;
+	struct job *job = slot->job;
+	struct fate_facts facts = {
+		.escaped = slot->escaped, .sequence = slot->sequence, .ended = true, .code = e->code, .status = e->status,
+		.kill_signal = slot->kill_signal, .condemned = slot->condemned, .abort = slot->ladder.abort, .cause = slot->ladder.cause, .protocol = slot->protocol,
+		.stuck = slot->stuck, .memory = memory_was_short(slot, e),
+	};
+	uint64_t word = atomic_load(&shared_desk(s->config.shared, slot->number)->word);
+	bool again;
+
+	facts.word = slot->condemned ? slot->word_before : word;
+	job->verdict = (struct brood_verdict){ .cpu_us = cpu_us(&e->usage), .peak_kb = (uint64_t)e->usage.ru_maxrss };
+	again = !fate_decide(&facts, &job->verdict);
+	if (again && !(job->message.flags & BROOD_JOB_ONCE) && job->redispatched < REDISPATCH_MAX) {
+		job->redispatched++;
+		atomic_fetch_add_explicit(&s->board->redispatched, 1, memory_order_relaxed);
+		job_again(s, job);
+	} else if (!again && job->retries_left > 0 && fate_retryable(&job->verdict) && !stop_refusing(s)) {
+		job->retries_left--;
+		atomic_fetch_add_explicit(&s->board->retried, 1, memory_order_relaxed);
+		job_again(s, job);
+	} else {
+		job_decided(s, job);
+	}
+}
+
+/* ---- what is said and counted ---- */
+
+static void say(struct slot *slot, const struct process_exit *e, bool planned)
+{
+	bool by_signal = e->code == CLD_KILLED || e->code == CLD_DUMPED;
+	char name[16], how[64], what[BROOD_NAME_MAX + 48] = "";
+
+	if (by_signal)
+		snprintf(how, sizeof how, "by %s%s", signals_name(e->status, name), e->code == CLD_DUMPED ? " (core dumped)" : "");
+	else
+		snprintf(how, sizeof how, "with exit code %d", e->status);
+	if (slot->job)
+		snprintf(what, sizeof what, " in %s, job %" PRIu64, slot->job->message.name, slot->job->link.id);
+	else
+		snprintf(what, sizeof what, slot->ready_ns ? " while idle" : " before it was ready");
+	slot_log(slot, planned ? BROOD_INFO : slot->kill_signal ? BROOD_NOTICE : BROOD_WARNING, BROOD_EVENT_WORKER_DIED, "worker %u (pid %d) ended %s%s%s%s", slot->number, slot->pid, how, what,
+	         slot->end_reason ? ": " : "", slot->end_reason ? slot->end_reason : "");
+}
+
+static void count(struct slot *slot, const struct process_exit *e, bool expected)
+{
+	struct supervisor *s = slot->supervisor;
+	uint64_t now = now_ns();
+	bool outside = e->code == CLD_KILLED && e->status == SIGKILL && slot->kill_signal != SIGKILL;
+	bool young = slot->ready_ns == 0 ||
+	             (slot->jobs_done == 0 && !slot->job && !outside && now - slot->ready_ns < (uint64_t)s->options->healthy_ms * NS_PER_MS);
+
+	atomic_fetch_add_explicit(&s->board->died, 1, memory_order_relaxed);
+	if (e->code == CLD_DUMPED)
+		s->cores.count++;
+	if (young && (!expected || slot->ready_ns == 0) && s->halt.phase == HALT_NONE)
+		backoff_young_death(&s->backoff, now, s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY]);
+}
+
+static void degraded_news(struct supervisor *s)
+{
+	uint64_t now = now_ns(), next = backoff_next(&s->backoff);
+
+	if (!s->backoff.degraded || s->halt.phase != HALT_NONE)
+		return;
+	plain_log(s, BROOD_ERR, BROOD_EVENT_DEGRADED, "the pool is degraded: %u workers in a row died at birth; jobs are refused; next try in %" PRIu64 " ms",
+	          s->backoff.young, next > now ? (next - now) / NS_PER_MS : 0);
+	jobs_refuse_queue(s, BROOD_DETAIL_DEGRADED);
+	engine_tell(s, MESSAGE_POOL_DEGRADED);
+	notify_pool(s);
+}
+
+/* ---- the end ---- */
+
+static void forget_process(struct slot *slot)
+{
+	struct supervisor *s = slot->supervisor;
+	int fd = slot->channel.fd;
+
+	loop_remove(&s->loop, &slot->channel);
+	close_fd(fd);
+	loop_remove(&s->loop, &slot->death);
+	slot->pidfd = close_fd(slot->pidfd);
+	timer_stop(&s->loop, &slot->timer);
+	atomic_store(&s->config.shared->roster->workers[slot->number].pid, 0);
+	slot->pid = 0;
+}
+
+static void bury(struct slot *slot, const struct process_exit *e)
+{
+	struct supervisor *s = slot->supervisor;
+	bool expected = slot->retiring || slot->kill_signal != 0 || s->halt.phase >= HALT_CANCEL;
+
+	say(slot, e, slot->retiring || s->halt.phase >= HALT_CANCEL);
+	if (slot->link.state != SLOT_ENDING)
+		slots_move(&s->slots, &slot->link, SLOT_ENDING);
+	count(slot, e, expected);
+	forget_process(slot);
+	if (slot->job)
+		job_after_death(slot, e);
+	slots_move(&s->slots, &slot->link, SLOT_EMPTY);
+	if (slot->ready_ns == 0)
+		degraded_news(s);
+	supervisor_gauges(s);
+	spawn_due(s);
+	if (s->way == PROCESS_FORK)
+		death_reap_strays(s);      /* its zombie may have stood before theirs */
+	death_sweep_soon(s);
+	jobs_assign(s);
+	if (s->halt.phase != HALT_NONE)
+		stop_step(s);
+}
+
+void death_check(struct slot *slot)
+{
+	struct process_exit e = { 0 };
+	int r;
+
+	if (slot->pid <= 0)
+		return;
+	r = process_wait(slot->pid, true, &e);
+	if (r == 0)
+		return;
+	if (r < 0 && r != -ECHILD) {
+		supervisor_retry_later(slot->supervisor);
+		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
+		return;
+	}
+	worker_drain(slot);
+	if (slot->pid <= 0)
+		return;
+	process_kill_group(slot->pid);
+	if (r == 1)
+		r = process_wait(slot->pid, false, &e);
+	if (r == -ECHILD)                  /* somebody else reaped it: as good as an end, but nobody knows how */
+		e = (struct process_exit){ .code = CLD_KILLED, .status = SIGKILL };
+	else if (r != 1) {
+		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
+		return;
+	}
+	bury(slot, &e);
+}
+
+void death_readable(struct loop *loop, struct source *source, uint32_t events)
+{
+	struct slot *slot = container_of(source, struct slot, death);
+
+	(void)events;
+	death_check(slot);
+	if (slot->pid > 0)              /* waitid failed for now: do not spin on a readable pidfd */
+		loop_remove(loop, &slot->death);
+}
+
+/* ---- strays ---- */
+
+static int by_pid(const void *a, const void *b)
+{
+	pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+bool death_is_known(void *supervisor, pid_t pid)
+{
+	struct supervisor *s = supervisor;
+
+	if (pid == s->engine.pid || pid == s->guard.pid)
+		return true;
+	for (uint32_t i = 0; i < s->options->workers; i++)
+		if (s->slot_array[i].pid == pid)
+			return true;
+	return false;
+}
+
+/* SIGCHLD: strays only, or, where workers are made by fork(), anybody; those with a pidfd are told by it. */
+void death_reap_strays(struct supervisor *s)
+{
+	while (process_reap_stray(death_is_known, s) > 0)
+		;
+}
+
+static size_t known_pids(struct supervisor *s, pid_t *known)
+{
+	size_t n = 0;
+
+	known[n++] = s->engine.pid;
+	known[n++] = s->guard.pid;
+	for (uint32_t i = 0; i < s->options->workers; i++)
+		known[n++] = s->slot_array[i].pid;
+	qsort(known, n, sizeof *known, by_pid);
+	return n;
+}
+
+static bool is_a_jobs(struct supervisor *s, pid_t pid)
+{
+	struct process_stat stat, self;
+	int adj;
+
+	if (s->oom_mark >= 0)
+		return process_oom_score_adj(pid, &adj) == 0 && adj == s->oom_mark;
+	return process_stat(pid, &stat) == 0 && process_stat(s->pid, &self) == 0 && stat.session != self.session;
+}
+
+uint32_t death_sweep(struct supervisor *s)
+{
+	static pid_t children[CHILDREN_MAX], known[10002];   /* once, in the supervisor alone: too large for a stack, and it must not allocate now */
+	size_t known_count = known_pids(s, known);
+	int n = process_children(children, CHILDREN_MAX);
+	uint32_t killed = 0;
+
+	for (int i = 0; i < n; i++) {
+		pid_t pid = children[i];
+
+		if (bsearch(&pid, known, known_count, sizeof pid, by_pid) || !is_a_jobs(s, pid))
+			continue;
+		/* Our own child, not reaped: the number cannot be anybody else's, nor can its group's if it leads one. */
+		process_kill_group(pid);
+		if (process_signal(-1, pid, SIGKILL, 0) == 0)
+			killed++;
+	}
+	if (killed) {
+		atomic_fetch_add_explicit(&s->board->strays_killed, killed, memory_order_relaxed);
+		plain_log(s, BROOD_NOTICE, BROOD_EVENT_STRAY_KILLED, "%u process%s that jobs left behind were killed", killed, killed == 1 ? "" : "es");
+	}
+	death_reap_strays(s);
+	return killed;
+}
+
+/* A sweep that found something looks again soon: what it killed may have had children, which are ours now. */
+void death_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now)
+{
+	struct supervisor *s = container_of(timer, struct supervisor, sweep_timer);
+
+	s->last_sweep_ns = now;
+	if (death_sweep(s) > 0) {
+		s->sweep_pause_ms = s->sweep_pause_ms ? MIN(s->sweep_pause_ms * 2, 1000u) : RETRY_MS;
+		timer_set(loop, timer, now + s->sweep_pause_ms * NS_PER_MS);
+	} else {
+		s->sweep_pause_ms = 0;
+		if (s->halt.phase != HALT_NONE)
+			stop_step(s);
+	}
+}
+
+void death_sweep_soon(struct supervisor *s)
+{
+	uint64_t now = now_ns(), when = s->last_sweep_ns ? s->last_sweep_ns + SWEEP_EVERY_NS : now;
+
+	if (!timer_running(&s->sweep_timer))
+		timer_set(&s->loop, &s->sweep_timer, MAX(when, now));
+}

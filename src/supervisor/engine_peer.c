@@ -1,0 +1,171 @@
+/*
+ * engine_peer.c - what the engine says, and its end. The engine is the user's program: it may be wrong, stuck or dead, and none of that may block or break the supervisor. Its channel ending
+ * while it lives (it closed all its fds, say) ends the pool: nobody can give jobs any more, and the engine's library says "lost".
+ */
+#include "internal.h"
+
+#include <sys/socket.h>
+
+#define ABNORMAL_STOP_MS 100u     /* an engine that was killed takes its pool with it, now */
+
+static void drop_init_data(struct init_data *d)
+{
+	close_fd(d->memfd);
+	for (uint32_t i = 0; i < d->fds_count; i++)
+		close_fd(d->fds[i]);
+	*d = (struct init_data){ .memfd = -1 };
+}
+
+static void on_init_data(struct supervisor *s, struct frame *f)
+{
+	struct init_data d = { .memfd = -1, .size = f->init_data.data_size, .version = f->init_data.version };
+	size_t first = d.size > 0 ? 1 : 0;
+
+	if (f->init_data.fds_count > BROOD_INIT_FDS_MAX || f->fds_count != first + f->init_data.fds_count) {
+		plain_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE, "init data version %u is dropped: its fds did not arrive (limit on open files)", d.version);
+		return;
+	}
+	if (first)
+		d.memfd = frame_take_fd(f, 0);
+	for (; d.fds_count < f->init_data.fds_count; d.fds_count++)
+		d.fds[d.fds_count] = frame_take_fd(f, first + d.fds_count);
+	drop_init_data(&s->init_data);
+	s->init_data = d;
+}
+
+static void handle(struct supervisor *s, struct frame *f)
+{
+	switch (f->header.type) {
+	case MESSAGE_JOB:
+		job_accept(s, f);
+		jobs_assign(s);
+		break;
+	case MESSAGE_CANCEL:
+		job_cancel(s, f->cancel.id);
+		break;
+	case MESSAGE_STOP:
+		s->stop_asked = true;
+		stop_pool(s, s->options->drain_ms, s->options->stop_ms);
+		break;
+	case MESSAGE_NOTIFY:
+		notify_engine_said(s, &f->notify);
+		break;
+	case MESSAGE_INIT_DATA:
+		on_init_data(s, f);
+		break;
+	default:
+		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL, "the engine sent a message that is none of its own");
+	}
+}
+
+static void channel_over(struct supervisor *s)
+{
+	s->engine.channel_ended = true;
+	loop_remove(&s->loop, &s->engine.channel);
+	s->config.channel_fd = close_fd(s->config.channel_fd);
+	jobs_flush(s);
+	engine_check(s);
+	if (!s->engine.ended)
+		stop_pool(s, 0, s->options->stop_ms);
+}
+
+static void pause_reading(struct supervisor *s)
+{
+	loop_remove(&s->loop, &s->engine.channel);
+	s->engine.paused = true;
+	supervisor_retry_later(s);
+}
+
+void engine_resume(struct supervisor *s)
+{
+	if (s->engine.paused && !s->engine.channel_ended) {
+		if (loop_add(&s->loop, &s->engine.channel, s->config.channel_fd, EPOLLIN, engine_readable) < 0)
+			supervisor_retry_later(s);
+		else
+			s->engine.paused = false;
+	}
+	if (s->engine.death.fd < 0 && s->engine.pidfd >= 0 && !s->engine.ended &&
+	    loop_add(&s->loop, &s->engine.death, s->engine.pidfd, EPOLLIN, engine_death) < 0)
+		supervisor_retry_later(s);
+	engine_check(s);
+}
+
+void engine_readable(struct loop *loop, struct source *source, uint32_t events)
+{
+	struct supervisor *s = container_of(source, struct supervisor, engine.channel);
+	struct frame f;
+	int r;
+
+	(void)loop;
+	if (events & EPOLLOUT) {
+		jobs_flush(s);
+		if (s->stopped_pending)
+			stop_step(s);
+	}
+	if (source->fd < 0 || !(events & ~(uint32_t)EPOLLOUT))
+		return;
+	r = frame_receive(source->fd, &f, MSG_DONTWAIT);
+	if (r == 1) {
+		handle(s, &f);
+		frame_done(&f);
+	} else if (r == 0) {
+		channel_over(s);
+	} else if (r == -EBADMSG) {
+		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL, "the engine sent a frame that is none");
+	} else if (r != -EAGAIN) {
+		pause_reading(s);
+	}
+}
+
+int engine_tell(struct supervisor *s, enum message_type type)
+{
+	struct frame f;
+	int r;
+
+	if (s->engine.channel_ended || s->engine.ended)
+		return 0;
+	frame_begin(&f, type);
+	f.pool.ready = s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY];
+	f.pool.workers = s->options->workers;
+	r = frame_send(s->config.channel_fd, &f);
+	if (r < 0)
+		supervisor_retry_later(s);
+	return r;
+}
+
+void engine_check(struct supervisor *s)
+{
+	struct process_exit *e = &s->engine.exit;
+	bool orderly;
+	int r;
+
+	if (s->engine.ended)
+		return;
+	r = process_wait(s->engine.pid, false, e);
+	if (r == 0)
+		return;
+	if (r < 0 && r != -ECHILD) {
+		supervisor_retry_later(s);
+		return;
+	}
+	if (r == -ECHILD)
+		*e = (struct process_exit){ .code = CLD_KILLED, .status = SIGKILL };
+	s->engine.ended = true;
+	loop_remove(&s->loop, &s->engine.death);
+	timer_stop(&s->loop, &s->engine.stop_timer);
+	atomic_store(&s->config.shared->roster->engine_pid, 0);
+	notify_stopping(s);
+	jobs_flush(s);
+	orderly = e->code == CLD_EXITED;
+	stop_pool(s, orderly ? s->options->drain_ms : 0, orderly ? s->options->stop_ms : MIN(s->options->stop_ms, ABNORMAL_STOP_MS));
+}
+
+void engine_death(struct loop *loop, struct source *source, uint32_t events)
+{
+	struct supervisor *s = container_of(source, struct supervisor, engine.death);
+
+	(void)events;
+	engine_check(s);
+	if (!s->engine.ended)
+		loop_remove(loop, source);   /* waitid failed for now: engine_resume looks again */
+}

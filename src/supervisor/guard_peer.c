@@ -1,0 +1,102 @@
+/*
+ * guard_peer.c - the guard kills what jobs started when the supervisor is killed; so it is there before the first worker, and is replaced when it dies.
+ */
+#include "internal.h"
+
+#define QUICK_NS (100 * NS_PER_MS)
+
+static void respawn_later(struct supervisor *s, uint64_t now)
+{
+	timer_set(&s->loop, &s->guard.respawn, now + QUICK_NS);
+}
+
+int guard_spawn(struct supervisor *s)
+{
+	struct guard_config config = { .shared = s->config.shared, .supervisor_pid = s->pid };
+	int pidfd = -1;
+	pid_t pid = process_spawn(&s->way, &pidfd);
+
+	if (pid == 0)
+		s->config.guard_main(&config);
+	s->guard.born_ns = now_ns();
+	if (pid < 0) {
+		plain_log(s, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED, "the guard could not be made: %s; trying again", strerror(-(int)pid));
+		respawn_later(s, s->guard.born_ns);
+		return (int)pid;
+	}
+	s->guard.pid = pid;
+	s->guard.pidfd = pidfd;
+	atomic_store(&s->board->guard_pid, pid);
+	if (pidfd >= 0 && loop_add(&s->loop, &s->guard.death, pidfd, EPOLLIN, guard_death) < 0)
+		supervisor_retry_later(s);
+	return 0;
+}
+
+void guard_check(struct supervisor *s)
+{
+	struct process_exit e;
+	int r;
+
+	if (s->guard.pid <= 0)
+		return;
+	r = process_wait(s->guard.pid, false, &e);
+	if (r == 0) {
+		if (s->guard.death.fd < 0 && s->guard.pidfd >= 0 && loop_add(&s->loop, &s->guard.death, s->guard.pidfd, EPOLLIN, guard_death) < 0)
+			supervisor_retry_later(s);
+		return;
+	}
+	if (r < 0 && r != -ECHILD) {
+		supervisor_retry_later(s);
+		return;
+	}
+	loop_remove(&s->loop, &s->guard.death);
+	s->guard.pidfd = close_fd(s->guard.pidfd);
+	log_line(s, &(struct log_about){ .level = BROOD_WARNING, .event = BROOD_EVENT_GUARD_DIED, .pid = s->guard.pid }, "the guard (pid %d) was ended; a new one takes its place", s->guard.pid);
+	s->guard.pid = 0;
+	atomic_store(&s->board->guard_pid, 0);
+	atomic_fetch_add_explicit(&s->board->guard_deaths, 1, memory_order_relaxed);
+	if (now_ns() - s->guard.born_ns < QUICK_NS)
+		respawn_later(s, now_ns());
+	else
+		guard_spawn(s);
+}
+
+void guard_death(struct loop *loop, struct source *source, uint32_t events)
+{
+	struct supervisor *s = container_of(source, struct supervisor, guard.death);
+
+	(void)events;
+	guard_check(s);
+	if (s->guard.pid > 0 && source->fd >= 0 && source->fd == s->guard.pidfd && now_ns() - s->guard.born_ns >= QUICK_NS)
+		loop_remove(loop, source);   /* waitid failed for now */
+}
+
+void guard_respawn_fired(struct loop *loop, struct timer *timer, uint64_t now)
+{
+	struct supervisor *s = container_of(timer, struct supervisor, guard.respawn);
+
+	(void)loop;
+	(void)now;
+	if (s->guard.pid <= 0 && !(s->engine.ended && s->halt.phase == HALT_DONE) && guard_spawn(s) == 0)
+		spawn_due(s);
+}
+
+/* The last thing before the supervisor's own end, when nothing is left to guard. */
+void guard_end(struct supervisor *s)
+{
+	struct process_exit e;
+	pid_t pid = s->guard.pid;
+
+	timer_stop(&s->loop, &s->guard.respawn);
+	loop_remove(&s->loop, &s->guard.death);
+	if (pid <= 0)
+		return;
+	process_signal(s->guard.pidfd, pid, SIGKILL, 0);
+	for (int i = 0; i < 1000 && process_wait(pid, false, &e) == 0; i++) {
+		struct timespec ms = { .tv_nsec = NS_PER_MS };
+
+		nanosleep(&ms, NULL);   /* SIGKILL of a sleeper: microseconds. Nothing else waits by now */
+	}
+	s->guard.pidfd = close_fd(s->guard.pidfd);
+	s->guard.pid = 0;
+}

@@ -1,0 +1,186 @@
+/*
+ * internal.h - what the supervisor's files share. Nothing outside src/supervisor includes it.
+ *
+ * Who owns what: the supervisor owns slots (places) and job records, both made once at start. A slot owns its process: pid, pidfd, channel. A job record owns the job's fd until the verdict
+ * is decided. A running job and its slot point at each other; finishing cuts both.
+ *
+ *   supervisor.c   prepare, run, the exit like the engine's; what to do later when a resource was short
+ *   spawn.c        births, and the pause between them            worker_peer.c  what workers say
+ *   death.c        deaths: the facts, the verdict, the sweep     engine_peer.c  what the engine says
+ *   jobs.c         queue, assign, deadlines, verdicts            guard_peer.c   the guard, replaced when it dies
+ *   stop.c         the pool's stop and the engine's              signals.c      what comes by signalfd
+ *   log.c          lines to the engine or stderr, folded         notify.c       systemd
+ */
+#ifndef BROOD_SUPERVISOR_INTERNAL_H
+#define BROOD_SUPERVISOR_INTERNAL_H
+
+#include "supervisor.h"
+#include "../loop/loop.h"
+#include "../os/process.h"
+#include "../os/stdlog.h"
+#include "../pool/pool.h"
+#include "../wire/frame.h"
+
+#define RETRY_MS 10u              /* after EAGAIN, ENOMEM, EMFILE, ETOOMANYREFS: try all that waits again */
+#define EOF_GRACE_MS 200u         /* a worker whose channel ended has this long to end itself */
+#define FORCE_AFTER_NS NS_PER_S   /* a second stop signal forces only when it comes this much later */
+#define REDISPATCH_MAX 16u        /* workers may die under a job that has not started so often; then it is crashed */
+
+struct job {
+	struct record_link link;      /* first: records.h */
+	struct message_job message;
+	unsigned char arg[BROOD_ARG_MAX];
+	int fd;
+	uint32_t attempts, redispatched;
+	uint32_t retries_left;
+	uint64_t assigned_ns;
+	struct slot *slot;            /* that runs it */
+	struct timer queue_timer;
+	struct brood_verdict verdict; /* once decided, until the socket takes it */
+};
+
+struct slot {
+	struct slot_link link;        /* first */
+	struct supervisor *supervisor;
+	uint32_t number, generation;
+	pid_t pid;
+	int pidfd;                    /* -1: none, or no process */
+	struct source death, channel;
+	bool channel_ended, paused;
+	struct timer timer;           /* STARTING: init limit; IDLE: healthy; BUSY: the ladder; ENDING: the kill, then looking for the end */
+	uint64_t sequence;
+	struct job *job;
+	struct ladder ladder;
+	uint64_t ready_ns, ready_peak_kb;
+	uint32_t jobs_done;
+	bool core_allowed;
+	/* facts for the verdict, of this process or of this job */
+	struct message_finished finished;
+	bool has_finished;
+	uint32_t escaped;
+	uint64_t word_before;         /* the desk word that the condemning swap replaced */
+	bool condemned, protocol, stuck, retiring;
+	int kill_signal;
+	const char *end_reason;       /* for the log: why Brood ended it; NULL: it did not */
+};
+
+struct init_data { int memfd; uint64_t size; uint32_t version; int fds[BROOD_INIT_FDS_MAX]; uint32_t fds_count; };
+
+struct supervisor {
+	struct supervisor_config config;
+	const struct brood_options *options;
+	struct board *board;
+	struct loop loop;
+	pid_t pid;
+	struct rlimit nofile, core;   /* the caller's, for workers */
+	int oom_score_adj;            /* the program's own */
+	int oom_mark;                 /* what workers get; -1: cannot be told apart */
+	enum process_spawn way;
+
+	struct slot *slot_array;
+	struct slots slots;
+	struct records records;
+	struct backoff backoff;
+	struct timer spawn_timer, retry_timer;
+	bool pool_was_ready, degraded_said;
+
+	struct { pid_t pid; int pidfd; struct source death, channel; bool ended, channel_ended, asked_to_stop, kill_sent, paused; struct process_exit exit; uint64_t first_stop_ns; struct timer stop_timer; } engine;
+	struct { pid_t pid; int pidfd; struct source death; struct timer respawn; uint64_t born_ns; } guard;
+
+	struct halt halt;
+	struct timer halt_timer;
+	bool stop_asked, stopped_pending, stepping;
+	uint64_t done_ns;             /* when the last worker had ended */
+	struct timer sweep_timer;
+	uint64_t last_sweep_ns;
+	uint32_t sweep_pause_ms;
+
+	int signal_fd;
+	struct source signals;
+	sigset_t pass;
+
+	struct fold fold;
+	struct timer fold_timer;
+	struct stdlog stdlog;
+
+	struct { bool engine_ready, ready_said, ready_pending, stopping_said, stopping_pending, status_pending; char status[208]; struct timer watchdog; } notify;
+
+	struct init_data init_data;
+	struct { uint64_t began; uint32_t count; } cores;
+};
+
+/* supervisor.c */
+void supervisor_retry_later(struct supervisor *s);
+void supervisor_gauges(struct supervisor *s);                          /* states of the pool to the board */
+/* spawn.c */
+void spawn_due(struct supervisor *s);                                  /* places are empty: spawn now or when backoff allows */
+void spawn_timer_fired(struct loop *loop, struct timer *timer, uint64_t now);
+bool cores_allowed(struct supervisor *s, uint64_t now);
+void spawn_close_in_child(struct supervisor *s);
+/* worker_peer.c */
+source_fn worker_readable;
+void worker_drain(struct slot *slot);                                  /* all messages that are there */
+void worker_kill(struct slot *slot, int sig, const char *reason);      /* by pidfd; reason for the log, or NULL */
+void worker_drop(struct slot *slot, const char *what);                 /* law 5: nonsense */
+void worker_to_ending(struct slot *slot, uint64_t kill_at);
+void worker_resume(struct slot *slot);
+/* death.c */
+source_fn death_readable;
+void death_check(struct slot *slot);                                   /* has it ended? then all that follows */
+void death_sweep_soon(struct supervisor *s);
+void death_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now);
+void death_reap_strays(struct supervisor *s);
+uint32_t death_sweep(struct supervisor *s);                            /* how many strays were killed now */
+bool death_is_known(void *supervisor, pid_t pid);
+/* jobs.c */
+struct job *job_of(struct record_link *l);
+void job_accept(struct supervisor *s, struct frame *f);
+void job_cancel(struct supervisor *s, uint64_t id);
+void jobs_assign(struct supervisor *s);
+void job_refuse(struct supervisor *s, struct job *job, enum brood_detail detail);
+void jobs_refuse_queue(struct supervisor *s, enum brood_detail detail);
+void job_decided(struct supervisor *s, struct job *job);               /* job->verdict has outcome, detail ...: fills the rest and tells */
+void job_again(struct supervisor *s, struct job *job);                 /* back to the front of the queue */
+void job_deadline(struct slot *slot, uint64_t now);                    /* the ladder of a BUSY slot */
+void job_hurry(struct slot *slot, uint64_t now, enum ladder_cause cause);
+void jobs_flush(struct supervisor *s);                                 /* verdicts that wait for the engine's socket */
+/* engine_peer.c */
+source_fn engine_readable, engine_death;
+void engine_check(struct supervisor *s);
+void engine_resume(struct supervisor *s);
+int engine_tell(struct supervisor *s, enum message_type type);         /* POOL_READY, POOL_DEGRADED, STOPPED */
+/* guard_peer.c */
+int guard_spawn(struct supervisor *s);
+source_fn guard_death;
+void guard_respawn_fired(struct loop *loop, struct timer *timer, uint64_t now);
+void guard_end(struct supervisor *s);
+void guard_check(struct supervisor *s);
+/* stop.c */
+void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms);
+void stop_step(struct supervisor *s);                                  /* after any change that may move the stop on */
+void stop_timer_fired(struct loop *loop, struct timer *timer, uint64_t now);
+void stop_engine_signal(struct supervisor *s, int sig, bool from_terminal);
+void stop_engine_timer_fired(struct loop *loop, struct timer *timer, uint64_t now);
+bool stop_refusing(const struct supervisor *s);
+/* signals.c */
+int signals_prepare(struct supervisor *s);
+source_fn signals_readable;
+/* log.c */
+struct log_about { enum brood_level level; enum brood_event event; const struct slot *slot; uint64_t job; pid_t pid; };
+void log_line(struct supervisor *s, const struct log_about *about, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void log_relay(struct supervisor *s, const struct message_log *line);  /* a job's own */
+timer_fn log_fold_fired;
+void log_flush_folds(struct supervisor *s);
+/* notify.c */
+void notify_start(struct supervisor *s);
+void notify_engine_said(struct supervisor *s, const struct message_notify *message);
+void notify_pool(struct supervisor *s);                                /* readiness may have changed */
+void notify_stopping(struct supervisor *s);
+void notify_flush(struct supervisor *s);
+timer_fn notify_watchdog_fired;
+
+#define slot_log(slot_, level_, event_, ...) \
+	log_line((slot_)->supervisor, &(struct log_about){ .level = (level_), .event = (event_), .slot = (slot_), .job = (slot_)->job ? (slot_)->job->link.id : 0 }, __VA_ARGS__)
+#define plain_log(s_, level_, event_, ...) log_line((s_), &(struct log_about){ .level = (level_), .event = (event_) }, __VA_ARGS__)
+
+#endif

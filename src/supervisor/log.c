@@ -1,0 +1,85 @@
+/*
+ * log.c - lines. Their way: folded when they repeat (a crash loop must not drown the line that matters), then to the engine's callback over a socket of their own, or to stderr. They never block and
+ * never stand before a verdict; what cannot go is dropped and counted.
+ */
+#include "internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static void to_engine(struct supervisor *s, const struct message_log *line)
+{
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_LOG);
+	f.log = *line;
+	if (s->engine.ended || frame_send(s->config.log_fd, &f) < 0)
+		atomic_fetch_add_explicit(&s->board->logs_dropped, 1, memory_order_relaxed);
+}
+
+static void to_stderr(struct supervisor *s, const struct message_log *line)
+{
+	char text[sizeof line->text + 80];
+	int n;
+
+	if (line->level > BROOD_NOTICE)
+		return;
+	n = snprintf(text, sizeof text, "%s: %s\n", s->options->title ? s->options->title : program_invocation_short_name, line->text);
+	if (n > 0 && stdlog_write(&s->stdlog, text, MIN((size_t)n, sizeof text - 1)) < 0)
+		atomic_fetch_add_explicit(&s->board->logs_dropped, 1, memory_order_relaxed);
+}
+
+static void emit(struct supervisor *s, const struct message_log *line)
+{
+	if (s->options->log && !s->engine.ended && !s->engine.channel_ended)
+		to_engine(s, line);
+	else
+		to_stderr(s, line);
+}
+
+void log_relay(struct supervisor *s, const struct message_log *line)
+{
+	emit(s, line);
+}
+
+void log_line(struct supervisor *s, const struct log_about *about, const char *format, ...)
+{
+	struct message_log line = { .level = about->level, .event = about->event, .pid = about->pid, .slot = UINT32_MAX, .job = about->job }, summary;
+	bool has_summary = false;
+	uint64_t now = now_ns();
+	va_list args;
+	int pass;
+
+	if (about->slot) {
+		line.slot = about->slot->number;
+		line.pid = about->slot->pid;
+	}
+	va_start(args, format);
+	vsnprintf(line.text, sizeof line.text, format, args);
+	va_end(args);
+	pass = fold_line(&s->fold, now, &line, &summary, &has_summary);
+	if (has_summary)
+		emit(s, &summary);
+	if (pass)
+		emit(s, &line);
+	timer_set(&s->loop, &s->fold_timer, fold_next(&s->fold));
+}
+
+void log_fold_fired(struct loop *loop, struct timer *timer, uint64_t now)
+{
+	struct supervisor *s = container_of(timer, struct supervisor, fold_timer);
+	struct message_log summary;
+
+	while (fold_due(&s->fold, now, &summary))
+		emit(s, &summary);
+	timer_set(loop, timer, fold_next(&s->fold));
+}
+
+/* At the end: what is still held is said, not lost. */
+void log_flush_folds(struct supervisor *s)
+{
+	struct message_log summary;
+
+	while (fold_due(&s->fold, TIME_NEVER, &summary))
+		emit(s, &summary);
+}

@@ -1,0 +1,85 @@
+/*
+ * signals.c - what comes by signalfd. The supervisor has no handler: signals are blocked before the first fork, so that none is lost, and the children get the caller's state back. TSTP, TTIN, TTOU and
+ * CONT keep their effect: the shell watches this process for Ctrl-Z.
+ */
+#include "internal.h"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+
+int signals_prepare(struct supervisor *s)
+{
+	static const int passed[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGQUIT };
+	static const int job_control[] = { SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT };
+	sigset_t set, open;
+
+	sigemptyset(&s->pass);
+	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
+		sigaddset(&s->pass, passed[i]);
+	for (size_t i = 0; i < s->options->pass_signals_count; i++)
+		sigaddset(&s->pass, s->options->pass_signals[i]);
+	set = s->pass;
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGCHLD);
+	s->signal_fd = signals_fd(&set);
+	if (s->signal_fd < 0)
+		return s->signal_fd;
+	signals_block_all(NULL);
+	signals_default_all(s->options->keep_signals, s->options->keep_signals_count);
+	sigemptyset(&open);
+	for (size_t i = 0; i < ARRAY_SIZE(job_control); i++)
+		sigaddset(&open, job_control[i]);
+	sigprocmask(SIG_UNBLOCK, &open, NULL);
+	return 0;
+}
+
+/* Without pidfds (an old emulator) deaths are told by SIGCHLD alone: then every child is looked at. */
+static void on_child(struct supervisor *s)
+{
+	if (s->engine.pidfd < 0)
+		engine_check(s);
+	if (s->guard.pid > 0 && s->guard.pidfd < 0)
+		guard_check(s);
+	if (s->way == PROCESS_FORK)
+		for (uint32_t i = 0; i < s->options->workers; i++)
+			if (s->slot_array[i].pid > 0 && s->slot_array[i].pidfd < 0)
+				death_check(&s->slot_array[i]);
+	death_reap_strays(s);
+	if (s->halt.phase != HALT_NONE)
+		stop_step(s);
+}
+
+static void pass_on(struct supervisor *s, const struct signalfd_siginfo *info)
+{
+	char name[16];
+
+	if (s->engine.ended || info->ssi_code == SI_KERNEL)
+		return;
+	log_line(s, &(struct log_about){ .level = BROOD_INFO, .event = BROOD_EVENT_SIGNAL, .pid = (pid_t)info->ssi_pid }, "%s from pid %u is passed on to the engine",
+	         signals_name((int)info->ssi_signo, name), info->ssi_pid);
+	process_signal(s->engine.pidfd, s->engine.pid, (int)info->ssi_signo, 0);
+}
+
+static void handle(struct supervisor *s, const struct signalfd_siginfo *info)
+{
+	int sig = (int)info->ssi_signo;
+
+	if (sig == SIGCHLD)
+		on_child(s);
+	else if (sig == SIGTERM || sig == SIGINT)
+		stop_engine_signal(s, sig, info->ssi_code == SI_KERNEL);
+	else if (sigismember(&s->pass, sig))
+		pass_on(s, info);
+}
+
+void signals_readable(struct loop *loop, struct source *source, uint32_t events)
+{
+	struct supervisor *s = container_of(source, struct supervisor, signals);
+	struct signalfd_siginfo info;
+
+	(void)loop;
+	(void)events;
+	while (source->fd >= 0 && signals_read(source->fd, &info) > 0)
+		handle(s, &info);
+}

@@ -1,0 +1,157 @@
+/*
+ * spawn.c - births. A place that is empty is filled as soon as backoff allows, a few at a time, so that messages are read in between. What can fail, fails before the child exists, but for watching
+ * its pidfd: then the child is killed, and looked for by timer until it is gone (death.c).
+ */
+#include "internal.h"
+#include "../os/fds.h"
+#include "../os/sockets.h"
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#define BIRTHS_A_TURN 8
+
+/* So many a minute, so that a crash loop does not fill the disk: past it, workers get a core limit of 0 until the minute is over. */
+bool cores_allowed(struct supervisor *s, uint64_t now)
+{
+	if (s->options->flags & BROOD_NO_CORE)
+		return false;
+	if (now - s->cores.began > 60 * NS_PER_S) {
+		s->cores.began = now;
+		s->cores.count = 0;
+	}
+	return s->cores.count < s->options->cores_per_minute;
+}
+
+static void __attribute__((noreturn)) child(struct supervisor *s, struct slot *slot, int channel_fd)
+{
+	struct worker_config config = {
+		.options = s->options, .shared = s->config.shared, .slot = slot->number, .generation = slot->generation,
+		.channel_fd = channel_fd, .supervisor_pid = s->pid, .oom_score_adj = s->oom_mark < 0 ? -1001 : s->oom_mark,
+		.core = slot->core_allowed, .init_memfd = s->init_data.memfd, .init_data_size = s->init_data.size,
+		.init_version = s->init_data.version, .init_fds_count = s->init_data.fds_count,
+	};
+
+	memcpy(config.init_fds, s->init_data.fds, sizeof config.init_fds);
+	signals_restore(&s->config.signals);
+	setrlimit(RLIMIT_NOFILE, &s->nofile);
+	s->config.worker_main(&config);
+}
+
+static void forget_former(struct slot *slot)
+{
+	slot->sequence++;
+	slot->job = NULL;
+	slot->jobs_done = 0;
+	slot->ready_ns = 0;
+	slot->escaped = 0;
+	slot->kill_signal = 0;
+	slot->end_reason = NULL;
+	slot->has_finished = slot->condemned = slot->protocol = slot->stuck = slot->retiring = slot->channel_ended = slot->paused = false;
+	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->word, DESK_WORD(slot->sequence, DESK_FREE));
+}
+
+static void init_time_up(struct loop *loop, struct timer *timer, uint64_t now)
+{
+	struct slot *slot = container_of(timer, struct slot, timer);
+
+	(void)loop;
+	worker_kill(slot, SIGKILL, "it was not ready within init_ms");
+	worker_to_ending(slot, now + RETRY_MS * NS_PER_MS);
+}
+
+static int born(struct slot *slot, int channel_fd)
+{
+	struct supervisor *s = slot->supervisor;
+	uint64_t now = now_ns();
+
+	slots_move(&s->slots, &slot->link, SLOT_STARTING);
+	atomic_fetch_add_explicit(&s->board->spawned, 1, memory_order_relaxed);
+	slot->timer.on = init_time_up;
+	timer_set(&s->loop, &slot->timer, time_after_ms(now, s->options->init_ms));
+	if (slot->pidfd >= 0 && loop_add(&s->loop, &slot->death, slot->pidfd, EPOLLIN, death_readable) < 0) {
+		worker_kill(slot, SIGKILL, "it could not be watched");
+		worker_to_ending(slot, now + RETRY_MS * NS_PER_MS);
+	}
+	slot->channel.fd = -1;
+	if (loop_add(&s->loop, &slot->channel, channel_fd, EPOLLIN, worker_readable) < 0) {
+		slot->channel.fd = channel_fd;   /* kept for worker_resume */
+		slot->paused = true;
+		supervisor_retry_later(s);
+	}
+	return 0;
+}
+
+static int spawn_one(struct supervisor *s)
+{
+	struct slot *slot = container_of(slots_first(&s->slots, SLOT_EMPTY), struct slot, link);
+	int pair[2], r, pidfd = -1;
+	pid_t pid;
+
+	r = sockets_pair(SOCK_SEQPACKET, pair);
+	if (r < 0)
+		return r;
+	forget_former(slot);
+	slot->generation++;
+	slot->core_allowed = cores_allowed(s, now_ns());
+	pid = process_spawn(&s->way, &pidfd);
+	if (pid == 0)
+		child(s, slot, pair[1]);
+	close_fd(pair[1]);
+	if (pid < 0) {
+		slot->generation--;
+		close_fd(pair[0]);
+		return (int)pid;
+	}
+	slot->pid = pid;
+	slot->pidfd = pidfd;
+	return born(slot, pair[0]);
+}
+
+static bool wanted(struct supervisor *s)
+{
+	if (s->slots.counts[SLOT_EMPTY] == 0 || s->guard.pid <= 0)
+		return false;          /* no guard, no worker: law 3 */
+	if (s->halt.phase == HALT_NONE)
+		return !s->engine.ended;
+	return s->halt.phase == HALT_DRAIN && s->records.queued > 0;
+}
+
+static void spawn_failed(struct supervisor *s, int error, uint64_t now)
+{
+	backoff_spawn_failed(&s->backoff, now);
+	atomic_fetch_add_explicit(&s->board->spawn_failures, 1, memory_order_relaxed);
+	plain_log(s, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED, "no worker could be made: %s; %u of %u are there; trying again%s", strerror(-error),
+	          s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY], s->options->workers,
+	          error == -EAGAIN ? " (look at pids.max, TasksMax and RLIMIT_NPROC)" : "");
+}
+
+void spawn_timer_fired(struct loop *loop, struct timer *timer, uint64_t now)
+{
+	struct supervisor *s = container_of(timer, struct supervisor, spawn_timer);
+
+	(void)loop;
+	for (int n = 0; n < BIRTHS_A_TURN && wanted(s) && backoff_next(&s->backoff) <= now; n++) {
+		int r = spawn_one(s);
+
+		if (r < 0) {
+			spawn_failed(s, r, now);
+			break;
+		}
+	}
+	supervisor_gauges(s);
+	spawn_due(s);
+}
+
+void spawn_due(struct supervisor *s)
+{
+	uint64_t next = backoff_next(&s->backoff);
+
+	if (!wanted(s)) {
+		timer_stop(&s->loop, &s->spawn_timer);
+		next = 0;
+	} else {
+		timer_set(&s->loop, &s->spawn_timer, MAX(next, 1));
+	}
+	atomic_store_explicit(&s->board->next_spawn_ns, next > now_ns() ? next : 0, memory_order_relaxed);
+}

@@ -1,0 +1,170 @@
+/*
+ * stop.c - two ends. The pool's: drain, cancel, kill, done, each bounded (pool/halt.c decides, here it is done). The engine's: a stop signal goes to it once, a second one a second later or more forces.
+ *
+ * The pool stops when the engine says so, ends, dies, or closes its channel. Only the engine's end ends the supervisor: after brood_stop() it stays, to hand on the engine's exit.
+ */
+#include "internal.h"
+
+static void end_idle(struct supervisor *s)
+{
+	struct slot_link *l;
+
+	while ((l = slots_first(&s->slots, SLOT_IDLE))) {
+		struct slot *slot = container_of(l, struct slot, link);
+		struct frame f;
+
+		frame_begin(&f, MESSAGE_END);
+		slot->end_reason = "the pool stops";
+		if (slot->paused || frame_send(slot->channel.fd, &f) < 0)
+			worker_kill(slot, SIGKILL, slot->end_reason);
+		worker_to_ending(slot, time_after_ms(now_ns(), s->options->stop_ms));
+	}
+}
+
+static void cancel_all(struct supervisor *s)
+{
+	uint64_t now = now_ns();
+
+	jobs_refuse_queue(s, BROOD_DETAIL_DRAINING);
+	for (uint32_t i = 0; i < s->options->workers; i++) {
+		struct slot *slot = &s->slot_array[i];
+
+		if (slot->link.state == SLOT_BUSY) {
+			job_hurry(slot, now, LADDER_CAUSE_STOP);
+		} else if (slot->link.state == SLOT_STARTING) {
+			worker_kill(slot, SIGKILL, "the pool stops");
+			worker_to_ending(slot, now + RETRY_MS * NS_PER_MS);
+		}
+	}
+}
+
+/* Condemned by its ladder if that is still to come, so that the verdict is "cancelled": the ladder's grace is over now. */
+static void kill_all(struct supervisor *s)
+{
+	uint32_t forced = 0;
+
+	for (uint32_t i = 0; i < s->options->workers; i++) {
+		struct slot *slot = &s->slot_array[i];
+
+		if (slot->pid <= 0)
+			continue;
+		forced += slot->kill_signal == 0;
+		if (slot->link.state == SLOT_BUSY && slot->job) {
+			slot->ladder.cause = slot->ladder.cause ? slot->ladder.cause : LADDER_CAUSE_STOP;
+			job_deadline(slot, TIME_NEVER - 1);
+		}
+		worker_kill(slot, SIGKILL, "the pool stops");
+		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
+	}
+	if (forced)
+		plain_log(s, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED, "%u worker%s did not end in time and were killed", forced, forced == 1 ? "" : "s");
+}
+
+static void finished(struct supervisor *s)
+{
+	uint64_t now = now_ns();
+
+	if (!s->done_ns)
+		s->done_ns = now;
+	/* What jobs left: killed and reaped before anybody is told that nothing is left; bounded, should the kernel hold one. */
+	if (death_sweep(s) > 0 && now - s->done_ns < (uint64_t)s->options->stop_ms * NS_PER_MS + NS_PER_S) {
+		s->sweep_pause_ms = RETRY_MS;
+		timer_set(&s->loop, &s->sweep_timer, now + RETRY_MS * NS_PER_MS);
+		return;
+	}
+	if (s->engine.ended) {
+		guard_end(s);
+		death_reap_strays(s);
+		s->loop.stop = true;
+	} else if (s->stop_asked) {
+		s->stopped_pending = engine_tell(s, MESSAGE_STOPPED) < 0;
+		s->stop_asked = s->stopped_pending;
+	}
+}
+
+static void entered(struct supervisor *s)
+{
+	switch (s->halt.phase) {
+	case HALT_CANCEL:
+		cancel_all(s);
+		break;
+	case HALT_KILL:
+		kill_all(s);
+		break;
+	default:
+		break;
+	}
+	spawn_due(s);
+}
+
+void stop_step(struct supervisor *s)
+{
+	if (s->halt.phase == HALT_NONE || s->stepping)
+		return;
+	s->stepping = true;
+	while (halt_step(&s->halt, now_ns(), s->records.out, s->options->workers - s->slots.counts[SLOT_EMPTY]))
+		entered(s);
+	if (s->halt.phase >= HALT_CANCEL)
+		end_idle(s);
+	timer_set(&s->loop, &s->halt_timer, s->halt.phase == HALT_DONE ? TIME_NEVER : s->halt.next);
+	s->stepping = false;
+	supervisor_gauges(s);
+	if (s->halt.phase == HALT_DONE)
+		finished(s);
+}
+
+void stop_timer_fired(struct loop *loop, struct timer *timer, uint64_t now)
+{
+	(void)loop;
+	(void)now;
+	stop_step(container_of(timer, struct supervisor, halt_timer));
+}
+
+void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms)
+{
+	halt_begin(&s->halt, now_ns(), drain_ms, stop_ms);
+	stop_step(s);
+}
+
+bool stop_refusing(const struct supervisor *s)
+{
+	return s->halt.phase != HALT_NONE;
+}
+
+/* ---- the engine ---- */
+
+static void force_engine(struct supervisor *s, const char *why)
+{
+	if (s->engine.ended || s->engine.kill_sent)
+		return;
+	s->engine.kill_sent = true;
+	log_line(s, &(struct log_about){ .level = BROOD_WARNING, .event = BROOD_EVENT_STOP_FORCED, .pid = s->engine.pid }, "the engine (pid %d) is killed: %s", s->engine.pid, why);
+	process_signal(s->engine.pidfd, s->engine.pid, SIGKILL, 0);
+}
+
+void stop_engine_timer_fired(struct loop *loop, struct timer *timer, uint64_t now)
+{
+	(void)loop;
+	(void)now;
+	force_engine(container_of(timer, struct supervisor, engine.stop_timer), "it did not end within engine_stop_ms of the stop signal");
+}
+
+void stop_engine_signal(struct supervisor *s, int sig, bool from_terminal)
+{
+	uint64_t now = now_ns();
+
+	if (s->engine.ended)
+		return;
+	if (s->engine.first_stop_ns) {
+		if (now - s->engine.first_stop_ns >= FORCE_AFTER_NS)
+			force_engine(s, "a second stop signal came");
+		return;
+	}
+	s->engine.first_stop_ns = now;
+	s->engine.asked_to_stop = true;
+	timer_set(&s->loop, &s->engine.stop_timer, time_after_ms(now, s->options->engine_stop_ms));
+	notify_stopping(s);
+	/* A Ctrl-C went to the whole foreground group: the engine has had it. */
+	if (!from_terminal)
+		process_signal(s->engine.pidfd, s->engine.pid, sig, 0);
+}

@@ -1,0 +1,224 @@
+/*
+ * supervisor.c - the original process.
+ *
+ * It owns the pool: who is born, who runs what, who is killed, and what each job's verdict is; it is the only author of verdicts while it lives. It runs no job code, waits only in
+ * epoll_wait(), believes nothing that a worker says, and allocates nothing after supervisor_prepare(): job records, slots, timers and buffers are there from the start.
+ *
+ * A job on its way: JOB arrives from the engine and takes the record that its id names; the record waits in the queue; the warmest idle worker gets RUN with the fd; FINISHED, or the worker's death, or
+ * the ladder (deadline, cancel, stop) decides the verdict; the record is free again when the engine's socket took it.
+ *
+ * When a resource is short (EAGAIN, ENOMEM, EMFILE, ETOOMANYREFS ...), nothing is given up: what could not be done stays as it was, and one timer tries all of it again (supervisor_retry_later).
+ *
+ * The trap: everything here may be called while a batch of events is dispatched. Nobody frees a slot or a record; they change state, and sources are removed from the loop before their fd is closed.
+ */
+#include "internal.h"
+#include "../os/fds.h"
+#include "../os/title.h"
+
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+void supervisor_gauges(struct supervisor *s)
+{
+	const uint32_t *n = s->slots.counts;
+	struct board *b = s->board;
+
+	atomic_store_explicit(&b->idle, n[SLOT_IDLE], memory_order_relaxed);
+	atomic_store_explicit(&b->busy, n[SLOT_BUSY], memory_order_relaxed);
+	atomic_store_explicit(&b->ready, n[SLOT_IDLE] + n[SLOT_BUSY], memory_order_relaxed);
+	atomic_store_explicit(&b->starting, n[SLOT_STARTING], memory_order_relaxed);
+	atomic_store_explicit(&b->queued, s->records.queued, memory_order_relaxed);
+	atomic_store_explicit(&b->queued_peak, s->records.queued_peak, memory_order_relaxed);
+	atomic_store_explicit(&b->degraded, s->backoff.degraded, memory_order_relaxed);
+}
+
+static void retry_fired(struct loop *loop, struct timer *timer, uint64_t now)
+{
+	struct supervisor *s = container_of(timer, struct supervisor, retry_timer);
+
+	(void)loop;
+	(void)now;
+	for (uint32_t i = 0; i < s->options->workers; i++)
+		if (s->slot_array[i].paused)
+			worker_resume(&s->slot_array[i]);
+	engine_resume(s);
+	guard_check(s);
+	jobs_flush(s);
+	jobs_assign(s);
+	notify_flush(s);
+	spawn_due(s);
+	stop_step(s);
+}
+
+void supervisor_retry_later(struct supervisor *s)
+{
+	if (!timer_running(&s->retry_timer))
+		timer_set(&s->loop, &s->retry_timer, now_ns() + RETRY_MS * NS_PER_MS);
+}
+
+static void slot_prepare(struct supervisor *s, uint32_t number)
+{
+	struct slot *slot = &s->slot_array[number];
+
+	slot->supervisor = s;
+	slot->number = number;
+	slot->pidfd = -1;
+	source_init(&slot->death);
+	source_init(&slot->channel);
+	timer_init(&slot->timer, NULL);
+	slots_add(&s->slots, &slot->link);
+}
+
+static void timers_prepare(struct supervisor *s)
+{
+	timer_init(&s->spawn_timer, spawn_timer_fired);
+	timer_init(&s->retry_timer, retry_fired);
+	timer_init(&s->engine.stop_timer, stop_engine_timer_fired);
+	timer_init(&s->guard.respawn, guard_respawn_fired);
+	timer_init(&s->halt_timer, stop_timer_fired);
+	timer_init(&s->sweep_timer, death_sweep_fired);
+	timer_init(&s->fold_timer, log_fold_fired);
+	timer_init(&s->notify.watchdog, notify_watchdog_fired);
+}
+
+int supervisor_prepare(const struct supervisor_config *config, struct supervisor **ret)
+{
+	const struct brood_options *o = config->options;
+	struct supervisor *s = calloc(1, sizeof *s);
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->config = *config;
+	s->options = o;
+	s->board = config->shared->board;
+	s->signal_fd = s->engine.pidfd = s->guard.pidfd = s->loop.epoll_fd = s->init_data.memfd = -1;
+	s->stdlog.fd = -1;
+	s->way = (enum process_spawn)o->spawn;
+	source_init(&s->engine.death);
+	source_init(&s->engine.channel);
+	source_init(&s->guard.death);
+	source_init(&s->signals);
+	timers_prepare(s);
+	slots_init(&s->slots);
+	s->slot_array = calloc(o->workers, sizeof *s->slot_array);
+	r = s->slot_array ? records_init(&s->records, config->records, sizeof(struct job)) : -ENOMEM;
+	if (r == 0)
+		r = loop_init(&s->loop, (size_t)config->records + o->workers + 16);
+	if (r == 0)
+		r = signals_prepare(s);
+	if (r < 0) {
+		supervisor_free(s);
+		return r;
+	}
+	for (uint32_t i = 0; i < o->workers; i++)
+		slot_prepare(s, i);
+	backoff_init(&s->backoff, o->backoff_min_ms, o->backoff_max_ms, o->start_limit, now_ns() ^ (uint64_t)getpid());
+	fold_init(&s->fold, 5, 10 * NS_PER_S);
+	stdlog_open(&s->stdlog);
+	*ret = s;
+	return 0;
+}
+
+/* The memory is left to the process (a worker's or the engine's image of it costs nothing until it is written); only fds and signals must not stay. */
+void supervisor_leave(struct supervisor *s)
+{
+	if (s->loop.epoll_fd >= 0)
+		s->loop.epoll_fd = close_fd(s->loop.epoll_fd);
+	s->signal_fd = close_fd(s->signal_fd);
+	stdlog_close(&s->stdlog);
+	close_fd(s->config.channel_fd);
+	close_fd(s->config.log_fd);
+	notify_close(&s->config.notify);
+	signals_restore(&s->config.signals);
+}
+
+struct supervisor *supervisor_free(struct supervisor *s)
+{
+	if (!s)
+		return NULL;
+	if (s->loop.epoll_fd >= 0)
+		loop_close(&s->loop);
+	if (s->signal_fd >= 0) {
+		close_fd(s->signal_fd);
+		signals_restore(&s->config.signals);
+	}
+	stdlog_close(&s->stdlog);
+	records_free(&s->records);
+	free(s->slot_array);
+	free(s);
+	return NULL;
+}
+
+static void close_the_rest(struct supervisor *s)
+{
+	int keep[64 + 8];
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->options->keep_fds_count; i++)
+		keep[n++] = s->options->keep_fds[i];
+	keep[n++] = s->loop.epoll_fd;
+	keep[n++] = s->signal_fd;
+	keep[n++] = s->config.channel_fd;
+	keep[n++] = s->config.log_fd;
+	keep[n++] = s->config.notify.fd;
+	keep[n++] = s->engine.pidfd;
+	if (s->stdlog.own)
+		keep[n++] = s->stdlog.fd;
+	fds_close_all_but(keep, n);
+}
+
+static void limits_and_marks(struct supervisor *s)
+{
+	size_t hard, need = 64 + 2 * (size_t)s->options->workers + s->config.records + s->options->keep_fds_count + BROOD_INIT_FDS_MAX;
+
+	getrlimit(RLIMIT_NOFILE, &s->nofile);
+	getrlimit(RLIMIT_CORE, &s->core);
+	fds_raise_limit(need, &hard);   /* checked before the fork: if it fails now, spawning waits and says so */
+	s->oom_mark = -1;
+	if (process_oom_score_adj(0, &s->oom_score_adj) == 0 && s->oom_score_adj < 1000)
+		s->oom_mark = MIN(s->oom_score_adj + PROCESS_OOM_MARK, 1000);
+}
+
+static void watch_or_die(struct supervisor *s, struct source *source, int fd, source_fn *on)
+{
+	/* At birth there is nobody to wait for: without its own eyes the supervisor would be worse than none. */
+	if (fd >= 0 && loop_add(&s->loop, source, fd, EPOLLIN, on) < 0) {
+		process_signal(s->engine.pidfd, s->engine.pid, SIGKILL, 0);
+		_exit(70);
+	}
+}
+
+static void __attribute__((noreturn)) exit_like_engine(struct supervisor *s)
+{
+	const struct process_exit *e = &s->engine.exit;
+
+	if (s->engine.ended && (e->code == CLD_KILLED || e->code == CLD_DUMPED))
+		signals_die_like(e->status);
+	_exit(s->engine.ended ? e->status : 70);
+}
+
+void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
+{
+	s->pid = getpid();
+	s->engine.pid = engine_pid;
+	s->engine.pidfd = engine_pidfd;
+	close_the_rest(s);
+	limits_and_marks(s);
+	process_set_subreaper();
+	title_set("supervisor");
+	s->config.shared->roster->engine_born_ticks = process_boot_ticks();
+	atomic_store(&s->config.shared->roster->engine_pid, engine_pid);
+	watch_or_die(s, &s->signals, s->signal_fd, signals_readable);
+	watch_or_die(s, &s->engine.death, s->engine.pidfd, engine_death);
+	watch_or_die(s, &s->engine.channel, s->config.channel_fd, engine_readable);
+	notify_start(s);
+	guard_spawn(s);
+	spawn_due(s);
+	engine_check(s);                /* it may have ended before anybody watched */
+	if (loop_run(&s->loop) < 0)
+		plain_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE, "the supervisor's event loop failed; it ends, and all with it");
+	log_flush_folds(s);
+	exit_like_engine(s);
+}
