@@ -24,8 +24,7 @@ int engine_adopt(struct brood *brood);         /* in the engine, first thing: pd
 struct brood *engine_free(struct brood *brood);
 int engine_rearm(struct brood *brood);
 void engine_error(const char *format, ...) __attribute__((format(printf, 1, 2)));   /* what brood_error() says; per thread */
-const char *engine_error_text(void);           /* error.c: the sentence; never NULL */
-unsigned engine_error_count(void);             /* how many this thread has had */
+const char *engine_error_text(void);           /* the sentence, what brood_error() gives; never NULL */
 
 /* The public calls' bodies; src/brood.c dispatches between these and src/inline.c. Same contracts as in brood.h. */
 struct engine_job { brood_fn *fn; const char *name; const struct brood_job_options *options; };
