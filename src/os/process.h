@@ -38,7 +38,8 @@ pid_t process_reap_stray(bool (*known)(void *context, pid_t pid), void *context)
 int process_set_pdeathsig(int sig, pid_t parent);                    /* and checks that `parent` still is the parent: else -ESRCH */
 int process_set_subreaper(void);
 
-struct process_stat { pid_t pid, ppid, pgid, session; char state; uint64_t start_ticks; int threads; char comm[32]; };
+/* exiting: dead, a zombie or on its way there. doomed: that, or SIGKILL is pending: it can make no more children. */
+struct process_stat { pid_t pid, ppid, pgid, session; char state; bool exiting, doomed; uint64_t start_ticks; int threads; char comm[32]; };
 int process_stat(pid_t pid, struct process_stat *ret_stat);          /* /proc/PID/stat; -ESRCH */
 uint64_t process_boot_ticks(void);                                   /* now, in the unit of start_ticks (CLOCK_BOOTTIME) */
 bool process_traced_or_stopped(pid_t pid);                           /* /proc/PID/status: TracerPid, or state T/t */

@@ -1,0 +1,101 @@
+#include "notify.h"
+#include "../base/base.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+_Static_assert(sizeof(((struct notify *)0)->path) == sizeof(((struct sockaddr_un *)0)->sun_path), "a path fits");
+
+static int parse_number(const char *text, uint64_t *ret)
+{
+	char *end;
+	unsigned long long value;
+
+	if (!text || *text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno != 0 || *end != '\0')
+		return -EINVAL;
+	*ret = value;
+	return 0;
+}
+
+/* Only when it is meant for this process: systemd says so by WATCHDOG_PID; without that it is for whoever reads it. */
+static uint64_t watchdog(void)
+{
+	const char *for_whom = getenv("WATCHDOG_PID");
+	uint64_t us, pid;
+
+	if (parse_number(getenv("WATCHDOG_USEC"), &us) < 0)
+		return 0;
+	if (for_whom && (parse_number(for_whom, &pid) < 0 || pid != (uint64_t)getpid()))
+		return 0;
+	return us;
+}
+
+static int parse_path(const char *path, struct notify *n)
+{
+	size_t size;
+
+	if (!path || *path == '\0')
+		return 0;
+	size = strlen(path);
+	if ((path[0] != '/' && path[0] != '@') || size < 2 || size >= sizeof n->path)
+		return -EINVAL;
+	memcpy(n->path, path, size);
+	if (path[0] == '@')
+		n->path[0] = '\0';
+	n->path_size = (unsigned)size;
+	return 0;
+}
+
+int notify_from_environment(struct notify *ret)
+{
+	struct notify n = { .fd = -1 };
+	int r = parse_path(getenv("NOTIFY_SOCKET"), &n);
+
+	n.watchdog_us = watchdog();
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+	if (r < 0)
+		return r;
+	*ret = n;
+	return 0;
+}
+
+/* The socket is made by the first send, so that only the process that speaks has it. */
+static int notify_open(struct notify *n)
+{
+	if (n->fd < 0)
+		n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return n->fd < 0 ? -errno : 0;
+}
+
+int notify_send(struct notify *n, const char *text)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	socklen_t size;
+	ssize_t sent;
+	int r;
+
+	if (n->path_size == 0)
+		return 0;
+	r = notify_open(n);
+	if (r < 0)
+		return r;
+	memcpy(address.sun_path, n->path, n->path_size);
+	/* an abstract name ends with its last byte, a path with a NUL */
+	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n->path_size + (n->path[0] != '\0'));
+	do
+		sent = sendto(n->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, size);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0;
+}
+
+void notify_close(struct notify *n)
+{
+	n->fd = close_fd(n->fd);
+}

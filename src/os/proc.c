@@ -1,0 +1,182 @@
+/* proc.c - process.h: what /proc says of processes and threads, and the mark that /proc takes. */
+#include "process.h"
+#include "../base/base.h"
+#include "procfs.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/syscall.h>
+
+#define STAT_SIZE 1024
+#define EXITING 0x4                           /* PF_EXITING, in the stat line's flags */
+
+/* After the name come blanks and numbers, with the state as the one letter. Field numbers are those of proc(5). */
+enum { FIELD_PPID = 4, FIELD_PGID = 5, FIELD_SESSION = 6, FIELD_FLAGS = 9, FIELD_THREADS = 20, FIELD_START = 22, FIELD_PENDING = 31, FIELDS };
+
+static const char *parse_name(const char *text, struct process_stat *s)
+{
+	const char *open = strchr(text, '('), *close = strrchr(text, ')');   /* the name may contain both */
+	size_t size;
+
+	if (!open || !close || close < open || close[1] != ' ' || close[2] == '\0')
+		return NULL;
+	size = MIN((size_t)(close - open - 1), sizeof s->comm - 1);
+	memcpy(s->comm, open + 1, size);
+	s->comm[size] = '\0';
+	s->state = close[2];
+	return close + 3;
+}
+
+static int parse_stat(const char *text, struct process_stat *ret)
+{
+	unsigned long long fields[FIELDS] = { 0 }, pid;
+	struct process_stat s;
+	const char *at;
+
+	procfs_number(text, &pid);
+	at = parse_name(text, &s);
+	if (!at)
+		return -ESRCH;
+	for (int i = FIELD_PPID; i < FIELDS; i++)
+		at = procfs_number(at, &fields[i]);
+	s.pid = (pid_t)pid;
+	s.ppid = (pid_t)fields[FIELD_PPID];
+	s.pgid = (pid_t)fields[FIELD_PGID];
+	s.session = (pid_t)fields[FIELD_SESSION];
+	s.threads = (int)fields[FIELD_THREADS];
+	s.start_ticks = fields[FIELD_START];
+	s.exiting = strchr("ZXx", s.state) || (fields[FIELD_FLAGS] & EXITING);
+	s.doomed = s.exiting || (fields[FIELD_PENDING] & (1u << (SIGKILL - 1)));
+	*ret = s;
+	return 0;
+}
+
+int process_stat(pid_t pid, struct process_stat *ret_stat)
+{
+	char path[PROCFS_PATH], text[STAT_SIZE];
+	ssize_t n;
+
+	if (pid <= 0)
+		return -ESRCH;
+	n = procfs_read(procfs_path(path, pid, "stat"), text, sizeof text);
+	return n < 0 ? (int)n : parse_stat(text, ret_stat);
+}
+
+uint64_t process_boot_ticks(void)
+{
+	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * hz + (uint64_t)ts.tv_nsec / (NS_PER_S / hz);
+}
+
+bool process_traced_or_stopped(pid_t pid)
+{
+	char path[PROCFS_PATH], text[STAT_SIZE];
+	unsigned long long tracer;
+	const char *line;
+
+	if (procfs_read(procfs_path(path, pid, "status"), text, sizeof text) < 0)
+		return false;
+	line = strstr(text, "\nState:\t");
+	if (line && (line[8] == 'T' || line[8] == 't'))
+		return true;
+	line = strstr(text, "\nTracerPid:\t");
+	if (!line)
+		return false;
+	procfs_number(line + 12, &tracer);
+	return tracer != 0;
+}
+
+/* A thread that was joined may still be on its way out of the kernel: it holds nothing any more and does not count. */
+static int count_thread(void *context, int tid, int walk_fd)
+{
+	char path[PROCFS_PATH], text[STAT_SIZE];
+	struct process_stat s;
+
+	(void)walk_fd;
+	if (procfs_read(procfs_task_path(path, tid, "stat"), text, sizeof text) >= 0 && parse_stat(text, &s) == 0 && !s.exiting)
+		++*(int *)context;
+	return 0;
+}
+
+int process_thread_count(void)
+{
+	int count = 0, r;
+
+	/* changes nothing in a process with one thread, and says EINVAL in any other */
+	if (unshare(CLONE_THREAD) == 0)
+		return 1;
+	r = procfs_each("/proc/self/task", count_thread, &count);
+	return r < 0 ? r : MAX(count, 1);
+}
+
+struct names { char *text; size_t size, used; int count, self; };
+
+static int name_thread(void *context, int tid, int walk_fd)
+{
+	struct names *n = context;
+	char path[PROCFS_PATH], name[32];
+	ssize_t size;
+
+	(void)walk_fd;
+	if (tid == n->self)
+		return 0;
+	size = procfs_read(procfs_task_path(path, tid, "comm"), name, sizeof name);
+	if (size <= 0)
+		return 0;
+	name[size - 1] = '\0';                        /* its newline */
+	for (const char *parts[] = { n->count++ ? ", " : "", name, NULL }, **p = parts; *p; p++)
+		for (const char *c = *p; *c && n->used + 1 < n->size; c++)
+			n->text[n->used++] = *c;
+	n->text[n->used] = '\0';
+	return 0;
+}
+
+int process_thread_names(char *text, size_t size)
+{
+	struct names n = { .text = text, .size = size, .self = (int)syscall(SYS_gettid) };
+	int r;
+
+	if (size == 0)
+		return -EINVAL;
+	text[0] = '\0';
+	r = procfs_each("/proc/self/task", name_thread, &n);
+	return r < 0 ? r : n.count;
+}
+
+int process_oom_score_adj(pid_t pid, int *ret_adj)
+{
+	char path[PROCFS_PATH], text[16];
+	unsigned long long value;
+	ssize_t n = procfs_read(procfs_path(path, pid, "oom_score_adj"), text, sizeof text);
+
+	if (n < 0)
+		return (int)n;
+	procfs_number(text, &value);
+	*ret_adj = text[0] == '-' ? -(int)value : (int)value;
+	return 0;
+}
+
+int process_set_oom_score_adj(int adj)
+{
+	_cleanup_close_ int fd = -1;
+	char text[16];
+	size_t at = sizeof text;
+	unsigned value = (unsigned)(adj < 0 ? -adj : adj);
+	ssize_t n;
+
+	do
+		text[--at] = (char)('0' + value % 10);
+	while (value /= 10);
+	if (adj < 0)
+		text[--at] = '-';
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	do
+		n = write(fd, text + at, sizeof text - at);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}

@@ -1,0 +1,241 @@
+/*
+ * process.c - making children, signalling and reaping them.
+ *
+ * A raw clone is not fork(): glibc's fork() also gives the child its own thread id (in the thread's descriptor, where recursive, error-checking and robust mutexes look
+ * for their owner) and an empty, registered robust list. Here the kernel stores the tid itself (CLONE_CHILD_SETTID at the address that glibc once gave it), and the child
+ * registers the list again. What fork() does beside that is for programs with threads; brood_start() refuses those. pthread_atfork() handlers do not run.
+ *
+ * The trap: a way that is missing (an old kernel, a container's seccomp filter, valgrind) must be told from one that failed now. ENOSYS and EPERM say missing,
+ * EINVAL says it under some emulators. EAGAIN, ENOMEM, EMFILE and all others are failures and come out.
+ */
+#include "process.h"
+#include "../base/base.h"
+
+#include <linux/futex.h>
+#include <linux/sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#ifndef SYS_clone3
+#define SYS_clone3 435
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x1000
+#endif
+
+#define RAW_FLAGS (CLONE_PIDFD | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
+
+/* The first version of the kernel's struct: headers may be older or newer than the kernel. */
+struct clone3_args { uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls; };
+
+struct thread_memory { void *tid; struct robust_list_head *robust; size_t robust_size; };
+
+/* -ENOSYS when the kernel does not say where the tid stands (no CONFIG_CHECKPOINT_RESTORE): then only fork() gets it right. */
+static int thread_memory(struct thread_memory *ret)
+{
+	struct thread_memory m = { 0 };
+
+	if (prctl(PR_GET_TID_ADDRESS, &m.tid) < 0 || !m.tid)
+		return -ENOSYS;
+	if (syscall(SYS_get_robust_list, 0, &m.robust, &m.robust_size) < 0)
+		m.robust = NULL;
+	*ret = m;
+	return 0;
+}
+
+/* In the child. The list is emptied: a robust mutex that the parent holds in shared memory is not ours, and linking behind it would write into it. */
+static void mend_robust_list(const struct thread_memory *m)
+{
+	if (!m->robust)
+		return;
+	m->robust->list.next = &m->robust->list;
+	m->robust->list_op_pending = NULL;
+	syscall(SYS_set_robust_list, m->robust, m->robust_size);
+}
+
+static long clone3_raw(int *pidfd, void *tid)
+{
+	struct clone3_args args = { .flags = RAW_FLAGS, .pidfd = (uintptr_t)pidfd, .child_tid = (uintptr_t)tid };
+
+	return syscall(SYS_clone3, &args, sizeof args);
+}
+
+static long clone_raw(int *pidfd, void *tid)
+{
+	unsigned long flags = RAW_FLAGS;       /* the low byte, the exit signal, is 0 */
+
+#if defined(__s390__) || defined(__CRIS__)
+	return syscall(SYS_clone, NULL, flags, pidfd, tid, 0);
+#elif defined(__x86_64__) || defined(__m68k__) || defined(__alpha__)
+	return syscall(SYS_clone, flags, NULL, pidfd, tid, 0);
+#else
+	return syscall(SYS_clone, flags, NULL, pidfd, 0, tid);
+#endif
+}
+
+static pid_t spawn_raw(long (*clone_way)(int *pidfd, void *tid), int *ret_pidfd)
+{
+	struct thread_memory m;
+	int pidfd = -1, r = thread_memory(&m);
+	long pid;
+
+	if (r < 0)
+		return r;
+	pid = clone_way(&pidfd, m.tid);
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		mend_robust_list(&m);
+		return 0;
+	}
+	*ret_pidfd = pidfd;
+	return (pid_t)pid;
+}
+
+static bool missing(long r)
+{
+	return r == -ENOSYS || r == -EPERM || r == -EINVAL;
+}
+
+int process_pidfd_open(pid_t pid)
+{
+	long fd = syscall(SYS_pidfd_open, pid, 0);
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static void kill_and_reap(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+}
+
+/* The place for the pidfd is taken before the fork, so that a full table of fds says no before there is a child. */
+static pid_t spawn_fork(int *ret_pidfd)
+{
+	int place = process_pidfd_open(getpid()), pidfd;
+	pid_t pid;
+
+	if (place < 0 && !missing(place))
+		return place;
+	pid = fork();
+	if (pid <= 0) {
+		pid = pid < 0 ? -errno : 0;
+		close_fd(place);
+		return pid;
+	}
+	if (place < 0) {
+		*ret_pidfd = -1;
+		return pid;
+	}
+	close_fd(place);
+	pidfd = process_pidfd_open(pid);
+	if (pidfd < 0) {
+		kill_and_reap(pid);
+		return pidfd;
+	}
+	*ret_pidfd = pidfd;
+	return pid;
+}
+
+pid_t process_spawn(enum process_spawn *inout_way, int *ret_pidfd)
+{
+	enum process_spawn way = *inout_way == PROCESS_AUTO ? PROCESS_CLONE3 : *inout_way;
+	pid_t pid = -ENOSYS;
+
+	if (way == PROCESS_CLONE3) {
+		pid = spawn_raw(clone3_raw, ret_pidfd);
+		if (missing(pid))
+			way = PROCESS_CLONE;
+	}
+	if (way == PROCESS_CLONE) {
+		pid = spawn_raw(clone_raw, ret_pidfd);
+		if (missing(pid))
+			way = PROCESS_FORK;
+	}
+	if (way == PROCESS_FORK)
+		pid = spawn_fork(ret_pidfd);
+	if (pid >= 0)
+		*inout_way = way;
+	return pid;
+}
+
+static int signal_by_pidfd(int pidfd, int sig, uint64_t value)
+{
+	siginfo_t info;
+
+	memset(&info, 0, sizeof info);
+	info.si_signo = sig;
+	info.si_code = SI_QUEUE;
+	info.si_pid = getpid();
+	info.si_uid = getuid();
+	info.si_value.sival_ptr = (void *)(uintptr_t)value;
+	return syscall(SYS_pidfd_send_signal, pidfd, sig, &info, 0) < 0 ? -errno : 0;
+}
+
+int process_signal(int pidfd, pid_t pid, int sig, uint64_t value)
+{
+	static bool no_pidfd_signal;           /* asked once: valgrind complains about each call that it does not know */
+	union sigval v = { .sival_ptr = (void *)(uintptr_t)value };
+	int r;
+
+	if (pidfd >= 0 && !no_pidfd_signal) {
+		r = signal_by_pidfd(pidfd, sig, value);
+		if (r != -ENOSYS)
+			return r;
+		no_pidfd_signal = true;
+	}
+	if (pid <= 0)
+		return -EINVAL;
+	return sigqueue(pid, sig, v) < 0 ? -errno : 0;
+}
+
+int process_kill_group(pid_t pgid)
+{
+	if (pgid <= 1 || pgid == getpgrp())
+		return -EINVAL;
+	return kill(-pgid, SIGKILL) < 0 ? -errno : 0;
+}
+
+int process_wait(pid_t pid, bool peek, struct process_exit *ret_exit)
+{
+	struct rusage usage;
+	siginfo_t info;
+	long r;
+
+	if (pid <= 0)
+		return -EINVAL;
+	memset(&usage, 0, sizeof usage);
+	memset(&info, 0, sizeof info);
+	do                                     /* the C library's waitid() has no place for the usage */
+		r = syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | __WALL | (peek ? WNOWAIT : 0), &usage);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return -errno;
+	if (info.si_pid == 0)
+		return 0;
+	ret_exit->code = info.si_code;
+	ret_exit->status = info.si_status;
+	ret_exit->usage = usage;
+	return 1;
+}
+
+int process_set_pdeathsig(int sig, pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, sig) < 0)
+		return -errno;
+	return getppid() == parent ? 0 : -ESRCH;
+}
+
+int process_set_subreaper(void)
+{
+	return prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ? -errno : 0;
+}

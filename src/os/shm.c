@@ -1,0 +1,109 @@
+#include "shm.h"
+#include "../base/base.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+size_t shm_page(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t round_up(size_t size)
+{
+	size_t page = shm_page();
+
+	return size > SIZE_MAX - page ? 0 : (size + page - 1) / page * page;
+}
+
+void *shm_anonymous(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+int shm_wipe_on_fork(void *page, size_t size)
+{
+	return madvise(page, size, MADV_WIPEONFORK) < 0 ? -errno : 0;
+}
+
+void *shm_stack(size_t size)
+{
+	size_t page = shm_page(), usable = round_up(size);
+	char *low;
+
+	if (usable == 0 || usable > SIZE_MAX - page)
+		return NULL;
+	low = mmap(NULL, usable + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	if (low == MAP_FAILED)
+		return NULL;
+	if (mprotect(low, page, PROT_NONE) < 0) {
+		munmap(low, usable + page);
+		return NULL;
+	}
+	return low + page;
+}
+
+void shm_stack_free(void *stack, size_t size)
+{
+	if (stack)
+		munmap((char *)stack - shm_page(), round_up(size) + shm_page());
+}
+
+static int memfd_new(const char *name)
+{
+	/* vm.memfd_noexec (6.3) refuses those that could hold code; kernels before it do not know the flag */
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return fd < 0 ? -errno : fd;
+}
+
+/* pwrite: the offset stays 0 for whoever gets the fd. */
+static int fill(int fd, const char *data, size_t size)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < size) {
+		n = pwrite(fd, data + done, size - done, (off_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int shm_memfd(const char *name, const void *data, size_t size, const int *seals)
+{
+	_cleanup_close_ int fd = -1;
+	struct rlimit limit;
+	int r, result;
+
+	/* beyond it the kernel would raise SIGXFSZ in a process whose signals are none of our business */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur)
+		return -EFBIG;
+	fd = memfd_new(name);
+	if (fd < 0)
+		return fd;
+	r = data ? fill(fd, data, size) : ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+	if (r < 0)
+		return r;
+	if (seals && fcntl(fd, F_ADD_SEALS, *seals) < 0)
+		return -errno;
+	result = fd;
+	fd = -1;
+	return result;
+}

@@ -1,0 +1,138 @@
+#include "signals.h"
+#include "../base/base.h"
+
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+/* KILL and STOP cannot be changed; those between the classic and the real-time ones are the C library's own. */
+static bool changeable(int sig)
+{
+	return sig != SIGKILL && sig != SIGSTOP && (sig < 32 || sig >= SIGRTMIN) && sig <= SIGRTMAX;
+}
+
+void signals_save(struct signals_state *ret)
+{
+	memset(ret, 0, sizeof *ret);
+	sigprocmask(SIG_SETMASK, NULL, &ret->mask);
+	for (int sig = 1; sig < SIGNALS_MAX; sig++)
+		if (changeable(sig))
+			sigaction(sig, NULL, &ret->actions[sig]);
+}
+
+/* sa_handler and sa_sigaction share their place */
+static bool same_action(const struct sigaction *a, const struct sigaction *b)
+{
+	return a->sa_handler == b->sa_handler && a->sa_flags == b->sa_flags && memcmp(&a->sa_mask, &b->sa_mask, sizeof a->sa_mask) == 0;
+}
+
+/* The mask last: what was pending must meet the handlers that were there. */
+void signals_restore(const struct signals_state *s)
+{
+	struct sigaction now;
+
+	for (int sig = 1; sig < SIGNALS_MAX; sig++)
+		if (changeable(sig) && sigaction(sig, NULL, &now) == 0 && !same_action(&now, &s->actions[sig]))
+			sigaction(sig, &s->actions[sig], NULL);
+	sigprocmask(SIG_SETMASK, &s->mask, NULL);
+}
+
+static bool listed(const int *list, size_t count, int sig)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i] == sig)
+			return true;
+	return false;
+}
+
+void signals_default_all(const int *keep, size_t keep_count)
+{
+	struct sigaction def = { .sa_handler = SIG_DFL }, now;
+
+	sigemptyset(&def.sa_mask);
+	for (int sig = 1; sig < SIGNALS_MAX; sig++) {
+		if (!changeable(sig) || listed(keep, keep_count, sig))
+			continue;
+		if (sigaction(sig, NULL, &now) == 0 && (now.sa_handler != SIG_DFL || now.sa_flags != 0))
+			sigaction(sig, &def, NULL);
+	}
+}
+
+int signals_block_all(sigset_t *ret_old)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT };
+	sigset_t all, old;
+
+	sigfillset(&all);
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+		sigdelset(&all, faults[i]);
+	if (sigprocmask(SIG_SETMASK, &all, &old) < 0)
+		return -errno;
+	if (ret_old)
+		*ret_old = old;
+	return 0;
+}
+
+int signals_fd(const sigset_t *set)
+{
+	int fd = signalfd(-1, set, SFD_NONBLOCK | SFD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int signals_read(int fd, struct signalfd_siginfo *ret_info)
+{
+	struct signalfd_siginfo info;
+	ssize_t n;
+
+	do
+		n = read(fd, &info, sizeof info);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	if (n != (ssize_t)sizeof info)
+		return -EIO;
+	*ret_info = info;
+	return (int)info.ssi_signo;
+}
+
+const char *signals_name(int sig, char buffer[16])
+{
+	static const char *const names[] = {
+		[SIGHUP] = "SIGHUP", [SIGINT] = "SIGINT", [SIGQUIT] = "SIGQUIT", [SIGILL] = "SIGILL", [SIGTRAP] = "SIGTRAP", [SIGABRT] = "SIGABRT",
+		[SIGBUS] = "SIGBUS", [SIGFPE] = "SIGFPE", [SIGKILL] = "SIGKILL", [SIGUSR1] = "SIGUSR1", [SIGSEGV] = "SIGSEGV", [SIGUSR2] = "SIGUSR2",
+		[SIGPIPE] = "SIGPIPE", [SIGALRM] = "SIGALRM", [SIGTERM] = "SIGTERM", [SIGCHLD] = "SIGCHLD", [SIGCONT] = "SIGCONT", [SIGSTOP] = "SIGSTOP",
+		[SIGTSTP] = "SIGTSTP", [SIGTTIN] = "SIGTTIN", [SIGTTOU] = "SIGTTOU", [SIGURG] = "SIGURG", [SIGXCPU] = "SIGXCPU", [SIGXFSZ] = "SIGXFSZ",
+		[SIGVTALRM] = "SIGVTALRM", [SIGPROF] = "SIGPROF", [SIGWINCH] = "SIGWINCH", [SIGIO] = "SIGIO", [SIGPWR] = "SIGPWR", [SIGSYS] = "SIGSYS",
+	};
+
+	if (sig > 0 && (size_t)sig < ARRAY_SIZE(names) && names[sig])
+		return names[sig];
+	if (sig == SIGRTMIN)
+		return "SIGRTMIN";
+	if (sig > SIGRTMIN && sig <= SIGRTMAX)
+		snprintf(buffer, 16, "SIGRTMIN+%u", (unsigned)(sig - SIGRTMIN) % 100);
+	else
+		snprintf(buffer, 16, "signal %u", (unsigned)sig % 1000000);
+	return buffer;
+}
+
+void signals_die_like(int sig)
+{
+	struct sigaction def = { .sa_handler = SIG_DFL };
+	struct rlimit none = { 0, 0 };
+	sigset_t others;
+
+	/* a second core, of a process that did nothing wrong, would only mislead */
+	prctl(PR_SET_DUMPABLE, 0);
+	setrlimit(RLIMIT_CORE, &none);
+	sigemptyset(&def.sa_mask);
+	sigaction(sig, &def, NULL);
+	/* this one alone: something else that is pending must not win */
+	sigfillset(&others);
+	sigdelset(&others, sig);
+	sigprocmask(SIG_SETMASK, &others, NULL);
+	raise(sig);
+	_exit(128 + sig);
+}

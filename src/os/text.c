@@ -1,0 +1,126 @@
+#include "text.h"
+#include "../base/base.h"
+
+#include <link.h>
+#include <stdlib.h>
+
+/* An executable segment, with what identifies its object: another one may be loaded at the same address after this one is gone. */
+struct segment { uintptr_t start, end; uintptr_t base; const void *headers; uint32_t name; };
+
+static struct { struct segment *segments; size_t count, capacity; unsigned long long unloads; } noted;
+
+static uint32_t hash(const char *name)
+{
+	uint32_t h = 2166136261u;
+
+	for (const unsigned char *c = (const unsigned char *)name; c && *c; c++)
+		h = (h ^ *c) * 16777619u;
+	return h;
+}
+
+static bool executable(const struct dl_phdr_info *info, int i, struct segment *ret)
+{
+	const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+
+	if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) || p->p_memsz == 0)
+		return false;
+	ret->start = info->dlpi_addr + p->p_vaddr;
+	ret->end = ret->start + p->p_memsz;
+	ret->base = info->dlpi_addr;
+	ret->headers = info->dlpi_phdr;
+	ret->name = hash(info->dlpi_name);
+	return true;
+}
+
+static int count_segments(struct dl_phdr_info *info, size_t size, void *context)
+{
+	struct segment s;
+
+	(void)size;
+	for (int i = 0; i < info->dlpi_phnum; i++)
+		*(size_t *)context += executable(info, i, &s);
+	return 0;
+}
+
+static int note_segments(struct dl_phdr_info *info, size_t size, void *context)
+{
+	struct segment s;
+
+	(void)size, (void)context;
+	noted.unloads = info->dlpi_subs;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		size_t at = noted.count;
+
+		if (!executable(info, i, &s) || noted.count == noted.capacity)
+			continue;
+		for (; at > 0 && noted.segments[at - 1].start > s.start; at--)
+			noted.segments[at] = noted.segments[at - 1];
+		noted.segments[at] = s;
+		noted.count++;
+	}
+	return 0;
+}
+
+int text_snapshot(void)
+{
+	struct segment *segments;
+	size_t count = 0;
+
+	dl_iterate_phdr(count_segments, &count);
+	segments = calloc(MAX(count, 1u), sizeof *segments);
+	if (!segments)
+		return -ENOMEM;
+	free(noted.segments);
+	noted.segments = segments;
+	noted.capacity = count;
+	noted.count = 0;
+	dl_iterate_phdr(note_segments, NULL);
+	return 0;
+}
+
+static const struct segment *find(uintptr_t address)
+{
+	size_t low = 0, high = noted.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct segment *s = &noted.segments[middle];
+
+		if (address < s->start)
+			high = middle;
+		else if (address >= s->end)
+			low = middle + 1;
+		else
+			return s;
+	}
+	return NULL;
+}
+
+struct lookup { const struct segment *segment; bool found; };
+
+/* Answers at the first object when nothing was unloaded since the snapshot; else looks for the same object at the same place. */
+static int still_loaded(struct dl_phdr_info *info, size_t size, void *context)
+{
+	struct lookup *l = context;
+	const struct segment *want = l->segment;
+	struct segment s;
+
+	(void)size;
+	if (info->dlpi_subs == noted.unloads)
+		return l->found = true;
+	for (int i = 0; i < info->dlpi_phnum; i++)
+		if (executable(info, i, &s) && s.start == want->start && s.end == want->end && s.base == want->base &&
+		    s.headers == want->headers && s.name == want->name)
+			return l->found = true;
+	return 0;
+}
+
+bool text_callable(const void *fn)
+{
+	struct lookup l = { .segment = find((uintptr_t)fn) };
+
+	if (!l.segment)
+		return false;
+	dl_iterate_phdr(still_loaded, &l);
+	return l.found;
+}

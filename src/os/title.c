@@ -1,0 +1,165 @@
+/*
+ * title.c - what ps shows.
+ *
+ * The kernel reads a process's command line from where the process says that it stands. The usual trick is to write over argv and environ; but a program hands pointers
+ * into them around (options, getenv()), and those must stay true in the engine and in every job. So the kernel is told, once and before the first fork (children inherit it), that
+ * the command line stands in a page of ours. That takes PR_SET_MM_MAP, which needs no privilege but CONFIG_CHECKPOINT_RESTORE. Where it is missing, titles do nothing but
+ * set the comm name. Neither argv nor environ is touched, so setenv() and getopt() stay as they are.
+ *
+ * The last byte of the area is not NUL: that makes the kernel show the text up to its first NUL instead of the whole area.
+ */
+#include "title.h"
+#include "../base/base.h"
+#include "procfs.h"
+#include "shm.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#define TITLE_SIZE 256
+#define PREFIX_MAX 64
+
+static struct {
+	char *area;                                    /* NULL: the kernel was not told */
+	char prefix[PREFIX_MAX];
+	size_t suffix_at;
+	pid_t comm_pid;                                /* the process whose comm name was set */
+} title;
+
+#ifdef PR_SET_MM_MAP
+
+/* Fields of /proc/self/stat, as proc(5) counts them. */
+enum { STAT_START_CODE = 26, STAT_END_CODE, STAT_START_STACK, STAT_START_DATA = 45, STAT_END_DATA, STAT_START_BRK, STAT_ENV_START = 50, STAT_ENV_END, STAT_FIELDS };
+
+static int read_layout(struct prctl_mm_map *ret)
+{
+	unsigned long long fields[STAT_FIELDS] = { 0 };
+	char path[PROCFS_PATH], text[1024];
+	ssize_t n = procfs_read(procfs_path(path, 0, "stat"), text, sizeof text);
+	const char *at = n > 0 ? strrchr(text, ')') : NULL;
+
+	if (!at || strlen(at) < 4)
+		return -ENOTSUP;
+	at += 3;                                       /* the state letter */
+	for (int i = 4; i < STAT_FIELDS; i++)
+		at = procfs_number(at, &fields[i]);
+	memset(ret, 0, sizeof *ret);
+	ret->start_code = fields[STAT_START_CODE];
+	ret->end_code = fields[STAT_END_CODE];
+	ret->start_stack = fields[STAT_START_STACK];
+	ret->start_data = fields[STAT_START_DATA];
+	ret->end_data = fields[STAT_END_DATA];
+	ret->start_brk = fields[STAT_START_BRK];
+	ret->env_start = fields[STAT_ENV_START];
+	ret->env_end = fields[STAT_ENV_END];
+	ret->exe_fd = (uint32_t)-1;
+	return ret->env_end && ret->start_code ? 0 : -ENOTSUP;
+}
+
+static int tell_kernel(char *area)
+{
+	struct prctl_mm_map map;
+	int r = read_layout(&map);
+
+	if (r < 0)
+		return r;
+	map.arg_start = (uintptr_t)area;
+	map.arg_end = (uintptr_t)area + TITLE_SIZE;
+	/* the kernel's own, not the C library's idea; nothing may allocate from here to the prctl */
+	map.brk = (uint64_t)syscall(SYS_brk, 0);
+	return prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0) < 0 ? -ENOTSUP : 0;
+}
+
+#else
+
+static int tell_kernel(char *area)
+{
+	(void)area;
+	return -ENOTSUP;
+}
+
+#endif
+
+static void note_prefix(const char *name)
+{
+	const char *base = strrchr(name, '/');
+
+	base = base ? base + 1 : name;
+	snprintf(title.prefix, sizeof title.prefix, "%s", *base ? base : "brood");
+}
+
+/* What /proc/self/cmdline began with stands there until the first title_set(). */
+static void copy_command_line(char *area)
+{
+	char path[PROCFS_PATH], text[TITLE_SIZE - 1];
+	ssize_t n = procfs_read(procfs_path(path, 0, "cmdline"), text, sizeof text);
+
+	for (ssize_t i = 0; i < n; i++)
+		area[i] = text[i] || i == n - 1 ? text[i] : ' ';
+}
+
+int title_init(const char *name)
+{
+	char *area;
+	int r;
+
+	note_prefix(name ? name : program_invocation_name);
+	if (title.area)
+		return 0;
+	/* private memory: the kernel shows no other kind, and a fork gives each process its own */
+	area = mmap(NULL, shm_page(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (area == MAP_FAILED)
+		return -ENOTSUP;
+	copy_command_line(area);
+	area[TITLE_SIZE - 1] = '.';
+	r = tell_kernel(area);
+	if (r < 0) {
+		munmap(area, shm_page());
+		return r;
+	}
+	title.area = area;
+	return 0;
+}
+
+/* Byte by byte, the end first: whoever reads meanwhile sees an end within the area. Returns where the NUL stands. */
+static size_t put(size_t at, const char *text)
+{
+	while (*text && at < TITLE_SIZE - 2) {
+		title.area[at + 1] = '\0';
+		title.area[at++] = *text++;
+	}
+	title.area[at] = '\0';
+	return at;
+}
+
+void title_set_comm(const char *comm)
+{
+	title.comm_pid = getpid();
+	prctl(PR_SET_NAME, comm);
+}
+
+void title_set(const char *text)
+{
+	size_t at;
+
+	if (title.comm_pid != getpid())
+		title_set_comm(text);
+	if (!title.area)
+		return;
+	at = put(0, title.prefix);
+	at = put(at, ": ");
+	title.suffix_at = put(at, text);
+}
+
+void title_set_suffix(const char *text)
+{
+	size_t at = title.suffix_at;
+
+	if (!title.area)
+		return;
+	title.area[at] = '\0';
+	if (*text)
+		put(put(at, " "), text);
+}

@@ -1,0 +1,204 @@
+#include "frame.h"
+#include "../base/base.h"
+
+_Static_assert(offsetof(struct frame, bytes) == sizeof(struct frame_header), "header and payload are one buffer");
+_Static_assert(offsetof(struct frame, fds) >= FRAME_MAX, "what is not on the wire stands behind it");
+_Static_assert(sizeof(struct frame_header) + sizeof(struct message_job) + BROOD_ARG_MAX <= FRAME_MAX, "the largest job fits");
+_Static_assert(sizeof(struct frame_header) + sizeof(struct message_run) + BROOD_ARG_MAX <= FRAME_MAX, "the largest run fits");
+_Static_assert(BROOD_INIT_FDS_MAX + 1 <= SOCKETS_FDS_MAX, "all init fds fit");
+
+#define WITHIN(member, field) (offsetof(struct frame, member.field) - sizeof(struct frame_header))
+#define TEXT(member, field)   .text_at = WITHIN(member, field), .text_size = sizeof(((struct frame *)0)->member.field)
+#define REST(member)          .rest_at = WITHIN(member, arg_size)
+
+/* What each type looks like. fixed: its struct. text: one that ends with a NUL; cut: nothing is sent after that. rest_at: where its arg_size stands. */
+struct shape {
+	uint16_t fixed, text_at, text_size, rest_at;
+	uint8_t fds_min, fds_max;
+	bool known, cut;
+};
+static const struct shape shapes[] = {
+	[MESSAGE_JOB] = { .known = true, .fixed = sizeof(struct message_job), TEXT(job, name), REST(job), .fds_min = 1, .fds_max = 1 },
+	[MESSAGE_CANCEL] = { .known = true, .fixed = sizeof(struct message_cancel) },
+	[MESSAGE_STOP] = { .known = true },
+	[MESSAGE_NOTIFY] = { .known = true, .fixed = sizeof(struct message_notify), TEXT(notify, text) },
+	[MESSAGE_INIT_DATA] = { .known = true, .fixed = sizeof(struct message_init_data), .fds_max = BROOD_INIT_FDS_MAX + 1 },
+	[MESSAGE_VERDICT] = { .known = true, .fixed = sizeof(struct message_verdict), TEXT(verdict, verdict.name) },
+	[MESSAGE_POOL_READY] = { .known = true, .fixed = sizeof(struct message_pool) },
+	[MESSAGE_POOL_DEGRADED] = { .known = true, .fixed = sizeof(struct message_pool) },
+	[MESSAGE_STOPPED] = { .known = true, .fixed = sizeof(struct message_pool) },
+	[MESSAGE_LOG] = { .known = true, .cut = true, .fixed = sizeof(struct message_log), TEXT(log, text) },
+	[MESSAGE_RUN] = { .known = true, .fixed = sizeof(struct message_run), TEXT(run, name), REST(run), .fds_min = 1, .fds_max = 1 },
+	[MESSAGE_END] = { .known = true },
+	[MESSAGE_READY] = { .known = true, .fixed = sizeof(struct message_ready) },
+	[MESSAGE_FINISHED] = { .known = true, .fixed = sizeof(struct message_finished) },
+	[MESSAGE_ESCAPED] = { .known = true, .fixed = sizeof(struct message_escaped) },
+	[MESSAGE_JOB_LOG] = { .known = true, .cut = true, .fixed = sizeof(struct message_job_log), TEXT(job_log, text) },
+};
+
+static const struct shape *shape_of(unsigned type)
+{
+	return type < ARRAY_SIZE(shapes) && shapes[type].known ? &shapes[type] : NULL;
+}
+
+struct frame *frame_begin(struct frame *f, enum message_type type)
+{
+	const struct shape *s = shape_of(type);
+	size_t fixed = s ? s->fixed : 0;
+
+	memset(&f->header, 0, sizeof f->header);
+	memset(f->bytes, 0, fixed);
+	f->header.magic = FRAME_MAGIC;
+	f->header.version = FRAME_VERSION;
+	f->header.type = (uint8_t)type;
+	f->header.size = (uint32_t)(sizeof f->header + fixed);
+	f->fds_count = 0;
+	f->fds_lost = 0;
+	return f;
+}
+
+static void put_rest_size(struct frame *f, const struct shape *s, uint32_t size)
+{
+	memcpy(f->bytes + s->rest_at, &size, sizeof size);
+}
+
+static uint32_t get_rest_size(const struct frame *f, const struct shape *s)
+{
+	uint32_t size;
+
+	memcpy(&size, f->bytes + s->rest_at, sizeof size);
+	return size;
+}
+
+int frame_append(struct frame *f, const void *data, size_t size)
+{
+	const struct shape *s = shape_of(f->header.type);
+	size_t payload = f->header.size - sizeof f->header;
+
+	if (!s || s->rest_at == 0 || size > BROOD_ARG_MAX - (payload - s->fixed))
+		return -EMSGSIZE;
+	if (size > 0)
+		memcpy(f->bytes + payload, data, size);
+	f->header.size += (uint32_t)size;
+	put_rest_size(f, s, (uint32_t)(payload - s->fixed + size));
+	return 0;
+}
+
+const void *frame_rest(const struct frame *f)
+{
+	const struct shape *s = shape_of(f->header.type);
+
+	return f->bytes + (s ? s->fixed : 0);
+}
+
+static bool good_size(const struct frame *f, const struct shape *s, size_t payload)
+{
+	if (s->cut)
+		return payload > s->text_at && payload <= s->fixed;
+	if (s->rest_at == 0)
+		return payload == s->fixed;
+	if (payload < s->fixed || payload - s->fixed > BROOD_ARG_MAX)
+		return false;
+	return get_rest_size(f, s) == payload - s->fixed;
+}
+
+/* A cut one ends with its first NUL and no sooner; zeros take the place of what was not sent, so that nothing old shines through. */
+static bool good_text(struct frame *f, const struct shape *s, size_t payload)
+{
+	const unsigned char *text = f->bytes + s->text_at, *nul;
+	size_t size = s->cut ? payload - s->text_at : s->text_size;
+
+	if (s->text_size == 0)
+		return true;
+	nul = memchr(text, '\0', size);
+	if (!nul || (s->cut && nul != text + size - 1 && payload != s->fixed))
+		return false;
+	if (s->cut)
+		memset(f->bytes + payload, 0, s->fixed - payload);
+	return true;
+}
+
+static bool good_fds(const struct frame *f, const struct shape *s)
+{
+	uint32_t says = f->header.fds;
+
+	if (says < s->fds_min || says > s->fds_max || f->fds_count > says || (f->fds_count < says && !f->fds_lost))
+		return false;
+	if (f->header.type != MESSAGE_INIT_DATA)
+		return true;
+	return f->init_data.fds_count <= BROOD_INIT_FDS_MAX && says == f->init_data.fds_count + (f->init_data.data_size > 0);
+}
+
+int frame_decode(struct frame *f, size_t size)
+{
+	const struct frame_header *h = &f->header;
+	const struct shape *s;
+
+	if (size < sizeof *h || size > FRAME_MAX)
+		return -EBADMSG;
+	if (h->magic != FRAME_MAGIC || h->version != FRAME_VERSION || h->size != size || h->pad != 0)
+		return -EBADMSG;
+	s = shape_of(h->type);
+	if (!s || !good_size(f, s, size - sizeof *h) || !good_text(f, s, size - sizeof *h) || !good_fds(f, s))
+		return -EBADMSG;
+	return 0;
+}
+
+/* After its NUL the text of a log line is not sent. */
+static void cut(struct frame *f)
+{
+	const struct shape *s = shape_of(f->header.type);
+
+	if (!s || !s->cut)
+		return;
+	f->bytes[s->text_at + s->text_size - 1] = '\0';
+	f->header.size = (uint32_t)(sizeof f->header + s->text_at + strlen((const char *)f->bytes + s->text_at) + 1);
+}
+
+int frame_send(int fd, struct frame *f)
+{
+	struct iovec iov = { .iov_base = &f->header };
+	ssize_t n;
+
+	cut(f);
+	f->header.fds = (uint32_t)f->fds_count;
+	iov.iov_len = f->header.size;
+	n = sockets_send(fd, &iov, 1, f->fds, f->fds_count);
+	if (n < 0)
+		return (int)n;
+	return (size_t)n == f->header.size ? 0 : -EIO;
+}
+
+int frame_receive(int fd, struct frame *f, int flags)
+{
+	struct sockets_received got;
+	ssize_t n = sockets_receive(fd, &f->header, FRAME_MAX, flags, &got);
+
+	f->fds_count = got.fds_count;
+	f->fds_lost = got.fds_lost;
+	for (size_t i = 0; i < got.fds_count; i++)
+		f->fds[i] = got.fds[i];
+	if (n > 0 && !got.bytes_lost && frame_decode(f, (size_t)n) == 0)
+		return 1;
+	f->header.type = 0;
+	frame_done(f);
+	return n > 0 ? -EBADMSG : (int)n;
+}
+
+int frame_take_fd(struct frame *f, size_t index)
+{
+	int fd;
+
+	if (index >= f->fds_count)
+		return -1;
+	fd = f->fds[index];
+	f->fds[index] = -1;
+	return fd;
+}
+
+void frame_done(struct frame *f)
+{
+	for (size_t i = 0; i < f->fds_count; i++)
+		close_fd(f->fds[i]);
+	f->fds_count = 0;
+}

@@ -1,0 +1,86 @@
+#include "shared.h"
+#include "../base/base.h"
+#include "../os/shm.h"
+
+#include <sys/mman.h>
+
+static size_t pages(size_t size)
+{
+	size_t page = shm_page();
+
+	return (size + page - 1) / page * page;
+}
+
+static void unmap(void *memory, size_t size)
+{
+	if (memory && size > 0)
+		munmap(memory, size);
+}
+
+static void drop_roster(struct shared *s)
+{
+	unmap(s->roster, s->roster_size);
+	s->roster = NULL;
+}
+
+static void drop_desks(struct shared *s)
+{
+	unmap(s->desks, s->desks_size);
+	s->desks = NULL;
+}
+
+static void drop_board(struct shared *s)
+{
+	unmap(s->board, s->board_size);
+	s->board = NULL;
+}
+
+int shared_create(uint32_t slots, struct shared *ret)
+{
+	struct shared s = { .slots = slots, .desk_size = shm_page() };
+
+	s.roster_size = pages(sizeof *s.roster + (size_t)slots * sizeof s.roster->workers[0]);
+	s.desks_size = s.desk_size * MAX(slots, 1u);
+	s.board_size = pages(sizeof *s.board);
+	s.roster = shm_anonymous(s.roster_size);
+	s.desks = shm_anonymous(s.desks_size);
+	s.board = shm_anonymous(s.board_size);
+	if (!s.roster || !s.desks || !s.board) {
+		shared_free(&s);
+		return -ENOMEM;
+	}
+	s.roster->slots = slots;
+	*ret = s;
+	return 0;
+}
+
+void shared_free(struct shared *s)
+{
+	drop_roster(s);
+	drop_desks(s);
+	drop_board(s);
+}
+
+void shared_keep_engine(struct shared *s)
+{
+	drop_roster(s);
+	drop_desks(s);
+	mprotect(s->board, s->board_size, PROT_READ);
+}
+
+void shared_keep_guard(struct shared *s)
+{
+	drop_desks(s);
+	drop_board(s);
+}
+
+/* s->desks stays where it was, so that shared_desk() finds the one that is left. */
+void shared_keep_desk(struct shared *s, uint32_t slot)
+{
+	size_t before = (size_t)slot * s->desk_size, after = before + s->desk_size;
+
+	drop_roster(s);
+	drop_board(s);
+	unmap(s->desks, before);
+	unmap(s->desks + after, s->desks_size - after);
+}
