@@ -1,4 +1,5 @@
 /* proc.c - process.h: what /proc says of processes and threads, and the mark that /proc takes. */
+#define _GNU_SOURCE
 #include "process.h"
 #include "../base/base.h"
 #include "procfs.h"

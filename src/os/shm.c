@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "shm.h"
 #include "../base/base.h"
 

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "text.h"
 #include "../base/base.h"
 

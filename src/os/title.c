@@ -8,6 +8,7 @@
  *
  * The last byte of the area is not NUL: that makes the kernel show the text up to its first NUL instead of the whole area.
  */
+#define _GNU_SOURCE
 #include "title.h"
 #include "../base/base.h"
 #include "procfs.h"
