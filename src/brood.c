@@ -1,0 +1,406 @@
+/*
+ * brood.c - the front door: brood_start(), and which role this process takes.
+ *
+ * One process becomes many here, so the order is everything. What can fail is done before the fork, step by step (prepare()), and each step can be taken back (undo()): a start that fails leaves no fd, no mapping, no signal
+ * and no variable behind. After the fork nothing is left that may fail but what has to be tried again.
+ *
+ *	the caller's process:  options, threads, limits, text, signals, shared memory, sockets, engine, supervisor, fork()
+ *	  the child:           engine. Takes its own ends, drops the supervisor's, gets its signals back, and returns from brood_start()
+ *	  the parent:          supervisor. Drops all that is not its own (supervisor_run) and never returns. Workers and guard are made by it, through the functions that are handed over here, because
+ *	                       the roles do not know each other
+ *
+ * Who writes a job's verdict: the supervisor, alone; the engine's library only when the supervisor is gone (wire/message.h). Who owns a job's fd: the supervisor until the verdict. Who kills: the
+ * supervisor, and the guard once that is dead. Who owns memory: everyone their own image; what is shared is in wire/shared.h.
+ *
+ * The trap: brood_start() may be called again after it failed, from a worker, from a child that the engine forked, or twice. The engine is told from its children by a page that the kernel wipes on fork.
+ */
+#include "front.h"
+
+#include "base/base.h"
+#include "engine/engine.h"
+#include "guard/guard.h"
+#include "inline.h"
+#include "os/fds.h"
+#include "os/notify.h"
+#include "os/process.h"
+#include "os/shm.h"
+#include "os/signals.h"
+#include "os/sockets.h"
+#include "os/text.h"
+#include "os/title.h"
+#include "resolve.h"
+#include "supervisor/supervisor.h"
+#include "wire/shared.h"
+#include "worker/worker.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#define ENGINE_MARK 0x656e67696e65ull
+
+static const char *const notify_variables[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID" };
+
+/* All that a start has opened so far. Valid for the life of the process once it succeeded: options and shared memory are used by all roles. */
+struct start {
+	struct resolved resolved;
+	bool standard_was_closed[3];
+	struct signals_state signals;
+	struct shared shared;
+	struct notify notify;
+	char *environment[ARRAY_SIZE(notify_variables)];
+	int messages[2], logs[2];              /* [0] the engine's end, [1] the supervisor's */
+	struct brood *brood;
+	struct supervisor *supervisor;
+};
+
+struct mark { _Atomic uint64_t value; };
+
+static struct front {
+	bool started, in_line;
+	struct mark *mark;                    /* ENGINE_MARK in the engine; wiped in what it forks */
+	pid_t mark_pid;                        /* where the kernel cannot wipe (emulators): whose mark it is; else 0 */
+	struct start start;
+} front;
+
+bool front_is_inline(void)
+{
+	return front.in_line;
+}
+
+static bool is_engine(void)
+{
+	return front.mark && atomic_load_explicit(&front.mark->value, memory_order_relaxed) == ENGINE_MARK && (front.mark_pid == 0 || front.mark_pid == getpid());
+}
+
+enum brood_role brood_role(void)
+{
+	if (!front.started)
+		return BROOD_ROLE_NONE;
+	if (is_engine())
+		return BROOD_ROLE_ENGINE;
+	return worker_is_self() ? BROOD_ROLE_WORKER : BROOD_ROLE_FORKED;
+}
+
+int front_check(const char *call, const void *what)
+{
+	switch (brood_role()) {
+	case BROOD_ROLE_WORKER:
+		engine_error("%s: this is a worker; only the engine may call this. Give the result back as the job's reply", call);
+		return -EPERM;
+	case BROOD_ROLE_FORKED:
+		engine_error("%s: this is a child that the engine or a job forked; only the process in which brood_start() returned may call this", call);
+		return -EPERM;
+	default:
+		break;
+	}
+	if (!what) {
+		engine_error("%s: its first argument is NULL%s", call, front.started ? "" : ", and brood_start() has not succeeded");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int brood_rearm(void)
+{
+	switch (brood_role()) {
+	case BROOD_ROLE_ENGINE:
+		return front.in_line ? 0 : engine_rearm(front.start.brood);
+	case BROOD_ROLE_WORKER:
+		return worker_rearm();
+	default:
+		engine_error("brood_rearm: for the engine and for workers only");
+		return -EPERM;
+	}
+}
+
+static int mark_prepare(void)
+{
+	front.mark = mmap(NULL, shm_page(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (front.mark == MAP_FAILED) {
+		front.mark = NULL;
+		return -ENOMEM;
+	}
+	front.mark_pid = shm_wipe_on_fork(front.mark, shm_page()) < 0 ? -1 : 0;
+	return 0;
+}
+
+static void mark_engine(void)
+{
+	if (front.mark_pid != 0)
+		front.mark_pid = getpid();
+	atomic_store(&front.mark->value, ENGINE_MARK);
+}
+
+static void mark_undo(void)
+{
+	if (front.mark)
+		munmap(front.mark, shm_page());
+	front.mark = NULL;
+}
+
+/* -errno with a sentence: what could not be done, and what the kernel said. */
+static int refused(int r, const char *what)
+{
+	const char *why = strerrordesc_np(-r);
+
+	engine_error("brood_start: %s: %s%s", what, why ? why : "unknown error",
+	             r == -EMFILE ? "; raise RLIMIT_NOFILE (LimitNOFILE=, ulimit -n)" : r == -ENFILE ? "; raise fs.file-max" : "");
+	return r;
+}
+
+static int check_threads(void)
+{
+	char names[256] = "";
+	int count = process_thread_count();
+
+	if (count < 0)
+		return refused(count, "counting the program's threads");
+	if (count <= 1)
+		return 0;
+	process_thread_names(names, sizeof names);
+	engine_error("brood_start: the program has %d threads beside this one (%s), and a fork would leave their locks behind for ever: call it "
+	             "before they are started; a library that starts threads in a constructor must be loaded later", count - 1, names);
+	return -EBUSY;
+}
+
+/* What the supervisor needs: two fds a worker, one a job that is out, its own and those that it keeps. It raises its soft limit itself, after the fork. */
+static int check_files(const struct brood_options *o)
+{
+	size_t need = 64 + 2 * (size_t)o->workers + ((size_t)o->workers + o->backlog) + o->keep_fds_count + BROOD_INIT_FDS_MAX;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return refused(-errno, "getrlimit(RLIMIT_NOFILE)");
+	if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= need)
+		return 0;
+	engine_error("brood_start: %u workers and a backlog of %u need %zu open files in the supervisor, but the hard limit is %llu: raise it "
+	             "(LimitNOFILE=%zu in a systemd unit, ulimit -Hn %zu as root), or ask for a smaller backlog or fewer workers",
+	             o->workers, o->backlog, need, (unsigned long long)limit.rlim_max, need, need);
+	return -EMFILE;
+}
+
+static void environment_save(struct start *s)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(notify_variables); i++) {
+		const char *value = getenv(notify_variables[i]);
+
+		s->environment[i] = value ? strdup(value) : NULL;
+	}
+}
+
+static void environment_forget(struct start *s, bool restore)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(notify_variables); i++) {
+		if (restore && s->environment[i])
+			setenv(notify_variables[i], s->environment[i], 1);
+		free(s->environment[i]);
+		s->environment[i] = NULL;
+	}
+}
+
+static int prepare_notify(struct start *s)
+{
+	int r;
+
+	environment_save(s);
+	r = notify_from_environment(&s->notify);
+	if (r < 0)
+		engine_error("brood_start: NOTIFY_SOCKET is \"%s\": systemd sets a path or an abstract name (@...) there; unset it",
+		             s->environment[0] ? s->environment[0] : "");
+	return r;
+}
+
+static int prepare_standard_fds(struct start *s)
+{
+	for (int fd = 0; fd < 3; fd++)
+		s->standard_was_closed[fd] = fcntl(fd, F_GETFD) < 0;
+	return fds_fill_standard();
+}
+
+static void leave_standard_fds(const struct start *s)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (s->standard_was_closed[fd])
+			close_fd(fd);
+}
+
+static int prepare_memory_and_fds(struct start *s)
+{
+	int r;
+
+	if ((r = mark_prepare()) < 0 || (r = text_snapshot()) < 0)
+		return refused(r, "memory");
+	if ((r = prepare_standard_fds(s)) < 0)
+		return refused(r, "/dev/null for stdin, stdout or stderr, which are closed");
+	if ((r = shared_create(s->resolved.options.workers, &s->shared)) < 0)
+		return refused(r, "shared memory");
+	if ((r = prepare_notify(s)) < 0)
+		return r;
+	if ((r = sockets_pair(SOCK_SEQPACKET, s->messages)) < 0 || (r = sockets_pair(SOCK_SEQPACKET, s->logs)) < 0)
+		return refused(r, "the channel's sockets");
+	return 0;
+}
+
+static int prepare_roles(struct start *s)
+{
+	struct engine_config engine = {
+		.options = &s->resolved.options, .shared = &s->shared, .channel_fd = s->messages[0], .log_fd = s->logs[0],
+		.records = s->resolved.options.workers + s->resolved.options.backlog, .supervisor_pid = getpid(),
+	};
+	struct supervisor_config supervisor = {
+		.options = engine.options, .shared = &s->shared, .notify = s->notify, .records = engine.records,
+		.channel_fd = s->messages[1], .log_fd = s->logs[1], .signals = s->signals, .worker_main = worker_main, .guard_main = guard_main,
+	};
+	int r = engine_prepare(&engine, &s->brood);
+
+	if (r < 0)
+		return refused(r, "the engine's memory and fds");
+	r = supervisor_prepare(&supervisor, &s->supervisor);
+	if (r < 0)
+		return refused(r, "the supervisor's memory and fds");
+	return 0;
+}
+
+static void close_pair(int fds[2])
+{
+	close_fdp(&fds[0]);
+	close_fdp(&fds[1]);
+}
+
+/* Takes back whatever prepare() did, in the other order. */
+static void undo(struct start *s)
+{
+	s->supervisor = supervisor_free(s->supervisor);
+	s->brood = engine_free(s->brood);
+	close_pair(s->messages);
+	close_pair(s->logs);
+	notify_close(&s->notify);
+	environment_forget(s, true);
+	shared_free(&s->shared);
+	leave_standard_fds(s);
+	mark_undo();
+	resolve_free(&s->resolved);
+}
+
+static void __attribute__((noreturn)) become_supervisor(struct start *s, pid_t engine_pid, int placeholder)
+{
+	int pidfd;
+
+	/* The placeholder kept a place for it in the table of open files; only memory may be short now, and that passes. -1 where there are no pidfds. */
+	close_fd(placeholder);
+	while ((pidfd = process_pidfd_open(engine_pid)) == -ENOMEM || pidfd == -ENFILE || pidfd == -EMFILE)
+		poll(NULL, 0, 1);
+	supervisor_run(s->supervisor, engine_pid, pidfd < 0 ? -1 : pidfd);
+}
+
+static int become_engine(struct start *s, int placeholder, struct brood **ret_brood)
+{
+	int r;
+
+	mark_engine();
+	close_fd(placeholder);
+	r = engine_adopt(s->brood);
+	if (r == -ESRCH)
+		_exit(70);             /* the supervisor is gone already: nothing outlives it */
+	supervisor_leave(s->supervisor);
+	s->supervisor = NULL;
+	shared_keep_engine(&s->shared);
+	leave_standard_fds(s);
+	environment_forget(s, false);
+	if (r < 0)
+		return refused(r, "the engine's first steps");
+	*ret_brood = s->brood;
+	return 0;
+}
+
+static int start_processes(struct start *s, struct brood **ret_brood)
+{
+	int placeholder, r;
+	pid_t pid;
+
+	signals_save(&s->signals);
+	if ((r = prepare_memory_and_fds(s)) < 0 || (r = prepare_roles(s)) < 0)
+		return r;
+	placeholder = process_pidfd_open(getpid());
+	if (placeholder < 0 && placeholder != -ENOSYS && placeholder != -EPERM)
+		return refused(placeholder, "a pidfd");
+	title_init(s->resolved.options.title);
+	front.started = true;
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0)
+		return become_engine(s, placeholder, ret_brood);
+	if (pid > 0)
+		become_supervisor(s, pid, placeholder);
+	r = -errno;
+	front.started = false;
+	close_fd(placeholder);
+	return refused(r, "fork");
+}
+
+static int start_inline(struct start *s, struct brood **ret_brood)
+{
+	int r = mark_prepare();
+
+	if (r < 0)
+		return refused(r, "memory");
+	r = text_snapshot();
+	if (r == 0)
+		r = inline_start(&s->resolved.options, ret_brood);
+	if (r < 0)
+		return r;
+	mark_engine();
+	front.started = front.in_line = true;
+	return 0;
+}
+
+static int check_role(struct brood **ret_brood)
+{
+	if (front.started) {
+		if (brood_role() == BROOD_ROLE_ENGINE) {
+			engine_error("brood_start: this program has been started already, and can be only once");
+			return -EALREADY;
+		}
+		return front_check("brood_start", ret_brood);
+	}
+	if (!ret_brood) {
+		engine_error("brood_start: ret_brood is NULL");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int brood_start(const struct brood_options *options, struct brood **ret_brood)
+{
+	struct start *s = &front.start;
+	int r = check_role(ret_brood);
+
+	if (r < 0)
+		return r;
+	memset(s, 0, sizeof *s);
+	s->messages[0] = s->messages[1] = s->logs[0] = s->logs[1] = s->notify.fd = -1;
+	r = resolve_options(options, &s->resolved);
+	if (r < 0)
+		return r;
+	if (s->resolved.options.flags & BROOD_INLINE) {
+		r = start_inline(s, ret_brood);
+		if (r < 0) {
+			mark_undo();
+			resolve_free(&s->resolved);
+		}
+		return r;
+	}
+	r = check_threads();
+	if (r == 0)
+		r = check_files(&s->resolved.options);
+	if (r == 0)
+		r = start_processes(s, ret_brood);
+	if (r < 0 && !front.started)
+		undo(s);
+	return r;
+}
