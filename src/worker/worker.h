@@ -10,6 +10,7 @@
 
 #include "../wire/shared.h"
 #include <brood.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct worker_config {                 /* filled by the supervisor in the child, before worker_main(); lives as long as the process */
@@ -28,8 +29,22 @@ struct worker_config {                 /* filled by the supervisor in the child,
 };
 void worker_main(struct worker_config *config) __attribute__((noreturn));
 
+bool worker_is_self(void);             /* this process is a worker: not so in children that a job forked. Async-signal-safe */
+bool worker_is_forked(void);           /* it is a child that a job (or worker_init) forked */
+int worker_rearm(void);                /* brood_rearm() in a worker: 0 or -ESRCH; -EPERM: this is no worker */
+
 /* For inline mode (src/inline.c): a job without a worker. Same struct brood_job, same calls. */
-struct job_inline { int fd; uint64_t id; size_t request_size; const void *arg; size_t arg_size; const char *name; };
+struct job_inline {
+	int fd;
+	uint64_t id;
+	size_t request_size;
+	const void *arg;
+	size_t arg_size;
+	const char *name;
+	void (*log)(void *log_context, const struct brood_log *log);   /* where brood_job_log() goes; NULL: nowhere */
+	void *log_context;
+};
 int worker_run_inline(brood_fn *fn, const struct job_inline *job, bool *ret_took_fd);   /* what fn returned; the caller closes fd unless taken */
+void worker_inline_init_data(const struct brood_init_data *data);   /* what brood_get_init_data() answers from now on; memory and fds stay the caller's. NULL: nothing */
 
 #endif

@@ -1,0 +1,165 @@
+/*
+ * guard.c - law 3, for the case that nobody is left to enforce it: the supervisor was killed.
+ *
+ * PDEATHSIG ends the engine and the workers. What jobs started has other parents, so the kernel tells those nothing: the guard kills each worker's session. It reads who they are from the
+ * roster, which workers sign before any code of the program runs in them, and then can no longer write.
+ *
+ * It sleeps in one poll() on the supervisor's pidfd, and on a signalfd for its own PDEATHSIG: where a sandbox or valgrind has no pidfds the signal alone must do. The signal is only a hint: what counts
+ * is whether the parent is still the same.
+ *
+ * After birth it allocates nothing and opens nothing that it could be refused for want of memory of its own making: the list of sessions is mapped first, and the walks over /proc need one or two fds.
+ *
+ * A pid may have been used again since its worker was reaped (the supervisor clears the entry then, but may have been killed right before): a process that started later than its entry was signed is
+ * a stranger. While any member of a session lives the kernel gives its number to nobody else, so a session without a leader is the one that was meant.
+ *
+ * Every signal that can be blocked is: one that is sent to the whole group or cgroup at a stop must not take the guard first.
+ */
+#define _GNU_SOURCE
+#include "guard.h"
+
+#include "../base/base.h"
+#include "../os/fds.h"
+#include "../os/process.h"
+#include "../os/signals.h"
+#include "../os/title.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+
+#define HINT   SIGUSR1        /* what PDEATHSIG sends: nothing that ends us */
+#define ROUNDS 50             /* walks over /proc at most: a job that forks faster than we walk loses all the same, each walk kills the parents that it met */
+
+struct guard {
+	const struct roster *roster;
+	pid_t supervisor_pid;
+	int pidfd, signal_fd;         /* -1: not to be had */
+	pid_t *sessions;              /* room for all slots */
+};
+
+static bool orphaned(const struct guard *g)
+{
+	return getppid() != g->supervisor_pid;
+}
+
+static void set_manners(void)
+{
+	signals_block_all(NULL);
+	setsid();
+	signals_default_all(NULL, 0);
+	fds_close_all_but(NULL, 0);
+	for (int fd = 0; fd < 3; fd++)
+		fds_null_onto(fd, O_RDWR);
+	if (chdir("/") < 0)
+		return;                       /* then it keeps some directory busy, no more */
+}
+
+static int hint_fd(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, HINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signals_fd(&set);
+}
+
+/* A parent that is gone already is seen by orphaned(), which is asked after both are in place. */
+static void watch(struct guard *g)
+{
+	g->signal_fd = hint_fd();
+	process_set_pdeathsig(HINT, g->supervisor_pid);
+	g->pidfd = process_pidfd_open(g->supervisor_pid);
+}
+
+static void sleep_until_orphaned(struct guard *g)
+{
+	struct signalfd_siginfo info;
+
+	while (!orphaned(g)) {
+		struct pollfd p[2] = { { .fd = g->pidfd, .events = POLLIN }, { .fd = g->signal_fd, .events = POLLIN } };
+
+		/* negative fds are passed by. With neither (no memory at birth) there is nothing to sleep on: look once a while */
+		if (poll(p, 2, g->pidfd < 0 && g->signal_fd < 0 ? 20 : -1) < 0)
+			continue;
+		if (p[0].revents)
+			return;               /* readable: it has ended, though we may not have been given another parent yet */
+		if (p[1].revents)
+			signals_read(g->signal_fd, &info);
+	}
+}
+
+/* Signed at `born`, so a process with that pid that started later is somebody else. */
+static bool stranger(pid_t pid, uint64_t born)
+{
+	struct process_stat stat;
+
+	return process_stat(pid, &stat) == 0 && stat.start_ticks > born;
+}
+
+static void kill_engine(const struct guard *g)
+{
+	pid_t pid = atomic_load_explicit(&g->roster->engine_pid, memory_order_acquire);
+	int pidfd;
+
+	if (pid <= 1)
+		return;
+	pidfd = process_pidfd_open(pid);      /* first: from here on the pid stays whose it is */
+	if (pidfd != -ESRCH && !stranger(pid, g->roster->engine_born_ticks))
+		process_signal(pidfd, pid, SIGKILL, 0);
+	close_fd(pidfd);
+}
+
+/* Each leads a session and a group with its own number. */
+static size_t list_sessions(struct guard *g, uint32_t slots)
+{
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < slots; i++) {
+		const struct roster_entry *entry = &g->roster->workers[i];
+		pid_t pid = atomic_load_explicit(&entry->pid, memory_order_acquire);
+
+		if (pid > 1 && !stranger(pid, entry->born_ticks))
+			g->sessions[count++] = pid;
+	}
+	return count;
+}
+
+/* Groups first, which is quick and needs no /proc; then whoever made a group of his own within the session. */
+static void kill_all(struct guard *g, uint32_t slots)
+{
+	size_t count;
+
+	kill_engine(g);
+	count = list_sessions(g, slots);
+	for (size_t i = 0; i < count; i++)
+		process_kill_group(g->sessions[i]);
+	if (count > 0)
+		process_kill_sessions(g->sessions, count, ROUNDS);
+}
+
+static pid_t *map_sessions(uint32_t slots)
+{
+	void *p = mmap(NULL, MAX(slots, 1u) * sizeof(pid_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void guard_main(struct guard_config *config)
+{
+	struct guard g = { .roster = config->shared->roster, .supervisor_pid = config->supervisor_pid, .pidfd = -1, .signal_fd = -1 };
+	uint32_t slots = config->shared->slots;
+
+	set_manners();
+	shared_keep_guard(config->shared);
+	title_set("guard");
+	g.sessions = map_sessions(slots);
+	if (!g.sessions)
+		_exit(1);                     /* the supervisor makes another */
+	watch(&g);
+	sleep_until_orphaned(&g);
+	kill_all(&g, slots);
+	_exit(0);
+}

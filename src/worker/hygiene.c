@@ -1,0 +1,268 @@
+/*
+ * hygiene.c - what a job left behind in its worker: looked for, said, put right where it can be.
+ *
+ * "Left" is a difference from the snapshot that was made when worker_init had returned, so what the program itself set up there (a thread, a timer, a blocked signal) is nobody's fault. One cheap system
+ * call a check, about 8 us in all on a slow virtual machine; most of that are the dispositions (one call a signal), so a job that ran for less than HYGIENE_SHORT_NS gets
+ * the signals that jobs really do change, and a few of the others in turn: those are put right within a few jobs, but the verdict says so only for jobs that ran longer.
+ *
+ * Order: timers before the mask, and pending signals before it too, since unblocking delivers; dispositions last.
+ * Not covered: locale, environment, resource limits, priority, credentials, real-time signals' dispositions, memory that the job freed or leaked (but see worker_memory).
+ */
+#define _GNU_SOURCE
+#include "state.h"
+
+#include "../base/base.h"
+#include "../os/fds.h"
+#include "../os/process.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HYGIENE_SHORT_NS (200 * NS_PER_US)
+#define POSIX_TIMERS_MAX 4096          /* more than these in one job: not worth finding one by one */
+
+static const int itimers[3] = { ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF };
+static const unsigned char usual_signals[] = { SIGTERM, SIGINT, SIGALRM, SIGPIPE, SIGCHLD, SIGUSR1, SIGUSR2, SIGSEGV, SIGABRT };
+#define ROTATION 3                     /* of the others, a short job */
+
+/* ---- the floating point unit: rounding and traps, as the program had them ---- */
+
+static uint64_t floating_get(void)
+{
+#if defined(__x86_64__) || (defined(__i386__) && defined(__SSE__))
+	uint32_t mxcsr;
+	uint16_t control;
+
+	__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+	__asm__ volatile("fnstcw %0" : "=m"(control));
+	return (uint64_t)control << 32 | mxcsr;
+#elif defined(__aarch64__)
+	uint64_t control;
+
+	__asm__ volatile("mrs %0, fpcr" : "=r"(control));
+	return control;
+#else
+	return 0;
+#endif
+}
+
+static void floating_set(uint64_t words)
+{
+#if defined(__x86_64__) || (defined(__i386__) && defined(__SSE__))
+	uint32_t mxcsr = (uint32_t)words;
+	uint16_t control = (uint16_t)(words >> 32);
+
+	__asm__ volatile("fnclex");            /* a pending exception would be raised by the next instruction, under the new mask */
+	__asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
+	__asm__ volatile("fldcw %0" : : "m"(control));
+#elif defined(__aarch64__)
+	__asm__ volatile("msr fpcr, %0" : : "r"(words));
+#else
+	(void)words;
+#endif
+}
+
+/* ---- one check each ---- */
+
+static bool has_children(void)
+{
+	siginfo_t info;
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 || errno != ECHILD;
+}
+
+void hygiene_reap(void)
+{
+	siginfo_t info = { 0 };
+
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | __WALL) == 0 && info.si_pid != 0)
+		info.si_pid = 0;
+}
+
+/* The number that the kernel would give the next timer, or -1. A timer made by SIGEV_THREAD brings a thread too. */
+static int next_posix_timer(void)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_NONE };
+	int id;
+
+	if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &id) < 0)
+		return -1;
+	syscall(SYS_timer_delete, id);
+	return id;
+}
+
+static bool left_posix_timers(struct hygiene *h, bool *broken)
+{
+	int next, deleted = 0;
+
+	if (h->posix_timer < 0)
+		return false;
+	next = next_posix_timer();
+	if (next < h->posix_timer || next - h->posix_timer > POSIX_TIMERS_MAX) {   /* wrapped, or far too many, or refused: out of timers */
+		*broken = true;
+		return true;
+	}
+	for (int id = h->posix_timer; id < next; id++)
+		deleted += syscall(SYS_timer_delete, id) == 0;
+	h->posix_timer = next + 1;
+	return deleted > 0;
+}
+
+static bool left_itimers(const struct hygiene *h)
+{
+	const struct itimerval zero = { 0 };
+	struct itimerval old;
+	bool left = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(itimers); i++)
+		if (!h->itimers[i] && setitimer((__itimer_which_t)itimers[i], &zero, &old) == 0)
+			left |= old.it_value.tv_sec != 0 || old.it_value.tv_usec != 0;
+	return left;
+}
+
+/* What waits behind the mask would be delivered to the worker by unblocking: it belongs to the job that is over. */
+static bool left_mask(const struct hygiene *h)
+{
+	const struct timespec at_once = { 0, 0 };
+	sigset_t now, all;
+
+	if (sigprocmask(SIG_BLOCK, NULL, &now) < 0)
+		return false;
+	for (int sig = 1; sig < NSIG; sig++)
+		if (sigismember(&now, sig) == 1 && sigismember(&h->mask, sig) != 1)
+			goto left;
+	return false;
+left:
+	sigfillset(&all);
+	while (sigtimedwait(&now, NULL, &at_once) > 0)
+		;
+	sigprocmask(SIG_SETMASK, &h->mask, NULL);
+	return true;
+}
+
+static bool left_cwd(const struct hygiene *h, bool *broken)
+{
+	struct stat st;
+
+	if (!h->cwd_known || (stat(".", &st) == 0 && st.st_dev == h->cwd.device && st.st_ino == h->cwd.inode))
+		return false;
+	if (chdir(h->cwd_path) < 0 || stat(".", &st) < 0 || st.st_dev != h->cwd.device || st.st_ino != h->cwd.inode)
+		*broken = true;
+	return true;
+}
+
+static bool left_handler(const struct hygiene *h, int sig)
+{
+	const struct sigaction *then = &h->actions[sig];
+	struct sigaction now;
+
+	if (sigaction(sig, NULL, &now) < 0 || (now.sa_handler == then->sa_handler && now.sa_flags == then->sa_flags))
+		return false;
+	sigaction(sig, then, NULL);
+	return true;
+}
+
+static bool left_handlers(struct hygiene *h, bool all)
+{
+	bool left = false;
+	stack_t now;
+
+	for (size_t i = 0; i < ARRAY_SIZE(usual_signals); i++)
+		left |= left_handler(h, usual_signals[i]);
+	for (int sig = 1; all && sig < HYGIENE_SIGNALS; sig++)
+		left |= left_handler(h, sig);
+	for (int i = 0; !all && i < ROTATION; i++) {
+		h->rotation = h->rotation % (HYGIENE_SIGNALS - 1) + 1;
+		left_handler(h, (int)h->rotation);         /* whose it is, nobody knows: put right without a word */
+	}
+	if (sigaltstack(NULL, &now) == 0 && (now.ss_sp != h->alternate.ss_sp || now.ss_flags != h->alternate.ss_flags)) {
+		sigaltstack(&h->alternate, NULL);
+		left = true;
+	}
+	return left;
+}
+
+static uint64_t peak_kb(void)
+{
+	struct rusage usage;
+
+	return getrusage(RUSAGE_SELF, &usage) < 0 ? 0 : (uint64_t)usage.ru_maxrss;
+}
+
+/* ---- all of them ---- */
+
+int hygiene_snapshot(struct hygiene *h, uint64_t worker_memory)
+{
+	struct itimerval timer;
+
+	h->threads = process_thread_count();
+	h->children = has_children();
+	for (size_t i = 0; i < ARRAY_SIZE(itimers); i++)
+		h->itimers[i] = getitimer((__itimer_which_t)itimers[i], &timer) == 0 && (timer.it_value.tv_sec || timer.it_value.tv_usec);
+	h->posix_timer = next_posix_timer();
+	if (h->posix_timer >= 0)
+		h->posix_timer++;
+	if (sigprocmask(SIG_BLOCK, NULL, &h->mask) < 0)
+		return -errno;
+	h->umask = umask(0);
+	umask(h->umask);
+	for (int sig = 1; sig < HYGIENE_SIGNALS; sig++)
+		if (sigaction(sig, NULL, &h->actions[sig]) < 0)
+			return -errno;
+	if (sigaltstack(NULL, &h->alternate) < 0)
+		return -errno;
+	h->floating = floating_get();
+	h->cwd_known = getcwd(h->cwd_path, sizeof h->cwd_path) && h->cwd_path[0] == '/';
+	if (h->cwd_known) {
+		struct stat st;
+
+		h->cwd_known = stat(".", &st) == 0;
+		if (h->cwd_known)
+			h->cwd = (struct identity){ .device = st.st_dev, .inode = st.st_ino };
+	}
+	h->memory_kb = worker_memory == 0 ? 0 : peak_kb() + worker_memory / 1024 / 8 * 7;
+	h->fds = fds_count();
+	return 0;
+}
+
+/* What costs the worker unless it is tolerated. */
+static uint32_t look(const struct hygiene *h)
+{
+	uint32_t left = 0;
+
+	if (process_thread_count() > h->threads)
+		left |= BROOD_LEFT_THREADS;
+	if (!h->children && has_children())
+		left |= BROOD_LEFT_CHILDREN;
+	if (h->fds >= 0 && fds_count() != h->fds)
+		left |= BROOD_LEFT_FDS;
+	if (h->memory_kb != 0 && peak_kb() >= h->memory_kb)
+		left |= BROOD_LEFT_MEMORY;
+	return left;
+}
+
+struct hygiene_result hygiene_restore(struct hygiene *h, uint64_t ran_ns)
+{
+	struct hygiene_result result = { .left = look(h) };
+
+	if (left_itimers(h))
+		result.left |= BROOD_LEFT_TIMERS;
+	if (left_posix_timers(h, &result.broken))
+		result.left |= BROOD_LEFT_TIMERS;
+	if (left_mask(h))
+		result.left |= BROOD_LEFT_MASK;
+	if (left_cwd(h, &result.broken))
+		result.left |= BROOD_LEFT_CWD;
+	if (umask(h->umask) != h->umask)
+		result.left |= BROOD_LEFT_UMASK;
+	if (left_handlers(h, ran_ns > HYGIENE_SHORT_NS))
+		result.left |= BROOD_LEFT_HANDLERS;
+	floating_set(h->floating);
+	return result;
+}

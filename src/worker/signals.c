@@ -1,0 +1,124 @@
+/*
+ * signals.c - what signals mean in a worker.
+ *
+ * TERM, INT, HUP and QUIT have a handler that obeys the supervisor alone: a signal sent to the whole group or cgroup (a service manager, a terminal) ends no job. From the supervisor they are the
+ * soft step, and carry the desk sequence of the job that is meant: one that comes late cannot hit the next job, one that comes early (before the worker has read RUN) is not lost, since
+ * "cancelled" means "the last soft step had my sequence".
+ *
+ * All other dispositions are default, except those of options.keep_signals, which stay as inherited. TERM is always ours; INT, HUP and QUIT stay too when the list names them.
+ * SIGPIPE is default: a job that writes to a broken pipe with its own write() dies of it, unless the program keeps an inherited SIG_IGN. The library's own writes never raise it.
+ *
+ * A job's children get default dispositions: exec does it, after fork() an atfork handler, and where neither ran (a raw clone) the handler sees that it is not in the worker and steps aside.
+ */
+#include "state.h"
+
+#include "../base/base.h"
+#include "../os/signals.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <unistd.h>
+
+static const int soft_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
+
+static _Atomic uint64_t soft_sequence = SEQUENCE_NONE;
+static _Atomic uint64_t running_sequence = SEQUENCE_NONE;
+
+/* Handler and worker_soft_expect() each store first and then look (seq_cst): whichever is later sees the other. */
+void worker_soft_expect(uint64_t sequence)
+{
+	atomic_store(&running_sequence, sequence);
+}
+
+bool worker_soft_came(uint64_t sequence)
+{
+	return atomic_load(&soft_sequence) == sequence;
+}
+
+static void soft_step(uint64_t sequence)
+{
+	uint64_t one = 1;
+	int fd;
+
+	atomic_store(&soft_sequence, sequence);
+	if (atomic_load(&running_sequence) != sequence)
+		return;
+	fd = atomic_load(&the_worker.job.cancel_fd);
+	if (fd >= 0 && write(fd, &one, sizeof one) < 0)
+		return;                        /* its counter is full: readable all the same */
+}
+
+static void step_aside(int sig)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+
+	sigaction(sig, &action, NULL);
+	raise(sig);                            /* blocked until the handler returns */
+}
+
+static void on_soft(int sig, siginfo_t *info, void *context)
+{
+	int saved = errno;
+
+	(void)context;
+	if (!worker_is_self())
+		step_aside(sig);
+	else if (info->si_code == SI_QUEUE && info->si_pid == the_worker.config->supervisor_pid)
+		soft_step((uint64_t)(uintptr_t)info->si_value.sival_ptr);
+	errno = saved;
+}
+
+static void in_child(void)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL }, now;
+
+	for (size_t i = 0; i < ARRAY_SIZE(soft_signals); i++)
+		if (sigaction(soft_signals[i], NULL, &now) == 0 && now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_soft)
+			sigaction(soft_signals[i], &action, NULL);
+}
+
+static int handle(int sig)
+{
+	struct sigaction action = { .sa_sigaction = on_soft, .sa_flags = SA_SIGINFO | SA_RESTART };
+
+	sigemptyset(&action.sa_mask);
+	return sigaction(sig, &action, NULL) < 0 ? -errno : 0;
+}
+
+static bool kept(const struct brood_options *options, int sig)
+{
+	for (size_t i = 0; i < options->keep_signals_count; i++)
+		if (options->keep_signals[i] == sig)
+			return true;
+	return false;
+}
+
+int worker_signals_prepare(const struct brood_options *options)
+{
+	sigset_t none;
+	int r;
+
+	signals_default_all(options->keep_signals, options->keep_signals_count);
+	for (size_t i = 0; i < ARRAY_SIZE(soft_signals); i++) {
+		if (soft_signals[i] != SIGTERM && kept(options, soft_signals[i]))
+			continue;
+		r = handle(soft_signals[i]);
+		if (r < 0)
+			return r;
+	}
+	r = pthread_atfork(NULL, NULL, in_child);
+	if (r != 0)
+		return -r;
+	sigemptyset(&none);
+	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
+}
+
+void worker_signals_ready(void)
+{
+	sigset_t term;
+
+	handle(SIGTERM);
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_UNBLOCK, &term, NULL);
+}

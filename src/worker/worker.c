@@ -1,0 +1,402 @@
+/*
+ * worker.c - the process in which jobs run: birth, loop, end. See worker.h for the steps, run.c for a job.
+ *
+ * Invariant of birth: before any code of the program runs here (a handler, a hook, a job) the roster has this pid, so that the guard can end whatever that code starts, and the roster is unmapped, so that the code cannot
+ * write there. Signals stay blocked until the dispositions are the worker's own.
+ *
+ * The stack. Hooks and jobs run on a stack made for them, from a context that has nothing above it: C++ unwinding ends there instead of in the program's main(), and a guard page lies below.
+ *
+ * The end. Ordered (END, or the channel's end): worker_exit, then flush, then _exit. Never exit(): the atexit handlers and destructors that the program registered before the start are the engine's business. For a job that calls
+ * exit(), on_exit() says the same: it was registered last, so it runs before what was inherited, but after what the job itself registered.
+ * Limit: destructors of C++ thread_local objects that the program's main thread made before the start run before any such handler.
+ *
+ * The channel is blocking, and ours alone; but a job can do to it what it likes. So: EAGAIN means poll(), an fd that is no longer the channel means _exit (the job's fault, and its verdict), never a
+ * message to a stranger.
+ */
+#define _GNU_SOURCE
+#include "state.h"
+
+#include "../base/base.h"
+#include "../os/fds.h"
+#include "../os/process.h"
+#include "../os/shm.h"
+#include "../os/signals.h"
+#include "../os/title.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <ucontext.h>
+
+struct worker the_worker;
+
+/* Sanitizers must be told of a change of stack; they are there or they are not. */
+extern void __sanitizer_start_switch_fiber(void **save, const void *bottom, size_t size) __attribute__((weak));
+extern void __sanitizer_finish_switch_fiber(void *save, const void **bottom, size_t *size) __attribute__((weak));
+
+bool worker_is_self(void)
+{
+	return the_worker.pid != 0 && getpid() == the_worker.pid;
+}
+
+bool worker_is_forked(void)
+{
+	return the_worker.pid != 0 && getpid() != the_worker.pid;
+}
+
+int worker_rearm(void)
+{
+	return worker_is_self() ? process_set_pdeathsig(SIGKILL, the_worker.config->supervisor_pid) : -EPERM;
+}
+
+/* ---- the channel ---- */
+
+void worker_say(struct frame *f)
+{
+	const int fd = the_worker.config->channel_fd;
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	int r;
+
+	for (;;) {
+		if (!identity_is(fd, &the_worker.channel))
+			_exit(WORKER_EXIT_CHANNEL);
+		r = frame_send(fd, f);
+		if (r >= 0)
+			return;
+		if (r == -EAGAIN)
+			poll(&p, 1, -1);
+		else if (r == -ENOBUFS || r == -ENOMEM)
+			poll(NULL, 0, 1);          /* the kernel is short of memory: POLLOUT would not wait */
+		else
+			_exit(WORKER_EXIT_CHANNEL);
+	}
+}
+
+/* A line of the worker's own, through the jobs' way to the log. Dropped rather than waited for. */
+static __attribute__((format(printf, 2, 3))) void worker_log(enum brood_level level, const char *format, ...)
+{
+	struct frame f;
+	va_list arguments;
+
+	frame_begin(&f, MESSAGE_JOB_LOG);
+	f.job_log.level = level;
+	va_start(arguments, format);
+	vsnprintf(f.job_log.text, sizeof f.job_log.text, format, arguments);
+	va_end(arguments);
+	frame_send(the_worker.config->channel_fd, &f);
+}
+
+static int hear(struct frame *f)
+{
+	struct pollfd p = { .fd = the_worker.config->channel_fd, .events = POLLIN };
+	int r;
+
+	while ((r = frame_receive(p.fd, f, 0)) == -EAGAIN)      /* a job made it non-blocking */
+		poll(&p, 1, -1);
+	return r;
+}
+
+/* ---- birth ---- */
+
+static __attribute__((noreturn)) void birth_failed(const char *what, int r)
+{
+	worker_log(BROOD_ERR, "this worker cannot begin: %s (error %d)", what, -r);
+	_exit(WORKER_EXIT_BIRTH);
+}
+
+/* Fields first, pid last: the guard looks at an entry only when it has a pid. */
+static void sign_roster(const struct worker_config *c)
+{
+	struct roster_entry *entry = &c->shared->roster->workers[c->slot];
+
+	atomic_store(&entry->pid, 0);
+	entry->generation = c->generation;
+	entry->born_ticks = process_boot_ticks();
+	atomic_store_explicit(&entry->pid, the_worker.pid, memory_order_release);
+}
+
+static void become_worker(struct worker_config *c)
+{
+	sigset_t old;
+
+	signals_block_all(&old);
+	the_worker.config = c;
+	the_worker.pid = getpid();
+	if (process_set_pdeathsig(SIGKILL, c->supervisor_pid) < 0 || setsid() < 0)
+		_exit(WORKER_EXIT_BIRTH);
+	sign_roster(c);
+	shared_keep_desk(c->shared, c->slot);
+	the_worker.desk = shared_desk(c->shared, c->slot);
+	if (process_set_subreaper() < 0 || identity_get(c->channel_fd, &the_worker.channel) < 0)
+		_exit(WORKER_EXIT_BIRTH);
+}
+
+static void keep_only_ours(const struct worker_config *c)
+{
+	int keep[256];
+	size_t n = 0;
+	int r;
+
+	keep[n++] = c->channel_fd;
+	keep[n++] = c->init_memfd;
+	for (uint32_t i = 0; i < c->init_fds_count; i++)
+		keep[n++] = c->init_fds[i];
+	for (size_t i = 0; i < c->options->keep_fds_count && n < ARRAY_SIZE(keep); i++)
+		keep[n++] = c->options->keep_fds[i];
+	r = fds_close_all_but(keep, n);
+	if (r >= 0)
+		r = fds_null_onto(STDIN_FILENO, O_RDONLY);
+	if (r >= 0)
+		r = fds_fill_standard();
+	if (r < 0)
+		birth_failed("setting up its files", r);
+	__fpurge(stdin);                       /* what the program had read ahead is not a job's */
+}
+
+/* Runs at exit(), in the worker and in children that a job forked. */
+static void at_exit(int status, void *unused)
+{
+	(void)unused;
+	fflush(NULL);
+	_exit(status);
+}
+
+/* A soft limit of 1 byte allows no core file, and, unlike 0, stops a core for the handler behind a pipe too. */
+static void forbid_cores(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_CORE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max == 0 ? 0 : 1;
+	setrlimit(RLIMIT_CORE, &limit);
+}
+
+static void set_manners(const struct worker_config *c)
+{
+	char title[32];
+	int r;
+
+	if (!c->core || c->options->flags & BROOD_NO_CORE)
+		forbid_cores();
+	if (c->oom_score_adj != -1001)
+		process_set_oom_score_adj(c->oom_score_adj);   /* refused in some containers: then nobody is told, it only sorts victims */
+	snprintf(title, sizeof title, "worker %u", c->slot);
+	title_set(title);
+	if (on_exit(at_exit, NULL) != 0)
+		birth_failed("setting up its exit", -ENOMEM);
+	r = worker_signals_prepare(c->options);
+	if (r < 0)
+		birth_failed("setting up its signals", r);
+}
+
+static int map_init_data(struct worker_config *c)
+{
+	struct stat st;
+	void *data;
+
+	if (c->init_memfd < 0 || c->init_data_size == 0)
+		return 0;
+	if (fstat(c->init_memfd, &st) < 0)
+		return -errno;
+	if (st.st_size < 0 || (uint64_t)st.st_size < c->init_data_size)
+		return -EINVAL;                /* reading it would be a SIGBUS */
+	data = mmap(NULL, (size_t)c->init_data_size, PROT_READ, MAP_PRIVATE, c->init_memfd, 0);
+	if (data == MAP_FAILED)
+		return -errno;
+	the_worker.init_data.data = data;
+	the_worker.init_data.data_size = (size_t)c->init_data_size;
+	return 0;
+}
+
+static void take_init_data(struct worker_config *c)
+{
+	int r = map_init_data(c);
+
+	if (r < 0)
+		birth_failed("mapping its init data", r);
+	c->init_memfd = close_fd(c->init_memfd);
+	the_worker.init_data.size = sizeof the_worker.init_data;
+	the_worker.init_data.version = c->init_version;
+	the_worker.init_data.fds = c->init_fds_count ? c->init_fds : NULL;
+	the_worker.init_data.fds_count = c->init_fds_count;
+}
+
+int brood_get_init_data(struct brood_init_data *ret_data) BROOD_NOEXCEPT
+{
+	if (!ret_data)
+		return -EINVAL;
+	if (!worker_is_self() && the_worker.init_data.size == 0)   /* that is set in workers and inline mode */
+		return -EPERM;
+	*ret_data = the_worker.init_data;
+	return 0;
+}
+
+void worker_inline_init_data(const struct brood_init_data *data)
+{
+	static const struct brood_init_data none;
+
+	the_worker.init_data = data ? *data : none;
+	the_worker.init_data.size = sizeof the_worker.init_data;
+}
+
+/* ---- hooks ---- */
+
+static int call_init(void *arg)
+{
+	const struct brood_options *o = arg;
+
+	return o->worker_init(o->hook_context);
+}
+
+static int call_exit(void *arg)
+{
+	const struct brood_options *o = arg;
+
+	o->worker_exit(o->hook_context);
+	return 0;
+}
+
+static void hook_escaped(void *arg, int how)
+{
+	(void)arg;
+	if (worker_is_self())
+		worker_log(BROOD_WARNING, "a hook of this worker left by %s", how == ESCAPED_LONGJMP ? "longjmp()" : "pthread_exit()");
+	_exit(WORKER_EXIT_INIT);
+}
+
+static int run_hook(int (*call)(void *))
+{
+	struct job_frame frame = { .call = call, .arg = (void *)(uintptr_t)the_worker.config->options, .escaped = hook_escaped };
+	int r = job_frame_run(&frame);
+
+	if (!worker_is_self())
+		exit(r);                       /* a child of the hook came back: for it that is the end */
+	return r;
+}
+
+static void init(void)
+{
+	int r;
+
+	if (!the_worker.config->options->worker_init)
+		return;
+	r = run_hook(call_init);
+	if (r == 0)
+		return;
+	worker_log(BROOD_WARNING, "worker_init returned %d: this worker ends", r);
+	fflush(NULL);
+	_exit(WORKER_EXIT_INIT);
+}
+
+void worker_end(bool with_hook)
+{
+	if (with_hook) {
+		if (the_worker.config->options->worker_exit)
+			run_hook(call_exit);
+		fflush(NULL);
+	}
+	_exit(WORKER_EXIT_ORDERLY);
+}
+
+/* ---- ready, and the loop ---- */
+
+/* What the process may allocate counts from here: the kernel's figure for it is the sixth of /proc/self/statm. */
+static int limit_memory(uint64_t worker_memory)
+{
+	char text[128];
+	unsigned long long pages;
+	struct rlimit limit;
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+
+	if (worker_memory == 0)
+		return 0;
+	fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	if (sscanf(text, "%*u %*u %*u %*u %*u %llu", &pages) != 1 || getrlimit(RLIMIT_DATA, &limit) < 0)
+		return -EIO;
+	limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)(pages * shm_page() + worker_memory));
+	return setrlimit(RLIMIT_DATA, &limit) < 0 ? -errno : 0;
+}
+
+static void ready(void)
+{
+	const struct worker_config *c = the_worker.config;
+	struct frame f;
+	int r;
+
+	worker_signals_ready();
+	r = hygiene_snapshot(&the_worker.hygiene, c->options->worker_memory);
+	if (r < 0)
+		birth_failed("looking at itself", r);
+	r = limit_memory(c->options->worker_memory);
+	if (r < 0)
+		worker_log(BROOD_WARNING, "worker_memory cannot be enforced (error %d)", -r);
+	frame_begin(&f, MESSAGE_READY);
+	f.ready = (struct message_ready){ .pid = the_worker.pid, .generation = c->generation };
+	worker_say(&f);
+}
+
+static __attribute__((noreturn)) void loop(void)
+{
+	static struct frame f;
+	int r;
+
+	for (;;) {
+		r = hear(&f);
+		if (r == 1 && f.header.type == MESSAGE_RUN) {
+			worker_run(&f);
+			continue;
+		}
+		if (r == 1)
+			frame_done(&f);
+		if (r == 0 || (r == 1 && f.header.type == MESSAGE_END))
+			worker_end(true);
+		_exit(WORKER_EXIT_CHANNEL);
+	}
+}
+
+static void on_own_stack(void)
+{
+	if (__sanitizer_finish_switch_fiber)
+		__sanitizer_finish_switch_fiber(NULL, NULL, NULL);
+	take_init_data((struct worker_config *)(uintptr_t)the_worker.config);
+	init();
+	ready();
+	loop();
+}
+
+static __attribute__((noreturn)) void change_stack(size_t size)
+{
+	static ucontext_t context;
+	void *stack = shm_stack(size);
+
+	if (!stack || getcontext(&context) < 0)
+		birth_failed("making its stack", -ENOMEM);
+	context.uc_stack.ss_sp = stack;
+	context.uc_stack.ss_size = size;
+	context.uc_link = NULL;
+	makecontext(&context, on_own_stack, 0);
+	if (__sanitizer_start_switch_fiber)
+		__sanitizer_start_switch_fiber(NULL, stack, size);
+	setcontext(&context);
+	_exit(WORKER_EXIT_BIRTH);
+}
+
+void worker_main(struct worker_config *config)
+{
+	become_worker(config);
+	keep_only_ours(config);
+	set_manners(config);
+	change_stack(config->options->stack_size);
+}
