@@ -14,7 +14,9 @@
  *   Errors    negative errno values; brood_error() has a sentence about the last failed call of this thread that says what to do.
  *   Sizes     each struct begins with `size`. Set it in those that you pass in ({ .size = sizeof options }); the library sets it in
  *             those that it fills. A zero in any field of an options struct means "the default".
- *   Times     milliseconds on CLOCK_MONOTONIC, unless the name says _us. BROOD_FOREVER means no limit.
+ *   Output    ret_ parameters are untouched when a call fails, unless it says otherwise (brood_call() does).
+ *   Times     milliseconds on CLOCK_MONOTONIC, unless the name says _us. BROOD_FOREVER means no limit. As a timeout_ms, 0 looks
+ *             once and does not wait.
  *   Threads   every engine call may be made from any thread at any time, except brood_start(), and brood_stop(), which must be
  *             the last. The library starts no thread and takes no signal in the engine. Worker-side calls (those that take a
  *             struct brood_job) belong to the thread that runs the job, unless they say otherwise.
@@ -22,8 +24,10 @@
  *             thread cancellation off until they return. Async-signal-safe: brood_job_cancelled() alone.
  *   Channel   verdicts and log lines arrive on the supervisor's channel. It is read by every blocking call (brood_call(), brood_wait(),
  *             brood_wait_ready(), brood_stop()) for all threads, and by brood_dispatch(). brood_fd() says when it is worth it.
- *   Misuse    after a fork() of its own the engine's child gets -EPERM from every call, and so does a worker; after brood_stop() calls give
- *             -ESHUTDOWN; a second brood_start() gives -EALREADY.
+ *   Misuse    engine calls give -EPERM in a worker and in a process that the engine or a job forked (brood_release() does nothing there).
+ *             After brood_stop() they give -ESHUTDOWN, but for brood_fetch(), brood_wait(), brood_id(), brood_release()
+ *             and brood_stats(). A second brood_start() gives -EALREADY. Anywhere: brood_version(), brood_error(), brood_role(),
+ *             brood_rearm() (also in workers), the names and brood_verdict_format().
  */
 #ifndef BROOD_H
 #define BROOD_H
@@ -234,7 +238,7 @@ struct brood_options {
 	size_t keep_fds_count;    /* at most 64 */
 	const int *pass_signals;  /* that the supervisor passes on to the engine beside HUP, USR1, USR2, WINCH and QUIT */
 	size_t pass_signals_count;
-	const int *keep_signals;  /* whose dispositions (a sanitizer's SIGSEGV handler) stay in workers as inherited; others are default there */
+	const int *keep_signals;  /* whose dispositions (a sanitizer's SIGSEGV handler) stay in workers as inherited; others are default */
 	size_t keep_signals_count;
 
 	/* Hooks, in the worker, before its first job and before an orderly end. Not 0 from worker_init: the worker ends, and counts as one
@@ -253,9 +257,9 @@ struct brood_options {
 };
 
 /*
- * Starts the supervisor, and returns in the engine, a child of the process that called: 0, and the engine's end in *ret_brood. The caller's
- * process becomes the supervisor and never returns; when the engine ends it stops the pool and ends with the engine's exit code or
- * signal. The call does not wait for workers; jobs given early are queued.
+ * Starts the supervisor, and returns in the engine, a child of the process that called: 0, and the engine's end in *ret_brood, which
+ * nobody frees. The caller's process becomes the supervisor and never returns; when the engine ends it stops the pool and ends with the
+ * engine's exit code or signal. The call does not wait for workers; jobs given early are queued.
  *
  * Call it early, from main(), while the program has one thread. All that can fail does so before the first fork, in the caller:
  *   -EINVAL    an option is out of range, or a struct's size is wrong
@@ -263,39 +267,45 @@ struct brood_options {
  *   -EMFILE    RLIMIT_NOFILE's hard limit is too low for the pool (limit, need and cure in brood_error())
  *   -EALREADY  started already     -EPERM  called in a worker     -ENOMEM, -EAGAIN, -ENFILE  from the kernel
  *
- * The engine has the caller's memory, fds, signal mask and dispositions, and a parent: the supervisor. What belongs to a process and not to its
- * memory (fcntl locks, timers, mlockall, a pid file's pid) stays with the supervisor. getpid() differs from before. Before the first fork all stdio
- * streams are flushed. PR_SET_PDEATHSIG (SIGKILL) is set in the engine; a later setuid() in the engine clears it: call brood_rearm().
+ * The engine has the caller's memory, fds, signal mask and dispositions, and a parent: the supervisor. What belongs to a process and not
+ * to its memory (fcntl locks, timers, mlockall, a pid file's pid) stays with the supervisor. getpid() differs from before. Before the
+ * first fork all stdio streams are flushed. PR_SET_PDEATHSIG (SIGKILL) is set in the engine; a later setuid() in the engine clears it:
+ * call brood_rearm().
  *
- * Reads the environment: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID (systemd), and unsets them, so that neither engine nor jobs speak for the service.
+ * Reads the environment: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID (systemd), and unsets them, so that neither engine nor jobs speak
+ * for the service.
  *
- * BROOD_INLINE: no process is made, brood_start() returns in the caller; brood_call() and brood_give() run fn at once in the calling thread,
- * brood_open() in a thread of its own. For gdb, sanitizers and fuzzers: a crash is a crash of the caller, limits are not enforced.
+ * BROOD_INLINE: no process is made, brood_start() returns in the caller; brood_call() and brood_give() run fn at once in the calling
+ * thread, brood_open() in a thread of its own. For gdb, sanitizers and fuzzers: a crash is a crash of the caller, limits are not
+ * enforced.
  */
 BROOD_PUBLIC int brood_start(const struct brood_options *options, struct brood **ret_brood) BROOD_NOEXCEPT;
 
-/* Waits until every place of the pool has a ready worker, for the first time. 0; -ETIMEDOUT; -EHOSTDOWN: the pool is degraded, workers die at
- * birth (the log says how); -ESHUTDOWN; -ENOTCONN: the supervisor is gone. */
+/* Waits until every place of the pool has had a ready worker; once that has come it answers 0 at once. 0; -ETIMEDOUT; -EHOSTDOWN: the pool
+ * is degraded, workers die at birth (the log says how); -ESHUTDOWN; -ENOTCONN: the supervisor is gone. */
 BROOD_PUBLIC int brood_wait_ready(struct brood *brood, uint32_t timeout_ms) BROOD_NOEXCEPT;
 
 /*
- * Ends the pool: no new jobs, drain_ms for those queued and running, then they are cancelled; workers get stop_ms to end, then SIGKILL. Returns when
- * every worker has ended and every job has its verdict: 0, or -ETIMEDOUT when the supervisor did not get there within the sum of those times and
- * a second more (the jobs left are then lost). Handles stay valid: their verdicts can still be fetched and must still be released. The engine goes on
- * without a pool; the supervisor ends when the engine does. Not needed before exit(): an engine that ends stops its pool the same way.
+ * Ends the pool: no new jobs, drain_ms for those queued and running, then they are cancelled; workers get stop_ms to end, then SIGKILL.
+ * Returns when every worker has ended and every job has its verdict: 0, or -ETIMEDOUT when the supervisor did not get there within the sum
+ * of those times and a second more (the jobs left are then lost). Handles stay valid: their verdicts can still be fetched and must still be
+ * released. The engine goes on without a pool; the supervisor ends when the engine does. Not needed before exit(): an engine that ends
+ * stops its pool the same way.
  */
 BROOD_PUBLIC int brood_stop(struct brood *brood) BROOD_NOEXCEPT;
 
-enum brood_role { BROOD_ROLE_NONE, BROOD_ROLE_ENGINE, BROOD_ROLE_WORKER, BROOD_ROLE_FORKED };   /* FORKED: a child that the engine or a job forked */
+/* FORKED: a child that the engine or a job forked. */
+enum brood_role { BROOD_ROLE_NONE, BROOD_ROLE_ENGINE, BROOD_ROLE_WORKER, BROOD_ROLE_FORKED };
 BROOD_PUBLIC enum brood_role brood_role(void) BROOD_NOEXCEPT;
 
-/* Sets PR_SET_PDEATHSIG again after the engine, or a worker in worker_init, changed its credentials. 0, or -ESRCH: the supervisor is gone. */
+/* Sets PR_SET_PDEATHSIG again after the engine, or a worker in worker_init, changed its credentials. 0, or -ESRCH: the supervisor is
+ * gone. */
 BROOD_PUBLIC int brood_rearm(void) BROOD_NOEXCEPT;
 
 /* ---- Giving jobs (engine) ----------------------------------------------------------------------------------------------- */
 
 enum brood_job_flags {
-	BROOD_JOB_ONCE  = 1 << 0,  /* give it to one worker only: if that dies before fn is entered, it is crashed (started 0), not given to another */
+	BROOD_JOB_ONCE  = 1 << 0,  /* to one worker only: if it dies before fn is entered, the job is crashed (started 0), not given again */
 	BROOD_JOB_ABORT = 1 << 1,  /* out of time: SIGABRT (a core) before SIGKILL */
 };
 
@@ -305,33 +315,37 @@ struct brood_job_options {
 	uint32_t queue_ms;        /* to wait for a worker; 0: the pool's */
 	uint32_t run_ms;          /* to run; then brood_job_cancelled() turns true; 0: the pool's */
 	uint32_t grace_ms;        /* after that, SIGKILL; 0: the pool's */
-	uint32_t retries;         /* the job is idempotent: after a kill from outside, run it again up to so often. Never after its own crash */
+	uint32_t retries;         /* the job is idempotent: after a kill from outside (detail OUTSIDE), run it again up to so often. Never
+	                           * after its own crash */
 	const void *arg;          /* copied into the job's message, for brood_job_arg() */
 	size_t arg_size;          /* at most BROOD_ARG_MAX */
 	uint64_t reserved[4];
 };
 
 /*
- * open: a worker runs fn on the other end of *ret_fd, a connected stream socket (close-on-exec, blocking, the caller's to close). They talk as they like.
- * At the job's end the socket is shut down: the engine reads EOF. ret_handle may be NULL: nobody wants the verdict. Else it must be released.
+ * open: a worker runs fn on the other end of *ret_fd, a connected stream socket (close-on-exec, blocking, the caller's to close). They talk
+ * as they like. At the job's end the socket is shut down: the engine reads EOF. ret_handle may be NULL: nobody wants the verdict. Else it
+ * must be released. options may be NULL: all defaults.
  * Never blocks. 0, or -EINVAL; -EFAULT: fn is not callable (law: it must lie in code mapped at brood_start()); -EAGAIN: refused, as many
- * jobs are out as there is room for (workers + backlog); -EMFILE, -ENFILE, -ENOMEM; -ESHUTDOWN; -ENOTCONN: the supervisor is gone. A job that was accepted
- * (0) gets exactly one verdict, whatever happens.
+ * jobs are out as there is room for (workers + backlog); -EMFILE, -ENFILE, -ENOMEM; -ESHUTDOWN; -ENOTCONN: the supervisor is gone. A job
+ * that was accepted (0) gets exactly one verdict, whatever happens; one that was not gets none.
  * With retries, a second attempt meets the same stream as the first left it.
  */
 #define brood_open(brood, fn, options, ret_fd, ret_handle) brood_open_named(brood, fn, #fn, options, ret_fd, ret_handle)
 BROOD_PUBLIC int brood_open_named(struct brood *brood, brood_fn *fn, const char *name, const struct brood_job_options *options,
                                   int *ret_fd, struct brood_handle **ret_handle) BROOD_NOEXCEPT;
 
-/* The same with a connected socket of the caller's own: an accepted client, say. On success the library owns fd and has closed it here; on error
- * it stays the caller's. At the job's end it is shut down and closed, unless the job took it over (brood_job_take_fd()). -ENOTSOCK: no socket. */
+/* The same with a connected socket of the caller's own: an accepted client, say. On success the library owns fd and has closed it here; on
+ * error it stays the caller's. At the job's end it is shut down and closed, unless the job took it over (brood_job_take_fd()).
+ * -ENOTSOCK: no socket; -EBADF: not open. */
 #define brood_give(brood, fn, fd, options, ret_handle) brood_give_named(brood, fn, #fn, fd, options, ret_handle)
 BROOD_PUBLIC int brood_give_named(struct brood *brood, brood_fn *fn, const char *name, int fd, const struct brood_job_options *options,
                                   struct brood_handle **ret_handle) BROOD_NOEXCEPT;
 
 /*
- * call: request in, reply out, waits for the verdict (which has a bound: queue_ms + run_ms + grace_ms and little more). Any sizes, 0 included; the job may
- * reply while it still reads. ret_verdict may be NULL. Returns the reply's size when the outcome is done or failed, else
+ * call: request in, reply out, waits for the verdict (which has a bound: queue_ms + run_ms + grace_ms and little more, once an attempt).
+ * Any sizes, 0 included; the job may reply while it still reads. ret_verdict may be NULL. Returns the reply's size when the outcome is done
+ * or failed: what fn returned is in verdict.code alone. Else
  *   -EMSGSIZE    the reply was larger than reply_size: the first bytes are there, verdict.reply_size has the whole size
  *   -EREMOTEIO   crashed or exited        -ETIMEDOUT  timed out          -ECANCELED  cancelled
  *   -EAGAIN      refused (-EFAULT: pointer)                              -ENOTCONN   lost
@@ -345,7 +359,8 @@ BROOD_PUBLIC ssize_t brood_call_named(struct brood *brood, brood_fn *fn, const c
 
 BROOD_PUBLIC uint64_t brood_id(const struct brood_handle *handle) BROOD_NOEXCEPT;
 
-/* The verdict if it is there: 0, else -EAGAIN. Does not block and does not read the channel: call brood_dispatch() first. May be fetched again. */
+/* The verdict if it is there: 0, else -EAGAIN. Does not block and does not read the channel: call brood_dispatch() first. May be fetched
+ * again. */
 BROOD_PUBLIC int brood_fetch(struct brood_handle *handle, struct brood_verdict *ret_verdict) BROOD_NOEXCEPT;
 
 /* Waits for it: 0, or -ETIMEDOUT. One thread at a time per handle. */
@@ -354,23 +369,27 @@ BROOD_PUBLIC int brood_wait(struct brood_handle *handle, uint32_t timeout_ms, st
 /* Gives the handle back; NULL is fine. A job without a verdict goes on, and its verdict is dropped and counted. Always returns NULL. */
 BROOD_PUBLIC struct brood_handle *brood_release(struct brood_handle *handle) BROOD_NOEXCEPT;
 
-/* Cancels by id, from any thread, at any stage: queued jobs at once; a running one notices by brood_job_cancelled(), and is killed after its grace. 0 says that the
- * wish is on its way, the verdict says what came of it (a job may still finish first); -ENOENT: no such job is out. */
+/* Cancels by id, from any thread, at any stage: queued jobs at once; a running one notices by brood_job_cancelled(), and is killed after
+ * its grace. 0 says that the wish is on its way, the verdict says what came of it (a job may still finish first); -ENOENT: no such job is
+ * out. */
 BROOD_PUBLIC int brood_cancel(struct brood *brood, uint64_t id) BROOD_NOEXCEPT;
 
-/* An fd to poll for reading, for any event loop, the library's to close, the same for life: readable when brood_dispatch() has something to do.
- * Do not read from it. */
+/* An fd to poll for reading, for any event loop, the library's to close, the same for life: readable when brood_dispatch() has something to
+ * do. Do not read from it. */
 BROOD_PUBLIC int brood_fd(struct brood *brood) BROOD_NOEXCEPT;
 
-/* Reads the supervisor's channel until it is empty, calls the log callback, never blocks. Returns how many verdicts can be fetched that could not before (also those
- * that another thread's blocking call brought), or -ENOTCONN: the supervisor is gone (all jobs have their verdict: lost). */
+/* Reads the supervisor's channel until it is empty, calls the log callback, never blocks. Returns how many verdicts can be fetched that
+ * could not before (also those that another thread's blocking call brought), or -ENOTCONN: the supervisor is gone (all jobs have their
+ * verdict: lost). */
 BROOD_PUBLIC int brood_dispatch(struct brood *brood) BROOD_NOEXCEPT;
 
 /* ---- The rest of the engine's side ---------------------------------------------------------------------------------------- */
 
-/* Bytes and fds that workers born from now on get (brood_get_init_data() in worker_init): replaces what was set before. Copied; the fds stay the caller's. At most
- * 1 GiB. Returns the version (1, 2, ...), which is in effect for a worker born later than the supervisor's reading this. -E2BIG: too many fds, or bytes. */
-BROOD_PUBLIC int brood_set_init_data(struct brood *brood, const void *data, size_t data_size, const int *fds, size_t fds_count) BROOD_NOEXCEPT;
+/* Bytes and fds that workers born from now on get (brood_get_init_data() in worker_init): replaces what was set before. Copied; the fds
+ * stay the caller's. At most 1 GiB. Returns the version (1, 2, ...), which is in effect for a worker born later than the supervisor's
+ * reading this. -E2BIG: too many fds, or bytes. */
+BROOD_PUBLIC int brood_set_init_data(struct brood *brood, const void *data, size_t data_size,
+                                     const int *fds, size_t fds_count) BROOD_NOEXCEPT;
 
 /* systemd: says READY=1, once, when the pool is ready too, with the pool's figures as STATUS. Nothing happens without a NOTIFY_SOCKET. */
 BROOD_PUBLIC int brood_notify_ready(struct brood *brood) BROOD_NOEXCEPT;
@@ -397,12 +416,13 @@ struct brood_stats {
 	uint64_t logs_dropped;
 	uint64_t reserved[8];
 };
-/* The counters, from a page that the supervisor writes: no message, no waiting. Each figure is right, their sum may be a moment apart. 0. */
+/* The counters, from a page that the supervisor writes: no message, no waiting. Each figure is right, two may be a moment apart. 0. */
 BROOD_PUBLIC int brood_stats(struct brood *brood, struct brood_stats *ret_stats) BROOD_NOEXCEPT;
 
 /* ---- In a worker ------------------------------------------------------------------------------------------------------------ */
 
-/* In worker_init and in jobs: what brood_set_init_data() had set when this worker was born. Version 0: nothing. Memory and fds are the worker's for life. */
+/* In worker_init and in jobs: what brood_set_init_data() had set when this worker was born. Version 0: nothing. Memory and fds are the
+ * worker's for life. 0; -EPERM: not a worker. */
 struct brood_init_data {
 	size_t size;              /* set by the library */
 	uint32_t version;
@@ -414,11 +434,13 @@ struct brood_init_data {
 BROOD_PUBLIC int brood_get_init_data(struct brood_init_data *ret_data) BROOD_NOEXCEPT;
 
 BROOD_PUBLIC uint64_t brood_job_id(const struct brood_job *job) BROOD_NOEXCEPT;
-BROOD_PUBLIC uint32_t brood_job_attempt(const struct brood_job *job) BROOD_NOEXCEPT;             /* 1 is the first */
-BROOD_PUBLIC const void *brood_job_arg(const struct brood_job *job, size_t *ret_size) BROOD_NOEXCEPT;     /* valid until fn returns; aligned for anything */
-BROOD_PUBLIC size_t brood_job_request_size(const struct brood_job *job) BROOD_NOEXCEPT;         /* call: exact; else BROOD_SIZE_UNKNOWN */
+BROOD_PUBLIC uint32_t brood_job_attempt(const struct brood_job *job) BROOD_NOEXCEPT;        /* 1 is the first */
+BROOD_PUBLIC size_t brood_job_request_size(const struct brood_job *job) BROOD_NOEXCEPT;     /* call: exact; else BROOD_SIZE_UNKNOWN */
+/* The argument that the job's options had: valid until fn returns, aligned for anything. ret_size may be NULL. */
+BROOD_PUBLIC const void *brood_job_arg(const struct brood_job *job, size_t *ret_size) BROOD_NOEXCEPT;
 
-/* Up to `size` bytes of the request, 0 at its end, or -errno. Waits for the first byte only. brood_job_read_all() waits for `size` bytes or the end. */
+/* Up to `size` bytes of the request, 0 at its end, or -errno. Waits for the first byte only. brood_job_read_all() waits for `size` bytes or
+ * the end. The soft step does not end the wait: a job that wants that polls brood_job_fd() and brood_job_cancel_fd(). */
 BROOD_PUBLIC ssize_t brood_job_read(struct brood_job *job, void *data, size_t size) BROOD_NOEXCEPT;
 BROOD_PUBLIC ssize_t brood_job_read_all(struct brood_job *job, void *data, size_t size) BROOD_NOEXCEPT;
 
@@ -430,8 +452,8 @@ BROOD_PUBLIC ssize_t brood_job_reply(struct brood_job *job, const void *data, si
 
 /* The socket itself: blocking, still the library's, closed at the end of the job. A job may close() it itself. */
 BROOD_PUBLIC int brood_job_fd(struct brood_job *job) BROOD_NOEXCEPT;
-/* The same, but from now on the job's: neither shut down nor closed at the end. For a socket that a child process goes on with, or one that a worker keeps (then
- * see BROOD_LEFT_FDS). For brood_call() there is no EOF then until it is closed; the verdict still ends the call. */
+/* The same, but from now on the job's: neither shut down nor closed at the end. For a socket that a child process goes on with, or one that
+ * a worker keeps (then see BROOD_LEFT_FDS). For brood_call() there is no EOF then until it is closed; the verdict still ends the call. */
 BROOD_PUBLIC int brood_job_take_fd(struct brood_job *job) BROOD_NOEXCEPT;
 
 /* Not 0 once the job shall end: cancelled, out of time, or the pool stops. Async-signal-safe, any thread. */
