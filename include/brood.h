@@ -305,7 +305,7 @@ BROOD_PUBLIC int brood_rearm(void) BROOD_NOEXCEPT;
 /* ---- Giving jobs (engine) ----------------------------------------------------------------------------------------------- */
 
 enum brood_job_flags {
-	BROOD_JOB_ONCE  = 1 << 0,  /* to one worker only: if it dies before fn is entered, the job is crashed (started 0), not given again */
+	BROOD_JOB_ONCE  = 1 << 0,  /* to one worker only: if it dies before fn is entered, the job is crashed, with started 0 */
 	BROOD_JOB_ABORT = 1 << 1,  /* out of time: SIGABRT (a core) before SIGKILL */
 };
 
