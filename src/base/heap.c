@@ -67,7 +67,9 @@ static int heap_reserve(struct heap *h, size_t capacity)
 
 	if (capacity <= h->capacity)
 		return 0;
-	nodes = reallocarray(h->nodes, capacity, sizeof(*nodes));
+	if (capacity > SIZE_MAX / sizeof(*nodes))
+		return -ENOMEM;
+	nodes = realloc(h->nodes, capacity * sizeof(*nodes));
 	if (!nodes)
 		return -ENOMEM;
 	h->nodes = nodes;

@@ -20,7 +20,7 @@ int records_init(struct records *r, uint32_t count, size_t stride)
 
 	if (count == 0 || stride < sizeof(struct record_link) || stride % _Alignof(struct record_link) != 0)
 		return -EINVAL;
-	memory = calloc(count, stride);
+	memory = stride > SIZE_MAX / count ? NULL : calloc(count, stride);
 	if (!memory)
 		return -ENOMEM;
 	*r = (struct records){ .memory = memory, .stride = stride, .count = count };
