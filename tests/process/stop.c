@@ -1,0 +1,351 @@
+/* stop.c - ends: the supervisor ends as the engine did; drain, cancel, kill, each bounded; signals to supervisor, group and all; a container's PID 1. */
+#include "../helpers/pool.h"
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+TestSuite(stop, .timeout = 180);
+
+static struct brood *brood;
+static unsigned loud;
+
+static void counting(void *context, const struct brood_log *log)
+{
+	(void)context;
+	note("log: %s", log->text);
+	loud += log->level <= BROOD_WARNING;
+}
+static void start(uint32_t workers)
+{
+	struct brood_options options = { .workers = workers, .drain_ms = 300, .stop_ms = 200, .engine_stop_ms = 1500, .log = counting };
+
+	brood = pool_start(&options);
+}
+
+/* ---- the engine's end is the supervisor's ---- */
+
+static void exits_5(void) { start(2); case_done(); exit(5); }
+static void exits_raw_6(void) { start(2); case_done(); _exit(6); }
+static void returns_after_stop(void) { start(2); pool_stop(brood); }
+static void dies(int sig)
+{
+	const struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &none);
+	start(2);
+	case_done();
+	signal(sig, SIG_DFL);
+	raise(sig);
+	pause();
+}
+static void dies_segv(void) { dies(SIGSEGV); }
+static void dies_kill(void) { dies(SIGKILL); }
+static void dies_term(void) { dies(SIGTERM); }
+
+Test(stop, ends_as_the_engine_did)
+{
+	int s;
+
+	cr_assert_eq(WEXITSTATUS(case_status(exits_5, 20000)), 5);
+	cr_assert_eq(WEXITSTATUS(case_status(exits_raw_6, 20000)), 6);
+	cr_assert_eq(case_status(returns_after_stop, 20000), 0);
+	s = case_status(dies_segv, 20000);
+	cr_assert(WIFSIGNALED(s) && WTERMSIG(s) == SIGSEGV && !WCOREDUMP(s), "%x", (unsigned)s);
+	s = case_status(dies_kill, 20000);
+	cr_assert(WIFSIGNALED(s) && WTERMSIG(s) == SIGKILL, "%x", (unsigned)s);
+	s = case_status(dies_term, 20000);
+	cr_assert(WIFSIGNALED(s) && WTERMSIG(s) == SIGTERM, "%x", (unsigned)s);
+}
+
+/* ---- drain, cancel, kill ---- */
+
+static int finishes_soon(struct brood_job *job)
+{
+	char c;
+
+	return brood_job_read(job, &c, 1) == 1 ? 0 : 1;
+}
+
+static void drains(void)
+{
+	struct brood_handle *running, *queued;
+	struct brood_verdict v;
+	int fd, queued_fd;
+
+	start(1);
+	CHECK_EQ(brood_open(brood, finishes_soon, NULL, &fd, &running), 0);
+	CHECK_EQ(brood_open(brood, job_nothing, NULL, &queued_fd, &queued), 0);
+	CHECK_EQ(write(fd, "x", 1), 1);
+	pool_stop(brood);                              /* both had their time */
+	CHECK_EQ(brood_fetch(running, &v), 0);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	CHECK_EQ(brood_fetch(queued, &v), 0);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	CHECK(brood_release(running) == NULL);
+	CHECK(brood_release(queued) == NULL);
+	CHECK_EQ(brood_open(brood, job_nothing, NULL, &fd, &running), -ESHUTDOWN);
+	CHECK_EQ(brood_call(brood, job_nothing, NULL, 0, NULL, 0, NULL, &v), -ESHUTDOWN);
+	CHECK_EQ(loud, 0);
+}
+Test(stop, drains) { case_run(drains, 20000); }
+
+static void deaf(void)
+{
+	struct brood_handle *h[4];
+	struct brood_verdict v;
+	int fds[4];
+
+	start(2);
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(brood_open(brood, i == 1 ? job_until_cancelled : job_sleep_forever, NULL, &fds[i], &h[i]), 0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).busy == 2, 5000));
+	pool_stop(brood);
+	for (int i = 0; i < 4; i++) {
+		CHECK_EQ(brood_fetch(h[i], &v), 0);
+		if (i == 1)
+			CHECK_EQ(v.code, 42);
+		else if (i == 0)
+			CHECK(v.outcome == BROOD_CANCELLED && v.detail == BROOD_DETAIL_STOPPED);
+		else
+			CHECK(v.outcome == BROOD_REFUSED && v.detail == BROOD_DETAIL_DRAINING);
+		brood_release(h[i]);
+	}
+}
+Test(stop, cancels_and_kills) { case_run(deaf, 20000); }
+
+static void hook_that_hangs(void *context)
+{
+	(void)context;
+	for (;;)
+		pause();
+}
+static void exit_hook(void *context) { ++*(volatile int *)context; }
+static void hooks(void)
+{
+	struct brood_options options = { .workers = 3, .worker_exit = exit_hook, .hook_context = case_shared(), .log = counting };
+
+	brood = pool_start(&options);
+	pool_stop(brood);
+	CHECK_EQ(*(volatile int *)case_shared(), 3);
+}
+static void hanging_hooks(void)
+{
+	struct brood_options options = { .workers = 3, .worker_exit = hook_that_hangs, .stop_ms = 100, .log = counting };
+
+	brood = pool_start(&options);
+	pool_stop(brood);
+	CHECK_EQ(pool_stats(brood).died, 3);
+}
+Test(stop, exit_hooks) { case_run(hooks, 20000); case_run(hanging_hooks, 20000); }
+
+/* ---- signals ---- */
+
+static int engine_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (int i = 0; i < 5; i++)
+		sigaddset(&set, (const int[]){ SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 }[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+static int next_signal(int fd, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct signalfd_siginfo info;
+
+	if (poll(&p, 1, test_scaled(ms)) <= 0)
+		return 0;
+	CHECK_EQ(read(fd, &info, sizeof info), sizeof info);
+	return (int)info.ssi_signo;
+}
+
+static void passed_on(void)
+{
+	const int signals[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGTERM };
+	int fd = engine_signals();
+
+	start(2);
+	for (int i = 0; i < 4; i++) {
+		kill(getppid(), signals[i]);
+		CHECK_EQ(next_signal(fd, 5000), signals[i]);
+	}
+	kill(getppid(), SIGTERM);                      /* at once after the first: the same wish, told once */
+	kill(getppid(), SIGINT);
+	kill(getppid(), SIGHUP);
+	CHECK_EQ(next_signal(fd, 5000), SIGHUP);
+	pool_stop(brood);
+	CHECK_EQ(loud, 0);
+}
+Test(stop, signals_are_passed_on) { case_run(passed_on, 20000); }
+
+static void second_forces(pid_t supervisor)
+{
+	CHECK(WAIT_UNTIL(*(volatile int *)case_shared() == 1, 20000));
+	kill(supervisor, SIGTERM);
+	CHECK(WAIT_UNTIL(*(volatile int *)case_shared() == 2, 20000));
+	for (int i = 0; i < 100 && proc_alive(supervisor); i++) {   /* until one comes a second after the first */
+		kill(supervisor, SIGTERM);
+		proc_wait_gone(supervisor, 50);
+	}
+}
+static void deaf_engine(void)
+{
+	int fd = engine_signals();
+
+	struct brood_options options = { .workers = 2, .engine_stop_ms = 60000, .log = counting };
+
+	brood = pool_start(&options);
+	case_done();
+	*(volatile int *)case_shared() = 1;
+	CHECK_EQ(next_signal(fd, 20000), SIGTERM);
+	*(volatile int *)case_shared() = 2;
+	for (;;)
+		pause();
+}
+Test(stop, second_signal_forces)
+{
+	struct case_options options = { .body = deaf_engine, .timeout_ms = 30000, .outside = second_forces };
+	struct case_result result;
+
+	case_try(&options, &result);
+	cr_assert(!result.expired && result.left == 0 && result.done == 1, "%s", result.text);
+	cr_assert(WIFSIGNALED(result.status) && WTERMSIG(result.status) == SIGKILL, "%x", (unsigned)result.status);
+}
+
+static void one_term(pid_t supervisor)
+{
+	CHECK(WAIT_UNTIL(*(volatile int *)case_shared() == 1, 20000));
+	kill(supervisor, SIGTERM);
+}
+static void deaf_engine_bounded(void)
+{
+	engine_signals();
+	start(2);
+	case_done();
+	*(volatile int *)case_shared() = 1;
+	for (;;)
+		pause();
+}
+Test(stop, engine_stop_is_bounded)
+{
+	struct case_options options = { .body = deaf_engine_bounded, .timeout_ms = 30000, .outside = one_term };
+	struct case_result result;
+
+	case_try(&options, &result);
+	cr_assert(!result.expired && result.left == 0 && result.done == 1, "%s", result.text);
+	cr_assert(WIFSIGNALED(result.status) && WTERMSIG(result.status) == SIGKILL, "%x", (unsigned)result.status);
+}
+
+/* A service manager signals everybody, a terminal the whole group: one clean stop, no word of crashed workers, running jobs finish. */
+static void everybody(void)
+{
+	struct brood_handle *h;
+	struct brood_verdict v;
+	pid_t all[64];
+	int fd = engine_signals(), job_fd, n;
+
+	start(3);
+	CHECK_EQ(brood_open(brood, finishes_soon, NULL, &job_fd, &h), 0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).busy == 1, 5000));
+	n = proc_descendants(getppid(), all, 64);
+	for (int sig = 0; sig < 3; sig++) {
+		for (int i = 0; i < n; i++)
+			kill(all[i], (const int[]){ SIGTERM, SIGINT, SIGHUP }[sig]);
+		kill(getppid(), (const int[]){ SIGTERM, SIGINT, SIGHUP }[sig]);
+	}
+	CHECK_NE(next_signal(fd, 5000), 0);
+	CHECK_EQ(write(job_fd, "x", 1), 1);
+	CHECK_EQ(brood_wait(h, 10000, &v), 0);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	brood_release(h);
+	CHECK_EQ(pool_stats(brood).died, 0);
+	pool_stop(brood);
+	CHECK_EQ(loud, 0);
+}
+Test(stop, a_signal_to_all_is_one_clean_stop) { case_run(everybody, 20000); }
+
+/* ---- stopped and continued: no deadline beats an answer that lies in the socket ---- */
+
+static int nap(struct brood_job *job)
+{
+	struct pollfd none = { .fd = -1 };
+
+	(void)job;
+	poll(&none, 1, 30);
+	return 0;
+}
+static void suspended(void)
+{
+	struct brood_job_options job = { .size = sizeof job, .run_ms = 200 };
+	struct brood_handle *h[2];
+	struct brood_verdict v;
+	struct pollfd none = { .fd = -1 };
+	int fds[2];
+
+	start(2);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(brood_open(brood, nap, &job, &fds[i], &h[i]), 0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).busy == 2, 5000));
+	kill(getppid(), SIGSTOP);
+	poll(&none, 1, 600);                           /* past every deadline, on purpose */
+	kill(getppid(), SIGCONT);
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(brood_wait(h[i], 10000, &v), 0);
+		CHECK_EQ(v.outcome, BROOD_DONE);
+		brood_release(h[i]);
+	}
+	pool_stop(brood);
+}
+Test(stop, stopped_and_continued) { case_run(suspended, 20000); }
+
+/* ---- PID 1 ---- */
+
+static void pid_1_engine(void)
+{
+	struct brood_options options = { .size = sizeof options, .workers = 2, .log = counting };
+	pid_t child;
+
+	CHECK_EQ(mount("proc", "/proc", "proc", 0, NULL), 0);
+	CHECK_EQ(brood_start(&options, &brood), 0);
+	CHECK_EQ(getppid(), 1);
+	CHECK_EQ(brood_wait_ready(brood, 10000), 0);
+	child = fork();                                /* an orphan of the engine: PID 1 must reap it */
+	if (child == 0) {
+		if (fork() == 0)
+			_exit(0);
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+	CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
+	case_done();
+	raise(SIGKILL);
+}
+static void pid_1(void)
+{
+	int status;
+	pid_t first;
+
+	CHECK_EQ(unshare(CLONE_NEWPID | CLONE_NEWNS), 0);
+	CHECK_EQ(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	first = fork();
+	if (first == 0)
+		pid_1_engine();
+	CHECK_EQ(waitpid(first, &status, 0), first);
+	CHECK_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 128 + SIGKILL);   /* PID 1 cannot die of a signal that it raises */
+}
+Test(stop, as_pid_1)
+{
+	if (getuid() != 0)
+		cr_skip_test("a PID namespace needs root");
+	case_run(pid_1, 30000);
+}
