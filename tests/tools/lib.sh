@@ -1,0 +1,55 @@
+# What the tests of the tools share: a folder of their own, TAP lines, and a look at what is left afterwards. Sourced, by bash.
+# The scripts judge from outside: the program under test runs as anybody would run it.
+set -u
+export LC_ALL=C
+
+folder=$(mktemp -d "${TMPDIR:-/tmp}/brood-test.XXXXXX") || exit 99
+tests=0 failures=0
+trap 'rm -rf "$folder"' EXIT
+
+ok() {          # ok CODE NAME: passed if CODE is 0
+	tests=$((tests + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $tests - $2"
+	else
+		echo "not ok $tests - $2"
+		failures=$((failures + 1))
+	fi
+}
+
+say() {         # a remark, of one or more lines
+	printf '%s\n' "$*" | sed 's/^/# /'
+}
+
+skip_all() {    # skip_all REASON
+	echo "1..0 # SKIP $1"
+	exit 0
+}
+
+done_testing() {
+	echo "1..$tests"
+	[ "$failures" -eq 0 ]
+	exit
+}
+
+# left MARKER: how many processes have it in their arguments, this script and its children aside; waits a second at most for it to be none
+left() {
+	local found tries=20
+	while :; do
+		found=$(pids_with "$1" | wc -l)
+		[ "$found" -eq 0 ] || [ $((tries -= 1)) -eq 0 ] && break
+		sleep 0.05
+	done
+	echo "$found"
+}
+
+pids_with() {
+	local file
+	for file in /proc/[0-9]*/cmdline; do
+		if tr '\0' ' ' <"$file" 2>/dev/null | grep -qF -- "$1"; then
+			file=${file#/proc/}
+			file=${file%/cmdline}
+			[ "$file" != "$$" ] && [ "$file" != "$BASHPID" ] && echo "$file"
+		fi
+	done 2>/dev/null
+}
