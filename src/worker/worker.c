@@ -332,6 +332,7 @@ static int limit_memory(uint64_t worker_memory)
 static void ready(void)
 {
 	const struct worker_config *c = the_worker.config;
+	struct rusage usage = { 0 };
 	struct frame f;
 	int r;
 
@@ -343,7 +344,8 @@ static void ready(void)
 	if (r < 0)
 		worker_log(BROOD_WARNING, "worker_memory cannot be enforced (error %d)", -r);
 	frame_begin(&f, MESSAGE_READY);
-	f.ready = (struct message_ready){ .pid = the_worker.pid, .generation = c->generation };
+	getrusage(RUSAGE_SELF, &usage);
+	f.ready = (struct message_ready){ .pid = the_worker.pid, .generation = c->generation, .peak_kb = (uint64_t)usage.ru_maxrss };
 	worker_say(&f);
 }
 
