@@ -163,6 +163,7 @@ void death_check(struct slot *slot)
 		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
 		return;
 	}
+	slot->dead = true;
 	worker_drain(slot);
 	if (slot->pid <= 0)
 		return;

@@ -47,7 +47,8 @@ static void forget_former(struct slot *slot)
 	slot->escaped = 0;
 	slot->kill_signal = 0;
 	slot->end_reason = NULL;
-	slot->has_finished = slot->condemned = slot->protocol = slot->stuck = slot->retiring = slot->channel_ended = slot->paused = false;
+	slot->has_finished = slot->condemned = slot->protocol = slot->stuck = slot->retiring = slot->dead = false;
+	slot->channel_ended = slot->paused = false;
 	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->word, DESK_WORD(slot->sequence, DESK_FREE));
 }
 
@@ -55,7 +56,10 @@ static void init_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	struct slot *slot = container_of(timer, struct slot, timer);
 
-	(void)loop;
+	if ((slot->supervisor->options->flags & BROOD_DEBUGGING) && process_traced_or_stopped(slot->pid)) {
+		timer_set(loop, timer, now + NS_PER_S);
+		return;
+	}
 	worker_kill(slot, SIGKILL, "it was not ready within init_ms");
 	worker_to_ending(slot, now + RETRY_MS * NS_PER_MS);
 }

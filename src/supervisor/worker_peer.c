@@ -138,8 +138,8 @@ static void on_finished(struct slot *slot, const struct frame *f)
 		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED, "the pool has recovered: workers do jobs again");
 	if (m->flags & FINISHED_RETIRING)
 		retire(slot, m);
-	else if (slot->kill_signal == SIGKILL)
-		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);   /* stuck, and then not: the kill is on its way */
+	else if (slot->dead || slot->kill_signal == SIGKILL)
+		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);   /* not for another job */
 	else
 		slots_move(&s->slots, &slot->link, SLOT_IDLE);
 	jobs_assign(s);
