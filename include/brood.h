@@ -105,7 +105,7 @@ enum brood_detail {
 	BROOD_DETAIL_PROTOCOL,        /* the worker sent nonsense and was killed */
 	BROOD_DETAIL_STUCK,           /* the function had ended but its worker said nothing more, and was killed */
 	/* cancelled */
-	BROOD_DETAIL_STOPPED,         /* by the pool's stop, not by brood_cancel() */
+	BROOD_DETAIL_STOPPED,         /* by the pool's stop while it ran, not by brood_cancel() */
 	/* lost */
 	BROOD_DETAIL_CHANNEL,         /* the channel to the supervisor ended or was damaged */
 	BROOD_DETAIL_STOP_TIME,       /* brood_stop() ran out of time before a verdict came */
@@ -266,6 +266,7 @@ struct brood_options {
  *   -EBUSY     the program has other threads (brood_error() names them): start before they do
  *   -EMFILE    RLIMIT_NOFILE's hard limit is too low for the pool (limit, need and cure in brood_error())
  *   -EALREADY  started already     -EPERM  called in a worker     -ENOMEM, -EAGAIN, -ENFILE  from the kernel
+ *   -ECANCELED BROOD_INLINE: worker_init did not return 0
  *
  * The engine has the caller's memory, fds, signal mask and dispositions, and a parent: the supervisor. What belongs to a process and not
  * to its memory (fcntl locks, timers, mlockall, a pid file's pid) stays with the supervisor. getpid() differs from before. Before the
@@ -286,7 +287,8 @@ BROOD_PUBLIC int brood_start(const struct brood_options *options, struct brood *
 BROOD_PUBLIC int brood_wait_ready(struct brood *brood, uint32_t timeout_ms) BROOD_NOEXCEPT;
 
 /*
- * Ends the pool: no new jobs, drain_ms for those queued and running, then they are cancelled; workers get stop_ms to end, then SIGKILL.
+ * Ends the pool: no new jobs, drain_ms for those queued and running, then the running ones are cancelled (detail STOPPED) and the queued
+ * ones refused (DRAINING); workers get stop_ms to end, then SIGKILL.
  * Returns when every worker has ended and every job has its verdict: 0, or -ETIMEDOUT when the supervisor did not get there within the sum
  * of those times and a second more (the jobs left are then lost). Handles stay valid: their verdicts can still be fetched and must still be
  * released. The engine goes on without a pool; the supervisor ends when the engine does. Not needed before exit(): an engine that ends
@@ -337,7 +339,7 @@ BROOD_PUBLIC int brood_open_named(struct brood *brood, brood_fn *fn, const char 
 
 /* The same with a connected socket of the caller's own: an accepted client, say. On success the library owns fd and has closed it here; on
  * error it stays the caller's. At the job's end it is shut down and closed, unless the job took it over (brood_job_take_fd()).
- * -ENOTSOCK: no socket; -EBADF: not open. */
+ * -ENOTSOCK: no socket; -EPROTOTYPE: one that is no connected stream; -EBADF: not open. */
 #define brood_give(brood, fn, fd, options, ret_handle) brood_give_named(brood, fn, #fn, fd, options, ret_handle)
 BROOD_PUBLIC int brood_give_named(struct brood *brood, brood_fn *fn, const char *name, int fd, const struct brood_job_options *options,
                                   struct brood_handle **ret_handle) BROOD_NOEXCEPT;
@@ -463,7 +465,7 @@ BROOD_PUBLIC int brood_job_cancel_fd(struct brood_job *job) BROOD_NOEXCEPT;
 /* Until the soft step; 0: it has come. BROOD_FOREVER: no limit. */
 BROOD_PUBLIC uint32_t brood_job_time_left_ms(const struct brood_job *job) BROOD_NOEXCEPT;
 
-/* A line to the engine's log (event job-log), cut at 400 bytes. Never blocks: 0, or -EAGAIN and the line is dropped. */
+/* A line to the engine's log (event job-log), cut at 400 bytes with the NUL. Never blocks: 0; -EAGAIN: it is dropped; -EINVAL: level. */
 BROOD_PUBLIC int brood_job_log(struct brood_job *job, enum brood_level level, const char *format, ...) BROOD_NOEXCEPT BROOD_PRINTF(3, 4);
 
 #ifdef __cplusplus
