@@ -14,6 +14,7 @@
  *
  * The trap: brood_start() may be called again after it failed, from a worker, from a child that the engine forked, or twice. The engine is told from its children by a page that the kernel wipes on fork.
  */
+#define _GNU_SOURCE
 #include "front.h"
 
 #include "base/base.h"

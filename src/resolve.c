@@ -3,6 +3,7 @@
  *
  * The struct may be older than this library (shorter: what is missing is default) or newer (longer: fine as long as what we do not know is zero). So nothing but options_copy() (base) reads the caller's.
  */
+#define _GNU_SOURCE
 #include "resolve.h"
 
 #include "base/base.h"
