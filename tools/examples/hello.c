@@ -8,7 +8,7 @@ static int upper(struct brood_job *job)                 /* runs in a worker; may
 	ssize_t n = brood_job_read_all(job, text, sizeof text);
 	for (ssize_t i = 0; i < n; i++)
 		text[i] = (char) toupper((unsigned char) text[i]);
-	return brood_job_reply(job, text, (size_t) n) == n ? 0 : 1;
+	return n >= 0 && brood_job_reply(job, text, (size_t) n) == n ? 0 : 1;
 }
 
 int main(void)

@@ -1,0 +1,133 @@
+#!/bin/bash
+# echo.sh ECHO_SERVER NOTIFY_HIDDEN: the example unit under a real systemd, as it is shipped and with what else a unit may say.
+# Outside it is root's to boot (see boot); inside, with --inside, it is the check.
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../tools/lib.sh"
+
+outside() {
+	local units=$folder name
+	[ "$(id -u)" -eq 0 ] || skip_all "only root can boot a systemd in namespaces"
+	[ -x /lib/systemd/systemd ] || skip_all "no systemd here"
+	unshare --mount --pid --fork --cgroup --net true 2>/dev/null || skip_all "no namespaces here"
+	cp "$here/../../tools/systemd/brood-echo.service" "$units/" || exit 99
+	variant() { sed "$2" "$units/brood-echo.service" >"$units/$1.service"; }
+	variant control-group 's/^KillMode=.*/KillMode=control-group/'
+	# A watchdog that must be fed often, and clients that may hurt their worker.
+	variant watchdog 's/^WatchdogSec=.*/WatchdogSec=1/; /^ExecStart=/s/$/ --fault/'
+	# systemd itself kills nothing: what is gone is gone by itself.
+	variant orphans 's/^KillMode=.*/KillMode=process/; s/^Restart=.*/Restart=no/'
+	variant hidden 's/^WatchdogSec=.*/WatchdogSec=20/; s/^ExecStart=.*/ExecStart=\/usr\/bin\/notify-hidden/'
+	"$here/boot" 100 "$units"/*.service "$1" "$2" -- "$here/echo.sh" --inside 2>"$folder/boot.err" >"$folder/boot.out"
+	name=$?
+	cat "$folder/boot.out"
+	if [ $name -eq 125 ]; then
+		skip_all "$(tail -n 1 "$folder/boot.err")"
+	fi
+	[ ! -s "$folder/boot.err" ] || say "$(cat "$folder/boot.err")"
+	exit $name
+}
+
+show() { systemctl show "$1" -p "$2" --value; }
+
+within() {              # within SECONDS COMMAND...: true as soon as the command is
+	local until=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$until" ] || return 1
+		sleep 0.05
+	done
+}
+
+talk() {                # talk WORDS: what the server answers
+	local answer
+	exec 3<>/dev/tcp/127.0.0.1/7007 || return 1
+	printf '%s\n' "$1" >&3
+	IFS= read -r -t 10 answer <&3
+	exec 3>&-
+	printf '%s' "$answer"
+}
+
+is() { [ "$(show "$1" "$2")" = "$3" ]; }
+is_ready() { is "$1" ActiveState active && case $(show "$1" StatusText) in *worker*) ;; *) false ;; esac; }
+said() { journalctl -q --no-pager -o cat -u "$1"; }
+group_is_empty() { [ -z "$(cat "/sys/fs/cgroup$1/cgroup.procs" 2>/dev/null)" ]; }
+
+start() {
+	systemctl start "$1"
+	ok $? "$1: READY=1 arrives"
+	within 10 is_ready "$1"
+	ok $? "$1: the status tells of the pool: $(show "$1" StatusText)"
+	[ "$(talk "hello $1")" = "hello $1" ]
+	ok $? "$1: echoes"
+}
+
+# A stop while a client is there: no unit fails, nothing stays, nobody speaks of crashed workers.
+stop_cleanly() {
+	local group words began=$SECONDS
+	group=$(show "$1" ControlGroup)
+	exec 4<>/dev/tcp/127.0.0.1/7007
+	systemctl stop "$1"
+	ok $? "$1: systemctl stop"
+	exec 4>&-
+	[ $((SECONDS - began)) -lt 30 ]
+	ok $? "$1: in good time"
+	is "$1" Result success && is "$1" ExecMainStatus 0 && is "$1" ExecMainCode 1
+	ok $? "$1: exit code 0 ($(show "$1" Result), $(show "$1" ExecMainCode), $(show "$1" ExecMainStatus))"
+	group_is_empty "$group"
+	ok $? "$1: nothing is left"
+	words=$(said "$1" | grep -iE 'crash|died|killed|signal|SIG|failed')
+	[ -z "$words" ]
+	ok $? "$1: without a word of crashed workers$words"
+}
+
+fed_since() { [ "$(show watchdog WatchdogTimestampMonotonic)" -gt "$1" ]; }
+
+check_watchdog() {
+	local i before
+	for i in 1 2 3 4; do
+		before=$(show watchdog WatchdogTimestampMonotonic)
+		within 5 fed_since "$before" || break
+	done
+	[ "$i" -eq 4 ] && is watchdog NRestarts 0
+	ok $? "watchdog: is fed"
+	talk crash >/dev/null
+	talk exit >/dev/null
+	[ "$(talk again)" = again ] && is watchdog ActiveState active
+	ok $? "watchdog: a crashed worker costs one client"
+	systemctl stop watchdog
+	is watchdog Result success
+	ok $? "watchdog: stops"
+}
+
+check_orphans() {
+	local group
+	group=$(show orphans ControlGroup)
+	kill -KILL "$(show orphans MainPID)"
+	within 2 group_is_empty "$group"
+	ok $? "orphans: kill -9 of the main process leaves nothing: $(for p in $(cat "/sys/fs/cgroup$group/cgroup.procs" 2>/dev/null); do tr '\0' ' ' <"/proc/$p/cmdline"; done)"
+	within 5 is orphans Result signal
+	ok $? "orphans: systemd saw it"
+}
+
+hidden_is_known() { case $(show hidden StatusText) in hidden | visible*) ;; *) false ;; esac; }
+
+inside() {
+	start brood-echo
+	stop_cleanly brood-echo
+	start control-group
+	stop_cleanly control-group
+	start watchdog
+	check_watchdog
+	start orphans
+	check_orphans
+	systemctl start hidden && within 10 hidden_is_known
+	is hidden StatusText hidden
+	ok $? "NOTIFY_SOCKET: $(show hidden StatusText)"
+	systemctl stop hidden
+	is hidden Result success
+	ok $? "hidden: stops"
+	[ "$failures" -eq 0 ] || say "$(journalctl -q --no-pager -o short-monotonic | tail -n 60)"
+	done_testing
+}
+
+if [ "$1" = --inside ]; then inside; else outside "$@"; fi
