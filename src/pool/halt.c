@@ -18,7 +18,6 @@ void halt_begin(struct halt *h, uint64_t now, uint32_t drain_ms, uint32_t stop_m
 		break;
 	case HALT_CANCEL:
 		h->next = MIN(h->next, time_after_ms(now, stop_ms));
-		h->stop_ms = MIN(h->stop_ms, stop_ms);
 		break;
 	case HALT_KILL:
 	case HALT_DONE:

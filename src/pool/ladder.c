@@ -34,6 +34,17 @@ void ladder_hurry(struct ladder *l, uint64_t now, enum ladder_cause cause)
 	l->next = MIN(l->next, now);
 }
 
+void ladder_force(struct ladder *l, uint64_t now, enum ladder_cause cause)
+{
+	if (l->step == LADDER_KILLED)
+		return;
+	if (l->cause == LADDER_CAUSE_NONE)
+		l->cause = cause;
+	if (l->step == LADDER_RUNNING)
+		l->step = LADDER_SOFT;
+	l->next = MIN(l->next, now);
+}
+
 enum ladder_action ladder_due(struct ladder *l, uint64_t now)
 {
 	if (l->next == TIME_NEVER || now < l->next)

@@ -53,6 +53,8 @@ struct ladder { enum ladder_step step; enum ladder_cause cause; uint64_t next; u
 void ladder_start(struct ladder *l, uint64_t now, uint32_t run_ms, uint32_t grace_ms, uint32_t core_ms, bool abort);
 /* The wish to end it now, from cancel or stop: makes the soft step due at once (no effect when it is past). */
 void ladder_hurry(struct ladder *l, uint64_t now, enum ladder_cause cause);
+/* The end of all patience (the pool's KILL): what the ladder waits for, for ever perhaps, is over. A job that runs is to be condemned now, with or without a soft step before. */
+void ladder_force(struct ladder *l, uint64_t now, enum ladder_cause cause);
 enum ladder_action ladder_due(struct ladder *l, uint64_t now);       /* what is due; call until NOTHING. DO_CONDEMN must be answered by ladder_condemned(): nothing is due before */
 enum ladder_action ladder_condemned(struct ladder *l, uint64_t now, bool won);   /* what to do now: DO_KILL (SIGABRT if l->step is ABORTED after the call) or NOTHING */
 uint64_t ladder_next(const struct ladder *l);                        /* TIME_NEVER: nothing more */

@@ -73,6 +73,8 @@ static const struct row rows[] = {
 	  { WITH(CRASHED, STUCK), .signal = SIGKILL, .started = 1 } },
 	{ "stuck, because it was writing a core", { .word = OVER, .stuck = true, DUMPED(SIGSEGV), .kill_signal = SIGKILL, .cause = LADDER_CAUSE_DEADLINE }, false,
 	  { WITH(CRASHED, NONE), .signal = SIGSEGV, .core = 1, .started = 1 } },
+	{ "stuck, because a thread that a job left was exiting", { .word = OVER, .stuck = true, EXIT(3), .kill_signal = SIGKILL, .cause = LADDER_CAUSE_DEADLINE }, false,
+	  { WITH(EXITED, NONE), .code = 3, .started = 1 } },
 	{ "killed by the pool's stop after fn", { .word = OVER, KILLED(SIGKILL), .kill_signal = SIGKILL, .cause = LADDER_CAUSE_STOP }, false,
 	  { WITH(CRASHED, STUCK), .signal = SIGKILL, .started = 1 } },
 	{ "reaped by somebody else", { .word = RUNNING, .ended = true }, false, { WITH(CRASHED, NONE), .started = 1 } },

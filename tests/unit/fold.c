@@ -69,6 +69,41 @@ Test(unit_fold, what_makes_lines_equal)
 	cr_assert_eq(fold_line(&f, AT, &e, &s, &has), 1, "event does");
 }
 
+Test(unit_fold, every_digit_and_only_digits)
+{
+	struct message_log s;
+	struct fold f;
+	bool has;
+
+	fold_init(&f, 1, WINDOW);
+	cr_assert_eq(pass(&f, AT, "a0123456789b", &s, &has), 1);
+	cr_assert_eq(pass(&f, AT, "9a80b", &s, &has), 0);
+	cr_assert_eq(pass(&f, AT, "a/b", &s, &has), 1);
+	cr_assert_eq(pass(&f, AT, "a:b", &s, &has), 1);
+	cr_assert_eq(pass(&f, AT, "ab", &s, &has), 0);
+}
+
+Test(unit_fold, the_next_of_several)
+{
+	struct message_log s = { 0 };
+	struct fold f;
+	bool has;
+
+	fold_init(&f, 1, NS_PER_S);
+	pass(&f, AT, "quiet", &s, &has);
+	pass(&f, AT + 20, "b", &s, &has);
+	pass(&f, AT + 30, "c", &s, &has);
+	pass(&f, AT + 40, "c", &s, &has);
+	cr_assert_eq(fold_next(&f), AT + 30 + NS_PER_S);
+	pass(&f, AT + 50, "b", &s, &has);
+	cr_assert_eq(fold_next(&f), AT + 20 + NS_PER_S);
+	cr_assert(fold_due(&f, AT + 20 + NS_PER_S, &s));
+	cr_assert_str_eq(s.text, "(1 more like this in 1 s) b");
+	cr_assert_not(fold_due(&f, AT + 20 + NS_PER_S, &s));
+	cr_assert(fold_due(&f, AT + 30 + NS_PER_S, &s));
+	cr_assert_str_eq(s.text, "(1 more like this in 1 s) c");
+}
+
 Test(unit_fold, a_window_that_nobody_asked_about_in_time)
 {
 	struct message_log s = { 0 };

@@ -14,7 +14,7 @@ TestSuite(unit_ladder, .timeout = 60);
 
 /* ---- the table: from each step, by each event, when it is due ---- */
 
-enum event { DUE, TOO_EARLY, HURRY_CANCEL, HURRY_STOP, HURRY_NOBODY, WON, LOST, EVENTS };
+enum event { DUE, TOO_EARLY, HURRY_CANCEL, HURRY_STOP, HURRY_NOBODY, FORCE, WON, LOST, EVENTS };
 struct cell { enum ladder_action action; enum ladder_step step; uint64_t next; enum ladder_cause cause; };
 
 #define START_NEXT (AT + MS(1))
@@ -29,6 +29,7 @@ static const struct cell table[STEPS][EVENTS] = {
 		[HURRY_CANCEL] = { LADDER_NOTHING, LADDER_RUNNING, AT, LADDER_CAUSE_CANCEL },
 		[HURRY_STOP]   = { LADDER_NOTHING, LADDER_RUNNING, AT, LADDER_CAUSE_STOP },
 		[HURRY_NOBODY] = STAYS(LADDER_RUNNING),
+		[FORCE]        = { LADDER_NOTHING, LADDER_SOFT, AT, LADDER_CAUSE_STOP },
 	},
 	[LADDER_SOFT] = {
 		[DUE]          = { LADDER_DO_CONDEMN, LADDER_SOFT, TIME_NEVER, LADDER_CAUSE_NONE },
@@ -36,6 +37,7 @@ static const struct cell table[STEPS][EVENTS] = {
 		[HURRY_CANCEL] = STAYS(LADDER_SOFT),
 		[HURRY_STOP]   = STAYS(LADDER_SOFT),
 		[HURRY_NOBODY] = STAYS(LADDER_SOFT),
+		[FORCE]        = { LADDER_NOTHING, LADDER_SOFT, AT, LADDER_CAUSE_STOP },
 		[WON]          = { LADDER_DO_KILL, LADDER_KILLED, TIME_NEVER, LADDER_CAUSE_NONE },
 		[LOST]         = { LADDER_NOTHING, LADDER_ENDED, START_NEXT + MS(LADDER_LAST_WAIT_MS), LADDER_CAUSE_NONE },
 	},
@@ -45,6 +47,7 @@ static const struct cell table[STEPS][EVENTS] = {
 		[HURRY_CANCEL] = STAYS(LADDER_ABORTED),
 		[HURRY_STOP]   = STAYS(LADDER_ABORTED),
 		[HURRY_NOBODY] = STAYS(LADDER_ABORTED),
+		[FORCE]        = { LADDER_NOTHING, LADDER_ABORTED, AT, LADDER_CAUSE_STOP },
 	},
 	[LADDER_KILLED] = {
 		[DUE]          = { LADDER_NOTHING, LADDER_KILLED, TIME_NEVER, LADDER_CAUSE_NONE },
@@ -52,6 +55,7 @@ static const struct cell table[STEPS][EVENTS] = {
 		[HURRY_CANCEL] = STAYS(LADDER_KILLED),
 		[HURRY_STOP]   = STAYS(LADDER_KILLED),
 		[HURRY_NOBODY] = STAYS(LADDER_KILLED),
+		[FORCE]        = STAYS(LADDER_KILLED),
 	},
 	[LADDER_ENDED] = {
 		[DUE]          = { LADDER_DO_KILL_STUCK, LADDER_KILLED, TIME_NEVER, LADDER_CAUSE_NONE },
@@ -59,6 +63,7 @@ static const struct cell table[STEPS][EVENTS] = {
 		[HURRY_CANCEL] = STAYS(LADDER_ENDED),
 		[HURRY_STOP]   = STAYS(LADDER_ENDED),
 		[HURRY_NOBODY] = STAYS(LADDER_ENDED),
+		[FORCE]        = { LADDER_NOTHING, LADDER_ENDED, AT, LADDER_CAUSE_STOP },
 	},
 };
 
@@ -70,6 +75,7 @@ static enum ladder_action apply(struct ladder *l, enum event event)
 	case HURRY_CANCEL: ladder_hurry(l, AT, LADDER_CAUSE_CANCEL); return LADDER_NOTHING;
 	case HURRY_STOP:   ladder_hurry(l, AT, LADDER_CAUSE_STOP); return LADDER_NOTHING;
 	case HURRY_NOBODY: ladder_hurry(l, AT, LADDER_CAUSE_NONE); return LADDER_NOTHING;
+	case FORCE:        ladder_force(l, AT, LADDER_CAUSE_STOP); return LADDER_NOTHING;
 	case WON:          return ladder_condemned(l, START_NEXT, true);
 	case LOST:         return ladder_condemned(l, START_NEXT, false);
 	case EVENTS:       break;
@@ -170,6 +176,27 @@ Test(unit_ladder, a_hurry_never_delays)
 	ladder_start(&l, AT, RUN, GRACE, CORE, false);
 	ladder_hurry(&l, AT + MS(RUN) + 5, LADDER_CAUSE_STOP);
 	cr_assert_eq(ladder_next(&l), AT + MS(RUN));
+}
+
+Test(unit_ladder, force_ends_all_patience)
+{
+	struct ladder l;
+
+	ladder_start(&l, AT, BROOD_FOREVER, BROOD_FOREVER, BROOD_FOREVER, true);
+	ladder_hurry(&l, AT, LADDER_CAUSE_CANCEL);
+	cr_assert_eq(ladder_due(&l, AT), LADDER_DO_SOFT);
+	cr_assert_eq(ladder_next(&l), TIME_NEVER);
+	ladder_force(&l, AT + 7, LADDER_CAUSE_STOP);
+	cr_assert_eq(l.cause, LADDER_CAUSE_CANCEL);
+	cr_assert_eq(ladder_due(&l, AT + 7), LADDER_DO_CONDEMN);
+	cr_assert_eq(ladder_condemned(&l, AT + 7, true), LADDER_DO_KILL);
+	cr_assert_eq(l.step, LADDER_ABORTED);
+	cr_assert_eq(ladder_next(&l), TIME_NEVER);
+	ladder_force(&l, AT + 8, LADDER_CAUSE_STOP);
+	cr_assert_eq(ladder_due(&l, AT + 8), LADDER_DO_KILL);
+	cr_assert_eq(l.step, LADDER_KILLED);
+	ladder_force(&l, AT + 9, LADDER_CAUSE_STOP);
+	cr_assert_eq(ladder_due(&l, AT + 9), LADDER_NOTHING);
 }
 
 Test(unit_ladder, nothing_is_due_before_the_swap_is_answered)
