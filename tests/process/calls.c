@@ -1,0 +1,436 @@
+/* calls.c - open, give and call as a user makes them: any size, any thread, any end; the original design's own list of tests among them. */
+#include "../helpers/pool.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+TestSuite(calls, .timeout = 240);
+
+static struct brood *brood;
+
+static void quiet(void *context, const struct brood_log *log)
+{
+	(void)context;
+	note("log: %s", log->text);
+}
+static void start(uint32_t workers)
+{
+	struct brood_options options = { .workers = workers, .log = quiet };
+
+	brood = pool_start(&options);
+}
+
+/* ---- sizes ---- */
+
+static unsigned char byte_at(size_t i, unsigned salt) { return (unsigned char)((i * 2654435761u + salt) >> 11); }
+
+static void echo_of(size_t size)
+{
+	unsigned char *request = malloc(size + 1), *reply = malloc(size + 1);
+	struct brood_verdict v;
+	ssize_t n;
+
+	CHECK(request && reply);
+	for (size_t i = 0; i < size; i++)
+		request[i] = byte_at(i, (unsigned)size);
+	n = brood_call(brood, job_echo, request, size, reply, size, NULL, &v);
+	CHECK_MSG(n == (ssize_t)size, "%zd of %zu", n, size);
+	CHECK_EQ(v.reply_size, size);
+	CHECK_MEM(request, reply, size);
+	free(request);
+	free(reply);
+}
+
+static void sizes(void)
+{
+	const size_t list[] = { 0, 1, 15, 1023, 1024, 1025, 4096, 65535, 65536, 65537, 212960, 1 << 20, (64 << 20) + 3 };
+
+	start(2);
+	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
+		echo_of(list[i]);
+	CHECK_EQ(pool_stats(brood).died, 0);
+	pool_stop(brood);
+}
+Test(calls, any_size) { case_run(sizes, 120000); }
+
+static int request_size(struct brood_job *job)
+{
+	size_t size = brood_job_request_size(job);
+
+	return size == BROOD_SIZE_UNKNOWN ? -1 : (int)size;
+}
+static int arg_echo(struct brood_job *job)
+{
+	size_t size;
+	const void *arg = brood_job_arg(job, &size);
+
+	return brood_job_reply(job, arg, size) == (ssize_t)size ? 0 : 1;
+}
+
+static void facts_of_a_job(void)
+{
+	struct brood_job_options job = { .size = sizeof job };
+	unsigned char arg[BROOD_ARG_MAX + 1], reply[BROOD_ARG_MAX];
+	struct brood_verdict v;
+	char line[256];
+	int fd;
+
+	start(1);
+	for (size_t i = 0; i < sizeof arg; i++)
+		arg[i] = byte_at(i, 3);
+	CHECK_EQ(brood_call(brood, request_size, "seventeen bytes..", 17, NULL, 0, NULL, &v), 0);
+	CHECK_EQ(v.code, 17);
+	job.arg = arg;
+	for (job.arg_size = 0; job.arg_size <= BROOD_ARG_MAX; job.arg_size += 128) {
+		CHECK_EQ(brood_call(brood, arg_echo, NULL, 0, reply, sizeof reply, &job, &v), job.arg_size);
+		CHECK_MEM(arg, reply, job.arg_size);
+	}
+	job.arg_size = BROOD_ARG_MAX + 1;
+	CHECK_EQ(brood_call(brood, arg_echo, NULL, 0, reply, sizeof reply, &job, &v), -EINVAL);
+	CHECK_CONTAINS(brood_error(), "1024");
+	CHECK_EQ(brood_open(brood, arg_echo, &job, &fd, NULL), -EINVAL);
+	CHECK_GT(brood_verdict_format(&v, line, 10), 9);
+	CHECK_EQ(strlen(line), 9);
+	pool_stop(brood);
+}
+Test(calls, facts_of_a_job) { case_run(facts_of_a_job, 30000); }
+
+/* ---- conversations ---- */
+
+static int upper_lines(struct brood_job *job)
+{
+	char c;
+
+	while (brood_job_read(job, &c, 1) == 1) {
+		if (c >= 'a' && c <= 'z')
+			c = (char)(c - 32);
+		if (brood_job_write(job, &c, 1) != 1)
+			return 1;
+	}
+	return 0;
+}
+
+static void conversation(void)
+{
+	struct brood_handle *h;
+	struct brood_verdict v;
+	char c;
+	int fd;
+
+	start(1);
+	CHECK_EQ(brood_open(brood, upper_lines, NULL, &fd, &h), 0);
+	CHECK_EQ(brood_fetch(h, &v), -EAGAIN);
+	for (int i = 0; i < 500; i++) {                /* talkative */
+		CHECK_EQ(write(fd, &(char){ (char)('a' + i % 26) }, 1), 1);
+		CHECK_EQ(read(fd, &c, 1), 1);
+		CHECK_EQ(c, 'A' + i % 26);
+	}
+	CHECK_EQ(brood_wait(h, 20, &v), -ETIMEDOUT);
+	CHECK_EQ(shutdown(fd, SHUT_WR), 0);
+	CHECK_EQ(read(fd, &c, 1), 0);
+	CHECK_EQ(brood_wait(h, 10000, &v), 0);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	CHECK_EQ(brood_fetch(h, &v), 0);               /* again */
+	brood_release(h);
+	close(fd);
+	CHECK(brood_release(NULL) == NULL);
+	pool_stop(brood);
+}
+Test(calls, conversation) { case_run(conversation, 30000); }
+
+static void hundreds(void)
+{
+	struct brood_handle *h[100];
+	struct brood_verdict v;
+	uint64_t last = 0;
+	int fds[100];
+
+	start(4);
+	for (int round = 0; round < 4; round++) {      /* 400 jobs, 100 at a time */
+		for (int i = 0; i < 100; i++) {
+			CHECK_EQ(brood_open(brood, job_echo, NULL, &fds[i], &h[i]), 0);
+			CHECK_GT(brood_id(h[i]), last);
+			last = brood_id(h[i]);
+			CHECK_EQ(write(fds[i], &i, sizeof i), sizeof i);
+			CHECK_EQ(shutdown(fds[i], SHUT_WR), 0);
+		}
+		for (int i = 99; i >= 0; i--) {
+			int back;
+
+			CHECK_EQ(recv(fds[i], &back, sizeof back, MSG_WAITALL), sizeof back);
+			CHECK_EQ(back, i);
+			CHECK_EQ(brood_wait(h[i], 20000, &v), 0);
+			CHECK_EQ(v.outcome, BROOD_DONE);
+			CHECK_EQ(v.id, brood_id(h[i]));
+			brood_release(h[i]);
+			close(fds[i]);
+		}
+	}
+	CHECK_EQ(pool_stats(brood).verdicts[BROOD_DONE], 400);
+	pool_stop(brood);
+}
+Test(calls, four_hundred_jobs) { case_run(hundreds, 60000); }
+
+/* ---- a socket of the caller's own ---- */
+
+static void tcp_pair(int pair[2])
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof address;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CHECK(listener >= 0);
+	CHECK_EQ(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+	CHECK_EQ(listen(listener, 1), 0);
+	CHECK_EQ(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK_EQ(connect(pair[0], (struct sockaddr *)&address, sizeof address), 0);
+	pair[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	CHECK(pair[1] >= 0);
+	close(listener);
+}
+
+static int answers_without_reading(struct brood_job *job)
+{
+	static char page[100000];
+
+	memset(page, 'p', sizeof page);
+	return brood_job_write(job, page, sizeof page) == (ssize_t)sizeof page ? 0 : 1;
+}
+
+static void gives(void)
+{
+	struct brood_handle *h = NULL;
+	struct brood_verdict v;
+	static char page[200000];
+	size_t got = 0;
+	int pair[2], pipes[2];
+	ssize_t n;
+
+	start(1);
+	tcp_pair(pair);
+	CHECK_EQ(write(pair[0], "a request that nobody reads", 27), 27);
+	CHECK_EQ(brood_give(brood, answers_without_reading, pair[1], NULL, &h), 0);
+	CHECK_EQ(fcntl(pair[1], F_GETFD), -1);         /* it is the library's, and closed here */
+	while ((n = read(pair[0], page + got, sizeof page - got)) > 0)
+		got += (size_t)n;
+	CHECK_EQ(n, 0);                                /* EOF, not a reset that eats the answer */
+	CHECK_EQ(got, 100000);
+	CHECK_EQ(brood_wait(h, 10000, &v), 0);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	brood_release(h);
+	close(pair[0]);
+	CHECK_EQ(pipe(pipes), 0);
+	CHECK_EQ(brood_give(brood, job_echo, pipes[0], NULL, &h), -ENOTSOCK);
+	CHECK(fcntl(pipes[0], F_GETFD) >= 0);          /* on error it stays the caller's */
+	CHECK_EQ(brood_give(brood, job_echo, -1, NULL, &h), -EBADF);
+	pool_stop(brood);
+}
+Test(calls, gives_a_client) { case_run(gives, 30000); }
+
+static int hands_over(struct brood_job *job)
+{
+	int fd = brood_job_take_fd(job);
+
+	if (fork() == 0) {
+		if (write(fd, "from the child", 14) != 14)
+			_exit(1);
+		_exit(0);
+	}
+	close(fd);
+	return 0;
+}
+
+static void taken(void)
+{
+	struct brood_options options = { .workers = 1, .tolerate = BROOD_LEFT_CHILDREN, .log = quiet };
+	struct brood_handle *h;
+	struct brood_verdict v;
+	char text[32];
+	int fd;
+
+	brood = pool_start(&options);
+	CHECK_EQ(brood_open(brood, hands_over, NULL, &fd, &h), 0);
+	CHECK_EQ(recv(fd, text, 14, MSG_WAITALL), 14);
+	CHECK_MEM(text, "from the child", 14);
+	CHECK_EQ(brood_wait(h, 10000, &v), 0);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	brood_release(h);
+	close(fd);
+	pool_stop(brood);
+}
+Test(calls, fd_taken_over) { case_run(taken, 30000); }
+
+/* ---- threads, all kinds of calls at once ---- */
+
+static void *mixed(void *number)
+{
+	unsigned state = (unsigned)(uintptr_t)number;
+
+	for (int i = 0; i < 60; i++) {
+		struct brood_handle *h;
+		struct brood_verdict v;
+		char c;
+		int fd;
+
+		switch (rand_r(&state) % 4) {
+		case 0:
+			echo_of((size_t)(rand_r(&state) % 300000));
+			break;
+		case 1:
+			CHECK_EQ(brood_open(brood, upper_lines, NULL, &fd, &h), 0);
+			CHECK_EQ(write(fd, "q", 1), 1);
+			CHECK_EQ(read(fd, &c, 1), 1);
+			CHECK_EQ(c, 'Q');
+			close(fd);
+			CHECK_EQ(brood_wait(h, 20000, &v), 0);
+			CHECK_EQ(v.outcome, BROOD_DONE);
+			brood_release(h);
+			break;
+		case 2:
+			CHECK_EQ(brood_open(brood, job_until_cancelled, NULL, &fd, &h), 0);
+			CHECK_EQ(brood_cancel(brood, brood_id(h)), 0);
+			CHECK_EQ(brood_wait(h, 20000, &v), 0);
+			CHECK(v.outcome == BROOD_CANCELLED || v.code == 42);
+			brood_release(h);
+			close(fd);
+			break;
+		default:
+			CHECK_GE(brood_dispatch(brood), 0);
+			CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
+		}
+	}
+	return NULL;
+}
+
+static void threads(void)
+{
+	pthread_t t[12];
+
+	start(3);
+	for (uintptr_t i = 0; i < 12; i++)
+		CHECK_EQ(pthread_create(&t[i], NULL, mixed, (void *)(i + 1)), 0);
+	for (int i = 0; i < 12; i++)
+		pthread_join(t[i], NULL);
+	CHECK(WAIT_UNTIL(pool_full(brood), 10000));
+	pool_stop(brood);
+}
+Test(calls, from_many_threads) { case_run(threads, 120000); }
+
+/* ---- one pollable fd ---- */
+
+static void pollable(void)
+{
+	struct brood_handle *h[10];
+	struct brood_verdict v;
+	struct pollfd p;
+	int fds[10], arrived = 0;
+
+	start(2);
+	p = (struct pollfd){ .fd = brood_fd(brood), .events = POLLIN };
+	CHECK_GE(p.fd, 0);
+	CHECK_EQ(brood_fd(brood), p.fd);
+	for (int i = 0; i < 10; i++)
+		CHECK_EQ(brood_open(brood, job_nothing, NULL, &fds[i], &h[i]), 0);
+	while (arrived < 10) {
+		int n;
+
+		CHECK_EQ(poll(&p, 1, test_scaled(10000)), 1);
+		n = brood_dispatch(brood);
+		CHECK_GE(n, 0);
+		arrived += n;
+	}
+	CHECK_EQ(arrived, 10);
+	CHECK_EQ(poll(&p, 1, 0), 0);
+	for (int i = 0; i < 10; i++) {
+		CHECK_EQ(brood_fetch(h[i], &v), 0);
+		CHECK_EQ(v.outcome, BROOD_DONE);
+		brood_release(h[i]);
+		close(fds[i]);
+	}
+	pool_stop(brood);
+}
+Test(calls, one_pollable_fd) { case_run(pollable, 30000); }
+
+/* ---- the engine's fds and the released handle ---- */
+
+static void released(void)
+{
+	int before, fd;
+
+	start(2);
+	POOL_CALL(brood, job_nothing);
+	before = proc_own_fds();
+	for (int i = 0; i < 200; i++) {
+		struct brood_handle *h;
+
+		CHECK_EQ(brood_open(brood, job_nothing, NULL, &fd, i % 2 ? NULL : &h), 0);
+		if (i % 2 == 0)
+			brood_release(h);              /* nobody wants its verdict */
+		close(fd);
+		if (i % 8 == 0)
+			CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
+	}
+	CHECK(WAIT_UNTIL(brood_dispatch(brood) >= 0 && pool_stats(brood).dropped == 200, 10000));
+	CHECK_EQ(proc_own_fds(), before);
+	pool_stop(brood);
+}
+Test(calls, released_handles) { case_run(released, 30000); }
+
+/* ---- misuse ---- */
+
+static int calls_from_a_worker(struct brood_job *job)
+{
+	struct brood_options options = { .size = sizeof options };
+	struct brood *other = NULL;
+	char c;
+
+	(void)job;
+	if (brood_role() != BROOD_ROLE_WORKER)
+		return 1;
+	if (brood_start(&options, &other) != -EPERM || other)
+		return 2;
+	if (brood_call(brood, job_nothing, NULL, 0, &c, 1, NULL, NULL) != -EPERM)
+		return 3;
+	return brood_dispatch(brood) == -EPERM ? 0 : 4;
+}
+
+static void misuse(void)
+{
+	struct brood_options options = { .size = sizeof options };
+	struct brood *other = NULL;
+	pid_t child;
+	int status;
+
+	start(1);
+	CHECK_EQ(brood_role(), BROOD_ROLE_ENGINE);
+	CHECK_EQ(brood_start(&options, &other), -EALREADY);
+	CHECK_EQ(POOL_CALL(brood, calls_from_a_worker).code, 0);
+	child = fork();
+	if (child == 0) {
+		struct brood_verdict v;
+
+		CHECK_EQ(brood_role(), BROOD_ROLE_FORKED);
+		CHECK_EQ(brood_call(brood, job_nothing, NULL, 0, NULL, 0, NULL, &v), -EPERM);
+		CHECK_EQ(brood_dispatch(brood), -EPERM);
+		CHECK_EQ(brood_stop(brood), -EPERM);
+		CHECK_EQ(brood_cancel(brood, 1), -EPERM);
+		_exit(7);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(WEXITSTATUS(status), 7);
+	CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
+	CHECK_EQ(brood_cancel(brood, 0), -ENOENT);
+	CHECK_EQ(brood_cancel(brood, 123456), -ENOENT);
+	pool_stop(brood);
+}
+Test(calls, misuse) { case_run(misuse, 30000); }
