@@ -50,8 +50,8 @@ static void kill_all(struct supervisor *s)
 			continue;
 		forced += slot->kill_signal == 0;
 		if (slot->link.state == SLOT_BUSY && slot->job) {
-			slot->ladder.cause = slot->ladder.cause ? slot->ladder.cause : LADDER_CAUSE_STOP;
-			job_deadline(slot, TIME_NEVER - 1);
+			ladder_force(&slot->ladder, now_ns(), LADDER_CAUSE_STOP);
+			job_deadline(slot, now_ns());
 		}
 		worker_kill(slot, SIGKILL, "the pool stops");
 		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
