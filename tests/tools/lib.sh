@@ -32,24 +32,20 @@ done_testing() {
 	exit
 }
 
-# left MARKER: how many processes have it in their arguments, this script and its children aside; waits a second at most for it to be none
+# left PATH: how many processes run a program whose path begins so; waits two seconds at most for it to be none
 left() {
-	local found tries=20
+	local found tries=40
 	while :; do
-		found=$(pids_with "$1" | wc -l)
+		found=$(pids_of "$1" | wc -l)
 		[ "$found" -eq 0 ] || [ $((tries -= 1)) -eq 0 ] && break
 		sleep 0.05
 	done
 	echo "$found"
 }
 
-pids_with() {
-	local file
-	for file in /proc/[0-9]*/cmdline; do
-		if tr '\0' ' ' <"$file" 2>/dev/null | grep -qF -- "$1"; then
-			file=${file#/proc/}
-			file=${file%/cmdline}
-			[ "$file" != "$$" ] && [ "$file" != "$BASHPID" ] && echo "$file"
-		fi
-	done 2>/dev/null
+pids_of() {
+	local exe
+	for exe in /proc/[0-9]*/exe; do
+		case $(readlink "$exe" 2>/dev/null) in "$1"*) exe=${exe#/proc/}; echo "${exe%/exe}" ;; esac
+	done
 }

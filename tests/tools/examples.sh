@@ -1,0 +1,123 @@
+#!/bin/bash
+# examples.sh BUILD_DIR ECHO_CLIENT SOURCE_ROOT: the example programs do what their head comments and the README say.
+. "$(dirname "$0")/lib.sh"
+build=$(realpath "$1") clients=$(realpath "$2") source=$(realpath "$3")
+cd "$folder" || exit 99
+ulimit -c 0
+
+readme_has() {          # the README shows this file, whole
+	awk -v file="$1" 'BEGIN { while ((getline line < file) > 0) want[n++] = line }
+		{ at = ($0 == want[at]) ? at + 1 : ($0 == want[0]); if (at == n) { found = 1; exit } }
+		END { exit !found }' "$source/README.md"
+}
+
+check_hello() {
+	[ "$(timeout 30 "$build/hello")" = "HELLO: done" ]
+	ok $? "hello"
+	readme_has "$source/tools/examples/hello.c"
+	ok $? "hello.c is the README's"
+}
+
+check_epoll() {
+	[ "$(timeout 60 "$build/epoll" 100 10 2>err)" = "$(printf '90 done\n10 crashed')" ]
+	ok $? "epoll: 100 jobs, of which 10 crash"
+	[ "$(timeout 60 "$build/epoll" 50 50 2>err)" = "$(printf '45 done\n5 crashed')" ]
+	ok $? "epoll: all at a time"
+	timeout 20 "$build/epoll" x 2>/dev/null
+	[ $? -eq 2 ] && timeout 20 "$build/epoll" --help | grep -q '^Usage'
+	ok $? "epoll: usage and help"
+}
+
+check_throw() {
+	if [ ! -x "$build/throw" ]; then
+		ok 0 "throw # SKIP no C++ compiler"
+		return
+	fi
+	timeout 60 "$build/throw" >out 2>err
+	ok $? "throw: exit code"
+	grep -q '^84 / 2: "42" (.*: done' out && grep -q '^84 / 0: "division by zero" (.*: failed' out &&
+		grep -q '^careless: "" (.*: crashed, SIGABRT' out && grep -q '^84 / 2, again: "42" (.*: done' out
+	ok $? "throw: what it says"
+	! grep -q '^throw: ' err
+	ok $? "throw: nothing reached the catch around the start"
+}
+
+start_server() {        # start_server OPTIONS...: sets server and port
+	"$build/echo-server" "$@" >server.out 2>server.err &
+	server=$!
+	local i
+	for ((i = 0; i < 400; i++)); do
+		grep -q '^listening' server.out && break
+		kill -0 $server 2>/dev/null || break
+		sleep 0.05
+	done
+	port=$(sed -n 's/^listening on port //p' server.out)
+}
+
+stop_server() {         # stop_server SIGNAL NAME
+	kill -"$1" $server
+	timeout 60 tail --pid=$server -f /dev/null
+	wait $server
+	ok $? "$2: $1 is a clean stop"
+}
+
+client() {              # client WORDS: the answer
+	local answer
+	exec 3<>"/dev/tcp/127.0.0.1/$port" || return 1
+	printf '%s\n' "$1" >&3
+	IFS= read -r -t 20 answer <&3
+	printf '%s' "$answer"
+	exec 3>&-
+}
+
+check_echo_tcp() {
+	start_server --tcp 0 -w 3 --fault
+	[ "$(client hello)" = hello ]
+	ok $? "echo-server: one client"
+	timeout 60 "$clients" "$port" 60 5000
+	ok $? "echo-server: 60 clients at a time, 3 workers"
+	[ "$(client crash)" = "" ] && [ "$(client exit)" = "" ] && [ "$(client after)" = after ]
+	ok $? "echo-server: a crash costs one client"
+	grep -q 'crashed, SIGSEGV' server.err && grep -q 'exited' server.err
+	ok $? "echo-server: and is told"
+	exec 4<>"/dev/tcp/127.0.0.1/$port"
+	stop_server TERM "echo-server, with a client that stays"
+	exec 4>&-
+	grep -q '^64 clients\|^65 clients' server.out
+	ok $? "echo-server: $(tail -n 1 server.out)"
+	[ "$(grep -vcE 'crash|exited|died|SIG|worker' server.err)" -eq 0 ]
+	ok $? "echo-server: nothing else on stderr: $(head -n 5 server.err)"
+}
+
+check_echo_big() {
+	start_server --tcp 0 -w 2
+	timeout 60 "$clients" "$port" 2 20000000
+	ok $? "echo-server: 20 MB there and back, twice at a time"
+	stop_server INT "echo-server"
+	[ ! -s server.err ]
+	ok $? "echo-server: says nothing on stderr: $(head -n 3 server.err)"
+}
+
+check_echo_unix() {
+	start_server --unix "$folder/socket" -w 2
+	timeout 60 "$clients" "$folder/socket" 100 3000
+	ok $? "echo-server: 100 clients on a Unix socket"
+	[ -S "$folder/socket" ]
+	ok $? "echo-server: the socket is there"
+	stop_server TERM "echo-server, on a Unix socket"
+	[ ! -e "$folder/socket" ]
+	ok $? "echo-server: and gone"
+	timeout 20 "$build/echo-server" --tcp 99999 2>/dev/null
+	[ $? -eq 2 ]
+	ok $? "echo-server: usage"
+}
+
+check_hello
+check_epoll
+check_throw
+check_echo_tcp
+check_echo_big
+check_echo_unix
+[ "$(left "$build/")" -eq 0 ]
+ok $? "nothing is left"
+done_testing
