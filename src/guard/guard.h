@@ -4,8 +4,7 @@
  */
 #ifndef BROOD_GUARD_H
 #define BROOD_GUARD_H
-#include "../wire/shared.h"
+#include "../wire/birth.h"
 #include <sys/types.h>
-struct guard_config { struct shared *shared; pid_t supervisor_pid; };
 void guard_main(struct guard_config *config) __attribute__((noreturn));
 #endif

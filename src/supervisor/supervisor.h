@@ -4,11 +4,10 @@
 #ifndef BROOD_SUPERVISOR_H
 #define BROOD_SUPERVISOR_H
 
-#include "../guard/guard.h"
 #include "../os/notify.h"
 #include "../os/signals.h"
+#include "../wire/birth.h"
 #include "../wire/shared.h"
-#include "../worker/worker.h"
 
 struct supervisor;
 struct supervisor_config {

@@ -8,25 +8,11 @@
 #ifndef BROOD_WORKER_H
 #define BROOD_WORKER_H
 
-#include "../wire/shared.h"
+#include "../wire/birth.h"
 #include <brood.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
-struct worker_config {                 /* filled by the supervisor in the child, before worker_main(); lives as long as the process */
-	const struct brood_options *options;   /* resolved: no zeros for defaults; arrays valid */
-	struct shared *shared;
-	uint32_t slot, generation;
-	int channel_fd;
-	pid_t supervisor_pid;
-	int oom_score_adj;             /* to set; -1001: leave it */
-	bool core;                     /* cores are allowed now */
-	int init_memfd;                /* -1: none */
-	uint64_t init_data_size;
-	uint32_t init_version;
-	int init_fds[BROOD_INIT_FDS_MAX];
-	uint32_t init_fds_count;
-};
 void worker_main(struct worker_config *config) __attribute__((noreturn));
 
 bool worker_is_self(void);             /* this process is a worker: not so in children that a job forked. Async-signal-safe */

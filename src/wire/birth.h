@@ -1,0 +1,30 @@
+/*
+ * birth.h - what the supervisor hands to a new child, in the child, before its role begins. Here, because the roles do not know each other: the supervisor gets their entries from the front door.
+ */
+#ifndef BROOD_WIRE_BIRTH_H
+#define BROOD_WIRE_BIRTH_H
+
+#include "shared.h"
+#include <brood.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct worker_config {                 /* lives as long as the process */
+	const struct brood_options *options;   /* resolved: no zeros for defaults; arrays valid */
+	struct shared *shared;
+	uint32_t slot, generation;
+	int channel_fd;
+	pid_t supervisor_pid;
+	int oom_score_adj;             /* to set; -1001: leave it */
+	bool core;                     /* cores are allowed now */
+	int init_memfd;                /* -1: none */
+	uint64_t init_data_size;
+	uint32_t init_version;
+	int init_fds[BROOD_INIT_FDS_MAX];
+	uint32_t init_fds_count;
+};
+
+struct guard_config { struct shared *shared; pid_t supervisor_pid; };
+
+#endif
