@@ -48,10 +48,12 @@ class BroodProcesses(gdb.Command):
         if not here:
             raise gdb.GdbError("The program is not being run.")
         supervisor = brood_parent(here)
+        seen = set()
         for pid in [supervisor] + sorted(int(p) for p in os.listdir("/proc") if p.isdigit()):
             try:
-                if pid == supervisor and pid != here or brood_parent(pid) == supervisor:
+                if brood_parent(pid) == supervisor or pid == supervisor and not seen:
                     print("%s %7d  %s" % ("*" if pid == here else " ", pid, brood_arguments(pid)))
+                seen.add(pid)
             except OSError:
                 pass
 
