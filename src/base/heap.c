@@ -1,5 +1,6 @@
 /*
- * heap.c - see heap.h. Place p has its children at 2p+1 and 2p+2. Every store of a node into a place goes through heap_put(), so that a node always knows where it is.
+ * heap.c - see heap.h. Place p has its children at 2p+1 and 2p+2. Every store of a node into a place goes through heap_put(), so
+ * that a node always knows where it is.
  */
 #include "heap.h"
 
@@ -53,7 +54,8 @@ static void heap_settle(struct heap *h, size_t place, struct heap_node *n)
 		heap_down(h, place, n);
 }
 
-/* A node that claims a place which is not its own was copied, or lies in another heap: a bug of ours, and the array would be overrun. */
+/* A node that claims a place which is not its own was copied, or lies in another heap: a bug of ours, and the array would be
+ * overrun. */
 static size_t heap_place(const struct heap *h, const struct heap_node *n)
 {
 	if (n->index > h->count || h->nodes[n->index - 1] != n)

@@ -1,6 +1,6 @@
 /*
- * histogram.c - see histogram.h. Values below 2048 have a bucket each; from there on every power of two is cut into 1024 buckets of equal width, up to the last value of 64 bits. A
- * bucket's place is a shift and an addition: no search, no floating point.
+ * histogram.c - see histogram.h. Values below 2048 have a bucket each; from there on every power of two is cut into 1024 buckets
+ * of equal width, up to the last value of 64 bits. A bucket's place is a shift and an addition: no search, no floating point.
  */
 #include "histogram.h"
 
@@ -76,7 +76,8 @@ uint64_t histogram_max(const struct histogram *h)
 	return h->max;
 }
 
-/* Which value in order of size is the quantile: the smallest rank that covers q of all. 0.07 * 100 is 7.000000000000001 and still means the seventh. */
+/* Which value in order of size is the quantile: the smallest rank that covers q of all. 0.07 * 100 is 7.000000000000001 and
+ * still means the seventh. */
 static uint64_t histogram_rank(uint64_t count, double q)
 {
 	double target;

@@ -2,11 +2,13 @@
  * backoff.c - see pool.h. Two reasons to wait, kept apart because different things end them:
  *
  *   young deaths   not_before: ended by a healthy worker.
- *   failed spawns  retry_at: the kernel has no process for us. A worker that gets through a job says nothing about that, so it takes nothing off a pause that runs; it only makes
- *                  the next one short again. At most a second: asking the kernel again is cheap, a pool that stays empty is not.
+ *   failed spawns  retry_at: the kernel has no process for us. A worker that gets through a job says nothing about that, so it
+ *                  takes nothing off a pause that runs; it only makes the next one short again. At most a second: asking the
+ *                  kernel again is cheap, a pool that stays empty is not.
  *
- * A pool is born and dies in waves: of 64 workers whose init fails, 64 die at once. All of them count, but those that die while a pause runs already belong to the wave that began it and
- * do not double it again: otherwise a large pool would jump to the longest pause after one mishap.
+ * A pool is born and dies in waves: of 64 workers whose init fails, 64 die at once. All of them count, but those that die while a
+ * pause runs already belong to the wave that began it and do not double it again: otherwise a large pool would jump to the
+ * longest pause after one mishap.
  */
 #include "pool.h"
 

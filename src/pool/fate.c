@@ -1,21 +1,26 @@
 /*
- * fate.c - what became of a job, from what is known when its worker has finished or ended. Facts that a worker made (FINISHED, ESCAPED, the desk word) only decide about its own job.
+ * fate.c - what became of a job, from what is known when its worker has finished or ended. Facts that a worker made (FINISHED,
+ * ESCAPED, the desk word) only decide about its own job.
  *
  * In this order, the first that fits:
- *   ours        Brood won the condemning swap, and the process ended by what Brood did then: timed out or cancelled. Not so when it ended by something else: a job that crashed, and whose core was
- *               being written when its time was up, has crashed; the SIGKILL that cut the dump short is not what ended it.
- *   finished    the worker's word for it: done, failed, or refused before fn was entered. It says so after its own swap, so that it and "ours" exclude each other, unless it lies.
- *   not started the worker died before fn was entered: another try (false). Also when it was dropped for nonsense then: that was an earlier job's doing.
+ *   ours        Brood won the condemning swap, and the process ended by what Brood did then: timed out or cancelled. Not so when
+ *               it ended by something else: a job that crashed, and whose core was being written when its time was up, has
+ *               crashed; the SIGKILL that cut the dump short is not what ended it.
+ *   finished    the worker's word for it: done, failed, or refused before fn was entered. It says so after its own swap, so that
+ *               it and "ours" exclude each other, unless it lies.
+ *   not started the worker died before fn was entered: another try (false). Also when it was dropped for
+ *               nonsense then: that was an earlier job's doing.
  *   escaped, protocol, stuck, and at last the wait status alone.
  *
- * Started means: not provably untouched. Only ASSIGNED(sequence) proves that fn was not entered; a word that makes no sense was scribbled by something that ran.
+ * Started means: not provably untouched. Only ASSIGNED(sequence) proves that fn was not entered; a word that makes no sense was
+ * scribbled by something that ran.
  */
 #include "pool.h"
 
 #include <signal.h>
 
-#define LEFT_KNOWN (BROOD_LEFT_THREADS | BROOD_LEFT_FDS | BROOD_LEFT_CHILDREN | BROOD_LEFT_MEMORY | BROOD_LEFT_MASK | BROOD_LEFT_TIMERS | BROOD_LEFT_CWD | \
-                    BROOD_LEFT_UMASK | BROOD_LEFT_HANDLERS)
+#define LEFT_KNOWN (BROOD_LEFT_THREADS | BROOD_LEFT_FDS | BROOD_LEFT_CHILDREN | BROOD_LEFT_MEMORY | BROOD_LEFT_MASK | \
+                    BROOD_LEFT_TIMERS | BROOD_LEFT_CWD | BROOD_LEFT_UMASK | BROOD_LEFT_HANDLERS)
 #define REFUSED_BY_WORKER (FINISHED_REFUSED_POINTER | FINISHED_NO_FD)
 
 static bool fate_started(const struct fate_facts *f)
@@ -28,7 +33,8 @@ static bool fate_by_signal(const struct fate_facts *f)
 	return f->ended && (f->code == CLD_KILLED || f->code == CLD_DUMPED);
 }
 
-/* Did the process end by the kill that followed the won swap? With SIGABRT the job may have a handler that exits; SIGKILL follows it in any case. */
+/* Did the process end by the kill that followed the won swap? With SIGABRT the job may have a handler that exits; SIGKILL
+ * follows it in any case. */
 static bool fate_ours(const struct fate_facts *f)
 {
 	bool aborted = f->abort || f->kill_signal == SIGABRT;
@@ -71,7 +77,8 @@ static void fate_from_finished(const struct fate_facts *f, struct brood_verdict 
 	}
 }
 
-/* SIGKILL is the one signal of which we know who did not send it. One of ours without a won swap: the function had ended and nothing followed. */
+/* SIGKILL is the one signal of which we know who did not send it. One of ours without a won swap: the function had ended and
+ * nothing followed. */
 static enum brood_detail fate_signal_detail(const struct fate_facts *f)
 {
 	if (f->status == SIGKILL)

@@ -1,12 +1,14 @@
 /*
- * fold.c - see pool.h. An entry is a window: it begins with the first line of its key, lets `burst` lines pass and counts the others until its time is up. An entry whose key is 0 is free. A
- * window that ends without held lines ends without a word, and needs no wake-up.
+ * fold.c - see pool.h. An entry is a window: it begins with the first line of its key, lets `burst` lines pass and counts the
+ * others until its time is up. An entry whose key is 0 is free. A window that ends without held lines ends without a word, and
+ * needs no wake-up.
  */
 #include "pool.h"
 
 #include <stdio.h>
 
-/* FNV-1a over what makes two lines equal: level, event, and the text without its digits (pids, slots, job ids, times differ in equal lines). */
+/* FNV-1a over what makes two lines equal: level, event, and the text without its digits (pids, slots, job ids, times differ in
+ * equal lines). */
 static uint64_t fold_key(const struct message_log *line)
 {
 	uint64_t hash = 0xcbf29ce484222325ull;
@@ -45,7 +47,8 @@ static void fold_summary(const struct fold *f, struct fold_entry *e, uint64_t no
 	ret->pid = e->last.pid;
 	ret->slot = e->last.slot;
 	ret->job = e->last.job;
-	n = snprintf(ret->text, sizeof(ret->text), "(%u more like this in %llu %s) ", e->held, (unsigned long long)figure, seconds ? "s" : "ms");
+	n = snprintf(ret->text, sizeof(ret->text), "(%u more like this in %llu %s) ", e->held,
+	             (unsigned long long)figure, seconds ? "s" : "ms");
 	if (n > 0 && (size_t)n < sizeof(ret->text))
 		memcpy(ret->text + n, e->last.text, strnlen(e->last.text, sizeof(ret->text) - (size_t)n - 1));
 	e->key = 0;

@@ -1,6 +1,7 @@
 /*
- * halt.c - see pool.h. DONE is reached early when nothing is out and nobody lives, else when the last time is up: what a SIGKILL does not end within HALT_KILL_MS hangs in the kernel, and
- * no longer wait would help. A pool of thousands takes seconds to die on a small machine, hence the generous last step.
+ * halt.c - see pool.h. DONE is reached early when nothing is out and nobody lives, else when the last time is up: what a SIGKILL
+ * does not end within HALT_KILL_MS hangs in the kernel, and no longer wait would help. A pool of thousands takes seconds to die
+ * on a small machine, hence the generous last step.
  */
 #include "pool.h"
 

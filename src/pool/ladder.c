@@ -9,8 +9,9 @@
  *   ABORTED  --core_ms-->  KILLED            a core dump is bounded too
  *   ENDED    --LADDER_LAST_WAIT_MS-->  KILLED   and said as stuck
  *
- * Each time is counted from when the step before was really made, not from when it should have been: a supervisor that was stopped for a while shortens nobody's grace. The cause is that of the
- * soft step and stays: a job whose time was up is not made "cancelled" by a cancel that came during its grace.
+ * Each time is counted from when the step before was really made, not from when it should have been: a supervisor that was
+ * stopped for a while shortens nobody's grace. The cause is that of the soft step and stays: a job whose time was up is not made
+ * "cancelled" by a cancel that came during its grace.
  */
 #include "pool.h"
 

@@ -7,7 +7,8 @@
 
 #define TO(state) (1u << (state))
 
-/* A worker may die in any state (to EMPTY). One that is ready is IDLE first, whatever waits for it; one that ends takes no more jobs. */
+/* A worker may die in any state (to EMPTY). One that is ready is IDLE first, whatever waits for it; one that ends takes no more
+ * jobs. */
 static const unsigned slots_moves[SLOT_STATES] = {
 	[SLOT_EMPTY]    = TO(SLOT_STARTING),
 	[SLOT_STARTING] = TO(SLOT_IDLE) | TO(SLOT_ENDING) | TO(SLOT_EMPTY),

@@ -55,7 +55,8 @@ Test(unit_fold, beyond_the_burst_they_are_counted)
 
 Test(unit_fold, what_makes_lines_equal)
 {
-	struct message_log s, a = line_of("job 17 of worker 3"), b = line_of("job 4 of worker 444"), c = line_of("job 17 of worker x"), d = a, e = a;
+	struct message_log s, a = line_of("job 17 of worker 3"), b = line_of("job 4 of worker 444");
+	struct message_log c = line_of("job 17 of worker x"), d = a, e = a;
 	struct fold f;
 	bool has;
 

@@ -21,7 +21,8 @@ struct cell { enum ladder_action action; enum ladder_step step; uint64_t next; e
 #define STAYS(s)   { LADDER_NOTHING, s, START_NEXT, LADDER_CAUSE_NONE }
 #define STEPS (LADDER_ENDED + 1)
 
-/* At START_NEXT, where the step's time is up; TOO_EARLY is a nanosecond before. WON and LOST answer DO_CONDEMN, so only SOFT can meet them. */
+/* At START_NEXT, where the step's time is up; TOO_EARLY is a nanosecond before. WON and LOST answer DO_CONDEMN, so only SOFT
+ * can meet them. */
 static const struct cell table[STEPS][EVENTS] = {
 	[LADDER_RUNNING] = {
 		[DUE]          = { LADDER_DO_SOFT, LADDER_SOFT, START_NEXT + MS(GRACE), LADDER_CAUSE_DEADLINE },
@@ -97,7 +98,8 @@ Test(unit_ladder, every_step_with_every_event)
 			l.step = (enum ladder_step)step;
 			action = apply(&l, (enum event)event);
 			cr_assert(action == want->action && l.step == want->step && l.next == want->next && l.cause == want->cause,
-			          "step %u event %u: action %d step %d cause %d, next at %ld", step, event, (int)action, (int)l.step, (int)l.cause, (long)(l.next - AT));
+			          "step %u event %u: action %d step %d cause %d, next at %ld", step, event, (int)action,
+			          (int)l.step, (int)l.cause, (long)(l.next - AT));
 			cr_assert_eq(ladder_next(&l), want->next);
 		}
 	}
@@ -228,7 +230,8 @@ Test(unit_ladder, for_ever)
 	cr_assert_eq(ladder_next(&l), TIME_NEVER, "no wrap");
 }
 
-/* Any finite times, any answers, hurried or not, asked early and late: one soft step, one swap, at most two kills, and an end within a bound. */
+/* Any finite times, any answers, hurried or not, asked early and late: one soft step, one swap, at most two kills, and an end
+ * within a bound. */
 static void run_life(struct unit_random *r)
 {
 	uint32_t run = (uint32_t)unit_below(r, 500), grace = (uint32_t)unit_below(r, 100), core = (uint32_t)unit_below(r, 1000);

@@ -11,7 +11,11 @@
 TestSuite(unit_records, .timeout = 60);
 
 struct owner { struct record_link link; char payload[40]; };
-struct model { enum record_state state[COUNT]; uint64_t id[COUNT]; uint64_t queue[COUNT], told[COUNT]; uint32_t queued, told_count, peak, out; };
+struct model {
+	enum record_state state[COUNT];
+	uint64_t id[COUNT], queue[COUNT], told[COUNT];
+	uint32_t queued, told_count, peak, out;
+};
 
 static void drop_id(uint64_t *ids, uint32_t *count, uint64_t id)
 {
@@ -109,6 +113,11 @@ static void move(struct records *r, struct model *m, size_t at, uint64_t what)
 	cr_assert_eq(l->state, m->state[at]);
 }
 
+static uint64_t some_id(struct unit_random *r, size_t at)
+{
+	return unit_below(r, 5) ? unit_below(r, 1000) * COUNT + at : UINT64_MAX - unit_below(r, COUNT);
+}
+
 static void run_model(uint64_t seed)
 {
 	struct unit_random random = { seed };
@@ -120,7 +129,7 @@ static void run_model(uint64_t seed)
 		size_t at = unit_below(&random, COUNT);
 
 		if (m.state[at] == RECORD_FREE || unit_below(&random, 4) == 0)
-			claim(&r, &m, unit_below(&random, 5) ? unit_below(&random, 1000) * COUNT + at : UINT64_MAX - unit_below(&random, COUNT));
+			claim(&r, &m, some_id(&random, at));
 		else
 			move(&r, &m, at, unit_below(&random, 8));
 		if (step % 16 == 0)

@@ -1,5 +1,6 @@
 /*
- * unit.h - what the unit tests share: a random source that repeats. Time is a number here, nothing sleeps, and no test makes a process or a system call of its own.
+ * unit.h - what the unit tests share: a random source that repeats. Time is a number here, nothing sleeps, and no test makes a
+ * process or a system call of its own.
  */
 #ifndef BROOD_TESTS_UNIT_H
 #define BROOD_TESTS_UNIT_H
