@@ -1,0 +1,218 @@
+/*
+ * call.c - request in, reply out. The bytes travel on a socket pair of the call's own, the verdict on the channel; one poll() waits for both (wait.c).
+ *
+ * Retries are made here and not in the supervisor: the request is here. Each attempt is a job of its own on the wire, with a new socket pair and the request from its beginning; what an earlier attempt replied is
+ * overwritten. For the caller it is one job: the id is that of the first attempt, and brood_cancel() by that id reaches whichever attempt runs.
+ */
+#include "internal.h"
+
+#include "../pool/pool.h"
+#include <limits.h>
+#include <sys/socket.h>
+
+struct call {
+	struct brood *b;
+	struct given given;
+	const struct engine_bytes *bytes;
+	struct brood_handle handle;
+	struct transfer transfer;
+};
+
+static bool call_done(const struct wait *wait)
+{
+	return wait->handle->closed;
+}
+
+static int call_send(struct call *call, int fds[2])
+{
+	struct brood *b = call->b;
+	int r;
+
+	transfer_begin(&call->transfer, fds[0], call->bytes);
+	if (call->transfer.error)
+		return engine_fail_system(call->transfer.error, "reading the request");
+	call->given.fd = fds[1];
+	engine_lock(b);
+	r = job_send(b, &call->given, &call->handle);
+	engine_unlock(b);
+	if (r == 1)
+		fds[1] = -1;     /* it waits in the queue now */
+	return r < 0 ? r : 0;
+}
+
+/* One attempt. 0: the handle is closed; -errno: no job was given. */
+static int call_attempt(struct call *call)
+{
+	struct wait wait = { .brood = call->b, .handle = &call->handle, .done = call_done, .transfer = &call->transfer, .until = TIME_NEVER };
+	int fds[2], r;
+
+	r = sockets_pair(SOCK_STREAM, fds);
+	if (r < 0)
+		return engine_fail_system(r, "a job's socket pair");
+	r = call_send(call, fds);
+	fds[1] = close_fd(fds[1]);
+	if (r >= 0) {
+		engine_lock(call->b);
+		wait_until(&wait);
+		engine_unlock(call->b);
+		transfer_finish(&call->transfer);
+	}
+	close_fd(fds[0]);
+	return r;
+}
+
+/* Ready for another attempt? Under the lock, so that a cancel goes either to this attempt or to the next. */
+static bool call_again(struct call *call)
+{
+	struct brood *b = call->b;
+	bool again;
+
+	if (!call->given.options.retries || !fate_retryable(&call->handle.verdict))
+		return false;
+	engine_lock(b);
+	again = !call->handle.cancelled && !b->lost && b->state == ENGINE_RUNNING;
+	engine_unlock(b);
+	if (!again)
+		return false;
+	call->given.options.retries--;
+	call->given.attempt = call->handle.verdict.attempts;
+	call->given.given_ns = now_ns();
+	return true;
+}
+
+static void call_register(struct call *call, bool on)
+{
+	struct brood *b = call->b;
+
+	engine_lock(b);
+	if (on)
+		list_append(&call->handle.calls, &b->calls);
+	else
+		list_remove(&call->handle.calls);
+	engine_unlock(b);
+}
+
+/* Another attempt of a closed handle: it opens again, for it is one job to its caller. An attempt that cannot be given leaves the verdict of the one before. */
+static int call_repeat(struct call *call)
+{
+	struct brood_handle before;
+	int r;
+
+	while (call_again(call)) {
+		struct brood *b = call->b;
+
+		before = call->handle;
+		engine_lock(b);
+		call->handle.closed = false;
+		engine_unlock(b);
+		r = call_attempt(call);
+		if (r < 0) {
+			call->handle.verdict = before.verdict;
+			call->handle.closed = true;
+			return r;
+		}
+		engine_lock(b);
+		b->retried++;
+		engine_unlock(b);
+	}
+	return 0;
+}
+
+static int call_run(struct call *call)
+{
+	bool retries = call->given.options.retries > 0;
+	int r;
+
+	if (retries)
+		call_register(call, true);
+	r = call_attempt(call);
+	if (r >= 0)
+		call_repeat(call);
+	if (retries)
+		call_register(call, false);
+	return r;
+}
+
+/* A call that never became a job has a verdict too, and an id that is nobody else's. */
+static void call_verdict_refused(struct call *call, int error)
+{
+	struct brood_verdict *v = &call->handle.verdict;
+	struct brood *b = call->b;
+
+	*v = (struct brood_verdict){ .size = sizeof *v, .outcome = BROOD_REFUSED, .detail = BROOD_DETAIL_NONE };
+	if (error == -ENOTCONN) {
+		v->outcome = BROOD_LOST;
+		v->detail = BROOD_DETAIL_CHANNEL;
+	} else if (error == -EFAULT) {
+		v->detail = BROOD_DETAIL_BAD_POINTER;
+	} else if (error == -EAGAIN) {
+		v->detail = BROOD_DETAIL_QUEUE_FULL;
+	} else if (error == -EMFILE || error == -ENFILE) {
+		v->detail = BROOD_DETAIL_FD_LOST;
+	}
+	engine_lock(b);
+	v->id = record_fresh_id(b);
+	engine_unlock(b);
+}
+
+static ssize_t call_result(struct call *call)
+{
+	struct transfer *t = &call->transfer;
+	struct brood_verdict *v = &call->handle.verdict;
+	int r;
+
+	v->reply_size = t->received;
+	r = engine_fail_verdict(v);
+	if (r < 0)
+		return r;
+	if (t->error)
+		return engine_fail_system(t->error, "the request or the reply of a call");
+	if (t->received > call->bytes->reply_size)
+		return engine_fail(-EMSGSIZE, "job %llu %s: its reply has %zu bytes, the caller's buffer %zu: the first of them are there", (unsigned long long)v->id,
+		                   v->name, t->received, call->bytes->reply_size);
+	return (ssize_t)t->received;
+}
+
+static int call_check(struct call *call, const struct engine_job *job)
+{
+	const struct engine_bytes *bytes = call->bytes;
+	int r;
+
+	if ((bytes->request_size && !bytes->request) || (bytes->reply_size && !bytes->reply))
+		return engine_fail(-EINVAL, "brood_call: a size is not 0 but its pointer is NULL");
+	if (bytes->request_size > SSIZE_MAX || bytes->reply_size > SSIZE_MAX)
+		return engine_fail(-EINVAL, "brood_call: a size is larger than memory can be");
+	r = job_check(call->b, job, &call->given);
+	if (r < 0)
+		return r;
+	call->given.request_size = bytes->request_size;
+	return job_full(call->b);
+}
+
+ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict)
+{
+	VISIT(visit);
+	struct call call = { .b = b, .bytes = bytes };
+	ssize_t result;
+	int r;
+
+	r = visit_begin(&visit, b);
+	if (r < 0)
+		return r;
+	r = call_check(&call, job);
+	job_handle_init(&call.handle, b, &call.given);
+	if (r >= 0)
+		r = call_run(&call);
+	if (r < 0) {
+		if (r == -EINVAL || r == -ESHUTDOWN)
+			return r;
+		result = job_refused(b, r);
+		call_verdict_refused(&call, r);
+		job_name(call.handle.verdict.name, job->name);
+	} else {
+		result = call_result(&call);
+	}
+	if (ret_verdict)
+		*ret_verdict = call.handle.verdict;
+	return result;
+}

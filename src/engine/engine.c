@@ -1,0 +1,368 @@
+/*
+ * engine.c - the engine's life: made before the fork (all that may fail), adopted in the child, stopped once.
+ *
+ * Who owns what. struct brood lives until the process ends: handles point into it, and other threads may be on their way out of a call when brood_stop() returns. The sockets belong to the front door's start; the epoll fd behind
+ * brood_fd(), the two eventfd-like fds in it, the records and the waiters belong to this folder. One mutex guards everything; nothing blocks under it.
+ *
+ * What is not here: handle.c (one job, seen by its owner), job.c (giving), call.c, records.c (one verdict a job), wait.c (threads that block), channel.c (what the supervisor says), out.c (what it is told).
+ */
+#include "internal.h"
+
+#include "../os/process.h"
+#include "../os/shm.h"
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/timerfd.h>
+
+#define STOP_SLACK_MS 1000     /* brood_stop(): beyond drain_ms and stop_ms */
+#define KILL_MS       5000     /* and for thousands of workers to die on a small machine */
+
+static int watch(struct brood *b, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+
+	return epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int make_fds(struct brood *b)
+{
+	int r;
+
+	b->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	b->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	b->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (b->epoll_fd < 0 || b->news_fd < 0 || b->timer_fd < 0)
+		return -errno;
+	if ((r = watch(b, b->channel_fd)) < 0 || (r = watch(b, b->news_fd)) < 0 || (r = watch(b, b->timer_fd)) < 0)
+		return r;
+	/* Without a callback nobody reads log lines, and the supervisor sends none. */
+	return b->options.log ? watch(b, b->log_fd) : 0;
+}
+
+static int make_memory(struct brood *b)
+{
+	void *page = mmap(NULL, shm_page(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct waiter *first;
+
+	if (page == MAP_FAILED)
+		return -ENOMEM;
+	b->alive = page;
+	b->records = calloc(b->records_count, sizeof *b->records);
+	b->taken = calloc((b->records_count + 63) / 64, sizeof *b->taken);
+	first = waiter_new();
+	if (first)
+		list_append(&first->link, &b->spare);
+	return b->records && b->taken && first ? 0 : -ENOMEM;
+}
+
+int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
+{
+	struct brood *b = calloc(1, sizeof *b);
+	int r;
+
+	if (!b)
+		return -ENOMEM;
+	b->options = *config->options;
+	b->shared = *config->shared;
+	b->supervisor_pid = config->supervisor_pid;
+	b->channel_fd = config->channel_fd;
+	b->log_fd = config->log_fd;
+	b->records_count = config->records;
+	b->epoll_fd = b->news_fd = b->timer_fd = -1;
+	b->dispatcher.efd = -1;
+	b->log_ended = !config->options->log;
+	list_init(&b->dispatcher.link);
+	list_init(&b->calls);
+	list_init(&b->out);
+	list_init(&b->followers);
+	list_init(&b->spare);
+	pthread_mutex_init(&b->lock, NULL);
+	r = make_memory(b);
+	if (r >= 0)
+		r = make_fds(b);
+	if (r < 0) {
+		engine_free(b);
+		return r;
+	}
+	*ret_brood = b;
+	return 0;
+}
+
+/* For a start that failed: an engine that ran is never freed. */
+struct brood *engine_free(struct brood *b)
+{
+	if (!b)
+		return NULL;
+	list_for_each_safe(link, tmp, &b->spare)
+		waiter_free(container_of(link, struct waiter, link));
+	if (b->alive)
+		munmap(b->alive, shm_page());
+	close_fd(b->epoll_fd);
+	close_fd(b->news_fd);
+	close_fd(b->timer_fd);
+	pthread_mutex_destroy(&b->lock);
+	free(b->records);
+	free(b->taken);
+	free(b);
+	return NULL;
+}
+
+int engine_adopt(struct brood *b)
+{
+	int r = process_set_pdeathsig(SIGKILL, b->supervisor_pid);
+
+	if (r < 0)
+		return r;
+	shm_wipe_on_fork(b->alive, shm_page());        /* a kernel without it: the front door's own mark is asked too */
+	atomic_store(b->alive, ENGINE_ALIVE);
+	return 0;
+}
+
+int engine_rearm(struct brood *b)
+{
+	int r = process_set_pdeathsig(SIGKILL, b->supervisor_pid);
+
+	return r < 0 ? engine_fail(r, "brood_rearm: the supervisor is gone: nothing would end this process with it any more") : 0;
+}
+
+/* ---- ready ---- */
+
+static bool ready_done(const struct wait *wait)
+{
+	const struct brood *b = wait->brood;
+
+	return b->ready || b->degraded || b->lost || b->state != ENGINE_RUNNING;
+}
+
+int engine_wait_ready(struct brood *b, uint32_t timeout_ms)
+{
+	VISIT(visit);
+	struct wait wait = { .brood = b, .done = ready_done, .until = time_after_ms(now_ns(), timeout_ms) };
+	int r = visit_begin(&visit, b);
+
+	if (r < 0)
+		return r;
+	engine_lock(b);
+	r = wait_until(&wait);
+	if (r < 0)
+		r = engine_fail(r, "brood_wait_ready: the pool is not ready after %u ms: is worker_init slow? init_ms bounds it", timeout_ms);
+	else if (b->state != ENGINE_RUNNING)
+		r = engine_fail_stopped();
+	else if (b->lost)
+		r = engine_fail_gone();
+	else if (!b->ready)
+		r = engine_fail(-EHOSTDOWN, "brood_wait_ready: the pool is degraded, its workers die at birth: the log says how. It tries again by itself");
+	engine_unlock(b);
+	return r;
+}
+
+/* ---- stop ---- */
+
+static bool stop_done(const struct wait *wait)
+{
+	return wait->brood->stopped || wait->brood->lost;
+}
+
+static uint64_t stop_bound(const struct brood *b)
+{
+	uint64_t until = now_ns();
+	const uint32_t steps[] = { b->options.drain_ms, b->options.stop_ms, STOP_SLACK_MS, KILL_MS };
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+		until = until == TIME_NEVER ? TIME_NEVER : time_after_ms(until, steps[i]);
+	return until;
+}
+
+static int stop_ask(struct brood *b)
+{
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_STOP);
+	return out_send(b, &f, 0, false);
+}
+
+/* The logs that came before STOPPED belong to the stop: said before it returns. */
+static void stop_finish(struct brood *b)
+{
+	channel_log(b, INT32_MAX);
+	record_give_up_all(b, b->lost ? BROOD_DETAIL_CHANNEL : BROOD_DETAIL_STOP_TIME);
+	b->state = ENGINE_STOPPED;
+	channel_leave(b);
+	waiters_poke(b);
+}
+
+int engine_stop(struct brood *b)
+{
+	VISIT(visit);
+	struct wait wait = { .brood = b, .done = stop_done, .until = stop_bound(b) };
+	int r = visit_begin(&visit, b);
+
+	if (r < 0)
+		return r;
+	engine_lock(b);
+	if (b->state != ENGINE_RUNNING) {
+		engine_unlock(b);
+		return engine_fail_stopped();
+	}
+	b->state = ENGINE_STOPPING;
+	waiters_poke(b);
+	r = b->lost ? 0 : stop_ask(b);
+	if (r >= 0 || !b->lost)
+		r = wait_until(&wait);
+	if (r < 0)
+		r = engine_fail(-ETIMEDOUT, "brood_stop: the supervisor did not say within drain_ms + stop_ms that all has ended: is it stopped?");
+	stop_finish(b);
+	engine_unlock(b);
+	return r < 0 ? r : 0;
+}
+
+/* ---- init data ---- */
+
+static int init_data_check(const void *data, size_t size, const int *fds, size_t fds_count)
+{
+	if (size > (size_t)1 << 30)
+		return engine_fail(-E2BIG, "brood_set_init_data: %zu bytes are more than 1 GiB: pass an fd of a file instead", size);
+	if (fds_count > BROOD_INIT_FDS_MAX)
+		return engine_fail(-E2BIG, "brood_set_init_data: %zu fds are more than %d", fds_count, BROOD_INIT_FDS_MAX);
+	if ((size && !data) || (fds_count && !fds))
+		return engine_fail(-EINVAL, "brood_set_init_data: a size is not 0 but its pointer is NULL");
+	return 0;
+}
+
+/* A version that waits for room is not worth sending any more once there is a newer one. */
+static int init_data_send(struct brood *b, struct frame *f)
+{
+	struct out *older = out_find(b, MESSAGE_INIT_DATA);
+	int r;
+
+	if (b->state != ENGINE_RUNNING)
+		return engine_fail_stopped();
+	if (older)
+		out_drop(b, older);
+	f->init_data.version = b->init_version + 1;
+	r = out_send(b, f, 0, false);
+	if (r < 0)
+		return out_failed(b, r, "sending init data to the supervisor");
+	if (r == 1)
+		out_patience(b);
+	return (int)++b->init_version;
+}
+
+int engine_set_init_data(struct brood *b, const void *data, size_t size, const int *fds, size_t fds_count)
+{
+	VISIT(visit);
+	_cleanup_close_ int memfd = -1;
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+	struct frame f;
+	int r = visit_begin(&visit, b);
+
+	if (r < 0 || (r = init_data_check(data, size, fds, fds_count)) < 0)
+		return r;
+	frame_begin(&f, MESSAGE_INIT_DATA);
+	f.init_data.data_size = size;
+	f.init_data.fds_count = (uint32_t)fds_count;
+	if (size) {
+		memfd = shm_memfd("brood-init-data", data, size, &seals);
+		if (memfd < 0)
+			return engine_fail_system(memfd, "brood_set_init_data: memory for the data");
+		f.fds[f.fds_count++] = memfd;
+	}
+	for (size_t i = 0; i < fds_count; i++)
+		f.fds[f.fds_count++] = fds[i];
+	engine_lock(b);
+	r = init_data_send(b, &f);
+	engine_unlock(b);
+	return r;
+}
+
+/* ---- what the service manager shall be told ---- */
+
+int engine_notify(struct brood *b, uint32_t kind, const char *text)
+{
+	VISIT(visit);
+	struct frame f;
+	int r = visit_begin(&visit, b);
+
+	if (r < 0)
+		return r;
+	frame_begin(&f, MESSAGE_NOTIFY);
+	f.notify.kind = kind;
+	for (size_t i = 0; text && text[i] && i < 200; i++)
+		f.notify.text[i] = (unsigned char)text[i] < ' ' ? ' ' : text[i];
+	engine_lock(b);
+	if (b->state != ENGINE_RUNNING) {
+		r = engine_fail_stopped();
+	} else if (!out_find(b, MESSAGE_NOTIFY) || kind == NOTIFY_READY) {   /* one status that waits is enough */
+		r = kind == NOTIFY_READY && b->ready_said ? 0 : out_send(b, &f, 0, false);
+		if (r < 0)
+			r = out_failed(b, r, "telling the supervisor");
+		else if (kind == NOTIFY_READY)
+			b->ready_said = true;
+	}
+	engine_unlock(b);
+	return r < 0 ? r : 0;
+}
+
+/* ---- counters ---- */
+
+static uint32_t load32(const _Atomic uint32_t *p) { return atomic_load_explicit(p, memory_order_relaxed); }
+static uint64_t load64(const _Atomic uint64_t *p) { return atomic_load_explicit(p, memory_order_relaxed); }
+
+static uint32_t ms_until(uint64_t when)
+{
+	uint64_t now = now_ns();
+
+	return when > now ? (uint32_t)MIN((when - now) / NS_PER_MS, (uint64_t)UINT32_MAX) : 0;
+}
+
+static void stats_of_board(const struct board *board, struct brood_stats *s)
+{
+	s->ready = load32(&board->ready);
+	s->idle = load32(&board->idle);
+	s->busy = load32(&board->busy);
+	s->starting = load32(&board->starting);
+	s->queued = load32(&board->queued);
+	s->queued_peak = load32(&board->queued_peak);
+	s->degraded = load32(&board->degraded);
+	s->next_spawn_ms = ms_until(load64(&board->next_spawn_ns));
+	for (int i = 0; i < BROOD_OUTCOMES; i++)
+		s->verdicts[i] = load64(&board->verdicts[i]);
+	s->redispatched = load64(&board->redispatched);
+	s->retried = load64(&board->retried);
+	s->spawned = load64(&board->spawned);
+	s->died = load64(&board->died);
+	s->killed = load64(&board->killed);
+	s->retired = load64(&board->retired);
+	s->spawn_failures = load64(&board->spawn_failures);
+	s->strays_killed = load64(&board->strays_killed);
+	s->guard_deaths = load64(&board->guard_deaths);
+	s->logs_dropped = load64(&board->logs_dropped);
+}
+
+int engine_stats(struct brood *b, struct brood_stats *ret)
+{
+	VISIT(visit);
+	struct brood_stats s = { .size = sizeof s, .workers = b->options.workers };
+	int r = visit_begin(&visit, b);
+
+	if (r < 0)
+		return r;
+	if (!ret)
+		return engine_fail(-EINVAL, "brood_stats: ret_stats is NULL");
+	stats_of_board(b->shared.board, &s);
+	engine_lock(b);
+	s.submitted = b->submitted;
+	s.dropped = b->dropped;
+	/* A retried attempt had a verdict of its own, which nobody but the library saw. */
+	s.retried += b->retried;
+	s.verdicts[BROOD_CRASHED] -= MIN(b->retried, s.verdicts[BROOD_CRASHED]);
+	s.verdicts[BROOD_REFUSED] += b->refused;
+	s.verdicts[BROOD_LOST] += b->lost_jobs;
+	engine_unlock(b);
+	*ret = s;
+	return 0;
+}

@@ -1,0 +1,130 @@
+/* handle.c - one job as its owner sees it: its id, its verdict, the wish to end it, and giving it back. */
+#include "internal.h"
+
+#include <stdlib.h>
+
+uint64_t engine_id(const struct brood_handle *h)
+{
+	return h->public_id;
+}
+
+static int not_yet(const struct brood_handle *h)
+{
+	return engine_fail(-EAGAIN, "job %llu %s has no verdict yet: call brood_dispatch() first, or brood_wait()", (unsigned long long)h->public_id, h->name);
+}
+
+int engine_fetch(struct brood_handle *h, struct brood_verdict *ret)
+{
+	VISIT(visit);
+	int r = visit_begin(&visit, h->brood);
+
+	if (r < 0)
+		return r;
+	if (!ret)
+		return engine_fail(-EINVAL, "brood_fetch: ret_verdict is NULL");
+	engine_lock(h->brood);
+	if (h->closed)
+		*ret = h->verdict;
+	else
+		r = not_yet(h);
+	engine_unlock(h->brood);
+	return r;
+}
+
+static bool wait_done(const struct wait *wait)
+{
+	return wait->handle->closed;
+}
+
+int engine_wait(struct brood_handle *h, uint32_t timeout_ms, struct brood_verdict *ret)
+{
+	VISIT(visit);
+	struct wait wait = { .brood = h->brood, .handle = h, .done = wait_done, .until = time_after_ms(now_ns(), timeout_ms) };
+	int r = visit_begin(&visit, h->brood);
+
+	if (r < 0)
+		return r;
+	if (!ret)
+		return engine_fail(-EINVAL, "brood_wait: ret_verdict is NULL");
+	engine_lock(h->brood);
+	r = wait_until(&wait);
+	if (r == 0)
+		*ret = h->verdict;
+	else
+		r = engine_fail(r, "job %llu %s has no verdict after %u ms", (unsigned long long)h->public_id, h->name, timeout_ms);
+	engine_unlock(h->brood);
+	return r;
+}
+
+void engine_release(struct brood_handle *h)
+{
+	VISIT(visit);
+	struct brood *b = h->brood;
+	struct record *record;
+
+	if (visit_begin(&visit, b) < 0)
+		return;
+	engine_lock(b);
+	record = h->closed ? NULL : record_find(b, h->id);
+	if (record && record->handle == h)
+		record->handle = NULL;         /* its verdict will be dropped, and counted */
+	engine_unlock(b);
+	free(h);
+}
+
+/* The id that its caller knows may be that of a call's first attempt. */
+static struct brood_handle *find_call(struct brood *b, uint64_t id)
+{
+	list_for_each_safe(link, tmp, &b->calls) {
+		struct brood_handle *h = container_of(link, struct brood_handle, calls);
+
+		if (h->public_id == id)
+			return h;
+	}
+	return NULL;
+}
+
+static int cancel_send(struct brood *b, struct record *record)
+{
+	struct frame f;
+	int r;
+
+	if (record->cancel_sent)
+		return 0;
+	frame_begin(&f, MESSAGE_CANCEL);
+	f.cancel.id = record->id;
+	r = out_send(b, &f, 0, false);
+	if (r < 0)
+		return out_failed(b, r, "cancelling a job");
+	record->cancel_sent = true;
+	if (r == 1)
+		out_patience(b);
+	return 0;
+}
+
+static int cancel(struct brood *b, uint64_t id)
+{
+	struct brood_handle *call = find_call(b, id);
+	struct record *record = record_find(b, call ? call->id : id);
+
+	if (b->state != ENGINE_RUNNING)
+		return engine_fail_stopped();
+	if (call)
+		call->cancelled = true;
+	if (!record && !call)
+		return engine_fail(-ENOENT, "brood_cancel: no job %llu is out: it has its verdict, or never was", (unsigned long long)id);
+	return record ? cancel_send(b, record) : 0;
+}
+
+int engine_cancel(struct brood *b, uint64_t id)
+{
+	VISIT(visit);
+	int r = visit_begin(&visit, b);
+
+	if (r < 0)
+		return r;
+	engine_lock(b);
+	r = cancel(b, id);
+	engine_unlock(b);
+	return r;
+}

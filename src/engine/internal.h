@@ -1,0 +1,193 @@
+/*
+ * internal.h - what the files of this folder share. See engine.c for who owns what.
+ */
+#ifndef BROOD_ENGINE_INTERNAL_H
+#define BROOD_ENGINE_INTERNAL_H
+
+#include "../base/base.h"
+#include "../base/list.h"
+#include "../wire/frame.h"
+#include "engine.h"
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define ENGINE_ALIVE       0x62726f6f642e656eull
+#define OUT_RETRY_MS       5     /* how soon to try again what the kernel refused for another reason than a full socket */
+#define OUT_PATIENCE_MS    1000  /* how long a job waits for room in the socket when nobody polls brood_fd() */
+#define LOG_ROUND          32    /* lines a round, so that a flood of them does not keep a caller */
+
+enum engine_state { ENGINE_RUNNING, ENGINE_STOPPING, ENGINE_STOPPED };
+
+/* errors.c */
+int engine_fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));   /* sets the text, returns error */
+int engine_fail_system(int error, const char *what);           /* the same for what the kernel said */
+int engine_fail_gone(void);                                    /* -ENOTCONN */
+int engine_fail_stopped(void);                                 /* -ESHUTDOWN */
+int engine_fail_verdict(const struct brood_verdict *verdict);  /* the errno of a call whose job ended like that; 0: done, failed */
+
+/* A thread inside the library. Begin checks that this is the engine, before any lock, and holds cancellation off; the end is scoped. */
+struct visit { bool began; int cancel_state; };
+int visit_begin(struct visit *visit, const struct brood *b);
+void visit_end(struct visit *visit);
+#define VISIT(name) struct visit name __attribute__((cleanup(visit_end))) = { false, 0 }
+
+/* A thread that blocks: an eventfd of its own to be woken by. Kept for the next thread when it leaves. */
+struct waiter {
+	struct list link;             /* in brood.followers while it sleeps and does not lead, in brood.spare while nobody has it; else in none */
+	int efd;                      /* -1: there was none to be had; it looks every few ms */
+	bool poked;                   /* efd is readable */
+	bool state;                   /* waits for a state of the pool, not (only) for a verdict */
+};
+
+/* A job as its owner sees it. On the heap for open and give, on the caller's stack for call. */
+struct brood_handle {
+	struct brood *brood;
+	uint64_t id;                  /* on the wire */
+	uint64_t public_id;           /* of the first attempt */
+	uint64_t given_ns;
+	struct waiter *waiter;        /* the thread that sleeps for it, NULL */
+	bool closed;                  /* the verdict is there. Set once, never unset */
+	bool cancelled;               /* between two attempts of a call: no more of them */
+	bool retrying;                /* in brood.calls */
+	struct list calls;
+	struct brood_verdict verdict;
+	char name[BROOD_NAME_MAX];
+};
+
+/* A job as the supervisor sees it: occupied from JOB to VERDICT, whatever became of the handle. */
+struct record { uint64_t id; struct brood_handle *handle; bool cancel_sent; };
+
+/* A frame that the socket did not take yet. */
+struct out {
+	struct list link;
+	uint64_t job;                 /* JOB: its id; else 0 */
+	uint8_t type;
+	size_t fds_count;
+	int fds[SOCKETS_FDS_MAX];     /* ours */
+	size_t size;
+	unsigned char bytes[];        /* header and message, as on the wire */
+};
+enum out_state { OUT_OPEN, OUT_FULL, OUT_LATER };
+
+struct brood {
+	_Atomic uint64_t *alive;      /* ENGINE_ALIVE in the engine; wiped to 0 in what it forks, never set in workers */
+	struct brood_options options; /* resolved; its arrays are not looked at */
+	struct shared shared;
+	pid_t supervisor_pid;
+	int channel_fd, log_fd;       /* not ours to close */
+	int epoll_fd, news_fd, timer_fd;
+	size_t records_count;
+
+	pthread_mutex_t lock;         /* guards what follows */
+	enum engine_state state;
+	bool lost;                    /* the channel has ended */
+	bool ready, degraded, stopped;/* what the supervisor said of the pool */
+	uint64_t last_id;
+	struct record *records;
+	uint64_t *taken;              /* a bit a record */
+	_Atomic size_t out_count;     /* records taken; read without the lock as a hint */
+	struct list calls;            /* handles of calls that may be retried */
+
+	struct list out;              /* frames that wait for room in the socket, in order */
+	enum out_state out_state;
+	uint64_t out_retry;           /* OUT_LATER: when to try again */
+	bool fd_used;                 /* brood_fd() was called: keep its epoll right */
+	bool epoll_out, timer_set;    /* what it watches for now */
+
+	struct waiter *leader;        /* polls the channel for all, NULL */
+	struct waiter *reader;        /* dispatches right now (under the lock): needs no poke */
+	struct waiter dispatcher;     /* stands for brood_dispatch() as the reader */
+	struct list followers, spare;
+	bool logging;                 /* a thread runs the log callback */
+	bool log_ended;
+	uint32_t news;                /* verdicts that brood_dispatch() has not counted yet */
+	bool news_set;                /* news_fd is readable */
+
+	uint32_t init_version;
+	bool ready_said;              /* NOTIFY_READY is on its way */
+	uint64_t submitted, dropped, retried, refused, lost_jobs;
+};
+
+static inline void engine_lock(struct brood *b) { pthread_mutex_lock(&b->lock); }
+static inline void engine_unlock(struct brood *b) { pthread_mutex_unlock(&b->lock); }
+
+/* records.c; under the lock */
+int record_claim(struct brood *b, struct brood_handle *handle, uint64_t *ret_id);   /* handle may be NULL. 0 or -EAGAIN: all are out */
+void record_unclaim(struct brood *b, uint64_t id);
+struct record *record_find(struct brood *b, uint64_t id);
+uint64_t record_fresh_id(struct brood *b);                             /* an id for a job that never gets out */
+void record_verdict(struct brood *b, const struct brood_verdict *verdict);   /* from the wire */
+void record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome, enum brood_detail detail, bool started);   /* made up here */
+void record_give_up_all(struct brood *b, enum brood_detail detail);    /* lost; also what stands in the queue */
+
+/* job.c: what open, give and call have in common */
+struct given {                        /* a job that was checked */
+	const struct engine_job *job;
+	struct brood_job_options options;     /* resolved */
+	char name[BROOD_NAME_MAX];
+	uint64_t request_size, given_ns;
+	uint32_t attempt;             /* made before this one */
+	int fd;                       /* the worker's end */
+};
+int job_check(const struct brood *b, const struct engine_job *job, struct given *ret);   /* no lock: 0, -EINVAL, -EFAULT */
+void job_name(char dst[BROOD_NAME_MAX], const char *name);
+int job_full(struct brood *b);        /* no lock, a hint: -EAGAIN when every record is out */
+void job_handle_init(struct brood_handle *handle, struct brood *b, const struct given *given);
+/* Under the lock. 0: sent, given->fd is still the caller's to close; 1: queued, the fd is the library's; -errno: not accepted. handle may be NULL. */
+int job_send(struct brood *b, const struct given *given, struct brood_handle *handle);
+int job_refused(struct brood *b, int error);   /* counts it when it is a refusal; returns error */
+
+/* out.c; under the lock */
+/* 0: sent, the fds are still the caller's; 1: queued: owned fds are the library's now, others were duplicated; -errno: neither. */
+int out_send(struct brood *b, struct frame *f, uint64_t job, bool owned);
+int out_failed(struct brood *b, int error, const char *what);          /* after that: sees whether the supervisor is gone, sets the text, returns the errno to give */
+void out_flush(struct brood *b);
+void out_drop(struct brood *b, struct out *out);
+struct out *out_find(struct brood *b, uint8_t type);
+bool out_due(const struct brood *b);                                   /* OUT_LATER and the time has come */
+void out_watch(struct brood *b);                                       /* make the epoll watch for what is needed */
+void out_patience(struct brood *b);                                    /* waits a little for room, unless somebody polls brood_fd() */
+
+/* channel.c; under the lock */
+void channel_read(struct brood *b, struct waiter *reader, const struct brood_handle *until);   /* until it is empty, or that handle has its verdict */
+void channel_lost(struct brood *b);
+void channel_log(struct brood *b, int limit);                          /* lets go of the lock for the callback */
+bool channel_logs(const struct brood *b);                              /* worth polling log_fd */
+void channel_leave(struct brood *b);                                   /* brood_fd() says nothing any more */
+void channel_news(struct brood *b);                                    /* something for brood_dispatch() */
+
+/* wait.c; under the lock */
+struct transfer;
+struct wait {
+	struct brood *brood;
+	struct brood_handle *handle;  /* NULL: a state of the pool */
+	bool (*done)(const struct wait *wait);
+	struct transfer *transfer;    /* a call's bytes, moved meanwhile; NULL */
+	uint64_t until;
+	struct waiter *waiter;
+};
+int wait_until(struct wait *wait);                                     /* 0 or -ETIMEDOUT */
+void waiter_poke(struct waiter *waiter);
+void waiters_poke(struct brood *b);                                    /* a state of the pool has changed */
+void waiter_closed(struct brood *b, struct brood_handle *handle);      /* tell whoever waits for it */
+struct waiter *waiter_free(struct waiter *waiter);
+struct waiter *waiter_new(void);
+
+/* transfer.c: the bytes of a call; the thread's own, no lock */
+struct transfer {
+	int fd;
+	const char *request;
+	size_t left;                  /* of the request */
+	char *reply;
+	size_t room, received;        /* received: also what did not fit */
+	bool writing, reading;
+	int error;                    /* what the caller's buffers or the kernel spoilt */
+	uint64_t quiet_until;         /* until then a reply may lie in the socket: the verdict ends the call, not its last byte */
+};
+void transfer_begin(struct transfer *t, int fd, const struct engine_bytes *bytes);
+void transfer_poll(struct transfer *t, uint64_t now, struct pollfd *ret_poll, uint64_t *inout_until);
+void transfer_step(struct transfer *t, short revents);
+void transfer_finish(struct transfer *t);                              /* the verdict is there: what lies in the socket, without waiting */
+
+#endif

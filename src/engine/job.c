@@ -1,0 +1,250 @@
+/*
+ * job.c - giving a job: what open, give and call have in common, then open and give.
+ */
+#include "internal.h"
+
+#include "../base/options.h"
+#include "../os/text.h"
+#include <stdlib.h>
+#include <sys/socket.h>
+
+static bool all_zero(const uint64_t *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (words[i])
+			return false;
+	return true;
+}
+
+static int options_check(const struct brood_job_options *o)
+{
+	if (o->flags & ~(uint32_t)(BROOD_JOB_ONCE | BROOD_JOB_ABORT))
+		return engine_fail(-EINVAL, "job options: flags %#x has bits that this library does not know", o->flags);
+	if (o->arg_size > BROOD_ARG_MAX)
+		return engine_fail(-EINVAL, "job options: arg_size %zu is above BROOD_ARG_MAX (%d): send it as the request", o->arg_size, BROOD_ARG_MAX);
+	if (o->arg_size && !o->arg)
+		return engine_fail(-EINVAL, "job options: arg_size is %zu but arg is NULL", o->arg_size);
+	if (!all_zero(o->reserved, ARRAY_SIZE(o->reserved)))
+		return engine_fail(-EINVAL, "job options: reserved fields must be zero: initialise the struct with { .size = sizeof options }");
+	return 0;
+}
+
+static void options_resolve(const struct brood *b, struct brood_job_options *o)
+{
+	if (!o->queue_ms)
+		o->queue_ms = b->options.queue_ms;
+	if (!o->run_ms)
+		o->run_ms = b->options.run_ms;
+	if (!o->grace_ms)
+		o->grace_ms = b->options.grace_ms;
+}
+
+void job_name(char dst[BROOD_NAME_MAX], const char *name)
+{
+	size_t n = 0;
+
+	memset(dst, 0, BROOD_NAME_MAX);
+	for (; name && name[n] && n < BROOD_NAME_MAX - 1; n++)
+		dst[n] = (unsigned char)name[n] < ' ' ? ' ' : name[n];
+	if (!n)
+		dst[0] = '?';
+}
+
+int job_check(const struct brood *b, const struct engine_job *job, struct given *ret)
+{
+	struct brood_job_options options;
+	int r;
+
+	r = options_copy(&options, sizeof options, job->options, offsetof(struct brood_job_options, reserved));
+	if (r < 0)
+		return engine_fail(r, "job options: size is wrong, or a newer header's option is set: use { .size = sizeof options }");
+	r = options_check(&options);
+	if (r < 0)
+		return r;
+	if (!text_callable((const void *)(uintptr_t)job->fn))
+		return engine_fail(-EFAULT, "job %s: %p is not a function that workers have: it must lie in code that was mapped at brood_start() and still is",
+		                   job->name ? job->name : "?", (void *)(uintptr_t)job->fn);
+	options_resolve(b, &options);
+	*ret = (struct given){ .job = job, .options = options, .request_size = BROOD_SIZE_UNKNOWN, .given_ns = now_ns(), .fd = -1 };
+	job_name(ret->name, job->name);
+	return 0;
+}
+
+static int fail_full(const struct brood *b)
+{
+	return engine_fail(-EAGAIN, "%zu jobs are out, as many as the pool has room for (workers + backlog): wait for a verdict, or raise options.backlog",
+	                   b->records_count);
+}
+
+int job_full(struct brood *b)
+{
+	return atomic_load_explicit(&b->out_count, memory_order_relaxed) >= b->records_count ? fail_full(b) : 0;
+}
+
+int job_refused(struct brood *b, int error)
+{
+	if (error != -EAGAIN && error != -EFAULT)
+		return error;
+	engine_lock(b);
+	b->refused++;
+	engine_unlock(b);
+	return error;
+}
+
+void job_handle_init(struct brood_handle *handle, struct brood *b, const struct given *given)
+{
+	memset(handle, 0, sizeof *handle);
+	handle->brood = b;
+	handle->given_ns = given->given_ns;
+	list_init(&handle->calls);
+	memcpy(handle->name, given->name, sizeof handle->name);
+}
+
+static int job_frame(struct frame *f, const struct given *given, uint64_t id)
+{
+	const struct brood_job_options *o = &given->options;
+	struct message_job *m = &frame_begin(f, MESSAGE_JOB)->job;
+
+	m->id = id;
+	m->fn = (uint64_t)(uintptr_t)given->job->fn;
+	m->request_size = given->request_size;
+	m->given_ns = given->given_ns;
+	m->flags = o->flags;
+	m->queue_ms = o->queue_ms;
+	m->run_ms = o->run_ms;
+	m->grace_ms = o->grace_ms;
+	/* A call's request is here: only the library can send it again. */
+	m->retries = given->request_size == BROOD_SIZE_UNKNOWN ? o->retries : 0;
+	m->attempt = given->attempt;
+	m->arg_size = (uint32_t)o->arg_size;
+	memcpy(m->name, given->name, sizeof m->name);
+	f->fds[0] = given->fd;
+	f->fds_count = 1;
+	return o->arg_size ? frame_append(f, o->arg, o->arg_size) : 0;
+}
+
+int job_send(struct brood *b, const struct given *given, struct brood_handle *handle)
+{
+	struct frame f;
+	uint64_t id;
+	int r;
+
+	if (b->state != ENGINE_RUNNING)
+		return engine_fail_stopped();
+	if (b->lost)
+		return engine_fail_gone();
+	r = record_claim(b, handle, &id);
+	if (r < 0)
+		return fail_full(b);
+	r = job_frame(&f, given, id);
+	if (r >= 0)
+		r = out_send(b, &f, id, true);
+	if (r < 0) {
+		record_unclaim(b, id);
+		return out_failed(b, r, "giving a job to the supervisor");
+	}
+	if (handle) {
+		handle->id = id;
+		if (!given->attempt)
+			handle->public_id = id;
+	}
+	if (!given->attempt)
+		b->submitted++;
+	return r;
+}
+
+/* Sends the job and closes the fd when the supervisor has it. On failure the fd is still the caller's. */
+static int job_give(struct brood *b, const struct given *given, struct brood_handle **ret_handle)
+{
+	struct brood_handle *handle = NULL;
+	int r;
+
+	if (ret_handle) {
+		handle = malloc(sizeof *handle);
+		if (!handle)
+			return engine_fail_system(-ENOMEM, "a job's handle");
+		job_handle_init(handle, b, given);
+	}
+	engine_lock(b);
+	r = job_send(b, given, handle);
+	if (r == 1)
+		out_patience(b);
+	engine_unlock(b);
+	if (r < 0) {
+		free(handle);
+		return job_refused(b, r);
+	}
+	if (r == 0)
+		close_fd(given->fd);
+	if (ret_handle)
+		*ret_handle = handle;
+	return 0;
+}
+
+int engine_open(struct brood *b, const struct engine_job *job, int *ret_fd, struct brood_handle **ret_handle)
+{
+	VISIT(visit);
+	struct given given;
+	int fds[2], r;
+
+	r = visit_begin(&visit, b);
+	if (r < 0)
+		return r;
+	if (!ret_fd)
+		return engine_fail(-EINVAL, "brood_open: ret_fd is NULL, nobody could talk to the job");
+	r = job_check(b, job, &given);
+	if (r >= 0)
+		r = job_full(b);
+	if (r < 0)
+		return job_refused(b, r);
+	r = sockets_pair(SOCK_STREAM, fds);
+	if (r < 0)
+		return engine_fail_system(r, "a job's socket pair");
+	given.fd = fds[1];
+	r = job_give(b, &given, ret_handle);
+	if (r < 0) {
+		close_fd(fds[0]);
+		close_fd(fds[1]);
+		return r;
+	}
+	*ret_fd = fds[0];
+	return 0;
+}
+
+static int give_check(int fd)
+{
+	int r = sockets_is_stream_socket(fd);
+
+	switch (r) {
+	case 0:
+	case -ENOTCONN:   /* a client that has gone already: the job reads that, and it is no business of ours */
+		return 0;
+	case -EBADF:
+		return engine_fail(r, "brood_give: fd %d is not open", fd);
+	case -EPROTOTYPE:
+		return engine_fail(r, "brood_give: fd %d is not a connected stream socket (is it a listening or a datagram socket?)", fd);
+	default:
+		return engine_fail(r, "brood_give: fd %d is no socket", fd);
+	}
+}
+
+int engine_give(struct brood *b, const struct engine_job *job, int fd, struct brood_handle **ret_handle)
+{
+	VISIT(visit);
+	struct given given;
+	int r;
+
+	r = visit_begin(&visit, b);
+	if (r < 0)
+		return r;
+	r = give_check(fd);
+	if (r < 0)
+		return r;
+	r = job_check(b, job, &given);
+	if (r >= 0)
+		r = job_full(b);
+	if (r < 0)
+		return job_refused(b, r);
+	given.fd = fd;
+	return job_give(b, &given, ret_handle);
+}
