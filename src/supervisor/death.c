@@ -171,7 +171,7 @@ void death_check(struct slot *slot)
 	if (r == 1)
 		r = process_wait(slot->pid, false, &e);
 	if (r == -ECHILD)                  /* somebody else reaped it: as good as an end, but nobody knows how */
-		e = (struct process_exit){ .code = CLD_KILLED, .status = SIGKILL };
+		e = (struct process_exit){ 0 };
 	else if (r != 1) {
 		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
 		return;

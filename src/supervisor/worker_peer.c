@@ -138,7 +138,7 @@ static void on_finished(struct slot *slot, const struct frame *f)
 		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED, "the pool has recovered: workers do jobs again");
 	if (m->flags & FINISHED_RETIRING)
 		retire(slot, m);
-	else if (slot->dead || slot->kill_signal == SIGKILL)
+	else if (slot->dead || slot->kill_signal == SIGKILL || slot->link.state == SLOT_ENDING)
 		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);   /* not for another job */
 	else
 		slots_move(&s->slots, &slot->link, SLOT_IDLE);
@@ -150,7 +150,7 @@ static void on_finished(struct slot *slot, const struct frame *f)
 
 static void on_escaped(struct slot *slot, const struct frame *f)
 {
-	if (!slot->job || f->escaped.id != slot->job->link.id || f->escaped.how == 0 || f->escaped.how > ESCAPED_THREAD_EXIT)
+	if (!slot->job || f->escaped.id != slot->job->link.id || f->escaped.sequence != slot->sequence || f->escaped.how == 0 || f->escaped.how > ESCAPED_THREAD_EXIT)
 		worker_drop(slot, "left the frame of a job that it does not have");
 	else
 		slot->escaped = f->escaped.how;
@@ -165,7 +165,13 @@ static void on_job_log(struct slot *slot, const struct frame *f)
 	log_relay(slot->supervisor, &line);
 }
 
-/* What came from a worker that is to end: its last words may matter (FINISHED in flight while the stop began), its state does not. */
+/* A worker that is to end: its last words may matter (FINISHED in flight when it was killed), its state does not. */
+static void on_late_finished(struct slot *slot, const struct frame *f)
+{
+	if (slot->job)
+		on_finished(slot, f);
+}
+
 static void on_late(struct slot *slot, const struct frame *f)
 {
 	(void)slot;
@@ -178,7 +184,7 @@ static cell_fn *const cells[SLOT_STATES][4] = {
 	[SLOT_STARTING] = { on_ready, NULL,        NULL,       on_job_log },
 	[SLOT_IDLE]     = { NULL,     NULL,        NULL,       on_job_log },
 	[SLOT_BUSY]     = { NULL,     on_finished, on_escaped, on_job_log },
-	[SLOT_ENDING]   = { on_late,  on_late,     on_late,    on_job_log },
+	[SLOT_ENDING]   = { on_late,  on_late_finished, on_late, on_job_log },
 };
 
 static void handle(struct slot *slot, struct frame *f)
