@@ -311,6 +311,7 @@ static int become_engine(struct start *s, int placeholder, struct brood **ret_br
 	supervisor_leave(s->supervisor);
 	s->supervisor = NULL;
 	shared_keep_engine(&s->shared);
+	title_set("engine");
 	leave_standard_fds(s);
 	environment_forget(s, false);
 	if (r < 0)
