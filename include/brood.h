@@ -290,9 +290,9 @@ BROOD_PUBLIC int brood_wait_ready(struct brood *brood, uint32_t timeout_ms) BROO
  * Ends the pool: no new jobs, drain_ms for those queued and running, then the running ones are cancelled (detail STOPPED) and the queued
  * ones refused (DRAINING); workers get stop_ms to end, then SIGKILL.
  * Returns when every worker has ended and every job has its verdict: 0, or -ETIMEDOUT when the supervisor did not get there within the sum
- * of those times and a second more (the jobs left are then lost). Handles stay valid: their verdicts can still be fetched and must still be
- * released. The engine goes on without a pool; the supervisor ends when the engine does. Not needed before exit(): an engine that ends
- * stops its pool the same way.
+ * of those times and a few seconds more (the jobs left are then lost). Handles stay valid: their verdicts can still be fetched and must
+ * still be released. The engine goes on without a pool; the supervisor ends when the engine does. Not needed before exit(): an engine
+ * that ends stops its pool the same way.
  */
 BROOD_PUBLIC int brood_stop(struct brood *brood) BROOD_NOEXCEPT;
 
@@ -365,7 +365,7 @@ BROOD_PUBLIC uint64_t brood_id(const struct brood_handle *handle) BROOD_NOEXCEPT
  * again. */
 BROOD_PUBLIC int brood_fetch(struct brood_handle *handle, struct brood_verdict *ret_verdict) BROOD_NOEXCEPT;
 
-/* Waits for it: 0, or -ETIMEDOUT. One thread at a time per handle. */
+/* Waits for it: 0, or -ETIMEDOUT. One thread at a time per handle: -EBUSY for another. ret_verdict may be NULL, as in brood_fetch(). */
 BROOD_PUBLIC int brood_wait(struct brood_handle *handle, uint32_t timeout_ms, struct brood_verdict *ret_verdict) BROOD_NOEXCEPT;
 
 /* Gives the handle back; NULL is fine. A job without a verdict goes on, and its verdict is dropped and counted. Always returns NULL. */
