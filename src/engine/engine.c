@@ -21,6 +21,9 @@
 #define STOP_SLACK_MS 1000     /* brood_stop(): beyond drain_ms and stop_ms */
 #define KILL_MS       5000     /* and for thousands of workers to die on a small machine */
 
+static uint32_t load32(const _Atomic uint32_t *p) { return atomic_load_explicit(p, memory_order_relaxed); }
+static uint64_t load64(const _Atomic uint64_t *p) { return atomic_load_explicit(p, memory_order_relaxed); }
+
 static int watch(struct brood *b, int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
@@ -131,11 +134,17 @@ int engine_rearm(struct brood *b)
 
 /* ---- ready ---- */
 
+/* Told by a message, so that a waiter wakes; whether it still holds, the board says. */
+static bool is_degraded(const struct brood *b)
+{
+	return b->degraded && load32(&b->shared.board->degraded);
+}
+
 static bool ready_done(const struct wait *wait)
 {
 	const struct brood *b = wait->brood;
 
-	return b->ready || b->degraded || b->lost || b->state != ENGINE_RUNNING;
+	return b->ready || is_degraded(b) || b->lost || b->state != ENGINE_RUNNING;
 }
 
 int engine_wait_ready(struct brood *b, uint32_t timeout_ms)
@@ -147,6 +156,7 @@ int engine_wait_ready(struct brood *b, uint32_t timeout_ms)
 	if (r < 0)
 		return r;
 	engine_lock(b);
+	channel_read(b, &b->dispatcher, NULL);
 	r = wait_until(&wait);
 	if (r < 0)
 		r = engine_fail(r, "brood_wait_ready: the pool is not ready after %u ms: is worker_init slow? init_ms bounds it", timeout_ms);
@@ -308,9 +318,6 @@ int engine_notify(struct brood *b, uint32_t kind, const char *text)
 }
 
 /* ---- counters ---- */
-
-static uint32_t load32(const _Atomic uint32_t *p) { return atomic_load_explicit(p, memory_order_relaxed); }
-static uint64_t load64(const _Atomic uint64_t *p) { return atomic_load_explicit(p, memory_order_relaxed); }
 
 static uint32_t ms_until(uint64_t when)
 {

@@ -20,13 +20,11 @@ int engine_fetch(struct brood_handle *h, struct brood_verdict *ret)
 
 	if (r < 0)
 		return r;
-	if (!ret)
-		return engine_fail(-EINVAL, "brood_fetch: ret_verdict is NULL");
 	engine_lock(h->brood);
-	if (h->closed)
-		*ret = h->verdict;
-	else
+	if (!h->closed)
 		r = not_yet(h);
+	else if (ret)
+		*ret = h->verdict;
 	engine_unlock(h->brood);
 	return r;
 }
@@ -36,22 +34,31 @@ static bool wait_done(const struct wait *wait)
 	return wait->handle->closed;
 }
 
+/* Under the lock. */
+static int wait_for(struct brood_handle *h, uint32_t timeout_ms)
+{
+	struct wait wait = { .brood = h->brood, .handle = h, .done = wait_done, .until = time_after_ms(now_ns(), timeout_ms) };
+	int r;
+
+	if (h->waited)
+		return engine_fail(-EBUSY, "another thread waits for job %llu %s: one at a time per handle", (unsigned long long)h->public_id, h->name);
+	h->waited = true;
+	r = wait_until(&wait);
+	h->waited = false;
+	return r < 0 ? engine_fail(r, "job %llu %s has no verdict after %u ms", (unsigned long long)h->public_id, h->name, timeout_ms) : 0;
+}
+
 int engine_wait(struct brood_handle *h, uint32_t timeout_ms, struct brood_verdict *ret)
 {
 	VISIT(visit);
-	struct wait wait = { .brood = h->brood, .handle = h, .done = wait_done, .until = time_after_ms(now_ns(), timeout_ms) };
 	int r = visit_begin(&visit, h->brood);
 
 	if (r < 0)
 		return r;
-	if (!ret)
-		return engine_fail(-EINVAL, "brood_wait: ret_verdict is NULL");
 	engine_lock(h->brood);
-	r = wait_until(&wait);
-	if (r == 0)
+	r = wait_for(h, timeout_ms);
+	if (r == 0 && ret)
 		*ret = h->verdict;
-	else
-		r = engine_fail(r, "job %llu %s has no verdict after %u ms", (unsigned long long)h->public_id, h->name, timeout_ms);
 	engine_unlock(h->brood);
 	return r;
 }
@@ -78,7 +85,7 @@ static struct brood_handle *find_call(struct brood *b, uint64_t id)
 	list_for_each_safe(link, tmp, &b->calls) {
 		struct brood_handle *h = container_of(link, struct brood_handle, calls);
 
-		if (h->public_id == id)
+		if (id && h->public_id == id)
 			return h;
 	}
 	return NULL;

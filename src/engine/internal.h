@@ -49,8 +49,8 @@ struct brood_handle {
 	struct waiter *waiter;        /* the thread that sleeps for it, NULL */
 	bool closed;                  /* the verdict is there. Set once, never unset */
 	bool cancelled;               /* between two attempts of a call: no more of them */
-	bool retrying;                /* in brood.calls */
-	struct list calls;
+	bool waited;                  /* a thread is in brood_wait() for it */
+	struct list calls;            /* in brood.calls, if it may be retried */
 	struct brood_verdict verdict;
 	char name[BROOD_NAME_MAX];
 };

@@ -132,9 +132,9 @@ static void bury(struct slot *slot, const struct process_exit *e)
 	if (slot->link.state != SLOT_ENDING)
 		slots_move(&s->slots, &slot->link, SLOT_ENDING);
 	count(slot, e, expected);
-	forget_process(slot);
 	if (slot->job)
 		job_after_death(slot, e);
+	forget_process(slot);
 	slots_move(&s->slots, &slot->link, SLOT_EMPTY);
 	if (slot->ready_ns == 0)
 		degraded_news(s);

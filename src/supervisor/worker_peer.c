@@ -162,7 +162,10 @@ static void on_job_log(struct slot *slot, const struct frame *f)
 
 	line.level = f->job_log.level >= BROOD_ERR && f->job_log.level <= BROOD_DEBUG ? f->job_log.level : BROOD_NOTICE;
 	memcpy(line.text, f->job_log.text, sizeof f->job_log.text);
-	log_relay(slot->supervisor, &line);
+	if (slot->job)
+		log_relay(slot->supervisor, &line);
+	else                           /* the worker itself: in a crash loop it repeats */
+		slot_log(slot, (enum brood_level)line.level, BROOD_EVENT_JOB_LOG, "worker %u: %s", slot->number, line.text);
 }
 
 /* A worker that is to end: its last words may matter (FINISHED in flight when it was killed), its state does not. */

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,7 +19,7 @@ TestSuite(lifetime, .timeout = 300);
 extern char **environ;
 static struct brood *brood;
 
-struct shared_words { atomic_int supervisor, engine, ready, kind, delay_us; };
+struct shared_words { atomic_int supervisor, engine, ready; };
 static struct shared_words *words(void) { return case_shared(); }
 
 static void quiet(void *context, const struct brood_log *log)
@@ -42,7 +41,8 @@ static pid_t spawn_it(char *const argv[])
 
 static void make_child(int kind)
 {
-	char *const sleeper[] = { (char *)"sleep", (char *)"99", NULL }, *const timeouter[] = { (char *)"timeout", (char *)"99", (char *)"sleep", (char *)"99", NULL };
+	static char sleep_[] = "sleep", timeout_[] = "timeout", long_[] = "99";
+	char *const sleeper[] = { sleep_, long_, NULL }, *const timeouter[] = { timeout_, long_, sleep_, long_, NULL };
 	pid_t pid;
 
 	switch (kind) {
@@ -137,7 +137,6 @@ static void busy_life(void)
 {
 	struct brood_options options = { .size = sizeof options, .workers = 4, .log = quiet };
 
-	case_done();
 	if (brood_start(&options, &brood) < 0)
 		return;
 	for (int i = 0; i < 200; i++)
@@ -145,9 +144,11 @@ static void busy_life(void)
 	brood_stop(brood);
 }
 
+static long delay_us;
+
 static void after_a_while(pid_t case_pid)
 {
-	struct timespec delay = { .tv_nsec = atomic_load(&words()->delay_us) * 1000L };
+	struct timespec delay = { .tv_nsec = delay_us * 1000L };
 
 	nanosleep(&delay, NULL);                       /* the moment is what is under test: any will do */
 	kill(case_pid, SIGKILL);
@@ -160,9 +161,11 @@ Test(lifetime, supervisor_killed_at_any_moment)
 	for (int i = 0; i < 60; i++) {
 		struct case_options options = { .body = busy_life, .timeout_ms = 20000, .settle_ms = 1000, .outside = after_a_while };
 
-		report_create();
-		atomic_store(&words()->delay_us, (int)((unsigned)rand_r(&seed) % 40000));
-		case_orphaned(&options);
+		struct case_result result;
+
+		delay_us = (long)((unsigned)rand_r(&seed) % 40000);
+		case_try(&options, &result);
+		cr_assert(!result.expired && result.left == 0 && result.failures == 0, "round %d, %ld us: %d left; %s", i, delay_us, result.left, result.text);
 	}
 }
 
@@ -225,12 +228,13 @@ static void engines_orphan(void)
 	brood = pool_start_workers(2);
 	pid = fork();
 	if (pid == 0) {
-		*orphan = fork();
-		if (*orphan == 0) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		pid_t grandchild = fork();
+
+		if (grandchild == 0) {
 			for (;;)
 				pause();
 		}
+		*orphan = grandchild;
 		_exit(0);
 	}
 	waitpid(pid, NULL, 0);

@@ -327,7 +327,6 @@ static void pid_1_engine(void)
 	}
 	waitpid(child, NULL, 0);
 	CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
-	case_done();
 	raise(SIGKILL);
 }
 static void pid_1(void)

@@ -22,7 +22,8 @@ static int exits_3(struct brood_job *job) { (void)job; exit(3); }
 static int exits_raw(struct brood_job *job) { (void)job; _exit(9); }
 static int aborts(struct brood_job *job) { (void)job; abort(); }
 static int asserts(struct brood_job *job) { assert(job == NULL); return 0; }
-static int segfaults(struct brood_job *job) { (void)job; *(volatile int *)8 = 1; return 0; }
+static volatile int *volatile nowhere;
+static int segfaults(struct brood_job *job) { (void)job; *nowhere = 1; return 0; }
 static int divides(struct brood_job *job) { raise(SIGFPE); (void)job; return 0; }
 static int killed(struct brood_job *job) { (void)job; kill(getpid(), SIGKILL); return 0; }
 static int jumps(struct brood_job *job) { (void)job; longjmp(before_start, 1); }

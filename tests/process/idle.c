@@ -1,0 +1,144 @@
+/*
+ * idle.c - law 8: no wake-up without a reason. A process that does nothing is blocked in one system call and is not scheduled, so the kernel's count of its voluntary context switches stands still. That
+ * needs no tracer, and a loaded machine changes nothing in it. (What the one call is, strace shows: brood-load --idle.)
+ *
+ * The pool has had work, a crash and a stray before, so that every timer that such things set has been set. What is measured is everybody: supervisor, guard, workers, and the engine, which is blocked in
+ * poll() on brood_fd(). The one who measures is a child of the engine.
+ */
+#include "../helpers/pool.h"
+
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+TestSuite(idle, .timeout = 120);
+
+#define WORKERS  3
+#define CALM_MS  2500     /* longer than any pause after work: the sweep's, healthy_ms */
+#define WATCH_MS 4000
+
+struct watched { const char *what; pid_t pid; uint64_t switches; };
+struct everybody { struct watched who[WORKERS + 3]; size_t count; };
+
+static uint64_t switches_of(pid_t pid)
+{
+	char path[64], line[128];
+	uint64_t n = UINT64_MAX;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	CHECK_MSG(file, "%d is gone", (int)pid);
+	while (fgets(line, sizeof line, file))
+		if (sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &n) == 1)
+			break;
+	fclose(file);
+	CHECK(n != UINT64_MAX);
+	return n;
+}
+
+static void watch(struct everybody *e, const char *what, pid_t pid)
+{
+	CHECK_MSG(pid > 0, "%s", what);
+	e->who[e->count++] = (struct watched){ .what = what, .pid = pid };
+}
+
+/* Who has been awake in that time; NULL: nobody. */
+static const struct watched *awake_within(struct everybody *e, int ms)
+{
+	const struct watched *awake = NULL;
+
+	for (size_t i = 0; i < e->count; i++)
+		e->who[i].switches = switches_of(e->who[i].pid);
+	poll(NULL, 0, ms);
+	for (size_t i = 0; i < e->count; i++)
+		if (switches_of(e->who[i].pid) != e->who[i].switches)
+			awake = &e->who[i];
+	return awake;
+}
+
+static void measure(pid_t engine)
+{
+	struct everybody e = { .count = 0 };
+	pid_t supervisor = proc_parent(engine), workers[WORKERS];
+	const struct watched *awake;
+
+	watch(&e, "the supervisor", supervisor);
+	watch(&e, "the engine", engine);
+	watch(&e, "the guard", proc_guard(supervisor));
+	CHECK_EQ(proc_workers(supervisor, workers, WORKERS), WORKERS);
+	for (int i = 0; i < WORKERS; i++)
+		watch(&e, "a worker", workers[i]);
+	CHECK(WAIT_UNTIL(!awake_within(&e, CALM_MS), 40000));
+	awake = awake_within(&e, WATCH_MS);
+	if (awake)
+		FAIL("%s (pid %d) woke up %" PRIu64 " times with nothing to do", awake->what, (int)awake->pid, switches_of(awake->pid) - awake->switches);
+}
+
+static int job_crash(struct brood_job *job)
+{
+	(void)job;
+	raise(SIGKILL);
+	return 0;
+}
+
+static int job_leaves_a_child(struct brood_job *job)
+{
+	(void)job;
+	if (fork() == 0) {
+		setsid();
+		pause();
+	}
+	return 0;
+}
+
+static void silent(void *context, const struct brood_log *log)
+{
+	(void)context;
+	note("log: %s", log->text);
+}
+
+/* The engine has nothing to do until the measuring child ends and its end of the pipe with it. */
+static void sleep_in_poll(struct brood *brood, int pipe_fd)
+{
+	struct pollfd fds[2] = { { .fd = brood_fd(brood), .events = POLLIN }, { .fd = pipe_fd, .events = POLLIN } };
+
+	while (!fds[1].revents) {
+		CHECK(poll(fds, 2, -1) > 0 || errno == EINTR);
+		if (fds[0].revents)
+			CHECK(brood_dispatch(brood) >= 0);
+	}
+}
+
+static void nothing_to_do(void)
+{
+	struct brood_options options = { .workers = WORKERS, .log = silent, .flags = BROOD_NO_CORE };
+	struct brood *brood = pool_start(&options);
+	pid_t engine = getpid(), child;
+	int ends[2], status;
+
+	CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
+	CHECK_EQ(POOL_CALL(brood, job_crash).outcome, BROOD_CRASHED);
+	CHECK_EQ(POOL_CALL(brood, job_leaves_a_child).outcome, BROOD_DONE);
+	CHECK(WAIT_UNTIL(brood_dispatch(brood) >= 0 && pool_full(brood), 20000));
+	CHECK_EQ(pipe(ends), 0);
+	child = fork();
+	CHECK(child >= 0);
+	if (child == 0) {
+		close(ends[0]);
+		measure(engine);
+		_exit(0);
+	}
+	close(ends[1]);
+	sleep_in_poll(brood, ends[0]);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+	pool_stop(brood);
+}
+
+Test(idle, nobody_wakes_up) { case_run(nothing_to_do, 80000); }
