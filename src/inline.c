@@ -162,6 +162,7 @@ static int run_init(struct run *run, struct inline_brood *b, const struct engine
 	struct brood_job_options o;
 	int r = check_open(b, call);
 
+	memset(run, 0, sizeof *run);
 	if (r < 0)
 		return r;
 	if (!job->fn)
@@ -170,7 +171,6 @@ static int run_init(struct run *run, struct inline_brood *b, const struct engine
 		return fail(-EINVAL, call, "options.size is wrong: set it, { .size = sizeof options }");
 	if (o.arg_size > BROOD_ARG_MAX || (o.arg_size > 0 && !o.arg))
 		return fail(-EINVAL, call, "options.arg_size is more than BROOD_ARG_MAX, or arg is NULL: send larger arguments as the request");
-	memset(run, 0, sizeof *run);
 	list_init(&run->link);
 	run->brood = b;
 	run->fn = job->fn;
