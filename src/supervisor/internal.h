@@ -60,6 +60,7 @@ struct slot {
 	uint32_t escaped;
 	uint64_t word_before;         /* the desk word that the condemning swap replaced */
 	bool condemned, protocol, stuck, retiring;
+	bool unwatched;               /* its pidfd could not be watched: a failed birth, not a death */
 	bool dead;                    /* it has ended; what its channel still holds is being read */
 	int kill_signal;
 	const char *end_reason;       /* for the log: why Brood ended it; NULL: it did not */

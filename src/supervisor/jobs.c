@@ -113,10 +113,16 @@ static void enqueue(struct supervisor *s, struct job *job, bool front)
 	timer_set(&s->loop, &job->queue_timer, time_after_ms(MIN(job->message.given_ns, now_ns()), job->message.queue_ms));
 }
 
+/* Degraded, and nobody there who might do it after all. A worker that is ready gets jobs: doing one is what ends the pool's being degraded. */
+static bool jobs_hopeless(const struct supervisor *s)
+{
+	return s->backoff.degraded && s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY] == 0;
+}
+
 void job_again(struct supervisor *s, struct job *job)
 {
 	cut_from_slot(job);
-	if (s->backoff.degraded)
+	if (jobs_hopeless(s))
 		job_refuse(s, job, BROOD_DETAIL_DEGRADED);
 	else if (s->halt.phase >= HALT_CANCEL)
 		job_refuse(s, job, BROOD_DETAIL_DRAINING);
@@ -152,7 +158,7 @@ void job_accept(struct supervisor *s, struct frame *f)
 		job_refuse(s, job, BROOD_DETAIL_FD_LOST);
 	else if (stop_refusing(s))
 		job_refuse(s, job, BROOD_DETAIL_DRAINING);
-	else if (s->backoff.degraded)
+	else if (jobs_hopeless(s))
 		job_refuse(s, job, BROOD_DETAIL_DEGRADED);
 	else
 		enqueue(s, job, false);

@@ -47,7 +47,7 @@ static void forget_former(struct slot *slot)
 	slot->escaped = 0;
 	slot->kill_signal = 0;
 	slot->end_reason = NULL;
-	slot->has_finished = slot->condemned = slot->protocol = slot->stuck = slot->retiring = slot->dead = false;
+	slot->has_finished = slot->condemned = slot->protocol = slot->stuck = slot->retiring = slot->unwatched = slot->dead = false;
 	slot->channel_ended = slot->paused = false;
 	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->word, DESK_WORD(slot->sequence, DESK_FREE));
 }
@@ -64,18 +64,30 @@ static void init_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 	worker_to_ending(slot, now + RETRY_MS * NS_PER_MS);
 }
 
-static int born(struct slot *slot, int channel_fd)
+static void spawn_failed(struct supervisor *s, int error, uint64_t now)
+{
+	backoff_spawn_failed(&s->backoff, now);
+	atomic_fetch_add_explicit(&s->board->spawn_failures, 1, memory_order_relaxed);
+	plain_log(s, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED, "no worker could be made: %s; %u of %u are there; trying again%s", strerror(-error),
+	          s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY], s->options->workers,
+	          error == -EAGAIN ? " (look at pids.max, TasksMax and RLIMIT_NPROC)" : "");
+}
+
+static void born(struct slot *slot, int channel_fd)
 {
 	struct supervisor *s = slot->supervisor;
 	uint64_t now = now_ns();
+	int r = 0;
 
 	slots_move(&s->slots, &slot->link, SLOT_STARTING);
 	atomic_fetch_add_explicit(&s->board->spawned, 1, memory_order_relaxed);
 	slot->timer.on = init_time_up;
 	timer_set(&s->loop, &slot->timer, time_after_ms(now, s->options->init_ms));
-	if (slot->pidfd >= 0 && loop_add(&s->loop, &slot->death, slot->pidfd, EPOLLIN, death_readable) < 0) {
+	if (slot->pidfd >= 0 && (r = loop_add(&s->loop, &slot->death, slot->pidfd, EPOLLIN, death_readable)) < 0) {
+		slot->unwatched = true;
 		worker_kill(slot, SIGKILL, "it could not be watched");
 		worker_to_ending(slot, now + RETRY_MS * NS_PER_MS);
+		spawn_failed(s, r, now);
 	}
 	slot->channel.fd = -1;
 	if (loop_add(&s->loop, &slot->channel, channel_fd, EPOLLIN, worker_readable) < 0) {
@@ -83,7 +95,6 @@ static int born(struct slot *slot, int channel_fd)
 		slot->paused = true;
 		supervisor_retry_later(s);
 	}
-	return 0;
 }
 
 static int spawn_one(struct supervisor *s)
@@ -109,7 +120,8 @@ static int spawn_one(struct supervisor *s)
 	}
 	slot->pid = pid;
 	slot->pidfd = pidfd;
-	return born(slot, pair[0]);
+	born(slot, pair[0]);
+	return 0;
 }
 
 static bool wanted(struct supervisor *s)
@@ -119,15 +131,6 @@ static bool wanted(struct supervisor *s)
 	if (s->halt.phase == HALT_NONE)
 		return !s->engine.ended;
 	return s->halt.phase == HALT_DRAIN && s->records.queued > 0;
-}
-
-static void spawn_failed(struct supervisor *s, int error, uint64_t now)
-{
-	backoff_spawn_failed(&s->backoff, now);
-	atomic_fetch_add_explicit(&s->board->spawn_failures, 1, memory_order_relaxed);
-	plain_log(s, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED, "no worker could be made: %s; %u of %u are there; trying again%s", strerror(-error),
-	          s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY], s->options->workers,
-	          error == -EAGAIN ? " (look at pids.max, TasksMax and RLIMIT_NPROC)" : "");
 }
 
 void spawn_timer_fired(struct loop *loop, struct timer *timer, uint64_t now)

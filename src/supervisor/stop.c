@@ -77,6 +77,7 @@ static void finished(struct supervisor *s)
 		death_reap_strays(s);
 		s->loop.stop = true;
 	} else if (s->stop_asked) {
+		log_flush_folds(s);     /* while the engine's callback still listens: later they would go to stderr past it */
 		s->stopped_pending = engine_tell(s, MESSAGE_STOPPED) < 0;
 		s->stop_asked = s->stopped_pending;
 	}

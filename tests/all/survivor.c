@@ -78,7 +78,8 @@ static int calm(struct brood *brood)
 			continue;
 		}
 		brood_verdict_format(&v, line, sizeof line);
-		fprintf(stderr, "survivor: %s\n", line);
+		if (i - done < 3)
+			fprintf(stderr, "survivor: %s\n", line);
 	}
 	return done == 100 ? 0 : 1;
 }
