@@ -65,8 +65,11 @@ static void job_after_death(struct slot *slot, const struct process_exit *e)
 static void say(struct slot *slot, const struct process_exit *e, bool planned)
 {
 	bool by_signal = e->code == CLD_KILLED || e->code == CLD_DUMPED;
+	bool as_planned = planned && (by_signal ? e->status == slot->kill_signal : e->status == 0);
 	char name[16], how[64], what[BROOD_NAME_MAX + 48] = "";
 
+	if (as_planned)
+		return;                /* a normal stop is silent; a retirement was told when it began */
 	if (by_signal)
 		snprintf(how, sizeof how, "by %s%s", signals_name(e->status, name), e->code == CLD_DUMPED ? " (core dumped)" : "");
 	else
@@ -75,7 +78,7 @@ static void say(struct slot *slot, const struct process_exit *e, bool planned)
 		snprintf(what, sizeof what, " in %s, job %" PRIu64, slot->job->message.name, slot->job->link.id);
 	else
 		snprintf(what, sizeof what, slot->ready_ns ? " while idle" : " before it was ready");
-	slot_log(slot, planned ? BROOD_INFO : slot->kill_signal ? BROOD_NOTICE : BROOD_WARNING, BROOD_EVENT_WORKER_DIED, "worker %u (pid %d) ended %s%s%s%s", slot->number, slot->pid, how, what,
+	slot_log(slot, slot->kill_signal ? BROOD_NOTICE : BROOD_WARNING, BROOD_EVENT_WORKER_DIED, "worker %u (pid %d) ended %s%s%s%s", slot->number, slot->pid, how, what,
 	         slot->end_reason ? ": " : "", slot->end_reason ? slot->end_reason : "");
 }
 
@@ -185,8 +188,10 @@ void death_readable(struct loop *loop, struct source *source, uint32_t events)
 
 	(void)events;
 	death_check(slot);
-	if (slot->pid > 0)              /* waitid failed for now: do not spin on a readable pidfd */
+	if (slot->pid > 0) {            /* waitid failed for now, or a debugger has it first: look again, but do not spin on a readable pidfd */
 		loop_remove(loop, &slot->death);
+		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
+	}
 }
 
 /* ---- strays ---- */

@@ -166,6 +166,8 @@ void engine_death(struct loop *loop, struct source *source, uint32_t events)
 
 	(void)events;
 	engine_check(s);
-	if (!s->engine.ended)
-		loop_remove(loop, source);   /* waitid failed for now: engine_resume looks again */
+	if (!s->engine.ended) {              /* waitid failed for now, or a debugger has it first: engine_resume looks again */
+		loop_remove(loop, source);
+		supervisor_retry_later(s);
+	}
 }

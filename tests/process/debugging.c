@@ -1,0 +1,93 @@
+/* debugging.c - BROOD_DEBUGGING: who stands under a debugger is not killed by deadlines; keep_signals: a handler that was there at the start reports from a job. */
+#include "../helpers/pool.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+TestSuite(debugging, .timeout = 120);
+
+static void quiet(void *context, const struct brood_log *log)
+{
+	(void)context;
+	note("log: %s", log->text);
+}
+
+static void stopped_worker(void)
+{
+	struct brood_options options = { .workers = 1, .flags = BROOD_DEBUGGING, .run_ms = 50, .log = quiet };
+	struct brood *brood = pool_start(&options);
+	struct brood_handle *h;
+	struct brood_verdict v;
+	pid_t worker = pool_ask_pid(brood);
+	int fd;
+
+	kill(worker, SIGSTOP);
+	CHECK(WAIT_UNTIL(proc_state(worker) == 'T', 5000));
+	CHECK_EQ(brood_open(brood, job_nothing, NULL, &fd, &h), 0);
+	CHECK_EQ(brood_wait(h, 500, &v), -ETIMEDOUT);  /* ten times its deadline */
+	CHECK(proc_alive(worker));
+	kill(worker, SIGCONT);
+	CHECK_EQ(brood_wait(h, 10000, &v), 0);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	CHECK_EQ(v.pid, worker);
+	brood_release(h);
+	close(fd);
+	pool_stop(brood);
+}
+Test(debugging, stopped_worker_is_spared) { case_run(stopped_worker, 30000); }
+
+static void without_it(void)
+{
+	struct brood_options options = { .workers = 1, .run_ms = 50, .log = quiet };
+	struct brood *brood = pool_start(&options);
+	struct brood_verdict v;
+	struct brood_handle *h;
+	pid_t worker = pool_ask_pid(brood);
+	int fd;
+
+	kill(worker, SIGSTOP);
+	CHECK(WAIT_UNTIL(proc_state(worker) == 'T', 5000));
+	CHECK_EQ(brood_open(brood, job_nothing, NULL, &fd, &h), 0);
+	CHECK_EQ(brood_wait(h, 10000, &v), 0);
+	CHECK_EQ(v.outcome, BROOD_TIMED_OUT);
+	CHECK(!v.started);
+	brood_release(h);
+	close(fd);
+	pool_stop(brood);
+}
+Test(debugging, otherwise_it_is_not) { case_run(without_it, 30000); }
+
+/* ---- handlers that stay ---- */
+
+static void reporter(int sig)
+{
+	atomic_uint *reports = case_shared();
+
+	atomic_fetch_add(reports, 1);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static volatile int *volatile nowhere;
+static int segfaults(struct brood_job *job) { (void)job; return *nowhere; }
+
+static void kept_handlers(void *keep)
+{
+	const int signals[] = { SIGSEGV };
+	struct brood_options options = { .workers = 1, .keep_signals = keep ? signals : NULL, .keep_signals_count = keep ? 1 : 0, .log = quiet };
+	struct brood *brood;
+	struct brood_verdict v;
+
+	signal(SIGSEGV, reporter);
+	brood = pool_start(&options);
+	v = POOL_CALL(brood, segfaults);
+	CHECK_EQ(v.outcome, BROOD_CRASHED);
+	CHECK_EQ(v.signal, SIGSEGV);
+	CHECK_EQ(atomic_load((atomic_uint *)case_shared()), keep ? 1 : 0);
+	pool_stop(brood);
+}
+Test(debugging, kept_handlers_report) { case_run_with(kept_handlers, (void *)1, 20000); case_run_with(kept_handlers, NULL, 20000); }
