@@ -20,6 +20,7 @@
 
 #define STOP_SLACK_MS 1000     /* brood_stop(): beyond drain_ms and stop_ms */
 #define KILL_MS       5000     /* and for thousands of workers to die on a small machine */
+#define STATUS_MAX    200      /* bytes of a status for systemd */
 
 static uint32_t load32(const _Atomic uint32_t *p) { return atomic_load_explicit(p, memory_order_relaxed); }
 static uint64_t load64(const _Atomic uint64_t *p) { return atomic_load_explicit(p, memory_order_relaxed); }
@@ -156,7 +157,7 @@ int engine_wait_ready(struct brood *b, uint32_t timeout_ms)
 	if (r < 0)
 		return r;
 	engine_lock(b);
-	channel_read(b, &b->dispatcher, NULL);
+	channel_read(b, NULL, NULL);       /* what is known already may have a different answer by now */
 	r = wait_until(&wait);
 	if (r < 0)
 		r = engine_fail(r, "brood_wait_ready: the pool is not ready after %u ms: is worker_init slow? init_ms bounds it", timeout_ms);
@@ -223,9 +224,11 @@ int engine_stop(struct brood *b)
 	r = b->lost ? 0 : stop_ask(b);
 	if (r >= 0 || !b->lost)
 		r = wait_until(&wait);
+	stop_finish(b);
 	if (r < 0)
 		r = engine_fail(-ETIMEDOUT, "brood_stop: the supervisor did not say within drain_ms + stop_ms that all has ended: is it stopped?");
-	stop_finish(b);
+	else if (!b->stopped)
+		r = engine_fail_gone();
 	engine_unlock(b);
 	return r < 0 ? r : 0;
 }
@@ -246,19 +249,18 @@ static int init_data_check(const void *data, size_t size, const int *fds, size_t
 /* A version that waits for room is not worth sending any more once there is a newer one. */
 static int init_data_send(struct brood *b, struct frame *f)
 {
-	struct out *older = out_find(b, MESSAGE_INIT_DATA);
 	int r;
 
 	if (b->state != ENGINE_RUNNING)
 		return engine_fail_stopped();
-	if (older)
-		out_drop(b, older);
 	f->init_data.version = b->init_version + 1;
 	r = out_send(b, f, 0, false);
 	if (r < 0)
 		return out_failed(b, r, "sending init data to the supervisor");
-	if (r == 1)
+	if (r == 1) {
+		out_drop_older(b);
 		out_patience(b);
+	}
 	return (int)++b->init_version;
 }
 
@@ -291,6 +293,35 @@ int engine_set_init_data(struct brood *b, const void *data, size_t size, const i
 
 /* ---- what the service manager shall be told ---- */
 
+static void notify_frame(struct frame *f, uint32_t kind, const char *text)
+{
+	struct message_notify *m = &frame_begin(f, MESSAGE_NOTIFY)->notify;
+
+	m->kind = kind;
+	for (size_t i = 0; text && text[i] && i < STATUS_MAX; i++)
+		m->text[i] = (unsigned char)text[i] < ' ' ? ' ' : text[i];   /* a newline would begin another assignment */
+}
+
+static int notify_send(struct brood *b, struct frame *f)
+{
+	bool ready = f->notify.kind == NOTIFY_READY;
+	int r;
+
+	if (b->state != ENGINE_RUNNING)
+		return engine_fail_stopped();
+	if (ready && b->ready_said)
+		return 0;
+	r = out_send(b, f, 0, false);
+	if (r < 0)
+		return out_failed(b, r, "telling the supervisor");
+	b->ready_said |= ready;
+	if (r == 1) {
+		out_drop_older(b);
+		out_patience(b);
+	}
+	return 0;
+}
+
 int engine_notify(struct brood *b, uint32_t kind, const char *text)
 {
 	VISIT(visit);
@@ -299,22 +330,11 @@ int engine_notify(struct brood *b, uint32_t kind, const char *text)
 
 	if (r < 0)
 		return r;
-	frame_begin(&f, MESSAGE_NOTIFY);
-	f.notify.kind = kind;
-	for (size_t i = 0; text && text[i] && i < 200; i++)
-		f.notify.text[i] = (unsigned char)text[i] < ' ' ? ' ' : text[i];
+	notify_frame(&f, kind, text);
 	engine_lock(b);
-	if (b->state != ENGINE_RUNNING) {
-		r = engine_fail_stopped();
-	} else if (!out_find(b, MESSAGE_NOTIFY) || kind == NOTIFY_READY) {   /* one status that waits is enough */
-		r = kind == NOTIFY_READY && b->ready_said ? 0 : out_send(b, &f, 0, false);
-		if (r < 0)
-			r = out_failed(b, r, "telling the supervisor");
-		else if (kind == NOTIFY_READY)
-			b->ready_said = true;
-	}
+	r = notify_send(b, &f);
 	engine_unlock(b);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 /* ---- counters ---- */

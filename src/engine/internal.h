@@ -144,7 +144,7 @@ int out_send(struct brood *b, struct frame *f, uint64_t job, bool owned);
 int out_failed(struct brood *b, int error, const char *what);          /* after that: sees whether the supervisor is gone, sets the text, returns the errno to give */
 void out_flush(struct brood *b);
 void out_drop(struct brood *b, struct out *out);
-struct out *out_find(struct brood *b, uint8_t type);
+void out_drop_older(struct brood *b);                                  /* init data and status: only the newest is worth sending. Looks at what was queued last */
 bool out_due(const struct brood *b);                                   /* OUT_LATER and the time has come */
 void out_watch(struct brood *b);                                       /* make the epoll watch for what is needed */
 void out_patience(struct brood *b);                                    /* waits a little for room, unless somebody polls brood_fd() */

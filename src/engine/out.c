@@ -29,15 +29,31 @@ void out_drop(struct brood *b, struct out *out)
 		b->out_state = OUT_OPEN;
 }
 
-struct out *out_find(struct brood *b, uint8_t type)
+/* Init data, or a status. READY is said once and must not be lost. */
+static bool out_replaces(const struct out *newer, const struct out *older)
 {
+	const size_t kind = offsetof(struct frame, notify.kind);
+	uint32_t a, b;
+
+	if (newer->type != older->type || newer == older || newer->job)
+		return false;
+	if (newer->type != MESSAGE_NOTIFY)
+		return newer->type == MESSAGE_INIT_DATA;
+	memcpy(&a, newer->bytes + kind, sizeof a);
+	memcpy(&b, older->bytes + kind, sizeof b);
+	return a == b;
+}
+
+void out_drop_older(struct brood *b)
+{
+	const struct out *newest = list_empty(&b->out) ? NULL : container_of(b->out.prev, struct out, link);
+
 	list_for_each_safe(link, tmp, &b->out) {
 		struct out *out = container_of(link, struct out, link);
 
-		if (out->type == type)
-			return out;
+		if (out_replaces(newest, out))
+			out_drop(b, out);
 	}
-	return NULL;
 }
 
 static void out_wait(struct brood *b, int error)
