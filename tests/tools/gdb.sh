@@ -23,15 +23,24 @@ def children(what):
         except OSError:
             pass
     return found
-until = time.time() + 30
-while len(children("worker")) < 2 and time.time() < until:
-    time.sleep(0.02)
+def wait_for_workers():
+    until = time.time() + 30
+    while len(children("worker")) < 2 and time.time() < until:
+        time.sleep(0.02)
+wait_for_workers()
 print("ENGINE %d" % engine.pid)
 gdb.execute("brood-processes")
 gdb.execute("brood-worker %d" % children("worker")[0])
 print("WORKER %d" % gdb.selected_inferior().pid)
 gdb.execute("backtrace 3")
 gdb.execute("detach")
+doomed = children("worker")[1]
+gdb.execute("brood-worker %d" % doomed)
+gdb.execute("kill")
+while doomed in children("worker"):
+    time.sleep(0.02)
+wait_for_workers()
+print("REPLACED %d" % len(children("worker")))
 gdb.execute("inferior %d" % engine.num)
 gdb.execute("delete")
 gdb.execute("signal SIGTERM")
@@ -44,6 +53,8 @@ ok $? "gdb follows the engine"
 ok $? "brood-processes"
 grep -q '^WORKER [1-9]' out
 ok $? "brood-worker"
+grep -q '^REPLACED 2' out
+ok $? "a worker that gdb killed is replaced"
 grep -q 'exited normally' out
 ok $? "the engine runs to its end"
 [ "$(left "$program")" -eq 0 ]
