@@ -38,8 +38,6 @@ check_throw() {
 	grep -q '^84 / 2: "42" (.*: done' out && grep -q '^84 / 0: "division by zero" (.*: failed' out &&
 		grep -q '^careless: "" (.*: crashed, SIGABRT' out && grep -q '^84 / 2, again: "42" (.*: done' out
 	ok $? "throw: what it says"
-	! grep -q '^throw: ' err
-	ok $? "throw: nothing reached the catch around the start"
 }
 
 start_server() {        # start_server OPTIONS...: sets server and port

@@ -38,7 +38,7 @@ ok "$bad" "$runs runs with $killed kills: as grep"
 ok $? "workers were killed"
 
 printf '%s\n' the '[0-9]{4}' '.*{10,}{10,}{10,}{10,}{10,}' '^$' '(' >patterns
-timeout 120 "$program" -E -c -w 4 --kill-rate 100 -f patterns text >rows 2>err
+timeout 120 "$program" -E -c -w 16 -T 60000 --kill-rate 50 -f patterns text >rows 2>err
 printf '%s\n' "$(grep -c the text)" "$(grep -cE '[0-9]{4}' text)" "crashed, SIGSEGV in compile" "$(grep -c '^$' text)" 'Unmatched ( or \(' >expected
 cut -f 1 rows >out
 cmp -s expected out && [ "$(said 'verdicts lost')" = 0 ]

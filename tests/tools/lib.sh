@@ -7,7 +7,8 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/brood-test.XXXXXX") || exit 99
 tests=0 failures=0
 trap 'rm -rf "$folder"' EXIT
 
-ok() {          # ok CODE NAME: passed if CODE is 0
+ok() {          # ok CODE NAME: passed if CODE is 0. The name may have several lines, TAP has one
+	set -- "$1" "$(tr '\n' ' ' <<<"$2")"
 	tests=$((tests + 1))
 	if [ "$1" -eq 0 ]; then
 		echo "ok $tests - $2"

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRIES 200
+#define RETRIES 1000
 #define QUEUE_MS 120000
 
 struct request {

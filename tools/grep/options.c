@@ -25,7 +25,7 @@ static const char help_text[] =
 	"  -f PATTERNS     a file of patterns, one a line; - is standard input\n"
 	"  -f with -c      a row a pattern: how many lines of all files match it, or what became of its worker; a tab; the pattern\n"
 	"  -w WORKERS      1 to 10000; unless given, one a CPU\n"
-	"  -T MS           how long a worker may search in one piece of a file (at most 1 MiB or one line); 2000\n"
+	"  -T MS           how long a worker may search in one piece of a file (100 KB, or one line); 2000\n"
 	"  --in-process    without workers: what falls takes the program with it\n"
 	"  --kill-rate N   kills N workers a second, picked at random; says on stderr how many. The output is the same\n"
 	"  --help, --version\n"

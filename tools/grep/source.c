@@ -5,6 +5,8 @@
  * first NUL stands (or at once, if it has a hole), and lines that ended in earlier blocks were printed as text by then. The same
  * is done here: reads of regular files begin at multiples of BLOCK, and a chunk never mixes text and binary.
  *
+ * A chunk is one block, for a search in it should be short: it is what is lost, and done again, when a worker is killed.
+ *
  * A pipe or terminal gives a chunk whenever a read brought a whole line, so that output does not wait for input.
  */
 #define _GNU_SOURCE
@@ -19,7 +21,6 @@
 #include <unistd.h>
 
 #define BLOCK (96 * 1024)
-#define CHUNK (10 * BLOCK)
 #define LINE_MAX_SIZE (512u << 20)
 
 struct source {
@@ -249,7 +250,7 @@ static struct chunk *cut(struct source *source, size_t size, bool binary, bool l
 	size_t rest = chunk->size - size;
 	uint32_t lines = count_lines(source, size);
 	source->carry = NULL;
-	carry_reserve(source, rest > CHUNK ? rest + BLOCK : CHUNK + BLOCK);
+	carry_reserve(source, rest + 2 * BLOCK);
 	memcpy(source->carry->text, chunk->text + size, rest);
 	source->carry->size = (uint32_t) rest;
 	chunk = must_alloc(chunk, sizeof *chunk + size);
@@ -301,7 +302,7 @@ static struct chunk *cut_at_block(struct source *source, size_t block)
 			return text;
 		carry = source->carry;
 	}
-	if (carry->size < CHUNK && source->regular)
+	if (carry->size < BLOCK && source->regular)
 		return NULL;
 	size_t end = lines_end(source, carry->size);
 	return end ? cut(source, end, source->binary, false) : NULL;
@@ -314,7 +315,7 @@ struct chunk *source_next(struct source *source)
 			return NULL;
 		if (source->file->finished && source->carry)
 			source->carry->size = 0;
-		carry_reserve(source, CHUNK + BLOCK);
+		carry_reserve(source, 2 * BLOCK);
 		carry_reserve(source, source->carry->size + BLOCK);
 		ssize_t n = source->file->finished ? 0 : read_block(source);
 		if (n < 0 || source->carry->size > LINE_MAX_SIZE) {
