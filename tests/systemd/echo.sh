@@ -9,7 +9,9 @@ outside() {
 	[ "$(id -u)" -eq 0 ] || skip_all "only root can boot a systemd in namespaces"
 	[ -x /lib/systemd/systemd ] || skip_all "no systemd here"
 	unshare --mount --pid --fork --cgroup --net true 2>/dev/null || skip_all "no namespaces here"
-	cp "$here/../../tools/systemd/brood-echo.service" "$units/" || exit 99
+	# As it is shipped, but for a last line in the journal: systemd forgets how a unit ended as soon as it has stopped well.
+	sed 's/^ExecStart=.*/&\nExecStopPost=\/bin\/sh -c "echo RESULT $$SERVICE_RESULT $$EXIT_CODE $$EXIT_STATUS"/' \
+		"$here/../../tools/systemd/brood-echo.service" >"$units/brood-echo.service" || exit 99
 	variant() { sed "$2" "$units/brood-echo.service" >"$units/$1.service"; }
 	variant control-group 's/^KillMode=.*/KillMode=control-group/'
 	# A watchdog that must be fed often, and clients that may hurt their worker.
@@ -50,7 +52,7 @@ talk() {                # talk WORDS: what the server answers
 is() { [ "$(show "$1" "$2")" = "$3" ]; }
 is_ready() { is "$1" ActiveState active && case $(show "$1" StatusText) in *worker*) ;; *) false ;; esac; }
 said() { journalctl -q --no-pager -o cat -u "$1"; }
-group_is_empty() { [ -z "$(cat "/sys/fs/cgroup$1/cgroup.procs" 2>/dev/null)" ]; }
+group_is_empty() { [ -n "$1" ] && [ -z "$(cat "/sys/fs/cgroup$1/cgroup.procs" 2>/dev/null)" ]; }
 
 start() {
 	systemctl start "$1"
@@ -71,8 +73,8 @@ stop_cleanly() {
 	exec 4>&-
 	[ $((SECONDS - began)) -lt 30 ]
 	ok $? "$1: in good time"
-	is "$1" Result success && is "$1" ExecMainStatus 0 && is "$1" ExecMainCode 1
-	ok $? "$1: exit code 0 ($(show "$1" Result), $(show "$1" ExecMainCode), $(show "$1" ExecMainStatus))"
+	within 5 ended_well "$1"
+	ok $? "$1: exit code 0: $(said "$1" | grep RESULT)"
 	group_is_empty "$group"
 	ok $? "$1: nothing is left"
 	words=$(said "$1" | grep -iE 'crash|died|killed|signal|SIG|failed')
@@ -80,6 +82,7 @@ stop_cleanly() {
 	ok $? "$1: without a word of crashed workers$words"
 }
 
+ended_well() { said "$1" | grep -qx 'RESULT success exited 0'; }
 fed_since() { [ "$(show watchdog WatchdogTimestampMonotonic)" -gt "$1" ]; }
 
 check_watchdog() {
@@ -94,15 +97,16 @@ check_watchdog() {
 	talk exit >/dev/null
 	[ "$(talk again)" = again ] && is watchdog ActiveState active
 	ok $? "watchdog: a crashed worker costs one client"
-	systemctl stop watchdog
-	is watchdog Result success
+	systemctl stop watchdog && within 5 ended_well watchdog
 	ok $? "watchdog: stops"
 }
 
 check_orphans() {
-	local group
+	local group main
 	group=$(show orphans ControlGroup)
-	kill -KILL "$(show orphans MainPID)"
+	main=$(show orphans MainPID)
+	[ "$main" -gt 1 ] && kill -KILL "$main"
+	ok $? "orphans: kill -9 of the main process"
 	within 2 group_is_empty "$group"
 	ok $? "orphans: kill -9 of the main process leaves nothing: $(for p in $(cat "/sys/fs/cgroup$group/cgroup.procs" 2>/dev/null); do tr '\0' ' ' <"/proc/$p/cmdline"; done)"
 	within 5 is orphans Result signal
@@ -123,8 +127,7 @@ inside() {
 	systemctl start hidden && within 10 hidden_is_known
 	is hidden StatusText hidden
 	ok $? "NOTIFY_SOCKET: $(show hidden StatusText)"
-	systemctl stop hidden
-	is hidden Result success
+	systemctl stop hidden && within 5 ended_well hidden
 	ok $? "hidden: stops"
 	[ "$failures" -eq 0 ] || say "$(journalctl -q --no-pager -o short-monotonic | tail -n 60)"
 	done_testing
