@@ -106,7 +106,6 @@ static void degraded_news(struct supervisor *s)
 	plain_log(s, BROOD_ERR, BROOD_EVENT_DEGRADED, "the pool is degraded: %u workers in a row died at birth; jobs are refused; next try in %" PRIu64 " ms",
 	          s->backoff.young, next > now ? (next - now) / NS_PER_MS : 0);
 	jobs_refuse_queue(s, BROOD_DETAIL_DEGRADED);
-	engine_tell(s, MESSAGE_POOL_DEGRADED);
 	notify_pool(s);
 }
 

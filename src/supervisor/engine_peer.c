@@ -65,6 +65,18 @@ static void channel_over(struct supervisor *s)
 	s->config.channel_fd = close_fd(s->config.channel_fd);
 	jobs_flush(s);
 	engine_check(s);
+	/* A process that ends closes its files a moment before it has ended: that is no reason to deny its jobs their drain time. */
+	if (!s->engine.ended)
+		timer_set(&s->loop, &s->engine.eof_timer, now_ns() + EOF_GRACE_MS * NS_PER_MS);
+}
+
+void engine_eof_fired(struct loop *loop, struct timer *timer, uint64_t now)
+{
+	struct supervisor *s = container_of(timer, struct supervisor, engine.eof_timer);
+
+	(void)loop;
+	(void)now;
+	engine_check(s);
 	if (!s->engine.ended)
 		stop_pool(s, 0, s->options->stop_ms);
 }
@@ -74,6 +86,33 @@ static void pause_reading(struct supervisor *s)
 	loop_remove(&s->loop, &s->engine.channel);
 	s->engine.paused = true;
 	supervisor_retry_later(s);
+}
+
+/* One message. 1: there may be more; 0: not now, or never again. */
+static int read_one(struct supervisor *s)
+{
+	struct frame f;
+	int r = frame_receive(s->config.channel_fd, &f, MSG_DONTWAIT);
+
+	if (r == 1) {
+		handle(s, &f);
+		frame_done(&f);
+		return 1;
+	}
+	if (r == 0)
+		channel_over(s);
+	else if (r == -EBADMSG)
+		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL, "the engine sent a frame that is none");
+	else if (r != -EAGAIN)
+		pause_reading(s);
+	return r == -EBADMSG;
+}
+
+/* An engine that ended in order may have given jobs in its last moment: they have their drain time like all others. */
+static void hear_last_words(struct supervisor *s)
+{
+	for (uint32_t n = 0; n < s->config.records + 64 && !s->engine.channel_ended && !s->engine.paused && read_one(s); n++)
+		;
 }
 
 void engine_resume(struct supervisor *s)
@@ -93,8 +132,6 @@ void engine_resume(struct supervisor *s)
 void engine_readable(struct loop *loop, struct source *source, uint32_t events)
 {
 	struct supervisor *s = container_of(source, struct supervisor, engine.channel);
-	struct frame f;
-	int r;
 
 	(void)loop;
 	if (events & EPOLLOUT) {
@@ -104,17 +141,7 @@ void engine_readable(struct loop *loop, struct source *source, uint32_t events)
 	}
 	if (source->fd < 0 || !(events & ~(uint32_t)EPOLLOUT))
 		return;
-	r = frame_receive(source->fd, &f, MSG_DONTWAIT);
-	if (r == 1) {
-		handle(s, &f);
-		frame_done(&f);
-	} else if (r == 0) {
-		channel_over(s);
-	} else if (r == -EBADMSG) {
-		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL, "the engine sent a frame that is none");
-	} else if (r != -EAGAIN) {
-		pause_reading(s);
-	}
+	read_one(s);
 }
 
 int engine_tell(struct supervisor *s, enum message_type type)
@@ -150,13 +177,16 @@ void engine_check(struct supervisor *s)
 	}
 	if (r == -ECHILD)
 		*e = (struct process_exit){ .code = CLD_KILLED, .status = SIGKILL };
+	orderly = e->code == CLD_EXITED;
 	s->engine.ended = true;
+	if (orderly)
+		hear_last_words(s);
 	loop_remove(&s->loop, &s->engine.death);
 	timer_stop(&s->loop, &s->engine.stop_timer);
+	timer_stop(&s->loop, &s->engine.eof_timer);
 	atomic_store(&s->config.shared->roster->engine_pid, 0);
 	notify_stopping(s);
 	jobs_flush(s);
-	orderly = e->code == CLD_EXITED;
 	stop_pool(s, orderly ? s->options->drain_ms : 0, orderly ? s->options->stop_ms : MIN(s->options->stop_ms, ABNORMAL_STOP_MS));
 }
 

@@ -84,9 +84,9 @@ struct supervisor {
 	struct records records;
 	struct backoff backoff;
 	struct timer spawn_timer, retry_timer;
-	bool pool_was_ready, degraded_said;
+	bool pool_was_ready, degraded_said, degraded_told;   /* said: to the service manager; told: the engine */
 
-	struct { pid_t pid; int pidfd; struct source death, channel; bool ended, channel_ended, asked_to_stop, kill_sent, paused; struct process_exit exit; uint64_t first_stop_ns; struct timer stop_timer; } engine;
+	struct { pid_t pid; int pidfd; struct source death, channel; bool ended, channel_ended, asked_to_stop, kill_sent, paused; struct process_exit exit; uint64_t first_stop_ns; struct timer stop_timer, eof_timer; } engine;
 	struct { pid_t pid; int pidfd; struct source death; struct timer respawn; uint64_t born_ns; } guard;
 
 	struct halt halt;
@@ -150,6 +150,7 @@ void jobs_flush(struct supervisor *s);                                 /* verdic
 source_fn engine_readable, engine_death;
 void engine_check(struct supervisor *s);
 void engine_resume(struct supervisor *s);
+timer_fn engine_eof_fired;
 int engine_tell(struct supervisor *s, enum message_type type);         /* POOL_READY, POOL_DEGRADED, STOPPED */
 /* guard_peer.c */
 int guard_spawn(struct supervisor *s);

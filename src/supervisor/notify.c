@@ -59,6 +59,10 @@ void notify_pool(struct supervisor *s)
 		s->notify.status_pending = true;
 	}
 	s->degraded_said = s->backoff.degraded;
+	if (!s->backoff.degraded)
+		s->degraded_told = false;
+	else if (!s->degraded_told)
+		s->degraded_told = engine_tell(s, MESSAGE_POOL_DEGRADED) == 0;
 	if (full && !s->pool_was_ready && engine_tell(s, MESSAGE_POOL_READY) == 0)
 		s->pool_was_ready = true;
 	if (s->pool_was_ready && s->notify.engine_ready && !s->notify.ready_said && !s->notify.stopping_said)

@@ -33,7 +33,7 @@ static void __attribute__((noreturn)) child(struct supervisor *s, struct slot *s
 	};
 
 	memcpy(config.init_fds, s->init_data.fds, sizeof config.init_fds);
-	signals_restore(&s->config.signals);
+	/* Signals stay blocked, and dispositions default but for keep_signals, as they are here: no handler of the program runs before the roster is signed. */
 	setrlimit(RLIMIT_NOFILE, &s->nofile);
 	s->config.worker_main(&config);
 }

@@ -46,7 +46,7 @@ static void retry_fired(struct loop *loop, struct timer *timer, uint64_t now)
 	guard_check(s);
 	jobs_flush(s);
 	jobs_assign(s);
-	notify_flush(s);
+	notify_pool(s);
 	spawn_due(s);
 	stop_step(s);
 }
@@ -75,6 +75,7 @@ static void timers_prepare(struct supervisor *s)
 	timer_init(&s->spawn_timer, spawn_timer_fired);
 	timer_init(&s->retry_timer, retry_fired);
 	timer_init(&s->engine.stop_timer, stop_engine_timer_fired);
+	timer_init(&s->engine.eof_timer, engine_eof_fired);
 	timer_init(&s->guard.respawn, guard_respawn_fired);
 	timer_init(&s->halt_timer, stop_timer_fired);
 	timer_init(&s->sweep_timer, death_sweep_fired);

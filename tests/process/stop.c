@@ -97,6 +97,41 @@ static void drains(void)
 }
 Test(stop, drains) { case_run(drains, 20000); }
 
+/* An engine that simply returns: what it gave, down to its last moment, has its drain time. */
+static int says_it_in_the_end(struct brood_job *job)
+{
+	struct pollfd none = { .fd = -1 };
+
+	(void)job;
+	poll(&none, 1, 100);
+	atomic_fetch_add((atomic_int *)case_shared(), 1);
+	return 0;
+}
+
+static void returns_at_once(void)
+{
+	int fd;
+
+	start(2);
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(brood_open(brood, says_it_in_the_end, NULL, &fd, NULL), 0);
+	case_done();
+	exit(0);
+}
+static void count_them(pid_t supervisor)
+{
+	CHECK(proc_wait_gone(supervisor, 20000));
+	CHECK_EQ(atomic_load((atomic_int *)case_shared()), 4);
+}
+Test(stop, an_engine_that_returns_has_its_jobs_finished)
+{
+	struct case_options options = { .body = returns_at_once, .timeout_ms = 20000, .outside = count_them };
+	struct case_result result;
+
+	case_try(&options, &result);
+	cr_assert(!result.expired && result.left == 0 && result.done == 1 && result.status == 0 && result.failures == 0, "%s", result.text);
+}
+
 static void deaf(void)
 {
 	struct brood_handle *h[4];
