@@ -42,7 +42,7 @@ static int thread_memory(struct thread_memory *ret)
 {
 	struct thread_memory m = { 0 };
 
-	if (prctl(PR_GET_TID_ADDRESS, &m.tid) < 0 || !m.tid)
+	if (prctl(PR_GET_TID_ADDRESS, &m.tid, 0L, 0L, 0L) < 0 || !m.tid)
 		return -ENOSYS;
 	if (syscall(SYS_get_robust_list, 0, &m.robust, &m.robust_size) < 0)
 		m.robust = NULL;
@@ -230,12 +230,12 @@ int process_wait(pid_t pid, bool peek, struct process_exit *ret_exit)
 
 int process_set_pdeathsig(int sig, pid_t parent)
 {
-	if (prctl(PR_SET_PDEATHSIG, sig) < 0)
+	if (prctl(PR_SET_PDEATHSIG, (long)sig, 0L, 0L, 0L) < 0)
 		return -errno;
 	return getppid() == parent ? 0 : -ESRCH;
 }
 
 int process_set_subreaper(void)
 {
-	return prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ? -errno : 0;
+	return prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L) < 0 ? -errno : 0;
 }

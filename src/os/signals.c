@@ -21,10 +21,19 @@ void signals_save(struct signals_state *ret)
 			sigaction(sig, NULL, &ret->actions[sig]);
 }
 
+/* The kernel fills only its own part of a mask. */
+static bool same_mask(const sigset_t *a, const sigset_t *b)
+{
+	for (int sig = 1; sig < SIGNALS_MAX; sig++)
+		if (sigismember(a, sig) != sigismember(b, sig))
+			return false;
+	return true;
+}
+
 /* sa_handler and sa_sigaction share their place */
 static bool same_action(const struct sigaction *a, const struct sigaction *b)
 {
-	return a->sa_handler == b->sa_handler && a->sa_flags == b->sa_flags && memcmp(&a->sa_mask, &b->sa_mask, sizeof a->sa_mask) == 0;
+	return a->sa_handler == b->sa_handler && a->sa_flags == b->sa_flags && same_mask(&a->sa_mask, &b->sa_mask);
 }
 
 /* The mask last: what was pending must meet the handlers that were there. */
@@ -125,7 +134,7 @@ void signals_die_like(int sig)
 	sigset_t others;
 
 	/* a second core, of a process that did nothing wrong, would only mislead */
-	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
 	setrlimit(RLIMIT_CORE, &none);
 	sigemptyset(&def.sa_mask);
 	sigaction(sig, &def, NULL);

@@ -138,7 +138,7 @@ static size_t put(size_t at, const char *text)
 void title_set_comm(const char *comm)
 {
 	title.comm_pid = getpid();
-	prctl(PR_SET_NAME, comm);
+	prctl(PR_SET_NAME, comm, 0L, 0L, 0L);
 }
 
 void title_set(const char *text)
