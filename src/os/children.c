@@ -62,6 +62,8 @@ static int each_child(struct visitor *v)
 {
 	char path[PROCFS_PATH];
 
+	if (!procfs_has_our_pids())
+		return -ENOENT;
 	/* every thread has a list of its own; kernels without CONFIG_PROC_CHILDREN have none */
 	if (access(procfs_task_path(path, getpid(), "children"), R_OK) == 0)
 		return procfs_each("/proc/self/task", each_of_task, v);

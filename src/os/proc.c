@@ -57,7 +57,7 @@ int process_stat(pid_t pid, struct process_stat *ret_stat)
 	char path[PROCFS_PATH], text[STAT_SIZE];
 	ssize_t n;
 
-	if (pid <= 0)
+	if (pid <= 0 || !procfs_has_our_pids())
 		return -ESRCH;
 	n = procfs_read(procfs_path(path, pid, "stat"), text, sizeof text);
 	return n < 0 ? (int)n : parse_stat(text, ret_stat);

@@ -90,6 +90,21 @@ const char *procfs_number(const char *text, unsigned long long *ret_value)
 	return text;
 }
 
+bool procfs_has_our_pids(void)
+{
+	static pid_t asked, answer;            /* by pid: a fork asks again */
+	unsigned long long pid = 0;
+	char link[16] = "";
+
+	if (asked != getpid()) {
+		if (readlink("/proc/self", link, sizeof link - 1) > 0)
+			procfs_number(link, &pid);
+		answer = (pid_t)pid;
+		asked = getpid();
+	}
+	return answer == asked;
+}
+
 /* -1 for a name that is no number */
 static int name_number(const char *name)
 {

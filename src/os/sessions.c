@@ -81,6 +81,8 @@ int process_kill_sessions(const pid_t *sessions, size_t count, int rounds)
 	struct walk w = { .sessions = sessions, .count = count, .self = getpid(), .own = getsid(0) };
 	int r = 0;
 
+	if (!procfs_has_our_pids())
+		return -ENOENT;
 	for (size_t i = 0; i < count; i++)
 		w.filter[filter_bit(sessions[i]) / 64] |= 1ull << filter_bit(sessions[i]) % 64;
 	for (int i = 0; i < rounds; i++) {
