@@ -1,0 +1,257 @@
+/* engine_queue.c - what the engine sends beside single jobs: many at once, more than its socket takes, data for workers, words for systemd. The test plays the supervisor. */
+#include "../helpers/case.h"
+#include "../helpers/peer.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+TestSuite(engine_queue, .timeout = 120);
+
+static struct peer peer;
+
+static void start(uint32_t records)
+{
+	peer_init(&peer);
+	peer_start(&peer, records);
+}
+
+/* ---- a socket that is full ---- */
+
+enum { MANY = 3000 };
+static struct brood_handle *many[MANY];
+
+static void drain_many(int count)
+{
+	uint64_t last = 0;
+	struct frame f;
+
+	for (int jobs = 0, cancels = 0; jobs < count || cancels < 1; ) {
+		CHECK(WAIT_UNTIL(peer_readable(peer.channel) || (peer_readable(engine_fd(peer.brood)) && engine_dispatch(peer.brood) < 0), PEER_WAIT_MS));
+		CHECK_EQ(frame_receive(peer.channel, &f, MSG_DONTWAIT), 1);
+		if (f.header.type == MESSAGE_JOB) {
+			CHECK_GT(f.job.id, last);       /* in order */
+			last = f.job.id;
+			jobs++;
+			CHECK_EQ(f.fds_count, 1);
+		} else {
+			CHECK_EQ(f.header.type, MESSAGE_CANCEL);
+			CHECK_EQ(f.cancel.id, last);    /* behind its job, not before */
+			CHECK_EQ(jobs, count);
+			cancels++;
+		}
+		frame_done(&f);
+		engine_dispatch(peer.brood);
+	}
+}
+
+static void queue_for_loops(void)
+{
+	struct rlimit limit = { 8192, 8192 };
+	int before, fds;
+
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	start(MANY);
+	CHECK(!peer_readable(engine_fd(peer.brood)));
+	before = proc_own_fds();
+	for (int i = 0; i < MANY; i++)
+		many[i] = peer_open(&peer, peer_fn_a, NULL);
+	CHECK_EQ(engine_cancel(peer.brood, engine_id(many[MANY - 1])), 0);
+	fds = proc_own_fds();
+	CHECK_GT(fds, before + 1000);                   /* most of them wait, with their fds */
+	CHECK(!peer_readable(engine_fd(peer.brood)));   /* and nothing can be done about it now */
+	drain_many(MANY);
+	CHECK_EQ(proc_own_fds(), before);
+	CHECK(!peer_readable(engine_fd(peer.brood)));
+	for (int i = 0; i < MANY; i++)
+		engine_release(many[i]);
+}
+Test(engine_queue, a_full_socket_queues_in_order) { case_run(queue_for_loops, 60000); }
+
+static void queue_lost(void)
+{
+	struct brood_verdict v;
+	int before, started = 0;
+
+	start(MANY);
+	before = proc_own_fds();
+	engine_fd(peer.brood);
+	for (int i = 0; i < 700; i++)
+		many[i] = peer_open(&peer, peer_fn_a, NULL);
+	peer_hang_up(&peer);
+	CHECK_EQ(engine_dispatch(peer.brood), -ENOTCONN);
+	for (int i = 0; i < 700; i++) {
+		CHECK_EQ(engine_fetch(many[i], &v), 0);
+		CHECK_EQ(v.outcome, BROOD_LOST);
+		started += v.started != 0;
+		engine_release(many[i]);
+	}
+	CHECK_GT(started, 0);
+	CHECK_LT(started, 700);                         /* what never left is known not to have started */
+	CHECK_EQ(proc_own_fds(), before - 2);
+}
+Test(engine_queue, a_queue_is_lost_with_the_channel) { case_run(queue_lost, 30000); }
+
+static void *drain_later(void *context)
+{
+	struct frame f;
+
+	/* Not before the socket is full: else nothing would have to wait. */
+	CHECK(WAIT_UNTIL(proc_state((pid_t)(intptr_t)context) == 'S', PEER_WAIT_MS));
+	for (int i = 0; i < MANY; i++) {
+		CHECK_EQ(frame_receive(peer.channel, &f, 0), 1);
+		CHECK_EQ(f.header.type, MESSAGE_JOB);
+		frame_done(&f);
+	}
+	return NULL;
+}
+
+/* Without brood_fd() nothing may stay behind when open() has returned and the supervisor reads: the caller may never come back. */
+static void queue_for_others(void)
+{
+	pthread_t thread;
+
+	start(MANY);
+	CHECK_EQ(pthread_create(&thread, NULL, drain_later, (void *)(intptr_t)getpid()), 0);
+	for (int i = 0; i < MANY; i++)
+		engine_release(peer_open(&peer, peer_fn_a, NULL));
+	CHECK_EQ(pthread_join(thread, NULL), 0);        /* all have arrived without another word from us */
+}
+Test(engine_queue, open_sends_what_nobody_else_would) { case_run(queue_for_others, 60000); }
+
+/* One job too many in flight for this user: the kernel says ETOOMANYREFS, POLLOUT says nothing, and time is the cure. */
+static void too_many_refs(void)
+{
+	struct rlimit limit = { 100, 100 };
+	struct frame f;
+	int fd;
+
+	start(1000);
+	fd = engine_fd(peer.brood);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (geteuid() == 0)
+		CHECK_EQ(setresuid(12345, 12345, 12345), 0);
+	for (int i = 0; i < 150; i++)
+		many[i] = peer_open(&peer, peer_fn_a, NULL);
+	CHECK(peer_readable_soon(fd));                  /* the timer */
+	CHECK_EQ(engine_dispatch(peer.brood), 0);
+	for (int i = 0; i < 150; i++) {
+		CHECK(WAIT_UNTIL(peer_readable(peer.channel) || (peer_readable(fd) && engine_dispatch(peer.brood) < 0), PEER_WAIT_MS));
+		CHECK_EQ(frame_receive(peer.channel, &f, MSG_DONTWAIT), 1);
+		CHECK_EQ(f.job.id, engine_id(many[i]));
+		CHECK_EQ(f.fds_count, 1);
+		frame_done(&f);
+	}
+	CHECK(WAIT_UNTIL(!peer_readable(fd) || engine_dispatch(peer.brood) != 0, PEER_WAIT_MS));
+	CHECK(!peer_readable(fd));                      /* and the timer is off again */
+}
+Test(engine_queue, too_many_fds_in_flight) { case_run(too_many_refs, 30000); }
+
+/* ---- init data and systemd ---- */
+
+static void init_data(void)
+{
+	static const char bytes[] = "seventeen bytes!";
+	int fds[BROOD_INIT_FDS_MAX + 1], memfd;
+	struct frame f;
+	char back[32];
+
+	start(4);
+	for (int i = 0; i <= BROOD_INIT_FDS_MAX; i++)
+		fds[i] = 1;
+	CHECK_EQ(engine_set_init_data(peer.brood, bytes, sizeof bytes, fds, 2), 1);
+	CHECK_EQ(engine_set_init_data(peer.brood, NULL, 0, NULL, 0), 2);
+	CHECK_EQ(engine_set_init_data(peer.brood, bytes, 1, fds, BROOD_INIT_FDS_MAX), 3);
+	CHECK_EQ(engine_set_init_data(peer.brood, bytes, 1, fds, BROOD_INIT_FDS_MAX + 1), -E2BIG);
+	CHECK_EQ(engine_set_init_data(peer.brood, bytes, (1ull << 30) + 1, NULL, 0), -E2BIG);
+	CHECK_EQ(engine_set_init_data(peer.brood, NULL, 1, NULL, 0), -EINVAL);
+	fds[0] = 999;
+	CHECK_EQ(engine_set_init_data(peer.brood, NULL, 0, fds, 1), -EBADF);
+	fds[0] = 1;
+	CHECK_EQ(engine_set_init_data(peer.brood, NULL, 0, fds, 1), 4);   /* failures use no version up */
+
+	peer_hear(&peer, &f, MESSAGE_INIT_DATA);
+	CHECK_EQ(f.init_data.version, 1);
+	CHECK_EQ(f.init_data.data_size, sizeof bytes);
+	CHECK_EQ(f.init_data.fds_count, 2);
+	CHECK_EQ(f.fds_count, 3);
+	memfd = frame_take_fd(&f, 0);
+	CHECK_EQ(pread(memfd, back, sizeof back, 0), sizeof bytes);
+	CHECK_MEM(back, bytes, sizeof bytes);
+	CHECK_EQ(fcntl(memfd, F_GET_SEALS) & (F_SEAL_WRITE | F_SEAL_SHRINK), F_SEAL_WRITE | F_SEAL_SHRINK);
+	frame_done(&f);
+	peer_hear(&peer, &f, MESSAGE_INIT_DATA);
+	CHECK_EQ(f.fds_count, 0);
+	frame_done(&f);
+	peer_hear(&peer, &f, MESSAGE_INIT_DATA);
+	CHECK_EQ(f.fds_count, BROOD_INIT_FDS_MAX + 1);
+	frame_done(&f);
+	peer_hear(&peer, &f, MESSAGE_INIT_DATA);
+	CHECK_EQ(f.init_data.version, 4);
+	frame_done(&f);
+}
+Test(engine_queue, init_data_has_versions) { case_run(init_data, 10000); }
+
+static void notify(void)
+{
+	char longer[300];
+	struct frame f;
+
+	start(4);
+	memset(longer, 'y', sizeof longer);
+	longer[sizeof longer - 1] = '\0';
+	CHECK_EQ(engine_notify(peer.brood, NOTIFY_STATUS, "one\nREADY=1"), 0);
+	CHECK_EQ(engine_notify(peer.brood, NOTIFY_READY, NULL), 0);
+	CHECK_EQ(engine_notify(peer.brood, NOTIFY_READY, NULL), 0);
+	CHECK_EQ(engine_notify(peer.brood, NOTIFY_STATUS, longer), 0);
+	peer_hear(&peer, &f, MESSAGE_NOTIFY);
+	CHECK_STR(f.notify.text, "one READY=1");
+	peer_hear(&peer, &f, MESSAGE_NOTIFY);
+	CHECK_EQ(f.notify.kind, NOTIFY_READY);
+	peer_hear(&peer, &f, MESSAGE_NOTIFY);
+	CHECK_EQ(f.notify.kind, NOTIFY_STATUS);
+	CHECK_EQ(strlen(f.notify.text), 200);
+	CHECK(peer_silent(&peer));
+}
+Test(engine_queue, notify) { case_run(notify, 10000); }
+
+/* Of what only describes a state the newest alone waits for room; READY is said once and is not replaced by a status. */
+static void newest_waits(void)
+{
+	int jobs = 0, data = 0, readies = 0, before;
+	char status[16] = "";
+	struct frame f;
+
+	start(MANY);
+	engine_fd(peer.brood);
+	for (int i = 0; i < 1000; i++)
+		engine_release(peer_open(&peer, peer_fn_a, NULL));
+	before = proc_own_fds();
+	CHECK_EQ(engine_notify(peer.brood, NOTIFY_READY, NULL), 0);
+	for (int i = 1; i <= 5; i++) {
+		char text[16] = { (char)('0' + i) };
+
+		CHECK_EQ(engine_set_init_data(peer.brood, text, 1, NULL, 0), i);
+		CHECK_EQ(engine_notify(peer.brood, NOTIFY_STATUS, text), 0);
+	}
+	CHECK_EQ(proc_own_fds(), before + 1);
+	while (WAIT_UNTIL(peer_readable(peer.channel) || engine_dispatch(peer.brood) < 0 || peer_readable(peer.channel), 50)) {
+		CHECK_EQ(frame_receive(peer.channel, &f, MSG_DONTWAIT), 1);
+		jobs += f.header.type == MESSAGE_JOB;
+		data += f.header.type == MESSAGE_INIT_DATA;
+		if (f.header.type == MESSAGE_INIT_DATA)
+			CHECK_EQ(f.init_data.version, 5);
+		if (f.header.type == MESSAGE_NOTIFY && f.notify.kind == NOTIFY_READY)
+			readies++;
+		else if (f.header.type == MESSAGE_NOTIFY)
+			memcpy(status, f.notify.text, sizeof status - 1);
+		frame_done(&f);
+		engine_dispatch(peer.brood);
+	}
+	CHECK_EQ(jobs, 1000);
+	CHECK_EQ(data, 1);
+	CHECK_EQ(readies, 1);
+	CHECK_STR(status, "5");
+}
+Test(engine_queue, the_newest_state_waits_alone) { case_run(newest_waits, 30000); }
