@@ -1,0 +1,188 @@
+/*
+ * jobs.c - what workers run: the good job, and every bad one that a pool must live through.
+ *
+ * Nothing here touches the tally but jobs_worker_init(), which says "born" and then unmaps it: what a job scribbles must not reach the judge.
+ */
+#include "load.h"
+#include "plant.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define LEAK_STEP (1u << 20)
+#define LEAK_MAX  (1u << 30)             /* the limit did not hold: end before the machine does */
+#define CHUNK     65536
+
+static struct tally *jobs_tally;
+static jmp_buf jobs_frame;
+static char *volatile jobs_nowhere;      /* volatile: the compiler must not know that it is NULL */
+static volatile unsigned long jobs_spun;
+static void *volatile jobs_leaked;
+static char jobs_marker[40];             /* in the environment of what a job execs */
+
+static uint32_t variant(const struct brood_job *job)
+{
+	size_t size = 0;
+	const void *data = brood_job_arg(job, &size);
+	struct job_arg arg;
+
+	if (size != sizeof arg)
+		return 0;
+	memcpy(&arg, data, sizeof arg);
+	return arg.variant;
+}
+
+static int job_nop(struct brood_job *job)
+{
+	(void)job;
+	return 0;
+}
+
+static int job_echo(struct brood_job *job)
+{
+	static char chunk[CHUNK];
+	struct job_arg arg;
+	size_t arg_size = 0;
+	const void *data = brood_job_arg(job, &arg_size);
+	uint64_t sum = 0, size = 0;
+	ssize_t n;
+
+	if (arg_size != sizeof arg)
+		return CODE_BAD_REQUEST;
+	memcpy(&arg, data, sizeof arg);
+	while ((n = brood_job_read(job, chunk, sizeof chunk)) > 0) {
+		sum = payload_checksum(sum, chunk, (size_t)n);
+		size += (uint64_t)n;
+		if (brood_job_write(job, chunk, (size_t)n) != n)
+			return CODE_BAD_REQUEST;
+	}
+	return n == 0 && size == arg.size && sum == arg.checksum ? 0 : CODE_BAD_REQUEST;
+}
+
+static int job_crash(struct brood_job *job)
+{
+	(void)job;
+	*jobs_nowhere = 1;
+	return CODE_RETURNED;
+}
+
+static int job_exit(struct brood_job *job)
+{
+	if (variant(job) & 1)
+		_exit(CODE_EXIT);
+	exit(CODE_EXIT);
+}
+
+static int job_fail(struct brood_job *job)
+{
+	(void)job;
+	return CODE_FAIL;
+}
+
+static int job_hang(struct brood_job *job)
+{
+	(void)job;
+	while (!jobs_nowhere)
+		pause();
+	return CODE_RETURNED;
+}
+
+static int job_spin(struct brood_job *job)
+{
+	(void)job;
+	while (!jobs_nowhere)
+		jobs_spun++;
+	return CODE_RETURNED;
+}
+
+static int job_leak(struct brood_job *job)
+{
+	(void)job;
+	for (size_t got = 0; got < LEAK_MAX; got += LEAK_STEP) {
+		char *more = malloc(LEAK_STEP);
+
+		if (!more)
+			return CODE_NO_MEMORY;
+		memset(more, 1, LEAK_STEP);
+		jobs_leaked = more;
+	}
+	return CODE_NO_LIMIT;
+}
+
+static int job_throw(struct brood_job *job)
+{
+	if (variant(job) & 1)
+		pthread_exit(NULL);
+	longjmp(jobs_frame, 1);
+}
+
+/* A child that only sleeps, one that ignores SIGTERM too, and one that a shell left in the background. */
+static int job_fork(struct brood_job *job)
+{
+	static char sh[] = "sh", flag[] = "-c", script[] = "sleep 99 &";
+	char *const argv[] = { sh, flag, script, NULL }, *const environment[] = { jobs_marker, NULL };
+	uint32_t how = variant(job) % 3;
+	pid_t pid;
+
+	if (how == 2)
+		return posix_spawn(&pid, "/bin/sh", NULL, NULL, argv, environment) ? CODE_RETURNED : 0;
+	pid = fork();
+	if (pid < 0)
+		return CODE_RETURNED;
+	if (pid > 0)
+		return 0;
+	if (how == 1)
+		signal(SIGTERM, SIG_IGN);
+	for (;;)
+		pause();
+}
+
+static const struct { brood_fn *fn; const char *name; } jobs[KINDS] = {
+	[KIND_NOP] = { job_nop, "job_nop" }, [KIND_ECHO] = { job_echo, "job_echo" }, [KIND_CRASH] = { job_crash, "job_crash" },
+	[KIND_EXIT] = { job_exit, "job_exit" }, [KIND_FAIL] = { job_fail, "job_fail" }, [KIND_HANG] = { job_hang, "job_hang" },
+	[KIND_SPIN] = { job_spin, "job_spin" }, [KIND_LEAK] = { job_leak, "job_leak" }, [KIND_THROW] = { job_throw, "job_throw" },
+	[KIND_FORK] = { job_fork, "job_fork" },
+};
+
+brood_fn *job_function(enum kind kind)
+{
+	return jobs[kind].fn;
+}
+
+const char *job_name(enum kind kind)
+{
+	return jobs[kind].name;
+}
+
+int jobs_in_frame(int (*body)(void *context), void *context)
+{
+	if (setjmp(jobs_frame))
+		_exit(CODE_OUT_OF_FRAME);
+	return body(context);
+}
+
+void jobs_prepare(struct tally *tally)
+{
+	jobs_tally = tally;
+	snprintf(jobs_marker, sizeof jobs_marker, "BROOD_LOAD=%s", tally->marker);
+}
+
+int jobs_worker_init(void *hook_context)
+{
+	struct tally *t = jobs_tally;
+	uint32_t birth = atomic_fetch_add(&t->births, 1);
+
+	(void)hook_context;
+	plant_worker_init(t, birth);
+	atomic_store(&t->born[birth % BIRTHS_MAX], getpid());
+	futex_wake(&t->births);
+	munmap(t, t->size);
+	return 0;
+}
