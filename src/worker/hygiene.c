@@ -104,7 +104,9 @@ static bool left_posix_timers(struct hygiene *h, bool *broken)
 	if (h->posix_timer < 0)
 		return false;
 	next = next_posix_timer();
-	if (next < h->posix_timer || next - h->posix_timer > POSIX_TIMERS_MAX) {   /* wrapped, or far too many, or refused: out of timers */
+	if (next < 0)
+		return false;                  /* others of this user took all that RLIMIT_SIGPENDING allows: no fault of the job, the next look finds what it left */
+	if (next < h->posix_timer || next - h->posix_timer > POSIX_TIMERS_MAX) {   /* wrapped, or far too many */
 		*broken = true;
 		return true;
 	}
@@ -127,23 +129,28 @@ static bool left_itimers(const struct hygiene *h)
 }
 
 /* What waits behind the mask would be delivered to the worker by unblocking: it belongs to the job that is over. */
-static bool left_mask(const struct hygiene *h)
+static void drop_pending(const sigset_t *blocked)
 {
 	const struct timespec at_once = { 0, 0 };
-	sigset_t now, all;
+
+	while (sigtimedwait(blocked, NULL, &at_once) > 0)
+		;
+}
+
+static bool left_mask(const struct hygiene *h)
+{
+	sigset_t now;
+	bool left = false;
 
 	if (sigprocmask(SIG_BLOCK, NULL, &now) < 0)
 		return false;
-	for (int sig = 1; sig < NSIG; sig++)
-		if (sigismember(&now, sig) == 1 && sigismember(&h->mask, sig) != 1)
-			goto left;
-	return false;
-left:
-	sigfillset(&all);
-	while (sigtimedwait(&now, NULL, &at_once) > 0)
-		;
-	sigprocmask(SIG_SETMASK, &h->mask, NULL);
-	return true;
+	for (int sig = 1; sig < NSIG && !left; sig++)
+		left = sigismember(&now, sig) != sigismember(&h->mask, sig);
+	if (left) {
+		drop_pending(&now);
+		sigprocmask(SIG_SETMASK, &h->mask, NULL);
+	}
+	return left;
 }
 
 static bool left_cwd(const struct hygiene *h, bool *broken)

@@ -151,8 +151,9 @@ void worker_run(struct frame *f)
 	take_job(job, f);
 	frame_done(f);
 	if (job->fd < 0) {
-		finished(job, 0, 0, FINISHED_NO_FD);
-		return;
+		/* An earlier job lowered the limit on open files, say. Whatever it is, the next fd would not come either: this worker is of no more use. */
+		finished(job, 0, 0, FINISHED_NO_FD | FINISHED_RETIRING);
+		worker_end(true);
 	}
 	prepare_fd(job);
 	if (!text_callable((const void *)(uintptr_t)f->run.fn)) {

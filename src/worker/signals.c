@@ -53,7 +53,7 @@ static void step_aside(int sig)
 	struct sigaction action = { .sa_handler = SIG_DFL };
 
 	sigaction(sig, &action, NULL);
-	raise(sig);                            /* blocked until the handler returns */
+	kill(getpid(), sig);                   /* blocked until the handler returns. Not raise(): a raw clone has its parent's thread id in the C library's memory */
 }
 
 static void on_soft(int sig, siginfo_t *info, void *context)

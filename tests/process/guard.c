@@ -1,0 +1,207 @@
+/*
+ * guard.c - law 3 by the guard alone: a process plays the supervisor (it makes guard, engine and a worker whose job starts children), and is killed.
+ * Nothing may be left: that is what the end of each case proves. What the guard must not kill says so itself.
+ */
+#define _GNU_SOURCE
+#include "../helpers/fake.h"
+#include "../../src/guard/guard.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+TestSuite(guard, .timeout = 60);
+
+#define CHILDREN 5
+struct family { _Atomic pid_t supervisor, guard, engine, worker, children[CHILDREN]; atomic_int ready; };
+static struct family *family(void) { return case_shared(); }
+
+static struct fake fake;
+
+static void __attribute__((noreturn)) sleeps(int i)
+{
+	if (i == 1)
+		setpgid(0, 0);                         /* a group of its own in the same session */
+	if (i == 2)
+		signal(SIGTERM, SIG_IGN);
+	family()->children[i] = getpid();
+	if (i == 3)
+		raise(SIGSTOP);
+	if (i == 4)                                    /* its parent is gone, and does not wait for it */
+		for (pid_t parent = getppid(); getppid() == parent;)
+			usleep(1000);
+	for (;;)
+		pause();
+}
+
+static int starts_children(struct brood_job *job)
+{
+	(void)job;
+	for (int i = 0; i < CHILDREN; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0 && i == 4 && fork() != 0)
+			_exit(0);
+		if (pid == 0)
+			sleeps(i);
+		if (i == 4)
+			waitpid(pid, NULL, 0);
+	}
+	return 0;
+}
+
+static pid_t make_guard(void)
+{
+	struct guard_config config = { .shared = &fake.shared, .supervisor_pid = getpid() };
+	enum process_spawn way = PROCESS_AUTO;
+	int pidfd = -1;
+	pid_t pid = process_spawn(&way, &pidfd);
+
+	CHECK_GE(pid, 0);
+	if (pid == 0)
+		guard_main(&config);
+	return pid;
+}
+
+static pid_t make_engine(void)                         /* without PDEATHSIG: the guard has to do it */
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	fake.shared.roster->engine_born_ticks = process_boot_ticks();
+	atomic_store(&fake.shared.roster->engine_pid, pid);
+	return pid;
+}
+
+/* An entry that the supervisor had no time to clear, its pid long used again by somebody whom the guard must leave alone. */
+static void stale_entry(pid_t pid)
+{
+	struct process_stat stat;
+
+	CHECK_EQ(process_stat(pid, &stat), 0);
+	fake.shared.roster->workers[0].born_ticks = stat.start_ticks - 1;
+	atomic_store(&fake.shared.roster->workers[0].pid, pid);
+}
+
+static void __attribute__((noreturn)) supervise(pid_t innocent)
+{
+	fake_init(&fake);
+	CHECK_EQ(shared_create(2, &fake.shared), 0);
+	family()->guard = make_guard();
+	family()->engine = make_engine();
+	fake.options.tolerate = BROOD_LEFT_CHILDREN;
+	fake_start(&fake);
+	stale_entry(innocent);
+	family()->worker = fake.pid;
+	CHECK_EQ(fake_job(&fake, starts_children).code, 0);
+	CHECK(WAIT_UNTIL(proc_state(family()->children[3]) == 'T' && family()->children[4] != 0, 10000));
+	atomic_store(&family()->ready, 1);
+	for (;;)
+		pause();
+}
+
+static pid_t start(pid_t innocent)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		supervise(innocent);
+	family()->supervisor = pid;
+	CHECK(WAIT_UNTIL(atomic_load(&family()->ready), 10000));
+	return pid;
+}
+
+static void kill_supervisor(pid_t pid)
+{
+	CHECK_EQ(kill(pid, SIGKILL), 0);
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+}
+
+static bool all_gone(void)
+{
+	if (proc_alive(family()->engine) || proc_alive(family()->worker) || proc_alive(family()->guard))
+		return false;
+	for (int i = 0; i < CHILDREN; i++)
+		if (proc_alive(family()->children[i]))
+			return false;
+	return true;
+}
+
+static void __attribute__((noreturn)) innocent_main(void)
+{
+	setsid();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		pause();
+}
+
+static void kills_what_is_left(void)
+{
+	pid_t innocent = fork(), supervisor;
+
+	if (innocent == 0)
+		innocent_main();
+	CHECK(WAIT_UNTIL(proc_session(innocent) == innocent, 5000));
+	supervisor = start(innocent);
+	kill_supervisor(supervisor);
+	CHECK(WAIT_UNTIL(all_gone(), 5000));
+	CHECK(proc_alive(innocent));
+	CHECK_EQ(kill(innocent, SIGKILL), 0);
+	CHECK_EQ(waitpid(innocent, NULL, 0), innocent);
+}
+Test(guard, kills_what_is_left) { case_orphaned(&(struct case_options){ .body = kills_what_is_left, .timeout_ms = 20000 }); }
+
+static void quiet_and_deaf(void)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGTSTP };
+	pid_t innocent = fork(), supervisor, guard;
+
+	if (innocent == 0)
+		innocent_main();
+	supervisor = start(innocent);
+	guard = family()->guard;
+	CHECK_EQ(proc_session(guard), guard);
+	CHECK_LE(proc_fds(guard), 5);                  /* stdio on /dev/null, the pidfd, the signalfd */
+	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+		CHECK_EQ(kill(guard, signals[i]), 0);
+	CHECK(WAIT_UNTIL(proc_state(guard) == 'S', 5000));   /* the hint came from us, the parent lives: it sleeps again */
+	CHECK(proc_alive(family()->worker));
+	kill_supervisor(supervisor);
+	CHECK(WAIT_UNTIL(all_gone(), 5000));
+	kill(innocent, SIGKILL);
+	CHECK_EQ(waitpid(innocent, NULL, 0), innocent);
+}
+Test(guard, sleeps_until_then) { case_orphaned(&(struct case_options){ .body = quiet_and_deaf, .timeout_ms = 20000 }); }
+
+/* Its supervisor is gone before it has looked. */
+static void born_late(void)
+{
+	struct family *f = family();
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		pid_t supervisor = getpid();
+
+		fake_init(&fake);
+		CHECK_EQ(shared_create(2, &fake.shared), 0);
+		if (fork() == 0) {
+			struct guard_config config = { .shared = &fake.shared, .supervisor_pid = supervisor };
+
+			f->guard = getpid();
+			while (getppid() == supervisor)
+				usleep(1000);
+			guard_main(&config);
+		}
+		f->engine = make_engine();
+		CHECK(WAIT_UNTIL(f->guard != 0, 5000));
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+	CHECK(WAIT_UNTIL(!proc_alive(f->engine) && !proc_alive(f->guard), 5000));
+}
+Test(guard, born_when_all_is_over) { case_orphaned(&(struct case_options){ .body = born_late, .timeout_ms = 20000 }); }
