@@ -92,28 +92,30 @@ static bool kill_worker(pid_t pid)
 	return killed;
 }
 
-/* Tries the places one after the other from a random one on. */
-static void kill_one(struct killer *killer)
+/* A pid that was written and not yet found dead, each as likely as the others; NULL: there is none. */
+static atomic_int *pick(struct killer *killer)
 {
-	uint32_t used = atomic_load(&killer->pids->next);
-	if (used == 0)
-		return;
+	uint32_t used = atomic_load(&killer->pids->next), count = 0;
+	atomic_int *picked = NULL;
 	if (used > killer->places)
 		used = killer->places;
-	uint32_t first = (uint32_t) (next_random(killer) % used);
-	for (uint32_t i = 0; i < used; i++) {
-		atomic_int *place = &killer->pids->pid[(first + i) % used];
+	for (uint32_t i = 0; i < used; i++)
+		if (atomic_load(&killer->pids->pid[i]) != 0 && next_random(killer) % ++count == 0)
+			picked = &killer->pids->pid[i];
+	return picked;
+}
+
+static void kill_one(struct killer *killer)
+{
+	atomic_int *place;
+	bool killed = false;
+	while (!killed && (place = pick(killer))) {
 		int pid = atomic_load(place);
-		if (pid == 0)
-			continue;
-		bool killed = kill_worker(pid);
+		killed = kill_worker(pid);
 		/* Dead either way, but for one whose place was taken by a newer one meanwhile. */
 		atomic_compare_exchange_strong(place, &pid, 0);
-		if (killed) {
-			killer->killed++;
-			return;
-		}
 	}
+	killer->killed += killed;
 }
 
 static void *work(void *context)

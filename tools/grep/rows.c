@@ -85,9 +85,12 @@ int rows_run(const struct grep_options *options, struct brood *brood)
 	runner_finish(rows.runner);
 
 	struct source *source = source_new(options);
-	while ((chunk = source_next(source))) {
+	for (bool first = true; (chunk = source_next(source)); first = false) {
 		submit_all(&rows, chunk);
 		chunk_unref(chunk);
+		/* A pattern that hangs does so at once, as a rule: once is enough to wait for it. */
+		if (first)
+			runner_finish(rows.runner);
 	}
 	runner_finish(rows.runner);
 	int code = print(&rows);
