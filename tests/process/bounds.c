@@ -112,7 +112,7 @@ Test(bounds, abort_for_a_core) { case_run(aborting, 60000); }
 
 static void queue_time(void)
 {
-	struct brood_options options = { .workers = 1, .log = quiet };
+	struct brood_options options = { .workers = 1, .grace_ms = 60000, .log = quiet };
 	struct brood_job_options job = { .size = sizeof job, .queue_ms = 60 };
 	struct brood_handle *holder, *h[3];
 	struct brood_verdict v;
@@ -142,7 +142,7 @@ Test(bounds, queue_time) { case_run(queue_time, 30000); }
 
 static void backlog(void)
 {
-	struct brood_options options = { .workers = 2, .backlog = 6, .log = quiet };
+	struct brood_options options = { .workers = 2, .backlog = 6, .grace_ms = 60000, .log = quiet };
 	struct brood_handle *h[8], *more = NULL;
 	struct brood_verdict v;
 	int fds[8], fd = -1;
