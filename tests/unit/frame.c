@@ -364,7 +364,7 @@ Test(unit_frame, nonsense_is_dropped_with_its_fds)
 		many[i] = pair[0];
 	before = fds_open();
 	for (iov.iov_len = 1; iov.iov_len <= sizeof bytes; iov.iov_len++) {
-		cr_assert_eq(sockets_send(pair[0], &iov, 1, many, iov.iov_len % (ARRAY_SIZE(many) + 1)), iov.iov_len);
+		cr_assert_eq(sockets_send(pair[0], &iov, 1, many, iov.iov_len % (ARRAY_SIZE(many) + 1)), (ssize_t)iov.iov_len);
 		cr_assert_eq(frame_receive(pair[1], &in, 0), -EBADMSG);
 		cr_assert_eq(in.header.type, 0);
 		cr_assert_eq(in.fds_count, 0);
