@@ -8,7 +8,7 @@
 
 static __thread char error_text[384] = "no call of this thread has failed";
 
-static void error_set(const char *format, va_list args)
+static void __attribute__((format(printf, 1, 0))) error_set(const char *format, va_list args)
 {
 	vsnprintf(error_text, sizeof error_text, format, args);
 }
