@@ -328,7 +328,8 @@ struct brood_job_options {
  * open: a worker runs fn on the other end of *ret_fd, a connected stream socket (close-on-exec, blocking, the caller's to close). They talk
  * as they like. At the job's end the socket is shut down: the engine reads EOF. ret_handle may be NULL: nobody wants the verdict. Else it
  * must be released. options may be NULL: all defaults.
- * Never blocks. 0, or -EINVAL; -EFAULT: fn is not callable (law: it must lie in code mapped at brood_start()); -EAGAIN: refused, as many
+ * Never waits for a worker (but up to a second for room in the supervisor's full socket, in a program that never called brood_fd()).
+ * 0, or -EINVAL; -EFAULT: fn is not callable (law: it must lie in code mapped at brood_start()); -EAGAIN: refused, as many
  * jobs are out as there is room for (workers + backlog); -EMFILE, -ENFILE, -ENOMEM; -ESHUTDOWN; -ENOTCONN: the supervisor is gone. A job
  * that was accepted (0) gets exactly one verdict, whatever happens; one that was not gets none.
  * With retries, a second attempt meets the same stream as the first left it.
@@ -438,7 +439,7 @@ BROOD_PUBLIC int brood_get_init_data(struct brood_init_data *ret_data) BROOD_NOE
 BROOD_PUBLIC uint64_t brood_job_id(const struct brood_job *job) BROOD_NOEXCEPT;
 BROOD_PUBLIC uint32_t brood_job_attempt(const struct brood_job *job) BROOD_NOEXCEPT;        /* 1 is the first */
 BROOD_PUBLIC size_t brood_job_request_size(const struct brood_job *job) BROOD_NOEXCEPT;     /* call: exact; else BROOD_SIZE_UNKNOWN */
-/* The argument that the job's options had: valid until fn returns, aligned for anything. ret_size may be NULL. */
+/* The argument that the job's options had: valid until fn returns, aligned for anything, never NULL. ret_size may be NULL. */
 BROOD_PUBLIC const void *brood_job_arg(const struct brood_job *job, size_t *ret_size) BROOD_NOEXCEPT;
 
 /* Up to `size` bytes of the request, 0 at its end, or -errno. Waits for the first byte only. brood_job_read_all() waits for `size` bytes or
@@ -452,7 +453,8 @@ BROOD_PUBLIC ssize_t brood_job_write(struct brood_job *job, const void *data, si
 /* The whole (or the last part of the) reply: writes it and ends the writing side, so that the reader sees EOF now, before fn returns. */
 BROOD_PUBLIC ssize_t brood_job_reply(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT;
 
-/* The socket itself: blocking, still the library's, closed at the end of the job. A job may close() it itself. */
+/* The socket itself: blocking (O_NONBLOCK is cleared on one that was given, for all who share it), still the library's, closed at the end
+ * of the job. A job may close() it itself. */
 BROOD_PUBLIC int brood_job_fd(struct brood_job *job) BROOD_NOEXCEPT;
 /* The same, but from now on the job's: neither shut down nor closed at the end. For a socket that a child process goes on with, or one that
  * a worker keeps (then see BROOD_LEFT_FDS). For brood_call() there is no EOF then until it is closed; the verdict still ends the call. */
