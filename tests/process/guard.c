@@ -7,9 +7,12 @@
 #include "../../src/guard/guard.h"
 
 #include <criterion/criterion.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,8 +91,35 @@ static void stale_entry(pid_t pid)
 	atomic_store(&fake.shared.roster->workers[0].pid, pid);
 }
 
+static bool stopped(pid_t pid)
+{
+	char state = proc_state(pid);
+
+	return state == 'T' || state == 't';           /* the latter under a tracer */
+}
+
+/* As in a container whose filter does not know them. */
+static void forbid_pidfds(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = sizeof filter / sizeof filter[0], .filter = filter };
+
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+	CHECK_EQ(process_pidfd_open(getpid()), -ENOSYS);
+}
+
+static bool no_pidfds;
+
 static void __attribute__((noreturn)) supervise(pid_t innocent)
 {
+	if (no_pidfds)
+		forbid_pidfds();
 	fake_init(&fake);
 	CHECK_EQ(shared_create(2, &fake.shared), 0);
 	family()->guard = make_guard();
@@ -99,7 +129,7 @@ static void __attribute__((noreturn)) supervise(pid_t innocent)
 	stale_entry(innocent);
 	family()->worker = fake.pid;
 	CHECK_EQ(fake_job(&fake, starts_children).code, 0);
-	CHECK(WAIT_UNTIL(proc_state(family()->children[3]) == 'T' && family()->children[4] != 0, 10000));
+	CHECK(WAIT_UNTIL(stopped(family()->children[3]) && family()->children[4] != 0, 10000));
 	atomic_store(&family()->ready, 1);
 	for (;;)
 		pause();
@@ -155,6 +185,13 @@ static void kills_what_is_left(void)
 	CHECK_EQ(waitpid(innocent, NULL, 0), innocent);
 }
 Test(guard, kills_what_is_left) { case_orphaned(&(struct case_options){ .body = kills_what_is_left, .timeout_ms = 20000 }); }
+
+static void without_pidfds(void)
+{
+	no_pidfds = true;
+	kills_what_is_left();
+}
+Test(guard, without_pidfds) { case_orphaned(&(struct case_options){ .body = without_pidfds, .timeout_ms = 20000 }); }
 
 static void quiet_and_deaf(void)
 {
