@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "peer.h"
 
+#include "../../src/engine/internal.h"
 #include "../../src/os/sockets.h"
 #include "../../src/os/text.h"
 
@@ -308,4 +309,94 @@ ssize_t peer_call(struct peer *p, brood_fn *fn, const struct engine_bytes *bytes
 	struct engine_job job = { .fn = fn, .name = "job" };
 
 	return engine_call(p->brood, &job, bytes, ret_verdict);
+}
+
+struct later { struct peer *peer; struct engine_job job; const struct engine_bytes *bytes; struct brood_verdict *verdict; };
+
+static void *call_later(void *context)
+{
+	struct later *l = context;
+	ssize_t n = engine_call(l->peer->brood, &l->job, l->bytes, l->verdict);
+
+	free(l);
+	return (void *)(intptr_t)n;
+}
+
+static pthread_t later(const struct later *what)
+{
+	struct later *l = malloc(sizeof *l);
+	pthread_t thread;
+
+	CHECK(l);
+	*l = *what;
+	CHECK_EQ(pthread_create(&thread, NULL, call_later, l), 0);
+	return thread;
+}
+
+pthread_t peer_call_later(struct peer *p, brood_fn *fn, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict)
+{
+	return later(&(struct later){ p, { .fn = fn, .name = "job" }, bytes, ret_verdict });
+}
+
+pthread_t peer_call_with_later(struct peer *p, const struct brood_job_options *options, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict)
+{
+	return later(&(struct later){ p, { .fn = peer_fn_a, .name = "job", .options = options }, bytes, ret_verdict });
+}
+
+ssize_t peer_join(pthread_t thread)
+{
+	void *result;
+
+	CHECK_EQ(pthread_join(thread, &result), 0);
+	return (ssize_t)(intptr_t)result;
+}
+
+struct waiting { struct brood_handle *handle; uint32_t timeout_ms; };
+
+static void *wait_later(void *context)
+{
+	struct waiting *w = context;
+	int r = engine_wait(w->handle, w->timeout_ms, NULL);
+
+	free(w);
+	return (void *)(intptr_t)r;
+}
+
+pthread_t peer_wait_later_ms(struct brood_handle *handle, uint32_t timeout_ms)
+{
+	struct waiting *w = malloc(sizeof *w);
+	pthread_t thread;
+
+	CHECK(w);
+	*w = (struct waiting){ handle, timeout_ms };
+	CHECK_EQ(pthread_create(&thread, NULL, wait_later, w), 0);
+	return thread;
+}
+
+pthread_t peer_wait_later(struct brood_handle *handle)
+{
+	return peer_wait_later_ms(handle, (uint32_t)test_scaled(PEER_WAIT_MS));
+}
+
+bool peer_waited(struct brood_handle *handle)
+{
+	bool waited;
+
+	engine_lock(handle->brood);
+	waited = handle->waiter != NULL;
+	engine_unlock(handle->brood);
+	return waited;
+}
+
+int peer_engine_channel(struct peer *p)
+{
+	return p->brood->channel_fd;
+}
+
+void peer_drop(struct peer *p)
+{
+	struct frame f;
+
+	while (frame_receive(p->channel, &f, MSG_DONTWAIT) > 0)
+		frame_done(&f);
 }

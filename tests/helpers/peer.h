@@ -64,6 +64,15 @@ enum brood_outcome peer_nothing(struct peer *p, struct peer_job *job);
 struct brood_handle *peer_open(struct peer *p, brood_fn *fn, int *ret_fd);        /* CHECKed; ret_fd NULL: closed */
 int peer_open_try(struct peer *p, const struct brood_job_options *options, struct brood_handle **ret_handle);   /* the result; the fd is closed */
 ssize_t peer_call(struct peer *p, brood_fn *fn, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict);
+/* The same in a thread of its own; peer_join() gives its result. What the pointers name must last till then. */
+pthread_t peer_call_later(struct peer *p, brood_fn *fn, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict);
+pthread_t peer_call_with_later(struct peer *p, const struct brood_job_options *options, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict);
+ssize_t peer_join(pthread_t thread);
+pthread_t peer_wait_later(struct brood_handle *handle);
+pthread_t peer_wait_later_ms(struct brood_handle *handle, uint32_t timeout_ms);
+bool peer_waited(struct brood_handle *handle);     /* a thread sleeps for it now, or is about to */
+int peer_engine_channel(struct peer *p);           /* the engine's end */
+void peer_drop(struct peer *p);                    /* hears and forgets all that lies in the channel */
 bool peer_readable(int fd);                /* now */
 bool peer_readable_soon(int fd);
 

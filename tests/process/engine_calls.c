@@ -1,0 +1,429 @@
+/* engine_calls.c - the bytes of a call and its retries, against a supervisor that the test plays: the worker's side does here what a worker rarely does. */
+#include "../helpers/case.h"
+#include "../helpers/peer.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+TestSuite(engine_calls, .timeout = 120);
+
+#define BIG ((size_t)64 << 20)
+
+static struct peer peer;
+
+static void start(const struct peer_service *services)
+{
+	peer_init(&peer);
+	peer_start(&peer, 64);
+	if (services)
+		peer_serve(&peer, services);
+}
+static unsigned char byte_at(size_t i) { return (unsigned char)((i * 2654435761u) >> 11); }
+static unsigned char *pattern(size_t size)
+{
+	unsigned char *bytes = malloc(size + 1);
+
+	CHECK(bytes);
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = byte_at(i);
+	return bytes;
+}
+static bool write_all(int fd, const unsigned char *data, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return false;
+		data += n;
+		size -= (size_t)n;
+	}
+	return true;
+}
+
+/* ---- sizes ---- */
+
+static void echo_of(size_t size)
+{
+	unsigned char *request = pattern(size), *reply = calloc(1, size + 1);
+	struct engine_bytes bytes = { request, size, reply, size };
+	struct brood_verdict v;
+	ssize_t n = peer_call(&peer, peer_fn_a, &bytes, &v);
+
+	CHECK_MSG(n == (ssize_t)size, "%zd of %zu: %s", n, size, engine_error_text());
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	CHECK_EQ(v.reply_size, size);
+	CHECK_MEM(request, reply, size);
+	CHECK_EQ(reply[size], 0);
+	free(request);
+	free(reply);
+}
+
+static const struct peer_service echoing[] = { { peer_fn_a, peer_echo }, { peer_fn_b, peer_nothing }, { NULL, NULL } };
+
+static void sizes(void)
+{
+	static const size_t list[] = { 0, 1, 2, 4095, 4096, 65536, 65537, 200000, 212992, 300000, 1 << 20, BIG + 1 };
+	int before;
+
+	start(echoing);
+	echo_of(1);
+	before = proc_own_fds();
+	for (size_t i = 0; i < ARRAY_SIZE(list); i++)
+		echo_of(list[i]);
+	CHECK(WAIT_UNTIL(proc_own_fds() == before, 2000));   /* the other side's threads close theirs after the verdict */
+}
+Test(engine_calls, any_size) { case_run(sizes, 60000); }
+
+/* All of the reply before the first byte of the request is read, and the other way round: neither side may wait for the other. */
+static enum brood_outcome reply_first(struct peer *p, struct peer_job *job)
+{
+	unsigned char *bytes = pattern(BIG), *back = malloc(BIG);
+	bool ok = write_all(job->fd, bytes, BIG) && recv(job->fd, back, BIG, MSG_WAITALL) == (ssize_t)BIG && memcmp(bytes, back, BIG) == 0;
+
+	(void)p;
+	free(bytes);
+	free(back);
+	return ok ? BROOD_DONE : BROOD_FAILED;
+}
+static enum brood_outcome reply_last(struct peer *p, struct peer_job *job)
+{
+	unsigned char *bytes = pattern(BIG), *back = malloc(BIG), more;
+	bool ok = recv(job->fd, back, BIG, MSG_WAITALL) == (ssize_t)BIG && recv(job->fd, &more, 1, 0) == 0 && memcmp(bytes, back, BIG) == 0 &&
+	          write_all(job->fd, bytes, BIG);
+
+	(void)p;
+	free(bytes);
+	free(back);
+	return ok ? BROOD_DONE : BROOD_FAILED;
+}
+static void both_ways(void)
+{
+	static const struct peer_service services[] = { { peer_fn_a, reply_first }, { peer_fn_b, reply_last }, { NULL, NULL } };
+	unsigned char *request = pattern(BIG), *reply = malloc(BIG);
+	struct engine_bytes bytes = { request, BIG, reply, BIG };
+	struct brood_verdict v;
+
+	start(services);
+	for (int i = 0; i < 2; i++) {
+		memset(reply, 0, BIG);
+		CHECK_EQ(peer_call(&peer, i ? peer_fn_b : peer_fn_a, &bytes, &v), BIG);
+		CHECK_EQ(v.outcome, BROOD_DONE);
+		CHECK_MEM(reply, request, BIG);
+	}
+}
+Test(engine_calls, reply_before_request_and_after) { case_run(both_ways, 60000); }
+
+static void unread_request(void)
+{
+	unsigned char *request = pattern(BIG);
+	struct engine_bytes bytes = { request, BIG, NULL, 0 };
+	struct brood_verdict v;
+
+	start(echoing);
+	CHECK_EQ(peer_call(&peer, peer_fn_b, &bytes, &v), 0);    /* the job did not want it */
+	CHECK_EQ(v.outcome, BROOD_DONE);
+}
+Test(engine_calls, a_request_that_nobody_reads) { case_run(unread_request, 30000); }
+
+static void larger_reply(size_t size, size_t room)
+{
+	unsigned char *request = pattern(size), *reply = calloc(1, room + 1);
+	struct engine_bytes bytes = { request, size, room ? reply : NULL, room };
+	struct brood_verdict v;
+
+	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, &v), -EMSGSIZE);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	CHECK_EQ(v.reply_size, size);
+	CHECK_MEM(reply, request, room);
+	CHECK_EQ(reply[room], 0);
+	free(request);
+	free(reply);
+}
+static void too_large(void)
+{
+	start(echoing);
+	larger_reply(1, 0);
+	larger_reply(11, 10);
+	larger_reply(20000, 10);
+	larger_reply(100000, 50000);
+	larger_reply(BIG, 1 << 20);
+}
+Test(engine_calls, a_reply_that_is_too_large_is_counted) { case_run(too_large, 60000); }
+
+/* ---- ends of another kind ---- */
+
+struct endless { int fd; pthread_t thread; };
+static void *write_for_ever(void *context)
+{
+	struct endless *e = context;
+	static const unsigned char bytes[4096];
+
+	while (write_all(e->fd, bytes, sizeof bytes))
+		;
+	close(e->fd);
+	return NULL;
+}
+
+/* The job took its socket and somebody goes on writing: the verdict ends the call, not EOF, and not the last byte either. */
+static enum brood_outcome took_fd(struct peer *p, struct peer_job *job)
+{
+	static struct endless e;
+
+	(void)p;
+	CHECK(write_all(job->fd, (const unsigned char *)"mine", 4));
+	e.fd = job->fd;
+	job->fd = -1;
+	CHECK_EQ(pthread_create(&e.thread, NULL, write_for_ever, &e), 0);
+	pthread_detach(e.thread);
+	return BROOD_DONE;
+}
+static enum brood_outcome took_fd_quietly(struct peer *p, struct peer_job *job)
+{
+	(void)p;
+	CHECK(write_all(job->fd, (const unsigned char *)"mine", 4));
+	job->fd = -1;
+	return BROOD_DONE;
+}
+static void fd_taken(void)
+{
+	static const struct peer_service services[] = { { peer_fn_a, took_fd }, { peer_fn_b, took_fd_quietly }, { NULL, NULL } };
+	char reply[8] = "";
+	struct engine_bytes bytes = { "x", 1, reply, 4 };
+	struct brood_verdict v;
+
+	start(services);
+	CHECK_EQ(peer_call(&peer, peer_fn_b, &bytes, &v), 4);
+	CHECK_STR(reply, "mine");
+	peer_call(&peer, peer_fn_a, &bytes, &v);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	CHECK_GE(v.reply_size, 4);
+	CHECK_STR(reply, "mine");
+}
+Test(engine_calls, a_socket_that_the_job_took) { case_run(fd_taken, 20000); }
+
+/* The kernel ends a read at a message with fds: what follows must not be lost, and the fds must not stay. */
+static enum brood_outcome with_fds(struct peer *p, struct peer_job *job)
+{
+	struct iovec iov = { .iov_base = (char[]){ "ab" }, .iov_len = 2 };
+	int fds[2] = { 0, 1 };
+
+	(void)p;
+	CHECK(write_all(job->fd, (const unsigned char *)"12", 2));
+	CHECK_EQ(sockets_send(job->fd, &iov, 1, fds, 2), 2);
+	CHECK_EQ(sockets_send(job->fd, &iov, 1, fds, 1), 2);
+	CHECK(write_all(job->fd, (const unsigned char *)"34", 2));
+	return BROOD_DONE;
+}
+static void fds_in_reply(void)
+{
+	static const struct peer_service services[] = { { peer_fn_a, with_fds }, { NULL, NULL } };
+	char reply[100] = "";
+	struct engine_bytes bytes = { NULL, 0, reply, sizeof reply };
+	int before;
+
+	start(services);
+	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, NULL), 8);
+	CHECK_STR(reply, "12abab34");
+	before = proc_own_fds();
+	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, NULL), 8);
+	CHECK(WAIT_UNTIL(proc_own_fds() == before, 2000));
+}
+Test(engine_calls, fds_inside_a_reply) { case_run(fds_in_reply, 20000); }
+
+/* Each outcome's errno, and what had been replied till then. */
+static void outcomes(void)
+{
+	static const struct { enum brood_outcome outcome; enum brood_detail detail; int result; } list[] = {
+		{ BROOD_DONE, 0, 4 }, { BROOD_FAILED, 0, 4 }, { BROOD_CRASHED, 0, -EREMOTEIO }, { BROOD_EXITED, 0, -EREMOTEIO },
+		{ BROOD_TIMED_OUT, 0, -ETIMEDOUT }, { BROOD_CANCELLED, 0, -ECANCELED }, { BROOD_REFUSED, BROOD_DETAIL_QUEUE_TIME, -EAGAIN },
+		{ BROOD_REFUSED, BROOD_DETAIL_DEGRADED, -EAGAIN }, { BROOD_REFUSED, BROOD_DETAIL_BAD_POINTER, -EFAULT }, { BROOD_LOST, 0, -ENOTCONN },
+	};
+	char reply[16];
+	struct engine_bytes bytes = { "x", 1, reply, sizeof reply };
+
+	start(NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+		struct brood_verdict said = { .outcome = list[i].outcome, .detail = list[i].detail, .code = 9 }, v;
+		struct peer_job job;
+		pthread_t thread = peer_call_later(&peer, peer_fn_a, &bytes, &v);
+
+		peer_job(&peer, &job);
+		CHECK_EQ(job.message.request_size, 1);
+		CHECK_EQ(job.message.retries, 0);
+		CHECK(write_all(job.fd, (const unsigned char *)"part", 4));
+		shutdown(job.fd, SHUT_RDWR);
+		close(job.fd);
+		said.id = job.id;
+		peer_verdict(&peer, &said);
+		CHECK_EQ(peer_join(thread), list[i].result);
+		CHECK_EQ(v.outcome, list[i].outcome);
+		CHECK_EQ(v.code, 9);
+		CHECK_EQ(v.reply_size, 4);
+		CHECK_EQ(v.id, job.id);
+	}
+}
+Test(engine_calls, each_outcome_has_its_errno) { case_run(outcomes, 20000); }
+
+static void bad_buffers(void)
+{
+	static const char request[] = "x";
+	char reply[8];
+	struct engine_bytes bytes = { NULL, 1, reply, sizeof reply };
+	struct brood_verdict v = { .outcome = 77 };
+
+	start(echoing);
+	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, &v), -EINVAL);
+	bytes = (struct engine_bytes){ request, 1, NULL, 1 };
+	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, &v), -EINVAL);
+	bytes = (struct engine_bytes){ request, SIZE_MAX, reply, 1 };
+	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, &v), -EINVAL);
+	CHECK_EQ(v.outcome, 77);
+	bytes = (struct engine_bytes){ (const void *)8, 1, reply, 1 };       /* never mapped */
+	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, NULL), -EFAULT);
+	bytes = (struct engine_bytes){ request, 1, (void *)8, 1 };
+	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, &v), -EFAULT);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	bytes = (struct engine_bytes){ request, 1, reply, sizeof reply };
+	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, NULL), 1);              /* and nothing was spoilt */
+}
+Test(engine_calls, buffers_that_are_none) { case_run(bad_buffers, 20000); }
+
+static void channel_ends(void)
+{
+	char reply[8];
+	struct engine_bytes bytes = { "x", 1, reply, sizeof reply };
+	struct brood_verdict v;
+	struct peer_job job;
+	pthread_t thread;
+
+	start(NULL);
+	thread = peer_call_later(&peer, peer_fn_a, &bytes, &v);
+	peer_job(&peer, &job);
+	CHECK(write_all(job.fd, (const unsigned char *)"part", 4));
+	peer_hang_up(&peer);
+	CHECK_EQ(peer_join(thread), -ENOTCONN);
+	CHECK_EQ(v.outcome, BROOD_LOST);
+	CHECK_EQ(v.detail, BROOD_DETAIL_CHANNEL);
+	CHECK_EQ(v.reply_size, 4);
+	CHECK_STR(v.name, "job");
+}
+Test(engine_calls, the_channel_ends_in_a_call) { case_run(channel_ends, 20000); }
+
+/* ---- retries ---- */
+
+static struct brood_job_options retrying = { .size = sizeof retrying, .retries = 3 };
+
+struct attempt { enum brood_outcome outcome; enum brood_detail detail; };
+
+/* Answers as many attempts as there are; the ids go to ret_ids. */
+static void answer(const struct attempt *attempts, int count, uint64_t *ret_ids)
+{
+	for (int i = 0; i < count; i++) {
+		struct brood_verdict v = { .outcome = attempts[i].outcome, .detail = attempts[i].detail, .attempts = (uint32_t)i + 1, .started = 1 };
+		struct peer_job job;
+		char request[8] = "";
+
+		peer_job(&peer, &job);
+		CHECK_EQ(job.message.attempt, i);
+		CHECK_EQ(recv(job.fd, request, sizeof request, MSG_WAITALL), 5);     /* each gets the whole of it */
+		CHECK_STR(request, "again");
+		CHECK(write_all(job.fd, (const unsigned char *)"attempt 1" + (i > 0 ? 0 : 1), (size_t)(9 - i)));
+		shutdown(job.fd, SHUT_RDWR);
+		close(job.fd);
+		v.id = ret_ids[i] = job.id;
+		peer_verdict(&peer, &v);
+	}
+}
+
+static void retry(const struct attempt *attempts, int count, ssize_t result)
+{
+	char reply[16] = "";
+	struct engine_bytes bytes = { "again", 5, reply, sizeof reply };
+	struct brood_verdict v;
+	struct brood_stats before, after;
+	uint64_t ids[8];
+	pthread_t thread;
+
+	engine_stats(peer.brood, &before);
+	thread = peer_call_with_later(&peer, &retrying, &bytes, &v);
+	answer(attempts, count, ids);
+	CHECK_EQ(peer_join(thread), result);
+	CHECK(peer_silent(&peer));
+	CHECK_EQ(v.outcome, attempts[count - 1].outcome);
+	CHECK_EQ(v.id, ids[0]);
+	CHECK_EQ(v.attempts, count);
+	CHECK_EQ(v.reply_size, count == 1 ? 9 - 0 : 10 - count);
+	engine_stats(peer.brood, &after);
+	CHECK_EQ(after.submitted - before.submitted, 1);
+	CHECK_EQ(after.retried - before.retried, count - 1);
+}
+static void retries(void)
+{
+	static const struct attempt
+		good[] = { { BROOD_DONE, 0 } },
+		second[] = { { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE }, { BROOD_DONE, 0 } },
+		never[] = { { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE }, { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE }, { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE },
+		            { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE } },
+		own[] = { { BROOD_CRASHED, BROOD_DETAIL_NONE } },
+		exited[] = { { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE }, { BROOD_EXITED, 0 } };
+
+	start(NULL);
+	retry(good, 1, 9);
+	retry(second, 2, 8);
+	retry(never, 4, -EREMOTEIO);
+	retry(own, 1, -EREMOTEIO);
+	retry(exited, 2, -EREMOTEIO);
+}
+Test(engine_calls, retries_after_a_kill_from_outside) { case_run(retries, 20000); }
+
+static void cancelled_retry(void)
+{
+	struct engine_bytes bytes = { "again", 5, NULL, 0 };
+	struct brood_verdict v;
+	struct peer_job first, second;
+	struct frame f;
+	pthread_t thread;
+
+	start(NULL);
+	thread = peer_call_with_later(&peer, &retrying, &bytes, &v);
+	peer_job(&peer, &first);
+	v = (struct brood_verdict){ .id = first.id, .outcome = BROOD_CRASHED, .detail = BROOD_DETAIL_OUTSIDE, .attempts = 1 };
+	close(first.fd);
+	peer_verdict(&peer, &v);
+	peer_job(&peer, &second);
+	CHECK_EQ(engine_cancel(peer.brood, first.id), 0);       /* the id that its caller knows */
+	peer_hear(&peer, &f, MESSAGE_CANCEL);
+	CHECK_EQ(f.cancel.id, second.id);
+	v = (struct brood_verdict){ .id = second.id, .outcome = BROOD_CRASHED, .detail = BROOD_DETAIL_OUTSIDE, .attempts = 2 };
+	close(second.fd);
+	peer_verdict(&peer, &v);
+	CHECK_EQ(peer_join(thread), -EREMOTEIO);                /* cancelled: no third attempt */
+	CHECK(peer_silent(&peer));
+	CHECK_EQ(engine_cancel(peer.brood, first.id), -ENOENT);
+	CHECK_EQ(v.id, first.id);
+}
+Test(engine_calls, a_cancelled_call_is_not_tried_again) { case_run(cancelled_retry, 20000); }
+
+static void lost_retry(void)
+{
+	struct engine_bytes bytes = { "again", 5, NULL, 0 };
+	struct brood_verdict v, said;
+	struct peer_job job;
+	pthread_t thread;
+
+	start(NULL);
+	thread = peer_call_with_later(&peer, &retrying, &bytes, &v);
+	peer_job(&peer, &job);
+	close(job.fd);
+	said = (struct brood_verdict){ .id = job.id, .outcome = BROOD_CRASHED, .detail = BROOD_DETAIL_OUTSIDE, .attempts = 1 };
+	peer_verdict(&peer, &said);
+	peer_hang_up(&peer);
+	peer_join(thread);
+	/* By the moment: the second attempt could not be given any more (the verdict of the first stands), or was lost. */
+	CHECK(v.outcome == BROOD_CRASHED || v.outcome == BROOD_LOST);
+	CHECK_EQ(v.id, job.id);
+}
+Test(engine_calls, a_retry_that_cannot_be_given) { case_run(lost_retry, 20000); }
