@@ -6,7 +6,8 @@
  *   4. the roster entry is cleared, the place is empty, a birth is due;
  *   5. what its jobs started outside of its group is now a child of the supervisor (a subreaper): the sweep finds it, at most once a second as long as it finds nothing.
  *
- * A stray is a job's when it carries the workers' oom_score_adj (inherited over fork, exec and setsid); the engine's own orphans do not, and are only reaped.
+ * A stray is a job's when it carries one of the workers' marks (oom_score_adj, or a limit: os/process.h), which are inherited over fork, exec and setsid; the engine's own orphans do not, and are only
+ * reaped.
  */
 #include "internal.h"
 
@@ -47,11 +48,9 @@ static void job_after_death(struct slot *slot, const struct process_exit *e)
 	facts.word = slot->condemned ? slot->word_before : word;
 	job->verdict = (struct brood_verdict){ .cpu_us = cpu_us(&e->usage), .peak_kb = (uint64_t)e->usage.ru_maxrss };
 	again = !fate_decide(&facts, &job->verdict);
-	if (again && !(job->message.flags & BROOD_JOB_ONCE) && job->redispatched < REDISPATCH_MAX) {
-		job->redispatched++;
-		atomic_fetch_add_explicit(&s->board->redispatched, 1, memory_order_relaxed);
-		job_again(s, job);
-	} else if (!again && job->retries_left > 0 && fate_retryable(&job->verdict) && !stop_refusing(s)) {
+	if (again && job_redispatch(s, job))
+		return;
+	if (!again && job->retries_left > 0 && fate_retryable(&job->verdict) && !stop_refusing(s)) {
 		job->retries_left--;
 		atomic_fetch_add_explicit(&s->board->retried, 1, memory_order_relaxed);
 		job_again(s, job);
@@ -238,8 +237,10 @@ static bool is_a_jobs(struct supervisor *s, pid_t pid)
 	struct process_stat stat, self;
 	int adj;
 
-	if (s->oom_mark >= 0)
-		return process_oom_score_adj(pid, &adj) == 0 && adj == s->oom_mark;
+	if (process_marked(pid, s->pid) || (s->oom_mark >= 0 && process_oom_score_adj(pid, &adj) == 0 && adj == s->oom_mark))
+		return true;
+	if (s->can_mark || s->oom_mark >= 0)
+		return false;
 	return process_stat(pid, &stat) == 0 && process_stat(s->pid, &self) == 0 && stat.session != self.session;
 }
 

@@ -76,7 +76,8 @@ struct supervisor {
 	pid_t pid;
 	struct rlimit nofile, core;   /* the caller's, for workers */
 	int oom_score_adj;            /* the program's own */
-	int oom_mark;                 /* what workers get; -1: cannot be told apart */
+	int oom_mark;                 /* what workers get; -1: cannot be told apart by it */
+	bool can_mark;                /* they can by process_mark() */
 	enum process_spawn way;
 
 	struct slot *slot_array;
@@ -143,6 +144,7 @@ void job_refuse(struct supervisor *s, struct job *job, enum brood_detail detail)
 void jobs_refuse_queue(struct supervisor *s, enum brood_detail detail);
 void job_decided(struct supervisor *s, struct job *job);               /* job->verdict has outcome, detail ...: fills the rest and tells */
 void job_again(struct supervisor *s, struct job *job);                 /* back to the front of the queue */
+bool job_redispatch(struct supervisor *s, struct job *job);            /* the same, for one that was not started; false: its caller forbids it, or that was often enough */
 void job_deadline(struct slot *slot, uint64_t now);                    /* the ladder of a BUSY slot */
 void job_hurry(struct slot *slot, uint64_t now, enum ladder_cause cause);
 void jobs_flush(struct supervisor *s);                                 /* verdicts that wait for the engine's socket */

@@ -130,6 +130,16 @@ void job_again(struct supervisor *s, struct job *job)
 		enqueue(s, job, true);
 }
 
+bool job_redispatch(struct supervisor *s, struct job *job)
+{
+	if ((job->message.flags & BROOD_JOB_ONCE) || job->redispatched >= REDISPATCH_MAX)
+		return false;
+	job->redispatched++;
+	atomic_fetch_add_explicit(&s->board->redispatched, 1, memory_order_relaxed);
+	job_again(s, job);
+	return true;
+}
+
 static bool sane(const struct frame *f)
 {
 	const struct message_job *m = &f->job;

@@ -172,6 +172,7 @@ static void close_the_rest(struct supervisor *s)
 
 static void limits_and_marks(struct supervisor *s)
 {
+	struct rlimit locks;
 	size_t hard, need = 64 + 2 * (size_t)s->options->workers + s->config.records + s->options->keep_fds_count + BROOD_INIT_FDS_MAX;
 
 	getrlimit(RLIMIT_NOFILE, &s->nofile);
@@ -180,6 +181,7 @@ static void limits_and_marks(struct supervisor *s)
 	s->oom_mark = -1;
 	if (process_oom_score_adj(0, &s->oom_score_adj) == 0 && s->oom_score_adj < 1000)
 		s->oom_mark = MIN(s->oom_score_adj + PROCESS_OOM_MARK, 1000);
+	s->can_mark = getrlimit(RLIMIT_LOCKS, &locks) == 0 && locks.rlim_max == RLIM_INFINITY;
 }
 
 static void watch_or_die(struct supervisor *s, struct source *source, int fd, source_fn *on)

@@ -106,7 +106,11 @@ static void retire(struct slot *slot, const struct message_finished *m)
 	slot->retiring = true;
 	slot->end_reason = "it retired";
 	atomic_fetch_add_explicit(&s->board->retired, 1, memory_order_relaxed);
-	slot_log(slot, BROOD_NOTICE, BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced: a job left %s%s%s%sbehind", slot->number, slot->pid,
+	if (m->flags & FINISHED_NO_FD)
+		slot_log(slot, BROOD_WARNING, BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced: it could not be given a file; did a job lower its RLIMIT_NOFILE?",
+		         slot->number, slot->pid);
+	else
+		slot_log(slot, BROOD_NOTICE, BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced: a job left %s%s%s%sbehind", slot->number, slot->pid,
 	         m->left & BROOD_LEFT_THREADS ? "threads " : "", m->left & BROOD_LEFT_FDS ? "open files " : "", m->left & BROOD_LEFT_CHILDREN ? "children " : "",
 	         m->left & BROOD_LEFT_MEMORY ? "memory in use " : "");
 	worker_to_ending(slot, time_after_ms(now_ns(), s->options->stop_ms));
@@ -118,6 +122,7 @@ static void on_finished(struct slot *slot, const struct frame *f)
 	const struct message_finished *m = &f->finished;
 	struct job *job = slot->job;
 	struct fate_facts facts = { .finished = m, .sequence = slot->sequence };
+	bool no_fd;
 
 	if (slot->condemned)
 		return;                /* it lost the swap and was killed: what it says now counts for nothing */
@@ -131,10 +136,12 @@ static void on_finished(struct slot *slot, const struct frame *f)
 		worker_drop(slot, "finished a job that it had not begun");
 		return;
 	}
-	slot->jobs_done++;
+	no_fd = m->flags & FINISHED_NO_FD;
+	slot->jobs_done += !no_fd;
 	timer_stop(&s->loop, &slot->timer);
-	job_decided(s, job);
-	if (s->backoff.young > 0 && backoff_healthy(&s->backoff))
+	if (!no_fd || !job_redispatch(s, job))   /* that is this worker's trouble: another one can */
+		job_decided(s, job);
+	if (!no_fd && s->backoff.young > 0 && backoff_healthy(&s->backoff))
 		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED, "the pool has recovered: workers do jobs again");
 	if (m->flags & FINISHED_RETIRING)
 		retire(slot, m);

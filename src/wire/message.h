@@ -59,7 +59,7 @@ struct message_log { uint32_t level, event; int32_t pid; uint32_t slot; uint64_t
 struct message_ready { int32_t pid; uint32_t generation; uint64_t peak_kb; };   /* ru_maxrss at ready: what jobs add to is measured from here */
 struct message_finished { uint64_t id, sequence; int32_t code; uint32_t left; uint32_t flags, pad; };
 enum { FINISHED_REFUSED_POINTER = 1, FINISHED_RETIRING = 2,            /* RETIRING: the worker ends by itself now */
-       FINISHED_NO_FD = 4 };                                           /* the job's fd did not arrive; fn was not entered */
+       FINISHED_NO_FD = 4 };                                           /* the job's fd did not arrive; fn was not entered. Comes with RETIRING */
 enum { ESCAPED_LONGJMP = 1, ESCAPED_THREAD_EXIT };
 struct message_escaped { uint64_t id, sequence; uint32_t how, pad; };
 struct message_job_log { uint64_t id; uint32_t level, pad; char text[400]; };   /* sent cut after its NUL */

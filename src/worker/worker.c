@@ -8,7 +8,7 @@
  *
  * The end. Ordered (END, or the channel's end): worker_exit, then flush, then _exit. Never exit(): the atexit handlers and destructors that the program registered before the start are the engine's business. For a job that calls
  * exit(), on_exit() says the same: it was registered last, so it runs before what was inherited, but after what the job itself registered.
- * Limit: destructors of C++ thread_local objects that the program's main thread made before the start run before any such handler.
+ * disown.c does the same for the thread_local objects of the program's main thread. Limit: quick_exit() runs the at_quick_exit() handlers that the program registered.
  *
  * The channel is blocking, and ours alone; but a job can do to it what it likes. So: EAGAIN means poll(), an fd that is no longer the channel means _exit (the job's fault, and its verdict), never a
  * message to a stranger.
@@ -186,9 +186,11 @@ static void set_manners(const struct worker_config *c)
 	if (!c->core || c->options->flags & BROOD_NO_CORE)
 		forbid_cores();
 	if (c->oom_score_adj != -1001)
-		process_set_oom_score_adj(c->oom_score_adj);   /* refused in some containers: then nobody is told, it only sorts victims */
+		process_set_oom_score_adj(c->oom_score_adj);   /* refused in some containers: it only sorts victims */
+	process_mark(c->supervisor_pid);               /* by one of the two the sweep tells strays */
 	snprintf(title, sizeof title, "worker %u", c->slot);
 	title_set(title);
+	worker_disown_thread_locals();
 	if (on_exit(at_exit, NULL) != 0)
 		birth_failed("setting up its exit", -ENOMEM);
 	r = worker_signals_prepare(c->options);

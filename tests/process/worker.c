@@ -137,10 +137,10 @@ static void no_fd(void)
 	CHECK_EQ(fake_job(&fake, limits_fds).code, 0); /* no room for the next job's */
 	fake_assign(&fake);
 	fake_run(&fake, marks, NULL, 0);
-	CHECK_EQ(fake_finished(&fake).flags, FINISHED_NO_FD);
+	CHECK_EQ(fake_finished(&fake).flags, FINISHED_NO_FD | FINISHED_RETIRING);
 	CHECK_EQ(fake_word(&fake), DESK_WORD(fake.sequence, DESK_ASSIGNED));
 	CHECK_EQ(atomic_load(marked()), 0);
-	fake_end(&fake);
+	CHECK_EQ(fake_exit_code(&fake), 0);
 }
 Test(worker, fd_lost_on_the_way) { case_run(no_fd, 20000); }
 
