@@ -15,6 +15,12 @@
 
 TestSuite(start, .timeout = 120);
 
+#ifdef __SANITIZE_ADDRESS__         /* whose allocator maps as it likes */
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 /* ---- Nothing is left of a start that failed ---- */
 
 struct footprint { int fds; int mappings; sigset_t mask; struct sigaction chld, term; char *notify; };
@@ -176,7 +182,7 @@ static void every_step_taken_back(void)
 		CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 		CHECK_MSG(r == -EMFILE, "%d (%s)", r, brood_error());
 		check_same(before);
-		mappings = count_mappings();
+		mappings = SANITIZED ? 0 : count_mappings();
 		CHECK_MSG(failures == 0 || mappings <= before.mappings, "%d, %d", before.mappings, mappings);
 		failures++;
 	}
