@@ -4,6 +4,7 @@
  *   worker.c    birth, the loop, the end          signals.c   dispositions, the soft step, what children of a job get
  *   frame.c     nothing gets past it (law 10)     hygiene.c   what a job left behind
  *   run.c       one job, from RUN to FINISHED     job.c       the public calls of a job
+ *   disown.c    what main() left to be destructed
  *
  * Trap: a job may fork, and its child has all of this in memory, the desk and the channel included. Whatever speaks for the worker asks worker_is_self() first.
  */
@@ -93,6 +94,9 @@ int worker_signals_prepare(const struct brood_options *options);
 void worker_signals_ready(void);               /* after worker_init: SIGTERM is ours whatever it did */
 void worker_soft_expect(uint64_t sequence);
 bool worker_soft_came(uint64_t sequence);      /* async-signal-safe */
+
+/* disown.c */
+void worker_disown_thread_locals(void);        /* destructors that main()'s thread has registered do not run here */
 
 /* frame.c. Calls call(arg). If control leaves it in any way but by returning, `escaped` is called, in the frame's own place, and must not return. */
 struct job_frame {

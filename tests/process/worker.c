@@ -293,6 +293,32 @@ static void escapes(void)
 }
 Test(worker, nothing_gets_past_the_frame) { case_run(escapes, 20000); }
 
+/* What a C++ compiler makes of a thread_local object with a destructor. */
+extern int __cxa_thread_atexit_impl(void (*destructor)(void *), void *object, void *symbol);
+static void destructed(void *object) { atomic_fetch_add(marked(), *(int *)object); }
+static int mains = 10000, jobs = 7;
+static int constructs_and_exits(struct brood_job *job)
+{
+	(void)job;
+	__cxa_thread_atexit_impl(destructed, &jobs, &jobs);
+	exit(3);
+}
+
+static void exit_destructors(void)
+{
+	__cxa_thread_atexit_impl(destructed, &mains, &mains);
+	__cxa_thread_atexit_impl(destructed, &mains, &mains);
+	fake_init(&fake);
+	fake_start(&fake);
+	fake_assign(&fake);
+	fake_run(&fake, constructs_and_exits, NULL, 0);
+	CHECK_EQ(fake_exit_code(&fake), 3);
+	CHECK_EQ(atomic_load(marked()), 7);            /* the job's own, and none of main()'s */
+	case_done();
+	_exit(0);
+}
+Test(worker, exit_destructs_nothing_of_main) { case_run(exit_destructors, 20000); }
+
 static void exit_handlers(void)
 {
 	atexit(main_registered);
