@@ -95,19 +95,19 @@ static void call_register(struct call *call, bool on)
 /* Another attempt of a closed handle: it opens again, for it is one job to its caller. An attempt that cannot be given leaves the verdict of the one before. */
 static int call_repeat(struct call *call)
 {
-	struct brood_handle before;
+	struct brood_verdict before;
 	int r;
 
 	while (call_again(call)) {
 		struct brood *b = call->b;
 
-		before = call->handle;
+		before = call->handle.verdict;
 		engine_lock(b);
 		call->handle.closed = false;
 		engine_unlock(b);
 		r = call_attempt(call);
 		if (r < 0) {
-			call->handle.verdict = before.verdict;
+			call->handle.verdict = before;
 			call->handle.closed = true;
 			return r;
 		}

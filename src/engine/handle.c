@@ -66,10 +66,11 @@ int engine_wait(struct brood_handle *h, uint32_t timeout_ms, struct brood_verdic
 void engine_release(struct brood_handle *h)
 {
 	VISIT(visit);
-	struct brood *b = h->brood;
+	struct brood *b = h ? h->brood : NULL;
 	struct record *record;
 
-	if (visit_begin(&visit, b) < 0)
+	/* In a forked child the handle is a copy, and the lock may be held by a thread that is not here. */
+	if (!h || visit_begin(&visit, b) < 0)
 		return;
 	engine_lock(b);
 	record = h->closed ? NULL : record_find(b, h->id);

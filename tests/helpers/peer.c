@@ -181,6 +181,7 @@ static void *serve_one(void *context)
 	pthread_mutex_lock(&s->peer->lock);
 	peer_verdict(s->peer, &v);
 	pthread_mutex_unlock(&s->peer->lock);
+	atomic_fetch_sub(&s->peer->serving, 1);
 	free(s);
 	return NULL;
 }
@@ -199,6 +200,7 @@ static void serve_job(struct serving *serving, struct frame *f)
 		service++;
 	CHECK(service->fn);
 	s->serve = service->serve;
+	atomic_fetch_add(&s->peer->serving, 1);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, 256 * 1024);
@@ -222,6 +224,8 @@ static void *serve(void *context)
 		if (f.header.type == MESSAGE_JOB) {
 			serve_job(serving, &f);
 		} else if (f.header.type == MESSAGE_STOP) {
+			atomic_store(&p->stopping, 1);
+			CHECK(WAIT_UNTIL(atomic_load(&p->serving) == 0, PEER_WAIT_MS));
 			peer_say(p, MESSAGE_STOPPED);
 			break;
 		} else {

@@ -23,6 +23,7 @@ struct peer {
 	struct brood *brood;
 	int channel, log;                  /* the supervisor's ends */
 	pthread_mutex_t lock;              /* peer_serve(): around the sending of verdicts */
+	atomic_int stopping, serving;      /* peer_serve(): STOP was heard; jobs that run */
 };
 
 void peer_init(struct peer *p);            /* defaults */
@@ -47,7 +48,7 @@ void peer_finish(struct peer *p, struct peer_job *job, enum brood_outcome outcom
 /* What a served job does, by its function. Returns the outcome. */
 typedef enum brood_outcome peer_serve_fn(struct peer *p, struct peer_job *job);
 struct peer_service { brood_fn *fn; peer_serve_fn *serve; };
-/* One thread takes JOBs, until the channel ends or STOP (then it says STOPPED), and runs each in a thread of its own: verdicts come in any order. CANCEL is taken and ignored. The table ends with fn NULL. */
+/* One thread takes JOBs, until the channel ends or STOP (then it says STOPPED, after the last verdict), and runs each in a thread of its own: verdicts come in any order. CANCEL is taken and ignored. The table ends with fn NULL. */
 pthread_t peer_serve(struct peer *p, const struct peer_service *services);
 
 /* Functions to name in jobs; nobody calls them. */
