@@ -93,15 +93,16 @@ const char *procfs_number(const char *text, unsigned long long *ret_value)
 bool procfs_has_our_pids(void)
 {
 	static pid_t asked, answer;            /* by pid: a fork asks again */
-	unsigned long long pid = 0;
+	unsigned long long pid;
 	char link[16] = "";
 
-	if (asked != getpid()) {
-		if (readlink("/proc/self", link, sizeof link - 1) > 0)
-			procfs_number(link, &pid);
-		answer = (pid_t)pid;
-		asked = getpid();
-	}
+	if (asked == getpid())
+		return answer == asked;
+	if (readlink("/proc/self", link, sizeof link - 1) < 0)
+		return false;                  /* not noted: it may have been for want of memory */
+	procfs_number(link, &pid);
+	answer = (pid_t)pid;
+	asked = getpid();
 	return answer == asked;
 }
 

@@ -39,40 +39,60 @@ static bool wanted(const struct walk *w, pid_t session)
 	return false;
 }
 
-/* getsid() is twenty times cheaper than the stat file; only what it cannot tell is read. */
-static bool maybe_wanted(const struct walk *w, pid_t pid)
-{
-	pid_t session = getsid(pid);
-
-	return session >= 0 ? wanted(w, session) : errno != ESRCH;
-}
-
-static bool still_the_same(const struct process_stat *before)
+/* 1: it is, 0: it is gone or another one, or -errno. */
+static int still_the_same(const struct process_stat *before)
 {
 	struct process_stat now;
+	int r = process_stat(before->pid, &now);
 
-	return process_stat(before->pid, &now) == 0 && now.start_ticks == before->start_ticks && now.session == before->session;
+	if (r < 0)
+		return r == -ESRCH ? 0 : r;
+	return now.start_ticks == before->start_ticks && now.session == before->session;
 }
 
-static bool kill_checked(const struct process_stat *s)
+static int kill_checked(const struct process_stat *s)
 {
 	_cleanup_close_ int pidfd = process_pidfd_open(s->pid);
+	int same;
 
-	return pidfd != -ESRCH && still_the_same(s) && process_signal(pidfd, s->pid, SIGKILL, 0) == 0;
+	if (pidfd == -ESRCH)
+		return -ESRCH;
+	same = still_the_same(s);
+	if (same < 0) {                          /* the pidfd may have been the last fd to be had */
+		pidfd = close_fd(pidfd);
+		same = still_the_same(s);
+	}
+	if (same <= 0)
+		return same < 0 ? same : -ESRCH;
+	return process_signal(pidfd, s->pid, SIGKILL, 0);
+}
+
+/* Nothing can be read now (no fd, no memory): what getsid() said a moment ago has to do. */
+static int kill_unread(pid_t pid)
+{
+	return process_signal(-1, pid, SIGKILL, 0);
 }
 
 static int kill_one(void *context, int pid, int walk_fd)
 {
 	struct walk *w = context;
 	struct process_stat s;
+	pid_t session;
+	int r;
 
 	(void)walk_fd;
-	if (pid <= 1 || pid == w->self || !maybe_wanted(w, pid))
+	if (pid <= 1 || pid == w->self)
 		return 0;
-	if (process_stat(pid, &s) < 0 || s.doomed || !wanted(w, s.session))
+	/* twenty times cheaper than the stat file; only what it cannot tell is read */
+	session = getsid(pid);
+	if (session >= 0 ? !wanted(w, session) : errno == ESRCH)
 		return 0;
-	w->found++;
-	w->killed += kill_checked(&s);
+	r = process_stat(pid, &s);
+	if (r < 0 ? r == -ESRCH || session < 0 : s.doomed || !wanted(w, s.session))
+		return 0;
+	r = r < 0 ? kill_unread(pid) : kill_checked(&s);
+	w->killed += r == 0;
+	w->found += r != -EPERM;                 /* somebody else's (a set-id program): another round would change nothing */
 	return 0;
 }
 

@@ -323,7 +323,7 @@ static void kinds(void)
 	CHECK_EQ(sockets_is_stream_socket(listener), -ENOTCONN);
 	CHECK_EQ(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
 	CHECK_EQ(listen(listener, 1), 0);
-	CHECK_EQ(sockets_is_stream_socket(listener), -ENOTCONN);
+	CHECK_EQ(sockets_is_stream_socket(listener), -EPROTOTYPE);
 	CHECK_EQ(getsockname(listener, (struct sockaddr *)&address, &size), 0);
 	client = socket(AF_INET, SOCK_STREAM, 0);
 	CHECK_EQ(connect(client, (struct sockaddr *)&address, sizeof address), 0);
