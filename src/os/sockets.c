@@ -103,11 +103,30 @@ int sockets_is_stream_socket(int fd)
 {
 	struct sockaddr_storage peer;
 	socklen_t size = sizeof(int), peer_size = sizeof peer;
-	int type;
+	int type, listening = 0;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
 		return -errno;
 	if (type != SOCK_STREAM && type != SOCK_SEQPACKET)
 		return -EPROTOTYPE;
-	return getpeername(fd, (struct sockaddr *)&peer, &peer_size) < 0 ? -errno : 0;
+	if (getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0)
+		return 0;
+	if (errno != ENOTCONN)
+		return -errno;
+	size = sizeof listening;
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening ? -EPROTOTYPE : -ENOTCONN;
+}
+
+int sockets_close(int fd)
+{
+	struct linger linger;
+	socklen_t size = sizeof linger;
+	int saved = errno;
+
+	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff && linger.l_linger > 0) {
+		linger.l_onoff = 0;
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+	}
+	errno = saved;
+	return close_fd(fd);
 }

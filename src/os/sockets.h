@@ -15,6 +15,8 @@ ssize_t sockets_send(int fd, const struct iovec *iov, int iov_count, const int *
  * A SEQPACKET whose peer died with unread data says ECONNRESET once, before messages still queued: this reads on, so that it never comes out. */
 struct sockets_received { int fds[SOCKETS_FDS_MAX]; size_t fds_count; int fds_lost, bytes_lost; };
 ssize_t sockets_receive(int fd, void *data, size_t size, int flags, struct sockets_received *ret);
-int sockets_is_stream_socket(int fd);                /* 0; -ENOTSOCK; -EBADF; -EPROTOTYPE: not a stream or seqpacket socket; -ENOTCONN */
+int sockets_is_stream_socket(int fd);                /* 0; -ENOTSOCK; -EBADF; -EPROTOTYPE: not a stream or seqpacket socket, or a listening one; -ENOTCONN */
+/* close() that does not wait, whatever SO_LINGER says: the kernel sends the rest in its own time. (l_linger 0, an abortive close, stays.) Returns -1, as close_fd(). */
+int sockets_close(int fd);
 
 #endif

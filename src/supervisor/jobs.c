@@ -2,6 +2,7 @@
  * jobs.c - a job's way through the supervisor: record, queue, worker, ladder, verdict, socket. The only place where a job's state changes.
  */
 #include "internal.h"
+#include "../os/sockets.h"
 
 #include <sys/resource.h>
 
@@ -73,7 +74,8 @@ void job_decided(struct supervisor *s, struct job *job)
 	}
 	cut_from_slot(job);
 	timer_stop(&s->loop, &job->queue_timer);
-	job->fd = close_fd(job->fd);
+	/* A call's is a socket of our own making; another one may be a client's, and who closes it last would linger: not here. */
+	job->fd = job->message.request_size == BROOD_SIZE_UNKNOWN ? sockets_close(job->fd) : close_fd(job->fd);
 	atomic_fetch_add_explicit(&s->board->verdicts[v->outcome], 1, memory_order_relaxed);
 	records_tell(&s->records, &job->link);
 	jobs_flush(s);

@@ -1,0 +1,397 @@
+/*
+ * attack.c - jobs that harm what they can reach (their desk, their siblings, the guard, the channel, a client's socket), and programs that begin or go on in odd states. One fault costs one job; the
+ * supervisor never waits; whoever gives jobs hears the truth.
+ */
+#include "../helpers/pool.h"
+#include "../../src/wire/shared.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+TestSuite(attack, .timeout = 240);
+
+static struct brood *brood;
+
+static void quiet(void *context, const struct brood_log *log)
+{
+	(void)context;
+	note("log: %s", log->text);
+}
+
+static void deaf(void *context, const struct brood_log *log) { (void)context, (void)log; }
+
+static void start(uint32_t workers)
+{
+	struct brood_options options = { .workers = workers, .log = quiet };
+
+	brood = pool_start(&options);
+}
+
+static void check(const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
+{
+	char line[512];
+
+	brood_verdict_format(v, line, sizeof line);
+	CHECK_MSG(v->outcome == outcome && v->detail == detail, "%s", line);
+}
+
+static void all_well(uint32_t jobs)
+{
+	CHECK(WAIT_UNTIL(pool_full(brood), 10000));
+	for (uint32_t i = 0; i < jobs; i++) {
+		struct brood_verdict v = POOL_CALL(brood, job_nothing);
+
+		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	}
+}
+
+/* ---- a job that writes over its desk ---- */
+
+/* The one shared mapping of a page that a worker can write. */
+static _Atomic uint64_t *find_desk(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long from, to, found = 0;
+	char line[512], rights[8];
+
+	CHECK(maps);
+	while (fgets(line, sizeof line, maps))
+		if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3 && strcmp(rights, "rw-s") == 0 && to - from == 4096)
+			found = from;
+	fclose(maps);
+	return (_Atomic uint64_t *)found;
+}
+
+/* arg: the state that it writes, with its own sequence; above: the whole word */
+static int scribbles(struct brood_job *job)
+{
+	const uint64_t *what = brood_job_arg(job, NULL);
+	_Atomic uint64_t *word = find_desk();
+
+	if (!word || DESK_STATE(atomic_load(word)) != DESK_RUNNING)
+		return 1;
+	atomic_store(word, *what < 8 ? DESK_WORD(DESK_SEQUENCE(atomic_load(word)), *what) : *what);
+	return 0;
+}
+
+static void desks(void)
+{
+	static const uint64_t words[] = { DESK_FREE, DESK_ASSIGNED, DESK_DONE, DESK_CONDEMNED, 7, UINT64_MAX, 1ull << 63, 0x4141414141414141 };
+	struct brood_verdict v;
+
+	start(2);
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		struct brood_job_options job = { .run_ms = 200, .arg = &words[i], .arg_size = sizeof words[i], .flags = BROOD_JOB_ONCE };
+
+		v = pool_call_with(brood, scribbles, &job);
+		if (words[i] == DESK_CONDEMNED)        /* it waits for a kill that comes with its deadline */
+			check(&v, BROOD_CRASHED, BROOD_DETAIL_STUCK);
+		else if (words[i] == DESK_ASSIGNED)    /* says of itself that it never began */
+			CHECK_EQ(v.outcome, BROOD_CRASHED);
+		else
+			check(&v, BROOD_EXITED, BROOD_DETAIL_NONE);
+		all_well(4);
+	}
+	CHECK_EQ(pool_stats(brood).died, sizeof words / sizeof words[0]);
+	pool_stop(brood);
+}
+Test(attack, desk_written_over) { case_run(desks, 60000); }
+
+static int unmaps_desk(struct brood_job *job)
+{
+	(void)job;
+	return munmap((void *)(uintptr_t)find_desk(), 4096);
+}
+
+static void no_desk(void)
+{
+	struct brood_verdict v;
+
+	start(1);
+	v = POOL_CALL(brood, unmaps_desk);
+	check(&v, BROOD_CRASHED, BROOD_DETAIL_NONE);
+	CHECK_EQ(v.signal, SIGSEGV);
+	CHECK(v.started);
+	all_well(4);
+	pool_stop(brood);
+}
+Test(attack, desk_unmapped) { case_run(no_desk, 20000); }
+
+/* ---- a job that kills its siblings, and the guard ---- */
+
+static int kills(struct brood_job *job)
+{
+	size_t size;
+	const pid_t *pids = brood_job_arg(job, &size);
+
+	for (size_t i = 0; i < size / sizeof *pids; i++)
+		kill(pids[i], SIGKILL);
+	return 0;
+}
+
+static void siblings(void)
+{
+	struct brood_job_options job = { .retries = 2 };
+	struct brood_handle *h[3];
+	struct brood_verdict v;
+	pid_t pids[3];
+	int fds[3];
+
+	start(4);
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(brood_open(brood, job_echo, NULL, &fds[i], &h[i]), 0);
+		CHECK_EQ(write(fds[i], "x", 1), 1);
+		CHECK_EQ(read(fds[i], &(char){ 0 }, 1), 1);
+	}
+	CHECK_EQ(proc_workers(proc_supervisor(), pids, 3), 3);
+	job.arg = pids;
+	job.arg_size = sizeof pids;
+	v = pool_call_with(brood, kills, &job);        /* itself among them, perhaps: then it is tried again, and done */
+	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	for (int i = 0; i < 3; i++) {
+		close(fds[i]);
+		CHECK_EQ(brood_wait(h[i], 10000, &v), 0);
+		CHECK(v.outcome == BROOD_DONE || (v.outcome == BROOD_CRASHED && v.detail == BROOD_DETAIL_OUTSIDE));
+		brood_release(h[i]);
+	}
+	CHECK_GE(pool_stats(brood).died, 3);
+	all_well(8);
+	pool_stop(brood);
+}
+Test(attack, siblings_killed) { case_run(siblings, 30000); }
+
+static void guards(void)
+{
+	struct brood_verdict v;
+
+	start(2);
+	for (uint64_t i = 1; i <= 5; i++) {
+		struct brood_job_options job = { .arg_size = sizeof(pid_t) };
+		pid_t guard = 0;
+
+		CHECK(WAIT_UNTIL((guard = proc_guard(proc_supervisor())) > 0, 5000));
+		job.arg = &guard;
+		v = pool_call_with(brood, kills, &job);
+		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		CHECK(WAIT_UNTIL(pool_stats(brood).guard_deaths == i, 5000));
+		all_well(2);
+	}
+	CHECK_EQ(pool_stats(brood).died, 0);
+	pool_stop(brood);
+}
+Test(attack, guard_killed) { case_run(guards, 30000); }
+
+/* ---- a job's child that holds the channel, and speaks on it ---- */
+
+static int channel_of_worker(void)
+{
+	for (int fd = 3; fd < 256; fd++) {
+		int type = 0;
+		socklen_t size = sizeof type;
+
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
+			return fd;
+	}
+	return -1;
+}
+
+/* The child has the worker's channel and the job's socket, in a session of its own, and outlives its worker. */
+static int leaves_holder(struct brood_job *job)
+{
+	int pipes[2];
+	char c;
+
+	(void)job;
+	if (pipe(pipes) < 0)
+		return 1;
+	if (fork() == 0) {
+		setsid();
+		if (fork() > 0)
+			_exit(0);
+		if (write(pipes[1], "r", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	if (read(pipes[0], &c, 1) != 1)
+		return 2;
+	raise(SIGKILL);
+	return 3;
+}
+
+static void held_channel(void)
+{
+	char c;
+
+	start(2);
+	for (int i = 0; i < 5; i++) {
+		struct brood_handle *h;
+		struct brood_verdict v;
+		int fd;
+
+		CHECK_EQ(brood_open(brood, leaves_holder, NULL, &fd, &h), 0);
+		CHECK_EQ(brood_wait(h, 10000, &v), 0);         /* no EOF says so; the pidfd does */
+		check(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
+		CHECK_EQ(read(fd, &c, 1), 0);                  /* and the engine is not kept waiting for it either */
+		close(fd);
+		brood_release(h);
+		all_well(2);
+	}
+	CHECK(WAIT_UNTIL(pool_stats(brood).strays_killed == 5, 10000));
+	pool_stop(brood);
+}
+Test(attack, channel_held_by_a_child) { case_run(held_channel, 30000); }
+
+/* Floods its channel from a child, with frames that are none, as long as it lives. */
+static int floods(struct brood_job *job)
+{
+	static const char junk[2000] = "junk";
+	int channel = channel_of_worker();
+
+	(void)job;
+	for (;;)
+		if (send(channel, junk, sizeof junk, MSG_NOSIGNAL) < 0)
+			return 1;
+}
+
+/* Good frames without an end: the log of a mad job. */
+static int __attribute__((noreturn)) logs_for_ever(struct brood_job *job)
+{
+	for (;;)
+		brood_job_log(job, BROOD_DEBUG, "a line that nobody needs, from a job that cannot stop");
+}
+
+static void flooded(void)
+{
+	struct brood_job_options mad = { .size = sizeof mad, .run_ms = 1000 };
+	struct brood_options options = { .workers = 3, .log = deaf };
+	struct brood_handle *h[2];
+	struct brood_verdict v;
+	int fds[2];
+
+	brood = pool_start(&options);
+	for (int i = 0; i < 10; i++) {
+		v = POOL_CALL(brood, floods);
+		check(&v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
+	}
+	all_well(1);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(brood_open(brood, logs_for_ever, &mad, &fds[i], &h[i]), 0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).busy == 2, 5000));
+	for (int i = 0; i < 300; i++)
+		CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
+	for (int i = 0; i < 2; i++) {                          /* its deadline comes in spite of a channel that is never empty */
+		CHECK_EQ(brood_wait(h[i], 20000, &v), 0);
+		check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
+		CHECK_LT(v.run_us, 10000000);
+		brood_release(h[i]);
+		close(fds[i]);
+	}
+	all_well(4);
+	pool_stop(brood);
+}
+Test(attack, channel_flooded) { case_run(flooded, 60000); }
+
+/* ---- a client's socket whose close() waits ---- */
+
+static void tcp_pair(int pair[2])
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof address;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CHECK(listener >= 0);
+	CHECK_EQ(bind(listener, (struct sockaddr *)&address, size), 0);
+	CHECK_EQ(listen(listener, 1), 0);
+	CHECK_EQ(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK_EQ(connect(pair[0], (struct sockaddr *)&address, size), 0);
+	pair[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	CHECK(pair[1] >= 0);
+	close(listener);
+}
+
+/* More than the client takes; and whoever closes last is to wait for it. */
+static int lingers(struct brood_job *job)
+{
+	static const char block[65536];
+	struct linger linger = { .l_onoff = 1, .l_linger = 20 };
+
+	if (setsockopt(brood_job_fd(job), SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0)
+		return 1;
+	while (send(brood_job_fd(job), block, sizeof block, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		;
+	if (*(const char *)brood_job_arg(job, NULL) == 'k')
+		raise(SIGKILL);
+	return 0;
+}
+
+static void lingering(void)
+{
+	char how[] = "dk";
+	uint64_t begin;
+
+	start(2);
+	for (size_t i = 0; i < 2; i++) {
+		struct brood_job_options job = { .size = sizeof job, .arg = &how[i], .arg_size = 1 };
+		struct brood_handle *h;
+		struct brood_verdict v;
+		int pair[2];
+
+		tcp_pair(pair);
+		begin = test_now_ms();
+		CHECK_EQ(brood_give(brood, lingers, pair[1], &job, &h), 0);
+		CHECK_EQ(brood_wait(h, 15000, &v), 0);
+		if (how[i] == 'd')
+			check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		else
+			check(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
+		for (int k = 0; k < 20; k++)                   /* the supervisor has its hands free */
+			CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
+		CHECK_LT(test_now_ms() - begin, (uint64_t)test_scaled(10000));
+		brood_release(h);
+		close(pair[0]);
+	}
+	pool_stop(brood);
+}
+Test(attack, client_that_lingers) { case_run(lingering, 60000); }
+
+/* What is no connected stream is refused before it becomes a job. */
+static void wrong_sockets(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), datagram[2];
+	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+	struct brood_verdict v;
+	struct brood_handle *h;
+	int pair[2];
+
+	start(1);
+	CHECK_EQ(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+	CHECK_EQ(listen(listener, 1), 0);
+	CHECK_EQ(brood_give(brood, job_echo, listener, NULL, &h), -EPROTOTYPE);
+	CHECK_CONTAINS(brood_error(), "listening");
+	CHECK(fcntl(listener, F_GETFD) >= 0);
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_DGRAM, 0, datagram), 0);
+	CHECK_EQ(brood_give(brood, job_echo, datagram[0], NULL, &h), -EPROTOTYPE);
+	tcp_pair(pair);                                        /* a client that has gone already is a job like any other */
+	CHECK_EQ(setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
+	close(pair[0]);
+	CHECK_EQ(brood_give(brood, job_echo, pair[1], NULL, &h), 0);
+	CHECK_EQ(brood_wait(h, 10000, &v), 0);
+	CHECK_EQ(v.outcome, BROOD_FAILED);
+	brood_release(h);
+	all_well(1);
+	pool_stop(brood);
+}
+Test(attack, wrong_sockets) { case_run(wrong_sockets, 20000); }
