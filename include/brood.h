@@ -290,7 +290,7 @@ BROOD_PUBLIC int brood_wait_ready(struct brood *brood, uint32_t timeout_ms) BROO
  * Ends the pool: no new jobs, drain_ms for those queued and running, then the running ones are cancelled (detail STOPPED) and the queued
  * ones refused (DRAINING); workers get stop_ms to end, then SIGKILL.
  * Returns when every worker has ended and every job has its verdict: 0, or -ETIMEDOUT when the supervisor did not get there within the sum
- * of those times and a few seconds more (the jobs left are then lost). Handles stay valid: their verdicts can still be fetched and must
+ * of those times and a few seconds more (the jobs left are then lost), or -ENOTCONN: the supervisor is gone. Handles stay valid: their verdicts can still be fetched and must
  * still be released. The engine goes on without a pool; the supervisor ends when the engine does. Not needed before exit(): an engine
  * that ends stops its pool the same way.
  */
@@ -321,7 +321,9 @@ struct brood_job_options {
 	                           * after its own crash */
 	const void *arg;          /* copied into the job's message, for brood_job_arg() */
 	size_t arg_size;          /* at most BROOD_ARG_MAX */
-	uint64_t reserved[4];
+	uint64_t *ret_id;         /* NULL, or where the job's id is stored before it is given: for cancelling a brood_call() from another thread, which
+	                           * reads it with __atomic_load_n() (the library stores it with release order) */
+	uint64_t reserved[3];
 };
 
 /*
@@ -433,6 +435,7 @@ struct brood_init_data {
 	size_t data_size;
 	const int *fds;
 	size_t fds_count;
+	uint64_t reserved[4];
 };
 BROOD_PUBLIC int brood_get_init_data(struct brood_init_data *ret_data) BROOD_NOEXCEPT;
 

@@ -55,6 +55,7 @@ struct run {
 	brood_fn *fn;
 	int fd;
 	size_t request_size, arg_size;
+	uint64_t *ret_id;
 	_Alignas(16) unsigned char arg[BROOD_ARG_MAX];
 };
 
@@ -165,9 +166,7 @@ static int run_init(struct run *run, struct inline_brood *b, const struct engine
 	memset(run, 0, sizeof *run);
 	if (r < 0)
 		return r;
-	if (!job->fn)
-		return fail(-EINVAL, call, "fn is NULL");
-	if (options_copy(&o, sizeof o, job->options, sizeof o) < 0)
+	if (options_copy(&o, sizeof o, job->options, offsetof(struct brood_job_options, reserved)) < 0)
 		return fail(-EINVAL, call, "options.size is wrong: set it, { .size = sizeof options }");
 	if (o.arg_size > BROOD_ARG_MAX || (o.arg_size > 0 && !o.arg))
 		return fail(-EINVAL, call, "options.arg_size is more than BROOD_ARG_MAX, or arg is NULL: send larger arguments as the request");
@@ -177,6 +176,7 @@ static int run_init(struct run *run, struct inline_brood *b, const struct engine
 	run->fd = -1;
 	run->request_size = BROOD_SIZE_UNKNOWN;
 	run->arg_size = o.arg_size;
+	run->ret_id = o.ret_id;
 	if (o.arg_size > 0)
 		memcpy(run->arg, o.arg, o.arg_size);
 	run->verdict = (struct brood_verdict){ .size = sizeof run->verdict, .pid = getpid(), .generation = 1, .attempts = 1, .started = 1 };
@@ -190,6 +190,8 @@ static void run_accept(struct run *run)
 
 	pthread_mutex_lock(&b->lock);
 	run->verdict.id = ++b->last_id;
+	if (run->ret_id)
+		__atomic_store_n(run->ret_id, run->verdict.id, __ATOMIC_RELEASE);
 	b->stats.submitted++;
 	b->stats.busy++;
 	if (run->handle) {

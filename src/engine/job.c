@@ -137,6 +137,8 @@ int job_send(struct brood *b, const struct given *given, struct brood_handle *ha
 	if (r < 0)
 		return fail_full(b);
 	r = job_frame(&f, given, id);
+	if (given->options.ret_id && !given->attempt)
+		__atomic_store_n(given->options.ret_id, id, __ATOMIC_RELEASE);
 	if (r >= 0)
 		r = out_send(b, &f, id, true);
 	if (r < 0) {

@@ -249,13 +249,17 @@ uint32_t death_sweep(struct supervisor *s)
 	static pid_t children[CHILDREN_MAX], known[10002];   /* once, in the supervisor alone: too large for a stack, and it must not allocate now */
 	size_t known_count = known_pids(s, known);
 	int n = process_children(children, CHILDREN_MAX);
-	uint32_t killed = 0;
+	uint32_t found = 0, killed = 0;
+	struct process_stat stat;
 
 	for (int i = 0; i < n; i++) {
 		pid_t pid = children[i];
 
 		if (bsearch(&pid, known, known_count, sizeof pid, by_pid) || !is_a_jobs(s, pid))
 			continue;
+		found++;
+		if (process_stat(pid, &stat) == 0 && stat.doomed)
+			continue;              /* killed before, and on its way */
 		/* Our own child, not reaped: the number cannot be anybody else's, nor can its group's if it leads one. */
 		process_kill_group(pid);
 		if (process_signal(-1, pid, SIGKILL, 0) == 0)
@@ -266,7 +270,7 @@ uint32_t death_sweep(struct supervisor *s)
 		plain_log(s, BROOD_NOTICE, BROOD_EVENT_STRAY_KILLED, "%u process%s that jobs left behind were killed", killed, killed == 1 ? "" : "es");
 	}
 	death_reap_strays(s);
-	return killed;
+	return found;
 }
 
 /* A sweep that found something looks again soon: what it killed may have had children, which are ours now. */

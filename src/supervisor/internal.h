@@ -133,7 +133,7 @@ void death_check(struct slot *slot);                                   /* has it
 void death_sweep_soon(struct supervisor *s);
 void death_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now);
 void death_reap_strays(struct supervisor *s);
-uint32_t death_sweep(struct supervisor *s);                            /* how many strays were killed now */
+uint32_t death_sweep(struct supervisor *s);                            /* how many strays there were: killed now, or still on their way */
 bool death_is_known(void *supervisor, pid_t pid);
 /* jobs.c */
 struct job *job_of(struct record_link *l);

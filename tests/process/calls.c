@@ -326,6 +326,32 @@ static void threads(void)
 }
 Test(calls, from_many_threads) { case_run(threads, 120000); }
 
+/* ---- a call is cancelled from another thread ---- */
+
+static void *cancels(void *id)
+{
+	CHECK(WAIT_UNTIL(__atomic_load_n((uint64_t *)id, __ATOMIC_ACQUIRE) != 0 && pool_stats(brood).busy == 1, 10000));
+	CHECK_EQ(brood_cancel(brood, *(uint64_t *)id), 0);
+	return NULL;
+}
+
+static void cancelled_call(void)
+{
+	uint64_t id = 0;
+	struct brood_job_options job = { .size = sizeof job, .ret_id = &id };
+	struct brood_verdict v;
+	pthread_t thread;
+
+	start(1);
+	CHECK_EQ(pthread_create(&thread, NULL, cancels, &id), 0);
+	CHECK_EQ(brood_call(brood, job_sleep_forever, NULL, 0, NULL, 0, &job, &v), -ECANCELED);
+	CHECK_EQ(v.outcome, BROOD_CANCELLED);
+	CHECK_EQ(v.id, id);
+	pthread_join(thread, NULL);
+	pool_stop(brood);
+}
+Test(calls, cancelled_from_another_thread) { case_run(cancelled_call, 30000); }
+
 /* ---- one pollable fd ---- */
 
 static void pollable(void)
