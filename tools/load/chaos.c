@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define RETRY_NS  (5 * NS_MS)            /* nobody there to kill */
+#define DEBT_NS   (500 * NS_MS)          /* kills that fell behind are made up for, but no more than this */
 #define UNWRITTEN_NS (50 * NS_MS)        /* a birth was counted, but its pid does not come: it died before it could say it */
 
 struct chaos {
@@ -22,6 +23,7 @@ struct chaos {
 	pid_t supervisor;
 	uint64_t start_ns, random;
 	uint64_t next_rate_ns, interval_ns;      /* UINT64_MAX: no rate */
+	uint64_t retry_ns;                       /* there was nobody: not before this */
 	unsigned next_all;
 	bool over;
 	uint64_t killed;
@@ -70,7 +72,7 @@ static uint64_t after(const struct chaos *c, double seconds)
 
 uint64_t chaos_next(const struct chaos *c)
 {
-	uint64_t next = c->next_rate_ns, when;
+	uint64_t next = c->next_rate_ns > c->retry_ns ? c->next_rate_ns : c->retry_ns, when;
 
 	if (c->over)
 		return UINT64_MAX;
@@ -217,12 +219,13 @@ bool chaos_act(struct chaos *c)
 		kill_all(c);
 		c->next_all++;
 	}
-	while (now >= c->next_rate_ns) {
-		if (!kill_random(c)) {
-			c->next_rate_ns = now + RETRY_NS;
-			break;
-		}
-		c->next_rate_ns += c->interval_ns;
+	if (c->next_rate_ns != UINT64_MAX && c->next_rate_ns + DEBT_NS < now)
+		c->next_rate_ns = now - DEBT_NS;
+	while (now >= c->next_rate_ns && now >= c->retry_ns) {
+		if (kill_random(c))
+			c->next_rate_ns += c->interval_ns;
+		else
+			c->retry_ns = now + RETRY_NS;
 	}
 	return false;
 }

@@ -280,10 +280,10 @@ static void judge_verdicts(struct judge *j)
 	const struct brood_stats *stats = &j->tally->engine.stats;
 
 	f->judged[ONE_VERDICT] = f->judged[REPLIES_INTACT] = true;
-	if (all->missing)
-		findings_breach(f, ONE_VERDICT, "%llu of %llu jobs had no verdict within their bound", (unsigned long long)all->missing, (unsigned long long)all->submitted);
 	if (all->twice)
 		findings_breach(f, ONE_VERDICT, "%llu verdicts were given twice", (unsigned long long)all->twice);
+	if (all->missing)
+		findings_breach(f, ONE_VERDICT, "%llu of %llu jobs had no verdict within their bound", (unsigned long long)all->missing, (unsigned long long)all->submitted);
 	if (all->strange)
 		findings_breach(f, ONE_VERDICT, "%llu verdicts were those of other jobs", (unsigned long long)all->strange);
 	if (all->wrong)

@@ -130,7 +130,7 @@ static int size_bytes(const char *text, size_t *ret)
 		shift = text[length - 1] == 'K' ? 10 : 20;
 		length--;
 	}
-	if (!length || length >= sizeof digits)
+	if (!length || length >= sizeof digits || strspn(text, "0123456789") < length)
 		return wrong("--size wants bytes, as in 64, 4K or 16M, not \"%s\"", text);
 	memcpy(digits, text, length);
 	digits[length] = 0;

@@ -6,12 +6,13 @@
 
 #include <string.h>
 
+#define STEP           0x9e3779b97f4a7c15ull
 #define CHECKSUM_PRIME 0x100000001b3ull          /* FNV-1a */
 #define CHECKSUM_BASE  0xcbf29ce484222325ull
 
 uint64_t payload_mix(uint64_t value)
 {
-	value += 0x9e3779b97f4a7c15ull;
+	value += STEP;
 	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9ull;
 	value = (value ^ value >> 27) * 0x94d049bb133111ebull;
 	return value ^ value >> 31;
@@ -20,15 +21,25 @@ uint64_t payload_mix(uint64_t value)
 void payload_fill(uint64_t key, uint64_t offset, void *data, size_t size)
 {
 	unsigned char *out = data;
+	size_t skip = (size_t)(offset % 8), head = 8 - skip < size ? 8 - skip : size;
 
-	while (size) {
-		uint64_t block = payload_mix(key + offset / 8 * 0x9e3779b97f4a7c15ull);
-		size_t skip = (size_t)(offset % 8), part = 8 - skip < size ? 8 - skip : size;
+	if (skip) {
+		uint64_t block = payload_mix(key + offset / 8 * STEP);
 
-		memcpy(out, (const char *)&block + skip, part);
-		out += part;
-		offset += part;
-		size -= part;
+		memcpy(out, (const char *)&block + skip, head);
+		out += head;
+		offset += head;
+		size -= head;
+	}
+	for (; size >= 8; offset += 8, size -= 8, out += 8) {
+		uint64_t block = payload_mix(key + offset / 8 * STEP);
+
+		memcpy(out, &block, 8);
+	}
+	if (size) {
+		uint64_t block = payload_mix(key + offset / 8 * STEP);
+
+		memcpy(out, &block, size);
 	}
 }
 

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifndef PLANT
@@ -154,8 +154,10 @@ static void plant_leave(const struct tally *tally)
 	pid_t pid = fork();
 
 	(void)tally;
-	if (pid)
+	if (pid) {
+		waitpid(pid, NULL, 0);
 		return;
+	}
 	setsid();
 	pid = fork();
 	if (pid)

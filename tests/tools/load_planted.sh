@@ -1,0 +1,54 @@
+#!/bin/bash
+# load_planted.sh JSON_READ PLANTED...: builds with one bug each (tools/load/plant.h). brood-load must find it, exit 1, and name the invariant: itself able to fail.
+. "$(dirname "$0")/lib.sh"
+reader=$(realpath "$1")
+shift
+mapfile -t programs < <(realpath "$@")
+set -- "${programs[@]}"
+cd "$folder" || exit 99
+
+broken() {      # broken PROGRAM INVARIANT WORDS OPTION...: exit 1; that invariant alone broke; standard error says so in such words
+	local program=$1 invariant=$2 words=$3 names=(one_verdict_per_job replies_intact pool_full nothing_left) values value i all=0
+	shift 3
+	timeout 100 "$program" -q --json json "$@" >out 2>err
+	local code=$?
+	values=$("$reader" json "${names[@]/#/invariants.}" 2>&1)
+	i=0
+	for value in $values; do
+		case ${names[i]},$value in "$invariant",false) ;; *,true) ;; *) all=1 ;; esac
+		[ "${names[i]}" = "$invariant" ] && [ "$value" != false ] && all=1
+		i=$((i + 1))
+	done
+	[ $code -eq 1 ] && [ $all -eq 0 ] && [ $i -eq 4 ] && grep -q "^brood-load: $invariant: .*$words" err
+	ok $? "$(basename "$program") $*: exit code $code, $(head -n 1 err)"
+	[ "$("$reader" json broken)" -gt 0 ]
+	ok $? "the JSON says what broke"
+}
+above() {
+	[ "$("$reader" json "$1")" -gt 0 ]
+	ok $? "$1 is above 0"
+}
+
+lost=${1:?} twice=${2:?} swapped=${3:?} flipped=${4:?} fd=${5:?} zombie=${6:?} grandchild=${7:?} slot=${8:?}
+for how in call open; do
+	many=(-n 12000 -w 4 -c 16 -s 64 --call "$how" --deadline 1000)
+	broken "$lost" one_verdict_per_job 'had no verdict' "${many[@]}" --mix nop=1
+	above jobs.unaccounted
+	broken "$twice" one_verdict_per_job twice "${many[@]}" --mix nop=1
+	above jobs.unaccounted
+	broken "$swapped" replies_intact 'not what was sent' "${many[@]}"
+	broken "$flipped" replies_intact 'not what was sent' "${many[@]}"
+done
+few=(-n 200 -w 2 -c 4)
+broken "$fd" nothing_left 'fds more' "${few[@]}"
+above left.fds
+broken "$zombie" nothing_left zombies "${few[@]}"
+above left.zombies
+broken "$grandchild" nothing_left processes "${few[@]}"
+above left.processes
+broken "$slot" pool_full 'ready worker' -d 2 -w 4 -c 8 --kill-rate 10
+for program; do
+	[ "$(left "$program")" -eq 0 ]
+	ok $? "nothing is left of $(basename "$program")"
+done
+done_testing

@@ -1,0 +1,122 @@
+#!/bin/bash
+# load_runs.sh BROOD_LOAD JSON_READ [sanitized]: runs of each kind hold all invariants, and the JSON has the keys and figures that it should. Rates and times are not judged.
+. "$(dirname "$0")/lib.sh"
+program=$(realpath "$1") reader=$(realpath "$2") sanitized=${3:-}
+cd "$folder" || exit 99
+
+leak=leak=3
+[ -z "$sanitized" ] || leak=nop=33      # a sanitizer's allocator has ideas of its own about limits
+
+run() {         # run NAME OPTION...: exit code 0, valid JSON in ./json
+	local name=$1
+	shift
+	timeout 100 "$program" -q --json json "$@" >out 2>err
+	local code=$?
+	[ $code -eq 0 ] && [ ! -s out ] && [ ! -s err ] && "$reader" json >/dev/null
+	ok $? "$name: exit code $code $(cat err)"
+}
+is() {          # is PATH VALUE
+	[ "$("$reader" json "$1" 2>&1)" = "$2" ]
+	ok $? "$1 is $2: $("$reader" json "$1" 2>&1)"
+}
+above() {       # above PATH N
+	awk -v value="$("$reader" json "$1" 2>&1)" -v n="$2" 'BEGIN { exit !(value + 0 > n) }'
+	ok $? "$1 is above $2: $("$reader" json "$1" 2>&1)"
+}
+held() {
+	is invariants.one_verdict_per_job true
+	is invariants.replies_intact true
+	is invariants.pool_full "${1:-true}"
+	is invariants.nothing_left true
+	is jobs.unaccounted 0
+	is left.processes 0
+	is left.zombies 0
+	is left.fds 0
+}
+
+run "echo, call" -n 2000 -w 4 -c 16 --seed 7
+held
+is '' schema,config,elapsed_s,jobs,rate_per_s,latency_us,recovery_us,workers,left,invariants,broken
+is jobs submitted,done,failed,crashed,exited,timed_out,cancelled,refused,lost,cut_off,unaccounted
+is latency_us.echo p50,p90,p99,p99_9,max
+is recovery_us death_to_verdict,death_to_ready
+is workers spawned,died,killed
+is left processes,zombies,fds
+is config.loop closed
+is config.seed 7
+is jobs.submitted 2000
+is jobs.done 2000
+is workers.spawned 4
+is recovery_us.death_to_ready null
+above elapsed_s 0
+above rate_per_s 0
+above latency_us.echo.p50 0
+
+run "echo, open, two threads" -n 2000 -w 4 -c 16 -t 2 --call open
+held
+is jobs.done 2000
+for how in call open; do
+	run "large, $how" -n 40 -w 2 -c 4 -t 2 -s 1M --call "$how"
+	held
+	is jobs.done 40
+	run "empty, $how" -n 200 -w 2 -c 4 -s 0 --call "$how"
+	is jobs.done 200
+	run "all kinds, $how" -n 600 -w 4 -c 16 --call "$how" --deadline 300 --seed 5 \
+		--mix "nop=30,echo=45,crash=3,exit=4,fail=5,hang=1,spin=1,throw=4,fork=4,$leak"
+	held
+	is jobs.submitted 600
+	above jobs.failed 0
+	above jobs.crashed 0
+	above jobs.exited 0
+	above jobs.timed_out 0
+done
+seed() { timeout 60 "$program" -q --json - -n 500 -c 5 -w 2 --seed "$1" --mix nop=1,fail=1,exit=0.1 | "$reader" - jobs.done jobs.failed jobs.exited | tr '\n' ' '; }
+first=$(seed 11) again=$(seed 11) other=$(seed 12)
+[ -n "$first" ] && [ "$first" = "$again" ] && [ "$first" != "$other" ]
+ok $? "a seed repeats its jobs: $first / $again / $other"
+
+run "killed, call" -d 2 -w 4 -c 16 --kill-rate 30
+held
+above workers.killed 10
+above workers.died 10
+above recovery_us.death_to_ready.p50 0
+run "killed, open" -d 2 -w 4 -c 16 --kill-rate 30 --call open
+held
+above workers.killed 10
+run "all killed, twice" -d 2 -w 4 -c 16 --kill-all-at 0.5,1.2
+held
+above workers.killed 5
+run "supervisor killed" -d 30 -w 4 -c 16 --kill-supervisor-at 0.7 --mix echo=9,fork=1
+held null
+run "supervisor killed at once" -d 30 -w 4 --kill-supervisor-at 0 --call open
+held null
+run "idle" --idle 0.5 -w 2
+held
+is jobs.submitted 0
+is config.idle_s 0.5
+run "more callers than shards" -n 1000 -w 2 -c 100
+held
+is jobs.done 1000
+
+# Ctrl-C ends a run in order: what was given gets its verdict.
+timeout 100 "$program" -d 60 -w 2 -c 4 -q --json json 2>err &
+timer=$!
+for ((i = 0; i < 200; i++)); do
+	pid=$(pgrep -P $timer -x brood-load) && workers=$(pgrep -f '^brood-load-[0-9a-f]*: worker' | wc -l) && [ "$workers" -ge 2 ] && break
+	sleep 0.05
+done
+kill -INT "$pid" && wait $timer
+ok $? "SIGINT: exit code $? $(cat err)"
+held
+# The judge's own end takes all with it.
+timeout 100 "$program" -d 60 -w 2 -c 4 -q &
+timer=$!
+for ((i = 0; i < 200; i++)); do
+	pid=$(pgrep -P $timer -x brood-load) && break
+	sleep 0.05
+done
+kill -KILL "$pid"
+wait $timer 2>/dev/null
+[ "$(left "$program")" -eq 0 ]
+ok $? "nothing is left"
+done_testing

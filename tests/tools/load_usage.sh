@@ -1,0 +1,67 @@
+#!/bin/bash
+# load_usage.sh BROOD_LOAD: help, usage errors, output where it is asked for.
+. "$(dirname "$0")/lib.sh"
+program=$(realpath "$1")
+cd "$folder" || exit 99
+
+wrong() {       # wrong WORD OPTION...: exit 2, nothing on standard output, and a message that has the word and says where help is
+	local word=$1
+	shift
+	timeout 20 "$program" "$@" >out 2>err </dev/null
+	[ $? -eq 2 ] && [ ! -s out ] && grep -q -e "$word" err && grep -q 'Try: brood-load --help' err
+	ok $? "usage: $* ($(head -n 1 err))"
+}
+wrong '1 to 10000' -w 0
+wrong '1 to 10000' -w 10001
+wrong '1 to 10000' --workers=-3
+wrong '1 to 10000' -c 1x
+wrong '1 to 10000' -c ''
+wrong '1 to 256' -t 0
+wrong duration -d 0
+wrong duration -d nan
+wrong duration -d ten
+wrong jobs -n 0
+wrong jobs -n 99999999999999999999
+wrong 4K -s 1.5
+wrong 4K -s M
+wrong size -s 2000M
+wrong 'open or call' --call send
+wrong '"walk"' --mix walk=1
+wrong 'echo=99.9' --mix echo
+wrong 'echo=99.9' --mix echo=1,
+wrong 'echo=99.9' --mix echo=-1
+wrong 'above 0' --mix echo=0,nop=0
+wrong deadline --deadline 0
+wrong kill-rate --kill-rate x
+wrong order --kill-all-at 2,1
+wrong seconds --kill-all-at 1,,2
+wrong longer -d 2 --kill-all-at 3
+wrong longer -d 2 --kill-supervisor-at 3
+wrong 'without load' --idle 1 -n 5
+wrong 'without load' --idle 1 --kill-rate 5
+wrong seed --seed x
+wrong json --json ''
+wrong 'No such' --json missing/file
+wrong '-w wants a value' -w
+wrong 'no option -Z' -Z
+wrong 'no option --walk' --walk
+wrong '"extra"' extra
+
+timeout 20 "$program" --help >out 2>err && grep -q '^Usage: brood-load' out && grep -qi 'closed loop' out && [ ! -s err ]
+ok $? "--help"
+timeout 20 "$program" --version | grep -q '^brood-load [0-9]'
+ok $? "--version"
+timeout 60 "$program" -n 100 -c 4 -w 2 >out 2>err && grep -q 'closed loop' out && grep -q '^one_verdict_per_job *held$' out && [ ! -s err ]
+ok $? "a short run: the table on standard output, nothing on standard error"
+timeout 60 "$program" -n 100 -c 4 -w 2 -q >out 2>err && [ ! -s out ] && [ ! -s err ]
+ok $? "-q: not a word"
+timeout 60 "$program" -n 100 -c 4 -w 2 --json - >out 2>err && [ "$(head -c 1 out)" = '{' ] && grep -q '^one_verdict_per_job *held$' err
+ok $? "--json -: JSON alone on standard output, the table on standard error"
+timeout 60 "$program" -n 100 -c 4 -w 2 -q --json file >out 2>err && [ ! -s out ] && [ ! -s err ] && [ "$(head -c 1 file)" = '{' ]
+ok $? "--json FILE"
+(ulimit -n 64; timeout 60 "$program" -n 10 -w 100 >out 2>err)
+[ $? -eq 2 ] && [ ! -s out ] && grep -q 'brood-load: the pool could not be started: .*64' err
+ok $? "a limit on files that is too low: $(head -n 1 err)"
+[ "$(left "$program")" -eq 0 ]
+ok $? "nothing is left"
+done_testing
