@@ -57,6 +57,7 @@ struct start {
 	int messages[2], logs[2];              /* [0] the engine's end, [1] the supervisor's */
 	struct brood *brood;
 	struct supervisor *supervisor;
+	struct supervisor *left_behind;        /* in the engine: an image that nobody uses, but that a leak checker shall find */
 };
 
 struct mark { _Atomic uint64_t value; };
@@ -309,6 +310,7 @@ static int become_engine(struct start *s, int placeholder, struct brood **ret_br
 	if (r == -ESRCH)
 		_exit(70);             /* the supervisor is gone already: nothing outlives it */
 	supervisor_leave(s->supervisor);
+	s->left_behind = s->supervisor;
 	s->supervisor = NULL;
 	shared_keep_engine(&s->shared);
 	title_set("engine");
