@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Room for a chunk and its matches, and for the state tables of a pattern that means well. A sanitizer's shadow memory has no room in it. */
@@ -79,6 +80,7 @@ int main(int argc, char **argv)
 	}
 	if (options.kill_rate)
 		report(brood, killed);
+	free(options.patterns.text);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		complain("write error: %s", strerror(errno));
 		code = GREP_TROUBLE;
