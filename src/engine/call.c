@@ -92,6 +92,22 @@ static void call_register(struct call *call, bool on)
 	engine_unlock(b);
 }
 
+/* An attempt that never ran, after one that did: the verdict is that of the one before, for "refused" and "not started" would not be true of the job. */
+static bool call_came_to_nothing(struct call *call, const struct brood_verdict *before)
+{
+	struct brood_verdict *v = &call->handle.verdict;
+	struct brood *b = call->b;
+
+	v->started = 1;
+	if (v->outcome != BROOD_REFUSED)
+		return false;
+	*v = *before;
+	engine_lock(b);
+	b->refused--;          /* nobody heard of that one: engine_stats() adds this to what the supervisor counted */
+	engine_unlock(b);
+	return true;
+}
+
 /* Another attempt of a closed handle: it opens again, for it is one job to its caller. An attempt that cannot be given leaves the verdict of the one before. */
 static int call_repeat(struct call *call)
 {
@@ -111,6 +127,8 @@ static int call_repeat(struct call *call)
 			call->handle.closed = true;
 			return r;
 		}
+		if (call_came_to_nothing(call, &before))
+			return 0;
 		engine_lock(b);
 		b->retried++;
 		engine_unlock(b);

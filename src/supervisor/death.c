@@ -48,15 +48,8 @@ static void job_after_death(struct slot *slot, const struct process_exit *e)
 	facts.word = slot->condemned ? slot->word_before : word;
 	job->verdict = (struct brood_verdict){ .cpu_us = cpu_us(&e->usage), .peak_kb = (uint64_t)e->usage.ru_maxrss };
 	again = !fate_decide(&facts, &job->verdict);
-	if (again && job_redispatch(s, job))
-		return;
-	if (!again && job->retries_left > 0 && fate_retryable(&job->verdict) && !stop_refusing(s)) {
-		job->retries_left--;
-		atomic_fetch_add_explicit(&s->board->retried, 1, memory_order_relaxed);
-		job_again(s, job);
-	} else {
+	if (again ? !job_redispatch(s, job) : !job_retry(s, job))
 		job_decided(s, job);
-	}
 }
 
 /* ---- what is said and counted ---- */

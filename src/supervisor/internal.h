@@ -37,6 +37,8 @@ struct job {
 	struct slot *slot;            /* that runs it */
 	struct timer queue_timer;
 	struct brood_verdict verdict; /* once decided, until the socket takes it */
+	struct brood_verdict before;  /* of an attempt that had started, and is tried again */
+	bool ran;                     /* there was one */
 };
 
 struct slot {
@@ -145,6 +147,7 @@ void jobs_refuse_queue(struct supervisor *s, enum brood_detail detail);
 void job_decided(struct supervisor *s, struct job *job);               /* job->verdict has outcome, detail ...: fills the rest and tells */
 void job_again(struct supervisor *s, struct job *job);                 /* back to the front of the queue */
 bool job_redispatch(struct supervisor *s, struct job *job);            /* the same, for one that was not started; false: its caller forbids it, or that was often enough */
+bool job_retry(struct supervisor *s, struct job *job);                 /* the same, for one that was killed from outside */
 void job_deadline(struct slot *slot, uint64_t now);                    /* the ladder of a BUSY slot */
 void job_hurry(struct slot *slot, uint64_t now, enum ladder_cause cause);
 void jobs_flush(struct supervisor *s);                                 /* verdicts that wait for the engine's socket */

@@ -55,7 +55,8 @@ static void cut_from_slot(struct job *job)
 	}
 }
 
-void job_decided(struct supervisor *s, struct job *job)
+/* Who it was and where. Without a slot it says what it said before of the worker, if it had one. */
+static void fill(struct job *job)
 {
 	struct brood_verdict *v = &job->verdict;
 	struct slot *slot = job->slot;
@@ -65,13 +66,25 @@ void job_decided(struct supervisor *s, struct job *job)
 	v->id = job->link.id;
 	memcpy(v->name, job->message.name, sizeof v->name);
 	v->attempts = job->message.attempt + job->attempts;
-	v->queue_us = (job->assigned_ns ? job->assigned_ns - MIN(given, job->assigned_ns) : now - given) / NS_PER_US;
 	if (slot) {
+		v->queue_us = (job->assigned_ns - MIN(given, job->assigned_ns)) / NS_PER_US;
 		v->pid = slot->pid ? slot->pid : v->pid;
 		v->slot = slot->number;
 		v->generation = slot->generation;
 		v->run_us = (now - job->assigned_ns) / NS_PER_US;
+	} else if (!job->ran) {
+		v->queue_us = (now - given) / NS_PER_US;
 	}
+}
+
+void job_decided(struct supervisor *s, struct job *job)
+{
+	struct brood_verdict *v = &job->verdict;
+
+	if (job->ran && v->outcome == BROOD_REFUSED)   /* that says that it never ran */
+		*v = job->before;
+	fill(job);
+	v->started |= job->ran;
 	cut_from_slot(job);
 	timer_stop(&s->loop, &job->queue_timer);
 	/* A call's is a socket of our own making; another one may be a client's, and who closes it last would linger: not here. */
@@ -110,9 +123,11 @@ static void queue_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 
 static void enqueue(struct supervisor *s, struct job *job, bool front)
 {
+	uint64_t now = now_ns();
+
 	records_queue(&s->records, &job->link, front);
-	/* Counted from when it was given, so that a job tried again does not wait anew for ever. */
-	timer_set(&s->loop, &job->queue_timer, time_after_ms(MIN(job->message.given_ns, now_ns()), job->message.queue_ms));
+	/* Each attempt has its own time to wait: that it ran for long was no waiting. How many there are is bounded. */
+	timer_set(&s->loop, &job->queue_timer, time_after_ms(front ? now : MIN(job->message.given_ns, now), job->message.queue_ms));
 }
 
 /* Degraded, and nobody there who might do it after all. A worker that is ready gets jobs: doing one is what ends the pool's being degraded. */
@@ -132,12 +147,35 @@ void job_again(struct supervisor *s, struct job *job)
 		enqueue(s, job, true);
 }
 
+static bool cancel_wished(const struct job *job)
+{
+	return job->slot && job->slot->ladder.cause == LADDER_CAUSE_CANCEL;
+}
+
 bool job_redispatch(struct supervisor *s, struct job *job)
 {
+	if (cancel_wished(job)) {
+		job->verdict.outcome = BROOD_CANCELLED;
+		job->verdict.detail = BROOD_DETAIL_NONE;
+		return false;
+	}
 	if ((job->message.flags & BROOD_JOB_ONCE) || job->redispatched >= REDISPATCH_MAX)
 		return false;
 	job->redispatched++;
 	atomic_fetch_add_explicit(&s->board->redispatched, 1, memory_order_relaxed);
+	job_again(s, job);
+	return true;
+}
+
+bool job_retry(struct supervisor *s, struct job *job)
+{
+	if (job->retries_left == 0 || !fate_retryable(&job->verdict) || stop_refusing(s) || cancel_wished(job))
+		return false;
+	job->retries_left--;
+	atomic_fetch_add_explicit(&s->board->retried, 1, memory_order_relaxed);
+	fill(job);
+	job->before = job->verdict;
+	job->ran = true;
 	job_again(s, job);
 	return true;
 }
@@ -164,6 +202,7 @@ void job_accept(struct supervisor *s, struct frame *f)
 	job->attempts = job->redispatched = 0;
 	job->retries_left = f->job.retries;
 	job->assigned_ns = 0;
+	job->ran = false;
 	job->slot = NULL;
 	timer_init(&job->queue_timer, queue_time_up);
 	if (job->fd < 0)
@@ -358,7 +397,10 @@ void job_cancel(struct supervisor *s, uint64_t id)
 			job_hurry(job->slot, now_ns(), LADDER_CAUSE_CANCEL);
 		return;
 	}
-	job->verdict = (struct brood_verdict){ .outcome = BROOD_CANCELLED };
+	job->verdict = job->ran ? job->before : (struct brood_verdict){ 0 };
+	job->verdict.outcome = BROOD_CANCELLED;
+	job->verdict.detail = BROOD_DETAIL_NONE;
+	job->verdict.signal = job->verdict.core = 0;
 	job_decided(s, job);
 	supervisor_gauges(s);
 }
