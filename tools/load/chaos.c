@@ -2,7 +2,8 @@
  * chaos.c - the kills, sent by the judge, so that no thread of the engine is disturbed by sending them.
  *
  * Workers say their pids when they are born (tally.born). A victim is looked at again right before its end: it must be a living child of the supervisor, held by a pidfd, so that a pid that was given
- * to another process is never hit. When it was killed is noted before it is killed: the engine measures from there, and takes a "killed from outside" for true only where there is such a note.
+ * to another process is never hit. Those that --kill-rate takes have mostly been there for a moment: a pool that is down to its newborn would otherwise have each of them killed before it is ready, which
+ * is not what a rate means. When it was killed is noted before it is killed: the engine measures from there, and takes a "killed from outside" for true only where there is such a note.
  */
 #include "load.h"
 
@@ -15,6 +16,8 @@
 
 #define RETRY_NS  (5 * NS_MS)            /* nobody there to kill */
 #define DEBT_NS   (500 * NS_MS)          /* kills that fell behind are made up for, but no more than this */
+#define CHILD_MS  20                     /* younger than this is a newborn */
+#define ANY_AGE   16                     /* one kill in so many spares no newborn */
 #define UNWRITTEN_NS (50 * NS_MS)        /* a birth was counted, but its pid does not come: it died before it could say it */
 
 struct chaos {
@@ -29,7 +32,7 @@ struct chaos {
 	uint64_t killed;
 	uint32_t births;                         /* read from the ring */
 	uint64_t unwritten_ns;                   /* since when the next one there is counted but not written; 0: it is not */
-	pid_t *live;
+	uint64_t *live;                          /* as in tally.born */
 	size_t live_count, live_max;
 };
 
@@ -122,7 +125,7 @@ static void sweep(struct chaos *c)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < c->live_count; i++) {
-		if (is_worker(c, c->live[i]))
+		if (is_worker(c, BORN_PID(c->live[i])))
 			c->live[kept++] = c->live[i];
 	}
 	c->live_count = kept;
@@ -136,9 +139,9 @@ static void read_births(struct chaos *c)
 	if (births - c->births > BIRTHS_MAX)
 		c->births = births - BIRTHS_MAX;
 	for (; c->births != births; c->births++) {
-		pid_t pid = atomic_exchange(&t->born[c->births % BIRTHS_MAX], 0);
+		uint64_t born = atomic_exchange(&t->born[c->births % BIRTHS_MAX], 0);
 
-		if (!pid) {
+		if (!born) {
 			if (!c->unwritten_ns)
 				c->unwritten_ns = load_now();
 			if (load_now() < c->unwritten_ns + UNWRITTEN_NS)
@@ -147,8 +150,8 @@ static void read_births(struct chaos *c)
 		c->unwritten_ns = 0;
 		if (c->live_count == c->live_max)
 			sweep(c);
-		if (pid && c->live_count < c->live_max)
-			c->live[c->live_count++] = pid;
+		if (born && c->live_count < c->live_max)
+			c->live[c->live_count++] = born;
 	}
 	if (c->live_count > 2 * (size_t)c->options->workers + 1024)
 		sweep(c);
@@ -166,7 +169,6 @@ static bool kill_one(struct chaos *c, pid_t pid)
 		return false;
 	if (pid < PIDS_MAX && is_worker(c, pid)) {
 		record->pid = pid;
-		record->births = atomic_load(&t->births);
 		record->when_ns = load_now();
 		atomic_store(&t->killed_ns[pid], record->when_ns);
 		killed = syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
@@ -180,17 +182,35 @@ static bool kill_one(struct chaos *c, pid_t pid)
 	return true;
 }
 
-/* A random one. False: there is none. */
+/* The first that is old enough, from a random one on; live_count: there is none. */
+static size_t pick(struct chaos *c)
+{
+	uint64_t now_ms = load_now() / NS_MS, min_ms;
+	size_t from;
+
+	if (!c->live_count)
+		return 0;
+	c->random = payload_mix(c->random);
+	from = (size_t)((c->random >> 8) % c->live_count);
+	min_ms = c->random % ANY_AGE ? CHILD_MS : 0;
+	for (size_t n = 0; n < c->live_count; n++) {
+		size_t i = (from + n) % c->live_count;
+
+		if (BORN_MS(c->live[i]) + min_ms <= now_ms)
+			return i;
+	}
+	return c->live_count;
+}
+
+/* False: there is nobody. */
 static bool kill_random(struct chaos *c)
 {
-	read_births(c);
-	while (c->live_count) {
-		size_t i;
-		pid_t pid;
+	size_t i;
 
-		c->random = payload_mix(c->random);
-		i = (size_t)(c->random % c->live_count);
-		pid = c->live[i];
+	read_births(c);
+	while ((i = pick(c)) < c->live_count) {
+		pid_t pid = BORN_PID(c->live[i]);
+
 		c->live[i] = c->live[--c->live_count];
 		if (kill_one(c, pid))
 			return true;
@@ -202,7 +222,7 @@ static void kill_all(struct chaos *c)
 {
 	read_births(c);
 	while (c->live_count)
-		kill_one(c, c->live[--c->live_count]);
+		kill_one(c, BORN_PID(c->live[--c->live_count]));
 }
 
 bool chaos_act(struct chaos *c)

@@ -1,8 +1,9 @@
 /*
  * engine.c - the process under load: starts the pool, lets its threads drive, watches the counters, stops.
  *
- * The main thread gives no jobs. While the others drive it sleeps on the `births` futex, which new workers (and the judge, after a kill) wake; then it looks at the counters until the pool is full again:
- * that is the time from a death to ready. A kill is over when its process has been reaped, a worker was born after it, and every place is ready.
+ * The main thread gives no jobs. While the others drive it sleeps on the `births` futex, which new workers (and the judge, after a kill) wake; then it looks at the counters to see whether a killed worker's
+ * place has a ready worker again. Others may have died meanwhile, so "all places are ready" would be too much to ask: deaths and replacements are paired in their order. When N had died with this one, it
+ * is replaced when ready + died has come to workers + N.
  */
 #include "load.h"
 #include "plant.h"
@@ -26,10 +27,15 @@
 #define PENDING_MAX  KILLS_MAX
 #define STACK_SIZE   (256u << 10)
 
+struct pending {
+	struct killed killed;
+	bool reaped;                     /* seen to be gone; its death may not stand in the counters yet */
+	uint64_t died;                   /* N; 0: not known yet */
+};
 struct monitor {
 	struct engine *engine;
 	uint32_t taken;                  /* from the judge's ring of kills */
-	struct killed pending[PENDING_MAX];
+	struct pending pending[PENDING_MAX];
 	unsigned pending_count;
 };
 
@@ -138,7 +144,16 @@ static void take_kills(struct monitor *m)
 	uint32_t kills = atomic_load(&j->kills);
 
 	for (; m->taken != kills && m->pending_count < PENDING_MAX; m->taken++)
-		m->pending[m->pending_count++] = j->ring[m->taken % KILLS_MAX];
+		m->pending[m->pending_count++] = (struct pending){ .killed = j->ring[m->taken % KILLS_MAX] };
+}
+
+static bool is_replaced(struct pending *p, const struct brood_stats *stats)
+{
+	if (!p->reaped)
+		p->reaped = kill(p->killed.pid, 0) < 0 && errno == ESRCH;
+	else if (!p->died)
+		p->died = stats->died;
+	return p->died && stats->ready + stats->died >= stats->workers + p->died;
 }
 
 static void look_at_kills(struct monitor *m)
@@ -151,16 +166,12 @@ static void look_at_kills(struct monitor *m)
 		return;
 	look_at_stats(m->engine);
 	now = load_now();
-	if (t->engine.stats.ready < t->engine.stats.workers)
-		return;
 	for (unsigned i = 0; i < m->pending_count;) {
-		const struct killed *k = &m->pending[i];
-
-		if (atomic_load(&t->births) == k->births || !(kill(k->pid, 0) < 0 && errno == ESRCH)) {
+		if (!is_replaced(&m->pending[i], &t->engine.stats)) {
 			i++;
 			continue;
 		}
-		histogram_add(t->engine.death_to_ready, now - k->when_ns);
+		histogram_add(t->engine.death_to_ready, now - m->pending[i].killed.when_ns);
 		m->pending[i] = m->pending[--m->pending_count];
 	}
 }
@@ -181,7 +192,7 @@ static void monitor_run(struct monitor *m)
 			looked = now;
 		}
 		if (m->pending_count)
-			wait = now > m->pending[0].when_ns + LOOK_NS ? FAR_NS : CLOSE_NS;
+			wait = now > m->pending[0].killed.when_ns + LOOK_NS ? FAR_NS : CLOSE_NS;
 		futex_wait(&t->births, births, wait);
 	}
 }

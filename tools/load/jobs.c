@@ -181,7 +181,7 @@ int jobs_worker_init(void *hook_context)
 
 	(void)hook_context;
 	plant_worker_init(t, birth);
-	atomic_store(&t->born[birth % BIRTHS_MAX], getpid());
+	atomic_store(&t->born[birth % BIRTHS_MAX], BORN(getpid(), load_now() / NS_MS));
 	futex_wake(&t->births);
 	munmap(t, t->size);
 	return 0;

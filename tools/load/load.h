@@ -71,6 +71,9 @@ const char *kind_name(enum kind kind);
 #define BIRTHS_MAX    65536              /* a ring */
 #define KILLS_MAX     16384              /* a ring */
 #define PIDS_MAX      4194304            /* the kernel's PID_MAX_LIMIT */
+#define BORN(pid, ms) ((uint64_t)(ms) << 22 | (uint64_t)(pid))     /* who, and when on CLOCK_MONOTONIC */
+#define BORN_PID(b)   ((pid_t)((b) & (PIDS_MAX - 1)))
+#define BORN_MS(b)    ((b) >> 22)
 #define NOTES_MAX     4
 #define NOTE_TEXT     240
 
@@ -92,7 +95,7 @@ struct shard {
 	struct histogram *death_to_verdict;
 };
 
-struct killed { pid_t pid; uint32_t births; uint64_t when_ns; };
+struct killed { pid_t pid; uint64_t when_ns; };
 
 struct tally_judge {                     /* the judge writes */
 	_Alignas(64) _Atomic uint32_t stop;      /* end early: the user asked */
@@ -126,7 +129,7 @@ struct tally {
 	struct tally_judge judge;
 	struct tally_engine engine;
 	_Alignas(64) _Atomic uint32_t births;    /* a futex: workers that came to worker_init */
-	_Alignas(64) _Atomic int32_t born[BIRTHS_MAX];
+	_Alignas(64) _Atomic uint64_t born[BIRTHS_MAX];  /* BORN() */
 	struct shard shard[SHARDS_MAX];
 	_Atomic uint64_t killed_ns[PIDS_MAX];    /* when the judge killed that pid; pages are made where it did */
 };
