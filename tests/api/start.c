@@ -318,6 +318,25 @@ static void engine_is_as_the_caller(void)
 }
 Test(start, engine_is_as_the_caller) { case_run(engine_is_as_the_caller, 20000); }
 
+static int prepared, in_parent, in_child;
+static void on_prepare(void) { prepared++; }
+static void on_parent(void) { in_parent++; }
+static void on_child(void) { in_child++; }
+
+static void atfork_handlers(void)
+{
+	struct brood_options o = { .size = sizeof o, .workers = 1 };
+	struct brood *brood;
+
+	pthread_atfork(on_prepare, on_parent, on_child);
+	CHECK_EQ(brood_start(&o, &brood), 0);
+	CHECK_EQ(prepared, 1);
+	CHECK_EQ(in_parent, 0);
+	CHECK_EQ(in_child, 1);
+	CHECK_EQ(brood_stop(brood), 0);
+}
+Test(start, atfork_handlers) { case_run(atfork_handlers, 20000); }
+
 /* What stood in a stdio buffer comes out once. */
 static void buffers_are_flushed(void)
 {

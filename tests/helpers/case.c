@@ -111,6 +111,15 @@ static int kill_descendants(bool name)
 	return killed;
 }
 
+/* Again and again, since who is killed may have forked just before. Counted once. */
+static void kill_what_is_left(struct case_result *result)
+{
+	int killed = kill_descendants(result->left == 0 && !result->expired);
+
+	if (killed > result->left)
+		result->left = killed;
+}
+
 /* Reaps until ECHILD: then there is no process left that the case started. What does not end by itself is named, killed and counted. */
 static void reap_all(pid_t pid, int settle_ms, struct case_result *result)
 {
@@ -128,7 +137,7 @@ static void reap_all(pid_t pid, int settle_ms, struct case_result *result)
 		else if (gone < 0 && errno == ECHILD)
 			break;
 		else if (gone == 0 && test_now_ms() >= end)
-			result->left += kill_descendants(result->left == 0 && !result->expired);
+			kill_what_is_left(result);
 		if (gone == 0)
 			test_pause(round++);
 	}
