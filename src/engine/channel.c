@@ -81,6 +81,22 @@ void channel_lost(struct brood *b)
 	channel_news(b);
 }
 
+/* Daemon code closes all fds that it finds, and what the program opens next gets our numbers. So before anything is sent, and before a thread begins to read: is the channel still the one that it was? If not,
+ * all is lost, and none of the numbers is ours to touch any more. */
+bool channel_ours(struct brood *b)
+{
+	if (b->lost)
+		return false;
+	if (identity_is(b->channel_fd, &b->channel))
+		return true;
+	b->channel_fd = b->log_fd = b->epoll_fd = b->news_fd = b->timer_fd = -1;
+	b->log_ended = true;
+	list_for_each_safe(link, tmp, &b->spare)
+		container_of(link, struct waiter, link)->efd = -1;
+	channel_lost(b);
+	return false;
+}
+
 void channel_leave(struct brood *b)
 {
 	if (!b->lost)
@@ -189,6 +205,8 @@ int engine_fd(struct brood *b)
 	engine_lock(b);
 	if (b->state != ENGINE_RUNNING) {
 		r = engine_fail_stopped();
+	} else if (b->epoll_fd < 0) {
+		r = engine_fail_gone();
 	} else {
 		r = b->epoll_fd;
 		if (!b->fd_used) {
@@ -217,6 +235,7 @@ int engine_dispatch(struct brood *b)
 		engine_unlock(b);
 		return engine_fail_stopped();
 	}
+	channel_ours(b);
 	if (b->out_state == OUT_FULL || out_due(b))
 		out_flush(b);
 	else if (b->timer_set)

@@ -85,7 +85,9 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	list_init(&b->followers);
 	list_init(&b->spare);
 	pthread_mutex_init(&b->lock, NULL);
-	r = make_memory(b);
+	r = identity_get(b->channel_fd, &b->channel);
+	if (r >= 0)
+		r = make_memory(b);
 	if (r >= 0)
 		r = make_fds(b);
 	if (r < 0) {
@@ -157,6 +159,7 @@ int engine_wait_ready(struct brood *b, uint32_t timeout_ms)
 	if (r < 0)
 		return r;
 	engine_lock(b);
+	channel_ours(b);
 	channel_read(b, NULL, NULL);       /* what is known already may have a different answer by now */
 	r = wait_until(&wait);
 	if (r < 0)
@@ -220,6 +223,7 @@ int engine_stop(struct brood *b)
 		return engine_fail_stopped();
 	}
 	b->state = ENGINE_STOPPING;
+	channel_ours(b);
 	waiters_poke(b);
 	r = b->lost ? 0 : stop_ask(b);
 	if (r >= 0 || !b->lost)

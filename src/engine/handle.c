@@ -43,6 +43,7 @@ static int wait_for(struct brood_handle *h, uint32_t timeout_ms)
 	if (h->waited)
 		return engine_fail(-EBUSY, "another thread waits for job %llu %s: one at a time per handle", (unsigned long long)h->public_id, h->name);
 	h->waited = true;
+	channel_ours(h->brood);
 	r = wait_until(&wait);
 	h->waited = false;
 	return r < 0 ? engine_fail(r, "job %llu %s has no verdict after %u ms", (unsigned long long)h->public_id, h->name, timeout_ms) : 0;

@@ -6,6 +6,7 @@
 
 #include "../base/base.h"
 #include "../base/list.h"
+#include "../os/fds.h"
 #include "../wire/frame.h"
 #include "engine.h"
 #include <poll.h>
@@ -75,7 +76,8 @@ struct brood {
 	struct brood_options options; /* resolved; its arrays are not looked at */
 	struct shared shared;
 	pid_t supervisor_pid;
-	int channel_fd, log_fd;       /* not ours to close */
+	int channel_fd, log_fd;       /* not ours to close. -1: the program did it, and the numbers may be anybody's */
+	struct identity channel;
 	int epoll_fd, news_fd, timer_fd;
 	size_t records_count;
 
@@ -154,6 +156,7 @@ void channel_read(struct brood *b, struct waiter *reader, const struct brood_han
 void channel_lost(struct brood *b);
 void channel_log(struct brood *b, int limit);                          /* lets go of the lock for the callback */
 bool channel_logs(const struct brood *b);                              /* worth polling log_fd */
+bool channel_ours(struct brood *b);                                    /* the fd is still the channel; else all is lost now */
 void channel_leave(struct brood *b);                                   /* brood_fd() says nothing any more */
 void channel_news(struct brood *b);                                    /* something for brood_dispatch() */
 

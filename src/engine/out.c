@@ -157,7 +157,7 @@ int out_send(struct brood *b, struct frame *f, uint64_t job, bool owned)
 {
 	int r;
 
-	if (b->lost)
+	if (!channel_ours(b))
 		return -ENOTCONN;
 	if (b->out_state == OUT_FULL || out_due(b))
 		out_flush(b);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* Closes all fds >= 3 but those in keep (any order, duplicates and fds < 3 fine; at most 256). close_range(), else /proc/self/fd, else a loop to the limit. */
 int fds_close_all_but(const int *keep, size_t keep_count);
@@ -15,5 +16,10 @@ int fds_null_onto(int fd, int flags);        /* /dev/null opened with flags (O_R
 int fds_fill_standard(void);                 /* 0-2 that are closed become /dev/null, so that no socket of ours lands there */
 /* RLIMIT_NOFILE: soft up to at least `need` (in this process). 0; -EMFILE when hard is lower, and *ret_hard has it. */
 int fds_raise_limit(size_t need, size_t *ret_hard);
+
+/* Which open file an fd stands for, so that ours is told from one that took its number. Sockets have inode numbers of their own. */
+struct identity { dev_t device; ino_t inode; };
+int identity_get(int fd, struct identity *ret);
+bool identity_is(int fd, const struct identity *identity);
 
 #endif

@@ -126,6 +126,7 @@ static void bury(struct slot *slot, const struct process_exit *e)
 	if (slot->link.state != SLOT_ENDING)
 		slots_move(&s->slots, &slot->link, SLOT_ENDING);
 	count(slot, e, expected);
+	supervisor_gauges(s);              /* who has the verdict finds no worker counted that is dead */
 	if (slot->job)
 		job_after_death(slot, e);
 	forget_process(slot);

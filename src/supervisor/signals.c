@@ -7,6 +7,20 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 
+/* Of what workers keep the supervisor keeps the faults alone (a sanitizer's report): no other handler of the program's runs here, and an ignored SIGCHLD would have the kernel reap what is ours. */
+static void default_all(const struct brood_options *o)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT };
+	int keep[ARRAY_SIZE(faults)];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+		for (size_t k = 0; k < o->keep_signals_count; k++)
+			if (o->keep_signals[k] == faults[i] && (n == 0 || keep[n - 1] != faults[i]))
+				keep[n++] = faults[i];
+	signals_default_all(keep, n);
+}
+
 int signals_prepare(struct supervisor *s)
 {
 	static const int passed[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGQUIT };
@@ -26,7 +40,7 @@ int signals_prepare(struct supervisor *s)
 	if (s->signal_fd < 0)
 		return s->signal_fd;
 	signals_block_all(NULL);
-	signals_default_all(s->options->keep_signals, s->options->keep_signals_count);
+	default_all(s->options);
 	sigemptyset(&open);
 	for (size_t i = 0; i < ARRAY_SIZE(job_control); i++)
 		sigaddset(&open, job_control[i]);

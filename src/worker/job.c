@@ -36,23 +36,6 @@ static inline void cancellation_back(int *old)
 }
 #define NO_CANCELLATION int cancellation_ __attribute__((cleanup(cancellation_back), unused)) = cancellation_off()
 
-int identity_get(int fd, struct identity *ret)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	*ret = (struct identity){ .device = st.st_dev, .inode = st.st_ino };
-	return 0;
-}
-
-bool identity_is(int fd, const struct identity *identity)
-{
-	struct identity now;
-
-	return identity_get(fd, &now) == 0 && now.device == identity->device && now.inode == identity->inode;
-}
-
 uint64_t brood_job_id(const struct brood_job *job) BROOD_NOEXCEPT { return job->id; }
 uint32_t brood_job_attempt(const struct brood_job *job) BROOD_NOEXCEPT { return job->attempt; }
 size_t brood_job_request_size(const struct brood_job *job) BROOD_NOEXCEPT { return job->request_size; }

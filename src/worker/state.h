@@ -11,6 +11,7 @@
 #ifndef BROOD_WORKER_STATE_H
 #define BROOD_WORKER_STATE_H
 
+#include "../os/fds.h"
 #include "../wire/frame.h"
 #include "worker.h"
 
@@ -30,11 +31,6 @@ enum worker_exit {
 	WORKER_EXIT_DESK    = 73,      /* the desk word makes no sense: somebody wrote there */
 	WORKER_EXIT_ESCAPED = 74,      /* a job left its frame; ESCAPED was sent before */
 };
-
-/* Which open file an fd stands for, so that ours is told from one that a job put in its place. Sockets have inode numbers of their own. */
-struct identity { dev_t device; ino_t inode; };
-int identity_get(int fd, struct identity *ret);
-bool identity_is(int fd, const struct identity *identity);
 
 struct brood_job {
 	uint64_t id, sequence, soft_ns;
