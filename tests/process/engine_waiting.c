@@ -302,7 +302,7 @@ static void signals(void)
 Test(engine_waiting, interrupted_all_the_time) { case_run(signals, 60000); }
 
 static atomic_int went_on;
-static void call_once(void)
+static void __attribute__((noinline)) call_once(void)
 {
 	char reply[8];
 	struct engine_bytes bytes = { "x", 1, reply, sizeof reply };
