@@ -1,8 +1,10 @@
 /*
- * call.c - request in, reply out. The bytes travel on a socket pair of the call's own, the verdict on the channel; one poll() waits for both (wait.c).
+ * call.c - request in, reply out. The bytes travel on a socket pair of the call's own, the verdict on the channel; one poll()
+ * waits for both (wait.c).
  *
- * Retries are made here and not in the supervisor: the request is here. Each attempt is a job of its own on the wire, with a new socket pair and the request from its beginning; what an earlier attempt replied is
- * overwritten. For the caller it is one job: the id is that of the first attempt, and brood_cancel() by that id reaches whichever attempt runs.
+ * Retries are made here and not in the supervisor: the request is here. Each attempt is a job of its own on the wire, with a new
+ * socket pair and the request from its beginning; what an earlier attempt replied is overwritten. For the caller it is one job:
+ * the id is that of the first attempt, and brood_cancel() by that id reaches whichever attempt runs.
  */
 #include "internal.h"
 
@@ -92,7 +94,8 @@ static void call_register(struct call *call, bool on)
 	engine_unlock(b);
 }
 
-/* An attempt that never ran, after one that did: the verdict is that of the one before, for "refused" and "not started" would not be true of the job. */
+/* An attempt that never ran, after one that did: the verdict is that of the one before, for "refused" and "not started" would not
+ * be true of the job. */
 static bool call_came_to_nothing(struct call *call, const struct brood_verdict *before)
 {
 	struct brood_verdict *v = &call->handle.verdict;
@@ -108,7 +111,8 @@ static bool call_came_to_nothing(struct call *call, const struct brood_verdict *
 	return true;
 }
 
-/* Another attempt of a closed handle: it opens again, for it is one job to its caller. An attempt that cannot be given leaves the verdict of the one before. */
+/* Another attempt of a closed handle: it opens again, for it is one job to its caller. An attempt that cannot be given leaves the
+ * verdict of the one before. */
 static int call_repeat(struct call *call)
 {
 	struct brood_verdict before;

@@ -1,8 +1,10 @@
 /*
- * channel.c - what the supervisor says. Any thread may read, under the lock, one frame after the other, so that the order of the frames is that of what they do. The supervisor is of our own house, but a frame
- * that makes no sense means that one of us is broken: then nothing that follows can be trusted, and the channel counts as ended.
+ * channel.c - what the supervisor says. Any thread may read, under the lock, one frame after the other, so that the order of the
+ * frames is that of what they do. The supervisor is of our own house, but a frame that makes no sense means that one of us is
+ * broken: then nothing that follows can be trusted, and the channel counts as ended.
  *
- * Log lines come on a socket of their own, and the user's callback is called without the lock, by one thread at a time; meanwhile the others leave that socket alone.
+ * Log lines come on a socket of their own, and the user's callback is called without the lock, by one thread at a time; meanwhile
+ * the others leave that socket alone.
  */
 #include "internal.h"
 
@@ -81,8 +83,9 @@ void channel_lost(struct brood *b)
 	channel_news(b);
 }
 
-/* Daemon code closes all fds that it finds, and what the program opens next gets our numbers. So before anything is sent, and before a thread begins to read: is the channel still the one that it was? If not,
- * all is lost, and none of the numbers is ours to touch any more. */
+/* Daemon code closes all fds that it finds, and what the program opens next gets our numbers. So before anything is sent, and
+ * before a thread begins to read: is the channel still the one that it was? If not, all is lost, and none of the numbers is ours
+ * to touch any more. */
 bool channel_ours(struct brood *b)
 {
 	if (b->lost)

@@ -1,10 +1,13 @@
 /*
  * engine.c - the engine's life: made before the fork (all that may fail), adopted in the child, stopped once.
  *
- * Who owns what. struct brood lives until the process ends: handles point into it, and other threads may be on their way out of a call when brood_stop() returns. The sockets belong to the front door's start; the epoll fd behind
- * brood_fd(), the two eventfd-like fds in it, the records and the waiters belong to this folder. One mutex guards everything; nothing blocks under it.
+ * Who owns what. struct brood lives until the process ends: handles point into it, and other threads may be on their way out of a
+ * call when brood_stop() returns. The sockets belong to the front door's start; the epoll fd behind brood_fd(), the two
+ * eventfd-like fds in it, the records and the waiters belong to this folder. One mutex guards everything; nothing blocks under
+ * it.
  *
- * What is not here: handle.c (one job, seen by its owner), job.c (giving), call.c, records.c (one verdict a job), wait.c (threads that block), channel.c (what the supervisor says), out.c (what it is told).
+ * What is not here: handle.c (one job, seen by its owner), job.c (giving), call.c, records.c (one verdict a job), wait.c (threads
+ * that block), channel.c (what the supervisor says), out.c (what it is told).
  */
 #include "internal.h"
 

@@ -1,8 +1,10 @@
 /*
- * engine.h - the engine's side: handles, calls, waiting. No thread, no signal. One mutex guards all of struct brood; nothing blocks under it.
+ * engine.h - the engine's side: handles, calls, waiting. No thread, no signal. One mutex guards all of struct brood; nothing
+ * blocks under it.
  *
- * Waiting among threads: one leads (it polls the channel beside its own socket and dispatches for all), the others sleep on an eventfd each beside their own socket. A leader that has what it
- * wants wakes one follower to lead. A thread that only polls brood_fd() is told by an eventfd in that epoll when another thread's dispatch brought a verdict that nobody waits for.
+ * Waiting among threads: one leads (it polls the channel beside its own socket and dispatches for all), the others sleep on an
+ * eventfd each beside their own socket. A leader that has what it wants wakes one follower to lead. A thread that only polls
+ * brood_fd() is told by an eventfd in that epoll when another thread's dispatch brought a verdict that nobody waits for.
  */
 #ifndef BROOD_ENGINE_H
 #define BROOD_ENGINE_H

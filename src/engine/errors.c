@@ -1,5 +1,6 @@
 /*
- * errors.c - the sentence behind the errno: per thread, so that two calls that fail at once do not mix. It says what to do, not only what happened.
+ * errors.c - the sentence behind the errno: per thread, so that two calls that fail at once do not mix. It says what to do, not
+ * only what happened.
  */
 #include "internal.h"
 

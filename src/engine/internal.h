@@ -27,7 +27,8 @@ int engine_fail_gone(void);                                    /* -ENOTCONN */
 int engine_fail_stopped(void);                                 /* -ESHUTDOWN */
 int engine_fail_verdict(const struct brood_verdict *verdict);  /* the errno of a call whose job ended like that; 0: done, failed */
 
-/* A thread inside the library. Begin checks that this is the engine, before any lock, and holds cancellation off; the end is scoped. */
+/* A thread inside the library. Begin checks that this is the engine, before any lock, and holds cancellation off; the end is
+ * scoped. */
 struct visit { bool began; int cancel_state; };
 int visit_begin(struct visit *visit, const struct brood *b);
 void visit_end(struct visit *visit);
@@ -136,7 +137,8 @@ int job_check(const struct brood *b, const struct engine_job *job, struct given 
 void job_name(char dst[BROOD_NAME_MAX], const char *name);
 int job_full(struct brood *b);        /* no lock, a hint: -EAGAIN when every record is out */
 void job_handle_init(struct brood_handle *handle, struct brood *b, const struct given *given);
-/* Under the lock. 0: sent, given->fd is still the caller's to close; 1: queued, the fd is the library's; -errno: not accepted. handle may be NULL. */
+/* Under the lock. 0: sent, given->fd is still the caller's to close; 1: queued, the fd is the library's; -errno: not accepted.
+ * handle may be NULL. */
 int job_send(struct brood *b, const struct given *given, struct brood_handle *handle);
 int job_refused(struct brood *b, int error);   /* counts it when it is a refusal; returns error */
 

@@ -1,12 +1,14 @@
 /*
- * out.c - what the engine sends, in order, without ever blocking. A frame goes into the socket at once when nothing stands before it; else it waits here with its fds. What can wait is bounded: one JOB
- * and one CANCEL a record, one NOTIFY of each kind, one INIT_DATA (a newer one replaces it), one STOP.
+ * out.c - what the engine sends, in order, without ever blocking. A frame goes into the socket at once when nothing stands before
+ * it; else it waits here with its fds. What can wait is bounded: one JOB and one CANCEL a record, one NOTIFY of each kind, one
+ * INIT_DATA (a newer one replaces it), one STOP.
  *
- * Two reasons to wait, and they need different cures: the socket is full (POLLOUT says when it is not), or the kernel has no room for fds in flight or memory (nothing says when it has: look
- * again in a few ms). Both are looked after by whichever thread leads (wait.c) and by brood_fd()'s epoll; when nothing waits, neither costs anything.
+ * Two reasons to wait, and they need different cures: the socket is full (POLLOUT says when it is not), or the kernel has no room
+ * for fds in flight or memory (nothing says when it has: look again in a few ms). Both are looked after by whichever thread leads
+ * (wait.c) and by brood_fd()'s epoll; when nothing waits, neither costs anything.
  *
- * The trap: a program that only opens jobs and talks on their sockets, and never blocks in the library nor polls brood_fd(), would never send what waits. So whoever adds to the queue of such a program waits
- * a little for it to empty (out_patience).
+ * The trap: a program that only opens jobs and talks on their sockets, and never blocks in the library nor polls brood_fd(),
+ * would never send what waits. So whoever adds to the queue of such a program waits a little for it to empty (out_patience).
  */
 #include "internal.h"
 

@@ -1,11 +1,13 @@
 /*
  * records.c - which jobs are out, and the one verdict of each.
  *
- * A record is the engine's copy of the supervisor's: taken when JOB is sent or queued, free again when the VERDICT arrives. A job's id modulo their number is its record, so an id whose record
- * is out is skipped, and both sides agree without a word. The handle is what the caller holds. It may go earlier (released) or stay longer (not released yet) than the record; a record without a handle
- * is a job whose verdict nobody wants, and the verdict is counted as dropped.
+ * A record is the engine's copy of the supervisor's: taken when JOB is sent or queued, free again when the VERDICT arrives. A
+ * job's id modulo their number is its record, so an id whose record is out is skipped, and both sides agree without a word. The
+ * handle is what the caller holds. It may go earlier (released) or stay longer (not released yet) than the record; a record
+ * without a handle is a job whose verdict nobody wants, and the verdict is counted as dropped.
  *
- * One verdict a job: handle_close() is the only place that closes a handle, a closed one is in no record, and a verdict that finds no record is dropped and counted.
+ * One verdict a job: handle_close() is the only place that closes a handle, a closed one is in no record, and a verdict that
+ * finds no record is dropped and counted.
  */
 #include "internal.h"
 

@@ -1,11 +1,15 @@
 /*
- * transfer.c - the bytes of a call, on the job's socket: the request out, the reply in, both at once, since a job may reply while it still reads. Never blocks, takes no lock.
+ * transfer.c - the bytes of a call, on the job's socket: the request out, the reply in, both at once, since a job may reply while
+ * it still reads. Never blocks, takes no lock.
  *
- * The call ends with the verdict, not with the reply's last byte. So a reply that fits into the socket may lie there until the verdict has come, which saves a wake-up for each small job: the socket is left out of
- * the poll for a short while (quiet_until), unless a request is still to be written. After that it is read as it comes, else a large reply would stop its job.
+ * The call ends with the verdict, not with the reply's last byte. So a reply that fits into the socket may lie there until the
+ * verdict has come, which saves a wake-up for each small job: the socket is left out of the poll for a short while (quiet_until),
+ * unless a request is still to be written. After that it is read as it comes, else a large reply would stop its job.
  *
- * At the verdict the worker has shut the socket down (or is dead), so that all of the reply is in the socket's queue: a read that got less than it had room for has got the rest. Not so when a message with fds stood
- * in the stream, at which the kernel stops a read (it then says MSG_CTRUNC: we offer no room for fds, and it closes them), nor when the job took the socket over: then what is there at this moment counts.
+ * At the verdict the worker has shut the socket down (or is dead), so that all of the reply is in the socket's queue: a read that
+ * got less than it had room for has got the rest. Not so when a message with fds stood in the stream, at which the kernel stops a
+ * read (it then says MSG_CTRUNC: we offer no room for fds, and it closes them), nor when the job took the socket over: then what
+ * is there at this moment counts.
  */
 #include "internal.h"
 
@@ -13,6 +17,7 @@
 #include <sys/socket.h>
 
 #define SCRATCH       16384            /* where a reply goes that has no room */
+#define READ_MAX      (64 << 20)       /* at once: a caller's size may be larger than memory, and the kernel would refuse it whole */
 #define SMALL_REPLY   65536            /* a caller with no more room than this expects a reply that fits into the socket */
 #define QUIET_MS      20
 #define QUIET_BIG_MS  1
@@ -70,13 +75,14 @@ static void count_reply(struct transfer *t, size_t n)
 static enum read_result transfer_read(struct transfer *t)
 {
 	char scratch[SCRATCH];
-	struct iovec iov[2] = { { .iov_base = t->reply, .iov_len = t->room }, { .iov_base = scratch, .iov_len = sizeof scratch } };
-	struct msghdr msg = { .msg_iov = t->room ? iov : iov + 1, .msg_iovlen = t->room ? 2 : 1 };
+	size_t room = MIN(t->room, (size_t)READ_MAX), beyond = room == t->room ? sizeof scratch : 0;
+	struct iovec iov[2] = { { .iov_base = t->reply, .iov_len = room }, { .iov_base = scratch, .iov_len = beyond } };
+	struct msghdr msg = { .msg_iov = room ? iov : iov + 1, .msg_iovlen = (room ? 1 : 0) + (beyond ? 1 : 0) };
 	ssize_t n = recvmsg(t->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	bool filled;
 
 	if (n > 0) {
-		filled = (size_t)n == t->room + sizeof scratch;
+		filled = (size_t)n == room + beyond;
 		count_reply(t, (size_t)n);
 		return filled || (msg.msg_flags & MSG_CTRUNC) ? READ_MORE : READ_DRY;
 	}

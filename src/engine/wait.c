@@ -1,11 +1,15 @@
 /*
- * wait.c - threads that block. One leads: it polls the channel beside its own call's socket and dispatches for all; the others sleep on an eventfd each, beside their own socket. A verdict pokes the thread
- * that waits for it and no other; a leader that has what it wanted pokes one follower, which leads from then on. A thread that is neither (it runs the log callback) looks again by itself.
+ * wait.c - threads that block. One leads: it polls the channel beside its own call's socket and dispatches for all; the others
+ * sleep on an eventfd each, beside their own socket. A verdict pokes the thread that waits for it and no other; a leader that has
+ * what it wanted pokes one follower, which leads from then on. A thread that is neither (it runs the log callback) looks again by
+ * itself.
  *
- * Invariant, whenever the lock is free: if a thread is asleep here, one that is asleep leads, or a follower has been poked. Every way out of wait_until() keeps it (wait_leave).
+ * Invariant, whenever the lock is free: if a thread is asleep here, one that is asleep leads, or a follower has been poked. Every
+ * way out of wait_until() keeps it (wait_leave).
  *
- * Reading the channel needs the lock, not the lead: brood_dispatch() and a thread whose time is up read it as well. So a leader may find nothing where poll() promised something, and it too has an
- * eventfd, by which others say that its verdict is there or that a frame waits to be sent.
+ * Reading the channel needs the lock, not the lead: brood_dispatch() and a thread whose time is up read it as well. So a leader
+ * may find nothing where poll() promised something, and it too has an eventfd, by which others say that its verdict is there or
+ * that a frame waits to be sent.
  */
 #include "internal.h"
 

@@ -1,8 +1,10 @@
 /*
- * peer.h - the other end of an engine: a supervisor of a few lines, in the same process, so that a test can say any frame at any moment. Needs neither workers nor Criterion: plain programs use it too.
+ * peer.h - the other end of an engine: a supervisor of a few lines, in the same process, so that a test can say any frame at any
+ * moment. Needs neither workers nor Criterion: plain programs use it too.
  *
- * Two ways: step by step (peer_job(), peer_verdict()), or served: peer_serve() starts threads that take each JOB and do what its function names, in the manner of a worker: the job's function is never called, it
- * is looked up in a table. Every wait is bounded and CHECKed.
+ * Two ways: step by step (peer_job(), peer_verdict()), or served: peer_serve() starts threads that take each JOB and do what its
+ * function names, in the manner of a worker: the job's function is never called, it is looked up in a table. Every wait is
+ * bounded and CHECKed.
  */
 #ifndef BROOD_TESTS_PEER_H
 #define BROOD_TESTS_PEER_H
@@ -48,7 +50,8 @@ void peer_finish(struct peer *p, struct peer_job *job, enum brood_outcome outcom
 /* What a served job does, by its function. Returns the outcome. */
 typedef enum brood_outcome peer_serve_fn(struct peer *p, struct peer_job *job);
 struct peer_service { brood_fn *fn; peer_serve_fn *serve; };
-/* One thread takes JOBs, until the channel ends or STOP (then it says STOPPED, after the last verdict), and runs each in a thread of its own: verdicts come in any order. CANCEL is taken and ignored. The table ends with fn NULL. */
+/* One thread takes JOBs, until the channel ends or STOP (then it says STOPPED, after the last verdict), and runs each in a thread
+ * of its own: verdicts come in any order. CANCEL is taken and ignored. The table ends with fn NULL. */
 pthread_t peer_serve(struct peer *p, const struct peer_service *services);
 
 /* Functions to name in jobs; nobody calls them. */

@@ -1,4 +1,5 @@
-/* engine_calls.c - the bytes of a call and its retries, against a supervisor that the test plays: the worker's side does here what a worker rarely does. */
+/* engine_calls.c - the bytes of a call and its retries, against a supervisor that the test plays: the worker's side does here
+ * what a worker rarely does. */
 #include "../helpers/case.h"
 #include "../helpers/peer.h"
 

@@ -1,4 +1,5 @@
-/* engine_jobs.c - the engine alone against a supervisor that the test plays: one verdict a job, credits, handles, options, the queue, the stop. */
+/* engine_jobs.c - the engine alone against a supervisor that the test plays: one verdict a job, credits, handles, options, the
+ * queue, the stop. */
 #include "../helpers/case.h"
 #include "../helpers/peer.h"
 

@@ -1,4 +1,5 @@
-/* engine_queue.c - what the engine sends beside single jobs: many at once, more than its socket takes, data for workers, words for systemd. The test plays the supervisor. */
+/* engine_queue.c - what the engine sends beside single jobs: many at once, more than its socket takes, data for workers, words
+ * for systemd. The test plays the supervisor. */
 #include "../helpers/case.h"
 #include "../helpers/peer.h"
 

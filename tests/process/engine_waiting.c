@@ -1,5 +1,6 @@
 /*
- * engine_waiting.c - who is told what, and when: brood_fd() for event loops, waiting among threads, the log callback. The test plays the supervisor.
+ * engine_waiting.c - who is told what, and when: brood_fd() for event loops, waiting among threads, the log callback. The test
+ * plays the supervisor.
  */
 #include "../helpers/case.h"
 #include "../helpers/peer.h"
@@ -187,7 +188,8 @@ static void bounds(void)
 }
 Test(engine_waiting, bounds_of_waiting) { case_run(bounds, 10000); }
 
-/* The leader leaves with its verdict; the one that slept behind it must take over, or its own verdict would lie in the channel for ever. */
+/* The leader leaves with its verdict; the one that slept behind it must take over, or its own verdict would lie in the channel
+ * for ever. */
 static void lead_passes(void)
 {
 	enum { N = 6 };

@@ -1,6 +1,7 @@
 /*
- * engine.c - the engine's library under many threads, as a plain program, because ThreadSanitizer does not go with Criterion. The supervisor is played by threads of the same process (tests/helpers/peer.h), so that both
- * sides are looked at. Ends with 0 and "engine: N jobs, as many verdicts", or by a CHECK or a report of the sanitizer.
+ * engine.c - the engine's library under many threads, as a plain program, because ThreadSanitizer does not go with Criterion. The
+ * supervisor is played by threads of the same process (tests/helpers/peer.h), so that both sides are looked at. Ends with 0 and
+ * "engine: N jobs, as many verdicts", or by a CHECK or a report of the sanitizer.
  */
 #include "../helpers/peer.h"
 
