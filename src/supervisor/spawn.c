@@ -33,7 +33,9 @@ static void __attribute__((noreturn)) child(struct supervisor *s, struct slot *s
 	};
 
 	memcpy(config.init_fds, s->init_data.fds, sizeof config.init_fds);
-	/* Signals stay blocked, and dispositions default but for keep_signals, as they are here: no handler of the program runs before the roster is signed. */
+	/* Signals stay blocked until the roster is signed: no handler of the program runs before. */
+	for (size_t i = 0; i < s->options->keep_signals_count; i++)
+		sigaction(s->options->keep_signals[i], &s->config.signals.actions[s->options->keep_signals[i]], NULL);
 	setrlimit(RLIMIT_NOFILE, &s->nofile);
 	s->config.worker_main(&config);
 }

@@ -2,6 +2,7 @@
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
@@ -62,6 +63,35 @@ static void without_it(void)
 Test(debugging, otherwise_it_is_not) { case_run(without_it, 30000); }
 
 /* ---- handlers that stay ---- */
+
+static int breaks_a_pipe(struct brood_job *job)
+{
+	int p[2];
+
+	(void)job;
+	if (pipe(p) < 0)
+		return 1;
+	close(p[0]);
+	if (write(p[1], "x", 1) >= 0 || errno != EPIPE)
+		return 2;
+	return close(p[1]);
+}
+
+static void kept_ignored(void *keep)
+{
+	const int signals[] = { SIGPIPE };
+	struct brood_options options = { .workers = 1, .keep_signals = keep ? signals : NULL, .keep_signals_count = keep ? 1 : 0, .log = quiet };
+	struct brood *brood;
+	struct brood_verdict v;
+
+	signal(SIGPIPE, SIG_IGN);
+	brood = pool_start(&options);
+	v = POOL_CALL(brood, breaks_a_pipe);
+	CHECK_EQ(v.outcome, keep ? BROOD_DONE : BROOD_CRASHED);
+	CHECK_EQ(v.signal, keep ? 0 : SIGPIPE);
+	pool_stop(brood);
+}
+Test(debugging, kept_dispositions) { case_run_with(kept_ignored, (void *)1, 20000); case_run_with(kept_ignored, NULL, 20000); }
 
 static void reporter(int sig)
 {
