@@ -59,7 +59,6 @@ void *must_alloc(void *old, size_t size);       /* realloc() or the end */
 struct file {
 	char *name;               /* as printed */
 	bool prefix;              /* several files: lines begin with the name */
-	bool trouble;             /* it was opened, but not read to its end */
 	unsigned refs;
 	/* the consumer's */
 	uint64_t line;            /* lines before the chunk that is next */
@@ -67,10 +66,13 @@ struct file {
 	bool finished;            /* nothing more of it is worth looking at */
 };
 
-/* Whole lines of a file; the last one of the file may lack its newline. Text until a NUL was met; then binary: NULs end lines too. */
+/* Whole lines of a file; the last one of the file may lack its newline. Text until a NUL was met; then binary: NULs end lines too. Or a complaint, which
+ * has its place among the results: its text is for complain(), it has no file, and there is nothing to search in. */
 struct chunk {
 	unsigned refs;
+	struct chunk *next;       /* the source's */
 	struct file *file;
+	bool complaint;
 	bool binary;
 	bool last;                /* of its file; it may be empty */
 	uint32_t size;

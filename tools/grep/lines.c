@@ -64,6 +64,10 @@ static void consume(void *context, struct task *task)
 		fall(lines, task);
 	if (lines->fell || !chunk)
 		return;
+	if (chunk->complaint) {
+		complain("%s", chunk->text);
+		return;
+	}
 	struct file *file = chunk->file;
 	if (finding->matches > 0 && !file->finished) {
 		lines->found = true;

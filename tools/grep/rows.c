@@ -85,12 +85,16 @@ int rows_run(const struct grep_options *options, struct brood *brood)
 	runner_finish(rows.runner);
 
 	struct source *source = source_new(options);
-	for (bool first = true; (chunk = source_next(source)); first = false) {
+	for (bool first = true; (chunk = source_next(source)); chunk_unref(chunk)) {
+		if (chunk->complaint) {
+			complain("%s", chunk->text);
+			continue;
+		}
 		submit_all(&rows, chunk);
-		chunk_unref(chunk);
 		/* A pattern that hangs does so at once, as a rule: once is enough to wait for it. */
 		if (first)
 			runner_finish(rows.runner);
+		first = false;
 	}
 	runner_finish(rows.runner);
 	int code = print(&rows);

@@ -36,7 +36,7 @@ struct runner {
 static void run(struct brood *brood, struct task *task)
 {
 	task->finding.skipped = atomic_load(task->fallen);
-	if (task->finding.skipped)
+	if (task->finding.skipped || (task->chunk && task->chunk->complaint))
 		return;
 	job_run(brood, task);
 	if (task->finding.fell)

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,6 +28,7 @@ struct source {
 	const struct grep_options *options;
 	size_t operand;           /* the next one */
 	FTS *tree;                /* open while an operand is walked */
+	struct chunk *said;       /* complaints that nobody has taken yet */
 	bool trouble;
 	struct stat output;
 
@@ -34,6 +36,7 @@ struct source {
 	int fd;
 	bool regular;
 	bool binary;
+	bool failed;              /* in the middle */
 	struct chunk *carry;      /* bytes read that no chunk has yet; refs 0 */
 	size_t carry_room;
 };
@@ -79,6 +82,14 @@ static void file_close(struct source *source)
 	source->file = NULL;
 }
 
+static struct chunk *said_take(struct source *source)
+{
+	struct chunk *chunk = source->said;
+	source->said = chunk->next;
+	chunk->next = NULL;
+	return chunk;
+}
+
 struct source *source_free(struct source *source)
 {
 	if (!source)
@@ -86,6 +97,8 @@ struct source *source_free(struct source *source)
 	file_close(source);
 	if (source->tree)
 		fts_close(source->tree);
+	while (source->said)
+		chunk_unref(said_take(source));
 	free(source->carry);
 	free(source);
 	return NULL;
@@ -96,9 +109,18 @@ bool source_trouble(const struct source *source)
 	return source->trouble;
 }
 
-static void trouble(struct source *source, const char *name, int error)
+static void trouble(struct source *source, const char *name, const char *what)
 {
-	complain("%s: %s", name, strerror(error));
+	struct chunk **end = &source->said;
+	size_t size = strlen(name) + strlen(what) + 3;
+	struct chunk *chunk = must_alloc(NULL, sizeof *chunk + size);
+	memset(chunk, 0, sizeof *chunk);
+	chunk->refs = 1;
+	chunk->complaint = true;
+	snprintf(chunk->text, size, "%s: %s", name, what);
+	while (*end)
+		end = &(*end)->next;
+	*end = chunk;
 	source->trouble = true;
 }
 
@@ -119,19 +141,19 @@ static bool file_open(struct source *source, const char *path, const char *name,
 	struct stat st;
 	int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		trouble(source, name, errno);
+		trouble(source, name, strerror(errno));
 		if (fd > STDIN_FILENO)
 			close(fd);
 		return false;
 	}
 	if (source->output.st_ino && st.st_ino == source->output.st_ino && st.st_dev == source->output.st_dev &&
 	    !source->options->count && !standard) {
-		complain("%s: input file is also the output", name);
-		source->trouble = true;
+		trouble(source, name, "input file is also the output");
 		close(fd);
 		return false;
 	}
 	source->fd = fd;
+	source->failed = false;
 	source->regular = S_ISREG(st.st_mode);
 	source->binary = source->regular && !standard && has_hole(fd, &st);
 	source->file = must_alloc(NULL, sizeof *source->file);
@@ -155,11 +177,10 @@ static bool tree_next(struct source *source)
 		case FTS_DNR:
 		case FTS_ERR:
 		case FTS_NS:
-			trouble(source, name, entry->fts_errno);
+			trouble(source, name, strerror(entry->fts_errno));
 			continue;
 		case FTS_DC:
-			complain("%s: warning: recursive directory loop", name);
-			source->trouble = true;
+			trouble(source, name, "warning: recursive directory loop");
 			continue;
 		case FTS_D:
 		case FTS_DP:
@@ -176,7 +197,7 @@ static bool tree_next(struct source *source)
 			return true;
 	}
 	if (errno)
-		trouble(source, "fts_read", errno);
+		trouble(source, "fts_read", strerror(errno));
 	fts_close(source->tree);
 	source->tree = NULL;
 	return false;
@@ -199,7 +220,7 @@ static bool file_next(struct source *source)
 			char *operands[2] = { operand, NULL };
 			source->tree = fts_open(operands, FTS_COMFOLLOW | FTS_PHYSICAL | FTS_NOCHDIR, NULL);
 			if (!source->tree)
-				trouble(source, operand, errno);
+				trouble(source, operand, strerror(errno));
 		} else if (file_open(source, operand, operand, count > 1)) {
 			return true;
 		}
@@ -308,24 +329,33 @@ static struct chunk *cut_at_block(struct source *source, size_t block)
 	return end ? cut(source, end, source->binary, false) : NULL;
 }
 
+static struct chunk *read_on(struct source *source)
+{
+	if (source->file->finished && source->carry)
+		source->carry->size = 0;
+	carry_reserve(source, 2 * BLOCK);
+	carry_reserve(source, source->carry->size + BLOCK);
+	if (source->failed || source->file->finished)
+		return end_of_file(source);
+	ssize_t n = read_block(source);
+	if (n == 0)
+		return end_of_file(source);
+	if (n > 0 && source->carry->size <= LINE_MAX_SIZE)
+		return cut_at_block(source, (size_t) n);
+	trouble(source, source->file->name, n < 0 ? strerror((int) -n) : "line too long");
+	source->failed = true;
+	return NULL;
+}
+
 struct chunk *source_next(struct source *source)
 {
 	for (;;) {
-		if (!source->file && !file_next(source))
-			return NULL;
-		if (source->file->finished && source->carry)
-			source->carry->size = 0;
-		carry_reserve(source, 2 * BLOCK);
-		carry_reserve(source, source->carry->size + BLOCK);
-		ssize_t n = source->file->finished ? 0 : read_block(source);
-		if (n < 0 || source->carry->size > LINE_MAX_SIZE) {
-			trouble(source, source->file->name, n < 0 ? (int) -n : EFBIG);
-			source->file->trouble = true;
-		}
-		if (n <= 0 || source->file->trouble)
-			return end_of_file(source);
-		struct chunk *chunk = cut_at_block(source, (size_t) n);
+		if (source->said)
+			return said_take(source);
+		struct chunk *chunk = source->file ? read_on(source) : NULL;
 		if (chunk)
 			return chunk;
+		if (!source->file && !file_next(source) && !source->said)
+			return NULL;
 	}
 }
