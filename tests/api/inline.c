@@ -170,7 +170,7 @@ static void refused_pointer(void)
 	CHECK_EQ(v.started, 0);
 	CHECK_EQ(brood_open(brood, (brood_fn *)(uintptr_t)&v, NULL, &fd, NULL), -EFAULT);
 	CHECK_EQ(fd, -1);
-	CHECK_EQ(brood_open(brood, NULL, NULL, &fd, NULL), -EINVAL);
+	CHECK_EQ(brood_open(brood, NULL, NULL, &fd, NULL), -EFAULT);
 	CHECK_EQ(brood_stop(brood), 0);
 }
 Test(inline_mode, refused_pointer) { case_run(refused_pointer, 10000); }
