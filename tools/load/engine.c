@@ -354,7 +354,7 @@ static int start(struct engine *e)
 {
 	const struct options *o = e->options;
 	struct brood_options options = {
-		.size = sizeof options, .flags = BROOD_NO_CORE, .workers = o->workers, .backlog = o->concurrency > 1024 ? o->concurrency : 1024,
+		.size = sizeof options, .flags = BROOD_NO_CORE, .workers = o->workers, .backlog = o->concurrency,
 		.init_ms = plant_init_ms(), .worker_memory = o->mix[KIND_LEAK] > 0 ? WORKER_MEMORY : 0, .worker_init = jobs_worker_init,
 		.log = log_line, .log_context = e, .title = e->tally->marker,
 	};
