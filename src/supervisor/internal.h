@@ -22,7 +22,7 @@
 #include "../wire/frame.h"
 
 #define RETRY_MS 10u              /* after EAGAIN, ENOMEM, EMFILE, ETOOMANYREFS: try all that waits again */
-#define EOF_GRACE_MS 200u         /* a worker whose channel ended has this long to end itself */
+#define EOF_GRACE_MS 2000u        /* a worker whose channel ended has this long to end itself: one that was killed, on a busy machine, may take long from there to its end */
 #define FORCE_AFTER_NS NS_PER_S   /* a second stop signal forces only when it comes this much later */
 #define REDISPATCH_MAX 16u        /* workers may die under a job that has not started so often; then it is crashed */
 
