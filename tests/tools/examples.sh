@@ -41,6 +41,7 @@ check_throw() {
 }
 
 start_server() {        # start_server OPTIONS...: sets server and port
+	: >server.out          # here, not in the background: the last server's port must be gone before it is looked for
 	"$build/echo-server" "$@" >server.out 2>server.err &
 	server=$!
 	local i

@@ -1,8 +1,9 @@
 /*
- * rules.c - which verdict is right for which job. A verdict that exists but is wrong (a crash told as done, a code that nobody returned) is as bad as none, and is counted with those.
+ * rules.c - which verdict is right for which job. A verdict that exists but is wrong (a crash told as done, a code that
+ * nobody returned) is as bad as none, and is counted with those.
  *
- * Any job may, beside its own outcomes: have been killed from outside, if the judge did kill that worker; have run out of time, if it really had run that long; have been refused, for a reason that
- * a loaded pool may have.
+ * Any job may, beside its own outcomes: have been killed from outside, if the judge did kill that worker; have run out
+ * of time, if it really had run that long; have been refused, for a reason that a loaded pool may have.
  */
 #include "load.h"
 
@@ -72,7 +73,8 @@ const char *rules_judge(const struct engine *e, const struct load_job *job, cons
 	case BROOD_CANCELLED:
 		return "nobody cancelled it";
 	case BROOD_LOST:
-		return "the supervisor should be there";
+		/* One that is killed by plan is gone a moment before the engine is. */
+		return e->options->kill_supervisor_at >= 0 ? NULL : "the supervisor should be there";
 	case BROOD_CRASHED:
 		if (v->detail == BROOD_DETAIL_OUTSIDE)
 			return killed_by_us(e, v) ? NULL : "nobody killed that worker from outside";
