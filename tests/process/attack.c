@@ -91,7 +91,7 @@ static void desks(void)
 
 	start(2);
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		struct brood_job_options job = { .run_ms = 200, .arg = &words[i], .arg_size = sizeof words[i], .flags = BROOD_JOB_ONCE };
+		struct brood_job_options job = { .run_ms = 2000, .arg = &words[i], .arg_size = sizeof words[i], .flags = BROOD_JOB_ONCE };
 
 		v = pool_call_with(brood, scribbles, &job);
 		if (words[i] == DESK_CONDEMNED)        /* it waits for a kill that comes with its deadline */

@@ -133,7 +133,7 @@ static int mask_and_handlers(struct brood_job *job)
 static void all_blocked(void)
 {
 	struct brood_options options = { .workers = 2, .log = quiet };
-	struct brood_job_options short_time = { .run_ms = 50, .grace_ms = 20 };
+	struct brood_job_options short_time = { .run_ms = 50, .grace_ms = 20 }, soft = { .run_ms = 50, .grace_ms = 60000 };
 	struct brood_verdict v;
 	sigset_t all;
 
@@ -144,7 +144,7 @@ static void all_blocked(void)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	brood = pool_start(&options);
 	CHECK_EQ(POOL_CALL(brood, mask_and_handlers).code, 0);
-	v = pool_call_with(brood, job_until_cancelled, &short_time);
+	v = pool_call_with(brood, job_until_cancelled, &soft);
 	CHECK_EQ(v.code, 42);                                  /* the soft step comes through */
 	v = pool_call_with(brood, job_sleep_forever, &short_time);
 	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);

@@ -73,10 +73,10 @@ static void cancelled_before_it_began(void)
 {
 	struct brood_job_options job = { .size = sizeof job, .grace_ms = 60000 };
 	struct brood_options options = { .workers = 1, .log = quiet };
-	struct brood_handle *h;
+	struct brood_handle *h, *next;
 	struct brood_verdict v;
 	pid_t worker;
-	int fd;
+	int fd, next_fd;
 
 	brood = pool_start(&options);
 	CHECK_EQ(proc_workers(proc_supervisor(), &worker, 1), 1);
@@ -85,14 +85,20 @@ static void cancelled_before_it_began(void)
 	CHECK_EQ(brood_open(brood, notices, &job, &fd, &h), 0);
 	CHECK(WAIT_UNTIL(pool_stats(brood).busy == 1, 5000));
 	CHECK_EQ(brood_cancel(brood, brood_id(h)), 0);
-	CHECK_EQ(brood_wait(h, 20, &v), -ETIMEDOUT);   /* the wish is with the supervisor now, and it in its grace */
+	CHECK_EQ(brood_open(brood, job_nothing, NULL, &next_fd, &next), 0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).queued == 1, 5000));        /* so the wish, which came before it, is with the supervisor too */
+	CHECK_EQ(brood_wait(h, 0, &v), -ETIMEDOUT);
 	kill(worker, SIGKILL);
 	CHECK_EQ(brood_wait(h, 10000, &v), 0);
 	check(&v, BROOD_CANCELLED, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.started, 0);
 	CHECK_EQ(atomic_load(&told()->runs), 0);
+	CHECK_EQ(brood_wait(next, 10000, &v), 0);
+	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	brood_release(h);
+	brood_release(next);
 	close(fd);
+	close(next_fd);
 	pool_stop(brood);
 }
 Test(races, cancelled_before_it_began) { case_run(cancelled_before_it_began, 30000); }
@@ -102,7 +108,7 @@ Test(races, cancelled_before_it_began) { case_run(cancelled_before_it_began, 300
 /* Runs longer than jobs may wait for a worker, and is killed then: the time that it ran is no time in the queue. */
 static void long_run_is_no_long_wait(void)
 {
-	struct brood_job_options job = { .size = sizeof job, .retries = 1, .queue_ms = 200 };
+	struct brood_job_options job = { .size = sizeof job, .retries = 1, .queue_ms = 1500 };
 	struct brood_options options = { .workers = 1, .log = quiet };
 	struct brood_handle *h;
 	struct brood_verdict v;
@@ -111,7 +117,7 @@ static void long_run_is_no_long_wait(void)
 	brood = pool_start(&options);
 	CHECK_EQ(brood_open(brood, notices, &job, &fd, &h), 0);
 	CHECK(WAIT_UNTIL(atomic_load(&told()->runs) == 1, 5000));
-	CHECK_EQ(brood_wait(h, 400, &v), -ETIMEDOUT);
+	CHECK_EQ(brood_wait(h, 2000, &v), -ETIMEDOUT);
 	first = atomic_load(&told()->pid);
 	kill(first, SIGKILL);                          /* the one place of the pool is empty now, for a moment */
 	CHECK(WAIT_UNTIL(atomic_load(&told()->runs) == 2 || brood_fetch(h, &v) == 0 || brood_dispatch(brood) < 0, 10000));
