@@ -1,7 +1,8 @@
 /*
  * json-read.c - checks a file of JSON, all of RFC 8259 but the validity of UTF-8, and says what stands in it.
  *
- *   json-read FILE [PATH]...      a line a path, as in jobs.done: the value as it is written; of an object its keys, joined by commas; of an array the number of its elements
+ *   json-read FILE [PATH]...      a line a path, as in jobs.done: the value as it is written; of an object its keys, joined by
+ *                                 commas; of an array the number of its elements
  *
  * Exit: 0; 1 the file is no JSON (where, on standard error); 2 there is no such path.
  */

@@ -1,5 +1,6 @@
 #!/bin/bash
-# load_planted.sh JSON_READ PLANTED...: builds with one bug each (tools/load/plant.h). brood-load must find it, exit 1, and name the invariant: itself able to fail.
+# load_planted.sh JSON_READ PLANTED...: builds with one bug each (tools/load/plant.h). brood-load must find it, exit 1,
+# and name the invariant: itself able to fail.
 . "$(dirname "$0")/lib.sh"
 reader=$(realpath "$1")
 shift

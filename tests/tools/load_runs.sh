@@ -1,5 +1,6 @@
 #!/bin/bash
-# load_runs.sh BROOD_LOAD JSON_READ [sanitized]: runs of each kind hold all invariants, and the JSON has the keys and figures that it should. Rates and times are not judged.
+# load_runs.sh BROOD_LOAD JSON_READ [sanitized]: runs of each kind hold all invariants, and the JSON has the keys and
+# figures that it should. Rates and times are not judged.
 . "$(dirname "$0")/lib.sh"
 program=$(realpath "$1") reader=$(realpath "$2") sanitized=${3:-}
 cd "$folder" || exit 99
@@ -70,7 +71,10 @@ for how in call open; do
 	above jobs.exited 0
 	above jobs.timed_out 0
 done
-seed() { timeout 60 "$program" -q --json - -n 500 -c 5 -w 2 --seed "$1" --mix nop=1,fail=1,exit=0.1 | "$reader" - jobs.done jobs.failed jobs.exited | tr '\n' ' '; }
+seed() {
+	timeout 60 "$program" -q --json - -n 500 -c 5 -w 2 --seed "$1" --mix nop=1,fail=1,exit=0.1 | "$reader" - jobs.done jobs.failed jobs.exited |
+		tr '\n' ' '
+}
 first=$(seed 11) again=$(seed 11) other=$(seed 12)
 [ -n "$first" ] && [ "$first" = "$again" ] && [ "$first" != "$other" ]
 ok $? "a seed repeats its jobs: $first / $again / $other"

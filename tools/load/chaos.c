@@ -1,9 +1,11 @@
 /*
  * chaos.c - the kills, sent by the judge, so that no thread of the engine is disturbed by sending them.
  *
- * Workers say their pids when they are born (tally.born). A victim is looked at again right before its end: it must be a living child of the supervisor, held by a pidfd, so that a pid that was given
- * to another process is never hit. Those that --kill-rate takes have mostly been there for a moment: a pool that is down to its newborn would otherwise have each of them killed before it is ready, which
- * is not what a rate means. When it was killed is noted before it is killed: the engine measures from there, and takes a "killed from outside" for true only where there is such a note.
+ * Workers say their pids when they are born (tally.born). A victim is looked at again right before its end: it must be a
+ * living child of the supervisor, held by a pidfd, so that a pid that was given to another process is never hit. Those
+ * that --kill-rate takes have mostly been there for a moment: a pool that is down to its newborn would otherwise have
+ * each of them killed before it is ready, which is not what a rate means. When it was killed is noted before it is
+ * killed: the engine measures from there, and takes a "killed from outside" for true only where there is such a note.
  */
 #include "load.h"
 

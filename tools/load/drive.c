@@ -1,7 +1,8 @@
 /*
  * drive.c - what both ways of giving jobs share: which job comes next, and writing down what came of it.
  *
- * A thread's jobs are a function of the seed, the thread's number and the job's number in that thread. With -n each thread gets its share beforehand, so the same seed gives the same jobs.
+ * A thread's jobs are a function of the seed, the thread's number and the job's number in that thread. With -n each
+ * thread gets its share beforehand, so the same seed gives the same jobs.
  */
 #include "load.h"
 
@@ -104,12 +105,13 @@ static bool own_verdict(struct driver *d, const struct load_job *job, const stru
 	}
 	if (!v->id || (job->id && v->id != job->id && !seen(d, v->id))) {
 		d->shard->strange++;
-		shard_note(d->shard, ONE_VERDICT, "a verdict for job %llu where that of job %llu was due", (unsigned long long)v->id, (unsigned long long)job->id);
+		shard_note(d->shard, ONE_VERDICT, "a verdict for job %llu where that of job %llu was due", (llu)v->id, (llu)job->id);
 		return false;
 	}
 	if (seen(d, v->id)) {
 		d->shard->twice++;
-		shard_note(d->shard, ONE_VERDICT, "job %llu got its verdict twice (the second time in place of a %s job's)", (unsigned long long)v->id, kind_name(job->kind));
+		shard_note(d->shard, ONE_VERDICT, "job %llu got its verdict twice (the second time in place of a %s job's)",
+		           (llu)v->id, kind_name(job->kind));
 		return false;
 	}
 	d->recent[d->recent_at++ % RECENT_MAX] = v->id;
@@ -138,8 +140,8 @@ static void judge_reply(struct driver *d, const struct load_job *job, const stru
 	if (reply->intact && reply->size <= job->size && (!whole || reply->size == job->size))
 		return;
 	d->shard->bad_replies++;
-	shard_note(d->shard, REPLIES_INTACT, "%s job %llu: reply %s, %llu of %llu bytes", kind_name(job->kind), (unsigned long long)v->id,
-	           reply->intact ? "of another size" : "with other bytes than were sent", (unsigned long long)reply->size, (unsigned long long)job->size);
+	shard_note(d->shard, REPLIES_INTACT, "%s job %llu: reply %s, %llu of %llu bytes", kind_name(job->kind), (llu)v->id,
+	           reply->intact ? "of another size" : "with other bytes than were sent", (llu)reply->size, (llu)job->size);
 }
 
 static void add_times(struct driver *d, const struct load_job *job, const struct brood_verdict *v, uint64_t now)
@@ -183,6 +185,6 @@ void drive_overdue(struct driver *d, const struct load_job *job, const char *why
 {
 	drive_lock(d);
 	d->shard->overdue++;
-	shard_note(d->shard, ONE_VERDICT, "%s job %llu: %s", kind_name(job->kind), (unsigned long long)job->id, why);
+	shard_note(d->shard, ONE_VERDICT, "%s job %llu: %s", kind_name(job->kind), (llu)job->id, why);
 	drive_unlock(d);
 }

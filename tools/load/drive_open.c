@@ -1,11 +1,14 @@
 /*
- * drive_open.c - an event loop: each thread holds many conversations, each with a socket of its own, in one epoll beside brood_fd().
+ * drive_open.c - an event loop: each thread holds many conversations, each with a socket of its own, in one epoll beside
+ * brood_fd().
  *
- * A job is over when both have come: the end of its stream, and its verdict. The stream's end comes first or at about the same time, so only conversations whose stream has ended are asked for
- * their verdict: nothing walks over all of them.
+ * A job is over when both have come: the end of its stream, and its verdict. The stream's end comes first or at about
+ * the same time, so only conversations whose stream has ended are asked for their verdict: nothing walks over all of
+ * them.
  *
- * The trap: several threads share one brood_fd(). A dispatch in one thread brings verdicts of another's jobs, which that one cannot know. So before a thread sleeps with such conversations it says so
- * (`asleep`), then looks once more; and whoever dispatched something pokes all that say so.
+ * The trap: several threads share one brood_fd(). A dispatch in one thread brings verdicts of another's jobs, which that
+ * one cannot know. So before a thread sleeps with such conversations it says so (`asleep`), then looks once more; and
+ * whoever dispatched something pokes all that say so.
  */
 #include "load.h"
 #include "plant.h"
@@ -231,7 +234,7 @@ static void give_up(struct loop *l, struct conversation *c)
 	if (there && drive_verdict(l->driver, &c->job, &verdict, &none)) {
 		drive_lock(l->driver);
 		l->driver->shard->bad_replies++;
-		shard_note(l->driver->shard, REPLIES_INTACT, "%s job %llu: the stream did not end", kind_name(c->job.kind), (unsigned long long)c->job.id);
+		shard_note(l->driver->shard, REPLIES_INTACT, "%s job %llu: the stream did not end", kind_name(c->job.kind), (llu)c->job.id);
 		drive_unlock(l->driver);
 	} else {
 		drive_overdue(l->driver, &c->job, "no verdict within its bound");

@@ -1,9 +1,10 @@
 /*
  * engine.c - the process under load: starts the pool, lets its threads drive, watches the counters, stops.
  *
- * The main thread gives no jobs. While the others drive it sleeps on the `births` futex, which new workers (and the judge, after a kill) wake; then it looks at the counters to see whether a killed worker's
- * place has a ready worker again. Others may have died meanwhile, so "all places are ready" would be too much to ask: deaths and replacements are paired in their order. When N had died with this one, it
- * is replaced when ready + died has come to workers + N.
+ * The main thread gives no jobs. While the others drive it sleeps on the `births` futex, which new workers (and the
+ * judge, after a kill) wake; then it looks at the counters to see whether a killed worker's place has a ready worker
+ * again. Others may have died meanwhile, so "all places are ready" would be too much to ask: deaths and replacements are
+ * paired in their order. When N had died with this one, it is replaced when ready + died has come to workers + N.
  */
 #include "load.h"
 #include "plant.h"
@@ -60,7 +61,7 @@ void engine_break_off(struct engine *e, const char *format, ...)
 	atomic_store(&e->tally->engine.broke_off, 1);
 }
 
-/* ---- fds ---------------------------------------------------------------------------------------------------------------- */
+/* ---- fds ---------------------------------------------------------------------------------------------------------- */
 
 static void fd_name(int fd, char *name, size_t size)
 {
@@ -93,7 +94,10 @@ static void look_at_fds(struct fd_set_seen *seen)
 		closedir(dir);
 }
 
-/* What there is more than at the warm start. The library may keep one eventfd for each thread that ever waited, for the next one: those are not counted. */
+/*
+ * What there is more than at the warm start. The library may keep one eventfd for each thread that ever waited, for the
+ * next one: those are not counted.
+ */
 static void compare_fds(const struct engine *e, const struct fd_set_seen *before, const struct fd_set_seen *after)
 {
 	struct tally_engine *te = &e->tally->engine;
@@ -126,7 +130,7 @@ static void raise_fd_limit(const struct options *o)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* ---- the monitor ---------------------------------------------------------------------------------------------------------- */
+/* ---- the monitor -------------------------------------------------------------------------------------------------- */
 
 static void look_at_stats(struct engine *e)
 {
@@ -197,7 +201,7 @@ static void monitor_run(struct monitor *m)
 	}
 }
 
-/* ---- the run -------------------------------------------------------------------------------------------------------------- */
+/* ---- the run ------------------------------------------------------------------------------------------------------ */
 
 static void *driver_main(void *driver)
 {

@@ -1,7 +1,8 @@
 /*
  * jobs.c - what workers run: the good job, and every bad one that a pool must live through.
  *
- * Nothing here touches the tally but jobs_worker_init(), which says "born" and then unmaps it: what a job scribbles must not reach the judge.
+ * Nothing here touches the tally but jobs_worker_init(), which says "born" and then unmaps it: what a job scribbles must
+ * not reach the judge.
  */
 #include "load.h"
 #include "plant.h"

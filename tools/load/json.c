@@ -1,5 +1,6 @@
 /*
- * json.c - the results for programs. Times are in microseconds. A recovery that did not happen, and an invariant that this run could not judge (the pool's, when the supervisor was killed by plan), are null.
+ * json.c - the results for programs. Times are in microseconds. A recovery that did not happen, and an invariant that
+ * this run could not judge (the pool's, when the supervisor was killed by plan), are null.
  */
 #include "load.h"
 
@@ -26,7 +27,7 @@ static void put_text(FILE *file, const char *text)
 
 static void put_count(FILE *file, const char *key, uint64_t value, bool last)
 {
-	fprintf(file, "\"%s\": %llu%s", key, (unsigned long long)value, last ? "" : ", ");
+	fprintf(file, "\"%s\": %llu%s", key, (llu)value, last ? "" : ", ");
 }
 
 static double us(uint64_t ns)
@@ -40,8 +41,8 @@ static void put_times(FILE *file, const char *key, const struct histogram *h)
 		fprintf(file, "    \"%s\": null", key);
 		return;
 	}
-	fprintf(file, "    \"%s\": { \"p50\": %.3f, \"p90\": %.3f, \"p99\": %.3f, \"p99_9\": %.3f, \"max\": %.3f }", key, us(histogram_quantile(h, 0.5)),
-	        us(histogram_quantile(h, 0.9)), us(histogram_quantile(h, 0.99)), us(histogram_quantile(h, 0.999)), us(histogram_max(h)));
+	fprintf(file, "    \"%s\": { \"p50\": %.3f, \"p90\": %.3f, \"p99\": %.3f, \"p99_9\": %.3f, \"max\": %.3f }", key,
+	        us(histogram_quantile(h, 0.5)), us(histogram_quantile(h, 0.9)), us(histogram_quantile(h, 0.99)), us(histogram_quantile(h, 0.999)), us(histogram_max(h)));
 }
 
 static void put_mix(FILE *file, const struct options *o)
@@ -75,7 +76,7 @@ static void put_config(FILE *file, const struct options *o)
 	fputs("\n", file);
 	put_or_null(file, "duration_s", o->duration_s, o->duration_s > 0 && o->idle_s < 0);
 	if (o->jobs)
-		fprintf(file, "    \"jobs\": %llu,\n", (unsigned long long)o->jobs);
+		fprintf(file, "    \"jobs\": %llu,\n", (llu)o->jobs);
 	else
 		fputs("    \"jobs\": null,\n", file);
 	fprintf(file, "    \"size\": %zu,\n    \"call\": \"%s\",\n", o->size, o->call ? "call" : "open");
@@ -86,7 +87,7 @@ static void put_config(FILE *file, const struct options *o)
 	fputs("],\n", file);
 	put_or_null(file, "kill_supervisor_at", o->kill_supervisor_at, o->kill_supervisor_at >= 0);
 	put_or_null(file, "idle_s", o->idle_s, o->idle_s >= 0);
-	fprintf(file, "    \"seed\": %llu\n  },\n", (unsigned long long)o->seed);
+	fprintf(file, "    \"seed\": %llu\n  },\n", (llu)o->seed);
 }
 
 static void put_jobs(FILE *file, const struct totals *all)

@@ -1,8 +1,8 @@
 /*
  * judge.c - the outer process: forks what is judged, waits for its end with a bound, counts what is left, adds up.
  *
- * It blocks in one sigtimedwait() until the next thing to do: a kill, the live line, an overrun. The engine says by SIGUSR1 that its phase has changed. In an idle run there is nothing to do and
- * so no wake-up.
+ * It blocks in one sigtimedwait() until the next thing to do: a kill, the live line, an overrun. The engine says by
+ * SIGUSR1 that its phase has changed. In an idle run there is nothing to do and so no wake-up.
  */
 #include "load.h"
 
@@ -65,7 +65,7 @@ static uint64_t count_verdicts(const struct tally *t)
 	return sum;
 }
 
-/* ---- the run ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the run ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t phase_bound(const struct judge *j, enum phase phase)
 {
@@ -80,7 +80,10 @@ static uint64_t phase_bound(const struct judge *j, enum phase phase)
 	}
 }
 
-/* The tree after the pool's stop, while supervisor and engine still stand: here a zombie of the supervisor or of the engine can be seen. */
+/*
+ * The tree after the pool's stop, while supervisor and engine still stand: here a zombie of the supervisor or of the
+ * engine can be seen.
+ */
 static void look_at_stopped(struct judge *j)
 {
 	const struct timespec pause = { .tv_nsec = 10 * (long)NS_MS };
@@ -211,7 +214,7 @@ static void begin(struct judge *j, const sigset_t *old)
 	exit(engine_main(j->options, j->tally));
 }
 
-/* ---- what is left -------------------------------------------------------------------------------------------------------------- */
+/* ---- what is left ------------------------------------------------------------------------------------------------- */
 
 static void look_at_end(struct judge *j)
 {
@@ -242,7 +245,7 @@ static void look_at_end(struct judge *j)
 	left_kill(j->tally->marker);
 }
 
-/* ---- the judgement ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the judgement ------------------------------------------------------------------------------------------------ */
 
 static void add_up(struct judge *j)
 {
@@ -281,17 +284,17 @@ static void judge_verdicts(struct judge *j)
 
 	f->judged[ONE_VERDICT] = f->judged[REPLIES_INTACT] = true;
 	if (all->twice)
-		findings_breach(f, ONE_VERDICT, "%llu verdicts were given twice", (unsigned long long)all->twice);
+		findings_breach(f, ONE_VERDICT, "%llu verdicts were given twice", (llu)all->twice);
 	if (all->missing)
-		findings_breach(f, ONE_VERDICT, "%llu of %llu jobs had no verdict within their bound", (unsigned long long)all->missing, (unsigned long long)all->submitted);
+		findings_breach(f, ONE_VERDICT, "%llu of %llu jobs had no verdict within their bound", (llu)all->missing, (llu)all->submitted);
 	if (all->strange)
-		findings_breach(f, ONE_VERDICT, "%llu verdicts were those of other jobs", (unsigned long long)all->strange);
+		findings_breach(f, ONE_VERDICT, "%llu verdicts were those of other jobs", (llu)all->strange);
 	if (all->wrong)
-		findings_breach(f, ONE_VERDICT, "%llu verdicts were wrong for their jobs", (unsigned long long)all->wrong);
+		findings_breach(f, ONE_VERDICT, "%llu verdicts were wrong for their jobs", (llu)all->wrong);
 	if (!j->killed && stats->dropped > all->overdue)
-		findings_breach(f, ONE_VERDICT, "%llu verdicts more came for jobs that had theirs", (unsigned long long)(stats->dropped - all->overdue));
+		findings_breach(f, ONE_VERDICT, "%llu verdicts more came for jobs that had theirs", (llu)(stats->dropped - all->overdue));
 	if (all->bad_replies)
-		findings_breach(f, REPLIES_INTACT, "%llu replies were not what was sent", (unsigned long long)all->bad_replies);
+		findings_breach(f, REPLIES_INTACT, "%llu replies were not what was sent", (llu)all->bad_replies);
 	for (unsigned s = 0; s < j->tally->shards; s++) {
 		for (unsigned n = 0; n < j->tally->shard[s].notes; n++)
 			findings_breach(f, (enum invariant)j->tally->shard[s].note[n].invariant, "for example: %s", j->tally->shard[s].note[n].text);
@@ -316,8 +319,8 @@ static void judge_end(struct judge *j)
 	if (j->overrun)
 		findings_breach(f, early, "%s, while %s", j->asked ? "killed by the user" : "the time was up, and all was killed", phase_text(j->phase));
 	else if (!j->killed && WIFSIGNALED(j->status))
-		findings_breach(f, early, "the supervisor, or the engine before it, was ended by signal %d (%s), while %s", WTERMSIG(j->status),
-		                strsignal(WTERMSIG(j->status)), phase_text(j->phase));
+		findings_breach(f, early, "the supervisor, or the engine before it, was ended by signal %d (%s), while %s",
+		                WTERMSIG(j->status), strsignal(WTERMSIG(j->status)), phase_text(j->phase));
 	else if (!j->killed && (j->phase < PHASE_STOPPED || WEXITSTATUS(j->status)) && !atomic_load(&te->broke_off))
 		findings_breach(f, early, "the supervisor ended with %d, while %s", WEXITSTATUS(j->status), phase_text(j->phase));
 }
@@ -331,8 +334,8 @@ static void judge_pool(struct judge *j)
 		return;
 	f->judged[POOL_FULL] = true;
 	if (!atomic_load(&te->pool_full))
-		findings_breach(f, POOL_FULL, "%u of %u places had a ready worker at the end (%u starting%s)", te->stats.ready, j->options->workers,
-		                te->stats.starting, te->stats.degraded ? ", degraded" : "");
+		findings_breach(f, POOL_FULL, "%u of %u places had a ready worker at the end (%u starting%s)",
+		                te->stats.ready, j->options->workers, te->stats.starting, te->stats.degraded ? ", degraded" : "");
 	else if (te->stats.busy || te->stats.queued)
 		findings_breach(f, POOL_FULL, "at the end %u workers were still busy and %u jobs queued", te->stats.busy, te->stats.queued);
 }

@@ -1,5 +1,6 @@
 /*
- * left.c - what is left of a run: a walk over /proc for descendants, and for processes that carry the run's marker in argv or environment.
+ * left.c - what is left of a run: a walk over /proc for descendants, and for processes that carry the run's marker in
+ * argv or environment.
  *
  * The judge is a subreaper, so an orphan of any depth is its child. The marker finds what even that could miss.
  */

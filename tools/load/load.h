@@ -1,16 +1,20 @@
 /*
  * load.h - brood-load: loads a pool, breaks it on purpose, and judges.
  *
- * Who is who. The process that the user started is the judge: a subreaper, it never touches the library. Before any start it makes one piece of shared memory, the tally, and forks the process that
- * calls brood_start(); that one becomes the supervisor, its child the engine. The engine's threads give jobs and write down, in the tally, what they gave and what they were told. The judge sends the
- * kills, shows the live line, waits for the tree to end (with a bound), counts what is left of it, and adds all up. So what is judged cannot take the judge down with it, nor hide from it: an orphan
- * at any depth comes to the subreaper, and what ran away from that still carries the run's marker in its argv or its environment.
+ * Who is who. The process that the user started is the judge: a subreaper, it never touches the library. Before any
+ * start it makes one piece of shared memory, the tally, and forks the process that calls brood_start(); that one becomes
+ * the supervisor, its child the engine. The engine's threads give jobs and write down, in the tally, what they gave and
+ * what they were told. The judge sends the kills, shows the live line, waits for the tree to end (with a bound), counts
+ * what is left of it, and adds all up. So what is judged cannot take the judge down with it, nor hide from it: an orphan
+ * at any depth comes to the subreaper, and what ran away from that still carries the run's marker in its argv or its
+ * environment.
  *
- * The load is a closed loop: each caller gives its next job when it has the last verdict. A slow pool is offered less, so latencies leave out the wait that jobs which come at their own
- * pace would have had. The table and the JSON say so.
+ * The load is a closed loop: each caller gives its next job when it has the last verdict. A slow pool is offered less,
+ * so latencies leave out the wait that jobs which come at their own pace would have had. The table and the JSON say so.
  *
- * The tally's rules: each field has one writer. A shard is written by one engine thread (or by those that share it, under the shard's lock, when there are more threads than shards), `judge` by the
- * judge, `engine` by the engine's main thread; births by workers, which unmap it all before their first job.
+ * The tally's rules: each field has one writer. A shard is written by one engine thread (or by those that share it,
+ * under the shard's lock, when there are more threads than shards), `judge` by the judge, `engine` by the engine's main
+ * thread; births by workers, which unmap it all before their first job.
  */
 #ifndef BROOD_LOAD_H
 #define BROOD_LOAD_H
@@ -28,12 +32,13 @@
 #include <sys/types.h>
 #include <time.h>
 
+typedef unsigned long long llu;           /* for printf */
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 #define NS_US 1000ull
 #define NS_MS 1000000ull
 #define NS_S  1000000000ull
 
-/* ---- options.c ---------------------------------------------------------------------------------------------------------- */
+/* ---- options.c ---------------------------------------------------------------------------------------------------- */
 
 enum kind { KIND_NOP, KIND_ECHO, KIND_CRASH, KIND_EXIT, KIND_FAIL, KIND_HANG, KIND_SPIN, KIND_LEAK, KIND_THROW, KIND_FORK };
 #define KINDS 10
@@ -65,7 +70,7 @@ unsigned options_run_ms(const struct options *o);
 uint64_t options_bound_ns(const struct options *o);
 const char *kind_name(enum kind kind);
 
-/* ---- tally.c ------------------------------------------------------------------------------------------------------------ */
+/* ---- tally.c ------------------------------------------------------------------------------------------------------ */
 
 #define SHARDS_MAX    16
 #define BIRTHS_MAX    65536              /* a ring */
@@ -135,13 +140,13 @@ struct tally {
 };
 
 struct tally *tally_create(const struct options *o);
-struct histogram *tally_histogram(struct tally *t, struct histogram *(*pick)(const struct shard *shard, int kind), int kind);   /* merged; NULL: no memory */
+struct histogram *tally_histogram(struct tally *t, struct histogram *(*pick)(const struct shard *shard, int kind), int kind);   /* NULL: no memory */
 void shard_note(struct shard *shard, enum invariant invariant, const char *format, ...) __attribute__((format(printf, 3, 4)));
 uint64_t load_now(void);
 void futex_wake(_Atomic uint32_t *word);
 void futex_wait(_Atomic uint32_t *word, uint32_t seen, uint64_t timeout_ns);
 
-/* ---- jobs.c, payload.c: what workers run -------------------------------------------------------------------------------- */
+/* ---- jobs.c, payload.c: what workers run -------------------------------------------------------------------------- */
 
 #define CODE_FAIL        7               /* what the `fail` job returns */
 #define CODE_EXIT        3               /* what the `exit` job ends with */
@@ -165,7 +170,7 @@ bool payload_same(uint64_t key, uint64_t offset, const void *data, size_t size);
 uint64_t payload_checksum(uint64_t sum, const void *data, size_t size);     /* the first `sum` is 0 */
 uint64_t payload_mix(uint64_t value);                                       /* splitmix64's last step */
 
-/* ---- engine.c, drive.c, drive_call.c, drive_open.c ------------------------------------------------------------------------ */
+/* ---- engine.c, drive.c, drive_call.c, drive_open.c ---------------------------------------------------------------- */
 
 struct load_job {                        /* one job, from the driver's view */
 	enum kind kind;
@@ -228,15 +233,18 @@ void drive_unlock(struct driver *d);
 void *drive_call(void *driver);
 void *drive_open(void *driver);
 
-/* ---- rules.c: which verdict is right for which job ------------------------------------------------------------------------- */
+/* ---- rules.c: which verdict is right for which job ---------------------------------------------------------------- */
 
 /* NULL: it is right. Else what is wrong about it, in a few words. */
 const char *rules_judge(const struct engine *e, const struct load_job *job, const struct brood_verdict *verdict);
 
-/* ---- left.c, chaos.c, judge.c, report.c, json.c ------------------------------------------------------------------------------ */
+/* ---- left.c, chaos.c, judge.c, report.c, json.c ------------------------------------------------------------------- */
 
 struct left { unsigned processes, zombies; char names[NOTE_TEXT]; };
-/* Descendants of `root` (or, root 0, of this process, and whatever carries the marker) that should not be there; `expected` are. */
+/*
+ * Descendants of `root` (or, root 0, of this process, and whatever carries the marker) that should not be there;
+ * `expected` are.
+ */
 void left_look(const char *marker, pid_t root, const pid_t *expected, unsigned expected_count, struct left *ret);
 void left_kill(const char *marker);              /* SIGKILL and reap all of that */
 pid_t left_guard(pid_t supervisor);              /* 0: none seen */

@@ -78,7 +78,7 @@ static int whole(const char *name, const char *text, uint64_t min, uint64_t max,
 	if (*text >= '0' && *text <= '9')
 		value = strtoull(text, &end, 10);
 	if (!end || *end || errno || value < min || value > max)
-		return wrong("%s wants a whole number from %llu to %llu, not \"%s\"", name, (unsigned long long)min, (unsigned long long)max, text);
+		return wrong("%s wants a whole number from %llu to %llu, not \"%s\"", name, (llu)min, (llu)max, text);
 	*ret = value;
 	return 0;
 }
@@ -148,7 +148,8 @@ static int mix_one(const char *item, size_t name_length, double weight, double *
 			return 0;
 		}
 	}
-	return wrong("--mix knows no job \"%.*s\"; it knows nop, echo, crash, exit, fail, hang, spin, leak, throw, fork", (int)name_length, item);
+	return wrong("--mix knows no job \"%.*s\"; it knows nop, echo, crash, exit, fail, hang, spin, leak, throw, fork",
+	             (int)name_length, item);
 }
 
 static int mix(const char *text, double *ret)

@@ -1,6 +1,7 @@
 /*
- * plant.h - the library's calls as brood-load makes them, through one thin layer. Built with PLANT=1..8 the layer has one bug, of the kind that a library could have; each must make the tool exit 1
- * and name the right invariant. Without PLANT every function here is the library's call and nothing else.
+ * plant.h - the library's calls as brood-load makes them, through one thin layer. Built with PLANT=1..8 the layer has
+ * one bug, of the kind that a library could have; each must make the tool exit 1 and name the right invariant. Without
+ * PLANT every function here is the library's call and nothing else.
  *
  *   1  a verdict in 10,000 is lost             one_verdict_per_job
  *   2  a verdict in 10,000 is given twice      one_verdict_per_job

@@ -12,7 +12,7 @@ const char *invariant_name(enum invariant invariant)
 	return invariant_names[invariant];
 }
 
-/* ---- the live line ---------------------------------------------------------------------------------------------------------- */
+/* ---- the live line ------------------------------------------------------------------------------------------------ */
 
 static void count(const struct tally *t, uint64_t *ret_submitted, uint64_t *ret_verdicts)
 {
@@ -40,16 +40,17 @@ void report_live(const struct options *o, const struct tally *t, uint64_t killed
 	}
 	count(t, &submitted, &verdicts);
 	since = now - (last_ns ? last_ns : start);
-	fprintf(stderr, "%s%6.1f s  %llu jobs  %.0f/s  %llu out  %u of %u ready  %llu killed%s", tty ? "\r" : "", (double)(now - start) / (double)NS_S,
-	        (unsigned long long)verdicts, since ? (double)(verdicts - last_verdicts) * (double)NS_S / (double)since : 0.0,
-	        (unsigned long long)(submitted > verdicts ? submitted - verdicts : 0), atomic_load(&t->engine.ready), o->workers,
-	        (unsigned long long)killed, tty ? "\033[K" : "\n");
+	fprintf(stderr, "%s%6.1f s  %llu jobs  %.0f/s  %llu out  %u of %u ready  %llu killed%s", tty ? "\r" : "",
+	        (double)(now - start) / (double)NS_S,
+	        (llu)verdicts, since ? (double)(verdicts - last_verdicts) * (double)NS_S / (double)since : 0.0,
+	        (llu)(submitted > verdicts ? submitted - verdicts : 0), atomic_load(&t->engine.ready), o->workers,
+	        (llu)killed, tty ? "\033[K" : "\n");
 	fflush(stderr);
 	last_ns = now;
 	last_verdicts = verdicts;
 }
 
-/* ---- the table ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the table ---------------------------------------------------------------------------------------------------- */
 
 static void print_time(FILE *file, uint64_t ns)
 {
@@ -67,7 +68,7 @@ static void print_times(FILE *file, const char *name, const struct histogram *h)
 
 	if (!h || !histogram_count(h))
 		return;
-	fprintf(file, "  %-17s%10llu ", name, (unsigned long long)histogram_count(h));
+	fprintf(file, "  %-17s%10llu ", name, (llu)histogram_count(h));
 	for (unsigned i = 0; i < COUNT_OF(quantiles); i++)
 		print_time(file, histogram_quantile(h, quantiles[i]));
 	print_time(file, histogram_max(h));
@@ -80,7 +81,7 @@ static void print_config(FILE *file, const struct findings *f)
 
 	fprintf(file, "brood-load %s, closed loop: each of %u callers gives its next job when it has the last verdict\n", brood_version(), o->concurrency);
 	fprintf(file, "%u workers, %u threads, --call %s, %zu bytes, seed %llu, mix", o->workers, o->threads, o->call ? "call" : "open", o->size,
-	        (unsigned long long)o->seed);
+	        (llu)o->seed);
 	for (unsigned k = 0; k < KINDS; k++) {
 		if (o->mix[k] > 0)
 			fprintf(file, " %s=%g", kind_name((enum kind)k), o->mix[k]);
@@ -94,15 +95,15 @@ static void print_jobs(FILE *file, const struct findings *f)
 {
 	const struct totals *all = &f->totals;
 
-	fprintf(file, "%llu jobs in %.2f s: %.0f/s\n", (unsigned long long)all->submitted, f->elapsed_s,
+	fprintf(file, "%llu jobs in %.2f s: %.0f/s\n", (llu)all->submitted, f->elapsed_s,
 	        f->elapsed_s > 0 ? (double)all->verdicts / f->elapsed_s : 0.0);
 	for (int v = BROOD_DONE; v < BROOD_OUTCOMES; v++) {
 		if (all->outcomes[v])
-			fprintf(file, "  %-17s%10llu\n", brood_outcome_name((enum brood_outcome)v), (unsigned long long)all->outcomes[v]);
+			fprintf(file, "  %-17s%10llu\n", brood_outcome_name((enum brood_outcome)v), (llu)all->outcomes[v]);
 	}
 	if (all->cut_off)
-		fprintf(file, "  %-17s%10llu (the supervisor was killed, and with it the engine that waited)\n", "cut off", (unsigned long long)all->cut_off);
-	fprintf(file, "  %-17s%10llu\n\n", "unaccounted", (unsigned long long)all->unaccounted);
+		fprintf(file, "  %-17s%10llu (the supervisor was killed, and with it the engine that waited)\n", "cut off", (llu)all->cut_off);
+	fprintf(file, "  %-17s%10llu\n\n", "unaccounted", (llu)all->unaccounted);
 }
 
 static void print_workers(FILE *file, const struct findings *f)
@@ -111,11 +112,11 @@ static void print_workers(FILE *file, const struct findings *f)
 	const struct tally_engine *te = &f->tally->engine;
 
 	fprintf(file, "workers: %llu spawned, %llu died, %llu killed from here, %llu by the pool, %llu retired; %llu jobs given to another worker\n",
-	        (unsigned long long)s->spawned, (unsigned long long)s->died, (unsigned long long)f->workers_killed, (unsigned long long)s->killed,
-	        (unsigned long long)s->retired, (unsigned long long)s->redispatched);
+	        (llu)s->spawned, (llu)s->died, (llu)f->workers_killed, (llu)s->killed,
+	        (llu)s->retired, (llu)s->redispatched);
 	for (int event = 1; event < (int)COUNT_OF(te->logs); event++) {
 		if (te->logs[event])
-			fprintf(file, "  log: %llu %s\n", (unsigned long long)te->logs[event], brood_event_name((enum brood_event)event));
+			fprintf(file, "  log: %llu %s\n", (llu)te->logs[event], brood_event_name((enum brood_event)event));
 	}
 	fprintf(file, "left: %u processes, %u zombies, %u fds\n\n", f->left.processes, f->left.zombies, f->fds);
 }

@@ -1,4 +1,7 @@
-/* tally.c - the shared memory in which the run is written down. Made by the judge before it forks anything, so all find it at the same address. */
+/*
+ * tally.c - the shared memory in which the run is written down. Made by the judge before it forks anything, so all find
+ * it at the same address.
+ */
 #include "load.h"
 
 #include <errno.h>
