@@ -1,9 +1,10 @@
 /*
  * sessions.c - process.h: finding and killing what a worker's session holds.
  *
- * A walk over /proc is no snapshot. A process may be born behind the walk's back, so a session is empty only when a whole walk met none that could still fork: each
- * newborn has a parent, and that parent was alive in this walk or the one before. Those with SIGKILL pending cannot fork any more (the kernel checks under the lock that
- * makes a child visible) and are not waited for: death itself may take its time.
+ * A walk over /proc is no snapshot: who is listed may fork and be gone when it is looked at, and the child is not listed any more. But /proc/loadavg tells the pid that was given out
+ * last, so after the walk those born since it began are looked at one by one, until no more have come. If none was met then that could fork, there is none: whoever lives was
+ * there when the walk began, or was born since. (When the pids began again at the bottom meanwhile, it all does not count.) Those with SIGKILL pending cannot fork any more (the
+ * kernel checks under the lock that makes a child visible) and are not waited for: death itself may take its time.
  *
  * A pid may be reused between the look and the kill: the pidfd pins the process, and a second look at its start time and session says that it is the right one. Only where
  * there are no pidfds, or none to be had now, kill() has to do, right after that second look.
@@ -13,6 +14,8 @@
 #include "procfs.h"
 
 #define FILTER_BITS 65536             /* one bit a pid, modulo: most processes are told apart without a look at the list */
+#define NEWBORN_MAX 100000
+#define CHASES_MAX 100
 
 struct walk {
 	const pid_t *sessions;
@@ -96,9 +99,41 @@ static int kill_one(void *context, int pid, int walk_fd)
 	return 0;
 }
 
+/* 0: not to be had */
+static pid_t last_pid(void)
+{
+	unsigned long long pid;
+	char text[128];
+	const char *at;
+
+	if (procfs_read("/proc/loadavg", text, sizeof text) <= 0)
+		return 0;
+	at = strrchr(text, ' ');
+	procfs_number(at ? at : "0", &pid);
+	return (pid_t)pid;
+}
+
+/* Those born since `*last` was the last pid, and then those born meanwhile. False: more than could be looked at. */
+static bool kill_newborn(struct walk *w, pid_t *last)
+{
+	for (int i = 0; i < CHASES_MAX; i++) {
+		pid_t now = last_pid(), first = *last + 1;
+
+		*last = now;
+		if (now < first)
+			return now == first - 1;
+		if (now - first >= NEWBORN_MAX)
+			return false;
+		for (pid_t pid = first; pid <= now; pid++)
+			kill_one(w, pid, -1);
+	}
+	return false;
+}
+
 int process_kill_sessions(const pid_t *sessions, size_t count, int rounds)
 {
 	struct walk w = { .sessions = sessions, .count = count, .self = getpid(), .own = getsid(0) };
+	pid_t last = last_pid();
 	int r = 0;
 
 	if (!procfs_has_our_pids())
@@ -108,7 +143,7 @@ int process_kill_sessions(const pid_t *sessions, size_t count, int rounds)
 	for (int i = 0; i < rounds; i++) {
 		w.found = 0;
 		r = procfs_each("/proc", kill_one, &w);
-		if (r == 0 && w.found == 0)
+		if (kill_newborn(&w, &last) && r == 0 && w.found == 0)
 			break;
 	}
 	return r < 0 && w.killed == 0 ? r : w.killed;
