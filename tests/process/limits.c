@@ -62,7 +62,7 @@ static int soft_limit(struct brood_job *job)
 
 static void many_workers(void)
 {
-	struct brood_options options = { .size = sizeof options, .workers = 1100, .backlog = 200, .log = quiet };
+	struct brood_options options = { .size = sizeof options, .workers = 1100, .backlog = 200, .stop_ms = 60000, .log = quiet };
 	static pid_t workers[2048];
 	int n;
 

@@ -33,7 +33,7 @@ static unsigned char byte_at(size_t i) { return (unsigned char)((i * 2654435761u
 
 static void start(void)
 {
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .queue_ms = 120000, .run_ms = 120000, .log = quiet };
 
 	brood = pool_start(&options);
 	big = malloc(64 * MIB);

@@ -81,14 +81,10 @@ check_one_pattern() {
 	timeout 60 "$program" -E -T 300 -e "$hang" text text >out 2>err
 	[ $? -eq 2 ] && [ "$(cat err)" = "brood-grep: text: timed out in search" ] && [ ! -s out ]
 	ok $? "one pattern that hangs: $(cat err)"
-	# Nothing is raised and said again: the real thing.
-	(timeout 60 "$program" --in-process -E -e "$crash" text) >out 2>err
+	# Nothing is raised and said again: the real thing. A sanitizer would make a report of it.
+	(ASAN_OPTIONS=${ASAN_OPTIONS-}:handle_segv=0 timeout 60 "$program" --in-process -E -e "$crash" text) >out 2>err
 	code=$?
-	if [ "$sanitized" = sanitized ]; then
-		[ "$code" -ne 0 ] && [ "$code" -ne 1 ] && [ "$code" -ne 2 ] || grep -q AddressSanitizer err
-	else
-		[ "$code" -eq 139 ]
-	fi
+	[ "$code" -eq 139 ]
 	ok $? "in process: SIGSEGV, exit code $code"
 }
 
