@@ -1,8 +1,9 @@
 #!/bin/bash
-# grep_killed.sh BROOD_GREP [SECONDS]: workers are killed all the time, and what comes out is what grep says.
+# grep_killed.sh BROOD_GREP [RATE]: workers are killed all the time, and what comes out is what grep says.
 . "$(dirname "$0")/lib.sh"
 program=$(realpath "$1")
-seconds=${2:-5}
+rate=${2:-80}
+seconds=5
 cd "$folder" || exit 99
 cat /usr/share/common-licenses/* >once 2>/dev/null
 [ -s once ] || seq 1 20000 | sed 's/$/ the line/' >once
@@ -13,12 +14,13 @@ killed=0
 said() { sed -n "s/.*$1 \([0-9]*\).*/\1/p" err; }
 
 one_run() {     # one_run ARGS...: with kills; same output and exit code as grep
-	local code expected
+	local code expected now
 	grep "$@" >expected
 	expected=$?
-	timeout 120 "$program" -w 4 --kill-rate 100 "$@" >out 2>err
+	timeout 120 "$program" -w 4 --kill-rate "$rate" "$@" >out 2>err
 	code=$?
-	killed=$((killed + $(said 'workers killed')))
+	now=$(said 'workers killed')
+	killed=$((killed + ${now:-0}))
 	[ "$code" -eq "$expected" ] && cmp -s expected out && [ "$(said 'verdicts lost')" = 0 ] && [ "$(wc -l <err)" -eq 1 ] && return
 	say "$* (exit $code, grep $expected): $(head -n 5 err)"
 	return 1

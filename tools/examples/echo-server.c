@@ -302,8 +302,8 @@ int main(int argc, char **argv)
 {
 	struct server server = { .epoll = -1 };
 	read_options(&server.settings, argc, argv);
-	struct brood_options options = { .size = sizeof options, .workers = server.settings.workers, .drain_ms = 1000, .flags = BROOD_NO_CORE,
-	                                 .title = "echo-server" };
+	struct brood_options options = { .size = sizeof options, .workers = server.settings.workers, .drain_ms = 1000, .grace_ms = 1000,
+	                                 .flags = BROOD_NO_CORE, .title = "echo-server" };
 	if (brood_start(&options, &server.brood) < 0) {
 		fprintf(stderr, "echo-server: %s\n", brood_error());
 		return 1;

@@ -80,7 +80,7 @@ bool patterns_next(const struct patterns *patterns, size_t *offset, struct patte
 
 static void patterns_add(struct patterns *patterns, const char *text, size_t size)
 {
-	patterns->text = must_alloc(patterns->text, patterns->size + size);
+	patterns->text = must_alloc(patterns->text, patterns->size + size + 1);
 	memcpy(patterns->text + patterns->size, text, size);
 	patterns->size += size;
 	for (size_t i = 0; i < size; i++)
@@ -168,6 +168,7 @@ void options_read(struct grep_options *options, int argc, char **argv)
 		complain("--in-process has no workers to kill");
 		usage();
 	}
+	patterns_add(&options->patterns, "", 0);     /* no set is NULL, not even that of an empty file */
 	options->rows = pattern_file && options->count;
 	options->files = argv + optind;
 	options->files_count = (size_t) (argc - optind);
