@@ -6,6 +6,10 @@
  * exec'd. The engine gives a worker a job: a function pointer and a connected socket. What crashes, hangs or leaks in the job
  * costs that job, and the engine gets exactly one verdict that says what happened.
  *
+ * Two paths, one meaning. A handoff: the job travels through the supervisor. A lease: the supervisor lends a worker once, and from then on
+ * engine and worker meet directly, through memory and a socket of their own, many times faster. The library takes and gives back leases by
+ * itself; verdicts, deadlines, cancel, retries and limits are the same on both. options.dispatch and job options.dispatch force one of them.
+ *
  * What may cross. A worker sees the memory of the program as it was at brood_start(): a snapshot. Later changes in the engine are
  * not seen there; a heap pointer that the engine made later is garbage in a worker. Send bytes (request, argument), fds (the job's
  * socket, brood_set_init_data()), and functions that were mapped at brood_start().
@@ -52,29 +56,40 @@ extern "C" {
 #endif
 
 #define BROOD_VERSION_MAJOR 0
-#define BROOD_VERSION_MINOR 1
+#define BROOD_VERSION_MINOR 2
 #define BROOD_VERSION_PATCH 0
 
 #define BROOD_FOREVER  UINT32_MAX     /* as a time: no limit */
 #define BROOD_NAME_MAX 64             /* a function's name in verdicts and titles, with its NUL; longer ones are cut */
 #define BROOD_ARG_MAX  1024           /* bytes of an argument that travels inside the job's message */
 #define BROOD_INIT_FDS_MAX 16         /* fds that brood_set_init_data() takes */
+#define BROOD_JOB_FDS_MAX  32         /* extra fds with a job, and fds with its reply */
+#define BROOD_PROGRESS_MAX 256        /* bytes of a progress message */
 #define BROOD_SIZE_UNKNOWN SIZE_MAX   /* brood_job_request_size(): a conversation, nobody knows */
 
 struct brood;         /* the engine's end of it all */
 struct brood_handle;  /* engine: one job that was given */
+struct brood_queue;   /* engine: where jobs are submitted and their results come out */
+struct brood_lease;   /* engine: one worker, kept for many jobs */
 struct brood_job;     /* worker: the job that runs */
+struct iovec;         /* <sys/uio.h> */
 
 /* A job. Runs in a worker, on the worker's own stack, one at a time. Returning 0 is "done"; any other value is "failed" with that code. */
 typedef int brood_fn(struct brood_job *job);
 
-/* "0.1.0": the library that runs, where BROOD_VERSION_* is the one compiled against. Static string. */
+/* "0.2.0": the library that runs, where BROOD_VERSION_* is the one compiled against. Static string. */
 BROOD_PUBLIC const char *brood_version(void) BROOD_NOEXCEPT;
 
 /* Why the last call of this thread that gave an error did so, and what to do about it. Never NULL; valid until this thread's next call. */
 BROOD_PUBLIC const char *brood_error(void) BROOD_NOEXCEPT;
 
 /* ---- Verdicts: what became of a job ---------------------------------------------------------------------------------- */
+
+enum brood_path {
+	BROOD_PATH_AUTO,          /* options: whatever is faster */
+	BROOD_PATH_HANDOFF,       /* through the supervisor */
+	BROOD_PATH_LEASE,         /* to a worker on lease */
+};
 
 enum brood_outcome {
 	BROOD_DONE = 1,       /* returned 0 */
@@ -109,8 +124,11 @@ enum brood_detail {
 	/* lost */
 	BROOD_DETAIL_CHANNEL,         /* the channel to the supervisor ended or was damaged */
 	BROOD_DETAIL_STOP_TIME,       /* brood_stop() ran out of time before a verdict came */
+	/* refused, again */
+	BROOD_DETAIL_LEASE_OVER,      /* the lease that the job was for has ended: its worker died, or its time was up */
+	BROOD_DETAIL_PLUGIN,          /* the worker could not open the plugin, or it has no such symbol: its log line says why */
 };
-#define BROOD_DETAILS 16
+#define BROOD_DETAILS 18
 
 /* What a finished job left behind in its worker (verdict.left, a set). Threads, fds, children and memory cost that worker: it is replaced.
  * The rest is put right, and the worker goes on. options.tolerate names those that shall cost nothing. */
@@ -142,11 +160,13 @@ struct brood_verdict {
 	uint32_t left;            /* enum brood_left */
 	uint64_t queue_us;        /* from brood_open()/brood_call() to the (last) worker */
 	uint64_t run_us;          /* from there to the end */
-	uint64_t cpu_us;          /* CPU time of the worker process over its life; 0 unless it died */
-	uint64_t peak_kb;         /* its peak resident memory; 0 unless it died */
+	uint64_t cpu_us;          /* of a worker that died: CPU time of the process over its life. BROOD_ACCOUNT_CPU: of this job. Else 0 */
+	uint64_t peak_kb;         /* of a worker that died: its peak resident memory. BROOD_ACCOUNT_MEMORY: while this job ran. Else 0 */
 	uint64_t reply_size;      /* brood_call(): bytes that the job wrote, also when they did not fit or are not complete */
 	char name[BROOD_NAME_MAX];/* the function, as written in the caller's source */
-	uint64_t reserved[8];
+	uint32_t path;            /* enum brood_path: how it went to its (last) worker; AUTO: it got to none */
+	uint32_t reserved32;
+	uint64_t reserved[7];
 };
 
 BROOD_PUBLIC const char *brood_outcome_name(enum brood_outcome outcome) BROOD_NOEXCEPT;   /* "timed out"; "?" for anything else. Static */
@@ -194,6 +214,8 @@ enum brood_flags {
 	BROOD_INLINE         = 1 << 0,  /* no processes: jobs run in the caller (see brood_start) */
 	BROOD_DEBUGGING      = 1 << 1,  /* a stopped or traced worker, or one whose engine is, is not killed by deadlines */
 	BROOD_NO_CORE        = 1 << 2,  /* workers never dump core */
+	BROOD_ACCOUNT_CPU    = 1 << 3,  /* verdicts have the job's CPU time: about 1.5 us a job */
+	BROOD_ACCOUNT_MEMORY = 1 << 4,  /* verdicts have the job's peak memory: about 30 us a job */
 };
 
 enum brood_spawn {                  /* how workers are made. AUTO takes the first that the kernel allows */
@@ -253,7 +275,13 @@ struct brood_options {
 	void *log_context;
 
 	const char *title;        /* "NAME: worker 3 upper" in ps; NULL: the program's own name. Copied */
-	uint64_t reserved[8];
+
+	/* Since 0.2. */
+	uint32_t dispatch;        /* enum brood_path, for jobs whose own options say AUTO */
+	uint32_t leases;          /* workers that may be on lease at a time, explicit leases not counted; 0: all */
+	uint32_t lease_idle_ms;   /* a worker on lease that had no job for so long goes back to the pool; 0: 1000 */
+	uint32_t reserved32;
+	uint64_t reserved[6];
 };
 
 /*
@@ -309,7 +337,18 @@ BROOD_PUBLIC int brood_rearm(void) BROOD_NOEXCEPT;
 enum brood_job_flags {
 	BROOD_JOB_ONCE  = 1 << 0,  /* to one worker only: if it dies before fn is entered, the job is crashed, with started 0 */
 	BROOD_JOB_ABORT = 1 << 1,  /* out of time: SIGABRT (a core) before SIGKILL */
+	BROOD_JOB_TRUSTED = 1 << 2,/* on a lease: what it left behind is looked for only when its worker has nothing else to do. For functions that are
+	                            * known to leave nothing. (A job that made no system call costs no look in any case, on Linux 5.11 and x86) */
+	BROOD_JOB_MORE  = 1 << 3,  /* brood_submit(): another follows at once; its worker need not be woken for this one alone. The last of a batch goes
+	                            * without it, or is followed by brood_queue_dispatch(), _wait() or brood_take() */
 };
+
+struct brood_result;
+/* Called once for a submitted job that has its verdict, with no lock held, in the thread that dispatches its queue. May submit, cancel, take; must
+ * not free the queue. What `result` points to is valid until the callback returns. */
+typedef void brood_done_fn(void *context, const struct brood_result *result);
+/* Called for each brood_job_progress(), the same way; by brood_call() in the calling thread. Never after the verdict. */
+typedef void brood_progress_fn(void *context, uint64_t id, const void *data, size_t size);
 
 struct brood_job_options {
 	size_t size;
@@ -323,7 +362,22 @@ struct brood_job_options {
 	size_t arg_size;          /* at most BROOD_ARG_MAX */
 	uint64_t *ret_id;         /* NULL, or where the job's id is stored before it is given: for cancelling a brood_call() from another thread, which
 	                           * reads it with __atomic_load_n() (the library stores it with release order) */
-	uint64_t reserved[3];
+
+	/* Since 0.2. */
+	uint32_t dispatch;        /* enum brood_path. AUTO: the pool's. A forced lease waits for one, up to queue_ms */
+	uint32_t fds_count;
+	const int *fds;           /* extra fds for the job, for brood_job_extra_fd(): duplicated here, the caller's stay the caller's. At most BROOD_JOB_FDS_MAX */
+	struct brood_lease *lease;/* to this worker, behind what it already has; NULL: to any */
+	struct brood_queue *queue;/* brood_submit(): NULL: the brood's own, see brood_own_queue() */
+	brood_done_fn *on_done;   /* brood_submit(): NULL: the result waits for brood_take() */
+	brood_progress_fn *on_progress;       /* submit and call; NULL: progress is dropped */
+	void *context;            /* for both, and in the result */
+	const char *plugin, *symbol;          /* with fn NULL: the job is the function `symbol` of the shared object `plugin` (an absolute path), which the worker opens (and
+	                                       * keeps open) itself; for what the engine loaded after the start. Both with their NULs at most BROOD_ARG_MAX less arg_size */
+	int *ret_fds;             /* brood_call(): where the fds of brood_job_reply_fds() go; the caller's to close. NULL: they are closed */
+	size_t ret_fds_room;      /* what is more is closed */
+	size_t *ret_fds_count;    /* how many there are now; may be NULL */
+	uint64_t reserved[4];
 };
 
 /*
@@ -362,6 +416,13 @@ BROOD_PUBLIC ssize_t brood_call_named(struct brood *brood, brood_fn *fn, const c
                                       void *reply, size_t reply_size, const struct brood_job_options *options,
                                       struct brood_verdict *ret_verdict) BROOD_NOEXCEPT;
 
+/* The same with a request in pieces (at most 1024): they are one for the job. */
+#define brood_callv(brood, fn, request, request_count, reply, reply_size, options, ret_verdict) \
+	brood_callv_named(brood, fn, #fn, request, request_count, reply, reply_size, options, ret_verdict)
+BROOD_PUBLIC ssize_t brood_callv_named(struct brood *brood, brood_fn *fn, const char *name, const struct iovec *request, size_t request_count,
+                                       void *reply, size_t reply_size, const struct brood_job_options *options,
+                                       struct brood_verdict *ret_verdict) BROOD_NOEXCEPT;
+
 BROOD_PUBLIC uint64_t brood_id(const struct brood_handle *handle) BROOD_NOEXCEPT;
 
 /* The verdict if it is there: 0, else -EAGAIN. Does not block and does not read the channel: call brood_dispatch() first. May be fetched
@@ -383,10 +444,91 @@ BROOD_PUBLIC int brood_cancel(struct brood *brood, uint64_t id) BROOD_NOEXCEPT;
  * do. Do not read from it. */
 BROOD_PUBLIC int brood_fd(struct brood *brood) BROOD_NOEXCEPT;
 
-/* Reads the supervisor's channel until it is empty, calls the log callback, never blocks. Returns how many verdicts can be fetched that
- * could not before (also those that another thread's blocking call brought), or -ENOTCONN: the supervisor is gone (all jobs have their
- * verdict: lost). */
+/* Reads the supervisor's channel until it is empty, calls the log callback and the callbacks of the brood's own queue, never blocks. Returns how
+ * many verdicts can be fetched (or taken from that queue) that could not before, also those that another thread's blocking call brought, or
+ * -ENOTCONN: the supervisor is gone (all jobs have their verdict: lost). */
 BROOD_PUBLIC int brood_dispatch(struct brood *brood) BROOD_NOEXCEPT;
+
+/* ---- Submitting (engine): an id now, the verdict later --------------------------------------------------------------------------- */
+
+/* What became of a submitted job. The library's memory: valid until the callback returns, or until the next brood_take(), brood_queue_wait(),
+ * _dispatch() or _free() on that queue. */
+struct brood_result {
+	size_t size;              /* set by the library */
+	void *context;            /* the job options' */
+	const void *reply;        /* what the job wrote; complete when the outcome is done or failed */
+	size_t reply_size;
+	int *fds;                 /* of brood_job_reply_fds(): closed with the result, but those that the caller sets to -1 here are the caller's */
+	size_t fds_count;
+	struct brood_verdict verdict;
+};
+
+/*
+ * A queue: jobs in, results out; with workers on lease of its own, so that two threads with a queue each share nothing on a job's path. Any thread
+ * may use any queue. A program with one event loop needs none: brood_submit() without one uses the brood's own, whose fd is brood_fd() and
+ * whose dispatch is brood_dispatch(). In a program with several loops each makes its own.
+ */
+struct brood_queue_options {
+	size_t size;
+	uint32_t jobs;            /* that may be out (submitted, and not taken or called back): beyond it submit refuses; 0: 4096; at most 65536 */
+	uint32_t leases;          /* workers on lease for this queue; 0: no limit but the pool's */
+	uint64_t reserved[4];
+};
+/* options may be NULL. 0, -EINVAL, -ENOMEM, -EMFILE, -ENFILE, -ESHUTDOWN. */
+BROOD_PUBLIC int brood_queue_new(struct brood *brood, const struct brood_queue_options *options, struct brood_queue **ret_queue) BROOD_NOEXCEPT;
+/* Jobs that are out are cancelled, their results dropped (and counted); no callback is called any more. NULL is fine. Not from a callback of its own, not
+ * while another thread is in a call on it. Always returns NULL. After brood_stop(): still needed. */
+BROOD_PUBLIC struct brood_queue *brood_queue_free(struct brood_queue *queue) BROOD_NOEXCEPT;
+/* The brood's own; the library's, for life. (options.jobs of it: 4096.) */
+BROOD_PUBLIC struct brood_queue *brood_own_queue(struct brood *brood) BROOD_NOEXCEPT;
+
+/*
+ * Gives a job without waiting: 0 and its id in *ret_id (may be NULL). The request is copied. options may be NULL. The result comes by
+ * options.on_done, else by brood_take(). Never blocks; as much as `jobs` may be out. A job that was accepted has exactly one result.
+ *   -EAGAIN    as many are out as the queue has room for, or (forced handoff) as the supervisor has: dispatch or take, then again
+ *   -ESTALE    options.lease is over            and the errors of brood_open()
+ */
+#define brood_submit(brood, fn, request, request_size, options, ret_id) brood_submit_named(brood, fn, #fn, request, request_size, options, ret_id)
+BROOD_PUBLIC int brood_submit_named(struct brood *brood, brood_fn *fn, const char *name, const void *request, size_t request_size,
+                                    const struct brood_job_options *options, uint64_t *ret_id) BROOD_NOEXCEPT;
+/* `name` must stay as it is while the program runs (a literal): it is looked at once a function. */
+#define brood_submitv(brood, fn, request, request_count, options, ret_id) brood_submitv_named(brood, fn, #fn, request, request_count, options, ret_id)
+BROOD_PUBLIC int brood_submitv_named(struct brood *brood, brood_fn *fn, const char *name, const struct iovec *request, size_t request_count,
+                                     const struct brood_job_options *options, uint64_t *ret_id) BROOD_NOEXCEPT;
+
+/* An fd to poll for reading: readable when brood_queue_dispatch() has something to do. The library's, the same for life. Do not read from it. */
+BROOD_PUBLIC int brood_queue_fd(struct brood_queue *queue) BROOD_NOEXCEPT;
+/* Sees what has come, calls callbacks, never blocks. Returns how many results came, called back or ready to be taken; -ENOTCONN: the
+ * supervisor is gone (and all results are there: lost). */
+BROOD_PUBLIC int brood_queue_dispatch(struct brood_queue *queue) BROOD_NOEXCEPT;
+/* The same, but waits until there is a result (called back or to be taken): their number, 0 when nothing is out and nothing waits to be taken, -ETIMEDOUT, -ENOTCONN. */
+BROOD_PUBLIC int brood_queue_wait(struct brood_queue *queue, uint32_t timeout_ms) BROOD_NOEXCEPT;
+/* Up to `room` results that have no callback, in the order in which they came, into ret_results; first sees what has come, as brood_queue_dispatch(). Their number, 0 when
+ * there is none; never blocks. */
+BROOD_PUBLIC int brood_take(struct brood_queue *queue, const struct brood_result **ret_results, size_t room) BROOD_NOEXCEPT;
+/* Jobs submitted whose result was not yet taken or called back. */
+BROOD_PUBLIC size_t brood_queue_out(struct brood_queue *queue) BROOD_NOEXCEPT;
+
+/* ---- Leases (engine): one worker for a conversation ------------------------------------------------------------------------------- */
+
+struct brood_lease_options {
+	size_t size;
+	uint32_t wait_ms;         /* for a worker to be free; 0: the pool's queue_ms */
+	uint32_t limit_ms;        /* the lease ends by itself then (a job that runs is not ended by that; those behind it are refused); 0: 60000 */
+	uint64_t reserved[4];
+};
+/*
+ * Takes a worker for this engine alone: jobs with options.lease go to it, in order, and what one leaves in its memory (a session, a warm cache) the next
+ * one finds. Waits for a worker. Its jobs have deadlines and verdicts as ever; a worker that dies ends the lease: the job that ran has its verdict, those behind it
+ * are refused (LEASE_OVER), as is whatever comes later (-ESTALE). Any thread may use it, brood_lease_end() is the last call.
+ * 0, -ETIMEDOUT: no worker within wait_ms; -EAGAIN: refused (draining, or as many jobs are out as there is room for); -EHOSTDOWN: degraded; -EINVAL, -ENOMEM, -EMFILE, -ENFILE,
+ * -ESHUTDOWN, -ENOTCONN.
+ */
+BROOD_PUBLIC int brood_lease(struct brood *brood, const struct brood_lease_options *options, struct brood_lease **ret_lease) BROOD_NOEXCEPT;
+/* Gives the worker back once the job that it runs has ended; jobs behind it are refused. Handles of its jobs stay valid. NULL is fine. Always returns NULL. */
+BROOD_PUBLIC struct brood_lease *brood_lease_end(struct brood_lease *lease) BROOD_NOEXCEPT;
+/* Whom it is: 0, or -ESTALE when it is over (the figures are set all the same). Each pointer may be NULL. */
+BROOD_PUBLIC int brood_lease_worker(struct brood_lease *lease, pid_t *ret_pid, uint32_t *ret_slot, uint32_t *ret_generation) BROOD_NOEXCEPT;
 
 /* ---- The rest of the engine's side ---------------------------------------------------------------------------------------- */
 
@@ -408,8 +550,8 @@ struct brood_stats {
 	uint32_t queued_peak;
 	uint32_t degraded;        /* not 0: see BROOD_DETAIL_DEGRADED */
 	uint32_t next_spawn_ms;   /* degraded or backing off: until the next try */
-	uint32_t reserved32;
-	uint64_t submitted;       /* jobs that brood_open(), _give() and _call() accepted, retries not counted */
+	uint32_t leased;          /* of those that are busy: on lease, with or without a job */
+	uint64_t submitted;       /* jobs that brood_open(), _give(), _call() and _submit() accepted, retries not counted */
 	uint64_t verdicts[BROOD_OUTCOMES];                  /* by outcome; [0] is unused */
 	uint64_t dropped;         /* verdicts that came when nobody wanted them any more */
 	uint64_t redispatched;    /* jobs whose worker died before fn was entered, given to another */
@@ -419,7 +561,9 @@ struct brood_stats {
 	uint64_t strays_killed;
 	uint64_t guard_deaths;
 	uint64_t logs_dropped;
-	uint64_t reserved[8];
+	uint64_t leases;          /* given, over the life of the pool */
+	uint64_t leases_revoked;  /* that the supervisor took back: idle, wanted elsewhere, or their time was up */
+	uint64_t reserved[6];
 };
 /* The counters, from a page that the supervisor writes: no message, no waiting. Each figure is right, two may be a moment apart. 0. */
 BROOD_PUBLIC int brood_stats(struct brood *brood, struct brood_stats *ret_stats) BROOD_NOEXCEPT;
@@ -457,7 +601,24 @@ BROOD_PUBLIC ssize_t brood_job_write(struct brood_job *job, const void *data, si
 /* The whole (or the last part of the) reply: writes it and ends the writing side, so that the reader sees EOF now, before fn returns. */
 BROOD_PUBLIC ssize_t brood_job_reply(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT;
 
-/* The socket itself: blocking (O_NONBLOCK is cleared on one that was given, for all who share it), still the library's, closed at the end
+/* The whole request, where it lies: no copy on a lease. NULL when it cannot be had (errno: ENOMEM, EINVAL: not a job of bytes, or some of it was read already). Valid and
+ * unchanged until fn returns; not to be written to. ret_size may be NULL. brood_job_read() finds nothing any more after it. */
+BROOD_PUBLIC const void *brood_job_request(struct brood_job *job, size_t *ret_size) BROOD_NOEXCEPT;
+
+/* Extra fds (job options.fds): the library's, closed at the job's end; -EINVAL: no such index. take: the job's own from now on. */
+BROOD_PUBLIC size_t brood_job_extra_fds(const struct brood_job *job) BROOD_NOEXCEPT;
+BROOD_PUBLIC int brood_job_extra_fd(struct brood_job *job, size_t index) BROOD_NOEXCEPT;
+BROOD_PUBLIC int brood_job_take_extra_fd(struct brood_job *job, size_t index) BROOD_NOEXCEPT;
+
+/* Sends fds with the reply (call and submit; at most BROOD_JOB_FDS_MAX in all): duplicated here, the caller's stay the caller's. They come with the verdict of a job that is done or failed. 0, -EINVAL,
+ * -EBADF, -E2BIG, -EMFILE. */
+BROOD_PUBLIC int brood_job_reply_fds(struct brood_job *job, const int *fds, size_t count) BROOD_NOEXCEPT;
+
+/* A message to options.on_progress, while the job runs. Never blocks: 0; -EAGAIN: it is dropped; -EMSGSIZE: more than BROOD_PROGRESS_MAX. */
+BROOD_PUBLIC int brood_job_progress(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT;
+
+/* The socket of a job that was given by brood_open() or brood_give(), or of a brood_call() or brood_submit() that was forced to be a handoff; -ENOTSOCK: a job of bytes, on a lease or
+ * not, need not have one. Blocking (O_NONBLOCK is cleared on one that was given, for all who share it), still the library's, closed at the end
  * of the job. A job may close() it itself. */
 BROOD_PUBLIC int brood_job_fd(struct brood_job *job) BROOD_NOEXCEPT;
 /* The same, but from now on the job's: neither shut down nor closed at the end. For a socket that a child process goes on with, or one that

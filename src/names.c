@@ -37,6 +37,8 @@ static const char *const detail_names[BROOD_DETAILS] = {
 	[BROOD_DETAIL_STOPPED] = "pool stopped",
 	[BROOD_DETAIL_CHANNEL] = "channel",
 	[BROOD_DETAIL_STOP_TIME] = "stop time",
+	[BROOD_DETAIL_LEASE_OVER] = "lease over",
+	[BROOD_DETAIL_PLUGIN] = "plugin",
 };
 
 static const char *const event_names[] = {

@@ -21,7 +21,7 @@
 #define STACK_MIN     (64u << 10)
 #define STACK_MAX     ((size_t)1 << 40)
 #define SIZE_FIRST    sizeof(struct brood_options)        /* of the first released version: never less */
-#define FLAGS_KNOWN   (BROOD_INLINE | BROOD_DEBUGGING | BROOD_NO_CORE)
+#define FLAGS_KNOWN   (BROOD_INLINE | BROOD_DEBUGGING | BROOD_NO_CORE | BROOD_ACCOUNT_CPU | BROOD_ACCOUNT_MEMORY)
 #define LEFT_KNOWN    ((BROOD_LEFT_HANDLERS << 1) - 1)
 #define TITLE_MAX     128u
 
@@ -88,6 +88,8 @@ static void set_defaults(struct brood_options *o)
 	default_to(&o->backoff_max_ms, MAX(30000, o->backoff_min_ms));
 	default_to(&o->start_limit, 10);
 	default_to(&o->healthy_ms, 1000);
+	default_to(&o->leases, o->workers);
+	default_to(&o->lease_idle_ms, 1000);
 	if (o->stack_size == 0)
 		o->stack_size = 8u << 20;
 }
@@ -104,6 +106,8 @@ static int check_numbers(const struct brood_options *o)
 		return INVALID("options.backlog is %u: 1 to %u, or 0 for 1024", o->backlog, BACKLOG_MAX);
 	if (o->spawn > BROOD_SPAWN_FORK)
 		return INVALID("options.spawn is %u: one of enum brood_spawn", o->spawn);
+	if (o->dispatch > BROOD_PATH_LEASE)
+		return INVALID("options.dispatch is %u: one of enum brood_path", o->dispatch);
 	if (o->backoff_max_ms == BROOD_FOREVER || o->backoff_min_ms > o->backoff_max_ms)
 		return INVALID("options.backoff_min_ms is %u and backoff_max_ms %u: the first must not be larger, and neither for ever", o->backoff_min_ms, o->backoff_max_ms);
 	if (o->stack_size < STACK_MIN || o->stack_size > STACK_MAX)

@@ -6,7 +6,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#define SOCKETS_FDS_MAX 20
+#define SOCKETS_FDS_MAX 36
 
 int sockets_pair(int type, int ret_fds[2]);          /* AF_UNIX, close-on-exec, blocking */
 /* One message; EINTR is tried again. Returns bytes sent or -errno (-EAGAIN: full; -ETOOMANYREFS, -ENOBUFS, -ENOMEM: later; -EPIPE, -ECONNRESET: gone). */

@@ -5,7 +5,7 @@ _Static_assert(offsetof(struct frame, bytes) == sizeof(struct frame_header), "he
 _Static_assert(offsetof(struct frame, fds) >= FRAME_MAX, "what is not on the wire stands behind it");
 _Static_assert(sizeof(struct frame_header) + sizeof(struct message_job) + BROOD_ARG_MAX <= FRAME_MAX, "the largest job fits");
 _Static_assert(sizeof(struct frame_header) + sizeof(struct message_run) + BROOD_ARG_MAX <= FRAME_MAX, "the largest run fits");
-_Static_assert(BROOD_INIT_FDS_MAX + 1 <= SOCKETS_FDS_MAX, "all init fds fit");
+_Static_assert(BROOD_INIT_FDS_MAX + 1 <= SOCKETS_FDS_MAX && BROOD_JOB_FDS_MAX + 2 <= SOCKETS_FDS_MAX, "all fds of a message fit");
 
 #define WITHIN(member, field) (offsetof(struct frame, member.field) - sizeof(struct frame_header))
 #define TEXT(member, field)   .text_at = WITHIN(member, field), .text_size = sizeof(((struct frame *)0)->member.field)
@@ -18,22 +18,34 @@ struct shape {
 	bool known, cut;
 };
 static const struct shape shapes[] = {
-	[MESSAGE_JOB] = { .known = true, .fixed = sizeof(struct message_job), TEXT(job, name), REST(job), .fds_min = 1, .fds_max = 1 },
+	[MESSAGE_JOB] = { .known = true, .fixed = sizeof(struct message_job), TEXT(job, name), REST(job), .fds_min = 1, .fds_max = 1 + BROOD_JOB_FDS_MAX },
 	[MESSAGE_CANCEL] = { .known = true, .fixed = sizeof(struct message_cancel) },
 	[MESSAGE_STOP] = { .known = true },
 	[MESSAGE_NOTIFY] = { .known = true, .fixed = sizeof(struct message_notify), TEXT(notify, text) },
 	[MESSAGE_INIT_DATA] = { .known = true, .fixed = sizeof(struct message_init_data), .fds_max = BROOD_INIT_FDS_MAX + 1 },
-	[MESSAGE_VERDICT] = { .known = true, .fixed = sizeof(struct message_verdict), TEXT(verdict, verdict.name) },
+	[MESSAGE_VERDICT] = { .known = true, .fixed = sizeof(struct message_verdict), TEXT(verdict, verdict.name), .fds_max = BROOD_JOB_FDS_MAX },
 	[MESSAGE_POOL_READY] = { .known = true, .fixed = sizeof(struct message_pool) },
 	[MESSAGE_POOL_DEGRADED] = { .known = true, .fixed = sizeof(struct message_pool) },
 	[MESSAGE_STOPPED] = { .known = true, .fixed = sizeof(struct message_pool) },
 	[MESSAGE_LOG] = { .known = true, .cut = true, .fixed = sizeof(struct message_log), TEXT(log, text) },
-	[MESSAGE_RUN] = { .known = true, .fixed = sizeof(struct message_run), TEXT(run, name), REST(run), .fds_min = 1, .fds_max = 1 },
+	[MESSAGE_RUN] = { .known = true, .fixed = sizeof(struct message_run), TEXT(run, name), REST(run), .fds_min = 1, .fds_max = 1 + BROOD_JOB_FDS_MAX },
 	[MESSAGE_END] = { .known = true },
 	[MESSAGE_READY] = { .known = true, .fixed = sizeof(struct message_ready) },
-	[MESSAGE_FINISHED] = { .known = true, .fixed = sizeof(struct message_finished) },
+	[MESSAGE_FINISHED] = { .known = true, .fixed = sizeof(struct message_finished), .fds_max = BROOD_JOB_FDS_MAX },
 	[MESSAGE_ESCAPED] = { .known = true, .fixed = sizeof(struct message_escaped) },
 	[MESSAGE_JOB_LOG] = { .known = true, .cut = true, .fixed = sizeof(struct message_job_log), TEXT(job_log, text) },
+	[MESSAGE_PROGRESS] = { .known = true, .fixed = sizeof(struct message_progress) },
+	[MESSAGE_LEASE] = { .known = true, .fixed = sizeof(struct message_lease), .fds_min = LEASE_FDS, .fds_max = LEASE_FDS },
+	[MESSAGE_LEASE_END] = { .known = true, .fixed = sizeof(struct message_lease_id) },
+	[MESSAGE_LEASE_LOOK] = { .known = true, .fixed = sizeof(struct message_lease_id) },
+	[MESSAGE_LEASE_KILL] = { .known = true, .fixed = sizeof(struct message_lease_kill) },
+	[MESSAGE_LENT] = { .known = true, .fixed = sizeof(struct message_lent) },
+	[MESSAGE_LEASE_OVER] = { .known = true, .fixed = sizeof(struct message_lease_over) },
+	[MESSAGE_LEND] = { .known = true, .fixed = sizeof(struct message_lend), .fds_min = LEASE_FDS, .fds_max = LEASE_FDS },
+	[MESSAGE_LEAVE] = { .known = true, .fixed = sizeof(struct message_leave) },
+	[MESSAGE_LEFT] = { .known = true, .fixed = sizeof(struct message_left) },
+	[MESSAGE_WITH] = { .known = true, .fixed = sizeof(struct message_link), .fds_max = 2 + BROOD_JOB_FDS_MAX },
+	[MESSAGE_BACK] = { .known = true, .fixed = sizeof(struct message_link), .fds_max = 1 + BROOD_JOB_FDS_MAX },
 };
 
 static const struct shape *shape_of(unsigned type)

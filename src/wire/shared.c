@@ -29,6 +29,12 @@ static void drop_desks(struct shared *s)
 	s->desks = NULL;
 }
 
+static void drop_ledgers(struct shared *s)
+{
+	unmap(s->ledgers, s->ledgers_size);
+	s->ledgers = NULL;
+}
+
 static void drop_board(struct shared *s)
 {
 	unmap(s->board, s->board_size);
@@ -41,11 +47,14 @@ int shared_create(uint32_t slots, struct shared *ret)
 
 	s.roster_size = pages(sizeof *s.roster + (size_t)slots * sizeof s.roster->workers[0]);
 	s.desks_size = s.desk_size * MAX(slots, 1u);
+	s.ledger_size = pages(sizeof(struct ledger));
+	s.ledgers_size = s.ledger_size * MAX(slots, 1u);
 	s.board_size = pages(sizeof *s.board);
 	s.roster = shm_anonymous(s.roster_size);
 	s.desks = shm_anonymous(s.desks_size);
+	s.ledgers = shm_anonymous(s.ledgers_size);
 	s.board = shm_anonymous(s.board_size);
-	if (!s.roster || !s.desks || !s.board) {
+	if (!s.roster || !s.desks || !s.ledgers || !s.board) {
 		shared_free(&s);
 		return -ENOMEM;
 	}
@@ -58,19 +67,20 @@ void shared_free(struct shared *s)
 {
 	drop_roster(s);
 	drop_desks(s);
+	drop_ledgers(s);
 	drop_board(s);
 }
 
 void shared_keep_engine(struct shared *s)
 {
 	drop_roster(s);
-	drop_desks(s);
 	mprotect(s->board, s->board_size, PROT_READ);
 }
 
 void shared_keep_guard(struct shared *s)
 {
 	drop_desks(s);
+	drop_ledgers(s);
 	drop_board(s);
 }
 
@@ -80,6 +90,7 @@ void shared_keep_desk(struct shared *s, uint32_t slot)
 	size_t before = (size_t)slot * s->desk_size, after = before + s->desk_size;
 
 	drop_roster(s);
+	drop_ledgers(s);
 	drop_board(s);
 	unmap(s->desks, before);
 	unmap(s->desks + after, s->desks_size - after);

@@ -1,12 +1,16 @@
 /*
- * shared.h - the three pieces of memory that the processes share, all made before the first fork.
+ * shared.h - the four pieces of memory that all processes share, made before the first fork. (A lease has memory of its own: ring.h.)
  *
  *   roster   slot to pid, for the guard. Mapped in supervisor and guard. A worker writes its own entry before any user code runs (init hook included) and then unmaps it: no
  *            job can scribble pids into what the guard will kill. The engine unmaps it at once.
- *   desks    a page a slot. A worker keeps its own and unmaps the others; the engine unmaps all. One word tells which job runs, so that a kill cannot hit job N+1:
+ *   desks    a page a slot. A worker keeps its own and unmaps the others; the supervisor and the engine keep all. One word tells which job runs, so that a kill cannot hit job N+1:
  *            the supervisor stores ASSIGNED(N) and sends RUN; the worker swaps ASSIGNED(N) to RUNNING(N) before the first instruction of fn and RUNNING(N) to DONE(N) after its
  *            last; who wants to kill swaps ASSIGNED(N) or RUNNING(N) to CONDEMNED(N), and only the winner kills. A worker that loses a swap waits to die.
- *            A worker that scribbles on its own desk harms itself alone: what the supervisor reads there only decides about that worker.
+ *            A worker that scribbles on its own desk harms itself alone: what the supervisor and the engine read there only decides about that worker.
+ *            On a lease the word goes from DONE(N-1) (FREE at first) to RUNNING(N) to DONE(N) without the supervisor; condemning swaps DONE(N-1) or RUNNING(N) to CONDEMNED(N).
+ *   ledgers  a page a slot, for what the engine's library says of the jobs in a worker's ring, without a message a job: the engine writes, the supervisor reads (but for look_at); no worker has it mapped.
+ *            The supervisor looks at look_at at the latest: which job runs, since when, what its limits are. Who publishes a job whose run time ends sooner says so (LEASE_LOOK): the engine stores
+ *            `published`, then (seq_cst) loads look_at; the supervisor stores look_at, then loads `published` again.
  *   board    counters, written by the supervisor, read-only in the engine; unmapped in workers and guard.
  */
 #ifndef BROOD_WIRE_SHARED_H
@@ -21,7 +25,22 @@ enum desk_state { DESK_FREE, DESK_ASSIGNED, DESK_RUNNING, DESK_DONE, DESK_CONDEM
 #define DESK_STATE(word)    ((enum desk_state)((word) & 7))
 #define DESK_SEQUENCE(word) ((word) >> 3)
 
-struct desk { _Atomic uint64_t word; };            /* at the start of the slot's page */
+struct desk {                                      /* at the start of the slot's page. All of it hostile, but to its worker */
+	_Atomic uint64_t word;
+	_Atomic uint64_t began_ns;                 /* of RUNNING(N), stored before it: when the worker says it began */
+	_Alignas(64) _Atomic uint32_t bell;        /* what a worker on lease sleeps on (futex): added to by the engine after it published, and by the supervisor */
+	_Atomic uint32_t asleep;                   /* 1: it sleeps on it, or is about to: ring. It sets that, looks again (seq_cst), and sleeps */
+	_Atomic uint32_t attention;                /* 1: the supervisor has sent something: look at the channel before the next job */
+};
+
+#define RING_DEPTH 128                             /* jobs in one worker's ring. Job `sequence` has entry sequence % RING_DEPTH in ledger and ring */
+struct ledger_entry { uint64_t id; uint32_t run_ms, grace_ms, flags, pad; };   /* flags: enum brood_job_flags */
+struct ledger {
+	_Atomic uint64_t published;                /* sequence of the last job in the ring. Entries first, then this (release) */
+	_Alignas(64) _Atomic uint64_t look_at;     /* the supervisor's: CLOCK_MONOTONIC; TIME_NEVER: not without LEASE_LOOK */
+	_Atomic uint32_t leaving;                  /* the supervisor's: 1: it asked the worker to leave; publishing there is in vain */
+	_Alignas(64) struct ledger_entry entries[RING_DEPTH];
+};
 
 struct roster_entry {
 	_Atomic int32_t pid;                       /* 0: nobody */
@@ -39,6 +58,8 @@ struct board {                                     /* one writer; each field is 
 	_Atomic uint32_t ready, idle, busy, starting, queued, queued_peak, degraded;
 	_Atomic uint64_t next_spawn_ns;            /* 0: none is waited for */
 	_Atomic uint64_t verdicts[BROOD_OUTCOMES];
+	_Atomic uint32_t leased;
+	_Atomic uint64_t leases, leases_revoked;
 	_Atomic uint64_t redispatched, retried, spawned, died, killed, retired, spawn_failures, strays_killed, guard_deaths, logs_dropped;
 	_Atomic int32_t guard_pid;                 /* for tests and tools */
 };
@@ -46,14 +67,16 @@ struct board {                                     /* one writer; each field is 
 struct shared {
 	struct roster *roster; size_t roster_size;
 	char *desks; size_t desks_size, desk_size; /* desk_size: the page */
+	char *ledgers; size_t ledgers_size, ledger_size;
 	struct board *board; size_t board_size;
 	uint32_t slots;
 };
 int shared_create(uint32_t slots, struct shared *ret);
 void shared_free(struct shared *s);
 static inline struct desk *shared_desk(const struct shared *s, uint32_t slot) { return (struct desk *)(s->desks + (size_t)slot * s->desk_size); }
+static inline struct ledger *shared_ledger(const struct shared *s, uint32_t slot) { return (struct ledger *)(s->ledgers + (size_t)slot * s->ledger_size); }
 /* What each role keeps. */
-void shared_keep_engine(struct shared *s);         /* board, read-only */
+void shared_keep_engine(struct shared *s);         /* desks, ledgers; the board, read-only */
 void shared_keep_guard(struct shared *s);          /* roster */
 void shared_keep_desk(struct shared *s, uint32_t slot);   /* worker, after it wrote its roster entry */
 

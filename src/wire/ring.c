@@ -1,0 +1,71 @@
+#include "ring.h"
+#include "../base/base.h"
+
+#include <limits.h>
+
+static bool within(uint64_t at, uint64_t size, uint64_t bytes)
+{
+	return size <= bytes && at <= bytes - size;
+}
+
+int ring_done_get(const struct ring_up *up, uint64_t sequence, struct ring_done *ret)
+{
+	struct ring_done d;
+
+	memcpy(&d, &up->dones[sequence % RING_DEPTH], sizeof d);
+	__asm__ volatile("" : : "r"(&d) : "memory");       /* what is checked below is this copy, not what stands there by then */
+	if (d.sequence != sequence || (d.flags & ~DONE_FLAGS) || d.extra > BROOD_JOB_FDS_MAX || d.ended_ns < d.began_ns)
+		return -EBADMSG;
+	if ((d.flags & DONE_MEMFD) ? !(d.flags & DONE_BACK) || d.reply_size > (uint64_t)SSIZE_MAX : !within(d.reply_at, d.reply_size, RING_UP_BYTES))
+		return -EBADMSG;
+	if (d.extra && !(d.flags & DONE_BACK))
+		return -EBADMSG;
+	*ret = d;
+	return 0;
+}
+
+int ring_entry_get(const struct ring_down *down, uint64_t sequence, struct ring_entry *ret)
+{
+	const struct ring_entry *e = &down->entries[sequence % RING_DEPTH];
+
+	if (e->sequence != sequence || e->arg_size > BROOD_ARG_MAX || e->plugin_size > e->arg_size || e->extra > BROOD_JOB_FDS_MAX)
+		return -EBADMSG;
+	if (!within(e->arg_at, e->arg_size, RING_DOWN_BYTES) || (!(e->flags & (RING_MEMFD | RING_SOCKET)) && !within(e->request_at, e->request_size, RING_DOWN_BYTES)))
+		return -EBADMSG;
+	*ret = *e;
+	ret->name[BROOD_NAME_MAX - 1] = '\0';
+	return 0;
+}
+
+/* Where the next piece would begin: there, or at the front of the next round. */
+static uint64_t begin(const struct ring_space *space, uint32_t need, uint32_t align)
+{
+	uint64_t at = (space->head + align - 1) / align * align, rest = space->size - at % space->size;
+
+	return rest >= need ? at : at + rest;
+}
+
+int64_t ring_space_take(struct ring_space *space, uint32_t need, uint32_t align, uint64_t *ret_end)
+{
+	uint64_t at = begin(space, need, align);
+
+	if (need > space->size || at + need - space->tail > space->size)
+		return -1;
+	space->head = at + need;
+	*ret_end = space->head;
+	return (int64_t)(at % space->size);
+}
+
+uint32_t ring_space_room(const struct ring_space *space, uint32_t align)
+{
+	uint64_t at = (space->head + align - 1) / align * align, left = space->tail + space->size, rest, front;
+
+	if (at >= left)
+		return 0;
+	left -= at;
+	rest = space->size - at % space->size;
+	if (left <= rest)
+		return (uint32_t)left;
+	front = left - rest;
+	return (uint32_t)MAX(rest, front);
+}

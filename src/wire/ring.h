@@ -1,0 +1,114 @@
+/*
+ * ring.h - the memory of one lease: how engine and worker give each other jobs and replies without a system call. Layout, and the arithmetic on it; no system calls here.
+ *
+ *   down   a memfd that the engine makes, maps and then seals (SHRINK, GROW, FUTURE_WRITE, SEAL): nobody else can ever write to it. The jobs: entries, and the bytes of their requests.
+ *   up     a memfd that the engine makes and seals (SHRINK, GROW, SEAL); the worker writes. The replies: completions, and bytes. Hostile, all of it: copy, then check.
+ *   lane   a page that the engine writes (sealed like down), one for all leases of a queue: is somebody listening?
+ *
+ * Jobs have consecutive sequences (those of the desk word). Job N has entry, completion and claim number N % RING_DEPTH in all of these, and in the ledger.
+ *
+ * Down: the engine fills entry and bytes, and ledger entry, stores ledger.published, then down.published (release), then (seq_cst fence) looks at desk.asleep: 1: adds 1 to desk.bell, wakes its futex. The worker, when
+ * nothing is published any more and before it sleeps: reads the bell; sets asleep (seq_cst); looks at published and attention again; sleeps while the bell is what it was; clears asleep.
+ *
+ * Claims: one word a job, in up. The engine stores QUEUED(N) before it publishes; the worker swaps QUEUED(N) to TAKEN(N) before it begins; the engine may swap QUEUED(N) to WITHDRAWN(N) (a cancel, or the job shall go to
+ * another worker): who wins has it. The worker passes by what is withdrawn: no completion, but `done` counts it.
+ *
+ * Up: the worker fills completion and bytes, then stores up.done = N (release). It tells the engine (8 bytes into the lease's eventfd) when
+ *   - it has completed something and finds nothing more published: always, before it sleeps;
+ *   - after each completion, where lane.listening is 1 (a seq_cst fence between the store of done and this look): somebody sleeps who would like to know now.
+ * The engine, before it sleeps, stores lane.listening = 1, then (seq_cst fence) looks once more at `done` of the leases that have two jobs or more. (One with a single job always tells.)
+ *
+ * Bytes lie in a space (below), each in one piece; what has no room there, or is large, goes by memfd over the link. Positions in the up space are given back when the engine has stored down.harvested = N.
+ */
+#ifndef BROOD_WIRE_RING_H
+#define BROOD_WIRE_RING_H
+
+#include "shared.h"
+#include <brood.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RING_DOWN_BYTES (512u << 10)
+#define RING_UP_BYTES   (512u << 10)
+#define RING_INLINE_MAX (64u << 10)        /* a request or reply up to this goes into the space, if there is room */
+
+enum { RING_WITH = 1,                      /* fds come over the link: WITH */
+       RING_MEMFD = 2,                     /* the request is a memfd, the first of them; request_at is 0 */
+       RING_SOCKET = 4 };                  /* open, give: the job's socket is among them, and request_size is BROOD_SIZE_UNKNOWN */
+
+struct ring_entry {
+	_Alignas(64) uint64_t sequence;
+	uint64_t id, fn;
+	uint64_t request_size;
+	uint32_t request_at;               /* in the space */
+	uint32_t arg_at, arg_size;         /* the argument, aligned to 64, then the plugin's text */
+	uint32_t plugin_size;              /* "path\0symbol\0", the last bytes of arg_size; 0: fn is the function */
+	uint32_t run_ms, job_flags;        /* enum brood_job_flags */
+	uint32_t attempt;                  /* 1 is the first */
+	uint32_t flags, extra;             /* RING_*; extra fds */
+	char name[BROOD_NAME_MAX];
+};
+struct ring_down {
+	_Atomic uint64_t published;
+	_Alignas(64) _Atomic uint64_t harvested;   /* the engine has copied what came with this and those before it */
+	_Alignas(64) struct ring_entry entries[RING_DEPTH];
+	_Alignas(4096) unsigned char bytes[RING_DOWN_BYTES];
+};
+
+enum { DONE_BACK = 1,                      /* something came over the link: BACK */
+       DONE_MEMFD = 2,                     /* the reply is the first of its fds */
+       DONE_RETIRING = 4,                  /* and the worker leaves now: LEFT follows on its channel */
+       DONE_REFUSED_POINTER = 8, DONE_NO_FD = 16, DONE_NO_PLUGIN = 32,   /* fn was not entered */
+       DONE_NO_ROOM = 64 };                /* the reply was lost: no memory, no fd for it. The verdict says what fn returned, the call says -ENOMEM */
+#define DONE_FLAGS 127u
+
+struct ring_done {
+	_Alignas(64) uint64_t sequence;
+	uint64_t began_ns, ended_ns;
+	uint64_t reply_size;
+	uint64_t cpu_us, peak_kb;
+	uint32_t reply_at;
+	int32_t code;
+	uint32_t left, flags, extra;
+};
+struct ring_up {
+	_Atomic uint64_t done;
+	_Alignas(64) _Atomic uint32_t claims[RING_DEPTH];
+	_Alignas(64) struct ring_done dones[RING_DEPTH];
+	_Alignas(4096) unsigned char bytes[RING_UP_BYTES];
+};
+struct ring_lane { _Atomic uint32_t listening; };
+
+enum claim_state { CLAIM_QUEUED = 1, CLAIM_TAKEN, CLAIM_WITHDRAWN };
+#define CLAIM_WORD(sequence, state) ((uint32_t)(sequence) << 2 | (uint32_t)(state))
+
+static inline bool claim_swap(struct ring_up *up, uint64_t sequence, enum claim_state to)     /* QUEUED to that; false: somebody else was first, or it is damaged */
+{
+	uint32_t word = CLAIM_WORD(sequence, CLAIM_QUEUED);
+
+	return atomic_compare_exchange_strong(&up->claims[sequence % RING_DEPTH], &word, CLAIM_WORD(sequence, to));
+}
+
+/* What the engine makes of a completion: a copy that was checked. 0, or -EBADMSG: no job ends like that. */
+int ring_done_get(const struct ring_up *up, uint64_t sequence, struct ring_done *ret);
+/* The same in the worker, of what the engine wrote: it may be our own bug. */
+int ring_entry_get(const struct ring_down *down, uint64_t sequence, struct ring_entry *ret);
+
+/*
+ * A space: bytes given out in order and given back in the same order, each piece contiguous. `head` and `tail` only grow; a position modulo `size` is where it lies.
+ */
+struct ring_space { uint64_t head, tail; uint32_t size; };
+/* Room for `need` bytes at a multiple of `align` (a power of two up to 64): where, or -1. *ret_end is what to give back with ring_space_release(). */
+int64_t ring_space_take(struct ring_space *space, uint32_t need, uint32_t align, uint64_t *ret_end);
+/* The longest piece that could be taken now, in one. */
+uint32_t ring_space_room(const struct ring_space *space, uint32_t align);
+static inline void ring_space_release(struct ring_space *space, uint64_t end)      /* all up to there */
+{
+	space->tail = end;
+	if (space->tail == space->head)        /* empty: begin at the front again, where the memory is warm */
+		space->head = space->tail = (space->head + space->size - 1) / space->size * space->size;
+}
+
+#endif
