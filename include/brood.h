@@ -367,8 +367,8 @@ struct brood_job_options {
 	uint32_t dispatch;        /* enum brood_path. AUTO: the pool's. A forced lease waits for one, up to queue_ms */
 	uint32_t fds_count;
 	const int *fds;           /* extra fds for the job, for brood_job_extra_fd(): duplicated here, the caller's stay the caller's. At most BROOD_JOB_FDS_MAX */
-	struct brood_lease *lease;/* to this worker, behind what it already has; NULL: to any */
-	struct brood_queue *queue;/* brood_submit(): NULL: the brood's own, see brood_own_queue() */
+	struct brood_lease *lease;/* to this worker, behind what it already has; NULL: to any. What is submitted to it comes out of brood_lease_queue() */
+	struct brood_queue *queue;/* brood_submit() without a lease: NULL: the brood's own, see brood_own_queue() */
 	brood_done_fn *on_done;   /* brood_submit(): NULL: the result waits for brood_take() */
 	brood_progress_fn *on_progress;       /* submit and call; NULL: progress is dropped */
 	void *context;            /* for both, and in the result */
@@ -527,6 +527,8 @@ struct brood_lease_options {
 BROOD_PUBLIC int brood_lease(struct brood *brood, const struct brood_lease_options *options, struct brood_lease **ret_lease) BROOD_NOEXCEPT;
 /* Gives the worker back once the job that it runs has ended; jobs behind it are refused. Handles of its jobs stay valid. NULL is fine. Always returns NULL. */
 BROOD_PUBLIC struct brood_lease *brood_lease_end(struct brood_lease *lease) BROOD_NOEXCEPT;
+/* Where the results of jobs that were submitted to it come out; the lease's, until brood_lease_end(), at which results that were not taken are dropped. */
+BROOD_PUBLIC struct brood_queue *brood_lease_queue(struct brood_lease *lease) BROOD_NOEXCEPT;
 /* Whom it is: 0, or -ESTALE when it is over (the figures are set all the same). Each pointer may be NULL. */
 BROOD_PUBLIC int brood_lease_worker(struct brood_lease *lease, pid_t *ret_pid, uint32_t *ret_slot, uint32_t *ret_generation) BROOD_NOEXCEPT;
 
