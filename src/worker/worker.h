@@ -29,6 +29,12 @@ struct job_inline {
 	const char *name;
 	void (*log)(void *log_context, const struct brood_log *log);   /* where brood_job_log() goes; NULL: nowhere */
 	void *log_context;
+	const int *fds;                /* extra ones: this call closes them, but those that the job took */
+	size_t fds_count;
+	void (*progress)(void *progress_context, const void *data, size_t size);   /* where brood_job_progress() goes; NULL: nowhere */
+	void *progress_context;
+	int *ret_fds;                  /* room for BROOD_JOB_FDS_MAX: those of brood_job_reply_fds(), the caller's from now on. NULL: not a job that replies fds */
+	size_t *ret_fds_count;         /* 0 before */
 };
 int worker_run_inline(brood_fn *fn, const struct job_inline *job, bool *ret_took_fd);   /* what fn returned; the caller closes fd unless taken */
 void worker_inline_init_data(const struct brood_init_data *data);   /* what brood_get_init_data() answers from now on; memory and fds stay the caller's. NULL: nothing */
