@@ -47,4 +47,18 @@ int engine_set_init_data(struct brood *b, const void *data, size_t size, const i
 int engine_notify(struct brood *b, uint32_t kind, const char *text);
 int engine_stats(struct brood *b, struct brood_stats *ret);
 
+int engine_submit(struct brood *b, const struct engine_job *job, const struct iovec *request, size_t count, uint64_t *ret_id);   /* the front has checked the pieces */
+int engine_queue_new(struct brood *b, const struct brood_queue_options *options, struct brood_queue **ret);
+void engine_queue_free(struct brood_queue *q);
+struct brood_queue *engine_own_queue(struct brood *b);
+int engine_queue_fd(struct brood_queue *q);
+int engine_queue_dispatch(struct brood_queue *q);
+int engine_queue_wait(struct brood_queue *q, uint32_t timeout_ms);
+int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t room);
+size_t engine_queue_out(struct brood_queue *q);
+int engine_lease(struct brood *b, const struct brood_lease_options *options, struct brood_lease **ret);
+void engine_lease_end(struct brood_lease *l);
+struct brood_queue *engine_lease_queue(struct brood_lease *l);
+int engine_lease_worker(struct brood_lease *l, pid_t *ret_pid, uint32_t *ret_slot, uint32_t *ret_generation);
+
 #endif
