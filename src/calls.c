@@ -3,11 +3,15 @@
  */
 #include "front.h"
 
+#include "calls.h"
 #include "engine/engine.h"
 #include "inline.h"
 #include "wire/message.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
 
 const char *brood_error(void)
 {
@@ -46,6 +50,36 @@ ssize_t brood_call_named(struct brood *brood, brood_fn *fn, const char *name, co
 	if (r < 0)
 		return r;
 	return front_is_inline() ? inline_call(brood, &job, &bytes, ret_verdict) : engine_call(brood, &job, &bytes, ret_verdict);
+}
+
+static char *join(const struct iovec *pieces, size_t count, size_t size)
+{
+	char *all = malloc(size + 1), *at = all;
+
+	for (size_t i = 0; all && i < count; at += pieces[i++].iov_len)
+		if (pieces[i].iov_len > 0)
+			memcpy(at, pieces[i].iov_base, pieces[i].iov_len);
+	return all;
+}
+
+ssize_t brood_callv_named(struct brood *brood, brood_fn *fn, const char *name, const struct iovec *request, size_t request_count, void *reply,
+                          size_t reply_size, const struct brood_job_options *options, struct brood_verdict *ret_verdict)
+{
+	size_t size;
+	char *all;
+	ssize_t n;
+	int r = front_check("brood_callv", brood);
+
+	if (r < 0 || (r = calls_check_pieces("brood_callv", request, request_count, &size)) < 0)
+		return r;
+	all = join(request, request_count, size);
+	if (!all) {
+		engine_error("brood_callv: out of memory");
+		return -ENOMEM;
+	}
+	n = brood_call_named(brood, fn, name, all, size, reply, reply_size, options, ret_verdict);
+	free(all);
+	return n;
 }
 
 uint64_t brood_id(const struct brood_handle *handle)
