@@ -1,0 +1,82 @@
+/*
+ * open.c - one job at a time, each with a fresh socket (brood_open()) or none (brood_call()); through the supervisor or on a lease.
+ * An open has two times: until the reply is read, and until the verdict is there (and the socket closed).
+ */
+#include "bench.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define VERDICT_MS 30000u
+
+static struct brood *brood;
+
+static void open_pool(const struct params *p)
+{
+	brood = pool_start(p, NULL);
+}
+
+static void read_all(int fd, unsigned char *got, size_t size)
+{
+	for (size_t have = 0; have < size;) {
+		ssize_t n = read(fd, got + have, size - have);
+
+		if (n <= 0)
+			station_fail("the job's socket ended early");
+		have += (size_t)n;
+	}
+}
+
+/* Until the reply, until the end: ns added to those. */
+static void one(const struct params *p, uint32_t number, uint64_t *ret_reply, uint64_t *ret_verdict)
+{
+	unsigned char sent[MESSAGE_SIZE], got[MESSAGE_SIZE];
+	struct brood_handle *handle;
+	struct brood_verdict verdict;
+	uint64_t began = now_ns();
+	int fd;
+
+	message_fill(sent, number);
+	if (brood_open(brood, job_answer, NULL, &fd, &handle))
+		station_fail("brood_open: %s", brood_error());
+	if (write(fd, sent, sizeof sent) != (ssize_t)sizeof sent)
+		station_fail("the job's socket does not take its request");
+	read_all(fd, got, sizeof got);
+	message_check(got, sent);
+	*ret_reply += now_ns() - began;
+	if (brood_wait(handle, VERDICT_MS, &verdict))
+		station_fail("brood_wait: %s", brood_error());
+	pool_check(&verdict, brood_id(handle), p->path);
+	brood_release(handle);
+	close(fd);
+	*ret_verdict += now_ns() - began;
+}
+
+static void open_block(const struct params *p, uint32_t jobs, double *values)
+{
+	uint64_t reply = 0, verdict = 0;
+
+	for (uint32_t i = 0; i < jobs; i++)
+		one(p, i, &reply, &verdict);
+	values[0] = us_each(reply, jobs);
+	values[1] = us_each(verdict, jobs);
+}
+
+static void call_block(const struct params *p, uint32_t jobs, double *values)
+{
+	unsigned char sent[MESSAGE_SIZE], got[MESSAGE_SIZE];
+	struct brood_verdict verdict;
+	uint64_t began = now_ns();
+
+	for (uint32_t i = 0; i < jobs; i++) {
+		message_fill(sent, i);
+		if (brood_call(brood, job_echo, sent, sizeof sent, got, sizeof got, NULL, &verdict) != (ssize_t)sizeof got)
+			station_fail("brood_call: %s", brood_error());
+		message_check(got, sent);
+		pool_check(&verdict, verdict.id, p->path);
+	}
+	values[0] = us_each(now_ns() - began, jobs);
+}
+
+const struct kind bench_open = { open_pool, open_block };
+const struct kind bench_call = { open_pool, call_block };

@@ -1,0 +1,260 @@
+/*
+ * plan.c - which rows there are, beside which floor, and what is asked of them. The bounds speak of the pinned mode, where figures repeat; that of threads speaks of the other,
+ * since on one CPU threads can only lose. With --quick the same rows, but smaller where time or memory goes with the size.
+ */
+#include "bench.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define MIB (1ull << 20)
+
+static uint32_t add_stand(struct group *g, const struct kind *kind, const struct params *p)
+{
+	struct stand *s = &g->stands[g->stands_count];
+
+	s->kind = kind;
+	if (p)
+		s->params = *p;
+	if (!s->params.threads)
+		s->params.threads = 1;
+	if (!s->params.out && kind != &bench_idle)
+		s->params.out = 1;
+	return g->stands_count++;
+}
+
+static struct group *add_group(struct plan *plan, const char *name, uint32_t modes)
+{
+	struct group *g = &plan->groups[plan->count++];
+
+	*g = (struct group){ .name = name, .modes = modes };
+	return g;
+}
+
+struct beside { struct reading floor; const char *name; };
+
+static struct row *add_row(struct group *g, struct reading of, struct beside beside, const char *name, ...) __attribute__((format(printf, 4, 5)));
+static struct row *add_row(struct group *g, struct reading of, struct beside beside, const char *name, ...)
+{
+	struct row *row = &g->rows[g->rows_count++];
+	va_list args;
+
+	va_start(args, name);
+	vsnprintf(row->name, sizeof row->name, name, args);
+	va_end(args);
+	row->of = of;
+	row->floor = beside.floor;
+	snprintf(row->floor_name, sizeof row->floor_name, "%s", beside.name);
+	return row;
+}
+
+static void say(struct row *row, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct row *row, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(row->what, sizeof row->what, format, args);
+	va_end(args);
+}
+
+/* Of the row that was added last. */
+static void add_bound(struct group *g, enum mode mode, enum bound_kind kind, struct reading against, double limit, const char *what)
+{
+	struct bound *b = &g->bounds[g->bounds_count++];
+
+	*b = (struct bound){ .kind = kind, .mode = mode, .row = g->rows_count - 1, .against = against, .limit = limit };
+	snprintf(b->what, sizeof b->what, "%s", what);
+}
+
+static struct reading first(uint32_t stand)
+{
+	return (struct reading){ .stand = stand };
+}
+
+static struct beside beside(uint32_t stand, const char *name)
+{
+	return (struct beside){ first(stand), name };
+}
+
+/* ---- the groups ---- */
+
+static void plan_floors(struct plan *plan)
+{
+	static const struct { const struct kind *kind; const char *name, *what; } floors[] = {
+		{ &floor_f0, "F0", "two processes, 16 bytes there and back on a permanent SEQPACKET socket" },
+		{ &floor_futex, "futex", "two processes, a shared word and a futex each way" },
+		{ &floor_eventfd, "eventfd", "two processes, an eventfd each way" },
+		{ &floor_pipe, "pipe", "two processes, 16 bytes, a pipe each way" },
+		{ &floor_f1, "F1", "two processes, the message carries an fd, the answer comes over it; the same socketpair again" },
+		{ &floor_f2, "F2", "the same with a fresh socketpair each time" },
+		{ &floor_f5, "F5", "three processes: a fresh socketpair through the middle one" },
+		{ &floor_f5v, "F5v", "F5, then an idle message to the middle one and a verdict message to the engine" },
+	};
+	struct group *g = add_group(plan, "floors", BOTH);
+
+	for (uint32_t i = 0; i < sizeof floors / sizeof *floors; i++) {
+		struct row *row = add_row(g, first(add_stand(g, floors[i].kind, NULL)), beside(0, "F0"), "%s", floors[i].name);
+
+		row->bare = true;
+		say(row, "%s", floors[i].what);
+	}
+}
+
+static void plan_handoff(struct plan *plan)
+{
+	const struct params p = { .workers = 1, .path = BROOD_PATH_HANDOFF };
+	struct group *g = add_group(plan, "handoff", BOTH);
+	uint32_t f5 = add_stand(g, &floor_f5, NULL), f5v = add_stand(g, &floor_f5v, NULL);
+	uint32_t open = add_stand(g, &bench_open, &p), call = add_stand(g, &bench_call, &p);
+
+	say(add_row(g, first(open), beside(f5, "F5"), "handoff.reply"), "brood_open() through the supervisor, C=1: until the reply is read");
+	say(add_row(g, (struct reading){ open, 1 }, beside(f5v, "F5v"), "handoff.verdict"), "the same: until the verdict is there and the socket closed");
+	add_bound(g, PINNED, TIMES_AT_MOST, first(f5v), 1.25, "handoff, C=1, to the verdict: of F5v");
+	say(add_row(g, first(call), beside(f5v, "F5v"), "handoff.call"), "brood_call() through the supervisor, C=1");
+}
+
+static void plan_lease(struct plan *plan)
+{
+	const struct params p = { .workers = 1, .path = BROOD_PATH_LEASE };
+	const struct params epoll = { .workers = 1, .path = BROOD_PATH_LEASE, .epoll = true, .bytes = MESSAGE_SIZE };
+	const struct params submit = { .workers = 1, .path = BROOD_PATH_LEASE, .bytes = MESSAGE_SIZE };
+	struct group *g = add_group(plan, "open", BOTH);
+	uint32_t f2 = add_stand(g, &floor_f2, NULL), open = add_stand(g, &bench_open, &p), f0, eventfd;
+
+	say(add_row(g, first(open), beside(f2, "F2"), "open.reply"), "brood_open() on a lease, a fresh socketpair, C=1: until the reply is read");
+	say(add_row(g, (struct reading){ open, 1 }, beside(f2, "F2"), "open.verdict"), "the same: until the verdict is there and the socket closed");
+	add_bound(g, PINNED, TIMES_AT_MOST, first(f2), 1.25, "open on a lease, C=1, to the verdict: of F2");
+
+	g = add_group(plan, "call", BOTH);
+	f0 = add_stand(g, &floor_f0, NULL);
+	eventfd = add_stand(g, &floor_eventfd, NULL);
+	say(add_row(g, first(add_stand(g, &bench_call, &p)), beside(f0, "F0"), "call.blocking"), "brood_call() on a lease, C=1, 16 bytes");
+	add_bound(g, PINNED, TIMES_AT_MOST, first(f0), 1.10, "call on a lease, C=1, engine blocking: of F0");
+	say(add_row(g, first(add_stand(g, &bench_submit, &epoll)), beside(f0, "F0"), "call.epoll"), "brood_submit(), C=1, 16 bytes, brood_fd() in the program's epoll, brood_dispatch(), a callback");
+	add_bound(g, PINNED, TIMES_AT_MOST, first(f0), 1.25, "call on a lease, C=1, engine in epoll: of F0");
+	say(add_row(g, first(add_stand(g, &bench_submit, &submit)), beside(eventfd, "eventfd"), "submit.c1"), "brood_submit() and brood_queue_wait(), C=1, 16 bytes");
+	add_bound(g, PINNED, TIMES_AT_MOST, first(eventfd), 1.15, "submit, C=1: of an eventfd ping-pong");
+}
+
+static void add_submit(struct group *g, uint32_t floor, const struct params *p)
+{
+	struct row *row = add_row(g, first(add_stand(g, &bench_submit, p)), beside(floor, "eventfd"), "submit.w%u.c%u.b%u", p->workers, p->out, p->bytes);
+
+	say(row, "brood_submit(): %u workers, %u jobs out, echo of %u bytes", p->workers, p->out, p->bytes);
+}
+
+static void plan_submit(struct plan *plan, uint32_t workers, uint32_t bytes)
+{
+	struct params p = { .workers = workers, .bytes = bytes, .path = BROOD_PATH_LEASE };
+	struct group *g = add_group(plan, "submit", BOTH);
+	uint32_t floor = add_stand(g, &floor_eventfd, NULL), process;
+
+	for (p.out = 1; p.out <= 64; p.out *= 8)
+		add_submit(g, floor, &p);
+	if (workers != 8 || bytes != 64)
+		return;
+	add_bound(g, PINNED, RATE_AT_LEAST, first(floor), 1e6, "submit, 8 workers, C=64, 64-byte echo: jobs/s");
+	process = add_stand(g, &bench_fork, NULL);
+	add_bound(g, PINNED, TIMES_FASTER, first(process), 50, "the same: times the fork-a-job rate");
+}
+
+static void plan_many_submit(struct plan *plan)
+{
+	const struct params p = { .workers = 512, .out = 64, .bytes = 64, .path = BROOD_PATH_LEASE };
+	const struct params more = { .workers = 512, .out = 4096, .bytes = 64, .path = BROOD_PATH_LEASE };
+	struct group *g = add_group(plan, "submit", BOTH);
+	uint32_t floor = add_stand(g, &floor_eventfd, NULL);
+
+	add_submit(g, floor, &p);
+	add_submit(g, floor, &more);
+}
+
+static void plan_threads(struct plan *plan)
+{
+	static const uint32_t outs[] = { 64, 512 };
+
+	for (uint32_t i = 0; i < sizeof outs / sizeof *outs; i++) {
+		struct params p = { .workers = 8, .out = outs[i], .bytes = 64, .threads = 1, .path = BROOD_PATH_LEASE };
+		struct group *g = add_group(plan, "threads", BOTH);
+		uint32_t floor = add_stand(g, &floor_eventfd, NULL), one = add_stand(g, &bench_submit, &p);
+		struct row *row = add_row(g, first(one), beside(floor, "eventfd"), "threads.t1.c%u", p.out);
+
+		say(row, "brood_submit(): 8 workers, %u jobs out, echo of 64 bytes, 1 thread", p.out);
+		p.threads = 8;
+		row = add_row(g, first(add_stand(g, &bench_submit, &p)), beside(one, "1 thread"), "threads.t8.c%u", p.out);
+		say(row, "the same from 8 threads, with a queue and an eighth of the jobs each");
+		if (p.out == 64)
+			add_bound(g, UNPINNED, TIMES_FASTER, first(one), 1, "8 threads against 1, jobs/s (unpinned)");
+	}
+}
+
+static void plan_processes(struct plan *plan, bool quick)
+{
+	const struct params touched = { .touched = (quick ? 64 : 1024) * MIB };
+	struct group *g = add_group(plan, "processes", BOTH);
+	struct beside f0 = beside(add_stand(g, &floor_f0, NULL), "F0");
+
+	say(add_row(g, first(add_stand(g, &bench_fork, NULL)), f0, "fork.small"), "fork() a job, waited for; a small engine");
+	say(add_row(g, first(add_stand(g, &bench_fork, &touched)), f0, "fork.touched"), "the same; an engine with %llu MiB touched", (unsigned long long)(touched.touched / MIB));
+	say(add_row(g, first(add_stand(g, &bench_spawn, NULL)), f0, "spawn.small"), "posix_spawn() a job: a program made for it, waited for; a small engine");
+	say(add_row(g, first(add_stand(g, &bench_spawn, &touched)), f0, "spawn.touched"), "the same; an engine with %llu MiB touched", (unsigned long long)(touched.touched / MIB));
+}
+
+static void plan_many(struct plan *plan, uint32_t workers)
+{
+	const struct params eight = { .workers = 8, .path = BROOD_PATH_HANDOFF }, many = { .workers = workers, .path = BROOD_PATH_HANDOFF };
+	struct group *g = add_group(plan, "many", ONLY(PINNED));
+	uint32_t floor = add_stand(g, &floor_f5v, NULL), few = add_stand(g, &bench_open, &eight), all = add_stand(g, &bench_open, &many);
+	const struct reading verdict = { few, 1 };
+
+	say(add_row(g, verdict, beside(floor, "F5v"), "many.w8"), "brood_open() through the supervisor, C=1, to the verdict: 8 workers");
+	say(add_row(g, (struct reading){ all, 1 }, (struct beside){ verdict, "8 workers" }, "many.all"), "the same: %u workers, or as many as the limits allow", workers);
+	add_bound(g, PINNED, TIMES_AT_MOST, verdict, 1.2, "handoff at many workers against 8");
+}
+
+static void plan_idle(struct plan *plan, bool quick)
+{
+	static const struct { const char *name, *what; uint32_t out, path; bool kept; } idle[] = {
+		{ "idle.new", "8 workers that had no job yet", 0, BROOD_PATH_AUTO, false },
+		{ "idle.handoff", "8 workers after 2,000 jobs through the supervisor", 64, BROOD_PATH_HANDOFF, false },
+		{ "idle.leased", "8 workers after 2,000 jobs, still on lease", 64, BROOD_PATH_LEASE, true },
+		{ "idle.returned", "8 workers after 2,000 jobs on leases that went back", 64, BROOD_PATH_LEASE, false },
+	};
+	struct group *g = add_group(plan, "idle", ONLY(PINNED));
+
+	g->rounds = quick ? 1 : 3;
+	for (uint32_t i = 0; i < sizeof idle / sizeof *idle; i++) {
+		struct params p = { .workers = 8, .out = idle[i].out, .path = idle[i].path, .kept = idle[i].kept, .fixed = 1, .idle_ms = quick ? 500 : 2000 };
+		struct reading of = first(add_stand(g, &bench_idle, &p));
+		struct row *row = add_row(g, of, (struct beside){ of, "" }, "%s", idle[i].name);
+		char what[TEXT_MAX];
+
+		row->unit = UNIT_COUNT;
+		row->bare = true;
+		say(row, "times that any process ran in %u ms: %s", p.idle_ms, idle[i].what);
+		snprintf(what, sizeof what, "idle, system calls: %s", idle[i].what);
+		add_bound(g, PINNED, COUNT_AT_MOST, of, 0, what);
+	}
+}
+
+void plan_make(struct plan *plan, const struct settings *settings)
+{
+	static const uint32_t workers[] = { 1, 8, 64 }, bytes[] = { 0, 64, 1024 };
+
+	memset(plan, 0, sizeof *plan);
+	plan_floors(plan);
+	plan_handoff(plan);
+	plan_lease(plan);
+	for (uint32_t w = 0; w < 3; w++) {
+		for (uint32_t b = 0; b < 3; b++)
+			plan_submit(plan, workers[w], bytes[b]);
+	}
+	plan_submit(plan, 1, 65536);
+	plan_submit(plan, 8, 65536);
+	plan_many_submit(plan);
+	plan_threads(plan);
+	plan_processes(plan, settings->quick);
+	plan_many(plan, settings->many);
+	plan_idle(plan, settings->quick);
+}

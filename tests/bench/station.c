@@ -1,0 +1,137 @@
+/*
+ * station.c - the station's side: opens what is measured, finds how many jobs fill a block, then a block for each byte of command, until there are no more commands.
+ * A pool's station comes out of open() in another process than it went in: the engine. Its pipes came along.
+ */
+#include "bench.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define JOBS_MAX (1u << 28)
+
+static struct station_config own;
+static struct station_answer answer;
+
+static void send_answer(int state)
+{
+	answer.state = state;
+	while (write(own.answer_fd, &answer, sizeof answer) < 0 && errno == EINTR)
+		;
+}
+
+static void give_up(int state, const char *format, va_list args) __attribute__((noreturn, format(printf, 2, 0)));
+static void give_up(int state, const char *format, va_list args)
+{
+	vsnprintf(answer.note, sizeof answer.note, format, args);
+	send_answer(state);
+	_exit(1);
+}
+
+void station_fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	give_up(STATION_FAILED, format, args);
+}
+
+void station_skip(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	give_up(STATION_SKIPPED, format, args);
+}
+
+void station_note(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(answer.note, sizeof answer.note, format, args);
+	va_end(args);
+}
+
+void station_need(bool holds, const char *what)
+{
+	if (!holds)
+		station_fail("%s: %s", what, strerror(errno));
+}
+
+pid_t station_partner(void (*run)(void *context), void *context)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	station_need(pid >= 0, "fork");
+	if (pid > 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() == parent)
+		run(context);
+	_exit(0);
+}
+
+static void pin(void)
+{
+	cpu_set_t set;
+
+	if (own.mode != PINNED)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET((size_t)own.settings->cpu, &set);
+	station_need(!sched_setaffinity(0, sizeof set, &set), "sched_setaffinity");
+}
+
+/* How many jobs take block_ms, from ever more of them: which warms up as well. */
+static uint32_t jobs_of_a_block(void)
+{
+	const struct params *p = &own.stand->params;
+	uint64_t wanted = (uint64_t)own.settings->block_ms * 1000000u;
+	uint32_t jobs = 1;
+	double values[VALUES_MAX];
+
+	if (p->fixed)
+		return p->fixed;
+	for (;;) {
+		uint64_t began = now_ns(), took;
+
+		own.stand->kind->block(p, jobs, values);
+		took = now_ns() - began;
+		if (took >= wanted / 4 || jobs >= JOBS_MAX / 4) {
+			double fit = (double)jobs * (double)wanted / (double)(took ? took : 1);
+
+			return fit < 1 ? 1 : fit > JOBS_MAX ? JOBS_MAX : (uint32_t)fit;
+		}
+		jobs *= 4;
+	}
+}
+
+void station_run(const struct station_config *config)
+{
+	const struct params *p = &config->stand->params;
+	double values[VALUES_MAX];
+	char command;
+
+	own = *config;
+	pin();
+	own.stand->kind->open(p);
+	answer.jobs = jobs_of_a_block();
+	send_answer(STATION_READY);
+	for (;;) {
+		ssize_t n = read(own.command_fd, &command, 1);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n != 1)
+			_exit(0);
+		if (!p->fixed)
+			own.stand->kind->block(p, answer.jobs / 4 ? answer.jobs / 4 : 1, values);
+		own.stand->kind->block(p, answer.jobs, answer.values);
+		send_answer(STATION_BLOCK);
+	}
+}

@@ -1,0 +1,208 @@
+/*
+ * submit.c - a closed loop over brood_submit(): so many jobs are out at any time, those that came back are looked at and replaced. `out` is that of all threads, each has its share
+ * and a queue of its own. Or, in epoll: the brood's own queue, a callback, and an event loop that sleeps on brood_fd().
+ */
+#include "bench.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#define TAKE_MAX 64
+#define RESULT_MS 30000u
+
+struct slot {
+	uint64_t id, number;
+	unsigned char *request;        /* params.bytes; what is expected back */
+	struct lane *lane;
+};
+struct lane {
+	const struct params *p;
+	struct brood_queue *queue;
+	uint32_t out, jobs;            /* jobs out at a time; jobs of the block */
+	uint32_t submitted, finished;  /* of the block */
+	struct slot *slots;
+	struct brood_job_options options;
+	pthread_t thread;
+};
+
+static struct brood *brood;
+static struct lane *lanes;
+static int epoll = -1;
+static pthread_barrier_t begin, end;
+
+/* What tells one request from the next: its number, at the front and at the end. */
+static void slot_renew(struct slot *slot, size_t size)
+{
+	slot->number++;
+	if (size >= sizeof slot->number) {
+		memcpy(slot->request, &slot->number, sizeof slot->number);
+		memcpy(slot->request + size - sizeof slot->number, &slot->number, sizeof slot->number);
+	}
+}
+
+static void give(struct lane *lane, struct slot *slot, bool more)
+{
+	int r;
+
+	slot_renew(slot, lane->p->bytes);
+	lane->options.context = slot;
+	lane->options.flags = more ? BROOD_JOB_MORE : 0;
+	r = brood_submit(brood, job_echo, slot->request, lane->p->bytes, &lane->options, &slot->id);
+	if (r)
+		station_fail("brood_submit: %s", brood_error());
+	lane->submitted++;
+}
+
+static struct slot *look_at(struct lane *lane, const struct brood_result *result)
+{
+	struct slot *slot = result->context;
+
+	pool_check(&result->verdict, slot->id, lane->p->path);
+	if (result->reply_size != lane->p->bytes || (result->reply_size && memcmp(result->reply, slot->request, result->reply_size)))
+		station_fail("job %llu came back with another reply", (unsigned long long)slot->id);
+	lane->finished++;
+	return slot;
+}
+
+static void give_first(struct lane *lane)
+{
+	uint32_t first = lane->jobs < lane->out ? lane->jobs : lane->out;
+
+	lane->submitted = lane->finished = 0;
+	for (uint32_t i = 0; i < first; i++)
+		give(lane, &lane->slots[i], i + 1 < first);
+}
+
+/* A lane's block, by its thread. */
+static void lane_run(struct lane *lane)
+{
+	const struct brood_result *results[TAKE_MAX];
+
+	give_first(lane);
+	while (lane->finished < lane->jobs) {
+		int count = brood_take(lane->queue, results, TAKE_MAX);
+
+		if (count < 0)
+			station_fail("brood_take: %s", brood_error());
+		if (!count && brood_queue_wait(lane->queue, RESULT_MS) <= 0)
+			station_fail("brood_queue_wait: %s", brood_error());
+		for (int i = 0; i < count; i++) {
+			struct slot *slot = look_at(lane, results[i]);
+
+			if (lane->submitted < lane->jobs)
+				give(lane, slot, i + 1 < count && lane->submitted + 1 < lane->jobs);
+		}
+	}
+}
+
+/* ---- in an event loop ---- */
+
+static void on_done(void *context, const struct brood_result *result)
+{
+	struct slot *slot = context;
+	struct lane *lane = slot->lane;
+
+	look_at(lane, result);
+	if (lane->submitted < lane->jobs)
+		give(lane, slot, false);
+}
+
+static void loop_run(struct lane *lane)
+{
+	struct epoll_event event;
+
+	give_first(lane);
+	while (lane->finished < lane->jobs) {
+		int n = epoll_wait(epoll, &event, 1, (int)RESULT_MS);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n != 1)
+			station_fail("no result came");
+		if (brood_dispatch(brood) < 0)
+			station_fail("brood_dispatch: %s", brood_error());
+	}
+}
+
+static void loop_open(struct lane *lane)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	epoll = epoll_create1(EPOLL_CLOEXEC);
+	station_need(epoll >= 0 && !epoll_ctl(epoll, EPOLL_CTL_ADD, brood_fd(brood), &event), "epoll");
+	lane->options.on_done = on_done;
+}
+
+/* ---- threads ---- */
+
+static void *thread_run(void *context)
+{
+	for (;;) {
+		pthread_barrier_wait(&begin);
+		lane_run(context);
+		pthread_barrier_wait(&end);
+	}
+	return NULL;
+}
+
+static void threads_open(const struct params *p)
+{
+	station_need(!pthread_barrier_init(&begin, NULL, p->threads + 1) && !pthread_barrier_init(&end, NULL, p->threads + 1), "pthread_barrier_init");
+	for (uint32_t t = 0; t < p->threads; t++) {
+		errno = pthread_create(&lanes[t].thread, NULL, thread_run, &lanes[t]);
+		station_need(!errno, "pthread_create");
+	}
+}
+
+static void lane_open(struct lane *lane, const struct params *p)
+{
+	lane->p = p;
+	lane->out = p->out / p->threads ? p->out / p->threads : 1;
+	lane->slots = calloc(lane->out, sizeof *lane->slots);
+	station_need(lane->slots != NULL, "calloc");
+	for (uint32_t i = 0; i < lane->out; i++) {
+		lane->slots[i].lane = lane;
+		lane->slots[i].request = malloc(p->bytes ? p->bytes : 1);
+		station_need(lane->slots[i].request != NULL, "malloc");
+		memset(lane->slots[i].request, 'a' + (int)(i % 26), p->bytes);
+	}
+	if (!p->epoll && brood_queue_new(brood, NULL, &lane->queue))
+		station_fail("brood_queue_new: %s", brood_error());
+	lane->options = (struct brood_job_options){ .size = sizeof lane->options, .queue = lane->queue };
+}
+
+static void submit_open(const struct params *p)
+{
+	brood = pool_start(p, NULL);
+	lanes = calloc(p->threads, sizeof *lanes);
+	station_need(lanes != NULL, "calloc");
+	for (uint32_t t = 0; t < p->threads; t++)
+		lane_open(&lanes[t], p);
+	if (p->epoll)
+		loop_open(&lanes[0]);
+	else if (p->threads > 1)
+		threads_open(p);
+}
+
+static void submit_block(const struct params *p, uint32_t jobs, double *values)
+{
+	uint32_t each = jobs / p->threads ? jobs / p->threads : 1;
+	uint64_t began = now_ns();
+
+	for (uint32_t t = 0; t < p->threads; t++)
+		lanes[t].jobs = each;
+	if (p->epoll) {
+		loop_run(&lanes[0]);
+	} else if (p->threads == 1) {
+		lane_run(&lanes[0]);
+	} else {
+		pthread_barrier_wait(&begin);
+		pthread_barrier_wait(&end);
+	}
+	values[0] = us_each(now_ns() - began, each * p->threads);
+}
+
+const struct kind bench_submit = { submit_open, submit_block };
