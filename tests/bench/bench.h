@@ -139,7 +139,7 @@ void pool_check(const struct brood_verdict *verdict, uint64_t id, uint32_t path)
 void message_fill(unsigned char *message, uint64_t number);                                    /* MESSAGE_SIZE bytes */
 void message_check(const unsigned char *got, const unsigned char *sent);
 int job_echo(struct brood_job *job);                   /* bytes: where they lie */
-int job_answer(struct brood_job *job);                 /* MESSAGE_SIZE bytes on its socket */
+int job_answer(struct brood_job *job);                 /* the argument, on its socket */
 
 static inline uint64_t now_ns(void)
 {

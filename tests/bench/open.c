@@ -1,6 +1,7 @@
 /*
  * open.c - one job at a time, each with a fresh socket (brood_open()) or none (brood_call()); through the supervisor or on a lease.
- * An open has two times: until the reply is read, and until the verdict is there (and the socket closed).
+ * An open has two times: until the reply is read, and until the verdict is there (and the socket closed). Its request goes as the job's argument, in the message that carries the
+ * fd, as in the floors; the reply comes over the socket.
  */
 #include "bench.h"
 
@@ -31,16 +32,15 @@ static void read_all(int fd, unsigned char *got, size_t size)
 static void one(const struct params *p, uint32_t number, uint64_t *ret_reply, uint64_t *ret_verdict)
 {
 	unsigned char sent[MESSAGE_SIZE], got[MESSAGE_SIZE];
+	const struct brood_job_options options = { .size = sizeof options, .arg = sent, .arg_size = sizeof sent };
 	struct brood_handle *handle;
 	struct brood_verdict verdict;
 	uint64_t began = now_ns();
 	int fd;
 
 	message_fill(sent, number);
-	if (brood_open(brood, job_answer, NULL, &fd, &handle))
+	if (brood_open(brood, job_answer, &options, &fd, &handle))
 		station_fail("brood_open: %s", brood_error());
-	if (write(fd, sent, sizeof sent) != (ssize_t)sizeof sent)
-		station_fail("the job's socket does not take its request");
 	read_all(fd, got, sizeof got);
 	message_check(got, sent);
 	*ret_reply += now_ns() - began;

@@ -20,11 +20,10 @@ int job_echo(struct brood_job *job)
 
 int job_answer(struct brood_job *job)
 {
-	unsigned char message[MESSAGE_SIZE];
+	size_t size = 0;
+	const void *message = brood_job_arg(job, &size);
 
-	if (brood_job_read_all(job, message, sizeof message) != (ssize_t)sizeof message)
-		return 1;
-	return brood_job_write(job, message, sizeof message) == (ssize_t)sizeof message ? 0 : 2;
+	return brood_job_write(job, message, size) == (ssize_t)size ? 0 : 1;
 }
 
 /* Where the limits of this machine do not allow so many workers, fewer, which is said. */
