@@ -71,13 +71,13 @@ static int memfd_new(const char *name)
 }
 
 /* pwrite: the offset stays 0 for whoever gets the fd. */
-static int fill(int fd, const char *data, size_t size)
+static int fill(int fd, const char *data, size_t size, size_t at)
 {
 	size_t done = 0;
 	ssize_t n;
 
 	while (done < size) {
-		n = pwrite(fd, data + done, size - done, (off_t)done);
+		n = pwrite(fd, data + done, size - done, (off_t)(at + done));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -87,19 +87,40 @@ static int fill(int fd, const char *data, size_t size)
 	return 0;
 }
 
+/* Beyond the limit the kernel would raise SIGXFSZ in a process whose signals are none of our business. */
+static bool too_large(size_t size)
+{
+	struct rlimit limit;
+
+	return size > INT64_MAX || (getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur);
+}
+
+int shm_memfd_begin(const char *name)
+{
+	return memfd_new(name);
+}
+
+int shm_memfd_append(int fd, const void *data, size_t size, size_t at)
+{
+	return size > SIZE_MAX - at || too_large(at + size) ? -EFBIG : fill(fd, data, size, at);
+}
+
+int shm_memfd_seal(int fd)
+{
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0 ? -errno : 0;
+}
+
 int shm_memfd(const char *name, const void *data, size_t size, const int *seals)
 {
 	_cleanup_close_ int fd = -1;
-	struct rlimit limit;
 	int r, result;
 
-	/* beyond it the kernel would raise SIGXFSZ in a process whose signals are none of our business */
-	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur)
+	if (too_large(size))
 		return -EFBIG;
 	fd = memfd_new(name);
 	if (fd < 0)
 		return fd;
-	r = data ? fill(fd, data, size) : ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+	r = data ? fill(fd, data, size, 0) : ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
 	if (r < 0)
 		return r;
 	if (seals && fcntl(fd, F_ADD_SEALS, *seals) < 0)

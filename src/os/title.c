@@ -164,3 +164,10 @@ void title_set_suffix(const char *text)
 	if (*text)
 		put(put(at, " "), text);
 }
+
+/* It still stands there, behind the NUL. */
+void title_show_suffix(void)
+{
+	if (title.area && title.suffix_at < TITLE_SIZE - 2)
+		title.area[title.suffix_at] = ' ';
+}

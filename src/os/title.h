@@ -5,4 +5,5 @@ int title_init(const char *name);                    /* NULL: keep the program's
 void title_set(const char *text);                    /* "PREFIX: text"; cut to what fits; also the comm name (prctl), when `comm` was not set yet */
 void title_set_comm(const char *comm);               /* 15 bytes */
 void title_set_suffix(const char *text);             /* no system call: after the title set last, replaces an earlier suffix; "" removes */
+void title_show_suffix(void);                        /* the one that "" removed last */
 #endif

@@ -5,6 +5,8 @@
  * call a check, about 8 us in all on a slow virtual machine; most of that are the dispositions (one call a signal), so a job that ran for less than HYGIENE_SHORT_NS gets
  * the signals that jobs really do change, and a few of the others in turn: those are put right within a few jobs, but the verdict says so only for jobs that ran longer.
  *
+ * Most of that takes a system call to change. So a job that made none (src/os/syscalls.h) gets only a glance: at the floating point unit, and now and then at memory.
+ *
  * Order: timers before the mask, and pending signals before it too, since unblocking delivers; dispositions last.
  * Not covered: locale, environment, resource limits, priority, credentials, real-time signals' dispositions, memory that the job freed or leaked (but see worker_memory).
  */
@@ -25,23 +27,26 @@
 #include <unistd.h>
 
 #define HYGIENE_SHORT_NS (200 * NS_PER_US)
+#define HYGIENE_MEMORY_NS NS_PER_MS    /* of run time without a system call, and memory is looked at */
 #define POSIX_TIMERS_MAX 4096          /* more than these in one job: not worth finding one by one */
 
 static const int itimers[3] = { ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF };
-static const unsigned char usual_signals[] = { SIGTERM, SIGINT, SIGALRM, SIGPIPE, SIGCHLD, SIGUSR1, SIGUSR2, SIGSEGV, SIGABRT };
+static const unsigned char usual_signals[] = { SIGTERM, SIGINT, SIGALRM, SIGPIPE, SIGCHLD, SIGUSR1, SIGUSR2, SIGSEGV, SIGABRT, SIGSYS };
 #define ROTATION 3                     /* of the others, a short job */
 
 /* ---- the floating point unit: rounding and traps, as the program had them ---- */
 
+/* Control words, and exceptions that are noted but not yet raised. */
 static uint64_t floating_get(void)
 {
 #if defined(__x86_64__) || (defined(__i386__) && defined(__SSE__))
 	uint32_t mxcsr;
-	uint16_t control;
+	uint16_t control, status;
 
 	__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
 	__asm__ volatile("fnstcw %0" : "=m"(control));
-	return (uint64_t)control << 32 | mxcsr;
+	__asm__ volatile("fnstsw %0" : "=a"(status));
+	return (uint64_t)(status & 0xffu) << 48 | (uint64_t)control << 32 | mxcsr;
 #elif defined(__aarch64__)
 	uint64_t control;
 
@@ -54,6 +59,8 @@ static uint64_t floating_get(void)
 
 static void floating_set(uint64_t words)
 {
+	if (floating_get() == words)
+		return;
 #if defined(__x86_64__) || (defined(__i386__) && defined(__SSE__))
 	uint32_t mxcsr = (uint32_t)words;
 	uint16_t control = (uint16_t)(words >> 32);
@@ -63,8 +70,6 @@ static void floating_set(uint64_t words)
 	__asm__ volatile("fldcw %0" : : "m"(control));
 #elif defined(__aarch64__)
 	__asm__ volatile("msr fpcr, %0" : : "r"(words));
-#else
-	(void)words;
 #endif
 }
 
@@ -209,6 +214,7 @@ int hygiene_snapshot(struct hygiene *h, uint64_t worker_memory)
 	struct itimerval timer;
 
 	h->threads = process_thread_count();
+	h->others = h->threads > 1;
 	h->children = has_children();
 	for (size_t i = 0; i < ARRAY_SIZE(itimers); i++)
 		h->itimers[i] = getitimer((__itimer_which_t)itimers[i], &timer) == 0 && (timer.it_value.tv_sec || timer.it_value.tv_usec);
@@ -224,7 +230,8 @@ int hygiene_snapshot(struct hygiene *h, uint64_t worker_memory)
 			return -errno;
 	if (sigaltstack(NULL, &h->alternate) < 0)
 		return -errno;
-	h->floating = floating_get();
+	h->floating = floating_get() & ~(UINT64_C(0xff) << 48);
+	floating_set(h->floating);
 	h->cwd_known = getcwd(h->cwd_path, sizeof h->cwd_path) && h->cwd_path[0] == '/';
 	if (h->cwd_known) {
 		struct stat st;
@@ -239,14 +246,17 @@ int hygiene_snapshot(struct hygiene *h, uint64_t worker_memory)
 }
 
 /* What costs the worker unless it is tolerated. */
-static uint32_t look(const struct hygiene *h)
+static uint32_t look(struct hygiene *h)
 {
+	int threads = process_thread_count();
 	uint32_t left = 0;
 
-	if (process_thread_count() > h->threads)
+	if (threads > h->threads)
 		left |= BROOD_LEFT_THREADS;
 	if (!h->children && has_children())
 		left |= BROOD_LEFT_CHILDREN;
+	h->others = threads > 1 || (left & BROOD_LEFT_CHILDREN);
+	h->memory_ns = 0;
 	if (h->fds >= 0 && fds_count() != h->fds)
 		left |= BROOD_LEFT_FDS;
 	if (h->memory_kb != 0 && peak_kb() >= h->memory_kb)
@@ -272,4 +282,21 @@ struct hygiene_result hygiene_restore(struct hygiene *h, uint64_t ran_ns)
 		result.left |= BROOD_LEFT_HANDLERS;
 	floating_set(h->floating);
 	return result;
+}
+
+struct hygiene_result hygiene_memory(struct hygiene *h)
+{
+	struct hygiene_result result = { 0 };
+
+	if (h->memory_kb != 0 && h->memory_ns != 0 && peak_kb() >= h->memory_kb)
+		result.left = BROOD_LEFT_MEMORY;
+	h->memory_ns = 0;
+	return result;
+}
+
+struct hygiene_result hygiene_glance(struct hygiene *h, uint64_t ran_ns)
+{
+	floating_set(h->floating);
+	h->memory_ns += ran_ns + 1;
+	return h->memory_ns > HYGIENE_MEMORY_NS ? hygiene_memory(h) : (struct hygiene_result){ 0 };
 }

@@ -1,157 +1,25 @@
 /*
- * job.c - the public calls of a job: its socket, its limits, its log.
- *
- * The socket is blocking, but nothing here relies on that: other processes hold the same open file and may have made it non-blocking, so EAGAIN means poll() and once more.
- * No call is a cancellation point; SIGPIPE is never raised; the bound of every wait is the job's run time, which the supervisor enforces.
- *
- * Trap: at the job's end the fd is ours to shut down only if it still is the file that came: a job may have closed it, and have opened something else that got its number.
+ * job.c - the public calls of a job that are about itself: who it is, its limits, its log and its progress; and inline mode. Those for its bytes are in bytes.c, those for its fds in files.c.
  */
 #include "state.h"
 
 #include "../base/base.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-/* Holds cancellation off for the rest of the scope. */
-static inline int cancellation_off(void)
-{
-	int old;
-
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
-	return old;
-}
-static inline void cancellation_back(int *old)
-{
-	int now;
-
-	pthread_setcancelstate(*old, &now);
-}
-#define NO_CANCELLATION int cancellation_ __attribute__((cleanup(cancellation_back), unused)) = cancellation_off()
 
 uint64_t brood_job_id(const struct brood_job *job) BROOD_NOEXCEPT { return job->id; }
 uint32_t brood_job_attempt(const struct brood_job *job) BROOD_NOEXCEPT { return job->attempt; }
 size_t brood_job_request_size(const struct brood_job *job) BROOD_NOEXCEPT { return job->request_size; }
-int brood_job_fd(struct brood_job *job) BROOD_NOEXCEPT { return job->fd; }
 
 const void *brood_job_arg(const struct brood_job *job, size_t *ret_size) BROOD_NOEXCEPT
 {
 	if (ret_size)
 		*ret_size = job->arg_size;
 	return job->arg;
-}
-
-int brood_job_take_fd(struct brood_job *job) BROOD_NOEXCEPT
-{
-	job->taken = true;
-	return job->fd;
-}
-
-/* 0: try again; else the error to give back. */
-static int wait_for(int fd, short events)
-{
-	struct pollfd p = { .fd = fd, .events = events };
-
-	if (errno == EINTR)
-		return 0;
-	if (errno != EAGAIN && errno != EWOULDBLOCK)
-		return -errno;
-	return poll(&p, 1, -1) < 0 && errno != EINTR ? -errno : 0;
-}
-
-/* An engine that ends its side before it has read all: for a local stream that is an end like any other. */
-static bool reset_is_end(int fd)
-{
-	int domain = -1;
-	socklen_t size = sizeof domain;
-
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
-}
-
-static ssize_t read_some(struct brood_job *job, void *data, size_t size)
-{
-	ssize_t n;
-	int r;
-
-	for (;;) {
-		n = recv(job->fd, data, MIN(size, (size_t)SSIZE_MAX), 0);
-		if (n >= 0)
-			return n;
-		if (errno == ECONNRESET)
-			return reset_is_end(job->fd) ? 0 : -ECONNRESET;
-		r = wait_for(job->fd, POLLIN);
-		if (r < 0)
-			return r;
-	}
-}
-
-ssize_t brood_job_read(struct brood_job *job, void *data, size_t size) BROOD_NOEXCEPT
-{
-	NO_CANCELLATION;
-
-	return size == 0 ? 0 : read_some(job, data, size);
-}
-
-ssize_t brood_job_read_all(struct brood_job *job, void *data, size_t size) BROOD_NOEXCEPT
-{
-	NO_CANCELLATION;
-	size_t have = 0;
-	ssize_t n;
-
-	while (have < size) {
-		n = read_some(job, (char *)data + have, size - have);
-		if (n < 0)
-			return n;
-		if (n == 0)
-			break;
-		have += (size_t)n;
-	}
-	return (ssize_t)have;
-}
-
-static ssize_t write_all(struct brood_job *job, const void *data, size_t size)
-{
-	size_t sent = 0;
-	ssize_t n;
-	int r;
-
-	while (sent < size) {
-		n = send(job->fd, (const char *)data + sent, size - sent, MSG_NOSIGNAL);
-		if (n >= 0) {
-			sent += (size_t)n;
-			continue;
-		}
-		if (errno == ECONNRESET)
-			return -EPIPE;
-		r = wait_for(job->fd, POLLOUT);
-		if (r < 0)
-			return r;
-	}
-	return (ssize_t)size;
-}
-
-ssize_t brood_job_write(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT
-{
-	NO_CANCELLATION;
-
-	return write_all(job, data, size);
-}
-
-ssize_t brood_job_reply(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT
-{
-	NO_CANCELLATION;
-	ssize_t n = write_all(job, data, size);
-
-	if (n >= 0 && shutdown(job->fd, SHUT_WR) < 0)
-		return errno == ENOTCONN ? -EPIPE : -errno;
-	return n;
 }
 
 int brood_job_cancelled(const struct brood_job *job) BROOD_NOEXCEPT
@@ -162,6 +30,7 @@ int brood_job_cancelled(const struct brood_job *job) BROOD_NOEXCEPT
 /* The fd is there for the handler first, then the flag is looked at: a soft step in between is told by one of the two. */
 int brood_job_cancel_fd(struct brood_job *job) BROOD_NOEXCEPT
 {
+	LIBRARY_CALL;
 	int fd = atomic_load(&job->cancel_fd);
 	uint64_t one = 1;
 
@@ -171,12 +40,8 @@ int brood_job_cancel_fd(struct brood_job *job) BROOD_NOEXCEPT
 	if (fd < 0)
 		return -errno;
 	atomic_store(&job->cancel_fd, fd);
-	if (worker_soft_came(job->sequence)) {
-		NO_CANCELLATION;
-
-		if (write(fd, &one, sizeof one) < 0)
-			return fd;             /* full: readable */
-	}
+	if (worker_soft_came(job->sequence) && write(fd, &one, sizeof one) < 0)
+		return fd;                     /* full: readable */
 	return fd;
 }
 
@@ -190,6 +55,7 @@ void job_close_cancel_fd(struct brood_job *job)
 
 uint32_t brood_job_time_left_ms(const struct brood_job *job) BROOD_NOEXCEPT
 {
+	SYSCALLS_OURS;
 	uint64_t now, ms;
 
 	if (worker_soft_came(job->sequence))
@@ -229,7 +95,7 @@ static int log_inline(struct brood_job *job, const struct message_job_log *m)
 
 int brood_job_log(struct brood_job *job, enum brood_level level, const char *format, ...) BROOD_NOEXCEPT
 {
-	NO_CANCELLATION;
+	LIBRARY_CALL;
 	struct frame f;
 	va_list arguments;
 	int r;
@@ -252,26 +118,61 @@ int brood_job_log(struct brood_job *job, enum brood_level level, const char *for
 	return frame_send(the_worker.config->channel_fd, &f) < 0 ? -EAGAIN : 0;
 }
 
-/* After SHUT_RD a local peer can send no more, so what is queued has an end; a TCP peer can, so there is a bound. Unread bytes at close() would tear a TCP reply down (RST) and tell a local reader
- * ECONNRESET instead of the end. */
-static void drain(int fd)
+/* Over the link, or to the supervisor, which hands it on. */
+static int send_progress(struct frame *f)
 {
-	char waste[16384];
+	int fd = the_worker.job.on_ring ? the_worker.lease.link : the_worker.config->channel_fd;
 
-	for (int i = 0; i < 64 && recv(fd, waste, sizeof waste, MSG_DONTWAIT) > 0; i++)
-		;
+	return frame_send(fd, f) < 0 ? -EAGAIN : 0;
 }
 
-void job_finish_fd(struct brood_job *job)
+int brood_job_progress(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT
 {
-	int fd = job->fd;
+	LIBRARY_CALL;
+	struct frame f;
 
-	job->fd = -1;
-	if (fd < 0 || job->taken || !identity_is(fd, &job->identity))
+	if (size > BROOD_PROGRESS_MAX)
+		return -EMSGSIZE;
+	if (size > 0 && !data)
+		return -EINVAL;
+	if (job->in_line) {
+		if (job->in_line->progress)
+			job->in_line->progress(job->in_line->progress_context, data, size);
+		return 0;
+	}
+	if (!worker_is_self())
+		return -EPERM;                 /* as for the log */
+	frame_begin(&f, MESSAGE_PROGRESS);
+	f.progress.id = job->id;
+	f.progress.sequence = job->sequence;
+	f.progress.size = (uint32_t)size;
+	if (size > 0)
+		memcpy(f.progress.data, data, size);
+	return send_progress(&f);
+}
+
+/* ---- inline mode ---- */
+
+static void take_inline_fds(struct brood_job *job)
+{
+	const struct job_inline *in = job->in_line;
+
+	for (size_t i = 0; i < in->fds_count && i < BROOD_JOB_FDS_MAX; i++) {
+		job->extra[i] = in->fds[i];
+		if (identity_get(in->fds[i], &job->extra_identity[i]) < 0)
+			job->extra_identity[i] = (struct identity){ 0 };
+		job->extra_count = (uint32_t)i + 1;
+	}
+}
+
+static void give_inline_fds(struct brood_job *job)
+{
+	if (!job->in_line->ret_fds)
 		return;
-	shutdown(fd, SHUT_RDWR);
-	drain(fd);
-	close(fd);
+	for (uint32_t i = 0; i < job->back_count; i++)
+		job->in_line->ret_fds[i] = job->back[i];
+	*job->in_line->ret_fds_count = job->back_count;
+	job->back_count = 0;
 }
 
 int worker_run_inline(brood_fn *fn, const struct job_inline *in_line, bool *ret_took_fd)
@@ -283,8 +184,13 @@ int worker_run_inline(brood_fn *fn, const struct job_inline *in_line, bool *ret_
 	int code;
 
 	snprintf(job.name, sizeof job.name, "%s", in_line->name);
+	take_inline_fds(&job);
 	code = fn(&job);
 	job_close_cancel_fd(&job);
+	job_close_extra(&job, true);
+	job_unmap_request(&job);
+	give_inline_fds(&job);
+	job_close_back(&job);
 	*ret_took_fd = job.taken;
 	return code;
 }

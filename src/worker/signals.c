@@ -5,7 +5,7 @@
  * soft step, and carry the desk sequence of the job that is meant: one that comes late cannot hit the next job, one that comes early (before the worker has read RUN) is not lost, since
  * "cancelled" means "the last soft step had my sequence".
  *
- * All other dispositions are default, except those of options.keep_signals, which stay as inherited. TERM is always ours; INT, HUP and QUIT stay too when the list names them.
+ * SIGSYS has a handler where jobs are watched for system calls (src/os/syscalls.h); it hands on what is not from there. All other dispositions are default, except those of options.keep_signals, which stay as inherited. TERM is always ours; INT, HUP and QUIT stay too when the list names them.
  * SIGPIPE is default: a job that writes to a broken pipe with its own write() dies of it, unless the program keeps an inherited SIG_IGN. The library's own writes never raise it.
  *
  * A job's children get default dispositions: exec does it, after fork() an atfork handler, and where neither ran (a raw clone) the handler sees that it is not in the worker and steps aside.
@@ -61,6 +61,7 @@ static void on_soft(int sig, siginfo_t *info, void *context)
 	int saved = errno;
 
 	(void)context;
+	syscalls_note();                       /* we make some, and returning is one */
 	if (!worker_is_self())
 		step_aside(sig);
 	else if (info->si_code == SI_QUEUE && info->si_pid == the_worker.config->supervisor_pid)
@@ -72,6 +73,8 @@ static void in_child(void)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL }, now;
 
+	the_worker.forked = true;
+	syscalls_forget();
 	for (size_t i = 0; i < ARRAY_SIZE(soft_signals); i++)
 		if (sigaction(soft_signals[i], NULL, &now) == 0 && now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_soft)
 			sigaction(soft_signals[i], &action, NULL);
@@ -113,6 +116,13 @@ int worker_signals_prepare(const struct brood_options *options)
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
 
+/* Not where somebody else wants SIGSYS, or a debugger would stop at each trap. */
+static void watch_calls(const struct brood_options *options)
+{
+	if (!(options->flags & BROOD_DEBUGGING) && !kept(options, SIGSYS))
+		syscalls_watch();
+}
+
 void worker_signals_ready(void)
 {
 	sigset_t term;
@@ -121,4 +131,5 @@ void worker_signals_ready(void)
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
 	sigprocmask(SIG_UNBLOCK, &term, NULL);
+	watch_calls(the_worker.config->options);
 }

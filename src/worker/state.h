@@ -3,19 +3,28 @@
  *
  *   worker.c    birth, the loop, the end          signals.c   dispositions, the soft step, what children of a job get
  *   frame.c     nothing gets past it (law 10)     hygiene.c   what a job left behind
- *   run.c       one job, from RUN to FINISHED     job.c       the public calls of a job
- *   disown.c    what main() left to be destructed
+ *   run.c       what all jobs have in common: the desk, the frame, the look at the end
+ *   handoff.c   one job, from RUN to FINISHED     job.c       the public calls of a job: who it is, its limits, its log
+ *   lease.c     on lease: from LEND to LEFT       bytes.c     those for request and reply
+ *   ring.c      one job, from entry to completion files.c     those for fds
+ *   reply.c     a reply in memory                 plugin.c    functions of shared objects
+ *   account.c   CPU time and peak memory a job    disown.c    what main() left to be destructed
  *
  * Trap: a job may fork, and its child has all of this in memory, the desk and the channel included. Whatever speaks for the worker asks worker_is_self() first.
+ * Trap: a job that made a system call may have closed any fd, and have opened something else that got its number. So each fd of the worker's own is looked at (identity) before something is written there, the first time after
+ * such a job: worker_suspect_fds().
  */
 #ifndef BROOD_WORKER_STATE_H
 #define BROOD_WORKER_STATE_H
 
 #include "../os/fds.h"
+#include "../os/syscalls.h"
 #include "../wire/frame.h"
+#include "../wire/ring.h"
 #include "worker.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -30,6 +39,15 @@ enum worker_exit {
 	WORKER_EXIT_CHANNEL = 72,      /* the channel is gone, is something else now, or carried nonsense */
 	WORKER_EXIT_DESK    = 73,      /* the desk word makes no sense: somebody wrote there */
 	WORKER_EXIT_ESCAPED = 74,      /* a job left its frame; ESCAPED was sent before */
+	WORKER_EXIT_RING    = 75,      /* on lease: the ring makes no sense, or the link carried nonsense */
+};
+
+/* Of a job of bytes on a ring. Positions are those of lease.space. */
+struct job_reply {
+	uint64_t start, size;          /* the piece, while memfd is -1 */
+	int memfd;
+	bool ended;                    /* by brood_job_reply() */
+	int error;                     /* negative: there was no room for it, it is lost */
 };
 
 struct brood_job {
@@ -39,13 +57,28 @@ struct brood_job {
 	const void *arg;
 	size_t arg_size;
 	uint32_t attempt;
+	uint32_t plugin_size;          /* behind the argument; 0: fn is the function */
+	bool no_plugin;                /* it could not be had: fn was not entered */
+	bool on_ring;
+	bool bytes;                    /* on a ring, and has no socket: request and reply lie in memory */
 	int fd;                        /* -1: none */
 	struct identity identity;      /* of the fd, when it came */
 	bool taken;                    /* the job's own: not ours to close */
 	_Atomic int cancel_fd;         /* -1: not asked for */
 	const struct job_inline *in_line;   /* inline mode: not NULL */
+
+	const unsigned char *request;  /* in memory: bytes, or after brood_job_request() */
+	size_t request_read;           /* how far it was read */
+	void *mapped; size_t mapped_size;   /* what of it is to be unmapped */
+	struct job_reply reply;
+	uint32_t extra_count, extra_taken;  /* taken: a set */
+	int extra[BROOD_JOB_FDS_MAX];
+	struct identity extra_identity[BROOD_JOB_FDS_MAX];
+	uint32_t back_count;           /* fds that go back with the reply: duplicates, ours */
+	int back[BROOD_JOB_FDS_MAX];
 	char name[BROOD_NAME_MAX];
 };
+_Static_assert(BROOD_JOB_FDS_MAX <= 32, "job.extra_taken has a bit for each");
 #define SEQUENCE_NONE   UINT64_MAX         /* no desk has it: words have 61 bits for it */
 #define SEQUENCE_INLINE (UINT64_MAX - 1)
 
@@ -65,23 +98,67 @@ struct hygiene {
 	stack_t alternate;
 	unsigned rotation;
 	uint64_t memory_kb;            /* peak RSS from which on worker_memory counts as reached; 0: no limit */
+	uint64_t memory_ns;            /* run time since that was looked at */
+	bool others;                   /* threads beside the one that runs jobs, whose calls may be a job's doing; or children to reap: look after each job */
 	uint64_t floating;             /* control words of the floating point unit */
 };
 struct hygiene_result { uint32_t left; bool broken; };   /* left: enum brood_left. broken: something could not be put right */
 int hygiene_snapshot(struct hygiene *h, uint64_t worker_memory);
-/* ran_ns: how long the job ran; a short one is not made long by rare checks. */
+/* All of it. ran_ns: how long the job ran; a short one is not made long by rare checks. */
 struct hygiene_result hygiene_restore(struct hygiene *h, uint64_t ran_ns);
+/* After a job that made no system call: only what can be changed without one. */
+struct hygiene_result hygiene_glance(struct hygiene *h, uint64_t ran_ns);
+struct hygiene_result hygiene_memory(struct hygiene *h);   /* that alone, if a job ran since it was looked at */
+static inline void hygiene_fds(struct hygiene *h, int more) { h->fds = h->fds < 0 ? -1 : h->fds + more; }   /* so many are open now that are ours */
 void hygiene_reap(void);               /* children that have ended, where children are tolerated */
+
+struct usage { uint64_t cpu_us, peak_kb; };
+struct account {
+	bool cpu;
+	int refs_fd;                   /* /proc/self/clear_refs, to begin a peak anew; -1: not accounted */
+	struct identity refs;
+	bool suspect;
+	uint64_t cpu_ns;
+};
+
+/* The worker's half of a lease. */
+struct lease {
+	uint64_t id;
+	const struct ring_down *down;
+	struct ring_up *up;
+	const struct ring_lane *lane;
+	int link, bell;
+	struct identity link_identity, bell_identity;
+	bool suspect_link, suspect_bell;
+	bool gone;                     /* nobody reads the link: no more jobs from there */
+	bool leaving;                  /* LEAVE was heard */
+	bool owed;                     /* a trusted job is still to be looked after */
+	uint64_t last;                 /* sequence of the last entry that was dealt with: up.done */
+	uint64_t published;            /* down.published, as it was seen last */
+	uint64_t told;                 /* what was `last` when the engine was told */
+	uint64_t word;                 /* the desk word, as this worker left it */
+	uint64_t now;                  /* when the last job ended, if that is now; 0: look at the clock */
+	uint32_t left;                 /* that the last look found */
+	struct ring_space space;       /* of up.bytes */
+	uint64_t ends[RING_DEPTH];     /* up to where it is free again once that job was harvested */
+	const void *callable;          /* the function that was found to be callable last */
+	struct ring_entry entry;
+};
 
 struct worker {
 	const struct worker_config *config;
 	pid_t pid;                     /* 0: this is no worker */
 	struct desk *desk;
 	struct identity channel;
+	bool suspect_channel;
+	volatile bool forked;          /* in a child that fork() made: what it writes in memory that is shared would spoil its parent's */
 	struct brood_job job;
 	_Alignas(16) unsigned char arg[BROOD_ARG_MAX + 1];
+	struct lease lease;
 	struct hygiene hygiene;
+	struct account account;
 	struct brood_init_data init_data;
+	char shown[BROOD_NAME_MAX];    /* the function's name that stands in the title, hidden or not */
 };
 extern struct worker the_worker;
 
@@ -103,14 +180,76 @@ struct job_frame {
 int job_frame_run(const struct job_frame *frame);
 
 /* run.c */
-void worker_run(struct frame *f);
+/* True: ours now, and *word is what stands there. False does not return: condemned, it waits for SIGKILL; anything else stands there only if somebody wrote over it. */
+void worker_desk_swap(uint64_t *word, uint64_t to);
+struct ran { int code; bool calls; uint64_t ended_ns; struct usage usage; };        /* calls: it made system calls, or nobody knows */
+/* Calls the job's function, with the desk word from `word` to RUNNING to DONE. */
+struct ran worker_run_job(struct brood_job *job, uint64_t *word);
+struct ending { uint32_t left; bool retiring; };
+struct ending worker_judge(struct hygiene_result result);      /* what that costs */
+struct ending worker_look(const struct ran *ran, uint64_t ran_ns);
+void worker_release_job(struct brood_job *job, bool suspect);  /* its fds and memory */
+void worker_suspect_fds(void);
+
+/* handoff.c */
+void worker_handoff(struct frame *f);
+
+/* lease.c */
+void worker_lend(struct frame *f);
+void lease_tell(struct lease *l);      /* the engine */
+bool lease_say(struct lease *l, struct frame *f);              /* on the link; waits for room. False: nobody is there */
+void lease_retire(struct lease *l, uint32_t left) __attribute__((noreturn));
+bool lease_published(struct lease *l); /* there is another entry */
+
+/* ring.c: the next entry. */
+void ring_job(struct lease *l);
+
+/* reply.c */
+ssize_t reply_write(struct brood_job *job, const void *data, size_t size);
+void reply_begin(struct brood_job *job);
+void reply_finish(struct brood_job *job, struct ring_done *done);      /* seals it, and says BACK when there is something to send */
+
+/* plugin.c: the job's function, or NULL. */
+brood_fn *plugin_find(struct brood_job *job, const char *text, size_t size);
+
+/* account.c */
+void account_ready(struct account *a, uint32_t flags);
+void account_begin(struct account *a);
+struct usage account_end(struct account *a);
 
 /* worker.c. Sends or ends the process: never loses a message, never sends to a stranger. */
 void worker_say(struct frame *f);
+void worker_check_channel(void);
 void worker_end(bool with_hook) __attribute__((noreturn));
+void worker_log(uint64_t job, enum brood_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* files.c */
+void job_take_fd(struct brood_job *job, int fd);
+void job_take_extra(struct brood_job *job, struct frame *f, size_t first);
+void job_finish_fd(struct brood_job *job, bool suspect);       /* shuts down and closes, if it still is the one that came */
+void job_close_extra(struct brood_job *job, bool suspect);
+void job_close_back(struct brood_job *job);
+
+/* bytes.c: the request's memory. */
+void job_unmap_request(struct brood_job *job);
 
 /* job.c */
-void job_finish_fd(struct brood_job *job);     /* shuts down and closes, if it still is the one that came */
 void job_close_cancel_fd(struct brood_job *job);
+
+/* Holds cancellation off for the rest of the scope, and what is done in it is not the job's. */
+static inline int cancellation_off(void)
+{
+	int old;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+	return old;
+}
+static inline void cancellation_back(int *old)
+{
+	int now;
+
+	pthread_setcancelstate(*old, &now);
+}
+#define LIBRARY_CALL SYSCALLS_OURS; int cancellation_ __attribute__((cleanup(cancellation_back), unused)) = cancellation_off()
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * worker.c - the process in which jobs run: birth, loop, end. See worker.h for the steps, run.c for a job.
+ * worker.c - the process in which jobs run: birth, loop, end. See worker.h for the steps, run.c for a job, lease.c for what it does on lease.
  *
  * Invariant of birth: before any code of the program runs here (a handler, a hook, a job) the roster has this pid, so that the guard can end whatever that code starts, and the roster is unmapped, so that the code cannot
  * write there. Signals stay blocked until the dispositions are the worker's own.
@@ -57,6 +57,14 @@ int worker_rearm(void)
 
 /* ---- the channel ---- */
 
+/* Is it still ours? Asked the first time after a job that could have changed that. */
+void worker_check_channel(void)
+{
+	if (the_worker.suspect_channel && !identity_is(the_worker.config->channel_fd, &the_worker.channel))
+		_exit(WORKER_EXIT_CHANNEL);
+	the_worker.suspect_channel = false;
+}
+
 void worker_say(struct frame *f)
 {
 	const int fd = the_worker.config->channel_fd;
@@ -64,8 +72,7 @@ void worker_say(struct frame *f)
 	int r;
 
 	for (;;) {
-		if (!identity_is(fd, &the_worker.channel))
-			_exit(WORKER_EXIT_CHANNEL);
+		worker_check_channel();
 		r = frame_send(fd, f);
 		if (r >= 0)
 			return;
@@ -79,12 +86,13 @@ void worker_say(struct frame *f)
 }
 
 /* A line of the worker's own, through the jobs' way to the log. Dropped rather than waited for. */
-static __attribute__((format(printf, 2, 3))) void worker_log(enum brood_level level, const char *format, ...)
+void worker_log(uint64_t job, enum brood_level level, const char *format, ...)
 {
 	struct frame f;
 	va_list arguments;
 
 	frame_begin(&f, MESSAGE_JOB_LOG);
+	f.job_log.id = job;
 	f.job_log.level = level;
 	va_start(arguments, format);
 	vsnprintf(f.job_log.text, sizeof f.job_log.text, format, arguments);
@@ -106,7 +114,7 @@ static int hear(struct frame *f)
 
 static __attribute__((noreturn)) void birth_failed(const char *what, int r)
 {
-	worker_log(BROOD_ERR, "this worker cannot begin: %s (error %d)", what, -r);
+	worker_log(0, BROOD_ERR, "this worker cannot begin: %s (error %d)", what, -r);
 	_exit(WORKER_EXIT_BIRTH);
 }
 
@@ -269,7 +277,7 @@ static void hook_escaped(void *arg, int how)
 {
 	(void)arg;
 	if (worker_is_self())
-		worker_log(BROOD_WARNING, "a hook of this worker left by %s", how == ESCAPED_LONGJMP ? "longjmp()" : "pthread_exit()");
+		worker_log(0, BROOD_WARNING, "a hook of this worker left by %s", how == ESCAPED_LONGJMP ? "longjmp()" : "pthread_exit()");
 	_exit(WORKER_EXIT_INIT);
 }
 
@@ -292,7 +300,7 @@ static void init(void)
 	r = run_hook(call_init);
 	if (r == 0)
 		return;
-	worker_log(BROOD_WARNING, "worker_init returned %d: this worker ends", r);
+	worker_log(0, BROOD_WARNING, "worker_init returned %d: this worker ends", r);
 	fflush(NULL);
 	_exit(WORKER_EXIT_INIT);
 }
@@ -339,12 +347,13 @@ static void ready(void)
 	int r;
 
 	worker_signals_ready();
+	account_ready(&the_worker.account, c->options->flags);
 	r = hygiene_snapshot(&the_worker.hygiene, c->options->worker_memory);
 	if (r < 0)
 		birth_failed("looking at itself", r);
 	r = limit_memory(c->options->worker_memory);
 	if (r < 0)
-		worker_log(BROOD_WARNING, "worker_memory cannot be enforced (error %d)", -r);
+		worker_log(0, BROOD_WARNING, "worker_memory cannot be enforced (error %d)", -r);
 	frame_begin(&f, MESSAGE_READY);
 	getrusage(RUSAGE_SELF, &usage);
 	f.ready = (struct message_ready){ .pid = the_worker.pid, .generation = c->generation, .peak_kb = (uint64_t)usage.ru_maxrss };
@@ -359,7 +368,11 @@ static __attribute__((noreturn)) void loop(void)
 	for (;;) {
 		r = hear(&f);
 		if (r == 1 && f.header.type == MESSAGE_RUN) {
-			worker_run(&f);
+			worker_handoff(&f);
+			continue;
+		}
+		if (r == 1 && f.header.type == MESSAGE_LEND) {
+			worker_lend(&f);
 			continue;
 		}
 		if (r == 1)

@@ -498,7 +498,7 @@ static int looks_around(struct brood_job *job)
 	if (getsid(0) != getpid() || read(0, &c, 1) != 0 || !worker_is_self() || worker_rearm() != 0)
 		return 2;
 	for (int sig = 1; sig < 32; sig++)
-		if (sigaction(sig, NULL, &action) == 0 && action.sa_handler != SIG_DFL && sig != SIGTERM && sig != SIGINT && sig != SIGHUP && sig != SIGQUIT && sig != SIGUSR2)
+		if (sigaction(sig, NULL, &action) == 0 && action.sa_handler != SIG_DFL && sig != SIGTERM && sig != SIGINT && sig != SIGHUP && sig != SIGQUIT && sig != SIGUSR2 && sig != SIGSYS)
 			return 100 + sig;
 	if (sigaction(SIGUSR2, NULL, &action) < 0 || action.sa_handler != SIG_IGN)
 		return 3;

@@ -1,0 +1,142 @@
+/* syscalls.c - see syscalls.h. */
+#define _GNU_SOURCE
+#include "syscalls.h"
+#include "../base/base.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <ucontext.h>
+
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#define PR_SYS_DISPATCH_ON 1
+#endif
+#define TRAPPED 2                                      /* SYS_USER_DISPATCH of <asm-generic/siginfo.h>, as si_code */
+
+_Atomic unsigned char syscalls_selector = SYSCALLS_ALLOW;
+static volatile sig_atomic_t watched, made;
+
+void syscalls_note(void)
+{
+	made = 1;
+	atomic_store_explicit(&syscalls_selector, SYSCALLS_ALLOW, memory_order_relaxed);
+}
+
+void syscalls_begin(void)
+{
+	made = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (watched)
+		atomic_store_explicit(&syscalls_selector, SYSCALLS_BLOCK, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+bool syscalls_end(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&syscalls_selector, SYSCALLS_ALLOW, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	return made || !watched;
+}
+
+#if defined(__x86_64__) && !defined(__ILP32__)
+
+/* A SIGSYS of somebody else's: what it would have done without us. It is blocked until the handler returns. */
+static void hand_on(void)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+
+	syscalls_note();
+	sigaction(SIGSYS, &action, NULL);
+	kill(getpid(), SIGSYS);
+}
+
+/* The instruction is two bytes long, and the kernel has left its arguments where they were. */
+static void on_trap(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *c = context;
+
+	(void)sig;
+	if (info->si_code != TRAPPED) {
+		hand_on();
+		return;
+	}
+	syscalls_note();
+	c->uc_mcontext.gregs[REG_RAX] = info->si_syscall;
+	c->uc_mcontext.gregs[REG_RIP] -= 2;
+}
+
+static bool handler_blocks(int sig)
+{
+	struct sigaction now;
+
+	if (sigaction(sig, NULL, &now) < 0 || now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN)
+		return false;
+	return sigismember(&now.sa_mask, SIGSYS) == 1;
+}
+
+static bool has_room(void)
+{
+	struct sigaction now;
+	sigset_t mask;
+
+	if (sigaction(SIGSYS, NULL, &now) < 0 || now.sa_handler != SIG_DFL)
+		return false;
+	if (sigprocmask(SIG_BLOCK, NULL, &mask) < 0 || sigismember(&mask, SIGSYS))
+		return false;
+	for (int sig = 1; sig < NSIG; sig++)
+		if (handler_blocks(sig))
+			return false;
+	return true;
+}
+
+/* No part of the code is left out: returning from the handler is allowed by the selector. */
+static int dispatch(void)
+{
+	return prctl(PR_SET_SYSCALL_USER_DISPATCH, (long)PR_SYS_DISPATCH_ON, 0L, 0L, (void *)(uintptr_t)&syscalls_selector) < 0 ? -errno : 0;
+}
+
+/* On the alternate stack, where the program has one: code that is watched may run on a small stack of its own. */
+int syscalls_watch(void)
+{
+	struct sigaction action = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	int r;
+
+	if (!has_room())
+		return -EBUSY;
+	sigemptyset(&action.sa_mask);
+	if (sigaction(SIGSYS, &action, NULL) < 0)
+		return -errno;
+	r = dispatch();
+	if (r < 0) {
+		action = (struct sigaction){ .sa_handler = SIG_DFL };
+		sigaction(SIGSYS, &action, NULL);
+		return r;
+	}
+	watched = 1;
+	return 0;
+}
+
+bool syscalls_watch_again(void)
+{
+	if (watched && dispatch() < 0)
+		watched = 0;
+	return watched;
+}
+
+void syscalls_forget(void)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL }, now;
+
+	if (watched && sigaction(SIGSYS, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_trap)
+		sigaction(SIGSYS, &action, NULL);
+	watched = 0;
+}
+
+#else
+
+int syscalls_watch(void) { return -ENOSYS; }
+bool syscalls_watch_again(void) { return false; }
+void syscalls_forget(void) { }
+
+#endif

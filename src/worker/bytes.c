@@ -1,0 +1,208 @@
+/*
+ * bytes.c - request and reply of a job: over its socket, or in memory.
+ *
+ * The socket is blocking, but nothing here relies on that: other processes hold the same open file and may have made it non-blocking, so EAGAIN means poll() and once more.
+ * No call is a cancellation point; SIGPIPE is never raised; the bound of every wait is the job's run time, which the supervisor enforces.
+ *
+ * Trap: a child that the job forked shares the memory of a reply, but not the figures on it. It gets -EPERM.
+ */
+#include "state.h"
+
+#include "../base/base.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+/* 0: try again; else the error to give back. */
+static int wait_for(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	if (errno == EINTR)
+		return 0;
+	if (errno != EAGAIN && errno != EWOULDBLOCK)
+		return -errno;
+	return poll(&p, 1, -1) < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* An engine that ends its side before it has read all: for a local stream that is an end like any other. */
+static bool reset_is_end(int fd)
+{
+	int domain = -1;
+	socklen_t size = sizeof domain;
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
+static ssize_t read_socket(struct brood_job *job, void *data, size_t size)
+{
+	ssize_t n;
+	int r;
+
+	for (;;) {
+		n = recv(job->fd, data, MIN(size, (size_t)SSIZE_MAX), 0);
+		if (n >= 0)
+			return n;
+		if (errno == ECONNRESET)
+			return reset_is_end(job->fd) ? 0 : -ECONNRESET;
+		r = wait_for(job->fd, POLLIN);
+		if (r < 0)
+			return r;
+	}
+}
+
+static ssize_t read_memory(struct brood_job *job, void *data, size_t size)
+{
+	size_t n = MIN(size, job->request_size - job->request_read);
+
+	if (n > 0)
+		memcpy(data, job->request + job->request_read, n);
+	job->request_read += n;
+	return (ssize_t)n;
+}
+
+static ssize_t read_some(struct brood_job *job, void *data, size_t size)
+{
+	ssize_t n;
+
+	if (job->request)
+		return read_memory(job, data, size);
+	n = read_socket(job, data, size);
+	job->request_read += n > 0 ? (size_t)n : 0;
+	return n;
+}
+
+ssize_t brood_job_read(struct brood_job *job, void *data, size_t size) BROOD_NOEXCEPT
+{
+	LIBRARY_CALL;
+
+	return size == 0 ? 0 : read_some(job, data, size);
+}
+
+static ssize_t read_all(struct brood_job *job, void *data, size_t size)
+{
+	size_t have = 0;
+	ssize_t n;
+
+	while (have < size) {
+		n = read_some(job, (char *)data + have, size - have);
+		if (n < 0)
+			return n;
+		if (n == 0)
+			break;
+		have += (size_t)n;
+	}
+	return (ssize_t)have;
+}
+
+ssize_t brood_job_read_all(struct brood_job *job, void *data, size_t size) BROOD_NOEXCEPT
+{
+	LIBRARY_CALL;
+
+	return read_all(job, data, size);
+}
+
+/* All of it from the socket, into memory that is given back at the job's end. NULL: errno. */
+static const unsigned char *gather(struct brood_job *job)
+{
+	size_t size = job->request_size;
+	ssize_t n;
+	void *memory;
+
+	if (size == 0)
+		return (const unsigned char *)"";
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	n = read_all(job, memory, size);
+	if (n != (ssize_t)size) {
+		munmap(memory, size);
+		errno = n < 0 ? (int)-n : EPIPE;
+		return NULL;
+	}
+	job->mapped = memory;
+	job->mapped_size = size;
+	return memory;
+}
+
+const void *brood_job_request(struct brood_job *job, size_t *ret_size) BROOD_NOEXCEPT
+{
+	LIBRARY_CALL;
+	bool asked_before = job->request && job->request_read == job->request_size;
+
+	if (job->request_size == BROOD_SIZE_UNKNOWN || (job->request_read > 0 && !asked_before)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (!job->request)
+		job->request = gather(job);
+	if (!job->request)
+		return NULL;
+	job->request_read = job->request_size;
+	if (ret_size)
+		*ret_size = job->request_size;
+	return job->request;
+}
+
+void job_unmap_request(struct brood_job *job)
+{
+	if (job->mapped)
+		munmap(job->mapped, job->mapped_size);
+	job->mapped = NULL;
+	job->request = NULL;
+}
+
+/* ---- the reply ---- */
+
+static ssize_t write_socket(struct brood_job *job, const void *data, size_t size)
+{
+	size_t sent = 0;
+	ssize_t n;
+	int r;
+
+	while (sent < size) {
+		n = send(job->fd, (const char *)data + sent, size - sent, MSG_NOSIGNAL);
+		if (n >= 0) {
+			sent += (size_t)n;
+			continue;
+		}
+		if (errno == ECONNRESET)
+			return -EPIPE;
+		r = wait_for(job->fd, POLLOUT);
+		if (r < 0)
+			return r;
+	}
+	return (ssize_t)size;
+}
+
+static ssize_t write_all(struct brood_job *job, const void *data, size_t size)
+{
+	if (!job->bytes)
+		return write_socket(job, data, size);
+	return the_worker.forked ? -EPERM : reply_write(job, data, size);
+}
+
+ssize_t brood_job_write(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT
+{
+	LIBRARY_CALL;
+
+	return write_all(job, data, size);
+}
+
+ssize_t brood_job_reply(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT
+{
+	LIBRARY_CALL;
+	ssize_t n = write_all(job, data, size);
+
+	if (n < 0)
+		return n;
+	if (job->bytes)
+		job->reply.ended = true;
+	else if (shutdown(job->fd, SHUT_WR) < 0)
+		return errno == ENOTCONN ? -EPIPE : -errno;
+	return n;
+}

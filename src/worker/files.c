@@ -1,0 +1,151 @@
+/*
+ * files.c - the fds of a job: its socket, extra ones, and those that go back with the reply.
+ *
+ * Trap: at the job's end an fd is ours to close only if it still is the file that came: a job may have closed it, and have opened something else that got its number. (Not so one that made no system call.)
+ */
+#include "state.h"
+
+#include "../base/base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int brood_job_fd(struct brood_job *job) BROOD_NOEXCEPT
+{
+	return job->bytes ? -ENOTSOCK : job->fd;
+}
+
+int brood_job_take_fd(struct brood_job *job) BROOD_NOEXCEPT
+{
+	if (job->bytes)
+		return -ENOTSOCK;
+	job->taken = true;
+	syscalls_note();                       /* it stays open: to be looked at as if the job had opened it */
+	return job->fd;
+}
+
+size_t brood_job_extra_fds(const struct brood_job *job) BROOD_NOEXCEPT
+{
+	return job->extra_count;
+}
+
+int brood_job_extra_fd(struct brood_job *job, size_t index) BROOD_NOEXCEPT
+{
+	return index < job->extra_count ? job->extra[index] : -EINVAL;
+}
+
+int brood_job_take_extra_fd(struct brood_job *job, size_t index) BROOD_NOEXCEPT
+{
+	if (index >= job->extra_count)
+		return -EINVAL;
+	job->extra_taken |= UINT32_C(1) << index;
+	syscalls_note();
+	return job->extra[index];
+}
+
+/* All or none. */
+static int copy_all(const int *fds, size_t count, int *copies)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++) {
+		copies[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+		if (copies[i] >= 0)
+			continue;
+		r = errno == EINVAL ? -EMFILE : -errno;        /* EINVAL: a limit of 3 or less */
+		while (i > 0)
+			close_fd(copies[--i]);
+	}
+	return r;
+}
+
+/* In inline mode they are collected where the caller wants them. */
+int brood_job_reply_fds(struct brood_job *job, const int *fds, size_t count) BROOD_NOEXCEPT
+{
+	LIBRARY_CALL;
+	uint32_t have = job->back_count;
+	int r;
+
+	if ((count > 0 && !fds) || job->request_size == BROOD_SIZE_UNKNOWN || (job->in_line && !job->in_line->ret_fds))
+		return -EINVAL;
+	if (count > BROOD_JOB_FDS_MAX - have)
+		return -E2BIG;
+	r = copy_all(fds, count, job->back + have);
+	if (r < 0)
+		return r;
+	job->back_count = have + (uint32_t)count;
+	return 0;
+}
+
+/* ---- the worker's side ---- */
+
+static void note_identity(int fd, struct identity *ret)
+{
+	if (identity_get(fd, ret) < 0)
+		*ret = (struct identity){ 0 };
+}
+
+/* Promised to be blocking, whatever the engine made of a socket that it gave. */
+void job_take_fd(struct brood_job *job, int fd)
+{
+	int flags;
+
+	job->fd = fd;
+	job->taken = false;
+	if (fd < 0)
+		return;
+	flags = fcntl(fd, F_GETFL);
+	if (flags >= 0 && flags & O_NONBLOCK)
+		fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+	note_identity(fd, &job->identity);
+}
+
+void job_take_extra(struct brood_job *job, struct frame *f, size_t first)
+{
+	job->extra_count = job->extra_taken = 0;
+	for (size_t i = first; i < f->fds_count && job->extra_count < BROOD_JOB_FDS_MAX; i++) {
+		int fd = frame_take_fd(f, i);
+
+		note_identity(fd, &job->extra_identity[job->extra_count]);
+		job->extra[job->extra_count++] = fd;
+	}
+}
+
+/* After SHUT_RD a local peer can send no more, so what is queued has an end; a TCP peer can, so there is a bound. Unread bytes at close() would tear a TCP reply down (RST) and tell a local reader
+ * ECONNRESET instead of the end. */
+static void drain(int fd)
+{
+	char waste[16384];
+
+	for (int i = 0; i < 64 && recv(fd, waste, sizeof waste, MSG_DONTWAIT) > 0; i++)
+		;
+}
+
+void job_finish_fd(struct brood_job *job, bool suspect)
+{
+	int fd = job->fd;
+
+	job->fd = -1;
+	if (fd < 0 || job->taken || (suspect && !identity_is(fd, &job->identity)))
+		return;
+	shutdown(fd, SHUT_RDWR);
+	drain(fd);
+	close(fd);
+}
+
+void job_close_extra(struct brood_job *job, bool suspect)
+{
+	for (uint32_t i = 0; i < job->extra_count; i++)
+		if (!(job->extra_taken & UINT32_C(1) << i) && (!suspect || identity_is(job->extra[i], &job->extra_identity[i])))
+			close(job->extra[i]);
+	job->extra_count = 0;
+}
+
+void job_close_back(struct brood_job *job)
+{
+	for (uint32_t i = 0; i < job->back_count; i++)
+		close_fd(job->back[i]);
+	job->back_count = 0;
+}

@@ -1,0 +1,157 @@
+/*
+ * reply.c - a reply in memory: one piece of the lease's up space, which grows while it is the last one there (it is: jobs run one at a time). What gets too large for that, or finds no room because the engine has not yet taken
+ * what lies there, goes to a memfd instead: the engine is never waited for.
+ *
+ * The memory is the engine's to distrust and ours to lose: a job that writes there by itself spoils the replies of this worker and nothing else.
+ */
+#include "state.h"
+
+#include "../base/base.h"
+#include "../os/shm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define REPLY_ALIGN 64                 /* no line of memory has two replies: one is read while the next is written */
+
+/* Positions are looked at only when some room is needed: the engine writes that word at each harvest. */
+static void give_back(struct lease *l)
+{
+	uint64_t harvested = atomic_load_explicit(&l->down->harvested, memory_order_acquire), end;
+
+	if (harvested > l->last || l->last - harvested >= RING_DEPTH)
+		return;
+	end = l->ends[harvested % RING_DEPTH];
+	if (end > l->space.tail && end <= l->space.head)
+		ring_space_release(&l->space, end);
+}
+
+void reply_begin(struct brood_job *job)
+{
+	job->reply = (struct job_reply){ .memfd = -1 };
+}
+
+static bool grow(struct ring_space *space, uint64_t start, uint32_t more)
+{
+	if (start % space->size + (space->head - start) + more > space->size || space->head + more - space->tail > space->size)
+		return false;
+	space->head += more;
+	return true;
+}
+
+static bool move(struct lease *l, struct job_reply *r, uint32_t more)
+{
+	uint64_t end;
+	int64_t at = ring_space_take(&l->space, (uint32_t)r->size + more, REPLY_ALIGN, &end);
+
+	if (at < 0)
+		return false;
+	if (r->size > 0)
+		memmove(l->up->bytes + at, l->up->bytes + r->start % RING_UP_BYTES, r->size);
+	r->start = end - r->size - more;
+	return true;
+}
+
+/* Room for so many bytes behind those that are there. */
+static bool make_room(struct lease *l, struct job_reply *r, uint32_t more)
+{
+	if (r->size > 0)
+		return grow(&l->space, r->start, more) || move(l, r, more);
+	if (l->space.head - l->space.tail >= RING_UP_BYTES / 8)
+		give_back(l);
+	return move(l, r, more);
+}
+
+/* Nobody else is told: the piece is ours until the job's completion says so. */
+static int spill(struct lease *l, struct job_reply *r)
+{
+	int fd = shm_memfd_begin("brood-reply"), e;
+
+	if (fd < 0)
+		return fd;
+	e = r->size > 0 ? shm_memfd_append(fd, l->up->bytes + r->start % RING_UP_BYTES, r->size, 0) : 0;
+	if (e < 0) {
+		close_fd(fd);
+		return e;
+	}
+	if (r->size > 0)
+		l->space.head = r->start;
+	r->memfd = fd;
+	return 0;
+}
+
+static int append(struct lease *l, struct job_reply *r, const void *data, size_t size)
+{
+	int e = 0;
+
+	if (r->memfd < 0 && size <= RING_INLINE_MAX && r->size + size <= RING_INLINE_MAX && make_room(l, r, (uint32_t)size)) {
+		memcpy(l->up->bytes + (r->start % RING_UP_BYTES + r->size), data, size);
+		return 0;
+	}
+	if (r->memfd < 0)
+		e = spill(l, r);
+	return e < 0 ? e : shm_memfd_append(r->memfd, data, size, r->size);
+}
+
+ssize_t reply_write(struct brood_job *job, const void *data, size_t size)
+{
+	struct job_reply *r = &job->reply;
+
+	if (r->ended)
+		return -EPIPE;
+	if (r->error < 0)
+		return r->error;
+	if (size == 0)
+		return 0;
+	r->error = append(&the_worker.lease, r, data, size);
+	if (r->error < 0)
+		return r->error;
+	r->size += size;
+	return (ssize_t)size;
+}
+
+static void say_back(struct lease *l, const struct brood_job *job, struct ring_done *done)
+{
+	const struct job_reply *r = &job->reply;
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_BACK);
+	f.link.sequence = job->sequence;
+	f.link.extra = job->back_count;
+	if (r->memfd >= 0) {
+		f.link.flags = LINK_MEMFD;
+		f.fds[f.fds_count++] = r->memfd;
+	}
+	for (uint32_t i = 0; i < job->back_count; i++)
+		f.fds[f.fds_count++] = job->back[i];
+	if (!lease_say(l, &f)) {
+		done->flags |= DONE_NO_ROOM;
+		return;
+	}
+	done->flags |= DONE_BACK | (r->memfd >= 0 ? DONE_MEMFD : 0);
+	done->extra = job->back_count;
+}
+
+void reply_finish(struct brood_job *job, struct ring_done *done)
+{
+	struct lease *l = &the_worker.lease;
+	struct job_reply *r = &job->reply;
+
+	if (r->memfd >= 0 && r->error == 0)
+		r->error = shm_memfd_seal(r->memfd);
+	if (r->error < 0) {
+		done->flags |= DONE_NO_ROOM;
+		r->memfd = close_fd(r->memfd);
+		r->size = 0;
+	}
+	if (r->memfd >= 0 || job->back_count > 0)
+		say_back(l, job, done);
+	if (!(done->flags & DONE_NO_ROOM)) {
+		done->reply_size = r->size;
+		done->reply_at = r->memfd < 0 && r->size > 0 ? (uint32_t)(r->start % RING_UP_BYTES) : 0;
+	}
+	r->memfd = close_fd(r->memfd);
+	job_close_back(job);
+}

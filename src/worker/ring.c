@@ -1,0 +1,253 @@
+/*
+ * ring.c - one job on lease, from its entry in the ring to its completion.
+ *
+ * The entry is claimed first: one that the engine has withdrawn is passed by. Of the jobs that ran the desk word says RUNNING and DONE; of those that did not (withdrawn, refused) it says DONE at once, and only after `done`
+ * has counted them, so that the word never claims that something ran which did not.
+ *
+ * Order at the end: the word; the job's fds; the reply's fds (BACK); what the job left; completion, `done`; telling. So whoever sees `done` sees everything.
+ *
+ * Between a job and the next nothing is done that costs more than some tens of nanoseconds: one look at the clock (the end of a job is the beginning of the next), no system call, no large copies.
+ */
+#include "state.h"
+
+#include "../base/base.h"
+#include "../os/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+enum { GOT_IT, REFUSED = DONE_REFUSED_POINTER, LOST = DONE_NO_FD };
+
+/* ---- its end ---- */
+
+static void count(struct lease *l)
+{
+	l->last++;
+	l->ends[l->last % RING_DEPTH] = l->space.head;
+	atomic_store_explicit(&l->up->done, l->last, memory_order_release);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&l->lane->listening, memory_order_relaxed))
+		lease_tell(l);
+}
+
+static void complete(struct lease *l, const struct ring_done *done)
+{
+	l->up->dones[done->sequence % RING_DEPTH] = *done;
+	count(l);
+}
+
+static void pass_by(struct lease *l)
+{
+	count(l);
+	worker_desk_swap(&l->word, DESK_WORD(l->last, DESK_DONE));
+}
+
+static void refuse(struct lease *l, struct brood_job *job, uint32_t flags)
+{
+	struct ring_done done = { .sequence = job->sequence, .flags = flags };
+
+	worker_release_job(job, true);
+	done.began_ns = done.ended_ns = now_ns();
+	if (flags & DONE_NO_FD)
+		done.flags |= DONE_RETIRING;           /* the next one's would not come either */
+	complete(l, &done);
+	worker_desk_swap(&l->word, DESK_WORD(l->last, DESK_DONE));
+	l->now = 0;
+	if (done.flags & DONE_RETIRING)
+		lease_retire(l, 0);
+}
+
+/* ---- what comes over the link ---- */
+
+/* The frame for this entry. Those for entries that were passed by were taken with them. */
+static bool hear_with(struct lease *l, const struct ring_entry *e, struct frame *f)
+{
+	int r;
+
+	if (l->suspect_link && !identity_is(l->link, &l->link_identity))
+		_exit(WORKER_EXIT_CHANNEL);
+	l->suspect_link = false;
+	r = frame_receive(l->link, f, MSG_DONTWAIT);
+	if (r == -EAGAIN || r == 0 || r == -ECONNRESET)
+		return false;                          /* a job has read there */
+	if (r != 1 || f->header.type != MESSAGE_WITH || f->link.sequence != e->sequence)
+		_exit(WORKER_EXIT_RING);
+	return true;
+}
+
+/* Sealed by the engine: it can neither shrink nor change. */
+static bool map_request(struct brood_job *job, int fd)
+{
+	const int sealed = F_SEAL_SHRINK | F_SEAL_WRITE;
+	_cleanup_close_ int owned = fd;
+	struct stat st;
+	void *memory;
+
+	if (job->request_size == 0 || fstat(owned, &st) < 0 || st.st_size < 0 || (uint64_t)st.st_size < job->request_size || (fcntl(owned, F_GET_SEALS) & sealed) != sealed)
+		_exit(WORKER_EXIT_RING);
+	memory = mmap(NULL, job->request_size, PROT_READ, MAP_SHARED, owned, 0);
+	if (memory == MAP_FAILED)
+		return false;
+	job->mapped = memory;
+	job->mapped_size = job->request_size;
+	job->request = memory;
+	return true;
+}
+
+static bool take_with(struct lease *l, struct brood_job *job, const struct ring_entry *e)
+{
+	static struct frame f;
+	size_t memfd = (e->flags & RING_MEMFD) != 0, socket = (e->flags & RING_SOCKET) != 0;
+	bool all;
+
+	if (!hear_with(l, e, &f))
+		return false;
+	all = f.fds_count == memfd + socket + e->extra && !f.fds_lost;
+	if (all && memfd)
+		all = map_request(job, frame_take_fd(&f, 0));
+	if (all && socket)
+		job_take_fd(job, frame_take_fd(&f, memfd));
+	if (all)
+		job_take_extra(job, &f, memfd + socket);
+	frame_done(&f);
+	return all;
+}
+
+static void drop_with(struct lease *l, const struct ring_entry *e)
+{
+	static struct frame f;
+
+	if (e->flags & RING_WITH && hear_with(l, e, &f))
+		frame_done(&f);
+}
+
+/* ---- its beginning ---- */
+
+static void take_arg(struct lease *l, struct brood_job *job, const struct ring_entry *e)
+{
+	if (e->arg_size > 0)
+		memcpy(the_worker.arg, l->down->bytes + e->arg_at, e->arg_size);
+	the_worker.arg[e->arg_size] = 0;
+	job->arg = the_worker.arg;
+	job->plugin_size = e->plugin_size;
+	job->arg_size = e->arg_size - e->plugin_size;
+}
+
+static void take_entry(struct lease *l, struct brood_job *job, const struct ring_entry *e)
+{
+	job->id = e->id;
+	job->sequence = e->sequence;
+	job->fn = (brood_fn *)(uintptr_t)e->fn;
+	job->attempt = e->attempt;
+	job->request_size = e->request_size > SIZE_MAX ? BROOD_SIZE_UNKNOWN : (size_t)e->request_size;
+	job->no_plugin = job->taken = false;
+	job->on_ring = true;
+	job->bytes = !(e->flags & RING_SOCKET);
+	job->in_line = NULL;
+	job->fd = -1;
+	job->request = e->flags & (RING_MEMFD | RING_SOCKET) ? NULL : l->down->bytes + e->request_at;
+	job->request_read = 0;
+	job->mapped = NULL;
+	job->extra_count = job->extra_taken = job->back_count = 0;
+	atomic_store_explicit(&job->cancel_fd, -1, memory_order_relaxed);
+	reply_begin(job);
+	memcpy(job->name, e->name, sizeof job->name);
+	take_arg(l, job, e);
+}
+
+/* Asked once a function, until a job could have unloaded something. */
+static bool callable(struct lease *l, const struct brood_job *job)
+{
+	const void *fn = (const void *)(uintptr_t)job->fn;
+
+	if (job->plugin_size > 0 || (fn && fn == l->callable))
+		return true;
+	if (!text_callable(fn))
+		return false;
+	l->callable = fn;
+	return true;
+}
+
+static uint32_t begin(struct lease *l, struct brood_job *job, const struct ring_entry *e)
+{
+	take_entry(l, job, e);
+	if (e->flags & RING_WITH && !take_with(l, job, e))
+		return LOST;
+	return callable(l, job) ? GOT_IT : REFUSED;
+}
+
+/* False: the engine has withdrawn it. */
+static bool claim(struct lease *l, uint64_t sequence)
+{
+	if (claim_swap(l->up, sequence, CLAIM_TAKEN))
+		return true;
+	if (atomic_load(&l->up->claims[sequence % RING_DEPTH]) != CLAIM_WORD(sequence, CLAIM_WITHDRAWN))
+		_exit(WORKER_EXIT_RING);
+	return false;
+}
+
+/* ---- the job ---- */
+
+/* The look at what it left: now, or for a trusted one when there is nothing else to do. */
+static struct ending look(struct lease *l, const struct ran *ran, uint64_t ran_ns)
+{
+	if (!ran->calls)
+		return worker_look(ran, ran_ns);
+	l->callable = NULL;
+	l->now = 0;
+	if (l->entry.job_flags & BROOD_JOB_TRUSTED) {
+		l->owed = true;
+		return (struct ending){ 0 };
+	}
+	l->owed = false;
+	return worker_look(ran, ran_ns);
+}
+
+static void end(struct lease *l, struct brood_job *job, const struct ran *ran, uint64_t began)
+{
+	struct ring_done done = {
+		.sequence = job->sequence, .began_ns = began, .ended_ns = MAX(ran->ended_ns, began), .cpu_us = ran->usage.cpu_us, .peak_kb = ran->usage.peak_kb,
+		.code = ran->code, .flags = job->no_plugin ? DONE_NO_PLUGIN : 0,
+	};
+	struct ending e;
+
+	worker_release_job(job, ran->calls);
+	reply_finish(job, &done);
+	l->now = ran->ended_ns;
+	e = look(l, ran, done.ended_ns - began);
+	done.left = l->left = e.left;
+	if (e.retiring)
+		done.flags |= DONE_RETIRING;
+	complete(l, &done);
+	if (e.retiring)
+		lease_retire(l, e.left);
+}
+
+void ring_job(struct lease *l)
+{
+	struct brood_job *job = &the_worker.job;
+	uint64_t sequence = l->last + 1, began;
+	struct ring_entry *e = &l->entry;
+	struct ran ran;
+	uint32_t r;
+
+	if (ring_entry_get(l->down, sequence, e) < 0)
+		_exit(WORKER_EXIT_RING);
+	if (!claim(l, sequence)) {
+		drop_with(l, e);
+		pass_by(l);
+		return;
+	}
+	r = begin(l, job, e);
+	if (r != GOT_IT) {
+		refuse(l, job, r);
+		return;
+	}
+	began = l->now ? l->now : now_ns();
+	job->soft_ns = time_after_ms(began, e->run_ms);
+	atomic_store_explicit(&the_worker.desk->began_ns, began, memory_order_relaxed);
+	ran = worker_run_job(job, &l->word);
+	end(l, job, &ran, began);
+}
