@@ -21,7 +21,7 @@
 
 #define LEFT_KNOWN (BROOD_LEFT_THREADS | BROOD_LEFT_FDS | BROOD_LEFT_CHILDREN | BROOD_LEFT_MEMORY | BROOD_LEFT_MASK | \
                     BROOD_LEFT_TIMERS | BROOD_LEFT_CWD | BROOD_LEFT_UMASK | BROOD_LEFT_HANDLERS)
-#define REFUSED_BY_WORKER (FINISHED_REFUSED_POINTER | FINISHED_NO_FD)
+#define REFUSED_BY_WORKER (FINISHED_REFUSED_POINTER | FINISHED_NO_FD | FINISHED_NO_PLUGIN)
 
 static bool fate_started(const struct fate_facts *f)
 {
@@ -69,6 +69,8 @@ static void fate_from_finished(const struct fate_facts *f, struct brood_verdict 
 		fate_set(v, BROOD_REFUSED, BROOD_DETAIL_BAD_POINTER);
 	} else if (m->flags & FINISHED_NO_FD) {
 		fate_set(v, BROOD_REFUSED, BROOD_DETAIL_FD_LOST);
+	} else if (m->flags & FINISHED_NO_PLUGIN) {
+		fate_set(v, BROOD_REFUSED, BROOD_DETAIL_PLUGIN);
 	} else if (m->code == 0) {
 		fate_set(v, BROOD_DONE, BROOD_DETAIL_NONE);
 	} else {

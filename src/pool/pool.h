@@ -60,6 +60,41 @@ enum ladder_action ladder_condemned(struct ladder *l, uint64_t now, bool won);  
 uint64_t ladder_next(const struct ladder *l);                        /* TIME_NEVER: nothing more */
 
 /*
+ * lease.c - what a look at a worker on lease says. Nobody tells the supervisor of a lease's jobs: now and then it looks at desk and ledger, and this finds which job runs, since when, which steps of its ladder are due,
+ * whether the worker is to be taken back, and when to look again. The desk is hostile: a worker that lies there gains one run time for a job that was really published, at most.
+ *
+ *   runs    RUNNING(N): the ladder is about N, from when the worker says that it began, but not before the look that did not see it yet
+ *   waits   nothing runs, and something is published: the ladder is about that, from when it was seen first: a worker that does not begin is ended, too
+ *   rests   nothing runs, nothing is published; or it was asked to leave, and shall do so
+ */
+#define LEASE_HOLD_MS  5u                          /* a lease is not taken back for others sooner after its loan */
+#define LEASE_DRAIN_MS 10u                         /* how long one may rest while the pool drains */
+enum lease_wish { LEASE_GO_ON, LEASE_TAKE_BACK, LEASE_DROP, LEASE_STUCK };     /* DROP: what stands on its desk makes no sense. STUCK: asked to leave, it does not */
+struct lease_watch {
+	uint64_t base, limit_at;                   /* the sequence before the first job; when its time is up */
+	uint64_t looked_ns;                        /* the last look, or the loan */
+	uint64_t place, published;                 /* as the last look saw them. place: 2 N while N runs, 2 N + 1 when it is done */
+	uint64_t changed_ns;                       /* when one of the two was seen to be new */
+	uint64_t subject, since;                   /* whom the ladder is about, 0: nobody; from when on */
+	uint64_t cancel;                           /* to be hurried when it begins; 0: none */
+	uint64_t behind;                           /* the soonest end of the time of those that wait behind it; TIME_NEVER */
+	uint32_t idle_ms, grace_ms, core_ms, cancel_ms;       /* grace_ms: for it to leave when it was asked */
+	bool waits, kept, leaving;
+};
+struct lease_terms { uint64_t base; uint32_t limit_ms, idle_ms, grace_ms, core_ms; bool kept; };
+struct lease_sight { uint64_t word, began_ns, published; const struct ledger_entry *entries; };   /* word was read before published */
+void lease_begin(struct lease_watch *w, const struct lease_terms *terms, uint64_t now);
+enum lease_wish lease_look(struct lease_watch *w, struct ladder *l, const struct lease_sight *sight, uint64_t now);
+void lease_leaving(struct lease_watch *w, uint64_t now);             /* it was asked to leave */
+void lease_drain(struct lease_watch *w);                             /* the pool drains: explicit ones, too, may rest for LEASE_DRAIN_MS only */
+void lease_cancel(struct lease_watch *w, uint64_t sequence);         /* before a look: hurry that one, should it run; wait for it when it is about to */
+void lease_lost(struct lease_watch *w);                              /* the swap that should condemn was lost: look again */
+uint64_t lease_next(const struct lease_watch *w, const struct ladder *l, uint64_t now);               /* when to look again; TIME_NEVER */
+/* The soonest end of the time of jobs first .. last, if they all began now. */
+uint64_t lease_soonest(const struct ledger_entry *entries, uint64_t first, uint64_t last, uint64_t now);
+static inline bool lease_moved(uint64_t base, uint64_t word) { return DESK_SEQUENCE(word) > base; }    /* it has at least begun a job */
+
+/*
  * fate.c - the verdict. One author: the supervisor.
  */
 struct fate_facts {
@@ -96,7 +131,7 @@ bool halt_step(struct halt *h, uint64_t now, uint32_t jobs_out, uint32_t workers
 /*
  * slots.c - the places of the pool and who is in them. Idle slots are a stack, the warmest on top; empty ones a queue. All O(1).
  */
-enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_IDLE, SLOT_BUSY, SLOT_ENDING, SLOT_STATES };
+enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_IDLE, SLOT_BUSY, SLOT_LEASED, SLOT_ENDING, SLOT_STATES };   /* BUSY: with a job that was handed off */
 struct slot_link { struct list link; enum slot_state state; };         /* embedded in the supervisor's slot */
 struct slots { struct list lists[SLOT_STATES]; uint32_t counts[SLOT_STATES]; };
 void slots_init(struct slots *s);
@@ -107,9 +142,9 @@ struct slot_link *slots_first(struct slots *s, enum slot_state state); /* IDLE: 
 /*
  * records.c - job records, made once. A job's id modulo their number is its record.
  */
-enum record_state { RECORD_FREE, RECORD_CLAIMED, RECORD_QUEUED, RECORD_RUNNING, RECORD_TOLD };   /* CLAIMED: new, in no list yet. TOLD: the verdict waits for the socket */
+enum record_state { RECORD_FREE, RECORD_CLAIMED, RECORD_QUEUED, RECORD_PARKED, RECORD_RUNNING, RECORD_TOLD };   /* CLAIMED: new, in no list yet. TOLD: the verdict waits for the socket */
 struct record_link { struct list link; uint64_t id; enum record_state state; };  /* embedded; first member of the owner's record */
-struct records { char *memory; size_t stride; uint32_t count; struct list queue, told; uint32_t queued, queued_peak, out; };
+struct records { char *memory; size_t stride; uint32_t count; struct list queue, parked, told; uint32_t queued, parked_count, queued_peak, out; };   /* queued: with those parked */
 int records_init(struct records *r, uint32_t count, size_t stride);    /* 0; -ENOMEM; -EINVAL. Records are zeroed, and their memory is untouched until they are claimed */
 void records_free(struct records *r);
 struct record_link *records_claim(struct records *r, uint64_t id);     /* CLAIMED. NULL: taken, or id 0 */
@@ -117,9 +152,33 @@ struct record_link *records_find(struct records *r, uint64_t id);      /* out, n
 /* From any state but FREE and TOLD; a move that makes no sense (a second verdict) aborts: a bug of ours. */
 void records_queue(struct records *r, struct record_link *l, bool front);
 struct record_link *records_next(struct records *r);                   /* the first in the queue, still in it; NULL */
+void records_park(struct records *r, struct record_link *l);           /* out of the others' way, for what it waits for is not a worker; still queued */
+struct record_link *records_parked(struct records *r);                 /* the first of those; NULL */
 void records_run(struct records *r, struct record_link *l);
 void records_tell(struct records *r, struct record_link *l);
 struct record_link *records_told(struct records *r);                   /* the first verdict that waits; NULL */
 void records_release(struct records *r, struct record_link *l);        /* from any state: free again */
+
+/*
+ * pick.c - the engine's side of a lease: which of its workers takes the next job, and when to ask for another one. A worker that is awake takes several short jobs for less than it costs to wake another (some ten
+ * microseconds on the same CPU, fifty on another one), so short jobs are stacked up to a budget of time; long ones, and those that nobody has seen run yet, go to workers that have nothing to do.
+ */
+#define PICK_UNKNOWN   UINT32_MAX          /* as an estimate: nobody has seen this function run */
+#define PICK_GUESS_NS  50000u
+#define PICK_WARM_NS   30000u              /* of work that may lie before a job while another worker is idle */
+#define PICK_FULL_NS   200000u             /* and while none is */
+enum pick_choice { PICK_WARM, PICK_IDLE, PICK_LEAST, PICK_NONE };
+struct pick_view {
+	uint64_t warm_cost;                    /* TIME_NEVER: there is no worker that was given the last job and is still at work */
+	uint64_t least_cost;                   /* of those looked at; TIME_NEVER: none has room */
+	bool idle;                             /* some worker has nothing to do */
+	bool once;                             /* never behind another job */
+	uint32_t est_ns;
+};
+enum pick_choice pick_lease(const struct pick_view *view);
+static inline uint32_t pick_estimate(uint32_t est_ns) { return est_ns == PICK_UNKNOWN ? PICK_GUESS_NS : est_ns; }
+uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns);                     /* the estimate after one more run */
+/* How many more leases to ask for, while so many jobs wait. */
+uint32_t pick_more(size_t waiting, uint32_t active, uint32_t asked, uint32_t limit);
 
 #endif

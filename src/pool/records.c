@@ -1,5 +1,5 @@
 /*
- * records.c - see pool.h. A record is in the queue when QUEUED, in `told` when TOLD, else in no list. The memory is zeroed and
+ * records.c - see pool.h. A record is in the queue when QUEUED, in `parked` when PARKED, in `told` when TOLD, else in no list. The memory is zeroed and
  * not touched before a record is claimed (FREE is 0, a link is made at the claim): a pool with room for many jobs costs only what
  * it has used.
  *
@@ -26,6 +26,7 @@ int records_init(struct records *r, uint32_t count, size_t stride)
 		return -ENOMEM;
 	*r = (struct records){ .memory = memory, .stride = stride, .count = count };
 	list_init(&r->queue);
+	list_init(&r->parked);
 	list_init(&r->told);
 	return 0;
 }
@@ -69,8 +70,10 @@ static void records_leave(struct records *r, struct record_link *l)
 {
 	if (l->state == RECORD_FREE || records_at(r, l->id) != l)
 		abort();
-	if (l->state == RECORD_QUEUED)
+	if (l->state == RECORD_QUEUED || l->state == RECORD_PARKED)
 		r->queued--;
+	if (l->state == RECORD_PARKED)
+		r->parked_count--;
 	list_remove(&l->link);
 }
 
@@ -91,6 +94,23 @@ void records_queue(struct records *r, struct record_link *l, bool front)
 struct record_link *records_next(struct records *r)
 {
 	struct list *first = list_first(&r->queue);
+
+	return first ? container_of(first, struct record_link, link) : NULL;
+}
+
+void records_park(struct records *r, struct record_link *l)
+{
+	if (l->state != RECORD_QUEUED)
+		abort();
+	list_remove(&l->link);
+	list_append(&l->link, &r->parked);
+	l->state = RECORD_PARKED;
+	r->parked_count++;
+}
+
+struct record_link *records_parked(struct records *r)
+{
+	struct list *first = list_first(&r->parked);
 
 	return first ? container_of(first, struct record_link, link) : NULL;
 }

@@ -52,7 +52,22 @@ static void job_after_death(struct slot *slot, const struct process_exit *e)
 		job_decided(s, job);
 }
 
+static void lease_after_death(struct slot *slot, const struct process_exit *e)
+{
+	lease_died(slot, &(struct lease_death){
+		.code = e->code, .status = e->status, .cpu_us = cpu_us(&e->usage), .peak_kb = (uint64_t)e->usage.ru_maxrss, .memory = memory_was_short(slot, e),
+	});
+}
+
 /* ---- what is said and counted ---- */
+
+/* It had begun something: its end is that job's, and not of one that never got so far. */
+static bool at_work(const struct slot *slot)
+{
+	uint64_t word = atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->word);
+
+	return slot->job && (!slot->job->is_lease || slot->condemned || lease_moved(slot->watch.base, word));
+}
 
 static void say(struct slot *slot, const struct process_exit *e, bool planned)
 {
@@ -66,7 +81,9 @@ static void say(struct slot *slot, const struct process_exit *e, bool planned)
 		snprintf(how, sizeof how, "by %s%s", signals_name(e->status, name), e->code == CLD_DUMPED ? " (core dumped)" : "");
 	else
 		snprintf(how, sizeof how, "with exit code %d", e->status);
-	if (slot->job)
+	if (slot->job && slot->job->is_lease)
+		snprintf(what, sizeof what, " on lease");
+	else if (slot->job)
 		snprintf(what, sizeof what, " in %s, job %" PRIu64, slot->job->message.name, slot->job->link.id);
 	else
 		snprintf(what, sizeof what, slot->ready_ns ? " while idle" : " before it was ready");
@@ -80,13 +97,13 @@ static void count(struct slot *slot, const struct process_exit *e, bool expected
 	uint64_t now = now_ns();
 	bool outside = e->code == CLD_KILLED && e->status == SIGKILL && slot->kill_signal != SIGKILL;
 	bool young = slot->ready_ns == 0 ||
-	             (slot->jobs_done == 0 && !slot->job && !outside && now - slot->ready_ns < (uint64_t)s->options->healthy_ms * NS_PER_MS);
+	             (slot->jobs_done == 0 && !at_work(slot) && !outside && now - slot->ready_ns < (uint64_t)s->options->healthy_ms * NS_PER_MS);
 
 	atomic_fetch_add_explicit(&s->board->died, 1, memory_order_relaxed);
 	if (e->code == CLD_DUMPED)
 		s->cores.count++;
 	if (young && !slot->unwatched && (!expected || slot->ready_ns == 0) && s->halt.phase == HALT_NONE)
-		backoff_young_death(&s->backoff, now, s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY]);
+		backoff_young_death(&s->backoff, now, supervisor_ready(s));
 }
 
 static void degraded_news(struct supervisor *s)
@@ -127,7 +144,9 @@ static void bury(struct slot *slot, const struct process_exit *e)
 		slots_move(&s->slots, &slot->link, SLOT_ENDING);
 	count(slot, e, expected);
 	supervisor_gauges(s);              /* who has the verdict finds no worker counted that is dead */
-	if (slot->job)
+	if (slot->job && slot->job->is_lease)
+		lease_after_death(slot, e);
+	else if (slot->job)
 		job_after_death(slot, e);
 	forget_process(slot);
 	slots_move(&s->slots, &slot->link, SLOT_EMPTY);

@@ -43,6 +43,19 @@ static void handle(struct supervisor *s, struct frame *f)
 	case MESSAGE_CANCEL:
 		job_cancel(s, f->cancel.id);
 		break;
+	case MESSAGE_LEASE:
+		lease_accept(s, f);
+		jobs_assign(s);
+		break;
+	case MESSAGE_LEASE_END:
+		lease_end(s, f->lease_id.id);
+		break;
+	case MESSAGE_LEASE_LOOK:
+		lease_look_id(s, f->lease_id.id);
+		break;
+	case MESSAGE_LEASE_KILL:
+		lease_kill(s, &f->lease_kill);
+		break;
 	case MESSAGE_STOP:
 		s->stop_asked = true;
 		stop_pool(s, s->options->drain_ms, s->options->stop_ms);
@@ -136,7 +149,7 @@ void engine_readable(struct loop *loop, struct source *source, uint32_t events)
 	(void)loop;
 	if (events & EPOLLOUT) {
 		jobs_flush(s);
-		if (s->stopped_pending)
+		if (s->halt.phase != HALT_NONE)
 			stop_step(s);
 	}
 	if (source->fd < 0 || !(events & ~(uint32_t)EPOLLOUT))
@@ -152,7 +165,7 @@ int engine_tell(struct supervisor *s, enum message_type type)
 	if (s->engine.channel_ended || s->engine.ended)
 		return 0;
 	frame_begin(&f, type);
-	f.pool.ready = s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY];
+	f.pool.ready = supervisor_ready(s);
 	f.pool.workers = s->options->workers;
 	r = frame_send(s->config.channel_fd, &f);
 	if (r < 0)

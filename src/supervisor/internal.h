@@ -7,7 +7,9 @@
  *   supervisor.c   prepare, run, the exit like the engine's; what to do later when a resource was short
  *   spawn.c        births, and the pause between them            worker_peer.c  what workers say
  *   death.c        deaths: the facts, the verdict, the sweep     engine_peer.c  what the engine says
- *   jobs.c         queue, assign, deadlines, verdicts            guard_peer.c   the guard, replaced when it dies
+ *   jobs.c         queue, assign, verdicts                       guard_peer.c   the guard, replaced when it dies
+ *   climb.c        deadlines and cancel: the ladder, done        lease.c        workers on lease: loan, end, taking back
+ *   look.c         what they do, seen from outside
  *   stop.c         the pool's stop and the engine's              signals.c      what comes by signalfd
  *   log.c          lines to the engine or stderr, folded         notify.c       systemd
  */
@@ -25,12 +27,20 @@
 #define EOF_GRACE_MS 2000u        /* a worker whose channel ended has this long to end itself: one that was killed, on a busy machine, may take long from there to its end */
 #define FORCE_AFTER_NS NS_PER_S   /* a second stop signal forces only when it comes this much later */
 #define REDISPATCH_MAX 16u        /* workers may die under a job that has not started so often; then it is crashed */
+#define RECALL_MAX 16u            /* leases that are on their way back for others at a time */
 
 struct job {
 	struct record_link link;      /* first: records.h */
+	bool is_lease;                /* a request for one, then the lease itself: `lease` and `loan`, where a job has `message` and `arg` */
+	struct message_lease lease;
 	struct message_job message;
-	unsigned char arg[BROOD_ARG_MAX];
-	int fd;
+	union {
+		unsigned char arg[BROOD_ARG_MAX];
+		struct { struct message_lent lent; struct message_lease_over over; } loan;
+	};
+	struct list untold;           /* LENT waits for the socket */
+	int fds[1 + BROOD_JOB_FDS_MAX];       /* of a job: its socket and the extra ones; once it has finished: those of the reply. Of a lease, until it is lent: its five */
+	uint32_t fds_count;
 	uint32_t attempts, redispatched;
 	uint32_t retries_left;
 	uint64_t assigned_ns;
@@ -39,7 +49,9 @@ struct job {
 	struct brood_verdict verdict; /* once decided, until the socket takes it */
 	struct brood_verdict before;  /* of an attempt that had started, and is tried again */
 	bool ran;                     /* there was one */
+	bool replied;                 /* the fds are those of the reply */
 };
+_Static_assert(sizeof(struct job) <= 2200, "there are many");
 
 struct slot {
 	struct slot_link link;        /* first */
@@ -49,10 +61,14 @@ struct slot {
 	int pidfd;                    /* -1: none, or no process */
 	struct source death, channel;
 	bool channel_ended, paused;
-	struct timer timer;           /* STARTING: init limit; IDLE: healthy; BUSY: the ladder; ENDING: the kill, then looking for the end */
+	struct timer timer;           /* STARTING: init limit; IDLE: healthy; BUSY: the ladder; LEASED: the next look; ENDING: the kill, then looking for the end */
 	uint64_t sequence;
-	struct job *job;
+	struct job *job;              /* that it runs, or the lease that it is on */
 	struct ladder ladder;
+	struct lease_watch watch;     /* LEASED */
+	uint64_t lent_ns;
+	struct list lent;             /* a lease that may be taken back for others: the longest first */
+	bool leave_unsent;
 	uint64_t ready_ns, ready_peak_kb;
 	uint32_t jobs_done;
 	bool core_allowed;
@@ -60,6 +76,7 @@ struct slot {
 	struct message_finished finished;
 	bool has_finished;
 	uint32_t escaped;
+	uint64_t escaped_sequence;
 	uint64_t word_before;         /* the desk word that the condemning swap replaced */
 	bool condemned, protocol, stuck, retiring;
 	bool unwatched;               /* its pidfd could not be watched: a failed birth, not a death */
@@ -87,6 +104,7 @@ struct supervisor {
 	struct records records;
 	struct backoff backoff;
 	struct timer spawn_timer, retry_timer;
+	struct { struct list lent, untold; uint32_t library, leaving; struct timer timer; } leases;   /* library: not explicit ones, on loan; leaving: of all */
 	bool pool_was_ready, degraded_said, degraded_told;   /* said: to the service manager; told: the engine */
 
 	struct { pid_t pid; int pidfd; struct source death, channel; bool ended, channel_ended, asked_to_stop, kill_sent, paused; struct process_exit exit; uint64_t first_stop_ns; struct timer stop_timer, eof_timer; } engine;
@@ -117,6 +135,8 @@ struct supervisor {
 /* supervisor.c */
 void supervisor_retry_later(struct supervisor *s);
 void supervisor_gauges(struct supervisor *s);                          /* states of the pool to the board */
+uint32_t supervisor_ready(const struct supervisor *s);                 /* workers that are, idle or not */
+bool supervisor_passes(int r);                                         /* an error of sending that goes by: try again later */
 /* spawn.c */
 void spawn_due(struct supervisor *s);                                  /* places are empty: spawn now or when backoff allows */
 void spawn_timer_fired(struct loop *loop, struct timer *timer, uint64_t now);
@@ -129,6 +149,8 @@ void worker_kill(struct slot *slot, int sig, const char *reason);      /* by pid
 void worker_drop(struct slot *slot, const char *what);                 /* law 5: nonsense */
 void worker_to_ending(struct slot *slot, uint64_t kill_at);
 void worker_resume(struct slot *slot);
+void worker_retire(struct slot *slot, uint32_t flags, uint32_t left);  /* it ends by itself now. FINISHED's */
+void worker_free(struct slot *slot);                                   /* its job or lease is over: idle, or not for another one */
 /* death.c */
 source_fn death_readable;
 void death_check(struct slot *slot);                                   /* has it ended? then all that follows */
@@ -148,9 +170,42 @@ void job_decided(struct supervisor *s, struct job *job);               /* job->v
 void job_again(struct supervisor *s, struct job *job);                 /* back to the front of the queue */
 bool job_redispatch(struct supervisor *s, struct job *job);            /* the same, for one that was not started; false: its caller forbids it, or that was often enough */
 bool job_retry(struct supervisor *s, struct job *job);                 /* the same, for one that was killed from outside */
+void job_begin(struct job *job, const struct message_job *m);           /* a record that was just claimed: all fields but arg, fds, lease */
+void job_take_fds(struct job *job, struct frame *f);
+void job_settle(struct job *job, struct frame *f);                     /* its own fds are done with; those of the reply take their place */
+void job_enqueue(struct supervisor *s, struct job *job);               /* a new one, or a request for a lease: to the queue, unless there is a reason to refuse it */
+bool jobs_hopeless(const struct supervisor *s);
+void jobs_flush(struct supervisor *s);                                 /* verdicts that wait for the engine's socket */
+/* climb.c */
 void job_deadline(struct slot *slot, uint64_t now);                    /* the ladder of a BUSY slot */
 void job_hurry(struct slot *slot, uint64_t now, enum ladder_cause cause);
-void jobs_flush(struct supervisor *s);                                 /* verdicts that wait for the engine's socket */
+void climb_start(struct slot *slot, const struct message_job *m, uint64_t now);
+bool climb_lease(struct slot *slot, uint64_t now);                     /* the ladder of what runs on a lease. false: the swap was lost, look again */
+void climb_stuck(struct slot *slot);
+bool under_debugger(struct supervisor *s, struct slot *slot);
+/* lease.c */
+void lease_accept(struct supervisor *s, struct frame *f);
+int lease_lend(struct supervisor *s, struct slot *slot, struct job *job, uint64_t now);   /* 0 or -errno as frame_send() */
+void lease_refuse(struct supervisor *s, struct job *job, enum brood_detail detail);
+void lease_end(struct supervisor *s, uint64_t id);
+void lease_kill(struct supervisor *s, const struct message_lease_kill *m);
+void lease_left(struct slot *slot, const struct message_left *m);
+struct lease_death { int code, status; uint64_t cpu_us, peak_kb; bool memory; };
+void lease_died(struct slot *slot, const struct lease_death *d);
+bool leases_tell_lent(struct supervisor *s);                           /* false: the socket is full */
+int lease_tell_over(struct supervisor *s, struct job *job);
+bool lease_waits_for_limit(const struct supervisor *s, const struct job *job);
+void lease_take_back(struct slot *slot);
+void leases_send_leave(struct supervisor *s);                          /* those that could not be sent before */
+void leases_for_others(struct supervisor *s);
+timer_fn leases_timer_fired;
+/* look.c */
+void lease_look_now(struct slot *slot, uint64_t now);                  /* at a slot in LEASED */
+void lease_watch_start(struct slot *slot, const struct message_lease *m, uint64_t now);
+void lease_look_id(struct supervisor *s, uint64_t id);
+void leases_drain(struct supervisor *s);                               /* the stop's phases */
+void lease_stop(struct slot *slot, uint64_t now);
+void lease_force(struct slot *slot, uint64_t now);
 /* engine_peer.c */
 source_fn engine_readable, engine_death;
 void engine_check(struct supervisor *s);
@@ -188,7 +243,7 @@ void notify_flush(struct supervisor *s);
 timer_fn notify_watchdog_fired;
 
 #define slot_log(slot_, level_, event_, ...) \
-	log_line((slot_)->supervisor, &(struct log_about){ .level = (level_), .event = (event_), .slot = (slot_), .job = (slot_)->job ? (slot_)->job->link.id : 0 }, __VA_ARGS__)
+	log_line((slot_)->supervisor, &(struct log_about){ .level = (level_), .event = (event_), .slot = (slot_), .job = (slot_)->job && !(slot_)->job->is_lease ? (slot_)->job->link.id : 0 }, __VA_ARGS__)
 #define plain_log(s_, level_, event_, ...) log_line((s_), &(struct log_about){ .level = (level_), .event = (event_) }, __VA_ARGS__)
 
 #endif

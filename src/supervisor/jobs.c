@@ -1,5 +1,5 @@
 /*
- * jobs.c - a job's way through the supervisor: record, queue, worker, ladder, verdict, socket. The only place where a job's state changes.
+ * jobs.c - a job's way through the supervisor: record, queue, worker, verdict, socket. The only place where a job's state changes. Requests for leases wait in the same queue (lease.c).
  */
 #include "internal.h"
 #include "../os/sockets.h"
@@ -13,34 +13,61 @@ struct job *job_of(struct record_link *l)
 
 /* ---- verdicts ---- */
 
-static int tell(struct supervisor *s, struct job *job)
+static void close_fds(struct job *job)
+{
+	for (uint32_t i = 0; i < job->fds_count; i++)
+		close_fd(job->fds[i]);
+	job->fds_count = 0;
+}
+
+static int tell_verdict(struct supervisor *s, struct job *job)
 {
 	struct frame f;
+	int r;
 
-	if (s->engine.channel_ended || s->engine.ended)
-		return 0;              /* nobody to tell */
 	frame_begin(&f, MESSAGE_VERDICT);
 	f.verdict.verdict = job->verdict;
+	f.fds_count = job->fds_count;
+	memcpy(f.fds, job->fds, job->fds_count * sizeof f.fds[0]);
+	r = frame_send(s->config.channel_fd, &f);
+	if (r == 0 || supervisor_passes(r) || job->fds_count == 0)
+		return r;
+	close_fds(job);                /* whatever was wrong with them: the verdict goes */
+	f.fds_count = 0;
 	return frame_send(s->config.channel_fd, &f);
 }
 
-static bool for_later(int r)
+static int tell(struct supervisor *s, struct job *job)
 {
-	return r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS || r == -EMFILE || r == -ENFILE || r == -EINTR;
+	if (s->engine.channel_ended || s->engine.ended)
+		return 0;              /* nobody to tell */
+	return job->is_lease ? lease_tell_over(s, job) : tell_verdict(s, job);
+}
+
+static void flush_when_there_is_room(struct supervisor *s)
+{
+	if (s->engine.channel.fd < 0 || loop_modify(&s->loop, &s->engine.channel, EPOLLIN | EPOLLOUT) < 0)
+		supervisor_retry_later(s);
 }
 
 void jobs_flush(struct supervisor *s)
 {
 	struct job *job;
 
+	if (!leases_tell_lent(s)) {
+		flush_when_there_is_room(s);
+		return;
+	}
 	while ((job = job_of(records_told(&s->records)))) {
 		int r = tell(s, job);
 
-		if (for_later(r)) {
-			if (s->engine.channel.fd < 0 || loop_modify(&s->loop, &s->engine.channel, EPOLLIN | EPOLLOUT) < 0 || r != -EAGAIN)
+		if (supervisor_passes(r)) {
+			flush_when_there_is_room(s);
+			if (r != -EAGAIN)
 				supervisor_retry_later(s);
 			return;
 		}
+		close_fds(job);
 		records_release(&s->records, &job->link);   /* taken, or the engine is gone and its end will be seen */
 	}
 	if (s->engine.channel.fd >= 0 && (s->engine.channel.events & EPOLLOUT) && loop_modify(&s->loop, &s->engine.channel, EPOLLIN) < 0)
@@ -67,6 +94,7 @@ static void fill(struct job *job)
 	memcpy(v->name, job->message.name, sizeof v->name);
 	v->attempts = job->message.attempt + job->attempts;
 	if (slot) {
+		v->path = BROOD_PATH_HANDOFF;
 		v->queue_us = (job->assigned_ns - MIN(given, job->assigned_ns)) / NS_PER_US;
 		v->pid = slot->pid ? slot->pid : v->pid;
 		v->slot = slot->number;
@@ -75,6 +103,22 @@ static void fill(struct job *job)
 	} else if (!job->ran) {
 		v->queue_us = (now - given) / NS_PER_US;
 	}
+}
+
+/* A call's is a socket of our own making; another one may be a client's, and who closes it last would linger: not here. */
+static void close_own_fds(struct job *job)
+{
+	if (job->fds_count > 0 && job->message.request_size == BROOD_SIZE_UNKNOWN)
+		job->fds[0] = sockets_close(job->fds[0]);
+	close_fds(job);
+}
+
+void job_settle(struct job *job, struct frame *f)
+{
+	close_own_fds(job);
+	job->replied = true;
+	for (size_t i = 0; i < f->fds_count && i < BROOD_JOB_FDS_MAX && !f->fds_lost; i++)
+		job->fds[job->fds_count++] = frame_take_fd(f, i);
 }
 
 void job_decided(struct supervisor *s, struct job *job)
@@ -87,8 +131,8 @@ void job_decided(struct supervisor *s, struct job *job)
 	v->started |= job->ran;
 	cut_from_slot(job);
 	timer_stop(&s->loop, &job->queue_timer);
-	/* A call's is a socket of our own making; another one may be a client's, and who closes it last would linger: not here. */
-	job->fd = job->message.request_size == BROOD_SIZE_UNKNOWN ? sockets_close(job->fd) : close_fd(job->fd);
+	if (!job->replied)
+		close_own_fds(job);
 	atomic_fetch_add_explicit(&s->board->verdicts[v->outcome], 1, memory_order_relaxed);
 	records_tell(&s->records, &job->link);
 	jobs_flush(s);
@@ -96,6 +140,10 @@ void job_decided(struct supervisor *s, struct job *job)
 
 void job_refuse(struct supervisor *s, struct job *job, enum brood_detail detail)
 {
+	if (job->is_lease) {
+		lease_refuse(s, job, detail);
+		return;
+	}
 	job->verdict = (struct brood_verdict){ .outcome = BROOD_REFUSED, .detail = detail };
 	job_decided(s, job);
 }
@@ -104,7 +152,7 @@ void jobs_refuse_queue(struct supervisor *s, enum brood_detail detail)
 {
 	struct record_link *l;
 
-	while ((l = records_next(&s->records)))
+	while ((l = records_parked(&s->records)) || (l = records_next(&s->records)))
 		job_refuse(s, job_of(l), detail);
 }
 
@@ -131,9 +179,38 @@ static void enqueue(struct supervisor *s, struct job *job, bool front)
 }
 
 /* Degraded, and nobody there who might do it after all. A worker that is ready gets jobs: doing one is what ends the pool's being degraded. */
-static bool jobs_hopeless(const struct supervisor *s)
+bool jobs_hopeless(const struct supervisor *s)
 {
-	return s->backoff.degraded && s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY] == 0;
+	return s->backoff.degraded && supervisor_ready(s) == 0;
+}
+
+void job_begin(struct job *job, const struct message_job *m)
+{
+	job->message = *m;
+	job->message.name[BROOD_NAME_MAX - 1] = '\0';
+	job->is_lease = false;
+	job->fds_count = 0;
+	job->attempts = job->redispatched = 0;
+	job->retries_left = m->retries;
+	job->assigned_ns = 0;
+	job->ran = job->replied = false;
+	job->slot = NULL;
+	list_init(&job->untold);
+	timer_init(&job->queue_timer, queue_time_up);
+}
+
+void job_take_fds(struct job *job, struct frame *f)
+{
+	for (; job->fds_count < f->fds_count && job->fds_count < ARRAY_SIZE(job->fds); job->fds_count++)
+		job->fds[job->fds_count] = frame_take_fd(f, job->fds_count);
+}
+
+void job_enqueue(struct supervisor *s, struct job *job)
+{
+	if (jobs_hopeless(s))
+		job_refuse(s, job, BROOD_DETAIL_DEGRADED);
+	else
+		enqueue(s, job, false);
 }
 
 void job_again(struct supervisor *s, struct job *job)
@@ -184,7 +261,7 @@ static bool sane(const struct frame *f)
 {
 	const struct message_job *m = &f->job;
 
-	return m->id != 0 && m->fn != 0 && m->arg_size <= BROOD_ARG_MAX;
+	return m->id != 0 && (m->fn != 0) != (m->plugin_size != 0) && m->arg_size <= BROOD_ARG_MAX && m->plugin_size <= m->arg_size;
 }
 
 void job_accept(struct supervisor *s, struct frame *f)
@@ -195,24 +272,15 @@ void job_accept(struct supervisor *s, struct frame *f)
 		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL, "the engine gave a job that makes no sense; its library's memory is damaged");
 		return;
 	}
-	job->message = f->job;
-	job->message.name[BROOD_NAME_MAX - 1] = '\0';
+	job_begin(job, &f->job);
 	memcpy(job->arg, frame_rest(f), f->job.arg_size);
-	job->fd = frame_take_fd(f, 0);
-	job->attempts = job->redispatched = 0;
-	job->retries_left = f->job.retries;
-	job->assigned_ns = 0;
-	job->ran = false;
-	job->slot = NULL;
-	timer_init(&job->queue_timer, queue_time_up);
-	if (job->fd < 0)
+	job_take_fds(job, f);
+	if (job->fds_count < f->header.fds)
 		job_refuse(s, job, BROOD_DETAIL_FD_LOST);
 	else if (stop_refusing(s))
 		job_refuse(s, job, BROOD_DETAIL_DRAINING);
-	else if (jobs_hopeless(s))
-		job_refuse(s, job, BROOD_DETAIL_DEGRADED);
 	else
-		enqueue(s, job, false);
+		job_enqueue(s, job);
 }
 
 /* ---- to a worker ---- */
@@ -238,24 +306,16 @@ static int send_run(struct slot *slot, struct job *job, uint64_t now)
 	f.run.request_size = m->request_size;
 	f.run.soft_ns = time_after_ms(now, m->run_ms);
 	f.run.attempt = m->attempt + job->attempts + 1;
-	f.run.arg_size = m->arg_size;
+	f.run.plugin_size = m->plugin_size;
 	memcpy(f.run.name, m->name, sizeof f.run.name);
 	frame_append(&f, job->arg, m->arg_size);
-	f.fds[0] = job->fd;
-	f.fds_count = 1;
+	memcpy(f.fds, job->fds, job->fds_count * sizeof f.fds[0]);
+	f.fds_count = job->fds_count;
 	return frame_send(slot->channel.fd, &f);
-}
-
-static void ladder_fired(struct loop *loop, struct timer *timer, uint64_t now)
-{
-	(void)loop;
-	job_deadline(container_of(timer, struct slot, timer), now);
 }
 
 static void assigned(struct supervisor *s, struct slot *slot, struct job *job, uint64_t now)
 {
-	const struct message_job *m = &job->message;
-
 	timer_stop(&s->loop, &job->queue_timer);
 	records_run(&s->records, &job->link);
 	job->assigned_ns = now;
@@ -265,9 +325,22 @@ static void assigned(struct supervisor *s, struct slot *slot, struct job *job, u
 	slot->condemned = slot->stuck = false;
 	slot->escaped = 0;
 	slots_move(&s->slots, &slot->link, SLOT_BUSY);
-	ladder_start(&slot->ladder, now, m->run_ms, m->grace_ms, s->options->core_ms, m->flags & BROOD_JOB_ABORT);
-	slot->timer.on = ladder_fired;
-	timer_set(&s->loop, &slot->timer, ladder_next(&slot->ladder));
+	climb_start(slot, &job->message, now);
+}
+
+static int run(struct supervisor *s, struct slot *slot, struct job *job, uint64_t now)
+{
+	_Atomic uint64_t *word = &shared_desk(s->config.shared, slot->number)->word;
+	int r;
+
+	slot->sequence++;
+	atomic_store(word, DESK_WORD(slot->sequence, DESK_ASSIGNED));
+	r = send_run(slot, job, now);
+	if (r == 0)
+		assigned(s, slot, job, now);
+	else
+		atomic_store(word, DESK_WORD(slot->sequence, DESK_FREE));
+	return r;
 }
 
 /* 0: it runs; 1: this worker was no good, try another; -errno: not now. */
@@ -276,21 +349,26 @@ static int give(struct supervisor *s, struct slot *slot, struct job *job)
 	uint64_t now = now_ns();
 	int r;
 
-	slot->sequence++;
-	atomic_store(&shared_desk(s->config.shared, slot->number)->word, DESK_WORD(slot->sequence, DESK_ASSIGNED));
 	if (s->options->cores_per_minute)
 		adjust_core_limit(s, slot, now);
-	r = slot->paused ? -EAGAIN : slot->channel.fd < 0 ? -EPIPE : send_run(slot, job, now);
-	if (r == 0) {
-		assigned(s, slot, job, now);
-		return 0;
-	}
-	atomic_store(&shared_desk(s->config.shared, slot->number)->word, DESK_WORD(slot->sequence, DESK_FREE));
-	if (for_later(r))
+	r = slot->paused ? -EAGAIN : slot->channel.fd < 0 ? -EPIPE : job->is_lease ? lease_lend(s, slot, job, now) : run(s, slot, job, now);
+	if (r == 0 || supervisor_passes(r))
 		return r;
 	/* It is dying, and its pidfd will say so; if it is not, it is useless all the same and is killed then. */
 	worker_to_ending(slot, now + EOF_GRACE_MS * NS_PER_MS);
 	return 1;
+}
+
+/* A request that waits for another lease to end stands in nobody's way, and has its turn first once that is over. */
+static struct record_link *next_waiting(struct supervisor *s)
+{
+	struct record_link *l = records_parked(&s->records);
+
+	if (l && !lease_waits_for_limit(s, job_of(l)))
+		return l;
+	while ((l = records_next(&s->records)) && lease_waits_for_limit(s, job_of(l)))
+		records_park(&s->records, l);
+	return l;
 }
 
 void jobs_assign(struct supervisor *s)
@@ -298,99 +376,23 @@ void jobs_assign(struct supervisor *s)
 	struct record_link *l;
 	struct slot_link *idle;
 
-	while ((l = records_next(&s->records)) && (idle = slots_first(&s->slots, SLOT_IDLE))) {
+	while ((l = next_waiting(s)) && (idle = slots_first(&s->slots, SLOT_IDLE))) {
 		if (give(s, container_of(idle, struct slot, link), job_of(l)) < 0) {
 			supervisor_retry_later(s);
 			break;
 		}
 	}
+	leases_for_others(s);
 	supervisor_gauges(s);
 }
 
-/* ---- deadlines and cancel ---- */
-
-static bool condemn(struct slot *slot)
-{
-	struct desk *desk = shared_desk(slot->supervisor->config.shared, slot->number);
-	const enum desk_state from[] = { DESK_RUNNING, DESK_ASSIGNED, DESK_RUNNING };   /* it may begin between the first two */
-
-	for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
-		uint64_t word = DESK_WORD(slot->sequence, from[i]);
-
-		if (atomic_compare_exchange_strong(&desk->word, &word, DESK_WORD(slot->sequence, DESK_CONDEMNED))) {
-			slot->word_before = DESK_WORD(slot->sequence, from[i]);
-			slot->condemned = true;
-			return true;
-		}
-	}
-	return false;
-}
-
-static const char *cause_text(enum ladder_cause cause)
-{
-	return cause == LADDER_CAUSE_CANCEL ? "its job was cancelled" : cause == LADDER_CAUSE_STOP ? "the pool stops" : "its job ran out of time";
-}
-
-static void kill_for(struct slot *slot, int sig)
-{
-	if (slot->kill_signal == 0)
-		atomic_fetch_add_explicit(&slot->supervisor->board->killed, 1, memory_order_relaxed);
-	worker_kill(slot, sig, slot->stuck ? "its job had ended, but it said nothing more" : cause_text(slot->ladder.cause));
-}
-
-static void act(struct slot *slot, enum ladder_action action)
-{
-	switch (action) {
-	case LADDER_DO_SOFT:
-		process_signal(slot->pidfd, slot->pid, SIGTERM, slot->sequence);
-		break;
-	case LADDER_DO_KILL:
-		kill_for(slot, slot->ladder.step == LADDER_ABORTED ? SIGABRT : SIGKILL);
-		break;
-	case LADDER_DO_KILL_STUCK:
-		slot->stuck = true;
-		kill_for(slot, SIGKILL);
-		break;
-	default:
-		break;
-	}
-}
-
-static bool under_debugger(struct supervisor *s, struct slot *slot)
-{
-	return (s->options->flags & BROOD_DEBUGGING) && (process_traced_or_stopped(slot->pid) || process_traced_or_stopped(s->engine.pid));
-}
-
-void job_deadline(struct slot *slot, uint64_t now)
-{
-	struct supervisor *s = slot->supervisor;
-	enum ladder_action action;
-
-	if (!slot->job)
-		return;
-	if (under_debugger(s, slot)) {
-		timer_set(&s->loop, &slot->timer, now + NS_PER_S);
-		return;
-	}
-	while ((action = ladder_due(&slot->ladder, now)) != LADDER_NOTHING) {
-		if (action == LADDER_DO_CONDEMN)
-			action = ladder_condemned(&slot->ladder, now, condemn(slot));
-		act(slot, action);
-	}
-	timer_set(&s->loop, &slot->timer, ladder_next(&slot->ladder));
-}
-
-void job_hurry(struct slot *slot, uint64_t now, enum ladder_cause cause)
-{
-	ladder_hurry(&slot->ladder, now, cause);
-	job_deadline(slot, now);
-}
+/* ---- cancel ---- */
 
 void job_cancel(struct supervisor *s, uint64_t id)
 {
 	struct job *job = job_of(records_find(&s->records, id));
 
-	if (!job || job->link.state == RECORD_TOLD)
+	if (!job || job->is_lease || job->link.state == RECORD_TOLD)
 		return;                /* it had its verdict already: that is the answer */
 	if (job->link.state == RECORD_RUNNING && job->slot) {
 		if (job->slot->link.state == SLOT_BUSY)

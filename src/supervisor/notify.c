@@ -49,7 +49,7 @@ void notify_flush(struct supervisor *s)
 
 void notify_pool(struct supervisor *s)
 {
-	bool full = s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY] == s->options->workers;
+	bool full = supervisor_ready(s) == s->options->workers;
 
 	if (s->backoff.degraded && !s->degraded_said) {
 		snprintf(s->notify.status, sizeof s->notify.status, "degraded: workers die at birth");

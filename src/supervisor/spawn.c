@@ -71,7 +71,7 @@ static void spawn_failed(struct supervisor *s, int error, uint64_t now)
 	backoff_spawn_failed(&s->backoff, now);
 	atomic_fetch_add_explicit(&s->board->spawn_failures, 1, memory_order_relaxed);
 	plain_log(s, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED, "no worker could be made: %s; %u of %u are there; trying again%s", strerror(-error),
-	          s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY], s->options->workers,
+	          supervisor_ready(s), s->options->workers,
 	          error == -EAGAIN ? " (look at pids.max, TasksMax and RLIMIT_NPROC)" : "");
 }
 

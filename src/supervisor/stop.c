@@ -31,6 +31,8 @@ static void cancel_all(struct supervisor *s)
 
 		if (slot->link.state == SLOT_BUSY) {
 			job_hurry(slot, now, LADDER_CAUSE_STOP);
+		} else if (slot->link.state == SLOT_LEASED) {
+			lease_stop(slot, now);
 		} else if (slot->link.state == SLOT_STARTING) {
 			worker_kill(slot, SIGKILL, "the pool stops");
 			worker_to_ending(slot, now + RETRY_MS * NS_PER_MS);
@@ -52,6 +54,8 @@ static void kill_all(struct supervisor *s)
 		if (slot->link.state == SLOT_BUSY && slot->job) {
 			ladder_force(&slot->ladder, now_ns(), LADDER_CAUSE_STOP);
 			job_deadline(slot, now_ns());
+		} else if (slot->link.state == SLOT_LEASED) {
+			lease_force(slot, now_ns());
 		}
 		worker_kill(slot, SIGKILL, "the pool stops");
 		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
@@ -123,7 +127,11 @@ void stop_timer_fired(struct loop *loop, struct timer *timer, uint64_t now)
 
 void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms)
 {
+	bool first = s->halt.phase == HALT_NONE;
+
 	halt_begin(&s->halt, now_ns(), drain_ms, stop_ms);
+	if (first)
+		leases_drain(s);
 	stop_step(s);
 }
 

@@ -19,14 +19,25 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+uint32_t supervisor_ready(const struct supervisor *s)
+{
+	return s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY] + s->slots.counts[SLOT_LEASED];
+}
+
+bool supervisor_passes(int r)
+{
+	return r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS || r == -EMFILE || r == -ENFILE || r == -EINTR;
+}
+
 void supervisor_gauges(struct supervisor *s)
 {
 	const uint32_t *n = s->slots.counts;
 	struct board *b = s->board;
 
 	atomic_store_explicit(&b->idle, n[SLOT_IDLE], memory_order_relaxed);
-	atomic_store_explicit(&b->busy, n[SLOT_BUSY], memory_order_relaxed);
-	atomic_store_explicit(&b->ready, n[SLOT_IDLE] + n[SLOT_BUSY], memory_order_relaxed);
+	atomic_store_explicit(&b->busy, n[SLOT_BUSY] + n[SLOT_LEASED], memory_order_relaxed);
+	atomic_store_explicit(&b->leased, n[SLOT_LEASED], memory_order_relaxed);
+	atomic_store_explicit(&b->ready, supervisor_ready(s), memory_order_relaxed);
 	atomic_store_explicit(&b->starting, n[SLOT_STARTING], memory_order_relaxed);
 	atomic_store_explicit(&b->queued, s->records.queued, memory_order_relaxed);
 	atomic_store_explicit(&b->queued_peak, s->records.queued_peak, memory_order_relaxed);
@@ -44,6 +55,7 @@ static void retry_fired(struct loop *loop, struct timer *timer, uint64_t now)
 			worker_resume(&s->slot_array[i]);
 	engine_resume(s);
 	guard_check(s);
+	leases_send_leave(s);
 	jobs_flush(s);
 	jobs_assign(s);
 	notify_pool(s);
@@ -67,6 +79,7 @@ static void slot_prepare(struct supervisor *s, uint32_t number)
 	source_init(&slot->death);
 	source_init(&slot->channel);
 	timer_init(&slot->timer, NULL);
+	list_init(&slot->lent);
 	slots_add(&s->slots, &slot->link);
 }
 
@@ -78,6 +91,7 @@ static void timers_prepare(struct supervisor *s)
 	timer_init(&s->engine.eof_timer, engine_eof_fired);
 	timer_init(&s->guard.respawn, guard_respawn_fired);
 	timer_init(&s->halt_timer, stop_timer_fired);
+	timer_init(&s->leases.timer, leases_timer_fired);
 	timer_init(&s->sweep_timer, death_sweep_fired);
 	timer_init(&s->fold_timer, log_fold_fired);
 	timer_init(&s->notify.watchdog, notify_watchdog_fired);
@@ -103,6 +117,8 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	source_init(&s->signals);
 	timers_prepare(s);
 	slots_init(&s->slots);
+	list_init(&s->leases.lent);
+	list_init(&s->leases.untold);
 	s->slot_array = calloc(o->workers, sizeof *s->slot_array);
 	r = s->slot_array ? records_init(&s->records, config->records, sizeof(struct job)) : -ENOMEM;
 	if (r == 0)

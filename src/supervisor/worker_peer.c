@@ -45,6 +45,7 @@ void worker_to_ending(struct slot *slot, uint64_t kill_at)
 
 	if (slot->link.state != SLOT_ENDING)
 		slots_move(&s->slots, &slot->link, SLOT_ENDING);
+	list_remove(&slot->lent);
 	slot->timer.on = ending_fired;
 	timer_set(&s->loop, &slot->timer, kill_at);
 }
@@ -76,7 +77,7 @@ static void healthy_fired(struct loop *loop, struct timer *timer, uint64_t now)
 	supervisor_gauges(s);
 }
 
-static void on_ready(struct slot *slot, const struct frame *f)
+static void on_ready(struct slot *slot, struct frame *f)
 {
 	struct supervisor *s = slot->supervisor;
 
@@ -99,24 +100,52 @@ static void on_ready(struct slot *slot, const struct frame *f)
 	jobs_assign(s);
 }
 
-static void retire(struct slot *slot, const struct message_finished *m)
+void worker_retire(struct slot *slot, uint32_t flags, uint32_t left)
 {
 	struct supervisor *s = slot->supervisor;
 
 	slot->retiring = true;
 	slot->end_reason = "it retired";
 	atomic_fetch_add_explicit(&s->board->retired, 1, memory_order_relaxed);
-	if (m->flags & FINISHED_NO_FD)
+	if (flags & FINISHED_NO_FD)
 		slot_log(slot, BROOD_WARNING, BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced: it could not be given a file; did a job lower its RLIMIT_NOFILE?",
 		         slot->number, slot->pid);
 	else
 		slot_log(slot, BROOD_NOTICE, BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced: a job left %s%s%s%sbehind", slot->number, slot->pid,
-	         m->left & BROOD_LEFT_THREADS ? "threads " : "", m->left & BROOD_LEFT_FDS ? "open files " : "", m->left & BROOD_LEFT_CHILDREN ? "children " : "",
-	         m->left & BROOD_LEFT_MEMORY ? "memory in use " : "");
+	         left & BROOD_LEFT_THREADS ? "threads " : "", left & BROOD_LEFT_FDS ? "open files " : "", left & BROOD_LEFT_CHILDREN ? "children " : "",
+	         left & BROOD_LEFT_MEMORY ? "memory in use " : "");
 	worker_to_ending(slot, time_after_ms(now_ns(), s->options->stop_ms));
 }
 
-static void on_finished(struct slot *slot, const struct frame *f)
+void worker_free(struct slot *slot)
+{
+	if (slot->dead || slot->kill_signal == SIGKILL || slot->link.state == SLOT_ENDING)
+		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);   /* not for another job */
+	else
+		slots_move(&slot->supervisor->slots, &slot->link, SLOT_IDLE);
+}
+
+static void accounted(struct slot *slot, struct job *job, const struct message_finished *m)
+{
+	uint32_t flags = slot->supervisor->options->flags;
+
+	if (flags & BROOD_ACCOUNT_CPU)
+		job->verdict.cpu_us = m->cpu_us;
+	if (flags & BROOD_ACCOUNT_MEMORY)
+		job->verdict.peak_kb = m->peak_kb;
+}
+
+static void settle(struct slot *slot, struct job *job, struct frame *f)
+{
+	job_settle(job, f);
+	accounted(slot, job, &f->finished);
+	if (f->fds_lost)
+		slot_log(slot, BROOD_WARNING, BROOD_EVENT_RESOURCE, "the %u files that came with the reply of job %" PRIu64 " are dropped: too many are open in the supervisor",
+		         f->header.fds, job->link.id);
+	job_decided(slot->supervisor, job);
+}
+
+static void on_finished(struct slot *slot, struct frame *f)
 {
 	struct supervisor *s = slot->supervisor;
 	const struct message_finished *m = &f->finished;
@@ -140,22 +169,53 @@ static void on_finished(struct slot *slot, const struct frame *f)
 	slot->jobs_done += !no_fd;
 	timer_stop(&s->loop, &slot->timer);
 	if (!no_fd || !job_redispatch(s, job))   /* that is this worker's trouble: another one can */
-		job_decided(s, job);
+		settle(slot, job, f);
 	if (!no_fd && s->backoff.young > 0 && backoff_healthy(&s->backoff))
 		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED, "the pool has recovered: workers do jobs again");
 	if (m->flags & FINISHED_RETIRING)
-		retire(slot, m);
-	else if (slot->dead || slot->kill_signal == SIGKILL || slot->link.state == SLOT_ENDING)
-		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);   /* not for another job */
+		worker_retire(slot, m->flags, m->left);
 	else
-		slots_move(&s->slots, &slot->link, SLOT_IDLE);
+		worker_free(slot);
 	jobs_assign(s);
 	supervisor_gauges(s);
 	if (s->halt.phase != HALT_NONE)
 		stop_step(s);
 }
 
-static void on_escaped(struct slot *slot, const struct frame *f)
+static void on_left(struct slot *slot, struct frame *f)
+{
+	lease_left(slot, &f->left);
+}
+
+/* Which job it was is the engine's to judge: only it knows the ring. */
+static void on_lease_escaped(struct slot *slot, struct frame *f)
+{
+	if (f->escaped.how == 0 || f->escaped.how > ESCAPED_THREAD_EXIT) {
+		worker_drop(slot, "left the frame of a job in no way that there is");
+		return;
+	}
+	slot->escaped = f->escaped.how;
+	slot->escaped_sequence = f->escaped.sequence;
+}
+
+/* Nobody waits for it: what the engine's socket does not take is dropped. */
+static void on_progress(struct slot *slot, struct frame *f)
+{
+	struct supervisor *s = slot->supervisor;
+	struct frame out;
+
+	if (f->progress.id != slot->job->link.id || f->progress.sequence != slot->sequence || f->progress.size > BROOD_PROGRESS_MAX) {
+		worker_drop(slot, "told the progress of a job that it does not have");
+		return;
+	}
+	if (s->engine.channel_ended || s->engine.ended)
+		return;
+	frame_begin(&out, MESSAGE_PROGRESS)->progress = f->progress;
+	if (frame_send(s->config.channel_fd, &out) < 0)
+		atomic_fetch_add_explicit(&s->board->logs_dropped, 1, memory_order_relaxed);
+}
+
+static void on_escaped(struct slot *slot, struct frame *f)
 {
 	if (!slot->job || f->escaped.id != slot->job->link.id || f->escaped.sequence != slot->sequence || f->escaped.how == 0 || f->escaped.how > ESCAPED_THREAD_EXIT)
 		worker_drop(slot, "left the frame of a job that it does not have");
@@ -163,9 +223,23 @@ static void on_escaped(struct slot *slot, const struct frame *f)
 		slot->escaped = f->escaped.how;
 }
 
-static void on_job_log(struct slot *slot, const struct frame *f)
+/* The id that it says, if the engine has published such a job there. */
+static uint64_t job_on_lease(struct slot *slot, uint64_t id)
 {
-	struct message_log line = { .event = BROOD_EVENT_JOB_LOG, .pid = slot->pid, .slot = slot->number, .job = slot->job ? slot->job->link.id : 0 };
+	const struct ledger *ledger = shared_ledger(slot->supervisor->config.shared, slot->number);
+
+	for (size_t i = 0; i < RING_DEPTH; i++)
+		if (ledger->entries[i].id == id)
+			return id;
+	return 0;
+}
+
+static void on_job_log(struct slot *slot, struct frame *f)
+{
+	struct message_log line = { .event = BROOD_EVENT_JOB_LOG, .pid = slot->pid, .slot = slot->number };
+
+	if (slot->job)
+		line.job = slot->job->is_lease ? job_on_lease(slot, f->job_log.id) : slot->job->link.id;
 
 	line.level = f->job_log.level >= BROOD_ERR && f->job_log.level <= BROOD_DEBUG ? f->job_log.level : BROOD_NOTICE;
 	memcpy(line.text, f->job_log.text, sizeof f->job_log.text);
@@ -176,31 +250,38 @@ static void on_job_log(struct slot *slot, const struct frame *f)
 }
 
 /* A worker that is to end: its last words may matter (FINISHED in flight when it was killed), its state does not. */
-static void on_late_finished(struct slot *slot, const struct frame *f)
+static void on_late_finished(struct slot *slot, struct frame *f)
 {
-	if (slot->job)
+	if (slot->job && !slot->job->is_lease)
 		on_finished(slot, f);
 }
 
-static void on_late(struct slot *slot, const struct frame *f)
+static void on_late_left(struct slot *slot, struct frame *f)
+{
+	if (slot->job && slot->job->is_lease && !slot->protocol && !slot->stuck)
+		lease_left(slot, &f->left);
+}
+
+static void on_late(struct slot *slot, struct frame *f)
 {
 	(void)slot;
 	(void)f;
 }
 
-typedef void cell_fn(struct slot *slot, const struct frame *f);
-static cell_fn *const cells[SLOT_STATES][4] = {
-	/*                  READY     FINISHED     ESCAPED     JOB_LOG */
-	[SLOT_STARTING] = { on_ready, NULL,        NULL,       on_job_log },
-	[SLOT_IDLE]     = { NULL,     NULL,        NULL,       on_job_log },
-	[SLOT_BUSY]     = { NULL,     on_finished, on_escaped, on_job_log },
-	[SLOT_ENDING]   = { on_late,  on_late_finished, on_late, on_job_log },
+typedef void cell_fn(struct slot *slot, struct frame *f);
+static cell_fn *const cells[SLOT_STATES][6] = {
+	/*                  READY     FINISHED          ESCAPED           JOB_LOG     PROGRESS     LEFT */
+	[SLOT_STARTING] = { on_ready, NULL,             NULL,             on_job_log, NULL,        NULL },
+	[SLOT_IDLE]     = { NULL,     NULL,             NULL,             on_job_log, NULL,        NULL },
+	[SLOT_BUSY]     = { NULL,     on_finished,      on_escaped,       on_job_log, on_progress, NULL },
+	[SLOT_LEASED]   = { NULL,     NULL,             on_lease_escaped, on_job_log, on_late,     on_left },      /* PROGRESS goes over the link: here it is nobody's */
+	[SLOT_ENDING]   = { on_late,  on_late_finished, on_late,          on_job_log, on_late,     on_late_left },
 };
 
 static void handle(struct slot *slot, struct frame *f)
 {
 	unsigned type = f->header.type;
-	cell_fn *cell = type >= MESSAGE_READY && type <= MESSAGE_JOB_LOG ? cells[slot->link.state][type - MESSAGE_READY] : NULL;
+	cell_fn *cell = type >= MESSAGE_READY && type <= MESSAGE_LEFT ? cells[slot->link.state][type - MESSAGE_READY] : NULL;
 
 	if (cell)
 		cell(slot, f);

@@ -80,7 +80,7 @@ struct message_progress { uint64_t id, sequence; uint32_t size, pad; unsigned ch
  */
 #define LEASE_FDS 5
 enum { LEASE_FD_LINK, LEASE_FD_BELL, LEASE_FD_DOWN, LEASE_FD_UP, LEASE_FD_LANE };
-struct message_lease { uint64_t id, given_ns; uint32_t queue_ms, limit_ms, flags, pad; };      /* limit_ms: from the loan */
+struct message_lease { uint64_t id, given_ns; uint32_t queue_ms, limit_ms, flags, lane; };     /* limit_ms: from the loan. lane: whose it is: while it waits none of the same lane is taken back for it; 0: nobody's */
 enum { LEASE_KEPT = 1 };                                               /* an explicit one: not to be taken back for others or for being idle */
 struct message_lend { uint64_t id, sequence; };                        /* sequence: the first job's less 1 */
 struct message_leave { uint64_t id; };

@@ -13,8 +13,9 @@ TestSuite(unit_slots, .timeout = 60);
 static const bool allowed[SLOT_STATES][SLOT_STATES] = {
 	[SLOT_EMPTY]    = { [SLOT_STARTING] = true },
 	[SLOT_STARTING] = { [SLOT_IDLE] = true, [SLOT_ENDING] = true, [SLOT_EMPTY] = true },
-	[SLOT_IDLE]     = { [SLOT_BUSY] = true, [SLOT_ENDING] = true, [SLOT_EMPTY] = true },
+	[SLOT_IDLE]     = { [SLOT_BUSY] = true, [SLOT_LEASED] = true, [SLOT_ENDING] = true, [SLOT_EMPTY] = true },
 	[SLOT_BUSY]     = { [SLOT_IDLE] = true, [SLOT_ENDING] = true, [SLOT_EMPTY] = true },
+	[SLOT_LEASED]   = { [SLOT_IDLE] = true, [SLOT_ENDING] = true, [SLOT_EMPTY] = true },
 	[SLOT_ENDING]   = { [SLOT_EMPTY] = true },
 };
 

@@ -1,0 +1,172 @@
+/*
+ * lease.c - see pool.h.
+ *
+ * One number tells how far a worker is: its place, 2 N while job N runs and 2 N + 1 when it is done. It lies between the loan's and what is published, and never goes back; a desk that says otherwise was scribbled on.
+ * The word is read before `published`, which the engine raised before the worker could see the job: so an honest word is never ahead of it.
+ *
+ * The times of those that wait behind the running one cannot have begun, and the sooner of them may be short: so the next look is no later than the end of the shortest, had it begun right now. What is published after
+ * a look, and ends sooner than the next one, the engine says (LEASE_LOOK). So no end is missed, and none costs a message a job.
+ */
+#include "pool.h"
+
+#define CANCEL_AGAIN_MS  1u        /* a job whose cancel came between its being taken and its beginning: look again, at first so soon */
+#define CANCEL_AGAIN_MAX 1000u
+
+#define PLACE_DONE(sequence) ((sequence) * 2 + 1)
+
+static uint64_t place_of(uint64_t word)
+{
+	uint64_t sequence = DESK_SEQUENCE(word);
+
+	switch (DESK_STATE(word)) {
+	case DESK_RUNNING:
+		return sequence * 2;
+	case DESK_FREE:
+	case DESK_DONE:
+		return PLACE_DONE(sequence);
+	default:
+		return 0;              /* ASSIGNED, CONDEMNED, or no state at all: not on a lease that goes on */
+	}
+}
+
+void lease_begin(struct lease_watch *w, const struct lease_terms *t, uint64_t now)
+{
+	*w = (struct lease_watch){
+		.base = t->base, .limit_at = time_after_ms(now, t->limit_ms), .looked_ns = now, .place = PLACE_DONE(t->base), .published = t->base,
+		.changed_ns = now, .behind = TIME_NEVER, .idle_ms = t->idle_ms, .grace_ms = t->grace_ms, .core_ms = t->core_ms, .kept = t->kept,
+	};
+}
+
+uint64_t lease_soonest(const struct ledger_entry *entries, uint64_t first, uint64_t last, uint64_t now)
+{
+	uint32_t run_ms = BROOD_FOREVER;
+
+	for (uint64_t n = first; n <= last && n - first < RING_DEPTH; n++)
+		run_ms = MIN(run_ms, entries[n % RING_DEPTH].run_ms);
+	return time_after_ms(now, run_ms);
+}
+
+static void climb_from(struct lease_watch *w, struct ladder *l, const struct ledger_entry *entries, uint64_t since)
+{
+	struct ledger_entry e = entries[w->subject % RING_DEPTH];
+
+	w->since = since;
+	ladder_start(l, since, e.run_ms, e.grace_ms, w->core_ms, e.flags & BROOD_JOB_ABORT);
+}
+
+static void runs(struct lease_watch *w, struct ladder *l, const struct lease_sight *see, uint64_t now)
+{
+	uint64_t sequence = DESK_SEQUENCE(see->word), began = MIN(MAX(see->began_ns, w->looked_ns), now);
+
+	if (w->subject == sequence && !w->waits)
+		return;
+	w->subject = sequence;
+	w->waits = false;
+	climb_from(w, l, see->entries, began);
+}
+
+static void waits(struct lease_watch *w, struct ladder *l, const struct lease_sight *see, uint64_t now)
+{
+	uint64_t sequence = DESK_SEQUENCE(see->word) + 1;
+
+	if (w->subject == sequence)
+		return;
+	w->subject = sequence;
+	w->waits = true;
+	climb_from(w, l, see->entries, now);
+}
+
+/* A cancel for a job that has not begun is kept until it has, or is past. */
+static void hurry(struct lease_watch *w, struct ladder *l, uint64_t now)
+{
+	if (w->cancel == 0)
+		return;
+	if (PLACE_DONE(w->cancel) <= w->place || w->cancel > w->published) {
+		w->cancel = 0;
+	} else if (w->subject == w->cancel && !w->waits) {
+		ladder_hurry(l, now, LADDER_CAUSE_CANCEL);
+		w->cancel = 0;
+	} else {
+		w->cancel_ms = w->cancel_ms ? MIN(w->cancel_ms * 2, CANCEL_AGAIN_MAX) : CANCEL_AGAIN_MS;
+	}
+}
+
+static enum lease_wish wish(const struct lease_watch *w, uint64_t now)
+{
+	bool rests = w->place == PLACE_DONE(w->published);
+
+	if (w->leaving)
+		return w->subject == 0 && now >= time_after_ms(w->changed_ns, w->grace_ms) ? LEASE_STUCK : LEASE_GO_ON;
+	if (now >= w->limit_at)
+		return LEASE_TAKE_BACK;
+	return rests && !w->kept && now >= time_after_ms(w->changed_ns, w->idle_ms) ? LEASE_TAKE_BACK : LEASE_GO_ON;
+}
+
+enum lease_wish lease_look(struct lease_watch *w, struct ladder *l, const struct lease_sight *see, uint64_t now)
+{
+	uint64_t place = place_of(see->word), sequence = DESK_SEQUENCE(see->word);
+
+	if (place < w->place || place > PLACE_DONE(see->published) || see->published < w->published)
+		return LEASE_DROP;
+	if (place != w->place || (see->published != w->published && !w->leaving))
+		w->changed_ns = now;
+	w->place = place;
+	w->published = see->published;
+	w->behind = TIME_NEVER;
+	if (DESK_STATE(see->word) == DESK_RUNNING)
+		runs(w, l, see, now);
+	else if (sequence < see->published && !w->leaving)
+		waits(w, l, see, now);
+	else
+		w->subject = 0;
+	if (w->subject && !w->leaving)
+		w->behind = lease_soonest(see->entries, w->subject + 1, see->published, now);
+	w->looked_ns = now;
+	hurry(w, l, now);
+	return wish(w, now);
+}
+
+void lease_leaving(struct lease_watch *w, uint64_t now)
+{
+	w->leaving = true;
+	w->changed_ns = now;
+	w->behind = TIME_NEVER;
+	if (w->waits) {                /* it will not be begun, or is seen when it was */
+		w->subject = 0;
+		w->waits = false;
+	}
+}
+
+void lease_drain(struct lease_watch *w)
+{
+	w->kept = false;
+	w->idle_ms = MIN(w->idle_ms, LEASE_DRAIN_MS);
+}
+
+void lease_cancel(struct lease_watch *w, uint64_t sequence)
+{
+	w->cancel = sequence;
+	w->cancel_ms = 0;
+}
+
+/* An honest one has done it by now: should it be seen to run once more, its desk lies. */
+void lease_lost(struct lease_watch *w)
+{
+	w->place = MAX(w->place, PLACE_DONE(w->subject));
+	w->subject = 0;
+	w->waits = false;
+}
+
+uint64_t lease_next(const struct lease_watch *w, const struct ladder *l, uint64_t now)
+{
+	uint64_t next = MIN(w->subject ? ladder_next(l) : TIME_NEVER, w->behind);
+	bool rests = w->place == PLACE_DONE(w->published);
+
+	if (w->cancel)
+		next = MIN(next, time_after_ms(now, w->cancel_ms));
+	if (w->leaving)
+		return MIN(next, time_after_ms(w->subject ? now : w->changed_ns, w->grace_ms));
+	if (!w->kept)
+		next = MIN(next, time_after_ms(rests ? w->changed_ns : now, w->idle_ms));
+	return MIN(next, w->limit_at);
+}

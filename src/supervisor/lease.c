@@ -1,0 +1,386 @@
+/*
+ * lease.c - workers on lease. A request is a record in the queue like a job's; when its turn comes the five fds go on to an idle worker, unseen, and the engine is told who it is (LENT). From then on the two meet without
+ * us (look.c watches), until LEASE_OVER: the worker has left, or died, or there was none. Exactly one, after LENT, whatever the socket to the engine does meanwhile.
+ *
+ * A worker is taken back by saying so three times: `leaving` in the ledger, so that the engine publishes no more there; LEAVE on its channel; and `attention` with a ring of its bell, so that it reads that before its
+ * next job. It says LEFT; one that does not is stuck (look.c).
+ */
+#include "internal.h"
+#include "../os/futex.h"
+
+#define LOOKED_AT_MAX 32u              /* leases that are looked at for one that waits */
+#define SEQUENCES_MAX ((uint64_t)1 << 48)  /* jobs on one lease: what says more is damaged */
+
+static struct desk *desk_of(const struct slot *slot)
+{
+	return shared_desk(slot->supervisor->config.shared, slot->number);
+}
+
+static struct ledger *ledger_of(const struct slot *slot)
+{
+	return shared_ledger(slot->supervisor->config.shared, slot->number);
+}
+
+static bool is_kept(const struct job *job)
+{
+	return job->lease.flags & LEASE_KEPT;
+}
+
+static void close_fds(struct job *job)
+{
+	for (uint32_t i = 0; i < job->fds_count; i++)
+		close_fd(job->fds[i]);
+	job->fds_count = 0;
+}
+
+/* ---- what the engine hears ---- */
+
+static int say_lent(struct supervisor *s, const struct job *job)
+{
+	struct frame f;
+
+	if (s->engine.channel_ended || s->engine.ended)
+		return 0;
+	frame_begin(&f, MESSAGE_LENT);
+	f.lent = job->loan.lent;
+	return frame_send(s->config.channel_fd, &f);
+}
+
+bool leases_tell_lent(struct supervisor *s)
+{
+	struct list *first;
+
+	while ((first = list_first(&s->leases.untold))) {
+		if (supervisor_passes(say_lent(s, container_of(first, struct job, untold))))
+			return false;
+		list_remove(first);
+	}
+	return true;
+}
+
+int lease_tell_over(struct supervisor *s, struct job *job)
+{
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_LEASE_OVER);
+	f.lease_over = job->loan.over;
+	return frame_send(s->config.channel_fd, &f);
+}
+
+/* ---- the end ---- */
+
+static void cut(struct supervisor *s, struct job *job)
+{
+	struct slot *slot = job->slot;
+
+	if (!slot)
+		return;
+	list_remove(&slot->lent);
+	s->leases.library -= !is_kept(job);
+	s->leases.leaving -= slot->watch.leaving;
+	slot->watch.leaving = slot->leave_unsent = false;
+	slot->job = NULL;
+	job->slot = NULL;
+}
+
+static void over(struct supervisor *s, struct job *job, uint32_t how)
+{
+	job->loan.over.id = job->link.id;
+	job->loan.over.how = how;
+	cut(s, job);
+	timer_stop(&s->loop, &job->queue_timer);
+	close_fds(job);
+	records_tell(&s->records, &job->link);
+	jobs_flush(s);
+}
+
+void lease_refuse(struct supervisor *s, struct job *job, enum brood_detail detail)
+{
+	job->loan.over.detail = detail;
+	over(s, job, LEASE_REFUSED);
+}
+
+static uint64_t last_published(const struct slot *slot)
+{
+	uint64_t published = atomic_load(&ledger_of(slot)->published);
+
+	return published - slot->watch.base < SEQUENCES_MAX ? published : slot->watch.base;
+}
+
+/* No sequence is used twice: neither those that were done nor those that were only published. */
+static void count_jobs(struct slot *slot, uint64_t word)
+{
+	slot->jobs_done += lease_moved(slot->watch.base, word);
+	slot->sequence = MAX(slot->sequence, last_published(slot));
+}
+
+void lease_left(struct slot *slot, const struct message_left *m)
+{
+	struct supervisor *s = slot->supervisor;
+	struct job *job = slot->job;
+	uint64_t word = atomic_load(&desk_of(slot)->word);
+
+	if (slot->condemned)
+		return;                /* as on_finished(): it lost the swap */
+	if (m->id != job->link.id || m->sequence < slot->watch.base || m->sequence > last_published(slot) || DESK_STATE(word) == DESK_RUNNING) {
+		worker_drop(slot, "left a lease that it is not on");
+		return;
+	}
+	count_jobs(slot, word);
+	job->loan.over.sequence = m->sequence;
+	job->loan.over.word = word;
+	timer_stop(&s->loop, &slot->timer);
+	over(s, job, LEASE_RETURNED);
+	if (slot->jobs_done && s->backoff.young > 0 && backoff_healthy(&s->backoff))
+		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED, "the pool has recovered: workers do jobs again");
+	if (m->flags & FINISHED_RETIRING)
+		worker_retire(slot, m->flags, m->left);
+	else
+		worker_free(slot);
+	jobs_assign(s);
+	supervisor_gauges(s);
+	if (s->halt.phase != HALT_NONE)
+		stop_step(s);
+}
+
+void lease_died(struct slot *slot, const struct lease_death *d)
+{
+	struct supervisor *s = slot->supervisor;
+	struct job *job = slot->job;
+	struct message_lease_over *o = &job->loan.over;
+	uint64_t word = atomic_load(&desk_of(slot)->word);
+
+	count_jobs(slot, slot->condemned ? slot->word_before : word);
+	o->sequence = slot->watch.subject;
+	o->word = slot->condemned ? slot->word_before : word;
+	o->escaped = slot->escaped;
+	o->escaped_sequence = slot->escaped_sequence;
+	o->cause = slot->watch.subject ? slot->ladder.cause : LADDER_CAUSE_NONE;
+	o->flags = (slot->protocol ? OVER_PROTOCOL : 0) | (slot->stuck ? OVER_STUCK : 0) | (d->memory ? OVER_MEMORY : 0) |
+	           (slot->watch.subject && slot->ladder.abort ? OVER_ABORT : 0) | (slot->condemned ? OVER_CONDEMNED : 0);
+	o->code = d->code;
+	o->status = d->status;
+	o->kill_signal = slot->kill_signal;
+	o->cpu_us = d->cpu_us;
+	o->peak_kb = d->peak_kb;
+	over(s, job, LEASE_DIED);
+}
+
+/* ---- the beginning ---- */
+
+void lease_accept(struct supervisor *s, struct frame *f)
+{
+	const struct message_job m = { .id = f->lease.id, .given_ns = f->lease.given_ns, .queue_ms = f->lease.queue_ms };
+	struct job *job = job_of(records_claim(&s->records, m.id));
+
+	if (!job) {
+		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL, "the engine asked for a lease in a way that makes no sense; its library's memory is damaged");
+		return;
+	}
+	job_begin(job, &m);
+	job->is_lease = true;
+	job->lease = f->lease;
+	memset(&job->loan, 0, sizeof job->loan);
+	job_take_fds(job, f);
+	if (job->fds_count < LEASE_FDS)
+		job_refuse(s, job, BROOD_DETAIL_FD_LOST);
+	else if (s->halt.phase >= HALT_CANCEL)
+		job_refuse(s, job, BROOD_DETAIL_DRAINING);
+	else
+		job_enqueue(s, job);
+	if (s->halt.phase == HALT_DRAIN)
+		spawn_due(s);          /* what is queued in the engine drains, too */
+}
+
+bool lease_waits_for_limit(const struct supervisor *s, const struct job *job)
+{
+	return job->is_lease && !is_kept(job) && s->leases.library >= s->options->leases;
+}
+
+static void prepare_memory(struct slot *slot)
+{
+	struct ledger *ledger = ledger_of(slot);
+	struct desk *desk = desk_of(slot);
+
+	atomic_store(&ledger->published, slot->sequence);
+	atomic_store(&ledger->leaving, 0);
+	atomic_store(&ledger->look_at, 0);
+	atomic_store(&desk->attention, 0);
+	atomic_store(&desk->word, DESK_WORD(slot->sequence, DESK_FREE));
+}
+
+static void lent(struct supervisor *s, struct slot *slot, struct job *job, uint64_t now)
+{
+	const struct message_lent who = { .id = job->link.id, .sequence = slot->sequence, .pid = slot->pid, .slot = slot->number, .generation = slot->generation };
+
+	timer_stop(&s->loop, &job->queue_timer);
+	records_run(&s->records, &job->link);
+	close_fds(job);
+	job->slot = slot;
+	slot->job = job;
+	slot->condemned = slot->stuck = false;
+	slot->escaped = 0;
+	slot->lent_ns = now;
+	slots_move(&s->slots, &slot->link, SLOT_LEASED);
+	if (!is_kept(job)) {
+		list_append(&slot->lent, &s->leases.lent);
+		s->leases.library++;
+	}
+	atomic_fetch_add_explicit(&s->board->leases, 1, memory_order_relaxed);
+	lease_watch_start(slot, &job->lease, now);
+	job->loan.lent = who;
+	job->loan.over = (struct message_lease_over){ .pid = who.pid, .slot = who.slot, .generation = who.generation };
+	list_append(&job->untold, &s->leases.untold);
+	jobs_flush(s);
+}
+
+int lease_lend(struct supervisor *s, struct slot *slot, struct job *job, uint64_t now)
+{
+	struct frame f;
+	int r;
+
+	prepare_memory(slot);
+	frame_begin(&f, MESSAGE_LEND);
+	f.lend.id = job->link.id;
+	f.lend.sequence = slot->sequence;
+	memcpy(f.fds, job->fds, LEASE_FDS * sizeof f.fds[0]);
+	f.fds_count = LEASE_FDS;
+	r = frame_send(slot->channel.fd, &f);
+	if (r == 0)
+		lent(s, slot, job, now);
+	return r;
+}
+
+/* ---- taking it back ---- */
+
+static void ring(struct slot *slot)
+{
+	struct desk *desk = desk_of(slot);
+
+	atomic_store(&desk->attention, 1);
+	atomic_fetch_add(&desk->bell, 1);
+	futex_wake(&desk->bell, 1);
+}
+
+static void send_leave(struct slot *slot)
+{
+	struct supervisor *s = slot->supervisor;
+	struct frame f;
+	int r;
+
+	frame_begin(&f, MESSAGE_LEAVE)->leave.id = slot->job->link.id;
+	r = slot->paused ? -EAGAIN : slot->channel.fd < 0 ? -EPIPE : frame_send(slot->channel.fd, &f);
+	slot->leave_unsent = supervisor_passes(r);
+	if (slot->leave_unsent)
+		supervisor_retry_later(s);
+	else if (r == 0)
+		ring(slot);
+	/* Else it is dying, and its pidfd will say so; if it is not, it does not leave, and is stuck. */
+}
+
+void lease_take_back(struct slot *slot)
+{
+	struct supervisor *s = slot->supervisor;
+
+	if (slot->watch.leaving || slot->link.state != SLOT_LEASED)
+		return;
+	list_remove(&slot->lent);
+	s->leases.leaving++;
+	lease_leaving(&slot->watch, now_ns());
+	atomic_store(&ledger_of(slot)->leaving, 1);
+	send_leave(slot);
+}
+
+void leases_send_leave(struct supervisor *s)
+{
+	for (uint32_t i = 0; i < s->options->workers; i++)
+		if (s->slot_array[i].leave_unsent && s->slot_array[i].link.state == SLOT_LEASED)
+			send_leave(&s->slot_array[i]);
+}
+
+void lease_end(struct supervisor *s, uint64_t id)
+{
+	struct job *job = job_of(records_find(&s->records, id));
+
+	if (!job || !job->is_lease || job->link.state == RECORD_TOLD)
+		return;                /* it is over: LEASE_OVER is on its way */
+	if (!job->slot) {
+		lease_refuse(s, job, BROOD_DETAIL_NONE);
+		supervisor_gauges(s);
+	} else if (job->slot->link.state == SLOT_LEASED) {
+		lease_take_back(job->slot);
+		lease_look_now(job->slot, now_ns());
+	}
+	if (s->halt.phase != HALT_NONE)
+		stop_step(s);
+}
+
+/* ---- for others that wait ---- */
+
+static bool rests(const struct slot *slot)
+{
+	return DESK_SEQUENCE(atomic_load(&desk_of(slot)->word)) == atomic_load(&ledger_of(slot)->published) && DESK_STATE(atomic_load(&desk_of(slot)->word)) != DESK_RUNNING;
+}
+
+/* One with nothing to do, else the longest held: but never one of the same lane, which gained nothing. NULL: none, or not yet: then the timer is set. */
+static struct slot *best_for(struct supervisor *s, const struct job *waiting, uint64_t now)
+{
+	struct slot *longest = NULL;
+	uint32_t looked = 0;
+
+	list_for_each_safe(l, tmp, &s->leases.lent) {
+		struct slot *slot = container_of(l, struct slot, lent);
+		uint64_t from = time_after_ms(slot->lent_ns, LEASE_HOLD_MS);
+
+		if (from > now) {
+			if (!longest)
+				timer_set(&s->loop, &s->leases.timer, from);
+			break;
+		}
+		if (looked++ >= LOOKED_AT_MAX)
+			break;
+		if (waiting->is_lease && waiting->lease.lane != 0 && waiting->lease.lane == slot->job->lease.lane)
+			continue;
+		if (rests(slot))
+			return slot;
+		if (!longest)
+			longest = slot;
+	}
+	return longest;
+}
+
+static void recall(struct supervisor *s, struct list *waiting, uint32_t count, uint64_t now)
+{
+	list_for_each_safe(l, tmp, waiting) {
+		const struct job *job = container_of(l, struct job, link.link);
+		struct slot *slot;
+
+		if (count-- == 0 || s->leases.leaving >= RECALL_MAX || !(slot = best_for(s, job, now)))
+			return;
+		atomic_fetch_add_explicit(&s->board->leases_revoked, 1, memory_order_relaxed);
+		lease_take_back(slot);
+		lease_look_now(slot, now);
+	}
+}
+
+/* Those parked wait for a lease to end; the others for a worker, whatever it did before. As many leases as go back already, or workers as are about to be ready, are enough for as many that wait. */
+void leases_for_others(struct supervisor *s)
+{
+	uint32_t parked = s->records.parked_count, queued = s->records.queued - parked;
+	uint32_t ready = s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_STARTING], leaving = s->leases.leaving;
+
+	if (s->records.queued == 0 || list_empty(&s->leases.lent))
+		return;
+	if (parked > leaving)
+		recall(s, &s->records.parked, parked - leaving, now_ns());
+	leaving -= MIN(leaving, parked);
+	if (queued > ready + leaving)
+		recall(s, &s->records.queue, queued - ready - leaving, now_ns());
+}
+
+void leases_timer_fired(struct loop *loop, struct timer *timer, uint64_t now)
+{
+	(void)loop;
+	(void)now;
+	leases_for_others(container_of(timer, struct supervisor, leases.timer));
+}
