@@ -11,6 +11,7 @@
 #include "../pool/pool.h"
 #include <limits.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 struct call {
 	struct brood *b;
@@ -169,12 +170,31 @@ static void call_verdict_refused(struct call *call, int error)
 		v->detail = BROOD_DETAIL_BAD_POINTER;
 	} else if (error == -EAGAIN) {
 		v->detail = BROOD_DETAIL_QUEUE_FULL;
+	} else if (error == -ESTALE) {
+		v->detail = BROOD_DETAIL_LEASE_OVER;
 	} else if (error == -EMFILE || error == -ENFILE) {
 		v->detail = BROOD_DETAIL_FD_LOST;
 	}
 	engine_lock(b);
 	v->id = record_fresh_id(b);
 	engine_unlock(b);
+}
+
+/* Those of the reply, to whoever wants them. */
+static void call_fds(struct call *call)
+{
+	const struct brood_job_options *o = &call->given.options;
+	struct brood_handle *h = &call->handle;
+	size_t kept = o->ret_fds ? MIN(h->reply_fds_count, o->ret_fds_room) : 0;
+
+	for (size_t i = 0; i < h->reply_fds_count; i++)
+		if (i < kept)
+			o->ret_fds[i] = h->reply_fds[i];
+		else
+			close_fd(h->reply_fds[i]);
+	h->reply_fds_count = 0;
+	if (o->ret_fds_count)
+		*o->ret_fds_count = kept;
 }
 
 static ssize_t call_result(struct call *call)
@@ -198,31 +218,43 @@ static ssize_t call_result(struct call *call)
 static int call_check(struct call *call, const struct engine_job *job)
 {
 	const struct engine_bytes *bytes = call->bytes;
-	int r;
 
 	if ((bytes->request_size && !bytes->request) || (bytes->reply_size && !bytes->reply))
 		return engine_fail(-EINVAL, "brood_call: a size is not 0 but its pointer is NULL");
 	if (bytes->request_size > SSIZE_MAX || bytes->reply_size > SSIZE_MAX)
 		return engine_fail(-EINVAL, "brood_call: a size is larger than memory can be");
-	r = job_check(call->b, job, &call->given);
-	if (r < 0)
-		return r;
-	call->given.request_size = bytes->request_size;
-	return job_full(call->b);
+	return job_check(call->b, job, &call->given);
 }
 
 ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict)
 {
 	VISIT(visit);
-	struct call call = { .b = b, .bytes = bytes };
+	const struct iovec request = { .iov_base = (void *)(uintptr_t)bytes->request, .iov_len = bytes->request_size };
+	struct call call;
 	ssize_t result;
 	int r;
 
 	r = visit_begin(&visit, b);
 	if (r < 0)
 		return r;
+	call.b = b;
+	call.bytes = bytes;
 	r = call_check(&call, job);
+	if (r == -EINVAL)
+		return r;
+	call.given.request = &request;
+	call.given.request_count = 1;
+	call.given.request_size = bytes->request_size;
+	if (r >= 0)
+		r = direct_call(b, &call.given, bytes, &call.handle.verdict, &result);
+	if (r == 0) {
+		if (ret_verdict)
+			*ret_verdict = call.handle.verdict;
+		return result;
+	}
 	job_handle_init(&call.handle, b, &call.given);
+	if (r == 1)
+		r = job_full(b);
 	if (r >= 0)
 		r = call_run(&call);
 	if (r < 0) {
@@ -230,9 +262,10 @@ ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct 
 			return r;
 		result = job_refused(b, r);
 		call_verdict_refused(&call, r);
-		job_name(call.handle.verdict.name, job->name);
+		job_name(call.handle.verdict.name, job_text(&call.given));
 	} else {
 		result = call_result(&call);
+		call_fds(&call);
 	}
 	if (ret_verdict)
 		*ret_verdict = call.handle.verdict;

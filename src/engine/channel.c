@@ -6,7 +6,7 @@
  * Log lines come on a socket of their own, and the user's callback is called without the lock, by one thread at a time; meanwhile
  * the others leave that socket alone.
  */
-#include "internal.h"
+#include "lane.h"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -16,13 +16,48 @@ static bool verdict_sane(const struct brood_verdict *v)
 	return v->outcome >= BROOD_DONE && v->outcome < BROOD_OUTCOMES && (unsigned)v->detail < BROOD_DETAILS;
 }
 
-static int channel_frame(struct brood *b, const struct frame *f)
+/* The reply's, for whoever has the handle. */
+static void channel_fds(struct brood *b, struct frame *f)
+{
+	struct record *record = f->header.fds ? record_find(b, f->verdict.verdict.id) : NULL;
+	struct brood_handle *handle = record ? record->handle : NULL;
+
+	for (size_t i = 0; handle && i < f->header.fds && i < BROOD_JOB_FDS_MAX; i++)
+		handle->reply_fds[handle->reply_fds_count++] = frame_take_fd(f, i);
+}
+
+static void channel_progress(struct brood *b, const struct message_progress *m)
+{
+	struct record *record = record_find(b, m->id);
+	struct brood_handle *handle = record ? record->handle : NULL;
+	struct message_progress named = *m;
+
+	if (!handle || handle->progress_count >= PROGRESS_MAX)
+		return;
+	named.id = handle->public_id;
+	if (!progress_add(&handle->progress, handle->on_progress, handle->progress_context, &named))
+		return;
+	handle->progress_count++;
+	if (handle->lane)
+		lane_inbox_handle(handle);
+	else if (handle->waiter && handle->waiter != b->reader)
+		waiter_poke(handle->waiter);
+}
+
+static int channel_frame(struct brood *b, struct frame *f)
 {
 	switch (f->header.type) {
 	case MESSAGE_VERDICT:
 		if (!verdict_sane(&f->verdict.verdict))
 			return -EBADMSG;
+		channel_fds(b, f);
 		record_verdict(b, &f->verdict.verdict);
+		return 0;
+	case MESSAGE_LENT:
+	case MESSAGE_LEASE_OVER:
+		return loan_heard(b, f);
+	case MESSAGE_PROGRESS:
+		channel_progress(b, &f->progress);
 		return 0;
 	case MESSAGE_POOL_READY:
 		b->ready = true;
@@ -70,6 +105,18 @@ static void channel_unwatch(struct brood *b, int fd)
 		epoll_ctl(b->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
+/* Every lane has this in its epoll. */
+void channel_all_over(struct brood *b)
+{
+	uint64_t one = 1;
+
+	atomic_store_explicit(&b->lanes_over, true, memory_order_release);
+	if (b->epoll_fd < 0)
+		return;
+	while (write(b->over_fd, &one, sizeof one) < 0 && errno == EINTR)
+		;
+}
+
 void channel_lost(struct brood *b)
 {
 	if (b->lost)
@@ -78,6 +125,7 @@ void channel_lost(struct brood *b)
 	/* A damaged channel is no more use to the other side either. */
 	shutdown(b->channel_fd, SHUT_RDWR);
 	record_give_up_all(b, BROOD_DETAIL_CHANNEL);
+	channel_all_over(b);
 	channel_unwatch(b, b->channel_fd);
 	waiters_poke(b);
 	channel_news(b);
@@ -92,7 +140,7 @@ bool channel_ours(struct brood *b)
 		return false;
 	if (identity_is(b->channel_fd, &b->channel))
 		return true;
-	b->channel_fd = b->log_fd = b->epoll_fd = b->news_fd = b->timer_fd = -1;
+	b->channel_fd = b->log_fd = b->epoll_fd = b->news_fd = b->timer_fd = b->lanes_fd = b->over_fd = -1;
 	b->log_ended = true;
 	list_for_each_safe(link, tmp, &b->spare)
 		container_of(link, struct waiter, link)->efd = -1;
@@ -223,6 +271,7 @@ int engine_fd(struct brood *b)
 		}
 	}
 	engine_unlock(b);
+	direct_polled(b);
 	return r;
 }
 
@@ -230,6 +279,7 @@ int engine_dispatch(struct brood *b)
 {
 	VISIT(visit);
 	int r = visit_begin(&visit, b);
+	bool lost;
 
 	if (r < 0)
 		return r;
@@ -250,8 +300,8 @@ int engine_dispatch(struct brood *b)
 	r = (int)MIN(b->news, (uint32_t)INT32_MAX);
 	b->news = 0;
 	channel_log(b, LOG_ROUND);
-	if (b->lost)
-		r = engine_fail_gone();
+	lost = b->lost;
 	engine_unlock(b);
-	return r;
+	r += direct_dispatch(b);
+	return lost ? engine_fail_gone() : r;
 }

@@ -42,6 +42,10 @@ static int make_fds(struct brood *b)
 	b->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	b->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	b->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	b->lanes_fd = epoll_create1(EPOLL_CLOEXEC);
+	b->over_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (b->lanes_fd < 0 || b->over_fd < 0)
+		return -errno;
 	if (b->epoll_fd < 0 || b->news_fd < 0 || b->timer_fd < 0)
 		return -errno;
 	if ((r = watch(b, b->channel_fd)) < 0 || (r = watch(b, b->news_fd)) < 0 || (r = watch(b, b->timer_fd)) < 0)
@@ -79,7 +83,7 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	b->channel_fd = config->channel_fd;
 	b->log_fd = config->log_fd;
 	b->records_count = config->records;
-	b->epoll_fd = b->news_fd = b->timer_fd = -1;
+	b->epoll_fd = b->news_fd = b->timer_fd = b->lanes_fd = b->over_fd = -1;
 	b->dispatcher.efd = -1;
 	b->log_ended = !config->options->log;
 	list_init(&b->dispatcher.link);
@@ -87,7 +91,11 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	list_init(&b->out);
 	list_init(&b->followers);
 	list_init(&b->spare);
+	list_init(&b->lanes);
+	list_init(&b->spare_lanes);
 	pthread_mutex_init(&b->lock, NULL);
+	pthread_mutex_init(&b->lanes_lock, NULL);
+	pthread_mutex_init(&b->own_lock, NULL);
 	r = identity_get(b->channel_fd, &b->channel);
 	if (r >= 0)
 		r = make_memory(b);
@@ -113,7 +121,11 @@ struct brood *engine_free(struct brood *b)
 	close_fd(b->epoll_fd);
 	close_fd(b->news_fd);
 	close_fd(b->timer_fd);
+	close_fd(b->lanes_fd);
+	close_fd(b->over_fd);
 	pthread_mutex_destroy(&b->lock);
+	pthread_mutex_destroy(&b->lanes_lock);
+	pthread_mutex_destroy(&b->own_lock);
 	free(b->records);
 	free(b->taken);
 	free(b);
@@ -199,7 +211,7 @@ static int stop_ask(struct brood *b)
 	struct frame f;
 
 	frame_begin(&f, MESSAGE_STOP);
-	return out_send(b, &f, 0, false);
+	return out_send(b, &f, 0, 0);
 }
 
 /* The logs that came before STOPPED belong to the stop: said before it returns. */
@@ -208,6 +220,7 @@ static void stop_finish(struct brood *b)
 	channel_log(b, INT32_MAX);
 	record_give_up_all(b, b->lost ? BROOD_DETAIL_CHANNEL : BROOD_DETAIL_STOP_TIME);
 	b->state = ENGINE_STOPPED;
+	channel_all_over(b);
 	channel_leave(b);
 	waiters_poke(b);
 }
@@ -226,17 +239,22 @@ int engine_stop(struct brood *b)
 		return engine_fail_stopped();
 	}
 	b->state = ENGINE_STOPPING;
+	atomic_store(&b->refusing, true);
 	channel_ours(b);
 	waiters_poke(b);
 	r = b->lost ? 0 : stop_ask(b);
 	if (r >= 0 || !b->lost)
 		r = wait_until(&wait);
+	engine_unlock(b);
+	direct_drain(b);
+	engine_lock(b);
 	stop_finish(b);
 	if (r < 0)
 		r = engine_fail(-ETIMEDOUT, "brood_stop: the supervisor did not say within drain_ms + stop_ms that all has ended: is it stopped?");
 	else if (!b->stopped)
 		r = engine_fail_gone();
 	engine_unlock(b);
+	direct_over(b);
 	return r < 0 ? r : 0;
 }
 
@@ -261,7 +279,7 @@ static int init_data_send(struct brood *b, struct frame *f)
 	if (b->state != ENGINE_RUNNING)
 		return engine_fail_stopped();
 	f->init_data.version = b->init_version + 1;
-	r = out_send(b, f, 0, false);
+	r = out_send(b, f, 0, 0);
 	if (r < 0)
 		return out_failed(b, r, "sending init data to the supervisor");
 	if (r == 1) {
@@ -318,7 +336,7 @@ static int notify_send(struct brood *b, struct frame *f)
 		return engine_fail_stopped();
 	if (ready && b->ready_said)
 		return 0;
-	r = out_send(b, f, 0, false);
+	r = out_send(b, f, 0, 0);
 	if (r < 0)
 		return out_failed(b, r, "telling the supervisor");
 	b->ready_said |= ready;
@@ -375,6 +393,9 @@ static void stats_of_board(const struct board *board, struct brood_stats *s)
 	s->strays_killed = load64(&board->strays_killed);
 	s->guard_deaths = load64(&board->guard_deaths);
 	s->logs_dropped = load64(&board->logs_dropped);
+	s->leased = load32(&board->leased);
+	s->leases = load64(&board->leases);
+	s->leases_revoked = load64(&board->leases_revoked);
 }
 
 int engine_stats(struct brood *b, struct brood_stats *ret)
@@ -397,6 +418,7 @@ int engine_stats(struct brood *b, struct brood_stats *ret)
 	s.verdicts[BROOD_REFUSED] += b->refused;
 	s.verdicts[BROOD_LOST] += b->lost_jobs;
 	engine_unlock(b);
+	direct_stats(b, &s);
 	*ret = s;
 	return 0;
 }

@@ -42,6 +42,21 @@ struct waiter {
 	bool state;                   /* waits for a state of the pool, not (only) for a verdict */
 };
 
+/* progress.c: lists of what jobs said; no lock of its own */
+#define PROGRESS_MAX 256
+struct progress {
+	struct list link;
+	brood_progress_fn *on;
+	void *context;
+	uint64_t id;
+	uint32_t size;
+	unsigned char data[BROOD_PROGRESS_MAX];
+};
+bool progress_add(struct list *to, brood_progress_fn *on, void *context, const struct message_progress *m);
+uint32_t progress_move(struct list *from, struct list *to);            /* how many */
+void progress_tell(struct list *from);                                 /* calls back, no lock held */
+void progress_free(struct list *from);
+
 /* A job as its owner sees it. On the heap for open and give, on the caller's stack for call. */
 struct brood_handle {
 	struct brood *brood;
@@ -53,12 +68,21 @@ struct brood_handle {
 	bool cancelled;               /* between two attempts of a call: no more of them */
 	bool waited;                  /* a thread is in brood_wait() for it */
 	struct list calls;            /* in brood.calls, if it may be retried */
+	struct lane *lane;            /* whose inbox gets it when it closes: a handed-off submit; or where its job is: open and give on a lease. NULL */
+	struct list inbox;            /* lane.handles */
+	struct lane_job *lane_job;    /* under the lane's lock */
+	_Atomic bool lane_closed;     /* that one has its verdict; it stands here */
+	brood_progress_fn *on_progress;
+	void *progress_context;
+	struct list progress; uint32_t progress_count;
+	int reply_fds[BROOD_JOB_FDS_MAX];
+	size_t reply_fds_count;
 	struct brood_verdict verdict;
 	char name[BROOD_NAME_MAX];
 };
 
 /* A job as the supervisor sees it: occupied from JOB to VERDICT, whatever became of the handle. */
-struct record { uint64_t id; struct brood_handle *handle; bool cancel_sent; };
+struct record { uint64_t id; struct brood_handle *handle; struct lease *lease; bool cancel_sent; };     /* lease: that it asked for; then there is no handle */
 
 /* A frame that the socket did not take yet. */
 struct out {
@@ -110,6 +134,16 @@ struct brood {
 	uint32_t init_version;
 	bool ready_said;              /* NOTIFY_READY is on its way */
 	uint64_t submitted, dropped, retried, refused, lost_jobs;
+	uint64_t lane_redispatched, lane_retried, lane_verdicts[BROOD_OUTCOMES];       /* of lanes that are no more */
+
+	/* lanes: see lane.h */
+	pthread_mutex_t lanes_lock, own_lock;
+	struct list lanes, spare_lanes;
+	int lanes_fd;                 /* an epoll of all their epolls */
+	int over_fd;                  /* readable when all is over */
+	_Atomic bool lanes_over;      /* nothing will come any more */
+	_Atomic bool refusing;        /* brood_stop() was called */
+	struct lane *_Atomic own;
 };
 
 static inline void engine_lock(struct brood *b) { pthread_mutex_lock(&b->lock); }
@@ -124,17 +158,26 @@ void record_verdict(struct brood *b, const struct brood_verdict *verdict);   /* 
 void record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome, enum brood_detail detail, bool started);   /* made up here */
 void record_give_up_all(struct brood *b, enum brood_detail detail);    /* lost; also what stands in the queue */
 
+/* handle.c */
+int handle_cancel(struct brood *b, struct record *record);             /* under the lock */
+
 /* job.c: what open, give and call have in common */
 struct given {                        /* a job that was checked */
 	const struct engine_job *job;
 	struct brood_job_options options;     /* resolved */
-	char name[BROOD_NAME_MAX];
+	const struct iovec *request;
+	size_t request_count;
 	uint64_t request_size, given_ns;
 	uint32_t attempt;             /* made before this one */
-	int fd;                       /* the worker's end */
+	int fd;                       /* the worker's end; -1 */
+	const void *arg;              /* with the plugin's text behind it */
+	uint32_t arg_size, plugin_size;
+	unsigned char text[BROOD_ARG_MAX];    /* where both stand when there is a plugin; else nothing */
 };
-int job_check(const struct brood *b, const struct engine_job *job, struct given *ret);   /* no lock: 0, -EINVAL, -EFAULT */
+int job_check(const struct brood *b, const struct engine_job *job, struct given *ret);   /* no lock: 0, -EINVAL, -EFAULT, -EBADF */
+int job_request(struct given *given, const struct iovec *request, size_t count);         /* what the job is about: 0, -EINVAL */
 void job_name(char dst[BROOD_NAME_MAX], const char *name);
+static inline const char *job_text(const struct given *given) { return given->options.plugin ? given->options.symbol : given->job->name; }
 int job_full(struct brood *b);        /* no lock, a hint: -EAGAIN when every record is out */
 void job_handle_init(struct brood_handle *handle, struct brood *b, const struct given *given);
 /* Under the lock. 0: sent, given->fd is still the caller's to close; 1: queued, the fd is the library's; -errno: not accepted.
@@ -143,8 +186,8 @@ int job_send(struct brood *b, const struct given *given, struct brood_handle *ha
 int job_refused(struct brood *b, int error);   /* counts it when it is a refusal; returns error */
 
 /* out.c; under the lock */
-/* 0: sent, the fds are still the caller's; 1: queued: owned fds are the library's now, others were duplicated; -errno: neither. */
-int out_send(struct brood *b, struct frame *f, uint64_t job, bool owned);
+/* 0: sent, the fds are still the caller's; 1: queued: the first `owned` fds are the library's now, the others were duplicated; -errno: neither. */
+int out_send(struct brood *b, struct frame *f, uint64_t job, size_t owned);
 int out_failed(struct brood *b, int error, const char *what);          /* after that: sees whether the supervisor is gone, sets the text, returns the errno to give */
 void out_flush(struct brood *b);
 void out_drop(struct brood *b, struct out *out);
@@ -156,11 +199,24 @@ void out_patience(struct brood *b);                                    /* waits 
 /* channel.c; under the lock */
 void channel_read(struct brood *b, struct waiter *reader, const struct brood_handle *until);   /* until it is empty, or that handle has its verdict */
 void channel_lost(struct brood *b);
+void channel_all_over(struct brood *b);                                /* tells the lanes */
 void channel_log(struct brood *b, int limit);                          /* lets go of the lock for the callback */
 bool channel_logs(const struct brood *b);                              /* worth polling log_fd */
 bool channel_ours(struct brood *b);                                    /* the fd is still the channel; else all is lost now */
 void channel_leave(struct brood *b);                                   /* brood_fd() says nothing any more */
 void channel_news(struct brood *b);                                    /* something for brood_dispatch() */
+
+/* direct.c: by way of a lease; no lock held. */
+int direct_call(struct brood *b, const struct given *given, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict, ssize_t *ret_result);   /* 0; 1: hand it off; -errno: no job was given */
+int direct_give(struct brood *b, const struct given *given, struct brood_handle *handle);      /* the same; at 0 the fd is the library's. handle may be NULL */
+int direct_wait(struct brood_handle *h, uint64_t until);
+void direct_release(struct brood_handle *h);
+int direct_cancel(struct brood *b, uint64_t id);                       /* 0, -ENOENT */
+void direct_stats(struct brood *b, struct brood_stats *s);
+void direct_drain(struct brood *b);                                    /* brood_stop(): looks at all lanes */
+void direct_over(struct brood *b);                                     /* all that lanes have is lost */
+void direct_polled(struct brood *b);                                   /* somebody has brood_fd() */
+int direct_dispatch(struct brood *b);                                  /* the brood's own queue; how many results */
 
 /* wait.c; under the lock */
 struct transfer;

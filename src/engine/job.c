@@ -5,6 +5,7 @@
 
 #include "../base/options.h"
 #include "../os/text.h"
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -18,12 +19,16 @@ static bool all_zero(const uint64_t *words, size_t count)
 
 static int options_check(const struct brood_job_options *o)
 {
-	if (o->flags & ~(uint32_t)(BROOD_JOB_ONCE | BROOD_JOB_ABORT))
+	if (o->flags & ~(uint32_t)(BROOD_JOB_ONCE | BROOD_JOB_ABORT | BROOD_JOB_TRUSTED | BROOD_JOB_MORE))
 		return engine_fail(-EINVAL, "job options: flags %#x has bits that this library does not know", o->flags);
 	if (o->arg_size > BROOD_ARG_MAX)
 		return engine_fail(-EINVAL, "job options: arg_size %zu is above BROOD_ARG_MAX (%d): send it as the request", o->arg_size, BROOD_ARG_MAX);
 	if (o->arg_size && !o->arg)
 		return engine_fail(-EINVAL, "job options: arg_size is %zu but arg is NULL", o->arg_size);
+	if (o->dispatch > BROOD_PATH_LEASE)
+		return engine_fail(-EINVAL, "job options: dispatch is %u: one of enum brood_path", o->dispatch);
+	if (o->fds_count > BROOD_JOB_FDS_MAX || (o->fds_count && !o->fds))
+		return engine_fail(-EINVAL, "job options: fds_count is %u: at most %d, with fds", o->fds_count, BROOD_JOB_FDS_MAX);
 	if (!all_zero(o->reserved, ARRAY_SIZE(o->reserved)))
 		return engine_fail(-EINVAL, "job options: reserved fields must be zero: initialise the struct with { .size = sizeof options }");
 	return 0;
@@ -37,6 +42,58 @@ static void options_resolve(const struct brood *b, struct brood_job_options *o)
 		o->run_ms = b->options.run_ms;
 	if (!o->grace_ms)
 		o->grace_ms = b->options.grace_ms;
+	if (!o->dispatch)
+		o->dispatch = o->lease ? BROOD_PATH_LEASE : b->options.dispatch;
+}
+
+/* The job is another object's function: the argument, then "path\0symbol\0". */
+static int plugin_check(struct given *given)
+{
+	const struct brood_job_options *o = &given->options;
+	size_t path, symbol;
+
+	if (given->job->fn)
+		return engine_fail(-EINVAL, "job options: a plugin's job has no function of its own: fn must be NULL");
+	if (!o->plugin || !o->symbol || o->plugin[0] != '/' || !o->symbol[0])
+		return engine_fail(-EINVAL, "job options: plugin is an absolute path, and symbol the function's name; both or none");
+	path = strnlen(o->plugin, BROOD_ARG_MAX) + 1;
+	symbol = strnlen(o->symbol, BROOD_ARG_MAX) + 1;
+	if (o->arg_size + path + symbol > BROOD_ARG_MAX)
+		return engine_fail(-EINVAL, "job options: arg, plugin and symbol together are above BROOD_ARG_MAX (%d)", BROOD_ARG_MAX);
+	memcpy(given->text, o->arg ? o->arg : "", o->arg_size);
+	memcpy(given->text + o->arg_size, o->plugin, path);
+	memcpy(given->text + o->arg_size + path, o->symbol, symbol);
+	given->arg = given->text;
+	given->plugin_size = (uint32_t)(path + symbol);
+	given->arg_size += given->plugin_size;
+	return 0;
+}
+
+static int function_check(const struct engine_job *job)
+{
+	if (text_callable((const void *)(uintptr_t)job->fn))
+		return 0;
+	return engine_fail(-EFAULT, "job %s: %p is not a function that workers have: it must lie in code that was mapped at brood_start() and still is",
+	                   job->name ? job->name : "?", (void *)(uintptr_t)job->fn);
+}
+
+int job_request(struct given *given, const struct iovec *request, size_t count)
+{
+	uint64_t size = 0;
+
+	if (count > 1024)
+		return engine_fail(-EINVAL, "a request in %zu pieces: at most 1024", count);
+	for (size_t i = 0; i < count; i++) {
+		if (request[i].iov_len && !request[i].iov_base)
+			return engine_fail(-EINVAL, "the request: a size is not 0 but its pointer is NULL");
+		if (request[i].iov_len > SSIZE_MAX - size)
+			return engine_fail(-EINVAL, "the request: larger than memory can be");
+		size += request[i].iov_len;
+	}
+	given->request = request;
+	given->request_count = count;
+	given->request_size = size;
+	return 0;
 }
 
 void job_name(char dst[BROOD_NAME_MAX], const char *name)
@@ -52,22 +109,27 @@ void job_name(char dst[BROOD_NAME_MAX], const char *name)
 
 int job_check(const struct brood *b, const struct engine_job *job, struct given *ret)
 {
-	struct brood_job_options options;
+	struct brood_job_options *o = &ret->options;
 	int r;
 
-	r = options_copy(&options, sizeof options, job->options, offsetof(struct brood_job_options, reserved));
+	r = options_copy(o, sizeof *o, job->options, offsetof(struct brood_job_options, ret_id) + sizeof o->ret_id);
 	if (r < 0)
 		return engine_fail(r, "job options: size is wrong, or a newer header's option is set: use { .size = sizeof options }");
-	r = options_check(&options);
+	r = options_check(o);
 	if (r < 0)
 		return r;
-	if (!text_callable((const void *)(uintptr_t)job->fn))
-		return engine_fail(-EFAULT, "job %s: %p is not a function that workers have: it must lie in code that was mapped at brood_start() and still is",
-		                   job->name ? job->name : "?", (void *)(uintptr_t)job->fn);
-	options_resolve(b, &options);
-	*ret = (struct given){ .job = job, .options = options, .request_size = BROOD_SIZE_UNKNOWN, .given_ns = now_ns(), .fd = -1 };
-	job_name(ret->name, job->name);
-	return 0;
+	options_resolve(b, o);
+	ret->job = job;
+	ret->request = NULL;
+	ret->request_count = 0;
+	ret->request_size = BROOD_SIZE_UNKNOWN;
+	ret->given_ns = now_ns();
+	ret->attempt = 0;
+	ret->fd = -1;
+	ret->arg = o->arg;
+	ret->arg_size = (uint32_t)o->arg_size;
+	ret->plugin_size = 0;
+	return o->plugin || o->symbol ? plugin_check(ret) : function_check(job);
 }
 
 static int fail_full(const struct brood *b)
@@ -96,8 +158,12 @@ void job_handle_init(struct brood_handle *handle, struct brood *b, const struct 
 	memset(handle, 0, sizeof *handle);
 	handle->brood = b;
 	handle->given_ns = given->given_ns;
+	handle->on_progress = given->options.on_progress;
+	handle->progress_context = given->options.context;
 	list_init(&handle->calls);
-	memcpy(handle->name, given->name, sizeof handle->name);
+	list_init(&handle->inbox);
+	list_init(&handle->progress);
+	job_name(handle->name, job_text(given));
 }
 
 static int job_frame(struct frame *f, const struct given *given, uint64_t id)
@@ -116,11 +182,12 @@ static int job_frame(struct frame *f, const struct given *given, uint64_t id)
 	/* A call's request is here: only the library can send it again. */
 	m->retries = given->request_size == BROOD_SIZE_UNKNOWN ? o->retries : 0;
 	m->attempt = given->attempt;
-	m->arg_size = (uint32_t)o->arg_size;
-	memcpy(m->name, given->name, sizeof m->name);
-	f->fds[0] = given->fd;
-	f->fds_count = 1;
-	return o->arg_size ? frame_append(f, o->arg, o->arg_size) : 0;
+	m->plugin_size = given->plugin_size;
+	job_name(m->name, job_text(given));
+	f->fds[f->fds_count++] = given->fd;
+	for (size_t i = 0; i < o->fds_count; i++)
+		f->fds[f->fds_count++] = o->fds[i];
+	return given->arg_size ? frame_append(f, given->arg, given->arg_size) : 0;
 }
 
 int job_send(struct brood *b, const struct given *given, struct brood_handle *handle)
@@ -140,7 +207,7 @@ int job_send(struct brood *b, const struct given *given, struct brood_handle *ha
 	if (given->options.ret_id && !given->attempt)
 		__atomic_store_n(given->options.ret_id, id, __ATOMIC_RELEASE);
 	if (r >= 0)
-		r = out_send(b, &f, id, true);
+		r = out_send(b, &f, id, 1);
 	if (r < 0) {
 		record_unclaim(b, id);
 		return out_failed(b, r, "giving a job to the supervisor");
@@ -152,6 +219,20 @@ int job_send(struct brood *b, const struct given *given, struct brood_handle *ha
 	}
 	if (!given->attempt)
 		b->submitted++;
+	return r;
+}
+
+static int job_hand_off(struct brood *b, const struct given *given, struct brood_handle *handle)
+{
+	int r = job_full(b);
+
+	if (r < 0)
+		return r;
+	engine_lock(b);
+	r = job_send(b, given, handle);
+	if (r == 1)
+		out_patience(b);
+	engine_unlock(b);
 	return r;
 }
 
@@ -167,11 +248,11 @@ static int job_give(struct brood *b, const struct given *given, struct brood_han
 			return engine_fail_system(-ENOMEM, "a job's handle");
 		job_handle_init(handle, b, given);
 	}
-	engine_lock(b);
-	r = job_send(b, given, handle);
-	if (r == 1)
-		out_patience(b);
-	engine_unlock(b);
+	r = direct_give(b, given, handle);
+	if (r == 0)
+		r = 1;                         /* the fd is the library's */
+	else if (r == 1)
+		r = job_hand_off(b, given, handle);
 	if (r < 0) {
 		free(handle);
 		return job_refused(b, r);
@@ -195,8 +276,6 @@ int engine_open(struct brood *b, const struct engine_job *job, int *ret_fd, stru
 	if (!ret_fd)
 		return engine_fail(-EINVAL, "brood_open: ret_fd is NULL, nobody could talk to the job");
 	r = job_check(b, job, &given);
-	if (r >= 0)
-		r = job_full(b);
 	if (r < 0)
 		return job_refused(b, r);
 	r = sockets_pair(SOCK_STREAM, fds);
@@ -243,8 +322,6 @@ int engine_give(struct brood *b, const struct engine_job *job, int fd, struct br
 	if (r < 0)
 		return r;
 	r = job_check(b, job, &given);
-	if (r >= 0)
-		r = job_full(b);
 	if (r < 0)
 		return job_refused(b, r);
 	given.fd = fd;

@@ -114,13 +114,13 @@ void out_flush(struct brood *b)
 	out_watch(b);
 }
 
-static int out_copy_fds(struct out *out, const struct frame *f, bool owned)
+static int out_copy_fds(struct out *out, const struct frame *f, size_t owned)
 {
 	for (size_t i = 0; i < f->fds_count; i++) {
-		int fd = owned ? f->fds[i] : fds_dup_above(f->fds[i], 3);
+		int fd = i < owned ? f->fds[i] : fds_dup_above(f->fds[i], 3);
 
 		if (fd < 0) {
-			for (size_t k = 0; k < i; k++)
+			for (size_t k = owned; k < i; k++)
 				close_fd(out->fds[k]);
 			return fd;
 		}
@@ -130,7 +130,7 @@ static int out_copy_fds(struct out *out, const struct frame *f, bool owned)
 	return 0;
 }
 
-static int out_append(struct brood *b, struct frame *f, uint64_t job, bool owned)
+static int out_append(struct brood *b, struct frame *f, uint64_t job, size_t owned)
 {
 	size_t size = f->header.size;
 	struct out *out = malloc(sizeof *out + size);
@@ -155,7 +155,7 @@ static int out_append(struct brood *b, struct frame *f, uint64_t job, bool owned
 	return 1;
 }
 
-int out_send(struct brood *b, struct frame *f, uint64_t job, bool owned)
+int out_send(struct brood *b, struct frame *f, uint64_t job, size_t owned)
 {
 	int r;
 

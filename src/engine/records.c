@@ -9,7 +9,7 @@
  * One verdict a job: handle_close() is the only place that closes a handle, a closed one is in no record, and a verdict that
  * finds no record is dropped and counted.
  */
-#include "internal.h"
+#include "lane.h"
 
 static uint64_t *taken_word(struct brood *b, size_t index)
 {
@@ -92,6 +92,10 @@ static void handle_close(struct brood *b, struct brood_handle *handle, const str
 	handle->verdict.id = handle->public_id;
 	memcpy(handle->verdict.name, handle->name, sizeof handle->name);
 	handle->closed = true;
+	if (handle->lane) {
+		lane_inbox_handle(handle);
+		return;
+	}
 	if (handle->waiter) {
 		waiter_closed(b, handle);
 		return;
@@ -118,6 +122,13 @@ void record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome, en
 
 	if (!record)
 		return;
+	if (record->lease) {
+		struct lease *lease = record->lease;
+
+		record_free(b, record);
+		loan_not_asked(lease, detail);
+		return;
+	}
 	if (outcome == BROOD_REFUSED)
 		b->refused++;
 	else

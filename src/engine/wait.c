@@ -18,7 +18,7 @@
 
 #define BLIND_MS 10       /* a thread for which there is no eventfd looks this often */
 
-enum { POLL_SELF, POLL_TRANSFER, POLL_CHANNEL, POLL_LOG, POLL_COUNT };
+enum { POLL_SELF, POLL_TRANSFER, POLL_CHANNEL, POLL_LOG, POLL_LANES, POLL_COUNT };
 
 /* ---- waiters ---- */
 
@@ -181,6 +181,8 @@ static void round_prepare(struct round *round, struct wait *wait, uint64_t now)
 		round_limit(round, b->out_retry);
 	if (channel_logs(b))
 		round->fds[POLL_LOG].fd = b->log_fd;
+	if (b->state == ENGINE_STOPPING)
+		round->fds[POLL_LANES].fd = b->lanes_fd;
 }
 
 /* No lock. Whatever goes wrong, no events: the caller looks at everything again. */
@@ -217,6 +219,20 @@ static void round_dispatch(const struct round *round, struct wait *wait)
 	}
 }
 
+static void tell_progress(struct brood *b, struct brood_handle *handle)
+{
+	struct list batch;
+
+	if (list_empty(&handle->progress))
+		return;
+	list_init(&batch);
+	progress_move(&handle->progress, &batch);
+	handle->progress_count = 0;
+	engine_unlock(b);
+	progress_tell(&batch);
+	engine_lock(b);
+}
+
 static void wait_round(struct wait *wait, bool last)
 {
 	struct brood *b = wait->brood;
@@ -230,9 +246,13 @@ static void wait_round(struct wait *wait, bool last)
 	round_poll(&round, now);
 	if (round.fds[POLL_TRANSFER].revents)
 		transfer_step(wait->transfer, round.fds[POLL_TRANSFER].revents);
+	if (round.fds[POLL_LANES].revents)
+		direct_drain(b);
 	engine_lock(b);
 	waiter_unpoke(wait->waiter);
 	round_dispatch(&round, wait);
+	if (wait->handle)
+		tell_progress(b, wait->handle);
 	if (last && !round.leading)
 		channel_read(b, wait->waiter, wait->handle);   /* the leader may not have come to it yet */
 }

@@ -1,0 +1,268 @@
+/*
+ * direct.c - call, open and give by way of a lease.
+ *
+ * A call waits on its thread's own lane. A thread that calls now and then hands its jobs off; one that calls often gets a lease: asked for in passing, used from the call on that finds it there. What is opened or given goes by
+ * the brood's own lane, to a worker that has nothing else to do, since nobody knows how long a conversation takes; when there is none it is handed off. Who forces a lease waits for one.
+ *
+ * Very large requests are handed off where that is not forbidden: on a socket they need not be in memory twice.
+ */
+#include "lane.h"
+
+#include <stdlib.h>
+#include <sys/uio.h>
+
+#define OFTEN          3      /* calls within a second: worth a lease */
+#define OFTEN_NS       NS_PER_S
+#define STREAM_BETTER  (4u << 20)
+
+static struct lane *lane_for(struct brood *b, const struct given *given, bool call)
+{
+	if (given->options.lease)
+		return (struct lane *)given->options.lease;
+	return call ? lane_thread(b) : lane_own(b);
+}
+
+/* Under the lane's lock: is there a lease that would take it now? Else one is asked for, if this happens often. */
+static bool ready(struct lane *l, const struct given *given)
+{
+	bool forced = given->options.dispatch == BROOD_PATH_LEASE || l->kind == LANE_KEPT;
+
+	lane_inbox(l);
+	if (forced || (lane_idle(l) && l->queued == 0))
+		return true;
+	if (given->given_ns - l->calls_since > OFTEN_NS) {
+		l->calls_since = given->given_ns;
+		l->calls = 0;
+	}
+	if (++l->calls >= OFTEN && l->asked == 0 && l->active < l->leases_limit && given->given_ns >= l->ask_again)
+		loan_ask(l, BROOD_FOREVER, l->brood->options.queue_ms);
+	return false;
+}
+
+static int lease_over(void)
+{
+	return engine_fail(-ESTALE, "this lease is over: its worker died, or its time was up; take another one");
+}
+
+/* ---- call ---- */
+
+static void take_fds(const struct given *given, struct lane_job *job)
+{
+	const struct brood_job_options *o = &given->options;
+	size_t count = job->result.fds_count, kept = o->ret_fds ? MIN(count, o->ret_fds_room) : 0;
+
+	for (size_t i = 0; i < kept; i++) {
+		o->ret_fds[i] = job->result.fds[i];
+		job->result.fds[i] = -1;
+	}
+	if (o->ret_fds_count)
+		*o->ret_fds_count = kept;
+}
+
+static ssize_t result(const struct lane_job *job, const struct engine_bytes *bytes)
+{
+	const struct brood_verdict *v = &job->result.verdict;
+	int r = engine_fail_verdict(v);
+
+	if (r < 0)
+		return v->detail == BROOD_DETAIL_LEASE_OVER ? lease_over() : r;
+	if (job->reply_lost)
+		return engine_fail_system(-ENOMEM, "the reply of a call");
+	if (job->result.reply_size > bytes->reply_size)
+		return engine_fail(-EMSGSIZE, "job %llu %s: its reply has %zu bytes, the caller's buffer %zu: the first of them are there", (unsigned long long)v->id,
+		                   v->name, job->result.reply_size, bytes->reply_size);
+	return (ssize_t)job->result.reply_size;
+}
+
+static int call(struct lane *l, const struct given *given, const struct engine_bytes *bytes, struct lane_job *job)
+{
+	int r = lane_prepare(job, given, true);
+
+	job->waited = true;
+	job->on_done = NULL;
+	job->room = bytes->reply;
+	job->room_size = bytes->reply_size;
+	if (r >= 0)
+		r = lane_give(l, job, given);
+	if (r < 0)
+		return engine_fail_system(r, "what a call needs");
+	l->stats.submitted++;
+	while (job->state != JOB_CLOSED) {
+		lane_sleep(l, TIME_NEVER);
+		lane_tell_progress(l);
+	}
+	return 0;
+}
+
+int direct_call(struct brood *b, const struct given *given, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict, ssize_t *ret_result)
+{
+	struct lane *l;
+	struct lane_job *job = NULL;
+	int r;
+
+	if (given->options.dispatch == BROOD_PATH_HANDOFF && !given->options.lease)
+		return 1;
+	if (!given->options.dispatch && given->request_size > STREAM_BETTER)
+		return 1;
+	l = lane_for(b, given, true);
+	if (!l)
+		return given->options.dispatch ? engine_fail_system(-ENOMEM, "a thread's lane") : 1;
+	lane_lock(l);
+	if (l->kept_over) {
+		r = lease_over();
+	} else if (!ready(l, given)) {
+		r = 1;
+	} else if ((r = lane_order(l, given, &job)) < 0) {
+		r = engine_fail_system(r, "a job's record");
+	} else {
+		if (given->options.ret_id)
+			__atomic_store_n(given->options.ret_id, job->id, __ATOMIC_RELEASE);
+		r = call(l, given, bytes, job);
+		if (r == 0) {
+			take_fds(given, job);
+			*ret_result = result(job, bytes);
+			*ret_verdict = job->result.verdict;
+		}
+		lane_job_free(l, job);
+	}
+	lane_unlock(l);
+	return r;
+}
+
+/* ---- open and give ---- */
+
+static int give(struct lane *l, const struct given *given, struct brood_handle *handle)
+{
+	struct lane_job *job;
+	int r = lane_order(l, given, &job);
+
+	if (r < 0)
+		return r == -EAGAIN ? r : engine_fail_system(r, "a job's record");
+	if (given->options.ret_id)
+		__atomic_store_n(given->options.ret_id, job->id, __ATOMIC_RELEASE);
+	r = lane_prepare(job, given, false);
+	if (r >= 0) {
+		job->socket_job = true;
+		job->on_done = NULL;
+		job->socket = given->fd;
+		job->alone = true;
+		job->handle = handle;
+		if (handle) {
+			handle->id = handle->public_id = job->id;
+			handle->lane = l;
+			handle->lane_job = job;
+		}
+		r = lane_give(l, job, given);
+	}
+	if (r < 0) {
+		job->socket = -1;              /* still the caller's */
+		job->handle = NULL;
+		lane_job_free(l, job);
+		return engine_fail_system(r, "what a job needs");
+	}
+	l->stats.submitted++;
+	if (!lane_delivers(l))
+		lane_flush(l);
+	lane_listen(l);
+	return 0;
+}
+
+int direct_give(struct brood *b, const struct given *given, struct brood_handle *handle)
+{
+	struct lane *l;
+	int r;
+
+	if (given->options.dispatch == BROOD_PATH_HANDOFF && !given->options.lease)
+		return 1;
+	l = lane_for(b, given, false);
+	if (!l)
+		return given->options.dispatch ? -errno : 1;
+	lane_lock(l);
+	lane_glance(l);
+	if (l->kept_over)
+		r = lease_over();
+	else
+		r = ready(l, given) ? give(l, given, handle) : 1;
+	lane_unlock(l);
+	return r;
+}
+
+/* ---- handles whose job is on a lease ---- */
+
+int direct_wait(struct brood_handle *h, uint64_t until)
+{
+	struct lane *l = h->lane;
+	bool closed;
+
+	lane_lock(l);
+	while (!(closed = atomic_load_explicit(&h->lane_closed, memory_order_acquire))) {
+		if (until != TIME_NEVER && now_ns() >= until) {
+			lane_look(l);
+			closed = atomic_load_explicit(&h->lane_closed, memory_order_acquire);
+			break;
+		}
+		lane_sleep(l, until);
+	}
+	lane_listen(l);
+	lane_unlock(l);
+	return closed ? 0 : -ETIMEDOUT;
+}
+
+void direct_release(struct brood_handle *h)
+{
+	struct lane *l = h->lane;
+
+	if (atomic_load_explicit(&h->lane_closed, memory_order_acquire))
+		return;
+	lane_lock(l);
+	if (h->lane_job)
+		h->lane_job->handle = NULL;    /* its verdict will be dropped, and counted */
+	lane_unlock(l);
+}
+
+/* ---- cancel ---- */
+
+struct wish { uint64_t id; bool found; };
+
+static void cancel_job(struct lane *l, struct lane_job *job)
+{
+	struct brood_verdict v = { .outcome = BROOD_CANCELLED };
+
+	job->cancelled = true;
+	switch (job->state) {
+	case JOB_RINGED:
+		if (ring_withdraw(job->lease, job) < 0) {
+			loan_kill(job->lease, job->sequence, LEASE_KILL_CANCEL);
+			return;
+		}
+		break;
+	case JOB_STREAMED:
+		stream_cancel(l, job);
+		return;
+	default:
+		break;
+	}
+	v.queue_us = (now_ns() - job->given_ns) / NS_PER_US;
+	lane_close(l, job, &v);
+	if (l->sleepers > 0 || l->polled)
+		lane_poke(l);
+}
+
+static void cancel_in(struct lane *l, void *context)
+{
+	struct wish *wish = context;
+	struct lane_job *job = wish->found ? NULL : lane_find(l, wish->id);
+
+	if (!job || job->state == JOB_CLOSED || job->state == JOB_NEW)
+		return;
+	wish->found = true;
+	cancel_job(l, job);
+}
+
+int direct_cancel(struct brood *b, uint64_t id)
+{
+	struct wish wish = { .id = id };
+
+	lanes_each(b, cancel_in, &wish);
+	return wish.found ? 0 : -ENOENT;
+}

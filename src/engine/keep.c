@@ -1,0 +1,124 @@
+/*
+ * keep.c - explicit leases: a lane with one worker, kept until it dies, its time is up, or its owner has enough.
+ */
+#include "lane.h"
+
+#include "../base/options.h"
+
+#define LIMIT_DEFAULT_MS 60000
+#define ANSWER_SLACK_MS  1000   /* the supervisor bounds the wait; should it not answer at all */
+
+static int fail_refused(const struct lane *l, uint32_t wait_ms)
+{
+	switch (l->refused) {
+	case BROOD_DETAIL_QUEUE_TIME:
+		return engine_fail(-ETIMEDOUT, "brood_lease: no worker was free within %u ms", wait_ms);
+	case BROOD_DETAIL_DEGRADED:
+		return engine_fail(-EHOSTDOWN, "brood_lease: the pool is degraded, its workers die at birth: the log says how");
+	case BROOD_DETAIL_CHANNEL:
+		return engine_fail_gone();
+	default:
+		return engine_fail(-EAGAIN, "brood_lease: refused: %s", brood_detail_name(l->refused));
+	}
+}
+
+/* Under the lane's lock. */
+static int obtain(struct lane *l, const struct brood_lease_options *o)
+{
+	uint64_t until = time_after_ms(now_ns(), o->wait_ms == BROOD_FOREVER ? BROOD_FOREVER : o->wait_ms + ANSWER_SLACK_MS);
+	int r = loan_ask(l, o->limit_ms, o->wait_ms);
+
+	if (r == -EAGAIN)
+		return engine_fail(r, "brood_lease: as many jobs are out as the pool has room for (workers + backlog): wait for a verdict");
+	if (r == -ENOTCONN)
+		return engine_fail_gone();
+	if (r < 0)
+		return r == -ESHUTDOWN ? engine_fail_stopped() : engine_fail_system(r, "a lease's memory and fds");
+	while (l->active == 0 && !l->kept_over && now_ns() < until)
+		lane_sleep(l, until);
+	if (l->active == 0)
+		return fail_refused(l, o->wait_ms);
+	l->pid = l->kept->pid;
+	l->slot = l->kept->slot;
+	l->generation = l->kept->generation;
+	return 0;
+}
+
+int engine_lease(struct brood *b, const struct brood_lease_options *options, struct brood_lease **ret)
+{
+	VISIT(visit);
+	struct brood_lease_options o;
+	struct lane *l;
+	int r = visit_begin(&visit, b);
+
+	if (r < 0)
+		return r;
+	r = options_copy(&o, sizeof o, options, sizeof o);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(o.reserved); i++)
+		r = o.reserved[i] ? -EINVAL : 0;
+	if (r < 0)
+		return engine_fail(r, "lease options: size is wrong, or reserved is not zero: use { .size = sizeof options }");
+	if (atomic_load(&b->refusing))
+		return engine_fail_stopped();
+	o.wait_ms = o.wait_ms ? o.wait_ms : b->options.queue_ms;
+	o.limit_ms = o.limit_ms ? o.limit_ms : LIMIT_DEFAULT_MS;
+	r = lane_new(b, LANE_KEPT, &l);
+	if (r < 0)
+		return engine_fail_system(r, "a lease's memory and fds");
+	lane_lock(l);
+	l->refused = BROOD_DETAIL_QUEUE_TIME;
+	r = obtain(l, &o);
+	lane_unlock(l);
+	if (r < 0) {
+		lane_free(l);
+		return r;
+	}
+	*ret = (struct brood_lease *)l;
+	return 0;
+}
+
+/* Handles of its jobs outlive it, so it ends when the last of them has its verdict. */
+void engine_lease_end(struct brood_lease *lease)
+{
+	struct lane *l = (struct lane *)lease;
+	VISIT(visit);
+
+	if (visit_begin(&visit, l->brood) < 0)
+		return;
+	lane_lock(l);
+	lane_look(l);
+	if (l->kept && l->kept->state == LEASE_ACTIVE)
+		settle_dying(l->kept);
+	if (l->kept)
+		loan_end(l->kept);
+	while (l->kept && !atomic_load(&l->brood->lanes_over))
+		lane_sleep(l, TIME_NEVER);
+	lane_unlock(l);
+	lane_free(l);
+}
+
+struct brood_queue *engine_lease_queue(struct brood_lease *lease)
+{
+	return (struct brood_queue *)lease;
+}
+
+int engine_lease_worker(struct brood_lease *lease, pid_t *ret_pid, uint32_t *ret_slot, uint32_t *ret_generation)
+{
+	struct lane *l = (struct lane *)lease;
+	VISIT(visit);
+	int r = visit_begin(&visit, l->brood);
+
+	if (r < 0)
+		return r;
+	lane_lock(l);
+	lane_inbox(l);
+	if (ret_pid)
+		*ret_pid = l->pid;
+	if (ret_slot)
+		*ret_slot = l->slot;
+	if (ret_generation)
+		*ret_generation = l->generation;
+	r = l->kept_over ? engine_fail(-ESTALE, "this lease is over: its worker died, or its time was up; take another one") : 0;
+	lane_unlock(l);
+	return r;
+}

@@ -1,0 +1,587 @@
+/*
+ * lane.c - a lane's life, its jobs, their ids, and what it knows of functions. See lane.h for the whole.
+ *
+ * Jobs that nobody has are kept, the last one used on top, so that a steady load touches the same few; with them their reply buffers. A job's id modulo the table's size is its place in it: an id whose place is taken is
+ * skipped. Ids come in blocks from the brood's, so that lanes do not meet over each one.
+ *
+ * A thread's lane is the thread's as long as it lives, then the next new thread's: leases that it left are used on, or go back to the pool by themselves.
+ */
+#include "lane.h"
+
+#include "../os/shm.h"
+#include "../os/text.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/timerfd.h>
+
+#define ID_BLOCK       4096
+#define JOBS_FIRST     64
+#define JOBS_DEFAULT   4096
+#define SPARE_MAX      4096
+#define FUNCTIONS_SIZE 256
+
+/* ---- life ---- */
+
+static int watch(struct lane *l, int fd, uint32_t events, uint64_t what)
+{
+	struct epoll_event event = { .events = events, .data.u64 = what };
+
+	return epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int make_control(struct lane *l)
+{
+	const int shape = F_SEAL_SHRINK | F_SEAL_GROW, seals = F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
+
+	l->control_fd = shm_memfd("brood-lane", NULL, shm_page(), &shape);
+	if (l->control_fd < 0)
+		return l->control_fd;
+	l->control = mmap(NULL, shm_page(), PROT_READ | PROT_WRITE, MAP_SHARED, l->control_fd, 0);
+	if (l->control == MAP_FAILED) {
+		l->control = NULL;
+		return -errno;
+	}
+	return fcntl(l->control_fd, F_ADD_SEALS, seals) < 0 ? -errno : 0;
+}
+
+/* The channel is watched by all lanes, but one event wakes one of those that sleep. */
+static int make_fds(struct lane *l)
+{
+	struct brood *b = l->brood;
+	int r;
+
+	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	l->tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (l->epoll_fd < 0 || l->wake_fd < 0 || l->tick_fd < 0)
+		return -errno;
+	if ((r = watch(l, l->wake_fd, EPOLLIN, LANE_EVENT_WAKE)) < 0 || (r = watch(l, l->tick_fd, EPOLLIN, LANE_EVENT_TICK)) < 0 ||
+	    (r = watch(l, b->channel_fd, EPOLLIN | EPOLLEXCLUSIVE, LANE_EVENT_CHANNEL)) < 0)
+		return r;
+	if ((r = watch(l, b->over_fd, EPOLLIN, LANE_EVENT_OVER)) < 0)
+		return r;
+	if (b->options.log && (r = watch(l, b->log_fd, EPOLLIN | EPOLLEXCLUSIVE, LANE_EVENT_LOG)) < 0)
+		return r;
+	return make_control(l);
+}
+
+static void unmake(struct lane *l)
+{
+	if (l->control)
+		munmap(l->control, shm_page());
+	if (!l->gone) {
+		close_fd(l->epoll_fd);
+		close_fd(l->wake_fd);
+		close_fd(l->tick_fd);
+		close_fd(l->control_fd);
+	}
+	list_for_each_safe(link, tmp, &l->spare) {
+		struct lane_job *job = container_of(link, struct lane_job, link);
+
+		free(job->buffer);
+		free(job);
+	}
+	for (size_t i = 0; i < l->functions_count && i < FUNCTIONS_SIZE; i++)
+		free(l->functions[i]);
+	pthread_mutex_destroy(&l->lock);
+	free(l->functions);
+	free(l->table);
+	free(l->jobs);
+	free(l);
+}
+
+static uint32_t leases_allowed(const struct brood *b, enum lane_kind kind)
+{
+	return kind == LANE_KEPT || kind == LANE_THREAD ? 1 : b->options.leases;
+}
+
+static int make_memory(struct lane *l)
+{
+	l->table_size = l->brood->options.workers + 1;
+	l->table = calloc(l->table_size, sizeof *l->table);
+	l->jobs = calloc(JOBS_FIRST, sizeof *l->jobs);
+	l->functions = calloc(FUNCTIONS_SIZE, sizeof *l->functions);
+	l->jobs_room = JOBS_FIRST;
+	return l->table && l->jobs && l->functions ? 0 : -ENOMEM;
+}
+
+/* All lanes' epoll fds are in one, which brood_stop() watches. */
+static void enlist(struct lane *l)
+{
+	struct brood *b = l->brood;
+	struct epoll_event event = { .events = EPOLLIN };
+
+	pthread_mutex_lock(&b->lanes_lock);
+	list_append(&l->link, &b->lanes);
+	epoll_ctl(b->lanes_fd, EPOLL_CTL_ADD, l->epoll_fd, &event);
+	pthread_mutex_unlock(&b->lanes_lock);
+}
+
+int lane_new(struct brood *b, enum lane_kind kind, struct lane **ret)
+{
+	struct lane *l = NULL;
+	int r;
+
+	if (posix_memalign((void **)&l, 64, sizeof *l) != 0)      /* no cache line of it is another lane's */
+		return -ENOMEM;
+	*l = (struct lane){ .brood = b, .kind = kind, .epoll_fd = -1, .wake_fd = -1, .tick_fd = -1, .control_fd = -1 };
+	pthread_mutex_init(&l->lock, NULL);
+	struct list *lists[] = { &l->link, &l->spare, &l->queue, &l->results, &l->taken, &l->leases, &l->idle, &l->inbox,
+	                         &l->handles, &l->progress, &l->spare_link, &l->callbacks };
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		list_init(lists[i]);
+	l->leases_limit = leases_allowed(b, kind);
+	l->jobs_limit = kind == LANE_OWN || kind == LANE_QUEUE ? JOBS_DEFAULT : 65536;
+	r = make_memory(l);
+	if (r == 0)
+		r = make_fds(l);
+	if (r < 0) {
+		unmake(l);
+		return r;
+	}
+	enlist(l);
+	*ret = l;
+	return 0;
+}
+
+static void add_stats(struct brood *b, const struct lane *l)
+{
+	b->submitted += l->stats.submitted;
+	b->dropped += l->stats.dropped;
+	b->lane_redispatched += l->stats.redispatched;
+	b->lane_retried += l->stats.retried;
+	for (int i = 0; i < BROOD_OUTCOMES; i++)
+		b->lane_verdicts[i] += l->stats.verdicts[i];
+}
+
+/* Its workers are told to leave; what they do until then is nobody's business any more. */
+void lane_free(struct lane *l)
+{
+	struct brood *b = l->brood;
+
+	pthread_mutex_lock(&b->lanes_lock);
+	list_remove(&l->link);
+	if (!l->gone)
+		epoll_ctl(b->lanes_fd, EPOLL_CTL_DEL, l->epoll_fd, NULL);
+	pthread_mutex_unlock(&b->lanes_lock);
+	lane_lock(l);
+	l->freed = true;
+	list_for_each_safe(link, tmp, &l->leases)
+		loan_abandon(container_of(link, struct lease, link));
+	for (size_t i = 0; i < l->jobs_room; i++) {
+		struct lane_job *job = l->jobs[i];
+
+		if (!job)
+			continue;
+		if (job->state != JOB_CLOSED)
+			l->stats.dropped++;
+		if (job->state == JOB_STREAMED)
+			stream_free(l, job);
+		lane_job_free(l, job);
+	}
+	engine_lock(b);
+	add_stats(b, l);
+	engine_unlock(b);
+	lane_unlock(l);
+	unmake(l);
+}
+
+/* ---- whose ---- */
+
+struct lane *lane_own(struct brood *b)
+{
+	struct lane *l = atomic_load_explicit(&b->own, memory_order_acquire);
+	struct epoll_event event = { .events = EPOLLIN };
+	int r;
+
+	if (l)
+		return l;
+	pthread_mutex_lock(&b->own_lock);
+	l = atomic_load(&b->own);
+	if (!l) {
+		r = lane_new(b, LANE_OWN, &l);
+		if (r < 0) {
+			pthread_mutex_unlock(&b->own_lock);
+			engine_fail_system(r, "the brood's own queue");
+			errno = -r;
+			return NULL;
+		}
+		event.data.fd = l->epoll_fd;
+		epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, l->epoll_fd, &event);
+		atomic_store_explicit(&b->own, l, memory_order_release);
+	}
+	pthread_mutex_unlock(&b->own_lock);
+	return l;
+}
+
+static __thread struct lane *thread_lane;
+static pthread_key_t thread_key;
+static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
+
+/* The thread ends: the next one that calls may have it. */
+static void thread_over(void *lane)
+{
+	struct lane *l = lane;
+	struct brood *b = l->brood;
+
+	thread_lane = NULL;
+	if (atomic_load_explicit(b->alive, memory_order_relaxed) != ENGINE_ALIVE)
+		return;
+	pthread_mutex_lock(&b->lanes_lock);
+	list_append(&l->spare_link, &b->spare_lanes);
+	pthread_mutex_unlock(&b->lanes_lock);
+}
+
+static void make_key(void)
+{
+	pthread_key_create(&thread_key, thread_over);
+}
+
+struct lane *lane_thread(struct brood *b)
+{
+	struct lane *l = thread_lane;
+	struct list *spare;
+
+	if (l)
+		return l;
+	pthread_once(&thread_once, make_key);
+	pthread_mutex_lock(&b->lanes_lock);
+	spare = list_first(&b->spare_lanes);
+	if (spare) {
+		l = container_of(spare, struct lane, spare_link);
+		list_remove(spare);
+	}
+	pthread_mutex_unlock(&b->lanes_lock);
+	if (!l && lane_new(b, LANE_THREAD, &l) < 0)
+		return NULL;
+	if (pthread_setspecific(thread_key, l) != 0) {
+		thread_over(l);
+		return NULL;
+	}
+	thread_lane = l;
+	return l;
+}
+
+void lane_poke(struct lane *l)
+{
+	uint64_t one = 1;
+
+	if (l->gone)
+		return;
+	while (write(l->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+		;
+}
+
+/* ---- functions ---- */
+
+static struct function *function_new(const struct given *order)
+{
+	struct function *f = malloc(sizeof *f);
+
+	if (!f)
+		return NULL;
+	*f = (struct function){ .fn = order->job->fn, .text = order->job->name, .est_ns = PICK_UNKNOWN };
+	job_name(f->name, order->options.plugin ? order->options.symbol : order->job->name);
+	return f;
+}
+
+static size_t function_hash(const struct given *order)
+{
+	uint64_t h = (uint64_t)(uintptr_t)order->job->fn * 0x9e3779b97f4a7c15u ^ (uint64_t)(uintptr_t)order->job->name * 0xc2b2ae3d27d4eb4fu;
+
+	return (size_t)(h >> 40);
+}
+
+/* Found, or new in the table; the job's own when the table is full (names that are made up all the time), or when it is a plugin's. */
+static int function_of(struct lane *l, const struct given *order, struct lane_job *job)
+{
+	size_t at = function_hash(order);
+
+	job->own_function = NULL;
+	for (size_t i = 0; i < 8 && !order->options.plugin; i++) {
+		struct function **place = &l->functions[(at + i) % FUNCTIONS_SIZE];
+
+		if (!*place)
+			*place = function_new(order);
+		if (!*place)
+			return -ENOMEM;
+		if ((*place)->fn == order->job->fn && (*place)->text == order->job->name) {
+			job->function = *place;
+			return 0;
+		}
+	}
+	job->function = job->own_function = function_new(order);
+	return job->function ? 0 : -ENOMEM;
+}
+
+/* ---- jobs ---- */
+
+static int grow(struct lane *l)
+{
+	size_t room = l->jobs_room * 2;
+	struct lane_job **jobs = calloc(room, sizeof *jobs);
+
+	if (!jobs)
+		return -ENOMEM;
+	for (size_t i = 0; i < l->jobs_room; i++)
+		if (l->jobs[i])
+			jobs[l->jobs[i]->id & (room - 1)] = l->jobs[i];
+	free(l->jobs);
+	l->jobs = jobs;
+	l->jobs_room = room;
+	return 0;
+}
+
+static uint64_t next_id(struct lane *l)
+{
+	struct brood *b = l->brood;
+
+	if (l->next_id == l->last_id) {
+		engine_lock(b);
+		l->next_id = b->last_id;
+		b->last_id += ID_BLOCK;
+		engine_unlock(b);
+		l->last_id = l->next_id + ID_BLOCK;
+	}
+	return ++l->next_id;
+}
+
+static struct lane_job *job_new(struct lane *l)
+{
+	struct list *spare = list_first(&l->spare);
+	struct lane_job *job;
+
+	if (spare) {
+		job = container_of(spare, struct lane_job, link);
+		list_remove(spare);
+		l->spare_count--;
+		return job;
+	}
+	job = calloc(1, sizeof *job);
+	if (!job)
+		return NULL;
+	list_init(&job->link);
+	job->memfd = job->socket = job->back_memfd = -1;
+	return job;
+}
+
+static void job_spare(struct lane *l, struct lane_job *job)
+{
+	if (l->spare_count >= SPARE_MAX) {
+		free(job->buffer);
+		free(job);
+		return;
+	}
+	if (job->buffer_size > LANE_BUFFER_KEPT) {
+		free(job->buffer);
+		job->buffer = NULL;
+		job->buffer_size = 0;
+	}
+	list_insert(&job->link, &l->spare);
+	l->spare_count++;
+}
+
+static void take_options(struct lane_job *job, const struct given *order)
+{
+	const struct brood_job_options *o = &order->options;
+
+	job->job_flags = o->flags;
+	job->queue_ms = o->queue_ms;
+	job->run_ms = o->run_ms;
+	job->grace_ms = o->grace_ms;
+	job->retries = o->retries;
+	job->attempts = job->moved = 0;
+	job->cancelled = job->ran = job->waited = job->back_came = job->alone = job->socket_job = job->reply_lost = false;
+	job->given_ns = order->given_ns;
+	job->request_size = order->request_size;
+	job->arg_size = order->arg_size;
+	job->plugin_size = order->plugin_size;
+	job->on_done = o->on_done;
+	job->on_progress = o->on_progress;
+	job->handle = NULL;
+	job->room = NULL;
+	job->result.context = o->context;
+	job->result.fds = NULL;
+	job->result.fds_count = 0;
+}
+
+int lane_order(struct lane *l, const struct given *order, struct lane_job **ret)
+{
+	struct lane_job *job;
+	int r;
+
+	if (l->jobs_out >= l->jobs_limit)
+		return -EAGAIN;
+	if (l->jobs_out * 2 >= l->jobs_room && (r = grow(l)) < 0)
+		return r;
+	job = job_new(l);
+	if (!job)
+		return -ENOMEM;
+	r = function_of(l, order, job);
+	if (r < 0) {
+		job_spare(l, job);
+		return r;
+	}
+	do
+		job->id = next_id(l);
+	while (l->jobs[job->id & (l->jobs_room - 1)]);
+	l->jobs[job->id & (l->jobs_room - 1)] = job;
+	l->jobs_out++;
+	job->state = JOB_NEW;
+	take_options(job, order);
+	*ret = job;
+	return 0;
+}
+
+struct lane_fds *lane_fds_free(struct lane_fds *fds)
+{
+	for (size_t i = 0; fds && i < fds->count; i++)
+		close_fd(fds->fds[i]);
+	free(fds);
+	return NULL;
+}
+
+static void unmap_reply(struct lane_job *job)
+{
+	if (job->mapped)
+		munmap(job->mapped, job->mapped_size);
+	job->mapped = NULL;
+}
+
+void lane_job_free(struct lane *l, struct lane_job *job)
+{
+	if (job->state == JOB_WAITING)
+		l->queued--;
+	list_remove(&job->link);
+	if (job->id) {
+		l->jobs[job->id & (l->jobs_room - 1)] = NULL;
+		l->jobs_out--;
+	}
+	job->id = 0;
+	if (job->bytes)
+		free(job->bytes);
+	job->bytes = NULL;
+	if (job->own_function)
+		free(job->own_function);
+	job->own_function = NULL;
+	job->memfd = close_fd(job->memfd);
+	job->socket = close_fd(job->socket);
+	job->back_memfd = close_fd(job->back_memfd);
+	if (job->extra)
+		job->extra = lane_fds_free(job->extra);
+	if (job->back)
+		job->back = lane_fds_free(job->back);
+	unmap_reply(job);
+	job->state = JOB_NEW;
+	job_spare(l, job);
+}
+
+struct lane_job *lane_find(struct lane *l, uint64_t id)
+{
+	struct lane_job *job = l->jobs[id & (l->jobs_room - 1)];
+
+	return job && job->id == id ? job : NULL;
+}
+
+void lane_wait_for(struct lane *l, struct lane_job *job, bool front)
+{
+	uint64_t from = front ? now_ns() : job->given_ns;     /* each attempt has its own time to wait */
+
+	job->state = JOB_WAITING;
+	job->waiting_until = time_after_ms(from, job->queue_ms);
+	if (front)
+		list_insert(&job->link, &l->queue);
+	else
+		list_append(&job->link, &l->queue);
+	l->queued++;
+}
+
+/* What outlives the caller's call. */
+int lane_job_keep(struct lane_job *job, const struct given *order)
+{
+	size_t request = job->request_size == BROOD_SIZE_UNKNOWN || job->memfd >= 0 ? 0 : (size_t)job->request_size;
+	unsigned char *at;
+
+	if (job->bytes || job->arg_size + request == 0)
+		return 0;
+	at = job->bytes = malloc(job->arg_size + request);
+	if (!at)
+		return -ENOMEM;
+	memcpy(at, order->arg, job->arg_size);
+	at += job->arg_size;
+	for (size_t i = 0; request && i < order->request_count; i++) {
+		if (order->request[i].iov_len)
+			memcpy(at, order->request[i].iov_base, order->request[i].iov_len);
+		at += order->request[i].iov_len;
+	}
+	return 0;
+}
+
+/* ---- the verdict ---- */
+
+static void close_handle(struct lane *l, struct lane_job *job)
+{
+	struct brood_handle *handle = job->handle;
+
+	if (!handle) {
+		l->stats.dropped += job->socket_job;
+	} else {
+		handle->verdict = job->result.verdict;
+		handle->lane_job = NULL;
+		atomic_store_explicit(&handle->lane_closed, true, memory_order_release);
+		l->news++;
+	}
+	lane_job_free(l, job);
+}
+
+void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict *verdict)
+{
+	struct brood_verdict *v = &job->result.verdict;
+
+	if (job->state == JOB_CLOSED)
+		abort();                       /* a second verdict: a bug of ours */
+	if (job->state == JOB_WAITING)
+		l->queued--;
+	list_remove(&job->link);
+	job->state = JOB_CLOSED;
+	job->lease = NULL;
+	*v = *verdict;
+	v->size = sizeof *v;
+	v->id = job->id;
+	v->attempts = job->attempts;
+	v->reply_size = job->result.reply_size;
+	v->started |= job->ran;
+	memcpy(v->name, job->function->name, sizeof v->name);
+	if (job->ran && v->outcome == BROOD_REFUSED) {    /* that would say that it never ran */
+		*v = job->before;
+		v->attempts = job->attempts;
+	}
+	l->stats.verdicts[v->outcome]++;
+	if (job->socket_job) {
+		close_handle(l, job);
+	} else if (!job->waited) {
+		job->result.size = sizeof job->result;
+		if (job->on_done) {
+			list_append(&job->link, &l->callbacks);
+		} else {
+			list_append(&job->link, &l->results);
+			l->results_count++;
+		}
+		l->news++;
+	}
+	if (l->sleepers > 0)
+		l->to_poke = true;
+}
+
+void lane_refuse(struct lane *l, struct lane_job *job, enum brood_detail detail)
+{
+	uint64_t now = now_ns();
+	struct brood_verdict verdict = { .outcome = BROOD_REFUSED, .detail = detail, .queue_us = (now - MIN(job->given_ns, now)) / NS_PER_US };
+
+	job->result.reply = NULL;
+	job->result.reply_size = 0;
+	lane_close(l, job, &verdict);
+}

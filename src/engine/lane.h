@@ -1,0 +1,253 @@
+/*
+ * lane.h - the fast way: jobs to workers that this engine has on lease. What the files of it share.
+ *
+ *   lane.c      a lane's life; its jobs, ids and functions         loan.c      how a lease is asked for, and how it ends
+ *   ring.c      into the ring and out of it (wire/ring.h)          settle.c    what becomes of jobs when their lease ends, or is damaged
+ *   pump.c      what has happened: events, ticks, waiting          submit.c    the public calls of queues
+ *   direct.c    call, open and give on a lease                     keep.c      explicit leases
+ *   stream.c    submitted jobs that are handed off                 pick.c (src/pool)  which lease takes the next job
+ *
+ * A lane is what has leases: each brood_queue is one, each thread that makes calls has one, each brood_lease is one with a single lease for life, and the brood has one of its own for what is opened and given.
+ * What two lanes do for a job touches no memory that both write: that is why a thread has its own.
+ *
+ * Locks, in this order: brood.lanes_lock (which lanes there are), lane.lock (all of a lane), brood.lock (the channel, the records of handoffs and leases). So whoever reads the channel, under brood.lock, cannot touch a
+ * lane: it leaves what it read with the lease or the handle, puts that on lane.inbox (guarded by brood.lock) and pokes the lane.
+ *
+ * One verdict a job: lane_close() is the only place where a lane's job gets its verdict.
+ */
+#ifndef BROOD_ENGINE_LANE_H
+#define BROOD_ENGINE_LANE_H
+
+#include "../pool/pool.h"
+#include "../wire/ring.h"
+#include "internal.h"
+
+#define LANE_TICK_MS     5       /* how often a lane looks whether somebody waits too long, when somebody waits at all */
+#define LANE_STALL_NS    (5 * NS_PER_MS)   /* a job that runs longer lets those behind it go to others */
+#define LANE_EVENTS      64      /* at once */
+#define LANE_BUFFER_KEPT (64u << 10)
+#define LANE_TAKEN_MAX   16      /* workers may die under a job that has not started so often */
+
+/* What a function is called, and how long it runs, as far as seen. */
+struct function {
+	brood_fn *fn;
+	const char *text;             /* the caller's, a literal: compared by address */
+	uint32_t est_ns;              /* PICK_UNKNOWN: nobody knows yet */
+	char name[BROOD_NAME_MAX];
+};
+
+/* What an event of a lane's epoll is about: the low four bits; for a lease its place in the table and that place's serial, for a stream the job's id stand above. */
+enum { LANE_EVENT_WAKE = 1, LANE_EVENT_TICK, LANE_EVENT_CHANNEL, LANE_EVENT_LOG, LANE_EVENT_BELL, LANE_EVENT_LINK, LANE_EVENT_STREAM, LANE_EVENT_OVER };
+#define LANE_EVENT_KIND(data)         ((unsigned)((data) & 15))
+#define LANE_EVENT_LEASE(lease, kind) ((uint64_t)(lease)->serial << 32 | (uint64_t)(lease)->index << 4 | (kind))
+#define LANE_EVENT_JOB(job)           ((job)->id << 4 | LANE_EVENT_STREAM)
+
+struct lane_fds { size_t count; int fds[BROOD_JOB_FDS_MAX]; };
+
+
+enum lane_job_state { JOB_NEW, JOB_WAITING, JOB_RINGED, JOB_STREAMED, JOB_CLOSED };
+struct lane_job {
+	struct list link;             /* WAITING: lane.queue. CLOSED: lane.results or lane.taken. Else none */
+	enum lane_job_state state;
+	uint64_t id, sequence;
+	struct lease *lease;          /* RINGED */
+	const struct function *function;
+	struct function *own_function;/* when the lane's table was full */
+	uint32_t job_flags, queue_ms, run_ms, grace_ms, retries, attempts, moved;
+	uint64_t given_ns, waiting_until;
+	bool reply_lost;              /* no memory, no fd for it */
+	bool cancelled, ran;          /* ran: an attempt had started; before is its verdict */
+	struct brood_verdict before;
+
+	/* what it is about. bytes: the argument, plugin text, and the request, while it is in no ring */
+	uint32_t arg_size, plugin_size;
+	uint64_t request_size;        /* BROOD_SIZE_UNKNOWN: a conversation */
+	unsigned char *bytes;
+	bool alone;                   /* behind no other job */
+	bool socket_job;              /* open, give: its result is a handle's */
+	int memfd, socket;            /* -1 */
+	struct lane_fds *extra;       /* NULL */
+
+	/* who wants to know */
+	brood_done_fn *on_done;
+	brood_progress_fn *on_progress;
+	struct brood_handle *handle;  /* open, give */
+	bool waited;                  /* call: a thread sleeps for it, and takes it when CLOSED */
+	void *room; size_t room_size; /* call: where the reply goes */
+
+	/* what came of it */
+	struct brood_result result;
+	char *buffer; size_t buffer_size;          /* of the library, for replies that have no other place */
+	void *mapped; size_t mapped_size;          /* a reply that is a memfd */
+	struct lane_fds *back;
+	int back_memfd;
+	bool back_came;
+	struct stream *stream;        /* STREAMED */
+};
+
+enum lease_state { LEASE_ASKED, LEASE_ACTIVE, LEASE_DYING, LEASE_OVER };
+struct lease {
+	struct lane *lane;
+	struct list link;             /* lane.leases */
+	struct list idle;             /* lane.idle when ACTIVE and nothing is in its ring */
+	uint32_t index;               /* in lane.table */
+	uint32_t serial;              /* of that place: events of an earlier lease there are not ours */
+	enum lease_state state;
+	uint64_t id;                  /* the record */
+	pid_t pid;
+	uint32_t slot, generation;
+	int link_fd, bell_fd;
+	struct identity link_identity;
+	struct ring_down *down;
+	struct ring_up *up;
+	struct desk *desk;
+	struct ledger *ledger;
+	struct ring_space space;
+	uint64_t base, published, harvested;
+	uint64_t cost_ns;             /* of what is in the ring, as estimated */
+	uint64_t head_since;          /* when the first of those in the ring became the first */
+	struct lane_job *jobs[RING_DEPTH];         /* NULL: withdrawn */
+	uint64_t ends[RING_DEPTH];
+	uint32_t costs[RING_DEPTH];
+	bool to_wake, damaged, ended_by_us;
+	/* under brood.lock */
+	struct list inbox;
+	bool has_lent, has_over;
+	struct message_lent lent;
+	struct message_lease_over over;
+};
+
+enum lane_kind { LANE_OWN, LANE_QUEUE, LANE_THREAD, LANE_KEPT };
+struct lane {
+	struct list link;             /* brood.lanes, under lanes_lock */
+	struct brood *brood;
+	enum lane_kind kind;
+	pthread_mutex_t lock;
+	int epoll_fd, wake_fd, tick_fd, control_fd;
+	struct ring_lane *control;
+	bool gone;                    /* the fds are not ours any more, or all is lost */
+	bool freed;                   /* no callback any more */
+	uint32_t sleepers;            /* threads in epoll_wait() on it */
+	bool woken;                   /* wake_fd is readable */
+	bool ticking;
+	uint32_t delivering;          /* callbacks run: wakes wait for their end */
+
+	uint64_t next_id, last_id;    /* of the block that it has */
+	struct lane_job **jobs;       /* by id; a power of two */
+	size_t jobs_room, jobs_out, jobs_limit;
+	struct list spare;            /* lane_jobs that nobody has */
+	size_t spare_count;
+	struct function **functions; size_t functions_count;
+
+	struct list queue; size_t queued;
+	uint32_t news;                /* results that nobody counted yet */
+	bool wakes;                   /* some lease is to_wake */
+	bool polled;                  /* somebody has its fd: listen whenever nobody looks */
+	uint32_t idle_looks;
+	bool to_poke;                 /* others sleep on it, and there is something for them */
+	struct list progress; uint32_t progress_count;
+	struct list spare_link;       /* LANE_THREAD without a thread: brood.spare_lanes, under lanes_lock */
+	struct list callbacks;        /* closed: on_done is to be called */
+	struct list results, taken;   /* closed: to be delivered; delivered by brood_take() and still the caller's to look at */
+	size_t results_count;
+
+	struct list leases, idle;
+	struct lease **table; uint32_t table_size, serial;
+	uint32_t active, asked, leases_limit;
+	uint32_t ringed;              /* jobs in rings */
+	struct lease *warm;           /* that got the last job; NULL */
+	uint64_t calls_since; uint32_t calls;      /* LANE_THREAD: calls of late */
+	uint64_t ask_again;           /* not before: the last wish was refused */
+	enum brood_detail refused;    /* why; NONE: it was not */
+
+	struct list inbox;            /* leases, under brood.lock */
+	struct list handles;          /* handles whose verdict came (handed-off submits), under brood.lock */
+	_Atomic bool inbox_full;
+	struct lease *kept;           /* LANE_KEPT */
+	pid_t pid; uint32_t slot, generation;      /* of its worker */
+	bool kept_over;
+
+	struct { uint64_t submitted, dropped, redispatched, retried, verdicts[BROOD_OUTCOMES]; } stats;
+};
+
+static inline void lane_lock(struct lane *l) { pthread_mutex_lock(&l->lock); }
+static inline void lane_unlock(struct lane *l) { pthread_mutex_unlock(&l->lock); }
+
+/* lane.c */
+int lane_new(struct brood *b, enum lane_kind kind, struct lane **ret);
+void lane_free(struct lane *l);                                        /* no lock held */
+struct lane *lane_own(struct brood *b);                                /* made when first asked for; NULL: errno-like text was set */
+struct lane *lane_thread(struct brood *b);                             /* this thread's */
+int lane_order(struct lane *l, const struct given *order, struct lane_job **ret);      /* a job with its own copy of nothing yet: NEW. -EAGAIN: full */
+int lane_job_keep(struct lane_job *job, const struct given *order);    /* what outlives the call: bytes that no ring has, dups of fds */
+void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict *verdict);    /* OPEN to CLOSED: to the results, the handle or the caller */
+void lane_refuse(struct lane *l, struct lane_job *job, enum brood_detail detail);
+void lane_job_free(struct lane *l, struct lane_job *job);              /* gives back its id and itself */
+struct lane_job *lane_find(struct lane *l, uint64_t id);
+void lane_wait_for(struct lane *l, struct lane_job *job, bool front);  /* to lane.queue */
+void lane_poke(struct lane *l);                                        /* any lock: whoever sleeps on it looks again */
+bool lane_function_callable(const struct given *order);
+struct lane_fds *lane_fds_free(struct lane_fds *fds);
+
+/* loan.c */
+int loan_ask(struct lane *l, uint32_t limit_ms, uint32_t wait_ms);     /* for one more. 0 or -errno */
+void lane_inbox(struct lane *l);                                       /* what whoever read the channel left for it */
+void loan_inbox(struct lane *l);                                       /* LENT, LEASE_OVER */
+void loan_end(struct lease *lease);                                    /* asks the supervisor to take it back */
+void loan_kill(struct lease *lease, uint64_t sequence, uint32_t cause);
+void loan_look(struct lease *lease);
+void loan_free(struct lease *lease);
+void loan_abandon(struct lease *lease);                                /* its lane goes: LEASE_OVER will find nobody */
+/* under brood.lock, for channel.c */
+void lane_inbox_handle(struct brood_handle *handle);                   /* it closed, or has progress */
+int loan_heard(struct brood *b, const struct frame *f);                /* 0, -EBADMSG */
+void loan_not_asked(struct lease *lease, enum brood_detail detail);
+
+/* ring.c */
+int ring_publish(struct lease *lease, struct lane_job *job, const struct given *order);   /* order: the request's bytes; NULL: the job has them. 0; -ENOBUFS: no room now; -errno: with this lease not at all */
+void ring_wake(struct lease *lease);
+int ring_withdraw(struct lease *lease, struct lane_job *job);          /* 0: it is nobody's now (NEW again, with its bytes); -EBUSY: it runs; -ENOMEM */
+int ring_rescue(struct lease *lease, struct lane_job *job);            /* the same without asking: the worker is gone. -ENOMEM: its bytes are lost */
+void ring_verdict_of(const struct lease *lease, struct brood_verdict *v);      /* whose job it was */
+void ring_harvest(struct lease *lease);
+void ring_hear(struct lease *lease);                                   /* the link */
+static inline uint64_t ring_used(const struct lease *lease) { return lease->published - lease->harvested; }
+
+/* settle.c */
+void settle_over(struct lease *lease);                                 /* LEASE_OVER is there: each job still in its ring goes on somehow */
+void settle_dying(struct lease *lease);                                /* no new ones; what has not begun goes elsewhere */
+void settle_lost(struct lease *lease);
+void settle_damaged(struct lease *lease);                              /* it sent nonsense: have it killed */
+bool settle_again(struct lane *l, struct lane_job *job, const struct brood_verdict *verdict);  /* a retry that its options allow */
+
+/* pump.c; under the lane's lock */
+void lane_assign(struct lane *l);                                      /* the queue to the leases; asks for more */
+bool lane_place(struct lane *l, struct lane_job *job, const struct given *order);         /* a NEW job: into a ring now (true), else it waits (its bytes kept by the caller) */
+void lane_flush(struct lane *l);                                       /* wake whom that needs */
+struct lease *lane_idle(struct lane *l);                               /* one with nothing to do, that nobody wants back; NULL */
+void lane_glance(struct lane *l);                                      /* what can be seen in memory alone */
+void lane_tick(struct lane *l);                                        /* sets the timer if somebody waits */
+void lane_quiet(struct lane *l);                                       /* somebody looks: no telling needed */
+bool lane_delivers(const struct lane *l);                              /* this thread is in a callback of it */
+void lane_look(struct lane *l);                                        /* what has happened, without waiting */
+void lane_sleep(struct lane *l, uint64_t until);                       /* lets go of the lock until something may have happened; then lane_look() */
+void lane_listen(struct lane *l);                                      /* for those that poll its fd: workers tell from now on, and what they did meanwhile makes it readable */
+int lane_deliver(struct lane *l);                                      /* callbacks, without the lock; how many results came that were not counted before */
+void lane_tell_progress(struct lane *l);                               /* its callbacks alone */
+void lane_progress(struct lane *l, struct lane_job *job, const struct message_progress *m);   /* keeps it for that; dropped when there are too many */
+void lane_give_up(struct lane *l, enum brood_detail detail);           /* all jobs are lost */
+void lanes_each(struct brood *b, void (*each)(struct lane *l, void *context), void *context);      /* with their locks; no lock of ours held */
+
+/* submit.c */
+int lane_prepare(struct lane_job *job, const struct given *given, bool ring);
+int lane_give(struct lane *l, struct lane_job *job, const struct given *given);
+int lane_dispatch(struct lane *l);
+
+/* stream.c */
+int stream_begin(struct lane *l, struct lane_job *job);              /* 0 or -errno, with a sentence. The job has its bytes (lane_job_keep) */
+void stream_event(struct lane *l, struct lane_job *job);
+void stream_inbox(struct lane *l);
+void stream_cancel(struct lane *l, struct lane_job *job);
+void stream_free(struct lane *l, struct lane_job *job);
+
+#endif

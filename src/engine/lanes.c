@@ -1,0 +1,95 @@
+/* lanes.c - all lanes at once: for brood_stop(), brood_stats(), brood_fd() and brood_dispatch(). */
+#include "lane.h"
+
+void lanes_each(struct brood *b, void (*each)(struct lane *l, void *context), void *context)
+{
+	pthread_mutex_lock(&b->lanes_lock);
+	list_for_each_safe(link, tmp, &b->lanes) {
+		struct lane *l = container_of(link, struct lane, link);
+
+		lane_lock(l);
+		each(l, context);
+		lane_unlock(l);
+	}
+	pthread_mutex_unlock(&b->lanes_lock);
+}
+
+static void drain(struct lane *l, void *unused)
+{
+	(void)unused;
+	lane_look(l);
+	lane_flush(l);
+	/* For as long as the stop takes somebody always wants to know. */
+	l->polled = true;
+	lane_listen(l);
+}
+
+void direct_drain(struct brood *b)
+{
+	lanes_each(b, drain, NULL);
+}
+
+static void over(struct lane *l, void *unused)
+{
+	(void)unused;
+	lane_look(l);                  /* sees that all is over, and gives up what is left */
+	if (l->news || l->sleepers)
+		lane_poke(l);
+}
+
+void direct_over(struct brood *b)
+{
+	lanes_each(b, over, NULL);
+}
+
+static void add(struct lane *l, void *stats)
+{
+	struct brood_stats *s = stats;
+
+	s->submitted += l->stats.submitted;
+	s->dropped += l->stats.dropped;
+	s->redispatched += l->stats.redispatched;
+	s->retried += l->stats.retried;
+	for (int i = 0; i < BROOD_OUTCOMES; i++)
+		s->verdicts[i] += l->stats.verdicts[i];
+}
+
+void direct_stats(struct brood *b, struct brood_stats *s)
+{
+	lanes_each(b, add, s);
+	engine_lock(b);
+	s->redispatched += b->lane_redispatched;
+	s->retried += b->lane_retried;
+	for (int i = 0; i < BROOD_OUTCOMES; i++)
+		s->verdicts[i] += b->lane_verdicts[i];
+	engine_unlock(b);
+}
+
+void direct_polled(struct brood *b)
+{
+	struct lane *l = atomic_load_explicit(&b->own, memory_order_acquire);
+
+	if (!l)
+		return;
+	lane_lock(l);
+	if (!l->polled) {
+		l->polled = true;
+		if (l->news)
+			lane_poke(l);
+		lane_listen(l);
+	}
+	lane_unlock(l);
+}
+
+int direct_dispatch(struct brood *b)
+{
+	struct lane *l = atomic_load_explicit(&b->own, memory_order_acquire);
+	int count;
+
+	if (!l)
+		return 0;
+	lane_lock(l);
+	count = lane_dispatch(l);
+	lane_unlock(l);
+	return count;
+}

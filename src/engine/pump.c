@@ -1,0 +1,534 @@
+/*
+ * pump.c - what has happened in a lane, and waiting until something does.
+ *
+ * Looking costs no system call when completions can be seen in memory; the epoll is asked when none can, and every so often all the same. Sleeping follows wire/ring.h: say that somebody listens, look once more, sleep.
+ *
+ * Several threads may sleep on one lane. Whoever wakes looks for all of them, and pokes the others when there may be something for them.
+ *
+ * The tick. A job must not wait behind one that turned out to be long, nor for ever in the queue: while there is any that could, a timer looks every few milliseconds. A lane in which nobody waits has no tick.
+ */
+#include "lane.h"
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+#define LOOKS_WITHOUT_EPOLL 64
+#define SCAN_MAX            8
+#define LOG_BATCH           32
+
+/* ---- who gets the next job ---- */
+
+static uint64_t least(struct lane *l, struct lease **ret)
+{
+	uint64_t cost = TIME_NEVER;
+	uint32_t seen = 0;
+
+	list_for_each_safe(link, tmp, &l->leases) {
+		struct lease *lease = container_of(link, struct lease, link);
+
+		if (lease->state != LEASE_ACTIVE || ring_used(lease) >= RING_DEPTH || atomic_load_explicit(&lease->ledger->leaving, memory_order_relaxed))
+			continue;
+		if (lease->cost_ns < cost) {
+			cost = lease->cost_ns;
+			*ret = lease;
+		}
+		if (++seen == SCAN_MAX) {      /* others next time */
+			list_remove(&l->leases);
+			list_insert(&l->leases, link);
+			break;
+		}
+	}
+	return cost;
+}
+
+struct lease *lane_idle(struct lane *l)
+{
+	list_for_each_safe(link, tmp, &l->idle) {
+		struct lease *lease = container_of(link, struct lease, idle);
+
+		if (!atomic_load_explicit(&lease->ledger->leaving, memory_order_relaxed))
+			return lease;
+	}
+	return NULL;
+}
+
+static struct lease *choose(struct lane *l, const struct lane_job *job)
+{
+	struct lease *warm = l->warm, *idle = lane_idle(l), *other = NULL;
+	struct pick_view view = { .warm_cost = TIME_NEVER, .least_cost = TIME_NEVER, .idle = idle, .once = job->alone || (job->job_flags & BROOD_JOB_ONCE), .est_ns = job->function->est_ns };
+
+	if (l->kind == LANE_KEPT)
+		return l->kept && l->kept->state == LEASE_ACTIVE ? l->kept : NULL;
+	if (warm && ring_used(warm) > 0 && ring_used(warm) < RING_DEPTH && !atomic_load_explicit(&warm->ledger->leaving, memory_order_relaxed))
+		view.warm_cost = warm->cost_ns;
+	if (!idle)
+		view.least_cost = least(l, &other);
+	switch (pick_lease(&view)) {
+	case PICK_WARM:
+		return warm;
+	case PICK_IDLE:
+		return idle;
+	case PICK_LEAST:
+		return other;
+	default:
+		return NULL;
+	}
+}
+
+/* true: it is in a ring, or has its verdict. */
+bool lane_place(struct lane *l, struct lane_job *job, const struct given *order)
+{
+	for (;;) {
+		struct lease *lease = choose(l, job);
+		int r;
+
+		if (!lease)
+			return false;
+		r = ring_publish(lease, job, order);
+		if (r == 0) {
+			l->warm = lease;
+			l->wakes |= lease->to_wake;
+			return true;
+		}
+		if (r == -ENOBUFS)
+			return false;
+		if (r != -EPIPE && r != -ECONNRESET && r != -ENOTCONN) {
+			lane_refuse(l, job, BROOD_DETAIL_FD_LOST);     /* its fds cannot be sent, to nobody */
+			return true;
+		}
+		settle_dying(lease);
+	}
+}
+
+static void ask(struct lane *l)
+{
+	uint32_t more = l->kind == LANE_KEPT ? 0 : pick_more(l->queued, l->active, l->asked, l->leases_limit);
+
+	if (more == 0 || (l->ask_again && now_ns() < l->ask_again))
+		return;
+	for (uint32_t i = 0; i < more && loan_ask(l, BROOD_FOREVER, l->brood->options.queue_ms) == 0; i++)
+		;
+}
+
+void lane_assign(struct lane *l)
+{
+	while (!list_empty(&l->queue)) {
+		struct lane_job *job = container_of(list_first(&l->queue), struct lane_job, link);
+
+		list_remove(&job->link);
+		l->queued--;
+		job->state = JOB_NEW;
+		if (!lane_place(l, job, NULL)) {
+			job->state = JOB_WAITING;
+			list_insert(&job->link, &l->queue);
+			l->queued++;
+			break;
+		}
+		if (job->bytes && job->state == JOB_RINGED) {
+			free(job->bytes);
+			job->bytes = NULL;
+		}
+	}
+	if (l->queued)
+		ask(l);
+}
+
+void lane_flush(struct lane *l)
+{
+	if (!l->wakes)
+		return;
+	l->wakes = false;
+	list_for_each_safe(link, tmp, &l->leases) {
+		struct lease *lease = container_of(link, struct lease, link);
+
+		if (lease->to_wake)
+			ring_wake(lease);
+	}
+}
+
+/* ---- ticks ---- */
+
+static void no_longer(struct lane *l, uint64_t now)
+{
+	list_for_each_safe(link, tmp, &l->queue) {
+		struct lane_job *job = container_of(link, struct lane_job, link);
+
+		if (job->waiting_until <= now)
+			lane_refuse(l, job, l->refused ? l->refused : BROOD_DETAIL_QUEUE_TIME);
+	}
+}
+
+/* Those behind a job that takes long go back to the queue, in order. */
+static void unstall(struct lane *l, struct lease *lease, uint64_t now)
+{
+	if (ring_used(lease) < 2 || now < lease->head_since + LANE_STALL_NS || l->kind == LANE_KEPT)
+		return;
+	for (uint64_t q = lease->published; q > lease->harvested + 1; q--) {
+		struct lane_job *job = lease->jobs[q % RING_DEPTH];
+
+		if (job && ring_withdraw(lease, job) == 0)
+			lane_wait_for(l, job, true);
+	}
+	lease->cost_ns = MAX(lease->cost_ns, (uint64_t)PICK_FULL_NS);      /* nobody else behind it */
+	lease->costs[(lease->harvested + 1) % RING_DEPTH] = (uint32_t)MIN(lease->cost_ns, (uint64_t)UINT32_MAX);
+}
+
+static bool tick_needed(const struct lane *l)
+{
+	return l->queued > 0 || l->ringed > l->active;
+}
+
+void lane_tick(struct lane *l)
+{
+	struct itimerspec spec = { .it_value.tv_nsec = LANE_TICK_MS * (long)NS_PER_MS };
+
+	if (l->ticking || l->gone || !tick_needed(l))
+		return;
+	l->ticking = timerfd_settime(l->tick_fd, 0, &spec, NULL) == 0;
+}
+
+static void tick(struct lane *l)
+{
+	struct itimerspec off = { 0 };
+	uint64_t now = now_ns();
+
+	l->ticking = false;
+	timerfd_settime(l->tick_fd, 0, &off, NULL);        /* takes back its being readable */
+	list_for_each_safe(link, tmp, &l->leases) {
+		struct lease *lease = container_of(link, struct lease, link);
+
+		if (lease->state != LEASE_ACTIVE)
+			continue;
+		ring_harvest(lease);
+		unstall(l, lease, now);
+	}
+	no_longer(l, now);
+}
+
+/* ---- events ---- */
+
+static struct lease *lease_of(struct lane *l, uint64_t data)
+{
+	uint32_t index = (uint32_t)data >> 4;
+	struct lease *lease = index < l->table_size ? l->table[index] : NULL;
+
+	return lease && lease->serial == (uint32_t)(data >> 32) ? lease : NULL;
+}
+
+static void hear_channel(struct lane *l, bool logs)
+{
+	struct brood *b = l->brood;
+
+	engine_lock(b);
+	if (channel_ours(b)) {
+		if (b->out_state == OUT_FULL || out_due(b))
+			out_flush(b);
+		channel_read(b, NULL, NULL);
+		if (logs && !l->delivering) {
+			/* The callback must not find the lane locked. */
+			engine_unlock(b);
+			lane_unlock(l);
+			engine_lock(b);
+			channel_log(b, LOG_BATCH);
+			engine_unlock(b);
+			lane_lock(l);
+			return;
+		}
+	}
+	engine_unlock(b);
+}
+
+static void wake_drain(struct lane *l)
+{
+	uint64_t count;
+
+	while (read(l->wake_fd, &count, sizeof count) < 0 && errno == EINTR)
+		;
+}
+
+static void on_event(struct lane *l, uint64_t data)
+{
+	struct lease *lease;
+	struct lane_job *job;
+
+	switch (LANE_EVENT_KIND(data)) {
+	case LANE_EVENT_WAKE:
+		wake_drain(l);
+		break;
+	case LANE_EVENT_TICK:
+		tick(l);
+		break;
+	case LANE_EVENT_CHANNEL:
+		hear_channel(l, false);
+		break;
+	case LANE_EVENT_OVER:
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->brood->over_fd, NULL);
+		break;
+	case LANE_EVENT_LOG:
+		hear_channel(l, true);
+		break;
+	case LANE_EVENT_STREAM:
+		job = lane_find(l, data >> 4);
+		if (job && job->state == JOB_STREAMED)
+			stream_event(l, job);
+		break;
+	default:
+		lease = lease_of(l, data);
+		if (lease && LANE_EVENT_KIND(data) == LANE_EVENT_BELL)
+			ring_harvest(lease);
+		else if (lease)
+			ring_hear(lease);
+		break;
+	}
+}
+
+/* The supervisor is gone: nothing will come any more. */
+static void all_lost(struct lane *l)
+{
+	struct brood *b = l->brood;
+	bool lost;
+
+	engine_lock(b);
+	lost = b->lost || b->state == ENGINE_STOPPED;
+	l->gone |= b->epoll_fd < 0;
+	engine_unlock(b);
+	if (lost)
+		lane_give_up(l, b->stopped ? BROOD_DETAIL_STOP_TIME : BROOD_DETAIL_CHANNEL);
+}
+
+static bool scan(struct lane *l)
+{
+	uint32_t before = l->news;
+
+	if (l->ringed == 0)
+		return false;
+	list_for_each_safe(link, tmp, &l->leases) {
+		struct lease *lease = container_of(link, struct lease, link);
+
+		if (lease->state != LEASE_ASKED && ring_used(lease) > 0)
+			ring_harvest(lease);
+	}
+	return l->news != before;
+}
+
+void lane_inbox(struct lane *l)
+{
+	if (!atomic_load_explicit(&l->inbox_full, memory_order_acquire))
+		return;
+	atomic_store_explicit(&l->inbox_full, false, memory_order_release);    /* before the look: what comes later says so again */
+	loan_inbox(l);
+	stream_inbox(l);
+}
+
+/* After whatever happened. */
+static void settle(struct lane *l)
+{
+	lane_inbox(l);
+	if (atomic_load_explicit(&l->brood->lanes_over, memory_order_acquire))
+		all_lost(l);
+	lane_assign(l);
+	lane_tick(l);
+	if (l->to_poke && l->sleepers > 0)
+		lane_poke(l);
+	l->to_poke = false;
+}
+
+static void ask_epoll(struct lane *l, struct epoll_event *events, int n)
+{
+	for (int i = 0; i < n; i++)
+		on_event(l, events[i].data.u64);
+}
+
+void lane_glance(struct lane *l)
+{
+	scan(l);
+	lane_inbox(l);
+}
+
+void lane_look(struct lane *l)
+{
+	struct epoll_event events[LANE_EVENTS];
+
+	if (!scan(l) || ++l->idle_looks >= LOOKS_WITHOUT_EPOLL) {
+		l->idle_looks = 0;
+		if (!l->gone)
+			ask_epoll(l, events, epoll_wait(l->epoll_fd, events, LANE_EVENTS, 0));
+	}
+	settle(l);
+}
+
+/* Workers tell of each completion from now on. true: one came before they knew. */
+static bool listening(struct lane *l)
+{
+	if (l->ringed <= 1 && !l->polled)
+		return false;
+	atomic_store_explicit(&l->control->listening, 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (l->ringed <= 1)
+		return false;
+	list_for_each_safe(link, tmp, &l->leases) {
+		struct lease *lease = container_of(link, struct lease, link);
+		uint64_t done;
+
+		if (lease->state == LEASE_ASKED || ring_used(lease) < 2 || lease->damaged)
+			continue;
+		done = atomic_load_explicit(&lease->up->done, memory_order_acquire);
+		if (done != lease->harvested && done != 0)
+			return true;
+	}
+	return false;
+}
+
+void lane_quiet(struct lane *l)
+{
+	if (l->sleepers == 0 && atomic_load_explicit(&l->control->listening, memory_order_relaxed))
+		atomic_store_explicit(&l->control->listening, 0, memory_order_relaxed);
+}
+
+void lane_listen(struct lane *l)
+{
+	if (l->polled && listening(l))
+		lane_poke(l);
+}
+
+/* What waits for room in the supervisor's socket is looked after by whoever sleeps. */
+static uint64_t sleep_limit(struct lane *l, uint64_t until)
+{
+	struct brood *b = l->brood;
+
+	engine_lock(b);
+	if (!list_empty(&b->out))
+		until = MIN(until, now_ns() + OUT_RETRY_MS * NS_PER_MS);
+	engine_unlock(b);
+	return until;
+}
+
+void lane_sleep(struct lane *l, uint64_t until)
+{
+	struct epoll_event events[LANE_EVENTS];
+	int n = 0;
+
+	lane_flush(l);
+	if (l->gone) {
+		settle(l);
+		return;
+	}
+	if (!listening(l)) {
+		uint64_t limit = l->asked || l->queued ? sleep_limit(l, until) : until;
+
+		l->sleepers++;
+		lane_unlock(l);
+		n = epoll_wait(l->epoll_fd, events, LANE_EVENTS, limit == TIME_NEVER ? -1 : time_poll_ms(now_ns(), limit));
+		lane_lock(l);
+		l->sleepers--;
+		if (limit != until)
+			hear_channel(l, false);
+	}
+	lane_quiet(l);
+	ask_epoll(l, events, n);
+	scan(l);
+	settle(l);
+}
+
+/* ---- to whom it belongs ---- */
+
+void lane_progress(struct lane *l, struct lane_job *job, const struct message_progress *m)
+{
+	struct message_progress named = *m;
+
+	named.id = job->id;                    /* not what a worker says */
+	if (l->progress_count < PROGRESS_MAX && progress_add(&l->progress, job->on_progress, job->result.context, &named))
+		l->progress_count++;
+}
+
+void lane_tell_progress(struct lane *l)
+{
+	struct list batch;
+
+	if (list_empty(&l->progress))
+		return;
+	list_init(&batch);
+	progress_move(&l->progress, &batch);
+	l->progress_count = 0;
+	l->delivering++;
+	lane_unlock(l);
+	progress_tell(&batch);
+	lane_lock(l);
+	l->delivering--;
+}
+
+static __thread const struct lane *delivering_lane;
+
+bool lane_delivers(const struct lane *l)
+{
+	return delivering_lane == l;
+}
+
+static void call_back(struct list *batch)
+{
+	list_for_each_safe(link, tmp, batch) {
+		struct lane_job *job = container_of(link, struct lane_job, link);
+
+		job->on_done(job->result.context, &job->result);
+	}
+}
+
+/* One round: what callbacks submit, and is done at once, comes with the next. */
+int lane_deliver(struct lane *l)
+{
+	const struct lane *before = delivering_lane;
+	struct list batch;
+	int count;
+
+	lane_tell_progress(l);
+	list_init(&batch);
+	while (!list_empty(&l->callbacks)) {
+		struct list *link = list_first(&l->callbacks);
+
+		list_remove(link);
+		list_append(link, &batch);
+	}
+	if (!list_empty(&batch)) {
+		l->delivering++;
+		delivering_lane = l;
+		lane_unlock(l);
+		call_back(&batch);
+		lane_lock(l);
+		delivering_lane = before;
+		l->delivering--;
+		list_for_each_safe(link, tmp, &batch)
+			lane_job_free(l, container_of(link, struct lane_job, link));
+		lane_assign(l);
+	}
+	lane_flush(l);
+	count = (int)MIN(l->news, (uint32_t)INT32_MAX);
+	l->news = 0;
+	return count;
+}
+
+/* ---- all lanes ---- */
+
+void lane_give_up(struct lane *l, enum brood_detail detail)
+{
+	list_for_each_safe(link, tmp, &l->leases) {
+		struct lease *lease = container_of(link, struct lease, link);
+
+		if (lease->state != LEASE_ASKED)
+			ring_harvest(lease);
+		settle_lost(lease);
+	}
+	for (size_t i = 0; i < l->jobs_room; i++) {
+		struct lane_job *job = l->jobs[i];
+		struct brood_verdict v = { .outcome = BROOD_LOST, .detail = detail };
+
+		if (!job || job->state == JOB_CLOSED)
+			continue;
+		v.started = job->state == JOB_RINGED || job->state == JOB_STREAMED;
+		if (job->state == JOB_RINGED)
+			l->ringed--;
+		if (job->state == JOB_STREAMED)
+			stream_free(l, job);
+		lane_close(l, job, &v);
+	}
+}

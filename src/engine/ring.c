@@ -1,0 +1,488 @@
+/*
+ * ring.c - jobs into a worker's ring, and what came of them out of it. wire/ring.h has the protocol, this file the engine's half.
+ *
+ * Down is ours alone: what stands there is what we wrote. Up, the desk and the link are the worker's, and hostile: each figure is copied, then checked against what can be; the first that cannot ends the worker
+ * (settle_damaged). A completion is taken in order, one a sequence, so that a job cannot be completed twice, nor one that was withdrawn.
+ *
+ * The bytes of a request stay in the ring until its job has its verdict: when the worker dies they are taken from there for another one.
+ */
+#include "lane.h"
+
+#include "../os/futex.h"
+#include "../os/shm.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+/* ---- into it ---- */
+
+static bool error_is_later(int r)
+{
+	return r == -EAGAIN || r == -ETOOMANYREFS || r == -ENOBUFS || r == -ENOMEM;
+}
+
+/* The fds go first: an entry that says that it has some is never published without. */
+static int send_fds(struct lease *lease, const struct lane_job *job, uint64_t sequence)
+{
+	struct frame f;
+	int r;
+
+	frame_begin(&f, MESSAGE_WITH);
+	f.link.sequence = sequence;
+	if (job->memfd >= 0) {
+		f.link.flags |= LINK_MEMFD;
+		f.fds[f.fds_count++] = job->memfd;
+	}
+	if (job->socket >= 0) {
+		f.link.flags |= LINK_SOCKET;
+		f.fds[f.fds_count++] = job->socket;
+	}
+	for (size_t i = 0; job->extra && i < job->extra->count; i++)
+		f.fds[f.fds_count++] = job->extra->fds[i];
+	f.link.extra = job->extra ? (uint32_t)job->extra->count : 0;
+	if (!identity_is(lease->link_fd, &lease->link_identity))
+		return -EPIPE;
+	r = frame_send(lease->link_fd, &f);
+	return error_is_later(r) ? -ENOBUFS : r;
+}
+
+static void copy_pieces(unsigned char *to, const struct given *order)
+{
+	for (size_t i = 0; i < order->request_count; i++) {
+		if (order->request[i].iov_len)
+			memcpy(to, order->request[i].iov_base, order->request[i].iov_len);
+		to += order->request[i].iov_len;
+	}
+}
+
+/* Room for argument and request, and both copied. */
+static int put_bytes(struct lease *lease, const struct lane_job *job, const struct given *order, struct ring_entry *entry)
+{
+	struct ring_space *space = &lease->space, before = *space;
+	uint32_t request = job->request_size == BROOD_SIZE_UNKNOWN || job->memfd >= 0 ? 0 : (uint32_t)job->request_size;
+	int64_t arg_at = 0, request_at = 0;
+	uint64_t end;
+
+	if (job->arg_size)
+		arg_at = ring_space_take(space, job->arg_size, 64, &end);
+	if (request && arg_at >= 0)
+		request_at = ring_space_take(space, request, 64, &end);
+	if (arg_at < 0 || request_at < 0) {
+		*space = before;
+		return -ENOBUFS;
+	}
+	entry->arg_at = (uint32_t)arg_at;
+	entry->arg_size = job->arg_size;
+	entry->plugin_size = job->plugin_size;
+	entry->request_at = (uint32_t)request_at;
+	if (job->arg_size)
+		memcpy(lease->down->bytes + arg_at, order ? order->arg : job->bytes, job->arg_size);
+	if (request && order)
+		copy_pieces(lease->down->bytes + request_at, order);
+	else if (request)
+		memcpy(lease->down->bytes + request_at, job->bytes + job->arg_size, request);
+	return 0;
+}
+
+static void put_entry(struct ring_entry *entry, const struct lane_job *job, uint64_t sequence)
+{
+	entry->sequence = sequence;
+	entry->id = job->id;
+	entry->fn = (uint64_t)(uintptr_t)job->function->fn;
+	entry->request_size = job->request_size;
+	entry->run_ms = job->run_ms;
+	entry->job_flags = job->job_flags;
+	entry->attempt = job->attempts;
+	entry->flags = (job->memfd >= 0 ? RING_WITH | RING_MEMFD : 0) | (job->socket >= 0 ? RING_WITH | RING_SOCKET : 0) | (job->extra ? RING_WITH : 0);
+	entry->extra = job->extra ? (uint32_t)job->extra->count : 0;
+	memcpy(entry->name, job->function->name, sizeof entry->name);
+}
+
+static void publish(struct lease *lease, struct lane_job *job, uint64_t sequence)
+{
+	struct ledger_entry *said = &lease->ledger->entries[sequence % RING_DEPTH];
+	struct lane *l = lease->lane;
+	uint64_t due, look_at;
+
+	said->id = job->id;
+	said->run_ms = job->run_ms;
+	said->grace_ms = job->grace_ms;
+	said->flags = job->job_flags;
+	if (l->sleepers > 0)                   /* somebody sleeps who did not know of this one */
+		atomic_store_explicit(&l->control->listening, 1, memory_order_relaxed);
+	atomic_store_explicit(&lease->up->claims[sequence % RING_DEPTH], CLAIM_WORD(sequence, CLAIM_QUEUED), memory_order_relaxed);
+	atomic_store_explicit(&lease->ledger->published, sequence, memory_order_release);
+	atomic_store_explicit(&lease->down->published, sequence, memory_order_release);
+	atomic_thread_fence(memory_order_seq_cst);
+	lease->to_wake |= atomic_load_explicit(&lease->desk->asleep, memory_order_relaxed) != 0;
+	look_at = atomic_load_explicit(&lease->ledger->look_at, memory_order_relaxed);
+	due = time_after_ms(job->given_ns, job->run_ms);
+	if (due < look_at && time_after_ms(now_ns(), job->run_ms) < look_at)
+		loan_look(lease);
+}
+
+int ring_publish(struct lease *lease, struct lane_job *job, const struct given *order)
+{
+	uint64_t sequence = lease->published + 1;
+	struct ring_entry *entry = &lease->down->entries[sequence % RING_DEPTH];
+	struct lane *l = lease->lane;
+	uint32_t cost = pick_estimate(job->function->est_ns);
+	struct ring_space before = lease->space;
+	int r;
+
+	if (ring_used(lease) >= RING_DEPTH)
+		return -ENOBUFS;
+	r = put_bytes(lease, job, order, entry);
+	if (r < 0)
+		return r;
+	job->attempts++;
+	put_entry(entry, job, sequence);
+	if ((entry->flags & RING_WITH) && (r = send_fds(lease, job, sequence)) < 0) {
+		lease->space = before;
+		job->attempts--;
+		return r;
+	}
+	if (ring_used(lease) == 0) {
+		lease->head_since = job->given_ns;
+		list_remove(&lease->idle);
+	}
+	job->state = JOB_RINGED;
+	job->lease = lease;
+	job->sequence = sequence;
+	lease->published = sequence;
+	lease->jobs[sequence % RING_DEPTH] = job;
+	lease->ends[sequence % RING_DEPTH] = lease->space.head;
+	lease->costs[sequence % RING_DEPTH] = cost;
+	lease->cost_ns += cost;
+	l->ringed++;
+	publish(lease, job, sequence);
+	return 0;
+}
+
+void ring_wake(struct lease *lease)
+{
+	lease->to_wake = false;
+	atomic_fetch_add(&lease->desk->bell, 1);
+	futex_wake(&lease->desk->bell, 1);
+}
+
+/* ---- back out of it ---- */
+
+/* The bytes that only the ring has. */
+static int take_bytes(struct lane_job *job, const struct lease *lease)
+{
+	const struct ring_entry *entry = &lease->down->entries[job->sequence % RING_DEPTH];
+	size_t request = job->request_size == BROOD_SIZE_UNKNOWN || job->memfd >= 0 ? 0 : (size_t)job->request_size;
+
+	if (job->bytes || job->arg_size + request == 0)
+		return 0;
+	job->bytes = malloc(job->arg_size + request);
+	if (!job->bytes)
+		return -ENOMEM;
+	memcpy(job->bytes, lease->down->bytes + entry->arg_at, job->arg_size);
+	memcpy(job->bytes + job->arg_size, lease->down->bytes + entry->request_at, request);
+	return 0;
+}
+
+static void forget(struct lease *lease, struct lane_job *job)
+{
+	uint64_t at = job->sequence % RING_DEPTH;
+
+	lease->jobs[at] = NULL;
+	lease->cost_ns -= lease->costs[at];
+	lease->costs[at] = 0;
+	lease->lane->ringed--;
+	job->lease = NULL;
+	job->state = JOB_NEW;
+}
+
+int ring_withdraw(struct lease *lease, struct lane_job *job)
+{
+	int r = take_bytes(job, lease);
+
+	if (r < 0)
+		return r;
+	if (!claim_swap(lease->up, job->sequence, CLAIM_WITHDRAWN))
+		return -EBUSY;
+	forget(lease, job);
+	return 0;
+}
+
+int ring_rescue(struct lease *lease, struct lane_job *job)
+{
+	int r = take_bytes(job, lease);
+
+	forget(lease, job);
+	return r;
+}
+
+/* ---- replies ---- */
+
+static bool memfd_good(int fd, uint64_t size)
+{
+	const int need = F_SEAL_SHRINK | F_SEAL_WRITE;
+	int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
+	struct stat st;
+
+	return seals >= 0 && (seals & need) == need && fstat(fd, &st) == 0 && st.st_size >= 0 && (uint64_t)st.st_size == size;
+}
+
+static bool read_whole(int fd, char *to, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pread(fd, to + done, size - done, (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		done += (size_t)n;
+	}
+	return true;
+}
+
+/* A reply in a memfd of the worker's, sealed, so that it can neither shrink nor change under us. */
+static int take_memfd(struct lane_job *job, uint64_t size)
+{
+	if (job->back_memfd < 0)
+		return -EIO;                   /* lost on the way: our limit on open files */
+	if (!memfd_good(job->back_memfd, size))
+		return -EBADMSG;
+	if (job->waited)
+		return read_whole(job->back_memfd, job->room, MIN((size_t)size, job->room_size)) ? 0 : -EIO;
+	if (size == 0)
+		return 0;
+	job->mapped = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, job->back_memfd, 0);
+	if (job->mapped == MAP_FAILED) {
+		job->mapped = NULL;
+		return -ENOMEM;
+	}
+	job->mapped_size = (size_t)size;
+	job->result.reply = job->mapped;
+	return 0;
+}
+
+static int take_bytes_back(struct lane_job *job, const unsigned char *from, size_t size)
+{
+	if (job->waited) {
+		if (job->room_size)
+			memcpy(job->room, from, MIN(size, job->room_size));
+		return 0;
+	}
+	if (size > job->buffer_size) {
+		size_t want = MAX(size, (size_t)256);
+		char *buffer = malloc(want);
+
+		if (!buffer)
+			return -ENOMEM;
+		free(job->buffer);
+		job->buffer = buffer;
+		job->buffer_size = want;
+	}
+	memcpy(job->buffer, from, size);
+	job->result.reply = job->buffer;
+	return 0;
+}
+
+/* 0, also when there was no memory for it (then the reply is not there, but its size is); -EBADMSG: no worker of ours would. */
+static int take_reply(struct lease *lease, struct lane_job *job, const struct ring_done *done)
+{
+	int r;
+
+	job->result.reply = NULL;
+	job->result.reply_size = (size_t)done->reply_size;
+	if (done->flags & DONE_BACK && !job->back_came) {
+		ring_hear(lease);
+		if (!job->back_came)
+			return -EBADMSG;
+	}
+	if (job->back && job->back->count) {
+		if (job->back->count != done->extra)
+			return -EBADMSG;
+		job->result.fds = job->back->fds;
+		job->result.fds_count = job->back->count;
+	}
+	if (done->flags & DONE_NO_ROOM)
+		r = -ENOMEM;
+	else if (done->flags & DONE_MEMFD)
+		r = take_memfd(job, done->reply_size);
+	else
+		r = done->reply_size || job->waited ? take_bytes_back(job, lease->up->bytes + done->reply_at, (size_t)done->reply_size) : 0;
+	job->reply_lost = r == -ENOMEM || r == -EIO;
+	return r == -EBADMSG ? r : 0;
+}
+
+/* ---- verdicts ---- */
+
+static const uint32_t refusals[][2] = {
+	{ DONE_REFUSED_POINTER, FINISHED_REFUSED_POINTER }, { DONE_NO_FD, FINISHED_NO_FD }, { DONE_NO_PLUGIN, FINISHED_NO_PLUGIN },
+};
+
+static void decide(const struct ring_done *done, struct brood_verdict *v)
+{
+	struct message_finished said = { .code = done->code, .left = done->left };
+	struct fate_facts facts = { .finished = &said, .sequence = done->sequence, .word = DESK_WORD(done->sequence, DESK_DONE) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
+		if (done->flags & refusals[i][0])
+			said.flags |= refusals[i][1];
+	fate_decide(&facts, v);
+}
+
+void ring_verdict_of(const struct lease *lease, struct brood_verdict *v)
+{
+	v->pid = lease->pid;
+	v->slot = lease->slot;
+	v->generation = lease->generation;
+	v->path = BROOD_PATH_LEASE;
+}
+
+/* A worker's times are its own word: bounded by what we know. */
+static void times(const struct lane_job *job, const struct ring_done *done, uint64_t now, struct brood_verdict *v)
+{
+	uint64_t given = MIN(job->given_ns, now), began = MIN(MAX(done->began_ns, given), now), ended = MIN(MAX(done->ended_ns, began), now);
+
+	v->queue_us = (began - given) / NS_PER_US;
+	v->run_us = (ended - began) / NS_PER_US;
+}
+
+static void learn(struct lane_job *job, const struct ring_done *done)
+{
+	struct function *f = (struct function *)(uintptr_t)job->function;
+
+	f->est_ns = pick_learn(f->est_ns, done->ended_ns - done->began_ns);
+}
+
+/* false: damaged. */
+static bool complete(struct lease *lease, struct lane_job *job, const struct ring_done *done, uint64_t now)
+{
+	struct lane *l = lease->lane;
+	struct brood_verdict v = { .outcome = BROOD_DONE, .started = 1 };
+
+	if (take_reply(lease, job, done) < 0)
+		return false;
+	if (done->code != 0 || done->left != 0 || done->flags & (DONE_REFUSED_POINTER | DONE_NO_FD | DONE_NO_PLUGIN))
+		decide(done, &v);
+	ring_verdict_of(lease, &v);
+	times(job, done, now, &v);
+	v.cpu_us = done->cpu_us;
+	v.peak_kb = done->peak_kb;
+	learn(job, done);
+	forget(lease, job);
+	if (done->flags & DONE_NO_FD && !(job->job_flags & BROOD_JOB_ONCE) && job->moved++ < LANE_TAKEN_MAX) {
+		job->state = JOB_NEW;          /* this worker's trouble: another one can */
+		lane_wait_for(l, job, true);
+		return true;
+	}
+	lane_close(l, job, &v);
+	return true;
+}
+
+static bool harvest_one(struct lease *lease, uint64_t sequence, uint64_t now)
+{
+	struct lane_job *job = lease->jobs[sequence % RING_DEPTH];
+	struct ring_done done;
+
+	if (!job)
+		return true;                   /* withdrawn: passed by */
+	if (ring_done_get(lease->up, sequence, &done) < 0 || !complete(lease, job, &done, now))
+		return false;
+	lease->head_since = MIN(done.ended_ns, now);
+	return true;
+}
+
+void ring_harvest(struct lease *lease)
+{
+	struct lane *l = lease->lane;
+	uint64_t done, now;
+
+	if (lease->state == LEASE_ASKED || lease->damaged)
+		return;
+	done = atomic_load_explicit(&lease->up->done, memory_order_acquire);
+	if (done == lease->harvested || (done == 0 && lease->harvested == lease->base))
+		return;
+	if (done - lease->harvested > ring_used(lease)) {      /* back, or beyond what it was given */
+		settle_damaged(lease);
+		return;
+	}
+	now = now_ns();
+	while (lease->harvested != done) {
+		uint64_t sequence = lease->harvested + 1;
+
+		if (!harvest_one(lease, sequence, now)) {
+			settle_damaged(lease);
+			return;
+		}
+		lease->harvested = sequence;
+		ring_space_release(&lease->space, lease->ends[sequence % RING_DEPTH]);
+	}
+	atomic_store_explicit(&lease->down->harvested, done, memory_order_release);
+	if (ring_used(lease) == 0 && lease->state == LEASE_ACTIVE && list_empty(&lease->idle))
+		list_insert(&lease->idle, &l->idle);
+}
+
+/* ---- the link ---- */
+
+static bool in_ring(const struct lease *lease, uint64_t sequence)
+{
+	return sequence - lease->harvested - 1 < ring_used(lease);
+}
+
+static int hear_back(struct lease *lease, struct frame *f)
+{
+	struct lane_job *job = in_ring(lease, f->link.sequence) ? lease->jobs[f->link.sequence % RING_DEPTH] : NULL;
+	size_t first = f->link.flags & LINK_MEMFD ? 1 : 0;
+
+	if (!job || job->back_came || f->link.extra > BROOD_JOB_FDS_MAX || f->header.fds != first + f->link.extra)
+		return -EBADMSG;
+	job->back_came = true;
+	if (first)
+		job->back_memfd = frame_take_fd(f, 0);
+	if (!f->link.extra)
+		return 0;
+	job->back = calloc(1, sizeof *job->back);
+	for (size_t i = 0; job->back && i < f->link.extra; i++)
+		job->back->fds[job->back->count++] = frame_take_fd(f, first + i);
+	return 0;
+}
+
+static int hear(struct lease *lease, struct frame *f)
+{
+	struct lane_job *job;
+
+	switch (f->header.type) {
+	case MESSAGE_BACK:
+		return hear_back(lease, f);
+	case MESSAGE_PROGRESS:
+		job = in_ring(lease, f->progress.sequence) ? lease->jobs[f->progress.sequence % RING_DEPTH] : NULL;
+		if (f->progress.size > BROOD_PROGRESS_MAX)
+			return -EBADMSG;
+		if (job)
+			lane_progress(lease->lane, job, &f->progress);
+		return 0;
+	default:
+		return -EBADMSG;
+	}
+}
+
+void ring_hear(struct lease *lease)
+{
+	struct frame f;
+	int r = 1;
+
+	while (r > 0 && lease->link_fd >= 0 && !lease->damaged) {
+		r = frame_receive(lease->link_fd, &f, MSG_DONTWAIT);
+		if (r == 1) {
+			r = hear(lease, &f) < 0 ? -EBADMSG : 1;
+			frame_done(&f);
+		}
+		if (r == -EBADMSG)
+			settle_damaged(lease);
+		else if (r == 0)
+			settle_dying(lease);
+	}
+}

@@ -1,0 +1,276 @@
+/*
+ * stream.c - submitted jobs that are handed off: through the supervisor, with a socket pair each, as a brood_call() would be, but nobody waits. Their sockets stand in the lane's epoll; their verdicts come by the channel to the
+ * lane's inbox. For who forces that path, and for comparison.
+ */
+#include "lane.h"
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+struct stream {
+	struct brood_handle handle;
+	int fd;
+	size_t written, received;
+	bool reading;
+	uint32_t watched;
+};
+
+static bool error_is_later(int error) { return error == EAGAIN || error == EINTR || error == ENOMEM || error == ENOBUFS; }
+
+static void watch(struct lane *l, struct lane_job *job, uint32_t events)
+{
+	struct stream *s = job->stream;
+	struct epoll_event event = { .events = events, .data.u64 = LANE_EVENT_JOB(job) };
+
+	if (events == s->watched || l->gone)
+		return;
+	epoll_ctl(l->epoll_fd, s->watched ? events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL : EPOLL_CTL_ADD, s->fd, &event);
+	s->watched = events;
+}
+
+static void write_some(struct lane_job *job)
+{
+	struct stream *s = job->stream;
+	size_t size = (size_t)job->request_size;
+
+	while (s->written < size) {
+		ssize_t n = send(s->fd, job->bytes + job->arg_size + s->written, size - s->written, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && error_is_later(errno))
+			return;
+		if (n < 0)
+			break;                 /* the job did not want all of it */
+		s->written += (size_t)n;
+	}
+	s->written = size;
+	shutdown(s->fd, SHUT_WR);
+}
+
+static bool room(struct lane_job *job, size_t need)
+{
+	size_t want = MAX(need * 2, (size_t)1024);
+	char *buffer;
+
+	if (need <= job->buffer_size)
+		return true;
+	buffer = realloc(job->buffer, want);
+	if (!buffer)
+		return false;
+	job->buffer = buffer;
+	job->buffer_size = want;
+	return true;
+}
+
+static void read_some(struct lane_job *job)
+{
+	struct stream *s = job->stream;
+
+	while (s->reading) {
+		ssize_t n;
+
+		if (!room(job, s->received + 512)) {
+			job->reply_lost = true;
+			s->reading = false;
+			return;
+		}
+		n = recv(s->fd, job->buffer + s->received, job->buffer_size - s->received, MSG_DONTWAIT);
+		if (n < 0 && error_is_later(errno))
+			return;
+		if (n <= 0)
+			s->reading = false;
+		else
+			s->received += (size_t)n;
+	}
+}
+
+void stream_event(struct lane *l, struct lane_job *job)
+{
+	struct stream *s = job->stream;
+
+	if (s->written < job->request_size)
+		write_some(job);
+	read_some(job);
+	watch(l, job, (s->reading ? EPOLLIN : 0) | (s->written < job->request_size ? EPOLLOUT : 0));
+}
+
+static void describe(const struct lane_job *job, const struct engine_job *what, struct given *given)
+{
+	struct brood_job_options *o = &given->options;
+
+	memset(o, 0, sizeof *o);
+	o->flags = job->job_flags;
+	o->queue_ms = job->queue_ms;
+	o->run_ms = job->run_ms;
+	o->grace_ms = job->grace_ms;
+	o->fds = job->extra ? job->extra->fds : NULL;
+	o->fds_count = job->extra ? (uint32_t)job->extra->count : 0;
+	o->on_progress = job->on_progress;
+	o->context = job->result.context;
+	given->job = what;
+	given->request_size = job->request_size;
+	given->given_ns = job->given_ns;
+	given->attempt = job->attempts;
+	given->arg = job->bytes;
+	given->arg_size = job->arg_size;
+	given->plugin_size = job->plugin_size;
+}
+
+/* One attempt. The job has its bytes. */
+static int begin(struct lane *l, struct lane_job *job)
+{
+	struct brood *b = l->brood;
+	struct stream *s = job->stream;
+	struct engine_job what = { .fn = job->function->fn, .name = job->function->name };
+	struct given given;
+	int fds[2], r = sockets_pair(SOCK_STREAM, fds);
+
+	if (r < 0)
+		return engine_fail_system(r, "a job's socket pair");
+	describe(job, &what, &given);
+	given.fd = fds[1];
+	job_handle_init(&s->handle, b, &given);
+	s->handle.lane = l;
+	s->handle.lane_job = job;
+	s->fd = fds[0];
+	s->written = s->received = 0;
+	s->reading = true;
+	s->watched = 0;
+	engine_lock(b);
+	r = job_send(b, &given, &s->handle);
+	if (r >= 0 && !given.attempt)
+		b->submitted--;                /* counted by the lane */
+	engine_unlock(b);
+	if (r != 1)
+		close_fd(fds[1]);
+	if (r < 0) {
+		s->fd = close_fd(s->fd);
+		return r;
+	}
+	job->state = JOB_STREAMED;
+	write_some(job);
+	watch(l, job, EPOLLIN | (s->written < job->request_size ? EPOLLOUT : 0));
+	return 0;
+}
+
+int stream_begin(struct lane *l, struct lane_job *job)
+{
+	int r;
+
+	job->stream = calloc(1, sizeof *job->stream);
+	if (!job->stream)
+		return engine_fail_system(-ENOMEM, "a job's record");
+	job->stream->fd = -1;
+	list_init(&job->stream->handle.inbox);
+	list_init(&job->stream->handle.progress);
+	r = begin(l, job);
+	if (r < 0) {
+		free(job->stream);
+		job->stream = NULL;
+	}
+	return r;
+}
+
+static void stream_close_fd(struct lane *l, struct lane_job *job)
+{
+	watch(l, job, 0);
+	job->stream->fd = close_fd(job->stream->fd);
+}
+
+void stream_free(struct lane *l, struct lane_job *job)
+{
+	struct brood *b = l->brood;
+	struct stream *s = job->stream;
+	struct record *record;
+
+	if (!s)
+		return;
+	job->stream = NULL;
+	engine_lock(b);
+	list_remove(&s->handle.inbox);
+	progress_free(&s->handle.progress);
+	record = record_find(b, s->handle.id);
+	if (record && record->handle == &s->handle)
+		record->handle = NULL;
+	engine_unlock(b);
+	if (!l->gone && s->watched)
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
+	close_fd(s->fd);
+	for (size_t i = 0; i < s->handle.reply_fds_count; i++)
+		close_fd(s->handle.reply_fds[i]);
+	free(s);
+}
+
+static void take_fds(struct lane_job *job)
+{
+	struct brood_handle *h = &job->stream->handle;
+
+	if (!h->reply_fds_count)
+		return;
+	job->back = calloc(1, sizeof *job->back);
+	if (!job->back)
+		return;
+	job->back->count = h->reply_fds_count;
+	memcpy(job->back->fds, h->reply_fds, sizeof h->reply_fds);
+	h->reply_fds_count = 0;
+	job->result.fds = job->back->fds;
+	job->result.fds_count = job->back->count;
+}
+
+static void over(struct lane *l, struct lane_job *job)
+{
+	struct stream *s = job->stream;
+	struct brood_verdict v = s->handle.verdict;
+
+	job->attempts = v.attempts;
+	if (settle_again(l, job, &v)) {
+		stream_close_fd(l, job);
+		job->given_ns = now_ns();
+		if (begin(l, job) == 0)
+			return;
+		v = job->before;
+	}
+	read_some(job);
+	take_fds(job);
+	job->result.reply = job->reply_lost ? NULL : job->buffer;
+	job->result.reply_size = s->received;
+	stream_free(l, job);
+	lane_close(l, job, &v);
+}
+
+void stream_inbox(struct lane *l)
+{
+	struct brood *b = l->brood;
+
+	for (;;) {
+		struct brood_handle *handle = NULL;
+		struct list *first;
+		bool closed = false;
+
+		engine_lock(b);
+		first = list_first(&l->handles);
+		if (first) {
+			handle = container_of(first, struct brood_handle, inbox);
+			list_remove(first);
+			closed = handle->closed;
+			l->progress_count += progress_move(&handle->progress, &l->progress);
+		}
+		engine_unlock(b);
+		if (!handle)
+			return;
+		if (closed)
+			over(l, handle->lane_job);
+	}
+}
+
+void stream_cancel(struct lane *l, struct lane_job *job)
+{
+	struct brood *b = l->brood;
+	struct record *record;
+
+	engine_lock(b);
+	record = record_find(b, job->stream->handle.id);
+	if (record)
+		handle_cancel(b, record);
+	engine_unlock(b);
+}
