@@ -18,7 +18,7 @@ static int fail_refused(const struct lane *l, uint32_t wait_ms)
 	case BROOD_DETAIL_CHANNEL:
 		return engine_fail_gone();
 	default:
-		return engine_fail(-EAGAIN, "brood_lease: refused: %s", brood_detail_name(l->refused));
+		return engine_fail(-EAGAIN, "brood_lease: refused: the pool is stopping, or the worker's files did not arrive (a limit on open files)");
 	}
 }
 

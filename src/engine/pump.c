@@ -363,8 +363,7 @@ static bool listening(struct lane *l)
 {
 	if (l->ringed <= 1 && !l->polled)
 		return false;
-	atomic_store_explicit(&l->control->listening, 1, memory_order_relaxed);
-	atomic_thread_fence(memory_order_seq_cst);
+	atomic_store(&l->control->listening, 1);
 	if (l->ringed <= 1)
 		return false;
 	list_for_each_safe(link, tmp, &l->leases) {
@@ -373,7 +372,7 @@ static bool listening(struct lane *l)
 
 		if (lease->state == LEASE_ASKED || ring_used(lease) < 2 || lease->damaged)
 			continue;
-		done = atomic_load_explicit(&lease->up->done, memory_order_acquire);
+		done = atomic_load(&lease->up->done);
 		if (done != lease->harvested && done != 0)
 			return true;
 	}

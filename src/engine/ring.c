@@ -114,10 +114,9 @@ static void publish(struct lease *lease, struct lane_job *job, uint64_t sequence
 		atomic_store_explicit(&l->control->listening, 1, memory_order_relaxed);
 	atomic_store_explicit(&lease->up->claims[sequence % RING_DEPTH], CLAIM_WORD(sequence, CLAIM_QUEUED), memory_order_relaxed);
 	atomic_store_explicit(&lease->ledger->published, sequence, memory_order_release);
-	atomic_store_explicit(&lease->down->published, sequence, memory_order_release);
-	atomic_thread_fence(memory_order_seq_cst);
-	lease->to_wake |= atomic_load_explicit(&lease->desk->asleep, memory_order_relaxed) != 0;
-	look_at = atomic_load_explicit(&lease->ledger->look_at, memory_order_relaxed);
+	atomic_store(&lease->down->published, sequence);
+	lease->to_wake |= atomic_load(&lease->desk->asleep) != 0;
+	look_at = atomic_load(&lease->ledger->look_at);
 	due = time_after_ms(job->given_ns, job->run_ms);
 	if (due < look_at && time_after_ms(now_ns(), job->run_ms) < look_at)
 		loan_look(lease);
