@@ -19,6 +19,11 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+/* A static program need not have them: then such jobs are refused. */
+#pragma weak dlopen
+#pragma weak dlsym
+#pragma weak dlerror
+
 #define JOB_FLAGS_KNOWN (uint32_t)(BROOD_JOB_ONCE | BROOD_JOB_ABORT | BROOD_JOB_TRUSTED | BROOD_JOB_MORE)
 
 /* ---- Its options ---- */
@@ -85,16 +90,17 @@ static void verdict_init(struct run *run, const char *name)
 /* The plugin stays open for good, as in a worker. */
 static brood_fn *open_plugin(struct run *run)
 {
-	void *plugin = dlopen(run->options.plugin, RTLD_NOW | RTLD_LOCAL);
+	struct brood_log line = { .size = sizeof line, .level = BROOD_WARNING, .event = BROOD_EVENT_JOB_LOG, .pid = getpid(), .slot = UINT32_MAX };
+	bool can = dlopen && dlsym && dlerror;
+	void *plugin = can ? dlopen(run->options.plugin, RTLD_NOW | RTLD_LOCAL) : NULL;
 	void *symbol = plugin ? dlsym(plugin, run->options.symbol) : NULL;
-	const char *why = symbol ? NULL : dlerror();
-	struct brood_log line = { .size = sizeof line, .level = BROOD_WARNING, .event = BROOD_EVENT_JOB_LOG, .pid = getpid(), .slot = UINT32_MAX, .text = why };
-	brood_fn *fn = NULL;
 
-	memcpy(&fn, &symbol, sizeof fn);
-	if (!fn && why)
+	if (!symbol) {
+		line.text = can ? dlerror() : "plugin: this program cannot open shared objects";
+		line.text = line.text ? line.text : "plugin: the symbol is NULL";
 		inline_log(run->brood, &line);
-	return fn;
+	}
+	return (brood_fn *)(uintptr_t)symbol;
 }
 
 int run_init(struct run *run, struct inline_brood *b, const struct engine_job *job, const char *call)

@@ -145,7 +145,8 @@ Test(inline_submit, queues) { case_run(queues, 10000); }
 static void pieces_and_sizes(void)
 {
 	struct brood *brood = start_inline();
-	struct iovec pieces[] = { { "ab", 2 }, { NULL, 0 }, { "cde", 3 } };
+	char ab[] = "ab", cde[] = "cde";
+	struct iovec pieces[] = { { ab, 2 }, { NULL, 0 }, { cde, 3 } };
 	size_t size = 3u << 20;
 	char *large = malloc(size), reply[8];
 	const struct brood_result *results[3];

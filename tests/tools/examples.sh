@@ -28,6 +28,65 @@ check_epoll() {
 	ok $? "epoll: usage and help"
 }
 
+check_session() {
+	timeout 60 "$build/session" >out 2>err
+	ok $? "session: exit code"
+	diff - out <<-END
+		first: sum 20, largest 8
+		second: sum 4, largest 3
+		first: sum 22, largest 8
+		  add: crashed
+		second: the session is lost
+		second, again: sum 4, largest 3
+	END
+	ok $? "session: what it says"
+}
+
+ask_udp() {             # ask_udp WORD: the answer
+	local answer
+	exec 3<>"/dev/udp/127.0.0.1/$port" || return 1
+	printf '%s' "$1" >&3
+	answer=$(timeout 20 dd bs=2048 count=1 <&3 2>/dev/null)
+	printf '%s' "$answer"
+	exec 3>&-
+}
+
+check_submit() {
+	: >server.out
+	"$build/submit" 0 >server.out 2>server.err &
+	server=$!
+	local i
+	for ((i = 0; i < 400; i++)); do
+		grep -q '^port' server.out && break
+		kill -0 $server 2>/dev/null || break
+		sleep 0.05
+	done
+	port=$(sed -n 's/^port //p' server.out)
+	[ "$(ask_udp stressed)" = desserts ] && [ "$(ask_udp x)" = x ]
+	ok $? "submit: answers"
+	ask_udp crash | grep -q 'reverse: crashed, SIGABRT'
+	ok $? "submit: a crash costs one answer"
+	[ "$(ask_udp after)" = retfa ]
+	ok $? "submit: and no other"
+	for ((i = 0; i < 50; i++)); do
+		(ask_udp "$i-cba") >"answer.$i" &
+	done
+	for ((i = 0; i < 50; i++)); do
+		wait -n
+	done
+	for ((i = 0; i < 50; i++)); do
+		[ "$(cat "answer.$i")" = "abc-$(rev <<<"$i")" ] || break
+	done
+	[ $i -eq 50 ]
+	ok $? "submit: 50 at a time, each gets its own"
+	stop_server TERM submit
+	[ "$(tail -n 1 server.out)" = "54 answers, 0 dropped" ]
+	ok $? "submit: $(tail -n 1 server.out)"
+	timeout 20 "$build/submit" 2>/dev/null
+	[ $? -eq 2 ]
+	ok $? "submit: usage"
+}
+
 check_throw() {
 	if [ ! -x "$build/throw" ]; then
 		ok 0 "throw # SKIP no C++ compiler"
@@ -113,6 +172,8 @@ check_echo_unix() {
 
 check_hello
 check_epoll
+check_session
+check_submit
 check_throw
 check_echo_tcp
 check_echo_big
