@@ -196,6 +196,8 @@ Test(unit_frame, fds_are_counted)
 	f.fds_count = 2;
 	cr_assert_eq(frame_decode(&f, f.header.size), -EBADMSG, "more than it says");
 	f.header.fds = 2;
+	cr_assert_eq(frame_decode(&f, f.header.size), 0, "a socket and an extra one");
+	f.header.fds = f.fds_count = 2 + BROOD_JOB_FDS_MAX;
 	cr_assert_eq(frame_decode(&f, f.header.size), -EBADMSG, "more than the type has");
 	f.header.fds = f.fds_count = 0;
 	cr_assert_eq(frame_decode(&f, f.header.size), -EBADMSG, "a job without its fd");
