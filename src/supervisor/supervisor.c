@@ -19,6 +19,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#define FILES_ROOM 65536u
+
 uint32_t supervisor_ready(const struct supervisor *s)
 {
 	return s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY] + s->slots.counts[SLOT_LEASED];
@@ -194,6 +196,8 @@ static void limits_and_marks(struct supervisor *s)
 	getrlimit(RLIMIT_NOFILE, &s->nofile);
 	getrlimit(RLIMIT_CORE, &s->core);
 	fds_raise_limit(need, &hard);   /* checked before the fork: if it fails now, spawning waits and says so */
+	if (s->nofile.rlim_max > need)  /* jobs may carry more, if there is room; too many, and they are refused one by one */
+		fds_raise_limit(MIN(s->nofile.rlim_max, MAX(need, FILES_ROOM)), &hard);
 	s->oom_mark = -1;
 	if (process_oom_score_adj(0, &s->oom_score_adj) == 0 && s->oom_score_adj < 1000)
 		s->oom_mark = MIN(s->oom_score_adj + PROCESS_OOM_MARK, 1000);
