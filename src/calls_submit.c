@@ -11,21 +11,6 @@
 #include <limits.h>
 #include <sys/uio.h>
 
-/* Until the engine has them, what links without them does so. */
-#pragma weak engine_submit
-#pragma weak engine_queue_new
-#pragma weak engine_queue_free
-#pragma weak engine_own_queue
-#pragma weak engine_queue_fd
-#pragma weak engine_queue_dispatch
-#pragma weak engine_queue_wait
-#pragma weak engine_take
-#pragma weak engine_queue_out
-#pragma weak engine_lease
-#pragma weak engine_lease_end
-#pragma weak engine_lease_queue
-#pragma weak engine_lease_worker
-
 #define PIECES_MAX 1024u               /* as the kernel's IOV_MAX */
 
 static int fail(const char *call, const char *why)
