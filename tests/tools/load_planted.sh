@@ -30,13 +30,14 @@ above() {
 	ok $? "$1 is above 0"
 }
 
-lost=${1:?} twice=${2:?} swapped=${3:?} flipped=${4:?} fd=${5:?} zombie=${6:?} grandchild=${7:?} slot=${8:?}
-for how in call open; do
+lost=${1:?} twice=${2:?} swapped=${3:?} flipped=${4:?} fd=${5:?} zombie=${6:?} grandchild=${7:?} slot=${8:?} incomplete=${9:?}
+for how in call open submit; do
 	many=(-n 6000 -w 4 -c 16 -s 64 --call "$how" --deadline 1000)
 	broken "$lost" one_verdict_per_job 'had no verdict' "${many[@]}" --mix nop=1
 	above jobs.unaccounted
 	broken "$twice" one_verdict_per_job twice "${many[@]}" --mix nop=1
 	above jobs.unaccounted
+	broken "$incomplete" one_verdict_per_job 'its worker is missing' "${many[@]}" --mix nop=1
 	broken "$swapped" replies_intact 'not what was sent' "${many[@]}"
 	broken "$flipped" replies_intact 'not what was sent' "${many[@]}"
 done
@@ -48,6 +49,7 @@ above left.zombies
 broken "$grandchild" nothing_left processes "${few[@]}"
 above left.processes
 broken "$slot" pool_full 'ready worker' -d 2 -w 4 -c 8 --kill-rate 10
+broken "$slot" pool_full 'ready worker' -d 2 -w 4 -c 8 --kill-rate 10 --call submit
 for program; do
 	[ "$(left "$program")" -eq 0 ]
 	ok $? "nothing is left of $(basename "$program")"

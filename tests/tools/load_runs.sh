@@ -37,11 +37,12 @@ held() {
 
 run "echo, call" -n 2000 -w 4 -c 16 --seed 7
 held
-is '' schema,config,elapsed_s,jobs,rate_per_s,latency_us,recovery_us,workers,left,invariants,broken
+is '' schema,config,elapsed_s,jobs,paths,rate_per_s,latency_us,recovery_us,workers,left,invariants,broken
 is jobs submitted,done,failed,crashed,exited,timed_out,cancelled,refused,lost,cut_off,unaccounted
 is latency_us.echo p50,p90,p99,p99_9,max
 is recovery_us death_to_verdict,death_to_ready
-is workers spawned,died,killed
+is workers spawned,died,killed,leases,leases_revoked
+is paths handoff,lease
 is left processes,zombies,fds
 is config.loop closed
 is config.seed 7
@@ -56,7 +57,32 @@ above latency_us.echo.p50 0
 run "echo, open, two threads" -n 2000 -w 4 -c 16 -t 2 --call open
 held
 is jobs.done 2000
-for how in call open; do
+run "echo, submit, three threads" -n 20000 -w 4 -c 16 -t 3 --call submit
+held
+is jobs.done 20000
+is config.call submit
+is config.threads 3
+run "submit, more threads than shards" -n 4000 -w 4 -c 80 -t 20 --call submit --mix echo=9,nop=1
+held
+is jobs.done 4000
+run "submit, thousands out" -n 20000 -w 4 -c 5000 --call submit
+held
+is jobs.done 20000
+for how in call open submit; do
+	for path in handoff lease; do
+		run "forced: $how by $path" -n 500 -w 2 -c 8 --call "$how" --dispatch $path
+		held
+		is paths.$path 500
+		is config.dispatch $path
+	done
+done
+for how in call open submit; do
+	run "sizes, $how" -n 300 -w 2 -c 4 -s 0,1,64,5000,70K,300K --call "$how"
+	held
+	is jobs.done 300
+	is config.size 6
+done
+for how in call open submit; do
 	run "large, $how" -n 40 -w 2 -c 4 -t 2 -s 1M --call "$how"
 	held
 	is jobs.done 40
@@ -87,6 +113,13 @@ above recovery_us.death_to_ready.p50 0
 run "killed, open" -d 2 -w 4 -c 16 --kill-rate 30 --call open
 held
 above workers.killed 10
+run "killed, submit" -d 2 -w 4 -c 16 --kill-rate 100 --call submit --mix echo=99.99,crash=0.01
+held
+above workers.killed 30
+above jobs.crashed 10
+run "killed, submit, two threads, forced leases" -d 2 -w 4 -c 16 -t 2 --kill-rate 50 --call submit --dispatch lease
+held
+above workers.killed 20
 run "all killed, twice" -d 2 -w 4 -c 16 --kill-all-at 0.5,1.2
 held
 above workers.killed 5
@@ -94,6 +127,10 @@ run "supervisor killed" -d 30 -w 4 -c 16 --kill-supervisor-at 0.7 --mix echo=9,f
 held null
 run "supervisor killed at once" -d 30 -w 4 --kill-supervisor-at 0 --call open
 held null
+run "supervisor killed, submit" -d 30 -w 4 -c 64 --kill-supervisor-at 0.7 --call submit --mix echo=999,fork=1
+held null
+run "all killed, submit" -d 2 -w 4 -c 64 --kill-all-at 0.5,1.2 --call submit
+held
 run "idle" --idle 0.5 -w 2
 held
 is jobs.submitted 0
@@ -101,6 +138,29 @@ is config.idle_s 0.5
 run "more callers than shards" -n 1000 -w 2 -c 100
 held
 is jobs.done 1000
+
+timeout 100 "$program" -q --json json --compare -n 400 -w 2 -c 4 --mix nop=20,echo=70,fail=5,exit=3,crash=2 >out 2>err
+ok $? "--compare: $(cat err)"
+is '' schema,config,compare
+is compare 4
+for i in 0 1 2 3; do
+	is compare.$i.jobs.submitted 400
+	is compare.$i.jobs.unaccounted 0
+	is compare.$i.invariants.one_verdict_per_job true
+	is compare.$i.invariants.replies_intact true
+	is compare.$i.invariants.nothing_left true
+	above compare.$i.latency_all_us.p99 0
+	above compare.$i.jobs.crashed 0
+	above compare.$i.jobs.exited 0
+done
+is compare.0.paths.handoff 400
+is compare.1.paths.lease 400
+is compare.2.paths.lease 400
+is compare.3.call fork
+is compare.3.ratio_to_fork 1
+is compare.3.invariants.pool_full null
+timeout 100 "$program" -n 100 -w 2 -c 4 --compare >out 2>err && grep -q '^ *fork a job .* 1.00x$' out && grep -q '^fork a job .* all invariants held$' out
+ok $? "--compare: the table"
 
 # Ctrl-C ends a run in order: what was given gets its verdict.
 timeout 100 "$program" -d 60 -w 2 -c 4 -q --json json 2>err &

@@ -25,7 +25,17 @@ wrong jobs -n 99999999999999999999
 wrong 4K -s 1.5
 wrong 4K -s M
 wrong size -s 2000M
-wrong 'open or call' --call send
+wrong size -s 64,
+wrong size -s 64,x
+wrong 'at most 16' -s 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17
+wrong 'open, call or submit' --call send
+wrong 'open, call or submit' --call fork
+wrong 'auto, handoff or lease' --dispatch ring
+wrong 'load alone' --compare --kill-rate 5
+wrong 'load alone' --compare --idle 1
+wrong 'own ways' --compare --call submit
+wrong 'own ways' --compare --dispatch lease
+wrong '"hang"' --compare --mix echo=1,hang=1
 wrong '"walk"' --mix walk=1
 wrong 'echo=99.9' --mix echo
 wrong 'echo=99.9' --mix echo=1,

@@ -1,5 +1,5 @@
 /*
- * drive.c - what both ways of giving jobs share: which job comes next, and writing down what came of it.
+ * drive.c - what all ways of giving jobs share: which job comes next, and writing down what came of it.
  *
  * A thread's jobs are a function of the seed, the thread's number and the job's number in that thread. With -n each
  * thread gets its share beforehand, so the same seed gives the same jobs.
@@ -9,39 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-void drive_lock(struct driver *d)
-{
-	if (d->lock)
-		pthread_mutex_lock(d->lock);
-}
-
-void drive_unlock(struct driver *d)
-{
-	if (d->lock)
-		pthread_mutex_unlock(d->lock);
-}
-
-bool drive_over(const struct driver *d)
+bool drive_over(const struct driver *d, uint64_t now)
 {
 	const struct engine *e = d->engine;
 
 	return !d->jobs_left || atomic_load_explicit(&e->broken, memory_order_relaxed) ||
-	       atomic_load_explicit(&e->tally->judge.stop, memory_order_relaxed) || load_now() >= e->end_ns;
-}
-
-static enum kind pick_kind(const struct engine *e, uint64_t draw)
-{
-	double at = (double)(draw >> 11) * 0x1p-53;
-	enum kind last = KIND_ECHO;
-
-	for (int k = 0; k < KINDS; k++) {
-		if (e->options->mix[k] <= 0)
-			continue;
-		last = (enum kind)k;
-		if (at < e->thresholds[k])
-			break;
-	}
-	return last;
+	       atomic_load_explicit(&e->tally->judge.stop, memory_order_relaxed) || now >= e->end_ns;
 }
 
 static uint64_t checksum_of(const struct load_job *job)
@@ -58,31 +31,41 @@ static uint64_t checksum_of(const struct load_job *job)
 	return sum;
 }
 
-bool drive_next(struct driver *d, struct load_job *job)
+void drive_make(struct driver *d, struct load_job *job, uint64_t now)
 {
 	const struct engine *e = d->engine;
-	uint64_t base;
+	const struct options *o = e->options;
+	uint64_t base = payload_mix(d->stream + d->given), draw = payload_mix(base);
+	unsigned i = 0;
 
-	if (drive_over(d))
-		return false;
 	if (d->jobs_left != UINT64_MAX)
 		d->jobs_left--;
-	memset(job, 0, sizeof *job);
+	while (i + 1 < e->draws_count && draw >= e->draws[i].below)
+		i++;
 	job->number = d->given++;
-	base = payload_mix(payload_mix(e->options->seed ^ (uint64_t)(d->index + 1) << 40) + job->number);
-	job->kind = pick_kind(e, payload_mix(base));
+	job->kind = e->draws[i].kind;
 	job->key = payload_mix(base + 1);
-	job->size = job->kind == KIND_ECHO ? e->options->size : 0;
+	job->size = 0;
+	if (job->kind == KIND_ECHO)
+		job->size = o->sizes[o->sizes_count == 1 ? 0 : payload_mix(base + 2) % o->sizes_count];
+	job->start_ns = now;
+	job->id = 0;
 	job->arg.variant = (uint32_t)(base >> 33);
 	job->arg.size = job->size;
-	job->arg.checksum = checksum_of(job);
-	job->options.size = sizeof job->options;
-	job->options.run_ms = options_run_ms(e->options);
-	job->options.arg = &job->arg;
-	job->options.arg_size = sizeof job->arg;
 	drive_lock(d);
 	d->shard->submitted[job->kind]++;
 	drive_unlock(d);
+}
+
+bool drive_next(struct driver *d, struct load_job *job)
+{
+	uint64_t now = load_now();
+
+	if (drive_over(d, now))
+		return false;
+	drive_make(d, job, now);
+	job->arg.checksum = d->engine->whole ? 0 : checksum_of(job);
+	d->options.arg = &job->arg;
 	job->start_ns = load_now();
 	return true;
 }
@@ -114,7 +97,7 @@ static bool own_verdict(struct driver *d, const struct load_job *job, const stru
 		           (llu)v->id, kind_name(job->kind));
 		return false;
 	}
-	d->recent[d->recent_at++ % RECENT_MAX] = v->id;
+	drive_keep(d, v->id);
 	return true;
 }
 
@@ -165,12 +148,26 @@ bool drive_verdict(struct driver *d, const struct load_job *job, const struct br
 	own = own_verdict(d, job, verdict);
 	if (own) {
 		d->shard->verdicts[job->kind][verdict->outcome]++;
+		d->shard->paths[verdict->path < PATHS ? verdict->path : 0]++;
 		add_times(d, job, verdict, now);
 		judge_verdict(d, job, verdict);
 		judge_reply(d, job, verdict, reply);
 	}
 	drive_unlock(d);
 	return own;
+}
+
+void drive_stray(struct driver *d, const struct brood_verdict *v)
+{
+	drive_lock(d);
+	if (seen(d, v->id)) {
+		d->shard->twice++;
+		shard_note(d->shard, ONE_VERDICT, "job %llu got its verdict twice", (llu)v->id);
+	} else {
+		d->shard->strange++;
+		shard_note(d->shard, ONE_VERDICT, "a verdict for job %llu, which is not out", (llu)v->id);
+	}
+	drive_unlock(d);
 }
 
 /* The pool had no room, and said so at once: that is the whole verdict of a job that never was. */

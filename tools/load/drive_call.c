@@ -24,7 +24,7 @@ static void call_one(struct driver *d, const struct load_job *job, const struct 
 	ssize_t n;
 
 	payload_fill(job->key, 0, buffers->request, job->size);
-	n = plant_call(d->engine->brood, job, &bytes, &verdict);
+	n = plant_call(d, job, &bytes, &verdict);
 	if (n == -EINVAL || n == -EPERM || n == -ESHUTDOWN || n == -EFAULT) {
 		engine_break_off(d->engine, "brood_call(): %s", brood_error());
 		return;
@@ -45,11 +45,11 @@ static void call_one(struct driver *d, const struct load_job *job, const struct 
 void *drive_call(void *driver)
 {
 	struct driver *d = driver;
-	struct buffers buffers = { malloc(d->engine->options->size + 1), malloc(d->engine->options->size + 1) };
+	struct buffers buffers = { malloc(d->engine->options->size_max + 1), malloc(d->engine->options->size_max + 1) };
 	struct load_job job;
 
 	if (!buffers.request || !buffers.reply)
-		engine_break_off(d->engine, "no memory for requests and replies of %zu bytes: give a smaller --size or -c", d->engine->options->size);
+		engine_break_off(d->engine, "no memory for requests and replies of %zu bytes: give a smaller --size or -c", d->engine->options->size_max);
 	while (drive_next(d, &job))
 		call_one(d, &job, &buffers);
 	free(buffers.request);

@@ -189,8 +189,7 @@ static bool begin_one(struct loop *l)
 	}
 	c->sent = c->received = 0;
 	c->intact = true;
-	c->job.options.arg = &c->job.arg;
-	r = plant_open(d->engine->brood, &c->job, &c->fd, &c->handle);
+	r = plant_open(d, &c->job, &c->fd, &c->handle);
 	if (r == -EAGAIN || r == -EMFILE || r == -ENFILE || r == -ENOMEM) {
 		drive_refused(d, &c->job);
 		l->refused = true;
@@ -327,7 +326,7 @@ void *drive_open(void *driver)
 			while (l->free && !l->over && !l->refused && begin_one(l))
 				;
 			turn(l);
-		} while (l->active || (!l->over && !drive_over(l->driver)));
+		} while (l->active || (!l->over && !drive_over(l->driver, load_now())));
 	}
 	if (l->epoll_fd >= 0)
 		close(l->epoll_fd);

@@ -118,11 +118,11 @@ static void compare_fds(const struct engine *e, const struct fd_set_seen *before
 	}
 }
 
-/* Each open job is an fd here; the library has a few for each thread. */
+/* Each open job is an fd here; the library has a few for each thread, and for each worker on lease. */
 static void raise_fd_limit(const struct options *o)
 {
 	struct rlimit limit;
-	rlim_t need = (rlim_t)o->concurrency * 3 + o->threads * 2 + 256;
+	rlim_t need = (rlim_t)o->concurrency * 3 + o->threads * 4 + (rlim_t)o->workers * 6 + 256;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= need)
 		return;
@@ -136,7 +136,7 @@ static void look_at_stats(struct engine *e)
 {
 	struct brood_stats stats;
 
-	if (brood_stats(e->brood, &stats) < 0)
+	if (!e->brood || brood_stats(e->brood, &stats) < 0)
 		return;
 	e->tally->engine.stats = stats;
 	atomic_store(&e->tally->engine.ready, stats.ready);
@@ -205,27 +205,28 @@ static void monitor_run(struct monitor *m)
 
 static void *driver_main(void *driver)
 {
+	static void *(*const ways[WAYS])(void *driver) = { drive_call, drive_open, drive_submit, drive_fork };
 	struct driver *d = driver;
 	struct engine *e = d->engine;
 
-	if (e->options->call)
-		drive_call(d);
-	else
-		drive_open(d);
+	ways[e->options->way](d);
 	atomic_fetch_sub(&e->running, 1);
 	futex_wake(&e->tally->births);
 	return NULL;
 }
 
-static void set_thresholds(struct engine *e)
+static void set_draws(struct engine *e)
 {
 	double sum = 0, all = 0;
 
 	for (unsigned k = 0; k < KINDS; k++)
 		all += e->options->mix[k];
 	for (unsigned k = 0; k < KINDS; k++) {
+		if (e->options->mix[k] <= 0)
+			continue;
 		sum += e->options->mix[k];
-		e->thresholds[k] = sum / all;
+		e->draws[e->draws_count].kind = (enum kind)k;
+		e->draws[e->draws_count++].below = sum < all ? (uint64_t)(sum / all * 0x1p64) : UINT64_MAX;
 	}
 }
 
@@ -242,6 +243,11 @@ static void make_driver(struct engine *e, unsigned index)
 	d->shard = &e->tally->shard[index % e->tally->shards];
 	d->lock = o->threads > e->tally->shards ? &e->locks[index % e->tally->shards] : NULL;
 	d->poke_fd = -1;
+	d->stream = payload_mix(o->seed ^ (uint64_t)(index + 1) << 40);
+	d->options.size = sizeof d->options;
+	d->options.run_ms = options_run_ms(o);
+	d->options.dispatch = o->dispatch;
+	d->options.arg_size = sizeof(struct job_arg);
 }
 
 static void make_drivers(struct engine *e)
@@ -250,7 +256,7 @@ static void make_drivers(struct engine *e)
 
 	for (unsigned i = 0; i < o->threads; i++)
 		make_driver(e, i);
-	for (unsigned i = 0; i < o->threads && !o->call; i++) {
+	for (unsigned i = 0; i < o->threads && o->way == WAY_OPEN; i++) {
 		e->drivers[i].poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (e->drivers[i].poke_fd < 0)
 			engine_break_off(e, "eventfd() for thread %u of %u: %s", i + 1, o->threads, strerror(errno));
@@ -366,12 +372,17 @@ static int start(struct engine *e)
 	return brood_start(&options, &e->brood);
 }
 
+static int end_pool(struct engine *e)
+{
+	return e->brood ? brood_stop(e->brood) : 0;
+}
+
 static void stop(struct engine *e, const struct fd_set_seen *before)
 {
 	struct fd_set_seen *after = malloc(sizeof *after);
 
 	notify(e->tally, PHASE_STOP);
-	e->tally->engine.stop_result = brood_stop(e->brood);
+	e->tally->engine.stop_result = end_pool(e);
 	if (after) {
 		look_at_fds(after);
 		compare_fds(e, before, after);
@@ -382,31 +393,54 @@ static void stop(struct engine *e, const struct fd_set_seen *before)
 	futex_wait(&e->tally->judge.looked, 0, 20 * NS_S);
 }
 
-static int engine_body(void *context)
+/* The pool, ready; or the code to exit with. */
+static int warm_up(struct engine *e)
 {
-	static struct fd_set_seen before;
-	struct engine *e = context;
-	int r = start(e);
-
-	if (r < 0) {
+	if (start(e) < 0) {
 		engine_break_off(e, "the pool could not be started: %s", brood_error());
 		return 2;
 	}
 	atomic_store(&e->tally->engine.engine_pid, getpid());
 	notify(e->tally, PHASE_WARM);
 	raise_fd_limit(e->options);
-	r = brood_wait_ready(e->brood, 60000 + e->options->workers * 20);
-	if (r < 0) {
+	if (brood_wait_ready(e->brood, 60000 + e->options->workers * 20) < 0) {
 		engine_break_off(e, "the pool did not get ready: %s", brood_error());
 		return 2;
 	}
+	return 0;
+}
+
+/* No pool: this process forks for each job. It is of the engine's size, for it is the same program with the same load. */
+static void warm_up_alone(struct engine *e)
+{
+	const struct rlimit none = { 0, 0 };
+
+	atomic_store(&e->tally->engine.engine_pid, getpid());
+	notify(e->tally, PHASE_WARM);
+	raise_fd_limit(e->options);
+	setrlimit(RLIMIT_CORE, &none);
+}
+
+static int engine_body(void *context)
+{
+	static struct fd_set_seen before;
+	struct engine *e = context;
+	int r = 0;
+
+	if (e->options->way == WAY_FORK)
+		warm_up_alone(e);
+	else
+		r = warm_up(e);
+	if (r)
+		return r;
 	look_at_fds(&before);
 	look_at_stats(e);
 	if (e->options->idle_s >= 0)
 		idle(e);
 	else
 		load_pool(e);
-	refill(e);
+	if (e->brood)
+		refill(e);
 	stop(e, &before);
 	return 0;
 }
@@ -421,7 +455,9 @@ int engine_main(const struct options *o, struct tally *tally)
 	e.bound_ns = options_bound_ns(o);
 	for (unsigned i = 0; i < SHARDS_MAX; i++)
 		pthread_mutex_init(&e.locks[i], NULL);
-	set_thresholds(&e);
+	set_draws(&e);
+	e.whole = o->way == WAY_SUBMIT || o->compare;
+	e.paths = o->way == WAY_FORK ? 1u << BROOD_PATH_AUTO : o->dispatch ? 1u << o->dispatch : 1u << BROOD_PATH_HANDOFF | 1u << BROOD_PATH_LEASE;
 	jobs_prepare(tally);
 	return jobs_in_frame(engine_body, &e);
 }

@@ -28,10 +28,12 @@ static volatile unsigned long jobs_spun;
 static void *volatile jobs_leaked;
 static char jobs_marker[40];             /* in the environment of what a job execs */
 
+static const struct forked_job *jobs_forked;     /* in a child that was forked for one job: `job` is NULL then */
+
 static uint32_t variant(const struct brood_job *job)
 {
-	size_t size = 0;
-	const void *data = brood_job_arg(job, &size);
+	size_t size = sizeof(struct job_arg);
+	const void *data = jobs_forked ? jobs_forked->arg : brood_job_arg(job, &size);
 	struct job_arg arg;
 
 	if (size != sizeof arg)
@@ -65,6 +67,30 @@ static int job_echo(struct brood_job *job)
 			return CODE_BAD_REQUEST;
 	}
 	return n == 0 && size == arg.size && sum == arg.checksum ? 0 : CODE_BAD_REQUEST;
+}
+
+static int write_all(int fd, const char *data, size_t size)
+{
+	while (size) {
+		ssize_t n = write(fd, data, size);
+
+		if (n < 0)
+			return CODE_BAD_REQUEST;
+		data += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+static int job_echo_whole(struct brood_job *job)
+{
+	size_t size;
+	const void *request;
+
+	if (jobs_forked)
+		return write_all(jobs_forked->fd, jobs_forked->request, jobs_forked->request_size);
+	request = brood_job_request(job, &size);
+	return request && brood_job_reply(job, request, size) == (ssize_t)size ? 0 : CODE_BAD_REQUEST;
 }
 
 /* A sanitizer would tell of it, or end the worker in a way of its own. */
@@ -146,21 +172,23 @@ static int job_fork(struct brood_job *job)
 		pause();
 }
 
-static const struct { brood_fn *fn; const char *name; } jobs[KINDS] = {
-	[KIND_NOP] = { job_nop, "job_nop" }, [KIND_ECHO] = { job_echo, "job_echo" }, [KIND_CRASH] = { job_crash, "job_crash" },
-	[KIND_EXIT] = { job_exit, "job_exit" }, [KIND_FAIL] = { job_fail, "job_fail" }, [KIND_HANG] = { job_hang, "job_hang" },
-	[KIND_SPIN] = { job_spin, "job_spin" }, [KIND_LEAK] = { job_leak, "job_leak" }, [KIND_THROW] = { job_throw, "job_throw" },
-	[KIND_FORK] = { job_fork, "job_fork" },
+#define WORK(function) { function, #function, sizeof #function }
+static const struct work works[KINDS] = {
+	[KIND_NOP] = WORK(job_nop), [KIND_ECHO] = WORK(job_echo), [KIND_CRASH] = WORK(job_crash), [KIND_EXIT] = WORK(job_exit),
+	[KIND_FAIL] = WORK(job_fail), [KIND_HANG] = WORK(job_hang), [KIND_SPIN] = WORK(job_spin), [KIND_LEAK] = WORK(job_leak),
+	[KIND_THROW] = WORK(job_throw), [KIND_FORK] = WORK(job_fork),
 };
+static const struct work work_whole = WORK(job_echo_whole);
 
-brood_fn *job_function(enum kind kind)
+const struct work *job_work(enum kind kind, bool whole)
 {
-	return jobs[kind].fn;
+	return whole && kind == KIND_ECHO ? &work_whole : &works[kind];
 }
 
-const char *job_name(enum kind kind)
+int jobs_run_forked(const struct work *work, const struct forked_job *job)
 {
-	return jobs[kind].name;
+	jobs_forked = job;
+	return work->fn(NULL);
 }
 
 int jobs_in_frame(int (*body)(void *context), void *context)

@@ -59,6 +59,15 @@ static void put_mix(FILE *file, const struct options *o)
 	fputs(" },\n", file);
 }
 
+/* A number; or, of several sizes, an array. */
+static void put_sizes(FILE *file, const struct options *o)
+{
+	fprintf(file, "    \"size\": %s%zu", o->sizes_count > 1 ? "[" : "", o->sizes[0]);
+	for (unsigned i = 1; i < o->sizes_count; i++)
+		fprintf(file, ", %zu", o->sizes[i]);
+	fputs(o->sizes_count > 1 ? "],\n" : ",\n", file);
+}
+
 static void put_or_null(FILE *file, const char *key, double value, bool there)
 {
 	if (there)
@@ -79,7 +88,11 @@ static void put_config(FILE *file, const struct options *o)
 		fprintf(file, "    \"jobs\": %llu,\n", (llu)o->jobs);
 	else
 		fputs("    \"jobs\": null,\n", file);
-	fprintf(file, "    \"size\": %zu,\n    \"call\": \"%s\",\n", o->size, o->call ? "call" : "open");
+	put_sizes(file, o);
+	if (o->compare)
+		fputs("    \"call\": null,\n    \"dispatch\": null,\n", file);
+	else
+		fprintf(file, "    \"call\": \"%s\",\n    \"dispatch\": \"%s\",\n", way_name(o->way), dispatch_name(o->dispatch));
 	put_mix(file, o);
 	fprintf(file, "    \"deadline_ms\": %u,\n    \"kill_rate\": %.9g,\n    \"kill_all_at\": [", options_run_ms(o), o->kill_rate);
 	for (unsigned i = 0; i < o->kill_all_count; i++)
@@ -138,30 +151,75 @@ static void put_invariants(FILE *file, const struct findings *f)
 	fputs(f->breaches ? "\n  ]\n" : "]\n", file);
 }
 
-int json_write(const struct findings *f, FILE *file)
+static void put_workers(FILE *file, const struct findings *f)
 {
 	const struct brood_stats *stats = &f->tally->engine.stats;
 
-	fputs("{\n  \"schema\": \"" SCHEMA "\",\n", file);
-	put_config(file, f->options);
+	fputs("  \"workers\": { ", file);
+	put_count(file, "spawned", stats->spawned, false);
+	put_count(file, "died", stats->died, false);
+	put_count(file, "killed", f->workers_killed, false);
+	put_count(file, "leases", stats->leases, false);
+	put_count(file, "leases_revoked", stats->leases_revoked, true);
+	fputs(" },\n", file);
+}
+
+/* What came of a run: the keys that a document has, or, in one of --compare, each of its runs. */
+static void put_run(FILE *file, const struct findings *f)
+{
 	fprintf(file, "  \"elapsed_s\": %.6f,\n", f->elapsed_s);
 	put_jobs(file, &f->totals);
-	fprintf(file, "  \"rate_per_s\": %.3f,\n", f->elapsed_s > 0 ? (double)f->totals.verdicts / f->elapsed_s : 0.0);
+	fputs("  \"paths\": { ", file);
+	put_count(file, "handoff", f->totals.paths[BROOD_PATH_HANDOFF], false);
+	put_count(file, "lease", f->totals.paths[BROOD_PATH_LEASE], true);
+	fprintf(file, " },\n  \"rate_per_s\": %.3f,\n", f->elapsed_s > 0 ? (double)f->totals.verdicts / f->elapsed_s : 0.0);
 	put_latencies(file, f);
 	fputs("  \"recovery_us\": {\n", file);
 	put_times(file, "death_to_verdict", f->death_to_verdict);
 	fputs(",\n", file);
 	put_times(file, "death_to_ready", f->death_to_ready);
-	fputs("\n  },\n  \"workers\": { ", file);
-	put_count(file, "spawned", stats->spawned, false);
-	put_count(file, "died", stats->died, false);
-	put_count(file, "killed", f->workers_killed, true);
-	fputs(" },\n  \"left\": { ", file);
+	fputs("\n  },\n", file);
+	put_workers(file, f);
+	fputs("  \"left\": { ", file);
 	put_count(file, "processes", f->left.processes, false);
 	put_count(file, "zombies", f->left.zombies, false);
 	put_count(file, "fds", f->fds, true);
 	fputs(" },\n", file);
 	put_invariants(file, f);
+}
+
+static void put_head(FILE *file, const struct options *o)
+{
+	fputs("{\n  \"schema\": \"" SCHEMA "\",\n", file);
+	put_config(file, o);
+}
+
+static int put_end(FILE *file)
+{
 	fputs("}\n", file);
 	return fflush(file) || ferror(file) ? -EIO : 0;
+}
+
+int json_write(const struct findings *f, FILE *file)
+{
+	put_head(file, f->options);
+	put_run(file, f);
+	return put_end(file);
+}
+
+int json_write_comparison(const struct options *o, const struct comparison *all, unsigned count, FILE *file)
+{
+	put_head(file, o);
+	fputs("  \"compare\": [", file);
+	for (unsigned i = 0; i < count; i++) {
+		fprintf(file, "%s{\n  \"way\": \"%s\",\n  \"call\": \"%s\",\n  \"dispatch\": \"%s\",\n", i ? ", " : "", all[i].name,
+		        way_name(all[i].options.way), dispatch_name(all[i].options.dispatch));
+		put_or_null(file, "ratio_to_fork", all[i].to_fork, all[i].to_fork >= 0);
+		put_times(file, "latency_all_us", all[i].latency);
+		fputs(",\n", file);
+		put_run(file, &all[i].findings);
+		fputs("  }", file);
+	}
+	fputs("]\n", file);
+	return put_end(file);
 }

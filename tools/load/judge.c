@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -264,6 +265,8 @@ static void add_up(struct judge *j)
 				all->verdicts += shard->verdicts[k][v];
 			}
 		}
+		for (unsigned i = 0; i < PATHS; i++)
+			all->paths[i] += shard->paths[i];
 		all->twice += shard->twice;
 		all->strange += shard->strange;
 		all->overdue += shard->overdue;
@@ -386,6 +389,7 @@ static void measure(struct judge *j)
 	f->death_to_ready = te->death_to_ready;
 	f->workers_killed = j->chaos ? chaos_killed(j->chaos) : 0;
 	f->supervisor_killed = j->killed;
+	f->asked = j->asked;
 }
 
 static int judge_all(struct judge *j)
@@ -449,5 +453,7 @@ int judge_run(const struct options *o, struct findings *ret)
 	r = judge_all(&j);
 	j.chaos = chaos_free(j.chaos);
 	sigprocmask(SIG_SETMASK, &old, NULL);
+	/* It is read on; but what a next run starts shall not have it. */
+	madvise(j.tally, j.tally->size, MADV_DONTFORK);
 	return r;
 }

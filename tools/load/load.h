@@ -40,16 +40,22 @@ typedef unsigned long long llu;           /* for printf */
 
 /* ---- options.c ---------------------------------------------------------------------------------------------------- */
 
+enum way { WAY_CALL, WAY_OPEN, WAY_SUBMIT, WAY_FORK };      /* fork: --compare's, a fork() for each job and no pool */
+#define WAYS 4
 enum kind { KIND_NOP, KIND_ECHO, KIND_CRASH, KIND_EXIT, KIND_FAIL, KIND_HANG, KIND_SPIN, KIND_LEAK, KIND_THROW, KIND_FORK };
 #define KINDS 10
 #define KILL_TIMES_MAX 64
+#define SIZES_MAX 16
 
 struct options {
 	unsigned workers, concurrency, threads;
 	double duration_s;               /* 0: until `jobs` */
 	uint64_t jobs;                   /* 0: until the time is up */
-	size_t size;
-	bool call;                       /* else open */
+	size_t sizes[SIZES_MAX], size_max;
+	unsigned sizes_count;
+	enum way way;
+	uint32_t dispatch;               /* enum brood_path */
+	bool compare;
 	double mix[KINDS];               /* weights; 0: not in it */
 	unsigned deadline_ms;            /* 0: the default, see options_run_ms() */
 	double kill_rate;
@@ -60,19 +66,25 @@ struct options {
 	uint64_t seed;
 	const char *json;                /* NULL: none; "-": standard output */
 	bool quiet;
-	bool threads_given;
+	bool way_given, dispatch_given;
+	unsigned threads_asked;          /* 0: -t was not given */
 };
 
 /* 0: run; 1: help or version was printed; -EINVAL: wrong, and standard error says what and what would be right. */
 int options_parse(int argc, char **argv, struct options *ret);
+/* How jobs are given, and what follows from that for the threads. */
+void options_way(struct options *o, enum way way, uint32_t dispatch);
 unsigned options_run_ms(const struct options *o);
 /* Every job must have its verdict by then: its times in the queue and at work, the grace, and room for a loaded machine. */
 uint64_t options_bound_ns(const struct options *o);
 const char *kind_name(enum kind kind);
+const char *way_name(enum way way);
+const char *dispatch_name(uint32_t dispatch);
 
 /* ---- tally.c ------------------------------------------------------------------------------------------------------ */
 
 #define SHARDS_MAX    16
+#define PATHS   3
 #define BIRTHS_MAX    65536              /* a ring */
 #define KILLS_MAX     16384              /* a ring */
 #define PIDS_MAX      4194304            /* the kernel's PID_MAX_LIMIT */
@@ -94,6 +106,7 @@ struct shard {
 	uint64_t strange;                /* verdicts of jobs that this thread never gave */
 	uint64_t overdue;                /* no verdict within the bound: given up */
 	uint64_t bad_replies;
+	uint64_t paths[PATHS];     /* verdicts by enum brood_path; [0]: the job got to no worker */
 	uint64_t notes;                  /* the first few misses in words */
 	struct { uint32_t invariant; char text[NOTE_TEXT]; } note[NOTES_MAX];
 	struct histogram *latency[KINDS];       /* ns; NULL: not in the mix */
@@ -158,19 +171,29 @@ void futex_wait(_Atomic uint32_t *word, uint32_t seen, uint64_t timeout_ns);
 #define WORKER_MEMORY    (64ull << 20)
 
 struct job_arg { uint64_t size, checksum; uint32_t variant, pad; };
-brood_fn *job_function(enum kind kind);
-const char *job_name(enum kind kind);
+/* `whole`: the echo that takes its request where it lies and replies from there; else one that reads and writes, and checks what it read. */
+struct work { brood_fn *fn; const char *name; size_t name_size; };
+const struct work *job_work(enum kind kind, bool whole);
+/* --compare: the same function in a child that was forked for it alone; what it writes goes into fd. Its exit code. */
+struct forked_job { const void *request; size_t request_size; const struct job_arg *arg; int fd; };
+int jobs_run_forked(const struct work *work, const struct forked_job *job);
 /* The frame outside of the library that `throw` tries to jump to: runs body in it. */
 int jobs_in_frame(int (*body)(void *context), void *context);
 int jobs_worker_init(void *hook_context);
 void jobs_prepare(struct tally *tally);
 
+static inline uint64_t payload_mix(uint64_t value)                          /* splitmix64's last step */
+{
+	value += 0x9e3779b97f4a7c15ull;
+	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9ull;
+	value = (value ^ value >> 27) * 0x94d049bb133111ebull;
+	return value ^ value >> 31;
+}
 void payload_fill(uint64_t key, uint64_t offset, void *data, size_t size);
 bool payload_same(uint64_t key, uint64_t offset, const void *data, size_t size);
 uint64_t payload_checksum(uint64_t sum, const void *data, size_t size);     /* the first `sum` is 0 */
-uint64_t payload_mix(uint64_t value);                                       /* splitmix64's last step */
 
-/* ---- engine.c, drive.c, drive_call.c, drive_open.c ---------------------------------------------------------------- */
+/* ---- engine.c, drive.c, drive_call.c, drive_open.c, drive_submit.c, drive_fork.c ---------------------------------- */
 
 struct load_job {                        /* one job, from the driver's view */
 	enum kind kind;
@@ -180,7 +203,6 @@ struct load_job {                        /* one job, from the driver's view */
 	uint64_t start_ns;
 	uint64_t id;                     /* 0: not known until the verdict (call) */
 	struct job_arg arg;
-	struct brood_job_options options;
 };
 
 #define RECENT_MAX 256
@@ -192,6 +214,8 @@ struct driver {                          /* one thread */
 	unsigned concurrency;            /* of this thread */
 	uint64_t jobs_left;              /* UINT64_MAX: no end */
 	uint64_t given;
+	uint64_t stream;                 /* where this thread's draws begin */
+	struct brood_job_options options;/* of all its jobs, but for their arg */
 	struct shard *shard;
 	pthread_mutex_t *lock;           /* the shard's, NULL when it has one thread */
 	pthread_t thread;
@@ -207,7 +231,10 @@ struct engine {
 	struct brood *brood;
 	uint64_t end_ns;                 /* UINT64_MAX: none */
 	uint64_t bound_ns;
-	double thresholds[KINDS];        /* running sums of the mix, up to 1 */
+	struct { enum kind kind; uint64_t below; } draws[KINDS];   /* what is in the mix: this kind, if a draw is below that and not below those before */
+	unsigned draws_count;
+	uint32_t paths;                  /* a set of 1 << enum brood_path: how a job may have gone to its worker */
+	bool whole;                      /* job_work() */
 	struct driver *drivers;
 	unsigned drivers_count;
 	pthread_mutex_t locks[SHARDS_MAX];
@@ -219,19 +246,35 @@ struct engine {
 int engine_main(const struct options *o, struct tally *tally);
 void engine_break_off(struct engine *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* drive.c: true and the next job, or false: no more. */
+/* drive.c: true and the next job, or false: no more. d->options are those for it. */
 bool drive_next(struct driver *d, struct load_job *job);
-bool drive_over(const struct driver *d);
+bool drive_over(const struct driver *d, uint64_t now);
+void drive_make(struct driver *d, struct load_job *job, uint64_t now);     /* what drive_next() does when it is not over */
 /* What came of a job. False: the verdict is not this job's (and was counted as that). */
 struct reply { uint64_t size; bool intact; bool judged; };
+static inline void drive_keep(struct driver *d, uint64_t id)
+{
+	d->recent[d->recent_at++ % RECENT_MAX] = id;
+}
 bool drive_verdict(struct driver *d, const struct load_job *job, const struct brood_verdict *verdict, const struct reply *reply);
 void drive_refused(struct driver *d, const struct load_job *job);
 void drive_overdue(struct driver *d, const struct load_job *job, const char *why);
-void drive_lock(struct driver *d);
-void drive_unlock(struct driver *d);
+void drive_stray(struct driver *d, const struct brood_verdict *verdict);   /* of no job that is out */
+static inline void drive_lock(struct driver *d)
+{
+	if (d->lock)
+		pthread_mutex_lock(d->lock);
+}
+static inline void drive_unlock(struct driver *d)
+{
+	if (d->lock)
+		pthread_mutex_unlock(d->lock);
+}
 
 void *drive_call(void *driver);
 void *drive_open(void *driver);
+void *drive_submit(void *driver);
+void *drive_fork(void *driver);
 
 /* ---- rules.c: which verdict is right for which job ---------------------------------------------------------------- */
 
@@ -262,7 +305,7 @@ uint64_t chaos_killed(const struct chaos *c);
 
 struct totals {
 	uint64_t submitted, kind_submitted[KINDS], kind_verdicts[KINDS];
-	uint64_t outcomes[BROOD_OUTCOMES];
+	uint64_t outcomes[BROOD_OUTCOMES], paths[PATHS];
 	uint64_t verdicts, wrong, twice, strange, overdue, bad_replies;
 	uint64_t missing;                /* submitted, no verdict */
 	uint64_t cut_off;                /* of those, out when the supervisor was killed by plan: nobody is left to be told */
@@ -278,6 +321,7 @@ struct findings {
 	struct left left;
 	unsigned fds;
 	bool supervisor_killed;          /* by plan */
+	bool asked;                      /* the user ended it early */
 	bool judged[INVARIANTS], broken[INVARIANTS];
 	struct { enum invariant invariant; char text[NOTE_TEXT + 64]; } breach[BREACHES_MAX];
 	unsigned breaches;
@@ -289,9 +333,26 @@ int judge_run(const struct options *o, struct findings *ret);
 void findings_breach(struct findings *f, enum invariant invariant, const char *format, ...) __attribute__((format(printf, 3, 4)));
 const char *invariant_name(enum invariant invariant);
 
+struct comparison;
 void report_table(const struct findings *f, FILE *file);
-void report_breaches(const struct findings *f, FILE *file);
+void report_breaches(const struct findings *f, const char *of, FILE *file);       /* of: which run, NULL: there is one */
 void report_live(const struct options *o, const struct tally *t, uint64_t killed, bool last);
+void report_comparison(const struct comparison *all, unsigned count, FILE *file);
 int json_write(const struct findings *f, FILE *file);/* 0 or -errno */
+int json_write_comparison(const struct options *o, const struct comparison *all, unsigned count, FILE *file);
+
+/* ---- compare.c: the same load in several ways, one after the other ------------------------------------------------- */
+
+#define COMPARED_MAX 4
+
+struct comparison {
+	const char *name;
+	struct options options;
+	struct findings findings;
+	struct histogram *latency;       /* of all kinds; NULL: none */
+	double rate, to_fork;            /* to_fork < 0: not known */
+};
+/* As judge_run(), of the worst of them; how many there are in *ret_count. */
+int compare_run(const struct options *o, struct comparison *all, unsigned *ret_count);
 
 #endif

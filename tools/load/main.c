@@ -17,9 +17,53 @@ static bool open_json(const struct options *o, FILE **ret)
 	return *ret != NULL;
 }
 
-int main(int argc, char **argv)
+static int close_json(const struct options *o, FILE *json, int written)
+{
+	if (written < 0) {
+		fprintf(stderr, "brood-load: --json %s: could not be written\n", o->json);
+		return 2;
+	}
+	if (json && json != stdout && fclose(json)) {
+		fprintf(stderr, "brood-load: --json %s: %s\n", o->json, strerror(errno));
+		return 2;
+	}
+	return 0;
+}
+
+static int run(const struct options *o, FILE *json)
 {
 	static struct findings findings;
+	int r = judge_run(o, &findings), written;
+
+	if (r == 2)
+		return 2;
+	if (!o->quiet)
+		report_table(&findings, json == stdout ? stderr : stdout);
+	fflush(stdout);
+	report_breaches(&findings, NULL, stderr);
+	written = close_json(o, json, json ? json_write(&findings, json) : 0);
+	return written ? written : r;
+}
+
+static int compare(const struct options *o, FILE *json)
+{
+	static struct comparison all[COMPARED_MAX];
+	unsigned count = 0;
+	int r = compare_run(o, all, &count), written;
+
+	if (r == 2)
+		return 2;
+	if (!o->quiet)
+		report_comparison(all, count, json == stdout ? stderr : stdout);
+	fflush(stdout);
+	for (unsigned i = 0; i < count; i++)
+		report_breaches(&all[i].findings, all[i].name, stderr);
+	written = close_json(o, json, json ? json_write_comparison(o, all, count, json) : 0);
+	return written ? written : r;
+}
+
+int main(int argc, char **argv)
+{
 	struct options options;
 	FILE *json;
 	int r = options_parse(argc, argv, &options);
@@ -28,20 +72,5 @@ int main(int argc, char **argv)
 		return r > 0 ? 0 : 2;
 	if (!open_json(&options, &json))
 		return 2;
-	r = judge_run(&options, &findings);
-	if (r == 2)
-		return 2;
-	if (!options.quiet)
-		report_table(&findings, json == stdout ? stderr : stdout);
-	fflush(stdout);
-	report_breaches(&findings, stderr);
-	if (json && json_write(&findings, json) < 0) {
-		fprintf(stderr, "brood-load: --json %s: could not be written\n", options.json);
-		return 2;
-	}
-	if (json && json != stdout && fclose(json)) {
-		fprintf(stderr, "brood-load: --json %s: %s\n", options.json, strerror(errno));
-		return 2;
-	}
-	return r;
+	return options.compare ? compare(&options, json) : run(&options, json);
 }

@@ -18,6 +18,9 @@
 
 static const char *const kind_names[KINDS] = { "nop", "echo", "crash", "exit", "fail", "hang", "spin", "leak", "throw", "fork" };
 
+static const char *const way_names[WAYS] = { "call", "open", "submit", "fork" };
+static const char *const dispatch_names[] = { "auto", "handoff", "lease" };
+
 static const char help[] =
 	"Usage: brood-load [OPTION]...\n"
 	"Loads a pool of workers, breaks it on purpose, and judges: one verdict a job, replies intact, the pool full\n"
@@ -25,13 +28,18 @@ static const char help[] =
 	"\n"
 	"  -w, --workers N         workers, 1 to 10000 (default: 8)\n"
 	"  -c, --concurrency N     jobs out at any time, 1 to 10000 (default: 64)\n"
-	"  -t, --threads N         engine threads that they are spread over, 1 to 256 (default: 2). With --call call each of\n"
-	"                          the N of -c is a caller that blocks, so it is a thread, and -t says nothing\n"
+	"  -t, --threads N         engine threads that they are spread over, 1 to 256 (default: 2; with --call submit 1: each\n"
+	"                          has a queue of its own). With --call call each of the N of -c is a caller that blocks, so\n"
+	"                          it is a thread, and -t says nothing\n"
 	"  -d, --duration SEC      (default: 10, unless -n is given)\n"
 	"  -n, --jobs N            end after so many jobs\n"
-	"  -s, --size BYTES        of an echo's request and reply (default: 64; suffixes K, M)\n"
-	"      --call open|call    how jobs are given: call (default): bytes in, bytes out, blocking;\n"
-	"                          open: a socket for each, an event loop a thread\n"
+	"  -s, --size BYTES,...    of an echo's request and reply (default: 64; suffixes K, M); of several one at random\n"
+	"      --call open|call|submit  how jobs are given: call (default): bytes in, bytes out, blocking;\n"
+	"                          open: a socket for each, an event loop a thread;\n"
+	"                          submit: bytes in, an id out, the results in batches\n"
+	"      --dispatch auto|handoff|lease  the way that jobs take to their workers (default: auto)\n"
+	"      --compare           the same load by handoff, by lease (call, then submit), and by a fork() for each job, one\n"
+	"                          after the other, side by side. Jobs: nop, echo, crash, exit, fail; no kills\n"
 	"      --mix KIND=W,...    jobs by weight (default: echo=1):\n"
 	"                          nop    returns at once           hang   sleeps for ever: its deadline ends it\n"
 	"                          echo   sends its bytes back      spin   computes for ever\n"
@@ -54,6 +62,16 @@ static const char help[] =
 const char *kind_name(enum kind kind)
 {
 	return kind_names[kind];
+}
+
+const char *way_name(enum way way)
+{
+	return way_names[way];
+}
+
+const char *dispatch_name(uint32_t dispatch)
+{
+	return dispatch_names[dispatch];
 }
 
 static int wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -118,10 +136,11 @@ static int real(const char *name, const char *text, double min, double max, doub
 	return 0;
 }
 
-static int size_bytes(const char *text, size_t *ret)
+/* One size, `length` characters of text. */
+static int size_bytes(const char *text, size_t length, size_t *ret)
 {
 	char digits[24];
-	size_t length = strlen(text);
+	size_t all = length;
 	uint64_t value = 0;
 	unsigned shift = 0;
 	int r;
@@ -131,13 +150,35 @@ static int size_bytes(const char *text, size_t *ret)
 		length--;
 	}
 	if (!length || length >= sizeof digits || strspn(text, "0123456789") < length)
-		return wrong("--size wants bytes, as in 64, 4K or 16M, not \"%s\"", text);
+		return wrong("--size wants bytes, as in 64, 4K or 16M, not \"%.*s\"", (int)all, text);
 	memcpy(digits, text, length);
 	digits[length] = 0;
 	r = whole("--size", digits, 0, (1ull << 30) >> shift, &value);
 	if (!r)
 		*ret = (size_t)(value << shift);
 	return r;
+}
+
+static int sizes(const char *text, struct options *o)
+{
+	o->sizes_count = 0;
+	o->size_max = 0;
+	for (;;) {
+		size_t length = strcspn(text, ","), *one = &o->sizes[o->sizes_count];
+		int r;
+
+		if (o->sizes_count == SIZES_MAX)
+			return wrong("--size takes at most %d sizes", SIZES_MAX);
+		r = size_bytes(text, length, one);
+		if (r)
+			return r;
+		if (*one > o->size_max)
+			o->size_max = *one;
+		o->sizes_count++;
+		if (!text[length])
+			return 0;
+		text += length + 1;
+	}
 }
 
 static int mix_one(const char *item, size_t name_length, double weight, double *mix)
@@ -204,19 +245,34 @@ static int kill_times(const char *text, struct options *o)
 
 static int call_way(const char *text, struct options *o)
 {
-	if (strcmp(text, "call") && strcmp(text, "open"))
-		return wrong("--call wants open or call, not \"%s\"", text);
-	o->call = !strcmp(text, "call");
-	return 0;
+	for (unsigned i = 0; i < WAYS; i++) {
+		if (i != WAY_FORK && !strcmp(text, way_names[i])) {
+			o->way = (enum way)i;
+			return 0;
+		}
+	}
+	return wrong("--call wants open, call or submit, not \"%s\"", text);
 }
 
-enum { OPT_CALL = 256, OPT_MIX, OPT_DEADLINE, OPT_KILL_RATE, OPT_KILL_ALL, OPT_KILL_SUPERVISOR, OPT_IDLE, OPT_SEED, OPT_JSON };
+static int dispatch(const char *text, struct options *o)
+{
+	for (unsigned i = 0; i < COUNT_OF(dispatch_names); i++) {
+		if (!strcmp(text, dispatch_names[i])) {
+			o->dispatch = i;
+			return 0;
+		}
+	}
+	return wrong("--dispatch wants auto, handoff or lease, not \"%s\"", text);
+}
+
+enum { OPT_CALL = 256, OPT_DISPATCH, OPT_COMPARE, OPT_MIX, OPT_DEADLINE, OPT_KILL_RATE, OPT_KILL_ALL, OPT_KILL_SUPERVISOR, OPT_IDLE, OPT_SEED, OPT_JSON };
 
 static const struct option longs[] = {
 	{ "workers", required_argument, NULL, 'w' }, { "concurrency", required_argument, NULL, 'c' },
 	{ "threads", required_argument, NULL, 't' }, { "duration", required_argument, NULL, 'd' },
 	{ "jobs", required_argument, NULL, 'n' }, { "size", required_argument, NULL, 's' },
-	{ "call", required_argument, NULL, OPT_CALL }, { "mix", required_argument, NULL, OPT_MIX },
+	{ "call", required_argument, NULL, OPT_CALL }, { "dispatch", required_argument, NULL, OPT_DISPATCH },
+	{ "compare", no_argument, NULL, OPT_COMPARE }, { "mix", required_argument, NULL, OPT_MIX },
 	{ "deadline", required_argument, NULL, OPT_DEADLINE }, { "kill-rate", required_argument, NULL, OPT_KILL_RATE },
 	{ "kill-all-at", required_argument, NULL, OPT_KILL_ALL }, { "kill-supervisor-at", required_argument, NULL, OPT_KILL_SUPERVISOR },
 	{ "idle", required_argument, NULL, OPT_IDLE }, { "seed", required_argument, NULL, OPT_SEED },
@@ -230,11 +286,13 @@ static int option_load(int option, const char *text, struct options *o)
 	switch (option) {
 	case 'w': return whole_unsigned("--workers", text, 1, 10000, &o->workers);
 	case 'c': return whole_unsigned("--concurrency", text, 1, 10000, &o->concurrency);
-	case 't': o->threads_given = true; return whole_unsigned("--threads", text, 1, 256, &o->threads);
+	case 't': return whole_unsigned("--threads", text, 1, 256, &o->threads_asked);
 	case 'd': return real("--duration", text, 0.001, 1e6, &o->duration_s);
 	case 'n': return whole("--jobs", text, 1, UINT64_MAX / 2, &o->jobs);
-	case 's': return size_bytes(text, &o->size);
-	case OPT_CALL: return call_way(text, o);
+	case 's': return sizes(text, o);
+	case OPT_CALL: o->way_given = true; return call_way(text, o);
+	case OPT_DISPATCH: o->dispatch_given = true; return dispatch(text, o);
+	case OPT_COMPARE: o->compare = true; return 0;
 	case OPT_MIX: return mix(text, o->mix);
 	case OPT_DEADLINE: return whole_unsigned("--deadline", text, 1, 86400000, &o->deadline_ms);
 	default: return NOT_MINE;
@@ -258,6 +316,19 @@ static int option_other(int option, const char *text, struct options *o)
 	}
 }
 
+static int compare_together(const struct options *o, bool kills)
+{
+	if (kills || o->idle_s >= 0)
+		return wrong("--compare is for load alone: it takes no --idle and no --kill options");
+	if (o->way_given || o->dispatch_given)
+		return wrong("--compare has its own ways to give jobs: it takes no --call and no --dispatch");
+	for (unsigned k = 0; k < KINDS; k++) {
+		if (o->mix[k] > 0 && k != KIND_NOP && k != KIND_ECHO && k != KIND_CRASH && k != KIND_EXIT && k != KIND_FAIL)
+			return wrong("--compare has nobody to end or clean up a \"%s\" that was forked: it takes nop, echo, crash, exit, fail", kind_names[k]);
+	}
+	return 0;
+}
+
 /* What each option alone cannot know. */
 static int options_together(struct options *o)
 {
@@ -271,16 +342,22 @@ static int options_together(struct options *o)
 		return wrong("--kill-supervisor-at %g comes after the end: give a longer --duration", o->kill_supervisor_at);
 	if (!o->jobs && o->kill_all_count && o->kill_all_at[o->kill_all_count - 1] > o->duration_s)
 		return wrong("--kill-all-at %g comes after the end: give a longer --duration", o->kill_all_at[o->kill_all_count - 1]);
-	if (o->call)
+	return o->compare ? compare_together(o, kills) : 0;
+}
+
+void options_way(struct options *o, enum way way, uint32_t how)
+{
+	o->way = way;
+	o->dispatch = how;
+	o->threads = o->threads_asked ? o->threads_asked : way == WAY_SUBMIT ? 1 : 2;
+	if (way == WAY_CALL || o->threads > o->concurrency)
 		o->threads = o->concurrency;
-	if (o->threads > o->concurrency)
-		o->threads = o->concurrency;
-	return 0;
 }
 
 int options_parse(int argc, char **argv, struct options *ret)
 {
-	struct options o = { .workers = 8, .concurrency = 64, .threads = 2, .size = 64, .call = true, .kill_supervisor_at = -1, .idle_s = -1 };
+	struct options o = { .workers = 8, .concurrency = 64, .sizes = { 64 }, .sizes_count = 1, .size_max = 64,
+	                     .way = WAY_CALL, .kill_supervisor_at = -1, .idle_s = -1 };
 	int option, r;
 
 	o.mix[KIND_ECHO] = 1;
@@ -300,9 +377,11 @@ int options_parse(int argc, char **argv, struct options *ret)
 	if (optind < argc)
 		return wrong("\"%s\" is no option, and there are no other arguments", argv[optind]);
 	r = options_together(&o);
-	if (!r)
-		*ret = o;
-	return r;
+	if (r)
+		return r;
+	options_way(&o, o.way, o.dispatch);
+	*ret = o;
+	return 0;
 }
 
 unsigned options_run_ms(const struct options *o)

@@ -19,9 +19,10 @@
 #define PLANT_ZOMBIE     6
 #define PLANT_GRANDCHILD 7
 #define PLANT_SLOT       8
+#define PLANT_INCOMPLETE 9
 #define EVERY            10000
 
-#if PLANT == PLANT_LOST || PLANT == PLANT_TWICE || PLANT == PLANT_SWAPPED || PLANT == PLANT_FLIPPED
+#if (PLANT >= PLANT_LOST && PLANT <= PLANT_FLIPPED) || PLANT == PLANT_INCOMPLETE
 /* True once in so many. */
 static bool now_and_then(void)
 {
@@ -31,9 +32,11 @@ static bool now_and_then(void)
 }
 #endif
 
-int plant_open(struct brood *brood, const struct load_job *job, int *ret_fd, struct brood_handle **ret_handle)
+int plant_open(const struct driver *d, const struct load_job *job, int *ret_fd, struct brood_handle **ret_handle)
 {
-	return brood_open_named(brood, job_function(job->kind), job_name(job->kind), &job->options, ret_fd, ret_handle);
+	const struct work *work = job_work(job->kind, d->engine->whole);
+
+	return brood_open_named(d->engine->brood, work->fn, work->name, &d->options, ret_fd, ret_handle);
 }
 
 #if PLANT == PLANT_LOST
@@ -63,6 +66,14 @@ static bool plant_verdict(struct brood_handle *handle, struct brood_verdict *ver
 		*verdict = plant_last;
 	else
 		plant_last = *verdict;
+	return false;
+}
+#elif PLANT == PLANT_INCOMPLETE
+static bool plant_verdict(struct brood_handle *handle, struct brood_verdict *verdict)
+{
+	(void)handle;
+	if (now_and_then())
+		verdict->pid = 0;
 	return false;
 }
 #else
@@ -104,16 +115,83 @@ void plant_received(const struct load_job *job, void *data, size_t size)
 #endif
 }
 
-ssize_t plant_call(struct brood *brood, const struct load_job *job, const struct plant_bytes *bytes, struct brood_verdict *ret_verdict)
+ssize_t plant_call(const struct driver *d, const struct load_job *job, const struct plant_bytes *bytes, struct brood_verdict *ret_verdict)
 {
-	ssize_t n = brood_call_named(brood, job_function(job->kind), job_name(job->kind), bytes->request, bytes->request_size, bytes->reply,
-	                             bytes->reply_size, &job->options, ret_verdict);
+	const struct work *work = job_work(job->kind, d->engine->whole);
+	ssize_t n = brood_call_named(d->engine->brood, work->fn, work->name, bytes->request, bytes->request_size, bytes->reply,
+	                             bytes->reply_size, &d->options, ret_verdict);
 
 	if (n > 0)
 		plant_received(job, bytes->reply, (size_t)n);
 	if (plant_verdict(NULL, ret_verdict))
 		memset(ret_verdict, 0, sizeof *ret_verdict);
 	return n;
+}
+
+int plant_submit(const struct driver *d, const struct load_job *job, const void *request, uint64_t *ret_id)
+{
+	const struct work *work = job_work(job->kind, d->engine->whole);
+
+	return brood_submit_named(d->engine->brood, work->fn, work->name, request, job->size, &d->options, ret_id);
+}
+
+#if (PLANT >= PLANT_LOST && PLANT <= PLANT_FLIPPED) || PLANT == PLANT_INCOMPLETE
+#define REPLY_MAX 256
+
+static _Thread_local unsigned char plant_other[REPLY_MAX];      /* the last reply of the batch before */
+
+/* A copy of one result, to do with as we like. */
+static struct brood_result *plant_copy(const struct brood_result *result)
+{
+	static _Thread_local unsigned char reply[REPLY_MAX];
+	static _Thread_local struct brood_result copy;
+
+	copy = *result;
+	if (copy.reply_size && copy.reply_size <= REPLY_MAX) {
+		memcpy(reply, copy.reply, copy.reply_size);
+		copy.reply = reply;
+		if (PLANT == PLANT_FLIPPED)
+			reply[copy.reply_size / 2] ^= 4;
+		if (PLANT == PLANT_SWAPPED)
+			memcpy(reply, plant_other, copy.reply_size);
+	}
+	if (PLANT == PLANT_INCOMPLETE)
+		copy.verdict.pid = 0;
+	return &copy;
+}
+
+/* Returns how many there are now. */
+static int plant_spoil(const struct brood_result **results, int n)
+{
+	const struct brood_result *last = n > 0 ? results[n - 1] : NULL;
+	int count = n;
+
+	for (int i = 0; i < n; i++) {
+		if (!now_and_then())
+			continue;
+		if (PLANT == PLANT_LOST)
+			results[i] = results[--count];
+		else if (PLANT == PLANT_TWICE)
+			results[count++] = plant_copy(results[i]);
+		else
+			results[i] = plant_copy(results[i]);
+		break;
+	}
+	if (last && last->reply_size && last->reply_size <= REPLY_MAX)
+		memcpy(plant_other, last->reply, last->reply_size);
+	return count;
+}
+#else
+static int plant_spoil(const struct brood_result **results, int n)
+{
+	(void)results;
+	return n;
+}
+#endif
+
+int plant_take(struct brood_queue *queue, const struct brood_result **ret_results, size_t room)
+{
+	return plant_spoil(ret_results, brood_take(queue, ret_results, room));
 }
 
 uint32_t plant_init_ms(void)

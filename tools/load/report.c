@@ -36,6 +36,7 @@ void report_live(const struct options *o, const struct tally *t, uint64_t killed
 	if (last) {
 		if (tty)
 			fputs("\r\033[K", stderr);
+		last_ns = last_verdicts = 0;
 		return;
 	}
 	count(t, &submitted, &verdicts);
@@ -75,19 +76,26 @@ static void print_times(FILE *file, const char *name, const struct histogram *h)
 	fputc('\n', file);
 }
 
-static void print_config(FILE *file, const struct findings *f)
+static void print_asked(FILE *file, const struct options *o)
 {
-	const struct options *o = f->options;
-
-	fprintf(file, "brood-load %s, closed loop: each of %u callers gives its next job when it has the last verdict\n", brood_version(), o->concurrency);
-	fprintf(file, "%u workers, %u threads, --call %s, %zu bytes, seed %llu, mix", o->workers, o->threads, o->call ? "call" : "open", o->size,
-	        (llu)o->seed);
+	fprintf(file, "brood-load %s, closed loop: each of %u callers gives its next job when it has the last verdict\nsize ", brood_version(), o->concurrency);
+	for (unsigned i = 0; i < o->sizes_count; i++)
+		fprintf(file, "%s%zu", i ? "," : "", o->sizes[i]);
+	fprintf(file, ", seed %llu, mix", (llu)o->seed);
 	for (unsigned k = 0; k < KINDS; k++) {
 		if (o->mix[k] > 0)
 			fprintf(file, " %s=%g", kind_name((enum kind)k), o->mix[k]);
 	}
-	fputs("\n\n", file);
-	if (o->call && o->threads_given)
+	fputc('\n', file);
+}
+
+static void print_config(FILE *file, const struct findings *f)
+{
+	const struct options *o = f->options;
+
+	print_asked(file, o);
+	fprintf(file, "%u workers, %u threads, --call %s, --dispatch %s\n\n", o->workers, o->threads, way_name(o->way), dispatch_name(o->dispatch));
+	if (o->way == WAY_CALL && o->threads_asked)
 		fputs("(-t says nothing with --call call: each caller that blocks is a thread)\n", file);
 }
 
@@ -103,7 +111,8 @@ static void print_jobs(FILE *file, const struct findings *f)
 	}
 	if (all->cut_off)
 		fprintf(file, "  %-17s%10llu (the supervisor was killed, and with it the engine that waited)\n", "cut off", (llu)all->cut_off);
-	fprintf(file, "  %-17s%10llu\n\n", "unaccounted", (llu)all->unaccounted);
+	fprintf(file, "  %-17s%10llu\n", "unaccounted", (llu)all->unaccounted);
+	fprintf(file, "by handoff %llu, by lease %llu\n\n", (llu)all->paths[BROOD_PATH_HANDOFF], (llu)all->paths[BROOD_PATH_LEASE]);
 }
 
 static void print_workers(FILE *file, const struct findings *f)
@@ -114,6 +123,7 @@ static void print_workers(FILE *file, const struct findings *f)
 	fprintf(file, "workers: %llu spawned, %llu died, %llu killed from here, %llu by the pool, %llu retired; %llu jobs given to another worker\n",
 	        (llu)s->spawned, (llu)s->died, (llu)f->workers_killed, (llu)s->killed,
 	        (llu)s->retired, (llu)s->redispatched);
+	fprintf(file, "leases: %llu, %llu of them taken back by the pool\n", (llu)s->leases, (llu)s->leases_revoked);
 	for (int event = 1; event < (int)COUNT_OF(te->logs); event++) {
 		if (te->logs[event])
 			fprintf(file, "  log: %llu %s\n", (llu)te->logs[event], brood_event_name((enum brood_event)event));
@@ -140,8 +150,42 @@ void report_table(const struct findings *f, FILE *file)
 		fprintf(file, "%-20s %s\n", invariant_names[i], f->broken[i] ? "BROKEN" : f->judged[i] ? "held" : "not judged");
 }
 
-void report_breaches(const struct findings *f, FILE *file)
+static void print_quantile(FILE *file, const struct histogram *h, double q)
+{
+	if (h && histogram_count(h))
+		print_time(file, q < 1 ? histogram_quantile(h, q) : histogram_max(h));
+	else
+		fprintf(file, " %10s", "-");
+}
+
+void report_comparison(const struct comparison *all, unsigned count, FILE *file)
+{
+	print_asked(file, &all[0].options);
+	fprintf(file, "%u workers, each way for itself, one after the other\n\n  %-16s%12s %10s %10s %10s %10s\n", all[0].options.workers, "", "jobs/s", "p50", "p99",
+	        "max", "to fork");
+	for (unsigned i = 0; i < count; i++) {
+		fprintf(file, "  %-16s%12.0f", all[i].name, all[i].rate);
+		print_quantile(file, all[i].latency, 0.5);
+		print_quantile(file, all[i].latency, 0.99);
+		print_quantile(file, all[i].latency, 1);
+		if (all[i].to_fork >= 0)
+			fprintf(file, " %9.2fx\n", all[i].to_fork);
+		else
+			fprintf(file, " %10s\n", "-");
+	}
+	fputc('\n', file);
+	for (unsigned i = 0; i < count; i++) {
+		unsigned broken = 0;
+
+		for (unsigned k = 0; k < INVARIANTS; k++)
+			broken += all[i].findings.broken[k];
+		fprintf(file, "%-16s %llu jobs, %llu unaccounted, %s\n", all[i].name, (llu)all[i].findings.totals.submitted, (llu)all[i].findings.totals.unaccounted,
+		        broken ? "BROKEN" : "all invariants held");
+	}
+}
+
+void report_breaches(const struct findings *f, const char *of, FILE *file)
 {
 	for (unsigned i = 0; i < f->breaches; i++)
-		fprintf(file, "brood-load: %s: %s\n", invariant_names[f->breach[i].invariant], f->breach[i].text);
+		fprintf(file, "brood-load: %s%s%s: %s\n", of ? of : "", of ? ": " : "", invariant_names[f->breach[i].invariant], f->breach[i].text);
 }

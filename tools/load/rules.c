@@ -60,10 +60,32 @@ static const char *judge_refused(const struct brood_verdict *v)
 	}
 }
 
+/* Who ran has a worker, and came there in a way that was allowed. */
+static const char *judge_whole(const struct engine *e, const struct brood_verdict *v)
+{
+	if (v->size != sizeof *v)
+		return "its size is wrong";
+	if (!v->started || !v->attempts)
+		return "it should have started";
+	if (v->pid <= 0 || !v->generation || v->slot >= e->options->workers)
+		return "its worker is missing";
+	if (v->path >= PATHS || !(e->paths & 1u << v->path))
+		return "it went another way than was asked for";
+	if (v->outcome == BROOD_DONE && (v->detail || v->code || v->signal || v->core))
+		return "done, but it says more than that";
+	return NULL;
+}
+
 const char *rules_judge(const struct engine *e, const struct load_job *job, const struct brood_verdict *v)
 {
-	if (strcmp(v->name, job_name(job->kind)))
+	const char *bad = NULL;
+
+	if (strcmp(v->name, job_work(job->kind, e->whole)->name))
 		return "it names another function";
+	if (v->outcome == BROOD_DONE || v->outcome == BROOD_FAILED || v->outcome == BROOD_CRASHED || v->outcome == BROOD_EXITED)
+		bad = judge_whole(e, v);
+	if (bad)
+		return bad;
 	switch (v->outcome) {
 	case BROOD_REFUSED:
 		return judge_refused(v);
