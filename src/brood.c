@@ -170,10 +170,10 @@ static int check_threads(void)
 	return -EBUSY;
 }
 
-/* What the supervisor needs: two fds a worker, one a job that is out, its own and those that it keeps. It raises its soft limit itself, after the fork. */
+/* The supervisor raises its soft limit itself, after the fork. */
 static int check_files(const struct brood_options *o)
 {
-	size_t need = 64 + 2 * (size_t)o->workers + ((size_t)o->workers + o->backlog) + o->keep_fds_count + BROOD_INIT_FDS_MAX;
+	size_t need = birth_files_needed(o);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -252,7 +252,7 @@ static int prepare_roles(struct start *s)
 {
 	struct engine_config engine = {
 		.options = &s->resolved.options, .shared = &s->shared, .channel_fd = s->messages[0], .log_fd = s->logs[0],
-		.records = s->resolved.options.workers + s->resolved.options.backlog, .supervisor_pid = getpid(),
+		.records = 2 * s->resolved.options.workers + LEASE_RECORDS + s->resolved.options.backlog, .supervisor_pid = getpid(),
 	};
 	struct supervisor_config supervisor = {
 		.options = engine.options, .shared = &s->shared, .notify = s->notify, .records = engine.records,

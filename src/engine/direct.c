@@ -22,6 +22,12 @@ static struct lane *lane_for(struct brood *b, const struct given *given, bool ca
 	return call ? lane_thread(b) : lane_own(b);
 }
 
+/* A busy pool is better shared by handing jobs off, first come, first served. */
+static bool somebody_idle(const struct brood *b)
+{
+	return atomic_load_explicit(&b->shared.board->idle, memory_order_relaxed) > 0;
+}
+
 /* Under the lane's lock: is there a lease that would take it now? Else one is asked for, if this happens often. */
 static bool ready(struct lane *l, const struct given *given)
 {
@@ -34,7 +40,7 @@ static bool ready(struct lane *l, const struct given *given)
 		l->calls_since = given->given_ns;
 		l->calls = 0;
 	}
-	if (++l->calls >= OFTEN && l->asked == 0 && l->active < l->leases_limit && given->given_ns >= l->ask_again)
+	if (++l->calls >= OFTEN && l->asked == 0 && somebody_idle(l->brood) && l->active < l->leases_limit && given->given_ns >= l->ask_again)
 		loan_ask(l, BROOD_FOREVER, l->brood->options.queue_ms);
 	return false;
 }

@@ -114,6 +114,7 @@ struct brood {
 	struct record *records;
 	uint64_t *taken;              /* a bit a record */
 	_Atomic size_t out_count;     /* records taken; read without the lock as a hint */
+	_Atomic size_t leases_out;    /* of those, leases */
 	struct list calls;            /* handles of calls that may be retried */
 
 	struct list out;              /* frames that wait for room in the socket, in order */

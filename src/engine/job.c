@@ -132,15 +132,21 @@ int job_check(const struct brood *b, const struct engine_job *job, struct given 
 	return o->plugin || o->symbol ? plugin_check(ret) : function_check(job);
 }
 
+static size_t jobs_room(const struct brood *b)
+{
+	return (size_t)b->options.workers + b->options.backlog;
+}
+
 static int fail_full(const struct brood *b)
 {
-	return engine_fail(-EAGAIN, "%zu jobs are out, as many as the pool has room for (workers + backlog): wait for a verdict, or raise options.backlog",
-	                   b->records_count);
+	return engine_fail(-EAGAIN, "%zu jobs are out, as many as the pool has room for (workers + backlog): wait for a verdict, or raise options.backlog", jobs_room(b));
 }
 
 int job_full(struct brood *b)
 {
-	return atomic_load_explicit(&b->out_count, memory_order_relaxed) >= b->records_count ? fail_full(b) : 0;
+	size_t out = atomic_load_explicit(&b->out_count, memory_order_relaxed), leases = atomic_load_explicit(&b->leases_out, memory_order_relaxed);
+
+	return out >= jobs_room(b) + leases ? fail_full(b) : 0;
 }
 
 int job_refused(struct brood *b, int error)
@@ -200,6 +206,9 @@ int job_send(struct brood *b, const struct given *given, struct brood_handle *ha
 		return engine_fail_stopped();
 	if (b->lost)
 		return engine_fail_gone();
+	r = job_full(b);
+	if (r < 0)
+		return r;
 	r = record_claim(b, handle, &id);
 	if (r < 0)
 		return fail_full(b);

@@ -36,7 +36,7 @@ static int make_control(struct lane *l)
 {
 	const int shape = F_SEAL_SHRINK | F_SEAL_GROW, seals = F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
 
-	l->control_fd = shm_memfd("brood-lane", NULL, shm_page(), &shape);
+	l->control_fd = fds_above_standard(shm_memfd("brood-lane", NULL, shm_page(), &shape));
 	if (l->control_fd < 0)
 		return l->control_fd;
 	l->control = mmap(NULL, shm_page(), PROT_READ | PROT_WRITE, MAP_SHARED, l->control_fd, 0);
@@ -53,9 +53,10 @@ static int make_fds(struct lane *l)
 	struct brood *b = l->brood;
 	int r;
 
-	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	l->tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	/* Never 0-2, should the program have closed those: others write there. */
+	l->epoll_fd = fds_above_standard(epoll_create1(EPOLL_CLOEXEC));
+	l->wake_fd = fds_above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	l->tick_fd = fds_above_standard(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
 	if (l->epoll_fd < 0 || l->wake_fd < 0 || l->tick_fd < 0)
 		return -errno;
 	if ((r = watch(l, l->wake_fd, EPOLLIN, LANE_EVENT_WAKE)) < 0 || (r = watch(l, l->tick_fd, EPOLLIN, LANE_EVENT_TICK)) < 0 ||

@@ -51,15 +51,17 @@ static int make(struct lease *lease, int fds[LEASE_FDS])
 
 	if (r < 0)
 		return r;
-	lease->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	lease->bell_fd = fds_above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (lease->bell_fd < 0)
 		return -errno;
 	fds[LEASE_FD_BELL] = lease->bell_fd;
 	r = sockets_pair(SOCK_SEQPACKET, pair);
 	if (r < 0)
 		return r;
-	lease->link_fd = pair[0];
 	fds[LEASE_FD_LINK] = pair[1];
+	lease->link_fd = fds_above_standard(pair[0]);
+	if (lease->link_fd < 0)
+		return lease->link_fd;
 	fds[LEASE_FD_LANE] = lease->lane->control_fd;
 	return identity_get(lease->link_fd, &lease->link_identity);
 }
@@ -141,17 +143,22 @@ static int send_wish(struct lease *lease, const int fds[LEASE_FDS], uint32_t lim
 	struct frame f;
 	int r;
 
+	if (b->leases_out >= b->options.workers + LEASE_RECORDS)
+		return -EAGAIN;
 	r = record_claim(b, NULL, &lease->id);
 	if (r < 0)
 		return r;
 	record_find(b, lease->id)->lease = lease;
+	b->leases_out++;
 	frame_begin(&f, MESSAGE_LEASE);
 	f.lease = (struct message_lease){ .id = lease->id, .given_ns = now_ns(), .queue_ms = wait_ms, .limit_ms = limit_ms, .flags = l->kind == LANE_KEPT ? LEASE_KEPT : 0 };
 	memcpy(f.fds, fds, sizeof f.fds[0] * LEASE_FDS);
 	f.fds_count = LEASE_FDS;
 	r = out_send(b, &f, lease->id, 0);
-	if (r < 0)
+	if (r < 0) {
 		record_unclaim(b, lease->id);
+		b->leases_out--;
+	}
 	return r;
 }
 
@@ -216,6 +223,7 @@ int loan_heard(struct brood *b, const struct frame *f)
 		return 0;
 	if (over) {
 		record_unclaim(b, f->lease_over.id);
+		b->leases_out--;
 		if (!lease)
 			return 0;
 		lease->over = f->lease_over;

@@ -126,6 +126,7 @@ void record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome, en
 		struct lease *lease = record->lease;
 
 		record_free(b, record);
+		b->leases_out--;
 		loan_not_asked(lease, detail);
 		return;
 	}

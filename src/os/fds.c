@@ -209,3 +209,14 @@ bool identity_is(int fd, const struct identity *identity)
 
 	return identity_get(fd, &now) == 0 && now.device == identity->device && now.inode == identity->inode;
 }
+
+int fds_above_standard(int fd)
+{
+	int moved;
+
+	if (fd < 0 || fd > 2)
+		return fd;
+	moved = fds_dup_above(fd, 3);
+	close_fd(fd);
+	return moved;
+}

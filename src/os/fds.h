@@ -12,6 +12,7 @@ int fds_close_all_but(const int *keep, size_t keep_count);
 int fds_count(void);
 int fds_cloexec(int fd, bool on);
 int fds_dup_above(int fd, int min);          /* F_DUPFD_CLOEXEC */
+int fds_above_standard(int fd);              /* the same file, on a number that is not 0-2; closes fd when it had to move, or could not. Negative ones come back as they are. -errno */
 int fds_null_onto(int fd, int flags);        /* /dev/null opened with flags (O_RDONLY, ...) becomes fd */
 int fds_fill_standard(void);                 /* 0-2 that are closed become /dev/null, so that no socket of ours lands there */
 /* RLIMIT_NOFILE: soft up to at least `need` (in this process). 0; -EMFILE when hard is lower, and *ret_hard has it. */

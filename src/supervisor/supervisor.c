@@ -191,7 +191,7 @@ static void close_the_rest(struct supervisor *s)
 static void limits_and_marks(struct supervisor *s)
 {
 	struct rlimit locks;
-	size_t hard, need = 64 + 2 * (size_t)s->options->workers + s->config.records + s->options->keep_fds_count + BROOD_INIT_FDS_MAX;
+	size_t hard, need = birth_files_needed(s->options);
 
 	getrlimit(RLIMIT_NOFILE, &s->nofile);
 	getrlimit(RLIMIT_CORE, &s->core);
