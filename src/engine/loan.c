@@ -151,7 +151,8 @@ static int send_wish(struct lease *lease, const int fds[LEASE_FDS], uint32_t lim
 	record_find(b, lease->id)->lease = lease;
 	b->leases_out++;
 	frame_begin(&f, MESSAGE_LEASE);
-	f.lease = (struct message_lease){ .id = lease->id, .given_ns = now_ns(), .queue_ms = wait_ms, .limit_ms = limit_ms, .flags = l->kind == LANE_KEPT ? LEASE_KEPT : 0 };
+	f.lease = (struct message_lease){ .id = lease->id, .given_ns = now_ns(), .queue_ms = wait_ms, .limit_ms = limit_ms, .flags = l->kind == LANE_KEPT ? LEASE_KEPT : 0,
+	                                   .lane = (uint32_t)l->control_fd };
 	memcpy(f.fds, fds, sizeof f.fds[0] * LEASE_FDS);
 	f.fds_count = LEASE_FDS;
 	r = out_send(b, &f, lease->id, 0);
