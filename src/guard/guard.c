@@ -36,7 +36,7 @@ struct guard {
 	const struct roster *roster;
 	pid_t supervisor_pid;
 	int pidfd, signal_fd;         /* -1: not to be had */
-	pid_t *sessions;              /* room for all slots */
+	pid_t *sessions;              /* room for all of the roster */
 };
 
 static bool orphaned(const struct guard *g)
@@ -112,12 +112,12 @@ static void kill_engine(const struct guard *g)
 	close_fd(pidfd);
 }
 
-/* Each leads a session and a group with its own number. */
+/* Each leads, or has led, a session and a group with its own number. */
 static size_t list_sessions(struct guard *g, uint32_t slots)
 {
 	size_t count = 0;
 
-	for (uint32_t i = 0; i < slots; i++) {
+	for (size_t i = 0; i < ROSTER_ENTRIES(slots); i++) {
 		const struct roster_entry *entry = &g->roster->workers[i];
 		pid_t pid = atomic_load_explicit(&entry->pid, memory_order_acquire);
 
@@ -142,7 +142,7 @@ static void kill_all(struct guard *g, uint32_t slots)
 
 static pid_t *map_sessions(uint32_t slots)
 {
-	void *p = mmap(NULL, MAX(slots, 1u) * sizeof(pid_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	void *p = mmap(NULL, ROSTER_ENTRIES(slots) * sizeof(pid_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }

@@ -3,8 +3,9 @@
  *   1. its channel is read to the end: a FINISHED that it still sent counts;
  *   2. waitid(WNOWAIT) says that it has ended: the zombie pins its pid, so that the group with that number can only be its own; the group is killed;
  *   3. it is reaped; the wait status, FINISHED, ESCAPED and the desk word together are the facts from which pool/fate.c makes the verdict;
- *   4. the roster entry is cleared, the place is empty, a birth is due;
+ *   4. its roster entry goes to the remains, the place is empty, a birth is due;
  *   5. what its jobs started outside of its group is now a child of the supervisor (a subreaper): the sweep finds it, at most once a second as long as it finds nothing.
+ *      Until one has found nothing the guard keeps an eye on the session: the supervisor may be killed before.
  *
  * A stray is a job's when it carries one of the workers' marks (oom_score_adj, or a limit: os/process.h), which are inherited over fork, exec and setsid; the engine's own orphans do not, and are only
  * reaped.
@@ -120,6 +121,35 @@ static void degraded_news(struct supervisor *s)
 
 /* ---- the end ---- */
 
+/* None signed it: then nothing of the program has run there. More deaths than there is room for, and no sweep meanwhile: one is due now. */
+static void remember_session(struct slot *slot)
+{
+	struct supervisor *s = slot->supervisor;
+	struct roster *roster = s->config.shared->roster;
+	struct roster_entry *entry = &roster->workers[slot->number], *to;
+	const uint32_t room = (uint32_t)ROSTER_ENTRIES(roster->slots) - roster->slots;
+
+	if (atomic_load(&entry->pid) != slot->pid)
+		return;
+	if (s->remains >= room)
+		death_sweep(s);
+	to = &roster->workers[roster->slots + s->remains++ % room];
+	atomic_store(&to->pid, 0);
+	to->generation = entry->generation;
+	to->born_ticks = entry->born_ticks;
+	atomic_store_explicit(&to->pid, slot->pid, memory_order_release);
+}
+
+static void forget_sessions(struct supervisor *s)
+{
+	struct roster *roster = s->config.shared->roster;
+	const uint32_t room = (uint32_t)ROSTER_ENTRIES(roster->slots) - roster->slots;
+
+	for (uint32_t i = 0; i < MIN(s->remains, room); i++)
+		atomic_store(&roster->workers[roster->slots + i].pid, 0);
+	s->remains = 0;
+}
+
 static void forget_process(struct slot *slot)
 {
 	struct supervisor *s = slot->supervisor;
@@ -130,6 +160,7 @@ static void forget_process(struct slot *slot)
 	loop_remove(&s->loop, &slot->death);
 	slot->pidfd = close_fd(slot->pidfd);
 	timer_stop(&s->loop, &slot->timer);
+	remember_session(slot);
 	atomic_store(&s->config.shared->roster->workers[slot->number].pid, 0);
 	slot->pid = 0;
 }
@@ -283,6 +314,8 @@ uint32_t death_sweep(struct supervisor *s)
 		plain_log(s, BROOD_NOTICE, BROOD_EVENT_STRAY_KILLED, "%u process%s that jobs left behind were killed", killed, killed == 1 ? "" : "es");
 	}
 	death_reap_strays(s);
+	if (n >= 0 && found == 0)
+		forget_sessions(s);
 	return found;
 }
 

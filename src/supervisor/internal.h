@@ -117,6 +117,7 @@ struct supervisor {
 	struct timer sweep_timer;
 	uint64_t last_sweep_ns;
 	uint32_t sweep_pause_ms;
+	uint32_t remains;                      /* in the roster, behind its slots: how many since a sweep found nothing */
 
 	int signal_fd;
 	struct source signals;

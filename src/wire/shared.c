@@ -45,7 +45,7 @@ int shared_create(uint32_t slots, struct shared *ret)
 {
 	struct shared s = { .slots = slots, .desk_size = shm_page() };
 
-	s.roster_size = pages(sizeof *s.roster + (size_t)slots * sizeof s.roster->workers[0]);
+	s.roster_size = pages(sizeof *s.roster + ROSTER_ENTRIES(slots) * sizeof s.roster->workers[0]);
 	s.desks_size = s.desk_size * MAX(slots, 1u);
 	s.ledger_size = pages(sizeof(struct ledger));
 	s.ledgers_size = s.ledger_size * MAX(slots, 1u);

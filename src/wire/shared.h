@@ -51,8 +51,9 @@ struct roster {
 	_Atomic int32_t engine_pid;
 	uint32_t slots;
 	uint64_t engine_born_ticks;
-	struct roster_entry workers[];
+	struct roster_entry workers[];             /* one a slot; behind them the remains: dead workers in whose sessions something of their jobs may live, until a sweep has found nothing any more */
 };
+#define ROSTER_ENTRIES(slots) ((size_t)(slots) * 2 + 64)
 
 struct board {                                     /* one writer; each field is read alone */
 	_Atomic uint32_t ready, idle, busy, starting, queued, queued_peak, degraded;
