@@ -252,7 +252,7 @@ static int prepare_roles(struct start *s)
 {
 	struct engine_config engine = {
 		.options = &s->resolved.options, .shared = &s->shared, .channel_fd = s->messages[0], .log_fd = s->logs[0],
-		.records = 2 * s->resolved.options.workers + LEASE_RECORDS + s->resolved.options.backlog, .supervisor_pid = getpid(),
+		.records = 2 * s->resolved.options.workers + LEASE_WAITING(s->resolved.options.workers) + s->resolved.options.backlog, .supervisor_pid = getpid(),
 	};
 	struct supervisor_config supervisor = {
 		.options = engine.options, .shared = &s->shared, .notify = s->notify, .records = engine.records,

@@ -143,7 +143,7 @@ static int send_wish(struct lease *lease, const int fds[LEASE_FDS], uint32_t lim
 	struct frame f;
 	int r;
 
-	if (b->leases_out >= b->options.workers + LEASE_RECORDS)
+	if (b->leases_out >= b->options.workers + LEASE_WAITING(b->options.workers))
 		return -EAGAIN;
 	r = record_claim(b, NULL, &lease->id);
 	if (r < 0)

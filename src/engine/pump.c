@@ -262,8 +262,10 @@ static void on_event(struct lane *l, uint64_t data)
 	case LANE_EVENT_CHANNEL:
 		hear_channel(l, false);
 		break;
-	case LANE_EVENT_OVER:
+	case LANE_EVENT_OVER:              /* these would be readable for ever */
 		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->brood->over_fd, NULL);
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->brood->channel_fd, NULL);
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->brood->log_fd, NULL);
 		break;
 	case LANE_EVENT_LOG:
 		hear_channel(l, true);

@@ -29,7 +29,7 @@ struct worker_config {                 /* lives as long as the process */
 /* Open files that the supervisor needs: two a worker, one a job that is out, those of leases that are asked for, its own, and those that it keeps. */
 static inline size_t birth_files_needed(const struct brood_options *o)
 {
-	return 64 + 3 * (size_t)o->workers + o->backlog + LEASE_RECORDS * LEASE_FDS + o->keep_fds_count + BROOD_INIT_FDS_MAX;
+	return 64 + 3 * (size_t)o->workers + o->backlog + (size_t)LEASE_WAITING(o->workers) * LEASE_FDS + o->keep_fds_count + BROOD_INIT_FDS_MAX;
 }
 
 struct guard_config { struct shared *shared; pid_t supervisor_pid; };

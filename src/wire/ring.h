@@ -15,7 +15,8 @@
  *
  * Up: the worker fills completion and bytes, then stores up.done = N (release). It tells the engine (8 bytes into the lease's eventfd) when
  *   - it has completed something and finds nothing more published: always, before it sleeps;
- *   - after each completion, where lane.listening is 1 (a seq_cst fence between the store of done and this look): somebody sleeps who would like to know now.
+ *   - after each completion, where lane.listening is 1 (a seq_cst fence between the store of done and this look): somebody sleeps who would like to know now. Not so while down.harvested is less than what it told of
+ *     last: then it was told, and has not been here since.
  * The engine, before it sleeps, stores lane.listening = 1, then (seq_cst fence) looks once more at `done` of the leases that have two jobs or more. (One with a single job always tells.)
  *
  * Bytes lie in a space (below), each in one piece; what has no room there, or is large, goes by memfd over the link. Positions in the up space are given back when the engine has stored down.harvested = N.
