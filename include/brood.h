@@ -29,9 +29,10 @@
  *   Channel   verdicts and log lines arrive on the supervisor's channel. It is read by every blocking call (brood_call(), brood_wait(),
  *             brood_wait_ready(), brood_stop()) for all threads, and by brood_dispatch(). brood_fd() says when it is worth it.
  *   Misuse    engine calls give -EPERM in a worker and in a process that the engine or a job forked (brood_release() does nothing there).
- *             After brood_stop() they give -ESHUTDOWN, but for brood_fetch(), brood_wait(), brood_id(), brood_release()
- *             and brood_stats(). A second brood_start() gives -EALREADY. Anywhere: brood_version(), brood_error(), brood_role(),
- *             brood_rearm() (also in workers), the names and brood_verdict_format().
+ *             After brood_stop() they give -ESHUTDOWN, but for brood_fetch(), brood_wait(), brood_id(), brood_release(),
+ *             brood_stats(), and the calls that take results or end a queue or a lease. A second brood_start() gives -EALREADY.
+ *             Anywhere: brood_version(), brood_error(), brood_role(), brood_rearm() (also in workers), the names and
+ *             brood_verdict_format().
  */
 #ifndef BROOD_H
 #define BROOD_H
@@ -525,7 +526,8 @@ struct brood_lease_options {
  * -ESHUTDOWN, -ENOTCONN.
  */
 BROOD_PUBLIC int brood_lease(struct brood *brood, const struct brood_lease_options *options, struct brood_lease **ret_lease) BROOD_NOEXCEPT;
-/* Gives the worker back once the job that it runs has ended; jobs behind it are refused. Handles of its jobs stay valid. NULL is fine. Always returns NULL. */
+/* Gives the worker back once the job that it runs has ended, and waits for that; jobs behind it are refused. Handles of its jobs stay valid. NULL
+ * is fine. Always returns NULL. */
 BROOD_PUBLIC struct brood_lease *brood_lease_end(struct brood_lease *lease) BROOD_NOEXCEPT;
 /* Where the results of jobs that were submitted to it come out; the lease's, until brood_lease_end(), at which results that were not taken are dropped. */
 BROOD_PUBLIC struct brood_queue *brood_lease_queue(struct brood_lease *lease) BROOD_NOEXCEPT;

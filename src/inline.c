@@ -17,6 +17,14 @@
 
 struct init_version { struct init_version *older; struct brood_init_data data; int fds[BROOD_INIT_FDS_MAX]; unsigned char bytes[]; };
 
+bool inline_all_zero(const uint64_t *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (words[i])
+			return false;
+	return true;
+}
+
 int inline_thread(pthread_t *ret, void *(*main)(void *), void *arg)
 {
 	sigset_t all, old;
@@ -193,7 +201,7 @@ int inline_give(struct brood *b, const struct engine_job *job, int fd, struct br
 static void call_give_fds(struct run *run)
 {
 	const struct brood_job_options *o = &run->options;
-	size_t count = MIN(run->back_count, o->ret_fds_room);
+	size_t count = o->ret_fds ? MIN(run->back_count, o->ret_fds_room) : 0;
 
 	if (count > 0)
 		memcpy(o->ret_fds, run->back, count * sizeof *run->back);

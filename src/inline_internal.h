@@ -89,6 +89,7 @@ static inline void cancellation_back(int *old)
 }
 #define NO_CANCELLATION int cancellation_ __attribute__((cleanup(cancellation_back), unused)) = cancellation_off()
 
+bool inline_all_zero(const uint64_t *words, size_t count);
 int inline_check_open(struct inline_brood *b, const char *call);       /* -ESHUTDOWN after brood_stop() */
 struct timespec inline_deadline(uint32_t timeout_ms);                  /* for pthread_cond_timedwait() */
 void inline_log(void *context, const struct brood_log *line);          /* one at a time; context: struct inline_brood */
@@ -110,7 +111,7 @@ void handle_drop(struct inline_handle *h);
 
 /* inline_submit.c */
 #define QUEUE_JOBS 4096u
-struct inline_queue *queue_make(struct inline_brood *b, size_t jobs, int fd);      /* fd: the queue's from now on; -1: it has the brood's. NULL: no memory */
+struct inline_queue *queue_make(struct inline_brood *b, size_t jobs, int fd);      /* fd: the queue's from now on; -1: it has the brood's. NULL: no memory. Not for brood_queue_free() */
 struct inline_queue *queue_destroy(struct inline_queue *q);
 int queue_deliver(struct inline_queue *q);     /* callbacks. How many results came */
 

@@ -60,6 +60,8 @@ int inline_lease(struct brood *b, const struct brood_lease_options *options, str
 		return r;
 	if (options_copy(&o, sizeof o, options, sizeof o) < 0)
 		return inline_fail(-EINVAL, "brood_lease", "options.size is wrong: set it, { .size = sizeof options }");
+	if (!inline_all_zero(o.reserved, ARRAY_SIZE(o.reserved)))
+		return inline_fail(-EINVAL, "brood_lease", "options.reserved is not zero");
 	errno = ENOMEM;
 	l = lease_make(mine(b));
 	if (!l)

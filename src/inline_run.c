@@ -51,11 +51,8 @@ static int check_options(const struct brood_job_options *o, brood_fn *fn, const 
 		return inline_fail(-EINVAL, call, "options.dispatch is none of enum brood_path");
 	if (o->fds_count > BROOD_JOB_FDS_MAX || (o->fds_count > 0 && !o->fds))
 		return inline_fail(-EINVAL, call, "options.fds_count is more than BROOD_JOB_FDS_MAX, or fds is NULL");
-	if (o->ret_fds_room > 0 && !o->ret_fds)
-		return inline_fail(-EINVAL, call, "options.ret_fds is NULL, but ret_fds_room is not 0");
-	for (size_t i = 0; i < ARRAY_SIZE(o->reserved); i++)
-		if (o->reserved[i])
-			return inline_fail(-EINVAL, call, "options.reserved is not zero: initialise the struct with { .size = sizeof options }");
+	if (!inline_all_zero(o->reserved, ARRAY_SIZE(o->reserved)))
+		return inline_fail(-EINVAL, call, "options.reserved is not zero: initialise the struct with { .size = sizeof options }");
 	return check_plugin(o, fn, call);
 }
 

@@ -27,6 +27,7 @@ struct inline_queue {
 	struct inline_brood *brood;
 	size_t jobs, out;
 	int fd;                                /* -1: the brood's */
+	bool callers;                          /* of brood_queue_new(): not the library's */
 	bool delivering;
 	pthread_t deliverer;
 	struct list events, ready, taken;
@@ -295,6 +296,8 @@ int inline_queue_new(struct brood *brood, const struct brood_queue_options *opti
 		return r;
 	if (options_copy(&o, sizeof o, options, sizeof o) < 0)
 		return inline_fail(-EINVAL, "brood_queue_new", "options.size is wrong: set it, { .size = sizeof options }");
+	if (!inline_all_zero(o.reserved, ARRAY_SIZE(o.reserved)))
+		return inline_fail(-EINVAL, "brood_queue_new", "options.reserved is not zero");
 	if (o.jobs > QUEUE_JOBS_MAX)
 		return inline_fail(-EINVAL, "brood_queue_new", "options.jobs is more than 65536");
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -305,6 +308,7 @@ int inline_queue_new(struct brood *brood, const struct brood_queue_options *opti
 		close_fd(fd);
 		return inline_fail(-ENOMEM, "brood_queue_new", "out of memory");
 	}
+	q->callers = true;
 	*ret = (struct brood_queue *)q;
 	return 0;
 }
@@ -313,7 +317,7 @@ void inline_queue_free(struct brood_queue *queue)
 {
 	struct inline_queue *q = mine_queue(queue);
 
-	if (q != q->brood->own)
+	if (q->callers)
 		queue_destroy(q);
 }
 

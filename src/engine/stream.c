@@ -138,6 +138,7 @@ static int begin(struct lane *l, struct lane_job *job)
 	s->watched = 0;
 	engine_lock(b);
 	r = job_send(b, &given, &s->handle);
+	s->handle.public_id = job->id;         /* by which its caller knows it */
 	if (r >= 0 && !given.attempt)
 		b->submitted--;                /* counted by the lane */
 	engine_unlock(b);
