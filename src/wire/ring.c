@@ -24,17 +24,15 @@ int ring_done_get(const struct ring_up *up, uint64_t sequence, struct ring_done 
 	return 0;
 }
 
-int ring_entry_get(const struct ring_down *down, uint64_t sequence, struct ring_entry *ret)
+const struct ring_entry *ring_entry_at(const struct ring_down *down, uint64_t sequence)
 {
 	const struct ring_entry *e = &down->entries[sequence % RING_DEPTH];
 
 	if (e->sequence != sequence || e->arg_size > BROOD_ARG_MAX || e->plugin_size > e->arg_size || e->extra > BROOD_JOB_FDS_MAX)
-		return -EBADMSG;
+		return NULL;
 	if (!within(e->arg_at, e->arg_size, RING_DOWN_BYTES) || (!(e->flags & (RING_MEMFD | RING_SOCKET)) && !within(e->request_at, e->request_size, RING_DOWN_BYTES)))
-		return -EBADMSG;
-	*ret = *e;
-	ret->name[BROOD_NAME_MAX - 1] = '\0';
-	return 0;
+		return NULL;
+	return e;
 }
 
 /* Where the next piece would begin: there, or at the front of the next round. */

@@ -94,8 +94,8 @@ static inline bool claim_swap(struct ring_up *up, uint64_t sequence, enum claim_
 
 /* What the engine makes of a completion: a copy that was checked. 0, or -EBADMSG: no job ends like that. */
 int ring_done_get(const struct ring_up *up, uint64_t sequence, struct ring_done *ret);
-/* The same in the worker, of what the engine wrote: it may be our own bug. */
-int ring_entry_get(const struct ring_down *down, uint64_t sequence, struct ring_entry *ret);
+/* The same in the worker, of what the engine wrote: it may be our own bug, but it does not change until `done` has counted it. The entry where it stands, or NULL. `name` may lack its NUL. */
+const struct ring_entry *ring_entry_at(const struct ring_down *down, uint64_t sequence);
 
 /*
  * A space: bytes given out in order and given back in the same order, each piece contiguous. `head` and `tail` only grow; a position modulo `size` is where it lies.

@@ -48,7 +48,7 @@ static void take_job(struct brood_job *job, struct frame *f)
 	job->attempt = m->attempt;
 	take_arg(job, f);
 	memcpy(job->name, m->name, sizeof job->name);
-	job->no_plugin = job->on_ring = job->bytes = false;
+	job->unwatched = job->no_plugin = job->on_ring = job->bytes = false;
 	job->in_line = NULL;
 	job->request = NULL;
 	job->request_read = 0;
@@ -103,7 +103,7 @@ void worker_handoff(struct frame *f)
 	}
 	began = now_ns();
 	word = DESK_WORD(job->sequence, DESK_ASSIGNED);
-	ran = worker_run_job(job, &word);
+	ran = worker_run_job(job, job->name, &word);
 	title_set_suffix("");
 	end_job(job, &ran, ran.ended_ns - began);
 }

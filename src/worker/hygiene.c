@@ -288,7 +288,7 @@ struct hygiene_result hygiene_memory(struct hygiene *h)
 {
 	struct hygiene_result result = { 0 };
 
-	if (h->memory_kb != 0 && h->memory_ns != 0 && peak_kb() >= h->memory_kb)
+	if (hygiene_memory_owed(h) && peak_kb() >= h->memory_kb)
 		result.left = BROOD_LEFT_MEMORY;
 	h->memory_ns = 0;
 	return result;

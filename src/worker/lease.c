@@ -19,6 +19,9 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#define OWED_REST_NS NS_PER_MS         /* without a job, before what was put off is done */
+#define OWED_MAX_NS  (100 * NS_PER_MS) /* that it may be put off when there are such moments, but shorter ones */
+
 /* ---- telling ---- */
 
 void lease_tell(struct lease *l)
@@ -28,7 +31,7 @@ void lease_tell(struct lease *l)
 	if (l->suspect_bell && !identity_is(l->bell, &l->bell_identity))
 		_exit(WORKER_EXIT_CHANNEL);
 	l->suspect_bell = false;
-	l->told = l->last;
+	l->told = l->rung = l->last;
 	while (write(l->bell, &one, sizeof one) < 0 && errno == EINTR)
 		;                              /* full: it is readable */
 }
@@ -168,6 +171,11 @@ static void hear(struct lease *l)
 }
 
 /* What was put off while there was more to do. */
+static bool owes(const struct lease *l)
+{
+	return l->owed || hygiene_memory_owed(&the_worker.hygiene);
+}
+
 static void look_after(struct lease *l)
 {
 	static const struct ran unknown = { .calls = true };
@@ -188,22 +196,34 @@ static bool waits_for_nothing(struct lease *l)
 	return !(lease_published(l) && !l->gone) && !atomic_load(&the_worker.desk->attention);
 }
 
-static void rest(struct lease *l)
+/* Sleeps until the bell rings, or `until`. True: it was until then. */
+static bool sleep_until(struct lease *l, uint64_t until)
 {
 	struct desk *desk = the_worker.desk;
-	uint32_t bell;
+	uint32_t bell = atomic_load(&desk->bell);
+	int r = 0;
+
+	atomic_store(&desk->asleep, 1);
+	if (waits_for_nothing(l))
+		r = futex_wait(&desk->bell, bell, until);
+	atomic_store(&desk->asleep, 0);
+	l->now = 0;
+	return r == -ETIMEDOUT;
+}
+
+/* What is owed waits for a moment without jobs, so that it is not in the way of the next one; but not for long. */
+static void rest(struct lease *l)
+{
+	bool owing = owes(l);
+	uint64_t now = owing ? now_ns() : 0;
 
 	if (l->last != l->told)
 		lease_tell(l);
-	look_after(l);
 	title_set_suffix("");
-	bell = atomic_load(&desk->bell);
-	atomic_store(&desk->asleep, 1);
-	atomic_thread_fence(memory_order_seq_cst);
-	if (waits_for_nothing(l))
-		futex_wait(&desk->bell, bell, TIME_NEVER);
-	atomic_store(&desk->asleep, 0);
-	l->now = 0;
+	if (owing && l->owed && now - l->owed_ns > OWED_MAX_NS)
+		look_after(l);
+	else if (sleep_until(l, owing ? now + OWED_REST_NS : TIME_NEVER))
+		look_after(l);
 }
 
 static void serve(struct lease *l)

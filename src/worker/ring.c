@@ -6,7 +6,7 @@
  *
  * Order at the end: the word; the job's fds; the reply's fds (BACK); what the job left; completion, `done`; telling. So whoever sees `done` sees everything.
  *
- * Between a job and the next nothing is done that costs more than some tens of nanoseconds: one look at the clock (the end of a job is the beginning of the next), no system call, no large copies.
+ * Between a job and the next nothing is done that costs more than some tens of nanoseconds: one look at the clock (the end of a job is the beginning of the next), no system call, no copy of the entry or of its bytes.
  */
 #include "state.h"
 
@@ -22,20 +22,31 @@ enum { GOT_IT, REFUSED = DONE_REFUSED_POINTER, LOST = DONE_NO_FD };
 
 /* ---- its end ---- */
 
+/* Told once, an engine need not be told again until it has taken what it was told of. */
+static bool was_told(const struct lease *l)
+{
+	return l->rung > atomic_load_explicit(&l->down->harvested, memory_order_acquire);
+}
+
 static void count(struct lease *l)
 {
 	l->last++;
 	l->ends[l->last % RING_DEPTH] = l->space.head;
-	atomic_store_explicit(&l->up->done, l->last, memory_order_release);
-	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&l->lane->listening, memory_order_relaxed))
+	atomic_store(&l->up->done, l->last);
+	if (atomic_load(&l->lane->listening) && !was_told(l))
 		lease_tell(l);
 }
 
-static void complete(struct lease *l, const struct ring_done *done)
+/* It is filled where it stands: nobody looks before it is counted. */
+static struct ring_done *begin_done(struct lease *l, const struct brood_job *job)
 {
-	l->up->dones[done->sequence % RING_DEPTH] = *done;
-	count(l);
+	struct ring_done *d = &l->up->dones[job->sequence % RING_DEPTH];
+
+	d->sequence = job->sequence;
+	d->reply_size = d->cpu_us = d->peak_kb = 0;
+	d->reply_at = d->left = d->flags = d->extra = 0;
+	d->code = 0;
+	return d;
 }
 
 static void pass_by(struct lease *l)
@@ -46,16 +57,16 @@ static void pass_by(struct lease *l)
 
 static void refuse(struct lease *l, struct brood_job *job, uint32_t flags)
 {
-	struct ring_done done = { .sequence = job->sequence, .flags = flags };
+	struct ring_done *done = begin_done(l, job);
+	bool retiring = flags & DONE_NO_FD;            /* the next one's would not come either */
 
 	worker_release_job(job, true);
-	done.began_ns = done.ended_ns = now_ns();
-	if (flags & DONE_NO_FD)
-		done.flags |= DONE_RETIRING;           /* the next one's would not come either */
-	complete(l, &done);
+	done->began_ns = done->ended_ns = now_ns();
+	done->flags = flags | (retiring ? DONE_RETIRING : 0);
+	count(l);
 	worker_desk_swap(&l->word, DESK_WORD(l->last, DESK_DONE));
 	l->now = 0;
-	if (done.flags & DONE_RETIRING)
+	if (retiring)
 		lease_retire(l, 0);
 }
 
@@ -143,6 +154,7 @@ static void take_entry(struct lease *l, struct brood_job *job, const struct ring
 	job->attempt = e->attempt;
 	job->request_size = e->request_size > SIZE_MAX ? BROOD_SIZE_UNKNOWN : (size_t)e->request_size;
 	job->no_plugin = job->taken = false;
+	job->unwatched = l->owed && e->job_flags & BROOD_JOB_TRUSTED;
 	job->on_ring = true;
 	job->bytes = !(e->flags & RING_SOCKET);
 	job->in_line = NULL;
@@ -153,7 +165,6 @@ static void take_entry(struct lease *l, struct brood_job *job, const struct ring
 	job->extra_count = job->extra_taken = job->back_count = 0;
 	atomic_store_explicit(&job->cancel_fd, -1, memory_order_relaxed);
 	reply_begin(job);
-	memcpy(job->name, e->name, sizeof job->name);
 	take_arg(l, job, e);
 }
 
@@ -196,58 +207,74 @@ static struct ending look(struct lease *l, const struct ran *ran, uint64_t ran_n
 	if (!ran->calls)
 		return worker_look(ran, ran_ns);
 	l->callable = NULL;
-	l->now = 0;
-	if (l->entry.job_flags & BROOD_JOB_TRUSTED) {
+	if (l->trusted) {
+		l->owed_ns = l->owed ? l->owed_ns : ran->ended_ns;
 		l->owed = true;
 		return (struct ending){ 0 };
 	}
+	l->now = 0;
 	l->owed = false;
 	return worker_look(ran, ran_ns);
 }
 
 static void end(struct lease *l, struct brood_job *job, const struct ran *ran, uint64_t began)
 {
-	struct ring_done done = {
-		.sequence = job->sequence, .began_ns = began, .ended_ns = MAX(ran->ended_ns, began), .cpu_us = ran->usage.cpu_us, .peak_kb = ran->usage.peak_kb,
-		.code = ran->code, .flags = job->no_plugin ? DONE_NO_PLUGIN : 0,
-	};
+	struct ring_done *done = begin_done(l, job);
 	struct ending e;
 
+	done->began_ns = began;
+	done->ended_ns = l->now = MAX(ran->ended_ns, began);
+	done->code = ran->code;
+	done->cpu_us = ran->usage.cpu_us;
+	done->peak_kb = ran->usage.peak_kb;
+	done->flags = job->no_plugin ? DONE_NO_PLUGIN : 0;
 	worker_release_job(job, ran->calls);
-	reply_finish(job, &done);
-	l->now = ran->ended_ns;
-	e = look(l, ran, done.ended_ns - began);
-	done.left = l->left = e.left;
-	if (e.retiring)
-		done.flags |= DONE_RETIRING;
-	complete(l, &done);
+	reply_finish(job, done);
+	e = look(l, ran, l->now - began);
+	done->left = l->left = e.left;
+	done->flags |= e.retiring ? DONE_RETIRING : 0;
+	count(l);
 	if (e.retiring)
 		lease_retire(l, e.left);
+}
+
+/* What the engine wrote is on its way here while this job runs. */
+static void fetch_next(const struct lease *l)
+{
+	const char *next = (const char *)&l->down->entries[(l->last + 2) % RING_DEPTH];
+
+	if (l->published < l->last + 2)
+		return;
+	__builtin_prefetch(next);
+	__builtin_prefetch(next + 64);
+	__builtin_prefetch(next + 128);
 }
 
 void ring_job(struct lease *l)
 {
 	struct brood_job *job = &the_worker.job;
 	uint64_t sequence = l->last + 1, began;
-	struct ring_entry *e = &l->entry;
+	const struct ring_entry *e = ring_entry_at(l->down, sequence);
 	struct ran ran;
 	uint32_t r;
 
-	if (ring_entry_get(l->down, sequence, e) < 0)
+	if (!e)
 		_exit(WORKER_EXIT_RING);
 	if (!claim(l, sequence)) {
 		drop_with(l, e);
 		pass_by(l);
 		return;
 	}
+	fetch_next(l);
 	r = begin(l, job, e);
 	if (r != GOT_IT) {
 		refuse(l, job, r);
 		return;
 	}
+	l->trusted = e->job_flags & BROOD_JOB_TRUSTED;
 	began = l->now ? l->now : now_ns();
 	job->soft_ns = time_after_ms(began, e->run_ms);
 	atomic_store_explicit(&the_worker.desk->began_ns, began, memory_order_relaxed);
-	ran = worker_run_job(job, &l->word);
+	ran = worker_run_job(job, e->name, &l->word);
 	end(l, job, &ran, began);
 }

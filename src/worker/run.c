@@ -86,18 +86,19 @@ static void show_title(const char *name)
 	title_set_suffix(the_worker.shown);
 }
 
-struct ran worker_run_job(struct brood_job *job, uint64_t *word)
+struct ran worker_run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint64_t *word)
 {
 	struct job_frame frame = { .call = call_job, .arg = job, .escaped = escaped };
 	struct ran ran = { 0 };
 
-	show_title(job->name);
+	show_title(name);
 	worker_soft_expect(job->sequence);
 	worker_desk_swap(word, DESK_WORD(job->sequence, DESK_RUNNING));
 	account_begin(&the_worker.account);
-	syscalls_begin();
+	if (!job->unwatched)
+		syscalls_begin();
 	ran.code = job_frame_run(&frame);
-	ran.calls = syscalls_end() || the_worker.hygiene.others;
+	ran.calls = syscalls_end() || job->unwatched || the_worker.hygiene.others;
 	if (ran.calls)
 		returned_in_child(ran.code);
 	ran.usage = account_end(&the_worker.account);

@@ -24,10 +24,10 @@ static const int soft_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
 static _Atomic uint64_t soft_sequence = SEQUENCE_NONE;
 static _Atomic uint64_t running_sequence = SEQUENCE_NONE;
 
-/* Handler and worker_soft_expect() each store first and then look (seq_cst): whichever is later sees the other. */
+/* The handler stores the one and then looks at the other; a job stores its cancel fd (seq_cst, and after this) and then looks at the one: whichever is later sees the other. */
 void worker_soft_expect(uint64_t sequence)
 {
-	atomic_store(&running_sequence, sequence);
+	atomic_store_explicit(&running_sequence, sequence, memory_order_release);
 }
 
 bool worker_soft_came(uint64_t sequence)

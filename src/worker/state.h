@@ -58,6 +58,7 @@ struct brood_job {
 	size_t arg_size;
 	uint32_t attempt;
 	uint32_t plugin_size;          /* behind the argument; 0: fn is the function */
+	bool unwatched;                /* its system calls do not matter: what is owed is a look at everything anyway */
 	bool no_plugin;                /* it could not be had: fn was not entered */
 	bool on_ring;
 	bool bytes;                    /* on a ring, and has no socket: request and reply lie in memory */
@@ -108,7 +109,8 @@ int hygiene_snapshot(struct hygiene *h, uint64_t worker_memory);
 struct hygiene_result hygiene_restore(struct hygiene *h, uint64_t ran_ns);
 /* After a job that made no system call: only what can be changed without one. */
 struct hygiene_result hygiene_glance(struct hygiene *h, uint64_t ran_ns);
-struct hygiene_result hygiene_memory(struct hygiene *h);   /* that alone, if a job ran since it was looked at */
+struct hygiene_result hygiene_memory(struct hygiene *h);   /* that alone */
+static inline bool hygiene_memory_owed(const struct hygiene *h) { return h->memory_kb != 0 && h->memory_ns != 0; }      /* a job ran since it was looked at */
 static inline void hygiene_fds(struct hygiene *h, int more) { h->fds = h->fds < 0 ? -1 : h->fds + more; }   /* so many are open now that are ours */
 void hygiene_reap(void);               /* children that have ended, where children are tolerated */
 
@@ -132,17 +134,19 @@ struct lease {
 	bool suspect_link, suspect_bell;
 	bool gone;                     /* nobody reads the link: no more jobs from there */
 	bool leaving;                  /* LEAVE was heard */
-	bool owed;                     /* a trusted job is still to be looked after */
+	bool owed;                     /* a trusted job is still to be looked after, */
+	uint64_t owed_ns;              /* since then */
 	uint64_t last;                 /* sequence of the last entry that was dealt with: up.done */
 	uint64_t published;            /* down.published, as it was seen last */
-	uint64_t told;                 /* what was `last` when the engine was told */
+	uint64_t told;                 /* what was `last` when the engine was told, */
+	uint64_t rung;                 /* and that it was; 0: not yet */
 	uint64_t word;                 /* the desk word, as this worker left it */
 	uint64_t now;                  /* when the last job ended, if that is now; 0: look at the clock */
 	uint32_t left;                 /* that the last look found */
 	struct ring_space space;       /* of up.bytes */
 	uint64_t ends[RING_DEPTH];     /* up to where it is free again once that job was harvested */
 	const void *callable;          /* the function that was found to be callable last */
-	struct ring_entry entry;
+	bool trusted;                  /* the job that runs is */
 };
 
 struct worker {
@@ -184,7 +188,7 @@ int job_frame_run(const struct job_frame *frame);
 void worker_desk_swap(uint64_t *word, uint64_t to);
 struct ran { int code; bool calls; uint64_t ended_ns; struct usage usage; };        /* calls: it made system calls, or nobody knows */
 /* Calls the job's function, with the desk word from `word` to RUNNING to DONE. */
-struct ran worker_run_job(struct brood_job *job, uint64_t *word);
+struct ran worker_run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint64_t *word);
 struct ending { uint32_t left; bool retiring; };
 struct ending worker_judge(struct hygiene_result result);      /* what that costs */
 struct ending worker_look(const struct ran *ran, uint64_t ran_ns);
