@@ -541,6 +541,7 @@ static void close_handle(struct lane *l, struct lane_job *job)
 void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict *verdict)
 {
 	struct brood_verdict *v = &job->result.verdict;
+	bool counted = job->state == JOB_STREAMED;     /* by the supervisor */
 
 	if (job->state == JOB_CLOSED)
 		abort();                       /* a second verdict: a bug of ours */
@@ -560,7 +561,8 @@ void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict
 		*v = job->before;
 		v->attempts = job->attempts;
 	}
-	l->stats.verdicts[v->outcome]++;
+	if (!counted)
+		l->stats.verdicts[v->outcome]++;
 	if (job->socket_job) {
 		close_handle(l, job);
 	} else if (!job->waited) {

@@ -206,6 +206,7 @@ int ring_withdraw(struct lease *lease, struct lane_job *job)
 	if (!claim_swap(lease->up, job->sequence, CLAIM_WITHDRAWN))
 		return -EBUSY;
 	forget(lease, job);
+	job->attempts--;                       /* no worker has seen it */
 	return 0;
 }
 

@@ -227,8 +227,13 @@ static void over(struct lane *l, struct lane_job *job)
 	if (settle_again(l, job, &v)) {
 		stream_close_fd(l, job);
 		job->given_ns = now_ns();
-		if (begin(l, job) == 0)
+		l->stats.retried--;            /* the supervisor has counted that attempt's verdict: as with a call */
+		if (begin(l, job) == 0) {
+			engine_lock(l->brood);
+			l->brood->retried++;
+			engine_unlock(l->brood);
 			return;
+		}
 		v = job->before;
 	}
 	read_some(job);
