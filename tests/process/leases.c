@@ -1,0 +1,379 @@
+/*
+ * leases.c - how a worker is lent and how it comes back, as the supervisor does it: engine and workers are played (stage.h), so that every message can be said at every moment.
+ */
+#include "../helpers/stage.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+TestSuite(leases, .timeout = 120);
+
+static const struct stage_limits forever = { BROOD_FOREVER, 30, 0 };
+
+static bool board_says(struct stage *s, uint32_t idle, uint32_t busy, uint32_t leased, uint32_t queued)
+{
+	struct board *b = s->shared.board;
+
+	return atomic_load(&b->idle) == idle && atomic_load(&b->busy) == busy && atomic_load(&b->leased) == leased && atomic_load(&b->queued) == queued;
+}
+#define BOARD(s, ...) CHECK(WAIT_UNTIL(board_says(s, __VA_ARGS__), STAGE_MS))
+
+/* ---- the queue ---- */
+
+static void in_their_order(void)
+{
+	struct message_lent lent;
+	struct message_run run;
+	struct stage_worker *w;
+	uint64_t a, lease, b, kept;
+	struct stage s;
+
+	stage_init(&s, 1);
+	stage_start(&s);
+	w = &s.workers[0];
+	a = stage_job(&s);
+	run = stage_run(w, a);
+	lease = stage_ask(&s, 0);
+	b = stage_job(&s);
+	kept = stage_ask(&s, LEASE_KEPT);
+	BOARD(&s, 0, 1, 0, 3);
+	stage_finish(&s, w, &run);
+	CHECK_EQ(stage_verdict(&s, a).outcome, BROOD_DONE);
+	CHECK_EQ(stage_lent(&s, lease, &lent), w);
+	CHECK_EQ(lent.sequence, run.sequence);
+	BOARD(&s, 0, 1, 1, 2);
+	stage_about(&s, MESSAGE_LEASE_END, lease);
+	stage_leave(w, lease);
+	CHECK_EQ(atomic_load(&stage_ledger(&s, w)->leaving), 1);
+	CHECK_EQ(atomic_load(&stage_desk(&s, w)->attention), 1);
+	CHECK_EQ(atomic_load(&stage_desk(&s, w)->bell), 1);
+	stage_left(w, lease, lent.sequence, 0);
+	CHECK_EQ(stage_over(&s, lease, LEASE_RETURNED).sequence, lent.sequence);
+	run = stage_run(w, b);
+	CHECK_GT(run.sequence, lent.sequence);
+	BOARD(&s, 0, 1, 0, 1);
+	stage_finish(&s, w, &run);
+	stage_verdict(&s, b);
+	stage_lent(&s, kept, &lent);
+	CHECK_EQ(atomic_load(&s.shared.board->leases), 2);
+	CHECK_EQ(atomic_load(&s.shared.board->leases_revoked), 0);
+	stage_end(&s);
+}
+Test(leases, wait_in_the_queue_with_jobs) { case_run(in_their_order, 30000); }
+
+static void refused(void)
+{
+	struct message_lent lent;
+	struct stage_worker *w;
+	struct rlimit full;
+	uint64_t first, late, ended, without;
+	struct stage s;
+
+	stage_init(&s, 1);
+	stage_start(&s);
+	first = stage_ask(&s, LEASE_KEPT);
+	w = stage_lent(&s, first, &lent);
+	late = stage_ask_with(&s, &(struct message_lease){ .queue_ms = 30, .limit_ms = BROOD_FOREVER });
+	CHECK_EQ(stage_over(&s, late, LEASE_REFUSED).detail, BROOD_DETAIL_QUEUE_TIME);
+	ended = stage_ask(&s, 0);
+	stage_about(&s, MESSAGE_LEASE_END, ended);
+	CHECK_EQ(stage_over(&s, ended, LEASE_REFUSED).detail, BROOD_DETAIL_NONE);
+	BOARD(&s, 0, 1, 1, 0);
+	CHECK_EQ(prlimit(getppid(), RLIMIT_NOFILE, NULL, &full), 0);
+	full.rlim_cur = 3;                             /* the supervisor can take no file now */
+	CHECK_EQ(prlimit(getppid(), RLIMIT_NOFILE, &full, NULL), 0);
+	without = stage_ask(&s, 0);
+	CHECK_EQ(stage_over(&s, without, LEASE_REFUSED).detail, BROOD_DETAIL_FD_LOST);
+	full.rlim_cur = full.rlim_max;
+	CHECK_EQ(prlimit(getppid(), RLIMIT_NOFILE, &full, NULL), 0);
+	CHECK(stage_quiet(w->channel));
+	stage_end(&s);
+}
+Test(leases, are_refused_like_jobs) { case_run(refused, 30000); }
+
+static void no_sequence_twice(void)
+{
+	struct message_lent lent;
+	struct stage_worker *w;
+	struct message_run run;
+	uint64_t lease, base, job;
+	struct stage s;
+
+	stage_init(&s, 1);
+	stage_start(&s);
+	lease = stage_ask(&s, LEASE_KEPT);
+	w = stage_lent(&s, lease, &lent);
+	base = lent.sequence;
+	for (uint64_t n = 1; n <= 5; n++)
+		stage_publish(&s, w, base + n, &forever);
+	stage_word(&s, w, base + 2, DESK_DONE);
+	stage_about(&s, MESSAGE_LEASE_END, lease);
+	stage_leave(w, lease);
+	stage_left(w, lease, base + 2, 0);             /* it leaves three behind */
+	CHECK_EQ(stage_over(&s, lease, LEASE_RETURNED).sequence, base + 2);
+	job = stage_job(&s);
+	run = stage_run(w, job);
+	CHECK_EQ(run.sequence, base + 6);
+	stage_finish(&s, w, &run);
+	stage_verdict(&s, job);
+	lease = stage_ask(&s, LEASE_KEPT);
+	stage_lent(&s, lease, &lent);
+	CHECK_EQ(lent.sequence, base + 6);
+	stage_end(&s);
+}
+Test(leases, no_sequence_is_used_twice) { case_run(no_sequence_twice, 30000); }
+
+/* ---- taken back ---- */
+
+static void when_they_rest(void)
+{
+	struct message_lent lent;
+	struct stage_worker *w;
+	struct stage s;
+	uint64_t lease;
+
+	stage_init(&s, 2);
+	s.options.lease_idle_ms = 40;
+	stage_start(&s);
+	stage_lent(&s, stage_ask(&s, LEASE_KEPT), &lent);      /* that one stays */
+	lease = stage_ask(&s, 0);
+	w = stage_lent(&s, lease, &lent);
+	stage_publish(&s, w, lent.sequence + 1, &forever);
+	stage_word(&s, w, lent.sequence + 1, DESK_DONE);
+	stage_leave(w, lease);
+	stage_left(w, lease, lent.sequence + 1, 0);
+	stage_over(&s, lease, LEASE_RETURNED);
+	BOARD(&s, 1, 1, 1, 0);
+	CHECK_EQ(atomic_load(&s.shared.board->leases_revoked), 1);
+	stage_end(&s);
+}
+Test(leases, that_rest_come_back) { case_run(when_they_rest, 30000); }
+
+static void at_their_limit(void)
+{
+	struct message_lent lent;
+	struct stage_worker *w;
+	struct stage s;
+	uint64_t lease;
+
+	stage_init(&s, 1);
+	stage_start(&s);
+	lease = stage_ask_with(&s, &(struct message_lease){ .queue_ms = BROOD_FOREVER, .limit_ms = 50, .flags = LEASE_KEPT });
+	w = stage_lent(&s, lease, &lent);
+	stage_publish(&s, w, lent.sequence + 1, &forever);
+	stage_word(&s, w, lent.sequence + 1, DESK_RUNNING);
+	stage_leave(w, lease);
+	CHECK(proc_alive(w->pid));
+	stage_word(&s, w, lent.sequence + 1, DESK_DONE);
+	stage_left(w, lease, lent.sequence + 1, 0);
+	stage_over(&s, lease, LEASE_RETURNED);
+	CHECK_EQ(atomic_load(&s.shared.board->leases_revoked), 1);
+	stage_end(&s);
+}
+Test(leases, end_at_their_limit) { case_run(at_their_limit, 30000); }
+
+static void for_others(void)
+{
+	struct message_lent lent[3];
+	struct stage_worker *w[3];
+	struct message_run run;
+	uint64_t lease[3], job;
+	struct stage s;
+
+	stage_init(&s, 3);
+	s.options.lease_idle_ms = 60000;
+	stage_start(&s);
+	for (int i = 0; i < 3; i++) {
+		lease[i] = stage_ask(&s, i == 0 ? LEASE_KEPT : 0);
+		w[i] = stage_lent(&s, lease[i], &lent[i]);
+		stage_publish(&s, w[i], lent[i].sequence + 1, &forever);
+		stage_word(&s, w[i], lent[i].sequence + 1, DESK_RUNNING);
+	}
+	job = stage_job(&s);
+	stage_leave(w[1], lease[1]);                   /* the longest held but for the explicit one, and that alone */
+	stage_word(&s, w[1], lent[1].sequence + 1, DESK_DONE);
+	stage_left(w[1], lease[1], lent[1].sequence + 1, 0);
+	stage_over(&s, lease[1], LEASE_RETURNED);
+	run = stage_run(w[1], job);
+	CHECK(stage_quiet(w[0]->channel));
+	CHECK(stage_quiet(w[2]->channel));
+	CHECK_EQ(atomic_load(&s.shared.board->leases_revoked), 1);
+	stage_finish(&s, w[1], &run);
+	stage_verdict(&s, job);
+	BOARD(&s, 1, 2, 2, 0);
+	stage_end(&s);
+}
+Test(leases, are_taken_back_for_others) { case_run(for_others, 30000); }
+
+/* One that has nothing to do goes first. And nobody gains when a lane's own goes back for the same lane. */
+static void the_best_of_them(void)
+{
+	struct message_lent lent[2];
+	struct stage_worker *w[2];
+	uint64_t lease[2], mine, others;
+	struct stage s;
+
+	stage_init(&s, 2);
+	s.options.lease_idle_ms = 60000;
+	stage_start(&s);
+	for (int i = 0; i < 2; i++) {
+		lease[i] = stage_ask_with(&s, &(struct message_lease){ .queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .lane = 7 });
+		w[i] = stage_lent(&s, lease[i], &lent[i]);
+	}
+	stage_publish(&s, w[0], lent[0].sequence + 1, &forever);
+	stage_word(&s, w[0], lent[0].sequence + 1, DESK_RUNNING);
+	mine = stage_ask_with(&s, &(struct message_lease){ .queue_ms = 60, .limit_ms = BROOD_FOREVER, .lane = 7 });
+	CHECK_EQ(stage_over(&s, mine, LEASE_REFUSED).detail, BROOD_DETAIL_QUEUE_TIME);
+	CHECK_EQ(atomic_load(&s.shared.board->leases_revoked), 0);
+	others = stage_ask_with(&s, &(struct message_lease){ .queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .lane = 8 });
+	stage_leave(w[1], lease[1]);
+	stage_left(w[1], lease[1], lent[1].sequence, 0);
+	stage_over(&s, lease[1], LEASE_RETURNED);
+	CHECK_EQ(stage_lent(&s, others, &lent[1]), w[1]);
+	CHECK(stage_quiet(w[0]->channel));
+	stage_end(&s);
+}
+Test(leases, that_rest_go_first_and_none_for_its_own_lane) { case_run(the_best_of_them, 30000); }
+
+static void limited(void)
+{
+	struct message_lent lent;
+	struct stage_worker *w, *k;
+	struct message_run run;
+	uint64_t first, second, third, kept, job;
+	struct stage s;
+
+	stage_init(&s, 3);
+	s.options.leases = 1;
+	s.options.lease_idle_ms = 60000;
+	stage_start(&s);
+	first = stage_ask(&s, 0);
+	w = stage_lent(&s, first, &lent);
+	stage_publish(&s, w, lent.sequence + 1, &forever);
+	stage_word(&s, w, lent.sequence + 1, DESK_RUNNING);
+	second = stage_ask(&s, 0);
+	third = stage_ask(&s, 0);
+	job = stage_job(&s);                           /* they wait for the limit, not in its way, nor in that of an explicit one */
+	kept = stage_ask(&s, LEASE_KEPT);
+	k = stage_lent(&s, kept, &lent);
+	for (int i = 0; i < 3; i++)
+		if (&s.workers[i] != w && &s.workers[i] != k)
+			run = stage_run(&s.workers[i], job);
+	stage_finish(&s, &s.workers[3 - w->slot - k->slot], &run);
+	stage_verdict(&s, job);
+	BOARD(&s, 1, 2, 2, 2);
+	stage_leave(w, first);                         /* for the second */
+	stage_word(&s, w, atomic_load(&stage_ledger(&s, w)->published), DESK_DONE);
+	stage_left(w, first, atomic_load(&stage_ledger(&s, w)->published), 0);
+	stage_over(&s, first, LEASE_RETURNED);
+	w = stage_lent(&s, second, &lent);
+	BOARD(&s, 1, 2, 2, 1);
+	stage_about(&s, MESSAGE_LEASE_END, third);
+	CHECK_EQ(stage_over(&s, third, LEASE_REFUSED).detail, BROOD_DETAIL_NONE);
+	BOARD(&s, 1, 2, 2, 0);
+	stage_end(&s);
+}
+Test(leases, are_as_many_as_the_pool_says) { case_run(limited, 30000); }
+
+static void does_not_leave(void)
+{
+	struct message_lease_over over;
+	struct message_lent lent;
+	struct stage_worker *w;
+	struct stage s;
+	uint64_t lease;
+
+	stage_init(&s, 1);
+	stage_start(&s);
+	lease = stage_ask(&s, LEASE_KEPT);
+	w = stage_lent(&s, lease, &lent);
+	stage_publish(&s, w, lent.sequence + 1, &forever);
+	stage_word(&s, w, lent.sequence + 1, DESK_DONE);
+	stage_about(&s, MESSAGE_LEASE_END, lease);
+	CHECK(stage_dies(w));
+	over = stage_over(&s, lease, LEASE_DIED);
+	CHECK_EQ(over.flags, OVER_STUCK);
+	CHECK_EQ(over.word, DESK_WORD(lent.sequence + 1, DESK_DONE));
+	CHECK_EQ(over.kill_signal, SIGKILL);
+	stage_reborn(&s);
+	BOARD(&s, 1, 0, 0, 0);
+	stage_end(&s);
+}
+Test(leases, that_do_not_leave_are_stuck) { case_run(does_not_leave, 30000); }
+
+static void retires(void)
+{
+	struct message_lent lent;
+	struct stage_worker *w;
+	struct stage s;
+	uint64_t lease;
+
+	stage_init(&s, 1);
+	stage_start(&s);
+	lease = stage_ask(&s, 0);
+	w = stage_lent(&s, lease, &lent);
+	stage_publish(&s, w, lent.sequence + 1, &forever);
+	stage_word(&s, w, lent.sequence + 1, DESK_DONE);
+	stage_left(w, lease, lent.sequence + 1, FINISHED_RETIRING);
+	stage_over(&s, lease, LEASE_RETURNED);
+	BOARD(&s, 0, 0, 0, 0);
+	stage_die(w, SIGKILL);
+	stage_reborn(&s);
+	BOARD(&s, 1, 0, 0, 0);
+	CHECK_EQ(atomic_load(&s.shared.board->retired), 1);
+	stage_end(&s);
+}
+Test(leases, may_end_with_the_worker) { case_run(retires, 30000); }
+
+/* ---- a full socket ---- */
+
+/* More is to be told than there is room for: nothing is lost, nothing said twice, LENT comes before LEASE_OVER. */
+static void full_socket(void)
+{
+	enum { ASKED = 30 };
+	struct message_lent lent;
+	struct stage_worker *w;
+	uint64_t first, last = 0, asked[ASKED];
+	struct frame f;
+	struct stage s;
+
+	stage_init(&s, 2);
+	s.room = 1;                                    /* the kernel makes it a few messages */
+	s.options.lease_idle_ms = 60000;
+	stage_start(&s);
+	first = stage_ask(&s, LEASE_KEPT);
+	stage_lent(&s, first, &lent);
+	for (int i = 0; i < ASKED; i++)
+		asked[i] = stage_ask_with(&s, &(struct message_lease){ .queue_ms = i ? 1 : BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .flags = LEASE_KEPT });
+	CHECK(WAIT_UNTIL(board_says(&s, 0, 2, 2, 0), STAGE_MS));               /* all but one were refused */
+	w = &s.workers[1 - lent.slot];
+	stage_die(w, SIGKILL);
+	stage_reborn(&s);
+	BOARD(&s, 1, 1, 1, 0);
+	for (int left = ASKED + 1; left > 0; left--) {
+		CHECK(WAIT_UNTIL(!stage_quiet(s.channel), STAGE_MS));
+		CHECK_EQ(frame_receive(s.channel, &f, MSG_DONTWAIT), 1);
+		if (f.header.type == MESSAGE_LENT) {
+			CHECK_EQ(f.lent.id, asked[0]);
+			CHECK_EQ(last, 0);
+			last = 1;
+			continue;
+		}
+		CHECK_EQ(f.header.type, MESSAGE_LEASE_OVER);
+		CHECK_EQ(f.lease_over.how, f.lease_over.id == asked[0] ? LEASE_DIED : LEASE_REFUSED);
+		CHECK(f.lease_over.id != asked[0] || last == 1);
+		for (int i = 0; i < ASKED; i++)
+			if (asked[i] == f.lease_over.id)
+				asked[i] = 0, f.lease_over.id = 0;
+		CHECK_EQ(f.lease_over.id, 0);
+	}
+	CHECK(stage_quiet(s.channel));
+	stage_about(&s, MESSAGE_LEASE_END, first);     /* it goes on as before */
+	stage_leave(&s.workers[lent.slot], first);
+	stage_left(&s.workers[lent.slot], first, lent.sequence, 0);
+	stage_over(&s, first, LEASE_RETURNED);
+	stage_end(&s);
+}
+Test(leases, lose_no_word_to_a_full_socket) { case_run(full_socket, 60000); }
