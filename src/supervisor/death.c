@@ -103,7 +103,7 @@ static void count(struct slot *slot, const struct process_exit *e, bool expected
 	atomic_fetch_add_explicit(&s->board->died, 1, memory_order_relaxed);
 	if (e->code == CLD_DUMPED)
 		s->cores.count++;
-	if (young && !slot->unwatched && (!expected || slot->ready_ns == 0) && s->halt.phase == HALT_NONE)
+	if (young && !slot->unwatched && (!expected || slot->ready_ns == 0) && s->halt.phase <= HALT_DRAIN)
 		backoff_young_death(&s->backoff, now, supervisor_ready(s));
 }
 
@@ -111,7 +111,7 @@ static void degraded_news(struct supervisor *s)
 {
 	uint64_t now = now_ns(), next = backoff_next(&s->backoff);
 
-	if (!s->backoff.degraded || s->halt.phase != HALT_NONE)
+	if (!s->backoff.degraded || s->halt.phase > HALT_DRAIN)
 		return;
 	plain_log(s, BROOD_ERR, BROOD_EVENT_DEGRADED, "the pool is degraded: %u workers in a row died at birth; jobs are refused; next try in %" PRIu64 " ms",
 	          s->backoff.young, next > now ? (next - now) / NS_PER_MS : 0);
