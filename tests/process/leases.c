@@ -47,8 +47,8 @@ static void in_their_order(void)
 	stage_about(&s, MESSAGE_LEASE_END, lease);
 	stage_leave(w, lease);
 	CHECK_EQ(atomic_load(&stage_ledger(&s, w)->leaving), 1);
+	CHECK(WAIT_UNTIL(atomic_load(&stage_desk(&s, w)->bell) == 1, STAGE_MS));
 	CHECK_EQ(atomic_load(&stage_desk(&s, w)->attention), 1);
-	CHECK_EQ(atomic_load(&stage_desk(&s, w)->bell), 1);
 	stage_left(w, lease, lent.sequence, 0);
 	CHECK_EQ(stage_over(&s, lease, LEASE_RETURNED).sequence, lent.sequence);
 	run = stage_run(w, b);
