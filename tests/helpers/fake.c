@@ -22,6 +22,7 @@ void fake_init(struct fake *f)
 	f->config = (struct worker_config){ .slot = 1, .generation = 7, .oom_score_adj = -1001, .core = true, .init_memfd = -1 };
 	f->sequence = 100;
 	f->id = 1000;
+	f->request_size = BROOD_SIZE_UNKNOWN;
 }
 
 void fake_birth(struct fake *f)
@@ -110,14 +111,27 @@ void fake_run(struct fake *f, brood_fn *fn, const void *arg, size_t size)
 	frame.run.id = f->id;
 	frame.run.sequence = f->sequence;
 	frame.run.fn = (uintptr_t)fn;
-	frame.run.request_size = BROOD_SIZE_UNKNOWN;
+	frame.run.request_size = f->request_size;
+	frame.run.plugin_size = f->plugin_size;
 	frame.run.soft_ns = UINT64_MAX;
 	frame.run.attempt = 1;
 	strcpy(frame.run.name, "job");
 	CHECK_EQ(frame_append(&frame, arg, size), 0);
 	frame.fds[0] = f->kept;
 	frame.fds_count = 1;
+	for (size_t i = 0; i < f->extra_count; i++)
+		frame.fds[frame.fds_count++] = f->extra[i];
 	CHECK_EQ(frame_send(f->channel, &frame), 0);
+	f->request_size = BROOD_SIZE_UNKNOWN;
+	f->plugin_size = 0;
+	f->extra_count = 0;
+}
+
+void fake_forget(struct fake *f)
+{
+	close(f->peer);
+	close(f->kept);
+	f->peer = f->kept = -1;
 }
 
 struct message_finished fake_finished(struct fake *f)
@@ -127,9 +141,7 @@ struct message_finished fake_finished(struct fake *f)
 	fake_hear(f, &frame, MESSAGE_FINISHED);
 	CHECK_EQ(frame.finished.id, f->id);
 	CHECK_EQ(frame.finished.sequence, f->sequence);
-	close(f->peer);
-	close(f->kept);
-	f->peer = f->kept = -1;
+	fake_forget(f);
 	return frame.finished;
 }
 

@@ -18,6 +18,11 @@ struct fake {
 	pid_t pid;
 	uint64_t sequence, id;             /* of the job given last */
 	int peer, kept;                    /* its socket: our end; the copy of the worker's end that a supervisor keeps */
+	/* Of the job that fake_run() gives next; then again nothing special. */
+	uint64_t request_size;
+	uint32_t plugin_size;              /* of its argument, the last bytes */
+	int extra[BROOD_JOB_FDS_MAX];
+	size_t extra_count;
 };
 
 void fake_init(struct fake *f);            /* defaults */
@@ -29,6 +34,7 @@ bool fake_silent(struct fake *f, int ms);  /* nothing to be heard, for so long *
 void fake_assign(struct fake *f);          /* a fresh sequence, ASSIGNED, and a fresh socket */
 void fake_run(struct fake *f, brood_fn *fn, const void *arg, size_t size);     /* RUN, for what was assigned */
 struct message_finished fake_finished(struct fake *f);                         /* FINISHED of that job; forgets its sockets */
+void fake_forget(struct fake *f);          /* those sockets, when FINISHED was heard otherwise */
 struct message_finished fake_job(struct fake *f, brood_fn *fn);                /* all of it; no argument, nothing sent */
 uint64_t fake_word(struct fake *f);
 void fake_soft(struct fake *f, uint64_t sequence);
