@@ -279,21 +279,25 @@ int engine_dispatch(struct brood *b)
 {
 	VISIT(visit);
 	int r = visit_begin(&visit, b);
+	int results;
 	bool lost;
 
 	if (r < 0)
 		return r;
+	results = direct_dispatch(b);      /* -1: there is no such queue. Else its epoll has said whether there is something to read */
 	engine_lock(b);
 	if (b->state != ENGINE_RUNNING) {
 		engine_unlock(b);
 		return engine_fail_stopped();
 	}
-	channel_ours(b);
+	if (results < 0)
+		channel_ours(b);
 	if (b->out_state == OUT_FULL || out_due(b))
 		out_flush(b);
 	else if (b->timer_set)
 		out_watch(b);
-	channel_read(b, &b->dispatcher, NULL);
+	if (results < 0)
+		channel_read(b, &b->dispatcher, NULL);
 	if (b->news_set)
 		eventfd_drain(b->news_fd);
 	b->news_set = false;
@@ -302,6 +306,5 @@ int engine_dispatch(struct brood *b)
 	channel_log(b, LOG_ROUND);
 	lost = b->lost;
 	engine_unlock(b);
-	r += direct_dispatch(b);
-	return lost ? engine_fail_gone() : r;
+	return lost ? engine_fail_gone() : r + MAX(results, 0);
 }

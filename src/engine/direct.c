@@ -4,6 +4,9 @@
  * A call waits on its thread's own lane. A thread that calls now and then hands its jobs off; one that calls often gets a lease: asked for in passing, used from the call on that finds it there. What is opened or given goes by
  * the brood's own lane, to a worker that has nothing else to do, since nobody knows how long a conversation takes; when there is none it is handed off. Who forces a lease waits for one.
  *
+ * The trap: a worker may leave or die before it begins; then somebody in this process must give the job to another, while its caller may be asleep on the job's socket, with no call of ours to do it in. The supervisor is never
+ * asleep, so conversations are handed off, unless the program has an event loop that dispatches (brood_fd() was called), or forces the lease.
+ *
  * Very large requests are handed off where that is not forbidden: on a socket they need not be in memory twice.
  */
 #include "lane.h"
@@ -137,15 +140,17 @@ int direct_call(struct brood *b, const struct given *given, const struct engine_
 
 /* ---- open and give ---- */
 
-static int give(struct lane *l, const struct given *given, struct brood_handle *handle)
+static int give(struct lane *l, const struct given *given, struct brood_handle *handle, uint64_t *ret_id)
 {
 	struct lane_job *job;
+	uint64_t id;
 	int r = lane_order(l, given, &job);
 
 	if (r < 0)
 		return r == -EAGAIN ? r : engine_fail_system(r, "a job's record");
+	id = job->id;
 	if (given->options.ret_id)
-		__atomic_store_n(given->options.ret_id, job->id, __ATOMIC_RELEASE);
+		__atomic_store_n(given->options.ret_id, id, __ATOMIC_RELEASE);
 	r = lane_prepare(job, given, false);
 	if (r >= 0) {
 		job->socket_job = true;
@@ -167,18 +172,22 @@ static int give(struct lane *l, const struct given *given, struct brood_handle *
 		return engine_fail_system(r, "what a job needs");
 	}
 	l->stats.submitted++;
+	*ret_id = id;
 	if (!lane_delivers(l))
 		lane_flush(l);
-	lane_listen(l);
 	return 0;
 }
 
 int direct_give(struct brood *b, const struct given *given, struct brood_handle *handle)
 {
+	struct lane_job *job;
 	struct lane *l;
+	uint64_t id;
 	int r;
 
 	if (given->options.dispatch == BROOD_PATH_HANDOFF && !given->options.lease)
+		return 1;
+	if (!given->options.dispatch && !b->fd_used)
 		return 1;
 	l = lane_for(b, given, false);
 	if (!l)
@@ -188,7 +197,11 @@ int direct_give(struct brood *b, const struct given *given, struct brood_handle 
 	if (l->kept_over)
 		r = lease_over();
 	else
-		r = ready(l, given) ? give(l, given, handle) : 1;
+		r = ready(l, given) ? give(l, given, handle, &id) : 1;
+	while (r == 0 && (job = lane_find(l, id)) && job->state == JOB_WAITING && l->kind != LANE_KEPT)
+		lane_sleep(l, TIME_NEVER);     /* forced: bounded by its queue_ms */
+	if (r == 0)
+		lane_listen(l);
 	lane_unlock(l);
 	return r;
 }

@@ -217,7 +217,7 @@ void direct_stats(struct brood *b, struct brood_stats *s);
 void direct_drain(struct brood *b);                                    /* brood_stop(): looks at all lanes */
 void direct_over(struct brood *b);                                     /* all that lanes have is lost */
 void direct_polled(struct brood *b);                                   /* somebody has brood_fd() */
-int direct_dispatch(struct brood *b);                                  /* the brood's own queue; how many results */
+int direct_dispatch(struct brood *b);                                  /* the brood's own queue; how many results, -1: nobody has used it yet */
 
 /* wait.c; under the lock */
 struct transfer;

@@ -143,7 +143,7 @@ struct lane {
 	uint32_t news;                /* results that nobody counted yet */
 	bool wakes;                   /* some lease is to_wake */
 	bool polled;                  /* somebody has its fd: listen whenever nobody looks */
-	uint32_t idle_looks;
+	uint32_t looks;               /* without a system call, in a row */
 	bool to_poke;                 /* others sleep on it, and there is something for them */
 	struct list progress; uint32_t progress_count;
 	struct list spare_link;       /* LANE_THREAD without a thread: brood.spare_lanes, under lanes_lock */

@@ -87,7 +87,7 @@ int direct_dispatch(struct brood *b)
 	int count;
 
 	if (!l)
-		return 0;
+		return -1;
 	lane_lock(l);
 	count = lane_dispatch(l);
 	lane_unlock(l);

@@ -338,25 +338,30 @@ static void settle(struct lane *l)
 
 static void ask_epoll(struct lane *l, struct epoll_event *events, int n)
 {
+	if (n < 0 && errno != EINTR)
+		hear_channel(l, false);        /* is it our epoll at all? */
 	for (int i = 0; i < n; i++)
 		on_event(l, events[i].data.u64);
-}
-
-void lane_glance(struct lane *l)
-{
-	scan(l);
-	lane_inbox(l);
 }
 
 void lane_look(struct lane *l)
 {
 	struct epoll_event events[LANE_EVENTS];
 
-	if (!scan(l) || ++l->idle_looks >= LOOKS_WITHOUT_EPOLL) {
-		l->idle_looks = 0;
-		if (!l->gone)
-			ask_epoll(l, events, epoll_wait(l->epoll_fd, events, LANE_EVENTS, 0));
+	l->looks = 0;
+	if (!l->gone)
+		ask_epoll(l, events, epoll_wait(l->epoll_fd, events, LANE_EVENTS, 0));
+	scan(l);
+	settle(l);
+}
+
+void lane_glance(struct lane *l)
+{
+	if (++l->looks >= LOOKS_WITHOUT_EPOLL) {
+		lane_look(l);
+		return;
 	}
+	scan(l);
 	settle(l);
 }
 

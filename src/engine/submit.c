@@ -252,7 +252,7 @@ int engine_queue_wait(struct brood_queue *q, uint32_t timeout_ms)
 		return r;
 	lane_lock(l);
 	forget_taken(l);
-	lane_look(l);
+	lane_glance(l);
 	r = wait_for_results(l, until);
 	lane_listen(l);
 	lane_unlock(l);
@@ -270,6 +270,8 @@ int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t r
 	lane_lock(l);
 	forget_taken(l);
 	if (l->results_count < room)
+		lane_glance(l);
+	if (l->results_count == 0)
 		lane_look(l);
 	lane_deliver(l);
 	while ((size_t)count < room && count < INT_MAX && !list_empty(&l->results)) {
