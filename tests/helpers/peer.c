@@ -35,6 +35,7 @@ void peer_init(struct peer *p)
 	memset(p, 0, sizeof *p);
 	p->options = (struct brood_options){
 		.size = sizeof p->options, .workers = 2, .queue_ms = 1000, .run_ms = 2000, .grace_ms = 30, .drain_ms = 100, .stop_ms = 100,
+		.dispatch = BROOD_PATH_HANDOFF,        /* it lends nobody */
 	};
 	p->channel = p->log = -1;
 	pthread_mutex_init(&p->lock, NULL);
@@ -45,6 +46,8 @@ void peer_start(struct peer *p, uint32_t records)
 	struct engine_config config = { .options = &p->options, .shared = &p->shared, .records = records, .supervisor_pid = getppid() };
 	int messages[2], logs[2];
 
+	p->options.workers = MIN(p->options.workers, records);
+	p->options.backlog = records - p->options.workers;     /* as many jobs as records: there are none for leases */
 	CHECK_EQ(text_snapshot(), 0);
 	CHECK_EQ(shared_create(p->options.workers, &p->shared), 0);
 	CHECK_EQ(sockets_pair(SOCK_SEQPACKET, messages), 0);

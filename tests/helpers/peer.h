@@ -28,8 +28,8 @@ struct peer {
 	atomic_int stopping, serving;      /* peer_serve(): STOP was heard; jobs that run */
 };
 
-void peer_init(struct peer *p);            /* defaults */
-void peer_start(struct peer *p, uint32_t records);
+void peer_init(struct peer *p);            /* defaults; all jobs are handed off */
+void peer_start(struct peer *p, uint32_t records);         /* jobs that may be out: workers and backlog are made to fit */
 /* Closes the supervisor's ends: from now on the engine is alone. */
 void peer_hang_up(struct peer *p);
 
