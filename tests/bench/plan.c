@@ -103,7 +103,7 @@ static void plan_floors(struct plan *plan)
 
 static void plan_handoff(struct plan *plan)
 {
-	const struct params p = { .workers = 1, .path = BROOD_PATH_HANDOFF };
+	const struct params p = { .workers = 1, .path = BROOD_PATH_HANDOFF }, many = { .workers = 8, .out = 64, .bytes = 64, .path = BROOD_PATH_HANDOFF };
 	struct group *g = add_group(plan, "handoff", BOTH);
 	uint32_t f5 = add_stand(g, &floor_f5, NULL), f5v = add_stand(g, &floor_f5v, NULL);
 	uint32_t open = add_stand(g, &bench_open, &p), call = add_stand(g, &bench_call, &p);
@@ -112,6 +112,7 @@ static void plan_handoff(struct plan *plan)
 	say(add_row(g, (struct reading){ open, 1 }, beside(f5v, "F5v"), "handoff.verdict"), "the same: until the verdict is there and the socket closed");
 	add_bound(g, PINNED, TIMES_AT_MOST, first(f5v), 1.25, "handoff, C=1, to the verdict: of F5v");
 	say(add_row(g, first(call), beside(f5v, "F5v"), "handoff.call"), "brood_call() through the supervisor, C=1");
+	say(add_row(g, first(add_stand(g, &bench_submit, &many)), beside(f5v, "F5v"), "handoff.submit.c64"), "brood_submit() through the supervisor: 8 workers, 64 jobs out, echo of 64 bytes");
 }
 
 static void plan_lease(struct plan *plan)

@@ -71,7 +71,7 @@ void pool_check(const struct brood_verdict *v, uint64_t id, uint32_t path)
 {
 	char text[300];
 
-	if (v->outcome == BROOD_DONE && v->id == id && v->started && v->pid > 0 && v->attempts == 1 && v->generation > 0 && !v->code && !v->signal && !v->left &&
+	if (v->outcome == BROOD_DONE && v->id == id && v->started && v->pid > 0 && v->attempts >= 1 && v->generation > 0 && !v->code && !v->signal && !v->left &&
 	    v->name[0] == 'j' && (!path || v->path == path))
 		return;
 	brood_verdict_format(v, text, sizeof text);
