@@ -115,7 +115,7 @@ static void stacks(void)
 }
 Test(kernel_memory, stacks) { case_run(stacks, 20000); }
 
-/* ---- the three shared pieces -------------------------------------------------------------------------------------------------------- */
+/* ---- the shared pieces -------------------------------------------------------------------------------------------------------------- */
 
 static struct shared shared;
 
@@ -144,12 +144,15 @@ static void keep_desk_2(struct shared *s) { shared_keep_desk(s, 2); }
 static void keep_first_desk(struct shared *s) { shared_keep_desk(s, 0); }
 static void keep_last_desk(struct shared *s) { shared_keep_desk(s, 9); }
 
-static void expect_desks(void (*keep)(struct shared *s), uint32_t own)
+/* Which slots' pages are left. */
+enum { NONE = 10, ALL };
+static void expect_pages(void (*keep)(struct shared *s), uint32_t own, uint32_t own_ledger)
 {
 	for (uint32_t slot = 0; slot < 10; slot++) {
-		struct look look = { keep, (volatile char *)shared_desk(&shared, slot), true };
+		struct look desk = { keep, (volatile char *)shared_desk(&shared, slot), true }, ledger = { keep, (volatile char *)shared_ledger(&shared, slot), true };
 
-		CHECK_EQ(touch(&look), slot == own ? 0 : -SIGSEGV);
+		CHECK_EQ(touch(&desk), slot == own || own == ALL ? 0 : -SIGSEGV);
+		CHECK_EQ(touch(&ledger), slot == own_ledger || own_ledger == ALL ? 0 : -SIGSEGV);
 	}
 }
 
@@ -161,11 +164,11 @@ static void pieces(void)
 	CHECK_EQ(shared.roster->slots, 10);
 	roster = (volatile char *)shared.roster;
 	board = (volatile char *)shared.board;
-	expect_desks(keep_desk_2, 2);
-	expect_desks(keep_first_desk, 0);
-	expect_desks(keep_last_desk, 9);
-	expect_desks(shared_keep_engine, 10);
-	expect_desks(shared_keep_guard, 10);
+	expect_pages(keep_desk_2, 2, NONE);
+	expect_pages(keep_first_desk, 0, NONE);
+	expect_pages(keep_last_desk, 9, NONE);
+	expect_pages(shared_keep_engine, ALL, ALL);
+	expect_pages(shared_keep_guard, NONE, NONE);
 	CHECK_EQ(touch(&(struct look){ keep_desk_2, roster, false }), -SIGSEGV);
 	CHECK_EQ(touch(&(struct look){ keep_desk_2, board, false }), -SIGSEGV);
 	CHECK_EQ(touch(&(struct look){ shared_keep_engine, roster, false }), -SIGSEGV);
