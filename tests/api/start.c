@@ -152,8 +152,8 @@ static void hard_limit(void)
 
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	refused(&o, -EMFILE, "hard limit is 200");
-	CHECK_CONTAINS(brood_error(), "need 210 open files");
-	o.backlog = 50;
+	CHECK_CONTAINS(brood_error(), "need 260 open files");
+	o.backlog = 40;
 	CHECK_EQ(brood_start(&o, &brood), 0);
 	CHECK_EQ(brood_stop(brood), 0);
 }
