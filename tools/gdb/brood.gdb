@@ -20,6 +20,8 @@ set follow-fork-mode child
 set detach-on-fork on
 # A worker that ends or is replaced is no reason to stop.
 handle SIGCHLD nostop noprint pass
+# A worker that was attached to without BROOD_DEBUGGING: the first system call of each job.
+handle SIGSYS nostop noprint pass
 
 define brood-stay
   set follow-fork-mode parent
