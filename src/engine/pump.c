@@ -334,6 +334,7 @@ static void settle(struct lane *l)
 	if (l->to_poke && l->sleepers > 0)
 		lane_poke(l);
 	l->to_poke = false;
+	lane_flush(l);
 }
 
 static void ask_epoll(struct lane *l, struct epoll_event *events, int n)
