@@ -356,6 +356,8 @@ static void log_line(void *context, const struct brood_log *log)
 {
 	struct engine *e = context;
 
+	if (log->event == BROOD_EVENT_PROTOCOL && !e->tally->engine.logs[log->event])
+		snprintf(e->tally->engine.nonsense, sizeof e->tally->engine.nonsense, "%s", log->text);
 	if ((unsigned)log->event < COUNT_OF(e->tally->engine.logs))
 		e->tally->engine.logs[log->event]++;
 }

@@ -328,6 +328,15 @@ static void judge_end(struct judge *j)
 		findings_breach(f, early, "the supervisor ended with %d, while %s", WEXITSTATUS(j->status), phase_text(j->phase));
 }
 
+/* No job here scribbles on what its worker says, so a worker that is killed for that was killed for nothing. */
+static void judge_nonsense(struct judge *j)
+{
+	const struct tally_engine *te = &j->tally->engine;
+
+	if (te->logs[BROOD_EVENT_PROTOCOL])
+		findings_breach(j->findings, POOL_FULL, "%llu workers were taken for liars, and no job here lies: %s", (llu)te->logs[BROOD_EVENT_PROTOCOL], te->nonsense);
+}
+
 static void judge_pool(struct judge *j)
 {
 	const struct tally_engine *te = &j->tally->engine;
@@ -404,6 +413,7 @@ static int judge_all(struct judge *j)
 	measure(j);
 	judge_verdicts(j);
 	judge_end(j);
+	judge_nonsense(j);
 	judge_pool(j);
 	judge_left(j);
 	for (unsigned i = 0; i < INVARIANTS; i++) {
