@@ -259,15 +259,28 @@ static void trusted(uint32_t flags)
 static void trusted_both(void) { both_ways(trusted); }
 Test(worker_ring_hygiene, trusted_jobs_are_looked_after_later) { case_run(trusted_both, 30000); }
 
+static int opens_and_waits(struct brood_job *job)
+{
+	int r = opens(job);
+
+	atomic_store(&marked()[2], 1);
+	while (atomic_load(&marked()[2]) == 1)
+		poll(NULL, 0, 1);
+	return r;
+}
+
 /* At the latest when it leaves, or after a job that is not trusted. */
 static void trusted_at_the_end(uint32_t flags)
 {
 	struct ring_done d;
 
 	start_with(flags);
-	push_trusted(opens);
-	fake_done(&ring, 0);
-	CHECK_EQ(fake_leave(&ring).flags, FINISHED_RETIRING);
+	atomic_store(&marked()[2], 0);
+	push_trusted(opens_and_waits);
+	CHECK(WAIT_UNTIL(atomic_load(&marked()[2]) == 1, 10000));
+	fake_ask_to_leave(&ring);
+	atomic_store(&marked()[2], 2);
+	CHECK_EQ(fake_left(&ring).flags, FINISHED_RETIRING);
 	CHECK_EQ(fake_exit_code(&fake), 0);
 	start_with(flags);
 	fake_entry(&ring, opens, NULL, 0)->job_flags = BROOD_JOB_TRUSTED;
