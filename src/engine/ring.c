@@ -289,17 +289,14 @@ static int take_bytes_back(struct lane_job *job, const unsigned char *from, size
 }
 
 /* 0, also when there was no memory for it (then the reply is not there, but its size is); -EBADMSG: no worker of ours would. */
-static int take_reply(struct lease *lease, struct lane_job *job, const struct ring_done *done)
+static int take_reply(const struct lease *lease, struct lane_job *job, const struct ring_done *done)
 {
 	int r;
 
 	job->result.reply = NULL;
 	job->result.reply_size = (size_t)done->reply_size;
-	if (done->flags & DONE_BACK && !job->back_came) {
-		ring_hear(lease);
-		if (!job->back_came)
-			return -EBADMSG;
-	}
+	if (done->flags & DONE_BACK && !job->back_came)
+		return -EBADMSG;
 	if (job->back && job->back->count) {
 		if (job->back->count != done->extra)
 			return -EBADMSG;
@@ -382,6 +379,16 @@ static bool complete(struct lease *lease, struct lane_job *job, const struct rin
 	return true;
 }
 
+/* What it sent over the link it sent before its end. A link that has ended may take jobs out of the ring, of a worker that lies even this one. */
+static struct lane_job *heard_out(struct lease *lease, const struct ring_done *done)
+{
+	struct lane_job **at = &lease->jobs[done->sequence % RING_DEPTH];
+
+	if ((*at)->on_progress || (done->flags & DONE_BACK && !(*at)->back_came))
+		ring_hear(lease);
+	return *at;
+}
+
 static bool harvest_one(struct lease *lease, uint64_t sequence, uint64_t now)
 {
 	struct lane_job *job = lease->jobs[sequence % RING_DEPTH];
@@ -389,7 +396,10 @@ static bool harvest_one(struct lease *lease, uint64_t sequence, uint64_t now)
 
 	if (!job)
 		return true;                   /* withdrawn: passed by */
-	if (ring_done_get(lease->up, sequence, &done) < 0 || !complete(lease, job, &done, now))
+	if (ring_done_get(lease->up, sequence, &done) < 0)
+		return false;
+	job = heard_out(lease, &done);
+	if (lease->damaged || (job && !complete(lease, job, &done, now)))
 		return false;
 	lease->head_since = MIN(done.ended_ns, now);
 	return true;
