@@ -414,7 +414,7 @@ int lane_order(struct lane *l, const struct given *order, struct lane_job **ret)
 	struct lane_job *job;
 	int r;
 
-	if (l->jobs_out >= l->jobs_limit)
+	if (l->jobs_out - l->taken_count >= l->jobs_limit)
 		return -EAGAIN;
 	if (l->jobs_out * 2 >= l->jobs_room && (r = grow(l)) < 0)
 		return r;

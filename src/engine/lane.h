@@ -149,7 +149,7 @@ struct lane {
 	struct list spare_link;       /* LANE_THREAD without a thread: brood.spare_lanes, under lanes_lock */
 	struct list callbacks;        /* closed: on_done is to be called */
 	struct list results, taken;   /* closed: to be delivered; delivered by brood_take() and still the caller's to look at */
-	size_t results_count;
+	size_t results_count, taken_count;
 
 	struct list leases, idle;
 	struct lease **table; uint32_t table_size, serial;

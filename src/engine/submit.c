@@ -171,6 +171,7 @@ static void forget_taken(struct lane *l)
 {
 	list_for_each_safe(link, tmp, &l->taken)
 		lane_job_free(l, container_of(link, struct lane_job, link));
+	l->taken_count = 0;
 }
 
 static int gone(const struct lane *l, int count)
@@ -233,7 +234,7 @@ static int wait_for_results(struct lane *l, uint64_t until)
 
 		if (count > 0 || l->results_count > 0)
 			return MAX(count, (int)MIN(l->results_count, (size_t)INT_MAX));
-		if (l->jobs_out == 0)
+		if (l->jobs_out == l->taken_count)
 			return 0;
 		if (until != TIME_NEVER && now_ns() >= until)
 			return engine_fail(-ETIMEDOUT, "brood_queue_wait: no result came in time; %zu jobs are out", l->jobs_out);
@@ -280,6 +281,7 @@ int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t r
 		list_remove(&job->link);
 		l->results_count--;
 		list_append(&job->link, &l->taken);
+		l->taken_count++;
 		ret[count++] = &job->result;
 	}
 	lane_listen(l);
@@ -293,9 +295,7 @@ size_t engine_queue_out(struct brood_queue *q)
 	size_t out;
 
 	lane_lock(l);
-	out = l->jobs_out;
-	list_for_each_safe(link, tmp, &l->taken)
-		out--;
+	out = l->jobs_out - l->taken_count;
 	lane_unlock(l);
 	return out;
 }
