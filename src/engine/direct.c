@@ -182,7 +182,7 @@ int direct_give(struct brood *b, const struct given *given, struct brood_handle 
 {
 	struct lane_job *job;
 	struct lane *l;
-	uint64_t id;
+	uint64_t id = 0;
 	int r;
 
 	if (given->options.dispatch == BROOD_PATH_HANDOFF && !given->options.lease)

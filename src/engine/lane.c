@@ -550,7 +550,8 @@ void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict
 	list_remove(&job->link);
 	job->state = JOB_CLOSED;
 	job->lease = NULL;
-	*v = *verdict;
+	if (v != verdict)
+		*v = *verdict;
 	v->size = sizeof *v;
 	v->id = job->id;
 	v->attempts = job->attempts;

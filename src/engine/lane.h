@@ -109,6 +109,9 @@ struct lease {
 	struct lane_job *jobs[RING_DEPTH];         /* NULL: withdrawn */
 	uint64_t ends[RING_DEPTH];
 	uint32_t costs[RING_DEPTH];
+	const struct function *named[RING_DEPTH];  /* whose name stands in the entry */
+	uint64_t said, look_due;      /* the last sequence that the worker knows of; the earliest deadline of those it does not */
+	uint32_t unsaid;
 	bool to_wake, damaged, ended_by_us;
 	/* under brood.lock */
 	struct list inbox;
@@ -205,6 +208,7 @@ void loan_not_asked(struct lease *lease, enum brood_detail detail);
 
 /* ring.c */
 int ring_publish(struct lease *lease, struct lane_job *job, const struct given *order);   /* order: the request's bytes; NULL: the job has them. 0; -ENOBUFS: no room now; -errno: with this lease not at all */
+void ring_say(struct lease *lease);                                    /* to its worker: what was published since */
 void ring_wake(struct lease *lease);
 int ring_withdraw(struct lease *lease, struct lane_job *job);          /* 0: it is nobody's now (NEW again, with its bytes); -EBUSY: it runs; -ENOMEM */
 int ring_rescue(struct lease *lease, struct lane_job *job);            /* the same without asking: the worker is gone. -ENOMEM: its bytes are lost */
@@ -230,6 +234,7 @@ void lane_tick(struct lane *l);                                        /* sets t
 void lane_quiet(struct lane *l);                                       /* somebody looks: no telling needed */
 bool lane_delivers(const struct lane *l);                              /* this thread is in a callback of it */
 void lane_look(struct lane *l);                                        /* what has happened, without waiting */
+void lane_sleep_from(struct lane *l, uint64_t now, uint64_t until);     /* the same, for who knows the time */
 void lane_sleep(struct lane *l, uint64_t until);                       /* lets go of the lock until something may have happened; then lane_look() */
 void lane_listen(struct lane *l);                                      /* for those that poll its fd: workers tell from now on, and what they did meanwhile makes it readable */
 int lane_deliver(struct lane *l);                                      /* callbacks, without the lock; how many results came that were not counted before */

@@ -272,7 +272,8 @@ static void on_lent(struct lease *lease)
 	lease->pid = m->pid;
 	lease->slot = m->slot;
 	lease->generation = m->generation;
-	lease->base = lease->published = lease->harvested = m->sequence;
+	lease->base = lease->published = lease->harvested = lease->said = m->sequence;
+	lease->look_due = TIME_NEVER;
 	lease->desk = shared_desk(&b->shared, m->slot);
 	lease->ledger = shared_ledger(&b->shared, m->slot);
 	atomic_store(&lease->down->harvested, m->sequence);

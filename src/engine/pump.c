@@ -88,7 +88,7 @@ bool lane_place(struct lane *l, struct lane_job *job, const struct given *order)
 		r = ring_publish(lease, job, order);
 		if (r == 0) {
 			l->warm = lease;
-			l->wakes |= lease->to_wake;
+			l->wakes = true;
 			return true;
 		}
 		if (r == -ENOBUFS)
@@ -142,6 +142,8 @@ void lane_flush(struct lane *l)
 	list_for_each_safe(link, tmp, &l->leases) {
 		struct lease *lease = container_of(link, struct lease, link);
 
+		if (lease->said != lease->published && lease->state != LEASE_ASKED)
+			ring_say(lease);
 		if (lease->to_wake)
 			ring_wake(lease);
 	}
@@ -413,6 +415,11 @@ static uint64_t sleep_limit(struct lane *l, uint64_t until)
 
 void lane_sleep(struct lane *l, uint64_t until)
 {
+	lane_sleep_from(l, until == TIME_NEVER ? 0 : now_ns(), until);
+}
+
+void lane_sleep_from(struct lane *l, uint64_t now, uint64_t until)
+{
 	struct epoll_event events[LANE_EVENTS];
 	int n = 0;
 
@@ -426,7 +433,7 @@ void lane_sleep(struct lane *l, uint64_t until)
 
 		l->sleepers++;
 		lane_unlock(l);
-		n = epoll_wait(l->epoll_fd, events, LANE_EVENTS, limit == TIME_NEVER ? -1 : time_poll_ms(now_ns(), limit));
+		n = epoll_wait(l->epoll_fd, events, LANE_EVENTS, limit == TIME_NEVER ? -1 : time_poll_ms(limit == until ? now : now_ns(), limit));
 		lane_lock(l);
 		l->sleepers--;
 		if (limit != until)

@@ -16,6 +16,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#define SAY_EVERY 8           /* of jobs that say that more are to come */
+
 /* ---- into it ---- */
 
 static bool error_is_later(int r)
@@ -74,8 +76,8 @@ static int put_bytes(struct lease *lease, const struct lane_job *job, const stru
 		return -ENOBUFS;
 	}
 	entry->arg_at = (uint32_t)arg_at;
-	entry->arg_size = job->arg_size;
-	entry->plugin_size = job->plugin_size;
+	entry->arg_size = (uint16_t)job->arg_size;
+	entry->plugin_size = (uint16_t)job->plugin_size;
 	entry->request_at = (uint32_t)request_at;
 	if (job->arg_size)
 		memcpy(lease->down->bytes + arg_at, order ? order->arg : job->bytes, job->arg_size);
@@ -86,8 +88,10 @@ static int put_bytes(struct lease *lease, const struct lane_job *job, const stru
 	return 0;
 }
 
-static void put_entry(struct ring_entry *entry, const struct lane_job *job, uint64_t sequence)
+static void put_entry(struct lease *lease, struct ring_entry *entry, const struct lane_job *job, uint64_t sequence)
 {
+	const struct function **named = &lease->named[sequence % RING_DEPTH];
+
 	entry->sequence = sequence;
 	entry->id = job->id;
 	entry->fn = (uint64_t)(uintptr_t)job->function->fn;
@@ -96,15 +100,18 @@ static void put_entry(struct ring_entry *entry, const struct lane_job *job, uint
 	entry->job_flags = job->job_flags;
 	entry->attempt = job->attempts;
 	entry->flags = (job->memfd >= 0 ? RING_WITH | RING_MEMFD : 0) | (job->socket >= 0 ? RING_WITH | RING_SOCKET : 0) | (job->extra ? RING_WITH : 0);
-	entry->extra = job->extra ? (uint32_t)job->extra->count : 0;
+	entry->extra = (uint16_t)(job->extra ? job->extra->count : 0);
+	if (*named == job->function && !job->own_function)
+		return;
 	memcpy(entry->name, job->function->name, sizeof entry->name);
+	*named = job->own_function ? NULL : job->function;
 }
 
 static void publish(struct lease *lease, struct lane_job *job, uint64_t sequence)
 {
 	struct ledger_entry *said = &lease->ledger->entries[sequence % RING_DEPTH];
 	struct lane *l = lease->lane;
-	uint64_t due, look_at;
+	uint64_t due;
 
 	said->id = job->id;
 	said->run_ms = job->run_ms;
@@ -113,13 +120,28 @@ static void publish(struct lease *lease, struct lane_job *job, uint64_t sequence
 	if (l->sleepers > 0)                   /* somebody sleeps who did not know of this one */
 		atomic_store_explicit(&l->control->listening, 1, memory_order_relaxed);
 	atomic_store_explicit(&lease->up->claims[sequence % RING_DEPTH], CLAIM_WORD(sequence, CLAIM_QUEUED), memory_order_relaxed);
-	atomic_store_explicit(&lease->ledger->published, sequence, memory_order_release);
-	atomic_store(&lease->down->published, sequence);
+	due = time_after_ms(job->given_ns, job->run_ms);
+	lease->look_due = MIN(lease->look_due, due);
+	if (!(job->job_flags & BROOD_JOB_MORE) || ++lease->unsaid >= SAY_EVERY)
+		ring_say(lease);
+}
+
+/* What is in the ring is said to the worker. One store, and one look at two words that others write, for several jobs when more are to come. */
+void ring_say(struct lease *lease)
+{
+	uint64_t look_at;
+
+	if (lease->said == lease->published)
+		return;
+	lease->said = lease->published;
+	lease->unsaid = 0;
+	atomic_store_explicit(&lease->ledger->published, lease->published, memory_order_release);
+	atomic_store(&lease->down->published, lease->published);
 	lease->to_wake |= atomic_load(&lease->desk->asleep) != 0;
 	look_at = atomic_load(&lease->ledger->look_at);
-	due = time_after_ms(job->given_ns, job->run_ms);
-	if (due < look_at && time_after_ms(now_ns(), job->run_ms) < look_at)
+	if (lease->look_due < look_at)
 		loan_look(lease);
+	lease->look_due = TIME_NEVER;
 }
 
 int ring_publish(struct lease *lease, struct lane_job *job, const struct given *order)
@@ -137,7 +159,7 @@ int ring_publish(struct lease *lease, struct lane_job *job, const struct given *
 	if (r < 0)
 		return r;
 	job->attempts++;
-	put_entry(entry, job, sequence);
+	put_entry(lease, entry, job, sequence);
 	if ((entry->flags & RING_WITH) && (r = send_fds(lease, job, sequence)) < 0) {
 		lease->space = before;
 		job->attempts--;
@@ -358,16 +380,16 @@ static void learn(struct lane_job *job, const struct ring_done *done)
 static bool complete(struct lease *lease, struct lane_job *job, const struct ring_done *done, uint64_t now)
 {
 	struct lane *l = lease->lane;
-	struct brood_verdict v = { .outcome = BROOD_DONE, .started = 1 };
+	struct brood_verdict *v = &job->result.verdict;
 
 	if (take_reply(lease, job, done) < 0)
 		return false;
+	*v = (struct brood_verdict){ .outcome = BROOD_DONE, .started = 1, .pid = lease->pid, .slot = lease->slot, .generation = lease->generation, .path = BROOD_PATH_LEASE };
 	if (done->code != 0 || done->left != 0 || done->flags & (DONE_REFUSED_POINTER | DONE_NO_FD | DONE_NO_PLUGIN))
-		decide(done, &v);
-	ring_verdict_of(lease, &v);
-	times(job, done, now, &v);
-	v.cpu_us = done->cpu_us;
-	v.peak_kb = done->peak_kb;
+		decide(done, v);
+	times(job, done, now, v);
+	v->cpu_us = done->cpu_us;
+	v->peak_kb = done->peak_kb;
 	learn(job, done);
 	forget(lease, job);
 	if (done->flags & DONE_NO_FD && !(job->job_flags & BROOD_JOB_ONCE) && job->moved++ < LANE_TAKEN_MAX) {
@@ -375,7 +397,7 @@ static bool complete(struct lease *lease, struct lane_job *job, const struct rin
 		lane_wait_for(l, job, true);
 		return true;
 	}
-	lane_close(l, job, &v);
+	lane_close(l, job, v);
 	return true;
 }
 

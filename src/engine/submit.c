@@ -227,8 +227,10 @@ int engine_queue_dispatch(struct brood_queue *q)
 	return r;
 }
 
-static int wait_for_results(struct lane *l, uint64_t until)
+static int wait_for_results(struct lane *l, uint32_t timeout_ms)
 {
+	uint64_t until = 0, now;
+
 	for (;;) {
 		int count = lane_deliver(l);
 
@@ -236,9 +238,12 @@ static int wait_for_results(struct lane *l, uint64_t until)
 			return MAX(count, (int)MIN(l->results_count, (size_t)INT_MAX));
 		if (l->jobs_out == l->taken_count)
 			return 0;
-		if (until != TIME_NEVER && now_ns() >= until)
+		now = timeout_ms == BROOD_FOREVER ? 0 : now_ns();
+		if (until == 0)
+			until = time_after_ms(now, timeout_ms);
+		else if (now >= until)
 			return engine_fail(-ETIMEDOUT, "brood_queue_wait: no result came in time; %zu jobs are out", l->jobs_out);
-		lane_sleep(l, until);
+		lane_sleep_from(l, now, until);
 	}
 }
 
@@ -246,7 +251,6 @@ int engine_queue_wait(struct brood_queue *q, uint32_t timeout_ms)
 {
 	VISIT(visit);
 	struct lane *l = lane_of(q);
-	uint64_t until = timeout_ms == BROOD_FOREVER ? TIME_NEVER : time_after_ms(now_ns(), timeout_ms);
 	int r = visit_begin(&visit, l->brood);
 
 	if (r < 0)
@@ -254,7 +258,7 @@ int engine_queue_wait(struct brood_queue *q, uint32_t timeout_ms)
 	lane_lock(l);
 	forget_taken(l);
 	lane_glance(l);
-	r = wait_for_results(l, until);
+	r = wait_for_results(l, timeout_ms);
 	lane_listen(l);
 	lane_unlock(l);
 	return r == 0 ? gone(l, 0) : r;

@@ -2,8 +2,13 @@
 #include "text.h"
 #include "../base/base.h"
 
+#include <dlfcn.h>
 #include <link.h>
 #include <stdlib.h>
+
+#ifdef DLFO_STRUCT_HAS_EH_DBASE
+#pragma weak _dl_find_object               /* built with a newer C library than it runs with */
+#endif
 
 /* An executable segment, with what identifies its object: another one may be loaded at the same address after this one is gone. */
 struct segment { uintptr_t start, end; uintptr_t base; const void *headers; uint32_t name; };
@@ -116,12 +121,35 @@ static int still_loaded(struct dl_phdr_info *info, size_t size, void *context)
 	return 0;
 }
 
+/* glibc 2.35 and later tell whose an address is without a lock, which threads would meet at for each job. 1: the same object; 0: not; -1: it cannot tell. */
+static int same_object(const void *fn, const struct segment *s)
+{
+#ifdef DLFO_STRUCT_HAS_EH_DBASE
+	struct dl_find_object found;
+
+	if (!_dl_find_object)
+		return -1;
+	if (_dl_find_object((void *)(uintptr_t)fn, &found) != 0 || !found.dlfo_link_map)
+		return 0;
+	return found.dlfo_link_map->l_addr == s->base && (uintptr_t)found.dlfo_map_start <= s->start && (uintptr_t)found.dlfo_map_end >= s->end &&
+	       hash(found.dlfo_link_map->l_name) == s->name;
+#else
+	(void)fn;
+	(void)s;
+	return -1;
+#endif
+}
+
 bool text_callable(const void *fn)
 {
 	struct lookup l = { .segment = find((uintptr_t)fn) };
+	int same;
 
 	if (!l.segment)
 		return false;
+	same = same_object(fn, l.segment);
+	if (same >= 0)
+		return same;
 	dl_iterate_phdr(still_loaded, &l);
 	return l.found;
 }

@@ -40,16 +40,16 @@ enum { RING_WITH = 1,                      /* fds come over the link: WITH */
        RING_SOCKET = 4 };                  /* open, give: the job's socket is among them, and request_size is BROOD_SIZE_UNKNOWN */
 
 struct ring_entry {
-	_Alignas(64) uint64_t sequence;
+	_Alignas(64) uint64_t sequence;    /* one cache line up to the name, which is written only when it changes */
 	uint64_t id, fn;
 	uint64_t request_size;
-	uint32_t request_at;               /* in the space */
-	uint32_t arg_at, arg_size;         /* the argument, aligned to 64, then the plugin's text */
-	uint32_t plugin_size;              /* "path\0symbol\0", the last bytes of arg_size; 0: fn is the function */
+	uint32_t request_at, arg_at;       /* in the space; the argument, then the plugin's text */
+	uint16_t arg_size;
+	uint16_t plugin_size;              /* "path\0symbol\0", the last bytes of arg_size; 0: fn is the function */
 	uint32_t run_ms, job_flags;        /* enum brood_job_flags */
 	uint32_t attempt;                  /* 1 is the first */
-	uint32_t flags, extra;             /* RING_*; extra fds */
-	char name[BROOD_NAME_MAX];
+	uint16_t flags, extra;             /* RING_*; extra fds */
+	_Alignas(64) char name[BROOD_NAME_MAX];
 };
 struct ring_down {
 	_Atomic uint64_t published;
@@ -69,11 +69,12 @@ struct ring_done {
 	_Alignas(64) uint64_t sequence;
 	uint64_t began_ns, ended_ns;
 	uint64_t reply_size;
-	uint64_t cpu_us, peak_kb;
+	uint32_t cpu_us, peak_kb;          /* where they are accounted; what is too large for it is UINT32_MAX */
 	uint32_t reply_at;
 	int32_t code;
-	uint32_t left, flags, extra;
+	uint16_t left, flags, extra;
 };
+_Static_assert(sizeof(struct ring_done) == 64 && sizeof(struct ring_entry) == 128, "whole cache lines");
 struct ring_up {
 	_Atomic uint64_t done;
 	_Alignas(64) _Atomic uint32_t claims[RING_DEPTH];

@@ -225,8 +225,8 @@ static void end(struct lease *l, struct brood_job *job, const struct ran *ran, u
 	done->began_ns = began;
 	done->ended_ns = l->now = MAX(ran->ended_ns, began);
 	done->code = ran->code;
-	done->cpu_us = ran->usage.cpu_us;
-	done->peak_kb = ran->usage.peak_kb;
+	done->cpu_us = (uint32_t)MIN(ran->usage.cpu_us, (uint64_t)UINT32_MAX);
+	done->peak_kb = (uint32_t)MIN(ran->usage.peak_kb, (uint64_t)UINT32_MAX);
 	done->flags = job->no_plugin ? DONE_NO_PLUGIN : 0;
 	worker_release_job(job, ran->calls);
 	reply_finish(job, done);
@@ -247,7 +247,6 @@ static void fetch_next(const struct lease *l)
 		return;
 	__builtin_prefetch(next);
 	__builtin_prefetch(next + 64);
-	__builtin_prefetch(next + 128);
 }
 
 void ring_job(struct lease *l)
