@@ -10,7 +10,7 @@
  *   mode       pinned: all processes of all stations on one CPU, set before brood_start(), where figures repeat; unpinned: where the kernel puts them.
  *
  * Who does what: plan.c says which rows there are; run.c runs groups; station.c is the station's side; pool.c starts a pool and checks verdicts; floors.c and passing.c are
- * the floors; open.c, submit.c, fork.c, idle.c are what is measured; table.c and json.c say what came out.
+ * the floors; open.c, submit.c, fork.c, idle.c are what is measured; tree.c asks the scheduler; table.c and json.c say what came out.
  *
  * Every reply is compared and every verdict looked at, inside of what is timed. One that is wrong fails the run (exit status 2): a fast wrong answer is no figure.
  */
@@ -53,7 +53,7 @@ struct kind {
 };
 
 struct settings {
-	bool quick, check, list, modes[MODES];
+	bool quick, check, list, cpu_time, modes[MODES];
 	uint32_t rounds, block_ms, many;
 	int cpu;
 	const char *rows, *json;
@@ -132,6 +132,13 @@ void station_skip(const char *format, ...) __attribute__((noreturn, format(print
 void station_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void station_need(bool holds, const char *what);                                               /* else fails, with errno */
 pid_t station_partner(void (*run)(void *context), void *context);                              /* another process, which dies with this one */
+
+/* tree.c */
+#define TREE_MAX 10100
+struct tree { uint32_t count; pid_t pids[TREE_MAX]; };
+struct tree_use { uint64_t ns, runs; };
+void tree_find(struct tree *tree, pid_t root);
+struct tree_use tree_use(const struct tree *tree);
 
 /* pool.c */
 struct brood *pool_start(const struct params *p, const struct brood_options *options);         /* ready; options: NULL, or more than the defaults */

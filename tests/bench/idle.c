@@ -5,7 +5,6 @@
  */
 #include "bench.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -15,101 +14,9 @@
 
 #define WARM_JOBS  2000u
 #define SETTLE_MS  20000u
-#define TREE_MAX   256
-
-struct tree { uint32_t count; pid_t pids[TREE_MAX]; };
 
 static struct brood *brood;
 static int epoll = -1;
-
-static pid_t parent_of(pid_t pid)
-{
-	char path[64];
-	int parent = 0;
-	FILE *file;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	file = fopen(path, "re");
-	if (file) {
-		if (fscanf(file, "%*d (%*[^)]) %*c %d", &parent) != 1)
-			parent = 0;
-		fclose(file);
-	}
-	return parent;
-}
-
-static unsigned long long runs_in(const char *path)
-{
-	unsigned long long runs = 0;
-	FILE *file = fopen(path, "re");
-
-	if (!file || fscanf(file, "%*u %*u %llu", &runs) != 1)
-		station_fail("%s: it ended, or says nothing", path);
-	fclose(file);
-	return runs;
-}
-
-static bool in_tree(const struct tree *tree, pid_t pid)
-{
-	for (uint32_t i = 0; i < tree->count; i++) {
-		if (tree->pids[i] == pid)
-			return true;
-	}
-	return false;
-}
-
-/* The supervisor and all below it but this process. A child is listed after its parent, or found the next time round. */
-static void tree_find(struct tree *tree)
-{
-	uint32_t before;
-
-	tree->count = 1;
-	tree->pids[0] = getppid();
-	do {
-		DIR *folder = opendir("/proc");
-		struct dirent *entry;
-
-		before = tree->count;
-		station_need(folder != NULL, "/proc");
-		while ((entry = readdir(folder))) {
-			pid_t pid = (pid_t)atoi(entry->d_name);
-
-			if (pid > 0 && pid != getpid() && !in_tree(tree, pid) && in_tree(tree, parent_of(pid)) && tree->count < TREE_MAX)
-				tree->pids[tree->count++] = pid;
-		}
-		closedir(folder);
-	} while (tree->count > before);
-}
-
-static unsigned long long runs_of(pid_t pid)
-{
-	unsigned long long sum = 0;
-	char path[64], task[512];
-	struct dirent *entry;
-	DIR *folder;
-
-	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-	folder = opendir(path);
-	if (!folder)
-		station_fail("a process of the idle pool ended");
-	while ((entry = readdir(folder))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(task, sizeof task, "%s/%s/schedstat", path, entry->d_name);
-		sum += runs_in(task);
-	}
-	closedir(folder);
-	return sum;
-}
-
-static unsigned long long runs(const struct tree *tree)
-{
-	unsigned long long sum = 0;
-
-	for (uint32_t i = 0; i < tree->count; i++)
-		sum += runs_of(tree->pids[i]);
-	return sum;
-}
 
 /* ---- what went before ---- */
 
@@ -177,19 +84,19 @@ static void idle_block(const struct params *p, uint32_t jobs, double *values)
 {
 	static struct tree tree;
 	struct epoll_event event;
-	unsigned long long before;
+	uint64_t before;
 	int n;
 
 	(void)jobs;
 	if (p->out)
 		work(p);
 	settle(p);
-	tree_find(&tree);
+	tree_find(&tree, getppid());
 	if (tree.count < p->workers + 1)
 		station_fail("only %u processes of the pool were found", tree.count);
-	before = runs(&tree);
+	before = tree_use(&tree).runs;
 	n = epoll_wait(epoll, &event, 1, (int)p->idle_ms);
-	values[0] = (double)(runs(&tree) - before) + (n ? 1 : 0);
+	values[0] = (double)(tree_use(&tree).runs - before) + (n ? 1 : 0);
 }
 
 const struct kind bench_idle = { idle_open, idle_block };

@@ -128,7 +128,8 @@ int json_write(FILE *file, const struct plan *plan, const struct settings *setti
 	put_key_text(file, "kernel", name.release);
 	put_key_text(file, "architecture", name.machine);
 	put_key_text(file, "brood", brood_version());
-	fprintf(file, " },\n  \"settings\": { \"rounds\": %u, \"block_ms\": %u, \"cpu\": %d, \"quick\": %s },\n", settings->rounds, settings->block_ms, settings->cpu, settings->quick ? "true" : "false");
+	fprintf(file, " },\n  \"settings\": { \"rounds\": %u, \"block_ms\": %u, \"cpu\": %d, \"quick\": %s, \"cpu_time\": %s },\n", settings->rounds, settings->block_ms, settings->cpu,
+	        settings->quick ? "true" : "false", settings->cpu_time ? "true" : "false");
 	for (int mode = 0; mode < MODES; mode++) {
 		if (settings->modes[mode])
 			put_mode(file, plan, (enum mode)mode);

@@ -27,6 +27,8 @@ static const char help[] =
 	"  -p, --pinned-only      all processes on one CPU, where figures repeat; not again without\n"
 	"  -u, --unpinned-only\n"
 	"  -c, --cpu N            the CPU for that (default: the first that this process may use)\n"
+	"  -t, --cpu-time         pinned: count the CPU time that all processes took, not the time that passed: the same on a\n"
+	"                         quiet machine, and what is left of it on one that others use, too\n"
 	"  -m, --many N           workers of the row many.all (default: 5000)\n"
 	"  -q, --quick            a smoke run in seconds, whose figures say little\n"
 	"      --check            exit status 1 if a bound is missed\n"
@@ -94,6 +96,7 @@ static int option(struct settings *s, int c, const char *text)
 	case 'p': s->modes[UNPINNED] = false; return -1;
 	case 'u': s->modes[PINNED] = false; return -1;
 	case 'q': be_quick(s); return -1;
+	case 't': s->cpu_time = true; return -1;
 	case 'k': s->check = true; return -1;
 	case 'l': s->list = true; return -1;
 	case 'j': s->json = text; return -1;
@@ -108,13 +111,13 @@ static int parse(int argc, char **argv, struct settings *s)
 	static const struct option options[] = {
 		{ "rows", required_argument, NULL, 'r' }, { "rounds", required_argument, NULL, 'n' }, { "block", required_argument, NULL, 'b' },
 		{ "pinned-only", no_argument, NULL, 'p' }, { "unpinned-only", no_argument, NULL, 'u' }, { "cpu", required_argument, NULL, 'c' },
-		{ "many", required_argument, NULL, 'm' }, { "quick", no_argument, NULL, 'q' }, { "check", no_argument, NULL, 'k' },
+		{ "cpu-time", no_argument, NULL, 't' }, { "many", required_argument, NULL, 'm' }, { "quick", no_argument, NULL, 'q' }, { "check", no_argument, NULL, 'k' },
 		{ "list", no_argument, NULL, 'l' }, { "json", required_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' }, { 0 } };
 	int c, r = -1;
 
 	*s = (struct settings){ .rounds = ROUNDS, .block_ms = BLOCK_MS, .many = MANY, .cpu = first_cpu(), .modes = { true, true } };
-	while (r < 0 && (c = getopt_long(argc, argv, "r:n:b:puc:m:qlj:hV", options, NULL)) >= 0)
+	while (r < 0 && (c = getopt_long(argc, argv, "r:n:b:puc:tm:qlj:hV", options, NULL)) >= 0)
 		r = option(s, c, optarg);
 	if (r >= 0)
 		return r;

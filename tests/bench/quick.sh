@@ -18,7 +18,7 @@ rows=$(wc -l <"$folder/list")
 ok $? "$rows rows"
 
 began=$SECONDS
-timeout 240 "$bench" --quick --json "$folder/json" >"$folder/table" 2>"$folder/error"
+timeout 500 "$bench" --quick --json "$folder/json" >"$folder/table" 2>"$folder/error"
 status=$?
 say "$((SECONDS - began)) s"
 [ "$status" -eq 0 ] || say "exit status $status" "$(cat "$folder/error")" "$(grep -E '  -  ' "$folder/table")"

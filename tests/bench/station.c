@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define JOBS_MAX (1u << 28)
@@ -87,6 +88,48 @@ static void pin(void)
 	station_need(!sched_setaffinity(0, sizeof set, &set), "sched_setaffinity");
 }
 
+/* ---- time of ours: not that of others on the same CPU ---- */
+
+static uint64_t own_ns(void)
+{
+	struct timespec t;
+	struct rusage children;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	getrusage(RUSAGE_CHILDREN, &children);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec +
+	       (uint64_t)(children.ru_utime.tv_sec + children.ru_stime.tv_sec) * 1000000000u + (uint64_t)(children.ru_utime.tv_usec + children.ru_stime.tv_usec) * 1000u;
+}
+
+static bool counts_cpu_time(void)
+{
+	return own.settings->cpu_time && own.mode == PINNED && !own.stand->params.fixed;
+}
+
+/* A block, and how long it took: in time, or in CPU time of this process and those that work with it. */
+static uint64_t block(uint32_t jobs, double *values)
+{
+	static struct tree tree;
+	uint64_t began, passed, others = 0, ours = 0;
+
+	if (counts_cpu_time()) {
+		if (!tree.count)
+			tree_find(&tree, brood_role() == BROOD_ROLE_ENGINE ? getppid() : getpid());
+		others = tree_use(&tree).ns;
+		ours = own_ns();
+	}
+	began = now_ns();
+	own.stand->kind->block(&own.stand->params, jobs, values);
+	passed = now_ns() - began;
+	if (!counts_cpu_time())
+		return passed;
+	ours = own_ns() - ours;                /* before the others: reading is work, too */
+	ours += tree_use(&tree).ns - others;
+	for (uint32_t v = 0; v < VALUES_MAX; v++)
+		values[v] *= (double)ours / (double)passed;
+	return ours;
+}
+
 /* How many jobs take block_ms, from ever more of them: which warms up as well. */
 static uint32_t jobs_of_a_block(void)
 {
@@ -98,10 +141,8 @@ static uint32_t jobs_of_a_block(void)
 	if (p->fixed)
 		return p->fixed;
 	for (;;) {
-		uint64_t began = now_ns(), took;
+		uint64_t took = block(jobs, values);
 
-		own.stand->kind->block(p, jobs, values);
-		took = now_ns() - began;
 		if (took >= wanted / 4 || jobs >= JOBS_MAX / 4) {
 			double fit = (double)jobs * (double)wanted / (double)(took ? took : 1);
 
@@ -131,7 +172,7 @@ void station_run(const struct station_config *config)
 			_exit(0);
 		if (!p->fixed)
 			own.stand->kind->block(p, answer.jobs / 4 ? answer.jobs / 4 : 1, values);
-		own.stand->kind->block(p, answer.jobs, answer.values);
+		block(answer.jobs, answer.values);
 		send_answer(STATION_BLOCK);
 	}
 }

@@ -27,7 +27,7 @@ void table_machine(FILE *file, const struct settings *settings)
 void table_mode(FILE *file, enum mode mode, const struct settings *settings)
 {
 	if (mode == PINNED)
-		fprintf(file, "\nAll processes on CPU %d\n", settings->cpu);
+		fprintf(file, "\nAll processes on CPU %d%s\n", settings->cpu, settings->cpu_time ? "; CPU time of all of them" : "");
 	else
 		fprintf(file, "\nNot pinned\n");
 	fprintf(file, "%-22s %10s %7s %10s  %-9s %9s %8s\n", "", "us", "spread", "jobs/s", "floor", "us", "ratio");

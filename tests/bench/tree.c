@@ -1,0 +1,92 @@
+/* tree.c - processes below one, from /proc, and what the scheduler says of them: how often they ran, and for how long. Every thread; not this process itself. */
+#include "bench.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[64];
+	int parent = 0;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	if (file) {
+		if (fscanf(file, "%*d (%*[^)]) %*c %d", &parent) != 1)
+			parent = 0;
+		fclose(file);
+	}
+	return parent;
+}
+
+static bool in_tree(const struct tree *tree, pid_t pid)
+{
+	for (uint32_t i = 0; i < tree->count; i++) {
+		if (tree->pids[i] == pid)
+			return true;
+	}
+	return false;
+}
+
+/* A child is listed after its parent, or found the next time round. */
+void tree_find(struct tree *tree, pid_t root)
+{
+	uint32_t before;
+
+	tree->count = 1;
+	tree->pids[0] = root;
+	do {
+		DIR *folder = opendir("/proc");
+		struct dirent *entry;
+
+		before = tree->count;
+		station_need(folder != NULL, "/proc");
+		while ((entry = readdir(folder))) {
+			pid_t pid = (pid_t)atoi(entry->d_name);
+
+			if (pid > 0 && !in_tree(tree, pid) && in_tree(tree, parent_of(pid)) && tree->count < TREE_MAX)
+				tree->pids[tree->count++] = pid;
+		}
+		closedir(folder);
+	} while (tree->count > before);
+}
+
+static void add_use(struct tree_use *use, const char *path)
+{
+	unsigned long long ns = 0, runs = 0;
+	FILE *file = fopen(path, "re");
+
+	if (!file || fscanf(file, "%llu %*u %llu", &ns, &runs) != 2)
+		station_fail("%s: it ended, or says nothing", path);
+	fclose(file);
+	use->ns += ns;
+	use->runs += runs;
+}
+
+struct tree_use tree_use(const struct tree *tree)
+{
+	struct tree_use use = { 0 };
+	char path[64], task[512];
+	struct dirent *entry;
+
+	for (uint32_t i = 0; i < tree->count; i++) {
+		DIR *folder;
+
+		if (tree->pids[i] == getpid())
+			continue;
+		snprintf(path, sizeof path, "/proc/%d/task", (int)tree->pids[i]);
+		folder = opendir(path);
+		if (!folder)
+			station_fail("a process that is looked at ended");
+		while ((entry = readdir(folder))) {
+			if (entry->d_name[0] == '.')
+				continue;
+			snprintf(task, sizeof task, "%s/%s/schedstat", path, entry->d_name);
+			add_use(&use, task);
+		}
+		closedir(folder);
+	}
+	return use;
+}
