@@ -72,40 +72,63 @@ static _Atomic uint64_t *find_desk(void)
 	return (_Atomic uint64_t *)found;
 }
 
-/* arg: the state that it writes, with its own sequence; above: the whole word */
+/* arg: the state that it writes, with its own sequence, or BEFORE: what stands on a lease before it begins; above: the whole word */
+#define BEFORE 6
 static int scribbles(struct brood_job *job)
 {
 	const uint64_t *what = brood_job_arg(job, NULL);
 	_Atomic uint64_t *word = find_desk();
+	uint64_t now = word ? atomic_load(word) : 0;
 
-	if (!word || DESK_STATE(atomic_load(word)) != DESK_RUNNING)
+	if (DESK_STATE(now) != DESK_RUNNING)
 		return 1;
-	atomic_store(word, *what < 8 ? DESK_WORD(DESK_SEQUENCE(atomic_load(word)), *what) : *what);
+	atomic_store(word, *what == BEFORE ? DESK_WORD(DESK_SEQUENCE(now) - 1, DESK_DONE) : *what < 8 ? DESK_WORD(DESK_SEQUENCE(now), *what) : *what);
 	return 0;
 }
 
-static void desks(void)
+static void scribbled(enum brood_path path, void (*judge)(uint64_t word, const struct brood_verdict *v))
 {
-	static const uint64_t words[] = { DESK_FREE, DESK_ASSIGNED, DESK_DONE, DESK_CONDEMNED, 7, UINT64_MAX, 1ull << 63, 0x4141414141414141 };
-	struct brood_verdict v;
+	static const uint64_t words[] = { DESK_FREE, DESK_ASSIGNED, DESK_DONE, DESK_CONDEMNED, BEFORE, 7, UINT64_MAX, 1ull << 63, 0x4141414141414141 };
 
 	start(2);
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		struct brood_job_options job = { .run_ms = 2000, .arg = &words[i], .arg_size = sizeof words[i], .flags = BROOD_JOB_ONCE };
+		struct brood_job_options job = { .run_ms = 2000, .arg = &words[i], .arg_size = sizeof words[i], .flags = BROOD_JOB_ONCE, .dispatch = path };
+		struct brood_verdict v = pool_call_with(brood, scribbles, &job);
 
-		v = pool_call_with(brood, scribbles, &job);
-		if (words[i] == DESK_CONDEMNED)        /* it waits for a kill that comes with its deadline */
-			check(&v, BROOD_CRASHED, BROOD_DETAIL_STUCK);
-		else if (words[i] == DESK_ASSIGNED)    /* says of itself that it never began */
-			CHECK_EQ(v.outcome, BROOD_CRASHED);
-		else
-			check(&v, BROOD_EXITED, BROOD_DETAIL_NONE);
+		CHECK_EQ(v.path, path);
+		judge(words[i], &v);
 		all_well(4);
 	}
 	CHECK_EQ(pool_stats(brood).died, sizeof words / sizeof words[0]);
 	pool_stop(brood);
 }
+
+static void judge_handoff(uint64_t word, const struct brood_verdict *v)
+{
+	if (word == DESK_CONDEMNED)            /* it waits for a kill that comes with its deadline */
+		check(v, BROOD_CRASHED, BROOD_DETAIL_STUCK);
+	else if (word == DESK_ASSIGNED)        /* says of itself that it never began */
+		CHECK_EQ(v->outcome, BROOD_CRASHED);
+	else
+		check(v, BROOD_EXITED, BROOD_DETAIL_NONE);
+	CHECK_EQ(v->started, word != DESK_ASSIGNED);
+}
+static void desks(void) { scribbled(BROOD_PATH_HANDOFF, judge_handoff); }
 Test(attack, desk_written_over) { case_run(desks, 60000); }
+
+/* The supervisor looks when it likes: it may find the scribble before its worker ends of it. */
+static void judge_lease(uint64_t word, const struct brood_verdict *v)
+{
+	if (v->outcome != BROOD_CRASHED)
+		check(v, BROOD_EXITED, BROOD_DETAIL_NONE);
+	else if (word != BEFORE || v->detail != BROOD_DETAIL_NONE)
+		check(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
+	if (word == BEFORE || word == DESK_CONDEMNED)
+		CHECK_EQ(v->outcome, BROOD_CRASHED);
+	CHECK_EQ(v->started, word != BEFORE);
+}
+static void desks_on_lease(void) { scribbled(BROOD_PATH_LEASE, judge_lease); }
+Test(attack, desk_written_over_on_lease) { case_run(desks_on_lease, 60000); }
 
 static int unmaps_desk(struct brood_job *job)
 {
