@@ -18,11 +18,27 @@
 #define OFTEN_NS       NS_PER_S
 #define STREAM_BETTER  (4u << 20)
 
+/* How often this thread has called of late. A lane has files open, so one that calls now and then shall have none. */
+static __thread struct { uint64_t since; uint32_t calls; } habit;
+
+static bool often(uint64_t now)
+{
+	if (now - habit.since > OFTEN_NS) {
+		habit.since = now;
+		habit.calls = 0;
+	}
+	return ++habit.calls >= OFTEN;
+}
+
 static struct lane *lane_for(struct brood *b, const struct given *given, bool call)
 {
+	bool forced = given->options.dispatch == BROOD_PATH_LEASE;
+
 	if (given->options.lease)
 		return (struct lane *)given->options.lease;
-	return call ? lane_thread(b) : lane_own(b);
+	if (!call)
+		return lane_own(b);
+	return forced || often(given->given_ns) ? lane_thread(b, forced) : NULL;
 }
 
 /* A busy pool is better shared by handing jobs off, first come, first served. */
@@ -39,11 +55,7 @@ static bool ready(struct lane *l, const struct given *given)
 	lane_inbox(l);
 	if (forced || (lane_idle(l) && l->queued == 0))
 		return true;
-	if (given->given_ns - l->calls_since > OFTEN_NS) {
-		l->calls_since = given->given_ns;
-		l->calls = 0;
-	}
-	if (++l->calls >= OFTEN && l->asked == 0 && somebody_idle(l->brood) && l->active < l->leases_limit && given->given_ns >= l->ask_again)
+	if (l->asked == 0 && often(given->given_ns) && somebody_idle(l->brood) && l->active < l->leases_limit && given->given_ns >= l->ask_again)
 		loan_ask(l, BROOD_FOREVER, l->brood->options.queue_ms);
 	return false;
 }

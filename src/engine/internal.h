@@ -140,6 +140,7 @@ struct brood {
 	/* lanes: see lane.h */
 	pthread_mutex_t lanes_lock, own_lock;
 	struct list lanes, spare_lanes;
+	uint32_t thread_lanes;
 	int lanes_fd;                 /* an epoll of all their epolls */
 	int over_fd;                  /* readable when all is over */
 	_Atomic bool lanes_over;      /* nothing will come any more */

@@ -241,10 +241,11 @@ static void make_key(void)
 	pthread_key_create(&thread_key, thread_over);
 }
 
-struct lane *lane_thread(struct brood *b)
+struct lane *lane_thread(struct brood *b, bool forced)
 {
 	struct lane *l = thread_lane;
 	struct list *spare;
+	bool more;
 
 	if (l)
 		return l;
@@ -255,8 +256,10 @@ struct lane *lane_thread(struct brood *b)
 		l = container_of(spare, struct lane, spare_link);
 		list_remove(spare);
 	}
+	more = !l && (forced || b->thread_lanes < b->options.workers);
+	b->thread_lanes += more;
 	pthread_mutex_unlock(&b->lanes_lock);
-	if (!l && lane_new(b, LANE_THREAD, &l) < 0)
+	if (!l && (!more || lane_new(b, LANE_THREAD, &l) < 0))
 		return NULL;
 	if (pthread_setspecific(thread_key, l) != 0) {
 		thread_over(l);
