@@ -526,8 +526,8 @@ struct brood_lease_options {
  * -ESHUTDOWN, -ENOTCONN.
  */
 BROOD_PUBLIC int brood_lease(struct brood *brood, const struct brood_lease_options *options, struct brood_lease **ret_lease) BROOD_NOEXCEPT;
-/* Gives the worker back once the job that it runs has ended, and waits for that; jobs behind it are refused. Handles of its jobs stay valid. NULL
- * is fine. Always returns NULL. */
+/* Gives the worker back once the job that it runs has ended, and waits for that (its run time is the bound: cancel it first if that is long);
+ * jobs behind it are refused. Handles of its jobs stay valid. NULL is fine. Always returns NULL. */
 BROOD_PUBLIC struct brood_lease *brood_lease_end(struct brood_lease *lease) BROOD_NOEXCEPT;
 /* Where the results of jobs that were submitted to it come out; the lease's, until brood_lease_end(), at which results that were not taken are dropped. */
 BROOD_PUBLIC struct brood_queue *brood_lease_queue(struct brood_lease *lease) BROOD_NOEXCEPT;
