@@ -26,7 +26,7 @@ static void call_one(struct driver *d, const struct load_job *job, const struct 
 	payload_fill(job->key, 0, buffers->request, job->size);
 	n = plant_call(d, job, &bytes, &verdict);
 	if (n == -EINVAL || n == -EPERM || n == -ESHUTDOWN || n == -EFAULT) {
-		engine_break_off(d->engine, "brood_call(): %s", brood_error());
+		engine_failed(d->engine, "brood_call()", n);
 		return;
 	}
 	if (refused_at_once(n, &verdict)) {

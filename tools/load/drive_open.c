@@ -196,7 +196,7 @@ static bool begin_one(struct loop *l)
 		return false;
 	}
 	if (r < 0) {
-		engine_break_off(d->engine, "brood_open(): %s", brood_error());
+		engine_failed(d->engine, "brood_open()", r);
 		return false;
 	}
 	c->job.id = brood_id(c->handle);

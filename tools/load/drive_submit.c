@@ -104,7 +104,7 @@ static bool give_one(struct line *l, uint64_t now)
 		return false;
 	}
 	if (r < 0) {
-		engine_break_off(d->engine, "brood_submit(): %s", brood_error());
+		engine_failed(d->engine, "brood_submit()", r);
 		return false;
 	}
 	l->free_count--;
@@ -140,32 +140,26 @@ static void look_for_overdue(struct line *l, uint64_t now)
 	}
 }
 
-static void wait_for_some(struct line *l)
+/* Nothing is out, or nobody is there, as far as the library knows; or it refused. */
+static void pause_for(unsigned ms)
 {
-	const struct timespec pause = { .tv_nsec = REFUSED_MS * (long)NS_MS };
-	int r = 0;
+	const struct timespec pause = { .tv_nsec = ms * (long)NS_MS };
 
-	if (l->active)
-		r = brood_queue_wait(l->queue, l->refused ? REFUSED_MS : LOOK_MS);
-	/* Nothing is out, or nobody is there, as far as the library knows. */
-	if (r == 0 || (r < 0 && r != -ETIMEDOUT))
-		nanosleep(&pause, NULL);
+	nanosleep(&pause, NULL);
 }
 
+/* Waiting before taking: it does not sleep when something is there, and when nothing is, that is one look less. */
 static void take_some(struct line *l)
 {
 	const struct brood_result *results[BATCH + 1];
+	int r = l->active ? brood_queue_wait(l->queue, l->refused ? REFUSED_MS : LOOK_MS) : 0;
 	int n = plant_take(l->queue, results, BATCH);
-	uint64_t now;
+	uint64_t now = load_now();
 
-	if (n <= 0) {
-		wait_for_some(l);
-		now = load_now();
-	} else {
-		now = load_now();
-		for (int i = 0; i < n; i++)
-			look_at_result(l, results[i], now);
-	}
+	for (int i = 0; i < n; i++)
+		look_at_result(l, results[i], now);
+	if (n <= 0 && r <= 0 && r != -ETIMEDOUT)
+		pause_for(REFUSED_MS);
 	if (now >= l->look_ns)
 		look_for_overdue(l, now);
 }

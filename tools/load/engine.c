@@ -61,6 +61,16 @@ void engine_break_off(struct engine *e, const char *format, ...)
 	atomic_store(&e->tally->engine.broke_off, 1);
 }
 
+void engine_failed(struct engine *e, const char *call, ssize_t error)
+{
+	const struct timespec end = { .tv_sec = 10 };
+
+	/* Killed by plan: it takes this process with it, which may see that it is gone just before. */
+	if (error == -ENOTCONN && e->options->kill_supervisor_at >= 0)
+		nanosleep(&end, NULL);
+	engine_break_off(e, "%s: %s", call, brood_error());
+}
+
 /* ---- fds ---------------------------------------------------------------------------------------------------------- */
 
 static void fd_name(int fd, char *name, size_t size)

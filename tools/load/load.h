@@ -247,6 +247,9 @@ struct engine {
 int engine_main(const struct options *o, struct tally *tally);
 void engine_break_off(struct engine *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same after a call of the library gave that. */
+void engine_failed(struct engine *e, const char *call, ssize_t error);
+
 /* drive.c: true and the next job, or false: no more. d->options are those for it. */
 bool drive_next(struct driver *d, struct load_job *job);
 bool drive_over(const struct driver *d, uint64_t now);
