@@ -107,7 +107,7 @@ void worker_retire(struct slot *slot, uint32_t flags, uint32_t left)
 	slot->retiring = true;
 	slot->end_reason = "it retired";
 	atomic_fetch_add_explicit(&s->board->retired, 1, memory_order_relaxed);
-	if (flags & FINISHED_NO_FD)
+	if ((flags & FINISHED_NO_FD) || left == 0)    /* on a lease the engine knows which job it was */
 		slot_log(slot, BROOD_WARNING, BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced: it could not be given a file; did a job lower its RLIMIT_NOFILE?",
 		         slot->number, slot->pid);
 	else
