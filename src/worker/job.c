@@ -8,7 +8,10 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <linux/sockios.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 uint64_t brood_job_id(const struct brood_job *job) BROOD_NOEXCEPT { return job->id; }
@@ -118,12 +121,23 @@ int brood_job_log(struct brood_job *job, enum brood_level level, const char *for
 	return frame_send(the_worker.config->channel_fd, &f) < 0 ? -EAGAIN : 0;
 }
 
-/* Over the link, or to the supervisor, which hands it on. */
-static int send_progress(struct frame *f)
+/* Half of the link's buffer is for what must not be lost: an engine that does not look for a while shall find replies there, however talkative a job is. */
+static bool link_has_room(int fd)
 {
-	int fd = the_worker.job.on_ring ? the_worker.lease.link : the_worker.config->channel_fd;
+	int out, room;
+	socklen_t size = sizeof room;
 
-	return frame_send(fd, f) < 0 ? -EAGAIN : 0;
+	return ioctl(fd, SIOCOUTQ, &out) == 0 && getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) == 0 && out < room / 2;
+}
+
+/* Over the link, or to the supervisor, which hands it on. */
+static int send_progress(const struct brood_job *job, struct frame *f)
+{
+	int link = the_worker.lease.link;
+
+	if (!job->on_ring)
+		return frame_send(the_worker.config->channel_fd, f) < 0 ? -EAGAIN : 0;
+	return link_has_room(link) && frame_send(link, f) == 0 ? 0 : -EAGAIN;
 }
 
 int brood_job_progress(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT
@@ -148,7 +162,7 @@ int brood_job_progress(struct brood_job *job, const void *data, size_t size) BRO
 	f.progress.size = (uint32_t)size;
 	if (size > 0)
 		memcpy(f.progress.data, data, size);
-	return send_progress(&f);
+	return send_progress(job, &f);
 }
 
 /* ---- inline mode ---- */

@@ -375,6 +375,8 @@ static __attribute__((noreturn)) void loop(void)
 			worker_lend(&f);
 			continue;
 		}
+		if (r == 1 && f.header.type == MESSAGE_LEAVE)
+			continue;              /* said twice, or when it had left already */
 		if (r == 1)
 			frame_done(&f);
 		if (r == 0 || (r == 1 && f.header.type == MESSAGE_END))

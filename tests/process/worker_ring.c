@@ -338,8 +338,10 @@ static void leaves(void)
 	fake_push(&ring, nothing, NULL, 0);
 	fake_leave(&ring);
 	fake_lend(&fake, &ring);
+	fake_ask_to_leave(&ring);                      /* said twice */
 	left = fake_leave(&ring);
 	CHECK_EQ(left.sequence, ring.base);
+	CHECK_EQ(fake_job(&fake, nothing).left, 0);
 	fake_end(&fake);
 }
 Test(worker_ring, leaves_in_the_middle) { case_run(leaves, 30000); }

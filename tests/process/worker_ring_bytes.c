@@ -4,6 +4,7 @@
 #include "../../src/base/base.h"
 #include "../../src/os/shm.h"
 #include "../../src/os/sockets.h"
+#include "../../src/worker/state.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -205,7 +206,7 @@ static void lost_reply(void)
 }
 Test(worker_ring_bytes, reply_that_is_lost) { case_run(lost_reply, 20000); }
 
-/* The link is full of progress: BACK waits until the engine has read, and comes. */
+/* Progress leaves half of the link's buffer to what must not be lost. */
 static int floods_and_replies(struct brood_job *job)
 {
 	char data[70000] = { 0 };
@@ -218,16 +219,32 @@ static int floods_and_replies(struct brood_job *job)
 	return brood_job_write(job, data, sizeof data) == sizeof data && sent > 0 ? 0 : 2;
 }
 
-static void full_link(void)
+/* Full all the same: BACK waits until the engine has read, and comes. */
+static int fills_the_link(struct brood_job *job)
+{
+	char data[70000] = { 0 };
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_PROGRESS);
+	f.progress.sequence = job->sequence;
+	f.progress.size = BROOD_PROGRESS_MAX;
+	while (frame_send(the_worker.lease.link, &f) == 0)
+		;
+	return brood_job_write(job, data, sizeof data) == sizeof data ? 0 : 2;
+}
+
+static void full_link(bool whole)
 {
 	struct frame f;
 	int heard = 0;
 
 	begin();
-	fake_push(&ring, floods_and_replies, NULL, 0);
+	fake_push(&ring, whole ? fills_the_link : floods_and_replies, NULL, 0);
 	CHECK(WAIT_UNTIL(DESK_STATE(fake_word(&fake)) == DESK_DONE, 10000));
+	if (!whole)
+		fake_await(&ring, ring.published);
 	CHECK(fake_silent(&fake, 50));
-	CHECK_EQ(atomic_load(&ring.up->done), 0);
+	CHECK_EQ(atomic_load(&ring.up->done), whole ? 0 : ring.published);
 	for (;;) {
 		CHECK(WAIT_UNTIL(frame_receive(ring.link, &f, MSG_DONTWAIT) == 1, 10000));
 		if (f.header.type == MESSAGE_BACK)
@@ -242,7 +259,8 @@ static void full_link(void)
 	CHECK_EQ(fake_done(&ring, 0).reply_size, 70000);
 	finish();
 }
-Test(worker_ring_bytes, link_that_is_full) { case_run(full_link, 30000); }
+static void full_links(void) { full_link(false); full_link(true); }
+Test(worker_ring_bytes, link_that_is_full) { case_run(full_links, 30000); }
 
 /* ---- requests ---- */
 
