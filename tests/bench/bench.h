@@ -136,7 +136,7 @@ pid_t station_partner(void (*run)(void *context), void *context);               
 /* tree.c */
 #define TREE_MAX 10100
 struct tree { uint32_t count; pid_t pids[TREE_MAX]; };
-struct tree_use { uint64_t ns, runs; };
+struct tree_use { uint64_t ns, runs; uint32_t ended; };        /* ended: processes that are no more */
 void tree_find(struct tree *tree, pid_t root);
 struct tree_use tree_use(const struct tree *tree);
 

@@ -84,7 +84,7 @@ static void idle_block(const struct params *p, uint32_t jobs, double *values)
 {
 	static struct tree tree;
 	struct epoll_event event;
-	uint64_t before;
+	struct tree_use before, after;
 	int n;
 
 	(void)jobs;
@@ -94,9 +94,12 @@ static void idle_block(const struct params *p, uint32_t jobs, double *values)
 	tree_find(&tree, getppid());
 	if (tree.count < p->workers + 1)
 		station_fail("only %u processes of the pool were found", tree.count);
-	before = tree_use(&tree).runs;
+	before = tree_use(&tree);
 	n = epoll_wait(epoll, &event, 1, (int)p->idle_ms);
-	values[0] = (double)(tree_use(&tree).runs - before) + (n ? 1 : 0);
+	after = tree_use(&tree);
+	if (after.ended)
+		station_fail("a process of the idle pool ended");
+	values[0] = (double)(after.runs - before.runs) + (n ? 1 : 0);
 }
 
 const struct kind bench_idle = { idle_open, idle_block };

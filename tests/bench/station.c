@@ -110,12 +110,16 @@ static bool counts_cpu_time(void)
 static uint64_t block(uint32_t jobs, double *values)
 {
 	static struct tree tree;
-	uint64_t began, passed, others = 0, ours = 0;
+	struct tree_use others = { .ended = 1 };
+	uint64_t began, passed, ours = 0;
 
 	if (counts_cpu_time()) {
-		if (!tree.count)
+		if (tree.count)
+			others = tree_use(&tree);
+		if (others.ended) {
 			tree_find(&tree, brood_role() == BROOD_ROLE_ENGINE ? getppid() : getpid());
-		others = tree_use(&tree).ns;
+			others = tree_use(&tree);
+		}
 		ours = own_ns();
 	}
 	began = now_ns();
@@ -124,7 +128,7 @@ static uint64_t block(uint32_t jobs, double *values)
 	if (!counts_cpu_time())
 		return passed;
 	ours = own_ns() - ours;                /* before the others: reading is work, too */
-	ours += tree_use(&tree).ns - others;
+	ours += tree_use(&tree).ns - others.ns;
 	for (uint32_t v = 0; v < VALUES_MAX; v++)
 		values[v] *= (double)ours / (double)passed;
 	return ours;

@@ -81,7 +81,7 @@ uint32_t table_bounds(FILE *file, const struct plan *plan, const struct settings
 {
 	uint32_t missed = 0;
 
-	fprintf(file, "\n%-64s %12s %14s\n", "To reach", "is", "bound");
+	fprintf(file, "\n%-68s %12s %14s\n", "To reach", "is", "bound");
 	for (uint32_t i = 0; i < plan->count; i++) {
 		const struct group *g = &plan->groups[i];
 
@@ -94,7 +94,7 @@ uint32_t table_bounds(FILE *file, const struct plan *plan, const struct settings
 			if (!g->rows[b->row].wanted || !settings->modes[b->mode])
 				continue;
 			missed += !holds;
-			fprintf(file, "%-64s ", b->what);
+			fprintf(file, "%-68s ", b->what);
 			if (f.there)
 				fprintf(file, "%12.*f", whole ? 0 : 3, f.median);
 			else

@@ -53,40 +53,47 @@ void tree_find(struct tree *tree, pid_t root)
 	} while (tree->count > before);
 }
 
-static void add_use(struct tree_use *use, const char *path)
+static bool add_use(struct tree_use *use, const char *path)
 {
 	unsigned long long ns = 0, runs = 0;
 	FILE *file = fopen(path, "re");
+	bool there = file && fscanf(file, "%llu %*u %llu", &ns, &runs) == 2;
 
-	if (!file || fscanf(file, "%llu %*u %llu", &ns, &runs) != 2)
-		station_fail("%s: it ended, or says nothing", path);
-	fclose(file);
+	if (file)
+		fclose(file);
 	use->ns += ns;
 	use->runs += runs;
+	return there;
+}
+
+static bool add_process(struct tree_use *use, pid_t pid)
+{
+	char path[64], task[512];
+	struct dirent *entry;
+	bool there = true;
+	DIR *folder;
+
+	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+	folder = opendir(path);
+	if (!folder)
+		return false;
+	while ((entry = readdir(folder))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(task, sizeof task, "%s/%s/schedstat", path, entry->d_name);
+		there = add_use(use, task) && there;
+	}
+	closedir(folder);
+	return there;
 }
 
 struct tree_use tree_use(const struct tree *tree)
 {
 	struct tree_use use = { 0 };
-	char path[64], task[512];
-	struct dirent *entry;
 
 	for (uint32_t i = 0; i < tree->count; i++) {
-		DIR *folder;
-
-		if (tree->pids[i] == getpid())
-			continue;
-		snprintf(path, sizeof path, "/proc/%d/task", (int)tree->pids[i]);
-		folder = opendir(path);
-		if (!folder)
-			station_fail("a process that is looked at ended");
-		while ((entry = readdir(folder))) {
-			if (entry->d_name[0] == '.')
-				continue;
-			snprintf(task, sizeof task, "%s/%s/schedstat", path, entry->d_name);
-			add_use(&use, task);
-		}
-		closedir(folder);
+		if (tree->pids[i] != getpid() && !add_process(&use, tree->pids[i]))
+			use.ended++;
 	}
 	return use;
 }
