@@ -27,6 +27,7 @@
 #define EOF_GRACE_MS 2000u        /* a worker whose channel ended has this long to end itself: one that was killed, on a busy machine, may take long from there to its end */
 #define FORCE_AFTER_NS NS_PER_S   /* a second stop signal forces only when it comes this much later */
 #define REDISPATCH_MAX 16u        /* workers may die under a job that has not started so often; then it is crashed */
+#define REPLY_FDS_NS NS_PER_S     /* the kernel may not pass the fds of a reply on (ETOOMANYREFS), and a job can make that last: then the verdict goes without them */
 #define RECALL_MAX 16u            /* leases that are on their way back for others at a time */
 
 struct job {
@@ -50,6 +51,7 @@ struct job {
 	struct brood_verdict before;  /* of an attempt that had started, and is tried again */
 	bool ran;                     /* there was one */
 	bool replied;                 /* the fds are those of the reply */
+	uint64_t refused_ns;          /* when the kernel first would not pass those on; 0: it has not */
 };
 _Static_assert(sizeof(struct job) <= 2200, "there are many");
 
@@ -193,7 +195,7 @@ void lease_kill(struct supervisor *s, const struct message_lease_kill *m);
 void lease_left(struct slot *slot, const struct message_left *m);
 struct lease_death { int code, status; uint64_t cpu_us, peak_kb; bool memory; };
 void lease_died(struct slot *slot, const struct lease_death *d);
-bool leases_tell_lent(struct supervisor *s);                           /* false: the socket is full */
+int leases_tell_lent(struct supervisor *s);                            /* 0, or -errno: not now */
 int lease_tell_over(struct supervisor *s, struct job *job);
 bool lease_waits_for_limit(const struct supervisor *s, const struct job *job);
 void lease_take_back(struct slot *slot);

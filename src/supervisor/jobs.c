@@ -4,6 +4,7 @@
 #include "internal.h"
 #include "../os/sockets.h"
 
+#include <inttypes.h>
 #include <sys/resource.h>
 
 struct job *job_of(struct record_link *l)
@@ -20,6 +21,15 @@ static void close_fds(struct job *job)
 	job->fds_count = 0;
 }
 
+static bool refused_for_long(struct job *job)
+{
+	uint64_t now = now_ns();
+
+	if (job->refused_ns == 0)
+		job->refused_ns = now;
+	return now - job->refused_ns >= REPLY_FDS_NS;
+}
+
 static int tell_verdict(struct supervisor *s, struct job *job)
 {
 	struct frame f;
@@ -30,8 +40,9 @@ static int tell_verdict(struct supervisor *s, struct job *job)
 	f.fds_count = job->fds_count;
 	memcpy(f.fds, job->fds, job->fds_count * sizeof f.fds[0]);
 	r = frame_send(s->config.channel_fd, &f);
-	if (r == 0 || supervisor_passes(r) || job->fds_count == 0)
+	if (r == 0 || job->fds_count == 0 || (supervisor_passes(r) && (r != -ETOOMANYREFS || !refused_for_long(job))))
 		return r;
+	plain_log(s, BROOD_WARNING, BROOD_EVENT_RESOURCE, "the files that came with the reply of job %" PRIu64 " are dropped: %s", job->link.id, strerror(-r));
 	close_fds(job);                /* whatever was wrong with them: the verdict goes */
 	f.fds_count = 0;
 	return frame_send(s->config.channel_fd, &f);
@@ -44,27 +55,28 @@ static int tell(struct supervisor *s, struct job *job)
 	return job->is_lease ? lease_tell_over(s, job) : tell_verdict(s, job);
 }
 
-static void flush_when_there_is_room(struct supervisor *s)
+/* A full socket says when there is room; where something else is short only time tells. */
+static void flush_later(struct supervisor *s, int r)
 {
-	if (s->engine.channel.fd < 0 || loop_modify(&s->loop, &s->engine.channel, EPOLLIN | EPOLLOUT) < 0)
+	uint32_t events = r == -EAGAIN ? EPOLLIN | EPOLLOUT : EPOLLIN;
+
+	if (s->engine.channel.fd < 0 || loop_modify(&s->loop, &s->engine.channel, events) < 0 || r != -EAGAIN)
 		supervisor_retry_later(s);
 }
 
 void jobs_flush(struct supervisor *s)
 {
 	struct job *job;
+	int r = leases_tell_lent(s);
 
-	if (!leases_tell_lent(s)) {
-		flush_when_there_is_room(s);
+	if (r < 0) {
+		flush_later(s, r);
 		return;
 	}
 	while ((job = job_of(records_told(&s->records)))) {
-		int r = tell(s, job);
-
+		r = tell(s, job);
 		if (supervisor_passes(r)) {
-			flush_when_there_is_room(s);
-			if (r != -EAGAIN)
-				supervisor_retry_later(s);
+			flush_later(s, r);
 			return;
 		}
 		close_fds(job);
@@ -195,6 +207,7 @@ void job_begin(struct job *job, const struct message_job *m)
 	job->assigned_ns = 0;
 	job->ran = job->replied = false;
 	job->slot = NULL;
+	job->refused_ns = 0;
 	list_init(&job->untold);
 	timer_init(&job->queue_timer, queue_time_up);
 }

@@ -46,16 +46,18 @@ static int say_lent(struct supervisor *s, const struct job *job)
 	return frame_send(s->config.channel_fd, &f);
 }
 
-bool leases_tell_lent(struct supervisor *s)
+int leases_tell_lent(struct supervisor *s)
 {
 	struct list *first;
 
 	while ((first = list_first(&s->leases.untold))) {
-		if (supervisor_passes(say_lent(s, container_of(first, struct job, untold))))
-			return false;
+		int r = say_lent(s, container_of(first, struct job, untold));
+
+		if (supervisor_passes(r))
+			return r;
 		list_remove(first);
 	}
-	return true;
+	return 0;
 }
 
 int lease_tell_over(struct supervisor *s, struct job *job)

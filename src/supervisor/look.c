@@ -73,12 +73,20 @@ static bool look(struct slot *slot, uint64_t now)
 	return slot->link.state == SLOT_LEASED;
 }
 
+/* Also one that began after the stop had asked its worker to leave. */
+static void hurry_for_the_stop(struct slot *slot, uint64_t now)
+{
+	if (slot->supervisor->halt.phase >= HALT_CANCEL && slot->watch.subject && !slot->watch.waits)
+		ladder_hurry(&slot->ladder, now, LADDER_CAUSE_STOP);
+}
+
 /* Whom the swap misses has gone on: then the next look finds it elsewhere. One that plays with its desk meanwhile is found out there (DROP). */
 static bool look_and_climb(struct slot *slot, uint64_t now)
 {
 	do {
 		if (!look(slot, now))
 			return false;
+		hurry_for_the_stop(slot, now);
 		if (climb_lease(slot, now))
 			return true;
 		lease_lost(&slot->watch);
@@ -167,11 +175,6 @@ void leases_drain(struct supervisor *s)
 
 void lease_stop(struct slot *slot, uint64_t now)
 {
-	lease_look_now(slot, now);
-	if (slot->link.state != SLOT_LEASED)
-		return;
-	if (slot->watch.subject && !slot->watch.waits)
-		ladder_hurry(&slot->ladder, now, LADDER_CAUSE_STOP);
 	lease_take_back(slot);
 	lease_look_now(slot, now);
 }
