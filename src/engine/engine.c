@@ -67,7 +67,8 @@ static int make_memory(struct brood *b)
 	first = waiter_new();
 	if (first)
 		list_append(&first->link, &b->spare);
-	return b->records && b->taken && first ? 0 : -ENOMEM;
+	b->ledgers = calloc(b->shared.ledgers_count, sizeof *b->ledgers);
+	return b->records && b->taken && b->ledgers && first ? 0 : -ENOMEM;
 }
 
 int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
@@ -128,6 +129,7 @@ struct brood *engine_free(struct brood *b)
 	pthread_mutex_destroy(&b->own_lock);
 	free(b->records);
 	free(b->taken);
+	free(b->ledgers);
 	free(b);
 	return NULL;
 }

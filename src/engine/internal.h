@@ -82,7 +82,7 @@ struct brood_handle {
 };
 
 /* A job as the supervisor sees it: occupied from JOB to VERDICT, whatever became of the handle. */
-struct record { uint64_t id; struct brood_handle *handle; struct lease *lease; bool cancel_sent; };     /* lease: that it asked for; then there is no handle */
+struct record { uint64_t id; struct brood_handle *handle; struct lease *lease; uint32_t ledger; bool cancel_sent; };     /* lease: that it asked for; then there is no handle. ledger: of a lease whose lane is gone */
 
 /* A frame that the socket did not take yet. */
 struct out {
@@ -141,6 +141,8 @@ struct brood {
 	pthread_mutex_t lanes_lock, own_lock;
 	struct list lanes, spare_lanes;
 	uint32_t thread_lanes;
+	bool *ledgers;                /* which are taken; under lock */
+	uint32_t ledger_last;
 	int lanes_fd;                 /* an epoll of all their epolls */
 	int over_fd;                  /* readable when all is over */
 	_Atomic bool lanes_over;      /* nothing will come any more */

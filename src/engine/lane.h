@@ -102,6 +102,7 @@ struct lease {
 	struct ring_up *up;
 	struct desk *desk;
 	struct ledger *ledger;
+	uint32_t ledger_number;       /* UINT32_MAX: it has none */
 	struct ring_space space;
 	uint64_t base, published, harvested;
 	uint64_t cost_ns;             /* of what is in the ring, as estimated */

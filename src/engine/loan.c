@@ -14,7 +14,30 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#define NO_LEDGER    UINT32_MAX
 #define ASK_AGAIN_MS 50       /* after a wish that was refused */
+
+/* ---- ledgers ---- */
+
+/* Under brood.lock. A lease has its ledger alone until its lane is through with it: what is still written there then harms no other. */
+static uint32_t ledger_take(struct brood *b)
+{
+	for (uint32_t i = 0; i < b->shared.ledgers_count; i++) {
+		uint32_t number = (b->ledger_last + 1 + i) % b->shared.ledgers_count;
+
+		if (b->ledgers[number])
+			continue;
+		b->ledgers[number] = true;
+		return b->ledger_last = number;
+	}
+	return NO_LEDGER;
+}
+
+static void ledger_give_back(struct brood *b, uint32_t number)
+{
+	if (number != NO_LEDGER)
+		b->ledgers[number] = false;
+}
 
 /* ---- made ---- */
 
@@ -80,6 +103,7 @@ static struct lease *lease_new(struct lane *l)
 	lease->index = index;
 	lease->serial = ++l->serial;
 	lease->link_fd = lease->bell_fd = -1;
+	lease->ledger_number = NO_LEDGER;
 	lease->space.size = RING_DOWN_BYTES;
 	list_init(&lease->link);
 	list_init(&lease->idle);
@@ -121,6 +145,7 @@ void loan_free(struct lease *lease)
 
 	engine_lock(b);
 	list_remove(&lease->inbox);
+	ledger_give_back(b, lease->ledger_number);
 	engine_unlock(b);
 	if (l->warm == lease)
 		l->warm = NULL;
@@ -148,11 +173,16 @@ static int send_wish(struct lease *lease, const int fds[LEASE_FDS], uint32_t lim
 	r = record_claim(b, NULL, &lease->id);
 	if (r < 0)
 		return r;
+	lease->ledger_number = ledger_take(b);
+	if (lease->ledger_number == NO_LEDGER) {
+		record_unclaim(b, lease->id);
+		return -EAGAIN;
+	}
 	record_find(b, lease->id)->lease = lease;
 	b->leases_out++;
 	frame_begin(&f, MESSAGE_LEASE);
 	f.lease = (struct message_lease){ .id = lease->id, .given_ns = now_ns(), .queue_ms = wait_ms, .limit_ms = limit_ms, .flags = l->kind == LANE_KEPT ? LEASE_KEPT : 0,
-	                                   .lane = (uint32_t)l->control_fd };
+	                                   .lane = (uint32_t)l->control_fd, .ledger = lease->ledger_number };
 	memcpy(f.fds, fds, sizeof f.fds[0] * LEASE_FDS);
 	f.fds_count = LEASE_FDS;
 	r = out_send(b, &f, lease->id, 0);
@@ -223,6 +253,8 @@ int loan_heard(struct brood *b, const struct frame *f)
 	if (!record)
 		return 0;
 	if (over) {
+		if (!lease)
+			ledger_give_back(b, record->ledger);
 		record_unclaim(b, f->lease_over.id);
 		b->leases_out--;
 		if (!lease)
@@ -275,7 +307,7 @@ static void on_lent(struct lease *lease)
 	lease->base = lease->published = lease->harvested = lease->said = m->sequence;
 	lease->look_due = TIME_NEVER;
 	lease->desk = shared_desk(&b->shared, m->slot);
-	lease->ledger = shared_ledger(&b->shared, m->slot);
+	lease->ledger = shared_ledger(&b->shared, lease->ledger_number);
 	atomic_store(&lease->down->harvested, m->sequence);
 	l->asked--;
 	l->active++;
@@ -373,8 +405,11 @@ void loan_abandon(struct lease *lease)
 	loan_end(lease);
 	engine_lock(b);
 	record = record_find(b, lease->id);
-	if (record)
+	if (record) {                  /* until LEASE_OVER */
 		record->lease = NULL;
+		record->ledger = lease->ledger_number;
+		lease->ledger_number = NO_LEDGER;
+	}
 	engine_unlock(b);
 	loan_free(lease);
 }

@@ -18,7 +18,7 @@ static struct desk *desk_of(const struct slot *slot)
 
 static struct ledger *ledger_of(const struct slot *slot)
 {
-	return shared_ledger(slot->supervisor->config.shared, slot->number);
+	return shared_ledger(slot->supervisor->config.shared, slot->job->lease.ledger);
 }
 
 static bool is_kept(const struct job *job)
@@ -173,7 +173,7 @@ void lease_died(struct slot *slot, const struct lease_death *d)
 void lease_accept(struct supervisor *s, struct frame *f)
 {
 	const struct message_job m = { .id = f->lease.id, .given_ns = f->lease.given_ns, .queue_ms = f->lease.queue_ms };
-	struct job *job = job_of(records_claim(&s->records, m.id));
+	struct job *job = f->lease.ledger < s->config.shared->ledgers_count ? job_of(records_claim(&s->records, m.id)) : NULL;
 
 	if (!job) {
 		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL, "the engine asked for a lease in a way that makes no sense; its library's memory is damaged");
@@ -199,9 +199,9 @@ bool lease_waits_for_limit(const struct supervisor *s, const struct job *job)
 	return job->is_lease && !is_kept(job) && s->leases.library >= s->options->leases;
 }
 
-static void prepare_memory(struct slot *slot)
+static void prepare_memory(struct slot *slot, const struct job *job)
 {
-	struct ledger *ledger = ledger_of(slot);
+	struct ledger *ledger = shared_ledger(slot->supervisor->config.shared, job->lease.ledger);
 	struct desk *desk = desk_of(slot);
 
 	atomic_store(&ledger->published, slot->sequence);
@@ -241,7 +241,7 @@ int lease_lend(struct supervisor *s, struct slot *slot, struct job *job, uint64_
 	struct frame f;
 	int r;
 
-	prepare_memory(slot);
+	prepare_memory(slot, job);
 	frame_begin(&f, MESSAGE_LEND);
 	f.lend.id = job->link.id;
 	f.lend.sequence = slot->sequence;

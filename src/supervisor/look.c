@@ -7,7 +7,7 @@
 
 static struct ledger *ledger_of(const struct slot *slot)
 {
-	return shared_ledger(slot->supervisor->config.shared, slot->number);
+	return shared_ledger(slot->supervisor->config.shared, slot->job->lease.ledger);
 }
 
 static struct lease_sight sight(const struct slot *slot)

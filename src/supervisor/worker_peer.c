@@ -226,7 +226,7 @@ static void on_escaped(struct slot *slot, struct frame *f)
 /* The id that it says, if the engine has published such a job there. */
 static uint64_t job_on_lease(struct slot *slot, uint64_t id)
 {
-	const struct ledger *ledger = shared_ledger(slot->supervisor->config.shared, slot->number);
+	const struct ledger *ledger = shared_ledger(slot->supervisor->config.shared, slot->job->lease.ledger);
 
 	for (size_t i = 0; i < RING_DEPTH; i++)
 		if (ledger->entries[i].id == id)

@@ -81,7 +81,7 @@ struct message_progress { uint64_t id, sequence; uint32_t size, pad; unsigned ch
 #define LEASE_FDS 5
 #define LEASE_WAITING(workers) ((workers) < 64 ? (workers) : 64)      /* leases that may be asked for beyond one a worker. Jobs have records of their own: workers + backlog */
 enum { LEASE_FD_LINK, LEASE_FD_BELL, LEASE_FD_DOWN, LEASE_FD_UP, LEASE_FD_LANE };
-struct message_lease { uint64_t id, given_ns; uint32_t queue_ms, limit_ms, flags, lane; };     /* limit_ms: from the loan. lane: whose it is: while it waits none of the same lane is taken back for it; 0: nobody's */
+struct message_lease { uint64_t id, given_ns; uint32_t queue_ms, limit_ms, flags, lane, ledger, pad; };     /* limit_ms: from the loan. ledger: its number, this lease's alone until the engine is through with it. lane: whose it is: while it waits none of the same lane is taken back for it; 0: nobody's */
 enum { LEASE_KEPT = 1 };                                               /* an explicit one: not to be taken back for others or for being idle */
 struct message_lend { uint64_t id, sequence; };                        /* sequence: the first job's less 1 */
 struct message_leave { uint64_t id; };

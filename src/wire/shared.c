@@ -41,6 +41,9 @@ static void drop_board(struct shared *s)
 	s->board = NULL;
 }
 
+/* Leases that go on, those that are asked for, and those whose lanes have not seen yet that they are over. Pages that nobody touches cost nothing. */
+#define LEDGERS(slots) (4 * (slots) + 64)
+
 int shared_create(uint32_t slots, struct shared *ret)
 {
 	struct shared s = { .slots = slots, .desk_size = shm_page() };
@@ -48,7 +51,8 @@ int shared_create(uint32_t slots, struct shared *ret)
 	s.roster_size = pages(sizeof *s.roster + ROSTER_ENTRIES(slots) * sizeof s.roster->workers[0]);
 	s.desks_size = s.desk_size * MAX(slots, 1u);
 	s.ledger_size = pages(sizeof(struct ledger));
-	s.ledgers_size = s.ledger_size * MAX(slots, 1u);
+	s.ledgers_count = LEDGERS(slots);
+	s.ledgers_size = s.ledger_size * s.ledgers_count;
 	s.board_size = pages(sizeof *s.board);
 	s.roster = shm_anonymous(s.roster_size);
 	s.desks = shm_anonymous(s.desks_size);

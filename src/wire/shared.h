@@ -8,7 +8,8 @@
  *            last; who wants to kill swaps ASSIGNED(N) or RUNNING(N) to CONDEMNED(N), and only the winner kills. A worker that loses a swap waits to die.
  *            A worker that scribbles on its own desk harms itself alone: what the supervisor and the engine read there only decides about that worker.
  *            On a lease the word goes from DONE(N-1) (FREE at first) to RUNNING(N) to DONE(N) without the supervisor; condemning swaps DONE(N-1) or RUNNING(N) to CONDEMNED(N).
- *   ledgers  a page a slot, for what the engine's library says of the jobs in a worker's ring, without a message a job: the engine writes, the supervisor reads (but for look_at); no worker has it mapped.
+ *   ledgers  a page a lease, for what the engine's library says of the jobs in a worker's ring, without a message a job: the engine writes, the supervisor reads (but for look_at); no worker has it mapped.
+ *            The engine picks one when it asks, and no other lease gets it before the lane that had it knows that its lease is over: what a lane writes that does not know yet harms nobody.
  *            The supervisor looks at look_at at the latest: which job runs, since when, what its limits are. Who publishes a job whose run time ends sooner says so (LEASE_LOOK): the engine stores
  *            `published`, then (seq_cst) loads look_at; the supervisor stores look_at, then loads `published` again.
  *   board    counters, written by the supervisor, read-only in the engine; unmapped in workers and guard.
@@ -68,14 +69,14 @@ struct board {                                     /* one writer; each field is 
 struct shared {
 	struct roster *roster; size_t roster_size;
 	char *desks; size_t desks_size, desk_size; /* desk_size: the page */
-	char *ledgers; size_t ledgers_size, ledger_size;
+	char *ledgers; size_t ledgers_size, ledger_size; uint32_t ledgers_count;
 	struct board *board; size_t board_size;
 	uint32_t slots;
 };
 int shared_create(uint32_t slots, struct shared *ret);
 void shared_free(struct shared *s);
 static inline struct desk *shared_desk(const struct shared *s, uint32_t slot) { return (struct desk *)(s->desks + (size_t)slot * s->desk_size); }
-static inline struct ledger *shared_ledger(const struct shared *s, uint32_t slot) { return (struct ledger *)(s->ledgers + (size_t)slot * s->ledger_size); }
+static inline struct ledger *shared_ledger(const struct shared *s, uint32_t number) { return (struct ledger *)(s->ledgers + (size_t)number * s->ledger_size); }
 /* What each role keeps. */
 void shared_keep_engine(struct shared *s);         /* desks, ledgers; the board, read-only */
 void shared_keep_guard(struct shared *s);          /* roster */

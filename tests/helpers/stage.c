@@ -228,6 +228,7 @@ uint64_t stage_ask_with(struct stage *s, const struct message_lease *m)
 	frame_begin(&f, MESSAGE_LEASE)->lease = *m;
 	f.lease.id = ++s->id;
 	f.lease.given_ns = now_ns();
+	f.lease.ledger = (uint32_t)(s->id % s->shared.ledgers_count);
 	for (f.fds_count = 0; f.fds_count < LEASE_FDS; f.fds_count++)
 		f.fds[f.fds_count] = STDERR_FILENO;
 	stage_say(s->channel, &f);

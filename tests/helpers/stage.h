@@ -57,7 +57,7 @@ struct stage_limits { uint32_t run_ms, grace_ms, flags; };
 void stage_publish(struct stage *s, const struct stage_worker *w, uint64_t sequence, const struct stage_limits *limits);      /* and says so where it must */
 void stage_word(struct stage *s, const struct stage_worker *w, uint64_t sequence, enum desk_state state);
 static inline struct desk *stage_desk(struct stage *s, const struct stage_worker *w) { return shared_desk(&s->shared, w->slot); }
-static inline struct ledger *stage_ledger(struct stage *s, const struct stage_worker *w) { return shared_ledger(&s->shared, w->slot); }
+static inline struct ledger *stage_ledger(struct stage *s, const struct stage_worker *w) { return shared_ledger(&s->shared, (uint32_t)(w->lease % s->shared.ledgers_count)); }
 
 /* Handed-off jobs. */
 uint64_t stage_job(struct stage *s);                                 /* gives one: its id. What comes of it is not looked at */
