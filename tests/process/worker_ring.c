@@ -462,3 +462,40 @@ static void idle(void)
 	finish();
 }
 Test(worker_ring, sleeps_and_is_woken) { case_run(idle, 20000); }
+
+/* Signals at any instruction: within a job that is watched for system calls, within the library's calls, between jobs, asleep. None ends the worker, none costs a job. */
+static int calls(struct brood_job *job) { return getppid() > 0 && brood_job_write(job, "x", 1) == 1 && getppid() > 0 ? 5 : 1; }
+static int only_ours(struct brood_job *job)
+{
+	for (int i = 0; i < 20; i++)
+		if (brood_job_write(job, "0123456789", 10) != 10 || brood_job_cancelled(job))
+			return 1;
+	return 6;
+}
+
+static void shower(void)
+{
+	static brood_fn *const fns[] = { nothing, calls, only_ours };
+	static const int codes[] = { 0, 5, 6 };
+	pid_t rain;
+
+	begin();
+	rain = fork();
+	if (rain == 0)
+		for (;;)
+			kill(fake.pid, SIGTERM);
+	for (int i = 0; i < 3000; i++) {
+		struct ring_done d;
+
+		fake_push(&ring, fns[i % 3], NULL, 0);
+		d = fake_done(&ring, codes[i % 3]);
+		if (d.reply_size)
+			fake_reply(&ring, &d);
+		if (i % 10 == 0)
+			fake_soft(&fake, ring.published);      /* late, as a rule */
+	}
+	CHECK_EQ(kill(rain, SIGKILL), 0);
+	CHECK_EQ(waitpid(rain, NULL, 0), rain);
+	finish();
+}
+Test(worker_ring, signals_at_any_moment) { case_run(shower, 60000); }
