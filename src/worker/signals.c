@@ -5,8 +5,9 @@
  * soft step, and carry the desk sequence of the job that is meant: one that comes late cannot hit the next job, one that comes early (before the worker has read RUN) is not lost, since
  * "cancelled" means "the last soft step had my sequence".
  *
- * SIGSYS has a handler where jobs are watched for system calls (src/os/syscalls.h); it hands on what is not from there. All other dispositions are default, except those of options.keep_signals, which stay as inherited. TERM is always ours; INT, HUP and QUIT stay too when the list names them.
- * SIGPIPE is default: a job that writes to a broken pipe with its own write() dies of it, unless the program keeps an inherited SIG_IGN. The library's own writes never raise it.
+ * SIGSYS has a handler where jobs are watched for system calls (src/os/syscalls.h); it hands on what is not from there. All other dispositions are default, except those of options.keep_signals,
+ * which stay as inherited. TERM is always ours; INT, HUP and QUIT stay too when the list names them. SIGPIPE is default: a job that writes to a broken pipe with its own write() dies of it, unless
+ * the program keeps an inherited SIG_IGN. The library's own writes never raise it.
  *
  * A job's children get default dispositions: exec does it, after fork() an atfork handler, and where neither ran (a raw clone) the handler sees that it is not in the worker and steps aside.
  */
