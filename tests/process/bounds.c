@@ -142,7 +142,7 @@ Test(bounds, queue_time) { case_run(queue_time, 30000); }
 
 static void backlog(void)
 {
-	struct brood_options options = { .workers = 2, .backlog = 6, .grace_ms = 60000, .log = quiet };
+	struct brood_options options = { .workers = 2, .backlog = 6, .grace_ms = 60000, .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
 	struct brood_handle *h[8], *more = NULL;
 	struct brood_verdict v;
 	int fds[8], fd = -1;

@@ -136,7 +136,7 @@ static int shuts_the_door(struct brood_job *job)
 
 static void worker_full(void)
 {
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
 	struct brood_verdict v;
 	pid_t before;
 
@@ -159,7 +159,7 @@ Test(limits, worker_without_files) { case_run(worker_full, 60000); }
 static void worker_full_once(void)
 {
 	struct brood_job_options once = { .flags = BROOD_JOB_ONCE };
-	struct brood_options options = { .workers = 1, .log = quiet };
+	struct brood_options options = { .workers = 1, .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
 	struct brood_verdict v;
 
 	brood = pool_start(&options);
@@ -244,9 +244,9 @@ static void flood_end(struct flood *f)
 
 #define OUT 120
 
-static void in_flight(void)
+static void in_flight_by(enum brood_path path)
 {
-	struct brood_options options = { .workers = 4, .backlog = OUT, .log = quiet };
+	struct brood_options options = { .workers = 4, .backlog = OUT, .dispatch = path, .log = quiet };
 	struct brood_handle *h[OUT];
 	struct rlimit limit = { 256, 256 };
 	struct brood_verdict v;
@@ -275,11 +275,13 @@ static void in_flight(void)
 	CHECK_EQ(pool_stats(brood).verdicts[BROOD_DONE], 3 * OUT);
 	pool_stop(brood);
 }
+static void in_flight(void) { in_flight_by(BROOD_PATH_HANDOFF); }
+static void in_flight_as_it_comes(void) { in_flight_by(BROOD_PATH_AUTO); }
 
 /* The supervisor meets it: the jobs are with it already when the flood begins. */
 static void in_flight_to_workers(void)
 {
-	struct brood_options options = { .workers = 1, .backlog = OUT, .log = quiet };
+	struct brood_options options = { .workers = 1, .backlog = OUT, .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
 	struct brood_handle *h[OUT];
 	struct rlimit limit = { 256, 256 };
 	struct brood_verdict v;
@@ -313,6 +315,7 @@ static void in_flight_to_workers(void)
 Test(limits, too_many_fds_in_flight)
 {
 	case_run(in_flight, 60000);
+	case_run(in_flight_as_it_comes, 60000);
 	case_run(in_flight_to_workers, 60000);
 }
 
@@ -394,7 +397,7 @@ static int dies(struct brood_job *job) { (void)job; _exit(3); }
 
 static void nobody_reads(int reader, int writer, bool rights)
 {
-	struct brood_options options = { .workers = 2, .healthy_ms = 1 };
+	struct brood_options options = { .workers = 2, .healthy_ms = 1, .dispatch = BROOD_PATH_HANDOFF };
 	struct brood_stats stats;
 	static char text[1 << 20];
 	ssize_t n;
