@@ -408,7 +408,7 @@ BROOD_PUBLIC int brood_give_named(struct brood *brood, brood_fn *fn, const char 
  * or failed: what fn returned is in verdict.code alone. Else
  *   -EMSGSIZE    the reply was larger than reply_size: the first bytes are there, verdict.reply_size has the whole size
  *   -EREMOTEIO   crashed or exited        -ETIMEDOUT  timed out          -ECANCELED  cancelled
- *   -EAGAIN      refused (-EFAULT: pointer)                              -ENOTCONN   lost
+ *   -EAGAIN      refused (-EFAULT: pointer; -ESTALE: its lease is over)  -ENOTCONN   lost
  *   and the errors of brood_open(). *ret_verdict is set in all those cases but for -EINVAL, -EPERM and -ESHUTDOWN.
  */
 #define brood_call(brood, fn, request, request_size, reply, reply_size, options, ret_verdict) \

@@ -80,6 +80,8 @@ static int fail_refused(const struct brood_verdict *v, const char *name, unsigne
 	case BROOD_DETAIL_FD_LOST:
 		return engine_fail(-EAGAIN, "job %llu %s: its fd could not be passed, a limit on open files was reached on the way: raise RLIMIT_NOFILE",
 		                   id, name);
+	case BROOD_DETAIL_PLUGIN:
+		return engine_fail(-EAGAIN, "job %llu %s: the worker could not open the plugin, or found no such symbol there: the log says why", id, name);
 	default:
 		return engine_fail(-EAGAIN, "job %llu %s: refused", id, name);
 	}
