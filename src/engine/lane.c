@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 
 #define ID_BLOCK       4096
@@ -460,6 +461,7 @@ void lane_job_free(struct lane *l, struct lane_job *job)
 	if (job->state == JOB_WAITING)
 		l->queued--;
 	list_remove(&job->link);
+	lane_out_of_backlog(l, job);
 	if (job->id) {
 		l->jobs[job->id & (l->jobs_room - 1)] = NULL;
 		l->jobs_out--;
@@ -526,10 +528,20 @@ int lane_job_keep(struct lane_job *job, const struct given *order)
 
 /* ---- the verdict ---- */
 
+/* The worker has not done it: it never had the job, or is dead, and a child of the job's, or the link's buffer, may still hold the socket. */
+static void end_socket(const struct lane_job *job)
+{
+	enum brood_outcome outcome = job->result.verdict.outcome;
+
+	if (job->socket >= 0 && outcome != BROOD_DONE && outcome != BROOD_FAILED)
+		shutdown(job->socket, SHUT_RDWR);
+}
+
 static void close_handle(struct lane *l, struct lane_job *job)
 {
 	struct brood_handle *handle = job->handle;
 
+	end_socket(job);
 	if (!handle) {
 		l->stats.dropped += job->socket_job;
 	} else {
@@ -552,6 +564,7 @@ void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict
 		l->queued--;
 	list_remove(&job->link);
 	job->state = JOB_CLOSED;
+	lane_out_of_backlog(l, job);
 	job->lease = NULL;
 	if (v != verdict)
 		*v = *verdict;
@@ -581,6 +594,14 @@ void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict
 	}
 	if (l->sleepers > 0)
 		l->to_poke = true;
+}
+
+void lane_out_of_backlog(struct lane *l, struct lane_job *job)
+{
+	if (!job->in_backlog)
+		return;
+	job->in_backlog = false;
+	atomic_fetch_sub(&l->brood->lanes_waiting, 1);
 }
 
 void lane_refuse(struct lane *l, struct lane_job *job, enum brood_detail detail)
