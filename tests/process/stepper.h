@@ -75,6 +75,7 @@ void trace_disarm(struct tracee *t);                               /* it goes on
 void trace_kill(struct tracee *t);                                 /* where it stands: not one instruction more */
 long trace_call(const struct tracee *t);                           /* at a system call's stop: its number */
 unsigned long trace_at(const struct tracee *t);                    /* the address of the next instruction */
+bool trace_in_vdso(unsigned long address);
 bool trace_at_call(const struct tracee *t, unsigned long address); /* that instruction makes a system call */
 bool trace_at_sleep(const struct tracee *t, bool entered);         /* it is about to make the one in which it was found sleeping, or has entered it */
 

@@ -4,7 +4,8 @@
  * Traps:
  *   - A traced process that dies is its tracer's zombie first, and its parent hears of it only afterwards. So a kill is a detach with SIGKILL, wherever the kernel takes it: the supervisor then sees what it would see of any
  *     kill. It takes none at a handler's first instruction (that stop is no signal's): there the kill comes first.
- *   - A single step over a system call is one stop, at its return. Over `rep movsb` it is one for each round: they count as one instruction.
+ *   - A single step over a system call is one stop, at its return. Over `rep movsb` it is one for each round: they count as one instruction. So does reading the clock: that is the kernel's code, in the vdso, and how often
+ *     it begins anew depends on when it is interrupted, which is always.
  *   - A system call that user dispatch turns into SIGSYS makes no system call stop at all, but one for the signal.
  *   - PTRACE_INTERRUPT makes a sleeping system call return and begin again: that is seen as its entry.
  *   - Workers have exit signal 0: __WALL.
@@ -117,6 +118,21 @@ static struct user_regs_struct registers(const struct tracee *t)
 long trace_call(const struct tracee *t)
 {
 	return (long)registers(t).orig_rax;
+}
+
+/* The kernel's own code in each process, which reads the clock. All are children of this one, which has it at the same place. */
+bool trace_in_vdso(unsigned long address)
+{
+	static unsigned long begin, end;
+	FILE *maps = end ? NULL : fopen("/proc/self/maps", "re");
+	char line[512];
+
+	while (maps && fgets(line, sizeof line, maps))
+		if (strstr(line, "[vdso]"))
+			sscanf(line, "%lx-%lx", &begin, &end);
+	if (maps)
+		fclose(maps);
+	return address >= begin && address < end;
 }
 
 /* Workers of one case are images of one process: what lies where is the same in all of them. */

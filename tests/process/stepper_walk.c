@@ -72,13 +72,15 @@ static bool step(struct tracee *t, unsigned long from)
 {
 	bool call = trace_at_call(t, from);
 	enum trace_stop stop;
+	unsigned long to;
 
 	do {
 		stop = trace_resume(t, PTRACE_SINGLESTEP);
 		CHECK_MSG(stop != TRACE_ENDED, "the worker ended by itself at %lx", from);
 		if (stop == TRACE_SIGNAL)
 			call = false;          /* user dispatch turned it into a signal, and it will be made once more */
-	} while (stop != TRACE_STEP || trace_at(t) == from);
+		to = trace_at(t);
+	} while (stop != TRACE_STEP || to == from || trace_in_vdso(to));
 	return call;
 }
 
