@@ -113,7 +113,7 @@ static bool reply_some(struct given *g)
 /* As an event loop does it: the job's socket, and the library's fd. */
 static void talk(struct given *g)
 {
-	struct brood_queue *queue = g->site->lease ? brood_lease_queue(g->site->lease) : NULL;
+	struct brood_queue *queue = given_is(g, KEPT) ? brood_lease_queue(g->what.options.lease) : NULL;
 	struct pollfd p[2] = { { .fd = g->fd }, { .fd = queue ? brood_queue_fd(queue) : brood_fd(g->site->brood), .events = POLLIN } };
 	uint64_t end = test_now_ms() + patience();
 
@@ -208,8 +208,8 @@ static int submits(struct given *g)
 	struct what *w = &g->what;
 	struct brood_job_options *o = &w->options;
 
-	g->queue = site_is(g->site, KEPT) ? brood_lease_queue(o->lease) : site_queue(g->site);
-	o->queue = site_is(g->site, KEPT) ? NULL : g->queue;
+	g->queue = given_is(g, KEPT) ? brood_lease_queue(o->lease) : site_queue(g->site);
+	o->queue = given_is(g, KEPT) ? NULL : g->queue;
 	o->context = o->context ? o->context : g;
 	if (g->way == RING_CALLBACK)
 		o->on_done = result_came;
@@ -239,8 +239,8 @@ struct brood_lease *site_lease(struct site *s)
 	for (struct given *g = s->givens; g; g = g->next)              /* its queue ends with it */
 		finish(g);
 	s->lease = brood_lease_end(s->lease);
-	r = brood_lease(s->brood, &options, &s->lease);
-	CHECK_MSG(r == 0, "%d: %s", r, brood_error());
+	/* Where many wait for workers it may be told to come again. */
+	CHECK_MSG(WAIT_UNTIL((r = brood_lease(s->brood, &options, &s->lease)) != -EAGAIN, PATIENCE_MS) && r == 0, "%d: %s", r, brood_error());
 	return s->lease;
 }
 
@@ -249,15 +249,15 @@ static void prepare(struct given *g)
 	struct brood_job_options *o = &g->what.options;
 
 	o->size = sizeof *o;
-	o->dispatch = site_is(g->site, HANDOFF) ? BROOD_PATH_HANDOFF : BROOD_PATH_LEASE;
-	if (site_is(g->site, KEPT))
+	o->dispatch = given_is(g, HANDOFF) ? BROOD_PATH_HANDOFF : BROOD_PATH_LEASE;
+	if (given_is(g, KEPT))
 		o->lease = site_lease(g->site);
 	if (!o->arg) {
 		g->said = (struct said){ g->site->stage, g->what.number };
 		o->arg = &g->said;
 		o->arg_size = sizeof g->said;
 	}
-	if (site_is(g->site, CALLS))
+	if (given_is(g, CALLS))
 		o->ret_id = &g->id;
 }
 
@@ -296,14 +296,14 @@ struct given *finish(struct given *g)
 {
 	if (g->finished)
 		return g;
-	if (site_is(g->site, CALLS))
+	if (given_is(g, CALLS))
 		pthread_join(g->thread, NULL);
-	else if (site_is(g->site, STREAMS))
+	else if (given_is(g, STREAMS))
 		talk(g);
 	else
 		collect(g);
 	g->finished = true;
-	if (!site_is(g->site, CALLS))
+	if (!given_is(g, CALLS))
 		g->n = call_result(g);
 	return g;
 }
@@ -316,7 +316,7 @@ uint64_t given_id(struct given *g)
 
 bool given_refused(struct given *g)
 {
-	if (!site_is(g->site, CALLS))
+	if (!given_is(g, CALLS))
 		return g->error != 0;
 	CHECK(WAIT_UNTIL(atomic_load(&g->over) || pool_stats(g->site->brood).submitted > g->submitted, 20000));
 	return pool_stats(g->site->brood).submitted <= g->submitted;
@@ -332,7 +332,7 @@ static void quiet(void *context, const struct brood_log *log)
 	note("log: %s", log->text);
 }
 
-static void givens_free(struct site *s)
+void givens_free(struct site *s)
 {
 	while (s->givens) {
 		struct given *g = s->givens;

@@ -114,10 +114,12 @@ struct site {
 	bool stopped;                          /* the case ended the pool itself */
 };
 static inline bool site_is(const struct site *s, unsigned ways) { return WAY(s->way) & ways; }
+static inline bool given_is(const struct given *g, unsigned ways) { return WAY(g->way) & ways; }
 
-/* Gives a job and returns; finish() waits for its end. All are freed after the case. */
+/* Gives a job and returns; finish() waits for its end. All are freed after the case, or before. */
 struct given *give(struct site *s, const struct what *what);
 struct given *finish(struct given *g);
+void givens_free(struct site *s);              /* finishes them all, and frees them */
 #define GIVE(s, job, ...) give(s, &(struct what){ .fn = job, .name = #job, ##__VA_ARGS__ })
 #define RUN(s, job, ...) finish(GIVE(s, job, ##__VA_ARGS__))
 /* finish(), and that outcome, with all that a verdict of that kind says. */

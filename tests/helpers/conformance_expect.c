@@ -40,7 +40,7 @@ static void place_is_sane(const struct given *g)
 	CHECK_LT(v->slot, stats.workers);
 	CHECK_GE(v->generation, 1);
 	CHECK_GE(v->attempts, 1);
-	CHECK_EQ(v->path, site_is(g->site, HANDOFF) ? BROOD_PATH_HANDOFF : BROOD_PATH_LEASE);
+	CHECK_EQ(v->path, given_is(g, HANDOFF) ? BROOD_PATH_HANDOFF : BROOD_PATH_LEASE);
 }
 
 static void figures_are_sane(const struct given *g, const char *line)
@@ -69,7 +69,7 @@ static void result_is_sane(const struct given *g, const char *line)
 	const struct brood_verdict *v = &g->v;
 	bool by_itself = v->outcome == BROOD_DONE || v->outcome == BROOD_FAILED;
 
-	if (site_is(g->site, STREAMS))
+	if (given_is(g, STREAMS))
 		return;
 	if (by_itself)
 		CHECK_MSG(g->n == (ssize_t)v->reply_size || (g->n == -EMSGSIZE && v->reply_size > g->what.room), "%s: %zd", line, g->n);
