@@ -1,7 +1,9 @@
 /* inline_jobs.c - BROOD_INLINE: what a job gets and sends beside bytes. */
+#define _GNU_SOURCE
 #include "pool.h"
 
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,6 +241,7 @@ static void plugins(void)
 	struct brood *brood;
 	struct brood_verdict v;
 	const struct brood_result *result;
+	Dl_info libc;
 
 	CHECK_EQ(brood_start(&pool, &brood), 0);
 	CHECK_EQ(brood_call(brood, NULL, NULL, 0, NULL, 0, &o, &v), -EAGAIN);
@@ -252,6 +255,13 @@ static void plugins(void)
 	CHECK_EQ(result->verdict.detail, BROOD_DETAIL_PLUGIN);
 	CHECK_EQ(result->reply_size, 0);
 	CHECK_EQ(brood_submit(brood, job_burns, NULL, 0, &o, NULL), -EINVAL);
+	/* Any function that takes a pointer, or nothing, and returns an int will do. */
+	CHECK(dladdr((const void *)(uintptr_t)getppid, &libc) && libc.dli_fname[0] == '/');
+	o.plugin = libc.dli_fname;
+	o.symbol = "getppid";
+	CHECK_EQ(brood_call(brood, NULL, NULL, 0, NULL, 0, &o, &v), 0);
+	CHECK_EQ(v.code, getppid());
+	CHECK_STR(v.name, "getppid");
 	o.plugin = "plugin.so";
 	CHECK_EQ(brood_submit(brood, NULL, NULL, 0, &o, NULL), -EINVAL);
 	o.plugin = NULL;
