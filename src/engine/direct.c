@@ -60,6 +60,11 @@ static bool ready(struct lane *l, const struct given *given)
 	return false;
 }
 
+static int fail_full(const struct lane *l)
+{
+	return engine_fail(-EAGAIN, "as many jobs wait for a worker as the pool has room for (backlog, %u): wait for a verdict, or raise options.backlog", l->brood->options.backlog);
+}
+
 static int lease_over(void)
 {
 	return engine_fail(-ESTALE, "this lease is over: its worker died, or its time was up; take another one");
@@ -105,6 +110,8 @@ static int call(struct lane *l, const struct given *given, const struct engine_b
 	job->room_size = bytes->reply_size;
 	if (r >= 0)
 		r = lane_give(l, job, given);
+	if (r == -EAGAIN)
+		return fail_full(l);
 	if (r < 0)
 		return engine_fail_system(r, "what a call needs");
 	l->stats.submitted++;
@@ -181,7 +188,7 @@ static int give(struct lane *l, const struct given *given, struct brood_handle *
 		job->socket = -1;              /* still the caller's */
 		job->handle = NULL;
 		lane_job_free(l, job);
-		return engine_fail_system(r, "what a job needs");
+		return r == -EAGAIN ? fail_full(l) : engine_fail_system(r, "what a job needs");
 	}
 	l->stats.submitted++;
 	*ret_id = id;
@@ -210,8 +217,9 @@ int direct_give(struct brood *b, const struct given *given, struct brood_handle 
 		r = lease_over();
 	else
 		r = ready(l, given) ? give(l, given, handle, &id) : 1;
-	while (r == 0 && (job = lane_find(l, id)) && job->state == JOB_WAITING && l->kind != LANE_KEPT)
-		lane_sleep(l, TIME_NEVER);     /* forced: bounded by its queue_ms */
+	/* Forced, and there is no lease at all yet: bounded by the supervisor's answer, and by the job's queue_ms. */
+	while (r == 0 && l->active == 0 && (job = lane_find(l, id)) && job->state == JOB_WAITING && l->kind != LANE_KEPT)
+		lane_sleep(l, TIME_NEVER);
 	if (r == 0)
 		lane_listen(l);
 	lane_unlock(l);

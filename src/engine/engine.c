@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/timerfd.h>
 
+#define DRAIN_SLICE_MS 5       /* brood_stop(): how often lanes are looked at whose threads may be elsewhere */
 #define STOP_SLACK_MS 1000     /* brood_stop(): beyond drain_ms and stop_ms */
 #define KILL_MS       5000     /* and for thousands of workers to die on a small machine */
 #define STATUS_MAX    200      /* bytes of a status for systemd */
@@ -208,11 +209,36 @@ static uint64_t stop_bound(const struct brood *b)
 	return until;
 }
 
-static int stop_ask(struct brood *b)
+static bool drained(const struct wait *wait)
+{
+	return wait->brood->lost || wait->brood->lanes_open == 0;
+}
+
+/* What lanes have of jobs is done first, while the supervisor lends workers as ever. They have no channel of their own to be heard on by this thread, hence the slices. Returns how long that took. */
+static uint32_t stop_drain(struct brood *b)
+{
+	uint64_t began = now_ns(), until = time_after_ms(began, b->options.drain_ms);
+	uint64_t now = began;
+
+	for (;;) {
+		struct wait wait = { .brood = b, .done = drained, .until = MIN(until, now + DRAIN_SLICE_MS * NS_PER_MS) };
+
+		engine_unlock(b);
+		b->lanes_open = direct_drain(b);
+		engine_lock(b);
+		now = now_ns();
+		if (drained(&wait) || now >= until)
+			return (uint32_t)MIN((now - began) / NS_PER_MS, (uint64_t)UINT32_MAX);
+		wait_until(&wait);
+	}
+}
+
+static int stop_ask(struct brood *b, uint32_t drained_ms)
 {
 	struct frame f;
 
 	frame_begin(&f, MESSAGE_STOP);
+	f.stop.drained_ms = drained_ms;
 	return out_send(b, &f, 0, 0);
 }
 
@@ -244,7 +270,7 @@ int engine_stop(struct brood *b)
 	atomic_store(&b->refusing, true);
 	channel_ours(b);
 	waiters_poke(b);
-	r = b->lost ? 0 : stop_ask(b);
+	r = b->lost ? 0 : stop_ask(b, stop_drain(b));
 	if (r >= 0 || !b->lost)
 		r = wait_until(&wait);
 	engine_unlock(b);

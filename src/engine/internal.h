@@ -140,7 +140,9 @@ struct brood {
 	/* lanes: see lane.h */
 	pthread_mutex_t lanes_lock, own_lock;
 	struct list lanes, spare_lanes;
+	_Atomic uint32_t lanes_waiting;       /* calls and conversations that wait for a lease: no more than the backlog */
 	uint32_t thread_lanes;
+	size_t lanes_open;            /* brood_stop(): jobs of theirs without a verdict */
 	bool *ledgers;                /* which are taken; under lock */
 	uint32_t ledger_last;
 	int lanes_fd;                 /* an epoll of all their epolls */
@@ -217,7 +219,7 @@ int direct_wait(struct brood_handle *h, uint64_t until);
 void direct_release(struct brood_handle *h);
 int direct_cancel(struct brood *b, uint64_t id);                       /* 0, -ENOENT */
 void direct_stats(struct brood *b, struct brood_stats *s);
-void direct_drain(struct brood *b);                                    /* brood_stop(): looks at all lanes */
+size_t direct_drain(struct brood *b);                                  /* brood_stop(): looks at all lanes */
 void direct_over(struct brood *b);                                     /* all that lanes have is lost */
 void direct_polled(struct brood *b);                                   /* somebody has brood_fd() */
 int direct_dispatch(struct brood *b);                                  /* the brood's own queue; how many results, -1: nobody has used it yet */

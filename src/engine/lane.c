@@ -324,6 +324,13 @@ static int function_of(struct lane *l, const struct given *order, struct lane_jo
 
 /* ---- jobs ---- */
 
+void lane_unqueue(struct lane *l, struct lane_job *job)
+{
+	list_remove(&job->link);
+	l->queued_ns -= job->queued_ns;
+	l->queued--;
+}
+
 static int grow(struct lane *l)
 {
 	size_t room = l->jobs_room * 2;
@@ -459,7 +466,7 @@ static void unmap_reply(struct lane_job *job)
 void lane_job_free(struct lane *l, struct lane_job *job)
 {
 	if (job->state == JOB_WAITING)
-		l->queued--;
+		lane_unqueue(l, job);
 	list_remove(&job->link);
 	lane_out_of_backlog(l, job);
 	if (job->id) {
@@ -502,6 +509,8 @@ void lane_wait_for(struct lane *l, struct lane_job *job, bool front)
 		list_insert(&job->link, &l->queue);
 	else
 		list_append(&job->link, &l->queue);
+	job->queued_ns = pick_estimate(job->function->est_ns);
+	l->queued_ns += job->queued_ns;
 	l->queued++;
 }
 
@@ -561,7 +570,7 @@ void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict
 	if (job->state == JOB_CLOSED)
 		abort();                       /* a second verdict: a bug of ours */
 	if (job->state == JOB_WAITING)
-		l->queued--;
+		lane_unqueue(l, job);
 	list_remove(&job->link);
 	job->state = JOB_CLOSED;
 	lane_out_of_backlog(l, job);

@@ -55,6 +55,7 @@ struct lane_job {
 	struct function *own_function;/* when the lane's table was full */
 	uint32_t job_flags, queue_ms, run_ms, grace_ms, retries, attempts, moved;
 	uint64_t given_ns, waiting_until;
+	uint32_t queued_ns;
 	bool reply_lost;              /* no memory, no fd for it */
 	bool cancelled, ran;          /* ran: an attempt had started; before is its verdict */
 	struct brood_verdict before;
@@ -64,6 +65,7 @@ struct lane_job {
 	uint64_t request_size;        /* BROOD_SIZE_UNKNOWN: a conversation */
 	unsigned char *bytes;
 	bool alone;                   /* behind no other job */
+	bool in_backlog;              /* a call or conversation that waits: counted in brood.lanes_waiting */
 	bool socket_job;              /* open, give: its result is a handle's */
 	int memfd, socket;            /* -1 */
 	struct lane_fds *extra;       /* NULL */
@@ -113,7 +115,7 @@ struct lease {
 	const struct function *named[RING_DEPTH];  /* whose name stands in the entry */
 	uint64_t said, look_due;      /* the last sequence that the worker knows of; the earliest deadline of those it does not */
 	uint32_t unsaid;
-	bool to_wake, damaged, ended_by_us;
+	bool to_wake, damaged, ended_by_us, stalled;
 	/* under brood.lock */
 	struct list inbox;
 	bool has_lent, has_over;
@@ -144,6 +146,7 @@ struct lane {
 	struct function **functions; size_t functions_count;
 
 	struct list queue; size_t queued;
+	uint64_t queued_ns;           /* what they will take, as estimated */
 	uint32_t news;                /* results that nobody counted yet */
 	bool wakes;                   /* some lease is to_wake */
 	bool polled;                  /* somebody has its fd: listen whenever nobody looks */
@@ -157,8 +160,8 @@ struct lane {
 
 	struct list leases, idle;
 	struct lease **table; uint32_t table_size, serial;
-	uint32_t active, asked, leases_limit;
-	uint32_t ringed;              /* jobs in rings */
+	uint32_t active, asked, stalled, leases_limit;     /* stalled: of those in use, with a job that takes long */
+	uint32_t ringed, streamed;    /* jobs in rings, and handed off */
 	struct lease *warm;           /* that got the last job; NULL */
 	uint64_t ask_again;           /* not before: the last wish was refused */
 	enum brood_detail refused;    /* why; NONE: it was not */
@@ -184,9 +187,11 @@ struct lane *lane_thread(struct brood *b, bool forced);                /* this t
 int lane_order(struct lane *l, const struct given *order, struct lane_job **ret);      /* a job with its own copy of nothing yet: NEW. -EAGAIN: full */
 int lane_job_keep(struct lane_job *job, const struct given *order);    /* what outlives the call: bytes that no ring has, dups of fds */
 void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict *verdict);    /* OPEN to CLOSED: to the results, the handle or the caller */
+void lane_out_of_backlog(struct lane *l, struct lane_job *job);
 void lane_refuse(struct lane *l, struct lane_job *job, enum brood_detail detail);
 void lane_job_free(struct lane *l, struct lane_job *job);              /* gives back its id and itself */
 struct lane_job *lane_find(struct lane *l, uint64_t id);
+void lane_unqueue(struct lane *l, struct lane_job *job);               /* from there */
 void lane_wait_for(struct lane *l, struct lane_job *job, bool front);  /* to lane.queue */
 void lane_poke(struct lane *l);                                        /* any lock: whoever sleeps on it looks again */
 bool lane_function_callable(const struct given *order);
@@ -245,7 +250,7 @@ void lanes_each(struct brood *b, void (*each)(struct lane *l, void *context), vo
 
 /* submit.c */
 int lane_prepare(struct lane_job *job, const struct given *given, bool ring);
-int lane_give(struct lane *l, struct lane_job *job, const struct given *given);
+int lane_give(struct lane *l, struct lane_job *job, const struct given *given);        /* -EAGAIN: a call or conversation, and as many wait as the backlog has room for */
 int lane_dispatch(struct lane *l);
 
 /* stream.c */

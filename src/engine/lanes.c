@@ -14,19 +14,24 @@ void lanes_each(struct brood *b, void (*each)(struct lane *l, void *context), vo
 	pthread_mutex_unlock(&b->lanes_lock);
 }
 
-static void drain(struct lane *l, void *unused)
+static void drain(struct lane *l, void *open)
 {
-	(void)unused;
+	size_t *count = open;
+
 	lane_look(l);
 	lane_flush(l);
 	/* For as long as the stop takes somebody always wants to know. */
 	l->polled = true;
 	lane_listen(l);
+	*count += l->queued + l->ringed + l->streamed;
 }
 
-void direct_drain(struct brood *b)
+size_t direct_drain(struct brood *b)
 {
-	lanes_each(b, drain, NULL);
+	size_t open = 0;
+
+	lanes_each(b, drain, &open);
+	return open;
 }
 
 static void over(struct lane *l, void *unused)

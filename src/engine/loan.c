@@ -147,6 +147,7 @@ void loan_free(struct lease *lease)
 	list_remove(&lease->inbox);
 	ledger_give_back(b, lease->ledger_number);
 	engine_unlock(b);
+	l->stalled -= lease->stalled;
 	if (l->warm == lease)
 		l->warm = NULL;
 	if (l->kept == lease)

@@ -103,7 +103,7 @@ bool lane_place(struct lane *l, struct lane_job *job, const struct given *order)
 
 static void ask(struct lane *l)
 {
-	uint32_t more = l->kind == LANE_KEPT ? 0 : pick_more(l->queued, l->active, l->asked, l->leases_limit);
+	uint32_t more = l->kind == LANE_KEPT ? 0 : pick_more(&(struct pick_load){ .waiting = l->queued, .waiting_ns = l->queued_ns, .active = l->active, .stalled = l->stalled, .asked = l->asked, .limit = l->leases_limit });
 
 	if (more == 0 || (l->ask_again && now_ns() < l->ask_again))
 		return;
@@ -111,18 +111,29 @@ static void ask(struct lane *l)
 		;
 }
 
+/* What was asked for when nobody knew how short the jobs are: others may want those workers. */
+static void unask(struct lane *l)
+{
+	list_for_each_safe(link, tmp, &l->leases) {
+		struct lease *lease = container_of(link, struct lease, link);
+
+		if (lease->state == LEASE_ASKED && l->active > 0)
+			loan_end(lease);
+	}
+}
+
 void lane_assign(struct lane *l)
 {
 	while (!list_empty(&l->queue)) {
 		struct lane_job *job = container_of(list_first(&l->queue), struct lane_job, link);
 
-		list_remove(&job->link);
-		l->queued--;
+		uint64_t until = job->waiting_until;
+
+		lane_unqueue(l, job);
 		job->state = JOB_NEW;
 		if (!lane_place(l, job, NULL)) {
-			job->state = JOB_WAITING;
-			list_insert(&job->link, &l->queue);
-			l->queued++;
+			lane_wait_for(l, job, true);
+			job->waiting_until = until;
 			break;
 		}
 		if (job->bytes && job->state == JOB_RINGED) {
@@ -132,6 +143,8 @@ void lane_assign(struct lane *l)
 	}
 	if (l->queued)
 		ask(l);
+	else if (l->asked && l->kind == LANE_QUEUE)
+		unask(l);
 }
 
 void lane_flush(struct lane *l)
@@ -161,6 +174,20 @@ static void no_longer(struct lane *l, uint64_t now)
 	}
 }
 
+/* It takes at least as long as it has taken. One that was short before may just have lost its CPU for a while: that is forgotten with its end. */
+static void slow(struct lease *lease, uint64_t now)
+{
+	struct lane_job *job = lease->jobs[(lease->harvested + 1) % RING_DEPTH];
+	struct function *f = job ? (struct function *)(uintptr_t)job->function : NULL;
+	struct lane *l = lease->lane;
+	uint64_t so_far = MIN(now - lease->head_since, (uint64_t)PICK_UNKNOWN - 1);
+
+	if (f && f->est_ns == PICK_UNKNOWN)
+		f->est_ns = (uint32_t)so_far;
+	l->stalled += !lease->stalled;
+	lease->stalled = true;
+}
+
 /* Those behind a job that takes long go back to the queue, in order. */
 static void unstall(struct lane *l, struct lease *lease, uint64_t now)
 {
@@ -172,6 +199,7 @@ static void unstall(struct lane *l, struct lease *lease, uint64_t now)
 		if (job && ring_withdraw(lease, job) == 0)
 			lane_wait_for(l, job, true);
 	}
+	slow(lease, now);
 	lease->cost_ns = MAX(lease->cost_ns, (uint64_t)PICK_FULL_NS);      /* nobody else behind it */
 	lease->costs[(lease->harvested + 1) % RING_DEPTH] = (uint32_t)MIN(lease->cost_ns, (uint64_t)UINT32_MAX);
 }
@@ -538,6 +566,10 @@ void lane_give_up(struct lane *l, enum brood_detail detail)
 
 		if (!job || job->state == JOB_CLOSED)
 			continue;
+		if (job->state == JOB_WAITING && l->brood->stopped) {
+			lane_refuse(l, job, BROOD_DETAIL_DRAINING);
+			continue;
+		}
 		v.started = job->state == JOB_RINGED || job->state == JOB_STREAMED;
 		if (job->state == JOB_RINGED)
 			l->ringed--;

@@ -170,6 +170,7 @@ int ring_publish(struct lease *lease, struct lane_job *job, const struct given *
 		list_remove(&lease->idle);
 	}
 	job->state = JOB_RINGED;
+	lane_out_of_backlog(l, job);
 	job->lease = lease;
 	job->sequence = sequence;
 	lease->published = sequence;
@@ -442,6 +443,8 @@ void ring_harvest(struct lease *lease)
 		return;
 	}
 	now = now_ns();
+	l->stalled -= lease->stalled;
+	lease->stalled = false;
 	while (lease->harvested != done) {
 		uint64_t sequence = lease->harvested + 1;
 

@@ -168,6 +168,8 @@ int stream_begin(struct lane *l, struct lane_job *job)
 	if (r < 0) {
 		free(job->stream);
 		job->stream = NULL;
+	} else {
+		l->streamed++;
 	}
 	return r;
 }
@@ -186,6 +188,7 @@ void stream_free(struct lane *l, struct lane_job *job)
 
 	if (!s)
 		return;
+	l->streamed--;
 	job->stream = NULL;
 	engine_lock(b);
 	list_remove(&s->handle.inbox);

@@ -97,6 +97,11 @@ int lane_give(struct lane *l, struct lane_job *job, const struct given *given)
 
 	if (l->queued == 0 && lane_place(l, job, given))
 		return 0;
+	if ((job->waited || job->socket_job) && l->kind != LANE_KEPT) {
+		job->in_backlog = true;
+		if (atomic_fetch_add(&l->brood->lanes_waiting, 1) >= l->brood->options.backlog)
+			return -EAGAIN;        /* freeing the job counts it off again */
+	}
 	r = lane_job_keep(job, given);
 	if (r < 0)
 		return r;

@@ -21,12 +21,16 @@ uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns)
 {
 	uint64_t ran = MIN(ran_ns, (uint64_t)PICK_UNKNOWN - 1);
 
+	/* One that lost its CPU for a while is not to be taken for long: what really is becomes so in a few steps. */
+	if (est_ns != PICK_UNKNOWN)
+		ran = MIN(ran, (uint64_t)est_ns * 4 + 10000);
 	return est_ns == PICK_UNKNOWN ? (uint32_t)ran : (uint32_t)(est_ns - est_ns / 8 + ran / 8);
 }
 
-uint32_t pick_more(size_t waiting, uint32_t active, uint32_t asked, uint32_t limit)
+uint32_t pick_more(const struct pick_load *load)
 {
-	uint32_t have = active + asked, room = have < limit ? limit - have : 0;
+	uint32_t have = load->active + load->asked, room = have < load->limit ? load->limit - have : 0;
+	uint64_t worth = MIN(load->waiting_ns / PICK_GUESS_NS, (uint64_t)load->waiting), wanted = MAX(worth, (uint64_t)(load->active <= load->stalled && load->asked == 0));
 
-	return waiting > asked ? MIN(room, (uint32_t)MIN(waiting - asked, (size_t)UINT32_MAX)) : 0;
+	return wanted > load->asked ? (uint32_t)MIN(wanted - load->asked, (uint64_t)room) : 0;
 }

@@ -164,7 +164,7 @@ void records_release(struct records *r, struct record_link *l);        /* from a
  * microseconds on the same CPU, fifty on another one), so short jobs are stacked up to a budget of time; long ones, and those that nobody has seen run yet, go to workers that have nothing to do.
  */
 #define PICK_UNKNOWN   UINT32_MAX          /* as an estimate: nobody has seen this function run */
-#define PICK_GUESS_NS  50000u
+#define PICK_GUESS_NS  100000u
 #define PICK_WARM_NS   30000u              /* of work that may lie before a job while another worker is idle */
 #define PICK_FULL_NS   200000u             /* and while none is */
 enum pick_choice { PICK_WARM, PICK_IDLE, PICK_LEAST, PICK_NONE };
@@ -178,7 +178,8 @@ struct pick_view {
 enum pick_choice pick_lease(const struct pick_view *view);
 static inline uint32_t pick_estimate(uint32_t est_ns) { return est_ns == PICK_UNKNOWN ? PICK_GUESS_NS : est_ns; }
 uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns);                     /* the estimate after one more run */
-/* How many more leases to ask for, while so many jobs wait. */
-uint32_t pick_more(size_t waiting, uint32_t active, uint32_t asked, uint32_t limit);
+/* How many more leases to ask for: one for the first jobs, then one for as much work as is worth the price of a loan. */
+struct pick_load { size_t waiting; uint64_t waiting_ns; uint32_t active, stalled, asked, limit; };     /* stalled: of the active ones, those busy with a job for long */
+uint32_t pick_more(const struct pick_load *load);
 
 #endif

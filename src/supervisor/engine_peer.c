@@ -33,6 +33,13 @@ static void on_init_data(struct supervisor *s, struct frame *f)
 	s->init_data = d;
 }
 
+static uint32_t drain_left(const struct supervisor *s, uint32_t used_ms)
+{
+	uint32_t ms = s->options->drain_ms;
+
+	return ms == BROOD_FOREVER ? ms : ms - MIN(ms, used_ms);
+}
+
 static void handle(struct supervisor *s, struct frame *f)
 {
 	switch (f->header.type) {
@@ -58,7 +65,7 @@ static void handle(struct supervisor *s, struct frame *f)
 		break;
 	case MESSAGE_STOP:
 		s->stop_asked = true;
-		stop_pool(s, s->options->drain_ms, s->options->stop_ms);
+		stop_pool(s, drain_left(s, f->stop.drained_ms), s->options->stop_ms);
 		break;
 	case MESSAGE_NOTIFY:
 		notify_engine_said(s, &f->notify);

@@ -20,7 +20,7 @@ struct shape {
 static const struct shape shapes[] = {
 	[MESSAGE_JOB] = { .known = true, .fixed = sizeof(struct message_job), TEXT(job, name), REST(job), .fds_min = 1, .fds_max = 1 + BROOD_JOB_FDS_MAX },
 	[MESSAGE_CANCEL] = { .known = true, .fixed = sizeof(struct message_cancel) },
-	[MESSAGE_STOP] = { .known = true },
+	[MESSAGE_STOP] = { .known = true, .fixed = sizeof(struct message_stop) },
 	[MESSAGE_NOTIFY] = { .known = true, .fixed = sizeof(struct message_notify), TEXT(notify, text) },
 	[MESSAGE_INIT_DATA] = { .known = true, .fixed = sizeof(struct message_init_data), .fds_max = BROOD_INIT_FDS_MAX + 1 },
 	[MESSAGE_VERDICT] = { .known = true, .fixed = sizeof(struct message_verdict), TEXT(verdict, verdict.name), .fds_max = BROOD_JOB_FDS_MAX },

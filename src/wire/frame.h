@@ -21,7 +21,7 @@ struct frame_header { uint16_t magic; uint8_t version, type; uint32_t size; uint
 struct frame {
 	struct frame_header header;                    /* right before the payload: one buffer on the wire */
 	union {
-		struct message_job job; struct message_run run; struct message_cancel cancel; struct message_notify notify;
+		struct message_job job; struct message_run run; struct message_cancel cancel; struct message_stop stop; struct message_notify notify;
 		struct message_init_data init_data; struct message_verdict verdict; struct message_pool pool; struct message_log log;
 		struct message_ready ready; struct message_finished finished; struct message_escaped escaped; struct message_job_log job_log;
 		struct message_progress progress; struct message_lease lease; struct message_lend lend; struct message_leave leave; struct message_left left;

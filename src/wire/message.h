@@ -55,6 +55,7 @@ struct message_run {
 	char name[BROOD_NAME_MAX];
 };
 struct message_cancel { uint64_t id; };
+struct message_stop { uint32_t drained_ms, pad; };           /* of the drain time, what the engine's lanes have used up */
 enum { NOTIFY_READY = 1, NOTIFY_STATUS };
 struct message_notify { uint32_t kind, pad; char text[208]; };
 struct message_init_data { uint64_t data_size; uint32_t version, fds_count; };   /* fds: a memfd (data_size > 0), then fds_count */

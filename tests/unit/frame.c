@@ -14,7 +14,7 @@ TestSuite(unit_frame, .timeout = 60);
 static const struct { enum message_type type; size_t fixed; uint32_t fds; bool rest, cut; } types[] = {
 	{ MESSAGE_JOB, sizeof(struct message_job), 1, true, false },
 	{ MESSAGE_CANCEL, sizeof(struct message_cancel), 0, false, false },
-	{ MESSAGE_STOP, 0, 0, false, false },
+	{ MESSAGE_STOP, sizeof(struct message_stop), 0, false, false },
 	{ MESSAGE_NOTIFY, sizeof(struct message_notify), 0, false, false },
 	{ MESSAGE_INIT_DATA, sizeof(struct message_init_data), 0, false, false },
 	{ MESSAGE_VERDICT, sizeof(struct message_verdict), 0, false, false },
