@@ -134,6 +134,29 @@ static void room(void)
 }
 TWICE(room)
 
+/* A program that was compiled against 0.1 has shorter options, and whatever behind them. */
+static void older_caller(void)
+{
+	struct brood *brood = start();
+	struct brood_job_options o;
+	struct brood_verdict v;
+	char reply[8];
+
+	memset(&o, 0xa5, sizeof o);
+	memset(&o, 0, offsetof(struct brood_job_options, dispatch));
+	o.size = offsetof(struct brood_job_options, dispatch);
+	for (int i = 0; i < 5; i++) {
+		CHECK_EQ(brood_call(brood, job_echo, "abc", 3, reply, sizeof reply, &o, &v), 3);
+		CHECK_MEM(reply, "abc", 3);
+	}
+	CHECK_EQ(brood_submit(brood, job_echo, "abc", 3, &o, NULL), 0);
+	CHECK_EQ(brood_queue_wait(brood_own_queue(brood), BOUND), 1);
+	o.size--;
+	CHECK_EQ(brood_call(brood, job_echo, "abc", 3, reply, sizeof reply, &o, &v), -EINVAL);
+	CHECK_EQ(brood_stop(brood), 0);
+}
+TWICE(older_caller)
+
 /* Its own queues and those of leases are the library's. */
 static void whose_queue(void)
 {
