@@ -113,7 +113,7 @@ above recovery_us.death_to_ready.p50 0
 run "killed, open" -d 2 -w 4 -c 16 --kill-rate 30 --call open
 held
 above workers.killed 10
-run "killed, submit" -d 2 -w 4 -c 16 --kill-rate 100 --call submit --mix echo=99.99,crash=0.01
+run "killed, submit" -d 2 -w 4 -c 16 --kill-rate 100 --call submit --mix echo=99,crash=1
 held
 above workers.killed 30
 above jobs.crashed 10
