@@ -587,7 +587,8 @@ struct brood_init_data {
 };
 BROOD_PUBLIC int brood_get_init_data(struct brood_init_data *ret_data) BROOD_NOEXCEPT;
 
-/* Of a brood_call() that is retried: another for each attempt (log lines have it, too); verdict.id is the first one's. */
+/* Of a brood_call() that is retried, and of a brood_submit() that is handed off: another for each attempt (log lines have it, too); verdict.id is
+ * what the caller was told. */
 BROOD_PUBLIC uint64_t brood_job_id(const struct brood_job *job) BROOD_NOEXCEPT;
 BROOD_PUBLIC uint32_t brood_job_attempt(const struct brood_job *job) BROOD_NOEXCEPT;        /* 1 is the first */
 BROOD_PUBLIC size_t brood_job_request_size(const struct brood_job *job) BROOD_NOEXCEPT;     /* call: exact; else BROOD_SIZE_UNKNOWN */

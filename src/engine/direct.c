@@ -33,12 +33,16 @@ static bool often(uint64_t now)
 static struct lane *lane_for(struct brood *b, const struct given *given, bool call)
 {
 	bool forced = given->options.dispatch == BROOD_PATH_LEASE;
+	struct lane *l;
 
 	if (given->options.lease)
 		return (struct lane *)given->options.lease;
 	if (!call)
 		return lane_own(b);
-	return forced || often(given->given_ns) ? lane_thread(b, forced) : NULL;
+	if (!forced && !often(given->given_ns))
+		return NULL;
+	l = lane_thread(b);
+	return l || !forced ? l : lane_own(b);     /* more threads than workers: they share one, and wait in its queue */
 }
 
 /* A busy pool is better shared by handing jobs off, first come, first served. */

@@ -26,8 +26,11 @@ static int fail_refused(const struct lane *l, uint32_t wait_ms)
 static int obtain(struct lane *l, const struct brood_lease_options *o)
 {
 	uint64_t until = time_after_ms(now_ns(), o->wait_ms == BROOD_FOREVER ? BROOD_FOREVER : o->wait_ms + ANSWER_SLACK_MS);
-	int r = loan_ask(l, o->limit_ms, o->wait_ms);
+	int r;
 
+	/* As many as the supervisor has room for are asked for: their time is bounded, too. */
+	while ((r = loan_ask(l, o->limit_ms, o->wait_ms)) == -EAGAIN && now_ns() < until)
+		lane_sleep(l, now_ns() + LANE_TICK_MS * NS_PER_MS);
 	if (r == -EAGAIN)
 		return engine_fail(r, "brood_lease: as many jobs are out as the pool has room for (workers + backlog): wait for a verdict");
 	if (r == -ENOTCONN)

@@ -242,7 +242,7 @@ static void make_key(void)
 	pthread_key_create(&thread_key, thread_over);
 }
 
-struct lane *lane_thread(struct brood *b, bool forced)
+struct lane *lane_thread(struct brood *b)
 {
 	struct lane *l = thread_lane;
 	struct list *spare;
@@ -257,7 +257,7 @@ struct lane *lane_thread(struct brood *b, bool forced)
 		l = container_of(spare, struct lane, spare_link);
 		list_remove(spare);
 	}
-	more = !l && (forced || b->thread_lanes < b->options.workers);
+	more = !l && b->thread_lanes < b->options.workers;
 	b->thread_lanes += more;
 	pthread_mutex_unlock(&b->lanes_lock);
 	if (!l && (!more || lane_new(b, LANE_THREAD, &l) < 0))

@@ -183,7 +183,7 @@ static inline void lane_unlock(struct lane *l) { pthread_mutex_unlock(&l->lock);
 int lane_new(struct brood *b, enum lane_kind kind, struct lane **ret);
 void lane_free(struct lane *l);                                        /* no lock held */
 struct lane *lane_own(struct brood *b);                                /* made when first asked for; NULL: errno-like text was set */
-struct lane *lane_thread(struct brood *b, bool forced);                /* this thread's; NULL: it has none, and unless forced there shall be no more than workers */
+struct lane *lane_thread(struct brood *b);                             /* this thread's; NULL: it has none, and there are as many as workers */
 int lane_order(struct lane *l, const struct given *order, struct lane_job **ret);      /* a job with its own copy of nothing yet: NEW. -EAGAIN: full */
 int lane_job_keep(struct lane_job *job, const struct given *order);    /* what outlives the call: bytes that no ring has, dups of fds */
 void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict *verdict);    /* OPEN to CLOSED: to the results, the handle or the caller */

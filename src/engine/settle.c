@@ -37,7 +37,7 @@ bool settle_again(struct lane *l, struct lane_job *job, const struct brood_verdi
 
 static void fill(const struct lease *lease, const struct lane_job *job, struct brood_verdict *v)
 {
-	uint64_t now = now_ns(), given = MIN(job->given_ns, now), began = v->started ? atomic_load_explicit(&lease->desk->began_ns, memory_order_relaxed) : now;
+	uint64_t now = now_ns(), given = MIN(job->given_ns, now), began = v->started ? lease->over.began_ns : now;
 
 	began = MIN(MAX(began, given), now);
 	v->queue_us = (began - given) / NS_PER_US;

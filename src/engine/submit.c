@@ -95,8 +95,10 @@ int lane_give(struct lane *l, struct lane_job *job, const struct given *given)
 {
 	int r;
 
-	if (l->queued == 0 && lane_place(l, job, given))
+	if (l->queued == 0 && lane_place(l, job, given)) {
+		lane_tick(l);                  /* it may stand behind one that takes long */
 		return 0;
+	}
 	if ((job->waited || job->socket_job) && l->kind != LANE_KEPT) {
 		job->in_backlog = true;
 		if (atomic_fetch_add(&l->brood->lanes_waiting, 1) >= l->brood->options.backlog)

@@ -156,6 +156,7 @@ void lease_died(struct slot *slot, const struct lease_death *d)
 	o->sequence = slot->watch.subject;
 	o->word = slot->condemned ? slot->word_before : word;
 	o->escaped = slot->escaped;
+	o->began_ns = atomic_load(&desk_of(slot)->began_ns);
 	o->escaped_sequence = slot->escaped_sequence;
 	o->cause = slot->watch.subject ? slot->ladder.cause : LADDER_CAUSE_NONE;
 	o->flags = (slot->protocol ? OVER_PROTOCOL : 0) | (slot->stuck ? OVER_STUCK : 0) | (d->memory ? OVER_MEMORY : 0) |

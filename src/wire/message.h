@@ -101,6 +101,7 @@ struct message_lease_over {
 	uint64_t sequence;           /* RETURNED: of the last job done. DIED: that the ladder was about, and that was condemned when flags say so */
 	uint64_t word;               /* DIED: the desk word; when condemned, as it was before the swap */
 	uint64_t escaped_sequence;
+	uint64_t began_ns;           /* DIED: the desk's, which the next worker there will write over */
 	uint32_t escaped, cause;
 	int32_t code, status, kill_signal; uint32_t pad;
 	uint64_t cpu_us, peak_kb;

@@ -342,7 +342,8 @@ static void who_it_was(struct site *s)
 		g = RUN(s, says_who, .options.run_ms = 500000);
 		expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK_EQ(g->v.pid, atomic_load(&s->stage->values[0]));
-		CHECK_EQ(g->v.id, atomic_load(&s->stage->values[1]));
+		if (g->v.path == BROOD_PATH_LEASE)     /* a submit that is handed off has another on its way */
+			CHECK_EQ(g->v.id, atomic_load(&s->stage->values[1]));
 		CHECK_EQ(atomic_load(&s->stage->values[2]), 1);
 		CHECK_EQ(g->v.attempts, 1);
 		CHECK_LE(atomic_load(&s->stage->values[3]), 500000);

@@ -360,7 +360,7 @@ CASE(progress_flood, BYTES)
 
 /* ---- log lines ---- */
 
-#define LINES 4096
+#define LINES 4093      /* ids come in blocks of 4096 */
 static atomic_uint lines[LINES];
 static void counts_lines(void *context, const struct brood_log *log)
 {
