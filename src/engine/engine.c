@@ -94,7 +94,6 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	list_init(&b->followers);
 	list_init(&b->spare);
 	list_init(&b->lanes);
-	list_init(&b->spare_lanes);
 	pthread_mutex_init(&b->lock, NULL);
 	pthread_mutex_init(&b->lanes_lock, NULL);
 	pthread_mutex_init(&b->own_lock, NULL);

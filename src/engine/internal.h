@@ -139,7 +139,7 @@ struct brood {
 
 	/* lanes: see lane.h */
 	pthread_mutex_t lanes_lock, own_lock;
-	struct list lanes, spare_lanes;
+	struct list lanes;
 	_Atomic uint32_t lanes_waiting;       /* calls and conversations that wait for a lease: no more than the backlog */
 	uint32_t thread_lanes;
 	size_t lanes_open;            /* brood_stop(): jobs of theirs without a verdict */

@@ -70,16 +70,23 @@ static int make_fds(struct lane *l)
 	return make_control(l);
 }
 
-static void unmake(struct lane *l)
+void lane_close_fds(struct lane *l)
 {
-	if (l->control)
-		munmap(l->control, shm_page());
 	if (!l->gone) {
 		close_fd(l->epoll_fd);
 		close_fd(l->wake_fd);
 		close_fd(l->tick_fd);
 		close_fd(l->control_fd);
 	}
+	l->epoll_fd = l->wake_fd = l->tick_fd = l->control_fd = -1;
+	l->gone = true;
+}
+
+static void unmake(struct lane *l)
+{
+	if (l->control)
+		munmap(l->control, shm_page());
+	lane_close_fds(l);
 	list_for_each_safe(link, tmp, &l->spare) {
 		struct lane_job *job = container_of(link, struct lane_job, link);
 
@@ -132,7 +139,7 @@ int lane_new(struct brood *b, enum lane_kind kind, struct lane **ret)
 	*l = (struct lane){ .brood = b, .kind = kind, .epoll_fd = -1, .wake_fd = -1, .tick_fd = -1, .control_fd = -1 };
 	pthread_mutex_init(&l->lock, NULL);
 	struct list *lists[] = { &l->link, &l->spare, &l->queue, &l->results, &l->taken, &l->leases, &l->idle, &l->inbox,
-	                         &l->handles, &l->progress, &l->spare_link, &l->callbacks };
+	                         &l->handles, &l->progress, &l->callbacks };
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		list_init(lists[i]);
 	l->leases_limit = leases_allowed(b, kind);
@@ -232,9 +239,7 @@ static void thread_over(void *lane)
 	thread_lane = NULL;
 	if (atomic_load_explicit(b->alive, memory_order_relaxed) != ENGINE_ALIVE)
 		return;
-	pthread_mutex_lock(&b->lanes_lock);
-	list_append(&l->spare_link, &b->spare_lanes);
-	pthread_mutex_unlock(&b->lanes_lock);
+	atomic_store_explicit(&l->orphan, true, memory_order_release);
 }
 
 static void make_key(void)
@@ -242,21 +247,29 @@ static void make_key(void)
 	pthread_key_create(&thread_key, thread_over);
 }
 
+/* Under lanes_lock. */
+static struct lane *find_orphan(struct brood *b)
+{
+	list_for_each_safe(link, tmp, &b->lanes) {
+		struct lane *l = container_of(link, struct lane, link);
+		bool orphan = true;
+
+		if (l->kind == LANE_THREAD && atomic_compare_exchange_strong(&l->orphan, &orphan, false))
+			return l;
+	}
+	return NULL;
+}
+
 struct lane *lane_thread(struct brood *b)
 {
 	struct lane *l = thread_lane;
-	struct list *spare;
 	bool more;
 
 	if (l)
 		return l;
 	pthread_once(&thread_once, make_key);
 	pthread_mutex_lock(&b->lanes_lock);
-	spare = list_first(&b->spare_lanes);
-	if (spare) {
-		l = container_of(spare, struct lane, spare_link);
-		list_remove(spare);
-	}
+	l = find_orphan(b);
 	more = !l && b->thread_lanes < b->options.workers;
 	b->thread_lanes += more;
 	pthread_mutex_unlock(&b->lanes_lock);

@@ -153,7 +153,7 @@ struct lane {
 	uint32_t looks;               /* without a system call, in a row */
 	bool to_poke;                 /* others sleep on it, and there is something for them */
 	struct list progress; uint32_t progress_count;
-	struct list spare_link;       /* LANE_THREAD without a thread: brood.spare_lanes, under lanes_lock */
+	_Atomic bool orphan;          /* LANE_THREAD without a thread */
 	struct list callbacks;        /* closed: on_done is to be called */
 	struct list results, taken;   /* closed: to be delivered; delivered by brood_take() and still the caller's to look at */
 	size_t results_count, taken_count;
@@ -193,6 +193,7 @@ void lane_job_free(struct lane *l, struct lane_job *job);              /* gives 
 struct lane_job *lane_find(struct lane *l, uint64_t id);
 void lane_unqueue(struct lane *l, struct lane_job *job);               /* from there */
 void lane_wait_for(struct lane *l, struct lane_job *job, bool front);  /* to lane.queue */
+void lane_close_fds(struct lane *l);                                   /* and do without them from now on */
 void lane_poke(struct lane *l);                                        /* any lock: whoever sleeps on it looks again */
 bool lane_function_callable(const struct given *order);
 struct lane_fds *lane_fds_free(struct lane_fds *fds);
@@ -205,6 +206,7 @@ void loan_end(struct lease *lease);                                    /* asks t
 void loan_kill(struct lease *lease, uint64_t sequence, uint32_t cause);
 void loan_look(struct lease *lease);
 void loan_free(struct lease *lease);
+void loan_drop(struct lease *lease);
 void loan_abandon(struct lease *lease);                                /* its lane goes: LEASE_OVER will find nobody */
 /* under brood.lock, for channel.c */
 void lane_inbox_handle(struct brood_handle *handle);                   /* it closed, or has progress */

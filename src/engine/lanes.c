@@ -40,6 +40,9 @@ static void over(struct lane *l, void *unused)
 	lane_look(l);                  /* sees that all is over, and gives up what is left */
 	if (l->news || l->sleepers)
 		lane_poke(l);
+	/* Nobody gives those back; a thread that still sleeps there is on its way out. */
+	if ((l->kind == LANE_OWN || l->kind == LANE_THREAD) && l->sleepers == 0)
+		lane_close_fds(l);
 }
 
 void direct_over(struct brood *b)

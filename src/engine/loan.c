@@ -395,22 +395,28 @@ void loan_kill(struct lease *lease, uint64_t sequence, uint32_t cause)
 	say(lease, &f);
 }
 
-void loan_abandon(struct lease *lease)
+/* Whatever is heard of it later finds nobody. */
+void loan_drop(struct lease *lease)
 {
 	struct brood *b = lease->lane->brood;
 	struct record *record;
 
-	for (uint64_t q = lease->harvested + 1; lease->state != LEASE_ASKED && q <= lease->published; q++)
-		if (lease->jobs[q % RING_DEPTH])
-			loan_kill(lease, q, LEASE_KILL_CANCEL);    /* of those only one runs */
-	loan_end(lease);
 	engine_lock(b);
 	record = record_find(b, lease->id);
-	if (record) {                  /* until LEASE_OVER */
+	if (record && record->lease == lease) {        /* until LEASE_OVER */
 		record->lease = NULL;
 		record->ledger = lease->ledger_number;
 		lease->ledger_number = NO_LEDGER;
 	}
 	engine_unlock(b);
 	loan_free(lease);
+}
+
+void loan_abandon(struct lease *lease)
+{
+	for (uint64_t q = lease->harvested + 1; lease->state != LEASE_ASKED && q <= lease->published; q++)
+		if (lease->jobs[q % RING_DEPTH])
+			loan_kill(lease, q, LEASE_KILL_CANCEL);    /* of those only one runs */
+	loan_end(lease);
+	loan_drop(lease);
 }

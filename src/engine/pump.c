@@ -577,4 +577,6 @@ void lane_give_up(struct lane *l, enum brood_detail detail)
 			stream_free(l, job);
 		lane_close(l, job, &v);
 	}
+	list_for_each_safe(link, tmp, &l->leases)
+		loan_drop(container_of(link, struct lease, link));
 }

@@ -97,6 +97,7 @@ static void settle_job(struct end *end, struct lane_job *job)
 	struct lease *lease = end->lease;
 	struct lane *l = lease->lane;
 	struct brood_verdict v = { 0 };
+	bool innocent = end->began_seen;       /* it only stood behind the one that ran */
 	bool decided = decide(end, job, &v);
 	int r = ring_rescue(lease, job);
 
@@ -105,7 +106,7 @@ static void settle_job(struct end *end, struct lane_job *job)
 	fill(lease, job, &v);
 	if (!decided && r < 0) {
 		lane_refuse(l, job, BROOD_DETAIL_NONE);        /* no memory to keep its bytes */
-	} else if (!decided && !(job->job_flags & BROOD_JOB_ONCE) && job->moved++ < LANE_TAKEN_MAX) {
+	} else if (!decided && !(job->job_flags & BROOD_JOB_ONCE) && (innocent || job->moved++ < LANE_TAKEN_MAX)) {
 		l->stats.redispatched++;
 		list_append(&job->link, &end->again);
 	} else if (r == 0 && settle_again(l, job, &v)) {
