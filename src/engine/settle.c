@@ -97,7 +97,8 @@ static void settle_job(struct end *end, struct lane_job *job)
 	struct lease *lease = end->lease;
 	struct lane *l = lease->lane;
 	struct brood_verdict v = { 0 };
-	bool innocent = end->began_seen;       /* it only stood behind the one that ran */
+	/* Its worker had not even looked at it: whatever that died of, it was not this job. */
+	bool innocent = atomic_load_explicit(&lease->up->claims[job->sequence % RING_DEPTH], memory_order_relaxed) == CLAIM_WORD(job->sequence, CLAIM_QUEUED);
 	bool decided = decide(end, job, &v);
 	int r = ring_rescue(lease, job);
 
