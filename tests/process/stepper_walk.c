@@ -158,7 +158,7 @@ struct tally {
 	bool reached[PHASES];
 	struct place first[PHASES];            /* where each was first seen */
 };
-struct outcome { unsigned places, missed, calls, kills, phases[PHASES]; };     /* at the end of the shared memory: what is printed */
+struct outcome { unsigned places, missed, once, calls, kills, phases[PHASES]; };     /* at the end of the shared memory: what is printed */
 static struct outcome *outcome(void) { return (struct outcome *)(void *)((char *)case_shared() + REPORT_SHARED - sizeof(struct outcome)); }
 
 /* What its verdict says of the worker that was killed. (One that took it back from a dead worker's ring before that had seen it need not count that as an attempt.) */
@@ -288,7 +288,10 @@ static unsigned walk_every(struct tally *t)
 	} while (!s->at_end);
 	while (s->missed) {
 		round_of(t, (struct place){ 0, STEP_MISSED });
-		outcome()->missed++;
+		if (s->at_end)
+			outcome()->once++;
+		else
+			outcome()->missed++;
 	}
 	return places;
 }
@@ -345,15 +348,15 @@ bool walk_prove(const struct plan *p, char *text, size_t size)
 	struct case_options options = { .body = body, .timeout_ms = p->every ? 900000 : 60000, .outside = outside };
 	static struct case_result result;
 	const struct outcome *o;
-	char again[64] = "";
+	char again[128] = "";
 
 	plan = p;
 	case_try(&options, &result);
 	if (!case_fine(&result, 0, text, size))
 		return false;
 	o = outcome();
-	if (o->missed)
-		snprintf(again, sizeof again, "; %u instructions had been jumped over", o->missed);
+	if (o->missed + o->once > 0)
+		snprintf(again, sizeof again, "; %u instructions had been jumped over, and were found; %u more were met on no later way", o->missed, o->once);
 	snprintf(text, size, "%u steps, %u system calls; killed %u times: %u jobs were not begun, %u crashed, %u were done%s", o->places, o->calls, o->kills,
 	         o->phases[PHASE_UNTOUCHED], o->phases[PHASE_RUNNING], o->phases[PHASE_TOLD], again);
 	for (int i = 0; i < PHASES; i++)
