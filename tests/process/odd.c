@@ -360,7 +360,7 @@ static void nested(void)
 	brood = pool_start(&options);
 	CHECK_EQ(brood_open(brood, job_echo, NULL, &fds[0], &h[0]), 0);
 	for (int i = 0; i < 5; i++)                            /* one is left: it goes through */
-		CHECK_EQ(brood_call(brood, job_echo, "n", 1, &c, 1, &soon, &v), 1);
+		CHECK_EQ(brood_call(brood, job_echo, "n", 1, &c, 1, NULL, &v), 1);
 	CHECK_EQ(brood_open(brood, job_echo, NULL, &fds[1], &h[1]), 0);
 	for (int i = 0; i < 3; i++) {                          /* none is left: refused in time, no deadlock, and nothing is lost */
 		CHECK_EQ(brood_call(brood, job_echo, "n", 1, &c, 1, &soon, &v), -EAGAIN);
@@ -378,7 +378,7 @@ static void nested(void)
 		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		brood_release(h[i]);
 	}
-	CHECK_EQ(brood_call(brood, job_echo, "n", 1, &c, 1, &soon, &v), 1);
+	CHECK_EQ(brood_call(brood, job_echo, "n", 1, &c, 1, NULL, &v), 1);
 	pool_stop(brood);
 }
 Test(odd, nested_use) { case_run(nested, 20000); }
