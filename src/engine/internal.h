@@ -156,6 +156,7 @@ static inline void engine_lock(struct brood *b) { pthread_mutex_lock(&b->lock); 
 static inline void engine_unlock(struct brood *b) { pthread_mutex_unlock(&b->lock); }
 
 /* records.c; under the lock */
+int record_claim_as(struct brood *b, struct brood_handle *handle, uint64_t id);     /* an id of the caller's own. -EEXIST: its record is out */
 int record_claim(struct brood *b, struct brood_handle *handle, uint64_t *ret_id);   /* handle may be NULL. 0 or -EAGAIN: all are out */
 void record_unclaim(struct brood *b, uint64_t id);
 struct record *record_find(struct brood *b, uint64_t id);
@@ -175,6 +176,7 @@ struct given {                        /* a job that was checked */
 	size_t request_count;
 	uint64_t request_size, given_ns;
 	uint32_t attempt;             /* made before this one */
+	uint64_t id;                  /* that it shall have; 0: any */
 	int fd;                       /* the worker's end; -1 */
 	const void *arg;              /* with the plugin's text behind it */
 	uint32_t arg_size, plugin_size;

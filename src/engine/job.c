@@ -125,6 +125,7 @@ int job_check(const struct brood *b, const struct engine_job *job, struct given 
 	ret->request_size = BROOD_SIZE_UNKNOWN;
 	ret->given_ns = now_ns();
 	ret->attempt = 0;
+	ret->id = 0;
 	ret->fd = -1;
 	ret->arg = o->arg;
 	ret->arg_size = (uint32_t)o->arg_size;
@@ -199,7 +200,7 @@ static int job_frame(struct frame *f, const struct given *given, uint64_t id)
 int job_send(struct brood *b, const struct given *given, struct brood_handle *handle)
 {
 	struct frame f;
-	uint64_t id;
+	uint64_t id = given->id;
 	int r;
 
 	if (b->state != ENGINE_RUNNING)
@@ -209,9 +210,9 @@ int job_send(struct brood *b, const struct given *given, struct brood_handle *ha
 	r = job_full(b);
 	if (r < 0)
 		return r;
-	r = record_claim(b, handle, &id);
+	r = id ? record_claim_as(b, handle, id) : record_claim(b, handle, &id);
 	if (r < 0)
-		return fail_full(b);
+		return r == -EEXIST ? r : fail_full(b);
 	r = job_frame(&f, given, id);
 	if (given->options.ret_id && !given->attempt)
 		__atomic_store_n(given->options.ret_id, id, __ATOMIC_RELEASE);

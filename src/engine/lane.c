@@ -433,6 +433,20 @@ static void take_options(struct lane_job *job, const struct given *order)
 	job->result.fds_count = 0;
 }
 
+static void number(struct lane *l, struct lane_job *job)
+{
+	do
+		job->id = next_id(l);
+	while (l->jobs[job->id & (l->jobs_room - 1)]);
+	l->jobs[job->id & (l->jobs_room - 1)] = job;
+}
+
+void lane_renumber(struct lane *l, struct lane_job *job)
+{
+	l->jobs[job->id & (l->jobs_room - 1)] = NULL;
+	number(l, job);
+}
+
 int lane_order(struct lane *l, const struct given *order, struct lane_job **ret)
 {
 	struct lane_job *job;
@@ -450,10 +464,7 @@ int lane_order(struct lane *l, const struct given *order, struct lane_job **ret)
 		job_spare(l, job);
 		return r;
 	}
-	do
-		job->id = next_id(l);
-	while (l->jobs[job->id & (l->jobs_room - 1)]);
-	l->jobs[job->id & (l->jobs_room - 1)] = job;
+	number(l, job);
 	l->jobs_out++;
 	job->state = JOB_NEW;
 	take_options(job, order);

@@ -191,6 +191,7 @@ void lane_out_of_backlog(struct lane *l, struct lane_job *job);
 void lane_refuse(struct lane *l, struct lane_job *job, enum brood_detail detail);
 void lane_job_free(struct lane *l, struct lane_job *job);              /* gives back its id and itself */
 struct lane_job *lane_find(struct lane *l, uint64_t id);
+void lane_renumber(struct lane *l, struct lane_job *job);              /* another id, before anybody knows the first one */
 void lane_unqueue(struct lane *l, struct lane_job *job);               /* from there */
 void lane_wait_for(struct lane *l, struct lane_job *job, bool front);  /* to lane.queue */
 void lane_close_fds(struct lane *l);                                   /* and do without them from now on */
@@ -256,7 +257,7 @@ int lane_give(struct lane *l, struct lane_job *job, const struct given *given); 
 int lane_dispatch(struct lane *l);
 
 /* stream.c */
-int stream_begin(struct lane *l, struct lane_job *job);              /* 0 or -errno, with a sentence. The job has its bytes (lane_job_keep) */
+int stream_begin(struct lane *l, struct lane_job *job, uint64_t *ret_id);      /* 0 or -errno, with a sentence. The job has its bytes (lane_job_keep) */
 void stream_event(struct lane *l, struct lane_job *job);
 void stream_inbox(struct lane *l);
 void stream_cancel(struct lane *l, struct lane_job *job);

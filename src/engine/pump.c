@@ -188,6 +188,17 @@ static void slow(struct lease *lease, uint64_t now)
 	lease->stalled = true;
 }
 
+/* On an explicit lease they stay where they are, but not for longer than they may wait. */
+static void kept_no_longer(struct lane *l, struct lease *lease, uint64_t now)
+{
+	for (uint64_t q = lease->harvested + 2; l->kind == LANE_KEPT && q <= lease->published; q++) {
+		struct lane_job *job = lease->jobs[q % RING_DEPTH];
+
+		if (job && time_after_ms(job->given_ns, job->queue_ms) <= now && ring_withdraw(lease, job) == 0)
+			lane_refuse(l, job, BROOD_DETAIL_QUEUE_TIME);
+	}
+}
+
 /* Those behind a job that takes long go back to the queue, in order. */
 static void unstall(struct lane *l, struct lease *lease, uint64_t now)
 {
@@ -232,6 +243,7 @@ static void tick(struct lane *l)
 			continue;
 		ring_harvest(lease);
 		unstall(l, lease, now);
+		kept_no_longer(l, lease, now);
 	}
 	no_longer(l, now);
 }

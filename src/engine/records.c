@@ -40,6 +40,25 @@ uint64_t record_fresh_id(struct brood *b)
 	return ++b->last_id;
 }
 
+static void take(struct brood *b, struct brood_handle *handle, uint64_t id)
+{
+	size_t index = (size_t)(id % b->records_count);
+
+	*taken_word(b, index) |= 1ull << (index % 64);
+	b->records[index] = (struct record){ .id = id, .handle = handle };
+	atomic_fetch_add_explicit(&b->out_count, 1, memory_order_relaxed);
+}
+
+int record_claim_as(struct brood *b, struct brood_handle *handle, uint64_t id)
+{
+	if (atomic_load_explicit(&b->out_count, memory_order_relaxed) >= b->records_count)
+		return -EAGAIN;
+	if (b->records[id % b->records_count].id)
+		return -EEXIST;
+	take(b, handle, id);
+	return 0;
+}
+
 int record_claim(struct brood *b, struct brood_handle *handle, uint64_t *ret_id)
 {
 	size_t from = (size_t)((b->last_id + 1) % b->records_count), index;
@@ -50,9 +69,7 @@ int record_claim(struct brood *b, struct brood_handle *handle, uint64_t *ret_id)
 	index = free_after(b, from);
 	id = b->last_id + 1 + (index >= from ? index - from : index + b->records_count - from);
 	b->last_id = id;
-	*taken_word(b, index) |= 1ull << (index % 64);
-	b->records[index] = (struct record){ .id = id, .handle = handle };
-	atomic_fetch_add_explicit(&b->out_count, 1, memory_order_relaxed);
+	take(b, handle, id);
 	*ret_id = id;
 	return 0;
 }

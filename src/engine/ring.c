@@ -391,13 +391,13 @@ static bool complete(struct lease *lease, struct lane_job *job, const struct rin
 	times(job, done, now, v);
 	v->cpu_us = done->cpu_us;
 	v->peak_kb = done->peak_kb;
-	learn(job, done);
-	forget(lease, job);
-	if (done->flags & DONE_NO_FD && !(job->job_flags & BROOD_JOB_ONCE) && job->moved++ < LANE_TAKEN_MAX) {
-		job->state = JOB_NEW;          /* this worker's trouble: another one can */
-		lane_wait_for(l, job, true);
+	if (done->flags & DONE_NO_FD && !(job->job_flags & BROOD_JOB_ONCE) && job->moved++ < LANE_TAKEN_MAX && ring_rescue(lease, job) == 0) {
+		lane_wait_for(l, job, true);   /* this worker's trouble: another one can */
 		return true;
 	}
+	learn(job, done);
+	if (job->lease)
+		forget(lease, job);
 	lane_close(l, job, v);
 	return true;
 }

@@ -107,8 +107,9 @@ static void settle_job(struct end *end, struct lane_job *job)
 	fill(lease, job, &v);
 	if (!decided && r < 0) {
 		lane_refuse(l, job, BROOD_DETAIL_NONE);        /* no memory to keep its bytes */
-	} else if (!decided && !(job->job_flags & BROOD_JOB_ONCE) && (innocent || job->moved++ < LANE_TAKEN_MAX)) {
-		l->stats.redispatched++;
+	} else if (!decided && (lease->over.how != LEASE_DIED || !(job->job_flags & BROOD_JOB_ONCE)) && (innocent || job->moved++ < LANE_TAKEN_MAX)) {
+		l->stats.redispatched += lease->over.how == LEASE_DIED;
+		job->attempts -= innocent;     /* no worker has seen it */
 		list_append(&job->link, &end->again);
 	} else if (r == 0 && settle_again(l, job, &v)) {
 		list_append(&job->link, &end->again);

@@ -116,8 +116,30 @@ static void describe(const struct lane_job *job, const struct engine_job *what, 
 	given->plugin_size = job->plugin_size;
 }
 
+/* The first attempt goes by the id that its caller knows: one whose record is free. What a job says of itself, and its log lines, have it too. */
+static int send_as(struct lane *l, struct lane_job *job, struct given *given, uint64_t *ret_id)
+{
+	struct brood *b = l->brood;
+	struct brood_handle *handle = &job->stream->handle;
+	int r;
+
+	for (;;) {
+		given->id = given->attempt ? 0 : job->id;
+		given->options.ret_id = ret_id;
+		engine_lock(b);
+		r = job_send(b, given, handle);
+		handle->public_id = job->id;
+		if (r >= 0 && !given->attempt)
+			b->submitted--;        /* counted by the lane */
+		engine_unlock(b);
+		if (r != -EEXIST)
+			return r;
+		lane_renumber(l, job);
+	}
+}
+
 /* One attempt. The job has its bytes. */
-static int begin(struct lane *l, struct lane_job *job)
+static int begin(struct lane *l, struct lane_job *job, uint64_t *ret_id)
 {
 	struct brood *b = l->brood;
 	struct stream *s = job->stream;
@@ -136,12 +158,7 @@ static int begin(struct lane *l, struct lane_job *job)
 	s->written = s->received = 0;
 	s->reading = true;
 	s->watched = 0;
-	engine_lock(b);
-	r = job_send(b, &given, &s->handle);
-	s->handle.public_id = job->id;         /* by which its caller knows it */
-	if (r >= 0 && !given.attempt)
-		b->submitted--;                /* counted by the lane */
-	engine_unlock(b);
+	r = send_as(l, job, &given, ret_id);
 	if (r != 1)
 		close_fd(fds[1]);
 	if (r < 0) {
@@ -154,7 +171,7 @@ static int begin(struct lane *l, struct lane_job *job)
 	return 0;
 }
 
-int stream_begin(struct lane *l, struct lane_job *job)
+int stream_begin(struct lane *l, struct lane_job *job, uint64_t *ret_id)
 {
 	int r;
 
@@ -164,7 +181,7 @@ int stream_begin(struct lane *l, struct lane_job *job)
 	job->stream->fd = -1;
 	list_init(&job->stream->handle.inbox);
 	list_init(&job->stream->handle.progress);
-	r = begin(l, job);
+	r = begin(l, job, ret_id);
 	if (r < 0) {
 		free(job->stream);
 		job->stream = NULL;
@@ -231,7 +248,7 @@ static void over(struct lane *l, struct lane_job *job)
 		stream_close_fd(l, job);
 		job->given_ns = now_ns();
 		l->stats.retried--;            /* the supervisor has counted that attempt's verdict: as with a call */
-		if (begin(l, job) == 0) {
+		if (begin(l, job, NULL) == 0) {
 			engine_lock(l->brood);
 			l->brood->retried++;
 			engine_unlock(l->brood);

@@ -126,17 +126,19 @@ static int submit(struct lane *l, const struct given *given, uint64_t *ret_id)
 	if (r < 0)
 		return r == -EAGAIN ? fail_full(l) : engine_fail_system(r, "a job's record");
 	id = job->id;
-	if (given->options.ret_id)
+	if (given->options.ret_id && !handoff)
 		__atomic_store_n(given->options.ret_id, id, __ATOMIC_RELEASE);
 	r = lane_prepare(job, given, !handoff);
 	if (r >= 0 && handoff)
 		r = lane_job_keep(job, given);
-	if (r < 0)
+	if (r < 0) {
 		r = engine_fail_system(r, "what a job needs");
-	else if (handoff)
-		r = stream_begin(l, job);
-	else if ((r = lane_give(l, job, given)) < 0)
+	} else if (handoff) {
+		r = stream_begin(l, job, given->options.ret_id);
+		id = job->id;
+	} else if ((r = lane_give(l, job, given)) < 0) {
 		r = engine_fail_system(r, "memory for a job's request");
+	}
 	if (r < 0) {
 		lane_job_free(l, job);
 		return r;
