@@ -123,6 +123,8 @@ static int call(struct lane *l, const struct given *given, const struct engine_b
 		lane_sleep(l, TIME_NEVER);
 		lane_tell_progress(l);
 	}
+	l->unseen -= job->unseen;
+	lane_poke_next(l);
 	return 0;
 }
 
@@ -238,6 +240,7 @@ int direct_wait(struct brood_handle *h, uint64_t until)
 	bool closed;
 
 	lane_lock(l);
+	h->lane_waited = true;
 	while (!(closed = atomic_load_explicit(&h->lane_closed, memory_order_acquire))) {
 		if (until != TIME_NEVER && now_ns() >= until) {
 			lane_look(l);
@@ -246,6 +249,10 @@ int direct_wait(struct brood_handle *h, uint64_t until)
 		}
 		lane_sleep(l, until);
 	}
+	h->lane_waited = false;
+	l->unseen -= h->lane_unseen;
+	h->lane_unseen = false;
+	lane_poke_next(l);
 	lane_listen(l);
 	lane_unlock(l);
 	return closed ? 0 : -ETIMEDOUT;

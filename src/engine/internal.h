@@ -71,6 +71,7 @@ struct brood_handle {
 	struct lane *lane;            /* whose inbox gets it when it closes: a handed-off submit; or where its job is: open and give on a lease. NULL */
 	struct list inbox;            /* lane.handles */
 	struct lane_job *lane_job;    /* under the lane's lock */
+	bool lane_waited, lane_unseen;        /* under the lane's lock: a thread sleeps for it, and has not seen that it is closed */
 	_Atomic bool lane_closed;     /* that one has its verdict; it stands here */
 	brood_progress_fn *on_progress;
 	void *progress_context;
@@ -120,7 +121,7 @@ struct brood {
 	struct list out;              /* frames that wait for room in the socket, in order */
 	enum out_state out_state;
 	uint64_t out_retry;           /* OUT_LATER: when to try again */
-	bool fd_used;                 /* brood_fd() was called: keep its epoll right */
+	_Atomic bool fd_used;         /* brood_fd() was called: keep its epoll right */
 	bool epoll_out, timer_set;    /* what it watches for now */
 
 	struct waiter *leader;        /* polls the channel for all, NULL */

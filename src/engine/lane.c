@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 
 #define ID_BLOCK       4096
@@ -93,7 +94,7 @@ static void unmake(struct lane *l)
 		free(job->buffer);
 		free(job);
 	}
-	for (size_t i = 0; i < l->functions_count && i < FUNCTIONS_SIZE; i++)
+	for (size_t i = 0; l->functions && i < FUNCTIONS_SIZE; i++)
 		free(l->functions[i]);
 	pthread_mutex_destroy(&l->lock);
 	free(l->functions);
@@ -419,7 +420,7 @@ static void take_options(struct lane_job *job, const struct given *order)
 	job->grace_ms = o->grace_ms;
 	job->retries = o->retries;
 	job->attempts = job->moved = 0;
-	job->cancelled = job->ran = job->waited = job->back_came = job->alone = job->socket_job = job->reply_lost = false;
+	job->cancelled = job->ran = job->waited = job->unseen = job->back_came = job->alone = job->socket_job = job->reply_lost = false;
 	job->given_ns = order->given_ns;
 	job->request_size = order->request_size;
 	job->arg_size = order->arg_size;
@@ -549,7 +550,8 @@ int lane_job_keep(struct lane_job *job, const struct given *order)
 	at = job->bytes = malloc(job->arg_size + request);
 	if (!at)
 		return -ENOMEM;
-	memcpy(at, order->arg, job->arg_size);
+	if (job->arg_size)
+		memcpy(at, order->arg, job->arg_size);
 	at += job->arg_size;
 	for (size_t i = 0; request && i < order->request_count; i++) {
 		if (order->request[i].iov_len)
@@ -580,6 +582,8 @@ static void close_handle(struct lane *l, struct lane_job *job)
 	} else {
 		handle->verdict = job->result.verdict;
 		handle->lane_job = NULL;
+		handle->lane_unseen = handle->lane_waited;
+		l->unseen += handle->lane_unseen;
 		atomic_store_explicit(&handle->lane_closed, true, memory_order_release);
 		l->news++;
 	}
@@ -614,8 +618,14 @@ void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict
 	if (!counted)
 		l->stats.verdicts[v->outcome]++;
 	if (job->socket_job) {
+		/* Whoever talks on it reads its end now, also while a copy is still on its way to a worker. */
+		if (job->socket >= 0 && !v->started)
+			shutdown(job->socket, SHUT_RDWR);
 		close_handle(l, job);
-	} else if (!job->waited) {
+	} else if (job->waited) {
+		job->unseen = true;
+		l->unseen++;
+	} else {
 		job->result.size = sizeof job->result;
 		if (job->on_done) {
 			list_append(&job->link, &l->callbacks);

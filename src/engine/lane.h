@@ -75,6 +75,7 @@ struct lane_job {
 	brood_progress_fn *on_progress;
 	struct brood_handle *handle;  /* open, give */
 	bool waited;                  /* call: a thread sleeps for it, and takes it when CLOSED */
+	bool unseen;                  /* and has not yet */
 	void *room; size_t room_size; /* call: where the reply goes */
 
 	/* what came of it */
@@ -143,7 +144,7 @@ struct lane {
 	size_t jobs_room, jobs_out, jobs_limit;
 	struct list spare;            /* lane_jobs that nobody has */
 	size_t spare_count;
-	struct function **functions; size_t functions_count;
+	struct function **functions;
 
 	struct list queue; size_t queued;
 	uint64_t queued_ns;           /* what they will take, as estimated */
@@ -152,6 +153,7 @@ struct lane {
 	bool polled;                  /* somebody has its fd: listen whenever nobody looks */
 	uint32_t looks;               /* without a system call, in a row */
 	bool to_poke;                 /* others sleep on it, and there is something for them */
+	uint32_t unseen;              /* closed, and the thread that sleeps for it has not seen that: epoll wakes one thread a poke */
 	struct list progress; uint32_t progress_count;
 	_Atomic bool orphan;          /* LANE_THREAD without a thread */
 	struct list callbacks;        /* closed: on_done is to be called */
@@ -194,6 +196,7 @@ struct lane_job *lane_find(struct lane *l, uint64_t id);
 void lane_renumber(struct lane *l, struct lane_job *job);              /* another id, before anybody knows the first one */
 void lane_unqueue(struct lane *l, struct lane_job *job);               /* from there */
 void lane_wait_for(struct lane *l, struct lane_job *job, bool front);  /* to lane.queue */
+void lane_poke_next(struct lane *l);                                   /* somebody else may have to see something */
 void lane_close_fds(struct lane *l);                                   /* and do without them from now on */
 void lane_poke(struct lane *l);                                        /* any lock: whoever sleeps on it looks again */
 bool lane_function_callable(const struct given *order);

@@ -53,13 +53,25 @@ struct lease *lane_idle(struct lane *l)
 	return NULL;
 }
 
+/* The one worker: behind short jobs only, so that what waits can still be refused or cancelled at once. */
+static struct lease *kept_one(const struct lane *l, const struct lane_job *job)
+{
+	struct lease *kept = l->kept;
+
+	if (!kept || kept->state != LEASE_ACTIVE)
+		return NULL;
+	if (ring_used(kept) == 0)
+		return kept;
+	return !job->alone && !(job->job_flags & BROOD_JOB_ONCE) && kept->cost_ns + pick_estimate(job->function->est_ns) <= PICK_FULL_NS ? kept : NULL;
+}
+
 static struct lease *choose(struct lane *l, const struct lane_job *job)
 {
 	struct lease *warm = l->warm, *idle = lane_idle(l), *other = NULL;
 	struct pick_view view = { .warm_cost = TIME_NEVER, .least_cost = TIME_NEVER, .idle = idle, .once = job->alone || (job->job_flags & BROOD_JOB_ONCE), .est_ns = job->function->est_ns };
 
 	if (l->kind == LANE_KEPT)
-		return l->kept && l->kept->state == LEASE_ACTIVE ? l->kept : NULL;
+		return kept_one(l, job);
 	if (warm && ring_used(warm) > 0 && ring_used(warm) < RING_DEPTH && !atomic_load_explicit(&warm->ledger->leaving, memory_order_relaxed))
 		view.warm_cost = warm->cost_ns;
 	if (!idle)
@@ -202,7 +214,7 @@ static void kept_no_longer(struct lane *l, struct lease *lease, uint64_t now)
 /* Those behind a job that takes long go back to the queue, in order. */
 static void unstall(struct lane *l, struct lease *lease, uint64_t now)
 {
-	if (ring_used(lease) < 2 || now < lease->head_since + LANE_STALL_NS || l->kind == LANE_KEPT)
+	if (ring_used(lease) < 2 || now < lease->head_since + LANE_STALL_NS)
 		return;
 	for (uint64_t q = lease->published; q > lease->harvested + 1; q--) {
 		struct lane_job *job = lease->jobs[q % RING_DEPTH];
@@ -379,6 +391,13 @@ static void settle(struct lane *l)
 	lane_flush(l);
 }
 
+/* A poke wakes one of those that sleep; who finds nothing for itself passes it on. */
+void lane_poke_next(struct lane *l)
+{
+	if (l->unseen > 0 && l->sleepers > 0)
+		lane_poke(l);
+}
+
 static void ask_epoll(struct lane *l, struct epoll_event *events, int n)
 {
 	if (n < 0 && errno != EINTR)
@@ -483,6 +502,7 @@ void lane_sleep_from(struct lane *l, uint64_t now, uint64_t until)
 	ask_epoll(l, events, n);
 	scan(l);
 	settle(l);
+	lane_poke_next(l);
 }
 
 /* ---- to whom it belongs ---- */

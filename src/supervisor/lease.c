@@ -116,6 +116,14 @@ static void count_jobs(struct slot *slot, uint64_t word)
 	slot->sequence = MAX(slot->sequence, last_published(slot));
 }
 
+static void did_jobs(struct slot *slot)
+{
+	struct supervisor *s = slot->supervisor;
+
+	if (slot->jobs_done && s->backoff.young > 0 && backoff_healthy(&s->backoff))
+		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED, "the pool has recovered: workers do jobs again");
+}
+
 void lease_left(struct slot *slot, const struct message_left *m)
 {
 	struct supervisor *s = slot->supervisor;
@@ -133,8 +141,7 @@ void lease_left(struct slot *slot, const struct message_left *m)
 	job->loan.over.word = word;
 	timer_stop(&s->loop, &slot->timer);
 	over(s, job, LEASE_RETURNED);
-	if (slot->jobs_done && s->backoff.young > 0 && backoff_healthy(&s->backoff))
-		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED, "the pool has recovered: workers do jobs again");
+	did_jobs(slot);
 	if (m->flags & FINISHED_RETIRING)
 		worker_retire(slot, m->flags, m->left);
 	else
@@ -153,6 +160,7 @@ void lease_died(struct slot *slot, const struct lease_death *d)
 	uint64_t word = atomic_load(&desk_of(slot)->word);
 
 	count_jobs(slot, slot->condemned ? slot->word_before : word);
+	did_jobs(slot);
 	o->sequence = slot->watch.subject;
 	o->word = slot->condemned ? slot->word_before : word;
 	o->escaped = slot->escaped;
