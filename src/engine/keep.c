@@ -22,13 +22,13 @@ static int fail_refused(const struct lane *l, uint32_t wait_ms)
 	}
 }
 
-/* Under the lane's lock. */
-static int obtain(struct lane *l, const struct brood_lease_options *o)
+/* As many as the supervisor has room for are asked for: their time is bounded, too. */
+static int ask(struct lane *l, const struct brood_lease_options *o, uint64_t until)
 {
-	uint64_t until = time_after_ms(now_ns(), o->wait_ms == BROOD_FOREVER ? BROOD_FOREVER : o->wait_ms + ANSWER_SLACK_MS);
 	int r;
 
-	/* As many as the supervisor has room for are asked for: their time is bounded, too. */
+	l->kept_over = false;
+	l->refused = BROOD_DETAIL_QUEUE_TIME;
 	while ((r = loan_ask(l, o->limit_ms, o->wait_ms)) == -EAGAIN && now_ns() < until)
 		lane_sleep(l, now_ns() + LANE_TICK_MS * NS_PER_MS);
 	if (r == -EAGAIN)
@@ -37,8 +37,28 @@ static int obtain(struct lane *l, const struct brood_lease_options *o)
 		return engine_fail_gone();
 	if (r < 0)
 		return r == -ESHUTDOWN ? engine_fail_stopped() : engine_fail_system(r, "a lease's memory and fds");
-	while (l->active == 0 && !l->kept_over && now_ns() < until)
-		lane_sleep(l, until);
+	return 0;
+}
+
+/* It was lent, and is over: its worker has died before anybody had it. */
+static bool died_too_soon(const struct lane *l)
+{
+	return l->active == 0 && l->kept_over && l->refused == BROOD_DETAIL_NONE;
+}
+
+/* Under the lane's lock. */
+static int obtain(struct lane *l, const struct brood_lease_options *o)
+{
+	uint64_t until = time_after_ms(now_ns(), o->wait_ms == BROOD_FOREVER ? BROOD_FOREVER : o->wait_ms + ANSWER_SLACK_MS);
+	int r;
+
+	do {
+		r = ask(l, o, until);
+		if (r < 0)
+			return r;
+		while (l->active == 0 && !l->kept_over && now_ns() < until)
+			lane_sleep(l, until);
+	} while (died_too_soon(l) && now_ns() < until);
 	if (l->active == 0)
 		return fail_refused(l, o->wait_ms);
 	l->pid = l->kept->pid;
@@ -69,7 +89,6 @@ int engine_lease(struct brood *b, const struct brood_lease_options *options, str
 	if (r < 0)
 		return engine_fail_system(r, "a lease's memory and fds");
 	lane_lock(l);
-	l->refused = BROOD_DETAIL_QUEUE_TIME;
 	r = obtain(l, &o);
 	lane_unlock(l);
 	if (r < 0) {
