@@ -264,8 +264,11 @@ int wait_until(struct wait *wait)
 	bool last = false;
 	int r = 0;
 
-	if (wait->done(wait))
+	if (wait->done(wait)) {
+		if (wait->handle)
+			tell_progress(b, wait->handle);        /* another thread has read both */
 		return 0;
+	}
 	wait->waiter = waiter_take(b, &blind);
 	wait->waiter->state = !wait->handle;
 	if (wait->handle)
