@@ -161,7 +161,7 @@ void lease_died(struct slot *slot, const struct lease_death *d)
 
 	count_jobs(slot, slot->condemned ? slot->word_before : word);
 	did_jobs(slot);
-	o->sequence = slot->watch.subject;
+	o->sequence = slot->stuck && !slot->watch.subject ? DESK_SEQUENCE(word) : slot->watch.subject;
 	o->word = slot->condemned ? slot->word_before : word;
 	o->escaped = slot->escaped;
 	o->began_ns = atomic_load(&desk_of(slot)->began_ns);

@@ -98,7 +98,7 @@ struct message_lease_over {
 	uint32_t how, detail;        /* REFUSED: enum brood_detail */
 	int32_t pid; uint32_t slot, generation;
 	uint32_t flags;
-	uint64_t sequence;           /* RETURNED: of the last job done. DIED: that the ladder was about, and that was condemned when flags say so */
+	uint64_t sequence;           /* RETURNED: of the last job done. DIED: that the ladder was about, and that was condemned when flags say so; STUCK: the last that it began */
 	uint64_t word;               /* DIED: the desk word; when condemned, as it was before the swap */
 	uint64_t escaped_sequence;
 	uint64_t began_ns;           /* DIED: the desk's, which the next worker there will write over */

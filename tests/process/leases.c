@@ -295,6 +295,7 @@ static void does_not_leave(void)
 	CHECK(stage_dies(w));
 	over = stage_over(&s, lease, LEASE_DIED);
 	CHECK_EQ(over.flags, OVER_STUCK);
+	CHECK_EQ(over.sequence, lent.sequence + 1);
 	CHECK_EQ(over.word, DESK_WORD(lent.sequence + 1, DESK_DONE));
 	CHECK_EQ(over.kill_signal, SIGKILL);
 	stage_reborn(&s);

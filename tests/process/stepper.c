@@ -70,9 +70,9 @@ bool case_fine(const struct case_result *r, int max_adopted, char *text, size_t 
 /* ---- the proofs ---- */
 
 static const struct proof { const char *name; bool (*prove)(const struct plan *plan, char *text, size_t size); bool engine; unsigned sample; } proofs[] = {
-	{ "worker", walk_prove, false, 200 },
-	{ "supervisor", life_prove, false, 40 },
-	{ "engine", life_prove, true, 40 },
+	{ "worker", walk_prove, false, 120 },
+	{ "supervisor", life_prove, false, 25 },
+	{ "engine", life_prove, true, 25 },
 };
 #define PROOFS (sizeof proofs / sizeof proofs[0])
 
