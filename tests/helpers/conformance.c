@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 #define THREADS 8
 
 const char *const way_names[WAYS] = {
@@ -455,13 +455,13 @@ void conform_run(const struct conform *conform, unsigned path)
 	if (!run.ways)
 		cr_skip_test("its line in the table says why it is not for this path");
 	if (!(conform->ways & FRESH)) {
-		case_run_with(run_in_case, &run, 120000);
+		case_run_with(run_in_case, &run, 240000);
 		return;
 	}
 	for (unsigned way = 0; way < WAYS; way++) {
 		struct run one = { conform, run.ways & WAY(way) };
 
 		if (one.ways)
-			case_run_with(run_in_case, &one, 60000);
+			case_run_with(run_in_case, &one, 120000);
 	}
 }

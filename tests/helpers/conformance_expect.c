@@ -112,7 +112,7 @@ void expect(struct given *g, enum brood_outcome outcome, enum brood_detail detai
 
 void site_well(struct site *s)
 {
-	struct given *g = RUN(s, job_echo, .request = "well", .size = 4);
+	struct given *g = RUN(s, job_echo, .request = "well", .size = 4, .options.run_ms = 60000);
 
 	expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK_EQ(g->v.attempts, 1);

@@ -411,7 +411,7 @@ static void *stops(void *site)
 
 static void draining(struct site *s)
 {
-	struct given *finishes = GIVE(s, job_gated, .number = 5), *heeds = GIVE(s, job_until_cancelled), *hangs = GIVE(s, job_stores_pid), *queued[4];
+	struct given *finishes = GIVE(s, job_gated, .number = 5), *heeds = GIVE(s, job_until_cancelled, .options.grace_ms = 60000), *hangs = GIVE(s, job_stores_pid), *queued[4];
 	pthread_t thread;
 
 	CHECK(stage_entered(s, 1));
@@ -435,7 +435,7 @@ static void draining(struct site *s)
 	s->stopped = true;
 }
 /* Explicit leases: conformance_lease.c. */
-CASE(draining, ANY_WORKER | FRESH, .workers = 3, .drain_ms = 300)
+CASE(draining, ANY_WORKER | FRESH, .workers = 3, .drain_ms = 300, .stop_ms = 20000)
 
 /* Jobs that end in the time for that have their own end. */
 static void drained(struct site *s)
