@@ -71,7 +71,7 @@ static void signals(struct site *s)
 CASE(signals, EVERYWHERE)
 
 static volatile int *volatile nowhere;
-static volatile int zero;
+static volatile int zero __attribute__((unused));
 static int writes_nowhere(struct brood_job *job) { (void)job; *nowhere = 1; return 0; }
 static int calls_nowhere(struct brood_job *job) { return ((brood_fn *)(uintptr_t)nowhere)(job); }
 static int aborts(struct brood_job *job) { (void)job; abort(); }

@@ -347,7 +347,7 @@ static void body(void)
 
 bool walk_prove(const struct plan *p, char *text, size_t size)
 {
-	struct case_options options = { .body = body, .timeout_ms = p->every ? 900000 : 60000, .outside = outside };
+	struct case_options options = { .body = body, .timeout_ms = p->every ? 1500000 : 240000, .outside = outside };
 	static struct case_result result;
 	const struct outcome *o;
 	char again[128] = "";

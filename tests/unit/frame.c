@@ -356,7 +356,7 @@ Test(unit_frame, send_and_receive)
 
 Test(unit_frame, nonsense_is_dropped_with_its_fds)
 {
-	unsigned char bytes[FRAME_MAX + 100] = { 0 };
+	_Alignas(struct frame) unsigned char bytes[sizeof(struct frame) + 100] = { 0 };
 	struct iovec iov = { .iov_base = bytes };
 	int pair[2], before, many[SOCKETS_FDS_MAX];
 	struct frame in;
