@@ -168,7 +168,8 @@ static void on_progress(void *context, uint64_t id, const void *data, size_t siz
 	CHECK(!heard->done);
 	heard->id = id;
 	heard->empty += size == 0;
-	memcpy(heard->text + heard->size, data, size);
+	if (size)
+		memcpy(heard->text + heard->size, data, size);
 	heard->size += size;
 }
 static void on_done(void *context, const struct brood_result *result)
