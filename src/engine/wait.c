@@ -285,5 +285,7 @@ int wait_until(struct wait *wait)
 		wait->handle->waiter = NULL;
 	wait_leave(b, wait->waiter);
 	waiter_give_back(b, wait->waiter, &blind);
+	if (wait->handle && r == 0)
+		tell_progress(b, wait->handle);        /* what came while the last of it was told */
 	return r;
 }
