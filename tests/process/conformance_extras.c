@@ -241,19 +241,23 @@ CASE(no_reply_fds, STREAMS)
 
 /* ---- progress ---- */
 
+/* Each begins with its number, and is longer than that by as much as the number says. */
+static size_t progress_size(int number) { return sizeof number + (size_t)(number * 37) % (BROOD_PROGRESS_MAX + 1 - sizeof number); }
+
 static int progresses(struct brood_job *job)
 {
 	unsigned char data[BROOD_PROGRESS_MAX + 1];
-	long count = said(job)->number;
+	int count = (int)said(job)->number;
 
+	memset(data, 0, sizeof data);
 	if (brood_job_progress(job, data, sizeof data) != -EMSGSIZE)
 		return 1;
-	for (long i = 0; i < count; i++) {
-		size_t size = (size_t)(i * 37) % (BROOD_PROGRESS_MAX + 1);
+	for (int i = 0; i < count; i++) {
 		int r;
 
-		memset(data, (int)i, sizeof data);
-		for (unsigned round = 0; (r = brood_job_progress(job, data, size)) == -EAGAIN; round++)
+		memset(data, i, sizeof data);
+		memcpy(data, &i, sizeof i);
+		for (unsigned round = 0; (r = brood_job_progress(job, data, progress_size(i))) == -EAGAIN; round++)
 			test_pause(round);
 		if (r != 0)
 			return 2;
@@ -261,7 +265,7 @@ static int progresses(struct brood_job *job)
 	return 0;
 }
 
-struct heard { atomic_int count; uint64_t id; pthread_t thread; struct given *given; };
+struct heard { atomic_int count, next; uint64_t id; pthread_t thread; struct given *given; };
 static struct heard *heard_of(struct stage *stage) { static struct heard all[64]; return &all[((uintptr_t)stage / sizeof *stage) % 64]; }
 
 static void progress_came(void *context, uint64_t id, const void *data, size_t size)
@@ -269,14 +273,19 @@ static void progress_came(void *context, uint64_t id, const void *data, size_t s
 	struct given *g = context;
 	struct heard *h = heard_of(g->site->stage);
 	const unsigned char *bytes = data;
-	int i = atomic_fetch_add(&h->count, 1);
+	int i;
 
 	CHECK_EQ(atomic_load(&g->over), 0);                    /* never after the verdict */
 	CHECK(h->id == 0 || h->id == id);
 	h->id = id;
-	CHECK_EQ(size, (size_t)(i * 37) % (BROOD_PROGRESS_MAX + 1));
-	for (size_t k = 0; k < size; k++)
+	CHECK_GE(size, sizeof i);
+	memcpy(&i, data, sizeof i);
+	CHECK_EQ(size, progress_size(i));
+	for (size_t k = sizeof i; k < size; k++)
 		CHECK_EQ(bytes[k], (unsigned char)i);
+	CHECK_GE(i, atomic_load(&h->next));                    /* in order */
+	atomic_store(&h->next, i + 1);
+	atomic_fetch_add(&h->count, 1);
 }
 
 /* The context is the submitted job's; of a call it is told the same way. */
@@ -287,10 +296,12 @@ static void progress(struct site *s)
 
 	for (int round = 0; round < 3; round++) {
 		atomic_store(&h->count, 0);
+		atomic_store(&h->next, 0);
 		h->id = 0;
 		g = RUN(s, progresses, .number = 30, .options = { .on_progress = progress_came, .context = site_is(s, CALLS) ? &fake : NULL });
 		expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
-		CHECK_EQ(atomic_load(&h->count), 30);
+		/* Handed off, it goes by the supervisor, which drops what the engine's full socket does not take. */
+		CHECK(atomic_load(&h->count) == 30 || (site_is(s, HANDOFF) && atomic_load(&h->count) > 0));
 		CHECK_EQ(h->id, g->v.id);
 	}
 	expect(RUN(s, progresses, .number = 5), BROOD_DONE, BROOD_DETAIL_NONE);       /* nobody wants it */
