@@ -72,6 +72,6 @@ void report_on_failure(void (*leave)(void));
 	if (!check_a_ || !strstr(check_a_, check_b_)) \
 		FAIL("%s contains %s: \"%s\", \"%s\"", #text, #part, check_a_ ? check_a_ : "(null)", check_b_); \
 } while (0)
-#define CHECK_MEM(a, b, size) do { if (memcmp((a), (b), (size)) != 0) FAIL("%s: the %zu bytes of %s", #a, (size_t)(size), #b); } while (0)
+#define CHECK_MEM(a, b, size) do { if ((size) != 0 && memcmp((a), (b), (size)) != 0) FAIL("%s: the %zu bytes of %s", #a, (size_t)(size), #b); } while (0)
 
 #endif
