@@ -35,6 +35,7 @@ static int call_send(struct call *call, int fds[2])
 	if (call->transfer.error)
 		return engine_fail_system(call->transfer.error, "reading the request");
 	call->given.fd = fds[1];
+	call->given.own_pair = true;
 	engine_lock(b);
 	r = job_send(b, &call->given, &call->handle);
 	engine_unlock(b);

@@ -181,6 +181,7 @@ static int give(struct lane *l, const struct given *given, struct brood_handle *
 		job->socket_job = true;
 		job->on_done = NULL;
 		job->socket = given->fd;
+		job->own_pair = given->own_pair;
 		job->alone = true;
 		job->handle = handle;
 		if (handle) {

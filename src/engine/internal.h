@@ -146,7 +146,7 @@ struct brood {
 	size_t lanes_open;            /* brood_stop(): jobs of theirs without a verdict */
 	bool *ledgers;                /* which are taken; under lock */
 	uint32_t ledger_last;
-	int lanes_fd;                 /* an epoll of all their epolls */
+	int lanes_fd;                 /* an epoll of all their epolls, once brood_stop() was called */
 	int over_fd;                  /* readable when all is over */
 	_Atomic bool lanes_over;      /* nothing will come any more */
 	_Atomic bool refusing;        /* brood_stop() was called */
@@ -179,6 +179,7 @@ struct given {                        /* a job that was checked */
 	uint32_t attempt;             /* made before this one */
 	uint64_t id;                  /* that it shall have; 0: any */
 	int fd;                       /* the worker's end; -1 */
+	bool own_pair;                /* of a socketpair that we made */
 	const void *arg;              /* with the plugin's text behind it */
 	uint32_t arg_size, plugin_size;
 	unsigned char text[BROOD_ARG_MAX];    /* where both stand when there is a plugin; else nothing */

@@ -127,6 +127,7 @@ int job_check(const struct brood *b, const struct engine_job *job, struct given 
 	ret->attempt = 0;
 	ret->id = 0;
 	ret->fd = -1;
+	ret->own_pair = false;
 	ret->arg = o->arg;
 	ret->arg_size = (uint32_t)o->arg_size;
 	ret->plugin_size = 0;
@@ -190,6 +191,7 @@ static int job_frame(struct frame *f, const struct given *given, uint64_t id)
 	m->retries = given->request_size == BROOD_SIZE_UNKNOWN ? o->retries : 0;
 	m->attempt = given->attempt;
 	m->plugin_size = given->plugin_size;
+	m->own_pair = given->own_pair;
 	job_name(m->name, job_text(given));
 	f->fds[f->fds_count++] = given->fd;
 	for (size_t i = 0; i < o->fds_count; i++)
@@ -292,6 +294,7 @@ int engine_open(struct brood *b, const struct engine_job *job, int *ret_fd, stru
 	if (r < 0)
 		return engine_fail_system(r, "a job's socket pair");
 	given.fd = fds[1];
+	given.own_pair = true;
 	r = job_give(b, &given, ret_handle);
 	if (r < 0) {
 		close_fd(fds[0]);

@@ -118,15 +118,23 @@ static int make_memory(struct lane *l)
 	return l->table && l->jobs && l->functions ? 0 : -ENOMEM;
 }
 
-/* All lanes' epoll fds are in one, which brood_stop() watches. */
+/* Not before: an epoll within another makes each event dearer. */
+void lane_watch_for_stop(struct lane *l)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	if (!l->watched && !l->gone)
+		l->watched = epoll_ctl(l->brood->lanes_fd, EPOLL_CTL_ADD, l->epoll_fd, &event) == 0;
+}
+
 static void enlist(struct lane *l)
 {
 	struct brood *b = l->brood;
-	struct epoll_event event = { .events = EPOLLIN };
 
 	pthread_mutex_lock(&b->lanes_lock);
 	list_append(&l->link, &b->lanes);
-	epoll_ctl(b->lanes_fd, EPOLL_CTL_ADD, l->epoll_fd, &event);
+	if (atomic_load(&b->refusing))
+		lane_watch_for_stop(l);
 	pthread_mutex_unlock(&b->lanes_lock);
 }
 
@@ -174,7 +182,7 @@ void lane_free(struct lane *l)
 
 	pthread_mutex_lock(&b->lanes_lock);
 	list_remove(&l->link);
-	if (!l->gone)
+	if (l->watched && !l->gone)
 		epoll_ctl(b->lanes_fd, EPOLL_CTL_DEL, l->epoll_fd, NULL);
 	pthread_mutex_unlock(&b->lanes_lock);
 	lane_lock(l);

@@ -66,6 +66,7 @@ struct lane_job {
 	unsigned char *bytes;
 	bool alone;                   /* behind no other job */
 	bool in_backlog;              /* a call or conversation that waits: counted in brood.lanes_waiting */
+	bool own_pair;                /* its socket, as in JOB */
 	bool socket_job;              /* open, give: its result is a handle's */
 	int memfd, socket;            /* -1 */
 	struct lane_fds *extra;       /* NULL */
@@ -150,6 +151,7 @@ struct lane {
 	uint64_t queued_ns;           /* what they will take, as estimated */
 	uint32_t news;                /* results that nobody counted yet */
 	bool wakes;                   /* some lease is to_wake */
+	bool watched;                 /* its epoll is in brood.lanes_fd: brood_stop() waits for it. Under lanes_lock */
 	bool polled;                  /* somebody has its fd: listen whenever nobody looks */
 	uint32_t looks;               /* without a system call, in a row */
 	bool to_poke;                 /* others sleep on it, and there is something for them */
@@ -192,6 +194,7 @@ void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict
 void lane_out_of_backlog(struct lane *l, struct lane_job *job);
 void lane_refuse(struct lane *l, struct lane_job *job, enum brood_detail detail);
 void lane_job_free(struct lane *l, struct lane_job *job);              /* gives back its id and itself */
+void lane_watch_for_stop(struct lane *l);
 struct lane_job *lane_find(struct lane *l, uint64_t id);
 void lane_renumber(struct lane *l, struct lane_job *job);              /* another id, before anybody knows the first one */
 void lane_unqueue(struct lane *l, struct lane_job *job);               /* from there */

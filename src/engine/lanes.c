@@ -18,6 +18,7 @@ static void drain(struct lane *l, void *open)
 {
 	size_t *count = open;
 
+	lane_watch_for_stop(l);
 	lane_look(l);
 	lane_flush(l);
 	/* For as long as the stop takes somebody always wants to know. */

@@ -99,7 +99,7 @@ static void put_entry(struct lease *lease, struct ring_entry *entry, const struc
 	entry->run_ms = job->run_ms;
 	entry->job_flags = job->job_flags;
 	entry->attempt = job->attempts;
-	entry->flags = (job->memfd >= 0 ? RING_WITH | RING_MEMFD : 0) | (job->socket >= 0 ? RING_WITH | RING_SOCKET : 0) | (job->extra ? RING_WITH : 0);
+	entry->flags = (job->memfd >= 0 ? RING_WITH | RING_MEMFD : 0) | (job->socket >= 0 ? RING_WITH | RING_SOCKET | (job->own_pair ? RING_OWN_PAIR : 0) : 0) | (job->extra ? RING_WITH : 0);
 	entry->extra = (uint16_t)(job->extra ? job->extra->count : 0);
 	if (*named == job->function && !job->own_function)
 		return;

@@ -151,6 +151,7 @@ static int begin(struct lane *l, struct lane_job *job, uint64_t *ret_id)
 		return engine_fail_system(r, "a job's socket pair");
 	describe(job, &what, &given);
 	given.fd = fds[1];
+	given.own_pair = true;
 	job_handle_init(&s->handle, b, &given);
 	s->handle.lane = l;
 	s->handle.lane_job = job;

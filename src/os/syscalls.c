@@ -16,10 +16,22 @@
 _Atomic unsigned char syscalls_selector = SYSCALLS_ALLOW;
 static volatile sig_atomic_t watched, made;
 
+void (*volatile syscalls_before_first)(void);
+
 void syscalls_note(void)
 {
+	bool first = !made;
+
 	made = 1;
 	atomic_store_explicit(&syscalls_selector, SYSCALLS_ALLOW, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (first && syscalls_before_first)
+		syscalls_before_first();
+}
+
+bool syscalls_watching(void)
+{
+	return watched;
 }
 
 void syscalls_begin(void)

@@ -27,6 +27,10 @@ bool syscalls_watch_again(void);
 /* After fork(), in a child: a SIGSYS there is nobody's but the default's. */
 void syscalls_forget(void);
 
+/* Called before the first one is made; async-signal-safe. NULL: nothing. */
+extern void (*volatile syscalls_before_first)(void);
+bool syscalls_watching(void);
+
 void syscalls_begin(void);
 bool syscalls_end(void);                               /* since begin: it made one, or nobody can know */
 void syscalls_note(void);                              /* async-signal-safe: this counts as one */

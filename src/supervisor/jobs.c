@@ -117,10 +117,10 @@ static void fill(struct job *job)
 	}
 }
 
-/* A call's is a socket of our own making; another one may be a client's, and who closes it last would linger: not here. */
+/* It may be a client's, and who closes it last would linger: not here. */
 static void close_own_fds(struct job *job)
 {
-	if (job->fds_count > 0 && job->message.request_size == BROOD_SIZE_UNKNOWN)
+	if (job->fds_count > 0 && !job->message.own_pair)
 		job->fds[0] = sockets_close(job->fds[0]);
 	close_fds(job);
 }
@@ -320,6 +320,7 @@ static int send_run(struct slot *slot, struct job *job, uint64_t now)
 	f.run.soft_ns = time_after_ms(now, m->run_ms);
 	f.run.attempt = m->attempt + job->attempts + 1;
 	f.run.plugin_size = m->plugin_size;
+	f.run.own_pair = m->own_pair;
 	memcpy(f.run.name, m->name, sizeof f.run.name);
 	frame_append(&f, job->arg, m->arg_size);
 	memcpy(f.fds, job->fds, job->fds_count * sizeof f.fds[0]);

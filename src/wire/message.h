@@ -42,6 +42,7 @@ struct message_job {
 	uint32_t attempt;            /* attempts made before this message */
 	uint32_t arg_size;
 	uint32_t plugin_size;        /* of those bytes, the last: "path\0symbol\0"; 0: fn is the function */
+	uint32_t own_pair, pad;      /* 1: the socket is one of a pair that the library made for this job: blocking, without linger, and nobody else has set anything on it */
 	char name[BROOD_NAME_MAX];
 };                                   /* fds: the job's socket, then the extra ones */
 /* RUN: followed by arg_size bytes. */
@@ -51,7 +52,7 @@ struct message_run {
 	uint64_t request_size;
 	uint64_t soft_ns;            /* the soft step, CLOCK_MONOTONIC; UINT64_MAX never */
 	uint32_t attempt, arg_size;
-	uint32_t plugin_size, pad;
+	uint32_t plugin_size, own_pair;
 	char name[BROOD_NAME_MAX];
 };
 struct message_cancel { uint64_t id; };

@@ -37,7 +37,8 @@
 
 enum { RING_WITH = 1,                      /* fds come over the link: WITH */
        RING_MEMFD = 2,                     /* the request is a memfd, the first of them; request_at is 0 */
-       RING_SOCKET = 4 };                  /* open, give: the job's socket is among them, and request_size is BROOD_SIZE_UNKNOWN */
+       RING_SOCKET = 4,                    /* open, give: the job's socket is among them, and request_size is BROOD_SIZE_UNKNOWN */
+       RING_OWN_PAIR = 8 };                /* as in JOB */
 
 struct ring_entry {
 	_Alignas(64) uint64_t sequence;    /* one cache line up to the name, which is written only when it changes */

@@ -4,6 +4,8 @@
  * The socket is blocking, but nothing here relies on that: other processes hold the same open file and may have made it non-blocking, so EAGAIN means poll() and once more.
  * No call is a cancellation point; SIGPIPE is never raised; the bound of every wait is the job's run time, which the supervisor enforces.
  *
+ * What lies in memory is read and written without a system call, and without the two atomic operations that holding off cancellation takes: nothing there is a cancellation point.
+ *
  * Trap: a child that the job forked shares the memory of a reply, but not the figures on it. It gets -EPERM.
  */
 #include "state.h"
@@ -65,20 +67,20 @@ static ssize_t read_memory(struct brood_job *job, void *data, size_t size)
 
 static ssize_t read_some(struct brood_job *job, void *data, size_t size)
 {
-	ssize_t n;
+	ssize_t n = read_socket(job, data, size);
 
-	if (job->request)
-		return read_memory(job, data, size);
-	n = read_socket(job, data, size);
 	job->request_read += n > 0 ? (size_t)n : 0;
 	return n;
 }
 
 ssize_t brood_job_read(struct brood_job *job, void *data, size_t size) BROOD_NOEXCEPT
 {
+	if (size == 0)
+		return 0;
+	if (job->request)
+		return read_memory(job, data, size);
 	LIBRARY_CALL;
-
-	return size == 0 ? 0 : read_some(job, data, size);
+	return read_some(job, data, size);
 }
 
 static ssize_t read_all(struct brood_job *job, void *data, size_t size)
@@ -99,14 +101,16 @@ static ssize_t read_all(struct brood_job *job, void *data, size_t size)
 
 ssize_t brood_job_read_all(struct brood_job *job, void *data, size_t size) BROOD_NOEXCEPT
 {
+	if (job->request)
+		return read_memory(job, data, size);
 	LIBRARY_CALL;
-
 	return read_all(job, data, size);
 }
 
 /* All of it from the socket, into memory that is given back at the job's end. NULL: errno. */
 static const unsigned char *gather(struct brood_job *job)
 {
+	LIBRARY_CALL;
 	size_t size = job->request_size;
 	ssize_t n;
 	void *memory;
@@ -131,7 +135,6 @@ static const unsigned char *gather(struct brood_job *job)
 
 const void *brood_job_request(struct brood_job *job, size_t *ret_size) BROOD_NOEXCEPT
 {
-	LIBRARY_CALL;
 	bool asked_before = job->request && job->request_read == job->request_size;
 
 	if (job->request_size == BROOD_SIZE_UNKNOWN || (job->request_read > 0 && !asked_before)) {
@@ -179,30 +182,36 @@ static ssize_t write_socket(struct brood_job *job, const void *data, size_t size
 	return (ssize_t)size;
 }
 
-static ssize_t write_all(struct brood_job *job, const void *data, size_t size)
+static ssize_t write_memory(struct brood_job *job, const void *data, size_t size)
 {
-	if (!job->bytes)
-		return write_socket(job, data, size);
 	return the_worker.forked ? -EPERM : reply_write(job, data, size);
 }
 
 ssize_t brood_job_write(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT
 {
+	if (job->bytes)
+		return write_memory(job, data, size);
 	LIBRARY_CALL;
+	return write_socket(job, data, size);
+}
 
-	return write_all(job, data, size);
+static ssize_t reply_on_socket(struct brood_job *job, const void *data, size_t size)
+{
+	LIBRARY_CALL;
+	ssize_t n = write_socket(job, data, size);
+
+	if (n >= 0 && shutdown(job->fd, SHUT_WR) < 0)
+		return errno == ENOTCONN ? -EPIPE : -errno;
+	return n;
 }
 
 ssize_t brood_job_reply(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT
 {
-	LIBRARY_CALL;
-	ssize_t n = write_all(job, data, size);
+	ssize_t n;
 
-	if (n < 0)
-		return n;
-	if (job->bytes)
-		job->reply.ended = true;
-	else if (shutdown(job->fd, SHUT_WR) < 0)
-		return errno == ENOTCONN ? -EPIPE : -errno;
+	if (!job->bytes)
+		return reply_on_socket(job, data, size);
+	n = write_memory(job, data, size);
+	job->reply.ended |= n >= 0;
 	return n;
 }

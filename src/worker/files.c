@@ -1,7 +1,8 @@
 /*
  * files.c - the fds of a job: its socket, extra ones, and those that go back with the reply.
  *
- * Trap: at the job's end an fd is ours to close only if it still is the file that came: a job may have closed it, and have opened something else that got its number. (Not so one that made no system call.)
+ * Trap: at the job's end an fd is ours to close only if it still is the file that came: a job may have closed it, and have opened something else that got its number. (Not so one that made no system call.) Which file it is, is
+ * asked before the job's first system call: where that is trapped, only then.
  */
 #include "state.h"
 
@@ -87,30 +88,50 @@ static void note_identity(int fd, struct identity *ret)
 		*ret = (struct identity){ 0 };
 }
 
-/* Promised to be blocking, whatever the engine made of a socket that it gave. */
-void job_take_fd(struct brood_job *job, int fd)
+/* Async-signal-safe. */
+static void note_identities(void)
 {
-	int flags;
+	struct brood_job *job = &the_worker.job;
+	int saved = errno;
 
-	job->fd = fd;
-	job->taken = false;
-	if (fd < 0)
-		return;
-	flags = fcntl(fd, F_GETFL);
+	if (job->fd >= 0)
+		note_identity(job->fd, &job->identity);
+	for (uint32_t i = 0; i < job->extra_count; i++)
+		note_identity(job->extra[i], &job->extra_identity[i]);
+	errno = saved;
+}
+
+void job_note_fds(const struct brood_job *job)
+{
+	bool trapped = syscalls_watching() && !job->unwatched && !the_worker.hygiene.others;
+
+	syscalls_before_first = trapped ? note_identities : NULL;
+	if (!trapped)
+		note_identities();
+}
+
+/* Promised to be blocking, whatever the engine made of a socket that it gave, or an earlier attempt. */
+static void make_blocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
 	if (flags >= 0 && flags & O_NONBLOCK)
 		fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-	note_identity(fd, &job->identity);
+}
+
+void job_take_fd(struct brood_job *job, int fd, bool own_pair)
+{
+	job->fd = fd;
+	job->taken = false;
+	if (fd >= 0 && (!own_pair || job->attempt > 1))
+		make_blocking(fd);
 }
 
 void job_take_extra(struct brood_job *job, struct frame *f, size_t first)
 {
 	job->extra_count = job->extra_taken = 0;
-	for (size_t i = first; i < f->fds_count && job->extra_count < BROOD_JOB_FDS_MAX; i++) {
-		int fd = frame_take_fd(f, i);
-
-		note_identity(fd, &job->extra_identity[job->extra_count]);
-		job->extra[job->extra_count++] = fd;
-	}
+	for (size_t i = first; i < f->fds_count && job->extra_count < BROOD_JOB_FDS_MAX; i++)
+		job->extra[job->extra_count++] = frame_take_fd(f, i);
 }
 
 /* After SHUT_RD a local peer can send no more, so what is queued has an end; a TCP peer can, so there is a bound. Unread bytes at close() would tear a TCP reply down (RST) and tell a local reader

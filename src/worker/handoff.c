@@ -55,7 +55,7 @@ static void take_job(struct brood_job *job, struct frame *f)
 	job->mapped = NULL;
 	job->back_count = 0;
 	atomic_store_explicit(&job->cancel_fd, -1, memory_order_relaxed);
-	job_take_fd(job, frame_take_fd(f, 0));
+	job_take_fd(job, frame_take_fd(f, 0), m->own_pair);
 	job_take_extra(job, f, 1);
 }
 
@@ -92,12 +92,12 @@ void worker_handoff(struct frame *f)
 	frame_done(f);
 	if (lost) {
 		/* An earlier job lowered the limit on open files, say. Whatever it is, the next fd would not come either: this worker is of no more use. */
-		worker_release_job(job, true);
+		worker_release_job(job, false);
 		finished(job, &(struct message_finished){ .flags = FINISHED_NO_FD | FINISHED_RETIRING });
 		worker_end(true);
 	}
 	if (!callable(job)) {
-		worker_release_job(job, true);
+		worker_release_job(job, false);
 		finished(job, &(struct message_finished){ .flags = FINISHED_REFUSED_POINTER });
 		return;
 	}

@@ -82,17 +82,21 @@ static int spill(struct lease *l, struct job_reply *r)
 	return 0;
 }
 
+static int append_to_memfd(struct lease *l, struct job_reply *r, const void *data, size_t size)
+{
+	LIBRARY_CALL;
+	int e = r->memfd < 0 ? spill(l, r) : 0;
+
+	return e < 0 ? e : shm_memfd_append(r->memfd, data, size, r->size);
+}
+
 static int append(struct lease *l, struct job_reply *r, const void *data, size_t size)
 {
-	int e = 0;
-
 	if (r->memfd < 0 && size <= RING_INLINE_MAX && r->size + size <= RING_INLINE_MAX && make_room(l, r, (uint32_t)size)) {
 		memcpy(l->up->bytes + (r->start % RING_UP_BYTES + r->size), data, size);
 		return 0;
 	}
-	if (r->memfd < 0)
-		e = spill(l, r);
-	return e < 0 ? e : shm_memfd_append(r->memfd, data, size, r->size);
+	return append_to_memfd(l, r, data, size);
 }
 
 ssize_t reply_write(struct brood_job *job, const void *data, size_t size)

@@ -60,7 +60,7 @@ static void refuse(struct lease *l, struct brood_job *job, uint32_t flags)
 	struct ring_done *done = begin_done(l, job);
 	bool retiring = flags & DONE_NO_FD;            /* the next one's would not come either */
 
-	worker_release_job(job, true);
+	worker_release_job(job, false);
 	done->began_ns = done->ended_ns = now_ns();
 	done->flags = flags | (retiring ? DONE_RETIRING : 0);
 	count(l);
@@ -119,7 +119,7 @@ static bool take_with(struct lease *l, struct brood_job *job, const struct ring_
 	if (all && memfd)
 		all = map_request(job, frame_take_fd(&f, 0));
 	if (all && socket)
-		job_take_fd(job, frame_take_fd(&f, memfd));
+		job_take_fd(job, frame_take_fd(&f, memfd), e->flags & RING_OWN_PAIR);
 	if (all)
 		job_take_extra(job, &f, memfd + socket);
 	frame_done(&f);

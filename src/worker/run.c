@@ -95,6 +95,8 @@ struct ran worker_run_job(struct brood_job *job, const char name[BROOD_NAME_MAX]
 	worker_soft_expect(job->sequence);
 	worker_desk_swap(word, DESK_WORD(job->sequence, DESK_RUNNING));
 	account_begin(&the_worker.account);
+	if (job->fd >= 0 || job->extra_count > 0)
+		job_note_fds(job);
 	if (!job->unwatched)
 		syscalls_begin();
 	ran.code = job_frame_run(&frame);

@@ -228,7 +228,8 @@ void worker_end(bool with_hook) __attribute__((noreturn));
 void worker_log(uint64_t job, enum brood_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* files.c */
-void job_take_fd(struct brood_job *job, int fd);
+void job_take_fd(struct brood_job *job, int fd, bool own_pair);
+void job_note_fds(const struct brood_job *job);                /* before fn: which files they are, now or when that can have changed */
 void job_take_extra(struct brood_job *job, struct frame *f, size_t first);
 void job_finish_fd(struct brood_job *job, bool suspect);       /* shuts down and closes, if it still is the one that came */
 void job_close_extra(struct brood_job *job, bool suspect);
