@@ -229,7 +229,9 @@ struct lane *lane_own(struct brood *b)
 		}
 		event.data.fd = l->epoll_fd;
 		epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, l->epoll_fd, &event);
-		atomic_store_explicit(&b->own, l, memory_order_release);
+		atomic_store(&b->own, l);      /* then the look, as brood_fd() does it the other way round */
+		if (atomic_load(&b->fd_used))
+			direct_polled(b);
 	}
 	pthread_mutex_unlock(&b->own_lock);
 	return l;

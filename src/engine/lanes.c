@@ -76,7 +76,7 @@ void direct_stats(struct brood *b, struct brood_stats *s)
 
 void direct_polled(struct brood *b)
 {
-	struct lane *l = atomic_load_explicit(&b->own, memory_order_acquire);
+	struct lane *l = atomic_load(&b->own);
 
 	if (!l)
 		return;

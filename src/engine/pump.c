@@ -430,16 +430,14 @@ void lane_glance(struct lane *l)
 /* Workers tell of each completion from now on. true: one came before they knew. */
 static bool listening(struct lane *l)
 {
-	if (l->ringed <= 1 && !l->polled)
+	if (l->ringed == 0 && !l->polled)
 		return false;
 	atomic_store(&l->control->listening, 1);
-	if (l->ringed <= 1)
-		return false;
 	list_for_each_safe(link, tmp, &l->leases) {
 		struct lease *lease = container_of(link, struct lease, link);
 		uint64_t done;
 
-		if (lease->state == LEASE_ASKED || ring_used(lease) < 2 || lease->damaged)
+		if (lease->state == LEASE_ASKED || ring_used(lease) == 0 || lease->damaged)
 			continue;
 		done = atomic_load(&lease->up->done);
 		if (done != lease->harvested && done != 0)

@@ -412,7 +412,8 @@ static struct lane_job *heard_out(struct lease *lease, const struct ring_done *d
 	return *at;
 }
 
-static bool harvest_one(struct lease *lease, uint64_t sequence, uint64_t now)
+/* retiring: its worker leaves now, and takes no other job. */
+static bool harvest_one(struct lease *lease, uint64_t sequence, uint64_t now, bool *retiring)
 {
 	struct lane_job *job = lease->jobs[sequence % RING_DEPTH];
 	struct ring_done done;
@@ -424,6 +425,7 @@ static bool harvest_one(struct lease *lease, uint64_t sequence, uint64_t now)
 	job = heard_out(lease, &done);
 	if (lease->damaged || (job && !complete(lease, job, &done, now)))
 		return false;
+	*retiring |= done.flags & DONE_RETIRING;
 	lease->head_since = MIN(done.ended_ns, now);
 	return true;
 }
@@ -431,6 +433,7 @@ static bool harvest_one(struct lease *lease, uint64_t sequence, uint64_t now)
 void ring_harvest(struct lease *lease)
 {
 	struct lane *l = lease->lane;
+	bool retiring = false;
 	uint64_t done, now;
 
 	if (lease->state == LEASE_ASKED || lease->damaged)
@@ -448,7 +451,7 @@ void ring_harvest(struct lease *lease)
 	while (lease->harvested != done) {
 		uint64_t sequence = lease->harvested + 1;
 
-		if (!harvest_one(lease, sequence, now)) {
+		if (!harvest_one(lease, sequence, now, &retiring)) {
 			settle_damaged(lease);
 			return;
 		}
@@ -456,6 +459,8 @@ void ring_harvest(struct lease *lease)
 		ring_space_release(&lease->space, lease->ends[sequence % RING_DEPTH]);
 	}
 	atomic_store_explicit(&lease->down->harvested, done, memory_order_release);
+	if (retiring)
+		settle_dying(lease);
 	if (ring_used(lease) == 0 && lease->state == LEASE_ACTIVE && list_empty(&lease->idle))
 		list_insert(&lease->idle, &l->idle);
 }

@@ -14,10 +14,11 @@
  * another worker): who wins has it. The worker passes by what is withdrawn: no completion, but `done` counts it.
  *
  * Up: the worker fills completion and bytes, then stores up.done = N (release). It tells the engine (8 bytes into the lease's eventfd) when
- *   - it has completed something and finds nothing more published: always, before it sleeps;
- *   - after each completion, where lane.listening is 1 (a seq_cst fence between the store of done and this look): somebody sleeps who would like to know now. Not so while down.harvested is less than what it told of
- *     last: then it was told, and has not been here since.
- * The engine, before it sleeps, stores lane.listening = 1, then (seq_cst fence) looks once more at `done` of the leases that have two jobs or more. (One with a single job always tells.)
+ *   - after each completion, and once more before it sleeps if it has not told of all, where lane.listening is 1 (a seq_cst fence between the store of done and this look): somebody sleeps who would like to know. Not so
+ *     after a completion while down.harvested is less than what it told of last: then it was told, and has not been here since;
+ *   - before it leaves or retires.
+ * The engine, before it sleeps, stores lane.listening = 1, then (seq_cst fence) looks once more at `done` of all leases with jobs. On one CPU a worker that is woken often runs at once, and is through before the engine sleeps:
+ * then nobody is told anything.
  *
  * Bytes lie in a space (below), each in one piece; what has no room there, or is large, goes by memfd over the link. Positions in the up space are given back when the engine has stored down.harvested = N.
  */
@@ -100,7 +101,7 @@ int ring_done_get(const struct ring_up *up, uint64_t sequence, struct ring_done 
 const struct ring_entry *ring_entry_at(const struct ring_down *down, uint64_t sequence);
 
 /*
- * A space: bytes given out in order and given back in the same order, each piece contiguous. `head` and `tail` only grow; a position modulo `size` is where it lies.
+ * A space: bytes given out in order and given back in the same order, each piece contiguous. `head` and `tail` only grow; a position modulo `size`, a power of two, is where it lies.
  */
 struct ring_space { uint64_t head, tail; uint32_t size; };
 /* Room for `need` bytes at a multiple of `align` (a power of two up to 64): where, or -1. *ret_end is what to give back with ring_space_release(). */
@@ -111,7 +112,7 @@ static inline void ring_space_release(struct ring_space *space, uint64_t end)   
 {
 	space->tail = end;
 	if (space->tail == space->head)        /* empty: begin at the front again, where the memory is warm */
-		space->head = space->tail = (space->head + space->size - 1) / space->size * space->size;
+		space->head = space->tail = (space->head + space->size - 1) & ~(uint64_t)(space->size - 1);
 }
 
 #endif

@@ -38,14 +38,14 @@ void account_begin(struct account *a)
 		a->cpu_ns = cpu_ns();
 }
 
+static uint64_t peak_kb(void)
+{
+	struct rusage usage;
+
+	return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss : 0;
+}
+
 struct usage account_end(struct account *a)
 {
-	struct rusage peak = { 0 };
-	struct usage u = { 0 };
-
-	if (a->cpu)
-		u.cpu_us = (cpu_ns() - a->cpu_ns) / NS_PER_US;
-	if (a->refs_fd >= 0 && getrusage(RUSAGE_SELF, &peak) == 0)
-		u.peak_kb = (uint64_t)peak.ru_maxrss;
-	return u;
+	return (struct usage){ .cpu_us = a->cpu ? (cpu_ns() - a->cpu_ns) / NS_PER_US : 0, .peak_kb = a->refs_fd >= 0 ? peak_kb() : 0 };
 }

@@ -217,7 +217,7 @@ static void rest(struct lease *l)
 	bool owing = owes(l);
 	uint64_t now = owing ? now_ns() : 0;
 
-	if (l->last != l->told)
+	if (l->last != l->told && atomic_load(&l->lane->listening))
 		lease_tell(l);
 	title_set_suffix("");
 	if (owing && l->owed && now - l->owed_ns > OWED_MAX_NS)

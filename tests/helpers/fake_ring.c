@@ -121,14 +121,14 @@ static uint64_t done(struct fake_ring *r)
 	return atomic_load_explicit(&r->up->done, memory_order_acquire);
 }
 
-/* As the engine sleeps: with a word for the worker if it has more than one job. */
+/* As the engine sleeps: with a word for the worker. */
 void fake_await(struct fake_ring *r, uint64_t sequence)
 {
 	struct pollfd p = { .fd = r->bell, .events = POLLIN };
 	uint64_t until = now_ns() + (uint64_t)test_scaled(WAIT_MS) * NS_PER_MS, count;
 
 	while (done(r) < sequence) {
-		atomic_store(&r->lane->listening, r->published - r->seen > 1);
+		atomic_store(&r->lane->listening, 1);
 		atomic_thread_fence(memory_order_seq_cst);
 		if (done(r) >= sequence)
 			break;
