@@ -445,7 +445,8 @@ BROOD_PUBLIC int brood_cancel(struct brood *brood, uint64_t id) BROOD_NOEXCEPT;
  * do. Do not read from it. */
 BROOD_PUBLIC int brood_fd(struct brood *brood) BROOD_NOEXCEPT;
 
-/* Reads the supervisor's channel until it is empty, calls the log callback and the callbacks of the brood's own queue, never blocks. Returns how
+/* Reads the supervisor's channel until it is empty, calls the log callback and the callbacks of the brood's own queue, never blocks. (A
+ * job that such a callback submits, and that is done at once, may have its own callback within the same call, for some rounds.) Returns how
  * many verdicts can be fetched (or taken from that queue) that could not before, also those that another thread's blocking call brought, or
  * -ENOTCONN: the supervisor is gone (all jobs have their verdict: lost). */
 BROOD_PUBLIC int brood_dispatch(struct brood *brood) BROOD_NOEXCEPT;

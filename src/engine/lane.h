@@ -250,6 +250,7 @@ bool lane_delivers(const struct lane *l);                              /* this t
 void lane_look(struct lane *l);                                        /* what has happened, without waiting */
 void lane_sleep_from(struct lane *l, uint64_t now, uint64_t until);     /* the same, for who knows the time */
 void lane_sleep(struct lane *l, uint64_t until);                       /* lets go of the lock until something may have happened; then lane_look() */
+bool lane_listening(struct lane *l);                                   /* workers tell of each completion from now on. true: one came before they knew */
 void lane_listen(struct lane *l);                                      /* for those that poll its fd: workers tell from now on, and what they did meanwhile makes it readable */
 int lane_deliver(struct lane *l);                                      /* callbacks, without the lock; how many results came that were not counted before */
 void lane_tell_progress(struct lane *l);                               /* its callbacks alone */

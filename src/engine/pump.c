@@ -428,7 +428,7 @@ void lane_glance(struct lane *l)
 }
 
 /* Workers tell of each completion from now on. true: one came before they knew. */
-static bool listening(struct lane *l)
+bool lane_listening(struct lane *l)
 {
 	if (l->ringed == 0 && !l->polled)
 		return false;
@@ -454,7 +454,7 @@ void lane_quiet(struct lane *l)
 
 void lane_listen(struct lane *l)
 {
-	if (l->polled && listening(l))
+	if (l->polled && lane_listening(l))
 		lane_poke(l);
 }
 
@@ -485,7 +485,7 @@ void lane_sleep_from(struct lane *l, uint64_t now, uint64_t until)
 		settle(l);
 		return;
 	}
-	if (!listening(l)) {
+	if (!lane_listening(l)) {
 		uint64_t limit = l->asked || l->queued ? sleep_limit(l, until) : until;
 
 		l->sleepers++;

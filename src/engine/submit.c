@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 
 #define QUEUE_JOBS_MAX 65536u
+#define DISPATCH_ROUNDS 16
 
 static struct lane *lane_of(struct brood_queue *q) { return (struct lane *)q; }
 
@@ -210,6 +211,7 @@ int engine_queue_fd(struct brood_queue *q)
 	return l->gone ? engine_fail_gone() : r;
 }
 
+/* What callbacks submit may be done before they are back: looked at a few times, since to be told of it, and to come again for it, is dearer. */
 int lane_dispatch(struct lane *l)
 {
 	int count;
@@ -218,6 +220,11 @@ int lane_dispatch(struct lane *l)
 	lane_quiet(l);
 	lane_look(l);
 	count = lane_deliver(l);
+	for (int round = 0; round < DISPATCH_ROUNDS && l->polled && lane_listening(l); round++) {
+		lane_quiet(l);
+		lane_glance(l);
+		count += lane_deliver(l);
+	}
 	lane_listen(l);
 	return count;
 }

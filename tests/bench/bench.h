@@ -160,7 +160,7 @@ static inline double us_each(uint64_t ns, uint32_t jobs)
 	return (double)ns / 1000 / jobs;
 }
 
-extern const struct kind floor_futex, floor_eventfd, floor_pipe, floor_f0, floor_f1, floor_f2, floor_f5, floor_f5v;
+extern const struct kind floor_futex, floor_eventfd, floor_pipe, floor_f0, floor_f1, floor_f2, floor_f2v, floor_f5, floor_f5v;
 extern const struct kind bench_open, bench_call, bench_submit, bench_fork, bench_spawn, bench_idle;
 int spawned_echo(void);                                /* fork.c: main() of a process that was made for one job */
 

@@ -5,6 +5,7 @@
  *   F0    two processes, a message there and back on a permanent SEQPACKET socket
  *   F1    two processes: the message carries an fd, the answer comes over that; the same socketpair again and again
  *   F2    the same with a fresh socketpair each time
+ *   F2v   F2; then the worker tells the engine what became of the job
  *   F5    three processes: the fresh socketpair goes through the middle one
  *   F5v   F5; then the worker tells the middle one that it is idle, and that tells the engine what became of the job
  */
@@ -171,8 +172,28 @@ static void f2_block(const struct params *p, uint32_t jobs, double *values)
 	values[0] = us_each(now_ns() - began, jobs);
 }
 
+static void f2v_open(const struct params *p)
+{
+	static bool verdicts = true;
+
+	(void)p;
+	make_link(worker_link);
+	station_partner(answering_worker, &verdicts);
+}
+
+static void f2v_block(const struct params *p, uint32_t jobs, double *values)
+{
+	uint64_t began = now_ns();
+
+	(void)p;
+	for (uint32_t i = 0; i < jobs; i++)
+		fresh(worker_link[0], true, i);
+	values[0] = us_each(now_ns() - began, jobs);
+}
+
 const struct kind floor_f1 = { f1_open, f1_block };
 const struct kind floor_f2 = { f2_open, f2_block };
+const struct kind floor_f2v = { f2v_open, f2v_block };
 
 /* ---- F5, F5v ---- */
 

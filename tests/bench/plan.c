@@ -88,6 +88,7 @@ static void plan_floors(struct plan *plan)
 		{ &floor_pipe, "pipe", "two processes, 16 bytes, a pipe each way" },
 		{ &floor_f1, "F1", "two processes, the message carries an fd, the answer comes over it; the same socketpair again" },
 		{ &floor_f2, "F2", "the same with a fresh socketpair each time" },
+		{ &floor_f2v, "F2v", "F2, then a verdict message to the engine" },
 		{ &floor_f5, "F5", "three processes: a fresh socketpair through the middle one" },
 		{ &floor_f5v, "F5v", "F5, then an idle message to the middle one and a verdict message to the engine" },
 	};
@@ -121,11 +122,12 @@ static void plan_lease(struct plan *plan)
 	const struct params epoll = { .workers = 1, .path = BROOD_PATH_LEASE, .epoll = true, .bytes = MESSAGE_SIZE };
 	const struct params submit = { .workers = 1, .path = BROOD_PATH_LEASE, .bytes = MESSAGE_SIZE };
 	struct group *g = add_group(plan, "open", BOTH);
-	uint32_t f2 = add_stand(g, &floor_f2, NULL), open = add_stand(g, &bench_open, &p), f0, eventfd;
+	uint32_t f2 = add_stand(g, &floor_f2, NULL), f2v = add_stand(g, &floor_f2v, NULL), open = add_stand(g, &bench_open, &p), f0, eventfd;
 
 	say(add_row(g, first(open), beside(f2, "F2"), "open.reply"), "brood_open() on a lease, a fresh socketpair, C=1: until the reply is read");
-	say(add_row(g, (struct reading){ open, 1 }, beside(f2, "F2"), "open.verdict"), "the same: until the verdict is there and the socket closed");
-	add_bound(g, PINNED, TIMES_AT_MOST, first(f2), 1.25, "open on a lease, C=1, to the verdict: of F2");
+	add_bound(g, PINNED, TIMES_AT_MOST, first(f2), 1.25, "open on a lease, C=1, to the reply: of F2");
+	say(add_row(g, (struct reading){ open, 1 }, beside(f2v, "F2v"), "open.verdict"), "the same: until the verdict is there and the socket closed");
+	add_bound(g, PINNED, TIMES_AT_MOST, first(f2v), 1.25, "open on a lease, C=1, to the verdict: of F2v (F2 has none)");
 
 	g = add_group(plan, "call", BOTH);
 	f0 = add_stand(g, &floor_f0, NULL);
