@@ -26,8 +26,8 @@
 
 #define ROUNDS_MAX   99
 #define VALUES_MAX   2
-#define STATIONS_MAX 8             /* a group's, as are the next two */
-#define ROWS_MAX     8
+#define STATIONS_MAX 12            /* a group's, as are the next two */
+#define ROWS_MAX     12
 #define BOUNDS_MAX   4
 #define GROUPS_MAX   48
 #define TEXT_MAX     160

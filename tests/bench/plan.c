@@ -5,14 +5,23 @@
 #include "bench.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MIB (1ull << 20)
+
+/* A plan that is larger than its tables is our own bug. */
+static void need_room(uint32_t count, uint32_t room)
+{
+	if (count >= room)
+		abort();
+}
 
 static uint32_t add_stand(struct group *g, const struct kind *kind, const struct params *p)
 {
 	struct stand *s = &g->stands[g->stands_count];
 
+	need_room(g->stands_count, STATIONS_MAX);
 	s->kind = kind;
 	if (p)
 		s->params = *p;
@@ -25,8 +34,9 @@ static uint32_t add_stand(struct group *g, const struct kind *kind, const struct
 
 static struct group *add_group(struct plan *plan, const char *name, uint32_t modes)
 {
-	struct group *g = &plan->groups[plan->count++];
+	struct group *g = &plan->groups[plan->count];
 
+	need_room(plan->count++, GROUPS_MAX);
 	*g = (struct group){ .name = name, .modes = modes };
 	return g;
 }
@@ -36,9 +46,10 @@ struct beside { struct reading floor; const char *name; };
 static struct row *add_row(struct group *g, struct reading of, struct beside beside, const char *name, ...) __attribute__((format(printf, 4, 5)));
 static struct row *add_row(struct group *g, struct reading of, struct beside beside, const char *name, ...)
 {
-	struct row *row = &g->rows[g->rows_count++];
+	struct row *row = &g->rows[g->rows_count];
 	va_list args;
 
+	need_room(g->rows_count++, ROWS_MAX);
 	va_start(args, name);
 	vsnprintf(row->name, sizeof row->name, name, args);
 	va_end(args);
@@ -61,8 +72,9 @@ static void say(struct row *row, const char *format, ...)
 /* Of the row that was added last. */
 static void add_bound(struct group *g, enum mode mode, enum bound_kind kind, struct reading against, double limit, const char *what)
 {
-	struct bound *b = &g->bounds[g->bounds_count++];
+	struct bound *b = &g->bounds[g->bounds_count];
 
+	need_room(g->bounds_count++, BOUNDS_MAX);
 	*b = (struct bound){ .kind = kind, .mode = mode, .row = g->rows_count - 1, .against = against, .limit = limit };
 	snprintf(b->what, sizeof b->what, "%s", what);
 }
