@@ -24,6 +24,8 @@
 
 #define LANE_TICK_MS     5       /* how often a lane looks whether somebody waits too long, when somebody waits at all */
 #define LANE_STALL_NS    (5 * NS_PER_MS)   /* a job that runs longer lets those behind it go to others */
+#define LANE_LIE_TICK_MS 1000    /* on an explicit lease with a job: how often it is looked whether its worker claims to be through, */
+#define LANE_LIE_NS      (10 * NS_PER_S)   /* and for how long it may without telling what came of the job */
 #define LANE_EVENTS      64      /* at once */
 #define LANE_BUFFER_KEPT (64u << 10)
 #define LANE_TAKEN_MAX   16      /* workers may die under a job that has not started so often */
@@ -118,6 +120,7 @@ struct lease {
 	uint64_t said, look_due;      /* the last sequence that the worker knows of; the earliest deadline of those it does not */
 	uint32_t unsaid;
 	bool to_wake, damaged, ended_by_us, stalled;
+	uint64_t claim, claim_since;  /* the desk word that says that a job is done of which the ring knows nothing; since when. 0: there is none */
 	/* under brood.lock */
 	struct list inbox;
 	bool has_lent, has_over;
@@ -137,7 +140,7 @@ struct lane {
 	bool freed;                   /* no callback any more */
 	uint32_t sleepers;            /* threads in epoll_wait() on it */
 	bool woken;                   /* wake_fd is readable */
-	bool ticking;
+	uint32_t ticking;             /* ms that the tick was set to; 0: there is none */
 	uint32_t delivering;          /* callbacks run: wakes wait for their end */
 
 	uint64_t next_id, last_id;    /* of the block that it has */

@@ -227,18 +227,38 @@ static void unstall(struct lane *l, struct lease *lease, uint64_t now)
 	lease->costs[(lease->harvested + 1) % RING_DEPTH] = (uint32_t)MIN(lease->cost_ns, (uint64_t)UINT32_MAX);
 }
 
-static bool tick_needed(const struct lane *l)
+/* A worker whose desk says that the job is done, and whose ring does not, for longer than any look at what the job left behind takes. The supervisor sees the desk alone, and takes it for one that has nothing to do: it
+ * takes such a lease back after lease_idle_ms, but not an explicit one. (The tick also finds what a worker has done and never told.) */
+static void catch_liar(struct lease *lease, uint64_t now)
 {
-	return l->queued > 0 || l->ringed > l->active;
+	uint64_t word = atomic_load(&lease->desk->word);
+	struct lane *l = lease->lane;
+
+	if (l->kind != LANE_KEPT || ring_used(lease) == 0 || DESK_STATE(word) != DESK_DONE || DESK_SEQUENCE(word) <= lease->harvested || l->brood->options.flags & BROOD_DEBUGGING)
+		word = 0;
+	if (word == 0 || word != lease->claim) {
+		lease->claim = word;
+		lease->claim_since = now;
+	} else if (now - lease->claim_since >= LANE_LIE_NS) {
+		settle_damaged(lease);
+	}
+}
+
+static uint32_t tick_needed(const struct lane *l)
+{
+	if (l->queued > 0 || l->ringed > l->active)
+		return LANE_TICK_MS;
+	return l->kind == LANE_KEPT && l->ringed > 0 ? LANE_LIE_TICK_MS : 0;
 }
 
 void lane_tick(struct lane *l)
 {
-	struct itimerspec spec = { .it_value.tv_nsec = LANE_TICK_MS * (long)NS_PER_MS };
+	uint32_t ms = tick_needed(l);
+	struct itimerspec spec = { .it_value = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * (long)NS_PER_MS } };
 
-	if (l->ticking || l->gone || !tick_needed(l))
+	if (ms == 0 || l->gone || (l->ticking && l->ticking <= ms))
 		return;
-	l->ticking = timerfd_settime(l->tick_fd, 0, &spec, NULL) == 0;
+	l->ticking = timerfd_settime(l->tick_fd, 0, &spec, NULL) == 0 ? ms : 0;
 }
 
 static void tick(struct lane *l)
@@ -246,7 +266,7 @@ static void tick(struct lane *l)
 	struct itimerspec off = { 0 };
 	uint64_t now = now_ns();
 
-	l->ticking = false;
+	l->ticking = 0;
 	timerfd_settime(l->tick_fd, 0, &off, NULL);        /* takes back its being readable */
 	list_for_each_safe(link, tmp, &l->leases) {
 		struct lease *lease = container_of(link, struct lease, link);
@@ -256,6 +276,7 @@ static void tick(struct lane *l)
 		ring_harvest(lease);
 		unstall(l, lease, now);
 		kept_no_longer(l, lease, now);
+		catch_liar(lease, now);
 	}
 	no_longer(l, now);
 }

@@ -11,7 +11,8 @@ enum pick_choice pick_lease(const struct pick_view *v)
 		return PICK_WARM;
 	if (v->idle)
 		return PICK_IDLE;
-	if (!v->once && v->least_cost != TIME_NEVER && v->least_cost + est <= PICK_FULL_NS)
+	/* Not two that nobody has seen run: the first may be long, and another worker is on its way for the second. */
+	if (!v->once && v->least_cost != TIME_NEVER && v->least_cost + est < PICK_FULL_NS)
 		return PICK_LEAST;
 	return PICK_NONE;
 }
