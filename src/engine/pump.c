@@ -517,7 +517,8 @@ void lane_sleep_from(struct lane *l, uint64_t now, uint64_t until)
 		if (limit != until)
 			hear_channel(l, false);
 	}
-	lane_quiet(l);
+	if (!l->polled)                        /* else there is a sleeper of whom we know nothing */
+		lane_quiet(l);
 	ask_epoll(l, events, n);
 	scan(l);
 	settle(l);
