@@ -374,19 +374,15 @@ static void all_lost(struct lane *l)
 		lane_give_up(l, b->stopped ? BROOD_DETAIL_STOP_TIME : BROOD_DETAIL_CHANNEL);
 }
 
-static bool scan(struct lane *l)
+/* Also where all jobs were withdrawn (ringed is 0): once a worker has passed them by it is idle. */
+static void scan(struct lane *l)
 {
-	uint32_t before = l->news;
-
-	if (l->ringed == 0)
-		return false;
 	list_for_each_safe(link, tmp, &l->leases) {
 		struct lease *lease = container_of(link, struct lease, link);
 
 		if (lease->state != LEASE_ASKED && ring_used(lease) > 0)
 			ring_harvest(lease);
 	}
-	return l->news != before;
 }
 
 void lane_inbox(struct lane *l)
@@ -451,8 +447,6 @@ void lane_glance(struct lane *l)
 /* Workers tell of each completion from now on. true: one came before they knew. */
 bool lane_listening(struct lane *l)
 {
-	if (l->ringed == 0 && !l->polled)
-		return false;
 	atomic_store(&l->control->listening, 1);
 	list_for_each_safe(link, tmp, &l->leases) {
 		struct lease *lease = container_of(link, struct lease, link);

@@ -338,3 +338,43 @@ static void session(void)
 	CHECK_EQ(brood_stop(brood), 0);
 }
 TWICE(session)
+
+/* All that lies in the ring was withdrawn: its worker passes it by, tells nobody, and is idle. */
+static int job_naps(struct brood_job *job)
+{
+	(void)job;
+	usleep(200);
+	return 0;
+}
+
+static void all_withdrawn(void)
+{
+	struct brood *brood = start();
+	struct brood_job_options o = { .size = sizeof o };
+	struct brood_queue *q;
+	uint64_t ids[3];
+
+	CHECK_EQ(brood_lease(brood, NULL, &o.lease), 0);
+	q = brood_lease_queue(o.lease);
+	CHECK_GE(brood_queue_fd(q), 0);
+	for (int round = 0; round < 300; round++) {
+		CHECK_EQ(brood_submit(brood, job_naps, NULL, 0, &o, NULL), 0);
+		for (int i = 0; i < 3; i++)
+			CHECK_EQ(brood_submit(brood, job_naps, NULL, 0, &o, &ids[i]), 0);
+		for (int i = 2; i >= 0; i--)
+			brood_cancel(brood, ids[i]);           /* it may have been quicker */
+		o.flags = BROOD_JOB_ONCE;              /* not behind anything, a withdrawn one included */
+		CHECK_EQ(brood_call(brood, job_naps, NULL, 0, NULL, 0, &o, NULL), 0);
+		o.flags = 0;
+		for (int taken = 0; taken < 4;) {
+			const struct brood_result *results[4];
+			int n = brood_take(q, results, 4);
+
+			taken += n;
+			CHECK(n > 0 || brood_queue_wait(q, 60000) > 0);
+		}
+	}
+	CHECK(!brood_lease_end(o.lease));
+	CHECK_EQ(brood_stop(brood), 0);
+}
+TWICE(all_withdrawn)

@@ -231,7 +231,7 @@ void site_dispatch(struct site *s)
 
 struct brood_lease *site_lease(struct site *s)
 {
-	struct brood_lease_options options = { .size = sizeof options, .limit_ms = BROOD_FOREVER, .wait_ms = patience() };
+	struct brood_lease_options options = { .size = sizeof options, .limit_ms = s->lease_ms ? s->lease_ms : BROOD_FOREVER, .wait_ms = patience() };
 	int r;
 
 	if (s->lease && brood_lease_worker(s->lease, NULL, NULL, NULL) == 0)

@@ -109,6 +109,7 @@ struct site {
 	struct stage *stage;
 	struct brood_queue *queue;
 	bool queue_ours;
+	uint32_t lease_ms;             /* of explicit leases; 0: without a limit */
 	struct brood_lease *lease;
 	struct given *givens;
 	bool stopped;                          /* the case ended the pool itself */
