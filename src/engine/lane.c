@@ -16,7 +16,6 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 
 #define ID_BLOCK       4096
@@ -118,7 +117,7 @@ static int make_memory(struct lane *l)
 	return l->table && l->jobs && l->functions ? 0 : -ENOMEM;
 }
 
-/* Not before: an epoll within another makes each event dearer. */
+/* Only once brood_stop() waits: an epoll within another makes each event dearer. */
 void lane_watch_for_stop(struct lane *l)
 {
 	struct epoll_event event = { .events = EPOLLIN };

@@ -24,8 +24,7 @@
 
 #define LANE_TICK_MS     5       /* how often a lane looks whether somebody waits too long, when somebody waits at all */
 #define LANE_STALL_NS    (5 * NS_PER_MS)   /* a job that runs longer lets those behind it go to others */
-#define LANE_LIE_TICK_MS 1000    /* on an explicit lease with a job: how often it is looked whether its worker claims to be through, */
-#define LANE_LIE_NS      (10 * NS_PER_S)   /* and for how long it may without telling what came of the job */
+#define LANE_LIE_TICK_MS 1000    /* on an explicit lease with a job: how often it is looked whether its worker lies */
 #define LANE_EVENTS      64      /* at once */
 #define LANE_BUFFER_KEPT (64u << 10)
 #define LANE_TAKEN_MAX   16      /* workers may die under a job that has not started so often */
@@ -120,7 +119,7 @@ struct lease {
 	uint64_t said, look_due;      /* the last sequence that the worker knows of; the earliest deadline of those it does not */
 	uint32_t unsaid;
 	bool to_wake, damaged, ended_by_us, stalled;
-	uint64_t claim, claim_since;  /* the desk word that says that a job is done of which the ring knows nothing; since when. 0: there is none */
+	struct pick_doubt doubt;
 	/* under brood.lock */
 	struct list inbox;
 	bool has_lent, has_over;
@@ -197,7 +196,7 @@ void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict
 void lane_out_of_backlog(struct lane *l, struct lane_job *job);
 void lane_refuse(struct lane *l, struct lane_job *job, enum brood_detail detail);
 void lane_job_free(struct lane *l, struct lane_job *job);              /* gives back its id and itself */
-void lane_watch_for_stop(struct lane *l);
+void lane_watch_for_stop(struct lane *l);                              /* under lanes_lock too */
 struct lane_job *lane_find(struct lane *l, uint64_t id);
 void lane_renumber(struct lane *l, struct lane_job *job);              /* another id, before anybody knows the first one */
 void lane_unqueue(struct lane *l, struct lane_job *job);               /* from there */

@@ -227,21 +227,16 @@ static void unstall(struct lane *l, struct lease *lease, uint64_t now)
 	lease->costs[(lease->harvested + 1) % RING_DEPTH] = (uint32_t)MIN(lease->cost_ns, (uint64_t)UINT32_MAX);
 }
 
-/* A worker whose desk says that the job is done, and whose ring does not, for longer than any look at what the job left behind takes. The supervisor sees the desk alone, and takes it for one that has nothing to do: it
- * takes such a lease back after lease_idle_ms, but not an explicit one. (The tick also finds what a worker has done and never told.) */
+/* The supervisor sees the desk alone, and takes a worker that claims to be through for one that has nothing to do: it takes such a lease back after lease_idle_ms, but not an explicit one. (The tick also finds what a worker
+ * has done and never told.) */
 static void catch_liar(struct lease *lease, uint64_t now)
 {
-	uint64_t word = atomic_load(&lease->desk->word);
-	struct lane *l = lease->lane;
+	const struct lane *l = lease->lane;
 
-	if (l->kind != LANE_KEPT || ring_used(lease) == 0 || DESK_STATE(word) != DESK_DONE || DESK_SEQUENCE(word) <= lease->harvested || l->brood->options.flags & BROOD_DEBUGGING)
-		word = 0;
-	if (word == 0 || word != lease->claim) {
-		lease->claim = word;
-		lease->claim_since = now;
-	} else if (now - lease->claim_since >= LANE_LIE_NS) {
+	if (l->kind != LANE_KEPT || ring_used(lease) == 0 || l->brood->options.flags & BROOD_DEBUGGING)
+		return;
+	if (pick_lies(&lease->doubt, atomic_load(&lease->desk->word), lease->harvested, now))
 		settle_damaged(lease);
-	}
 }
 
 static uint32_t tick_needed(const struct lane *l)

@@ -28,6 +28,17 @@ uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns)
 	return est_ns == PICK_UNKNOWN ? (uint32_t)ran : (uint32_t)(est_ns - est_ns / 8 + ran / 8);
 }
 
+bool pick_lies(struct pick_doubt *d, uint64_t word, uint64_t harvested, uint64_t now)
+{
+	if (DESK_STATE(word) != DESK_DONE || DESK_SEQUENCE(word) <= harvested) {
+		*d = (struct pick_doubt){ 0 };
+		return false;
+	}
+	if (word != d->word)
+		*d = (struct pick_doubt){ .word = word, .since = now };
+	return now - d->since >= PICK_LIE_NS;
+}
+
 uint32_t pick_more(const struct pick_load *load)
 {
 	uint32_t have = load->active + load->asked, room = have < load->limit ? load->limit - have : 0;

@@ -177,6 +177,10 @@ struct pick_view {
 };
 enum pick_choice pick_lease(const struct pick_view *view);
 static inline uint32_t pick_estimate(uint32_t est_ns) { return est_ns == PICK_UNKNOWN ? PICK_GUESS_NS : est_ns; }
+/* A worker whose desk says that a job is done of which its ring knows nothing, and keeps saying so for longer than any look at what a job left behind takes: it lies, or was made to. */
+#define PICK_LIE_NS    (10 * NS_PER_S)
+struct pick_doubt { uint64_t word, since; };       /* zero at first */
+bool pick_lies(struct pick_doubt *doubt, uint64_t word, uint64_t harvested, uint64_t now);
 uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns);                     /* the estimate after one more run */
 /* How many more leases to ask for: one for the first jobs, then one for as much work as is worth the price of a loan. */
 struct pick_load { size_t waiting; uint64_t waiting_ns; uint32_t active, stalled, asked, limit; };     /* stalled: of the active ones, those busy with a job for long */

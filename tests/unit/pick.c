@@ -1,0 +1,88 @@
+/* pick.c - which worker takes the next job, when to ask for another one, and which one lies: by figures and a clock of our own. */
+#include "pool/pool.h"
+#include "unit.h"
+
+#include <criterion/criterion.h>
+
+TestSuite(unit_pick, .timeout = 60);
+
+#define AT (1000 * NS_PER_S)
+
+static const struct pick_view nobody = { .warm_cost = TIME_NEVER, .least_cost = TIME_NEVER, .est_ns = 1000 };
+
+Test(unit_pick, short_jobs_are_stacked_behind_the_warm_one)
+{
+	struct pick_view v = nobody;
+
+	v.idle = true;
+	v.warm_cost = PICK_WARM_NS - 1000;
+	cr_assert_eq(pick_lease(&v), PICK_WARM);
+	v.warm_cost++;
+	cr_assert_eq(pick_lease(&v), PICK_IDLE);
+	v.warm_cost = 0;
+	v.once = true;
+	cr_assert_eq(pick_lease(&v), PICK_IDLE);
+}
+
+Test(unit_pick, the_least_loaded_has_a_limit)
+{
+	struct pick_view v = nobody;
+
+	cr_assert_eq(pick_lease(&v), PICK_NONE);
+	v.least_cost = PICK_FULL_NS - 1001;
+	cr_assert_eq(pick_lease(&v), PICK_LEAST);
+	v.least_cost++;
+	cr_assert_eq(pick_lease(&v), PICK_NONE);
+	v.least_cost = 0;
+	v.once = true;
+	cr_assert_eq(pick_lease(&v), PICK_NONE);
+}
+
+Test(unit_pick, no_unknown_one_behind_an_unknown_one)
+{
+	struct pick_view v = nobody;
+
+	v.est_ns = PICK_UNKNOWN;
+	v.least_cost = 0;
+	cr_assert_eq(pick_lease(&v), PICK_LEAST);
+	v.least_cost = pick_estimate(PICK_UNKNOWN);
+	cr_assert_eq(pick_lease(&v), PICK_NONE);
+}
+
+Test(unit_pick, learns_at_once_and_then_slowly)
+{
+	uint32_t est = pick_learn(PICK_UNKNOWN, 4000);
+
+	cr_assert_eq(est, 4000);
+	est = pick_learn(est, NS_PER_S);               /* it had lost its CPU: 4 times and 10 us count */
+	cr_assert_eq(est, 4000 - 500 + 26000 / 8);
+	for (int i = 0; i < 100; i++)
+		est = pick_learn(est, 800);
+	cr_assert_lt(est, 810);
+	cr_assert_eq(pick_learn(PICK_UNKNOWN, UINT64_MAX), PICK_UNKNOWN - 1);
+}
+
+Test(unit_pick, asks_for_one_and_then_for_what_the_work_is_worth)
+{
+	cr_assert_eq(pick_more(&(struct pick_load){ .waiting = 1, .waiting_ns = 1, .limit = 8 }), 1);
+	cr_assert_eq(pick_more(&(struct pick_load){ .waiting = 1, .waiting_ns = 1, .asked = 1, .limit = 8 }), 0);
+	cr_assert_eq(pick_more(&(struct pick_load){ .waiting = 5, .waiting_ns = 5 * PICK_GUESS_NS, .asked = 1, .limit = 8 }), 4);
+	cr_assert_eq(pick_more(&(struct pick_load){ .waiting = 50, .waiting_ns = 50 * PICK_GUESS_NS, .active = 6, .limit = 8 }), 2);
+	cr_assert_eq(pick_more(&(struct pick_load){ .waiting = 1, .waiting_ns = 1, .active = 2, .stalled = 2, .limit = 8 }), 1);
+	cr_assert_eq(pick_more(&(struct pick_load){ .waiting = 1, .waiting_ns = 1, .active = 2, .stalled = 1, .limit = 8 }), 0);
+}
+
+Test(unit_pick, who_claims_to_be_through_for_long_lies)
+{
+	struct pick_doubt d = { 0 };
+	uint64_t says = DESK_WORD(7, DESK_DONE);
+
+	cr_assert(!pick_lies(&d, DESK_WORD(7, DESK_RUNNING), 6, AT));
+	cr_assert(!pick_lies(&d, DESK_WORD(6, DESK_DONE), 6, AT));           /* what was told already */
+	cr_assert(!pick_lies(&d, says, 6, AT));
+	cr_assert(!pick_lies(&d, says, 6, AT + PICK_LIE_NS - 1));
+	cr_assert(pick_lies(&d, says, 6, AT + PICK_LIE_NS));
+	cr_assert(!pick_lies(&d, says, 7, AT + PICK_LIE_NS));                /* it has told */
+	cr_assert(!pick_lies(&d, says, 6, AT + 2 * PICK_LIE_NS));            /* each doubt begins anew */
+	cr_assert(!pick_lies(&d, DESK_WORD(8, DESK_DONE), 6, AT + 4 * PICK_LIE_NS));
+}
