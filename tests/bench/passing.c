@@ -113,13 +113,26 @@ static void answering_worker(void *context)
 	}
 }
 
+static void two(bool *verdicts)
+{
+	make_link(worker_link);
+	station_partner(answering_worker, verdicts);
+}
+
 static void f2_open(const struct params *p)
 {
-	static bool says_idle = false;
+	static bool verdicts = false;
 
 	(void)p;
-	make_link(worker_link);
-	station_partner(answering_worker, &says_idle);
+	two(&verdicts);
+}
+
+static void f2v_open(const struct params *p)
+{
+	static bool verdicts = true;
+
+	(void)p;
+	two(&verdicts);
 }
 
 static void f1_open(const struct params *p)
@@ -162,34 +175,17 @@ static void fresh(int link, bool verdict, uint32_t i)
 	close(pair[0]);
 }
 
-static void f2_block(const struct params *p, uint32_t jobs, double *values)
+static void many_fresh(int link, bool verdict, uint32_t jobs, double *values)
 {
 	uint64_t began = now_ns();
 
-	(void)p;
 	for (uint32_t i = 0; i < jobs; i++)
-		fresh(worker_link[0], false, i);
+		fresh(link, verdict, i);
 	values[0] = us_each(now_ns() - began, jobs);
 }
 
-static void f2v_open(const struct params *p)
-{
-	static bool verdicts = true;
-
-	(void)p;
-	make_link(worker_link);
-	station_partner(answering_worker, &verdicts);
-}
-
-static void f2v_block(const struct params *p, uint32_t jobs, double *values)
-{
-	uint64_t began = now_ns();
-
-	(void)p;
-	for (uint32_t i = 0; i < jobs; i++)
-		fresh(worker_link[0], true, i);
-	values[0] = us_each(now_ns() - began, jobs);
-}
+static void f2_block(const struct params *p, uint32_t jobs, double *values) { (void)p; many_fresh(worker_link[0], false, jobs, values); }
+static void f2v_block(const struct params *p, uint32_t jobs, double *values) { (void)p; many_fresh(worker_link[0], true, jobs, values); }
 
 const struct kind floor_f1 = { f1_open, f1_block };
 const struct kind floor_f2 = { f2_open, f2_block };
@@ -238,25 +234,8 @@ static void f5v_open(const struct params *p)
 	three(&verdicts);
 }
 
-static void f5_block(const struct params *p, uint32_t jobs, double *values)
-{
-	uint64_t began = now_ns();
-
-	(void)p;
-	for (uint32_t i = 0; i < jobs; i++)
-		fresh(engine_link[0], false, i);
-	values[0] = us_each(now_ns() - began, jobs);
-}
-
-static void f5v_block(const struct params *p, uint32_t jobs, double *values)
-{
-	uint64_t began = now_ns();
-
-	(void)p;
-	for (uint32_t i = 0; i < jobs; i++)
-		fresh(engine_link[0], true, i);
-	values[0] = us_each(now_ns() - began, jobs);
-}
+static void f5_block(const struct params *p, uint32_t jobs, double *values) { (void)p; many_fresh(engine_link[0], false, jobs, values); }
+static void f5v_block(const struct params *p, uint32_t jobs, double *values) { (void)p; many_fresh(engine_link[0], true, jobs, values); }
 
 const struct kind floor_f5 = { f5_open, f5_block };
 const struct kind floor_f5v = { f5v_open, f5v_block };

@@ -22,7 +22,7 @@ static struct brood *brood;
 #ifndef REAL_DEATHS
 #define REAL_DEATHS 1
 #endif
-static inline void real_deaf(void *context, const struct brood_log *log)
+static inline void real_log(void *context, const struct brood_log *log)
 {
 	(void)context;
 	if (!REAL_DEATHS && log->level <= BROOD_NOTICE)
@@ -31,7 +31,7 @@ static inline void real_deaf(void *context, const struct brood_log *log)
 
 static inline void real_start(uint32_t workers)
 {
-	struct brood_options options = { .size = sizeof options, .workers = workers, .log = real_deaf, .flags = BROOD_NO_CORE, .lease_idle_ms = 100, .queue_ms = 60000 };
+	struct brood_options options = { .size = sizeof options, .workers = workers, .log = real_log, .flags = BROOD_NO_CORE, .lease_idle_ms = 100, .queue_ms = 60000 };
 	int r;
 
 	r = brood_start(&options, &brood);
