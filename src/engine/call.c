@@ -157,7 +157,7 @@ static int call_run(struct call *call)
 	return r;
 }
 
-/* A call that never became a job has a verdict too, and an id that is nobody else's. */
+/* A call that never became a job has a verdict too, and an id that is nobody else's: the one that its caller was told, if it was. */
 static void call_verdict_refused(struct call *call, int error)
 {
 	struct brood_verdict *v = &call->handle.verdict;
@@ -176,6 +176,9 @@ static void call_verdict_refused(struct call *call, int error)
 	} else if (error == -EMFILE || error == -ENFILE) {
 		v->detail = BROOD_DETAIL_FD_LOST;
 	}
+	v->id = call->handle.public_id;
+	if (v->id)
+		return;
 	engine_lock(b);
 	v->id = record_fresh_id(b);
 	engine_unlock(b);
@@ -232,6 +235,7 @@ ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct 
 	VISIT(visit);
 	const struct iovec request = { .iov_base = (void *)(uintptr_t)bytes->request, .iov_len = bytes->request_size };
 	struct call call;
+	uint64_t told;
 	ssize_t result;
 	int r;
 
@@ -246,6 +250,7 @@ ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct 
 	call.given.request = &request;
 	call.given.request_count = 1;
 	call.given.request_size = bytes->request_size;
+	call.handle.verdict.id = 0;
 	if (r >= 0)
 		r = direct_call(b, &call.given, bytes, &call.handle.verdict, &result);
 	if (r == 0) {
@@ -253,7 +258,9 @@ ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct 
 			*ret_verdict = call.handle.verdict;
 		return result;
 	}
+	told = call.handle.verdict.id;
 	job_handle_init(&call.handle, b, &call.given);
+	call.handle.public_id = told;
 	if (r == 1)
 		r = job_full(b);
 	if (r >= 0)

@@ -151,6 +151,7 @@ int direct_call(struct brood *b, const struct given *given, const struct engine_
 	} else {
 		if (given->options.ret_id)
 			__atomic_store_n(given->options.ret_id, job->id, __ATOMIC_RELEASE);
+		ret_verdict->id = job->id;
 		r = call(l, given, bytes, job);
 		if (r == 0) {
 			take_fds(given, job);

@@ -216,6 +216,8 @@ int job_send(struct brood *b, const struct given *given, struct brood_handle *ha
 	if (r < 0)
 		return r == -EEXIST ? r : fail_full(b);
 	r = job_frame(&f, given, id);
+	if (handle && !given->attempt)
+		handle->public_id = id;
 	if (given->options.ret_id && !given->attempt)
 		__atomic_store_n(given->options.ret_id, id, __ATOMIC_RELEASE);
 	if (r >= 0)
@@ -224,11 +226,8 @@ int job_send(struct brood *b, const struct given *given, struct brood_handle *ha
 		record_unclaim(b, id);
 		return out_failed(b, r, "giving a job to the supervisor");
 	}
-	if (handle) {
+	if (handle)
 		handle->id = id;
-		if (!given->attempt)
-			handle->public_id = id;
-	}
 	if (!given->attempt)
 		b->submitted++;
 	return r;

@@ -313,6 +313,27 @@ static void channel_ends(void)
 }
 Test(engine_calls, the_channel_ends_in_a_call) { case_run(channel_ends, 20000); }
 
+/* The caller was told an id, and then the job could not be sent: the verdict has that id, and the next one another. */
+static void told_id(void)
+{
+	uint64_t told = 0;
+	struct brood_job_options options = { .size = sizeof options, .ret_id = &told };
+	struct engine_job job = { .fn = peer_fn_a, .name = "job", .options = &options };
+	struct engine_bytes bytes = { "x", 1, NULL, 0 };
+	struct brood_verdict v, next;
+
+	start(NULL);
+	peer_hang_up(&peer);
+	CHECK_EQ(engine_call(peer.brood, &job, &bytes, &v), -ENOTCONN);
+	CHECK_EQ(v.outcome, BROOD_LOST);
+	CHECK(told != 0);
+	CHECK_EQ(v.id, told);
+	CHECK_STR(v.name, "job");
+	CHECK_EQ(engine_call(peer.brood, &job, &bytes, &next), -ENOTCONN);
+	CHECK(next.id > v.id);
+}
+Test(engine_calls, the_id_of_a_call_that_was_not_sent) { case_run(told_id, 20000); }
+
 /* ---- retries ---- */
 
 static struct brood_job_options retrying = { .size = sizeof retrying, .retries = 3 };
