@@ -27,7 +27,7 @@ bool syscalls_watch_again(void);
 /* After fork(), in a child: a SIGSYS there is nobody's but the default's. */
 void syscalls_forget(void);
 
-/* Called before the first one is made; async-signal-safe. NULL: nothing. */
+/* Called before the first one is made; async-signal-safe, and leaves errno as it is. NULL: nothing. */
 extern void (*volatile syscalls_before_first)(void);
 bool syscalls_watching(void);
 

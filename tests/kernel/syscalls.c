@@ -83,6 +83,40 @@ static void six_arguments(void)
 }
 Test(kernel_syscalls, arguments_are_kept) { NEEDS_DISPATCH(); case_run(six_arguments, 20000); }
 
+/* Somebody wants to see how things are before the first call changes them: asked once, before it, and its own calls are not trapped again. */
+static int closing, asked, open_then;
+static void look_before(void)
+{
+	asked++;
+	open_then = fcntl(closing, F_GETFD) >= 0;
+}
+static void before_the_first(void)
+{
+	closing = dup(0);
+	CHECK(closing >= 0);
+	CHECK_EQ(syscalls_watch(), 0);
+	syscalls_before_first = look_before;
+	syscalls_begin();
+	counts_alone();
+	CHECK(!syscalls_end());
+	CHECK_EQ(asked, 0);                        /* there was none */
+	syscalls_begin();
+	errno = 0;
+	CHECK_EQ(close(closing), 0);
+	CHECK_EQ(errno, 0);
+	CHECK_EQ(asked, 1);
+	CHECK_EQ(open_then, 1);
+	CHECK_EQ(close(closing), -1);              /* it is closed, and nobody was asked again */
+	CHECK(syscalls_end());
+	CHECK_EQ(asked, 1);
+	syscalls_before_first = NULL;
+	syscalls_begin();
+	CHECK_EQ(close(closing), -1);
+	CHECK(syscalls_end());
+	CHECK_EQ(asked, 1);
+}
+Test(kernel_syscalls, somebody_looks_before_the_first) { NEEDS_DISPATCH(); case_run(before_the_first, 20000); }
+
 static void ours_within(void)
 {
 	SYSCALLS_OURS;

@@ -62,6 +62,44 @@ static void without_it(void)
 }
 Test(debugging, otherwise_it_is_not) { case_run(without_it, 30000); }
 
+static int stops_itself(struct brood_job *job)
+{
+	(void)job;
+	return kill(getpid(), SIGSTOP);
+}
+
+/* Whoever lends the worker or hands the job over: it stands still in the middle of it. */
+static void stopped_in_a_job(enum brood_path path, uint32_t flags)
+{
+	struct brood_options options = { .workers = 1, .flags = flags, .run_ms = 300, .grace_ms = 1, .log = quiet };
+	struct brood *brood = pool_start(&options);
+	struct brood_job_options o = { .size = sizeof o, .dispatch = path };
+	struct brood_handle *h;
+	struct brood_verdict v;
+	pid_t worker = pool_ask_pid(brood);
+	int fd;
+
+	CHECK_EQ(brood_open(brood, stops_itself, &o, &fd, &h), 0);
+	if (flags & BROOD_DEBUGGING) {
+		CHECK_EQ(brood_wait(h, 2500, &v), -ETIMEDOUT);
+		CHECK_EQ(proc_state(worker), 'T');
+		kill(worker, SIGCONT);
+	}
+	CHECK_EQ(brood_wait(h, 20000, &v), 0);
+	CHECK_EQ(v.outcome, flags & BROOD_DEBUGGING ? BROOD_DONE : BROOD_TIMED_OUT);
+	CHECK_EQ(v.path, path);
+	CHECK_EQ(v.pid, worker);
+	CHECK(v.started);
+	brood_release(h);
+	close(fd);
+	pool_stop(brood);
+}
+static void debugged_in_a_job(void *path) { stopped_in_a_job((enum brood_path)(intptr_t)path, BROOD_DEBUGGING); }
+static void stuck_in_a_job(void *path) { stopped_in_a_job((enum brood_path)(intptr_t)path, 0); }
+
+Test(debugging, in_the_middle_of_a_handed_job) { case_run_with(debugged_in_a_job, (void *)BROOD_PATH_HANDOFF, 40000); case_run_with(stuck_in_a_job, (void *)BROOD_PATH_HANDOFF, 40000); }
+Test(debugging, in_the_middle_of_a_job_on_lease) { case_run_with(debugged_in_a_job, (void *)BROOD_PATH_LEASE, 40000); case_run_with(stuck_in_a_job, (void *)BROOD_PATH_LEASE, 40000); }
+
 /* ---- handlers that stay ---- */
 
 static int breaks_a_pipe(struct brood_job *job)

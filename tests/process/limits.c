@@ -312,11 +312,74 @@ static void in_flight_to_workers(void)
 	CHECK_EQ(pool_stats(brood).died, 0);
 	pool_stop(brood);
 }
+/* In state R until it is over: so it is seen from outside when its end has been told. */
+static int sends_a_file(struct brood_job *job)
+{
+	atomic_uint *entered = case_shared(), *gate = entered + 1;
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), r;
+
+	atomic_store(entered, 1);
+	while (!atomic_load(gate))
+		;
+	r = brood_job_reply_fds(job, &fd, 1);
+	close(fd);
+	return r;
+}
+
+static atomic_bool dropped;
+static void hears_of_dropped_files(void *context, const struct brood_log *log)
+{
+	quiet(context, log);
+	if (log->event == BROOD_EVENT_RESOURCE && strstr(log->text, "are dropped"))
+		atomic_store(&dropped, true);
+}
+
+static void result_with(uint32_t fds_count)
+{
+	const struct brood_result *result = NULL;
+
+	CHECK(WAIT_UNTIL(brood_queue_wait(brood_own_queue(brood), 1000) > 0 && brood_take(brood_own_queue(brood), &result, 1) == 1, 30000));
+	CHECK_EQ(result->verdict.outcome, BROOD_DONE);
+	CHECK_EQ(result->verdict.code, 0);
+	CHECK_EQ(result->fds_count, fds_count);
+}
+
+/* The supervisor meets it with the files of a reply: their verdict waits, but not for ever. */
+static void in_flight_back(void)
+{
+	struct brood_options options = { .workers = 1, .backlog = OUT, .dispatch = BROOD_PATH_HANDOFF, .log = hears_of_dropped_files };
+	struct rlimit limit = { 256, 256 };
+	atomic_uint *entered = case_shared(), *gate = entered + 1;
+	struct flood f;
+	pid_t supervisor, worker;
+
+	become_nobody();
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	brood = pool_start(&options);
+	supervisor = proc_supervisor();
+	worker = pool_ask_pid(brood);
+	CHECK_EQ(brood_submit(brood, sends_a_file, NULL, 0, NULL, NULL), 0);
+	CHECK(WAIT_UNTIL(atomic_load(entered), 10000));
+	kill(supervisor, SIGSTOP);
+	CHECK(WAIT_UNTIL(proc_state(supervisor) == 'T', 10000));
+	atomic_store(gate, 1);
+	CHECK(WAIT_UNTIL(proc_state(worker) == 'S', 10000));
+	f = flood_begin();
+	kill(supervisor, SIGCONT);
+	result_with(0);
+	CHECK(WAIT_UNTIL(atomic_load(&dropped), 10000));
+	flood_end(&f);
+	CHECK_EQ(brood_submit(brood, sends_a_file, NULL, 0, NULL, NULL), 0);
+	result_with(1);
+	CHECK_EQ(pool_stats(brood).died, 0);
+	pool_stop(brood);
+}
 Test(limits, too_many_fds_in_flight)
 {
 	case_run(in_flight, 60000);
 	case_run(in_flight_as_it_comes, 60000);
 	case_run(in_flight_to_workers, 60000);
+	case_run(in_flight_back, 60000);
 }
 
 /* ---- a user without rights ---- */
