@@ -259,6 +259,8 @@ void lane_tell_progress(struct lane *l);                               /* its ca
 void lane_progress(struct lane *l, struct lane_job *job, const struct message_progress *m);   /* keeps it for that; dropped when there are too many */
 void lane_give_up(struct lane *l, enum brood_detail detail);           /* all jobs are lost */
 void lanes_each(struct brood *b, void (*each)(struct lane *l, void *context), void *context);      /* with their locks; no lock of ours held */
+/* A lease that is over keeps its ledger, memory and fds until its lane looks, and a lane that nobody uses never does: another one looks there. Under that one's lock, and waits for no other. */
+void lanes_tidy(struct lane *own);
 
 /* submit.c */
 int lane_prepare(struct lane_job *job, const struct given *given, bool ring);

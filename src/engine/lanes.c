@@ -14,6 +14,23 @@ void lanes_each(struct brood *b, void (*each)(struct lane *l, void *context), vo
 	pthread_mutex_unlock(&b->lanes_lock);
 }
 
+void lanes_tidy(struct lane *own)
+{
+	struct brood *b = own->brood;
+
+	if (pthread_mutex_trylock(&b->lanes_lock) != 0)
+		return;
+	list_for_each_safe(link, tmp, &b->lanes) {
+		struct lane *l = container_of(link, struct lane, link);
+
+		if (l == own || !atomic_load_explicit(&l->inbox_full, memory_order_relaxed) || pthread_mutex_trylock(&l->lock) != 0)
+			continue;
+		lane_inbox(l);         /* it was poked when that came: what is to be done with it there is done there */
+		lane_unlock(l);
+	}
+	pthread_mutex_unlock(&b->lanes_lock);
+}
+
 static void drain(struct lane *l, void *open)
 {
 	size_t *count = open;

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 
 #define NO_LEDGER    UINT32_MAX
-#define ASK_AGAIN_MS 50       /* after a wish that was refused */
+#define ASK_AGAIN_MS 50       /* after what a lease is made of could not be had */
 
 /* ---- ledgers ---- */
 
@@ -162,6 +162,15 @@ void loan_free(struct lease *lease)
 
 /* ---- asked for ---- */
 
+static bool asked_enough(const struct lane *l)
+{
+	const struct brood *b = l->brood;
+	struct pick_room room = { .workers = b->options.workers, .waiting = LEASE_WAITING(b->options.workers), .out = (uint32_t)atomic_load_explicit(&b->leases_out, memory_order_relaxed), .asked = l->asked };
+
+	return !pick_may_ask(&room);
+}
+
+/* -EAGAIN: as many are out as may be; -ENOSPC: there is no ledger for it. */
 static int send_wish(struct lease *lease, const int fds[LEASE_FDS], uint32_t limit_ms, uint32_t wait_ms)
 {
 	struct lane *l = lease->lane;
@@ -169,7 +178,7 @@ static int send_wish(struct lease *lease, const int fds[LEASE_FDS], uint32_t lim
 	struct frame f;
 	int r;
 
-	if (b->leases_out >= b->options.workers + LEASE_WAITING(b->options.workers))
+	if (asked_enough(l))
 		return -EAGAIN;
 	r = record_claim(b, NULL, &lease->id);
 	if (r < 0)
@@ -177,7 +186,7 @@ static int send_wish(struct lease *lease, const int fds[LEASE_FDS], uint32_t lim
 	lease->ledger_number = ledger_take(b);
 	if (lease->ledger_number == NO_LEDGER) {
 		record_unclaim(b, lease->id);
-		return -EAGAIN;
+		return -ENOSPC;
 	}
 	record_find(b, lease->id)->lease = lease;
 	b->leases_out++;
@@ -194,26 +203,44 @@ static int send_wish(struct lease *lease, const int fds[LEASE_FDS], uint32_t lim
 	return r;
 }
 
+static int wish(struct lease *lease, const int fds[LEASE_FDS], uint32_t limit_ms, uint32_t wait_ms)
+{
+	struct brood *b = lease->lane->brood;
+	int r;
+
+	engine_lock(b);
+	r = b->lost ? -ENOTCONN : b->state == ENGINE_STOPPED ? -ESHUTDOWN : send_wish(lease, fds, limit_ms, wait_ms);
+	engine_unlock(b);
+	return r;
+}
+
 int loan_ask(struct lane *l, uint32_t limit_ms, uint32_t wait_ms)
 {
-	struct brood *b = l->brood;
 	int fds[LEASE_FDS] = { -1, -1, -1, -1, -1 }, r;
-	struct lease *lease = lease_new(l);
+	struct lease *lease;
 
+	if (asked_enough(l)) {                 /* before anything is made for it */
+		l->ask_again = now_ns() + LANE_TICK_MS * NS_PER_MS;
+		return -EAGAIN;
+	}
+	lease = lease_new(l);
 	if (!lease)
 		return -ENOMEM;
 	r = make(lease, fds);
-	if (r == 0) {
-		engine_lock(b);
-		r = b->lost ? -ENOTCONN : b->state == ENGINE_STOPPED ? -ESHUTDOWN : send_wish(lease, fds, limit_ms, wait_ms);
-		engine_unlock(b);
+	if (r == 0)
+		r = wish(lease, fds, limit_ms, wait_ms);
+	if (r == -ENOSPC) {
+		lanes_tidy(l);
+		r = wish(lease, fds, limit_ms, wait_ms);
 	}
+	if (r == -ENOSPC)
+		r = -EAGAIN;
 	close_fd(fds[LEASE_FD_LINK]);
 	close_fd(fds[LEASE_FD_DOWN]);
 	close_fd(fds[LEASE_FD_UP]);
 	if (r < 0) {
 		loan_free(lease);
-		l->ask_again = now_ns() + ASK_AGAIN_MS * NS_PER_MS;
+		l->ask_again = now_ns() + (r == -EAGAIN ? LANE_TICK_MS : ASK_AGAIN_MS) * NS_PER_MS;
 		return r;
 	}
 	list_append(&lease->link, &l->leases);

@@ -46,3 +46,11 @@ uint32_t pick_more(const struct pick_load *load)
 
 	return wanted > load->asked ? (uint32_t)MIN(wanted - load->asked, (uint64_t)room) : 0;
 }
+
+/* A wish for what others have now: one at a time, or where there is much room for those an eighth of it. The next lane may have no worker at all; and who is given several at once has taken from those who would ask again. */
+bool pick_may_ask(const struct pick_room *r)
+{
+	uint32_t all = r->workers + r->waiting, room = r->out < all ? all - r->out : 0;
+
+	return r->out < r->workers || (r->asked == 0 ? room > 0 : r->asked < room / 8);
+}

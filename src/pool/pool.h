@@ -185,5 +185,8 @@ uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns);                     /* th
 /* How many more leases to ask for: one for the first jobs, then one for as much work as is worth the price of a loan. */
 struct pick_load { size_t waiting; uint64_t waiting_ns; uint32_t active, stalled, asked, limit; };     /* stalled: of the active ones, those busy with a job for long */
 uint32_t pick_more(const struct pick_load *load);
+/* May a lane ask for one more? workers, and how many wishes may wait beyond them; those lent or asked for, of all lanes; its own wishes. */
+struct pick_room { uint32_t workers, waiting, out, asked; };
+bool pick_may_ask(const struct pick_room *room);
 
 #endif

@@ -371,3 +371,23 @@ static void all_withdrawn(void)
 	CHECK_EQ(brood_stop(brood), 0);
 }
 Test(submit, all_withdrawn) { case_run(all_withdrawn, 2 * BOUND); }
+
+/* A lane that nobody looks at any more has leases that are over, and each of them a ledger: those who work get them. */
+static void forgotten_queues(void)
+{
+	struct brood_options options = { .workers = 1, .dispatch = BROOD_PATH_LEASE };
+	struct brood *brood = pool_start(&options);
+	struct brood_queue *queues[100];
+	int count;
+
+	for (int i = 0; i < 100; i++) {        /* more than the ledgers of one worker, 68 */
+		CHECK_EQ(brood_queue_new(brood, NULL, &queues[i]), 0);
+		CHECK_EQ(submit_arg(brood, i, &(struct brood_job_options){ .queue = queues[i] }), 0);
+		CHECK_EQ(sum_of(queues[i], &count), i);
+		CHECK_EQ(count, 1);
+	}
+	for (int i = 0; i < 100; i++)
+		brood_queue_free(queues[i]);
+	pool_stop(brood);
+}
+Test(submit, forgotten_queues) { case_run(forgotten_queues, 2 * BOUND); }

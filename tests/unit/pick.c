@@ -86,3 +86,35 @@ Test(unit_pick, who_claims_to_be_through_for_long_lies)
 	cr_assert(!pick_lies(&d, says, 6, AT + 2 * PICK_LIE_NS));            /* each doubt begins anew */
 	cr_assert(!pick_lies(&d, DESK_WORD(8, DESK_DONE), 6, AT + 4 * PICK_LIE_NS));
 }
+
+/* Lanes that ask one after another for as many as they may: each gets something, as long as there is any room. */
+static void ask_in_turn(struct pick_room *r, uint32_t *got, int lanes)
+{
+	for (int lane = 0; lane < lanes; lane++)
+		for (got[lane] = r->asked = 0; got[lane] < 1000 && pick_may_ask(r); r->asked++, r->out++)
+			got[lane]++;
+}
+
+Test(unit_pick, one_lane_leaves_room_for_the_next)
+{
+	struct pick_room r = { .workers = 8, .waiting = 8 }, large = { .workers = 200, .waiting = 64 };
+	uint32_t got[10];
+
+	ask_in_turn(&r, got, 10);
+	cr_assert_eq(got[0], 8);                               /* all that nobody has, and no more */
+	for (int lane = 1; lane < 9; lane++)
+		cr_assert_eq(got[lane], 1);
+	cr_assert_eq(got[9], 0);
+	cr_assert_eq(r.out, 16);
+	r.out--;
+	r.asked = 0;
+	cr_assert(pick_may_ask(&r));                           /* who has none may have the last one */
+	r.asked = 1;
+	cr_assert(!pick_may_ask(&r));
+	r.out = 7;
+	cr_assert(pick_may_ask(&r));
+	ask_in_turn(&large, got, 3);
+	cr_assert_eq(got[0], 200);
+	cr_assert_eq(got[1], 7);
+	cr_assert_eq(got[2], 6);
+}
