@@ -522,7 +522,8 @@ struct brood_lease_options {
 /*
  * Takes a worker for this engine alone: jobs with options.lease go to it, in order, and what one leaves in its memory (a session, a warm cache) the next
  * one finds. Waits for a worker. Its jobs have deadlines and verdicts as ever; a worker that dies ends the lease: the job that ran has its verdict, those behind it
- * are refused (LEASE_OVER), as is whatever comes later (-ESTALE). Any thread may use it, brood_lease_end() is the last call.
+ * are refused (LEASE_OVER), as is whatever comes later (-ESTALE). A worker that says that a job is done and does not give its result is killed within 10 s or so, if
+ * somebody waits for it or dispatches; else limit_ms is the bound. Any thread may use it, brood_lease_end() is the last call.
  * 0, -ETIMEDOUT: no worker within wait_ms; -EAGAIN: refused (draining, or as many jobs are out as there is room for); -EHOSTDOWN: degraded; -EINVAL, -ENOMEM, -EMFILE, -ENFILE,
  * -ESHUTDOWN, -ENOTCONN.
  */
