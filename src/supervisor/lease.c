@@ -242,6 +242,7 @@ static void lent(struct supervisor *s, struct slot *slot, struct job *job, uint6
 	job->loan.lent = who;
 	job->loan.over = (struct message_lease_over){ .pid = who.pid, .slot = who.slot, .generation = who.generation };
 	list_append(&job->untold, &s->leases.untold);
+	supervisor_gauges(s);                  /* who has the lease finds it counted */
 	jobs_flush(s);
 }
 

@@ -202,8 +202,8 @@ static void quiet_and_deaf(void)
 		innocent_main();
 	supervisor = start(innocent);
 	guard = family()->guard;
-	CHECK_EQ(proc_session(guard), guard);
-	CHECK_LE(proc_fds(guard), 5);                  /* stdio on /dev/null, the pidfd, the signalfd */
+	CHECK(WAIT_UNTIL(proc_session(guard) == guard, 5000));
+	CHECK(WAIT_UNTIL(proc_fds(guard) <= 5, 5000)); /* stdio on /dev/null, the pidfd, the signalfd */
 	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
 		CHECK_EQ(kill(guard, signals[i]), 0);
 	CHECK(WAIT_UNTIL(proc_state(guard) == 'S', 5000));   /* the hint came from us, the parent lives: it sleeps again */

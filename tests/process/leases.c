@@ -347,8 +347,11 @@ static void full_socket(void)
 	first = stage_ask(&s, LEASE_KEPT);
 	stage_lent(&s, first, &lent);
 	for (int i = 0; i < ASKED; i++)
-		asked[i] = stage_ask_with(&s, &(struct message_lease){ .queue_ms = i ? 1 : BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .flags = LEASE_KEPT });
-	CHECK(WAIT_UNTIL(board_says(&s, 0, 2, 2, 0), STAGE_MS));               /* all but one were refused */
+		asked[i] = stage_ask_with(&s, &(struct message_lease){ .queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .flags = LEASE_KEPT });
+	CHECK(WAIT_UNTIL(board_says(&s, 0, 2, 2, ASKED - 1), STAGE_MS));       /* all were heard, and all but one wait */
+	for (int i = 1; i < ASKED; i++)
+		stage_about(&s, MESSAGE_LEASE_END, asked[i]);
+	CHECK(WAIT_UNTIL(board_says(&s, 0, 2, 2, 0), STAGE_MS));               /* they are refused, for nobody wants them any more */
 	w = &s.workers[1 - lent.slot];
 	stage_die(w, SIGKILL);
 	stage_reborn(&s);
