@@ -66,12 +66,13 @@ static const struct watched *awake_within(struct everybody *e, int ms)
 static void measure(pid_t engine)
 {
 	struct everybody e = { .count = 0 };
-	pid_t supervisor = proc_parent(engine), workers[WORKERS];
+	pid_t supervisor = proc_parent(engine), guard, workers[WORKERS];
 	const struct watched *awake;
 
 	watch(&e, "the supervisor", supervisor);
 	watch(&e, "the engine", engine);
-	watch(&e, "the guard", proc_guard(supervisor));
+	CHECK(WAIT_UNTIL((guard = proc_guard(supervisor)) > 0, 10000));
+	watch(&e, "the guard", guard);
 	CHECK_EQ(proc_workers(supervisor, workers, WORKERS), WORKERS);
 	for (int i = 0; i < WORKERS; i++)
 		watch(&e, "a worker", workers[i]);

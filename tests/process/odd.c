@@ -54,7 +54,7 @@ static int reaps_a_child(struct brood_job *job)
 static void deaths_with(const struct brood_options *options)
 {
 	struct brood_verdict v;
-	pid_t worker;
+	pid_t worker, guard;
 
 	signal(SIGCHLD, SIG_IGN);
 	brood = pool_start(options);
@@ -66,7 +66,8 @@ static void deaths_with(const struct brood_options *options)
 	kill(worker, SIGKILL);
 	CHECK(WAIT_UNTIL(pool_stats(brood).died == 2 && pool_full(brood), 10000));
 	CHECK_EQ(proc_state(worker), 0);
-	kill(proc_guard(proc_supervisor()), SIGKILL);
+	CHECK(WAIT_UNTIL((guard = proc_guard(proc_supervisor())) > 0, 10000));
+	kill(guard, SIGKILL);
 	CHECK(WAIT_UNTIL(pool_stats(brood).guard_deaths == 1 && proc_guard(proc_supervisor()) > 0, 10000));
 	pool_stop(brood);
 	case_done();
