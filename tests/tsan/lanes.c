@@ -25,26 +25,32 @@ static void remember(uint64_t id)
 	atomic_store(&recent[atomic_fetch_add(&at, 1) % RECENT], id);
 }
 
-static char some_job(unsigned *state) { return "eeeeeeeeeessspppcxw"[real_random(state) % 19]; }
+static char some_job(unsigned *state) { return "eeeeeeeeeessspppcxwl"[real_random(state) % 20]; }
 
 static void check_result(const struct brood_verdict *v, char what, bool kept)
 {
+	char line[512];
+	bool expected;
+
 	switch (v->outcome) {
 	case BROOD_DONE:
-		CHECK(strchr("esp", what) != NULL || what == 'w');
+		expected = strchr("espwl", what) != NULL;
 		break;
 	case BROOD_CRASHED:
-		CHECK_EQ(what, 'c');
+		expected = what == 'c';
 		break;
 	case BROOD_EXITED:
-		CHECK_EQ(what, 'x');
+		expected = what == 'x';
 		break;
 	case BROOD_TIMED_OUT:
 	case BROOD_CANCELLED:
+		expected = true;
 		break;
 	default:
-		CHECK_MSG(kept && v->detail == BROOD_DETAIL_LEASE_OVER, "%s, %s", brood_outcome_name(v->outcome), brood_detail_name(v->detail));
+		expected = kept && v->detail == BROOD_DETAIL_LEASE_OVER;
 	}
+	brood_verdict_format(v, line, sizeof line);
+	CHECK_MSG(expected, "'%c'%s: %s", what, kept ? " on a lease" : "", line);
 }
 
 static void on_progress(void *context, uint64_t id, const void *data, size_t size)
@@ -59,7 +65,7 @@ static void options_of(struct brood_job_options *o, const char *what, unsigned *
 {
 	*o = (struct brood_job_options){ .size = sizeof *o, .arg = what, .arg_size = 1, .run_ms = 5000, .on_progress = on_progress };
 	o->dispatch = real_random(state) % 3;
-	if (*what == 'w')
+	if (*what == 'w' || *what == 'l')
 		o->run_ms = 10;
 	if (real_random(state) % 8 == 0)
 		o->flags = BROOD_JOB_ONCE;

@@ -42,12 +42,12 @@ static inline void real_start(uint32_t workers)
 
 static inline unsigned real_random(unsigned *state) { return (unsigned)rand_r(state); }
 
-/* Jobs: echo; and what their argument says: 'c' crashes, 'x' exits, 's' sleeps for a moment, 'w' until it is cancelled, 'p' tells of progress. */
+/* Jobs: echo; and what their argument says: 'c' crashes, 'x' exits, 's' sleeps for a moment, 'w' until it is cancelled, 'l' too, but without a system call, 'p' tells of progress. */
 static inline int real_job(struct brood_job *job)
 {
 	size_t size;
 	const char *what = brood_job_arg(job, &size);
-	char block[4096];
+	char block[4096] = "";
 	ssize_t n;
 
 	switch (size ? *what : 'e') {
@@ -61,6 +61,10 @@ static inline int real_job(struct brood_job *job)
 	case 'w':
 		while (!brood_job_cancelled(job))
 			usleep(500);
+		break;
+	case 'l':
+		while (!brood_job_cancelled(job) && strlen(block) < sizeof block)
+			;                      /* the sanitizer delivers a signal in strlen() */
 		break;
 	case 'p':
 		brood_job_progress(job, "half", 4);
