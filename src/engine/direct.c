@@ -51,19 +51,6 @@ static bool somebody_idle(const struct brood *b)
 	return atomic_load_explicit(&b->shared.board->idle, memory_order_relaxed) > 0;
 }
 
-/* Under the lane's lock: is there a lease that would take it now? Else one is asked for, if this happens often. */
-static bool ready(struct lane *l, const struct given *given)
-{
-	bool forced = given->options.dispatch == BROOD_PATH_LEASE || l->kind == LANE_KEPT;
-
-	lane_inbox(l);
-	if (forced || (lane_idle(l) && l->queued == 0))
-		return true;
-	if (l->asked == 0 && often(given->given_ns) && somebody_idle(l->brood) && l->active < l->leases_limit && given->given_ns >= l->ask_again)
-		loan_ask(l, BROOD_FOREVER, l->brood->options.queue_ms);
-	return false;
-}
-
 static int fail_full(const struct lane *l)
 {
 	return engine_fail(-EAGAIN, "as many jobs wait for a worker as the pool has room for (backlog, %u): wait for a verdict, or raise options.backlog", l->brood->options.backlog);
@@ -72,6 +59,21 @@ static int fail_full(const struct lane *l)
 static int lease_over(void)
 {
 	return engine_fail(-ESTALE, "this lease is over: its worker died, or its time was up; take another one");
+}
+
+/* Under the lane's lock: 0, there is a lease that would take it now, or it may wait for one; 1: there is none, but one is asked for if this happens often; -ESTALE. The inbox comes first: the end of the lease may lie there. */
+static int ready(struct lane *l, const struct given *given)
+{
+	bool forced = given->options.dispatch == BROOD_PATH_LEASE || l->kind == LANE_KEPT;
+
+	lane_inbox(l);
+	if (l->kept_over)
+		return lease_over();
+	if (forced || (lane_idle(l) && l->queued == 0))
+		return 0;
+	if (l->asked == 0 && often(given->given_ns) && somebody_idle(l->brood) && l->active < l->leases_limit && given->given_ns >= l->ask_again)
+		loan_ask(l, BROOD_FOREVER, l->brood->options.queue_ms);
+	return 1;
 }
 
 /* ---- call ---- */
@@ -142,13 +144,10 @@ int direct_call(struct brood *b, const struct given *given, const struct engine_
 	if (!l)
 		return given->options.dispatch ? engine_fail_system(-ENOMEM, "a thread's lane") : 1;
 	lane_lock(l);
-	if (l->kept_over) {
-		r = lease_over();
-	} else if (!ready(l, given)) {
-		r = 1;
-	} else if ((r = lane_order(l, given, &job)) < 0) {
+	r = ready(l, given);
+	if (r == 0 && (r = lane_order(l, given, &job)) < 0)
 		r = engine_fail_system(r, "a job's record");
-	} else {
+	if (r == 0) {
 		if (given->options.ret_id)
 			__atomic_store_n(given->options.ret_id, job->id, __ATOMIC_RELEASE);
 		ret_verdict->id = job->id;
@@ -221,10 +220,9 @@ int direct_give(struct brood *b, const struct given *given, struct brood_handle 
 		return given->options.dispatch ? -errno : 1;
 	lane_lock(l);
 	lane_glance(l);
-	if (l->kept_over)
-		r = lease_over();
-	else
-		r = ready(l, given) ? give(l, given, handle, &id) : 1;
+	r = ready(l, given);
+	if (r == 0)
+		r = give(l, given, handle, &id);
 	/* Forced, and there is no lease at all yet: bounded by the supervisor's answer, and by the job's queue_ms. */
 	while (r == 0 && l->active == 0 && (job = lane_find(l, id)) && job->state == JOB_WAITING && l->kind != LANE_KEPT)
 		lane_sleep(l, TIME_NEVER);

@@ -391,3 +391,32 @@ static void forgotten_queues(void)
 	pool_stop(brood);
 }
 Test(submit, forgotten_queues) { case_run(forgotten_queues, 2 * BOUND); }
+
+/* Its worker dies, and another call reads that from the channel: whoever comes next with this lease hears of it at once. (What was given after the look, and before that reading, used to wait for its queue_ms.) */
+static void over_unseen(void)
+{
+	struct brood *brood = start();
+	struct brood_job_options handoff = { .size = sizeof handoff, .dispatch = BROOD_PATH_HANDOFF };
+
+	for (int way = 0; way < 2; way++) {
+		struct brood_job_options o = { .size = sizeof o };
+		struct brood_handle *handle = NULL;
+		int fd = -1;
+		pid_t pid;
+
+		CHECK_EQ(brood_lease(brood, NULL, &o.lease), 0);
+		CHECK_EQ(brood_lease_worker(o.lease, &pid, NULL, NULL), 0);
+		CHECK_EQ(kill(pid, SIGKILL), 0);
+		CHECK(WAIT_UNTIL(pool_stats(brood).died == (uint64_t)way + 1 && pool_full(brood), BOUND));
+		/* Said before this one's verdict, so read before it. */
+		CHECK_EQ(pool_call_with(brood, job_nothing, &handoff).outcome, BROOD_DONE);
+		if (way)
+			CHECK_EQ(brood_open(brood, job_nothing, &o, &fd, &handle), -ESTALE);
+		else
+			CHECK_EQ(brood_call(brood, job_nothing, NULL, 0, NULL, 0, &o, NULL), -ESTALE);
+		CHECK(!handle && fd == -1);
+		CHECK(!brood_lease_end(o.lease));
+	}
+	CHECK_EQ(brood_stop(brood), 0);
+}
+Test(submit, over_unseen) { case_run(over_unseen, 2 * BOUND); }
