@@ -196,6 +196,12 @@ static void slow(struct lease *lease, uint64_t now)
 
 	if (f && f->est_ns == PICK_UNKNOWN)
 		f->est_ns = (uint32_t)so_far;
+	if (job) {
+		uint32_t more = (uint32_t)(MAX(lease->cost_ns, (uint64_t)PICK_FULL_NS) - lease->cost_ns);      /* nobody else behind it */
+
+		lease->costs[job->sequence % RING_DEPTH] += more;
+		lease->cost_ns += more;
+	}
 	l->stalled += !lease->stalled;
 	lease->stalled = true;
 }
@@ -211,10 +217,10 @@ static void kept_no_longer(struct lane *l, struct lease *lease, uint64_t now)
 	}
 }
 
-/* Those behind a job that takes long go back to the queue, in order. */
+/* Those behind a job that takes long go back to the queue, in order. Nobody need be behind it: for what waits in the queue, since it must not stand behind any, this worker is none. */
 static void unstall(struct lane *l, struct lease *lease, uint64_t now)
 {
-	if (ring_used(lease) < 2 || now < lease->head_since + LANE_STALL_NS)
+	if (ring_used(lease) == 0 || now < lease->head_since + LANE_STALL_NS)
 		return;
 	for (uint64_t q = lease->published; q > lease->harvested + 1; q--) {
 		struct lane_job *job = lease->jobs[q % RING_DEPTH];
@@ -223,8 +229,6 @@ static void unstall(struct lane *l, struct lease *lease, uint64_t now)
 			lane_wait_for(l, job, true);
 	}
 	slow(lease, now);
-	lease->cost_ns = MAX(lease->cost_ns, (uint64_t)PICK_FULL_NS);      /* nobody else behind it */
-	lease->costs[(lease->harvested + 1) % RING_DEPTH] = (uint32_t)MIN(lease->cost_ns, (uint64_t)UINT32_MAX);
 }
 
 /* The supervisor sees the desk alone, and takes a worker that claims to be through for one that has nothing to do: it takes such a lease back after lease_idle_ms, but not an explicit one. (The tick also finds what a worker

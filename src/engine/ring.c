@@ -166,7 +166,7 @@ int ring_publish(struct lease *lease, struct lane_job *job, const struct given *
 		return r;
 	}
 	if (ring_used(lease) == 0) {
-		lease->head_since = job->given_ns;
+		lease->head_since = order ? job->given_ns : now_ns();  /* one of the queue may have waited for long */
 		list_remove(&lease->idle);
 	}
 	job->state = JOB_RINGED;

@@ -280,6 +280,7 @@ static void not_behind_what_became_long(struct site *s)
 	for (int i = 0; i < 40; i++)
 		expect(g[i], BROOD_DONE, BROOD_DETAIL_NONE);
 	first = GIVE(s, short_or_long, .number = 1);
+	expect(GIVE(s, short_or_long, .options.flags = BROOD_JOB_ONCE), BROOD_DONE, BROOD_DETAIL_NONE);        /* never behind any */
 	for (int i = 0; i < 40; i++)
 		g[i] = GIVE(s, short_or_long);
 	for (int i = 0; i < 40; i++)
