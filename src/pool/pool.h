@@ -67,7 +67,7 @@ uint64_t ladder_next(const struct ladder *l);                        /* TIME_NEV
  *   waits   nothing runs, and something is published: the ladder is about that, from when it was seen first: a worker that does not begin is ended, too
  *   rests   nothing runs, nothing is published; or it was asked to leave, and shall do so
  */
-#define LEASE_HOLD_MS  5u                          /* a lease is not taken back for others sooner after its loan */
+#define LEASE_HOLD_MS  5u                          /* a lease is not taken back for others sooner after its loan; and who shall go back, and is longer in a job, is not waited for */
 #define LEASE_DRAIN_MS 10u                         /* how long one may rest while the pool drains */
 enum lease_wish { LEASE_GO_ON, LEASE_TAKE_BACK, LEASE_DROP, LEASE_STUCK };     /* DROP: what stands on its desk makes no sense. STUCK: asked to leave, it does not */
 struct lease_watch {

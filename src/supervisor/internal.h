@@ -106,7 +106,7 @@ struct supervisor {
 	struct records records;
 	struct backoff backoff;
 	struct timer spawn_timer, retry_timer;
-	struct { struct list lent, untold; uint32_t library, leaving; struct timer timer; } leases;   /* library: not explicit ones, on loan; leaving: of all */
+	struct { struct list lent, leavers, untold; uint32_t library; struct timer timer; } leases;   /* slots: lent by the library's wish, in that order; asked to leave, of all. library: how many on loan are no explicit ones */
 	bool pool_was_ready, degraded_said, degraded_told;   /* said: to the service manager; told: the engine */
 
 	struct { pid_t pid; int pidfd; struct source death, channel; bool ended, channel_ended, asked_to_stop, kill_sent, paused; struct process_exit exit; uint64_t first_stop_ns; struct timer stop_timer, eof_timer; } engine;

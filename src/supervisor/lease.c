@@ -79,7 +79,6 @@ static void cut(struct supervisor *s, struct job *job)
 		return;
 	list_remove(&slot->lent);
 	s->leases.library -= !is_kept(job);
-	s->leases.leaving -= slot->watch.leaving;
 	slot->watch.leaving = slot->leave_unsent = false;
 	slot->job = NULL;
 	job->slot = NULL;
@@ -297,7 +296,7 @@ void lease_take_back(struct slot *slot)
 	if (slot->watch.leaving || slot->link.state != SLOT_LEASED)
 		return;
 	list_remove(&slot->lent);
-	s->leases.leaving++;
+	list_append(&slot->lent, &s->leases.leavers);
 	lease_leaving(&slot->watch, now_ns());
 	atomic_store(&ledger_of(slot)->leaving, 1);
 	send_leave(slot);
@@ -334,6 +333,30 @@ static bool rests(const struct slot *slot)
 	return DESK_SEQUENCE(atomic_load(&desk_of(slot)->word)) == atomic_load(&ledger_of(slot)->published) && DESK_STATE(atomic_load(&desk_of(slot)->word)) != DESK_RUNNING;
 }
 
+static void ask_again_at(struct supervisor *s, uint64_t when)
+{
+	if (!timer_running(&s->leases.timer) || when < s->leases.timer.node.key)
+		timer_set(&s->loop, &s->leases.timer, when);
+}
+
+/* How many are about to be back: those that were asked, but for who has a job that takes long. It may run for hours, while another one rests. The last asked are looked at; what is here for longer is not about to be back. */
+static uint32_t soon_back(struct supervisor *s, uint64_t now)
+{
+	uint32_t count = 0, looked = 0;
+
+	for (struct list *l = s->leases.leavers.prev; l != &s->leases.leavers && looked < LOOKED_AT_MAX; l = l->prev, looked++) {
+		struct slot *slot = container_of(l, struct slot, lent);
+		uint64_t word = atomic_load(&desk_of(slot)->word), long_from = time_after_ms(atomic_load(&desk_of(slot)->began_ns), LEASE_HOLD_MS);
+
+		if (DESK_STATE(word) == DESK_RUNNING && long_from <= now)
+			continue;
+		if (DESK_STATE(word) == DESK_RUNNING)
+			ask_again_at(s, MIN(long_from, now + LEASE_HOLD_MS * NS_PER_MS));
+		count++;
+	}
+	return count;
+}
+
 /* One with nothing to do, else the longest held: but never one of the same lane, which gained nothing. NULL: none, or not yet: then the timer is set. */
 static struct slot *best_for(struct supervisor *s, const struct job *waiting, uint64_t now)
 {
@@ -346,7 +369,7 @@ static struct slot *best_for(struct supervisor *s, const struct job *waiting, ui
 
 		if (from > now) {
 			if (!longest)
-				timer_set(&s->loop, &s->leases.timer, from);
+				ask_again_at(s, from);
 			break;
 		}
 		if (looked++ >= LOOKED_AT_MAX)
@@ -361,33 +384,43 @@ static struct slot *best_for(struct supervisor *s, const struct job *waiting, ui
 	return longest;
 }
 
-static void recall(struct supervisor *s, struct list *waiting, uint32_t count, uint64_t now)
+static uint32_t recall(struct supervisor *s, struct list *waiting, uint32_t count, uint64_t now)
 {
+	uint32_t recalled = 0;
+
 	list_for_each_safe(l, tmp, waiting) {
 		const struct job *job = container_of(l, struct job, link.link);
-		struct slot *slot;
+		struct slot *slot = recalled < count ? best_for(s, job, now) : NULL;
 
-		if (count-- == 0 || s->leases.leaving >= RECALL_MAX || !(slot = best_for(s, job, now)))
-			return;
+		if (!slot)
+			break;
+		if (!rests(slot))              /* its job may take long: then it was not the best */
+			ask_again_at(s, time_after_ms(now, LEASE_HOLD_MS));
 		atomic_fetch_add_explicit(&s->board->leases_revoked, 1, memory_order_relaxed);
 		lease_take_back(slot);
 		lease_look_now(slot, now);
+		recalled++;
 	}
+	return recalled;
 }
 
-/* Those parked wait for a lease to end; the others for a worker, whatever it did before. As many leases as go back already, or workers as are about to be ready, are enough for as many that wait. */
+/* Those parked wait for a lease to end; the others for a worker, whatever it did before. As many leases as are about to be back, or workers as are about to be ready, are enough for as many that wait. */
 void leases_for_others(struct supervisor *s)
 {
-	uint32_t parked = s->records.parked_count, queued = s->records.queued - parked;
-	uint32_t ready = s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_STARTING], leaving = s->leases.leaving;
+	uint32_t parked = s->records.parked_count, queued = s->records.queued - parked, room, leaving;
+	uint32_t ready = s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_STARTING];
+	uint64_t now;
 
 	if (s->records.queued == 0 || list_empty(&s->leases.lent))
 		return;
+	now = now_ns();
+	leaving = soon_back(s, now);
+	room = RECALL_MAX - MIN(leaving, RECALL_MAX);
 	if (parked > leaving)
-		recall(s, &s->records.parked, parked - leaving, now_ns());
+		room -= recall(s, &s->records.parked, MIN(parked - leaving, room), now);
 	leaving -= MIN(leaving, parked);
 	if (queued > ready + leaving)
-		recall(s, &s->records.queue, queued - ready - leaving, now_ns());
+		recall(s, &s->records.queue, MIN(queued - ready - leaving, room), now);
 }
 
 void leases_timer_fired(struct loop *loop, struct timer *timer, uint64_t now)

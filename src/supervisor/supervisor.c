@@ -120,6 +120,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	timers_prepare(s);
 	slots_init(&s->slots);
 	list_init(&s->leases.lent);
+	list_init(&s->leases.leavers);
 	list_init(&s->leases.untold);
 	s->slot_array = calloc(o->workers, sizeof *s->slot_array);
 	r = s->slot_array ? records_init(&s->records, config->records, sizeof(struct job)) : -ENOMEM;

@@ -192,17 +192,21 @@ static void for_others(void)
 		stage_word(&s, w[i], lent[i].sequence + 1, DESK_RUNNING);
 	}
 	job = stage_job(&s);
-	stage_leave(w[1], lease[1]);                   /* the longest held but for the explicit one, and that alone */
+	stage_leave(w[1], lease[1]);                   /* the longest held but for the explicit one */
+	stage_leave(w[2], lease[2]);                   /* its job takes long: the next one. (It used to be waited for, if other workers rested all the time.) */
 	stage_word(&s, w[1], lent[1].sequence + 1, DESK_DONE);
 	stage_left(w[1], lease[1], lent[1].sequence + 1, 0);
 	stage_over(&s, lease[1], LEASE_RETURNED);
 	run = stage_run(w[1], job);
 	CHECK(stage_quiet(w[0]->channel));
-	CHECK(stage_quiet(w[2]->channel));
-	CHECK_EQ(atomic_load(&s.shared.board->leases_revoked), 1);
+	CHECK_EQ(atomic_load(&s.shared.board->leases_revoked), 2);
 	stage_finish(&s, w[1], &run);
 	stage_verdict(&s, job);
 	BOARD(&s, 1, 2, 2, 0);
+	stage_word(&s, w[2], lent[2].sequence + 1, DESK_DONE);
+	stage_left(w[2], lease[2], lent[2].sequence + 1, 0);
+	stage_over(&s, lease[2], LEASE_RETURNED);
+	BOARD(&s, 2, 1, 1, 0);
 	stage_end(&s);
 }
 Test(leases, are_taken_back_for_others) { case_run(for_others, 30000); }
