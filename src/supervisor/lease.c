@@ -384,16 +384,19 @@ static struct slot *best_for(struct supervisor *s, const struct job *waiting, ui
 	return longest;
 }
 
+/* The first of them may be one for whom there is none, since its own lane has all: the next one is looked at, too. */
 static uint32_t recall(struct supervisor *s, struct list *waiting, uint32_t count, uint64_t now)
 {
-	uint32_t recalled = 0;
+	uint32_t recalled = 0, looked = 0;
 
 	list_for_each_safe(l, tmp, waiting) {
-		const struct job *job = container_of(l, struct job, link.link);
-		struct slot *slot = recalled < count ? best_for(s, job, now) : NULL;
+		struct slot *slot;
 
-		if (!slot)
+		if (recalled == count || looked++ >= LOOKED_AT_MAX)
 			break;
+		slot = best_for(s, container_of(l, struct job, link.link), now);
+		if (!slot)
+			continue;
 		if (!rests(slot))              /* its job may take long: then it was not the best */
 			ask_again_at(s, time_after_ms(now, LEASE_HOLD_MS));
 		atomic_fetch_add_explicit(&s->board->leases_revoked, 1, memory_order_relaxed);

@@ -241,6 +241,44 @@ static void the_best_of_them(void)
 }
 Test(leases, that_rest_go_first_and_none_for_its_own_lane) { case_run(the_best_of_them, 30000); }
 
+/* For who stands first there is no lease, since its own lane has all but an explicit one: who stands behind it is not made to wait for that. */
+static void behind_the_greedy(void)
+{
+	const struct message_lease greedy = { .queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .lane = 7 };
+	struct message_lent lent;
+	struct stage_worker *w, *k;
+	struct message_run run;
+	uint64_t lease, more, job;
+	struct stage s;
+
+	stage_init(&s, 2);
+	s.options.lease_idle_ms = 60000;
+	stage_start(&s);
+	k = stage_lent(&s, stage_ask(&s, LEASE_KEPT), &lent);
+	lease = stage_ask_with(&s, &greedy);
+	w = stage_lent(&s, lease, &lent);
+	stage_publish(&s, w, lent.sequence + 1, &forever);
+	stage_word(&s, w, lent.sequence + 1, DESK_RUNNING);
+	more = stage_ask_with(&s, &greedy);
+	BOARD(&s, 0, 2, 2, 1);
+	CHECK(stage_quiet(w->channel));
+	job = stage_job(&s);
+	stage_leave(w, lease);
+	stage_word(&s, w, lent.sequence + 1, DESK_DONE);
+	stage_left(w, lease, lent.sequence + 1, 0);
+	stage_over(&s, lease, LEASE_RETURNED);
+	CHECK_EQ(stage_lent(&s, more, &lent), w);      /* it came first */
+	stage_leave(w, more);
+	stage_left(w, more, lent.sequence, 0);
+	stage_over(&s, more, LEASE_RETURNED);
+	run = stage_run(w, job);
+	CHECK(stage_quiet(k->channel));
+	stage_finish(&s, w, &run);
+	stage_verdict(&s, job);
+	stage_end(&s);
+}
+Test(leases, do_not_starve_who_stands_behind_the_greedy) { case_run(behind_the_greedy, 30000); }
+
 static void limited(void)
 {
 	struct message_lent lent;
