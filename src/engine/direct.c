@@ -223,9 +223,10 @@ int direct_give(struct brood *b, const struct given *given, struct brood_handle 
 	r = ready(l, given);
 	if (r == 0)
 		r = give(l, given, handle, &id);
-	/* Forced, and there is no lease at all yet: bounded by the supervisor's answer, and by the job's queue_ms. */
+	/* Forced, and there is no lease at all yet: bounded by the supervisor's answer, and by the job's queue_ms. Another thread that sleeps here may be the one that is woken when the lease comes, or the job begins; a job
+	   that waits for its caller's first word must not wait for that one's luck. */
 	while (r == 0 && l->active == 0 && (job = lane_find(l, id)) && job->state == JOB_WAITING && l->kind != LANE_KEPT)
-		lane_sleep(l, TIME_NEVER);
+		lane_sleep(l, now_ns() + LANE_TICK_MS * NS_PER_MS);
 	if (r == 0)
 		lane_listen(l);
 	lane_unlock(l);

@@ -3,9 +3,11 @@
 
 #include <criterion/criterion.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 TestSuite(submit, .timeout = 120);
@@ -420,3 +422,43 @@ static void over_unseen(void)
 	CHECK_EQ(brood_stop(brood), 0);
 }
 Test(submit, over_unseen) { case_run(over_unseen, 2 * BOUND); }
+
+/* Many threads talk on leases of one queue, which come and go: who waits in brood_open() for a lease hears of it although others sleep there, too. (Its job used to wait for its first word until that thread happened to be the
+   one that is woken.) */
+static struct brood *talked_to;
+static void *talks(void *unused)
+{
+	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE, .run_ms = BOUND, .queue_ms = BROOD_FOREVER };
+
+	for (int i = 0; i < 12; i++) {
+		struct brood_handle *handle;
+		struct brood_verdict v;
+		char c = 0;
+		int fd;
+
+		CHECK_EQ(brood_open(talked_to, job_echo, &o, &fd, &handle), 0);
+		CHECK_EQ(send(fd, "x", 1, MSG_NOSIGNAL), 1);
+		CHECK_EQ(shutdown(fd, SHUT_WR), 0);
+		CHECK_EQ(brood_wait(handle, BROOD_FOREVER, &v), 0);
+		CHECK_EQ(v.outcome, BROOD_DONE);
+		CHECK_EQ(v.path, BROOD_PATH_LEASE);
+		CHECK_EQ(read(fd, &c, 1), 1);
+		CHECK_EQ(c, 'x');
+		close(fd);
+		brood_release(handle);
+		usleep(1000 * (useconds_t)(i % 4));
+	}
+	return unused;
+}
+static void many_talk(void)
+{
+	pthread_t threads[12];
+
+	talked_to = pool_start(&(struct brood_options){ .workers = 2, .lease_idle_ms = 1, .backlog = 64 });
+	for (int i = 0; i < 12; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, talks, NULL), 0);
+	for (int i = 0; i < 12; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	pool_stop(talked_to);
+}
+Test(submit, many_talk) { case_run(many_talk, 3 * BOUND); }
