@@ -135,9 +135,7 @@ static const unsigned char *gather(struct brood_job *job)
 
 const void *brood_job_request(struct brood_job *job, size_t *ret_size) BROOD_NOEXCEPT
 {
-	bool asked_before = job->request && job->request_read == job->request_size;
-
-	if (job->request_size == BROOD_SIZE_UNKNOWN || (job->request_read > 0 && !asked_before)) {
+	if (job->request_size == BROOD_SIZE_UNKNOWN || (job->request_read > 0 && !job->asked)) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -146,6 +144,7 @@ const void *brood_job_request(struct brood_job *job, size_t *ret_size) BROOD_NOE
 	if (!job->request)
 		return NULL;
 	job->request_read = job->request_size;
+	job->asked = true;
 	if (ret_size)
 		*ret_size = job->request_size;
 	return job->request;

@@ -52,6 +52,7 @@ static void take_job(struct brood_job *job, struct frame *f)
 	job->in_line = NULL;
 	job->request = NULL;
 	job->request_read = 0;
+	job->asked = false;
 	job->mapped = NULL;
 	job->back_count = 0;
 	atomic_store_explicit(&job->cancel_fd, -1, memory_order_relaxed);

@@ -161,6 +161,7 @@ static void take_entry(struct lease *l, struct brood_job *job, const struct ring
 	job->fd = -1;
 	job->request = e->flags & (RING_MEMFD | RING_SOCKET) ? NULL : l->down->bytes + e->request_at;
 	job->request_read = 0;
+	job->asked = false;
 	job->mapped = NULL;
 	job->extra_count = job->extra_taken = job->back_count = 0;
 	atomic_store_explicit(&job->cancel_fd, -1, memory_order_relaxed);

@@ -70,6 +70,7 @@ struct brood_job {
 
 	const unsigned char *request;  /* in memory: bytes, or after brood_job_request() */
 	size_t request_read;           /* how far it was read */
+	bool asked;                    /* by brood_job_request(), which takes it as a whole */
 	void *mapped; size_t mapped_size;   /* what of it is to be unmapped */
 	struct job_reply reply;
 	uint32_t extra_count, extra_taken;  /* taken: a set */

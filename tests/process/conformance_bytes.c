@@ -263,6 +263,15 @@ static int asks_too_late(struct brood_job *job)
 	errno = 0;
 	return brood_job_request(job, &size) == NULL && errno == EINVAL && size == 7 && brood_job_read(job, &c, 1) == 1 && c == 'b' ? 0 : 2;
 }
+static int asks_after_all(struct brood_job *job)
+{
+	char all[3];
+
+	if (brood_job_read_all(job, all, sizeof all) != sizeof all)
+		return 1;
+	errno = 0;
+	return brood_job_request(job, NULL) == NULL && errno == EINVAL ? 0 : 2;
+}
 
 static void in_place(struct site *s)
 {
@@ -281,6 +290,7 @@ static void in_place(struct site *s)
 		free(request);
 	}
 	expect(RUN(s, asks_too_late, .request = "abc", .size = 3), BROOD_DONE, BROOD_DETAIL_NONE);
+	expect(RUN(s, asks_after_all, .request = "abc", .size = 3), BROOD_DONE, BROOD_DETAIL_NONE);
 }
 /* A conversation has no whole request: below. */
 CASE(in_place, BYTES)
