@@ -228,6 +228,7 @@ void ring_say(struct lease *lease);                                    /* to its
 void ring_wake(struct lease *lease);
 int ring_withdraw(struct lease *lease, struct lane_job *job);          /* 0: it is nobody's now (NEW again, with its bytes); -EBUSY: it runs; -ENOMEM */
 int ring_rescue(struct lease *lease, struct lane_job *job);            /* the same without asking: the worker is gone. -ENOMEM: its bytes are lost */
+void ring_so_far(const struct lease *lease, struct lane_job *job);     /* what it had written of its reply when its worker died; for its result */
 void ring_verdict_of(const struct lease *lease, struct brood_verdict *v);      /* whose job it was */
 void ring_harvest(struct lease *lease);
 void ring_hear(struct lease *lease);                                   /* the link */

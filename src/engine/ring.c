@@ -208,6 +208,16 @@ static int take_bytes(struct lane_job *job, const struct lease *lease)
 	return 0;
 }
 
+/* What came over the link of an attempt that is not its last. */
+static void forget_back(struct lane_job *job)
+{
+	job->back_came = false;
+	job->back_memfd = close_fd(job->back_memfd);
+	job->back = job->back ? lane_fds_free(job->back) : NULL;
+	job->result.fds = NULL;
+	job->result.fds_count = 0;
+}
+
 static void forget(struct lease *lease, struct lane_job *job)
 {
 	uint64_t at = job->sequence % RING_DEPTH;
@@ -229,6 +239,7 @@ int ring_withdraw(struct lease *lease, struct lane_job *job)
 	if (!claim_swap(lease->up, job->sequence, CLAIM_WITHDRAWN))
 		return -EBUSY;
 	forget(lease, job);
+	forget_back(job);
 	job->attempts--;                       /* no worker has seen it */
 	return 0;
 }
@@ -238,6 +249,7 @@ int ring_rescue(struct lease *lease, struct lane_job *job)
 	int r = take_bytes(job, lease);
 
 	forget(lease, job);
+	forget_back(job);
 	return r;
 }
 
@@ -334,6 +346,14 @@ static int take_reply(const struct lease *lease, struct lane_job *job, const str
 		r = done->reply_size || job->waited ? take_bytes_back(job, lease->up->bytes + done->reply_at, (size_t)done->reply_size) : 0;
 	job->reply_lost = r == -ENOMEM || r == -EIO;
 	return r == -EBADMSG ? r : 0;
+}
+
+void ring_so_far(const struct lease *lease, struct lane_job *job)
+{
+	uint32_t at, size = ring_done_so_far(lease->up, job->sequence, &at);
+
+	if (size > 0 && take_bytes_back(job, lease->up->bytes + at, size) == 0)
+		job->result.reply_size = size;
 }
 
 /* ---- verdicts ---- */

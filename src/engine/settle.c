@@ -114,6 +114,8 @@ static void settle_job(struct end *end, struct lane_job *job)
 	} else if (r == 0 && settle_again(l, job, &v)) {
 		list_append(&job->link, &end->again);
 	} else {
+		if (v.started && !lease->damaged)
+			ring_so_far(lease, job);
 		lane_close(l, job, &v);
 	}
 }

@@ -18,10 +18,22 @@ int ring_done_get(const struct ring_up *up, uint64_t sequence, struct ring_done 
 		return -EBADMSG;
 	if ((d.flags & DONE_MEMFD) ? !(d.flags & DONE_BACK) || d.reply_size > (uint64_t)SSIZE_MAX : !within(d.reply_at, d.reply_size, RING_UP_BYTES))
 		return -EBADMSG;
-	if (d.extra && !(d.flags & DONE_BACK))
+	if ((d.extra && !(d.flags & DONE_BACK)) || (d.flags & DONE_NO_ROOM && d.reply_size > 0))
 		return -EBADMSG;
 	*ret = d;
 	return 0;
+}
+
+uint32_t ring_done_so_far(const struct ring_up *up, uint64_t sequence, uint32_t *ret_at)
+{
+	struct ring_done d;
+
+	memcpy(&d, &up->dones[sequence % RING_DEPTH], sizeof d);
+	__asm__ volatile("" : : "r"(&d) : "memory");
+	if (d.sequence != sequence || d.flags & DONE_MEMFD || d.reply_size > RING_INLINE_MAX || !within(d.reply_at, d.reply_size, RING_UP_BYTES))
+		return 0;
+	*ret_at = d.reply_at;
+	return (uint32_t)d.reply_size;
 }
 
 const struct ring_entry *ring_entry_at(const struct ring_down *down, uint64_t sequence)

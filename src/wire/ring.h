@@ -17,6 +17,7 @@
  *   - after each completion, and once more before it sleeps if it has not told of all, where lane.listening is 1 (a seq_cst fence between the store of done and this look): somebody sleeps who would like to know. Not so
  *     after a completion while down.harvested is less than what it told of last: then it was told, and has not been here since;
  *   - before it leaves or retires.
+ * While a job runs its completion says where its reply lies so far: what is there when its worker dies. Not what is in a memfd.
  * The engine, before it sleeps, stores lane.listening = 1, then (seq_cst fence) looks once more at `done` of all leases with jobs. On one CPU a worker that is woken often runs at once, and is through before the engine sleeps:
  * then nobody is told anything.
  *
@@ -97,7 +98,9 @@ static inline bool claim_swap(struct ring_up *up, uint64_t sequence, enum claim_
 
 /* What the engine makes of a completion: a copy that was checked. 0, or -EBADMSG: no job ends like that. */
 int ring_done_get(const struct ring_up *up, uint64_t sequence, struct ring_done *ret);
-/* The same in the worker, of what the engine wrote: it may be our own bug, but it does not change until `done` has counted it. The entry where it stands, or NULL. `name` may lack its NUL. */
+/* Of a job that did not come to its end: the bytes of its reply that stand in `up`. How many, from *ret_at on; 0: none, or what cannot be. */
+uint32_t ring_done_so_far(const struct ring_up *up, uint64_t sequence, uint32_t *ret_at);
+/* What the engine wrote, in the worker: it may be our own bug, but it does not change until `done` has counted it. The entry where it stands, or NULL. `name` may lack its NUL. */
 const struct ring_entry *ring_entry_at(const struct ring_down *down, uint64_t sequence);
 
 /*

@@ -64,6 +64,20 @@ static bool make_room(struct lease *l, struct job_reply *r, uint32_t more)
 	return move(l, r, more);
 }
 
+/* Should the job not come to its end, the engine finds here what it had written by then. Each store leaves something that is true: whoever dies between two of them had less. */
+static void say_so_far(struct lease *l, const struct brood_job *job, size_t size)
+{
+	struct ring_done *d = &l->up->dones[job->sequence % RING_DEPTH];
+
+	d->reply_size = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	d->sequence = job->sequence;
+	d->flags = 0;
+	d->reply_at = (uint32_t)(job->reply.start % RING_UP_BYTES);
+	atomic_signal_fence(memory_order_seq_cst);
+	d->reply_size = size;
+}
+
 /* Nobody else is told: the piece is ours until the job's completion says so. */
 static int spill(struct lease *l, struct job_reply *r)
 {
@@ -113,6 +127,7 @@ ssize_t reply_write(struct brood_job *job, const void *data, size_t size)
 	if (r->error < 0)
 		return r->error;
 	r->size += size;
+	say_so_far(&the_worker.lease, job, r->memfd < 0 ? r->size : 0);
 	return (ssize_t)size;
 }
 
@@ -153,8 +168,9 @@ void reply_finish(struct brood_job *job, struct ring_done *done)
 	if (r->memfd >= 0 || job->back_count > 0)
 		say_back(l, job, done);
 	if (!(done->flags & DONE_NO_ROOM)) {
-		done->reply_size = r->size;
 		done->reply_at = r->memfd < 0 && r->size > 0 ? (uint32_t)(r->start % RING_UP_BYTES) : 0;
+		atomic_signal_fence(memory_order_seq_cst);     /* as in say_so_far() */
+		done->reply_size = r->size;
 	}
 	r->memfd = close_fd(r->memfd);
 	job_close_back(job);

@@ -42,8 +42,10 @@ static struct ring_done *begin_done(struct lease *l, const struct brood_job *job
 {
 	struct ring_done *d = &l->up->dones[job->sequence % RING_DEPTH];
 
+	d->reply_size = 0;
+	atomic_signal_fence(memory_order_seq_cst);     /* what it says of the reply is true after each instruction: see reply.c */
 	d->sequence = job->sequence;
-	d->reply_size = d->cpu_us = d->peak_kb = 0;
+	d->cpu_us = d->peak_kb = 0;
 	d->reply_at = d->left = d->flags = d->extra = 0;
 	d->code = 0;
 	return d;

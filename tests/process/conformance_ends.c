@@ -307,16 +307,23 @@ static int replies_and_dies(struct brood_job *job)
 }
 static int replies_and_exits(struct brood_job *job)
 {
-	if (brood_job_write(job, "half of it", 10) != 10)
+	if (brood_job_write(job, "half", 4) != 4 || brood_job_write(job, " of it", 6) != 6)
 		return 1;
 	_exit(8);
 }
 
+/* What the job had written is the caller's, whatever came then. */
+static void expect_half(struct given *g, enum brood_outcome outcome, enum brood_detail detail)
+{
+	expect(g, outcome, detail);
+	CHECK_EQ(g->reply_size, 10);
+	CHECK_MEM(g->reply, "half of it", 10);
+}
 static void died_after_reply(struct site *s)
 {
-	expect(RUN(s, replies_and_dies, .number = SIGSEGV), BROOD_CRASHED, BROOD_DETAIL_NONE);
-	expect(RUN(s, replies_and_dies, .number = SIGKILL), BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
-	expect(RUN(s, replies_and_exits), BROOD_EXITED, BROOD_DETAIL_NONE);
+	expect_half(RUN(s, replies_and_dies, .number = SIGSEGV), BROOD_CRASHED, BROOD_DETAIL_NONE);
+	expect_half(RUN(s, replies_and_dies, .number = SIGKILL), BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
+	expect_half(RUN(s, replies_and_exits), BROOD_EXITED, BROOD_DETAIL_NONE);
 	site_well(s);
 }
 CASE(died_after_reply, EVERYWHERE)
