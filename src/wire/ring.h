@@ -65,7 +65,7 @@ enum { DONE_BACK = 1,                      /* something came over the link: BACK
        DONE_MEMFD = 2,                     /* the reply is the first of its fds */
        DONE_RETIRING = 4,                  /* and the worker leaves now: LEFT follows on its channel */
        DONE_REFUSED_POINTER = 8, DONE_NO_FD = 16, DONE_NO_PLUGIN = 32,   /* fn was not entered */
-       DONE_NO_ROOM = 64 };                /* the reply was lost: no memory, no fd for it. The verdict says what fn returned, the call says -ENOMEM */
+       DONE_NO_ROOM = 64 };                /* the reply was lost: no memory, no fd for it; its size was reply_size. The verdict says what fn returned, the call says -ENOMEM */
 #define DONE_FLAGS 127u
 
 struct ring_done {

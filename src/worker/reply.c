@@ -124,9 +124,9 @@ ssize_t reply_write(struct brood_job *job, const void *data, size_t size)
 	if (size == 0)
 		return 0;
 	r->error = append(&the_worker.lease, r, data, size);
+	r->size += size;               /* also where it is lost: the verdict tells how much that was */
 	if (r->error < 0)
 		return r->error;
-	r->size += size;
 	say_so_far(&the_worker.lease, job, r->memfd < 0 ? r->size : 0);
 	return (ssize_t)size;
 }
@@ -163,15 +163,12 @@ void reply_finish(struct brood_job *job, struct ring_done *done)
 	if (r->error < 0) {
 		done->flags |= DONE_NO_ROOM;
 		r->memfd = close_fd(r->memfd);
-		r->size = 0;
 	}
 	if (r->memfd >= 0 || job->back_count > 0)
 		say_back(l, job, done);
-	if (!(done->flags & DONE_NO_ROOM)) {
-		done->reply_at = r->memfd < 0 && r->size > 0 ? (uint32_t)(r->start % RING_UP_BYTES) : 0;
-		atomic_signal_fence(memory_order_seq_cst);     /* as in say_so_far() */
-		done->reply_size = r->size;
-	}
+	done->reply_at = r->memfd < 0 && r->size > 0 && !(done->flags & DONE_NO_ROOM) ? (uint32_t)(r->start % RING_UP_BYTES) : 0;
+	atomic_signal_fence(memory_order_seq_cst);     /* as in say_so_far() */
+	done->reply_size = r->size;
 	r->memfd = close_fd(r->memfd);
 	job_close_back(job);
 }
