@@ -111,6 +111,7 @@ static int call(struct lane *l, const struct given *given, const struct engine_b
 	int r = lane_prepare(job, given, true);
 
 	job->waited = true;
+	l->others_out++;
 	job->on_done = NULL;
 	job->room = bytes->reply;
 	job->room_size = bytes->reply_size;
@@ -122,11 +123,11 @@ static int call(struct lane *l, const struct given *given, const struct engine_b
 		return engine_fail_system(r, "what a call needs");
 	l->stats.submitted++;
 	while (job->state != JOB_CLOSED) {
-		lane_sleep(l, TIME_NEVER);
-		lane_tell_progress(l);
+		lane_sleep(l, &job->sleeper, TIME_NEVER);
+		lane_tell_own(l, job);
 	}
-	l->unseen -= job->unseen;
-	lane_poke_next(l);
+	lane_tell_own(l, job);
+	lane_tell(l);
 	return 0;
 }
 
@@ -140,6 +141,8 @@ int direct_call(struct brood *b, const struct given *given, const struct engine_
 		return 1;
 	if (!given->options.dispatch && given->request_size > STREAM_BETTER)
 		return 1;
+	if (atomic_load_explicit(&b->refusing, memory_order_relaxed))
+		return engine_fail_stopped();
 	l = lane_for(b, given, true);
 	if (!l)
 		return given->options.dispatch ? engine_fail_system(-ENOMEM, "a thread's lane") : 1;
@@ -179,7 +182,9 @@ static int give(struct lane *l, const struct given *given, struct brood_handle *
 	r = lane_prepare(job, given, false);
 	if (r >= 0) {
 		job->socket_job = true;
+		l->others_out++;
 		job->on_done = NULL;
+		job->on_progress = NULL;       /* nobody would tell it */
 		job->socket = given->fd;
 		job->own_pair = given->own_pair;
 		job->alone = true;
@@ -188,11 +193,16 @@ static int give(struct lane *l, const struct given *given, struct brood_handle *
 			handle->id = handle->public_id = job->id;
 			handle->lane = l;
 			handle->lane_job = job;
+			atomic_fetch_add(&l->refs, 1);
 		}
 		r = lane_give(l, job, given);
 	}
 	if (r < 0) {
 		job->socket = -1;              /* still the caller's */
+		if (job->handle) {
+			handle->lane = NULL;
+			lane_put(l);
+		}
 		job->handle = NULL;
 		lane_job_free(l, job);
 		return r == -EAGAIN ? fail_full(l) : engine_fail_system(r, "what a job needs");
@@ -215,6 +225,8 @@ int direct_give(struct brood *b, const struct given *given, struct brood_handle 
 		return 1;
 	if (!given->options.dispatch && !b->fd_used)
 		return 1;
+	if (atomic_load_explicit(&b->refusing, memory_order_relaxed))
+		return engine_fail_stopped();
 	l = lane_for(b, given, false);
 	if (!l)
 		return given->options.dispatch ? -errno : 1;
@@ -223,12 +235,10 @@ int direct_give(struct brood *b, const struct given *given, struct brood_handle 
 	r = ready(l, given);
 	if (r == 0)
 		r = give(l, given, handle, &id);
-	/* Forced, and there is no lease at all yet: bounded by the supervisor's answer, and by the job's queue_ms. Another thread that sleeps here may be the one that is woken when the lease comes, or the job begins; a job
-	   that waits for its caller's first word must not wait for that one's luck. */
+	/* Forced, and there is no lease at all yet: bounded by the supervisor's answer, and by the job's queue_ms. */
 	while (r == 0 && l->active == 0 && (job = lane_find(l, id)) && job->state == JOB_WAITING && l->kind != LANE_KEPT)
-		lane_sleep(l, now_ns() + LANE_TICK_MS * NS_PER_MS);
-	if (r == 0)
-		lane_listen(l);
+		lane_sleep(l, &l->lookers, TIME_NEVER);
+	lane_tell(l);
 	lane_unlock(l);
 	return r;
 }
@@ -240,21 +250,19 @@ int direct_wait(struct brood_handle *h, uint64_t until)
 	struct lane *l = h->lane;
 	bool closed;
 
+	if (atomic_load_explicit(&h->lane_closed, memory_order_acquire))
+		return 0;
 	lane_lock(l);
-	h->lane_waited = true;
 	while (!(closed = atomic_load_explicit(&h->lane_closed, memory_order_acquire))) {
 		if (until != TIME_NEVER && now_ns() >= until) {
 			lane_look(l);
 			closed = atomic_load_explicit(&h->lane_closed, memory_order_acquire);
 			break;
 		}
-		lane_sleep(l, until);
+		lane_sleep(l, &h->lane_sleepers, until);
 	}
-	h->lane_waited = false;
-	l->unseen -= h->lane_unseen;
-	h->lane_unseen = false;
-	lane_poke_next(l);
-	lane_listen(l);
+	l->handle_news -= closed && l->handle_news > 0;        /* it is told now */
+	lane_tell(l);
 	lane_unlock(l);
 	return closed ? 0 : -ETIMEDOUT;
 }
@@ -263,12 +271,13 @@ void direct_release(struct brood_handle *h)
 {
 	struct lane *l = h->lane;
 
-	if (atomic_load_explicit(&h->lane_closed, memory_order_acquire))
-		return;
-	lane_lock(l);
-	if (h->lane_job)
-		h->lane_job->handle = NULL;    /* its verdict will be dropped, and counted */
-	lane_unlock(l);
+	if (!atomic_load_explicit(&h->lane_closed, memory_order_acquire)) {
+		lane_lock(l);
+		if (h->lane_job)
+			h->lane_job->handle = NULL;    /* its verdict will be dropped, and counted */
+		lane_unlock(l);
+	}
+	lane_put(l);
 }
 
 /* ---- cancel ---- */
@@ -295,8 +304,7 @@ static void cancel_job(struct lane *l, struct lane_job *job)
 	}
 	v.queue_us = (now_ns() - job->given_ns) / NS_PER_US;
 	lane_close(l, job, &v);
-	if (l->sleepers > 0 || l->polled)
-		lane_poke(l);
+	lane_tell(l);
 }
 
 static void cancel_in(struct lane *l, void *context)

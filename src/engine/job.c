@@ -258,6 +258,7 @@ static int job_give(struct brood *b, const struct given *given, struct brood_han
 		if (!handle)
 			return engine_fail_system(-ENOMEM, "a job's handle");
 		job_handle_init(handle, b, given);
+		handle->on_progress = NULL;    /* nobody would tell it */
 	}
 	r = direct_give(b, given, handle);
 	if (r == 0)

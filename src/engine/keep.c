@@ -30,7 +30,7 @@ static int ask(struct lane *l, const struct brood_lease_options *o, uint64_t unt
 	l->kept_over = false;
 	l->refused = BROOD_DETAIL_QUEUE_TIME;
 	while ((r = loan_ask(l, o->limit_ms, o->wait_ms)) == -EAGAIN && now_ns() < until)
-		lane_sleep(l, now_ns() + LANE_TICK_MS * NS_PER_MS);
+		lane_sleep(l, &l->lookers, now_ns() + LANE_TICK_MS * NS_PER_MS);
 	if (r == -EAGAIN)
 		return engine_fail(r, "brood_lease: as many jobs are out as the pool has room for (workers + backlog): wait for a verdict");
 	if (r == -ENOTCONN)
@@ -57,7 +57,7 @@ static int obtain(struct lane *l, const struct brood_lease_options *o)
 		if (r < 0)
 			return r;
 		while (l->active == 0 && !l->kept_over && now_ns() < until)
-			lane_sleep(l, until);
+			lane_sleep(l, &l->lookers, until);
 	} while (died_too_soon(l) && now_ns() < until);
 	if (l->active == 0)
 		return fail_refused(l, o->wait_ms);
@@ -114,7 +114,7 @@ void engine_lease_end(struct brood_lease *lease)
 	if (l->kept)
 		loan_end(l->kept);
 	while (l->kept && !atomic_load(&l->brood->lanes_over))
-		lane_sleep(l, TIME_NEVER);
+		lane_sleep(l, &l->lookers, TIME_NEVER);
 	lane_unlock(l);
 	lane_free(l);
 }

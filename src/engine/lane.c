@@ -9,6 +9,7 @@
 #include "lane.h"
 
 #include "../os/shm.h"
+#include "../os/sockets.h"
 #include "../os/text.h"
 #include <fcntl.h>
 #include <stdlib.h>
@@ -95,10 +96,18 @@ static void unmake(struct lane *l)
 	}
 	for (size_t i = 0; l->functions && i < FUNCTIONS_SIZE; i++)
 		free(l->functions[i]);
-	pthread_mutex_destroy(&l->lock);
 	free(l->functions);
 	free(l->table);
 	free(l->jobs);
+	lane_put(l);
+}
+
+/* Who waits for a handle, or gives it back, comes here for the lock, also when the lease that the job was on has ended. */
+void lane_put(struct lane *l)
+{
+	if (atomic_fetch_sub(&l->refs, 1) > 1)
+		return;
+	pthread_mutex_destroy(&l->lock);
 	free(l);
 }
 
@@ -144,10 +153,10 @@ int lane_new(struct brood *b, enum lane_kind kind, struct lane **ret)
 
 	if (posix_memalign((void **)&l, 64, sizeof *l) != 0)      /* no cache line of it is another lane's */
 		return -ENOMEM;
-	*l = (struct lane){ .brood = b, .kind = kind, .epoll_fd = -1, .wake_fd = -1, .tick_fd = -1, .control_fd = -1 };
+	*l = (struct lane){ .brood = b, .kind = kind, .refs = 1, .epoll_fd = -1, .wake_fd = -1, .tick_fd = -1, .control_fd = -1 };
 	pthread_mutex_init(&l->lock, NULL);
-	struct list *lists[] = { &l->link, &l->spare, &l->queue, &l->results, &l->taken, &l->leases, &l->idle, &l->inbox,
-	                         &l->handles, &l->progress, &l->callbacks };
+	struct list *lists[] = { &l->link, &l->spare, &l->followers, &l->queue, &l->results, &l->taken, &l->leases, &l->idle, &l->inbox,
+	                         &l->handles, &l->talkers, &l->callbacks };
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		list_init(lists[i]);
 	l->leases_limit = leases_allowed(b, kind);
@@ -195,8 +204,10 @@ void lane_free(struct lane *l)
 			continue;
 		if (job->state != JOB_CLOSED)
 			l->stats.dropped++;
-		if (job->state == JOB_STREAMED)
+		if (job->state == JOB_STREAMED) {
+			stream_cancel(l, job);
 			stream_free(l, job);
+		}
 		lane_job_free(l, job);
 	}
 	engine_lock(b);
@@ -283,8 +294,14 @@ struct lane *lane_thread(struct brood *b)
 	more = !l && b->thread_lanes < b->options.workers;
 	b->thread_lanes += more;
 	pthread_mutex_unlock(&b->lanes_lock);
-	if (!l && (!more || lane_new(b, LANE_THREAD, &l) < 0))
+	if (!l && !more)
 		return NULL;
+	if (!l && lane_new(b, LANE_THREAD, &l) < 0) {
+		pthread_mutex_lock(&b->lanes_lock);
+		b->thread_lanes--;
+		pthread_mutex_unlock(&b->lanes_lock);
+		return NULL;
+	}
 	if (pthread_setspecific(thread_key, l) != 0) {
 		thread_over(l);
 		return NULL;
@@ -399,6 +416,8 @@ static struct lane_job *job_new(struct lane *l)
 	if (!job)
 		return NULL;
 	list_init(&job->link);
+	list_init(&job->progress);
+	list_init(&job->talks);
 	job->memfd = job->socket = job->back_memfd = -1;
 	return job;
 }
@@ -429,7 +448,7 @@ static void take_options(struct lane_job *job, const struct given *order)
 	job->grace_ms = o->grace_ms;
 	job->retries = o->retries;
 	job->attempts = job->moved = 0;
-	job->cancelled = job->ran = job->waited = job->unseen = job->back_came = job->alone = job->socket_job = job->reply_lost = false;
+	job->cancelled = job->ran = job->waited = job->back_came = job->alone = job->socket_job = job->reply_lost = job->held = false;
 	job->given_ns = order->given_ns;
 	job->request_size = order->request_size;
 	job->arg_size = order->arg_size;
@@ -437,6 +456,7 @@ static void take_options(struct lane_job *job, const struct given *order)
 	job->on_done = o->on_done;
 	job->on_progress = o->on_progress;
 	job->handle = NULL;
+	job->sleeper = NULL;
 	job->room = NULL;
 	job->result.context = o->context;
 	job->result.fds = NULL;
@@ -502,10 +522,14 @@ void lane_job_free(struct lane *l, struct lane_job *job)
 	if (job->state == JOB_WAITING)
 		lane_unqueue(l, job);
 	list_remove(&job->link);
+	list_remove(&job->talks);
+	progress_free(&job->progress);
+	job->progress_count = 0;
 	lane_out_of_backlog(l, job);
 	if (job->id) {
 		l->jobs[job->id & (l->jobs_room - 1)] = NULL;
 		l->jobs_out--;
+		l->others_out -= job->waited || job->socket_job;
 	}
 	job->id = 0;
 	if (job->bytes)
@@ -515,7 +539,7 @@ void lane_job_free(struct lane *l, struct lane_job *job)
 		free(job->own_function);
 	job->own_function = NULL;
 	job->memfd = close_fd(job->memfd);
-	job->socket = close_fd(job->socket);
+	job->socket = sockets_close(job->socket);
 	job->back_memfd = close_fd(job->back_memfd);
 	if (job->extra)
 		job->extra = lane_fds_free(job->extra);
@@ -535,7 +559,7 @@ struct lane_job *lane_find(struct lane *l, uint64_t id)
 
 void lane_wait_for(struct lane *l, struct lane_job *job, bool front)
 {
-	uint64_t from = front ? now_ns() : job->given_ns;     /* each attempt has its own time to wait */
+	uint64_t from = front && job->attempts > 0 ? now_ns() : job->given_ns;         /* each attempt has its own time to wait */
 
 	job->state = JOB_WAITING;
 	job->waiting_until = time_after_ms(from, job->queue_ms);
@@ -591,12 +615,27 @@ static void close_handle(struct lane *l, struct lane_job *job)
 	} else {
 		handle->verdict = job->result.verdict;
 		handle->lane_job = NULL;
-		handle->lane_unseen = handle->lane_waited;
-		l->unseen += handle->lane_unseen;
-		atomic_store_explicit(&handle->lane_closed, true, memory_order_release);
-		l->news++;
+		l->handle_news++;
+		lane_wake(l, &handle->lane_sleepers);
+		atomic_store_explicit(&handle->lane_closed, true, memory_order_release);       /* last: from now on its owner may give it back */
 	}
 	lane_job_free(l, job);
+}
+
+void lane_result(struct lane *l, struct lane_job *job)
+{
+	job->result.size = sizeof job->result;
+	if (job->reply_lost)
+		job->result.reply_size = 0;    /* what is not there; the verdict has it */
+	if (job->on_done) {
+		list_append(&job->link, &l->callbacks);
+	} else {
+		list_append(&job->link, &l->results);
+		l->results_count++;
+	}
+	l->news++;
+	if (!l->taking)
+		lane_wake_one(l, &l->takers);
 }
 
 void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict *verdict)
@@ -631,21 +670,14 @@ void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict
 		if (job->socket >= 0 && !v->started)
 			shutdown(job->socket, SHUT_RDWR);
 		close_handle(l, job);
+		lane_wake(l, &l->lookers);
 	} else if (job->waited) {
-		job->unseen = true;
-		l->unseen++;
+		lane_wake(l, &job->sleeper);
+	} else if (job->telling || !list_empty(&job->talks)) {
+		job->held = true;
 	} else {
-		job->result.size = sizeof job->result;
-		if (job->on_done) {
-			list_append(&job->link, &l->callbacks);
-		} else {
-			list_append(&job->link, &l->results);
-			l->results_count++;
-		}
-		l->news++;
+		lane_result(l, job);
 	}
-	if (l->sleepers > 0)
-		l->to_poke = true;
 }
 
 void lane_out_of_backlog(struct lane *l, struct lane_job *job)

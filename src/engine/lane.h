@@ -3,9 +3,10 @@
  *
  *   lane.c      a lane's life; its jobs, ids and functions         loan.c      how a lease is asked for, and how it ends
  *   ring.c      into the ring and out of it (wire/ring.h)          settle.c    what becomes of jobs when their lease ends, or is damaged
- *   pump.c      what has happened: events, ticks, waiting          submit.c    the public calls of queues
+ *   pump.c      what has happened: events, ticks                   submit.c    the public calls of queues
  *   direct.c    call, open and give on a lease                     keep.c      explicit leases
- *   stream.c    submitted jobs that are handed off                 pick.c (src/pool)  which lease takes the next job
+ *   stream.c    submitted jobs that are handed off                 sleep.c     threads that wait
+ *   lanes.c     all lanes at once                                  pick.c (src/pool)  which lease takes the next job
  *
  * A lane is what has leases: each brood_queue is one, each thread that makes calls has one, each brood_lease is one with a single lease for life, and the brood has one of its own for what is opened and given.
  * What two lanes do for a job touches no memory that both write: that is why a thread has its own.
@@ -75,9 +76,12 @@ struct lane_job {
 	/* who wants to know */
 	brood_done_fn *on_done;
 	brood_progress_fn *on_progress;
+	struct list progress; uint32_t progress_count;     /* not told yet: a call's by its own thread, a submitted job's by who delivers */
+	struct list talks;            /* lane.talkers */
+	bool telling, held;           /* somebody tells it now, without the lock; closed meanwhile: the result waits for that */
 	struct brood_handle *handle;  /* open, give */
 	bool waited;                  /* call: a thread sleeps for it, and takes it when CLOSED */
-	bool unseen;                  /* and has not yet */
+	struct sleeper *sleeper;      /* that thread, while it does */
 	void *room; size_t room_size; /* call: where the reply goes */
 
 	/* what came of it */
@@ -127,6 +131,13 @@ struct lease {
 	struct message_lease_over over;
 };
 
+/* A thread that waits for something of a lane, on its own stack, while it sleeps. */
+struct sleeper {
+	struct list link;             /* lane.followers; the leader: none */
+	struct sleeper **chain, *next;/* of those that wait for the same; NULL: that was there */
+	_Atomic uint32_t woken;       /* what a follower sleeps on */
+};
+
 enum lane_kind { LANE_OWN, LANE_QUEUE, LANE_THREAD, LANE_KEPT };
 struct lane {
 	struct list link;             /* brood.lanes, under lanes_lock */
@@ -137,7 +148,9 @@ struct lane {
 	struct ring_lane *control;
 	bool gone;                    /* the fds are not ours any more, or all is lost */
 	bool freed;                   /* no callback any more */
-	uint32_t sleepers;            /* threads in epoll_wait() on it */
+	struct sleeper *leader;       /* in epoll_wait() on it, or about to come back from there; NULL */
+	struct list followers; uint32_t waking;    /* waking: of these, woken and not yet here */
+	struct sleeper *takers, *lookers;          /* waiting for results; for a lease to come or to end, or a conversation to begin */
 	bool woken;                   /* wake_fd is readable */
 	uint32_t ticking;             /* ms that the tick was set to; 0: there is none */
 	uint32_t delivering;          /* callbacks run: wakes wait for their end */
@@ -145,20 +158,22 @@ struct lane {
 	uint64_t next_id, last_id;    /* of the block that it has */
 	struct lane_job **jobs;       /* by id; a power of two */
 	size_t jobs_room, jobs_out, jobs_limit;
+	size_t others_out;            /* of these, calls and conversations: no result of theirs is ever taken */
 	struct list spare;            /* lane_jobs that nobody has */
 	size_t spare_count;
 	struct function **functions;
 
 	struct list queue; size_t queued;
 	uint64_t queued_ns;           /* what they will take, as estimated */
-	uint32_t news;                /* results that nobody counted yet */
+	uint32_t news, handle_news;   /* results, and verdicts of handles, that nobody was told of yet */
 	bool wakes;                   /* some lease is to_wake */
 	bool watched;                 /* its epoll is in brood.lanes_fd: brood_stop() waits for it. Under lanes_lock */
 	bool polled;                  /* somebody has its fd: listen whenever nobody looks */
 	uint32_t looks;               /* without a system call, in a row */
-	bool to_poke;                 /* others sleep on it, and there is something for them */
-	uint32_t unseen;              /* closed, and the thread that sleeps for it has not seen that: epoll wakes one thread a poke */
-	struct list progress; uint32_t progress_count;
+	bool taking;                  /* who holds the lock takes the results: nobody else need be woken for them */
+	bool delivering_next;         /* and delivers: a poke has done its work */
+	struct list talkers;          /* submitted jobs with progress that is to be told */
+	_Atomic uint32_t refs;        /* the lane's own, and one of each handle */
 	_Atomic bool orphan;          /* LANE_THREAD without a thread */
 	struct list callbacks;        /* closed: on_done is to be called */
 	struct list results, taken;   /* closed: to be delivered; delivered by brood_take() and still the caller's to look at */
@@ -183,11 +198,19 @@ struct lane {
 };
 
 static inline void lane_lock(struct lane *l) { pthread_mutex_lock(&l->lock); }
-static inline void lane_unlock(struct lane *l) { pthread_mutex_unlock(&l->lock); }
+void lane_promote(struct lane *l);
+static inline bool lane_has_news(const struct lane *l) { return l->news > 0 || l->handle_news > 0 || !list_empty(&l->talkers); }     /* for those that dispatch */
+static inline void lane_unlock(struct lane *l)
+{
+	if (!l->leader && l->waking == 0 && !list_empty(&l->followers))
+		lane_promote(l);
+	pthread_mutex_unlock(&l->lock);
+}
 
 /* lane.c */
 int lane_new(struct brood *b, enum lane_kind kind, struct lane **ret);
-void lane_free(struct lane *l);                                        /* no lock held */
+void lane_free(struct lane *l);                                        /* no lock held; its memory stays while a handle has it */
+void lane_put(struct lane *l);                                         /* one reference less */
 struct lane *lane_own(struct brood *b);                                /* made when first asked for; NULL: errno-like text was set */
 struct lane *lane_thread(struct brood *b);                             /* this thread's; NULL: it has none, and there are as many as workers */
 int lane_order(struct lane *l, const struct given *order, struct lane_job **ret);      /* a job with its own copy of nothing yet: NEW. -EAGAIN: full */
@@ -201,9 +224,8 @@ struct lane_job *lane_find(struct lane *l, uint64_t id);
 void lane_renumber(struct lane *l, struct lane_job *job);              /* another id, before anybody knows the first one */
 void lane_unqueue(struct lane *l, struct lane_job *job);               /* from there */
 void lane_wait_for(struct lane *l, struct lane_job *job, bool front);  /* to lane.queue */
-void lane_poke_next(struct lane *l);                                   /* somebody else may have to see something */
 void lane_close_fds(struct lane *l);                                   /* and do without them from now on */
-void lane_poke(struct lane *l);                                        /* any lock: whoever sleeps on it looks again */
+void lane_poke(struct lane *l);                                        /* any lock: whoever leads there, or polls its fd, looks again */
 bool lane_function_callable(const struct given *order);
 struct lane_fds *lane_fds_free(struct lane_fds *fds);
 
@@ -248,20 +270,30 @@ void lane_flush(struct lane *l);                                       /* wake w
 struct lease *lane_idle(struct lane *l);                               /* one with nothing to do, that nobody wants back; NULL */
 void lane_glance(struct lane *l);                                      /* what can be seen in memory alone */
 void lane_tick(struct lane *l);                                        /* sets the timer if somebody waits */
-void lane_quiet(struct lane *l);                                       /* somebody looks: no telling needed */
 bool lane_delivers(const struct lane *l);                              /* this thread is in a callback of it */
 void lane_look(struct lane *l);                                        /* what has happened, without waiting */
-void lane_sleep_from(struct lane *l, uint64_t now, uint64_t until);     /* the same, for who knows the time */
-void lane_sleep(struct lane *l, uint64_t until);                       /* lets go of the lock until something may have happened; then lane_look() */
-bool lane_listening(struct lane *l);                                   /* workers tell of each completion from now on. true: one came before they knew */
-void lane_listen(struct lane *l);                                      /* for those that poll its fd: workers tell from now on, and what they did meanwhile makes it readable */
+struct epoll_event;
+void lane_heard(struct lane *l, const struct epoll_event *events, int n);      /* what lane_look() does, with what the epoll said */
+void lane_hear_channel(struct lane *l, bool logs);
 int lane_deliver(struct lane *l);                                      /* callbacks, without the lock; how many results came that were not counted before */
-void lane_tell_progress(struct lane *l);                               /* its callbacks alone */
-void lane_progress(struct lane *l, struct lane_job *job, const struct message_progress *m);   /* keeps it for that; dropped when there are too many */
+void lane_tell_own(struct lane *l, struct lane_job *job);              /* a call's progress */
+void lane_progress(struct lane *l, struct lane_job *job, const struct message_progress *m);   /* keeps it for whoever is to tell; dropped when there are too many */
+void lane_progress_came(struct lane *l, struct lane_job *job);         /* some was put into job.progress */
+void lane_result(struct lane *l, struct lane_job *job);                /* closed: to those that deliver */
 void lane_give_up(struct lane *l, enum brood_detail detail);           /* all jobs are lost */
 void lanes_each(struct brood *b, void (*each)(struct lane *l, void *context), void *context);      /* with their locks; no lock of ours held */
 /* A lease that is over keeps its ledger, memory and fds until its lane looks, and a lane that nobody uses never does: another one looks there. Under that one's lock, and waits for no other. */
 void lanes_tidy(struct lane *own);
+
+/* sleep.c; under the lane's lock */
+void lane_sleep(struct lane *l, struct sleeper **chain, uint64_t until);       /* lets go of the lock until something may have happened, and has looked */
+void lane_sleep_from(struct lane *l, struct sleeper **chain, uint64_t now, uint64_t until);    /* the same, for who knows the time */
+void lane_wake(struct lane *l, struct sleeper **chain);                /* what these wait for is there */
+void lane_wake_one(struct lane *l, struct sleeper **chain);            /* something is, that one of them can take */
+bool lane_listening(struct lane *l);                                   /* workers tell of each completion from now on. true: one came before they knew */
+void lane_listen(struct lane *l);                                      /* for those that poll its fd: workers tell from now on, and what they did meanwhile makes it readable */
+void lane_tell(struct lane *l);                                        /* the same by who does not deliver: so does what it found for others */
+void lane_quiet(struct lane *l);                                       /* somebody looks: no telling needed */
 
 /* submit.c */
 int lane_prepare(struct lane_job *job, const struct given *given, bool ring);

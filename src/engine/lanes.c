@@ -31,12 +31,20 @@ void lanes_tidy(struct lane *own)
 	pthread_mutex_unlock(&b->lanes_lock);
 }
 
+/* The log callback must not find lanes_lock taken; brood_stop() reads the log itself. */
+static void look_without_logs(struct lane *l)
+{
+	l->delivering++;
+	lane_look(l);
+	l->delivering--;
+}
+
 static void drain(struct lane *l, void *open)
 {
 	size_t *count = open;
 
 	lane_watch_for_stop(l);
-	lane_look(l);
+	look_without_logs(l);
 	lane_flush(l);
 	/* For as long as the stop takes somebody always wants to know. */
 	l->polled = true;
@@ -55,11 +63,11 @@ size_t direct_drain(struct brood *b)
 static void over(struct lane *l, void *unused)
 {
 	(void)unused;
-	lane_look(l);                  /* sees that all is over, and gives up what is left */
-	if (l->news || l->sleepers)
+	look_without_logs(l);          /* sees that all is over, and gives up what is left */
+	if (l->news || l->leader)
 		lane_poke(l);
 	/* Nobody gives those back; a thread that still sleeps there is on its way out. */
-	if ((l->kind == LANE_OWN || l->kind == LANE_THREAD) && l->sleepers == 0)
+	if ((l->kind == LANE_OWN || l->kind == LANE_THREAD) && !l->leader && list_empty(&l->followers))
 		lane_close_fds(l);
 }
 
@@ -100,9 +108,7 @@ void direct_polled(struct brood *b)
 	lane_lock(l);
 	if (!l->polled) {
 		l->polled = true;
-		if (l->news)
-			lane_poke(l);
-		lane_listen(l);
+		lane_tell(l);
 	}
 	lane_unlock(l);
 }

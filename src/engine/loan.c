@@ -158,6 +158,7 @@ void loan_free(struct lease *lease)
 	unmap(lease);
 	l->table[lease->index] = NULL;
 	free(lease);
+	lane_wake(l, &l->lookers);
 }
 
 /* ---- asked for ---- */
@@ -367,8 +368,10 @@ void loan_inbox(struct lane *l)
 		engine_unlock(b);
 		if (!lease)
 			return;
-		if (lent)
+		if (lent) {
 			on_lent(lease);
+			lane_wake(l, &l->lookers);
+		}
 		if (over) {
 			settle_over(lease);
 			loan_free(lease);
@@ -442,8 +445,8 @@ void loan_drop(struct lease *lease)
 void loan_abandon(struct lease *lease)
 {
 	for (uint64_t q = lease->harvested + 1; lease->state != LEASE_ASKED && q <= lease->published; q++)
-		if (lease->jobs[q % RING_DEPTH])
-			loan_kill(lease, q, LEASE_KILL_CANCEL);    /* of those only one runs */
+		if (lease->jobs[q % RING_DEPTH] && !claim_swap(lease->up, q, CLAIM_WITHDRAWN))
+			loan_kill(lease, q, LEASE_KILL_CANCEL);
 	loan_end(lease);
 	loan_drop(lease);
 }

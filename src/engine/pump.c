@@ -1,9 +1,7 @@
 /*
- * pump.c - what has happened in a lane, and waiting until something does.
+ * pump.c - what has happened in a lane. (sleep.c waits until something does.)
  *
- * Looking costs no system call when completions can be seen in memory; the epoll is asked when none can, and every so often all the same. Sleeping follows wire/ring.h: say that somebody listens, look once more, sleep.
- *
- * Several threads may sleep on one lane. Whoever wakes looks for all of them, and pokes the others when there may be something for them.
+ * Looking costs no system call when completions can be seen in memory; the epoll is asked when none can, and every so often all the same.
  *
  * The tick. A job must not wait behind one that turned out to be long, nor for ever in the queue: while there is any that could, a timer looks every few milliseconds. A lane in which nobody waits has no tick.
  */
@@ -290,7 +288,7 @@ static struct lease *lease_of(struct lane *l, uint64_t data)
 	return lease && lease->serial == (uint32_t)(data >> 32) ? lease : NULL;
 }
 
-static void hear_channel(struct lane *l, bool logs)
+void lane_hear_channel(struct lane *l, bool logs)
 {
 	struct brood *b = l->brood;
 
@@ -328,13 +326,14 @@ static void on_event(struct lane *l, uint64_t data)
 
 	switch (LANE_EVENT_KIND(data)) {
 	case LANE_EVENT_WAKE:
-		wake_drain(l);
+		if (!l->leader && (l->delivering_next || !l->polled || !lane_has_news(l)))
+			wake_drain(l);
 		break;
 	case LANE_EVENT_TICK:
 		tick(l);
 		break;
 	case LANE_EVENT_CHANNEL:
-		hear_channel(l, false);
+		lane_hear_channel(l, false);
 		break;
 	case LANE_EVENT_OVER:              /* these would be readable for ever */
 		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->brood->over_fd, NULL);
@@ -342,7 +341,7 @@ static void on_event(struct lane *l, uint64_t data)
 		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->brood->log_fd, NULL);
 		break;
 	case LANE_EVENT_LOG:
-		hear_channel(l, true);
+		lane_hear_channel(l, true);
 		break;
 	case LANE_EVENT_STREAM:
 		job = lane_find(l, data >> 4);
@@ -369,8 +368,10 @@ static void all_lost(struct lane *l)
 	lost = b->lost || b->state == ENGINE_STOPPED;
 	l->gone |= b->epoll_fd < 0;
 	engine_unlock(b);
-	if (lost)
-		lane_give_up(l, b->stopped ? BROOD_DETAIL_STOP_TIME : BROOD_DETAIL_CHANNEL);
+	if (!lost)
+		return;
+	lane_give_up(l, b->stopped ? BROOD_DETAIL_STOP_TIME : BROOD_DETAIL_CHANNEL);
+	lane_wake(l, &l->takers);
 }
 
 /* Also where all jobs were withdrawn (ringed is 0): once a worker has passed them by it is idle. */
@@ -401,25 +402,17 @@ static void settle(struct lane *l)
 		all_lost(l);
 	lane_assign(l);
 	lane_tick(l);
-	if (l->to_poke && l->sleepers > 0)
-		lane_poke(l);
-	l->to_poke = false;
 	lane_flush(l);
 }
 
-/* A poke wakes one of those that sleep; who finds nothing for itself passes it on. */
-void lane_poke_next(struct lane *l)
-{
-	if (l->unseen > 0 && l->sleepers > 0)
-		lane_poke(l);
-}
-
-static void ask_epoll(struct lane *l, struct epoll_event *events, int n)
+void lane_heard(struct lane *l, const struct epoll_event *events, int n)
 {
 	if (n < 0 && errno != EINTR)
-		hear_channel(l, false);        /* is it our epoll at all? */
+		lane_hear_channel(l, false);   /* is it our epoll at all? */
 	for (int i = 0; i < n; i++)
 		on_event(l, events[i].data.u64);
+	scan(l);
+	settle(l);
 }
 
 void lane_look(struct lane *l)
@@ -427,10 +420,7 @@ void lane_look(struct lane *l)
 	struct epoll_event events[LANE_EVENTS];
 
 	l->looks = 0;
-	if (!l->gone)
-		ask_epoll(l, events, epoll_wait(l->epoll_fd, events, LANE_EVENTS, 0));
-	scan(l);
-	settle(l);
+	lane_heard(l, events, l->gone ? 0 : epoll_wait(l->epoll_fd, events, LANE_EVENTS, 0));
 }
 
 void lane_glance(struct lane *l)
@@ -443,106 +433,71 @@ void lane_glance(struct lane *l)
 	settle(l);
 }
 
-/* Workers tell of each completion from now on. true: one came before they knew. */
-bool lane_listening(struct lane *l)
+/* ---- to whom it belongs ---- */
+
+void lane_progress_came(struct lane *l, struct lane_job *job)
 {
-	atomic_store(&l->control->listening, 1);
-	list_for_each_safe(link, tmp, &l->leases) {
-		struct lease *lease = container_of(link, struct lease, link);
-		uint64_t done;
-
-		if (lease->state == LEASE_ASKED || ring_used(lease) == 0 || lease->damaged)
-			continue;
-		done = atomic_load(&lease->up->done);
-		if (done != lease->harvested && done != 0)
-			return true;
-	}
-	return false;
-}
-
-void lane_quiet(struct lane *l)
-{
-	if (l->sleepers == 0 && atomic_load_explicit(&l->control->listening, memory_order_relaxed))
-		atomic_store_explicit(&l->control->listening, 0, memory_order_relaxed);
-}
-
-void lane_listen(struct lane *l)
-{
-	if (l->polled && lane_listening(l))
-		lane_poke(l);
-}
-
-/* What waits for room in the supervisor's socket is looked after by whoever sleeps. */
-static uint64_t sleep_limit(struct lane *l, uint64_t until)
-{
-	struct brood *b = l->brood;
-
-	engine_lock(b);
-	if (!list_empty(&b->out))
-		until = MIN(until, now_ns() + OUT_RETRY_MS * NS_PER_MS);
-	engine_unlock(b);
-	return until;
-}
-
-void lane_sleep(struct lane *l, uint64_t until)
-{
-	lane_sleep_from(l, until == TIME_NEVER ? 0 : now_ns(), until);
-}
-
-void lane_sleep_from(struct lane *l, uint64_t now, uint64_t until)
-{
-	struct epoll_event events[LANE_EVENTS];
-	int n = 0;
-
-	lane_flush(l);
-	if (l->gone) {
-		settle(l);
+	if (job->waited) {
+		lane_wake(l, &job->sleeper);
 		return;
 	}
-	if (!lane_listening(l)) {
-		uint64_t limit = l->asked || l->queued ? sleep_limit(l, until) : until;
-
-		l->sleepers++;
-		lane_unlock(l);
-		n = epoll_wait(l->epoll_fd, events, LANE_EVENTS, limit == TIME_NEVER ? -1 : time_poll_ms(limit == until ? now : now_ns(), limit));
-		lane_lock(l);
-		l->sleepers--;
-		if (limit != until)
-			hear_channel(l, false);
-	}
-	if (!l->polled)                        /* else there is a sleeper of whom we know nothing */
-		lane_quiet(l);
-	ask_epoll(l, events, n);
-	scan(l);
-	settle(l);
-	lane_poke_next(l);
+	if (list_empty(&job->talks))
+		list_append(&job->talks, &l->talkers);
+	if (!l->taking)
+		lane_wake_one(l, &l->takers);
 }
-
-/* ---- to whom it belongs ---- */
 
 void lane_progress(struct lane *l, struct lane_job *job, const struct message_progress *m)
 {
 	struct message_progress named = *m;
 
 	named.id = job->id;                    /* not what a worker says */
-	if (l->progress_count < PROGRESS_MAX && progress_add(&l->progress, job->on_progress, job->result.context, &named))
-		l->progress_count++;
+	if (job->progress_count >= PROGRESS_MAX || !progress_add(&job->progress, job->on_progress, job->result.context, &named))
+		return;
+	job->progress_count++;
+	lane_progress_came(l, job);
 }
 
-void lane_tell_progress(struct lane *l)
+/* The job stays: while it is told of, nobody closes it for good. */
+static void tell(struct lane *l, struct lane_job *job)
 {
 	struct list batch;
 
-	if (list_empty(&l->progress))
-		return;
 	list_init(&batch);
-	progress_move(&l->progress, &batch);
-	l->progress_count = 0;
+	progress_move(&job->progress, &batch);
+	job->progress_count = 0;
+	job->telling = true;
 	l->delivering++;
 	lane_unlock(l);
 	progress_tell(&batch);
 	lane_lock(l);
 	l->delivering--;
+	job->telling = false;
+}
+
+void lane_tell_own(struct lane *l, struct lane_job *job)
+{
+	while (!list_empty(&job->progress))
+		tell(l, job);
+}
+
+/* Never two threads for one job, and its result not before they are through. */
+static void tell_progress(struct lane *l)
+{
+	list_for_each_safe(link, tmp, &l->talkers) {
+		struct lane_job *job = container_of(link, struct lane_job, talks);
+
+		if (job->telling)
+			continue;
+		while (!list_empty(&job->progress))
+			tell(l, job);
+		list_remove(&job->talks);
+		if (job->held) {
+			job->held = false;
+			lane_result(l, job);
+		}
+		tmp = l->talkers.next;         /* others were here meanwhile */
+	}
 }
 
 static __thread const struct lane *delivering_lane;
@@ -565,10 +520,11 @@ static void call_back(struct list *batch)
 int lane_deliver(struct lane *l)
 {
 	const struct lane *before = delivering_lane;
+	uint32_t handles = l->handle_news;
 	struct list batch;
 	int count;
 
-	lane_tell_progress(l);
+	tell_progress(l);
 	list_init(&batch);
 	while (!list_empty(&l->callbacks)) {
 		struct list *link = list_first(&l->callbacks);
@@ -591,6 +547,7 @@ int lane_deliver(struct lane *l)
 	lane_flush(l);
 	count = (int)MIN(l->news, (uint32_t)INT32_MAX);
 	l->news = 0;
+	l->handle_news -= MIN(handles, l->handle_news);
 	return count;
 }
 

@@ -117,7 +117,7 @@ static void publish(struct lease *lease, struct lane_job *job, uint64_t sequence
 	said->run_ms = job->run_ms;
 	said->grace_ms = job->grace_ms;
 	said->flags = job->job_flags;
-	if (l->sleepers > 0)                   /* somebody sleeps who did not know of this one */
+	if (l->leader)                         /* somebody sleeps who did not know of this one */
 		atomic_store_explicit(&l->control->listening, 1, memory_order_relaxed);
 	atomic_store_explicit(&lease->up->claims[sequence % RING_DEPTH], CLAIM_WORD(sequence, CLAIM_QUEUED), memory_order_relaxed);
 	due = time_after_ms(job->given_ns, job->run_ms);

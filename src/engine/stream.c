@@ -280,11 +280,14 @@ void stream_inbox(struct lane *l)
 			handle = container_of(first, struct brood_handle, inbox);
 			list_remove(first);
 			closed = handle->closed;
-			l->progress_count += progress_move(&handle->progress, &l->progress);
+			handle->lane_job->progress_count += progress_move(&handle->progress, &handle->lane_job->progress);
+			handle->progress_count = 0;
 		}
 		engine_unlock(b);
 		if (!handle)
 			return;
+		if (!list_empty(&handle->lane_job->progress))
+			lane_progress_came(l, handle->lane_job);
 		if (closed)
 			over(l, handle->lane_job);
 	}

@@ -121,6 +121,8 @@ static int submit(struct lane *l, const struct given *given, uint64_t *ret_id)
 	uint64_t id;
 	int r;
 
+	if (l->kind == LANE_KEPT)
+		lane_inbox(l);                 /* its end may lie there */
 	if (l->kept_over)
 		return engine_fail(-ESTALE, "this lease is over: its worker died, or its time was up; take another one");
 	r = lane_order(l, given, &job);
@@ -202,13 +204,11 @@ int engine_queue_fd(struct brood_queue *q)
 	lane_lock(l);
 	if (!l->polled) {
 		l->polled = true;
-		if (l->news)
-			lane_poke(l);
-		lane_listen(l);
+		lane_tell(l);
 	}
 	r = l->epoll_fd;
 	lane_unlock(l);
-	return l->gone ? engine_fail_gone() : r;
+	return r >= 0 ? r : l->brood->stopped ? engine_fail_stopped() : engine_fail_gone();
 }
 
 /* What callbacks submit may be done before they are back: looked at a few times, since to be told of it, and to come again for it, is dearer. */
@@ -218,8 +218,11 @@ int lane_dispatch(struct lane *l)
 
 	forget_taken(l);
 	lane_quiet(l);
+	l->delivering_next = true;
 	lane_look(l);
-	count = lane_deliver(l);
+	l->delivering_next = false;
+	count = (int)MIN(l->handle_news, (uint32_t)INT16_MAX);
+	count += lane_deliver(l);
 	for (int round = 0; round < DISPATCH_ROUNDS && l->polled && lane_listening(l); round++) {
 		lane_quiet(l);
 		lane_glance(l);
@@ -252,14 +255,14 @@ static int wait_for_results(struct lane *l, uint32_t timeout_ms)
 
 		if (count > 0 || l->results_count > 0)
 			return MAX(count, (int)MIN(l->results_count, (size_t)INT_MAX));
-		if (l->jobs_out == l->taken_count)
+		if (l->jobs_out == l->taken_count + l->others_out)
 			return 0;
 		now = timeout_ms == BROOD_FOREVER ? 0 : now_ns();
 		if (until == 0)
 			until = time_after_ms(now, timeout_ms);
 		else if (now >= until)
-			return engine_fail(-ETIMEDOUT, "brood_queue_wait: no result came in time; %zu jobs are out", l->jobs_out);
-		lane_sleep_from(l, now, until);
+			return engine_fail(-ETIMEDOUT, "brood_queue_wait: no result came in time; %zu jobs are out", l->jobs_out - l->taken_count - l->others_out);
+		lane_sleep_from(l, &l->takers, now, until);
 	}
 }
 
@@ -290,10 +293,12 @@ int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t r
 		return r;
 	lane_lock(l);
 	forget_taken(l);
+	l->taking = true;
 	if (l->results_count < room)
 		lane_glance(l);
 	if (l->results_count == 0)
 		lane_look(l);
+	l->taking = false;
 	lane_deliver(l);
 	while ((size_t)count < room && count < INT_MAX && !list_empty(&l->results)) {
 		struct lane_job *job = container_of(list_first(&l->results), struct lane_job, link);
@@ -304,6 +309,10 @@ int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t r
 		l->taken_count++;
 		ret[count++] = &job->result;
 	}
+	if (l->results_count > 0)
+		lane_wake_one(l, &l->takers);
+	else if (l->jobs_out == l->taken_count + l->others_out)
+		lane_wake(l, &l->takers);      /* who waits for results waits for nothing */
 	lane_listen(l);
 	lane_unlock(l);
 	return count;
@@ -315,7 +324,7 @@ size_t engine_queue_out(struct brood_queue *q)
 	size_t out;
 
 	lane_lock(l);
-	out = l->jobs_out - l->taken_count;
+	out = l->jobs_out - l->taken_count - l->others_out;
 	lane_unlock(l);
 	return out;
 }

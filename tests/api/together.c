@@ -1,0 +1,464 @@
+/* together.c - several threads, or threads and an event loop, on one queue or one lease: each gets what is its own, and gets it although others sleep there. */
+#include "pool.h"
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+TestSuite(together, .timeout = 120);
+
+#define BOUND   20000
+#define THREADS 8
+
+static struct brood *brood;
+static struct brood *start(const struct brood_options *options) { return brood = pool_start(options); }
+
+/* Ends when something can be read from the fd that came with it. */
+static int job_gated(struct brood_job *job)
+{
+	char c;
+
+	return read(brood_job_extra_fd(job, 0), &c, 1) == 1 ? 0 : 1;
+}
+
+static bool joins(pthread_t thread)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += BOUND / 1000;
+	return pthread_timedjoin_np(thread, NULL, &until) == 0;
+}
+
+/* ---- calls on one lease ---- */
+
+struct caller { pthread_t thread; struct brood_lease *lease; int gate; uint64_t id; };
+
+static void *calls_gated(void *context)
+{
+	struct caller *c = context;
+	struct brood_job_options o = { .size = sizeof o, .lease = c->lease, .fds = &c->gate, .fds_count = 1, .queue_ms = BROOD_FOREVER, .run_ms = BROOD_FOREVER, .ret_id = &c->id };
+
+	CHECK_EQ(brood_call(brood, job_gated, NULL, 0, NULL, 0, &o, NULL), 0);
+	return NULL;
+}
+
+/* The first job ends, the others do not: its thread comes back, whichever of them the kernel wakes. */
+static void one_of_many(void)
+{
+	struct caller callers[THREADS];
+	struct brood_lease *lease;
+	int first[2], others[2];
+
+	start(&(struct brood_options){ .workers = 1 });
+	CHECK_EQ(pipe(first), 0);
+	CHECK_EQ(pipe(others), 0);
+	CHECK_EQ(brood_lease(brood, NULL, &lease), 0);
+	for (int i = 0; i < THREADS; i++) {
+		callers[i] = (struct caller){ .lease = lease, .gate = i ? others[0] : first[0] };
+		CHECK_EQ(pthread_create(&callers[i].thread, NULL, calls_gated, &callers[i]), 0);
+		CHECK(WAIT_UNTIL(__atomic_load_n(&callers[i].id, __ATOMIC_ACQUIRE) != 0, BOUND));
+	}
+	CHECK_EQ(write(first[1], "x", 1), 1);
+	CHECK(joins(callers[0].thread));
+	CHECK_EQ(write(others[1], "xxxxxxx", THREADS - 1), THREADS - 1);
+	for (int i = 1; i < THREADS; i++)
+		CHECK(joins(callers[i].thread));
+	CHECK(!brood_lease_end(lease));
+	pool_stop(brood);
+}
+Test(together, one_of_many) { case_run(one_of_many, 2 * BOUND); }
+
+/* ---- results of one queue ---- */
+
+static void *waits_for_results(void *queue)
+{
+	const struct brood_result *results[THREADS];
+	long taken = 0;
+	int n;
+
+	while ((n = brood_queue_wait(queue, BOUND)) > 0)
+		taken += brood_take(queue, results, THREADS);
+	CHECK_EQ(n, 0);
+	return (void *)taken;
+}
+
+/* All come back when nothing is out any more. */
+static void takers(void)
+{
+	struct brood_queue *queue;
+	pthread_t threads[THREADS];
+	int gate[2];
+	struct brood_job_options o = { .size = sizeof o, .fds_count = 1, .fds = &gate[0] };
+	long all = 0;
+
+	start(&(struct brood_options){ .workers = 2 });
+	CHECK_EQ(pipe(gate), 0);
+	CHECK_EQ(brood_queue_new(brood, NULL, &queue), 0);
+	o.queue = queue;
+	for (int i = 0; i < 5; i++)
+		CHECK_EQ(brood_submit(brood, job_gated, NULL, 0, &o, NULL), 0);
+	for (int i = 0; i < THREADS; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, waits_for_results, queue), 0);
+	CHECK_EQ(write(gate[1], "xxxxx", 5), 5);
+	for (int i = 0; i < THREADS; i++) {
+		void *taken;
+
+		CHECK_EQ(pthread_join(threads[i], &taken), 0);
+		all += (long)taken;
+	}
+	CHECK_EQ(all, 5);
+	brood_queue_free(queue);
+	pool_stop(brood);
+}
+Test(together, takers) { case_run(takers, 2 * BOUND); }
+
+/* Conversations are no results. */
+static void nothing_to_take(void)
+{
+	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE };
+	struct brood_handle *handle;
+	int fd;
+
+	start(&(struct brood_options){ .workers = 2 });
+	CHECK_EQ(brood_open(brood, job_echo, &o, &fd, &handle), 0);
+	CHECK_EQ(brood_queue_out(brood_own_queue(brood)), 0);
+	CHECK_EQ(brood_queue_wait(brood_own_queue(brood), BOUND), 0);
+	close(fd);
+	CHECK_EQ(brood_wait(handle, BOUND, NULL), 0);
+	CHECK_EQ(brood_queue_wait(brood_own_queue(brood), BOUND), 0);
+	brood_release(handle);
+	pool_stop(brood);
+}
+Test(together, nothing_to_take) { case_run(nothing_to_take, 2 * BOUND); }
+
+/* ---- an event loop, and a thread that waits ---- */
+
+static _Atomic bool enough;
+static void *opens_and_waits(void *unused)
+{
+	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE };
+
+	while (!enough) {
+		struct brood_handle *handle;
+		struct brood_verdict v;
+		int fd;
+
+		CHECK_EQ(brood_open(brood, job_echo, &o, &fd, &handle), 0);
+		usleep(200);                   /* of a conversation: nothing waits for it */
+		close(fd);
+		CHECK_EQ(brood_wait(handle, BOUND, &v), 0);
+		CHECK_EQ(v.outcome, BROOD_DONE);
+		brood_release(handle);
+	}
+	return unused;
+}
+
+static void counts(void *context, const struct brood_result *result)
+{
+	CHECK_EQ(result->verdict.outcome, BROOD_DONE);
+	++*(int *)context;
+}
+
+/* What the thread finds while it waits is the loop's, and the loop is told of it; what the loop finds is the thread's. */
+static void loop_and_thread(void)
+{
+	struct pollfd p = { .events = POLLIN };
+	pthread_t threads[2];
+	int done = 0;
+	struct brood_job_options o = { .size = sizeof o, .on_done = counts, .context = &done, .dispatch = BROOD_PATH_LEASE };
+
+	start(&(struct brood_options){ .workers = 4 });
+	p.fd = brood_fd(brood);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, opens_and_waits, NULL), 0);
+	for (int i = 0; i < 2000; i++) {
+		CHECK_EQ(brood_submit(brood, job_nothing, NULL, 0, &o, NULL), 0);
+		while (done == i) {
+			CHECK_EQ(poll(&p, 1, BOUND), 1);
+			CHECK_GE(brood_dispatch(brood), 0);
+		}
+	}
+	enough = true;
+	/* Whether the loop goes on or not. */
+	for (int i = 0; i < 2; i++)
+		CHECK(joins(threads[i]));
+	pool_stop(brood);
+}
+Test(together, loop_and_thread) { case_run(loop_and_thread, 3 * BOUND); }
+
+/* ---- progress ---- */
+
+struct talk { pthread_t thread; _Atomic bool over; };
+
+static int job_progress(struct brood_job *job)
+{
+	for (int i = 0; i < 3; i++)
+		brood_job_progress(job, "x", 1);
+	return 0;
+}
+
+static void own(void *context, uint64_t id, const void *data, size_t size)
+{
+	const struct talk *t = context;
+
+	(void)id, (void)data;
+	CHECK_EQ(size, 1);
+	CHECK(pthread_equal(t->thread, pthread_self()));
+	CHECK(!t->over);
+}
+static void *calls_with_progress(void *unused)
+{
+	for (int i = 0; i < 100; i++) {
+		struct talk t = { .thread = pthread_self() };
+		struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE, .queue_ms = BROOD_FOREVER, .on_progress = own, .context = &t };
+
+		CHECK_EQ(brood_call(brood, job_progress, NULL, 0, NULL, 0, &o, NULL), 0);
+		t.over = true;
+	}
+	return unused;
+}
+/* More threads than workers share a queue of the library's: still each hears of its own job, and before its call returns. */
+static void progress_of_calls(void)
+{
+	pthread_t threads[THREADS];
+
+	start(&(struct brood_options){ .workers = 2 });
+	for (int i = 0; i < THREADS; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, calls_with_progress, NULL), 0);
+	for (int i = 0; i < THREADS; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	pool_stop(brood);
+}
+Test(together, progress_of_calls) { case_run(progress_of_calls, 3 * BOUND); }
+
+static void not_over(void *context, uint64_t id, const void *data, size_t size)
+{
+	(void)id, (void)data, (void)size;
+	CHECK(!((struct talk *)context)->over);
+	sched_yield();
+	CHECK(!((struct talk *)context)->over);
+}
+static _Atomic int overs;
+static void is_over(void *context, const struct brood_result *result)
+{
+	CHECK_EQ(result->verdict.outcome, BROOD_DONE);
+	((struct talk *)context)->over = true;
+	overs++;
+}
+static void *dispatches(void *queue)
+{
+	while (overs < 2000)
+		CHECK_GE(brood_queue_dispatch(queue), 0);
+	return NULL;
+}
+/* Two threads dispatch: what one tells of a job is told before the other says that it is done. */
+static void progress_before_done(void)
+{
+	static struct talk talks[2000];
+	struct brood_queue *queue;
+	pthread_t threads[2];
+
+	start(&(struct brood_options){ .workers = 2 });
+	CHECK_EQ(brood_queue_new(brood, NULL, &queue), 0);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, dispatches, queue), 0);
+	for (int i = 0; i < 2000; i++) {
+		struct brood_job_options o = { .size = sizeof o, .queue = queue, .on_progress = not_over, .on_done = is_over, .context = &talks[i] };
+
+		CHECK_EQ(brood_submit(brood, job_progress, NULL, 0, &o, NULL), 0);
+	}
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	brood_queue_free(queue);
+	pool_stop(brood);
+}
+Test(together, progress_before_done) { case_run(progress_before_done, 3 * BOUND); }
+
+/* ---- ends ---- */
+
+/* A handle is its owner's, also when the lease that its job was on has ended. */
+static void handle_after_lease(void)
+{
+	struct brood_job_options o = { .size = sizeof o };
+	struct brood_handle *handles[3];
+	struct brood_verdict v;
+	int fd;
+
+	start(&(struct brood_options){ .workers = 1 });
+	CHECK_EQ(brood_lease(brood, NULL, &o.lease), 0);
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(brood_open(brood, job_echo, &o, &fd, &handles[i]), 0);
+		close(fd);
+	}
+	CHECK(!brood_lease_end(o.lease));
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(brood_wait(handles[i], BOUND, &v), 0);
+		CHECK(v.outcome == BROOD_DONE || v.detail == BROOD_DETAIL_LEASE_OVER);
+		brood_release(handles[i]);
+	}
+	pool_stop(brood);
+}
+Test(together, handle_after_lease) { case_run(handle_after_lease, 2 * BOUND); }
+
+/* A queue that goes takes its jobs with it, on both paths: no worker goes on with one. */
+static void freed_queue(void)
+{
+	struct brood_job_options o = { .size = sizeof o, .run_ms = BROOD_FOREVER, .grace_ms = 100 };
+
+	start(&(struct brood_options){ .workers = 2 });
+	for (int way = 0; way < 20; way++) {
+		CHECK_EQ(brood_queue_new(brood, NULL, &o.queue), 0);
+		o.dispatch = way % 2 ? BROOD_PATH_LEASE : BROOD_PATH_HANDOFF;
+		for (int i = 0; i < 12; i++)
+			CHECK_EQ(brood_submit(brood, job_sleep_forever, NULL, 0, &o, NULL), 0);
+		if (way % 3 == 0)
+			brood_queue_wait(o.queue, 20);         /* some have begun, or not */
+		brood_queue_free(o.queue);
+	}
+	CHECK(WAIT_UNTIL(pool_stats(brood).leased == 0 && pool_stats(brood).busy == 0 && pool_full(brood), BOUND));
+	CHECK_EQ(brood_stop(brood), 0);
+}
+Test(together, freed_queue) { case_run(freed_queue, 3 * BOUND); }
+
+/* The queue time is one, also when a job stands behind one that takes long, and then behind the next. */
+static int job_naps(struct brood_job *job)
+{
+	(void)job;
+	usleep(90000);
+	return 0;
+}
+static void queue_time(void)
+{
+	struct brood_job_options o = { .size = sizeof o, .queue_ms = 300, .dispatch = BROOD_PATH_LEASE };
+	const struct brood_result *results[16];
+	int refused = 0, n;
+
+	start(&(struct brood_options){ .workers = 1 });
+	CHECK_EQ(brood_queue_new(brood, NULL, &o.queue), 0);
+	for (int i = 0; i < 16; i++)
+		CHECK_EQ(brood_submit(brood, job_naps, NULL, 0, &o, NULL), 0);         /* 1.4 s in all */
+	while (brood_queue_wait(o.queue, BOUND) > 0) {
+		n = brood_take(o.queue, results, 16);
+		for (int i = 0; i < n; i++)
+			refused += results[i]->verdict.outcome == BROOD_REFUSED && results[i]->verdict.detail == BROOD_DETAIL_QUEUE_TIME;
+	}
+	CHECK_GT(refused, 0);
+	brood_queue_free(o.queue);
+	pool_stop(brood);
+}
+Test(together, queue_time) { case_run(queue_time, 2 * BOUND); }
+
+/* The log callback may ask for the counters, in the stop too: no lock is held. */
+static void asks_for_stats(void *context, const struct brood_log *line)
+{
+	struct brood_stats s = { .size = sizeof s };
+
+	(void)context, (void)line;
+	if (brood)
+		CHECK_EQ(brood_stats(brood, &s), 0);
+}
+static int job_says(struct brood_job *job)
+{
+	for (int i = 0; i < 5; i++) {
+		usleep(20000);
+		brood_job_log(job, BROOD_NOTICE, "a line");
+	}
+	return 0;
+}
+static void log_in_stop(void)
+{
+	struct brood_job_options o = { .size = sizeof o };
+
+	start(&(struct brood_options){ .workers = 2, .log = asks_for_stats });
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(brood_submit(brood, job_says, NULL, 0, &o, NULL), 0);
+	CHECK_EQ(brood_stop(brood), 0);
+}
+Test(together, log_in_stop) { case_run(log_in_stop, 2 * BOUND); }
+
+/* Whatever way was asked for. */
+static void after_stop(void)
+{
+	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE };
+	struct brood_handle *handle = NULL;
+	int fd = -1;
+
+	start(&(struct brood_options){ .workers = 1 });
+	CHECK_EQ(brood_call(brood, job_nothing, NULL, 0, NULL, 0, &o, NULL), 0);
+	CHECK_EQ(brood_stop(brood), 0);
+	CHECK_EQ(brood_call(brood, job_nothing, NULL, 0, NULL, 0, &o, NULL), -ESHUTDOWN);
+	CHECK_EQ(brood_open(brood, job_nothing, &o, &fd, &handle), -ESHUTDOWN);
+	CHECK(!handle && fd == -1);
+}
+Test(together, after_stop) { case_run(after_stop, 2 * BOUND); }
+
+/* ---- few files ---- */
+
+static char big[100000];
+static int job_big(struct brood_job *job)
+{
+	return brood_job_reply(job, big, sizeof big) == sizeof big ? 0 : 1;
+}
+
+static struct rlimit no_more_files(void)
+{
+	struct rlimit old, now;
+	int next = dup(0);
+
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &old), 0);
+	close(next);
+	now = old;
+	now.rlim_cur = (rlim_t)next;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &now), 0);
+	return old;
+}
+
+/* A large reply comes as a file. Where that is lost there are no bytes; the verdict says how many there were. */
+static void reply_without_files(void)
+{
+	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE };
+	const struct brood_result *result;
+	struct rlimit old;
+
+	start(&(struct brood_options){ .workers = 1 });
+	CHECK_EQ(brood_queue_new(brood, NULL, &o.queue), 0);
+	for (int lost = 0; lost < 2; lost++) {
+		CHECK_EQ(brood_take(o.queue, &result, 0), 0);          /* gives the first one's file back */
+		if (lost)
+			old = no_more_files();
+		CHECK_EQ(brood_submit(brood, job_big, NULL, 0, &o, NULL), 0);
+		CHECK_EQ(brood_queue_wait(o.queue, BOUND), 1);
+		CHECK_EQ(brood_take(o.queue, &result, 1), 1);
+		CHECK_EQ(result->verdict.outcome, BROOD_DONE);
+		CHECK_EQ(result->verdict.reply_size, sizeof big);
+		CHECK_EQ(result->reply_size, (lost ? 0 : sizeof big));
+		CHECK(lost ? !result->reply : (result->reply && memcmp(result->reply, big, sizeof big) == 0));
+	}
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
+	brood_queue_free(o.queue);
+	pool_stop(brood);
+}
+Test(together, reply_without_files) { case_run(reply_without_files, 2 * BOUND); }
+
+/* Threads for which there were no files take the slow way; when there are some again, the fast one. */
+static void lanes_after_files(void)
+{
+	struct brood_verdict v = { .path = BROOD_PATH_AUTO };
+	struct rlimit old;
+
+	start(&(struct brood_options){ .workers = 2 });
+	old = no_more_files();
+	for (int i = 0; i < 20; i++)
+		brood_call(brood, job_nothing, NULL, 0, NULL, 0, NULL, &v);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
+	CHECK(WAIT_UNTIL(brood_call(brood, job_nothing, NULL, 0, NULL, 0, NULL, &v) == 0 && v.path == BROOD_PATH_LEASE, BOUND));
+	pool_stop(brood);
+}
+Test(together, lanes_after_files) { case_run(lanes_after_files, 2 * BOUND); }
