@@ -487,6 +487,9 @@ BROOD_PUBLIC struct brood_queue *brood_own_queue(struct brood *brood) BROOD_NOEX
 /*
  * Gives a job without waiting: 0 and its id in *ret_id (may be NULL). The request is copied. options may be NULL. The result comes by
  * options.on_done, else by brood_take(). Never blocks; as much as `jobs` may be out. A job that was accepted has exactly one result.
+ * The library has no thread: a job that found no worker on lease waits in the engine until somebody dispatches, takes or waits on this queue, and only
+ * then begins, or is refused because its queue_ms are over. One that a worker has is bounded by the supervisor (run_ms, grace_ms), whoever looks. So poll
+ * brood_fd() (brood_queue_fd()) and dispatch, or wait.
  *   -EAGAIN    as many are out as the queue has room for, or (forced handoff) as the supervisor has: dispatch or take, then again
  *   -ESTALE    options.lease is over            and the errors of brood_open()
  */
