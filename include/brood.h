@@ -19,6 +19,7 @@
  *   Sizes     each struct begins with `size`. Set it in those that you pass in ({ .size = sizeof options }); the library sets it in
  *             those that it fills. A zero in any field of an options struct means "the default".
  *   Output    ret_ parameters are untouched when a call fails, unless it says otherwise (brood_call() does).
+ *   Names     the text that a ..._named() call gets must stay as it is while the program runs, as a literal does: it is looked at once a function.
  *   Times     milliseconds on CLOCK_MONOTONIC, unless the name says _us. BROOD_FOREVER means no limit. As a timeout_ms, 0 looks
  *             once and does not wait.
  *   Threads   every engine call may be made from any thread at any time, except brood_start(), and brood_stop(), which must be
@@ -496,7 +497,6 @@ BROOD_PUBLIC struct brood_queue *brood_own_queue(struct brood *brood) BROOD_NOEX
 #define brood_submit(brood, fn, request, request_size, options, ret_id) brood_submit_named(brood, fn, #fn, request, request_size, options, ret_id)
 BROOD_PUBLIC int brood_submit_named(struct brood *brood, brood_fn *fn, const char *name, const void *request, size_t request_size,
                                     const struct brood_job_options *options, uint64_t *ret_id) BROOD_NOEXCEPT;
-/* `name` must stay as it is while the program runs (a literal): it is looked at once a function. */
 #define brood_submitv(brood, fn, request, request_count, options, ret_id) brood_submitv_named(brood, fn, #fn, request, request_count, options, ret_id)
 BROOD_PUBLIC int brood_submitv_named(struct brood *brood, brood_fn *fn, const char *name, const struct iovec *request, size_t request_count,
                                      const struct brood_job_options *options, uint64_t *ret_id) BROOD_NOEXCEPT;
