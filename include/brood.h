@@ -27,8 +27,11 @@
  *             struct brood_job) belong to the thread that runs the job, unless they say otherwise.
  *   Signals   EINTR never comes out, SIGPIPE is never raised by the library. No call is a cancellation point: blocking calls hold
  *             thread cancellation off until they return. Async-signal-safe: brood_job_cancelled() alone.
- *   Channel   verdicts and log lines arrive on the supervisor's channel. It is read by every blocking call (brood_call(), brood_wait(),
- *             brood_wait_ready(), brood_stop()) for all threads, and by brood_dispatch(). brood_fd() says when it is worth it.
+ *   Channel   verdicts and log lines arrive on the supervisor's channel. It is read, for all threads, by every blocking call (brood_call(), brood_wait(),
+ *             brood_wait_ready(), brood_stop(), brood_queue_wait(), brood_lease(), brood_lease_end()), and by brood_dispatch(), brood_queue_dispatch()
+ *             and brood_take(). brood_fd() says when it is worth it. All these may call the log callback; so do, now and then, brood_open() and
+ *             brood_give() on a lease, and whatever waits for room in the supervisor's full socket (these two, brood_cancel(), brood_set_init_data(),
+ *             brood_notify_...()). Hold no lock in them that the callback takes.
  *   Misuse    engine calls give -EPERM in a worker and in a process that the engine or a job forked (brood_release() does nothing there).
  *             After brood_stop() they give -ESHUTDOWN, but for brood_fetch(), brood_wait(), brood_id(), brood_release(),
  *             brood_stats(), and the calls that take results or end a queue or a lease. A second brood_start() gives -EALREADY.
@@ -271,8 +274,8 @@ struct brood_options {
 	void (*worker_exit)(void *hook_context);
 	void *hook_context;
 
-	/* Log lines, in the engine, from whichever thread reads the channel, one at a time, with no lock held. NULL: the
-	 * supervisor writes them to stderr, and drops (and counts) what would block. */
+	/* Log lines, in the engine, from whichever thread reads the channel (see Channel above), one at a time, with no lock of the library's held.
+	 * NULL: the supervisor writes them to stderr, and drops (and counts) what would block. */
 	void (*log)(void *log_context, const struct brood_log *log);
 	void *log_context;
 
@@ -366,7 +369,8 @@ struct brood_job_options {
 	                           * reads it with __atomic_load_n() (the library stores it with release order) */
 
 	/* Since 0.2. */
-	uint32_t dispatch;        /* enum brood_path. AUTO: the pool's. A forced lease waits for one, up to queue_ms */
+	uint32_t dispatch;        /* enum brood_path. AUTO: the pool's. With a forced lease the job waits for one, up to queue_ms, and brood_open() and
+	                           * brood_give() wait for the first. Says nothing with `lease` */
 	uint32_t fds_count;
 	const int *fds;           /* extra fds for the job, for brood_job_extra_fd(): duplicated here, the caller's stay the caller's. At most BROOD_JOB_FDS_MAX */
 	struct brood_lease *lease;/* to this worker, behind what it already has; NULL: to any. What is submitted to it comes out of brood_lease_queue() */
@@ -386,7 +390,8 @@ struct brood_job_options {
  * open: a worker runs fn on the other end of *ret_fd, a connected stream socket (close-on-exec, blocking, the caller's to close). They talk
  * as they like. At the job's end the socket is shut down: the engine reads EOF. ret_handle may be NULL: nobody wants the verdict. Else it
  * must be released. options may be NULL: all defaults.
- * Never waits for a worker (but up to a second for room in the supervisor's full socket, in a program that never called brood_fd()).
+ * Does not wait for a worker, unless a lease is forced (`dispatch`, the pool's or the job's) and the brood has none: then until one comes, at most
+ * queue_ms. (And up to a second for room in the supervisor's full socket, in a program that never called brood_fd().)
  * 0, or -EINVAL; -EFAULT: fn is not callable (law: it must lie in code mapped at brood_start()); -EAGAIN: refused, as many
  * jobs are out as there is room for (workers + backlog); -EMFILE, -ENFILE, -ENOMEM; -ESHUTDOWN; -ENOTCONN: the supervisor is gone. A job
  * that was accepted (0) gets exactly one verdict, whatever happens; one that was not gets none.
