@@ -393,8 +393,9 @@ struct brood_job_options {
  * Does not wait for a worker, unless a lease is forced (`dispatch`, the pool's or the job's) and the brood has none: then until one comes, at most
  * queue_ms. (And up to a second for room in the supervisor's full socket, in a program that never called brood_fd().)
  * 0, or -EINVAL; -EFAULT: fn is not callable (law: it must lie in code mapped at brood_start()); -EAGAIN: refused, as many
- * jobs are out as there is room for (workers + backlog); -EMFILE, -ENFILE, -ENOMEM; -ESHUTDOWN; -ENOTCONN: the supervisor is gone. A job
- * that was accepted (0) gets exactly one verdict, whatever happens; one that was not gets none.
+ * jobs are out as there is room for (workers + backlog); -ESTALE: options.lease is over; -EBADF: one of options.fds is not open; -EMFILE, -ENFILE,
+ * -ENOMEM; -ESHUTDOWN; -ENOTCONN: the supervisor is gone. A job that was accepted (0) gets exactly one verdict, whatever happens; one that was not
+ * gets none.
  * With retries, a second attempt meets the same stream as the first left it.
  */
 #define brood_open(brood, fn, options, ret_fd, ret_handle) brood_open_named(brood, fn, #fn, options, ret_fd, ret_handle)
@@ -403,7 +404,7 @@ BROOD_PUBLIC int brood_open_named(struct brood *brood, brood_fn *fn, const char 
 
 /* The same with a connected socket of the caller's own: an accepted client, say. On success the library owns fd and has closed it here; on
  * error it stays the caller's. At the job's end it is shut down and closed, unless the job took it over (brood_job_take_fd()).
- * -ENOTSOCK: no socket; -EPROTOTYPE: one that is no connected stream; -EBADF: not open. */
+ * -ENOTSOCK: no socket; -EPROTOTYPE: one that listens, or is no stream; -EBADF: not open; and the errors of brood_open(). */
 #define brood_give(brood, fn, fd, options, ret_handle) brood_give_named(brood, fn, #fn, fd, options, ret_handle)
 BROOD_PUBLIC int brood_give_named(struct brood *brood, brood_fn *fn, const char *name, int fd, const struct brood_job_options *options,
                                   struct brood_handle **ret_handle) BROOD_NOEXCEPT;
@@ -548,7 +549,7 @@ BROOD_PUBLIC int brood_lease_worker(struct brood_lease *lease, pid_t *ret_pid, u
 
 /* Bytes and fds that workers born from now on get (brood_get_init_data() in worker_init): replaces what was set before. Copied; the fds
  * stay the caller's. At most 1 GiB. Returns the version (1, 2, ...), which is in effect for a worker born later than the supervisor's
- * reading this. -E2BIG: too many fds, or bytes. */
+ * reading this. -E2BIG: too many fds, or bytes; -EBADF: one of fds is not open; -EINVAL, -EMFILE, -ENFILE, -ENOMEM; -ESHUTDOWN; -ENOTCONN. */
 BROOD_PUBLIC int brood_set_init_data(struct brood *brood, const void *data, size_t data_size,
                                      const int *fds, size_t fds_count) BROOD_NOEXCEPT;
 
@@ -610,14 +611,17 @@ BROOD_PUBLIC const void *brood_job_arg(const struct brood_job *job, size_t *ret_
 BROOD_PUBLIC ssize_t brood_job_read(struct brood_job *job, void *data, size_t size) BROOD_NOEXCEPT;
 BROOD_PUBLIC ssize_t brood_job_read_all(struct brood_job *job, void *data, size_t size) BROOD_NOEXCEPT;
 
-/* All `size` bytes, or -EPIPE: the engine closed its end. Returns size. May be called often; the reply is their sum. */
+/* All `size` bytes, or -EPIPE: the engine closed its end, or brood_job_reply() was called; on a lease also -ENOMEM, -EMFILE, -ENFILE: no memory or file
+ * for a reply of that size, and -EPERM: in a child of the job. Returns size. May be called often; the reply is their sum. */
 BROOD_PUBLIC ssize_t brood_job_write(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT;
 
-/* The whole (or the last part of the) reply: writes it and ends the writing side, so that the reader sees EOF now, before fn returns. */
+/* The whole (or the last part of the) reply: writes it and ends the writing side, so that the reader sees EOF now, before fn returns. Errors as
+ * brood_job_write(). */
 BROOD_PUBLIC ssize_t brood_job_reply(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT;
 
-/* The whole request, where it lies: no copy on a lease. NULL when it cannot be had (errno: ENOMEM, EINVAL: not a job of bytes, or some of it was read already). Valid and
- * unchanged until fn returns; not to be written to. ret_size may be NULL. brood_job_read() finds nothing any more after it. */
+/* The whole request, where it lies: no copy on a lease. NULL when it cannot be had (errno: ENOMEM; EINVAL: not a job of bytes, or some of it was read already;
+ * EPIPE: the engine ended before all of it was there; or an error of the socket). Valid and unchanged until fn returns; not to be written to. ret_size may be
+ * NULL. brood_job_read() finds nothing any more after it. */
 BROOD_PUBLIC const void *brood_job_request(struct brood_job *job, size_t *ret_size) BROOD_NOEXCEPT;
 
 /* Extra fds (job options.fds): the library's, closed at the job's end; -EINVAL: no such index. take: the job's own from now on. */
@@ -629,7 +633,8 @@ BROOD_PUBLIC int brood_job_take_extra_fd(struct brood_job *job, size_t index) BR
  * -EBADF, -E2BIG, -EMFILE. */
 BROOD_PUBLIC int brood_job_reply_fds(struct brood_job *job, const int *fds, size_t count) BROOD_NOEXCEPT;
 
-/* A message to options.on_progress, while the job runs. Never blocks: 0; -EAGAIN: it is dropped; -EMSGSIZE: more than BROOD_PROGRESS_MAX. */
+/* A message to options.on_progress, while the job runs. Never blocks: 0; -EAGAIN: it is dropped; -EMSGSIZE: more than BROOD_PROGRESS_MAX;
+ * -EINVAL: data is NULL, and size is not 0; -EPERM: in a child of the job. */
 BROOD_PUBLIC int brood_job_progress(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT;
 
 /* The socket of a job that was given by brood_open() or brood_give(), or of a brood_call() or brood_submit() that was forced to be a handoff; -ENOTSOCK: a job of bytes, on a lease or
@@ -647,7 +652,8 @@ BROOD_PUBLIC int brood_job_cancel_fd(struct brood_job *job) BROOD_NOEXCEPT;
 /* Until the soft step; 0: it has come. BROOD_FOREVER: no limit. */
 BROOD_PUBLIC uint32_t brood_job_time_left_ms(const struct brood_job *job) BROOD_NOEXCEPT;
 
-/* A line to the engine's log (event job-log), cut at 400 bytes with the NUL. Never blocks: 0; -EAGAIN: it is dropped; -EINVAL: level. */
+/* A line to the engine's log (event job-log), cut at 400 bytes with the NUL. Never blocks: 0; -EAGAIN: it is dropped; -EINVAL: level or
+ * format; -EPERM: in a child of the job. */
 BROOD_PUBLIC int brood_job_log(struct brood_job *job, enum brood_level level, const char *format, ...) BROOD_NOEXCEPT BROOD_PRINTF(3, 4);
 
 #ifdef __cplusplus
