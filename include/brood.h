@@ -163,11 +163,11 @@ struct brood_verdict {
 	uint32_t generation;      /* which process of that place: 1 is the first */
 	uint32_t attempts;        /* times that it was given to a worker */
 	uint32_t left;            /* enum brood_left */
-	uint64_t queue_us;        /* from brood_open()/brood_call() to the (last) worker */
+	uint64_t queue_us;        /* from the call that gave it to the (last) worker */
 	uint64_t run_us;          /* from there to the end */
 	uint64_t cpu_us;          /* of a worker that died: CPU time of the process over its life. BROOD_ACCOUNT_CPU: of this job. Else 0 */
 	uint64_t peak_kb;         /* of a worker that died: its peak resident memory. BROOD_ACCOUNT_MEMORY: while this job ran. Else 0 */
-	uint64_t reply_size;      /* brood_call(): bytes that the job wrote, also when they did not fit or are not complete */
+	uint64_t reply_size;      /* call, submit: bytes that the job wrote, also when they did not fit or are not complete (of a job that died on a lease up to 64 KiB) */
 	char name[BROOD_NAME_MAX];/* the function, as written in the caller's source */
 	uint32_t path;            /* enum brood_path: how it went to its (last) worker; AUTO: it got to none */
 	uint32_t reserved32;
@@ -414,7 +414,8 @@ BROOD_PUBLIC int brood_give_named(struct brood *brood, brood_fn *fn, const char 
  * Any sizes, 0 included; the job may reply while it still reads. ret_verdict may be NULL. Returns the reply's size when the outcome is done
  * or failed: what fn returned is in verdict.code alone. Else
  *   -EMSGSIZE    the reply was larger than reply_size: the first bytes are there, verdict.reply_size has the whole size
- *   -EREMOTEIO   crashed or exited        -ETIMEDOUT  timed out          -ECANCELED  cancelled
+ *   -EREMOTEIO   crashed or exited        -ETIMEDOUT  timed out          -ECANCELED  cancelled: what was written of the reply is there (on a lease if it was
+ *                at most 64 KiB), verdict.reply_size says how much
  *   -EAGAIN      refused (-EFAULT: pointer; -ESTALE: its lease is over)  -ENOTCONN   lost
  *   and the errors of brood_open(). *ret_verdict is set in all those cases but for -EINVAL, -EPERM and -ESHUTDOWN.
  */
@@ -465,7 +466,9 @@ BROOD_PUBLIC int brood_dispatch(struct brood *brood) BROOD_NOEXCEPT;
 struct brood_result {
 	size_t size;              /* set by the library */
 	void *context;            /* the job options' */
-	const void *reply;        /* what the job wrote; complete when the outcome is done or failed */
+	const void *reply;        /* what the job wrote: all of it when the outcome is done or failed; else what was there when it died, on a lease if that was at most
+	                           * 64 KiB. A reply for which the engine had no memory, or no file (its limit on open files), is lost: NULL, and reply_size 0; the outcome
+	                           * stays what the function returned, and verdict.reply_size says how much it was */
 	size_t reply_size;
 	int *fds;                 /* of brood_job_reply_fds(): closed with the result, but those that the caller sets to -1 here are the caller's */
 	size_t fds_count;
