@@ -324,8 +324,9 @@ BROOD_PUBLIC int brood_wait_ready(struct brood *brood, uint32_t timeout_ms) BROO
  * ones refused (DRAINING); workers get stop_ms to end, then SIGKILL.
  * Returns when every worker has ended and every job has its verdict: 0, or -ETIMEDOUT when the supervisor did not get there within the sum
  * of those times and a few seconds more (the jobs left are then lost), or -ENOTCONN: the supervisor is gone. Handles stay valid: their verdicts can still be fetched and must
- * still be released. The engine goes on without a pool; the supervisor ends when the engine does. Not needed before exit(): an engine
- * that ends stops its pool the same way.
+ * still be released. It calls no on_done: results that came meanwhile are called back by brood_queue_dispatch() or brood_take() on their queue (brood_own_queue())
+ * afterwards. The engine goes on without a pool; the supervisor ends when the engine does. Not needed before exit(): an engine that ends stops its pool the
+ * same way.
  */
 BROOD_PUBLIC int brood_stop(struct brood *brood) BROOD_NOEXCEPT;
 
@@ -362,7 +363,7 @@ struct brood_job_options {
 	uint32_t run_ms;          /* to run; then brood_job_cancelled() turns true; 0: the pool's */
 	uint32_t grace_ms;        /* after that, SIGKILL; 0: the pool's */
 	uint32_t retries;         /* the job is idempotent: after a kill from outside (detail OUTSIDE), run it again up to so often. Never
-	                           * after its own crash */
+	                           * after its own crash, and not with `lease` */
 	const void *arg;          /* copied into the job's message, for brood_job_arg() */
 	size_t arg_size;          /* at most BROOD_ARG_MAX */
 	uint64_t *ret_id;         /* NULL, or where the job's id is stored before it is given: for cancelling a brood_call() from another thread, which
@@ -535,7 +536,8 @@ struct brood_lease_options {
  * Takes a worker for this engine alone: jobs with options.lease go to it, in order, and what one leaves in its memory (a session, a warm cache) the next
  * one finds. Waits for a worker. Its jobs have deadlines and verdicts as ever; a worker that dies ends the lease: the job that ran has its verdict, those behind it
  * are refused (LEASE_OVER), as is whatever comes later (-ESTALE). A worker that says that a job is done and does not give its result is killed within 10 s or so, if
- * somebody waits for it or dispatches; else limit_ms is the bound. Any thread may use it, brood_lease_end() is the last call.
+ * somebody waits for it or dispatches; else limit_ms is the bound. Any thread may use it, brood_lease_end() is the last call. A job's `retries` and `dispatch`
+ * say nothing on it; 65536 jobs may be out on it.
  * 0, -ETIMEDOUT: no worker within wait_ms; -EAGAIN: refused (draining, or as many jobs are out as there is room for); -EHOSTDOWN: degraded; -EINVAL, -ENOMEM, -EMFILE, -ENFILE,
  * -ESHUTDOWN, -ENOTCONN.
  */
@@ -564,7 +566,8 @@ BROOD_PUBLIC int brood_notify_status(struct brood *brood, const char *text) BROO
 struct brood_stats {
 	size_t size;              /* set by the library */
 	uint32_t workers, ready, idle, busy, starting;      /* places; of them with a ready worker = idle + busy */
-	uint32_t queued;          /* jobs that wait for a worker */
+	uint32_t queued;          /* at the supervisor: jobs that were handed off and wait for a worker, and requests for leases. (Submitted jobs that wait in the
+	                           * engine are among those that brood_queue_out() counts) */
 	uint32_t queued_peak;
 	uint32_t degraded;        /* not 0: see BROOD_DETAIL_DEGRADED */
 	uint32_t next_spawn_ms;   /* degraded or backing off: until the next try */
@@ -601,11 +604,11 @@ struct brood_init_data {
 };
 BROOD_PUBLIC int brood_get_init_data(struct brood_init_data *ret_data) BROOD_NOEXCEPT;
 
-/* Of a brood_call() that is retried, and of a brood_submit() that is handed off: another for each attempt (log lines have it, too); verdict.id is
- * what the caller was told. */
+/* Of a brood_call() or brood_submit() that was handed off and is retried: another for each attempt (log lines have it, too); verdict.id is what the
+ * caller was told. */
 BROOD_PUBLIC uint64_t brood_job_id(const struct brood_job *job) BROOD_NOEXCEPT;
 BROOD_PUBLIC uint32_t brood_job_attempt(const struct brood_job *job) BROOD_NOEXCEPT;        /* 1 is the first */
-BROOD_PUBLIC size_t brood_job_request_size(const struct brood_job *job) BROOD_NOEXCEPT;     /* call: exact; else BROOD_SIZE_UNKNOWN */
+BROOD_PUBLIC size_t brood_job_request_size(const struct brood_job *job) BROOD_NOEXCEPT;     /* call, submit: exact; open, give: BROOD_SIZE_UNKNOWN */
 /* The argument that the job's options had: valid until fn returns, aligned for anything, never NULL. ret_size may be NULL. */
 BROOD_PUBLIC const void *brood_job_arg(const struct brood_job *job, size_t *ret_size) BROOD_NOEXCEPT;
 
