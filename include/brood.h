@@ -146,7 +146,7 @@ enum brood_left {
 	BROOD_LEFT_TIMERS   = 1 << 5,   /* alarm(), setitimer(), timer_create() */
 	BROOD_LEFT_CWD      = 1 << 6,
 	BROOD_LEFT_UMASK    = 1 << 7,
-	BROOD_LEFT_HANDLERS = 1 << 8,   /* signal dispositions */
+	BROOD_LEFT_HANDLERS = 1 << 8,   /* signal dispositions; those of real-time signals (32 to 64) are neither looked at nor put back */
 };
 
 struct brood_verdict {
@@ -250,23 +250,24 @@ struct brood_options {
 	uint32_t core_ms;         /* a core dump may take this long before SIGKILL ends it; 0: 5000 */
 	uint32_t cores_per_minute;/* no more cores than this; 0: 6 */
 
-	/* respawn: workers that die young (before they were ready, or by themselves before their first job within healthy_ms) */
+	/* respawn: workers that die young (before they were ready, or by themselves before their first job within healthy_ms). The pauses may not be
+	 * BROOD_FOREVER (-EINVAL) */
 	uint32_t backoff_min_ms;  /* first pause, after three such deaths in a row; doubles, with jitter; 0: 100 */
 	uint32_t backoff_max_ms;  /* 0: 30000 */
 	uint32_t start_limit;     /* so many in a row, and no worker ready: the pool is degraded; 0: 10 */
 	uint32_t healthy_ms;      /* a worker ready this long, or through one job, sets all that back; 0: 1000 */
 
 	uint64_t worker_memory;   /* bytes that a worker may allocate beyond what it has when ready (RLIMIT_DATA); 0: no limit */
-	size_t stack_size;        /* of the stack that jobs run on; 0: 8 MiB */
+	size_t stack_size;        /* of the stack that jobs run on, 64 KiB to 1 TiB; 0: 8 MiB */
 	uint32_t tolerate;        /* enum brood_left: what jobs may leave behind without costing their worker */
 
 	/* Arrays: copied during the call. */
 	const int *keep_fds;      /* stay open in workers and in the supervisor beside 0-2 */
 	size_t keep_fds_count;    /* at most 64 */
 	const int *pass_signals;  /* that the supervisor passes on to the engine beside HUP, USR1, USR2, WINCH and QUIT */
-	size_t pass_signals_count;
+	size_t pass_signals_count;        /* at most 64 */
 	const int *keep_signals;  /* whose dispositions (a sanitizer's SIGSEGV handler) stay in workers as inherited; others are default */
-	size_t keep_signals_count;
+	size_t keep_signals_count;        /* at most 64 */
 
 	/* Hooks, in the worker, before its first job and before an orderly end. Not 0 from worker_init: the worker ends, and counts as one
 	 * that died young. They get hook_context, which points into the snapshot. */
@@ -279,7 +280,8 @@ struct brood_options {
 	void (*log)(void *log_context, const struct brood_log *log);
 	void *log_context;
 
-	const char *title;        /* "NAME: worker 3 upper" in ps; NULL: the program's own name. Copied */
+	const char *title;        /* "NAME: worker 3 upper" in ps; NULL: the program's own name. Copied: its first 128 bytes; ps shows what follows the last slash, at
+	                           * most 63 of them */
 
 	/* Since 0.2. */
 	uint32_t dispatch;        /* enum brood_path, for jobs whose own options say AUTO */
@@ -309,9 +311,11 @@ struct brood_options {
  * Reads the environment: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID (systemd), and unsets them, so that neither engine nor jobs speak
  * for the service.
  *
- * BROOD_INLINE: no process is made, brood_start() returns in the caller; brood_call() and brood_give() run fn at once in the calling
- * thread, brood_open() in a thread of its own. For gdb, sanitizers and fuzzers: a crash is a crash of the caller, limits are not
- * enforced.
+ * BROOD_INLINE: no process is made, brood_start() returns in the caller; brood_call(), brood_submit() and brood_give() run fn at once in the calling
+ * thread (a submitted job's result waits to be dispatched or taken), brood_open() in a thread of its own. A lease is the program itself, and there are as many
+ * as are asked for. A verdict's path is what `dispatch` or a lease asked for, else AUTO; peak_kb is 0, with BROOD_ACCOUNT_MEMORY, too; brood_give() says
+ * -ENOTSOCK for -EPROTOTYPE, and -ENOTCONN for a socket that is not connected. For gdb, sanitizers and fuzzers: a crash is a crash of the caller, limits
+ * are not enforced.
  */
 BROOD_PUBLIC int brood_start(const struct brood_options *options, struct brood **ret_brood) BROOD_NOEXCEPT;
 
