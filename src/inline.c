@@ -237,13 +237,14 @@ static int call_run(struct run *run, struct run_bytes *bytes)
 	return 0;
 }
 
-/* Of a pointer that no worker was asked to call. */
-static void call_refused(struct run *run)
+/* It never became a job. */
+static void call_refused(struct run *run, int error)
 {
 	struct brood_verdict *v = &run->verdict;
 
+	v->size = sizeof *v;
 	v->outcome = BROOD_REFUSED;
-	v->detail = BROOD_DETAIL_BAD_POINTER;
+	v->detail = error == -EFAULT ? BROOD_DETAIL_BAD_POINTER : error == -EMFILE || error == -ENFILE ? BROOD_DETAIL_FD_LOST : BROOD_DETAIL_NONE;
 	v->attempts = v->generation = v->path = 0;
 	v->pid = v->started = 0;
 }
@@ -270,9 +271,9 @@ ssize_t inline_call(struct brood *b, const struct engine_job *job, const struct 
 	r = run_init(&run, mine(b), job, "brood_call");
 	if (r == 0)
 		r = call_run(&run, &all);
-	else if (r == -EFAULT)
-		call_refused(&run);
-	if (ret_verdict && (r == 0 || r == -EFAULT))
+	if (r < 0)
+		call_refused(&run, r);
+	if (ret_verdict && r != -EINVAL && r != -EPERM && r != -ESHUTDOWN)
 		*ret_verdict = run.verdict;
 	return r < 0 ? r : call_answer(&run, bytes->reply_size);
 }
@@ -359,15 +360,14 @@ int inline_fd(struct brood *b)
 int inline_dispatch(struct brood *brood)
 {
 	struct inline_brood *b = mine(brood);
-	int r = inline_check_open(b, "brood_dispatch");
+	int r;
 
-	if (r < 0)
-		return r;
 	pthread_mutex_lock(&b->lock);
 	r = (int)b->news;
 	b->news = 0;
 	pthread_mutex_unlock(&b->lock);
-	return r + queue_deliver(b->own);
+	r += queue_deliver(b->own);            /* also what came in the stop */
+	return inline_check_open(b, "brood_dispatch") < 0 ? -ESHUTDOWN : r;
 }
 
 /* ---- The rest ---- */
@@ -493,10 +493,7 @@ int inline_notify(struct brood *b)
 int inline_stats(struct brood *brood, struct brood_stats *ret)
 {
 	struct inline_brood *b = mine(brood);
-	int r = inline_check_open(b, "brood_stats");
 
-	if (r < 0)
-		return r;
 	if (!ret)
 		return inline_fail(-EINVAL, "brood_stats", "ret_stats is NULL");
 	pthread_mutex_lock(&b->lock);

@@ -423,6 +423,31 @@ static void over_unseen(void)
 }
 Test(submit, over_unseen) { case_run(over_unseen, 2 * BOUND); }
 
+/* What came in the stop is called back after it, and counted. A file that is not open is named, and the call has a verdict. */
+static void after_stop_done(void *context, const struct brood_result *result)
+{
+	*(int *)context = result->verdict.outcome == BROOD_DONE;
+}
+static void ends(void)
+{
+	struct brood *brood = start();
+	int done = 0, closed = 1000;           /* no number that the call itself could take */
+	struct brood_job_options o = { .size = sizeof o, .on_done = after_stop_done, .context = &done }, wrong = { .size = sizeof wrong, .fds = &closed, .fds_count = 1 };
+	struct brood_stats s = { .size = sizeof s };
+	struct brood_verdict v = { .outcome = BROOD_LOST };
+
+	CHECK_EQ(brood_call(brood, job_nothing, NULL, 0, NULL, 0, &wrong, &v), -EBADF);
+	CHECK_EQ(v.outcome, BROOD_REFUSED);
+	CHECK_STR(v.name, "job_nothing");
+	CHECK_EQ(brood_submit(brood, job_nothing, NULL, 0, &o, NULL), 0);
+	CHECK_EQ(brood_stop(brood), 0);
+	CHECK_EQ(brood_dispatch(brood), -ESHUTDOWN);
+	CHECK(done);
+	CHECK_EQ(brood_stats(brood, &s), 0);
+	CHECK_EQ(s.verdicts[BROOD_DONE], 1);
+}
+TWICE(ends)
+
 /* Many threads talk on leases of one queue, which come and go: who waits in brood_open() for a lease hears of it although others sleep there, too. (Its job used to wait for its first word until that thread happened to be the
    one that is woken.) */
 static struct brood *talked_to;
