@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 TestSuite(races, .timeout = 240);
@@ -265,3 +266,46 @@ static void storm(void)
 	pool_stop(brood);
 }
 Test(races, cancel_and_kill_by_the_hundred) { case_run(storm, 120000); }
+
+/* ---- killed from outside between its reply and its end: the next attempt's reply is the one ---- */
+
+static void *kills_us(void *delay_us)
+{
+	usleep((useconds_t)(uintptr_t)delay_us);
+	kill(getpid(), SIGKILL);
+	return NULL;
+}
+
+/* A reply that is a file of its own, on its way before the job is through. */
+static int replies_and_is_killed(struct brood_job *job)
+{
+	static char big[100000];
+	pthread_t thread;
+
+	if (brood_job_attempt(job) == 1 && (pthread_create(&thread, NULL, kills_us, (void *)(uintptr_t)*(const unsigned *)brood_job_arg(job, NULL)) != 0 || pthread_detach(thread) != 0))
+		return 1;
+	memset(big, brood_job_attempt(job) == 1 ? 'a' : 'b', sizeof big);
+	return brood_job_reply(job, big, sizeof big) == (ssize_t)sizeof big ? 0 : 2;
+}
+
+static void replied_and_killed(void)
+{
+	struct brood_options options = { .workers = 2, .log = quiet, .backoff_min_ms = 1, .backoff_max_ms = 2, .healthy_ms = 1, .dispatch = BROOD_PATH_LEASE };
+	unsigned again = 0;
+	static char reply[100000];
+
+	brood = pool_start(&options);
+	for (unsigned i = 0; i < 400; i++) {
+		unsigned delay = i * 7 % 400;
+		struct brood_job_options o = { .size = sizeof o, .retries = 3, .arg = &delay, .arg_size = sizeof delay, .queue_ms = BROOD_FOREVER };
+		struct brood_verdict v;
+
+		CHECK_EQ(brood_call(brood, replies_and_is_killed, NULL, 0, reply, sizeof reply, &o, &v), (ssize_t)sizeof reply);
+		check(&v, BROOD_DONE, v.detail);
+		CHECK_EQ(reply[99999], v.attempts > 1 ? 'b' : 'a');
+		again += v.attempts > 1;
+	}
+	note("%u of 400 were run again", again);
+	pool_stop(brood);
+}
+Test(races, replied_and_killed) { case_run(replied_and_killed, 120000); }
