@@ -49,6 +49,8 @@ void backoff_init(struct backoff *b, uint32_t min_ms, uint32_t max_ms, uint32_t 
 
 void backoff_young_death(struct backoff *b, uint64_t now, uint32_t ready_workers)
 {
+	if (b->young == 0)
+		b->row_ns = now;
 	backoff_count(&b->young);
 	if (ready_workers == 0 && b->limit > 0 && b->young >= b->limit)
 		b->degraded = true;
@@ -66,10 +68,13 @@ void backoff_spawn_failed(struct backoff *b, uint64_t now)
 	b->retry_at = time_after_ns(now, backoff_pause(b, b->failures, MIN(b->max_ms, BACKOFF_RETRY_MAX_MS)));
 }
 
-bool backoff_healthy(struct backoff *b)
+/* One that was ready before the row began says nothing about births: what it was born with was still well. */
+bool backoff_healthy(struct backoff *b, uint64_t ready_ns)
 {
 	bool was_degraded = b->degraded;
 
+	if (b->young > 0 && ready_ns <= b->row_ns)
+		return false;
 	b->young = b->pauses = b->failures = 0;
 	b->not_before = 0;
 	b->degraded = false;

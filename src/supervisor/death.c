@@ -110,12 +110,14 @@ static void count(struct slot *slot, const struct process_exit *e, bool expected
 static void degraded_news(struct supervisor *s)
 {
 	uint64_t now = now_ns(), next = backoff_next(&s->backoff);
+	bool hopeless = jobs_hopeless(s);
 
 	if (!s->backoff.degraded || s->halt.phase > HALT_DRAIN)
 		return;
-	plain_log(s, BROOD_ERR, BROOD_EVENT_DEGRADED, "the pool is degraded: %u workers in a row died at birth; jobs are refused; next try in %" PRIu64 " ms",
-	          s->backoff.young, next > now ? (next - now) / NS_PER_MS : 0);
-	jobs_refuse_queue(s, BROOD_DETAIL_DEGRADED);
+	plain_log(s, BROOD_ERR, BROOD_EVENT_DEGRADED, "the pool is degraded: %u workers in a row died at birth; %snext try in %" PRIu64 " ms",
+	          s->backoff.young, hopeless ? "jobs are refused; " : "", next > now ? (next - now) / NS_PER_MS : 0);
+	if (hopeless)                      /* else there is one that may do them yet */
+		jobs_refuse_queue(s, BROOD_DETAIL_DEGRADED);
 	notify_pool(s);
 }
 

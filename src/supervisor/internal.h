@@ -142,6 +142,7 @@ uint32_t supervisor_ready(const struct supervisor *s);                 /* worker
 bool supervisor_passes(int r);                                         /* an error of sending that goes by: try again later */
 /* spawn.c */
 void spawn_due(struct supervisor *s);                                  /* places are empty: spawn now or when backoff allows */
+void spawn_well(struct slot *slot, const char *what);                   /* this worker is well, and a reason to be born again; what workers do, for the log */
 void spawn_timer_fired(struct loop *loop, struct timer *timer, uint64_t now);
 bool cores_allowed(struct supervisor *s, uint64_t now);
 void spawn_close_in_child(struct supervisor *s);

@@ -117,10 +117,8 @@ static void count_jobs(struct slot *slot, uint64_t word)
 
 static void did_jobs(struct slot *slot)
 {
-	struct supervisor *s = slot->supervisor;
-
-	if (slot->jobs_done && s->backoff.young > 0 && backoff_healthy(&s->backoff))
-		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED, "the pool has recovered: workers do jobs again");
+	if (slot->jobs_done && slot->supervisor->backoff.young > 0)
+		spawn_well(slot, "do jobs");
 }
 
 void lease_left(struct slot *slot, const struct message_left *m)

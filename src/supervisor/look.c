@@ -45,8 +45,8 @@ static void recovered(struct slot *slot, uint64_t now)
 	struct supervisor *s = slot->supervisor;
 	bool well = slot->watch.place > slot->watch.base * 2 + 1 || now >= time_after_ms(slot->ready_ns, s->options->healthy_ms);
 
-	if (s->backoff.young > 0 && well && backoff_healthy(&s->backoff))
-		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED, "the pool has recovered: workers do jobs again");
+	if (s->backoff.young > 0 && well)
+		spawn_well(slot, "do jobs");
 }
 
 /* false: there is nothing more to look at. */

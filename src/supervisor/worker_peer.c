@@ -72,8 +72,8 @@ static void healthy_fired(struct loop *loop, struct timer *timer, uint64_t now)
 
 	(void)loop;
 	(void)now;
-	if (slot->link.state == SLOT_IDLE && backoff_healthy(&s->backoff))
-		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED, "the pool has recovered: workers stay alive again");
+	if (slot->link.state == SLOT_IDLE)
+		spawn_well(slot, "stay alive");
 	supervisor_gauges(s);
 }
 
@@ -170,8 +170,8 @@ static void on_finished(struct slot *slot, struct frame *f)
 	timer_stop(&s->loop, &slot->timer);
 	if (!no_fd || !job_redispatch(s, job))   /* that is this worker's trouble: another one can */
 		settle(slot, job, f);
-	if (!no_fd && s->backoff.young > 0 && backoff_healthy(&s->backoff))
-		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED, "the pool has recovered: workers do jobs again");
+	if (!no_fd && s->backoff.young > 0)
+		spawn_well(slot, "do jobs");
 	if (m->flags & FINISHED_RETIRING)
 		worker_retire(slot, m->flags, m->left);
 	else

@@ -215,6 +215,106 @@ static void crash_loop(void)
 }
 Test(death, at_birth) { case_run(crash_loop, 60000); }
 
+/* Births fail while an old worker does jobs: that it does is no reason to try without a pause. */
+static void crash_loop_beside_jobs(enum brood_path path)
+{
+	struct brood_options options = { .workers = 2, .worker_init = fails_while_told, .backoff_min_ms = 400, .backoff_max_ms = 400, .dispatch = path, .log = quiet };
+	volatile int *fail = case_shared();
+	struct brood_verdict v;
+	pid_t other;
+	uint64_t births;
+	int from;
+
+	*fail = 0;
+	brood = pool_start(&options);
+	other = pool_ask_pid(brood);
+	*fail = 1;
+	kill(other, SIGKILL);
+	CHECK(WAIT_UNTIL(POOL_CALL(brood, job_nothing).outcome == BROOD_DONE && pool_stats(brood).died >= 5, 20000));   /* itself, three for nothing, and one that begins the pauses */
+	births = pool_stats(brood).spawned;
+	from = test_now_ms();
+	while (test_now_ms() - from < 1000) {
+		v = POOL_CALL(brood, job_nothing);
+		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	}
+	births = pool_stats(brood).spawned - births;
+	CHECK_LE(births, (uint64_t)(test_now_ms() - from) / 300 + 1);   /* a pause is 300 ms or more, however long that took */
+	*fail = 0;
+	CHECK(WAIT_UNTIL(POOL_CALL(brood, job_nothing).outcome == BROOD_DONE && pool_full(brood), 20000));
+	pool_stop(brood);
+}
+static void beside_handoffs(void) { crash_loop_beside_jobs(BROOD_PATH_HANDOFF); }
+static void beside_leases(void) { crash_loop_beside_jobs(BROOD_PATH_LEASE); }
+Test(death, at_birth_beside_jobs) { case_run(beside_handoffs, 60000); case_run(beside_leases, 60000); }
+
+/* All births but one fail: the one that comes as number `good`. */
+struct births { atomic_int fail, good, count; };
+static int fails_but_one(void *context)
+{
+	struct births *births = case_shared();
+
+	(void)context;
+	return atomic_load(&births->fail) && atomic_fetch_add(&births->count, 1) + 1 != atomic_load(&births->good) ? -1 : 0;
+}
+
+/* One that was born meanwhile does a job: then the pause is over for the others, too. */
+static void pause_ends(void)
+{
+	struct brood_options options = { .workers = 2, .worker_init = fails_but_one, .backoff_min_ms = 60000, .backoff_max_ms = 60000, .healthy_ms = 60000,
+	                                 .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
+	struct births *births = case_shared();
+	struct brood_verdict v;
+	pid_t workers[4];
+
+	brood = pool_start(&options);
+	atomic_store(&births->good, 3);
+	atomic_store(&births->fail, 1);
+	CHECK_EQ(proc_workers(proc_supervisor(), workers, 4), 2);
+	for (int i = 0; i < 2; i++)
+		kill(workers[i], SIGKILL);
+	CHECK(WAIT_UNTIL(pool_stats(brood).next_spawn_ms > 1000 && pool_stats(brood).ready == 1, 20000));
+	atomic_store(&births->fail, 0);
+	v = POOL_CALL(brood, job_nothing);
+	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	CHECK(WAIT_UNTIL(pool_full(brood), 20000));
+	pool_stop(brood);
+}
+Test(death, a_pause_ends_with_its_reason) { case_run(pause_ends, 60000); }
+
+/* Degraded, but there is one that does jobs: what waits for it is not refused when one more birth fails. */
+static void degraded_but_one(void)
+{
+	struct brood_options options = { .size = sizeof options, .workers = 2, .worker_init = fails_but_one, .start_limit = 4, .backoff_min_ms = 20, .backoff_max_ms = 40,
+	                                 .healthy_ms = 60000, .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
+	struct births *births = case_shared();
+	struct brood_handle *h[2];
+	struct brood_verdict v;
+	uint64_t died;
+	int fds[2];
+
+	atomic_store(&births->fail, 1);
+	CHECK_EQ(brood_start(&options, &brood), 0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).degraded, 20000));
+	atomic_store(&births->good, atomic_load(&births->count) + 4);
+	CHECK(WAIT_UNTIL(pool_stats(brood).ready == 1, 20000));
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(brood_open(brood, job_echo, NULL, &fds[i], &h[i]), 0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).busy == 1 && pool_stats(brood).queued == 1, 10000));
+	died = pool_stats(brood).died;
+	CHECK(WAIT_UNTIL(pool_stats(brood).died >= died + 2, 20000));
+	CHECK(pool_stats(brood).degraded);
+	for (int i = 0; i < 2; i++) {
+		close(fds[i]);
+		CHECK_EQ(brood_wait(h[i], 10000, &v), 0);
+		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		brood_release(h[i]);
+	}
+	atomic_store(&births->fail, 0);
+	CHECK(WAIT_UNTIL(pool_full(brood), 20000));
+	pool_stop(brood);
+}
+Test(death, degraded_with_one_that_works) { case_run(degraded_but_one, 60000); }
+
 /* ---- the storm: calls from many threads while workers are killed at random ---- */
 
 static atomic_uint done, crashed;

@@ -52,17 +52,37 @@ Test(unit_backoff, health_sets_it_back)
 
 	backoff_init(&b, 100, 5000, 6, 2);
 	now = die(&b, AT, 5);
-	cr_assert_not(backoff_healthy(&b), "it was not degraded");
+	cr_assert_not(backoff_healthy(&b, now + 1), "it was not degraded");
 	cr_assert_eq(backoff_next(&b), 0);
 	now = die(&b, now, BACKOFF_FREE);
 	cr_assert_eq(backoff_next(&b), 0);
 	now = die(&b, now, 1);
 	expect_pause(&b, now, 100);
-	die(&b, now, 2);
+	now = die(&b, now, 2);
 	cr_assert(b.degraded);
-	cr_assert(backoff_healthy(&b), "it was degraded and is no more");
+	cr_assert(backoff_healthy(&b, now + 1), "it was degraded and is no more");
 	cr_assert_not(b.degraded);
-	cr_assert_not(backoff_healthy(&b));
+	cr_assert_not(backoff_healthy(&b, now + 1));
+}
+
+/* What it does says nothing about those that are born now. */
+Test(unit_backoff, one_born_before_the_row_sets_nothing_back)
+{
+	struct backoff b;
+	uint64_t now;
+
+	backoff_init(&b, 100, 5000, 100, 8);
+	now = die(&b, AT, BACKOFF_FREE + 1);
+	backoff_healthy(&b, AT - 1);
+	backoff_healthy(&b, AT);
+	cr_assert_eq(b.young, BACKOFF_FREE + 1);
+	expect_pause(&b, now, 100);
+	backoff_healthy(&b, AT + 1);                   /* born in the row: a birth has gone well */
+	cr_assert_eq(b.young, 0);
+	cr_assert_eq(backoff_next(&b), 0);
+	die(&b, AT + 2, BACKOFF_FREE + 1);             /* and then it is an old one for the next row */
+	backoff_healthy(&b, AT + 1);
+	cr_assert_eq(b.young, BACKOFF_FREE + 1);
 }
 
 Test(unit_backoff, degraded_only_while_nobody_is_ready)
@@ -117,7 +137,7 @@ Test(unit_backoff, failed_spawns_pause_but_degrade_nobody)
 		now = backoff_next(&b);
 	}
 	cr_assert_not(b.degraded);
-	cr_assert_not(backoff_healthy(&b));
+	cr_assert_not(backoff_healthy(&b, now));
 	cr_assert_eq(backoff_next(&b), now, "a worker that is well says nothing about what the kernel has: the pause stays");
 	backoff_spawn_failed(&b, now);
 	expect_pause(&b, now, 100);
