@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -180,6 +181,60 @@ static void hanging_hooks(void)
 	CHECK_EQ(pool_stats(brood).died, 3);
 }
 Test(stop, exit_hooks) { case_run(hooks, 20000); case_run(hanging_hooks, 20000); }
+
+/* ---- a stray that does not end ---- */
+
+struct stray { atomic_int pid, held; };
+
+static int leaves_one(struct brood_job *job)
+{
+	struct stray *stray = case_shared();
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setsid();
+		for (;;)
+			pause();
+	}
+	atomic_store(&stray->pid, pid);
+	while (!atomic_load(&stray->held))
+		if (brood_job_cancelled(job))
+			return 1;
+	return 0;
+}
+
+static void with_a_stray(void)
+{
+	struct brood_verdict v;
+
+	start(2);
+	v = POOL_CALL(brood, leaves_one);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	CHECK_EQ(v.left, BROOD_LEFT_CHILDREN);
+	pool_stop(brood);
+}
+
+/* Whoever traces a process has its end first: until then nobody else can be rid of it. */
+static void holds_it(pid_t supervisor)
+{
+	struct stray *stray = case_shared();
+
+	CHECK(WAIT_UNTIL(atomic_load(&stray->pid) != 0, 20000));
+	CHECK_EQ(ptrace(PTRACE_SEIZE, atomic_load(&stray->pid), NULL, NULL), 0);
+	atomic_store(&stray->held, 1);
+	CHECK(proc_wait_gone(supervisor, 20000));
+	CHECK_EQ(proc_state(atomic_load(&stray->pid)), 'Z');
+	CHECK_EQ(waitpid(atomic_load(&stray->pid), NULL, __WALL), atomic_load(&stray->pid));
+}
+
+Test(stop, a_stray_that_stays_does_not_hold_it)
+{
+	struct case_options options = { .body = with_a_stray, .timeout_ms = 30000, .outside = holds_it };
+	struct case_result result;
+
+	case_try(&options, &result);
+	cr_assert(!result.expired && result.left == 0 && result.done == 1 && result.status == 0 && result.failures == 0, "%s", result.text);
+}
 
 /* ---- signals ---- */
 
