@@ -71,7 +71,7 @@ struct slot {
 	uint64_t lent_ns;
 	struct list lent;             /* a lease that may be taken back for others: the longest first */
 	bool leave_unsent;
-	uint64_t ready_ns, ready_peak_kb;
+	uint64_t born_ns, ready_ns, ready_peak_kb;
 	uint32_t jobs_done;
 	bool core_allowed;
 	/* facts for the verdict, of this process or of this job */

@@ -9,6 +9,7 @@
 #include "../os/futex.h"
 
 #define LOOKED_AT_MAX 32u              /* leases that are looked at for one that waits */
+#define BIRTH_SOON_MS 100u             /* who was born no longer ago is about to be ready; who takes longer may hang in worker_init */
 #define SEQUENCES_MAX ((uint64_t)1 << 48)  /* jobs on one lease: what says more is damaged */
 
 static struct desk *desk_of(const struct slot *slot)
@@ -355,6 +356,25 @@ static uint32_t soon_back(struct supervisor *s, uint64_t now)
 	return count;
 }
 
+/* How many are about to be ready, the last born first. Of those in one wave of births not all are looked at. */
+static uint32_t soon_ready(struct supervisor *s, uint64_t now)
+{
+	struct list *starting = &s->slots.lists[SLOT_STARTING];
+	uint64_t until = now;
+	uint32_t count = 0;
+
+	for (struct list *l = starting->prev; l != starting && count < LOOKED_AT_MAX; l = l->prev, count++) {
+		uint64_t soon = time_after_ms(container_of(l, struct slot, link.link)->born_ns, BIRTH_SOON_MS);
+
+		if (soon <= now)
+			break;
+		until = soon;
+	}
+	if (count > 0)
+		ask_again_at(s, until);
+	return count < LOOKED_AT_MAX ? count : s->slots.counts[SLOT_STARTING];
+}
+
 /* One with nothing to do, else the longest held: but never one of the same lane, which gained nothing. NULL: none, or not yet: then the timer is set. */
 static struct slot *best_for(struct supervisor *s, const struct job *waiting, uint64_t now)
 {
@@ -409,7 +429,7 @@ static uint32_t recall(struct supervisor *s, struct list *waiting, uint32_t coun
 void leases_for_others(struct supervisor *s)
 {
 	uint32_t parked = s->records.parked_count, queued = s->records.queued - parked, room, leaving;
-	uint32_t ready = s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_STARTING];
+	uint32_t ready = s->slots.counts[SLOT_IDLE];
 	uint64_t now;
 
 	if (s->records.queued == 0 || list_empty(&s->leases.lent))
@@ -420,6 +440,8 @@ void leases_for_others(struct supervisor *s)
 	if (parked > leaving)
 		room -= recall(s, &s->records.parked, MIN(parked - leaving, room), now);
 	leaving -= MIN(leaving, parked);
+	if (queued > ready + leaving)
+		ready += soon_ready(s, now);
 	if (queued > ready + leaving)
 		recall(s, &s->records.queue, MIN(queued - ready - leaving, room), now);
 }

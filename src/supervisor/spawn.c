@@ -81,6 +81,7 @@ static void born(struct slot *slot, int channel_fd)
 	uint64_t now = now_ns();
 	int r = 0;
 
+	slot->born_ns = now;
 	slots_move(&s->slots, &slot->link, SLOT_STARTING);
 	atomic_fetch_add_explicit(&s->board->spawned, 1, memory_order_relaxed);
 	slot->timer.on = init_time_up;

@@ -279,6 +279,39 @@ static void behind_the_greedy(void)
 }
 Test(leases, do_not_starve_who_stands_behind_the_greedy) { case_run(behind_the_greedy, 30000); }
 
+/* A worker that hangs in its worker_init is not waited for while another one could be taken back. */
+static void beside_one_that_hangs(void)
+{
+	struct message_lent lent;
+	struct message_run run;
+	struct stage_worker *w, *hangs;
+	uint64_t lease, job;
+	struct stage s;
+
+	stage_init(&s, 2);
+	s.options.lease_idle_ms = s.options.init_ms = 60000;
+	stage_start(&s);
+	lease = stage_ask(&s, 0);
+	w = stage_lent(&s, lease, &lent);
+	stage_publish(&s, w, lent.sequence + 1, &forever);
+	stage_word(&s, w, lent.sequence + 1, DESK_RUNNING);
+	hangs = &s.workers[w == &s.workers[0]];
+	stage_die(hangs, SIGKILL);
+	CHECK_EQ(stage_birth(&s), hangs);
+	job = stage_job(&s);
+	stage_leave(w, lease);
+	stage_word(&s, w, lent.sequence + 1, DESK_DONE);
+	stage_left(w, lease, lent.sequence + 1, 0);
+	stage_over(&s, lease, LEASE_RETURNED);
+	run = stage_run(w, job);
+	stage_finish(&s, w, &run);
+	stage_verdict(&s, job);
+	stage_ready(hangs);
+	BOARD(&s, 2, 0, 0, 0);
+	stage_end(&s);
+}
+Test(leases, are_taken_back_though_a_birth_hangs) { case_run(beside_one_that_hangs, 30000); }
+
 static void limited(void)
 {
 	struct message_lent lent;
