@@ -6,6 +6,7 @@
  *
  * The times of those that wait behind the running one cannot have begun, and the sooner of them may be short: so the next look is no later than the end of the shortest, had it begun right now. What is published after
  * a look, and ends sooner than the next one, the engine says (LEASE_LOOK). So no end is missed, and none costs a message a job.
+ * One that shall leave begins no more, but for the one job that it may have been about to begin when that was said: nobody is waited for on its account, but its time counts.
  */
 #include "pool.h"
 
@@ -119,19 +120,22 @@ enum lease_wish lease_look(struct lease_watch *w, struct ladder *l, const struct
 		waits(w, l, see, now);
 	else
 		w->subject = 0;
-	if (w->subject && !w->leaving)
+	if (w->leaving && w->subject == 0 && sequence < see->published)
+		w->behind = lease_soonest(see->entries, sequence + 1, sequence + 1, now);
+	else if (w->subject && !w->leaving)
 		w->behind = lease_soonest(see->entries, w->subject + 1, see->published, now);
 	w->looked_ns = now;
 	hurry(w, l, now);
 	return wish(w, now);
 }
 
-void lease_leaving(struct lease_watch *w, uint64_t now)
+void lease_leaving(struct lease_watch *w, const struct ledger_entry *entries, uint64_t now)
 {
 	w->leaving = true;
 	w->changed_ns = now;
 	w->behind = TIME_NEVER;
 	if (w->waits) {                /* it will not be begun, or is seen when it was */
+		w->behind = lease_soonest(entries, w->subject, w->subject, now);
 		w->subject = 0;
 		w->waits = false;
 	}

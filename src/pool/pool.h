@@ -86,7 +86,7 @@ struct lease_terms { uint64_t base; uint32_t limit_ms, idle_ms, grace_ms, core_m
 struct lease_sight { uint64_t word, began_ns, published; const struct ledger_entry *entries; };   /* word was read before published */
 void lease_begin(struct lease_watch *w, const struct lease_terms *terms, uint64_t now);
 enum lease_wish lease_look(struct lease_watch *w, struct ladder *l, const struct lease_sight *sight, uint64_t now);
-void lease_leaving(struct lease_watch *w, uint64_t now);             /* it was asked to leave */
+void lease_leaving(struct lease_watch *w, const struct ledger_entry *entries, uint64_t now);          /* it was asked to leave */
 void lease_drain(struct lease_watch *w);                             /* the pool drains: explicit ones, too, may rest for LEASE_DRAIN_MS only */
 void lease_cancel(struct lease_watch *w, uint64_t sequence);         /* before a look: hurry that one, should it run; wait for it when it is about to */
 void lease_lost(struct lease_watch *w);                              /* the swap that should condemn was lost: look again */

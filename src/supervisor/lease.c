@@ -296,7 +296,7 @@ void lease_take_back(struct slot *slot)
 		return;
 	list_remove(&slot->lent);
 	list_append(&slot->lent, &s->leases.leavers);
-	lease_leaving(&slot->watch, now_ns());
+	lease_leaving(&slot->watch, ledger_of(slot)->entries, now_ns());
 	atomic_store(&ledger_of(slot)->leaving, 1);
 	send_leave(slot);
 }

@@ -30,7 +30,7 @@ static void look_again_at(struct slot *slot, uint64_t next, uint64_t now)
 
 	atomic_store(&ledger->look_at, next);
 	published = atomic_load(&ledger->published);
-	if (published > w->published && !w->leaving) {
+	if (published > w->published && (!w->leaving || w->subject == 0)) {
 		soonest = lease_soonest(ledger->entries, w->published + 1, published, now);
 		if (soonest < next) {
 			next = soonest;

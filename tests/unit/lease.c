@@ -223,7 +223,7 @@ Test(unit_lease, any_desk_and_any_ledger)
 			s.entries[unit_below(&r, RING_DEPTH)] = (struct ledger_entry){ .run_ms = (uint32_t)unit_random(&r), .grace_ms = (uint32_t)unit_random(&r) };
 			now += unit_below(&r, MS(1000));
 			if (look(&s, now) == LEASE_TAKE_BACK)
-				lease_leaving(&s.w, now);
+				lease_leaving(&s.w, s.entries, now);
 			cr_assert_geq(s.w.since, s.w.subject ? AT : 0);
 			cr_assert_leq(s.w.since, now);
 			if (unit_below(&r, 20) == 0)
@@ -291,7 +291,7 @@ Test(unit_lease, a_limit_holds_for_one_that_works)
 	cr_assert_eq(look(&s, AT + MS(195)), LEASE_GO_ON);
 	cr_assert_eq(next(&s, AT + MS(195)), AT + MS(200));
 	cr_assert_eq(look(&s, AT + MS(200)), LEASE_TAKE_BACK);
-	lease_leaving(&s.w, AT + MS(200));
+	lease_leaving(&s.w, s.entries, AT + MS(200));
 	cr_assert_eq(next(&s, AT + MS(200)), AT + MS(190 + RUN));              /* its ladder goes on */
 	cr_assert_eq(look(&s, AT + MS(190 + RUN)), LEASE_GO_ON);
 	cr_assert_eq(ladder_due(&s.ladder, AT + MS(190 + RUN)), LADDER_DO_SOFT);
@@ -327,7 +327,7 @@ Test(unit_lease, one_that_shall_leave_has_its_grace)
 
 	begin(&s);
 	look(&s, AT + MS(1));
-	lease_leaving(&s.w, AT + MS(10));
+	lease_leaving(&s.w, s.entries, AT + MS(10));
 	cr_assert_eq(next(&s, AT + MS(10)), AT + MS(10 + LEAVE));
 	s.published = BASE + 3;                        /* in vain: not to be begun, and no reason to wait longer */
 	cr_assert_eq(look(&s, AT + MS(100)), LEASE_GO_ON);
@@ -344,7 +344,7 @@ Test(unit_lease, what_it_runs_when_it_shall_leave_has_all_its_time)
 	s.entries[(BASE + 1) % RING_DEPTH].run_ms = BROOD_FOREVER;
 	run(&s, BASE + 1, AT);
 	look(&s, AT + MS(1));
-	lease_leaving(&s.w, AT + MS(1));
+	lease_leaving(&s.w, s.entries, AT + MS(1));
 	for (int i = 1; i < 5; i++) {
 		cr_assert_eq(look(&s, AT + MS(i * LEAVE)), LEASE_GO_ON);
 		cr_assert_eq(next(&s, AT + MS(i * LEAVE)), AT + MS((i + 1) * LEAVE));
@@ -363,12 +363,55 @@ Test(unit_lease, who_waited_when_it_shall_leave_may_still_begin)
 	s.published = BASE + 1;
 	look(&s, AT + MS(1));
 	cr_assert(s.w.waits);
-	lease_leaving(&s.w, AT + MS(1));
+	lease_leaving(&s.w, s.entries, AT + MS(1));
 	cr_assert_eq(s.w.subject, 0);
 	run(&s, BASE + 1, AT + MS(2));
 	cr_assert_eq(look(&s, AT + MS(3)), LEASE_GO_ON);
 	cr_assert_eq(s.w.subject, BASE + 1);
 	cr_assert_eq(next(&s, AT + MS(3)), AT + MS(2 + RUN));
+}
+
+/* It had looked whether it shall leave, and then that was said: the job that it begins has its time and no more. */
+Test(unit_lease, what_is_begun_while_it_shall_leave_ends_in_time)
+{
+	struct stage s;
+
+	for (int asked_first = 0; asked_first < 2; asked_first++) {
+		begin(&s);
+		run(&s, BASE + 1, AT);
+		look(&s, AT + MS(1));
+		done(&s, BASE + 1);
+		s.published = BASE + 3;
+		if (!asked_first)
+			look(&s, AT + MS(10));
+		lease_leaving(&s.w, s.entries, AT + MS(10));
+		if (asked_first)
+			look(&s, AT + MS(10));
+		cr_assert_eq(s.w.subject, 0);
+		cr_assert_eq(next(&s, AT + MS(10)), AT + MS(10 + RUN));
+		run(&s, BASE + 2, AT + MS(11));
+		cr_assert_eq(look(&s, AT + MS(10 + RUN)), LEASE_GO_ON);
+		cr_assert_eq(s.w.subject, BASE + 2);
+		cr_assert_eq(next(&s, AT + MS(10 + RUN)), AT + MS(11 + RUN));
+		cr_assert_eq(ladder_due(&s.ladder, AT + MS(11 + RUN)), LADDER_DO_SOFT);
+	}
+}
+
+Test(unit_lease, what_is_not_begun_then_needs_no_look)
+{
+	struct stage s;
+
+	begin(&s);
+	s.entries[(BASE + 3) % RING_DEPTH].run_ms = 1;
+	run(&s, BASE + 1, AT);
+	s.published = BASE + 3;
+	look(&s, AT + MS(1));
+	lease_leaving(&s.w, s.entries, AT + MS(2));
+	look(&s, AT + MS(2));
+	cr_assert_eq(next(&s, AT + MS(2)), AT + MS(RUN));      /* it is asked before it begins another one */
+	done(&s, BASE + 3);
+	look(&s, AT + MS(3));
+	cr_assert_eq(next(&s, AT + MS(3)), AT + MS(3 + LEAVE));
 }
 
 /* ---- cancel ---- */
