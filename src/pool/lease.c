@@ -77,19 +77,58 @@ static void waits(struct lease_watch *w, struct ladder *l, const struct lease_si
 	climb_from(w, l, see->entries, now);
 }
 
-/* A cancel for a job that has not begun is kept until it has, or is past. */
+_Static_assert(RING_DEPTH % 64 == 0, "a bit for each");
+
+static uint64_t *cancels_of(struct lease_watch *w, uint64_t sequence)
+{
+	return &w->cancels[sequence % RING_DEPTH / 64];
+}
+
+static bool cancels_any(const struct lease_watch *w)
+{
+	uint64_t any = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(w->cancels); i++)
+		any |= w->cancels[i];
+	return any != 0;
+}
+
+/* Its bit is another job's from now on. */
+static void cancels_drop(struct lease_watch *w, uint64_t sequence)
+{
+	*cancels_of(w, sequence) &= ~(UINT64_C(1) << sequence % 64);
+}
+
+static uint64_t past(uint64_t place)
+{
+	return (place - 1) / 2;        /* the last that is done */
+}
+
+static void move_to(struct lease_watch *w, uint64_t place)
+{
+	uint64_t from = past(w->place), to = past(place);
+
+	w->place = place;
+	for (uint64_t n = 1; cancels_any(w) && n <= MIN(to - from, (uint64_t)RING_DEPTH); n++)
+		cancels_drop(w, from + n);
+}
+
+/* Cancels for jobs that have not begun are kept until they have, or are past: when several are cancelled, each of those that the worker has taken already is to be met. */
 static void hurry(struct lease_watch *w, struct ladder *l, uint64_t now)
 {
-	if (w->cancel == 0)
+	uint64_t said = w->cancel;
+
+	w->cancel = 0;
+	if (said > past(w->place) && said <= w->published && said - past(w->place) <= RING_DEPTH)
+		*cancels_of(w, said) |= UINT64_C(1) << said % 64;
+	if (!cancels_any(w))
 		return;
-	if (PLACE_DONE(w->cancel) <= w->place || w->cancel > w->published) {
-		w->cancel = 0;
-	} else if (w->subject == w->cancel && !w->waits) {
+	if (w->subject && !w->waits && (*cancels_of(w, w->subject) >> w->subject % 64 & 1)) {
 		ladder_hurry(l, now, LADDER_CAUSE_CANCEL);
-		w->cancel = 0;
-	} else {
-		w->cancel_ms = w->cancel_ms ? MIN(w->cancel_ms * 2, CANCEL_AGAIN_MAX) : CANCEL_AGAIN_MS;
+		cancels_drop(w, w->subject);
+		w->cancel_ms = 0;
 	}
+	w->cancel_ms = w->cancel_ms ? MIN(w->cancel_ms * 2, CANCEL_AGAIN_MAX) : CANCEL_AGAIN_MS;
 }
 
 static enum lease_wish wish(const struct lease_watch *w, uint64_t now)
@@ -111,7 +150,7 @@ enum lease_wish lease_look(struct lease_watch *w, struct ladder *l, const struct
 		return LEASE_DROP;
 	if (place != w->place || (see->published != w->published && !w->leaving))
 		w->changed_ns = now;
-	w->place = place;
+	move_to(w, place);
 	w->published = see->published;
 	w->behind = TIME_NEVER;
 	if (DESK_STATE(see->word) == DESK_RUNNING)
@@ -156,7 +195,7 @@ void lease_cancel(struct lease_watch *w, uint64_t sequence)
 /* An honest one has done it by now: should it be seen to run once more, its desk lies. */
 void lease_lost(struct lease_watch *w)
 {
-	w->place = MAX(w->place, PLACE_DONE(w->subject));
+	move_to(w, MAX(w->place, PLACE_DONE(w->subject)));
 	w->subject = 0;
 	w->waits = false;
 }
@@ -166,7 +205,7 @@ uint64_t lease_next(const struct lease_watch *w, const struct ladder *l, uint64_
 	uint64_t next = MIN(w->subject ? ladder_next(l) : TIME_NEVER, w->behind);
 	bool rests = w->place == PLACE_DONE(w->published);
 
-	if (w->cancel)
+	if (cancels_any(w))
 		next = MIN(next, time_after_ms(now, w->cancel_ms));
 	if (w->leaving)
 		return MIN(next, time_after_ms(w->subject ? now : w->changed_ns, w->grace_ms));

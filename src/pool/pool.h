@@ -77,7 +77,8 @@ struct lease_watch {
 	uint64_t place, published;                 /* as the last look saw them. place: 2 N while N runs, 2 N + 1 when it is done */
 	uint64_t changed_ns;                       /* when one of the two was seen to be new */
 	uint64_t subject, since;                   /* whom the ladder is about, 0: nobody; from when on */
-	uint64_t cancel;                           /* to be hurried when it begins; 0: none */
+	uint64_t cancel;                           /* said since the last look, 0: none */
+	uint64_t cancels[RING_DEPTH / 64];         /* to be hurried when they begin: a bit each, at sequence % RING_DEPTH */
 	uint64_t behind;                           /* the soonest end of the time of those that wait behind it; TIME_NEVER */
 	uint32_t idle_ms, grace_ms, core_ms, cancel_ms;       /* grace_ms: for it to leave when it was asked */
 	bool waits, kept, leaving;
@@ -88,7 +89,7 @@ void lease_begin(struct lease_watch *w, const struct lease_terms *terms, uint64_
 enum lease_wish lease_look(struct lease_watch *w, struct ladder *l, const struct lease_sight *sight, uint64_t now);
 void lease_leaving(struct lease_watch *w, const struct ledger_entry *entries, uint64_t now);          /* it was asked to leave */
 void lease_drain(struct lease_watch *w);                             /* the pool drains: explicit ones, too, may rest for LEASE_DRAIN_MS only */
-void lease_cancel(struct lease_watch *w, uint64_t sequence);         /* before a look: hurry that one, should it run; wait for it when it is about to */
+void lease_cancel(struct lease_watch *w, uint64_t sequence);         /* right before a look: hurry that one, should it run; wait for it when it is about to. Each of many */
 void lease_lost(struct lease_watch *w);                              /* the swap that should condemn was lost: look again */
 uint64_t lease_next(const struct lease_watch *w, const struct ladder *l, uint64_t now);               /* when to look again; TIME_NEVER */
 /* The soonest end of the time of jobs first .. last, if they all began now. */

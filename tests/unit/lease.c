@@ -416,6 +416,15 @@ Test(unit_lease, what_is_not_begun_then_needs_no_look)
 
 /* ---- cancel ---- */
 
+static bool none_cancelled(const struct stage *s)
+{
+	uint64_t any = s->w.cancel;
+
+	for (size_t i = 0; i < ARRAY_SIZE(s->w.cancels); i++)
+		any |= s->w.cancels[i];
+	return any == 0;
+}
+
 Test(unit_lease, cancel_hurries_the_one_that_runs)
 {
 	struct stage s;
@@ -427,7 +436,7 @@ Test(unit_lease, cancel_hurries_the_one_that_runs)
 	look(&s, AT + MS(5));
 	cr_assert_eq(ladder_due(&s.ladder, AT + MS(5)), LADDER_DO_SOFT);
 	cr_assert_eq(s.ladder.cause, LADDER_CAUSE_CANCEL);
-	cr_assert_eq(s.w.cancel, 0);
+	cr_assert(none_cancelled(&s));
 }
 
 Test(unit_lease, cancel_of_what_is_over_or_not_there_is_nothing)
@@ -443,7 +452,7 @@ Test(unit_lease, cancel_of_what_is_over_or_not_there_is_nothing)
 		lease_cancel(&s.w, others[i]);
 		look(&s, AT + MS(5));
 		cr_assert_eq(ladder_due(&s.ladder, AT + MS(5)), LADDER_NOTHING);
-		cr_assert_eq(s.w.cancel, 0, "%zu", i);
+		cr_assert(none_cancelled(&s), "%zu", i);
 	}
 }
 
@@ -468,7 +477,78 @@ Test(unit_lease, cancel_of_one_that_is_about_to_begin_waits_for_it)
 	look(&s, now);
 	cr_assert_eq(ladder_due(&s.ladder, now), LADDER_DO_SOFT);
 	cr_assert_eq(s.ladder.cause, LADDER_CAUSE_CANCEL);
-	cr_assert_eq(s.w.cancel, 0);
+	cr_assert(none_cancelled(&s));
+}
+
+static bool hurried(struct stage *s, uint64_t now)
+{
+	return ladder_due(&s->ladder, now) == LADDER_DO_SOFT && s->ladder.cause == LADDER_CAUSE_CANCEL;
+}
+
+/* All at once, before the first of them begins: each is met, and none of the others. */
+Test(unit_lease, cancel_of_many_is_for_each_of_them)
+{
+	static const uint64_t some[] = { 1, 2, 64, 65, 127, 128 };
+	uint64_t now = AT + MS(1);
+	struct stage s;
+	size_t met = 0;
+
+	begin(&s);
+	s.published = BASE + RING_DEPTH;
+	for (size_t i = ARRAY_SIZE(some); i > 0; i--) {
+		lease_cancel(&s.w, BASE + some[i - 1]);
+		look(&s, now);
+	}
+	for (uint64_t n = 1; n <= 2 * RING_DEPTH; n++) {
+		bool one = met < ARRAY_SIZE(some) && some[met] == n;
+
+		run(&s, BASE + n, now);
+		look(&s, ++now);
+		cr_assert_eq(hurried(&s, now), one, "%lu", (unsigned long)n);
+		cr_assert_leq(next(&s, now), now + MS(1000));
+		met += one;
+		cr_assert_eq(none_cancelled(&s), met == ARRAY_SIZE(some));
+		done(&s, BASE + n);
+	}
+	cr_assert_eq(met, ARRAY_SIZE(some));
+}
+
+/* Those that are past are forgotten: their bits are those of jobs that nobody cancels. */
+Test(unit_lease, cancel_of_what_is_past_is_nobodys)
+{
+	static const uint64_t steps[] = { 2, 3, 5, RING_DEPTH, RING_DEPTH + 1, 10 * RING_DEPTH };
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		struct stage s;
+
+		begin(&s);
+		s.published = BASE + 3;
+		for (uint64_t n = 2; n <= 3; n++) {
+			lease_cancel(&s.w, BASE + n);
+			look(&s, AT + MS(1));
+		}
+		s.published = BASE + steps[i] + RING_DEPTH;
+		done(&s, BASE + steps[i]);
+		look(&s, AT + MS(2));
+		cr_assert_eq(none_cancelled(&s), steps[i] >= 3);
+		for (uint64_t n = MAX(steps[i], 3u) + 1; n <= steps[i] + RING_DEPTH; n++) {
+			run(&s, BASE + n, AT + MS(3));
+			look(&s, AT + MS(3));
+			cr_assert_eq(ladder_due(&s.ladder, AT + MS(3)), LADDER_NOTHING);
+		}
+	}
+	for (int waited = 0; waited < 2; waited++) {   /* and one that was missed by the swap */
+		struct stage s;
+
+		begin(&s);
+		s.published = BASE + 1;
+		if (!waited)
+			run(&s, BASE + 1, AT);
+		lease_cancel(&s.w, BASE + 1);
+		look(&s, AT + MS(1));
+		lease_lost(&s.w);
+		cr_assert(none_cancelled(&s));
+	}
 }
 
 Test(unit_lease, moved_means_that_a_job_was_begun)
