@@ -39,6 +39,7 @@ void lease_tell(struct lease *l)
 bool lease_say(struct lease *l, struct frame *f)
 {
 	struct pollfd p = { .fd = l->link, .events = POLLOUT };
+	uint64_t since = 0;
 	int r;
 
 	if (l->suspect_link && !identity_is(l->link, &l->link_identity))
@@ -50,9 +51,7 @@ bool lease_say(struct lease *l, struct frame *f)
 			return true;
 		if (r == -EAGAIN)
 			poll(&p, 1, -1);
-		else if (r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS)
-			poll(NULL, 0, 1);          /* the kernel is short of something: POLLOUT would not wait */
-		else
+		else if (!worker_waits(r, f, &since))
 			break;
 	}
 	l->gone = r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN;

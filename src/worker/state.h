@@ -202,7 +202,7 @@ void worker_handoff(struct frame *f);
 /* lease.c */
 void worker_lend(struct frame *f);
 void lease_tell(struct lease *l);      /* the engine */
-bool lease_say(struct lease *l, struct frame *f);              /* on the link; waits for room. False: nobody is there */
+bool lease_say(struct lease *l, struct frame *f);              /* on the link; waits for room. False: nobody is there, or the kernel does not take its fds */
 void lease_retire(struct lease *l, uint32_t left) __attribute__((noreturn));
 bool lease_published(struct lease *l); /* there is another entry */
 
@@ -223,6 +223,7 @@ void account_begin(struct account *a);
 struct usage account_end(struct account *a);
 
 /* worker.c. Sends or ends the process: never loses a message, never sends to a stranger. */
+bool worker_waits(int r, const struct frame *f, uint64_t *since);       /* sending it failed with this: wait a moment and try again? *since is 0 at first */
 void worker_say(struct frame *f);
 void worker_check_channel(void);
 void worker_end(bool with_hook) __attribute__((noreturn));

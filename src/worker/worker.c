@@ -34,6 +34,8 @@
 #include <sys/resource.h>
 #include <ucontext.h>
 
+#define FDS_WAIT_NS NS_PER_S           /* that a message waits for the kernel to take its fds */
+
 struct worker the_worker;
 
 /* Sanitizers must be told of a change of stack; they are there or they are not. */
@@ -65,10 +67,33 @@ void worker_check_channel(void)
 	the_worker.suspect_channel = false;
 }
 
+/* What is short here POLLOUT would not wait for. Memory comes back; but what is in flight (ETOOMANYREFS) counts for the whole user, and some other job can hold it for as long as it likes: it is not to cost this one more than
+ * its files. Nor may it last: a worker that has done its job and does not say so is taken for stuck. */
+bool worker_waits(int r, const struct frame *f, uint64_t *since)
+{
+	uint64_t now = now_ns();
+
+	if (r != -ENOBUFS && r != -ENOMEM && r != -ETOOMANYREFS)
+		return false;
+	*since = *since ? *since : now;
+	if (f->fds_count > 0 && now - *since >= FDS_WAIT_NS)
+		return false;
+	poll(NULL, 0, 1);
+	return true;
+}
+
+static void leave_fds_out(struct frame *f, int r)
+{
+	worker_log(0, BROOD_WARNING, "the files that come with a job's reply are dropped: the kernel does not take them (error %d)", -r);
+	f->fds_count = 0;
+}
+
+/* Its files are left out when they cannot be sent: the rest is what is waited for. */
 void worker_say(struct frame *f)
 {
 	const int fd = the_worker.config->channel_fd;
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	uint64_t since = 0;
 	int r;
 
 	for (;;) {
@@ -78,8 +103,10 @@ void worker_say(struct frame *f)
 			return;
 		if (r == -EAGAIN)
 			poll(&p, 1, -1);
-		else if (r == -ENOBUFS || r == -ENOMEM)
-			poll(NULL, 0, 1);          /* the kernel is short of memory: POLLOUT would not wait */
+		else if (worker_waits(r, f, &since))
+			continue;
+		else if (since && f->fds_count > 0)
+			leave_fds_out(f, r);
 		else
 			_exit(WORKER_EXIT_CHANNEL);
 	}

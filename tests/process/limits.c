@@ -374,12 +374,42 @@ static void in_flight_back(void)
 	CHECK_EQ(pool_stats(brood).died, 0);
 	pool_stop(brood);
 }
+
+/* The worker meets it: its reply waits for a while, and then it goes without its files. */
+static void in_flight_from(enum brood_path path)
+{
+	struct brood_options options = { .workers = 1, .backlog = OUT, .dispatch = path, .log = quiet };
+	struct rlimit limit = { 256, 256 };
+	atomic_uint *entered = case_shared(), *gate = entered + 1;
+	struct flood f;
+
+	become_nobody();
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	atomic_store(entered, 0);
+	atomic_store(gate, 0);
+	brood = pool_start(&options);
+	CHECK_EQ(brood_submit(brood, sends_a_file, NULL, 0, NULL, NULL), 0);
+	CHECK(WAIT_UNTIL(brood_dispatch(brood) >= 0 && atomic_load(entered), 10000));
+	f = flood_begin();
+	atomic_store(gate, 1);
+	result_with(0);
+	flood_end(&f);
+	CHECK_EQ(brood_submit(brood, sends_a_file, NULL, 0, NULL, NULL), 0);
+	result_with(1);
+	CHECK_EQ(pool_stats(brood).died, 0);
+	pool_stop(brood);
+}
+static void in_flight_from_workers(void) { in_flight_from(BROOD_PATH_HANDOFF); }
+static void in_flight_from_leases(void) { in_flight_from(BROOD_PATH_LEASE); }
+
 Test(limits, too_many_fds_in_flight)
 {
 	case_run(in_flight, 60000);
 	case_run(in_flight_as_it_comes, 60000);
 	case_run(in_flight_to_workers, 60000);
 	case_run(in_flight_back, 60000);
+	case_run(in_flight_from_workers, 60000);
+	case_run(in_flight_from_leases, 60000);
 }
 
 /* ---- a user without rights ---- */
