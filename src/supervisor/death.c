@@ -102,7 +102,7 @@ static void count(struct slot *slot, const struct process_exit *e, bool expected
 
 	atomic_fetch_add_explicit(&s->board->died, 1, memory_order_relaxed);
 	if (e->code == CLD_DUMPED)
-		s->cores.count++;
+		cores_count(s, now);
 	if (young && !slot->unwatched && (!expected || slot->ready_ns == 0) && s->halt.phase <= HALT_DRAIN)
 		backoff_young_death(&s->backoff, now, supervisor_ready(s));
 }

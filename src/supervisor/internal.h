@@ -132,7 +132,7 @@ struct supervisor {
 	struct { bool engine_ready, ready_said, ready_pending, stopping_said, stopping_pending, status_pending; char status[208]; struct timer watchdog; } notify;
 
 	struct init_data init_data;
-	struct { uint64_t began; uint32_t count; } cores;
+	struct { uint64_t began; uint32_t count; struct timer timer; } cores;
 };
 
 /* supervisor.c */
@@ -144,7 +144,9 @@ bool supervisor_passes(int r);                                         /* an err
 void spawn_due(struct supervisor *s);                                  /* places are empty: spawn now or when backoff allows */
 void spawn_well(struct slot *slot, const char *what);                   /* this worker is well, and a reason to be born again; what workers do, for the log */
 void spawn_timer_fired(struct loop *loop, struct timer *timer, uint64_t now);
-bool cores_allowed(struct supervisor *s, uint64_t now);
+void cores_count(struct supervisor *s, uint64_t now);                  /* one was made */
+void cores_adjust(struct slot *slot, uint64_t now);                    /* its limit, as it is to be now */
+timer_fn cores_timer_fired;
 void spawn_close_in_child(struct supervisor *s);
 /* worker_peer.c */
 source_fn worker_readable;

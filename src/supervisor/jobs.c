@@ -5,7 +5,6 @@
 #include "../os/sockets.h"
 
 #include <inttypes.h>
-#include <sys/resource.h>
 
 struct job *job_of(struct record_link *l)
 {
@@ -298,15 +297,6 @@ void job_accept(struct supervisor *s, struct frame *f)
 
 /* ---- to a worker ---- */
 
-static void adjust_core_limit(struct supervisor *s, struct slot *slot, uint64_t now)
-{
-	bool allowed = cores_allowed(s, now);
-	struct rlimit limit = { allowed ? s->core.rlim_cur : 0, s->core.rlim_max };
-
-	if (allowed != slot->core_allowed && prlimit(slot->pid, RLIMIT_CORE, &limit, NULL) == 0)
-		slot->core_allowed = allowed;
-}
-
 static int send_run(struct slot *slot, struct job *job, uint64_t now)
 {
 	const struct message_job *m = &job->message;
@@ -363,8 +353,7 @@ static int give(struct supervisor *s, struct slot *slot, struct job *job)
 	uint64_t now = now_ns();
 	int r;
 
-	if (s->options->cores_per_minute)
-		adjust_core_limit(s, slot, now);
+	cores_adjust(slot, now);
 	r = slot->paused ? -EAGAIN : slot->channel.fd < 0 ? -EPIPE : job->is_lease ? lease_lend(s, slot, job, now) : run(s, slot, job, now);
 	if (r == 0 || supervisor_passes(r))
 		return r;

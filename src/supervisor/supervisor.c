@@ -96,6 +96,7 @@ static void timers_prepare(struct supervisor *s)
 	timer_init(&s->leases.timer, leases_timer_fired);
 	timer_init(&s->sweep_timer, death_sweep_fired);
 	timer_init(&s->fold_timer, log_fold_fired);
+	timer_init(&s->cores.timer, cores_timer_fired);
 	timer_init(&s->notify.watchdog, notify_watchdog_fired);
 }
 

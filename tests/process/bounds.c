@@ -2,9 +2,12 @@
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -107,6 +110,104 @@ static void aborting(void)
 	pool_stop(brood);
 }
 Test(bounds, abort_for_a_core) { case_run(aborting, 60000); }
+
+static bool cores_are_files(void)
+{
+	char pattern[8] = "|";
+	struct rlimit limit;
+	int fd = open("/proc/sys/kernel/core_pattern", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, pattern, sizeof pattern);
+
+	close(fd);
+	return n > 0 && pattern[0] != '|' && pattern[0] != '/' && getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == RLIM_INFINITY;
+}
+
+static void enter_own_folder(char folder[32])
+{
+	int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+
+	CHECK_EQ(write(fd, "0", 1), 1);                        /* small ones */
+	close(fd);
+	snprintf(folder, 32, "/tmp/brood-cores-XXXXXX");
+	CHECK(mkdtemp(folder));
+	CHECK_EQ(chdir(folder), 0);
+}
+
+/* How many files were in it. */
+static int leave_folder(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *e;
+	int count = 0;
+
+	while ((e = readdir(dir)))
+		count += e->d_type == DT_REG && unlinkat(dirfd(dir), e->d_name, 0) == 0;
+	closedir(dir);
+	CHECK_EQ(chdir("/"), 0);
+	CHECK_EQ(rmdir(folder), 0);
+	return count;
+}
+
+static int aborts(struct brood_job *job)
+{
+	(void)job;
+	abort();
+}
+
+static rlim_t core_limit(pid_t pid)
+{
+	struct rlimit limit;
+
+	CHECK_EQ(prlimit(pid, RLIMIT_CORE, NULL, &limit), 0);
+	return limit.rlim_cur;
+}
+
+/* Also of workers that were lent before there were so many. */
+static void few_cores(void)
+{
+	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct brood_options options = { .workers = 3, .cores_per_minute = 1, .log = quiet };
+	struct brood_job_options job = { 0 }, open_options = { .size = sizeof open_options, .dispatch = BROOD_PATH_HANDOFF };
+	struct brood_lease *leases[2];
+	struct brood_handle *busy;
+	struct brood_verdict v;
+	char folder[32];
+	pid_t pid;
+	int fd, made;
+
+	CHECK_EQ(setrlimit(RLIMIT_CORE, &all), 0);
+	enter_own_folder(folder);
+	brood = pool_start(&options);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(brood_lease(brood, NULL, &leases[i]), 0);
+	CHECK_EQ(brood_lease_worker(leases[1], &pid, NULL, NULL), 0);
+	CHECK_EQ(core_limit(pid), RLIM_INFINITY);
+	CHECK_EQ(brood_open(brood, job_echo, &open_options, &fd, &busy), 0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).busy == 3, 10000));
+	for (int i = 0; i < 2; i++) {
+		job.lease = leases[i];
+		v = pool_call_with(brood, aborts, &job);
+		check(&v, BROOD_CRASHED, BROOD_DETAIL_NONE);
+		CHECK_EQ(v.signal, SIGABRT);
+		if (i == 0)
+			CHECK_EQ(core_limit(pid), 1);
+		brood_lease_end(leases[i]);
+	}
+	CHECK_EQ(v.core, 0);
+	close(fd);
+	CHECK_EQ(brood_wait(busy, 10000, &v), 0);
+	CHECK_EQ(core_limit(v.pid), 1);
+	brood_release(busy);
+	made = leave_folder(folder);
+	CHECK_EQ(made, 1);
+	pool_stop(brood);
+}
+Test(bounds, cores_a_minute)
+{
+	if (!cores_are_files())
+		cr_skip_test("cores are not made in the folder where the process is, or not at all");
+	case_run(few_cores, 60000);
+}
 
 /* ---- the queue ---- */
 
