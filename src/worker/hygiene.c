@@ -200,6 +200,16 @@ static bool left_handlers(struct hygiene *h, bool all)
 	return left;
 }
 
+static bool left_files(const struct hygiene *h)
+{
+	if (h->fds >= 0 && fds_count() != h->fds)
+		return true;
+	for (int fd = 0; fd < (int)ARRAY_SIZE(h->standard); fd++)
+		if (h->standard_open[fd] && !identity_is(fd, &h->standard[fd]))
+			return true;
+	return false;
+}
+
 static uint64_t peak_kb(void)
 {
 	struct rusage usage;
@@ -241,6 +251,8 @@ int hygiene_snapshot(struct hygiene *h, uint64_t worker_memory)
 			h->cwd = (struct identity){ .device = st.st_dev, .inode = st.st_ino };
 	}
 	h->memory_kb = worker_memory == 0 ? 0 : peak_kb() + worker_memory / 1024 / 8 * 7;
+	for (int fd = 0; fd < (int)ARRAY_SIZE(h->standard); fd++)
+		h->standard_open[fd] = identity_get(fd, &h->standard[fd]) == 0;
 	h->fds = fds_count();
 	return 0;
 }
@@ -257,7 +269,7 @@ static uint32_t look(struct hygiene *h)
 		left |= BROOD_LEFT_CHILDREN;
 	h->others = threads > 1 || (left & BROOD_LEFT_CHILDREN);
 	h->memory_ns = 0;
-	if (h->fds >= 0 && fds_count() != h->fds)
+	if (left_files(h))
 		left |= BROOD_LEFT_FDS;
 	if (h->memory_kb != 0 && peak_kb() >= h->memory_kb)
 		left |= BROOD_LEFT_MEMORY;

@@ -88,6 +88,8 @@ _Static_assert(BROOD_JOB_FDS_MAX <= 32, "job.extra_taken has a bit for each");
 #define HYGIENE_SIGNALS 32                 /* the standard ones */
 struct hygiene {
 	int threads, fds;              /* fds -1: nobody can count them here (no /proc) */
+	bool standard_open[3];
+	struct identity standard[3];   /* of the files at 0 to 2: what is put in their place does not change how many are open */
 	bool children;                 /* worker_init started some: no telling them from a job's */
 	bool itimers[3];               /* running since then: not a job's */
 	int posix_timer;               /* the kernel numbers them upwards: those from here on are a job's; -1: no timers here */

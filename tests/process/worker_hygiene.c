@@ -170,6 +170,19 @@ static int starts_thread(struct brood_job *job)
 }
 static int opens(struct brood_job *job) { (void)job; return open("/dev/null", O_RDONLY) < 0; }
 static int closes_stdout(struct brood_job *job) { (void)job; return close(1); }
+static int redirects_stdout(struct brood_job *job)     /* as many are open as before */
+{
+	int fd = open("/", O_RDONLY);
+
+	(void)job;
+	return fd < 0 || dup2(fd, 1) < 0 || close(fd) < 0;
+}
+static int redirects_for_a_while(struct brood_job *job)
+{
+	int before = dup(1), r = redirects_stdout(job);
+
+	return r || dup2(before, 1) < 0 || close(before) < 0;
+}
 static int forks(struct brood_job *job)
 {
 	(void)job;
@@ -202,7 +215,8 @@ static void exit_hook(void *context) { (void)context; atomic_fetch_add((atomic_i
 static void costly(void)
 {
 	static const struct { brood_fn *fn; uint32_t left; int hook; } rows[] = {
-		{ starts_thread, BROOD_LEFT_THREADS, 0 }, { opens, BROOD_LEFT_FDS, 1 }, { closes_stdout, BROOD_LEFT_FDS, 1 }, { grows, BROOD_LEFT_MEMORY, 1 },
+		{ starts_thread, BROOD_LEFT_THREADS, 0 }, { opens, BROOD_LEFT_FDS, 1 }, { closes_stdout, BROOD_LEFT_FDS, 1 }, { redirects_stdout, BROOD_LEFT_FDS, 1 },
+		{ grows, BROOD_LEFT_MEMORY, 1 },
 	};
 
 	fake_init(&fake);
@@ -215,6 +229,7 @@ static void costly(void)
 		atomic_store(hooks, 0);
 		fake_start(&fake);
 		CHECK_EQ(fake_job(&fake, nothing).left, 0);
+		CHECK_EQ(fake_job(&fake, redirects_for_a_while).left, 0);
 		if (MEMORY_ROWS)
 			CHECK_EQ(fake_job(&fake, grows_too_much).code, 0);
 		m = fake_job(&fake, rows[i].fn);
