@@ -35,7 +35,9 @@ void lanes_tidy(struct lane *own)
 static void look_without_logs(struct lane *l)
 {
 	l->delivering++;
+	l->delivering_next = true;     /* nobody else does meanwhile: a poke that stands would keep the stop from sleeping. direct_over() pokes again */
 	lane_look(l);
+	l->delivering_next = false;
 	l->delivering--;
 }
 

@@ -55,7 +55,7 @@ void lane_tell(struct lane *l)
 
 /* ---- who wakes whom ---- */
 
-/* It is asleep: whoever is not stands in no chain. */
+/* It is asleep: whoever looks, or may let others look, has stood out of its chain before. (Else `waking` counted somebody who never comes back from sleep, and nobody would be made to lead any more.) */
 static void rouse(struct lane *l, struct sleeper *s)
 {
 	if (atomic_load_explicit(&s->woken, memory_order_relaxed))
@@ -157,7 +157,6 @@ static void stand_back(struct lane *l, struct sleeper *s, uint64_t until)
 {
 	lane_poke(l);
 	doze(l, s, MIN(until, now_ns() + LANE_TICK_MS * NS_PER_MS));
-	lane_look(l);
 }
 
 void lane_sleep(struct lane *l, struct sleeper **chain, uint64_t until)
@@ -181,6 +180,7 @@ void lane_sleep_from(struct lane *l, struct sleeper **chain, uint64_t now, uint6
 	if (!l->gone && l->polled && chain != &l->takers && lane_has_news(l)) {
 		stand_back(l, &self, until);
 		stand_out(&self);
+		lane_look(l);
 		return;
 	}
 	if (!l->gone && !lane_listening(l))

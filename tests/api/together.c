@@ -193,6 +193,46 @@ static void loop_and_thread(void)
 }
 Test(together, loop_and_thread) { case_run(loop_and_thread, 3 * BOUND); }
 
+static void *calls_on(void *lease)
+{
+	struct brood_job_options o = { .size = sizeof o, .lease = lease, .queue_ms = BROOD_FOREVER };
+
+	while (!enough)
+		CHECK_EQ(brood_call(brood, job_nothing, NULL, 0, NULL, 0, &o, NULL), 0);
+	return NULL;
+}
+
+/* The same on one lease, where more than one waits. */
+static void loop_and_calls(void)
+{
+	struct pollfd p = { .events = POLLIN };
+	pthread_t threads[3];
+	struct brood_queue *queue;
+	int done = 0;
+	struct brood_job_options o = { .size = sizeof o, .on_done = counts, .context = &done };
+
+	start(&(struct brood_options){ .workers = 1 });
+	CHECK_EQ(brood_lease(brood, &(struct brood_lease_options){ .size = sizeof(struct brood_lease_options), .limit_ms = BROOD_FOREVER }, &o.lease), 0);
+	queue = brood_lease_queue(o.lease);
+	p.fd = brood_queue_fd(queue);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, calls_on, o.lease), 0);
+	for (int i = 0; i < 1000; i++) {
+		CHECK_EQ(brood_submit(brood, job_nothing, NULL, 0, &o, NULL), 0);
+		while (done == i) {
+			CHECK_EQ(poll(&p, 1, BOUND), 1);
+			usleep(i % 16 ? 100 : 8000);   /* a loop that has more to do: the others find what is its own, and in the end look for themselves */
+			CHECK_GE(brood_queue_dispatch(queue), 0);
+		}
+	}
+	enough = true;
+	for (int i = 0; i < 3; i++)
+		CHECK(joins(threads[i]));
+	CHECK(!brood_lease_end(o.lease));
+	pool_stop(brood);
+}
+Test(together, loop_and_calls) { case_run(loop_and_calls, 3 * BOUND); }
+
 /* ---- progress ---- */
 
 struct talk { pthread_t thread; _Atomic bool over; };
