@@ -330,8 +330,8 @@ void death_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now)
 	if (death_sweep(s) > 0) {
 		s->sweep_pause_ms = s->sweep_pause_ms ? MIN(s->sweep_pause_ms * 2, 1000u) : RETRY_MS;
 		timer_set(loop, timer, now + s->sweep_pause_ms * NS_PER_MS);
-		if (s->halt.phase == HALT_DONE)
-			stop_step(s);          /* one that cannot be killed holds the stop for as long as that is ready to wait, and no longer */
+		if (stop_waited_enough(s, now))
+			stop_step(s);          /* for one that cannot be killed */
 	} else {
 		s->sweep_pause_ms = 0;
 		if (s->halt.phase != HALT_NONE)

@@ -92,10 +92,10 @@ void guard_end(struct supervisor *s)
 	if (pid <= 0)
 		return;
 	process_signal(s->guard.pidfd, pid, SIGKILL, 0);
-	for (int i = 0; i < 1000 && process_wait(pid, false, &e) == 0; i++) {
+	for (int i = 0; i < 10000 && process_wait(pid, false, &e) == 0; i++) {
 		struct timespec ms = { .tv_nsec = NS_PER_MS };
 
-		nanosleep(&ms, NULL);   /* SIGKILL of a sleeper: microseconds. Nothing else waits by now */
+		nanosleep(&ms, NULL);   /* SIGKILL of a sleeper: microseconds, where it is given a CPU. Nothing else waits by now */
 	}
 	s->guard.pidfd = close_fd(s->guard.pidfd);
 	s->guard.pid = 0;

@@ -227,6 +227,7 @@ void guard_check(struct supervisor *s);
 /* stop.c */
 void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms);
 void stop_step(struct supervisor *s);                                  /* after any change that may move the stop on */
+bool stop_waited_enough(const struct supervisor *s, uint64_t now);     /* for what jobs left, since all else has ended */
 void stop_timer_fired(struct loop *loop, struct timer *timer, uint64_t now);
 void stop_engine_signal(struct supervisor *s, int sig, bool from_terminal);
 void stop_engine_timer_fired(struct loop *loop, struct timer *timer, uint64_t now);

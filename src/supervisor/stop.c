@@ -64,6 +64,11 @@ static void kill_all(struct supervisor *s)
 		plain_log(s, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED, "%u worker%s did not end in time and were killed", forced, forced == 1 ? "" : "s");
 }
 
+bool stop_waited_enough(const struct supervisor *s, uint64_t now)
+{
+	return s->done_ns && now - s->done_ns >= (uint64_t)s->options->stop_ms * NS_PER_MS + NS_PER_S;
+}
+
 static void finished(struct supervisor *s)
 {
 	uint64_t now = now_ns();
@@ -71,7 +76,7 @@ static void finished(struct supervisor *s)
 	if (!s->done_ns)
 		s->done_ns = now;
 	/* What jobs left: killed and reaped before anybody is told that nothing is left; bounded, should the kernel hold one. */
-	if (death_sweep(s) > 0 && now - s->done_ns < (uint64_t)s->options->stop_ms * NS_PER_MS + NS_PER_S) {
+	if (death_sweep(s) > 0 && !stop_waited_enough(s, now)) {
 		s->sweep_pause_ms = RETRY_MS;
 		timer_set(&s->loop, &s->sweep_timer, now + RETRY_MS * NS_PER_MS);
 		return;
