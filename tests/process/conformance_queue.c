@@ -410,12 +410,19 @@ static void *stops(void *site)
 	return NULL;
 }
 
+static int begins_and_heeds(struct brood_job *job)
+{
+	atomic_fetch_add(&said(job)->stage->entered, 1);
+	return job_until_cancelled(job);
+}
+
+/* All three run before others come: a worker that is lent and has not begun may be taken back for these. */
 static void draining(struct site *s)
 {
-	struct given *finishes = GIVE(s, job_gated, .number = 5), *heeds = GIVE(s, job_until_cancelled, .options.grace_ms = 60000), *hangs = GIVE(s, job_stores_pid), *queued[4];
+	struct given *finishes = GIVE(s, job_gated, .number = 5), *heeds = GIVE(s, begins_and_heeds, .options.grace_ms = 60000), *hangs = GIVE(s, job_stores_pid), *queued[4];
 	pthread_t thread;
 
-	CHECK(stage_entered(s, 1));
+	CHECK(stage_entered(s, 2));
 	stage_pid(s);
 	CHECK(WAIT_UNTIL(pool_stats(s->brood).busy == 3, 20000));
 	for (int i = 0; i < 4; i++) {
