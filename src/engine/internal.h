@@ -71,7 +71,7 @@ struct brood_handle {
 	struct lane *lane;            /* whose inbox gets it when it closes: a handed-off submit; or where its job is: open and give on a lease. NULL */
 	struct list inbox;            /* lane.handles */
 	struct lane_job *lane_job;    /* under the lane's lock */
-	struct sleeper *lane_sleepers;        /* under the lane's lock: threads that wait for it */
+	struct sleeper *lane_sleepers;        /* under the lane's lock: the thread that waits for it */
 	_Atomic bool lane_closed;     /* that one has its verdict; it stands here */
 	brood_progress_fn *on_progress;
 	void *progress_context;

@@ -151,7 +151,6 @@ struct lane {
 	struct sleeper *leader;       /* in epoll_wait() on it, or about to come back from there; NULL */
 	struct list followers; uint32_t waking;    /* waking: of these, woken and not yet here */
 	struct sleeper *takers, *lookers;          /* waiting for results; for a lease to come or to end, or a conversation to begin */
-	bool woken;                   /* wake_fd is readable */
 	uint32_t ticking;             /* ms that the tick was set to; 0: there is none */
 	uint32_t delivering;          /* callbacks run: wakes wait for their end */
 

@@ -66,7 +66,7 @@ static void over(struct lane *l, void *unused)
 {
 	(void)unused;
 	look_without_logs(l);          /* sees that all is over, and gives up what is left */
-	if (l->news || l->leader)
+	if (lane_has_news(l) || l->leader)
 		lane_poke(l);
 	/* Nobody gives those back; a thread that still sleeps there is on its way out. */
 	if ((l->kind == LANE_OWN || l->kind == LANE_THREAD) && !l->leader && list_empty(&l->followers))

@@ -1,4 +1,4 @@
-/* progress.c - what jobs say while they run, on its way to a callback. Kept with whoever will call it: a handle (under brood.lock) or a lane. More than PROGRESS_MAX that nobody fetches are dropped: it is only progress. */
+/* progress.c - what jobs say while they run, on its way to a callback. Kept with whoever will call it: a handle (under brood.lock) or a lane's job. More than PROGRESS_MAX that nobody fetches are dropped: it is only progress. */
 #include "internal.h"
 
 #include <stdlib.h>
