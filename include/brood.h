@@ -61,7 +61,7 @@ extern "C" {
 #endif
 
 #define BROOD_VERSION_MAJOR 0
-#define BROOD_VERSION_MINOR 2
+#define BROOD_VERSION_MINOR 3
 #define BROOD_VERSION_PATCH 0
 
 #define BROOD_FOREVER  UINT32_MAX     /* as a time: no limit */
@@ -82,7 +82,7 @@ struct iovec;         /* <sys/uio.h> */
 /* A job. Runs in a worker, on the worker's own stack, one at a time. Returning 0 is "done"; any other value is "failed" with that code. */
 typedef int brood_fn(struct brood_job *job);
 
-/* "0.2.0": the library that runs, where BROOD_VERSION_* is the one compiled against. Static string. */
+/* "0.3.0": the library that runs, where BROOD_VERSION_* is the one compiled against. Static string. */
 BROOD_PUBLIC const char *brood_version(void) BROOD_NOEXCEPT;
 
 /* Why the last call of this thread that gave an error did so, and what to do about it. Never NULL; valid until this thread's next call. */

@@ -66,7 +66,7 @@ static void before(void)
 	CHECK_EQ(stats.size, 77);
 	CHECK_EQ(v.id, 77);
 	CHECK_EQ(brood_role(), BROOD_ROLE_NONE);
-	CHECK_STR(brood_version(), "0.2.0");
+	CHECK_STR(brood_version(), "0.3.0");
 	CHECK_STR(brood_outcome_name((enum brood_outcome)-1), "?");
 	CHECK_STR(brood_outcome_name((enum brood_outcome)0), "?");
 	CHECK_STR(brood_outcome_name((enum brood_outcome)BROOD_OUTCOMES), "?");
