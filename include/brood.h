@@ -238,7 +238,7 @@ struct brood_options {
 	uint32_t spawn;           /* enum brood_spawn */
 
 	/* what a job gets when its own options say nothing */
-	uint32_t queue_ms;        /* 0: 10000 */
+	uint32_t queue_ms;        /* 0: 10000; for a submitted job: no limit */
 	uint32_t run_ms;          /* 0: 60000 */
 	uint32_t grace_ms;        /* soft step to SIGKILL; 0: 50 */
 
@@ -363,7 +363,8 @@ typedef void brood_progress_fn(void *context, uint64_t id, const void *data, siz
 struct brood_job_options {
 	size_t size;
 	uint32_t flags;           /* enum brood_job_flags */
-	uint32_t queue_ms;        /* to wait for a worker; 0: the pool's */
+	uint32_t queue_ms;        /* to wait for a worker; 0: the pool's, which sets none for a submitted job
+	                           * unless the program did */
 	uint32_t run_ms;          /* to run; then brood_job_cancelled() turns true; 0: the pool's */
 	uint32_t grace_ms;        /* after that, SIGKILL; 0: the pool's */
 	uint32_t retries;         /* the job is idempotent: after a kill from outside (detail OUTSIDE), run it again up to so often. Never

@@ -253,6 +253,7 @@ static int prepare_roles(struct start *s)
 	struct engine_config engine = {
 		.options = &s->resolved.options, .shared = &s->shared, .channel_fd = s->messages[0], .log_fd = s->logs[0],
 		.records = 2 * s->resolved.options.workers + LEASE_WAITING(s->resolved.options.workers) + s->resolved.options.backlog, .supervisor_pid = getpid(),
+		.submit_queue_ms = s->resolved.submit_queue_ms,
 	};
 	struct supervisor_config supervisor = {
 		.options = engine.options, .shared = &s->shared, .notify = s->notify, .records = engine.records,

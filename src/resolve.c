@@ -189,6 +189,7 @@ int resolve_options(const struct brood_options *options, struct resolved *ret)
 
 	if (r < 0)
 		return r;
+	new.submit_queue_ms = o->queue_ms ? o->queue_ms : BROOD_FOREVER;
 	set_defaults(o);
 	r = check_numbers(o);
 	if (r == 0)

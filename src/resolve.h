@@ -6,7 +6,11 @@
 
 #include <brood.h>
 
-struct resolved { struct brood_options options; void *memory; };     /* memory: what the pointers in options point into */
+struct resolved {
+	struct brood_options options;
+	uint32_t submit_queue_ms;     /* options.queue_ms of a submitted job: no limit unless the pool's is set */
+	void *memory;                 /* what the pointers in options point into */
+};
 
 /* 0, -EINVAL or -ENOMEM with a sentence in brood_error(). NULL: all defaults. */
 int resolve_options(const struct brood_options *options, struct resolved *ret);

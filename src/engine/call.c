@@ -227,7 +227,7 @@ static int call_check(struct call *call, const struct engine_job *job)
 		return engine_fail(-EINVAL, "brood_call: a size is not 0 but its pointer is NULL");
 	if (bytes->request_size > SSIZE_MAX || bytes->reply_size > SSIZE_MAX)
 		return engine_fail(-EINVAL, "brood_call: a size is larger than memory can be");
-	return job_check(call->b, job, &call->given);
+	return job_check(call->b, job, call->b->options.queue_ms, &call->given);
 }
 
 ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict)

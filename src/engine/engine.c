@@ -82,6 +82,7 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	b->options = *config->options;
 	b->shared = *config->shared;
 	b->supervisor_pid = config->supervisor_pid;
+	b->submit_queue_ms = config->submit_queue_ms;
 	b->channel_fd = config->channel_fd;
 	b->log_fd = config->log_fd;
 	b->records_count = config->records;

@@ -18,6 +18,7 @@ struct engine_config {
 	struct shared *shared;
 	int channel_fd, log_fd;                /* engine's ends */
 	uint32_t records;                      /* job records on both sides */
+	uint32_t submit_queue_ms;              /* of a submitted job whose own options say nothing */
 	pid_t supervisor_pid;
 };
 /* Before the fork, so that nothing can fail after it: allocates all that the engine needs. */

@@ -102,6 +102,7 @@ struct brood {
 	struct brood_options options; /* resolved; its arrays are not looked at */
 	struct shared shared;
 	pid_t supervisor_pid;
+	uint32_t submit_queue_ms;     /* what options.queue_ms is for a submitted job */
 	int channel_fd, log_fd;       /* not ours to close. -1: the program did it, and the numbers may be anybody's */
 	struct identity channel;
 	int epoll_fd, news_fd, timer_fd;
@@ -184,7 +185,8 @@ struct given {                        /* a job that was checked */
 	uint32_t arg_size, plugin_size;
 	unsigned char text[BROOD_ARG_MAX];    /* where both stand when there is a plugin; else nothing */
 };
-int job_check(const struct brood *b, const struct engine_job *job, struct given *ret);   /* no lock: 0, -EINVAL, -EFAULT, -EBADF */
+/* No lock. queue_ms: for a job whose own options say nothing. 0, -EINVAL, -EFAULT, -EBADF. */
+int job_check(const struct brood *b, const struct engine_job *job, uint32_t queue_ms, struct given *ret);
 int job_request(struct given *given, const struct iovec *request, size_t count);         /* what the job is about: 0, -EINVAL */
 void job_name(char dst[BROOD_NAME_MAX], const char *name);
 static inline const char *job_text(const struct given *given) { return given->options.plugin ? given->options.symbol : given->job->name; }

@@ -34,10 +34,10 @@ static int options_check(const struct brood_job_options *o)
 	return 0;
 }
 
-static void options_resolve(const struct brood *b, struct brood_job_options *o)
+static void options_resolve(const struct brood *b, uint32_t queue_ms, struct brood_job_options *o)
 {
 	if (!o->queue_ms)
-		o->queue_ms = b->options.queue_ms;
+		o->queue_ms = queue_ms;
 	if (!o->run_ms)
 		o->run_ms = b->options.run_ms;
 	if (!o->grace_ms)
@@ -107,7 +107,7 @@ void job_name(char dst[BROOD_NAME_MAX], const char *name)
 		dst[0] = '?';
 }
 
-int job_check(const struct brood *b, const struct engine_job *job, struct given *ret)
+int job_check(const struct brood *b, const struct engine_job *job, uint32_t queue_ms, struct given *ret)
 {
 	struct brood_job_options *o = &ret->options;
 	int r;
@@ -118,7 +118,7 @@ int job_check(const struct brood *b, const struct engine_job *job, struct given 
 	r = options_check(o);
 	if (r < 0)
 		return r;
-	options_resolve(b, o);
+	options_resolve(b, queue_ms, o);
 	ret->job = job;
 	ret->request = NULL;
 	ret->request_count = 0;
@@ -287,7 +287,7 @@ int engine_open(struct brood *b, const struct engine_job *job, int *ret_fd, stru
 		return r;
 	if (!ret_fd)
 		return engine_fail(-EINVAL, "brood_open: ret_fd is NULL, nobody could talk to the job");
-	r = job_check(b, job, &given);
+	r = job_check(b, job, b->options.queue_ms, &given);
 	if (r < 0)
 		return job_refused(b, r);
 	r = sockets_pair(SOCK_STREAM, fds);
@@ -334,7 +334,7 @@ int engine_give(struct brood *b, const struct engine_job *job, int fd, struct br
 	r = give_check(fd);
 	if (r < 0)
 		return r;
-	r = job_check(b, job, &given);
+	r = job_check(b, job, b->options.queue_ms, &given);
 	if (r < 0)
 		return job_refused(b, r);
 	given.fd = fd;

@@ -161,7 +161,7 @@ int engine_submit(struct brood *b, const struct engine_job *job, const struct io
 	struct lane *l;
 	int r = visit_begin(&visit, b);
 
-	if (r < 0 || (r = job_check(b, job, &given)) < 0 || (r = job_request(&given, request, count)) < 0)
+	if (r < 0 || (r = job_check(b, job, b->submit_queue_ms, &given)) < 0 || (r = job_request(&given, request, count)) < 0)
 		return r;
 	if (atomic_load_explicit(&b->refusing, memory_order_relaxed))
 		return engine_fail_stopped();

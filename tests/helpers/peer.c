@@ -43,7 +43,8 @@ void peer_init(struct peer *p)
 
 void peer_start(struct peer *p, uint32_t records)
 {
-	struct engine_config config = { .options = &p->options, .shared = &p->shared, .records = records, .supervisor_pid = getppid() };
+	struct engine_config config = { .options = &p->options, .shared = &p->shared, .records = records, .supervisor_pid = getppid(),
+	                                .submit_queue_ms = p->submit_queue_ms ? p->submit_queue_ms : BROOD_FOREVER };
 	int messages[2], logs[2];
 
 	p->options.workers = MIN(p->options.workers, records);

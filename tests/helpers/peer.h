@@ -21,6 +21,7 @@
 
 struct peer {
 	struct brood_options options;      /* change them before peer_start() */
+	uint32_t submit_queue_ms;          /* the same; 0: no limit */
 	struct shared shared;
 	struct brood *brood;
 	int channel, log;                  /* the supervisor's ends */
