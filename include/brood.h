@@ -19,7 +19,9 @@
  *   Sizes     each struct begins with `size`. Set it in those that you pass in ({ .size = sizeof options }); the library sets it in
  *             those that it fills. A zero in any field of an options struct means "the default".
  *   Output    ret_ parameters are untouched when a call fails, unless it says otherwise (brood_call() does).
- *   Names     the text that a ..._named() call gets must stay as it is while the program runs, as a literal does: it is looked at once a function.
+ *   Names     the first name that a function is given with is copied, and is its name from then on.
+ *             A program has names for 4096 functions; later ones are called "?".
+ *   C++       the macros take a lambda without captures, and a template with commas, as fn.
  *   Times     milliseconds on CLOCK_MONOTONIC, unless the name says _us. BROOD_FOREVER means no limit. As a timeout_ms, 0 looks
  *             once and does not wait.
  *   Threads   every engine call may be made from any thread at any time, except brood_start(), and brood_stop(), which must be
@@ -670,4 +672,66 @@ BROOD_PUBLIC int brood_job_log(struct brood_job *job, enum brood_level level, co
 #ifdef __cplusplus
 }
 #endif
+
+/*
+ * C++: the macros above again, such that fn may have commas of its own. Each passes the text of all
+ * arguments; the library finds fn's name in it, once a function. The first byte, which no
+ * UTF-8 text has, says how many arguments stand behind fn.
+ */
+#ifdef __cplusplus
+#undef brood_open
+#define brood_open(...) brood_open_cxx("\373" #__VA_ARGS__, __VA_ARGS__)
+inline int brood_open_cxx(const char *text, struct brood *brood, brood_fn *fn,
+	const struct brood_job_options *options, int *ret_fd,
+	struct brood_handle **ret_handle) BROOD_NOEXCEPT
+{
+	return brood_open_named(brood, fn, text, options, ret_fd, ret_handle);
+}
+
+#undef brood_give
+#define brood_give(...) brood_give_cxx("\373" #__VA_ARGS__, __VA_ARGS__)
+inline int brood_give_cxx(const char *text, struct brood *brood, brood_fn *fn, int fd,
+	const struct brood_job_options *options, struct brood_handle **ret_handle) BROOD_NOEXCEPT
+{
+	return brood_give_named(brood, fn, text, fd, options, ret_handle);
+}
+
+#undef brood_call
+#define brood_call(...) brood_call_cxx("\376" #__VA_ARGS__, __VA_ARGS__)
+inline ssize_t brood_call_cxx(const char *text, struct brood *brood, brood_fn *fn,
+	const void *request, size_t request_size, void *reply, size_t reply_size,
+	const struct brood_job_options *options, struct brood_verdict *ret_verdict) BROOD_NOEXCEPT
+{
+	return brood_call_named(brood, fn, text, request, request_size, reply, reply_size, options, ret_verdict);
+}
+
+#undef brood_callv
+#define brood_callv(...) brood_callv_cxx("\376" #__VA_ARGS__, __VA_ARGS__)
+inline ssize_t brood_callv_cxx(const char *text, struct brood *brood, brood_fn *fn,
+	const struct iovec *request, size_t request_count, void *reply, size_t reply_size,
+	const struct brood_job_options *options, struct brood_verdict *ret_verdict) BROOD_NOEXCEPT
+{
+	return brood_callv_named(brood, fn, text, request, request_count, reply, reply_size, options, ret_verdict);
+}
+
+#undef brood_submit
+#define brood_submit(...) brood_submit_cxx("\374" #__VA_ARGS__, __VA_ARGS__)
+inline int brood_submit_cxx(const char *text, struct brood *brood, brood_fn *fn,
+	const void *request, size_t request_size, const struct brood_job_options *options,
+	uint64_t *ret_id) BROOD_NOEXCEPT
+{
+	return brood_submit_named(brood, fn, text, request, request_size, options, ret_id);
+}
+
+#undef brood_submitv
+#define brood_submitv(...) brood_submitv_cxx("\374" #__VA_ARGS__, __VA_ARGS__)
+inline int brood_submitv_cxx(const char *text, struct brood *brood, brood_fn *fn,
+	const struct iovec *request, size_t request_count, const struct brood_job_options *options,
+	uint64_t *ret_id) BROOD_NOEXCEPT
+{
+	return brood_submitv_named(brood, fn, text, request, request_count, options, ret_id);
+}
+
+#endif
+
 #endif

@@ -3,6 +3,7 @@
  */
 #include "front.h"
 
+#include "base/intern.h"
 #include "calls.h"
 #include "engine/engine.h"
 #include "inline.h"
@@ -13,6 +14,11 @@
 #include <string.h>
 #include <sys/uio.h>
 
+const char *calls_name(brood_fn *fn, const char *text)
+{
+	return intern_function((uintptr_t)fn, text);
+}
+
 const char *brood_error(void)
 {
 	return engine_error_text();
@@ -21,7 +27,7 @@ const char *brood_error(void)
 int brood_open_named(struct brood *brood, brood_fn *fn, const char *name, const struct brood_job_options *options, int *ret_fd,
                      struct brood_handle **ret_handle)
 {
-	struct engine_job job = { .fn = fn, .name = name, .options = options };
+	struct engine_job job = { .fn = fn, .name = calls_name(fn, name), .options = options };
 	int r = front_check("brood_open", brood);
 
 	if (r < 0)
@@ -32,7 +38,7 @@ int brood_open_named(struct brood *brood, brood_fn *fn, const char *name, const 
 int brood_give_named(struct brood *brood, brood_fn *fn, const char *name, int fd, const struct brood_job_options *options,
                      struct brood_handle **ret_handle)
 {
-	struct engine_job job = { .fn = fn, .name = name, .options = options };
+	struct engine_job job = { .fn = fn, .name = calls_name(fn, name), .options = options };
 	int r = front_check("brood_give", brood);
 
 	if (r < 0)
@@ -43,7 +49,7 @@ int brood_give_named(struct brood *brood, brood_fn *fn, const char *name, int fd
 ssize_t brood_call_named(struct brood *brood, brood_fn *fn, const char *name, const void *request, size_t request_size, void *reply,
                          size_t reply_size, const struct brood_job_options *options, struct brood_verdict *ret_verdict)
 {
-	struct engine_job job = { .fn = fn, .name = name, .options = options };
+	struct engine_job job = { .fn = fn, .name = calls_name(fn, name), .options = options };
 	struct engine_bytes bytes = { .request = request, .request_size = request_size, .reply = reply, .reply_size = reply_size };
 	int r = front_check("brood_call", brood);
 

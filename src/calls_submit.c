@@ -51,7 +51,7 @@ static int submit(struct brood *brood, const struct engine_job *job, const struc
 int brood_submit_named(struct brood *brood, brood_fn *fn, const char *name, const void *request, size_t request_size,
                        const struct brood_job_options *options, uint64_t *ret_id)
 {
-	struct engine_job job = { .fn = fn, .name = name, .options = options };
+	struct engine_job job = { .fn = fn, .name = calls_name(fn, name), .options = options };
 	struct iovec piece = { .iov_base = (void *)(uintptr_t)request, .iov_len = request_size };
 	int r = front_check("brood_submit", brood);
 
@@ -61,7 +61,7 @@ int brood_submit_named(struct brood *brood, brood_fn *fn, const char *name, cons
 int brood_submitv_named(struct brood *brood, brood_fn *fn, const char *name, const struct iovec *request, size_t request_count,
                         const struct brood_job_options *options, uint64_t *ret_id)
 {
-	struct engine_job job = { .fn = fn, .name = name, .options = options };
+	struct engine_job job = { .fn = fn, .name = calls_name(fn, name), .options = options };
 	int r = front_check("brood_submitv", brood);
 
 	return r < 0 ? r : submit(brood, &job, request, request_count, ret_id);

@@ -20,6 +20,9 @@ int main(void)
 	char reply[64];
 	struct brood_verdict verdict;
 	ssize_t n = brood_call(brood, upper, "hello", 5, reply, sizeof reply, NULL, &verdict);
-	printf("%.*s: %s\n", (int) (n > 0 ? n : 0), reply, brood_outcome_name(verdict.outcome));
-	return brood_stop(brood) < 0;
+	if (n < 0)                                      /* the sentence says why, and what to do */
+		fprintf(stderr, "hello: %s\n", brood_error());
+	else
+		printf("%.*s: %s\n", (int) n, reply, brood_outcome_name(verdict.outcome));
+	return brood_stop(brood) < 0 || n < 0;
 }
