@@ -1,8 +1,12 @@
 /*
  * direct.c - call, open and give by way of a lease.
  *
- * A call waits on its thread's own lane. A thread that calls now and then hands its jobs off; one that calls often gets a lease: asked for in passing, used from the call on that finds it there. What is opened or given goes by
- * the brood's own lane, to a worker that has nothing else to do, since nobody knows how long a conversation takes; when there is none it is handed off. Who forces a lease waits for one.
+ * A call waits on its thread's own lane. A thread that calls now and then hands its jobs off. A thread
+ * that calls often asks for a lease when a worker is idle, waits for it, and its job goes first there:
+ * the lease takes the worker that the job would have had, so a job that was handed off would wait until
+ * the lease is taken back. What is opened or given goes by the brood's own lane, to a worker that has
+ * nothing else to do, since nobody knows how long a conversation takes; when there is none it is handed
+ * off, and then a lease is asked for if yet another worker is idle. Who forces a lease waits for one.
  *
  * The trap: a worker may leave or die before it begins; then somebody in this process must give the job to another, while its caller may be asleep on the job's socket, with no call of ours to do it in. The supervisor is never
  * asleep, so conversations are handed off, unless the program has an event loop that dispatches (brood_fd() was called), or forces the lease.
@@ -17,6 +21,8 @@
 #define OFTEN          3      /* calls within a second: worth a lease */
 #define OFTEN_NS       NS_PER_S
 #define STREAM_BETTER  (4u << 20)
+#define LENT_WITHIN_NS (5 * NS_PER_MS) /* an idle worker is lent in a tenth of a millisecond */
+#define ASK_PAUSE_NS   (50 * NS_PER_MS)        /* after a wish that was in vain */
 
 /* How often this thread has called of late. A lane has files open, so one that calls now and then shall have none. */
 static __thread struct { uint64_t since; uint32_t calls; } habit;
@@ -46,9 +52,17 @@ static struct lane *lane_for(struct brood *b, const struct given *given, bool ca
 }
 
 /* A busy pool is better shared by handing jobs off, first come, first served. */
-static bool somebody_idle(const struct brood *b)
+static uint32_t spare(const struct brood *b)
 {
-	return atomic_load_explicit(&b->shared.board->idle, memory_order_relaxed) > 0;
+	const struct board *board = b->shared.board;
+
+	return pick_spare(&(struct pick_pool){
+		.idle = atomic_load_explicit(&board->idle, memory_order_relaxed),
+		.leased = atomic_load_explicit(&board->leased, memory_order_relaxed),
+		.library = atomic_load_explicit(&board->library, memory_order_relaxed),
+		.out = (uint32_t)atomic_load_explicit(&b->leases_out, memory_order_relaxed),
+		.limit = b->options.leases,
+	});
 }
 
 static int fail_full(const struct lane *l)
@@ -61,19 +75,56 @@ static int lease_over(void)
 	return engine_fail(-ESTALE, "this lease is over: its worker died, or its time was up; take another one");
 }
 
-/* Under the lane's lock: 0, there is a lease that would take it now, or it may wait for one; 1: there is none, but one is asked for if this happens often; -ESTALE. The inbox comes first: the end of the lease may lie there. */
-static int ready(struct lane *l, const struct given *given)
+static bool has_idle(struct lane *l)
+{
+	return l->queued == 0 && lane_idle(l);
+}
+
+/* LENT may wait in the channel, which nobody has read since. */
+static bool was_lent(struct lane *l)
+{
+	if (l->asked > 0) {
+		lane_hear_channel(l, false);
+		lane_inbox(l);
+	}
+	return has_idle(l);
+}
+
+/* One for this lane, if as many workers are idle as are needed. */
+static bool ask(struct lane *l, uint64_t now, uint32_t needed)
+{
+	return l->asked == 0 && l->active < l->leases_limit && often(now) && now >= l->ask_again &&
+	       spare(l->brood) >= needed && loan_ask(l, BROOD_FOREVER, l->brood->options.queue_ms) == 0;
+}
+
+/* False: the wish is taken back, for it would stand before the job in the supervisor's queue. */
+static bool wait_for_lease(struct lane *l)
+{
+	uint64_t now = now_ns(), until = now + LENT_WITHIN_NS;
+
+	for (; l->asked > 0 && !has_idle(l) && now < until; now = now_ns())
+		lane_sleep_from(l, &l->lookers, now, until);
+	if (has_idle(l))
+		return true;
+	loan_unask(l);
+	l->ask_again = MAX(l->ask_again, now + ASK_PAUSE_NS);
+	return false;
+}
+
+/*
+ * Under the lane's lock: 0, there is a lease that would take it now, or it may wait for one; 1: hand it
+ * off; -ESTALE. The inbox comes first: the end of the lease may lie there.
+ */
+static int ready(struct lane *l, const struct given *given, bool call)
 {
 	bool forced = given->options.dispatch == BROOD_PATH_LEASE || l->kind == LANE_KEPT;
 
 	lane_inbox(l);
 	if (l->kept_over)
 		return lease_over();
-	if (forced || (lane_idle(l) && l->queued == 0))
+	if (forced || has_idle(l) || was_lent(l))
 		return 0;
-	if (l->asked == 0 && often(given->given_ns) && somebody_idle(l->brood) && l->active < l->leases_limit && given->given_ns >= l->ask_again)
-		loan_ask(l, BROOD_FOREVER, l->brood->options.queue_ms);
-	return 1;
+	return call && ask(l, given->given_ns, 1) && wait_for_lease(l) ? 0 : 1;
 }
 
 /* ---- call ---- */
@@ -147,7 +198,7 @@ int direct_call(struct brood *b, const struct given *given, const struct engine_
 	if (!l)
 		return given->options.dispatch ? engine_fail_system(-ENOMEM, "a thread's lane") : 1;
 	lane_lock(l);
-	r = ready(l, given);
+	r = ready(l, given, true);
 	if (r == 0 && (r = lane_order(l, given, &job)) < 0)
 		r = engine_fail_system(r, "a job's record");
 	if (r == 0) {
@@ -232,7 +283,7 @@ int direct_give(struct brood *b, const struct given *given, struct brood_handle 
 		return given->options.dispatch ? -errno : 1;
 	lane_lock(l);
 	lane_glance(l);
-	r = ready(l, given);
+	r = ready(l, given, false);
 	if (r == 0)
 		r = give(l, given, handle, &id);
 	/* Forced, and there is no lease at all yet: bounded by the supervisor's answer, and by the job's queue_ms. */
@@ -241,6 +292,19 @@ int direct_give(struct brood *b, const struct given *given, struct brood_handle 
 	lane_tell(l);
 	lane_unlock(l);
 	return r;
+}
+
+/* The job was handed off. It has one of the workers that are idle, or will: the lease gets another. */
+void direct_given(struct brood *b, const struct given *given)
+{
+	struct lane *l = atomic_load_explicit(&b->own, memory_order_acquire);
+
+	if (given->options.dispatch || given->options.lease || !l || !b->fd_used)
+		return;
+	lane_lock(l);
+	if (!lane_idle(l))
+		ask(l, given->given_ns, 2);
+	lane_unlock(l);
 }
 
 /* ---- handles whose job is on a lease ---- */

@@ -221,6 +221,7 @@ void channel_news(struct brood *b);                                    /* someth
 /* direct.c: by way of a lease; no lock held. */
 int direct_call(struct brood *b, const struct given *given, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict, ssize_t *ret_result);   /* 0; 1: hand it off; -errno: no job was given */
 int direct_give(struct brood *b, const struct given *given, struct brood_handle *handle);      /* the same; at 0 the fd is the library's. handle may be NULL */
+void direct_given(struct brood *b, const struct given *given);         /* it was handed off: a lease for the next ones, if they come often */
 int direct_wait(struct brood_handle *h, uint64_t until);
 void direct_release(struct brood_handle *h);
 int direct_cancel(struct brood *b, uint64_t id);                       /* 0, -ENOENT */

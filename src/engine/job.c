@@ -261,10 +261,13 @@ static int job_give(struct brood *b, const struct given *given, struct brood_han
 		handle->on_progress = NULL;    /* nobody would tell it */
 	}
 	r = direct_give(b, given, handle);
-	if (r == 0)
+	if (r == 0) {
 		r = 1;                         /* the fd is the library's */
-	else if (r == 1)
+	} else if (r == 1) {
 		r = job_hand_off(b, given, handle);
+		if (r >= 0)
+			direct_given(b, given);
+	}
 	if (r < 0) {
 		free(handle);
 		return job_refused(b, r);

@@ -233,6 +233,7 @@ int loan_ask(struct lane *l, uint32_t limit_ms, uint32_t wait_ms);     /* for on
 void lane_inbox(struct lane *l);                                       /* what whoever read the channel left for it */
 void loan_inbox(struct lane *l);                                       /* LENT, LEASE_OVER */
 void loan_end(struct lease *lease);                                    /* asks the supervisor to take it back */
+void loan_unask(struct lane *l);                                       /* the same for all that were asked for and are not lent yet */
 void loan_kill(struct lease *lease, uint64_t sequence, uint32_t cause);
 void loan_look(struct lease *lease);
 void loan_free(struct lease *lease);

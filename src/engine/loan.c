@@ -405,6 +405,16 @@ void loan_end(struct lease *lease)
 	say(lease, &f);
 }
 
+void loan_unask(struct lane *l)
+{
+	list_for_each_safe(link, tmp, &l->leases) {
+		struct lease *lease = container_of(link, struct lease, link);
+
+		if (lease->state == LEASE_ASKED)
+			loan_end(lease);
+	}
+}
+
 void loan_look(struct lease *lease)
 {
 	struct frame f;

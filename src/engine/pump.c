@@ -121,17 +121,6 @@ static void ask(struct lane *l)
 		;
 }
 
-/* What was asked for when nobody knew how short the jobs are: others may want those workers. */
-static void unask(struct lane *l)
-{
-	list_for_each_safe(link, tmp, &l->leases) {
-		struct lease *lease = container_of(link, struct lease, link);
-
-		if (lease->state == LEASE_ASKED && l->active > 0)
-			loan_end(lease);
-	}
-}
-
 void lane_assign(struct lane *l)
 {
 	while (!list_empty(&l->queue)) {
@@ -153,8 +142,8 @@ void lane_assign(struct lane *l)
 	}
 	if (l->queued)
 		ask(l);
-	else if (l->asked && l->kind == LANE_QUEUE)
-		unask(l);
+	else if (l->asked && l->active > 0 && l->kind == LANE_QUEUE)
+		loan_unask(l);                 /* asked for when nobody knew how short the jobs are: others may want those workers */
 }
 
 void lane_flush(struct lane *l)

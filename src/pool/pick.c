@@ -47,6 +47,15 @@ uint32_t pick_more(const struct pick_load *load)
 	return wanted > load->asked ? (uint32_t)MIN(wanted - load->asked, (uint64_t)room) : 0;
 }
 
+uint32_t pick_spare(const struct pick_pool *p)
+{
+	uint32_t wishes = p->out > p->leased ? p->out - p->leased : 0;
+	uint32_t idle = p->idle > wishes ? p->idle - wishes : 0;
+	uint32_t lent = p->library + wishes;
+
+	return MIN(idle, p->limit > lent ? p->limit - lent : 0);
+}
+
 /* A wish for what others have now: one at a time, or where there is much room for those an eighth of it. The next lane may have no worker at all; and who is given several at once has taken from those who would ask again. */
 bool pick_may_ask(const struct pick_room *r)
 {

@@ -190,5 +190,12 @@ uint32_t pick_more(const struct pick_load *load);
 /* May a lane ask for one more? workers, and how many wishes may wait beyond them; those lent or asked for, of all lanes; its own wishes. */
 struct pick_room { uint32_t workers, waiting, out, asked; };
 bool pick_may_ask(const struct pick_room *room);
+/*
+ * Idle workers that no lease on its way will take. out: leases lent or asked for; leased: workers on
+ * lease. Both idle and leased are the supervisor's last word, so a wish counts until it has answered.
+ * library: leased without those of explicit leases; limit: as many may be. No worker is spare beyond.
+ */
+struct pick_pool { uint32_t idle, leased, library, out, limit; };
+uint32_t pick_spare(const struct pick_pool *pool);
 
 #endif

@@ -39,6 +39,7 @@ void supervisor_gauges(struct supervisor *s)
 	atomic_store_explicit(&b->idle, n[SLOT_IDLE], memory_order_relaxed);
 	atomic_store_explicit(&b->busy, n[SLOT_BUSY] + n[SLOT_LEASED], memory_order_relaxed);
 	atomic_store_explicit(&b->leased, n[SLOT_LEASED], memory_order_relaxed);
+	atomic_store_explicit(&b->library, s->leases.library, memory_order_relaxed);
 	atomic_store_explicit(&b->ready, supervisor_ready(s), memory_order_relaxed);
 	atomic_store_explicit(&b->starting, n[SLOT_STARTING], memory_order_relaxed);
 	atomic_store_explicit(&b->queued, s->records.queued, memory_order_relaxed);

@@ -60,7 +60,7 @@ struct board {                                     /* one writer; each field is 
 	_Atomic uint32_t ready, idle, busy, starting, queued, queued_peak, degraded;
 	_Atomic uint64_t next_spawn_ns;            /* 0: none is waited for */
 	_Atomic uint64_t verdicts[BROOD_OUTCOMES];
-	_Atomic uint32_t leased;
+	_Atomic uint32_t leased, library;          /* library: leased, but for explicit leases */
 	_Atomic uint64_t leases, leases_revoked;
 	_Atomic uint64_t redispatched, retried, spawned, died, killed, retired, spawn_failures, strays_killed, guard_deaths, logs_dropped;
 	_Atomic int32_t guard_pid;                 /* for tests and tools */

@@ -118,3 +118,26 @@ Test(unit_pick, one_lane_leaves_room_for_the_next)
 	cr_assert_eq(got[1], 7);
 	cr_assert_eq(got[2], 6);
 }
+
+Test(unit_pick, a_worker_is_spare_only_beyond_all_wishes)
+{
+	struct pick_pool p = { .idle = 2, .leased = 1, .library = 1, .out = 1, .limit = 8 };
+
+	cr_assert_eq(pick_spare(&p), 2);
+	p.out = 2;                                             /* one is on its way */
+	cr_assert_eq(pick_spare(&p), 1);
+	p.out = 9;
+	cr_assert_eq(pick_spare(&p), 0);
+	p.out = 1;
+	p.leased = 2;                                          /* an end is on its way */
+	cr_assert_eq(pick_spare(&p), 2);
+	p.limit = 2;
+	cr_assert_eq(pick_spare(&p), 1);
+	p.out = 3;
+	cr_assert_eq(pick_spare(&p), 0);                       /* the limit is reached by a wish */
+	p.out = 2;
+	p.library = 2;
+	cr_assert_eq(pick_spare(&p), 0);
+	p.library = 1;                                         /* the other one is an explicit lease */
+	cr_assert_eq(pick_spare(&p), 1);
+}
