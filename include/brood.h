@@ -103,7 +103,7 @@ enum brood_outcome {
 	BROOD_FAILED,         /* returned `code`, not 0 */
 	BROOD_CRASHED,        /* ended by `signal`, or left its frame (detail: longjmp, pthread_exit) */
 	BROOD_EXITED,         /* called exit() or _exit() with `code` */
-	BROOD_TIMED_OUT,      /* its run time was up, and it was killed */
+	BROOD_TIMED_OUT,      /* its run time was up, and it was killed, or the soft step's SIGTERM ended the program that it had become (exec) */
 	BROOD_CANCELLED,      /* brood_cancel(), or the pool stopped, before it had finished */
 	BROOD_REFUSED,        /* never ran: `detail` says why */
 	BROOD_LOST,           /* Brood gave up: the channel to the supervisor ended or was damaged, or the stop time ran out */
@@ -308,7 +308,7 @@ struct brood_options {
  * The engine has the caller's memory, fds, signal mask and dispositions, and a parent: the supervisor. What belongs to a process and not
  * to its memory (fcntl locks, timers, mlockall, a pid file's pid) stays with the supervisor. getpid() differs from before. Before the
  * first fork all stdio streams are flushed. PR_SET_PDEATHSIG (SIGKILL) is set in the engine; a later setuid() in the engine clears it:
- * call brood_rearm().
+ * call brood_rearm(). Workers have SCHED_OTHER where the program has a real-time policy: what a job does must not keep the supervisor from running.
  *
  * Reads the environment: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID (systemd), and unsets them, so that neither engine nor jobs speak
  * for the service.

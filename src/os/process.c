@@ -13,6 +13,7 @@
 
 #include <linux/futex.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -181,18 +182,26 @@ static int signal_by_pidfd(int pidfd, int sig, uint64_t value)
 	return syscall(SYS_pidfd_send_signal, pidfd, sig, &info, 0) < 0 ? -errno : 0;
 }
 
+/*
+ * EPERM of a real signal may say that the process has another uid by now. So a call that can only fail is asked, and asked once:
+ * the kernel says EBADF of it, a filter that lacks it says EPERM or ENOSYS. (valgrind complains about each call that it does not
+ * know.)
+ */
+static bool has_pidfd_signal(void)
+{
+	static enum { UNKNOWN, THERE, MISSING } state;
+
+	if (state == UNKNOWN)
+		state = syscall(SYS_pidfd_send_signal, -1, 0, NULL, 0) < 0 && missing(-errno) ? MISSING : THERE;
+	return state == THERE;
+}
+
 int process_signal(int pidfd, pid_t pid, int sig, uint64_t value)
 {
-	static bool no_pidfd_signal;           /* asked once: valgrind complains about each call that it does not know */
 	union sigval v = { .sival_ptr = (void *)(uintptr_t)value };
-	int r;
 
-	if (pidfd >= 0 && !no_pidfd_signal) {
-		r = signal_by_pidfd(pidfd, sig, value);
-		if (r != -ENOSYS)
-			return r;
-		no_pidfd_signal = true;
-	}
+	if (pidfd >= 0 && has_pidfd_signal())
+		return signal_by_pidfd(pidfd, sig, value);
 	if (pid <= 0)
 		return -EINVAL;
 	return sigqueue(pid, sig, v) < 0 ? -errno : 0;
@@ -233,6 +242,19 @@ int process_set_pdeathsig(int sig, pid_t parent)
 	if (prctl(PR_SET_PDEATHSIG, (long)sig, 0L, 0L, 0L) < 0)
 		return -errno;
 	return getppid() == parent ? 0 : -ESRCH;
+}
+
+int process_drop_real_time(void)
+{
+	const struct sched_param none = { 0 };
+	int policy = sched_getscheduler(0);
+
+	if (policy < 0)
+		return -errno;
+	policy &= ~SCHED_RESET_ON_FORK;
+	if (policy != SCHED_FIFO && policy != SCHED_RR)
+		return 0;
+	return sched_setscheduler(0, SCHED_OTHER, &none) < 0 ? -errno : 0;
 }
 
 int process_set_subreaper(void)

@@ -37,6 +37,8 @@ pid_t process_reap_stray(bool (*known)(void *context, pid_t pid), void *context)
 
 int process_set_pdeathsig(int sig, pid_t parent);                    /* and checks that `parent` still is the parent: else -ESRCH */
 int process_set_subreaper(void);
+/* SCHED_FIFO and SCHED_RR become SCHED_OTHER: what is below the others can be stopped by them. 0, also when there was nothing to drop; -errno. */
+int process_drop_real_time(void);
 
 /* exiting: dead, a zombie or on its way there. doomed: that, or SIGKILL is pending: it can make no more children. */
 struct process_stat { pid_t pid, ppid, pgid, session; char state; bool exiting, doomed; uint64_t start_ticks; int threads; char comm[32]; };

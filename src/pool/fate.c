@@ -8,6 +8,8 @@
  *               crashed; the SIGKILL that cut the dump short is not what ended it.
  *   finished    the worker's word for it: done, failed, or refused before fn was entered. It says so after its own swap, so that
  *               it and "ours" exclude each other, unless it lies.
+ *   soft step   the process ended by the signal of the soft step, which kills what the job has put in its place (exec): timed out
+ *               or cancelled, too.
  *   not started the worker died before fn was entered: another try (false). Also when it was dropped for
  *               nonsense then: that was an earlier job's doing.
  *   escaped, protocol, stuck, and at last the wait status alone.
@@ -50,6 +52,11 @@ static bool fate_ours(const struct fate_facts *f)
 	if (f->kill_signal != 0 && f->status == f->kill_signal)
 		return true;
 	return aborted && (f->status == SIGABRT || f->status == SIGKILL);
+}
+
+static bool fate_by_soft_step(const struct fate_facts *f)
+{
+	return f->told && f->cause != LADDER_CAUSE_NONE && fate_started(f) && fate_by_signal(f) && f->status == SIGTERM;
 }
 
 static void fate_set(struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
@@ -109,6 +116,12 @@ static void fate_from_end(const struct fate_facts *f, struct brood_verdict *v)
 	}
 }
 
+static void fate_from_cause(const struct fate_facts *f, struct brood_verdict *v)
+{
+	fate_set(v, f->cause == LADDER_CAUSE_DEADLINE ? BROOD_TIMED_OUT : BROOD_CANCELLED,
+	         f->cause == LADDER_CAUSE_STOP ? BROOD_DETAIL_STOPPED : BROOD_DETAIL_NONE);
+}
+
 bool fate_decide(const struct fate_facts *f, struct brood_verdict *v)
 {
 	v->code = 0;
@@ -118,12 +131,15 @@ bool fate_decide(const struct fate_facts *f, struct brood_verdict *v)
 	v->started = fate_started(f);
 
 	if (fate_ours(f)) {
-		fate_set(v, f->cause == LADDER_CAUSE_DEADLINE ? BROOD_TIMED_OUT : BROOD_CANCELLED,
-		         f->cause == LADDER_CAUSE_STOP ? BROOD_DETAIL_STOPPED : BROOD_DETAIL_NONE);
+		fate_from_cause(f, v);
 		return true;
 	}
 	if (f->finished && (v->started || (f->finished->flags & REFUSED_BY_WORKER))) {
 		fate_from_finished(f, v);
+		return true;
+	}
+	if (fate_by_soft_step(f)) {
+		fate_from_cause(f, v);
 		return true;
 	}
 	fate_from_end(f, v);

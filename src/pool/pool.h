@@ -59,6 +59,7 @@ void ladder_force(struct ladder *l, uint64_t now, enum ladder_cause cause);
 enum ladder_action ladder_due(struct ladder *l, uint64_t now);       /* what is due; call until NOTHING. DO_CONDEMN must be answered by ladder_condemned(): nothing is due before */
 enum ladder_action ladder_condemned(struct ladder *l, uint64_t now, bool won);   /* what to do now: DO_KILL (SIGABRT if l->step is ABORTED after the call) or NOTHING */
 uint64_t ladder_next(const struct ladder *l);                        /* TIME_NEVER: nothing more */
+static inline bool ladder_told(const struct ladder *l) { return l->step != LADDER_RUNNING && l->cause != LADDER_CAUSE_NONE; }
 
 /*
  * lease.c - what a look at a worker on lease says. Nobody tells the supervisor of a lease's jobs: now and then it looks at desk and ledger, and this finds which job runs, since when, which steps of its ladder are due,
@@ -110,6 +111,7 @@ struct fate_facts {
 	bool abort;                                /* the job asked for SIGABRT (ladder.abort): when condemned, that came before any SIGKILL */
 	bool condemned;                            /* the swap was won */
 	enum ladder_cause cause;
+	bool told;                                 /* the soft step was sent to this job, for that cause */
 	bool protocol;                             /* dropped for nonsense */
 	bool stuck;
 	bool memory;                               /* peak came to worker_memory */

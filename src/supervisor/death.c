@@ -40,7 +40,7 @@ static void job_after_death(struct slot *slot, const struct process_exit *e)
 	struct job *job = slot->job;
 	struct fate_facts facts = {
 		.escaped = slot->escaped, .sequence = slot->sequence, .ended = true, .code = e->code, .status = e->status,
-		.kill_signal = slot->kill_signal, .condemned = slot->condemned, .abort = slot->ladder.abort, .cause = slot->ladder.cause, .protocol = slot->protocol,
+		.kill_signal = slot->kill_signal, .condemned = slot->condemned, .abort = slot->ladder.abort, .cause = slot->ladder.cause, .told = ladder_told(&slot->ladder), .protocol = slot->protocol,
 		.stuck = slot->stuck, .memory = memory_was_short(slot, e),
 	};
 	uint64_t word = atomic_load(&shared_desk(s->config.shared, slot->number)->word);
@@ -162,6 +162,7 @@ static void forget_process(struct slot *slot)
 	loop_remove(&s->loop, &slot->death);
 	slot->pidfd = close_fd(slot->pidfd);
 	timer_stop(&s->loop, &slot->timer);
+	timer_stop(&s->loop, &slot->eof_timer);
 	remember_session(slot);
 	atomic_store(&s->config.shared->roster->workers[slot->number].pid, 0);
 	slot->pid = 0;

@@ -64,6 +64,7 @@ struct slot {
 	struct source death, channel;
 	bool channel_ended, paused;
 	struct timer timer;           /* STARTING: init limit; IDLE: healthy; BUSY: the ladder; LEASED: the next look; ENDING: the kill, then looking for the end */
+	struct timer eof_timer;       /* its channel has ended, and it has not */
 	uint64_t sequence;
 	struct job *job;              /* that it runs, or the lease that it is on */
 	struct ladder ladder;

@@ -97,8 +97,8 @@ void lease_look_now(struct slot *slot, uint64_t now)
 {
 	struct supervisor *s = slot->supervisor;
 
-	if (slot->link.state != SLOT_LEASED || slot->channel_ended)
-		return;                /* another timer runs for it */
+	if (slot->link.state != SLOT_LEASED)
+		return;
 	if (under_debugger(s, slot)) {
 		look_again_at(slot, now + NS_PER_S, now);
 	} else if (slot->condemned) {

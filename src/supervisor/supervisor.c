@@ -82,6 +82,7 @@ static void slot_prepare(struct supervisor *s, uint32_t number)
 	source_init(&slot->death);
 	source_init(&slot->channel);
 	timer_init(&slot->timer, NULL);
+	timer_init(&slot->eof_timer, NULL);
 	list_init(&slot->lent);
 	slots_add(&s->slots, &slot->link);
 }
@@ -127,7 +128,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	s->slot_array = calloc(o->workers, sizeof *s->slot_array);
 	r = s->slot_array ? records_init(&s->records, config->records, sizeof(struct job)) : -ENOMEM;
 	if (r == 0)
-		r = loop_init(&s->loop, (size_t)config->records + o->workers + 16);
+		r = loop_init(&s->loop, (size_t)config->records + 2 * (size_t)o->workers + 16);
 	if (r == 0)
 		r = signals_prepare(s);
 	if (r < 0) {

@@ -299,15 +299,29 @@ static void channel_over(struct slot *slot)
 	slot->channel_ended = true;
 }
 
+static bool job_runs(const struct slot *slot)
+{
+	return atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->word) == DESK_WORD(slot->sequence, DESK_RUNNING);
+}
+
+/*
+ * A job may have closed the channel: with all descriptors, or by exec. Its deadline decides about it then, as about any other job: this timer is not the slot's. A worker on lease is asked to
+ * leave: if it runs no job either it is stuck, and if it does, the lease's own looks go on. One without a job has no reason to live on.
+ */
 static void eof_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 {
-	struct slot *slot = container_of(timer, struct slot, timer);
+	struct slot *slot = container_of(timer, struct slot, eof_timer);
 
 	(void)loop;
-	(void)now;
 	death_check(slot);
-	if (slot->pid > 0)
+	if (slot->pid <= 0 || slot->link.state == SLOT_ENDING)
+		return;
+	if (slot->link.state == SLOT_LEASED) {
+		lease_take_back(slot);
+		lease_look_now(slot, now);
+	} else if (slot->link.state != SLOT_BUSY || !job_runs(slot)) {
 		worker_drop(slot, "closed its channel but did not end");
+	}
 }
 
 static void pause_reading(struct slot *slot)
@@ -373,7 +387,7 @@ void worker_readable(struct loop *loop, struct source *source, uint32_t events)
 		return;
 	death_check(slot);
 	if (slot->pid > 0 && slot->kill_signal != SIGKILL && slot->link.state != SLOT_ENDING) {
-		slot->timer.on = eof_time_up;
-		timer_set(loop, &slot->timer, now_ns() + EOF_GRACE_MS * NS_PER_MS);
+		slot->eof_timer.on = eof_time_up;
+		timer_set(loop, &slot->eof_timer, now_ns() + EOF_GRACE_MS * NS_PER_MS);
 	}
 }

@@ -93,7 +93,8 @@ struct message_lease_id { uint64_t id; };                              /* LEASE_
 struct message_lease_kill { uint64_t id, sequence; uint32_t cause, pad; };
 enum { LEASE_KILL_CANCEL = 1, LEASE_KILL_NONSENSE };                   /* CANCEL: the ladder of that job, if it still runs. NONSENSE: the worker sent some */
 enum { LEASE_REFUSED = 1, LEASE_RETURNED, LEASE_DIED };
-enum { OVER_PROTOCOL = 1, OVER_STUCK = 2, OVER_MEMORY = 4, OVER_ABORT = 8, OVER_CONDEMNED = 16 };
+enum { OVER_PROTOCOL = 1, OVER_STUCK = 2, OVER_MEMORY = 4, OVER_ABORT = 8, OVER_CONDEMNED = 16,
+       OVER_TOLD = 32 };                                               /* the soft step was sent to the job `sequence`, for `cause` */
 struct message_lease_over {
 	uint64_t id;
 	uint32_t how, detail;        /* REFUSED: enum brood_detail */

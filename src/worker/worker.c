@@ -166,6 +166,7 @@ static void become_worker(struct worker_config *c)
 	if (process_set_pdeathsig(SIGKILL, c->supervisor_pid) < 0 || setsid() < 0)
 		_exit(WORKER_EXIT_BIRTH);
 	sign_roster(c);
+	process_drop_real_time();              /* before code of the program: a job that spins must not keep the supervisor from running */
 	shared_keep_desk(c->shared, c->slot);
 	the_worker.desk = shared_desk(c->shared, c->slot);
 	if (process_set_subreaper() < 0 || identity_get(c->channel_fd, &the_worker.channel) < 0)

@@ -66,7 +66,7 @@ static void out_of_time(void)
 	word(&p, 1, DESK_RUNNING);
 	CHECK(soft_or_late(&p, 1));
 	over = died(&p);
-	CHECK_EQ(over.flags, OVER_CONDEMNED);
+	CHECK_EQ(over.flags, OVER_CONDEMNED | OVER_TOLD);
 	CHECK_EQ(over.sequence, p.base + 1);
 	CHECK_EQ(over.word, DESK_WORD(p.base + 1, DESK_RUNNING));
 	CHECK_EQ(over.cause, LADDER_CAUSE_DEADLINE);
@@ -118,7 +118,7 @@ static void never_begun(void)
 			publish(&p, 2, &brief);
 		}
 		over = died(&p);
-		CHECK_EQ(over.flags, OVER_CONDEMNED);
+		CHECK_EQ(over.flags, OVER_CONDEMNED | OVER_TOLD);
 		CHECK_EQ(over.sequence, p.base + 1 + (uint64_t)round);
 		CHECK_EQ(over.word, round ? DESK_WORD(p.base + 1, DESK_DONE) : DESK_WORD(p.base, DESK_FREE));
 		CHECK_EQ(over.cause, LADDER_CAUSE_DEADLINE);
@@ -137,7 +137,7 @@ static void aborted(void)
 	publish(&p, 1, &with_core);
 	word(&p, 1, DESK_RUNNING);
 	over = died(&p);
-	CHECK_EQ(over.flags, OVER_CONDEMNED | OVER_ABORT);
+	CHECK_EQ(over.flags, OVER_CONDEMNED | OVER_TOLD | OVER_ABORT);
 	CHECK_EQ(over.kill_signal, SIGABRT);
 	CHECK_EQ(over.status, SIGABRT);
 	stage_end(&p.s);
@@ -188,7 +188,7 @@ static void cancelled(void)
 	CHECK(soft_or_late(&p, 2));
 	over = died(&p);
 	CHECK_EQ(over.sequence, p.base + 2);
-	CHECK_EQ(over.flags, OVER_CONDEMNED);
+	CHECK_EQ(over.flags, OVER_CONDEMNED | OVER_TOLD);
 	CHECK_EQ(over.cause, LADDER_CAUSE_CANCEL);
 	stage_end(&p.s);
 }
@@ -513,7 +513,7 @@ static void cancelled_by_the_stop(void)
 	CHECK(stage_dies(p.w));
 	over = stage_over(&p.s, p.lease, LEASE_DIED);
 	CHECK_EQ(over.cause, LADDER_CAUSE_STOP);
-	CHECK_EQ(over.flags, OVER_CONDEMNED);
+	CHECK_EQ(over.flags, OVER_CONDEMNED | OVER_TOLD);
 	CHECK_EQ(over.sequence, p.base + 1);
 	stopped(&p);
 	stage_end(&p.s);
@@ -535,7 +535,7 @@ static void killed_by_the_stop(void)
 	CHECK(stage_dies(p.w));
 	over = stage_over(&p.s, p.lease, LEASE_DIED);
 	CHECK_EQ(over.cause, LADDER_CAUSE_STOP);
-	CHECK_EQ(over.flags, OVER_CONDEMNED);
+	CHECK_EQ(over.flags, OVER_CONDEMNED | OVER_TOLD);
 	stopped(&p);
 	stage_end(&p.s);
 }

@@ -148,6 +148,19 @@ static const struct row rows[] = {
 	  { .word = RUNNING, .finished = FINISHED(.code = 0), KILLED(SIGKILL), .kill_signal = SIGKILL, BY(DEADLINE) }, false,
 	  { WITH(TIMED_OUT, NONE), .signal = SIGKILL, .started = 1 } },
 
+	{ "the soft step ended what it had put in its place",
+	  { .word = RUNNING, KILLED(SIGTERM), .told = true, .cause = LADDER_CAUSE_DEADLINE }, false,
+	  { WITH(TIMED_OUT, NONE), .signal = SIGTERM, .started = 1 } },
+	{ "the soft step of a cancel did", { .word = RUNNING, KILLED(SIGTERM), .told = true, .cause = LADDER_CAUSE_CANCEL }, false,
+	  { WITH(CANCELLED, NONE), .signal = SIGTERM, .started = 1 } },
+	{ "the soft step did when time was up for good",
+	  { .word = RUNNING, KILLED(SIGTERM), .told = true, .kill_signal = SIGKILL, BY(DEADLINE) }, false,
+	  { WITH(TIMED_OUT, NONE), .signal = SIGTERM, .started = 1 } },
+	{ "ended by SIGTERM, and nobody had told it to end", { .word = RUNNING, KILLED(SIGTERM) }, false,
+	  { WITH(CRASHED, NONE), .signal = SIGTERM, .started = 1 } },
+	{ "told to end, and exits", { .word = RUNNING, EXIT(3), .told = true, .cause = LADDER_CAUSE_DEADLINE }, false,
+	  { WITH(EXITED, NONE), .code = 3, .started = 1 } },
+
 	{ "killed from outside before fn was entered", { .word = ASSIGNED, KILLED(SIGKILL) }, true,
 	  { WITH(CRASHED, OUTSIDE), .signal = SIGKILL } },
 	{ "crashed before fn was entered", { .word = ASSIGNED, DUMPED(SIGSEGV) }, true,
@@ -249,10 +262,11 @@ static bool laws_hold(const struct fate_facts *f, const struct brood_verdict *v,
 {
 	bool ours = v->outcome == BROOD_TIMED_OUT || v->outcome == BROOD_CANCELLED;
 	bool by_signal = f->ended && (f->code == CLD_KILLED || f->code == CLD_DUMPED);
+	bool soft = f->told && by_signal && f->status == SIGTERM && f->word != ASSIGNED;
 
 	return in_range(v) &&
-	       (!ours || (f->condemned && f->cause != LADDER_CAUSE_NONE)) && /* nobody is timed out whom we did not condemn */
-	       (!ours || !by_signal || f->word == ASSIGNED || ended_by_us(f)) && /* nor who died of something else */
+	       (!ours || ((f->condemned || soft) && f->cause != LADDER_CAUSE_NONE)) && /* nobody is timed out whom we did not end */
+	       (!ours || !by_signal || f->word == ASSIGNED || soft || ended_by_us(f)) && /* nor who died of something else */
 	       (!ours || (v->outcome == BROOD_TIMED_OUT) == (f->cause == LADDER_CAUSE_DEADLINE)) &&
 	       (!ours || (v->detail == BROOD_DETAIL_STOPPED) == (f->cause == LADDER_CAUSE_STOP)) &&
 	       (f->word == ASSIGNED || !again) && /* no second try for what may have begun */
@@ -293,7 +307,7 @@ Test(unit_fate, every_combination_keeps_the_laws)
 	struct fate_facts f = { 0 };
 
 	for (size_t n = 0; pick(&f, n); n++) {
-		for (unsigned bits = 0; bits < 32; bits++) {
+		for (unsigned bits = 0; bits < 64; bits++) {
 			struct brood_verdict v = { 0 };
 			bool again;
 
@@ -302,6 +316,7 @@ Test(unit_fate, every_combination_keeps_the_laws)
 			f.protocol = bits & 4;
 			f.stuck = bits & 8;
 			f.memory = bits & 16;
+			f.told = bits & 32;
 			again = !fate_decide(&f, &v);
 			if (!laws_hold(&f, &v, again))
 				cr_assert_fail("combination %zu, bits %x: outcome %d, detail %d, code %d, signal %d, started %d, again %d", n,
