@@ -81,7 +81,7 @@ struct brood_lease;   /* engine: one worker, kept for many jobs */
 struct brood_job;     /* worker: the job that runs */
 struct iovec;         /* <sys/uio.h> */
 
-/* A job. Runs in a worker, on the worker's own stack, one at a time. Returning 0 is "done"; any other value is "failed" with that code. */
+/* A job. Runs in a worker, on the stack of the thread, one at a time. Returning 0 is "done"; any other value is "failed" with that code. */
 typedef int brood_fn(struct brood_job *job);
 
 /* "0.3.0": the library that runs, where BROOD_VERSION_* is the one compiled against. Static string. */
@@ -260,7 +260,7 @@ struct brood_options {
 	uint32_t healthy_ms;      /* a worker ready this long, or through one job, sets all that back; 0: 1000 */
 
 	uint64_t worker_memory;   /* bytes that a worker may allocate beyond what it has when ready (RLIMIT_DATA); 0: no limit */
-	size_t stack_size;        /* of the stack that jobs run on, 64 KiB to 1 TiB; 0: 8 MiB */
+	size_t stack_size;        /* that a job can use, 64 KiB to 1 TiB; 0: 8 MiB. It sets RLIMIT_STACK of workers, see brood(7) */
 	uint32_t tolerate;        /* enum brood_left: what jobs may leave behind without costing their worker */
 
 	/* Arrays: copied during the call. */
@@ -658,7 +658,7 @@ BROOD_PUBLIC int brood_job_fd(struct brood_job *job) BROOD_NOEXCEPT;
  * a worker keeps (then see BROOD_LEFT_FDS). For brood_call() there is no EOF then until it is closed; the verdict still ends the call. */
 BROOD_PUBLIC int brood_job_take_fd(struct brood_job *job) BROOD_NOEXCEPT;
 
-/* Not 0 once the job shall end: cancelled, out of time, or the pool stops. Async-signal-safe, any thread. */
+/* Not 0 once the job shall end: cancelled, out of time, or the pool stops. Async-signal-safe, any thread; true also while the job blocks all signals. */
 BROOD_PUBLIC int brood_job_cancelled(const struct brood_job *job) BROOD_NOEXCEPT;
 /* An fd that becomes readable at that moment, for poll(); the library's; made on the first call. -errno on failure. */
 BROOD_PUBLIC int brood_job_cancel_fd(struct brood_job *job) BROOD_NOEXCEPT;

@@ -27,6 +27,7 @@
 #include "os/shm.h"
 #include "os/signals.h"
 #include "os/sockets.h"
+#include "os/stack.h"
 #include "os/text.h"
 #include "os/title.h"
 #include "resolve.h"
@@ -237,6 +238,7 @@ static int prepare_memory_and_fds(struct start *s)
 
 	if ((r = mark_prepare()) < 0 || (r = text_snapshot()) < 0)
 		return refused(r, "memory");
+	stack_note();                          /* not there: workers map a stack for their jobs */
 	if ((r = prepare_standard_fds(s)) < 0)
 		return refused(r, "/dev/null for stdin, stdout or stderr, which are closed");
 	if ((r = shared_create(s->resolved.options.workers, &s->shared)) < 0)

@@ -108,7 +108,7 @@ static void kill_engine(const struct guard *g)
 		return;
 	pidfd = process_pidfd_open(pid);      /* first: from here on the pid stays whose it is */
 	if (pidfd != -ESRCH && !stranger(pid, g->roster->engine_born_ticks))
-		process_signal(pidfd, pid, SIGKILL, 0);
+		process_signal(pidfd, pid, SIGKILL);
 	close_fd(pidfd);
 }
 

@@ -169,19 +169,6 @@ pid_t process_spawn(enum process_spawn *inout_way, int *ret_pidfd)
 	return pid;
 }
 
-static int signal_by_pidfd(int pidfd, int sig, uint64_t value)
-{
-	siginfo_t info;
-
-	memset(&info, 0, sizeof info);
-	info.si_signo = sig;
-	info.si_code = SI_QUEUE;
-	info.si_pid = getpid();
-	info.si_uid = getuid();
-	info.si_value.sival_ptr = (void *)(uintptr_t)value;
-	return syscall(SYS_pidfd_send_signal, pidfd, sig, &info, 0) < 0 ? -errno : 0;
-}
-
 /*
  * EPERM of a real signal may say that the process has another uid by now. So a call that can only fail is asked, and asked once:
  * the kernel says EBADF of it, a filter that lacks it says EPERM or ENOSYS. (valgrind complains about each call that it does not
@@ -196,15 +183,13 @@ static bool has_pidfd_signal(void)
 	return state == THERE;
 }
 
-int process_signal(int pidfd, pid_t pid, int sig, uint64_t value)
+int process_signal(int pidfd, pid_t pid, int sig)
 {
-	union sigval v = { .sival_ptr = (void *)(uintptr_t)value };
-
 	if (pidfd >= 0 && has_pidfd_signal())
-		return signal_by_pidfd(pidfd, sig, value);
+		return syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 ? -errno : 0;
 	if (pid <= 0)
 		return -EINVAL;
-	return sigqueue(pid, sig, v) < 0 ? -errno : 0;
+	return kill(pid, sig) < 0 ? -errno : 0;
 }
 
 int process_kill_group(pid_t pgid)

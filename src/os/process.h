@@ -25,8 +25,8 @@ enum process_spawn { PROCESS_AUTO, PROCESS_CLONE3, PROCESS_CLONE, PROCESS_FORK }
 pid_t process_spawn(enum process_spawn *inout_way, int *ret_pidfd);
 
 int process_pidfd_open(pid_t pid);                                   /* fd or -errno */
-/* By pidfd, else (pidfd -1) by kill(). `value` reaches the handler as si_value (code SI_QUEUE). 0; -ESRCH is no error to worry about. */
-int process_signal(int pidfd, pid_t pid, int sig, uint64_t value);
+/* By pidfd, else (pidfd -1) by kill(). Without a value: one needs a place in the kernel's queue, which may be full. 0; -ESRCH is no error to worry about. */
+int process_signal(int pidfd, pid_t pid, int sig);
 int process_kill_group(pid_t pgid);                                  /* SIGKILL; -ESRCH when empty */
 
 struct process_exit { int code, status; struct rusage usage; };      /* siginfo's si_code (CLD_*) and si_status */

@@ -67,13 +67,13 @@ static int kill_checked(const struct process_stat *s)
 	}
 	if (same <= 0)
 		return same < 0 ? same : -ESRCH;
-	return process_signal(pidfd, s->pid, SIGKILL, 0);
+	return process_signal(pidfd, s->pid, SIGKILL);
 }
 
 /* Nothing can be read now (no fd, no memory): what getsid() said a moment ago has to do. */
 static int kill_unread(pid_t pid)
 {
-	return process_signal(-1, pid, SIGKILL, 0);
+	return process_signal(-1, pid, SIGKILL);
 }
 
 static int kill_one(void *context, int pid, int walk_fd)

@@ -52,11 +52,18 @@ void climb_stuck(struct slot *slot)
 	kill_for(slot, SIGKILL);
 }
 
+/* The job is told by memory. The signal interrupts a system call that it waits in, and makes its cancel fd readable. */
+static void soften(struct slot *slot, uint64_t sequence)
+{
+	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->soft, sequence);
+	process_signal(slot->pidfd, slot->pid, SIGTERM);
+}
+
 static void act(struct slot *slot, enum ladder_action action, uint64_t sequence)
 {
 	switch (action) {
 	case LADDER_DO_SOFT:
-		process_signal(slot->pidfd, slot->pid, SIGTERM, sequence);
+		soften(slot, sequence);
 		break;
 	case LADDER_DO_KILL:
 		kill_for(slot, slot->ladder.step == LADDER_ABORTED ? SIGABRT : SIGKILL);

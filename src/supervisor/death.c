@@ -309,7 +309,7 @@ uint32_t death_sweep(struct supervisor *s)
 			continue;              /* killed before, and on its way */
 		/* Our own child, not reaped: the number cannot be anybody else's, nor can its group's if it leads one. */
 		process_kill_group(pid);
-		if (process_signal(-1, pid, SIGKILL, 0) == 0)
+		if (process_signal(-1, pid, SIGKILL) == 0)
 			killed++;
 	}
 	if (killed) {

@@ -91,7 +91,7 @@ void guard_end(struct supervisor *s)
 	loop_remove(&s->loop, &s->guard.death);
 	if (pid <= 0)
 		return;
-	process_signal(s->guard.pidfd, pid, SIGKILL, 0);
+	process_signal(s->guard.pidfd, pid, SIGKILL);
 	for (int i = 0; i < 10000 && process_wait(pid, false, &e) == 0; i++) {
 		struct timespec ms = { .tv_nsec = NS_PER_MS };
 

@@ -72,7 +72,7 @@ static void pass_on(struct supervisor *s, const struct signalfd_siginfo *info)
 		return;
 	log_line(s, &(struct log_about){ .level = BROOD_INFO, .event = BROOD_EVENT_SIGNAL, .pid = (pid_t)info->ssi_pid }, "%s from pid %u is passed on to the engine",
 	         signals_name((int)info->ssi_signo, name), info->ssi_pid);
-	process_signal(s->engine.pidfd, s->engine.pid, (int)info->ssi_signo, 0);
+	process_signal(s->engine.pidfd, s->engine.pid, (int)info->ssi_signo);
 }
 
 static void handle(struct supervisor *s, const struct signalfd_siginfo *info)

@@ -153,7 +153,7 @@ static void force_engine(struct supervisor *s, const char *why)
 		return;
 	s->engine.kill_sent = true;
 	log_line(s, &(struct log_about){ .level = BROOD_WARNING, .event = BROOD_EVENT_STOP_FORCED, .pid = s->engine.pid }, "the engine (pid %d) is killed: %s", s->engine.pid, why);
-	process_signal(s->engine.pidfd, s->engine.pid, SIGKILL, 0);
+	process_signal(s->engine.pidfd, s->engine.pid, SIGKILL);
 }
 
 void stop_engine_timer_fired(struct loop *loop, struct timer *timer, uint64_t now)
@@ -180,5 +180,5 @@ void stop_engine_signal(struct supervisor *s, int sig, bool from_terminal)
 	notify_stopping(s);
 	/* A Ctrl-C went to the whole foreground group: the engine has had it. */
 	if (!from_terminal)
-		process_signal(s->engine.pidfd, s->engine.pid, sig, 0);
+		process_signal(s->engine.pidfd, s->engine.pid, sig);
 }

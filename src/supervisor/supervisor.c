@@ -212,7 +212,7 @@ static void watch_or_die(struct supervisor *s, struct source *source, int fd, so
 {
 	/* At birth there is nobody to wait for: without its own eyes the supervisor would be worse than none. */
 	if (fd >= 0 && loop_add(&s->loop, source, fd, EPOLLIN, on) < 0) {
-		process_signal(s->engine.pidfd, s->engine.pid, SIGKILL, 0);
+		process_signal(s->engine.pidfd, s->engine.pid, SIGKILL);
 		_exit(70);
 	}
 }

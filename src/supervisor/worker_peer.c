@@ -16,7 +16,7 @@ void worker_kill(struct slot *slot, int sig, const char *reason)
 		slot->end_reason = reason;
 	if (slot->kill_signal != SIGKILL)
 		slot->kill_signal = sig;
-	process_signal(slot->pidfd, slot->pid, sig, 0);
+	process_signal(slot->pidfd, slot->pid, sig);
 }
 
 /* While a slot is ENDING its timer first kills (again), then looks whether the process is gone: for workers whose pidfd could not be had or watched. */

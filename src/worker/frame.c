@@ -3,7 +3,7 @@
  *
  * BUILD: this file, and this one alone, must be compiled with -fexceptions (gcc and clang): without it the cleanup below is not in the unwind tables and pthread_exit() goes by unseen.
  *
- *   C++ exception   The worker runs on a stack of its own whose first frame ends unwinding (makecontext), so the search for a handler finds none, the `catch` around brood_start() included:
+ *   C++ exception   Unwinding ends at the first frame of the worker's own (stack.c), so the search for a handler finds none, the `catch` around brood_start() included:
  *                   std::terminate(), SIGABRT, and no destructor has run. The cleanup here is no handler: the search passes it by.
  *   pthread_exit()  is a forced unwind, which runs cleanups frame by frame: ours is the last before the stack ends. (The same goes for a thread that cancels the job's.)
  *   longjmp()       runs, in glibc, the handlers of the old _pthread_cleanup_push() interface whose buffers lie in the part of the stack that is jumped over. (The macro of <pthread.h> is
@@ -11,7 +11,8 @@
  *   exit()          is stopped by on_exit() in worker.c.
  *
  * Trap: `inner` must stay a function of its own, below the buffer, so that a forced unwind meets its cleanup before it calls the handlers of the buffer.
- * Limit: a coroutine library that longjmp()s to a stack which lies above the worker's own looks like a jump out of the frame. swapcontext() is not affected.
+ * The C library takes the thread's own stack for the highest. So a jump from a coroutine back into the job does not pass the buffer, wherever the coroutine's stack lies.
+ * Limit: where jobs do not run on the thread's own stack (stack.c), a longjmp() to a stack above theirs looks like a jump out of the frame. swapcontext() is not affected.
  */
 #include "state.h"
 

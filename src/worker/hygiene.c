@@ -183,7 +183,6 @@ static bool left_handler(const struct hygiene *h, int sig)
 static bool left_handlers(struct hygiene *h, bool all)
 {
 	bool left = false;
-	stack_t now;
 
 	for (size_t i = 0; i < ARRAY_SIZE(usual_signals); i++)
 		left |= left_handler(h, usual_signals[i]);
@@ -193,11 +192,20 @@ static bool left_handlers(struct hygiene *h, bool all)
 		h->rotation = h->rotation % (HYGIENE_SIGNALS - 1) + 1;
 		left_handler(h, (int)h->rotation);         /* whose it is, nobody knows: put right without a word */
 	}
-	if (sigaltstack(NULL, &now) == 0 && (now.ss_sp != h->alternate.ss_sp || now.ss_flags != h->alternate.ss_flags)) {
-		sigaltstack(&h->alternate, NULL);
-		left = true;
-	}
 	return left;
+}
+
+/* First of all: the job may have freed that memory, and a soft step that comes late is handled there. */
+static bool left_alternate(const struct hygiene *h)
+{
+	stack_t now;
+
+	if (sigaltstack(NULL, &now) < 0 ||
+	    (now.ss_sp == h->alternate.ss_sp && now.ss_size == h->alternate.ss_size &&
+	     now.ss_flags == h->alternate.ss_flags))
+		return false;
+	sigaltstack(&h->alternate, NULL);
+	return true;
 }
 
 static bool left_files(const struct hygiene *h)
@@ -278,8 +286,9 @@ static uint32_t look(struct hygiene *h)
 
 struct hygiene_result hygiene_restore(struct hygiene *h, uint64_t ran_ns)
 {
-	struct hygiene_result result = { .left = look(h) };
+	struct hygiene_result result = { .left = left_alternate(h) ? BROOD_LEFT_HANDLERS : 0 };
 
+	result.left |= look(h);
 	if (left_itimers(h))
 		result.left |= BROOD_LEFT_TIMERS;
 	if (left_posix_timers(h, &result.broken))

@@ -1,9 +1,14 @@
 /*
  * signals.c - what signals mean in a worker.
  *
- * TERM, INT, HUP and QUIT have a handler that obeys the supervisor alone: a signal sent to the whole group or cgroup (a service manager, a terminal) ends no job. From the supervisor they are the
- * soft step, and carry the desk sequence of the job that is meant: one that comes late cannot hit the next job, one that comes early (before the worker has read RUN) is not lost, since
- * "cancelled" means "the last soft step had my sequence".
+ * TERM, INT, HUP and QUIT have a handler. It looks at the slot's page, where the supervisor writes
+ * which job is told to end before it sends the signal. So a signal that somebody sends to the whole
+ * group or cgroup (a service manager, a terminal) ends no job, and the supervisor's needs no value: a
+ * value would need a place in the kernel's queue, which any program of the same user can use up. A
+ * job's sequence is used once, so a signal that comes late cannot hit the next job. One that comes
+ * early (before the worker has read RUN) is not lost, for the page keeps what was written.
+ *
+ * The handlers run on the alternate stack: a job may run on a small stack of a coroutine's.
  *
  * SIGSYS has a handler where jobs are watched for system calls (src/os/syscalls.h); it hands on what is not from there. All other dispositions are default, except those of options.keep_signals,
  * which stay as inherited. TERM is always ours; INT, HUP and QUIT stay too when the list names them. SIGPIPE is default: a job that writes to a broken pipe with its own write() dies of it, unless
@@ -22,27 +27,27 @@
 
 static const int soft_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
 
-static _Atomic uint64_t soft_sequence = SEQUENCE_NONE;
 static _Atomic uint64_t running_sequence = SEQUENCE_NONE;
 
-/* The handler stores the one and then looks at the other; a job stores its cancel fd (seq_cst, and after this) and then looks at the one: whichever is later sees the other. */
 void worker_soft_expect(uint64_t sequence)
 {
 	atomic_store_explicit(&running_sequence, sequence, memory_order_release);
 }
 
+/* Outside of workers (inline mode) there is no page, and nobody tells a job to end. */
 bool worker_soft_came(uint64_t sequence)
 {
-	return atomic_load(&soft_sequence) == sequence;
+	return the_worker.desk && atomic_load(&the_worker.desk->soft) == sequence;
 }
 
-static void soft_step(uint64_t sequence)
+/* The supervisor stores the sequence before it signals. A job stores its cancel fd before it looks at
+ * the sequence. So one of the two, this handler or the job, sees what the other stored. */
+static void soft_step(void)
 {
 	uint64_t one = 1;
 	int fd;
 
-	atomic_store(&soft_sequence, sequence);
-	if (atomic_load(&running_sequence) != sequence)
+	if (!worker_soft_came(atomic_load(&running_sequence)))
 		return;
 	fd = atomic_load(&the_worker.job.cancel_fd);
 	if (fd >= 0 && write(fd, &one, sizeof one) < 0)
@@ -61,12 +66,12 @@ static void on_soft(int sig, siginfo_t *info, void *context)
 {
 	int saved = errno;
 
-	(void)context;
+	(void)info, (void)context;
 	syscalls_note();                       /* we make some, and returning is one */
 	if (!worker_is_self())
 		step_aside(sig);
-	else if (info->si_code == SI_QUEUE && info->si_pid == the_worker.config->supervisor_pid)
-		soft_step((uint64_t)(uintptr_t)info->si_value.sival_ptr);
+	else
+		soft_step();
 	errno = saved;
 }
 
@@ -83,7 +88,7 @@ static void in_child(void)
 
 static int handle(int sig)
 {
-	struct sigaction action = { .sa_sigaction = on_soft, .sa_flags = SA_SIGINFO | SA_RESTART };
+	struct sigaction action = { .sa_sigaction = on_soft, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
 
 	sigemptyset(&action.sa_mask);
 	return sigaction(sig, &action, NULL) < 0 ? -errno : 0;

@@ -9,6 +9,7 @@
  *   ring.c      one job, from entry to completion files.c     those for fds
  *   reply.c     a reply in memory                 plugin.c    functions of shared objects
  *   account.c   CPU time and peak memory a job    disown.c    what main() left to be destructed
+ *   stack.c     the stack that jobs run on
  *
  * Trap: a job may fork, and its child has all of this in memory, the desk and the channel included. Whatever speaks for the worker asks worker_is_self() first.
  * Trap: a job that made a system call may have closed any fd, and have opened something else that got its number. So each fd of the worker's own is looked at (identity) before something is written there, the first time after

@@ -4,7 +4,8 @@
  * Invariant of birth: before any code of the program runs here (a handler, a hook, a job) the roster has this pid, so that the guard can end whatever that code starts, and the roster is unmapped, so that the code cannot
  * write there. Signals stay blocked until the dispositions are the worker's own.
  *
- * The stack. Hooks and jobs run on a stack made for them, from a context that has nothing above it: C++ unwinding ends there instead of in the program's main(), and a guard page lies below.
+ * The stack. Hooks and jobs run on the thread's own stack, below the frames of the program's main(). The first frame of the worker's own has no caller: C++ unwinding ends there instead of in main().
+ * Handlers run on an alternate stack, so that a job on a small stack of a coroutine's survives them.
  *
  * The end. Ordered (END, or the channel's end): worker_exit, then flush, then _exit. Never exit(): the atexit handlers and destructors that the program registered before the start are the engine's business. For a job that calls
  * exit(), on_exit() says the same: it was registered last, so it runs before what was inherited, but after what the job itself registered.
@@ -15,6 +16,7 @@
  */
 #define _GNU_SOURCE
 #include "state.h"
+#include "stack.h"
 
 #include "../base/base.h"
 #include "../os/fds.h"
@@ -32,15 +34,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <ucontext.h>
 
 #define FDS_WAIT_NS NS_PER_S           /* that a message waits for the kernel to take its fds */
 
 struct worker the_worker;
-
-/* Sanitizers must be told of a change of stack; they are there or they are not. */
-extern void __sanitizer_start_switch_fiber(void **save, const void *bottom, size_t size) __attribute__((weak));
-extern void __sanitizer_finish_switch_fiber(void *save, const void **bottom, size_t *size) __attribute__((weak));
 
 bool worker_is_self(void)
 {
@@ -415,29 +412,10 @@ static __attribute__((noreturn)) void loop(void)
 
 static void on_own_stack(void)
 {
-	if (__sanitizer_finish_switch_fiber)
-		__sanitizer_finish_switch_fiber(NULL, NULL, NULL);
 	take_init_data((struct worker_config *)(uintptr_t)the_worker.config);
 	init();
 	ready();
 	loop();
-}
-
-static __attribute__((noreturn)) void change_stack(size_t size)
-{
-	static ucontext_t context;
-	void *stack = shm_stack(size);
-
-	if (!stack || getcontext(&context) < 0)
-		birth_failed("making its stack", -ENOMEM);
-	context.uc_stack.ss_sp = stack;
-	context.uc_stack.ss_size = size;
-	context.uc_link = NULL;
-	makecontext(&context, on_own_stack, 0);
-	if (__sanitizer_start_switch_fiber)
-		__sanitizer_start_switch_fiber(NULL, stack, size);
-	setcontext(&context);
-	_exit(WORKER_EXIT_BIRTH);
 }
 
 void worker_main(struct worker_config *config)
@@ -445,5 +423,5 @@ void worker_main(struct worker_config *config)
 	become_worker(config);
 	keep_only_ours(config);
 	set_manners(config);
-	change_stack(config->options->stack_size);
+	birth_failed("making its stack", worker_stack_enter(config->options->stack_size, on_own_stack));
 }

@@ -2,7 +2,7 @@
  * worker.h - the process in which jobs run. worker_main() is called in the new child, on the supervisor's stack, and never returns. It
  *   1. sets PDEATHSIG and checks the parent, setsid(), becomes a subreaper (so that what a job's child leaves behind is found), writes its roster entry, drops roster, board and other desks;
  *   2. closes all fds but 0-2, channel, keep-list, init fds; stdin from /dev/null; signals, stdio, exit hook, title, oom mark, core limit;
- *   3. goes over to a stack of its own (makecontext: unwinding ends there), runs worker_init, remembers cwd, umask, fds, dispositions; says READY;
+ *   3. begins a frame at which unwinding ends (stack.c), runs worker_init, remembers cwd, umask, fds, dispositions; says READY;
  *   4. blocks in one recvmsg until RUN, LEND or END. RUN: runs the job inside its frame (frame.c), puts right what it left (hygiene.c), says FINISHED. LEND: does that for what it finds in a ring (lease.c) until it is told to
  *      LEAVE, and says LEFT.
  */

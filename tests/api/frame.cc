@@ -10,6 +10,7 @@
 #include <exception>
 #include <stdexcept>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 namespace {
@@ -25,6 +26,20 @@ int job_throw(brood_job *) { throw std::runtime_error("out of the job"); }
 int job_throw_int(brood_job *) { throw 17; }
 int job_jump(brood_job *) { longjmp(before_the_start, 1); }
 int job_thread_exit(brood_job *) { pthread_exit(nullptr); }
+// The same from a coroutine, whose stack lies on the heap.
+ucontext_t home, coroutine;
+int enter(void (*fn)())
+{
+	const size_t size = 256 << 10;
+	getcontext(&coroutine);
+	coroutine.uc_stack.ss_sp = std::malloc(size);
+	coroutine.uc_stack.ss_size = size;
+	coroutine.uc_link = &home;
+	makecontext(&coroutine, fn, 0);
+	return swapcontext(&home, &coroutine);
+}
+int job_throw_in_coroutine(brood_job *) { return enter([] { throw 17; }); }
+int job_jump_in_coroutine(brood_job *) { return enter([] { longjmp(before_the_start, 1); }); }
 int job_exit(brood_job *) { std::exit(3); }
 int job_exit_0(brood_job *) { std::exit(0); }
 int job_quick(brood_job *) { _exit(4); }
@@ -60,6 +75,8 @@ void jobs(brood *pool)
 		expect(pool, job_throw_int, "throw_int", BROOD_CRASHED, BROOD_DETAIL_NONE, 0, SIGABRT);
 		expect(pool, job_jump, "jump", BROOD_CRASHED, BROOD_DETAIL_LONGJMP, 0, -1);
 		expect(pool, job_thread_exit, "thread_exit", BROOD_CRASHED, BROOD_DETAIL_THREAD_EXIT, 0, -1);
+		expect(pool, job_throw_in_coroutine, "throw_in_coroutine", BROOD_CRASHED, BROOD_DETAIL_NONE, 0, SIGABRT);
+		expect(pool, job_jump_in_coroutine, "jump_in_coroutine", BROOD_CRASHED, BROOD_DETAIL_LONGJMP, 0, -1);
 		expect(pool, job_exit, "exit", BROOD_EXITED, BROOD_DETAIL_NONE, 3, 0);
 		expect(pool, job_exit_0, "exit_0", BROOD_EXITED, BROOD_DETAIL_NONE, 0, 0);
 		expect(pool, job_quick, "_exit", BROOD_EXITED, BROOD_DETAIL_NONE, 4, 0);

@@ -4,6 +4,7 @@
 
 #include "../../src/os/shm.h"
 #include "../../src/os/sockets.h"
+#include "../../src/os/stack.h"
 #include "../../src/os/text.h"
 
 #include <fcntl.h>
@@ -33,6 +34,7 @@ void fake_birth(struct fake *f)
 	if (!f->shared.desks)
 		CHECK_EQ(shared_create(2, &f->shared), 0);
 	CHECK_EQ(text_snapshot(), 0);
+	CHECK_EQ(stack_note(), 0);
 	CHECK_EQ(sockets_pair(SOCK_SEQPACKET, pair), 0);
 	f->config.options = &f->options;
 	f->config.shared = &f->shared;
@@ -154,7 +156,8 @@ struct message_finished fake_job(struct fake *f, brood_fn *fn)
 
 void fake_soft(struct fake *f, uint64_t sequence)
 {
-	CHECK_EQ(process_signal(f->pidfd, f->pid, SIGTERM, sequence), 0);
+	atomic_store(&shared_desk(&f->shared, f->config.slot)->soft, sequence);
+	CHECK_EQ(process_signal(f->pidfd, f->pid, SIGTERM), 0);
 }
 
 struct process_exit fake_exit(struct fake *f)

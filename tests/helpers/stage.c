@@ -19,6 +19,7 @@ struct marks { _Atomic uint64_t soft[STAGE_WORKERS]; };
 
 static int births_fd = -1;             /* the workers' end */
 static uint32_t my_slot;
+static struct desk *my_desk;
 
 static struct marks *marks(void) { return case_shared(); }
 
@@ -35,16 +36,15 @@ static bool readable(int fd, int ms)
 
 /* ---- a worker ---- */
 
-static void on_soft(int sig, siginfo_t *info, void *context)
+static void on_soft(int sig)
 {
 	(void)sig;
-	(void)context;
-	atomic_store(&marks()->soft[my_slot], (uint64_t)(uintptr_t)info->si_value.sival_ptr);
+	atomic_store(&marks()->soft[my_slot], atomic_load(&my_desk->soft));
 }
 
 static void __attribute__((noreturn)) play_worker(struct worker_config *config)
 {
-	struct sigaction action = { .sa_sigaction = on_soft, .sa_flags = SA_SIGINFO | SA_RESTART };
+	struct sigaction action = { .sa_handler = on_soft, .sa_flags = SA_RESTART };
 	struct birth birth = { getpid(), config->slot, config->generation };
 	struct iovec iov = { &birth, sizeof birth };
 	sigset_t none;
@@ -52,6 +52,7 @@ static void __attribute__((noreturn)) play_worker(struct worker_config *config)
 	setsid();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	my_slot = config->slot;
+	my_desk = shared_desk(config->shared, config->slot);
 	atomic_store(&marks()->soft[my_slot], 0);
 	atomic_store(&config->shared->roster->workers[config->slot].pid, getpid());
 	sigaction(SIGTERM, &action, NULL);

@@ -74,11 +74,11 @@ static void orphans(void)
 	}
 	CHECK(WAIT_UNTIL(p->child != 0, SHORT_MS));
 	CHECK_EQ(process_reap_stray(is_worker, &worker), -ECHILD);
-	CHECK_EQ(process_signal(-1, worker, SIGKILL, 0), 0);
+	CHECK_EQ(process_signal(-1, worker, SIGKILL), 0);
 	CHECK_EQ(end_of(worker).status, SIGKILL);
 	CHECK(WAIT_UNTIL(proc_parent(p->child) == getpid(), SHORT_MS));
 	CHECK_EQ(process_reap_stray(is_worker, &worker), 0);          /* it lives */
-	CHECK_EQ(process_signal(-1, p->child, SIGTERM, 0), 0);
+	CHECK_EQ(process_signal(-1, p->child, SIGTERM), 0);
 	CHECK(sigchld_comes(&told));
 	CHECK_EQ(told, p->child);
 	CHECK_EQ(process_reap_stray(is_worker, &worker), p->child);
@@ -149,7 +149,7 @@ static void children(void)
 	}
 	CHECK_EQ(process_children(listed, 7), 7);
 	for (size_t i = 0; i < ARRAY_SIZE(made); i++) {
-		process_signal(-1, made[i], SIGKILL, 0);
+		process_signal(-1, made[i], SIGKILL);
 		end_of(made[i]);
 	}
 	CHECK_EQ(process_children(listed, ARRAY_SIZE(listed)), 0);
@@ -220,13 +220,13 @@ static void pdeathsig(void)
 		sleep_forever();
 	}
 	CHECK(WAIT_UNTIL(p->child != 0, SHORT_MS));
-	CHECK_EQ(process_signal(-1, parent, SIGKILL, 0), 0);
+	CHECK_EQ(process_signal(-1, parent, SIGKILL), 0);
 	CHECK_EQ(end_of(parent).status, SIGKILL);
 	CHECK(WAIT_UNTIL(process_wait(p->child, true, &end) == 1, SHORT_MS));
 	CHECK_EQ(end.status, SIGKILL);
 	CHECK_EQ(end_of(p->child).status, SIGKILL);
 	CHECK(proc_alive(p->grandchild));
-	CHECK_EQ(process_signal(-1, p->grandchild, SIGKILL, 0), 0);
+	CHECK_EQ(process_signal(-1, p->grandchild, SIGKILL), 0);
 	end_of(p->grandchild);
 }
 Test(kernel_death, pdeathsig_takes_the_child_and_not_its_child) { case_run(pdeathsig, 20000); }
@@ -324,15 +324,15 @@ static void pidfds(void)
 	pidfd = process_pidfd_open(child);
 	CHECK_GE(pidfd, 0);
 	CHECK(!readable(pidfd, 0));
-	CHECK_EQ(process_signal(pidfd, child, SIGSTOP, 0), 0);
+	CHECK_EQ(process_signal(pidfd, child, SIGSTOP), 0);
 	CHECK(WAIT_UNTIL(process_traced_or_stopped(child), SHORT_MS));
 	CHECK(!readable(pidfd, 0));                  /* stopped is no end */
-	CHECK_EQ(process_signal(pidfd, child, SIGKILL, 0), 0);
+	CHECK_EQ(process_signal(pidfd, child, SIGKILL), 0);
 	CHECK(readable(pidfd, SHORT_MS));
 	CHECK(!process_traced_or_stopped(child));
 	end_of(child);
 	CHECK(readable(pidfd, 0));
-	CHECK_EQ(process_signal(pidfd, child, SIGKILL, 0), -ESRCH);
+	CHECK_EQ(process_signal(pidfd, child, SIGKILL), -ESRCH);
 	close_fd(pidfd);
 	CHECK_EQ(fds_count(), before);
 	CHECK_EQ(process_pidfd_open(child), -ESRCH);

@@ -65,7 +65,7 @@ static void condemned_before(void)
 	fake_run(&fake, marks, NULL, 0);
 	CHECK(fake_silent(&fake, 100));
 	CHECK_EQ(atomic_load(marked()), 0);
-	CHECK_EQ(process_signal(fake.pidfd, fake.pid, SIGKILL, 0), 0);
+	CHECK_EQ(process_signal(fake.pidfd, fake.pid, SIGKILL), 0);
 	CHECK_EQ(fake_exit(&fake).status, SIGKILL);
 }
 Test(worker, condemned_before_the_job_began) { case_run(condemned_before, 20000); }
@@ -83,7 +83,7 @@ static void condemned_at_end(void)
 	CHECK(atomic_compare_exchange_strong(&shared_desk(&fake.shared, 1)->word, &running, DESK_WORD(fake.sequence, DESK_CONDEMNED)));
 	CHECK_EQ(write(fake.peer, "x", 1), 1);
 	CHECK(fake_silent(&fake, 100));                /* the function has ended, but it says nothing more */
-	CHECK_EQ(process_signal(fake.pidfd, fake.pid, SIGKILL, 0), 0);
+	CHECK_EQ(process_signal(fake.pidfd, fake.pid, SIGKILL), 0);
 	CHECK_EQ(fake_exit(&fake).status, SIGKILL);
 }
 Test(worker, condemned_while_it_ran) { case_run(condemned_at_end, 20000); }

@@ -328,7 +328,7 @@ static void printed(void)
 	CHECK_EQ(fake_job(&fake, prints).code, 0);
 	CHECK_EQ(read(out[0], text, sizeof text), 7);
 	CHECK_STR(text, "printed");
-	CHECK_EQ(process_signal(fake.pidfd, fake.pid, SIGKILL, 0), 0);
+	CHECK_EQ(process_signal(fake.pidfd, fake.pid, SIGKILL), 0);
 	CHECK_EQ(fake_exit(&fake).status, SIGKILL);
 }
 Test(worker_hygiene, what_a_job_printed) { case_run(printed, 20000); }

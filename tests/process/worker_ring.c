@@ -263,7 +263,7 @@ static void condemned_running(void)
 	CHECK(fake_silent(&fake, 100));
 	CHECK_EQ(atomic_load(&ring.up->done), 0);
 	CHECK_EQ(atomic_load(marked()), 0);
-	CHECK_EQ(process_signal(fake.pidfd, fake.pid, SIGKILL, 0), 0);
+	CHECK_EQ(process_signal(fake.pidfd, fake.pid, SIGKILL), 0);
 	CHECK_EQ(fake_exit(&fake).status, SIGKILL);
 }
 Test(worker_ring, condemned_while_it_ran) { case_run(condemned_running, 20000); }
@@ -279,7 +279,7 @@ static void condemned_before(void)
 	fake_push(&ring, marks, NULL, 0);
 	CHECK(fake_silent(&fake, 100));
 	CHECK_EQ(atomic_load(marked()), 0);
-	CHECK_EQ(process_signal(fake.pidfd, fake.pid, SIGKILL, 0), 0);
+	CHECK_EQ(process_signal(fake.pidfd, fake.pid, SIGKILL), 0);
 	CHECK_EQ(fake_exit(&fake).status, SIGKILL);
 }
 Test(worker_ring, condemned_before_it_began) { case_run(condemned_before, 20000); }
@@ -455,7 +455,7 @@ static void idle(void)
 	fake_ring_job(&ring, nothing, 0);
 	CHECK(WAIT_UNTIL(atomic_load(&ring.desk->asleep) == 1, 10000));
 	for (rounds = 0; rounds < 5; rounds++) {
-		CHECK_EQ(process_signal(fake.pidfd, fake.pid, SIGTERM, 1), 0); /* a soft step for nobody wakes it, and it sleeps again */
+		CHECK_EQ(process_signal(fake.pidfd, fake.pid, SIGTERM), 0); /* a soft step for nobody wakes it, and it sleeps again */
 		fake_ring_job(&ring, nothing, 0);
 	}
 	CHECK_EQ(process_wait(fake.pid, true, &e), 0);

@@ -1,0 +1,187 @@
+/* stack.c - see stack.h. */
+#define _GNU_SOURCE
+#include "stack.h"
+#include "../base/base.h"
+#include "shm.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
+
+/* The kernel keeps 256 pages free between a stack and what lies below it (stack_guard_gap). */
+#define GUARD_PAGES 256
+
+/*
+ * Room for a handler beside what the kernel saves there. A handler of the program's own that prints
+ * a backtrace has enough, too. Pages that no handler touched cost no memory.
+ */
+#define ALTERNATE_ROOM (24u << 10)
+#define ALTERNATE_MIN  (8u << 10)      /* where the kernel does not say what it saves */
+
+/* low: the end of the mapping below. Both 0: not noted. */
+static struct { uintptr_t low, top; } noted;
+
+struct scan { uintptr_t here, before, low, top; bool found; };
+
+static void scan_line(struct scan *s, const char *line)
+{
+	char *end;
+	uintptr_t from = (uintptr_t)strtoull(line, &end, 16), to;
+
+	if (*end != '-')
+		return;
+	to = (uintptr_t)strtoull(end + 1, NULL, 16);
+	if (s->here >= from && s->here < to) {
+		s->low = s->before;
+		s->top = to;
+		s->found = true;
+	}
+	s->before = to;
+}
+
+/* Line by line, in memory that does not grow: the start of a line is enough. */
+static int scan_maps(struct scan *s)
+{
+	_cleanup_close_ int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	char line[64], buffer[1024];
+	size_t length = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	while (!s->found && (n = read(fd, buffer, sizeof buffer)) != 0) {
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		for (ssize_t i = 0; i < n; i++) {
+			if (buffer[i] == '\n') {
+				line[length] = '\0';
+				scan_line(s, line);
+				length = 0;
+			} else if (length < sizeof line - 1) {
+				line[length++] = buffer[i];
+			}
+		}
+	}
+	return s->found ? 0 : -ENOENT;
+}
+
+/* The kernel put the program's name at the top of its first thread's stack, above all else. */
+int stack_note(void)
+{
+	uintptr_t name = (uintptr_t)getauxval(AT_EXECFN);
+	struct scan s = { .here = (uintptr_t)__builtin_frame_address(0) };
+	int r = scan_maps(&s);
+
+	noted.low = noted.top = 0;
+	if (r < 0)
+		return r;
+	if (name < s.here || name >= s.top)
+		return -ENOENT;
+	noted.low = s.low;
+	noted.top = s.top;
+	return 0;
+}
+
+#if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
+#define CAN_ENTER true
+
+/* A frame whose caller is unknown: the unwinder takes it for the last one. */
+extern void brood_first_frame(void (*fn)(void)) __attribute__((visibility("hidden"), noreturn));
+__asm__(".pushsection .text\n"
+	".globl brood_first_frame\n"
+	".hidden brood_first_frame\n"
+	".type brood_first_frame, %function\n"
+	"brood_first_frame:\n"
+	".cfi_startproc\n"
+#if defined(__x86_64__)
+	".cfi_undefined rip\n"
+	"xorl %ebp, %ebp\n"
+	"subq $8, %rsp\n"
+	".cfi_adjust_cfa_offset 8\n"
+	"call *%rdi\n"
+	"ud2\n"
+#elif defined(__i386__)
+	".cfi_undefined eip\n"
+	"movl 4(%esp), %eax\n"
+	"xorl %ebp, %ebp\n"
+	"subl $12, %esp\n"
+	".cfi_adjust_cfa_offset 12\n"
+	"call *%eax\n"
+	"ud2\n"
+#else
+	".cfi_undefined x30\n"
+	"mov x29, #0\n"
+	"mov x30, #0\n"
+	"blr x0\n"
+	"brk #0x1\n"
+#endif
+	".cfi_endproc\n"
+	".size brood_first_frame, . - brood_first_frame\n"
+	".popsection\n");
+
+void stack_enter(void (*fn)(void))
+{
+	brood_first_frame(fn);
+}
+
+#else
+#define CAN_ENTER false
+
+void stack_enter(void (*fn)(void))
+{
+	(void)fn;
+	abort();
+}
+
+#endif
+
+bool stack_reserve(size_t size)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0), need, page = shm_page();
+	struct rlimit limit;
+
+	if (!CAN_ENTER || here <= noted.low || here >= noted.top)
+		return false;
+	need = noted.top - here;
+	if (size > SIZE_MAX - need - page * (GUARD_PAGES + 1))
+		return false;
+	need = (need + size + page - 1) / page * page;
+	if (need + page * GUARD_PAGES > noted.top - noted.low)
+		return false;
+	if (getrlimit(RLIMIT_STACK, &limit) < 0 || limit.rlim_max < need)
+		return false;
+	limit.rlim_cur = need;
+	return setrlimit(RLIMIT_STACK, &limit) == 0;
+}
+
+/* What the kernel saves of the processor depends on the processor. */
+static size_t alternate_size(void)
+{
+#ifdef AT_MINSIGSTKSZ
+	size_t saved = (size_t)getauxval(AT_MINSIGSTKSZ);
+#else
+	size_t saved = 0;
+#endif
+	size_t page = shm_page(), size = MAX(saved, (size_t)ALTERNATE_MIN) + ALTERNATE_ROOM;
+
+	return (size + page - 1) / page * page;
+}
+
+int stack_alternate(void)
+{
+	stack_t stack;
+
+	if (sigaltstack(NULL, &stack) < 0)
+		return -errno;
+	if (!(stack.ss_flags & SS_DISABLE))
+		return 0;
+	stack = (stack_t){ .ss_size = alternate_size() };
+	stack.ss_sp = shm_stack(stack.ss_size);
+	if (!stack.ss_sp)
+		return -ENOMEM;
+	return sigaltstack(&stack, NULL) < 0 ? -errno : 0;
+}

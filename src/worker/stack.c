@@ -1,0 +1,64 @@
+/*
+ * stack.c - see stack.h.
+ *
+ * Jobs run on the thread's own stack. Then pthread_getattr_np() tells the truth to collectors and
+ * script engines, and longjmp() knows which of its targets lie above the job's frame (frame.c):
+ * stacks of coroutines lie below, wherever they were made.
+ *
+ * Where the own stack cannot have the size (os/stack.h), jobs run on memory that is mapped for them.
+ * There a coroutine whose longjmp() goes to a stack above it looks like a jump out of the job.
+ */
+#include "stack.h"
+
+#include "../base/base.h"
+#include "../os/shm.h"
+#include "../os/stack.h"
+
+#include <ucontext.h>
+
+/* Sanitizers must be told of a change of stack; they are there or they are not. */
+extern void __sanitizer_start_switch_fiber(void **save, const void *bottom, size_t size)
+	__attribute__((weak));
+extern void __sanitizer_finish_switch_fiber(void *save, const void **bottom, size_t *size)
+	__attribute__((weak));
+
+static void (*entered)(void);
+
+static void on_mapped_stack(void)
+{
+	if (__sanitizer_finish_switch_fiber)
+		__sanitizer_finish_switch_fiber(NULL, NULL, NULL);
+	entered();
+}
+
+/* A context that makecontext() made has nothing above it: unwinding ends there, too. */
+static int enter_mapped(size_t size)
+{
+	static ucontext_t context;
+	void *stack = shm_stack(size);
+
+	if (!stack)
+		return -ENOMEM;
+	if (getcontext(&context) < 0)
+		return -errno;
+	context.uc_stack.ss_sp = stack;
+	context.uc_stack.ss_size = size;
+	context.uc_link = NULL;
+	makecontext(&context, on_mapped_stack, 0);
+	if (__sanitizer_start_switch_fiber)
+		__sanitizer_start_switch_fiber(NULL, stack, size);
+	setcontext(&context);
+	return -errno;
+}
+
+int worker_stack_enter(size_t size, void (*fn)(void))
+{
+	int r = stack_alternate();
+
+	if (r < 0)
+		return r;
+	if (stack_reserve(size))
+		stack_enter(fn);
+	entered = fn;
+	return enter_mapped(size);
+}

@@ -1,0 +1,13 @@
+/* stack.h - the stack that hooks and jobs run on. */
+#ifndef BROOD_WORKER_STACK_H
+#define BROOD_WORKER_STACK_H
+
+#include <stddef.h>
+
+/*
+ * Calls fn(), which never returns, with `size` bytes of stack below it, and with an alternate stack
+ * for handlers. Unwinding ends there. Returns -errno only when there is no such stack.
+ */
+int worker_stack_enter(size_t size, void (*fn)(void));
+
+#endif
