@@ -138,7 +138,8 @@ enum brood_detail {
 #define BROOD_DETAILS 18
 
 /* What a finished job left behind in its worker (verdict.left, a set). Threads, fds, children and memory cost that worker: it is replaced.
- * The rest is put right, and the worker goes on. options.tolerate names those that shall cost nothing. */
+ * The rest is put right, and the worker goes on. options.tolerate names those that shall cost nothing: the verdict of the job that left them says so,
+ * those of later jobs do not. (Of children, while such a one lives, no other is noticed.) */
 enum brood_left {
 	BROOD_LEFT_THREADS  = 1 << 0,
 	BROOD_LEFT_FDS      = 1 << 1,
@@ -349,8 +350,8 @@ BROOD_PUBLIC int brood_rearm(void) BROOD_NOEXCEPT;
 enum brood_job_flags {
 	BROOD_JOB_ONCE  = 1 << 0,  /* to one worker only: if it dies before fn is entered, the job is crashed, with started 0 */
 	BROOD_JOB_ABORT = 1 << 1,  /* out of time: SIGABRT (a core) before SIGKILL */
-	BROOD_JOB_TRUSTED = 1 << 2,/* on a lease: what it left behind is looked for only when its worker has nothing else to do. For functions that are
-	                            * known to leave nothing. (A job that made no system call costs no look in any case, on Linux 5.11 and x86) */
+	BROOD_JOB_TRUSTED = 1 << 2,/* on a lease: what it left behind is looked for only when its worker has nothing else to do, or before a job without
+	                            * this flag. For functions that are known to leave nothing. (A job that made no system call costs no look in any case, on Linux 5.11 and x86) */
 	BROOD_JOB_MORE  = 1 << 3,  /* brood_submit(): another follows at once; its worker need not be woken for this one alone. The last of a batch goes
 	                            * without it, or is followed by brood_queue_dispatch(), _wait() or brood_take() */
 };

@@ -529,6 +529,17 @@ static int hear(struct lease *lease, struct frame *f)
 	}
 }
 
+/*
+ * The worker has died, has left, or a job shut the link down: then the worker is well, and does not
+ * know that it gets no more jobs.
+ */
+static void link_ended(struct lease *lease)
+{
+	settle_dying(lease);
+	if (!lease->has_over && !atomic_load(&lease->ledger->leaving))
+		loan_end(lease);
+}
+
 void ring_hear(struct lease *lease)
 {
 	struct frame f;
@@ -543,6 +554,6 @@ void ring_hear(struct lease *lease)
 		if (r == -EBADMSG)
 			settle_damaged(lease);
 		else if (r == 0)
-			settle_dying(lease);
+			link_ended(lease);
 	}
 }

@@ -78,6 +78,8 @@ static void say(struct slot *slot, const struct process_exit *e, bool planned)
 
 	if (as_planned)
 		return;                /* a normal stop is silent; a retirement was told when it began */
+	if (!by_signal && e->status == 0 && slot->channel_ended && !slot->end_reason)
+		slot->end_reason = "a job shut its channel down";
 	if (by_signal)
 		snprintf(how, sizeof how, "by %s%s", signals_name(e->status, name), e->code == CLD_DUMPED ? " (core dumped)" : "");
 	else

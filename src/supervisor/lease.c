@@ -284,9 +284,8 @@ static void send_leave(struct slot *slot)
 	slot->leave_unsent = supervisor_passes(r);
 	if (slot->leave_unsent)
 		supervisor_retry_later(s);
-	else if (r == 0)
-		ring(slot);
-	/* Else it is dying, and its pidfd will say so; if it is not, it does not leave, and is stuck. */
+	else
+		ring(slot);            /* where the channel has ended, too: a worker that lives reads its end */
 }
 
 void lease_take_back(struct slot *slot)

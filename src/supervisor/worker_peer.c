@@ -387,6 +387,7 @@ void worker_readable(struct loop *loop, struct source *source, uint32_t events)
 		return;
 	death_check(slot);
 	if (slot->pid > 0 && slot->kill_signal != SIGKILL && slot->link.state != SLOT_ENDING) {
+		lease_take_back(slot);         /* one on lease would not look at its channel before long */
 		slot->eof_timer.on = eof_time_up;
 		timer_set(loop, &slot->eof_timer, now_ns() + EOF_GRACE_MS * NS_PER_MS);
 	}

@@ -28,6 +28,7 @@
 
 #define HYGIENE_SHORT_NS (200 * NS_PER_US)
 #define HYGIENE_MEMORY_NS NS_PER_MS    /* of run time without a system call, and memory is looked at */
+#define SA_RESTORER_ 0x04000000        /* the kernel's; the C library hides its name */
 #define POSIX_TIMERS_MAX 4096          /* more than these in one job: not worth finding one by one */
 
 static const int itimers[3] = { ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF };
@@ -82,7 +83,7 @@ static bool has_children(void)
 	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 || errno != ECHILD;
 }
 
-void hygiene_reap(void)
+static void reap(void)
 {
 	siginfo_t info = { 0 };
 
@@ -142,20 +143,29 @@ static void drop_pending(const sigset_t *blocked)
 		;
 }
 
+/*
+ * The kernel's 64 bits of a mask. The C library keeps the signals below SIGRTMIN for itself: its
+ * sigprocmask() takes them out of each mask that it sets, so a mask that was inherited with them is
+ * never read back as it was.
+ */
+static uint64_t mask_bits(const sigset_t *set)
+{
+	const uint64_t libcs = (UINT64_C(1) << (SIGRTMIN - 1)) - (UINT64_C(1) << (HYGIENE_SIGNALS - 1));
+	uint64_t bits;
+
+	memcpy(&bits, set, sizeof bits);
+	return bits & ~libcs;
+}
+
 static bool left_mask(const struct hygiene *h)
 {
 	sigset_t now;
-	bool left = false;
 
-	if (sigprocmask(SIG_BLOCK, NULL, &now) < 0)
+	if (sigprocmask(SIG_BLOCK, NULL, &now) < 0 || mask_bits(&now) == mask_bits(&h->mask))
 		return false;
-	for (int sig = 1; sig < NSIG && !left; sig++)
-		left = sigismember(&now, sig) != sigismember(&h->mask, sig);
-	if (left) {
-		drop_pending(&now);
-		sigprocmask(SIG_SETMASK, &h->mask, NULL);
-	}
-	return left;
+	drop_pending(&now);
+	sigprocmask(SIG_SETMASK, &h->mask, NULL);
+	return true;
 }
 
 static bool left_cwd(const struct hygiene *h, bool *broken)
@@ -169,15 +179,48 @@ static bool left_cwd(const struct hygiene *h, bool *broken)
 	return true;
 }
 
+/*
+ * The C library adds SA_RESTORER to all that it sets: a disposition that was put back differs by it
+ * from the inherited one. The mask of a handler that is not called is nobody's business.
+ */
+static bool same_action(const struct sigaction *a, const struct sigaction *b)
+{
+	const int flags = ~SA_RESTORER_;
+
+	if (a->sa_handler != b->sa_handler || (a->sa_flags & flags) != (b->sa_flags & flags))
+		return false;
+	if (a->sa_handler == SIG_DFL || a->sa_handler == SIG_IGN)
+		return true;
+	return mask_bits(&a->sa_mask) == mask_bits(&b->sa_mask);
+}
+
 static bool left_handler(const struct hygiene *h, int sig)
 {
 	const struct sigaction *then = &h->actions[sig];
 	struct sigaction now;
 
-	if (sigaction(sig, NULL, &now) < 0 || (now.sa_handler == then->sa_handler && now.sa_flags == then->sa_flags))
+	if (sigaction(sig, NULL, &now) < 0 || same_action(&now, then))
 		return false;
 	sigaction(sig, then, NULL);
 	return true;
+}
+
+/*
+ * A job that ran for long has all dispositions looked at. Those that nobody looked at after the job
+ * before it may be the former job's: they are put right without a word.
+ */
+static bool left_unusual(struct hygiene *h, bool all)
+{
+	bool left = false;
+
+	for (int sig = 1; all && sig < HYGIENE_SIGNALS; sig++)
+		left |= left_handler(h, sig) && h->all_known;
+	for (int i = 0; !all && i < ROTATION; i++) {
+		h->rotation = h->rotation % (HYGIENE_SIGNALS - 1) + 1;
+		left_handler(h, (int)h->rotation);
+	}
+	h->all_known = all;
+	return left;
 }
 
 static bool left_handlers(struct hygiene *h, bool all)
@@ -186,13 +229,7 @@ static bool left_handlers(struct hygiene *h, bool all)
 
 	for (size_t i = 0; i < ARRAY_SIZE(usual_signals); i++)
 		left |= left_handler(h, usual_signals[i]);
-	for (int sig = 1; all && sig < HYGIENE_SIGNALS; sig++)
-		left |= left_handler(h, sig);
-	for (int i = 0; !all && i < ROTATION; i++) {
-		h->rotation = h->rotation % (HYGIENE_SIGNALS - 1) + 1;
-		left_handler(h, (int)h->rotation);         /* whose it is, nobody knows: put right without a word */
-	}
-	return left;
+	return left | left_unusual(h, all);
 }
 
 /* First of all: the job may have freed that memory, and a soft step that comes late is handled there. */
@@ -227,6 +264,13 @@ static uint64_t peak_kb(void)
 
 /* ---- all of them ---- */
 
+static void note_files(struct hygiene *h)
+{
+	for (int fd = 0; fd < (int)ARRAY_SIZE(h->standard); fd++)
+		h->standard_open[fd] = identity_get(fd, &h->standard[fd]) == 0;
+	h->fds = fds_count();
+}
+
 int hygiene_snapshot(struct hygiene *h, uint64_t worker_memory)
 {
 	struct itimerval timer;
@@ -248,6 +292,7 @@ int hygiene_snapshot(struct hygiene *h, uint64_t worker_memory)
 			return -errno;
 	if (sigaltstack(NULL, &h->alternate) < 0)
 		return -errno;
+	h->all_known = true;
 	h->floating = floating_get() & ~(UINT64_C(0xff) << 48);
 	floating_set(h->floating);
 	h->cwd_known = getcwd(h->cwd_path, sizeof h->cwd_path) && h->cwd_path[0] == '/';
@@ -259,9 +304,7 @@ int hygiene_snapshot(struct hygiene *h, uint64_t worker_memory)
 			h->cwd = (struct identity){ .device = st.st_dev, .inode = st.st_ino };
 	}
 	h->memory_kb = worker_memory == 0 ? 0 : peak_kb() + worker_memory / 1024 / 8 * 7;
-	for (int fd = 0; fd < (int)ARRAY_SIZE(h->standard); fd++)
-		h->standard_open[fd] = identity_get(fd, &h->standard[fd]) == 0;
-	h->fds = fds_count();
+	note_files(h);
 	return 0;
 }
 
@@ -269,13 +312,15 @@ int hygiene_snapshot(struct hygiene *h, uint64_t worker_memory)
 static uint32_t look(struct hygiene *h)
 {
 	int threads = process_thread_count();
+	bool children = !h->children && has_children();
 	uint32_t left = 0;
 
 	if (threads > h->threads)
 		left |= BROOD_LEFT_THREADS;
-	if (!h->children && has_children())
+	if (children && !h->children_kept)
 		left |= BROOD_LEFT_CHILDREN;
-	h->others = threads > 1 || (left & BROOD_LEFT_CHILDREN);
+	h->children_kept &= children;
+	h->others = threads > 1 || children;
 	h->memory_ns = 0;
 	if (left_files(h))
 		left |= BROOD_LEFT_FDS;
@@ -303,6 +348,24 @@ struct hygiene_result hygiene_restore(struct hygiene *h, uint64_t ran_ns)
 		result.left |= BROOD_LEFT_HANDLERS;
 	floating_set(h->floating);
 	return result;
+}
+
+/*
+ * What was tolerated belongs to no later job. Children that live on hide those of later jobs: nobody
+ * can tell them apart, and nobody is blamed.
+ */
+void hygiene_tolerated(struct hygiene *h, uint32_t left)
+{
+	if (left & BROOD_LEFT_THREADS)
+		h->threads = process_thread_count();
+	if (left & BROOD_LEFT_FDS)
+		note_files(h);
+	if (left & BROOD_LEFT_CHILDREN)
+		h->children_kept = true;
+	if (!h->children_kept)
+		return;
+	reap();
+	h->children_kept = has_children();
 }
 
 struct hygiene_result hygiene_memory(struct hygiene *h)

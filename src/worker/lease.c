@@ -175,7 +175,7 @@ static bool owes(const struct lease *l)
 	return l->owed || hygiene_memory_owed(&the_worker.hygiene);
 }
 
-static void look_after(struct lease *l)
+void lease_look_after(struct lease *l)
 {
 	static const struct ran unknown = { .calls = true };
 	struct ending e;
@@ -220,9 +220,9 @@ static void rest(struct lease *l)
 		lease_tell(l);
 	title_set_suffix("");
 	if (owing && l->owed && now - l->owed_ns > OWED_MAX_NS)
-		look_after(l);
+		lease_look_after(l);
 	else if (sleep_until(l, owing ? now + OWED_REST_NS : TIME_NEVER))
-		look_after(l);
+		lease_look_after(l);
 }
 
 static void serve(struct lease *l)
@@ -241,7 +241,7 @@ static void leave(struct lease *l)
 {
 	if (l->last != l->told)
 		lease_tell(l);
-	look_after(l);
+	lease_look_after(l);
 	if (!still_ours(l))
 		lease_retire(l, BROOD_LEFT_FDS);
 	give_back(l);

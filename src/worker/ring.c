@@ -262,6 +262,9 @@ void ring_job(struct lease *l)
 
 	if (!e)
 		_exit(WORKER_EXIT_RING);
+	/* What a trusted job before it has left is not this one's doing. */
+	if (l->owed && !(e->job_flags & BROOD_JOB_TRUSTED))
+		lease_look_after(l);
 	if (!claim(l, sequence)) {
 		drop_with(l, e);
 		pass_by(l);

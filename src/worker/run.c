@@ -134,8 +134,8 @@ struct ending worker_judge(struct hygiene_result result)
 	struct ending e = { .left = result.left };
 
 	e.retiring = result.broken || (result.left & costly & ~the_worker.config->options->tolerate);
-	if (!e.retiring && result.left & BROOD_LEFT_CHILDREN)
-		hygiene_reap();
+	if (!e.retiring && (result.left || the_worker.hygiene.children_kept))
+		hygiene_tolerated(&the_worker.hygiene, result.left);
 	return e;
 }
 

@@ -92,6 +92,7 @@ struct hygiene {
 	bool standard_open[3];
 	struct identity standard[3];   /* of the files at 0 to 2: what is put in their place does not change how many are open */
 	bool children;                 /* worker_init started some: no telling them from a job's */
+	bool children_kept;            /* a former job left some, and that is tolerated */
 	bool itimers[3];               /* running since then: not a job's */
 	int posix_timer;               /* the kernel numbers them upwards: those from here on are a job's; -1: no timers here */
 	sigset_t mask;
@@ -102,6 +103,7 @@ struct hygiene {
 	struct sigaction actions[HYGIENE_SIGNALS];
 	stack_t alternate;
 	unsigned rotation;
+	bool all_known;                /* all dispositions were looked at when the last job had ended */
 	uint64_t memory_kb;            /* peak RSS from which on worker_memory counts as reached; 0: no limit */
 	uint64_t memory_ns;            /* run time since that was looked at */
 	bool others;                   /* threads beside the one that runs jobs, whose calls may be a job's doing; or children to reap: look after each job */
@@ -116,7 +118,8 @@ struct hygiene_result hygiene_glance(struct hygiene *h, uint64_t ran_ns);
 struct hygiene_result hygiene_memory(struct hygiene *h);   /* that alone */
 static inline bool hygiene_memory_owed(const struct hygiene *h) { return h->memory_kb != 0 && h->memory_ns != 0; }      /* a job ran since it was looked at */
 static inline void hygiene_fds(struct hygiene *h, int more) { h->fds = h->fds < 0 ? -1 : h->fds + more; }   /* so many are open now that are ours */
-void hygiene_reap(void);               /* children that have ended, where children are tolerated */
+/* After a job whose worker goes on: what it left is the next one's to find, and not its doing. */
+void hygiene_tolerated(struct hygiene *h, uint32_t left);
 
 struct usage { uint64_t cpu_us, peak_kb; };
 struct account {
@@ -207,6 +210,7 @@ void worker_lend(struct frame *f);
 void lease_tell(struct lease *l);      /* the engine */
 bool lease_say(struct lease *l, struct frame *f);              /* on the link; waits for room. False: nobody is there, or the kernel does not take its fds */
 void lease_retire(struct lease *l, uint32_t left) __attribute__((noreturn));
+void lease_look_after(struct lease *l); /* what was put off; does not return where it costs the worker */
 bool lease_published(struct lease *l); /* there is another entry */
 
 /* ring.c: the next entry. */

@@ -1,0 +1,270 @@
+/*
+ * residue.c - what jobs leave behind, where it is hard to find or to tell whose it is. (hygiene.c has
+ * the plain cases.)
+ */
+#define _GNU_SOURCE
+#include "../helpers/pool.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+TestSuite(residue, .timeout = 120);
+
+static struct brood *brood;
+
+static void quiet(void *context, const struct brood_log *log)
+{
+	(void)context;
+	note("log: %s", log->text);
+}
+
+static struct brood_verdict on_path(brood_fn *fn, uint32_t path, uint32_t flags, int number)
+{
+	struct brood_job_options options = { .size = sizeof options, .dispatch = path, .flags = flags,
+		.arg = &number, .arg_size = sizeof number };
+
+	return pool_call_with(brood, fn, &options);
+}
+
+static int number_of(struct brood_job *job)
+{
+	return *(const int *)brood_job_arg(job, NULL);
+}
+
+/* ---- nobody is blamed for another ---- */
+
+static int makes_calls(struct brood_job *job)
+{
+	(void)job;
+	return usleep(1000);
+}
+
+static int makes_short_calls(struct brood_job *job)
+{
+	(void)job;
+	return getppid() < 0;
+}
+
+static int ignores(struct brood_job *job)
+{
+	signal(number_of(job), SIG_IGN);
+	return usleep(1000);
+}
+
+static int ignores_shortly(struct brood_job *job)
+{
+	signal(number_of(job), SIG_IGN);
+	return 0;
+}
+
+static int other_mask(struct brood_job *job)
+{
+	struct sigaction action;
+
+	sigaction(SIGTERM, NULL, &action);
+	sigaddset(&action.sa_mask, SIGUSR1);
+	sigaction(SIGTERM, &action, NULL);
+	return number_of(job);
+}
+
+static int leaves_fd(struct brood_job *job)
+{
+	(void)job;
+	return dup(0) < 0;
+}
+
+static int leaves_child(struct brood_job *job)
+{
+	(void)job;
+	if (fork() == 0)
+		for (;;)
+			pause();
+	return 0;
+}
+
+static void *sleeps(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+static int leaves_thread(struct brood_job *job)
+{
+	pthread_t thread;
+
+	(void)job;
+	return pthread_create(&thread, NULL, sleeps, NULL);
+}
+
+static void expect_left(struct brood_verdict v, uint32_t left)
+{
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	CHECK_MSG(v.left == left, "left is 0x%x instead of 0x%x", v.left, left);
+}
+
+static const uint32_t paths[] = { BROOD_PATH_HANDOFF, BROOD_PATH_LEASE };
+#define EACH_PATH(p) (size_t p = 0; p < sizeof paths / sizeof paths[0]; p++)
+
+static void blamed(void)
+{
+	struct brood_options options = { .workers = 1, .log = quiet };
+	static const int signals[] = { SIGCHLD, SIGTERM, SIGPIPE, SIGWINCH };
+
+	brood = pool_start(&options);
+	for EACH_PATH(p)
+		for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+			expect_left(on_path(makes_calls, paths[p], 0, 0), 0);
+			expect_left(on_path(ignores, paths[p], 0, signals[i]), BROOD_LEFT_HANDLERS);
+			expect_left(on_path(makes_calls, paths[p], 0, 0), 0);
+			expect_left(on_path(makes_short_calls, paths[p], 0, 0), 0);
+		}
+	expect_left(on_path(other_mask, BROOD_PATH_LEASE, 0, 0), BROOD_LEFT_HANDLERS);
+	expect_left(on_path(makes_calls, BROOD_PATH_LEASE, 0, 0), 0);
+	/* Not seen at once, and so nobody's: this signal is rare, and the job was short. */
+	CHECK_EQ(on_path(ignores_shortly, BROOD_PATH_HANDOFF, 0, SIGWINCH).outcome, BROOD_DONE);
+	expect_left(on_path(makes_calls, BROOD_PATH_HANDOFF, 0, 0), 0);
+	pool_stop(brood);
+}
+Test(residue, no_later_job_is_blamed) { case_run(blamed, 20000); }
+
+/* Blocked below the C library, which then shows it and never sets it again. */
+static int blocks_what_the_library_hides(void *context)
+{
+	uint64_t bits = UINT64_C(1) << 31;
+
+	(void)context;
+	return (int)syscall(SYS_rt_sigprocmask, SIG_BLOCK, &bits, NULL, sizeof bits);
+}
+
+static int blocks_usr1(struct brood_job *job)
+{
+	sigset_t set;
+
+	(void)job;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	return sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static void hidden_mask(void)
+{
+	struct brood_options options = { .workers = 1, .log = quiet, .worker_init = blocks_what_the_library_hides };
+
+	brood = pool_start(&options);
+	expect_left(on_path(makes_calls, 0, 0, 0), 0);
+	expect_left(on_path(blocks_usr1, 0, 0, 0), BROOD_LEFT_MASK);
+	expect_left(on_path(makes_calls, 0, 0, 0), 0);
+	pool_stop(brood);
+}
+Test(residue, a_mask_that_cannot_be_set_again) { case_run(hidden_mask, 20000); }
+
+static void tolerated(void)
+{
+	struct brood_options options = { .workers = 1, .log = quiet,
+		.tolerate = BROOD_LEFT_FDS | BROOD_LEFT_THREADS | BROOD_LEFT_CHILDREN };
+	brood_fn *fn[] = { leaves_fd, leaves_thread, leaves_child };
+	const uint32_t left[] = { BROOD_LEFT_FDS, BROOD_LEFT_THREADS, BROOD_LEFT_CHILDREN };
+	pid_t worker;
+
+	brood = pool_start(&options);
+	worker = pool_ask_pid(brood);
+	for EACH_PATH(p)
+		for (size_t i = 0; i < sizeof fn / sizeof fn[0]; i++) {
+			struct brood_verdict v = on_path(fn[i], paths[p], 0, 0);
+
+			if (p == 0 || left[i] != BROOD_LEFT_CHILDREN)  /* not told from the first one */
+				expect_left(v, left[i]);
+			expect_left(on_path(makes_calls, paths[p], 0, 0), 0);
+		}
+	CHECK_EQ(pool_ask_pid(brood), worker);
+	pool_stop(brood);
+}
+Test(residue, what_is_tolerated_is_said_once) { case_run(tolerated, 20000); }
+
+static uint32_t innocent_left;
+static void on_innocent(void *context, const struct brood_result *result)
+{
+	(void)context;
+	innocent_left |= result->verdict.left;
+}
+static void on_guilty(void *context, const struct brood_result *result)
+{
+	(void)context;
+	(void)result;
+}
+
+static void trusted(void)
+{
+	struct brood_options options = { .workers = 1, .log = quiet };
+	const struct brood_job_options guilty = { .size = sizeof guilty, .dispatch = BROOD_PATH_LEASE,
+		.flags = BROOD_JOB_TRUSTED, .on_done = on_guilty };
+	const struct brood_job_options innocent = { .size = sizeof innocent,
+		.dispatch = BROOD_PATH_LEASE, .on_done = on_innocent };
+
+	brood = pool_start(&options);
+	for (int i = 0; i < 20; i++) {
+		CHECK_EQ(brood_submit(brood, leaves_fd, "", 0, &guilty, NULL), 0);
+		CHECK_EQ(brood_submit(brood, makes_calls, "", 0, &innocent, NULL), 0);
+		while (brood_queue_out(brood_own_queue(brood)) > 0)
+			CHECK_GE(brood_queue_wait(brood_own_queue(brood), 10000), 0);
+	}
+	CHECK_EQ(innocent_left, 0);
+	pool_stop(brood);
+}
+Test(residue, a_trusted_jobs_is_not_the_next_ones) { case_run(trusted, 20000); }
+
+/* ---- sockets of the worker's own ---- */
+
+enum { ALL, FIRST, LAST };               /* the first is the channel, the last the side socket */
+struct shutting { int how, which; };
+
+static int shuts_down(struct brood_job *job)
+{
+	const struct shutting *s = brood_job_arg(job, NULL);
+	int sockets[64], count = 0;
+
+	for (int fd = 3; fd < 64; fd++) {
+		int type;
+		socklen_t size = sizeof type;
+
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0)
+			sockets[count++] = fd;
+	}
+	for (int i = 0; i < count; i++)
+		if (s->which == ALL || (s->which == FIRST ? i == 0 : i == count - 1))
+			shutdown(sockets[i], s->how);
+	return 0;
+}
+
+static void shut(uint32_t path, struct shutting s)
+{
+	struct brood_job_options options = { .size = sizeof options, .dispatch = path, .run_ms = 20000,
+		.arg = &s, .arg_size = sizeof s };
+	struct brood_verdict v;
+	uint64_t began;
+
+	pool_call_with(brood, shuts_down, &options);
+	began = test_now_ms();
+	v = pool_call_with(brood, job_nothing, &options);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	CHECK_MSG(test_now_ms() - began < (uint64_t)test_scaled(500), "path %u, how %d, which %d: %d ms", path,
+	          s.how, s.which, (int)(test_now_ms() - began));
+}
+
+static void sockets_shut_down(void)
+{
+	struct brood_options options = { .workers = 1, .log = quiet };
+
+	brood = pool_start(&options);
+	for EACH_PATH(p)
+		for (int how = SHUT_RD; how <= SHUT_RDWR; how++)
+			for (int which = ALL; which <= (paths[p] == BROOD_PATH_LEASE ? LAST : ALL); which++)
+				shut(paths[p], (struct shutting){ how, which });
+	pool_stop(brood);
+}
+Test(residue, a_job_that_shuts_sockets_down_delays_nobody) { case_run(sockets_shut_down, 60000); }
