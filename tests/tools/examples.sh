@@ -99,6 +99,81 @@ check_throw() {
 	ok $? "throw: what it says"
 }
 
+# The programs of brood-patterns(7).
+check_map() {
+	local i
+	for ((i = 0; i < 300; i++)); do
+		seq "$i" >"words.$i"
+	done
+	timeout 60 "$build/example-map" words.{0..299} none >out 2>err
+	[ $? -eq 1 ] && [ "$(wc -l <out)" -eq 301 ] && tail -n 1 out | grep -q '^ *- none (.*: failed, code 2' &&
+		head -n 300 out | awk '$1 != NR - 1 || $2 != "words." NR - 1 { exit 1 }'
+	ok $? "map: 300 counts, in order, and one failure"
+}
+
+check_drain() {         # check_drain MS REST: what the last line says after the accepted
+	local pid rc
+	: >out
+	"$build/example-drain" "$1" >out 2>err &
+	pid=$!
+	timeout 30 sh -c 'until grep -q accepting out; do sleep 0.01; done'
+	sleep 0.3               # time to accept something; how much does not matter
+	kill "$pid"
+	timeout 30 tail --pid="$pid" -f /dev/null
+	wait "$pid"
+	rc=$?
+	[ $rc -eq 0 ] && tail -n 1 out | grep -Eq "$2"
+	ok $? "drain: jobs of $1 ms: $(tail -n 1 out)"
+}
+
+check_restart() {
+	local pid answers='' i answer
+	: >server.out
+	"$build/example-restart" >server.out 2>server.err &
+	pid=$!
+	timeout 30 sh -c 'until grep -q port server.out; do sleep 0.01; done'
+	port=$(sed -n 's/^port //p' server.out)
+	[ "$(client '')" = 1 ]
+	ok $? "restart: the first start answers"
+	for ((i = 0; i < 60; i++)); do
+		[ $i -eq 20 ] || [ $i -eq 40 ] && kill -HUP "$pid"
+		answer=$(client '')
+		case $answer in [123]) ;; *) answers="$answers $i:$answer" ;; esac
+		[ $i -ge 40 ] && [ "$answer" != 3 ] && sleep 0.1
+	done
+	[ -z "$answers" ]
+	ok $? "restart: no client is refused while the program starts anew$answers"
+	[ "$answer" = 3 ]
+	ok $? "restart: the last start serves: $answer"
+	kill "$pid"
+	timeout 30 tail --pid="$pid" -f /dev/null
+	wait "$pid"
+	ok $? "restart: ends"
+}
+
+check_sandbox() {
+	timeout 60 "$build/example-sandbox" >out 2>err
+	ok $? "sandbox: jobs work in it, and open no file: $(grep 'not ok' out)"
+	timeout 60 "$build/example-sandbox" --kill >out 2>err
+	ok $? "sandbox: the library needs no call that is not in the list: $(grep 'not ok' out)"
+}
+
+check_daemon() {
+	local pid
+	timeout 30 "$build/example-daemon" "$folder/pid" </dev/null >out 2>err
+	ok $? "daemon: the command ends when the pool is ready"
+	pid=$(cat "$folder/pid")
+	kill -0 "$pid"
+	ok $? "daemon: the pid is the service's"
+	kill "$pid"
+	timeout 30 tail --pid="$pid" -f /dev/null
+	! kill -0 "$pid" 2>/dev/null
+	ok $? "daemon: ends"
+	timeout 60 "$build/example-daemon" "$folder/pid2" 3 </dev/null >out 2>err
+	[ $? -eq 1 ]
+	ok $? "daemon: a pool that cannot be started is told"
+}
+
 start_server() {        # start_server OPTIONS...: sets server and port
 	: >server.out          # here, not in the background: the last server's port must be gone before it is looked for
 	"$build/echo-server" "$@" >server.out 2>server.err &
@@ -175,6 +250,12 @@ check_epoll
 check_session
 check_submit
 check_throw
+check_map
+check_drain 20 '^([0-9]+) accepted, \1 done, 0 cancelled, 0 without'
+check_drain 5000 '^16 accepted, 0 done, 16 cancelled, 0 without'
+check_restart
+check_sandbox
+check_daemon
 check_echo_tcp
 check_echo_big
 check_echo_unix
