@@ -10,12 +10,15 @@
  *
  * The handlers run on the alternate stack: a job may run on a small stack of a coroutine's.
  *
+ * Other signals that a manager may send to all processes of a service have a handler that ignores them when they come from outside: outside.c.
+ *
  * SIGSYS has a handler where jobs are watched for system calls (src/os/syscalls.h); it hands on what is not from there. All other dispositions are default, except those of options.keep_signals,
  * which stay as inherited. TERM is always ours; INT, HUP and QUIT stay too when the list names them. SIGPIPE is default: a job that writes to a broken pipe with its own write() dies of it, unless
  * the program keeps an inherited SIG_IGN. The library's own writes never raise it.
  *
  * A job's children get default dispositions: exec does it, after fork() an atfork handler, and where neither ran (a raw clone) the handler sees that it is not in the worker and steps aside.
  */
+#include "outside.h"
 #include "state.h"
 
 #include "../base/base.h"
@@ -54,7 +57,7 @@ static void soft_step(void)
 		return;                        /* its counter is full: readable all the same */
 }
 
-static void step_aside(int sig)
+void worker_step_aside(int sig)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
 
@@ -69,7 +72,7 @@ static void on_soft(int sig, siginfo_t *info, void *context)
 	(void)info, (void)context;
 	syscalls_note();                       /* we make some, and returning is one */
 	if (!worker_is_self())
-		step_aside(sig);
+		worker_step_aside(sig);
 	else
 		soft_step();
 	errno = saved;
@@ -84,6 +87,7 @@ static void in_child(void)
 	for (size_t i = 0; i < ARRAY_SIZE(soft_signals); i++)
 		if (sigaction(soft_signals[i], NULL, &now) == 0 && now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_soft)
 			sigaction(soft_signals[i], &action, NULL);
+	outside_forget();
 }
 
 static int handle(int sig)
@@ -115,6 +119,7 @@ int worker_signals_prepare(const struct brood_options *options)
 		if (r < 0)
 			return r;
 	}
+	outside_prepare(options);
 	r = pthread_atfork(NULL, NULL, in_child);
 	if (r != 0)
 		return -r;

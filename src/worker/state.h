@@ -9,7 +9,7 @@
  *   ring.c      one job, from entry to completion files.c     those for fds
  *   reply.c     a reply in memory                 plugin.c    functions of shared objects
  *   account.c   CPU time and peak memory a job    disown.c    what main() left to be destructed
- *   stack.c     the stack that jobs run on
+ *   stack.c     the stack that jobs run on        outside.c   signals to the whole service
  *
  * Trap: a job may fork, and its child has all of this in memory, the desk and the channel included. Whatever speaks for the worker asks worker_is_self() first.
  * Trap: a job that made a system call may have closed any fd, and have opened something else that got its number. So each fd of the worker's own is looked at (identity) before something is written there, the first time after
@@ -178,6 +178,7 @@ int worker_signals_prepare(const struct brood_options *options);
 void worker_signals_ready(void);               /* after worker_init: SIGTERM is ours whatever it did */
 void worker_soft_expect(uint64_t sequence);
 bool worker_soft_came(uint64_t sequence);      /* async-signal-safe */
+void worker_step_aside(int sig);               /* from its handler: the default action takes place once that has returned */
 
 /* disown.c */
 void worker_disown_thread_locals(void);        /* destructors that main()'s thread has registered do not run here */

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -149,15 +150,66 @@ static void killed_from_outside(struct site *s)
 
 		g = GIVE(s, job_stores_pid);
 		pid = stage_pid(s);
-		CHECK_EQ(kill(pid, i == 2 ? SIGUSR1 : SIGKILL), 0);
+		CHECK_EQ(kill(pid, i == 2 ? SIGXCPU : SIGKILL), 0);
 		expect(g, BROOD_CRASHED, i == 2 ? BROOD_DETAIL_NONE : BROOD_DETAIL_OUTSIDE);
-		CHECK_EQ(g->v.signal, i == 2 ? SIGUSR1 : SIGKILL);
+		CHECK_EQ(g->v.signal, i == 2 ? SIGXCPU : SIGKILL);
 		CHECK_EQ(g->v.pid, pid);
 		CHECK(g->v.started);
 	}
 	site_well(s);
 }
 CASE(killed_from_outside, EVERYWHERE)
+
+/* What is sent to all processes of a service is meant for the engine: it ends no job, and is not handed on to a job's children. */
+static int stores_pid_and_waits(struct brood_job *job)
+{
+	struct stage *stage = said(job)->stage;
+	int status;
+	pid_t child;
+
+	atomic_store(&stage->pid, getpid());
+	while (!atomic_load(&stage->gate))
+		usleep(1000);
+	child = fork();
+	if (child == 0) {
+		raise((int)said(job)->number);
+		_exit(0);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child || !WIFSIGNALED(status) || WTERMSIG(status) != (int)said(job)->number)
+		return 1;
+	child = fork();
+	if (child == 0) {
+		char command[32];
+
+		snprintf(command, sizeof command, "kill -%ld $$", said(job)->number);
+		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+		_exit(0);
+	}
+	return child < 0 || waitpid(child, &status, 0) != child || !WIFSIGNALED(status) || WTERMSIG(status) != (int)said(job)->number;
+}
+
+static void sent_to_all(struct site *s)
+{
+	const int sent[] = { SIGUSR1, SIGUSR2, SIGHUP, SIGALRM, SIGIO, SIGPWR, SIGRTMIN, SIGRTMIN + 3, SIGRTMAX - 1 };
+
+	for (size_t i = 0; i < sizeof sent / sizeof sent[0]; i++) {
+		struct given *g;
+		pid_t pid;
+
+		atomic_store(&s->stage->gate, 0);
+		atomic_store(&s->stage->pid, 0);
+		g = GIVE(s, stores_pid_and_waits, .number = sent[i]);
+		pid = stage_pid(s);
+		CHECK_EQ(kill(pid, sent[i]), 0);
+		CHECK_EQ(sigqueue(pid, sent[i], (union sigval){ .sival_int = 1 }), 0);
+		stage_open(s);
+		expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
+		CHECK_EQ(g->v.pid, pid);
+		CHECK_EQ(g->v.left, 0);
+	}
+	site_well(s);
+}
+CASE(sent_to_all, EVERYWHERE | ALONE)
 
 /* ---- exits ---- */
 

@@ -112,7 +112,7 @@ static int finds_order(struct brood_job *job)
 		return 1;
 	if (sigprocmask(SIG_BLOCK, NULL, &set) < 0 || sigismember(&set, SIGUSR1) || !sigismember(&set, SIGWINCH))
 		return 2;
-	if (sigaction(SIGTERM, NULL, &action) < 0 || action.sa_handler == SIG_IGN || sigaction(SIGUSR1, NULL, &action) < 0 || action.sa_handler != SIG_DFL)
+	if (sigaction(SIGTERM, NULL, &action) < 0 || action.sa_handler == SIG_IGN || sigaction(SIGUSR1, NULL, &action) < 0 || action.sa_handler == SIG_IGN)
 		return 3;
 	if (sigaltstack(NULL, &stack) < 0 || stack.ss_sp == signal_stack || fegetround() != FE_TONEAREST)
 		return 4;
