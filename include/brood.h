@@ -191,18 +191,19 @@ enum brood_level { BROOD_ERR = 3, BROOD_WARNING = 4, BROOD_NOTICE = 5, BROOD_INF
 enum brood_event {
 	BROOD_EVENT_JOB_LOG = 1,      /* a job called brood_job_log() */
 	BROOD_EVENT_WORKER_DIED,
-	BROOD_EVENT_WORKER_LEFT,      /* retired for what a job left behind */
+	BROOD_EVENT_WORKER_LEFT,      /* it retired: for what a job left behind, or because it could not go on; the line says why */
 	BROOD_EVENT_SPAWN_FAILED,
 	BROOD_EVENT_DEGRADED,
 	BROOD_EVENT_RECOVERED,
 	BROOD_EVENT_GUARD_DIED,
-	BROOD_EVENT_ENGINE_DIED,
+	BROOD_EVENT_ENGINE_DIED,      /* by a signal, or with an exit code other than 0 before brood_stop(); or its channel ended. To stderr always */
 	BROOD_EVENT_STOP_FORCED,      /* something did not end in time and was killed */
 	BROOD_EVENT_STRAY_KILLED,     /* a process that a job left behind */
 	BROOD_EVENT_PROTOCOL,         /* a worker sent nonsense */
 	BROOD_EVENT_RESOURCE,         /* the supervisor met a limit (fds, memory) and waits */
 	BROOD_EVENT_REPEATED,         /* equal lines, folded; the text has their count */
 	BROOD_EVENT_SIGNAL,           /* a signal was passed on */
+	BROOD_EVENT_ENGINE_STOPPED,   /* by a signal or a debugger, seen by the watchdog: it is not fed. To stderr always */
 };
 
 struct brood_log {

@@ -311,7 +311,7 @@ static int become_engine(struct start *s, int placeholder, struct brood **ret_br
 	close_fd(placeholder);
 	r = engine_adopt(s->brood);
 	if (r == -ESRCH)
-		_exit(70);             /* the supervisor is gone already: nothing outlives it */
+		signals_die_like(SIGKILL);      /* the supervisor is gone already: nothing outlives it */
 	supervisor_leave(s->supervisor);
 	s->left_behind = s->supervisor;
 	s->supervisor = NULL;

@@ -222,6 +222,17 @@ int process_wait(pid_t pid, bool peek, struct process_exit *ret_exit)
 	return 1;
 }
 
+/* /proc shows the first thread, which may have ended before the others; the wait does not see what a debugger holds. */
+bool process_is_stopped(pid_t child)
+{
+	struct process_stat stat;
+	siginfo_t info = { 0 };
+
+	if (process_stat(child, &stat) == 0 && (stat.state == 'T' || stat.state == 't'))
+		return true;
+	return waitid(P_PID, (id_t)child, &info, WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 && info.si_pid == child;
+}
+
 int process_set_pdeathsig(int sig, pid_t parent)
 {
 	if (prctl(PR_SET_PDEATHSIG, (long)sig, 0L, 0L, 0L) < 0)

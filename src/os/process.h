@@ -45,6 +45,8 @@ struct process_stat { pid_t pid, ppid, pgid, session; char state; bool exiting, 
 int process_stat(pid_t pid, struct process_stat *ret_stat);          /* /proc/PID/stat; -ESRCH */
 uint64_t process_boot_ticks(void);                                   /* now, in the unit of start_ticks (CLOCK_BOOTTIME) */
 bool process_traced_or_stopped(pid_t pid);                           /* /proc/PID/status: TracerPid, or state T/t */
+/* Stopped by a signal, or held by a debugger; asked by its parent. */
+bool process_is_stopped(pid_t child);
 int process_thread_count(void);                                      /* of this process: unshare(CLONE_THREAD) answers 1, else /proc */
 int process_thread_names(char *text, size_t size);                   /* "gmain, pool-1": all but the calling thread */
 

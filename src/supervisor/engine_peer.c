@@ -4,6 +4,7 @@
  */
 #include "internal.h"
 
+#include <signal.h>
 #include <sys/socket.h>
 
 #define ABNORMAL_STOP_MS 100u     /* an engine that was killed takes its pool with it, now */
@@ -64,7 +65,7 @@ static void handle(struct supervisor *s, struct frame *f)
 		lease_kill(s, &f->lease_kill);
 		break;
 	case MESSAGE_STOP:
-		s->stop_asked = true;
+		s->stop_asked = s->engine.stopped_pool = true;
 		stop_pool(s, drain_left(s, f->stop.drained_ms), s->options->stop_ms);
 		break;
 	case MESSAGE_NOTIFY:
@@ -97,8 +98,12 @@ void engine_eof_fired(struct loop *loop, struct timer *timer, uint64_t now)
 	(void)loop;
 	(void)now;
 	engine_check(s);
-	if (!s->engine.ended)
-		stop_pool(s, 0, s->options->stop_ms);
+	if (s->engine.ended)
+		return;
+	if (!s->engine.stopped_pool)
+		log_line(s, &(struct log_about){ .level = BROOD_ERR, .event = BROOD_EVENT_ENGINE_DIED, .pid = s->engine.pid, .past_engine = true },
+		         "the engine (pid %d) lives, but has closed its channel to the supervisor, or runs another program: the pool stops", s->engine.pid);
+	stop_pool(s, 0, s->options->stop_ms);
 }
 
 static void pause_reading(struct supervisor *s)
@@ -180,6 +185,44 @@ int engine_tell(struct supervisor *s, enum message_type type)
 	return r;
 }
 
+/* A stop signal reached both: the supervisor may not have read its own yet. */
+static bool stop_signal_came(const struct supervisor *s)
+{
+	sigset_t pending;
+
+	if (s->engine.asked_to_stop)
+		return true;
+	return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT));
+}
+
+/* An end that the program chose (0, or any code after brood_stop()), or that a stop signal asked for, is silent. */
+static bool ended_as_asked(const struct supervisor *s, const struct process_exit *e)
+{
+	if (e->code == CLD_EXITED)
+		return e->status == 0 || s->engine.stopped_pool;
+	return (e->status == SIGTERM || e->status == SIGINT) && stop_signal_came(s);
+}
+
+static void say_death(struct supervisor *s, const struct process_exit *e, bool known)
+{
+	struct log_about about = { .level = BROOD_WARNING, .event = BROOD_EVENT_ENGINE_DIED, .pid = s->engine.pid };
+	char name[16];
+
+	if (!known) {
+		log_line(s, &about, "the engine (pid %d) has ended, nobody knows how: its status was taken by another", s->engine.pid);
+	} else if (ended_as_asked(s, e)) {
+		return;
+	} else if (e->code == CLD_EXITED) {
+		about.level = BROOD_NOTICE;
+		log_line(s, &about, "the engine (pid %d) ended with exit code %d: the pool stops", s->engine.pid, e->status);
+	} else {
+		if (e->status == SIGPIPE)              /* its reader went away: the usual end in a pipeline */
+			about.level = BROOD_INFO;
+		log_line(s, &about, "the engine (pid %d) ended by %s%s: the pool stops", s->engine.pid, signals_name(e->status, name),
+		         e->code == CLD_DUMPED ? " (core dumped)" : "");
+	}
+}
+
 void engine_check(struct supervisor *s)
 {
 	struct process_exit *e = &s->engine.exit;
@@ -199,6 +242,7 @@ void engine_check(struct supervisor *s)
 		*e = (struct process_exit){ .code = CLD_KILLED, .status = SIGKILL };
 	orderly = e->code == CLD_EXITED;
 	s->engine.ended = true;
+	say_death(s, e, r > 0);
 	if (orderly)
 		hear_last_words(s);
 	loop_remove(&s->loop, &s->engine.death);

@@ -110,7 +110,7 @@ struct supervisor {
 	struct { struct list lent, leavers, untold; uint32_t library; struct timer timer; } leases;   /* slots: lent by the library's wish, in that order; asked to leave, of all. library: how many on loan are no explicit ones */
 	bool pool_was_ready, degraded_said, degraded_told;   /* said: to the service manager; told: the engine */
 
-	struct { pid_t pid; int pidfd; struct source death, channel; bool ended, channel_ended, asked_to_stop, kill_sent, paused; struct process_exit exit; uint64_t first_stop_ns; struct timer stop_timer, eof_timer; } engine;
+	struct { pid_t pid; int pidfd; struct source death, channel; bool ended, channel_ended, asked_to_stop, kill_sent, paused, stopped_pool; struct process_exit exit; uint64_t first_stop_ns; struct timer stop_timer, eof_timer; } engine;
 	struct { pid_t pid; int pidfd; struct source death; struct timer respawn; uint64_t born_ns; } guard;
 
 	struct halt halt;
@@ -130,7 +130,7 @@ struct supervisor {
 	struct timer fold_timer;
 	struct stdlog stdlog;
 
-	struct { bool engine_ready, ready_said, ready_pending, stopping_said, stopping_pending, status_pending; char status[208]; struct timer watchdog; } notify;
+	struct { bool engine_ready, ready_said, ready_pending, stopping_said, stopping_pending, status_pending; char status[208]; bool still_said; struct timer watchdog; } notify;   /* status: the engine's own words. still_said: that the engine is stopped */
 
 	struct init_data init_data;
 	struct { uint64_t began; uint32_t count; struct timer timer; } cores;
@@ -237,7 +237,7 @@ bool stop_refusing(const struct supervisor *s);
 int signals_prepare(struct supervisor *s);
 source_fn signals_readable;
 /* log.c */
-struct log_about { enum brood_level level; enum brood_event event; const struct slot *slot; uint64_t job; pid_t pid; };
+struct log_about { enum brood_level level; enum brood_event event; const struct slot *slot; uint64_t job; pid_t pid; bool past_engine; };   /* past_engine: to stderr, for the engine cannot say it */
 void log_line(struct supervisor *s, const struct log_about *about, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void log_relay(struct supervisor *s, const struct message_log *line);  /* a job's own */
 timer_fn log_fold_fired;

@@ -60,7 +60,9 @@ void log_line(struct supervisor *s, const struct log_about *about, const char *f
 	pass = fold_line(&s->fold, now, &line, &summary, &has_summary);
 	if (has_summary)
 		emit(s, &summary);
-	if (pass)
+	if (pass && about->past_engine)
+		to_stderr(s, &line);
+	else if (pass)
 		emit(s, &line);
 	timer_set(&s->loop, &s->fold_timer, fold_next(&s->fold));
 }

@@ -1,6 +1,10 @@
 /*
- * notify.c - what systemd is told, by the supervisor alone (NotifyAccess=main): READY=1 once, when the pool is ready and the engine has said so; STATUS; STOPPING=1 once; WATCHDOG=1 at half its time.
- * Whatever cannot be sent now is tried again; nothing blocks.
+ * notify.c - what systemd is told, by the supervisor alone (NotifyAccess=main): READY=1 once, when
+ * the pool is ready and the engine has said so; STATUS; STOPPING=1 once; WATCHDOG=1 at half its
+ * time, while the engine is not stopped. Whatever cannot be sent now is tried again; nothing blocks.
+ *
+ * STATUS= is composed anew each time: the pool's trouble while it lasts, and the engine's own words.
+ * So a trouble that is over is not said any more, and the engine's words come back.
  */
 #include "internal.h"
 
@@ -17,23 +21,38 @@ static bool send_or_keep(struct supervisor *s, const char *text)
 	return true;           /* sent, or never will be: the manager is gone */
 }
 
+struct status { char text[sizeof((struct supervisor *)0)->notify.status + 64]; };
+
+static struct status status_now(const struct supervisor *s)
+{
+	const char *own = s->notify.status;
+	struct status now;
+
+	if (s->backoff.degraded)
+		snprintf(now.text, sizeof now.text, "degraded: workers die at birth%s%s", *own ? "; " : "", own);
+	else if (*own)
+		snprintf(now.text, sizeof now.text, "%s", own);
+	else
+		snprintf(now.text, sizeof now.text, "%u of %u workers ready", supervisor_ready(s), s->options->workers);
+	return now;
+}
+
 static void say_ready(struct supervisor *s)
 {
-	char text[sizeof s->notify.status + 64];
+	struct status status = status_now(s);
+	char text[sizeof status + 64];
 
-	if (s->notify.status[0])
-		snprintf(text, sizeof text, "READY=1\nMAINPID=%d\nSTATUS=%s", s->pid, s->notify.status);
-	else
-		snprintf(text, sizeof text, "READY=1\nMAINPID=%d\nSTATUS=%u workers ready", s->pid, s->options->workers);
+	snprintf(text, sizeof text, "READY=1\nMAINPID=%d\nSTATUS=%s", s->pid, status.text);
 	s->notify.ready_pending = !send_or_keep(s, text);
 	s->notify.status_pending = s->notify.status_pending && s->notify.ready_pending;
 }
 
 static void say_status(struct supervisor *s)
 {
-	char text[sizeof s->notify.status + 16];
+	struct status status = status_now(s);
+	char text[sizeof status + 16];
 
-	snprintf(text, sizeof text, "STATUS=%s", s->notify.status);
+	snprintf(text, sizeof text, "STATUS=%s", status.text);
 	s->notify.status_pending = !send_or_keep(s, text);
 }
 
@@ -51,13 +70,9 @@ void notify_pool(struct supervisor *s)
 {
 	bool full = supervisor_ready(s) == s->options->workers;
 
-	if (s->backoff.degraded && !s->degraded_said) {
-		snprintf(s->notify.status, sizeof s->notify.status, "degraded: workers die at birth");
-		s->notify.status_pending = true;
-	} else if (!s->backoff.degraded && s->degraded_said) {
-		snprintf(s->notify.status, sizeof s->notify.status, "recovered");
-		s->notify.status_pending = true;
-	}
+	/* Degraded and recovered alike. A pool that stops has said so, and that stands. */
+	if (s->backoff.degraded != s->degraded_said)
+		s->notify.status_pending = !s->notify.stopping_said;
 	s->degraded_said = s->backoff.degraded;
 	if (!s->backoff.degraded)
 		s->degraded_told = false;
@@ -90,11 +105,27 @@ void notify_stopping(struct supervisor *s)
 	notify_flush(s);
 }
 
+/* ---- the watchdog ---- */
+
+/* An engine that stands still serves nobody: the manager shall find out. Not while somebody debugs it who said so. */
+static bool engine_stands_still(struct supervisor *s)
+{
+	bool stopped = !s->engine.ended && process_is_stopped(s->engine.pid);
+	bool spared = s->options->flags & BROOD_DEBUGGING;
+
+	if (stopped && !spared && !s->notify.still_said)
+		log_line(s, &(struct log_about){ .level = BROOD_WARNING, .event = BROOD_EVENT_ENGINE_STOPPED, .pid = s->engine.pid, .past_engine = true },
+		         "the engine (pid %d) is stopped, by a signal or a debugger: the service manager's watchdog is not fed", s->engine.pid);
+	s->notify.still_said = stopped;
+	return stopped && !spared;
+}
+
 void notify_watchdog_fired(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	struct supervisor *s = container_of(timer, struct supervisor, notify.watchdog);
 
-	notify_send(&s->config.notify, "WATCHDOG=1");
+	if (!engine_stands_still(s))
+		notify_send(&s->config.notify, "WATCHDOG=1");
 	timer_set(loop, timer, now + s->config.notify.watchdog_us * NS_PER_US / 2);
 }
 

@@ -204,13 +204,19 @@ void spawn_due(struct supervisor *s)
 	atomic_store_explicit(&s->board->next_spawn_ns, next > now_ns() ? next : 0, memory_order_relaxed);
 }
 
+static void recovered(struct supervisor *s, const char *what)
+{
+	plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED, "the pool has recovered: workers %s again", what);
+	notify_pool(s);
+}
+
 void spawn_well(struct slot *slot, const char *what)
 {
 	struct supervisor *s = slot->supervisor;
 	uint64_t before = backoff_next(&s->backoff);
 
 	if (backoff_healthy(&s->backoff, slot->ready_ns))
-		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED, "the pool has recovered: workers %s again", what);
+		recovered(s, what);
 	if (backoff_next(&s->backoff) != before)
 		spawn_due(s);          /* nobody is to wait for a pause that is no more */
 }

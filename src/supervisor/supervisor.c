@@ -213,7 +213,8 @@ static void watch_or_die(struct supervisor *s, struct source *source, int fd, so
 	/* At birth there is nobody to wait for: without its own eyes the supervisor would be worse than none. */
 	if (fd >= 0 && loop_add(&s->loop, source, fd, EPOLLIN, on) < 0) {
 		process_signal(s->engine.pidfd, s->engine.pid, SIGKILL);
-		_exit(70);
+		log_line(s, &(struct log_about){ .level = BROOD_ERR, .event = BROOD_EVENT_RESOURCE, .past_engine = true }, "the supervisor cannot watch the engine: both end");
+		_exit(EXIT_FAILURE);
 	}
 }
 
@@ -223,7 +224,7 @@ static void __attribute__((noreturn)) exit_like_engine(struct supervisor *s)
 
 	if (s->engine.ended && (e->code == CLD_KILLED || e->code == CLD_DUMPED))
 		signals_die_like(e->status);
-	_exit(s->engine.ended ? e->status : 70);
+	_exit(s->engine.ended ? e->status : EXIT_FAILURE);
 }
 
 void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)

@@ -1,0 +1,127 @@
+/* blame.c - log lines and verdicts say the truth about who ended, of what, and because of whom. */
+#include "../helpers/pool.h"
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+TestSuite(blame, .timeout = 180);
+
+/* ---- the engine's end ---- */
+
+struct end { int status; char lines[8192]; };
+
+/* Runs a program of its own, and gathers what its processes write to stderr until all have ended. */
+static struct end run_apart(void (*program)(void))
+{
+	static struct end end;
+	struct pollfd p = { .events = POLLIN };
+	size_t used = 0;
+	int pair[2];
+	ssize_t n;
+	pid_t pid;
+
+	CHECK_EQ(pipe(pair), 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(pair[1], 2);
+		close(pair[0]);
+		close(pair[1]);
+		program();
+		_exit(0);
+	}
+	close(pair[1]);
+	p.fd = pair[0];
+	while (used < sizeof end.lines - 1) {
+		CHECK_EQ(poll(&p, 1, test_scaled(20000)), 1);
+		n = read(pair[0], end.lines + used, sizeof end.lines - 1 - used);
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+	}
+	end.lines[used] = '\0';
+	close(pair[0]);
+	CHECK_EQ(waitpid(pid, &end.status, 0), pid);
+	note("%s", end.lines);
+	return end;
+}
+
+static void ignore_line(void *context, const struct brood_log *log)
+{
+	(void)context;
+	(void)log;
+}
+
+static struct brood *begin(void)
+{
+	const struct rlimit none = { 0, 0 };
+	struct brood_options options = { .size = sizeof options, .workers = 1, .drain_ms = 200, .stop_ms = 500 };
+	struct brood *brood;
+
+	setrlimit(RLIMIT_CORE, &none);
+	CHECK_EQ(brood_start(&options, &brood), 0);
+	CHECK_EQ(brood_wait_ready(brood, POOL_READY_MS), 0);
+	return brood;
+}
+
+static void is_killed(void) { begin(); kill(getpid(), SIGKILL); }
+static void crashes(void) { begin(); raise(SIGSEGV); }
+static void is_terminated(void) { begin(); raise(SIGTERM); }
+static void is_killed_with_callback(void)
+{
+	struct brood_options options = { .size = sizeof options, .workers = 1, .log = ignore_line };
+	struct brood *brood;
+
+	CHECK_EQ(brood_start(&options, &brood), 0);
+	kill(getpid(), SIGKILL);
+}
+static void exits_3(void) { begin(); _exit(3); }
+static void exits_0(void) { begin(); _exit(0); }
+static void stops_and_exits_3(void) { CHECK_EQ(brood_stop(begin()), 0); _exit(3); }
+static void is_asked(void) { begin(); kill(getppid(), SIGTERM); pause(); }
+
+static const struct {
+	void (*program)(void);
+	int status;
+	const char *line;                      /* NULL: silence */
+} ends[] = {
+	{ is_killed, SIGKILL, ") ended by SIGKILL" }, { crashes, SIGSEGV, ") ended by SIGSEGV" }, { is_terminated, SIGTERM, ") ended by SIGTERM" },
+	{ is_killed_with_callback, SIGKILL, ") ended by SIGKILL" }, { exits_3, 3 << 8, ") ended with exit code 3" }, { exits_0, 0, NULL },
+	{ stops_and_exits_3, 3 << 8, NULL }, { is_asked, SIGTERM, NULL },
+};
+
+static void engine_ends(void)
+{
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+		struct end end = run_apart(ends[i].program);
+
+		CHECK_MSG(end.status == ends[i].status, "program %zu ended with status 0x%x", i, (unsigned)end.status);
+		if (ends[i].line) {
+			CHECK_CONTAINS(end.lines, "the engine (pid ");
+			CHECK_CONTAINS(end.lines, ends[i].line);
+		} else {
+			CHECK_STR(end.lines, "");
+		}
+	}
+}
+Test(blame, engines_end_has_a_line) { case_run(engine_ends, 60000); }
+
+static void execs(void)
+{
+	begin();
+	execl("/bin/sleep", "sleep", "3", (char *)NULL);
+}
+
+/* Its jobs cannot be had any more, and the pool stops: that has a line, too. */
+static void engine_cuts_itself_off(void)
+{
+	CHECK_CONTAINS(run_apart(execs).lines, "has closed its channel to the supervisor, or runs another program");
+}
+Test(blame, engine_without_channel) { case_run(engine_cuts_itself_off, 60000); }
