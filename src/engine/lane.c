@@ -153,7 +153,8 @@ int lane_new(struct brood *b, enum lane_kind kind, struct lane **ret)
 
 	if (posix_memalign((void **)&l, 64, sizeof *l) != 0)      /* no cache line of it is another lane's */
 		return -ENOMEM;
-	*l = (struct lane){ .brood = b, .kind = kind, .refs = 1, .epoll_fd = -1, .wake_fd = -1, .tick_fd = -1, .control_fd = -1 };
+	*l = (struct lane){ .brood = b, .kind = kind, .refs = 1, .epoll_fd = -1, .wake_fd = -1, .tick_fd = -1, .control_fd = -1,
+	                    .timer_at = TIME_NEVER, .queue_due = TIME_NEVER };
 	pthread_mutex_init(&l->lock, NULL);
 	struct list *lists[] = { &l->link, &l->spare, &l->followers, &l->queue, &l->results, &l->taken, &l->leases, &l->idle, &l->inbox,
 	                         &l->handles, &l->talkers, &l->callbacks };
@@ -563,6 +564,7 @@ void lane_wait_for(struct lane *l, struct lane_job *job, bool front)
 
 	job->state = JOB_WAITING;
 	job->waiting_until = time_after_ms(from, job->queue_ms);
+	l->queue_due = MIN(l->queued ? l->queue_due : TIME_NEVER, job->waiting_until);
 	if (front)
 		list_insert(&job->link, &l->queue);
 	else

@@ -7,6 +7,7 @@
  *   direct.c    call, open and give on a lease                     keep.c      explicit leases
  *   stream.c    submitted jobs that are handed off                 sleep.c     threads that wait
  *   lanes.c     all lanes at once                                  pick.c (src/pool)  which lease takes the next job
+ *   behind.c    jobs that stand behind others
  *
  * A lane is what has leases: each brood_queue is one, each thread that makes calls has one, each brood_lease is one with a single lease for life, and the brood has one of its own for what is opened and given.
  * What two lanes do for a job touches no memory that both write: that is why a thread has its own.
@@ -23,8 +24,8 @@
 #include "../wire/ring.h"
 #include "internal.h"
 
-#define LANE_TICK_MS     5       /* how often a lane looks whether somebody waits too long, when somebody waits at all */
-#define LANE_STALL_NS    (5 * NS_PER_MS)   /* a job that runs longer lets those behind it go to others */
+#define LANE_TICK_MS     5       /* between two tries to get what was refused */
+#define LANE_LONG_NS     (5 * NS_PER_MS)   /* a function that nobody has seen end counts as long from then on */
 #define LANE_LIE_TICK_MS 1000    /* on an explicit lease with a job: how often it is looked whether its worker lies */
 #define LANE_EVENTS      64      /* at once */
 #define LANE_BUFFER_KEPT (64u << 10)
@@ -116,6 +117,7 @@ struct lease {
 	uint64_t base, published, harvested;
 	uint64_t cost_ns;             /* of what is in the ring, as estimated */
 	uint64_t head_since;          /* when the first of those in the ring became the first */
+	uint64_t seen, seen_ns;       /* the last job in the ring at the last look of behind.c, and when that was */
 	struct lane_job *jobs[RING_DEPTH];         /* NULL: withdrawn */
 	uint64_t ends[RING_DEPTH];
 	uint32_t costs[RING_DEPTH];
@@ -151,7 +153,8 @@ struct lane {
 	struct sleeper *leader;       /* in epoll_wait() on it, or about to come back from there; NULL */
 	struct list followers; uint32_t waking;    /* waking: of these, woken and not yet here */
 	struct sleeper *takers, *lookers;          /* waiting for results; for a lease to come or to end, or a conversation to begin */
-	uint32_t ticking;             /* ms that the tick was set to; 0: there is none */
+	uint64_t timer_at;            /* when the timer fires; TIME_NEVER: it is not set */
+	bool timer_soon;              /* it was set to fire within PICK_STAND_NS */
 	uint32_t delivering;          /* callbacks run: wakes wait for their end */
 
 	uint64_t next_id, last_id;    /* of the block that it has */
@@ -164,6 +167,7 @@ struct lane {
 
 	struct list queue; size_t queued;
 	uint64_t queued_ns;           /* what they will take, as estimated */
+	uint64_t queue_due;           /* the first of them has waited for too long then, or later */
 	uint32_t news, handle_news;   /* results, and verdicts of handles, that nobody was told of yet */
 	bool wakes;                   /* some lease is to_wake */
 	bool watched;                 /* its epoll is in brood.lanes_fd: brood_stop() waits for it. Under lanes_lock */
@@ -182,8 +186,10 @@ struct lane {
 	struct lease **table; uint32_t table_size, serial;
 	uint32_t active, asked, stalled, leases_limit;     /* stalled: of those in use, with a job that takes long */
 	uint32_t ringed, streamed;    /* jobs in rings, and handed off */
+	uint32_t busy;                /* leases in use with a job in the ring, or a withdrawn one */
 	struct lease *warm;           /* that got the last job; NULL */
 	uint64_t ask_again;           /* not before: the last wish was refused */
+	bool ask_held;                /* one more is wanted then */
 	enum brood_detail refused;    /* why; NONE: it was not */
 
 	struct list inbox;            /* leases, under brood.lock */
@@ -269,7 +275,6 @@ bool lane_place(struct lane *l, struct lane_job *job, const struct given *order)
 void lane_flush(struct lane *l);                                       /* wake whom that needs */
 struct lease *lane_idle(struct lane *l);                               /* one with nothing to do, that nobody wants back; NULL */
 void lane_glance(struct lane *l);                                      /* what can be seen in memory alone */
-void lane_tick(struct lane *l);                                        /* sets the timer if somebody waits */
 bool lane_delivers(const struct lane *l);                              /* this thread is in a callback of it */
 void lane_look(struct lane *l);                                        /* what has happened, without waiting */
 struct epoll_event;

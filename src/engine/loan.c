@@ -335,6 +335,7 @@ static void on_lent(struct lease *lease)
 	lease->generation = m->generation;
 	lease->base = lease->published = lease->harvested = lease->said = m->sequence;
 	lease->look_due = TIME_NEVER;
+	lease->seen = m->sequence;
 	lease->desk = shared_desk(&b->shared, m->slot);
 	lease->ledger = shared_ledger(&b->shared, lease->ledger_number);
 	atomic_store(&lease->down->harvested, m->sequence);

@@ -2,14 +2,13 @@
  * pump.c - what has happened in a lane. (sleep.c waits until something does.)
  *
  * Looking costs no system call when completions can be seen in memory; the epoll is asked when none can, and every so often all the same.
- *
- * The tick. A job must not wait behind one that turned out to be long, nor for ever in the queue: while there is any that could, a timer looks every few milliseconds. A lane in which nobody waits has no tick.
  */
 #include "lane.h"
 
+#include "behind.h"
+
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
 
 #define LOOKS_WITHOUT_EPOLL 64
 #define SCAN_MAX            8
@@ -115,10 +114,9 @@ static void ask(struct lane *l)
 {
 	uint32_t more = l->kind == LANE_KEPT ? 0 : pick_more(&(struct pick_load){ .waiting = l->queued, .waiting_ns = l->queued_ns, .active = l->active, .stalled = l->stalled, .asked = l->asked, .limit = l->leases_limit });
 
-	if (more == 0 || (l->ask_again && now_ns() < l->ask_again))
-		return;
-	for (uint32_t i = 0; i < more && loan_ask(l, BROOD_FOREVER, l->brood->options.queue_ms) == 0; i++)
-		;
+	l->ask_held = more > 0 && l->ask_again && now_ns() < l->ask_again;
+	for (uint32_t i = 0; i < more && !l->ask_held; i++)
+		l->ask_held = loan_ask(l, BROOD_FOREVER, l->brood->options.queue_ms) < 0;
 }
 
 void lane_assign(struct lane *l)
@@ -133,6 +131,7 @@ void lane_assign(struct lane *l)
 		if (!lane_place(l, job, NULL)) {
 			lane_wait_for(l, job, true);
 			job->waiting_until = until;
+			l->queue_due = MIN(l->queue_due, until);
 			break;
 		}
 		if (job->bytes && job->state == JOB_RINGED) {
@@ -159,112 +158,6 @@ void lane_flush(struct lane *l)
 		if (lease->to_wake)
 			ring_wake(lease);
 	}
-}
-
-/* ---- ticks ---- */
-
-static void no_longer(struct lane *l, uint64_t now)
-{
-	list_for_each_safe(link, tmp, &l->queue) {
-		struct lane_job *job = container_of(link, struct lane_job, link);
-
-		if (job->waiting_until <= now)
-			lane_refuse(l, job, l->refused ? l->refused : BROOD_DETAIL_QUEUE_TIME);
-	}
-}
-
-/* It takes at least as long as it has taken. One that was short before may just have lost its CPU for a while: that is forgotten with its end. */
-static void slow(struct lease *lease, uint64_t now)
-{
-	struct lane_job *job = lease->jobs[(lease->harvested + 1) % RING_DEPTH];
-	struct function *f = job ? (struct function *)(uintptr_t)job->function : NULL;
-	struct lane *l = lease->lane;
-	uint64_t so_far = MIN(now - lease->head_since, (uint64_t)PICK_UNKNOWN - 1);
-
-	if (f && f->est_ns == PICK_UNKNOWN)
-		f->est_ns = (uint32_t)so_far;
-	if (job) {
-		uint32_t more = (uint32_t)(MAX(lease->cost_ns, (uint64_t)PICK_FULL_NS) - lease->cost_ns);      /* nobody else behind it */
-
-		lease->costs[job->sequence % RING_DEPTH] += more;
-		lease->cost_ns += more;
-	}
-	l->stalled += !lease->stalled;
-	lease->stalled = true;
-}
-
-/* On an explicit lease they stay where they are, but not for longer than they may wait. */
-static void kept_no_longer(struct lane *l, struct lease *lease, uint64_t now)
-{
-	for (uint64_t q = lease->harvested + 2; l->kind == LANE_KEPT && q <= lease->published; q++) {
-		struct lane_job *job = lease->jobs[q % RING_DEPTH];
-
-		if (job && time_after_ms(job->given_ns, job->queue_ms) <= now && ring_withdraw(lease, job) == 0)
-			lane_refuse(l, job, BROOD_DETAIL_QUEUE_TIME);
-	}
-}
-
-/* Those behind a job that takes long go back to the queue, in order. Nobody need be behind it: for what waits in the queue, since it must not stand behind any, this worker is none. */
-static void unstall(struct lane *l, struct lease *lease, uint64_t now)
-{
-	if (ring_used(lease) == 0 || now < lease->head_since + LANE_STALL_NS)
-		return;
-	for (uint64_t q = lease->published; q > lease->harvested + 1; q--) {
-		struct lane_job *job = lease->jobs[q % RING_DEPTH];
-
-		if (job && ring_withdraw(lease, job) == 0)
-			lane_wait_for(l, job, true);
-	}
-	slow(lease, now);
-}
-
-/* The supervisor sees the desk alone, and takes a worker that claims to be through for one that has nothing to do: it takes such a lease back after lease_idle_ms, but not an explicit one. (The tick also finds what a worker
- * has done and never told.) */
-static void catch_liar(struct lease *lease, uint64_t now)
-{
-	const struct lane *l = lease->lane;
-
-	if (l->kind != LANE_KEPT || ring_used(lease) == 0 || l->brood->options.flags & BROOD_DEBUGGING)
-		return;
-	if (pick_lies(&lease->doubt, atomic_load(&lease->desk->word), lease->harvested, now))
-		settle_damaged(lease);
-}
-
-static uint32_t tick_needed(const struct lane *l)
-{
-	if (l->queued > 0 || l->ringed > l->active)
-		return LANE_TICK_MS;
-	return l->kind == LANE_KEPT && l->ringed > 0 ? LANE_LIE_TICK_MS : 0;
-}
-
-void lane_tick(struct lane *l)
-{
-	uint32_t ms = tick_needed(l);
-	struct itimerspec spec = { .it_value = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * (long)NS_PER_MS } };
-
-	if (ms == 0 || l->gone || (l->ticking && l->ticking <= ms))
-		return;
-	l->ticking = timerfd_settime(l->tick_fd, 0, &spec, NULL) == 0 ? ms : 0;
-}
-
-static void tick(struct lane *l)
-{
-	struct itimerspec off = { 0 };
-	uint64_t now = now_ns();
-
-	l->ticking = 0;
-	timerfd_settime(l->tick_fd, 0, &off, NULL);        /* takes back its being readable */
-	list_for_each_safe(link, tmp, &l->leases) {
-		struct lease *lease = container_of(link, struct lease, link);
-
-		if (lease->state != LEASE_ACTIVE)
-			continue;
-		ring_harvest(lease);
-		unstall(l, lease, now);
-		kept_no_longer(l, lease, now);
-		catch_liar(lease, now);
-	}
-	no_longer(l, now);
 }
 
 /* ---- events ---- */
@@ -319,7 +212,7 @@ static void on_event(struct lane *l, uint64_t data)
 			wake_drain(l);
 		break;
 	case LANE_EVENT_TICK:
-		tick(l);
+		behind_fired(l);
 		break;
 	case LANE_EVENT_CHANNEL:
 		lane_hear_channel(l, false);
@@ -390,7 +283,7 @@ static void settle(struct lane *l)
 	if (atomic_load_explicit(&l->brood->lanes_over, memory_order_acquire))
 		all_lost(l);
 	lane_assign(l);
-	lane_tick(l);
+	behind_watch(l);
 	lane_flush(l);
 }
 

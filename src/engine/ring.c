@@ -168,6 +168,7 @@ int ring_publish(struct lease *lease, struct lane_job *job, const struct given *
 	if (ring_used(lease) == 0) {
 		lease->head_since = order ? job->given_ns : now_ns();  /* one of the queue may have waited for long */
 		list_remove(&lease->idle);
+		l->busy++;
 	}
 	job->state = JOB_RINGED;
 	lane_out_of_backlog(l, job);
@@ -481,8 +482,10 @@ void ring_harvest(struct lease *lease)
 	atomic_store_explicit(&lease->down->harvested, done, memory_order_release);
 	if (retiring)
 		settle_dying(lease);
-	if (ring_used(lease) == 0 && lease->state == LEASE_ACTIVE && list_empty(&lease->idle))
+	if (ring_used(lease) == 0 && lease->state == LEASE_ACTIVE && list_empty(&lease->idle)) {
 		list_insert(&lease->idle, &l->idle);
+		l->busy--;
+	}
 }
 
 /* ---- the link ---- */

@@ -127,8 +127,10 @@ static void out_of_use(struct lease *lease)
 {
 	struct lane *l = lease->lane;
 
-	if (lease->state == LEASE_ACTIVE)
+	if (lease->state == LEASE_ACTIVE) {
 		l->active--;
+		l->busy -= ring_used(lease) > 0;
+	}
 	if (lease->state == LEASE_ASKED)
 		l->asked--;
 	list_remove(&lease->idle);

@@ -3,6 +3,8 @@
  */
 #include "lane.h"
 
+#include "behind.h"
+
 #include "../base/options.h"
 #include "../os/shm.h"
 #include <fcntl.h>
@@ -97,7 +99,7 @@ int lane_give(struct lane *l, struct lane_job *job, const struct given *given)
 	int r;
 
 	if (l->queued == 0 && lane_place(l, job, given)) {
-		lane_tick(l);                  /* it may stand behind one that takes long */
+		behind_watch(l);               /* it may stand behind one that takes long */
 		return 0;
 	}
 	if ((job->waited || job->socket_job) && l->kind != LANE_KEPT) {
@@ -110,7 +112,7 @@ int lane_give(struct lane *l, struct lane_job *job, const struct given *given)
 		return r;
 	lane_wait_for(l, job, false);
 	lane_assign(l);
-	lane_tick(l);
+	behind_watch(l);
 	return 0;
 }
 

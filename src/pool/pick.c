@@ -39,6 +39,32 @@ bool pick_lies(struct pick_doubt *d, uint64_t word, uint64_t harvested, uint64_t
 	return now - d->since >= PICK_LIE_NS;
 }
 
+static bool stands(const struct pick_stand *s, uint64_t sequence)
+{
+	return sequence > s->harvested + 1 && sequence <= s->published;
+}
+
+enum pick_standing pick_stands(const struct pick_stand *s, uint64_t now)
+{
+	if (s->published == s->harvested)
+		return PICK_STAY;
+	if (now >= s->head_since + PICK_STAND_NS)
+		return PICK_MOVE_SLOW;
+	return stands(s, s->seen) && now >= s->seen_ns + PICK_STAND_NS ? PICK_MOVE : PICK_STAY;
+}
+
+/* Behind a long one nobody stands any more: none is put there. */
+uint64_t pick_stand_due(const struct pick_stand *s, bool head, uint64_t now)
+{
+	bool behind = stands(s, s->published);
+
+	if (s->published == s->harvested || s->stalled || !(behind || head))
+		return TIME_NEVER;
+	if (!behind)
+		return s->head_since + PICK_STAND_NS;
+	return MIN(s->head_since, stands(s, s->seen) ? s->seen_ns : now) + PICK_STAND_NS;
+}
+
 uint32_t pick_more(const struct pick_load *load)
 {
 	uint32_t have = load->active + load->asked, room = have < load->limit ? load->limit - have : 0;

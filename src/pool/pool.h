@@ -70,6 +70,7 @@ static inline bool ladder_told(const struct ladder *l) { return l->step != LADDE
  *   rests   nothing runs, nothing is published; or it was asked to leave, and shall do so
  */
 #define LEASE_HOLD_MS  5u                          /* a lease is not taken back for others sooner after its loan; and who shall go back, and is longer in a job, is not waited for */
+#define LEASE_REST_MS  1u                          /* but one that rests so long since it began its last job is */
 #define LEASE_DRAIN_MS 10u                         /* how long one may rest while the pool drains */
 enum lease_wish { LEASE_GO_ON, LEASE_TAKE_BACK, LEASE_DROP, LEASE_STUCK };     /* DROP: what stands on its desk makes no sense. STUCK: asked to leave, it does not */
 struct lease_watch {
@@ -186,6 +187,17 @@ static inline uint32_t pick_estimate(uint32_t est_ns) { return est_ns == PICK_UN
 struct pick_doubt { uint64_t word, since; };       /* zero at first */
 bool pick_lies(struct pick_doubt *doubt, uint64_t word, uint64_t harvested, uint64_t now);
 uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns);                     /* the estimate after one more run */
+/*
+ * May jobs stay behind others in a ring, while another worker could take them? Sequences as the ring has
+ * them: published, harvested (the one after it is the first in the ring, since head_since); seen: the last
+ * one in it at the last look, which was at seen_ns. stalled: a look has found the first one to be long.
+ */
+#define PICK_STAND_NS  (400 * NS_PER_US)
+struct pick_stand { uint64_t published, harvested, head_since, seen, seen_ns; bool stalled; };
+enum pick_standing { PICK_STAY, PICK_MOVE, PICK_MOVE_SLOW };   /* SLOW: and the first one is long */
+enum pick_standing pick_stands(const struct pick_stand *stand, uint64_t now);
+/* When to look; TIME_NEVER. head: also when nobody stands behind the first one. */
+uint64_t pick_stand_due(const struct pick_stand *stand, bool head, uint64_t now);
 /* How many more leases to ask for: one for the first jobs, then one for as much work as is worth the price of a loan. */
 struct pick_load { size_t waiting; uint64_t waiting_ns; uint32_t active, stalled, asked, limit; };     /* stalled: of the active ones, those busy with a job for long */
 uint32_t pick_more(const struct pick_load *load);

@@ -69,7 +69,7 @@ struct slot {
 	struct job *job;              /* that it runs, or the lease that it is on */
 	struct ladder ladder;
 	struct lease_watch watch;     /* LEASED */
-	uint64_t lent_ns;
+	uint64_t lent_ns, leave_ns;   /* leave_ns: when it was asked to leave */
 	struct list lent;             /* a lease that may be taken back for others: the longest first */
 	bool leave_unsent;
 	uint64_t born_ns, ready_ns, ready_peak_kb;

@@ -296,7 +296,8 @@ void lease_take_back(struct slot *slot)
 		return;
 	list_remove(&slot->lent);
 	list_append(&slot->lent, &s->leases.leavers);
-	lease_leaving(&slot->watch, ledger_of(slot)->entries, now_ns());
+	slot->leave_ns = now_ns();
+	lease_leaving(&slot->watch, ledger_of(slot)->entries, slot->leave_ns);
 	atomic_store(&ledger_of(slot)->leaving, 1);
 	send_leave(slot);
 }
@@ -338,19 +339,30 @@ static void ask_again_at(struct supervisor *s, uint64_t when)
 		timer_set(&s->loop, &s->leases.timer, when);
 }
 
-/* How many are about to be back: those that were asked, but for who has a job that takes long. It may run for hours, while another one rests. The last asked are looked at; what is here for longer is not about to be back. */
+/* Until when a worker that was asked to leave counts as about to be back. It may have a job that takes
+ * hours, or no CPU, or may be stopped, while another one rests. */
+static uint64_t awaited_until(const struct slot *slot)
+{
+	uint64_t asked = time_after_ms(slot->leave_ns, LEASE_HOLD_MS);
+	struct desk *desk = desk_of(slot);
+
+	if (DESK_STATE(atomic_load(&desk->word)) != DESK_RUNNING)
+		return asked;
+	return time_after_ms(atomic_load(&desk->began_ns), LEASE_HOLD_MS);
+}
+
+/* How many are about to be back. The last asked are looked at; those asked before are not about to be back. */
 static uint32_t soon_back(struct supervisor *s, uint64_t now)
 {
 	uint32_t count = 0, looked = 0;
 
 	for (struct list *l = s->leases.leavers.prev; l != &s->leases.leavers && looked < LOOKED_AT_MAX; l = l->prev, looked++) {
 		struct slot *slot = container_of(l, struct slot, lent);
-		uint64_t word = atomic_load(&desk_of(slot)->word), long_from = time_after_ms(atomic_load(&desk_of(slot)->began_ns), LEASE_HOLD_MS);
+		uint64_t until = awaited_until(slot);
 
-		if (DESK_STATE(word) == DESK_RUNNING && long_from <= now)
+		if (until <= now)
 			continue;
-		if (DESK_STATE(word) == DESK_RUNNING)
-			ask_again_at(s, MIN(long_from, now + LEASE_HOLD_MS * NS_PER_MS));
+		ask_again_at(s, MIN(until, now + LEASE_HOLD_MS * NS_PER_MS));
 		count++;
 	}
 	return count;
@@ -375,30 +387,42 @@ static uint32_t soon_ready(struct supervisor *s, uint64_t now)
 	return count < LOOKED_AT_MAX ? count : s->slots.counts[SLOT_STARTING];
 }
 
-/* One with nothing to do, else the longest held: but never one of the same lane, which gained nothing. NULL: none, or not yet: then the timer is set. */
+/* From when on it may be taken back. One that has begun nothing for a while gains nothing by its lease. */
+static uint64_t free_from(const struct slot *slot)
+{
+	uint64_t held = time_after_ms(slot->lent_ns, LEASE_HOLD_MS);
+	uint64_t began = atomic_load(&desk_of(slot)->began_ns);
+
+	return rests(slot) ? MIN(held, time_after_ms(MAX(slot->lent_ns, began), LEASE_REST_MS)) : held;
+}
+
+/*
+ * One with nothing to do, else the longest held: but never one of the same lane, which gained nothing.
+ * NULL: none, or not yet: then the timer is set.
+ */
 static struct slot *best_for(struct supervisor *s, const struct job *waiting, uint64_t now)
 {
 	struct slot *longest = NULL;
+	uint64_t soonest = TIME_NEVER;
 	uint32_t looked = 0;
 
 	list_for_each_safe(l, tmp, &s->leases.lent) {
 		struct slot *slot = container_of(l, struct slot, lent);
-		uint64_t from = time_after_ms(slot->lent_ns, LEASE_HOLD_MS);
+		uint64_t from = free_from(slot);
 
-		if (from > now) {
-			if (!longest)
-				ask_again_at(s, from);
-			break;
-		}
 		if (looked++ >= LOOKED_AT_MAX)
 			break;
 		if (waiting->is_lease && waiting->lease.lane != 0 && waiting->lease.lane == slot->job->lease.lane)
 			continue;
-		if (rests(slot))
+		if (from > now)
+			soonest = MIN(soonest, from);
+		else if (rests(slot))
 			return slot;
-		if (!longest)
+		else if (!longest)
 			longest = slot;
 	}
+	if (!longest && soonest != TIME_NEVER)
+		ask_again_at(s, soonest);
 	return longest;
 }
 
@@ -415,8 +439,7 @@ static uint32_t recall(struct supervisor *s, struct list *waiting, uint32_t coun
 		slot = best_for(s, container_of(l, struct job, link.link), now);
 		if (!slot)
 			continue;
-		if (!rests(slot))              /* its job may take long: then it was not the best */
-			ask_again_at(s, time_after_ms(now, LEASE_HOLD_MS));
+		ask_again_at(s, time_after_ms(now, LEASE_HOLD_MS));    /* it may have a job that takes long, or say nothing */
 		atomic_fetch_add_explicit(&s->board->leases_revoked, 1, memory_order_relaxed);
 		lease_take_back(slot);
 		lease_look_now(slot, now);

@@ -279,6 +279,37 @@ static void behind_the_greedy(void)
 }
 Test(leases, do_not_starve_who_stands_behind_the_greedy) { case_run(behind_the_greedy, 30000); }
 
+/* One that was asked to leave and says nothing is not waited for while another one could be taken back. */
+static void beside_a_silent_one(void)
+{
+	struct message_lent lent[2];
+	struct stage_worker *w[2];
+	struct message_run run;
+	uint64_t lease[2], job;
+	struct stage s;
+
+	stage_init(&s, 2);
+	s.options.lease_idle_ms = 60000;
+	stage_start(&s);
+	for (int i = 0; i < 2; i++) {
+		lease[i] = stage_ask(&s, 0);
+		w[i] = stage_lent(&s, lease[i], &lent[i]);
+	}
+	job = stage_job(&s);
+	stage_leave(w[0], lease[0]);                   /* and w[0] has no job, and does not answer */
+	stage_leave(w[1], lease[1]);
+	stage_left(w[1], lease[1], lent[1].sequence, 0);
+	stage_over(&s, lease[1], LEASE_RETURNED);
+	run = stage_run(w[1], job);
+	stage_finish(&s, w[1], &run);
+	stage_verdict(&s, job);
+	stage_left(w[0], lease[0], lent[0].sequence, 0);
+	stage_over(&s, lease[0], LEASE_RETURNED);
+	BOARD(&s, 2, 0, 0, 0);
+	stage_end(&s);
+}
+Test(leases, are_taken_back_though_another_says_nothing) { case_run(beside_a_silent_one, 30000); }
+
 /* A worker that hangs in its worker_init is not waited for while another one could be taken back. */
 static void beside_one_that_hangs(void)
 {

@@ -1,11 +1,14 @@
 /*
- * sharing.c - who has the workers when there are few: a lease that is asked for takes no worker from
- * the job that it was asked for.
+ * sharing.c - who has the workers when there are few: a lease that is asked for takes no worker
+ * from the job that it was asked for, and no job stands behind a long one while another worker is idle.
  */
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -119,3 +122,166 @@ static void one_conversation(void) { conversations(1); }
 static void one_of_two(void) { conversations(2); }
 Test(sharing, a_conversation_goes_before_the_lease) { case_run(one_conversation, 30000); }
 Test(sharing, a_conversation_leaves_one_for_the_lease) { case_run(one_of_two, 30000); }
+
+/* ---- behind a long job ---- */
+
+#define SHORTS 4
+#define LONGS  2
+#define BOUND  10000      /* ms: a short job that stands behind a long one is never done */
+
+/* What engine and workers share: the long jobs run until they are let go. */
+static struct { _Atomic int began[LONGS], go[LONGS]; } *gates;
+static struct brood_queue *queue;
+static int shorts_done, longs_done;
+
+/* One function for both kinds, so that nothing tells beforehand which job is long. */
+static int either(struct brood_job *job)
+{
+	int which = *(const int *)brood_job_request(job, NULL);
+
+	if (which < 0)
+		return 0;
+	atomic_store(&gates->began[which], 1);
+	while (!atomic_load(&gates->go[which]))
+		poll(NULL, 0, 1);
+	return 0;
+}
+
+static void count(void *which, const struct brood_result *result)
+{
+	CHECK_EQ(result->verdict.outcome, BROOD_DONE);
+	*(int *)which += 1;
+}
+
+static void give(struct brood_queue *to, int which, bool more)
+{
+	struct brood_job_options o = { .size = sizeof o, .queue = to, .on_done = count };
+
+	o.dispatch = BROOD_PATH_LEASE;
+	o.context = which < 0 ? &shorts_done : &longs_done;
+	o.flags = more ? BROOD_JOB_MORE : 0;
+
+	CHECK_EQ(brood_submit(brood, either, &which, sizeof which, &o, NULL), 0);
+}
+
+static void wait_for(struct brood_queue *in, const int *done, int count_wanted)
+{
+	uint64_t end = test_now_ms() + (uint64_t)test_scaled(BOUND);
+
+	while (*done < count_wanted && test_now_ms() < end)
+		brood_queue_wait(in, 100);
+	CHECK_EQ(*done, count_wanted);
+}
+
+static void begin(uint32_t workers)
+{
+	const int shared = MAP_SHARED | MAP_ANONYMOUS;
+
+	gates = mmap(NULL, sizeof *gates, PROT_READ | PROT_WRITE, shared, -1, 0);
+	CHECK(gates != MAP_FAILED);
+	start(workers);
+	CHECK_EQ(brood_queue_new(brood, NULL, &queue), 0);
+}
+
+static void end(void)
+{
+	brood_queue_free(queue);
+	pool_stop(brood);
+}
+
+/* The function is known to be short: then jobs of it are put behind one another. */
+static void learn(struct brood_queue *in)
+{
+	for (int i = 0; i < 100; i++) {
+		give(in, -1, false);
+		wait_for(in ? in : brood_own_queue(brood), &shorts_done, i + 1);
+	}
+	shorts_done = 0;
+}
+
+static void long_and_shorts(struct brood_queue *in)
+{
+	give(in, 0, true);
+	for (int i = 0; i < SHORTS; i++)
+		give(in, -1, i < SHORTS - 1);
+}
+
+static void others_idle(void)
+{
+	begin(4);
+	learn(queue);
+	long_and_shorts(queue);
+	wait_for(queue, &shorts_done, SHORTS);
+	CHECK_EQ(longs_done, 0);
+	atomic_store(&gates->go[0], 1);
+	wait_for(queue, &longs_done, 1);
+	end();
+}
+Test(sharing, short_jobs_go_to_workers_that_idle) { case_run(others_idle, 60000); }
+
+/* The only other worker is on another queue's lease, which rests. */
+static void another_queue_rests(void)
+{
+	struct brood_queue *other;
+
+	begin(2);
+	CHECK_EQ(brood_queue_new(brood, NULL, &other), 0);
+	learn(queue);
+	give(other, -1, false);
+	wait_for(other, &shorts_done, 1);
+	shorts_done = 0;
+	long_and_shorts(queue);
+	wait_for(queue, &shorts_done, SHORTS);
+	CHECK_EQ(longs_done, 0);
+	atomic_store(&gates->go[0], 1);
+	wait_for(queue, &longs_done, 1);
+	brood_queue_free(other);
+	end();
+}
+Test(sharing, short_jobs_go_to_a_lease_that_rests) { case_run(another_queue_rests, 60000); }
+
+/* Both workers have a long job, short ones stand behind one of these, and the other one idles. */
+static void becomes_idle(void)
+{
+	begin(2);
+	learn(queue);
+	for (int i = 0; i < LONGS; i++) {
+		give(queue, i, false);
+		while (!atomic_load(&gates->began[i]))
+			brood_queue_wait(queue, 1);
+	}
+	for (int i = 0; i < SHORTS; i++)
+		give(queue, -1, i < SHORTS - 1);
+	CHECK_EQ(brood_queue_wait(queue, 20), -ETIMEDOUT);
+	atomic_store(&gates->go[0], 1);
+	wait_for(queue, &shorts_done, SHORTS);
+	CHECK_EQ(longs_done, 1);
+	atomic_store(&gates->go[1], 1);
+	wait_for(queue, &longs_done, LONGS);
+	end();
+}
+Test(sharing, a_worker_that_becomes_idle_takes_them) { case_run(becomes_idle, 60000); }
+
+/* The program waits in a poll() of its own. */
+static void polled(void)
+{
+	struct pollfd p = { .events = POLLIN };
+	uint64_t until;
+
+	begin(4);
+	p.fd = brood_fd(brood);
+	CHECK_GE(p.fd, 0);
+	learn(NULL);
+	long_and_shorts(NULL);
+	until = test_now_ms() + (uint64_t)test_scaled(BOUND);
+	while (shorts_done < SHORTS && test_now_ms() < until) {
+		poll(&p, 1, 100);
+		CHECK_GE(brood_dispatch(brood), 0);
+	}
+	CHECK_EQ(shorts_done, SHORTS);
+	CHECK_EQ(longs_done, 0);
+	atomic_store(&gates->go[0], 1);
+	wait_for(brood_own_queue(brood), &longs_done, 1);
+	end();
+}
+Test(sharing, short_jobs_are_moved_while_the_program_polls) { case_run(polled, 60000); }

@@ -141,3 +141,41 @@ Test(unit_pick, a_worker_is_spare_only_beyond_all_wishes)
 	p.library = 1;                                         /* the other one is an explicit lease */
 	cr_assert_eq(pick_spare(&p), 1);
 }
+
+#define JOBS(first, last) .harvested = (first) - 1, .published = (last)
+
+Test(unit_pick, who_stands_behind_a_long_one_is_moved)
+{
+	struct pick_stand s = { JOBS(10, 12), .head_since = AT };
+	uint64_t late = AT + PICK_STAND_NS;
+
+	cr_assert_eq(pick_stands(&s, late - 1), PICK_STAY);
+	cr_assert_eq(pick_stands(&s, late), PICK_MOVE_SLOW);
+	cr_assert_eq(pick_stand_due(&s, false, AT + 1), late);
+	s.stalled = true;                                      /* then nobody stands behind it */
+	cr_assert_eq(pick_stand_due(&s, false, late), TIME_NEVER);
+	cr_assert_eq(pick_stand_due(&s, true, late), TIME_NEVER);
+}
+
+Test(unit_pick, who_stands_behind_one_after_another_is_moved)
+{
+	struct pick_stand s = { JOBS(10, 20), .head_since = AT, .seen = 15, .seen_ns = AT - PICK_STAND_NS };
+
+	cr_assert_eq(pick_stands(&s, AT - 1), PICK_STAY);
+	cr_assert_eq(pick_stands(&s, AT), PICK_MOVE);          /* 11 to 15 were there that long ago */
+	cr_assert_eq(pick_stand_due(&s, false, AT), AT);
+	s.seen = 10;                                           /* all that was there then has begun */
+	cr_assert_eq(pick_stands(&s, AT), PICK_STAY);
+	cr_assert_eq(pick_stand_due(&s, false, AT - 5), AT - 5 + PICK_STAND_NS);       /* to be seen */
+	cr_assert_eq(pick_stand_due(&s, false, AT + 5), AT + PICK_STAND_NS);
+}
+
+Test(unit_pick, no_timer_where_nobody_stands_behind)
+{
+	struct pick_stand one = { JOBS(10, 10), .head_since = AT }, none = { JOBS(10, 9), .head_since = AT };
+
+	cr_assert_eq(pick_stand_due(&one, false, AT), TIME_NEVER);
+	cr_assert_eq(pick_stand_due(&one, true, AT), AT + PICK_STAND_NS);      /* somebody waits in the queue */
+	cr_assert_eq(pick_stand_due(&none, true, AT), TIME_NEVER);
+	cr_assert_eq(pick_stands(&none, AT + NS_PER_S), PICK_STAY);
+}

@@ -1,0 +1,247 @@
+/*
+ * behind.c - jobs that stand behind others.
+ *
+ * Which worker gets a job is decided by how long its function took before. A job that takes longer
+ * than that would keep the jobs in its ring waiting, although another worker has nothing to do. So
+ * a timer looks: what has stood behind other jobs for PICK_STAND_NS goes back to the front of the
+ * lane's queue, in its old order, and from there to a worker that is idle; if the lane has none, a
+ * lease is asked for.
+ *
+ * The timer fires once, and is set only while a job stands behind another one and a worker of the
+ * pool could take it: a worker of this lane that is idle, or one that the lane may ask for. It also
+ * ends the time that a job may wait in the queue (queue_ms), and asks for a lease again after a
+ * wish was refused.
+ *
+ * Bound: a job that stands behind one long job is moved at the latest PICK_STAND_NS after it was
+ * given; behind several shorter ones after twice that, since it is moved when two looks in a row
+ * have found it.
+ *
+ * An explicit lease has one worker, and its jobs stay there. Its timer ends their time to wait, and
+ * finds a worker that lies.
+ */
+#include "behind.h"
+
+#include "lane.h"
+#include <sys/timerfd.h>
+
+/* ---- the time to wait ---- */
+
+static void no_longer(struct lane *l, uint64_t now)
+{
+	l->queue_due = TIME_NEVER;
+	list_for_each_safe(link, tmp, &l->queue) {
+		struct lane_job *job = container_of(link, struct lane_job, link);
+
+		if (job->waiting_until <= now)
+			lane_refuse(l, job, l->refused ? l->refused : BROOD_DETAIL_QUEUE_TIME);
+		else
+			l->queue_due = MIN(l->queue_due, job->waiting_until);
+	}
+}
+
+/* On an explicit lease they stay where they are, but not for longer than they may wait. */
+static void kept_no_longer(struct lane *l, struct lease *lease, uint64_t now)
+{
+	uint64_t q = lease->harvested + 2;
+
+	for (; l->kind == LANE_KEPT && q <= lease->published; q++) {
+		struct lane_job *job = lease->jobs[q % RING_DEPTH];
+
+		if (!job || time_after_ms(job->given_ns, job->queue_ms) > now)
+			continue;
+		if (ring_withdraw(lease, job) == 0)
+			lane_refuse(l, job, BROOD_DETAIL_QUEUE_TIME);
+	}
+}
+
+/*
+ * The supervisor sees the desk alone, and takes a worker that claims to be through for one that has
+ * nothing to do: it takes such a lease back after lease_idle_ms, but not an explicit one. (The
+ * timer also finds what a worker has done and never told.)
+ */
+static void catch_liar(struct lease *lease, uint64_t now)
+{
+	const struct lane *l = lease->lane;
+
+	if (l->kind != LANE_KEPT || ring_used(lease) == 0)
+		return;
+	if (l->brood->options.flags & BROOD_DEBUGGING)
+		return;
+	if (pick_lies(&lease->doubt, atomic_load(&lease->desk->word), lease->harvested, now))
+		settle_damaged(lease);
+}
+
+/* ---- those behind others ---- */
+
+/*
+ * It takes at least as long as it has taken. A function that was short before may just have lost
+ * its CPU for a while: that is forgotten with this job's end.
+ */
+static void slow(struct lease *lease, uint64_t now)
+{
+	struct lane_job *job = lease->jobs[(lease->harvested + 1) % RING_DEPTH];
+	struct function *f = job ? (struct function *)(uintptr_t)job->function : NULL;
+	struct lane *l = lease->lane;
+	uint64_t so_far = MIN(now - lease->head_since, (uint64_t)PICK_UNKNOWN - 1);
+
+	if (f && f->est_ns == PICK_UNKNOWN && so_far >= LANE_LONG_NS)
+		f->est_ns = (uint32_t)so_far;
+	if (job) {                             /* nobody else behind it */
+		uint64_t cost = MAX(lease->cost_ns, (uint64_t)PICK_FULL_NS);
+		uint32_t more = (uint32_t)(cost - lease->cost_ns);
+
+		lease->costs[job->sequence % RING_DEPTH] += more;
+		lease->cost_ns += more;
+	}
+	l->stalled += !lease->stalled;
+	lease->stalled = true;
+}
+
+/* To the front of the queue, in their order. */
+static void withdraw_behind(struct lease *lease)
+{
+	for (uint64_t q = lease->published; q > lease->harvested + 1; q--) {
+		struct lane_job *job = lease->jobs[q % RING_DEPTH];
+
+		if (job && ring_withdraw(lease, job) == 0)
+			lane_wait_for(lease->lane, job, true);
+	}
+}
+
+/* May another worker take what stands behind others? */
+static bool can_grow(const struct lane *l)
+{
+	return l->active < l->leases_limit && l->active < l->brood->options.workers;
+}
+
+static bool can_move(const struct lane *l)
+{
+	return l->kind != LANE_KEPT && (!list_empty(&l->idle) || can_grow(l));
+}
+
+static struct pick_stand stand_of(const struct lease *lease)
+{
+	return (struct pick_stand){ .published = lease->published, .harvested = lease->harvested,
+	                            .head_since = lease->head_since, .seen = lease->seen,
+	                            .seen_ns = lease->seen_ns, .stalled = lease->stalled };
+}
+
+static void look(struct lease *lease, uint64_t now)
+{
+	struct pick_stand stand = stand_of(lease);
+
+	switch (pick_stands(&stand, now)) {
+	case PICK_MOVE_SLOW:
+		withdraw_behind(lease);
+		slow(lease, now);
+		break;
+	case PICK_MOVE:
+		withdraw_behind(lease);
+		break;
+	case PICK_STAY:
+		break;
+	}
+	lease->seen = lease->published;
+	lease->seen_ns = now;
+}
+
+/* ---- the timer ---- */
+
+static uint64_t due_to_move(const struct lane *l, uint64_t now)
+{
+	uint64_t due = TIME_NEVER;
+
+	if (!can_move(l) || l->stalled >= l->active)
+		return TIME_NEVER;
+	list_for_each_safe(link, tmp, &l->leases) {
+		const struct lease *lease = container_of(link, const struct lease, link);
+		struct pick_stand stand;
+
+		if (lease->state != LEASE_ACTIVE)
+			continue;
+		stand = stand_of(lease);
+		due = MIN(due, pick_stand_due(&stand, l->queued > 0 && can_grow(l), now));
+	}
+	return due;
+}
+
+static bool kept_waits(const struct lane *l)
+{
+	return l->queued > 0 || l->ringed > l->active;
+}
+
+static uint64_t kept_due(const struct lane *l, uint64_t now)
+{
+	if (kept_waits(l))
+		return now + LANE_TICK_MS * NS_PER_MS;
+	return l->ringed > 0 ? now + LANE_LIE_TICK_MS * NS_PER_MS : TIME_NEVER;
+}
+
+static uint64_t due_of(const struct lane *l, uint64_t now)
+{
+	uint64_t due = TIME_NEVER;
+
+	if (l->kind == LANE_KEPT)
+		return kept_due(l, now);
+	if (l->queued > 0)
+		due = MIN(l->queue_due, l->ask_held ? l->ask_again : TIME_NEVER);
+	return MIN(due, due_to_move(l, now));
+}
+
+/* It is readable from when it fires until it is set anew. */
+static void set(struct lane *l, uint64_t due, uint64_t now)
+{
+	uint64_t soon = l->kind == LANE_KEPT ? LANE_TICK_MS * NS_PER_MS : PICK_STAND_NS;
+	uint64_t at = due == TIME_NEVER ? 0 : MAX(due, (uint64_t)1);
+	const struct itimerspec spec = { .it_value = { .tv_sec = (time_t)(at / NS_PER_S),
+	                                               .tv_nsec = (long)(at % NS_PER_S) } };
+
+	l->timer_at = due;
+	if (timerfd_settime(l->tick_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
+		l->timer_at = TIME_NEVER;
+	l->timer_soon = l->timer_at <= now + soon;
+}
+
+/* Is there nothing to look for, or is the timer set to a time that is soon enough for all? */
+static bool is_watched(const struct lane *l)
+{
+	if (l->gone || l->timer_soon)
+		return true;
+	if (l->kind == LANE_KEPT)
+		return l->ringed + l->queued == 0 || (l->timer_at != TIME_NEVER && !kept_waits(l));
+	return l->queued == 0 && (l->ringed <= l->busy || !can_move(l));
+}
+
+void behind_watch(struct lane *l)
+{
+	uint64_t now, due;
+
+	if (is_watched(l))
+		return;
+	now = now_ns();
+	due = due_of(l, now);
+	if (due < l->timer_at)
+		set(l, due, now);
+}
+
+void behind_fired(struct lane *l)
+{
+	uint64_t now = now_ns();
+	bool move = can_move(l);
+
+	list_for_each_safe(link, tmp, &l->leases) {
+		struct lease *lease = container_of(link, struct lease, link);
+
+		if (lease->state != LEASE_ACTIVE)
+			continue;
+		ring_harvest(lease);
+		if (move)
+			look(lease, now);
+		kept_no_longer(l, lease, now);
+		catch_liar(lease, now);
+	}
+	no_longer(l, now);
+	lane_assign(l);
+	now = now_ns();
+	set(l, due_of(l, now), now);
+}

@@ -1,0 +1,15 @@
+/*
+ * behind.h - jobs that stand behind others, and are not to stand there for long. Under the lane's
+ * lock.
+ */
+#ifndef BROOD_ENGINE_BEHIND_H
+#define BROOD_ENGINE_BEHIND_H
+
+struct lane;
+
+/* Something was given, or has happened: sets the lane's timer if a job may have to be moved. */
+void behind_watch(struct lane *l);
+/* The timer has fired: moves jobs, and refuses those that waited for too long. */
+void behind_fired(struct lane *l);
+
+#endif
