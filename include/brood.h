@@ -142,7 +142,7 @@ enum brood_detail {
  * those of later jobs do not. (Of children, while such a one lives, no other is noticed.) */
 enum brood_left {
 	BROOD_LEFT_THREADS  = 1 << 0,
-	BROOD_LEFT_FDS      = 1 << 1,
+	BROOD_LEFT_FDS      = 1 << 1,   /* not: a stand-in (options.keep_fds) that was closed, or a file in its place */
 	BROOD_LEFT_CHILDREN = 1 << 2,
 	BROOD_LEFT_MEMORY   = 1 << 3,   /* came close to worker_memory */
 	BROOD_LEFT_MASK     = 1 << 4,   /* blocked signals */
@@ -266,7 +266,12 @@ struct brood_options {
 	uint32_t tolerate;        /* enum brood_left: what jobs may leave behind without costing their worker */
 
 	/* Arrays: copied during the call. */
-	const int *keep_fds;      /* stay open in workers and in the supervisor beside 0-2 */
+	/* Stay open in workers and in the supervisor beside 0-2. Any other file that is open at the
+	 * start has its number taken in workers, by a stand-in that refuses: EBADF, and ENOTCONN
+	 * for what was a socket. So what a library writes to a number that it remembers (syslog, a
+	 * FILE, a database) fails, and reaches nobody else's file. Numbers above 1023 have none,
+	 * nor those for which RLIMIT_NOFILE has no room in workers: one log line tells that. */
+	const int *keep_fds;
 	size_t keep_fds_count;    /* at most 64 */
 	const int *pass_signals;  /* that the supervisor passes on to the engine beside HUP, USR1, USR2, WINCH and QUIT */
 	size_t pass_signals_count;        /* at most 64 */
@@ -308,7 +313,9 @@ struct brood_options {
  *   -ECANCELED BROOD_INLINE: worker_init did not return 0
  *
  * The engine has the caller's memory, fds, signal mask and dispositions, and a parent: the supervisor. What belongs to a process and not
- * to its memory (fcntl locks, timers, mlockall, a pid file's pid) stays with the supervisor. getpid() differs from before. Before the
+ * to its memory (fcntl locks, timers, mlockall, a pid file's pid) stays with the supervisor: a file on which the program has an fcntl lock
+ * stays open there, so that the lock holds until the program ends. (A flock() is the open file's: it ends when the engine has closed that,
+ * unless it is in keep_fds.) getpid() differs from before. Before the
  * first fork all stdio streams are flushed. PR_SET_PDEATHSIG (SIGKILL) is set in the engine; a later setuid() in the engine clears it:
  * call brood_rearm(). Workers have SCHED_OTHER where the program has a real-time policy: what a job does must not keep the supervisor from running.
  *

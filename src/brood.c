@@ -28,6 +28,7 @@
 #include "os/signals.h"
 #include "os/sockets.h"
 #include "os/stack.h"
+#include "os/stale.h"
 #include "os/text.h"
 #include "os/title.h"
 #include "resolve.h"
@@ -53,6 +54,7 @@ struct start {
 	bool standard_was_closed[3];
 	struct signals_state signals;
 	struct shared shared;
+	struct stale stale;
 	struct notify notify;
 	char *environment[ARRAY_SIZE(notify_variables)];
 	int messages[2], logs[2];              /* [0] the engine's end, [1] the supervisor's */
@@ -172,18 +174,18 @@ static int check_threads(void)
 }
 
 /* The supervisor raises its soft limit itself, after the fork. */
-static int check_files(const struct brood_options *o)
+static int check_files(const struct brood_options *o, const struct stale *stale)
 {
-	size_t need = birth_files_needed(o);
+	size_t need = birth_files_needed(o) + stale_open(stale);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return refused(-errno, "getrlimit(RLIMIT_NOFILE)");
 	if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= need)
 		return 0;
-	engine_error("brood_start: %u workers and a backlog of %u need %zu open files in the supervisor, but the hard limit is %llu: raise it "
-	             "(LimitNOFILE=%zu in a systemd unit, ulimit -Hn %zu as root), or ask for a smaller backlog or fewer workers",
-	             o->workers, o->backlog, need, (unsigned long long)limit.rlim_max, need, need);
+	engine_error("brood_start: %u workers and a backlog of %u need %zu open files in the supervisor (%zu for those that the program has open), but the "
+	             "hard limit is %llu: raise it (LimitNOFILE=%zu in a systemd unit, ulimit -Hn %zu as root), or ask for a smaller backlog or fewer workers",
+	             o->workers, o->backlog, need, stale_open(stale), (unsigned long long)limit.rlim_max, need, need);
 	return -EMFILE;
 }
 
@@ -232,6 +234,19 @@ static void leave_standard_fds(const struct start *s)
 			close_fd(fd);
 }
 
+/* Before the library opens anything that stays open. */
+static int prepare_stale(struct start *s)
+{
+	const struct brood_options *o = &s->resolved.options;
+	int r = stale_survey(&s->stale, o->keep_fds, o->keep_fds_count);
+
+	if (r == -E2BIG)
+		engine_error("brood_start: too many open files have fcntl locks");
+	else if (r < 0)
+		return refused(r, "a look at the files that are open");
+	return r < 0 ? r : check_files(o, &s->stale);
+}
+
 static int prepare_memory_and_fds(struct start *s)
 {
 	int r;
@@ -241,6 +256,8 @@ static int prepare_memory_and_fds(struct start *s)
 	stack_note();                          /* not there: workers map a stack for their jobs */
 	if ((r = prepare_standard_fds(s)) < 0)
 		return refused(r, "/dev/null for stdin, stdout or stderr, which are closed");
+	if ((r = prepare_stale(s)) < 0)
+		return r;
 	if ((r = shared_create(s->resolved.options.workers, &s->shared)) < 0)
 		return refused(r, "shared memory");
 	if ((r = prepare_notify(s)) < 0)
@@ -258,7 +275,7 @@ static int prepare_roles(struct start *s)
 		.submit_queue_ms = s->resolved.submit_queue_ms,
 	};
 	struct supervisor_config supervisor = {
-		.options = engine.options, .shared = &s->shared, .notify = s->notify, .records = engine.records,
+		.options = engine.options, .shared = &s->shared, .notify = s->notify, .records = engine.records, .stale = s->stale,
 		.channel_fd = s->messages[1], .log_fd = s->logs[1], .signals = s->signals, .worker_main = worker_main, .guard_main = guard_main,
 	};
 	int r = engine_prepare(&engine, &s->brood);
@@ -287,6 +304,7 @@ static void undo(struct start *s)
 	notify_close(&s->notify);
 	environment_forget(s, true);
 	shared_free(&s->shared);
+	stale_free(&s->stale);
 	leave_standard_fds(s);
 	mark_undo();
 	resolve_free(&s->resolved);
@@ -316,6 +334,7 @@ static int become_engine(struct start *s, int placeholder, struct brood **ret_br
 	s->left_behind = s->supervisor;
 	s->supervisor = NULL;
 	shared_keep_engine(&s->shared);
+	stale_free(&s->stale);
 	title_set("engine");
 	leave_standard_fds(s);
 	environment_forget(s, false);
@@ -403,8 +422,6 @@ int brood_start(const struct brood_options *options, struct brood **ret_brood)
 		return r;
 	}
 	r = check_threads();
-	if (r == 0)
-		r = check_files(&s->resolved.options);
 	if (r == 0)
 		r = start_processes(s, ret_brood);
 	if (r < 0 && !front.started)

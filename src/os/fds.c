@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define KEEP_MAX 256
+#define KEEP_MAX FDS_KEEP_MAX
 #define FIRST 3                   /* 0-2 are never touched */
 
 struct keep { int fds[KEEP_MAX]; size_t count; };
@@ -37,9 +37,18 @@ static int keep_sorted(struct keep *k, const int *fds, size_t count)
 
 static bool keep_has(const struct keep *k, int fd)
 {
-	for (size_t i = 0; i < k->count; i++)
-		if (k->fds[i] == fd)
+	size_t low = 0, high = k->count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (k->fds[middle] == fd)
 			return true;
+		if (k->fds[middle] < fd)
+			low = middle + 1;
+		else
+			high = middle;
+	}
 	return false;
 }
 

@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Closes all fds >= 3 but those in keep (any order, duplicates and fds < 3 fine; at most 256). close_range(), else /proc/self/fd, else a loop to the limit. */
+#define FDS_KEEP_MAX 2048
+/* Closes all fds >= 3 but those in keep (any order, duplicates and fds < 3 fine; at most FDS_KEEP_MAX). close_range(), else /proc/self/fd, else a loop to the limit. */
 int fds_close_all_but(const int *keep, size_t keep_count);
 /* How many fds are open now: stat of /proc/self/fd (6.2), else reading it; -errno when there is no /proc. Takes no fd that it would count. */
 int fds_count(void);

@@ -68,6 +68,7 @@ static void __attribute__((noreturn)) child(struct supervisor *s, struct slot *s
 		.channel_fd = channel_fd, .supervisor_pid = s->pid, .oom_score_adj = s->oom_mark < 0 ? -1001 : s->oom_mark,
 		.core = slot->core_allowed, .init_memfd = s->init_data.memfd, .init_data_size = s->init_data.size,
 		.init_version = s->init_data.version, .init_fds_count = s->init_data.fds_count,
+		.stale = s->config.stale,
 	};
 
 	memcpy(config.init_fds, s->init_data.fds, sizeof config.init_fds);

@@ -176,9 +176,11 @@ struct supervisor *supervisor_free(struct supervisor *s)
 
 static void close_the_rest(struct supervisor *s)
 {
-	int keep[64 + 8];
+	int keep[FDS_KEEP_MAX];
 	size_t n = 0;
 
+	stale_take_places(&s->config.stale);
+	n += stale_keep_in_supervisor(&s->config.stale, keep);
 	for (size_t i = 0; i < s->options->keep_fds_count; i++)
 		keep[n++] = s->options->keep_fds[i];
 	keep[n++] = s->loop.epoll_fd;
@@ -192,10 +194,24 @@ static void close_the_rest(struct supervisor *s)
 	fds_close_all_but(keep, n);
 }
 
+/* Once. There is no line where all numbers are kept: that is the usual case. */
+static void say_unguarded(struct supervisor *s)
+{
+	size_t high = s->config.stale.high, crowded = s->config.stale.crowded;
+
+	if (high + crowded == 0)
+		return;
+	plain_log(s, BROOD_NOTICE, BROOD_EVENT_RESOURCE,
+	          "of the files that were open at the start, %zu are closed in workers without a "
+	          "stand-in (%zu have a number above 1023, for %zu more RLIMIT_NOFILE has no room): "
+	          "a library that remembers such a number may write into another file there",
+	          high + crowded, high, crowded);
+}
+
 static void limits_and_marks(struct supervisor *s)
 {
 	struct rlimit locks;
-	size_t hard, need = birth_files_needed(s->options);
+	size_t hard, need = birth_files_needed(s->options) + stale_open(&s->config.stale);
 
 	getrlimit(RLIMIT_NOFILE, &s->nofile);
 	getrlimit(RLIMIT_CORE, &s->core);
@@ -232,8 +248,9 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	s->pid = getpid();
 	s->engine.pid = engine_pid;
 	s->engine.pidfd = engine_pidfd;
-	close_the_rest(s);
 	limits_and_marks(s);
+	close_the_rest(s);
+	say_unguarded(s);
 	process_set_subreaper();
 	title_set("supervisor");
 	s->config.shared->roster->engine_born_ticks = process_boot_ticks();

@@ -6,6 +6,7 @@
 
 #include "../os/notify.h"
 #include "../os/signals.h"
+#include "../os/stale.h"
 #include "../wire/birth.h"
 #include "../wire/shared.h"
 
@@ -14,6 +15,7 @@ struct supervisor_config {
 	const struct brood_options *options;   /* resolved */
 	struct shared *shared;
 	struct notify notify;
+	struct stale stale;                    /* what the program had open at the start (os/stale.h) */
 	uint32_t records;
 	int channel_fd, log_fd;                /* supervisor's ends */
 	struct signals_state signals;          /* the caller's, for the children */

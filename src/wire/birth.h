@@ -4,6 +4,7 @@
 #ifndef BROOD_WIRE_BIRTH_H
 #define BROOD_WIRE_BIRTH_H
 
+#include "../os/stale.h"
 #include "message.h"
 #include "shared.h"
 #include <brood.h>
@@ -24,6 +25,7 @@ struct worker_config {                 /* lives as long as the process */
 	uint32_t init_version;
 	int init_fds[BROOD_INIT_FDS_MAX];
 	uint32_t init_fds_count;
+	struct stale stale;            /* what the program had open at the start */
 };
 
 /* Open files that the supervisor needs: two a worker, one a job that is out, those of leases that are asked for, its own, and those that it keeps. */

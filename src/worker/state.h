@@ -157,7 +157,7 @@ struct lease {
 };
 
 struct worker {
-	const struct worker_config *config;
+	struct worker_config *config;
 	pid_t pid;                     /* 0: this is no worker */
 	struct desk *desk;
 	struct identity channel;

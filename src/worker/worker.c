@@ -170,9 +170,9 @@ static void become_worker(struct worker_config *c)
 		_exit(WORKER_EXIT_BIRTH);
 }
 
-static void keep_only_ours(const struct worker_config *c)
+static void keep_only_ours(struct worker_config *c)
 {
-	int keep[256];
+	int keep[FDS_KEEP_MAX];
 	size_t n = 0;
 	int r;
 
@@ -180,8 +180,10 @@ static void keep_only_ours(const struct worker_config *c)
 	keep[n++] = c->init_memfd;
 	for (uint32_t i = 0; i < c->init_fds_count; i++)
 		keep[n++] = c->init_fds[i];
-	for (size_t i = 0; i < c->options->keep_fds_count && n < ARRAY_SIZE(keep); i++)
+	for (size_t i = 0; i < c->options->keep_fds_count; i++)
 		keep[n++] = c->options->keep_fds[i];
+	stale_take_locked(&c->stale);
+	n += stale_keep_in_worker(&c->stale, keep + n);
 	r = fds_close_all_but(keep, n);
 	if (r >= 0)
 		r = fds_null_onto(STDIN_FILENO, O_RDONLY);
@@ -412,7 +414,7 @@ static __attribute__((noreturn)) void loop(void)
 
 static void on_own_stack(void)
 {
-	take_init_data((struct worker_config *)(uintptr_t)the_worker.config);
+	take_init_data(the_worker.config);
 	init();
 	ready();
 	loop();

@@ -22,7 +22,7 @@ static bool is_open(int fd)
 static void check_closing(void)
 {
 	static const int keep[] = { 7, 3, 2, 900, -1, 7, 41, 40, 5000, 3 };
-	int many[257];
+	int many[FDS_KEEP_MAX + 1];
 
 	open_up_to(50);
 	CHECK_EQ(dup2(0, 900), 900);
@@ -33,13 +33,13 @@ static void check_closing(void)
 	CHECK_EQ(fds_close_all_but(NULL, 0), 0);
 	for (int fd = 0; fd < 1000; fd++)
 		CHECK_MSG(is_open(fd) == (fd < 3), "fd %d", fd);
-	open_up_to(300);
-	for (int i = 0; i < 257; i++)
-		many[i] = 300 - i;
-	CHECK_EQ(fds_close_all_but(many, 257), -E2BIG);
-	CHECK(is_open(3) && is_open(300));
-	CHECK_EQ(fds_close_all_but(many, 256), 0);
-	CHECK(is_open(300) && is_open(45) && !is_open(44));
+	open_up_to(FDS_KEEP_MAX + 3);
+	for (int i = 0; i <= FDS_KEEP_MAX; i++)
+		many[i] = FDS_KEEP_MAX + 3 - i;
+	CHECK_EQ(fds_close_all_but(many, FDS_KEEP_MAX + 1), -E2BIG);
+	CHECK(is_open(3) && is_open(FDS_KEEP_MAX));
+	CHECK_EQ(fds_close_all_but(many, FDS_KEEP_MAX - 1), 0);
+	CHECK(is_open(FDS_KEEP_MAX + 3) && is_open(5) && !is_open(4));
 	CHECK_EQ(fds_close_all_but(NULL, 0), 0);
 }
 

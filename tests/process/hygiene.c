@@ -2,6 +2,7 @@
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -26,7 +27,7 @@ static void quiet(void *context, const struct brood_log *log)
 
 /* ---- what it has ---- */
 
-struct inventory { int fds, stdin_null, channel_kept, kept_open, secret_open, session_leader, no_notify, children; pid_t parent; sigset_t mask; };
+struct inventory { int fds, stdin_null, channel_kept, kept_open, secret_refuses, session_leader, no_notify, children; pid_t parent; sigset_t mask; };
 
 static int inventories(struct brood_job *job)
 {
@@ -36,7 +37,7 @@ static int inventories(struct brood_job *job)
 	i.fds = proc_own_fds();
 	i.stdin_null = stat("/dev/null", &null) == 0 && fstat(0, &in) == 0 && null.st_rdev == in.st_rdev && null.st_ino == in.st_ino;
 	i.kept_open = fcntl(kept, F_GETFD) >= 0;
-	i.secret_open = fcntl(secret, F_GETFD) >= 0;
+	i.secret_refuses = write(secret, &(uint64_t){ 1 }, 8) < 0 && errno == EBADF;
 	i.session_leader = getsid(0) == getpid() && getpgrp() == getpid();
 	i.no_notify = getenv("NOTIFY_SOCKET") == NULL;
 	i.parent = getppid();
@@ -59,10 +60,10 @@ static void what_it_has(void)
 	brood = pool_start(&options);
 	CHECK(getenv("NOTIFY_SOCKET") == NULL);
 	CHECK_EQ(brood_call(brood, inventories, NULL, 0, &i, sizeof i, NULL, NULL), sizeof i);
-	CHECK_EQ(i.fds, 6);                            /* 0-2, the channel, the keep-list, the job's socket */
+	CHECK_EQ(i.fds, 8);                            /* 0-2, the channel, the keep-list, the job's socket, two that refuse */
 	CHECK(i.stdin_null);
 	CHECK(i.kept_open);
-	CHECK(!i.secret_open);
+	CHECK(i.secret_refuses);
 	CHECK(i.session_leader);
 	CHECK(i.no_notify);
 	CHECK_EQ(i.parent, getppid());

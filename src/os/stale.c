@@ -1,0 +1,332 @@
+#include "stale.h"
+#include "../base/base.h"
+#include "procfs.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#define FIRST      3
+#define ROOM       64                  /* numbers that stay free for files of jobs, at least */
+#define LOCKED_MAX 512
+#define NO_PROC_MAX 65536              /* numbers that are tried one by one where there is no /proc */
+
+/* While the survey goes on: all that is open, kept files and 0-2 too. */
+struct seen {
+	int fd;
+	bool stays, socket, locked;
+	dev_t device;
+	ino_t inode;
+};
+struct survey { struct seen *list; size_t count, room; bool short_of_memory; };
+
+/* ---- looking ---- */
+
+static int see(void *context, int fd, int walk_fd)
+{
+	struct survey *v = context;
+
+	if (fd == walk_fd)
+		return 0;
+	if (v->count == v->room) {
+		size_t room = v->room ? 2 * v->room : 64;
+		struct seen *more = realloc(v->list, room * sizeof *more);
+
+		if (!more) {
+			v->short_of_memory = true;
+			return 1;
+		}
+		v->list = more;
+		v->room = room;
+	}
+	v->list[v->count++] = (struct seen){ .fd = fd };
+	return 0;
+}
+
+static int see_all(struct survey *v, rlim_t limit)
+{
+	int r = procfs_each("/proc/self/fd", see, v);
+
+	if (r < 0) {
+		v->count = 0;
+		for (int fd = 0; fd < (int)MIN(limit, NO_PROC_MAX) && !v->short_of_memory; fd++)
+			if (fcntl(fd, F_GETFD) >= 0)
+				see(v, fd, -1);
+	}
+	return v->short_of_memory ? -ENOMEM : 0;
+}
+
+/* Asks nobody but the kernel's own memory: a file on a dead server must not hold the start up. */
+static bool is_socket(int fd)
+{
+	int type;
+	socklen_t size = sizeof type;
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+}
+
+/* Without /proc: does a lock of this process stand in the way of one of the open file's own? */
+static bool locked_by_us(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid == getpid();
+}
+
+/* "lock:\t1: POSIX  ADVISORY  WRITE 4711 08:01:99 0 EOF": those of this process alone are listed. */
+static bool is_locked(int fd)
+{
+	char path[64], text[2048];
+
+	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+	if (procfs_read(path, text, sizeof text) < 0)
+		return locked_by_us(fd);
+	for (char *line = text; (line = strstr(line, "lock:\t")); line++)
+		if (strncmp(line + strcspn(line, " ") + 1, "POSIX", 5) == 0)
+			return true;
+	return false;
+}
+
+static void identify(struct seen *e)
+{
+	struct statx st;
+
+	if (e->socket || statx(e->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st) < 0)
+		return;
+	e->device = makedev(st.stx_dev_major, st.stx_dev_minor);
+	e->inode = st.stx_ino;
+}
+
+/* The close of another descriptor of the same file would end the lock, too. */
+static void lock_brothers(struct survey *v)
+{
+	for (size_t i = 0; i < v->count; i++)
+		identify(&v->list[i]);
+	for (size_t i = 0; i < v->count; i++)
+		for (size_t k = 0; v->list[i].locked && v->list[i].inode && k < v->count; k++)
+			if (v->list[k].inode == v->list[i].inode &&
+			    v->list[k].device == v->list[i].device)
+				v->list[k].locked = true;
+}
+
+static void look_at_each(struct survey *v, const int *keep, size_t keep_count)
+{
+	bool locks = false;
+
+	for (size_t i = 0; i < v->count; i++) {
+		struct seen *e = &v->list[i];
+
+		e->stays = e->fd < FIRST;
+		for (size_t k = 0; k < keep_count && !e->stays; k++)
+			e->stays = keep[k] == e->fd;
+		e->socket = is_socket(e->fd);
+		e->locked = !e->socket && is_locked(e->fd);
+		locks |= e->locked;
+	}
+	if (locks)
+		lock_brothers(v);
+}
+
+/* ---- deciding ---- */
+
+static int by_number(const void *a, const void *b)
+{
+	return ((const struct stale_file *)a)->fd - ((const struct stale_file *)b)->fd;
+}
+
+static int list_files(struct stale *s, const struct survey *v)
+{
+	s->files = calloc(MAX(v->count, 1u), sizeof *s->files);
+	if (!s->files)
+		return -ENOMEM;
+	for (size_t i = 0; i < v->count; i++) {
+		const struct seen *e = &v->list[i];
+
+		if (e->stays)
+			continue;
+		s->files[s->count++] = (struct stale_file){
+			.fd = e->fd, .socket = e->socket, .locked = e->locked };
+		s->locked += e->locked;
+	}
+	qsort(s->files, s->count, sizeof *s->files, by_number);
+	return s->locked > LOCKED_MAX ? -E2BIG : 0;
+}
+
+/* Lowest numbers first: these are what new files get. `soft`: the limit that workers have. */
+static void choose(struct stale *s, size_t stay, rlim_t soft)
+{
+	size_t taken = stay + MIN((size_t)ROOM, (size_t)MIN(soft, SIZE_MAX) / 4), places;
+
+	places = soft > taken ? (size_t)MIN(soft - taken, STALE_NUMBERS) : 0;
+	for (size_t i = 0; i < s->count; i++) {
+		struct stale_file *f = &s->files[i];
+
+		if ((rlim_t)f->fd >= soft)
+			continue;
+		if (f->fd >= STALE_NUMBERS) {
+			s->high++;
+		} else if (s->standing == places) {
+			s->crowded++;
+		} else {
+			f->stands = true;
+			s->standing++;
+		}
+	}
+}
+
+/* ---- what refuses ---- */
+
+/* Whoever opens it anew by /proc can read nothing there, and write nothing. */
+static int make_refusing_file(void)
+{
+	_cleanup_close_ int file = memfd_create("brood: not open here", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	char path[64];
+	int fd;
+
+	if (file < 0)
+		return -errno;
+	fcntl(file, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0)                            /* no /proc: no plain file is sure to be there */
+		fd = open("/dev/null", O_PATH | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int make_refusing_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	shutdown(fd, SHUT_RDWR);               /* it refuses even if somebody connects it */
+	return fd;
+}
+
+static int make_refusing(struct stale *s)
+{
+	int r;
+
+	for (size_t i = 0; i < s->count; i++) {
+		int *fd = s->files[i].socket ? &s->refusing_socket : &s->refusing_file;
+
+		if (!s->files[i].stands || *fd >= 0)
+			continue;
+		r = s->files[i].socket ? make_refusing_socket() : make_refusing_file();
+		if (r < 0)
+			return r;
+		*fd = r;
+	}
+	return 0;
+}
+
+int stale_survey(struct stale *ret, const int *keep, size_t keep_count)
+{
+	struct stale s = { .refusing_file = -1, .refusing_socket = -1 };
+	struct survey v = { 0 };
+	struct rlimit limit;
+	int r;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	r = see_all(&v, limit.rlim_cur);
+	if (r == 0) {
+		look_at_each(&v, keep, keep_count);
+		r = list_files(&s, &v);
+	}
+	if (r == 0) {
+		choose(&s, v.count - s.count, limit.rlim_cur);
+		r = make_refusing(&s);
+	}
+	free(v.list);
+	if (r < 0) {
+		stale_free(&s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void stale_free(struct stale *s)
+{
+	if (!s->files)
+		return;
+	close_fdp(&s->refusing_file);
+	close_fdp(&s->refusing_socket);
+	free(s->files);
+	*s = (struct stale){ 0 };
+}
+
+/* ---- in the processes ---- */
+
+/* A number that cannot have a stand-in is free, as it was before there were any. */
+static void take_place(struct stale *s, struct stale_file *f)
+{
+	int fd = f->socket ? s->refusing_socket : s->refusing_file, r;
+
+	do
+		r = dup3(fd, f->fd, O_CLOEXEC);
+	while (r < 0 && (errno == EINTR || errno == EBUSY));
+	if (r >= 0)
+		return;
+	close(f->fd);
+	f->stands = false;
+	s->standing--;
+}
+
+void stale_take_places(struct stale *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->files[i].stands && !s->files[i].locked)
+			take_place(s, &s->files[i]);
+}
+
+void stale_take_locked(struct stale *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->files[i].stands && s->files[i].locked)
+			take_place(s, &s->files[i]);
+}
+
+size_t stale_keep_in_supervisor(const struct stale *s, int *keep)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->files[i].stands || s->files[i].locked)
+			keep[n++] = s->files[i].fd;
+	if (s->locked > 0 && s->refusing_file >= 0)
+		keep[n++] = s->refusing_file;  /* for the workers' places of what is locked */
+	return n;
+}
+
+size_t stale_keep_in_worker(const struct stale *s, int *keep)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->files[i].stands)
+			keep[n++] = s->files[i].fd;
+	return n;
+}
+
+size_t stale_closed(struct stale *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct stale_file *f = &s->files[i];
+
+		if (!f->stands || fcntl(f->fd, F_GETFD) >= 0)
+			continue;
+		f->stands = false;
+		n++;
+	}
+	s->standing -= n;
+	return n;
+}

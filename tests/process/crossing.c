@@ -1,0 +1,319 @@
+/*
+ * crossing.c - what crosses from the program into workers beside memory: numbers of files that were
+ * open at the start, locks, the flags of stdout, output that waits in buffers.
+ */
+#include "../helpers/pool.h"
+#include "../helpers/proc.h"
+#include "base/base.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+TestSuite(crossing, .timeout = 240);
+
+static struct brood *brood;
+static int stands_said;
+
+static void listen_to_log(void *context, const struct brood_log *log)
+{
+	(void)context;
+	note("log: %s", log->text);
+	stands_said += strstr(log->text, "without a stand-in") != NULL;
+}
+
+static const uint32_t paths[] = { BROOD_PATH_HANDOFF, BROOD_PATH_LEASE };
+
+/* One job on that path, done, with this code and nothing left but `left`. */
+static struct brood_verdict run(brood_fn *fn, uint32_t path, int code, uint32_t left)
+{
+	const struct brood_job_options options = { .size = sizeof options, .dispatch = path };
+	struct brood_verdict v = pool_call_with(brood, fn, &options);
+	char line[512];
+
+	brood_verdict_format(&v, line, sizeof line);
+	CHECK_MSG(v.code == code && v.left == left &&
+	          v.outcome == (code ? BROOD_FAILED : BROOD_DONE), "path %u: %s", path, line);
+	return v;
+}
+
+/* ---- numbers ---- */
+
+enum { A_FILE, A_PIPE, A_READER, A_FOLDER, A_STREAM, A_DATAGRAM, A_LISTENER, KINDS };
+static int old[KINDS], high;
+
+static int at_number(int fd, int number)
+{
+	int r = fcntl(fd, F_DUPFD, number);
+
+	CHECK_EQ(r, number);
+	close(fd);
+	return r;
+}
+
+static void open_old_files(void)
+{
+	int pipes[2], pair[2];
+
+	CHECK_EQ(pipe(pipes), 0);
+	old[A_PIPE] = at_number(pipes[1], 300);
+	old[A_READER] = at_number(pipes[0], 301);
+	old[A_FILE] = at_number(memfd_create("old", 0), 302);
+	old[A_FOLDER] = at_number(open("/", O_RDONLY), 303);
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	old[A_STREAM] = at_number(pair[0], 304);
+	at_number(pair[1], 305);
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+	old[A_DATAGRAM] = at_number(pair[0], 306);
+	at_number(pair[1], 307);
+	old[A_LISTENER] = at_number(socket(AF_INET, SOCK_STREAM, 0), 308);
+	CHECK_EQ(listen(old[A_LISTENER], 1), 0);
+	high = at_number(memfd_create("high", 0), 1500);
+}
+
+static int fails(ssize_t n, int error)
+{
+	return n < 0 && errno == error ? 0 : 1;
+}
+
+/* The number of what did not refuse as it should. alarm() ends a job that is blocked. */
+static int tries_old_files(struct brood_job *job)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	int wrong = 0;
+	char c = 'x';
+
+	(void)job;
+	alarm(5);
+	for (int i = A_FILE; i <= A_FOLDER; i++) {
+		wrong += fails(write(old[i], &c, 1), EBADF);
+		wrong += fails(read(old[i], &c, 1), EBADF);
+		wrong += fails(send(old[i], &c, 1, 0), EBADF);
+		wrong += fails(openat(old[i], "etc", O_RDONLY), ENOTDIR);
+		wrong += fails(fchdir(old[i]), ENOTDIR);
+	}
+	for (int i = A_STREAM; i <= A_LISTENER; i++) {
+		wrong += fails(write(old[i], &c, 1), ENOTCONN);
+		wrong += fails(read(old[i], &c, 1), ENOTCONN);
+		wrong += fails(send(old[i], &c, 1, 0), ENOTCONN);
+		wrong += fails(sendto(old[i], &c, 1, 0, (struct sockaddr *)&sin, sizeof sin), ENOTCONN);
+		wrong += fails(accept(old[i], NULL, NULL), EINVAL);
+		wrong += fails(connect(old[i], (struct sockaddr *)&sin, sizeof sin), EINVAL);
+	}
+	for (int i = 0; i < KINDS; i++)
+		wrong += !(fcntl(old[i], F_GETFD) & FD_CLOEXEC);
+	wrong += fails(write(high, &c, 1), EBADF);
+	alarm(0);
+	return wrong;
+}
+
+/* A socket that is shared by all workers refuses though somebody connects it. */
+static int connects_an_old_socket(struct brood_job *job)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "" };
+	int server = socket(AF_UNIX, SOCK_SEQPACKET, 0), wrong = 0;
+	socklen_t size = sizeof address;
+	char c = 'x';
+
+	(void)job;
+	if (bind(server, (struct sockaddr *)&address, sizeof(sa_family_t)) < 0 ||
+	    listen(server, 4) < 0 || getsockname(server, (struct sockaddr *)&address, &size) < 0)
+		return 100;
+	if (connect(old[A_STREAM], (struct sockaddr *)&address, size) == 0) {
+		wrong += fails(write(old[A_STREAM], &c, 1), EPIPE);
+		wrong += fails(write(old[A_DATAGRAM], &c, 1), EPIPE);
+		wrong += read(old[A_STREAM], &c, 1) != 0;
+	}
+	close(server);
+	return wrong;
+}
+
+static int execs(struct brood_job *job)
+{
+	(void)job;
+	return system("for i in 300 301 302 303 304 306 308; do [ ! -e /proc/self/fd/$i ] || exit 1; done");
+}
+
+static void old_numbers(void)
+{
+	struct brood_options options = { .workers = 2, .log = listen_to_log };
+	struct rlimit limit;
+
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (limit.rlim_cur < 2000) {
+		limit.rlim_cur = MIN(limit.rlim_max, 2000);
+		CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	}
+	open_old_files();
+	brood = pool_start(&options);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		run(tries_old_files, paths[i], 0, 0);
+		run(execs, paths[i], 0, 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		run(connects_an_old_socket, paths[i], 0, 0);
+	CHECK_EQ(write(old[A_PIPE], "y", 1), 1);       /* the engine has them all */
+	CHECK_EQ(write(high, "y", 1), 1);
+	CHECK_EQ(stands_said, 1);
+	pool_stop(brood);
+}
+Test(crossing, old_numbers_refuse) { case_run(old_numbers, 20000); }
+
+/* ---- jobs that close them ---- */
+
+static int closes_one(struct brood_job *job) { (void)job; return close(old[A_FILE]) != 0; }
+static int connects_again(struct brood_job *job)
+{
+	int fd;
+
+	(void)job;
+	close(old[A_STREAM]);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return fd < 0;
+}
+static int leaves_one(struct brood_job *job) { (void)job; return dup(0) < 0; }
+
+static void closed_by_jobs(void)
+{
+	struct brood_options options = { .workers = 1, .log = listen_to_log };
+
+	open_old_files();
+	close(high);
+	brood = pool_start(&options);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		pid_t pid = pool_ask_pid(brood);
+
+		run(connects_again, paths[i], 0, 0);
+		run(closes_one, paths[i], 0, 0);
+		run(job_nothing, paths[i], 0, 0);
+		CHECK_EQ(pool_ask_pid(brood), pid);
+		run(leaves_one, paths[i], 0, BROOD_LEFT_FDS);
+		CHECK(WAIT_UNTIL(pool_full(brood), 5000));
+		CHECK_NE(pool_ask_pid(brood), pid);
+	}
+	CHECK_EQ(stands_said, 0);
+	pool_stop(brood);
+}
+Test(crossing, old_numbers_that_jobs_close) { case_run(closed_by_jobs, 20000); }
+
+/* ---- so many that workers have no room ---- */
+
+static int counts_free(struct brood_job *job)
+{
+	int fds[200], n = 0;
+
+	(void)job;
+	while (n < 200 && (fds[n] = dup(0)) >= 0)
+		n++;
+	for (int i = 0; i < n; i++)
+		close(fds[i]);
+	return n;
+}
+
+static void crowded(void)
+{
+	struct brood_options options = { .workers = 1, .log = listen_to_log };
+	struct rlimit limit;
+	int n = 0;
+
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = 200;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	while (n < 165 && dup(0) >= 0)
+		n++;
+	brood = pool_start(&options);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		const struct brood_job_options o = { .size = sizeof o, .dispatch = paths[i] };
+
+		CHECK_GE(pool_call_with(brood, counts_free, &o).code, 20);
+	}
+	CHECK_EQ(stands_said, 1);
+	pool_stop(brood);
+}
+Test(crossing, old_numbers_leave_room) { case_run(crowded, 20000); }
+
+/* ---- locks ---- */
+
+static char path[64];
+
+static bool other_gets(bool flocked)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int fd = open(path, O_RDWR | O_CLOEXEC);
+		struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+		_exit((flocked ? flock(fd, LOCK_EX | LOCK_NB) : fcntl(fd, F_SETLK, &lock)) == 0);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	return WEXITSTATUS(status);
+}
+
+static int locked_fd;
+static int tries_locked(struct brood_job *job)
+{
+	(void)job;
+	return fails(write(locked_fd, "x", 1), EBADF);
+}
+static int crashes(struct brood_job *job) { (void)job; raise(SIGKILL); return 0; }
+
+static void fcntl_lock(void)
+{
+	struct brood_options options = { .workers = 2, .log = listen_to_log };
+
+	locked_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK_GE(open(path, O_RDONLY | O_CLOEXEC), 0);         /* its close would end the lock, too */
+	CHECK_EQ(lockf(locked_fd, F_TLOCK, 0), 0);
+	CHECK(!other_gets(false));
+	brood = pool_start(&options);
+	CHECK(!other_gets(false));
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		const struct brood_job_options o = { .size = sizeof o, .dispatch = paths[i] };
+
+		run(tries_locked, paths[i], 0, 0);
+		CHECK_EQ(pool_call_with(brood, crashes, &o).outcome, BROOD_CRASHED);
+		CHECK(WAIT_UNTIL(pool_full(brood), 5000));
+		CHECK(!other_gets(false));
+	}
+	close(locked_fd);                                      /* the engine's is not the lock's owner */
+	CHECK(!other_gets(false));
+	pool_stop(brood);
+	CHECK(!other_gets(false));
+}
+
+/* A flock() belongs to the open file: it ends when the program has closed that, as ever. */
+static void flock_lock(void)
+{
+	struct brood_options options = { .workers = 1, .log = listen_to_log };
+
+	locked_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK_EQ(flock(locked_fd, LOCK_EX | LOCK_NB), 0);
+	brood = pool_start(&options);
+	run(tries_locked, BROOD_PATH_HANDOFF, 0, 0);
+	CHECK(!other_gets(true));
+	close(locked_fd);
+	CHECK(other_gets(true));
+	pool_stop(brood);
+}
+
+static void with_a_file(void (*body)(void))
+{
+	snprintf(path, sizeof path, "/tmp/brood-crossing-%d", (int)getpid());
+	case_run(body, 20000);
+	unlink(path);
+}
+Test(crossing, fcntl_locks_stay) { with_a_file(fcntl_lock); }
+Test(crossing, flock_ends_with_its_file) { with_a_file(flock_lock); }
