@@ -389,7 +389,8 @@ struct brood_job_options {
 	uint32_t dispatch;        /* enum brood_path. AUTO: the pool's. With a forced lease the job waits for one, up to queue_ms, and brood_open() and
 	                           * brood_give() wait for the first. Says nothing with `lease` */
 	uint32_t fds_count;
-	const int *fds;           /* extra fds for the job, for brood_job_extra_fd(): duplicated here, the caller's stay the caller's. At most BROOD_JOB_FDS_MAX */
+	const int *fds;           /* extra fds for the job, for brood_job_extra_fd(): duplicated here, the caller's stay the caller's. At most BROOD_JOB_FDS_MAX.
+	                           * The engine's duplicates are closed once a worker has the job; with `retries`, once the last attempt has been given */
 	struct brood_lease *lease;/* to this worker, behind what it already has; NULL: to any. What is submitted to it comes out of brood_lease_queue() */
 	struct brood_queue *queue;/* brood_submit() without a lease: NULL: the brood's own, see brood_own_queue() */
 	brood_done_fn *on_done;   /* brood_submit(): NULL: the result waits for brood_take() */

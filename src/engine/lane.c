@@ -449,7 +449,7 @@ static void take_options(struct lane_job *job, const struct given *order)
 	job->grace_ms = o->grace_ms;
 	job->retries = o->retries;
 	job->attempts = job->moved = 0;
-	job->cancelled = job->ran = job->waited = job->back_came = job->alone = job->socket_job = job->reply_lost = job->held = false;
+	job->cancelled = job->ran = job->waited = job->back_came = job->alone = job->socket_job = job->fds_out = job->reply_lost = job->held = false;
 	job->given_ns = order->given_ns;
 	job->request_size = order->request_size;
 	job->arg_size = order->arg_size;
@@ -673,7 +673,11 @@ void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict
 			shutdown(job->socket, SHUT_RDWR);
 		close_handle(l, job);
 		lane_wake(l, &l->lookers);
-	} else if (job->waited) {
+		return;
+	}
+	if (job->extra)                /* nobody but the job needs them, and who reads the other end waits for that */
+		job->extra = lane_fds_free(job->extra);
+	if (job->waited) {
 		lane_wake(l, &job->sleeper);
 	} else if (job->telling || !list_empty(&job->talks)) {
 		job->held = true;

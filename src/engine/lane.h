@@ -7,7 +7,7 @@
  *   direct.c    call, open and give on a lease                     keep.c      explicit leases
  *   stream.c    submitted jobs that are handed off                 sleep.c     threads that wait
  *   lanes.c     all lanes at once                                  pick.c (src/pool)  which lease takes the next job
- *   behind.c    jobs that stand behind others
+ *   behind.c    jobs that stand behind others                      side.c      fds to a worker, and back
  *
  * A lane is what has leases: each brood_queue is one, each thread that makes calls has one, each brood_lease is one with a single lease for life, and the brood has one of its own for what is opened and given.
  * What two lanes do for a job touches no memory that both write: that is why a thread has its own.
@@ -72,6 +72,7 @@ struct lane_job {
 	bool own_pair;                /* its socket, as in JOB */
 	bool socket_job;              /* open, give: its result is a handle's */
 	int memfd, socket;            /* -1 */
+	bool fds_out;                 /* socket and extra are not here: the worker has them, or the side socket's queue */
 	struct lane_fds *extra;       /* NULL */
 
 	/* who wants to know */
@@ -107,7 +108,9 @@ struct lease {
 	pid_t pid;
 	uint32_t slot, generation;
 	int link_fd, bell_fd;
-	struct identity link_identity;
+	int far_fd;                   /* the worker's end of the link: to take back what it did not read */
+	struct identity link_identity, far_identity;
+	uint64_t fds_sequence;        /* of the last job that had fds of its own */
 	struct ring_down *down;
 	struct ring_up *up;
 	struct desk *desk;

@@ -5,6 +5,7 @@
  * The memory of a lease is ours: sealed before it is given away, so that nobody can shrink it under us, nor write to what is only ours to write.
  */
 #include "lane.h"
+#include "side.h"
 
 #include "../os/shm.h"
 #include <fcntl.h>
@@ -70,7 +71,7 @@ static int make_memory(struct lease *lease, int fds[LEASE_FDS])
 
 static int make(struct lease *lease, int fds[LEASE_FDS])
 {
-	int pair[2], r = make_memory(lease, fds);
+	int r = make_memory(lease, fds);
 
 	if (r < 0)
 		return r;
@@ -78,15 +79,10 @@ static int make(struct lease *lease, int fds[LEASE_FDS])
 	if (lease->bell_fd < 0)
 		return -errno;
 	fds[LEASE_FD_BELL] = lease->bell_fd;
-	r = sockets_pair(SOCK_SEQPACKET, pair);
-	if (r < 0)
-		return r;
-	fds[LEASE_FD_LINK] = pair[1];
-	lease->link_fd = fds_above_standard(pair[0]);
-	if (lease->link_fd < 0)
-		return lease->link_fd;
 	fds[LEASE_FD_LANE] = lease->lane->control_fd;
-	return identity_get(lease->link_fd, &lease->link_identity);
+	r = side_make(lease);
+	fds[LEASE_FD_LINK] = lease->far_fd;
+	return r;
 }
 
 static struct lease *lease_new(struct lane *l)
@@ -102,7 +98,7 @@ static struct lease *lease_new(struct lane *l)
 	lease->lane = l;
 	lease->index = index;
 	lease->serial = ++l->serial;
-	lease->link_fd = lease->bell_fd = -1;
+	lease->link_fd = lease->far_fd = lease->bell_fd = -1;
 	lease->ledger_number = NO_LEDGER;
 	lease->space.size = RING_DOWN_BYTES;
 	list_init(&lease->link);
@@ -133,9 +129,9 @@ static void drop_fds(struct lease *lease)
 	}
 	if (!l->gone) {
 		close_fd(lease->bell_fd);
-		close_fd(lease->link_fd);
+		side_close(lease);
 	}
-	lease->bell_fd = lease->link_fd = -1;
+	lease->bell_fd = lease->link_fd = lease->far_fd = -1;
 }
 
 void loan_free(struct lease *lease)
@@ -236,7 +232,6 @@ int loan_ask(struct lane *l, uint32_t limit_ms, uint32_t wait_ms)
 	}
 	if (r == -ENOSPC)
 		r = -EAGAIN;
-	close_fd(fds[LEASE_FD_LINK]);
 	close_fd(fds[LEASE_FD_DOWN]);
 	close_fd(fds[LEASE_FD_UP]);
 	if (r < 0) {
@@ -455,9 +450,14 @@ void loan_drop(struct lease *lease)
 
 void loan_abandon(struct lease *lease)
 {
-	for (uint64_t q = lease->harvested + 1; lease->state != LEASE_ASKED && q <= lease->published; q++)
-		if (lease->jobs[q % RING_DEPTH] && !claim_swap(lease->up, q, CLAIM_WITHDRAWN))
+	for (uint64_t q = lease->harvested + 1; lease->state != LEASE_ASKED && q <= lease->published; q++) {
+		struct lane_job *job = lease->jobs[q % RING_DEPTH];
+
+		if (job && !claim_swap(lease->up, q, CLAIM_WITHDRAWN))
 			loan_kill(lease, q, LEASE_KILL_CANCEL);
+		else if (job)
+			side_take_back(lease, job);
+	}
 	loan_end(lease);
 	loan_drop(lease);
 }

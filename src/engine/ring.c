@@ -7,6 +7,7 @@
  * The bytes of a request stay in the ring until its job has its verdict: when the worker dies they are taken from there for another one.
  */
 #include "lane.h"
+#include "side.h"
 
 #include "../os/futex.h"
 #include "../os/shm.h"
@@ -19,36 +20,6 @@
 #define SAY_EVERY 8           /* of jobs that say that more are to come */
 
 /* ---- into it ---- */
-
-static bool error_is_later(int r)
-{
-	return r == -EAGAIN || r == -ETOOMANYREFS || r == -ENOBUFS || r == -ENOMEM;
-}
-
-/* The fds go first: an entry that says that it has some is never published without. */
-static int send_fds(struct lease *lease, const struct lane_job *job, uint64_t sequence)
-{
-	struct frame f;
-	int r;
-
-	frame_begin(&f, MESSAGE_WITH);
-	f.link.sequence = sequence;
-	if (job->memfd >= 0) {
-		f.link.flags |= LINK_MEMFD;
-		f.fds[f.fds_count++] = job->memfd;
-	}
-	if (job->socket >= 0) {
-		f.link.flags |= LINK_SOCKET;
-		f.fds[f.fds_count++] = job->socket;
-	}
-	for (size_t i = 0; job->extra && i < job->extra->count; i++)
-		f.fds[f.fds_count++] = job->extra->fds[i];
-	f.link.extra = job->extra ? (uint32_t)job->extra->count : 0;
-	if (!identity_is(lease->link_fd, &lease->link_identity))
-		return -EPIPE;
-	r = frame_send(lease->link_fd, &f);
-	return error_is_later(r) ? -ENOBUFS : r;
-}
 
 static void copy_pieces(unsigned char *to, const struct given *order)
 {
@@ -99,7 +70,8 @@ static void put_entry(struct lease *lease, struct ring_entry *entry, const struc
 	entry->run_ms = job->run_ms;
 	entry->job_flags = job->job_flags;
 	entry->attempt = job->attempts;
-	entry->flags = (job->memfd >= 0 ? RING_WITH | RING_MEMFD : 0) | (job->socket >= 0 ? RING_WITH | RING_SOCKET | (job->own_pair ? RING_OWN_PAIR : 0) : 0) | (job->extra ? RING_WITH : 0);
+	entry->flags = (job->memfd >= 0 ? RING_WITH | RING_MEMFD : 0) | (job->socket >= 0 ? RING_WITH | RING_SOCKET | (job->own_pair ? RING_OWN_PAIR : 0) : 0) | (job->extra ? RING_WITH : 0) |
+	               (side_needed(job) ? RING_FDS : 0);
 	entry->extra = (uint16_t)(job->extra ? job->extra->count : 0);
 	if (*named == job->function && !job->own_function)
 		return;
@@ -160,7 +132,7 @@ int ring_publish(struct lease *lease, struct lane_job *job, const struct given *
 		return r;
 	job->attempts++;
 	put_entry(lease, entry, job, sequence);
-	if ((entry->flags & RING_WITH) && (r = send_fds(lease, job, sequence)) < 0) {
+	if ((entry->flags & RING_WITH) && (r = side_send(lease, job, sequence)) < 0) {
 		lease->space = before;
 		job->attempts--;
 		return r;
@@ -181,6 +153,7 @@ int ring_publish(struct lease *lease, struct lane_job *job, const struct given *
 	lease->cost_ns += cost;
 	l->ringed++;
 	publish(lease, job, sequence);
+	side_sent(lease, job);
 	return 0;
 }
 
@@ -239,6 +212,7 @@ int ring_withdraw(struct lease *lease, struct lane_job *job)
 		return r;
 	if (!claim_swap(lease->up, job->sequence, CLAIM_WITHDRAWN))
 		return -EBUSY;
+	side_take_back(lease, job);
 	forget(lease, job);
 	forget_back(job);
 	job->attempts--;                       /* no worker has seen it */
@@ -249,6 +223,7 @@ int ring_rescue(struct lease *lease, struct lane_job *job)
 {
 	int r = take_bytes(job, lease);
 
+	side_take_back(lease, job);
 	forget(lease, job);
 	forget_back(job);
 	return r;

@@ -102,13 +102,16 @@ static void settle_job(struct end *end, struct lane_job *job)
 	bool innocent = atomic_load_explicit(&lease->up->claims[job->sequence % RING_DEPTH], memory_order_relaxed) == CLAIM_WORD(job->sequence, CLAIM_QUEUED);
 	bool decided = decide(end, job, &v);
 	int r = ring_rescue(lease, job);
+	bool fds_lost = job->fds_out && l->kind != LANE_KEPT;  /* its worker had read them: it cannot go to another one */
 
 	job->result.reply = NULL;
 	job->result.reply_size = 0;
 	fill(lease, job, &v);
 	if (!decided && r < 0) {
 		lane_refuse(l, job, BROOD_DETAIL_NONE);        /* no memory to keep its bytes */
-	} else if (!decided && (lease->over.how != LEASE_DIED || !(job->job_flags & BROOD_JOB_ONCE)) && (innocent || job->moved++ < LANE_TAKEN_MAX)) {
+	} else if (!decided && fds_lost && lease->over.how != LEASE_DIED) {
+		lane_refuse(l, job, BROOD_DETAIL_FD_LOST);
+	} else if (!decided && !fds_lost && (lease->over.how != LEASE_DIED || !(job->job_flags & BROOD_JOB_ONCE)) && (innocent || job->moved++ < LANE_TAKEN_MAX)) {
 		l->stats.redispatched += lease->over.how == LEASE_DIED;
 		job->attempts -= innocent;     /* no worker has seen it */
 		list_append(&job->link, &end->again);

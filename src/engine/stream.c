@@ -167,6 +167,8 @@ static int begin(struct lane *l, struct lane_job *job, uint64_t *ret_id)
 		return r;
 	}
 	job->state = JOB_STREAMED;
+	if (job->extra && job->retries == 0)   /* the supervisor has them; no other attempt will need them */
+		job->extra = lane_fds_free(job->extra);
 	write_some(job);
 	watch(l, job, EPOLLIN | (s->written < job->request_size ? EPOLLOUT : 0));
 	return 0;

@@ -74,6 +74,7 @@ static int keep_extra(struct lane_job *job, const struct given *given)
 			return fd;
 		job->extra->fds[job->extra->count++] = fd;
 	}
+	job->alone = true;             /* see side.c */
 	return 0;
 }
 

@@ -40,7 +40,9 @@
 enum { RING_WITH = 1,                      /* fds come over the link: WITH */
        RING_MEMFD = 2,                     /* the request is a memfd, the first of them; request_at is 0 */
        RING_SOCKET = 4,                    /* open, give: the job's socket is among them, and request_size is BROOD_SIZE_UNKNOWN */
-       RING_OWN_PAIR = 8 };                /* as in JOB */
+       RING_OWN_PAIR = 8,                  /* as in JOB */
+       RING_FDS = 16 };                    /* the job's socket or extra fds are among them: if the entry is withdrawn, the engine takes the message back, and
+                                            * the worker does not read it. Read once the word says RUNNING: unread, nothing of the job has begun */
 
 struct ring_entry {
 	_Alignas(64) uint64_t sequence;    /* one cache line up to the name, which is written only when it changes */

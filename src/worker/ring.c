@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 enum { GOT_IT, REFUSED = DONE_REFUSED_POINTER, LOST = DONE_NO_FD };
@@ -62,6 +63,7 @@ static void refuse(struct lease *l, struct brood_job *job, uint32_t flags)
 	struct ring_done *done = begin_done(l, job);
 	bool retiring = flags & DONE_NO_FD;            /* the next one's would not come either */
 
+	worker_soft_expect(SEQUENCE_NONE);
 	worker_release_job(job, false);
 	done->began_ns = done->ended_ns = now_ns();
 	done->flags = flags | (retiring ? DONE_RETIRING : 0);
@@ -74,6 +76,22 @@ static void refuse(struct lease *l, struct brood_job *job, uint32_t flags)
 
 /* ---- what comes over the link ---- */
 
+/* A job that lowered the limit on open files may have left room for fewer than this one brings: then its message stays where it is, for the engine to take back. */
+static bool room_for_fds(const struct lease *l, const struct ring_entry *e)
+{
+	static struct frame f;
+	struct rlimit limit;
+	bool all;
+
+	if (!(e->flags & RING_FDS) || getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= the_worker.files)
+		return true;
+	if (frame_receive(l->link, &f, MSG_DONTWAIT | MSG_PEEK) != 1)
+		return true;                           /* it will be found out */
+	all = f.fds_count == f.header.fds && !f.fds_lost;
+	frame_done(&f);
+	return all;
+}
+
 /* The frame for this entry. Those for entries that were passed by were taken with them. */
 static bool hear_with(struct lease *l, const struct ring_entry *e, struct frame *f)
 {
@@ -82,6 +100,8 @@ static bool hear_with(struct lease *l, const struct ring_entry *e, struct frame 
 	if (l->suspect_link && !identity_is(l->link, &l->link_identity))
 		_exit(WORKER_EXIT_CHANNEL);
 	l->suspect_link = false;
+	if (!room_for_fds(l, e))
+		return false;
 	r = frame_receive(l->link, f, MSG_DONTWAIT);
 	if (r == -EAGAIN || r == 0 || r == -ECONNRESET)
 		return false;                          /* a job has read there */
@@ -132,7 +152,7 @@ static void drop_with(struct lease *l, const struct ring_entry *e)
 {
 	static struct frame f;
 
-	if (e->flags & RING_WITH && hear_with(l, e, &f))
+	if (e->flags & RING_WITH && !(e->flags & RING_FDS) && hear_with(l, e, &f))
 		frame_done(&f);
 }
 
@@ -184,12 +204,18 @@ static bool callable(struct lease *l, const struct brood_job *job)
 	return true;
 }
 
+/* The function is looked at first: a message that was read cannot be given back. */
 static uint32_t begin(struct lease *l, struct brood_job *job, const struct ring_entry *e)
 {
 	take_entry(l, job, e);
-	if (e->flags & RING_WITH && !take_with(l, job, e))
-		return LOST;
-	return callable(l, job) ? GOT_IT : REFUSED;
+	if (!callable(l, job)) {
+		if (e->flags & RING_WITH)
+			take_with(l, job, e);
+		return REFUSED;
+	}
+	if (e->flags & RING_FDS)
+		worker_begin(job, &l->word);
+	return e->flags & RING_WITH && !take_with(l, job, e) ? LOST : GOT_IT;
 }
 
 /* False: the engine has withdrawn it. */
@@ -271,15 +297,15 @@ void ring_job(struct lease *l)
 		return;
 	}
 	fetch_next(l);
+	began = l->now ? l->now : now_ns();
+	job->soft_ns = time_after_ms(began, e->run_ms);
+	atomic_store_explicit(&the_worker.desk->began_ns, began, memory_order_relaxed);
 	r = begin(l, job, e);
 	if (r != GOT_IT) {
 		refuse(l, job, r);
 		return;
 	}
 	l->trusted = e->job_flags & BROOD_JOB_TRUSTED;
-	began = l->now ? l->now : now_ns();
-	job->soft_ns = time_after_ms(began, e->run_ms);
-	atomic_store_explicit(&the_worker.desk->began_ns, began, memory_order_relaxed);
 	ran = worker_run_job(job, e->name, &l->word);
 	end(l, job, &ran, began);
 }

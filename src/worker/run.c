@@ -86,14 +86,20 @@ static void show_title(const char *name)
 	title_set_suffix(the_worker.shown);
 }
 
+void worker_begin(const struct brood_job *job, uint64_t *word)
+{
+	worker_soft_expect(job->sequence);
+	worker_desk_swap(word, DESK_WORD(job->sequence, DESK_RUNNING));
+}
+
 struct ran worker_run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint64_t *word)
 {
 	struct job_frame frame = { .call = call_job, .arg = job, .escaped = escaped };
 	struct ran ran = { 0 };
 
 	show_title(name);
-	worker_soft_expect(job->sequence);
-	worker_desk_swap(word, DESK_WORD(job->sequence, DESK_RUNNING));
+	if (*word != DESK_WORD(job->sequence, DESK_RUNNING))
+		worker_begin(job, word);
 	account_begin(&the_worker.account);
 	if (job->fd >= 0 || job->extra_count > 0)
 		job_note_fds(job);

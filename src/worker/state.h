@@ -30,6 +30,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 /* How a worker ends by itself. Any end but the orderly one, while a job runs, is that job's: exited, with this code. */
@@ -162,6 +163,7 @@ struct worker {
 	struct desk *desk;
 	struct identity channel;
 	bool suspect_channel;
+	rlim_t files;                  /* the limit on open files when it was ready */
 	volatile bool forked;          /* in a child that fork() made: what it writes in memory that is shared would spoil its parent's */
 	struct brood_job job;
 	_Alignas(16) unsigned char arg[BROOD_ARG_MAX + 1];
@@ -195,7 +197,9 @@ int job_frame_run(const struct job_frame *frame);
 /* True: ours now, and *word is what stands there. False does not return: condemned, it waits for SIGKILL; anything else stands there only if somebody wrote over it. */
 void worker_desk_swap(uint64_t *word, uint64_t to);
 struct ran { int code; bool calls; uint64_t ended_ns; struct usage usage; };        /* calls: it made system calls, or nobody knows */
-/* Calls the job's function, with the desk word from `word` to RUNNING to DONE. */
+/* The desk word from `word` to RUNNING: from now on the soft step is meant for this job. */
+void worker_begin(const struct brood_job *job, uint64_t *word);
+/* Calls the job's function, with the desk word from `word` to RUNNING, unless it is there, to DONE. */
 struct ran worker_run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint64_t *word);
 struct ending { uint32_t left; bool retiring; };
 struct ending worker_judge(struct hygiene_result result);      /* what that costs */

@@ -370,6 +370,7 @@ static void ready(void)
 {
 	const struct worker_config *c = the_worker.config;
 	struct rusage usage = { 0 };
+	struct rlimit files;
 	struct frame f;
 	int r;
 
@@ -381,6 +382,7 @@ static void ready(void)
 	r = limit_memory(c->options->worker_memory);
 	if (r < 0)
 		worker_log(0, BROOD_WARNING, "worker_memory cannot be enforced (error %d)", -r);
+	the_worker.files = getrlimit(RLIMIT_NOFILE, &files) < 0 ? 0 : files.rlim_cur;
 	frame_begin(&f, MESSAGE_READY);
 	getrusage(RUSAGE_SELF, &usage);
 	f.ready = (struct message_ready){ .pid = the_worker.pid, .generation = c->generation, .peak_kb = (uint64_t)usage.ru_maxrss };

@@ -1,0 +1,136 @@
+/*
+ * side.c - the side socket of a lease: descriptors go to the worker beside the entry in its ring.
+ *
+ * The engine keeps no copy of what it sent. A copy would hold a conversation open after its job has
+ * died, until somebody calls the library. The message in the socket's queue is the copy: the engine
+ * holds the worker's end, too, and reads there what the worker never read. So a job whose worker
+ * died before it began can go to another worker. The price: the engine sees no end of this socket
+ * when the worker dies. It hears of the death from the supervisor (LEASE_OVER).
+ *
+ * Two readers of one queue need an order. At most one job with descriptors of its own is in a ring
+ * at a time, and it stands there first; no other message is behind it until it is harvested. The
+ * worker reads a message after it has claimed the entry, and never the one of a withdrawn entry
+ * with RING_FDS. So the engine may read when the entry is withdrawn or the worker is gone, and then
+ * finds nothing but that job's message.
+ *
+ * A job that may be tried again (retries) keeps its descriptors here until its last attempt is in a
+ * ring. On a pinned lease there is no second attempt.
+ */
+#include "side.h"
+#include "lane.h"
+
+#include "../os/sockets.h"
+#include <stdlib.h>
+#include <sys/socket.h>
+
+int side_make(struct lease *lease)
+{
+	int pair[2], r = sockets_pair(SOCK_SEQPACKET, pair);
+
+	if (r < 0)
+		return r;
+	lease->link_fd = fds_above_standard(pair[0]);
+	lease->far_fd = fds_above_standard(pair[1]);
+	if (lease->link_fd < 0 || lease->far_fd < 0)
+		return MIN(lease->link_fd, lease->far_fd);
+	r = identity_get(lease->link_fd, &lease->link_identity);
+	return r < 0 ? r : identity_get(lease->far_fd, &lease->far_identity);
+}
+
+void side_close(struct lease *lease)
+{
+	lease->link_fd = close_fd(lease->link_fd);
+	lease->far_fd = close_fd(lease->far_fd);
+}
+
+bool side_needed(const struct lane_job *job)
+{
+	return job->socket >= 0 || job->extra;
+}
+
+static bool error_is_later(int r)
+{
+	return r == -EAGAIN || r == -ETOOMANYREFS || r == -ENOBUFS || r == -ENOMEM;
+}
+
+/* Is a job with descriptors of its own in the ring, not harvested? */
+static bool occupied(const struct lease *lease)
+{
+	return lease->fds_sequence > lease->harvested;
+}
+
+int side_send(struct lease *lease, const struct lane_job *job, uint64_t sequence)
+{
+	struct frame f;
+	int r;
+
+	if (job->fds_out)
+		return -EBADF;
+	if (occupied(lease) || (side_needed(job) && ring_used(lease) > 0))
+		return -ENOBUFS;
+	frame_begin(&f, MESSAGE_WITH);
+	f.link.sequence = sequence;
+	if (job->memfd >= 0) {
+		f.link.flags |= LINK_MEMFD;
+		f.fds[f.fds_count++] = job->memfd;
+	}
+	if (job->socket >= 0) {
+		f.link.flags |= LINK_SOCKET;
+		f.fds[f.fds_count++] = job->socket;
+	}
+	for (size_t i = 0; job->extra && i < job->extra->count; i++)
+		f.fds[f.fds_count++] = job->extra->fds[i];
+	f.link.extra = job->extra ? (uint32_t)job->extra->count : 0;
+	if (!identity_is(lease->link_fd, &lease->link_identity))
+		return -EPIPE;
+	r = frame_send(lease->link_fd, &f);
+	return error_is_later(r) ? -ENOBUFS : r;
+}
+
+void side_sent(struct lease *lease, struct lane_job *job)
+{
+	if (!side_needed(job))
+		return;
+	lease->fds_sequence = job->sequence;
+	if (job->retries > 0 && lease->lane->kind != LANE_KEPT)
+		return;
+	job->fds_out = true;
+	job->socket = sockets_close(job->socket);
+	job->extra = job->extra ? lane_fds_free(job->extra) : NULL;
+}
+
+/* All or nothing: a limit on open files may have cut them off. */
+static void recover(struct lane_job *job, struct frame *f)
+{
+	size_t first = f->link.flags & LINK_MEMFD ? 1 : 0, socket = f->link.flags & LINK_SOCKET ? 1 : 0;
+	struct lane_fds *extra = NULL;
+
+	if (!job->fds_out || f->fds_lost || f->fds_count != first + socket + f->link.extra)
+		return;
+	if (f->link.extra > 0) {
+		extra = calloc(1, sizeof *extra);
+		if (!extra)
+			return;
+	}
+	if (socket)
+		job->socket = frame_take_fd(f, first);
+	for (size_t i = 0; extra && i < f->link.extra && i < BROOD_JOB_FDS_MAX; i++)
+		extra->fds[extra->count++] = frame_take_fd(f, first + socket + i);
+	job->extra = extra;
+	job->fds_out = false;
+}
+
+void side_take_back(struct lease *lease, const struct lane_job *job)
+{
+	struct frame f;
+
+	if (lease->fds_sequence != job->sequence)
+		return;
+	/* The program may have closed all files, and have opened one that got this number. */
+	while (lease->far_fd >= 0 && identity_is(lease->far_fd, &lease->far_identity) &&
+	       frame_receive(lease->far_fd, &f, MSG_DONTWAIT) == 1) {
+		if (f.header.type == MESSAGE_WITH && f.link.sequence == job->sequence)
+			recover(lease->jobs[job->sequence % RING_DEPTH], &f);
+		frame_done(&f);
+	}
+}
