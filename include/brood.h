@@ -162,7 +162,7 @@ struct brood_verdict {
 	int core;                 /* not 0: a core was dumped */
 	int started;              /* not 0: fn was entered. 0: not one instruction of it ran, a retry is safe */
 	pid_t pid;                /* the worker, 0 if the job never got to one */
-	uint32_t slot;            /* its place in the pool */
+	uint32_t slot;            /* its place in the pool: below workers, or that and the number of spare places (2, or an eighth of workers) */
 	uint32_t generation;      /* which process of that place: 1 is the first */
 	uint32_t attempts;        /* times that it was given to a worker */
 	uint32_t left;            /* enum brood_left */
@@ -204,6 +204,7 @@ enum brood_event {
 	BROOD_EVENT_REPEATED,         /* equal lines, folded; the text has their count */
 	BROOD_EVENT_SIGNAL,           /* a signal was passed on */
 	BROOD_EVENT_ENGINE_STOPPED,   /* by a signal or a debugger, seen by the watchdog: it is not fed. To stderr always */
+	BROOD_EVENT_UNDEAD,           /* a worker was killed and does not end */
 };
 
 struct brood_log {
@@ -338,7 +339,7 @@ BROOD_PUBLIC int brood_wait_ready(struct brood *brood, uint32_t timeout_ms) BROO
  * Ends the pool: no new jobs, drain_ms for those queued and running, then the running ones are cancelled (detail STOPPED) and the queued
  * ones refused (DRAINING); workers get stop_ms to end, then SIGKILL.
  * Returns when every worker has ended and every job has its verdict: 0, or -ETIMEDOUT when the supervisor did not get there within the sum
- * of those times and a few seconds more (the jobs left are then lost), or -ENOTCONN: the supervisor is gone. Handles stay valid: their verdicts can still be fetched and must
+ * of those times and a few seconds more (the jobs left are then lost), or a process was killed and did not end (all jobs have their verdict), or -ENOTCONN: the supervisor is gone. Handles stay valid: their verdicts can still be fetched and must
  * still be released. It calls no on_done: results that came meanwhile are called back by brood_queue_dispatch() or brood_take() on their queue (brood_own_queue())
  * afterwards. The engine goes on without a pool; the supervisor ends when the engine does. Not needed before exit(): an engine that ends stops its pool the
  * same way.
@@ -586,7 +587,7 @@ struct brood_stats {
 	uint32_t queued;          /* at the supervisor: jobs that were handed off and wait for a worker, and requests for leases. (Submitted jobs that wait in the
 	                           * engine are among those that brood_queue_out() counts) */
 	uint32_t queued_peak;
-	uint32_t degraded;        /* not 0: see BROOD_DETAIL_DEGRADED */
+	uint32_t degraded;        /* not 0: see BROOD_DETAIL_DEGRADED; or so many workers cannot die that there are fewer places than `workers` */
 	uint32_t next_spawn_ms;   /* degraded or backing off: until the next try */
 	uint32_t leased;          /* of those that are busy: on lease, with or without a job */
 	uint64_t submitted;       /* jobs that brood_open(), _give(), _call() and _submit() accepted, retries not counted */
@@ -601,7 +602,9 @@ struct brood_stats {
 	uint64_t logs_dropped;
 	uint64_t leases;          /* given, over the life of the pool */
 	uint64_t leases_revoked;  /* that the supervisor took back: idle, wanted elsewhere, or their time was up */
-	uint64_t reserved[6];
+	uint64_t undead;          /* places, now, whose worker was killed and does not end. Spare ones work for them */
+	uint64_t undead_ever;     /* workers that did not end within a second after SIGKILL, over the life of the pool */
+	uint64_t reserved[4];
 };
 /* The counters, from a page that the supervisor writes: no message, no waiting. Each figure is right, two may be a moment apart. 0. */
 BROOD_PUBLIC int brood_stats(struct brood *brood, struct brood_stats *ret_stats) BROOD_NOEXCEPT;

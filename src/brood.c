@@ -258,7 +258,7 @@ static int prepare_memory_and_fds(struct start *s)
 		return refused(r, "/dev/null for stdin, stdout or stderr, which are closed");
 	if ((r = prepare_stale(s)) < 0)
 		return r;
-	if ((r = shared_create(s->resolved.options.workers, &s->shared)) < 0)
+	if ((r = shared_create(s->resolved.options.workers + SLOTS_SPARE(s->resolved.options.workers), &s->shared)) < 0)
 		return refused(r, "shared memory");
 	if ((r = prepare_notify(s)) < 0)
 		return r;

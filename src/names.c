@@ -57,6 +57,7 @@ static const char *const event_names[] = {
 	[BROOD_EVENT_REPEATED] = "repeated",
 	[BROOD_EVENT_SIGNAL] = "signal",
 	[BROOD_EVENT_ENGINE_STOPPED] = "engine-stopped",
+	[BROOD_EVENT_UNDEAD] = "undead",
 };
 
 static const char *const left_names[] = { "threads", "fds", "children", "memory", "mask", "timers", "cwd", "umask", "handlers" };

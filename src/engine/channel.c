@@ -68,6 +68,7 @@ static int channel_frame(struct brood *b, struct frame *f)
 		break;
 	case MESSAGE_STOPPED:
 		b->stopped = true;
+		b->left = f->pool.left;
 		break;
 	default:
 		return -EBADMSG;

@@ -281,6 +281,9 @@ int engine_stop(struct brood *b)
 		r = engine_fail(-ETIMEDOUT, "brood_stop: the supervisor did not say within drain_ms + stop_ms that all has ended: is it stopped?");
 	else if (!b->stopped)
 		r = engine_fail_gone();
+	else if (b->left)
+		r = engine_fail(-ETIMEDOUT, "brood_stop: %u process%s of the pool did not end, though killed: the log says which. All jobs have their verdict", b->left,
+		                b->left == 1 ? "" : "es");
 	engine_unlock(b);
 	direct_over(b);
 	return r < 0 ? r : 0;
@@ -422,6 +425,8 @@ static void stats_of_board(const struct board *board, struct brood_stats *s)
 	s->guard_deaths = load64(&board->guard_deaths);
 	s->logs_dropped = load64(&board->logs_dropped);
 	s->leased = load32(&board->leased);
+	s->undead = load32(&board->undead);
+	s->undead_ever = load64(&board->undead_ever);
 	s->leases = load64(&board->leases);
 	s->leases_revoked = load64(&board->leases_revoked);
 }

@@ -286,7 +286,7 @@ int loan_heard(struct brood *b, const struct frame *f)
 		lease->over = f->lease_over;
 		lease->has_over = true;
 	} else {
-		if (f->lent.slot >= b->options.workers)
+		if (f->lent.slot >= b->shared.slots)
 			return -EBADMSG;
 		if (!lease)
 			return 0;

@@ -81,9 +81,9 @@ static bool decide(struct end *end, const struct lane_job *job, struct brood_ver
 	bool condemned = !lease->damaged && (o->flags & OVER_CONDEMNED) && o->sequence == job->sequence;
 	bool begun = had_begun(end, job, condemned);
 	struct fate_facts facts = {
-		.word = DESK_WORD(job->sequence, begun ? DESK_RUNNING : DESK_ASSIGNED), .sequence = job->sequence, .ended = o->how == LEASE_DIED, .code = o->code, .status = o->status,
+		.word = DESK_WORD(job->sequence, begun ? DESK_RUNNING : DESK_ASSIGNED), .sequence = job->sequence, .ended = o->how == LEASE_DIED && !(o->flags & OVER_UNDEAD), .code = o->code, .status = o->status,
 		.kill_signal = o->kill_signal, .abort = o->flags & OVER_ABORT, .condemned = condemned, .cause = (enum ladder_cause)o->cause,
-		.told = (o->flags & OVER_TOLD) && o->sequence == job->sequence,
+		.undead = o->flags & OVER_UNDEAD, .told = (o->flags & OVER_TOLD) && o->sequence == job->sequence,
 		.protocol = lease->damaged || (o->flags & OVER_PROTOCOL) || (begun && (end->began_seen || o->how != LEASE_DIED)),
 		.stuck = (o->flags & OVER_STUCK) && o->sequence == job->sequence, .memory = o->flags & OVER_MEMORY,
 		.escaped = o->escaped_sequence == job->sequence ? o->escaped : 0,
@@ -210,6 +210,8 @@ void settle_over(struct lease *lease)
 	}
 	ring_hear(lease);
 	ring_harvest(lease);
+	if (lease->over.flags & OVER_UNDEAD)
+		settle_dying(lease);           /* what it has not begun is taken from it, for it still is there */
 	out_of_use(lease);
 	lease->state = LEASE_OVER;
 	for (uint64_t q = lease->harvested + 1; q <= lease->published; q++)

@@ -73,10 +73,26 @@ uint64_t process_boot_ticks(void)
 	return (uint64_t)ts.tv_sec * hz + (uint64_t)ts.tv_nsec / (NS_PER_S / hz);
 }
 
+static pid_t tracer_in(const char *status)
+{
+	const char *line = strstr(status, "\nTracerPid:\t");
+	unsigned long long tracer = 0;
+
+	if (line)
+		procfs_number(line + 12, &tracer);
+	return (pid_t)tracer;
+}
+
+pid_t process_tracer(pid_t pid)
+{
+	char path[PROCFS_PATH], text[STAT_SIZE];
+
+	return procfs_read(procfs_path(path, pid, "status"), text, sizeof text) < 0 ? 0 : tracer_in(text);
+}
+
 bool process_traced_or_stopped(pid_t pid)
 {
 	char path[PROCFS_PATH], text[STAT_SIZE];
-	unsigned long long tracer;
 	const char *line;
 
 	if (procfs_read(procfs_path(path, pid, "status"), text, sizeof text) < 0)
@@ -84,11 +100,7 @@ bool process_traced_or_stopped(pid_t pid)
 	line = strstr(text, "\nState:\t");
 	if (line && (line[8] == 'T' || line[8] == 't'))
 		return true;
-	line = strstr(text, "\nTracerPid:\t");
-	if (!line)
-		return false;
-	procfs_number(line + 12, &tracer);
-	return tracer != 0;
+	return tracer_in(text) != 0;
 }
 
 /* A thread that was joined may still be on its way out of the kernel: it holds nothing any more and does not count. */

@@ -104,7 +104,7 @@ static void fate_from_end(const struct fate_facts *f, struct brood_verdict *v)
 		fate_set(v, BROOD_CRASHED, f->escaped == ESCAPED_LONGJMP ? BROOD_DETAIL_LONGJMP : BROOD_DETAIL_THREAD_EXIT);
 	} else if (f->escaped || f->protocol) {
 		fate_set(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
-	} else if (f->stuck && !exited && !(by_signal && f->status != SIGKILL)) {
+	} else if ((f->stuck || f->undead) && !exited && !(by_signal && f->status != SIGKILL)) {
 		fate_set(v, BROOD_CRASHED, BROOD_DETAIL_STUCK);
 	} else if (by_signal) {
 		fate_set(v, BROOD_CRASHED, fate_signal_detail(f));
@@ -145,9 +145,9 @@ bool fate_decide(const struct fate_facts *f, struct brood_verdict *v)
 	fate_from_end(f, v);
 	if (f->finished && !v->started) {      /* it says that it did what its desk says it never began */
 		fate_set(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
-		return false;
+		return f->undead;
 	}
-	return v->started || f->escaped || f->stuck;
+	return v->started || f->escaped || f->stuck || f->undead;
 }
 
 bool fate_retryable(const struct brood_verdict *v)

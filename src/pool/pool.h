@@ -115,6 +115,7 @@ struct fate_facts {
 	bool told;                                 /* the soft step was sent to this job, for that cause */
 	bool protocol;                             /* dropped for nonsense */
 	bool stuck;
+	bool undead;                               /* killed, and it does not end: nobody knows how it will, and there is no second try */
 	bool memory;                               /* peak came to worker_memory */
 };
 /* Sets outcome, detail, code, signal, core, started, left. Returns false when there should be another try: the worker died before fn was entered, by no condemning (or says that it finished what
@@ -136,11 +137,18 @@ bool halt_step(struct halt *h, uint64_t now, uint32_t jobs_out, uint32_t workers
 /*
  * slots.c - the places of the pool and who is in them. Idle slots are a stack, the warmest on top; empty ones a queue. All O(1).
  */
-enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_IDLE, SLOT_BUSY, SLOT_LEASED, SLOT_ENDING, SLOT_STATES };   /* BUSY: with a job that was handed off */
+enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_IDLE, SLOT_BUSY, SLOT_LEASED, SLOT_ENDING,   /* BUSY: with a job that was handed off */
+                  SLOT_UNDEAD,             /* its process was killed and does not end; or what that left may still live: the place is used for nothing */
+                  SLOT_SPARE,              /* takes the place of one that is undead, so that the pool keeps its number of working ones */
+                  SLOT_STATES };
 struct slot_link { struct list link; enum slot_state state; };         /* embedded in the supervisor's slot */
 struct slots { struct list lists[SLOT_STATES]; uint32_t counts[SLOT_STATES]; };
 void slots_init(struct slots *s);
 void slots_add(struct slots *s, struct slot_link *l);                  /* a new place, EMPTY */
+void slots_add_spare(struct slots *s, struct slot_link *l);            /* a new place, SPARE */
+uint32_t slots_working(const struct slots *s);                         /* places that are neither undead nor spare */
+void slots_undead(struct slots *s, struct slot_link *l);               /* ENDING to UNDEAD; a spare place, if there is one, becomes EMPTY for it */
+void slots_revive(struct slots *s, struct slot_link *l, uint32_t workers);   /* UNDEAD to EMPTY where the pool is short of places, else to SPARE */
 void slots_move(struct slots *s, struct slot_link *l, enum slot_state to);   /* aborts on a move that makes no sense: a bug of ours */
 struct slot_link *slots_first(struct slots *s, enum slot_state state); /* IDLE: the warmest. NULL */
 

@@ -15,7 +15,9 @@ static const unsigned slots_moves[SLOT_STATES] = {
 	[SLOT_IDLE]     = TO(SLOT_BUSY) | TO(SLOT_LEASED) | TO(SLOT_ENDING) | TO(SLOT_EMPTY),
 	[SLOT_BUSY]     = TO(SLOT_IDLE) | TO(SLOT_ENDING) | TO(SLOT_EMPTY),
 	[SLOT_LEASED]   = TO(SLOT_IDLE) | TO(SLOT_ENDING) | TO(SLOT_EMPTY),
-	[SLOT_ENDING]   = TO(SLOT_EMPTY),
+	[SLOT_ENDING]   = TO(SLOT_EMPTY) | TO(SLOT_UNDEAD),
+	[SLOT_UNDEAD]   = TO(SLOT_EMPTY) | TO(SLOT_SPARE),
+	[SLOT_SPARE]    = TO(SLOT_EMPTY),
 };
 
 static void slots_enter(struct slots *s, struct slot_link *l, enum slot_state state)
@@ -39,6 +41,34 @@ void slots_init(struct slots *s)
 void slots_add(struct slots *s, struct slot_link *l)
 {
 	slots_enter(s, l, SLOT_EMPTY);
+}
+
+void slots_add_spare(struct slots *s, struct slot_link *l)
+{
+	slots_enter(s, l, SLOT_SPARE);
+}
+
+uint32_t slots_working(const struct slots *s)
+{
+	uint32_t count = 0;
+
+	for (int state = SLOT_EMPTY; state <= SLOT_ENDING; state++)
+		count += s->counts[state];
+	return count;
+}
+
+void slots_undead(struct slots *s, struct slot_link *l)
+{
+	struct slot_link *spare = slots_first(s, SLOT_SPARE);
+
+	slots_move(s, l, SLOT_UNDEAD);
+	if (spare)
+		slots_move(s, spare, SLOT_EMPTY);
+}
+
+void slots_revive(struct slots *s, struct slot_link *l, uint32_t workers)
+{
+	slots_move(s, l, slots_working(s) < workers ? SLOT_EMPTY : SLOT_SPARE);
 }
 
 void slots_move(struct slots *s, struct slot_link *l, enum slot_state to)

@@ -154,7 +154,7 @@ static void forget_sessions(struct supervisor *s)
 	s->remains = 0;
 }
 
-static void forget_process(struct slot *slot)
+void death_forget_process(struct slot *slot)
 {
 	struct supervisor *s = slot->supervisor;
 	int fd = slot->channel.fd;
@@ -165,6 +165,7 @@ static void forget_process(struct slot *slot)
 	slot->pidfd = close_fd(slot->pidfd);
 	timer_stop(&s->loop, &slot->timer);
 	timer_stop(&s->loop, &slot->eof_timer);
+	timer_stop(&s->loop, &slot->undead_timer);
 	remember_session(slot);
 	atomic_store(&s->config.shared->roster->workers[slot->number].pid, 0);
 	slot->pid = 0;
@@ -175,6 +176,10 @@ static void bury(struct slot *slot, const struct process_exit *e)
 	struct supervisor *s = slot->supervisor;
 	bool expected = slot->retiring || slot->kill_signal != 0 || s->halt.phase >= HALT_CANCEL;
 
+	if (slot->link.state == SLOT_UNDEAD) {
+		undead_bury(slot);
+		return;
+	}
 	say(slot, e, slot->retiring || s->halt.phase >= HALT_CANCEL);
 	if (slot->link.state != SLOT_ENDING)
 		slots_move(&s->slots, &slot->link, SLOT_ENDING);
@@ -184,7 +189,7 @@ static void bury(struct slot *slot, const struct process_exit *e)
 		lease_after_death(slot, e);
 	else if (slot->job)
 		job_after_death(slot, e);
-	forget_process(slot);
+	death_forget_process(slot);
 	slots_move(&s->slots, &slot->link, SLOT_EMPTY);
 	if (slot->ready_ns == 0)
 		degraded_news(s);
@@ -256,7 +261,7 @@ bool death_is_known(void *supervisor, pid_t pid)
 
 	if (pid == s->engine.pid || pid == s->guard.pid)
 		return true;
-	for (uint32_t i = 0; i < s->options->workers; i++)
+	for (uint32_t i = 0; i < s->places; i++)
 		if (s->slot_array[i].pid == pid)
 			return true;
 	return false;
@@ -275,13 +280,13 @@ static size_t known_pids(struct supervisor *s, pid_t *known)
 
 	known[n++] = s->engine.pid;
 	known[n++] = s->guard.pid;
-	for (uint32_t i = 0; i < s->options->workers; i++)
+	for (uint32_t i = 0; i < s->places; i++)
 		known[n++] = s->slot_array[i].pid;
 	qsort(known, n, sizeof *known, by_pid);
 	return n;
 }
 
-static bool is_a_jobs(struct supervisor *s, pid_t pid)
+bool death_is_a_jobs(struct supervisor *s, pid_t pid)
 {
 	struct process_stat stat, self;
 	int adj;
@@ -295,7 +300,7 @@ static bool is_a_jobs(struct supervisor *s, pid_t pid)
 
 uint32_t death_sweep(struct supervisor *s)
 {
-	static pid_t children[CHILDREN_MAX], known[10002];   /* once, in the supervisor alone: too large for a stack, and it must not allocate now */
+	static pid_t children[CHILDREN_MAX], known[10002 + SLOTS_SPARE(10000)];   /* once, in the supervisor alone: too large for a stack, and it must not allocate now */
 	size_t known_count = known_pids(s, known);
 	int n = process_children(children, CHILDREN_MAX);
 	uint32_t found = 0, killed = 0;
@@ -304,7 +309,7 @@ uint32_t death_sweep(struct supervisor *s)
 	for (int i = 0; i < n; i++) {
 		pid_t pid = children[i];
 
-		if (bsearch(&pid, known, known_count, sizeof pid, by_pid) || !is_a_jobs(s, pid))
+		if (bsearch(&pid, known, known_count, sizeof pid, by_pid) || !death_is_a_jobs(s, pid))
 			continue;
 		found++;
 		if (process_stat(pid, &stat) == 0 && stat.doomed)
@@ -321,6 +326,8 @@ uint32_t death_sweep(struct supervisor *s)
 	death_reap_strays(s);
 	if (n >= 0 && found == 0)
 		forget_sessions(s);
+	if (found == 0)
+		undead_revive(s);
 	return found;
 }
 

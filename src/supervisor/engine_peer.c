@@ -179,6 +179,7 @@ int engine_tell(struct supervisor *s, enum message_type type)
 	frame_begin(&f, type);
 	f.pool.ready = supervisor_ready(s);
 	f.pool.workers = s->options->workers;
+	f.pool.left = s->left;
 	r = frame_send(s->config.channel_fd, &f);
 	if (r < 0)
 		supervisor_retry_later(s);

@@ -9,7 +9,7 @@
  *   death.c        deaths: the facts, the verdict, the sweep     engine_peer.c  what the engine says
  *   jobs.c         queue, assign, verdicts                       guard_peer.c   the guard, replaced when it dies
  *   climb.c        deadlines and cancel: the ladder, done        lease.c        workers on lease: loan, end, taking back
- *   look.c         what they do, seen from outside
+ *   look.c         what they do, seen from outside               undead.c       processes that cannot die
  *   stop.c         the pool's stop and the engine's              signals.c      what comes by signalfd
  *   log.c          lines to the engine or stderr, folded         notify.c       systemd
  */
@@ -64,6 +64,8 @@ struct slot {
 	struct source death, channel;
 	bool channel_ended, paused;
 	struct timer timer;           /* STARTING: init limit; IDLE: healthy; BUSY: the ladder; LEASED: the next look; ENDING: the kill, then looking for the end */
+	struct timer undead_timer;    /* since SIGKILL was sent to it */
+	uint64_t killed_ns;           /* when that was */
 	struct timer eof_timer;       /* its channel has ended, and it has not */
 	uint64_t sequence;
 	struct job *job;              /* that it runs, or the lease that it is on */
@@ -103,6 +105,8 @@ struct supervisor {
 	enum process_spawn way;
 
 	struct slot *slot_array;
+	uint32_t places;              /* in it: those of the workers, then the spare ones */
+	uint32_t left;                /* when the pool's stop was over: processes that live on, as far as they are known */
 	struct slots slots;
 	struct records records;
 	struct backoff backoff;
@@ -140,6 +144,7 @@ struct supervisor {
 void supervisor_retry_later(struct supervisor *s);
 void supervisor_gauges(struct supervisor *s);                          /* states of the pool to the board */
 uint32_t supervisor_ready(const struct supervisor *s);                 /* workers that are, idle or not */
+bool supervisor_degraded(const struct supervisor *s);
 bool supervisor_passes(int r);                                         /* an error of sending that goes by: try again later */
 /* spawn.c */
 void spawn_due(struct supervisor *s);                                  /* places are empty: spawn now or when backoff allows */
@@ -166,6 +171,16 @@ void death_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now);
 void death_reap_strays(struct supervisor *s);
 uint32_t death_sweep(struct supervisor *s);                            /* how many strays there were: killed now, or still on their way */
 bool death_is_known(void *supervisor, pid_t pid);
+bool death_is_a_jobs(struct supervisor *s, pid_t pid);                 /* it carries the workers' mark */
+void death_forget_process(struct slot *slot);                          /* it has ended and was reaped */
+/* undead.c */
+timer_fn undead_time_up;
+void undead_expect(struct slot *slot);                                 /* SIGKILL was sent: from now on its process has so long to end */
+void undead_look_again(struct slot *slot);
+void undead_bury(struct slot *slot);                                   /* it has ended after all */
+void undead_revive(struct supervisor *s);                              /* a sweep has found nothing: places whose process has ended are places again */
+uint32_t undead_alive(struct supervisor *s);                     /* processes */
+uint32_t undead_fresh(struct supervisor *s, uint64_t now);       /* of these, killed a short time ago: they may just be slow */
 /* jobs.c */
 struct job *job_of(struct record_link *l);
 void job_accept(struct supervisor *s, struct frame *f);
@@ -197,7 +212,7 @@ void lease_refuse(struct supervisor *s, struct job *job, enum brood_detail detai
 void lease_end(struct supervisor *s, uint64_t id);
 void lease_kill(struct supervisor *s, const struct message_lease_kill *m);
 void lease_left(struct slot *slot, const struct message_left *m);
-struct lease_death { int code, status; uint64_t cpu_us, peak_kb; bool memory; };
+struct lease_death { int code, status; uint64_t cpu_us, peak_kb; bool memory, undead; };
 void lease_died(struct slot *slot, const struct lease_death *d);
 int leases_tell_lent(struct supervisor *s);                            /* 0, or -errno: not now */
 int lease_tell_over(struct supervisor *s, struct job *job);

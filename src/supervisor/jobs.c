@@ -192,7 +192,7 @@ static void enqueue(struct supervisor *s, struct job *job, bool front)
 /* Degraded, and nobody there who might do it after all. A worker that is ready gets jobs: doing one is what ends the pool's being degraded. */
 bool jobs_hopeless(const struct supervisor *s)
 {
-	return s->backoff.degraded && supervisor_ready(s) == 0;
+	return supervisor_ready(s) == 0 && (s->backoff.degraded || slots_working(&s->slots) == 0);
 }
 
 void job_begin(struct job *job, const struct message_job *m)

@@ -163,7 +163,7 @@ void lease_kill(struct supervisor *s, const struct message_lease_kill *m)
 
 void leases_drain(struct supervisor *s)
 {
-	for (uint32_t i = 0; i < s->options->workers; i++) {
+	for (uint32_t i = 0; i < s->places; i++) {
 		struct slot *slot = &s->slot_array[i];
 
 		if (slot->link.state == SLOT_LEASED) {

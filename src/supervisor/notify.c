@@ -30,6 +30,8 @@ static struct status status_now(const struct supervisor *s)
 
 	if (s->backoff.degraded)
 		snprintf(now.text, sizeof now.text, "degraded: workers die at birth%s%s", *own ? "; " : "", own);
+	else if (supervisor_degraded(s))
+		snprintf(now.text, sizeof now.text, "degraded: workers cannot die%s%s", *own ? "; " : "", own);
 	else if (*own)
 		snprintf(now.text, sizeof now.text, "%s", own);
 	else
@@ -68,13 +70,13 @@ void notify_flush(struct supervisor *s)
 
 void notify_pool(struct supervisor *s)
 {
-	bool full = supervisor_ready(s) == s->options->workers;
+	bool full = supervisor_ready(s) == s->options->workers, degraded = supervisor_degraded(s);
 
 	/* Degraded and recovered alike. A pool that stops has said so, and that stands. */
-	if (s->backoff.degraded != s->degraded_said)
+	if (degraded != s->degraded_said)
 		s->notify.status_pending = !s->notify.stopping_said;
-	s->degraded_said = s->backoff.degraded;
-	if (!s->backoff.degraded)
+	s->degraded_said = degraded;
+	if (!degraded)
 		s->degraded_told = false;
 	else if (!s->degraded_told)
 		s->degraded_told = engine_tell(s, MESSAGE_POOL_DEGRADED) == 0;

@@ -56,7 +56,7 @@ static void on_child(struct supervisor *s)
 	if (s->guard.pid > 0 && s->guard.pidfd < 0)
 		guard_check(s);
 	if (s->way == PROCESS_FORK)
-		for (uint32_t i = 0; i < s->options->workers; i++)
+		for (uint32_t i = 0; i < s->places; i++)
 			if (s->slot_array[i].pid > 0 && s->slot_array[i].pidfd < 0)
 				death_check(&s->slot_array[i]);
 	death_reap_strays(s);

@@ -26,7 +26,7 @@ static void cancel_all(struct supervisor *s)
 	uint64_t now = now_ns();
 
 	jobs_refuse_queue(s, BROOD_DETAIL_DRAINING);
-	for (uint32_t i = 0; i < s->options->workers; i++) {
+	for (uint32_t i = 0; i < s->places; i++) {
 		struct slot *slot = &s->slot_array[i];
 
 		if (slot->link.state == SLOT_BUSY) {
@@ -45,10 +45,10 @@ static void kill_all(struct supervisor *s)
 {
 	uint32_t forced = 0;
 
-	for (uint32_t i = 0; i < s->options->workers; i++) {
+	for (uint32_t i = 0; i < s->places; i++) {
 		struct slot *slot = &s->slot_array[i];
 
-		if (slot->pid <= 0)
+		if (slot->pid <= 0 || slot->link.state == SLOT_UNDEAD)
 			continue;
 		forced += slot->kill_signal == 0;
 		if (slot->link.state == SLOT_BUSY && slot->job) {
@@ -81,6 +81,10 @@ static void finished(struct supervisor *s)
 		timer_set(&s->loop, &s->sweep_timer, now + RETRY_MS * NS_PER_MS);
 		return;
 	}
+	s->left = undead_alive(s);
+	if (s->left)
+		plain_log(s, BROOD_WARNING, BROOD_EVENT_UNDEAD, "the pool has stopped, but %u worker%s that cannot die %s left", s->left, s->left == 1 ? "" : "s",
+		          s->left == 1 ? "is" : "are");
 	if (s->engine.ended) {
 		guard_end(s);
 		death_reap_strays(s);
@@ -107,12 +111,18 @@ static void entered(struct supervisor *s)
 	spawn_due(s);
 }
 
+/* Those that cannot die are waited for as long as one that is merely slow may need. */
+static uint32_t workers_alive(struct supervisor *s)
+{
+	return slots_working(&s->slots) - s->slots.counts[SLOT_EMPTY] + undead_fresh(s, now_ns());
+}
+
 void stop_step(struct supervisor *s)
 {
 	if (s->halt.phase == HALT_NONE || s->stepping)
 		return;
 	s->stepping = true;
-	while (halt_step(&s->halt, now_ns(), s->records.out, s->options->workers - s->slots.counts[SLOT_EMPTY]))
+	while (halt_step(&s->halt, now_ns(), s->records.out, workers_alive(s)))
 		entered(s);
 	if (s->halt.phase >= HALT_CANCEL)
 		end_idle(s);

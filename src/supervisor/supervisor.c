@@ -26,6 +26,12 @@ uint32_t supervisor_ready(const struct supervisor *s)
 	return s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY] + s->slots.counts[SLOT_LEASED];
 }
 
+/* Workers die at birth; or so many cannot die that the spare places are used up. */
+bool supervisor_degraded(const struct supervisor *s)
+{
+	return s->backoff.degraded || slots_working(&s->slots) < s->options->workers;
+}
+
 bool supervisor_passes(int r)
 {
 	return r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS || r == -EMFILE || r == -ENFILE || r == -EINTR;
@@ -44,7 +50,8 @@ void supervisor_gauges(struct supervisor *s)
 	atomic_store_explicit(&b->starting, n[SLOT_STARTING], memory_order_relaxed);
 	atomic_store_explicit(&b->queued, s->records.queued, memory_order_relaxed);
 	atomic_store_explicit(&b->queued_peak, s->records.queued_peak, memory_order_relaxed);
-	atomic_store_explicit(&b->degraded, s->backoff.degraded, memory_order_relaxed);
+	atomic_store_explicit(&b->undead, n[SLOT_UNDEAD], memory_order_relaxed);
+	atomic_store_explicit(&b->degraded, supervisor_degraded(s), memory_order_relaxed);
 }
 
 static void retry_fired(struct loop *loop, struct timer *timer, uint64_t now)
@@ -53,7 +60,7 @@ static void retry_fired(struct loop *loop, struct timer *timer, uint64_t now)
 
 	(void)loop;
 	(void)now;
-	for (uint32_t i = 0; i < s->options->workers; i++)
+	for (uint32_t i = 0; i < s->places; i++)
 		if (s->slot_array[i].paused)
 			worker_resume(&s->slot_array[i]);
 	engine_resume(s);
@@ -83,8 +90,12 @@ static void slot_prepare(struct supervisor *s, uint32_t number)
 	source_init(&slot->channel);
 	timer_init(&slot->timer, NULL);
 	timer_init(&slot->eof_timer, NULL);
+	timer_init(&slot->undead_timer, undead_time_up);
 	list_init(&slot->lent);
-	slots_add(&s->slots, &slot->link);
+	if (number < s->options->workers)
+		slots_add(&s->slots, &slot->link);
+	else
+		slots_add_spare(&s->slots, &slot->link);
 }
 
 static void timers_prepare(struct supervisor *s)
@@ -125,17 +136,18 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	list_init(&s->leases.lent);
 	list_init(&s->leases.leavers);
 	list_init(&s->leases.untold);
-	s->slot_array = calloc(o->workers, sizeof *s->slot_array);
+	s->places = MAX(config->shared->slots, o->workers);
+	s->slot_array = calloc(s->places, sizeof *s->slot_array);
 	r = s->slot_array ? records_init(&s->records, config->records, sizeof(struct job)) : -ENOMEM;
 	if (r == 0)
-		r = loop_init(&s->loop, (size_t)config->records + 2 * (size_t)o->workers + 16);
+		r = loop_init(&s->loop, (size_t)config->records + 3 * (size_t)s->places + 16);
 	if (r == 0)
 		r = signals_prepare(s);
 	if (r < 0) {
 		supervisor_free(s);
 		return r;
 	}
-	for (uint32_t i = 0; i < o->workers; i++)
+	for (uint32_t i = 0; i < s->places; i++)
 		slot_prepare(s, i);
 	backoff_init(&s->backoff, o->backoff_min_ms, o->backoff_max_ms, o->start_limit, now_ns() ^ (uint64_t)getpid());
 	fold_init(&s->fold, 5, 10 * NS_PER_S);

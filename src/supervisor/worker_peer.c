@@ -17,6 +17,10 @@ void worker_kill(struct slot *slot, int sig, const char *reason)
 	if (slot->kill_signal != SIGKILL)
 		slot->kill_signal = sig;
 	process_signal(slot->pidfd, slot->pid, sig);
+	if (sig != SIGKILL)
+		return;
+	process_kill_group(slot->pid);         /* a child of its job may hold it: by tracing it */
+	undead_expect(slot);
 }
 
 /* While a slot is ENDING its timer first kills (again), then looks whether the process is gone: for workers whose pidfd could not be had or watched. */
@@ -43,6 +47,10 @@ void worker_to_ending(struct slot *slot, uint64_t kill_at)
 {
 	struct supervisor *s = slot->supervisor;
 
+	if (slot->link.state == SLOT_UNDEAD) {
+		undead_look_again(slot);
+		return;
+	}
 	if (slot->link.state != SLOT_ENDING)
 		slots_move(&s->slots, &slot->link, SLOT_ENDING);
 	list_remove(&slot->lent);

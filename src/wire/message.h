@@ -61,7 +61,7 @@ enum { NOTIFY_READY = 1, NOTIFY_STATUS };
 struct message_notify { uint32_t kind, pad; char text[208]; };
 struct message_init_data { uint64_t data_size; uint32_t version, fds_count; };   /* fds: a memfd (data_size > 0), then fds_count */
 struct message_verdict { struct brood_verdict verdict; };              /* fds: those of the reply */
-struct message_pool { uint32_t ready, workers; };                      /* POOL_READY, POOL_DEGRADED, STOPPED */
+struct message_pool { uint32_t ready, workers, left, pad; };           /* POOL_READY, POOL_DEGRADED, STOPPED. left: STOPPED: processes that live on, as far as they are known */
 struct message_log { uint32_t level, event; int32_t pid; uint32_t slot; uint64_t job; char text[512]; };   /* text: NUL-terminated; sent cut after its NUL */
 struct message_ready { int32_t pid; uint32_t generation; uint64_t peak_kb; };   /* ru_maxrss at ready: what jobs add to is measured from here */
 struct message_finished { uint64_t id, sequence; int32_t code; uint32_t left; uint32_t flags, pad; uint64_t cpu_us, peak_kb; };   /* the last two: where they are accounted. fds: of the reply */
@@ -94,7 +94,8 @@ struct message_lease_kill { uint64_t id, sequence; uint32_t cause, pad; };
 enum { LEASE_KILL_CANCEL = 1, LEASE_KILL_NONSENSE };                   /* CANCEL: the ladder of that job, if it still runs. NONSENSE: the worker sent some */
 enum { LEASE_REFUSED = 1, LEASE_RETURNED, LEASE_DIED };
 enum { OVER_PROTOCOL = 1, OVER_STUCK = 2, OVER_MEMORY = 4, OVER_ABORT = 8, OVER_CONDEMNED = 16,
-       OVER_TOLD = 32 };                                               /* the soft step was sent to the job `sequence`, for `cause` */
+       OVER_TOLD = 32,                                                 /* the soft step was sent to the job `sequence`, for `cause` */
+       OVER_UNDEAD = 64 };                                             /* it was killed and does not end: how it will is not known, and what it began is not tried again */
 struct message_lease_over {
 	uint64_t id;
 	uint32_t how, detail;        /* REFUSED: enum brood_detail */

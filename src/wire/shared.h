@@ -64,6 +64,8 @@ struct board {                                     /* one writer; each field is 
 	_Atomic uint32_t leased, library;          /* library: leased, but for explicit leases */
 	_Atomic uint64_t leases, leases_revoked;
 	_Atomic uint64_t redispatched, retried, spawned, died, killed, retired, spawn_failures, strays_killed, guard_deaths, logs_dropped;
+	_Atomic uint32_t undead;
+	_Atomic uint64_t undead_ever;
 	_Atomic int32_t guard_pid;                 /* for tests and tools */
 };
 
@@ -74,6 +76,8 @@ struct shared {
 	struct board *board; size_t board_size;
 	uint32_t slots;
 };
+/* Places beside those of the workers, for those whose process cannot die. */
+#define SLOTS_SPARE(workers) ((workers) / 8 > 2 ? (workers) / 8 : 2)
 int shared_create(uint32_t slots, struct shared *ret);
 void shared_free(struct shared *s);
 static inline struct desk *shared_desk(const struct shared *s, uint32_t slot) { return (struct desk *)(s->desks + (size_t)slot * s->desk_size); }

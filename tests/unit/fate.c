@@ -161,6 +161,17 @@ static const struct row rows[] = {
 	{ "told to end, and exits", { .word = RUNNING, EXIT(3), .told = true, .cause = LADDER_CAUSE_DEADLINE }, false,
 	  { WITH(EXITED, NONE), .code = 3, .started = 1 } },
 
+	{ "timed out, and does not die", { .word = RUNNING, .undead = true, .kill_signal = SIGKILL, BY(DEADLINE) }, false,
+	  { WITH(TIMED_OUT, NONE), .started = 1 } },
+	{ "stuck after fn, and does not die", { .word = OVER, .undead = true, .stuck = true, .kill_signal = SIGKILL }, false,
+	  { WITH(CRASHED, STUCK), .started = 1 } },
+	{ "killed without a reason of its own, and does not die", { .word = RUNNING, .undead = true, .kill_signal = SIGKILL }, false,
+	  { WITH(CRASHED, STUCK), .started = 1 } },
+	{ "does not die, and never began", { .word = ASSIGNED, .undead = true, .kill_signal = SIGKILL }, false,
+	  { WITH(CRASHED, STUCK) } },
+	{ "does not die, but had finished", { .word = OVER, .undead = true, .finished = FINISHED(.code = 0), .kill_signal = SIGKILL }, false,
+	  { WITH(DONE, NONE), .started = 1 } },
+
 	{ "killed from outside before fn was entered", { .word = ASSIGNED, KILLED(SIGKILL) }, true,
 	  { WITH(CRASHED, OUTSIDE), .signal = SIGKILL } },
 	{ "crashed before fn was entered", { .word = ASSIGNED, DUMPED(SIGSEGV) }, true,
@@ -270,7 +281,7 @@ static bool laws_hold(const struct fate_facts *f, const struct brood_verdict *v,
 	       (!ours || (v->outcome == BROOD_TIMED_OUT) == (f->cause == LADDER_CAUSE_DEADLINE)) &&
 	       (!ours || (v->detail == BROOD_DETAIL_STOPPED) == (f->cause == LADDER_CAUSE_STOP)) &&
 	       (f->word == ASSIGNED || !again) && /* no second try for what may have begun */
-	       (!again || !v->started) &&
+	       (!again || !v->started) && (!again || !f->undead) &&
 	       (!again || v->outcome == BROOD_CRASHED) && /* as brood.h says of a job that is tried once */
 	       ((v->outcome != BROOD_DONE && v->outcome != BROOD_FAILED && v->outcome != BROOD_REFUSED) || f->finished) &&
 	       (v->detail != BROOD_DETAIL_OUTSIDE || (by_signal && f->status == SIGKILL && f->kill_signal != SIGKILL)) &&
@@ -307,7 +318,7 @@ Test(unit_fate, every_combination_keeps_the_laws)
 	struct fate_facts f = { 0 };
 
 	for (size_t n = 0; pick(&f, n); n++) {
-		for (unsigned bits = 0; bits < 64; bits++) {
+		for (unsigned bits = 0; bits < 128; bits++) {
 			struct brood_verdict v = { 0 };
 			bool again;
 
@@ -317,6 +328,7 @@ Test(unit_fate, every_combination_keeps_the_laws)
 			f.stuck = bits & 8;
 			f.memory = bits & 16;
 			f.told = bits & 32;
+			f.undead = bits & 64;
 			again = !fate_decide(&f, &v);
 			if (!laws_hold(&f, &v, again))
 				cr_assert_fail("combination %zu, bits %x: outcome %d, detail %d, code %d, signal %d, started %d, again %d", n,

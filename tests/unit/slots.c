@@ -16,7 +16,9 @@ static const bool allowed[SLOT_STATES][SLOT_STATES] = {
 	[SLOT_IDLE]     = { [SLOT_BUSY] = true, [SLOT_LEASED] = true, [SLOT_ENDING] = true, [SLOT_EMPTY] = true },
 	[SLOT_BUSY]     = { [SLOT_IDLE] = true, [SLOT_ENDING] = true, [SLOT_EMPTY] = true },
 	[SLOT_LEASED]   = { [SLOT_IDLE] = true, [SLOT_ENDING] = true, [SLOT_EMPTY] = true },
-	[SLOT_ENDING]   = { [SLOT_EMPTY] = true },
+	[SLOT_ENDING]   = { [SLOT_EMPTY] = true, [SLOT_UNDEAD] = true },
+	[SLOT_UNDEAD]   = { [SLOT_EMPTY] = true, [SLOT_SPARE] = true },
+	[SLOT_SPARE]    = { [SLOT_EMPTY] = true },
 };
 
 struct model { struct slot_link *order[SLOT_STATES][SLOTS]; uint32_t counts[SLOT_STATES]; };
@@ -118,6 +120,39 @@ Test(unit_slots, the_warmest_goes_first_and_the_longest_empty)
 	cr_assert_eq(slots_first(&s, SLOT_IDLE), &links[1]);
 }
 
+static void kill_one(struct slots *s, struct slot_link *l)
+{
+	slots_move(s, l, SLOT_STARTING);
+	slots_move(s, l, SLOT_ENDING);
+	slots_undead(s, l);
+}
+
+/* Two workers and two spare places: two may be undead, and the pool has its number; with the third it has not. */
+Test(unit_slots, a_spare_place_takes_over)
+{
+	struct slot_link links[4];
+	struct slots s;
+
+	slots_init(&s);
+	for (int i = 0; i < 4; i++)
+		(i < 2 ? slots_add : slots_add_spare)(&s, &links[i]);
+	cr_assert_eq(slots_working(&s), 2);
+	kill_one(&s, &links[0]);
+	cr_assert_eq(slots_working(&s), 2);
+	cr_assert_eq(links[2].state, SLOT_EMPTY);
+	cr_assert_eq(slots_first(&s, SLOT_EMPTY), &links[1], "a place of old goes first");
+	kill_one(&s, &links[1]);
+	cr_assert_eq(slots_working(&s), 2);
+	kill_one(&s, &links[2]);
+	cr_assert_eq(slots_working(&s), 1);
+	slots_revive(&s, &links[2], 2);
+	cr_assert_eq(links[2].state, SLOT_EMPTY, "the pool is short of it");
+	slots_revive(&s, &links[0], 2);
+	cr_assert_eq(links[0].state, SLOT_SPARE);
+	cr_assert_eq(slots_working(&s), 2);
+	cr_assert_eq(s.counts[SLOT_UNDEAD], 1);
+}
+
 /* Every move that makes no sense aborts: one process each, so only the tempting ones. */
 static void move_badly(enum slot_state from, enum slot_state to)
 {
@@ -132,6 +167,8 @@ static void move_badly(enum slot_state from, enum slot_state to)
 		slots_move(&s, &l, SLOT_IDLE);
 	if (from == SLOT_BUSY || from == SLOT_ENDING)
 		slots_move(&s, &l, from);
+	if (from == SLOT_UNDEAD)
+		slots_move(&s, &l, SLOT_ENDING), slots_move(&s, &l, from);
 	cr_assert_eq(l.state, from);
 	slots_move(&s, &l, to);
 }
@@ -139,4 +176,5 @@ Test(unit_slots, empty_is_not_idle, .signal = SIGABRT) { move_badly(SLOT_EMPTY, 
 Test(unit_slots, starting_is_not_busy, .signal = SIGABRT) { move_badly(SLOT_STARTING, SLOT_BUSY); }
 Test(unit_slots, ending_takes_no_job, .signal = SIGABRT) { move_badly(SLOT_ENDING, SLOT_IDLE); }
 Test(unit_slots, busy_takes_no_second_job, .signal = SIGABRT) { move_badly(SLOT_BUSY, SLOT_BUSY); }
+Test(unit_slots, undead_takes_no_worker, .signal = SIGABRT) { move_badly(SLOT_UNDEAD, SLOT_STARTING); }
 Test(unit_slots, no_such_state, .signal = SIGABRT) { move_badly(SLOT_IDLE, SLOT_STATES); }
