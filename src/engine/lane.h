@@ -3,7 +3,7 @@
  *
  *   lane.c      a lane's life; its jobs, ids and functions         loan.c      how a lease is asked for, and how it ends
  *   ring.c      into the ring and out of it (wire/ring.h)          settle.c    what becomes of jobs when their lease ends, or is damaged
- *   pump.c      what has happened: events, ticks                   submit.c    the public calls of queues
+ *   pump.c      what has happened: events                          submit.c    the public calls of queues
  *   direct.c    call, open and give on a lease                     keep.c      explicit leases
  *   stream.c    submitted jobs that are handed off                 sleep.c     threads that wait
  *   lanes.c     all lanes at once                                  pick.c (src/pool)  which lease takes the next job
