@@ -121,7 +121,8 @@ enum brood_detail {
 	BROOD_DETAIL_FD_LOST,         /* the job's fd could not be passed: a limit on open files was reached on the way */
 	/* crashed */
 	BROOD_DETAIL_OUTSIDE,         /* SIGKILL that Brood did not send: an administrator, the kernel's OOM killer */
-	BROOD_DETAIL_MEMORY,          /* worker_memory was reached (said with failed, crashed and exited) */
+	BROOD_DETAIL_MEMORY,          /* worker_memory refused memory (said with failed, crashed and exited): at the end errno was ENOMEM, or the counted size within an
+	                               * eighth of the limit. Not seen where a job ends by _exit() or SIGKILL */
 	BROOD_DETAIL_LONGJMP,         /* longjmp() to somewhere outside the job */
 	BROOD_DETAIL_THREAD_EXIT,     /* pthread_exit() */
 	BROOD_DETAIL_PROTOCOL,        /* the worker sent nonsense and was killed */
@@ -144,7 +145,7 @@ enum brood_left {
 	BROOD_LEFT_THREADS  = 1 << 0,
 	BROOD_LEFT_FDS      = 1 << 1,   /* not: a stand-in (options.keep_fds) that was closed, or a file in its place */
 	BROOD_LEFT_CHILDREN = 1 << 2,
-	BROOD_LEFT_MEMORY   = 1 << 3,   /* came close to worker_memory */
+	BROOD_LEFT_MEMORY   = 1 << 3,   /* what is still allocated is within an eighth of worker_memory */
 	BROOD_LEFT_MASK     = 1 << 4,   /* blocked signals */
 	BROOD_LEFT_TIMERS   = 1 << 5,   /* alarm(), setitimer(), timer_create() */
 	BROOD_LEFT_CWD      = 1 << 6,
@@ -262,7 +263,8 @@ struct brood_options {
 	uint32_t start_limit;     /* so many in a row, and no worker ready: the pool is degraded; 0: 10 */
 	uint32_t healthy_ms;      /* a worker ready this long, or through one job, sets all that back; 0: 1000 */
 
-	uint64_t worker_memory;   /* bytes that a worker may allocate beyond what it has when ready (RLIMIT_DATA); 0: no limit */
+	uint64_t worker_memory;   /* bytes that a worker may allocate beyond what it has when ready (RLIMIT_DATA: private memory that can be written; shared
+	                           * memory and files that are only read do not count, nor do request and reply); 0: no limit */
 	size_t stack_size;        /* that a job can use, 64 KiB to 1 TiB; 0: 8 MiB. It sets RLIMIT_STACK of workers, see brood(7) */
 	uint32_t tolerate;        /* enum brood_left: what jobs may leave behind without costing their worker */
 

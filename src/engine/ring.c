@@ -335,7 +335,7 @@ void ring_so_far(const struct lease *lease, struct lane_job *job)
 /* ---- verdicts ---- */
 
 static const uint32_t refusals[][2] = {
-	{ DONE_REFUSED_POINTER, FINISHED_REFUSED_POINTER }, { DONE_NO_FD, FINISHED_NO_FD }, { DONE_NO_PLUGIN, FINISHED_NO_PLUGIN },
+	{ DONE_REFUSED_POINTER, FINISHED_REFUSED_POINTER }, { DONE_NO_FD, FINISHED_NO_FD }, { DONE_NO_PLUGIN, FINISHED_NO_PLUGIN }, { DONE_MEMORY, FINISHED_MEMORY },
 };
 
 static void decide(const struct ring_done *done, struct brood_verdict *v)

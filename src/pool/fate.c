@@ -81,7 +81,7 @@ static void fate_from_finished(const struct fate_facts *f, struct brood_verdict 
 	} else if (m->code == 0) {
 		fate_set(v, BROOD_DONE, BROOD_DETAIL_NONE);
 	} else {
-		fate_set(v, BROOD_FAILED, f->memory || (m->left & BROOD_LEFT_MEMORY) ? BROOD_DETAIL_MEMORY : BROOD_DETAIL_NONE);
+		fate_set(v, BROOD_FAILED, f->memory || (m->flags & FINISHED_MEMORY) || (m->left & BROOD_LEFT_MEMORY) ? BROOD_DETAIL_MEMORY : BROOD_DETAIL_NONE);
 		v->code = m->code;
 	}
 }

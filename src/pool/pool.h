@@ -116,7 +116,7 @@ struct fate_facts {
 	bool protocol;                             /* dropped for nonsense */
 	bool stuck;
 	bool undead;                               /* killed, and it does not end: nobody knows how it will, and there is no second try */
-	bool memory;                               /* peak came to worker_memory */
+	bool memory;                               /* the dying worker noted that worker_memory refused it memory */
 };
 /* Sets outcome, detail, code, signal, core, started, left. Returns false when there should be another try: the worker died before fn was entered, by no condemning (or says that it finished what
  * it never began). They are set then too, for a job that may have no other try: crashed, started 0. */

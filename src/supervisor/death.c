@@ -22,11 +22,9 @@
 
 /* ---- the verdict of the job that it ran ---- */
 
-static bool memory_was_short(const struct slot *slot, const struct process_exit *e)
+static bool memory_was_short(const struct slot *slot)
 {
-	uint64_t limit = slot->supervisor->options->worker_memory, peak_kb = (uint64_t)e->usage.ru_maxrss;
-
-	return limit > 0 && peak_kb > slot->ready_peak_kb && (peak_kb - slot->ready_peak_kb) * 1024 >= limit - limit / 8;
+	return atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->memory) != 0;
 }
 
 static uint64_t cpu_us(const struct rusage *u)
@@ -41,7 +39,7 @@ static void job_after_death(struct slot *slot, const struct process_exit *e)
 	struct fate_facts facts = {
 		.escaped = slot->escaped, .sequence = slot->sequence, .ended = true, .code = e->code, .status = e->status,
 		.kill_signal = slot->kill_signal, .condemned = slot->condemned, .abort = slot->ladder.abort, .cause = slot->ladder.cause, .told = ladder_told(&slot->ladder), .protocol = slot->protocol,
-		.stuck = slot->stuck, .memory = memory_was_short(slot, e),
+		.stuck = slot->stuck, .memory = memory_was_short(slot),
 	};
 	uint64_t word = atomic_load(&shared_desk(s->config.shared, slot->number)->word);
 	bool again;
@@ -56,7 +54,7 @@ static void job_after_death(struct slot *slot, const struct process_exit *e)
 static void lease_after_death(struct slot *slot, const struct process_exit *e)
 {
 	lease_died(slot, &(struct lease_death){
-		.code = e->code, .status = e->status, .cpu_us = cpu_us(&e->usage), .peak_kb = (uint64_t)e->usage.ru_maxrss, .memory = memory_was_short(slot, e),
+		.code = e->code, .status = e->status, .cpu_us = cpu_us(&e->usage), .peak_kb = (uint64_t)e->usage.ru_maxrss, .memory = memory_was_short(slot),
 	});
 }
 

@@ -74,7 +74,7 @@ struct slot {
 	uint64_t lent_ns, leave_ns;   /* leave_ns: when it was asked to leave */
 	struct list lent;             /* a lease that may be taken back for others: the longest first */
 	bool leave_unsent;
-	uint64_t born_ns, ready_ns, ready_peak_kb;
+	uint64_t born_ns, ready_ns;
 	uint32_t jobs_done;
 	bool core_allowed;
 	/* facts for the verdict, of this process or of this job */

@@ -91,6 +91,7 @@ static void forget_former(struct slot *slot)
 	slot->has_finished = slot->condemned = slot->protocol = slot->stuck = slot->retiring = slot->unwatched = slot->dead = false;
 	slot->channel_ended = slot->paused = false;
 	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->word, DESK_WORD(slot->sequence, DESK_FREE));
+	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->memory, 0);
 }
 
 static void init_time_up(struct loop *loop, struct timer *timer, uint64_t now)

@@ -94,7 +94,6 @@ static void on_ready(struct slot *slot, struct frame *f)
 		return;
 	}
 	slot->ready_ns = now_ns();
-	slot->ready_peak_kb = f->ready.peak_kb;
 	slots_move(&s->slots, &slot->link, SLOT_IDLE);
 	timer_stop(&s->loop, &slot->timer);
 	if (s->backoff.young > 0 || s->backoff.degraded) {

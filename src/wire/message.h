@@ -63,10 +63,11 @@ struct message_init_data { uint64_t data_size; uint32_t version, fds_count; };  
 struct message_verdict { struct brood_verdict verdict; };              /* fds: those of the reply */
 struct message_pool { uint32_t ready, workers, left, pad; };           /* POOL_READY, POOL_DEGRADED, STOPPED. left: STOPPED: processes that live on, as far as they are known */
 struct message_log { uint32_t level, event; int32_t pid; uint32_t slot; uint64_t job; char text[512]; };   /* text: NUL-terminated; sent cut after its NUL */
-struct message_ready { int32_t pid; uint32_t generation; uint64_t peak_kb; };   /* ru_maxrss at ready: what jobs add to is measured from here */
+struct message_ready { int32_t pid; uint32_t generation; };
 struct message_finished { uint64_t id, sequence; int32_t code; uint32_t left; uint32_t flags, pad; uint64_t cpu_us, peak_kb; };   /* the last two: where they are accounted. fds: of the reply */
 enum { FINISHED_REFUSED_POINTER = 1, FINISHED_RETIRING = 2,            /* RETIRING: the worker ends by itself now */
        FINISHED_NO_FD = 4,                                             /* the job's fds did not arrive; fn was not entered. Comes with RETIRING */
+       FINISHED_MEMORY = 16,                                           /* worker_memory refused the job memory */
        FINISHED_NO_PLUGIN = 8 };                                       /* it could not be opened; fn was not entered */
 enum { ESCAPED_LONGJMP = 1, ESCAPED_THREAD_EXIT };
 struct message_escaped { uint64_t id, sequence; uint32_t how, pad; };

@@ -67,8 +67,9 @@ enum { DONE_BACK = 1,                      /* something came over the link: BACK
        DONE_MEMFD = 2,                     /* the reply is the first of its fds */
        DONE_RETIRING = 4,                  /* and the worker leaves now: LEFT follows on its channel */
        DONE_REFUSED_POINTER = 8, DONE_NO_FD = 16, DONE_NO_PLUGIN = 32,   /* fn was not entered */
+       DONE_MEMORY = 128,                  /* worker_memory refused the job memory */
        DONE_NO_ROOM = 64 };                /* the reply was lost: no memory, no fd for it; its size was reply_size. The verdict says what fn returned, the call says -ENOMEM */
-#define DONE_FLAGS 127u
+#define DONE_FLAGS 255u
 
 struct ring_done {
 	_Alignas(64) uint64_t sequence;

@@ -117,7 +117,8 @@ static const unsigned char *gather(struct brood_job *job)
 
 	if (size == 0)
 		return (const unsigned char *)"";
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* shared: the library's memory, which worker_memory does not count */
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED) {
 		errno = ENOMEM;
 		return NULL;

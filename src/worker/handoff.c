@@ -75,7 +75,7 @@ static void end_job(struct brood_job *job, const struct ran *ran, uint64_t ran_n
 	e = worker_look(ran, ran_ns);
 	hygiene_fds(&the_worker.hygiene, -(int)job->back_count);
 	said.left = e.left;
-	said.flags = (e.retiring ? FINISHED_RETIRING : 0) | (job->no_plugin ? FINISHED_NO_PLUGIN : 0);
+	said.flags = (e.retiring ? FINISHED_RETIRING : 0) | (ran->memory ? FINISHED_MEMORY : 0) | (job->no_plugin ? FINISHED_NO_PLUGIN : 0);
 	finished(job, &said);
 	job_close_back(job);
 	if (e.retiring)

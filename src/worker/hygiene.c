@@ -5,12 +5,13 @@
  * call a check, about 8 us in all on a slow virtual machine; most of that are the dispositions (one call a signal), so a job that ran for less than HYGIENE_SHORT_NS gets
  * the signals that jobs really do change, and a few of the others in turn: those are put right within a few jobs, but the verdict says so only for jobs that ran longer.
  *
- * Most of that takes a system call to change. So a job that made none (src/os/syscalls.h) gets only a glance: at the floating point unit, and now and then at memory.
+ * Most of that takes a system call to change. So a job that made none (src/os/syscalls.h) gets only a glance: at the floating point unit.
  *
  * Order: timers before the mask, and pending signals before it too, since unblocking delivers; dispositions last.
  * Not covered: locale, environment, resource limits, priority, credentials, real-time signals' dispositions, memory that the job freed or leaked (but see worker_memory).
  */
 #define _GNU_SOURCE
+#include "memory.h"
 #include "state.h"
 
 #include "../base/base.h"
@@ -19,7 +20,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -27,7 +27,6 @@
 #include <unistd.h>
 
 #define HYGIENE_SHORT_NS (200 * NS_PER_US)
-#define HYGIENE_MEMORY_NS NS_PER_MS    /* of run time without a system call, and memory is looked at */
 #define SA_RESTORER_ 0x04000000        /* the kernel's; the C library hides its name */
 #define POSIX_TIMERS_MAX 4096          /* more than these in one job: not worth finding one by one */
 
@@ -271,13 +270,6 @@ static bool left_files(struct hygiene *h)
 	return false;
 }
 
-static uint64_t peak_kb(void)
-{
-	struct rusage usage;
-
-	return getrusage(RUSAGE_SELF, &usage) < 0 ? 0 : (uint64_t)usage.ru_maxrss;
-}
-
 /* ---- all of them ---- */
 
 static void note_files(struct hygiene *h)
@@ -287,7 +279,7 @@ static void note_files(struct hygiene *h)
 	h->fds = fds_count();
 }
 
-int hygiene_snapshot(struct hygiene *h, uint64_t worker_memory)
+int hygiene_snapshot(struct hygiene *h)
 {
 	struct itimerval timer;
 
@@ -319,7 +311,6 @@ int hygiene_snapshot(struct hygiene *h, uint64_t worker_memory)
 		if (h->cwd_known)
 			h->cwd = (struct identity){ .device = st.st_dev, .inode = st.st_ino };
 	}
-	h->memory_kb = worker_memory == 0 ? 0 : peak_kb() + worker_memory / 1024 / 8 * 7;
 	note_files(h);
 	return 0;
 }
@@ -337,10 +328,9 @@ static uint32_t look(struct hygiene *h)
 		left |= BROOD_LEFT_CHILDREN;
 	h->children_kept &= children;
 	h->others = threads > 1 || children;
-	h->memory_ns = 0;
 	if (left_files(h))
 		left |= BROOD_LEFT_FDS;
-	if (h->memory_kb != 0 && peak_kb() >= h->memory_kb)
+	if (memory_near())
 		left |= BROOD_LEFT_MEMORY;
 	return left;
 }
@@ -376,6 +366,8 @@ void hygiene_tolerated(struct hygiene *h, uint32_t left)
 		h->threads = process_thread_count();
 	if (left & BROOD_LEFT_FDS)
 		note_files(h);
+	if (left & BROOD_LEFT_MEMORY)
+		memory_tolerated();
 	if (left & BROOD_LEFT_CHILDREN)
 		h->children_kept = true;
 	if (!h->children_kept)
@@ -384,19 +376,8 @@ void hygiene_tolerated(struct hygiene *h, uint32_t left)
 	h->children_kept = has_children();
 }
 
-struct hygiene_result hygiene_memory(struct hygiene *h)
-{
-	struct hygiene_result result = { 0 };
-
-	if (hygiene_memory_owed(h) && peak_kb() >= h->memory_kb)
-		result.left = BROOD_LEFT_MEMORY;
-	h->memory_ns = 0;
-	return result;
-}
-
-struct hygiene_result hygiene_glance(struct hygiene *h, uint64_t ran_ns)
+struct hygiene_result hygiene_glance(struct hygiene *h)
 {
 	floating_set(h->floating);
-	h->memory_ns += ran_ns + 1;
-	return h->memory_ns > HYGIENE_MEMORY_NS ? hygiene_memory(h) : (struct hygiene_result){ 0 };
+	return (struct hygiene_result){ 0 };
 }

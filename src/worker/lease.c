@@ -169,21 +169,13 @@ static void hear(struct lease *l)
 		;
 }
 
-/* What was put off while there was more to do. */
-static bool owes(const struct lease *l)
-{
-	return l->owed || hygiene_memory_owed(&the_worker.hygiene);
-}
-
 void lease_look_after(struct lease *l)
 {
 	static const struct ran unknown = { .calls = true };
-	struct ending e;
+	struct ending e = { 0 };
 
 	if (l->owed)
 		e = worker_look(&unknown, TIME_NEVER);
-	else
-		e = worker_judge(hygiene_memory(&the_worker.hygiene));
 	l->owed = false;
 	l->left = e.left;
 	if (e.retiring)
@@ -213,13 +205,13 @@ static bool sleep_until(struct lease *l, uint64_t until)
 /* What is owed waits for a moment without jobs, so that it is not in the way of the next one; but not for long. */
 static void rest(struct lease *l)
 {
-	bool owing = owes(l);
+	bool owing = l->owed;
 	uint64_t now = owing ? now_ns() : 0;
 
 	if (l->last != l->told && atomic_load(&l->lane->listening))
 		lease_tell(l);
 	title_set_suffix("");
-	if (owing && l->owed && now - l->owed_ns > OWED_MAX_NS)
+	if (owing && now - l->owed_ns > OWED_MAX_NS)
 		lease_look_after(l);
 	else if (sleep_until(l, owing ? now + OWED_REST_NS : TIME_NEVER))
 		lease_look_after(l);

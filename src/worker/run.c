@@ -6,6 +6,7 @@
  * Whether the job made a system call is known where the kernel can tell (src/os/syscalls.h). One that made none cannot have changed what the kernel keeps for the process, so nearly nothing is looked at; and it is in no child
  * of its own.
  */
+#include "memory.h"
 #include "state.h"
 
 #include "../base/base.h"
@@ -42,6 +43,7 @@ static int call_job(void *arg)
 		job->no_plugin = true;
 		return 0;
 	}
+	errno = 0;                             /* what it says at the job's end is the job's */
 	return job->fn(job);
 }
 
@@ -96,6 +98,7 @@ struct ran worker_run_job(struct brood_job *job, const char name[BROOD_NAME_MAX]
 {
 	struct job_frame frame = { .call = call_job, .arg = job, .escaped = escaped };
 	struct ran ran = { 0 };
+	int error;
 
 	show_title(name);
 	if (*word != DESK_WORD(job->sequence, DESK_RUNNING))
@@ -106,9 +109,11 @@ struct ran worker_run_job(struct brood_job *job, const char name[BROOD_NAME_MAX]
 	if (!job->unwatched)
 		syscalls_begin();
 	ran.code = job_frame_run(&frame);
+	error = errno;
 	ran.calls = syscalls_end() || job->unwatched || the_worker.hygiene.others;
 	if (ran.calls)
 		returned_in_child(ran.code);
+	ran.memory = ran.code != 0 && memory_refused(error);
 	ran.usage = account_end(&the_worker.account);
 	flush_stdout();
 	worker_desk_swap(word, DESK_WORD(job->sequence, DESK_DONE));
@@ -150,7 +155,7 @@ struct ending worker_look(const struct ran *ran, uint64_t ran_ns)
 	struct hygiene *h = &the_worker.hygiene;
 
 	if (!ran->calls)
-		return worker_judge(hygiene_glance(h, ran_ns));
+		return worker_judge(hygiene_glance(h));
 	syscalls_watch_again();
 	return worker_judge(hygiene_restore(h, ran_ns));
 }

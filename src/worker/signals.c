@@ -18,6 +18,7 @@
  *
  * A job's children get default dispositions: exec does it, after fork() an atfork handler, and where neither ran (a raw clone) the handler sees that it is not in the worker and steps aside.
  */
+#include "memory.h"
 #include "outside.h"
 #include "state.h"
 
@@ -88,6 +89,7 @@ static void in_child(void)
 		if (sigaction(soft_signals[i], NULL, &now) == 0 && now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_soft)
 			sigaction(soft_signals[i], &action, NULL);
 	outside_forget();
+	memory_forget();
 }
 
 static int handle(int sig)
@@ -120,6 +122,7 @@ int worker_signals_prepare(const struct brood_options *options)
 			return r;
 	}
 	outside_prepare(options);
+	memory_watch_deaths(options);
 	r = pthread_atfork(NULL, NULL, in_child);
 	if (r != 0)
 		return -r;

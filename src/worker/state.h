@@ -105,19 +105,15 @@ struct hygiene {
 	stack_t alternate;
 	unsigned rotation;
 	bool all_known;                /* all dispositions were looked at when the last job had ended */
-	uint64_t memory_kb;            /* peak RSS from which on worker_memory counts as reached; 0: no limit */
-	uint64_t memory_ns;            /* run time since that was looked at */
 	bool others;                   /* threads beside the one that runs jobs, whose calls may be a job's doing; or children to reap: look after each job */
 	uint64_t floating;             /* control words of the floating point unit */
 };
 struct hygiene_result { uint32_t left; bool broken; };   /* left: enum brood_left. broken: something could not be put right */
-int hygiene_snapshot(struct hygiene *h, uint64_t worker_memory);
+int hygiene_snapshot(struct hygiene *h);
 /* All of it. ran_ns: how long the job ran; a short one is not made long by rare checks. */
 struct hygiene_result hygiene_restore(struct hygiene *h, uint64_t ran_ns);
 /* After a job that made no system call: only what can be changed without one. */
-struct hygiene_result hygiene_glance(struct hygiene *h, uint64_t ran_ns);
-struct hygiene_result hygiene_memory(struct hygiene *h);   /* that alone */
-static inline bool hygiene_memory_owed(const struct hygiene *h) { return h->memory_kb != 0 && h->memory_ns != 0; }      /* a job ran since it was looked at */
+struct hygiene_result hygiene_glance(struct hygiene *h);
 static inline void hygiene_fds(struct hygiene *h, int more) { h->fds = h->fds < 0 ? -1 : h->fds + more; }   /* so many are open now that are ours */
 /* After a job whose worker goes on: what it left is the next one's to find, and not its doing. */
 void hygiene_tolerated(struct hygiene *h, uint32_t left);
@@ -196,7 +192,7 @@ int job_frame_run(const struct job_frame *frame);
 /* run.c */
 /* True: ours now, and *word is what stands there. False does not return: condemned, it waits for SIGKILL; anything else stands there only if somebody wrote over it. */
 void worker_desk_swap(uint64_t *word, uint64_t to);
-struct ran { int code; bool calls; uint64_t ended_ns; struct usage usage; };        /* calls: it made system calls, or nobody knows */
+struct ran { int code; bool calls, memory; uint64_t ended_ns; struct usage usage; };        /* calls: it made system calls, or nobody knows. memory: it failed, and worker_memory had refused it memory */
 /* The desk word from `word` to RUNNING: from now on the soft step is meant for this job. */
 void worker_begin(const struct brood_job *job, uint64_t *word);
 /* Calls the job's function, with the desk word from `word` to RUNNING, unless it is there, to DONE. */

@@ -15,8 +15,9 @@
  * message to a stranger.
  */
 #define _GNU_SOURCE
-#include "state.h"
+#include "memory.h"
 #include "stack.h"
+#include "state.h"
 
 #include "../base/base.h"
 #include "../os/fds.h"
@@ -197,7 +198,10 @@ static void keep_only_ours(struct worker_config *c)
 /* Runs at exit(), in the worker and in children that a job forked. */
 static void at_exit(int status, void *unused)
 {
+	const int error = errno;
+
 	(void)unused;
+	memory_note_death(error);
 	fflush(NULL);
 	_exit(status);
 }
@@ -226,6 +230,7 @@ static void set_manners(const struct worker_config *c)
 	snprintf(title, sizeof title, "worker %u", c->slot);
 	title_set(title);
 	worker_disown_thread_locals();
+	memory_open(c->options);
 	if (on_exit(at_exit, NULL) != 0)
 		birth_failed("setting up its exit", -ENOMEM);
 	r = worker_signals_prepare(c->options);
@@ -344,48 +349,24 @@ void worker_end(bool with_hook)
 
 /* ---- ready, and the loop ---- */
 
-/* What the process may allocate counts from here: the kernel's figure for it is the sixth of /proc/self/statm. */
-static int limit_memory(uint64_t worker_memory)
-{
-	char text[128];
-	unsigned long long pages;
-	struct rlimit limit;
-	_cleanup_close_ int fd = -1;
-	ssize_t n;
-
-	if (worker_memory == 0)
-		return 0;
-	fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-	if (n < 0)
-		return -errno;
-	text[n] = '\0';
-	if (sscanf(text, "%*u %*u %*u %*u %*u %llu", &pages) != 1 || getrlimit(RLIMIT_DATA, &limit) < 0)
-		return -EIO;
-	limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)(pages * shm_page() + worker_memory));
-	return setrlimit(RLIMIT_DATA, &limit) < 0 ? -errno : 0;
-}
-
 static void ready(void)
 {
 	const struct worker_config *c = the_worker.config;
-	struct rusage usage = { 0 };
 	struct rlimit files;
 	struct frame f;
 	int r;
 
 	worker_signals_ready();
 	account_ready(&the_worker.account, c->options->flags);
-	r = hygiene_snapshot(&the_worker.hygiene, c->options->worker_memory);
+	r = hygiene_snapshot(&the_worker.hygiene);
 	if (r < 0)
 		birth_failed("looking at itself", r);
-	r = limit_memory(c->options->worker_memory);
+	r = memory_limit(c->options);
 	if (r < 0)
 		worker_log(0, BROOD_WARNING, "worker_memory cannot be enforced (error %d)", -r);
 	the_worker.files = getrlimit(RLIMIT_NOFILE, &files) < 0 ? 0 : files.rlim_cur;
 	frame_begin(&f, MESSAGE_READY);
-	getrusage(RUSAGE_SELF, &usage);
-	f.ready = (struct message_ready){ .pid = the_worker.pid, .generation = c->generation, .peak_kb = (uint64_t)usage.ru_maxrss };
+	f.ready = (struct message_ready){ .pid = the_worker.pid, .generation = c->generation };
 	worker_say(&f);
 }
 

@@ -199,7 +199,6 @@ static int grows(struct brood_job *job)
 	(void)job;
 	for (size_t i = 0; memory && i < size; i += 512)
 		memory[i] = 1;
-	free((void *)(uintptr_t)memory);
 	return got ? 0 : 1;
 }
 static int grows_too_much(struct brood_job *job)

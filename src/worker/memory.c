@@ -1,0 +1,184 @@
+/*
+ * memory.c - see memory.h.
+ *
+ * The limit is RLIMIT_DATA. The kernel counts private memory that can be written: heap, anonymous
+ * mappings, stacks of threads. It does not count files that are only read, shared memory, and the
+ * stack that jobs run on. So resident memory says nothing about it: "memory limit" is said by what
+ * the kernel counts, or by ENOMEM.
+ *
+ * Two files in /proc tell the counted size. statm is cheap, but counts the stack as well: it is asked
+ * first. Only when it is close to the limit status is asked, which has the data alone.
+ *
+ * A worker that dies cannot be asked afterwards. So handlers for the usual signals note in the slot's
+ * page what they see, and let the default action take place. A job that ends by _exit() says nothing.
+ */
+#include "memory.h"
+#include "state.h"
+
+#include "../base/base.h"
+#include "../os/fds.h"
+#include "../os/shm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct figure { int fd; struct identity identity; uint64_t near_kb; };
+
+static struct { struct figure statm, status; bool limited; } memory = { .statm = { .fd = -1 }, .status = { .fd = -1 } };
+
+static const int deaths[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT };
+
+/* ---- the size ---- */
+
+static void open_figure(struct figure *f, const char *path)
+{
+	f->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (f->fd >= 0 && identity_get(f->fd, &f->identity) < 0)
+		f->fd = close_fd(f->fd);
+}
+
+void memory_open(const struct brood_options *options)
+{
+	if (options->worker_memory == 0)
+		return;
+	open_figure(&memory.statm, "/proc/self/statm");
+	open_figure(&memory.status, "/proc/self/status");
+}
+
+/* Jobs may have closed the file, and have opened another one with its number. */
+static bool read_figure(const struct figure *f, char *text, size_t size)
+{
+	ssize_t n = f->fd >= 0 && identity_is(f->fd, &f->identity) ? pread(f->fd, text, size - 1, 0) : -1;
+
+	text[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+static uint64_t number_at(const char *text)
+{
+	uint64_t value = 0;
+
+	while (*text == ' ' || *text == '\t')
+		text++;
+	for (; *text >= '0' && *text <= '9'; text++)
+		value = value * 10 + (uint64_t)(*text - '0');
+	return value;
+}
+
+/* The sixth number: pages of data and stack. 0: nobody knows. */
+static uint64_t statm_kb(void)
+{
+	char text[160];
+	const char *at = text;
+
+	if (!read_figure(&memory.statm, text, sizeof text))
+		return 0;
+	for (int i = 0; i < 5 && at; i++)
+		at = strchr(at, ' ') ? strchr(at, ' ') + 1 : NULL;
+	return at ? number_at(at) * (shm_page() / 1024) : 0;
+}
+
+/* VmData. 0: nobody knows. */
+static uint64_t status_kb(void)
+{
+	char text[1500];
+	const char *at;
+
+	if (!read_figure(&memory.status, text, sizeof text))
+		return 0;
+	at = strstr(text, "\nVmData:");
+	return at ? number_at(at + 8) : 0;
+}
+
+bool memory_near(void)
+{
+	return memory.limited && statm_kb() >= memory.statm.near_kb && status_kb() >= memory.status.near_kb;
+}
+
+bool memory_refused(int error)
+{
+	return memory.limited && (error == ENOMEM || memory_near());
+}
+
+void memory_tolerated(void)
+{
+	memory.status.near_kb = status_kb() + 1;
+}
+
+/* ---- the limit ---- */
+
+int memory_limit(const struct brood_options *options)
+{
+	uint64_t all_kb = statm_kb(), data_kb = status_kb(), page_kb = shm_page() / 1024;
+	uint64_t most_kb = MAX((options->worker_memory - options->worker_memory / 8) / 1024, page_kb);
+	struct rlimit limit;
+
+	if (options->worker_memory == 0)
+		return 0;
+	if (all_kb == 0 || data_kb == 0)
+		return -ENOENT;
+	if (getrlimit(RLIMIT_DATA, &limit) < 0)
+		return -errno;
+	memory.statm.near_kb = all_kb + most_kb;
+	memory.status.near_kb = data_kb + most_kb;
+	limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)(data_kb * 1024 + options->worker_memory));
+	if (setrlimit(RLIMIT_DATA, &limit) < 0)
+		return -errno;
+	memory.limited = true;
+	return 0;
+}
+
+/* ---- deaths ---- */
+
+void memory_note_death(int error)
+{
+	if (worker_is_self() && memory_refused(error))
+		atomic_store(&the_worker.desk->memory, 1);
+}
+
+/* What the instruction did it does again under the default action; what was sent is sent again. A trap is past its instruction. */
+static void on_death(int sig, siginfo_t *info, void *context)
+{
+	int error = errno;
+
+	(void)context;
+	syscalls_note();
+	memory_note_death(error);
+	if (info->si_code <= 0 || sig == SIGTRAP)
+		kill(getpid(), sig);
+	errno = error;
+}
+
+static bool kept(const struct brood_options *options, int sig)
+{
+	for (size_t i = 0; i < options->keep_signals_count; i++)
+		if (options->keep_signals[i] == sig)
+			return true;
+	return false;
+}
+
+void memory_watch_deaths(const struct brood_options *options)
+{
+	struct sigaction action = { .sa_sigaction = on_death, .sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND) };
+
+	if (options->worker_memory == 0)
+		return;
+	sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < ARRAY_SIZE(deaths); i++)
+		if (!kept(options, deaths[i]))
+			sigaction(deaths[i], &action, NULL);
+}
+
+void memory_forget(void)
+{
+	const struct sigaction action = { .sa_handler = SIG_DFL };
+	struct sigaction now;
+
+	if (the_worker.config->options->worker_memory == 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(deaths); i++)
+		if (sigaction(deaths[i], NULL, &now) == 0 && now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_death)
+			sigaction(deaths[i], &action, NULL);
+}

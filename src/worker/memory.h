@@ -1,0 +1,27 @@
+/* memory.h - worker_memory: the limit, how close it is, and whether it refused memory. See memory.c. */
+#ifndef BROOD_WORKER_MEMORY_H
+#define BROOD_WORKER_MEMORY_H
+
+#include <brood.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Before code of the program runs here, which may hide /proc: opens what tells the size. */
+void memory_open(const struct brood_options *options);
+/* Handlers for the signals by which a process dies that got no memory. Signals are still blocked. */
+void memory_watch_deaths(const struct brood_options *options);
+/* In a child that a job forked: gives it the default dispositions. Async-signal-safe. */
+void memory_forget(void);
+/* When the worker is ready: what it allocates counts from here. 0, or -errno: there is no limit. */
+int memory_limit(const struct brood_options *options);
+
+/* The counted size is within an eighth of the limit. Async-signal-safe. */
+bool memory_near(void);
+/* The same, or the last call that failed had no memory: error is errno at a job's end. */
+bool memory_refused(int error);
+/* The process is about to die: tells the supervisor. Async-signal-safe. */
+void memory_note_death(int error);
+/* What is there now is tolerated: only what comes on top counts as close. */
+void memory_tolerated(void);
+
+#endif
