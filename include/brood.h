@@ -319,7 +319,7 @@ struct brood_options {
  * to its memory (fcntl locks, timers, mlockall, a pid file's pid) stays with the supervisor: a file on which the program has an fcntl lock
  * stays open there, so that the lock holds until the program ends. (A flock() is the open file's: it ends when the engine has closed that,
  * unless it is in keep_fds.) getpid() differs from before. Before the
- * first fork all stdio streams are flushed. PR_SET_PDEATHSIG (SIGKILL) is set in the engine; a later setuid() in the engine clears it:
+ * first fork all stdio streams are flushed, and so are std::cout, clog, wcout and wclog of a C++ program; at a job's end stdout and these. PR_SET_PDEATHSIG (SIGKILL) is set in the engine; a later setuid() in the engine clears it:
  * call brood_rearm(). Workers have SCHED_OTHER where the program has a real-time policy: what a job does must not keep the supervisor from running.
  *
  * Reads the environment: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID (systemd), and unsets them, so that neither engine nor jobs speak

@@ -23,6 +23,7 @@
 #include "inline.h"
 #include "os/fds.h"
 #include "os/notify.h"
+#include "os/output.h"
 #include "os/process.h"
 #include "os/shm.h"
 #include "os/signals.h"
@@ -55,6 +56,7 @@ struct start {
 	struct signals_state signals;
 	struct shared shared;
 	struct stale stale;
+	struct standard standard;
 	struct notify notify;
 	char *environment[ARRAY_SIZE(notify_variables)];
 	int messages[2], logs[2];              /* [0] the engine's end, [1] the supervisor's */
@@ -258,6 +260,7 @@ static int prepare_memory_and_fds(struct start *s)
 		return refused(r, "/dev/null for stdin, stdout or stderr, which are closed");
 	if ((r = prepare_stale(s)) < 0)
 		return r;
+	standard_look(&s->standard);
 	if ((r = shared_create(s->resolved.options.workers + SLOTS_SPARE(s->resolved.options.workers), &s->shared)) < 0)
 		return refused(r, "shared memory");
 	if ((r = prepare_notify(s)) < 0)
@@ -275,7 +278,7 @@ static int prepare_roles(struct start *s)
 		.submit_queue_ms = s->resolved.submit_queue_ms,
 	};
 	struct supervisor_config supervisor = {
-		.options = engine.options, .shared = &s->shared, .notify = s->notify, .records = engine.records, .stale = s->stale,
+		.options = engine.options, .shared = &s->shared, .notify = s->notify, .records = engine.records, .stale = s->stale, .standard = s->standard,
 		.channel_fd = s->messages[1], .log_fd = s->logs[1], .signals = s->signals, .worker_main = worker_main, .guard_main = guard_main,
 	};
 	int r = engine_prepare(&engine, &s->brood);
@@ -357,7 +360,7 @@ static int start_processes(struct start *s, struct brood **ret_brood)
 		return refused(placeholder, "a pidfd");
 	title_init(s->resolved.options.title);
 	front.started = true;
-	fflush(NULL);
+	output_flush();
 	pid = fork();
 	if (pid == 0)
 		return become_engine(s, placeholder, ret_brood);

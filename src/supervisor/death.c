@@ -169,6 +169,20 @@ void death_forget_process(struct slot *slot)
 	slot->pid = 0;
 }
 
+/* A job that died may have changed the flags of the engine's stdout (os/standard.h). */
+static void put_standard_back(struct slot *slot)
+{
+	const struct supervisor_config *c = &slot->supervisor->config;
+	struct desk *desk = shared_desk(c->shared, slot->number);
+
+	for (int i = 0; i < STANDARD_FILES; i++) {
+		uint32_t note = atomic_exchange(&desk->standard[i], 0);
+
+		if (note & DESK_STANDARD)
+			standard_put_back_shared(i, c->standard.start[i], (int)(note & ~DESK_STANDARD));
+	}
+}
+
 static void bury(struct slot *slot, const struct process_exit *e)
 {
 	struct supervisor *s = slot->supervisor;
@@ -183,6 +197,7 @@ static void bury(struct slot *slot, const struct process_exit *e)
 		slots_move(&s->slots, &slot->link, SLOT_ENDING);
 	count(slot, e, expected);
 	supervisor_gauges(s);              /* who has the verdict finds no worker counted that is dead */
+	put_standard_back(slot);
 	if (slot->job && slot->job->is_lease)
 		lease_after_death(slot, e);
 	else if (slot->job)

@@ -68,7 +68,7 @@ static void __attribute__((noreturn)) child(struct supervisor *s, struct slot *s
 		.channel_fd = channel_fd, .supervisor_pid = s->pid, .oom_score_adj = s->oom_mark < 0 ? -1001 : s->oom_mark,
 		.core = slot->core_allowed, .init_memfd = s->init_data.memfd, .init_data_size = s->init_data.size,
 		.init_version = s->init_data.version, .init_fds_count = s->init_data.fds_count,
-		.stale = s->config.stale,
+		.stale = s->config.stale, .standard = s->config.standard,
 	};
 
 	memcpy(config.init_fds, s->init_data.fds, sizeof config.init_fds);
@@ -90,6 +90,8 @@ static void forget_former(struct slot *slot)
 	slot->end_reason = NULL;
 	slot->has_finished = slot->condemned = slot->protocol = slot->stuck = slot->retiring = slot->unwatched = slot->dead = false;
 	slot->channel_ended = slot->paused = false;
+	for (int i = 0; i < STANDARD_FILES; i++)
+		atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->standard[i], 0);
 	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->word, DESK_WORD(slot->sequence, DESK_FREE));
 	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->memory, 0);
 }

@@ -7,6 +7,7 @@
 #include "../os/notify.h"
 #include "../os/signals.h"
 #include "../os/stale.h"
+#include "../os/standard.h"
 #include "../wire/birth.h"
 #include "../wire/shared.h"
 
@@ -15,6 +16,7 @@ struct supervisor_config {
 	const struct brood_options *options;   /* resolved */
 	struct shared *shared;
 	struct notify notify;
+	struct standard standard;              /* flags of stdout and stderr at the start */
 	struct stale stale;                    /* what the program had open at the start (os/stale.h) */
 	uint32_t records;
 	int channel_fd, log_fd;                /* supervisor's ends */

@@ -5,6 +5,7 @@
 #define BROOD_WIRE_BIRTH_H
 
 #include "../os/stale.h"
+#include "../os/standard.h"
 #include "message.h"
 #include "shared.h"
 #include <brood.h>
@@ -25,6 +26,7 @@ struct worker_config {                 /* lives as long as the process */
 	uint32_t init_version;
 	int init_fds[BROOD_INIT_FDS_MAX];
 	uint32_t init_fds_count;
+	struct standard standard;      /* flags of stdout and stderr at the start */
 	struct stale stale;            /* what the program had open at the start */
 };
 

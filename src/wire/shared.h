@@ -26,6 +26,7 @@ enum desk_state { DESK_FREE, DESK_ASSIGNED, DESK_RUNNING, DESK_DONE, DESK_CONDEM
 #define DESK_STATE(word)    ((enum desk_state)((word) & 7))
 #define DESK_SEQUENCE(word) ((word) >> 3)
 
+#define DESK_STANDARD UINT32_C(0x80000000)
 struct desk {                                      /* at the start of the slot's page. All of it hostile, but to its worker */
 	_Atomic uint64_t word;
 	_Atomic uint64_t began_ns;                 /* of RUNNING(N), stored before it: when the worker says it began */
@@ -33,6 +34,7 @@ struct desk {                                      /* at the start of the slot's
 	_Atomic uint32_t memory;                   /* the worker's, as it dies: worker_memory refused it memory */
 	_Alignas(64) _Atomic uint32_t bell;        /* what a worker on lease sleeps on (futex): added to by the engine after it published, and by the supervisor */
 	_Atomic uint32_t asleep;                   /* 1: it sleeps on it, or is about to: ring. It sets that, looks again (seq_cst), and sleeps */
+	_Atomic uint32_t standard[2];              /* DESK_STANDARD | flags of stdout and of stderr before the job that runs, where the engine shares them; 0: nothing is to be put back */
 	_Atomic uint32_t attention;                /* 1: the supervisor has sent something: look at the channel before the next job */
 };
 

@@ -98,6 +98,7 @@ static void note_identities(void)
 		note_identity(job->fd, &job->identity);
 	for (uint32_t i = 0; i < job->extra_count; i++)
 		note_identity(job->extra[i], &job->extra_identity[i]);
+	flags_note();
 	errno = saved;
 }
 

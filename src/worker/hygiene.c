@@ -340,6 +340,7 @@ struct hygiene_result hygiene_restore(struct hygiene *h, uint64_t ran_ns)
 	struct hygiene_result result = { .left = left_alternate(h) ? BROOD_LEFT_HANDLERS : 0 };
 
 	result.left |= look(h);
+	flags_put_back(result.left & BROOD_LEFT_FDS);
 	if (left_itimers(h))
 		result.left |= BROOD_LEFT_TIMERS;
 	if (left_posix_timers(h, &result.broken))

@@ -195,11 +195,16 @@ int worker_run_inline(brood_fn *fn, const struct job_inline *in_line, bool *ret_
 		.id = in_line->id, .sequence = SEQUENCE_INLINE, .soft_ns = TIME_NEVER, .request_size = in_line->request_size, .fn = fn,
 		.arg = in_line->arg, .arg_size = in_line->arg_size, .attempt = 1, .fd = in_line->fd, .cancel_fd = -1, .in_line = in_line,
 	};
+	struct standard standard;
 	int code;
 
 	snprintf(job.name, sizeof job.name, "%s", in_line->name);
 	take_inline_fds(&job);
+	standard_look(&standard);
 	code = fn(&job);
+	standard.is_noted = true;
+	for (int i = 0; i < STANDARD_FILES; i++)
+		standard_put_back(&standard, i);
 	job_close_cancel_fd(&job);
 	job_close_extra(&job, true);
 	job_unmap_request(&job);

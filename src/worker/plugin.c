@@ -6,6 +6,7 @@
 #include "state.h"
 
 #include "../base/base.h"
+#include "../os/output.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@ static brood_fn *open_plugin(const struct brood_job *job, const char *path, cons
 		worker_log(job->id, BROOD_WARNING, "plugin: %s", dlerror());
 		return NULL;
 	}
+	output_look();
 	found = dlsym(object, symbol);
 	if (!found)
 		worker_log(job->id, BROOD_WARNING, "plugin: no %s in %s", symbol, path);

@@ -10,6 +10,7 @@
 #include "state.h"
 
 #include "../base/base.h"
+#include "../os/output.h"
 #include "../os/title.h"
 
 #include <errno.h>
@@ -70,13 +71,6 @@ static void returned_in_child(int code)
 		exit(code);
 }
 
-/* What the job printed belongs to its own time, and shall be out even if a later job crashes. stderr has no buffer; other streams are open files that it left. */
-static void flush_stdout(void)
-{
-	if (__fpending(stdout) > 0)
-		fflush(stdout);
-}
-
 /* The name stays in the title's memory; it is only hidden while no job runs. */
 static void show_title(const char *name)
 {
@@ -104,7 +98,7 @@ struct ran worker_run_job(struct brood_job *job, const char name[BROOD_NAME_MAX]
 	if (*word != DESK_WORD(job->sequence, DESK_RUNNING))
 		worker_begin(job, word);
 	account_begin(&the_worker.account);
-	if (job->fd >= 0 || job->extra_count > 0)
+	if (job->fd >= 0 || job->extra_count > 0 || the_worker.standard_shared)
 		job_note_fds(job);
 	if (!job->unwatched)
 		syscalls_begin();
@@ -115,7 +109,7 @@ struct ran worker_run_job(struct brood_job *job, const char name[BROOD_NAME_MAX]
 		returned_in_child(ran.code);
 	ran.memory = ran.code != 0 && memory_refused(error);
 	ran.usage = account_end(&the_worker.account);
-	flush_stdout();
+	output_flush_standard();               /* belongs to the job's time, and is out if a later job crashes */
 	worker_desk_swap(word, DESK_WORD(job->sequence, DESK_DONE));
 	worker_soft_expect(SEQUENCE_NONE);
 	ran.ended_ns = now_ns();

@@ -19,6 +19,7 @@
 #define BROOD_WORKER_STATE_H
 
 #include "../os/fds.h"
+#include "../os/standard.h"
 #include "../os/syscalls.h"
 #include "../wire/frame.h"
 #include "../wire/ring.h"
@@ -167,6 +168,8 @@ struct worker {
 	struct hygiene hygiene;
 	struct account account;
 	struct brood_init_data init_data;
+	struct standard standard;      /* flags of stdout and stderr, */
+	bool standard_shared;          /* and whether somebody else has them, too */
 	char shown[BROOD_NAME_MAX];    /* the function's name that stands in the title, hidden or not */
 };
 extern struct worker the_worker;
@@ -180,6 +183,11 @@ void worker_step_aside(int sig);               /* from its handler: the default 
 
 /* disown.c */
 void worker_disown_thread_locals(void);        /* destructors that main()'s thread has registered do not run here */
+
+/* flags.c: the flags of stdout and stderr */
+void flags_open_own(void);                     /* at birth */
+void flags_note(void);
+void flags_put_back(bool files_left);          /* files_left: a job may have put other files there */
 
 /* frame.c. Calls call(arg). If control leaves it in any way but by returning, `escaped` is called, in the frame's own place, and must not return. */
 struct job_frame {

@@ -21,6 +21,7 @@
 
 #include "../base/base.h"
 #include "../os/fds.h"
+#include "../os/output.h"
 #include "../os/process.h"
 #include "../os/shm.h"
 #include "../os/signals.h"
@@ -192,6 +193,7 @@ static void keep_only_ours(struct worker_config *c)
 		r = fds_fill_standard();
 	if (r < 0)
 		birth_failed("setting up its files", r);
+	flags_open_own();
 	__fpurge(stdin);                       /* what the program had read ahead is not a job's */
 }
 
@@ -202,7 +204,7 @@ static void at_exit(int status, void *unused)
 
 	(void)unused;
 	memory_note_death(error);
-	fflush(NULL);
+	output_flush();
 	_exit(status);
 }
 
@@ -329,11 +331,14 @@ static void init(void)
 
 	if (!the_worker.config->options->worker_init)
 		return;
+	flags_note();
 	r = run_hook(call_init);
+	flags_put_back(false);                 /* of what is shared; */
+	standard_note_own(&the_worker.standard);       /* its own are as the hook wants them */
 	if (r == 0)
 		return;
 	worker_log(0, BROOD_WARNING, "worker_init returned %d: this worker ends", r);
-	fflush(NULL);
+	output_flush();
 	_exit(WORKER_EXIT_INIT);
 }
 
@@ -342,7 +347,7 @@ void worker_end(bool with_hook)
 	if (with_hook) {
 		if (the_worker.config->options->worker_exit)
 			run_hook(call_exit);
-		fflush(NULL);
+		output_flush();
 	}
 	_exit(WORKER_EXIT_ORDERLY);
 }

@@ -317,3 +317,99 @@ static void with_a_file(void (*body)(void))
 }
 Test(crossing, fcntl_locks_stay) { with_a_file(fcntl_lock); }
 Test(crossing, flock_ends_with_its_file) { with_a_file(flock_lock); }
+
+/* ---- the flags of stdout ---- */
+
+static int makes_it_nonblocking(struct brood_job *job)
+{
+	(void)job;
+	return fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK) < 0;
+}
+static int does_so_and_dies(struct brood_job *job) { makes_it_nonblocking(job); raise(SIGKILL); return 0; }
+static int is_nonblocking(struct brood_job *job)
+{
+	(void)job;
+	return (fcntl(1, F_GETFL) & O_NONBLOCK) != 0;
+}
+static int init_makes_it_nonblocking(void *unused)
+{
+	(void)unused;
+	return makes_it_nonblocking(NULL);
+}
+
+static int blocking_stdout(void)
+{
+	return fcntl(1, F_GETFL) & O_NONBLOCK ? 0 : 1;
+}
+
+static void flags(int fd, bool by_init)
+{
+	struct brood_options options = { .workers = 1, .log = listen_to_log,
+	                                 .worker_init = by_init ? init_makes_it_nonblocking : NULL };
+
+	CHECK_EQ(dup2(fd, 1), 1);
+	brood = pool_start(&options);
+	CHECK(blocking_stdout());
+	for (size_t i = 0; i < ARRAY_SIZE(paths) && !by_init; i++) {
+		const struct brood_job_options o = { .size = sizeof o, .dispatch = paths[i] };
+
+		run(makes_it_nonblocking, paths[i], 0, 0);
+		CHECK(blocking_stdout());
+		run(is_nonblocking, paths[i], 0, 0);
+		CHECK_EQ(pool_call_with(brood, does_so_and_dies, &o).outcome, BROOD_CRASHED);
+		CHECK(blocking_stdout());
+		CHECK(WAIT_UNTIL(pool_full(brood), 5000));
+		run(is_nonblocking, paths[i], 0, 0);
+	}
+	CHECK_EQ(makes_it_nonblocking(NULL), 0);       /* the engine's own choice stays */
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		run(job_nothing, paths[i], 0, 0);
+		run(makes_it_nonblocking, paths[i], 0, 0);
+	}
+	CHECK(!blocking_stdout());
+	pool_stop(brood);
+}
+
+static void flags_of_pipe(void) { int p[2]; CHECK_EQ(pipe(p), 0); flags(p[1], false); }
+static void flags_of_socket(void) { int p[2]; CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, p), 0); flags(p[0], false); }
+static void flags_by_init_pipe(void) { int p[2]; CHECK_EQ(pipe(p), 0); flags(p[1], true); }
+static void flags_by_init_socket(void) { int p[2]; CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, p), 0); flags(p[0], true); }
+Test(crossing, flags_of_a_pipe) { case_run(flags_of_pipe, 20000); }
+Test(crossing, flags_of_a_socket) { case_run(flags_of_socket, 20000); }
+Test(crossing, flags_that_a_hook_sets) { case_run(flags_by_init_pipe, 20000); case_run(flags_by_init_socket, 20000); }
+
+static void flags_inline(void)
+{
+	struct brood_options options = { .size = sizeof options, .flags = BROOD_INLINE };
+	int p[2];
+
+	CHECK_EQ(pipe(p), 0);
+	CHECK_EQ(dup2(p[1], 1), 1);
+	CHECK_EQ(brood_start(&options, &brood), 0);
+	run(makes_it_nonblocking, BROOD_PATH_HANDOFF, 0, 0);
+	CHECK(blocking_stdout());
+	CHECK_EQ(brood_stop(brood), 0);
+}
+Test(crossing, flags_in_inline_mode) { case_run(flags_inline, 20000); }
+
+/* An open file of one's own is at the place where the engine's is. */
+static int says_a_line(struct brood_job *job) { (void)job; return printf("job\n") != 4; }
+
+static void appended(void)
+{
+	struct brood_options options = { .workers = 1, .log = listen_to_log };
+	char text[64] = "";
+	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	CHECK_EQ(dup2(fd, 1), 1);
+	CHECK_EQ(write(1, "one\n", 4), 4);
+	brood = pool_start(&options);
+	CHECK_EQ(write(1, "two\n", 4), 4);
+	run(says_a_line, BROOD_PATH_HANDOFF, 0, 0);
+	CHECK_EQ(write(1, "three\n", 6), 6);
+	run(says_a_line, BROOD_PATH_LEASE, 0, 0);
+	CHECK_EQ(pread(fd, text, sizeof text - 1, 0), 22);
+	CHECK_STR(text, "one\ntwo\njob\nthree\njob\n");
+	pool_stop(brood);
+}
+Test(crossing, lines_in_order) { with_a_file(appended); }

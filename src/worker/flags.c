@@ -1,0 +1,54 @@
+/*
+ * flags.c - the flags of stdout and stderr, as a job found them (os/standard.h).
+ *
+ * Where they are shared with the engine, the note also stands in the slot's page: when the worker dies,
+ * the supervisor puts them back.
+ */
+#include "state.h"
+
+#include "../base/base.h"
+
+static _Atomic uint32_t *note_of(int file)
+{
+	return &the_worker.desk->standard[file];
+}
+
+void flags_open_own(void)
+{
+	struct standard *s = &the_worker.standard;
+
+	*s = the_worker.config->standard;
+	standard_open_own(s);
+	the_worker.standard_shared = standard_is_shared(s);
+}
+
+/* Async-signal-safe: before a job's first system call. */
+void flags_note(void)
+{
+	struct standard *s = &the_worker.standard;
+
+	if (!the_worker.standard_shared || s->is_noted)
+		return;
+	standard_note(s);
+	for (int i = 0; i < STANDARD_FILES; i++)
+		if (!s->own[i] && s->start[i] >= 0 && s->noted[i] >= 0)
+			atomic_store_explicit(note_of(i), DESK_STANDARD | (uint32_t)s->noted[i],
+			                      memory_order_relaxed);
+}
+
+/* A job may have put another file there: then only the supervisor can reach the one that was. */
+void flags_put_back(bool files_left)
+{
+	struct standard *s = &the_worker.standard;
+
+	for (int i = 0; i < STANDARD_FILES; i++) {
+		int fd = STDOUT_FILENO + i;
+
+		if (files_left && !identity_is(fd, &the_worker.hygiene.standard[fd]))
+			continue;
+		standard_put_back(s, i);
+		if (s->is_noted)
+			atomic_store_explicit(note_of(i), 0, memory_order_relaxed);
+	}
+	s->is_noted = false;
+}
