@@ -258,11 +258,11 @@ static int prepare_memory_and_fds(struct start *s)
 	stack_note();                          /* not there: workers map a stack for their jobs */
 	if ((r = prepare_standard_fds(s)) < 0)
 		return refused(r, "/dev/null for stdin, stdout or stderr, which are closed");
+	if ((r = shared_create(s->resolved.options.workers + SLOTS_SPARE(s->resolved.options.workers), &s->shared)) < 0)
+		return refused(r, "shared memory");
 	if ((r = prepare_stale(s)) < 0)
 		return r;
 	standard_look(&s->standard);
-	if ((r = shared_create(s->resolved.options.workers + SLOTS_SPARE(s->resolved.options.workers), &s->shared)) < 0)
-		return refused(r, "shared memory");
 	if ((r = prepare_notify(s)) < 0)
 		return r;
 	if ((r = sockets_pair(SOCK_SEQPACKET, s->messages)) < 0 || (r = sockets_pair(SOCK_SEQPACKET, s->logs)) < 0)

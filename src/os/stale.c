@@ -1,11 +1,11 @@
 #include "stale.h"
 #include "../base/base.h"
 #include "procfs.h"
+#include "shm.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -184,13 +184,13 @@ static void choose(struct stale *s, size_t stay, rlim_t soft)
 /* Whoever opens it anew by /proc can read nothing there, and write nothing. */
 static int make_refusing_file(void)
 {
-	_cleanup_close_ int file = memfd_create("brood: not open here", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+	_cleanup_close_ int file = shm_memfd("brood: not open here", NULL, 0, &seals);
 	char path[64];
 	int fd;
 
 	if (file < 0)
-		return -errno;
-	fcntl(file, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+		return file;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", file);
 	fd = open(path, O_PATH | O_CLOEXEC);
 	if (fd < 0)                            /* no /proc: no plain file is sure to be there */
