@@ -12,9 +12,9 @@
  * ends the time that a job may wait in the queue (queue_ms), and asks for a lease again after a
  * wish was refused.
  *
- * Bound: a job that stands behind one long job is moved at the latest PICK_STAND_NS after it was
- * given; behind several shorter ones after twice that, since it is moved when two looks in a row
- * have found it.
+ * Bound: a job is moved when the job before it has run for PICK_STAND_NS, or when two looks in a row
+ * have found it behind jobs that are shorter. A job that has not begun runs not: its worker waits
+ * for a CPU, and on a busy machine other workers do, too.
  *
  * An explicit lease has one worker, and its jobs stay there. Its timer ends their time to wait, and
  * finds a worker that lies.
@@ -119,16 +119,28 @@ static bool can_move(const struct lane *l)
 	return l->kind != LANE_KEPT && (!list_empty(&l->idle) || can_grow(l));
 }
 
-static struct pick_stand stand_of(const struct lease *lease)
+/* What its worker says of the job that it runs. One that lies harms the jobs in its own ring. */
+static uint64_t began(const struct lease *lease, uint64_t now)
+{
+	uint64_t word = atomic_load_explicit(&lease->desk->word, memory_order_acquire);
+	uint64_t since = atomic_load_explicit(&lease->desk->began_ns, memory_order_relaxed);
+
+	if (DESK_STATE(word) != DESK_RUNNING || DESK_SEQUENCE(word) - lease->harvested - 1 >= ring_used(lease))
+		return TIME_NEVER;
+	return MIN(since, now);
+}
+
+static struct pick_stand stand_of(const struct lease *lease, uint64_t now)
 {
 	return (struct pick_stand){ .published = lease->published, .harvested = lease->harvested,
-	                            .head_since = lease->head_since, .seen = lease->seen,
-	                            .seen_ns = lease->seen_ns, .stalled = lease->stalled };
+	                            .head_since = lease->head_since, .began_ns = began(lease, now),
+	                            .seen = lease->seen, .seen_ns = lease->seen_ns,
+	                            .stalled = lease->stalled };
 }
 
 static void look(struct lease *lease, uint64_t now)
 {
-	struct pick_stand stand = stand_of(lease);
+	struct pick_stand stand = stand_of(lease, now);
 
 	switch (pick_stands(&stand, now)) {
 	case PICK_MOVE_SLOW:
@@ -159,7 +171,7 @@ static uint64_t due_to_move(const struct lane *l, uint64_t now)
 
 		if (lease->state != LEASE_ACTIVE)
 			continue;
-		stand = stand_of(lease);
+		stand = stand_of(lease, now);
 		due = MIN(due, pick_stand_due(&stand, l->queued > 0 && can_grow(l), now));
 	}
 	return due;

@@ -44,25 +44,32 @@ static bool stands(const struct pick_stand *s, uint64_t sequence)
 	return sequence > s->harvested + 1 && sequence <= s->published;
 }
 
+static uint64_t runs_for(const struct pick_stand *s, uint64_t now)
+{
+	return now > s->began_ns ? now - s->began_ns : 0;
+}
+
 enum pick_standing pick_stands(const struct pick_stand *s, uint64_t now)
 {
 	if (s->published == s->harvested)
 		return PICK_STAY;
-	if (now >= s->head_since + PICK_STAND_NS)
+	if (runs_for(s, now) >= PICK_STAND_NS || now >= s->head_since + PICK_NO_CPU_NS)
 		return PICK_MOVE_SLOW;
-	return stands(s, s->seen) && now >= s->seen_ns + PICK_STAND_NS ? PICK_MOVE : PICK_STAY;
+	/* No job in the ring is that long, but together they are. */
+	if (runs_for(s, now) >= PICK_STAND_NS / 4 && stands(s, s->seen) && now >= s->seen_ns + PICK_STAND_NS)
+		return PICK_MOVE;
+	return PICK_STAY;
 }
 
 /* Behind a long one nobody stands any more: none is put there. */
 uint64_t pick_stand_due(const struct pick_stand *s, bool head, uint64_t now)
 {
 	bool behind = stands(s, s->published);
+	uint64_t due = s->head_since + PICK_NO_CPU_NS;
 
 	if (s->published == s->harvested || s->stalled || !(behind || head))
 		return TIME_NEVER;
-	if (!behind)
-		return s->head_since + PICK_STAND_NS;
-	return MIN(s->head_since, stands(s, s->seen) ? s->seen_ns : now) + PICK_STAND_NS;
+	return MIN(due, (s->began_ns == TIME_NEVER ? now : s->began_ns) + PICK_STAND_NS);
 }
 
 uint32_t pick_more(const struct pick_load *load)

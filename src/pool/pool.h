@@ -198,10 +198,13 @@ uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns);                     /* th
 /*
  * May jobs stay behind others in a ring, while another worker could take them? Sequences as the ring has
  * them: published, harvested (the one after it is the first in the ring, since head_since); seen: the last
- * one in it at the last look, which was at seen_ns. stalled: a look has found the first one to be long.
+ * one in it at the last look, which was at seen_ns. began_ns: when the job began that runs now; TIME_NEVER:
+ * none does, the worker has no CPU yet. A worker without a CPU is no reason to move jobs before
+ * PICK_NO_CPU_NS, for on a busy machine no worker has one. stalled: a look has found the first job to be long.
  */
 #define PICK_STAND_NS  (400 * NS_PER_US)
-struct pick_stand { uint64_t published, harvested, head_since, seen, seen_ns; bool stalled; };
+#define PICK_NO_CPU_NS (5 * NS_PER_MS)
+struct pick_stand { uint64_t published, harvested, head_since, began_ns, seen, seen_ns; bool stalled; };
 enum pick_standing { PICK_STAY, PICK_MOVE, PICK_MOVE_SLOW };   /* SLOW: and the first one is long */
 enum pick_standing pick_stands(const struct pick_stand *stand, uint64_t now);
 /* When to look; TIME_NEVER. head: also when nobody stands behind the first one. */

@@ -146,9 +146,10 @@ Test(unit_pick, a_worker_is_spare_only_beyond_all_wishes)
 
 Test(unit_pick, who_stands_behind_a_long_one_is_moved)
 {
-	struct pick_stand s = { JOBS(10, 12), .head_since = AT };
+	struct pick_stand s = { JOBS(10, 12), .head_since = AT - 1000, .began_ns = AT };
 	uint64_t late = AT + PICK_STAND_NS;
 
+	cr_assert_eq(pick_stands(&s, AT - 1), PICK_STAY);
 	cr_assert_eq(pick_stands(&s, late - 1), PICK_STAY);
 	cr_assert_eq(pick_stands(&s, late), PICK_MOVE_SLOW);
 	cr_assert_eq(pick_stand_due(&s, false, AT + 1), late);
@@ -157,22 +158,36 @@ Test(unit_pick, who_stands_behind_a_long_one_is_moved)
 	cr_assert_eq(pick_stand_due(&s, true, late), TIME_NEVER);
 }
 
+Test(unit_pick, a_worker_without_a_cpu_has_more_time)
+{
+	struct pick_stand s = { JOBS(10, 12), .head_since = AT, .began_ns = TIME_NEVER };
+	uint64_t late = AT + PICK_NO_CPU_NS;
+
+	cr_assert_eq(pick_stands(&s, late - 1), PICK_STAY);
+	cr_assert_eq(pick_stands(&s, late), PICK_MOVE_SLOW);
+	cr_assert_eq(pick_stand_due(&s, false, AT), AT + PICK_STAND_NS);       /* it may begin meanwhile */
+	cr_assert_eq(pick_stand_due(&s, false, late - 1), late);
+}
+
 Test(unit_pick, who_stands_behind_one_after_another_is_moved)
 {
-	struct pick_stand s = { JOBS(10, 20), .head_since = AT, .seen = 15, .seen_ns = AT - PICK_STAND_NS };
+	struct pick_stand s = { JOBS(10, 20), .head_since = AT, .began_ns = AT, .seen = 15 };
+	uint64_t now = AT + PICK_STAND_NS / 4;
 
-	cr_assert_eq(pick_stands(&s, AT - 1), PICK_STAY);
-	cr_assert_eq(pick_stands(&s, AT), PICK_MOVE);          /* 11 to 15 were there that long ago */
-	cr_assert_eq(pick_stand_due(&s, false, AT), AT);
+	s.seen_ns = now - PICK_STAND_NS;
+	cr_assert_eq(pick_stands(&s, now - 1), PICK_STAY);
+	cr_assert_eq(pick_stands(&s, now), PICK_MOVE);         /* 11 to 15 were there that long ago */
+	s.began_ns++;                                          /* a very short one: they move on */
+	cr_assert_eq(pick_stands(&s, now), PICK_STAY);
+	s.began_ns--;
 	s.seen = 10;                                           /* all that was there then has begun */
-	cr_assert_eq(pick_stands(&s, AT), PICK_STAY);
-	cr_assert_eq(pick_stand_due(&s, false, AT - 5), AT - 5 + PICK_STAND_NS);       /* to be seen */
-	cr_assert_eq(pick_stand_due(&s, false, AT + 5), AT + PICK_STAND_NS);
+	cr_assert_eq(pick_stands(&s, now), PICK_STAY);
 }
 
 Test(unit_pick, no_timer_where_nobody_stands_behind)
 {
-	struct pick_stand one = { JOBS(10, 10), .head_since = AT }, none = { JOBS(10, 9), .head_since = AT };
+	struct pick_stand one = { JOBS(10, 10), .head_since = AT, .began_ns = AT };
+	struct pick_stand none = { JOBS(10, 9), .head_since = AT, .began_ns = TIME_NEVER };
 
 	cr_assert_eq(pick_stand_due(&one, false, AT), TIME_NEVER);
 	cr_assert_eq(pick_stand_due(&one, true, AT), AT + PICK_STAND_NS);      /* somebody waits in the queue */
