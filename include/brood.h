@@ -206,6 +206,7 @@ enum brood_event {
 	BROOD_EVENT_SIGNAL,           /* a signal was passed on */
 	BROOD_EVENT_ENGINE_STOPPED,   /* by a signal or a debugger, seen by the watchdog: it is not fed. To stderr always */
 	BROOD_EVENT_UNDEAD,           /* a worker was killed and does not end */
+	BROOD_EVENT_JOBS_DROPPED,     /* jobs that the stop refused or lost, or that were lost with the engine: how many */
 };
 
 struct brood_log {
@@ -343,8 +344,8 @@ BROOD_PUBLIC int brood_wait_ready(struct brood *brood, uint32_t timeout_ms) BROO
  * Returns when every worker has ended and every job has its verdict: 0, or -ETIMEDOUT when the supervisor did not get there within the sum
  * of those times and a few seconds more (the jobs left are then lost), or a process was killed and did not end (all jobs have their verdict), or -ENOTCONN: the supervisor is gone. Handles stay valid: their verdicts can still be fetched and must
  * still be released. It calls no on_done: results that came meanwhile are called back by brood_queue_dispatch() or brood_take() on their queue (brood_own_queue())
- * afterwards. The engine goes on without a pool; the supervisor ends when the engine does. Not needed before exit(): an engine that ends stops its pool the
- * same way.
+ * afterwards. The engine goes on without a pool; the supervisor ends when the engine does. Not needed before exit(): a handler of the library's does the
+ * same there for the jobs that wait in the engine, for drain_ms at most, and calls no callback.
  */
 BROOD_PUBLIC int brood_stop(struct brood *brood) BROOD_NOEXCEPT;
 
@@ -606,7 +607,8 @@ struct brood_stats {
 	uint64_t leases_revoked;  /* that the supervisor took back: idle, wanted elsewhere, or their time was up */
 	uint64_t undead;          /* places, now, whose worker was killed and does not end. Spare ones work for them */
 	uint64_t undead_ever;     /* workers that did not end within a second after SIGKILL, over the life of the pool */
-	uint64_t reserved[4];
+	uint64_t stop_dropped;    /* jobs that brood_stop() refused, or that were lost by it */
+	uint64_t reserved[3];
 };
 /* The counters, from a page that the supervisor writes: no message, no waiting. Each figure is right, two may be a moment apart. 0. */
 BROOD_PUBLIC int brood_stats(struct brood *brood, struct brood_stats *ret_stats) BROOD_NOEXCEPT;

@@ -21,6 +21,7 @@
 #include "engine/engine.h"
 #include "guard/guard.h"
 #include "inline.h"
+#include "os/closing.h"
 #include "os/fds.h"
 #include "os/notify.h"
 #include "os/output.h"
@@ -324,6 +325,13 @@ static void __attribute__((noreturn)) become_supervisor(struct start *s, pid_t e
 	supervisor_run(s->supervisor, engine_pid, pidfd < 0 ? -1 : pidfd);
 }
 
+/* A child that the engine forks inherits the handler, but is not the engine. */
+static void at_exit(void)
+{
+	if (is_engine() && front.start.brood)
+		engine_at_exit(front.start.brood);
+}
+
 static int become_engine(struct start *s, int placeholder, struct brood **ret_brood)
 {
 	int r;
@@ -341,6 +349,9 @@ static int become_engine(struct start *s, int placeholder, struct brood **ret_br
 	title_set("engine");
 	leave_standard_fds(s);
 	environment_forget(s, false);
+	closing_by(CLOSING_SIBLING);
+	if (r == 0 && atexit(at_exit) != 0)
+		r = -ENOMEM;
 	if (r < 0)
 		return refused(r, "the engine's first steps");
 	*ret_brood = s->brood;

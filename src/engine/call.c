@@ -8,6 +8,7 @@
  */
 #include "internal.h"
 
+#include "../os/closing.h"
 #include "../pool/pool.h"
 #include <limits.h>
 #include <sys/socket.h>
@@ -61,7 +62,7 @@ static int call_attempt(struct call *call)
 		engine_unlock(call->b);
 		transfer_finish(&call->transfer);
 	}
-	close_fd(fds[0]);
+	closing_pair_end(fds[0]);
 	return r;
 }
 
@@ -195,7 +196,7 @@ static void call_fds(struct call *call)
 		if (i < kept)
 			o->ret_fds[i] = h->reply_fds[i];
 		else
-			close_fd(h->reply_fds[i]);
+			closing_fd(h->reply_fds[i]);
 	h->reply_fds_count = 0;
 	if (o->ret_fds_count)
 		*o->ret_fds_count = kept;

@@ -109,13 +109,9 @@ static void channel_unwatch(struct brood *b, int fd)
 /* Every lane has this in its epoll. */
 void channel_all_over(struct brood *b)
 {
-	uint64_t one = 1;
-
 	atomic_store_explicit(&b->lanes_over, true, memory_order_release);
-	if (b->epoll_fd < 0)
-		return;
-	while (write(b->over_fd, &one, sizeof one) < 0 && errno == EINTR)
-		;
+	if (b->epoll_fd >= 0)
+		fds_poke(b->over_fd);
 }
 
 void channel_lost(struct brood *b)
@@ -149,6 +145,13 @@ bool channel_ours(struct brood *b)
 	return false;
 }
 
+void channel_deaf(struct brood *b)
+{
+	if (!b->log_ended)
+		channel_unwatch(b, b->log_fd);
+	b->log_ended = true;
+}
+
 void channel_leave(struct brood *b)
 {
 	if (!b->lost)
@@ -159,22 +162,11 @@ void channel_leave(struct brood *b)
 	channel_unwatch(b, b->timer_fd);
 }
 
-static void eventfd_drain(int fd)
-{
-	uint64_t count;
-
-	while (read(fd, &count, sizeof count) < 0 && errno == EINTR)
-		;
-}
-
 void channel_news(struct brood *b)
 {
-	uint64_t one = 1;
-
 	if (!b->fd_used || b->news_set || b->reader == &b->dispatcher)
 		return;
-	while (write(b->news_fd, &one, sizeof one) < 0 && errno == EINTR)
-		;
+	fds_poke(b->news_fd);
 	b->news_set = true;
 }
 
@@ -234,7 +226,7 @@ void channel_log(struct brood *b, int limit)
 		r = log_next(b);
 	engine_lock(b);
 	b->logging = false;
-	b->log_ended = r < 0;
+	b->log_ended |= r < 0;
 	if (b->state == ENGINE_STOPPED)
 		return;
 	if (b->log_ended)
@@ -300,7 +292,7 @@ int engine_dispatch(struct brood *b)
 	if (results < 0)
 		channel_read(b, &b->dispatcher, NULL);
 	if (b->news_set)
-		eventfd_drain(b->news_fd);
+		fds_unpoke(b->news_fd);
 	b->news_set = false;
 	r = (int)MIN(b->news, (uint32_t)INT32_MAX);
 	b->news = 0;

@@ -21,9 +21,6 @@
 #include <sys/mman.h>
 #include <sys/timerfd.h>
 
-#define DRAIN_SLICE_MS 5       /* brood_stop(): how often lanes are looked at whose threads may be elsewhere */
-#define STOP_SLACK_MS 1000     /* brood_stop(): beyond drain_ms and stop_ms */
-#define KILL_MS       5000     /* and for thousands of workers to die on a small machine */
 #define STATUS_MAX    200      /* bytes of a status for systemd */
 
 static uint32_t load32(const _Atomic uint32_t *p) { return atomic_load_explicit(p, memory_order_relaxed); }
@@ -192,103 +189,6 @@ int engine_wait_ready(struct brood *b, uint32_t timeout_ms)
 	return r;
 }
 
-/* ---- stop ---- */
-
-static bool stop_done(const struct wait *wait)
-{
-	return wait->brood->stopped || wait->brood->lost;
-}
-
-static uint64_t stop_bound(const struct brood *b)
-{
-	uint64_t until = now_ns();
-	const uint32_t steps[] = { b->options.drain_ms, b->options.stop_ms, STOP_SLACK_MS, KILL_MS };
-
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
-		until = until == TIME_NEVER ? TIME_NEVER : time_after_ms(until, steps[i]);
-	return until;
-}
-
-static bool drained(const struct wait *wait)
-{
-	return wait->brood->lost || wait->brood->lanes_open == 0;
-}
-
-/* What lanes have of jobs is done first, while the supervisor lends workers as ever. They have no channel of their own to be heard on by this thread, hence the slices. Returns how long that took. */
-static uint32_t stop_drain(struct brood *b)
-{
-	uint64_t began = now_ns(), until = time_after_ms(began, b->options.drain_ms);
-	uint64_t now = began;
-
-	for (;;) {
-		struct wait wait = { .brood = b, .done = drained, .until = MIN(until, now + DRAIN_SLICE_MS * NS_PER_MS) };
-
-		engine_unlock(b);
-		b->lanes_open = direct_drain(b);
-		engine_lock(b);
-		now = now_ns();
-		if (drained(&wait) || now >= until)
-			return (uint32_t)MIN((now - began) / NS_PER_MS, (uint64_t)UINT32_MAX);
-		wait_until(&wait);
-	}
-}
-
-static int stop_ask(struct brood *b, uint32_t drained_ms)
-{
-	struct frame f;
-
-	frame_begin(&f, MESSAGE_STOP);
-	f.stop.drained_ms = drained_ms;
-	return out_send(b, &f, 0, 0);
-}
-
-/* The logs that came before STOPPED belong to the stop: said before it returns. */
-static void stop_finish(struct brood *b)
-{
-	channel_log(b, INT32_MAX);
-	record_give_up_all(b, b->lost ? BROOD_DETAIL_CHANNEL : BROOD_DETAIL_STOP_TIME);
-	b->state = ENGINE_STOPPED;
-	channel_all_over(b);
-	channel_leave(b);
-	waiters_poke(b);
-}
-
-int engine_stop(struct brood *b)
-{
-	VISIT(visit);
-	struct wait wait = { .brood = b, .done = stop_done, .until = stop_bound(b) };
-	int r = visit_begin(&visit, b);
-
-	if (r < 0)
-		return r;
-	engine_lock(b);
-	if (b->state != ENGINE_RUNNING) {
-		engine_unlock(b);
-		return engine_fail_stopped();
-	}
-	b->state = ENGINE_STOPPING;
-	atomic_store(&b->refusing, true);
-	channel_ours(b);
-	waiters_poke(b);
-	r = b->lost ? 0 : stop_ask(b, stop_drain(b));
-	if (r >= 0 || !b->lost)
-		r = wait_until(&wait);
-	engine_unlock(b);
-	direct_drain(b);
-	engine_lock(b);
-	stop_finish(b);
-	if (r < 0)
-		r = engine_fail(-ETIMEDOUT, "brood_stop: the supervisor did not say within drain_ms + stop_ms that all has ended: is it stopped?");
-	else if (!b->stopped)
-		r = engine_fail_gone();
-	else if (b->left)
-		r = engine_fail(-ETIMEDOUT, "brood_stop: %u process%s of the pool did not end, though killed: the log says which. All jobs have their verdict", b->left,
-		                b->left == 1 ? "" : "es");
-	engine_unlock(b);
-	direct_over(b);
-	return r < 0 ? r : 0;
-}
-
 /* ---- init data ---- */
 
 static int init_data_check(const void *data, size_t size, const int *fds, size_t fds_count)
@@ -445,6 +345,7 @@ int engine_stats(struct brood *b, struct brood_stats *ret)
 	engine_lock(b);
 	s.submitted = b->submitted;
 	s.dropped = b->dropped;
+	s.stop_dropped = atomic_load(&b->drops.count);
 	/* A retried attempt had a verdict of its own, which nobody but the library saw. */
 	s.retried += b->retried;
 	s.verdicts[BROOD_CRASHED] -= MIN(b->retried, s.verdicts[BROOD_CRASHED]);

@@ -44,6 +44,7 @@ int engine_fd(struct brood *b);
 int engine_dispatch(struct brood *b);
 int engine_wait_ready(struct brood *b, uint32_t timeout_ms);
 int engine_stop(struct brood *b);
+void engine_at_exit(struct brood *b);          /* in the engine, from exit() */
 int engine_set_init_data(struct brood *b, const void *data, size_t size, const int *fds, size_t fds_count);
 int engine_notify(struct brood *b, uint32_t kind, const char *text);
 int engine_stats(struct brood *b, struct brood_stats *ret);

@@ -1,6 +1,7 @@
 /* handle.c - one job as its owner sees it: its id, its verdict, the wish to end it, and giving it back. */
 #include "internal.h"
 
+#include "../os/closing.h"
 #include <stdlib.h>
 
 uint64_t engine_id(const struct brood_handle *h)
@@ -115,7 +116,7 @@ void engine_release(struct brood_handle *h)
 	progress_free(&h->progress);
 	engine_unlock(b);
 	for (size_t i = 0; i < h->reply_fds_count; i++)
-		close_fd(h->reply_fds[i]);
+		closing_fd(h->reply_fds[i]);
 	free(h);
 }
 

@@ -97,6 +97,9 @@ struct out {
 };
 enum out_state { OUT_OPEN, OUT_FULL, OUT_LATER };
 
+/* Jobs that the stop refused or lost: how many, and the first of them. */
+struct drops { _Atomic uint64_t count; uint64_t first; char name[BROOD_NAME_MAX]; };
+
 struct brood {
 	_Atomic uint64_t *alive;      /* ENGINE_ALIVE in the engine; wiped to 0 in what it forks, never set in workers */
 	struct brood_options options; /* resolved; its arrays are not looked at */
@@ -151,7 +154,8 @@ struct brood {
 	int lanes_fd;                 /* an epoll of all their epolls, once brood_stop() was called */
 	int over_fd;                  /* readable when all is over */
 	_Atomic bool lanes_over;      /* nothing will come any more */
-	_Atomic bool refusing;        /* brood_stop() was called */
+	_Atomic bool refusing;        /* brood_stop() was called, or exit() */
+	struct drops drops;
 	struct lane *_Atomic own;
 };
 
@@ -216,6 +220,7 @@ void channel_all_over(struct brood *b);                                /* tells 
 void channel_log(struct brood *b, int limit);                          /* lets go of the lock for the callback */
 bool channel_logs(const struct brood *b);                              /* worth polling log_fd */
 bool channel_ours(struct brood *b);                                    /* the fd is still the channel; else all is lost now */
+void channel_deaf(struct brood *b);                                    /* no log line is read any more */
 void channel_leave(struct brood *b);                                   /* brood_fd() says nothing any more */
 void channel_news(struct brood *b);                                    /* something for brood_dispatch() */
 

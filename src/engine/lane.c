@@ -8,6 +8,7 @@
  */
 #include "lane.h"
 
+#include "../os/closing.h"
 #include "../os/shm.h"
 #include "../os/sockets.h"
 #include "../os/text.h"
@@ -313,12 +314,8 @@ struct lane *lane_thread(struct brood *b)
 
 void lane_poke(struct lane *l)
 {
-	uint64_t one = 1;
-
-	if (l->gone)
-		return;
-	while (write(l->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
-		;
+	if (!l->gone)
+		fds_poke(l->wake_fd);
 }
 
 /* ---- functions ---- */
@@ -506,7 +503,7 @@ int lane_order(struct lane *l, const struct given *order, struct lane_job **ret)
 struct lane_fds *lane_fds_free(struct lane_fds *fds)
 {
 	for (size_t i = 0; fds && i < fds->count; i++)
-		close_fd(fds->fds[i]);
+		closing_fd(fds->fds[i]);
 	free(fds);
 	return NULL;
 }
@@ -665,8 +662,10 @@ void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict
 		*v = job->before;
 		v->attempts = job->attempts;
 	}
-	if (!counted)
+	if (!counted) {
 		l->stats.verdicts[v->outcome]++;
+		ending_count(l->brood, v, v->name);
+	}
 	if (job->socket_job) {
 		/* Whoever talks on it reads its end now, also while a copy is still on its way to a worker. */
 		if (job->socket >= 0 && !v->started)

@@ -22,6 +22,7 @@
 
 #include "../pool/pool.h"
 #include "../wire/ring.h"
+#include "ending.h"
 #include "internal.h"
 
 #define LANE_TICK_MS     5       /* between two tries to get what was refused */
@@ -169,6 +170,7 @@ struct lane {
 	struct function **functions;
 
 	struct list queue; size_t queued;
+	size_t told_queued;           /* of these the page for the supervisor knows */
 	uint64_t queued_ns;           /* what they will take, as estimated */
 	uint64_t queue_due;           /* the first of them has waited for too long then, or later */
 	uint32_t news, handle_news;   /* results, and verdicts of handles, that nobody was told of yet */
@@ -210,6 +212,8 @@ void lane_promote(struct lane *l);
 static inline bool lane_has_news(const struct lane *l) { return l->news > 0 || l->handle_news > 0 || !list_empty(&l->talkers); }     /* for those that dispatch */
 static inline void lane_unlock(struct lane *l)
 {
+	if (l->queued != l->told_queued)
+		ending_tell_waiting(l);
 	if (!l->leader && l->waking == 0 && !list_empty(&l->followers))
 		lane_promote(l);
 	pthread_mutex_unlock(&l->lock);

@@ -12,6 +12,7 @@
  */
 #include "internal.h"
 
+#include "../os/closing.h"
 #include "../os/fds.h"
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -25,7 +26,7 @@ void out_drop(struct brood *b, struct out *out)
 {
 	list_remove(&out->link);
 	for (size_t i = 0; i < out->fds_count; i++)
-		close_fd(out->fds[i]);
+		closing_fd(out->fds[i]);
 	free(out);
 	if (list_empty(&b->out))
 		b->out_state = OUT_OPEN;

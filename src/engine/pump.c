@@ -175,6 +175,8 @@ void lane_hear_channel(struct lane *l, bool logs)
 	struct brood *b = l->brood;
 
 	engine_lock(b);
+	if (logs && b->log_ended && !l->gone)          /* nobody reads them: they would be readable for ever */
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, b->log_fd, NULL);
 	if (channel_ours(b)) {
 		if (b->out_state == OUT_FULL || out_due(b))
 			out_flush(b);
@@ -195,10 +197,7 @@ void lane_hear_channel(struct lane *l, bool logs)
 
 static void wake_drain(struct lane *l)
 {
-	uint64_t count;
-
-	while (read(l->wake_fd, &count, sizeof count) < 0 && errno == EINTR)
-		;
+	fds_unpoke(l->wake_fd);
 }
 
 static void on_event(struct lane *l, uint64_t data)

@@ -126,6 +126,7 @@ void record_verdict(struct brood *b, const struct brood_verdict *verdict)
 	struct record *record = record_find(b, verdict->id);
 	struct brood_handle *handle = record ? record_free(b, record) : NULL;
 
+	ending_count(b, verdict, handle ? handle->name : verdict->name);
 	if (handle)
 		handle_close(b, handle, verdict);
 	else

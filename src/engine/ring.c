@@ -523,7 +523,9 @@ void ring_hear(struct lease *lease)
 	struct frame f;
 	int r = 1;
 
-	while (r > 0 && lease->link_fd >= 0 && !lease->damaged) {
+	if (!identity_is(lease->link_fd, &lease->link_identity))
+		return;
+	while (r > 0 && !lease->damaged) {
 		r = frame_receive(lease->link_fd, &f, MSG_DONTWAIT);
 		if (r == 1) {
 			r = hear(lease, &f) < 0 ? -EBADMSG : 1;

@@ -19,6 +19,7 @@
 #include "side.h"
 #include "lane.h"
 
+#include "../os/closing.h"
 #include "../os/sockets.h"
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -39,8 +40,8 @@ int side_make(struct lease *lease)
 
 void side_close(struct lease *lease)
 {
-	lease->link_fd = close_fd(lease->link_fd);
-	lease->far_fd = close_fd(lease->far_fd);
+	lease->link_fd = closing_pair_end(lease->link_fd);
+	lease->far_fd = closing_pair_end(lease->far_fd);
 }
 
 bool side_needed(const struct lane_job *job)

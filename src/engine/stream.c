@@ -4,6 +4,7 @@
  */
 #include "lane.h"
 
+#include "../os/closing.h"
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -197,7 +198,7 @@ int stream_begin(struct lane *l, struct lane_job *job, uint64_t *ret_id)
 static void stream_close_fd(struct lane *l, struct lane_job *job)
 {
 	watch(l, job, 0);
-	job->stream->fd = close_fd(job->stream->fd);
+	job->stream->fd = closing_pair_end(job->stream->fd);
 }
 
 void stream_free(struct lane *l, struct lane_job *job)
@@ -219,9 +220,9 @@ void stream_free(struct lane *l, struct lane_job *job)
 	engine_unlock(b);
 	if (!l->gone && s->watched)
 		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
-	close_fd(s->fd);
+	closing_pair_end(s->fd);
 	for (size_t i = 0; i < s->handle.reply_fds_count; i++)
-		close_fd(s->handle.reply_fds[i]);
+		closing_fd(s->handle.reply_fds[i]);
 	free(s);
 }
 

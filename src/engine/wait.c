@@ -44,24 +44,18 @@ struct waiter *waiter_free(struct waiter *waiter)
 
 void waiter_poke(struct waiter *waiter)
 {
-	uint64_t one = 1;
-
 	if (waiter->poked || waiter->efd < 0)
 		return;
 	waiter->poked = true;
-	while (write(waiter->efd, &one, sizeof one) < 0 && errno == EINTR)
-		;
+	fds_poke(waiter->efd);
 }
 
 static void waiter_unpoke(struct waiter *waiter)
 {
-	uint64_t count;
-
 	if (!waiter->poked)
 		return;
 	waiter->poked = false;
-	while (read(waiter->efd, &count, sizeof count) < 0 && errno == EINTR)
-		;
+	fds_unpoke(waiter->efd);
 }
 
 void waiters_poke(struct brood *b)

@@ -219,6 +219,35 @@ bool identity_is(int fd, const struct identity *identity)
 	return identity_get(fd, &now) == 0 && now.device == identity->device && now.inode == identity->inode;
 }
 
+bool fds_is_anonymous(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == 0;
+}
+
+bool fds_poke(int fd)
+{
+	const uint64_t one = 1;
+
+	if (!fds_is_anonymous(fd))
+		return false;
+	while (write(fd, &one, sizeof one) < 0 && errno == EINTR)
+		;
+	return true;
+}
+
+bool fds_unpoke(int fd)
+{
+	uint64_t count;
+
+	if (!fds_is_anonymous(fd))
+		return false;
+	while (read(fd, &count, sizeof count) < 0 && errno == EINTR)
+		;
+	return true;
+}
+
 int fds_above_standard(int fd)
 {
 	int moved;

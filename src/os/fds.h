@@ -23,5 +23,10 @@ int fds_raise_limit(size_t need, size_t *ret_hard);
 struct identity { dev_t device; ino_t inode; };
 int identity_get(int fd, struct identity *ret);
 bool identity_is(int fd, const struct identity *identity);
+/* An eventfd, epoll, timerfd ...: these have one inode for all, and no type. False: it is something else now, a file of the program's, say. */
+bool fds_is_anonymous(int fd);
+/* An eventfd of ours, which the program may have closed, and have opened a file that got its number: adds 1, or takes what is there. False: it is none any more. */
+bool fds_poke(int fd);
+bool fds_unpoke(int fd);
 
 #endif

@@ -1,4 +1,5 @@
 #include "sockets.h"
+#include "closing.h"
 #include "../base/base.h"
 
 #include <sys/socket.h>
@@ -66,7 +67,7 @@ static void collect(struct msghdr *msg, struct sockets_received *ret)
 			if (ret->fds_count < SOCKETS_FDS_MAX)
 				ret->fds[ret->fds_count++] = fd;
 			else
-				close_fd(fd);
+				closing_fd(fd);
 		}
 	}
 }
@@ -94,7 +95,7 @@ ssize_t sockets_receive(int fd, void *data, size_t size, int flags, struct socke
 		ret->bytes_lost = (msg.msg_flags & MSG_TRUNC) != 0;
 		if (n == 0)                              /* the end, or an empty message: nobody would look for fds on it */
 			while (ret->fds_count > 0)
-				close_fd(ret->fds[--ret->fds_count]);
+				closing_fd(ret->fds[--ret->fds_count]);
 		return n;
 	}
 }

@@ -158,7 +158,7 @@ void death_forget_process(struct slot *slot)
 	int fd = slot->channel.fd;
 
 	loop_remove(&s->loop, &slot->channel);
-	close_fd(fd);
+	closing_pair_end(fd);
 	loop_remove(&s->loop, &slot->death);
 	slot->pidfd = close_fd(slot->pidfd);
 	timer_stop(&s->loop, &slot->timer);
@@ -342,6 +342,29 @@ uint32_t death_sweep(struct supervisor *s)
 	if (found == 0)
 		undead_revive(s);
 	return found;
+}
+
+/* Processes that close what may block, for us and for the engine: nobody waits for them any more. */
+void death_end_closers(struct supervisor *s)
+{
+	static pid_t children[1024];
+	const struct timespec ms = { .tv_nsec = (long)NS_PER_MS };
+	struct process_stat stat;
+
+	for (int round = 0; round < 500; round++) {
+		int n = process_children(children, ARRAY_SIZE(children)), found = 0;
+
+		for (int i = 0; i < n; i++) {
+			if (process_stat(children[i], &stat) < 0 || strcmp(stat.comm, CLOSING_NAME) != 0)
+				continue;
+			found++;
+			process_signal(-1, children[i], SIGKILL);
+		}
+		death_reap_strays(s);
+		if (found == 0)
+			return;
+		nanosleep(&ms, NULL);
+	}
 }
 
 /* A sweep that found something looks again soon: what it killed may have had children, which are ours now. */

@@ -13,7 +13,7 @@ static void drop_init_data(struct init_data *d)
 {
 	close_fd(d->memfd);
 	for (uint32_t i = 0; i < d->fds_count; i++)
-		close_fd(d->fds[i]);
+		closing_fd(d->fds[i]);
 	*d = (struct init_data){ .memfd = -1 };
 }
 
@@ -41,6 +41,24 @@ static uint32_t drain_left(const struct supervisor *s, uint32_t used_ms)
 	return ms == BROOD_FOREVER ? ms : ms - MIN(ms, used_ms);
 }
 
+static void say_dropped(struct supervisor *s, const struct message_dropped *m)
+{
+	const struct log_about about = { .level = BROOD_WARNING, .event = BROOD_EVENT_JOBS_DROPPED, .job = m->first };
+	char text[BROOD_NAME_MAX + 160];
+
+	message_dropped_text(m, text, sizeof text);
+	log_line(s, &about, "%s", text);
+}
+
+/* It ended without a word: only the page tells how many jobs waited in it. */
+static void say_lost_with_it(struct supervisor *s)
+{
+	const struct message_dropped m = { .count = atomic_load(&s->config.shared->tally->waiting) };
+
+	if (m.count > 0)
+		say_dropped(s, &m);
+}
+
 static void handle(struct supervisor *s, struct frame *f)
 {
 	switch (f->header.type) {
@@ -63,6 +81,12 @@ static void handle(struct supervisor *s, struct frame *f)
 		break;
 	case MESSAGE_LEASE_KILL:
 		lease_kill(s, &f->lease_kill);
+		break;
+	case MESSAGE_EXITING:
+		s->engine.exiting = true;
+		break;
+	case MESSAGE_DROPPED:
+		say_dropped(s, &f->dropped);
 		break;
 	case MESSAGE_STOP:
 		s->stop_asked = s->engine.stopped_pool = true;
@@ -250,6 +274,7 @@ void engine_check(struct supervisor *s)
 	timer_stop(&s->loop, &s->engine.stop_timer);
 	timer_stop(&s->loop, &s->engine.eof_timer);
 	atomic_store(&s->config.shared->roster->engine_pid, 0);
+	say_lost_with_it(s);
 	notify_stopping(s);
 	jobs_flush(s);
 	stop_pool(s, orderly ? s->options->drain_ms : 0, orderly ? s->options->stop_ms : MIN(s->options->stop_ms, ABNORMAL_STOP_MS));

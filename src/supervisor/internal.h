@@ -18,6 +18,7 @@
 
 #include "supervisor.h"
 #include "../loop/loop.h"
+#include "../os/closing.h"
 #include "../os/process.h"
 #include "../os/stdlog.h"
 #include "../pool/pool.h"
@@ -114,7 +115,7 @@ struct supervisor {
 	struct { struct list lent, leavers, untold; uint32_t library; struct timer timer; } leases;   /* slots: lent by the library's wish, in that order; asked to leave, of all. library: how many on loan are no explicit ones */
 	bool pool_was_ready, degraded_said, degraded_told;   /* said: to the service manager; told: the engine */
 
-	struct { pid_t pid; int pidfd; struct source death, channel; bool ended, channel_ended, asked_to_stop, kill_sent, paused, stopped_pool; struct process_exit exit; uint64_t first_stop_ns; struct timer stop_timer, eof_timer; } engine;
+	struct { pid_t pid; int pidfd; struct source death, channel; bool exiting, ended, channel_ended, asked_to_stop, kill_sent, paused, stopped_pool; struct process_exit exit; uint64_t first_stop_ns; struct timer stop_timer, eof_timer; } engine;
 	struct { pid_t pid; int pidfd; struct source death; struct timer respawn; uint64_t born_ns; } guard;
 
 	struct halt halt;
@@ -169,6 +170,7 @@ void death_check(struct slot *slot);                                   /* has it
 void death_sweep_soon(struct supervisor *s);
 void death_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now);
 void death_reap_strays(struct supervisor *s);
+void death_end_closers(struct supervisor *s);                          /* at our own end */
 uint32_t death_sweep(struct supervisor *s);                            /* how many strays there were: killed now, or still on their way */
 bool death_is_known(void *supervisor, pid_t pid);
 bool death_is_a_jobs(struct supervisor *s, pid_t pid);                 /* it carries the workers' mark */

@@ -16,7 +16,7 @@ struct job *job_of(struct record_link *l)
 static void close_fds(struct job *job)
 {
 	for (uint32_t i = 0; i < job->fds_count; i++)
-		close_fd(job->fds[i]);
+		closing_fd(job->fds[i]);
 	job->fds_count = 0;
 }
 
@@ -116,11 +116,11 @@ static void fill(struct job *job)
 	}
 }
 
-/* It may be a client's, and who closes it last would linger: not here. */
+/* A socket that was given may be a client's: its rest is sent in the kernel's own time, whatever SO_LINGER says. */
 static void close_own_fds(struct job *job)
 {
-	if (job->fds_count > 0 && !job->message.own_pair)
-		job->fds[0] = sockets_close(job->fds[0]);
+	if (job->fds_count > 0)
+		job->fds[0] = job->message.own_pair ? closing_pair_end(job->fds[0]) : sockets_close(job->fds[0]);
 	close_fds(job);
 }
 

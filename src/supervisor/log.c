@@ -31,7 +31,7 @@ static void to_stderr(struct supervisor *s, const struct message_log *line)
 
 static void emit(struct supervisor *s, const struct message_log *line)
 {
-	if (s->options->log && !s->engine.ended && !s->engine.channel_ended)
+	if (s->options->log && !s->engine.ended && !s->engine.channel_ended && !s->engine.exiting)
 		to_engine(s, line);
 	else
 		to_stderr(s, line);

@@ -72,11 +72,13 @@ bool stop_waited_enough(const struct supervisor *s, uint64_t now)
 static void finished(struct supervisor *s)
 {
 	uint64_t now = now_ns();
+	uint32_t strays;
 
 	if (!s->done_ns)
 		s->done_ns = now;
 	/* What jobs left: killed and reaped before anybody is told that nothing is left; bounded, should the kernel hold one. */
-	if (death_sweep(s) > 0 && !stop_waited_enough(s, now)) {
+	strays = death_sweep(s);
+	if (strays > 0 && !stop_waited_enough(s, now)) {
 		s->sweep_pause_ms = RETRY_MS;
 		timer_set(&s->loop, &s->sweep_timer, now + RETRY_MS * NS_PER_MS);
 		return;
@@ -85,8 +87,10 @@ static void finished(struct supervisor *s)
 	if (s->left)
 		plain_log(s, BROOD_WARNING, BROOD_EVENT_UNDEAD, "the pool has stopped, but %u worker%s that cannot die %s left", s->left, s->left == 1 ? "" : "s",
 		          s->left == 1 ? "is" : "are");
+	s->left += strays;
 	if (s->engine.ended) {
 		guard_end(s);
+		death_end_closers(s);
 		death_reap_strays(s);
 		s->loop.stop = true;
 	} else if (s->stop_asked) {

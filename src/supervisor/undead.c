@@ -95,7 +95,7 @@ static void drop_channel(struct slot *slot)
 	int fd = slot->channel.fd;
 
 	loop_remove(&slot->supervisor->loop, &slot->channel);
-	close_fd(fd);
+	closing_pair_end(fd);
 	slot->channel.fd = -1;
 	slot->channel_ended = true;
 	slot->paused = false;

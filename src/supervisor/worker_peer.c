@@ -302,7 +302,7 @@ static void channel_over(struct slot *slot)
 	int fd = slot->channel.fd;
 
 	loop_remove(&s->loop, &slot->channel);
-	close_fd(fd);
+	closing_pair_end(fd);
 	slot->channel_ended = true;
 }
 

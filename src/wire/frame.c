@@ -1,4 +1,5 @@
 #include "frame.h"
+#include "../os/closing.h"
 #include "../base/base.h"
 
 _Static_assert(offsetof(struct frame, bytes) == sizeof(struct frame_header), "header and payload are one buffer");
@@ -39,6 +40,8 @@ static const struct shape shapes[] = {
 	[MESSAGE_LEASE_END] = { .known = true, .fixed = sizeof(struct message_lease_id) },
 	[MESSAGE_LEASE_LOOK] = { .known = true, .fixed = sizeof(struct message_lease_id) },
 	[MESSAGE_LEASE_KILL] = { .known = true, .fixed = sizeof(struct message_lease_kill) },
+	[MESSAGE_EXITING] = { .known = true },
+	[MESSAGE_DROPPED] = { .known = true, .fixed = sizeof(struct message_dropped), TEXT(dropped, name) },
 	[MESSAGE_LENT] = { .known = true, .fixed = sizeof(struct message_lent) },
 	[MESSAGE_LEASE_OVER] = { .known = true, .fixed = sizeof(struct message_lease_over) },
 	[MESSAGE_LEND] = { .known = true, .fixed = sizeof(struct message_lend), .fds_min = LEASE_FDS, .fds_max = LEASE_FDS },
@@ -211,6 +214,6 @@ int frame_take_fd(struct frame *f, size_t index)
 void frame_done(struct frame *f)
 {
 	for (size_t i = 0; i < f->fds_count; i++)
-		close_fd(f->fds[i]);
+		closing_fd(f->fds[i]);
 	f->fds_count = 0;
 }

@@ -25,7 +25,7 @@ struct frame {
 		struct message_init_data init_data; struct message_verdict verdict; struct message_pool pool; struct message_log log;
 		struct message_ready ready; struct message_finished finished; struct message_escaped escaped; struct message_job_log job_log;
 		struct message_progress progress; struct message_lease lease; struct message_lend lend; struct message_leave leave; struct message_left left;
-		struct message_lent lent; struct message_lease_id lease_id; struct message_lease_kill lease_kill; struct message_lease_over lease_over; struct message_link link;
+		struct message_lent lent; struct message_lease_id lease_id; struct message_lease_kill lease_kill; struct message_lease_over lease_over; struct message_link link; struct message_dropped dropped;
 		unsigned char bytes[FRAME_MAX - sizeof(struct frame_header)];
 	};
 	/* not on the wire */

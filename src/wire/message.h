@@ -2,7 +2,7 @@
  * message.h - what the processes say to each other. All are images of one binary, so a message is a struct; the sender zeroes it whole (padding
  * leaks memory), the receiver checks type and sizes before it looks.
  *
- *   engine -> supervisor   JOB (+fds)  CANCEL  STOP  NOTIFY  INIT_DATA (+fds)  LEASE (+5 fds)  LEASE_END  LEASE_LOOK  LEASE_KILL
+ *   engine -> supervisor   JOB (+fds)  CANCEL  STOP  NOTIFY  INIT_DATA (+fds)  LEASE (+5 fds)  LEASE_END  LEASE_LOOK  LEASE_KILL  EXITING  DROPPED
  *   supervisor -> engine   VERDICT (+fds)  POOL_READY  POOL_DEGRADED  STOPPED  PROGRESS  LENT  LEASE_OVER
  *                          and on a datagram socket of their own, so that they never stand before a verdict: LOG
  *   supervisor -> worker   RUN (+fds)  END  LEND (+5 fds)  LEAVE
@@ -19,11 +19,13 @@
 #define BROOD_WIRE_MESSAGE_H
 
 #include <brood.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 enum message_type {
 	MESSAGE_JOB = 1, MESSAGE_CANCEL, MESSAGE_STOP, MESSAGE_NOTIFY, MESSAGE_INIT_DATA, MESSAGE_LEASE, MESSAGE_LEASE_END, MESSAGE_LEASE_LOOK, MESSAGE_LEASE_KILL,
+	MESSAGE_EXITING, MESSAGE_DROPPED,
 	MESSAGE_VERDICT = 32, MESSAGE_POOL_READY, MESSAGE_POOL_DEGRADED, MESSAGE_STOPPED, MESSAGE_LOG, MESSAGE_LENT, MESSAGE_LEASE_OVER,
 	MESSAGE_RUN = 64, MESSAGE_END, MESSAGE_LEND, MESSAGE_LEAVE,
 	MESSAGE_READY = 96, MESSAGE_FINISHED, MESSAGE_ESCAPED, MESSAGE_JOB_LOG, MESSAGE_PROGRESS, MESSAGE_LEFT,   /* PROGRESS also goes on to the engine, and over links */
@@ -62,6 +64,9 @@ struct message_notify { uint32_t kind, pad; char text[208]; };
 struct message_init_data { uint64_t data_size; uint32_t version, fds_count; };   /* fds: a memfd (data_size > 0), then fds_count */
 struct message_verdict { struct brood_verdict verdict; };              /* fds: those of the reply */
 struct message_pool { uint32_t ready, workers, left, pad; };           /* POOL_READY, POOL_DEGRADED, STOPPED. left: STOPPED: processes that live on, as far as they are known */
+/* EXITING (no fields): the program is in exit(), and nobody hears log lines any more. DROPPED: what its end or the stop made of jobs. */
+struct message_dropped { uint64_t count, first; char name[BROOD_NAME_MAX]; };
+int message_dropped_text(const struct message_dropped *m, char *text, size_t size);     /* the line for the log; as snprintf() */
 struct message_log { uint32_t level, event; int32_t pid; uint32_t slot; uint64_t job; char text[512]; };   /* text: NUL-terminated; sent cut after its NUL */
 struct message_ready { int32_t pid; uint32_t generation; };
 struct message_finished { uint64_t id, sequence; int32_t code; uint32_t left; uint32_t flags, pad; uint64_t cpu_us, peak_kb; };   /* the last two: where they are accounted. fds: of the reply */

@@ -41,6 +41,12 @@ static void drop_board(struct shared *s)
 	s->board = NULL;
 }
 
+static void drop_tally(struct shared *s)
+{
+	unmap(s->tally, s->tally_size);
+	s->tally = NULL;
+}
+
 /* Leases that go on, those that are asked for, and those whose lanes have not seen yet that they are over. Pages that nobody touches cost nothing. */
 #define LEDGERS(slots) (4 * (slots) + 64)
 
@@ -54,11 +60,13 @@ int shared_create(uint32_t slots, struct shared *ret)
 	s.ledgers_count = LEDGERS(slots);
 	s.ledgers_size = s.ledger_size * s.ledgers_count;
 	s.board_size = pages(sizeof *s.board);
+	s.tally_size = pages(sizeof *s.tally);
 	s.roster = shm_anonymous(s.roster_size);
 	s.desks = shm_anonymous(s.desks_size);
 	s.ledgers = shm_anonymous(s.ledgers_size);
 	s.board = shm_anonymous(s.board_size);
-	if (!s.roster || !s.desks || !s.ledgers || !s.board) {
+	s.tally = shm_anonymous(s.tally_size);
+	if (!s.roster || !s.desks || !s.ledgers || !s.board || !s.tally) {
 		shared_free(&s);
 		return -ENOMEM;
 	}
@@ -73,6 +81,7 @@ void shared_free(struct shared *s)
 	drop_desks(s);
 	drop_ledgers(s);
 	drop_board(s);
+	drop_tally(s);
 }
 
 void shared_keep_engine(struct shared *s)
@@ -86,6 +95,7 @@ void shared_keep_guard(struct shared *s)
 	drop_desks(s);
 	drop_ledgers(s);
 	drop_board(s);
+	drop_tally(s);
 }
 
 /* s->desks stays where it was, so that shared_desk() finds the one that is left. */
@@ -96,6 +106,7 @@ void shared_keep_desk(struct shared *s, uint32_t slot)
 	drop_roster(s);
 	drop_ledgers(s);
 	drop_board(s);
+	drop_tally(s);
 	unmap(s->desks, before);
 	unmap(s->desks + after, s->desks_size - after);
 }

@@ -13,6 +13,7 @@
  *            The supervisor looks at look_at at the latest: which job runs, since when, what its limits are. Who publishes a job whose run time ends sooner says so (LEASE_LOOK): the engine stores
  *            `published`, then (seq_cst) loads look_at; the supervisor stores look_at, then loads `published` again.
  *   board    counters, written by the supervisor, read-only in the engine; unmapped in workers and guard.
+ *   tally    counters of the engine's, for the supervisor to read when the engine has ended; unmapped in workers and guard.
  */
 #ifndef BROOD_WIRE_SHARED_H
 #define BROOD_WIRE_SHARED_H
@@ -72,11 +73,14 @@ struct board {                                     /* one writer; each field is 
 	_Atomic int32_t guard_pid;                 /* for tests and tools */
 };
 
+struct tally { _Atomic uint64_t waiting; };        /* one writer, the engine: jobs that it accepted and that wait in it for a worker */
+
 struct shared {
 	struct roster *roster; size_t roster_size;
 	char *desks; size_t desks_size, desk_size; /* desk_size: the page */
 	char *ledgers; size_t ledgers_size, ledger_size; uint32_t ledgers_count;
 	struct board *board; size_t board_size;
+	struct tally *tally; size_t tally_size;
 	uint32_t slots;
 };
 /* Places beside those of the workers, for those whose process cannot die. */

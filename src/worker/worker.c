@@ -20,6 +20,7 @@
 #include "state.h"
 
 #include "../base/base.h"
+#include "../os/closing.h"
 #include "../os/fds.h"
 #include "../os/output.h"
 #include "../os/process.h"
@@ -410,6 +411,7 @@ static void on_own_stack(void)
 
 void worker_main(struct worker_config *config)
 {
+	closing_by(CLOSING_PLAIN);     /* a child of its own would be taken for one that a job left */
 	become_worker(config);
 	keep_only_ours(config);
 	set_manners(config);

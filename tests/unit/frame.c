@@ -28,6 +28,8 @@ static const struct { enum message_type type; size_t fixed; uint32_t fds; bool r
 	{ MESSAGE_FINISHED, sizeof(struct message_finished), 0, false, false },
 	{ MESSAGE_ESCAPED, sizeof(struct message_escaped), 0, false, false },
 	{ MESSAGE_JOB_LOG, sizeof(struct message_job_log), 0, false, true },
+	{ MESSAGE_EXITING, 0, 0, false, false },
+	{ MESSAGE_DROPPED, sizeof(struct message_dropped), 0, false, false },
 };
 
 static bool known(unsigned type)

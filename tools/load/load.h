@@ -136,7 +136,7 @@ struct tally_engine {                    /* the engine's main thread writes */
 	char fd_names[NOTE_TEXT];
 	char trouble[2 * NOTE_TEXT];
 	char nonsense[NOTE_TEXT];                /* the first log line of event `protocol` */
-	uint64_t logs[BROOD_EVENT_UNDEAD + 1];   /* log lines by event; whoever reads the channel writes, one at a time */
+	uint64_t logs[BROOD_EVENT_JOBS_DROPPED + 1];   /* log lines by event; whoever reads the channel writes, one at a time */
 	struct histogram *death_to_ready;
 };
 

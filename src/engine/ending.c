@@ -1,0 +1,301 @@
+/*
+ * ending.c - the end of the pool as the engine sees it.
+ *
+ * brood_stop() lets what lanes have of jobs be done first, while the supervisor lends workers as
+ * ever; then it asks for the stop, and waits until the supervisor says that all has ended.
+ *
+ * exit() without brood_stop() does the same for the jobs that wait in this process, since nobody else
+ * has them: they are given to workers and done, for drain_ms at most. Then the stop is asked for, and
+ * exit() goes on: the supervisor does not need this process for the rest. No callback of the program
+ * is called there, neither on_done nor the log's: what it stands on may be destroyed already. From
+ * the beginning of the exit log lines go to stderr, as they do after the engine's end.
+ *
+ * The trap: a signal handler that calls exit() may have interrupted the library, and then this thread
+ * holds a lock. So each lock is tried first, for a moment; if one cannot be had, nothing is done.
+ *
+ * What a stop refused or lost is said in one line: how many, and which was the first. An engine that
+ * ends by _exit() or by a signal can say nothing: the supervisor reads how many jobs waited here.
+ */
+#include "ending.h"
+#include "lane.h"
+
+#include <stdio.h>
+
+#define DRAIN_SLICE_MS 5       /* how often lanes are looked at whose threads may be elsewhere */
+#define STOP_SLACK_MS  1000    /* beyond drain_ms and stop_ms */
+#define KILL_MS        5000    /* and for thousands of workers to die on a small machine */
+#define LOCK_MS        100     /* who holds a lock for longer has been interrupted by the exit */
+
+/* ---- what the stop dropped ---- */
+
+void ending_count(struct brood *b, const struct brood_verdict *v, const char *name)
+{
+	struct drops *d = &b->drops;
+
+	if (v->outcome != BROOD_REFUSED && v->outcome != BROOD_LOST)
+		return;
+	if (!atomic_load_explicit(&b->refusing, memory_order_relaxed))
+		return;
+	if (atomic_fetch_add(&d->count, 1) > 0)
+		return;
+	d->first = v->id;
+	job_name(d->name, name);
+}
+
+static void drops_message(const struct drops *d, struct frame *f)
+{
+	frame_begin(f, MESSAGE_DROPPED);
+	f->dropped.count = atomic_load(&d->count);
+	f->dropped.first = d->first;
+	memcpy(f->dropped.name, d->name, sizeof f->dropped.name);
+}
+
+/* No lock is held. With a callback the engine says it itself: nobody reads the log any more. */
+static void drops_say(struct brood *b)
+{
+	char text[BROOD_NAME_MAX + 160];
+	struct brood_log line = { .size = sizeof line, .level = BROOD_WARNING,
+	                          .event = BROOD_EVENT_JOBS_DROPPED, .slot = UINT32_MAX, .text = text };
+	struct frame f;
+
+	if (atomic_load(&b->drops.count) == 0)
+		return;
+	line.job = b->drops.first;
+	drops_message(&b->drops, &f);
+	if (b->options.log && !b->lost) {
+		message_dropped_text(&f.dropped, text, sizeof text);
+		b->options.log(b->options.log_context, &line);
+		return;
+	}
+	engine_lock(b);
+	if (!b->lost && channel_ours(b))
+		frame_send(b->channel_fd, &f);         /* one line: not worth waiting for room */
+	engine_unlock(b);
+}
+
+void ending_tell_waiting(struct lane *l)
+{
+	struct tally *tally = l->brood->shared.tally;
+
+	if (l->queued > l->told_queued)
+		atomic_fetch_add_explicit(&tally->waiting, l->queued - l->told_queued, memory_order_relaxed);
+	else
+		atomic_fetch_sub_explicit(&tally->waiting, l->told_queued - l->queued, memory_order_relaxed);
+	l->told_queued = l->queued;
+}
+
+/* ---- the lanes ---- */
+
+static bool drained(const struct wait *wait)
+{
+	return wait->brood->lost || (wait->brood->lanes_open == 0 && list_empty(&wait->brood->out));
+}
+
+/* What lanes have of jobs is done first, while the supervisor lends workers as ever. They have no
+ * channel of their own to be heard on by this thread, hence the slices. Returns how long it took. */
+static uint32_t drain(struct brood *b)
+{
+	uint64_t began = now_ns(), until = time_after_ms(began, b->options.drain_ms), now = began;
+
+	for (;;) {
+		uint64_t slice = MIN(until, now + DRAIN_SLICE_MS * NS_PER_MS);
+		struct wait wait = { .brood = b, .done = drained, .until = slice };
+
+		engine_unlock(b);
+		b->lanes_open = direct_drain(b);
+		engine_lock(b);
+		now = now_ns();
+		if (drained(&wait) || now >= until)
+			return (uint32_t)MIN((now - began) / NS_PER_MS, (uint64_t)UINT32_MAX);
+		wait_until(&wait);
+	}
+}
+
+static int ask(struct brood *b, uint32_t drained_ms)
+{
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_STOP);
+	f.stop.drained_ms = drained_ms;
+	return out_send(b, &f, 0, 0);
+}
+
+/* ---- brood_stop() ---- */
+
+static bool stop_done(const struct wait *wait)
+{
+	return wait->brood->stopped || wait->brood->lost;
+}
+
+static uint64_t stop_bound(const struct brood *b)
+{
+	uint64_t until = now_ns();
+	const uint32_t steps[] = { b->options.drain_ms, b->options.stop_ms, STOP_SLACK_MS, KILL_MS };
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+		until = until == TIME_NEVER ? TIME_NEVER : time_after_ms(until, steps[i]);
+	return until;
+}
+
+/* The logs that came before STOPPED belong to the stop: said before it returns. */
+static void stop_finish(struct brood *b)
+{
+	channel_log(b, INT32_MAX);
+	record_give_up_all(b, b->lost ? BROOD_DETAIL_CHANNEL : BROOD_DETAIL_STOP_TIME);
+	b->state = ENGINE_STOPPED;
+	channel_all_over(b);
+	channel_leave(b);
+	waiters_poke(b);
+}
+
+static int stop_result(const struct brood *b, int r)
+{
+	if (r < 0)
+		return engine_fail(-ETIMEDOUT, "brood_stop: the supervisor did not say within drain_ms + stop_ms "
+		                   "that all has ended: is it stopped?");
+	if (!b->stopped)
+		return engine_fail_gone();
+	if (b->left > 0)
+		return engine_fail(-ETIMEDOUT, "brood_stop: %u process%s of the pool did not end, though killed: "
+		                   "the log says which. All jobs have their verdict", b->left, b->left == 1 ? "" : "es");
+	return 0;
+}
+
+int engine_stop(struct brood *b)
+{
+	VISIT(visit);
+	struct wait wait = { .brood = b, .done = stop_done, .until = stop_bound(b) };
+	int r = visit_begin(&visit, b);
+
+	if (r < 0)
+		return r;
+	engine_lock(b);
+	if (b->state != ENGINE_RUNNING) {
+		engine_unlock(b);
+		return engine_fail_stopped();
+	}
+	b->state = ENGINE_STOPPING;
+	atomic_store(&b->refusing, true);
+	channel_ours(b);
+	waiters_poke(b);
+	r = b->lost ? 0 : ask(b, drain(b));
+	if (r >= 0 || !b->lost)
+		r = wait_until(&wait);
+	engine_unlock(b);
+	direct_drain(b);
+	engine_lock(b);
+	stop_finish(b);
+	engine_unlock(b);
+	direct_over(b);
+	drops_say(b);
+	return stop_result(b, r);
+}
+
+/* ---- exit() ---- */
+
+static bool can_lock(pthread_mutex_t *mutex)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += LOCK_MS * (long)NS_PER_MS;
+	if (until.tv_nsec >= (long)NS_PER_S) {
+		until.tv_nsec -= (long)NS_PER_S;
+		until.tv_sec++;
+	}
+	return pthread_mutex_timedlock(mutex, &until) == 0;
+}
+
+/* Does this thread hold none of the locks? Others let go of them soon. */
+static bool free_to_enter(struct brood *b)
+{
+	bool all = true;
+
+	if (!can_lock(&b->lanes_lock))
+		return false;
+	list_for_each_safe(link, tmp, &b->lanes) {
+		struct lane *l = container_of(link, struct lane, link);
+
+		all = all && can_lock(&l->lock);
+		if (all)
+			lane_unlock(l);
+	}
+	pthread_mutex_unlock(&b->lanes_lock);
+	if (!all || !can_lock(&b->lock))
+		return false;
+	engine_unlock(b);
+	return true;
+}
+
+static size_t open_jobs(const struct brood *b)
+{
+	return atomic_load_explicit(&b->shared.tally->waiting, memory_order_relaxed);
+}
+
+/* What waits still: the supervisor says so, and asks the page no more. */
+static void first_open(struct lane *l, void *context)
+{
+	struct drops *d = context;
+	const struct lane_job *job;
+
+	if (d->first || list_empty(&l->queue))
+		return;
+	job = container_of(list_first(&l->queue), struct lane_job, link);
+	d->first = job->id;
+	memcpy(d->name, job->function->name, sizeof d->name);
+}
+
+static void say_what_is_left(struct brood *b)
+{
+	struct drops drops = { .count = open_jobs(b) };
+	struct frame f;
+
+	if (atomic_load(&drops.count) == 0)
+		return;
+	lanes_each(b, first_open, &drops);
+	drops_message(&drops, &f);
+	engine_lock(b);
+	if (channel_ours(b) && out_send(b, &f, 0, 0) >= 0)
+		atomic_store(&b->shared.tally->waiting, 0);
+	engine_unlock(b);
+}
+
+static bool out_is_empty(const struct wait *wait)
+{
+	return wait->brood->lost || list_empty(&wait->brood->out);
+}
+
+static void exit_drain(struct brood *b)
+{
+	struct wait sent = { .brood = b, .done = out_is_empty };
+	struct frame f;
+	uint32_t took;
+
+	frame_begin(&f, MESSAGE_EXITING);
+	out_send(b, &f, 0, 0);
+	channel_deaf(b);
+	waiters_poke(b);
+	took = drain(b);
+	engine_unlock(b);
+	say_what_is_left(b);
+	engine_lock(b);
+	if (!b->lost && ask(b, took) == 1) {
+		sent.until = now_ns() + STOP_SLACK_MS * NS_PER_MS;
+		wait_until(&sent);
+	}
+}
+
+void engine_at_exit(struct brood *b)
+{
+	VISIT(visit);
+
+	if (visit_begin(&visit, b) < 0 || !free_to_enter(b))
+		return;
+	engine_lock(b);
+	if (b->state == ENGINE_RUNNING && channel_ours(b)) {
+		b->state = ENGINE_STOPPING;
+		atomic_store(&b->refusing, true);
+		exit_drain(b);
+	}
+	engine_unlock(b);
+}

@@ -1,0 +1,211 @@
+/*
+ * closing.c - a close() that may block is done by a process that shares the table of open files and
+ * the memory (CLONE_FILES, CLONE_VM), and waits in our place. At most HELPERS of them at a time; what
+ * they have not come to yet waits in a list, which they empty before they end.
+ *
+ * A helper shares the thread's TLS, errno included, with whoever made it: it makes its system calls
+ * by hand, calls no function of the C library, and has all signals blocked. It ends with the
+ * supervisor (PDEATHSIG).
+ *
+ * What cannot block is closed at once: pipes, anonymous inodes (eventfd, epoll, pidfd ...), memory
+ * files, files of a local disk, sockets without a linger time whose queue is empty. Looking at a file
+ * must not block either, hence statx() with AT_STATX_DONT_SYNC.
+ *
+ * Where no helper can be made, a socket's linger time is cleared, and a file is closed here after all.
+ */
+#include "closing.h"
+#include "sockets.h"
+#include "../base/base.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#define HELPERS    4
+#define WAITING    256
+#define STACK_SIZE 16384
+#define MAJOR_MEM  1            /* /dev/null, /dev/zero ... */
+#define MAJOR_PTS_FIRST 136
+#define MAJOR_PTS_LAST  143
+
+static struct {
+	enum closing_way way;
+	_Atomic int waiting[WAITING];           /* the descriptor and 1; 0: free */
+	_Atomic int busy[HELPERS];              /* the kernel clears it when that helper has ended */
+	_Alignas(16) unsigned char stacks[HELPERS][STACK_SIZE];
+} closing;
+
+void closing_by(enum closing_way way)
+{
+	closing.way = way;
+}
+
+/* ---- may it block? ---- */
+
+static bool queue_is_empty(int fd)
+{
+	int bytes = 0;
+
+	return ioctl(fd, FIONREAD, &bytes) == 0 && bytes == 0;
+}
+
+static bool socket_is_harmless(int fd)
+{
+	struct linger linger = { 0 };
+	socklen_t size = sizeof(int);
+	int domain = -1;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0)
+		return false;
+	if (domain == AF_UNIX)
+		return queue_is_empty(fd);
+	size = sizeof linger;
+	if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) < 0)
+		return false;
+	return (domain == AF_INET || domain == AF_INET6 || domain == AF_NETLINK) &&
+	       (!linger.l_onoff || linger.l_linger == 0);
+}
+
+static bool is_harmless(int fd)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+		return errno == EBADF;
+	switch (st.stx_mode & S_IFMT) {
+	case 0:
+	case S_IFIFO:
+		return true;
+	case S_IFSOCK:
+		return socket_is_harmless(fd);
+	case S_IFCHR:
+		return st.stx_rdev_major == MAJOR_MEM ||
+		       (st.stx_rdev_major >= MAJOR_PTS_FIRST && st.stx_rdev_major <= MAJOR_PTS_LAST);
+	case S_IFREG:
+	case S_IFDIR:          /* a file system without a disk of its own may be a network's; memory has seals */
+		return st.stx_dev_major != 0 || fcntl(fd, F_GET_SEALS) >= 0;
+	default:
+		return false;
+	}
+}
+
+/* ---- the helper ---- */
+
+/* No errno: it is the other thread's. */
+static inline long call(long number, long a, long b)
+{
+#if defined(__x86_64__)
+	long result;
+
+	__asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b) : "rcx", "r11", "memory");
+	return result;
+#elif defined(__aarch64__)
+	register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b;
+
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1) : "memory");
+	return x0;
+#elif defined(__i386__)
+	long result;
+
+	__asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(a), "c"(b) : "memory");
+	return result;
+#else
+	return syscall(number, a, b);
+#endif
+}
+
+static int helper(void *unused)
+{
+	bool again = true;
+
+	(void)unused;
+	call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+	call(SYS_prctl, PR_SET_NAME, (long)CLOSING_NAME);
+	while (again) {
+		again = false;
+		for (int i = 0; i < WAITING; i++) {
+			int fd = atomic_exchange(&closing.waiting[i], 0) - 1;
+
+			if (fd < 0)
+				continue;
+			call(SYS_close, fd, 0);
+			again = true;
+		}
+	}
+	return 0;
+}
+
+/* False: there is none, and none can be made. */
+static bool make_helper(void)
+{
+	int flags = CLONE_VM | CLONE_FILES | CLONE_UNTRACED | CLONE_CHILD_CLEARTID, r = -1, running = 0;
+	sigset_t all, before;
+
+	flags |= closing.way == CLOSING_SIBLING ? CLONE_PARENT : SIGCHLD;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	for (int i = 0; i < HELPERS && r < 0; i++) {
+		int free_place = 0;
+
+		if (!atomic_compare_exchange_strong(&closing.busy[i], &free_place, 1)) {
+			running++;
+			continue;
+		}
+		r = clone(helper, closing.stacks[i] + STACK_SIZE, flags, NULL, NULL, NULL, &closing.busy[i]);
+		if (r < 0) {
+			atomic_store(&closing.busy[i], 0);
+			break;
+		}
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return r > 0 || running > 0;
+}
+
+static bool hand_over(int fd)
+{
+	for (int i = 0; i < WAITING; i++) {
+		int nobody = 0, wanted = fd + 1;
+
+		if (!atomic_compare_exchange_strong(&closing.waiting[i], &nobody, wanted))
+			continue;
+		if (make_helper())
+			return true;
+		/* Nobody has taken it meanwhile: then it is ours again. */
+		return !atomic_compare_exchange_strong(&closing.waiting[i], &wanted, 0);
+	}
+	return false;
+}
+
+static int close_elsewhere(int fd)
+{
+	int saved = errno;
+
+	if (!hand_over(fd))
+		sockets_close(fd);
+	errno = saved;
+	return -1;
+}
+
+int closing_fd(int fd)
+{
+	int saved = errno;
+	bool here = fd < 0 || closing.way == CLOSING_PLAIN || is_harmless(fd);
+
+	errno = saved;
+	return here ? close_fd(fd) : close_elsewhere(fd);
+}
+
+int closing_pair_end(int fd)
+{
+	int saved = errno;
+	bool here = fd < 0 || closing.way == CLOSING_PLAIN || queue_is_empty(fd);
+
+	errno = saved;
+	return here ? close_fd(fd) : close_elsewhere(fd);
+}
