@@ -153,6 +153,16 @@ enum brood_left {
 	BROOD_LEFT_HANDLERS = 1 << 8,   /* signal dispositions; those of real-time signals (32 to 64) are neither looked at nor put back */
 };
 
+/* Was the job told to end before its function ended (verdict.flags, a set), why, and did it know? What a job that was told returns may be a part of its
+ * work: it is done or failed all the same. */
+enum brood_verdict_flags {
+	BROOD_TOLD_DEADLINE = 1 << 0,   /* its run time was up */
+	BROOD_TOLD_CANCEL   = 1 << 1,   /* brood_cancel() */
+	BROOD_TOLD_STOP     = 1 << 2,   /* the pool stopped */
+	BROOD_NOTICED       = 1 << 3,   /* brood_job_cancelled() or brood_job_time_left_ms() said so to the job. (One that only polls its cancel fd is not seen to
+	                                 * notice) */
+};
+
 struct brood_verdict {
 	size_t size;              /* set by the library */
 	uint64_t id;              /* the job's, never used twice */
@@ -174,7 +184,7 @@ struct brood_verdict {
 	uint64_t reply_size;      /* call, submit: bytes that the job wrote, also when they did not fit or are not complete (of a job that died on a lease up to 64 KiB) */
 	char name[BROOD_NAME_MAX];/* the function, as written in the caller's source */
 	uint32_t path;            /* enum brood_path: how it went to its (last) worker; AUTO: it got to none */
-	uint32_t reserved32;
+	uint32_t flags;           /* enum brood_verdict_flags. Since 0.3; before it was 0 */
 	uint64_t reserved[7];
 };
 

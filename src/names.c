@@ -130,6 +130,20 @@ static void add_how(struct line *l, const struct brood_verdict *v)
 		add(l, ", not started");
 }
 
+/* That a job which was killed for it was told before goes without saying. */
+static void add_told(struct line *l, const struct brood_verdict *v)
+{
+	bool killed = v->outcome == BROOD_TIMED_OUT || v->outcome == BROOD_CANCELLED, noticed = v->flags & BROOD_NOTICED;
+	const char *why = v->flags & BROOD_TOLD_DEADLINE ? "its deadline" : v->flags & BROOD_TOLD_CANCEL ? "a cancel" : "the stop";
+
+	if (!(v->flags & (BROOD_TOLD_DEADLINE | BROOD_TOLD_CANCEL | BROOD_TOLD_STOP)))
+		return;
+	if (!killed)
+		add(l, ", told to end by %s%s", why, noticed ? " and noticed" : "");
+	else if (noticed)
+		add(l, ", had noticed");
+}
+
 static void add_left(struct line *l, uint32_t left)
 {
 	const char *before = "; left ";
@@ -153,6 +167,7 @@ int brood_verdict_format(const struct brood_verdict *verdict, char *text, size_t
 		add(&l, " %.*s", (int)strnlen(verdict->name, sizeof verdict->name), verdict->name);
 	add(&l, ": ");
 	add_how(&l, verdict);
+	add_told(&l, verdict);
 	if (verdict->pid)
 		add(&l, "; worker %u (pid %d, generation %u)", verdict->slot, (int)verdict->pid, verdict->generation);
 	if (verdict->attempts > 1)

@@ -340,7 +340,7 @@ static const uint32_t refusals[][2] = {
 
 static void decide(const struct ring_done *done, struct brood_verdict *v)
 {
-	struct message_finished said = { .code = done->code, .left = done->left };
+	struct message_finished said = { .code = done->code, .left = done->left, .told = DONE_TOLD(done->flags) };
 	struct fate_facts facts = { .finished = &said, .sequence = done->sequence, .word = DESK_WORD(done->sequence, DESK_DONE) };
 
 	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
@@ -381,7 +381,8 @@ static bool complete(struct lease *lease, struct lane_job *job, const struct rin
 
 	if (take_reply(lease, job, done) < 0)
 		return false;
-	*v = (struct brood_verdict){ .outcome = BROOD_DONE, .started = 1, .pid = lease->pid, .slot = lease->slot, .generation = lease->generation, .path = BROOD_PATH_LEASE };
+	*v = (struct brood_verdict){ .outcome = BROOD_DONE, .started = 1, .pid = lease->pid, .slot = lease->slot, .generation = lease->generation, .path = BROOD_PATH_LEASE,
+	                             .flags = DONE_TOLD(done->flags) };
 	if (done->code != 0 || done->left != 0 || done->flags & (DONE_REFUSED_POINTER | DONE_NO_FD | DONE_NO_PLUGIN))
 		decide(done, v);
 	times(job, done, now, v);

@@ -23,6 +23,7 @@
 
 #define LEFT_KNOWN (BROOD_LEFT_THREADS | BROOD_LEFT_FDS | BROOD_LEFT_CHILDREN | BROOD_LEFT_MEMORY | BROOD_LEFT_MASK | \
                     BROOD_LEFT_TIMERS | BROOD_LEFT_CWD | BROOD_LEFT_UMASK | BROOD_LEFT_HANDLERS)
+#define FLAGS_KNOWN (BROOD_TOLD_DEADLINE | BROOD_TOLD_CANCEL | BROOD_TOLD_STOP | BROOD_NOTICED)
 #define REFUSED_BY_WORKER (FINISHED_REFUSED_POINTER | FINISHED_NO_FD | FINISHED_NO_PLUGIN)
 
 static bool fate_started(const struct fate_facts *f)
@@ -72,6 +73,7 @@ static void fate_from_finished(const struct fate_facts *f, struct brood_verdict 
 	v->left = m->left & LEFT_KNOWN;
 	v->signal = v->core = 0;       /* what ended the worker later is not this job's story */
 	v->started = !(m->flags & REFUSED_BY_WORKER);
+	v->flags = v->started ? m->told & FLAGS_KNOWN : 0;
 	if (m->flags & FINISHED_REFUSED_POINTER) {
 		fate_set(v, BROOD_REFUSED, BROOD_DETAIL_BAD_POINTER);
 	} else if (m->flags & FINISHED_NO_FD) {
@@ -129,6 +131,7 @@ bool fate_decide(const struct fate_facts *f, struct brood_verdict *v)
 	v->signal = fate_by_signal(f) ? f->status : 0;
 	v->core = f->ended && f->code == CLD_DUMPED;
 	v->started = fate_started(f);
+	v->flags = v->started && f->told ? ladder_flag(f->cause) | (f->noticed ? BROOD_NOTICED : 0) : 0;
 
 	if (fate_ours(f)) {
 		fate_from_cause(f, v);

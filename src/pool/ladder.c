@@ -56,6 +56,7 @@ enum ladder_action ladder_due(struct ladder *l, uint64_t now)
 		if (l->cause == LADDER_CAUSE_NONE)
 			l->cause = LADDER_CAUSE_DEADLINE;
 		l->step = LADDER_SOFT;
+		l->told = true;
 		l->next = time_after_ms(now, l->grace_ms);
 		return LADDER_DO_SOFT;
 	case LADDER_SOFT:

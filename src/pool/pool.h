@@ -50,7 +50,7 @@ uint64_t fold_next(const struct fold *f);                                       
 enum ladder_step { LADDER_RUNNING, LADDER_SOFT, LADDER_ABORTED, LADDER_KILLED, LADDER_ENDED };
 enum ladder_action { LADDER_NOTHING, LADDER_DO_SOFT, LADDER_DO_CONDEMN, LADDER_DO_KILL, LADDER_DO_KILL_STUCK };
 enum ladder_cause { LADDER_CAUSE_NONE, LADDER_CAUSE_DEADLINE, LADDER_CAUSE_CANCEL, LADDER_CAUSE_STOP };
-struct ladder { enum ladder_step step; enum ladder_cause cause; uint64_t next; uint32_t grace_ms, core_ms; bool abort; };
+struct ladder { enum ladder_step step; enum ladder_cause cause; uint64_t next; uint32_t grace_ms, core_ms; bool abort, told; };   /* told: the soft step was made */
 void ladder_start(struct ladder *l, uint64_t now, uint32_t run_ms, uint32_t grace_ms, uint32_t core_ms, bool abort);
 /* The wish to end it now, from cancel or stop: makes the soft step due at once (no effect when it is past). */
 void ladder_hurry(struct ladder *l, uint64_t now, enum ladder_cause cause);
@@ -59,7 +59,10 @@ void ladder_force(struct ladder *l, uint64_t now, enum ladder_cause cause);
 enum ladder_action ladder_due(struct ladder *l, uint64_t now);       /* what is due; call until NOTHING. DO_CONDEMN must be answered by ladder_condemned(): nothing is due before */
 enum ladder_action ladder_condemned(struct ladder *l, uint64_t now, bool won);   /* what to do now: DO_KILL (SIGABRT if l->step is ABORTED after the call) or NOTHING */
 uint64_t ladder_next(const struct ladder *l);                        /* TIME_NEVER: nothing more */
-static inline bool ladder_told(const struct ladder *l) { return l->step != LADDER_RUNNING && l->cause != LADDER_CAUSE_NONE; }
+static inline uint32_t ladder_flag(enum ladder_cause cause)             /* of enum brood_verdict_flags */
+{
+	return cause == LADDER_CAUSE_NONE ? 0 : cause == LADDER_CAUSE_DEADLINE ? BROOD_TOLD_DEADLINE : cause == LADDER_CAUSE_CANCEL ? BROOD_TOLD_CANCEL : BROOD_TOLD_STOP;
+}
 
 /*
  * lease.c - what a look at a worker on lease says. Nobody tells the supervisor of a lease's jobs: now and then it looks at desk and ledger, and this finds which job runs, since when, which steps of its ladder are due,
@@ -113,12 +116,13 @@ struct fate_facts {
 	bool condemned;                            /* the swap was won */
 	enum ladder_cause cause;
 	bool told;                                 /* the soft step was sent to this job, for that cause */
+	bool noticed;                              /* and it has noticed */
 	bool protocol;                             /* dropped for nonsense */
 	bool stuck;
 	bool undead;                               /* killed, and it does not end: nobody knows how it will, and there is no second try */
 	bool memory;                               /* the dying worker noted that worker_memory refused it memory */
 };
-/* Sets outcome, detail, code, signal, core, started, left. Returns false when there should be another try: the worker died before fn was entered, by no condemning (or says that it finished what
+/* Sets outcome, detail, code, signal, core, started, left, flags. Returns false when there should be another try: the worker died before fn was entered, by no condemning (or says that it finished what
  * it never began). They are set then too, for a job that may have no other try: crashed, started 0. */
 bool fate_decide(const struct fate_facts *facts, struct brood_verdict *verdict);
 bool fate_retryable(const struct brood_verdict *verdict);            /* a kill from outside */

@@ -55,7 +55,10 @@ void climb_stuck(struct slot *slot)
 /* The job is told by memory. The signal interrupts a system call that it waits in, and makes its cancel fd readable. */
 static void soften(struct slot *slot, uint64_t sequence)
 {
-	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->soft, sequence);
+	struct desk *desk = shared_desk(slot->supervisor->config.shared, slot->number);
+
+	atomic_store_explicit(&desk->soft_cause, ladder_flag(slot->ladder.cause), memory_order_relaxed);
+	atomic_store(&desk->soft, sequence);
 	process_signal(slot->pidfd, slot->pid, SIGTERM);
 }
 

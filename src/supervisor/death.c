@@ -32,13 +32,19 @@ static uint64_t cpu_us(const struct rusage *u)
 	return (uint64_t)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000000u + (uint64_t)(u->ru_utime.tv_usec + u->ru_stime.tv_usec);
 }
 
+bool death_noticed(const struct slot *slot, uint64_t sequence)
+{
+	return atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->noticed) == sequence;
+}
+
 static void job_after_death(struct slot *slot, const struct process_exit *e)
 {
 	struct supervisor *s = slot->supervisor;
 	struct job *job = slot->job;
 	struct fate_facts facts = {
 		.escaped = slot->escaped, .sequence = slot->sequence, .ended = true, .code = e->code, .status = e->status,
-		.kill_signal = slot->kill_signal, .condemned = slot->condemned, .abort = slot->ladder.abort, .cause = slot->ladder.cause, .told = ladder_told(&slot->ladder), .protocol = slot->protocol,
+		.kill_signal = slot->kill_signal, .condemned = slot->condemned, .abort = slot->ladder.abort, .cause = slot->ladder.cause, .told = slot->ladder.told, .noticed = death_noticed(slot, slot->sequence),
+		.protocol = slot->protocol,
 		.stuck = slot->stuck, .memory = memory_was_short(slot),
 	};
 	uint64_t word = atomic_load(&shared_desk(s->config.shared, slot->number)->word);

@@ -174,6 +174,7 @@ void death_end_closers(struct supervisor *s);                          /* at our
 uint32_t death_sweep(struct supervisor *s);                            /* how many strays there were: killed now, or still on their way */
 bool death_is_known(void *supervisor, pid_t pid);
 bool death_is_a_jobs(struct supervisor *s, pid_t pid);                 /* it carries the workers' mark */
+bool death_noticed(const struct slot *slot, uint64_t sequence);        /* that it was told to end */
 void death_forget_process(struct slot *slot);                          /* it has ended and was reaped */
 /* undead.c */
 timer_fn undead_time_up;

@@ -167,7 +167,8 @@ void lease_died(struct slot *slot, const struct lease_death *d)
 	o->cause = slot->watch.subject ? slot->ladder.cause : LADDER_CAUSE_NONE;
 	o->flags = (slot->protocol ? OVER_PROTOCOL : 0) | (slot->stuck ? OVER_STUCK : 0) | (d->memory ? OVER_MEMORY : 0) |
 	           (slot->watch.subject && slot->ladder.abort ? OVER_ABORT : 0) | (slot->condemned ? OVER_CONDEMNED : 0) |
-	           (slot->watch.subject && ladder_told(&slot->ladder) ? OVER_TOLD : 0) | (d->undead ? OVER_UNDEAD : 0);
+	           (slot->watch.subject && slot->ladder.told ? OVER_TOLD : 0) |
+	           (slot->watch.subject && death_noticed(slot, slot->watch.subject) ? OVER_NOTICED : 0) | (d->undead ? OVER_UNDEAD : 0);
 	o->code = d->code;
 	o->status = d->status;
 	o->kill_signal = slot->kill_signal;

@@ -63,7 +63,7 @@ static void job_verdict(struct slot *slot)
 	const struct fate_facts facts = {
 		.escaped = slot->escaped, .sequence = slot->sequence, .word = slot->condemned ? slot->word_before : word,
 		.kill_signal = slot->kill_signal, .condemned = slot->condemned, .abort = slot->ladder.abort, .cause = slot->ladder.cause,
-		.told = ladder_told(&slot->ladder), .protocol = slot->protocol, .stuck = slot->stuck, .undead = true,
+		.told = slot->ladder.told, .noticed = death_noticed(slot, slot->sequence), .protocol = slot->protocol, .stuck = slot->stuck, .undead = true,
 	};
 
 	job->verdict = (struct brood_verdict){ 0 };

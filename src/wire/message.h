@@ -69,7 +69,7 @@ struct message_dropped { uint64_t count, first; char name[BROOD_NAME_MAX]; };
 int message_dropped_text(const struct message_dropped *m, char *text, size_t size);     /* the line for the log; as snprintf() */
 struct message_log { uint32_t level, event; int32_t pid; uint32_t slot; uint64_t job; char text[512]; };   /* text: NUL-terminated; sent cut after its NUL */
 struct message_ready { int32_t pid; uint32_t generation; };
-struct message_finished { uint64_t id, sequence; int32_t code; uint32_t left; uint32_t flags, pad; uint64_t cpu_us, peak_kb; };   /* the last two: where they are accounted. fds: of the reply */
+struct message_finished { uint64_t id, sequence; int32_t code; uint32_t left; uint32_t flags, told; uint64_t cpu_us, peak_kb; };   /* told: enum brood_verdict_flags. The last two: where they are accounted. fds: of the reply */
 enum { FINISHED_REFUSED_POINTER = 1, FINISHED_RETIRING = 2,            /* RETIRING: the worker ends by itself now */
        FINISHED_NO_FD = 4,                                             /* the job's fds did not arrive; fn was not entered. Comes with RETIRING */
        FINISHED_MEMORY = 16,                                           /* worker_memory refused the job memory */
@@ -101,6 +101,7 @@ enum { LEASE_KILL_CANCEL = 1, LEASE_KILL_NONSENSE };                   /* CANCEL
 enum { LEASE_REFUSED = 1, LEASE_RETURNED, LEASE_DIED };
 enum { OVER_PROTOCOL = 1, OVER_STUCK = 2, OVER_MEMORY = 4, OVER_ABORT = 8, OVER_CONDEMNED = 16,
        OVER_TOLD = 32,                                                 /* the soft step was sent to the job `sequence`, for `cause` */
+       OVER_NOTICED = 128,                                             /* and it has noticed */
        OVER_UNDEAD = 64 };                                             /* it was killed and does not end: how it will is not known, and what it began is not tried again */
 struct message_lease_over {
 	uint64_t id;

@@ -69,7 +69,9 @@ enum { DONE_BACK = 1,                      /* something came over the link: BACK
        DONE_REFUSED_POINTER = 8, DONE_NO_FD = 16, DONE_NO_PLUGIN = 32,   /* fn was not entered */
        DONE_MEMORY = 128,                  /* worker_memory refused the job memory */
        DONE_NO_ROOM = 64 };                /* the reply was lost: no memory, no fd for it; its size was reply_size. The verdict says what fn returned, the call says -ENOMEM */
-#define DONE_FLAGS 255u
+#define DONE_TOLD_SHIFT 8                  /* then enum brood_verdict_flags */
+#define DONE_TOLD(flags) ((uint32_t)(flags) >> DONE_TOLD_SHIFT & 15u)
+#define DONE_FLAGS 4095u
 
 struct ring_done {
 	_Alignas(64) uint64_t sequence;

@@ -33,6 +33,8 @@ struct desk {                                      /* at the start of the slot's
 	_Atomic uint64_t began_ns;                 /* of RUNNING(N), stored before it: when the worker says it began */
 	_Atomic uint64_t soft;                     /* the supervisor's: sequence of the last job that was told to end. Stored before the signal. No job has 0 */
 	_Atomic uint32_t memory;                   /* the worker's, as it dies: worker_memory refused it memory */
+	_Atomic uint32_t soft_cause;               /* why: one of BROOD_TOLD_*. Stored before `soft` */
+	_Atomic uint64_t noticed;                  /* the worker's: sequence of the last job to which brood_job_cancelled() said so */
 	_Alignas(64) _Atomic uint32_t bell;        /* what a worker on lease sleeps on (futex): added to by the engine after it published, and by the supervisor */
 	_Atomic uint32_t asleep;                   /* 1: it sleeps on it, or is about to: ring. It sets that, looks again (seq_cst), and sleeps */
 	_Atomic uint32_t standard[2];              /* DESK_STANDARD | flags of stdout and of stderr before the job that runs, where the engine shares them; 0: nothing is to be put back */

@@ -67,7 +67,7 @@ static bool callable(const struct brood_job *job)
 
 static void end_job(struct brood_job *job, const struct ran *ran, uint64_t ran_ns)
 {
-	struct message_finished said = { .code = ran->code, .cpu_us = ran->usage.cpu_us, .peak_kb = ran->usage.peak_kb };
+	struct message_finished said = { .code = ran->code, .told = ran->told, .cpu_us = ran->usage.cpu_us, .peak_kb = ran->usage.peak_kb };
 	struct ending e;
 
 	worker_release_job(job, ran->calls);

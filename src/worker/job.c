@@ -25,9 +25,18 @@ const void *brood_job_arg(const struct brood_job *job, size_t *ret_size) BROOD_N
 	return job->arg;
 }
 
+/* The job learns it here, and the verdict says so. */
+static bool told(const struct brood_job *job)
+{
+	if (!worker_soft_came(job->sequence))
+		return false;
+	atomic_store_explicit(&the_worker.desk->noticed, job->sequence, memory_order_relaxed);
+	return true;
+}
+
 int brood_job_cancelled(const struct brood_job *job) BROOD_NOEXCEPT
 {
-	return worker_soft_came(job->sequence);
+	return told(job);
 }
 
 /* The fd is there for the handler first, then the flag is looked at: a soft step in between is told by one of the two. */
@@ -61,7 +70,7 @@ uint32_t brood_job_time_left_ms(const struct brood_job *job) BROOD_NOEXCEPT
 	SYSCALLS_OURS;
 	uint64_t now, ms;
 
-	if (worker_soft_came(job->sequence))
+	if (told(job))
 		return 0;
 	if (job->soft_ns == TIME_NEVER)
 		return BROOD_FOREVER;

@@ -256,7 +256,7 @@ static void end(struct lease *l, struct brood_job *job, const struct ran *ran, u
 	done->code = ran->code;
 	done->cpu_us = (uint32_t)MIN(ran->usage.cpu_us, (uint64_t)UINT32_MAX);
 	done->peak_kb = (uint32_t)MIN(ran->usage.peak_kb, (uint64_t)UINT32_MAX);
-	done->flags = (job->no_plugin ? DONE_NO_PLUGIN : 0) | (ran->memory ? DONE_MEMORY : 0);
+	done->flags = (uint16_t)((job->no_plugin ? DONE_NO_PLUGIN : 0) | (ran->memory ? DONE_MEMORY : 0) | ran->told << DONE_TOLD_SHIFT);
 	worker_release_job(job, ran->calls);
 	reply_finish(job, done);
 	e = look(l, ran, l->now - began);

@@ -110,6 +110,7 @@ struct ran worker_run_job(struct brood_job *job, const char name[BROOD_NAME_MAX]
 	ran.memory = ran.code != 0 && memory_refused(error);
 	ran.usage = account_end(&the_worker.account);
 	output_flush_standard();               /* belongs to the job's time, and is out if a later job crashes */
+	ran.told = worker_soft_told(job->sequence);
 	worker_desk_swap(word, DESK_WORD(job->sequence, DESK_DONE));
 	worker_soft_expect(SEQUENCE_NONE);
 	ran.ended_ns = now_ns();

@@ -44,6 +44,16 @@ bool worker_soft_came(uint64_t sequence)
 	return the_worker.desk && atomic_load(&the_worker.desk->soft) == sequence;
 }
 
+uint32_t worker_soft_told(uint64_t sequence)
+{
+	struct desk *desk = the_worker.desk;
+
+	if (!worker_soft_came(sequence))
+		return 0;
+	return atomic_load_explicit(&desk->soft_cause, memory_order_relaxed) |
+	       (atomic_load_explicit(&desk->noticed, memory_order_relaxed) == sequence ? BROOD_NOTICED : 0);
+}
+
 /* The supervisor stores the sequence before it signals. A job stores its cancel fd before it looks at
  * the sequence. So one of the two, this handler or the job, sees what the other stored. */
 static void soft_step(void)

@@ -180,6 +180,7 @@ void worker_signals_ready(void);               /* after worker_init: SIGTERM is 
 void worker_soft_expect(uint64_t sequence);
 bool worker_soft_came(uint64_t sequence);      /* async-signal-safe */
 void worker_step_aside(int sig);               /* from its handler: the default action takes place once that has returned */
+uint32_t worker_soft_told(uint64_t sequence);  /* the same, as enum brood_verdict_flags */
 
 /* disown.c */
 void worker_disown_thread_locals(void);        /* destructors that main()'s thread has registered do not run here */
@@ -200,7 +201,7 @@ int job_frame_run(const struct job_frame *frame);
 /* run.c */
 /* True: ours now, and *word is what stands there. False does not return: condemned, it waits for SIGKILL; anything else stands there only if somebody wrote over it. */
 void worker_desk_swap(uint64_t *word, uint64_t to);
-struct ran { int code; bool calls, memory; uint64_t ended_ns; struct usage usage; };        /* calls: it made system calls, or nobody knows. memory: it failed, and worker_memory had refused it memory */
+struct ran { int code; bool calls, memory; uint32_t told; uint64_t ended_ns; struct usage usage; };   /* calls: it made system calls, or nobody knows. memory: it failed, and worker_memory had refused it memory. told: enum brood_verdict_flags */
 /* The desk word from `word` to RUNNING: from now on the soft step is meant for this job. */
 void worker_begin(const struct brood_job *job, uint64_t *word);
 /* Calls the job's function, with the desk word from `word` to RUNNING, unless it is there, to DONE. */

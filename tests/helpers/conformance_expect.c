@@ -43,6 +43,17 @@ static void place_is_sane(const struct given *g)
 	CHECK_EQ(v->path, given_is(g, HANDOFF) ? BROOD_PATH_HANDOFF : BROOD_PATH_LEASE);
 }
 
+/* One reason at most; who was not told cannot have noticed; nor can one that did not begin, or was not killed for it, have been told by it. */
+static void flags_are_sane(const struct brood_verdict *v, const char *line)
+{
+	uint32_t why = v->flags & ~(uint32_t)BROOD_NOTICED;
+
+	CHECK_MSG(why == 0 || why == BROOD_TOLD_DEADLINE || why == BROOD_TOLD_CANCEL || why == BROOD_TOLD_STOP, "%s: flags %x", line, v->flags);
+	CHECK_MSG(why != 0 || v->flags == 0, "%s: flags %x", line, v->flags);
+	CHECK_MSG(v->started || v->flags == 0, "%s: flags %x", line, v->flags);
+	CHECK_MSG(v->outcome != BROOD_TIMED_OUT || !v->started || why == BROOD_TOLD_DEADLINE, "%s: flags %x", line, v->flags);
+}
+
 static void figures_are_sane(const struct given *g, const char *line)
 {
 	const struct brood_verdict *v = &g->v;
@@ -59,7 +70,7 @@ static void figures_are_sane(const struct given *g, const char *line)
 		CHECK_GT(v->peak_kb, 0);
 		CHECK_MSG(v->outcome == BROOD_EXITED || v->signal || v->detail, "%s", line);
 	}
-	CHECK_EQ(v->reserved32, 0);
+	flags_are_sane(v, line);
 	for (size_t i = 0; i < sizeof v->reserved / sizeof v->reserved[0]; i++)
 		CHECK_EQ(v->reserved[i], 0);
 }

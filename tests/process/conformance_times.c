@@ -81,9 +81,12 @@ static int asks_late(struct brood_job *job)
 
 static void heeded(struct site *s)
 {
-	static const struct { brood_fn *fn; const char *name; } list[] = {
-		{ spins_until_cancelled, "spins_until_cancelled" }, { polls_until_cancelled, "polls_until_cancelled" }, { waits_for_its_time, "waits_for_its_time" },
-		{ polls_in_a_thread, "polls_in_a_thread" }, { asks_late, "asks_late" }, { job_until_cancelled, "job_until_cancelled" },
+	static const struct { brood_fn *fn; const char *name; uint32_t flags; } list[] = {
+		{ spins_until_cancelled, "spins_until_cancelled", BROOD_TOLD_DEADLINE | BROOD_NOTICED },
+		{ polls_until_cancelled, "polls_until_cancelled", BROOD_TOLD_DEADLINE | BROOD_NOTICED },
+		{ waits_for_its_time, "waits_for_its_time", UINT32_MAX },      /* it may end by the clock before it is told */
+		{ polls_in_a_thread, "polls_in_a_thread", BROOD_TOLD_DEADLINE | BROOD_NOTICED }, { asks_late, "asks_late", BROOD_TOLD_DEADLINE | BROOD_NOTICED },
+		{ job_until_cancelled, "job_until_cancelled", BROOD_TOLD_DEADLINE | BROOD_NOTICED },
 	};
 
 	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
@@ -91,6 +94,7 @@ static void heeded(struct site *s)
 
 		expect(g, BROOD_FAILED, BROOD_DETAIL_NONE);
 		CHECK_EQ(g->v.code, 42);
+		CHECK_MSG(list[i].flags == UINT32_MAX || g->v.flags == list[i].flags, "%s: flags %x", list[i].name, g->v.flags);
 		CHECK_GE(g->elapsed_us, 49000);
 		CHECK_EQ(g->v.left, 0);
 	}
@@ -102,7 +106,7 @@ static void heeded(struct site *s)
 		if (g->v.outcome == BROOD_CANCELLED)   /* it had not begun */
 			CHECK_EQ(g->v.started, 0);
 		else
-			CHECK_EQ(g->v.code, 42);
+			CHECK(g->v.code == 42 && g->v.flags == (BROOD_TOLD_CANCEL | BROOD_NOTICED));
 	}
 	site_well(s);
 }

@@ -273,3 +273,77 @@ Test(deadlines, real_time_policy)
 	sched_setscheduler(0, SCHED_OTHER, &none);
 	case_run(real_time, 20000);
 }
+
+/* ---- told to end: the verdict says so ---- */
+
+static int deaf(struct brood_job *job) { (void)job; return hangs(job); }
+static int knows_and_stays(struct brood_job *job)
+{
+	atomic_fetch_add(entered, 1);
+	for (;;) {
+		brood_job_cancelled(job);
+		usleep(1000);
+	}
+	return 0;
+}
+static int has_its_time(struct brood_job *job) { atomic_fetch_add(entered, 1); usleep(1000); return brood_job_cancelled(job); }
+
+static void text_has(const struct order *o, const char *words)
+{
+	char line[512];
+
+	brood_verdict_format(&o->v, line, sizeof line);
+	CHECK_MSG(words ? strstr(line, words) != NULL : strstr(line, "told") == NULL && strstr(line, "noticed") == NULL, "%s", line);
+}
+
+static void say_who_was_told(uint32_t path)
+{
+	struct order orders[] = {
+		{ .fn = has_its_time, .run_ms = 60000, .grace_ms = 60000 },
+		{ .fn = ends_when_told, .run_ms = 100, .grace_ms = 60000 },
+		{ .fn = ends_when_told, .run_ms = 60000, .grace_ms = 60000, .cancel = true },
+		{ .fn = deaf, .run_ms = 100, .grace_ms = 50 },
+		{ .fn = knows_and_stays, .run_ms = 100, .grace_ms = 100 },
+	};
+
+	run_all(orders, sizeof orders / sizeof *orders, path);
+	CHECK_EQ(orders[0].v.flags, 0);
+	text_has(&orders[0], NULL);
+	CHECK_EQ(orders[1].v.flags, BROOD_TOLD_DEADLINE | BROOD_NOTICED);
+	text_has(&orders[1], "told to end by its deadline and noticed");
+	CHECK_EQ(orders[2].v.flags, BROOD_TOLD_CANCEL | BROOD_NOTICED);
+	text_has(&orders[2], "told to end by a cancel and noticed");
+	expect(&orders[3], BROOD_TIMED_OUT, 0, SIGKILL);
+	CHECK_EQ(orders[3].v.flags, BROOD_TOLD_DEADLINE);
+	text_has(&orders[3], NULL);
+	expect(&orders[4], BROOD_TIMED_OUT, 0, SIGKILL);
+	CHECK_EQ(orders[4].v.flags, BROOD_TOLD_DEADLINE | BROOD_NOTICED);
+	text_has(&orders[4], "had noticed");
+}
+
+static void told(void)
+{
+	struct brood_options options = { .workers = 5, .drain_ms = 100, .log = quiet };
+	struct order last[] = { { .fn = ends_when_told, .run_ms = BROOD_FOREVER }, { .fn = ends_when_told, .run_ms = BROOD_FOREVER } };
+
+	entered = mmap(NULL, sizeof *entered, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	brood = pool_start(&options);
+	for (size_t i = 0; i < 2; i++) {
+		say_who_was_told(paths[i]);
+		CHECK(WAIT_UNTIL(pool_full(brood), 10000));
+	}
+	atomic_store(entered, 0);
+	for (size_t i = 0; i < 2; i++) {
+		last[i].grace_ms = BROOD_FOREVER;
+		give(&last[i], paths[i]);
+		CHECK(WAIT_UNTIL(has_begun(i + 1), 10000));
+	}
+	CHECK_EQ(brood_stop(brood), 0);
+	for (size_t i = 0; i < 2; i++) {
+		wait_for(&last[i]);
+		CHECK_EQ(last[i].v.code, 42);
+		CHECK_EQ(last[i].v.flags, BROOD_TOLD_STOP | BROOD_NOTICED);
+		text_has(&last[i], "told to end by the stop");
+	}
+}
+Test(deadlines, told_to_end) { case_run(told, 30000); }

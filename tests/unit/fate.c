@@ -347,3 +347,28 @@ Test(unit_fate, only_a_kill_from_outside_is_retried)
 		}
 	}
 }
+
+/* ---- told to end ---- */
+
+Test(unit_fate, told_to_end)
+{
+	static const struct message_finished told = { .told = BROOD_TOLD_CANCEL | BROOD_NOTICED | 1u << 20 }, refused = { .flags = FINISHED_NO_FD, .told = 15 };
+	const struct { struct fate_facts facts; uint32_t flags; } list[] = {
+		{ { .word = OVER, .finished = &told }, BROOD_TOLD_CANCEL | BROOD_NOTICED },
+		{ { .word = OVER, .finished = FINISHED(.code = 0), .told = true, .cause = LADDER_CAUSE_DEADLINE }, 0 },        /* too late: it had ended */
+		{ { .word = ASSIGNED, .finished = &refused }, 0 },
+		{ { .word = RUNNING, EXIT(3), .told = true, .cause = LADDER_CAUSE_STOP }, BROOD_TOLD_STOP },
+		{ { .word = RUNNING, EXIT(3), .noticed = true }, 0 },
+		{ { .word = ASSIGNED, KILLED(SIGKILL), .kill_signal = SIGKILL, .told = true, BY(DEADLINE) }, 0 },              /* it never began */
+		{ { .word = RUNNING, KILLED(SIGKILL), .kill_signal = SIGKILL, .told = true, .noticed = true, BY(DEADLINE) }, BROOD_TOLD_DEADLINE | BROOD_NOTICED },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+		struct fate_facts facts = list[i].facts;
+		struct brood_verdict v = { .flags = 99 };
+
+		facts.sequence = SEQUENCE;
+		fate_decide(&facts, &v);
+		cr_assert_eq(v.flags, list[i].flags, "row %zu: %x", i, v.flags);
+	}
+}

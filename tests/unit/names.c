@@ -104,3 +104,26 @@ Test(names, error_is_never_null)
 {
 	cr_assert(brood_error());
 }
+
+/* ---- told to end ---- */
+
+Test(names, told_to_end)
+{
+	static const struct { enum brood_outcome outcome; uint32_t flags; const char *how; } list[] = {
+		{ BROOD_DONE, 0, "done" },
+		{ BROOD_DONE, BROOD_NOTICED, "done" },
+		{ BROOD_DONE, BROOD_TOLD_DEADLINE | BROOD_NOTICED, "done, told to end by its deadline and noticed" },
+		{ BROOD_FAILED, BROOD_TOLD_CANCEL, "failed, code 0, told to end by a cancel" },
+		{ BROOD_DONE, BROOD_TOLD_STOP | BROOD_NOTICED, "done, told to end by the stop and noticed" },
+		{ BROOD_TIMED_OUT, BROOD_TOLD_DEADLINE, "timed out" },
+		{ BROOD_CANCELLED, BROOD_TOLD_CANCEL | BROOD_NOTICED, "cancelled, had noticed" },
+	};
+
+	for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+		struct brood_verdict v = { .size = sizeof v, .id = 1, .outcome = list[i].outcome, .flags = list[i].flags, .started = 1, .attempts = 1 };
+		char want[200];
+
+		snprintf(want, sizeof want, "job 1: %s; queued 0 us", list[i].how);
+		cr_assert_str_eq(format(&v), want);
+	}
+}
