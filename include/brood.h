@@ -117,7 +117,7 @@ enum brood_detail {
 	BROOD_DETAIL_QUEUE_TIME,      /* no worker was free within queue_ms */
 	BROOD_DETAIL_DRAINING,        /* the pool is stopping */
 	BROOD_DETAIL_DEGRADED,        /* workers die at birth: the pool waits (stats: next_spawn_ms) and tries again */
-	BROOD_DETAIL_BAD_POINTER,     /* fn does not lie in code that was mapped at brood_start() and still is */
+	BROOD_DETAIL_BAD_POINTER,     /* fn does not lie in the program or in a library that was loaded at brood_start() and still is (in anonymous memory, say) */
 	BROOD_DETAIL_FD_LOST,         /* the job's fd could not be passed: a limit on open files was reached on the way */
 	/* crashed */
 	BROOD_DETAIL_OUTSIDE,         /* SIGKILL that Brood did not send: an administrator, the kernel's OOM killer */
@@ -125,7 +125,7 @@ enum brood_detail {
 	                               * eighth of the limit. Not seen where a job ends by _exit() or SIGKILL */
 	BROOD_DETAIL_LONGJMP,         /* longjmp() to somewhere outside the job */
 	BROOD_DETAIL_THREAD_EXIT,     /* pthread_exit() */
-	BROOD_DETAIL_PROTOCOL,        /* the worker sent nonsense and was killed */
+	BROOD_DETAIL_PROTOCOL,        /* the worker sent nonsense and was killed; or it ended, because the job had damaged what it shares with the library */
 	BROOD_DETAIL_STUCK,           /* the function had ended but its worker said nothing more, and was killed */
 	/* cancelled */
 	BROOD_DETAIL_STOPPED,         /* by the pool's stop while it ran, not by brood_cancel() */

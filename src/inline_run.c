@@ -122,7 +122,7 @@ int run_init(struct run *run, struct inline_brood *b, const struct engine_job *j
 	verdict_init(run, job->name);
 	run->fn = o->plugin ? open_plugin(run) : job->fn;
 	if (!o->plugin && !text_callable((const void *)job->fn))
-		return inline_fail(-EFAULT, call, "fn does not lie in code that was mapped at brood_start() and still is");
+		return inline_fail(-EFAULT, call, "fn does not lie in the program or in a library that was loaded at brood_start() and still is");
 	return copy_fds(run, call);
 }
 

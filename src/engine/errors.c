@@ -75,8 +75,8 @@ static int fail_refused(const struct brood_verdict *v, const char *name, unsigne
 		return engine_fail(-EAGAIN, "job %llu %s: workers die at birth and the pool waits before it tries again: see the log, "
 		                   "and next_spawn_ms of brood_stats()", id, name);
 	case BROOD_DETAIL_BAD_POINTER:
-		return engine_fail(-EFAULT, "job %llu %s: the worker refused the pointer: the function must lie in code that was mapped at brood_start() "
-		                   "and still is", id, name);
+		return engine_fail(-EFAULT, "job %llu %s: the worker refused the pointer: the function must lie in the program or in a library that was loaded "
+		                   "at brood_start() and still is; code that was loaded or made later, or lies in anonymous memory (a JIT, a trampoline), cannot be called", id, name);
 	case BROOD_DETAIL_FD_LOST:
 		return engine_fail(-EAGAIN, "job %llu %s: its fd could not be passed, a limit on open files was reached on the way: raise RLIMIT_NOFILE",
 		                   id, name);

@@ -73,7 +73,7 @@ static int function_check(const struct engine_job *job)
 {
 	if (text_callable((const void *)(uintptr_t)job->fn))
 		return 0;
-	return engine_fail(-EFAULT, "job %s: %p is not a function that workers have: it must lie in code that was mapped at brood_start() and still is",
+	return engine_fail(-EFAULT, "job %s: %p is not a function that workers have: it must lie in the program or in a library that was loaded at brood_start() and still is; code that was loaded or made later, or lies in anonymous memory (a JIT, a trampoline), cannot be called",
 	                   job->name ? job->name : "?", (void *)(uintptr_t)job->fn);
 }
 

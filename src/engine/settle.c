@@ -85,7 +85,7 @@ static bool decide(struct end *end, const struct lane_job *job, struct brood_ver
 		.kill_signal = o->kill_signal, .abort = o->flags & OVER_ABORT, .condemned = condemned, .cause = (enum ladder_cause)o->cause,
 		.undead = o->flags & OVER_UNDEAD, .noticed = o->flags & OVER_NOTICED, .told = (o->flags & OVER_TOLD) && o->sequence == job->sequence,
 		.protocol = lease->damaged || (o->flags & OVER_PROTOCOL) || (begun && (end->began_seen || o->how != LEASE_DIED)),
-		.stuck = (o->flags & OVER_STUCK) && o->sequence == job->sequence, .memory = o->flags & OVER_MEMORY,
+		.stuck = (o->flags & OVER_STUCK) && o->sequence == job->sequence, .memory = o->flags & OVER_MEMORY, .gave_up = o->flags & OVER_GAVE_UP,
 		.escaped = o->escaped_sequence == job->sequence ? o->escaped : 0,
 	};
 

@@ -104,7 +104,7 @@ static void fate_from_end(const struct fate_facts *f, struct brood_verdict *v)
 
 	if (f->escaped == ESCAPED_LONGJMP || f->escaped == ESCAPED_THREAD_EXIT) {
 		fate_set(v, BROOD_CRASHED, f->escaped == ESCAPED_LONGJMP ? BROOD_DETAIL_LONGJMP : BROOD_DETAIL_THREAD_EXIT);
-	} else if (f->escaped || f->protocol) {
+	} else if (f->escaped || f->protocol || (exited && f->gave_up)) {
 		fate_set(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
 	} else if ((f->stuck || f->undead) && !exited && !(by_signal && f->status != SIGKILL)) {
 		fate_set(v, BROOD_CRASHED, BROOD_DETAIL_STUCK);

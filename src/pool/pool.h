@@ -120,6 +120,7 @@ struct fate_facts {
 	bool protocol;                             /* dropped for nonsense */
 	bool stuck;
 	bool undead;                               /* killed, and it does not end: nobody knows how it will, and there is no second try */
+	bool gave_up;                              /* the library's code in the worker ended it: the exit code is not the job's */
 	bool memory;                               /* the dying worker noted that worker_memory refused it memory */
 };
 /* Sets outcome, detail, code, signal, core, started, left, flags. Returns false when there should be another try: the worker died before fn was entered, by no condemning (or says that it finished what

@@ -27,6 +27,14 @@ static bool memory_was_short(const struct slot *slot)
 	return atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->memory) != 0;
 }
 
+/* The exit code is the library's, and not a job's. */
+static bool gave_up(const struct slot *slot, const struct process_exit *e)
+{
+	uint32_t said = atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->gave_up);
+
+	return e->code == CLD_EXITED && said != 0 && e->status == (int)said;
+}
+
 static uint64_t cpu_us(const struct rusage *u)
 {
 	return (uint64_t)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000000u + (uint64_t)(u->ru_utime.tv_usec + u->ru_stime.tv_usec);
@@ -45,7 +53,7 @@ static void job_after_death(struct slot *slot, const struct process_exit *e)
 		.escaped = slot->escaped, .sequence = slot->sequence, .ended = true, .code = e->code, .status = e->status,
 		.kill_signal = slot->kill_signal, .condemned = slot->condemned, .abort = slot->ladder.abort, .cause = slot->ladder.cause, .told = slot->ladder.told, .noticed = death_noticed(slot, slot->sequence),
 		.protocol = slot->protocol,
-		.stuck = slot->stuck, .memory = memory_was_short(slot),
+		.stuck = slot->stuck, .memory = memory_was_short(slot), .gave_up = gave_up(slot, e),
 	};
 	uint64_t word = atomic_load(&shared_desk(s->config.shared, slot->number)->word);
 	bool again;
@@ -60,7 +68,7 @@ static void job_after_death(struct slot *slot, const struct process_exit *e)
 static void lease_after_death(struct slot *slot, const struct process_exit *e)
 {
 	lease_died(slot, &(struct lease_death){
-		.code = e->code, .status = e->status, .cpu_us = cpu_us(&e->usage), .peak_kb = (uint64_t)e->usage.ru_maxrss, .memory = memory_was_short(slot),
+		.code = e->code, .status = e->status, .cpu_us = cpu_us(&e->usage), .peak_kb = (uint64_t)e->usage.ru_maxrss, .memory = memory_was_short(slot), .gave_up = gave_up(slot, e),
 	});
 }
 
@@ -74,28 +82,93 @@ static bool at_work(const struct slot *slot)
 	return slot->job && (!slot->job->is_lease || slot->condemned || lease_moved(slot->watch.base, word));
 }
 
+static const char *why_gave_up(const struct slot *slot, const struct process_exit *e)
+{
+	switch (e->status) {
+	case WORKER_EXIT_BIRTH:
+		return "it could not begin";
+	case WORKER_EXIT_INIT:
+		return "worker_init did not succeed";
+	case WORKER_EXIT_CHANNEL:
+		return slot->ready_ns ? "a job closed or replaced descriptors of the library's" : "worker_init closed or replaced its channel";
+	case WORKER_EXIT_ESCAPED:
+		return "a job left its function by longjmp() or pthread_exit()";
+	default:
+		return "memory that it shares with the library was written over";
+	}
+}
+
+/* The job that runs on a lease: its id, as the engine published it, else 0. */
+static uint64_t job_on_lease(const struct slot *slot)
+{
+	const struct shared *shared = slot->supervisor->config.shared;
+	const struct ledger *ledger = shared_ledger(shared, slot->job->lease.ledger);
+	uint64_t word = slot->condemned ? slot->word_before : atomic_load(&shared_desk(shared, slot->number)->word);
+	uint64_t sequence = DESK_SEQUENCE(word);
+
+	if (DESK_STATE(word) != DESK_RUNNING || sequence <= slot->watch.base || sequence > atomic_load(&ledger->published))
+		return 0;
+	return ledger->entries[sequence % RING_DEPTH].id;
+}
+
+/* The worker's own word for it: only what can be printed. */
+static void name_on_lease(const struct slot *slot, char name[BROOD_NAME_MAX])
+{
+	const struct desk *desk = shared_desk(slot->supervisor->config.shared, slot->number);
+
+	memcpy(name, desk->name, BROOD_NAME_MAX);
+	name[BROOD_NAME_MAX - 1] = '\0';
+	for (char *c = name; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+}
+
+/* What it was at, in words; the job's id, or 0. */
+static uint64_t doing(const struct slot *slot, char *what, size_t size)
+{
+	char name[BROOD_NAME_MAX];
+	uint64_t id;
+
+	if (!slot->job) {
+		snprintf(what, size, slot->ready_ns ? " while idle" : " before it was ready");
+		return 0;
+	}
+	if (!slot->job->is_lease) {
+		id = slot->job->link.id;
+		snprintf(what, size, " in %s, job %" PRIu64, slot->job->message.name, id);
+		return id;
+	}
+	id = job_on_lease(slot);
+	name_on_lease(slot, name);
+	if (id)
+		snprintf(what, size, " in %s, job %" PRIu64 ", on lease", name, id);
+	else
+		snprintf(what, size, " on lease, between jobs");
+	return id;
+}
+
 static void say(struct slot *slot, const struct process_exit *e, bool planned)
 {
 	bool by_signal = e->code == CLD_KILLED || e->code == CLD_DUMPED;
 	bool as_planned = planned && (by_signal ? e->status == slot->kill_signal : e->status == 0);
-	char name[16], how[64], what[BROOD_NAME_MAX + 48] = "";
+	char name[16], how[64], what[BROOD_NAME_MAX + 64] = "";
+	uint64_t id;
 
 	if (as_planned)
 		return;                /* a normal stop is silent; a retirement was told when it began */
 	if (!by_signal && e->status == 0 && slot->channel_ended && !slot->end_reason)
 		slot->end_reason = "a job shut its channel down";
+	if (gave_up(slot, e) && !slot->end_reason)
+		slot->end_reason = why_gave_up(slot, e);
 	if (by_signal)
 		snprintf(how, sizeof how, "by %s%s", signals_name(e->status, name), e->code == CLD_DUMPED ? " (core dumped)" : "");
+	else if (gave_up(slot, e))
+		snprintf(how, sizeof how, "itself");
 	else
 		snprintf(how, sizeof how, "with exit code %d", e->status);
-	if (slot->job && slot->job->is_lease)
-		snprintf(what, sizeof what, " on lease");
-	else if (slot->job)
-		snprintf(what, sizeof what, " in %s, job %" PRIu64, slot->job->message.name, slot->job->link.id);
-	else
-		snprintf(what, sizeof what, slot->ready_ns ? " while idle" : " before it was ready");
-	slot_log(slot, slot->kill_signal ? BROOD_NOTICE : BROOD_WARNING, BROOD_EVENT_WORKER_DIED, "worker %u (pid %d) ended %s%s%s%s", slot->number, slot->pid, how, what,
-	         slot->end_reason ? ": " : "", slot->end_reason ? slot->end_reason : "");
+	id = doing(slot, what, sizeof what);
+	log_line(slot->supervisor, &(struct log_about){ .level = slot->kill_signal ? BROOD_NOTICE : BROOD_WARNING, .event = BROOD_EVENT_WORKER_DIED, .slot = slot, .job = id },
+	         "worker %u (pid %d) ended %s%s%s%s", slot->number, slot->pid, how, what, slot->end_reason ? ": " : "", slot->end_reason ? slot->end_reason : "");
 }
 
 static void count(struct slot *slot, const struct process_exit *e, bool expected)

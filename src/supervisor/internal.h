@@ -162,7 +162,7 @@ void worker_kill(struct slot *slot, int sig, const char *reason);      /* by pid
 void worker_drop(struct slot *slot, const char *what);                 /* law 5: nonsense */
 void worker_to_ending(struct slot *slot, uint64_t kill_at);
 void worker_resume(struct slot *slot);
-void worker_retire(struct slot *slot, uint32_t flags, uint32_t left);  /* it ends by itself now. FINISHED's */
+void worker_retire(struct slot *slot, const char *whose, uint32_t flags, uint32_t left);  /* it ends by itself now. FINISHED's */
 void worker_free(struct slot *slot);                                   /* its job or lease is over: idle, or not for another one */
 /* death.c */
 source_fn death_readable;
@@ -215,7 +215,7 @@ void lease_refuse(struct supervisor *s, struct job *job, enum brood_detail detai
 void lease_end(struct supervisor *s, uint64_t id);
 void lease_kill(struct supervisor *s, const struct message_lease_kill *m);
 void lease_left(struct slot *slot, const struct message_left *m);
-struct lease_death { int code, status; uint64_t cpu_us, peak_kb; bool memory, undead; };
+struct lease_death { int code, status; uint64_t cpu_us, peak_kb; bool gave_up, memory, undead; };
 void lease_died(struct slot *slot, const struct lease_death *d);
 int leases_tell_lent(struct supervisor *s);                            /* 0, or -errno: not now */
 int lease_tell_over(struct supervisor *s, struct job *job);

@@ -141,7 +141,7 @@ void lease_left(struct slot *slot, const struct message_left *m)
 	over(s, job, LEASE_RETURNED);
 	did_jobs(slot);
 	if (m->flags & FINISHED_RETIRING)
-		worker_retire(slot, m->flags, m->left);
+		worker_retire(slot, "", m->flags, m->left);
 	else
 		worker_free(slot);
 	jobs_assign(s);
@@ -165,7 +165,7 @@ void lease_died(struct slot *slot, const struct lease_death *d)
 	o->began_ns = atomic_load(&desk_of(slot)->began_ns);
 	o->escaped_sequence = slot->escaped_sequence;
 	o->cause = slot->watch.subject ? slot->ladder.cause : LADDER_CAUSE_NONE;
-	o->flags = (slot->protocol ? OVER_PROTOCOL : 0) | (slot->stuck ? OVER_STUCK : 0) | (d->memory ? OVER_MEMORY : 0) |
+	o->flags = (slot->protocol ? OVER_PROTOCOL : 0) | (slot->stuck ? OVER_STUCK : 0) | (d->memory ? OVER_MEMORY : 0) | (d->gave_up ? OVER_GAVE_UP : 0) |
 	           (slot->watch.subject && slot->ladder.abort ? OVER_ABORT : 0) | (slot->condemned ? OVER_CONDEMNED : 0) |
 	           (slot->watch.subject && slot->ladder.told ? OVER_TOLD : 0) |
 	           (slot->watch.subject && death_noticed(slot, slot->watch.subject) ? OVER_NOTICED : 0) | (d->undead ? OVER_UNDEAD : 0);

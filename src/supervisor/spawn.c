@@ -94,6 +94,7 @@ static void forget_former(struct slot *slot)
 		atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->standard[i], 0);
 	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->word, DESK_WORD(slot->sequence, DESK_FREE));
 	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->memory, 0);
+	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->gave_up, 0);
 }
 
 static void init_time_up(struct loop *loop, struct timer *timer, uint64_t now)

@@ -6,6 +6,7 @@
 #include "../os/process.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 void worker_kill(struct slot *slot, int sig, const char *reason)
@@ -107,20 +108,38 @@ static void on_ready(struct slot *slot, struct frame *f)
 	jobs_assign(s);
 }
 
-void worker_retire(struct slot *slot, uint32_t flags, uint32_t left)
+/* What the worker cannot go on with. Puts a list into `text`. */
+static const char *why_retired(const struct slot *slot, uint32_t flags, uint32_t left, char *text, size_t size)
+{
+	static const struct { uint32_t bit; const char *name; } costly[] = {
+		{ BROOD_LEFT_THREADS, "threads" }, { BROOD_LEFT_FDS, "open files" }, { BROOD_LEFT_CHILDREN, "children" }, { BROOD_LEFT_MEMORY, "memory in use" },
+	};
+	size_t used = 0;
+
+	if (flags & FINISHED_NO_FD)
+		return "it could not be given a file; did a job lower its RLIMIT_NOFILE?";
+	for (size_t i = 0; i < ARRAY_SIZE(costly); i++)
+		if (left & costly[i].bit & ~slot->supervisor->options->tolerate)
+			used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "a job left behind: ", costly[i].name);
+	if (used)
+		return text;
+	if (left & BROOD_LEFT_CWD)
+		return "the working directory that a job changed could not be put back";
+	if (left & BROOD_LEFT_TIMERS)
+		return "the timers that a job left could not be removed";
+	return "what a job left could not be put right";
+}
+
+void worker_retire(struct slot *slot, const char *whose, uint32_t flags, uint32_t left)
 {
 	struct supervisor *s = slot->supervisor;
+	char text[160];
 
 	slot->retiring = true;
 	slot->end_reason = "it retired";
 	atomic_fetch_add_explicit(&s->board->retired, 1, memory_order_relaxed);
-	if ((flags & FINISHED_NO_FD) || left == 0)    /* on a lease the engine knows which job it was */
-		slot_log(slot, BROOD_WARNING, BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced: it could not be given a file; did a job lower its RLIMIT_NOFILE?",
-		         slot->number, slot->pid);
-	else
-		slot_log(slot, BROOD_NOTICE, BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced: a job left %s%s%s%sbehind", slot->number, slot->pid,
-	         left & BROOD_LEFT_THREADS ? "threads " : "", left & BROOD_LEFT_FDS ? "open files " : "", left & BROOD_LEFT_CHILDREN ? "children " : "",
-	         left & BROOD_LEFT_MEMORY ? "memory in use " : "");
+	slot_log(slot, flags & FINISHED_NO_FD ? BROOD_WARNING : BROOD_NOTICE, BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced%s: %s", slot->number, slot->pid,
+	         whose, why_retired(slot, flags, left, text, sizeof text));
 	worker_to_ending(slot, time_after_ms(now_ns(), s->options->stop_ms));
 }
 
@@ -158,6 +177,7 @@ static void on_finished(struct slot *slot, struct frame *f)
 	const struct message_finished *m = &f->finished;
 	struct job *job = slot->job;
 	struct fate_facts facts = { .finished = m, .sequence = slot->sequence };
+	char whose[BROOD_NAME_MAX + 48];
 	bool no_fd;
 
 	if (slot->condemned)
@@ -173,6 +193,7 @@ static void on_finished(struct slot *slot, struct frame *f)
 		return;
 	}
 	no_fd = m->flags & FINISHED_NO_FD;
+	snprintf(whose, sizeof whose, " after %s, job %" PRIu64, job->message.name, job->link.id);
 	slot->jobs_done += !no_fd;
 	timer_stop(&s->loop, &slot->timer);
 	if (!no_fd || !job_redispatch(s, job))   /* that is this worker's trouble: another one can */
@@ -180,7 +201,7 @@ static void on_finished(struct slot *slot, struct frame *f)
 	if (!no_fd && s->backoff.young > 0)
 		spawn_well(slot, "do jobs");
 	if (m->flags & FINISHED_RETIRING)
-		worker_retire(slot, m->flags, m->left);
+		worker_retire(slot, no_fd ? "" : whose, m->flags, m->left);
 	else
 		worker_free(slot);
 	jobs_assign(s);

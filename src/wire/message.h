@@ -93,13 +93,13 @@ struct message_lease { uint64_t id, given_ns; uint32_t queue_ms, limit_ms, flags
 enum { LEASE_KEPT = 1 };                                               /* an explicit one: not to be taken back for others or for being idle */
 struct message_lend { uint64_t id, sequence; };                        /* sequence: the first job's less 1 */
 struct message_leave { uint64_t id; };
-struct message_left { uint64_t id, sequence; uint32_t flags, left; };  /* sequence: of the last job that it has done. flags: FINISHED_RETIRING. left: what the last one left behind then */
+struct message_left { uint64_t id, sequence; uint32_t flags, left; };  /* sequence: of the last job that it has done. flags: FINISHED_RETIRING, FINISHED_NO_FD. left: what the last one left behind then */
 struct message_lent { uint64_t id, sequence; int32_t pid; uint32_t slot, generation, pad; };
 struct message_lease_id { uint64_t id; };                              /* LEASE_END, LEASE_LOOK: the engine published a job whose run time ends before ledger.look_at */
 struct message_lease_kill { uint64_t id, sequence; uint32_t cause, pad; };
 enum { LEASE_KILL_CANCEL = 1, LEASE_KILL_NONSENSE };                   /* CANCEL: the ladder of that job, if it still runs. NONSENSE: the worker sent some */
 enum { LEASE_REFUSED = 1, LEASE_RETURNED, LEASE_DIED };
-enum { OVER_PROTOCOL = 1, OVER_STUCK = 2, OVER_MEMORY = 4, OVER_ABORT = 8, OVER_CONDEMNED = 16,
+enum { OVER_PROTOCOL = 1, OVER_STUCK = 2, OVER_MEMORY = 4, OVER_ABORT = 8, OVER_CONDEMNED = 16, OVER_GAVE_UP = 256,
        OVER_TOLD = 32,                                                 /* the soft step was sent to the job `sequence`, for `cause` */
        OVER_NOTICED = 128,                                             /* and it has noticed */
        OVER_UNDEAD = 64 };                                             /* it was killed and does not end: how it will is not known, and what it began is not tried again */

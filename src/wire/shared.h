@@ -28,6 +28,21 @@ enum desk_state { DESK_FREE, DESK_ASSIGNED, DESK_RUNNING, DESK_DONE, DESK_CONDEM
 #define DESK_SEQUENCE(word) ((word) >> 3)
 
 #define DESK_STANDARD UINT32_C(0x80000000)
+
+/*
+ * How a worker ends by itself. The code alone proves nothing, for a job may exit with the same one:
+ * the worker writes it into its slot's page as well, and says by that that it was the library.
+ */
+enum worker_exit {
+	WORKER_EXIT_ORDERLY = 0,
+	WORKER_EXIT_BIRTH   = 70,      /* the kernel refused something that a worker needs */
+	WORKER_EXIT_INIT    = 71,      /* worker_init did not return 0, or left its frame */
+	WORKER_EXIT_CHANNEL = 72,      /* the channel is gone, is something else now, or carried nonsense */
+	WORKER_EXIT_DESK    = 73,      /* the desk word makes no sense: somebody wrote there */
+	WORKER_EXIT_ESCAPED = 74,      /* a job left its frame; ESCAPED was sent before */
+	WORKER_EXIT_RING    = 75,      /* on lease: the ring makes no sense, or the link carried nonsense */
+};
+
 struct desk {                                      /* at the start of the slot's page. All of it hostile, but to its worker */
 	_Atomic uint64_t word;
 	_Atomic uint64_t began_ns;                 /* of RUNNING(N), stored before it: when the worker says it began */
@@ -39,6 +54,8 @@ struct desk {                                      /* at the start of the slot's
 	_Atomic uint32_t asleep;                   /* 1: it sleeps on it, or is about to: ring. It sets that, looks again (seq_cst), and sleeps */
 	_Atomic uint32_t standard[2];              /* DESK_STANDARD | flags of stdout and of stderr before the job that runs, where the engine shares them; 0: nothing is to be put back */
 	_Atomic uint32_t attention;                /* 1: the supervisor has sent something: look at the channel before the next job */
+	_Atomic uint32_t gave_up;                  /* enum worker_exit, right before the worker ends itself; 0: it does not */
+	char name[BROOD_NAME_MAX];                 /* the function of the last job that began, for log lines: may lack its NUL */
 };
 
 #define RING_DEPTH 128                             /* jobs in one worker's ring. Job `sequence` has entry sequence % RING_DEPTH in ledger and ring */

@@ -29,7 +29,7 @@ void lease_tell(struct lease *l)
 	const uint64_t one = 1;
 
 	if (l->suspect_bell && !identity_is(l->bell, &l->bell_identity))
-		_exit(WORKER_EXIT_CHANNEL);
+		worker_give_up(WORKER_EXIT_CHANNEL);
 	l->suspect_bell = false;
 	l->told = l->rung = l->last;
 	while (write(l->bell, &one, sizeof one) < 0 && errno == EINTR)
@@ -43,7 +43,7 @@ bool lease_say(struct lease *l, struct frame *f)
 	int r;
 
 	if (l->suspect_link && !identity_is(l->link, &l->link_identity))
-		_exit(WORKER_EXIT_CHANNEL);
+		worker_give_up(WORKER_EXIT_CHANNEL);
 	l->suspect_link = false;
 	for (;;) {
 		r = frame_send(l->link, f);
@@ -63,7 +63,7 @@ static void say_left(const struct lease *l, uint32_t flags, uint32_t left)
 	struct frame f;
 
 	frame_begin(&f, MESSAGE_LEFT);
-	f.left = (struct message_left){ .id = l->id, .sequence = l->last, .flags = flags, .left = left };
+	f.left = (struct message_left){ .id = l->id, .sequence = l->last, .flags = flags | (flags & FINISHED_RETIRING && left == 0 ? FINISHED_NO_FD : 0), .left = left };
 	worker_say(&f);
 }
 
@@ -133,7 +133,7 @@ bool lease_published(struct lease *l)
 		return true;
 	l->published = atomic_load_explicit(&l->down->published, memory_order_acquire);
 	if (l->published > l->last && l->published - l->last > RING_DEPTH)
-		_exit(WORKER_EXIT_RING);
+		worker_give_up(WORKER_EXIT_RING);
 	return l->published > l->last;
 }
 
@@ -158,7 +158,7 @@ static bool hear_one(struct lease *l)
 			lease_tell(l);
 		worker_end(true);
 	}
-	_exit(WORKER_EXIT_CHANNEL);
+	worker_give_up(WORKER_EXIT_CHANNEL);
 }
 
 static void hear(struct lease *l)

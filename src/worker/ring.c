@@ -98,7 +98,7 @@ static bool hear_with(struct lease *l, const struct ring_entry *e, struct frame 
 	int r;
 
 	if (l->suspect_link && !identity_is(l->link, &l->link_identity))
-		_exit(WORKER_EXIT_CHANNEL);
+		worker_give_up(WORKER_EXIT_CHANNEL);
 	l->suspect_link = false;
 	if (!room_for_fds(l, e))
 		return false;
@@ -106,7 +106,7 @@ static bool hear_with(struct lease *l, const struct ring_entry *e, struct frame 
 	if (r == -EAGAIN || r == 0 || r == -ECONNRESET)
 		return false;                          /* a job has read there */
 	if (r != 1 || f->header.type != MESSAGE_WITH || f->link.sequence != e->sequence)
-		_exit(WORKER_EXIT_RING);
+		worker_give_up(WORKER_EXIT_RING);
 	return true;
 }
 
@@ -119,7 +119,7 @@ static bool map_request(struct brood_job *job, int fd)
 	void *memory;
 
 	if (job->request_size == 0 || fstat(owned, &st) < 0 || st.st_size < 0 || (uint64_t)st.st_size < job->request_size || (fcntl(owned, F_GET_SEALS) & sealed) != sealed)
-		_exit(WORKER_EXIT_RING);
+		worker_give_up(WORKER_EXIT_RING);
 	memory = mmap(NULL, job->request_size, PROT_READ, MAP_SHARED, owned, 0);
 	if (memory == MAP_FAILED)
 		return false;
@@ -224,7 +224,7 @@ static bool claim(struct lease *l, uint64_t sequence)
 	if (claim_swap(l->up, sequence, CLAIM_TAKEN))
 		return true;
 	if (atomic_load(&l->up->claims[sequence % RING_DEPTH]) != CLAIM_WORD(sequence, CLAIM_WITHDRAWN))
-		_exit(WORKER_EXIT_RING);
+		worker_give_up(WORKER_EXIT_RING);
 	return false;
 }
 
@@ -287,7 +287,7 @@ void ring_job(struct lease *l)
 	uint32_t r;
 
 	if (!e)
-		_exit(WORKER_EXIT_RING);
+		worker_give_up(WORKER_EXIT_RING);
 	/* What a trusted job before it has left is not this one's doing. */
 	if (l->owed && !(e->job_flags & BROOD_JOB_TRUSTED))
 		lease_look_after(l);

@@ -28,7 +28,7 @@ void worker_desk_swap(uint64_t *word, uint64_t to)
 		return;
 	}
 	if (DESK_STATE(found) != DESK_CONDEMNED)
-		_exit(WORKER_EXIT_DESK);
+		worker_give_up(WORKER_EXIT_DESK);
 	for (;;)
 		pause();
 }
@@ -61,7 +61,7 @@ static void escaped(void *arg, int how)
 		f.escaped = (struct message_escaped){ .id = job->id, .sequence = job->sequence, .how = (uint32_t)how };
 		worker_say(&f);
 	}
-	_exit(WORKER_EXIT_ESCAPED);
+	worker_give_up(WORKER_EXIT_ESCAPED);
 }
 
 /* A job that returned in a child that it had forked: for the child that is exit(), for the worker it is nothing. */
@@ -79,6 +79,7 @@ static void show_title(const char *name)
 		return;
 	}
 	snprintf(the_worker.shown, sizeof the_worker.shown, "%.*s", (int)sizeof the_worker.shown - 1, name);
+	memcpy(the_worker.desk->name, the_worker.shown, sizeof the_worker.desk->name);
 	title_set_suffix(the_worker.shown);
 }
 

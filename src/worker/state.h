@@ -34,17 +34,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-/* How a worker ends by itself. Any end but the orderly one, while a job runs, is that job's: exited, with this code. */
-enum worker_exit {
-	WORKER_EXIT_ORDERLY = 0,
-	WORKER_EXIT_BIRTH   = 70,      /* the kernel refused something that a worker needs */
-	WORKER_EXIT_INIT    = 71,      /* worker_init did not return 0, or left its frame */
-	WORKER_EXIT_CHANNEL = 72,      /* the channel is gone, is something else now, or carried nonsense */
-	WORKER_EXIT_DESK    = 73,      /* the desk word makes no sense: somebody wrote there */
-	WORKER_EXIT_ESCAPED = 74,      /* a job left its frame; ESCAPED was sent before */
-	WORKER_EXIT_RING    = 75,      /* on lease: the ring makes no sense, or the link carried nonsense */
-};
-
 /* Of a job of bytes on a ring. Positions are those of lease.space. */
 struct job_reply {
 	uint64_t start, size;          /* the piece, while memfd is -1 */
@@ -244,6 +233,7 @@ bool worker_waits(int r, const struct frame *f, uint64_t *since);       /* sendi
 void worker_say(struct frame *f);
 void worker_check_channel(void);
 void worker_end(bool with_hook) __attribute__((noreturn));
+void worker_give_up(enum worker_exit why) __attribute__((noreturn));   /* says why in the slot's page: the exit code may be a job's, too */
 void worker_log(uint64_t job, enum brood_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* files.c */

@@ -52,6 +52,13 @@ bool worker_is_forked(void)
 	return the_worker.pid != 0 && getpid() != the_worker.pid;
 }
 
+void worker_give_up(enum worker_exit why)
+{
+	if (worker_is_self())
+		atomic_store(&the_worker.desk->gave_up, (uint32_t)why);
+	_exit((int)why);
+}
+
 int worker_rearm(void)
 {
 	return worker_is_self() ? process_set_pdeathsig(SIGKILL, the_worker.config->supervisor_pid) : -EPERM;
@@ -63,7 +70,7 @@ int worker_rearm(void)
 void worker_check_channel(void)
 {
 	if (the_worker.suspect_channel && !identity_is(the_worker.config->channel_fd, &the_worker.channel))
-		_exit(WORKER_EXIT_CHANNEL);
+		worker_give_up(WORKER_EXIT_CHANNEL);
 	the_worker.suspect_channel = false;
 }
 
@@ -108,7 +115,7 @@ void worker_say(struct frame *f)
 		else if (since && f->fds_count > 0)
 			leave_fds_out(f, r);
 		else
-			_exit(WORKER_EXIT_CHANNEL);
+			worker_give_up(WORKER_EXIT_CHANNEL);
 	}
 }
 
@@ -142,7 +149,7 @@ static int hear(struct frame *f)
 static __attribute__((noreturn)) void birth_failed(const char *what, int r)
 {
 	worker_log(0, BROOD_ERR, "this worker cannot begin: %s (error %d)", what, -r);
-	_exit(WORKER_EXIT_BIRTH);
+	worker_give_up(WORKER_EXIT_BIRTH);
 }
 
 /* Fields first, pid last: the guard looks at an entry only when it has a pid. */
@@ -163,14 +170,14 @@ static void become_worker(struct worker_config *c)
 	signals_block_all(&old);
 	the_worker.config = c;
 	the_worker.pid = getpid();
+	the_worker.desk = shared_desk(c->shared, c->slot);
 	if (process_set_pdeathsig(SIGKILL, c->supervisor_pid) < 0 || setsid() < 0)
-		_exit(WORKER_EXIT_BIRTH);
+		worker_give_up(WORKER_EXIT_BIRTH);
 	sign_roster(c);
 	process_drop_real_time();              /* before code of the program: a job that spins must not keep the supervisor from running */
 	shared_keep_desk(c->shared, c->slot);
-	the_worker.desk = shared_desk(c->shared, c->slot);
 	if (process_set_subreaper() < 0 || identity_get(c->channel_fd, &the_worker.channel) < 0)
-		_exit(WORKER_EXIT_BIRTH);
+		worker_give_up(WORKER_EXIT_BIRTH);
 }
 
 static void keep_only_ours(struct worker_config *c)
@@ -313,7 +320,7 @@ static void hook_escaped(void *arg, int how)
 	(void)arg;
 	if (worker_is_self())
 		worker_log(0, BROOD_WARNING, "a hook of this worker left by %s", how == ESCAPED_LONGJMP ? "longjmp()" : "pthread_exit()");
-	_exit(WORKER_EXIT_INIT);
+	worker_give_up(WORKER_EXIT_INIT);
 }
 
 static int run_hook(int (*call)(void *))
@@ -340,7 +347,7 @@ static void init(void)
 		return;
 	worker_log(0, BROOD_WARNING, "worker_init returned %d: this worker ends", r);
 	output_flush();
-	_exit(WORKER_EXIT_INIT);
+	worker_give_up(WORKER_EXIT_INIT);
 }
 
 void worker_end(bool with_hook)
@@ -397,7 +404,7 @@ static __attribute__((noreturn)) void loop(void)
 			frame_done(&f);
 		if (r == 0 || (r == 1 && f.header.type == MESSAGE_END))
 			worker_end(true);
-		_exit(WORKER_EXIT_CHANNEL);
+		worker_give_up(WORKER_EXIT_CHANNEL);
 	}
 }
 

@@ -125,3 +125,121 @@ static void engine_cuts_itself_off(void)
 	CHECK_CONTAINS(run_apart(execs).lines, "has closed its channel to the supervisor, or runs another program");
 }
 Test(blame, engine_without_channel) { case_run(engine_cuts_itself_off, 60000); }
+
+/* ---- workers' ends ---- */
+
+static struct { char lines[8192]; uint64_t job; unsigned died; } seen;
+
+static void see(void *context, const struct brood_log *log)
+{
+	size_t used = strlen(seen.lines);
+
+	(void)context;
+	note("log: %s", log->text);
+	snprintf(seen.lines + used, sizeof seen.lines - used, "%s\n", log->text);
+	if (log->event == BROOD_EVENT_WORKER_DIED) {
+		seen.job = log->job;
+		seen.died++;
+	}
+}
+
+static int crashes_here(struct brood_job *job) { (void)job; raise(SIGSEGV); return 0; }
+static int exits_72(struct brood_job *job) { (void)job; _exit(72); }
+static int closes_all(struct brood_job *job)
+{
+	(void)job;
+	for (int fd = 3; fd < 100; fd++)
+		close(fd);
+	return 0;
+}
+static int opens_one(struct brood_job *job) { (void)job; return dup(1) < 0; }
+
+static const enum brood_path paths[] = { BROOD_PATH_HANDOFF, BROOD_PATH_LEASE };
+
+static struct brood *begin_seen(void)
+{
+	struct brood_options options = { .size = sizeof options, .workers = 1, .flags = BROOD_NO_CORE, .log = see };
+
+	return pool_start(&options);
+}
+
+static struct brood_verdict run(struct brood *brood, brood_fn *fn, const char *name, enum brood_path path)
+{
+	struct brood_job_options options = { .size = sizeof options, .dispatch = path };
+	struct brood_verdict v;
+
+	memset(&seen, 0, sizeof seen);
+	CHECK(WAIT_UNTIL(pool_full(brood), 10000));
+	brood_call_named(brood, fn, name, "", 0, NULL, 0, &options, &v);
+	return v;
+}
+
+static bool line_has(struct brood *brood, const char *part)
+{
+	return WAIT_UNTIL((brood_dispatch(brood), strstr(seen.lines, part) != NULL), 10000);
+}
+
+/* The function and the job are named on both paths. */
+static void deaths(void)
+{
+	struct brood *brood = begin_seen();
+
+	for (size_t i = 0; i < 2; i++) {
+		struct brood_verdict v = run(brood, crashes_here, "crashes_here", paths[i]);
+		char part[128];
+
+		CHECK_EQ(v.outcome, BROOD_CRASHED);
+		snprintf(part, sizeof part, "ended by SIGSEGV in crashes_here, job %llu", (unsigned long long)v.id);
+		CHECK_MSG(line_has(brood, part), "%s: %s", part, seen.lines);
+		CHECK_EQ(seen.job, v.id);
+		v = run(brood, exits_72, "exits_72", paths[i]);
+		CHECK_EQ(v.outcome, BROOD_EXITED);     /* its own: it is said */
+		CHECK_EQ(v.code, 72);
+		CHECK(line_has(brood, "exit code 72 in exits_72"));
+	}
+	pool_stop(brood);
+}
+Test(blame, deaths_name_function_and_job) { case_run(deaths, 40000); }
+
+/* What the library ends for its own reasons is said in words, and not by its exit codes. */
+static void own_codes(void)
+{
+	struct brood *brood = begin_seen();
+
+	for (size_t i = 0; i < 2; i++) {
+		struct brood_verdict v = run(brood, closes_all, "closes_all", paths[i]);
+
+		CHECK_NE(v.code, 72);
+		CHECK_MSG(line_has(brood, "a job closed or replaced descriptors of the library's") || strstr(seen.lines, "channel"), "%s", seen.lines);
+		CHECK_MSG(!strstr(seen.lines, "exit code"), "%s", seen.lines);
+	}
+	pool_stop(brood);
+}
+Test(blame, own_exit_codes_are_not_shown) { case_run(own_codes, 60000); }
+
+static void replaced(void)
+{
+	struct brood *brood = begin_seen();
+
+	for (size_t i = 0; i < 2; i++) {
+		run(brood, opens_one, "opens_one", paths[i]);
+		CHECK_MSG(line_has(brood, "a job left behind: open files"), "%s", seen.lines);
+		if (paths[i] == BROOD_PATH_HANDOFF)
+			CHECK_CONTAINS(seen.lines, "is replaced after opens_one, job ");
+	}
+	pool_stop(brood);
+}
+Test(blame, replaced_for_the_true_reason) { case_run(replaced, 40000); }
+
+static int init_fails(void *context) { (void)context; return 3; }
+static void births(void)
+{
+	struct brood_options options = { .size = sizeof options, .workers = 1, .worker_init = init_fails, .log = see };
+	struct brood *brood;
+
+	CHECK_EQ(brood_start(&options, &brood), 0);
+	CHECK_MSG(line_has(brood, "ended itself before it was ready: worker_init did not succeed"), "%s", seen.lines);
+	CHECK(!strstr(seen.lines, "71"));
+	brood_stop(brood);
+}
+Test(blame, births_that_fail) { case_run(births, 40000); }
