@@ -110,7 +110,7 @@ static void judge_handoff(uint64_t word, const struct brood_verdict *v)
 	else if (word == DESK_ASSIGNED)        /* says of itself that it never began */
 		CHECK_EQ(v->outcome, BROOD_CRASHED);
 	else
-		check(v, BROOD_EXITED, BROOD_DETAIL_NONE);
+		check(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
 	CHECK_EQ(v->started, word != DESK_ASSIGNED);
 }
 static void desks(void) { scribbled(BROOD_PATH_HANDOFF, judge_handoff); }
@@ -119,9 +119,7 @@ Test(attack, desk_written_over) { case_run(desks, 60000); }
 /* The supervisor looks when it likes: it may find the scribble before its worker ends of it. */
 static void judge_lease(uint64_t word, const struct brood_verdict *v)
 {
-	if (v->outcome != BROOD_CRASHED)
-		check(v, BROOD_EXITED, BROOD_DETAIL_NONE);
-	else if (word != BEFORE || v->detail != BROOD_DETAIL_NONE)
+	if (word != BEFORE || v->detail != BROOD_DETAIL_NONE)
 		check(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
 	if (word == BEFORE || word == DESK_CONDEMNED)
 		CHECK_EQ(v->outcome, BROOD_CRASHED);

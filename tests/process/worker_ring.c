@@ -388,7 +388,7 @@ static void not_taken(void)
 	CHECK_EQ(frame_send(fake.channel, &f), 0);
 	fake_hear(&fake, &f, MESSAGE_LEFT);
 	CHECK_EQ(f.left.id, 5);
-	CHECK_EQ(f.left.flags, FINISHED_RETIRING);
+	CHECK_EQ(f.left.flags, FINISHED_RETIRING | FINISHED_NO_FD);
 	CHECK_EQ(f.left.sequence, fake.sequence);
 	CHECK_EQ(fake_exit_code(&fake), 0);
 }
