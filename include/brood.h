@@ -324,6 +324,8 @@ struct brood_options {
  *   -EBUSY     the program has other threads (brood_error() names them): start before they do
  *   -EMFILE    RLIMIT_NOFILE's hard limit is too low for the pool (limit, need and cure in brood_error())
  *   -EALREADY  started already     -EPERM  called in a worker     -ENOMEM, -EAGAIN, -ENFILE  from the kernel
+ *   -EFBIG     RLIMIT_FSIZE is too low for the memory that processes share
+ *   -EINVAL    too: unshare(CLONE_NEWPID) before: fork() first     -ENOENT, -ENODEV ...  no usable /dev/null
  *   -ECANCELED BROOD_INLINE: worker_init did not return 0
  *
  * The engine has the caller's memory, fds, signal mask and dispositions, and a parent: the supervisor. What belongs to a process and not

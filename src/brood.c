@@ -35,6 +35,7 @@
 #include "os/title.h"
 #include "resolve.h"
 #include "supervisor/supervisor.h"
+#include "surroundings.h"
 #include "wire/shared.h"
 #include "worker/worker.h"
 
@@ -436,6 +437,8 @@ int brood_start(const struct brood_options *options, struct brood **ret_brood)
 		return r;
 	}
 	r = check_threads();
+	if (r == 0)
+		r = surroundings_check();
 	if (r == 0)
 		r = start_processes(s, ret_brood);
 	if (r < 0 && !front.started)

@@ -7,6 +7,7 @@
 #include "inline_internal.h"
 
 #include "base/options.h"
+#include "os/fds.h"
 #include "os/sockets.h"
 #include "os/text.h"
 #include "worker/worker.h"
@@ -150,10 +151,15 @@ int run_new(struct inline_brood *b, const struct engine_job *job, const char *ca
 	return 0;
 }
 
-void run_clear(struct run *run)
+static void run_clear_given(struct run *run)
 {
 	while (run->fds_count > 0)
 		close_fd(run->fds[--run->fds_count]);
+}
+
+void run_clear(struct run *run)
+{
+	run_clear_given(run);
 	while (run->back_count > 0)
 		close_fd(run->back[--run->back_count]);
 }
@@ -263,18 +269,24 @@ static void refuse(struct run *run, enum brood_detail detail)
 	run->verdict.started = 0;
 }
 
+/* The job may have closed its socket: then the number is somebody else's. */
 bool run_now(struct run *run)
 {
+	struct identity fd = { 0 };
 	bool took = false;
 
+	if (identity_get(run->fd, &fd) < 0)
+		fd = (struct identity){ 0 };
 	if (run->fn)
 		call_fn(run, &took);
 	else
 		refuse(run, BROOD_DETAIL_PLUGIN);
-	if (!took) {
+	if (!took && identity_is(run->fd, &fd)) {
 		shutdown(run->fd, SHUT_RDWR);
-		run->fd = close_fd(run->fd);
+		close_fd(run->fd);
 	}
+	run_clear_given(run);          /* what a job that did not run has left */
+	run->fd = -1;
 	return took;
 }
 

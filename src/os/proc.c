@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #define STAT_SIZE 1024
@@ -88,6 +89,17 @@ pid_t process_tracer(pid_t pid)
 	char path[PROCFS_PATH], text[STAT_SIZE];
 
 	return procfs_read(procfs_path(path, pid, "status"), text, sizeof text) < 0 ? 0 : tracer_in(text);
+}
+
+bool process_same_program(pid_t pid)
+{
+	char path[PROCFS_PATH];
+	struct process_stat s;
+	struct stat own, other;
+
+	return process_stat(pid, &s) == 0 && !s.exiting && stat("/proc/self/exe", &own) == 0 &&
+	       stat(procfs_path(path, pid, "exe"), &other) == 0 && own.st_ino == other.st_ino &&
+	       own.st_dev == other.st_dev;
 }
 
 bool process_traced_or_stopped(pid_t pid)

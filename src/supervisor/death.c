@@ -390,6 +390,19 @@ bool death_is_a_jobs(struct supervisor *s, pid_t pid)
 	return process_stat(pid, &stat) == 0 && process_stat(s->pid, &self) == 0 && stat.session != self.session;
 }
 
+/* A child of the engine's, which is ours since the engine ended, and runs the same program: 0: none. */
+pid_t death_fork_of_engine(struct supervisor *s)
+{
+	pid_t children[64];
+	int n = process_children(children, ARRAY_SIZE(children));
+
+	for (int i = 0; i < n; i++)
+		if (!death_is_known(s, children[i]) && !death_is_a_jobs(s, children[i]) &&
+		    process_same_program(children[i]))
+			return children[i];
+	return 0;
+}
+
 uint32_t death_sweep(struct supervisor *s)
 {
 	static pid_t children[CHILDREN_MAX], known[10002 + SLOTS_SPARE(10000)];   /* once, in the supervisor alone: too large for a stack, and it must not allocate now */

@@ -228,6 +228,18 @@ static bool ended_as_asked(const struct supervisor *s, const struct process_exit
 	return (e->status == SIGTERM || e->status == SIGINT) && stop_signal_came(s);
 }
 
+/* The supervisor's child is not the engine's: nobody in it may call the library, and the pool ends. */
+static void say_daemon(struct supervisor *s)
+{
+	pid_t pid = s->engine.stopped_pool ? 0 : death_fork_of_engine(s);
+
+	if (pid == 0)
+		return;
+	log_line(s, &(struct log_about){ .level = BROOD_WARNING, .event = BROOD_EVENT_ENGINE_DIED, .pid = pid },
+	         "the engine (pid %d) ended, and the pool with it; process %d, which it forked, goes on "
+	         "without a pool: if that was daemon(), call it before brood_start()", s->engine.pid, pid);
+}
+
 static void say_death(struct supervisor *s, const struct process_exit *e, bool known)
 {
 	struct log_about about = { .level = BROOD_WARNING, .event = BROOD_EVENT_ENGINE_DIED, .pid = s->engine.pid };
@@ -236,7 +248,8 @@ static void say_death(struct supervisor *s, const struct process_exit *e, bool k
 	if (!known) {
 		log_line(s, &about, "the engine (pid %d) has ended, nobody knows how: its status was taken by another", s->engine.pid);
 	} else if (ended_as_asked(s, e)) {
-		return;
+		if (e->code == CLD_EXITED && e->status == 0)
+			say_daemon(s);
 	} else if (e->code == CLD_EXITED) {
 		about.level = BROOD_NOTICE;
 		log_line(s, &about, "the engine (pid %d) ended with exit code %d: the pool stops", s->engine.pid, e->status);

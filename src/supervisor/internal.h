@@ -169,6 +169,7 @@ source_fn death_readable;
 void death_check(struct slot *slot);                                   /* has it ended? then all that follows */
 void death_sweep_soon(struct supervisor *s);
 void death_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now);
+pid_t death_fork_of_engine(struct supervisor *s);
 void death_reap_strays(struct supervisor *s);
 void death_end_closers(struct supervisor *s);                          /* at our own end */
 uint32_t death_sweep(struct supervisor *s);                            /* how many strays there were: killed now, or still on their way */

@@ -1,12 +1,14 @@
 /* inline_jobs.c - BROOD_INLINE: what a job gets and sends beside bytes. */
 #define _GNU_SOURCE
 #include "pool.h"
+#include "proc.h"
 
 #include <criterion/criterion.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -270,3 +272,61 @@ static void plugins(void)
 	CHECK_EQ(brood_stop(brood), 0);
 }
 Test(inline_jobs, plugins) { case_run(plugins, 10000); }
+
+/* What a job would have had is closed when there is no job, whoever gives it. */
+static void closed_without_job(void)
+{
+	struct brood *brood = start_inline(0);
+	int two = 2, pair[2], back;
+	struct brood_job_options o = { .size = sizeof o, .fds = &two, .fds_count = 1,
+	                               .plugin = "/no/such/plugin.so", .symbol = "job" };
+	const struct brood_result *result;
+	struct brood_handle *handle;
+	uint64_t id;
+	int before = proc_own_fds();
+
+	for (int i = 0; i < 10; i++) {
+		CHECK_LT(brood_call_named(brood, NULL, "j", "", 0, NULL, 0, &o, NULL), 0);
+		CHECK_EQ(brood_submit_named(brood, NULL, "j", "", 0, &o, &id), 0);
+		CHECK_EQ(brood_take(brood_own_queue(brood), &result, 1), 1);
+		CHECK_EQ(brood_open_named(brood, NULL, "j", &o, &back, &handle), 0);
+		CHECK_EQ(brood_wait(handle, 5000, NULL), 0);
+		brood_release(handle);
+		close(back);
+		CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+		CHECK_EQ(brood_give_named(brood, NULL, "j", pair[1], &o, &handle), 0);
+		CHECK_EQ(brood_wait(handle, 5000, NULL), 0);
+		brood_release(handle);
+		close(pair[0]);
+	}
+	CHECK_EQ(proc_own_fds(), before);
+	CHECK_EQ(brood_stop(brood), 0);
+}
+Test(inline_jobs, closed_without_job) { case_run(closed_without_job, 10000); }
+
+/* A job closes its socket, and something else gets the number: that is not the library's to close. */
+static int other;
+static int job_gives_its_number_away(struct brood_job *job)
+{
+	int fd = brood_job_fd(job);
+
+	close(fd);
+	other = fcntl(2, F_DUPFD, fd);
+	return other != fd;
+}
+static void number_given_away(void)
+{
+	struct brood *brood = start_inline(0);
+	struct brood_handle *handle;
+	struct brood_verdict v;
+	int pair[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	CHECK_EQ(brood_give(brood, job_gives_its_number_away, pair[1], NULL, &handle), 0);
+	CHECK_EQ(brood_wait(handle, 5000, &v), 0);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	CHECK(fcntl(other, F_GETFD) >= 0);
+	brood_release(handle);
+	CHECK_EQ(brood_stop(brood), 0);
+}
+Test(inline_jobs, number_given_away) { case_run(number_given_away, 10000); }

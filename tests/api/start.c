@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sched.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -160,6 +162,58 @@ static void hard_limit(void)
 	CHECK_EQ(brood_stop(brood), 0);
 }
 Test(start, hard_limit) { case_run(hard_limit, 20000); }
+
+/* ---- Starts that cannot work ---- */
+
+static void no_room_for_files(void)
+{
+	struct brood_options o = { .size = sizeof o, .workers = 1 };
+	struct rlimit limit = { 0, RLIM_INFINITY };
+	struct brood *brood;
+
+	getrlimit(RLIMIT_FSIZE, &limit);
+	limit.rlim_cur = 0;
+	CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	refused(&o, -EFBIG, "RLIMIT_FSIZE is 0 bytes");
+	limit.rlim_cur = 64u << 20;
+	CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	CHECK_EQ(brood_start(&o, &brood), 0);
+	CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
+	CHECK_EQ(brood_stop(brood), 0);
+}
+Test(start, no_room_for_files) { case_run(no_room_for_files, 20000); }
+
+static void other_pid_namespace(void)
+{
+	struct brood_options o = { .size = sizeof o, .workers = 1 };
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWPID) == 0)
+		refused(&o, -EINVAL, "unshare(CLONE_NEWPID)");
+}
+Test(start, other_pid_namespace) { case_run(other_pid_namespace, 20000); }
+
+/* An empty folder as the root, then one with a file that is no device. */
+static void no_dev_null(void)
+{
+	struct brood_options o = { .size = sizeof o, .workers = 1 };
+	char folder[] = "/tmp/brood-start-XXXXXX";
+
+	CHECK(mkdtemp(folder));
+	if (unshare(CLONE_NEWUSER) == 0 && chroot(folder) == 0 && chdir("/") == 0) {
+		struct brood *brood = NULL;
+
+		CHECK_EQ(brood_start(&o, &brood), -ENOENT);
+		CHECK_CONTAINS(brood_error(), "/dev/null");
+		CHECK_EQ(mkdir("/dev", 0700), 0);
+		close(open("/dev/null", O_CREAT | O_WRONLY, 0600));
+		CHECK_EQ(brood_start(&o, &brood), -ENODEV);
+		CHECK_CONTAINS(brood_error(), "/dev/null");
+		CHECK(!brood);
+		unlink("/dev/null");
+		rmdir("/dev");
+	}
+}
+Test(start, no_dev_null) { case_run(no_dev_null, 20000); }
 
 /* The soft limit at every height: a start that fails at any step takes the steps before it back. */
 static void every_step_taken_back(void)

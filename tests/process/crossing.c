@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -413,3 +414,37 @@ static void appended(void)
 	pool_stop(brood);
 }
 Test(crossing, lines_in_order) { with_a_file(appended); }
+
+/* ---- the engine becomes a daemon ---- */
+
+static void daemonizes(int log)
+{
+	struct brood_options options = { .workers = 1 };
+
+	CHECK_EQ(dup2(log, 2), 2);
+	brood = pool_start(&options);
+	if (daemon(1, 1) == 0) {
+		usleep(300000);                        /* the supervisor sees it meanwhile */
+		_exit(0);
+	}
+	_exit(1);
+}
+
+static void daemon_after_start(void)
+{
+	int log = memfd_create("log", 0), status;
+	char text[4096] = "";
+	pid_t pid;
+
+	CHECK_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L), 0);
+	pid = fork();
+	if (pid == 0)
+		daemonizes(log);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	CHECK(WAIT_UNTIL(pread(log, text, sizeof text - 1, 0) > 0 && strstr(text, "daemon()"), 2000));
+	CHECK_CONTAINS(text, "call it before brood_start()");
+	while (wait(NULL) > 0)                         /* the daemon's */
+		;
+}
+Test(crossing, daemon_after_the_start) { case_run(daemon_after_start, 20000); }
