@@ -10,8 +10,6 @@
  *
  * The trap: a worker may leave or die before it begins; then somebody in this process must give the job to another, while its caller may be asleep on the job's socket, with no call of ours to do it in. The supervisor is never
  * asleep, so conversations are handed off, unless the program has an event loop that dispatches (brood_fd() was called), or forces the lease.
- *
- * Very large requests are handed off where that is not forbidden: on a socket they need not be in memory twice.
  */
 #include "lane.h"
 
@@ -20,7 +18,6 @@
 
 #define OFTEN          3      /* calls within a second: worth a lease */
 #define OFTEN_NS       NS_PER_S
-#define STREAM_BETTER  (4u << 20)
 #define LENT_WITHIN_NS (5 * NS_PER_MS) /* an idle worker is lent in a tenth of a millisecond */
 #define ASK_PAUSE_NS   (50 * NS_PER_MS)        /* after a wish that was in vain */
 
@@ -159,10 +156,11 @@ static ssize_t result(const struct lane_job *job, const struct engine_bytes *byt
 
 static int call(struct lane *l, const struct given *given, const struct engine_bytes *bytes, struct lane_job *job)
 {
-	int r = lane_prepare(job, given, true);
+	int r;
 
 	job->waited = true;
 	l->others_out++;
+	r = lane_prepare(job, given, true);
 	job->on_done = NULL;
 	job->room = bytes->reply;
 	job->room_size = bytes->reply_size;
@@ -189,8 +187,6 @@ int direct_call(struct brood *b, const struct given *given, const struct engine_
 	int r;
 
 	if (given->options.dispatch == BROOD_PATH_HANDOFF && !given->options.lease)
-		return 1;
-	if (!given->options.dispatch && given->request_size > STREAM_BETTER)
 		return 1;
 	if (atomic_load_explicit(&b->refusing, memory_order_relaxed))
 		return engine_fail_stopped();

@@ -7,6 +7,7 @@
  * A thread's lane is the thread's as long as it lives, then the next new thread's: leases that it left are used on, or go back to the pool by themselves.
  */
 #include "lane.h"
+#include "pipe.h"
 
 #include "../os/closing.h"
 #include "../os/shm.h"
@@ -536,6 +537,7 @@ void lane_job_free(struct lane *l, struct lane_job *job)
 	if (job->own_function)
 		free(job->own_function);
 	job->own_function = NULL;
+	pipe_free(l, job);
 	job->memfd = close_fd(job->memfd);
 	job->socket = sockets_close(job->socket);
 	job->back_memfd = close_fd(job->back_memfd);
@@ -574,7 +576,7 @@ void lane_wait_for(struct lane *l, struct lane_job *job, bool front)
 /* What outlives the caller's call. */
 int lane_job_keep(struct lane_job *job, const struct given *order)
 {
-	size_t request = job->request_size == BROOD_SIZE_UNKNOWN || job->memfd >= 0 ? 0 : (size_t)job->request_size;
+	size_t request = lane_job_bytes(job);
 	unsigned char *at;
 
 	if (job->bytes || job->arg_size + request == 0)

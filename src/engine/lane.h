@@ -6,6 +6,7 @@
  *   pump.c      what has happened: events                          submit.c    the public calls of queues
  *   direct.c    call, open and give on a lease                     keep.c      explicit leases
  *   stream.c    submitted jobs that are handed off                 sleep.c     threads that wait
+ *   pipe.c      large requests and replies of calls
  *   lanes.c     all lanes at once                                  pick.c (src/pool)  which lease takes the next job
  *   behind.c    jobs that stand behind others                      side.c      fds to a worker, and back
  *
@@ -95,6 +96,8 @@ struct lane_job {
 	int back_memfd;
 	bool back_came;
 	struct stream *stream;        /* STREAMED */
+	struct pipe *pipe;            /* RINGED: its bytes go over a socket; NULL */
+	bool piped;                   /* its request does */
 };
 
 enum lease_state { LEASE_ASKED, LEASE_ACTIVE, LEASE_DYING, LEASE_OVER };
@@ -206,6 +209,14 @@ struct lane {
 
 	struct { uint64_t submitted, dropped, redispatched, retried, verdicts[BROOD_OUTCOMES]; } stats;
 };
+
+/* Of the request: what lies in the ring, or with the job. */
+static inline size_t lane_job_bytes(const struct lane_job *job)
+{
+	bool elsewhere = job->request_size == BROOD_SIZE_UNKNOWN || job->memfd >= 0 || job->piped;
+
+	return elsewhere ? 0 : (size_t)job->request_size;
+}
 
 static inline void lane_lock(struct lane *l) { pthread_mutex_lock(&l->lock); }
 void lane_promote(struct lane *l);

@@ -4,6 +4,7 @@
  * Looking costs no system call when completions can be seen in memory; the epoll is asked when none can, and every so often all the same.
  */
 #include "lane.h"
+#include "pipe.h"
 
 #include "behind.h"
 
@@ -228,6 +229,8 @@ static void on_event(struct lane *l, uint64_t data)
 		job = lane_find(l, data >> 4);
 		if (job && job->state == JOB_STREAMED)
 			stream_event(l, job);
+		else if (job && job->pipe)
+			pipe_event(l, job);
 		break;
 	default:
 		lease = lease_of(l, data);

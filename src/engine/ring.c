@@ -7,6 +7,7 @@
  * The bytes of a request stay in the ring until its job has its verdict: when the worker dies they are taken from there for another one.
  */
 #include "lane.h"
+#include "pipe.h"
 #include "side.h"
 
 #include "../os/futex.h"
@@ -34,7 +35,7 @@ static void copy_pieces(unsigned char *to, const struct given *order)
 static int put_bytes(struct lease *lease, const struct lane_job *job, const struct given *order, struct ring_entry *entry)
 {
 	struct ring_space *space = &lease->space, before = *space;
-	uint32_t request = job->request_size == BROOD_SIZE_UNKNOWN || job->memfd >= 0 ? 0 : (uint32_t)job->request_size;
+	uint32_t request = (uint32_t)lane_job_bytes(job);
 	int64_t arg_at = 0, request_at = 0;
 	uint64_t end;
 
@@ -70,7 +71,7 @@ static void put_entry(struct lease *lease, struct ring_entry *entry, const struc
 	entry->run_ms = job->run_ms;
 	entry->job_flags = job->job_flags;
 	entry->attempt = job->attempts;
-	entry->flags = (job->memfd >= 0 ? RING_WITH | RING_MEMFD : 0) | (job->socket >= 0 ? RING_WITH | RING_SOCKET | (job->own_pair ? RING_OWN_PAIR : 0) : 0) | (job->extra ? RING_WITH : 0) |
+	entry->flags = (job->waited ? RING_CALL : 0) | (job->piped ? RING_WITH | RING_STREAM : 0) | (job->memfd >= 0 ? RING_WITH | RING_MEMFD : 0) | (job->socket >= 0 ? RING_WITH | RING_SOCKET | (job->own_pair ? RING_OWN_PAIR : 0) : 0) | (job->extra ? RING_WITH : 0) |
 	               (side_needed(job) ? RING_FDS : 0);
 	entry->extra = (uint16_t)(job->extra ? job->extra->count : 0);
 	if (*named == job->function && !job->own_function)
@@ -127,6 +128,8 @@ int ring_publish(struct lease *lease, struct lane_job *job, const struct given *
 
 	if (ring_used(lease) >= RING_DEPTH)
 		return -ENOBUFS;
+	if (!job->piped)
+		pipe_free(l, job);             /* that for the reply of an attempt before */
 	r = put_bytes(lease, job, order, entry);
 	if (r < 0)
 		return r;
@@ -152,6 +155,8 @@ int ring_publish(struct lease *lease, struct lane_job *job, const struct given *
 	lease->costs[sequence % RING_DEPTH] = cost;
 	lease->cost_ns += cost;
 	l->ringed++;
+	if (job->piped)
+		pipe_begin(l, job);
 	publish(lease, job, sequence);
 	side_sent(lease, job);
 	return 0;
@@ -170,7 +175,7 @@ void ring_wake(struct lease *lease)
 static int take_bytes(struct lane_job *job, const struct lease *lease)
 {
 	const struct ring_entry *entry = &lease->down->entries[job->sequence % RING_DEPTH];
-	size_t request = job->request_size == BROOD_SIZE_UNKNOWN || job->memfd >= 0 ? 0 : (size_t)job->request_size;
+	size_t request = lane_job_bytes(job);
 
 	if (job->bytes || job->arg_size + request == 0)
 		return 0;
@@ -267,7 +272,7 @@ static int take_memfd(struct lane_job *job, uint64_t size)
 		return read_whole(job->back_memfd, job->room, MIN((size_t)size, job->room_size)) ? 0 : -EIO;
 	if (size == 0)
 		return 0;
-	job->mapped = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, job->back_memfd, 0);
+	job->mapped = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, job->back_memfd, 0);
 	if (job->mapped == MAP_FAILED) {
 		job->mapped = NULL;
 		return -ENOMEM;
@@ -299,6 +304,13 @@ static int take_bytes_back(struct lane_job *job, const unsigned char *from, size
 	return 0;
 }
 
+static int take_stream(struct lane_job *job, uint64_t size)
+{
+	if (!job->pipe)
+		return job->waited ? -EIO : -EBADMSG;  /* lost on the way: our limit on open files */
+	return pipe_finish(job, size) ? 0 : -EBADMSG;
+}
+
 /* 0, also when there was no memory for it (then the reply is not there, but its size is); -EBADMSG: no worker of ours would. */
 static int take_reply(const struct lease *lease, struct lane_job *job, const struct ring_done *done)
 {
@@ -316,6 +328,8 @@ static int take_reply(const struct lease *lease, struct lane_job *job, const str
 	}
 	if (done->flags & DONE_NO_ROOM)
 		r = -ENOMEM;
+	else if (done->flags & DONE_STREAM)
+		r = take_stream(job, done->reply_size);
 	else if (done->flags & DONE_MEMFD)
 		r = take_memfd(job, done->reply_size);
 	else
@@ -327,8 +341,11 @@ static int take_reply(const struct lease *lease, struct lane_job *job, const str
 void ring_so_far(const struct lease *lease, struct lane_job *job)
 {
 	uint32_t at, size = ring_done_so_far(lease->up, job->sequence, &at);
+	uint64_t piped = pipe_so_far(job);
 
-	if (size > 0 && take_bytes_back(job, lease->up->bytes + at, size) == 0)
+	if (piped > 0)
+		job->result.reply_size = (size_t)piped;
+	else if (size > 0 && take_bytes_back(job, lease->up->bytes + at, size) == 0)
 		job->result.reply_size = size;
 }
 
@@ -404,7 +421,7 @@ static struct lane_job *heard_out(struct lease *lease, const struct ring_done *d
 {
 	struct lane_job **at = &lease->jobs[done->sequence % RING_DEPTH];
 
-	if ((*at)->on_progress || (done->flags & DONE_BACK && !(*at)->back_came))
+	if ((*at)->on_progress || (done->flags & DONE_BACK && !(*at)->back_came) || (done->flags & DONE_STREAM && !(*at)->pipe))
 		ring_hear(lease);
 	return *at;
 }
@@ -471,11 +488,24 @@ static bool in_ring(const struct lease *lease, uint64_t sequence)
 	return sequence - lease->harvested - 1 < ring_used(lease);
 }
 
+/* Its fd may have been lost: then the worker's writing fails, or there is no reply. */
+static int hear_stream(struct lease *lease, struct lane_job *job, struct frame *f)
+{
+	int fd;
+
+	if (!job || f->link.extra || f->header.fds != 1)
+		return -EBADMSG;
+	fd = frame_take_fd(f, 0);
+	return fd >= 0 && pipe_take(lease->lane, job, fd) == -EBADMSG ? -EBADMSG : 0;
+}
+
 static int hear_back(struct lease *lease, struct frame *f)
 {
 	struct lane_job *job = in_ring(lease, f->link.sequence) ? lease->jobs[f->link.sequence % RING_DEPTH] : NULL;
 	size_t first = f->link.flags & LINK_MEMFD ? 1 : 0;
 
+	if (f->link.flags & LINK_STREAM)
+		return hear_stream(lease, job, f);
 	if (!job || job->back_came || f->link.extra > BROOD_JOB_FDS_MAX || f->header.fds != first + f->link.extra)
 		return -EBADMSG;
 	job->back_came = true;

@@ -18,6 +18,7 @@
  */
 #include "side.h"
 #include "lane.h"
+#include "pipe.h"
 
 #include "../os/closing.h"
 #include "../os/sockets.h"
@@ -60,8 +61,9 @@ static bool occupied(const struct lease *lease)
 	return lease->fds_sequence > lease->harvested;
 }
 
-int side_send(struct lease *lease, const struct lane_job *job, uint64_t sequence)
+int side_send(struct lease *lease, struct lane_job *job, uint64_t sequence)
 {
+	_cleanup_close_ int theirs = -1;
 	struct frame f;
 	int r;
 
@@ -69,11 +71,18 @@ int side_send(struct lease *lease, const struct lane_job *job, uint64_t sequence
 		return -EBADF;
 	if (occupied(lease) || (side_needed(job) && ring_used(lease) > 0))
 		return -ENOBUFS;
+	r = job->piped ? pipe_open(job, &theirs) : 0;
+	if (r < 0)
+		return r;
 	frame_begin(&f, MESSAGE_WITH);
 	f.link.sequence = sequence;
 	if (job->memfd >= 0) {
 		f.link.flags |= LINK_MEMFD;
 		f.fds[f.fds_count++] = job->memfd;
+	}
+	if (theirs >= 0) {
+		f.link.flags |= LINK_STREAM;
+		f.fds[f.fds_count++] = theirs;
 	}
 	if (job->socket >= 0) {
 		f.link.flags |= LINK_SOCKET;
@@ -103,7 +112,7 @@ void side_sent(struct lease *lease, struct lane_job *job)
 /* All or nothing: a limit on open files may have cut them off. */
 static void recover(struct lane_job *job, struct frame *f)
 {
-	size_t first = f->link.flags & LINK_MEMFD ? 1 : 0, socket = f->link.flags & LINK_SOCKET ? 1 : 0;
+	size_t first = f->link.flags & (LINK_MEMFD | LINK_STREAM) ? 1 : 0, socket = f->link.flags & LINK_SOCKET ? 1 : 0;
 	struct lane_fds *extra = NULL;
 
 	if (!job->fds_out || f->fds_lost || f->fds_count != first + socket + f->link.extra)

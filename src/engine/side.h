@@ -22,7 +22,7 @@ bool side_needed(const struct lane_job *job);
  * Sends what the job needs, before its entry is published.
  * 0; -ENOBUFS: not now; -EBADF: the job's descriptors are lost; -errno: not with this lease.
  */
-int side_send(struct lease *lease, const struct lane_job *job, uint64_t sequence);
+int side_send(struct lease *lease, struct lane_job *job, uint64_t sequence);
 
 /* The entry is published: the engine keeps no copy, unless the job may be tried again. */
 void side_sent(struct lease *lease, struct lane_job *job);

@@ -2,6 +2,7 @@
  * submit.c - queues: a job in, an id at once, its result later. A brood_queue is a lane (lane.h); here are its public calls.
  */
 #include "lane.h"
+#include "pipe.h"
 
 #include "behind.h"
 
@@ -90,7 +91,7 @@ int lane_prepare(struct lane_job *job, const struct given *given, bool ring)
 	if (given->options.fds_count)
 		r = keep_extra(job, given);
 	if (r >= 0 && ring && given->request_size > RING_INLINE_MAX && given->request_size != BROOD_SIZE_UNKNOWN)
-		r = make_memfd(job, given);
+		r = job->waited ? pipe_order(job, given) : make_memfd(job, given);
 	return r;
 }
 

@@ -4,7 +4,8 @@
  *
  * The call ends with the verdict, not with the reply's last byte. So a reply that fits into the socket may lie there until the
  * verdict has come, which saves a wake-up for each small job: the socket is left out of the poll for a short while (quiet_until),
- * unless a request is still to be written. After that it is read as it comes, else a large reply would stop its job.
+ * unless a request is still to be written. After that it is read as it comes, else a large reply would stop its job. A caller with
+ * room for a large reply is woken at once: such a job must not stand still until the quiet time is over.
  *
  * At the verdict the worker has shut the socket down (or is dead), so that all of the reply is in the socket's queue: a read that
  * got less than it had room for has got the rest. Not so when a message with fds stood in the stream, at which the kernel stops a
@@ -20,7 +21,6 @@
 #define READ_MAX      (64 << 20)       /* at once: a caller's size may be larger than memory, and the kernel would refuse it whole */
 #define SMALL_REPLY   65536            /* a caller with no more room than this expects a reply that fits into the socket */
 #define QUIET_MS      20
-#define QUIET_BIG_MS  1
 
 static bool error_is_end(int error) { return error == EPIPE || error == ECONNRESET || error == ENOTCONN; }
 static bool error_is_later(int error) { return error == EAGAIN || error == EINTR || error == ENOMEM || error == ENOBUFS; }
@@ -57,7 +57,7 @@ void transfer_begin(struct transfer *t, int fd, const struct engine_bytes *bytes
 		.writing = true, .reading = true,
 	};
 	transfer_write(t);
-	t->quiet_until = now_ns() + (bytes->reply_size <= SMALL_REPLY ? QUIET_MS : QUIET_BIG_MS) * NS_PER_MS;
+	t->quiet_until = bytes->reply_size <= SMALL_REPLY ? now_ns() + QUIET_MS * NS_PER_MS : 0;
 }
 
 enum read_result { READ_MORE, READ_DRY, READ_END };

@@ -118,7 +118,8 @@ struct message_lease_over {
 };
 
 /* On the link. WITH: the fds of the entry with that sequence, sent before it is published: [the request's memfd][the job's socket][extra ...]. BACK: before the job's completion: [the reply's memfd][extra ...]. */
-enum { LINK_MEMFD = 1, LINK_SOCKET = 2 };
+/* STREAM, with WITH: a socket for request and reply, in the memfd's place. BACK with it is said while the job runs, and brings the socket of its reply alone. */
+enum { LINK_MEMFD = 1, LINK_SOCKET = 2, LINK_STREAM = 4 };
 struct message_link { uint64_t sequence; uint32_t flags, extra; };
 
 #endif

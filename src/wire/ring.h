@@ -41,8 +41,10 @@ enum { RING_WITH = 1,                      /* fds come over the link: WITH */
        RING_MEMFD = 2,                     /* the request is a memfd, the first of them; request_at is 0 */
        RING_SOCKET = 4,                    /* open, give: the job's socket is among them, and request_size is BROOD_SIZE_UNKNOWN */
        RING_OWN_PAIR = 8,                  /* as in JOB */
-       RING_FDS = 16 };                    /* the job's socket or extra fds are among them: if the entry is withdrawn, the engine takes the message back, and
+       RING_FDS = 16,                     /* the job's socket or extra fds are among them: if the entry is withdrawn, the engine takes the message back, and
                                             * the worker does not read it. Read once the word says RUNNING: unread, nothing of the job has begun */
+       RING_STREAM = 32,                   /* the request comes over a socket, the first of them; request_at is 0 */
+       RING_CALL = 64 };                   /* a thread waits: a large reply may go over a socket, which that thread reads */
 
 struct ring_entry {
 	_Alignas(64) uint64_t sequence;    /* one cache line up to the name, which is written only when it changes */
@@ -68,10 +70,11 @@ enum { DONE_BACK = 1,                      /* something came over the link: BACK
        DONE_RETIRING = 4,                  /* and the worker leaves now: LEFT follows on its channel */
        DONE_REFUSED_POINTER = 8, DONE_NO_FD = 16, DONE_NO_PLUGIN = 32,   /* fn was not entered */
        DONE_MEMORY = 128,                  /* worker_memory refused the job memory */
+       DONE_STREAM = 4096,                 /* the reply went over a socket: the request's, or one that came over the link: BACK with LINK_STREAM */
        DONE_NO_ROOM = 64 };                /* the reply was lost: no memory, no fd for it; its size was reply_size. The verdict says what fn returned, the call says -ENOMEM */
 #define DONE_TOLD_SHIFT 8                  /* then enum brood_verdict_flags */
 #define DONE_TOLD(flags) ((uint32_t)(flags) >> DONE_TOLD_SHIFT & 15u)
-#define DONE_FLAGS 4095u
+#define DONE_FLAGS 8191u
 
 struct ring_done {
 	_Alignas(64) uint64_t sequence;

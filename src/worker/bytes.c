@@ -11,11 +11,15 @@
 #include "state.h"
 
 #include "../base/base.h"
+#include "../os/shm.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+
+#define FILE_BETTER (64u << 10)
 
 /* 0: try again; else the error to give back. */
 static int wait_for(int fd, short events)
@@ -40,16 +44,16 @@ static bool reset_is_end(int fd)
 
 static ssize_t read_socket(struct brood_job *job, void *data, size_t size)
 {
+	int fd = job->stream >= 0 ? job->stream : job->fd, r;
 	ssize_t n;
-	int r;
 
 	for (;;) {
-		n = recv(job->fd, data, MIN(size, (size_t)SSIZE_MAX), 0);
+		n = recv(fd, data, MIN(size, (size_t)SSIZE_MAX), 0);
 		if (n >= 0)
 			return n;
 		if (errno == ECONNRESET)
-			return reset_is_end(job->fd) ? 0 : -ECONNRESET;
-		r = wait_for(job->fd, POLLIN);
+			return reset_is_end(fd) ? 0 : -ECONNRESET;
+		r = wait_for(fd, POLLIN);
 		if (r < 0)
 			return r;
 	}
@@ -107,26 +111,74 @@ ssize_t brood_job_read_all(struct brood_job *job, void *data, size_t size) BROOD
 	return read_all(job, data, size);
 }
 
+/*
+ * A file in memory gets pages that are written whole. Memory that is mapped must be zeroed first, a
+ * page at a time, which on some machines is dearer than all copies together.
+ */
+static int gather_in_file(struct brood_job *job, int fd, size_t size, void **ret_memory)
+{
+	static char piece[64 << 10];
+	void *memory;
+	ssize_t n;
+	int r;
+
+	for (size_t at = 0; at < size; at += (size_t)n) {
+		n = read_some(job, piece, MIN(sizeof piece, size - at));
+		if (n <= 0)
+			return n < 0 ? (int)n : -EPIPE;
+		r = shm_memfd_append(fd, piece, (size_t)n, at);
+		if (r < 0)
+			return r;
+	}
+	memory = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (memory == MAP_FAILED)
+		return -ENOMEM;
+	*ret_memory = memory;
+	return 0;
+}
+
+static int gather_in_memory(struct brood_job *job, size_t size, void **ret_memory)
+{
+	/* shared: the library's memory, which worker_memory does not count */
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ssize_t n;
+
+	if (memory == MAP_FAILED)
+		return -ENOMEM;
+	n = read_all(job, memory, size);
+	if (n != (ssize_t)size) {
+		munmap(memory, size);
+		return n < 0 ? (int)n : -EPIPE;
+	}
+	*ret_memory = memory;
+	return 0;
+}
+
+/* -1: none for that size. Asked before bytes are read: they come once. */
+static int file_for(size_t size)
+{
+	struct rlimit limit;
+
+	if (size <= FILE_BETTER || size > INT64_MAX || getrlimit(RLIMIT_FSIZE, &limit) < 0 ||
+	    size > limit.rlim_cur)
+		return -1;
+	return shm_memfd_begin("brood-request");
+}
+
 /* All of it from the socket, into memory that is given back at the job's end. NULL: errno. */
 static const unsigned char *gather(struct brood_job *job)
 {
 	LIBRARY_CALL;
 	size_t size = job->request_size;
-	ssize_t n;
-	void *memory;
+	_cleanup_close_ int fd = size > 0 ? file_for(size) : -1;
+	void *memory = NULL;
+	int r;
 
 	if (size == 0)
 		return (const unsigned char *)"";
-	/* shared: the library's memory, which worker_memory does not count */
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	n = read_all(job, memory, size);
-	if (n != (ssize_t)size) {
-		munmap(memory, size);
-		errno = n < 0 ? (int)-n : EPIPE;
+	r = fd >= 0 ? gather_in_file(job, fd, size, &memory) : gather_in_memory(job, size, &memory);
+	if (r < 0) {
+		errno = -r;
 		return NULL;
 	}
 	job->mapped = memory;
@@ -161,21 +213,21 @@ void job_unmap_request(struct brood_job *job)
 
 /* ---- the reply ---- */
 
-static ssize_t write_socket(struct brood_job *job, const void *data, size_t size)
+ssize_t bytes_write(int fd, const void *data, size_t size)
 {
 	size_t sent = 0;
 	ssize_t n;
 	int r;
 
 	while (sent < size) {
-		n = send(job->fd, (const char *)data + sent, size - sent, MSG_NOSIGNAL);
+		n = send(fd, (const char *)data + sent, size - sent, MSG_NOSIGNAL);
 		if (n >= 0) {
 			sent += (size_t)n;
 			continue;
 		}
 		if (errno == ECONNRESET)
 			return -EPIPE;
-		r = wait_for(job->fd, POLLOUT);
+		r = wait_for(fd, POLLOUT);
 		if (r < 0)
 			return r;
 	}
@@ -192,13 +244,13 @@ ssize_t brood_job_write(struct brood_job *job, const void *data, size_t size) BR
 	if (job->bytes)
 		return write_memory(job, data, size);
 	LIBRARY_CALL;
-	return write_socket(job, data, size);
+	return bytes_write(job->fd, data, size);
 }
 
 static ssize_t reply_on_socket(struct brood_job *job, const void *data, size_t size)
 {
 	LIBRARY_CALL;
-	ssize_t n = write_socket(job, data, size);
+	ssize_t n = bytes_write(job->fd, data, size);
 
 	if (n >= 0 && shutdown(job->fd, SHUT_WR) < 0)
 		return errno == ENOTCONN ? -EPIPE : -errno;

@@ -157,6 +157,22 @@ void job_finish_fd(struct brood_job *job, bool suspect)
 	close(fd);
 }
 
+void job_take_stream(struct brood_job *job, int fd)
+{
+	job->stream = fd;
+	note_identity(fd, &job->stream_identity);
+}
+
+/* The engine counts what came: it waits for no end. */
+void job_close_stream(struct brood_job *job)
+{
+	int fd = job->stream;
+
+	job->stream = -1;
+	if (fd >= 0 && identity_is(fd, &job->stream_identity))
+		close(fd);
+}
+
 void job_close_extra(struct brood_job *job, bool suspect)
 {
 	for (uint32_t i = 0; i < job->extra_count; i++)

@@ -50,6 +50,7 @@ static void take_job(struct brood_job *job, struct frame *f)
 	memcpy(job->name, m->name, sizeof job->name);
 	job->unwatched = job->no_plugin = job->on_ring = job->bytes = false;
 	job->in_line = NULL;
+	job->stream = -1;
 	job->request = NULL;
 	job->request_read = 0;
 	job->asked = false;

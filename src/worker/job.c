@@ -202,7 +202,7 @@ int worker_run_inline(brood_fn *fn, const struct job_inline *in_line, bool *ret_
 {
 	struct brood_job job = {
 		.id = in_line->id, .sequence = SEQUENCE_INLINE, .soft_ns = TIME_NEVER, .request_size = in_line->request_size, .fn = fn,
-		.arg = in_line->arg, .arg_size = in_line->arg_size, .attempt = 1, .fd = in_line->fd, .cancel_fd = -1, .in_line = in_line,
+		.arg = in_line->arg, .arg_size = in_line->arg_size, .attempt = 1, .fd = in_line->fd, .stream = -1, .cancel_fd = -1, .in_line = in_line,
 	};
 	struct standard standard;
 	int code;

@@ -1,6 +1,7 @@
 /*
  * reply.c - a reply in memory: one piece of the lease's up space, which grows while it is the last one there (it is: jobs run one at a time). What gets too large for that, or finds no room because the engine has not yet taken
- * what lies there, goes to a memfd instead: the engine is never waited for.
+ * what lies there, goes elsewhere. Where a thread of the engine waits for the job, that is a socket, which this thread reads: memory that is warm goes through it again and again. Else it is a memfd: an engine in which nobody
+ * waits is never waited for.
  *
  * The memory is the engine's to distrust and ours to lose: a job that writes there by itself spoils the replies of this worker and nothing else.
  */
@@ -8,10 +9,12 @@
 
 #include "../base/base.h"
 #include "../os/shm.h"
+#include "../os/sockets.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define REPLY_ALIGN 64                 /* no line of memory has two replies: one is read while the next is written */
@@ -78,8 +81,48 @@ static void say_so_far(struct lease *l, const struct brood_job *job, size_t size
 	d->reply_size = size;
 }
 
+/* A socket that the engine reads: that of the request, or a new one. */
+static bool open_stream(struct lease *l, struct brood_job *job)
+{
+	struct frame f;
+	int fds[2];
+	bool sent;
+
+	if (job->stream >= 0)
+		return true;
+	if (sockets_pair(SOCK_STREAM, fds) < 0)
+		return false;
+	frame_begin(&f, MESSAGE_BACK);
+	f.link.sequence = job->sequence;
+	f.link.extra = 0;
+	f.link.flags = LINK_STREAM;
+	f.fds[f.fds_count++] = fds[0];
+	sent = lease_say(l, &f);
+	close_fd(fds[0]);
+	if (sent)
+		job_take_stream(job, fds[1]);
+	else
+		close_fd(fds[1]);
+	return sent;
+}
+
+static int spill_to_stream(struct lease *l, struct brood_job *job)
+{
+	struct job_reply *r = &job->reply;
+	ssize_t n = 0;
+
+	if (r->size > 0)
+		n = bytes_write(job->stream, l->up->bytes + r->start % RING_UP_BYTES, r->size);
+	if (n < 0)
+		return (int)n;
+	if (r->size > 0)
+		l->space.head = r->start;
+	r->streams = true;
+	return 0;
+}
+
 /* Nobody else is told: the piece is ours until the job's completion says so. */
-static int spill(struct lease *l, struct job_reply *r)
+static int spill_to_memfd(struct lease *l, struct job_reply *r)
 {
 	int fd = shm_memfd_begin("brood-reply"), e;
 
@@ -96,21 +139,37 @@ static int spill(struct lease *l, struct job_reply *r)
 	return 0;
 }
 
-static int append_to_memfd(struct lease *l, struct job_reply *r, const void *data, size_t size)
+static int spill(struct lease *l, struct brood_job *job)
 {
-	LIBRARY_CALL;
-	int e = r->memfd < 0 ? spill(l, r) : 0;
-
-	return e < 0 ? e : shm_memfd_append(r->memfd, data, size, r->size);
+	if (job->engine_waits && open_stream(l, job))
+		return spill_to_stream(l, job);
+	return spill_to_memfd(l, &job->reply);
 }
 
-static int append(struct lease *l, struct job_reply *r, const void *data, size_t size)
+static int append_elsewhere(struct lease *l, struct brood_job *job, const void *data, size_t size)
 {
-	if (r->memfd < 0 && size <= RING_INLINE_MAX && r->size + size <= RING_INLINE_MAX && make_room(l, r, (uint32_t)size)) {
+	LIBRARY_CALL;
+	struct job_reply *r = &job->reply;
+	int e = r->memfd < 0 && !r->streams ? spill(l, job) : 0;
+	ssize_t n;
+
+	if (e < 0)
+		return e;
+	if (!r->streams)
+		return shm_memfd_append(r->memfd, data, size, r->size);
+	n = bytes_write(job->stream, data, size);
+	return n < 0 ? (int)n : 0;
+}
+
+static int append(struct lease *l, struct brood_job *job, const void *data, size_t size)
+{
+	struct job_reply *r = &job->reply;
+
+	if (r->memfd < 0 && !r->streams && size <= RING_INLINE_MAX && r->size + size <= RING_INLINE_MAX && make_room(l, r, (uint32_t)size)) {
 		memcpy(l->up->bytes + (r->start % RING_UP_BYTES + r->size), data, size);
 		return 0;
 	}
-	return append_to_memfd(l, r, data, size);
+	return append_elsewhere(l, job, data, size);
 }
 
 ssize_t reply_write(struct brood_job *job, const void *data, size_t size)
@@ -123,11 +182,11 @@ ssize_t reply_write(struct brood_job *job, const void *data, size_t size)
 		return r->error;
 	if (size == 0)
 		return 0;
-	r->error = append(&the_worker.lease, r, data, size);
+	r->error = append(&the_worker.lease, job, data, size);
 	r->size += size;               /* also where it is lost: the verdict tells how much that was */
 	if (r->error < 0)
 		return r->error;
-	say_so_far(&the_worker.lease, job, r->memfd < 0 ? r->size : 0);
+	say_so_far(&the_worker.lease, job, r->memfd < 0 && !r->streams ? r->size : 0);
 	return (ssize_t)size;
 }
 
@@ -164,9 +223,11 @@ void reply_finish(struct brood_job *job, struct ring_done *done)
 		done->flags |= DONE_NO_ROOM;
 		r->memfd = close_fd(r->memfd);
 	}
+	if (r->streams && r->error == 0)
+		done->flags |= DONE_STREAM;
 	if (r->memfd >= 0 || job->back_count > 0)
 		say_back(l, job, done);
-	done->reply_at = r->memfd < 0 && r->size > 0 && !(done->flags & DONE_NO_ROOM) ? (uint32_t)(r->start % RING_UP_BYTES) : 0;
+	done->reply_at = r->memfd < 0 && !r->streams && r->size > 0 && !(done->flags & DONE_NO_ROOM) ? (uint32_t)(r->start % RING_UP_BYTES) : 0;
 	atomic_signal_fence(memory_order_seq_cst);     /* as in say_so_far() */
 	done->reply_size = r->size;
 	r->memfd = close_fd(r->memfd);

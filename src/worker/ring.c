@@ -120,7 +120,7 @@ static bool map_request(struct brood_job *job, int fd)
 
 	if (job->request_size == 0 || fstat(owned, &st) < 0 || st.st_size < 0 || (uint64_t)st.st_size < job->request_size || (fcntl(owned, F_GET_SEALS) & sealed) != sealed)
 		worker_give_up(WORKER_EXIT_RING);
-	memory = mmap(NULL, job->request_size, PROT_READ, MAP_SHARED, owned, 0);
+	memory = mmap(NULL, job->request_size, PROT_READ, MAP_SHARED | MAP_POPULATE, owned, 0);
 	if (memory == MAP_FAILED)
 		return false;
 	job->mapped = memory;
@@ -132,13 +132,15 @@ static bool map_request(struct brood_job *job, int fd)
 static bool take_with(struct lease *l, struct brood_job *job, const struct ring_entry *e)
 {
 	static struct frame f;
-	size_t memfd = (e->flags & RING_MEMFD) != 0, socket = (e->flags & RING_SOCKET) != 0;
+	size_t memfd = (e->flags & (RING_MEMFD | RING_STREAM)) != 0, socket = (e->flags & RING_SOCKET) != 0;
 	bool all;
 
 	if (!hear_with(l, e, &f))
 		return false;
 	all = f.fds_count == memfd + socket + e->extra && !f.fds_lost;
-	if (all && memfd)
+	if (all && e->flags & RING_STREAM)
+		job_take_stream(job, frame_take_fd(&f, 0));
+	else if (all && memfd)
 		all = map_request(job, frame_take_fd(&f, 0));
 	if (all && socket)
 		job_take_fd(job, frame_take_fd(&f, memfd), e->flags & RING_OWN_PAIR);
@@ -181,7 +183,9 @@ static void take_entry(struct lease *l, struct brood_job *job, const struct ring
 	job->bytes = !(e->flags & RING_SOCKET);
 	job->in_line = NULL;
 	job->fd = -1;
-	job->request = e->flags & (RING_MEMFD | RING_SOCKET) ? NULL : l->down->bytes + e->request_at;
+	job->stream = -1;
+	job->engine_waits = e->flags & RING_CALL;
+	job->request = e->flags & (RING_MEMFD | RING_SOCKET | RING_STREAM) ? NULL : l->down->bytes + e->request_at;
 	job->request_read = 0;
 	job->asked = false;
 	job->mapped = NULL;

@@ -130,6 +130,7 @@ void worker_suspect_fds(void)
 void worker_release_job(struct brood_job *job, bool suspect)
 {
 	job_finish_fd(job, suspect);
+	job_close_stream(job);
 	job_close_extra(job, suspect);
 	job_close_cancel_fd(job);
 	job_unmap_request(job);

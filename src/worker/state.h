@@ -38,6 +38,7 @@
 struct job_reply {
 	uint64_t start, size;          /* the piece, while memfd is -1 */
 	int memfd;
+	bool streams;                  /* it goes over job.stream */
 	bool ended;                    /* by brood_job_reply() */
 	int error;                     /* negative: there was no room for it, it is lost */
 };
@@ -56,6 +57,9 @@ struct brood_job {
 	bool bytes;                    /* on a ring, and has no socket: request and reply lie in memory */
 	int fd;                        /* -1: none */
 	struct identity identity;      /* of the fd, when it came */
+	int stream;                    /* on a ring: the library's socket for large bytes; -1: none */
+	struct identity stream_identity;
+	bool engine_waits;             /* a thread of the engine waits, and reads what is written there */
 	bool taken;                    /* the job's own: not ours to close */
 	_Atomic int cancel_fd;         /* -1: not asked for */
 	const struct job_inline *in_line;   /* inline mode: not NULL */
@@ -239,12 +243,15 @@ void worker_log(uint64_t job, enum brood_level level, const char *format, ...) _
 /* files.c */
 void job_take_fd(struct brood_job *job, int fd, bool own_pair);
 void job_note_fds(const struct brood_job *job);                /* before fn: which files they are, now or when that can have changed */
+void job_take_stream(struct brood_job *job, int fd);            /* the library's: blocking */
+void job_close_stream(struct brood_job *job);
 void job_take_extra(struct brood_job *job, struct frame *f, size_t first);
 void job_finish_fd(struct brood_job *job, bool suspect);       /* shuts down and closes, if it still is the one that came */
 void job_close_extra(struct brood_job *job, bool suspect);
 void job_close_back(struct brood_job *job);
 
 /* bytes.c: the request's memory. */
+ssize_t bytes_write(int fd, const void *data, size_t size);    /* all of it, or -errno. -EPIPE: nobody reads */
 void job_unmap_request(struct brood_job *job);
 
 /* job.c */

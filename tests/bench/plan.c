@@ -253,6 +253,30 @@ static void plan_idle(struct plan *plan, bool quick)
 	}
 }
 
+/* Each path beside the other: where the bytes are many, the way of a job is of no account. */
+static void plan_large(struct plan *plan, const char *size, uint32_t bytes)
+{
+	static const struct { const struct kind *kind; const char *name; } ways[] = {
+		{ &bench_reply, "reply" }, { &bench_request, "request" },
+	};
+	char name[TEXT_MAX];
+	struct group *g;
+
+	snprintf(name, sizeof name, "large.%s", size);
+	g = add_group(plan, strdup(name), BOTH);
+	for (uint32_t i = 0; i < 2; i++) {
+		struct params p = { .workers = 1, .bytes = bytes, .path = BROOD_PATH_HANDOFF };
+		uint32_t handoff = add_stand(g, ways[i].kind, &p), lease;
+
+		p.path = BROOD_PATH_LEASE;
+		lease = add_stand(g, ways[i].kind, &p);
+		say(add_row(g, first(lease), beside(handoff, "handoff"), "large.%s.%s", ways[i].name, size),
+		    "brood_call() on a lease, a %s of %u bytes: of the same by handoff", ways[i].name, bytes);
+		snprintf(name, sizeof name, "large %s of %u bytes on a lease: of a handoff", ways[i].name, bytes);
+		add_bound(g, PINNED, TIMES_AT_MOST, first(handoff), 1.3, name);
+	}
+}
+
 void plan_make(struct plan *plan, const struct settings *settings)
 {
 	static const uint32_t workers[] = { 1, 8, 64 }, bytes[] = { 0, 64, 1024 };
@@ -271,5 +295,9 @@ void plan_make(struct plan *plan, const struct settings *settings)
 	plan_threads(plan);
 	plan_processes(plan, settings->quick);
 	plan_many(plan, settings->many);
+	plan_large(plan, "256k", 256u << 10);
+	plan_large(plan, "4m", 4u << 20);
+	if (!settings->quick)
+		plan_large(plan, "96m", 96u << 20);
 	plan_idle(plan, settings->quick);
 }

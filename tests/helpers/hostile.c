@@ -380,7 +380,7 @@ static void fill_frame(struct frame *f, uint64_t *r)
 		break;
 	case MESSAGE_BACK:
 		f->link.sequence = sequence;
-		f->link.flags = hostile_random(r) % 2 ? LINK_MEMFD : 0;
+		f->link.flags = hostile_random(r) % 2 ? LINK_MEMFD : hostile_random(r) % 2 ? LINK_STREAM : 0;
 		f->link.extra = (uint32_t)(f->fds_count - (f->fds_count && f->link.flags));
 		break;
 	case MESSAGE_PROGRESS:
@@ -447,12 +447,12 @@ static void lie_well(uint64_t *r)
 	sequence = DESK_SEQUENCE(atomic_load(&loot.desk->word));
 	frame_begin(&f, MESSAGE_BACK);
 	f.link.sequence = sequence;
-	f.link.flags = LINK_MEMFD;
+	f.link.flags = hostile_random(r) % 3 ? LINK_MEMFD : LINK_STREAM;
 	f.fds[f.fds_count++] = odd_file(r);
 	for (size_t i = 0; i < loot.sockets_count && f.fds[0] >= 0; i++)
 		frame_send(loot.sockets[i], &f);
 	d = &loot.up->dones[sequence % RING_DEPTH];
-	*d = (struct ring_done){ .sequence = sequence, .began_ns = 1, .ended_ns = odd_number(r), .reply_size = hostile_random(r) % 2 ? 5000 : odd_number(r), .flags = DONE_BACK | DONE_MEMFD };
+	*d = (struct ring_done){ .sequence = sequence, .began_ns = 1, .ended_ns = odd_number(r), .reply_size = hostile_random(r) % 2 ? 5000 : odd_number(r), .flags = f.link.flags & LINK_STREAM ? DONE_STREAM : DONE_BACK | DONE_MEMFD };
 	atomic_store(&loot.up->done, sequence);
 	(void)!ftruncate(f.fds[0], 0);
 	close(f.fds[0]);
