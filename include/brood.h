@@ -181,7 +181,7 @@ struct brood_verdict {
 	uint64_t run_us;          /* from there to the end */
 	uint64_t cpu_us;          /* of a worker that died: CPU time of the process over its life. BROOD_ACCOUNT_CPU: of this job. Else 0 */
 	uint64_t peak_kb;         /* of a worker that died: its peak resident memory. BROOD_ACCOUNT_MEMORY: while this job ran. Else 0 */
-	uint64_t reply_size;      /* call, submit: bytes that the job wrote, also when they did not fit or are not complete (of a job that died on a lease up to 64 KiB) */
+	uint64_t reply_size;      /* call, submit: bytes that the job wrote, also when they did not fit or are not complete (of a submitted job that died on a lease up to 64 KiB) */
 	char name[BROOD_NAME_MAX];/* the function, as written in the caller's source */
 	uint32_t path;            /* enum brood_path: how it went to its (last) worker; AUTO: it got to none */
 	uint32_t flags;           /* enum brood_verdict_flags. Since 0.3; before it was 0 */
@@ -448,8 +448,8 @@ BROOD_PUBLIC int brood_give_named(struct brood *brood, brood_fn *fn, const char 
  * Any sizes, 0 included; the job may reply while it still reads. ret_verdict may be NULL. Returns the reply's size when the outcome is done
  * or failed: what fn returned is in verdict.code alone. Else
  *   -EMSGSIZE    the reply was larger than reply_size: the first bytes are there, verdict.reply_size has the whole size
- *   -EREMOTEIO   crashed or exited        -ETIMEDOUT  timed out          -ECANCELED  cancelled: what was written of the reply is there (on a lease if it was
- *                at most 64 KiB), verdict.reply_size says how much
+ *   -EREMOTEIO   crashed or exited        -ETIMEDOUT  timed out          -ECANCELED  cancelled: what was written of the reply is there,
+ *                verdict.reply_size says how much
  *   -EAGAIN      refused (-EFAULT: pointer; -ESTALE: its lease is over)  -ENOTCONN   lost
  *   and the errors of brood_open(). *ret_verdict is set in all those cases but for -EINVAL, -EPERM and -ESHUTDOWN.
  */
