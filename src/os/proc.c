@@ -30,7 +30,7 @@ static const char *parse_name(const char *text, struct process_stat *s)
 	return close + 3;
 }
 
-static int parse_stat(const char *text, struct process_stat *ret)
+int process_parse_stat(const char *text, struct process_stat *ret)
 {
 	unsigned long long fields[FIELDS] = { 0 }, pid;
 	struct process_stat s;
@@ -62,7 +62,7 @@ int process_stat(pid_t pid, struct process_stat *ret_stat)
 	if (pid <= 0 || !procfs_has_our_pids())
 		return -ESRCH;
 	n = procfs_read(procfs_path(path, pid, "stat"), text, sizeof text);
-	return n < 0 ? (int)n : parse_stat(text, ret_stat);
+	return n < 0 ? (int)n : process_parse_stat(text, ret_stat);
 }
 
 uint64_t process_boot_ticks(void)
@@ -122,7 +122,7 @@ static int count_thread(void *context, int tid, int walk_fd)
 	struct process_stat s;
 
 	(void)walk_fd;
-	if (procfs_read(procfs_task_path(path, tid, "stat"), text, sizeof text) >= 0 && parse_stat(text, &s) == 0 && !s.exiting)
+	if (procfs_read(procfs_task_path(path, tid, "stat"), text, sizeof text) >= 0 && process_parse_stat(text, &s) == 0 && !s.exiting)
 		++*(int *)context;
 	return 0;
 }

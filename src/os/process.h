@@ -44,6 +44,7 @@ int process_drop_real_time(void);
 struct process_stat { pid_t pid, ppid, pgid, session; char state; bool exiting, doomed; uint64_t start_ticks; int threads; char comm[32]; };
 int process_stat(pid_t pid, struct process_stat *ret_stat);          /* /proc/PID/stat; -ESRCH */
 bool process_same_program(pid_t pid);                                /* it runs, and its /proc/PID/exe is our own: it was forked, and has not called exec */
+int process_parse_stat(const char *text, struct process_stat *ret);  /* that file's text; -ESRCH: it is none */
 uint64_t process_boot_ticks(void);                                   /* now, in the unit of start_ticks (CLOCK_BOOTTIME) */
 pid_t process_tracer(pid_t pid);                                     /* 0: none, or not to be seen */
 bool process_traced_or_stopped(pid_t pid);                           /* /proc/PID/status: TracerPid, or state T/t */

@@ -125,6 +125,7 @@ struct supervisor {
 	struct timer sweep_timer;
 	uint64_t last_sweep_ns;
 	uint32_t sweep_pause_ms;
+	bool blind_said;              /* workers that cannot see what jobs leave */
 	uint32_t remains;                      /* in the roster, behind its slots: how many since a sweep found nothing */
 
 	int signal_fd;

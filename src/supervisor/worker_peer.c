@@ -4,6 +4,7 @@
  */
 #include "internal.h"
 #include "../os/process.h"
+#include "../os/self.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -86,6 +87,21 @@ static void healthy_fired(struct loop *loop, struct timer *timer, uint64_t now)
 	supervisor_gauges(s);
 }
 
+/* Once: it is the machine's way, or that of worker_init, and not this worker's. */
+static void say_blind(struct slot *slot, uint32_t blind)
+{
+	struct supervisor *s = slot->supervisor;
+
+	if (blind == 0 || s->blind_said)
+		return;
+	s->blind_said = true;
+	plain_log(s, BROOD_WARNING, BROOD_EVENT_WORKER_LEFT,
+	          "workers cannot see %s%s%sthat jobs leave behind: /proc is hidden from them, and "
+	          "there is no other way here", blind & SELF_BLIND_THREADS ? "threads " : "",
+	          blind == (SELF_BLIND_THREADS | SELF_BLIND_FILES) ? "and " : "",
+	          blind & SELF_BLIND_FILES ? "files " : "");
+}
+
 static void on_ready(struct slot *slot, struct frame *f)
 {
 	struct supervisor *s = slot->supervisor;
@@ -95,6 +111,7 @@ static void on_ready(struct slot *slot, struct frame *f)
 		return;
 	}
 	slot->ready_ns = now_ns();
+	say_blind(slot, f->ready.blind);
 	slots_move(&s->slots, &slot->link, SLOT_IDLE);
 	timer_stop(&s->loop, &slot->timer);
 	if (s->backoff.young > 0 || s->backoff.degraded) {

@@ -68,7 +68,7 @@ struct message_pool { uint32_t ready, workers, left, pad; };           /* POOL_R
 struct message_dropped { uint64_t count, first; char name[BROOD_NAME_MAX]; };
 int message_dropped_text(const struct message_dropped *m, char *text, size_t size);     /* the line for the log; as snprintf() */
 struct message_log { uint32_t level, event; int32_t pid; uint32_t slot; uint64_t job; char text[512]; };   /* text: NUL-terminated; sent cut after its NUL */
-struct message_ready { int32_t pid; uint32_t generation; };
+struct message_ready { int32_t pid; uint32_t generation, blind, pad; };       /* blind: enum self_blind */
 struct message_finished { uint64_t id, sequence; int32_t code; uint32_t left; uint32_t flags, told; uint64_t cpu_us, peak_kb; };   /* told: enum brood_verdict_flags. The last two: where they are accounted. fds: of the reply */
 enum { FINISHED_REFUSED_POINTER = 1, FINISHED_RETIRING = 2,            /* RETIRING: the worker ends by itself now */
        FINISHED_NO_FD = 4,                                             /* the job's fds did not arrive; fn was not entered. Comes with RETIRING */

@@ -10,13 +10,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Before the count of fds: this one is the worker's, for life. */
+/* Before worker_init, which may hide /proc, and before the count of fds: this one is the worker's, for life. */
 void account_ready(struct account *a, uint32_t flags)
 {
 	a->cpu = flags & BROOD_ACCOUNT_CPU;
 	a->refs_fd = flags & BROOD_ACCOUNT_MEMORY ? open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC) : -1;
 	if (a->refs_fd >= 0 && identity_get(a->refs_fd, &a->refs) < 0)
 		a->refs_fd = close_fd(a->refs_fd);
+	a->suspect = true;                     /* by what worker_init does */
 }
 
 static uint64_t cpu_ns(void)

@@ -16,7 +16,7 @@
 
 #include "../base/base.h"
 #include "../os/fds.h"
-#include "../os/process.h"
+#include "../os/self.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -250,7 +250,7 @@ static bool left_alternate(const struct hygiene *h)
  */
 static bool count_differs(struct hygiene *h)
 {
-	int count = fds_count();
+	int count = self_files();
 
 	if (count < 0 || count >= h->fds)
 		return count != h->fds;
@@ -276,14 +276,14 @@ static void note_files(struct hygiene *h)
 {
 	for (int fd = 0; fd < (int)ARRAY_SIZE(h->standard); fd++)
 		h->standard_open[fd] = identity_get(fd, &h->standard[fd]) == 0;
-	h->fds = fds_count();
+	h->fds = self_files();
 }
 
 int hygiene_snapshot(struct hygiene *h)
 {
 	struct itimerval timer;
 
-	h->threads = process_thread_count();
+	h->threads = self_threads(1);
 	h->others = h->threads > 1;
 	h->children = has_children();
 	for (size_t i = 0; i < ARRAY_SIZE(itimers); i++)
@@ -318,12 +318,15 @@ int hygiene_snapshot(struct hygiene *h)
 /* What costs the worker unless it is tolerated. */
 static uint32_t look(struct hygiene *h)
 {
-	int threads = process_thread_count();
+	int threads = self_threads(h->threads);
 	bool children = !h->children && has_children();
 	uint32_t left = 0;
 
+	h->threads_now = threads;
 	if (threads > h->threads)
 		left |= BROOD_LEFT_THREADS;
+	if (threads == -EBADF)
+		left |= BROOD_LEFT_FDS;
 	if (children && !h->children_kept)
 		left |= BROOD_LEFT_CHILDREN;
 	h->children_kept &= children;
@@ -364,7 +367,7 @@ struct hygiene_result hygiene_restore(struct hygiene *h, uint64_t ran_ns)
 void hygiene_tolerated(struct hygiene *h, uint32_t left)
 {
 	if (left & BROOD_LEFT_THREADS)
-		h->threads = process_thread_count();
+		h->threads = self_threads(h->threads_now);
 	if (left & BROOD_LEFT_FDS)
 		note_files(h);
 	if (left & BROOD_LEFT_MEMORY)

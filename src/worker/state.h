@@ -83,7 +83,8 @@ _Static_assert(BROOD_JOB_FDS_MAX <= 32, "job.extra_taken has a bit for each");
 /* What the process was like when it said READY. */
 #define HYGIENE_SIGNALS 32                 /* the standard ones */
 struct hygiene {
-	int threads, fds;              /* fds -1: nobody can count them here (no /proc) */
+	int threads, fds;              /* fds < 0: nobody can count them here */
+	int threads_now;               /* as the last look found them */
 	bool standard_open[3];
 	struct identity standard[3];   /* of the files at 0 to 2: what is put in their place does not change how many are open */
 	bool children;                 /* worker_init started some: no telling them from a job's */

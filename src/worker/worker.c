@@ -24,6 +24,7 @@
 #include "../os/fds.h"
 #include "../os/output.h"
 #include "../os/process.h"
+#include "../os/self.h"
 #include "../os/shm.h"
 #include "../os/signals.h"
 #include "../os/title.h"
@@ -340,6 +341,7 @@ static void init(void)
 	if (!the_worker.config->options->worker_init)
 		return;
 	flags_note();
+	self_keep();
 	r = run_hook(call_init);
 	flags_put_back(false);                 /* of what is shared; */
 	standard_note_own(&the_worker.standard);       /* its own are as the hook wants them */
@@ -367,10 +369,11 @@ static void ready(void)
 	const struct worker_config *c = the_worker.config;
 	struct rlimit files;
 	struct frame f;
+	unsigned blind;
 	int r;
 
 	worker_signals_ready();
-	account_ready(&the_worker.account, c->options->flags);
+	blind = self_settle();
 	r = hygiene_snapshot(&the_worker.hygiene);
 	if (r < 0)
 		birth_failed("looking at itself", r);
@@ -379,7 +382,7 @@ static void ready(void)
 		worker_log(0, BROOD_WARNING, "worker_memory cannot be enforced (error %d)", -r);
 	the_worker.files = getrlimit(RLIMIT_NOFILE, &files) < 0 ? 0 : files.rlim_cur;
 	frame_begin(&f, MESSAGE_READY);
-	f.ready = (struct message_ready){ .pid = the_worker.pid, .generation = c->generation };
+	f.ready = (struct message_ready){ .pid = the_worker.pid, .generation = c->generation, .blind = blind };
 	worker_say(&f);
 }
 
@@ -411,6 +414,7 @@ static __attribute__((noreturn)) void loop(void)
 static void on_own_stack(void)
 {
 	take_init_data(the_worker.config);
+	account_ready(&the_worker.account, the_worker.config->options->flags);
 	init();
 	ready();
 	loop();
