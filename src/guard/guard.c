@@ -12,6 +12,8 @@
  * A pid may have been used again since its worker was reaped (the supervisor clears the entry then, but may have been killed right before): a process that started later than its entry was signed is
  * a stranger. While any member of a session lives the kernel gives its number to nobody else, so a session without a leader is the one that was meant.
  *
+ * What has made a session of its own is found by the mark that all of the pool's workers had (os/mark.h).
+ *
  * Every signal that can be blocked is: one that is sent to the whole group or cgroup at a stop must not take the guard first.
  */
 #define _GNU_SOURCE
@@ -19,6 +21,8 @@
 
 #include "../base/base.h"
 #include "../os/fds.h"
+#include "../os/hunt.h"
+#include "../os/mark.h"
 #include "../os/process.h"
 #include "../os/signals.h"
 #include "../os/title.h"
@@ -30,6 +34,7 @@
 #include <sys/signalfd.h>
 
 #define HINT   SIGUSR1        /* what PDEATHSIG sends: nothing that ends us */
+#define HUNT_NS (10 * NS_PER_S)
 #define ROUNDS 50             /* walks over /proc at most: a job that forks faster than we walk loses all the same, each walk kills the parents that it met */
 
 struct guard {
@@ -96,7 +101,9 @@ static bool stranger(pid_t pid, uint64_t born)
 {
 	struct process_stat stat;
 
-	return process_stat(pid, &stat) == 0 && stat.start_ticks > born;
+	if (process_stat(pid, &stat) == 0)
+		return stat.start_ticks > born;
+	return mark_of(pid) == 0 && mark_is_made();    /* /proc hides it: its mark has to do */
 }
 
 static void kill_engine(const struct guard *g)
@@ -127,6 +134,13 @@ static size_t list_sessions(struct guard *g, uint32_t slots)
 	return count;
 }
 
+/* Whatever worker it comes from, in whatever session it is. */
+static bool is_prey(void *unused, pid_t pid)
+{
+	(void)unused;
+	return mark_of(pid) > 0;
+}
+
 /* Groups first, which is quick and needs no /proc; then whoever made a group of his own within the session. */
 static void kill_all(struct guard *g, uint32_t slots)
 {
@@ -136,6 +150,8 @@ static void kill_all(struct guard *g, uint32_t slots)
 	count = list_sessions(g, slots);
 	for (size_t i = 0; i < count; i++)
 		process_kill_group(g->sessions[i]);
+	if (mark_is_made())
+		hunt(is_prey, NULL, now_ns() + HUNT_NS);
 	if (count > 0)
 		process_kill_sessions(g->sessions, count, ROUNDS);
 }

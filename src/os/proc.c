@@ -206,27 +206,3 @@ int process_set_oom_score_adj(int adj)
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
 }
-
-static rlim_t mark_of(pid_t owner)
-{
-	return (rlim_t)((uint64_t)0x62726f64 << 32 | (uint32_t)owner);   /* the pid alone where rlim_t has 32 bits */
-}
-
-int process_mark(pid_t owner)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_LOCKS, &limit) < 0)
-		return -errno;
-	limit.rlim_cur = mark_of(owner);
-	if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < limit.rlim_cur)
-		return -EPERM;
-	return setrlimit(RLIMIT_LOCKS, &limit) < 0 ? -errno : 0;
-}
-
-bool process_marked(pid_t pid, pid_t owner)
-{
-	struct rlimit limit;
-
-	return prlimit(pid, RLIMIT_LOCKS, NULL, &limit) == 0 && limit.rlim_cur == mark_of(owner);
-}

@@ -65,9 +65,5 @@ int process_children(pid_t *pids, size_t max);
 #define PROCESS_OOM_MARK 167
 int process_oom_score_adj(pid_t pid, int *ret_adj);                  /* pid 0: self */
 int process_set_oom_score_adj(int adj);
-/* The same telling without rights: a program that has changed its uid may not write its own oom_score_adj (it is not dumpable). A soft RLIMIT_LOCKS, which Linux has ignored since 2.4.25, that
- * names the owner. mark: on this process; -EPERM where the hard limit leaves no room for it. marked: is it on that one? */
-int process_mark(pid_t owner);
-bool process_marked(pid_t pid, pid_t owner);
 
 #endif

@@ -1,21 +1,21 @@
 /*
  * sessions.c - process.h: finding and killing what a worker's session holds.
  *
- * A walk over /proc is no snapshot: who is listed may fork and be gone when it is looked at, and the child is not listed any more. But /proc/loadavg tells the pid that was given out
- * last, so after the walk those born since it began are looked at one by one, until no more have come. If none was met then that could fork, there is none: whoever lives was
- * there when the walk began, or was born since. (When the pids began again at the bottom meanwhile, it all does not count.) Those with SIGKILL pending cannot fork any more (the
- * kernel checks under the lock that makes a child visible) and are not waited for: death itself may take its time.
+ * The walk over all processes is pids.h's. If it met none that could fork, there is none. Those with
+ * SIGKILL pending cannot fork any more (the kernel checks under the lock that makes a child visible)
+ * and are not waited for: death itself may take its time.
  *
  * A pid may be reused between the look and the kill: the pidfd pins the process, and a second look at its start time and session says that it is the right one. Only where
  * there are no pidfds, or none to be had now, kill() has to do, right after that second look.
  */
 #include "process.h"
 #include "../base/base.h"
+#include "mark.h"
+#include "pids.h"
 #include "procfs.h"
 
+#define HIDDEN_MAX 1024
 #define FILTER_BITS 65536             /* one bit a pid, modulo: most processes are told apart without a look at the list */
-#define NEWBORN_MAX 100000
-#define CHASES_MAX 100
 
 struct walk {
 	const pid_t *sessions;
@@ -23,6 +23,8 @@ struct walk {
 	pid_t self, own;
 	int killed, found;
 	uint64_t filter[FILTER_BITS / 64];
+	pid_t hidden[HIDDEN_MAX];      /* killed, and perhaps not dead yet: nobody can tell */
+	size_t hidden_count;
 };
 
 static unsigned filter_bit(pid_t pid)
@@ -76,6 +78,30 @@ static int kill_unread(pid_t pid)
 	return process_signal(-1, pid, SIGKILL);
 }
 
+/* Else it is noted. */
+static bool was_killed(struct walk *w, pid_t pid)
+{
+	for (size_t i = 0; i < w->hidden_count; i++)
+		if (w->hidden[i] == pid)
+			return true;
+	if (w->hidden_count < HIDDEN_MAX)
+		w->hidden[w->hidden_count++] = pid;
+	return false;
+}
+
+/*
+ * /proc does not show it. The session is asked again when the pidfd pins the process. A mark says
+ * that the session is the one that was meant, and no stranger's with the same number.
+ */
+static int kill_hidden(struct walk *w, pid_t pid)
+{
+	_cleanup_close_ int pidfd = process_pidfd_open(pid);
+
+	if (pidfd == -ESRCH || !wanted(w, getsid(pid)) || (mark_is_made() && mark_of(pid) == 0) || was_killed(w, pid))
+		return -ESRCH;
+	return process_signal(pidfd, pid, SIGKILL);
+}
+
 static int kill_one(void *context, int pid, int walk_fd)
 {
 	struct walk *w = context;
@@ -91,6 +117,12 @@ static int kill_one(void *context, int pid, int walk_fd)
 	if (session >= 0 ? !wanted(w, session) : errno == ESRCH)
 		return 0;
 	r = process_stat(pid, &s);
+	if (r == -ESRCH && session > 0 && pids_hidden()) {
+		r = kill_hidden(w, pid);
+		w->killed += r == 0;
+		w->found += r == 0;
+		return 0;
+	}
 	if (r < 0 ? r == -ESRCH || session < 0 : s.doomed || !wanted(w, s.session))
 		return 0;
 	r = r < 0 ? kill_unread(pid) : kill_checked(&s);
@@ -99,51 +131,20 @@ static int kill_one(void *context, int pid, int walk_fd)
 	return 0;
 }
 
-/* 0: not to be had */
-static pid_t last_pid(void)
-{
-	unsigned long long pid;
-	char text[128];
-	const char *at;
-
-	if (procfs_read("/proc/loadavg", text, sizeof text) <= 0)
-		return 0;
-	at = strrchr(text, ' ');
-	procfs_number(at ? at : "0", &pid);
-	return (pid_t)pid;
-}
-
-/* Those born since `*last` was the last pid, and then those born meanwhile. False: more than could be looked at. */
-static bool kill_newborn(struct walk *w, pid_t *last)
-{
-	for (int i = 0; i < CHASES_MAX; i++) {
-		pid_t now = last_pid(), first = *last + 1;
-
-		*last = now;
-		if (now < first)
-			return now == first - 1;
-		if (now - first >= NEWBORN_MAX)
-			return false;
-		for (pid_t pid = first; pid <= now; pid++)
-			kill_one(w, pid, -1);
-	}
-	return false;
-}
-
 int process_kill_sessions(const pid_t *sessions, size_t count, int rounds)
 {
 	struct walk w = { .sessions = sessions, .count = count, .self = getpid(), .own = getsid(0) };
-	pid_t last = last_pid();
 	int r = 0;
 
-	if (!procfs_has_our_pids())
-		return -ENOENT;
 	for (size_t i = 0; i < count; i++)
 		w.filter[filter_bit(sessions[i]) / 64] |= 1ull << filter_bit(sessions[i]) % 64;
 	for (int i = 0; i < rounds; i++) {
+		struct pids_walk walk;
+
 		w.found = 0;
-		r = procfs_each("/proc", kill_one, &w);
-		if (kill_newborn(&w, &last) && r == 0 && w.found == 0)
+		walk = pids_walk(kill_one, &w);
+		r = walk.error;
+		if (walk.complete && w.found == 0)
 			break;
 	}
 	return r < 0 && w.killed == 0 ? r : w.killed;

@@ -6,9 +6,6 @@
  *   4. its roster entry goes to the remains, the place is empty, a birth is due;
  *   5. what its jobs started outside of its group is now a child of the supervisor (a subreaper): the sweep finds it, at most once a second as long as it finds nothing.
  *      Until one has found nothing the guard keeps an eye on the session: the supervisor may be killed before.
- *
- * A stray is a job's when it carries one of the workers' marks (oom_score_adj, or a limit: os/process.h), which are inherited over fork, exec and setsid; the engine's own orphans do not, and are only
- * reaped.
  */
 #include "internal.h"
 
@@ -16,9 +13,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define SWEEP_EVERY_NS NS_PER_S
-#define CHILDREN_MAX 16384
 
 /* ---- the verdict of the job that it ran ---- */
 
@@ -213,22 +207,12 @@ static void remember_session(struct slot *slot)
 	if (atomic_load(&entry->pid) != slot->pid)
 		return;
 	if (s->remains >= room)
-		death_sweep(s);
+		strays_sweep(s);
 	to = &roster->workers[roster->slots + s->remains++ % room];
 	atomic_store(&to->pid, 0);
 	to->generation = entry->generation;
 	to->born_ticks = entry->born_ticks;
 	atomic_store_explicit(&to->pid, slot->pid, memory_order_release);
-}
-
-static void forget_sessions(struct supervisor *s)
-{
-	struct roster *roster = s->config.shared->roster;
-	const uint32_t room = (uint32_t)ROSTER_ENTRIES(roster->slots) - roster->slots;
-
-	for (uint32_t i = 0; i < MIN(s->remains, room); i++)
-		atomic_store(&roster->workers[roster->slots + i].pid, 0);
-	s->remains = 0;
 }
 
 void death_forget_process(struct slot *slot)
@@ -288,8 +272,8 @@ static void bury(struct slot *slot, const struct process_exit *e)
 	supervisor_gauges(s);
 	spawn_due(s);
 	if (s->way == PROCESS_FORK)
-		death_reap_strays(s);      /* its zombie may have stood before theirs */
-	death_sweep_soon(s);
+		strays_reap(s);      /* its zombie may have stood before theirs */
+	strays_sweep_soon(s);
 	jobs_assign(s);
 	if (s->halt.phase != HALT_NONE)
 		stop_step(s);
@@ -336,151 +320,4 @@ void death_readable(struct loop *loop, struct source *source, uint32_t events)
 		loop_remove(loop, &slot->death);
 		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
 	}
-}
-
-/* ---- strays ---- */
-
-static int by_pid(const void *a, const void *b)
-{
-	pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-bool death_is_known(void *supervisor, pid_t pid)
-{
-	struct supervisor *s = supervisor;
-
-	if (pid == s->engine.pid || pid == s->guard.pid)
-		return true;
-	for (uint32_t i = 0; i < s->places; i++)
-		if (s->slot_array[i].pid == pid)
-			return true;
-	return false;
-}
-
-/* SIGCHLD: strays only, or, where workers are made by fork(), anybody; those with a pidfd are told by it. */
-void death_reap_strays(struct supervisor *s)
-{
-	while (process_reap_stray(death_is_known, s) > 0)
-		;
-}
-
-static size_t known_pids(struct supervisor *s, pid_t *known)
-{
-	size_t n = 0;
-
-	known[n++] = s->engine.pid;
-	known[n++] = s->guard.pid;
-	for (uint32_t i = 0; i < s->places; i++)
-		known[n++] = s->slot_array[i].pid;
-	qsort(known, n, sizeof *known, by_pid);
-	return n;
-}
-
-bool death_is_a_jobs(struct supervisor *s, pid_t pid)
-{
-	struct process_stat stat, self;
-	int adj;
-
-	if (process_marked(pid, s->pid) || (s->oom_mark >= 0 && process_oom_score_adj(pid, &adj) == 0 && adj == s->oom_mark))
-		return true;
-	if (s->can_mark || s->oom_mark >= 0)
-		return false;
-	return process_stat(pid, &stat) == 0 && process_stat(s->pid, &self) == 0 && stat.session != self.session;
-}
-
-/* A child of the engine's, which is ours since the engine ended, and runs the same program: 0: none. */
-pid_t death_fork_of_engine(struct supervisor *s)
-{
-	pid_t children[64];
-	int n = process_children(children, ARRAY_SIZE(children));
-
-	for (int i = 0; i < n; i++)
-		if (!death_is_known(s, children[i]) && !death_is_a_jobs(s, children[i]) &&
-		    process_same_program(children[i]))
-			return children[i];
-	return 0;
-}
-
-uint32_t death_sweep(struct supervisor *s)
-{
-	static pid_t children[CHILDREN_MAX], known[10002 + SLOTS_SPARE(10000)];   /* once, in the supervisor alone: too large for a stack, and it must not allocate now */
-	size_t known_count = known_pids(s, known);
-	int n = process_children(children, CHILDREN_MAX);
-	uint32_t found = 0, killed = 0;
-	struct process_stat stat;
-
-	for (int i = 0; i < n; i++) {
-		pid_t pid = children[i];
-
-		if (bsearch(&pid, known, known_count, sizeof pid, by_pid) || !death_is_a_jobs(s, pid))
-			continue;
-		found++;
-		if (process_stat(pid, &stat) == 0 && stat.doomed)
-			continue;              /* killed before, and on its way */
-		/* Our own child, not reaped: the number cannot be anybody else's, nor can its group's if it leads one. */
-		process_kill_group(pid);
-		if (process_signal(-1, pid, SIGKILL) == 0)
-			killed++;
-	}
-	if (killed) {
-		atomic_fetch_add_explicit(&s->board->strays_killed, killed, memory_order_relaxed);
-		plain_log(s, BROOD_NOTICE, BROOD_EVENT_STRAY_KILLED, "%u process%s that jobs left behind were killed", killed, killed == 1 ? "" : "es");
-	}
-	death_reap_strays(s);
-	if (n >= 0 && found == 0)
-		forget_sessions(s);
-	if (found == 0)
-		undead_revive(s);
-	return found;
-}
-
-/* Processes that close what may block, for us and for the engine: nobody waits for them any more. */
-void death_end_closers(struct supervisor *s)
-{
-	static pid_t children[1024];
-	const struct timespec ms = { .tv_nsec = (long)NS_PER_MS };
-	struct process_stat stat;
-
-	for (int round = 0; round < 500; round++) {
-		int n = process_children(children, ARRAY_SIZE(children)), found = 0;
-
-		for (int i = 0; i < n; i++) {
-			if (process_stat(children[i], &stat) < 0 || strcmp(stat.comm, CLOSING_NAME) != 0)
-				continue;
-			found++;
-			process_signal(-1, children[i], SIGKILL);
-		}
-		death_reap_strays(s);
-		if (found == 0)
-			return;
-		nanosleep(&ms, NULL);
-	}
-}
-
-/* A sweep that found something looks again soon: what it killed may have had children, which are ours now. */
-void death_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now)
-{
-	struct supervisor *s = container_of(timer, struct supervisor, sweep_timer);
-
-	s->last_sweep_ns = now;
-	if (death_sweep(s) > 0) {
-		s->sweep_pause_ms = s->sweep_pause_ms ? MIN(s->sweep_pause_ms * 2, 1000u) : RETRY_MS;
-		timer_set(loop, timer, now + s->sweep_pause_ms * NS_PER_MS);
-		if (stop_waited_enough(s, now))
-			stop_step(s);          /* for one that cannot be killed */
-	} else {
-		s->sweep_pause_ms = 0;
-		if (s->halt.phase != HALT_NONE)
-			stop_step(s);
-	}
-}
-
-void death_sweep_soon(struct supervisor *s)
-{
-	uint64_t now = now_ns(), when = s->last_sweep_ns ? s->last_sweep_ns + SWEEP_EVERY_NS : now;
-
-	if (!timer_running(&s->sweep_timer))
-		timer_set(&s->loop, &s->sweep_timer, MAX(when, now));
 }

@@ -231,7 +231,7 @@ static bool ended_as_asked(const struct supervisor *s, const struct process_exit
 /* The supervisor's child is not the engine's: nobody in it may call the library, and the pool ends. */
 static void say_daemon(struct supervisor *s)
 {
-	pid_t pid = s->engine.stopped_pool ? 0 : death_fork_of_engine(s);
+	pid_t pid = s->engine.stopped_pool ? 0 : strays_fork_of_engine(s);
 
 	if (pid == 0)
 		return;

@@ -6,10 +6,11 @@
  *
  *   supervisor.c   prepare, run, the exit like the engine's; what to do later when a resource was short
  *   spawn.c        births, and the pause between them            worker_peer.c  what workers say
- *   death.c        deaths: the facts, the verdict, the sweep     engine_peer.c  what the engine says
+ *   death.c        deaths: the facts, the verdict                engine_peer.c  what the engine says
  *   jobs.c         queue, assign, verdicts                       guard_peer.c   the guard, replaced when it dies
  *   climb.c        deadlines and cancel: the ladder, done        lease.c        workers on lease: loan, end, taking back
  *   look.c         what they do, seen from outside               undead.c       processes that cannot die
+ *   strays.c       what jobs left outside of their workers
  *   stop.c         the pool's stop and the engine's              signals.c      what comes by signalfd
  *   log.c          lines to the engine or stderr, folded         notify.c       systemd
  */
@@ -102,7 +103,6 @@ struct supervisor {
 	struct rlimit nofile, core;   /* the caller's, for workers */
 	int oom_score_adj;            /* the program's own */
 	int oom_mark;                 /* what workers get; -1: cannot be told apart by it */
-	bool can_mark;                /* they can by process_mark() */
 	enum process_spawn way;
 
 	struct slot *slot_array;
@@ -125,6 +125,8 @@ struct supervisor {
 	struct timer sweep_timer;
 	uint64_t last_sweep_ns;
 	uint32_t sweep_pause_ms;
+	bool strays_seen, strays_blind;        /* some were killed; they cannot be looked for */
+	bool left_said;                        /* that the stop leaves some */
 	bool blind_said;              /* workers that cannot see what jobs leave */
 	uint32_t remains;                      /* in the roster, behind its slots: how many since a sweep found nothing */
 
@@ -168,14 +170,6 @@ void worker_free(struct slot *slot);                                   /* its jo
 /* death.c */
 source_fn death_readable;
 void death_check(struct slot *slot);                                   /* has it ended? then all that follows */
-void death_sweep_soon(struct supervisor *s);
-void death_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now);
-pid_t death_fork_of_engine(struct supervisor *s);
-void death_reap_strays(struct supervisor *s);
-void death_end_closers(struct supervisor *s);                          /* at our own end */
-uint32_t death_sweep(struct supervisor *s);                            /* how many strays there were: killed now, or still on their way */
-bool death_is_known(void *supervisor, pid_t pid);
-bool death_is_a_jobs(struct supervisor *s, pid_t pid);                 /* it carries the workers' mark */
 bool death_noticed(const struct slot *slot, uint64_t sequence);        /* that it was told to end */
 void death_forget_process(struct slot *slot);                          /* it has ended and was reaped */
 /* undead.c */
@@ -186,6 +180,17 @@ void undead_bury(struct slot *slot);                                   /* it has
 void undead_revive(struct supervisor *s);                              /* a sweep has found nothing: places whose process has ended are places again */
 uint32_t undead_alive(struct supervisor *s);                     /* processes */
 uint32_t undead_fresh(struct supervisor *s, uint64_t now);       /* of these, killed a short time ago: they may just be slow */
+/* strays.c */
+void strays_sweep_soon(struct supervisor *s);
+timer_fn strays_sweep_fired;
+void strays_reap(struct supervisor *s);
+pid_t strays_fork_of_engine(struct supervisor *s);
+uint32_t strays_sweep(struct supervisor *s);                           /* how many there were: killed now, or still on their way */
+void strays_end_closers(struct supervisor *s);                         /* at our own end */
+uint32_t strays_end(struct supervisor *s);                             /* the same, when all workers are gone; 0: nothing of a job's is left */
+bool strays_known(void *supervisor, pid_t pid);
+bool strays_is_jobs(struct supervisor *s, pid_t pid);                   /* it carries the workers' mark */
+uint32_t strays_mark(const struct slot *slot);                         /* its worker's number, for os/mark.h */
 /* jobs.c */
 struct job *job_of(struct record_link *l);
 void job_accept(struct supervisor *s, struct frame *f);

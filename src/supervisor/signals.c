@@ -59,7 +59,7 @@ static void on_child(struct supervisor *s)
 		for (uint32_t i = 0; i < s->places; i++)
 			if (s->slot_array[i].pid > 0 && s->slot_array[i].pidfd < 0)
 				death_check(&s->slot_array[i]);
-	death_reap_strays(s);
+	strays_reap(s);
 	if (s->halt.phase != HALT_NONE)
 		stop_step(s);
 }

@@ -65,7 +65,7 @@ static void __attribute__((noreturn)) child(struct supervisor *s, struct slot *s
 {
 	struct worker_config config = {
 		.options = s->options, .shared = s->config.shared, .slot = slot->number, .generation = slot->generation,
-		.channel_fd = channel_fd, .supervisor_pid = s->pid, .oom_score_adj = s->oom_mark < 0 ? -1001 : s->oom_mark,
+		.mark = strays_mark(slot), .channel_fd = channel_fd, .supervisor_pid = s->pid, .oom_score_adj = s->oom_mark < 0 ? -1001 : s->oom_mark,
 		.core = slot->core_allowed, .init_memfd = s->init_data.memfd, .init_data_size = s->init_data.size,
 		.init_version = s->init_data.version, .init_fds_count = s->init_data.fds_count,
 		.stale = s->config.stale, .standard = s->config.standard,
@@ -92,6 +92,7 @@ static void forget_former(struct slot *slot)
 	slot->channel_ended = slot->paused = false;
 	for (int i = 0; i < STANDARD_FILES; i++)
 		atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->standard[i], 0);
+	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->called, 0);
 	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->word, DESK_WORD(slot->sequence, DESK_FREE));
 	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->memory, 0);
 	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->gave_up, 0);

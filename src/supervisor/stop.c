@@ -69,16 +69,28 @@ bool stop_waited_enough(const struct supervisor *s, uint64_t now)
 	return s->done_ns && now - s->done_ns >= (uint64_t)s->options->stop_ms * NS_PER_MS + NS_PER_S;
 }
 
+/* Once; STOPPED has the number, too. */
+static void say_left(struct supervisor *s)
+{
+	uint32_t left = s->strays_alive;
+
+	s->left += left;
+	if (left == 0 || s->left_said)
+		return;
+	s->left_said = true;
+	plain_log(s, BROOD_ERR, BROOD_EVENT_STOP_FORCED, "the stop leaves %u process%s that jobs left behind: they cannot be ended", left, left == 1 ? "" : "es");
+}
+
 static void finished(struct supervisor *s)
 {
 	uint64_t now = now_ns();
-	uint32_t strays;
+	uint32_t left;
 
 	if (!s->done_ns)
 		s->done_ns = now;
 	/* What jobs left: killed and reaped before anybody is told that nothing is left; bounded, should the kernel hold one. */
-	strays = death_sweep(s);
-	if (strays > 0 && !stop_waited_enough(s, now)) {
+	left = strays_end(s);
+	if (left > 0 && !stop_waited_enough(s, now)) {
 		s->sweep_pause_ms = RETRY_MS;
 		timer_set(&s->loop, &s->sweep_timer, now + RETRY_MS * NS_PER_MS);
 		return;
@@ -87,11 +99,12 @@ static void finished(struct supervisor *s)
 	if (s->left)
 		plain_log(s, BROOD_WARNING, BROOD_EVENT_UNDEAD, "the pool has stopped, but %u worker%s that cannot die %s left", s->left, s->left == 1 ? "" : "s",
 		          s->left == 1 ? "is" : "are");
-	s->left += strays;
+	say_left(s);
 	if (s->engine.ended) {
-		guard_end(s);
-		death_end_closers(s);
-		death_reap_strays(s);
+		if (s->strays_alive == 0)      /* else the guard goes on trying when we are gone */
+			guard_end(s);
+		strays_end_closers(s);
+		strays_reap(s);
 		s->loop.stop = true;
 	} else if (s->stop_asked) {
 		log_flush_folds(s);     /* while the engine's callback still listens: later they would go to stderr past it */

@@ -13,6 +13,7 @@
  */
 #include "internal.h"
 #include "../os/fds.h"
+#include "../os/mark.h"
 #include "../os/title.h"
 
 #include <stdlib.h>
@@ -107,7 +108,7 @@ static void timers_prepare(struct supervisor *s)
 	timer_init(&s->guard.respawn, guard_respawn_fired);
 	timer_init(&s->halt_timer, stop_timer_fired);
 	timer_init(&s->leases.timer, leases_timer_fired);
-	timer_init(&s->sweep_timer, death_sweep_fired);
+	timer_init(&s->sweep_timer, strays_sweep_fired);
 	timer_init(&s->fold_timer, log_fold_fired);
 	timer_init(&s->cores.timer, cores_timer_fired);
 	timer_init(&s->notify.watchdog, notify_watchdog_fired);
@@ -222,7 +223,6 @@ static void say_unguarded(struct supervisor *s)
 
 static void limits_and_marks(struct supervisor *s)
 {
-	struct rlimit locks;
 	size_t hard, need = birth_files_needed(s->options) + stale_open(&s->config.stale);
 
 	getrlimit(RLIMIT_NOFILE, &s->nofile);
@@ -233,7 +233,7 @@ static void limits_and_marks(struct supervisor *s)
 	s->oom_mark = -1;
 	if (process_oom_score_adj(0, &s->oom_score_adj) == 0 && s->oom_score_adj < 1000)
 		s->oom_mark = MIN(s->oom_score_adj + PROCESS_OOM_MARK, 1000);
-	s->can_mark = getrlimit(RLIMIT_LOCKS, &locks) == 0 && locks.rlim_max == RLIM_INFINITY;
+	mark_make();
 }
 
 static void watch_or_die(struct supervisor *s, struct source *source, int fd, source_fn *on)

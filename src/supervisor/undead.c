@@ -46,10 +46,10 @@ static void kill_tracer(struct slot *slot, pid_t tracer)
 	struct supervisor *s = slot->supervisor;
 	int pidfd;
 
-	if (tracer <= 1 || death_is_known(s, tracer))
+	if (tracer <= 1 || strays_known(s, tracer))
 		return;
 	pidfd = process_pidfd_open(tracer);    /* first: from here on the number stays its own */
-	if (pidfd != -ESRCH && process_tracer(slot->pid) == tracer && death_is_a_jobs(s, tracer))
+	if (pidfd != -ESRCH && process_tracer(slot->pid) == tracer && strays_is_jobs(s, tracer))
 		process_signal(pidfd, tracer, SIGKILL);
 	close_fd(pidfd);
 }
@@ -182,8 +182,8 @@ void undead_bury(struct slot *slot)
 	atomic_fetch_add_explicit(&s->board->died, 1, memory_order_relaxed);
 	death_forget_process(slot);
 	if (s->way == PROCESS_FORK)
-		death_reap_strays(s);
-	death_sweep_soon(s);
+		strays_reap(s);
+	strays_sweep_soon(s);
 	if (s->halt.phase != HALT_NONE)
 		stop_step(s);
 }

@@ -313,20 +313,27 @@ static void on_late(struct slot *slot, struct frame *f)
 	(void)f;
 }
 
+/* What that job has made may be the supervisor's child (CLONE_PARENT), and nobody says so. */
+static void on_called(struct slot *slot, struct frame *f)
+{
+	(void)f;
+	strays_sweep_soon(slot->supervisor);
+}
+
 typedef void cell_fn(struct slot *slot, struct frame *f);
-static cell_fn *const cells[SLOT_STATES][6] = {
-	/*                  READY     FINISHED          ESCAPED           JOB_LOG     PROGRESS     LEFT */
-	[SLOT_STARTING] = { on_ready, NULL,             NULL,             on_job_log, NULL,        NULL },
-	[SLOT_IDLE]     = { NULL,     NULL,             NULL,             on_job_log, NULL,        NULL },
-	[SLOT_BUSY]     = { NULL,     on_finished,      on_escaped,       on_job_log, on_progress, NULL },
-	[SLOT_LEASED]   = { NULL,     NULL,             on_lease_escaped, on_job_log, on_late,     on_left },      /* PROGRESS goes over the link: here it is nobody's */
-	[SLOT_ENDING]   = { on_late,  on_late_finished, on_late,          on_job_log, on_late,     on_late_left },
+static cell_fn *const cells[SLOT_STATES][7] = {
+	/*                  READY     FINISHED          ESCAPED           JOB_LOG     PROGRESS     LEFT          CALLED */
+	[SLOT_STARTING] = { on_ready, NULL,             NULL,             on_job_log, NULL,        NULL,         NULL },
+	[SLOT_IDLE]     = { NULL,     NULL,             NULL,             on_job_log, NULL,        NULL,         on_called },
+	[SLOT_BUSY]     = { NULL,     on_finished,      on_escaped,       on_job_log, on_progress, NULL,         on_called },
+	[SLOT_LEASED]   = { NULL,     NULL,             on_lease_escaped, on_job_log, on_late,     on_left,      on_called },      /* PROGRESS goes over the link: here it is nobody's */
+	[SLOT_ENDING]   = { on_late,  on_late_finished, on_late,          on_job_log, on_late,     on_late_left, on_called },
 };
 
 static void handle(struct slot *slot, struct frame *f)
 {
 	unsigned type = f->header.type;
-	cell_fn *cell = type >= MESSAGE_READY && type <= MESSAGE_LEFT ? cells[slot->link.state][type - MESSAGE_READY] : NULL;
+	cell_fn *cell = type >= MESSAGE_READY && type <= MESSAGE_CALLED ? cells[slot->link.state][type - MESSAGE_READY] : NULL;
 
 	if (cell)
 		cell(slot, f);

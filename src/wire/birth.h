@@ -17,6 +17,7 @@ struct worker_config {                 /* lives as long as the process */
 	const struct brood_options *options;   /* resolved: no zeros for defaults; arrays valid */
 	struct shared *shared;
 	uint32_t slot, generation;
+	uint32_t mark;                         /* os/mark.h */
 	int channel_fd;
 	pid_t supervisor_pid;
 	int oom_score_adj;             /* to set; -1001: leave it */

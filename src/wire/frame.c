@@ -47,6 +47,7 @@ static const struct shape shapes[] = {
 	[MESSAGE_LEND] = { .known = true, .fixed = sizeof(struct message_lend), .fds_min = LEASE_FDS, .fds_max = LEASE_FDS },
 	[MESSAGE_LEAVE] = { .known = true, .fixed = sizeof(struct message_leave) },
 	[MESSAGE_LEFT] = { .known = true, .fixed = sizeof(struct message_left) },
+	[MESSAGE_CALLED] = { .known = true },
 	[MESSAGE_WITH] = { .known = true, .fixed = sizeof(struct message_link), .fds_max = 2 + BROOD_JOB_FDS_MAX },
 	[MESSAGE_BACK] = { .known = true, .fixed = sizeof(struct message_link), .fds_max = 1 + BROOD_JOB_FDS_MAX },
 };

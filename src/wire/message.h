@@ -6,7 +6,7 @@
  *   supervisor -> engine   VERDICT (+fds)  POOL_READY  POOL_DEGRADED  STOPPED  PROGRESS  LENT  LEASE_OVER
  *                          and on a datagram socket of their own, so that they never stand before a verdict: LOG
  *   supervisor -> worker   RUN (+fds)  END  LEND (+5 fds)  LEAVE
- *   worker -> supervisor   READY  FINISHED (+fds)  ESCAPED  JOB_LOG  PROGRESS  LEFT
+ *   worker -> supervisor   READY  FINISHED (+fds)  ESCAPED  JOB_LOG  PROGRESS  LEFT  CALLED (a job that made system calls is over, see desk.called)
  *   engine -> worker       on the link of a lease: WITH (+fds)         worker -> engine, there: BACK (+fds)  PROGRESS
  *   supervisor -> guard    (nothing: it watches a pidfd and reads the roster)
  *
@@ -28,7 +28,7 @@ enum message_type {
 	MESSAGE_EXITING, MESSAGE_DROPPED,
 	MESSAGE_VERDICT = 32, MESSAGE_POOL_READY, MESSAGE_POOL_DEGRADED, MESSAGE_STOPPED, MESSAGE_LOG, MESSAGE_LENT, MESSAGE_LEASE_OVER,
 	MESSAGE_RUN = 64, MESSAGE_END, MESSAGE_LEND, MESSAGE_LEAVE,
-	MESSAGE_READY = 96, MESSAGE_FINISHED, MESSAGE_ESCAPED, MESSAGE_JOB_LOG, MESSAGE_PROGRESS, MESSAGE_LEFT,   /* PROGRESS also goes on to the engine, and over links */
+	MESSAGE_READY = 96, MESSAGE_FINISHED, MESSAGE_ESCAPED, MESSAGE_JOB_LOG, MESSAGE_PROGRESS, MESSAGE_LEFT, MESSAGE_CALLED,   /* PROGRESS also goes on to the engine, and over links */
 	MESSAGE_WITH = 128, MESSAGE_BACK,
 };
 

@@ -53,6 +53,7 @@ struct desk {                                      /* at the start of the slot's
 	_Alignas(64) _Atomic uint32_t bell;        /* what a worker on lease sleeps on (futex): added to by the engine after it published, and by the supervisor */
 	_Atomic uint32_t asleep;                   /* 1: it sleeps on it, or is about to: ring. It sets that, looks again (seq_cst), and sleeps */
 	_Atomic uint32_t standard[2];              /* DESK_STANDARD | flags of stdout and of stderr before the job that runs, where the engine shares them; 0: nothing is to be put back */
+	_Atomic uint32_t called;                   /* 1: a job made system calls since the supervisor looked for strays. The worker sets it and says so (CALLED); the supervisor clears it before it looks */
 	_Atomic uint32_t attention;                /* 1: the supervisor has sent something: look at the channel before the next job */
 	_Atomic uint32_t gave_up;                  /* enum worker_exit, right before the worker ends itself; 0: it does not */
 	char name[BROOD_NAME_MAX];                 /* the function of the last job that began, for log lines: may lack its NUL */

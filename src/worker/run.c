@@ -147,12 +147,29 @@ struct ending worker_judge(struct hygiene_result result)
 	return e;
 }
 
+/* Dropped where it cannot be sent: then the next job says so. */
+static void say_called(void)
+{
+	struct desk *desk = the_worker.desk;
+	const int fd = the_worker.config->channel_fd;
+	struct frame f;
+
+	if (atomic_load_explicit(&desk->called, memory_order_relaxed))
+		return;
+	if (the_worker.suspect_channel && !identity_is(fd, &the_worker.channel))
+		return;
+	atomic_store(&desk->called, 1);
+	if (frame_send(fd, frame_begin(&f, MESSAGE_CALLED)) < 0)
+		atomic_store(&desk->called, 0);
+}
+
 struct ending worker_look(const struct ran *ran, uint64_t ran_ns)
 {
 	struct hygiene *h = &the_worker.hygiene;
 
 	if (!ran->calls)
 		return worker_judge(hygiene_glance(h));
+	say_called();
 	syscalls_watch_again();
 	return worker_judge(hygiene_restore(h, ran_ns));
 }

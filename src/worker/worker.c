@@ -23,6 +23,7 @@
 #include "../os/closing.h"
 #include "../os/fds.h"
 #include "../os/output.h"
+#include "../os/mark.h"
 #include "../os/process.h"
 #include "../os/self.h"
 #include "../os/shm.h"
@@ -237,7 +238,7 @@ static void set_manners(const struct worker_config *c)
 		forbid_cores();
 	if (c->oom_score_adj != -1001)
 		process_set_oom_score_adj(c->oom_score_adj);   /* refused in some containers: it only sorts victims */
-	process_mark(c->supervisor_pid);               /* by one of the two the sweep tells strays */
+	mark_self(c->mark);               /* by one of the two the sweep tells strays */
 	snprintf(title, sizeof title, "worker %u", c->slot);
 	title_set(title);
 	worker_disown_thread_locals();

@@ -1,0 +1,117 @@
+/* hunt.c - see hunt.h. */
+#include "hunt.h"
+
+#include "../base/base.h"
+#include "pids.h"
+#include "process.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#define SET_SIZE 32768         /* a power of two */
+#define FREEZES_MAX 50
+#define FEW 16
+
+struct hunter {
+	hunt_prey_fn *prey;
+	void *context;
+	pid_t self;
+	int met, count;        /* met: new ones, by this walk. count: in the set */
+	struct hunt result;
+};
+
+/* Those that were met in this hunt. Static: the guard and the supervisor must not allocate now. */
+static pid_t set[SET_SIZE];
+
+static pid_t *place_of(pid_t pid)
+{
+	unsigned at = (unsigned)pid * 2654435761u % SET_SIZE;
+
+	while (set[at] != 0 && set[at] != pid)
+		at = (at + 1) % SET_SIZE;
+	return &set[at];
+}
+
+/* The pidfd pins the process, and a second look says that it is the right one. Without pidfds kill() has to do. */
+static int signal_checked(struct hunter *h, pid_t pid, int sig)
+{
+	_cleanup_close_ int pidfd = process_pidfd_open(pid);
+
+	if (pidfd == -ESRCH || !h->prey(h->context, pid))
+		return -ESRCH;
+	return process_signal(pidfd, pid, sig);
+}
+
+static void kill_now(struct hunter *h, pid_t pid)
+{
+	int r = signal_checked(h, pid, SIGKILL);
+
+	h->result.killed += r == 0;
+	h->result.refused += r == -EPERM;
+}
+
+static int meet(void *context, int pid, int walk_fd)
+{
+	struct hunter *h = context;
+	pid_t *place;
+	int r;
+
+	(void)walk_fd;
+	if (pid <= 1 || pid == h->self || !h->prey(h->context, pid))
+		return 0;
+	place = place_of(pid);
+	if (*place == pid)
+		return 0;
+	if (h->count >= SET_SIZE / 2) {                /* not to be remembered, so not to be frozen */
+		h->met++;
+		kill_now(h, pid);
+		return 0;
+	}
+	r = signal_checked(h, pid, SIGSTOP);
+	if (r == -ESRCH)
+		return 0;
+	*place = pid;
+	h->count++;
+	h->met++;
+	return 0;
+}
+
+/* True: the last walk met no new one. A few that were met are killed before the next walk. */
+static bool freeze(struct hunter *h, uint64_t until_ns)
+{
+	struct pids_walk walk;
+
+	for (int i = 0; i < FREEZES_MAX; i++) {
+		h->met = 0;
+		walk = pids_walk(meet, h);
+		if (walk.complete && h->met <= FEW)
+			return h->met == 0;
+		if (now_ns() >= until_ns)
+			return false;
+	}
+	return false;
+}
+
+static void kill_met(struct hunter *h)
+{
+	for (size_t i = 0; i < SET_SIZE; i++)
+		if (set[i] != 0)
+			kill_now(h, set[i]);
+}
+
+struct hunt hunt(hunt_prey_fn *prey, void *context, uint64_t until_ns)
+{
+	struct hunter h = { .prey = prey, .context = context, .self = getpid() };
+	int before;
+
+	memset(set, 0, sizeof set);
+	do {
+		before = h.count + h.result.killed;
+		h.result.over = freeze(&h, until_ns);
+		if (h.count + h.result.killed == before)
+			break;
+		h.result.killed = h.result.refused = 0;
+		kill_met(&h);
+	} while (now_ns() < until_ns);
+	return h.result;
+}

@@ -1,0 +1,149 @@
+/* pids.c - see pids.h. */
+#include "pids.h"
+
+#include "../base/base.h"
+#include "procfs.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#define NEWBORN_MAX 100000
+#define CHASES_MAX 100
+#define PID_LIMIT (sizeof(long) > 4 ? 4194304 : 32768)         /* the kernel's own */
+
+/* ---- hidepid ---- */
+
+/* One line of mountinfo: the fifth field is the place, the options may say hidepid=. */
+struct mount_line { unsigned field, place_size, matched; char place[8], value; };
+
+static const char option[] = "hidepid=";
+
+static void read_char(struct mount_line *line, char c)
+{
+	if (c == ' ') {
+		line->field++;
+		line->matched = 0;
+		return;
+	}
+	if (line->field == 4 && line->place_size < sizeof line->place)
+		line->place[line->place_size++] = c;
+	if (line->matched == sizeof option - 1) {
+		line->value = c;
+		line->matched = 0;
+	} else {
+		line->matched = c == option[line->matched] ? line->matched + 1 : c == option[0];
+	}
+}
+
+static bool is_proc(const struct mount_line *line)
+{
+	return line->place_size == 5 && memcmp(line->place, "/proc", 5) == 0;
+}
+
+/* The last mount there is the one on top. 1, 0, or -errno. */
+static int says_hidepid(void)
+{
+	_cleanup_close_ int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	struct mount_line line = { 0 };
+	char text[2048];
+	int hides = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	while ((n = read(fd, text, sizeof text)) > 0)
+		for (ssize_t i = 0; i < n; i++) {
+			if (text[i] != '\n') {
+				read_char(&line, text[i]);
+				continue;
+			}
+			if (is_proc(&line))
+				hides = line.value != 0 && line.value != '0' && line.value != '1' &&
+				        line.value != 'o' && line.value != 'n';
+			line = (struct mount_line){ 0 };
+		}
+	return hides;
+}
+
+bool pids_hidden(void)
+{
+	static pid_t asked;            /* by pid: a fork asks again */
+	static bool answer;
+	int r;
+
+	if (!procfs_has_our_pids())
+		return true;
+	if (asked == getpid())
+		return answer;
+	r = says_hidepid();
+	if (r < 0)
+		return false;          /* for want of an fd, say: the next call asks again */
+	answer = r > 0;
+	asked = getpid();
+	return answer;
+}
+
+/* ---- the walk ---- */
+
+/* 0: not to be had */
+static pid_t last_pid(void)
+{
+	unsigned long long pid;
+	char text[128];
+	const char *at;
+
+	if (procfs_read("/proc/loadavg", text, sizeof text) <= 0)
+		return 0;
+	at = strrchr(text, ' ');
+	procfs_number(at ? at : "0", &pid);
+	return (pid_t)pid;
+}
+
+static pid_t pid_max(void)
+{
+	unsigned long long max;
+	char text[32];
+
+	if (procfs_read("/proc/sys/kernel/pid_max", text, sizeof text) <= 0)
+		return PID_LIMIT;
+	procfs_number(text, &max);
+	return max > 0 && max < PID_LIMIT ? (pid_t)max : PID_LIMIT;
+}
+
+static void try_all(pids_each_fn *each, void *context)
+{
+	pid_t max = pid_max();
+
+	for (pid_t pid = 2; pid <= max; pid++)
+		each(context, pid, -1);
+}
+
+/* Those born since `last` was the last pid, and then those born meanwhile. False: more than could be looked at. */
+static bool chase(pid_t last, pids_each_fn *each, void *context)
+{
+	for (int i = 0; i < CHASES_MAX; i++) {
+		pid_t now = last_pid(), first = last + 1;
+
+		last = now;
+		if (now < first)
+			return now == first - 1;
+		if (now - first >= NEWBORN_MAX)
+			return false;
+		for (pid_t pid = first; pid <= now; pid++)
+			each(context, pid, -1);
+	}
+	return false;
+}
+
+struct pids_walk pids_walk(pids_each_fn *each, void *context)
+{
+	struct pids_walk walk = { 0 };
+	pid_t last = last_pid();
+
+	if (pids_hidden())
+		try_all(each, context);
+	else
+		walk.error = procfs_each("/proc", each, context);
+	walk.complete = chase(last, each, context) && walk.error == 0;
+	return walk;
+}

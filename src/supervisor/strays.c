@@ -1,0 +1,280 @@
+/*
+ * strays.c - what jobs started outside of their worker's reach: children in groups and sessions of their own,
+ * whose parents are gone; and children that a job made with CLONE_PARENT. All are children of the supervisor
+ * then, which is a subreaper, and nobody tells it: so it looks, at most once a second as long as it finds
+ * nothing, after a death and after jobs that made system calls (a worker says so once between two looks).
+ *
+ * A stray is a job's when it carries the workers' mark (os/mark.h), or where none could be made their
+ * oom_score_adj. The engine's own orphans carry neither, and are only reaped. The mark tells, too, which
+ * worker it was: when strays of a dead worker are found, all its processes are hunted, wherever they
+ * are (os/hunt.h), since a fork bomb is faster than one look after the other. When all workers are
+ * gone each process with the pool's mark is hunted.
+ */
+#include "internal.h"
+#include "../os/closing.h"
+#include "../os/hunt.h"
+#include "../os/mark.h"
+#include "../os/pids.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#define SWEEP_EVERY_NS NS_PER_S
+#define CHILDREN_MAX 16384
+#define HUNT_NS (50 * NS_PER_MS)       /* that the pool may stand still for one */
+#define HUNT_AT_STOP_NS NS_PER_S
+#define SLOT_BITS 14                   /* of a worker's number: a pool has 10,000 places at most. The others are its generation's */
+
+uint32_t strays_mark(const struct slot *slot)
+{
+	uint32_t generation = slot->generation & (UINT32_MAX >> SLOT_BITS);
+
+	return (generation ? generation : 1) << SLOT_BITS | slot->number;
+}
+
+static void forget_sessions(struct supervisor *s)
+{
+	struct roster *roster = s->config.shared->roster;
+	const uint32_t room = (uint32_t)ROSTER_ENTRIES(roster->slots) - roster->slots;
+
+	for (uint32_t i = 0; i < MIN(s->remains, room); i++)
+		atomic_store(&roster->workers[roster->slots + i].pid, 0);
+	s->remains = 0;
+}
+
+
+static int by_pid(const void *a, const void *b)
+{
+	pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+bool strays_known(void *supervisor, pid_t pid)
+{
+	struct supervisor *s = supervisor;
+
+	if (pid == s->engine.pid || pid == s->guard.pid)
+		return true;
+	for (uint32_t i = 0; i < s->places; i++)
+		if (s->slot_array[i].pid == pid)
+			return true;
+	return false;
+}
+
+/* SIGCHLD: strays only, or, where workers are made by fork(), anybody; those with a pidfd are told by it. */
+void strays_reap(struct supervisor *s)
+{
+	while (process_reap_stray(strays_known, s) > 0)
+		;
+}
+
+static size_t known_pids(struct supervisor *s, pid_t *known)
+{
+	size_t n = 0;
+
+	known[n++] = s->engine.pid;
+	known[n++] = s->guard.pid;
+	for (uint32_t i = 0; i < s->places; i++)
+		known[n++] = s->slot_array[i].pid;
+	qsort(known, n, sizeof *known, by_pid);
+	return n;
+}
+
+bool strays_is_jobs(struct supervisor *s, pid_t pid)
+{
+	struct process_stat stat, self;
+	int adj;
+
+	if (mark_of(pid) > 0 || (s->oom_mark >= 0 && process_oom_score_adj(pid, &adj) == 0 && adj == s->oom_mark))
+		return true;
+	if (mark_is_made() || s->oom_mark >= 0)
+		return false;
+	return process_stat(pid, &stat) == 0 && process_stat(s->pid, &self) == 0 && stat.session != self.session;
+}
+
+/* A child of the engine's, which is ours since the engine ended, and runs the same program: 0: none. */
+pid_t strays_fork_of_engine(struct supervisor *s)
+{
+	pid_t children[64];
+	int n = process_children(children, ARRAY_SIZE(children));
+
+	for (int i = 0; i < n; i++)
+		if (!strays_known(s, children[i]) && !strays_is_jobs(s, children[i]) &&
+		    process_same_program(children[i]))
+			return children[i];
+	return 0;
+}
+
+/* Of a worker that is gone. Those of a living one may be its job's that runs. */
+static bool is_prey(void *supervisor, pid_t pid)
+{
+	struct supervisor *s = supervisor;
+	int64_t mark = mark_of(pid);
+	uint32_t number = (uint32_t)mark & ((1u << SLOT_BITS) - 1);
+	const struct slot *slot;
+
+	if (mark <= 0)
+		return false;
+	if (number >= s->places)
+		return true;
+	slot = &s->slot_array[number];
+	if (slot->link.state == SLOT_UNDEAD)
+		return pid != slot->pid;
+	return slot->pid <= 0 || strays_mark(slot) != (uint32_t)mark;
+}
+
+static void say_killed(struct supervisor *s, uint32_t killed)
+{
+	if (killed == 0)
+		return;
+	s->strays_seen = true;
+	atomic_fetch_add_explicit(&s->board->strays_killed, killed, memory_order_relaxed);
+	plain_log(s, BROOD_NOTICE, BROOD_EVENT_STRAY_KILLED, "%u process%s that jobs left behind were killed", killed, killed == 1 ? "" : "es");
+}
+
+static uint32_t go_hunting(struct supervisor *s, uint64_t limit_ns)
+{
+	return mark_is_made() ? (uint32_t)hunt(is_prey, s, now_ns() + limit_ns).killed : 0;
+}
+
+/* Our own child, not reaped: the number cannot be anybody else's, nor can its group's if it leads one. */
+static bool end_child(pid_t pid)
+{
+	struct process_stat stat;
+
+	if (process_stat(pid, &stat) == 0 && stat.doomed)
+		return false;          /* killed before, and on its way */
+	process_kill_group(pid);
+	return process_signal(-1, pid, SIGKILL) == 0;
+}
+
+/* Jobs that end from here on say so. */
+static void hear_again(struct supervisor *s)
+{
+	for (uint32_t i = 0; i < s->places; i++) {
+		struct desk *desk = shared_desk(s->config.shared, i);
+
+		if (s->slot_array[i].pid > 0 && atomic_load_explicit(&desk->called, memory_order_relaxed))
+			atomic_store(&desk->called, 0);
+	}
+}
+
+static void say_blind(struct supervisor *s)
+{
+	if (s->strays_blind)
+		return;
+	s->strays_blind = true;
+	plain_log(s, BROOD_WARNING, BROOD_EVENT_STRAY_KILLED,
+	          "/proc does not show the supervisor its children: processes that jobs start in "
+	          "sessions of their own, or with CLONE_PARENT, are ended at the stop only");
+}
+
+static void reap_quietly(pid_t pid)
+{
+	struct process_exit e;
+
+	process_wait(pid, false, &e);
+}
+
+uint32_t strays_sweep(struct supervisor *s)
+{
+	static pid_t children[CHILDREN_MAX], known[10002 + SLOTS_SPARE(10000)];   /* once, in the supervisor alone: too large for a stack, and it must not allocate now */
+	size_t known_count = known_pids(s, known);
+	uint32_t found = 0, killed = 0;
+	bool hunts = false;
+	int n;
+
+	hear_again(s);
+	n = process_children(children, CHILDREN_MAX);
+	for (int i = 0; i < n; i++) {
+		pid_t pid = children[i];
+		struct process_exit e;
+
+		if (bsearch(&pid, known, known_count, sizeof pid, by_pid) || process_wait(pid, false, &e) != 0 || !strays_is_jobs(s, pid))
+			continue;
+		found++;
+		hunts |= is_prey(s, pid);
+		killed += end_child(pid);
+	}
+	if (hunts)
+		killed += go_hunting(s, HUNT_NS);
+	say_killed(s, killed);
+	for (int i = 0; found && i < n; i++)
+		if (!bsearch(&children[i], known, known_count, sizeof children[i], by_pid))
+			reap_quietly(children[i]);
+	strays_reap(s);
+	if (n < 0)
+		say_blind(s);
+	else if (found == 0)
+		forget_sessions(s);
+	if (found == 0)
+		undead_revive(s);
+	return found;
+}
+
+/*
+ * When all workers are gone. A list of children that is read while they come and go may miss some: so
+ * where a bomb was met, or no list is to be had, the last word is a hunt's that meets nobody.
+ */
+uint32_t strays_end(struct supervisor *s)
+{
+	uint32_t found = strays_sweep(s), killed;
+
+	if (found > 0 || (!s->strays_seen && !s->strays_blind))
+		return found;
+	killed = go_hunting(s, HUNT_AT_STOP_NS);
+	say_killed(s, killed);
+	strays_reap(s);
+	return killed;
+}
+
+/* Processes that close what may block, for us and for the engine: nobody waits for them any more. */
+void strays_end_closers(struct supervisor *s)
+{
+	static pid_t children[1024];
+	const struct timespec ms = { .tv_nsec = (long)NS_PER_MS };
+	struct process_stat stat;
+
+	for (int round = 0; round < 500; round++) {
+		int n = process_children(children, ARRAY_SIZE(children)), found = 0;
+
+		for (int i = 0; i < n; i++) {
+			if (process_stat(children[i], &stat) < 0 || strcmp(stat.comm, CLOSING_NAME) != 0)
+				continue;
+			found++;
+			process_signal(-1, children[i], SIGKILL);
+		}
+		strays_reap(s);
+		if (found == 0)
+			return;
+		nanosleep(&ms, NULL);
+	}
+}
+
+/* A sweep that found something looks again soon: what it killed may have had children, which are ours now. */
+void strays_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now)
+{
+	struct supervisor *s = container_of(timer, struct supervisor, sweep_timer);
+
+	s->last_sweep_ns = now;
+	if (strays_sweep(s) > 0) {
+		s->sweep_pause_ms = s->sweep_pause_ms ? MIN(s->sweep_pause_ms * 2, 1000u) : RETRY_MS;
+		timer_set(loop, timer, now + s->sweep_pause_ms * NS_PER_MS);
+		if (stop_waited_enough(s, now))
+			stop_step(s);          /* for one that cannot be killed */
+	} else {
+		s->sweep_pause_ms = 0;
+		if (s->halt.phase != HALT_NONE)
+			stop_step(s);
+	}
+}
+
+void strays_sweep_soon(struct supervisor *s)
+{
+	uint64_t now = now_ns(), when = s->last_sweep_ns ? s->last_sweep_ns + SWEEP_EVERY_NS : now;
+
+	if (!timer_running(&s->sweep_timer))
+		timer_set(&s->loop, &s->sweep_timer, MAX(when, now));
+}
