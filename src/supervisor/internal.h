@@ -126,6 +126,7 @@ struct supervisor {
 	uint64_t last_sweep_ns;
 	uint32_t sweep_pause_ms;
 	bool strays_seen, strays_blind;        /* some were killed; they cannot be looked for */
+	uint32_t strays_alive;                 /* of those that the last sweep found */
 	bool left_said;                        /* that the stop leaves some */
 	bool blind_said;              /* workers that cannot see what jobs leave */
 	uint32_t remains;                      /* in the roster, behind its slots: how many since a sweep found nothing */

@@ -164,7 +164,7 @@ static void left(brood_fn *fn, uint32_t what, bool costs)
 
 static void leftovers(void)
 {
-	struct brood_options options = { .workers = 1, .log = quiet };
+	struct brood_options options = { .workers = 1, .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
 
 	umask(022);
 	brood = pool_start(&options);
@@ -286,7 +286,7 @@ static int writes_too_much(struct brood_job *job)
 
 static void no_harm(void)
 {
-	struct brood_options options = { .workers = 1, .log = quiet };
+	struct brood_options options = { .workers = 1, .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
 	struct brood_verdict v;
 	char small[10];
 
