@@ -104,7 +104,7 @@ void ring_say(struct lease *lease)
 {
 	uint64_t look_at;
 
-	if (lease->said == lease->published)
+	if (lease->said == lease->published || lease->damaged)
 		return;
 	lease->said = lease->published;
 	lease->unsaid = 0;

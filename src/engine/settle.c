@@ -3,9 +3,12 @@
  *
  * In order, for each job that has no completion: what its worker had not begun goes on to another one, in front of what waits, in the old order; the one that ran has the verdict that the death says, or another try if its options
  * allow. What proves that a job was not begun: its claim word still says QUEUED, or the desk word says that the one before it was the last (DONE(N-1)). Both are memory of the worker's: it can only harm jobs of its own
- * ring, which is why a ring with anything in it that cannot be counts as damaged, and all its jobs as begun.
+ * ring, which is why a ring with anything in it that cannot be counts as damaged, and all its jobs as begun,
+ * but for what the worker's memory has no part in: a job that the engine had not told it of yet, and one
+ * whose descriptors still lay in the side socket, unread, when the worker was gone.
  */
 #include "lane.h"
+#include "side.h"
 
 /* ---- one job ---- */
 
@@ -51,6 +54,7 @@ static void fill(const struct lease *lease, const struct lane_job *job, struct b
 
 struct end {
 	struct lease *lease;
+	bool unread;                  /* this job's descriptors were taken back: no worker has read them */
 	bool began_seen;              /* one that had begun was there already: a second cannot be */
 	struct list again;            /* in order */
 };
@@ -66,7 +70,7 @@ static bool had_begun(struct end *end, const struct lane_job *job, bool condemne
 	uint32_t claim = atomic_load_explicit(&lease->up->claims[job->sequence % RING_DEPTH], memory_order_relaxed);
 
 	if (lease->damaged)
-		return true;
+		return job->sequence <= lease->said && !end->unread;
 	if (condemned)
 		return !word_is_before(lease->over.word, job->sequence);
 	if (claim == CLAIM_WORD(job->sequence, CLAIM_QUEUED))
@@ -93,6 +97,15 @@ static bool decide(struct end *end, const struct lane_job *job, struct brood_ver
 	return fate_decide(&facts, v);
 }
 
+/* True: the kernel still had them. */
+static bool take_back_unread(struct lease *lease, const struct lane_job *job)
+{
+	bool out = job->fds_out;
+
+	side_take_back(lease, job);
+	return out && !job->fds_out;
+}
+
 static void settle_job(struct end *end, struct lane_job *job)
 {
 	struct lease *lease = end->lease;
@@ -100,9 +113,13 @@ static void settle_job(struct end *end, struct lane_job *job)
 	struct brood_verdict v = { 0 };
 	/* Its worker had not even looked at it: whatever that died of, it was not this job. */
 	bool innocent = atomic_load_explicit(&lease->up->claims[job->sequence % RING_DEPTH], memory_order_relaxed) == CLAIM_WORD(job->sequence, CLAIM_QUEUED);
-	bool decided = decide(end, job, &v);
-	int r = ring_rescue(lease, job);
-	bool fds_lost = job->fds_out && l->kind != LANE_KEPT;  /* its worker had read them: it cannot go to another one */
+	bool decided, fds_lost;
+	int r;
+
+	end->unread = take_back_unread(lease, job);
+	decided = decide(end, job, &v);
+	r = ring_rescue(lease, job);
+	fds_lost = job->fds_out && l->kind != LANE_KEPT;       /* its worker had read them: it cannot go to another one */
 
 	job->result.reply = NULL;
 	job->result.reply_size = 0;

@@ -3,6 +3,7 @@
  * the plain cases.)
  */
 #define _GNU_SOURCE
+#include "../../src/worker/state.h"
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
@@ -275,6 +276,67 @@ static void sockets_shut_down(void)
 	pool_stop(brood);
 }
 Test(residue, a_job_that_shuts_sockets_down_delays_nobody) { case_run(sockets_shut_down, 60000); }
+
+/* ---- a ring that was written over ---- */
+
+struct flags { atomic_int runs, go, scribbled; };
+static struct flags *flags(void) { return case_shared(); }
+
+static int __attribute__((noreturn)) scribbles(struct brood_job *job)
+{
+	(void)job;
+	atomic_store(&flags()->runs, 1);
+	while (!atomic_load(&flags()->go))
+		usleep(1000);
+	memset(the_worker.lease.up, 0xa5, sizeof *the_worker.lease.up);
+	atomic_store(&flags()->scribbled, 1);
+	for (;;)
+		pause();
+}
+
+static void on_verdict(void *context, const struct brood_result *result)
+{
+	*(struct brood_verdict *)context = result->verdict;
+}
+
+static void give(brood_fn *fn, uint32_t job_flags, struct brood_verdict *verdict)
+{
+	const struct brood_job_options options = { .size = sizeof options, .dispatch = BROOD_PATH_LEASE,
+		.flags = job_flags, .on_done = on_verdict, .context = verdict };
+
+	CHECK_EQ(brood_submit(brood, fn, "", 0, &options, NULL), 0);
+}
+
+/* What the worker had been told of may have run; what it had not, has not, whatever its memory says. */
+static void behind_a_scribbler(void)
+{
+	struct brood_options options = { .workers = 1, .log = quiet };
+	struct brood_verdict guilty, told, untold;
+	struct brood_queue *queue;
+
+	brood = pool_start(&options);
+	queue = brood_own_queue(brood);
+	for (int i = 0; i < 2; i++) {          /* from here on there is a worker on lease */
+		give(job_nothing, 0, &told);
+		CHECK_GE(brood_queue_wait(queue, 10000), 1);
+	}
+	give(scribbles, 0, &guilty);
+	give(job_nothing, 0, &told);
+	give(job_nothing, BROOD_JOB_MORE, &untold);
+	CHECK(WAIT_UNTIL(atomic_load(&flags()->runs), 10000));
+	atomic_store(&flags()->go, 1);
+	CHECK(WAIT_UNTIL(atomic_load(&flags()->scribbled), 10000));
+	while (brood_queue_out(queue) > 0)
+		CHECK_GE(brood_queue_wait(queue, 10000), 0);
+	CHECK_EQ(guilty.outcome, BROOD_CRASHED);
+	if (told.outcome != BROOD_DONE) {      /* it may have been kept back for another worker */
+		CHECK_EQ(told.outcome, BROOD_CRASHED);
+		CHECK(told.started);
+	}
+	CHECK_EQ(untold.outcome, BROOD_DONE);
+	pool_stop(brood);
+}
+Test(residue, jobs_behind_one_that_scribbled) { case_run(behind_a_scribbler, 20000); }
 
 /* ---- where /proc is hidden ---- */
 

@@ -264,6 +264,7 @@ static void tolerated(void)
 	CHECK(WAIT_UNTIL(fake_job(&fake, has_no_child).code == 0, 5000));
 	m = fake_job(&fake, forks);
 	CHECK_EQ(m.left, BROOD_LEFT_CHILDREN);
+	CHECK(WAIT_UNTIL(fake_job(&fake, has_no_child).code == 0, 5000));
 	m = fake_job(&fake, starts_thread);
 	CHECK_EQ(m.left, BROOD_LEFT_THREADS);
 	CHECK_EQ(m.flags, 0);
