@@ -9,6 +9,7 @@
  * Two paths, one meaning. A handoff: the job travels through the supervisor. A lease: the supervisor lends a worker once, and from then on
  * engine and worker meet directly, through memory and a socket of their own, many times faster. The library takes and gives back leases by
  * itself; verdicts, deadlines, cancel, retries and limits are the same on both. options.dispatch and job options.dispatch force one of them.
+ * Where more threads call than there are workers, all leases are for all of them, and who came first is served first.
  *
  * What may cross. A worker sees the memory of the program as it was at brood_start(): a snapshot. Later changes in the engine are
  * not seen there; a heap pointer that the engine made later is garbage in a worker. Send bytes (request, argument), fds (the job's

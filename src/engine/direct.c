@@ -27,25 +27,32 @@ static __thread struct { uint64_t since; uint32_t calls; } habit;
 static bool often(uint64_t now)
 {
 	if (now - habit.since > OFTEN_NS) {
+		habit.calls = habit.calls >= OFTEN && now - habit.since < 2 * OFTEN_NS ? OFTEN : 0;
 		habit.since = now;
-		habit.calls = 0;
 	}
 	return ++habit.calls >= OFTEN;
 }
 
 static struct lane *lane_for(struct brood *b, const struct given *given, bool call)
 {
-	bool forced = given->options.dispatch == BROOD_PATH_LEASE;
-	struct lane *l;
+	bool frequent;
 
 	if (given->options.lease)
 		return (struct lane *)given->options.lease;
 	if (!call)
 		return lane_own(b);
-	if (!forced && !often(given->given_ns))
-		return NULL;
-	l = lane_thread(b);
-	return l || !forced ? l : lane_own(b);     /* more threads than workers: they share one, and wait in its queue */
+	frequent = often(given->given_ns) || given->options.dispatch == BROOD_PATH_LEASE;
+	return frequent || crowd_here(b, given->given_ns) ? crowd_lane(b, given->given_ns, frequent) : NULL;
+}
+
+/* Idle, and no lease on its way will take it. */
+static bool somebody_idle(const struct brood *b)
+{
+	const struct board *board = b->shared.board;
+	uint32_t out = (uint32_t)atomic_load_explicit(&b->leases_out, memory_order_relaxed);
+	uint32_t leased = atomic_load_explicit(&board->leased, memory_order_relaxed);
+
+	return atomic_load_explicit(&board->idle, memory_order_relaxed) > (out > leased ? out - leased : 0);
 }
 
 /* A busy pool is better shared by handing jobs off, first come, first served. */
@@ -119,6 +126,10 @@ static int ready(struct lane *l, const struct given *given, bool call)
 	lane_inbox(l);
 	if (l->kept_over)
 		return lease_over();
+	if (l->kind == LANE_CALLERS)
+		return !forced && somebody_idle(l->brood) && l->active + l->asked >= l->leases_limit;
+	if (l->kind == LANE_THREAD && crowd_lacks(l->brood, l, somebody_idle(l->brood), given->given_ns))
+		return 2;
 	if (forced || has_idle(l) || was_lent(l))
 		return 0;
 	return call && ask(l, given->given_ns, 1) && wait_for_lease(l) ? 0 : 1;
@@ -172,7 +183,10 @@ static int call(struct lane *l, const struct given *given, const struct engine_b
 		return engine_fail_system(r, "what a call needs");
 	l->stats.submitted++;
 	while (job->state != JOB_CLOSED) {
-		lane_sleep(l, &job->sleeper, TIME_NEVER);
+		if (l->kind == LANE_CALLERS)
+			caller_sleep(l, job);
+		else
+			lane_sleep(l, &job->sleeper, TIME_NEVER);
 		lane_tell_own(l, job);
 	}
 	lane_tell_own(l, job);
@@ -195,6 +209,14 @@ int direct_call(struct brood *b, const struct given *given, const struct engine_
 		return given->options.dispatch ? engine_fail_system(-ENOMEM, "a thread's lane") : 1;
 	lane_lock(l);
 	r = ready(l, given, true);
+	if (r == 2) {
+		lane_unlock(l);
+		l = lane_callers(b);
+		if (!l)
+			return 1;
+		lane_lock(l);
+		r = ready(l, given, true);
+	}
 	if (r == 0 && (r = lane_order(l, given, &job)) < 0)
 		r = engine_fail_system(r, "a job's record");
 	if (r == 0) {
@@ -209,7 +231,10 @@ int direct_call(struct brood *b, const struct given *given, const struct engine_
 		}
 		lane_job_free(l, job);
 	}
-	lane_unlock(l);
+	if (l->kind == LANE_CALLERS)
+		callers_leave(l);
+	else
+		lane_unlock(l);
 	return r;
 }
 

@@ -157,6 +157,8 @@ struct brood {
 	_Atomic bool refusing;        /* brood_stop() was called, or exit() */
 	struct drops drops;
 	struct lane *_Atomic own;
+	struct lane *_Atomic callers; /* see crowd.c */
+	_Atomic uint64_t crowd_until; /* 0: there has been none since */
 };
 
 static inline void engine_lock(struct brood *b) { pthread_mutex_lock(&b->lock); }

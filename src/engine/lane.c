@@ -250,6 +250,20 @@ struct lane *lane_own(struct brood *b)
 	return l;
 }
 
+struct lane *lane_callers(struct brood *b)
+{
+	struct lane *l = atomic_load_explicit(&b->callers, memory_order_acquire);
+
+	if (l)
+		return l;
+	pthread_mutex_lock(&b->own_lock);
+	l = atomic_load(&b->callers);
+	if (!l && lane_new(b, LANE_CALLERS, &l) == 0)
+		atomic_store(&b->callers, l);
+	pthread_mutex_unlock(&b->own_lock);
+	return l;
+}
+
 static __thread struct lane *thread_lane;
 static pthread_key_t thread_key;
 static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
@@ -282,6 +296,11 @@ static struct lane *find_orphan(struct brood *b)
 			return l;
 	}
 	return NULL;
+}
+
+struct lane *lane_thread_has(void)
+{
+	return thread_lane;
 }
 
 struct lane *lane_thread(struct brood *b)
@@ -678,7 +697,9 @@ void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict
 	}
 	if (job->extra)                /* nobody but the job needs them, and who reads the other end waits for that */
 		job->extra = lane_fds_free(job->extra);
-	if (job->waited) {
+	if (job->waited && l->kind == LANE_CALLERS) {
+		caller_closed(l, job);
+	} else if (job->waited) {
 		lane_wake(l, &job->sleeper);
 	} else if (job->telling || !list_empty(&job->talks)) {
 		job->held = true;

@@ -9,8 +9,10 @@
  *   pipe.c      large requests and replies of calls
  *   lanes.c     all lanes at once                                  pick.c (src/pool)  which lease takes the next job
  *   behind.c    jobs that stand behind others                      side.c      fds to a worker, and back
+ *   crowd.c     whose lease a call takes                           callers.c   threads that share the leases
  *
- * A lane is what has leases: each brood_queue is one, each thread that makes calls has one, each brood_lease is one with a single lease for life, and the brood has one of its own for what is opened and given.
+ * A lane is what has leases: each brood_queue is one, each thread that makes calls has one (and all of them have one in common, for when they are more than workers), each brood_lease is one
+ * with a single lease for life, and the brood has one of its own for what is opened and given.
  * What two lanes do for a job touches no memory that both write: that is why a thread has its own.
  *
  * Locks, in this order: brood.lanes_lock (which lanes there are), lane.lock (all of a lane), brood.lock (the channel, the records of handoffs and leases). So whoever reads the channel, under brood.lock, cannot touch a
@@ -29,6 +31,8 @@
 #define LANE_TICK_MS     5       /* between two tries to get what was refused */
 #define LANE_LONG_NS     (5 * NS_PER_MS)   /* a function that nobody has seen end counts as long from then on */
 #define LANE_LIE_TICK_MS 1000    /* on an explicit lease with a job: how often it is looked whether its worker lies */
+#define LANE_UNBEGUN_NS  (20 * NS_PER_MS)  /* a job that its worker has been told of and has not begun: so long it is left there */
+#define CALLERS_AHEAD    6       /* jobs that a worker may do for callers before one of them has run */
 #define LANE_EVENTS      64      /* at once */
 #define LANE_BUFFER_KEPT (64u << 10)
 #define LANE_TAKEN_MAX   16      /* workers may die under a job that has not started so often */
@@ -144,10 +148,13 @@ struct lease {
 struct sleeper {
 	struct list link;             /* lane.followers; the leader: none */
 	struct sleeper **chain, *next;/* of those that wait for the same; NULL: that was there */
-	_Atomic uint32_t woken;       /* what a follower sleeps on */
+	_Atomic uint32_t woken;       /* what a follower sleeps on: SLEEPER_* */
+	_Atomic uint32_t *word;       /* or this one, in a ring: see callers.c. NULL: woken */
+	uint32_t asleep, told;        /* what stands there while it may sleep; and when it shall not */
 };
+enum { SLEEPER_SLEEPS, SLEEPER_WOKEN, SLEEPER_MOVED };
 
-enum lane_kind { LANE_OWN, LANE_QUEUE, LANE_THREAD, LANE_KEPT };
+enum lane_kind { LANE_OWN, LANE_QUEUE, LANE_THREAD, LANE_KEPT, LANE_CALLERS };
 struct lane {
 	struct list link;             /* brood.lanes, under lanes_lock */
 	struct brood *brood;
@@ -235,6 +242,8 @@ int lane_new(struct brood *b, enum lane_kind kind, struct lane **ret);
 void lane_free(struct lane *l);                                        /* no lock held; its memory stays while a handle has it */
 void lane_put(struct lane *l);                                         /* one reference less */
 struct lane *lane_own(struct brood *b);                                /* made when first asked for; NULL: errno-like text was set */
+struct lane *lane_callers(struct brood *b);                            /* that of all callers without a lease of their own */
+struct lane *lane_thread_has(void);                                    /* this thread's, if it has one */
 struct lane *lane_thread(struct brood *b);                             /* this thread's; NULL: it has none, and there are as many as workers */
 int lane_order(struct lane *l, const struct given *order, struct lane_job **ret);      /* a job with its own copy of nothing yet: NEW. -EAGAIN: full */
 int lane_job_keep(struct lane_job *job, const struct given *order);    /* what outlives the call: bytes that no ring has, dups of fds */
@@ -317,6 +326,26 @@ bool lane_listening(struct lane *l);                                   /* worker
 void lane_listen(struct lane *l);                                      /* for those that poll its fd: workers tell from now on, and what they did meanwhile makes it readable */
 void lane_tell(struct lane *l);                                        /* the same by who does not deliver: so does what it found for others */
 void lane_quiet(struct lane *l);                                       /* somebody looks: no telling needed */
+
+/* the same, piece by piece, for callers.c */
+void sleeper_in(struct sleeper *s, struct sleeper **chain);
+void sleeper_out(struct sleeper *s);
+void sleeper_rouse(struct lane *l, struct sleeper *s);
+int sleeper_lead(struct lane *l, struct sleeper *s, struct epoll_event *events, uint64_t now, uint64_t until);
+
+/* callers.c; under the lane's lock */
+void caller_sleep(struct lane *l, struct lane_job *job);               /* until something of it may have happened, and has looked */
+void caller_ringed(struct lease *lease, struct lane_job *job, uint64_t sequence);      /* about to be published */
+void caller_unringed(struct lease *lease, struct lane_job *job);       /* withdrawn, or rescued */
+void caller_closed(struct lane *l, struct lane_job *job);
+struct sleeper *caller_to_lead(struct lane *l);                        /* to be woken for that; NULL: nobody need be */
+void callers_left(struct lease *lease);                                /* its memory goes */
+void callers_leave(struct lane *l);                                    /* lets go of the lock, and wakes workers then */
+
+/* crowd.c; no lock but where a lane is given */
+struct lane *crowd_lane(struct brood *b, uint64_t now, bool frequent); /* by which lane a call goes; NULL: no memory. frequent: this thread calls often */
+bool crowd_here(const struct brood *b, uint64_t now);
+bool crowd_lacks(struct brood *b, struct lane *own, bool idle, uint64_t now);          /* under own's lock: there is no worker for it, nor will be soon. idle: some worker of the pool is */
 
 /* submit.c */
 int lane_prepare(struct lane_job *job, const struct given *given, bool ring);

@@ -69,7 +69,7 @@ static void over(struct lane *l, void *unused)
 	if (lane_has_news(l) || l->leader)
 		lane_poke(l);
 	/* Nobody gives those back; a thread that still sleeps there is on its way out. */
-	if ((l->kind == LANE_OWN || l->kind == LANE_THREAD) && !l->leader && list_empty(&l->followers))
+	if ((l->kind == LANE_OWN || l->kind == LANE_THREAD || l->kind == LANE_CALLERS) && !l->leader && list_empty(&l->followers))
 		lane_close_fds(l);
 }
 

@@ -151,6 +151,8 @@ void loan_free(struct lease *lease)
 	list_remove(&lease->link);
 	list_remove(&lease->idle);
 	drop_fds(lease);
+	if (l->kind == LANE_CALLERS)
+		callers_left(lease);
 	unmap(lease);
 	l->table[lease->index] = NULL;
 	free(lease);

@@ -72,7 +72,7 @@ static void put_entry(struct lease *lease, struct ring_entry *entry, const struc
 	entry->job_flags = job->job_flags;
 	entry->attempt = job->attempts;
 	entry->flags = (job->waited ? RING_CALL : 0) | (job->piped ? RING_WITH | RING_STREAM : 0) | (job->memfd >= 0 ? RING_WITH | RING_MEMFD : 0) | (job->socket >= 0 ? RING_WITH | RING_SOCKET | (job->own_pair ? RING_OWN_PAIR : 0) : 0) | (job->extra ? RING_WITH : 0) |
-	               (side_needed(job) ? RING_FDS : 0);
+	               (side_needed(job) ? RING_FDS : 0) | (lease->lane->kind == LANE_CALLERS ? RING_CALLER : 0);
 	entry->extra = (uint16_t)(job->extra ? job->extra->count : 0);
 	if (*named == job->function && !job->own_function)
 		return;
@@ -80,36 +80,62 @@ static void put_entry(struct lease *lease, struct ring_entry *entry, const struc
 	*named = job->own_function ? NULL : job->function;
 }
 
+static void due_with(struct lease *lease, const struct lane_job *job)
+{
+	uint64_t due = time_after_ms(job->given_ns, job->run_ms);
+
+	lease->look_due = MIN(lease->look_due, due);
+}
+
 static void publish(struct lease *lease, struct lane_job *job, uint64_t sequence)
 {
 	struct ledger_entry *said = &lease->ledger->entries[sequence % RING_DEPTH];
 	struct lane *l = lease->lane;
-	uint64_t due;
 
 	said->id = job->id;
 	said->run_ms = job->run_ms;
 	said->grace_ms = job->grace_ms;
 	said->flags = job->job_flags;
-	if (l->leader)                         /* somebody sleeps who did not know of this one */
+	if (l->leader && l->kind != LANE_CALLERS)      /* somebody sleeps who did not know of this one */
 		atomic_store_explicit(&l->control->listening, 1, memory_order_relaxed);
 	atomic_store_explicit(&lease->up->claims[sequence % RING_DEPTH], CLAIM_WORD(sequence, CLAIM_QUEUED), memory_order_relaxed);
-	due = time_after_ms(job->given_ns, job->run_ms);
-	lease->look_due = MIN(lease->look_due, due);
+	if (l->kind == LANE_CALLERS) {
+		caller_ringed(lease, job, sequence);   /* said with those of others, once the lock is free */
+		return;
+	}
+	due_with(lease, job);
 	if (!(job->job_flags & BROOD_JOB_MORE) || ++lease->unsaid >= SAY_EVERY)
 		ring_say(lease);
+}
+
+/*
+ * Of callers' jobs few are said at a time, so that the queue is here, where who came first is first.
+ * Else the worker does all jobs that it finds, and wakes as many threads at once; which of them run
+ * first is the kernel's choice, and some wait for milliseconds while others call again and again.
+ */
+static uint64_t may_say(struct lease *lease)
+{
+	uint64_t to = MIN(lease->published, lease->harvested + CALLERS_AHEAD);
+
+	if (lease->said <= lease->harvested && to > lease->said)
+		lease->head_since = now_ns();  /* it could not begin before */
+	for (uint64_t q = lease->said + 1; q <= to; q++)
+		if (lease->jobs[q % RING_DEPTH])
+			due_with(lease, lease->jobs[q % RING_DEPTH]);
+	return to;
 }
 
 /* What is in the ring is said to the worker. One store, and one look at two words that others write, for several jobs when more are to come. */
 void ring_say(struct lease *lease)
 {
-	uint64_t look_at;
+	uint64_t look_at, to = lease->lane->kind == LANE_CALLERS ? may_say(lease) : lease->published;
 
-	if (lease->said == lease->published || lease->damaged)
+	if (lease->said >= to || lease->damaged)
 		return;
-	lease->said = lease->published;
+	lease->said = to;
 	lease->unsaid = 0;
-	atomic_store_explicit(&lease->ledger->published, lease->published, memory_order_release);
-	atomic_store(&lease->down->published, lease->published);
+	atomic_store_explicit(&lease->ledger->published, to, memory_order_release);
+	atomic_store(&lease->down->published, to);
 	lease->to_wake |= atomic_load(&lease->desk->asleep) != 0;
 	look_at = atomic_load(&lease->ledger->look_at);
 	if (lease->look_due < look_at)
@@ -218,6 +244,8 @@ int ring_withdraw(struct lease *lease, struct lane_job *job)
 	if (!claim_swap(lease->up, job->sequence, CLAIM_WITHDRAWN))
 		return -EBUSY;
 	side_take_back(lease, job);
+	if (lease->lane->kind == LANE_CALLERS)
+		caller_unringed(lease, job);
 	forget(lease, job);
 	forget_back(job);
 	job->attempts--;                       /* no worker has seen it */
@@ -229,6 +257,8 @@ int ring_rescue(struct lease *lease, struct lane_job *job)
 	int r = take_bytes(job, lease);
 
 	side_take_back(lease, job);
+	if (lease->lane->kind == LANE_CALLERS)
+		caller_unringed(lease, job);
 	forget(lease, job);
 	forget_back(job);
 	return r;
@@ -473,6 +503,7 @@ void ring_harvest(struct lease *lease)
 		ring_space_release(&lease->space, lease->ends[sequence % RING_DEPTH]);
 	}
 	atomic_store_explicit(&lease->down->harvested, done, memory_order_release);
+	l->wakes |= l->kind == LANE_CALLERS;
 	if (retiring)
 		settle_dying(lease);
 	if (ring_used(lease) == 0 && lease->state == LEASE_ACTIVE && list_empty(&lease->idle)) {

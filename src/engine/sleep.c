@@ -56,17 +56,19 @@ void lane_tell(struct lane *l)
 /* ---- who wakes whom ---- */
 
 /* It is asleep: whoever looks, or may let others look, has stood out of its chain before. (Else `waking` counted somebody who never comes back from sleep, and nobody would be made to lead any more.) */
-static void rouse(struct lane *l, struct sleeper *s)
+void sleeper_rouse(struct lane *l, struct sleeper *s)
 {
-	if (atomic_load_explicit(&s->woken, memory_order_relaxed))
+	if (atomic_load_explicit(&s->woken, memory_order_relaxed) == SLEEPER_WOKEN)
 		return;
-	atomic_store_explicit(&s->woken, 1, memory_order_relaxed);
+	atomic_store_explicit(&s->woken, SLEEPER_WOKEN, memory_order_relaxed);
 	if (s == l->leader) {
 		lane_poke(l);
 		return;
 	}
 	l->waking++;
-	futex_wake(&s->woken, 1);
+	if (s->word)
+		atomic_compare_exchange_strong(s->word, &s->asleep, s->told);
+	futex_wake(s->word ? s->word : &s->woken, 1);
 }
 
 void lane_wake(struct lane *l, struct sleeper **chain)
@@ -76,29 +78,32 @@ void lane_wake(struct lane *l, struct sleeper **chain)
 
 		*chain = s->next;
 		s->chain = NULL;
-		rouse(l, s);
+		sleeper_rouse(l, s);
 	}
 }
 
 void lane_wake_one(struct lane *l, struct sleeper **chain)
 {
 	if (*chain)
-		rouse(l, *chain);
+		sleeper_rouse(l, *chain);
 }
 
 void lane_promote(struct lane *l)
 {
-	rouse(l, container_of(list_first(&l->followers), struct sleeper, link));
+	struct sleeper *next = l->kind == LANE_CALLERS ? caller_to_lead(l) : container_of(list_first(&l->followers), struct sleeper, link);
+
+	if (next)
+		sleeper_rouse(l, next);
 }
 
-static void stand_in(struct sleeper *s, struct sleeper **chain)
+void sleeper_in(struct sleeper *s, struct sleeper **chain)
 {
 	*s = (struct sleeper){ .chain = chain, .next = *chain };
 	list_init(&s->link);
 	*chain = s;
 }
 
-static void stand_out(struct sleeper *s)
+void sleeper_out(struct sleeper *s)
 {
 	struct sleeper **at = s->chain;
 
@@ -122,7 +127,7 @@ static uint64_t sleep_limit(struct lane *l, uint64_t until)
 	return until;
 }
 
-static int lead(struct lane *l, struct sleeper *s, struct epoll_event *events, uint64_t now, uint64_t until)
+int sleeper_lead(struct lane *l, struct sleeper *s, struct epoll_event *events, uint64_t now, uint64_t until)
 {
 	uint64_t limit = l->asked || l->queued ? sleep_limit(l, until) : until;
 	int n;
@@ -140,7 +145,7 @@ static int lead(struct lane *l, struct sleeper *s, struct epoll_event *events, u
 static void doze(struct lane *l, struct sleeper *s, uint64_t until)
 {
 	lane_unlock(l);
-	futex_wait(&s->woken, 0, until);
+	futex_wait(&s->woken, SLEEPER_SLEEPS, until);
 	lane_lock(l);
 	l->waking -= atomic_load_explicit(&s->woken, memory_order_relaxed);
 }
@@ -171,21 +176,21 @@ void lane_sleep_from(struct lane *l, struct sleeper **chain, uint64_t now, uint6
 	int n = 0;
 
 	lane_flush(l);
-	stand_in(&self, chain);
+	sleeper_in(&self, chain);
 	if (!l->gone && l->leader) {
 		follow(l, &self, until);
-		stand_out(&self);
+		sleeper_out(&self);
 		return;
 	}
 	if (!l->gone && l->polled && chain != &l->takers && lane_has_news(l)) {
 		stand_back(l, &self, until);
-		stand_out(&self);
+		sleeper_out(&self);
 		lane_look(l);
 		return;
 	}
 	if (!l->gone && !lane_listening(l))
-		n = lead(l, &self, events, now, until);
-	stand_out(&self);
+		n = sleeper_lead(l, &self, events, now, until);
+	sleeper_out(&self);
 	if (!l->polled)                        /* else there is a sleeper of whom we know nothing */
 		lane_quiet(l);
 	l->taking = chain == &l->takers;

@@ -17,6 +17,14 @@ int futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t until)
 	return -errno;
 }
 
+/* For who is not asleep there any more the word says so: `expected` is what it says by now. */
+int futex_requeue(_Atomic uint32_t *from, uint32_t expected, _Atomic uint32_t *to)
+{
+	long n = syscall(SYS_futex, from, FUTEX_CMP_REQUEUE, 0, (void *)(uintptr_t)1, to, expected);
+
+	return n < 0 ? -errno : (int)n;
+}
+
 int futex_wake(_Atomic uint32_t *word, int count)
 {
 	long n = syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);

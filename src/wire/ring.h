@@ -44,7 +44,8 @@ enum { RING_WITH = 1,                      /* fds come over the link: WITH */
        RING_FDS = 16,                     /* the job's socket or extra fds are among them: if the entry is withdrawn, the engine takes the message back, and
                                             * the worker does not read it. Read once the word says RUNNING: unread, nothing of the job has begun */
        RING_STREAM = 32,                   /* the request comes over a socket, the first of them; request_at is 0 */
-       RING_CALL = 64 };                   /* a thread waits: a large reply may go over a socket, which that thread reads */
+       RING_CALL = 64,                     /* a thread waits: a large reply may go over a socket, which that thread reads */
+       RING_CALLER = 128 };                /* a thread may sleep for this very job: see `callers` */
 
 struct ring_entry {
 	_Alignas(64) uint64_t sequence;    /* one cache line up to the name, which is written only when it changes */
@@ -89,10 +90,20 @@ _Static_assert(sizeof(struct ring_done) == 64 && sizeof(struct ring_entry) == 12
 struct ring_up {
 	_Atomic uint64_t done;
 	_Alignas(64) _Atomic uint32_t claims[RING_DEPTH];
+	_Alignas(64) _Atomic uint32_t callers[RING_DEPTH];
 	_Alignas(64) struct ring_done dones[RING_DEPTH];
 	_Alignas(4096) unsigned char bytes[RING_UP_BYTES];
 };
 struct ring_lane { _Atomic uint32_t listening; };
+
+/*
+ * callers: a word for each job whose entry says RING_CALLER, on which the thread that made the call
+ * sleeps. That thread stores SLEEPS (or BELL, if it sleeps in the queue's epoll), looks once more at
+ * `done`, and sleeps while the word says so. Who changes the word to TOLD (the worker after `done`; or
+ * the engine, when another thread took the completion, or the job moves) wakes that thread.
+ */
+enum caller_state { CALLER_NONE, CALLER_SLEEPS, CALLER_BELL, CALLER_TOLD };
+#define CALLER_WORD(sequence, state) ((uint32_t)(sequence) << 2 | (uint32_t)(state))
 
 enum claim_state { CLAIM_QUEUED = 1, CLAIM_TAKEN, CLAIM_WITHDRAWN };
 #define CLAIM_WORD(sequence, state) ((uint32_t)(sequence) << 2 | (uint32_t)(state))

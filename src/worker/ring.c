@@ -11,10 +11,12 @@
 #include "state.h"
 
 #include "../base/base.h"
+#include "../os/futex.h"
 #include "../os/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -29,11 +31,29 @@ static bool was_told(const struct lease *l)
 	return l->rung > atomic_load_explicit(&l->down->harvested, memory_order_acquire);
 }
 
+/* The thread that sleeps for this very job. What that costs is no job's time. */
+static void tell_caller(struct lease *l)
+{
+	_Atomic uint32_t *word = &l->up->callers[l->last % RING_DEPTH];
+	uint32_t how;
+
+	if (atomic_load(word) == CALLER_WORD(l->last, CALLER_NONE))
+		return;                        /* it does not sleep, and looks before it does */
+	how = atomic_exchange(word, CALLER_WORD(l->last, CALLER_TOLD));
+	if (how == CALLER_WORD(l->last, CALLER_SLEEPS))
+		futex_wake(word, INT_MAX);
+	else if (how == CALLER_WORD(l->last, CALLER_BELL))
+		lease_tell(l);
+	l->now = 0;
+}
+
 static void count(struct lease *l)
 {
 	l->last++;
 	l->ends[l->last % RING_DEPTH] = l->space.head;
 	atomic_store(&l->up->done, l->last);
+	if (l->caller)
+		tell_caller(l);
 	if (atomic_load(&l->lane->listening) && !was_told(l))
 		lease_tell(l);
 }
@@ -292,6 +312,7 @@ void ring_job(struct lease *l)
 
 	if (!e)
 		worker_give_up(WORKER_EXIT_RING);
+	l->caller = e->flags & RING_CALLER;
 	/* What a trusted job before it has left is not this one's doing. */
 	if (l->owed && !(e->job_flags & BROOD_JOB_TRUSTED))
 		lease_look_after(l);

@@ -146,6 +146,7 @@ struct lease {
 	uint64_t ends[RING_DEPTH];     /* up to where it is free again once that job was harvested */
 	const void *callable;          /* the function that was found to be callable last */
 	bool trusted;                  /* the job that runs is */
+	bool caller;                   /* a thread may sleep for it: RING_CALLER */
 };
 
 struct worker {

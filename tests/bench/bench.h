@@ -10,7 +10,7 @@
  *   mode       pinned: all processes of all stations on one CPU, set before brood_start(), where figures repeat; unpinned: where the kernel puts them.
  *
  * Who does what: plan.c says which rows there are; run.c runs groups; station.c is the station's side; pool.c starts a pool and checks verdicts; floors.c and passing.c are
- * the floors; open.c, submit.c, fork.c, idle.c, large.c are what is measured; tree.c asks the scheduler; table.c and json.c say what came out.
+ * the floors; open.c, callers.c, submit.c, fork.c, idle.c, large.c are what is measured; tree.c asks the scheduler; table.c and json.c say what came out.
  *
  * Every reply is compared and every verdict looked at, inside of what is timed. One that is wrong fails the run (exit status 2): a fast wrong answer is no figure.
  */
@@ -160,8 +160,8 @@ static inline double us_each(uint64_t ns, uint32_t jobs)
 	return (double)ns / 1000 / jobs;
 }
 
-extern const struct kind floor_futex, floor_eventfd, floor_pipe, floor_f0, floor_f1, floor_f2, floor_f2v, floor_f5, floor_f5v;
-extern const struct kind bench_open, bench_call, bench_submit, bench_fork, bench_spawn, bench_idle, bench_reply, bench_request;
+extern const struct kind floor_futex, floor_eventfd, floor_pipe, floor_f0, floor_f1, floor_f2, floor_f2v, floor_f5, floor_f5v, floor_pool;
+extern const struct kind bench_open, bench_call, bench_callers, bench_submit, bench_fork, bench_spawn, bench_idle, bench_reply, bench_request;
 int spawned_echo(void);                                /* fork.c: main() of a process that was made for one job */
 
 #endif

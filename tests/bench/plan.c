@@ -152,6 +152,28 @@ static void plan_lease(struct plan *plan)
 	add_bound(g, PINNED, TIMES_AT_MOST, first(eventfd), 1.15, "submit, C=1: of an eventfd ping-pong");
 }
 
+/* More threads than workers, and as many. What is asked of 64 is asked unpinned: on one CPU it is the scheduler that decides. */
+static void plan_callers(struct plan *plan)
+{
+	static const uint32_t threads[] = { 64, 16, 8, 4, 2 };
+
+	for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+		const struct params p = { .workers = 8, .threads = threads[i] };
+		struct group *g = add_group(plan, "callers", BOTH);
+		uint32_t pool = add_stand(g, &floor_pool, &p), call = add_stand(g, &bench_callers, &p);
+		struct row *row = add_row(g, first(pool), beside(pool, "pool"), "pool.c%u", threads[i]);
+
+		row->bare = true;
+		say(row, "8 forked workers on one shared socket, %u threads", threads[i]);
+		say(add_row(g, first(call), beside(pool, "pool"), "callers.c%u", threads[i]), "brood_call() from %u threads on 8 workers, 16 bytes: time a call of all", threads[i]);
+		if (threads[i] == 64)
+			add_bound(g, UNPINNED, TIMES_AT_MOST, first(pool), 1 / 0.9, "64 threads call 8 workers: time a call, of a plain pool");
+		say(add_row(g, (struct reading){ call, 1 }, (struct beside){ { pool, 1 }, "pool" }, "callers.c%u.p99", threads[i]), "the same: the 99th percentile of a call");
+		if (threads[i] == 64)
+			add_bound(g, UNPINNED, TIMES_AT_MOST, (struct reading){ pool, 1 }, 1.5, "64 threads call 8 workers: 99th percentile, of a plain pool");
+	}
+}
+
 static void add_submit(struct group *g, uint32_t floor, const struct params *p)
 {
 	struct row *row = add_row(g, first(add_stand(g, &bench_submit, p)), beside(floor, "eventfd"), "submit.w%u.c%u.b%u", p->workers, p->out, p->bytes);
@@ -285,6 +307,7 @@ void plan_make(struct plan *plan, const struct settings *settings)
 	plan_floors(plan);
 	plan_handoff(plan);
 	plan_lease(plan);
+	plan_callers(plan);
 	for (uint32_t w = 0; w < 3; w++) {
 		for (uint32_t b = 0; b < 3; b++)
 			plan_submit(plan, workers[w], bytes[b]);
