@@ -19,7 +19,8 @@
 #define OFTEN          3      /* calls within a second: worth a lease */
 #define OFTEN_NS       NS_PER_S
 #define LENT_WITHIN_NS (5 * NS_PER_MS) /* an idle worker is lent in a tenth of a millisecond */
-#define ASK_PAUSE_NS   (50 * NS_PER_MS)        /* after a wish that was in vain */
+#define LENT_LATE_NS   (50 * NS_PER_MS)        /* if the supervisor has no CPU: a job would wait as long */
+#define ASK_PAUSE_NS   (10 * NS_PER_MS)        /* after a wish that was in vain */
 
 /* How often this thread has called of late. A lane has files open, so one that calls now and then shall have none. */
 static __thread struct { uint64_t since; uint32_t calls; } habit;
@@ -101,13 +102,23 @@ static bool ask(struct lane *l, uint64_t now, uint32_t needed)
 	       spare(l->brood) >= needed && loan_ask(l, BROOD_FOREVER, l->brood->options.queue_ms) == 0;
 }
 
+/* The worker that was idle has another job: wishes, perhaps this one, wait in the supervisor's queue. */
+static bool wishes_wait(const struct brood *b)
+{
+	return atomic_load_explicit(&b->shared.board->queued, memory_order_relaxed) > 0;
+}
+
 /* False: the wish is taken back, for it would stand before the job in the supervisor's queue. */
 static bool wait_for_lease(struct lane *l)
 {
-	uint64_t now = now_ns(), until = now + LENT_WITHIN_NS;
+	uint64_t now = now_ns(), begun = now;
 
-	for (; l->asked > 0 && !has_idle(l) && now < until; now = now_ns())
-		lane_sleep_from(l, &l->lookers, now, until);
+	while (l->asked > 0 && !has_idle(l) && now < begun + LENT_LATE_NS) {
+		if (now >= begun + LENT_WITHIN_NS && wishes_wait(l->brood))
+			break;
+		lane_sleep_from(l, &l->lookers, now, now + LENT_WITHIN_NS);
+		now = now_ns();
+	}
 	if (has_idle(l))
 		return true;
 	loan_unask(l);
