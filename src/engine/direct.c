@@ -19,7 +19,7 @@
 #define OFTEN          3      /* calls within a second: worth a lease */
 #define OFTEN_NS       NS_PER_S
 #define LENT_WITHIN_NS (5 * NS_PER_MS) /* an idle worker is lent in a tenth of a millisecond */
-#define LENT_LATE_NS   (50 * NS_PER_MS)        /* if the supervisor has no CPU: a job would wait as long */
+#define LENT_LATE_NS   NS_PER_S        /* if the supervisor has no CPU: the job itself would wait as long */
 #define ASK_PAUSE_NS   (10 * NS_PER_MS)        /* after a wish that was in vain */
 
 /* How often this thread has called of late. A lane has files open, so one that calls now and then shall have none. */
@@ -108,22 +108,28 @@ static bool wishes_wait(const struct brood *b)
 	return atomic_load_explicit(&b->shared.board->queued, memory_order_relaxed) > 0;
 }
 
-/* False: the wish is taken back, for it would stand before the job in the supervisor's queue. */
+/* The wish is taken back, for it would stand before the job in the supervisor's queue. */
+static bool in_vain(struct lane *l, uint64_t now)
+{
+	loan_unask(l);
+	l->ask_again = MAX(l->ask_again, now + ASK_PAUSE_NS);
+	return false;
+}
+
+/* False: hand the job off. */
 static bool wait_for_lease(struct lane *l)
 {
 	uint64_t now = now_ns(), begun = now;
 
-	while (l->asked > 0 && !has_idle(l) && now < begun + LENT_LATE_NS) {
-		if (now >= begun + LENT_WITHIN_NS && wishes_wait(l->brood))
-			break;
+	while (l->asked > 0 && !has_idle(l)) {
+		if (now >= begun + LENT_LATE_NS || (now >= begun + LENT_WITHIN_NS && wishes_wait(l->brood)))
+			return in_vain(l, now);
+		if (now >= begun + LENT_WITHIN_NS && spare(l->brood) > 0)
+			return false;          /* there is another worker for the job */
 		lane_sleep_from(l, &l->lookers, now, now + LENT_WITHIN_NS);
 		now = now_ns();
 	}
-	if (has_idle(l))
-		return true;
-	loan_unask(l);
-	l->ask_again = MAX(l->ask_again, now + ASK_PAUSE_NS);
-	return false;
+	return has_idle(l) || in_vain(l, now);
 }
 
 /*
