@@ -4,10 +4,12 @@
  */
 #define _GNU_SOURCE
 #include "../helpers/pool.h"
+#include "../kernel/kernel.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -285,6 +287,50 @@ static void traces_itself(void)
 	pool_stop(brood);
 }
 Test(undead, traced_by_its_own_child) { case_run(traces_itself, 60000); }
+
+/* ---- a program of another user, which we may not signal: it has root's real uid, too ---- */
+
+static char set_uid_dir[] = "/tmp/brood-set-uid-XXXXXX", set_uid_program[64];
+
+static int becomes_roots(struct brood_job *job)
+{
+	(void)job;
+	execl(set_uid_program, "setpriv", "--reuid=0", "--clear-groups", "sleep", "4", (char *)NULL);
+	return 99;
+}
+
+static void set_uid(void)
+{
+	struct brood_verdict v;
+
+	become_nobody();
+	begin(1);
+	for (uint32_t path = BROOD_PATH_HANDOFF; path <= BROOD_PATH_LEASE; path++) {
+		struct brood_job_options options = { .size = sizeof options, .run_ms = 200, .dispatch = path };
+
+		v = pool_call_with(brood, becomes_roots, &options);
+		CHECK_MSG(v.outcome == BROOD_TIMED_OUT && v.signal == 0, "%s, code %d, signal %d", brood_outcome_name(v.outcome), v.code, v.signal);
+		CHECK(proc_alive(v.pid));
+		CHECK_EQ(pool_stats(brood).undead, path == BROOD_PATH_HANDOFF ? 1 : 2);
+		CHECK(WAIT_UNTIL(pool_full(brood), 10000));
+	}
+	CHECK(WAIT_UNTIL(all_is_well(), 15000));
+	pool_stop(brood);
+}
+
+Test(undead, set_uid_program)
+{
+	char command[256];
+
+	if (geteuid() != 0 || system("command -v setpriv >/dev/null") != 0 || !mkdtemp(set_uid_dir))
+		cr_skip_test("not root, or no setpriv");
+	snprintf(set_uid_program, sizeof set_uid_program, "%s/setpriv", set_uid_dir);
+	snprintf(command, sizeof command, "cp \"$(command -v setpriv)\" %s && chmod 4755 %s && chmod 755 %s", set_uid_program, set_uid_program, set_uid_dir);
+	if (system(command) == 0)
+		case_run(set_uid, 60000);
+	unlink(set_uid_program);
+	rmdir(set_uid_dir);
+}
 
 /* ---- the stop ---- */
 
