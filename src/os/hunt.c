@@ -17,7 +17,7 @@ struct hunter {
 	void *context;
 	pid_t self;
 	int met, count;        /* met: new ones, by this walk. count: in the set */
-	struct hunt result;
+	int killed, refused;   /* killed: without being in the set */
 };
 
 /* Those that were met in this hunt. Static: the guard and the supervisor must not allocate now. */
@@ -42,29 +42,32 @@ static int signal_checked(struct hunter *h, pid_t pid, int sig)
 	return process_signal(pidfd, pid, sig);
 }
 
-static void kill_now(struct hunter *h, pid_t pid)
+static int kill_now(struct hunter *h, pid_t pid)
 {
 	int r = signal_checked(h, pid, SIGKILL);
 
-	h->result.killed += r == 0;
-	h->result.refused += r == -EPERM;
+	h->refused += r == -EPERM;
+	return r;
 }
 
 static int meet(void *context, int pid, int walk_fd)
 {
 	struct hunter *h = context;
+	struct process_stat stat;
 	pid_t *place;
 	int r;
 
 	(void)walk_fd;
 	if (pid <= 1 || pid == h->self || !h->prey(h->context, pid))
 		return 0;
+	if (process_stat(pid, &stat) == 0 && stat.doomed)
+		return 0;              /* it cannot fork any more */
 	place = place_of(pid);
 	if (*place == pid)
 		return 0;
 	if (h->count >= SET_SIZE / 2) {                /* not to be remembered, so not to be frozen */
 		h->met++;
-		kill_now(h, pid);
+		h->killed += kill_now(h, pid) == 0;
 		return 0;
 	}
 	r = signal_checked(h, pid, SIGSTOP);
@@ -102,16 +105,17 @@ static void kill_met(struct hunter *h)
 struct hunt hunt(hunt_prey_fn *prey, void *context, uint64_t until_ns)
 {
 	struct hunter h = { .prey = prey, .context = context, .self = getpid() };
+	bool over;
 	int before;
 
 	memset(set, 0, sizeof set);
 	do {
-		before = h.count + h.result.killed;
-		h.result.over = freeze(&h, until_ns);
-		if (h.count + h.result.killed == before)
+		before = h.count + h.killed;
+		over = freeze(&h, until_ns);
+		if (h.count + h.killed == before)
 			break;
-		h.result.killed = h.result.refused = 0;
+		h.refused = 0;
 		kill_met(&h);
 	} while (now_ns() < until_ns);
-	return h.result;
+	return (struct hunt){ .killed = h.count + h.killed - h.refused, .refused = h.refused, .over = over };
 }

@@ -126,7 +126,7 @@ struct supervisor {
 	uint64_t last_sweep_ns;
 	uint32_t sweep_pause_ms;
 	bool strays_seen, strays_blind;        /* some were killed; they cannot be looked for */
-	uint32_t strays_alive;                 /* of those that the last sweep found */
+	uint32_t strays_left;                  /* of those that the last sweep found */
 	bool left_said;                        /* that the stop leaves some */
 	bool blind_said;              /* workers that cannot see what jobs leave */
 	uint32_t remains;                      /* in the roster, behind its slots: how many since a sweep found nothing */
@@ -185,8 +185,8 @@ uint32_t undead_fresh(struct supervisor *s, uint64_t now);       /* of these, ki
 void strays_sweep_soon(struct supervisor *s);
 timer_fn strays_sweep_fired;
 void strays_reap(struct supervisor *s);
-pid_t strays_fork_of_engine(struct supervisor *s);
 uint32_t strays_sweep(struct supervisor *s);                           /* how many there were: killed now, or still on their way */
+pid_t strays_fork_of_engine(struct supervisor *s);
 void strays_end_closers(struct supervisor *s);                         /* at our own end */
 uint32_t strays_end(struct supervisor *s);                             /* the same, when all workers are gone; 0: nothing of a job's is left */
 bool strays_known(void *supervisor, pid_t pid);

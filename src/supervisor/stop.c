@@ -72,7 +72,7 @@ bool stop_waited_enough(const struct supervisor *s, uint64_t now)
 /* Once; STOPPED has the number, too. */
 static void say_left(struct supervisor *s)
 {
-	uint32_t left = s->strays_alive;
+	uint32_t left = s->strays_left;
 
 	s->left += left;
 	if (left == 0 || s->left_said)
@@ -101,7 +101,7 @@ static void finished(struct supervisor *s)
 		          s->left == 1 ? "is" : "are");
 	say_left(s);
 	if (s->engine.ended) {
-		if (s->strays_alive == 0)      /* else the guard goes on trying when we are gone */
+		if (s->strays_left == 0)       /* else the guard goes on trying when we are gone */
 			guard_end(s);
 		strays_end_closers(s);
 		strays_reap(s);

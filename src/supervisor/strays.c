@@ -139,14 +139,6 @@ static uint32_t go_hunting(struct supervisor *s, uint64_t limit_ns)
 	return mark_is_made() ? (uint32_t)hunt(is_prey, s, now_ns() + limit_ns).killed : 0;
 }
 
-/* A zombie that somebody else has to reap, a tracer, does nothing any more. */
-static bool is_over(pid_t pid)
-{
-	struct process_stat stat;
-
-	return process_stat(pid, &stat) == 0 && (stat.state == 'Z' || stat.state == 'X');
-}
-
 /* Our own child, not reaped: the number cannot be anybody else's, nor can its group's if it leads one. */
 static bool end_child(pid_t pid)
 {
@@ -195,7 +187,7 @@ uint32_t strays_sweep(struct supervisor *s)
 	int n;
 
 	hear_again(s);
-	s->strays_alive = 0;
+	s->strays_left = 0;
 	n = process_children(children, CHILDREN_MAX);
 	for (int i = 0; i < n; i++) {
 		pid_t pid = children[i];
@@ -204,9 +196,11 @@ uint32_t strays_sweep(struct supervisor *s)
 		if (bsearch(&pid, known, known_count, sizeof pid, by_pid) || process_wait(pid, false, &e) != 0 || !strays_is_jobs(s, pid))
 			continue;
 		found++;
-		s->strays_alive += !is_over(pid);
-		hunts |= is_prey(s, pid);
-		killed += end_child(pid);
+		s->strays_left++;
+		if (is_prey(s, pid))
+			hunts = true;
+		else
+			killed += end_child(pid);
 	}
 	if (hunts)
 		killed += go_hunting(s, HUNT_NS);
@@ -237,7 +231,7 @@ uint32_t strays_end(struct supervisor *s)
 	killed = go_hunting(s, HUNT_AT_STOP_NS);
 	say_killed(s, killed);
 	strays_reap(s);
-	s->strays_alive = killed;
+	s->strays_left = killed;
 	return killed;
 }
 
