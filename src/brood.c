@@ -350,7 +350,7 @@ static int become_engine(struct start *s, int placeholder, struct brood **ret_br
 	title_set("engine");
 	leave_standard_fds(s);
 	environment_forget(s, false);
-	closing_by(CLOSING_SIBLING);
+	closing_by(CLOSING_SIBLING, s->shared.tally->closers[1]);
 	if (r == 0 && atexit(at_exit) != 0)
 		r = -ENOMEM;
 	if (r < 0)

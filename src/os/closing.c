@@ -1,6 +1,6 @@
 /*
  * closing.c - a close() that may block is done by a process that shares the table of open files and
- * the memory (CLONE_FILES, CLONE_VM), and waits in our place. At most HELPERS of them at a time; what
+ * the memory (CLONE_FILES, CLONE_VM), and waits in our place. At most CLOSING_HELPERS of them at a time; what
  * they have not come to yet waits in a list, which they empty before they end.
  *
  * A helper shares the thread's TLS, errno included, with whoever made it: it makes its system calls
@@ -10,6 +10,10 @@
  * What cannot block is closed at once: pipes, anonymous inodes (eventfd, epoll, pidfd ...), memory
  * files, files of a local disk, sockets without a linger time whose queue is empty. Looking at a file
  * must not block either, hence statx() with AT_STATX_DONT_SYNC.
+ *
+ * It waits a little before it closes what may have come from a worker, which closes its own copy at
+ * about the same time: the last close() is the one that blocks, and a worker has better things to do.
+ * Sockets of ours are closed now: somebody waits for their end.
  *
  * Where no helper can be made, a socket's linger time is cleared, and a file is closed here after all.
  */
@@ -27,23 +31,25 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define HELPERS    4
 #define WAITING    256
 #define STACK_SIZE 16384
+#define NAP_NS     200000000L
 #define MAJOR_MEM  1            /* /dev/null, /dev/zero ... */
 #define MAJOR_PTS_FIRST 136
 #define MAJOR_PTS_LAST  143
 
 static struct {
 	enum closing_way way;
-	_Atomic int waiting[WAITING];           /* the descriptor and 1; 0: free */
-	_Atomic int busy[HELPERS];              /* the kernel clears it when that helper has ended */
-	_Alignas(16) unsigned char stacks[HELPERS][STACK_SIZE];
+	_Atomic int *pids;
+	_Atomic int waiting[WAITING];           /* the descriptor and 1; negative: to be closed now; 0: free */
+	_Atomic int busy[CLOSING_HELPERS];              /* the kernel clears it when that helper has ended */
+	_Alignas(16) unsigned char stacks[CLOSING_HELPERS][STACK_SIZE];
 } closing;
 
-void closing_by(enum closing_way way)
+void closing_by(enum closing_way way, _Atomic int pids[CLOSING_HELPERS])
 {
 	closing.way = way;
+	closing.pids = pids;
 }
 
 /* ---- may it block? ---- */
@@ -120,44 +126,53 @@ static inline long call(long number, long a, long b)
 #endif
 }
 
+/* True: it closed something. */
+static inline bool close_those(bool all)
+{
+	bool some = false;
+
+	for (int i = 0; i < WAITING; i++) {
+		int fd = atomic_load(&closing.waiting[i]);
+
+		if (fd == 0 || (fd > 0 && !all) || !atomic_compare_exchange_strong(&closing.waiting[i], &fd, 0))
+			continue;
+		call(SYS_close, (fd < 0 ? -fd : fd) - 1, 0);
+		some = true;
+	}
+	return some;
+}
+
 static int helper(void *unused)
 {
-	bool again = true;
+	const struct timespec nap = { .tv_nsec = NAP_NS };
 
 	(void)unused;
 	call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
 	call(SYS_prctl, PR_SET_NAME, (long)CLOSING_NAME);
-	while (again) {
-		again = false;
-		for (int i = 0; i < WAITING; i++) {
-			int fd = atomic_exchange(&closing.waiting[i], 0) - 1;
-
-			if (fd < 0)
-				continue;
-			call(SYS_close, fd, 0);
-			again = true;
-		}
-	}
+	close_those(false);
+	call(SYS_nanosleep, (long)(intptr_t)&nap, 0);
+	while (close_those(true))
+		;
 	return 0;
 }
 
 /* False: there is none, and none can be made. */
 static bool make_helper(void)
 {
-	int flags = CLONE_VM | CLONE_FILES | CLONE_UNTRACED | CLONE_CHILD_CLEARTID, r = -1, running = 0;
+	int flags = CLONE_VM | CLONE_FILES | CLONE_UNTRACED | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID, r = -1, running = 0;
 	sigset_t all, before;
 
 	flags |= closing.way == CLOSING_SIBLING ? CLONE_PARENT : SIGCHLD;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
-	for (int i = 0; i < HELPERS && r < 0; i++) {
+	for (int i = 0; i < CLOSING_HELPERS && r < 0; i++) {
 		int free_place = 0;
 
 		if (!atomic_compare_exchange_strong(&closing.busy[i], &free_place, 1)) {
 			running++;
 			continue;
 		}
-		r = clone(helper, closing.stacks[i] + STACK_SIZE, flags, NULL, NULL, NULL, &closing.busy[i]);
+		r = clone(helper, closing.stacks[i] + STACK_SIZE, flags, NULL, &closing.pids[i], NULL, &closing.busy[i]);
 		if (r < 0) {
 			atomic_store(&closing.busy[i], 0);
 			break;
@@ -167,10 +182,10 @@ static bool make_helper(void)
 	return r > 0 || running > 0;
 }
 
-static bool hand_over(int fd)
+static bool hand_over(int fd, bool now)
 {
 	for (int i = 0; i < WAITING; i++) {
-		int nobody = 0, wanted = fd + 1;
+		int nobody = 0, wanted = now ? -(fd + 1) : fd + 1;
 
 		if (!atomic_compare_exchange_strong(&closing.waiting[i], &nobody, wanted))
 			continue;
@@ -182,11 +197,11 @@ static bool hand_over(int fd)
 	return false;
 }
 
-static int close_elsewhere(int fd)
+static int close_elsewhere(int fd, bool now)
 {
 	int saved = errno;
 
-	if (!hand_over(fd))
+	if (!hand_over(fd, now))
 		sockets_close(fd);
 	errno = saved;
 	return -1;
@@ -198,7 +213,7 @@ int closing_fd(int fd)
 	bool here = fd < 0 || closing.way == CLOSING_PLAIN || is_harmless(fd);
 
 	errno = saved;
-	return here ? close_fd(fd) : close_elsewhere(fd);
+	return here ? close_fd(fd) : close_elsewhere(fd, false);
 }
 
 int closing_pair_end(int fd)
@@ -207,5 +222,5 @@ int closing_pair_end(int fd)
 	bool here = fd < 0 || closing.way == CLOSING_PLAIN || queue_is_empty(fd);
 
 	errno = saved;
-	return here ? close_fd(fd) : close_elsewhere(fd);
+	return here ? close_fd(fd) : close_elsewhere(fd, true);
 }

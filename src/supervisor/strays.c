@@ -235,26 +235,31 @@ uint32_t strays_end(struct supervisor *s)
 	return killed;
 }
 
-/* Processes that close what may block, for us and for the engine: nobody waits for them any more. */
-void strays_end_closers(struct supervisor *s)
+/* One of the processes that close what may block: true, it was still there. */
+static bool end_closer(const struct supervisor *s, pid_t pid)
 {
-	static pid_t children[1024];
-	const struct timespec ms = { .tv_nsec = (long)NS_PER_MS };
 	struct process_stat stat;
 
-	for (int round = 0; round < 500; round++) {
-		int n = process_children(children, ARRAY_SIZE(children)), found = 0;
+	if (pid <= 0 || process_stat(pid, &stat) < 0 || stat.ppid != s->pid)
+		return false;
+	process_signal(-1, pid, SIGKILL);
+	return true;
+}
 
-		for (int i = 0; i < n; i++) {
-			if (process_stat(children[i], &stat) < 0 || strcmp(stat.comm, CLOSING_NAME) != 0)
-				continue;
-			found++;
-			process_signal(-1, children[i], SIGKILL);
-		}
+/* Ours and the engine's: nobody waits for them any more. */
+void strays_end_closers(struct supervisor *s)
+{
+	struct tally *tally = s->config.shared->tally;
+	const struct timespec ms = { .tv_nsec = (long)NS_PER_MS };
+	int found = 1;
+
+	for (int round = 0; found > 0 && round < 1000; round++) {
+		found = 0;
+		for (int i = 0; i < CLOSING_HELPERS; i++)
+			found += end_closer(s, atomic_load(&tally->closers[0][i])) + end_closer(s, atomic_load(&tally->closers[1][i]));
 		strays_reap(s);
-		if (found == 0)
-			return;
-		nanosleep(&ms, NULL);
+		if (found > 0)
+			nanosleep(&ms, NULL);
 	}
 }
 

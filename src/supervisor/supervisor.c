@@ -258,7 +258,7 @@ static void __attribute__((noreturn)) exit_like_engine(struct supervisor *s)
 void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 {
 	s->pid = getpid();
-	closing_by(CLOSING_CHILD);
+	closing_by(CLOSING_CHILD, s->config.shared->tally->closers[0]);
 	s->engine.pid = engine_pid;
 	s->engine.pidfd = engine_pidfd;
 	limits_and_marks(s);

@@ -18,6 +18,7 @@
 #ifndef BROOD_WIRE_SHARED_H
 #define BROOD_WIRE_SHARED_H
 
+#include "../os/closing.h"
 #include <brood.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -93,7 +94,10 @@ struct board {                                     /* one writer; each field is 
 	_Atomic int32_t guard_pid;                 /* for tests and tools */
 };
 
-struct tally { _Atomic uint64_t waiting; };        /* one writer, the engine: jobs that it accepted and that wait in it for a worker */
+struct tally {
+	_Atomic uint64_t waiting;                  /* jobs that the engine accepted and that wait in it for a worker */
+	_Atomic int closers[2][CLOSING_HELPERS];   /* os/closing.h: pids of the supervisor's and of the engine's helpers, as the kernel wrote them */
+};
 
 struct shared {
 	struct roster *roster; size_t roster_size;

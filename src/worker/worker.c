@@ -423,7 +423,7 @@ static void on_own_stack(void)
 
 void worker_main(struct worker_config *config)
 {
-	closing_by(CLOSING_PLAIN);     /* a child of its own would be taken for one that a job left */
+	closing_by(CLOSING_PLAIN, NULL);     /* a child of its own would be taken for one that a job left */
 	become_worker(config);
 	keep_only_ours(config);
 	set_manners(config);
