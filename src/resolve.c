@@ -19,7 +19,7 @@
 #define BACKLOG_MAX   65536u
 #define LIST_MAX      64u
 #define STACK_MIN     (64u << 10)
-#define STACK_MAX     ((size_t)1 << 40)
+#define STACK_MAX     (SIZE_MAX > UINT32_MAX ? (size_t)(UINT64_C(1) << 40) : SIZE_MAX / 4)
 #define SIZE_FIRST    sizeof(struct brood_options)        /* of the first released version: never less */
 #define FLAGS_KNOWN   (BROOD_INLINE | BROOD_DEBUGGING | BROOD_NO_CORE | BROOD_ACCOUNT_CPU | BROOD_ACCOUNT_MEMORY)
 #define LEFT_KNOWN    ((BROOD_LEFT_HANDLERS << 1) - 1)

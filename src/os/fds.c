@@ -214,7 +214,7 @@ int identity_get(int fd, struct identity *ret)
 
 bool identity_is(int fd, const struct identity *identity)
 {
-	struct identity now;
+	struct identity now = { 0 };
 
 	return identity_get(fd, &now) == 0 && now.device == identity->device && now.inode == identity->inode;
 }

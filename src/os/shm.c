@@ -92,7 +92,11 @@ static bool too_large(size_t size)
 {
 	struct rlimit limit;
 
-	return size > INT64_MAX || (getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur);
+#if SIZE_MAX > INT64_MAX
+	if (size > INT64_MAX)
+		return true;
+#endif
+	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur;
 }
 
 int shm_memfd_begin(const char *name)
