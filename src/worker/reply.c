@@ -81,7 +81,8 @@ static void say_so_far(struct lease *l, const struct brood_job *job, size_t size
 	d->reply_size = size;
 }
 
-/* A socket that the engine reads: that of the request, or a new one. */
+/* A socket that the engine reads: that of the request, or a new one. Neither where the job has closed
+ * what is ours: a new socket may have got the number of the link, and nobody would read there. */
 static bool open_stream(struct lease *l, struct brood_job *job)
 {
 	struct frame f;
@@ -89,7 +90,9 @@ static bool open_stream(struct lease *l, struct brood_job *job)
 	bool sent;
 
 	if (job->stream >= 0)
-		return true;
+		return identity_is(job->stream, &job->stream_identity);
+	if (!identity_is(l->link, &l->link_identity))
+		return false;
 	if (sockets_pair(SOCK_STREAM, fds) < 0)
 		return false;
 	frame_begin(&f, MESSAGE_BACK);

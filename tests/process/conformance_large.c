@@ -151,9 +151,35 @@ static void closed(struct site *s)
 	for (int i = 0; i < 2; i++) {
 		g = RUN(s, closes_all, .request = whole, .size = i ? MIB : 10, .room = MIB);
 		CHECK_NE(g->v.outcome, BROOD_DONE);
+		CHECK_NE(g->v.outcome, BROOD_TIMED_OUT);
 		CHECK_LT(g->n, 0);
 		site_well(s);
 	}
 	free(whole);
 }
 CASE(closed, CALLS | ALONE)
+
+/* More threads than workers: whichever thread looks moves the bytes of all. */
+static int sends_back(struct brood_job *job)
+{
+	static unsigned char data[2 * MIB];
+	ssize_t n = brood_job_read_all(job, data, sizeof data);
+
+	return n >= 0 && brood_job_reply(job, data, (size_t)n) == n ? 0 : 1;
+}
+
+static void shared_workers(struct site *s)
+{
+	unsigned char *whole = pattern(2 * MIB);
+
+	for (size_t size = 100000; size <= 2 * MIB; size *= 3) {
+		struct given *g = RUN(s, sends_back, .request = whole, .size = size, .room = size,
+				      .options.queue_ms = 60000);
+
+		expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
+		CHECK_EQ(g->reply_size, size);
+		CHECK_MEM(g->reply, whole, size);
+	}
+	free(whole);
+}
+CASE(shared_workers, BYTES, .workers = 2)
