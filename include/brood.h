@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * brood.h - run functions in other processes, safely.
  *

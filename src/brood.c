@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * brood.c - the front door: brood_start(), and which role this process takes.
  *

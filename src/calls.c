@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * calls.c - the engine's public calls: each asks whether this process may (front.h) and goes on to the engine's side, or to inline mode's.
  */

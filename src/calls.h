@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* calls.h - what calls.c and calls_submit.c share. */
 #ifndef BROOD_CALLS_H
 #define BROOD_CALLS_H

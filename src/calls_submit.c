@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * calls_submit.c - the public calls of queues and leases; as calls.c. What can be said of the arguments without knowing who serves them is said here, once for both.
  */

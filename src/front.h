@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * front.h - what this process is to the caller of brood.h. See brood.c.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * inline.c - BROOD_INLINE: the same program without processes, for gdb, sanitizers and fuzzers. A job runs in the thread that gives it (brood_open(): in a thread of its own, because the caller talks
  * to it), through the worker's own code, so that a job sees the same struct brood_job. A crash is a crash of the caller; limits are not enforced; there is nobody to kill.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * inline.h - BROOD_INLINE: the same calls without processes. See inline.c. Contracts as in brood.h.
  */

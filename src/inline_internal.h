@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * inline_internal.h - what inline mode's files share: inline.c (start, stop, open, give, call, verdicts), inline_run.c (one job), inline_submit.c (queues), inline_lease.c.
  *

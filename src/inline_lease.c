@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * inline_lease.c - inline mode: explicit leases. There is one worker, the caller, and it is always free: so all may have it at once, and what a job leaves in memory is there for the next one by itself.
  */

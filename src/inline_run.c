@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * inline_run.c - inline mode: one job, from its options to its verdict.
  *

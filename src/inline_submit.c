@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * inline_submit.c - inline mode: queues. A job has run when brood_submit() returns; what came of it waits here until somebody dispatches or takes.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* names.c - words for numbers: outcomes, details, events, a verdict in one line. */
 #include "base/base.h"
 #include "os/signals.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * resolve.c - see resolve.h. Each refusal says which field, what it holds, and what may stand there.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * resolve.h - struct brood_options as the rest of the library wants it: a copy of its own, no zeros for defaults, arrays valid for the life of the process.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * surroundings.h - what a start needs beside memory and descriptors, looked at before the first fork.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * base.h - what every floor uses: scoped cleanup, small arithmetic, times. No system call but the vdso clock.
  *

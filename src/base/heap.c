@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * heap.c - see heap.h. Place p has its children at 2p+1 and 2p+2. Every store of a node into a place goes through heap_put(), so
  * that a node always knows where it is.

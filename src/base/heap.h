@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * heap.h - a binary heap of intrusive nodes, smallest key first. Nodes know their place, so that one can be taken out or moved in O(log n).
  * The array is sized once (heap_init) when the caller wants insertion never to fail; heap_insert grows it otherwise.

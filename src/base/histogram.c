@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * histogram.c - see histogram.h. Values below 2048 have a bucket each; from there on every power of two is cut into 1024 buckets
  * of equal width, up to the last value of 64 bits. A bucket's place is a shift and an addition: no search, no floating point.

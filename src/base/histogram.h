@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * histogram.h - counts of values by log-linear buckets: within 1/1024 of the true value (3 digits) from 1 to 2^63. Fixed size, no allocation after
  * histogram_new(); merging is adding. For latencies in nanoseconds.

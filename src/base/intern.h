@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * intern.h - one name for each function, copied when the function is first seen, the same for life.
  */

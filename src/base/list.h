@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* list.h - a ring of intrusive links. A link that is in no list points to itself; list_remove() of such a link is fine. */
 #ifndef BROOD_LIST_H
 #define BROOD_LIST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* options.h - option structs that begin with their size and may grow: an older caller's is shorter, a newer caller's longer. */
 #ifndef BROOD_BASE_OPTIONS_H
 #define BROOD_BASE_OPTIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * behind.c - jobs that stand behind others.
  *

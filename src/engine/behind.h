@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * behind.h - jobs that stand behind others, and are not to stand there for long. Under the lane's
  * lock.

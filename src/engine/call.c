@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * call.c - request in, reply out. The bytes travel on a socket pair of the call's own, the verdict on the channel; one poll()
  * waits for both (wait.c).

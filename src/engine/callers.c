@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * callers.c - the lane of callers: threads that call, and have no lease of their own, share its leases.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * channel.c - what the supervisor says. Any thread may read, under the lock, one frame after the other, so that the order of the
  * frames is that of what they do. The supervisor is of our own house, but a frame that makes no sense means that one of us is

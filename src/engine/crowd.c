@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * crowd.c - whose lease a call takes: its thread's own, or one that all callers share.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ending.c - the end of the pool as the engine sees it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ending.h - the end of the pool as the engine sees it: brood_stop(), and exit() without it. See
  * ending.c.

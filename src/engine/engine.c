@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * engine.c - the engine's life: made before the fork (all that may fail), adopted in the child, stopped once.
  *

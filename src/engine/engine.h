@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * engine.h - the engine's side: handles, calls, waiting. No thread, no signal. One mutex guards all of struct brood; nothing
  * blocks under it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * errors.c - the sentence behind the errno: per thread, so that two calls that fail at once do not mix. It says what to do, not
  * only what happened.

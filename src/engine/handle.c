@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* handle.c - one job as its owner sees it: its id, its verdict, the wish to end it, and giving it back. */
 #include "internal.h"
 

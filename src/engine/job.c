@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * job.c - giving a job: what open, give and call have in common, then open and give.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * keep.c - explicit leases: a lane with one worker, kept until it dies, its time is up, or its owner has enough.
  */

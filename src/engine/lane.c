@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lane.c - a lane's life, its jobs, their ids, and what it knows of functions. See lane.h for the whole.
  *

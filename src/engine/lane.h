@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lane.h - the fast way: jobs to workers that this engine has on lease. What the files of it share.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lanes.c - all lanes at once: for brood_stop(), brood_stats(), brood_fd() and brood_dispatch(). */
 #include "lane.h"
 

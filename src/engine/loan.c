@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * loan.c - how a lease begins and ends. The engine makes all that it consists of and asks; the supervisor finds a worker and says who it is (LENT); the end is the supervisor's too (LEASE_OVER), whatever the reason. What it says
  * arrives with whoever reads the channel, and waits in the lane's inbox until the lane looks.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * out.c - what the engine sends, in order, without ever blocking. A frame goes into the socket at once when nothing stands before
  * it; else it waits here with its fds. What can wait is bounded: one JOB and one CANCEL a record, one NOTIFY of each kind, one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pipe.c - see pipe.h. The worker is hostile: how much came is counted here, and compared. */
 #include "pipe.h"
 #include "lane.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pipe.h - large requests and replies of a call on a lease: the bytes go over a socket pair.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* progress.c - what jobs say while they run, on its way to a callback. Kept with whoever will call it: a handle (under brood.lock) or a lane's job. More than PROGRESS_MAX that nobody fetches are dropped: it is only progress. */
 #include "internal.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pump.c - what has happened in a lane. (sleep.c waits until something does.)
  *

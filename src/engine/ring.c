@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ring.c - jobs into a worker's ring, and what came of them out of it. wire/ring.h has the protocol, this file the engine's half.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * settle.c - what becomes of the jobs in a ring when their lease ends, whoever ended it. The engine's library is the author of their verdicts, by the rule of src/pool/fate.c and with the facts that the supervisor sends.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * side.c - the side socket of a lease: descriptors go to the worker beside the entry in its ring.
  *

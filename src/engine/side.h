@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * side.h - the side socket of a lease: descriptors on their way to its worker, and back when the
  * worker never read them. See side.c.

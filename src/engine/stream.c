@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stream.c - submitted jobs that are handed off: through the supervisor, with a socket pair each, as a brood_call() would be, but nobody waits. Their sockets stand in the lane's epoll; their verdicts come by the channel to the
  * lane's inbox. For who forces that path, and for comparison.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * submit.c - queues: a job in, an id at once, its result later. A brood_queue is a lane (lane.h); here are its public calls.
  */

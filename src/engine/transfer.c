@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * transfer.c - the bytes of a call, on the job's socket: the request out, the reply in, both at once, since a job may reply while
  * it still reads. Never blocks, takes no lock.

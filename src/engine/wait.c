@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * wait.c - threads that block. One leads: it polls the channel beside its own call's socket and dispatches for all; the others
  * sleep on an eventfd each, beside their own socket. A verdict pokes the thread that waits for it and no other; a leader that has

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * guard.c - law 3, for the case that nobody is left to enforce it: the supervisor was killed.
  *

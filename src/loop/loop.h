@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * loop.h - one epoll loop with timers. No timerfd: epoll_wait()'s own time-out costs no system call and is none when no timer runs (law 8).
  *

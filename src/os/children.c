@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* children.c - process.h: the children of this process, and the reaping of those that nobody owns. */
 #include "process.h"
 #include "../base/base.h"

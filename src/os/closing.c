@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * closing.c - a close() that may block is done by a process that shares the table of open files and
  * the memory (CLONE_FILES, CLONE_VM), and waits in our place. At most CLOSING_HELPERS of them at a time; what

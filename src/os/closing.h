@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * closing.h - close() of what others made or wrote to, without waiting for it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fds.h - the process's table of open files. */
 #ifndef BROOD_OS_FDS_H
 #define BROOD_OS_FDS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* futex.c - see futex.h. Never FUTEX_PRIVATE: who sleeps and who wakes are two processes. */
 #include "futex.h"
 #include "../base/base.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* futex.h - sleeping on a word of memory that processes share. */
 #ifndef BROOD_OS_FUTEX_H
 #define BROOD_OS_FUTEX_H

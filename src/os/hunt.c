@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hunt.c - see hunt.h. */
 #include "hunt.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * hunt.h - ending processes that fork faster than they are killed, whatever session and group they are
  * in. First all are frozen (SIGSTOP), walk by walk until a walk meets few new ones: what is stopped

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mark.c - see mark.h. */
 #define _GNU_SOURCE
 #include "mark.h"

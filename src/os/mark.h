@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * mark.h - whose a process is: a mark that a worker puts on itself, and that all that its jobs start
  * inherits over fork, exec and setsid, whatever becomes of their parents.

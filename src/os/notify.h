@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* notify.h - systemd's notification socket and watchdog, without libsystemd. */
 #ifndef BROOD_OS_NOTIFY_H
 #define BROOD_OS_NOTIFY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * output.h - what was printed and waits in a buffer: stdio's, and that of std::cout and its like where
  * the program has GNU's C++ runtime. The library does not need it, and links nothing for it.

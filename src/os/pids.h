@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pids.h - every process that there is, also where /proc does not show all of them (hidepid=2, another
  * PID namespace's /proc, none at all): then all numbers are tried, which takes some tenths of a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* proc.c - process.h: what /proc says of processes and threads, and the marks that tell whose they are. */
 #define _GNU_SOURCE
 #include "process.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * process.h - making, watching, signalling and reaping processes; what /proc says of them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* procfs.h - reading /proc without stdio and without allocation: the guard and the supervisor do it when memory is short. For src/os alone. */
 #ifndef BROOD_OS_PROCFS_H
 #define BROOD_OS_PROCFS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* self.c - see self.h. */
 #define _GNU_SOURCE
 #include "self.h"

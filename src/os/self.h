@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * self.h - how many threads and files this process has, also where /proc can be reached no more: after
  * chroot() into a folder without /proc, in a mount namespace, behind a filter of system calls.

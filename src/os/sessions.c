@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sessions.c - process.h: finding and killing what a worker's session holds.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shm.h - shared and guarded memory. */
 #ifndef BROOD_OS_SHM_H
 #define BROOD_OS_SHM_H

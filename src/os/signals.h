@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* signals.h - dispositions, masks, signalfd. */
 #ifndef BROOD_OS_SIGNALS_H
 #define BROOD_OS_SIGNALS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "sockets.h"
 #include "closing.h"
 #include "../base/base.h"

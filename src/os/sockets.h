@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sockets.h - socketpairs, and messages with fds on them. All calls are MSG_DONTWAIT and MSG_NOSIGNAL, whatever O_NONBLOCK says: a peer may hold the same open file. */
 #ifndef BROOD_OS_SOCKETS_H
 #define BROOD_OS_SOCKETS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stack.h - the stack of the program's first thread, which a worker goes on with; and the alternate
  * stack of its handlers.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "stale.h"
 #include "../base/base.h"
 #include "procfs.h"

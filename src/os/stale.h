@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stale.h - descriptors that the program had open at the start, and whose numbers live on in workers.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * standard.h - the flags of stdout and stderr. They are the open file's, so a job that sets O_NONBLOCK
  * would set it for the engine, too, whose writes then fail.

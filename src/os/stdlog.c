@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "stdlog.h"
 #include "../base/base.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stdlog.h - lines to stderr that never block the writer, although stderr's open file is shared with others (so O_NONBLOCK must not be set on it): a pipe, FIFO or terminal is opened
  * anew through /proc/self/fd/2, a socket gets MSG_DONTWAIT, a file is just written to.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* syscalls.c - see syscalls.h. */
 #define _GNU_SOURCE
 #include "syscalls.h"

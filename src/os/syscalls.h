@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * syscalls.h - did this piece of code make a system call? Linux 5.11 on x86-64 answers that for 2 us at most (PR_SET_SYSCALL_USER_DISPATCH), and for nothing when it made none.
  *

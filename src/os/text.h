@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * text.h - law 7: is this pointer code that was mapped at start and still is? The executable segments of all loaded objects are noted once, in the original
  * process; the loader's own counters tell whether anything was unloaded since, so that the check is a binary search and two loads.

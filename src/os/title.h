@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* title.h - what ps shows, by plain stores into the memory of argv and environ. title_init() moves environ away, once, before the first fork; 0, or -ENOTSUP and titles do nothing. */
 #ifndef BROOD_OS_TITLE_H
 #define BROOD_OS_TITLE_H

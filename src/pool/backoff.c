@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * backoff.c - see pool.h. Two reasons to wait, kept apart because different things end them:
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fate.c - what became of a job, from what is known when its worker has finished or ended. Facts that a worker made (FINISHED,
  * ESCAPED, the desk word) only decide about its own job.

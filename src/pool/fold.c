@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fold.c - see pool.h. An entry is a window: it begins with the first line of its key, lets `burst` lines pass and counts the
  * others until its time is up. An entry whose key is 0 is free. A window that ends without held lines ends without a word, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * halt.c - see pool.h. DONE is reached early when nothing is out and nobody lives, else when the last time is up: what a SIGKILL
  * does not end within HALT_KILL_MS hangs in the kernel, and no longer wait would help. A pool of thousands takes seconds to die

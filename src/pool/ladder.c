@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ladder.c - see pool.h. One time (`next`) and one step a job:
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pool.h - decisions without system calls, one header a decision would be many small ones: each part below has a .c file of its own. Time comes in, actions come out.
  */

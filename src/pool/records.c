@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * records.c - see pool.h. A record is in the queue when QUEUED, in `parked` when PARKED, in `told` when TOLD, else in no list. The memory is zeroed and
  * not touched before a record is claimed (FREE is 0, a link is made at the claim): a pool with room for many jobs costs only what

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * slots.c - see pool.h. A slot is in exactly one list, that of its state, and the counts are the lengths of the lists.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * climb.c - deadlines and cancel: the steps that pool/ladder.c decides, done. For a job that was handed off the ladder is about slot->sequence, whose word goes from ASSIGNED to RUNNING; for one on a lease it is about
  * slot->watch.subject, whose word goes from the former one's DONE to RUNNING without us: then a lost swap means only that the worker is further than it was a moment ago.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * death.c - a worker's end, in an order that matters:
  *   1. its channel is read to the end: a FINISHED that it still sent counts;

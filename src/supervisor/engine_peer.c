@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * engine_peer.c - what the engine says, and its end. The engine is the user's program: it may be wrong, stuck or dead, and none of that may block or break the supervisor. Its channel ending
  * while it lives (it closed all its fds, say) ends the pool: nobody can give jobs any more, and the engine's library says "lost".

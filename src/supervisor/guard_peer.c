@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * guard_peer.c - the guard kills what jobs started when the supervisor is killed; so it is there before the first worker, and is replaced when it dies.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * internal.h - what the supervisor's files share. Nothing outside src/supervisor includes it.
  *

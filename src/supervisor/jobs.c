@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * jobs.c - a job's way through the supervisor: record, queue, worker, verdict, socket. The only place where a job's state changes. Requests for leases wait in the same queue (lease.c).
  */

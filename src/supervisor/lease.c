@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lease.c - workers on lease. A request is a record in the queue like a job's; when its turn comes the five fds go on to an idle worker, unseen, and the engine is told who it is (LENT). From then on the two meet without
  * us (look.c watches), until LEASE_OVER: the worker has left, or died, or there was none. Exactly one, after LENT, whatever the socket to the engine does meanwhile.

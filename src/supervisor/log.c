@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * log.c - lines. Their way: folded when they repeat (a crash loop must not drown the line that matters), then to the engine's callback over a socket of their own, or to stderr. They never block and
  * never stand before a verdict; what cannot go is dropped and counted.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * look.c - what a worker on lease does, seen from outside: at the times that pool/lease.c names, by desk and ledger. The engine needs not be asked, and may be stuck; the worker needs not answer, and may lie.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * notify.c - what systemd is told, by the supervisor alone (NotifyAccess=main): READY=1 once, when
  * the pool is ready and the engine has said so; STATUS; STOPPING=1 once; WATCHDOG=1 at half its

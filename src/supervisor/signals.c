@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * signals.c - what comes by signalfd. The supervisor has no handler: signals are blocked before the first fork, so that none is lost, and the children get the caller's state back. TSTP, TTIN, TTOU and
  * CONT keep their effect: the shell watches this process for Ctrl-Z.

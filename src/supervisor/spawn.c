@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * spawn.c - births. A place that is empty is filled as soon as backoff allows, a few at a time, so that messages are read in between. What can fail, fails before the child exists, but for watching
  * its pidfd: then the child is killed, and looked for by timer until it is gone (death.c).

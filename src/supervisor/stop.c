@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stop.c - two ends. The pool's: drain, cancel, kill, done, each bounded (pool/halt.c decides, here it is done). The engine's: a stop signal goes to it once, a second one a second later or more forces.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * strays.c - what jobs started outside of their worker's reach: children in groups and sessions of their own,
  * whose parents are gone; and children that a job made with CLONE_PARENT. All are children of the supervisor

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * supervisor.h - the original process: too dull to crash. See supervisor.c.
  */

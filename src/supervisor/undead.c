@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * undead.c - a worker that was sent SIGKILL and does not end. It waits in the kernel for a disk or a server (state D), or somebody
  * who traces it holds it at its exit, or it has become a set-uid program that we may not signal.

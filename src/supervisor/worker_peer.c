@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker_peer.c - what workers say, as a table of [state][message]: every cell that is not listed is nonsense, and nonsense costs the worker (law 5). One message a wake-up: the level-triggered loop
  * comes back for more; on a death the channel is read to its end first (worker_drain).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * birth.h - what the supervisor hands to a new child, in the child, before its role begins. Here, because the roles do not know each other: the supervisor gets their entries from the front door.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dropped.c - the line about jobs that were accepted and not done when the pool or its engine ended. */
 #include "message.h"
 

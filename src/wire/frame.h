@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * frame.h - bytes: a header and one message, with fds, as one SEQPACKET (or DGRAM) packet. Encoding and decoding make no system call and are fuzzed; frame_send and frame_receive
  * are the thin shell over src/os/sockets.h.

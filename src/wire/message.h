@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * message.h - what the processes say to each other. All are images of one binary, so a message is a struct; the sender zeroes it whole (padding
  * leaks memory), the receiver checks type and sizes before it looks.

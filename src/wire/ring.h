@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ring.h - the memory of one lease: how engine and worker give each other jobs and replies without a system call. Layout, and the arithmetic on it; no system calls here.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * shared.h - the four pieces of memory that all processes share, made before the first fork. (A lease has memory of its own: ring.h.)
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * account.c - what one job used, where the pool's options ask for that. CPU: the process's clock before and after, so all threads of a job count. Memory: the kernel's peak of resident memory, which begins anew
  * at what is resident when 5 is written to /proc/self/clear_refs.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bytes.c - request and reply of a job: over its socket, or in memory.
  *

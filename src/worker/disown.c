@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * disown.c - law 10, the part that on_exit() cannot do: exit() first runs the destructors of the thread's C++ thread_local objects, and only then the handlers. Jobs run in the image of the thread that called
  * brood_start(), so its objects, made by the program's main(), would be destructed in a worker.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * files.c - the fds of a job: its socket, extra ones, and those that go back with the reply.
  *

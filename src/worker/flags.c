@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * flags.c - the flags of stdout and stderr, as a job found them (os/standard.h).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * frame.c - law 10: nothing that a job does gets past its frame.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * handoff.c - one job that came through the supervisor, from RUN to FINISHED.
  *

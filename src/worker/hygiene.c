@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * hygiene.c - what a job left behind in its worker: looked for, said, put right where it can be.
  *

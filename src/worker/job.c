@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * job.c - the public calls of a job that are about itself: who it is, its limits, its log and its progress; and inline mode. Those for its bytes are in bytes.c, those for its fds in files.c.
  */

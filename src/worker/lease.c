@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lease.c - a worker on lease: from LEND to LEFT. wire/ring.h has the protocol; ring.c has one job of it.
  *

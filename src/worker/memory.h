@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* memory.h - worker_memory: the limit, how close it is, and whether it refused memory. See memory.c. */
 #ifndef BROOD_WORKER_MEMORY_H
 #define BROOD_WORKER_MEMORY_H

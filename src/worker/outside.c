@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * outside.c - signals that somebody outside sends to all processes of the service.
  *

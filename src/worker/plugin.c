@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * plugin.c - functions of shared objects that the engine loaded after the start: opened here, by path and symbol, once, and kept open for the worker's life.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * reply.c - a reply in memory: one piece of the lease's up space, which grows while it is the last one there (it is: jobs run one at a time). What gets too large for that, or finds no room because the engine has not yet taken
  * what lies there, goes elsewhere. Where a thread of the engine waits for the job, that is a socket, which this thread reads: memory that is warm goes through it again and again. Else it is a memfd: an engine in which nobody

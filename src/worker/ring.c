@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ring.c - one job on lease, from its entry in the ring to its completion.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * run.c - what all jobs have in common, however they came: the desk, the frame, and the look at what they left.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stack.h - the stack that hooks and jobs run on. */
 #ifndef BROOD_WORKER_STACK_H
 #define BROOD_WORKER_STACK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * state.h - what the worker's own files share. One worker a process, so its state is one global: handlers must reach it, and the public calls too.
  *

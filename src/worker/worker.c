@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker.c - the process in which jobs run: birth, loop, end. See worker.h for the steps, run.c for a job, lease.c for what it does on lease.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker.h - the process in which jobs run. worker_main() is called in the new child, on the supervisor's stack, and never returns. It
  *   1. sets PDEATHSIG and checks the parent, setsid(), becomes a subreaper (so that what a job's child leaves behind is found), writes its roster entry, drops roster, board and other desks;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* m32.c - both paths, a reply, a crash, a deadline and a submitted job. Exit status 0: all was right. */
 #include <brood.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * survivor.c - a pool under injected errors. Starts four workers and calls without pause; a worker crashes now and then, so that births and deaths go on too. A line on stdin ends the storm:
  * then 100 jobs must be done and the pool be full, within bounds. Says its supervisor's pid first. Exit 0: so it was.

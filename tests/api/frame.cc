@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // frame: what C++ programs fear most, law 10. The start stands in a try block, a destructor and an atexit handler wait in main(), and jobs leave their frame in every way
 // there is. Each must end its own worker with its own verdict, and nothing of main() may run there. Exit status 0: so it is.
 #include <brood.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* inline.c - BROOD_INLINE: the same calls and verdicts without a process. */
 #include "pool.h"
 

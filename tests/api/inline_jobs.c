@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* inline_jobs.c - BROOD_INLINE: what a job gets and sends beside bytes. */
 #define _GNU_SOURCE
 #include "pool.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* inline_submit.c - BROOD_INLINE: queues and leases. What is checked here of results, order and refusal holds for queues with workers, too. */
 #include "pool.h"
 

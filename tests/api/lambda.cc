@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // lambda: jobs as C++ programs write them: a lambda with commas, a template with commas. Each runs,
 // and is called in the verdict as it stands here. Exit status 0: so it is.
 #include <brood.h>

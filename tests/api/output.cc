@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // output: what jobs print to std::cout and its like is out when the job has ended, once, as what they
 // print by printf() is; also where the streams have buffers of their own. Exit status 0: so it is.
 #include <brood.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* start.c - brood_start(): what it refuses, in which words, that a refusal leaves nothing behind, and what the engine finds as it was. */
 #include "pool.h"
 

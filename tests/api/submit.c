@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* submit.c - queues and leases, each case twice: with workers, and inline. What a program sees must not differ. */
 #include "pool.h"
 

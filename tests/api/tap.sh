@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What the scripts of this folder share: a folder of their own and TAP lines. Sourced, by sh; $0 is the script.
 set -u
 LC_ALL=C; export LC_ALL

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* together.c - several threads, or threads and an event loop, on one queue or one lease: each gets what is its own, and gets it although others sleep there. */
 #include "pool.h"
 

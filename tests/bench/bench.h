@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench.h - how long things take, beside the least that the kernel takes for the same thing.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * callers.c - many threads that call few workers. The floor is what a C programmer would write in an
  * hour: forked workers that block on one shared SEQPACKET socket, and a socket pair a thread for the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* floors.c - ping-pong between two processes: a shared word and a futex, an eventfd each way, a pipe each way. What a wake-up costs, there and back. */
 #include "bench.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fork.c - what a program without a pool does: a process for each job, with a socketpair for request and reply, and a wait for how it ended. By fork(), whose price
  * grows with the memory of the program, and by posix_spawn() of a small program: this one, with an argument of its own.

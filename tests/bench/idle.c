@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * idle.c - that nobody does anything when there is nothing to do: how often any process of the tree ran while idleness was looked at. A process makes a system call only when it runs,
  * and one that sleeps is put on a CPU again for that, which the kernel counts (schedstat, third figure; every thread). So none of these: no system call.

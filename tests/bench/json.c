@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* json.c - what came out, for programs. Rows by mode and name; what could not be measured is null and has a note. Times are in microseconds. */
 #include "bench.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * large.c - calls with a large request, or a large reply, in buffers that are made once: what is
  * measured is the way of the bytes. The job sums one byte a page, as a reader would touch them all.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* main.c - the command line, and the run over all groups. See bench.h for who does what. */
 #include "bench.h"
 

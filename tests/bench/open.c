@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * open.c - one job at a time, each with a fresh socket (brood_open()) or none (brood_call()); through the supervisor or on a lease.
  * An open has two times: until the reply is read, and until the verdict is there (and the socket closed). Its request goes as the job's argument, in the message that carries the

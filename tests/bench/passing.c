@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * passing.c - the floors of jobs with a socket. Engine, middle and worker stand for Brood's processes, and do the least that such a job can be: blocking, without an event loop, a
  * deadline, a check or a record.

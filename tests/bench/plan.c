@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * plan.c - which rows there are, beside which floor, and what is asked of them. The bounds speak of the pinned mode, where figures repeat; that of threads speaks of the other,
  * since on one CPU threads can only lose. With --quick the same rows, but smaller where time or memory goes with the size.

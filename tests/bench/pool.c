@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pool.c - a pool to measure, the jobs that run in it, and what must be true of each of them. */
 #include "bench.h"
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # quick.sh BROOD_BENCH JSON_READ - the benchmarks work: each row is measured, its replies and verdicts are right, and the JSON says so. What the figures are is not looked at.
 . "$(dirname "$0")/../tools/lib.sh"
 

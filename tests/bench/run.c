@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * run.c - a group: its stations are made, measured in turn, round after round, and ended. A station that does not answer within a bound is killed, and with it (it is
  * the supervisor, or the parent of its partners) all that it made.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * station.c - the station's side: opens what is measured, finds how many jobs fill a block, then a block for each byte of command, until there are no more commands.
  * A pool's station comes out of open() in another process than it went in: the engine. Its pipes came along.

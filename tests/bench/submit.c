@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * submit.c - a closed loop over brood_submit(): so many jobs are out at any time, those that came back are looked at and replaced. `out` is that of all threads, each has its share
  * and a queue of its own. Or, in epoll: the brood's own queue, a callback, and an event loop that sleeps on brood_fd().

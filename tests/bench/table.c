@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* table.c - what came out, for people. */
 #include "bench.h"
 

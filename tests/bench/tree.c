@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tree.c - processes below one, from /proc, and what the scheduler says of them: how often they ran, and for how long. Every thread; not this process itself. */
 #include "bench.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * case.h - a case: code that starts a Brood, in processes of its own, under the eyes of a Criterion test.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* conformance.c - see conformance.h: giving a job in each way, and the runner. What a verdict must say whatever the case is in conformance_expect.c. */
 #include "conformance.h"
 

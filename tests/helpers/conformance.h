@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * conformance.h - one case, every way to give a job. A case is a function and a line in a table: where it applies, and what pool it wants; a runner takes it through the paths (handoff; link, where a socket goes to a worker on
  * lease; ring, where bytes do), on each by every call that there is, from one thread and then from eight at once, which mix the calls of the path.

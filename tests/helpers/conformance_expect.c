@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* conformance_expect.c - what a verdict says whatever the way was, and the jobs that many cases give. */
 #include "conformance.h"
 

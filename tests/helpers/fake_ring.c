@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fake_ring.c - see fake_ring.h. */
 #define _GNU_SOURCE
 #include "fake_ring.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fake_ring.h - the supervisor of fake.h, and an engine of a few lines: a lease of which every step is the test's own. Called in the body of a case. Every wait is bounded and CHECKed.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hostile.c - see hostile.h. */
 #include "hostile.h"
 #include "report.h"

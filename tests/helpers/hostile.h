@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * hostile.h - what a worker can do to those that must outlive it, short of signals and of what its uid may do anyway: it writes over all memory that it shares, truncates and maps what it was given, talks nonsense on its
  * channel and its link, sends odd fds, and lies about its jobs. Called in a worker. Random, from a seed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* peer.c - see peer.h. */
 #define _GNU_SOURCE
 #include "peer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * peer.h - the other end of an engine: a supervisor of a few lines, in the same process, so that a test can say any frame at any
  * moment. Needs neither workers nor Criterion: plain programs use it too.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pool.h - starting a Brood inside a case, and the jobs that many tests give. Needs only the public header. */
 #ifndef BROOD_TESTS_POOL_H
 #define BROOD_TESTS_POOL_H

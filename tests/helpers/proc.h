@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * proc.h - what /proc says of the processes of a case, and waiting for things to become so.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* report.c - see report.h. */
 #define _GNU_SOURCE
 #include "report.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * report.h - how any process of a case says what went wrong: CHECK() and its kin.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stage.c - see stage.h. */
 #define _GNU_SOURCE
 #include "stage.h"

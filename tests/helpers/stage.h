@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stage.h - a real supervisor between an engine and workers that are played: for tests of what it does between the two, message by message, at any moment. Called in the body of a case.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* death.c - who is told of a death, who inherits orphans, what a zombie keeps from being reused. */
 #include "kernel.h"
 #include "os/fds.h"

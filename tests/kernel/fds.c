@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fds.c - closing all but a few by every way there is, counting, limits. A case has 0-2 alone when it begins. */
 #include "kernel.h"
 #include "os/fds.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * frame.c - what the frame of a job rests on: glibc's hooks for longjmp() and pthread_exit(), the order of exit handlers, the end of unwinding on a stack of makecontext(). Each attempt is a process of
  * its own, which says by its exit status how it ended.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* futex.c - who sleeps on shared memory is woken from another process, and sleeps no longer than it said. */
 #include "kernel.h"
 #include "os/futex.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * kernel.h - for the tests of what is relied on: making the kernel say no, so that each fallback is met on every machine, and being somebody without privileges.
  * Everything here is called in the body of a case, whose process ends with it.

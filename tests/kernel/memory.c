@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* memory.c - pages that a fork wipes, memfds that stay as they are, and who can still touch what of the shared pieces. */
 #include "kernel.h"
 #include "os/fds.h"

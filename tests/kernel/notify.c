@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* notify.c - systemd's notification socket, from the environment to the datagram. */
 #include "kernel.h"
 #include "os/fds.h"

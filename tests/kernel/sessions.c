@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sessions.c - killing whole sessions: whatever state its processes are in, while they fork, and nobody else's. */
 #include "kernel.h"
 #include "os/fds.h"

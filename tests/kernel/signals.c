@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* signals.c - dispositions kept and put back, names, signalfd, dying like somebody else. */
 #include "kernel.h"
 #include "os/signals.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sockets.c - what a socket says when its peer dies, when it is full, when there is no room for fds. */
 #include "kernel.h"
 #include "os/fds.h"

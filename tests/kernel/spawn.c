@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* spawn.c - making children: every way forced, what the raw ways must mend, what happens when the kernel says no. */
 #include "kernel.h"
 #include "os/fds.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* syscalls.c - did it make a system call? What Linux 5.11 on x86-64 says, and that a machine which does not know says so. */
 #include "kernel.h"
 #include "os/syscalls.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* text.c - which pointers are code that was there at the snapshot and still is. */
 #include "kernel.h"
 #include "os/text.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* threads.c - how many threads are there: asked by unshare(), which changes nothing in a process with one, and by /proc. */
 #include "kernel.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* title.c - what ps shows, and that a program's own argv and environment stay what they were. */
 #include "kernel.h"
 #include "os/title.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* arguments.c - every public call with arguments that make no sense: the documented error, a sentence that names the call or the field, outputs untouched, nobody hurt. */
 #include "../helpers/pool.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * attack.c - jobs that harm what they can reach (their desk, their siblings, the guard, the channel, a client's socket), and programs that begin or go on in odd states. One fault costs one job; the
  * supervisor never waits; whoever gives jobs hears the truth.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * batch.c - how long a submitted job waits for a worker: without limit, unless its own options or
  * the pool's say otherwise. Calls and conversations have 10 s. The supervisor is played (peer.h), so

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* blame.c - log lines and verdicts say the truth about who ended, of what, and because of whom. */
 #include "../helpers/pool.h"
 

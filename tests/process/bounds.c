@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bounds.c - law 6: nothing waits without a bound. Queue time, backlog, run deadline with its soft step, abort, cancel at every stage, init time, a kill that cannot hit the next job. */
 #include "../helpers/pool.h"
 

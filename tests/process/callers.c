@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * callers.c - more threads that call than there are workers: who came first is served first, each call
  * has its verdict, whatever becomes of the workers, of the job, or of the pool, and no thread sleeps for

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* calls.c - open, give and call as a user makes them: any size, any thread, any end; the original design's own list of tests among them. */
 #include "../helpers/pool.h"
 

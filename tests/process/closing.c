@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * closing.c - supervisor and engine never wait in close(): a client with a linger time and unsent
  * bytes costs nobody any time, whoever has its last copy. And the library never writes into a file

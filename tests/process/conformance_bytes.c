@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* conformance_bytes.c - what goes to a job and comes back: requests and replies of any size, arguments, pieces, the job's socket; on every path. Fds, progress and plugins: conformance_extras.c. */
 #include "../helpers/conformance.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* conformance_ends.c - each end that a job can have, on every path: its verdict, and no other job's harm. */
 #include "../helpers/conformance.h"
 

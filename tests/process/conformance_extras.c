@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* conformance_extras.c - what goes beside the bytes: extra fds with a job, fds with its reply, progress, log lines, functions of plugins; and that none of it leaks. On every path. */
 #include "../helpers/conformance.h"
 

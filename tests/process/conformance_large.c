@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * conformance_large.c - large bytes of calls whose jobs do not come to their end, or want only a part
  * of them: what was written before a death is there, another attempt gets the whole request again, a

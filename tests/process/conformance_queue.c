@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* conformance_queue.c - before a job begins, and when its worker is gone: refusals, order, what is behind a dead worker, once, retries, the pool's stop and loss; on every path. */
 #include "../helpers/conformance.h"
 

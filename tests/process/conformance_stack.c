@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * conformance_stack.c - the stack that jobs run on, and the handlers that meet it, on every path:
  * the bounds that the C library says, coroutines, an overflow, and a soft step that needs neither

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* conformance_times.c - deadlines and cancel on every path: the soft step, the kill, an engine that does nothing meanwhile; what has not begun, what is over. */
 #include "../helpers/conformance.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* conformance_worker.c - what a job leaves behind in its worker, what the worker may use, and what its jobs cost: on every path. */
 #include "../helpers/conformance.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * crossing.c - what crosses from the program into workers beside memory: numbers of files that were
  * open at the start, locks, the flags of stdout, output that waits in buffers.

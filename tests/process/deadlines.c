@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * deadlines.c - a deadline decides, whatever a job has made of its worker: another program, a process without descriptors. On
  * both paths, all jobs of a case at once, since they take seconds.

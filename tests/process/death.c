@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* death.c - workers that die: alone, all at once, idle, busy, at birth, again and again. The pool is full again; no verdict is wrong or missing. */
 #include "../helpers/pool.h"
 

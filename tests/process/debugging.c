@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debugging.c - BROOD_DEBUGGING: who stands under a debugger is not killed by deadlines; keep_signals: a handler that was there at the start reports from a job. */
 #include "../helpers/pool.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* engine_calls.c - the bytes of a call and its retries, against a supervisor that the test plays: the worker's side does here
  * what a worker rarely does. */
 #include "../helpers/case.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* engine_jobs.c - the engine alone against a supervisor that the test plays: one verdict a job, credits, handles, options, the
  * queue, the stop. */
 #include "../helpers/case.h"

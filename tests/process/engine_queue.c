@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* engine_queue.c - what the engine sends beside single jobs: many at once, more than its socket takes, data for workers, words
  * for systemd. The test plays the supervisor. */
 #include "../helpers/case.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * engine_waiting.c - who is told what, and when: brood_fd() for event loops, waiting among threads, the log callback. The test
  * plays the supervisor.

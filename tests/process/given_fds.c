@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * given_fds.c - the engine keeps no copy of the descriptors that it gave to a job: whoever reads the
  * other end sees its end when the job is over, without any call of the library. What a worker never

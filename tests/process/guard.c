@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * guard.c - law 3 by the guard alone: a process plays the supervisor (it makes guard, engine and a worker whose job starts children), and is killed.
  * Nothing may be left: that is what the end of each case proves. What the guard must not kill says so itself.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * hostile.c - hostile workers beside honest jobs. Jobs (and at times worker_init) do to all that they share what tests/helpers/hostile.c can think of. The honest jobs of other processes are all done, with the right replies;
  * each hostile one has exactly one verdict, whatever it is; the engine and the supervisor go on, and the pool is full afterwards.

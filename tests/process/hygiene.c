@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hygiene.c - what a worker has, and what a job left: put right, or the worker's end; and said in either case. */
 #include "../helpers/pool.h"
 

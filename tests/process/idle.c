@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * idle.c - law 8: no wake-up without a reason. A process that does nothing is blocked in one system call and is not scheduled, so the kernel's count of its voluntary context switches stands still. That
  * needs no tracer, and a loaded machine changes nothing in it. (What the one call is, strace shows: brood-load --idle.)

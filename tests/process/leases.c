@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * leases.c - how a worker is lent and how it comes back, as the supervisor does it: engine and workers are played (stage.h), so that every message can be said at every moment.
  */

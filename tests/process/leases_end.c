@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * leases_end.c - how jobs and workers on lease come to a bad end: out of time, cancelled, killed, talking nonsense, stopped; seen from the supervisor, with engine and workers played (stage.h). And
  * what a handed-off job brings along beside its socket.

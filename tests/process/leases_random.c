@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * leases_random.c - a supervisor under all that engine and workers can say, in any order: leases asked for, ended, looked at, killed; jobs handed off and cancelled; workers that work, leave, die, talk nonsense, are born and
  * die at birth. What must hold: each lease is over once, after it was lent if it was; each job has one verdict; and in the end all workers are idle and nothing is out. A seed repeats it.

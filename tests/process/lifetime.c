@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lifetime.c - law 3: nothing outlives the supervisor. kill -9 of supervisor, engine and guard, at moments from the very start to the stop, while jobs hold children of every kind.
  *

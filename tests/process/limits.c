@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * limits.c - where the kernel has no more room: open files in the supervisor, in a worker and in flight; a log that nobody reads; a user without rights. Nothing of it ends a process or loses
  * a verdict, and all is well again when the shortage is over.

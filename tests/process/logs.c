@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* logs.c - lines: to the callback, to stderr, from jobs; folded; never blocking; and none at all in a normal life. */
 #include "../helpers/pool.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* manager.c - what a service manager is told: a status that is true, and no sign of life of an engine that stands still. */
 #include "../helpers/pool.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * odd.c - programs in odd states: signals and files that the caller's caller left strangely, an engine that closes all its files or changes its uid, options at their edges, a log callback that gives
  * jobs, a caller that waits for a second worker while it holds the first.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * program_end.c - the end of the program without brood_stop(), and what brood_stop() says: accepted
  * jobs are done by exit(); an engine that ends without a word has its lost jobs counted; what a stop

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * protocol.c - law 5: a worker that sends nonsense is killed and replaced, and costs the job that it runs. Here the job itself writes to the worker's channel, as a stray pointer or a wrong fd number might make it:
  * bytes, frames that lie about themselves, messages that its state does not allow, fds that nobody asked for. The next job runs, and the supervisor has as many fds open as before.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * races.c - two things at once to one job: cancel and kill, a deadline and a kill, a retry and a full pool. The verdict says what really happened, above all whether the function was entered.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * residue.c - what jobs leave behind, where it is hard to find or to tell whose it is. (hygiene.c has
  * the plain cases.)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sharing.c - who has the workers when there are few: a lease that is asked for takes no worker
  * from the job that it was asked for, and no job stands behind a long one while another worker is idle.

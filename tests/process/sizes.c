@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sizes.c - large requests and replies that one side does not want, or not yet; sockets that are closed in one direction, or in the middle of it all. Every call ends, with the truth about its bytes. */
 #include "../helpers/pool.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stacks.c - the stack of jobs where the thread's own cannot serve: a hard limit that is too low, a
  * size that nothing can grow to, a start on a coroutine's stack. Jobs run there, too, and nothing

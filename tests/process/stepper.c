@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stepper.c - death at every instruction. A plain program: Criterion's tests have threads, and what is found here is to be printed.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stepper.h - what the parts of the stepper share; stepper.c says what it proves and how.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stepper_jobs.c - tiny jobs, one way of giving them beside the other.
  *

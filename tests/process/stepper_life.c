@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stepper_life.c - the life of a supervisor, or of an engine, ended after each of its system calls. Each time a pool of its own: born, given jobs (tiny ones, one that starts a child and holds, one that is cancelled, one that
  * leaves a child behind and costs its worker), stopped.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stepper_trace.c - ptrace, as far as the stepper needs it. x86-64.
  *

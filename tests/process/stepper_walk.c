@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stepper_walk.c - a worker on its way from getting a job to being idle again, killed at each place of it.
  *

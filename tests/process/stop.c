@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stop.c - ends: the supervisor ends as the engine did; drain, cancel, kill, each bounded; signals to supervisor, group and all; a container's PID 1. */
 #include "../helpers/pool.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * terminal.c - under a terminal: Ctrl-C reaches the engine once and no worker; Ctrl-Z stops what the shell watches; reading the terminal works in the engine.
  *

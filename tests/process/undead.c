@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * undead.c - workers that were killed and do not end. Here a process that traces them holds them at their exit, which is what a
  * disk or a server that does not answer does elsewhere; it lets them go when the case says so.

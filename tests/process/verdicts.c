@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* verdicts.c - law 2: each way that a job can end gets its own verdict, the right one; and the pool is full again after each. */
 #include "../helpers/pool.h"
 

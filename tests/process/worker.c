@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* worker.c - one worker under a supervisor that is the test itself: birth, desk, soft step, frame, sockets, end. */
 #define _GNU_SOURCE
 #include "../helpers/fake.h"

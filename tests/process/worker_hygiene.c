@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* worker_hygiene.c - one worker: what a job left is found, said, and put right for the next one; what the program itself set up in worker_init is nobody's fault. */
 #define _GNU_SOURCE
 #include "../helpers/fake.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* worker_ring.c - one worker on lease, under a supervisor and an engine that are the test itself: entries and completions, claims, the desk, sleeping and waking, leaving. */
 #define _GNU_SOURCE
 #include "../helpers/fake_ring.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* worker_ring_bytes.c - one worker on lease: replies that grow, move and spill; requests by memfd; fds there and back; progress, plugins, accounting. And the same helpers on jobs that were handed off. */
 #define _GNU_SOURCE
 #include "../helpers/fake_ring.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker_ring_hygiene.c - one worker on lease: what a job left is found, said and put right, whether or not the kernel can tell that a job made no system call; what is not looked for at once costs the worker later; and a worker
  * whose own fds a job has damaged ends without a word to strangers.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker_ring_large.c - one worker on lease, and calls with large bytes: those that do not fit into
  * the ring go over a socket, where a thread of the engine waits for the job.

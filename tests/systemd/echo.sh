@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # echo.sh ECHO_SERVER NOTIFY_HIDDEN: the example unit under a real systemd, as it is shipped and with what else a unit may say.
 # Outside it is root's to boot (see boot); inside, with --inside, it is the check.
 here=$(cd "$(dirname "$0")" && pwd)

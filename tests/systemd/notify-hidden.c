@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * notify-hidden: a service that looks for systemd's variables wherever its code runs: in the engine, in a worker, and in a program that a job starts. What it found
  * is its status: "hidden", or where not. Then it waits to be stopped.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * echo-client PORT|PATH CLIENTS BYTES: that many clients of an echo server at the same time, each with bytes of its own. Exit code 0: each got back what it sent, and then the
  * server's end. Gives up when nothing has moved for 20 seconds.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # examples.sh BUILD_DIR ECHO_CLIENT SOURCE_ROOT: the example programs do what their head comments and the README say.
 . "$(dirname "$0")/lib.sh"
 build=$(realpath "$1") clients=$(realpath "$2") source=$(realpath "$3")

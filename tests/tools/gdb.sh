@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # gdb.sh ECHO_SERVER SOURCE_ROOT: with tools/gdb/brood.gdb gdb ends up in the engine, stays there, shows the family, and gets into a worker.
 . "$(dirname "$0")/lib.sh"
 program=$(realpath "$1") source=$(realpath "$2")

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # grep_equal.sh BROOD_GREP [SEED [ROUNDS [OPTION...]]]: with sane patterns brood-grep is grep: output, exit code, complaints.
 # First cases by hand, then ROUNDS patterns from a generator with SEED. OPTIONs go to brood-grep alone.
 . "$(dirname "$0")/lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # grep_hostile.sh BROOD_GREP [sanitized]: patterns that crash, hang and bloat the C library's regex code get their verdicts, and the sane ones beside them their counts.
 # With --in-process the same pattern takes the program down. "sanitized": no memory limit can be had, that pattern is left out.
 . "$(dirname "$0")/lib.sh"

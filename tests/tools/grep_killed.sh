@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # grep_killed.sh BROOD_GREP [RATE]: workers are killed all the time, and what comes out is what grep says.
 . "$(dirname "$0")/lib.sh"
 program=$(realpath "$1")

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # grep_usage.sh BROOD_GREP: help, usage errors, and how it ends when its surroundings do.
 . "$(dirname "$0")/lib.sh"
 program=$(realpath "$1")

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * json-read.c - checks a file of JSON, all of RFC 8259 but the validity of UTF-8, and says what stands in it.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What the tests of the tools share: a folder of their own, TAP lines, and a look at what is left afterwards. Sourced, by bash.
 # The scripts judge from outside: the program under test runs as anybody would run it.
 set -u

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # load_planted.sh JSON_READ PLANTED...: builds with one bug each (tools/load/plant.h). brood-load must find it, exit 1,
 # and name the invariant: itself able to fail.
 . "$(dirname "$0")/lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # load_runs.sh BROOD_LOAD JSON_READ [sanitized]: runs of each kind hold all invariants, and the JSON has the keys and
 # figures that it should. Rates and times are not judged.
 . "$(dirname "$0")/lib.sh"

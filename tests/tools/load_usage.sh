@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # load_usage.sh BROOD_LOAD: help, usage errors, output where it is asked for.
 . "$(dirname "$0")/lib.sh"
 program=$(realpath "$1")

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * cancels.c - pthread_cancel() of threads inside every blocking call: none is cut short in there, each call returns as it would have; the thread is cancelled behind it, and no lock, no job and no lease is left behind.
  */

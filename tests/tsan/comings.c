@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* comings.c - queues, leases and threads that come and go, some of them in the middle of their jobs, beside others that work; and what the engine tells the supervisor meanwhile. */
 #include "real.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * engine.c - the engine's library under many threads, as a plain program, because ThreadSanitizer does not go with Criterion. The
  * supervisor is played by threads of the same process (tests/helpers/peer.h), so that both sides are looked at. Ends with 0 and

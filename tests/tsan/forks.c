@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* forks.c - children that the engine forks while its threads are inside the library: each call there gives a clear error, at once, whatever lock somebody held at that moment; and the engine feels nothing of it. */
 #include "real.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lanes.c - every way to give a job, from many threads at once, on queues of their own and shared ones, on leases of their own and shared ones, while workers die: one result a job, the right one, and not a word from the
  * sanitizer.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * real.h - what the programs of this folder that start a real Brood have in common. All processes are instrumented; it is the engine that has threads. A program ends with 0 and a line of its own, or by a CHECK or a report:
  * halt_on_error makes the engine end with it, and the supervisor ends as the engine did.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stops.c - the pool stops while threads give jobs in every way and wait for them: each has its verdict or its error, none hangs, and what comes afterwards is refused. Many pools, one after another.
  */

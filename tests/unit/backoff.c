@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* backoff.c - the pauses between births, with a clock of our own. */
 #include "pool/pool.h"
 #include "unit.h"

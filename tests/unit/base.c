@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base.c - times that cannot be told, and waits that must not come early. */
 #include "base/base.h"
 #include "base/list.h"

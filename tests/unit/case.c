@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* case.c - the harness can fail: what tests/helpers/case.h promises to notice, it notices. */
 #include "case.h"
 

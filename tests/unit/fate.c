@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fate.c - what became of a job: a row for each story that has a name, then every combination of facts against the laws that each
  * verdict must keep.

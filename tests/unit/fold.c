@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fold.c - equal lines beyond a rate become one with a count, and none is lost without being counted. */
 #include "pool/pool.h"
 #include "unit.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* frame.c - frames: what decodes, and that nothing else does. The buffer is as long as the frame says at most, with a fence behind it, so that a sanitizer sees a step too far. */
 #include "wire/frame.h"
 #include "base/base.h"

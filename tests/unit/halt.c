@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* halt.c - every phase with every state of the pool; then whole stops. */
 #include "pool/pool.h"
 #include "unit.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* heap.c - the heap against a plain array that is searched from end to end. */
 #include "base/heap.h"
 #include "unit.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* histogram.c - three digits everywhere, against a sorted array. */
 #include "base/histogram.h"
 #include "unit.h"

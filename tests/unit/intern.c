@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* intern.c - the first name of a function stays; what C++ macros pass is taken apart. */
 #include "base/intern.h"
 

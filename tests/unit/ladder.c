@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ladder.c - every step with every event, then whole lives with a clock of our own. */
 #include "pool/pool.h"
 #include "unit.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lease.c - what a look at a worker on lease says: by a clock, a desk and a ledger of our own. */
 #include "pool/pool.h"
 #include "unit.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* loop.c - the loop over pipes of its own: order, removal while a batch runs, timers against events. */
 #include "loop/loop.h"
 #include "base/base.h"

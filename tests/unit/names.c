@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* names.c - words for numbers, and a verdict in one line. */
 #include <brood.h>
 #include <criterion/criterion.h>

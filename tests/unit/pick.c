@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pick.c - which worker takes the next job, when to ask for another one, and which one lies: by figures and a clock of our own. */
 #include "pool/pool.h"
 #include "unit.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* records.c - the job records against an array of what each should be, and a queue of ids. */
 #include "pool/pool.h"
 #include "unit.h"

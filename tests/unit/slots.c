@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* slots.c - the places against plain arrays, one a state, in the order in which slots came. */
 #include "pool/pool.h"
 #include "unit.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * unit.h - what the unit tests share: a random source that repeats. Time is a number here, nothing sleeps, and no test makes a
  * process or a system call of its own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tour.c - a plain program that goes once through everything that a Brood does: jobs of all kinds, every end that a job can have, workers and the guard killed, cancel, init data, logs, stop. Run under valgrind by
  * tests/valgrind/run, which reads what valgrind says of each process. Exit status 0: all came out as it should.

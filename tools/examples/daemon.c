@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * daemon: a service that goes into the background by itself. It forks *before* brood_start(), for
  * whoever waits for the daemon waits for the process that called brood_start(): the supervisor.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * drain: a program that ends well. Until SIGTERM or SIGINT it accepts work. Then it accepts no more,
  * and each job that was accepted has its result before the program ends. A second signal a

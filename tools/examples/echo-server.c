@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * echo-server: each client is a job. Accepts on loopback (--tcp PORT) or a Unix socket (--unix PATH) and gives each connection to a worker,
  * which talks with the client until that has said all. A worker that falls costs its client, and no other.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * epoll: jobs in an event loop of the program's own, without a thread that waits.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include <brood.h>
 #include <ctype.h>
 #include <stdio.h>

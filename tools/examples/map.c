@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * map: one function over many items, on all workers, results in the order of the items. It counts
  * the words of files. A file that takes its worker down has no count, and costs no other file's.

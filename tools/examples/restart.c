@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * restart: new code, or new data, without a client refused. Workers are snapshots of the program as
  * it was at brood_start(): so what is new comes with a new start of the program. The launcher keeps

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a worker of the library needs of the kernel, and what these jobs need: poll. See sandbox.c. */
 CALL(brk)
 CALL(close)

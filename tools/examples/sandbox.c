@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sandbox: workers behind a seccomp filter. worker_init allows what a worker of the library needs
  * and refuses all else, so that a job can work with its bytes and open no file. The list below is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * session: an explicit lease. One worker is kept for a conversation, and what a job leaves in its memory the next one finds: here a list of numbers, of which
  * the program asks sum and largest. Another lease is another worker, with a list of its own. When its worker dies a session is lost, and the program hears so.

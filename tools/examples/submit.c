@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * submit: a server with one event loop, whose work is done in workers. Each packet that comes to a UDP port of the loopback interface is a job: it is submitted
  * without waiting, with whoever sent it as its context. When brood_fd() is readable the loop takes what has come, in batches, and sends answers; they come in the

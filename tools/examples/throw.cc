@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // throw: a job that throws, from C++.
 //
 // The catch around brood_start() does not catch what a job throws: a job runs in another process, on a stack of its own, and what leaves it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # brood.gdb: for gdb on a program that uses Brood.
 #
 #     gdb -x brood.gdb --args PROGRAM ARGS...

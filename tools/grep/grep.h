@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * brood-grep: patterns from strangers, searched in real files with the C library's own regex code, which they can crash, hang and
  * bloat. What each file owns:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * search.c as jobs. A request is a head, the patterns and the text; a reply is how many lines match and where each begins, or, for a pattern that
  * is no pattern, why. A task is done by one brood_call(), which may be retried after a kill from outside: nothing but its bytes goes in, nothing but

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * --kill-rate: kills workers that were picked at random, busy or idle, from a thread of the engine.
  *

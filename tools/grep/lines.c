@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Output as of grep: matching lines, or with -c how many, file by file. One set of patterns for all; when it falls, nothing more of it is run.
  */

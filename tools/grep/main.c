@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* brood-grep: the start, the end, and what comes between. grep.h has the map. */
 #define _GNU_SOURCE
 #include "grep.h"

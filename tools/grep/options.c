@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The command line of brood-grep, and the patterns that it names. Everything here happens before the start. */
 #define _GNU_SOURCE
 #include "grep.h"

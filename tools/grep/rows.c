@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * -f with -c: a row a pattern, in the order of the file: how many lines of all files match it, or what became of the worker that tried. A pattern that
  * fell gets no more jobs; the others do not notice.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Tasks. The submitting thread reads chunks and consumes results; a few threads take tasks and wait in brood_call(), which may be called by any thread at
  * any time. Results are consumed in the order of submission, by the submitting thread alone: the ring below is that order.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One chunk, one set of patterns: the code that falls. It is the C library's regex code with grep's own syntax bits, one line at a time.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * chaos.c - the kills, sent by the judge, so that no thread of the engine is disturbed by sending them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * compare.c - the same load in several ways, one after the other: runs of their own, judged as any other, and then one table.
  * The last is a fork() for each job: what the others are a multiple of.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * drive.c - what all ways of giving jobs share: which job comes next, and writing down what came of it.
  *

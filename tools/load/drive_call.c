@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* drive_call.c - a caller that blocks: brood_call(), one job at a time. Concurrency comes from as many threads. */
 #include "load.h"
 #include "plant.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * drive_fork.c - what --compare measures against: a fork() for each job, and no pool. The child runs the same job function, which finds its request in the memory
  * that it inherited, and sends its reply through a socketpair; the parent reads that to its end and reaps. Its verdict is made here, from the wait status,

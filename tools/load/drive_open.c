@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * drive_open.c - an event loop: each thread holds many conversations, each with a socket of its own, in one epoll beside
  * brood_fd().

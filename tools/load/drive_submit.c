@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * drive_submit.c - ids now, results later: each thread fills a queue of its own and takes what comes out, in batches.
  *

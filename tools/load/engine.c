@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * engine.c - the process under load: starts the pool, lets its threads drive, watches the counters, stops.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * jobs.c - what workers run: the good job, and every bad one that a pool must live through.
  *

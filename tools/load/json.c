@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * json.c - the results for programs. Times are in microseconds. A recovery that did not happen, and an invariant that
  * this run could not judge (the pool's, when the supervisor was killed by plan), are null.

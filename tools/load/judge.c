@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * judge.c - the outer process: forks what is judged, waits for its end with a bound, counts what is left, adds up.
  *

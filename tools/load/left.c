@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * left.c - what is left of a run: a walk over /proc for descendants, and for processes that carry the run's marker in
  * argv or environment.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * load.h - brood-load: loads a pool, breaks it on purpose, and judges.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* main.c - options, the run, the report. See load.h for who does what. */
 #include "load.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* options.c - the command line. A wrong one is answered with what was wrong, what would be right, and exit code 2. */
 #include "load.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * payload.c - the bytes of requests. A function of (key, offset), so that neither the giver nor the checker keeps a
  * copy: any piece of any job's payload can be made again. Each job has a key of its own, so a reply that belongs to

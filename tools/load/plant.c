@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* plant.c - see plant.h. PLANT is defined in test builds only, each of which holds one bug. */
 #include "plant.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * plant.h - the library's calls as brood-load makes them, through one thin layer. Built with PLANT=1..9 the layer has
  * one bug, of the kind that a library could have; each must make the tool exit 1 and name the right invariant. Without

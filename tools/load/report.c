@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* report.c - what people read: the live line, the table, what broke. */
 #include "load.h"
 

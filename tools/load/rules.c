@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * rules.c - which verdict is right for which job. A verdict that exists but is wrong (a crash told as done, a code that
  * nobody returned) is as bad as none, and is counted with those.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tally.c - the shared memory in which the run is written down. Made by the judge before it forks anything, so all find
  * it at the same address.
