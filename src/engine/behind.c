@@ -139,28 +139,17 @@ static struct pick_stand stand_of(const struct lease *lease, uint64_t now)
 	                            .stalled = lease->stalled };
 }
 
-/*
- * Callers stand in a queue, as in any; what they shall not stand behind is a job that runs long. One
- * that its worker has not begun waits for a CPU, and would wait for it elsewhere, too: not for ever.
- */
-static bool caller_runs(const struct lease *lease, uint64_t now)
+/* Of callers' jobs few are said to a worker at a time: it may know of none yet. */
+static bool is_said(const struct lease *lease)
 {
-	uint64_t head = lease->harvested + 1;
-	uint32_t claim;
-
-	if (lease->lane->kind != LANE_CALLERS)
-		return true;
-	if (lease->said < head || now < lease->head_since + PICK_STAND_NS)
-		return false;
-	claim = atomic_load_explicit(&lease->up->claims[head % RING_DEPTH], memory_order_relaxed);
-	return claim == CLAIM_WORD(head, CLAIM_TAKEN) || now >= lease->head_since + LANE_UNBEGUN_NS;
+	return lease->said > lease->harvested;
 }
 
 static void look(struct lease *lease, uint64_t now)
 {
 	struct pick_stand stand = stand_of(lease, now);
 
-	switch (caller_runs(lease, now) ? pick_stands(&stand, now) : PICK_STAY) {
+	switch (is_said(lease) ? pick_stands(&stand, now) : PICK_STAY) {
 	case PICK_MOVE_SLOW:
 		withdraw_behind(lease);
 		slow(lease, now);

@@ -32,7 +32,6 @@
 #define LANE_TICK_MS     5       /* between two tries to get what was refused */
 #define LANE_LONG_NS     (5 * NS_PER_MS)   /* a function that nobody has seen end counts as long from then on */
 #define LANE_LIE_TICK_MS 1000    /* on an explicit lease with a job: how often it is looked whether its worker lies */
-#define LANE_UNBEGUN_NS  (20 * NS_PER_MS)  /* a job that its worker has been told of and has not begun: so long it is left there */
 #define CALLERS_AHEAD    6       /* jobs that a worker may do for callers before one of them has run */
 #define LANE_EVENTS      64      /* at once */
 #define LANE_BUFFER_KEPT (64u << 10)
