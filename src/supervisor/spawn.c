@@ -82,6 +82,8 @@ static void __attribute__((noreturn)) child(struct supervisor *s, struct slot *s
 
 static void forget_former(struct slot *slot)
 {
+	struct desk *desk = shared_desk(slot->supervisor->config.shared, slot->number);
+
 	slot->sequence++;
 	slot->job = NULL;
 	slot->jobs_done = 0;
@@ -92,11 +94,12 @@ static void forget_former(struct slot *slot)
 	slot->has_finished = slot->condemned = slot->protocol = slot->stuck = slot->retiring = slot->unwatched = slot->dead = false;
 	slot->channel_ended = slot->paused = false;
 	for (int i = 0; i < STANDARD_FILES; i++)
-		atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->standard[i], 0);
-	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->called, 0);
-	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->word, DESK_WORD(slot->sequence, DESK_FREE));
-	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->memory, 0);
-	atomic_store(&shared_desk(slot->supervisor->config.shared, slot->number)->gave_up, 0);
+		atomic_store(&desk->standard[i], 0);
+	atomic_store(&desk->called, 0);
+	atomic_store(&desk->word, DESK_WORD(slot->sequence, DESK_FREE));
+	atomic_store(&desk->memory, 0);
+	atomic_store(&desk->gave_up, 0);
+	memset(desk->name, 0, sizeof desk->name);
 }
 
 static void init_time_up(struct loop *loop, struct timer *timer, uint64_t now)
