@@ -19,6 +19,7 @@
  * Where no helper can be made, a socket's linger time is cleared, and a file is closed here after all.
  */
 #include "closing.h"
+#include "process.h"
 #include "sockets.h"
 #include "../base/base.h"
 
@@ -41,16 +42,37 @@
 
 static struct {
 	enum closing_way way;
+	bool helpers;                           /* they can be made */
 	_Atomic int *pids;
 	_Atomic int waiting[WAITING];           /* the descriptor and 1; negative: to be closed now; 0: free */
 	_Atomic int busy[CLOSING_HELPERS];              /* the kernel clears it when that helper has ended */
 	_Alignas(16) unsigned char stacks[CLOSING_HELPERS][STACK_SIZE];
 } closing;
 
+/* ThreadSanitizer takes a clone() with CLONE_VM for a fork() of the whole program, and ends it. */
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN true
+#elif defined(__has_feature)
+#define UNDER_TSAN __has_feature(thread_sanitizer)
+#else
+#define UNDER_TSAN false
+#endif
+
+/* valgrind ends a program that calls clone() with CLONE_FILES; it also knows no pidfd_open(), which
+ * each kernel that Brood runs on has. A sandbox without pidfd_open() does without helpers, too. */
+static bool helpers_work(void)
+{
+	int fd = UNDER_TSAN ? -ENOSYS : process_pidfd_open(getpid());
+
+	close_fd(fd);
+	return fd != -ENOSYS && fd != -EPERM;
+}
+
 void closing_by(enum closing_way way, _Atomic int pids[CLOSING_HELPERS])
 {
 	closing.way = way;
 	closing.pids = pids;
+	closing.helpers = way != CLOSING_PLAIN && helpers_work();
 }
 
 /* ---- may it block? ---- */
@@ -202,7 +224,7 @@ static int close_elsewhere(int fd, bool now)
 {
 	int saved = errno;
 
-	if (!hand_over(fd, now))
+	if (!closing.helpers || !hand_over(fd, now))
 		sockets_close(fd);
 	errno = saved;
 	return -1;
