@@ -14,6 +14,7 @@
  */
 #include "internal.h"
 #include "../os/fds.h"
+#include "../os/pids.h"
 #include "../os/mark.h"
 #include "../os/title.h"
 
@@ -266,6 +267,7 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	close_the_rest(s);
 	say_unguarded(s);
 	process_set_subreaper();
+	pids_begin();
 	title_set("supervisor");
 	s->config.shared->roster->engine_born_ticks = process_boot_ticks();
 	atomic_store(&s->config.shared->roster->engine_pid, engine_pid);
