@@ -232,7 +232,7 @@ Test(deadlines, missing_calls)
 /* ---- a real-time policy ---- */
 
 static int policy_of_the_worker(struct brood_job *job) { (void)job; return sched_getscheduler(0); }
-static int spins(struct brood_job *job) { (void)job; for (volatile unsigned i = 0;; i++) ; return 0; }
+static int spins(struct brood_job *job) { (void)job; volatile unsigned i = 0; for (;;) i++; return 0; }
 
 /* All on one CPU: a worker with the supervisor's policy would not let it run. */
 static void real_time(void)

@@ -166,6 +166,9 @@ check_daemon() {
 	pid=$(cat "$folder/pid")
 	kill -0 "$pid"
 	ok $? "daemon: the pid is the service's"
+	timeout 30 "$build/example-daemon" "$folder/pid" </dev/null >out 2>err
+	[ $? -eq 1 ]
+	ok $? "daemon: a second one finds the lock taken"
 	kill "$pid"
 	timeout 30 tail --pid="$pid" -f /dev/null
 	! kill -0 "$pid" 2>/dev/null
