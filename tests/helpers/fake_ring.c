@@ -163,7 +163,7 @@ struct ring_done fake_done(struct fake_ring *r, int code)
 {
 	struct ring_done d = fake_done_raw(r);
 
-	CHECK_MSG(d.code == code && (d.flags & ~(unsigned)(DONE_BACK | DONE_MEMFD)) == 0 && d.left == 0, "job %ju: code %d (%d), flags %x, left %x", (uintmax_t)d.sequence, d.code, code, d.flags, d.left);
+	CHECK_MSG(d.code == code && (d.flags & ~(unsigned)(DONE_BACK | DONE_MEMFD | 15u << DONE_TOLD_SHIFT)) == 0 && d.left == 0, "job %ju: code %d (%d), flags %x, left %x", (uintmax_t)d.sequence, d.code, code, d.flags, d.left);
 	CHECK_LE(d.began_ns, d.ended_ns);
 	return d;
 }
