@@ -39,6 +39,7 @@ struct order {
 	brood_fn *fn;
 	uint32_t run_ms, grace_ms;
 	bool cancel;                           /* once it has begun */
+	bool says_so;                          /* it writes a byte when it is the other program */
 	struct brood_handle *handle;
 	int fd;
 	uint64_t began;
@@ -68,10 +69,14 @@ static bool has_begun(size_t count)
 
 static void run_all(struct order *orders, size_t count, uint32_t path)
 {
+	char byte;
+
 	atomic_store(entered, 0);
 	for (size_t i = 0; i < count; i++) {
 		give(&orders[i], path);
 		CHECK(WAIT_UNTIL(has_begun(i + 1), 10000));   /* none waits behind another one */
+		if (orders[i].says_so)                        /* the soft step before exec would be lost on it */
+			CHECK_EQ(read(orders[i].fd, &byte, 1), 1);
 		if (orders[i].cancel)
 			CHECK_EQ(brood_cancel(brood, brood_id(orders[i].handle)), 0);
 	}
@@ -98,6 +103,7 @@ static int become(const char *command)
 	return 99;
 }
 static int becomes_a_sleeper(struct brood_job *job) { (void)job; return become("exec sleep 100"); }
+static int says_it_sleeps(struct brood_job *job) { return dup2(brood_job_fd(job), 1) == 1 ? become("echo; exec sleep 100") : 98; }
 static int becomes_a_deaf_one(struct brood_job *job) { (void)job; return become("trap '' TERM; sleep 100; sleep 100"); }
 static int becomes_one_that_exits(struct brood_job *job) { (void)job; return become("sleep 2.6; exit 7"); }
 static int becomes_one_that_obeys(struct brood_job *job) { (void)job; return become("trap 'exit 8' TERM; while :; do sleep 0.1; done"); }
@@ -124,7 +130,7 @@ static void without_a_channel(uint32_t path)
 		{ .fn = becomes_one_that_exits, .run_ms = 60000 },
 		{ .fn = closes_all_and_exits, .run_ms = BROOD_FOREVER },
 		{ .fn = becomes_one_that_obeys, .run_ms = 600, .grace_ms = 60000 },
-		{ .fn = becomes_a_sleeper, .run_ms = 60000, .grace_ms = 60000, .cancel = true },
+		{ .fn = says_it_sleeps, .run_ms = 60000, .grace_ms = 60000, .cancel = true, .says_so = true },
 		{ .fn = closes_all_and_sleeps, .run_ms = 60000, .grace_ms = 100, .cancel = true },
 	};
 
