@@ -201,7 +201,11 @@ CASE(coroutines, EVERYWHERE | ALONE)
 /* ---- the soft step ---- */
 
 #define USED  16384
+#ifdef __SANITIZE_ADDRESS__
+#define SPARE 65536            /* its own frames and red zones are larger than what is tested */
+#else
 #define SPARE 1024
+#endif
 static struct brood_job *the_job;
 static volatile bool told;
 
