@@ -2,18 +2,27 @@
 /*
  * brood.c - the front door: brood_start(), and which role this process takes.
  *
- * One process becomes many here, so the order is everything. What can fail is done before the fork, step by step (prepare()), and each step can be taken back (undo()): a start that fails leaves no fd, no mapping, no signal
- * and no variable behind. After the fork nothing is left that may fail but what has to be tried again.
+ * One process becomes many here, so the order is everything. What can fail is done before the fork,
+ * step by step (prepare()), and each step can be taken back (undo()): a start that fails leaves no
+ * fd, no mapping, no signal and no variable behind. After the fork nothing is left that may fail
+ * but what has to be tried again.
  *
- *	the caller's process:  options, threads, limits, text, signals, shared memory, sockets, engine, supervisor, fork()
- *	  the child:           engine. Takes its own ends, drops the supervisor's, gets its signals back, and returns from brood_start()
- *	  the parent:          supervisor. Drops all that is not its own (supervisor_run) and never returns. Workers and guard are made by it, through the functions that are handed over here, because
- *	                       the roles do not know each other
+ *   the caller's process:  options, threads, limits, text, signals, shared memory, sockets, engine,
+ *                          supervisor, fork()
+ *     the child:           engine. Takes its own ends, drops the supervisor's, gets its signals
+ *                          back, and returns from brood_start()
+ *     the parent:          supervisor. Drops all that is not its own (supervisor_run) and never
+ *                          returns. Workers and guard are made by it, through the functions that
+ *                          are handed over here, because the roles do not know each other
  *
- * Who writes a job's verdict: the supervisor, alone; the engine's library only when the supervisor is gone (wire/message.h). Who owns a job's fd: the supervisor until the verdict. Who kills: the
- * supervisor, and the guard once that is dead. Who owns memory: everyone their own image; what is shared is in wire/shared.h.
+ * Who writes a job's verdict: the supervisor, alone; the engine's library only when the supervisor
+ * is gone (wire/message.h). Who owns a job's fd: the supervisor until the verdict. Who kills: the
+ * supervisor, and the guard once that is dead. Who owns memory: everyone their own image; what is
+ * shared is in wire/shared.h.
  *
- * The trap: brood_start() may be called again after it failed, from a worker, from a child that the engine forked, or twice. The engine is told from its children by a page that the kernel wipes on fork.
+ * The trap: brood_start() may be called again after it failed, from a worker, from a child that the
+ * engine forked, or twice. The engine is told from its children by a page that the kernel wipes on
+ * fork.
  */
 #define _GNU_SOURCE
 #include "front.h"
@@ -52,7 +61,10 @@
 
 static const char *const notify_variables[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID" };
 
-/* All that a start has opened so far. Valid for the life of the process once it succeeded: options and shared memory are used by all roles. */
+/*
+ * All that a start has opened so far. Valid for the life of the process once it succeeded: options
+ * and shared memory are used by all roles.
+ */
 struct start {
 	struct resolved resolved;
 	bool standard_was_closed[3];
@@ -62,29 +74,33 @@ struct start {
 	struct standard standard;
 	struct notify notify;
 	char *environment[ARRAY_SIZE(notify_variables)];
-	int messages[2], logs[2];              /* [0] the engine's end, [1] the supervisor's */
+	int messages[2], logs[2]; /* [0] the engine's end, [1] the supervisor's */
 	struct brood *brood;
 	struct supervisor *supervisor;
-	struct supervisor *left_behind;        /* in the engine: an image that nobody uses, but that a leak checker shall find */
+	/* in the engine: an image that nobody uses, but that a leak checker shall find */
+	struct supervisor *left_behind;
 };
 
-struct mark { _Atomic uint64_t value; };
+struct mark {
+	_Atomic uint64_t value;
+};
 
 static struct front {
 	bool started, in_line;
-	struct mark *mark;                    /* ENGINE_MARK in the engine; wiped in what it forks */
-	pid_t mark_pid;                        /* where the kernel cannot wipe (emulators): whose mark it is; else 0 */
+	/* ENGINE_MARK in the engine; wiped in what it forks */
+	struct mark *mark;
+	/* where the kernel cannot wipe (emulators): whose mark it is; else 0 */
+	pid_t mark_pid;
 	struct start start;
 } front;
 
-bool front_is_inline(void)
-{
-	return front.in_line;
-}
+bool front_is_inline(void) { return front.in_line; }
 
 static bool is_engine(void)
 {
-	return front.mark && atomic_load_explicit(&front.mark->value, memory_order_relaxed) == ENGINE_MARK && (front.mark_pid == 0 || front.mark_pid == getpid());
+	return front.mark &&
+		atomic_load_explicit(&front.mark->value, memory_order_relaxed) == ENGINE_MARK &&
+		(front.mark_pid == 0 || front.mark_pid == getpid());
 }
 
 enum brood_role brood_role(void)
@@ -100,16 +116,20 @@ int front_check(const char *call, const void *what)
 {
 	switch (brood_role()) {
 	case BROOD_ROLE_WORKER:
-		engine_error("%s: this is a worker; only the engine may call this. Give the result back as the job's reply", call);
+		engine_error("%s: this is a worker; only the engine may call this. Give the result "
+			     "back as the job's reply",
+			call);
 		return -EPERM;
 	case BROOD_ROLE_FORKED:
-		engine_error("%s: this is a child that the engine or a job forked; only the process in which brood_start() returned may call this", call);
+		engine_error("%s: this is a child that the engine or a job forked; only the "
+			     "process in which brood_start() returned may call this",
+			call);
 		return -EPERM;
-	default:
-		break;
+	default: break;
 	}
 	if (!what) {
-		engine_error("%s: its first argument is NULL%s", call, front.started ? "" : ", and brood_start() has not succeeded");
+		engine_error("%s: its first argument is NULL%s", call,
+			front.started ? "" : ", and brood_start() has not succeeded");
 		return -EINVAL;
 	}
 	return 0;
@@ -118,19 +138,16 @@ int front_check(const char *call, const void *what)
 int brood_rearm(void)
 {
 	switch (brood_role()) {
-	case BROOD_ROLE_ENGINE:
-		return front.in_line ? 0 : engine_rearm(front.start.brood);
-	case BROOD_ROLE_WORKER:
-		return worker_rearm();
-	default:
-		engine_error("brood_rearm: for the engine and for workers only");
-		return -EPERM;
+	case BROOD_ROLE_ENGINE: return front.in_line ? 0 : engine_rearm(front.start.brood);
+	case BROOD_ROLE_WORKER: return worker_rearm();
+	default: engine_error("brood_rearm: for the engine and for workers only"); return -EPERM;
 	}
 }
 
 static int mark_prepare(void)
 {
-	front.mark = mmap(NULL, shm_page(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	front.mark = mmap(
+		NULL, shm_page(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (front.mark == MAP_FAILED) {
 		front.mark = NULL;
 		return -ENOMEM;
@@ -159,7 +176,9 @@ static int refused(int r, const char *what)
 	const char *why = strerrordesc_np(-r);
 
 	engine_error("brood_start: %s: %s%s", what, why ? why : "unknown error",
-	             r == -EMFILE ? "; raise RLIMIT_NOFILE (LimitNOFILE=, ulimit -n)" : r == -ENFILE ? "; raise fs.file-max" : "");
+		r == -EMFILE           ? "; raise RLIMIT_NOFILE (LimitNOFILE=, ulimit -n)"
+			: r == -ENFILE ? "; raise fs.file-max"
+				       : "");
 	return r;
 }
 
@@ -173,8 +192,11 @@ static int check_threads(void)
 	if (count <= 1)
 		return 0;
 	process_thread_names(names, sizeof names);
-	engine_error("brood_start: the program has %d threads beside this one (%s), and a fork would leave their locks behind for ever: call it "
-	             "before they are started; a library that starts threads in a constructor must be loaded later", count - 1, names);
+	engine_error("brood_start: the program has %d threads beside this one (%s), and a fork "
+		     "would leave their locks behind for ever: call it "
+		     "before they are started; a library that starts threads in a constructor must "
+		     "be loaded later",
+		count - 1, names);
 	return -EBUSY;
 }
 
@@ -188,9 +210,12 @@ static int check_files(const struct brood_options *o, const struct stale *stale)
 		return refused(-errno, "getrlimit(RLIMIT_NOFILE)");
 	if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= need)
 		return 0;
-	engine_error("brood_start: %u workers and a backlog of %u need %zu open files in the supervisor (%zu for those that the program has open), but the "
-	             "hard limit is %llu: raise it (LimitNOFILE=%zu in a systemd unit, ulimit -Hn %zu as root), or ask for a smaller backlog or fewer workers",
-	             o->workers, o->backlog, need, stale_open(stale), (unsigned long long)limit.rlim_max, need, need);
+	engine_error("brood_start: %u workers and a backlog of %u need %zu open files in the "
+		     "supervisor (%zu for those that the program has open), but the "
+		     "hard limit is %llu: raise it (LimitNOFILE=%zu in a systemd unit, ulimit -Hn "
+		     "%zu as root), or ask for a smaller backlog or fewer workers",
+		o->workers, o->backlog, need, stale_open(stale), (unsigned long long)limit.rlim_max,
+		need, need);
 	return -EMFILE;
 }
 
@@ -220,8 +245,9 @@ static int prepare_notify(struct start *s)
 	environment_save(s);
 	r = notify_from_environment(&s->notify);
 	if (r < 0)
-		engine_error("brood_start: NOTIFY_SOCKET is \"%s\": systemd sets a path or an abstract name (@...) there; unset it",
-		             s->environment[0] ? s->environment[0] : "");
+		engine_error("brood_start: NOTIFY_SOCKET is \"%s\": systemd sets a path or an "
+			     "abstract name (@...) there; unset it",
+			s->environment[0] ? s->environment[0] : "");
 	return r;
 }
 
@@ -258,17 +284,20 @@ static int prepare_memory_and_fds(struct start *s)
 
 	if ((r = mark_prepare()) < 0 || (r = text_snapshot()) < 0)
 		return refused(r, "memory");
-	stack_note();                          /* not there: workers map a stack for their jobs */
+	stack_note(); /* not there: workers map a stack for their jobs */
 	if ((r = prepare_standard_fds(s)) < 0)
 		return refused(r, "/dev/null for stdin, stdout or stderr, which are closed");
-	if ((r = shared_create(s->resolved.options.workers + SLOTS_SPARE(s->resolved.options.workers), &s->shared)) < 0)
+	if ((r = shared_create(
+		     s->resolved.options.workers + SLOTS_SPARE(s->resolved.options.workers),
+		     &s->shared)) < 0)
 		return refused(r, "shared memory");
 	if ((r = prepare_stale(s)) < 0)
 		return r;
 	standard_look(&s->standard);
 	if ((r = prepare_notify(s)) < 0)
 		return r;
-	if ((r = sockets_pair(SOCK_SEQPACKET, s->messages)) < 0 || (r = sockets_pair(SOCK_SEQPACKET, s->logs)) < 0)
+	if ((r = sockets_pair(SOCK_SEQPACKET, s->messages)) < 0 ||
+		(r = sockets_pair(SOCK_SEQPACKET, s->logs)) < 0)
 		return refused(r, "the channel's sockets");
 	return 0;
 }
@@ -276,13 +305,27 @@ static int prepare_memory_and_fds(struct start *s)
 static int prepare_roles(struct start *s)
 {
 	struct engine_config engine = {
-		.options = &s->resolved.options, .shared = &s->shared, .channel_fd = s->messages[0], .log_fd = s->logs[0],
-		.records = 2 * s->resolved.options.workers + LEASE_WAITING(s->resolved.options.workers) + s->resolved.options.backlog, .supervisor_pid = getpid(),
+		.options = &s->resolved.options,
+		.shared = &s->shared,
+		.channel_fd = s->messages[0],
+		.log_fd = s->logs[0],
+		.records = 2 * s->resolved.options.workers +
+			LEASE_WAITING(s->resolved.options.workers) + s->resolved.options.backlog,
+		.supervisor_pid = getpid(),
 		.submit_queue_ms = s->resolved.submit_queue_ms,
 	};
 	struct supervisor_config supervisor = {
-		.options = engine.options, .shared = &s->shared, .notify = s->notify, .records = engine.records, .stale = s->stale, .standard = s->standard,
-		.channel_fd = s->messages[1], .log_fd = s->logs[1], .signals = s->signals, .worker_main = worker_main, .guard_main = guard_main,
+		.options = engine.options,
+		.shared = &s->shared,
+		.notify = s->notify,
+		.records = engine.records,
+		.stale = s->stale,
+		.standard = s->standard,
+		.channel_fd = s->messages[1],
+		.log_fd = s->logs[1],
+		.signals = s->signals,
+		.worker_main = worker_main,
+		.guard_main = guard_main,
 	};
 	int r = engine_prepare(&engine, &s->brood);
 
@@ -316,13 +359,18 @@ static void undo(struct start *s)
 	resolve_free(&s->resolved);
 }
 
-static void __attribute__((noreturn)) become_supervisor(struct start *s, pid_t engine_pid, int placeholder)
+static void __attribute__((noreturn))
+become_supervisor(struct start *s, pid_t engine_pid, int placeholder)
 {
 	int pidfd;
 
-	/* The placeholder kept a place for it in the table of open files; only memory may be short now, and that passes. -1 where there are no pidfds. */
+	/*
+	 * The placeholder kept a place for it in the table of open files; only memory may be short
+	 * now, and that passes. -1 where there are no pidfds.
+	 */
 	close_fd(placeholder);
-	while ((pidfd = process_pidfd_open(engine_pid)) == -ENOMEM || pidfd == -ENFILE || pidfd == -EMFILE)
+	while ((pidfd = process_pidfd_open(engine_pid)) == -ENOMEM || pidfd == -ENFILE ||
+		pidfd == -EMFILE)
 		poll(NULL, 0, 1);
 	supervisor_run(s->supervisor, engine_pid, pidfd < 0 ? -1 : pidfd);
 }
@@ -342,7 +390,8 @@ static int become_engine(struct start *s, int placeholder, struct brood **ret_br
 	close_fd(placeholder);
 	r = engine_adopt(s->brood);
 	if (r == -ESRCH)
-		signals_die_like(SIGKILL);      /* the supervisor is gone already: nothing outlives it */
+		/* the supervisor is gone already: nothing outlives it */
+		signals_die_like(SIGKILL);
 	supervisor_leave(s->supervisor);
 	s->left_behind = s->supervisor;
 	s->supervisor = NULL;
@@ -405,7 +454,8 @@ static int check_role(struct brood **ret_brood)
 {
 	if (front.started) {
 		if (brood_role() == BROOD_ROLE_ENGINE) {
-			engine_error("brood_start: this program has been started already, and can be only once");
+			engine_error("brood_start: this program has been started already, and can "
+				     "be only once");
 			return -EALREADY;
 		}
 		return front_check("brood_start", ret_brood);

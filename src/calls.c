@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * calls.c - the engine's public calls: each asks whether this process may (front.h) and goes on to the engine's side, or to inline mode's.
+ * calls.c - the engine's public calls: each asks whether this process may (front.h) and goes on to
+ * the engine's side, or to inline mode's.
  */
 #include "front.h"
 
@@ -20,43 +21,47 @@ const char *calls_name(brood_fn *fn, const char *text)
 	return intern_function((uintptr_t)fn, text);
 }
 
-const char *brood_error(void)
-{
-	return engine_error_text();
-}
+const char *brood_error(void) { return engine_error_text(); }
 
-int brood_open_named(struct brood *brood, brood_fn *fn, const char *name, const struct brood_job_options *options, int *ret_fd,
-                     struct brood_handle **ret_handle)
+int brood_open_named(struct brood *brood, brood_fn *fn, const char *name,
+	const struct brood_job_options *options, int *ret_fd, struct brood_handle **ret_handle)
 {
 	struct engine_job job = { .fn = fn, .name = calls_name(fn, name), .options = options };
 	int r = front_check("brood_open", brood);
 
 	if (r < 0)
 		return r;
-	return front_is_inline() ? inline_open(brood, &job, ret_fd, ret_handle) : engine_open(brood, &job, ret_fd, ret_handle);
+	return front_is_inline() ? inline_open(brood, &job, ret_fd, ret_handle)
+				 : engine_open(brood, &job, ret_fd, ret_handle);
 }
 
-int brood_give_named(struct brood *brood, brood_fn *fn, const char *name, int fd, const struct brood_job_options *options,
-                     struct brood_handle **ret_handle)
+int brood_give_named(struct brood *brood, brood_fn *fn, const char *name, int fd,
+	const struct brood_job_options *options, struct brood_handle **ret_handle)
 {
 	struct engine_job job = { .fn = fn, .name = calls_name(fn, name), .options = options };
 	int r = front_check("brood_give", brood);
 
 	if (r < 0)
 		return r;
-	return front_is_inline() ? inline_give(brood, &job, fd, ret_handle) : engine_give(brood, &job, fd, ret_handle);
+	return front_is_inline() ? inline_give(brood, &job, fd, ret_handle)
+				 : engine_give(brood, &job, fd, ret_handle);
 }
 
-ssize_t brood_call_named(struct brood *brood, brood_fn *fn, const char *name, const void *request, size_t request_size, void *reply,
-                         size_t reply_size, const struct brood_job_options *options, struct brood_verdict *ret_verdict)
+ssize_t brood_call_named(struct brood *brood, brood_fn *fn, const char *name, const void *request,
+	size_t request_size, void *reply, size_t reply_size,
+	const struct brood_job_options *options, struct brood_verdict *ret_verdict)
 {
 	struct engine_job job = { .fn = fn, .name = calls_name(fn, name), .options = options };
-	struct engine_bytes bytes = { .request = request, .request_size = request_size, .reply = reply, .reply_size = reply_size };
+	struct engine_bytes bytes = { .request = request,
+		.request_size = request_size,
+		.reply = reply,
+		.reply_size = reply_size };
 	int r = front_check("brood_call", brood);
 
 	if (r < 0)
 		return r;
-	return front_is_inline() ? inline_call(brood, &job, &bytes, ret_verdict) : engine_call(brood, &job, &bytes, ret_verdict);
+	return front_is_inline() ? inline_call(brood, &job, &bytes, ret_verdict)
+				 : engine_call(brood, &job, &bytes, ret_verdict);
 }
 
 static char *join(const struct iovec *pieces, size_t count, size_t size)
@@ -69,8 +74,9 @@ static char *join(const struct iovec *pieces, size_t count, size_t size)
 	return all;
 }
 
-ssize_t brood_callv_named(struct brood *brood, brood_fn *fn, const char *name, const struct iovec *request, size_t request_count, void *reply,
-                          size_t reply_size, const struct brood_job_options *options, struct brood_verdict *ret_verdict)
+ssize_t brood_callv_named(struct brood *brood, brood_fn *fn, const char *name,
+	const struct iovec *request, size_t request_count, void *reply, size_t reply_size,
+	const struct brood_job_options *options, struct brood_verdict *ret_verdict)
 {
 	size_t size;
 	char *all;
@@ -102,7 +108,8 @@ int brood_fetch(struct brood_handle *handle, struct brood_verdict *ret_verdict)
 
 	if (r < 0)
 		return r;
-	return front_is_inline() ? inline_fetch(handle, ret_verdict) : engine_fetch(handle, ret_verdict);
+	return front_is_inline() ? inline_fetch(handle, ret_verdict)
+				 : engine_fetch(handle, ret_verdict);
 }
 
 int brood_wait(struct brood_handle *handle, uint32_t timeout_ms, struct brood_verdict *ret_verdict)
@@ -111,7 +118,8 @@ int brood_wait(struct brood_handle *handle, uint32_t timeout_ms, struct brood_ve
 
 	if (r < 0)
 		return r;
-	return front_is_inline() ? inline_wait(handle, timeout_ms, ret_verdict) : engine_wait(handle, timeout_ms, ret_verdict);
+	return front_is_inline() ? inline_wait(handle, timeout_ms, ret_verdict)
+				 : engine_wait(handle, timeout_ms, ret_verdict);
 }
 
 struct brood_handle *brood_release(struct brood_handle *handle)
@@ -170,14 +178,15 @@ int brood_stop(struct brood *brood)
 	return front_is_inline() ? inline_stop(brood) : engine_stop(brood);
 }
 
-int brood_set_init_data(struct brood *brood, const void *data, size_t data_size, const int *fds, size_t fds_count)
+int brood_set_init_data(
+	struct brood *brood, const void *data, size_t data_size, const int *fds, size_t fds_count)
 {
 	int r = front_check("brood_set_init_data", brood);
 
 	if (r < 0)
 		return r;
-	return front_is_inline() ? inline_set_init_data(brood, data, data_size, fds, fds_count) :
-	                           engine_set_init_data(brood, data, data_size, fds, fds_count);
+	return front_is_inline() ? inline_set_init_data(brood, data, data_size, fds, fds_count)
+				 : engine_set_init_data(brood, data, data_size, fds, fds_count);
 }
 
 int brood_notify_ready(struct brood *brood)

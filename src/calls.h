@@ -9,6 +9,7 @@
 const char *calls_name(brood_fn *fn, const char *text);
 
 /* The sum of the pieces' sizes; -EINVAL with a sentence: no request looks like that. */
-int calls_check_pieces(const char *call, const struct iovec *pieces, size_t count, size_t *ret_size);
+int calls_check_pieces(
+	const char *call, const struct iovec *pieces, size_t count, size_t *ret_size);
 
 #endif

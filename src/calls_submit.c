@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * calls_submit.c - the public calls of queues and leases; as calls.c. What can be said of the arguments without knowing who serves them is said here, once for both.
+ * calls_submit.c - the public calls of queues and leases; as calls.c. What can be said of the
+ * arguments without knowing who serves them is said here, once for both.
  */
 #include "front.h"
 
@@ -12,7 +13,7 @@
 #include <limits.h>
 #include <sys/uio.h>
 
-#define PIECES_MAX 1024u               /* as the kernel's IOV_MAX */
+#define PIECES_MAX 1024u /* as the kernel's IOV_MAX */
 
 static int fail(const char *call, const char *why)
 {
@@ -39,18 +40,20 @@ int calls_check_pieces(const char *call, const struct iovec *pieces, size_t coun
 	return 0;
 }
 
-static int submit(struct brood *brood, const struct engine_job *job, const struct iovec *request, size_t count, uint64_t *ret_id)
+static int submit(struct brood *brood, const struct engine_job *job, const struct iovec *request,
+	size_t count, uint64_t *ret_id)
 {
 	size_t size;
 	int r = calls_check_pieces("brood_submit", request, count, &size);
 
 	if (r < 0)
 		return r;
-	return front_is_inline() ? inline_submit(brood, job, request, count, ret_id) : engine_submit(brood, job, request, count, ret_id);
+	return front_is_inline() ? inline_submit(brood, job, request, count, ret_id)
+				 : engine_submit(brood, job, request, count, ret_id);
 }
 
-int brood_submit_named(struct brood *brood, brood_fn *fn, const char *name, const void *request, size_t request_size,
-                       const struct brood_job_options *options, uint64_t *ret_id)
+int brood_submit_named(struct brood *brood, brood_fn *fn, const char *name, const void *request,
+	size_t request_size, const struct brood_job_options *options, uint64_t *ret_id)
 {
 	struct engine_job job = { .fn = fn, .name = calls_name(fn, name), .options = options };
 	struct iovec piece = { .iov_base = (void *)(uintptr_t)request, .iov_len = request_size };
@@ -59,8 +62,9 @@ int brood_submit_named(struct brood *brood, brood_fn *fn, const char *name, cons
 	return r < 0 ? r : submit(brood, &job, &piece, request_size > 0, ret_id);
 }
 
-int brood_submitv_named(struct brood *brood, brood_fn *fn, const char *name, const struct iovec *request, size_t request_count,
-                        const struct brood_job_options *options, uint64_t *ret_id)
+int brood_submitv_named(struct brood *brood, brood_fn *fn, const char *name,
+	const struct iovec *request, size_t request_count, const struct brood_job_options *options,
+	uint64_t *ret_id)
 {
 	struct engine_job job = { .fn = fn, .name = calls_name(fn, name), .options = options };
 	int r = front_check("brood_submitv", brood);
@@ -70,7 +74,8 @@ int brood_submitv_named(struct brood *brood, brood_fn *fn, const char *name, con
 
 /* ---- Queues ---- */
 
-int brood_queue_new(struct brood *brood, const struct brood_queue_options *options, struct brood_queue **ret_queue)
+int brood_queue_new(struct brood *brood, const struct brood_queue_options *options,
+	struct brood_queue **ret_queue)
 {
 	int r = front_check("brood_queue_new", brood);
 
@@ -78,7 +83,8 @@ int brood_queue_new(struct brood *brood, const struct brood_queue_options *optio
 		return r;
 	if (!ret_queue)
 		return fail("brood_queue_new", "ret_queue is NULL");
-	return front_is_inline() ? inline_queue_new(brood, options, ret_queue) : engine_queue_new(brood, options, ret_queue);
+	return front_is_inline() ? inline_queue_new(brood, options, ret_queue)
+				 : engine_queue_new(brood, options, ret_queue);
 }
 
 struct brood_queue *brood_queue_free(struct brood_queue *queue)
@@ -123,7 +129,8 @@ int brood_queue_wait(struct brood_queue *queue, uint32_t timeout_ms)
 
 	if (r < 0)
 		return r;
-	return front_is_inline() ? inline_queue_wait(queue, timeout_ms) : engine_queue_wait(queue, timeout_ms);
+	return front_is_inline() ? inline_queue_wait(queue, timeout_ms)
+				 : engine_queue_wait(queue, timeout_ms);
 }
 
 int brood_take(struct brood_queue *queue, const struct brood_result **ret_results, size_t room)
@@ -134,7 +141,8 @@ int brood_take(struct brood_queue *queue, const struct brood_result **ret_result
 		return r;
 	if (room > 0 && !ret_results)
 		return fail("brood_take", "ret_results is NULL, but room is not 0");
-	return front_is_inline() ? inline_take(queue, ret_results, room) : engine_take(queue, ret_results, room);
+	return front_is_inline() ? inline_take(queue, ret_results, room)
+				 : engine_take(queue, ret_results, room);
 }
 
 size_t brood_queue_out(struct brood_queue *queue)
@@ -146,7 +154,8 @@ size_t brood_queue_out(struct brood_queue *queue)
 
 /* ---- Leases ---- */
 
-int brood_lease(struct brood *brood, const struct brood_lease_options *options, struct brood_lease **ret_lease)
+int brood_lease(struct brood *brood, const struct brood_lease_options *options,
+	struct brood_lease **ret_lease)
 {
 	int r = front_check("brood_lease", brood);
 
@@ -154,7 +163,8 @@ int brood_lease(struct brood *brood, const struct brood_lease_options *options, 
 		return r;
 	if (!ret_lease)
 		return fail("brood_lease", "ret_lease is NULL");
-	return front_is_inline() ? inline_lease(brood, options, ret_lease) : engine_lease(brood, options, ret_lease);
+	return front_is_inline() ? inline_lease(brood, options, ret_lease)
+				 : engine_lease(brood, options, ret_lease);
 }
 
 struct brood_lease *brood_lease_end(struct brood_lease *lease)
@@ -175,12 +185,13 @@ struct brood_queue *brood_lease_queue(struct brood_lease *lease)
 	return front_is_inline() ? inline_lease_queue(lease) : engine_lease_queue(lease);
 }
 
-int brood_lease_worker(struct brood_lease *lease, pid_t *ret_pid, uint32_t *ret_slot, uint32_t *ret_generation)
+int brood_lease_worker(
+	struct brood_lease *lease, pid_t *ret_pid, uint32_t *ret_slot, uint32_t *ret_generation)
 {
 	int r = front_check("brood_lease_worker", lease);
 
 	if (r < 0)
 		return r;
-	return front_is_inline() ? inline_lease_worker(lease, ret_pid, ret_slot, ret_generation) :
-	                           engine_lease_worker(lease, ret_pid, ret_slot, ret_generation);
+	return front_is_inline() ? inline_lease_worker(lease, ret_pid, ret_slot, ret_generation)
+				 : engine_lease_worker(lease, ret_pid, ret_slot, ret_generation);
 }

@@ -10,7 +10,10 @@
 
 /* Inline mode has no processes; all calls go to inline.c. */
 bool front_is_inline(void);
-/* 0 in the engine; else -EPERM (a worker, a forked child) or -EINVAL (nothing was started, no brood) with a sentence. `what`: the object that the call is about. */
+/*
+ * 0 in the engine; else -EPERM (a worker, a forked child) or -EINVAL (nothing was started, no
+ * brood) with a sentence. `what`: the object that the call is about.
+ */
 int front_check(const char *call, const void *what);
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inline.c - BROOD_INLINE: the same program without processes, for gdb, sanitizers and fuzzers. A job runs in the thread that gives it (brood_open(): in a thread of its own, because the caller talks
- * to it), through the worker's own code, so that a job sees the same struct brood_job. A crash is a crash of the caller; limits are not enforced; there is nobody to kill.
+ * inline.c - BROOD_INLINE: the same program without processes, for gdb, sanitizers and fuzzers. A
+ * job runs in the thread that gives it (brood_open(): in a thread of its own, because the caller
+ * talks to it), through the worker's own code, so that a job sees the same struct brood_job. A
+ * crash is a crash of the caller; limits are not enforced; there is nobody to kill.
  */
 #define _GNU_SOURCE
 #include "inline_internal.h"
@@ -16,7 +18,12 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
-struct init_version { struct init_version *older; struct brood_init_data data; int fds[BROOD_INIT_FDS_MAX]; unsigned char bytes[]; };
+struct init_version {
+	struct init_version *older;
+	struct brood_init_data data;
+	int fds[BROOD_INIT_FDS_MAX];
+	unsigned char bytes[];
+};
 
 bool inline_all_zero(const uint64_t *words, size_t count)
 {
@@ -98,12 +105,13 @@ int inline_start(const struct brood_options *options, struct brood **ret_brood)
 
 	errno = ENOMEM;
 	b = brood_new(options);
-	if (!b)                        /* close_fd() and free() leave errno as it was */
+	if (!b) /* close_fd() and free() leave errno as it was */
 		return inline_fail(-errno, "brood_start", "no memory, or no eventfd could be made");
 	r = options->worker_init ? options->worker_init(options->hook_context) : 0;
 	if (r != 0) {
 		brood_free(b);
-		engine_error("brood_start: worker_init returned %d, and in inline mode it runs here", r);
+		engine_error(
+			"brood_start: worker_init returned %d, and in inline mode it runs here", r);
 		return -ECANCELED;
 	}
 	*ret_brood = (struct brood *)b;
@@ -154,7 +162,8 @@ static int open_start(struct run *run, int *ret_fd)
 	return 0;
 }
 
-int inline_open(struct brood *b, const struct engine_job *job, int *ret_fd, struct brood_handle **ret_handle)
+int inline_open(struct brood *b, const struct engine_job *job, int *ret_fd,
+	struct brood_handle **ret_handle)
 {
 	struct inline_handle *handle;
 	struct run *run;
@@ -176,7 +185,8 @@ int inline_open(struct brood *b, const struct engine_job *job, int *ret_fd, stru
 	return 0;
 }
 
-int inline_give(struct brood *b, const struct engine_job *job, int fd, struct brood_handle **ret_handle)
+int inline_give(
+	struct brood *b, const struct engine_job *job, int fd, struct brood_handle **ret_handle)
 {
 	NO_CANCELLATION;
 	struct inline_handle *handle;
@@ -184,7 +194,8 @@ int inline_give(struct brood *b, const struct engine_job *job, int fd, struct br
 	int r = sockets_is_stream_socket(fd);
 
 	if (r < 0)
-		return inline_fail(r == -EPROTOTYPE ? -ENOTSOCK : r, "brood_give", "fd is no connected stream socket");
+		return inline_fail(r == -EPROTOTYPE ? -ENOTSOCK : r, "brood_give",
+			"fd is no connected stream socket");
 	r = run_new(mine(b), job, "brood_give", ret_handle != NULL, &run);
 	if (r < 0)
 		return r;
@@ -245,7 +256,9 @@ static void call_refused(struct run *run, int error)
 
 	v->size = sizeof *v;
 	v->outcome = BROOD_REFUSED;
-	v->detail = error == -EFAULT ? BROOD_DETAIL_BAD_POINTER : error == -EMFILE || error == -ENFILE ? BROOD_DETAIL_FD_LOST : BROOD_DETAIL_NONE;
+	v->detail = error == -EFAULT                   ? BROOD_DETAIL_BAD_POINTER
+		: error == -EMFILE || error == -ENFILE ? BROOD_DETAIL_FD_LOST
+						       : BROOD_DETAIL_NONE;
 	v->attempts = v->generation = v->path = 0;
 	v->pid = v->started = 0;
 }
@@ -253,22 +266,33 @@ static void call_refused(struct run *run, int error)
 static ssize_t call_answer(const struct run *run, size_t room)
 {
 	if (run->verdict.outcome == BROOD_REFUSED)
-		return inline_fail(-EAGAIN, "brood_call", "the plugin could not be opened, or has no such symbol: the log says why");
+		return inline_fail(-EAGAIN, "brood_call",
+			"the plugin could not be opened, or has no such symbol: the log says why");
 	if (run->verdict.reply_size > room)
-		return inline_fail(-EMSGSIZE, "brood_call", "the reply was larger than reply_size: verdict.reply_size has the whole size");
+		return inline_fail(-EMSGSIZE, "brood_call",
+			"the reply was larger than reply_size: verdict.reply_size has the whole "
+			"size");
 	return (ssize_t)run->verdict.reply_size;
 }
 
-ssize_t inline_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict)
+ssize_t inline_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes,
+	struct brood_verdict *ret_verdict)
 {
 	NO_CANCELLATION;
-	struct iovec piece = { .iov_base = (void *)(uintptr_t)bytes->request, .iov_len = bytes->request_size };
-	struct run_bytes all = { .request = &piece, .request_count = 1, .request_size = bytes->request_size, .reply = bytes->reply, .room = bytes->reply_size };
+	struct iovec piece = { .iov_base = (void *)(uintptr_t)bytes->request,
+		.iov_len = bytes->request_size };
+	struct run_bytes all = { .request = &piece,
+		.request_count = 1,
+		.request_size = bytes->request_size,
+		.reply = bytes->reply,
+		.room = bytes->reply_size };
 	struct run run;
 	int r;
 
-	if ((bytes->request_size > 0 && !bytes->request) || (bytes->reply_size > 0 && !bytes->reply))
-		return inline_fail(-EINVAL, "brood_call", "request or reply is NULL, but its size is not 0");
+	if ((bytes->request_size > 0 && !bytes->request) ||
+		(bytes->reply_size > 0 && !bytes->reply))
+		return inline_fail(
+			-EINVAL, "brood_call", "request or reply is NULL, but its size is not 0");
 	r = run_init(&run, mine(b), job, "brood_call");
 	if (r == 0)
 		r = call_run(&run, &all);
@@ -304,7 +328,8 @@ struct timespec inline_deadline(uint32_t timeout_ms)
 {
 	uint64_t when = time_after_ms(now_ns(), timeout_ms);
 
-	return (struct timespec){ .tv_sec = (time_t)(when / NS_PER_S), .tv_nsec = (long)(when % NS_PER_S) };
+	return (struct timespec){ .tv_sec = (time_t)(when / NS_PER_S),
+		.tv_nsec = (long)(when % NS_PER_S) };
 }
 
 int inline_wait(struct brood_handle *handle, uint32_t timeout_ms, struct brood_verdict *ret)
@@ -316,8 +341,9 @@ int inline_wait(struct brood_handle *handle, uint32_t timeout_ms, struct brood_v
 
 	pthread_mutex_lock(&h->brood->lock);
 	while (!h->closed && r == 0)
-		r = timeout_ms == BROOD_FOREVER ? pthread_cond_wait(&h->brood->changed, &h->brood->lock) :
-		                                  pthread_cond_timedwait(&h->brood->changed, &h->brood->lock, &end);
+		r = timeout_ms == BROOD_FOREVER
+			? pthread_cond_wait(&h->brood->changed, &h->brood->lock)
+			: pthread_cond_timedwait(&h->brood->changed, &h->brood->lock, &end);
 	r = h->closed ? 0 : inline_fail(-ETIMEDOUT, "brood_wait", "no verdict in that time");
 	if (r == 0 && ret)
 		*ret = h->verdict;
@@ -346,7 +372,7 @@ int inline_cancel(struct brood *brood, uint64_t id)
 	pthread_mutex_lock(&b->lock);
 	list_for_each_safe(link, next, &b->running)
 		if (container_of(link, struct run, link)->verdict.id == id)
-			r = 0;         /* the wish: nobody here can end it */
+			r = 0; /* the wish: nobody here can end it */
 	pthread_mutex_unlock(&b->lock);
 	return r;
 }
@@ -367,16 +393,13 @@ int inline_dispatch(struct brood *brood)
 	r = (int)b->news;
 	b->news = 0;
 	pthread_mutex_unlock(&b->lock);
-	r += queue_deliver(b->own);            /* also what came in the stop */
+	r += queue_deliver(b->own); /* also what came in the stop */
 	return inline_check_open(b, "brood_dispatch") < 0 ? -ESHUTDOWN : r;
 }
 
 /* ---- The rest ---- */
 
-int inline_wait_ready(struct brood *b)
-{
-	return inline_check_open(mine(b), "brood_wait_ready");
-}
+int inline_wait_ready(struct brood *b) { return inline_check_open(mine(b), "brood_wait_ready"); }
 
 /* Under the lock: what still runs is lost; its thread goes on, and what it brings is dropped. */
 static int give_up(struct inline_brood *b)
@@ -420,7 +443,8 @@ int inline_stop(struct brood *brood)
 
 	if (r < 0)
 		return r;
-	end = inline_deadline((uint32_t)MIN((uint64_t)o->drain_ms + o->stop_ms + 1000, (uint64_t)BROOD_FOREVER));
+	end = inline_deadline(
+		(uint32_t)MIN((uint64_t)o->drain_ms + o->stop_ms + 1000, (uint64_t)BROOD_FOREVER));
 	pthread_mutex_lock(&b->lock);
 	b->stopped = true;
 	while (b->stats.busy > 0 && waited == 0)
@@ -433,10 +457,13 @@ int inline_stop(struct brood *brood)
 		init_free(b);
 		b->news_fd = close_fd(b->news_fd);
 	}
-	return r < 0 ? inline_fail(r, "brood_stop", "jobs were still running; their verdict is lost") : 0;
+	return r < 0
+		? inline_fail(r, "brood_stop", "jobs were still running; their verdict is lost")
+		: 0;
 }
 
-static struct init_version *init_new(const void *data, size_t size, const int *fds, size_t fds_count)
+static struct init_version *init_new(
+	const void *data, size_t size, const int *fds, size_t fds_count)
 {
 	struct init_version *v = calloc(1, sizeof *v + size + 1);
 
@@ -453,11 +480,16 @@ static struct init_version *init_new(const void *data, size_t size, const int *f
 			return NULL;
 		}
 	}
-	v->data = (struct brood_init_data){ .size = sizeof v->data, .data = v->bytes, .data_size = size, .fds = v->fds, .fds_count = fds_count };
+	v->data = (struct brood_init_data){ .size = sizeof v->data,
+		.data = v->bytes,
+		.data_size = size,
+		.fds = v->fds,
+		.fds_count = fds_count };
 	return v;
 }
 
-int inline_set_init_data(struct brood *brood, const void *data, size_t size, const int *fds, size_t fds_count)
+int inline_set_init_data(
+	struct brood *brood, const void *data, size_t size, const int *fds, size_t fds_count)
 {
 	struct inline_brood *b = mine(brood);
 	struct init_version *v;
@@ -466,13 +498,16 @@ int inline_set_init_data(struct brood *brood, const void *data, size_t size, con
 	if (r < 0)
 		return r;
 	if ((size > 0 && !data) || (fds_count > 0 && !fds))
-		return inline_fail(-EINVAL, "brood_set_init_data", "data or fds is NULL, but its count is not 0");
+		return inline_fail(-EINVAL, "brood_set_init_data",
+			"data or fds is NULL, but its count is not 0");
 	if (fds_count > BROOD_INIT_FDS_MAX || size > (size_t)1 << 30)
-		return inline_fail(-E2BIG, "brood_set_init_data", "at most BROOD_INIT_FDS_MAX fds and 1 GiB");
+		return inline_fail(
+			-E2BIG, "brood_set_init_data", "at most BROOD_INIT_FDS_MAX fds and 1 GiB");
 	v = init_new(data, size, fds, fds_count);
 	if (!v) {
 		r = errno ? -errno : -ENOMEM;
-		return inline_fail(r, "brood_set_init_data", "no memory, or an fd could not be copied");
+		return inline_fail(
+			r, "brood_set_init_data", "no memory, or an fd could not be copied");
 	}
 	/* Former versions stay: a job may use them, "the worker's for life". */
 	pthread_mutex_lock(&b->lock);
@@ -486,10 +521,7 @@ int inline_set_init_data(struct brood *brood, const void *data, size_t size, con
 }
 
 /* In inline mode the program is its own main process: it may talk to systemd itself. */
-int inline_notify(struct brood *b)
-{
-	return inline_check_open(mine(b), "brood_notify");
-}
+int inline_notify(struct brood *b) { return inline_check_open(mine(b), "brood_notify"); }
 
 int inline_stats(struct brood *brood, struct brood_stats *ret)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inline_lease.c - inline mode: explicit leases. There is one worker, the caller, and it is always free: so all may have it at once, and what a job leaves in memory is there for the next one by itself.
+ * inline_lease.c - inline mode: explicit leases. There is one worker, the caller, and it is always
+ * free: so all may have it at once, and what a job leaves in memory is there for the next one by
+ * itself.
  */
 #define _GNU_SOURCE
 #include "inline_internal.h"
@@ -51,7 +53,8 @@ static void lease_count(struct inline_brood *b, int by)
 	pthread_mutex_unlock(&b->lock);
 }
 
-int inline_lease(struct brood *b, const struct brood_lease_options *options, struct brood_lease **ret)
+int inline_lease(
+	struct brood *b, const struct brood_lease_options *options, struct brood_lease **ret)
 {
 	struct brood_lease_options o;
 	struct inline_lease *l;
@@ -60,7 +63,8 @@ int inline_lease(struct brood *b, const struct brood_lease_options *options, str
 	if (r < 0)
 		return r;
 	if (options_copy(&o, sizeof o, options, sizeof o) < 0)
-		return inline_fail(-EINVAL, "brood_lease", "options.size is wrong: set it, { .size = sizeof options }");
+		return inline_fail(-EINVAL, "brood_lease",
+			"options.size is wrong: set it, { .size = sizeof options }");
 	if (!inline_all_zero(o.reserved, ARRAY_SIZE(o.reserved)))
 		return inline_fail(-EINVAL, "brood_lease", "options.reserved is not zero");
 	errno = ENOMEM;
@@ -78,9 +82,13 @@ void inline_lease_end(struct brood_lease *lease)
 	lease_free(mine_lease(lease));
 }
 
-struct brood_queue *inline_lease_queue(struct brood_lease *lease) { return (struct brood_queue *)mine_lease(lease)->queue; }
+struct brood_queue *inline_lease_queue(struct brood_lease *lease)
+{
+	return (struct brood_queue *)mine_lease(lease)->queue;
+}
 
-int inline_lease_worker(struct brood_lease *lease, pid_t *ret_pid, uint32_t *ret_slot, uint32_t *ret_generation)
+int inline_lease_worker(
+	struct brood_lease *lease, pid_t *ret_pid, uint32_t *ret_slot, uint32_t *ret_generation)
 {
 	struct inline_brood *b = mine_lease(lease)->brood;
 	bool stopped;
@@ -94,5 +102,7 @@ int inline_lease_worker(struct brood_lease *lease, pid_t *ret_pid, uint32_t *ret
 		*ret_slot = 0;
 	if (ret_generation)
 		*ret_generation = 1;
-	return stopped ? inline_fail(-ESTALE, "brood_lease_worker", "the lease is over: brood_stop() was called") : 0;
+	return stopped ? inline_fail(-ESTALE, "brood_lease_worker",
+				 "the lease is over: brood_stop() was called")
+		       : 0;
 }

@@ -2,7 +2,9 @@
 /*
  * inline_run.c - inline mode: one job, from its options to its verdict.
  *
- * A job of bytes runs in the calling thread while a helper thread moves the bytes: it may reply before it has read all, and neither fits a socket's buffer. So its request and reply are those of a handoff.
+ * A job of bytes runs in the calling thread while a helper thread moves the bytes: it may reply
+ * before it has read all, and neither fits a socket's buffer. So its request and reply are those of
+ * a handoff.
  */
 #define _GNU_SOURCE
 #include "inline_internal.h"
@@ -26,7 +28,8 @@
 #pragma weak dlsym
 #pragma weak dlerror
 
-#define JOB_FLAGS_KNOWN (uint32_t)(BROOD_JOB_ONCE | BROOD_JOB_ABORT | BROOD_JOB_TRUSTED | BROOD_JOB_MORE)
+#define JOB_FLAGS_KNOWN \
+	(uint32_t)(BROOD_JOB_ONCE | BROOD_JOB_ABORT | BROOD_JOB_TRUSTED | BROOD_JOB_MORE)
 
 /* ---- Its options ---- */
 
@@ -35,26 +38,35 @@ static int check_plugin(const struct brood_job_options *o, brood_fn *fn, const c
 	if (!o->plugin && !o->symbol)
 		return 0;
 	if (fn)
-		return inline_fail(-EINVAL, call, "options.plugin is set, and fn is not NULL: one of the two");
+		return inline_fail(
+			-EINVAL, call, "options.plugin is set, and fn is not NULL: one of the two");
 	if (!o->plugin || !o->symbol || o->plugin[0] != '/' || !o->symbol[0])
-		return inline_fail(-EINVAL, call, "options.plugin must be an absolute path, and options.symbol a name in it");
+		return inline_fail(-EINVAL, call,
+			"options.plugin must be an absolute path, and options.symbol a name in it");
 	if (strlen(o->plugin) + strlen(o->symbol) + 2 > BROOD_ARG_MAX - o->arg_size)
-		return inline_fail(-EINVAL, call, "options.plugin and symbol are longer than BROOD_ARG_MAX less arg_size");
+		return inline_fail(-EINVAL, call,
+			"options.plugin and symbol are longer than BROOD_ARG_MAX less arg_size");
 	return 0;
 }
 
 static int check_options(const struct brood_job_options *o, brood_fn *fn, const char *call)
 {
 	if (o->flags & ~JOB_FLAGS_KNOWN)
-		return inline_fail(-EINVAL, call, "options.flags has bits that this library does not know");
+		return inline_fail(
+			-EINVAL, call, "options.flags has bits that this library does not know");
 	if (o->arg_size > BROOD_ARG_MAX || (o->arg_size > 0 && !o->arg))
-		return inline_fail(-EINVAL, call, "options.arg_size is more than BROOD_ARG_MAX, or arg is NULL: send larger arguments as the request");
+		return inline_fail(-EINVAL, call,
+			"options.arg_size is more than BROOD_ARG_MAX, or arg is NULL: send larger "
+			"arguments as the request");
 	if (o->dispatch > BROOD_PATH_LEASE)
 		return inline_fail(-EINVAL, call, "options.dispatch is none of enum brood_path");
 	if (o->fds_count > BROOD_JOB_FDS_MAX || (o->fds_count > 0 && !o->fds))
-		return inline_fail(-EINVAL, call, "options.fds_count is more than BROOD_JOB_FDS_MAX, or fds is NULL");
+		return inline_fail(-EINVAL, call,
+			"options.fds_count is more than BROOD_JOB_FDS_MAX, or fds is NULL");
 	if (!inline_all_zero(o->reserved, ARRAY_SIZE(o->reserved)))
-		return inline_fail(-EINVAL, call, "options.reserved is not zero: initialise the struct with { .size = sizeof options }");
+		return inline_fail(-EINVAL, call,
+			"options.reserved is not zero: initialise the struct with { .size = sizeof "
+			"options }");
 	return check_plugin(o, fn, call);
 }
 
@@ -81,15 +93,24 @@ static void verdict_init(struct run *run, const char *name)
 {
 	struct brood_verdict *v = &run->verdict;
 
-	*v = (struct brood_verdict){ .size = sizeof *v, .pid = getpid(), .generation = 1, .attempts = 1, .started = 1 };
+	*v = (struct brood_verdict){
+		.size = sizeof *v, .pid = getpid(), .generation = 1, .attempts = 1, .started = 1
+	};
 	v->path = path_of(&run->options, run->brood->options);
-	snprintf(v->name, sizeof v->name, "%s", run->options.plugin ? run->options.symbol : name ? name : "");
+	snprintf(v->name, sizeof v->name, "%s",
+		run->options.plugin ? run->options.symbol
+			: name      ? name
+				    : "");
 }
 
 /* The plugin stays open for good, as in a worker. */
 static brood_fn *open_plugin(struct run *run)
 {
-	struct brood_log line = { .size = sizeof line, .level = BROOD_WARNING, .event = BROOD_EVENT_JOB_LOG, .pid = getpid(), .slot = UINT32_MAX };
+	struct brood_log line = { .size = sizeof line,
+		.level = BROOD_WARNING,
+		.event = BROOD_EVENT_JOB_LOG,
+		.pid = getpid(),
+		.slot = UINT32_MAX };
 	bool can = dlopen && dlsym && dlerror;
 	void *plugin = can ? dlopen(run->options.plugin, RTLD_NOW | RTLD_LOCAL) : NULL;
 	void *symbol = plugin ? dlsym(plugin, run->options.symbol) : NULL;
@@ -102,7 +123,8 @@ static brood_fn *open_plugin(struct run *run)
 	return (brood_fn *)(uintptr_t)symbol;
 }
 
-int run_init(struct run *run, struct inline_brood *b, const struct engine_job *job, const char *call)
+int run_init(
+	struct run *run, struct inline_brood *b, const struct engine_job *job, const char *call)
 {
 	struct brood_job_options *o = &run->options;
 	int r = inline_check_open(b, call);
@@ -114,8 +136,10 @@ int run_init(struct run *run, struct inline_brood *b, const struct engine_job *j
 	run->request_size = BROOD_SIZE_UNKNOWN;
 	if (r < 0)
 		return r;
-	if (options_copy(o, sizeof *o, job->options, offsetof(struct brood_job_options, dispatch)) < 0)
-		return inline_fail(-EINVAL, call, "options.size is wrong: set it, { .size = sizeof options }");
+	if (options_copy(o, sizeof *o, job->options, offsetof(struct brood_job_options, dispatch)) <
+		0)
+		return inline_fail(
+			-EINVAL, call, "options.size is wrong: set it, { .size = sizeof options }");
 	r = check_options(o, job->fn, call);
 	if (r < 0)
 		return r;
@@ -124,11 +148,14 @@ int run_init(struct run *run, struct inline_brood *b, const struct engine_job *j
 	verdict_init(run, job->name);
 	run->fn = o->plugin ? open_plugin(run) : job->fn;
 	if (!o->plugin && !text_callable((const void *)job->fn))
-		return inline_fail(-EFAULT, call, "fn does not lie in the program or in a library that was loaded at brood_start() and still is");
+		return inline_fail(-EFAULT, call,
+			"fn does not lie in the program or in a library that was loaded at "
+			"brood_start() and still is");
 	return copy_fds(run, call);
 }
 
-int run_new(struct inline_brood *b, const struct engine_job *job, const char *call, bool with_handle, struct run **ret_run)
+int run_new(struct inline_brood *b, const struct engine_job *job, const char *call,
+	bool with_handle, struct run **ret_run)
 {
 	struct run *run = aligned_alloc(_Alignof(struct run), sizeof *run);
 	int r;
@@ -248,14 +275,24 @@ static uint64_t thread_cpu_us(void)
 static void call_fn(struct run *run, bool *ret_took)
 {
 	struct job_inline job = {
-		.fd = run->fd, .id = run->verdict.id, .request_size = run->request_size, .arg = run->arg, .arg_size = run->options.arg_size,
-		.name = run->verdict.name, .log = inline_log, .log_context = run->brood, .fds = run->fds, .fds_count = run->fds_count,
-		.progress = run->progress, .progress_context = run->progress_context,
-		.ret_fds = run->bytes ? run->back : NULL, .ret_fds_count = run->bytes ? &run->back_count : NULL,
+		.fd = run->fd,
+		.id = run->verdict.id,
+		.request_size = run->request_size,
+		.arg = run->arg,
+		.arg_size = run->options.arg_size,
+		.name = run->verdict.name,
+		.log = inline_log,
+		.log_context = run->brood,
+		.fds = run->fds,
+		.fds_count = run->fds_count,
+		.progress = run->progress,
+		.progress_context = run->progress_context,
+		.ret_fds = run->bytes ? run->back : NULL,
+		.ret_fds_count = run->bytes ? &run->back_count : NULL,
 	};
 	uint64_t began = now_ns(), cpu = thread_cpu_us();
 
-	run->fds_count = 0;            /* its own from here on */
+	run->fds_count = 0; /* its own from here on */
 	run->verdict.code = worker_run_inline(run->fn, &job, ret_took);
 	run->verdict.outcome = run->verdict.code ? BROOD_FAILED : BROOD_DONE;
 	run->verdict.run_us = (now_ns() - began) / NS_PER_US;
@@ -286,14 +323,19 @@ bool run_now(struct run *run)
 		shutdown(run->fd, SHUT_RDWR);
 		close_fd(run->fd);
 	}
-	run_clear_given(run);          /* what a job that did not run has left */
+	run_clear_given(run); /* what a job that did not run has left */
 	run->fd = -1;
 	return took;
 }
 
 /* ---- Its bytes ---- */
 
-struct pump { int fd; struct run_bytes *bytes; size_t piece, at, left, received; bool failed; };
+struct pump {
+	int fd;
+	struct run_bytes *bytes;
+	size_t piece, at, left, received;
+	bool failed;
+};
 
 static bool pump_room(struct pump *p)
 {
@@ -316,8 +358,9 @@ static bool pump_read(struct pump *p)
 {
 	char spill[16384];
 	bool room = pump_room(p);
-	ssize_t n = room ? recv(p->fd, p->bytes->reply + p->received, p->bytes->room - p->received, MSG_DONTWAIT) :
-	                   recv(p->fd, spill, sizeof spill, MSG_DONTWAIT);
+	ssize_t n = room ? recv(p->fd, p->bytes->reply + p->received, p->bytes->room - p->received,
+				   MSG_DONTWAIT)
+			 : recv(p->fd, spill, sizeof spill, MSG_DONTWAIT);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
@@ -336,7 +379,8 @@ static void pump_write(struct pump *p)
 		p->at = 0;
 	}
 	piece = &p->bytes->request[p->piece];
-	n = send(p->fd, (const char *)piece->iov_base + p->at, piece->iov_len - p->at, MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = send(p->fd, (const char *)piece->iov_base + p->at, piece->iov_len - p->at,
+		MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	p->at += n < 0 ? 0 : (size_t)n;
@@ -386,7 +430,8 @@ int run_bytes(struct run *run, struct run_bytes *bytes, const char *call, uint64
 	if (ret_id)
 		*ret_id = run->verdict.id;
 	if (run_now(run))
-		shutdown(pair[0], SHUT_RD);     /* taken over: no end will come by itself. What is there is read before the end */
+		/* taken over: no end will come by itself. What is there is read before the end */
+		shutdown(pair[0], SHUT_RD);
 	pthread_join(thread, NULL);
 	close_fd(pair[0]);
 	run->verdict.reply_size = pump.received;

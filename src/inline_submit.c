@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inline_submit.c - inline mode: queues. A job has run when brood_submit() returns; what came of it waits here until somebody dispatches or takes.
+ * inline_submit.c - inline mode: queues. A job has run when brood_submit() returns; what came of it
+ * waits here until somebody dispatches or takes.
  *
- * A queue is a list of events (progress, then the result), in the order in which they came, and two lists of results: those that may be taken, and those that were, whose memory lives until the next call. One thread
- * at a time delivers events, so that no result overtakes its own progress; what a callback calls on its own queue delivers nothing.
+ * A queue is a list of events (progress, then the result), in the order in which they came, and two
+ * lists of results: those that may be taken, and those that were, whose memory lives until the next
+ * call. One thread at a time delivers events, so that no result overtakes its own progress; what a
+ * callback calls on its own queue delivers nothing.
  */
 #define _GNU_SOURCE
 #include "inline_internal.h"
@@ -17,7 +20,8 @@
 
 struct event {
 	struct list link;
-	brood_progress_fn *progress;           /* not NULL: this is a message; the result's reply is its bytes */
+	/* not NULL: this is a message; the result's reply is its bytes */
+	brood_progress_fn *progress;
 	brood_done_fn *done;
 	struct brood_result result;
 	char *bytes;
@@ -27,8 +31,8 @@ struct event {
 struct inline_queue {
 	struct inline_brood *brood;
 	size_t jobs, out;
-	int fd;                                /* -1: the brood's */
-	bool callers;                          /* of brood_queue_new(): not the library's */
+	int fd;       /* -1: the brood's */
+	bool callers; /* of brood_queue_new(): not the library's */
 	bool delivering;
 	pthread_t deliverer;
 	struct list events, ready, taken;
@@ -40,7 +44,7 @@ static struct inline_queue *mine_queue(struct brood_queue *q) { return (struct i
 static void event_free(struct event *e)
 {
 	for (size_t i = 0; i < e->result.fds_count; i++)
-		close_fd(e->fds[i]);           /* -1: the caller's now */
+		close_fd(e->fds[i]); /* -1: the caller's now */
 	free(e->bytes);
 	free(e);
 }
@@ -110,7 +114,7 @@ static void submit_progress(void *context, const void *data, size_t size)
 
 	if (!e || !(e->bytes = malloc(size + 1))) {
 		free(e);
-		return;                        /* what may be dropped is */
+		return; /* what may be dropped is */
 	}
 	if (size > 0)
 		memcpy(e->bytes, data, size);
@@ -132,7 +136,10 @@ static int queue_reserve(struct inline_queue *q, const char *call)
 	room = q->out < q->jobs;
 	q->out += room;
 	pthread_mutex_unlock(&q->brood->lock);
-	return room ? 0 : inline_fail(-EAGAIN, call, "as many jobs are out as the queue has room for: dispatch or take results, then try again");
+	return room ? 0
+		    : inline_fail(-EAGAIN, call,
+			      "as many jobs are out as the queue has room for: dispatch or take "
+			      "results, then try again");
 }
 
 static void queue_unreserve(struct inline_queue *q)
@@ -149,7 +156,11 @@ static void event_fill(struct event *e, struct run *run, struct run_bytes *bytes
 	e->done = run->options.on_done;
 	e->bytes = bytes->reply;
 	memcpy(e->fds, run->back, run->back_count * sizeof *run->back);
-	*r = (struct brood_result){ .size = sizeof *r, .context = run->options.context, .reply = e->bytes, .fds = e->fds, .fds_count = run->back_count };
+	*r = (struct brood_result){ .size = sizeof *r,
+		.context = run->options.context,
+		.reply = e->bytes,
+		.fds = e->fds,
+		.fds_count = run->back_count };
 	r->verdict = run->verdict;
 	r->reply_size = MIN(run->verdict.reply_size, bytes->room);
 	run->back_count = 0;
@@ -196,7 +207,8 @@ static int submit_here(struct run *run, struct run_bytes *bytes, uint64_t *ret_i
 	return 0;
 }
 
-int inline_submit(struct brood *b, const struct engine_job *job, const struct iovec *request, size_t count, uint64_t *ret_id)
+int inline_submit(struct brood *b, const struct engine_job *job, const struct iovec *request,
+	size_t count, uint64_t *ret_id)
 {
 	NO_CANCELLATION;
 	struct run_bytes bytes = { .request = request, .request_count = count, .grow = true };
@@ -239,7 +251,8 @@ static int deliver_one(struct inline_queue *q, struct event *e)
 	q->out -= (size_t)results;
 	pthread_mutex_unlock(&b->lock);
 	if (e->progress)
-		e->progress(e->result.context, e->result.verdict.id, e->result.reply, e->result.reply_size);
+		e->progress(e->result.context, e->result.verdict.id, e->result.reply,
+			e->result.reply_size);
 	else
 		e->done(e->result.context, &e->result);
 	event_free(e);
@@ -286,7 +299,8 @@ int queue_deliver(struct inline_queue *q)
 
 /* ---- The calls ---- */
 
-int inline_queue_new(struct brood *brood, const struct brood_queue_options *options, struct brood_queue **ret)
+int inline_queue_new(
+	struct brood *brood, const struct brood_queue_options *options, struct brood_queue **ret)
 {
 	struct inline_brood *b = mine(brood);
 	struct brood_queue_options o;
@@ -296,7 +310,8 @@ int inline_queue_new(struct brood *brood, const struct brood_queue_options *opti
 	if (r < 0)
 		return r;
 	if (options_copy(&o, sizeof o, options, sizeof o) < 0)
-		return inline_fail(-EINVAL, "brood_queue_new", "options.size is wrong: set it, { .size = sizeof options }");
+		return inline_fail(-EINVAL, "brood_queue_new",
+			"options.size is wrong: set it, { .size = sizeof options }");
 	if (!inline_all_zero(o.reserved, ARRAY_SIZE(o.reserved)))
 		return inline_fail(-EINVAL, "brood_queue_new", "options.reserved is not zero");
 	if (o.jobs > QUEUE_JOBS_MAX)
@@ -332,7 +347,8 @@ int inline_queue_fd(struct brood_queue *queue)
 	pthread_mutex_lock(&q->brood->lock);
 	fd = queue_fd(q);
 	pthread_mutex_unlock(&q->brood->lock);
-	return fd < 0 ? inline_fail(-ESHUTDOWN, "brood_queue_fd", "brood_stop() was called before") : fd;
+	return fd < 0 ? inline_fail(-ESHUTDOWN, "brood_queue_fd", "brood_stop() was called before")
+		      : fd;
 }
 
 int inline_queue_dispatch(struct brood_queue *q) { return queue_deliver(mine_queue(q)); }
@@ -354,12 +370,15 @@ int inline_queue_wait(struct brood_queue *queue, uint32_t timeout_ms)
 		results = MAX(results, (int)q->ready_count);
 		if (results > 0 || q->out == 0 || mine || waited != 0)
 			break;
-		waited = timeout_ms == BROOD_FOREVER ? pthread_cond_wait(&b->changed, &b->lock) : pthread_cond_timedwait(&b->changed, &b->lock, &end);
+		waited = timeout_ms == BROOD_FOREVER
+			? pthread_cond_wait(&b->changed, &b->lock)
+			: pthread_cond_timedwait(&b->changed, &b->lock, &end);
 	}
 	if (results == 0 && q->out > 0)
 		results = -ETIMEDOUT;
 	pthread_mutex_unlock(&b->lock);
-	return results >= 0 ? results : inline_fail(results, "brood_queue_wait", "no result in that time");
+	return results >= 0 ? results
+			    : inline_fail(results, "brood_queue_wait", "no result in that time");
 }
 
 int inline_take(struct brood_queue *queue, const struct brood_result **ret, size_t room)

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #define TEXT_OF_(x) #x
-#define TEXT_OF(x) TEXT_OF_(x)
+#define TEXT_OF(x)  TEXT_OF_(x)
 
 static const char *const outcome_names[BROOD_OUTCOMES] = {
 	[BROOD_DONE] = "done",
@@ -62,7 +62,8 @@ static const char *const event_names[] = {
 	[BROOD_EVENT_UNDEAD] = "undead",
 };
 
-static const char *const left_names[] = { "threads", "fds", "children", "memory", "mask", "timers", "cwd", "umask", "handlers" };
+static const char *const left_names[] = { "threads", "fds", "children", "memory", "mask", "timers",
+	"cwd", "umask", "handlers" };
 
 static const char *name_of(const char *const *names, size_t count, unsigned value)
 {
@@ -71,7 +72,8 @@ static const char *name_of(const char *const *names, size_t count, unsigned valu
 
 const char *brood_version(void)
 {
-	return TEXT_OF(BROOD_VERSION_MAJOR) "." TEXT_OF(BROOD_VERSION_MINOR) "." TEXT_OF(BROOD_VERSION_PATCH);
+	return TEXT_OF(BROOD_VERSION_MAJOR) "." TEXT_OF(BROOD_VERSION_MINOR) "." TEXT_OF(
+		BROOD_VERSION_PATCH);
 }
 
 const char *brood_outcome_name(enum brood_outcome outcome)
@@ -89,7 +91,10 @@ const char *brood_event_name(enum brood_event event)
 	return name_of(event_names, ARRAY_SIZE(event_names), (unsigned)event);
 }
 
-struct line { char text[1024]; size_t used; };
+struct line {
+	char text[1024];
+	size_t used;
+};
 
 static void __attribute__((format(printf, 2, 3))) add(struct line *l, const char *format, ...)
 {
@@ -134,8 +139,11 @@ static void add_how(struct line *l, const struct brood_verdict *v)
 /* That a job which was killed for it was told before goes without saying. */
 static void add_told(struct line *l, const struct brood_verdict *v)
 {
-	bool killed = v->outcome == BROOD_TIMED_OUT || v->outcome == BROOD_CANCELLED, noticed = v->flags & BROOD_NOTICED;
-	const char *why = v->flags & BROOD_TOLD_DEADLINE ? "its deadline" : v->flags & BROOD_TOLD_CANCEL ? "a cancel" : "the stop";
+	bool killed = v->outcome == BROOD_TIMED_OUT || v->outcome == BROOD_CANCELLED,
+	     noticed = v->flags & BROOD_NOTICED;
+	const char *why = v->flags & BROOD_TOLD_DEADLINE ? "its deadline"
+		: v->flags & BROOD_TOLD_CANCEL           ? "a cancel"
+							 : "the stop";
 
 	if (!(v->flags & (BROOD_TOLD_DEADLINE | BROOD_TOLD_CANCEL | BROOD_TOLD_STOP)))
 		return;
@@ -170,7 +178,8 @@ int brood_verdict_format(const struct brood_verdict *verdict, char *text, size_t
 	add_how(&l, verdict);
 	add_told(&l, verdict);
 	if (verdict->pid)
-		add(&l, "; worker %u (pid %d, generation %u)", verdict->slot, (int)verdict->pid, verdict->generation);
+		add(&l, "; worker %u (pid %d, generation %u)", verdict->slot, (int)verdict->pid,
+			verdict->generation);
 	if (verdict->attempts > 1)
 		add(&l, ", attempt %u", verdict->attempts);
 	add_left(&l, verdict->left);

@@ -22,14 +22,17 @@ static int check_null(void)
 	while (fd < 0 && errno == EINTR);
 	if (fd < 0) {
 		r = -errno;
-		engine_error("brood_start: /dev/null cannot be opened: %s; workers read it for "
-		             "stdin: make it in this root directory (mknod -m 666 dev/null c 1 3, or a "
-		             "bind mount)", strerrordesc_np(-r));
+		engine_error(
+			"brood_start: /dev/null cannot be opened: %s; workers read it for "
+			"stdin: make it in this root directory (mknod -m 666 dev/null c 1 3, or a "
+			"bind mount)",
+			strerrordesc_np(-r));
 		return r;
 	}
 	if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
 		return 0;
-	engine_error("brood_start: /dev/null is another file: make it anew (mknod -m 666 dev/null c 1 3)");
+	engine_error("brood_start: /dev/null is another file: make it anew (mknod -m 666 dev/null "
+		     "c 1 3)");
 	return -ENODEV;
 }
 
@@ -41,27 +44,29 @@ static int check_file_size(void)
 
 	if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur >= need)
 		return 0;
-	engine_error("brood_start: RLIMIT_FSIZE is %llu bytes: memory that engine and workers share "
-	             "counts as a file, and needs at least %zu (LimitFSIZE=, ulimit -f)",
-	             (unsigned long long)limit.rlim_cur, need);
+	engine_error(
+		"brood_start: RLIMIT_FSIZE is %llu bytes: memory that engine and workers share "
+		"counts as a file, and needs at least %zu (LimitFSIZE=, ulimit -f)",
+		(unsigned long long)limit.rlim_cur, need);
 	return -EFBIG;
 }
 
 /*
- * After unshare(CLONE_NEWPID) children live in another PID namespace: none could see its parent, and
- * the first would be PID 1 there. Until it is born the kernel shows no namespace for children.
+ * After unshare(CLONE_NEWPID) children live in another PID namespace: none could see its parent,
+ * and the first would be PID 1 there. Until it is born the kernel shows no namespace for children.
  */
 static int check_pid_namespace(void)
 {
 	struct stat own, children;
 
 	if (stat("/proc/self/ns/pid", &own) < 0)
-		return 0;                      /* no /proc, or a kernel without them */
+		return 0; /* no /proc, or a kernel without them */
 	if (stat("/proc/self/ns/pid_for_children", &children) == 0 &&
-	    children.st_ino == own.st_ino && children.st_dev == own.st_dev)
+		children.st_ino == own.st_ino && children.st_dev == own.st_dev)
 		return 0;
-	engine_error("brood_start: unshare(CLONE_NEWPID) or setns() was called: children would be in "
-	             "another PID namespace than this process; fork() first, and start in the child");
+	engine_error(
+		"brood_start: unshare(CLONE_NEWPID) or setns() was called: children would be in "
+		"another PID namespace than this process; fork() first, and start in the child");
 	return -EINVAL;
 }
 

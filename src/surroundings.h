@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * surroundings.h - what a start needs beside memory and descriptors, looked at before the first fork.
+ * surroundings.h - what a start needs beside memory and descriptors, looked at before the first
+ * fork.
  */
 #ifndef BROOD_SURROUNDINGS_H
 #define BROOD_SURROUNDINGS_H

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base.h - what every floor uses: scoped cleanup, small arithmetic, times. No system call but the vdso clock.
+ * base.h - what every floor uses: scoped cleanup, small arithmetic, times. No system call but the
+ * vdso clock.
  *
- * Errors everywhere in src/: negative errno is for the caller's caller, 0 is success, positive is a documented answer. ret_ parameters come last and are
- * untouched on failure. An fd that is not set is -1. Destructors take NULL and half-built objects and return NULL.
+ * Errors everywhere in src/: negative errno is for the caller's caller, 0 is success, positive is a
+ * documented answer. ret_ parameters come last and are untouched on failure. An fd that is not set
+ * is -1. Destructors take NULL and half-built objects and return NULL.
  */
 #ifndef BROOD_BASE_H
 #define BROOD_BASE_H
@@ -16,14 +18,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define ARRAY_SIZE(a)                   (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)                       ((a) < (b) ? (a) : (b))
+#define MAX(a, b)                       ((a) > (b) ? (a) : (b))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
-#define NS_PER_US UINT64_C(1000)
-#define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S  UINT64_C(1000000000)
+#define NS_PER_US  UINT64_C(1000)
+#define NS_PER_MS  UINT64_C(1000000)
+#define NS_PER_S   UINT64_C(1000000000)
 #define TIME_NEVER UINT64_MAX
 
 static inline uint64_t now_ns(void)
@@ -46,7 +48,10 @@ static inline uint64_t time_after_ms(uint64_t start, uint32_t ms)
 	return ms == UINT32_MAX ? TIME_NEVER : time_after_ns(start, (uint64_t)ms * NS_PER_MS);
 }
 
-/* What poll() and epoll_wait() want for "until `when`": rounded up, so that a timer never comes early; -1 for never. */
+/*
+ * What poll() and epoll_wait() want for "until `when`": rounded up, so that a timer never comes
+ * early; -1 for never.
+ */
 static inline int time_poll_ms(uint64_t now, uint64_t when)
 {
 	uint64_t ms;
@@ -59,7 +64,7 @@ static inline int time_poll_ms(uint64_t now, uint64_t when)
 	return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 
-static inline int close_fd(int fd)     /* keeps errno; always returns -1: fd = close_fd(fd) */
+static inline int close_fd(int fd) /* keeps errno; always returns -1: fd = close_fd(fd) */
 {
 	int saved = errno;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * heap.c - see heap.h. Place p has its children at 2p+1 and 2p+2. Every store of a node into a place goes through heap_put(), so
- * that a node always knows where it is.
+ * heap.c - see heap.h. Place p has its children at 2p+1 and 2p+2. Every store of a node into a
+ * place goes through heap_put(), so that a node always knows where it is.
  */
 #include "heap.h"
 
@@ -55,8 +55,10 @@ static void heap_settle(struct heap *h, size_t place, struct heap_node *n)
 		heap_down(h, place, n);
 }
 
-/* A node that claims a place which is not its own was copied, or lies in another heap: a bug of ours, and the array would be
- * overrun. */
+/*
+ * A node that claims a place which is not its own was copied, or lies in another heap: a bug of
+ * ours, and the array would be overrun.
+ */
 static size_t heap_place(const struct heap *h, const struct heap_node *n)
 {
 	if (n->index > h->count || h->nodes[n->index - 1] != n)
@@ -106,7 +108,8 @@ int heap_insert(struct heap *h, struct heap_node *n, uint64_t key)
 		return 0;
 	}
 	if (h->count == h->capacity) {
-		int r = heap_reserve(h, h->capacity < HEAP_FIRST_CAPACITY ? HEAP_FIRST_CAPACITY : h->capacity * 2);
+		int r = heap_reserve(h,
+			h->capacity < HEAP_FIRST_CAPACITY ? HEAP_FIRST_CAPACITY : h->capacity * 2);
 
 		if (r < 0)
 			return r;
@@ -130,7 +133,4 @@ void heap_remove(struct heap *h, struct heap_node *n)
 		heap_settle(h, place, last);
 }
 
-struct heap_node *heap_first(const struct heap *h)
-{
-	return h->count ? h->nodes[0] : NULL;
-}
+struct heap_node *heap_first(const struct heap *h) { return h->count ? h->nodes[0] : NULL; }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * heap.h - a binary heap of intrusive nodes, smallest key first. Nodes know their place, so that one can be taken out or moved in O(log n).
- * The array is sized once (heap_init) when the caller wants insertion never to fail; heap_insert grows it otherwise.
+ * heap.h - a binary heap of intrusive nodes, smallest key first. Nodes know their place, so that
+ * one can be taken out or moved in O(log n). The array is sized once (heap_init) when the caller
+ * wants insertion never to fail; heap_insert grows it otherwise.
  */
 #ifndef BROOD_HEAP_H
 #define BROOD_HEAP_H
@@ -10,14 +11,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct heap_node { uint64_t key; size_t index; };   /* index: place + 1; 0: in no heap */
-struct heap { struct heap_node **nodes; size_t count, capacity; };
+struct heap_node {
+	uint64_t key;
+	size_t index;
+}; /* index: place + 1; 0: in no heap */
+struct heap {
+	struct heap_node **nodes;
+	size_t count, capacity;
+};
 
-int heap_init(struct heap *h, size_t capacity);     /* 0 or -ENOMEM; `capacity` insertions cannot fail */
+/* 0 or -ENOMEM; `capacity` insertions cannot fail */
+int heap_init(struct heap *h, size_t capacity);
 void heap_free(struct heap *h);
-int heap_insert(struct heap *h, struct heap_node *n, uint64_t key);   /* 0 or -ENOMEM; a node that is in moves to its new key */
-void heap_remove(struct heap *h, struct heap_node *n);                /* fine when it is in none */
-struct heap_node *heap_first(const struct heap *h);                   /* NULL when empty */
+/* 0 or -ENOMEM; a node that is in moves to its new key */
+int heap_insert(struct heap *h, struct heap_node *n, uint64_t key);
+void heap_remove(struct heap *h, struct heap_node *n); /* fine when it is in none */
+struct heap_node *heap_first(const struct heap *h);    /* NULL when empty */
 static inline bool heap_contains(const struct heap_node *n) { return n->index != 0; }
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * histogram.c - see histogram.h. Values below 2048 have a bucket each; from there on every power of two is cut into 1024 buckets
- * of equal width, up to the last value of 64 bits. A bucket's place is a shift and an addition: no search, no floating point.
+ * histogram.c - see histogram.h. Values below 2048 have a bucket each; from there on every power of
+ * two is cut into 1024 buckets of equal width, up to the last value of 64 bits. A bucket's place is
+ * a shift and an addition: no search, no floating point.
  */
 #include "histogram.h"
 
@@ -9,7 +10,7 @@
 
 #define HISTOGRAM_BITS    10
 #define HISTOGRAM_SUB     (1u << HISTOGRAM_BITS)
-#define HISTOGRAM_SHIFTS  (64 - HISTOGRAM_BITS)              /* shifts 0 (exact) to 53 */
+#define HISTOGRAM_SHIFTS  (64 - HISTOGRAM_BITS) /* shifts 0 (exact) to 53 */
 #define HISTOGRAM_BUCKETS ((HISTOGRAM_SHIFTS + 1) * HISTOGRAM_SUB)
 
 struct histogram {
@@ -39,10 +40,7 @@ static uint64_t histogram_highest(size_t bucket)
 	return low + ((1ull << shift) - 1);
 }
 
-size_t histogram_size(void)
-{
-	return sizeof(struct histogram);
-}
+size_t histogram_size(void) { return sizeof(struct histogram); }
 
 struct histogram *histogram_init(void *memory)
 {
@@ -67,18 +65,14 @@ void histogram_merge(struct histogram *h, const struct histogram *other)
 		h->max = other->max;
 }
 
-uint64_t histogram_count(const struct histogram *h)
-{
-	return h->count;
-}
+uint64_t histogram_count(const struct histogram *h) { return h->count; }
 
-uint64_t histogram_max(const struct histogram *h)
-{
-	return h->max;
-}
+uint64_t histogram_max(const struct histogram *h) { return h->max; }
 
-/* Which value in order of size is the quantile: the smallest rank that covers q of all. 0.07 * 100 is 7.000000000000001 and
- * still means the seventh. */
+/*
+ * Which value in order of size is the quantile: the smallest rank that covers q of all. 0.07 * 100
+ * is 7.000000000000001 and still means the seventh.
+ */
 static uint64_t histogram_rank(uint64_t count, double q)
 {
 	double target;

@@ -2,9 +2,9 @@
 /*
  * intern.c - see intern.h.
  *
- * A table with open addressing whose places are only ever filled, never changed or emptied: a reader
- * takes no lock, and two threads that see a function first at once settle it by one exchange. Names
- * are copied because a program may make them up in memory that it uses again.
+ * A table with open addressing whose places are only ever filled, never changed or emptied: a
+ * reader takes no lock, and two threads that see a function first at once settle it by one
+ * exchange. Names are copied because a program may make them up in memory that it uses again.
  */
 #include "base.h"
 
@@ -65,7 +65,9 @@ static size_t commas_of(const char *text, size_t *commas, size_t room, size_t *r
 	return count;
 }
 
-/* Of "brood, fn, a, b" with two arguments behind it: "fn". What cannot be told apart stays whole. */
+/*
+ * Of "brood, fn, a, b" with two arguments behind it: "fn". What cannot be told apart stays whole.
+ */
 static struct span second_argument(const char *text, size_t behind)
 {
 	size_t commas[8], first = 0, count = commas_of(text, commas, behind, &first);
@@ -127,8 +129,8 @@ const char *intern_function(uintptr_t function, const char *text)
 		if (!there) {
 			if (!new && !(new = make(function, text)))
 				return "?";
-			if (atomic_compare_exchange_strong_explicit(place, &there, new, memory_order_acq_rel,
-			                                            memory_order_acquire))
+			if (atomic_compare_exchange_strong_explicit(
+				    place, &there, new, memory_order_acq_rel, memory_order_acquire))
 				return new->name;
 		}
 		if (there->function == function) {

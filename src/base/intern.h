@@ -7,15 +7,16 @@
 
 #include <stdint.h>
 
-#define INTERN_NAME_MAX 64            /* bytes of a name with its NUL; a longer one is cut */
-#define INTERN_FUNCTIONS_MAX 4096u    /* functions that get a name of their own; later ones are "?" */
+#define INTERN_NAME_MAX 64 /* bytes of a name with its NUL; a longer one is cut */
+/* functions that get a name of their own; later ones are "?" */
+#define INTERN_FUNCTIONS_MAX 4096u
 
 /*
  * The name of the function at `function`: `text` when the function is new (copied, cut, control
- * characters become spaces), else the name that it got first. `text` may be NULL or empty: "?".
- * A first byte of 0xf8 + N, which no UTF-8 text has, says that the text is the whole list of a
- * macro's arguments, as C++ passes it: the function is all between the first argument and the last N.
- * Any thread; takes no lock. The result stays for the life of the process.
+ * characters become spaces), else the name that it got first. `text` may be NULL or empty: "?". A
+ * first byte of 0xf8 + N, which no UTF-8 text has, says that the text is the whole list of a
+ * macro's arguments, as C++ passes it: the function is all between the first argument and the last
+ * N. Any thread; takes no lock. The result stays for the life of the process.
  */
 const char *intern_function(uintptr_t function, const char *text);
 

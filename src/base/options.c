@@ -6,7 +6,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* No caller's struct is a page larger than ours: such a size is garbage on its stack, and reading that far might fault. */
+/*
+ * No caller's struct is a page larger than ours: such a size is garbage on its stack, and reading
+ * that far might fault.
+ */
 #define SURPLUS_MAX 4096
 
 static bool all_zero(const unsigned char *bytes, size_t count)

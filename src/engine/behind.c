@@ -13,9 +13,9 @@
  * ends the time that a job may wait in the queue (queue_ms), and asks for a lease again after a
  * wish was refused.
  *
- * Bound: a job is moved when the job before it has run for PICK_STAND_NS, or when two looks in a row
- * have found it behind jobs that are shorter. A job that has not begun runs not: its worker waits
- * for a CPU, and on a busy machine other workers do, too.
+ * Bound: a job is moved when the job before it has run for PICK_STAND_NS, or when two looks in a
+ * row have found it behind jobs that are shorter. A job that has not begun runs not: its worker
+ * waits for a CPU, and on a busy machine other workers do, too.
  *
  * An explicit lease has one worker, and its jobs stay there. Its timer ends their time to wait, and
  * finds a worker that lies.
@@ -87,7 +87,7 @@ static void slow(struct lease *lease, uint64_t now)
 
 	if (f && f->est_ns == PICK_UNKNOWN && so_far >= LANE_LONG_NS)
 		f->est_ns = (uint32_t)so_far;
-	if (job) {                             /* nobody else behind it */
+	if (job) { /* nobody else behind it */
 		uint64_t cost = MAX(lease->cost_ns, (uint64_t)PICK_FULL_NS);
 		uint32_t more = (uint32_t)(cost - lease->cost_ns);
 
@@ -126,24 +126,25 @@ static uint64_t began(const struct lease *lease, uint64_t now)
 	uint64_t word = atomic_load_explicit(&lease->desk->word, memory_order_acquire);
 	uint64_t since = atomic_load_explicit(&lease->desk->began_ns, memory_order_relaxed);
 
-	if (DESK_STATE(word) != DESK_RUNNING || DESK_SEQUENCE(word) - lease->harvested - 1 >= ring_used(lease))
+	if (DESK_STATE(word) != DESK_RUNNING ||
+		DESK_SEQUENCE(word) - lease->harvested - 1 >= ring_used(lease))
 		return TIME_NEVER;
 	return MIN(since, now);
 }
 
 static struct pick_stand stand_of(const struct lease *lease, uint64_t now)
 {
-	return (struct pick_stand){ .published = lease->published, .harvested = lease->harvested,
-	                            .head_since = lease->head_since, .began_ns = began(lease, now),
-	                            .seen = lease->seen, .seen_ns = lease->seen_ns,
-	                            .stalled = lease->stalled };
+	return (struct pick_stand){ .published = lease->published,
+		.harvested = lease->harvested,
+		.head_since = lease->head_since,
+		.began_ns = began(lease, now),
+		.seen = lease->seen,
+		.seen_ns = lease->seen_ns,
+		.stalled = lease->stalled };
 }
 
 /* Of callers' jobs few are said to a worker at a time: it may know of none yet. */
-static bool is_said(const struct lease *lease)
-{
-	return lease->said > lease->harvested;
-}
+static bool is_said(const struct lease *lease) { return lease->said > lease->harvested; }
 
 static void look(struct lease *lease, uint64_t now)
 {
@@ -154,11 +155,8 @@ static void look(struct lease *lease, uint64_t now)
 		withdraw_behind(lease);
 		slow(lease, now);
 		break;
-	case PICK_MOVE:
-		withdraw_behind(lease);
-		break;
-	case PICK_STAY:
-		break;
+	case PICK_MOVE: withdraw_behind(lease); break;
+	case PICK_STAY: break;
 	}
 	lease->seen = lease->published;
 	lease->seen_ns = now;
@@ -184,10 +182,7 @@ static uint64_t due_to_move(const struct lane *l, uint64_t now)
 	return due;
 }
 
-static bool kept_waits(const struct lane *l)
-{
-	return l->queued > 0 || l->ringed > l->active;
-}
+static bool kept_waits(const struct lane *l) { return l->queued > 0 || l->ringed > l->active; }
 
 static uint64_t kept_due(const struct lane *l, uint64_t now)
 {
@@ -213,7 +208,7 @@ static void set(struct lane *l, uint64_t due, uint64_t now)
 	uint64_t soon = l->kind == LANE_KEPT ? LANE_TICK_MS * NS_PER_MS : PICK_STAND_NS;
 	uint64_t at = due == TIME_NEVER ? 0 : MAX(due, (uint64_t)1);
 	const struct itimerspec spec = { .it_value = { .tv_sec = (time_t)(at / NS_PER_S),
-	                                               .tv_nsec = (long)(at % NS_PER_S) } };
+						 .tv_nsec = (long)(at % NS_PER_S) } };
 
 	l->timer_at = due;
 	if (timerfd_settime(l->tick_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)

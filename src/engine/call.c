@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * call.c - request in, reply out. The bytes travel on a socket pair of the call's own, the verdict on the channel; one poll()
- * waits for both (wait.c).
+ * call.c - request in, reply out. The bytes travel on a socket pair of the call's own, the verdict
+ * on the channel; one poll() waits for both (wait.c).
  *
- * Retries are made here and not in the supervisor: the request is here. Each attempt is a job of its own on the wire, with a new
- * socket pair and the request from its beginning; what an earlier attempt replied is overwritten. For the caller it is one job:
- * the id is that of the first attempt, and brood_cancel() by that id reaches whichever attempt runs.
+ * Retries are made here and not in the supervisor: the request is here. Each attempt is a job of
+ * its own on the wire, with a new socket pair and the request from its beginning; what an earlier
+ * attempt replied is overwritten. For the caller it is one job: the id is that of the first
+ * attempt, and brood_cancel() by that id reaches whichever attempt runs.
  */
 #include "internal.h"
 
@@ -23,10 +24,7 @@ struct call {
 	struct transfer transfer;
 };
 
-static bool call_done(const struct wait *wait)
-{
-	return wait->handle->closed;
-}
+static bool call_done(const struct wait *wait) { return wait->handle->closed; }
 
 static int call_send(struct call *call, int fds[2])
 {
@@ -42,14 +40,18 @@ static int call_send(struct call *call, int fds[2])
 	r = job_send(b, &call->given, &call->handle);
 	engine_unlock(b);
 	if (r == 1)
-		fds[1] = -1;     /* it waits in the queue now */
+		fds[1] = -1; /* it waits in the queue now */
 	return r < 0 ? r : 0;
 }
 
 /* One attempt. 0: the handle is closed; -errno: no job was given. */
 static int call_attempt(struct call *call)
 {
-	struct wait wait = { .brood = call->b, .handle = &call->handle, .done = call_done, .transfer = &call->transfer, .until = TIME_NEVER };
+	struct wait wait = { .brood = call->b,
+		.handle = &call->handle,
+		.done = call_done,
+		.transfer = &call->transfer,
+		.until = TIME_NEVER };
 	int fds[2], r;
 
 	r = sockets_pair(SOCK_STREAM, fds);
@@ -67,7 +69,10 @@ static int call_attempt(struct call *call)
 	return r;
 }
 
-/* Ready for another attempt? Under the lock, so that a cancel goes either to this attempt or to the next. */
+/*
+ * Ready for another attempt? Under the lock, so that a cancel goes either to this attempt or to the
+ * next.
+ */
 static bool call_again(struct call *call)
 {
 	struct brood *b = call->b;
@@ -98,8 +103,10 @@ static void call_register(struct call *call, bool on)
 	engine_unlock(b);
 }
 
-/* An attempt that never ran, after one that did: the verdict is that of the one before, for "refused" and "not started" would not
- * be true of the job. */
+/*
+ * An attempt that never ran, after one that did: the verdict is that of the one before, for
+ * "refused" and "not started" would not be true of the job.
+ */
 static bool call_came_to_nothing(struct call *call, const struct brood_verdict *before)
 {
 	struct brood_verdict *v = &call->handle.verdict;
@@ -110,13 +117,16 @@ static bool call_came_to_nothing(struct call *call, const struct brood_verdict *
 		return false;
 	*v = *before;
 	engine_lock(b);
-	b->refused--;          /* nobody heard of that one: engine_stats() adds this to what the supervisor counted */
+	/* nobody heard of that one: engine_stats() adds this to what the supervisor counted */
+	b->refused--;
 	engine_unlock(b);
 	return true;
 }
 
-/* Another attempt of a closed handle: it opens again, for it is one job to its caller. An attempt that cannot be given leaves the
- * verdict of the one before. */
+/*
+ * Another attempt of a closed handle: it opens again, for it is one job to its caller. An attempt
+ * that cannot be given leaves the verdict of the one before.
+ */
 static int call_repeat(struct call *call)
 {
 	struct brood_verdict before;
@@ -159,13 +169,18 @@ static int call_run(struct call *call)
 	return r;
 }
 
-/* A call that never became a job has a verdict too, and an id that is nobody else's: the one that its caller was told, if it was. */
+/*
+ * A call that never became a job has a verdict too, and an id that is nobody else's: the one that
+ * its caller was told, if it was.
+ */
 static void call_verdict_refused(struct call *call, int error)
 {
 	struct brood_verdict *v = &call->handle.verdict;
 	struct brood *b = call->b;
 
-	*v = (struct brood_verdict){ .size = sizeof *v, .outcome = BROOD_REFUSED, .detail = BROOD_DETAIL_NONE };
+	*v = (struct brood_verdict){
+		.size = sizeof *v, .outcome = BROOD_REFUSED, .detail = BROOD_DETAIL_NONE
+	};
 	if (error == -ENOTCONN) {
 		v->outcome = BROOD_LOST;
 		v->detail = BROOD_DETAIL_CHANNEL;
@@ -216,8 +231,10 @@ static ssize_t call_result(struct call *call)
 	if (t->error)
 		return engine_fail_system(t->error, "the request or the reply of a call");
 	if (t->received > call->bytes->reply_size)
-		return engine_fail(-EMSGSIZE, "job %llu %s: its reply has %zu bytes, the caller's buffer %zu: the first of them are there", (unsigned long long)v->id,
-		                   v->name, t->received, call->bytes->reply_size);
+		return engine_fail(-EMSGSIZE,
+			"job %llu %s: its reply has %zu bytes, the caller's buffer %zu: the first "
+			"of them are there",
+			(unsigned long long)v->id, v->name, t->received, call->bytes->reply_size);
 	return (ssize_t)t->received;
 }
 
@@ -232,10 +249,12 @@ static int call_check(struct call *call, const struct engine_job *job)
 	return job_check(call->b, job, call->b->options.queue_ms, &call->given);
 }
 
-ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict)
+ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes,
+	struct brood_verdict *ret_verdict)
 {
 	VISIT(visit);
-	const struct iovec request = { .iov_base = (void *)(uintptr_t)bytes->request, .iov_len = bytes->request_size };
+	const struct iovec request = { .iov_base = (void *)(uintptr_t)bytes->request,
+		.iov_len = bytes->request_size };
 	struct call call;
 	uint64_t told;
 	ssize_t result;

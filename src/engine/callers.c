@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * callers.c - the lane of callers: threads that call, and have no lease of their own, share its leases.
+ * callers.c - the lane of callers: threads that call, and have no lease of their own, share its
+ * leases.
  *
  * Their jobs stand in one queue, first come first served, and go into the rings of its workers. The
  * worker that has done a job wakes the very thread that waits for it: each job in a ring has a word
  * there (wire/ring.h, `callers`) on which its thread sleeps. One thread leads, as in each lane
- * (sleep.c): it sleeps in the epoll, for deaths, time and the supervisor, and the worker rings the bell
- * for it. Nobody wakes all of them.
+ * (sleep.c): it sleeps in the epoll, for deaths, time and the supervisor, and the worker rings the
+ * bell for it. Nobody wakes all of them.
  *
- * A job may get into a ring, or out of it, while its thread sleeps. Then the sleeping thread is moved
- * to the other word; a thread that was only about to sleep finds that the old word has changed.
+ * A job may get into a ring, or out of it, while its thread sleeps. Then the sleeping thread is
+ * moved to the other word; a thread that was only about to sleep finds that the old word has
+ * changed.
  *
- * No thread sleeps for ever: when a lease ends, for whatever reason, all that sleep on its words are
- * woken. A worker whose memory is damaged may say that it woke somebody, and did not: so the sleep has
- * a bound.
+ * No thread sleeps for ever: when a lease ends, for whatever reason, all that sleep on its words
+ * are woken. A worker whose memory is damaged may say that it woke somebody, and did not: so the
+ * sleep has a bound.
  */
 #include "lane.h"
 
 #include "../os/futex.h"
 #include <sys/epoll.h>
 
-#define BELT_NS    (NS_PER_S / 2)          /* the longest sleep */
-#define COMING_MAX 8                       /* sleeping threads that are looked at for one that is about to come */
+#define BELT_NS (NS_PER_S / 2) /* the longest sleep */
+/* sleeping threads that are looked at for one that is about to come */
+#define COMING_MAX 8
 
 /* ---- where a thread sleeps ---- */
 
@@ -30,12 +33,12 @@ static _Atomic uint32_t *word_of(const struct lease *lease, uint64_t sequence)
 	return &lease->up->callers[sequence % RING_DEPTH];
 }
 
-static _Atomic uint32_t *sleeps_on(struct sleeper *s)
-{
-	return s->word ? s->word : &s->woken;
-}
+static _Atomic uint32_t *sleeps_on(struct sleeper *s) { return s->word ? s->word : &s->woken; }
 
-/* The worker has done it, or has passed it by. What it says of that may be nonsense: ring_harvest() finds out. */
+/*
+ * The worker has done it, or has passed it by. What it says of that may be nonsense: ring_harvest()
+ * finds out.
+ */
 static bool is_done(const struct lease *lease, uint64_t sequence)
 {
 	uint64_t done = atomic_load(&lease->up->done);
@@ -50,7 +53,7 @@ static void move(struct lane *l, struct sleeper *s, _Atomic uint32_t *to, uint64
 	uint32_t left = s->word ? s->told : SLEEPER_MOVED;
 
 	if (atomic_load_explicit(&s->woken, memory_order_relaxed) == SLEEPER_WOKEN) {
-		s->word = NULL;                /* it comes, and sees where its job is */
+		s->word = NULL; /* it comes, and sees where its job is */
 		return;
 	}
 	atomic_store(from, left);
@@ -68,12 +71,19 @@ void caller_ringed(struct lease *lease, struct lane_job *job, uint64_t sequence)
 	_Atomic uint32_t *word = word_of(lease, sequence);
 	struct sleeper *s = job->sleeper;
 
-	atomic_store(word, CALLER_WORD(sequence, !s ? CALLER_NONE : s == lease->lane->leader ? CALLER_BELL : CALLER_SLEEPS));
+	atomic_store(word,
+		CALLER_WORD(sequence,
+			!s                                 ? CALLER_NONE
+				: s == lease->lane->leader ? CALLER_BELL
+							   : CALLER_SLEEPS));
 	if (s && s != lease->lane->leader)
 		move(lease->lane, s, word, sequence);
 }
 
-/* The worker will pass the entry by: the leader is told, for the worker may have nothing else to do then. */
+/*
+ * The worker will pass the entry by: the leader is told, for the worker may have nothing else to do
+ * then.
+ */
 void caller_unringed(struct lease *lease, struct lane_job *job)
 {
 	struct sleeper *s = job->sleeper;
@@ -90,7 +100,7 @@ void caller_closed(struct lane *l, struct lane_job *job)
 	struct sleeper *s = job->sleeper;
 
 	if (s && s != l->leader && s->word && atomic_exchange(s->word, s->told) == s->told)
-		return;                        /* its worker has woken it, or is about to */
+		return; /* its worker has woken it, or is about to */
 	lane_wake(l, &job->sleeper);
 }
 
@@ -104,12 +114,14 @@ void callers_left(struct lease *lease)
 		if (s->word < from || s->word >= to)
 			continue;
 		sleeper_rouse(lease->lane, s);
-		s->word = NULL;                /* nobody shall look there any more */
+		s->word = NULL; /* nobody shall look there any more */
 	}
 }
 
-/* The one that came last waits longest yet: the lead changes hands no sooner. NULL: a worker has woken
- * another one, who comes, and lets go of the lock after that. */
+/*
+ * The one that came last waits longest yet: the lead changes hands no sooner. NULL: a worker has
+ * woken another one, who comes, and lets go of the lock after that.
+ */
 struct sleeper *caller_to_lead(struct lane *l)
 {
 	uint32_t seen = 0;
@@ -197,7 +209,8 @@ static void follow(struct lane *l, struct lane_job *job)
 		unlock_and_wake(l);
 		futex_wait(word, asleep, now_ns() + BELT_NS);
 		lane_lock(l);
-		l->waking -= atomic_load_explicit(&self.woken, memory_order_relaxed) == SLEEPER_WOKEN;
+		l->waking -= atomic_load_explicit(&self.woken, memory_order_relaxed) ==
+			SLEEPER_WOKEN;
 		list_remove(&self.link);
 	}
 	sleeper_out(&self);
@@ -230,7 +243,4 @@ void caller_sleep(struct lane *l, struct lane_job *job)
 	lane_assign(l);
 }
 
-void callers_leave(struct lane *l)
-{
-	unlock_and_wake(l);
-}
+void callers_leave(struct lane *l) { unlock_and_wake(l); }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * channel.c - what the supervisor says. Any thread may read, under the lock, one frame after the other, so that the order of the
- * frames is that of what they do. The supervisor is of our own house, but a frame that makes no sense means that one of us is
- * broken: then nothing that follows can be trusted, and the channel counts as ended.
+ * channel.c - what the supervisor says. Any thread may read, under the lock, one frame after the
+ * other, so that the order of the frames is that of what they do. The supervisor is of our own
+ * house, but a frame that makes no sense means that one of us is broken: then nothing that follows
+ * can be trusted, and the channel counts as ended.
  *
- * Log lines come on a socket of their own, and the user's callback is called without the lock, by one thread at a time; meanwhile
- * the others leave that socket alone.
+ * Log lines come on a socket of their own, and the user's callback is called without the lock, by
+ * one thread at a time; meanwhile the others leave that socket alone.
  */
 #include "lane.h"
 
@@ -14,7 +15,8 @@
 
 static bool verdict_sane(const struct brood_verdict *v)
 {
-	return v->outcome >= BROOD_DONE && v->outcome < BROOD_OUTCOMES && (unsigned)v->detail < BROOD_DETAILS;
+	return v->outcome >= BROOD_DONE && v->outcome < BROOD_OUTCOMES &&
+		(unsigned)v->detail < BROOD_DETAILS;
 }
 
 /* The reply's, for whoever has the handle. */
@@ -55,24 +57,18 @@ static int channel_frame(struct brood *b, struct frame *f)
 		record_verdict(b, &f->verdict.verdict);
 		return 0;
 	case MESSAGE_LENT:
-	case MESSAGE_LEASE_OVER:
-		return loan_heard(b, f);
-	case MESSAGE_PROGRESS:
-		channel_progress(b, &f->progress);
-		return 0;
+	case MESSAGE_LEASE_OVER: return loan_heard(b, f);
+	case MESSAGE_PROGRESS: channel_progress(b, &f->progress); return 0;
 	case MESSAGE_POOL_READY:
 		b->ready = true;
 		b->degraded = false;
 		break;
-	case MESSAGE_POOL_DEGRADED:
-		b->degraded = true;
-		break;
+	case MESSAGE_POOL_DEGRADED: b->degraded = true; break;
 	case MESSAGE_STOPPED:
 		b->stopped = true;
 		b->left = f->pool.left;
 		break;
-	default:
-		return -EBADMSG;
+	default: return -EBADMSG;
 	}
 	waiters_poke(b);
 	return 0;
@@ -129,16 +125,19 @@ void channel_lost(struct brood *b)
 	channel_news(b);
 }
 
-/* Daemon code closes all fds that it finds, and what the program opens next gets our numbers. So before anything is sent, and
- * before a thread begins to read: is the channel still the one that it was? If not, all is lost, and none of the numbers is ours
- * to touch any more. */
+/*
+ * Daemon code closes all fds that it finds, and what the program opens next gets our numbers. So
+ * before anything is sent, and before a thread begins to read: is the channel still the one that it
+ * was? If not, all is lost, and none of the numbers is ours to touch any more.
+ */
 bool channel_ours(struct brood *b)
 {
 	if (b->lost)
 		return false;
 	if (identity_is(b->channel_fd, &b->channel))
 		return true;
-	b->channel_fd = b->log_fd = b->epoll_fd = b->news_fd = b->timer_fd = b->lanes_fd = b->over_fd = -1;
+	b->channel_fd = b->log_fd = b->epoll_fd = b->news_fd = b->timer_fd = b->lanes_fd =
+		b->over_fd = -1;
 	b->log_ended = true;
 	list_for_each_safe(link, tmp, &b->spare)
 		container_of(link, struct waiter, link)->efd = -1;
@@ -173,10 +172,7 @@ void channel_news(struct brood *b)
 
 /* ---- log lines ---- */
 
-bool channel_logs(const struct brood *b)
-{
-	return b->options.log && !b->logging && !b->log_ended;
-}
+bool channel_logs(const struct brood *b) { return b->options.log && !b->logging && !b->log_ended; }
 
 static void log_watch(struct brood *b, bool on)
 {
@@ -189,8 +185,13 @@ static void log_watch(struct brood *b, bool on)
 static void log_line(const struct brood *b, const struct message_log *m)
 {
 	struct brood_log log = {
-		.size = sizeof log, .level = (enum brood_level)m->level, .event = (enum brood_event)m->event,
-		.pid = m->pid, .slot = m->slot, .job = m->job, .text = m->text,
+		.size = sizeof log,
+		.level = (enum brood_level)m->level,
+		.event = (enum brood_event)m->event,
+		.pid = m->pid,
+		.slot = m->slot,
+		.job = m->job,
+		.text = m->text,
 	};
 
 	b->options.log(b->options.log_context, &log);
@@ -203,7 +204,7 @@ static int log_next(const struct brood *b)
 	int r = frame_receive(b->log_fd, &f, MSG_DONTWAIT);
 
 	if (r == -EBADMSG)
-		return 1;      /* a damaged line costs that line */
+		return 1; /* a damaged line costs that line */
 	if (r == -EAGAIN || r == -ENOMEM || r == -ENOBUFS)
 		return 0;
 	if (r <= 0)
@@ -235,7 +236,7 @@ void channel_log(struct brood *b, int limit)
 	else
 		log_watch(b, true);
 	if (b->leader && !b->log_ended)
-		waiter_poke(b->leader);   /* it left that socket out meanwhile */
+		waiter_poke(b->leader); /* it left that socket out meanwhile */
 }
 
 /* ---- for event loops ---- */
@@ -278,7 +279,8 @@ int engine_dispatch(struct brood *b)
 
 	if (r < 0)
 		return r;
-	results = direct_dispatch(b);      /* -1: there is no such queue. Else its epoll has said whether there is something to read */
+	/* -1: there is no such queue. Else its epoll has said whether there is something to read */
+	results = direct_dispatch(b);
 	engine_lock(b);
 	if (b->state != ENGINE_RUNNING) {
 		engine_unlock(b);

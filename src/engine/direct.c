@@ -2,29 +2,39 @@
 /*
  * direct.c - call, open and give by way of a lease.
  *
- * A call waits on its thread's own lane. A thread that calls now and then hands its jobs off. A thread
- * that calls often asks for a lease when a worker is idle, waits for it, and its job goes first there:
- * the lease takes the worker that the job would have had, so a job that was handed off would wait until
- * the lease is taken back. What is opened or given goes by the brood's own lane, to a worker that has
- * nothing else to do, since nobody knows how long a conversation takes; when there is none it is handed
- * off, and then a lease is asked for if yet another worker is idle. Who forces a lease waits for one.
+ * A call waits on its thread's own lane. A thread that calls now and then hands its jobs off. A
+ * thread that calls often asks for a lease when a worker is idle, waits for it, and its job goes
+ * first there: the lease takes the worker that the job would have had, so a job that was handed off
+ * would wait until the lease is taken back. What is opened or given goes by the brood's own lane,
+ * to a worker that has nothing else to do, since nobody knows how long a conversation takes; when
+ * there is none it is handed off, and then a lease is asked for if yet another worker is idle. Who
+ * forces a lease waits for one.
  *
- * The trap: a worker may leave or die before it begins; then somebody in this process must give the job to another, while its caller may be asleep on the job's socket, with no call of ours to do it in. The supervisor is never
- * asleep, so conversations are handed off, unless the program has an event loop that dispatches (brood_fd() was called), or forces the lease.
+ * The trap: a worker may leave or die before it begins; then somebody in this process must give the
+ * job to another, while its caller may be asleep on the job's socket, with no call of ours to do it
+ * in. The supervisor is never asleep, so conversations are handed off, unless the program has an
+ * event loop that dispatches (brood_fd() was called), or forces the lease.
  */
 #include "lane.h"
 
 #include <stdlib.h>
 #include <sys/uio.h>
 
-#define OFTEN          3      /* calls within a second: worth a lease */
+#define OFTEN          3 /* calls within a second: worth a lease */
 #define OFTEN_NS       NS_PER_S
 #define LENT_WITHIN_NS (5 * NS_PER_MS) /* an idle worker is lent in a tenth of a millisecond */
-#define LENT_LATE_NS   NS_PER_S        /* if the supervisor has no CPU: the job itself would wait as long */
-#define ASK_PAUSE_NS   (10 * NS_PER_MS)        /* after a wish that was in vain */
+/* if the supervisor has no CPU: the job itself would wait as long */
+#define LENT_LATE_NS NS_PER_S
+#define ASK_PAUSE_NS (10 * NS_PER_MS) /* after a wish that was in vain */
 
-/* How often this thread has called of late. A lane has files open, so one that calls now and then shall have none. */
-static __thread struct { uint64_t since; uint32_t calls; } habit;
+/*
+ * How often this thread has called of late. A lane has files open, so one that calls now and then
+ * shall have none.
+ */
+static __thread struct {
+	uint64_t since;
+	uint32_t calls;
+} habit;
 
 static bool often(uint64_t now)
 {
@@ -44,7 +54,8 @@ static struct lane *lane_for(struct brood *b, const struct given *given, bool ca
 	if (!call)
 		return lane_own(b);
 	frequent = often(given->given_ns) || given->options.dispatch == BROOD_PATH_LEASE;
-	return frequent || crowd_here(b, given->given_ns) ? crowd_lane(b, given->given_ns, frequent) : NULL;
+	return frequent || crowd_here(b, given->given_ns) ? crowd_lane(b, given->given_ns, frequent)
+							  : NULL;
 }
 
 /* Idle, and no lease on its way will take it. */
@@ -54,7 +65,8 @@ static bool somebody_idle(const struct brood *b)
 	uint32_t out = (uint32_t)atomic_load_explicit(&b->leases_out, memory_order_relaxed);
 	uint32_t leased = atomic_load_explicit(&board->leased, memory_order_relaxed);
 
-	return atomic_load_explicit(&board->idle, memory_order_relaxed) > (out > leased ? out - leased : 0);
+	return atomic_load_explicit(&board->idle, memory_order_relaxed) >
+		(out > leased ? out - leased : 0);
 }
 
 /* A busy pool is better shared by handing jobs off, first come, first served. */
@@ -73,18 +85,19 @@ static uint32_t spare(const struct brood *b)
 
 static int fail_full(const struct lane *l)
 {
-	return engine_fail(-EAGAIN, "as many jobs wait for a worker as the pool has room for (backlog, %u): wait for a verdict, or raise options.backlog", l->brood->options.backlog);
+	return engine_fail(-EAGAIN,
+		"as many jobs wait for a worker as the pool has room for (backlog, %u): wait for a "
+		"verdict, or raise options.backlog",
+		l->brood->options.backlog);
 }
 
 static int lease_over(void)
 {
-	return engine_fail(-ESTALE, "this lease is over: its worker died, or its time was up; take another one");
+	return engine_fail(-ESTALE,
+		"this lease is over: its worker died, or its time was up; take another one");
 }
 
-static bool has_idle(struct lane *l)
-{
-	return l->queued == 0 && lane_idle(l);
-}
+static bool has_idle(struct lane *l) { return l->queued == 0 && lane_idle(l); }
 
 /* LENT may wait in the channel, which nobody has read since. */
 static bool was_lent(struct lane *l)
@@ -100,10 +113,14 @@ static bool was_lent(struct lane *l)
 static bool ask(struct lane *l, uint64_t now, uint32_t needed)
 {
 	return l->asked == 0 && l->active < l->leases_limit && often(now) && now >= l->ask_again &&
-	       spare(l->brood) >= needed && loan_ask(l, BROOD_FOREVER, l->brood->options.queue_ms) == 0;
+		spare(l->brood) >= needed &&
+		loan_ask(l, BROOD_FOREVER, l->brood->options.queue_ms) == 0;
 }
 
-/* The worker that was idle has another job: wishes, perhaps this one, wait in the supervisor's queue. */
+/*
+ * The worker that was idle has another job: wishes, perhaps this one, wait in the supervisor's
+ * queue.
+ */
 static bool wishes_wait(const struct brood *b)
 {
 	return atomic_load_explicit(&b->shared.board->queued, memory_order_relaxed) > 0;
@@ -123,10 +140,11 @@ static bool wait_for_lease(struct lane *l)
 	uint64_t now = now_ns(), begun = now;
 
 	while (l->asked > 0 && !has_idle(l)) {
-		if (now >= begun + LENT_LATE_NS || (now >= begun + LENT_WITHIN_NS && wishes_wait(l->brood)))
+		if (now >= begun + LENT_LATE_NS ||
+			(now >= begun + LENT_WITHIN_NS && wishes_wait(l->brood)))
 			return in_vain(l, now);
 		if (now >= begun + LENT_WITHIN_NS && spare(l->brood) > 0)
-			return false;          /* there is another worker for the job */
+			return false; /* there is another worker for the job */
 		lane_sleep_from(l, &l->lookers, now, now + LENT_WITHIN_NS);
 		now = now_ns();
 	}
@@ -134,8 +152,8 @@ static bool wait_for_lease(struct lane *l)
 }
 
 /*
- * Under the lane's lock: 0, there is a lease that would take it now, or it may wait for one; 1: hand it
- * off; -ESTALE. The inbox comes first: the end of the lease may lie there.
+ * Under the lane's lock: 0, there is a lease that would take it now, or it may wait for one; 1:
+ * hand it off; -ESTALE. The inbox comes first: the end of the lease may lie there.
  */
 static int ready(struct lane *l, const struct given *given, bool call)
 {
@@ -145,8 +163,10 @@ static int ready(struct lane *l, const struct given *given, bool call)
 	if (l->kept_over)
 		return lease_over();
 	if (l->kind == LANE_CALLERS)
-		return !forced && somebody_idle(l->brood) && l->active + l->asked >= l->leases_limit;
-	if (l->kind == LANE_THREAD && crowd_lacks(l->brood, l, somebody_idle(l->brood), given->given_ns))
+		return !forced && somebody_idle(l->brood) &&
+			l->active + l->asked >= l->leases_limit;
+	if (l->kind == LANE_THREAD &&
+		crowd_lacks(l->brood, l, somebody_idle(l->brood), given->given_ns))
 		return 2;
 	if (forced || has_idle(l) || was_lent(l))
 		return 0;
@@ -178,12 +198,16 @@ static ssize_t result(const struct lane_job *job, const struct engine_bytes *byt
 	if (job->reply_lost)
 		return engine_fail_system(-ENOMEM, "the reply of a call");
 	if (job->result.reply_size > bytes->reply_size)
-		return engine_fail(-EMSGSIZE, "job %llu %s: its reply has %zu bytes, the caller's buffer %zu: the first of them are there", (unsigned long long)v->id,
-		                   v->name, job->result.reply_size, bytes->reply_size);
+		return engine_fail(-EMSGSIZE,
+			"job %llu %s: its reply has %zu bytes, the caller's buffer %zu: the first "
+			"of them are there",
+			(unsigned long long)v->id, v->name, job->result.reply_size,
+			bytes->reply_size);
 	return (ssize_t)job->result.reply_size;
 }
 
-static int call(struct lane *l, const struct given *given, const struct engine_bytes *bytes, struct lane_job *job)
+static int call(struct lane *l, const struct given *given, const struct engine_bytes *bytes,
+	struct lane_job *job)
 {
 	int r;
 
@@ -212,7 +236,8 @@ static int call(struct lane *l, const struct given *given, const struct engine_b
 	return 0;
 }
 
-int direct_call(struct brood *b, const struct given *given, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict, ssize_t *ret_result)
+int direct_call(struct brood *b, const struct given *given, const struct engine_bytes *bytes,
+	struct brood_verdict *ret_verdict, ssize_t *ret_result)
 {
 	struct lane *l;
 	struct lane_job *job = NULL;
@@ -258,7 +283,8 @@ int direct_call(struct brood *b, const struct given *given, const struct engine_
 
 /* ---- open and give ---- */
 
-static int give(struct lane *l, const struct given *given, struct brood_handle *handle, uint64_t *ret_id)
+static int give(
+	struct lane *l, const struct given *given, struct brood_handle *handle, uint64_t *ret_id)
 {
 	struct lane_job *job;
 	uint64_t id;
@@ -274,7 +300,7 @@ static int give(struct lane *l, const struct given *given, struct brood_handle *
 		job->socket_job = true;
 		l->others_out++;
 		job->on_done = NULL;
-		job->on_progress = NULL;       /* nobody would tell it */
+		job->on_progress = NULL; /* nobody would tell it */
 		job->socket = given->fd;
 		job->own_pair = given->own_pair;
 		job->alone = true;
@@ -288,7 +314,7 @@ static int give(struct lane *l, const struct given *given, struct brood_handle *
 		r = lane_give(l, job, given);
 	}
 	if (r < 0) {
-		job->socket = -1;              /* still the caller's */
+		job->socket = -1; /* still the caller's */
 		if (job->handle) {
 			handle->lane = NULL;
 			lane_put(l);
@@ -325,15 +351,21 @@ int direct_give(struct brood *b, const struct given *given, struct brood_handle 
 	r = ready(l, given, false);
 	if (r == 0)
 		r = give(l, given, handle, &id);
-	/* Forced, and there is no lease at all yet: bounded by the supervisor's answer, and by the job's queue_ms. */
-	while (r == 0 && l->active == 0 && (job = lane_find(l, id)) && job->state == JOB_WAITING && l->kind != LANE_KEPT)
+	/*
+	 * Forced, and there is no lease at all yet: bounded by the supervisor's answer, and by the
+	 * job's queue_ms.
+	 */
+	while (r == 0 && l->active == 0 && (job = lane_find(l, id)) && job->state == JOB_WAITING &&
+		l->kind != LANE_KEPT)
 		lane_sleep(l, &l->lookers, TIME_NEVER);
 	lane_tell(l);
 	lane_unlock(l);
 	return r;
 }
 
-/* The job was handed off. It has one of the workers that are idle, or will: the lease gets another. */
+/*
+ * The job was handed off. It has one of the workers that are idle, or will: the lease gets another.
+ */
 void direct_given(struct brood *b, const struct given *given)
 {
 	struct lane *l = atomic_load_explicit(&b->own, memory_order_acquire);
@@ -364,7 +396,7 @@ int direct_wait(struct brood_handle *h, uint64_t until)
 		}
 		lane_sleep(l, &h->lane_sleepers, until);
 	}
-	l->handle_news -= closed && l->handle_news > 0;        /* it is told now */
+	l->handle_news -= closed && l->handle_news > 0; /* it is told now */
 	lane_tell(l);
 	lane_unlock(l);
 	return closed ? 0 : -ETIMEDOUT;
@@ -377,7 +409,8 @@ void direct_release(struct brood_handle *h)
 	if (!atomic_load_explicit(&h->lane_closed, memory_order_acquire)) {
 		lane_lock(l);
 		if (h->lane_job)
-			h->lane_job->handle = NULL;    /* its verdict will be dropped, and counted */
+			/* its verdict will be dropped, and counted */
+			h->lane_job->handle = NULL;
 		lane_unlock(l);
 	}
 	lane_put(l);
@@ -385,7 +418,10 @@ void direct_release(struct brood_handle *h)
 
 /* ---- cancel ---- */
 
-struct wish { uint64_t id; bool found; };
+struct wish {
+	uint64_t id;
+	bool found;
+};
 
 static void cancel_job(struct lane *l, struct lane_job *job)
 {
@@ -399,11 +435,8 @@ static void cancel_job(struct lane *l, struct lane_job *job)
 			return;
 		}
 		break;
-	case JOB_STREAMED:
-		stream_cancel(l, job);
-		return;
-	default:
-		break;
+	case JOB_STREAMED: stream_cancel(l, job); return;
+	default: break;
 	}
 	v.queue_us = (now_ns() - job->given_ns) / NS_PER_US;
 	lane_close(l, job, &v);

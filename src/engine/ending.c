@@ -5,27 +5,30 @@
  * brood_stop() lets what lanes have of jobs be done first, while the supervisor lends workers as
  * ever; then it asks for the stop, and waits until the supervisor says that all has ended.
  *
- * exit() without brood_stop() does the same for the jobs that wait in this process, since nobody else
- * has them: they are given to workers and done, for drain_ms at most. Then the stop is asked for, and
- * exit() goes on: the supervisor does not need this process for the rest. No callback of the program
- * is called there, neither on_done nor the log's: what it stands on may be destroyed already. From
- * the beginning of the exit log lines go to stderr, as they do after the engine's end.
+ * exit() without brood_stop() does the same for the jobs that wait in this process, since nobody
+ * else has them: they are given to workers and done, for drain_ms at most. Then the stop is asked
+ * for, and exit() goes on: the supervisor does not need this process for the rest. No callback of
+ * the program is called there, neither on_done nor the log's: what it stands on may be destroyed
+ * already. From the beginning of the exit log lines go to stderr, as they do after the engine's
+ * end.
  *
- * The trap: a signal handler that calls exit() may have interrupted the library, and then this thread
- * holds a lock. So each lock is tried first, for a moment; if one cannot be had, nothing is done.
+ * The trap: a signal handler that calls exit() may have interrupted the library, and then this
+ * thread holds a lock. So each lock is tried first, for a moment; if one cannot be had, nothing is
+ * done.
  *
- * What a stop refused or lost is said in one line: how many, and which was the first. An engine that
- * ends by _exit() or by a signal can say nothing: the supervisor reads how many jobs waited here.
+ * What a stop refused or lost is said in one line: how many, and which was the first. An engine
+ * that ends by _exit() or by a signal can say nothing: the supervisor reads how many jobs waited
+ * here.
  */
 #include "ending.h"
 #include "lane.h"
 
 #include <stdio.h>
 
-#define DRAIN_SLICE_MS 5       /* how often lanes are looked at whose threads may be elsewhere */
-#define STOP_SLACK_MS  1000    /* beyond drain_ms and stop_ms */
-#define KILL_MS        5000    /* and for thousands of workers to die on a small machine */
-#define LOCK_MS        100     /* who holds a lock for longer has been interrupted by the exit */
+#define DRAIN_SLICE_MS 5    /* how often lanes are looked at whose threads may be elsewhere */
+#define STOP_SLACK_MS  1000 /* beyond drain_ms and stop_ms */
+#define KILL_MS        5000 /* and for thousands of workers to die on a small machine */
+#define LOCK_MS        100  /* who holds a lock for longer has been interrupted by the exit */
 
 /* ---- what the stop dropped ---- */
 
@@ -55,8 +58,11 @@ static void drops_message(const struct drops *d, struct frame *f)
 static void drops_say(struct brood *b)
 {
 	char text[BROOD_NAME_MAX + 160];
-	struct brood_log line = { .size = sizeof line, .level = BROOD_WARNING,
-	                          .event = BROOD_EVENT_JOBS_DROPPED, .slot = UINT32_MAX, .text = text };
+	struct brood_log line = { .size = sizeof line,
+		.level = BROOD_WARNING,
+		.event = BROOD_EVENT_JOBS_DROPPED,
+		.slot = UINT32_MAX,
+		.text = text };
 	struct frame f;
 
 	if (atomic_load(&b->drops.count) == 0)
@@ -70,7 +76,7 @@ static void drops_say(struct brood *b)
 	}
 	engine_lock(b);
 	if (!b->lost && channel_ours(b))
-		frame_send(b->channel_fd, &f);         /* one line: not worth waiting for room */
+		frame_send(b->channel_fd, &f); /* one line: not worth waiting for room */
 	engine_unlock(b);
 }
 
@@ -79,9 +85,11 @@ void ending_tell_waiting(struct lane *l)
 	struct tally *tally = l->brood->shared.tally;
 
 	if (l->queued > l->told_queued)
-		atomic_fetch_add_explicit(&tally->waiting, l->queued - l->told_queued, memory_order_relaxed);
+		atomic_fetch_add_explicit(
+			&tally->waiting, l->queued - l->told_queued, memory_order_relaxed);
 	else
-		atomic_fetch_sub_explicit(&tally->waiting, l->told_queued - l->queued, memory_order_relaxed);
+		atomic_fetch_sub_explicit(
+			&tally->waiting, l->told_queued - l->queued, memory_order_relaxed);
 	l->told_queued = l->queued;
 }
 
@@ -92,8 +100,10 @@ static bool drained(const struct wait *wait)
 	return wait->brood->lost || (wait->brood->lanes_open == 0 && list_empty(&wait->brood->out));
 }
 
-/* What lanes have of jobs is done first, while the supervisor lends workers as ever. They have no
- * channel of their own to be heard on by this thread, hence the slices. Returns how long it took. */
+/*
+ * What lanes have of jobs is done first, while the supervisor lends workers as ever. They have no
+ * channel of their own to be heard on by this thread, hence the slices. Returns how long it took.
+ */
 static uint32_t drain(struct brood *b)
 {
 	uint64_t began = now_ns(), until = time_after_ms(began, b->options.drain_ms), now = began;
@@ -123,15 +133,13 @@ static int ask(struct brood *b, uint32_t drained_ms)
 
 /* ---- brood_stop() ---- */
 
-static bool stop_done(const struct wait *wait)
-{
-	return wait->brood->stopped || wait->brood->lost;
-}
+static bool stop_done(const struct wait *wait) { return wait->brood->stopped || wait->brood->lost; }
 
 static uint64_t stop_bound(const struct brood *b)
 {
 	uint64_t until = now_ns();
-	const uint32_t steps[] = { b->options.drain_ms, b->options.stop_ms, STOP_SLACK_MS, KILL_MS };
+	const uint32_t steps[] = { b->options.drain_ms, b->options.stop_ms, STOP_SLACK_MS,
+		KILL_MS };
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
 		until = until == TIME_NEVER ? TIME_NEVER : time_after_ms(until, steps[i]);
@@ -152,13 +160,16 @@ static void stop_finish(struct brood *b)
 static int stop_result(const struct brood *b, int r)
 {
 	if (r < 0)
-		return engine_fail(-ETIMEDOUT, "brood_stop: the supervisor did not say within drain_ms + stop_ms "
-		                   "that all has ended: is it stopped?");
+		return engine_fail(-ETIMEDOUT,
+			"brood_stop: the supervisor did not say within drain_ms + stop_ms "
+			"that all has ended: is it stopped?");
 	if (!b->stopped)
 		return engine_fail_gone();
 	if (b->left > 0)
-		return engine_fail(-ETIMEDOUT, "brood_stop: %u process%s of the pool did not end, though killed: "
-		                   "the log says which. All jobs have their verdict", b->left, b->left == 1 ? "" : "es");
+		return engine_fail(-ETIMEDOUT,
+			"brood_stop: %u process%s of the pool did not end, though killed: "
+			"the log says which. All jobs have their verdict",
+			b->left, b->left == 1 ? "" : "es");
 	return 0;
 }
 

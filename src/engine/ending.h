@@ -11,10 +11,15 @@
 struct brood;
 struct lane;
 
-/* A job has its verdict; once the stop has begun, one that it refused or lost is counted. Any lock. */
+/*
+ * A job has its verdict; once the stop has begun, one that it refused or lost is counted. Any lock.
+ */
 void ending_count(struct brood *b, const struct brood_verdict *verdict, const char *name);
 
-/* How many jobs wait in this lane, for the page that the supervisor can read. Under the lane's lock. */
+/*
+ * How many jobs wait in this lane, for the page that the supervisor can read. Under the lane's
+ * lock.
+ */
 void ending_tell_waiting(struct lane *l);
 
 #endif

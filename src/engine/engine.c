@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine.c - the engine's life: made before the fork (all that may fail), adopted in the child, stopped once.
+ * engine.c - the engine's life: made before the fork (all that may fail), adopted in the child,
+ * stopped once.
  *
- * Who owns what. struct brood lives until the process ends: handles point into it, and other threads may be on their way out of a
- * call when brood_stop() returns. The sockets belong to the front door's start; the epoll fd behind brood_fd(), the two
- * eventfd-like fds in it, the records and the waiters belong to this folder. One mutex guards everything; nothing blocks under
- * it.
+ * Who owns what. struct brood lives until the process ends: handles point into it, and other
+ * threads may be on their way out of a call when brood_stop() returns. The sockets belong to the
+ * front door's start; the epoll fd behind brood_fd(), the two eventfd-like fds in it, the records
+ * and the waiters belong to this folder. One mutex guards everything; nothing blocks under it.
  *
- * What is not here: handle.c (one job, seen by its owner), job.c (giving), call.c, records.c (one verdict a job), wait.c (threads
- * that block), channel.c (what the supervisor says), out.c (what it is told).
+ * What is not here: handle.c (one job, seen by its owner), job.c (giving), call.c, records.c (one
+ * verdict a job), wait.c (threads that block), channel.c (what the supervisor says), out.c (what it
+ * is told).
  */
 #include "internal.h"
 
@@ -22,10 +24,16 @@
 #include <sys/mman.h>
 #include <sys/timerfd.h>
 
-#define STATUS_MAX    200      /* bytes of a status for systemd */
+#define STATUS_MAX 200 /* bytes of a status for systemd */
 
-static uint32_t load32(const _Atomic uint32_t *p) { return atomic_load_explicit(p, memory_order_relaxed); }
-static uint64_t load64(const _Atomic uint64_t *p) { return atomic_load_explicit(p, memory_order_relaxed); }
+static uint32_t load32(const _Atomic uint32_t *p)
+{
+	return atomic_load_explicit(p, memory_order_relaxed);
+}
+static uint64_t load64(const _Atomic uint64_t *p)
+{
+	return atomic_load_explicit(p, memory_order_relaxed);
+}
 
 static int watch(struct brood *b, int fd)
 {
@@ -47,7 +55,8 @@ static int make_fds(struct brood *b)
 		return -errno;
 	if (b->epoll_fd < 0 || b->news_fd < 0 || b->timer_fd < 0)
 		return -errno;
-	if ((r = watch(b, b->channel_fd)) < 0 || (r = watch(b, b->news_fd)) < 0 || (r = watch(b, b->timer_fd)) < 0)
+	if ((r = watch(b, b->channel_fd)) < 0 || (r = watch(b, b->news_fd)) < 0 ||
+		(r = watch(b, b->timer_fd)) < 0)
 		return r;
 	/* Without a callback nobody reads log lines, and the supervisor sends none. */
 	return b->options.log ? watch(b, b->log_fd) : 0;
@@ -55,7 +64,8 @@ static int make_fds(struct brood *b)
 
 static int make_memory(struct brood *b)
 {
-	void *page = mmap(NULL, shm_page(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page = mmap(
+		NULL, shm_page(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct waiter *first;
 
 	if (page == MAP_FAILED)
@@ -139,7 +149,8 @@ int engine_adopt(struct brood *b)
 
 	if (r < 0)
 		return r;
-	shm_wipe_on_fork(b->alive, shm_page());        /* a kernel without it: the front door's own mark is asked too */
+	/* a kernel without it: the front door's own mark is asked too */
+	shm_wipe_on_fork(b->alive, shm_page());
 	atomic_store(b->alive, ENGINE_ALIVE);
 	return 0;
 }
@@ -148,7 +159,10 @@ int engine_rearm(struct brood *b)
 {
 	int r = process_set_pdeathsig(SIGKILL, b->supervisor_pid);
 
-	return r < 0 ? engine_fail(r, "brood_rearm: the supervisor is gone: nothing would end this process with it any more") : 0;
+	return r < 0 ? engine_fail(r,
+			       "brood_rearm: the supervisor is gone: nothing would end this "
+			       "process with it any more")
+		     : 0;
 }
 
 /* ---- ready ---- */
@@ -169,23 +183,31 @@ static bool ready_done(const struct wait *wait)
 int engine_wait_ready(struct brood *b, uint32_t timeout_ms)
 {
 	VISIT(visit);
-	struct wait wait = { .brood = b, .done = ready_done, .until = time_after_ms(now_ns(), timeout_ms) };
+	struct wait wait = {
+		.brood = b, .done = ready_done, .until = time_after_ms(now_ns(), timeout_ms)
+	};
 	int r = visit_begin(&visit, b);
 
 	if (r < 0)
 		return r;
 	engine_lock(b);
 	channel_ours(b);
-	channel_read(b, NULL, NULL);       /* what is known already may have a different answer by now */
+	/* what is known already may have a different answer by now */
+	channel_read(b, NULL, NULL);
 	r = wait_until(&wait);
 	if (r < 0)
-		r = engine_fail(r, "brood_wait_ready: the pool is not ready after %u ms: is worker_init slow? init_ms bounds it", timeout_ms);
+		r = engine_fail(r,
+			"brood_wait_ready: the pool is not ready after %u ms: is worker_init slow? "
+			"init_ms bounds it",
+			timeout_ms);
 	else if (b->state != ENGINE_RUNNING)
 		r = engine_fail_stopped();
 	else if (b->lost)
 		r = engine_fail_gone();
 	else if (!b->ready)
-		r = engine_fail(-EHOSTDOWN, "brood_wait_ready: the pool is degraded, its workers die at birth: the log says how. It tries again by itself");
+		r = engine_fail(-EHOSTDOWN,
+			"brood_wait_ready: the pool is degraded, its workers die at birth: the log "
+			"says how. It tries again by itself");
 	engine_unlock(b);
 	return r;
 }
@@ -195,11 +217,16 @@ int engine_wait_ready(struct brood *b, uint32_t timeout_ms)
 static int init_data_check(const void *data, size_t size, const int *fds, size_t fds_count)
 {
 	if (size > (size_t)1 << 30)
-		return engine_fail(-E2BIG, "brood_set_init_data: %zu bytes are more than 1 GiB: pass an fd of a file instead", size);
+		return engine_fail(-E2BIG,
+			"brood_set_init_data: %zu bytes are more than 1 GiB: pass an fd of a file "
+			"instead",
+			size);
 	if (fds_count > BROOD_INIT_FDS_MAX)
-		return engine_fail(-E2BIG, "brood_set_init_data: %zu fds are more than %d", fds_count, BROOD_INIT_FDS_MAX);
+		return engine_fail(-E2BIG, "brood_set_init_data: %zu fds are more than %d",
+			fds_count, BROOD_INIT_FDS_MAX);
 	if ((size && !data) || (fds_count && !fds))
-		return engine_fail(-EINVAL, "brood_set_init_data: a size is not 0 but its pointer is NULL");
+		return engine_fail(
+			-EINVAL, "brood_set_init_data: a size is not 0 but its pointer is NULL");
 	return 0;
 }
 
@@ -221,7 +248,8 @@ static int init_data_send(struct brood *b, struct frame *f)
 	return (int)++b->init_version;
 }
 
-int engine_set_init_data(struct brood *b, const void *data, size_t size, const int *fds, size_t fds_count)
+int engine_set_init_data(
+	struct brood *b, const void *data, size_t size, const int *fds, size_t fds_count)
 {
 	VISIT(visit);
 	_cleanup_close_ int memfd = -1;
@@ -237,7 +265,8 @@ int engine_set_init_data(struct brood *b, const void *data, size_t size, const i
 	if (size) {
 		memfd = shm_memfd("brood-init-data", data, size, &seals);
 		if (memfd < 0)
-			return engine_fail_system(memfd, "brood_set_init_data: memory for the data");
+			return engine_fail_system(
+				memfd, "brood_set_init_data: memory for the data");
 		f.fds[f.fds_count++] = memfd;
 	}
 	for (size_t i = 0; i < fds_count; i++)
@@ -256,7 +285,8 @@ static void notify_frame(struct frame *f, uint32_t kind, const char *text)
 
 	m->kind = kind;
 	for (size_t i = 0; text && text[i] && i < STATUS_MAX; i++)
-		m->text[i] = (unsigned char)text[i] < ' ' ? ' ' : text[i];   /* a newline would begin another assignment */
+		/* a newline would begin another assignment */
+		m->text[i] = (unsigned char)text[i] < ' ' ? ' ' : text[i];
 }
 
 static int notify_send(struct brood *b, struct frame *f)

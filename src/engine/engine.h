@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine.h - the engine's side: handles, calls, waiting. No thread, no signal. One mutex guards all of struct brood; nothing
- * blocks under it.
+ * engine.h - the engine's side: handles, calls, waiting. No thread, no signal. One mutex guards all
+ * of struct brood; nothing blocks under it.
  *
- * Waiting among threads: one leads (it polls the channel beside its own socket and dispatches for all), the others sleep on an
- * eventfd each beside their own socket. A leader that has what it wants wakes one follower to lead. A thread that only polls
- * brood_fd() is told by an eventfd in that epoll when another thread's dispatch brought a verdict that nobody waits for.
+ * Waiting among threads: one leads (it polls the channel beside its own socket and dispatches for
+ * all), the others sleep on an eventfd each beside their own socket. A leader that has what it
+ * wants wakes one follower to lead. A thread that only polls brood_fd() is told by an eventfd in
+ * that epoll when another thread's dispatch brought a verdict that nobody waits for.
  */
 #ifndef BROOD_ENGINE_H
 #define BROOD_ENGINE_H
@@ -15,27 +16,46 @@
 #include <sys/types.h>
 
 struct engine_config {
-	const struct brood_options *options;   /* resolved */
+	const struct brood_options *options; /* resolved */
 	struct shared *shared;
-	int channel_fd, log_fd;                /* engine's ends */
-	uint32_t records;                      /* job records on both sides */
-	uint32_t submit_queue_ms;              /* of a submitted job whose own options say nothing */
+	int channel_fd, log_fd; /* engine's ends */
+	uint32_t records;       /* job records on both sides */
+	/* of a submitted job whose own options say nothing */
+	uint32_t submit_queue_ms;
 	pid_t supervisor_pid;
 };
 /* Before the fork, so that nothing can fail after it: allocates all that the engine needs. */
 int engine_prepare(const struct engine_config *config, struct brood **ret_brood);
-int engine_adopt(struct brood *brood);         /* in the engine, first thing: pdeathsig, epoll, wipe-on-fork page armed. 0 or -errno */
+/* in the engine, first thing: pdeathsig, epoll, wipe-on-fork page armed. 0 or -errno */
+int engine_adopt(struct brood *brood);
 struct brood *engine_free(struct brood *brood);
 int engine_rearm(struct brood *brood);
-void engine_error(const char *format, ...) __attribute__((format(printf, 1, 2)));   /* what brood_error() says; per thread */
-const char *engine_error_text(void);           /* the sentence, what brood_error() gives; never NULL */
+/* what brood_error() says; per thread */
+void engine_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* the sentence, what brood_error() gives; never NULL */
+const char *engine_error_text(void);
 
-/* The public calls' bodies; src/brood.c dispatches between these and src/inline.c. Same contracts as in brood.h. */
-struct engine_job { brood_fn *fn; const char *name; const struct brood_job_options *options; };
-int engine_open(struct brood *b, const struct engine_job *job, int *ret_fd, struct brood_handle **ret_handle);
-int engine_give(struct brood *b, const struct engine_job *job, int fd, struct brood_handle **ret_handle);
-struct engine_bytes { const void *request; size_t request_size; void *reply; size_t reply_size; };
-ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict);
+/*
+ * The public calls' bodies; src/brood.c dispatches between these and src/inline.c. Same contracts
+ * as in brood.h.
+ */
+struct engine_job {
+	brood_fn *fn;
+	const char *name;
+	const struct brood_job_options *options;
+};
+int engine_open(struct brood *b, const struct engine_job *job, int *ret_fd,
+	struct brood_handle **ret_handle);
+int engine_give(
+	struct brood *b, const struct engine_job *job, int fd, struct brood_handle **ret_handle);
+struct engine_bytes {
+	const void *request;
+	size_t request_size;
+	void *reply;
+	size_t reply_size;
+};
+ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes,
+	struct brood_verdict *ret_verdict);
 uint64_t engine_id(const struct brood_handle *h);
 int engine_fetch(struct brood_handle *h, struct brood_verdict *ret);
 int engine_wait(struct brood_handle *h, uint32_t timeout_ms, struct brood_verdict *ret);
@@ -45,13 +65,17 @@ int engine_fd(struct brood *b);
 int engine_dispatch(struct brood *b);
 int engine_wait_ready(struct brood *b, uint32_t timeout_ms);
 int engine_stop(struct brood *b);
-void engine_at_exit(struct brood *b);          /* in the engine, from exit() */
-int engine_set_init_data(struct brood *b, const void *data, size_t size, const int *fds, size_t fds_count);
+void engine_at_exit(struct brood *b); /* in the engine, from exit() */
+int engine_set_init_data(
+	struct brood *b, const void *data, size_t size, const int *fds, size_t fds_count);
 int engine_notify(struct brood *b, uint32_t kind, const char *text);
 int engine_stats(struct brood *b, struct brood_stats *ret);
 
-int engine_submit(struct brood *b, const struct engine_job *job, const struct iovec *request, size_t count, uint64_t *ret_id);   /* the front has checked the pieces */
-int engine_queue_new(struct brood *b, const struct brood_queue_options *options, struct brood_queue **ret);
+/* the front has checked the pieces */
+int engine_submit(struct brood *b, const struct engine_job *job, const struct iovec *request,
+	size_t count, uint64_t *ret_id);
+int engine_queue_new(
+	struct brood *b, const struct brood_queue_options *options, struct brood_queue **ret);
 void engine_queue_free(struct brood_queue *q);
 struct brood_queue *engine_own_queue(struct brood *b);
 int engine_queue_fd(struct brood_queue *q);
@@ -59,9 +83,11 @@ int engine_queue_dispatch(struct brood_queue *q);
 int engine_queue_wait(struct brood_queue *q, uint32_t timeout_ms);
 int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t room);
 size_t engine_queue_out(struct brood_queue *q);
-int engine_lease(struct brood *b, const struct brood_lease_options *options, struct brood_lease **ret);
+int engine_lease(
+	struct brood *b, const struct brood_lease_options *options, struct brood_lease **ret);
 void engine_lease_end(struct brood_lease *l);
 struct brood_queue *engine_lease_queue(struct brood_lease *l);
-int engine_lease_worker(struct brood_lease *l, pid_t *ret_pid, uint32_t *ret_slot, uint32_t *ret_generation);
+int engine_lease_worker(
+	struct brood_lease *l, pid_t *ret_pid, uint32_t *ret_slot, uint32_t *ret_generation);
 
 #endif

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* handle.c - one job as its owner sees it: its id, its verdict, the wish to end it, and giving it back. */
+/*
+ * handle.c - one job as its owner sees it: its id, its verdict, the wish to end it, and giving it
+ * back.
+ */
 #include "internal.h"
 
 #include "../os/closing.h"
 #include <stdlib.h>
 
-uint64_t engine_id(const struct brood_handle *h)
-{
-	return h->public_id;
-}
+uint64_t engine_id(const struct brood_handle *h) { return h->public_id; }
 
 static int not_yet(const struct brood_handle *h)
 {
-	return engine_fail(-EAGAIN, "job %llu %s has no verdict yet: call brood_dispatch() first, or brood_wait()", (unsigned long long)h->public_id, h->name);
+	return engine_fail(-EAGAIN,
+		"job %llu %s has no verdict yet: call brood_dispatch() first, or brood_wait()",
+		(unsigned long long)h->public_id, h->name);
 }
 
 int engine_fetch(struct brood_handle *h, struct brood_verdict *ret)
@@ -38,25 +40,27 @@ int engine_fetch(struct brood_handle *h, struct brood_verdict *ret)
 	return r;
 }
 
-static bool wait_done(const struct wait *wait)
-{
-	return wait->handle->closed;
-}
+static bool wait_done(const struct wait *wait) { return wait->handle->closed; }
 
 static int fail_busy(const struct brood_handle *h)
 {
-	return engine_fail(-EBUSY, "another thread waits for job %llu %s: one at a time per handle", (unsigned long long)h->public_id, h->name);
+	return engine_fail(-EBUSY, "another thread waits for job %llu %s: one at a time per handle",
+		(unsigned long long)h->public_id, h->name);
 }
 
 static int fail_late(const struct brood_handle *h, uint32_t timeout_ms)
 {
-	return engine_fail(-ETIMEDOUT, "job %llu %s has no verdict after %u ms", (unsigned long long)h->public_id, h->name, timeout_ms);
+	return engine_fail(-ETIMEDOUT, "job %llu %s has no verdict after %u ms",
+		(unsigned long long)h->public_id, h->name, timeout_ms);
 }
 
 /* Under the lock. */
 static int wait_for(struct brood_handle *h, uint32_t timeout_ms)
 {
-	struct wait wait = { .brood = h->brood, .handle = h, .done = wait_done, .until = time_after_ms(now_ns(), timeout_ms) };
+	struct wait wait = { .brood = h->brood,
+		.handle = h,
+		.done = wait_done,
+		.until = time_after_ms(now_ns(), timeout_ms) };
 	int r;
 
 	if (h->waited)
@@ -105,7 +109,10 @@ void engine_release(struct brood_handle *h)
 	struct brood *b = h ? h->brood : NULL;
 	struct record *record;
 
-	/* In a forked child the handle is a copy, and the lock may be held by a thread that is not here. */
+	/*
+	 * In a forked child the handle is a copy, and the lock may be held by a thread that is not
+	 * here.
+	 */
 	if (!h || visit_begin(&visit, b) < 0)
 		return;
 	if (h->lane)
@@ -113,7 +120,7 @@ void engine_release(struct brood_handle *h)
 	engine_lock(b);
 	record = h->closed || h->lane ? NULL : record_find(b, h->id);
 	if (record && record->handle == h)
-		record->handle = NULL;         /* its verdict will be dropped, and counted */
+		record->handle = NULL; /* its verdict will be dropped, and counted */
 	progress_free(&h->progress);
 	engine_unlock(b);
 	for (size_t i = 0; i < h->reply_fds_count; i++)
@@ -161,7 +168,9 @@ static int cancel(struct brood *b, uint64_t id)
 	if (call)
 		call->cancelled = true;
 	if (!record && !call)
-		return engine_fail(-ENOENT, "brood_cancel: no job %llu is out: it has its verdict, or never was", (unsigned long long)id);
+		return engine_fail(-ENOENT,
+			"brood_cancel: no job %llu is out: it has its verdict, or never was",
+			(unsigned long long)id);
 	return record ? handle_cancel(b, record) : 0;
 }
 

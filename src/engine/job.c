@@ -20,18 +20,29 @@ static bool all_zero(const uint64_t *words, size_t count)
 
 static int options_check(const struct brood_job_options *o)
 {
-	if (o->flags & ~(uint32_t)(BROOD_JOB_ONCE | BROOD_JOB_ABORT | BROOD_JOB_TRUSTED | BROOD_JOB_MORE))
-		return engine_fail(-EINVAL, "job options: flags %#x has bits that this library does not know", o->flags);
+	if (o->flags &
+		~(uint32_t)(BROOD_JOB_ONCE | BROOD_JOB_ABORT | BROOD_JOB_TRUSTED | BROOD_JOB_MORE))
+		return engine_fail(-EINVAL,
+			"job options: flags %#x has bits that this library does not know",
+			o->flags);
 	if (o->arg_size > BROOD_ARG_MAX)
-		return engine_fail(-EINVAL, "job options: arg_size %zu is above BROOD_ARG_MAX (%d): send it as the request", o->arg_size, BROOD_ARG_MAX);
+		return engine_fail(-EINVAL,
+			"job options: arg_size %zu is above BROOD_ARG_MAX (%d): send it as the "
+			"request",
+			o->arg_size, BROOD_ARG_MAX);
 	if (o->arg_size && !o->arg)
-		return engine_fail(-EINVAL, "job options: arg_size is %zu but arg is NULL", o->arg_size);
+		return engine_fail(
+			-EINVAL, "job options: arg_size is %zu but arg is NULL", o->arg_size);
 	if (o->dispatch > BROOD_PATH_LEASE)
-		return engine_fail(-EINVAL, "job options: dispatch is %u: one of enum brood_path", o->dispatch);
+		return engine_fail(-EINVAL, "job options: dispatch is %u: one of enum brood_path",
+			o->dispatch);
 	if (o->fds_count > BROOD_JOB_FDS_MAX || (o->fds_count && !o->fds))
-		return engine_fail(-EINVAL, "job options: fds_count is %u: at most %d, with fds", o->fds_count, BROOD_JOB_FDS_MAX);
+		return engine_fail(-EINVAL, "job options: fds_count is %u: at most %d, with fds",
+			o->fds_count, BROOD_JOB_FDS_MAX);
 	if (!all_zero(o->reserved, ARRAY_SIZE(o->reserved)))
-		return engine_fail(-EINVAL, "job options: reserved fields must be zero: initialise the struct with { .size = sizeof options }");
+		return engine_fail(-EINVAL,
+			"job options: reserved fields must be zero: initialise the struct with { "
+			".size = sizeof options }");
 	return 0;
 }
 
@@ -54,13 +65,18 @@ static int plugin_check(struct given *given)
 	size_t path, symbol;
 
 	if (given->job->fn)
-		return engine_fail(-EINVAL, "job options: a plugin's job has no function of its own: fn must be NULL");
+		return engine_fail(-EINVAL,
+			"job options: a plugin's job has no function of its own: fn must be NULL");
 	if (!o->plugin || !o->symbol || o->plugin[0] != '/' || !o->symbol[0])
-		return engine_fail(-EINVAL, "job options: plugin is an absolute path, and symbol the function's name; both or none");
+		return engine_fail(-EINVAL,
+			"job options: plugin is an absolute path, and symbol the function's name; "
+			"both or none");
 	path = strnlen(o->plugin, BROOD_ARG_MAX) + 1;
 	symbol = strnlen(o->symbol, BROOD_ARG_MAX) + 1;
 	if (o->arg_size + path + symbol > BROOD_ARG_MAX)
-		return engine_fail(-EINVAL, "job options: arg, plugin and symbol together are above BROOD_ARG_MAX (%d)", BROOD_ARG_MAX);
+		return engine_fail(-EINVAL,
+			"job options: arg, plugin and symbol together are above BROOD_ARG_MAX (%d)",
+			BROOD_ARG_MAX);
 	memcpy(given->text, o->arg ? o->arg : "", o->arg_size);
 	memcpy(given->text + o->arg_size, o->plugin, path);
 	memcpy(given->text + o->arg_size + path, o->symbol, symbol);
@@ -74,8 +90,11 @@ static int function_check(const struct engine_job *job)
 {
 	if (text_callable((const void *)(uintptr_t)job->fn))
 		return 0;
-	return engine_fail(-EFAULT, "job %s: %p is not a function that workers have: it must lie in the program or in a library that was loaded at brood_start() and still is; code that was loaded or made later, or lies in anonymous memory (a JIT, a trampoline), cannot be called",
-	                   job->name ? job->name : "?", (void *)(uintptr_t)job->fn);
+	return engine_fail(-EFAULT,
+		"job %s: %p is not a function that workers have: it must lie in the program or in "
+		"a library that was loaded at brood_start() and still is; code that was loaded or "
+		"made later, or lies in anonymous memory (a JIT, a trampoline), cannot be called",
+		job->name ? job->name : "?", (void *)(uintptr_t)job->fn);
 }
 
 int job_request(struct given *given, const struct iovec *request, size_t count)
@@ -86,7 +105,8 @@ int job_request(struct given *given, const struct iovec *request, size_t count)
 		return engine_fail(-EINVAL, "a request in %zu pieces: at most 1024", count);
 	for (size_t i = 0; i < count; i++) {
 		if (request[i].iov_len && !request[i].iov_base)
-			return engine_fail(-EINVAL, "the request: a size is not 0 but its pointer is NULL");
+			return engine_fail(
+				-EINVAL, "the request: a size is not 0 but its pointer is NULL");
 		if (request[i].iov_len > SSIZE_MAX - size)
 			return engine_fail(-EINVAL, "the request: larger than memory can be");
 		size += request[i].iov_len;
@@ -108,14 +128,18 @@ void job_name(char dst[BROOD_NAME_MAX], const char *name)
 		dst[0] = '?';
 }
 
-int job_check(const struct brood *b, const struct engine_job *job, uint32_t queue_ms, struct given *ret)
+int job_check(
+	const struct brood *b, const struct engine_job *job, uint32_t queue_ms, struct given *ret)
 {
 	struct brood_job_options *o = &ret->options;
 	int r;
 
-	r = options_copy(o, sizeof *o, job->options, offsetof(struct brood_job_options, ret_id) + sizeof o->ret_id);
+	r = options_copy(o, sizeof *o, job->options,
+		offsetof(struct brood_job_options, ret_id) + sizeof o->ret_id);
 	if (r < 0)
-		return engine_fail(r, "job options: size is wrong, or a newer header's option is set: use { .size = sizeof options }");
+		return engine_fail(r,
+			"job options: size is wrong, or a newer header's option is set: use { "
+			".size = sizeof options }");
 	r = options_check(o);
 	if (r < 0)
 		return r;
@@ -142,12 +166,16 @@ static size_t jobs_room(const struct brood *b)
 
 static int fail_full(const struct brood *b)
 {
-	return engine_fail(-EAGAIN, "%zu jobs are out, as many as the pool has room for (workers + backlog): wait for a verdict, or raise options.backlog", jobs_room(b));
+	return engine_fail(-EAGAIN,
+		"%zu jobs are out, as many as the pool has room for (workers + backlog): wait for "
+		"a verdict, or raise options.backlog",
+		jobs_room(b));
 }
 
 int job_full(struct brood *b)
 {
-	size_t out = atomic_load_explicit(&b->out_count, memory_order_relaxed), leases = atomic_load_explicit(&b->leases_out, memory_order_relaxed);
+	size_t out = atomic_load_explicit(&b->out_count, memory_order_relaxed),
+	       leases = atomic_load_explicit(&b->leases_out, memory_order_relaxed);
 
 	return out >= jobs_room(b) + leases ? fail_full(b) : 0;
 }
@@ -248,7 +276,10 @@ static int job_hand_off(struct brood *b, const struct given *given, struct brood
 	return r;
 }
 
-/* Sends the job and closes the fd when the supervisor has it. On failure the fd is still the caller's. */
+/*
+ * Sends the job and closes the fd when the supervisor has it. On failure the fd is still the
+ * caller's.
+ */
 static int job_give(struct brood *b, const struct given *given, struct brood_handle **ret_handle)
 {
 	struct brood_handle *handle = NULL;
@@ -259,11 +290,11 @@ static int job_give(struct brood *b, const struct given *given, struct brood_han
 		if (!handle)
 			return engine_fail_system(-ENOMEM, "a job's handle");
 		job_handle_init(handle, b, given);
-		handle->on_progress = NULL;    /* nobody would tell it */
+		handle->on_progress = NULL; /* nobody would tell it */
 	}
 	r = direct_give(b, given, handle);
 	if (r == 0) {
-		r = 1;                         /* the fd is the library's */
+		r = 1; /* the fd is the library's */
 	} else if (r == 1) {
 		r = job_hand_off(b, given, handle);
 		if (r >= 0)
@@ -280,7 +311,8 @@ static int job_give(struct brood *b, const struct given *given, struct brood_han
 	return 0;
 }
 
-int engine_open(struct brood *b, const struct engine_job *job, int *ret_fd, struct brood_handle **ret_handle)
+int engine_open(struct brood *b, const struct engine_job *job, int *ret_fd,
+	struct brood_handle **ret_handle)
 {
 	VISIT(visit);
 	struct given given;
@@ -290,7 +322,8 @@ int engine_open(struct brood *b, const struct engine_job *job, int *ret_fd, stru
 	if (r < 0)
 		return r;
 	if (!ret_fd)
-		return engine_fail(-EINVAL, "brood_open: ret_fd is NULL, nobody could talk to the job");
+		return engine_fail(
+			-EINVAL, "brood_open: ret_fd is NULL, nobody could talk to the job");
 	r = job_check(b, job, b->options.queue_ms, &given);
 	if (r < 0)
 		return job_refused(b, r);
@@ -315,18 +348,20 @@ static int give_check(int fd)
 
 	switch (r) {
 	case 0:
-	case -ENOTCONN:   /* a client that has gone already: the job reads that, and it is no business of ours */
-		return 0;
-	case -EBADF:
-		return engine_fail(r, "brood_give: fd %d is not open", fd);
+	/* a client that has gone already: the job reads that, and it is no business of ours */
+	case -ENOTCONN: return 0;
+	case -EBADF: return engine_fail(r, "brood_give: fd %d is not open", fd);
 	case -EPROTOTYPE:
-		return engine_fail(r, "brood_give: fd %d is not a connected stream socket (is it a listening or a datagram socket?)", fd);
-	default:
-		return engine_fail(r, "brood_give: fd %d is no socket", fd);
+		return engine_fail(r,
+			"brood_give: fd %d is not a connected stream socket (is it a listening or "
+			"a datagram socket?)",
+			fd);
+	default: return engine_fail(r, "brood_give: fd %d is no socket", fd);
 	}
 }
 
-int engine_give(struct brood *b, const struct engine_job *job, int fd, struct brood_handle **ret_handle)
+int engine_give(
+	struct brood *b, const struct engine_job *job, int fd, struct brood_handle **ret_handle)
 {
 	VISIT(visit);
 	struct given given;

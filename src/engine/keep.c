@@ -1,25 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * keep.c - explicit leases: a lane with one worker, kept until it dies, its time is up, or its owner has enough.
+ * keep.c - explicit leases: a lane with one worker, kept until it dies, its time is up, or its
+ * owner has enough.
  */
 #include "lane.h"
 
 #include "../base/options.h"
 
 #define LIMIT_DEFAULT_MS 60000
-#define ANSWER_SLACK_MS  1000   /* the supervisor bounds the wait; should it not answer at all */
+#define ANSWER_SLACK_MS  1000 /* the supervisor bounds the wait; should it not answer at all */
 
 static int fail_refused(const struct lane *l, uint32_t wait_ms)
 {
 	switch (l->refused) {
 	case BROOD_DETAIL_QUEUE_TIME:
-		return engine_fail(-ETIMEDOUT, "brood_lease: no worker was free within %u ms", wait_ms);
+		return engine_fail(
+			-ETIMEDOUT, "brood_lease: no worker was free within %u ms", wait_ms);
 	case BROOD_DETAIL_DEGRADED:
-		return engine_fail(-EHOSTDOWN, "brood_lease: the pool is degraded, its workers die at birth: the log says how");
-	case BROOD_DETAIL_CHANNEL:
-		return engine_fail_gone();
+		return engine_fail(-EHOSTDOWN,
+			"brood_lease: the pool is degraded, its workers die at birth: the log says "
+			"how");
+	case BROOD_DETAIL_CHANNEL: return engine_fail_gone();
 	default:
-		return engine_fail(-EAGAIN, "brood_lease: refused: the pool is stopping, or the worker's files did not arrive (a limit on open files)");
+		return engine_fail(-EAGAIN,
+			"brood_lease: refused: the pool is stopping, or the worker's files did not "
+			"arrive (a limit on open files)");
 	}
 }
 
@@ -33,11 +38,14 @@ static int ask(struct lane *l, const struct brood_lease_options *o, uint64_t unt
 	while ((r = loan_ask(l, o->limit_ms, o->wait_ms)) == -EAGAIN && now_ns() < until)
 		lane_sleep(l, &l->lookers, now_ns() + LANE_TICK_MS * NS_PER_MS);
 	if (r == -EAGAIN)
-		return engine_fail(r, "brood_lease: as many jobs are out as the pool has room for (workers + backlog): wait for a verdict");
+		return engine_fail(r,
+			"brood_lease: as many jobs are out as the pool has room for (workers + "
+			"backlog): wait for a verdict");
 	if (r == -ENOTCONN)
 		return engine_fail_gone();
 	if (r < 0)
-		return r == -ESHUTDOWN ? engine_fail_stopped() : engine_fail_system(r, "a lease's memory and fds");
+		return r == -ESHUTDOWN ? engine_fail_stopped()
+				       : engine_fail_system(r, "a lease's memory and fds");
 	return 0;
 }
 
@@ -50,7 +58,8 @@ static bool died_too_soon(const struct lane *l)
 /* Under the lane's lock. */
 static int obtain(struct lane *l, const struct brood_lease_options *o)
 {
-	uint64_t until = time_after_ms(now_ns(), o->wait_ms == BROOD_FOREVER ? BROOD_FOREVER : o->wait_ms + ANSWER_SLACK_MS);
+	uint64_t until = time_after_ms(now_ns(),
+		o->wait_ms == BROOD_FOREVER ? BROOD_FOREVER : o->wait_ms + ANSWER_SLACK_MS);
 	int r;
 
 	do {
@@ -68,7 +77,8 @@ static int obtain(struct lane *l, const struct brood_lease_options *o)
 	return 0;
 }
 
-int engine_lease(struct brood *b, const struct brood_lease_options *options, struct brood_lease **ret)
+int engine_lease(
+	struct brood *b, const struct brood_lease_options *options, struct brood_lease **ret)
 {
 	VISIT(visit);
 	struct brood_lease_options o;
@@ -81,7 +91,9 @@ int engine_lease(struct brood *b, const struct brood_lease_options *options, str
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(o.reserved); i++)
 		r = o.reserved[i] ? -EINVAL : 0;
 	if (r < 0)
-		return engine_fail(r, "lease options: size is wrong, or reserved is not zero: use { .size = sizeof options }");
+		return engine_fail(r,
+			"lease options: size is wrong, or reserved is not zero: use { .size = "
+			"sizeof options }");
 	if (atomic_load(&b->refusing))
 		return engine_fail_stopped();
 	o.wait_ms = o.wait_ms ? o.wait_ms : b->options.queue_ms;
@@ -125,7 +137,8 @@ struct brood_queue *engine_lease_queue(struct brood_lease *lease)
 	return (struct brood_queue *)lease;
 }
 
-int engine_lease_worker(struct brood_lease *lease, pid_t *ret_pid, uint32_t *ret_slot, uint32_t *ret_generation)
+int engine_lease_worker(
+	struct brood_lease *lease, pid_t *ret_pid, uint32_t *ret_slot, uint32_t *ret_generation)
 {
 	struct lane *l = (struct lane *)lease;
 	VISIT(visit);
@@ -141,7 +154,10 @@ int engine_lease_worker(struct brood_lease *lease, pid_t *ret_pid, uint32_t *ret
 		*ret_slot = l->slot;
 	if (ret_generation)
 		*ret_generation = l->generation;
-	r = l->kept_over ? engine_fail(-ESTALE, "this lease is over: its worker died, or its time was up; take another one") : 0;
+	r = l->kept_over ? engine_fail(-ESTALE,
+				   "this lease is over: its worker died, or its time was up; take "
+				   "another one")
+			 : 0;
 	lane_unlock(l);
 	return r;
 }

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lane.c - a lane's life, its jobs, their ids, and what it knows of functions. See lane.h for the whole.
+ * lane.c - a lane's life, its jobs, their ids, and what it knows of functions. See lane.h for the
+ * whole.
  *
- * Jobs that nobody has are kept, the last one used on top, so that a steady load touches the same few; with them their reply buffers. A job's id modulo the table's size is its place in it: an id whose place is taken is
- * skipped. Ids come in blocks from the brood's, so that lanes do not meet over each one.
+ * Jobs that nobody has are kept, the last one used on top, so that a steady load touches the same
+ * few; with them their reply buffers. A job's id modulo the table's size is its place in it: an id
+ * whose place is taken is skipped. Ids come in blocks from the brood's, so that lanes do not meet
+ * over each one.
  *
- * A thread's lane is the thread's as long as it lives, then the next new thread's: leases that it left are used on, or go back to the pool by themselves.
+ * A thread's lane is the thread's as long as it lives, then the next new thread's: leases that it
+ * left are used on, or go back to the pool by themselves.
  */
 #include "lane.h"
 #include "pipe.h"
@@ -61,15 +65,18 @@ static int make_fds(struct lane *l)
 	/* Never 0-2, should the program have closed those: others write there. */
 	l->epoll_fd = fds_above_standard(epoll_create1(EPOLL_CLOEXEC));
 	l->wake_fd = fds_above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-	l->tick_fd = fds_above_standard(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+	l->tick_fd = fds_above_standard(
+		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
 	if (l->epoll_fd < 0 || l->wake_fd < 0 || l->tick_fd < 0)
 		return -errno;
-	if ((r = watch(l, l->wake_fd, EPOLLIN, LANE_EVENT_WAKE)) < 0 || (r = watch(l, l->tick_fd, EPOLLIN, LANE_EVENT_TICK)) < 0 ||
-	    (r = watch(l, b->channel_fd, EPOLLIN | EPOLLEXCLUSIVE, LANE_EVENT_CHANNEL)) < 0)
+	if ((r = watch(l, l->wake_fd, EPOLLIN, LANE_EVENT_WAKE)) < 0 ||
+		(r = watch(l, l->tick_fd, EPOLLIN, LANE_EVENT_TICK)) < 0 ||
+		(r = watch(l, b->channel_fd, EPOLLIN | EPOLLEXCLUSIVE, LANE_EVENT_CHANNEL)) < 0)
 		return r;
 	if ((r = watch(l, b->over_fd, EPOLLIN, LANE_EVENT_OVER)) < 0)
 		return r;
-	if (b->options.log && (r = watch(l, b->log_fd, EPOLLIN | EPOLLEXCLUSIVE, LANE_EVENT_LOG)) < 0)
+	if (b->options.log &&
+		(r = watch(l, b->log_fd, EPOLLIN | EPOLLEXCLUSIVE, LANE_EVENT_LOG)) < 0)
 		return r;
 	return make_control(l);
 }
@@ -105,7 +112,10 @@ static void unmake(struct lane *l)
 	lane_put(l);
 }
 
-/* Who waits for a handle, or gives it back, comes here for the lock, also when the lease that the job was on has ended. */
+/*
+ * Who waits for a handle, or gives it back, comes here for the lock, also when the lease that the
+ * job was on has ended.
+ */
 void lane_put(struct lane *l)
 {
 	if (atomic_fetch_sub(&l->refs, 1) > 1)
@@ -154,13 +164,22 @@ int lane_new(struct brood *b, enum lane_kind kind, struct lane **ret)
 	struct lane *l = NULL;
 	int r;
 
-	if (posix_memalign((void **)&l, 64, sizeof *l) != 0)      /* no cache line of it is another lane's */
+	/* no cache line of it is another lane's */
+	if (posix_memalign((void **)&l, 64, sizeof *l) != 0)
 		return -ENOMEM;
-	*l = (struct lane){ .brood = b, .kind = kind, .refs = 1, .epoll_fd = -1, .wake_fd = -1, .tick_fd = -1, .control_fd = -1,
-	                    .timer_at = TIME_NEVER, .queue_due = TIME_NEVER };
+	*l = (struct lane){ .brood = b,
+		.kind = kind,
+		.refs = 1,
+		.epoll_fd = -1,
+		.wake_fd = -1,
+		.tick_fd = -1,
+		.control_fd = -1,
+		.timer_at = TIME_NEVER,
+		.queue_due = TIME_NEVER };
 	pthread_mutex_init(&l->lock, NULL);
-	struct list *lists[] = { &l->link, &l->spare, &l->followers, &l->queue, &l->results, &l->taken, &l->leases, &l->idle, &l->inbox,
-	                         &l->handles, &l->talkers, &l->callbacks };
+	struct list *lists[] = { &l->link, &l->spare, &l->followers, &l->queue, &l->results,
+		&l->taken, &l->leases, &l->idle, &l->inbox, &l->handles, &l->talkers,
+		&l->callbacks };
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		list_init(lists[i]);
 	l->leases_limit = leases_allowed(b, kind);
@@ -243,7 +262,8 @@ struct lane *lane_own(struct brood *b)
 		}
 		event.data.fd = l->epoll_fd;
 		epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, l->epoll_fd, &event);
-		atomic_store(&b->own, l);      /* then the look, as brood_fd() does it the other way round */
+		/* then the look, as brood_fd() does it the other way round */
+		atomic_store(&b->own, l);
 		if (atomic_load(&b->fd_used))
 			direct_polled(b);
 	}
@@ -281,10 +301,7 @@ static void thread_over(void *lane)
 	atomic_store_explicit(&l->orphan, true, memory_order_release);
 }
 
-static void make_key(void)
-{
-	pthread_key_create(&thread_key, thread_over);
-}
+static void make_key(void) { pthread_key_create(&thread_key, thread_over); }
 
 /* Under lanes_lock. */
 static struct lane *find_orphan(struct brood *b)
@@ -293,16 +310,14 @@ static struct lane *find_orphan(struct brood *b)
 		struct lane *l = container_of(link, struct lane, link);
 		bool orphan = true;
 
-		if (l->kind == LANE_THREAD && atomic_compare_exchange_strong(&l->orphan, &orphan, false))
+		if (l->kind == LANE_THREAD &&
+			atomic_compare_exchange_strong(&l->orphan, &orphan, false))
 			return l;
 	}
 	return NULL;
 }
 
-struct lane *lane_thread_has(void)
-{
-	return thread_lane;
-}
+struct lane *lane_thread_has(void) { return thread_lane; }
 
 struct lane *lane_thread(struct brood *b)
 {
@@ -347,19 +362,25 @@ static struct function *function_new(const struct given *order)
 
 	if (!f)
 		return NULL;
-	*f = (struct function){ .fn = order->job->fn, .text = order->job->name, .est_ns = PICK_UNKNOWN };
+	*f = (struct function){
+		.fn = order->job->fn, .text = order->job->name, .est_ns = PICK_UNKNOWN
+	};
 	job_name(f->name, order->options.plugin ? order->options.symbol : order->job->name);
 	return f;
 }
 
 static size_t function_hash(const struct given *order)
 {
-	uint64_t h = (uint64_t)(uintptr_t)order->job->fn * 0x9e3779b97f4a7c15u ^ (uint64_t)(uintptr_t)order->job->name * 0xc2b2ae3d27d4eb4fu;
+	uint64_t h = (uint64_t)(uintptr_t)order->job->fn * 0x9e3779b97f4a7c15u ^
+		(uint64_t)(uintptr_t)order->job->name * 0xc2b2ae3d27d4eb4fu;
 
 	return (size_t)(h >> 40);
 }
 
-/* Found, or new in the table; the job's own when the table is full (names that are made up all the time), or when it is a plugin's. */
+/*
+ * Found, or new in the table; the job's own when the table is full (names that are made up all the
+ * time), or when it is a plugin's.
+ */
 static int function_of(struct lane *l, const struct given *order, struct lane_job *job)
 {
 	size_t at = function_hash(order);
@@ -467,7 +488,8 @@ static void take_options(struct lane_job *job, const struct given *order)
 	job->grace_ms = o->grace_ms;
 	job->retries = o->retries;
 	job->attempts = job->moved = 0;
-	job->cancelled = job->ran = job->waited = job->back_came = job->alone = job->socket_job = job->fds_out = job->reply_lost = job->held = false;
+	job->cancelled = job->ran = job->waited = job->back_came = job->alone = job->socket_job =
+		job->fds_out = job->reply_lost = job->held = false;
 	job->given_ns = order->given_ns;
 	job->request_size = order->request_size;
 	job->arg_size = order->arg_size;
@@ -579,7 +601,8 @@ struct lane_job *lane_find(struct lane *l, uint64_t id)
 
 void lane_wait_for(struct lane *l, struct lane_job *job, bool front)
 {
-	uint64_t from = front && job->attempts > 0 ? now_ns() : job->given_ns;         /* each attempt has its own time to wait */
+	/* each attempt has its own time to wait */
+	uint64_t from = front && job->attempts > 0 ? now_ns() : job->given_ns;
 
 	job->state = JOB_WAITING;
 	job->waiting_until = time_after_ms(from, job->queue_ms);
@@ -617,7 +640,10 @@ int lane_job_keep(struct lane_job *job, const struct given *order)
 
 /* ---- the verdict ---- */
 
-/* The worker has not done it: it never had the job, or is dead, and a child of the job's, or the link's buffer, may still hold the socket. */
+/*
+ * The worker has not done it: it never had the job, or is dead, and a child of the job's, or the
+ * link's buffer, may still hold the socket.
+ */
 static void end_socket(const struct lane_job *job)
 {
 	enum brood_outcome outcome = job->result.verdict.outcome;
@@ -638,7 +664,8 @@ static void close_handle(struct lane *l, struct lane_job *job)
 		handle->lane_job = NULL;
 		l->handle_news++;
 		lane_wake(l, &handle->lane_sleepers);
-		atomic_store_explicit(&handle->lane_closed, true, memory_order_release);       /* last: from now on its owner may give it back */
+		/* last: from now on its owner may give it back */
+		atomic_store_explicit(&handle->lane_closed, true, memory_order_release);
 	}
 	lane_job_free(l, job);
 }
@@ -647,7 +674,7 @@ void lane_result(struct lane *l, struct lane_job *job)
 {
 	job->result.size = sizeof job->result;
 	if (job->reply_lost)
-		job->result.reply_size = 0;    /* what is not there; the verdict has it */
+		job->result.reply_size = 0; /* what is not there; the verdict has it */
 	if (job->on_done) {
 		list_append(&job->link, &l->callbacks);
 	} else {
@@ -662,10 +689,10 @@ void lane_result(struct lane *l, struct lane_job *job)
 void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict *verdict)
 {
 	struct brood_verdict *v = &job->result.verdict;
-	bool counted = job->state == JOB_STREAMED;     /* by the supervisor */
+	bool counted = job->state == JOB_STREAMED; /* by the supervisor */
 
 	if (job->state == JOB_CLOSED)
-		abort();                       /* a second verdict: a bug of ours */
+		abort(); /* a second verdict: a bug of ours */
 	if (job->state == JOB_WAITING)
 		lane_unqueue(l, job);
 	list_remove(&job->link);
@@ -680,7 +707,7 @@ void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict
 	v->reply_size = job->result.reply_size;
 	v->started |= job->ran;
 	memcpy(v->name, job->function->name, sizeof v->name);
-	if (job->ran && v->outcome == BROOD_REFUSED) {    /* that would say that it never ran */
+	if (job->ran && v->outcome == BROOD_REFUSED) { /* that would say that it never ran */
 		*v = job->before;
 		v->attempts = job->attempts;
 	}
@@ -689,14 +716,18 @@ void lane_close(struct lane *l, struct lane_job *job, const struct brood_verdict
 		ending_count(l->brood, v, v->name);
 	}
 	if (job->socket_job) {
-		/* Whoever talks on it reads its end now, also while a copy is still on its way to a worker. */
+		/*
+		 * Whoever talks on it reads its end now, also while a copy is still on its way to a
+		 * worker.
+		 */
 		if (job->socket >= 0 && !v->started)
 			shutdown(job->socket, SHUT_RDWR);
 		close_handle(l, job);
 		lane_wake(l, &l->lookers);
 		return;
 	}
-	if (job->extra)                /* nobody but the job needs them, and who reads the other end waits for that */
+	/* nobody but the job needs them, and who reads the other end waits for that */
+	if (job->extra)
 		job->extra = lane_fds_free(job->extra);
 	if (job->waited && l->kind == LANE_CALLERS) {
 		caller_closed(l, job);
@@ -720,7 +751,9 @@ void lane_out_of_backlog(struct lane *l, struct lane_job *job)
 void lane_refuse(struct lane *l, struct lane_job *job, enum brood_detail detail)
 {
 	uint64_t now = now_ns();
-	struct brood_verdict verdict = { .outcome = BROOD_REFUSED, .detail = detail, .queue_us = (now - MIN(job->given_ns, now)) / NS_PER_US };
+	struct brood_verdict verdict = { .outcome = BROOD_REFUSED,
+		.detail = detail,
+		.queue_us = (now - MIN(job->given_ns, now)) / NS_PER_US };
 
 	job->result.reply = NULL;
 	job->result.reply_size = 0;

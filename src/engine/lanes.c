@@ -24,9 +24,11 @@ void lanes_tidy(struct lane *own)
 	list_for_each_safe(link, tmp, &b->lanes) {
 		struct lane *l = container_of(link, struct lane, link);
 
-		if (l == own || !atomic_load_explicit(&l->inbox_full, memory_order_relaxed) || pthread_mutex_trylock(&l->lock) != 0)
+		if (l == own || !atomic_load_explicit(&l->inbox_full, memory_order_relaxed) ||
+			pthread_mutex_trylock(&l->lock) != 0)
 			continue;
-		lane_inbox(l);         /* it was poked when that came: what is to be done with it there is done there */
+		/* it was poked when that came: what is to be done with it there is done there */
+		lane_inbox(l);
 		lane_unlock(l);
 	}
 	pthread_mutex_unlock(&b->lanes_lock);
@@ -36,7 +38,11 @@ void lanes_tidy(struct lane *own)
 static void look_without_logs(struct lane *l)
 {
 	l->delivering++;
-	l->delivering_next = true;     /* nobody else does meanwhile: a poke that stands would keep the stop from sleeping. direct_over() pokes again */
+	/*
+	 * nobody else does meanwhile: a poke that stands would keep the stop from sleeping.
+	 * direct_over() pokes again
+	 */
+	l->delivering_next = true;
 	lane_look(l);
 	l->delivering_next = false;
 	l->delivering--;
@@ -66,18 +72,16 @@ size_t direct_drain(struct brood *b)
 static void over(struct lane *l, void *unused)
 {
 	(void)unused;
-	look_without_logs(l);          /* sees that all is over, and gives up what is left */
+	look_without_logs(l); /* sees that all is over, and gives up what is left */
 	if (lane_has_news(l) || l->leader)
 		lane_poke(l);
 	/* Nobody gives those back; a thread that still sleeps there is on its way out. */
-	if ((l->kind == LANE_OWN || l->kind == LANE_THREAD || l->kind == LANE_CALLERS) && !l->leader && list_empty(&l->followers))
+	if ((l->kind == LANE_OWN || l->kind == LANE_THREAD || l->kind == LANE_CALLERS) &&
+		!l->leader && list_empty(&l->followers))
 		lane_close_fds(l);
 }
 
-void direct_over(struct brood *b)
-{
-	lanes_each(b, over, NULL);
-}
+void direct_over(struct brood *b) { lanes_each(b, over, NULL); }
 
 static void add(struct lane *l, void *stats)
 {

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * loan.c - how a lease begins and ends. The engine makes all that it consists of and asks; the supervisor finds a worker and says who it is (LENT); the end is the supervisor's too (LEASE_OVER), whatever the reason. What it says
- * arrives with whoever reads the channel, and waits in the lane's inbox until the lane looks.
+ * loan.c - how a lease begins and ends. The engine makes all that it consists of and asks; the
+ * supervisor finds a worker and says who it is (LENT); the end is the supervisor's too
+ * (LEASE_OVER), whatever the reason. What it says arrives with whoever reads the channel, and waits
+ * in the lane's inbox until the lane looks.
  *
- * The memory of a lease is ours: sealed before it is given away, so that nobody can shrink it under us, nor write to what is only ours to write.
+ * The memory of a lease is ours: sealed before it is given away, so that nobody can shrink it under
+ * us, nor write to what is only ours to write.
  */
 #include "lane.h"
 #include "side.h"
@@ -17,11 +20,14 @@
 #include <sys/socket.h>
 
 #define NO_LEDGER    UINT32_MAX
-#define ASK_AGAIN_MS 50       /* after what a lease is made of could not be had */
+#define ASK_AGAIN_MS 50 /* after what a lease is made of could not be had */
 
 /* ---- ledgers ---- */
 
-/* Under brood.lock. A lease has its ledger alone until its lane is through with it: what is still written there then harms no other. */
+/*
+ * Under brood.lock. A lease has its ledger alone until its lane is through with it: what is still
+ * written there then harms no other.
+ */
 static uint32_t ledger_take(struct brood *b)
 {
 	for (uint32_t i = 0; i < b->shared.ledgers_count; i++) {
@@ -165,13 +171,17 @@ void loan_free(struct lease *lease)
 static bool asked_enough(const struct lane *l)
 {
 	const struct brood *b = l->brood;
-	struct pick_room room = { .workers = b->options.workers, .waiting = LEASE_WAITING(b->options.workers), .out = (uint32_t)atomic_load_explicit(&b->leases_out, memory_order_relaxed), .asked = l->asked };
+	struct pick_room room = { .workers = b->options.workers,
+		.waiting = LEASE_WAITING(b->options.workers),
+		.out = (uint32_t)atomic_load_explicit(&b->leases_out, memory_order_relaxed),
+		.asked = l->asked };
 
 	return !pick_may_ask(&room);
 }
 
 /* -EAGAIN: as many are out as may be; -ENOSPC: there is no ledger for it. */
-static int send_wish(struct lease *lease, const int fds[LEASE_FDS], uint32_t limit_ms, uint32_t wait_ms)
+static int send_wish(
+	struct lease *lease, const int fds[LEASE_FDS], uint32_t limit_ms, uint32_t wait_ms)
 {
 	struct lane *l = lease->lane;
 	struct brood *b = l->brood;
@@ -191,8 +201,13 @@ static int send_wish(struct lease *lease, const int fds[LEASE_FDS], uint32_t lim
 	record_find(b, lease->id)->lease = lease;
 	b->leases_out++;
 	frame_begin(&f, MESSAGE_LEASE);
-	f.lease = (struct message_lease){ .id = lease->id, .given_ns = now_ns(), .queue_ms = wait_ms, .limit_ms = limit_ms, .flags = l->kind == LANE_KEPT ? LEASE_KEPT : 0,
-	                                   .lane = (uint32_t)l->control_fd, .ledger = lease->ledger_number };
+	f.lease = (struct message_lease){ .id = lease->id,
+		.given_ns = now_ns(),
+		.queue_ms = wait_ms,
+		.limit_ms = limit_ms,
+		.flags = l->kind == LANE_KEPT ? LEASE_KEPT : 0,
+		.lane = (uint32_t)l->control_fd,
+		.ledger = lease->ledger_number };
 	memcpy(f.fds, fds, sizeof f.fds[0] * LEASE_FDS);
 	f.fds_count = LEASE_FDS;
 	r = out_send(b, &f, lease->id, 0);
@@ -209,7 +224,9 @@ static int wish(struct lease *lease, const int fds[LEASE_FDS], uint32_t limit_ms
 	int r;
 
 	engine_lock(b);
-	r = b->lost ? -ENOTCONN : b->state == ENGINE_STOPPED ? -ESHUTDOWN : send_wish(lease, fds, limit_ms, wait_ms);
+	r = b->lost                          ? -ENOTCONN
+		: b->state == ENGINE_STOPPED ? -ESHUTDOWN
+					     : send_wish(lease, fds, limit_ms, wait_ms);
 	engine_unlock(b);
 	return r;
 }
@@ -219,7 +236,7 @@ int loan_ask(struct lane *l, uint32_t limit_ms, uint32_t wait_ms)
 	int fds[LEASE_FDS] = { -1, -1, -1, -1, -1 }, r;
 	struct lease *lease;
 
-	if (asked_enough(l)) {                 /* before anything is made for it */
+	if (asked_enough(l)) { /* before anything is made for it */
 		l->ask_again = now_ns() + LANE_TICK_MS * NS_PER_MS;
 		return -EAGAIN;
 	}
@@ -303,7 +320,9 @@ int loan_heard(struct brood *b, const struct frame *f)
 /* It never came to the supervisor. */
 void loan_not_asked(struct lease *lease, enum brood_detail detail)
 {
-	lease->over = (struct message_lease_over){ .id = lease->id, .how = LEASE_REFUSED, .detail = detail };
+	lease->over = (struct message_lease_over){
+		.id = lease->id, .how = LEASE_REFUSED, .detail = detail
+	};
 	lease->has_over = true;
 	to_inbox(lease);
 }
@@ -313,10 +332,13 @@ void loan_not_asked(struct lease *lease, enum brood_detail detail)
 static int watch(struct lease *lease)
 {
 	struct lane *l = lease->lane;
-	struct epoll_event bell = { .events = EPOLLIN | EPOLLET, .data.u64 = LANE_EVENT_LEASE(lease, LANE_EVENT_BELL) };
-	struct epoll_event link = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.u64 = LANE_EVENT_LEASE(lease, LANE_EVENT_LINK) };
+	struct epoll_event bell = { .events = EPOLLIN | EPOLLET,
+		.data.u64 = LANE_EVENT_LEASE(lease, LANE_EVENT_BELL) };
+	struct epoll_event link = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET,
+		.data.u64 = LANE_EVENT_LEASE(lease, LANE_EVENT_LINK) };
 
-	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, lease->bell_fd, &bell) < 0 || epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, lease->link_fd, &link) < 0)
+	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, lease->bell_fd, &bell) < 0 ||
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, lease->link_fd, &link) < 0)
 		return -errno;
 	return 0;
 }
@@ -341,7 +363,7 @@ static void on_lent(struct lease *lease)
 	l->active++;
 	l->refused = BROOD_DETAIL_NONE;
 	list_insert(&lease->idle, &l->idle);
-	if (watch(lease) < 0) {                /* no memory for it: of no use to us */
+	if (watch(lease) < 0) { /* no memory for it: of no use to us */
 		settle_dying(lease);
 		loan_end(lease);
 	}
@@ -442,7 +464,7 @@ void loan_drop(struct lease *lease)
 
 	engine_lock(b);
 	record = record_find(b, lease->id);
-	if (record && record->lease == lease) {        /* until LEASE_OVER */
+	if (record && record->lease == lease) { /* until LEASE_OVER */
 		record->lease = NULL;
 		record->ledger = lease->ledger_number;
 		lease->ledger_number = NO_LEDGER;
@@ -453,7 +475,8 @@ void loan_drop(struct lease *lease)
 
 void loan_abandon(struct lease *lease)
 {
-	for (uint64_t q = lease->harvested + 1; lease->state != LEASE_ASKED && q <= lease->published; q++) {
+	for (uint64_t q = lease->harvested + 1;
+		lease->state != LEASE_ASKED && q <= lease->published; q++) {
 		struct lane_job *job = lease->jobs[q % RING_DEPTH];
 
 		if (job && !claim_swap(lease->up, q, CLAIM_WITHDRAWN))

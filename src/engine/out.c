@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * out.c - what the engine sends, in order, without ever blocking. A frame goes into the socket at once when nothing stands before
- * it; else it waits here with its fds. What can wait is bounded: one JOB and one CANCEL a record, one NOTIFY of each kind, one
- * INIT_DATA (a newer one replaces it), one STOP.
+ * out.c - what the engine sends, in order, without ever blocking. A frame goes into the socket at
+ * once when nothing stands before it; else it waits here with its fds. What can wait is bounded:
+ * one JOB and one CANCEL a record, one NOTIFY of each kind, one INIT_DATA (a newer one replaces
+ * it), one STOP.
  *
- * Two reasons to wait, and they need different cures: the socket is full (POLLOUT says when it is not), or the kernel has no room
- * for fds in flight or memory (nothing says when it has: look again in a few ms). Both are looked after by whichever thread leads
- * (wait.c) and by brood_fd()'s epoll; when nothing waits, neither costs anything.
+ * Two reasons to wait, and they need different cures: the socket is full (POLLOUT says when it is
+ * not), or the kernel has no room for fds in flight or memory (nothing says when it has: look again
+ * in a few ms). Both are looked after by whichever thread leads (wait.c) and by brood_fd()'s epoll;
+ * when nothing waits, neither costs anything.
  *
- * The trap: a program that only opens jobs and talks on their sockets, and never blocks in the library nor polls brood_fd(),
- * would never send what waits. So whoever adds to the queue of such a program waits a little for it to empty (out_patience).
+ * The trap: a program that only opens jobs and talks on their sockets, and never blocks in the
+ * library nor polls brood_fd(), would never send what waits. So whoever adds to the queue of such a
+ * program waits a little for it to empty (out_patience).
  */
 #include "internal.h"
 
@@ -19,9 +22,9 @@
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
-static bool error_is_full(int r)  { return r == -EAGAIN; }
+static bool error_is_full(int r) { return r == -EAGAIN; }
 static bool error_is_later(int r) { return r == -ETOOMANYREFS || r == -ENOBUFS || r == -ENOMEM; }
-static bool error_is_gone(int r)  { return r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN; }
+static bool error_is_gone(int r) { return r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN; }
 
 void out_drop(struct brood *b, struct out *out)
 {
@@ -50,7 +53,9 @@ static bool out_replaces(const struct out *newer, const struct out *older)
 
 void out_drop_older(struct brood *b)
 {
-	const struct out *newest = list_empty(&b->out) ? NULL : container_of(b->out.prev, struct out, link);
+	const struct out *newest = list_empty(&b->out)
+		? NULL
+		: container_of(b->out.prev, struct out, link);
 
 	list_for_each_safe(link, tmp, &b->out) {
 		struct out *out = container_of(link, struct out, link);
@@ -193,19 +198,22 @@ int out_failed(struct brood *b, int error, const char *what)
 
 void out_watch(struct brood *b)
 {
-	bool out = b->out_state == OUT_FULL && !b->lost, later = b->out_state == OUT_LATER && !b->lost;
+	bool out = b->out_state == OUT_FULL && !b->lost,
+	     later = b->out_state == OUT_LATER && !b->lost;
 
 	if (!b->fd_used || b->state == ENGINE_STOPPED)
 		return;
 	if (out != b->epoll_out && !b->lost) {
-		struct epoll_event event = { .events = EPOLLIN | (out ? EPOLLOUT : 0), .data.fd = b->channel_fd };
+		struct epoll_event event = { .events = EPOLLIN | (out ? EPOLLOUT : 0),
+			.data.fd = b->channel_fd };
 
 		epoll_ctl(b->epoll_fd, EPOLL_CTL_MOD, b->channel_fd, &event);
 		b->epoll_out = out;
 	}
 	/* Setting it also takes back its readability: nobody needs to read it. */
 	if (later || b->timer_set) {
-		struct itimerspec spec = { .it_value.tv_nsec = later ? OUT_RETRY_MS * (long)NS_PER_MS : 0 };
+		struct itimerspec spec = { .it_value.tv_nsec =
+						   later ? OUT_RETRY_MS * (long)NS_PER_MS : 0 };
 
 		timerfd_settime(b->timer_fd, 0, &spec, NULL);
 		b->timer_set = later;
@@ -219,7 +227,9 @@ static bool patience_done(const struct wait *wait)
 
 void out_patience(struct brood *b)
 {
-	struct wait wait = { .brood = b, .done = patience_done, .until = now_ns() + OUT_PATIENCE_MS * NS_PER_MS };
+	struct wait wait = {
+		.brood = b, .done = patience_done, .until = now_ns() + OUT_PATIENCE_MS * NS_PER_MS
+	};
 
 	if (!b->fd_used)
 		wait_until(&wait);

@@ -7,17 +7,17 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define SCRATCH  16384                 /* where a reply goes that has no room */
-#define READ_MAX ((size_t)64 << 20)    /* at once */
-#define TURN     64                    /* reads, so that no worker keeps the lane for itself */
+#define SCRATCH  16384              /* where a reply goes that has no room */
+#define READ_MAX ((size_t)64 << 20) /* at once */
+#define TURN     64                 /* reads, so that no worker keeps the lane for itself */
 
 struct pipe {
-	int fd;                        /* -1: none now */
-	bool request;                  /* it has one; else it is for the reply alone */
+	int fd;       /* -1: none now */
+	bool request; /* it has one; else it is for the reply alone */
 	bool reading;
-	uint32_t watched;              /* by the lane's epoll: for this */
-	const struct iovec *pieces;    /* the caller's, which waits */
-	size_t count, piece, at;       /* the next byte to write: in that piece, there */
+	uint32_t watched;           /* by the lane's epoll: for this */
+	const struct iovec *pieces; /* the caller's, which waits */
+	size_t count, piece, at;    /* the next byte to write: in that piece, there */
 	uint64_t received;
 };
 
@@ -72,7 +72,7 @@ int pipe_open(struct lane_job *job, int *ret_theirs)
 	struct pipe *p = job->pipe;
 	int fds[2], r;
 
-	p->fd = close_fd(p->fd);       /* of an attempt before; the epoll forgets it */
+	p->fd = close_fd(p->fd); /* of an attempt before; the epoll forgets it */
 	p->watched = 0;
 	r = sockets_pair(SOCK_STREAM, fds);
 	if (r < 0)
@@ -87,10 +87,7 @@ int pipe_open(struct lane_job *job, int *ret_theirs)
 
 /* ---- the request ---- */
 
-static bool writing(const struct pipe *p)
-{
-	return p->request && p->piece < p->count;
-}
+static bool writing(const struct pipe *p) { return p->request && p->piece < p->count; }
 
 /* All of it is written, or nobody wants the rest. */
 static void write_end(struct pipe *p)
@@ -104,8 +101,9 @@ static void write_some(struct pipe *p)
 	while (writing(p)) {
 		const struct iovec *piece = &p->pieces[p->piece];
 		size_t left = piece->iov_len - p->at;
-		ssize_t n = left == 0 ? 0 : send(p->fd, (const char *)piece->iov_base + p->at, left,
-						 MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = left == 0 ? 0
+				      : send(p->fd, (const char *)piece->iov_base + p->at, left,
+						MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -132,7 +130,7 @@ static bool read_once(struct lane_job *job)
 	size_t have = (size_t)MIN(p->received, (uint64_t)job->room_size);
 	size_t room = MIN(job->room_size - have, READ_MAX);
 	struct iovec iov = { .iov_base = room ? (char *)job->room + have : scratch,
-			     .iov_len = room ? room : sizeof scratch };
+		.iov_len = room ? room : sizeof scratch };
 	ssize_t n = recv(p->fd, iov.iov_base, iov.iov_len, MSG_DONTWAIT);
 
 	if (n > 0)

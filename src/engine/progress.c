@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* progress.c - what jobs say while they run, on its way to a callback. Kept with whoever will call it: a handle (under brood.lock) or a lane's job. More than PROGRESS_MAX that nobody fetches are dropped: it is only progress. */
+/*
+ * progress.c - what jobs say while they run, on its way to a callback. Kept with whoever will call
+ * it: a handle (under brood.lock) or a lane's job. More than PROGRESS_MAX that nobody fetches are
+ * dropped: it is only progress.
+ */
 #include "internal.h"
 
 #include <stdlib.h>
 
-bool progress_add(struct list *to, brood_progress_fn *on, void *context, const struct message_progress *m)
+bool progress_add(
+	struct list *to, brood_progress_fn *on, void *context, const struct message_progress *m)
 {
 	struct progress *p = on ? malloc(sizeof *p) : NULL;
 

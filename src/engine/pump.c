@@ -2,7 +2,8 @@
 /*
  * pump.c - what has happened in a lane. (sleep.c waits until something does.)
  *
- * Looking costs no system call when completions can be seen in memory; the epoll is asked when none can, and every so often all the same.
+ * Looking costs no system call when completions can be seen in memory; the epoll is asked when none
+ * can, and every so often all the same.
  */
 #include "lane.h"
 #include "pipe.h"
@@ -26,13 +27,14 @@ static uint64_t least(struct lane *l, struct lease **ret)
 	list_for_each_safe(link, tmp, &l->leases) {
 		struct lease *lease = container_of(link, struct lease, link);
 
-		if (lease->state != LEASE_ACTIVE || ring_used(lease) >= RING_DEPTH || atomic_load_explicit(&lease->ledger->leaving, memory_order_relaxed))
+		if (lease->state != LEASE_ACTIVE || ring_used(lease) >= RING_DEPTH ||
+			atomic_load_explicit(&lease->ledger->leaving, memory_order_relaxed))
 			continue;
 		if (lease->cost_ns < cost) {
 			cost = lease->cost_ns;
 			*ret = lease;
 		}
-		if (++seen == SCAN_MAX) {      /* others next time */
+		if (++seen == SCAN_MAX) { /* others next time */
 			list_remove(&l->leases);
 			list_insert(&l->leases, link);
 			break;
@@ -52,7 +54,10 @@ struct lease *lane_idle(struct lane *l)
 	return NULL;
 }
 
-/* The one worker: behind short jobs only, so that what waits can still be refused or cancelled at once. */
+/*
+ * The one worker: behind short jobs only, so that what waits can still be refused or cancelled at
+ * once.
+ */
 static struct lease *kept_one(const struct lane *l, const struct lane_job *job)
 {
 	struct lease *kept = l->kept;
@@ -61,29 +66,33 @@ static struct lease *kept_one(const struct lane *l, const struct lane_job *job)
 		return NULL;
 	if (ring_used(kept) == 0)
 		return kept;
-	return !job->alone && !(job->job_flags & BROOD_JOB_ONCE) && kept->cost_ns + pick_estimate(job->function->est_ns) <= PICK_FULL_NS ? kept : NULL;
+	return !job->alone && !(job->job_flags & BROOD_JOB_ONCE) &&
+			kept->cost_ns + pick_estimate(job->function->est_ns) <= PICK_FULL_NS
+		? kept
+		: NULL;
 }
 
 static struct lease *choose(struct lane *l, const struct lane_job *job)
 {
 	struct lease *warm = l->warm, *idle = lane_idle(l), *other = NULL;
-	struct pick_view view = { .warm_cost = TIME_NEVER, .least_cost = TIME_NEVER, .idle = idle, .once = job->alone || (job->job_flags & BROOD_JOB_ONCE), .est_ns = job->function->est_ns };
+	struct pick_view view = { .warm_cost = TIME_NEVER,
+		.least_cost = TIME_NEVER,
+		.idle = idle,
+		.once = job->alone || (job->job_flags & BROOD_JOB_ONCE),
+		.est_ns = job->function->est_ns };
 
 	if (l->kind == LANE_KEPT)
 		return kept_one(l, job);
-	if (warm && ring_used(warm) > 0 && ring_used(warm) < RING_DEPTH && !atomic_load_explicit(&warm->ledger->leaving, memory_order_relaxed))
+	if (warm && ring_used(warm) > 0 && ring_used(warm) < RING_DEPTH &&
+		!atomic_load_explicit(&warm->ledger->leaving, memory_order_relaxed))
 		view.warm_cost = warm->cost_ns;
 	if (!idle)
 		view.least_cost = least(l, &other);
 	switch (pick_lease(&view)) {
-	case PICK_WARM:
-		return warm;
-	case PICK_IDLE:
-		return idle;
-	case PICK_LEAST:
-		return other;
-	default:
-		return NULL;
+	case PICK_WARM: return warm;
+	case PICK_IDLE: return idle;
+	case PICK_LEAST: return other;
+	default: return NULL;
 	}
 }
 
@@ -105,7 +114,8 @@ bool lane_place(struct lane *l, struct lane_job *job, const struct given *order)
 		if (r == -ENOBUFS)
 			return false;
 		if (r != -EPIPE && r != -ECONNRESET && r != -ENOTCONN) {
-			lane_refuse(l, job, BROOD_DETAIL_FD_LOST);     /* its fds cannot be sent, to nobody */
+			/* its fds cannot be sent, to nobody */
+			lane_refuse(l, job, BROOD_DETAIL_FD_LOST);
 			return true;
 		}
 		settle_dying(lease);
@@ -114,7 +124,13 @@ bool lane_place(struct lane *l, struct lane_job *job, const struct given *order)
 
 static void ask(struct lane *l)
 {
-	uint32_t more = l->kind == LANE_KEPT ? 0 : pick_more(&(struct pick_load){ .waiting = l->queued, .waiting_ns = l->queued_ns, .active = l->active, .stalled = l->stalled, .asked = l->asked, .limit = l->leases_limit });
+	uint32_t more = l->kind == LANE_KEPT ? 0
+					     : pick_more(&(struct pick_load){ .waiting = l->queued,
+						       .waiting_ns = l->queued_ns,
+						       .active = l->active,
+						       .stalled = l->stalled,
+						       .asked = l->asked,
+						       .limit = l->leases_limit });
 
 	l->ask_held = more > 0 && l->ask_again && now_ns() < l->ask_again;
 	for (uint32_t i = 0; i < more && !l->ask_held; i++)
@@ -144,7 +160,10 @@ void lane_assign(struct lane *l)
 	if (l->queued)
 		ask(l);
 	else if (l->asked && l->active > 0 && l->kind == LANE_QUEUE)
-		loan_unask(l);                 /* asked for when nobody knew how short the jobs are: others may want those workers */
+		/*
+		 * asked for when nobody knew how short the jobs are: others may want those workers
+		 */
+		loan_unask(l);
 }
 
 void lane_flush(struct lane *l)
@@ -177,7 +196,8 @@ void lane_hear_channel(struct lane *l, bool logs)
 	struct brood *b = l->brood;
 
 	engine_lock(b);
-	if (logs && b->log_ended && !l->gone)          /* nobody reads them: they would be readable for ever */
+	/* nobody reads them: they would be readable for ever */
+	if (logs && b->log_ended && !l->gone)
 		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, b->log_fd, NULL);
 	if (channel_ours(b)) {
 		if (b->out_state == OUT_FULL || out_due(b))
@@ -197,10 +217,7 @@ void lane_hear_channel(struct lane *l, bool logs)
 	engine_unlock(b);
 }
 
-static void wake_drain(struct lane *l)
-{
-	fds_unpoke(l->wake_fd);
-}
+static void wake_drain(struct lane *l) { fds_unpoke(l->wake_fd); }
 
 static void on_event(struct lane *l, uint64_t data)
 {
@@ -212,20 +229,14 @@ static void on_event(struct lane *l, uint64_t data)
 		if (!l->leader && (l->delivering_next || !l->polled || !lane_has_news(l)))
 			wake_drain(l);
 		break;
-	case LANE_EVENT_TICK:
-		behind_fired(l);
-		break;
-	case LANE_EVENT_CHANNEL:
-		lane_hear_channel(l, false);
-		break;
-	case LANE_EVENT_OVER:              /* these would be readable for ever */
+	case LANE_EVENT_TICK: behind_fired(l); break;
+	case LANE_EVENT_CHANNEL: lane_hear_channel(l, false); break;
+	case LANE_EVENT_OVER: /* these would be readable for ever */
 		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->brood->over_fd, NULL);
 		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->brood->channel_fd, NULL);
 		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->brood->log_fd, NULL);
 		break;
-	case LANE_EVENT_LOG:
-		lane_hear_channel(l, true);
-		break;
+	case LANE_EVENT_LOG: lane_hear_channel(l, true); break;
 	case LANE_EVENT_STREAM:
 		job = lane_find(l, data >> 4);
 		if (job && job->state == JOB_STREAMED)
@@ -274,7 +285,8 @@ void lane_inbox(struct lane *l)
 {
 	if (!atomic_load_explicit(&l->inbox_full, memory_order_acquire))
 		return;
-	atomic_store_explicit(&l->inbox_full, false, memory_order_release);    /* before the look: what comes later says so again */
+	/* before the look: what comes later says so again */
+	atomic_store_explicit(&l->inbox_full, false, memory_order_release);
 	loan_inbox(l);
 	stream_inbox(l);
 }
@@ -293,7 +305,7 @@ static void settle(struct lane *l)
 void lane_heard(struct lane *l, const struct epoll_event *events, int n)
 {
 	if (n < 0 && errno != EINTR)
-		lane_hear_channel(l, false);   /* is it our epoll at all? */
+		lane_hear_channel(l, false); /* is it our epoll at all? */
 	for (int i = 0; i < n; i++)
 		on_event(l, events[i].data.u64);
 	scan(l);
@@ -336,8 +348,9 @@ void lane_progress(struct lane *l, struct lane_job *job, const struct message_pr
 {
 	struct message_progress named = *m;
 
-	named.id = job->id;                    /* not what a worker says */
-	if (job->progress_count >= PROGRESS_MAX || !progress_add(&job->progress, job->on_progress, job->result.context, &named))
+	named.id = job->id; /* not what a worker says */
+	if (job->progress_count >= PROGRESS_MAX ||
+		!progress_add(&job->progress, job->on_progress, job->result.context, &named))
 		return;
 	job->progress_count++;
 	lane_progress_came(l, job);
@@ -381,16 +394,13 @@ static void tell_progress(struct lane *l)
 			job->held = false;
 			lane_result(l, job);
 		}
-		tmp = l->talkers.next;         /* others were here meanwhile */
+		tmp = l->talkers.next; /* others were here meanwhile */
 	}
 }
 
 static __thread const struct lane *delivering_lane;
 
-bool lane_delivers(const struct lane *l)
-{
-	return delivering_lane == l;
-}
+bool lane_delivers(const struct lane *l) { return delivering_lane == l; }
 
 static void call_back(struct list *batch)
 {

@@ -2,20 +2,18 @@
 /*
  * records.c - which jobs are out, and the one verdict of each.
  *
- * A record is the engine's copy of the supervisor's: taken when JOB is sent or queued, free again when the VERDICT arrives. A
- * job's id modulo their number is its record, so an id whose record is out is skipped, and both sides agree without a word. The
- * handle is what the caller holds. It may go earlier (released) or stay longer (not released yet) than the record; a record
- * without a handle is a job whose verdict nobody wants, and the verdict is counted as dropped.
+ * A record is the engine's copy of the supervisor's: taken when JOB is sent or queued, free again
+ * when the VERDICT arrives. A job's id modulo their number is its record, so an id whose record is
+ * out is skipped, and both sides agree without a word. The handle is what the caller holds. It may
+ * go earlier (released) or stay longer (not released yet) than the record; a record without a
+ * handle is a job whose verdict nobody wants, and the verdict is counted as dropped.
  *
- * One verdict a job: handle_close() is the only place that closes a handle, a closed one is in no record, and a verdict that
- * finds no record is dropped and counted.
+ * One verdict a job: handle_close() is the only place that closes a handle, a closed one is in no
+ * record, and a verdict that finds no record is dropped and counted.
  */
 #include "lane.h"
 
-static uint64_t *taken_word(struct brood *b, size_t index)
-{
-	return &b->taken[index / 64];
-}
+static uint64_t *taken_word(struct brood *b, size_t index) { return &b->taken[index / 64]; }
 
 /* The first record at or after `from`, cyclic, that is not out. One is free: the caller knows. */
 static size_t free_after(struct brood *b, size_t from)
@@ -36,10 +34,7 @@ static size_t free_after(struct brood *b, size_t from)
 	}
 }
 
-uint64_t record_fresh_id(struct brood *b)
-{
-	return ++b->last_id;
-}
+uint64_t record_fresh_id(struct brood *b) { return ++b->last_id; }
 
 static void take(struct brood *b, struct brood_handle *handle, uint64_t id)
 {
@@ -103,7 +98,8 @@ void record_unclaim(struct brood *b, uint64_t id)
 }
 
 /* OPEN to CLOSED, once. */
-static void handle_close(struct brood *b, struct brood_handle *handle, const struct brood_verdict *verdict)
+static void handle_close(
+	struct brood *b, struct brood_handle *handle, const struct brood_verdict *verdict)
 {
 	handle->verdict = *verdict;
 	handle->verdict.size = sizeof handle->verdict;
@@ -134,10 +130,13 @@ void record_verdict(struct brood *b, const struct brood_verdict *verdict)
 		b->dropped++;
 }
 
-void record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome, enum brood_detail detail, bool started)
+void record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome,
+	enum brood_detail detail, bool started)
 {
 	struct record *record = record_find(b, id);
-	struct brood_verdict verdict = { .id = id, .outcome = outcome, .detail = detail, .started = started };
+	struct brood_verdict verdict = {
+		.id = id, .outcome = outcome, .detail = detail, .started = started
+	};
 
 	if (!record)
 		return;
@@ -158,7 +157,10 @@ void record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome, en
 	record_verdict(b, &verdict);
 }
 
-/* Those that never left this process were not started, for sure; of the others nobody knows, so that a retry is not safe. */
+/*
+ * Those that never left this process were not started, for sure; of the others nobody knows, so
+ * that a retry is not safe.
+ */
 void record_give_up_all(struct brood *b, enum brood_detail detail)
 {
 	list_for_each_safe(link, tmp, &b->out) {

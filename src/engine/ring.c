@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ring.c - jobs into a worker's ring, and what came of them out of it. wire/ring.h has the protocol, this file the engine's half.
+ * ring.c - jobs into a worker's ring, and what came of them out of it. wire/ring.h has the
+ * protocol, this file the engine's half.
  *
- * Down is ours alone: what stands there is what we wrote. Up, the desk and the link are the worker's, and hostile: each figure is copied, then checked against what can be; the first that cannot ends the worker
- * (settle_damaged). A completion is taken in order, one a sequence, so that a job cannot be completed twice, nor one that was withdrawn.
+ * Down is ours alone: what stands there is what we wrote. Up, the desk and the link are the
+ * worker's, and hostile: each figure is copied, then checked against what can be; the first that
+ * cannot ends the worker (settle_damaged). A completion is taken in order, one a sequence, so that
+ * a job cannot be completed twice, nor one that was withdrawn.
  *
- * The bytes of a request stay in the ring until its job has its verdict: when the worker dies they are taken from there for another one.
+ * The bytes of a request stay in the ring until its job has its verdict: when the worker dies they
+ * are taken from there for another one.
  */
 #include "lane.h"
 #include "pipe.h"
@@ -19,7 +23,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#define SAY_EVERY 8           /* of jobs that say that more are to come */
+#define SAY_EVERY 8 /* of jobs that say that more are to come */
 
 /* ---- into it ---- */
 
@@ -33,7 +37,8 @@ static void copy_pieces(unsigned char *to, const struct given *order)
 }
 
 /* Room for argument and request, and both copied. */
-static int put_bytes(struct lease *lease, const struct lane_job *job, const struct given *order, struct ring_entry *entry)
+static int put_bytes(struct lease *lease, const struct lane_job *job, const struct given *order,
+	struct ring_entry *entry)
 {
 	struct ring_space *space = &lease->space, before = *space;
 	uint32_t request = (uint32_t)lane_job_bytes(job);
@@ -61,7 +66,8 @@ static int put_bytes(struct lease *lease, const struct lane_job *job, const stru
 	return 0;
 }
 
-static void put_entry(struct lease *lease, struct ring_entry *entry, const struct lane_job *job, uint64_t sequence)
+static void put_entry(struct lease *lease, struct ring_entry *entry, const struct lane_job *job,
+	uint64_t sequence)
 {
 	const struct function **named = &lease->named[sequence % RING_DEPTH];
 
@@ -72,8 +78,12 @@ static void put_entry(struct lease *lease, struct ring_entry *entry, const struc
 	entry->run_ms = job->run_ms;
 	entry->job_flags = job->job_flags;
 	entry->attempt = job->attempts;
-	entry->flags = (job->waited ? RING_CALL : 0) | (job->piped ? RING_WITH | RING_STREAM : 0) | (job->memfd >= 0 ? RING_WITH | RING_MEMFD : 0) | (job->socket >= 0 ? RING_WITH | RING_SOCKET | (job->own_pair ? RING_OWN_PAIR : 0) : 0) | (job->extra ? RING_WITH : 0) |
-	               (side_needed(job) ? RING_FDS : 0) | (lease->lane->kind == LANE_CALLERS ? RING_CALLER : 0);
+	entry->flags = (job->waited ? RING_CALL : 0) | (job->piped ? RING_WITH | RING_STREAM : 0) |
+		(job->memfd >= 0 ? RING_WITH | RING_MEMFD : 0) |
+		(job->socket >= 0 ? RING_WITH | RING_SOCKET | (job->own_pair ? RING_OWN_PAIR : 0)
+				  : 0) |
+		(job->extra ? RING_WITH : 0) | (side_needed(job) ? RING_FDS : 0) |
+		(lease->lane->kind == LANE_CALLERS ? RING_CALLER : 0);
 	entry->extra = (uint16_t)(job->extra ? job->extra->count : 0);
 	if (*named == job->function && !job->own_function)
 		return;
@@ -97,11 +107,14 @@ static void publish(struct lease *lease, struct lane_job *job, uint64_t sequence
 	said->run_ms = job->run_ms;
 	said->grace_ms = job->grace_ms;
 	said->flags = job->job_flags;
-	if (l->leader && l->kind != LANE_CALLERS)      /* somebody sleeps who did not know of this one */
+	/* somebody sleeps who did not know of this one */
+	if (l->leader && l->kind != LANE_CALLERS)
 		atomic_store_explicit(&l->control->listening, 1, memory_order_relaxed);
-	atomic_store_explicit(&lease->up->claims[sequence % RING_DEPTH], CLAIM_WORD(sequence, CLAIM_QUEUED), memory_order_relaxed);
+	atomic_store_explicit(&lease->up->claims[sequence % RING_DEPTH],
+		CLAIM_WORD(sequence, CLAIM_QUEUED), memory_order_relaxed);
 	if (l->kind == LANE_CALLERS) {
-		caller_ringed(lease, job, sequence);   /* said with those of others, once the lock is free */
+		/* said with those of others, once the lock is free */
+		caller_ringed(lease, job, sequence);
 		return;
 	}
 	due_with(lease, job);
@@ -110,26 +123,31 @@ static void publish(struct lease *lease, struct lane_job *job, uint64_t sequence
 }
 
 /*
- * Of callers' jobs few are said at a time, so that the queue is here, where who came first is first.
- * Else the worker does all jobs that it finds, and wakes as many threads at once; which of them run
- * first is the kernel's choice, and some wait for milliseconds while others call again and again.
+ * Of callers' jobs few are said at a time, so that the queue is here, where who came first is
+ * first. Else the worker does all jobs that it finds, and wakes as many threads at once; which of
+ * them run first is the kernel's choice, and some wait for milliseconds while others call again and
+ * again.
  */
 static uint64_t may_say(struct lease *lease)
 {
 	uint64_t to = MIN(lease->published, lease->harvested + CALLERS_AHEAD);
 
 	if (lease->said <= lease->harvested && to > lease->said)
-		lease->head_since = now_ns();  /* it could not begin before */
+		lease->head_since = now_ns(); /* it could not begin before */
 	for (uint64_t q = lease->said + 1; q <= to; q++)
 		if (lease->jobs[q % RING_DEPTH])
 			due_with(lease, lease->jobs[q % RING_DEPTH]);
 	return to;
 }
 
-/* What is in the ring is said to the worker. One store, and one look at two words that others write, for several jobs when more are to come. */
+/*
+ * What is in the ring is said to the worker. One store, and one look at two words that others
+ * write, for several jobs when more are to come.
+ */
 void ring_say(struct lease *lease)
 {
-	uint64_t look_at, to = lease->lane->kind == LANE_CALLERS ? may_say(lease) : lease->published;
+	uint64_t look_at,
+		to = lease->lane->kind == LANE_CALLERS ? may_say(lease) : lease->published;
 
 	if (lease->said >= to || lease->damaged)
 		return;
@@ -156,7 +174,7 @@ int ring_publish(struct lease *lease, struct lane_job *job, const struct given *
 	if (ring_used(lease) >= RING_DEPTH)
 		return -ENOBUFS;
 	if (!job->piped)
-		pipe_free(l, job);             /* that for the reply of an attempt before */
+		pipe_free(l, job); /* that for the reply of an attempt before */
 	r = put_bytes(lease, job, order, entry);
 	if (r < 0)
 		return r;
@@ -168,7 +186,8 @@ int ring_publish(struct lease *lease, struct lane_job *job, const struct given *
 		return r;
 	}
 	if (ring_used(lease) == 0) {
-		lease->head_since = order ? job->given_ns : now_ns();  /* one of the queue may have waited for long */
+		/* one of the queue may have waited for long */
+		lease->head_since = order ? job->given_ns : now_ns();
 		list_remove(&lease->idle);
 		l->busy++;
 	}
@@ -249,7 +268,7 @@ int ring_withdraw(struct lease *lease, struct lane_job *job)
 		caller_unringed(lease, job);
 	forget(lease, job);
 	forget_back(job);
-	job->attempts--;                       /* no worker has seen it */
+	job->attempts--; /* no worker has seen it */
 	return 0;
 }
 
@@ -273,7 +292,8 @@ static bool memfd_good(int fd, uint64_t size)
 	int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
 	struct stat st;
 
-	return seals >= 0 && (seals & need) == need && fstat(fd, &st) == 0 && st.st_size >= 0 && (uint64_t)st.st_size == size;
+	return seals >= 0 && (seals & need) == need && fstat(fd, &st) == 0 && st.st_size >= 0 &&
+		(uint64_t)st.st_size == size;
 }
 
 static bool read_whole(int fd, char *to, size_t size)
@@ -296,14 +316,17 @@ static bool read_whole(int fd, char *to, size_t size)
 static int take_memfd(struct lane_job *job, uint64_t size)
 {
 	if (job->back_memfd < 0)
-		return -EIO;                   /* lost on the way: our limit on open files */
+		return -EIO; /* lost on the way: our limit on open files */
 	if (!memfd_good(job->back_memfd, size))
 		return -EBADMSG;
 	if (job->waited)
-		return read_whole(job->back_memfd, job->room, MIN((size_t)size, job->room_size)) ? 0 : -EIO;
+		return read_whole(job->back_memfd, job->room, MIN((size_t)size, job->room_size))
+			? 0
+			: -EIO;
 	if (size == 0)
 		return 0;
-	job->mapped = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, job->back_memfd, 0);
+	job->mapped = mmap(
+		NULL, (size_t)size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, job->back_memfd, 0);
 	if (job->mapped == MAP_FAILED) {
 		job->mapped = NULL;
 		return -ENOMEM;
@@ -338,11 +361,15 @@ static int take_bytes_back(struct lane_job *job, const unsigned char *from, size
 static int take_stream(struct lane_job *job, uint64_t size)
 {
 	if (!job->pipe)
-		return job->waited ? -EIO : -EBADMSG;  /* lost on the way: our limit on open files */
+		/* lost on the way: our limit on open files */
+		return job->waited ? -EIO : -EBADMSG;
 	return pipe_finish(job, size) ? 0 : -EBADMSG;
 }
 
-/* 0, also when there was no memory for it (then the reply is not there, but its size is); -EBADMSG: no worker of ours would. */
+/*
+ * 0, also when there was no memory for it (then the reply is not there, but its size is); -EBADMSG:
+ * no worker of ours would.
+ */
 static int take_reply(const struct lease *lease, struct lane_job *job, const struct ring_done *done)
 {
 	int r;
@@ -364,7 +391,10 @@ static int take_reply(const struct lease *lease, struct lane_job *job, const str
 	else if (done->flags & DONE_MEMFD)
 		r = take_memfd(job, done->reply_size);
 	else
-		r = done->reply_size || job->waited ? take_bytes_back(job, lease->up->bytes + done->reply_at, (size_t)done->reply_size) : 0;
+		r = done->reply_size || job->waited
+			? take_bytes_back(
+				  job, lease->up->bytes + done->reply_at, (size_t)done->reply_size)
+			: 0;
 	job->reply_lost = r == -ENOMEM || r == -EIO;
 	return r == -EBADMSG ? r : 0;
 }
@@ -383,13 +413,20 @@ void ring_so_far(const struct lease *lease, struct lane_job *job)
 /* ---- verdicts ---- */
 
 static const uint32_t refusals[][2] = {
-	{ DONE_REFUSED_POINTER, FINISHED_REFUSED_POINTER }, { DONE_NO_FD, FINISHED_NO_FD }, { DONE_NO_PLUGIN, FINISHED_NO_PLUGIN }, { DONE_MEMORY, FINISHED_MEMORY },
+	{ DONE_REFUSED_POINTER, FINISHED_REFUSED_POINTER },
+	{ DONE_NO_FD, FINISHED_NO_FD },
+	{ DONE_NO_PLUGIN, FINISHED_NO_PLUGIN },
+	{ DONE_MEMORY, FINISHED_MEMORY },
 };
 
 static void decide(const struct ring_done *done, struct brood_verdict *v)
 {
-	struct message_finished said = { .code = done->code, .left = done->left, .told = DONE_TOLD(done->flags) };
-	struct fate_facts facts = { .finished = &said, .sequence = done->sequence, .word = DESK_WORD(done->sequence, DESK_DONE) };
+	struct message_finished said = {
+		.code = done->code, .left = done->left, .told = DONE_TOLD(done->flags)
+	};
+	struct fate_facts facts = { .finished = &said,
+		.sequence = done->sequence,
+		.word = DESK_WORD(done->sequence, DESK_DONE) };
 
 	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
 		if (done->flags & refusals[i][0])
@@ -406,9 +443,11 @@ void ring_verdict_of(const struct lease *lease, struct brood_verdict *v)
 }
 
 /* A worker's times are its own word: bounded by what we know. */
-static void times(const struct lane_job *job, const struct ring_done *done, uint64_t now, struct brood_verdict *v)
+static void times(const struct lane_job *job, const struct ring_done *done, uint64_t now,
+	struct brood_verdict *v)
 {
-	uint64_t given = MIN(job->given_ns, now), began = MIN(MAX(done->began_ns, given), now), ended = MIN(MAX(done->ended_ns, began), now);
+	uint64_t given = MIN(job->given_ns, now), began = MIN(MAX(done->began_ns, given), now),
+		 ended = MIN(MAX(done->ended_ns, began), now);
 
 	v->queue_us = (began - given) / NS_PER_US;
 	v->run_us = (ended - began) / NS_PER_US;
@@ -422,22 +461,30 @@ static void learn(struct lane_job *job, const struct ring_done *done)
 }
 
 /* false: damaged. */
-static bool complete(struct lease *lease, struct lane_job *job, const struct ring_done *done, uint64_t now)
+static bool complete(
+	struct lease *lease, struct lane_job *job, const struct ring_done *done, uint64_t now)
 {
 	struct lane *l = lease->lane;
 	struct brood_verdict *v = &job->result.verdict;
 
 	if (take_reply(lease, job, done) < 0)
 		return false;
-	*v = (struct brood_verdict){ .outcome = BROOD_DONE, .started = 1, .pid = lease->pid, .slot = lease->slot, .generation = lease->generation, .path = BROOD_PATH_LEASE,
-	                             .flags = DONE_TOLD(done->flags) };
-	if (done->code != 0 || done->left != 0 || done->flags & (DONE_REFUSED_POINTER | DONE_NO_FD | DONE_NO_PLUGIN))
+	*v = (struct brood_verdict){ .outcome = BROOD_DONE,
+		.started = 1,
+		.pid = lease->pid,
+		.slot = lease->slot,
+		.generation = lease->generation,
+		.path = BROOD_PATH_LEASE,
+		.flags = DONE_TOLD(done->flags) };
+	if (done->code != 0 || done->left != 0 ||
+		done->flags & (DONE_REFUSED_POINTER | DONE_NO_FD | DONE_NO_PLUGIN))
 		decide(done, v);
 	times(job, done, now, v);
 	v->cpu_us = done->cpu_us;
 	v->peak_kb = done->peak_kb;
-	if (done->flags & DONE_NO_FD && !(job->job_flags & BROOD_JOB_ONCE) && job->moved++ < LANE_TAKEN_MAX && ring_rescue(lease, job) == 0) {
-		lane_wait_for(l, job, true);   /* this worker's trouble: another one can */
+	if (done->flags & DONE_NO_FD && !(job->job_flags & BROOD_JOB_ONCE) &&
+		job->moved++ < LANE_TAKEN_MAX && ring_rescue(lease, job) == 0) {
+		lane_wait_for(l, job, true); /* this worker's trouble: another one can */
 		return true;
 	}
 	learn(job, done);
@@ -447,12 +494,16 @@ static bool complete(struct lease *lease, struct lane_job *job, const struct rin
 	return true;
 }
 
-/* What it sent over the link it sent before its end. A link that has ended may take jobs out of the ring, of a worker that lies even this one. */
+/*
+ * What it sent over the link it sent before its end. A link that has ended may take jobs out of the
+ * ring, of a worker that lies even this one.
+ */
 static struct lane_job *heard_out(struct lease *lease, const struct ring_done *done)
 {
 	struct lane_job **at = &lease->jobs[done->sequence % RING_DEPTH];
 
-	if ((*at)->on_progress || (done->flags & DONE_BACK && !(*at)->back_came) || (done->flags & DONE_STREAM && !(*at)->pipe))
+	if ((*at)->on_progress || (done->flags & DONE_BACK && !(*at)->back_came) ||
+		(done->flags & DONE_STREAM && !(*at)->pipe))
 		ring_hear(lease);
 	return *at;
 }
@@ -464,7 +515,7 @@ static bool harvest_one(struct lease *lease, uint64_t sequence, uint64_t now, bo
 	struct ring_done done;
 
 	if (!job)
-		return true;                   /* withdrawn: passed by */
+		return true; /* withdrawn: passed by */
 	if (ring_done_get(lease->up, sequence, &done) < 0)
 		return false;
 	job = heard_out(lease, &done);
@@ -486,7 +537,8 @@ void ring_harvest(struct lease *lease)
 	done = atomic_load_explicit(&lease->up->done, memory_order_acquire);
 	if (done == lease->harvested || (done == 0 && lease->harvested == lease->base))
 		return;
-	if (done - lease->harvested > ring_used(lease)) {      /* back, or beyond what it was given */
+	/* back, or beyond what it was given */
+	if (done - lease->harvested > ring_used(lease)) {
 		settle_damaged(lease);
 		return;
 	}
@@ -533,12 +585,15 @@ static int hear_stream(struct lease *lease, struct lane_job *job, struct frame *
 
 static int hear_back(struct lease *lease, struct frame *f)
 {
-	struct lane_job *job = in_ring(lease, f->link.sequence) ? lease->jobs[f->link.sequence % RING_DEPTH] : NULL;
+	struct lane_job *job = in_ring(lease, f->link.sequence)
+		? lease->jobs[f->link.sequence % RING_DEPTH]
+		: NULL;
 	size_t first = f->link.flags & LINK_MEMFD ? 1 : 0;
 
 	if (f->link.flags & LINK_STREAM)
 		return hear_stream(lease, job, f);
-	if (!job || job->back_came || f->link.extra > BROOD_JOB_FDS_MAX || f->header.fds != first + f->link.extra)
+	if (!job || job->back_came || f->link.extra > BROOD_JOB_FDS_MAX ||
+		f->header.fds != first + f->link.extra)
 		return -EBADMSG;
 	job->back_came = true;
 	if (first)
@@ -556,17 +611,17 @@ static int hear(struct lease *lease, struct frame *f)
 	struct lane_job *job;
 
 	switch (f->header.type) {
-	case MESSAGE_BACK:
-		return hear_back(lease, f);
+	case MESSAGE_BACK: return hear_back(lease, f);
 	case MESSAGE_PROGRESS:
-		job = in_ring(lease, f->progress.sequence) ? lease->jobs[f->progress.sequence % RING_DEPTH] : NULL;
+		job = in_ring(lease, f->progress.sequence)
+			? lease->jobs[f->progress.sequence % RING_DEPTH]
+			: NULL;
 		if (f->progress.size > BROOD_PROGRESS_MAX)
 			return -EBADMSG;
 		if (job)
 			lane_progress(lease->lane, job, &f->progress);
 		return 0;
-	default:
-		return -EBADMSG;
+	default: return -EBADMSG;
 	}
 }
 

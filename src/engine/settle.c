@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * settle.c - what becomes of the jobs in a ring when their lease ends, whoever ended it. The engine's library is the author of their verdicts, by the rule of src/pool/fate.c and with the facts that the supervisor sends.
+ * settle.c - what becomes of the jobs in a ring when their lease ends, whoever ended it. The
+ * engine's library is the author of their verdicts, by the rule of src/pool/fate.c and with the
+ * facts that the supervisor sends.
  *
- * In order, for each job that has no completion: what its worker had not begun goes on to another one, in front of what waits, in the old order; the one that ran has the verdict that the death says, or another try if its options
- * allow. What proves that a job was not begun: its claim word still says QUEUED, or the desk word says that the one before it was the last (DONE(N-1)). Both are memory of the worker's: it can only harm jobs of its own
- * ring, which is why a ring with anything in it that cannot be counts as damaged, and all its jobs as begun,
- * but for what the worker's memory has no part in: a job that the engine had not told it of yet, and one
- * whose descriptors still lay in the side socket, unread, when the worker was gone.
+ * In order, for each job that has no completion: what its worker had not begun goes on to another
+ * one, in front of what waits, in the old order; the one that ran has the verdict that the death
+ * says, or another try if its options allow. What proves that a job was not begun: its claim word
+ * still says QUEUED, or the desk word says that the one before it was the last (DONE(N-1)). Both
+ * are memory of the worker's: it can only harm jobs of its own ring, which is why a ring with
+ * anything in it that cannot be counts as damaged, and all its jobs as begun, but for what the
+ * worker's memory has no part in: a job that the engine had not told it of yet, and one whose
+ * descriptors still lay in the side socket, unread, when the worker was gone.
  */
 #include "lane.h"
 #include "side.h"
@@ -28,7 +33,8 @@ static void refuse_or_wait(struct lane *l, struct lane_job *job)
 
 bool settle_again(struct lane *l, struct lane_job *job, const struct brood_verdict *v)
 {
-	if (job->retries == 0 || !fate_retryable(v) || job->cancelled || l->kind == LANE_KEPT || l->freed || l->brood->state != ENGINE_RUNNING)
+	if (job->retries == 0 || !fate_retryable(v) || job->cancelled || l->kind == LANE_KEPT ||
+		l->freed || l->brood->state != ENGINE_RUNNING)
 		return false;
 	job->retries--;
 	job->ran = true;
@@ -41,7 +47,8 @@ bool settle_again(struct lane *l, struct lane_job *job, const struct brood_verdi
 
 static void fill(const struct lease *lease, const struct lane_job *job, struct brood_verdict *v)
 {
-	uint64_t now = now_ns(), given = MIN(job->given_ns, now), began = v->started ? lease->over.began_ns : now;
+	uint64_t now = now_ns(), given = MIN(job->given_ns, now),
+		 began = v->started ? lease->over.began_ns : now;
 
 	began = MIN(MAX(began, given), now);
 	v->queue_us = (began - given) / NS_PER_US;
@@ -55,20 +62,23 @@ static void fill(const struct lease *lease, const struct lane_job *job, struct b
 
 struct end {
 	struct lease *lease;
-	bool unread;                  /* this job's descriptors were taken back: no worker has read them */
-	bool began_seen;              /* one that had begun was there already: a second cannot be */
-	struct list again;            /* in order */
+	/* this job's descriptors were taken back: no worker has read them */
+	bool unread;
+	bool began_seen;   /* one that had begun was there already: a second cannot be */
+	struct list again; /* in order */
 };
 
 static bool word_is_before(uint64_t word, uint64_t sequence)
 {
-	return (DESK_STATE(word) == DESK_DONE || DESK_STATE(word) == DESK_FREE) && DESK_SEQUENCE(word) == sequence - 1;
+	return (DESK_STATE(word) == DESK_DONE || DESK_STATE(word) == DESK_FREE) &&
+		DESK_SEQUENCE(word) == sequence - 1;
 }
 
 static bool had_begun(struct end *end, const struct lane_job *job, bool condemned)
 {
 	const struct lease *lease = end->lease;
-	uint32_t claim = atomic_load_explicit(&lease->up->claims[job->sequence % RING_DEPTH], memory_order_relaxed);
+	uint32_t claim = atomic_load_explicit(
+		&lease->up->claims[job->sequence % RING_DEPTH], memory_order_relaxed);
 
 	if (lease->damaged)
 		return job->sequence <= lease->said && !end->unread;
@@ -76,21 +86,35 @@ static bool had_begun(struct end *end, const struct lane_job *job, bool condemne
 		return !word_is_before(lease->over.word, job->sequence);
 	if (claim == CLAIM_WORD(job->sequence, CLAIM_QUEUED))
 		return false;
-	return !(lease->over.how == LEASE_DIED && claim == CLAIM_WORD(job->sequence, CLAIM_TAKEN) && word_is_before(lease->over.word, job->sequence));
+	return !(lease->over.how == LEASE_DIED && claim == CLAIM_WORD(job->sequence, CLAIM_TAKEN) &&
+		word_is_before(lease->over.word, job->sequence));
 }
 
 static bool decide(struct end *end, const struct lane_job *job, struct brood_verdict *v)
 {
 	const struct lease *lease = end->lease;
 	const struct message_lease_over *o = &lease->over;
-	bool condemned = !lease->damaged && (o->flags & OVER_CONDEMNED) && o->sequence == job->sequence;
+	bool condemned = !lease->damaged && (o->flags & OVER_CONDEMNED) &&
+		o->sequence == job->sequence;
 	bool begun = had_begun(end, job, condemned);
 	struct fate_facts facts = {
-		.word = DESK_WORD(job->sequence, begun ? DESK_RUNNING : DESK_ASSIGNED), .sequence = job->sequence, .ended = o->how == LEASE_DIED && !(o->flags & OVER_UNDEAD), .code = o->code, .status = o->status,
-		.kill_signal = o->kill_signal, .abort = o->flags & OVER_ABORT, .condemned = condemned, .cause = (enum ladder_cause)o->cause,
-		.undead = o->flags & OVER_UNDEAD, .noticed = o->flags & OVER_NOTICED, .told = (o->flags & OVER_TOLD) && o->sequence == job->sequence,
-		.protocol = lease->damaged || (o->flags & OVER_PROTOCOL) || (begun && (end->began_seen || o->how != LEASE_DIED)),
-		.stuck = (o->flags & OVER_STUCK) && o->sequence == job->sequence, .memory = o->flags & OVER_MEMORY, .gave_up = o->flags & OVER_GAVE_UP,
+		.word = DESK_WORD(job->sequence, begun ? DESK_RUNNING : DESK_ASSIGNED),
+		.sequence = job->sequence,
+		.ended = o->how == LEASE_DIED && !(o->flags & OVER_UNDEAD),
+		.code = o->code,
+		.status = o->status,
+		.kill_signal = o->kill_signal,
+		.abort = o->flags & OVER_ABORT,
+		.condemned = condemned,
+		.cause = (enum ladder_cause)o->cause,
+		.undead = o->flags & OVER_UNDEAD,
+		.noticed = o->flags & OVER_NOTICED,
+		.told = (o->flags & OVER_TOLD) && o->sequence == job->sequence,
+		.protocol = lease->damaged || (o->flags & OVER_PROTOCOL) ||
+			(begun && (end->began_seen || o->how != LEASE_DIED)),
+		.stuck = (o->flags & OVER_STUCK) && o->sequence == job->sequence,
+		.memory = o->flags & OVER_MEMORY,
+		.gave_up = o->flags & OVER_GAVE_UP,
 		.escaped = o->escaped_sequence == job->sequence ? o->escaped : 0,
 	};
 
@@ -113,25 +137,29 @@ static void settle_job(struct end *end, struct lane_job *job)
 	struct lane *l = lease->lane;
 	struct brood_verdict v = { 0 };
 	/* Its worker had not even looked at it: whatever that died of, it was not this job. */
-	bool innocent = atomic_load_explicit(&lease->up->claims[job->sequence % RING_DEPTH], memory_order_relaxed) == CLAIM_WORD(job->sequence, CLAIM_QUEUED);
+	bool innocent = atomic_load_explicit(&lease->up->claims[job->sequence % RING_DEPTH],
+				memory_order_relaxed) == CLAIM_WORD(job->sequence, CLAIM_QUEUED);
 	bool decided, fds_lost;
 	int r;
 
 	end->unread = take_back_unread(lease, job);
 	decided = decide(end, job, &v);
 	r = ring_rescue(lease, job);
-	fds_lost = job->fds_out && l->kind != LANE_KEPT;       /* its worker had read them: it cannot go to another one */
+	/* its worker had read them: it cannot go to another one */
+	fds_lost = job->fds_out && l->kind != LANE_KEPT;
 
 	job->result.reply = NULL;
 	job->result.reply_size = 0;
 	fill(lease, job, &v);
 	if (!decided && r < 0) {
-		lane_refuse(l, job, BROOD_DETAIL_NONE);        /* no memory to keep its bytes */
+		lane_refuse(l, job, BROOD_DETAIL_NONE); /* no memory to keep its bytes */
 	} else if (!decided && fds_lost && lease->over.how != LEASE_DIED) {
 		lane_refuse(l, job, BROOD_DETAIL_FD_LOST);
-	} else if (!decided && !fds_lost && (lease->over.how != LEASE_DIED || !(job->job_flags & BROOD_JOB_ONCE)) && (innocent || job->moved++ < LANE_TAKEN_MAX)) {
+	} else if (!decided && !fds_lost &&
+		(lease->over.how != LEASE_DIED || !(job->job_flags & BROOD_JOB_ONCE)) &&
+		(innocent || job->moved++ < LANE_TAKEN_MAX)) {
 		l->stats.redispatched += lease->over.how == LEASE_DIED;
-		job->attempts -= innocent;     /* no worker has seen it */
+		job->attempts -= innocent; /* no worker has seen it */
 		list_append(&job->link, &end->again);
 	} else if (r == 0 && settle_again(l, job, &v)) {
 		list_append(&job->link, &end->again);
@@ -208,7 +236,8 @@ static void refused(struct lease *lease)
 
 	l->refused = (enum brood_detail)lease->over.detail;
 	l->ask_again = now_ns() + LANE_TICK_MS * NS_PER_MS;
-	if (l->active || l->asked || l->kind == LANE_KEPT || (l->refused != BROOD_DETAIL_DRAINING && l->refused != BROOD_DETAIL_DEGRADED))
+	if (l->active || l->asked || l->kind == LANE_KEPT ||
+		(l->refused != BROOD_DETAIL_DRAINING && l->refused != BROOD_DETAIL_DEGRADED))
 		return;
 	list_for_each_safe(link, tmp, &l->queue)
 		lane_refuse(l, container_of(link, struct lane_job, link), l->refused);
@@ -229,7 +258,8 @@ void settle_over(struct lease *lease)
 	ring_hear(lease);
 	ring_harvest(lease);
 	if (lease->over.flags & OVER_UNDEAD)
-		settle_dying(lease);           /* what it has not begun is taken from it, for it still is there */
+		/* what it has not begun is taken from it, for it still is there */
+		settle_dying(lease);
 	out_of_use(lease);
 	lease->state = LEASE_OVER;
 	for (uint64_t q = lease->harvested + 1; q <= lease->published; q++)
@@ -243,5 +273,6 @@ void settle_over(struct lease *lease)
 	}
 	if (l->kind == LANE_KEPT)
 		list_for_each_safe(link, tmp, &l->queue)
-			lane_refuse(l, container_of(link, struct lane_job, link), BROOD_DETAIL_LEASE_OVER);
+			lane_refuse(l, container_of(link, struct lane_job, link),
+				BROOD_DETAIL_LEASE_OVER);
 }

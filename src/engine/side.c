@@ -46,10 +46,7 @@ void side_close(struct lease *lease)
 	lease->far_fd = closing_pair_end(lease->far_fd);
 }
 
-bool side_needed(const struct lane_job *job)
-{
-	return job->socket >= 0 || job->extra;
-}
+bool side_needed(const struct lane_job *job) { return job->socket >= 0 || job->extra; }
 
 static bool error_is_later(int r)
 {
@@ -57,10 +54,7 @@ static bool error_is_later(int r)
 }
 
 /* Is a job with descriptors of its own in the ring, not harvested? */
-static bool occupied(const struct lease *lease)
-{
-	return lease->fds_sequence > lease->harvested;
-}
+static bool occupied(const struct lease *lease) { return lease->fds_sequence > lease->harvested; }
 
 int side_send(struct lease *lease, struct lane_job *job, uint64_t sequence)
 {
@@ -113,7 +107,8 @@ void side_sent(struct lease *lease, struct lane_job *job)
 /* All or nothing: a limit on open files may have cut them off. */
 static void recover(struct lane_job *job, struct frame *f)
 {
-	size_t first = f->link.flags & (LINK_MEMFD | LINK_STREAM) ? 1 : 0, socket = f->link.flags & LINK_SOCKET ? 1 : 0;
+	size_t first = f->link.flags & (LINK_MEMFD | LINK_STREAM) ? 1 : 0,
+	       socket = f->link.flags & LINK_SOCKET ? 1 : 0;
 	struct lane_fds *extra = NULL;
 
 	if (!job->fds_out || f->fds_lost || f->fds_count != first + socket + f->link.extra)
@@ -139,7 +134,7 @@ void side_take_back(struct lease *lease, const struct lane_job *job)
 		return;
 	/* The program may have closed all files, and have opened one that got this number. */
 	while (lease->far_fd >= 0 && identity_is(lease->far_fd, &lease->far_identity) &&
-	       frame_receive(lease->far_fd, &f, MSG_DONTWAIT) == 1) {
+		frame_receive(lease->far_fd, &f, MSG_DONTWAIT) == 1) {
 		if (f.header.type == MESSAGE_WITH && f.link.sequence == job->sequence)
 			recover(lease->jobs[job->sequence % RING_DEPTH], &f);
 		frame_done(&f);

@@ -2,13 +2,19 @@
 /*
  * sleep.c - threads that wait for something of a lane.
  *
- * One leads: it sleeps in the lane's epoll, and looks for all. The others follow: each sleeps on a word of its own, and is woken when what it waits for is there, or to lead, when the one that led has what it wanted. So a wake-up
- * touches who it is for, however many sleep. (All in the epoll would do, but for its waking the one that fell asleep last: two of them could pass what is a third one's to each other for ever.)
+ * One leads: it sleeps in the lane's epoll, and looks for all. The others follow: each sleeps on a
+ * word of its own, and is woken when what it waits for is there, or to lead, when the one that led
+ * has what it wanted. So a wake-up touches who it is for, however many sleep. (All in the epoll
+ * would do, but for its waking the one that fell asleep last: two of them could pass what is a
+ * third one's to each other for ever.)
  *
- * Invariant, whenever the lane's lock is free: if a thread follows, one leads, or one that follows was woken. lane_unlock() keeps it, so whoever lets go of the lock, to run callbacks or for good, need not think of it.
+ * Invariant, whenever the lane's lock is free: if a thread follows, one leads, or one that follows
+ * was woken. lane_unlock() keeps it, so whoever lets go of the lock, to run callbacks or for good,
+ * need not think of it.
  *
- * A poke is a level: it stands until the leader is back, for another thread that looks meanwhile could take it away from one that has been woken, but has not yet seen why. For those that poll the lane's fd it stands until they
- * have dispatched.
+ * A poke is a level: it stands until the leader is back, for another thread that looks meanwhile
+ * could take it away from one that has been woken, but has not yet seen why. For those that poll
+ * the lane's fd it stands until they have dispatched.
  *
  * Sleeping in the epoll follows wire/ring.h: say that somebody listens, look once more, sleep.
  */
@@ -56,7 +62,11 @@ void lane_tell(struct lane *l)
 
 /* ---- who wakes whom ---- */
 
-/* It is asleep: whoever looks, or may let others look, has stood out of its chain before. (Else `waking` counted somebody who never comes back from sleep, and nobody would be made to lead any more.) */
+/*
+ * It is asleep: whoever looks, or may let others look, has stood out of its chain before. (Else
+ * `waking` counted somebody who never comes back from sleep, and nobody would be made to lead any
+ * more.)
+ */
 void sleeper_rouse(struct lane *l, struct sleeper *s)
 {
 	if (atomic_load_explicit(&s->woken, memory_order_relaxed) == SLEEPER_WOKEN)
@@ -91,7 +101,9 @@ void lane_wake_one(struct lane *l, struct sleeper **chain)
 
 void lane_promote(struct lane *l)
 {
-	struct sleeper *next = l->kind == LANE_CALLERS ? caller_to_lead(l) : container_of(list_first(&l->followers), struct sleeper, link);
+	struct sleeper *next = l->kind == LANE_CALLERS
+		? caller_to_lead(l)
+		: container_of(list_first(&l->followers), struct sleeper, link);
 
 	if (next)
 		sleeper_rouse(l, next);
@@ -128,14 +140,16 @@ static uint64_t sleep_limit(struct lane *l, uint64_t until)
 	return until;
 }
 
-int sleeper_lead(struct lane *l, struct sleeper *s, struct epoll_event *events, uint64_t now, uint64_t until)
+int sleeper_lead(
+	struct lane *l, struct sleeper *s, struct epoll_event *events, uint64_t now, uint64_t until)
 {
 	uint64_t limit = l->asked || l->queued ? sleep_limit(l, until) : until;
 	int n;
 
 	l->leader = s;
 	lane_unlock(l);
-	n = epoll_wait(l->epoll_fd, events, LANE_EVENTS, limit == TIME_NEVER ? -1 : time_poll_ms(limit == until ? now : now_ns(), limit));
+	n = epoll_wait(l->epoll_fd, events, LANE_EVENTS,
+		limit == TIME_NEVER ? -1 : time_poll_ms(limit == until ? now : now_ns(), limit));
 	lane_lock(l);
 	l->leader = NULL;
 	if (limit != until)
@@ -158,7 +172,11 @@ static void follow(struct lane *l, struct sleeper *s, uint64_t until)
 	list_remove(&s->link);
 }
 
-/* What this thread found is for those that dispatch, who poll the same epoll: it stays readable until they have come, so nobody can sleep there. They look for us, too, and should they not come, we do. */
+/*
+ * What this thread found is for those that dispatch, who poll the same epoll: it stays readable
+ * until they have come, so nobody can sleep there. They look for us, too, and should they not come,
+ * we do.
+ */
 static void stand_back(struct lane *l, struct sleeper *s, uint64_t until)
 {
 	lane_poke(l);
@@ -192,7 +210,7 @@ void lane_sleep_from(struct lane *l, struct sleeper **chain, uint64_t now, uint6
 	if (!l->gone && !lane_listening(l))
 		n = sleeper_lead(l, &self, events, now, until);
 	sleeper_out(&self);
-	if (!l->polled)                        /* else there is a sleeper of whom we know nothing */
+	if (!l->polled) /* else there is a sleeper of whom we know nothing */
 		lane_quiet(l);
 	l->taking = chain == &l->takers;
 	lane_heard(l, events, n);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stream.c - submitted jobs that are handed off: through the supervisor, with a socket pair each, as a brood_call() would be, but nobody waits. Their sockets stand in the lane's epoll; their verdicts come by the channel to the
- * lane's inbox. For who forces that path, and for comparison.
+ * stream.c - submitted jobs that are handed off: through the supervisor, with a socket pair each,
+ * as a brood_call() would be, but nobody waits. Their sockets stand in the lane's epoll; their
+ * verdicts come by the channel to the lane's inbox. For who forces that path, and for comparison.
  */
 #include "lane.h"
 
@@ -18,7 +19,10 @@ struct stream {
 	uint32_t watched;
 };
 
-static bool error_is_later(int error) { return error == EAGAIN || error == EINTR || error == ENOMEM || error == ENOBUFS; }
+static bool error_is_later(int error)
+{
+	return error == EAGAIN || error == EINTR || error == ENOMEM || error == ENOBUFS;
+}
 
 static void watch(struct lane *l, struct lane_job *job, uint32_t events)
 {
@@ -27,7 +31,8 @@ static void watch(struct lane *l, struct lane_job *job, uint32_t events)
 
 	if (events == s->watched || l->gone)
 		return;
-	epoll_ctl(l->epoll_fd, s->watched ? events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL : EPOLL_CTL_ADD, s->fd, &event);
+	epoll_ctl(l->epoll_fd, s->watched ? events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL : EPOLL_CTL_ADD,
+		s->fd, &event);
 	s->watched = events;
 }
 
@@ -37,12 +42,13 @@ static void write_some(struct lane_job *job)
 	size_t size = (size_t)job->request_size;
 
 	while (s->written < size) {
-		ssize_t n = send(s->fd, job->bytes + job->arg_size + s->written, size - s->written, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send(s->fd, job->bytes + job->arg_size + s->written, size - s->written,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && error_is_later(errno))
 			return;
 		if (n < 0)
-			break;                 /* the job did not want all of it */
+			break; /* the job did not want all of it */
 		s->written += (size_t)n;
 	}
 	s->written = size;
@@ -76,7 +82,8 @@ static void read_some(struct lane_job *job)
 			s->reading = false;
 			return;
 		}
-		n = recv(s->fd, job->buffer + s->received, job->buffer_size - s->received, MSG_DONTWAIT);
+		n = recv(s->fd, job->buffer + s->received, job->buffer_size - s->received,
+			MSG_DONTWAIT);
 		if (n < 0 && error_is_later(errno))
 			return;
 		if (n <= 0)
@@ -118,7 +125,10 @@ static void describe(const struct lane_job *job, const struct engine_job *what, 
 	given->plugin_size = job->plugin_size;
 }
 
-/* The first attempt goes by the id that its caller knows: one whose record is free. What a job says of itself, and its log lines, have it too. */
+/*
+ * The first attempt goes by the id that its caller knows: one whose record is free. What a job says
+ * of itself, and its log lines, have it too.
+ */
 static int send_as(struct lane *l, struct lane_job *job, struct given *given, uint64_t *ret_id)
 {
 	struct brood *b = l->brood;
@@ -132,7 +142,7 @@ static int send_as(struct lane *l, struct lane_job *job, struct given *given, ui
 		r = job_send(b, given, handle);
 		handle->public_id = job->id;
 		if (r >= 0 && !given->attempt)
-			b->submitted--;        /* counted by the lane */
+			b->submitted--; /* counted by the lane */
 		engine_unlock(b);
 		if (r != -EEXIST)
 			return r;
@@ -169,7 +179,8 @@ static int begin(struct lane *l, struct lane_job *job, uint64_t *ret_id)
 		return r;
 	}
 	job->state = JOB_STREAMED;
-	if (job->extra && job->retries == 0)   /* the supervisor has them; no other attempt will need them */
+	/* the supervisor has them; no other attempt will need them */
+	if (job->extra && job->retries == 0)
 		job->extra = lane_fds_free(job->extra);
 	write_some(job);
 	watch(l, job, EPOLLIN | (s->written < job->request_size ? EPOLLOUT : 0));
@@ -252,7 +263,8 @@ static void over(struct lane *l, struct lane_job *job)
 	if (settle_again(l, job, &v)) {
 		stream_close_fd(l, job);
 		job->given_ns = now_ns();
-		l->stats.retried--;            /* the supervisor has counted that attempt's verdict: as with a call */
+		/* the supervisor has counted that attempt's verdict: as with a call */
+		l->stats.retried--;
 		if (begin(l, job, NULL) == 0) {
 			engine_lock(l->brood);
 			l->brood->retried++;
@@ -284,7 +296,8 @@ void stream_inbox(struct lane *l)
 			handle = container_of(first, struct brood_handle, inbox);
 			list_remove(first);
 			closed = handle->closed;
-			handle->lane_job->progress_count += progress_move(&handle->progress, &handle->lane_job->progress);
+			handle->lane_job->progress_count += progress_move(
+				&handle->progress, &handle->lane_job->progress);
 			handle->progress_count = 0;
 		}
 		engine_unlock(b);

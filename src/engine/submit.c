@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * submit.c - queues: a job in, an id at once, its result later. A brood_queue is a lane (lane.h); here are its public calls.
+ * submit.c - queues: a job in, an id at once, its result later. A brood_queue is a lane (lane.h);
+ * here are its public calls.
  */
 #include "lane.h"
 #include "pipe.h"
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <sys/uio.h>
 
-#define QUEUE_JOBS_MAX 65536u
+#define QUEUE_JOBS_MAX  65536u
 #define DISPATCH_ROUNDS 16
 
 static struct lane *lane_of(struct brood_queue *q) { return (struct lane *)q; }
@@ -23,7 +24,10 @@ static struct lane *lane_of(struct brood_queue *q) { return (struct lane *)q; }
 
 static int fail_full(const struct lane *l)
 {
-	return engine_fail(-EAGAIN, "%zu jobs of this queue are out, as many as it has room for: dispatch or take, then again, or make queues with more (options.jobs)", l->jobs_limit);
+	return engine_fail(-EAGAIN,
+		"%zu jobs of this queue are out, as many as it has room for: dispatch or take, "
+		"then again, or make queues with more (options.jobs)",
+		l->jobs_limit);
 }
 
 /* What is too large for a ring goes to the worker as a file of its own. */
@@ -76,7 +80,7 @@ static int keep_extra(struct lane_job *job, const struct given *given)
 			return fd;
 		job->extra->fds[job->extra->count++] = fd;
 	}
-	job->alone = true;             /* see side.c */
+	job->alone = true; /* see side.c */
 	return 0;
 }
 
@@ -91,24 +95,28 @@ int lane_prepare(struct lane_job *job, const struct given *given, bool ring)
 	job->socket_job = false;
 	if (given->options.fds_count)
 		r = keep_extra(job, given);
-	if (r >= 0 && ring && given->request_size > RING_INLINE_MAX && given->request_size != BROOD_SIZE_UNKNOWN)
+	if (r >= 0 && ring && given->request_size > RING_INLINE_MAX &&
+		given->request_size != BROOD_SIZE_UNKNOWN)
 		r = job->waited ? pipe_order(job, given) : make_memfd(job, given);
 	return r;
 }
 
-/* Into a ring now, or to wait, with all that it needs. 0 or -errno: then it is the caller's to free. */
+/*
+ * Into a ring now, or to wait, with all that it needs. 0 or -errno: then it is the caller's to
+ * free.
+ */
 int lane_give(struct lane *l, struct lane_job *job, const struct given *given)
 {
 	int r;
 
 	if (l->queued == 0 && lane_place(l, job, given)) {
-		behind_watch(l);               /* it may stand behind one that takes long */
+		behind_watch(l); /* it may stand behind one that takes long */
 		return 0;
 	}
 	if ((job->waited || job->socket_job) && l->kind != LANE_KEPT) {
 		job->in_backlog = true;
 		if (atomic_fetch_add(&l->brood->lanes_waiting, 1) >= l->brood->options.backlog)
-			return -EAGAIN;        /* freeing the job counts it off again */
+			return -EAGAIN; /* freeing the job counts it off again */
 	}
 	r = lane_job_keep(job, given);
 	if (r < 0)
@@ -127,9 +135,11 @@ static int submit(struct lane *l, const struct given *given, uint64_t *ret_id)
 	int r;
 
 	if (l->kind == LANE_KEPT)
-		lane_inbox(l);                 /* its end may lie there */
+		lane_inbox(l); /* its end may lie there */
 	if (l->kept_over)
-		return engine_fail(-ESTALE, "this lease is over: its worker died, or its time was up; take another one");
+		return engine_fail(-ESTALE,
+			"this lease is over: its worker died, or its time was up; take another "
+			"one");
 	r = lane_order(l, given, &job);
 	if (r < 0)
 		return r == -EAGAIN ? fail_full(l) : engine_fail_system(r, "a job's record");
@@ -159,14 +169,16 @@ static int submit(struct lane *l, const struct given *given, uint64_t *ret_id)
 	return 0;
 }
 
-int engine_submit(struct brood *b, const struct engine_job *job, const struct iovec *request, size_t count, uint64_t *ret_id)
+int engine_submit(struct brood *b, const struct engine_job *job, const struct iovec *request,
+	size_t count, uint64_t *ret_id)
 {
 	VISIT(visit);
 	struct given given;
 	struct lane *l;
 	int r = visit_begin(&visit, b);
 
-	if (r < 0 || (r = job_check(b, job, b->submit_queue_ms, &given)) < 0 || (r = job_request(&given, request, count)) < 0)
+	if (r < 0 || (r = job_check(b, job, b->submit_queue_ms, &given)) < 0 ||
+		(r = job_request(&given, request, count)) < 0)
 		return r;
 	if (atomic_load_explicit(&b->refusing, memory_order_relaxed))
 		return engine_fail_stopped();
@@ -177,7 +189,8 @@ int engine_submit(struct brood *b, const struct engine_job *job, const struct io
 	if (!l)
 		return -errno;
 	lane_lock(l);
-	r = atomic_load_explicit(&b->lanes_over, memory_order_relaxed) ? engine_fail_gone() : submit(l, &given, ret_id);
+	r = atomic_load_explicit(&b->lanes_over, memory_order_relaxed) ? engine_fail_gone()
+								       : submit(l, &given, ret_id);
 	lane_unlock(l);
 	return r == -EAGAIN ? job_refused(b, r) : r;
 }
@@ -193,7 +206,8 @@ static void forget_taken(struct lane *l)
 
 static int gone(const struct lane *l, int count)
 {
-	if (count == 0 && atomic_load_explicit(&l->brood->lanes_over, memory_order_relaxed) && l->brood->lost)
+	if (count == 0 && atomic_load_explicit(&l->brood->lanes_over, memory_order_relaxed) &&
+		l->brood->lost)
 		return engine_fail_gone();
 	return count;
 }
@@ -216,7 +230,10 @@ int engine_queue_fd(struct brood_queue *q)
 	return r >= 0 ? r : l->brood->stopped ? engine_fail_stopped() : engine_fail_gone();
 }
 
-/* What callbacks submit may be done before they are back: looked at a few times, since to be told of it, and to come again for it, is dearer. */
+/*
+ * What callbacks submit may be done before they are back: looked at a few times, since to be told
+ * of it, and to come again for it, is dearer.
+ */
 int lane_dispatch(struct lane *l)
 {
 	int count;
@@ -266,7 +283,9 @@ static int wait_for_results(struct lane *l, uint32_t timeout_ms)
 		if (until == 0)
 			until = time_after_ms(now, timeout_ms);
 		else if (now >= until)
-			return engine_fail(-ETIMEDOUT, "brood_queue_wait: no result came in time; %zu jobs are out", l->jobs_out - l->taken_count - l->others_out);
+			return engine_fail(-ETIMEDOUT,
+				"brood_queue_wait: no result came in time; %zu jobs are out",
+				l->jobs_out - l->taken_count - l->others_out);
 		lane_sleep_from(l, &l->takers, now, until);
 	}
 }
@@ -317,7 +336,7 @@ int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t r
 	if (l->results_count > 0)
 		lane_wake_one(l, &l->takers);
 	else if (l->jobs_out == l->taken_count + l->others_out)
-		lane_wake(l, &l->takers);      /* who waits for results waits for nothing */
+		lane_wake(l, &l->takers); /* who waits for results waits for nothing */
 	lane_listen(l);
 	lane_unlock(l);
 	return count;
@@ -336,7 +355,8 @@ size_t engine_queue_out(struct brood_queue *q)
 
 /* ---- queues ---- */
 
-int engine_queue_new(struct brood *b, const struct brood_queue_options *options, struct brood_queue **ret)
+int engine_queue_new(
+	struct brood *b, const struct brood_queue_options *options, struct brood_queue **ret)
 {
 	VISIT(visit);
 	struct brood_queue_options o;
@@ -349,9 +369,12 @@ int engine_queue_new(struct brood *b, const struct brood_queue_options *options,
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(o.reserved); i++)
 		r = o.reserved[i] ? -EINVAL : 0;
 	if (r < 0)
-		return engine_fail(r, "queue options: size is wrong, or reserved is not zero: use { .size = sizeof options }");
+		return engine_fail(r,
+			"queue options: size is wrong, or reserved is not zero: use { .size = "
+			"sizeof options }");
 	if (o.jobs > QUEUE_JOBS_MAX)
-		return engine_fail(-EINVAL, "queue options: jobs is %u: at most %u", o.jobs, QUEUE_JOBS_MAX);
+		return engine_fail(
+			-EINVAL, "queue options: jobs is %u: at most %u", o.jobs, QUEUE_JOBS_MAX);
 	if (atomic_load(&b->refusing))
 		return engine_fail_stopped();
 	r = lane_new(b, LANE_QUEUE, &l);

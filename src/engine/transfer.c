@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * transfer.c - the bytes of a call, on the job's socket: the request out, the reply in, both at once, since a job may reply while
- * it still reads. Never blocks, takes no lock.
+ * transfer.c - the bytes of a call, on the job's socket: the request out, the reply in, both at
+ * once, since a job may reply while it still reads. Never blocks, takes no lock.
  *
- * The call ends with the verdict, not with the reply's last byte. So a reply that fits into the socket may lie there until the
- * verdict has come, which saves a wake-up for each small job: the socket is left out of the poll for a short while (quiet_until),
- * unless a request is still to be written. After that it is read as it comes, else a large reply would stop its job. A caller with
- * room for a large reply is woken at once: such a job must not stand still until the quiet time is over.
+ * The call ends with the verdict, not with the reply's last byte. So a reply that fits into the
+ * socket may lie there until the verdict has come, which saves a wake-up for each small job: the
+ * socket is left out of the poll for a short while (quiet_until), unless a request is still to be
+ * written. After that it is read as it comes, else a large reply would stop its job. A caller with
+ * room for a large reply is woken at once: such a job must not stand still until the quiet time is
+ * over.
  *
- * At the verdict the worker has shut the socket down (or is dead), so that all of the reply is in the socket's queue: a read that
- * got less than it had room for has got the rest. Not so when a message with fds stood in the stream, at which the kernel stops a
- * read (it then says MSG_CTRUNC: we offer no room for fds, and it closes them), nor when the job took the socket over: then what
+ * At the verdict the worker has shut the socket down (or is dead), so that all of the reply is in
+ * the socket's queue: a read that got less than it had room for has got the rest. Not so when a
+ * message with fds stood in the stream, at which the kernel stops a read (it then says MSG_CTRUNC:
+ * we offer no room for fds, and it closes them), nor when the job took the socket over: then what
  * is there at this moment counts.
  */
 #include "internal.h"
@@ -18,13 +21,21 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#define SCRATCH       16384            /* where a reply goes that has no room */
-#define READ_MAX      (64 << 20)       /* at once: a caller's size may be larger than memory, and the kernel would refuse it whole */
-#define SMALL_REPLY   65536            /* a caller with no more room than this expects a reply that fits into the socket */
-#define QUIET_MS      20
+#define SCRATCH 16384 /* where a reply goes that has no room */
+/* at once: a caller's size may be larger than memory, and the kernel would refuse it whole */
+#define READ_MAX (64 << 20)
+/* a caller with no more room than this expects a reply that fits into the socket */
+#define SMALL_REPLY 65536
+#define QUIET_MS    20
 
-static bool error_is_end(int error) { return error == EPIPE || error == ECONNRESET || error == ENOTCONN; }
-static bool error_is_later(int error) { return error == EAGAIN || error == EINTR || error == ENOMEM || error == ENOBUFS; }
+static bool error_is_end(int error)
+{
+	return error == EPIPE || error == ECONNRESET || error == ENOTCONN;
+}
+static bool error_is_later(int error)
+{
+	return error == EAGAIN || error == EINTR || error == ENOMEM || error == ENOBUFS;
+}
 
 static void write_end(struct transfer *t)
 {
@@ -43,7 +54,7 @@ static void transfer_write(struct transfer *t)
 		} else if (error_is_later(errno)) {
 			return;
 		} else {
-			if (!error_is_end(errno))      /* a job need not want all of its request */
+			if (!error_is_end(errno)) /* a job need not want all of its request */
 				t->error = -errno;
 			break;
 		}
@@ -54,8 +65,13 @@ static void transfer_write(struct transfer *t)
 void transfer_begin(struct transfer *t, int fd, const struct engine_bytes *bytes)
 {
 	*t = (struct transfer){
-		.fd = fd, .request = bytes->request, .left = bytes->request_size, .reply = bytes->reply, .room = bytes->reply_size,
-		.writing = true, .reading = true,
+		.fd = fd,
+		.request = bytes->request,
+		.left = bytes->request_size,
+		.reply = bytes->reply,
+		.room = bytes->reply_size,
+		.writing = true,
+		.reading = true,
 	};
 	transfer_write(t);
 	t->quiet_until = bytes->reply_size <= SMALL_REPLY ? now_ns() + QUIET_MS * NS_PER_MS : 0;
@@ -77,8 +93,10 @@ static enum read_result transfer_read(struct transfer *t)
 {
 	char scratch[SCRATCH];
 	size_t room = MIN(t->room, (size_t)READ_MAX), beyond = room == t->room ? sizeof scratch : 0;
-	struct iovec iov[2] = { { .iov_base = t->reply, .iov_len = room }, { .iov_base = scratch, .iov_len = beyond } };
-	struct msghdr msg = { .msg_iov = room ? iov : iov + 1, .msg_iovlen = (room ? 1 : 0) + (beyond ? 1 : 0) };
+	struct iovec iov[2] = { { .iov_base = t->reply, .iov_len = room },
+		{ .iov_base = scratch, .iov_len = beyond } };
+	struct msghdr msg = { .msg_iov = room ? iov : iov + 1,
+		.msg_iovlen = (room ? 1 : 0) + (beyond ? 1 : 0) };
 	ssize_t n = recvmsg(t->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	bool filled;
 

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wait.c - threads that block. One leads: it polls the channel beside its own call's socket and dispatches for all; the others
- * sleep on an eventfd each, beside their own socket. A verdict pokes the thread that waits for it and no other; a leader that has
- * what it wanted pokes one follower, which leads from then on. A thread that is neither (it runs the log callback) looks again by
+ * wait.c - threads that block. One leads: it polls the channel beside its own call's socket and
+ * dispatches for all; the others sleep on an eventfd each, beside their own socket. A verdict pokes
+ * the thread that waits for it and no other; a leader that has what it wanted pokes one follower,
+ * which leads from then on. A thread that is neither (it runs the log callback) looks again by
  * itself.
  *
- * Invariant, whenever the lock is free: if a thread is asleep here, one that is asleep leads, or a follower has been poked. Every
- * way out of wait_until() keeps it (wait_leave).
+ * Invariant, whenever the lock is free: if a thread is asleep here, one that is asleep leads, or a
+ * follower has been poked. Every way out of wait_until() keeps it (wait_leave).
  *
- * Reading the channel needs the lock, not the lead: brood_dispatch() and a thread whose time is up read it as well. So a leader
- * may find nothing where poll() promised something, and it too has an eventfd, by which others say that its verdict is there or
- * that a frame waits to be sent.
+ * Reading the channel needs the lock, not the lead: brood_dispatch() and a thread whose time is up
+ * read it as well. So a leader may find nothing where poll() promised something, and it too has an
+ * eventfd, by which others say that its verdict is there or that a frame waits to be sent.
  */
 #include "internal.h"
 
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
-#define BLIND_MS 10       /* a thread for which there is no eventfd looks this often */
+#define BLIND_MS 10 /* a thread for which there is no eventfd looks this often */
 
 enum { POLL_SELF, POLL_TRANSFER, POLL_CHANNEL, POLL_LOG, POLL_LANES, POLL_COUNT };
 
@@ -76,7 +77,7 @@ void waiter_closed(struct brood *b, struct brood_handle *handle)
 	struct waiter *waiter = handle->waiter;
 
 	if (waiter != b->leader)
-		list_remove(&waiter->link);   /* it goes: the lead is not for it */
+		list_remove(&waiter->link); /* it goes: the lead is not for it */
 	if (waiter != b->reader)
 		waiter_poke(waiter);
 }
@@ -249,7 +250,8 @@ static void wait_round(struct wait *wait, bool last)
 	if (wait->handle)
 		tell_progress(b, wait->handle);
 	if (last && !round.leading)
-		channel_read(b, wait->waiter, wait->handle);   /* the leader may not have come to it yet */
+		/* the leader may not have come to it yet */
+		channel_read(b, wait->waiter, wait->handle);
 }
 
 int wait_until(struct wait *wait)
@@ -261,7 +263,7 @@ int wait_until(struct wait *wait)
 
 	if (wait->done(wait)) {
 		if (wait->handle)
-			tell_progress(b, wait->handle);        /* another thread has read both */
+			tell_progress(b, wait->handle); /* another thread has read both */
 		return 0;
 	}
 	wait->waiter = waiter_take(b, &blind);
@@ -281,6 +283,6 @@ int wait_until(struct wait *wait)
 	wait_leave(b, wait->waiter);
 	waiter_give_back(b, wait->waiter, &blind);
 	if (wait->handle && r == 0)
-		tell_progress(b, wait->handle);        /* what came while the last of it was told */
+		tell_progress(b, wait->handle); /* what came while the last of it was told */
 	return r;
 }

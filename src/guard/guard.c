@@ -2,20 +2,29 @@
 /*
  * guard.c - law 3, for the case that nobody is left to enforce it: the supervisor was killed.
  *
- * PDEATHSIG ends the engine and the workers. What jobs started has other parents, so the kernel tells those nothing: the guard kills each worker's session. It reads who they are from the
- * roster, which workers sign before any code of the program runs in them, and then can no longer write.
+ * PDEATHSIG ends the engine and the workers. What jobs started has other parents, so the kernel
+ * tells those nothing: the guard kills each worker's session. It reads who they are from the
+ * roster, which workers sign before any code of the program runs in them, and then can no longer
+ * write.
  *
- * It sleeps in one poll() on the supervisor's pidfd, and on a signalfd for its own PDEATHSIG: where a sandbox or valgrind has no pidfds the signal alone must do. The signal is only a hint: what counts
- * is whether the parent is still the same.
+ * It sleeps in one poll() on the supervisor's pidfd, and on a signalfd for its own PDEATHSIG: where
+ * a sandbox or valgrind has no pidfds the signal alone must do. The signal is only a hint: what
+ * counts is whether the parent is still the same.
  *
- * After birth it allocates nothing and opens nothing that it could be refused for want of memory of its own making: the list of sessions is mapped first, and the walks over /proc need one or two fds.
+ * After birth it allocates nothing and opens nothing that it could be refused for want of memory of
+ * its own making: the list of sessions is mapped first, and the walks over /proc need one or two
+ * fds.
  *
- * A pid may have been used again since its worker was reaped (the supervisor clears the entry then, but may have been killed right before): a process that started later than its entry was signed is
- * a stranger. While any member of a session lives the kernel gives its number to nobody else, so a session without a leader is the one that was meant.
+ * A pid may have been used again since its worker was reaped (the supervisor clears the entry then,
+ * but may have been killed right before): a process that started later than its entry was signed is
+ * a stranger. While any member of a session lives the kernel gives its number to nobody else, so a
+ * session without a leader is the one that was meant.
  *
- * What has made a session of its own is found by the mark that all of the pool's workers had (os/mark.h).
+ * What has made a session of its own is found by the mark that all of the pool's workers had
+ * (os/mark.h).
  *
- * Every signal that can be blocked is: one that is sent to the whole group or cgroup at a stop must not take the guard first.
+ * Every signal that can be blocked is: one that is sent to the whole group or cgroup at a stop must
+ * not take the guard first.
  */
 #define _GNU_SOURCE
 #include "guard.h"
@@ -34,21 +43,22 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 
-#define HINT   SIGUSR1        /* what PDEATHSIG sends: nothing that ends us */
+#define HINT    SIGUSR1 /* what PDEATHSIG sends: nothing that ends us */
 #define HUNT_NS (10 * NS_PER_S)
-#define ROUNDS 50             /* walks over /proc at most: a job that forks faster than we walk loses all the same, each walk kills the parents that it met */
+/*
+ * walks over /proc at most: a job that forks faster than we walk loses all the same, each walk
+ * kills the parents that it met
+ */
+#define ROUNDS 50
 
 struct guard {
 	const struct roster *roster;
 	pid_t supervisor_pid;
-	int pidfd, signal_fd;         /* -1: not to be had */
-	pid_t *sessions;              /* room for all of the roster */
+	int pidfd, signal_fd; /* -1: not to be had */
+	pid_t *sessions;      /* room for all of the roster */
 };
 
-static bool orphaned(const struct guard *g)
-{
-	return getppid() != g->supervisor_pid;
-}
+static bool orphaned(const struct guard *g) { return getppid() != g->supervisor_pid; }
 
 static void set_manners(void)
 {
@@ -59,7 +69,7 @@ static void set_manners(void)
 	for (int fd = 0; fd < 3; fd++)
 		fds_null_onto(fd, O_RDWR);
 	if (chdir("/") < 0)
-		return;                       /* then it keeps some directory busy, no more */
+		return; /* then it keeps some directory busy, no more */
 }
 
 static int hint_fd(void)
@@ -85,13 +95,21 @@ static void sleep_until_orphaned(struct guard *g)
 	struct signalfd_siginfo info;
 
 	while (!orphaned(g)) {
-		struct pollfd p[2] = { { .fd = g->pidfd, .events = POLLIN }, { .fd = g->signal_fd, .events = POLLIN } };
+		struct pollfd p[2] = { { .fd = g->pidfd, .events = POLLIN },
+			{ .fd = g->signal_fd, .events = POLLIN } };
 
-		/* negative fds are passed by. With neither (no memory at birth) there is nothing to sleep on: look once a while */
+		/*
+		 * negative fds are passed by. With neither (no memory at birth) there is nothing to
+		 * sleep on: look once a while
+		 */
 		if (poll(p, 2, g->pidfd < 0 && g->signal_fd < 0 ? 20 : -1) < 0)
 			continue;
 		if (p[0].revents)
-			return;               /* readable: it has ended, though we may not have been given another parent yet */
+			/*
+			 * readable: it has ended, though we may not have been given another parent
+			 * yet
+			 */
+			return;
 		if (p[1].revents)
 			signals_read(g->signal_fd, &info);
 	}
@@ -104,7 +122,7 @@ static bool stranger(pid_t pid, uint64_t born)
 
 	if (process_stat(pid, &stat) == 0)
 		return stat.start_ticks > born;
-	return mark_of(pid) == 0 && mark_is_made();    /* /proc hides it: its mark has to do */
+	return mark_of(pid) == 0 && mark_is_made(); /* /proc hides it: its mark has to do */
 }
 
 static void kill_engine(const struct guard *g)
@@ -114,7 +132,7 @@ static void kill_engine(const struct guard *g)
 
 	if (pid <= 1)
 		return;
-	pidfd = process_pidfd_open(pid);      /* first: from here on the pid stays whose it is */
+	pidfd = process_pidfd_open(pid); /* first: from here on the pid stays whose it is */
 	if (pidfd != -ESRCH && !stranger(pid, g->roster->engine_born_ticks))
 		process_signal(pidfd, pid, SIGKILL);
 	close_fd(pidfd);
@@ -142,7 +160,10 @@ static bool is_prey(void *unused, pid_t pid)
 	return mark_of(pid) > 0;
 }
 
-/* Groups first, which is quick and needs no /proc; then whoever made a group of his own within the session. */
+/*
+ * Groups first, which is quick and needs no /proc; then whoever made a group of his own within the
+ * session.
+ */
 static void kill_all(struct guard *g, uint32_t slots)
 {
 	size_t count;
@@ -159,14 +180,18 @@ static void kill_all(struct guard *g, uint32_t slots)
 
 static pid_t *map_sessions(uint32_t slots)
 {
-	void *p = mmap(NULL, ROSTER_ENTRIES(slots) * sizeof(pid_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	void *p = mmap(NULL, ROSTER_ENTRIES(slots) * sizeof(pid_t), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }
 
 void guard_main(struct guard_config *config)
 {
-	struct guard g = { .roster = config->shared->roster, .supervisor_pid = config->supervisor_pid, .pidfd = -1, .signal_fd = -1 };
+	struct guard g = { .roster = config->shared->roster,
+		.supervisor_pid = config->supervisor_pid,
+		.pidfd = -1,
+		.signal_fd = -1 };
 	uint32_t slots = config->shared->slots;
 
 	set_manners();
@@ -174,7 +199,7 @@ void guard_main(struct guard_config *config)
 	title_set("guard");
 	g.sessions = map_sessions(slots);
 	if (!g.sessions)
-		_exit(1);                     /* the supervisor makes another */
+		_exit(1); /* the supervisor makes another */
 	watch(&g);
 	sleep_until_orphaned(&g);
 	kill_all(&g, slots);

@@ -2,9 +2,11 @@
 /*
  * loop.c - epoll and timers.
  *
- * A timer runs only when an epoll_wait() that began after its time has said that nothing is ready. A process that was stopped between the two finds both the deadline passed and the answer in
- * the socket; the answer must win. It costs one more epoll_wait() for each time that a timer is due, and nothing otherwise. Under steady traffic that silence may never come: after
- * ROUNDS_MAX busy rounds the timers run all the same.
+ * A timer runs only when an epoll_wait() that began after its time has said that nothing is ready.
+ * A process that was stopped between the two finds both the deadline passed and the answer in the
+ * socket; the answer must win. It costs one more epoll_wait() for each time that a timer is due,
+ * and nothing otherwise. Under steady traffic that silence may never come: after ROUNDS_MAX busy
+ * rounds the timers run all the same.
  */
 #include "loop.h"
 #include "../base/base.h"
@@ -86,7 +88,8 @@ void timer_set(struct loop *loop, struct timer *timer, uint64_t when)
 	if (when == TIME_NEVER)
 		timer_stop(loop, timer);
 	else if (heap_insert(&loop->timers, &timer->node, when) < 0)
-		abort();                               /* more timers than loop_init() was told, and no memory: our own bug */
+		/* more timers than loop_init() was told, and no memory: our own bug */
+		abort();
 }
 
 void timer_stop(struct loop *loop, struct timer *timer)

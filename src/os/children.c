@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* children.c - process.h: the children of this process, and the reaping of those that nobody owns. */
+/*
+ * children.c - process.h: the children of this process, and the reaping of those that nobody owns.
+ */
 #include "process.h"
 #include "../base/base.h"
 #include "procfs.h"
@@ -8,7 +10,10 @@
 #include <sys/wait.h>
 
 /* Answers non-zero to end the walk. */
-struct visitor { int (*visit)(struct visitor *v, pid_t pid); bool stop; };
+struct visitor {
+	int (*visit)(struct visitor *v, pid_t pid);
+	bool stop;
+};
 
 /* Blank-separated pids, cut into pieces anywhere. */
 static int each_number(int fd, struct visitor *v)
@@ -71,7 +76,11 @@ static int each_child(struct visitor *v)
 	return procfs_each("/proc", each_of_all, v);
 }
 
-struct collector { struct visitor visitor; pid_t *pids; size_t max, count; };
+struct collector {
+	struct visitor visitor;
+	pid_t *pids;
+	size_t max, count;
+};
 
 static int collect(struct visitor *v, pid_t pid)
 {
@@ -101,7 +110,12 @@ static int wait_any(idtype_t type, pid_t pid, int options, siginfo_t *info)
 	return r < 0 ? -errno : 0;
 }
 
-struct reaper { struct visitor visitor; bool (*known)(void *context, pid_t pid); void *context; pid_t reaped; };
+struct reaper {
+	struct visitor visitor;
+	bool (*known)(void *context, pid_t pid);
+	void *context;
+	pid_t reaped;
+};
 
 static int reap_unknown(struct visitor *v, pid_t pid)
 {
@@ -115,12 +129,15 @@ static int reap_unknown(struct visitor *v, pid_t pid)
 }
 
 /*
- * Without __WALL only those with SIGCHLD as their exit signal are seen: strays, and with PROCESS_FORK the workers too. Then a worker's zombie that its owner has not
- * looked at yet may stand before a stray's, and all children have to be gone through.
+ * Without __WALL only those with SIGCHLD as their exit signal are seen: strays, and with
+ * PROCESS_FORK the workers too. Then a worker's zombie that its owner has not looked at yet may
+ * stand before a stray's, and all children have to be gone through.
  */
 pid_t process_reap_stray(bool (*known)(void *context, pid_t pid), void *context)
 {
-	struct reaper s = { .visitor = { .visit = reap_unknown }, .known = known, .context = context };
+	struct reaper s = {
+		.visitor = { .visit = reap_unknown }, .known = known, .context = context
+	};
 	siginfo_t info;
 	int r = wait_any(P_ALL, 0, WNOWAIT, &info);
 

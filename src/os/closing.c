@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * closing.c - a close() that may block is done by a process that shares the table of open files and
- * the memory (CLONE_FILES, CLONE_VM), and waits in our place. At most CLOSING_HELPERS of them at a time; what
- * they have not come to yet waits in a list, which they empty before they end.
+ * the memory (CLONE_FILES, CLONE_VM), and waits in our place. At most CLOSING_HELPERS of them at a
+ * time; what they have not come to yet waits in a list, which they empty before they end.
  *
  * A helper shares the thread's TLS, errno included, with whoever made it: it makes its system calls
  * by hand, calls no function of the C library, and has all signals blocked. It ends with the
  * supervisor (PDEATHSIG).
  *
  * What cannot block is closed at once: pipes, anonymous inodes (eventfd, epoll, pidfd ...), memory
- * files, files of a local disk, sockets without a linger time whose queue is empty. Looking at a file
- * must not block either, hence statx() with AT_STATX_DONT_SYNC.
+ * files, files of a local disk, sockets without a linger time whose queue is empty. Looking at a
+ * file must not block either, hence statx() with AT_STATX_DONT_SYNC.
  *
  * It waits a little before it closes what may have come from a worker, which closes its own copy at
- * about the same time: the last close() is the one that blocks, and a worker has better things to do.
- * Sockets of ours are closed now: somebody waits for their end.
+ * about the same time: the last close() is the one that blocks, and a worker has better things to
+ * do. Sockets of ours are closed now: somebody waits for their end.
  *
- * Where no helper can be made, a socket's linger time is cleared, and a file is closed here after all.
+ * Where no helper can be made, a socket's linger time is cleared, and a file is closed here after
+ * all.
  */
 #include "closing.h"
 #include "process.h"
@@ -33,19 +34,21 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define WAITING    256
-#define STACK_SIZE 16384
-#define NAP_NS     200000000L
-#define MAJOR_MEM  1            /* /dev/null, /dev/zero ... */
+#define WAITING         256
+#define STACK_SIZE      16384
+#define NAP_NS          200000000L
+#define MAJOR_MEM       1 /* /dev/null, /dev/zero ... */
 #define MAJOR_PTS_FIRST 136
 #define MAJOR_PTS_LAST  143
 
 static struct {
 	enum closing_way way;
-	bool helpers;                           /* they can be made */
+	bool helpers; /* they can be made */
 	_Atomic int *pids;
-	_Atomic int waiting[WAITING];           /* the descriptor and 1; negative: to be closed now; 0: free */
-	_Atomic int busy[CLOSING_HELPERS];              /* the kernel clears it when that helper has ended */
+	/* the descriptor and 1; negative: to be closed now; 0: free */
+	_Atomic int waiting[WAITING];
+	/* the kernel clears it when that helper has ended */
+	_Atomic int busy[CLOSING_HELPERS];
 	_Alignas(16) unsigned char stacks[CLOSING_HELPERS][STACK_SIZE];
 } closing;
 
@@ -98,7 +101,7 @@ static bool socket_is_harmless(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) < 0)
 		return false;
 	return (domain == AF_INET || domain == AF_INET6 || domain == AF_NETLINK) &&
-	       (!linger.l_onoff || linger.l_linger == 0);
+		(!linger.l_onoff || linger.l_linger == 0);
 }
 
 static bool is_harmless(int fd)
@@ -109,18 +112,16 @@ static bool is_harmless(int fd)
 		return errno == EBADF;
 	switch (st.stx_mode & S_IFMT) {
 	case 0:
-	case S_IFIFO:
-		return true;
-	case S_IFSOCK:
-		return socket_is_harmless(fd);
+	case S_IFIFO: return true;
+	case S_IFSOCK: return socket_is_harmless(fd);
 	case S_IFCHR:
 		return st.stx_rdev_major == MAJOR_MEM ||
-		       (st.stx_rdev_major >= MAJOR_PTS_FIRST && st.stx_rdev_major <= MAJOR_PTS_LAST);
+			(st.stx_rdev_major >= MAJOR_PTS_FIRST &&
+				st.stx_rdev_major <= MAJOR_PTS_LAST);
 	case S_IFREG:
-	case S_IFDIR:          /* a file system without a disk of its own may be a network's; memory has seals */
-		return st.stx_dev_major != 0 || fcntl(fd, F_GET_SEALS) >= 0;
-	default:
-		return false;
+	/* a file system without a disk of its own may be a network's; memory has seals */
+	case S_IFDIR: return st.stx_dev_major != 0 || fcntl(fd, F_GET_SEALS) >= 0;
+	default: return false;
 	}
 }
 
@@ -132,7 +133,10 @@ static inline long call(long number, long a, long b)
 #if defined(__x86_64__)
 	long result;
 
-	__asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b) : "rcx", "r11", "memory");
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(number), "D"(a), "S"(b)
+			 : "rcx", "r11", "memory");
 	return result;
 #elif defined(__aarch64__)
 	register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b;
@@ -157,7 +161,8 @@ static inline bool close_those(bool all)
 	for (int i = 0; i < WAITING; i++) {
 		int fd = atomic_load(&closing.waiting[i]);
 
-		if (fd == 0 || (fd > 0 && !all) || !atomic_compare_exchange_strong(&closing.waiting[i], &fd, 0))
+		if (fd == 0 || (fd > 0 && !all) ||
+			!atomic_compare_exchange_strong(&closing.waiting[i], &fd, 0))
 			continue;
 		call(SYS_close, (fd < 0 ? -fd : fd) - 1, 0);
 		some = true;
@@ -182,7 +187,9 @@ static int helper(void *unused)
 /* False: there is none, and none can be made. */
 static bool make_helper(void)
 {
-	int flags = CLONE_VM | CLONE_FILES | CLONE_UNTRACED | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID, r = -1, running = 0;
+	int flags = CLONE_VM | CLONE_FILES | CLONE_UNTRACED | CLONE_CHILD_CLEARTID |
+		CLONE_PARENT_SETTID,
+	    r = -1, running = 0;
 	sigset_t all, before;
 
 	flags |= closing.way == CLOSING_SIBLING ? CLONE_PARENT : SIGCHLD;
@@ -195,7 +202,8 @@ static bool make_helper(void)
 			running++;
 			continue;
 		}
-		r = clone(helper, closing.stacks[i] + STACK_SIZE, flags, NULL, &closing.pids[i], NULL, &closing.busy[i]);
+		r = clone(helper, closing.stacks[i] + STACK_SIZE, flags, NULL, &closing.pids[i],
+			NULL, &closing.busy[i]);
 		if (r < 0) {
 			atomic_store(&closing.busy[i], 0);
 			break;

@@ -10,9 +10,12 @@
 #include <sys/syscall.h>
 
 #define KEEP_MAX FDS_KEEP_MAX
-#define FIRST 3                   /* 0-2 are never touched */
+#define FIRST    3 /* 0-2 are never touched */
 
-struct keep { int fds[KEEP_MAX]; size_t count; };
+struct keep {
+	int fds[KEEP_MAX];
+	size_t count;
+};
 
 /* Sorted, without duplicates and without 0-2. No qsort(): it may allocate. */
 static int keep_sorted(struct keep *k, const int *fds, size_t count)
@@ -88,7 +91,10 @@ static int close_listed(void *context, int fd, int walk_fd)
 	return 0;
 }
 
-/* The hard limit is no bound for fds that were opened before it was lowered; better than nothing where there is no /proc. */
+/*
+ * The hard limit is no bound for fds that were opened before it was lowered; better than nothing
+ * where there is no /proc.
+ */
 static void close_by_limit(const struct keep *k)
 {
 	struct rlimit limit = { 1024, 1024 };
@@ -217,7 +223,8 @@ bool identity_is(int fd, const struct identity *identity)
 {
 	struct identity now = { 0 };
 
-	return identity_get(fd, &now) == 0 && now.device == identity->device && now.inode == identity->inode;
+	return identity_get(fd, &now) == 0 && now.device == identity->device &&
+		now.inode == identity->inode;
 }
 
 bool fds_is_anonymous(int fd)

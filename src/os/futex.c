@@ -10,10 +10,13 @@ _Static_assert(sizeof(_Atomic uint32_t) == sizeof(uint32_t), "the kernel sees a 
 
 int futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t until)
 {
-	struct timespec ts = { .tv_sec = (time_t)(until / NS_PER_S), .tv_nsec = (long)(until % NS_PER_S) };
+	struct timespec ts = { .tv_sec = (time_t)(until / NS_PER_S),
+		.tv_nsec = (long)(until % NS_PER_S) };
 
 	/* WAIT_BITSET takes a point in time, where WAIT takes a span. */
-	if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, until == TIME_NEVER ? NULL : &ts, NULL, FUTEX_BITSET_MATCH_ANY) == 0 || errno == EAGAIN)
+	if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, until == TIME_NEVER ? NULL : &ts,
+		    NULL, FUTEX_BITSET_MATCH_ANY) == 0 ||
+		errno == EAGAIN)
 		return 0;
 	return -errno;
 }

@@ -9,16 +9,16 @@
 #include <signal.h>
 #include <unistd.h>
 
-#define SET_SIZE 32768         /* a power of two */
+#define SET_SIZE    32768 /* a power of two */
 #define FREEZES_MAX 50
-#define FEW 16
+#define FEW         16
 
 struct hunter {
 	hunt_prey_fn *prey;
 	void *context;
 	pid_t self;
-	int met, count;        /* met: new ones, by this walk. count: in the set */
-	int killed, refused;   /* killed: without being in the set */
+	int met, count;      /* met: new ones, by this walk. count: in the set */
+	int killed, refused; /* killed: without being in the set */
 };
 
 /* Those that were met in this hunt. Static: the guard and the supervisor must not allocate now. */
@@ -33,7 +33,10 @@ static pid_t *place_of(pid_t pid)
 	return &set[at];
 }
 
-/* The pidfd pins the process, and a second look says that it is the right one. Without pidfds kill() has to do. */
+/*
+ * The pidfd pins the process, and a second look says that it is the right one. Without pidfds
+ * kill() has to do.
+ */
 static int signal_checked(struct hunter *h, pid_t pid, int sig)
 {
 	_cleanup_close_ int pidfd = process_pidfd_open(pid);
@@ -62,11 +65,12 @@ static int meet(void *context, int pid, int walk_fd)
 	if (pid <= 1 || pid == h->self || !h->prey(h->context, pid))
 		return 0;
 	if (process_stat(pid, &stat) == 0 && stat.doomed)
-		return 0;              /* it cannot fork any more */
+		return 0; /* it cannot fork any more */
 	place = place_of(pid);
 	if (*place == pid)
 		return 0;
-	if (h->count >= SET_SIZE / 2) {                /* not to be remembered, so not to be frozen */
+	/* not to be remembered, so not to be frozen */
+	if (h->count >= SET_SIZE / 2) {
 		h->met++;
 		h->killed += kill_now(h, pid) == 0;
 		return 0;
@@ -118,5 +122,7 @@ struct hunt hunt(hunt_prey_fn *prey, void *context, uint64_t until_ns)
 		h.refused = 0;
 		kill_met(&h);
 	} while (now_ns() < until_ns);
-	return (struct hunt){ .killed = h.count + h.killed - h.refused, .refused = h.refused, .over = over };
+	return (struct hunt){
+		.killed = h.count + h.killed - h.refused, .refused = h.refused, .over = over
+	};
 }

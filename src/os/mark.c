@@ -8,28 +8,24 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static uint32_t pool;                  /* 0: none was made. The top bit stays free: all ones are RLIM_INFINITY */
+/* 0: none was made. The top bit stays free: all ones are RLIM_INFINITY */
+static uint32_t pool;
 
-static rlim_t mark_with(uint32_t worker)
-{
-	return (rlim_t)((uint64_t)pool << 32 | worker);
-}
+static rlim_t mark_with(uint32_t worker) { return (rlim_t)((uint64_t)pool << 32 | worker); }
 
 bool mark_make(void)
 {
 	uint64_t seed = (now_ns() ^ (uint64_t)getpid() << 40) * UINT64_C(0x9e3779b97f4a7c15);
 	struct rlimit limit;
 
-	if (sizeof(rlim_t) < 8 || getrlimit(RLIMIT_LOCKS, &limit) < 0 || limit.rlim_max != RLIM_INFINITY)
+	if (sizeof(rlim_t) < 8 || getrlimit(RLIMIT_LOCKS, &limit) < 0 ||
+		limit.rlim_max != RLIM_INFINITY)
 		return false;
 	pool = (uint32_t)(seed >> 33) | 1;
 	return true;
 }
 
-bool mark_is_made(void)
-{
-	return pool != 0;
-}
+bool mark_is_made(void) { return pool != 0; }
 
 int mark_self(uint32_t worker)
 {

@@ -6,7 +6,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-_Static_assert(sizeof(((struct notify *)0)->path) == sizeof(((struct sockaddr_un *)0)->sun_path), "a path fits");
+_Static_assert(sizeof(((struct notify *)0)->path) == sizeof(((struct sockaddr_un *)0)->sun_path),
+	"a path fits");
 
 static int parse_number(const char *text, uint64_t *ret)
 {
@@ -23,7 +24,10 @@ static int parse_number(const char *text, uint64_t *ret)
 	return 0;
 }
 
-/* Only when it is meant for this process: systemd says so by WATCHDOG_PID; without that it is for whoever reads it. */
+/*
+ * Only when it is meant for this process: systemd says so by WATCHDOG_PID; without that it is for
+ * whoever reads it.
+ */
 static uint64_t watchdog(void)
 {
 	const char *for_whom = getenv("WATCHDOG_PID");
@@ -89,14 +93,13 @@ int notify_send(struct notify *n, const char *text)
 		return r;
 	memcpy(address.sun_path, n->path, n->path_size);
 	/* an abstract name ends with its last byte, a path with a NUL */
-	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n->path_size + (n->path[0] != '\0'));
+	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n->path_size +
+		(n->path[0] != '\0'));
 	do
-		sent = sendto(n->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, size);
+		sent = sendto(n->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL,
+			(struct sockaddr *)&address, size);
 	while (sent < 0 && errno == EINTR);
 	return sent < 0 ? -errno : 0;
 }
 
-void notify_close(struct notify *n)
-{
-	n->fd = close_fd(n->fd);
-}
+void notify_close(struct notify *n) { n->fd = close_fd(n->fd); }

@@ -2,11 +2,11 @@
 /*
  * output.c - see output.h.
  *
- * C++'s streams are flushed by their buffers' pubsync() and not by flush(): flush() throws where the
- * program has asked for exceptions, and there is no C++ above us that could catch.
+ * C++'s streams are flushed by their buffers' pubsync() and not by flush(): flush() throws where
+ * the program has asked for exceptions, and there is no C++ above us that could catch.
  *
- * While they are synchronised with stdio, which is the default, the streams have no buffers of their
- * own; only std::cout is looked at then, in case the program gave it one.
+ * While they are synchronised with stdio, which is the default, the streams have no buffers of
+ * their own; only std::cout is looked at then, in case the program gave it one.
  */
 #include "output.h"
 #include "../base/base.h"
@@ -25,7 +25,8 @@ extern char cout_[] __asm__("_ZSt4cout") __attribute__((weak));
 extern char clog_[] __asm__("_ZSt4clog") __attribute__((weak));
 extern char wcout_[] __asm__("_ZSt5wcout") __attribute__((weak));
 extern char wclog_[] __asm__("_ZSt5wclog") __attribute__((weak));
-extern rdbuf_fn rdbuf_ __asm__("_ZNKSt9basic_iosIcSt11char_traitsIcEE5rdbufEv") __attribute__((weak));
+extern rdbuf_fn rdbuf_ __asm__("_ZNKSt9basic_iosIcSt11char_traitsIcEE5rdbufEv")
+	__attribute__((weak));
 extern rdbuf_fn wide_rdbuf_ __asm__("_ZNKSt9basic_iosIwSt11char_traitsIwEE5rdbufEv")
 	__attribute__((weak));
 extern pubsync_fn pubsync_ __asm__("_ZNSt15basic_streambufIcSt11char_traitsIcEE7pubsyncEv")
@@ -35,16 +36,20 @@ extern pubsync_fn wide_pubsync_ __asm__("_ZNSt15basic_streambufIwSt11char_traits
 extern bool sync_with_stdio_(bool on) __asm__("_ZNSt8ios_base15sync_with_stdioEb")
 	__attribute__((weak));
 
-struct stream { void *object; rdbuf_fn *rdbuf; pubsync_fn *pubsync; };
+struct stream {
+	void *object;
+	rdbuf_fn *rdbuf;
+	pubsync_fn *pubsync;
+};
 
 static struct {
 	bool looked;
-	bool (*synchronised)(bool on);     /* with true it changes nothing, and says what is so */
-	struct stream streams[4];          /* std::cout first */
+	bool (*synchronised)(bool on); /* with true it changes nothing, and says what is so */
+	struct stream streams[4];      /* std::cout first */
 } runtime;
 
 static void found(void *const objects[4], rdbuf_fn *const rdbufs[2], pubsync_fn *const pubsyncs[2],
-                  bool (*synchronised)(bool on))
+	bool (*synchronised)(bool on))
 {
 	if (!objects[0] || !rdbufs[0] || !pubsyncs[0] || !synchronised)
 		return;
@@ -56,8 +61,8 @@ static void found(void *const objects[4], rdbuf_fn *const rdbufs[2], pubsync_fn 
 static void look_at_linked(void)
 {
 	found((void *const[]){ cout_, clog_, wcout_, wclog_ },
-	      (rdbuf_fn *const[]){ rdbuf_, wide_rdbuf_ },
-	      (pubsync_fn *const[]){ pubsync_, wide_pubsync_ }, sync_with_stdio_);
+		(rdbuf_fn *const[]){ rdbuf_, wide_rdbuf_ },
+		(pubsync_fn *const[]){ pubsync_, wide_pubsync_ }, sync_with_stdio_);
 	runtime.looked = true;
 }
 
@@ -65,7 +70,10 @@ static void look_at_linked(void)
 static void look_at_loaded(void)
 {
 	static const char *const names[] = {
-		"_ZSt4cout", "_ZSt4clog", "_ZSt5wcout", "_ZSt5wclog",
+		"_ZSt4cout",
+		"_ZSt4clog",
+		"_ZSt5wcout",
+		"_ZSt5wclog",
 		"_ZNKSt9basic_iosIcSt11char_traitsIcEE5rdbufEv",
 		"_ZNKSt9basic_iosIwSt11char_traitsIwEE5rdbufEv",
 		"_ZNSt15basic_streambufIcSt11char_traitsIcEE7pubsyncEv",
@@ -80,8 +88,9 @@ static void look_at_loaded(void)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		a[i] = dlsym(object, names[i]);
 	found(a, (rdbuf_fn *const[]){ (rdbuf_fn *)(uintptr_t)a[4], (rdbuf_fn *)(uintptr_t)a[5] },
-	      (pubsync_fn *const[]){ (pubsync_fn *)(uintptr_t)a[6], (pubsync_fn *)(uintptr_t)a[7] },
-	      (bool (*)(bool))(uintptr_t)a[8]);
+		(pubsync_fn *const[]){
+			(pubsync_fn *)(uintptr_t)a[6], (pubsync_fn *)(uintptr_t)a[7] },
+		(bool (*)(bool))(uintptr_t)a[8]);
 }
 
 void output_look(void)
@@ -103,7 +112,7 @@ static void flush_stream(const struct stream *s)
 		return;
 	memcpy(&table, object, sizeof table);
 	if (!table)
-		return;                    /* not constructed yet */
+		return; /* not constructed yet */
 	buffer = s->rdbuf(object + table[-3]);
 	if (buffer)
 		s->pubsync(buffer);

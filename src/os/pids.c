@@ -11,13 +11,16 @@
 #include <unistd.h>
 
 #define NEWBORN_MAX 100000
-#define CHASES_MAX 100
-#define PID_LIMIT (sizeof(long) > 4 ? 4194304 : 32768)         /* the kernel's own */
+#define CHASES_MAX  100
+#define PID_LIMIT   (sizeof(long) > 4 ? 4194304 : 32768) /* the kernel's own */
 
 /* ---- hidepid ---- */
 
 /* One line of mountinfo: the fifth field is the place, the options may say hidepid=. */
-struct mount_line { unsigned field, place_size, matched; char place[8], value; };
+struct mount_line {
+	unsigned field, place_size, matched;
+	char place[8], value;
+};
 
 static const char option[] = "hidepid=";
 
@@ -62,7 +65,7 @@ static int says_hidepid(void)
 			}
 			if (is_proc(&line))
 				hides = line.value != 0 && line.value != '0' && line.value != '1' &&
-				        line.value != 'o' && line.value != 'n';
+					line.value != 'o' && line.value != 'n';
 			line = (struct mount_line){ 0 };
 		}
 	return hides;
@@ -70,7 +73,7 @@ static int says_hidepid(void)
 
 bool pids_hidden(void)
 {
-	static pid_t asked;            /* by pid: a fork asks again */
+	static pid_t asked; /* by pid: a fork asks again */
 	static bool answer;
 	int r;
 
@@ -80,7 +83,7 @@ bool pids_hidden(void)
 		return answer;
 	r = says_hidepid();
 	if (r < 0)
-		return false;          /* for want of an fd, say: the next call asks again */
+		return false; /* for want of an fd, say: the next call asks again */
 	answer = r > 0;
 	asked = getpid();
 	return answer;
@@ -114,14 +117,14 @@ static pid_t pid_max(void)
 	return max > 0 && max < PID_LIMIT ? (pid_t)max : PID_LIMIT;
 }
 
-static pid_t eldest = 2;               /* all that is looked for was born after it */
+static pid_t eldest = 2; /* all that is looked for was born after it */
 
-void pids_begin(void)
-{
-	eldest = getpid();
-}
+void pids_begin(void) { eldest = getpid(); }
 
-/* What a child gets now; 0: there can be none. One that raises no SIGCHLD: that would ask for a walk. */
+/*
+ * What a child gets now; 0: there can be none. One that raises no SIGCHLD: that would ask for a
+ * walk.
+ */
 static pid_t next_pid(void)
 {
 	enum process_spawn way = PROCESS_CLONE;
@@ -161,7 +164,10 @@ static void try_all(pids_each_fn *each, void *context)
 		each(context, pid, -1);
 }
 
-/* Those born since `last` was the last pid, and then those born meanwhile. False: more than could be looked at. */
+/*
+ * Those born since `last` was the last pid, and then those born meanwhile. False: more than could
+ * be looked at.
+ */
 static bool chase(pid_t last, pids_each_fn *each, void *context)
 {
 	for (int i = 0; i < CHASES_MAX; i++) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* proc.c - process.h: what /proc says of processes and threads, and the marks that tell whose they are. */
+/*
+ * proc.c - process.h: what /proc says of processes and threads, and the marks that tell whose they
+ * are.
+ */
 #define _GNU_SOURCE
 #include "process.h"
 #include "../base/base.h"
@@ -12,14 +15,27 @@
 #include <sys/syscall.h>
 
 #define STAT_SIZE 1024
-#define EXITING 0x4                           /* PF_EXITING, in the stat line's flags */
+#define EXITING   0x4 /* PF_EXITING, in the stat line's flags */
 
-/* After the name come blanks and numbers, with the state as the one letter. Field numbers are those of proc(5). */
-enum { FIELD_PPID = 4, FIELD_PGID = 5, FIELD_SESSION = 6, FIELD_FLAGS = 9, FIELD_THREADS = 20, FIELD_START = 22, FIELD_PENDING = 31, FIELDS };
+/*
+ * After the name come blanks and numbers, with the state as the one letter. Field numbers are those
+ * of proc(5).
+ */
+enum {
+	FIELD_PPID = 4,
+	FIELD_PGID = 5,
+	FIELD_SESSION = 6,
+	FIELD_FLAGS = 9,
+	FIELD_THREADS = 20,
+	FIELD_START = 22,
+	FIELD_PENDING = 31,
+	FIELDS
+};
 
 static const char *parse_name(const char *text, struct process_stat *s)
 {
-	const char *open = strchr(text, '('), *close = strrchr(text, ')');   /* the name may contain both */
+	/* the name may contain both */
+	const char *open = strchr(text, '('), *close = strrchr(text, ')');
 	size_t size;
 
 	if (!open || !close || close < open || close[1] != ' ' || close[2] == '\0')
@@ -89,7 +105,9 @@ pid_t process_tracer(pid_t pid)
 {
 	char path[PROCFS_PATH], text[STAT_SIZE];
 
-	return procfs_read(procfs_path(path, pid, "status"), text, sizeof text) < 0 ? 0 : tracer_in(text);
+	return procfs_read(procfs_path(path, pid, "status"), text, sizeof text) < 0
+		? 0
+		: tracer_in(text);
 }
 
 bool process_same_program(pid_t pid)
@@ -99,8 +117,8 @@ bool process_same_program(pid_t pid)
 	struct stat own, other;
 
 	return process_stat(pid, &s) == 0 && !s.exiting && stat("/proc/self/exe", &own) == 0 &&
-	       stat(procfs_path(path, pid, "exe"), &other) == 0 && own.st_ino == other.st_ino &&
-	       own.st_dev == other.st_dev;
+		stat(procfs_path(path, pid, "exe"), &other) == 0 && own.st_ino == other.st_ino &&
+		own.st_dev == other.st_dev;
 }
 
 bool process_traced_or_stopped(pid_t pid)
@@ -116,14 +134,18 @@ bool process_traced_or_stopped(pid_t pid)
 	return tracer_in(text) != 0;
 }
 
-/* A thread that was joined may still be on its way out of the kernel: it holds nothing any more and does not count. */
+/*
+ * A thread that was joined may still be on its way out of the kernel: it holds nothing any more and
+ * does not count.
+ */
 static int count_thread(void *context, int tid, int walk_fd)
 {
 	char path[PROCFS_PATH], text[STAT_SIZE];
 	struct process_stat s;
 
 	(void)walk_fd;
-	if (procfs_read(procfs_task_path(path, tid, "stat"), text, sizeof text) >= 0 && process_parse_stat(text, &s) == 0 && !s.exiting)
+	if (procfs_read(procfs_task_path(path, tid, "stat"), text, sizeof text) >= 0 &&
+		process_parse_stat(text, &s) == 0 && !s.exiting)
 		++*(int *)context;
 	return 0;
 }
@@ -139,7 +161,11 @@ int process_thread_count(void)
 	return r < 0 ? r : MAX(count, 1);
 }
 
-struct names { char *text; size_t size, used; int count, self; };
+struct names {
+	char *text;
+	size_t size, used;
+	int count, self;
+};
 
 static int name_thread(void *context, int tid, int walk_fd)
 {
@@ -153,7 +179,7 @@ static int name_thread(void *context, int tid, int walk_fd)
 	size = procfs_read(procfs_task_path(path, tid, "comm"), name, sizeof name);
 	if (size <= 0)
 		return 0;
-	name[size - 1] = '\0';                        /* its newline */
+	name[size - 1] = '\0'; /* its newline */
 	for (const char *parts[] = { n->count++ ? ", " : "", name, NULL }, **p = parts; *p; p++)
 		for (const char *c = *p; *c && n->used + 1 < n->size; c++)
 			n->text[n->used++] = *c;

@@ -2,12 +2,16 @@
 /*
  * process.c - making children, signalling and reaping them.
  *
- * A raw clone is not fork(): glibc's fork() also gives the child its own thread id (in the thread's descriptor, where recursive, error-checking and robust mutexes look
- * for their owner) and an empty, registered robust list. Here the kernel stores the tid itself (CLONE_CHILD_SETTID at the address that glibc once gave it), and the child
- * registers the list again. What fork() does beside that is for programs with threads; brood_start() refuses those. pthread_atfork() handlers do not run.
+ * A raw clone is not fork(): glibc's fork() also gives the child its own thread id (in the thread's
+ * descriptor, where recursive, error-checking and robust mutexes look for their owner) and an
+ * empty, registered robust list. Here the kernel stores the tid itself (CLONE_CHILD_SETTID at the
+ * address that glibc once gave it), and the child registers the list again. What fork() does beside
+ * that is for programs with threads; brood_start() refuses those. pthread_atfork() handlers do not
+ * run.
  *
- * The trap: a way that is missing (an old kernel, a container's seccomp filter, valgrind) must be told from one that failed now. ENOSYS and EPERM say missing,
- * EINVAL says it under some emulators. EAGAIN, ENOMEM, EMFILE and all others are failures and come out.
+ * The trap: a way that is missing (an old kernel, a container's seccomp filter, valgrind) must be
+ * told from one that failed now. ENOSYS and EPERM say missing, EINVAL says it under some emulators.
+ * EAGAIN, ENOMEM, EMFILE and all others are failures and come out.
  */
 #include "process.h"
 #include "../base/base.h"
@@ -35,11 +39,20 @@
 #define RAW_FLAGS (CLONE_PIDFD | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
 
 /* The first version of the kernel's struct: headers may be older or newer than the kernel. */
-struct clone3_args { uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls; };
+struct clone3_args {
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+};
 
-struct thread_memory { void *tid; struct robust_list_head *robust; size_t robust_size; };
+struct thread_memory {
+	void *tid;
+	struct robust_list_head *robust;
+	size_t robust_size;
+};
 
-/* -ENOSYS when the kernel does not say where the tid stands (no CONFIG_CHECKPOINT_RESTORE): then only fork() gets it right. */
+/*
+ * -ENOSYS when the kernel does not say where the tid stands (no CONFIG_CHECKPOINT_RESTORE): then
+ * only fork() gets it right.
+ */
 static int thread_memory(struct thread_memory *ret)
 {
 	struct thread_memory m = { 0 };
@@ -52,7 +65,10 @@ static int thread_memory(struct thread_memory *ret)
 	return 0;
 }
 
-/* In the child. The list is emptied: a robust mutex that the parent holds in shared memory is not ours, and linking behind it would write into it. */
+/*
+ * In the child. The list is emptied: a robust mutex that the parent holds in shared memory is not
+ * ours, and linking behind it would write into it.
+ */
 static void mend_robust_list(const struct thread_memory *m)
 {
 	if (!m->robust)
@@ -64,14 +80,16 @@ static void mend_robust_list(const struct thread_memory *m)
 
 static long clone3_raw(int *pidfd, void *tid)
 {
-	struct clone3_args args = { .flags = RAW_FLAGS, .pidfd = (uintptr_t)pidfd, .child_tid = (uintptr_t)tid };
+	struct clone3_args args = {
+		.flags = RAW_FLAGS, .pidfd = (uintptr_t)pidfd, .child_tid = (uintptr_t)tid
+	};
 
 	return syscall(SYS_clone3, &args, sizeof args);
 }
 
 static long clone_raw(int *pidfd, void *tid)
 {
-	unsigned long flags = RAW_FLAGS;       /* the low byte, the exit signal, is 0 */
+	unsigned long flags = RAW_FLAGS; /* the low byte, the exit signal, is 0 */
 
 #if defined(__s390__) || defined(__CRIS__)
 	return syscall(SYS_clone, NULL, flags, pidfd, tid, 0);
@@ -101,10 +119,7 @@ static pid_t spawn_raw(long (*clone_way)(int *pidfd, void *tid), int *ret_pidfd)
 	return (pid_t)pid;
 }
 
-static bool missing(long r)
-{
-	return r == -ENOSYS || r == -EPERM || r == -EINVAL;
-}
+static bool missing(long r) { return r == -ENOSYS || r == -EPERM || r == -EINVAL; }
 
 int process_pidfd_open(pid_t pid)
 {
@@ -120,7 +135,10 @@ static void kill_and_reap(pid_t pid)
 		;
 }
 
-/* The place for the pidfd is taken before the fork, so that a full table of fds says no before there is a child. */
+/*
+ * The place for the pidfd is taken before the fork, so that a full table of fds says no before
+ * there is a child.
+ */
 static pid_t spawn_fork(int *ret_pidfd)
 {
 	int place = process_pidfd_open(getpid()), pidfd;
@@ -171,16 +189,18 @@ pid_t process_spawn(enum process_spawn *inout_way, int *ret_pidfd)
 }
 
 /*
- * EPERM of a real signal may say that the process has another uid by now. So a call that can only fail is asked, and asked once:
- * the kernel says EBADF of it, a filter that lacks it says EPERM or ENOSYS. (valgrind complains about each call that it does not
- * know.)
+ * EPERM of a real signal may say that the process has another uid by now. So a call that can only
+ * fail is asked, and asked once: the kernel says EBADF of it, a filter that lacks it says EPERM or
+ * ENOSYS. (valgrind complains about each call that it does not know.)
  */
 static bool has_pidfd_signal(void)
 {
 	static enum { UNKNOWN, THERE, MISSING } state;
 
 	if (state == UNKNOWN)
-		state = syscall(SYS_pidfd_send_signal, -1, 0, NULL, 0) < 0 && missing(-errno) ? MISSING : THERE;
+		state = syscall(SYS_pidfd_send_signal, -1, 0, NULL, 0) < 0 && missing(-errno)
+			? MISSING
+			: THERE;
 	return state == THERE;
 }
 
@@ -210,8 +230,10 @@ int process_wait(pid_t pid, bool peek, struct process_exit *ret_exit)
 		return -EINVAL;
 	memset(&usage, 0, sizeof usage);
 	memset(&info, 0, sizeof info);
-	do                                     /* the C library's waitid() has no place for the usage */
-		r = syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | __WALL | (peek ? WNOWAIT : 0), &usage);
+	/* the C library's waitid() has no place for the usage */
+	do
+		r = syscall(SYS_waitid, P_PID, pid, &info,
+			WEXITED | WNOHANG | __WALL | (peek ? WNOWAIT : 0), &usage);
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
 		return -errno;
@@ -223,7 +245,10 @@ int process_wait(pid_t pid, bool peek, struct process_exit *ret_exit)
 	return 1;
 }
 
-/* /proc shows the first thread, which may have ended before the others; the wait does not see what a debugger holds. */
+/*
+ * /proc shows the first thread, which may have ended before the others; the wait does not see what
+ * a debugger holds.
+ */
 bool process_is_stopped(pid_t child)
 {
 	struct process_stat stat;
@@ -231,7 +256,8 @@ bool process_is_stopped(pid_t child)
 
 	if (process_stat(child, &stat) == 0 && (stat.state == 'T' || stat.state == 't'))
 		return true;
-	return waitid(P_PID, (id_t)child, &info, WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 && info.si_pid == child;
+	return waitid(P_PID, (id_t)child, &info, WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+		info.si_pid == child;
 }
 
 int process_set_pdeathsig(int sig, pid_t parent)

@@ -93,14 +93,14 @@ const char *procfs_number(const char *text, unsigned long long *ret_value)
 
 bool procfs_has_our_pids(void)
 {
-	static pid_t asked, answer;            /* by pid: a fork asks again */
+	static pid_t asked, answer; /* by pid: a fork asks again */
 	unsigned long long pid;
 	char link[16] = "";
 
 	if (asked == getpid())
 		return answer == asked;
 	if (readlink("/proc/self", link, sizeof link - 1) < 0)
-		return false;                  /* not noted: it may have been for want of memory */
+		return false; /* not noted: it may have been for want of memory */
 	procfs_number(link, &pid);
 	answer = (pid_t)pid;
 	asked = getpid();
@@ -117,7 +117,8 @@ static int name_number(const char *name)
 	return *procfs_number(name, &value) == '\0' && value <= INT32_MAX ? (int)value : -1;
 }
 
-static int each_entry(const char *buffer, size_t size, int walk_fd, int (*each)(void *, int, int), void *context)
+static int each_entry(
+	const char *buffer, size_t size, int walk_fd, int (*each)(void *, int, int), void *context)
 {
 	for (size_t at = 0; at < size;) {
 		const struct entry *e = (const struct entry *)(const void *)(buffer + at);
@@ -130,7 +131,8 @@ static int each_entry(const char *buffer, size_t size, int walk_fd, int (*each)(
 	return 0;
 }
 
-int procfs_each(const char *path, int (*each)(void *context, int number, int walk_fd), void *context)
+int procfs_each(
+	const char *path, int (*each)(void *context, int number, int walk_fd), void *context)
 {
 	_Alignas(struct entry) char buffer[4096];
 	_cleanup_close_ int fd = -1;

@@ -13,11 +13,11 @@
 #include <sched.h>
 #include <sys/resource.h>
 
-#define NUMBERS 1024          /* a new file has the lowest free number: a leak shows here */
-#define MOMENTS 50            /* of 0.1 ms: longer than a thread takes to leave the kernel */
+#define NUMBERS 1024 /* a new file has the lowest free number: a leak shows here */
+#define MOMENTS 50   /* of 0.1 ms: longer than a thread takes to leave the kernel */
 
 static struct {
-	int fd;                /* of /proc/self/stat */
+	int fd; /* of /proc/self/stat */
 	struct identity identity;
 	bool kept, tasks_hidden, files_hidden;
 } self;
@@ -35,10 +35,7 @@ void self_keep(void)
 	self.kept = self.fd >= 0 && identity_get(self.fd, &self.identity) == 0;
 }
 
-static bool still_kept(void)
-{
-	return self.kept && identity_is(self.fd, &self.identity);
-}
+static bool still_kept(void) { return self.kept && identity_is(self.fd, &self.identity); }
 
 /* What can be reached by its path still need not stay open. */
 static void settle_file(void)
@@ -66,8 +63,9 @@ unsigned self_settle(void)
 	self.tasks_hidden = procfs_each("/proc/self/task", nothing, NULL) < 0;
 	self.files_hidden = fds_count() < 0;
 	threads = self_threads(1);
-	return (threads < 0 || (threads > 1 && self.tasks_hidden && !self.kept) ?
-	        SELF_BLIND_THREADS : 0) | (self_files() < 0 ? SELF_BLIND_FILES : 0);
+	return (threads < 0 || (threads > 1 && self.tasks_hidden && !self.kept) ? SELF_BLIND_THREADS
+										: 0) |
+		(self_files() < 0 ? SELF_BLIND_FILES : 0);
 }
 
 static int read_kept(struct process_stat *ret)
@@ -134,7 +132,4 @@ static int count_by_poll(void)
 	return count;
 }
 
-int self_files(void)
-{
-	return self.files_hidden ? count_by_poll() : fds_count();
-}
+int self_files(void) { return self.files_hidden ? count_by_poll() : fds_count(); }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * self.h - how many threads and files this process has, also where /proc can be reached no more: after
- * chroot() into a folder without /proc, in a mount namespace, behind a filter of system calls.
+ * self.h - how many threads and files this process has, also where /proc can be reached no more:
+ * after chroot() into a folder without /proc, in a mount namespace, behind a filter of system
+ * calls.
  *
  * What can be kept from before is a file of /proc, opened, and not a directory: a directory would
  * lead out of the chroot.
@@ -21,9 +22,9 @@ void self_keep(void);
 unsigned self_settle(void);
 
 /*
- * Threads; -EBADF: a kept file is another one now; -errno: nobody can tell. `expected`: where one that
- * was joined and is still on its way out of the kernel counts, it has a moment to go while there are
- * more than these.
+ * Threads; -EBADF: a kept file is another one now; -errno: nobody can tell. `expected`: where one
+ * that was joined and is still on its way out of the kernel counts, it has a moment to go while
+ * there are more than these.
  */
 int self_threads(int expected);
 /* Open files, or -errno. Without /proc: those with numbers below 1,024. */

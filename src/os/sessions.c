@@ -2,12 +2,13 @@
 /*
  * sessions.c - process.h: finding and killing what a worker's session holds.
  *
- * The walk over all processes is pids.h's. If it met none that could fork, there is none. Those with
- * SIGKILL pending cannot fork any more (the kernel checks under the lock that makes a child visible)
- * and are not waited for: death itself may take its time.
+ * The walk over all processes is pids.h's. If it met none that could fork, there is none. Those
+ * with SIGKILL pending cannot fork any more (the kernel checks under the lock that makes a child
+ * visible) and are not waited for: death itself may take its time.
  *
- * A pid may be reused between the look and the kill: the pidfd pins the process, and a second look at its start time and session says that it is the right one. Only where
- * there are no pidfds, or none to be had now, kill() has to do, right after that second look.
+ * A pid may be reused between the look and the kill: the pidfd pins the process, and a second look
+ * at its start time and session says that it is the right one. Only where there are no pidfds, or
+ * none to be had now, kill() has to do, right after that second look.
  */
 #include "process.h"
 #include "../base/base.h"
@@ -16,7 +17,8 @@
 #include "procfs.h"
 
 #define HIDDEN_MAX 1024
-#define FILTER_BITS 65536             /* one bit a pid, modulo: most processes are told apart without a look at the list */
+/* one bit a pid, modulo: most processes are told apart without a look at the list */
+#define FILTER_BITS 65536
 
 struct walk {
 	const pid_t *sessions;
@@ -24,14 +26,11 @@ struct walk {
 	pid_t self, own;
 	int killed, found;
 	uint64_t filter[FILTER_BITS / 64];
-	pid_t hidden[HIDDEN_MAX];      /* killed, and perhaps not dead yet: nobody can tell */
+	pid_t hidden[HIDDEN_MAX]; /* killed, and perhaps not dead yet: nobody can tell */
 	size_t hidden_count;
 };
 
-static unsigned filter_bit(pid_t pid)
-{
-	return (unsigned)pid % FILTER_BITS;
-}
+static unsigned filter_bit(pid_t pid) { return (unsigned)pid % FILTER_BITS; }
 
 static bool wanted(const struct walk *w, pid_t session)
 {
@@ -64,7 +63,7 @@ static int kill_checked(const struct process_stat *s)
 	if (pidfd == -ESRCH)
 		return -ESRCH;
 	same = still_the_same(s);
-	if (same < 0) {                          /* the pidfd may have been the last fd to be had */
+	if (same < 0) { /* the pidfd may have been the last fd to be had */
 		pidfd = close_fd(pidfd);
 		same = still_the_same(s);
 	}
@@ -74,10 +73,7 @@ static int kill_checked(const struct process_stat *s)
 }
 
 /* Nothing can be read now (no fd, no memory): what getsid() said a moment ago has to do. */
-static int kill_unread(pid_t pid)
-{
-	return process_signal(-1, pid, SIGKILL);
-}
+static int kill_unread(pid_t pid) { return process_signal(-1, pid, SIGKILL); }
 
 /* Else it is noted. */
 static bool was_killed(struct walk *w, pid_t pid)
@@ -98,7 +94,8 @@ static int kill_hidden(struct walk *w, pid_t pid)
 {
 	_cleanup_close_ int pidfd = process_pidfd_open(pid);
 
-	if (pidfd == -ESRCH || !wanted(w, getsid(pid)) || (mark_is_made() && mark_of(pid) == 0) || was_killed(w, pid))
+	if (pidfd == -ESRCH || !wanted(w, getsid(pid)) || (mark_is_made() && mark_of(pid) == 0) ||
+		was_killed(w, pid))
 		return -ESRCH;
 	return process_signal(pidfd, pid, SIGKILL);
 }
@@ -128,13 +125,16 @@ static int kill_one(void *context, int pid, int walk_fd)
 		return 0;
 	r = r < 0 ? kill_unread(pid) : kill_checked(&s);
 	w->killed += r == 0;
-	w->found += r != -EPERM;                 /* somebody else's (a set-id program): another round would change nothing */
+	/* somebody else's (a set-id program): another round would change nothing */
+	w->found += r != -EPERM;
 	return 0;
 }
 
 int process_kill_sessions(const pid_t *sessions, size_t count, int rounds)
 {
-	struct walk w = { .sessions = sessions, .count = count, .self = getpid(), .own = getsid(0) };
+	struct walk w = {
+		.sessions = sessions, .count = count, .self = getpid(), .own = getsid(0)
+	};
 	int r = 0;
 
 	for (size_t i = 0; i < count; i++)
@@ -151,7 +151,12 @@ int process_kill_sessions(const pid_t *sessions, size_t count, int rounds)
 	return r < 0 && w.killed == 0 ? r : w.killed;
 }
 
-struct search { pid_t session; void (*each)(void *context, const struct process_stat *stat); void *context; int count; };
+struct search {
+	pid_t session;
+	void (*each)(void *context, const struct process_stat *stat);
+	void *context;
+	int count;
+};
 
 static int look_at(void *context, int pid, int walk_fd)
 {
@@ -169,7 +174,8 @@ static int look_at(void *context, int pid, int walk_fd)
 	return 0;
 }
 
-int process_each_in_session(pid_t session, void (*each)(void *context, const struct process_stat *stat), void *context)
+int process_each_in_session(
+	pid_t session, void (*each)(void *context, const struct process_stat *stat), void *context)
 {
 	struct search search = { .session = session, .each = each, .context = context };
 	int r = procfs_each("/proc", look_at, &search);

@@ -14,10 +14,7 @@
 #define MADV_WIPEONFORK 18
 #endif
 
-size_t shm_page(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
+size_t shm_page(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
 static size_t round_up(size_t size)
 {
@@ -45,7 +42,8 @@ void *shm_stack(size_t size)
 
 	if (usable == 0 || usable > SIZE_MAX - page)
 		return NULL;
-	low = mmap(NULL, usable + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	low = mmap(NULL, usable + page, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 	if (low == MAP_FAILED)
 		return NULL;
 	if (mprotect(low, page, PROT_NONE) < 0) {
@@ -63,7 +61,10 @@ void shm_stack_free(void *stack, size_t size)
 
 static int memfd_new(const char *name)
 {
-	/* vm.memfd_noexec (6.3) refuses those that could hold code; kernels before it do not know the flag */
+	/*
+	 * vm.memfd_noexec (6.3) refuses those that could hold code; kernels before it do not know
+	 * the flag
+	 */
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 
 	if (fd < 0 && errno == EINVAL)
@@ -88,7 +89,10 @@ static int fill(int fd, const char *data, size_t size, size_t at)
 	return 0;
 }
 
-/* Beyond the limit the kernel would raise SIGXFSZ in a process whose signals are none of our business. */
+/*
+ * Beyond the limit the kernel would raise SIGXFSZ in a process whose signals are none of our
+ * business.
+ */
 static bool too_large(size_t size)
 {
 	struct rlimit limit;
@@ -100,10 +104,7 @@ static bool too_large(size_t size)
 	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur;
 }
 
-int shm_memfd_begin(const char *name)
-{
-	return memfd_new(name);
-}
+int shm_memfd_begin(const char *name) { return memfd_new(name); }
 
 int shm_memfd_append(int fd, const void *data, size_t size, size_t at)
 {
@@ -112,7 +113,9 @@ int shm_memfd_append(int fd, const void *data, size_t size, size_t at)
 
 int shm_memfd_seal(int fd)
 {
-	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0 ? -errno : 0;
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0
+		? -errno
+		: 0;
 }
 
 int shm_memfd(const char *name, const void *data, size_t size, const int *seals)

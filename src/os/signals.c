@@ -7,7 +7,10 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 
-/* KILL and STOP cannot be changed; those between the classic and the real-time ones are the C library's own. */
+/*
+ * KILL and STOP cannot be changed; those between the classic and the real-time ones are the C
+ * library's own.
+ */
 static bool changeable(int sig)
 {
 	return sig != SIGKILL && sig != SIGSTOP && (sig < 32 || sig >= SIGRTMIN) && sig <= SIGRTMAX;
@@ -34,7 +37,8 @@ static bool same_mask(const sigset_t *a, const sigset_t *b)
 /* sa_handler and sa_sigaction share their place */
 static bool same_action(const struct sigaction *a, const struct sigaction *b)
 {
-	return a->sa_handler == b->sa_handler && a->sa_flags == b->sa_flags && same_mask(&a->sa_mask, &b->sa_mask);
+	return a->sa_handler == b->sa_handler && a->sa_flags == b->sa_flags &&
+		same_mask(&a->sa_mask, &b->sa_mask);
 }
 
 /* The mask last: what was pending must meet the handlers that were there. */
@@ -43,7 +47,8 @@ void signals_restore(const struct signals_state *s)
 	struct sigaction now;
 
 	for (int sig = 1; sig < SIGNALS_MAX; sig++)
-		if (changeable(sig) && sigaction(sig, NULL, &now) == 0 && !same_action(&now, &s->actions[sig]))
+		if (changeable(sig) && sigaction(sig, NULL, &now) == 0 &&
+			!same_action(&now, &s->actions[sig]))
 			sigaction(sig, &s->actions[sig], NULL);
 	sigprocmask(SIG_SETMASK, &s->mask, NULL);
 }
@@ -64,7 +69,8 @@ void signals_default_all(const int *keep, size_t keep_count)
 	for (int sig = 1; sig < SIGNALS_MAX; sig++) {
 		if (!changeable(sig) || listed(keep, keep_count, sig))
 			continue;
-		if (sigaction(sig, NULL, &now) == 0 && (now.sa_handler != SIG_DFL || now.sa_flags != 0))
+		if (sigaction(sig, NULL, &now) == 0 &&
+			(now.sa_handler != SIG_DFL || now.sa_flags != 0))
 			sigaction(sig, &def, NULL);
 	}
 }
@@ -110,11 +116,36 @@ int signals_read(int fd, struct signalfd_siginfo *ret_info)
 const char *signals_name(int sig, char buffer[16])
 {
 	static const char *const names[] = {
-		[SIGHUP] = "SIGHUP", [SIGINT] = "SIGINT", [SIGQUIT] = "SIGQUIT", [SIGILL] = "SIGILL", [SIGTRAP] = "SIGTRAP", [SIGABRT] = "SIGABRT",
-		[SIGBUS] = "SIGBUS", [SIGFPE] = "SIGFPE", [SIGKILL] = "SIGKILL", [SIGUSR1] = "SIGUSR1", [SIGSEGV] = "SIGSEGV", [SIGUSR2] = "SIGUSR2",
-		[SIGPIPE] = "SIGPIPE", [SIGALRM] = "SIGALRM", [SIGTERM] = "SIGTERM", [SIGCHLD] = "SIGCHLD", [SIGCONT] = "SIGCONT", [SIGSTOP] = "SIGSTOP",
-		[SIGTSTP] = "SIGTSTP", [SIGTTIN] = "SIGTTIN", [SIGTTOU] = "SIGTTOU", [SIGURG] = "SIGURG", [SIGXCPU] = "SIGXCPU", [SIGXFSZ] = "SIGXFSZ",
-		[SIGVTALRM] = "SIGVTALRM", [SIGPROF] = "SIGPROF", [SIGWINCH] = "SIGWINCH", [SIGIO] = "SIGIO", [SIGPWR] = "SIGPWR", [SIGSYS] = "SIGSYS",
+		[SIGHUP] = "SIGHUP",
+		[SIGINT] = "SIGINT",
+		[SIGQUIT] = "SIGQUIT",
+		[SIGILL] = "SIGILL",
+		[SIGTRAP] = "SIGTRAP",
+		[SIGABRT] = "SIGABRT",
+		[SIGBUS] = "SIGBUS",
+		[SIGFPE] = "SIGFPE",
+		[SIGKILL] = "SIGKILL",
+		[SIGUSR1] = "SIGUSR1",
+		[SIGSEGV] = "SIGSEGV",
+		[SIGUSR2] = "SIGUSR2",
+		[SIGPIPE] = "SIGPIPE",
+		[SIGALRM] = "SIGALRM",
+		[SIGTERM] = "SIGTERM",
+		[SIGCHLD] = "SIGCHLD",
+		[SIGCONT] = "SIGCONT",
+		[SIGSTOP] = "SIGSTOP",
+		[SIGTSTP] = "SIGTSTP",
+		[SIGTTIN] = "SIGTTIN",
+		[SIGTTOU] = "SIGTTOU",
+		[SIGURG] = "SIGURG",
+		[SIGXCPU] = "SIGXCPU",
+		[SIGXFSZ] = "SIGXFSZ",
+		[SIGVTALRM] = "SIGVTALRM",
+		[SIGPROF] = "SIGPROF",
+		[SIGWINCH] = "SIGWINCH",
+		[SIGIO] = "SIGIO",
+		[SIGPWR] = "SIGPWR",
+		[SIGSYS] = "SIGSYS",
 	};
 
 	if (sig > 0 && (size_t)sig < ARRAY_SIZE(names) && names[sig])

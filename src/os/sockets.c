@@ -37,9 +37,11 @@ static void attach(struct msghdr *msg, union control *control, const int *fds, s
 	memcpy(CMSG_DATA(c), fds, sizeof(int) * count);
 }
 
-ssize_t sockets_send(int fd, const struct iovec *iov, int iov_count, const int *fds, size_t fds_count)
+ssize_t sockets_send(
+	int fd, const struct iovec *iov, int iov_count, const int *fds, size_t fds_count)
 {
-	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)iov_count };
+	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov,
+		.msg_iovlen = (size_t)iov_count };
 	union control control;
 	ssize_t n;
 
@@ -58,7 +60,8 @@ static void collect(struct msghdr *msg, struct sockets_received *ret)
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
 		size_t count;
 
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+			c->cmsg_len < CMSG_LEN(0))
 			continue;
 		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		for (size_t i = 0; i < count; i++) {
@@ -80,13 +83,16 @@ ssize_t sockets_receive(int fd, void *data, size_t size, int flags, struct socke
 	for (;;) {
 		struct iovec iov = { .iov_base = data, .iov_len = size };
 		union control control;
-		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+		struct msghdr msg = { .msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = &control,
+			.msg_controllen = sizeof control };
 		ssize_t n = recvmsg(fd, &msg, flags | MSG_CMSG_CLOEXEC | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == ECONNRESET && resets++ < RESETS_MAX)
-			continue;                        /* it comes before what is still queued */
+			continue; /* it comes before what is still queued */
 		ret->fds_count = 0;
 		ret->fds_lost = ret->bytes_lost = 0;
 		if (n < 0)
@@ -94,7 +100,8 @@ ssize_t sockets_receive(int fd, void *data, size_t size, int flags, struct socke
 		collect(&msg, ret);
 		ret->fds_lost = (msg.msg_flags & MSG_CTRUNC) != 0;
 		ret->bytes_lost = (msg.msg_flags & MSG_TRUNC) != 0;
-		if (n == 0)                              /* the end, or an empty message: nobody would look for fds on it */
+		/* the end, or an empty message: nobody would look for fds on it */
+		if (n == 0)
 			while (ret->fds_count > 0)
 				closing_fd(ret->fds[--ret->fds_count]);
 		return n;
@@ -116,7 +123,9 @@ int sockets_is_stream_socket(int fd)
 	if (errno != ENOTCONN)
 		return -errno;
 	size = sizeof listening;
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening ? -EPROTOTYPE : -ENOTCONN;
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening
+		? -EPROTOTYPE
+		: -ENOTCONN;
 }
 
 int sockets_close(int fd)
@@ -125,7 +134,8 @@ int sockets_close(int fd)
 	socklen_t size = sizeof linger;
 	int saved = errno;
 
-	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff && linger.l_linger > 0) {
+	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 &&
+		linger.l_onoff && linger.l_linger > 0) {
 		linger.l_onoff = 0;
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 	}

@@ -21,12 +21,17 @@
  * a backtrace has enough, too. Pages that no handler touched cost no memory.
  */
 #define ALTERNATE_ROOM (24u << 10)
-#define ALTERNATE_MIN  (8u << 10)      /* where the kernel does not say what it saves */
+#define ALTERNATE_MIN  (8u << 10) /* where the kernel does not say what it saves */
 
 /* low: the end of the mapping below. Both 0: not noted. */
-static struct { uintptr_t low, top; } noted;
+static struct {
+	uintptr_t low, top;
+} noted;
 
-struct scan { uintptr_t here, before, low, top; bool found; };
+struct scan {
+	uintptr_t here, before, low, top;
+	bool found;
+};
 
 static void scan_line(struct scan *s, const char *line)
 {
@@ -124,10 +129,7 @@ __asm__(".pushsection .text\n"
 	".size brood_first_frame, . - brood_first_frame\n"
 	".popsection\n");
 
-void stack_enter(void (*fn)(void))
-{
-	brood_first_frame(fn);
-}
+void stack_enter(void (*fn)(void)) { brood_first_frame(fn); }
 
 #else
 #define CAN_ENTER false

@@ -21,9 +21,9 @@
 int stack_note(void);
 
 /*
- * In a child: sets RLIMIT_STACK so that `size` bytes are free below the caller. False: the stack was
- * not noted, something lies in its way, the hard limit is lower, or stack_enter() does not know this
- * kind of processor.
+ * In a child: sets RLIMIT_STACK so that `size` bytes are free below the caller. False: the stack
+ * was not noted, something lies in its way, the hard limit is lower, or stack_enter() does not know
+ * this kind of processor.
  */
 bool stack_reserve(size_t size);
 

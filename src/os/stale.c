@@ -13,9 +13,10 @@
 #include <sys/sysmacros.h>
 
 #define FIRST      3
-#define ROOM       64                  /* numbers that stay free for files of jobs, at least */
+#define ROOM       64 /* numbers that stay free for files of jobs, at least */
 #define LOCKED_MAX 512
-#define NO_PROC_MAX 65536              /* numbers that are tried one by one where there is no /proc */
+/* numbers that are tried one by one where there is no /proc */
+#define NO_PROC_MAX 65536
 
 /* While the survey goes on: all that is open, kept files and 0-2 too. */
 struct seen {
@@ -24,7 +25,11 @@ struct seen {
 	dev_t device;
 	ino_t inode;
 };
-struct survey { struct seen *list; size_t count, room; bool short_of_memory; };
+struct survey {
+	struct seen *list;
+	size_t count, room;
+	bool short_of_memory;
+};
 
 /* ---- looking ---- */
 
@@ -76,10 +81,13 @@ static bool locked_by_us(int fd)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
-	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid == getpid();
+	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK &&
+		lock.l_pid == getpid();
 }
 
-/* "lock:\t1: POSIX  ADVISORY  WRITE 4711 08:01:99 0 EOF": those of this process alone are listed. */
+/*
+ * "lock:\t1: POSIX  ADVISORY  WRITE 4711 08:01:99 0 EOF": those of this process alone are listed.
+ */
 static bool is_locked(int fd)
 {
 	char path[64], text[2048];
@@ -111,7 +119,7 @@ static void lock_brothers(struct survey *v)
 	for (size_t i = 0; i < v->count; i++)
 		for (size_t k = 0; v->list[i].locked && v->list[i].inode && k < v->count; k++)
 			if (v->list[k].inode == v->list[i].inode &&
-			    v->list[k].device == v->list[i].device)
+				v->list[k].device == v->list[i].device)
 				v->list[k].locked = true;
 }
 
@@ -151,7 +159,8 @@ static int list_files(struct stale *s, const struct survey *v)
 		if (e->stays)
 			continue;
 		s->files[s->count++] = (struct stale_file){
-			.fd = e->fd, .socket = e->socket, .locked = e->locked };
+			.fd = e->fd, .socket = e->socket, .locked = e->locked
+		};
 		s->locked += e->locked;
 	}
 	qsort(s->files, s->count, sizeof *s->files, by_number);
@@ -194,7 +203,7 @@ static int make_refusing_file(void)
 		return file;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", file);
 	fd = open(path, O_PATH | O_CLOEXEC);
-	if (fd < 0)                            /* no /proc: no plain file is sure to be there */
+	if (fd < 0) /* no /proc: no plain file is sure to be there */
 		fd = open("/dev/null", O_PATH | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
@@ -205,7 +214,7 @@ static int make_refusing_socket(void)
 
 	if (fd < 0)
 		return -errno;
-	shutdown(fd, SHUT_RDWR);               /* it refuses even if somebody connects it */
+	shutdown(fd, SHUT_RDWR); /* it refuses even if somebody connects it */
 	return fd;
 }
 
@@ -302,7 +311,7 @@ size_t stale_keep_in_supervisor(const struct stale *s, int *keep)
 		if (s->files[i].stands || s->files[i].locked)
 			keep[n++] = s->files[i].fd;
 	if (s->locked > 0 && s->refusing_file >= 0)
-		keep[n++] = s->refusing_file;  /* for the workers' places of what is locked */
+		keep[n++] = s->refusing_file; /* for the workers' places of what is locked */
 	return n;
 }
 

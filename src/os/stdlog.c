@@ -27,7 +27,10 @@ void stdlog_open(struct stdlog *l)
 	}
 }
 
-/* Where the pipe could not be opened anew: room for PIPE_BUF bytes is what POLLOUT promises, and lines are shorter. */
+/*
+ * Where the pipe could not be opened anew: room for PIPE_BUF bytes is what POLLOUT promises, and
+ * lines are shorter.
+ */
 static bool has_room(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
@@ -44,7 +47,8 @@ int stdlog_write(struct stdlog *l, const char *line, size_t size)
 	if (!l->own && !l->socket && !has_room(l->fd))
 		return -EAGAIN;
 	do
-		n = l->socket ? send(l->fd, line, size, MSG_DONTWAIT | MSG_NOSIGNAL) : write(l->fd, line, size);
+		n = l->socket ? send(l->fd, line, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+			      : write(l->fd, line, size);
 	while (n < 0 && errno == EINTR);
 	return n == (ssize_t)size ? 0 : n < 0 ? -errno : -EAGAIN;
 }

@@ -12,9 +12,10 @@
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
 #define PR_SET_SYSCALL_USER_DISPATCH 59
-#define PR_SYS_DISPATCH_ON 1
+#define PR_SYS_DISPATCH_ON           1
 #endif
-#define TRAPPED 2                                      /* SYS_USER_DISPATCH of <asm-generic/siginfo.h>, as si_code */
+/* SYS_USER_DISPATCH of <asm-generic/siginfo.h>, as si_code */
+#define TRAPPED 2
 
 _Atomic unsigned char syscalls_selector = SYSCALLS_ALLOW;
 static volatile sig_atomic_t watched, made;
@@ -32,10 +33,7 @@ void syscalls_note(void)
 		syscalls_before_first();
 }
 
-bool syscalls_watching(void)
-{
-	return watched;
-}
+bool syscalls_watching(void) { return watched; }
 
 void syscalls_begin(void)
 {
@@ -56,7 +54,10 @@ bool syscalls_end(void)
 
 #if defined(__x86_64__) && !defined(__ILP32__)
 
-/* A SIGSYS of somebody else's: what it would have done without us. It is blocked until the handler returns. */
+/*
+ * A SIGSYS of somebody else's: what it would have done without us. It is blocked until the handler
+ * returns.
+ */
 static void hand_on(void)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
@@ -81,23 +82,40 @@ static void on_trap(int sig, siginfo_t *info, void *context)
 	c->uc_mcontext.gregs[REG_RIP] -= 2;
 }
 
-/* valgrind lets the request through, and then its own calls are trapped. Its way to be asked: instructions that change nothing, but that it knows. */
+/*
+ * valgrind lets the request through, and then its own calls are trapped. Its way to be asked:
+ * instructions that change nothing, but that it knows.
+ */
 static bool under_valgrind(void)
 {
 	volatile unsigned long request[6] = { 0x1001 };
 	volatile unsigned long *at = request;
 	unsigned long answer = 0;
 
-	__asm__ volatile("rolq $3, %%rdi\n\trolq $13, %%rdi\n\trolq $61, %%rdi\n\trolq $51, %%rdi\n\txchgq %%rbx, %%rbx" : "+d"(answer) : "a"(at) : "cc", "memory");
+	__asm__ volatile("rolq $3, %%rdi\n\trolq $13, %%rdi\n\trolq $61, %%rdi\n\trolq $51, "
+			 "%%rdi\n\txchgq %%rbx, %%rbx"
+			 : "+d"(answer)
+			 : "a"(at)
+			 : "cc", "memory");
 	return answer != 0;
 }
 
-/* The kernel's answer, not the C library's: what stands between (ThreadSanitizer, libraries that wrap handlers) may have put its own handler and mask there, and tell us of those that it was given. */
+/*
+ * The kernel's answer, not the C library's: what stands between (ThreadSanitizer, libraries that
+ * wrap handlers) may have put its own handler and mask there, and tell us of those that it was
+ * given.
+ */
 static bool handler_blocks(int sig)
 {
-	struct { void (*handler)(int); unsigned long flags; void (*restorer)(void); uint64_t mask; } now;
+	struct {
+		void (*handler)(int);
+		unsigned long flags;
+		void (*restorer)(void);
+		uint64_t mask;
+	} now;
 
-	if (syscall(SYS_rt_sigaction, sig, NULL, &now, sizeof now.mask) < 0 || now.handler == SIG_DFL || now.handler == SIG_IGN)
+	if (syscall(SYS_rt_sigaction, sig, NULL, &now, sizeof now.mask) < 0 ||
+		now.handler == SIG_DFL || now.handler == SIG_IGN)
 		return false;
 	return now.mask >> (SIGSYS - 1) & 1;
 }
@@ -120,10 +138,16 @@ static bool has_room(void)
 /* No part of the code is left out: returning from the handler is allowed by the selector. */
 static int dispatch(void)
 {
-	return prctl(PR_SET_SYSCALL_USER_DISPATCH, (long)PR_SYS_DISPATCH_ON, 0L, 0L, (void *)(uintptr_t)&syscalls_selector) < 0 ? -errno : 0;
+	return prctl(PR_SET_SYSCALL_USER_DISPATCH, (long)PR_SYS_DISPATCH_ON, 0L, 0L,
+		       (void *)(uintptr_t)&syscalls_selector) < 0
+		? -errno
+		: 0;
 }
 
-/* On the alternate stack, where the program has one: code that is watched may run on a small stack of its own. */
+/*
+ * On the alternate stack, where the program has one: code that is watched may run on a small stack
+ * of its own.
+ */
 int syscalls_watch(void)
 {
 	struct sigaction action = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_ONSTACK };
@@ -157,7 +181,8 @@ void syscalls_forget(void)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL }, now;
 
-	if (watched && sigaction(SIGSYS, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_trap)
+	if (watched && sigaction(SIGSYS, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO &&
+		now.sa_sigaction == on_trap)
 		sigaction(SIGSYS, &action, NULL);
 	watched = 0;
 }
@@ -166,6 +191,6 @@ void syscalls_forget(void)
 
 int syscalls_watch(void) { return -ENOSYS; }
 bool syscalls_watch_again(void) { return false; }
-void syscalls_forget(void) { }
+void syscalls_forget(void) {}
 
 #endif

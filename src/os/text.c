@@ -8,13 +8,25 @@
 #include <stdlib.h>
 
 #ifdef DLFO_STRUCT_HAS_EH_DBASE
-#pragma weak _dl_find_object               /* built with a newer C library than it runs with */
+#pragma weak _dl_find_object /* built with a newer C library than it runs with */
 #endif
 
-/* An executable segment, with what identifies its object: another one may be loaded at the same address after this one is gone. */
-struct segment { uintptr_t start, end; uintptr_t base; const void *headers; uint32_t name; };
+/*
+ * An executable segment, with what identifies its object: another one may be loaded at the same
+ * address after this one is gone.
+ */
+struct segment {
+	uintptr_t start, end;
+	uintptr_t base;
+	const void *headers;
+	uint32_t name;
+};
 
-static struct { struct segment *segments; size_t count, capacity; unsigned long long unloads; } noted;
+static struct {
+	struct segment *segments;
+	size_t count, capacity;
+	unsigned long long unloads;
+} noted;
 
 static uint32_t hash(const char *name)
 {
@@ -103,9 +115,15 @@ static const struct segment *find(uintptr_t address)
 	return NULL;
 }
 
-struct lookup { const struct segment *segment; bool found; };
+struct lookup {
+	const struct segment *segment;
+	bool found;
+};
 
-/* Answers at the first object when nothing was unloaded since the snapshot; else looks for the same object at the same place. */
+/*
+ * Answers at the first object when nothing was unloaded since the snapshot; else looks for the same
+ * object at the same place.
+ */
 static int still_loaded(struct dl_phdr_info *info, size_t size, void *context)
 {
 	struct lookup *l = context;
@@ -116,13 +134,16 @@ static int still_loaded(struct dl_phdr_info *info, size_t size, void *context)
 	if (info->dlpi_subs == noted.unloads)
 		return l->found = true;
 	for (int i = 0; i < info->dlpi_phnum; i++)
-		if (executable(info, i, &s) && s.start == want->start && s.end == want->end && s.base == want->base &&
-		    s.headers == want->headers && s.name == want->name)
+		if (executable(info, i, &s) && s.start == want->start && s.end == want->end &&
+			s.base == want->base && s.headers == want->headers && s.name == want->name)
 			return l->found = true;
 	return 0;
 }
 
-/* glibc 2.35 and later tell whose an address is without a lock, which threads would meet at for each job. 1: the same object; 0: not; -1: it cannot tell. */
+/*
+ * glibc 2.35 and later tell whose an address is without a lock, which threads would meet at for
+ * each job. 1: the same object; 0: not; -1: it cannot tell.
+ */
 static int same_object(const void *fn, const struct segment *s)
 {
 #ifdef DLFO_STRUCT_HAS_EH_DBASE
@@ -132,8 +153,10 @@ static int same_object(const void *fn, const struct segment *s)
 		return -1;
 	if (_dl_find_object((void *)(uintptr_t)fn, &found) != 0 || !found.dlfo_link_map)
 		return 0;
-	return found.dlfo_link_map->l_addr == s->base && (uintptr_t)found.dlfo_map_start <= s->start && (uintptr_t)found.dlfo_map_end >= s->end &&
-	       hash(found.dlfo_link_map->l_name) == s->name;
+	return found.dlfo_link_map->l_addr == s->base &&
+		(uintptr_t)found.dlfo_map_start <= s->start &&
+		(uintptr_t)found.dlfo_map_end >= s->end &&
+		hash(found.dlfo_link_map->l_name) == s->name;
 #else
 	(void)fn;
 	(void)s;

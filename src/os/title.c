@@ -2,12 +2,16 @@
 /*
  * title.c - what ps shows.
  *
- * The kernel reads a process's command line from where the process says that it stands. The usual trick is to write over argv and environ; but a program hands pointers
- * into them around (options, getenv()), and those must stay true in the engine and in every job. So the kernel is told, once and before the first fork (children inherit it), that
- * the command line stands in a page of ours. That takes PR_SET_MM_MAP, which needs no privilege but CONFIG_CHECKPOINT_RESTORE. Where it is missing, titles do nothing but
- * set the comm name. Neither argv nor environ is touched, so setenv() and getopt() stay as they are.
+ * The kernel reads a process's command line from where the process says that it stands. The usual
+ * trick is to write over argv and environ; but a program hands pointers into them around (options,
+ * getenv()), and those must stay true in the engine and in every job. So the kernel is told, once
+ * and before the first fork (children inherit it), that the command line stands in a page of ours.
+ * That takes PR_SET_MM_MAP, which needs no privilege but CONFIG_CHECKPOINT_RESTORE. Where it is
+ * missing, titles do nothing but set the comm name. Neither argv nor environ is touched, so
+ * setenv() and getopt() stay as they are.
  *
- * The last byte of the area is not NUL: that makes the kernel show the text up to its first NUL instead of the whole area.
+ * The last byte of the area is not NUL: that makes the kernel show the text up to its first NUL
+ * instead of the whole area.
  */
 #define _GNU_SOURCE
 #include "title.h"
@@ -24,16 +28,26 @@
 #define PREFIX_MAX 64
 
 static struct {
-	char *area;                                    /* NULL: the kernel was not told */
+	char *area; /* NULL: the kernel was not told */
 	char prefix[PREFIX_MAX];
 	size_t suffix_at;
-	pid_t comm_pid;                                /* the process whose comm name was set */
+	pid_t comm_pid; /* the process whose comm name was set */
 } title;
 
 #ifdef PR_SET_MM_MAP
 
 /* Fields of /proc/self/stat, as proc(5) counts them. */
-enum { STAT_START_CODE = 26, STAT_END_CODE, STAT_START_STACK, STAT_START_DATA = 45, STAT_END_DATA, STAT_START_BRK, STAT_ENV_START = 50, STAT_ENV_END, STAT_FIELDS };
+enum {
+	STAT_START_CODE = 26,
+	STAT_END_CODE,
+	STAT_START_STACK,
+	STAT_START_DATA = 45,
+	STAT_END_DATA,
+	STAT_START_BRK,
+	STAT_ENV_START = 50,
+	STAT_ENV_END,
+	STAT_FIELDS
+};
 
 static int read_layout(struct prctl_mm_map *ret)
 {
@@ -44,7 +58,7 @@ static int read_layout(struct prctl_mm_map *ret)
 
 	if (!at || strlen(at) < 4)
 		return -ENOTSUP;
-	at += 3;                                       /* the state letter */
+	at += 3; /* the state letter */
 	for (int i = 4; i < STAT_FIELDS; i++)
 		at = procfs_number(at, &fields[i]);
 	memset(ret, 0, sizeof *ret);
@@ -69,7 +83,9 @@ static int tell_kernel(char *area)
 		return r;
 	map.arg_start = (uintptr_t)area;
 	map.arg_end = (uintptr_t)area + TITLE_SIZE;
-	/* the kernel's own, not the C library's idea; nothing may allocate from here to the prctl */
+	/*
+	 * the kernel's own, not the C library's idea; nothing may allocate from here to the prctl
+	 */
 	map.brk = (uint64_t)syscall(SYS_brk, 0);
 	return prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0) < 0 ? -ENOTSUP : 0;
 }
@@ -125,7 +141,10 @@ int title_init(const char *name)
 	return 0;
 }
 
-/* Byte by byte, the end first: whoever reads meanwhile sees an end within the area. Returns where the NUL stands. */
+/*
+ * Byte by byte, the end first: whoever reads meanwhile sees an end within the area. Returns where
+ * the NUL stands.
+ */
 static size_t put(size_t at, const char *text)
 {
 	while (*text && at < TITLE_SIZE - 2) {

@@ -3,13 +3,14 @@
  * backoff.c - see pool.h. Two reasons to wait, kept apart because different things end them:
  *
  *   young deaths   not_before: ended by a healthy worker.
- *   failed spawns  retry_at: the kernel has no process for us. A worker that gets through a job says nothing about that, so it
- *                  takes nothing off a pause that runs; it only makes the next one short again. At most a second: asking the
- *                  kernel again is cheap, a pool that stays empty is not.
+ *   failed spawns  retry_at: the kernel has no process for us. A worker that gets through a job
+ *                  says nothing about that, so it takes nothing off a pause that runs; it only
+ *                  makes the next one short again. At most a second: asking the kernel again is
+ *                  cheap, a pool that stays empty is not.
  *
- * A pool is born and dies in waves: of 64 workers whose init fails, 64 die at once. All of them count, but those that die while a
- * pause runs already belong to the wave that began it and do not double it again: otherwise a large pool would jump to the
- * longest pause after one mishap.
+ * A pool is born and dies in waves: of 64 workers whose init fails, 64 die at once. All of them
+ * count, but those that die while a pause runs already belong to the wave that began it and do not
+ * double it again: otherwise a large pool would jump to the longest pause after one mishap.
  */
 #include "pool.h"
 
@@ -43,7 +44,8 @@ static void backoff_count(uint32_t *counter)
 		(*counter)++;
 }
 
-void backoff_init(struct backoff *b, uint32_t min_ms, uint32_t max_ms, uint32_t limit, uint64_t seed)
+void backoff_init(
+	struct backoff *b, uint32_t min_ms, uint32_t max_ms, uint32_t limit, uint64_t seed)
 {
 	*b = (struct backoff){ .min_ms = min_ms, .max_ms = max_ms, .limit = limit, .random = seed };
 }
@@ -66,10 +68,14 @@ void backoff_young_death(struct backoff *b, uint64_t now, uint32_t ready_workers
 void backoff_spawn_failed(struct backoff *b, uint64_t now)
 {
 	backoff_count(&b->failures);
-	b->retry_at = time_after_ns(now, backoff_pause(b, b->failures, MIN(b->max_ms, BACKOFF_RETRY_MAX_MS)));
+	b->retry_at = time_after_ns(
+		now, backoff_pause(b, b->failures, MIN(b->max_ms, BACKOFF_RETRY_MAX_MS)));
 }
 
-/* One that was ready before the row began says nothing about births: what it was born with was still well. */
+/*
+ * One that was ready before the row began says nothing about births: what it was born with was
+ * still well.
+ */
 bool backoff_healthy(struct backoff *b, uint64_t ready_ns)
 {
 	bool was_degraded = b->degraded;
@@ -82,7 +88,4 @@ bool backoff_healthy(struct backoff *b, uint64_t ready_ns)
 	return was_degraded;
 }
 
-uint64_t backoff_next(const struct backoff *b)
-{
-	return MAX(b->not_before, b->retry_at);
-}
+uint64_t backoff_next(const struct backoff *b) { return MAX(b->not_before, b->retry_at); }

@@ -1,30 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fate.c - what became of a job, from what is known when its worker has finished or ended. Facts that a worker made (FINISHED,
- * ESCAPED, the desk word) only decide about its own job.
+ * fate.c - what became of a job, from what is known when its worker has finished or ended. Facts
+ * that a worker made (FINISHED, ESCAPED, the desk word) only decide about its own job.
  *
  * In this order, the first that fits:
- *   ours        Brood won the condemning swap, and the process ended by what Brood did then: timed out or cancelled. Not so when
- *               it ended by something else: a job that crashed, and whose core was being written when its time was up, has
- *               crashed; the SIGKILL that cut the dump short is not what ended it.
- *   finished    the worker's word for it: done, failed, or refused before fn was entered. It says so after its own swap, so that
- *               it and "ours" exclude each other, unless it lies.
- *   soft step   the process ended by the signal of the soft step, which kills what the job has put in its place (exec): timed out
- *               or cancelled, too.
- *   not started the worker died before fn was entered: another try (false). Also when it was dropped for
+ *   ours        Brood won the condemning swap, and the process ended by what Brood did then: timed
+ *               out or cancelled. Not so when it ended by something else: a job that crashed, and
+ *               whose core was being written when its time was up, has crashed; the SIGKILL that
+ *               cut the dump short is not what ended it.
+ *   finished    the worker's word for it: done, failed, or refused before fn was entered. It says
+ *               so after its own swap, so that it and "ours" exclude each other, unless it lies.
+ *   soft step   the process ended by the signal of the soft step, which kills what the job has put
+ *               in its place (exec): timed out or cancelled, too.
+ *   not started the worker died before fn was entered: another try (false). Also when it was
+ *   dropped for
  *               nonsense then: that was an earlier job's doing.
  *   escaped, protocol, stuck, and at last the wait status alone.
  *
- * Started means: not provably untouched. Only ASSIGNED(sequence) proves that fn was not entered; a word that makes no sense was
- * scribbled by something that ran.
+ * Started means: not provably untouched. Only ASSIGNED(sequence) proves that fn was not entered; a
+ * word that makes no sense was scribbled by something that ran.
  */
 #include "pool.h"
 
 #include <signal.h>
 
-#define LEFT_KNOWN (BROOD_LEFT_THREADS | BROOD_LEFT_FDS | BROOD_LEFT_CHILDREN | BROOD_LEFT_MEMORY | BROOD_LEFT_MASK | \
-                    BROOD_LEFT_TIMERS | BROOD_LEFT_CWD | BROOD_LEFT_UMASK | BROOD_LEFT_HANDLERS)
+#define LEFT_KNOWN                                                                        \
+	(BROOD_LEFT_THREADS | BROOD_LEFT_FDS | BROOD_LEFT_CHILDREN | BROOD_LEFT_MEMORY |  \
+		BROOD_LEFT_MASK | BROOD_LEFT_TIMERS | BROOD_LEFT_CWD | BROOD_LEFT_UMASK | \
+		BROOD_LEFT_HANDLERS)
 #define FLAGS_KNOWN (BROOD_TOLD_DEADLINE | BROOD_TOLD_CANCEL | BROOD_TOLD_STOP | BROOD_NOTICED)
+
 #define REFUSED_BY_WORKER (FINISHED_REFUSED_POINTER | FINISHED_NO_FD | FINISHED_NO_PLUGIN)
 
 static bool fate_started(const struct fate_facts *f)
@@ -37,8 +42,10 @@ static bool fate_by_signal(const struct fate_facts *f)
 	return f->ended && (f->code == CLD_KILLED || f->code == CLD_DUMPED);
 }
 
-/* Did the process end by the kill that followed the won swap? With SIGABRT the job may have a handler that exits; SIGKILL
- * follows it in any case. */
+/*
+ * Did the process end by the kill that followed the won swap? With SIGABRT the job may have a
+ * handler that exits; SIGKILL follows it in any case.
+ */
 static bool fate_ours(const struct fate_facts *f)
 {
 	bool aborted = f->abort || f->kill_signal == SIGABRT;
@@ -50,7 +57,7 @@ static bool fate_ours(const struct fate_facts *f)
 	if (f->code == CLD_EXITED)
 		return aborted;
 	if (!fate_by_signal(f))
-		return true;           /* nobody knows how it ended: the swap is all there is */
+		return true; /* nobody knows how it ended: the swap is all there is */
 	if (f->kill_signal != 0 && f->status == f->kill_signal)
 		return true;
 	return aborted && (f->status == SIGABRT || f->status == SIGKILL);
@@ -58,7 +65,8 @@ static bool fate_ours(const struct fate_facts *f)
 
 static bool fate_by_soft_step(const struct fate_facts *f)
 {
-	return f->told && f->cause != LADDER_CAUSE_NONE && fate_started(f) && fate_by_signal(f) && f->status == SIGTERM;
+	return f->told && f->cause != LADDER_CAUSE_NONE && fate_started(f) && fate_by_signal(f) &&
+		f->status == SIGTERM;
 }
 
 static void fate_set(struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
@@ -72,7 +80,7 @@ static void fate_from_finished(const struct fate_facts *f, struct brood_verdict 
 	const struct message_finished *m = f->finished;
 
 	v->left = m->left & LEFT_KNOWN;
-	v->signal = v->core = 0;       /* what ended the worker later is not this job's story */
+	v->signal = v->core = 0; /* what ended the worker later is not this job's story */
 	v->started = !(m->flags & REFUSED_BY_WORKER);
 	v->flags = v->started ? m->told & FLAGS_KNOWN : 0;
 	if (m->flags & FINISHED_REFUSED_POINTER) {
@@ -84,13 +92,18 @@ static void fate_from_finished(const struct fate_facts *f, struct brood_verdict 
 	} else if (m->code == 0) {
 		fate_set(v, BROOD_DONE, BROOD_DETAIL_NONE);
 	} else {
-		fate_set(v, BROOD_FAILED, f->memory || (m->flags & FINISHED_MEMORY) || (m->left & BROOD_LEFT_MEMORY) ? BROOD_DETAIL_MEMORY : BROOD_DETAIL_NONE);
+		fate_set(v, BROOD_FAILED,
+			f->memory || (m->flags & FINISHED_MEMORY) || (m->left & BROOD_LEFT_MEMORY)
+				? BROOD_DETAIL_MEMORY
+				: BROOD_DETAIL_NONE);
 		v->code = m->code;
 	}
 }
 
-/* SIGKILL is the one signal of which we know who did not send it. One of ours without a won swap: the function had ended and
- * nothing followed. */
+/*
+ * SIGKILL is the one signal of which we know who did not send it. One of ours without a won swap:
+ * the function had ended and nothing followed.
+ */
 static enum brood_detail fate_signal_detail(const struct fate_facts *f)
 {
 	if (f->status == SIGKILL)
@@ -104,7 +117,9 @@ static void fate_from_end(const struct fate_facts *f, struct brood_verdict *v)
 	bool exited = f->ended && f->code == CLD_EXITED;
 
 	if (f->escaped == ESCAPED_LONGJMP || f->escaped == ESCAPED_THREAD_EXIT) {
-		fate_set(v, BROOD_CRASHED, f->escaped == ESCAPED_LONGJMP ? BROOD_DETAIL_LONGJMP : BROOD_DETAIL_THREAD_EXIT);
+		fate_set(v, BROOD_CRASHED,
+			f->escaped == ESCAPED_LONGJMP ? BROOD_DETAIL_LONGJMP
+						      : BROOD_DETAIL_THREAD_EXIT);
 	} else if (f->escaped || f->protocol || (exited && f->gave_up)) {
 		fate_set(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
 	} else if ((f->stuck || f->undead) && !exited && !(by_signal && f->status != SIGKILL)) {
@@ -122,7 +137,7 @@ static void fate_from_end(const struct fate_facts *f, struct brood_verdict *v)
 static void fate_from_cause(const struct fate_facts *f, struct brood_verdict *v)
 {
 	fate_set(v, f->cause == LADDER_CAUSE_DEADLINE ? BROOD_TIMED_OUT : BROOD_CANCELLED,
-	         f->cause == LADDER_CAUSE_STOP ? BROOD_DETAIL_STOPPED : BROOD_DETAIL_NONE);
+		f->cause == LADDER_CAUSE_STOP ? BROOD_DETAIL_STOPPED : BROOD_DETAIL_NONE);
 }
 
 bool fate_decide(const struct fate_facts *f, struct brood_verdict *v)
@@ -132,7 +147,8 @@ bool fate_decide(const struct fate_facts *f, struct brood_verdict *v)
 	v->signal = fate_by_signal(f) ? f->status : 0;
 	v->core = f->ended && f->code == CLD_DUMPED;
 	v->started = fate_started(f);
-	v->flags = v->started && f->told ? ladder_flag(f->cause) | (f->noticed ? BROOD_NOTICED : 0) : 0;
+	v->flags = v->started && f->told ? ladder_flag(f->cause) | (f->noticed ? BROOD_NOTICED : 0)
+					 : 0;
 
 	if (fate_ours(f)) {
 		fate_from_cause(f, v);
@@ -147,7 +163,8 @@ bool fate_decide(const struct fate_facts *f, struct brood_verdict *v)
 		return true;
 	}
 	fate_from_end(f, v);
-	if (f->finished && !v->started) {      /* it says that it did what its desk says it never began */
+	/* it says that it did what its desk says it never began */
+	if (f->finished && !v->started) {
 		fate_set(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
 		return f->undead;
 	}

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fold.c - see pool.h. An entry is a window: it begins with the first line of its key, lets `burst` lines pass and counts the
- * others until its time is up. An entry whose key is 0 is free. A window that ends without held lines ends without a word, and
- * needs no wake-up.
+ * fold.c - see pool.h. An entry is a window: it begins with the first line of its key, lets `burst`
+ * lines pass and counts the others until its time is up. An entry whose key is 0 is free. A window
+ * that ends without held lines ends without a word, and needs no wake-up.
  */
 #include "pool.h"
 
 #include <stdio.h>
 
-/* FNV-1a over what makes two lines equal: level, event, and the text without its digits (pids, slots, job ids, times differ in
- * equal lines). */
+/*
+ * FNV-1a over what makes two lines equal: level, event, and the text without its digits (pids,
+ * slots, job ids, times differ in equal lines).
+ */
 static uint64_t fold_key(const struct message_log *line)
 {
 	uint64_t hash = 0xcbf29ce484222325ull;
@@ -35,11 +37,13 @@ static bool fold_over(const struct fold *f, const struct fold_entry *e, uint64_t
 }
 
 /* The entry's last line, with the count before it; then the entry is free. */
-static void fold_summary(const struct fold *f, struct fold_entry *e, uint64_t now, struct message_log *ret)
+static void fold_summary(
+	const struct fold *f, struct fold_entry *e, uint64_t now, struct message_log *ret)
 {
 	uint64_t elapsed = MIN(now > e->began ? now - e->began : 0, f->window_ns);
 	bool seconds = elapsed >= NS_PER_S;
-	uint64_t figure = seconds ? (elapsed + NS_PER_S / 2) / NS_PER_S : (elapsed + NS_PER_MS - 1) / NS_PER_MS;
+	uint64_t figure = seconds ? (elapsed + NS_PER_S / 2) / NS_PER_S
+				  : (elapsed + NS_PER_MS - 1) / NS_PER_MS;
 	int n;
 
 	memset(ret, 0, sizeof(*ret));
@@ -49,9 +53,10 @@ static void fold_summary(const struct fold *f, struct fold_entry *e, uint64_t no
 	ret->slot = e->last.slot;
 	ret->job = e->last.job;
 	n = snprintf(ret->text, sizeof(ret->text), "(%u more like this in %llu %s) ", e->held,
-	             (unsigned long long)figure, seconds ? "s" : "ms");
+		(unsigned long long)figure, seconds ? "s" : "ms");
 	if (n > 0 && (size_t)n < sizeof(ret->text))
-		memcpy(ret->text + n, e->last.text, strnlen(e->last.text, sizeof(ret->text) - (size_t)n - 1));
+		memcpy(ret->text + n, e->last.text,
+			strnlen(e->last.text, sizeof(ret->text) - (size_t)n - 1));
 	e->key = 0;
 	e->held = 0;
 }
@@ -87,7 +92,8 @@ static struct fold_entry *fold_place(struct fold *f, uint64_t now)
 	return oldest;
 }
 
-int fold_line(struct fold *f, uint64_t now, const struct message_log *line, struct message_log *ret_summary, bool *ret_has_summary)
+int fold_line(struct fold *f, uint64_t now, const struct message_log *line,
+	struct message_log *ret_summary, bool *ret_has_summary)
 {
 	uint64_t key = fold_key(line);
 	struct fold_entry *e = fold_find(f, key);

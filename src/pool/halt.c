@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * halt.c - see pool.h. DONE is reached early when nothing is out and nobody lives, else when the last time is up: what a SIGKILL
- * does not end within HALT_KILL_MS hangs in the kernel, and no longer wait would help. A pool of thousands takes seconds to die
- * on a small machine, hence the generous last step.
+ * halt.c - see pool.h. DONE is reached early when nothing is out and nobody lives, else when the
+ * last time is up: what a SIGKILL does not end within HALT_KILL_MS hangs in the kernel, and no
+ * longer wait would help. A pool of thousands takes seconds to die on a small machine, hence the
+ * generous last step.
  */
 #include "pool.h"
 
@@ -18,12 +19,9 @@ void halt_begin(struct halt *h, uint64_t now, uint32_t drain_ms, uint32_t stop_m
 		h->next = MIN(h->next, time_after_ms(now, drain_ms));
 		h->stop_ms = MIN(h->stop_ms, stop_ms);
 		break;
-	case HALT_CANCEL:
-		h->next = MIN(h->next, time_after_ms(now, stop_ms));
-		break;
+	case HALT_CANCEL: h->next = MIN(h->next, time_after_ms(now, stop_ms)); break;
 	case HALT_KILL:
-	case HALT_DONE:
-		break;
+	case HALT_DONE: break;
 	}
 }
 
@@ -41,16 +39,15 @@ bool halt_step(struct halt *h, uint64_t now, uint32_t jobs_out, uint32_t workers
 
 	switch (h->phase) {
 	case HALT_NONE:
-	case HALT_DONE:
-		return false;
+	case HALT_DONE: return false;
 	case HALT_DRAIN:
-		return (up || jobs_out == 0) && halt_go(h, HALT_CANCEL, time_after_ms(now, h->stop_ms));
+		return (up || jobs_out == 0) &&
+			halt_go(h, HALT_CANCEL, time_after_ms(now, h->stop_ms));
 	case HALT_CANCEL:
 		if (nothing)
 			return halt_go(h, HALT_DONE, TIME_NEVER);
 		return up && halt_go(h, HALT_KILL, time_after_ms(now, HALT_KILL_MS));
-	case HALT_KILL:
-		return (up || nothing) && halt_go(h, HALT_DONE, TIME_NEVER);
+	case HALT_KILL: return (up || nothing) && halt_go(h, HALT_DONE, TIME_NEVER);
 	}
 	return false;
 }

@@ -6,17 +6,19 @@
  *   SOFT     --grace_ms-->  the desk word is swapped, and ladder_condemned() hears who won:
  *               won, abort  ->  ABORTED      SIGABRT, for a core
  *               won         ->  KILLED       SIGKILL
- *               lost        ->  ENDED        the function has ended by itself: FINISHED is on its way
+ *               lost        ->  ENDED        the function has ended by itself: FINISHED comes
  *   ABORTED  --core_ms-->  KILLED            a core dump is bounded too
  *   ENDED    --LADDER_LAST_WAIT_MS-->  KILLED   and said as stuck
  *
- * Each time is counted from when the step before was really made, not from when it should have been: a supervisor that was
- * stopped for a while shortens nobody's grace. The cause is that of the soft step and stays: a job whose time was up is not made
- * "cancelled" by a cancel that came during its grace.
+ * Each time is counted from when the step before was really made, not from when it should have
+ * been: a supervisor that was stopped for a while shortens nobody's grace. The cause is that of the
+ * soft step and stays: a job whose time was up is not made "cancelled" by a cancel that came during
+ * its grace.
  */
 #include "pool.h"
 
-void ladder_start(struct ladder *l, uint64_t now, uint32_t run_ms, uint32_t grace_ms, uint32_t core_ms, bool abort)
+void ladder_start(struct ladder *l, uint64_t now, uint32_t run_ms, uint32_t grace_ms,
+	uint32_t core_ms, bool abort)
 {
 	*l = (struct ladder){
 		.step = LADDER_RUNNING,
@@ -30,7 +32,8 @@ void ladder_start(struct ladder *l, uint64_t now, uint32_t run_ms, uint32_t grac
 
 void ladder_hurry(struct ladder *l, uint64_t now, enum ladder_cause cause)
 {
-	if (l->step != LADDER_RUNNING || l->cause != LADDER_CAUSE_NONE || cause == LADDER_CAUSE_NONE)
+	if (l->step != LADDER_RUNNING || l->cause != LADDER_CAUSE_NONE ||
+		cause == LADDER_CAUSE_NONE)
 		return;
 	l->cause = cause;
 	l->next = MIN(l->next, now);
@@ -61,7 +64,7 @@ enum ladder_action ladder_due(struct ladder *l, uint64_t now)
 		l->next = time_after_ms(now, l->grace_ms);
 		return LADDER_DO_SOFT;
 	case LADDER_SOFT:
-		l->next = TIME_NEVER;          /* until ladder_condemned() */
+		l->next = TIME_NEVER; /* until ladder_condemned() */
 		return LADDER_DO_CONDEMN;
 	case LADDER_ABORTED:
 		l->step = LADDER_KILLED;
@@ -71,8 +74,7 @@ enum ladder_action ladder_due(struct ladder *l, uint64_t now)
 		l->step = LADDER_KILLED;
 		l->next = TIME_NEVER;
 		return LADDER_DO_KILL_STUCK;
-	case LADDER_KILLED:
-		break;
+	case LADDER_KILLED: break;
 	}
 	l->next = TIME_NEVER;
 	return LADDER_NOTHING;
@@ -90,7 +92,4 @@ enum ladder_action ladder_condemned(struct ladder *l, uint64_t now, bool won)
 	return LADDER_DO_KILL;
 }
 
-uint64_t ladder_next(const struct ladder *l)
-{
-	return l->next;
-}
+uint64_t ladder_next(const struct ladder *l) { return l->next; }

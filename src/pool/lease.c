@@ -2,44 +2,61 @@
 /*
  * lease.c - see pool.h.
  *
- * One number tells how far a worker is: its place, 2 N while job N runs and 2 N + 1 when it is done. It lies between the loan's and what is published, and never goes back; a desk that says otherwise was scribbled on.
- * The word is read before `published`, which the engine raised before the worker could see the job: so an honest word is never ahead of it.
+ * One number tells how far a worker is: its place, 2 N while job N runs and 2 N + 1 when it is
+ * done. It lies between the loan's and what is published, and never goes back; a desk that says
+ * otherwise was scribbled on. The word is read before `published`, which the engine raised before
+ * the worker could see the job: so an honest word is never ahead of it.
  *
- * The times of those that wait behind the running one cannot have begun, and the sooner of them may be short: so the next look is no later than the end of the shortest, had it begun right now. What is published after
- * a look, and ends sooner than the next one, the engine says (LEASE_LOOK). So no end is missed, and none costs a message a job.
- * One that shall leave begins no more, but for the one job that it may have been about to begin when that was said: nobody is waited for on its account, but its time counts.
+ * The times of those that wait behind the running one cannot have begun, and the sooner of them may
+ * be short: so the next look is no later than the end of the shortest, had it begun right now. What
+ * is published after a look, and ends sooner than the next one, the engine says (LEASE_LOOK). So no
+ * end is missed, and none costs a message a job. One that shall leave begins no more, but for the
+ * one job that it may have been about to begin when that was said: nobody is waited for on its
+ * account, but its time counts.
  */
 #include "pool.h"
 
-#define CANCEL_AGAIN_MS  1u        /* a job whose cancel came between its being taken and its beginning: look again, at first so soon */
+/*
+ * a job whose cancel came between its being taken and its beginning: look again, at first so soon
+ */
+#define CANCEL_AGAIN_MS  1u
 #define CANCEL_AGAIN_MAX 1000u
 
-#define PLACE_DONE(sequence) ((sequence) * 2 + 1)
+#define PLACE_DONE(sequence) ((sequence)*2 + 1)
 
 static uint64_t place_of(uint64_t word)
 {
 	uint64_t sequence = DESK_SEQUENCE(word);
 
 	switch (DESK_STATE(word)) {
-	case DESK_RUNNING:
-		return sequence * 2;
+	case DESK_RUNNING: return sequence * 2;
 	case DESK_FREE:
-	case DESK_DONE:
-		return PLACE_DONE(sequence);
+	case DESK_DONE: return PLACE_DONE(sequence);
 	default:
-		return 0;              /* ASSIGNED, CONDEMNED, or no state at all: not on a lease that goes on */
+		/* ASSIGNED, CONDEMNED, or no state at all: not on a lease that goes on */
+		return 0;
 	}
 }
 
 void lease_begin(struct lease_watch *w, const struct lease_terms *t, uint64_t now)
 {
 	*w = (struct lease_watch){
-		.base = t->base, .limit_at = time_after_ms(now, t->limit_ms), .looked_ns = now, .place = PLACE_DONE(t->base), .published = t->base,
-		.changed_ns = now, .behind = TIME_NEVER, .idle_ms = t->idle_ms, .grace_ms = t->grace_ms, .core_ms = t->core_ms, .kept = t->kept,
+		.base = t->base,
+		.limit_at = time_after_ms(now, t->limit_ms),
+		.looked_ns = now,
+		.place = PLACE_DONE(t->base),
+		.published = t->base,
+		.changed_ns = now,
+		.behind = TIME_NEVER,
+		.idle_ms = t->idle_ms,
+		.grace_ms = t->grace_ms,
+		.core_ms = t->core_ms,
+		.kept = t->kept,
 	};
 }
 
-uint64_t lease_soonest(const struct ledger_entry *entries, uint64_t first, uint64_t last, uint64_t now)
+uint64_t lease_soonest(
+	const struct ledger_entry *entries, uint64_t first, uint64_t last, uint64_t now)
 {
 	uint32_t run_ms = BROOD_FOREVER;
 
@@ -48,7 +65,8 @@ uint64_t lease_soonest(const struct ledger_entry *entries, uint64_t first, uint6
 	return time_after_ms(now, run_ms);
 }
 
-static void climb_from(struct lease_watch *w, struct ladder *l, const struct ledger_entry *entries, uint64_t since)
+static void climb_from(
+	struct lease_watch *w, struct ladder *l, const struct ledger_entry *entries, uint64_t since)
 {
 	struct ledger_entry e = entries[w->subject % RING_DEPTH];
 
@@ -56,9 +74,11 @@ static void climb_from(struct lease_watch *w, struct ladder *l, const struct led
 	ladder_start(l, since, e.run_ms, e.grace_ms, w->core_ms, e.flags & BROOD_JOB_ABORT);
 }
 
-static void runs(struct lease_watch *w, struct ladder *l, const struct lease_sight *see, uint64_t now)
+static void runs(
+	struct lease_watch *w, struct ladder *l, const struct lease_sight *see, uint64_t now)
 {
-	uint64_t sequence = DESK_SEQUENCE(see->word), began = MIN(MAX(see->began_ns, w->looked_ns), now);
+	uint64_t sequence = DESK_SEQUENCE(see->word),
+		 began = MIN(MAX(see->began_ns, w->looked_ns), now);
 
 	if (w->subject == sequence && !w->waits)
 		return;
@@ -67,7 +87,8 @@ static void runs(struct lease_watch *w, struct ladder *l, const struct lease_sig
 	climb_from(w, l, see->entries, began);
 }
 
-static void waits(struct lease_watch *w, struct ladder *l, const struct lease_sight *see, uint64_t now)
+static void waits(
+	struct lease_watch *w, struct ladder *l, const struct lease_sight *see, uint64_t now)
 {
 	uint64_t sequence = DESK_SEQUENCE(see->word) + 1;
 
@@ -100,10 +121,7 @@ static void cancels_drop(struct lease_watch *w, uint64_t sequence)
 	*cancels_of(w, sequence) &= ~(UINT64_C(1) << sequence % 64);
 }
 
-static uint64_t past(uint64_t place)
-{
-	return (place - 1) / 2;        /* the last that is done */
-}
+static uint64_t past(uint64_t place) { return (place - 1) / 2; /* the last that is done */ }
 
 static void move_to(struct lease_watch *w, uint64_t place)
 {
@@ -114,7 +132,10 @@ static void move_to(struct lease_watch *w, uint64_t place)
 		cancels_drop(w, from + n);
 }
 
-/* Cancels for jobs that have not begun are kept until they have, or are past: when several are cancelled, each of those that the worker has taken already is to be met. */
+/*
+ * Cancels for jobs that have not begun are kept until they have, or are past: when several are
+ * cancelled, each of those that the worker has taken already is to be met.
+ */
 static void hurry(struct lease_watch *w, struct ladder *l, uint64_t now)
 {
 	uint64_t said = w->cancel;
@@ -137,13 +158,18 @@ static enum lease_wish wish(const struct lease_watch *w, uint64_t now)
 	bool rests = w->place == PLACE_DONE(w->published);
 
 	if (w->leaving)
-		return w->subject == 0 && now >= time_after_ms(w->changed_ns, w->grace_ms) ? LEASE_STUCK : LEASE_GO_ON;
+		return w->subject == 0 && now >= time_after_ms(w->changed_ns, w->grace_ms)
+			? LEASE_STUCK
+			: LEASE_GO_ON;
 	if (now >= w->limit_at)
 		return LEASE_TAKE_BACK;
-	return rests && !w->kept && now >= time_after_ms(w->changed_ns, w->idle_ms) ? LEASE_TAKE_BACK : LEASE_GO_ON;
+	return rests && !w->kept && now >= time_after_ms(w->changed_ns, w->idle_ms)
+		? LEASE_TAKE_BACK
+		: LEASE_GO_ON;
 }
 
-enum lease_wish lease_look(struct lease_watch *w, struct ladder *l, const struct lease_sight *see, uint64_t now)
+enum lease_wish lease_look(
+	struct lease_watch *w, struct ladder *l, const struct lease_sight *see, uint64_t now)
 {
 	uint64_t place = place_of(see->word), sequence = DESK_SEQUENCE(see->word);
 
@@ -174,7 +200,7 @@ void lease_leaving(struct lease_watch *w, const struct ledger_entry *entries, ui
 	w->leaving = true;
 	w->changed_ns = now;
 	w->behind = TIME_NEVER;
-	if (w->waits) {                /* it will not be begun, or is seen when it was */
+	if (w->waits) { /* it will not be begun, or is seen when it was */
 		w->behind = lease_soonest(entries, w->subject, w->subject, now);
 		w->subject = 0;
 		w->waits = false;

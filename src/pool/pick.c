@@ -12,7 +12,10 @@ enum pick_choice pick_lease(const struct pick_view *v)
 		return PICK_WARM;
 	if (v->idle)
 		return PICK_IDLE;
-	/* Not two that nobody has seen run: the first may be long, and another worker is on its way for the second. */
+	/*
+	 * Not two that nobody has seen run: the first may be long, and another worker is on its way
+	 * for the second.
+	 */
 	if (!v->once && v->least_cost != TIME_NEVER && v->least_cost + est < PICK_FULL_NS)
 		return PICK_LEAST;
 	return PICK_NONE;
@@ -23,7 +26,10 @@ uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns)
 {
 	uint64_t ran = MIN(ran_ns, (uint64_t)PICK_UNKNOWN - 1);
 
-	/* One that lost its CPU for a while is not to be taken for long: what really is becomes so in a few steps. */
+	/*
+	 * One that lost its CPU for a while is not to be taken for long: what really is becomes so
+	 * in a few steps.
+	 */
 	if (est_ns != PICK_UNKNOWN)
 		ran = MIN(ran, (uint64_t)est_ns * 4 + 10000);
 	return est_ns == PICK_UNKNOWN ? (uint32_t)ran : (uint32_t)(est_ns - est_ns / 8 + ran / 8);
@@ -57,7 +63,8 @@ enum pick_standing pick_stands(const struct pick_stand *s, uint64_t now)
 	if (runs_for(s, now) >= PICK_STAND_NS || now >= s->head_since + PICK_NO_CPU_NS)
 		return PICK_MOVE_SLOW;
 	/* No job in the ring is that long, but together they are. */
-	if (runs_for(s, now) >= PICK_STAND_NS / 4 && stands(s, s->seen) && now >= s->seen_ns + PICK_STAND_NS)
+	if (runs_for(s, now) >= PICK_STAND_NS / 4 && stands(s, s->seen) &&
+		now >= s->seen_ns + PICK_STAND_NS)
 		return PICK_MOVE;
 	return PICK_STAY;
 }
@@ -75,8 +82,10 @@ uint64_t pick_stand_due(const struct pick_stand *s, bool head, uint64_t now)
 
 uint32_t pick_more(const struct pick_load *load)
 {
-	uint32_t have = load->active + load->asked, room = have < load->limit ? load->limit - have : 0;
-	uint64_t worth = MIN(load->waiting_ns / PICK_GUESS_NS, (uint64_t)load->waiting), wanted = MAX(worth, (uint64_t)(load->active <= load->stalled && load->asked == 0));
+	uint32_t have = load->active + load->asked,
+		 room = have < load->limit ? load->limit - have : 0;
+	uint64_t worth = MIN(load->waiting_ns / PICK_GUESS_NS, (uint64_t)load->waiting),
+		 wanted = MAX(worth, (uint64_t)(load->active <= load->stalled && load->asked == 0));
 
 	return wanted > load->asked ? (uint32_t)MIN(wanted - load->asked, (uint64_t)room) : 0;
 }
@@ -90,7 +99,11 @@ uint32_t pick_spare(const struct pick_pool *p)
 	return MIN(idle, p->limit > lent ? p->limit - lent : 0);
 }
 
-/* A wish for what others have now: one at a time, or where there is much room for those an eighth of it. The next lane may have no worker at all; and who is given several at once has taken from those who would ask again. */
+/*
+ * A wish for what others have now: one at a time, or where there is much room for those an eighth
+ * of it. The next lane may have no worker at all; and who is given several at once has taken from
+ * those who would ask again.
+ */
 bool pick_may_ask(const struct pick_room *r)
 {
 	uint32_t all = r->workers + r->waiting, room = r->out < all ? all - r->out : 0;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * records.c - see pool.h. A record is in the queue when QUEUED, in `parked` when PARKED, in `told` when TOLD, else in no list. The memory is zeroed and
- * not touched before a record is claimed (FREE is 0, a link is made at the claim): a pool with room for many jobs costs only what
- * it has used.
+ * records.c - see pool.h. A record is in the queue when QUEUED, in `parked` when PARKED, in `told`
+ * when TOLD, else in no list. The memory is zeroed and not touched before a record is claimed (FREE
+ * is 0, a link is made at the claim): a pool with room for many jobs costs only what it has used.
  *
- * Which id comes is the engine's doing, and the engine may be broken: a claim of what is taken is answered, not fatal. A move
- * that makes no sense is a bug of ours and aborts: above all a second verdict for one job.
+ * Which id comes is the engine's doing, and the engine may be broken: a claim of what is taken is
+ * answered, not fatal. A move that makes no sense is a bug of ours and aborts: above all a second
+ * verdict for one job.
  */
 #include "pool.h"
 
@@ -20,7 +21,8 @@ int records_init(struct records *r, uint32_t count, size_t stride)
 {
 	char *memory;
 
-	if (count == 0 || stride < sizeof(struct record_link) || stride % _Alignof(struct record_link) != 0)
+	if (count == 0 || stride < sizeof(struct record_link) ||
+		stride % _Alignof(struct record_link) != 0)
 		return -EINVAL;
 	memory = stride > SIZE_MAX / count ? NULL : calloc(count, stride);
 	if (!memory)

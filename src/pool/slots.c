@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slots.c - see pool.h. A slot is in exactly one list, that of its state, and the counts are the lengths of the lists.
+ * slots.c - see pool.h. A slot is in exactly one list, that of its state, and the counts are the
+ * lengths of the lists.
  */
 #include "pool.h"
 
@@ -8,17 +9,19 @@
 
 #define TO(state) (1u << (state))
 
-/* A worker may die in any state (to EMPTY). One that is ready is IDLE first, whatever waits for it; one that ends takes no more
- * jobs. */
+/*
+ * A worker may die in any state (to EMPTY). One that is ready is IDLE first, whatever waits for it;
+ * one that ends takes no more jobs.
+ */
 static const unsigned slots_moves[SLOT_STATES] = {
-	[SLOT_EMPTY]    = TO(SLOT_STARTING),
+	[SLOT_EMPTY] = TO(SLOT_STARTING),
 	[SLOT_STARTING] = TO(SLOT_IDLE) | TO(SLOT_ENDING) | TO(SLOT_EMPTY),
-	[SLOT_IDLE]     = TO(SLOT_BUSY) | TO(SLOT_LEASED) | TO(SLOT_ENDING) | TO(SLOT_EMPTY),
-	[SLOT_BUSY]     = TO(SLOT_IDLE) | TO(SLOT_ENDING) | TO(SLOT_EMPTY),
-	[SLOT_LEASED]   = TO(SLOT_IDLE) | TO(SLOT_ENDING) | TO(SLOT_EMPTY),
-	[SLOT_ENDING]   = TO(SLOT_EMPTY) | TO(SLOT_UNDEAD),
-	[SLOT_UNDEAD]   = TO(SLOT_EMPTY) | TO(SLOT_SPARE),
-	[SLOT_SPARE]    = TO(SLOT_EMPTY),
+	[SLOT_IDLE] = TO(SLOT_BUSY) | TO(SLOT_LEASED) | TO(SLOT_ENDING) | TO(SLOT_EMPTY),
+	[SLOT_BUSY] = TO(SLOT_IDLE) | TO(SLOT_ENDING) | TO(SLOT_EMPTY),
+	[SLOT_LEASED] = TO(SLOT_IDLE) | TO(SLOT_ENDING) | TO(SLOT_EMPTY),
+	[SLOT_ENDING] = TO(SLOT_EMPTY) | TO(SLOT_UNDEAD),
+	[SLOT_UNDEAD] = TO(SLOT_EMPTY) | TO(SLOT_SPARE),
+	[SLOT_SPARE] = TO(SLOT_EMPTY),
 };
 
 static void slots_enter(struct slots *s, struct slot_link *l, enum slot_state state)
@@ -39,15 +42,9 @@ void slots_init(struct slots *s)
 	}
 }
 
-void slots_add(struct slots *s, struct slot_link *l)
-{
-	slots_enter(s, l, SLOT_EMPTY);
-}
+void slots_add(struct slots *s, struct slot_link *l) { slots_enter(s, l, SLOT_EMPTY); }
 
-void slots_add_spare(struct slots *s, struct slot_link *l)
-{
-	slots_enter(s, l, SLOT_SPARE);
-}
+void slots_add_spare(struct slots *s, struct slot_link *l) { slots_enter(s, l, SLOT_SPARE); }
 
 uint32_t slots_working(const struct slots *s)
 {
@@ -74,7 +71,8 @@ void slots_revive(struct slots *s, struct slot_link *l, uint32_t workers)
 
 void slots_move(struct slots *s, struct slot_link *l, enum slot_state to)
 {
-	if ((unsigned)l->state >= SLOT_STATES || (unsigned)to >= SLOT_STATES || !(slots_moves[l->state] & TO(to)))
+	if ((unsigned)l->state >= SLOT_STATES || (unsigned)to >= SLOT_STATES ||
+		!(slots_moves[l->state] & TO(to)))
 		abort();
 	list_remove(&l->link);
 	s->counts[l->state]--;

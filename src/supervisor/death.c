@@ -2,11 +2,15 @@
 /*
  * death.c - a worker's end, in an order that matters:
  *   1. its channel is read to the end: a FINISHED that it still sent counts;
- *   2. waitid(WNOWAIT) says that it has ended: the zombie pins its pid, so that the group with that number can only be its own; the group is killed;
- *   3. it is reaped; the wait status, FINISHED, ESCAPED and the desk word together are the facts from which pool/fate.c makes the verdict;
+ *   2. waitid(WNOWAIT) says that it has ended: the zombie pins its pid, so that the group with that
+ *      number can only be its own; the group is killed;
+ *   3. it is reaped; the wait status, FINISHED, ESCAPED and the desk word together are the facts
+ *      from which pool/fate.c makes the verdict;
  *   4. its roster entry goes to the remains, the place is empty, a birth is due;
- *   5. what its jobs started outside of its group is now a child of the supervisor (a subreaper): the sweep finds it, at most once a second as long as it finds nothing.
- *      Until one has found nothing the guard keeps an eye on the session: the supervisor may be killed before.
+ *   5. what its jobs started outside of its group is now a child of the supervisor (a subreaper):
+ *      the sweep finds it, at most once a second as long as it finds nothing.
+ *      Until one has found nothing the guard keeps an eye on the session: the supervisor may be
+ *      killed before.
  */
 #include "internal.h"
 
@@ -19,25 +23,29 @@
 
 static bool memory_was_short(const struct slot *slot)
 {
-	return atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->memory) != 0;
+	return atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->memory) !=
+		0;
 }
 
 /* The exit code is the library's, and not a job's. */
 static bool gave_up(const struct slot *slot, const struct process_exit *e)
 {
-	uint32_t said = atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->gave_up);
+	uint32_t said = atomic_load(
+		&shared_desk(slot->supervisor->config.shared, slot->number)->gave_up);
 
 	return e->code == CLD_EXITED && said != 0 && e->status == (int)said;
 }
 
 static uint64_t cpu_us(const struct rusage *u)
 {
-	return (uint64_t)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000000u + (uint64_t)(u->ru_utime.tv_usec + u->ru_stime.tv_usec);
+	return (uint64_t)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000000u +
+		(uint64_t)(u->ru_utime.tv_usec + u->ru_stime.tv_usec);
 }
 
 bool death_noticed(const struct slot *slot, uint64_t sequence)
 {
-	return atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->noticed) == sequence;
+	return atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->noticed) ==
+		sequence;
 }
 
 static void job_after_death(struct slot *slot, const struct process_exit *e)
@@ -45,16 +53,28 @@ static void job_after_death(struct slot *slot, const struct process_exit *e)
 	struct supervisor *s = slot->supervisor;
 	struct job *job = slot->job;
 	struct fate_facts facts = {
-		.escaped = slot->escaped, .sequence = slot->sequence, .ended = true, .code = e->code, .status = e->status,
-		.kill_signal = slot->kill_signal, .condemned = slot->condemned, .abort = slot->ladder.abort, .cause = slot->ladder.cause, .told = slot->ladder.told, .noticed = death_noticed(slot, slot->sequence),
+		.escaped = slot->escaped,
+		.sequence = slot->sequence,
+		.ended = true,
+		.code = e->code,
+		.status = e->status,
+		.kill_signal = slot->kill_signal,
+		.condemned = slot->condemned,
+		.abort = slot->ladder.abort,
+		.cause = slot->ladder.cause,
+		.told = slot->ladder.told,
+		.noticed = death_noticed(slot, slot->sequence),
 		.protocol = slot->protocol,
-		.stuck = slot->stuck, .memory = memory_was_short(slot), .gave_up = gave_up(slot, e),
+		.stuck = slot->stuck,
+		.memory = memory_was_short(slot),
+		.gave_up = gave_up(slot, e),
 	};
 	uint64_t word = atomic_load(&shared_desk(s->config.shared, slot->number)->word);
 	bool again;
 
 	facts.word = slot->condemned ? slot->word_before : word;
-	job->verdict = (struct brood_verdict){ .cpu_us = cpu_us(&e->usage), .peak_kb = (uint64_t)e->usage.ru_maxrss };
+	job->verdict = (struct brood_verdict){ .cpu_us = cpu_us(&e->usage),
+		.peak_kb = (uint64_t)e->usage.ru_maxrss };
 	again = !fate_decide(&facts, &job->verdict);
 	if (again ? !job_redispatch(s, job) : !job_retry(s, job))
 		job_decided(s, job);
@@ -62,9 +82,15 @@ static void job_after_death(struct slot *slot, const struct process_exit *e)
 
 static void lease_after_death(struct slot *slot, const struct process_exit *e)
 {
-	lease_died(slot, &(struct lease_death){
-		.code = e->code, .status = e->status, .cpu_us = cpu_us(&e->usage), .peak_kb = (uint64_t)e->usage.ru_maxrss, .memory = memory_was_short(slot), .gave_up = gave_up(slot, e),
-	});
+	lease_died(slot,
+		&(struct lease_death){
+			.code = e->code,
+			.status = e->status,
+			.cpu_us = cpu_us(&e->usage),
+			.peak_kb = (uint64_t)e->usage.ru_maxrss,
+			.memory = memory_was_short(slot),
+			.gave_up = gave_up(slot, e),
+		});
 }
 
 /* ---- what is said and counted ---- */
@@ -72,24 +98,23 @@ static void lease_after_death(struct slot *slot, const struct process_exit *e)
 /* It had begun something: its end is that job's, and not of one that never got so far. */
 static bool at_work(const struct slot *slot)
 {
-	uint64_t word = atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->word);
+	uint64_t word = atomic_load(
+		&shared_desk(slot->supervisor->config.shared, slot->number)->word);
 
-	return slot->job && (!slot->job->is_lease || slot->condemned || lease_moved(slot->watch.base, word));
+	return slot->job &&
+		(!slot->job->is_lease || slot->condemned || lease_moved(slot->watch.base, word));
 }
 
 static const char *why_gave_up(const struct slot *slot, const struct process_exit *e)
 {
 	switch (e->status) {
-	case WORKER_EXIT_BIRTH:
-		return "it could not begin";
-	case WORKER_EXIT_INIT:
-		return "worker_init did not succeed";
+	case WORKER_EXIT_BIRTH: return "it could not begin";
+	case WORKER_EXIT_INIT: return "worker_init did not succeed";
 	case WORKER_EXIT_CHANNEL:
-		return slot->ready_ns ? "a job closed or replaced descriptors of the library's" : "worker_init closed or replaced its channel";
-	case WORKER_EXIT_ESCAPED:
-		return "a job left its function by longjmp() or pthread_exit()";
-	default:
-		return "memory that it shares with the library was written over";
+		return slot->ready_ns ? "a job closed or replaced descriptors of the library's"
+				      : "worker_init closed or replaced its channel";
+	case WORKER_EXIT_ESCAPED: return "a job left its function by longjmp() or pthread_exit()";
+	default: return "memory that it shares with the library was written over";
 	}
 }
 
@@ -98,10 +123,12 @@ static uint64_t job_on_lease(const struct slot *slot)
 {
 	const struct shared *shared = slot->supervisor->config.shared;
 	const struct ledger *ledger = shared_ledger(shared, slot->job->lease.ledger);
-	uint64_t word = slot->condemned ? slot->word_before : atomic_load(&shared_desk(shared, slot->number)->word);
+	uint64_t word = slot->condemned ? slot->word_before
+					: atomic_load(&shared_desk(shared, slot->number)->word);
 	uint64_t sequence = DESK_SEQUENCE(word);
 
-	if (DESK_STATE(word) != DESK_RUNNING || sequence <= slot->watch.base || sequence > atomic_load(&ledger->published))
+	if (DESK_STATE(word) != DESK_RUNNING || sequence <= slot->watch.base ||
+		sequence > atomic_load(&ledger->published))
 		return 0;
 	return ledger->entries[sequence % RING_DEPTH].id;
 }
@@ -150,34 +177,44 @@ static void say(struct slot *slot, const struct process_exit *e, bool planned)
 	uint64_t id;
 
 	if (as_planned)
-		return;                /* a normal stop is silent; a retirement was told when it began */
+		/* a normal stop is silent; a retirement was told when it began */
+		return;
 	if (!by_signal && e->status == 0 && slot->channel_ended && !slot->end_reason)
 		slot->end_reason = "a job shut its channel down";
 	if (gave_up(slot, e) && !slot->end_reason)
 		slot->end_reason = why_gave_up(slot, e);
 	if (by_signal)
-		snprintf(how, sizeof how, "by %s%s", signals_name(e->status, name), e->code == CLD_DUMPED ? " (core dumped)" : "");
+		snprintf(how, sizeof how, "by %s%s", signals_name(e->status, name),
+			e->code == CLD_DUMPED ? " (core dumped)" : "");
 	else if (gave_up(slot, e))
 		snprintf(how, sizeof how, "itself");
 	else
 		snprintf(how, sizeof how, "with exit code %d", e->status);
 	id = doing(slot, what, sizeof what);
-	log_line(slot->supervisor, &(struct log_about){ .level = slot->kill_signal ? BROOD_NOTICE : BROOD_WARNING, .event = BROOD_EVENT_WORKER_DIED, .slot = slot, .job = id },
-	         "worker %u (pid %d) ended %s%s%s%s", slot->number, slot->pid, how, what, slot->end_reason ? ": " : "", slot->end_reason ? slot->end_reason : "");
+	log_line(slot->supervisor,
+		&(struct log_about){ .level = slot->kill_signal ? BROOD_NOTICE : BROOD_WARNING,
+			.event = BROOD_EVENT_WORKER_DIED,
+			.slot = slot,
+			.job = id },
+		"worker %u (pid %d) ended %s%s%s%s", slot->number, slot->pid, how, what,
+		slot->end_reason ? ": " : "", slot->end_reason ? slot->end_reason : "");
 }
 
 static void count(struct slot *slot, const struct process_exit *e, bool expected)
 {
 	struct supervisor *s = slot->supervisor;
 	uint64_t now = now_ns();
-	bool outside = e->code == CLD_KILLED && e->status == SIGKILL && slot->kill_signal != SIGKILL;
+	bool outside = e->code == CLD_KILLED && e->status == SIGKILL &&
+		slot->kill_signal != SIGKILL;
 	bool young = slot->ready_ns == 0 ||
-	             (slot->jobs_done == 0 && !at_work(slot) && !outside && now - slot->ready_ns < (uint64_t)s->options->healthy_ms * NS_PER_MS);
+		(slot->jobs_done == 0 && !at_work(slot) && !outside &&
+			now - slot->ready_ns < (uint64_t)s->options->healthy_ms * NS_PER_MS);
 
 	atomic_fetch_add_explicit(&s->board->died, 1, memory_order_relaxed);
 	if (e->code == CLD_DUMPED)
 		cores_count(s, now);
-	if (young && !slot->unwatched && (!expected || slot->ready_ns == 0) && s->halt.phase <= HALT_DRAIN)
+	if (young && !slot->unwatched && (!expected || slot->ready_ns == 0) &&
+		s->halt.phase <= HALT_DRAIN)
 		backoff_young_death(&s->backoff, now, supervisor_ready(s));
 }
 
@@ -188,16 +225,22 @@ static void degraded_news(struct supervisor *s)
 
 	if (!s->backoff.degraded || s->halt.phase > HALT_DRAIN)
 		return;
-	plain_log(s, BROOD_ERR, BROOD_EVENT_DEGRADED, "the pool is degraded: %u workers in a row died at birth; %snext try in %" PRIu64 " ms",
-	          s->backoff.young, hopeless ? "jobs are refused; " : "", next > now ? (next - now) / NS_PER_MS : 0);
-	if (hopeless)                      /* else there is one that may do them yet */
+	plain_log(s, BROOD_ERR, BROOD_EVENT_DEGRADED,
+		"the pool is degraded: %u workers in a row died at birth; %snext try in %" PRIu64
+		" ms",
+		s->backoff.young, hopeless ? "jobs are refused; " : "",
+		next > now ? (next - now) / NS_PER_MS : 0);
+	if (hopeless) /* else there is one that may do them yet */
 		jobs_refuse_queue(s, BROOD_DETAIL_DEGRADED);
 	notify_pool(s);
 }
 
 /* ---- the end ---- */
 
-/* None signed it: then nothing of the program has run there. More deaths than there is room for, and no sweep meanwhile: one is due now. */
+/*
+ * None signed it: then nothing of the program has run there. More deaths than there is room for,
+ * and no sweep meanwhile: one is due now.
+ */
 static void remember_session(struct slot *slot)
 {
 	struct supervisor *s = slot->supervisor;
@@ -243,7 +286,8 @@ static void put_standard_back(struct slot *slot)
 		uint32_t note = atomic_exchange(&desk->standard[i], 0);
 
 		if (note & DESK_STANDARD)
-			standard_put_back_shared(i, c->standard.start[i], (int)(note & ~DESK_STANDARD));
+			standard_put_back_shared(
+				i, c->standard.start[i], (int)(note & ~DESK_STANDARD));
 	}
 }
 
@@ -260,7 +304,8 @@ static void bury(struct slot *slot, const struct process_exit *e)
 	if (slot->link.state != SLOT_ENDING)
 		slots_move(&s->slots, &slot->link, SLOT_ENDING);
 	count(slot, e, expected);
-	supervisor_gauges(s);              /* who has the verdict finds no worker counted that is dead */
+	/* who has the verdict finds no worker counted that is dead */
+	supervisor_gauges(s);
 	put_standard_back(slot);
 	if (slot->job && slot->job->is_lease)
 		lease_after_death(slot, e);
@@ -273,7 +318,7 @@ static void bury(struct slot *slot, const struct process_exit *e)
 	supervisor_gauges(s);
 	spawn_due(s);
 	if (s->way == PROCESS_FORK)
-		strays_reap(s);      /* its zombie may have stood before theirs */
+		strays_reap(s); /* its zombie may have stood before theirs */
 	strays_sweep_soon(s);
 	jobs_assign(s);
 	if (s->halt.phase != HALT_NONE)
@@ -302,7 +347,8 @@ void death_check(struct slot *slot)
 	process_kill_group(slot->pid);
 	if (r == 1)
 		r = process_wait(slot->pid, false, &e);
-	if (r == -ECHILD)                  /* somebody else reaped it: as good as an end, but nobody knows how */
+	/* somebody else reaped it: as good as an end, but nobody knows how */
+	if (r == -ECHILD)
 		e = (struct process_exit){ 0 };
 	else if (r != 1) {
 		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
@@ -317,7 +363,11 @@ void death_readable(struct loop *loop, struct source *source, uint32_t events)
 
 	(void)events;
 	death_check(slot);
-	if (slot->pid > 0) {            /* waitid failed for now, or a debugger has it first: look again, but do not spin on a readable pidfd */
+	/*
+	 * waitid failed for now, or a debugger has it first: look again, but do not spin on a
+	 * readable pidfd
+	 */
+	if (slot->pid > 0) {
 		loop_remove(loop, &slot->death);
 		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
 	}

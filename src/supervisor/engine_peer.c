@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine_peer.c - what the engine says, and its end. The engine is the user's program: it may be wrong, stuck or dead, and none of that may block or break the supervisor. Its channel ending
- * while it lives (it closed all its fds, say) ends the pool: nobody can give jobs any more, and the engine's library says "lost".
+ * engine_peer.c - what the engine says, and its end. The engine is the user's program: it may be
+ * wrong, stuck or dead, and none of that may block or break the supervisor. Its channel ending
+ * while it lives (it closed all its fds, say) ends the pool: nobody can give jobs any more, and the
+ * engine's library says "lost".
  */
 #include "internal.h"
 
 #include <signal.h>
 #include <sys/socket.h>
 
-#define ABNORMAL_STOP_MS 100u     /* an engine that was killed takes its pool with it, now */
+#define ABNORMAL_STOP_MS 100u /* an engine that was killed takes its pool with it, now */
 
 static void drop_init_data(struct init_data *d)
 {
@@ -20,11 +22,17 @@ static void drop_init_data(struct init_data *d)
 
 static void on_init_data(struct supervisor *s, struct frame *f)
 {
-	struct init_data d = { .memfd = -1, .size = f->init_data.data_size, .version = f->init_data.version };
+	struct init_data d = {
+		.memfd = -1, .size = f->init_data.data_size, .version = f->init_data.version
+	};
 	size_t first = d.size > 0 ? 1 : 0;
 
-	if (f->init_data.fds_count > BROOD_INIT_FDS_MAX || f->fds_count != first + f->init_data.fds_count) {
-		plain_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE, "init data version %u is dropped: its fds did not arrive (limit on open files)", d.version);
+	if (f->init_data.fds_count > BROOD_INIT_FDS_MAX ||
+		f->fds_count != first + f->init_data.fds_count) {
+		plain_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE,
+			"init data version %u is dropped: its fds did not arrive (limit on open "
+			"files)",
+			d.version);
 		return;
 	}
 	if (first)
@@ -44,7 +52,9 @@ static uint32_t drain_left(const struct supervisor *s, uint32_t used_ms)
 
 static void say_dropped(struct supervisor *s, const struct message_dropped *m)
 {
-	const struct log_about about = { .level = BROOD_WARNING, .event = BROOD_EVENT_JOBS_DROPPED, .job = m->first };
+	const struct log_about about = {
+		.level = BROOD_WARNING, .event = BROOD_EVENT_JOBS_DROPPED, .job = m->first
+	};
 	char text[BROOD_NAME_MAX + 160];
 
 	message_dropped_text(m, text, sizeof text);
@@ -54,7 +64,8 @@ static void say_dropped(struct supervisor *s, const struct message_dropped *m)
 /* It ended without a word: only the page tells how many jobs waited in it. */
 static void say_lost_with_it(struct supervisor *s)
 {
-	const struct message_dropped m = { .count = atomic_load(&s->config.shared->tally->waiting) };
+	const struct message_dropped m = { .count = atomic_load(
+						   &s->config.shared->tally->waiting) };
 
 	if (m.count > 0)
 		say_dropped(s, &m);
@@ -67,40 +78,25 @@ static void handle(struct supervisor *s, struct frame *f)
 		job_accept(s, f);
 		jobs_assign(s);
 		break;
-	case MESSAGE_CANCEL:
-		job_cancel(s, f->cancel.id);
-		break;
+	case MESSAGE_CANCEL: job_cancel(s, f->cancel.id); break;
 	case MESSAGE_LEASE:
 		lease_accept(s, f);
 		jobs_assign(s);
 		break;
-	case MESSAGE_LEASE_END:
-		lease_end(s, f->lease_id.id);
-		break;
-	case MESSAGE_LEASE_LOOK:
-		lease_look_id(s, f->lease_id.id);
-		break;
-	case MESSAGE_LEASE_KILL:
-		lease_kill(s, &f->lease_kill);
-		break;
-	case MESSAGE_EXITING:
-		s->engine.exiting = true;
-		break;
-	case MESSAGE_DROPPED:
-		say_dropped(s, &f->dropped);
-		break;
+	case MESSAGE_LEASE_END: lease_end(s, f->lease_id.id); break;
+	case MESSAGE_LEASE_LOOK: lease_look_id(s, f->lease_id.id); break;
+	case MESSAGE_LEASE_KILL: lease_kill(s, &f->lease_kill); break;
+	case MESSAGE_EXITING: s->engine.exiting = true; break;
+	case MESSAGE_DROPPED: say_dropped(s, &f->dropped); break;
 	case MESSAGE_STOP:
 		s->stop_asked = s->engine.stopped_pool = true;
 		stop_pool(s, drain_left(s, f->stop.drained_ms), s->options->stop_ms);
 		break;
-	case MESSAGE_NOTIFY:
-		notify_engine_said(s, &f->notify);
-		break;
-	case MESSAGE_INIT_DATA:
-		on_init_data(s, f);
-		break;
+	case MESSAGE_NOTIFY: notify_engine_said(s, &f->notify); break;
+	case MESSAGE_INIT_DATA: on_init_data(s, f); break;
 	default:
-		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL, "the engine sent a message that is none of its own");
+		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL,
+			"the engine sent a message that is none of its own");
 	}
 }
 
@@ -111,7 +107,10 @@ static void channel_over(struct supervisor *s)
 	s->config.channel_fd = close_fd(s->config.channel_fd);
 	jobs_flush(s);
 	engine_check(s);
-	/* A process that ends closes its files a moment before it has ended: that is no reason to deny its jobs their drain time. */
+	/*
+	 * A process that ends closes its files a moment before it has ended: that is no reason to
+	 * deny its jobs their drain time.
+	 */
 	if (!s->engine.ended)
 		timer_set(&s->loop, &s->engine.eof_timer, now_ns() + EOF_GRACE_MS * NS_PER_MS);
 }
@@ -126,8 +125,14 @@ void engine_eof_fired(struct loop *loop, struct timer *timer, uint64_t now)
 	if (s->engine.ended)
 		return;
 	if (!s->engine.stopped_pool)
-		log_line(s, &(struct log_about){ .level = BROOD_ERR, .event = BROOD_EVENT_ENGINE_DIED, .pid = s->engine.pid, .past_engine = true },
-		         "the engine (pid %d) lives, but has closed its channel to the supervisor, or runs another program: the pool stops", s->engine.pid);
+		log_line(s,
+			&(struct log_about){ .level = BROOD_ERR,
+				.event = BROOD_EVENT_ENGINE_DIED,
+				.pid = s->engine.pid,
+				.past_engine = true },
+			"the engine (pid %d) lives, but has closed its channel to the supervisor, "
+			"or runs another program: the pool stops",
+			s->engine.pid);
 	stop_pool(s, 0, s->options->stop_ms);
 }
 
@@ -152,29 +157,36 @@ static int read_one(struct supervisor *s)
 	if (r == 0)
 		channel_over(s);
 	else if (r == -EBADMSG)
-		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL, "the engine sent a frame that is none");
+		plain_log(
+			s, BROOD_ERR, BROOD_EVENT_PROTOCOL, "the engine sent a frame that is none");
 	else if (r != -EAGAIN)
 		pause_reading(s);
 	return r == -EBADMSG;
 }
 
-/* An engine that ended in order may have given jobs in its last moment: they have their drain time like all others. */
+/*
+ * An engine that ended in order may have given jobs in its last moment: they have their drain time
+ * like all others.
+ */
 static void hear_last_words(struct supervisor *s)
 {
-	for (uint32_t n = 0; n < s->config.records + 64 && !s->engine.channel_ended && !s->engine.paused && read_one(s); n++)
+	for (uint32_t n = 0; n < s->config.records + 64 && !s->engine.channel_ended &&
+		!s->engine.paused && read_one(s);
+		n++)
 		;
 }
 
 void engine_resume(struct supervisor *s)
 {
 	if (s->engine.paused && !s->engine.channel_ended) {
-		if (loop_add(&s->loop, &s->engine.channel, s->config.channel_fd, EPOLLIN, engine_readable) < 0)
+		if (loop_add(&s->loop, &s->engine.channel, s->config.channel_fd, EPOLLIN,
+			    engine_readable) < 0)
 			supervisor_retry_later(s);
 		else
 			s->engine.paused = false;
 	}
 	if (s->engine.death.fd < 0 && s->engine.pidfd >= 0 && !s->engine.ended &&
-	    loop_add(&s->loop, &s->engine.death, s->engine.pidfd, EPOLLIN, engine_death) < 0)
+		loop_add(&s->loop, &s->engine.death, s->engine.pidfd, EPOLLIN, engine_death) < 0)
 		supervisor_retry_later(s);
 	engine_check(s);
 }
@@ -218,10 +230,14 @@ static bool stop_signal_came(const struct supervisor *s)
 
 	if (s->engine.asked_to_stop)
 		return true;
-	return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT));
+	return sigpending(&pending) == 0 &&
+		(sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT));
 }
 
-/* An end that the program chose (0, or any code after brood_stop()), or that a stop signal asked for, is silent. */
+/*
+ * An end that the program chose (0, or any code after brood_stop()), or that a stop signal asked
+ * for, is silent.
+ */
 static bool ended_as_asked(const struct supervisor *s, const struct process_exit *e)
 {
 	if (e->code == CLD_EXITED)
@@ -229,36 +245,50 @@ static bool ended_as_asked(const struct supervisor *s, const struct process_exit
 	return (e->status == SIGTERM || e->status == SIGINT) && stop_signal_came(s);
 }
 
-/* The supervisor's child is not the engine's: nobody in it may call the library, and the pool ends. */
+/*
+ * The supervisor's child is not the engine's: nobody in it may call the library, and the pool ends.
+ */
 static void say_daemon(struct supervisor *s)
 {
 	pid_t pid = s->engine.stopped_pool ? 0 : strays_fork_of_engine(s);
 
 	if (pid == 0)
 		return;
-	log_line(s, &(struct log_about){ .level = BROOD_WARNING, .event = BROOD_EVENT_ENGINE_DIED, .pid = pid },
-	         "the engine (pid %d) ended, and the pool with it; process %d, which it forked, goes on "
-	         "without a pool: if that was daemon(), call it before brood_start()", s->engine.pid, pid);
+	log_line(s,
+		&(struct log_about){
+			.level = BROOD_WARNING, .event = BROOD_EVENT_ENGINE_DIED, .pid = pid },
+		"the engine (pid %d) ended, and the pool with it; process %d, which it forked, "
+		"goes on "
+		"without a pool: if that was daemon(), call it before brood_start()",
+		s->engine.pid, pid);
 }
 
 static void say_death(struct supervisor *s, const struct process_exit *e, bool known)
 {
-	struct log_about about = { .level = BROOD_WARNING, .event = BROOD_EVENT_ENGINE_DIED, .pid = s->engine.pid };
+	struct log_about about = {
+		.level = BROOD_WARNING, .event = BROOD_EVENT_ENGINE_DIED, .pid = s->engine.pid
+	};
 	char name[16];
 
 	if (!known) {
-		log_line(s, &about, "the engine (pid %d) has ended, nobody knows how: its status was taken by another", s->engine.pid);
+		log_line(s, &about,
+			"the engine (pid %d) has ended, nobody knows how: its status was taken by "
+			"another",
+			s->engine.pid);
 	} else if (ended_as_asked(s, e)) {
 		if (e->code == CLD_EXITED && e->status == 0)
 			say_daemon(s);
 	} else if (e->code == CLD_EXITED) {
 		about.level = BROOD_NOTICE;
-		log_line(s, &about, "the engine (pid %d) ended with exit code %d: the pool stops", s->engine.pid, e->status);
+		log_line(s, &about, "the engine (pid %d) ended with exit code %d: the pool stops",
+			s->engine.pid, e->status);
 	} else {
-		if (e->status == SIGPIPE)              /* its reader went away: the usual end in a pipeline */
+		/* its reader went away: the usual end in a pipeline */
+		if (e->status == SIGPIPE)
 			about.level = BROOD_INFO;
-		log_line(s, &about, "the engine (pid %d) ended by %s%s: the pool stops", s->engine.pid, signals_name(e->status, name),
-		         e->code == CLD_DUMPED ? " (core dumped)" : "");
+		log_line(s, &about, "the engine (pid %d) ended by %s%s: the pool stops",
+			s->engine.pid, signals_name(e->status, name),
+			e->code == CLD_DUMPED ? " (core dumped)" : "");
 	}
 }
 
@@ -291,7 +321,8 @@ void engine_check(struct supervisor *s)
 	say_lost_with_it(s);
 	notify_stopping(s);
 	jobs_flush(s);
-	stop_pool(s, orderly ? s->options->drain_ms : 0, orderly ? s->options->stop_ms : MIN(s->options->stop_ms, ABNORMAL_STOP_MS));
+	stop_pool(s, orderly ? s->options->drain_ms : 0,
+		orderly ? s->options->stop_ms : MIN(s->options->stop_ms, ABNORMAL_STOP_MS));
 }
 
 void engine_death(struct loop *loop, struct source *source, uint32_t events)
@@ -300,7 +331,8 @@ void engine_death(struct loop *loop, struct source *source, uint32_t events)
 
 	(void)events;
 	engine_check(s);
-	if (!s->engine.ended) {              /* waitid failed for now, or a debugger has it first: engine_resume looks again */
+	/* waitid failed for now, or a debugger has it first: engine_resume looks again */
+	if (!s->engine.ended) {
 		loop_remove(loop, source);
 		supervisor_retry_later(s);
 	}

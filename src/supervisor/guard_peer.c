@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guard_peer.c - the guard kills what jobs started when the supervisor is killed; so it is there before the first worker, and is replaced when it dies.
+ * guard_peer.c - the guard kills what jobs started when the supervisor is killed; so it is there
+ * before the first worker, and is replaced when it dies.
  */
 #include "internal.h"
 
@@ -21,7 +22,8 @@ int guard_spawn(struct supervisor *s)
 		s->config.guard_main(&config);
 	s->guard.born_ns = now_ns();
 	if (pid < 0) {
-		plain_log(s, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED, "the guard could not be made: %s; trying again", strerror(-(int)pid));
+		plain_log(s, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED,
+			"the guard could not be made: %s; trying again", strerror(-(int)pid));
 		respawn_later(s, s->guard.born_ns);
 		return (int)pid;
 	}
@@ -42,7 +44,9 @@ void guard_check(struct supervisor *s)
 		return;
 	r = process_wait(s->guard.pid, false, &e);
 	if (r == 0) {
-		if (s->guard.death.fd < 0 && s->guard.pidfd >= 0 && loop_add(&s->loop, &s->guard.death, s->guard.pidfd, EPOLLIN, guard_death) < 0)
+		if (s->guard.death.fd < 0 && s->guard.pidfd >= 0 &&
+			loop_add(&s->loop, &s->guard.death, s->guard.pidfd, EPOLLIN, guard_death) <
+				0)
 			supervisor_retry_later(s);
 		return;
 	}
@@ -52,7 +56,11 @@ void guard_check(struct supervisor *s)
 	}
 	loop_remove(&s->loop, &s->guard.death);
 	s->guard.pidfd = close_fd(s->guard.pidfd);
-	log_line(s, &(struct log_about){ .level = BROOD_WARNING, .event = BROOD_EVENT_GUARD_DIED, .pid = s->guard.pid }, "the guard (pid %d) was ended; a new one takes its place", s->guard.pid);
+	log_line(s,
+		&(struct log_about){ .level = BROOD_WARNING,
+			.event = BROOD_EVENT_GUARD_DIED,
+			.pid = s->guard.pid },
+		"the guard (pid %d) was ended; a new one takes its place", s->guard.pid);
 	s->guard.pid = 0;
 	atomic_store(&s->board->guard_pid, 0);
 	atomic_fetch_add_explicit(&s->board->guard_deaths, 1, memory_order_relaxed);
@@ -68,8 +76,9 @@ void guard_death(struct loop *loop, struct source *source, uint32_t events)
 
 	(void)events;
 	guard_check(s);
-	if (s->guard.pid > 0 && source->fd >= 0 && source->fd == s->guard.pidfd && now_ns() - s->guard.born_ns >= QUICK_NS)
-		loop_remove(loop, source);   /* waitid failed for now */
+	if (s->guard.pid > 0 && source->fd >= 0 && source->fd == s->guard.pidfd &&
+		now_ns() - s->guard.born_ns >= QUICK_NS)
+		loop_remove(loop, source); /* waitid failed for now */
 }
 
 void guard_respawn_fired(struct loop *loop, struct timer *timer, uint64_t now)
@@ -78,7 +87,8 @@ void guard_respawn_fired(struct loop *loop, struct timer *timer, uint64_t now)
 
 	(void)loop;
 	(void)now;
-	if (s->guard.pid <= 0 && !(s->engine.ended && s->halt.phase == HALT_DONE) && guard_spawn(s) == 0)
+	if (s->guard.pid <= 0 && !(s->engine.ended && s->halt.phase == HALT_DONE) &&
+		guard_spawn(s) == 0)
 		spawn_due(s);
 }
 
@@ -96,7 +106,11 @@ void guard_end(struct supervisor *s)
 	for (int i = 0; i < 10000 && process_wait(pid, false, &e) == 0; i++) {
 		struct timespec ms = { .tv_nsec = NS_PER_MS };
 
-		nanosleep(&ms, NULL);   /* SIGKILL of a sleeper: microseconds, where it is given a CPU. Nothing else waits by now */
+		/*
+		 * SIGKILL of a sleeper: microseconds, where it is given a CPU. Nothing else waits
+		 * by now
+		 */
+		nanosleep(&ms, NULL);
 	}
 	s->guard.pidfd = close_fd(s->guard.pidfd);
 	s->guard.pid = 0;

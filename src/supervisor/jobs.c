@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * jobs.c - a job's way through the supervisor: record, queue, worker, verdict, socket. The only place where a job's state changes. Requests for leases wait in the same queue (lease.c).
+ * jobs.c - a job's way through the supervisor: record, queue, worker, verdict, socket. The only
+ * place where a job's state changes. Requests for leases wait in the same queue (lease.c).
  */
 #include "internal.h"
 #include "../os/sockets.h"
 
 #include <inttypes.h>
 
-struct job *job_of(struct record_link *l)
-{
-	return l ? container_of(l, struct job, link) : NULL;
-}
+struct job *job_of(struct record_link *l) { return l ? container_of(l, struct job, link) : NULL; }
 
 /* ---- verdicts ---- */
 
@@ -40,10 +38,13 @@ static int tell_verdict(struct supervisor *s, struct job *job)
 	f.fds_count = job->fds_count;
 	memcpy(f.fds, job->fds, job->fds_count * sizeof f.fds[0]);
 	r = frame_send(s->config.channel_fd, &f);
-	if (r == 0 || job->fds_count == 0 || (supervisor_passes(r) && (r != -ETOOMANYREFS || !refused_for_long(job))))
+	if (r == 0 || job->fds_count == 0 ||
+		(supervisor_passes(r) && (r != -ETOOMANYREFS || !refused_for_long(job))))
 		return r;
-	plain_log(s, BROOD_WARNING, BROOD_EVENT_RESOURCE, "the files that came with the reply of job %" PRIu64 " are dropped: %s", job->link.id, strerror(-r));
-	close_fds(job);                /* whatever was wrong with them: the verdict goes */
+	plain_log(s, BROOD_WARNING, BROOD_EVENT_RESOURCE,
+		"the files that came with the reply of job %" PRIu64 " are dropped: %s",
+		job->link.id, strerror(-r));
+	close_fds(job); /* whatever was wrong with them: the verdict goes */
 	f.fds_count = 0;
 	return frame_send(s->config.channel_fd, &f);
 }
@@ -51,7 +52,7 @@ static int tell_verdict(struct supervisor *s, struct job *job)
 static int tell(struct supervisor *s, struct job *job)
 {
 	if (s->engine.channel_ended || s->engine.ended)
-		return 0;              /* nobody to tell */
+		return 0; /* nobody to tell */
 	return job->is_lease ? lease_tell_over(s, job) : tell_verdict(s, job);
 }
 
@@ -60,7 +61,8 @@ static void flush_later(struct supervisor *s, int r)
 {
 	uint32_t events = r == -EAGAIN ? EPOLLIN | EPOLLOUT : EPOLLIN;
 
-	if (s->engine.channel.fd < 0 || loop_modify(&s->loop, &s->engine.channel, events) < 0 || r != -EAGAIN)
+	if (s->engine.channel.fd < 0 || loop_modify(&s->loop, &s->engine.channel, events) < 0 ||
+		r != -EAGAIN)
 		supervisor_retry_later(s);
 }
 
@@ -80,9 +82,11 @@ void jobs_flush(struct supervisor *s)
 			return;
 		}
 		close_fds(job);
-		records_release(&s->records, &job->link);   /* taken, or the engine is gone and its end will be seen */
+		/* taken, or the engine is gone and its end will be seen */
+		records_release(&s->records, &job->link);
 	}
-	if (s->engine.channel.fd >= 0 && (s->engine.channel.events & EPOLLOUT) && loop_modify(&s->loop, &s->engine.channel, EPOLLIN) < 0)
+	if (s->engine.channel.fd >= 0 && (s->engine.channel.events & EPOLLOUT) &&
+		loop_modify(&s->loop, &s->engine.channel, EPOLLIN) < 0)
 		supervisor_retry_later(s);
 }
 
@@ -117,11 +121,15 @@ static void fill(struct job *job)
 	}
 }
 
-/* A socket that was given may be a client's: its rest is sent in the kernel's own time, whatever SO_LINGER says. */
+/*
+ * A socket that was given may be a client's: its rest is sent in the kernel's own time, whatever
+ * SO_LINGER says.
+ */
 static void close_own_fds(struct job *job)
 {
 	if (job->fds_count > 0)
-		job->fds[0] = job->message.own_pair ? closing_pair_end(job->fds[0]) : sockets_close(job->fds[0]);
+		job->fds[0] = job->message.own_pair ? closing_pair_end(job->fds[0])
+						    : sockets_close(job->fds[0]);
 	close_fds(job);
 }
 
@@ -137,7 +145,7 @@ void job_decided(struct supervisor *s, struct job *job)
 {
 	struct brood_verdict *v = &job->verdict;
 
-	if (job->ran && v->outcome == BROOD_REFUSED)   /* that says that it never ran */
+	if (job->ran && v->outcome == BROOD_REFUSED) /* that says that it never ran */
 		*v = job->before;
 	fill(job);
 	v->started |= job->ran;
@@ -186,11 +194,19 @@ static void enqueue(struct supervisor *s, struct job *job, bool front)
 	uint64_t now = now_ns();
 
 	records_queue(&s->records, &job->link, front);
-	/* Each attempt has its own time to wait: that it ran for long was no waiting. How many there are is bounded. */
-	timer_set(&s->loop, &job->queue_timer, time_after_ms(front ? now : MIN(job->message.given_ns, now), job->message.queue_ms));
+	/*
+	 * Each attempt has its own time to wait: that it ran for long was no waiting. How many
+	 * there are is bounded.
+	 */
+	timer_set(&s->loop, &job->queue_timer,
+		time_after_ms(
+			front ? now : MIN(job->message.given_ns, now), job->message.queue_ms));
 }
 
-/* Degraded, and nobody there who might do it after all. A worker that is ready gets jobs: doing one is what ends the pool's being degraded. */
+/*
+ * Degraded, and nobody there who might do it after all. A worker that is ready gets jobs: doing one
+ * is what ends the pool's being degraded.
+ */
 bool jobs_hopeless(const struct supervisor *s)
 {
 	return supervisor_ready(s) == 0 && (s->backoff.degraded || slots_working(&s->slots) == 0);
@@ -214,7 +230,8 @@ void job_begin(struct job *job, const struct message_job *m)
 
 void job_take_fds(struct job *job, struct frame *f)
 {
-	for (; job->fds_count < f->fds_count && job->fds_count < ARRAY_SIZE(job->fds); job->fds_count++)
+	for (; job->fds_count < f->fds_count && job->fds_count < ARRAY_SIZE(job->fds);
+		job->fds_count++)
 		job->fds[job->fds_count] = frame_take_fd(f, job->fds_count);
 }
 
@@ -259,7 +276,8 @@ bool job_redispatch(struct supervisor *s, struct job *job)
 
 bool job_retry(struct supervisor *s, struct job *job)
 {
-	if (job->retries_left == 0 || !fate_retryable(&job->verdict) || stop_refusing(s) || cancel_wished(job))
+	if (job->retries_left == 0 || !fate_retryable(&job->verdict) || stop_refusing(s) ||
+		cancel_wished(job))
 		return false;
 	job->retries_left--;
 	atomic_fetch_add_explicit(&s->board->retried, 1, memory_order_relaxed);
@@ -274,7 +292,8 @@ static bool sane(const struct frame *f)
 {
 	const struct message_job *m = &f->job;
 
-	return m->id != 0 && (m->fn != 0) != (m->plugin_size != 0) && m->arg_size <= BROOD_ARG_MAX && m->plugin_size <= m->arg_size;
+	return m->id != 0 && (m->fn != 0) != (m->plugin_size != 0) &&
+		m->arg_size <= BROOD_ARG_MAX && m->plugin_size <= m->arg_size;
 }
 
 void job_accept(struct supervisor *s, struct frame *f)
@@ -282,7 +301,9 @@ void job_accept(struct supervisor *s, struct frame *f)
 	struct job *job;
 
 	if (!sane(f) || !(job = job_of(records_claim(&s->records, f->job.id)))) {
-		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL, "the engine gave a job that makes no sense; its library's memory is damaged");
+		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL,
+			"the engine gave a job that makes no sense; its library's memory is "
+			"damaged");
 		return;
 	}
 	job_begin(job, &f->job);
@@ -355,15 +376,24 @@ static int give(struct supervisor *s, struct slot *slot, struct job *job)
 	int r;
 
 	cores_adjust(slot, now);
-	r = slot->paused ? -EAGAIN : slot->channel.fd < 0 ? -EPIPE : job->is_lease ? lease_lend(s, slot, job, now) : run(s, slot, job, now);
+	r = slot->paused               ? -EAGAIN
+		: slot->channel.fd < 0 ? -EPIPE
+		: job->is_lease        ? lease_lend(s, slot, job, now)
+				       : run(s, slot, job, now);
 	if (r == 0 || supervisor_passes(r))
 		return r;
-	/* It is dying, and its pidfd will say so; if it is not, it is useless all the same and is killed then. */
+	/*
+	 * It is dying, and its pidfd will say so; if it is not, it is useless all the same and is
+	 * killed then.
+	 */
 	worker_to_ending(slot, now + EOF_GRACE_MS * NS_PER_MS);
 	return 1;
 }
 
-/* A request that waits for another lease to end stands in nobody's way, and has its turn first once that is over. */
+/*
+ * A request that waits for another lease to end stands in nobody's way, and has its turn first once
+ * that is over.
+ */
 static struct record_link *next_waiting(struct supervisor *s)
 {
 	struct record_link *l = records_parked(&s->records);
@@ -397,7 +427,7 @@ void job_cancel(struct supervisor *s, uint64_t id)
 	struct job *job = job_of(records_find(&s->records, id));
 
 	if (!job || job->is_lease || job->link.state == RECORD_TOLD)
-		return;                /* it had its verdict already: that is the answer */
+		return; /* it had its verdict already: that is the answer */
 	if (job->link.state == RECORD_RUNNING && job->slot) {
 		if (job->slot->link.state == SLOT_BUSY)
 			job_hurry(job->slot, now_ns(), LADDER_CAUSE_CANCEL);

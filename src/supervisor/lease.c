@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lease.c - workers on lease. A request is a record in the queue like a job's; when its turn comes the five fds go on to an idle worker, unseen, and the engine is told who it is (LENT). From then on the two meet without
- * us (look.c watches), until LEASE_OVER: the worker has left, or died, or there was none. Exactly one, after LENT, whatever the socket to the engine does meanwhile.
+ * lease.c - workers on lease. A request is a record in the queue like a job's; when its turn comes
+ * the five fds go on to an idle worker, unseen, and the engine is told who it is (LENT). From then
+ * on the two meet without us (look.c watches), until LEASE_OVER: the worker has left, or died, or
+ * there was none. Exactly one, after LENT, whatever the socket to the engine does meanwhile.
  *
- * A worker is taken back by saying so three times: `leaving` in the ledger, so that the engine publishes no more there; LEAVE on its channel; and `attention` with a ring of its bell, so that it reads that before its
- * next job. It says LEFT; one that does not is stuck (look.c).
+ * A worker is taken back by saying so three times: `leaving` in the ledger, so that the engine
+ * publishes no more there; LEAVE on its channel; and `attention` with a ring of its bell, so that
+ * it reads that before its next job. It says LEFT; one that does not is stuck (look.c).
  */
 #include "internal.h"
 #include "../os/futex.h"
 
-#define LOOKED_AT_MAX 32u              /* leases that are looked at for one that waits */
-#define BIRTH_SOON_MS 100u             /* who was born no longer ago is about to be ready; who takes longer may hang in worker_init */
-#define SEQUENCES_MAX ((uint64_t)1 << 48)  /* jobs on one lease: what says more is damaged */
+#define LOOKED_AT_MAX 32u /* leases that are looked at for one that waits */
+/* who was born no longer ago is about to be ready; who takes longer may hang in worker_init */
+#define BIRTH_SOON_MS 100u
+#define SEQUENCES_MAX ((uint64_t)1 << 48) /* jobs on one lease: what says more is damaged */
 
 static struct desk *desk_of(const struct slot *slot)
 {
@@ -23,10 +27,7 @@ static struct ledger *ledger_of(const struct slot *slot)
 	return shared_ledger(slot->supervisor->config.shared, slot->job->lease.ledger);
 }
 
-static bool is_kept(const struct job *job)
-{
-	return job->lease.flags & LEASE_KEPT;
-}
+static bool is_kept(const struct job *job) { return job->lease.flags & LEASE_KEPT; }
 
 static void close_fds(struct job *job)
 {
@@ -130,8 +131,9 @@ void lease_left(struct slot *slot, const struct message_left *m)
 	uint64_t word = atomic_load(&desk_of(slot)->word);
 
 	if (slot->condemned)
-		return;                /* as on_finished(): it lost the swap */
-	if (m->id != job->link.id || m->sequence < slot->watch.base || m->sequence > last_published(slot) || DESK_STATE(word) == DESK_RUNNING) {
+		return; /* as on_finished(): it lost the swap */
+	if (m->id != job->link.id || m->sequence < slot->watch.base ||
+		m->sequence > last_published(slot) || DESK_STATE(word) == DESK_RUNNING) {
 		worker_drop(slot, "left a lease that it is not on");
 		return;
 	}
@@ -160,16 +162,21 @@ void lease_died(struct slot *slot, const struct lease_death *d)
 
 	count_jobs(slot, slot->condemned ? slot->word_before : word);
 	did_jobs(slot);
-	o->sequence = slot->stuck && !slot->watch.subject ? DESK_SEQUENCE(word) : slot->watch.subject;
+	o->sequence = slot->stuck && !slot->watch.subject ? DESK_SEQUENCE(word)
+							  : slot->watch.subject;
 	o->word = slot->condemned ? slot->word_before : word;
 	o->escaped = slot->escaped;
 	o->began_ns = atomic_load(&desk_of(slot)->began_ns);
 	o->escaped_sequence = slot->escaped_sequence;
 	o->cause = slot->watch.subject ? slot->ladder.cause : LADDER_CAUSE_NONE;
-	o->flags = (slot->protocol ? OVER_PROTOCOL : 0) | (slot->stuck ? OVER_STUCK : 0) | (d->memory ? OVER_MEMORY : 0) | (d->gave_up ? OVER_GAVE_UP : 0) |
-	           (slot->watch.subject && slot->ladder.abort ? OVER_ABORT : 0) | (slot->condemned ? OVER_CONDEMNED : 0) |
-	           (slot->watch.subject && slot->ladder.told ? OVER_TOLD : 0) |
-	           (slot->watch.subject && death_noticed(slot, slot->watch.subject) ? OVER_NOTICED : 0) | (d->undead ? OVER_UNDEAD : 0);
+	o->flags = (slot->protocol ? OVER_PROTOCOL : 0) | (slot->stuck ? OVER_STUCK : 0) |
+		(d->memory ? OVER_MEMORY : 0) | (d->gave_up ? OVER_GAVE_UP : 0) |
+		(slot->watch.subject && slot->ladder.abort ? OVER_ABORT : 0) |
+		(slot->condemned ? OVER_CONDEMNED : 0) |
+		(slot->watch.subject && slot->ladder.told ? OVER_TOLD : 0) |
+		(slot->watch.subject && death_noticed(slot, slot->watch.subject) ? OVER_NOTICED
+										 : 0) |
+		(d->undead ? OVER_UNDEAD : 0);
 	o->code = d->code;
 	o->status = d->status;
 	o->kill_signal = slot->kill_signal;
@@ -182,11 +189,17 @@ void lease_died(struct slot *slot, const struct lease_death *d)
 
 void lease_accept(struct supervisor *s, struct frame *f)
 {
-	const struct message_job m = { .id = f->lease.id, .given_ns = f->lease.given_ns, .queue_ms = f->lease.queue_ms };
-	struct job *job = f->lease.ledger < s->config.shared->ledgers_count ? job_of(records_claim(&s->records, m.id)) : NULL;
+	const struct message_job m = {
+		.id = f->lease.id, .given_ns = f->lease.given_ns, .queue_ms = f->lease.queue_ms
+	};
+	struct job *job = f->lease.ledger < s->config.shared->ledgers_count
+		? job_of(records_claim(&s->records, m.id))
+		: NULL;
 
 	if (!job) {
-		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL, "the engine asked for a lease in a way that makes no sense; its library's memory is damaged");
+		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL,
+			"the engine asked for a lease in a way that makes no sense; its library's "
+			"memory is damaged");
 		return;
 	}
 	job_begin(job, &m);
@@ -201,7 +214,7 @@ void lease_accept(struct supervisor *s, struct frame *f)
 	else
 		job_enqueue(s, job);
 	if (s->halt.phase == HALT_DRAIN)
-		spawn_due(s);          /* what is queued in the engine drains, too */
+		spawn_due(s); /* what is queued in the engine drains, too */
 }
 
 bool lease_waits_for_limit(const struct supervisor *s, const struct job *job)
@@ -223,7 +236,11 @@ static void prepare_memory(struct slot *slot, const struct job *job)
 
 static void lent(struct supervisor *s, struct slot *slot, struct job *job, uint64_t now)
 {
-	const struct message_lent who = { .id = job->link.id, .sequence = slot->sequence, .pid = slot->pid, .slot = slot->number, .generation = slot->generation };
+	const struct message_lent who = { .id = job->link.id,
+		.sequence = slot->sequence,
+		.pid = slot->pid,
+		.slot = slot->number,
+		.generation = slot->generation };
 
 	timer_stop(&s->loop, &job->queue_timer);
 	records_run(&s->records, &job->link);
@@ -241,9 +258,11 @@ static void lent(struct supervisor *s, struct slot *slot, struct job *job, uint6
 	atomic_fetch_add_explicit(&s->board->leases, 1, memory_order_relaxed);
 	lease_watch_start(slot, &job->lease, now);
 	job->loan.lent = who;
-	job->loan.over = (struct message_lease_over){ .pid = who.pid, .slot = who.slot, .generation = who.generation };
+	job->loan.over = (struct message_lease_over){
+		.pid = who.pid, .slot = who.slot, .generation = who.generation
+	};
 	list_append(&job->untold, &s->leases.untold);
-	supervisor_gauges(s);                  /* who has the lease finds it counted */
+	supervisor_gauges(s); /* who has the lease finds it counted */
 	jobs_flush(s);
 }
 
@@ -282,12 +301,15 @@ static void send_leave(struct slot *slot)
 	int r;
 
 	frame_begin(&f, MESSAGE_LEAVE)->leave.id = slot->job->link.id;
-	r = slot->paused ? -EAGAIN : slot->channel.fd < 0 ? -EPIPE : frame_send(slot->channel.fd, &f);
+	r = slot->paused               ? -EAGAIN
+		: slot->channel.fd < 0 ? -EPIPE
+				       : frame_send(slot->channel.fd, &f);
 	slot->leave_unsent = supervisor_passes(r);
 	if (slot->leave_unsent)
 		supervisor_retry_later(s);
 	else
-		ring(slot);            /* where the channel has ended, too: a worker that lives reads its end */
+		/* where the channel has ended, too: a worker that lives reads its end */
+		ring(slot);
 }
 
 void lease_take_back(struct slot *slot)
@@ -316,7 +338,7 @@ void lease_end(struct supervisor *s, uint64_t id)
 	struct job *job = job_of(records_find(&s->records, id));
 
 	if (!job || !job->is_lease || job->link.state == RECORD_TOLD)
-		return;                /* it is over: LEASE_OVER is on its way */
+		return; /* it is over: LEASE_OVER is on its way */
 	if (!job->slot) {
 		lease_refuse(s, job, BROOD_DETAIL_NONE);
 		supervisor_gauges(s);
@@ -332,7 +354,9 @@ void lease_end(struct supervisor *s, uint64_t id)
 
 static bool rests(const struct slot *slot)
 {
-	return DESK_SEQUENCE(atomic_load(&desk_of(slot)->word)) == atomic_load(&ledger_of(slot)->published) && DESK_STATE(atomic_load(&desk_of(slot)->word)) != DESK_RUNNING;
+	return DESK_SEQUENCE(atomic_load(&desk_of(slot)->word)) ==
+		atomic_load(&ledger_of(slot)->published) &&
+		DESK_STATE(atomic_load(&desk_of(slot)->word)) != DESK_RUNNING;
 }
 
 static void ask_again_at(struct supervisor *s, uint64_t when)
@@ -341,8 +365,10 @@ static void ask_again_at(struct supervisor *s, uint64_t when)
 		timer_set(&s->loop, &s->leases.timer, when);
 }
 
-/* Until when a worker that was asked to leave counts as about to be back. It may have a job that takes
- * hours, or no CPU, or may be stopped, while another one rests. */
+/*
+ * Until when a worker that was asked to leave counts as about to be back. It may have a job that
+ * takes hours, or no CPU, or may be stopped, while another one rests.
+ */
 static uint64_t awaited_until(const struct slot *slot)
 {
 	uint64_t asked = time_after_ms(slot->leave_ns, LEASE_HOLD_MS);
@@ -353,12 +379,16 @@ static uint64_t awaited_until(const struct slot *slot)
 	return time_after_ms(atomic_load(&desk->began_ns), LEASE_HOLD_MS);
 }
 
-/* How many are about to be back. The last asked are looked at; those asked before are not about to be back. */
+/*
+ * How many are about to be back. The last asked are looked at; those asked before are not about to
+ * be back.
+ */
 static uint32_t soon_back(struct supervisor *s, uint64_t now)
 {
 	uint32_t count = 0, looked = 0;
 
-	for (struct list *l = s->leases.leavers.prev; l != &s->leases.leavers && looked < LOOKED_AT_MAX; l = l->prev, looked++) {
+	for (struct list *l = s->leases.leavers.prev;
+		l != &s->leases.leavers && looked < LOOKED_AT_MAX; l = l->prev, looked++) {
 		struct slot *slot = container_of(l, struct slot, lent);
 		uint64_t until = awaited_until(slot);
 
@@ -370,15 +400,20 @@ static uint32_t soon_back(struct supervisor *s, uint64_t now)
 	return count;
 }
 
-/* How many are about to be ready, the last born first. Of those in one wave of births not all are looked at. */
+/*
+ * How many are about to be ready, the last born first. Of those in one wave of births not all are
+ * looked at.
+ */
 static uint32_t soon_ready(struct supervisor *s, uint64_t now)
 {
 	struct list *starting = &s->slots.lists[SLOT_STARTING];
 	uint64_t until = now;
 	uint32_t count = 0;
 
-	for (struct list *l = starting->prev; l != starting && count < LOOKED_AT_MAX; l = l->prev, count++) {
-		uint64_t soon = time_after_ms(container_of(l, struct slot, link.link)->born_ns, BIRTH_SOON_MS);
+	for (struct list *l = starting->prev; l != starting && count < LOOKED_AT_MAX;
+		l = l->prev, count++) {
+		uint64_t soon = time_after_ms(
+			container_of(l, struct slot, link.link)->born_ns, BIRTH_SOON_MS);
 
 		if (soon <= now)
 			break;
@@ -389,18 +424,22 @@ static uint32_t soon_ready(struct supervisor *s, uint64_t now)
 	return count < LOOKED_AT_MAX ? count : s->slots.counts[SLOT_STARTING];
 }
 
-/* From when on it may be taken back. One that has begun nothing for a while gains nothing by its lease. */
+/*
+ * From when on it may be taken back. One that has begun nothing for a while gains nothing by its
+ * lease.
+ */
 static uint64_t free_from(const struct slot *slot)
 {
 	uint64_t held = time_after_ms(slot->lent_ns, LEASE_HOLD_MS);
 	uint64_t began = atomic_load(&desk_of(slot)->began_ns);
 
-	return rests(slot) ? MIN(held, time_after_ms(MAX(slot->lent_ns, began), LEASE_REST_MS)) : held;
+	return rests(slot) ? MIN(held, time_after_ms(MAX(slot->lent_ns, began), LEASE_REST_MS))
+			   : held;
 }
 
 /*
- * One with nothing to do, else the longest held: but never one of the same lane, which gained nothing.
- * NULL: none, or not yet: then the timer is set.
+ * One with nothing to do, else the longest held: but never one of the same lane, which gained
+ * nothing. NULL: none, or not yet: then the timer is set.
  */
 static struct slot *best_for(struct supervisor *s, const struct job *waiting, uint64_t now)
 {
@@ -414,7 +453,8 @@ static struct slot *best_for(struct supervisor *s, const struct job *waiting, ui
 
 		if (looked++ >= LOOKED_AT_MAX)
 			break;
-		if (waiting->is_lease && waiting->lease.lane != 0 && waiting->lease.lane == slot->job->lease.lane)
+		if (waiting->is_lease && waiting->lease.lane != 0 &&
+			waiting->lease.lane == slot->job->lease.lane)
 			continue;
 		if (from > now)
 			soonest = MIN(soonest, from);
@@ -428,7 +468,10 @@ static struct slot *best_for(struct supervisor *s, const struct job *waiting, ui
 	return longest;
 }
 
-/* The first of them may be one for whom there is none, since its own lane has all: the next one is looked at, too. */
+/*
+ * The first of them may be one for whom there is none, since its own lane has all: the next one is
+ * looked at, too.
+ */
 static uint32_t recall(struct supervisor *s, struct list *waiting, uint32_t count, uint64_t now)
 {
 	uint32_t recalled = 0, looked = 0;
@@ -441,7 +484,8 @@ static uint32_t recall(struct supervisor *s, struct list *waiting, uint32_t coun
 		slot = best_for(s, container_of(l, struct job, link.link), now);
 		if (!slot)
 			continue;
-		ask_again_at(s, time_after_ms(now, LEASE_HOLD_MS));    /* it may have a job that takes long, or say nothing */
+		/* it may have a job that takes long, or say nothing */
+		ask_again_at(s, time_after_ms(now, LEASE_HOLD_MS));
 		atomic_fetch_add_explicit(&s->board->leases_revoked, 1, memory_order_relaxed);
 		lease_take_back(slot);
 		lease_look_now(slot, now);
@@ -450,10 +494,15 @@ static uint32_t recall(struct supervisor *s, struct list *waiting, uint32_t coun
 	return recalled;
 }
 
-/* Those parked wait for a lease to end; the others for a worker, whatever it did before. As many leases as are about to be back, or workers as are about to be ready, are enough for as many that wait. */
+/*
+ * Those parked wait for a lease to end; the others for a worker, whatever it did before. As many
+ * leases as are about to be back, or workers as are about to be ready, are enough for as many that
+ * wait.
+ */
 void leases_for_others(struct supervisor *s)
 {
-	uint32_t parked = s->records.parked_count, queued = s->records.queued - parked, room, leaving;
+	uint32_t parked = s->records.parked_count, queued = s->records.queued - parked, room,
+		 leaving;
 	uint32_t ready = s->slots.counts[SLOT_IDLE];
 	uint64_t now;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log.c - lines. Their way: folded when they repeat (a crash loop must not drown the line that matters), then to the engine's callback over a socket of their own, or to stderr. They never block and
- * never stand before a verdict; what cannot go is dropped and counted.
+ * log.c - lines. Their way: folded when they repeat (a crash loop must not drown the line that
+ * matters), then to the engine's callback over a socket of their own, or to stderr. They never
+ * block and never stand before a verdict; what cannot go is dropped and counted.
  */
 #include "internal.h"
 
@@ -25,7 +26,8 @@ static void to_stderr(struct supervisor *s, const struct message_log *line)
 
 	if (line->level > BROOD_NOTICE)
 		return;
-	n = snprintf(text, sizeof text, "%s: %s\n", s->options->title ? s->options->title : program_invocation_short_name, line->text);
+	n = snprintf(text, sizeof text, "%s: %s\n",
+		s->options->title ? s->options->title : program_invocation_short_name, line->text);
 	if (n > 0 && stdlog_write(&s->stdlog, text, MIN((size_t)n, sizeof text - 1)) < 0)
 		atomic_fetch_add_explicit(&s->board->logs_dropped, 1, memory_order_relaxed);
 }
@@ -38,14 +40,16 @@ static void emit(struct supervisor *s, const struct message_log *line)
 		to_stderr(s, line);
 }
 
-void log_relay(struct supervisor *s, const struct message_log *line)
-{
-	emit(s, line);
-}
+void log_relay(struct supervisor *s, const struct message_log *line) { emit(s, line); }
 
 void log_line(struct supervisor *s, const struct log_about *about, const char *format, ...)
 {
-	struct message_log line = { .level = about->level, .event = about->event, .pid = about->pid, .slot = UINT32_MAX, .job = about->job }, summary;
+	struct message_log line = { .level = about->level,
+		.event = about->event,
+		.pid = about->pid,
+		.slot = UINT32_MAX,
+		.job = about->job },
+			   summary;
 	bool has_summary = false;
 	uint64_t now = now_ns();
 	va_list args;

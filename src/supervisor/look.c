@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * look.c - what a worker on lease does, seen from outside: at the times that pool/lease.c names, by desk and ledger. The engine needs not be asked, and may be stuck; the worker needs not answer, and may lie.
+ * look.c - what a worker on lease does, seen from outside: at the times that pool/lease.c names, by
+ * desk and ledger. The engine needs not be asked, and may be stuck; the worker needs not answer,
+ * and may lie.
  *
- * The order between us and an engine that publishes: it stores `published` and then looks whether its job ends before look_at; we store look_at and then look at `published` again. So one of the two sees the other.
+ * The order between us and an engine that publishes: it stores `published` and then looks whether
+ * its job ends before look_at; we store look_at and then look at `published` again. So one of the
+ * two sees the other.
  */
 #include "internal.h"
 
@@ -44,7 +48,8 @@ static void look_again_at(struct slot *slot, uint64_t next, uint64_t now)
 static void recovered(struct slot *slot, uint64_t now)
 {
 	struct supervisor *s = slot->supervisor;
-	bool well = slot->watch.place > slot->watch.base * 2 + 1 || now >= time_after_ms(slot->ready_ns, s->options->healthy_ms);
+	bool well = slot->watch.place > slot->watch.base * 2 + 1 ||
+		now >= time_after_ms(slot->ready_ns, s->options->healthy_ms);
 
 	if (s->backoff.young > 0 && well)
 		spawn_well(slot, "do jobs");
@@ -56,19 +61,17 @@ static bool look(struct slot *slot, uint64_t now)
 	struct lease_sight see = sight(slot);
 
 	switch (lease_look(&slot->watch, &slot->ladder, &see, now)) {
-	case LEASE_DROP:
-		worker_drop(slot, "scribbled on its desk");
-		return false;
+	case LEASE_DROP: worker_drop(slot, "scribbled on its desk"); return false;
 	case LEASE_STUCK:
 		climb_stuck(slot);
 		worker_to_ending(slot, now + RETRY_MS * NS_PER_MS);
 		return false;
 	case LEASE_TAKE_BACK:
-		atomic_fetch_add_explicit(&slot->supervisor->board->leases_revoked, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(
+			&slot->supervisor->board->leases_revoked, 1, memory_order_relaxed);
 		lease_take_back(slot);
 		break;
-	case LEASE_GO_ON:
-		break;
+	case LEASE_GO_ON: break;
 	}
 	recovered(slot, now);
 	return slot->link.state == SLOT_LEASED;
@@ -77,11 +80,15 @@ static bool look(struct slot *slot, uint64_t now)
 /* Also one that began after the stop had asked its worker to leave. */
 static void hurry_for_the_stop(struct slot *slot, uint64_t now)
 {
-	if (slot->supervisor->halt.phase >= HALT_CANCEL && slot->watch.subject && !slot->watch.waits)
+	if (slot->supervisor->halt.phase >= HALT_CANCEL && slot->watch.subject &&
+		!slot->watch.waits)
 		ladder_hurry(&slot->ladder, now, LADDER_CAUSE_STOP);
 }
 
-/* Whom the swap misses has gone on: then the next look finds it elsewhere. One that plays with its desk meanwhile is found out there (DROP). */
+/*
+ * Whom the swap misses has gone on: then the next look finds it elsewhere. One that plays with its
+ * desk meanwhile is found out there (DROP).
+ */
 static bool look_and_climb(struct slot *slot, uint64_t now)
 {
 	do {
@@ -120,7 +127,11 @@ void lease_watch_start(struct slot *slot, const struct message_lease *m, uint64_
 {
 	struct supervisor *s = slot->supervisor;
 	const struct lease_terms terms = {
-		.base = slot->sequence, .limit_ms = m->limit_ms, .idle_ms = s->options->lease_idle_ms, .grace_ms = EOF_GRACE_MS, .core_ms = s->options->core_ms,
+		.base = slot->sequence,
+		.limit_ms = m->limit_ms,
+		.idle_ms = s->options->lease_idle_ms,
+		.grace_ms = EOF_GRACE_MS,
+		.core_ms = s->options->core_ms,
 		.kept = m->flags & LEASE_KEPT,
 	};
 
@@ -135,7 +146,8 @@ static struct slot *lent_slot(struct supervisor *s, uint64_t id)
 {
 	struct job *job = job_of(records_find(&s->records, id));
 
-	return job && job->is_lease && job->slot && job->slot->link.state == SLOT_LEASED ? job->slot : NULL;
+	return job && job->is_lease && job->slot && job->slot->link.state == SLOT_LEASED ? job->slot
+											 : NULL;
 }
 
 void lease_look_id(struct supervisor *s, uint64_t id)
@@ -151,7 +163,7 @@ void lease_kill(struct supervisor *s, const struct message_lease_kill *m)
 	struct slot *slot = lent_slot(s, m->id);
 
 	if (!slot)
-		return;                /* it is over: LEASE_OVER is on its way */
+		return; /* it is over: LEASE_OVER is on its way */
 	if (m->cause == LEASE_KILL_NONSENSE) {
 		worker_drop(slot, "sent nonsense to the engine");
 	} else if (m->cause == LEASE_KILL_CANCEL) {

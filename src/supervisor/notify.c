@@ -2,10 +2,11 @@
 /*
  * notify.c - what systemd is told, by the supervisor alone (NotifyAccess=main): READY=1 once, when
  * the pool is ready and the engine has said so; STATUS; STOPPING=1 once; WATCHDOG=1 at half its
- * time, while the engine is not stopped. Whatever cannot be sent now is tried again; nothing blocks.
+ * time, while the engine is not stopped. Whatever cannot be sent now is tried again; nothing
+ * blocks.
  *
- * STATUS= is composed anew each time: the pool's trouble while it lasts, and the engine's own words.
- * So a trouble that is over is not said any more, and the engine's words come back.
+ * STATUS= is composed anew each time: the pool's trouble while it lasts, and the engine's own
+ * words. So a trouble that is over is not said any more, and the engine's words come back.
  */
 #include "internal.h"
 
@@ -19,10 +20,12 @@ static bool send_or_keep(struct supervisor *s, const char *text)
 		supervisor_retry_later(s);
 		return false;
 	}
-	return true;           /* sent, or never will be: the manager is gone */
+	return true; /* sent, or never will be: the manager is gone */
 }
 
-struct status { char text[sizeof((struct supervisor *)0)->notify.status + 64]; };
+struct status {
+	char text[sizeof((struct supervisor *)0)->notify.status + 64];
+};
 
 static struct status status_now(const struct supervisor *s)
 {
@@ -30,13 +33,16 @@ static struct status status_now(const struct supervisor *s)
 	struct status now;
 
 	if (s->backoff.degraded)
-		snprintf(now.text, sizeof now.text, "degraded: workers die at birth%s%s", *own ? "; " : "", own);
+		snprintf(now.text, sizeof now.text, "degraded: workers die at birth%s%s",
+			*own ? "; " : "", own);
 	else if (supervisor_degraded(s))
-		snprintf(now.text, sizeof now.text, "degraded: workers cannot die%s%s", *own ? "; " : "", own);
+		snprintf(now.text, sizeof now.text, "degraded: workers cannot die%s%s",
+			*own ? "; " : "", own);
 	else if (*own)
 		snprintf(now.text, sizeof now.text, "%s", own);
 	else
-		snprintf(now.text, sizeof now.text, "%u of %u workers ready", supervisor_ready(s), s->options->workers);
+		snprintf(now.text, sizeof now.text, "%u of %u workers ready", supervisor_ready(s),
+			s->options->workers);
 	return now;
 }
 
@@ -83,7 +89,8 @@ void notify_pool(struct supervisor *s)
 		s->degraded_told = engine_tell(s, MESSAGE_POOL_DEGRADED) == 0;
 	if (full && !s->pool_was_ready && engine_tell(s, MESSAGE_POOL_READY) == 0)
 		s->pool_was_ready = true;
-	if (s->pool_was_ready && s->notify.engine_ready && !s->notify.ready_said && !s->notify.stopping_said)
+	if (s->pool_was_ready && s->notify.engine_ready && !s->notify.ready_said &&
+		!s->notify.stopping_said)
 		s->notify.ready_said = s->notify.ready_pending = true;
 	notify_flush(s);
 }
@@ -110,15 +117,24 @@ void notify_stopping(struct supervisor *s)
 
 /* ---- the watchdog ---- */
 
-/* An engine that stands still serves nobody: the manager shall find out. Not while somebody debugs it who said so. */
+/*
+ * An engine that stands still serves nobody: the manager shall find out. Not while somebody debugs
+ * it who said so.
+ */
 static bool engine_stands_still(struct supervisor *s)
 {
 	bool stopped = !s->engine.ended && process_is_stopped(s->engine.pid);
 	bool spared = s->options->flags & BROOD_DEBUGGING;
 
 	if (stopped && !spared && !s->notify.still_said)
-		log_line(s, &(struct log_about){ .level = BROOD_WARNING, .event = BROOD_EVENT_ENGINE_STOPPED, .pid = s->engine.pid, .past_engine = true },
-		         "the engine (pid %d) is stopped, by a signal or a debugger: the service manager's watchdog is not fed", s->engine.pid);
+		log_line(s,
+			&(struct log_about){ .level = BROOD_WARNING,
+				.event = BROOD_EVENT_ENGINE_STOPPED,
+				.pid = s->engine.pid,
+				.past_engine = true },
+			"the engine (pid %d) is stopped, by a signal or a debugger: the service "
+			"manager's watchdog is not fed",
+			s->engine.pid);
 	s->notify.still_said = stopped;
 	return stopped && !spared;
 }

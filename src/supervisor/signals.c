@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * signals.c - what comes by signalfd. The supervisor has no handler: signals are blocked before the first fork, so that none is lost, and the children get the caller's state back. TSTP, TTIN, TTOU and
- * CONT keep their effect: the shell watches this process for Ctrl-Z.
+ * signals.c - what comes by signalfd. The supervisor has no handler: signals are blocked before the
+ * first fork, so that none is lost, and the children get the caller's state back. TSTP, TTIN, TTOU
+ * and CONT keep their effect: the shell watches this process for Ctrl-Z.
  */
 #include "internal.h"
 
 #include <signal.h>
 #include <sys/signalfd.h>
 
-/* Of what workers keep the supervisor keeps the faults alone (a sanitizer's report): no other handler of the program's runs here, and an ignored SIGCHLD would have the kernel reap what is ours. */
+/*
+ * Of what workers keep the supervisor keeps the faults alone (a sanitizer's report): no other
+ * handler of the program's runs here, and an ignored SIGCHLD would have the kernel reap what is
+ * ours.
+ */
 static void default_all(const struct brood_options *o)
 {
 	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT };
@@ -49,7 +54,9 @@ int signals_prepare(struct supervisor *s)
 	return 0;
 }
 
-/* Without pidfds (an old emulator) deaths are told by SIGCHLD alone: then every child is looked at. */
+/*
+ * Without pidfds (an old emulator) deaths are told by SIGCHLD alone: then every child is looked at.
+ */
 static void on_child(struct supervisor *s)
 {
 	if (s->engine.pidfd < 0)
@@ -71,8 +78,12 @@ static void pass_on(struct supervisor *s, const struct signalfd_siginfo *info)
 
 	if (s->engine.ended || info->ssi_code == SI_KERNEL)
 		return;
-	log_line(s, &(struct log_about){ .level = BROOD_INFO, .event = BROOD_EVENT_SIGNAL, .pid = (pid_t)info->ssi_pid }, "%s from pid %u is passed on to the engine",
-	         signals_name((int)info->ssi_signo, name), info->ssi_pid);
+	log_line(s,
+		&(struct log_about){ .level = BROOD_INFO,
+			.event = BROOD_EVENT_SIGNAL,
+			.pid = (pid_t)info->ssi_pid },
+		"%s from pid %u is passed on to the engine",
+		signals_name((int)info->ssi_signo, name), info->ssi_pid);
 	process_signal(s->engine.pidfd, s->engine.pid, (int)info->ssi_signo);
 }
 

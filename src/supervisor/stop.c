@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stop.c - two ends. The pool's: drain, cancel, kill, done, each bounded (pool/halt.c decides, here it is done). The engine's: a stop signal goes to it once, a second one a second later or more forces.
+ * stop.c - two ends. The pool's: drain, cancel, kill, done, each bounded (pool/halt.c decides, here
+ * it is done). The engine's: a stop signal goes to it once, a second one a second later or more
+ * forces.
  *
- * The pool stops when the engine says so, ends, dies, or closes its channel. Only the engine's end ends the supervisor: after brood_stop() it stays, to hand on the engine's exit.
+ * The pool stops when the engine says so, ends, dies, or closes its channel. Only the engine's end
+ * ends the supervisor: after brood_stop() it stays, to hand on the engine's exit.
  */
 #include "internal.h"
 
@@ -41,7 +44,10 @@ static void cancel_all(struct supervisor *s)
 	}
 }
 
-/* Condemned by its ladder if that is still to come, so that the verdict is "cancelled": the ladder's grace is over now. */
+/*
+ * Condemned by its ladder if that is still to come, so that the verdict is "cancelled": the
+ * ladder's grace is over now.
+ */
 static void kill_all(struct supervisor *s)
 {
 	uint32_t forced = 0;
@@ -62,12 +68,15 @@ static void kill_all(struct supervisor *s)
 		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
 	}
 	if (forced)
-		plain_log(s, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED, "%u worker%s did not end in time and were killed", forced, forced == 1 ? "" : "s");
+		plain_log(s, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED,
+			"%u worker%s did not end in time and were killed", forced,
+			forced == 1 ? "" : "s");
 }
 
 bool stop_waited_enough(const struct supervisor *s, uint64_t now)
 {
-	return s->done_ns && now - s->done_ns >= (uint64_t)s->options->stop_ms * NS_PER_MS + NS_PER_S;
+	return s->done_ns &&
+		now - s->done_ns >= (uint64_t)s->options->stop_ms * NS_PER_MS + NS_PER_S;
 }
 
 /* Once; STOPPED has the number, too. */
@@ -79,7 +88,9 @@ static void say_left(struct supervisor *s)
 	if (left == 0 || s->left_said)
 		return;
 	s->left_said = true;
-	plain_log(s, BROOD_ERR, BROOD_EVENT_STOP_FORCED, "the stop leaves %u process%s that jobs left behind: they cannot be ended", left, left == 1 ? "" : "es");
+	plain_log(s, BROOD_ERR, BROOD_EVENT_STOP_FORCED,
+		"the stop leaves %u process%s that jobs left behind: they cannot be ended", left,
+		left == 1 ? "" : "es");
 }
 
 static void finished(struct supervisor *s)
@@ -89,7 +100,10 @@ static void finished(struct supervisor *s)
 
 	if (!s->done_ns)
 		s->done_ns = now;
-	/* What jobs left: killed and reaped before anybody is told that nothing is left; bounded, should the kernel hold one. */
+	/*
+	 * What jobs left: killed and reaped before anybody is told that nothing is left; bounded,
+	 * should the kernel hold one.
+	 */
 	left = strays_end(s);
 	if (left > 0 && !stop_waited_enough(s, now)) {
 		s->sweep_pause_ms = RETRY_MS;
@@ -98,17 +112,21 @@ static void finished(struct supervisor *s)
 	}
 	s->left = undead_alive(s);
 	if (s->left)
-		plain_log(s, BROOD_WARNING, BROOD_EVENT_UNDEAD, "the pool has stopped, but %u worker%s that cannot die %s left", s->left, s->left == 1 ? "" : "s",
-		          s->left == 1 ? "is" : "are");
+		plain_log(s, BROOD_WARNING, BROOD_EVENT_UNDEAD,
+			"the pool has stopped, but %u worker%s that cannot die %s left", s->left,
+			s->left == 1 ? "" : "s", s->left == 1 ? "is" : "are");
 	say_left(s);
 	if (s->engine.ended) {
-		if (s->strays_left == 0)       /* else the guard goes on trying when we are gone */
+		if (s->strays_left == 0) /* else the guard goes on trying when we are gone */
 			guard_end(s);
 		strays_end_closers(s);
 		strays_reap(s);
 		s->loop.stop = true;
 	} else if (s->stop_asked) {
-		log_flush_folds(s);     /* while the engine's callback still listens: later they would go to stderr past it */
+		/*
+		 * while the engine's callback still listens: later they would go to stderr past it
+		 */
+		log_flush_folds(s);
 		s->stopped_pending = engine_tell(s, MESSAGE_STOPPED) < 0;
 		s->stop_asked = s->stopped_pending;
 	}
@@ -117,14 +135,9 @@ static void finished(struct supervisor *s)
 static void entered(struct supervisor *s)
 {
 	switch (s->halt.phase) {
-	case HALT_CANCEL:
-		cancel_all(s);
-		break;
-	case HALT_KILL:
-		kill_all(s);
-		break;
-	default:
-		break;
+	case HALT_CANCEL: cancel_all(s); break;
+	case HALT_KILL: kill_all(s); break;
+	default: break;
 	}
 	spawn_due(s);
 }
@@ -168,10 +181,7 @@ void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms)
 	stop_step(s);
 }
 
-bool stop_refusing(const struct supervisor *s)
-{
-	return s->halt.phase != HALT_NONE;
-}
+bool stop_refusing(const struct supervisor *s) { return s->halt.phase != HALT_NONE; }
 
 /* ---- the engine ---- */
 
@@ -180,7 +190,11 @@ static void force_engine(struct supervisor *s, const char *why)
 	if (s->engine.ended || s->engine.kill_sent)
 		return;
 	s->engine.kill_sent = true;
-	log_line(s, &(struct log_about){ .level = BROOD_WARNING, .event = BROOD_EVENT_STOP_FORCED, .pid = s->engine.pid }, "the engine (pid %d) is killed: %s", s->engine.pid, why);
+	log_line(s,
+		&(struct log_about){ .level = BROOD_WARNING,
+			.event = BROOD_EVENT_STOP_FORCED,
+			.pid = s->engine.pid },
+		"the engine (pid %d) is killed: %s", s->engine.pid, why);
 	process_signal(s->engine.pidfd, s->engine.pid, SIGKILL);
 }
 
@@ -188,7 +202,8 @@ void stop_engine_timer_fired(struct loop *loop, struct timer *timer, uint64_t no
 {
 	(void)loop;
 	(void)now;
-	force_engine(container_of(timer, struct supervisor, engine.stop_timer), "it did not end within engine_stop_ms of the stop signal");
+	force_engine(container_of(timer, struct supervisor, engine.stop_timer),
+		"it did not end within engine_stop_ms of the stop signal");
 }
 
 void stop_engine_signal(struct supervisor *s, int sig, bool from_terminal)

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * strays.c - what jobs started outside of their worker's reach: children in groups and sessions of their own,
- * whose parents are gone; and children that a job made with CLONE_PARENT. All are children of the supervisor
- * then, which is a subreaper, and nobody tells it: so it looks, at most once a second as long as it finds
- * nothing, after a death and after jobs that made system calls (a worker says so once between two looks).
+ * strays.c - what jobs started outside of their worker's reach: children in groups and sessions of
+ * their own, whose parents are gone; and children that a job made with CLONE_PARENT. All are
+ * children of the supervisor then, which is a subreaper, and nobody tells it: so it looks, at most
+ * once a second as long as it finds nothing, after a death and after jobs that made system calls (a
+ * worker says so once between two looks).
  *
- * A stray is a job's when it carries the workers' mark (os/mark.h), or where none could be made their
- * oom_score_adj. The engine's own orphans carry neither, and are only reaped. The mark tells, too, which
- * worker it was: when strays of a dead worker are found, all its processes are hunted, wherever they
- * are (os/hunt.h), since a fork bomb is faster than one look after the other. When all workers are
- * gone each process with the pool's mark is hunted.
+ * A stray is a job's when it carries the workers' mark (os/mark.h), or where none could be made
+ * their oom_score_adj. The engine's own orphans carry neither, and are only reaped. The mark tells,
+ * too, which worker it was: when strays of a dead worker are found, all its processes are hunted,
+ * wherever they are (os/hunt.h), since a fork bomb is faster than one look after the other. When
+ * all workers are gone each process with the pool's mark is hunted.
  */
 #include "internal.h"
 #include "../os/closing.h"
@@ -21,11 +22,12 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#define SWEEP_EVERY_NS NS_PER_S
-#define CHILDREN_MAX 16384
-#define HUNT_NS (50 * NS_PER_MS)       /* that the pool may stand still for one */
+#define SWEEP_EVERY_NS  NS_PER_S
+#define CHILDREN_MAX    16384
+#define HUNT_NS         (50 * NS_PER_MS) /* that the pool may stand still for one */
 #define HUNT_AT_STOP_NS NS_PER_S
-#define SLOT_BITS 14                   /* of a worker's number: a pool has 10,000 places at most. The others are its generation's */
+/* of a worker's number: a pool has 10,000 places at most. The others are its generation's */
+#define SLOT_BITS 14
 
 uint32_t strays_mark(const struct slot *slot)
 {
@@ -43,7 +45,6 @@ static void forget_sessions(struct supervisor *s)
 		atomic_store(&roster->workers[roster->slots + i].pid, 0);
 	s->remains = 0;
 }
-
 
 static int by_pid(const void *a, const void *b)
 {
@@ -64,7 +65,10 @@ bool strays_known(void *supervisor, pid_t pid)
 	return false;
 }
 
-/* SIGCHLD: strays only, or, where workers are made by fork(), anybody; those with a pidfd are told by it. */
+/*
+ * SIGCHLD: strays only, or, where workers are made by fork(), anybody; those with a pidfd are told
+ * by it.
+ */
 void strays_reap(struct supervisor *s)
 {
 	while (process_reap_stray(strays_known, s) > 0)
@@ -88,14 +92,19 @@ bool strays_is_jobs(struct supervisor *s, pid_t pid)
 	struct process_stat stat, self;
 	int adj;
 
-	if (mark_of(pid) > 0 || (s->oom_mark >= 0 && process_oom_score_adj(pid, &adj) == 0 && adj == s->oom_mark))
+	if (mark_of(pid) > 0 ||
+		(s->oom_mark >= 0 && process_oom_score_adj(pid, &adj) == 0 && adj == s->oom_mark))
 		return true;
 	if (mark_is_made() || s->oom_mark >= 0)
 		return false;
-	return process_stat(pid, &stat) == 0 && process_stat(s->pid, &self) == 0 && stat.session != self.session;
+	return process_stat(pid, &stat) == 0 && process_stat(s->pid, &self) == 0 &&
+		stat.session != self.session;
 }
 
-/* A child of the engine's, which is ours since the engine ended, and runs the same program: 0: none. */
+/*
+ * A child of the engine's, which is ours since the engine ended, and runs the same program: 0:
+ * none.
+ */
 pid_t strays_fork_of_engine(struct supervisor *s)
 {
 	pid_t children[64];
@@ -103,7 +112,7 @@ pid_t strays_fork_of_engine(struct supervisor *s)
 
 	for (int i = 0; i < n; i++)
 		if (!strays_known(s, children[i]) && !strays_is_jobs(s, children[i]) &&
-		    process_same_program(children[i]))
+			process_same_program(children[i]))
 			return children[i];
 	return 0;
 }
@@ -132,7 +141,8 @@ static void say_killed(struct supervisor *s, uint32_t killed)
 		return;
 	s->strays_seen = true;
 	atomic_fetch_add_explicit(&s->board->strays_killed, killed, memory_order_relaxed);
-	plain_log(s, BROOD_NOTICE, BROOD_EVENT_STRAY_KILLED, "%u process%s that jobs left behind were killed", killed, killed == 1 ? "" : "es");
+	plain_log(s, BROOD_NOTICE, BROOD_EVENT_STRAY_KILLED,
+		"%u process%s that jobs left behind were killed", killed, killed == 1 ? "" : "es");
 }
 
 static uint32_t go_hunting(struct supervisor *s, uint64_t limit_ns)
@@ -140,13 +150,16 @@ static uint32_t go_hunting(struct supervisor *s, uint64_t limit_ns)
 	return mark_is_made() ? (uint32_t)hunt(is_prey, s, now_ns() + limit_ns).killed : 0;
 }
 
-/* Our own child, not reaped: the number cannot be anybody else's, nor can its group's if it leads one. */
+/*
+ * Our own child, not reaped: the number cannot be anybody else's, nor can its group's if it leads
+ * one.
+ */
 static bool end_child(pid_t pid)
 {
 	struct process_stat stat;
 
 	if (process_stat(pid, &stat) == 0 && stat.doomed)
-		return false;          /* killed before, and on its way */
+		return false; /* killed before, and on its way */
 	process_kill_group(pid);
 	return process_signal(-1, pid, SIGKILL) == 0;
 }
@@ -157,7 +170,8 @@ static void hear_again(struct supervisor *s)
 	for (uint32_t i = 0; i < s->places; i++) {
 		struct desk *desk = shared_desk(s->config.shared, i);
 
-		if (s->slot_array[i].pid > 0 && atomic_load_explicit(&desk->called, memory_order_relaxed))
+		if (s->slot_array[i].pid > 0 &&
+			atomic_load_explicit(&desk->called, memory_order_relaxed))
 			atomic_store(&desk->called, 0);
 	}
 }
@@ -168,8 +182,8 @@ static void say_blind(struct supervisor *s)
 		return;
 	s->strays_blind = true;
 	plain_log(s, BROOD_WARNING, BROOD_EVENT_STRAY_KILLED,
-	          "/proc does not show the supervisor its children: processes that jobs start in "
-	          "sessions of their own, or with CLONE_PARENT, are ended at the stop only");
+		"/proc does not show the supervisor its children: processes that jobs start in "
+		"sessions of their own, or with CLONE_PARENT, are ended at the stop only");
 }
 
 static void reap_quietly(pid_t pid)
@@ -181,7 +195,8 @@ static void reap_quietly(pid_t pid)
 
 uint32_t strays_sweep(struct supervisor *s)
 {
-	static pid_t children[CHILDREN_MAX], known[10002 + SLOTS_SPARE(10000)];   /* once, in the supervisor alone: too large for a stack, and it must not allocate now */
+	/* once, in the supervisor alone: too large for a stack, and it must not allocate now */
+	static pid_t children[CHILDREN_MAX], known[10002 + SLOTS_SPARE(10000)];
 	size_t known_count = known_pids(s, known);
 	uint32_t found = 0, killed = 0;
 	bool hunts = false;
@@ -194,7 +209,8 @@ uint32_t strays_sweep(struct supervisor *s)
 		pid_t pid = children[i];
 		struct process_exit e;
 
-		if (bsearch(&pid, known, known_count, sizeof pid, by_pid) || process_wait(pid, false, &e) != 0 || !strays_is_jobs(s, pid))
+		if (bsearch(&pid, known, known_count, sizeof pid, by_pid) ||
+			process_wait(pid, false, &e) != 0 || !strays_is_jobs(s, pid))
 			continue;
 		found++;
 		s->strays_left++;
@@ -220,8 +236,8 @@ uint32_t strays_sweep(struct supervisor *s)
 }
 
 /*
- * When all workers are gone. A list of children that is read while they come and go may miss some: so
- * where a bomb was met, or no list is to be had, the last word is a hunt's that meets nobody.
+ * When all workers are gone. A list of children that is read while they come and go may miss some:
+ * so where a bomb was met, or no list is to be had, the last word is a hunt's that meets nobody.
  */
 uint32_t strays_end(struct supervisor *s)
 {
@@ -257,24 +273,29 @@ void strays_end_closers(struct supervisor *s)
 	for (int round = 0; found > 0 && round < 1000; round++) {
 		found = 0;
 		for (int i = 0; i < CLOSING_HELPERS; i++)
-			found += end_closer(s, atomic_load(&tally->closers[0][i])) + end_closer(s, atomic_load(&tally->closers[1][i]));
+			found += end_closer(s, atomic_load(&tally->closers[0][i])) +
+				end_closer(s, atomic_load(&tally->closers[1][i]));
 		strays_reap(s);
 		if (found > 0)
 			nanosleep(&ms, NULL);
 	}
 }
 
-/* A sweep that found something looks again soon: what it killed may have had children, which are ours now. */
+/*
+ * A sweep that found something looks again soon: what it killed may have had children, which are
+ * ours now.
+ */
 void strays_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	struct supervisor *s = container_of(timer, struct supervisor, sweep_timer);
 
 	s->last_sweep_ns = now;
 	if (strays_sweep(s) > 0) {
-		s->sweep_pause_ms = s->sweep_pause_ms ? MIN(s->sweep_pause_ms * 2, 1000u) : RETRY_MS;
+		s->sweep_pause_ms = s->sweep_pause_ms ? MIN(s->sweep_pause_ms * 2, 1000u)
+						      : RETRY_MS;
 		timer_set(loop, timer, now + s->sweep_pause_ms * NS_PER_MS);
 		if (stop_waited_enough(s, now))
-			stop_step(s);          /* for one that cannot be killed */
+			stop_step(s); /* for one that cannot be killed */
 	} else {
 		s->sweep_pause_ms = 0;
 		if (s->halt.phase != HALT_NONE)

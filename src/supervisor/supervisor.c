@@ -2,15 +2,22 @@
 /*
  * supervisor.c - the original process.
  *
- * It owns the pool: who is born, who runs what, who is killed, and what each job's verdict is; it is the only author of verdicts while it lives. It runs no job code, waits only in
- * epoll_wait(), believes nothing that a worker says, and allocates nothing after supervisor_prepare(): job records, slots, timers and buffers are there from the start.
+ * It owns the pool: who is born, who runs what, who is killed, and what each job's verdict is; it
+ * is the only author of verdicts while it lives. It runs no job code, waits only in epoll_wait(),
+ * believes nothing that a worker says, and allocates nothing after supervisor_prepare(): job
+ * records, slots, timers and buffers are there from the start.
  *
- * A job on its way: JOB arrives from the engine and takes the record that its id names; the record waits in the queue; the warmest idle worker gets RUN with the fd; FINISHED, or the worker's death, or
- * the ladder (deadline, cancel, stop) decides the verdict; the record is free again when the engine's socket took it.
+ * A job on its way: JOB arrives from the engine and takes the record that its id names; the record
+ * waits in the queue; the warmest idle worker gets RUN with the fd; FINISHED, or the worker's
+ * death, or the ladder (deadline, cancel, stop) decides the verdict; the record is free again when
+ * the engine's socket took it.
  *
- * When a resource is short (EAGAIN, ENOMEM, EMFILE, ETOOMANYREFS ...), nothing is given up: what could not be done stays as it was, and one timer tries all of it again (supervisor_retry_later).
+ * When a resource is short (EAGAIN, ENOMEM, EMFILE, ETOOMANYREFS ...), nothing is given up: what
+ * could not be done stays as it was, and one timer tries all of it again (supervisor_retry_later).
  *
- * The trap: everything here may be called while a batch of events is dispatched. Nobody frees a slot or a record; they change state, and sources are removed from the loop before their fd is closed.
+ * The trap: everything here may be called while a batch of events is dispatched. Nobody frees a
+ * slot or a record; they change state, and sources are removed from the loop before their fd is
+ * closed.
  */
 #include "internal.h"
 #include "../os/fds.h"
@@ -26,7 +33,8 @@
 
 uint32_t supervisor_ready(const struct supervisor *s)
 {
-	return s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY] + s->slots.counts[SLOT_LEASED];
+	return s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY] +
+		s->slots.counts[SLOT_LEASED];
 }
 
 /* Workers die at birth; or so many cannot die that the spare places are used up. */
@@ -37,7 +45,8 @@ bool supervisor_degraded(const struct supervisor *s)
 
 bool supervisor_passes(int r)
 {
-	return r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS || r == -EMFILE || r == -ENFILE || r == -EINTR;
+	return r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS ||
+		r == -EMFILE || r == -ENFILE || r == -EINTR;
 }
 
 void supervisor_gauges(struct supervisor *s)
@@ -127,7 +136,8 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	s->config = *config;
 	s->options = o;
 	s->board = config->shared->board;
-	s->signal_fd = s->engine.pidfd = s->guard.pidfd = s->loop.epoll_fd = s->init_data.memfd = -1;
+	s->signal_fd = s->engine.pidfd = s->guard.pidfd = s->loop.epoll_fd = s->init_data.memfd =
+		-1;
 	s->stdlog.fd = -1;
 	s->way = (enum process_spawn)o->spawn;
 	source_init(&s->engine.death);
@@ -141,7 +151,8 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	list_init(&s->leases.untold);
 	s->places = MAX(config->shared->slots, o->workers);
 	s->slot_array = calloc(s->places, sizeof *s->slot_array);
-	r = s->slot_array ? records_init(&s->records, config->records, sizeof(struct job)) : -ENOMEM;
+	r = s->slot_array ? records_init(&s->records, config->records, sizeof(struct job))
+			  : -ENOMEM;
 	if (r == 0)
 		r = loop_init(&s->loop, (size_t)config->records + 3 * (size_t)s->places + 16);
 	if (r == 0)
@@ -152,14 +163,18 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	}
 	for (uint32_t i = 0; i < s->places; i++)
 		slot_prepare(s, i);
-	backoff_init(&s->backoff, o->backoff_min_ms, o->backoff_max_ms, o->start_limit, now_ns() ^ (uint64_t)getpid());
+	backoff_init(&s->backoff, o->backoff_min_ms, o->backoff_max_ms, o->start_limit,
+		now_ns() ^ (uint64_t)getpid());
 	fold_init(&s->fold, 5, 10 * NS_PER_S);
 	stdlog_open(&s->stdlog);
 	*ret = s;
 	return 0;
 }
 
-/* The memory is left to the process (a worker's or the engine's image of it costs nothing until it is written); only fds and signals must not stay. */
+/*
+ * The memory is left to the process (a worker's or the engine's image of it costs nothing until it
+ * is written); only fds and signals must not stay.
+ */
 void supervisor_leave(struct supervisor *s)
 {
 	if (s->loop.epoll_fd >= 0)
@@ -217,10 +232,10 @@ static void say_unguarded(struct supervisor *s)
 	if (high + crowded == 0)
 		return;
 	plain_log(s, BROOD_NOTICE, BROOD_EVENT_RESOURCE,
-	          "of the files that were open at the start, %zu are closed in workers without a "
-	          "stand-in (%zu have a number above 1023, for %zu more RLIMIT_NOFILE has no room): "
-	          "a library that remembers such a number may write into another file there",
-	          high + crowded, high, crowded);
+		"of the files that were open at the start, %zu are closed in workers without a "
+		"stand-in (%zu have a number above 1023, for %zu more RLIMIT_NOFILE has no room): "
+		"a library that remembers such a number may write into another file there",
+		high + crowded, high, crowded);
 }
 
 static void limits_and_marks(struct supervisor *s)
@@ -229,8 +244,10 @@ static void limits_and_marks(struct supervisor *s)
 
 	getrlimit(RLIMIT_NOFILE, &s->nofile);
 	getrlimit(RLIMIT_CORE, &s->core);
-	fds_raise_limit(need, &hard);   /* checked before the fork: if it fails now, spawning waits and says so */
-	if (s->nofile.rlim_max > need)  /* jobs may carry more, if there is room; too many, and they are refused one by one */
+	/* checked before the fork: if it fails now, spawning waits and says so */
+	fds_raise_limit(need, &hard);
+	/* jobs may carry more, if there is room; too many, and they are refused one by one */
+	if (s->nofile.rlim_max > need)
 		fds_raise_limit(MIN(s->nofile.rlim_max, MAX(need, FILES_ROOM)), &hard);
 	s->oom_mark = -1;
 	if (process_oom_score_adj(0, &s->oom_score_adj) == 0 && s->oom_score_adj < 1000)
@@ -240,10 +257,17 @@ static void limits_and_marks(struct supervisor *s)
 
 static void watch_or_die(struct supervisor *s, struct source *source, int fd, source_fn *on)
 {
-	/* At birth there is nobody to wait for: without its own eyes the supervisor would be worse than none. */
+	/*
+	 * At birth there is nobody to wait for: without its own eyes the supervisor would be worse
+	 * than none.
+	 */
 	if (fd >= 0 && loop_add(&s->loop, source, fd, EPOLLIN, on) < 0) {
 		process_signal(s->engine.pidfd, s->engine.pid, SIGKILL);
-		log_line(s, &(struct log_about){ .level = BROOD_ERR, .event = BROOD_EVENT_RESOURCE, .past_engine = true }, "the supervisor cannot watch the engine: both end");
+		log_line(s,
+			&(struct log_about){ .level = BROOD_ERR,
+				.event = BROOD_EVENT_RESOURCE,
+				.past_engine = true },
+			"the supervisor cannot watch the engine: both end");
 		_exit(EXIT_FAILURE);
 	}
 }
@@ -277,9 +301,10 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	notify_start(s);
 	guard_spawn(s);
 	spawn_due(s);
-	engine_check(s);                /* it may have ended before anybody watched */
+	engine_check(s); /* it may have ended before anybody watched */
 	if (loop_run(&s->loop) < 0)
-		plain_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE, "the supervisor's event loop failed; it ends, and all with it");
+		plain_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE,
+			"the supervisor's event loop failed; it ends, and all with it");
 	log_flush_folds(s);
 	exit_like_engine(s);
 }

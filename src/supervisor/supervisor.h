@@ -14,14 +14,15 @@
 
 struct supervisor;
 struct supervisor_config {
-	const struct brood_options *options;   /* resolved */
+	const struct brood_options *options; /* resolved */
 	struct shared *shared;
 	struct notify notify;
-	struct standard standard;              /* flags of stdout and stderr at the start */
-	struct stale stale;                    /* what the program had open at the start (os/stale.h) */
+	struct standard standard; /* flags of stdout and stderr at the start */
+	/* what the program had open at the start (os/stale.h) */
+	struct stale stale;
 	uint32_t records;
-	int channel_fd, log_fd;                /* supervisor's ends */
-	struct signals_state signals;          /* the caller's, for the children */
+	int channel_fd, log_fd;       /* supervisor's ends */
+	struct signals_state signals; /* the caller's, for the children */
 	/* roles never include each other: the front door passes them */
 	void (*worker_main)(struct worker_config *) __attribute__((noreturn));
 	void (*guard_main)(struct guard_config *) __attribute__((noreturn));
@@ -32,6 +33,7 @@ struct supervisor *supervisor_free(struct supervisor *s);
 /* In the child that becomes the engine: closes what prepare opened. */
 void supervisor_leave(struct supervisor *s);
 /* After the engine's fork. Never returns: ends as the engine did. */
-void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd) __attribute__((noreturn));
+void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
+	__attribute__((noreturn));
 
 #endif

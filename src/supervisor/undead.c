@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * undead.c - a worker that was sent SIGKILL and does not end. It waits in the kernel for a disk or a server (state D), or somebody
- * who traces it holds it at its exit, or it has become a set-uid program that we may not signal.
+ * undead.c - a worker that was sent SIGKILL and does not end. It waits in the kernel for a disk or
+ * a server (state D), or somebody who traces it holds it at its exit, or it has become a set-uid
+ * program that we may not signal.
  *
- * Its job does not wait for that: a second after SIGKILL the job has its verdict, and is never tried again. The place is undead. Its
- * slot page, its roster entry and its memory are used for nothing, for the process still has them mapped and may yet write there;
- * a spare place takes over, so that the pool keeps its number of working workers. Where the spare ones are used up the pool is
- * degraded.
+ * Its job does not wait for that: a second after SIGKILL the job has its verdict, and is never
+ * tried again. The place is undead. Its slot page, its roster entry and its memory are used for
+ * nothing, for the process still has them mapped and may yet write there; a spare place takes over,
+ * so that the pool keeps its number of working workers. Where the spare ones are used up the pool
+ * is degraded.
  *
- * When the process has ended after all, the place waits for one sweep that finds nothing: what its job started may have the same
- * memory.
+ * When the process has ended after all, the place waits for one sweep that finds nothing: what its
+ * job started may have the same memory.
  */
 #include "internal.h"
 
 #include <inttypes.h>
 
 #define UNDEAD_AFTER_NS NS_PER_S
-#define UNDEAD_LOOK_MS 200u           /* where its end cannot be waited for by a pidfd */
+#define UNDEAD_LOOK_MS  200u /* where its end cannot be waited for by a pidfd */
 
 void undead_expect(struct slot *slot)
 {
@@ -41,7 +43,9 @@ static const char *why(const struct slot *slot, pid_t tracer)
 	return "the kernel has not ended it yet";
 }
 
-/* A child of the job that left the worker's group, and holds it. Nobody else's debugger is touched. */
+/*
+ * A child of the job that left the worker's group, and holds it. Nobody else's debugger is touched.
+ */
 static void kill_tracer(struct slot *slot, pid_t tracer)
 {
 	struct supervisor *s = slot->supervisor;
@@ -49,7 +53,7 @@ static void kill_tracer(struct slot *slot, pid_t tracer)
 
 	if (tracer <= 1 || strays_known(s, tracer))
 		return;
-	pidfd = process_pidfd_open(tracer);    /* first: from here on the number stays its own */
+	pidfd = process_pidfd_open(tracer); /* first: from here on the number stays its own */
 	if (pidfd != -ESRCH && process_tracer(slot->pid) == tracer && strays_is_jobs(s, tracer))
 		process_signal(pidfd, tracer, SIGKILL);
 	close_fd(pidfd);
@@ -60,11 +64,21 @@ static void kill_tracer(struct slot *slot, pid_t tracer)
 static void job_verdict(struct slot *slot)
 {
 	struct job *job = slot->job;
-	uint64_t word = atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->word);
+	uint64_t word = atomic_load(
+		&shared_desk(slot->supervisor->config.shared, slot->number)->word);
 	const struct fate_facts facts = {
-		.escaped = slot->escaped, .sequence = slot->sequence, .word = slot->condemned ? slot->word_before : word,
-		.kill_signal = slot->kill_signal, .condemned = slot->condemned, .abort = slot->ladder.abort, .cause = slot->ladder.cause,
-		.told = slot->ladder.told, .noticed = death_noticed(slot, slot->sequence), .protocol = slot->protocol, .stuck = slot->stuck, .undead = true,
+		.escaped = slot->escaped,
+		.sequence = slot->sequence,
+		.word = slot->condemned ? slot->word_before : word,
+		.kill_signal = slot->kill_signal,
+		.condemned = slot->condemned,
+		.abort = slot->ladder.abort,
+		.cause = slot->ladder.cause,
+		.told = slot->ladder.told,
+		.noticed = death_noticed(slot, slot->sequence),
+		.protocol = slot->protocol,
+		.stuck = slot->stuck,
+		.undead = true,
 	};
 
 	job->verdict = (struct brood_verdict){ 0 };
@@ -117,8 +131,11 @@ static void say(struct slot *slot)
 	struct supervisor *s = slot->supervisor;
 	pid_t tracer = process_tracer(slot->pid);
 
-	slot_log(slot, BROOD_WARNING, BROOD_EVENT_UNDEAD, "worker %u (pid %d) was killed%s%s, and does not end: %s; its place is out of use until it has", slot->number,
-	         slot->pid, slot->end_reason ? " because " : "", slot->end_reason ? slot->end_reason : "", why(slot, tracer));
+	slot_log(slot, BROOD_WARNING, BROOD_EVENT_UNDEAD,
+		"worker %u (pid %d) was killed%s%s, and does not end: %s; its place is out of use "
+		"until it has",
+		slot->number, slot->pid, slot->end_reason ? " because " : "",
+		slot->end_reason ? slot->end_reason : "", why(slot, tracer));
 	kill_tracer(slot, tracer);
 	atomic_fetch_add_explicit(&s->board->undead_ever, 1, memory_order_relaxed);
 }
@@ -129,8 +146,10 @@ static void say_degraded(struct supervisor *s)
 
 	if (working == s->options->workers || s->halt.phase > HALT_DRAIN)
 		return;
-	plain_log(s, BROOD_ERR, BROOD_EVENT_DEGRADED, "the pool is degraded: %u workers that were killed do not end, and there is no spare place left; %u of %u places work",
-	          s->slots.counts[SLOT_UNDEAD], working, s->options->workers);
+	plain_log(s, BROOD_ERR, BROOD_EVENT_DEGRADED,
+		"the pool is degraded: %u workers that were killed do not end, and there is no "
+		"spare place left; %u of %u places work",
+		s->slots.counts[SLOT_UNDEAD], working, s->options->workers);
 	if (jobs_hopeless(s))
 		jobs_refuse_queue(s, BROOD_DETAIL_DEGRADED);
 }
@@ -147,7 +166,7 @@ static void begin(struct slot *slot)
 	timer_stop(&s->loop, &slot->eof_timer);
 	drop_channel(slot);
 	slots_undead(&s->slots, &slot->link);
-	supervisor_gauges(s);                  /* who has the verdict finds it counted */
+	supervisor_gauges(s); /* who has the verdict finds it counted */
 	if (slot->job && slot->job->is_lease)
 		lease_died(slot, &(struct lease_death){ .undead = true });
 	else if (slot->job)
@@ -167,7 +186,7 @@ void undead_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 	death_check(slot);
 	if (slot->pid <= 0)
 		return;
-	worker_drain(slot);                    /* a FINISHED that it still sent counts */
+	worker_drain(slot); /* a FINISHED that it still sent counts */
 	if (slot->pid > 0 && slot->link.state != SLOT_UNDEAD)
 		begin(slot);
 }
@@ -178,8 +197,9 @@ void undead_bury(struct slot *slot)
 {
 	struct supervisor *s = slot->supervisor;
 
-	slot_log(slot, BROOD_NOTICE, BROOD_EVENT_UNDEAD, "worker %u (pid %d), which was killed, has ended after %" PRIu64 " ms", slot->number, slot->pid,
-	         (now_ns() - slot->killed_ns) / NS_PER_MS);
+	slot_log(slot, BROOD_NOTICE, BROOD_EVENT_UNDEAD,
+		"worker %u (pid %d), which was killed, has ended after %" PRIu64 " ms",
+		slot->number, slot->pid, (now_ns() - slot->killed_ns) / NS_PER_MS);
 	atomic_fetch_add_explicit(&s->board->died, 1, memory_order_relaxed);
 	death_forget_process(slot);
 	if (s->way == PROCESS_FORK)
@@ -204,16 +224,14 @@ void undead_revive(struct supervisor *s)
 	if (!any)
 		return;
 	if (was_degraded && !supervisor_degraded(s))
-		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED, "the pool has recovered: all places work again");
+		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED,
+			"the pool has recovered: all places work again");
 	supervisor_gauges(s);
 	notify_pool(s);
 	spawn_due(s);
 }
 
-uint32_t undead_alive(struct supervisor *s)
-{
-	return undead_fresh(s, 0);
-}
+uint32_t undead_alive(struct supervisor *s) { return undead_fresh(s, 0); }
 
 uint32_t undead_fresh(struct supervisor *s, uint64_t now)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * worker_peer.c - what workers say, as a table of [state][message]: every cell that is not listed is nonsense, and nonsense costs the worker (law 5). One message a wake-up: the level-triggered loop
- * comes back for more; on a death the channel is read to its end first (worker_drain).
+ * worker_peer.c - what workers say, as a table of [state][message]: every cell that is not listed
+ * is nonsense, and nonsense costs the worker (law 5). One message a wake-up: the level-triggered
+ * loop comes back for more; on a death the channel is read to its end first (worker_drain).
  */
 #include "internal.h"
 #include "../os/process.h"
@@ -22,11 +23,14 @@ void worker_kill(struct slot *slot, int sig, const char *reason)
 	process_signal(slot->pidfd, slot->pid, sig);
 	if (sig != SIGKILL)
 		return;
-	process_kill_group(slot->pid);         /* a child of its job may hold it: by tracing it */
+	process_kill_group(slot->pid); /* a child of its job may hold it: by tracing it */
 	undead_expect(slot);
 }
 
-/* While a slot is ENDING its timer first kills (again), then looks whether the process is gone: for workers whose pidfd could not be had or watched. */
+/*
+ * While a slot is ENDING its timer first kills (again), then looks whether the process is gone: for
+ * workers whose pidfd could not be had or watched.
+ */
 static void ending_fired(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	struct slot *slot = container_of(timer, struct slot, timer);
@@ -37,9 +41,12 @@ static void ending_fired(struct loop *loop, struct timer *timer, uint64_t now)
 	if (slot->kill_signal != SIGKILL && slot->link.state == SLOT_ENDING) {
 		struct supervisor *s = slot->supervisor;
 
-		slot_log(slot, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED, "worker %u (pid %d) did not end when asked and is killed", slot->number, slot->pid);
+		slot_log(slot, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED,
+			"worker %u (pid %d) did not end when asked and is killed", slot->number,
+			slot->pid);
 		atomic_fetch_add_explicit(&s->board->killed, 1, memory_order_relaxed);
-		worker_kill(slot, SIGKILL, slot->end_reason ? slot->end_reason : "it did not end when asked");
+		worker_kill(slot, SIGKILL,
+			slot->end_reason ? slot->end_reason : "it did not end when asked");
 	}
 	/* With a watched pidfd nothing more is to be done here; without, look again. */
 	if (slot->death.fd < 0)
@@ -68,7 +75,8 @@ void worker_drop(struct slot *slot, const char *what)
 	if (slot->protocol)
 		return;
 	slot->protocol = true;
-	slot_log(slot, BROOD_ERR, BROOD_EVENT_PROTOCOL, "worker %u (pid %d) %s; it is killed and replaced", slot->number, slot->pid, what);
+	slot_log(slot, BROOD_ERR, BROOD_EVENT_PROTOCOL,
+		"worker %u (pid %d) %s; it is killed and replaced", slot->number, slot->pid, what);
 	atomic_fetch_add_explicit(&s->board->killed, 1, memory_order_relaxed);
 	worker_kill(slot, SIGKILL, what);
 	worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
@@ -97,10 +105,11 @@ static void say_blind(struct slot *slot, uint32_t blind)
 		return;
 	s->blind_said = true;
 	plain_log(s, BROOD_WARNING, BROOD_EVENT_WORKER_LEFT,
-	          "workers cannot see %s%s%sthat jobs leave behind: /proc is hidden from them, and "
-	          "there is no other way here", blind & SELF_BLIND_THREADS ? "threads " : "",
-	          blind == (SELF_BLIND_THREADS | SELF_BLIND_FILES) ? "and " : "",
-	          blind & SELF_BLIND_FILES ? "files " : "");
+		"workers cannot see %s%s%sthat jobs leave behind: /proc is hidden from them, and "
+		"there is no other way here",
+		blind & SELF_BLIND_THREADS ? "threads " : "",
+		blind == (SELF_BLIND_THREADS | SELF_BLIND_FILES) ? "and " : "",
+		blind & SELF_BLIND_FILES ? "files " : "");
 }
 
 static void on_ready(struct slot *slot, struct frame *f)
@@ -117,7 +126,8 @@ static void on_ready(struct slot *slot, struct frame *f)
 	timer_stop(&s->loop, &slot->timer);
 	if (s->backoff.young > 0 || s->backoff.degraded) {
 		slot->timer.on = healthy_fired;
-		timer_set(&s->loop, &slot->timer, time_after_ms(slot->ready_ns, s->options->healthy_ms));
+		timer_set(&s->loop, &slot->timer,
+			time_after_ms(slot->ready_ns, s->options->healthy_ms));
 	}
 	if (stop_refusing(s) && s->halt.phase >= HALT_CANCEL)
 		stop_step(s);
@@ -127,10 +137,17 @@ static void on_ready(struct slot *slot, struct frame *f)
 }
 
 /* What the worker cannot go on with. Puts a list into `text`. */
-static const char *why_retired(const struct slot *slot, uint32_t flags, uint32_t left, char *text, size_t size)
+static const char *why_retired(
+	const struct slot *slot, uint32_t flags, uint32_t left, char *text, size_t size)
 {
-	static const struct { uint32_t bit; const char *name; } costly[] = {
-		{ BROOD_LEFT_THREADS, "threads" }, { BROOD_LEFT_FDS, "open files" }, { BROOD_LEFT_CHILDREN, "children" }, { BROOD_LEFT_MEMORY, "memory in use" },
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} costly[] = {
+		{ BROOD_LEFT_THREADS, "threads" },
+		{ BROOD_LEFT_FDS, "open files" },
+		{ BROOD_LEFT_CHILDREN, "children" },
+		{ BROOD_LEFT_MEMORY, "memory in use" },
 	};
 	size_t used = 0;
 
@@ -138,7 +155,8 @@ static const char *why_retired(const struct slot *slot, uint32_t flags, uint32_t
 		return "it could not be given a file; did a job lower its RLIMIT_NOFILE?";
 	for (size_t i = 0; i < ARRAY_SIZE(costly); i++)
 		if (left & costly[i].bit & ~slot->supervisor->options->tolerate)
-			used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "a job left behind: ", costly[i].name);
+			used += (size_t)snprintf(text + used, size - used, "%s%s",
+				used ? ", " : "a job left behind: ", costly[i].name);
 	if (used)
 		return text;
 	if (left & BROOD_LEFT_CWD)
@@ -156,15 +174,16 @@ void worker_retire(struct slot *slot, const char *whose, uint32_t flags, uint32_
 	slot->retiring = true;
 	slot->end_reason = "it retired";
 	atomic_fetch_add_explicit(&s->board->retired, 1, memory_order_relaxed);
-	slot_log(slot, flags & FINISHED_NO_FD ? BROOD_WARNING : BROOD_NOTICE, BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced%s: %s", slot->number, slot->pid,
-	         whose, why_retired(slot, flags, left, text, sizeof text));
+	slot_log(slot, flags & FINISHED_NO_FD ? BROOD_WARNING : BROOD_NOTICE,
+		BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced%s: %s", slot->number,
+		slot->pid, whose, why_retired(slot, flags, left, text, sizeof text));
 	worker_to_ending(slot, time_after_ms(now_ns(), s->options->stop_ms));
 }
 
 void worker_free(struct slot *slot)
 {
 	if (slot->dead || slot->kill_signal == SIGKILL || slot->link.state == SLOT_ENDING)
-		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);   /* not for another job */
+		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS); /* not for another job */
 	else
 		slots_move(&slot->supervisor->slots, &slot->link, SLOT_IDLE);
 }
@@ -184,8 +203,10 @@ static void settle(struct slot *slot, struct job *job, struct frame *f)
 	job_settle(job, f);
 	accounted(slot, job, &f->finished);
 	if (f->fds_lost)
-		slot_log(slot, BROOD_WARNING, BROOD_EVENT_RESOURCE, "the %u files that came with the reply of job %" PRIu64 " are dropped: too many are open in the supervisor",
-		         f->header.fds, job->link.id);
+		slot_log(slot, BROOD_WARNING, BROOD_EVENT_RESOURCE,
+			"the %u files that came with the reply of job %" PRIu64
+			" are dropped: too many are open in the supervisor",
+			f->header.fds, job->link.id);
 	job_decided(slot->supervisor, job);
 }
 
@@ -199,7 +220,8 @@ static void on_finished(struct slot *slot, struct frame *f)
 	bool no_fd;
 
 	if (slot->condemned)
-		return;                /* it lost the swap and was killed: what it says now counts for nothing */
+		/* it lost the swap and was killed: what it says now counts for nothing */
+		return;
 	if (!job || m->id != job->link.id || m->sequence != slot->sequence) {
 		worker_drop(slot, "finished a job that it does not have");
 		return;
@@ -214,7 +236,8 @@ static void on_finished(struct slot *slot, struct frame *f)
 	snprintf(whose, sizeof whose, " after %s, job %" PRIu64, job->message.name, job->link.id);
 	slot->jobs_done += !no_fd;
 	timer_stop(&s->loop, &slot->timer);
-	if (!no_fd || !job_redispatch(s, job))   /* that is this worker's trouble: another one can */
+	/* that is this worker's trouble: another one can */
+	if (!no_fd || !job_redispatch(s, job))
 		settle(slot, job, f);
 	if (!no_fd && s->backoff.young > 0)
 		spawn_well(slot, "do jobs");
@@ -228,10 +251,7 @@ static void on_finished(struct slot *slot, struct frame *f)
 		stop_step(s);
 }
 
-static void on_left(struct slot *slot, struct frame *f)
-{
-	lease_left(slot, &f->left);
-}
+static void on_left(struct slot *slot, struct frame *f) { lease_left(slot, &f->left); }
 
 /* Which job it was is the engine's to judge: only it knows the ring. */
 static void on_lease_escaped(struct slot *slot, struct frame *f)
@@ -250,7 +270,8 @@ static void on_progress(struct slot *slot, struct frame *f)
 	struct supervisor *s = slot->supervisor;
 	struct frame out;
 
-	if (f->progress.id != slot->job->link.id || f->progress.sequence != slot->sequence || f->progress.size > BROOD_PROGRESS_MAX) {
+	if (f->progress.id != slot->job->link.id || f->progress.sequence != slot->sequence ||
+		f->progress.size > BROOD_PROGRESS_MAX) {
 		worker_drop(slot, "told the progress of a job that it does not have");
 		return;
 	}
@@ -263,7 +284,9 @@ static void on_progress(struct slot *slot, struct frame *f)
 
 static void on_escaped(struct slot *slot, struct frame *f)
 {
-	if (!slot->job || f->escaped.id != slot->job->link.id || f->escaped.sequence != slot->sequence || f->escaped.how == 0 || f->escaped.how > ESCAPED_THREAD_EXIT)
+	if (!slot->job || f->escaped.id != slot->job->link.id ||
+		f->escaped.sequence != slot->sequence || f->escaped.how == 0 ||
+		f->escaped.how > ESCAPED_THREAD_EXIT)
 		worker_drop(slot, "left the frame of a job that it does not have");
 	else
 		slot->escaped = f->escaped.how;
@@ -272,7 +295,8 @@ static void on_escaped(struct slot *slot, struct frame *f)
 /* The id that it says, if the engine has published such a job there. */
 static uint64_t job_on_lease(struct slot *slot, uint64_t id)
 {
-	const struct ledger *ledger = shared_ledger(slot->supervisor->config.shared, slot->job->lease.ledger);
+	const struct ledger *ledger = shared_ledger(
+		slot->supervisor->config.shared, slot->job->lease.ledger);
 
 	for (size_t i = 0; i < RING_DEPTH; i++)
 		if (ledger->entries[i].id == id)
@@ -282,20 +306,29 @@ static uint64_t job_on_lease(struct slot *slot, uint64_t id)
 
 static void on_job_log(struct slot *slot, struct frame *f)
 {
-	struct message_log line = { .event = BROOD_EVENT_JOB_LOG, .pid = slot->pid, .slot = slot->number };
+	struct message_log line = {
+		.event = BROOD_EVENT_JOB_LOG, .pid = slot->pid, .slot = slot->number
+	};
 
 	if (slot->job)
-		line.job = slot->job->is_lease ? job_on_lease(slot, f->job_log.id) : slot->job->link.id;
+		line.job = slot->job->is_lease ? job_on_lease(slot, f->job_log.id)
+					       : slot->job->link.id;
 
-	line.level = f->job_log.level >= BROOD_ERR && f->job_log.level <= BROOD_DEBUG ? f->job_log.level : BROOD_NOTICE;
+	line.level = f->job_log.level >= BROOD_ERR && f->job_log.level <= BROOD_DEBUG
+		? f->job_log.level
+		: BROOD_NOTICE;
 	memcpy(line.text, f->job_log.text, sizeof f->job_log.text);
 	if (slot->job)
 		log_relay(slot->supervisor, &line);
-	else                           /* the worker itself: in a crash loop it repeats */
-		slot_log(slot, (enum brood_level)line.level, BROOD_EVENT_JOB_LOG, "worker %u: %s", slot->number, line.text);
+	else /* the worker itself: in a crash loop it repeats */
+		slot_log(slot, (enum brood_level)line.level, BROOD_EVENT_JOB_LOG, "worker %u: %s",
+			slot->number, line.text);
 }
 
-/* A worker that is to end: its last words may matter (FINISHED in flight when it was killed), its state does not. */
+/*
+ * A worker that is to end: its last words may matter (FINISHED in flight when it was killed), its
+ * state does not.
+ */
 static void on_late_finished(struct slot *slot, struct frame *f)
 {
 	if (slot->job && !slot->job->is_lease)
@@ -323,18 +356,25 @@ static void on_called(struct slot *slot, struct frame *f)
 
 typedef void cell_fn(struct slot *slot, struct frame *f);
 static cell_fn *const cells[SLOT_STATES][7] = {
-	/*                  READY     FINISHED          ESCAPED           JOB_LOG     PROGRESS     LEFT          CALLED */
-	[SLOT_STARTING] = { on_ready, NULL,             NULL,             on_job_log, NULL,        NULL,         NULL },
-	[SLOT_IDLE]     = { NULL,     NULL,             NULL,             on_job_log, NULL,        NULL,         on_called },
-	[SLOT_BUSY]     = { NULL,     on_finished,      on_escaped,       on_job_log, on_progress, NULL,         on_called },
-	[SLOT_LEASED]   = { NULL,     NULL,             on_lease_escaped, on_job_log, on_late,     on_left,      on_called },      /* PROGRESS goes over the link: here it is nobody's */
-	[SLOT_ENDING]   = { on_late,  on_late_finished, on_late,          on_job_log, on_late,     on_late_left, on_called },
+	/*
+	 *                  READY     FINISHED          ESCAPED           JOB_LOG     PROGRESS
+	 * LEFT          CALLED
+	 */
+	[SLOT_STARTING] = { on_ready, NULL, NULL, on_job_log, NULL, NULL, NULL },
+	[SLOT_IDLE] = { NULL, NULL, NULL, on_job_log, NULL, NULL, on_called },
+	[SLOT_BUSY] = { NULL, on_finished, on_escaped, on_job_log, on_progress, NULL, on_called },
+	/* PROGRESS goes over the link: here it is nobody's */
+	[SLOT_LEASED] = { NULL, NULL, on_lease_escaped, on_job_log, on_late, on_left, on_called },
+	[SLOT_ENDING] = { on_late, on_late_finished, on_late, on_job_log, on_late, on_late_left,
+		on_called },
 };
 
 static void handle(struct slot *slot, struct frame *f)
 {
 	unsigned type = f->header.type;
-	cell_fn *cell = type >= MESSAGE_READY && type <= MESSAGE_CALLED ? cells[slot->link.state][type - MESSAGE_READY] : NULL;
+	cell_fn *cell = type >= MESSAGE_READY && type <= MESSAGE_CALLED
+		? cells[slot->link.state][type - MESSAGE_READY]
+		: NULL;
 
 	if (cell)
 		cell(slot, f);
@@ -354,12 +394,15 @@ static void channel_over(struct slot *slot)
 
 static bool job_runs(const struct slot *slot)
 {
-	return atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->word) == DESK_WORD(slot->sequence, DESK_RUNNING);
+	return atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->word) ==
+		DESK_WORD(slot->sequence, DESK_RUNNING);
 }
 
 /*
- * A job may have closed the channel: with all descriptors, or by exec. Its deadline decides about it then, as about any other job: this timer is not the slot's. A worker on lease is asked to
- * leave: if it runs no job either it is stuck, and if it does, the lease's own looks go on. One without a job has no reason to live on.
+ * A job may have closed the channel: with all descriptors, or by exec. Its deadline decides about
+ * it then, as about any other job: this timer is not the slot's. A worker on lease is asked to
+ * leave: if it runs no job either it is stuck, and if it does, the lease's own looks go on. One
+ * without a job has no reason to live on.
  */
 static void eof_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 {
@@ -440,7 +483,8 @@ void worker_readable(struct loop *loop, struct source *source, uint32_t events)
 		return;
 	death_check(slot);
 	if (slot->pid > 0 && slot->kill_signal != SIGKILL && slot->link.state != SLOT_ENDING) {
-		lease_take_back(slot);         /* one on lease would not look at its channel before long */
+		/* one on lease would not look at its channel before long */
+		lease_take_back(slot);
 		slot->eof_timer.on = eof_time_up;
 		timer_set(loop, &slot->eof_timer, now_ns() + EOF_GRACE_MS * NS_PER_MS);
 	}

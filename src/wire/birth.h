@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * birth.h - what the supervisor hands to a new child, in the child, before its role begins. Here, because the roles do not know each other: the supervisor gets their entries from the front door.
+ * birth.h - what the supervisor hands to a new child, in the child, before its role begins. Here,
+ * because the roles do not know each other: the supervisor gets their entries from the front door.
  */
 #ifndef BROOD_WIRE_BIRTH_H
 #define BROOD_WIRE_BIRTH_H
@@ -14,30 +15,38 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct worker_config {                 /* lives as long as the process */
-	const struct brood_options *options;   /* resolved: no zeros for defaults; arrays valid */
+struct worker_config {                       /* lives as long as the process */
+	const struct brood_options *options; /* resolved: no zeros for defaults; arrays valid */
 	struct shared *shared;
 	uint32_t slot, generation;
-	uint32_t mark;                         /* os/mark.h */
+	uint32_t mark; /* os/mark.h */
 	int channel_fd;
 	pid_t supervisor_pid;
-	int oom_score_adj;             /* to set; -1001: leave it */
-	bool core;                     /* cores are allowed now */
-	int init_memfd;                /* -1: none */
+	int oom_score_adj; /* to set; -1001: leave it */
+	bool core;         /* cores are allowed now */
+	int init_memfd;    /* -1: none */
 	uint64_t init_data_size;
 	uint32_t init_version;
 	int init_fds[BROOD_INIT_FDS_MAX];
 	uint32_t init_fds_count;
-	struct standard standard;      /* flags of stdout and stderr at the start */
-	struct stale stale;            /* what the program had open at the start */
+	struct standard standard; /* flags of stdout and stderr at the start */
+	struct stale stale;       /* what the program had open at the start */
 };
 
-/* Open files that the supervisor needs: two a worker, one a job that is out, those of leases that are asked for, its own, and those that it keeps. */
+/*
+ * Open files that the supervisor needs: two a worker, one a job that is out, those of leases that
+ * are asked for, its own, and those that it keeps.
+ */
 static inline size_t birth_files_needed(const struct brood_options *o)
 {
-	return 64 + 3 * (size_t)o->workers + o->backlog + (size_t)LEASE_WAITING(o->workers) * LEASE_FDS + o->keep_fds_count + BROOD_INIT_FDS_MAX;
+	return 64 + 3 * (size_t)o->workers + o->backlog +
+		(size_t)LEASE_WAITING(o->workers) * LEASE_FDS + o->keep_fds_count +
+		BROOD_INIT_FDS_MAX;
 }
 
-struct guard_config { struct shared *shared; pid_t supervisor_pid; };
+struct guard_config {
+	struct shared *shared;
+	pid_t supervisor_pid;
+};
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* dropped.c - the line about jobs that were accepted and not done when the pool or its engine ended. */
+/*
+ * dropped.c - the line about jobs that were accepted and not done when the pool or its engine
+ * ended.
+ */
 #include "message.h"
 
 #include <inttypes.h>
@@ -8,8 +11,11 @@
 int message_dropped_text(const struct message_dropped *m, char *text, size_t size)
 {
 	if (m->first == 0)
-		return snprintf(text, size, "%" PRIu64 " job%s that the engine had accepted and no worker had been given %s lost with it",
-		                m->count, m->count == 1 ? "" : "s", m->count == 1 ? "is" : "are");
-	return snprintf(text, size, "the stop dropped %" PRIu64 " job%s; the first: job %" PRIu64 " %s",
-	                m->count, m->count == 1 ? "" : "s", m->first, m->name);
+		return snprintf(text, size,
+			"%" PRIu64 " job%s that the engine had accepted and no worker had been "
+			"given %s lost with it",
+			m->count, m->count == 1 ? "" : "s", m->count == 1 ? "is" : "are");
+	return snprintf(text, size,
+		"the stop dropped %" PRIu64 " job%s; the first: job %" PRIu64 " %s", m->count,
+		m->count == 1 ? "" : "s", m->first, m->name);
 }

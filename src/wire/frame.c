@@ -3,54 +3,103 @@
 #include "../os/closing.h"
 #include "../base/base.h"
 
-_Static_assert(offsetof(struct frame, bytes) == sizeof(struct frame_header), "header and payload are one buffer");
-_Static_assert(offsetof(struct frame, fds) >= FRAME_MAX, "what is not on the wire stands behind it");
-_Static_assert(sizeof(struct frame_header) + sizeof(struct message_job) + BROOD_ARG_MAX <= FRAME_MAX, "the largest job fits");
-_Static_assert(sizeof(struct frame_header) + sizeof(struct message_run) + BROOD_ARG_MAX <= FRAME_MAX, "the largest run fits");
-_Static_assert(BROOD_INIT_FDS_MAX + 1 <= SOCKETS_FDS_MAX && BROOD_JOB_FDS_MAX + 2 <= SOCKETS_FDS_MAX, "all fds of a message fit");
+_Static_assert(offsetof(struct frame, bytes) == sizeof(struct frame_header),
+	"header and payload are one buffer");
+_Static_assert(
+	offsetof(struct frame, fds) >= FRAME_MAX, "what is not on the wire stands behind it");
+_Static_assert(
+	sizeof(struct frame_header) + sizeof(struct message_job) + BROOD_ARG_MAX <= FRAME_MAX,
+	"the largest job fits");
+_Static_assert(
+	sizeof(struct frame_header) + sizeof(struct message_run) + BROOD_ARG_MAX <= FRAME_MAX,
+	"the largest run fits");
+_Static_assert(
+	BROOD_INIT_FDS_MAX + 1 <= SOCKETS_FDS_MAX && BROOD_JOB_FDS_MAX + 2 <= SOCKETS_FDS_MAX,
+	"all fds of a message fit");
 
 #define WITHIN(member, field) (offsetof(struct frame, member.field) - sizeof(struct frame_header))
-#define TEXT(member, field)   .text_at = WITHIN(member, field), .text_size = sizeof(((struct frame *)0)->member.field)
-#define REST(member)          .rest_at = WITHIN(member, arg_size)
+#define TEXT(member, field) \
+	.text_at = WITHIN(member, field), .text_size = sizeof(((struct frame *)0)->member.field)
+#define REST(member) .rest_at = WITHIN(member, arg_size)
 
-/* What each type looks like. fixed: its struct. text: one that ends with a NUL; cut: nothing is sent after that. rest_at: where its arg_size stands. */
+/*
+ * What each type looks like. fixed: its struct. text: one that ends with a NUL; cut: nothing is
+ * sent after that. rest_at: where its arg_size stands.
+ */
 struct shape {
 	uint16_t fixed, text_at, text_size, rest_at;
 	uint8_t fds_min, fds_max;
 	bool known, cut;
 };
 static const struct shape shapes[] = {
-	[MESSAGE_JOB] = { .known = true, .fixed = sizeof(struct message_job), TEXT(job, name), REST(job), .fds_min = 1, .fds_max = 1 + BROOD_JOB_FDS_MAX },
+	[MESSAGE_JOB] = { .known = true,
+		.fixed = sizeof(struct message_job),
+		TEXT(job, name),
+		REST(job),
+		.fds_min = 1,
+		.fds_max = 1 + BROOD_JOB_FDS_MAX },
 	[MESSAGE_CANCEL] = { .known = true, .fixed = sizeof(struct message_cancel) },
 	[MESSAGE_STOP] = { .known = true, .fixed = sizeof(struct message_stop) },
-	[MESSAGE_NOTIFY] = { .known = true, .fixed = sizeof(struct message_notify), TEXT(notify, text) },
-	[MESSAGE_INIT_DATA] = { .known = true, .fixed = sizeof(struct message_init_data), .fds_max = BROOD_INIT_FDS_MAX + 1 },
-	[MESSAGE_VERDICT] = { .known = true, .fixed = sizeof(struct message_verdict), TEXT(verdict, verdict.name), .fds_max = BROOD_JOB_FDS_MAX },
+	[MESSAGE_NOTIFY] = { .known = true,
+		.fixed = sizeof(struct message_notify),
+		TEXT(notify, text) },
+	[MESSAGE_INIT_DATA] = { .known = true,
+		.fixed = sizeof(struct message_init_data),
+		.fds_max = BROOD_INIT_FDS_MAX + 1 },
+	[MESSAGE_VERDICT] = { .known = true,
+		.fixed = sizeof(struct message_verdict),
+		TEXT(verdict, verdict.name),
+		.fds_max = BROOD_JOB_FDS_MAX },
 	[MESSAGE_POOL_READY] = { .known = true, .fixed = sizeof(struct message_pool) },
 	[MESSAGE_POOL_DEGRADED] = { .known = true, .fixed = sizeof(struct message_pool) },
 	[MESSAGE_STOPPED] = { .known = true, .fixed = sizeof(struct message_pool) },
-	[MESSAGE_LOG] = { .known = true, .cut = true, .fixed = sizeof(struct message_log), TEXT(log, text) },
-	[MESSAGE_RUN] = { .known = true, .fixed = sizeof(struct message_run), TEXT(run, name), REST(run), .fds_min = 1, .fds_max = 1 + BROOD_JOB_FDS_MAX },
+	[MESSAGE_LOG] = { .known = true,
+		.cut = true,
+		.fixed = sizeof(struct message_log),
+		TEXT(log, text) },
+	[MESSAGE_RUN] = { .known = true,
+		.fixed = sizeof(struct message_run),
+		TEXT(run, name),
+		REST(run),
+		.fds_min = 1,
+		.fds_max = 1 + BROOD_JOB_FDS_MAX },
 	[MESSAGE_END] = { .known = true },
 	[MESSAGE_READY] = { .known = true, .fixed = sizeof(struct message_ready) },
-	[MESSAGE_FINISHED] = { .known = true, .fixed = sizeof(struct message_finished), .fds_max = BROOD_JOB_FDS_MAX },
+	[MESSAGE_FINISHED] = { .known = true,
+		.fixed = sizeof(struct message_finished),
+		.fds_max = BROOD_JOB_FDS_MAX },
 	[MESSAGE_ESCAPED] = { .known = true, .fixed = sizeof(struct message_escaped) },
-	[MESSAGE_JOB_LOG] = { .known = true, .cut = true, .fixed = sizeof(struct message_job_log), TEXT(job_log, text) },
+	[MESSAGE_JOB_LOG] = { .known = true,
+		.cut = true,
+		.fixed = sizeof(struct message_job_log),
+		TEXT(job_log, text) },
 	[MESSAGE_PROGRESS] = { .known = true, .fixed = sizeof(struct message_progress) },
-	[MESSAGE_LEASE] = { .known = true, .fixed = sizeof(struct message_lease), .fds_min = LEASE_FDS, .fds_max = LEASE_FDS },
+	[MESSAGE_LEASE] = { .known = true,
+		.fixed = sizeof(struct message_lease),
+		.fds_min = LEASE_FDS,
+		.fds_max = LEASE_FDS },
 	[MESSAGE_LEASE_END] = { .known = true, .fixed = sizeof(struct message_lease_id) },
 	[MESSAGE_LEASE_LOOK] = { .known = true, .fixed = sizeof(struct message_lease_id) },
 	[MESSAGE_LEASE_KILL] = { .known = true, .fixed = sizeof(struct message_lease_kill) },
 	[MESSAGE_EXITING] = { .known = true },
-	[MESSAGE_DROPPED] = { .known = true, .fixed = sizeof(struct message_dropped), TEXT(dropped, name) },
+	[MESSAGE_DROPPED] = { .known = true,
+		.fixed = sizeof(struct message_dropped),
+		TEXT(dropped, name) },
 	[MESSAGE_LENT] = { .known = true, .fixed = sizeof(struct message_lent) },
 	[MESSAGE_LEASE_OVER] = { .known = true, .fixed = sizeof(struct message_lease_over) },
-	[MESSAGE_LEND] = { .known = true, .fixed = sizeof(struct message_lend), .fds_min = LEASE_FDS, .fds_max = LEASE_FDS },
+	[MESSAGE_LEND] = { .known = true,
+		.fixed = sizeof(struct message_lend),
+		.fds_min = LEASE_FDS,
+		.fds_max = LEASE_FDS },
 	[MESSAGE_LEAVE] = { .known = true, .fixed = sizeof(struct message_leave) },
 	[MESSAGE_LEFT] = { .known = true, .fixed = sizeof(struct message_left) },
 	[MESSAGE_CALLED] = { .known = true },
-	[MESSAGE_WITH] = { .known = true, .fixed = sizeof(struct message_link), .fds_max = 2 + BROOD_JOB_FDS_MAX },
-	[MESSAGE_BACK] = { .known = true, .fixed = sizeof(struct message_link), .fds_max = 1 + BROOD_JOB_FDS_MAX },
+	[MESSAGE_WITH] = { .known = true,
+		.fixed = sizeof(struct message_link),
+		.fds_max = 2 + BROOD_JOB_FDS_MAX },
+	[MESSAGE_BACK] = { .known = true,
+		.fixed = sizeof(struct message_link),
+		.fds_max = 1 + BROOD_JOB_FDS_MAX },
 };
 
 static const struct shape *shape_of(unsigned type)
@@ -119,7 +168,10 @@ static bool good_size(const struct frame *f, const struct shape *s, size_t paylo
 	return get_rest_size(f, s) == payload - s->fixed;
 }
 
-/* A cut one ends with its first NUL and no sooner; zeros take the place of what was not sent, so that nothing old shines through. */
+/*
+ * A cut one ends with its first NUL and no sooner; zeros take the place of what was not sent, so
+ * that nothing old shines through.
+ */
 static bool good_text(struct frame *f, const struct shape *s, size_t payload)
 {
 	const unsigned char *text = f->bytes + s->text_at, *nul;
@@ -139,11 +191,13 @@ static bool good_fds(const struct frame *f, const struct shape *s)
 {
 	uint32_t says = f->header.fds;
 
-	if (says < s->fds_min || says > s->fds_max || f->fds_count > says || (f->fds_count < says && !f->fds_lost))
+	if (says < s->fds_min || says > s->fds_max || f->fds_count > says ||
+		(f->fds_count < says && !f->fds_lost))
 		return false;
 	if (f->header.type != MESSAGE_INIT_DATA)
 		return true;
-	return f->init_data.fds_count <= BROOD_INIT_FDS_MAX && says == f->init_data.fds_count + (f->init_data.data_size > 0);
+	return f->init_data.fds_count <= BROOD_INIT_FDS_MAX &&
+		says == f->init_data.fds_count + (f->init_data.data_size > 0);
 }
 
 int frame_decode(struct frame *f, size_t size)
@@ -153,10 +207,12 @@ int frame_decode(struct frame *f, size_t size)
 
 	if (size < sizeof *h || size > FRAME_MAX)
 		return -EBADMSG;
-	if (h->magic != FRAME_MAGIC || h->version != FRAME_VERSION || h->size != size || h->pad != 0)
+	if (h->magic != FRAME_MAGIC || h->version != FRAME_VERSION || h->size != size ||
+		h->pad != 0)
 		return -EBADMSG;
 	s = shape_of(h->type);
-	if (!s || !good_size(f, s, size - sizeof *h) || !good_text(f, s, size - sizeof *h) || !good_fds(f, s))
+	if (!s || !good_size(f, s, size - sizeof *h) || !good_text(f, s, size - sizeof *h) ||
+		!good_fds(f, s))
 		return -EBADMSG;
 	return 0;
 }
@@ -169,7 +225,8 @@ static void cut(struct frame *f)
 	if (!s || !s->cut)
 		return;
 	f->bytes[s->text_at + s->text_size - 1] = '\0';
-	f->header.size = (uint32_t)(sizeof f->header + s->text_at + strlen((const char *)f->bytes + s->text_at) + 1);
+	f->header.size = (uint32_t)(sizeof f->header + s->text_at +
+		strlen((const char *)f->bytes + s->text_at) + 1);
 }
 
 int frame_send(int fd, struct frame *f)

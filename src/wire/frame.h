@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * frame.h - bytes: a header and one message, with fds, as one SEQPACKET (or DGRAM) packet. Encoding and decoding make no system call and are fuzzed; frame_send and frame_receive
- * are the thin shell over src/os/sockets.h.
+ * frame.h - bytes: a header and one message, with fds, as one SEQPACKET (or DGRAM) packet. Encoding
+ * and decoding make no system call and are fuzzed; frame_send and frame_receive are the thin shell
+ * over src/os/sockets.h.
  *
- * A frame says how many fds it carries; the getter moves one out; frame_done() closes what is left. Nothing in a frame is trusted: frame_decode() checks magic, version, type,
- * size (exact or within the type's bounds), the count of fds, and that text ends with a NUL.
+ * A frame says how many fds it carries; the getter moves one out; frame_done() closes what is left.
+ * Nothing in a frame is trusted: frame_decode() checks magic, version, type, size (exact or within
+ * the type's bounds), the count of fds, and that text ends with a NUL.
  */
 #ifndef BROOD_WIRE_FRAME_H
 #define BROOD_WIRE_FRAME_H
@@ -16,23 +18,51 @@
 
 #define FRAME_MAGIC   0x6272u
 #define FRAME_VERSION 1
-struct frame_header { uint16_t magic; uint8_t version, type; uint32_t size; uint32_t fds; uint32_t pad; };   /* size: with the header */
+/* size: with the header */
+struct frame_header {
+	uint16_t magic;
+	uint8_t version, type;
+	uint32_t size;
+	uint32_t fds;
+	uint32_t pad;
+};
 #define FRAME_MAX 2048
 
 struct frame {
-	struct frame_header header;                    /* right before the payload: one buffer on the wire */
+	/* right before the payload: one buffer on the wire */
+	struct frame_header header;
 	union {
-		struct message_job job; struct message_run run; struct message_cancel cancel; struct message_stop stop; struct message_notify notify;
-		struct message_init_data init_data; struct message_verdict verdict; struct message_pool pool; struct message_log log;
-		struct message_ready ready; struct message_finished finished; struct message_escaped escaped; struct message_job_log job_log;
-		struct message_progress progress; struct message_lease lease; struct message_lend lend; struct message_leave leave; struct message_left left;
-		struct message_lent lent; struct message_lease_id lease_id; struct message_lease_kill lease_kill; struct message_lease_over lease_over; struct message_link link; struct message_dropped dropped;
+		struct message_job job;
+		struct message_run run;
+		struct message_cancel cancel;
+		struct message_stop stop;
+		struct message_notify notify;
+		struct message_init_data init_data;
+		struct message_verdict verdict;
+		struct message_pool pool;
+		struct message_log log;
+		struct message_ready ready;
+		struct message_finished finished;
+		struct message_escaped escaped;
+		struct message_job_log job_log;
+		struct message_progress progress;
+		struct message_lease lease;
+		struct message_lend lend;
+		struct message_leave leave;
+		struct message_left left;
+		struct message_lent lent;
+		struct message_lease_id lease_id;
+		struct message_lease_kill lease_kill;
+		struct message_lease_over lease_over;
+		struct message_link link;
+		struct message_dropped dropped;
 		unsigned char bytes[FRAME_MAX - sizeof(struct frame_header)];
 	};
 	/* not on the wire */
 	int fds[SOCKETS_FDS_MAX];
 	size_t fds_count;
-	int fds_lost;                                  /* the kernel dropped fds on the way: a limit of the receiver's */
+	/* the kernel dropped fds on the way: a limit of the receiver's */
+	int fds_lost;
 };
 
 /* Zeroes the header and the type's fixed part, and sets the header. Returns f. */
@@ -45,9 +75,12 @@ const void *frame_rest(const struct frame *f);
 int frame_decode(struct frame *f, size_t size);
 /* Sends, with f->fds (which stay the caller's). 0 or -errno as sockets_send(). */
 int frame_send(int fd, struct frame *f);
-/* One frame. 1: f has it; 0: the end; -EAGAIN; -EBADMSG: nonsense (fds closed, f->header.type 0); -errno. flags: 0 blocks, MSG_DONTWAIT. Fewer fds than the header says, and fds_lost: still 1. */
+/*
+ * One frame. 1: f has it; 0: the end; -EAGAIN; -EBADMSG: nonsense (fds closed, f->header.type 0);
+ * -errno. flags: 0 blocks, MSG_DONTWAIT. Fewer fds than the header says, and fds_lost: still 1.
+ */
 int frame_receive(int fd, struct frame *f, int flags);
-int frame_take_fd(struct frame *f, size_t index);  /* moves it out; -1 when there is none */
-void frame_done(struct frame *f);                  /* closes the fds that were not taken */
+int frame_take_fd(struct frame *f, size_t index); /* moves it out; -1 when there is none */
+void frame_done(struct frame *f);                 /* closes the fds that were not taken */
 
 #endif

@@ -14,10 +14,14 @@ int ring_done_get(const struct ring_up *up, uint64_t sequence, struct ring_done 
 	struct ring_done d;
 
 	memcpy(&d, &up->dones[sequence % RING_DEPTH], sizeof d);
-	__asm__ volatile("" : : "r"(&d) : "memory");       /* what is checked below is this copy, not what stands there by then */
-	if (d.sequence != sequence || (d.flags & ~DONE_FLAGS) || d.extra > BROOD_JOB_FDS_MAX || d.ended_ns < d.began_ns)
+	/* what is checked below is this copy, not what stands there by then */
+	__asm__ volatile("" : : "r"(&d) : "memory");
+	if (d.sequence != sequence || (d.flags & ~DONE_FLAGS) || d.extra > BROOD_JOB_FDS_MAX ||
+		d.ended_ns < d.began_ns)
 		return -EBADMSG;
-	if ((d.flags & (DONE_MEMFD | DONE_STREAM | DONE_NO_ROOM)) ? d.reply_size > (uint64_t)SSIZE_MAX : !within(d.reply_at, d.reply_size, RING_UP_BYTES))
+	if ((d.flags & (DONE_MEMFD | DONE_STREAM | DONE_NO_ROOM))
+			? d.reply_size > (uint64_t)SSIZE_MAX
+			: !within(d.reply_at, d.reply_size, RING_UP_BYTES))
 		return -EBADMSG;
 	if ((d.extra || (d.flags & DONE_MEMFD)) && !(d.flags & DONE_BACK))
 		return -EBADMSG;
@@ -31,7 +35,8 @@ uint32_t ring_done_so_far(const struct ring_up *up, uint64_t sequence, uint32_t 
 
 	memcpy(&d, &up->dones[sequence % RING_DEPTH], sizeof d);
 	__asm__ volatile("" : : "r"(&d) : "memory");
-	if (d.sequence != sequence || d.flags & (DONE_MEMFD | DONE_STREAM | DONE_NO_ROOM) || d.reply_size > RING_INLINE_MAX || !within(d.reply_at, d.reply_size, RING_UP_BYTES))
+	if (d.sequence != sequence || d.flags & (DONE_MEMFD | DONE_STREAM | DONE_NO_ROOM) ||
+		d.reply_size > RING_INLINE_MAX || !within(d.reply_at, d.reply_size, RING_UP_BYTES))
 		return 0;
 	*ret_at = d.reply_at;
 	return (uint32_t)d.reply_size;
@@ -41,9 +46,12 @@ const struct ring_entry *ring_entry_at(const struct ring_down *down, uint64_t se
 {
 	const struct ring_entry *e = &down->entries[sequence % RING_DEPTH];
 
-	if (e->sequence != sequence || e->arg_size > BROOD_ARG_MAX || e->plugin_size > e->arg_size || e->extra > BROOD_JOB_FDS_MAX)
+	if (e->sequence != sequence || e->arg_size > BROOD_ARG_MAX ||
+		e->plugin_size > e->arg_size || e->extra > BROOD_JOB_FDS_MAX)
 		return NULL;
-	if (!within(e->arg_at, e->arg_size, RING_DOWN_BYTES) || (!(e->flags & (RING_MEMFD | RING_SOCKET | RING_STREAM)) && !within(e->request_at, e->request_size, RING_DOWN_BYTES)))
+	if (!within(e->arg_at, e->arg_size, RING_DOWN_BYTES) ||
+		(!(e->flags & (RING_MEMFD | RING_SOCKET | RING_STREAM)) &&
+			!within(e->request_at, e->request_size, RING_DOWN_BYTES)))
 		return NULL;
 	return e;
 }
@@ -51,7 +59,8 @@ const struct ring_entry *ring_entry_at(const struct ring_down *down, uint64_t se
 /* Where the next piece would begin: there, or at the front of the next round. */
 static uint64_t begin(const struct ring_space *space, uint32_t need, uint32_t align)
 {
-	uint64_t at = (space->head + align - 1) & ~(uint64_t)(align - 1), rest = space->size - (at & (space->size - 1));
+	uint64_t at = (space->head + align - 1) & ~(uint64_t)(align - 1),
+		 rest = space->size - (at & (space->size - 1));
 
 	return rest >= need ? at : at + rest;
 }
@@ -69,7 +78,8 @@ int64_t ring_space_take(struct ring_space *space, uint32_t need, uint32_t align,
 
 uint32_t ring_space_room(const struct ring_space *space, uint32_t align)
 {
-	uint64_t at = (space->head + align - 1) & ~(uint64_t)(align - 1), left = space->tail + space->size, rest, front;
+	uint64_t at = (space->head + align - 1) & ~(uint64_t)(align - 1),
+		 left = space->tail + space->size, rest, front;
 
 	if (at >= left)
 		return 0;

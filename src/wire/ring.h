@@ -1,28 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ring.h - the memory of one lease: how engine and worker give each other jobs and replies without a system call. Layout, and the arithmetic on it; no system calls here.
+ * ring.h - the memory of one lease: how engine and worker give each other jobs and replies without
+ * a system call. Layout, and the arithmetic on it; no system calls here.
  *
- *   down   a memfd that the engine makes, maps and then seals (SHRINK, GROW, FUTURE_WRITE, SEAL): nobody else can ever write to it. The jobs: entries, and the bytes of their requests.
- *   up     a memfd that the engine makes and seals (SHRINK, GROW, SEAL); the worker writes. The replies: completions, and bytes. Hostile, all of it: copy, then check.
- *   lane   a page that the engine writes (sealed like down), one for all leases of a queue: is somebody listening?
+ *   down   a memfd that the engine makes, maps and then seals (SHRINK, GROW, FUTURE_WRITE, SEAL):
+ *          nobody else can ever write to it. The jobs: entries, and the bytes of their requests.
+ *   up     a memfd that the engine makes and seals (SHRINK, GROW, SEAL); the worker writes. The
+ *          replies: completions, and bytes. Hostile, all of it: copy, then check.
+ *   lane   a page that the engine writes (sealed like down), one for all leases of a queue: is
+ *          somebody listening?
  *
- * Jobs have consecutive sequences (those of the desk word). Job N has entry, completion and claim number N % RING_DEPTH in all of these, and in the ledger.
+ * Jobs have consecutive sequences (those of the desk word). Job N has entry, completion and claim
+ * number N % RING_DEPTH in all of these, and in the ledger.
  *
- * Down: the engine fills entry and bytes, and ledger entry, stores ledger.published, then down.published (release), then (seq_cst fence) looks at desk.asleep: 1: adds 1 to desk.bell, wakes its futex. The worker, when
- * nothing is published any more and before it sleeps: reads the bell; sets asleep (seq_cst); looks at published and attention again; sleeps while the bell is what it was; clears asleep.
+ * Down: the engine fills entry and bytes, and ledger entry, stores ledger.published, then
+ * down.published (release), then (seq_cst fence) looks at desk.asleep: 1: adds 1 to desk.bell,
+ * wakes its futex. The worker, when nothing is published any more and before it sleeps: reads the
+ * bell; sets asleep (seq_cst); looks at published and attention again; sleeps while the bell is
+ * what it was; clears asleep.
  *
- * Claims: one word a job, in up. The engine stores QUEUED(N) before it publishes; the worker swaps QUEUED(N) to TAKEN(N) before it begins; the engine may swap QUEUED(N) to WITHDRAWN(N) (a cancel, or the job shall go to
- * another worker): who wins has it. The worker passes by what is withdrawn: no completion, but `done` counts it.
+ * Claims: one word a job, in up. The engine stores QUEUED(N) before it publishes; the worker swaps
+ * QUEUED(N) to TAKEN(N) before it begins; the engine may swap QUEUED(N) to WITHDRAWN(N) (a cancel,
+ * or the job shall go to another worker): who wins has it. The worker passes by what is withdrawn:
+ * no completion, but `done` counts it.
  *
- * Up: the worker fills completion and bytes, then stores up.done = N (release). It tells the engine (8 bytes into the lease's eventfd) when
- *   - after each completion, and once more before it sleeps if it has not told of all, where lane.listening is 1 (a seq_cst fence between the store of done and this look): somebody sleeps who would like to know. Not so
- *     after a completion while down.harvested is less than what it told of last: then it was told, and has not been here since;
- *   - before it leaves or retires.
- * While a job runs its completion says where its reply lies so far: what is there when its worker dies. Not what is in a memfd.
- * The engine, before it sleeps, stores lane.listening = 1, then (seq_cst fence) looks once more at `done` of all leases with jobs. On one CPU a worker that is woken often runs at once, and is through before the engine sleeps:
- * then nobody is told anything.
+ * Up: the worker fills completion and bytes, then stores up.done = N (release). It tells the engine
+ * (8 bytes into the lease's eventfd) when
+ *   - after each completion, and once more before it sleeps if it has not told of all, where
+ *     lane.listening is 1 (a seq_cst fence between the store of done and this look): somebody
+ *     sleeps who would like to know. Not so after a completion while down.harvested is less than
+ *     what it told of last: then it was told, and has not been here since;
+ *   - before it leaves or retires. While a job runs its completion says where its reply lies so
+ *     far: what is there when its worker dies. Not what is in a memfd. The engine, before it
+ *     sleeps, stores lane.listening = 1, then (seq_cst fence) looks once more at `done` of all
+ *     leases with jobs. On one CPU a worker that is woken often runs at once, and is through before
+ *     the engine sleeps: then nobody is told anything.
  *
- * Bytes lie in a space (below), each in one piece; what has no room there, or is large, goes by memfd over the link. Positions in the up space are given back when the engine has stored down.harvested = N.
+ * Bytes lie in a space (below), each in one piece; what has no room there, or is large, goes by
+ * memfd over the link. Positions in the up space are given back when the engine has stored
+ * down.harvested = N.
  */
 #ifndef BROOD_WIRE_RING_H
 #define BROOD_WIRE_RING_H
@@ -36,58 +52,87 @@
 
 #define RING_DOWN_BYTES (512u << 10)
 #define RING_UP_BYTES   (512u << 10)
-#define RING_INLINE_MAX (64u << 10)        /* a request or reply up to this goes into the space, if there is room */
+/* a request or reply up to this goes into the space, if there is room */
+#define RING_INLINE_MAX (64u << 10)
 
-enum { RING_WITH = 1,                      /* fds come over the link: WITH */
-       RING_MEMFD = 2,                     /* the request is a memfd, the first of them; request_at is 0 */
-       RING_SOCKET = 4,                    /* open, give: the job's socket is among them, and request_size is BROOD_SIZE_UNKNOWN */
-       RING_OWN_PAIR = 8,                  /* as in JOB */
-       RING_FDS = 16,                     /* the job's socket or extra fds are among them: if the entry is withdrawn, the engine takes the message back, and
-                                            * the worker does not read it. Read once the word says RUNNING: unread, nothing of the job has begun */
-       RING_STREAM = 32,                   /* the request comes over a socket, the first of them; request_at is 0 */
-       RING_CALL = 64,                     /* a thread waits: a large reply may go over a socket, which that thread reads */
-       RING_CALLER = 128 };                /* a thread may sleep for this very job: see `callers` */
+enum {
+	RING_WITH = 1, /* fds come over the link: WITH */
+	/* the request is a memfd, the first of them; request_at is 0 */
+	RING_MEMFD = 2,
+	/* open, give: the job's socket is among them, and request_size is BROOD_SIZE_UNKNOWN */
+	RING_SOCKET = 4,
+	RING_OWN_PAIR = 8, /* as in JOB */
+	/*
+        * the job's socket or extra fds are among them: if the entry is withdrawn, the engine takes
+        * the message back, and the worker does not read it. Read once the word says RUNNING:
+        * unread, nothing of the job has begun
+        */
+	RING_FDS = 16,
+	/* the request comes over a socket, the first of them; request_at is 0 */
+	RING_STREAM = 32,
+	/* a thread waits: a large reply may go over a socket, which that thread reads */
+	RING_CALL = 64,
+	RING_CALLER = 128
+}; /* a thread may sleep for this very job: see `callers` */
 
 struct ring_entry {
-	_Alignas(64) uint64_t sequence;    /* one cache line up to the name, which is written only when it changes */
+	/* one cache line up to the name, which is written only when it changes */
+	_Alignas(64) uint64_t sequence;
 	uint64_t id, fn;
 	uint64_t request_size;
-	uint32_t request_at, arg_at;       /* in the space; the argument, then the plugin's text */
+	uint32_t request_at, arg_at; /* in the space; the argument, then the plugin's text */
 	uint16_t arg_size;
-	uint16_t plugin_size;              /* "path\0symbol\0", the last bytes of arg_size; 0: fn is the function */
-	uint32_t run_ms, job_flags;        /* enum brood_job_flags */
-	uint32_t attempt;                  /* 1 is the first */
-	uint16_t flags, extra;             /* RING_*; extra fds */
+	/* "path\0symbol\0", the last bytes of arg_size; 0: fn is the function */
+	uint16_t plugin_size;
+	uint32_t run_ms, job_flags; /* enum brood_job_flags */
+	uint32_t attempt;           /* 1 is the first */
+	uint16_t flags, extra;      /* RING_*; extra fds */
 	_Alignas(64) char name[BROOD_NAME_MAX];
 };
 struct ring_down {
 	_Atomic uint64_t published;
-	_Alignas(64) _Atomic uint64_t harvested;   /* the engine has copied what came with this and those before it */
+	/* the engine has copied what came with this and those before it */
+	_Alignas(64) _Atomic uint64_t harvested;
 	_Alignas(64) struct ring_entry entries[RING_DEPTH];
 	_Alignas(4096) unsigned char bytes[RING_DOWN_BYTES];
 };
 
-enum { DONE_BACK = 1,                      /* something came over the link: BACK */
-       DONE_MEMFD = 2,                     /* the reply is the first of its fds */
-       DONE_RETIRING = 4,                  /* and the worker leaves now: LEFT follows on its channel */
-       DONE_REFUSED_POINTER = 8, DONE_NO_FD = 16, DONE_NO_PLUGIN = 32,   /* fn was not entered */
-       DONE_MEMORY = 128,                  /* worker_memory refused the job memory */
-       DONE_STREAM = 4096,                 /* the reply went over a socket: the request's, or one that came over the link: BACK with LINK_STREAM */
-       DONE_NO_ROOM = 64 };                /* the reply was lost: no memory, no fd for it; its size was reply_size. The verdict says what fn returned, the call says -ENOMEM */
-#define DONE_TOLD_SHIFT 8                  /* then enum brood_verdict_flags */
+enum {
+	DONE_BACK = 1,  /* something came over the link: BACK */
+	DONE_MEMFD = 2, /* the reply is the first of its fds */
+	/* and the worker leaves now: LEFT follows on its channel */
+	DONE_RETIRING = 4,
+	DONE_REFUSED_POINTER = 8,
+	DONE_NO_FD = 16,
+	DONE_NO_PLUGIN = 32, /* fn was not entered */
+	DONE_MEMORY = 128,   /* worker_memory refused the job memory */
+	/*
+        * the reply went over a socket: the request's, or one that came over the link: BACK with
+        * LINK_STREAM
+        */
+	DONE_STREAM = 4096,
+	/*
+        * the reply was lost: no memory, no fd for it; its size was reply_size. The verdict says
+        * what fn returned, the call says -ENOMEM
+        */
+	DONE_NO_ROOM = 64
+};
+#define DONE_TOLD_SHIFT  8 /* then enum brood_verdict_flags */
 #define DONE_TOLD(flags) ((uint32_t)(flags) >> DONE_TOLD_SHIFT & 15u)
-#define DONE_FLAGS 8191u
+#define DONE_FLAGS       8191u
 
 struct ring_done {
 	_Alignas(64) uint64_t sequence;
 	uint64_t began_ns, ended_ns;
 	uint64_t reply_size;
-	uint32_t cpu_us, peak_kb;          /* where they are accounted; what is too large for it is UINT32_MAX */
+	/* where they are accounted; what is too large for it is UINT32_MAX */
+	uint32_t cpu_us, peak_kb;
 	uint32_t reply_at;
 	int32_t code;
 	uint16_t left, flags, extra;
 };
-_Static_assert(sizeof(struct ring_done) == 64 && sizeof(struct ring_entry) == 128, "whole cache lines");
+_Static_assert(
+	sizeof(struct ring_done) == 64 && sizeof(struct ring_entry) == 128, "whole cache lines");
 struct ring_up {
 	_Atomic uint64_t done;
 	_Alignas(64) _Atomic uint32_t claims[RING_DEPTH];
@@ -95,13 +140,16 @@ struct ring_up {
 	_Alignas(64) struct ring_done dones[RING_DEPTH];
 	_Alignas(4096) unsigned char bytes[RING_UP_BYTES];
 };
-struct ring_lane { _Atomic uint32_t listening; };
+struct ring_lane {
+	_Atomic uint32_t listening;
+};
 
 /*
  * callers: a word for each job whose entry says RING_CALLER, on which the thread that made the call
- * sleeps. That thread stores SLEEPS (or BELL, if it sleeps in the queue's epoll), looks once more at
- * `done`, and sleeps while the word says so. Who changes the word to TOLD (the worker after `done`; or
- * the engine, when another thread took the completion, or the job moves) wakes that thread.
+ * sleeps. That thread stores SLEEPS (or BELL, if it sleeps in the queue's epoll), looks once more
+ * at `done`, and sleeps while the word says so. Who changes the word to TOLD (the worker after
+ * `done`; or the engine, when another thread took the completion, or the job moves) wakes that
+ * thread.
  */
 enum caller_state { CALLER_NONE, CALLER_SLEEPS, CALLER_BELL, CALLER_TOLD };
 #define CALLER_WORD(sequence, state) ((uint32_t)(sequence) << 2 | (uint32_t)(state))
@@ -109,33 +157,54 @@ enum caller_state { CALLER_NONE, CALLER_SLEEPS, CALLER_BELL, CALLER_TOLD };
 enum claim_state { CLAIM_QUEUED = 1, CLAIM_TAKEN, CLAIM_WITHDRAWN };
 #define CLAIM_WORD(sequence, state) ((uint32_t)(sequence) << 2 | (uint32_t)(state))
 
-static inline bool claim_swap(struct ring_up *up, uint64_t sequence, enum claim_state to)     /* QUEUED to that; false: somebody else was first, or it is damaged */
+/* QUEUED to that; false: somebody else was first, or it is damaged */
+static inline bool claim_swap(struct ring_up *up, uint64_t sequence, enum claim_state to)
 {
 	uint32_t word = CLAIM_WORD(sequence, CLAIM_QUEUED);
 
-	return atomic_compare_exchange_strong(&up->claims[sequence % RING_DEPTH], &word, CLAIM_WORD(sequence, to));
+	return atomic_compare_exchange_strong(
+		&up->claims[sequence % RING_DEPTH], &word, CLAIM_WORD(sequence, to));
 }
 
-/* What the engine makes of a completion: a copy that was checked. 0, or -EBADMSG: no job ends like that. */
+/*
+ * What the engine makes of a completion: a copy that was checked. 0, or -EBADMSG: no job ends like
+ * that.
+ */
 int ring_done_get(const struct ring_up *up, uint64_t sequence, struct ring_done *ret);
-/* Of a job that did not come to its end: the bytes of its reply that stand in `up`. How many, from *ret_at on; 0: none, or what cannot be. */
+/*
+ * Of a job that did not come to its end: the bytes of its reply that stand in `up`. How many, from
+ * *ret_at on; 0: none, or what cannot be.
+ */
 uint32_t ring_done_so_far(const struct ring_up *up, uint64_t sequence, uint32_t *ret_at);
-/* What the engine wrote, in the worker: it may be our own bug, but it does not change until `done` has counted it. The entry where it stands, or NULL. `name` may lack its NUL. */
+/*
+ * What the engine wrote, in the worker: it may be our own bug, but it does not change until `done`
+ * has counted it. The entry where it stands, or NULL. `name` may lack its NUL.
+ */
 const struct ring_entry *ring_entry_at(const struct ring_down *down, uint64_t sequence);
 
 /*
- * A space: bytes given out in order and given back in the same order, each piece contiguous. `head` and `tail` only grow; a position modulo `size`, a power of two, is where it lies.
+ * A space: bytes given out in order and given back in the same order, each piece contiguous. `head`
+ * and `tail` only grow; a position modulo `size`, a power of two, is where it lies.
  */
-struct ring_space { uint64_t head, tail; uint32_t size; };
-/* Room for `need` bytes at a multiple of `align` (a power of two up to 64): where, or -1. *ret_end is what to give back with ring_space_release(). */
+struct ring_space {
+	uint64_t head, tail;
+	uint32_t size;
+};
+/*
+ * Room for `need` bytes at a multiple of `align` (a power of two up to 64): where, or -1. *ret_end
+ * is what to give back with ring_space_release().
+ */
 int64_t ring_space_take(struct ring_space *space, uint32_t need, uint32_t align, uint64_t *ret_end);
 /* The longest piece that could be taken now, in one. */
 uint32_t ring_space_room(const struct ring_space *space, uint32_t align);
-static inline void ring_space_release(struct ring_space *space, uint64_t end)      /* all up to there */
+/* all up to there */
+static inline void ring_space_release(struct ring_space *space, uint64_t end)
 {
 	space->tail = end;
-	if (space->tail == space->head)        /* empty: begin at the front again, where the memory is warm */
-		space->head = space->tail = (space->head + space->size - 1) & ~(uint64_t)(space->size - 1);
+	/* empty: begin at the front again, where the memory is warm */
+	if (space->tail == space->head)
+		space->head = space->tail = (space->head + space->size - 1) &
+			~(uint64_t)(space->size - 1);
 }
 
 #endif

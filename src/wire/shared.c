@@ -48,14 +48,18 @@ static void drop_tally(struct shared *s)
 	s->tally = NULL;
 }
 
-/* Leases that go on, those that are asked for, and those whose lanes have not seen yet that they are over. Pages that nobody touches cost nothing. */
+/*
+ * Leases that go on, those that are asked for, and those whose lanes have not seen yet that they
+ * are over. Pages that nobody touches cost nothing.
+ */
 #define LEDGERS(slots) (4 * (slots) + 64)
 
 int shared_create(uint32_t slots, struct shared *ret)
 {
 	struct shared s = { .slots = slots, .desk_size = shm_page() };
 
-	s.roster_size = pages(sizeof *s.roster + ROSTER_ENTRIES(slots) * sizeof s.roster->workers[0]);
+	s.roster_size = pages(
+		sizeof *s.roster + ROSTER_ENTRIES(slots) * sizeof s.roster->workers[0]);
 	s.desks_size = s.desk_size * MAX(slots, 1u);
 	s.ledger_size = pages(sizeof(struct ledger));
 	s.ledgers_count = LEDGERS(slots);

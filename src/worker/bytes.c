@@ -2,12 +2,16 @@
 /*
  * bytes.c - request and reply of a job: over its socket, or in memory.
  *
- * The socket is blocking, but nothing here relies on that: other processes hold the same open file and may have made it non-blocking, so EAGAIN means poll() and once more.
- * No call is a cancellation point; SIGPIPE is never raised; the bound of every wait is the job's run time, which the supervisor enforces.
+ * The socket is blocking, but nothing here relies on that: other processes hold the same open file
+ * and may have made it non-blocking, so EAGAIN means poll() and once more. No call is a
+ * cancellation point; SIGPIPE is never raised; the bound of every wait is the job's run time, which
+ * the supervisor enforces.
  *
- * What lies in memory is read and written without a system call, and without the two atomic operations that holding off cancellation takes: nothing there is a cancellation point.
+ * What lies in memory is read and written without a system call, and without the two atomic
+ * operations that holding off cancellation takes: nothing there is a cancellation point.
  *
- * Trap: a child that the job forked shares the memory of a reply, but not the figures on it. It gets -EPERM.
+ * Trap: a child that the job forked shares the memory of a reply, but not the figures on it. It
+ * gets -EPERM.
  */
 #include "state.h"
 
@@ -34,7 +38,10 @@ static int wait_for(int fd, short events)
 	return poll(&p, 1, -1) < 0 && errno != EINTR ? -errno : 0;
 }
 
-/* An engine that ends its side before it has read all: for a local stream that is an end like any other. */
+/*
+ * An engine that ends its side before it has read all: for a local stream that is an end like any
+ * other.
+ */
 static bool reset_is_end(int fd)
 {
 	int domain = -1;
@@ -161,7 +168,7 @@ static int file_for(size_t size)
 	struct rlimit limit;
 
 	if (size <= FILE_BETTER || size > INT64_MAX || getrlimit(RLIMIT_FSIZE, &limit) < 0 ||
-	    size > limit.rlim_cur)
+		size > limit.rlim_cur)
 		return -1;
 	return shm_memfd_begin("brood-request");
 }

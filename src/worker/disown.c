@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * disown.c - law 10, the part that on_exit() cannot do: exit() first runs the destructors of the thread's C++ thread_local objects, and only then the handlers. Jobs run in the image of the thread that called
- * brood_start(), so its objects, made by the program's main(), would be destructed in a worker.
+ * disown.c - law 10, the part that on_exit() cannot do: exit() first runs the destructors of the
+ * thread's C++ thread_local objects, and only then the handlers. Jobs run in the image of the
+ * thread that called brood_start(), so its objects, made by the program's main(), would be
+ * destructed in a worker.
  *
- * The C library keeps them in a list of its own (struct dtor_list, the same since glibc 2.18) whose head is a variable of libc's thread-local memory; nothing is offered to empty it. So two entries with
- * objects that nobody else has are added, and looked for: a word of thread-local memory that points at the second, which points at the first. Only where all of that is as expected is the rest of the list cut off
- * behind them. Anywhere else (another C library, a changed layout, a sandbox that forbids the look) nothing is touched, and those destructors run at a job's exit().
+ * The C library keeps them in a list of its own (struct dtor_list, the same since glibc 2.18) whose
+ * head is a variable of libc's thread-local memory; nothing is offered to empty it. So two entries
+ * with objects that nobody else has are added, and looked for: a word of thread-local memory that
+ * points at the second, which points at the first. Only where all of that is as expected is the
+ * rest of the list cut off behind them. Anywhere else (another C library, a changed layout, a
+ * sandbox that forbids the look) nothing is touched, and those destructors run at a job's exit().
  *
- * Pointers of unknown worth are followed by process_vm_readv(), which says no instead of crashing. What jobs construct later is destructed at exit() as ever.
+ * Pointers of unknown worth are followed by process_vm_readv(), which says no instead of crashing.
+ * What jobs construct later is destructed at exit() as ever.
  */
 #define _GNU_SOURCE
 #include "state.h"
@@ -16,9 +22,15 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-extern int __cxa_thread_atexit_impl(void (*destructor)(void *), void *object, void *symbol) __attribute__((weak));
+extern int __cxa_thread_atexit_impl(void (*destructor)(void *), void *object, void *symbol)
+	__attribute__((weak));
 
-struct dtor_entry { uintptr_t destructor; void *object; void *map; struct dtor_entry *next; };
+struct dtor_entry {
+	uintptr_t destructor;
+	void *object;
+	void *map;
+	struct dtor_entry *next;
+};
 
 static char first_object, second_object;
 
@@ -26,7 +38,8 @@ static void nothing(void *object) { (void)object; }
 
 static bool look_at(uintptr_t address, struct dtor_entry *ret)
 {
-	struct iovec to = { .iov_base = ret, .iov_len = sizeof *ret }, from = { .iov_base = (void *)address, .iov_len = sizeof *ret };
+	struct iovec to = { .iov_base = ret, .iov_len = sizeof *ret },
+		     from = { .iov_base = (void *)address, .iov_len = sizeof *ret };
 
 	if (address < 4096 || address % sizeof(void *) != 0)
 		return false;
@@ -39,7 +52,9 @@ static struct dtor_entry *find_first(uintptr_t word)
 
 	if (!look_at(word, &second) || second.object != &second_object)
 		return NULL;
-	return look_at((uintptr_t)second.next, &first) && first.object == &first_object ? second.next : NULL;
+	return look_at((uintptr_t)second.next, &first) && first.object == &first_object
+		? second.next
+		: NULL;
 }
 
 static int search_module(struct dl_phdr_info *info, size_t size, void *found)
@@ -63,7 +78,8 @@ void worker_disown_thread_locals(void)
 
 	if (!__cxa_thread_atexit_impl)
 		return;
-	if (__cxa_thread_atexit_impl(nothing, &first_object, &first_object) != 0 || __cxa_thread_atexit_impl(nothing, &second_object, &second_object) != 0)
+	if (__cxa_thread_atexit_impl(nothing, &first_object, &first_object) != 0 ||
+		__cxa_thread_atexit_impl(nothing, &second_object, &second_object) != 0)
 		return;
 	dl_iterate_phdr(search_module, &first);
 	if (first)

@@ -2,8 +2,10 @@
 /*
  * files.c - the fds of a job: its socket, extra ones, and those that go back with the reply.
  *
- * Trap: at the job's end an fd is ours to close only if it still is the file that came: a job may have closed it, and have opened something else that got its number. (Not so one that made no system call.) Which file it is, is
- * asked before the job's first system call: where that is trapped, only then.
+ * Trap: at the job's end an fd is ours to close only if it still is the file that came: a job may
+ * have closed it, and have opened something else that got its number. (Not so one that made no
+ * system call.) Which file it is, is asked before the job's first system call: where that is
+ * trapped, only then.
  */
 #include "state.h"
 
@@ -14,24 +16,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-int brood_job_fd(struct brood_job *job) BROOD_NOEXCEPT
-{
-	return job->bytes ? -ENOTSOCK : job->fd;
-}
+int brood_job_fd(struct brood_job *job) BROOD_NOEXCEPT { return job->bytes ? -ENOTSOCK : job->fd; }
 
 int brood_job_take_fd(struct brood_job *job) BROOD_NOEXCEPT
 {
 	if (job->bytes)
 		return -ENOTSOCK;
 	job->taken = true;
-	syscalls_note();                       /* it stays open: to be looked at as if the job had opened it */
+	/* it stays open: to be looked at as if the job had opened it */
+	syscalls_note();
 	return job->fd;
 }
 
-size_t brood_job_extra_fds(const struct brood_job *job) BROOD_NOEXCEPT
-{
-	return job->extra_count;
-}
+size_t brood_job_extra_fds(const struct brood_job *job) BROOD_NOEXCEPT { return job->extra_count; }
 
 int brood_job_extra_fd(struct brood_job *job, size_t index) BROOD_NOEXCEPT
 {
@@ -56,7 +53,7 @@ static int copy_all(const int *fds, size_t count, int *copies)
 		copies[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
 		if (copies[i] >= 0)
 			continue;
-		r = errno == EINVAL ? -EMFILE : -errno;        /* EINVAL: a limit of 3 or less */
+		r = errno == EINVAL ? -EMFILE : -errno; /* EINVAL: a limit of 3 or less */
 		while (i > 0)
 			close_fd(copies[--i]);
 	}
@@ -70,7 +67,8 @@ int brood_job_reply_fds(struct brood_job *job, const int *fds, size_t count) BRO
 	uint32_t have = job->back_count;
 	int r;
 
-	if ((count > 0 && !fds) || job->request_size == BROOD_SIZE_UNKNOWN || (job->in_line && !job->in_line->ret_fds))
+	if ((count > 0 && !fds) || job->request_size == BROOD_SIZE_UNKNOWN ||
+		(job->in_line && !job->in_line->ret_fds))
 		return -EINVAL;
 	if (count > BROOD_JOB_FDS_MAX - have)
 		return -E2BIG;
@@ -112,7 +110,10 @@ void job_note_fds(const struct brood_job *job)
 		note_identities();
 }
 
-/* Promised to be blocking, whatever the engine made of a socket that it gave, or an earlier attempt. */
+/*
+ * Promised to be blocking, whatever the engine made of a socket that it gave, or an earlier
+ * attempt.
+ */
 static void make_blocking(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
@@ -136,8 +137,11 @@ void job_take_extra(struct brood_job *job, struct frame *f, size_t first)
 		job->extra[job->extra_count++] = frame_take_fd(f, i);
 }
 
-/* After SHUT_RD a local peer can send no more, so what is queued has an end; a TCP peer can, so there is a bound. Unread bytes at close() would tear a TCP reply down (RST) and tell a local reader
- * ECONNRESET instead of the end. */
+/*
+ * After SHUT_RD a local peer can send no more, so what is queued has an end; a TCP peer can, so
+ * there is a bound. Unread bytes at close() would tear a TCP reply down (RST) and tell a local
+ * reader ECONNRESET instead of the end.
+ */
 static void drain(int fd)
 {
 	char waste[16384];
@@ -177,7 +181,8 @@ void job_close_stream(struct brood_job *job)
 void job_close_extra(struct brood_job *job, bool suspect)
 {
 	for (uint32_t i = 0; i < job->extra_count; i++)
-		if (!(job->extra_taken & UINT32_C(1) << i) && (!suspect || identity_is(job->extra[i], &job->extra_identity[i])))
+		if (!(job->extra_taken & UINT32_C(1) << i) &&
+			(!suspect || identity_is(job->extra[i], &job->extra_identity[i])))
 			close(job->extra[i]);
 	job->extra_count = 0;
 }

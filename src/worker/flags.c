@@ -2,17 +2,14 @@
 /*
  * flags.c - the flags of stdout and stderr, as a job found them (os/standard.h).
  *
- * Where they are shared with the engine, the note also stands in the slot's page: when the worker dies,
- * the supervisor puts them back.
+ * Where they are shared with the engine, the note also stands in the slot's page: when the worker
+ * dies, the supervisor puts them back.
  */
 #include "state.h"
 
 #include "../base/base.h"
 
-static _Atomic uint32_t *note_of(int file)
-{
-	return &the_worker.desk->standard[file];
-}
+static _Atomic uint32_t *note_of(int file) { return &the_worker.desk->standard[file]; }
 
 void flags_open_own(void)
 {
@@ -34,7 +31,7 @@ void flags_note(void)
 	for (int i = 0; i < STANDARD_FILES; i++)
 		if (!s->own[i] && s->start[i] >= 0 && s->noted[i] >= 0)
 			atomic_store_explicit(note_of(i), DESK_STANDARD | (uint32_t)s->noted[i],
-			                      memory_order_relaxed);
+				memory_order_relaxed);
 }
 
 /* A job may have put another file there: then only the supervisor can reach the one that was. */

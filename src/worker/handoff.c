@@ -2,9 +2,11 @@
 /*
  * handoff.c - one job that came through the supervisor, from RUN to FINISHED.
  *
- * A job that is refused (its pointer, its fds) leaves the desk word at ASSIGNED: it has not started, whatever happens next.
+ * A job that is refused (its pointer, its fds) leaves the desk word at ASSIGNED: it has not
+ * started, whatever happens next.
  *
- * Order at the end: the swap; the job's socket, so that the engine reads EOF at once; what the job left; FINISHED, last, since the next RUN may come right after it.
+ * Order at the end: the swap; the job's socket, so that the engine reads EOF at once; what the job
+ * left; FINISHED, last, since the next RUN may come right after it.
  */
 #include "state.h"
 
@@ -25,7 +27,10 @@ static void finished(const struct brood_job *job, const struct message_finished 
 	worker_say(&f);
 }
 
-/* A copy: the frame's buffer is used again for what the job logs, and brood_job_arg() is aligned for anything. */
+/*
+ * A copy: the frame's buffer is used again for what the job logs, and brood_job_arg() is aligned
+ * for anything.
+ */
 static void take_arg(struct brood_job *job, const struct frame *f)
 {
 	uint32_t size = MIN(f->run.arg_size, (uint32_t)BROOD_ARG_MAX);
@@ -44,7 +49,8 @@ static void take_job(struct brood_job *job, struct frame *f)
 	job->id = m->id;
 	job->sequence = m->sequence;
 	job->soft_ns = m->soft_ns;
-	job->request_size = m->request_size > SIZE_MAX ? BROOD_SIZE_UNKNOWN : (size_t)m->request_size;
+	job->request_size = m->request_size > SIZE_MAX ? BROOD_SIZE_UNKNOWN
+						       : (size_t)m->request_size;
 	job->fn = (brood_fn *)(uintptr_t)m->fn;
 	job->attempt = m->attempt;
 	take_arg(job, f);
@@ -69,7 +75,10 @@ static bool callable(const struct brood_job *job)
 
 static void end_job(struct brood_job *job, const struct ran *ran, uint64_t ran_ns)
 {
-	struct message_finished said = { .code = ran->code, .told = ran->told, .cpu_us = ran->usage.cpu_us, .peak_kb = ran->usage.peak_kb };
+	struct message_finished said = { .code = ran->code,
+		.told = ran->told,
+		.cpu_us = ran->usage.cpu_us,
+		.peak_kb = ran->usage.peak_kb };
 	struct ending e;
 
 	worker_release_job(job, ran->calls);
@@ -77,11 +86,13 @@ static void end_job(struct brood_job *job, const struct ran *ran, uint64_t ran_n
 	e = worker_look(ran, ran_ns);
 	hygiene_fds(&the_worker.hygiene, -(int)job->back_count);
 	said.left = e.left;
-	said.flags = (e.retiring ? FINISHED_RETIRING : 0) | (ran->memory ? FINISHED_MEMORY : 0) | (job->no_plugin ? FINISHED_NO_PLUGIN : 0);
+	said.flags = (e.retiring ? FINISHED_RETIRING : 0) | (ran->memory ? FINISHED_MEMORY : 0) |
+		(job->no_plugin ? FINISHED_NO_PLUGIN : 0);
 	finished(job, &said);
 	job_close_back(job);
 	if (e.retiring)
-		worker_end(!(e.left & BROOD_LEFT_THREADS));   /* the program's hook does not expect to run beside a job's threads */
+		/* the program's hook does not expect to run beside a job's threads */
+		worker_end(!(e.left & BROOD_LEFT_THREADS));
 }
 
 void worker_handoff(struct frame *f)
@@ -94,9 +105,13 @@ void worker_handoff(struct frame *f)
 	take_job(job, f);
 	frame_done(f);
 	if (lost) {
-		/* An earlier job lowered the limit on open files, say. Whatever it is, the next fd would not come either: this worker is of no more use. */
+		/*
+		 * An earlier job lowered the limit on open files, say. Whatever it is, the next fd
+		 * would not come either: this worker is of no more use.
+		 */
 		worker_release_job(job, false);
-		finished(job, &(struct message_finished){ .flags = FINISHED_NO_FD | FINISHED_RETIRING });
+		finished(job,
+			&(struct message_finished){ .flags = FINISHED_NO_FD | FINISHED_RETIRING });
 		worker_end(true);
 	}
 	if (!callable(job)) {

@@ -2,14 +2,19 @@
 /*
  * hygiene.c - what a job left behind in its worker: looked for, said, put right where it can be.
  *
- * "Left" is a difference from the snapshot that was made when worker_init had returned, so what the program itself set up there (a thread, a timer, a blocked signal) is nobody's fault. One cheap system
- * call a check, about 8 us in all on a slow virtual machine; most of that are the dispositions (one call a signal), so a job that ran for less than HYGIENE_SHORT_NS gets
- * the signals that jobs really do change, and a few of the others in turn: those are put right within a few jobs, but the verdict says so only for jobs that ran longer.
+ * "Left" is a difference from the snapshot that was made when worker_init had returned, so what the
+ * program itself set up there (a thread, a timer, a blocked signal) is nobody's fault. One cheap
+ * system call a check, about 8 us in all on a slow virtual machine; most of that are the
+ * dispositions (one call a signal), so a job that ran for less than HYGIENE_SHORT_NS gets the
+ * signals that jobs really do change, and a few of the others in turn: those are put right within a
+ * few jobs, but the verdict says so only for jobs that ran longer.
  *
- * Most of that takes a system call to change. So a job that made none (src/os/syscalls.h) gets only a glance: at the floating point unit.
+ * Most of that takes a system call to change. So a job that made none (src/os/syscalls.h) gets only
+ * a glance: at the floating point unit.
  *
- * Order: timers before the mask, and pending signals before it too, since unblocking delivers; dispositions last.
- * Not covered: locale, environment, resource limits, priority, credentials, real-time signals' dispositions, memory that the job freed or leaked (but see worker_memory).
+ * Order: timers before the mask, and pending signals before it too, since unblocking delivers;
+ * dispositions last. Not covered: locale, environment, resource limits, priority, credentials,
+ * real-time signals' dispositions, memory that the job freed or leaked (but see worker_memory).
  */
 #define _GNU_SOURCE
 #include "memory.h"
@@ -28,12 +33,14 @@
 #include <unistd.h>
 
 #define HYGIENE_SHORT_NS (200 * NS_PER_US)
-#define SA_RESTORER_ 0x04000000        /* the kernel's; the C library hides its name */
-#define POSIX_TIMERS_MAX 4096          /* more than these in one job: not worth finding one by one */
+#define SA_RESTORER_     0x04000000 /* the kernel's; the C library hides its name */
+/* more than these in one job: not worth finding one by one */
+#define POSIX_TIMERS_MAX 4096
 
 static const int itimers[3] = { ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF };
-static const unsigned char usual_signals[] = { SIGTERM, SIGINT, SIGALRM, SIGPIPE, SIGCHLD, SIGUSR1, SIGUSR2, SIGSEGV, SIGABRT, SIGSYS };
-#define ROTATION 3                     /* of the others, a short job */
+static const unsigned char usual_signals[] = { SIGTERM, SIGINT, SIGALRM, SIGPIPE, SIGCHLD, SIGUSR1,
+	SIGUSR2, SIGSEGV, SIGABRT, SIGSYS };
+#define ROTATION 3 /* of the others, a short job */
 
 /* ---- the floating point unit: rounding and traps, as the program had them ---- */
 
@@ -66,7 +73,8 @@ static void floating_set(uint64_t words)
 	uint32_t mxcsr = (uint32_t)words;
 	uint16_t control = (uint16_t)(words >> 32);
 
-	__asm__ volatile("fnclex");            /* a pending exception would be raised by the next instruction, under the new mask */
+	/* a pending exception would be raised by the next instruction, under the new mask */
+	__asm__ volatile("fnclex");
 	__asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
 	__asm__ volatile("fldcw %0" : : "m"(control));
 #elif defined(__aarch64__)
@@ -80,7 +88,8 @@ static bool has_children(void)
 {
 	siginfo_t info;
 
-	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 || errno != ECHILD;
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 ||
+		errno != ECHILD;
 }
 
 static void reap(void)
@@ -91,7 +100,10 @@ static void reap(void)
 		info.si_pid = 0;
 }
 
-/* The number that the kernel would give the next timer, or -1. A timer made by SIGEV_THREAD brings a thread too. */
+/*
+ * The number that the kernel would give the next timer, or -1. A timer made by SIGEV_THREAD brings
+ * a thread too.
+ */
 static int next_posix_timer(void)
 {
 	struct sigevent event = { .sigev_notify = SIGEV_NONE };
@@ -111,8 +123,13 @@ static bool left_posix_timers(struct hygiene *h, bool *broken)
 		return false;
 	next = next_posix_timer();
 	if (next < 0)
-		return false;                  /* others of this user took all that RLIMIT_SIGPENDING allows: no fault of the job, the next look finds what it left */
-	if (next < h->posix_timer || next - h->posix_timer > POSIX_TIMERS_MAX) {   /* wrapped, or far too many */
+		/*
+		 * others of this user took all that RLIMIT_SIGPENDING allows: no fault of the job,
+		 * the next look finds what it left
+		 */
+		return false;
+	/* wrapped, or far too many */
+	if (next < h->posix_timer || next - h->posix_timer > POSIX_TIMERS_MAX) {
 		*broken = true;
 		return true;
 	}
@@ -134,7 +151,10 @@ static bool left_itimers(const struct hygiene *h)
 	return left;
 }
 
-/* What waits behind the mask would be delivered to the worker by unblocking: it belongs to the job that is over. */
+/*
+ * What waits behind the mask would be delivered to the worker by unblocking: it belongs to the job
+ * that is over.
+ */
 static void drop_pending(const sigset_t *blocked)
 {
 	const struct timespec at_once = { 0, 0 };
@@ -150,7 +170,8 @@ static void drop_pending(const sigset_t *blocked)
  */
 static uint64_t mask_bits(const sigset_t *set)
 {
-	const uint64_t libcs = (UINT64_C(1) << (SIGRTMIN - 1)) - (UINT64_C(1) << (HYGIENE_SIGNALS - 1));
+	const uint64_t libcs = (UINT64_C(1) << (SIGRTMIN - 1)) -
+		(UINT64_C(1) << (HYGIENE_SIGNALS - 1));
 	uint64_t bits;
 
 	memcpy(&bits, set, sizeof bits);
@@ -172,9 +193,11 @@ static bool left_cwd(const struct hygiene *h, bool *broken)
 {
 	struct stat st;
 
-	if (!h->cwd_known || (stat(".", &st) == 0 && st.st_dev == h->cwd.device && st.st_ino == h->cwd.inode))
+	if (!h->cwd_known ||
+		(stat(".", &st) == 0 && st.st_dev == h->cwd.device && st.st_ino == h->cwd.inode))
 		return false;
-	if (chdir(h->cwd_path) < 0 || stat(".", &st) < 0 || st.st_dev != h->cwd.device || st.st_ino != h->cwd.inode)
+	if (chdir(h->cwd_path) < 0 || stat(".", &st) < 0 || st.st_dev != h->cwd.device ||
+		st.st_ino != h->cwd.inode)
 		*broken = true;
 	return true;
 }
@@ -232,22 +255,25 @@ static bool left_handlers(struct hygiene *h, bool all)
 	return left | left_unusual(h, all);
 }
 
-/* First of all: the job may have freed that memory, and a soft step that comes late is handled there. */
+/*
+ * First of all: the job may have freed that memory, and a soft step that comes late is handled
+ * there.
+ */
 static bool left_alternate(const struct hygiene *h)
 {
 	stack_t now;
 
 	if (sigaltstack(NULL, &now) < 0 ||
-	    (now.ss_sp == h->alternate.ss_sp && now.ss_size == h->alternate.ss_size &&
-	     now.ss_flags == h->alternate.ss_flags))
+		(now.ss_sp == h->alternate.ss_sp && now.ss_size == h->alternate.ss_size &&
+			now.ss_flags == h->alternate.ss_flags))
 		return false;
 	sigaltstack(&h->alternate, NULL);
 	return true;
 }
 
 /*
- * A stand-in (os/stale.h) that a job closed is no file that is missing: the program meant to close what
- * it had open once. Nor is a file that took such a number too many: a library connected again.
+ * A stand-in (os/stale.h) that a job closed is no file that is missing: the program meant to close
+ * what it had open once. Nor is a file that took such a number too many: a library connected again.
  */
 static bool count_differs(struct hygiene *h)
 {
@@ -288,7 +314,8 @@ int hygiene_snapshot(struct hygiene *h)
 	h->others = h->threads > 1;
 	h->children = has_children();
 	for (size_t i = 0; i < ARRAY_SIZE(itimers); i++)
-		h->itimers[i] = getitimer((__itimer_which_t)itimers[i], &timer) == 0 && (timer.it_value.tv_sec || timer.it_value.tv_usec);
+		h->itimers[i] = getitimer((__itimer_which_t)itimers[i], &timer) == 0 &&
+			(timer.it_value.tv_sec || timer.it_value.tv_usec);
 	h->posix_timer = next_posix_timer();
 	if (h->posix_timer >= 0)
 		h->posix_timer++;
@@ -362,8 +389,8 @@ struct hygiene_result hygiene_restore(struct hygiene *h, uint64_t ran_ns)
 }
 
 /*
- * What was tolerated belongs to no later job. Children that live on hide those of later jobs: nobody
- * can tell them apart, and nobody is blamed.
+ * What was tolerated belongs to no later job. Children that live on hide those of later jobs:
+ * nobody can tell them apart, and nobody is blamed.
  */
 void hygiene_tolerated(struct hygiene *h, uint32_t left)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * job.c - the public calls of a job that are about itself: who it is, its limits, its log and its progress; and inline mode. Those for its bytes are in bytes.c, those for its fds in files.c.
+ * job.c - the public calls of a job that are about itself: who it is, its limits, its log and its
+ * progress; and inline mode. Those for its bytes are in bytes.c, those for its fds in files.c.
  */
 #include "state.h"
 
@@ -17,7 +18,10 @@
 
 uint64_t brood_job_id(const struct brood_job *job) BROOD_NOEXCEPT { return job->id; }
 uint32_t brood_job_attempt(const struct brood_job *job) BROOD_NOEXCEPT { return job->attempt; }
-size_t brood_job_request_size(const struct brood_job *job) BROOD_NOEXCEPT { return job->request_size; }
+size_t brood_job_request_size(const struct brood_job *job) BROOD_NOEXCEPT
+{
+	return job->request_size;
+}
 
 const void *brood_job_arg(const struct brood_job *job, size_t *ret_size) BROOD_NOEXCEPT
 {
@@ -35,12 +39,12 @@ static bool told(const struct brood_job *job)
 	return true;
 }
 
-int brood_job_cancelled(const struct brood_job *job) BROOD_NOEXCEPT
-{
-	return told(job);
-}
+int brood_job_cancelled(const struct brood_job *job) BROOD_NOEXCEPT { return told(job); }
 
-/* The fd is there for the handler first, then the flag is looked at: a soft step in between is told by one of the two. */
+/*
+ * The fd is there for the handler first, then the flag is looked at: a soft step in between is told
+ * by one of the two.
+ */
 int brood_job_cancel_fd(struct brood_job *job) BROOD_NOEXCEPT
 {
 	LIBRARY_CALL;
@@ -54,7 +58,7 @@ int brood_job_cancel_fd(struct brood_job *job) BROOD_NOEXCEPT
 		return -errno;
 	atomic_store(&job->cancel_fd, fd);
 	if (worker_soft_came(job->sequence) && write(fd, &one, sizeof one) < 0)
-		return fd;                     /* full: readable */
+		return fd; /* full: readable */
 	return fd;
 }
 
@@ -82,7 +86,10 @@ uint32_t brood_job_time_left_ms(const struct brood_job *job) BROOD_NOEXCEPT
 	return ms < BROOD_FOREVER ? (uint32_t)ms : BROOD_FOREVER - 1;
 }
 
-/* One line: no newline at its end, none within, no other control characters that would let a job write lines of its own into somebody's log. */
+/*
+ * One line: no newline at its end, none within, no other control characters that would let a job
+ * write lines of its own into somebody's log.
+ */
 static void one_line(char *text)
 {
 	size_t length = strlen(text);
@@ -97,8 +104,13 @@ static void one_line(char *text)
 static int log_inline(struct brood_job *job, const struct message_job_log *m)
 {
 	struct brood_log line = {
-		.size = sizeof line, .level = (enum brood_level)m->level, .event = BROOD_EVENT_JOB_LOG, .pid = getpid(), .slot = UINT32_MAX,
-		.job = job->id, .text = m->text,
+		.size = sizeof line,
+		.level = (enum brood_level)m->level,
+		.event = BROOD_EVENT_JOB_LOG,
+		.pid = getpid(),
+		.slot = UINT32_MAX,
+		.job = job->id,
+		.text = m->text,
 	};
 
 	if (job->in_line->log)
@@ -106,7 +118,8 @@ static int log_inline(struct brood_job *job, const struct message_job_log *m)
 	return 0;
 }
 
-int brood_job_log(struct brood_job *job, enum brood_level level, const char *format, ...) BROOD_NOEXCEPT
+int brood_job_log(
+	struct brood_job *job, enum brood_level level, const char *format, ...) BROOD_NOEXCEPT
 {
 	LIBRARY_CALL;
 	struct frame f;
@@ -127,17 +140,21 @@ int brood_job_log(struct brood_job *job, enum brood_level level, const char *for
 	if (job->in_line)
 		return log_inline(job, &f.job_log);
 	if (!worker_is_self())
-		return -EPERM;                 /* a child of the job: the channel is not its own */
+		return -EPERM; /* a child of the job: the channel is not its own */
 	return frame_send(the_worker.config->channel_fd, &f) < 0 ? -EAGAIN : 0;
 }
 
-/* Half of the link's buffer is for what must not be lost: an engine that does not look for a while shall find replies there, however talkative a job is. */
+/*
+ * Half of the link's buffer is for what must not be lost: an engine that does not look for a while
+ * shall find replies there, however talkative a job is.
+ */
 static bool link_has_room(int fd)
 {
 	int out, room;
 	socklen_t size = sizeof room;
 
-	return ioctl(fd, SIOCOUTQ, &out) == 0 && getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) == 0 && out < room / 2;
+	return ioctl(fd, SIOCOUTQ, &out) == 0 &&
+		getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) == 0 && out < room / 2;
 }
 
 /* Over the link, or to the supervisor, which hands it on. */
@@ -165,7 +182,7 @@ int brood_job_progress(struct brood_job *job, const void *data, size_t size) BRO
 		return 0;
 	}
 	if (!worker_is_self())
-		return -EPERM;                 /* as for the log */
+		return -EPERM; /* as for the log */
 	frame_begin(&f, MESSAGE_PROGRESS);
 	f.progress.id = job->id;
 	f.progress.sequence = job->sequence;
@@ -202,8 +219,18 @@ static void give_inline_fds(struct brood_job *job)
 int worker_run_inline(brood_fn *fn, const struct job_inline *in_line, bool *ret_took_fd)
 {
 	struct brood_job job = {
-		.id = in_line->id, .sequence = SEQUENCE_INLINE, .soft_ns = TIME_NEVER, .request_size = in_line->request_size, .fn = fn,
-		.arg = in_line->arg, .arg_size = in_line->arg_size, .attempt = 1, .fd = in_line->fd, .stream = -1, .cancel_fd = -1, .in_line = in_line,
+		.id = in_line->id,
+		.sequence = SEQUENCE_INLINE,
+		.soft_ns = TIME_NEVER,
+		.request_size = in_line->request_size,
+		.fn = fn,
+		.arg = in_line->arg,
+		.arg_size = in_line->arg_size,
+		.attempt = 1,
+		.fd = in_line->fd,
+		.stream = -1,
+		.cancel_fd = -1,
+		.in_line = in_line,
 	};
 	struct standard standard;
 	int code;

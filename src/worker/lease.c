@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lease.c - a worker on lease: from LEND to LEFT. wire/ring.h has the protocol; ring.c has one job of it.
+ * lease.c - a worker on lease: from LEND to LEFT. wire/ring.h has the protocol; ring.c has one job
+ * of it.
  *
- * Between two jobs it looks at one word (desk.attention): the supervisor has said something. It sleeps on another (desk.bell), and only after it has told the engine what it has done, has looked after what was put off, has said
- * that it sleeps, and has looked once more at all that could wake it.
+ * Between two jobs it looks at one word (desk.attention): the supervisor has said something. It
+ * sleeps on another (desk.bell), and only after it has told the engine what it has done, has looked
+ * after what was put off, has said that it sleeps, and has looked once more at all that could wake
+ * it.
  *
- * What the engine wrote is checked, since it may be our own bug; it is not hostile. An engine that has closed its end of the link gets no more jobs done, but only the supervisor ends the lease.
+ * What the engine wrote is checked, since it may be our own bug; it is not hostile. An engine that
+ * has closed its end of the link gets no more jobs done, but only the supervisor ends the lease.
  * When the worker goes back to the pool the desk word stays as it is.
  */
 #include "state.h"
@@ -20,8 +24,9 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#define OWED_REST_NS NS_PER_MS         /* without a job, before what was put off is done */
-#define OWED_MAX_NS  (100 * NS_PER_MS) /* that it may be put off when there are such moments, but shorter ones */
+#define OWED_REST_NS NS_PER_MS /* without a job, before what was put off is done */
+/* that it may be put off when there are such moments, but shorter ones */
+#define OWED_MAX_NS (100 * NS_PER_MS)
 
 /* ---- telling ---- */
 
@@ -34,7 +39,7 @@ void lease_tell(struct lease *l)
 	l->suspect_bell = false;
 	l->told = l->rung = l->last;
 	while (write(l->bell, &one, sizeof one) < 0 && errno == EINTR)
-		;                              /* full: it is readable */
+		; /* full: it is readable */
 }
 
 bool lease_say(struct lease *l, struct frame *f)
@@ -64,7 +69,10 @@ static void say_left(const struct lease *l, uint32_t flags, uint32_t left)
 	struct frame f;
 
 	frame_begin(&f, MESSAGE_LEFT);
-	f.left = (struct message_left){ .id = l->id, .sequence = l->last, .flags = flags | (flags & FINISHED_RETIRING && left == 0 ? FINISHED_NO_FD : 0), .left = left };
+	f.left = (struct message_left){ .id = l->id,
+		.sequence = l->last,
+		.flags = flags | (flags & FINISHED_RETIRING && left == 0 ? FINISHED_NO_FD : 0),
+		.left = left };
 	worker_say(&f);
 }
 
@@ -73,12 +81,16 @@ void lease_retire(struct lease *l, uint32_t left)
 	if (l->last != l->told)
 		lease_tell(l);
 	say_left(l, FINISHED_RETIRING, left);
-	worker_end(!(left & BROOD_LEFT_THREADS));      /* the program's hook does not expect to run beside a job's threads */
+	/* the program's hook does not expect to run beside a job's threads */
+	worker_end(!(left & BROOD_LEFT_THREADS));
 }
 
 /* ---- the loan ---- */
 
-/* A mapping of it, which cannot shrink under us. The fd is closed. NULL: it is not what it should be, or there is no memory. */
+/*
+ * A mapping of it, which cannot shrink under us. The fd is closed. NULL: it is not what it should
+ * be, or there is no memory.
+ */
 static void *map(int fd, size_t size, int protection)
 {
 	_cleanup_close_ int owned = fd;
@@ -86,7 +98,8 @@ static void *map(int fd, size_t size, int protection)
 	void *memory;
 	int seals = fcntl(owned, F_GET_SEALS);
 
-	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(owned, &st) < 0 || st.st_size < 0 || (uint64_t)st.st_size < size)
+	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(owned, &st) < 0 || st.st_size < 0 ||
+		(uint64_t)st.st_size < size)
 		return NULL;
 	memory = mmap(NULL, size, protection, MAP_SHARED, owned, 0);
 	return memory == MAP_FAILED ? NULL : memory;
@@ -108,12 +121,14 @@ static bool take(struct lease *l, struct frame *f)
 	l->down = map(frame_take_fd(f, LEASE_FD_DOWN), sizeof *l->down, PROT_READ);
 	l->up = map(frame_take_fd(f, LEASE_FD_UP), sizeof *l->up, PROT_READ | PROT_WRITE);
 	l->lane = map(frame_take_fd(f, LEASE_FD_LANE), sizeof *l->lane, PROT_READ);
-	return l->down && l->up && l->lane && identity_get(l->link, &l->link_identity) == 0 && identity_get(l->bell, &l->bell_identity) == 0;
+	return l->down && l->up && l->lane && identity_get(l->link, &l->link_identity) == 0 &&
+		identity_get(l->bell, &l->bell_identity) == 0;
 }
 
 static bool still_ours(const struct lease *l)
 {
-	return (!l->suspect_link || identity_is(l->link, &l->link_identity)) && (!l->suspect_bell || identity_is(l->bell, &l->bell_identity));
+	return (!l->suspect_link || identity_is(l->link, &l->link_identity)) &&
+		(!l->suspect_bell || identity_is(l->bell, &l->bell_identity));
 }
 
 static void give_back(struct lease *l)
@@ -151,7 +166,7 @@ static bool hear_one(struct lease *l)
 	if (r == 1)
 		frame_done(&f);
 	if (r == 1 && f.header.type == MESSAGE_LEAVE) {
-		l->leaving |= f.leave.id == l->id;     /* one for an earlier lease may come late */
+		l->leaving |= f.leave.id == l->id; /* one for an earlier lease may come late */
 		return true;
 	}
 	if (r == 0 || (r == 1 && f.header.type == MESSAGE_END)) {
@@ -203,7 +218,10 @@ static bool sleep_until(struct lease *l, uint64_t until)
 	return r == -ETIMEDOUT;
 }
 
-/* What is owed waits for a moment without jobs, so that it is not in the way of the next one; but not for long. */
+/*
+ * What is owed waits for a moment without jobs, so that it is not in the way of the next one; but
+ * not for long.
+ */
 static void rest(struct lease *l)
 {
 	bool owing = l->owed;
@@ -248,7 +266,8 @@ void worker_lend(struct frame *f)
 	bool taken = take(l, f);
 
 	frame_done(f);
-	if (!taken) {                          /* as for a job whose fd did not come: no use any more */
+	/* as for a job whose fd did not come: no use any more */
+	if (!taken) {
 		say_left(l, FINISHED_RETIRING, 0);
 		worker_end(true);
 	}

@@ -7,11 +7,12 @@
  * stack that jobs run on. So resident memory says nothing about it: "memory limit" is said by what
  * the kernel counts, or by ENOMEM.
  *
- * Two files in /proc tell the counted size. statm is cheap, but counts the stack as well: it is asked
- * first. Only when it is close to the limit status is asked, which has the data alone.
+ * Two files in /proc tell the counted size. statm is cheap, but counts the stack as well: it is
+ * asked first. Only when it is close to the limit status is asked, which has the data alone.
  *
- * A worker that dies cannot be asked afterwards. So handlers for the usual signals note in the slot's
- * page what they see, and let the default action take place. A job that ends by _exit() says nothing.
+ * A worker that dies cannot be asked afterwards. So handlers for the usual signals note in the
+ * slot's page what they see, and let the default action take place. A job that ends by _exit() says
+ * nothing.
  */
 #include "memory.h"
 #include "state.h"
@@ -25,9 +26,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-struct figure { int fd; struct identity identity; uint64_t near_kb; };
+struct figure {
+	int fd;
+	struct identity identity;
+	uint64_t near_kb;
+};
 
-static struct { struct figure statm, status; bool limited; } memory = { .statm = { .fd = -1 }, .status = { .fd = -1 } };
+static struct {
+	struct figure statm, status;
+	bool limited;
+} memory = { .statm = { .fd = -1 }, .status = { .fd = -1 } };
 
 static const int deaths[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT };
 
@@ -51,7 +59,8 @@ void memory_open(const struct brood_options *options)
 /* Jobs may have closed the file, and have opened another one with its number. */
 static bool read_figure(const struct figure *f, char *text, size_t size)
 {
-	ssize_t n = f->fd >= 0 && identity_is(f->fd, &f->identity) ? pread(f->fd, text, size - 1, 0) : -1;
+	ssize_t n = f->fd >= 0 && identity_is(f->fd, &f->identity) ? pread(f->fd, text, size - 1, 0)
+								   : -1;
 
 	text[n > 0 ? n : 0] = '\0';
 	return n > 0;
@@ -95,25 +104,21 @@ static uint64_t status_kb(void)
 
 bool memory_near(void)
 {
-	return memory.limited && statm_kb() >= memory.statm.near_kb && status_kb() >= memory.status.near_kb;
+	return memory.limited && statm_kb() >= memory.statm.near_kb &&
+		status_kb() >= memory.status.near_kb;
 }
 
-bool memory_refused(int error)
-{
-	return memory.limited && (error == ENOMEM || memory_near());
-}
+bool memory_refused(int error) { return memory.limited && (error == ENOMEM || memory_near()); }
 
-void memory_tolerated(void)
-{
-	memory.status.near_kb = status_kb() + 1;
-}
+void memory_tolerated(void) { memory.status.near_kb = status_kb() + 1; }
 
 /* ---- the limit ---- */
 
 int memory_limit(const struct brood_options *options)
 {
 	uint64_t all_kb = statm_kb(), data_kb = status_kb(), page_kb = shm_page() / 1024;
-	uint64_t most_kb = MAX((options->worker_memory - options->worker_memory / 8) / 1024, page_kb);
+	uint64_t most_kb = MAX(
+		(options->worker_memory - options->worker_memory / 8) / 1024, page_kb);
 	struct rlimit limit;
 
 	if (options->worker_memory == 0)
@@ -139,7 +144,10 @@ void memory_note_death(int error)
 		atomic_store(&the_worker.desk->memory, 1);
 }
 
-/* What the instruction did it does again under the default action; what was sent is sent again. A trap is past its instruction. */
+/*
+ * What the instruction did it does again under the default action; what was sent is sent again. A
+ * trap is past its instruction.
+ */
 static void on_death(int sig, siginfo_t *info, void *context)
 {
 	int error = errno;
@@ -162,7 +170,8 @@ static bool kept(const struct brood_options *options, int sig)
 
 void memory_watch_deaths(const struct brood_options *options)
 {
-	struct sigaction action = { .sa_sigaction = on_death, .sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND) };
+	struct sigaction action = { .sa_sigaction = on_death,
+		.sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND) };
 
 	if (options->worker_memory == 0)
 		return;
@@ -180,6 +189,7 @@ void memory_forget(void)
 	if (the_worker.config->options->worker_memory == 0)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(deaths); i++)
-		if (sigaction(deaths[i], NULL, &now) == 0 && now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_death)
+		if (sigaction(deaths[i], NULL, &now) == 0 && now.sa_flags & SA_SIGINFO &&
+			now.sa_sigaction == on_death)
 			sigaction(deaths[i], &action, NULL);
 }

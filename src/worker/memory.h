@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* memory.h - worker_memory: the limit, how close it is, and whether it refused memory. See memory.c. */
+/*
+ * memory.h - worker_memory: the limit, how close it is, and whether it refused memory. See
+ * memory.c.
+ */
 #ifndef BROOD_WORKER_MEMORY_H
 #define BROOD_WORKER_MEMORY_H
 
@@ -9,7 +12,9 @@
 
 /* Before code of the program runs here, which may hide /proc: opens what tells the size. */
 void memory_open(const struct brood_options *options);
-/* Handlers for the signals by which a process dies that got no memory. Signals are still blocked. */
+/*
+ * Handlers for the signals by which a process dies that got no memory. Signals are still blocked.
+ */
 void memory_watch_deaths(const struct brood_options *options);
 /* In a child that a job forked: gives it the default dispositions. Async-signal-safe. */
 void memory_forget(void);

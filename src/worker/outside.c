@@ -26,7 +26,13 @@
 #include <unistd.h>
 
 static const int standard[] = {
-	SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR,
+	SIGUSR1,
+	SIGUSR2,
+	SIGALRM,
+	SIGVTALRM,
+	SIGPROF,
+	SIGIO,
+	SIGPWR,
 #ifdef SIGSTKFLT
 	SIGSTKFLT,
 #endif
@@ -34,7 +40,8 @@ static const int standard[] = {
 
 static bool sent_by_another(const siginfo_t *info)
 {
-	bool sent = info->si_code == SI_USER || info->si_code == SI_QUEUE || info->si_code == SI_TKILL;
+	bool sent = info->si_code == SI_USER || info->si_code == SI_QUEUE ||
+		info->si_code == SI_TKILL;
 
 	return sent && info->si_pid != the_worker.pid;
 }
@@ -44,7 +51,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	int saved = errno;
 
 	(void)context;
-	syscalls_note();                       /* returning is a system call */
+	syscalls_note(); /* returning is a system call */
 	if (!worker_is_self() || !sent_by_another(info))
 		worker_step_aside(sig);
 	errno = saved;
@@ -60,7 +67,8 @@ static bool kept(const struct brood_options *options, int sig)
 
 void outside_prepare(const struct brood_options *options)
 {
-	struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
+	struct sigaction action = { .sa_sigaction = on_signal,
+		.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
 
 	sigemptyset(&action.sa_mask);
 	for (size_t i = 0; i < ARRAY_SIZE(standard); i++)
@@ -77,7 +85,8 @@ static void restore_default(int sig)
 	const struct sigaction action = { .sa_handler = SIG_DFL };
 	struct sigaction now;
 
-	if (sigaction(sig, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_signal)
+	if (sigaction(sig, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO &&
+		now.sa_sigaction == on_signal)
 		sigaction(sig, &action, NULL);
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* outside.h - signals that somebody outside sends to all processes of the service. See outside.c. */
+/*
+ * outside.h - signals that somebody outside sends to all processes of the service. See outside.c.
+ */
 #ifndef BROOD_WORKER_OUTSIDE_H
 #define BROOD_WORKER_OUTSIDE_H
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * plugin.c - functions of shared objects that the engine loaded after the start: opened here, by path and symbol, once, and kept open for the worker's life.
+ * plugin.c - functions of shared objects that the engine loaded after the start: opened here, by
+ * path and symbol, once, and kept open for the worker's life.
  *
- * dlopen() runs the object's constructors, so it is called within the job's frame and run time. A reference to it is weak: a static program need not have it, and then such jobs are refused.
+ * dlopen() runs the object's constructors, so it is called within the job's frame and run time. A
+ * reference to it is weak: a static program need not have it, and then such jobs are refused.
  */
 #include "state.h"
 
@@ -16,7 +18,12 @@
 #pragma weak dlsym
 #pragma weak dlerror
 
-struct plugin { struct plugin *next; brood_fn *fn; size_t size; char text[]; };
+struct plugin {
+	struct plugin *next;
+	brood_fn *fn;
+	size_t size;
+	char text[];
+};
 static struct plugin *plugins;
 
 /* "path\0symbol\0" */
@@ -34,7 +41,8 @@ static brood_fn *open_plugin(const struct brood_job *job, const char *path, cons
 	void *object, *found;
 
 	if (!dlopen || !dlsym || !dlerror) {
-		worker_log(job->id, BROOD_WARNING, "plugin %s: this program cannot open shared objects", path);
+		worker_log(job->id, BROOD_WARNING,
+			"plugin %s: this program cannot open shared objects", path);
 		return NULL;
 	}
 	object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -54,7 +62,7 @@ static void keep(brood_fn *fn, const char *text, size_t size)
 	struct plugin *p = malloc(sizeof *p + size);
 
 	if (!p)
-		return;                        /* then it is looked up again */
+		return; /* then it is looked up again */
 	p->fn = fn;
 	p->size = size;
 	memcpy(p->text, text, size);
@@ -72,7 +80,8 @@ brood_fn *plugin_find(struct brood_job *job, const char *text, size_t size)
 			return p->fn;
 	symbol = symbol_in(text, size);
 	if (!symbol) {
-		worker_log(job->id, BROOD_WARNING, "plugin: a path from the root and a symbol are needed");
+		worker_log(job->id, BROOD_WARNING,
+			"plugin: a path from the root and a symbol are needed");
 		return NULL;
 	}
 	fn = open_plugin(job, text, symbol);

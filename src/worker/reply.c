@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reply.c - a reply in memory: one piece of the lease's up space, which grows while it is the last one there (it is: jobs run one at a time). What gets too large for that, or finds no room because the engine has not yet taken
- * what lies there, goes elsewhere. Where a thread of the engine waits for the job, that is a socket, which this thread reads: memory that is warm goes through it again and again. Else it is a memfd: an engine in which nobody
- * waits is never waited for.
+ * reply.c - a reply in memory: one piece of the lease's up space, which grows while it is the last
+ * one there (it is: jobs run one at a time). What gets too large for that, or finds no room because
+ * the engine has not yet taken what lies there, goes elsewhere. Where a thread of the engine waits
+ * for the job, that is a socket, which this thread reads: memory that is warm goes through it again
+ * and again. Else it is a memfd: an engine in which nobody waits is never waited for.
  *
- * The memory is the engine's to distrust and ours to lose: a job that writes there by itself spoils the replies of this worker and nothing else.
+ * The memory is the engine's to distrust and ours to lose: a job that writes there by itself spoils
+ * the replies of this worker and nothing else.
  */
 #include "state.h"
 
@@ -18,9 +21,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define REPLY_ALIGN 64                 /* no line of memory has two replies: one is read while the next is written */
+/* no line of memory has two replies: one is read while the next is written */
+#define REPLY_ALIGN 64
 
-/* Positions are looked at only when some room is needed: the engine writes that word at each harvest. */
+/*
+ * Positions are looked at only when some room is needed: the engine writes that word at each
+ * harvest.
+ */
 static void give_back(struct lease *l)
 {
 	uint64_t harvested = atomic_load_explicit(&l->down->harvested, memory_order_acquire), end;
@@ -32,14 +39,12 @@ static void give_back(struct lease *l)
 		ring_space_release(&l->space, end);
 }
 
-void reply_begin(struct brood_job *job)
-{
-	job->reply = (struct job_reply){ .memfd = -1 };
-}
+void reply_begin(struct brood_job *job) { job->reply = (struct job_reply){ .memfd = -1 }; }
 
 static bool grow(struct ring_space *space, uint64_t start, uint32_t more)
 {
-	if (start % space->size + (space->head - start) + more > space->size || space->head + more - space->tail > space->size)
+	if (start % space->size + (space->head - start) + more > space->size ||
+		space->head + more - space->tail > space->size)
 		return false;
 	space->head += more;
 	return true;
@@ -68,7 +73,10 @@ static bool make_room(struct lease *l, struct job_reply *r, uint32_t more)
 	return move(l, r, more);
 }
 
-/* Should the job not come to its end, the engine finds here what it had written by then. Each store leaves something that is true: whoever dies between two of them had less. */
+/*
+ * Should the job not come to its end, the engine finds here what it had written by then. Each store
+ * leaves something that is true: whoever dies between two of them had less.
+ */
 static void say_so_far(struct lease *l, const struct brood_job *job, size_t size)
 {
 	struct ring_done *d = &l->up->dones[job->sequence % RING_DEPTH];
@@ -82,8 +90,11 @@ static void say_so_far(struct lease *l, const struct brood_job *job, size_t size
 	d->reply_size = size;
 }
 
-/* A socket that the engine reads: that of the request, or a new one. Neither where the job has closed
- * what is ours: a new socket may have got the number of the link, and nobody would read there. */
+/*
+ * A socket that the engine reads: that of the request, or a new one. Neither where the job has
+ * closed what is ours: a new socket may have got the number of the link, and nobody would read
+ * there.
+ */
 static bool open_stream(struct lease *l, struct brood_job *job)
 {
 	struct frame f;
@@ -132,7 +143,8 @@ static int spill_to_memfd(struct lease *l, struct job_reply *r)
 
 	if (fd < 0)
 		return fd;
-	e = r->size > 0 ? shm_memfd_append(fd, l->up->bytes + r->start % RING_UP_BYTES, r->size, 0) : 0;
+	e = r->size > 0 ? shm_memfd_append(fd, l->up->bytes + r->start % RING_UP_BYTES, r->size, 0)
+			: 0;
 	if (e < 0) {
 		close_fd(fd);
 		return e;
@@ -169,7 +181,8 @@ static int append(struct lease *l, struct brood_job *job, const void *data, size
 {
 	struct job_reply *r = &job->reply;
 
-	if (r->memfd < 0 && !r->streams && size <= RING_INLINE_MAX && r->size + size <= RING_INLINE_MAX && make_room(l, r, (uint32_t)size)) {
+	if (r->memfd < 0 && !r->streams && size <= RING_INLINE_MAX &&
+		r->size + size <= RING_INLINE_MAX && make_room(l, r, (uint32_t)size)) {
 		memcpy(l->up->bytes + (r->start % RING_UP_BYTES + r->size), data, size);
 		return 0;
 	}
@@ -187,7 +200,8 @@ ssize_t reply_write(struct brood_job *job, const void *data, size_t size)
 	if (size == 0)
 		return 0;
 	r->error = append(&the_worker.lease, job, data, size);
-	r->size += size;               /* also where it is lost: the verdict tells how much that was */
+	/* also where it is lost: the verdict tells how much that was */
+	r->size += size;
 	if (r->error < 0)
 		return r->error;
 	say_so_far(&the_worker.lease, job, r->memfd < 0 && !r->streams ? r->size : 0);
@@ -231,8 +245,10 @@ void reply_finish(struct brood_job *job, struct ring_done *done)
 		done->flags |= DONE_STREAM;
 	if (r->memfd >= 0 || job->back_count > 0)
 		say_back(l, job, done);
-	done->reply_at = r->memfd < 0 && !r->streams && r->size > 0 && !(done->flags & DONE_NO_ROOM) ? (uint32_t)(r->start % RING_UP_BYTES) : 0;
-	atomic_signal_fence(memory_order_seq_cst);     /* as in say_so_far() */
+	done->reply_at = r->memfd < 0 && !r->streams && r->size > 0 && !(done->flags & DONE_NO_ROOM)
+		? (uint32_t)(r->start % RING_UP_BYTES)
+		: 0;
+	atomic_signal_fence(memory_order_seq_cst); /* as in say_so_far() */
 	done->reply_size = r->size;
 	r->memfd = close_fd(r->memfd);
 	job_close_back(job);

@@ -2,12 +2,17 @@
 /*
  * ring.c - one job on lease, from its entry in the ring to its completion.
  *
- * The entry is claimed first: one that the engine has withdrawn is passed by. Of the jobs that ran the desk word says RUNNING and DONE; of those that did not (withdrawn, refused) it says DONE at once, and only after `done`
- * has counted them, so that the word never claims that something ran which did not.
+ * The entry is claimed first: one that the engine has withdrawn is passed by. Of the jobs that ran
+ * the desk word says RUNNING and DONE; of those that did not (withdrawn, refused) it says DONE at
+ * once, and only after `done` has counted them, so that the word never claims that something ran
+ * which did not.
  *
- * Order at the end: the word; the job's fds; the reply's fds (BACK); what the job left; completion, `done`; telling. So whoever sees `done` sees everything.
+ * Order at the end: the word; the job's fds; the reply's fds (BACK); what the job left; completion,
+ * `done`; telling. So whoever sees `done` sees everything.
  *
- * Between a job and the next nothing is done that costs more than some tens of nanoseconds: one look at the clock (the end of a job is the beginning of the next), no system call, no copy of the entry or of its bytes.
+ * Between a job and the next nothing is done that costs more than some tens of nanoseconds: one
+ * look at the clock (the end of a job is the beginning of the next), no system call, no copy of the
+ * entry or of its bytes.
  */
 #include "state.h"
 
@@ -39,7 +44,7 @@ static void tell_caller(struct lease *l)
 	uint32_t how;
 
 	if (atomic_load(word) == CALLER_WORD(l->last, CALLER_NONE))
-		return;                        /* it does not sleep, and looks before it does */
+		return; /* it does not sleep, and looks before it does */
 	how = atomic_exchange(word, CALLER_WORD(l->last, CALLER_TOLD));
 	if (how == CALLER_WORD(l->last, CALLER_SLEEPS))
 		futex_wake(word, INT_MAX);
@@ -65,7 +70,8 @@ static struct ring_done *begin_done(struct lease *l, const struct brood_job *job
 	struct ring_done *d = &l->up->dones[job->sequence % RING_DEPTH];
 
 	d->reply_size = 0;
-	atomic_signal_fence(memory_order_seq_cst);     /* what it says of the reply is true after each instruction: see reply.c */
+	/* what it says of the reply is true after each instruction: see reply.c */
+	atomic_signal_fence(memory_order_seq_cst);
 	d->sequence = job->sequence;
 	d->cpu_us = d->peak_kb = 0;
 	d->reply_at = d->left = d->flags = d->extra = 0;
@@ -82,7 +88,7 @@ static void pass_by(struct lease *l)
 static void refuse(struct lease *l, struct brood_job *job, uint32_t flags)
 {
 	struct ring_done *done = begin_done(l, job);
-	bool retiring = flags & DONE_NO_FD;            /* the next one's would not come either */
+	bool retiring = flags & DONE_NO_FD; /* the next one's would not come either */
 
 	worker_soft_expect(SEQUENCE_NONE);
 	worker_release_job(job, false);
@@ -97,17 +103,21 @@ static void refuse(struct lease *l, struct brood_job *job, uint32_t flags)
 
 /* ---- what comes over the link ---- */
 
-/* A job that lowered the limit on open files may have left room for fewer than this one brings: then its message stays where it is, for the engine to take back. */
+/*
+ * A job that lowered the limit on open files may have left room for fewer than this one brings:
+ * then its message stays where it is, for the engine to take back.
+ */
 static bool room_for_fds(const struct lease *l, const struct ring_entry *e)
 {
 	static struct frame f;
 	struct rlimit limit;
 	bool all;
 
-	if (!(e->flags & RING_FDS) || getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= the_worker.files)
+	if (!(e->flags & RING_FDS) || getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+		limit.rlim_cur >= the_worker.files)
 		return true;
 	if (frame_receive(l->link, &f, MSG_DONTWAIT | MSG_PEEK) != 1)
-		return true;                           /* it will be found out */
+		return true; /* it will be found out */
 	all = f.fds_count == f.header.fds && !f.fds_lost;
 	frame_done(&f);
 	return all;
@@ -125,7 +135,7 @@ static bool hear_with(struct lease *l, const struct ring_entry *e, struct frame 
 		return false;
 	r = frame_receive(l->link, f, MSG_DONTWAIT);
 	if (r == -EAGAIN || r == 0 || r == -ECONNRESET)
-		return false;                          /* a job has read there */
+		return false; /* a job has read there */
 	if (r != 1 || f->header.type != MESSAGE_WITH || f->link.sequence != e->sequence)
 		worker_give_up(WORKER_EXIT_RING);
 	return true;
@@ -139,7 +149,9 @@ static bool map_request(struct brood_job *job, int fd)
 	struct stat st;
 	void *memory;
 
-	if (job->request_size == 0 || fstat(owned, &st) < 0 || st.st_size < 0 || (uint64_t)st.st_size < job->request_size || (fcntl(owned, F_GET_SEALS) & sealed) != sealed)
+	if (job->request_size == 0 || fstat(owned, &st) < 0 || st.st_size < 0 ||
+		(uint64_t)st.st_size < job->request_size ||
+		(fcntl(owned, F_GET_SEALS) & sealed) != sealed)
 		worker_give_up(WORKER_EXIT_RING);
 	memory = mmap(NULL, job->request_size, PROT_READ, MAP_SHARED | MAP_POPULATE, owned, 0);
 	if (memory == MAP_FAILED)
@@ -153,7 +165,8 @@ static bool map_request(struct brood_job *job, int fd)
 static bool take_with(struct lease *l, struct brood_job *job, const struct ring_entry *e)
 {
 	static struct frame f;
-	size_t memfd = (e->flags & (RING_MEMFD | RING_STREAM)) != 0, socket = (e->flags & RING_SOCKET) != 0;
+	size_t memfd = (e->flags & (RING_MEMFD | RING_STREAM)) != 0,
+	       socket = (e->flags & RING_SOCKET) != 0;
 	bool all;
 
 	if (!hear_with(l, e, &f))
@@ -197,7 +210,8 @@ static void take_entry(struct lease *l, struct brood_job *job, const struct ring
 	job->sequence = e->sequence;
 	job->fn = (brood_fn *)(uintptr_t)e->fn;
 	job->attempt = e->attempt;
-	job->request_size = e->request_size > SIZE_MAX ? BROOD_SIZE_UNKNOWN : (size_t)e->request_size;
+	job->request_size = e->request_size > SIZE_MAX ? BROOD_SIZE_UNKNOWN
+						       : (size_t)e->request_size;
 	job->no_plugin = job->taken = false;
 	job->unwatched = l->owed && e->job_flags & BROOD_JOB_TRUSTED;
 	job->on_ring = true;
@@ -206,7 +220,9 @@ static void take_entry(struct lease *l, struct brood_job *job, const struct ring
 	job->fd = -1;
 	job->stream = -1;
 	job->engine_waits = e->flags & RING_CALL;
-	job->request = e->flags & (RING_MEMFD | RING_SOCKET | RING_STREAM) ? NULL : l->down->bytes + e->request_at;
+	job->request = e->flags & (RING_MEMFD | RING_SOCKET | RING_STREAM)
+		? NULL
+		: l->down->bytes + e->request_at;
 	job->request_read = 0;
 	job->asked = false;
 	job->mapped = NULL;
@@ -248,7 +264,8 @@ static bool claim(struct lease *l, uint64_t sequence)
 {
 	if (claim_swap(l->up, sequence, CLAIM_TAKEN))
 		return true;
-	if (atomic_load(&l->up->claims[sequence % RING_DEPTH]) != CLAIM_WORD(sequence, CLAIM_WITHDRAWN))
+	if (atomic_load(&l->up->claims[sequence % RING_DEPTH]) !=
+		CLAIM_WORD(sequence, CLAIM_WITHDRAWN))
 		worker_give_up(WORKER_EXIT_RING);
 	return false;
 }
@@ -281,7 +298,8 @@ static void end(struct lease *l, struct brood_job *job, const struct ran *ran, u
 	done->code = ran->code;
 	done->cpu_us = (uint32_t)MIN(ran->usage.cpu_us, (uint64_t)UINT32_MAX);
 	done->peak_kb = (uint32_t)MIN(ran->usage.peak_kb, (uint64_t)UINT32_MAX);
-	done->flags = (uint16_t)((job->no_plugin ? DONE_NO_PLUGIN : 0) | (ran->memory ? DONE_MEMORY : 0) | ran->told << DONE_TOLD_SHIFT);
+	done->flags = (uint16_t)((job->no_plugin ? DONE_NO_PLUGIN : 0) |
+		(ran->memory ? DONE_MEMORY : 0) | ran->told << DONE_TOLD_SHIFT);
 	worker_release_job(job, ran->calls);
 	reply_finish(job, done);
 	e = look(l, ran, l->now - began);

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run.c - what all jobs have in common, however they came: the desk, the frame, and the look at what they left.
+ * run.c - what all jobs have in common, however they came: the desk, the frame, and the look at
+ * what they left.
  *
- * The desk word decides what a kill can hit. To RUNNING(N) comes before the first instruction of fn, RUNNING(N) to DONE(N) after its last; whoever loses a swap to the supervisor's CONDEMNED only waits to die.
+ * The desk word decides what a kill can hit. To RUNNING(N) comes before the first instruction of
+ * fn, RUNNING(N) to DONE(N) after its last; whoever loses a swap to the supervisor's CONDEMNED only
+ * waits to die.
  *
- * Whether the job made a system call is known where the kernel can tell (src/os/syscalls.h). One that made none cannot have changed what the kernel keeps for the process, so nearly nothing is looked at; and it is in no child
- * of its own.
+ * Whether the job made a system call is known where the kernel can tell (src/os/syscalls.h). One
+ * that made none cannot have changed what the kernel keeps for the process, so nearly nothing is
+ * looked at; and it is in no child of its own.
  */
 #include "memory.h"
 #include "state.h"
@@ -40,16 +44,20 @@ static int call_job(void *arg)
 	struct brood_job *job = arg;
 
 	if (job->plugin_size > 0)
-		job->fn = plugin_find(job, (const char *)job->arg + job->arg_size, job->plugin_size);
+		job->fn = plugin_find(
+			job, (const char *)job->arg + job->arg_size, job->plugin_size);
 	if (job->plugin_size > 0 && !job->fn) {
 		job->no_plugin = true;
 		return 0;
 	}
-	errno = 0;                             /* what it says at the job's end is the job's */
+	errno = 0; /* what it says at the job's end is the job's */
 	return job->fn(job);
 }
 
-/* Last words: after them only the wait status speaks. A job's child that leaves the frame ends alike, but says nothing: the channel is not its own. */
+/*
+ * Last words: after them only the wait status speaks. A job's child that leaves the frame ends
+ * alike, but says nothing: the channel is not its own.
+ */
 static void escaped(void *arg, int how)
 {
 	struct brood_job *job = arg;
@@ -59,13 +67,18 @@ static void escaped(void *arg, int how)
 	if (worker_is_self()) {
 		the_worker.suspect_channel = true;
 		frame_begin(&f, MESSAGE_ESCAPED);
-		f.escaped = (struct message_escaped){ .id = job->id, .sequence = job->sequence, .how = (uint32_t)how };
+		f.escaped = (struct message_escaped){
+			.id = job->id, .sequence = job->sequence, .how = (uint32_t)how
+		};
 		worker_say(&f);
 	}
 	worker_give_up(WORKER_EXIT_ESCAPED);
 }
 
-/* A job that returned in a child that it had forked: for the child that is exit(), for the worker it is nothing. */
+/*
+ * A job that returned in a child that it had forked: for the child that is exit(), for the worker
+ * it is nothing.
+ */
 static void returned_in_child(int code)
 {
 	if (!worker_is_self())
@@ -79,7 +92,8 @@ static void show_title(const char *name)
 		title_show_suffix();
 		return;
 	}
-	snprintf(the_worker.shown, sizeof the_worker.shown, "%.*s", (int)sizeof the_worker.shown - 1, name);
+	snprintf(the_worker.shown, sizeof the_worker.shown, "%.*s",
+		(int)sizeof the_worker.shown - 1, name);
 	memcpy(the_worker.desk->name, the_worker.shown, sizeof the_worker.desk->name);
 	title_set_suffix(the_worker.shown);
 }
@@ -111,7 +125,8 @@ struct ran worker_run_job(struct brood_job *job, const char name[BROOD_NAME_MAX]
 		returned_in_child(ran.code);
 	ran.memory = ran.code != 0 && memory_refused(error);
 	ran.usage = account_end(&the_worker.account);
-	output_flush_standard();               /* belongs to the job's time, and is out if a later job crashes */
+	/* belongs to the job's time, and is out if a later job crashes */
+	output_flush_standard();
 	ran.told = worker_soft_told(job->sequence);
 	worker_desk_swap(word, DESK_WORD(job->sequence, DESK_DONE));
 	worker_soft_expect(SEQUENCE_NONE);
@@ -139,10 +154,12 @@ void worker_release_job(struct brood_job *job, bool suspect)
 
 struct ending worker_judge(struct hygiene_result result)
 {
-	const uint32_t costly = BROOD_LEFT_THREADS | BROOD_LEFT_FDS | BROOD_LEFT_CHILDREN | BROOD_LEFT_MEMORY;
+	const uint32_t costly = BROOD_LEFT_THREADS | BROOD_LEFT_FDS | BROOD_LEFT_CHILDREN |
+		BROOD_LEFT_MEMORY;
 	struct ending e = { .left = result.left };
 
-	e.retiring = result.broken || (result.left & costly & ~the_worker.config->options->tolerate);
+	e.retiring = result.broken ||
+		(result.left & costly & ~the_worker.config->options->tolerate);
 	if (!e.retiring && (result.left || the_worker.hygiene.children_kept))
 		hygiene_tolerated(&the_worker.hygiene, result.left);
 	return e;

@@ -4,20 +4,24 @@
  *
  * TERM, INT, HUP and QUIT have a handler. It looks at the slot's page, where the supervisor writes
  * which job is told to end before it sends the signal. So a signal that somebody sends to the whole
- * group or cgroup (a service manager, a terminal) ends no job, and the supervisor's needs no value: a
- * value would need a place in the kernel's queue, which any program of the same user can use up. A
- * job's sequence is used once, so a signal that comes late cannot hit the next job. One that comes
- * early (before the worker has read RUN) is not lost, for the page keeps what was written.
+ * group or cgroup (a service manager, a terminal) ends no job, and the supervisor's needs no value:
+ * a value would need a place in the kernel's queue, which any program of the same user can use up.
+ * A job's sequence is used once, so a signal that comes late cannot hit the next job. One that
+ * comes early (before the worker has read RUN) is not lost, for the page keeps what was written.
  *
  * The handlers run on the alternate stack: a job may run on a small stack of a coroutine's.
  *
- * Other signals that a manager may send to all processes of a service have a handler that ignores them when they come from outside: outside.c.
+ * Other signals that a manager may send to all processes of a service have a handler that ignores
+ * them when they come from outside: outside.c.
  *
- * SIGSYS has a handler where jobs are watched for system calls (src/os/syscalls.h); it hands on what is not from there. All other dispositions are default, except those of options.keep_signals,
- * which stay as inherited. TERM is always ours; INT, HUP and QUIT stay too when the list names them. SIGPIPE is default: a job that writes to a broken pipe with its own write() dies of it, unless
- * the program keeps an inherited SIG_IGN. The library's own writes never raise it.
+ * SIGSYS has a handler where jobs are watched for system calls (src/os/syscalls.h); it hands on
+ * what is not from there. All other dispositions are default, except those of options.keep_signals,
+ * which stay as inherited. TERM is always ours; INT, HUP and QUIT stay too when the list names
+ * them. SIGPIPE is default: a job that writes to a broken pipe with its own write() dies of it,
+ * unless the program keeps an inherited SIG_IGN. The library's own writes never raise it.
  *
- * A job's children get default dispositions: exec does it, after fork() an atfork handler, and where neither ran (a raw clone) the handler sees that it is not in the worker and steps aside.
+ * A job's children get default dispositions: exec does it, after fork() an atfork handler, and
+ * where neither ran (a raw clone) the handler sees that it is not in the worker and steps aside.
  */
 #include "memory.h"
 #include "outside.h"
@@ -52,11 +56,15 @@ uint32_t worker_soft_told(uint64_t sequence)
 	if (!worker_soft_came(sequence))
 		return 0;
 	return atomic_load_explicit(&desk->soft_cause, memory_order_relaxed) |
-	       (atomic_load_explicit(&desk->noticed, memory_order_relaxed) == sequence ? BROOD_NOTICED : 0);
+		(atomic_load_explicit(&desk->noticed, memory_order_relaxed) == sequence
+				? BROOD_NOTICED
+				: 0);
 }
 
-/* The supervisor stores the sequence before it signals. A job stores its cancel fd before it looks at
- * the sequence. So one of the two, this handler or the job, sees what the other stored. */
+/*
+ * The supervisor stores the sequence before it signals. A job stores its cancel fd before it looks
+ * at the sequence. So one of the two, this handler or the job, sees what the other stored.
+ */
 static void soft_step(void)
 {
 	uint64_t one = 1;
@@ -66,7 +74,7 @@ static void soft_step(void)
 		return;
 	fd = atomic_load(&the_worker.job.cancel_fd);
 	if (fd >= 0 && write(fd, &one, sizeof one) < 0)
-		return;                        /* its counter is full: readable all the same */
+		return; /* its counter is full: readable all the same */
 }
 
 void worker_step_aside(int sig)
@@ -74,7 +82,11 @@ void worker_step_aside(int sig)
 	struct sigaction action = { .sa_handler = SIG_DFL };
 
 	sigaction(sig, &action, NULL);
-	kill(getpid(), sig);                   /* blocked until the handler returns. Not raise(): a raw clone has its parent's thread id in the C library's memory */
+	/*
+	 * blocked until the handler returns. Not raise(): a raw clone has its parent's thread id in
+	 * the C library's memory
+	 */
+	kill(getpid(), sig);
 }
 
 static void on_soft(int sig, siginfo_t *info, void *context)
@@ -82,7 +94,7 @@ static void on_soft(int sig, siginfo_t *info, void *context)
 	int saved = errno;
 
 	(void)info, (void)context;
-	syscalls_note();                       /* we make some, and returning is one */
+	syscalls_note(); /* we make some, and returning is one */
 	if (!worker_is_self())
 		worker_step_aside(sig);
 	else
@@ -97,7 +109,8 @@ static void in_child(void)
 	the_worker.forked = true;
 	syscalls_forget();
 	for (size_t i = 0; i < ARRAY_SIZE(soft_signals); i++)
-		if (sigaction(soft_signals[i], NULL, &now) == 0 && now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_soft)
+		if (sigaction(soft_signals[i], NULL, &now) == 0 && now.sa_flags & SA_SIGINFO &&
+			now.sa_sigaction == on_soft)
 			sigaction(soft_signals[i], &action, NULL);
 	outside_forget();
 	memory_forget();
@@ -105,7 +118,8 @@ static void in_child(void)
 
 static int handle(int sig)
 {
-	struct sigaction action = { .sa_sigaction = on_soft, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
+	struct sigaction action = { .sa_sigaction = on_soft,
+		.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
 
 	sigemptyset(&action.sa_mask);
 	return sigaction(sig, &action, NULL) < 0 ? -errno : 0;

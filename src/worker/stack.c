@@ -6,8 +6,9 @@
  * script engines, and longjmp() knows which of its targets lie above the job's frame (frame.c):
  * stacks of coroutines lie below, wherever they were made.
  *
- * Where the own stack cannot have the size (os/stack.h), jobs run on memory that is mapped for them.
- * There a coroutine whose longjmp() goes to a stack above it looks like a jump out of the job.
+ * Where the own stack cannot have the size (os/stack.h), jobs run on memory that is mapped for
+ * them. There a coroutine whose longjmp() goes to a stack above it looks like a jump out of the
+ * job.
  */
 #include "stack.h"
 

@@ -1,19 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * worker.c - the process in which jobs run: birth, loop, end. See worker.h for the steps, run.c for a job, lease.c for what it does on lease.
+ * worker.c - the process in which jobs run: birth, loop, end. See worker.h for the steps, run.c for
+ * a job, lease.c for what it does on lease.
  *
- * Invariant of birth: before any code of the program runs here (a handler, a hook, a job) the roster has this pid, so that the guard can end whatever that code starts, and the roster is unmapped, so that the code cannot
- * write there. Signals stay blocked until the dispositions are the worker's own.
+ * Invariant of birth: before any code of the program runs here (a handler, a hook, a job) the
+ * roster has this pid, so that the guard can end whatever that code starts, and the roster is
+ * unmapped, so that the code cannot write there. Signals stay blocked until the dispositions are
+ * the worker's own.
  *
- * The stack. Hooks and jobs run on the thread's own stack, below the frames of the program's main(). The first frame of the worker's own has no caller: C++ unwinding ends there instead of in main().
- * Handlers run on an alternate stack, so that a job on a small stack of a coroutine's survives them.
+ * The stack. Hooks and jobs run on the thread's own stack, below the frames of the program's
+ * main(). The first frame of the worker's own has no caller: C++ unwinding ends there instead of in
+ * main(). Handlers run on an alternate stack, so that a job on a small stack of a coroutine's
+ * survives them.
  *
- * The end. Ordered (END, or the channel's end): worker_exit, then flush, then _exit. Never exit(): the atexit handlers and destructors that the program registered before the start are the engine's business. For a job that calls
- * exit(), on_exit() says the same: it was registered last, so it runs before what was inherited, but after what the job itself registered.
- * disown.c does the same for the thread_local objects of the program's main thread. Limit: quick_exit() runs the at_quick_exit() handlers that the program registered.
+ * The end. Ordered (END, or the channel's end): worker_exit, then flush, then _exit. Never exit():
+ * the atexit handlers and destructors that the program registered before the start are the engine's
+ * business. For a job that calls exit(), on_exit() says the same: it was registered last, so it
+ * runs before what was inherited, but after what the job itself registered. disown.c does the same
+ * for the thread_local objects of the program's main thread. Limit: quick_exit() runs the
+ * at_quick_exit() handlers that the program registered.
  *
- * The channel is blocking, and ours alone; but a job can do to it what it likes. So: EAGAIN means poll(), an fd that is no longer the channel means _exit (the job's fault, and its verdict), never a
- * message to a stranger.
+ * The channel is blocking, and ours alone; but a job can do to it what it likes. So: EAGAIN means
+ * poll(), an fd that is no longer the channel means _exit (the job's fault, and its verdict), never
+ * a message to a stranger.
  */
 #define _GNU_SOURCE
 #include "memory.h"
@@ -41,19 +50,13 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#define FDS_WAIT_NS NS_PER_S           /* that a message waits for the kernel to take its fds */
+#define FDS_WAIT_NS NS_PER_S /* that a message waits for the kernel to take its fds */
 
 struct worker the_worker;
 
-bool worker_is_self(void)
-{
-	return the_worker.pid != 0 && getpid() == the_worker.pid;
-}
+bool worker_is_self(void) { return the_worker.pid != 0 && getpid() == the_worker.pid; }
 
-bool worker_is_forked(void)
-{
-	return the_worker.pid != 0 && getpid() != the_worker.pid;
-}
+bool worker_is_forked(void) { return the_worker.pid != 0 && getpid() != the_worker.pid; }
 
 void worker_give_up(enum worker_exit why)
 {
@@ -64,7 +67,8 @@ void worker_give_up(enum worker_exit why)
 
 int worker_rearm(void)
 {
-	return worker_is_self() ? process_set_pdeathsig(SIGKILL, the_worker.config->supervisor_pid) : -EPERM;
+	return worker_is_self() ? process_set_pdeathsig(SIGKILL, the_worker.config->supervisor_pid)
+				: -EPERM;
 }
 
 /* ---- the channel ---- */
@@ -72,13 +76,18 @@ int worker_rearm(void)
 /* Is it still ours? Asked the first time after a job that could have changed that. */
 void worker_check_channel(void)
 {
-	if (the_worker.suspect_channel && !identity_is(the_worker.config->channel_fd, &the_worker.channel))
+	if (the_worker.suspect_channel &&
+		!identity_is(the_worker.config->channel_fd, &the_worker.channel))
 		worker_give_up(WORKER_EXIT_CHANNEL);
 	the_worker.suspect_channel = false;
 }
 
-/* What is short here POLLOUT would not wait for. Memory comes back; but what is in flight (ETOOMANYREFS) counts for the whole user, and some other job can hold it for as long as it likes: it is not to cost this one more than
- * its files. Nor may it last: a worker that has done its job and does not say so is taken for stuck. */
+/*
+ * What is short here POLLOUT would not wait for. Memory comes back; but what is in flight
+ * (ETOOMANYREFS) counts for the whole user, and some other job can hold it for as long as it likes:
+ * it is not to cost this one more than its files. Nor may it last: a worker that has done its job
+ * and does not say so is taken for stuck.
+ */
 bool worker_waits(int r, const struct frame *f, uint64_t *since)
 {
 	uint64_t now = now_ns();
@@ -94,7 +103,10 @@ bool worker_waits(int r, const struct frame *f, uint64_t *since)
 
 static void leave_fds_out(struct frame *f, int r)
 {
-	worker_log(0, BROOD_WARNING, "the files that come with a job's reply are dropped: the kernel does not take them (error %d)", -r);
+	worker_log(0, BROOD_WARNING,
+		"the files that come with a job's reply are dropped: the kernel does not take them "
+		"(error %d)",
+		-r);
 	f->fds_count = 0;
 }
 
@@ -142,7 +154,7 @@ static int hear(struct frame *f)
 	struct pollfd p = { .fd = the_worker.config->channel_fd, .events = POLLIN };
 	int r;
 
-	while ((r = frame_receive(p.fd, f, 0)) == -EAGAIN)      /* a job made it non-blocking */
+	while ((r = frame_receive(p.fd, f, 0)) == -EAGAIN) /* a job made it non-blocking */
 		poll(&p, 1, -1);
 	return r;
 }
@@ -177,7 +189,8 @@ static void become_worker(struct worker_config *c)
 	if (process_set_pdeathsig(SIGKILL, c->supervisor_pid) < 0 || setsid() < 0)
 		worker_give_up(WORKER_EXIT_BIRTH);
 	sign_roster(c);
-	process_drop_real_time();              /* before code of the program: a job that spins must not keep the supervisor from running */
+	/* before code of the program: a job that spins must not keep the supervisor from running */
+	process_drop_real_time();
 	shared_keep_desk(c->shared, c->slot);
 	if (process_set_subreaper() < 0 || identity_get(c->channel_fd, &the_worker.channel) < 0)
 		worker_give_up(WORKER_EXIT_BIRTH);
@@ -205,7 +218,7 @@ static void keep_only_ours(struct worker_config *c)
 	if (r < 0)
 		birth_failed("setting up its files", r);
 	flags_open_own();
-	__fpurge(stdin);                       /* what the program had read ahead is not a job's */
+	__fpurge(stdin); /* what the program had read ahead is not a job's */
 }
 
 /* Runs at exit(), in the worker and in children that a job forked. */
@@ -219,7 +232,10 @@ static void at_exit(int status, void *unused)
 	_exit(status);
 }
 
-/* A soft limit of 1 byte allows no core file, and, unlike 0, stops a core for the handler behind a pipe too. */
+/*
+ * A soft limit of 1 byte allows no core file, and, unlike 0, stops a core for the handler behind a
+ * pipe too.
+ */
 static void forbid_cores(void)
 {
 	struct rlimit limit;
@@ -238,8 +254,9 @@ static void set_manners(const struct worker_config *c)
 	if (!c->core || c->options->flags & BROOD_NO_CORE)
 		forbid_cores();
 	if (c->oom_score_adj != -1001)
-		process_set_oom_score_adj(c->oom_score_adj);   /* refused in some containers: it only sorts victims */
-	mark_self(c->mark);               /* by one of the two the sweep tells strays */
+		/* refused in some containers: it only sorts victims */
+		process_set_oom_score_adj(c->oom_score_adj);
+	mark_self(c->mark); /* by one of the two the sweep tells strays */
 	snprintf(title, sizeof title, "worker %u", c->slot);
 	title_set(title);
 	worker_disown_thread_locals();
@@ -261,7 +278,7 @@ static int map_init_data(struct worker_config *c)
 	if (fstat(c->init_memfd, &st) < 0)
 		return -errno;
 	if (st.st_size < 0 || (uint64_t)st.st_size < c->init_data_size)
-		return -EINVAL;                /* reading it would be a SIGBUS */
+		return -EINVAL; /* reading it would be a SIGBUS */
 	data = mmap(NULL, (size_t)c->init_data_size, PROT_READ, MAP_PRIVATE, c->init_memfd, 0);
 	if (data == MAP_FAILED)
 		return -errno;
@@ -287,7 +304,8 @@ int brood_get_init_data(struct brood_init_data *ret_data) BROOD_NOEXCEPT
 {
 	if (!ret_data)
 		return -EINVAL;
-	if (!worker_is_self() && the_worker.init_data.size == 0)   /* that is set in workers and inline mode */
+	/* that is set in workers and inline mode */
+	if (!worker_is_self() && the_worker.init_data.size == 0)
 		return -EPERM;
 	*ret_data = the_worker.init_data;
 	return 0;
@@ -322,17 +340,21 @@ static void hook_escaped(void *arg, int how)
 {
 	(void)arg;
 	if (worker_is_self())
-		worker_log(0, BROOD_WARNING, "a hook of this worker left by %s", how == ESCAPED_LONGJMP ? "longjmp()" : "pthread_exit()");
+		worker_log(0, BROOD_WARNING, "a hook of this worker left by %s",
+			how == ESCAPED_LONGJMP ? "longjmp()" : "pthread_exit()");
 	worker_give_up(WORKER_EXIT_INIT);
 }
 
 static int run_hook(int (*call)(void *))
 {
-	struct job_frame frame = { .call = call, .arg = (void *)(uintptr_t)the_worker.config->options, .escaped = hook_escaped };
+	struct job_frame frame = { .call = call,
+		.arg = (void *)(uintptr_t)the_worker.config->options,
+		.escaped = hook_escaped };
 	int r = job_frame_run(&frame);
 
 	if (!worker_is_self())
-		exit(r);                       /* a child of the hook came back: for it that is the end */
+		/* a child of the hook came back: for it that is the end */
+		exit(r);
 	return r;
 }
 
@@ -345,8 +367,8 @@ static void init(void)
 	flags_note();
 	self_keep();
 	r = run_hook(call_init);
-	flags_put_back(false);                 /* of what is shared; */
-	standard_note_own(&the_worker.standard);       /* its own are as the hook wants them */
+	flags_put_back(false);                   /* of what is shared; */
+	standard_note_own(&the_worker.standard); /* its own are as the hook wants them */
 	if (r == 0)
 		return;
 	worker_log(0, BROOD_WARNING, "worker_init returned %d: this worker ends", r);
@@ -384,7 +406,9 @@ static void ready(void)
 		worker_log(0, BROOD_WARNING, "worker_memory cannot be enforced (error %d)", -r);
 	the_worker.files = getrlimit(RLIMIT_NOFILE, &files) < 0 ? 0 : files.rlim_cur;
 	frame_begin(&f, MESSAGE_READY);
-	f.ready = (struct message_ready){ .pid = the_worker.pid, .generation = c->generation, .blind = blind };
+	f.ready = (struct message_ready){
+		.pid = the_worker.pid, .generation = c->generation, .blind = blind
+	};
 	worker_say(&f);
 }
 
@@ -404,7 +428,7 @@ static __attribute__((noreturn)) void loop(void)
 			continue;
 		}
 		if (r == 1 && f.header.type == MESSAGE_LEAVE)
-			continue;              /* said twice, or when it had left already */
+			continue; /* said twice, or when it had left already */
 		if (r == 1)
 			frame_done(&f);
 		if (r == 0 || (r == 1 && f.header.type == MESSAGE_END))
@@ -424,9 +448,11 @@ static void on_own_stack(void)
 
 void worker_main(struct worker_config *config)
 {
-	closing_by(CLOSING_PLAIN, NULL);     /* a child of its own would be taken for one that a job left */
+	/* a child of its own would be taken for one that a job left */
+	closing_by(CLOSING_PLAIN, NULL);
 	become_worker(config);
 	keep_only_ours(config);
 	set_manners(config);
-	birth_failed("making its stack", worker_stack_enter(config->options->stack_size, on_own_stack));
+	birth_failed(
+		"making its stack", worker_stack_enter(config->options->stack_size, on_own_stack));
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* m32.c - both paths, a reply, a crash, a deadline and a submitted job. Exit status 0: all was right. */
+/*
+ * m32.c - both paths, a reply, a crash, a deadline and a submitted job. Exit status 0: all was
+ * right.
+ */
 #include <brood.h>
 
 #include <signal.h>
@@ -14,17 +17,29 @@ static int echo(struct brood_job *job)
 
 	return n < 0 || brood_job_reply(job, text, (size_t)n) != n;
 }
-static int crash(struct brood_job *job) { (void)job; return raise(SIGKILL); }
-static int sleeper(struct brood_job *job) { (void)job; for (;;) pause(); }
+static int crash(struct brood_job *job)
+{
+	(void)job;
+	return raise(SIGKILL);
+}
+static int sleeper(struct brood_job *job)
+{
+	(void)job;
+	for (;;)
+		pause();
+}
 
 static int wrong;
 
 static void expect(struct brood *brood, brood_fn *fn, uint32_t path, enum brood_outcome outcome)
 {
-	struct brood_job_options options = { .size = sizeof options, .dispatch = path, .run_ms = 200 };
+	struct brood_job_options options = {
+		.size = sizeof options, .dispatch = path, .run_ms = 200
+	};
 	struct brood_verdict v;
 	char reply[64] = "", line[400];
-	ssize_t n = brood_call_named(brood, fn, "job", "hello", 5, reply, sizeof reply, &options, &v);
+	ssize_t n = brood_call_named(
+		brood, fn, "job", "hello", 5, reply, sizeof reply, &options, &v);
 
 	if (v.outcome == outcome && (fn != echo || (n == 5 && memcmp(reply, "hello", 5) == 0)))
 		return;
@@ -35,7 +50,9 @@ static void expect(struct brood *brood, brood_fn *fn, uint32_t path, enum brood_
 
 int main(void)
 {
-	struct brood_options options = { .size = sizeof options, .workers = 2, .flags = BROOD_NO_CORE };
+	struct brood_options options = {
+		.size = sizeof options, .workers = 2, .flags = BROOD_NO_CORE
+	};
 	const struct brood_result *result;
 	struct brood *brood;
 	uint64_t id;
@@ -52,9 +69,9 @@ int main(void)
 		expect(brood, echo, path, BROOD_DONE);
 	}
 	if (brood_submit_named(brood, echo, "echo", "hello", 5, NULL, &id) < 0 ||
-	    brood_queue_wait(brood_own_queue(brood), 5000) != 1 ||
-	    brood_take(brood_own_queue(brood), &result, 1) != 1 ||
-	    result->verdict.outcome != BROOD_DONE || result->reply_size != 5) {
+		brood_queue_wait(brood_own_queue(brood), 5000) != 1 ||
+		brood_take(brood_own_queue(brood), &result, 1) != 1 ||
+		result->verdict.outcome != BROOD_DONE || result->reply_size != 5) {
 		fprintf(stderr, "the submitted job: %s\n", brood_error());
 		wrong = 1;
 	}

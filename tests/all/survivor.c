@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * survivor.c - a pool under injected errors. Starts four workers and calls without pause; a worker crashes now and then, so that births and deaths go on too. A line on stdin ends the storm:
- * then 100 jobs must be done and the pool be full, within bounds. Says its supervisor's pid first. Exit 0: so it was.
+ * survivor.c - a pool under injected errors. Starts four workers and calls without pause; a worker
+ * crashes now and then, so that births and deaths go on too. A line on stdin ends the storm: then
+ * 100 jobs must be done and the pool be full, within bounds. Says its supervisor's pid first. Exit
+ * 0: so it was.
  */
 #include <brood.h>
 
@@ -45,10 +47,7 @@ static int line_came(int ms)
 	return poll(&p, 1, ms) > 0;
 }
 
-static void nap(void)
-{
-	poll(NULL, 0, 5);
-}
+static void nap(void) { poll(NULL, 0, 5); }
 
 static int call(struct brood *brood, brood_fn *fn, struct brood_verdict *v)
 {
@@ -65,10 +64,13 @@ static int calm(struct brood *brood)
 	struct brood_verdict v;
 	int done = 0;
 
-	for (int tries = 0; tries < 2000 && (brood_stats(brood, &stats) < 0 || stats.ready != stats.workers); tries++)
+	for (int tries = 0;
+		tries < 2000 && (brood_stats(brood, &stats) < 0 || stats.ready != stats.workers);
+		tries++)
 		nap();
 	if (stats.ready != stats.workers) {
-		fprintf(stderr, "survivor: %u of %u workers are ready\n", stats.ready, stats.workers);
+		fprintf(stderr, "survivor: %u of %u workers are ready\n", stats.ready,
+			stats.workers);
 		return 1;
 	}
 	for (int i = 0; i < 100; i++) {
@@ -87,7 +89,11 @@ static int calm(struct brood *brood)
 
 int main(void)
 {
-	struct brood_options options = { .size = sizeof options, .workers = 4, .flags = BROOD_NO_CORE, .queue_ms = 2000, .log = quiet };
+	struct brood_options options = { .size = sizeof options,
+		.workers = 4,
+		.flags = BROOD_NO_CORE,
+		.queue_ms = 2000,
+		.log = quiet };
 	struct brood_verdict v;
 	struct brood *brood;
 	char line[16];
@@ -95,7 +101,7 @@ int main(void)
 
 	printf("%d\n", (int)getpid());
 	fflush(stdout);
-	if (!fgets(line, sizeof line, stdin))          /* "go": somebody may have attached by now */
+	if (!fgets(line, sizeof line, stdin)) /* "go": somebody may have attached by now */
 		return 2;
 	r = brood_start(&options, &brood);
 	if (r < 0) {

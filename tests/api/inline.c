@@ -41,7 +41,9 @@ static int job_arg(struct brood_job *job)
 	size_t size;
 	const void *arg = brood_job_arg(job, &size);
 
-	return brood_job_reply(job, arg, size) == (ssize_t)size && brood_job_request_size(job) == 5 ? 0 : 1;
+	return brood_job_reply(job, arg, size) == (ssize_t)size && brood_job_request_size(job) == 5
+		? 0
+		: 1;
 }
 
 static void calls(void)
@@ -165,7 +167,8 @@ static void refused_pointer(void)
 	struct brood_verdict v = { 0 };
 	int fd = -1;
 
-	CHECK_EQ(brood_call(brood, (brood_fn *)(uintptr_t)case_shared(), "", 0, NULL, 0, NULL, &v), -EFAULT);
+	CHECK_EQ(brood_call(brood, (brood_fn *)(uintptr_t)case_shared(), "", 0, NULL, 0, NULL, &v),
+		-EFAULT);
 	CHECK_EQ(v.outcome, BROOD_REFUSED);
 	CHECK_EQ(v.detail, BROOD_DETAIL_BAD_POINTER);
 	CHECK_EQ(v.started, 0);
@@ -187,7 +190,8 @@ static int job_logs(struct brood_job *job)
 {
 	struct brood_init_data data;
 
-	if (brood_get_init_data(&data) < 0 || data.version != 1 || data.data_size != 4 || memcmp(data.data, "data", 4) != 0 || data.fds_count != 1)
+	if (brood_get_init_data(&data) < 0 || data.version != 1 || data.data_size != 4 ||
+		memcmp(data.data, "data", 4) != 0 || data.fds_count != 1)
 		return 1;
 	if (write(data.fds[0], "!", 1) != 1)
 		return 2;
@@ -198,7 +202,11 @@ static void hooks_logs_and_data(void)
 {
 	char text[100] = "", byte;
 	int count = 0, pipe_fds[2];
-	struct brood_options o = { .worker_init = init_hook, .worker_exit = exit_hook, .hook_context = &count, .log = on_log, .log_context = text };
+	struct brood_options o = { .worker_init = init_hook,
+		.worker_exit = exit_hook,
+		.hook_context = &count,
+		.log = on_log,
+		.log_context = text };
 	struct brood *brood = start_inline(&o);
 	struct brood_verdict v;
 
@@ -219,7 +227,10 @@ Test(inline_mode, hooks_logs_and_data) { case_run(hooks_logs_and_data, 10000); }
 static void init_says_no(void)
 {
 	int count = 7, fds = proc_own_fds();
-	struct brood_options o = { .size = sizeof o, .flags = BROOD_INLINE, .worker_init = init_hook, .hook_context = &count };
+	struct brood_options o = { .size = sizeof o,
+		.flags = BROOD_INLINE,
+		.worker_init = init_hook,
+		.hook_context = &count };
 	struct brood *brood;
 
 	CHECK_EQ(brood_start(&o, &brood), -ECANCELED);
@@ -292,7 +303,11 @@ static void forked_child(void)
 	int status;
 
 	if (pid == 0)
-		_exit(brood_role() == BROOD_ROLE_FORKED && brood_call(brood, job_nothing, "", 0, NULL, 0, NULL, NULL) == -EPERM ? 0 : 1);
+		_exit(brood_role() == BROOD_ROLE_FORKED &&
+					brood_call(brood, job_nothing, "", 0, NULL, 0, NULL,
+						NULL) == -EPERM
+				? 0
+				: 1);
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 	CHECK_EQ(status, 0);
 	CHECK_EQ(brood_stop(brood), 0);

@@ -30,7 +30,8 @@ static int job_request(struct brood_job *job)
 	size_t size;
 	const char *request = brood_job_request(job, &size);
 
-	if (!request || brood_job_request(job, NULL) != request || size != brood_job_request_size(job) || brood_job_read(job, &byte, 1) != 0)
+	if (!request || brood_job_request(job, NULL) != request ||
+		size != brood_job_request_size(job) || brood_job_read(job, &byte, 1) != 0)
 		return 1;
 	return brood_job_reply(job, request, size) == (ssize_t)size ? 0 : 2;
 }
@@ -39,7 +40,10 @@ static int job_request_too_late(struct brood_job *job)
 {
 	char byte;
 
-	return brood_job_read(job, &byte, 1) == 1 && !brood_job_request(job, NULL) && errno == EINVAL ? 0 : 1;
+	return brood_job_read(job, &byte, 1) == 1 && !brood_job_request(job, NULL) &&
+			errno == EINVAL
+		? 0
+		: 1;
 }
 
 static void request(void)
@@ -66,7 +70,8 @@ static int job_extra(struct brood_job *job)
 {
 	int *kept = case_shared();
 
-	if (brood_job_extra_fds(job) != 2 || brood_job_extra_fd(job, 2) != -EINVAL || write(brood_job_extra_fd(job, 0), "x", 1) != 1)
+	if (brood_job_extra_fds(job) != 2 || brood_job_extra_fd(job, 2) != -EINVAL ||
+		write(brood_job_extra_fd(job, 0), "x", 1) != 1)
 		return 1;
 	*kept = brood_job_take_extra_fd(job, 1);
 	return fcntl(*kept, F_GETFD) == FD_CLOEXEC ? 0 : 2;
@@ -86,7 +91,7 @@ static void extra_fds(void)
 	CHECK_EQ(v.code, 0);
 	close(pipe_fds[1]);
 	CHECK_EQ(read(pipe_fds[0], &byte, 1), 1);
-	CHECK_EQ(read(pipe_fds[0], &byte, 1), 0);        /* nobody has the other end any more */
+	CHECK_EQ(read(pipe_fds[0], &byte, 1), 0); /* nobody has the other end any more */
 	CHECK_EQ(close(*kept), 0);
 	close(pipe_fds[0]);
 	o.fds = &bad;
@@ -104,14 +109,15 @@ static int job_replies_fds(struct brood_job *job)
 {
 	int pipe_fds[2], many[BROOD_JOB_FDS_MAX] = { 0 }, bad = 999, r;
 
-	if (pipe(pipe_fds) < 0 || brood_job_reply_fds(job, &bad, 1) != -EBADF || brood_job_reply_fds(job, pipe_fds, 2) != 0)
+	if (pipe(pipe_fds) < 0 || brood_job_reply_fds(job, &bad, 1) != -EBADF ||
+		brood_job_reply_fds(job, pipe_fds, 2) != 0)
 		return 1;
 	r = brood_job_reply_fds(job, pipe_fds, 1);
 	if (brood_job_reply_fds(job, many, BROOD_JOB_FDS_MAX) != -E2BIG)
 		r = -1;
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
-	return r == 0 ? 5 : 2;                   /* failed: they come all the same */
+	return r == 0 ? 5 : 2; /* failed: they come all the same */
 }
 
 static int try_pipe(int from, int to)
@@ -127,7 +133,9 @@ static void reply_fds(void)
 	const struct brood_result *result;
 	int got[3] = { -1, -1, -1 }, fds = proc_own_fds();
 	size_t count = 9;
-	struct brood_job_options o = { .size = sizeof o, .ret_fds = got, .ret_fds_room = 2, .ret_fds_count = &count };
+	struct brood_job_options o = {
+		.size = sizeof o, .ret_fds = got, .ret_fds_room = 2, .ret_fds_count = &count
+	};
 	struct brood_verdict v;
 
 	CHECK_EQ(brood_call(brood, job_replies_fds, NULL, 0, NULL, 0, &o, &v), 0);
@@ -146,7 +154,7 @@ static void reply_fds(void)
 	CHECK(try_pipe(result->fds[0], result->fds[1]));
 	got[0] = result->fds[2];
 	result->fds[2] = -1;
-	CHECK_EQ(brood_dispatch(brood), 0);      /* the others are closed now */
+	CHECK_EQ(brood_dispatch(brood), 0); /* the others are closed now */
 	CHECK_EQ(proc_own_fds(), fds + 1);
 	CHECK_EQ(close(got[0]), 0);
 	CHECK_EQ(brood_stop(brood), 0);
@@ -160,10 +168,19 @@ static int job_tells(struct brood_job *job)
 	for (char c = 'a'; c < 'd'; c++)
 		if (brood_job_progress(job, &c, 1) != 0)
 			return 1;
-	return brood_job_progress(job, large, sizeof large) == -EMSGSIZE && brood_job_progress(job, NULL, 0) == 0 ? 0 : 2;
+	return brood_job_progress(job, large, sizeof large) == -EMSGSIZE &&
+			brood_job_progress(job, NULL, 0) == 0
+		? 0
+		: 2;
 }
 
-struct heard { uint64_t id; char text[16]; size_t size; unsigned empty; int done; };
+struct heard {
+	uint64_t id;
+	char text[16];
+	size_t size;
+	unsigned empty;
+	int done;
+};
 static void on_progress(void *context, uint64_t id, const void *data, size_t size)
 {
 	struct heard *heard = context;
@@ -188,7 +205,9 @@ static void progress(void)
 {
 	struct brood *brood = start_inline(0);
 	struct heard called = { 0 }, submitted = { 0 };
-	struct brood_job_options o = { .size = sizeof o, .on_progress = on_progress, .context = &called, .on_done = on_done };
+	struct brood_job_options o = {
+		.size = sizeof o, .on_progress = on_progress, .context = &called, .on_done = on_done
+	};
 	struct brood_verdict v;
 	uint64_t id;
 
@@ -199,7 +218,7 @@ static void progress(void)
 	CHECK_MEM(called.text, "abc", 3);
 	o.context = &submitted;
 	CHECK_EQ(brood_submit(brood, job_tells, NULL, 0, &o, &id), 0);
-	CHECK_EQ(submitted.size, 0);             /* not before somebody dispatches */
+	CHECK_EQ(submitted.size, 0); /* not before somebody dispatches */
 	CHECK_EQ(brood_dispatch(brood), 1);
 	CHECK_EQ(submitted.size, 3);
 	CHECK_EQ(submitted.empty, 1);
@@ -231,7 +250,10 @@ static void accounts(void)
 }
 Test(inline_jobs, accounts) { case_run(accounts, 30000); }
 
-/* A plugin that is not there, or has no such symbol, is refused, with a line in the log; and what makes no sense is an error. */
+/*
+ * A plugin that is not there, or has no such symbol, is refused, with a line in the log; and what
+ * makes no sense is an error.
+ */
 static void on_log(void *context, const struct brood_log *log)
 {
 	snprintf(context, 200, "%s", log->text);
@@ -240,8 +262,12 @@ static void on_log(void *context, const struct brood_log *log)
 static void plugins(void)
 {
 	char text[200] = "";
-	struct brood_options pool = { .size = sizeof pool, .flags = BROOD_INLINE, .log = on_log, .log_context = text };
-	struct brood_job_options o = { .size = sizeof o, .plugin = "/no/such/plugin.so", .symbol = "job" };
+	struct brood_options pool = {
+		.size = sizeof pool, .flags = BROOD_INLINE, .log = on_log, .log_context = text
+	};
+	struct brood_job_options o = {
+		.size = sizeof o, .plugin = "/no/such/plugin.so", .symbol = "job"
+	};
 	struct brood *brood;
 	struct brood_verdict v;
 	const struct brood_result *result;
@@ -279,8 +305,11 @@ static void closed_without_job(void)
 {
 	struct brood *brood = start_inline(0);
 	int two = 2, pair[2], back;
-	struct brood_job_options o = { .size = sizeof o, .fds = &two, .fds_count = 1,
-	                               .plugin = "/no/such/plugin.so", .symbol = "job" };
+	struct brood_job_options o = { .size = sizeof o,
+		.fds = &two,
+		.fds_count = 1,
+		.plugin = "/no/such/plugin.so",
+		.symbol = "job" };
 	const struct brood_result *result;
 	struct brood_handle *handle;
 	uint64_t id;
@@ -305,7 +334,9 @@ static void closed_without_job(void)
 }
 Test(inline_jobs, closed_without_job) { case_run(closed_without_job, 10000); }
 
-/* A job closes its socket, and something else gets the number: that is not the library's to close. */
+/*
+ * A job closes its socket, and something else gets the number: that is not the library's to close.
+ */
 static int other;
 static int job_gives_its_number_away(struct brood_job *job)
 {

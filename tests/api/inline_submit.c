@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* inline_submit.c - BROOD_INLINE: queues and leases. What is checked here of results, order and refusal holds for queues with workers, too. */
+/*
+ * inline_submit.c - BROOD_INLINE: queues and leases. What is checked here of results, order and
+ * refusal holds for queues with workers, too.
+ */
 #include "pool.h"
 
 #include <criterion/criterion.h>
@@ -27,14 +30,15 @@ static bool readable(int fd)
 	return poll(&p, 1, 0) == 1;
 }
 
-static int job_code(struct brood_job *job)
-{
-	return *(const int *)brood_job_arg(job, NULL);
-}
+static int job_code(struct brood_job *job) { return *(const int *)brood_job_arg(job, NULL); }
 
 static int submit_code(struct brood *brood, int code, brood_done_fn *on_done, void *context)
 {
-	struct brood_job_options o = { .size = sizeof o, .arg = &code, .arg_size = sizeof code, .on_done = on_done, .context = context };
+	struct brood_job_options o = { .size = sizeof o,
+		.arg = &code,
+		.arg_size = sizeof code,
+		.on_done = on_done,
+		.context = context };
 
 	return brood_submit(brood, job_code, NULL, 0, &o, NULL);
 }
@@ -76,13 +80,17 @@ static void take_in_order(void)
 }
 Test(inline_submit, take_in_order) { case_run(take_in_order, 10000); }
 
-struct seen { struct brood *brood; int codes[8], count; };
+struct seen {
+	struct brood *brood;
+	int codes[8], count;
+};
 static void on_done(void *context, const struct brood_result *result)
 {
 	struct seen *seen = context;
 
 	seen->codes[seen->count++] = result->verdict.code;
-	if (result->verdict.code == 1)       /* a callback may submit: that one is called at a later dispatch */
+	/* a callback may submit: that one is called at a later dispatch */
+	if (result->verdict.code == 1)
 		CHECK_EQ(submit_code(seen->brood, 9, on_done, seen), 0);
 }
 
@@ -174,8 +182,10 @@ static void misuse(void)
 {
 	struct brood *brood = start_inline();
 	char byte = 0;
-	struct iovec bad = { NULL, 1 }, huge[2] = { { &byte, SIZE_MAX / 2 }, { &byte, SIZE_MAX / 2 } };
-	struct brood_job_options o = { .size = sizeof o, .dispatch = 3 }, newer = { .size = sizeof newer, .reserved[3] = 1 };
+	struct iovec bad = { NULL, 1 },
+		     huge[2] = { { &byte, SIZE_MAX / 2 }, { &byte, SIZE_MAX / 2 } };
+	struct brood_job_options o = { .size = sizeof o, .dispatch = 3 },
+				 newer = { .size = sizeof newer, .reserved[3] = 1 };
 	struct brood_queue_options q = { .size = sizeof q, .jobs = 65537 };
 	struct brood_queue *queue = NULL;
 	struct brood_lease *lease = NULL;
@@ -199,7 +209,8 @@ static void misuse(void)
 	CHECK_EQ(brood_take(brood_own_queue(brood), NULL, 1), -EINVAL);
 	CHECK_EQ(brood_take(NULL, NULL, 0), -EINVAL);
 	CHECK_EQ(brood_queue_out(NULL), 0);
-	CHECK(!brood_queue_free(NULL) && !brood_lease_end(NULL) && !brood_own_queue(NULL) && !brood_lease_queue(NULL));
+	CHECK(!brood_queue_free(NULL) && !brood_lease_end(NULL) && !brood_own_queue(NULL) &&
+		!brood_lease_queue(NULL));
 	CHECK_EQ(brood_stop(brood), 0);
 }
 Test(inline_submit, misuse) { case_run(misuse, 10000); }

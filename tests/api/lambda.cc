@@ -6,7 +6,8 @@
 #include <cstdio>
 #include <cstring>
 
-namespace {
+namespace
+{
 
 template <int A, int B> int sum(brood_job *) { return A + B; }
 
@@ -22,7 +23,7 @@ void expect(const brood_verdict &v, int code, const char *name)
 	failures++;
 }
 
-}
+} // namespace
 
 int main()
 {
@@ -34,20 +35,33 @@ int main()
 		return std::fprintf(stderr, "lambda: %s\n", brood_error()), 2;
 
 	brood_verdict v = {};
-	brood_call(pool, [](brood_job *) { int a = 3, b = 4; return a + b; }, nullptr, 0, nullptr, 0, nullptr, &v);
+	brood_call(
+		pool,
+		[](brood_job *) {
+			int a = 3, b = 4;
+			return a + b;
+		},
+		nullptr, 0, nullptr, 0, nullptr, &v);
 	expect(v, 7, "[](brood_job *) { int a = 3, b = 4; return a + b; }");
 	brood_call(pool, sum<2, 3>, "1,2", 3, nullptr, 0, nullptr, &v);
 	expect(v, 5, "sum<2, 3>");
 
 	brood_handle *handle;
 	int fd;
-	if (brood_open(pool, [](brood_job *) { return 8; }, nullptr, &fd, &handle) < 0)
+	if (brood_open(
+		    pool, [](brood_job *) { return 8; }, nullptr, &fd, &handle) < 0)
 		return std::fprintf(stderr, "lambda: %s\n", brood_error()), 2;
 	brood_wait(handle, 10000, &v);
 	brood_release(handle);
 	expect(v, 8, "[](brood_job *) { return 8; }");
 
-	if (brood_submit(pool, [](brood_job *) { int a[] = { 4, 5 }; return a[0] + a[1]; }, nullptr, 0, nullptr, nullptr) < 0)
+	if (brood_submit(
+		    pool,
+		    [](brood_job *) {
+			    int a[] = { 4, 5 };
+			    return a[0] + a[1];
+		    },
+		    nullptr, 0, nullptr, nullptr) < 0)
 		return std::fprintf(stderr, "lambda: %s\n", brood_error()), 2;
 	const brood_result *result;
 	while (brood_take(brood_own_queue(pool), &result, 1) == 0)

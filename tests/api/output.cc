@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// output: what jobs print to std::cout and its like is out when the job has ended, once, as what they
-// print by printf() is; also where the streams have buffers of their own. Exit status 0: so it is.
+// output: what jobs print to std::cout and its like is out when the job has ended, once, as what
+// they print by printf() is; also where the streams have buffers of their own. Exit status 0: so it
+// is.
 #include <brood.h>
 
 #include <cstdio>
@@ -12,7 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace {
+namespace
+{
 
 int prints(brood_job *)
 {
@@ -21,7 +23,11 @@ int prints(brood_job *)
 	std::printf("printf of a job\n");
 	return 0;
 }
-int exits(brood_job *) { std::cout << "cout before exit\n"; std::exit(3); }
+int exits(brood_job *)
+{
+	std::cout << "cout before exit\n";
+	std::exit(3);
+}
 int crashes(brood_job *) { std::abort(); }
 int closes_and_prints(brood_job *)
 {
@@ -119,7 +125,7 @@ int main()
 			ssize_t n = pread(errors, text, sizeof text, 0);
 
 			std::fprintf(stderr, "own buffers %d: wait status 0x%x\n%.*s\n",
-			             own_buffers, status, n > 0 ? (int)n : 0, text);
+				own_buffers, status, n > 0 ? (int)n : 0, text);
 			return 1;
 		}
 	}

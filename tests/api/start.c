@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* start.c - brood_start(): what it refuses, in which words, that a refusal leaves nothing behind, and what the engine finds as it was. */
+/*
+ * start.c - brood_start(): what it refuses, in which words, that a refusal leaves nothing behind,
+ * and what the engine finds as it was.
+ */
 #include "pool.h"
 
 #include <criterion/criterion.h>
@@ -18,7 +21,7 @@
 
 TestSuite(start, .timeout = 120);
 
-#ifdef __SANITIZE_ADDRESS__         /* whose allocator maps as it likes */
+#ifdef __SANITIZE_ADDRESS__ /* whose allocator maps as it likes */
 #define SANITIZED 1
 #else
 #define SANITIZED 0
@@ -26,7 +29,13 @@ TestSuite(start, .timeout = 120);
 
 /* ---- Nothing is left of a start that failed ---- */
 
-struct footprint { int fds; int mappings; sigset_t mask; struct sigaction chld, term; char *notify; };
+struct footprint {
+	int fds;
+	int mappings;
+	sigset_t mask;
+	struct sigaction chld, term;
+	char *notify;
+};
 
 /* But for the heap: after a fork it grows by a mapping of its own. */
 static int count_mappings(void)
@@ -58,9 +67,11 @@ static void check_same(struct footprint before)
 	struct footprint after = footprint();
 	char list[2048];
 
-	CHECK_MSG(after.fds == before.fds, "%d, %d\n%s", before.fds, after.fds, proc_fd_list(getpid(), list, sizeof list));
+	CHECK_MSG(after.fds == before.fds, "%d, %d\n%s", before.fds, after.fds,
+		proc_fd_list(getpid(), list, sizeof list));
 	CHECK_MEM(&after.mask, &before.mask, sizeof before.mask);
-	CHECK(after.chld.sa_handler == before.chld.sa_handler && after.term.sa_handler == before.term.sa_handler);
+	CHECK(after.chld.sa_handler == before.chld.sa_handler &&
+		after.term.sa_handler == before.term.sa_handler);
 	CHECK_EQ(after.notify != NULL, before.notify != NULL);
 	CHECK_EQ(brood_role(), BROOD_ROLE_NONE);
 }
@@ -77,11 +88,14 @@ static void refused(const struct brood_options *options, int error, const char *
 	check_same(before);
 }
 
-#define REFUSED(words, ...) refused(&(struct brood_options){ .size = sizeof(struct brood_options), __VA_ARGS__ }, -EINVAL, words)
+#define REFUSED(words, ...)                                                                   \
+	refused(&(struct brood_options){ .size = sizeof(struct brood_options), __VA_ARGS__ }, \
+		-EINVAL, words)
 
 static void options(void)
 {
-	static const int closed[] = { 77 }, kill_it[] = { SIGKILL }, child[] = { SIGCHLD }, strange[] = { 32 }, fault[] = { SIGSEGV };
+	static const int closed[] = { 77 }, kill_it[] = { SIGKILL }, child[] = { SIGCHLD },
+			 strange[] = { 32 }, fault[] = { SIGSEGV };
 
 	refused(&(struct brood_options){ .size = 0 }, -EINVAL, "sizeof options");
 	refused(&(struct brood_options){ .size = 8 }, -EINVAL, "size is 8");
@@ -110,7 +124,10 @@ Test(start, options) { case_run(options, 20000); }
 /* A newer program's struct is longer: fine as long as the rest is zero. */
 static void longer_struct(void)
 {
-	struct { struct brood_options o; uint64_t later[4]; } newer = { .o = { .size = sizeof newer, .workers = 1 } };
+	struct {
+		struct brood_options o;
+		uint64_t later[4];
+	} newer = { .o = { .size = sizeof newer, .workers = 1 } };
 	struct brood *brood;
 
 	newer.later[2] = 1;
@@ -240,7 +257,8 @@ static void every_step_taken_back(void)
 		CHECK_MSG(r == -EMFILE, "%d (%s)", r, brood_error());
 		check_same(before);
 		mappings = SANITIZED ? 0 : count_mappings();
-		CHECK_MSG(failures == 0 || mappings <= before.mappings, "%d, %d", before.mappings, mappings);
+		CHECK_MSG(failures == 0 || mappings <= before.mappings, "%d, %d", before.mappings,
+			mappings);
 		failures++;
 	}
 	CHECK_GE(failures, 8);
@@ -265,7 +283,11 @@ static int job_start(struct brood_job *job)
 {
 	struct brood_options o = { .size = sizeof o, .workers = 1 };
 	struct brood *brood = NULL;
-	struct { int role, start; ssize_t call; char error[200]; } answer;
+	struct {
+		int role, start;
+		ssize_t call;
+		char error[200];
+	} answer;
 
 	answer.role = brood_role();
 	answer.start = brood_start(&o, &brood);
@@ -281,13 +303,18 @@ static int job_forks(struct brood_job *job)
 
 	(void)job;
 	if (pid == 0)
-		_exit(brood_role() == BROOD_ROLE_FORKED && brood_start(NULL, NULL) == -EPERM ? 7 : 8);
+		_exit(brood_role() == BROOD_ROLE_FORKED && brood_start(NULL, NULL) == -EPERM ? 7
+											     : 8);
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 9;
 }
 
 static void roles(void)
 {
-	struct { int role, start; ssize_t call; char error[200]; } answer;
+	struct {
+		int role, start;
+		ssize_t call;
+		char error[200];
+	} answer;
 	struct brood_options o = { .size = sizeof o, .workers = 1 };
 	struct brood *brood, *second = NULL;
 	struct brood_verdict v;
@@ -300,7 +327,8 @@ static void roles(void)
 	CHECK_EQ(brood_role(), BROOD_ROLE_ENGINE);
 	CHECK_EQ(brood_start(&o, &second), -EALREADY);
 	CHECK(!second);
-	CHECK_EQ(brood_call(brood, job_start, "", 0, &answer, sizeof answer, NULL, NULL), (ssize_t)sizeof answer);
+	CHECK_EQ(brood_call(brood, job_start, "", 0, &answer, sizeof answer, NULL, NULL),
+		(ssize_t)sizeof answer);
 	CHECK_EQ(answer.role, BROOD_ROLE_WORKER);
 	CHECK_EQ(answer.start, -EPERM);
 	CHECK_EQ(answer.call, -EPERM);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* submit.c - queues and leases, each case twice: with workers, and inline. What a program sees must not differ. */
+/*
+ * submit.c - queues and leases, each case twice: with workers, and inline. What a program sees must
+ * not differ.
+ */
 #include "pool.h"
 
 #include <criterion/criterion.h>
@@ -15,10 +18,12 @@ TestSuite(submit, .timeout = 120);
 
 #define BOUND 20000
 
-static uint32_t mode;                  /* BROOD_INLINE or 0 */
+static uint32_t mode; /* BROOD_INLINE or 0 */
 static struct brood *start(void)
 {
-	return pool_start(&(struct brood_options){ .size = sizeof(struct brood_options), .flags = mode | BROOD_NO_CORE, .workers = 2 });
+	return pool_start(&(struct brood_options){ .size = sizeof(struct brood_options),
+		.flags = mode | BROOD_NO_CORE,
+		.workers = 2 });
 }
 static void run_inline(void *body)
 {
@@ -26,13 +31,13 @@ static void run_inline(void *body)
 	(*(void (**)(void))body)();
 }
 
-#define TWICE(name)                                                         \
-	Test(submit, name) { case_run(name, 2 * BOUND); }                   \
-	Test(submit, name##_inline)                                         \
-	{                                                                   \
-		void (*body)(void) = name;                                  \
-                                                                            \
-		case_run_with(run_inline, &body, 2 * BOUND);                \
+#define TWICE(name)                                          \
+	Test(submit, name) { case_run(name, 2 * BOUND); }    \
+	Test(submit, name##_inline)                          \
+	{                                                    \
+		void (*body)(void) = name;                   \
+                                                             \
+		case_run_with(run_inline, &body, 2 * BOUND); \
 	}
 
 static int job_arg(struct brood_job *job) { return *(const int *)brood_job_arg(job, NULL); }
@@ -54,7 +59,8 @@ static int sum_of(struct brood_queue *queue, int *ret_count)
 
 	while ((n = brood_queue_wait(queue, BOUND)) > 0)
 		while (brood_take(queue, &result, 1) == 1) {
-			CHECK_EQ(result->verdict.outcome, result->verdict.code ? BROOD_FAILED : BROOD_DONE);
+			CHECK_EQ(result->verdict.outcome,
+				result->verdict.code ? BROOD_FAILED : BROOD_DONE);
 			sum += result->verdict.code;
 			count++;
 		}
@@ -81,7 +87,10 @@ static void each_job_has_one_result(void)
 TWICE(each_job_has_one_result)
 
 /* By the fd alone, and by callbacks that submit more. */
-struct chain { struct brood *brood; int left, ended; };
+struct chain {
+	struct brood *brood;
+	int left, ended;
+};
 static void on_done(void *context, const struct brood_result *result)
 {
 	struct chain *chain = context;
@@ -131,7 +140,7 @@ static void room(void)
 		taken += brood_take(o.queue, results, (size_t)(2 - taken));
 	}
 	CHECK_EQ(brood_queue_out(o.queue), 1);
-	CHECK_EQ(brood_queue_wait(o.queue, BOUND), 1);   /* so that the first two are back */
+	CHECK_EQ(brood_queue_wait(o.queue, BOUND), 1); /* so that the first two are back */
 	CHECK_EQ(submit_arg(brood, 9, &o), 0);
 	CHECK(!brood_queue_free(o.queue));
 	CHECK_EQ(brood_stop(brood), 0);
@@ -213,7 +222,10 @@ static int job_counts(struct brood_job *job)
 			return 1;
 	return 0;
 }
-struct heard { int last, done; uint64_t id; };
+struct heard {
+	int last, done;
+	uint64_t id;
+};
 static void on_progress(void *context, uint64_t id, const void *data, size_t size)
 {
 	struct heard *heard = context;
@@ -241,7 +253,10 @@ static void progress(void)
 
 	for (int i = 0; i < 3; i++) {
 		struct heard called = { 0 }, submitted = { 0 };
-		struct brood_job_options o = { .size = sizeof o, .dispatch = paths[i], .on_progress = on_progress, .context = &called };
+		struct brood_job_options o = { .size = sizeof o,
+			.dispatch = paths[i],
+			.on_progress = on_progress,
+			.context = &called };
 		struct brood_verdict v;
 		uint64_t id;
 
@@ -262,12 +277,16 @@ static void progress(void)
 }
 TWICE(progress)
 
-/* Descriptors there and back: the job gets a pipe's writing end, and replies another pipe's reading end. */
+/*
+ * Descriptors there and back: the job gets a pipe's writing end, and replies another pipe's reading
+ * end.
+ */
 static int job_fds(struct brood_job *job)
 {
 	int pipe_fds[2], r;
 
-	if (brood_job_extra_fds(job) != 1 || write(brood_job_extra_fd(job, 0), "there", 5) != 5 || pipe(pipe_fds) < 0)
+	if (brood_job_extra_fds(job) != 1 || write(brood_job_extra_fd(job, 0), "there", 5) != 5 ||
+		pipe(pipe_fds) < 0)
 		return 1;
 	r = write(pipe_fds[1], "back", 4) == 4 ? brood_job_reply_fds(job, pipe_fds, 1) : -1;
 	close(pipe_fds[0]);
@@ -331,7 +350,9 @@ static void session(void)
 	CHECK_EQ(brood_lease(brood, NULL, &o.lease), 0);
 	CHECK_EQ(brood_lease_worker(o.lease, &pid, NULL, NULL), 0);
 	for (int i = 1; i <= 4; i++) {
-		CHECK_EQ(brood_call(brood, job_session, "1234", (size_t)i, &sum, sizeof sum, &o, &v), sizeof sum);
+		CHECK_EQ(
+			brood_call(brood, job_session, "1234", (size_t)i, &sum, sizeof sum, &o, &v),
+			sizeof sum);
 		CHECK_EQ(v.path, BROOD_PATH_LEASE);
 		CHECK_EQ(v.pid, pid);
 	}
@@ -343,7 +364,11 @@ static void session(void)
 }
 TWICE(session)
 
-/* All that lies in the ring was withdrawn, and its worker has passed it by while nobody looked: it is idle, and what must not stand behind anything goes there. (The engine used to go round for ever, without a look at it.) */
+/*
+ * All that lies in the ring was withdrawn, and its worker has passed it by while nobody looked: it
+ * is idle, and what must not stand behind anything goes there. (The engine used to go round for
+ * ever, without a look at it.)
+ */
 static void all_withdrawn(void)
 {
 	struct brood *brood = start();
@@ -367,7 +392,7 @@ static void all_withdrawn(void)
 	CHECK_EQ(result->verdict.outcome, BROOD_CANCELLED);
 	CHECK_EQ(poll(&p, 1, 0), 0);
 	CHECK_EQ(kill(pid, SIGCONT), 0);
-	CHECK_EQ(poll(&p, 1, BOUND), 1);       /* it says that it has passed it by; nobody looks */
+	CHECK_EQ(poll(&p, 1, BOUND), 1); /* it says that it has passed it by; nobody looks */
 	o.flags = BROOD_JOB_ONCE;
 	CHECK_EQ(brood_call(brood, job_nothing, NULL, 0, NULL, 0, &o, NULL), 0);
 	CHECK(!brood_lease_end(o.lease));
@@ -375,7 +400,10 @@ static void all_withdrawn(void)
 }
 Test(submit, all_withdrawn) { case_run(all_withdrawn, 2 * BOUND); }
 
-/* A lane that nobody looks at any more has leases that are over, and each of them a ledger: those who work get them. */
+/*
+ * A lane that nobody looks at any more has leases that are over, and each of them a ledger: those
+ * who work get them.
+ */
 static void forgotten_queues(void)
 {
 	struct brood_options options = { .workers = 1, .dispatch = BROOD_PATH_LEASE };
@@ -383,9 +411,10 @@ static void forgotten_queues(void)
 	struct brood_queue *queues[100];
 	int count;
 
-	for (int i = 0; i < 100; i++) {        /* more than the ledgers of one worker, 68 */
+	for (int i = 0; i < 100; i++) { /* more than the ledgers of one worker, 68 */
 		CHECK_EQ(brood_queue_new(brood, NULL, &queues[i]), 0);
-		CHECK_EQ(submit_arg(brood, i, &(struct brood_job_options){ .queue = queues[i] }), 0);
+		CHECK_EQ(
+			submit_arg(brood, i, &(struct brood_job_options){ .queue = queues[i] }), 0);
 		CHECK_EQ(sum_of(queues[i], &count), i);
 		CHECK_EQ(count, 1);
 	}
@@ -395,11 +424,16 @@ static void forgotten_queues(void)
 }
 Test(submit, forgotten_queues) { case_run(forgotten_queues, 2 * BOUND); }
 
-/* Its worker dies, and another call reads that from the channel: whoever comes next with this lease hears of it at once. (What was given after the look, and before that reading, used to wait for its queue_ms.) */
+/*
+ * Its worker dies, and another call reads that from the channel: whoever comes next with this lease
+ * hears of it at once. (What was given after the look, and before that reading, used to wait for
+ * its queue_ms.)
+ */
 static void over_unseen(void)
 {
 	struct brood *brood = start();
-	struct brood_job_options handoff = { .size = sizeof handoff, .dispatch = BROOD_PATH_HANDOFF };
+	struct brood_job_options handoff = { .size = sizeof handoff,
+		.dispatch = BROOD_PATH_HANDOFF };
 
 	for (int way = 0; way < 2; way++) {
 		struct brood_job_options o = { .size = sizeof o };
@@ -410,13 +444,15 @@ static void over_unseen(void)
 		CHECK_EQ(brood_lease(brood, NULL, &o.lease), 0);
 		CHECK_EQ(brood_lease_worker(o.lease, &pid, NULL, NULL), 0);
 		CHECK_EQ(kill(pid, SIGKILL), 0);
-		CHECK(WAIT_UNTIL(pool_stats(brood).died == (uint64_t)way + 1 && pool_full(brood), BOUND));
+		CHECK(WAIT_UNTIL(
+			pool_stats(brood).died == (uint64_t)way + 1 && pool_full(brood), BOUND));
 		/* Said before this one's verdict, so read before it. */
 		CHECK_EQ(pool_call_with(brood, job_nothing, &handoff).outcome, BROOD_DONE);
 		if (way)
 			CHECK_EQ(brood_open(brood, job_nothing, &o, &fd, &handle), -ESTALE);
 		else
-			CHECK_EQ(brood_call(brood, job_nothing, NULL, 0, NULL, 0, &o, NULL), -ESTALE);
+			CHECK_EQ(brood_call(brood, job_nothing, NULL, 0, NULL, 0, &o, NULL),
+				-ESTALE);
 		CHECK(!handle && fd == -1);
 		CHECK(!brood_lease_end(o.lease));
 	}
@@ -424,7 +460,10 @@ static void over_unseen(void)
 }
 Test(submit, over_unseen) { case_run(over_unseen, 2 * BOUND); }
 
-/* What came in the stop is called back after it, and counted. A file that is not open is named, and the call has a verdict. */
+/*
+ * What came in the stop is called back after it, and counted. A file that is not open is named, and
+ * the call has a verdict.
+ */
 static void after_stop_done(void *context, const struct brood_result *result)
 {
 	*(int *)context = result->verdict.outcome == BROOD_DONE;
@@ -432,8 +471,11 @@ static void after_stop_done(void *context, const struct brood_result *result)
 static void ends(void)
 {
 	struct brood *brood = start();
-	int done = 0, closed = 1000;           /* no number that the call itself could take */
-	struct brood_job_options o = { .size = sizeof o, .on_done = after_stop_done, .context = &done }, wrong = { .size = sizeof wrong, .fds = &closed, .fds_count = 1 };
+	int done = 0, closed = 1000; /* no number that the call itself could take */
+	struct brood_job_options o = { .size = sizeof o,
+		.on_done = after_stop_done,
+		.context = &done },
+				 wrong = { .size = sizeof wrong, .fds = &closed, .fds_count = 1 };
 	struct brood_stats s = { .size = sizeof s };
 	struct brood_verdict v = { .outcome = BROOD_LOST };
 
@@ -449,12 +491,18 @@ static void ends(void)
 }
 TWICE(ends)
 
-/* Many threads talk on leases of one queue, which come and go: who waits in brood_open() for a lease hears of it although others sleep there, too. (Its job used to wait for its first word until that thread happened to be the
-   one that is woken.) */
+/*
+ * Many threads talk on leases of one queue, which come and go: who waits in brood_open() for a
+ * lease hears of it although others sleep there, too. (Its job used to wait for its first word
+ * until that thread happened to be the one that is woken.)
+ */
 static struct brood *talked_to;
 static void *talks(void *unused)
 {
-	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE, .run_ms = BOUND, .queue_ms = BROOD_FOREVER };
+	struct brood_job_options o = { .size = sizeof o,
+		.dispatch = BROOD_PATH_LEASE,
+		.run_ms = BOUND,
+		.queue_ms = BROOD_FOREVER };
 
 	for (int i = 0; i < 12; i++) {
 		struct brood_handle *handle;
@@ -480,7 +528,8 @@ static void many_talk(void)
 {
 	pthread_t threads[12];
 
-	talked_to = pool_start(&(struct brood_options){ .workers = 2, .lease_idle_ms = 1, .backlog = 64 });
+	talked_to = pool_start(
+		&(struct brood_options){ .workers = 2, .lease_idle_ms = 1, .backlog = 64 });
 	for (int i = 0; i < 12; i++)
 		CHECK_EQ(pthread_create(&threads[i], NULL, talks, NULL), 0);
 	for (int i = 0; i < 12; i++)

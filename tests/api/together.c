@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* together.c - several threads, or threads and an event loop, on one queue or one lease: each gets what is its own, and gets it although others sleep there. */
+/*
+ * together.c - several threads, or threads and an event loop, on one queue or one lease: each gets
+ * what is its own, and gets it although others sleep there.
+ */
 #include "pool.h"
 
 #include <criterion/criterion.h>
@@ -18,7 +21,10 @@ TestSuite(together, .timeout = 120);
 #define THREADS 8
 
 static struct brood *brood;
-static struct brood *start(const struct brood_options *options) { return brood = pool_start(options); }
+static struct brood *start(const struct brood_options *options)
+{
+	return brood = pool_start(options);
+}
 
 /* Ends when something can be read from the fd that came with it. */
 static int job_gated(struct brood_job *job)
@@ -39,18 +45,31 @@ static bool joins(pthread_t thread)
 
 /* ---- calls on one lease ---- */
 
-struct caller { pthread_t thread; struct brood_lease *lease; int gate; uint64_t id; };
+struct caller {
+	pthread_t thread;
+	struct brood_lease *lease;
+	int gate;
+	uint64_t id;
+};
 
 static void *calls_gated(void *context)
 {
 	struct caller *c = context;
-	struct brood_job_options o = { .size = sizeof o, .lease = c->lease, .fds = &c->gate, .fds_count = 1, .queue_ms = BROOD_FOREVER, .run_ms = BROOD_FOREVER, .ret_id = &c->id };
+	struct brood_job_options o = { .size = sizeof o,
+		.lease = c->lease,
+		.fds = &c->gate,
+		.fds_count = 1,
+		.queue_ms = BROOD_FOREVER,
+		.run_ms = BROOD_FOREVER,
+		.ret_id = &c->id };
 
 	CHECK_EQ(brood_call(brood, job_gated, NULL, 0, NULL, 0, &o, NULL), 0);
 	return NULL;
 }
 
-/* The first job ends, the others do not: its thread comes back, whichever of them the kernel wakes. */
+/*
+ * The first job ends, the others do not: its thread comes back, whichever of them the kernel wakes.
+ */
 static void one_of_many(void)
 {
 	struct caller callers[THREADS];
@@ -152,7 +171,7 @@ static void *opens_and_waits(void *unused)
 		int fd;
 
 		CHECK_EQ(brood_open(brood, job_echo, &o, &fd, &handle), 0);
-		usleep(200);                   /* of a conversation: nothing waits for it */
+		usleep(200); /* of a conversation: nothing waits for it */
 		close(fd);
 		CHECK_EQ(brood_wait(handle, BOUND, &v), 0);
 		CHECK_EQ(v.outcome, BROOD_DONE);
@@ -167,13 +186,18 @@ static void counts(void *context, const struct brood_result *result)
 	++*(int *)context;
 }
 
-/* What the thread finds while it waits is the loop's, and the loop is told of it; what the loop finds is the thread's. */
+/*
+ * What the thread finds while it waits is the loop's, and the loop is told of it; what the loop
+ * finds is the thread's.
+ */
 static void loop_and_thread(void)
 {
 	struct pollfd p = { .events = POLLIN };
 	pthread_t threads[2];
 	int done = 0;
-	struct brood_job_options o = { .size = sizeof o, .on_done = counts, .context = &done, .dispatch = BROOD_PATH_LEASE };
+	struct brood_job_options o = {
+		.size = sizeof o, .on_done = counts, .context = &done, .dispatch = BROOD_PATH_LEASE
+	};
 
 	start(&(struct brood_options){ .workers = 4 });
 	p.fd = brood_fd(brood);
@@ -196,7 +220,9 @@ Test(together, loop_and_thread) { case_run(loop_and_thread, 3 * BOUND); }
 
 static void *calls_on(void *lease)
 {
-	struct brood_job_options o = { .size = sizeof o, .lease = lease, .queue_ms = BROOD_FOREVER };
+	struct brood_job_options o = {
+		.size = sizeof o, .lease = lease, .queue_ms = BROOD_FOREVER
+	};
 
 	while (!enough)
 		CHECK_EQ(brood_call(brood, job_nothing, NULL, 0, NULL, 0, &o, NULL), 0);
@@ -213,7 +239,11 @@ static void loop_and_calls(void)
 	struct brood_job_options o = { .size = sizeof o, .on_done = counts, .context = &done };
 
 	start(&(struct brood_options){ .workers = 1 });
-	CHECK_EQ(brood_lease(brood, &(struct brood_lease_options){ .size = sizeof(struct brood_lease_options), .limit_ms = BROOD_FOREVER }, &o.lease), 0);
+	CHECK_EQ(brood_lease(brood,
+			 &(struct brood_lease_options){ .size = sizeof(struct brood_lease_options),
+				 .limit_ms = BROOD_FOREVER },
+			 &o.lease),
+		0);
 	queue = brood_lease_queue(o.lease);
 	p.fd = brood_queue_fd(queue);
 	for (int i = 0; i < 3; i++)
@@ -222,7 +252,11 @@ static void loop_and_calls(void)
 		CHECK_EQ(brood_submit(brood, job_nothing, NULL, 0, &o, NULL), 0);
 		while (done == i) {
 			CHECK_EQ(poll(&p, 1, BOUND), 1);
-			usleep(i % 16 ? 100 : 8000);   /* a loop that has more to do: the others find what is its own, and in the end look for themselves */
+			/*
+			 * a loop that has more to do: the others find what is its own, and in the
+			 * end look for themselves
+			 */
+			usleep(i % 16 ? 100 : 8000);
 			CHECK_GE(brood_queue_dispatch(queue), 0);
 		}
 	}
@@ -236,7 +270,10 @@ Test(together, loop_and_calls) { case_run(loop_and_calls, 3 * BOUND); }
 
 /* ---- progress ---- */
 
-struct talk { pthread_t thread; _Atomic bool over; };
+struct talk {
+	pthread_t thread;
+	_Atomic bool over;
+};
 
 static int job_progress(struct brood_job *job)
 {
@@ -258,14 +295,21 @@ static void *calls_with_progress(void *unused)
 {
 	for (int i = 0; i < 100; i++) {
 		struct talk t = { .thread = pthread_self() };
-		struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE, .queue_ms = BROOD_FOREVER, .on_progress = own, .context = &t };
+		struct brood_job_options o = { .size = sizeof o,
+			.dispatch = BROOD_PATH_LEASE,
+			.queue_ms = BROOD_FOREVER,
+			.on_progress = own,
+			.context = &t };
 
 		CHECK_EQ(brood_call(brood, job_progress, NULL, 0, NULL, 0, &o, NULL), 0);
 		t.over = true;
 	}
 	return unused;
 }
-/* More threads than workers share a queue of the library's: still each hears of its own job, and before its call returns. */
+/*
+ * More threads than workers share a queue of the library's: still each hears of its own job, and
+ * before its call returns.
+ */
 static void progress_of_calls(void)
 {
 	pthread_t threads[THREADS];
@@ -311,7 +355,11 @@ static void progress_before_done(void)
 	for (int i = 0; i < 2; i++)
 		CHECK_EQ(pthread_create(&threads[i], NULL, dispatches, queue), 0);
 	for (int i = 0; i < 2000; i++) {
-		struct brood_job_options o = { .size = sizeof o, .queue = queue, .on_progress = not_over, .on_done = is_over, .context = &talks[i] };
+		struct brood_job_options o = { .size = sizeof o,
+			.queue = queue,
+			.on_progress = not_over,
+			.on_done = is_over,
+			.context = &talks[i] };
 
 		CHECK_EQ(brood_submit(brood, job_progress, NULL, 0, &o, NULL), 0);
 	}
@@ -360,15 +408,20 @@ static void freed_queue(void)
 		for (int i = 0; i < 12; i++)
 			CHECK_EQ(brood_submit(brood, job_sleep_forever, NULL, 0, &o, NULL), 0);
 		if (way % 3 == 0)
-			brood_queue_wait(o.queue, 20);         /* some have begun, or not */
+			brood_queue_wait(o.queue, 20); /* some have begun, or not */
 		brood_queue_free(o.queue);
 	}
-	CHECK(WAIT_UNTIL(pool_stats(brood).leased == 0 && pool_stats(brood).busy == 0 && pool_full(brood), BOUND));
+	CHECK(WAIT_UNTIL(
+		pool_stats(brood).leased == 0 && pool_stats(brood).busy == 0 && pool_full(brood),
+		BOUND));
 	CHECK_EQ(brood_stop(brood), 0);
 }
 Test(together, freed_queue) { case_run(freed_queue, 3 * BOUND); }
 
-/* The queue time is one, also when a job stands behind one that takes long, and then behind the next. */
+/*
+ * The queue time is one, also when a job stands behind one that takes long, and then behind the
+ * next.
+ */
 static int job_naps(struct brood_job *job)
 {
 	(void)job;
@@ -377,18 +430,22 @@ static int job_naps(struct brood_job *job)
 }
 static void queue_time(void)
 {
-	struct brood_job_options o = { .size = sizeof o, .queue_ms = 300, .dispatch = BROOD_PATH_LEASE };
+	struct brood_job_options o = {
+		.size = sizeof o, .queue_ms = 300, .dispatch = BROOD_PATH_LEASE
+	};
 	const struct brood_result *results[16];
 	int refused = 0, n;
 
 	start(&(struct brood_options){ .workers = 1 });
 	CHECK_EQ(brood_queue_new(brood, NULL, &o.queue), 0);
 	for (int i = 0; i < 16; i++)
-		CHECK_EQ(brood_submit(brood, job_naps, NULL, 0, &o, NULL), 0);         /* 1.4 s in all */
+		/* 1.4 s in all */
+		CHECK_EQ(brood_submit(brood, job_naps, NULL, 0, &o, NULL), 0);
 	while (brood_queue_wait(o.queue, BOUND) > 0) {
 		n = brood_take(o.queue, results, 16);
 		for (int i = 0; i < n; i++)
-			refused += results[i]->verdict.outcome == BROOD_REFUSED && results[i]->verdict.detail == BROOD_DETAIL_QUEUE_TIME;
+			refused += results[i]->verdict.outcome == BROOD_REFUSED &&
+				results[i]->verdict.detail == BROOD_DETAIL_QUEUE_TIME;
 	}
 	CHECK_GT(refused, 0);
 	brood_queue_free(o.queue);
@@ -461,7 +518,10 @@ static struct rlimit no_more_files(void)
 	return old;
 }
 
-/* A large reply comes as a file. Where that is lost there are no bytes; the verdict says how many there were. */
+/*
+ * A large reply comes as a file. Where that is lost there are no bytes; the verdict says how many
+ * there were.
+ */
 static void reply_without_files(void)
 {
 	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE };
@@ -471,7 +531,8 @@ static void reply_without_files(void)
 	start(&(struct brood_options){ .workers = 1 });
 	CHECK_EQ(brood_queue_new(brood, NULL, &o.queue), 0);
 	for (int lost = 0; lost < 2; lost++) {
-		CHECK_EQ(brood_take(o.queue, &result, 0), 0);          /* gives the first one's file back */
+		/* gives the first one's file back */
+		CHECK_EQ(brood_take(o.queue, &result, 0), 0);
 		if (lost)
 			old = no_more_files();
 		CHECK_EQ(brood_submit(brood, job_big, NULL, 0, &o, NULL), 0);
@@ -480,7 +541,8 @@ static void reply_without_files(void)
 		CHECK_EQ(result->verdict.outcome, BROOD_DONE);
 		CHECK_EQ(result->verdict.reply_size, sizeof big);
 		CHECK_EQ(result->reply_size, (lost ? 0 : sizeof big));
-		CHECK(lost ? !result->reply : (result->reply && memcmp(result->reply, big, sizeof big) == 0));
+		CHECK(lost ? !result->reply
+			   : (result->reply && memcmp(result->reply, big, sizeof big) == 0));
 	}
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
 	brood_queue_free(o.queue);
@@ -488,7 +550,9 @@ static void reply_without_files(void)
 }
 Test(together, reply_without_files) { case_run(reply_without_files, 2 * BOUND); }
 
-/* Threads for which there were no files take the slow way; when there are some again, the fast one. */
+/*
+ * Threads for which there were no files take the slow way; when there are some again, the fast one.
+ */
 static void lanes_after_files(void)
 {
 	struct brood_verdict v = { .path = BROOD_PATH_AUTO };
@@ -499,7 +563,9 @@ static void lanes_after_files(void)
 	for (int i = 0; i < 20; i++)
 		brood_call(brood, job_nothing, NULL, 0, NULL, 0, NULL, &v);
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
-	CHECK(WAIT_UNTIL(brood_call(brood, job_nothing, NULL, 0, NULL, 0, NULL, &v) == 0 && v.path == BROOD_PATH_LEASE, BOUND));
+	CHECK(WAIT_UNTIL(brood_call(brood, job_nothing, NULL, 0, NULL, 0, NULL, &v) == 0 &&
+			v.path == BROOD_PATH_LEASE,
+		BOUND));
 	pool_stop(brood);
 }
 Test(together, lanes_after_files) { case_run(lanes_after_files, 2 * BOUND); }

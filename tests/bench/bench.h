@@ -2,18 +2,26 @@
 /*
  * bench.h - how long things take, beside the least that the kernel takes for the same thing.
  *
- * A figure alone says nothing: machines differ, and one machine differs from minute to minute. So each row has a floor (the bare system calls that do what it does), and
- * what is judged is their ratio, from the same seconds. That needs three things of this program:
+ * A figure alone says nothing: machines differ, and one machine differs from minute to minute. So
+ * each row has a floor (the bare system calls that do what it does), and what is judged is their
+ * ratio, from the same seconds. That needs three things of this program:
  *
- *   station    a process of its own for each thing that is measured: floor or library (brood_start() once a process). All stations of a group live at the same time,
- *              and all but one sleep in read(). It measures a block of jobs when told, after a warm-up that is not counted, and answers over a pipe.
- *   group      rounds over its stations: floor, row, row, floor, row, row ... so that what else the machine does hits all. A ratio is the median of the rounds' ratios.
- *   mode       pinned: all processes of all stations on one CPU, set before brood_start(), where figures repeat; unpinned: where the kernel puts them.
+ *   station    a process of its own for each thing that is measured: floor or library
+ *              (brood_start() once a process). All stations of a group live at the same time, and
+ *              all but one sleep in read(). It measures a block of jobs when told, after a warm-up
+ *              that is not counted, and answers over a pipe.
+ *   group      rounds over its stations: floor, row, row, floor, row, row ... so that what else the
+ *              machine does hits all. A ratio is the median of the rounds' ratios.
+ *   mode       pinned: all processes of all stations on one CPU, set before brood_start(), where
+ *              figures repeat; unpinned: where the kernel puts them.
  *
- * Who does what: plan.c says which rows there are; run.c runs groups; station.c is the station's side; pool.c starts a pool and checks verdicts; floors.c and passing.c are
- * the floors; open.c, callers.c, submit.c, fork.c, idle.c, large.c are what is measured; tree.c asks the scheduler; table.c and json.c say what came out.
+ * Who does what: plan.c says which rows there are; run.c runs groups; station.c is the station's
+ * side; pool.c starts a pool and checks verdicts; floors.c and passing.c are the floors; open.c,
+ * callers.c, submit.c, fork.c, idle.c, large.c are what is measured; tree.c asks the scheduler;
+ * table.c and json.c say what came out.
  *
- * Every reply is compared and every verdict looked at, inside of what is timed. One that is wrong fails the run (exit status 2): a fast wrong answer is no figure.
+ * Every reply is compared and every verdict looked at, inside of what is timed. One that is wrong
+ * fails the run (exit status 2): a fast wrong answer is no figure.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -27,12 +35,12 @@
 
 #define ROUNDS_MAX   99
 #define VALUES_MAX   2
-#define STATIONS_MAX 12            /* a group's, as are the next two */
+#define STATIONS_MAX 12 /* a group's, as are the next two */
 #define ROWS_MAX     12
 #define BOUNDS_MAX   4
 #define GROUPS_MAX   48
 #define TEXT_MAX     160
-#define MESSAGE_SIZE 16            /* of ping-pongs, and of jobs where nothing else is said */
+#define MESSAGE_SIZE 16 /* of ping-pongs, and of jobs where nothing else is said */
 
 enum mode { PINNED, UNPINNED, MODES };
 #define ONLY(mode) (1u << (mode))
@@ -40,17 +48,19 @@ enum mode { PINNED, UNPINNED, MODES };
 
 struct params {
 	uint32_t workers, out, bytes, threads;
-	uint32_t path;                 /* enum brood_path */
-	uint32_t fixed;                /* jobs a block, no warm-up; 0: as many as take block_ms */
-	uint32_t idle_ms;              /* how long idleness is looked at */
-	uint64_t touched;              /* bytes that the engine has written to before it starts */
-	bool epoll;                    /* the engine sleeps in an event loop of its own */
-	bool kept;                     /* idle: leases stay where they are */
+	uint32_t path;    /* enum brood_path */
+	uint32_t fixed;   /* jobs a block, no warm-up; 0: as many as take block_ms */
+	uint32_t idle_ms; /* how long idleness is looked at */
+	uint64_t touched; /* bytes that the engine has written to before it starts */
+	bool epoll;       /* the engine sleeps in an event loop of its own */
+	bool kept;        /* idle: leases stay where they are */
 };
 
 struct kind {
-	void (*open)(const struct params *p);                                   /* once, in the station's process */
-	void (*block)(const struct params *p, uint32_t jobs, double *values);   /* that many jobs: what one took, in us (idle: what was counted) */
+	/* once, in the station's process */
+	void (*open)(const struct params *p);
+	/* that many jobs: what one took, in us (idle: what was counted) */
+	void (*block)(const struct params *p, uint32_t jobs, double *values);
 };
 
 struct settings {
@@ -62,21 +72,23 @@ struct settings {
 
 /* ---- what there is to measure, and what came out ---- */
 
-struct stand {                         /* a station, seen from outside */
+struct stand { /* a station, seen from outside */
 	const struct kind *kind;
 	struct params params;
 	bool wanted;
 	bool there[MODES];
-	char note[MODES][TEXT_MAX];    /* why it is not there, or what it has to say */
+	char note[MODES][TEXT_MAX]; /* why it is not there, or what it has to say */
 	double samples[MODES][VALUES_MAX][ROUNDS_MAX];
-	uint32_t jobs[MODES];          /* a block */
+	uint32_t jobs[MODES]; /* a block */
 };
-struct reading { uint32_t stand, value; };           /* which figure of which stand */
+struct reading {
+	uint32_t stand, value;
+}; /* which figure of which stand */
 enum unit { UNIT_US, UNIT_COUNT };
 struct row {
 	char name[40], what[TEXT_MAX];
 	enum unit unit;
-	bool wanted, bare;             /* bare: a floor itself */
+	bool wanted, bare; /* bare: a floor itself */
 	struct reading of, floor;
 	char floor_name[24];
 };
@@ -85,42 +97,56 @@ struct bound {
 	char what[TEXT_MAX];
 	enum bound_kind kind;
 	enum mode mode;
-	uint32_t row;                  /* of the same group */
-	struct reading against;        /* TIMES_*: row / that, that / row */
+	uint32_t row;           /* of the same group */
+	struct reading against; /* TIMES_*: row / that, that / row */
 	double limit;
 };
 struct group {
 	const char *name;
-	uint32_t modes, rounds;        /* rounds: 0: those of the settings */
+	uint32_t modes, rounds; /* rounds: 0: those of the settings */
 	bool done[MODES];
-	uint32_t measured[MODES];      /* rounds */
+	uint32_t measured[MODES]; /* rounds */
 	uint32_t stands_count, rows_count, bounds_count;
 	struct stand stands[STATIONS_MAX];
 	struct row rows[ROWS_MAX];
 	struct bound bounds[BOUNDS_MAX];
 };
-struct plan { uint32_t count; struct group groups[GROUPS_MAX]; };
+struct plan {
+	uint32_t count;
+	struct group groups[GROUPS_MAX];
+};
 
-struct figure { bool there; double median, min, max; };
+struct figure {
+	bool there;
+	double median, min, max;
+};
 
 /* plan.c */
 void plan_make(struct plan *plan, const struct settings *settings);
 /* run.c: 0, or -1: a station failed, its note says why */
 int group_run(struct group *group, enum mode mode, const struct settings *settings);
 struct figure figure_of(const struct group *group, enum mode mode, struct reading reading);
-struct figure ratio_of(const struct group *group, enum mode mode, struct reading of, struct reading to);
+struct figure ratio_of(
+	const struct group *group, enum mode mode, struct reading of, struct reading to);
 struct figure bound_figure(const struct group *group, const struct bound *bound);
 bool bound_holds(const struct bound *bound, const struct figure *figure);
 /* table.c, json.c */
 void table_machine(FILE *file, const struct settings *settings);
 void table_mode(FILE *file, enum mode mode, const struct settings *settings);
 void table_group(FILE *file, const struct group *group, enum mode mode);
-uint32_t table_bounds(FILE *file, const struct plan *plan, const struct settings *settings);   /* how many are missed */
-int json_write(FILE *file, const struct plan *plan, const struct settings *settings);          /* 0 or -1 */
+/* how many are missed */
+uint32_t table_bounds(FILE *file, const struct plan *plan, const struct settings *settings);
+/* 0 or -1 */
+int json_write(FILE *file, const struct plan *plan, const struct settings *settings);
 
 /* ---- in a station ---- */
 
-struct station_config { const struct stand *stand; const struct settings *settings; enum mode mode; int command_fd, answer_fd; };
+struct station_config {
+	const struct stand *stand;
+	const struct settings *settings;
+	enum mode mode;
+	int command_fd, answer_fd;
+};
 struct station_answer {
 	enum { STATION_READY, STATION_BLOCK, STATION_SKIPPED, STATION_FAILED } state;
 	uint32_t jobs;
@@ -128,26 +154,40 @@ struct station_answer {
 	char note[TEXT_MAX];
 };
 void station_run(const struct station_config *config) __attribute__((noreturn));
-void station_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));    /* what came is wrong */
-void station_skip(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));    /* this machine does not do that */
+/* what came is wrong */
+void station_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+/* this machine does not do that */
+void station_skip(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 void station_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void station_need(bool holds, const char *what);                                               /* else fails, with errno */
-pid_t station_partner(void (*run)(void *context), void *context);                              /* another process, which dies with this one */
+/* else fails, with errno */
+void station_need(bool holds, const char *what);
+/* another process, which dies with this one */
+pid_t station_partner(void (*run)(void *context), void *context);
 
 /* tree.c */
 #define TREE_MAX 10100
-struct tree { uint32_t count; pid_t pids[TREE_MAX]; };
-struct tree_use { uint64_t ns, runs; uint32_t ended; };        /* ended: processes that are no more */
+struct tree {
+	uint32_t count;
+	pid_t pids[TREE_MAX];
+};
+/* ended: processes that are no more */
+struct tree_use {
+	uint64_t ns, runs;
+	uint32_t ended;
+};
 void tree_find(struct tree *tree, pid_t root);
 struct tree_use tree_use(const struct tree *tree);
 
 /* pool.c */
-struct brood *pool_start(const struct params *p, const struct brood_options *options);         /* ready; options: NULL, or more than the defaults */
-void pool_check(const struct brood_verdict *verdict, uint64_t id, uint32_t path);              /* done, by a worker, once */
-void message_fill(unsigned char *message, uint64_t number);                                    /* MESSAGE_SIZE bytes */
+/* ready; options: NULL, or more than the defaults */
+struct brood *pool_start(const struct params *p, const struct brood_options *options);
+/* done, by a worker, once */
+void pool_check(const struct brood_verdict *verdict, uint64_t id, uint32_t path);
+/* MESSAGE_SIZE bytes */
+void message_fill(unsigned char *message, uint64_t number);
 void message_check(const unsigned char *got, const unsigned char *sent);
-int job_echo(struct brood_job *job);                   /* bytes: where they lie */
-int job_answer(struct brood_job *job);                 /* the argument, on its socket */
+int job_echo(struct brood_job *job);   /* bytes: where they lie */
+int job_answer(struct brood_job *job); /* the argument, on its socket */
 
 static inline uint64_t now_ns(void)
 {
@@ -156,13 +196,13 @@ static inline uint64_t now_ns(void)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
-static inline double us_each(uint64_t ns, uint32_t jobs)
-{
-	return (double)ns / 1000 / jobs;
-}
+static inline double us_each(uint64_t ns, uint32_t jobs) { return (double)ns / 1000 / jobs; }
 
-extern const struct kind floor_futex, floor_eventfd, floor_pipe, floor_f0, floor_f1, floor_f2, floor_f2v, floor_f5, floor_f5v, floor_pool;
-extern const struct kind bench_open, bench_call, bench_callers, bench_submit, bench_fork, bench_spawn, bench_idle, bench_reply, bench_request;
-int spawned_echo(void);                                /* fork.c: main() of a process that was made for one job */
+extern const struct kind floor_futex, floor_eventfd, floor_pipe, floor_f0, floor_f1, floor_f2,
+	floor_f2v, floor_f5, floor_f5v, floor_pool;
+extern const struct kind bench_open, bench_call, bench_callers, bench_submit, bench_fork,
+	bench_spawn, bench_idle, bench_reply, bench_request;
+/* fork.c: main() of a process that was made for one job */
+int spawned_echo(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * callers.c - many threads that call few workers. The floor is what a C programmer would write in an
- * hour: forked workers that block on one shared SEQPACKET socket, and a socket pair a thread for the
- * answer. No verdict, no deadline, no supervision.
+ * callers.c - many threads that call few workers. The floor is what a C programmer would write in
+ * an hour: forked workers that block on one shared SEQPACKET socket, and a socket pair a thread for
+ * the answer. No verdict, no deadline, no supervision.
  *
  * Two figures: how long a call takes of the whole (the rate), and the 99th percentile of one.
  */
@@ -34,7 +34,8 @@ static void call_brood(uint32_t number)
 	struct brood_verdict verdict;
 
 	message_fill(sent, number);
-	if (brood_call(brood, job_echo, sent, sizeof sent, got, sizeof got, NULL, &verdict) != (ssize_t)sizeof got)
+	if (brood_call(brood, job_echo, sent, sizeof sent, got, sizeof got, NULL, &verdict) !=
+		(ssize_t)sizeof got)
 		station_fail("brood_call: %s", brood_error());
 	message_check(got, sent);
 	if (verdict.outcome != BROOD_DONE)
@@ -44,9 +45,11 @@ static void call_brood(uint32_t number)
 /* The message says whose it is. */
 static void call_pool(uint32_t number)
 {
-	uint32_t sent[MESSAGE_SIZE / sizeof(uint32_t)] = { number }, got[MESSAGE_SIZE / sizeof(uint32_t)];
+	uint32_t sent[MESSAGE_SIZE / sizeof(uint32_t)] = { number },
+				     got[MESSAGE_SIZE / sizeof(uint32_t)];
 
-	if (send(jobs_fd[0], sent, sizeof sent, 0) != (ssize_t)sizeof sent || recv(answers[number][0], got, sizeof got, 0) != (ssize_t)sizeof got)
+	if (send(jobs_fd[0], sent, sizeof sent, 0) != (ssize_t)sizeof sent ||
+		recv(answers[number][0], got, sizeof got, 0) != (ssize_t)sizeof got)
 		station_fail("the plain pool: %s", strerror(errno));
 	if (got[0] != number)
 		station_fail("the plain pool: another one's answer");
@@ -84,7 +87,9 @@ static void *run(void *context)
 static void open_threads(const struct params *p)
 {
 	callers = calloc(p->threads, sizeof *callers);
-	station_need(callers && !pthread_barrier_init(&begin, NULL, p->threads + 1) && !pthread_barrier_init(&end, NULL, p->threads + 1), "threads");
+	station_need(callers && !pthread_barrier_init(&begin, NULL, p->threads + 1) &&
+			!pthread_barrier_init(&end, NULL, p->threads + 1),
+		"threads");
 	for (uint32_t i = 0; i < p->threads; i++) {
 		callers[i].number = i;
 		errno = pthread_create(&callers[i].thread, NULL, run, &callers[i]);
@@ -102,9 +107,11 @@ static void callers_open(const struct params *p)
 static void pool_open(const struct params *p)
 {
 	answers = calloc(p->threads, sizeof *answers);
-	station_need(answers && !socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, jobs_fd), "socketpair");
+	station_need(answers && !socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, jobs_fd),
+		"socketpair");
 	for (uint32_t i = 0; i < p->threads; i++)
-		station_need(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, answers[i]), "socketpair");
+		station_need(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, answers[i]),
+			"socketpair");
 	for (uint32_t i = 0; i < p->workers; i++)
 		station_partner(serve, NULL);
 	one = call_pool;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* floors.c - ping-pong between two processes: a shared word and a futex, an eventfd each way, a pipe each way. What a wake-up costs, there and back. */
+/*
+ * floors.c - ping-pong between two processes: a shared word and a futex, an eventfd each way, a
+ * pipe each way. What a wake-up costs, there and back.
+ */
 #include "bench.h"
 
 #include <errno.h>
@@ -12,7 +15,10 @@
 
 /* ---- futex ---- */
 
-struct words { _Alignas(64) _Atomic uint32_t ping; _Alignas(64) _Atomic uint32_t pong; };
+struct words {
+	_Alignas(64) _Atomic uint32_t ping;
+	_Alignas(64) _Atomic uint32_t pong;
+};
 static struct words *words;
 
 static void word_set(_Atomic uint32_t *word, uint32_t value)
@@ -39,7 +45,8 @@ static void futex_partner(void *context)
 static void futex_open(const struct params *p)
 {
 	(void)p;
-	words = mmap(NULL, sizeof *words, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	words = mmap(
+		NULL, sizeof *words, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	station_need(words != MAP_FAILED, "mmap");
 	station_partner(futex_partner, NULL);
 }
@@ -61,7 +68,10 @@ const struct kind floor_futex = { futex_open, futex_block };
 
 /* ---- eventfd, pipe: the same with other fds and sizes ---- */
 
-struct ways { int there[2], back[2]; size_t size; };      /* read from [0], write to [1] */
+struct ways {
+	int there[2], back[2];
+	size_t size;
+}; /* read from [0], write to [1] */
 static struct ways ways;
 
 static void answer_all(void *context)
@@ -69,7 +79,8 @@ static void answer_all(void *context)
 	unsigned char message[MESSAGE_SIZE];
 
 	(void)context;
-	while (read(ways.there[0], message, ways.size) == (ssize_t)ways.size && write(ways.back[1], message, ways.size) == (ssize_t)ways.size)
+	while (read(ways.there[0], message, ways.size) == (ssize_t)ways.size &&
+		write(ways.back[1], message, ways.size) == (ssize_t)ways.size)
 		;
 }
 
@@ -81,7 +92,8 @@ static void ways_block(const struct params *p, uint32_t jobs, double *values)
 	(void)p;
 	for (uint32_t i = 0; i < jobs; i++) {
 		message_fill(sent, i + 1);
-		if (write(ways.there[1], sent, ways.size) != (ssize_t)ways.size || read(ways.back[0], got, ways.size) != (ssize_t)ways.size)
+		if (write(ways.there[1], sent, ways.size) != (ssize_t)ways.size ||
+			read(ways.back[0], got, ways.size) != (ssize_t)ways.size)
 			station_fail("ping-pong: the partner is gone");
 		if (ways.size == MESSAGE_SIZE)
 			message_check(got, sent);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fork.c - what a program without a pool does: a process for each job, with a socketpair for request and reply, and a wait for how it ended. By fork(), whose price
- * grows with the memory of the program, and by posix_spawn() of a small program: this one, with an argument of its own.
+ * fork.c - what a program without a pool does: a process for each job, with a socketpair for
+ * request and reply, and a wait for how it ended. By fork(), whose price grows with the memory of
+ * the program, and by posix_spawn() of a small program: this one, with an argument of its own.
  */
 #include "bench.h"
 
@@ -22,10 +23,13 @@ static void touch_open(const struct params *p)
 
 	if (!p->touched)
 		return;
-	memory = mmap(NULL, p->touched, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	memory = mmap(NULL, p->touched, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)
-		station_skip("no memory for an engine of %llu MiB", (unsigned long long)(p->touched >> 20));
-	madvise(memory, p->touched, MADV_NOHUGEPAGE);          /* as malloc()'s is, where huge pages are for those who ask */
+		station_skip("no memory for an engine of %llu MiB",
+			(unsigned long long)(p->touched >> 20));
+	/* as malloc()'s is, where huge pages are for those who ask */
+	madvise(memory, p->touched, MADV_NOHUGEPAGE);
 	memset(memory, 1, p->touched);
 }
 
@@ -34,13 +38,13 @@ static int echo(int fd)
 {
 	unsigned char message[MESSAGE_SIZE];
 
-	return read(fd, message, sizeof message) == (ssize_t)sizeof message && write(fd, message, sizeof message) == (ssize_t)sizeof message ? 0 : 1;
+	return read(fd, message, sizeof message) == (ssize_t)sizeof message &&
+			write(fd, message, sizeof message) == (ssize_t)sizeof message
+		? 0
+		: 1;
 }
 
-int spawned_echo(void)
-{
-	return echo(0);
-}
+int spawned_echo(void) { return echo(0); }
 
 static pid_t by_fork(const int *pair)
 {
@@ -81,10 +85,12 @@ static void block(pid_t (*make)(const int *pair), uint32_t jobs, double *values)
 		pid_t pid;
 
 		message_fill(sent, i);
-		station_need(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+		station_need(
+			!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
 		pid = make(pair);
 		close(pair[1]);
-		station_need(send(pair[0], sent, sizeof sent, MSG_NOSIGNAL) == MESSAGE_SIZE, "send");
+		station_need(
+			send(pair[0], sent, sizeof sent, MSG_NOSIGNAL) == MESSAGE_SIZE, "send");
 		station_need(recv(pair[0], got, sizeof got, 0) == MESSAGE_SIZE, "recv");
 		message_check(got, sent);
 		if (waitpid(pid, &status, 0) != pid || status)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * idle.c - that nobody does anything when there is nothing to do: how often any process of the tree ran while idleness was looked at. A process makes a system call only when it runs,
- * and one that sleeps is put on a CPU again for that, which the kernel counts (schedstat, third figure; every thread). So none of these: no system call.
- * The engine's library has no thread of its own: it is the fd that it gave to an event loop that may wake it, and that is counted too.
+ * idle.c - that nobody does anything when there is nothing to do: how often any process of the tree
+ * ran while idleness was looked at. A process makes a system call only when it runs, and one that
+ * sleeps is put on a CPU again for that, which the kernel counts (schedstat, third figure; every
+ * thread). So none of these: no system call. The engine's library has no thread of its own: it is
+ * the fd that it gave to an event loop that may wake it, and that is counted too.
  */
 #include "bench.h"
 
@@ -13,8 +15,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define WARM_JOBS  2000u
-#define SETTLE_MS  20000u
+#define WARM_JOBS 2000u
+#define SETTLE_MS 20000u
 
 static struct brood *brood;
 static int epoll = -1;
@@ -62,10 +64,12 @@ static void settle(const struct params *p)
 		if (!stats.queued && (p->kept ? stats.leased > 0 : stats.idle == p->workers))
 			break;
 		if (now_ns() > give_up)
-			station_fail("the pool does not come to rest: %u busy, %u on lease, %u queued", stats.busy, stats.leased, stats.queued);
+			station_fail(
+				"the pool does not come to rest: %u busy, %u on lease, %u queued",
+				stats.busy, stats.leased, stats.queued);
 		poll(NULL, 0, 10);
 	}
-	poll(NULL, 0, 300);                    /* what was written a moment ago is read */
+	poll(NULL, 0, 300); /* what was written a moment ago is read */
 	brood_dispatch(brood);
 }
 
@@ -78,7 +82,8 @@ static void idle_open(const struct params *p)
 		station_skip("no /proc/PID/schedstat here");
 	brood = pool_start(p, &o);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
-	station_need(epoll >= 0 && !epoll_ctl(epoll, EPOLL_CTL_ADD, brood_fd(brood), &event), "epoll");
+	station_need(
+		epoll >= 0 && !epoll_ctl(epoll, EPOLL_CTL_ADD, brood_fd(brood), &event), "epoll");
 }
 
 static void idle_block(const struct params *p, uint32_t jobs, double *values)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* json.c - what came out, for programs. Rows by mode and name; what could not be measured is null and has a note. Times are in microseconds. */
+/*
+ * json.c - what came out, for programs. Rows by mode and name; what could not be measured is null
+ * and has a note. Times are in microseconds.
+ */
 #include "bench.h"
 
 #include <stdlib.h>
@@ -50,7 +53,8 @@ static void put_samples(FILE *file, const struct group *g, enum mode mode, struc
 
 static void put_row(FILE *file, const struct group *g, enum mode mode, const struct row *row)
 {
-	struct figure f = figure_of(g, mode, row->of), floor = figure_of(g, mode, row->floor), ratio = ratio_of(g, mode, row->of, row->floor);
+	struct figure f = figure_of(g, mode, row->of), floor = figure_of(g, mode, row->floor),
+		      ratio = ratio_of(g, mode, row->of, row->floor);
 	bool times = row->unit == UNIT_US;
 
 	fputs("    ", file);
@@ -93,7 +97,8 @@ static void put_mode(FILE *file, const struct plan *plan, enum mode mode)
 
 static void put_bounds(FILE *file, const struct plan *plan, const struct settings *settings)
 {
-	static const char *const kinds[] = { "times at most", "times faster", "per second at least", "count at most" };
+	static const char *const kinds[] = { "times at most", "times faster", "per second at least",
+		"count at most" };
 	bool any = false;
 
 	fputs("  \"bounds\": [", file);
@@ -106,14 +111,16 @@ static void put_bounds(FILE *file, const struct plan *plan, const struct setting
 
 			if (!g->rows[b->row].wanted || !settings->modes[b->mode])
 				continue;
-			fprintf(file, "%s\n    { \"mode\": \"%s\"", any ? "," : "", b->mode == PINNED ? "pinned" : "unpinned");
+			fprintf(file, "%s\n    { \"mode\": \"%s\"", any ? "," : "",
+				b->mode == PINNED ? "pinned" : "unpinned");
 			any = true;
 			put_key_text(file, "row", g->rows[b->row].name);
 			put_key_text(file, "what", b->what);
 			put_key_text(file, "kind", kinds[b->kind]);
 			put_number(file, "value", f.median, f.there);
 			put_number(file, "limit", b->limit, true);
-			fprintf(file, ", \"holds\": %s }", f.there ? bound_holds(b, &f) ? "true" : "false" : "null");
+			fprintf(file, ", \"holds\": %s }",
+				f.there ? bound_holds(b, &f) ? "true" : "false" : "null");
 		}
 	}
 	fputs("\n  ]\n", file);
@@ -129,8 +136,11 @@ int json_write(FILE *file, const struct plan *plan, const struct settings *setti
 	put_key_text(file, "kernel", name.release);
 	put_key_text(file, "architecture", name.machine);
 	put_key_text(file, "brood", brood_version());
-	fprintf(file, " },\n  \"settings\": { \"rounds\": %u, \"block_ms\": %u, \"cpu\": %d, \"quick\": %s, \"cpu_time\": %s },\n", settings->rounds, settings->block_ms, settings->cpu,
-	        settings->quick ? "true" : "false", settings->cpu_time ? "true" : "false");
+	fprintf(file,
+		" },\n  \"settings\": { \"rounds\": %u, \"block_ms\": %u, \"cpu\": %d, \"quick\": "
+		"%s, \"cpu_time\": %s },\n",
+		settings->rounds, settings->block_ms, settings->cpu,
+		settings->quick ? "true" : "false", settings->cpu_time ? "true" : "false");
 	for (int mode = 0; mode < MODES; mode++) {
 		if (settings->modes[mode])
 			put_mode(file, plan, (enum mode)mode);

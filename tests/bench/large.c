@@ -10,7 +10,7 @@
 #include <string.h>
 
 static struct brood *brood;
-static char *room;                     /* the engine's */
+static char *room; /* the engine's */
 
 /* In a worker: made with its first job. */
 static char *memory(size_t size)
@@ -66,7 +66,7 @@ static void reply_block(const struct params *p, uint32_t jobs, double *values)
 	for (uint32_t i = 0; i < jobs; i++) {
 		room[size - 1] = 0;
 		check_call(brood_call(brood, job_replies, &size, sizeof size, room, size, NULL, &v),
-			   size, &v, p->path);
+			size, &v, p->path);
 		if (room[size - 1] != 7)
 			station_fail("the reply is not what was sent");
 	}
@@ -81,7 +81,7 @@ static void request_block(const struct params *p, uint32_t jobs, double *values)
 
 	for (uint32_t i = 0; i < jobs; i++) {
 		check_call(brood_call(brood, job_reads, room, size, &got, sizeof got, NULL, &v),
-			   sizeof got, &v, p->path);
+			sizeof got, &v, p->path);
 		if (got != size)
 			station_fail("the job read %zu bytes of %zu", got, size);
 	}

@@ -19,17 +19,24 @@
 
 static const char help[] =
 	"Usage: brood-bench [OPTION]...\n"
-	"Measures handoff, open, call and submit, each beside the least that the kernel takes for the same thing (its floor), in the\n"
-	"same seconds; then says which bounds hold. Every reply is compared, every verdict looked at.\n"
+	"Measures handoff, open, call and submit, each beside the least that the kernel takes for "
+	"the same thing (its floor), in the\n"
+	"same seconds; then says which bounds hold. Every reply is compared, every verdict looked "
+	"at.\n"
 	"\n"
-	"  -r, --rows PATTERN     only the rows (and their floors) whose name matches, as in 'submit.w8.*'; * and ? and [..]\n"
-	"  -n, --rounds N         of all measurements of a group; medians are taken over them (default: 25)\n"
+	"  -r, --rows PATTERN     only the rows (and their floors) whose name matches, as in "
+	"'submit.w8.*'; * and ? and [..]\n"
+	"  -n, --rounds N         of all measurements of a group; medians are taken over them "
+	"(default: 25)\n"
 	"  -b, --block MS         that one measurement takes, about (default: 25)\n"
-	"  -p, --pinned-only      all processes on one CPU, where figures repeat; not again without\n"
+	"  -p, --pinned-only      all processes on one CPU, where figures repeat; not again "
+	"without\n"
 	"  -u, --unpinned-only\n"
 	"  -c, --cpu N            the CPU for that (default: the first that this process may use)\n"
-	"  -t, --cpu-time         pinned: count the CPU time that all processes took, not the time that passed: the same on a\n"
-	"                         quiet machine, and what is left of it on one that others use, too\n"
+	"  -t, --cpu-time         pinned: count the CPU time that all processes took, not the time "
+	"that passed: the same on a\n"
+	"                         quiet machine, and what is left of it on one that others use, "
+	"too\n"
 	"  -m, --many N           workers of the row many.all (default: 5000)\n"
 	"  -q, --quick            a smoke run in seconds, whose figures say little\n"
 	"      --check            exit status 1 if a bound is missed\n"
@@ -37,11 +44,13 @@ static const char help[] =
 	"  -j, --json FILE|-      results as JSON; with - the table goes to standard error\n"
 	"  -h, --help    -V, --version\n"
 	"\n"
-	"Exit status: 0; 1 a bound was missed (--check); 2 wrong usage, or something that was measured answered wrongly.\n";
+	"Exit status: 0; 1 a bound was missed (--check); 2 wrong usage, or something that was "
+	"measured answered wrongly.\n";
 
 static int wrong(const char *what, const char *text)
 {
-	fprintf(stderr, "brood-bench: %s%s%s%s\nTry: brood-bench --help\n", what, text ? ", not \"" : "", text ? text : "", text ? "\"" : "");
+	fprintf(stderr, "brood-bench: %s%s%s%s\nTry: brood-bench --help\n", what,
+		text ? ", not \"" : "", text ? text : "", text ? "\"" : "");
 	return 2;
 }
 
@@ -86,9 +95,18 @@ static int option(struct settings *s, int c, const char *text)
 
 	switch (c) {
 	case 'r': s->rows = text; return -1;
-	case 'n': return whole(text, 1, ROUNDS_MAX, &s->rounds) ? -1 : wrong("--rounds wants a whole number from 1 to 99", text);
-	case 'b': return whole(text, 1, 10000, &s->block_ms) ? -1 : wrong("--block wants milliseconds, 1 to 10000", text);
-	case 'm': return whole(text, 1, 10000, &s->many) ? -1 : wrong("--many wants a whole number from 1 to 10000", text);
+	case 'n':
+		return whole(text, 1, ROUNDS_MAX, &s->rounds)
+			? -1
+			: wrong("--rounds wants a whole number from 1 to 99", text);
+	case 'b':
+		return whole(text, 1, 10000, &s->block_ms)
+			? -1
+			: wrong("--block wants milliseconds, 1 to 10000", text);
+	case 'm':
+		return whole(text, 1, 10000, &s->many)
+			? -1
+			: wrong("--many wants a whole number from 1 to 10000", text);
 	case 'c':
 		if (!whole(text, 0, CPU_SETSIZE - 1, &cpu))
 			return wrong("--cpu wants the number of a CPU", text);
@@ -109,15 +127,23 @@ static int option(struct settings *s, int c, const char *text)
 
 static int parse(int argc, char **argv, struct settings *s)
 {
-	static const struct option options[] = {
-		{ "rows", required_argument, NULL, 'r' }, { "rounds", required_argument, NULL, 'n' }, { "block", required_argument, NULL, 'b' },
-		{ "pinned-only", no_argument, NULL, 'p' }, { "unpinned-only", no_argument, NULL, 'u' }, { "cpu", required_argument, NULL, 'c' },
-		{ "cpu-time", no_argument, NULL, 't' }, { "many", required_argument, NULL, 'm' }, { "quick", no_argument, NULL, 'q' }, { "check", no_argument, NULL, 'k' },
-		{ "list", no_argument, NULL, 'l' }, { "json", required_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' },
+	static const struct option options[] = { { "rows", required_argument, NULL, 'r' },
+		{ "rounds", required_argument, NULL, 'n' },
+		{ "block", required_argument, NULL, 'b' },
+		{ "pinned-only", no_argument, NULL, 'p' },
+		{ "unpinned-only", no_argument, NULL, 'u' },
+		{ "cpu", required_argument, NULL, 'c' }, { "cpu-time", no_argument, NULL, 't' },
+		{ "many", required_argument, NULL, 'm' }, { "quick", no_argument, NULL, 'q' },
+		{ "check", no_argument, NULL, 'k' }, { "list", no_argument, NULL, 'l' },
+		{ "json", required_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' }, { 0 } };
 	int c, r = -1;
 
-	*s = (struct settings){ .rounds = ROUNDS, .block_ms = BLOCK_MS, .many = MANY, .cpu = first_cpu(), .modes = { true, true } };
+	*s = (struct settings){ .rounds = ROUNDS,
+		.block_ms = BLOCK_MS,
+		.many = MANY,
+		.cpu = first_cpu(),
+		.modes = { true, true } };
 	while (r < 0 && (c = getopt_long(argc, argv, "r:n:b:puc:tm:qlj:hV", options, NULL)) >= 0)
 		r = option(s, c, optarg);
 	if (r >= 0)
@@ -171,7 +197,9 @@ static void list(const struct plan *plan)
 
 		for (uint32_t j = 0; j < g->rows_count; j++) {
 			if (g->rows[j].wanted)
-				printf("%-15s %-20s %s\n", g->modes == BOTH ? "pinned,unpinned" : "pinned", g->rows[j].name, g->rows[j].what);
+				printf("%-15s %-20s %s\n",
+					g->modes == BOTH ? "pinned,unpinned" : "pinned",
+					g->rows[j].name, g->rows[j].what);
 		}
 	}
 }
@@ -209,7 +237,8 @@ static int run(struct plan *plan, const struct settings *settings)
 	} else if (settings->json) {
 		json = fopen(settings->json, "we");
 		if (!json) {
-			fprintf(stderr, "brood-bench: --json %s: %s\n", settings->json, strerror(errno));
+			fprintf(stderr, "brood-bench: --json %s: %s\n", settings->json,
+				strerror(errno));
 			return 2;
 		}
 	}
@@ -235,7 +264,7 @@ int main(int argc, char **argv)
 	r = parse(argc, argv, &settings);
 	if (r >= 0)
 		return r;
-	signal(SIGPIPE, SIG_IGN);              /* a station that died is noticed otherwise */
+	signal(SIGPIPE, SIG_IGN); /* a station that died is noticed otherwise */
 	plan_make(&plan, &settings);
 	if (!choose(&plan, settings.rows))
 		return wrong("--rows wants the name of a row (--list)", settings.rows);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * open.c - one job at a time, each with a fresh socket (brood_open()) or none (brood_call()); through the supervisor or on a lease.
- * An open has two times: until the reply is read, and until the verdict is there (and the socket closed). Its request goes as the job's argument, in the message that carries the
- * fd, as in the floors; the reply comes over the socket.
+ * open.c - one job at a time, each with a fresh socket (brood_open()) or none (brood_call());
+ * through the supervisor or on a lease. An open has two times: until the reply is read, and until
+ * the verdict is there (and the socket closed). Its request goes as the job's argument, in the
+ * message that carries the fd, as in the floors; the reply comes over the socket.
  */
 #include "bench.h"
 
@@ -13,10 +14,7 @@
 
 static struct brood *brood;
 
-static void open_pool(const struct params *p)
-{
-	brood = pool_start(p, NULL);
-}
+static void open_pool(const struct params *p) { brood = pool_start(p, NULL); }
 
 static void read_all(int fd, unsigned char *got, size_t size)
 {
@@ -33,7 +31,9 @@ static void read_all(int fd, unsigned char *got, size_t size)
 static void one(const struct params *p, uint32_t number, uint64_t *ret_reply, uint64_t *ret_verdict)
 {
 	unsigned char sent[MESSAGE_SIZE], got[MESSAGE_SIZE];
-	const struct brood_job_options options = { .size = sizeof options, .arg = sent, .arg_size = sizeof sent };
+	const struct brood_job_options options = {
+		.size = sizeof options, .arg = sent, .arg_size = sizeof sent
+	};
 	struct brood_handle *handle;
 	struct brood_verdict verdict;
 	uint64_t began = now_ns();
@@ -53,13 +53,17 @@ static void one(const struct params *p, uint32_t number, uint64_t *ret_reply, ui
 	*ret_verdict += now_ns() - began;
 }
 
-/* A worker is on lease after this, if that is how it goes: a program that sleeps in its own read() would not hear that one was lent. */
+/*
+ * A worker is on lease after this, if that is how it goes: a program that sleeps in its own read()
+ * would not hear that one was lent.
+ */
 static void have_worker(void)
 {
 	struct brood_handle *handle;
 	int fd;
 
-	if (brood_open(brood, job_answer, NULL, &fd, &handle) || brood_wait(handle, VERDICT_MS, NULL))
+	if (brood_open(brood, job_answer, NULL, &fd, &handle) ||
+		brood_wait(handle, VERDICT_MS, NULL))
 		station_fail("brood_open: %s", brood_error());
 	brood_release(handle);
 	close(fd);
@@ -84,7 +88,8 @@ static void call_block(const struct params *p, uint32_t jobs, double *values)
 
 	for (uint32_t i = 0; i < jobs; i++) {
 		message_fill(sent, i);
-		if (brood_call(brood, job_echo, sent, sizeof sent, got, sizeof got, NULL, &verdict) != (ssize_t)sizeof got)
+		if (brood_call(brood, job_echo, sent, sizeof sent, got, sizeof got, NULL,
+			    &verdict) != (ssize_t)sizeof got)
 			station_fail("brood_call: %s", brood_error());
 		message_check(got, sent);
 		pool_check(&verdict, verdict.id, p->path);

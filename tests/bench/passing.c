@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * passing.c - the floors of jobs with a socket. Engine, middle and worker stand for Brood's processes, and do the least that such a job can be: blocking, without an event loop, a
- * deadline, a check or a record.
+ * passing.c - the floors of jobs with a socket. Engine, middle and worker stand for Brood's
+ * processes, and do the least that such a job can be: blocking, without an event loop, a deadline,
+ * a check or a record.
  *
  *   F0    two processes, a message there and back on a permanent SEQPACKET socket
- *   F1    two processes: the message carries an fd, the answer comes over that; the same socketpair again and again
+ *   F1    two processes: the message carries an fd, the answer comes over that; the same socketpair
+ *         again and again
  *   F2    the same with a fresh socketpair each time
  *   F2v   F2; then the worker tells the engine what became of the job
  *   F5    three processes: the fresh socketpair goes through the middle one
- *   F5v   F5; then the worker tells the middle one that it is idle, and that tells the engine what became of the job
+ *   F5v   F5; then the worker tells the middle one that it is idle, and that tells the engine what
+ *         became of the job
  */
 #include "bench.h"
 
@@ -16,7 +19,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int engine_link[2], worker_link[2];       /* [0]: the engine's end, the middle's; [1]: the other's */
+/* [0]: the engine's end, the middle's; [1]: the other's */
+static int engine_link[2], worker_link[2];
 static int same[2];
 
 static void make_link(int *link)
@@ -26,9 +30,15 @@ static void make_link(int *link)
 
 static ssize_t send_fd(int link, const unsigned char *message, int fd)
 {
-	union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = { 0 };
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
 	struct iovec iov = { .iov_len = MESSAGE_SIZE };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof control.bytes };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 	memcpy(&iov.iov_base, &message, sizeof message);
@@ -42,9 +52,15 @@ static ssize_t send_fd(int link, const unsigned char *message, int fd)
 /* The fd, or -1: the other end is gone. */
 static int receive_fd(int link, unsigned char *message)
 {
-	union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control;
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
 	struct iovec iov = { .iov_base = message, .iov_len = MESSAGE_SIZE };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof control.bytes };
 	struct cmsghdr *c;
 	int fd = -1;
 
@@ -69,7 +85,8 @@ static void f0_worker(void *context)
 	unsigned char message[MESSAGE_SIZE];
 
 	(void)context;
-	while (recv(worker_link[1], message, sizeof message, 0) == MESSAGE_SIZE && send(worker_link[1], message, sizeof message, MSG_NOSIGNAL) == MESSAGE_SIZE)
+	while (recv(worker_link[1], message, sizeof message, 0) == MESSAGE_SIZE &&
+		send(worker_link[1], message, sizeof message, MSG_NOSIGNAL) == MESSAGE_SIZE)
 		;
 }
 
@@ -109,7 +126,8 @@ static void answering_worker(void *context)
 		if (send(fd, message, sizeof message, MSG_NOSIGNAL) != MESSAGE_SIZE)
 			return;
 		close(fd);
-		if (*says_idle && send(worker_link[1], message, sizeof message, MSG_NOSIGNAL) != MESSAGE_SIZE)
+		if (*says_idle &&
+			send(worker_link[1], message, sizeof message, MSG_NOSIGNAL) != MESSAGE_SIZE)
 			return;
 	}
 }
@@ -185,8 +203,16 @@ static void many_fresh(int link, bool verdict, uint32_t jobs, double *values)
 	values[0] = us_each(now_ns() - began, jobs);
 }
 
-static void f2_block(const struct params *p, uint32_t jobs, double *values) { (void)p; many_fresh(worker_link[0], false, jobs, values); }
-static void f2v_block(const struct params *p, uint32_t jobs, double *values) { (void)p; many_fresh(worker_link[0], true, jobs, values); }
+static void f2_block(const struct params *p, uint32_t jobs, double *values)
+{
+	(void)p;
+	many_fresh(worker_link[0], false, jobs, values);
+}
+static void f2v_block(const struct params *p, uint32_t jobs, double *values)
+{
+	(void)p;
+	many_fresh(worker_link[0], true, jobs, values);
+}
 
 const struct kind floor_f1 = { f1_open, f1_block };
 const struct kind floor_f2 = { f2_open, f2_block };
@@ -205,8 +231,10 @@ static void middle(void *context)
 		if (send_fd(worker_link[0], message, fd) != MESSAGE_SIZE)
 			return;
 		close(fd);
-		if (*verdicts && (recv(worker_link[0], message, sizeof message, 0) != MESSAGE_SIZE ||
-		                  send(engine_link[1], message, sizeof message, MSG_NOSIGNAL) != MESSAGE_SIZE))
+		if (*verdicts &&
+			(recv(worker_link[0], message, sizeof message, 0) != MESSAGE_SIZE ||
+				send(engine_link[1], message, sizeof message, MSG_NOSIGNAL) !=
+					MESSAGE_SIZE))
 			return;
 	}
 }
@@ -235,8 +263,16 @@ static void f5v_open(const struct params *p)
 	three(&verdicts);
 }
 
-static void f5_block(const struct params *p, uint32_t jobs, double *values) { (void)p; many_fresh(engine_link[0], false, jobs, values); }
-static void f5v_block(const struct params *p, uint32_t jobs, double *values) { (void)p; many_fresh(engine_link[0], true, jobs, values); }
+static void f5_block(const struct params *p, uint32_t jobs, double *values)
+{
+	(void)p;
+	many_fresh(engine_link[0], false, jobs, values);
+}
+static void f5v_block(const struct params *p, uint32_t jobs, double *values)
+{
+	(void)p;
+	many_fresh(engine_link[0], true, jobs, values);
+}
 
 const struct kind floor_f5 = { f5_open, f5_block };
 const struct kind floor_f5v = { f5v_open, f5v_block };

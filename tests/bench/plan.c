@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * plan.c - which rows there are, beside which floor, and what is asked of them. The bounds speak of the pinned mode, where figures repeat; that of threads speaks of the other,
- * since on one CPU threads can only lose. With --quick the same rows, but smaller where time or memory goes with the size.
+ * plan.c - which rows there are, beside which floor, and what is asked of them. The bounds speak of
+ * the pinned mode, where figures repeat; that of threads speaks of the other, since on one CPU
+ * threads can only lose. With --quick the same rows, but smaller where time or memory goes with the
+ * size.
  */
 #include "bench.h"
 
@@ -42,10 +44,15 @@ static struct group *add_group(struct plan *plan, const char *name, uint32_t mod
 	return g;
 }
 
-struct beside { struct reading floor; const char *name; };
+struct beside {
+	struct reading floor;
+	const char *name;
+};
 
-static struct row *add_row(struct group *g, struct reading of, struct beside beside, const char *name, ...) __attribute__((format(printf, 4, 5)));
-static struct row *add_row(struct group *g, struct reading of, struct beside beside, const char *name, ...)
+static struct row *add_row(struct group *g, struct reading of, struct beside beside,
+	const char *name, ...) __attribute__((format(printf, 4, 5)));
+static struct row *add_row(
+	struct group *g, struct reading of, struct beside beside, const char *name, ...)
 {
 	struct row *row = &g->rows[g->rows_count];
 	va_list args;
@@ -71,19 +78,21 @@ static void say(struct row *row, const char *format, ...)
 }
 
 /* Of the row that was added last. */
-static void add_bound(struct group *g, enum mode mode, enum bound_kind kind, struct reading against, double limit, const char *what)
+static void add_bound(struct group *g, enum mode mode, enum bound_kind kind, struct reading against,
+	double limit, const char *what)
 {
 	struct bound *b = &g->bounds[g->bounds_count];
 
 	need_room(g->bounds_count++, BOUNDS_MAX);
-	*b = (struct bound){ .kind = kind, .mode = mode, .row = g->rows_count - 1, .against = against, .limit = limit };
+	*b = (struct bound){ .kind = kind,
+		.mode = mode,
+		.row = g->rows_count - 1,
+		.against = against,
+		.limit = limit };
 	snprintf(b->what, sizeof b->what, "%s", what);
 }
 
-static struct reading first(uint32_t stand)
-{
-	return (struct reading){ .stand = stand };
-}
+static struct reading first(uint32_t stand) { return (struct reading){ .stand = stand }; }
 
 static struct beside beside(uint32_t stand, const char *name)
 {
@@ -94,21 +103,30 @@ static struct beside beside(uint32_t stand, const char *name)
 
 static void plan_floors(struct plan *plan)
 {
-	static const struct { const struct kind *kind; const char *name, *what; } floors[] = {
-		{ &floor_f0, "F0", "two processes, 16 bytes there and back on a permanent SEQPACKET socket" },
+	static const struct {
+		const struct kind *kind;
+		const char *name, *what;
+	} floors[] = {
+		{ &floor_f0, "F0",
+			"two processes, 16 bytes there and back on a permanent SEQPACKET socket" },
 		{ &floor_futex, "futex", "two processes, a shared word and a futex each way" },
 		{ &floor_eventfd, "eventfd", "two processes, an eventfd each way" },
 		{ &floor_pipe, "pipe", "two processes, 16 bytes, a pipe each way" },
-		{ &floor_f1, "F1", "two processes, the message carries an fd, the answer comes over it; the same socketpair again" },
+		{ &floor_f1, "F1",
+			"two processes, the message carries an fd, the answer comes over it; the "
+			"same socketpair again" },
 		{ &floor_f2, "F2", "the same with a fresh socketpair each time" },
 		{ &floor_f2v, "F2v", "F2, then a verdict message to the engine" },
 		{ &floor_f5, "F5", "three processes: a fresh socketpair through the middle one" },
-		{ &floor_f5v, "F5v", "F5, then an idle message to the middle one and a verdict message to the engine" },
+		{ &floor_f5v, "F5v",
+			"F5, then an idle message to the middle one and a verdict message to the "
+			"engine" },
 	};
 	struct group *g = add_group(plan, "floors", BOTH);
 
 	for (uint32_t i = 0; i < sizeof floors / sizeof *floors; i++) {
-		struct row *row = add_row(g, first(add_stand(g, floors[i].kind, NULL)), beside(0, "F0"), "%s", floors[i].name);
+		struct row *row = add_row(g, first(add_stand(g, floors[i].kind, NULL)),
+			beside(0, "F0"), "%s", floors[i].name);
 
 		row->bare = true;
 		say(row, "%s", floors[i].what);
@@ -117,43 +135,72 @@ static void plan_floors(struct plan *plan)
 
 static void plan_handoff(struct plan *plan)
 {
-	const struct params p = { .workers = 1, .path = BROOD_PATH_HANDOFF }, many = { .workers = 8, .out = 64, .bytes = 64, .path = BROOD_PATH_HANDOFF };
+	const struct params p = { .workers = 1, .path = BROOD_PATH_HANDOFF },
+			    many = {
+				    .workers = 8, .out = 64, .bytes = 64, .path = BROOD_PATH_HANDOFF
+			    };
 	struct group *g = add_group(plan, "handoff", BOTH);
 	uint32_t f5 = add_stand(g, &floor_f5, NULL), f5v = add_stand(g, &floor_f5v, NULL);
 	uint32_t open = add_stand(g, &bench_open, &p), call = add_stand(g, &bench_call, &p);
 
-	say(add_row(g, first(open), beside(f5, "F5"), "handoff.reply"), "brood_open() through the supervisor, C=1: until the reply is read");
-	say(add_row(g, (struct reading){ open, 1 }, beside(f5v, "F5v"), "handoff.verdict"), "the same: until the verdict is there and the socket closed");
-	add_bound(g, PINNED, TIMES_AT_MOST, first(f5v), 1.25, "handoff, C=1, to the verdict: of F5v");
-	say(add_row(g, first(call), beside(f5v, "F5v"), "handoff.call"), "brood_call() through the supervisor, C=1");
-	say(add_row(g, first(add_stand(g, &bench_submit, &many)), beside(f5v, "F5v"), "handoff.submit.c64"), "brood_submit() through the supervisor: 8 workers, 64 jobs out, echo of 64 bytes");
+	say(add_row(g, first(open), beside(f5, "F5"), "handoff.reply"),
+		"brood_open() through the supervisor, C=1: until the reply is read");
+	say(add_row(g, (struct reading){ open, 1 }, beside(f5v, "F5v"), "handoff.verdict"),
+		"the same: until the verdict is there and the socket closed");
+	add_bound(
+		g, PINNED, TIMES_AT_MOST, first(f5v), 1.25, "handoff, C=1, to the verdict: of F5v");
+	say(add_row(g, first(call), beside(f5v, "F5v"), "handoff.call"),
+		"brood_call() through the supervisor, C=1");
+	say(add_row(g, first(add_stand(g, &bench_submit, &many)), beside(f5v, "F5v"),
+		    "handoff.submit.c64"),
+		"brood_submit() through the supervisor: 8 workers, 64 jobs out, echo of 64 bytes");
 }
 
 static void plan_lease(struct plan *plan)
 {
 	const struct params p = { .workers = 1, .path = BROOD_PATH_LEASE };
-	const struct params epoll = { .workers = 1, .path = BROOD_PATH_LEASE, .epoll = true, .bytes = MESSAGE_SIZE };
-	const struct params submit = { .workers = 1, .path = BROOD_PATH_LEASE, .bytes = MESSAGE_SIZE };
+	const struct params epoll = {
+		.workers = 1, .path = BROOD_PATH_LEASE, .epoll = true, .bytes = MESSAGE_SIZE
+	};
+	const struct params submit = {
+		.workers = 1, .path = BROOD_PATH_LEASE, .bytes = MESSAGE_SIZE
+	};
 	struct group *g = add_group(plan, "open", BOTH);
-	uint32_t f2 = add_stand(g, &floor_f2, NULL), f2v = add_stand(g, &floor_f2v, NULL), open = add_stand(g, &bench_open, &p), f0, eventfd;
+	uint32_t f2 = add_stand(g, &floor_f2, NULL), f2v = add_stand(g, &floor_f2v, NULL),
+		 open = add_stand(g, &bench_open, &p), f0, eventfd;
 
-	say(add_row(g, first(open), beside(f2, "F2"), "open.reply"), "brood_open() on a lease, a fresh socketpair, C=1: until the reply is read");
-	add_bound(g, PINNED, TIMES_AT_MOST, first(f2), 1.25, "open on a lease, C=1, to the reply: of F2");
-	say(add_row(g, (struct reading){ open, 1 }, beside(f2v, "F2v"), "open.verdict"), "the same: until the verdict is there and the socket closed");
-	add_bound(g, PINNED, TIMES_AT_MOST, first(f2v), 1.25, "open on a lease, C=1, to the verdict: of F2v (F2 has none)");
+	say(add_row(g, first(open), beside(f2, "F2"), "open.reply"),
+		"brood_open() on a lease, a fresh socketpair, C=1: until the reply is read");
+	add_bound(g, PINNED, TIMES_AT_MOST, first(f2), 1.25,
+		"open on a lease, C=1, to the reply: of F2");
+	say(add_row(g, (struct reading){ open, 1 }, beside(f2v, "F2v"), "open.verdict"),
+		"the same: until the verdict is there and the socket closed");
+	add_bound(g, PINNED, TIMES_AT_MOST, first(f2v), 1.25,
+		"open on a lease, C=1, to the verdict: of F2v (F2 has none)");
 
 	g = add_group(plan, "call", BOTH);
 	f0 = add_stand(g, &floor_f0, NULL);
 	eventfd = add_stand(g, &floor_eventfd, NULL);
-	say(add_row(g, first(add_stand(g, &bench_call, &p)), beside(f0, "F0"), "call.blocking"), "brood_call() on a lease, C=1, 16 bytes");
-	add_bound(g, PINNED, TIMES_AT_MOST, first(f0), 1.10, "call on a lease, C=1, engine blocking: of F0");
-	say(add_row(g, first(add_stand(g, &bench_submit, &epoll)), beside(f0, "F0"), "call.epoll"), "brood_submit(), C=1, 16 bytes, brood_fd() in the program's epoll, brood_dispatch(), a callback");
-	add_bound(g, PINNED, TIMES_AT_MOST, first(f0), 1.25, "call on a lease, C=1, engine in epoll: of F0");
-	say(add_row(g, first(add_stand(g, &bench_submit, &submit)), beside(eventfd, "eventfd"), "submit.c1"), "brood_submit() and brood_queue_wait(), C=1, 16 bytes");
-	add_bound(g, PINNED, TIMES_AT_MOST, first(eventfd), 1.15, "submit, C=1: of an eventfd ping-pong");
+	say(add_row(g, first(add_stand(g, &bench_call, &p)), beside(f0, "F0"), "call.blocking"),
+		"brood_call() on a lease, C=1, 16 bytes");
+	add_bound(g, PINNED, TIMES_AT_MOST, first(f0), 1.10,
+		"call on a lease, C=1, engine blocking: of F0");
+	say(add_row(g, first(add_stand(g, &bench_submit, &epoll)), beside(f0, "F0"), "call.epoll"),
+		"brood_submit(), C=1, 16 bytes, brood_fd() in the program's epoll, "
+		"brood_dispatch(), a callback");
+	add_bound(g, PINNED, TIMES_AT_MOST, first(f0), 1.25,
+		"call on a lease, C=1, engine in epoll: of F0");
+	say(add_row(g, first(add_stand(g, &bench_submit, &submit)), beside(eventfd, "eventfd"),
+		    "submit.c1"),
+		"brood_submit() and brood_queue_wait(), C=1, 16 bytes");
+	add_bound(g, PINNED, TIMES_AT_MOST, first(eventfd), 1.15,
+		"submit, C=1: of an eventfd ping-pong");
 }
 
-/* More threads than workers, and as many. What is asked of 64 is asked unpinned: on one CPU it is the scheduler that decides. */
+/*
+ * More threads than workers, and as many. What is asked of 64 is asked unpinned: on one CPU it is
+ * the scheduler that decides.
+ */
 static void plan_callers(struct plan *plan)
 {
 	static const uint32_t threads[] = { 64, 16, 8, 4, 2 };
@@ -161,25 +208,35 @@ static void plan_callers(struct plan *plan)
 	for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
 		const struct params p = { .workers = 8, .threads = threads[i] };
 		struct group *g = add_group(plan, "callers", BOTH);
-		uint32_t pool = add_stand(g, &floor_pool, &p), call = add_stand(g, &bench_callers, &p);
-		struct row *row = add_row(g, first(pool), beside(pool, "pool"), "pool.c%u", threads[i]);
+		uint32_t pool = add_stand(g, &floor_pool, &p),
+			 call = add_stand(g, &bench_callers, &p);
+		struct row *row = add_row(
+			g, first(pool), beside(pool, "pool"), "pool.c%u", threads[i]);
 
 		row->bare = true;
 		say(row, "8 forked workers on one shared socket, %u threads", threads[i]);
-		say(add_row(g, first(call), beside(pool, "pool"), "callers.c%u", threads[i]), "brood_call() from %u threads on 8 workers, 16 bytes: time a call of all", threads[i]);
+		say(add_row(g, first(call), beside(pool, "pool"), "callers.c%u", threads[i]),
+			"brood_call() from %u threads on 8 workers, 16 bytes: time a call of all",
+			threads[i]);
 		if (threads[i] == 64)
-			add_bound(g, UNPINNED, TIMES_AT_MOST, first(pool), 1 / 0.9, "64 threads call 8 workers: time a call, of a plain pool");
-		say(add_row(g, (struct reading){ call, 1 }, (struct beside){ { pool, 1 }, "pool" }, "callers.c%u.p99", threads[i]), "the same: the 99th percentile of a call");
+			add_bound(g, UNPINNED, TIMES_AT_MOST, first(pool), 1 / 0.9,
+				"64 threads call 8 workers: time a call, of a plain pool");
+		say(add_row(g, (struct reading){ call, 1 }, (struct beside){ { pool, 1 }, "pool" },
+			    "callers.c%u.p99", threads[i]),
+			"the same: the 99th percentile of a call");
 		if (threads[i] == 64)
-			add_bound(g, UNPINNED, TIMES_AT_MOST, (struct reading){ pool, 1 }, 1.5, "64 threads call 8 workers: 99th percentile, of a plain pool");
+			add_bound(g, UNPINNED, TIMES_AT_MOST, (struct reading){ pool, 1 }, 1.5,
+				"64 threads call 8 workers: 99th percentile, of a plain pool");
 	}
 }
 
 static void add_submit(struct group *g, uint32_t floor, const struct params *p)
 {
-	struct row *row = add_row(g, first(add_stand(g, &bench_submit, p)), beside(floor, "eventfd"), "submit.w%u.c%u.b%u", p->workers, p->out, p->bytes);
+	struct row *row = add_row(g, first(add_stand(g, &bench_submit, p)),
+		beside(floor, "eventfd"), "submit.w%u.c%u.b%u", p->workers, p->out, p->bytes);
 
-	say(row, "brood_submit(): %u workers, %u jobs out, echo of %u bytes", p->workers, p->out, p->bytes);
+	say(row, "brood_submit(): %u workers, %u jobs out, echo of %u bytes", p->workers, p->out,
+		p->bytes);
 }
 
 static void plan_submit(struct plan *plan, uint32_t workers, uint32_t bytes)
@@ -192,15 +249,21 @@ static void plan_submit(struct plan *plan, uint32_t workers, uint32_t bytes)
 		add_submit(g, floor, &p);
 	if (workers != 8 || bytes != 64)
 		return;
-	add_bound(g, PINNED, RATE_AT_LEAST, first(floor), 1e6, "submit, 8 workers, C=64, 64-byte echo: jobs/s");
+	add_bound(g, PINNED, RATE_AT_LEAST, first(floor), 1e6,
+		"submit, 8 workers, C=64, 64-byte echo: jobs/s");
 	process = add_stand(g, &bench_fork, NULL);
-	add_bound(g, PINNED, TIMES_FASTER, first(process), 50, "the same: times the fork-a-job rate");
+	add_bound(
+		g, PINNED, TIMES_FASTER, first(process), 50, "the same: times the fork-a-job rate");
 }
 
 static void plan_many_submit(struct plan *plan)
 {
-	const struct params p = { .workers = 512, .out = 64, .bytes = 64, .path = BROOD_PATH_LEASE };
-	const struct params more = { .workers = 512, .out = 4096, .bytes = 64, .path = BROOD_PATH_LEASE };
+	const struct params p = {
+		.workers = 512, .out = 64, .bytes = 64, .path = BROOD_PATH_LEASE
+	};
+	const struct params more = {
+		.workers = 512, .out = 4096, .bytes = 64, .path = BROOD_PATH_LEASE
+	};
 	struct group *g = add_group(plan, "submit", BOTH);
 	uint32_t floor = add_stand(g, &floor_eventfd, NULL);
 
@@ -213,17 +276,26 @@ static void plan_threads(struct plan *plan)
 	static const uint32_t outs[] = { 64, 512 };
 
 	for (uint32_t i = 0; i < sizeof outs / sizeof *outs; i++) {
-		struct params p = { .workers = 8, .out = outs[i], .bytes = 64, .threads = 1, .path = BROOD_PATH_LEASE };
+		struct params p = { .workers = 8,
+			.out = outs[i],
+			.bytes = 64,
+			.threads = 1,
+			.path = BROOD_PATH_LEASE };
 		struct group *g = add_group(plan, "threads", BOTH);
-		uint32_t floor = add_stand(g, &floor_eventfd, NULL), one = add_stand(g, &bench_submit, &p);
-		struct row *row = add_row(g, first(one), beside(floor, "eventfd"), "threads.t1.c%u", p.out);
+		uint32_t floor = add_stand(g, &floor_eventfd, NULL),
+			 one = add_stand(g, &bench_submit, &p);
+		struct row *row = add_row(
+			g, first(one), beside(floor, "eventfd"), "threads.t1.c%u", p.out);
 
-		say(row, "brood_submit(): 8 workers, %u jobs out, echo of 64 bytes, 1 thread", p.out);
+		say(row, "brood_submit(): 8 workers, %u jobs out, echo of 64 bytes, 1 thread",
+			p.out);
 		p.threads = 8;
-		row = add_row(g, first(add_stand(g, &bench_submit, &p)), beside(one, "1 thread"), "threads.t8.c%u", p.out);
+		row = add_row(g, first(add_stand(g, &bench_submit, &p)), beside(one, "1 thread"),
+			"threads.t8.c%u", p.out);
 		say(row, "the same from 8 threads, with a queue and an eighth of the jobs each");
 		if (p.out == 64)
-			add_bound(g, UNPINNED, TIMES_FASTER, first(one), 1, "8 threads against 1, jobs/s (unpinned)");
+			add_bound(g, UNPINNED, TIMES_FASTER, first(one), 1,
+				"8 threads against 1, jobs/s (unpinned)");
 	}
 }
 
@@ -233,37 +305,60 @@ static void plan_processes(struct plan *plan, bool quick)
 	struct group *g = add_group(plan, "processes", BOTH);
 	struct beside f0 = beside(add_stand(g, &floor_f0, NULL), "F0");
 
-	say(add_row(g, first(add_stand(g, &bench_fork, NULL)), f0, "fork.small"), "fork() a job, waited for; a small engine");
-	say(add_row(g, first(add_stand(g, &bench_fork, &touched)), f0, "fork.touched"), "the same; an engine with %llu MiB touched", (unsigned long long)(touched.touched / MIB));
-	say(add_row(g, first(add_stand(g, &bench_spawn, NULL)), f0, "spawn.small"), "posix_spawn() a job: a program made for it, waited for; a small engine");
-	say(add_row(g, first(add_stand(g, &bench_spawn, &touched)), f0, "spawn.touched"), "the same; an engine with %llu MiB touched", (unsigned long long)(touched.touched / MIB));
+	say(add_row(g, first(add_stand(g, &bench_fork, NULL)), f0, "fork.small"),
+		"fork() a job, waited for; a small engine");
+	say(add_row(g, first(add_stand(g, &bench_fork, &touched)), f0, "fork.touched"),
+		"the same; an engine with %llu MiB touched",
+		(unsigned long long)(touched.touched / MIB));
+	say(add_row(g, first(add_stand(g, &bench_spawn, NULL)), f0, "spawn.small"),
+		"posix_spawn() a job: a program made for it, waited for; a small engine");
+	say(add_row(g, first(add_stand(g, &bench_spawn, &touched)), f0, "spawn.touched"),
+		"the same; an engine with %llu MiB touched",
+		(unsigned long long)(touched.touched / MIB));
 }
 
 static void plan_many(struct plan *plan, uint32_t workers)
 {
-	const struct params eight = { .workers = 8, .path = BROOD_PATH_HANDOFF }, many = { .workers = workers, .path = BROOD_PATH_HANDOFF };
+	const struct params eight = { .workers = 8, .path = BROOD_PATH_HANDOFF },
+			    many = { .workers = workers, .path = BROOD_PATH_HANDOFF };
 	struct group *g = add_group(plan, "many", ONLY(PINNED));
-	uint32_t floor = add_stand(g, &floor_f5v, NULL), few = add_stand(g, &bench_open, &eight), all = add_stand(g, &bench_open, &many);
+	uint32_t floor = add_stand(g, &floor_f5v, NULL), few = add_stand(g, &bench_open, &eight),
+		 all = add_stand(g, &bench_open, &many);
 	const struct reading verdict = { few, 1 };
 
-	say(add_row(g, verdict, beside(floor, "F5v"), "many.w8"), "brood_open() through the supervisor, C=1, to the verdict: 8 workers");
-	say(add_row(g, (struct reading){ all, 1 }, (struct beside){ verdict, "8 workers" }, "many.all"), "the same: %u workers, or as many as the limits allow", workers);
+	say(add_row(g, verdict, beside(floor, "F5v"), "many.w8"),
+		"brood_open() through the supervisor, C=1, to the verdict: 8 workers");
+	say(add_row(g, (struct reading){ all, 1 }, (struct beside){ verdict, "8 workers" },
+		    "many.all"),
+		"the same: %u workers, or as many as the limits allow", workers);
 	add_bound(g, PINNED, TIMES_AT_MOST, verdict, 1.2, "handoff at many workers against 8");
 }
 
 static void plan_idle(struct plan *plan, bool quick)
 {
-	static const struct { const char *name, *what; uint32_t out, path; bool kept; } idle[] = {
+	static const struct {
+		const char *name, *what;
+		uint32_t out, path;
+		bool kept;
+	} idle[] = {
 		{ "idle.new", "8 workers that had no job yet", 0, BROOD_PATH_AUTO, false },
-		{ "idle.handoff", "8 workers after 2,000 jobs through the supervisor", 64, BROOD_PATH_HANDOFF, false },
-		{ "idle.leased", "8 workers after 2,000 jobs, still on lease", 64, BROOD_PATH_LEASE, true },
-		{ "idle.returned", "8 workers after 2,000 jobs on leases that went back", 64, BROOD_PATH_LEASE, false },
+		{ "idle.handoff", "8 workers after 2,000 jobs through the supervisor", 64,
+			BROOD_PATH_HANDOFF, false },
+		{ "idle.leased", "8 workers after 2,000 jobs, still on lease", 64, BROOD_PATH_LEASE,
+			true },
+		{ "idle.returned", "8 workers after 2,000 jobs on leases that went back", 64,
+			BROOD_PATH_LEASE, false },
 	};
 	struct group *g = add_group(plan, "idle", ONLY(PINNED));
 
 	g->rounds = quick ? 1 : 3;
 	for (uint32_t i = 0; i < sizeof idle / sizeof *idle; i++) {
-		struct params p = { .workers = 8, .out = idle[i].out, .path = idle[i].path, .kept = idle[i].kept, .fixed = 1, .idle_ms = quick ? 500 : 2000 };
+		struct params p = { .workers = 8,
+			.out = idle[i].out,
+			.path = idle[i].path,
+			.kept = idle[i].kept,
+			.fixed = 1,
+			.idle_ms = quick ? 500 : 2000 };
 		struct reading of = first(add_stand(g, &bench_idle, &p));
 		struct row *row = add_row(g, of, (struct beside){ of, "" }, "%s", idle[i].name);
 		char what[TEXT_MAX];
@@ -279,8 +374,12 @@ static void plan_idle(struct plan *plan, bool quick)
 /* Each path beside the other: where the bytes are many, the way of a job is of no account. */
 static void plan_large(struct plan *plan, const char *size, uint32_t bytes)
 {
-	static const struct { const struct kind *kind; const char *name; } ways[] = {
-		{ &bench_reply, "reply" }, { &bench_request, "request" },
+	static const struct {
+		const struct kind *kind;
+		const char *name;
+	} ways[] = {
+		{ &bench_reply, "reply" },
+		{ &bench_request, "request" },
 	};
 	char name[TEXT_MAX];
 	struct group *g;
@@ -293,9 +392,12 @@ static void plan_large(struct plan *plan, const char *size, uint32_t bytes)
 
 		p.path = BROOD_PATH_LEASE;
 		lease = add_stand(g, ways[i].kind, &p);
-		say(add_row(g, first(lease), beside(handoff, "handoff"), "large.%s.%s", ways[i].name, size),
-		    "brood_call() on a lease, a %s of %u bytes: of the same by handoff", ways[i].name, bytes);
-		snprintf(name, sizeof name, "large %s of %u bytes on a lease: of a handoff", ways[i].name, bytes);
+		say(add_row(g, first(lease), beside(handoff, "handoff"), "large.%s.%s",
+			    ways[i].name, size),
+			"brood_call() on a lease, a %s of %u bytes: of the same by handoff",
+			ways[i].name, bytes);
+		snprintf(name, sizeof name, "large %s of %u bytes on a lease: of a handoff",
+			ways[i].name, bytes);
 		add_bound(g, PINNED, TIMES_AT_MOST, first(handoff), 1.3, name);
 	}
 }

@@ -55,8 +55,8 @@ struct brood *pool_start(const struct params *p, const struct brood_options *opt
 	if (!o.dispatch)
 		o.dispatch = p->path;
 	if (!o.init_ms)
-		o.init_ms = 120000;            /* thousands are born on one CPU */
-	o.stop_ms = 30000;                     /* and end */
+		o.init_ms = 120000; /* thousands are born on one CPU */
+	o.stop_ms = 30000;          /* and end */
 	if (o.backlog < p->out)
 		o.backlog = p->out > 1024 ? p->out : 0;
 	brood = start_what_fits(&o);
@@ -72,11 +72,13 @@ void pool_check(const struct brood_verdict *v, uint64_t id, uint32_t path)
 {
 	char text[300];
 
-	if (v->outcome == BROOD_DONE && v->id == id && v->started && v->pid > 0 && v->attempts >= 1 && v->generation > 0 && !v->code && !v->signal && !v->left &&
-	    v->name[0] == 'j' && (!path || v->path == path))
+	if (v->outcome == BROOD_DONE && v->id == id && v->started && v->pid > 0 &&
+		v->attempts >= 1 && v->generation > 0 && !v->code && !v->signal && !v->left &&
+		v->name[0] == 'j' && (!path || v->path == path))
 		return;
 	brood_verdict_format(v, text, sizeof text);
-	station_fail("a wrong verdict (path %u, left %u, attempts %u) of job %llu: %s", v->path, v->left, v->attempts, (unsigned long long)id, text);
+	station_fail("a wrong verdict (path %u, left %u, attempts %u) of job %llu: %s", v->path,
+		v->left, v->attempts, (unsigned long long)id, text);
 }
 
 void message_fill(unsigned char *message, uint64_t number)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run.c - a group: its stations are made, measured in turn, round after round, and ended. A station that does not answer within a bound is killed, and with it (it is
- * the supervisor, or the parent of its partners) all that it made.
+ * run.c - a group: its stations are made, measured in turn, round after round, and ended. A station
+ * that does not answer within a bound is killed, and with it (it is the supervisor, or the parent
+ * of its partners) all that it made.
  */
 #include "bench.h"
 
@@ -14,11 +15,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OPEN_S  300        /* thousands of workers, each with its birth */
+#define OPEN_S  300 /* thousands of workers, each with its birth */
 #define BLOCK_S 120
 #define END_S   60
 
-struct station { pid_t pid; int command_fd, answer_fd; };
+struct station {
+	pid_t pid;
+	int command_fd, answer_fd;
+};
 
 static void be_station(const struct station_config *config, pid_t parent) __attribute__((noreturn));
 static void be_station(const struct station_config *config, pid_t parent)
@@ -30,7 +34,7 @@ static void be_station(const struct station_config *config, pid_t parent)
 	if (getppid() != parent)
 		_exit(1);
 	if (low > 3)
-		close_range(3, (unsigned)low - 1, 0);          /* other stations' */
+		close_range(3, (unsigned)low - 1, 0); /* other stations' */
 	if (high > low + 1)
 		close_range((unsigned)low + 1, (unsigned)high - 1, 0);
 	close_range((unsigned)high + 1, ~0u, 0);
@@ -44,7 +48,8 @@ static bool station_begin(struct station *s, struct station_config *config)
 
 	if (pipe(commands) < 0 || pipe(answers) < 0)
 		return false;
-	fflush(NULL);                                          /* nobody else shall write what waits there */
+	/* nobody else shall write what waits there */
+	fflush(NULL);
 	s->pid = fork();
 	if (s->pid < 0)
 		return false;
@@ -104,7 +109,8 @@ static void station_end(struct station *s)
 }
 
 /* What it says is kept. True: it goes on. */
-static bool hear(struct stand *stand, struct station *s, enum mode mode, int seconds, struct station_answer *ret)
+static bool hear(struct stand *stand, struct station *s, enum mode mode, int seconds,
+	struct station_answer *ret)
 {
 	bool goes_on = station_hear(s, seconds, ret);
 
@@ -116,20 +122,24 @@ static bool hear(struct stand *stand, struct station *s, enum mode mode, int sec
 	return goes_on;
 }
 
-static bool open_stations(struct group *g, enum mode mode, const struct settings *settings, struct station *stations)
+static bool open_stations(
+	struct group *g, enum mode mode, const struct settings *settings, struct station *stations)
 {
 	bool failed = false;
 
 	for (uint32_t i = 0; i < g->stands_count; i++) {
 		struct stand *stand = &g->stands[i];
-		struct station_config config = { .stand = stand, .settings = settings, .mode = mode };
+		struct station_config config = {
+			.stand = stand, .settings = settings, .mode = mode
+		};
 		struct station_answer answer;
 
 		stand->there[mode] = false;
 		if (!stand->wanted)
 			continue;
 		if (!station_begin(&stations[i], &config)) {
-			snprintf(stand->note[mode], sizeof stand->note[mode], "%s", strerror(errno));
+			snprintf(
+				stand->note[mode], sizeof stand->note[mode], "%s", strerror(errno));
 			failed = true;
 			continue;
 		}
@@ -231,17 +241,17 @@ struct figure bound_figure(const struct group *g, const struct bound *bound)
 	if (!g->done[bound->mode])
 		return f;
 	switch (bound->kind) {
-	case TIMES_AT_MOST:
-		return ratio_of(g, bound->mode, of, bound->against);
-	case TIMES_FASTER:
-		return ratio_of(g, bound->mode, bound->against, of);
+	case TIMES_AT_MOST: return ratio_of(g, bound->mode, of, bound->against);
+	case TIMES_FASTER: return ratio_of(g, bound->mode, bound->against, of);
 	case RATE_AT_LEAST:
 		f = figure_of(g, bound->mode, of);
 		if (f.there)
-			f = (struct figure){ .there = true, .median = 1e6 / f.median, .min = 1e6 / f.max, .max = 1e6 / f.min };
+			f = (struct figure){ .there = true,
+				.median = 1e6 / f.median,
+				.min = 1e6 / f.max,
+				.max = 1e6 / f.min };
 		return f;
-	case COUNT_AT_MOST:
-		return figure_of(g, bound->mode, of);
+	case COUNT_AT_MOST: return figure_of(g, bound->mode, of);
 	}
 	return f;
 }

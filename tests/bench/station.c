@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * station.c - the station's side: opens what is measured, finds how many jobs fill a block, then a block for each byte of command, until there are no more commands.
- * A pool's station comes out of open() in another process than it went in: the engine. Its pipes came along.
+ * station.c - the station's side: opens what is measured, finds how many jobs fill a block, then a
+ * block for each byte of command, until there are no more commands. A pool's station comes out of
+ * open() in another process than it went in: the engine. Its pipes came along.
  */
 #include "bench.h"
 
@@ -26,7 +27,8 @@ static void send_answer(int state)
 		;
 }
 
-static void give_up(int state, const char *format, va_list args) __attribute__((noreturn, format(printf, 2, 0)));
+static void give_up(int state, const char *format, va_list args)
+	__attribute__((noreturn, format(printf, 2, 0)));
 static void give_up(int state, const char *format, va_list args)
 {
 	vsnprintf(answer.note, sizeof answer.note, format, args);
@@ -99,7 +101,8 @@ static uint64_t own_ns(void)
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	getrusage(RUSAGE_CHILDREN, &children);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec +
-	       (uint64_t)(children.ru_utime.tv_sec + children.ru_stime.tv_sec) * 1000000000u + (uint64_t)(children.ru_utime.tv_usec + children.ru_stime.tv_usec) * 1000u;
+		(uint64_t)(children.ru_utime.tv_sec + children.ru_stime.tv_sec) * 1000000000u +
+		(uint64_t)(children.ru_utime.tv_usec + children.ru_stime.tv_usec) * 1000u;
 }
 
 static bool counts_cpu_time(void)
@@ -107,7 +110,10 @@ static bool counts_cpu_time(void)
 	return own.settings->cpu_time && own.mode == PINNED && !own.stand->params.fixed;
 }
 
-/* A block, and how long it took: in time, or in CPU time of this process and those that work with it. */
+/*
+ * A block, and how long it took: in time, or in CPU time of this process and those that work with
+ * it.
+ */
 static uint64_t block(uint32_t jobs, double *values)
 {
 	static struct tree tree;
@@ -128,14 +134,17 @@ static uint64_t block(uint32_t jobs, double *values)
 	passed = now_ns() - began;
 	if (!counts_cpu_time())
 		return passed;
-	ours = own_ns() - ours;                /* before the others: reading is work, too */
+	ours = own_ns() - ours; /* before the others: reading is work, too */
 	ours += tree_use(&tree).ns - others.ns;
 	for (uint32_t v = 0; v < VALUES_MAX; v++)
 		values[v] *= (double)ours / (double)passed;
 	return ours;
 }
 
-/* The shorter of two where the first was long: that may have been the warming up, once, as when threads find their workers. */
+/*
+ * The shorter of two where the first was long: that may have been the warming up, once, as when
+ * threads find their workers.
+ */
 static uint64_t block_of_warm(uint32_t jobs, uint64_t long_ns)
 {
 	double values[VALUES_MAX];

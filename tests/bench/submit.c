@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * submit.c - a closed loop over brood_submit(): so many jobs are out at any time, those that came back are looked at and replaced. `out` is that of all threads, each has its share
- * and a queue of its own. Or, in epoll: the brood's own queue, a callback, and an event loop that sleeps on brood_fd().
+ * submit.c - a closed loop over brood_submit(): so many jobs are out at any time, those that came
+ * back are looked at and replaced. `out` is that of all threads, each has its share and a queue of
+ * its own. Or, in epoll: the brood's own queue, a callback, and an event loop that sleeps on
+ * brood_fd().
  */
 #include "bench.h"
 
@@ -11,19 +13,19 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define TAKE_MAX 64
+#define TAKE_MAX  64
 #define RESULT_MS 30000u
 
 struct slot {
 	uint64_t id, number;
-	unsigned char *request;        /* params.bytes; what is expected back */
+	unsigned char *request; /* params.bytes; what is expected back */
 	struct lane *lane;
 };
 struct lane {
 	const struct params *p;
 	struct brood_queue *queue;
-	uint32_t out, jobs;            /* jobs out at a time; jobs of the block */
-	uint32_t submitted, finished;  /* of the block */
+	uint32_t out, jobs;           /* jobs out at a time; jobs of the block */
+	uint32_t submitted, finished; /* of the block */
 	struct slot *slots;
 	struct brood_job_options options;
 	pthread_t thread;
@@ -40,7 +42,8 @@ static void slot_renew(struct slot *slot, size_t size)
 	slot->number++;
 	if (size >= sizeof slot->number) {
 		memcpy(slot->request, &slot->number, sizeof slot->number);
-		memcpy(slot->request + size - sizeof slot->number, &slot->number, sizeof slot->number);
+		memcpy(slot->request + size - sizeof slot->number, &slot->number,
+			sizeof slot->number);
 	}
 }
 
@@ -62,7 +65,8 @@ static struct slot *look_at(struct lane *lane, const struct brood_result *result
 	struct slot *slot = result->context;
 
 	pool_check(&result->verdict, slot->id, lane->p->path);
-	if (result->reply_size != lane->p->bytes || (result->reply_size && memcmp(result->reply, slot->request, result->reply_size)))
+	if (result->reply_size != lane->p->bytes ||
+		(result->reply_size && memcmp(result->reply, slot->request, result->reply_size)))
 		station_fail("job %llu came back with another reply", (unsigned long long)slot->id);
 	lane->finished++;
 	return slot;
@@ -133,7 +137,8 @@ static void loop_open(struct lane *lane)
 	struct epoll_event event = { .events = EPOLLIN };
 
 	epoll = epoll_create1(EPOLL_CLOEXEC);
-	station_need(epoll >= 0 && !epoll_ctl(epoll, EPOLL_CTL_ADD, brood_fd(brood), &event), "epoll");
+	station_need(
+		epoll >= 0 && !epoll_ctl(epoll, EPOLL_CTL_ADD, brood_fd(brood), &event), "epoll");
 	lane->options.on_done = on_done;
 }
 
@@ -151,7 +156,9 @@ static void *thread_run(void *context)
 
 static void threads_open(const struct params *p)
 {
-	station_need(!pthread_barrier_init(&begin, NULL, p->threads + 1) && !pthread_barrier_init(&end, NULL, p->threads + 1), "pthread_barrier_init");
+	station_need(!pthread_barrier_init(&begin, NULL, p->threads + 1) &&
+			!pthread_barrier_init(&end, NULL, p->threads + 1),
+		"pthread_barrier_init");
 	for (uint32_t t = 0; t < p->threads; t++) {
 		errno = pthread_create(&lanes[t].thread, NULL, thread_run, &lanes[t]);
 		station_need(!errno, "pthread_create");
@@ -172,7 +179,8 @@ static void lane_open(struct lane *lane, const struct params *p)
 	}
 	if (!p->epoll && brood_queue_new(brood, NULL, &lane->queue))
 		station_fail("brood_queue_new: %s", brood_error());
-	lane->options = (struct brood_job_options){ .size = sizeof lane->options, .queue = lane->queue };
+	lane->options = (struct brood_job_options){ .size = sizeof lane->options,
+		.queue = lane->queue };
 }
 
 static void submit_open(const struct params *p)

@@ -9,7 +9,12 @@
 
 static void put_number(FILE *file, double value, int width)
 {
-	fprintf(file, "%*.*f", width, value >= 1000 ? 0 : value >= 100 ? 1 : value >= 10 ? 2 : 3, value);
+	fprintf(file, "%*.*f", width,
+		value >= 1000          ? 0
+			: value >= 100 ? 1
+			: value >= 10  ? 2
+				       : 3,
+		value);
 }
 
 void table_machine(FILE *file, const struct settings *settings)
@@ -20,23 +25,31 @@ void table_machine(FILE *file, const struct settings *settings)
 	uname(&name);
 	if (getloadavg(load, 3) < 0)
 		load[0] = 0;
-	fprintf(file, "brood-bench: brood %s, Linux %s %s, %ld CPUs, load %.1f at the start; %u rounds of %u ms\n", brood_version(), name.release, name.machine, sysconf(_SC_NPROCESSORS_ONLN), load[0],
-	        settings->rounds, settings->block_ms);
-	fprintf(file, "us a job (or round trip), medians; spread: (largest - smallest) / median; ratio: to the floor in the same round, median\n");
+	fprintf(file,
+		"brood-bench: brood %s, Linux %s %s, %ld CPUs, load %.1f at the start; %u rounds "
+		"of %u ms\n",
+		brood_version(), name.release, name.machine, sysconf(_SC_NPROCESSORS_ONLN), load[0],
+		settings->rounds, settings->block_ms);
+	fprintf(file,
+		"us a job (or round trip), medians; spread: (largest - smallest) / median; ratio: "
+		"to the floor in the same round, median\n");
 }
 
 void table_mode(FILE *file, enum mode mode, const struct settings *settings)
 {
 	if (mode == PINNED)
-		fprintf(file, "\nAll processes on CPU %d%s\n", settings->cpu, settings->cpu_time ? "; CPU time of all of them" : "");
+		fprintf(file, "\nAll processes on CPU %d%s\n", settings->cpu,
+			settings->cpu_time ? "; CPU time of all of them" : "");
 	else
 		fprintf(file, "\nNot pinned\n");
-	fprintf(file, "%-22s %10s %7s %10s  %-9s %9s %8s\n", "", "us", "spread", "jobs/s", "floor", "us", "ratio");
+	fprintf(file, "%-22s %10s %7s %10s  %-9s %9s %8s\n", "", "us", "spread", "jobs/s", "floor",
+		"us", "ratio");
 }
 
 static void put_row(FILE *file, const struct group *g, enum mode mode, const struct row *row)
 {
-	struct figure f = figure_of(g, mode, row->of), floor = figure_of(g, mode, row->floor), ratio = ratio_of(g, mode, row->of, row->floor);
+	struct figure f = figure_of(g, mode, row->of), floor = figure_of(g, mode, row->floor),
+		      ratio = ratio_of(g, mode, row->of, row->floor);
 	const char *note = g->stands[row->of.stand].note[mode];
 
 	fprintf(file, "%-22s", row->name);
@@ -45,12 +58,14 @@ static void put_row(FILE *file, const struct group *g, enum mode mode, const str
 		return;
 	}
 	if (row->unit == UNIT_COUNT) {
-		fprintf(file, " %10.0f  times that any process ran%s%s\n", f.median, *note ? "; " : "", note);
+		fprintf(file, " %10.0f  times that any process ran%s%s\n", f.median,
+			*note ? "; " : "", note);
 		return;
 	}
 	fputc(' ', file);
 	put_number(file, f.median, 10);
-	fprintf(file, " %6.0f%% %10.0f", f.median > 0 ? (f.max - f.min) / f.median * 100 : 0, 1e6 / f.median);
+	fprintf(file, " %6.0f%% %10.0f", f.median > 0 ? (f.max - f.min) / f.median * 100 : 0,
+		1e6 / f.median);
 	if (ratio.there && (!row->bare || row->of.stand != row->floor.stand)) {
 		fprintf(file, "  %-9s ", row->floor_name);
 		put_number(file, floor.median, 9);
@@ -100,8 +115,12 @@ uint32_t table_bounds(FILE *file, const struct plan *plan, const struct settings
 				fprintf(file, "%12.*f", whole ? 0 : 3, f.median);
 			else
 				fprintf(file, "%12s", "-");
-			fprintf(file, " %3s %10.*f  %s\n", b->kind == TIMES_AT_MOST || b->kind == COUNT_AT_MOST ? "<=" : ">=", whole ? 0 : 2, b->limit,
-			        holds ? "OK" : f.there ? "over" : "not measured");
+			fprintf(file, " %3s %10.*f  %s\n",
+				b->kind == TIMES_AT_MOST || b->kind == COUNT_AT_MOST ? "<=" : ">=",
+				whole ? 0 : 2, b->limit,
+				holds             ? "OK"
+					: f.there ? "over"
+						  : "not measured");
 		}
 	}
 	fflush(file);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* tree.c - processes below one, from /proc, and what the scheduler says of them: how often they ran, and for how long. Every thread; not this process itself. */
+/*
+ * tree.c - processes below one, from /proc, and what the scheduler says of them: how often they
+ * ran, and for how long. Every thread; not this process itself.
+ */
 #include "bench.h"
 
 #include <dirent.h>
@@ -47,7 +50,8 @@ void tree_find(struct tree *tree, pid_t root)
 		while ((entry = readdir(folder))) {
 			pid_t pid = (pid_t)atoi(entry->d_name);
 
-			if (pid > 0 && !in_tree(tree, pid) && in_tree(tree, parent_of(pid)) && tree->count < TREE_MAX)
+			if (pid > 0 && !in_tree(tree, pid) && in_tree(tree, parent_of(pid)) &&
+				tree->count < TREE_MAX)
 				tree->pids[tree->count++] = pid;
 		}
 		closedir(folder);

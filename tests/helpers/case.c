@@ -63,7 +63,8 @@ static bool wait_ended(pid_t pid, uint64_t end)
 		uint64_t now = test_now_ms();
 
 		info.si_pid = 0;
-		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | WNOHANG) == 0 && info.si_pid == pid)
+		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | WNOHANG) == 0 &&
+			info.si_pid == pid)
 			return true;
 		if (now >= end)
 			return false;
@@ -71,10 +72,7 @@ static bool wait_ended(pid_t pid, uint64_t end)
 	}
 }
 
-static void leave_outside(void)
-{
-	siglongjmp(outside_left, 1);
-}
+static void leave_outside(void) { siglongjmp(outside_left, 1); }
 
 static void run_outside(const struct case_options *options, pid_t pid)
 {
@@ -90,8 +88,8 @@ static void name_left(pid_t pid)
 {
 	char title[256];
 
-	note("left: pid %d, parent %d, session %d, state %c: %s", (int)pid, (int)proc_parent(pid), (int)proc_session(pid),
-	     proc_state(pid), proc_title(pid, title, sizeof title));
+	note("left: pid %d, parent %d, session %d, state %c: %s", (int)pid, (int)proc_parent(pid),
+		(int)proc_session(pid), proc_state(pid), proc_title(pid, title, sizeof title));
 }
 
 /* Kills all descendants that live; returns how many. */
@@ -121,7 +119,10 @@ static void kill_what_is_left(struct case_result *result)
 		result->left = killed;
 }
 
-/* Reaps until ECHILD: then there is no process left that the case started. What does not end by itself is named, killed and counted. */
+/*
+ * Reaps until ECHILD: then there is no process left that the case started. What does not end by
+ * itself is named, killed and counted.
+ */
 static void reap_all(pid_t pid, int settle_ms, struct case_result *result)
 {
 	uint64_t begin = test_now_ms(), end = begin + (uint64_t)settle_ms;
@@ -158,7 +159,8 @@ static void collect(const struct report *report, struct case_result *result)
 void case_try(const struct case_options *options, struct case_result *ret)
 {
 	struct report *report = report_create();
-	uint64_t end = test_now_ms() + (uint64_t)test_scaled(options->timeout_ms ? options->timeout_ms : 20000);
+	uint64_t end = test_now_ms() +
+		(uint64_t)test_scaled(options->timeout_ms ? options->timeout_ms : 20000);
 	pid_t pid, test_pid = getpid();
 
 	memset(ret, 0, sizeof *ret);
@@ -189,9 +191,11 @@ static void judge(const struct case_result *r, bool status_too, bool orphans_fin
 		snprintf(how, sizeof how, "exit status %d", WEXITSTATUS(r->status));
 	cr_assert(!r->expired, "the case did not end in time. It said:\n%s", r->text);
 	cr_assert_eq(r->failures, 0, "%u failures (%s):\n%s", r->failures, how, r->text);
-	cr_assert_eq(r->done, 1, "its last word was said %u times (%s). It said:\n%s", r->done, how, r->text);
+	cr_assert_eq(r->done, 1, "its last word was said %u times (%s). It said:\n%s", r->done, how,
+		r->text);
 	cr_assert_eq(r->left, 0, "%d processes were left (%s):\n%s", r->left, how, r->text);
-	cr_assert(orphans_fine || r->adopted == 0, "%d processes became orphans (%s):\n%s", r->adopted, how, r->text);
+	cr_assert(orphans_fine || r->adopted == 0, "%d processes became orphans (%s):\n%s",
+		r->adopted, how, r->text);
 	cr_assert(!status_too || r->status == 0, "%s. It said:\n%s", how, r->text);
 }
 
@@ -206,7 +210,9 @@ void case_run(void (*body)(void), int timeout_ms)
 
 void case_run_with(void (*body)(void *context), void *context, int timeout_ms)
 {
-	struct case_options options = { .body_with = body, .context = context, .timeout_ms = timeout_ms };
+	struct case_options options = {
+		.body_with = body, .context = context, .timeout_ms = timeout_ms
+	};
 	static struct case_result result;
 
 	case_try(&options, &result);

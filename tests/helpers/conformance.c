@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* conformance.c - see conformance.h: giving a job in each way, and the runner. What a verdict must say whatever the case is in conformance_expect.c. */
+/*
+ * conformance.c - see conformance.h: giving a job in each way, and the runner. What a verdict must
+ * say whatever the case is in conformance_expect.c.
+ */
 #include "conformance.h"
 
 #include <criterion/criterion.h>
@@ -11,11 +14,21 @@
 #include <unistd.h>
 
 #define PATIENCE_MS 60000
-#define THREADS 8
+#define THREADS     8
 
 const char *const way_names[WAYS] = {
-	"handoff, call", "handoff, open", "handoff, give", "handoff, submit", "link, open", "link, give", "link, open on an explicit lease",
-	"ring, call", "ring, submit and take", "ring, submit with a callback", "ring, call on an explicit lease", "ring, submit on an explicit lease",
+	"handoff, call",
+	"handoff, open",
+	"handoff, give",
+	"handoff, submit",
+	"link, open",
+	"link, give",
+	"link, open on an explicit lease",
+	"ring, call",
+	"ring, submit and take",
+	"ring, submit with a callback",
+	"ring, call on an explicit lease",
+	"ring, submit on an explicit lease",
 };
 
 static uint64_t now_us(void)
@@ -46,18 +59,12 @@ static ssize_t call_result(const struct given *g)
 {
 	switch (g->v.outcome) {
 	case BROOD_DONE:
-	case BROOD_FAILED:
-		return (ssize_t)g->reply_size;
-	case BROOD_TIMED_OUT:
-		return -ETIMEDOUT;
-	case BROOD_CANCELLED:
-		return -ECANCELED;
-	case BROOD_REFUSED:
-		return g->v.detail == BROOD_DETAIL_BAD_POINTER ? -EFAULT : -EAGAIN;
-	case BROOD_LOST:
-		return -ENOTCONN;
-	default:
-		return -EREMOTEIO;
+	case BROOD_FAILED: return (ssize_t)g->reply_size;
+	case BROOD_TIMED_OUT: return -ETIMEDOUT;
+	case BROOD_CANCELLED: return -ECANCELED;
+	case BROOD_REFUSED: return g->v.detail == BROOD_DETAIL_BAD_POINTER ? -EFAULT : -EAGAIN;
+	case BROOD_LOST: return -ENOTCONN;
+	default: return -EREMOTEIO;
 	}
 }
 
@@ -72,9 +79,11 @@ static void *calls(void *context)
 	g->reply = malloc(room + 1);
 	CHECK(g->reply);
 	if (w->pieces)
-		g->n = brood_callv_named(g->site->brood, w->fn, w->name, w->pieces, w->pieces_count, g->reply, room, &w->options, &g->v);
+		g->n = brood_callv_named(g->site->brood, w->fn, w->name, w->pieces, w->pieces_count,
+			g->reply, room, &w->options, &g->v);
 	else
-		g->n = brood_call_named(g->site->brood, w->fn, w->name, w->request, w->size, g->reply, room, &w->options, &g->v);
+		g->n = brood_call_named(g->site->brood, w->fn, w->name, w->request, w->size,
+			g->reply, room, &w->options, &g->v);
 	g->elapsed_us = now_us() - g->begin_us;
 	g->reply_size = g->v.reply_size < room ? (size_t)g->v.reply_size : room;
 	atomic_store(&g->over, 1);
@@ -89,11 +98,12 @@ static void request_some(struct given *g)
 	const char *request = g->what.request;
 
 	while (g->sent < g->what.size) {
-		ssize_t n = send(g->fd, request + g->sent, g->what.size - g->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send(g->fd, request + g->sent, g->what.size - g->sent,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EAGAIN)
 			return;
-		if (n < 0)                     /* the job did not want it all */
+		if (n < 0) /* the job did not want it all */
 			break;
 		g->sent += (size_t)n;
 	}
@@ -114,13 +124,17 @@ static bool reply_some(struct given *g)
 /* As an event loop does it: the job's socket, and the library's fd. */
 static void talk(struct given *g)
 {
-	struct brood_queue *queue = given_is(g, KEPT) ? brood_lease_queue(g->what.options.lease) : NULL;
-	struct pollfd p[2] = { { .fd = g->fd }, { .fd = queue ? brood_queue_fd(queue) : brood_fd(g->site->brood), .events = POLLIN } };
+	struct brood_queue *queue = given_is(g, KEPT) ? brood_lease_queue(g->what.options.lease)
+						      : NULL;
+	struct pollfd p[2] = { { .fd = g->fd },
+		{ .fd = queue ? brood_queue_fd(queue) : brood_fd(g->site->brood),
+			.events = POLLIN } };
 	uint64_t end = test_now_ms() + patience();
 
 	while (!g->what.no_eof) {
 		p[0].events = g->sent != SIZE_MAX ? POLLIN | POLLOUT : POLLIN;
-		CHECK_MSG(poll(p, 2, 1000) >= 0 && test_now_ms() < end, "%s, %s: no end of the reply", way_names[g->way], g->what.name);
+		CHECK_MSG(poll(p, 2, 1000) >= 0 && test_now_ms() < end,
+			"%s, %s: no end of the reply", way_names[g->way], g->what.name);
 		if (p[1].revents)
 			site_dispatch(g->site);
 		if (p[0].revents & POLLOUT)
@@ -128,7 +142,8 @@ static void talk(struct given *g)
 		if (p[0].revents & ~POLLOUT && !reply_some(g))
 			break;
 	}
-	CHECK_MSG(brood_wait(g->handle, patience(), &g->v) == 0, "%s, %s: no verdict", way_names[g->way], g->what.name);
+	CHECK_MSG(brood_wait(g->handle, patience(), &g->v) == 0, "%s, %s: no verdict",
+		way_names[g->way], g->what.name);
 	if (g->what.no_eof)
 		reply_some(g);
 	g->elapsed_us = now_us() - g->begin_us;
@@ -143,7 +158,8 @@ static int opens(struct given *g)
 	int pair[2], r;
 
 	if (g->way != LINK_GIVE && g->way != HANDOFF_GIVE)
-		return brood_open_named(g->site->brood, w->fn, w->name, &w->options, &g->fd, &g->handle);
+		return brood_open_named(
+			g->site->brood, w->fn, w->name, &w->options, &g->fd, &g->handle);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	r = brood_give_named(g->site->brood, w->fn, w->name, pair[1], &w->options, &g->handle);
 	g->fd = pair[0];
@@ -161,7 +177,7 @@ static void result_came(void *context, const struct brood_result *result)
 	struct given *g = context;
 
 	CHECK_EQ(result->size, sizeof *result);
-	CHECK_EQ(atomic_fetch_add(&g->results, 1), 0);                 /* exactly one */
+	CHECK_EQ(atomic_fetch_add(&g->results, 1), 0); /* exactly one */
 	g->elapsed_us = now_us() - g->begin_us;
 	g->v = result->verdict;
 	reply_append(g, result->reply, result->reply_size);
@@ -195,8 +211,9 @@ static void collect(struct given *g)
 	while (!atomic_load(&g->over)) {
 		int r = brood_queue_wait(g->queue, patience()), n;
 
-		CHECK_MSG((r > 0 || atomic_load(&g->over) || r == -ENOTCONN) && test_now_ms() < end, "%s, %s: %d instead of a result: %s", way_names[g->way], g->what.name, r,
-		          brood_error());
+		CHECK_MSG((r > 0 || atomic_load(&g->over) || r == -ENOTCONN) && test_now_ms() < end,
+			"%s, %s: %d instead of a result: %s", way_names[g->way], g->what.name, r,
+			brood_error());
 		while ((n = brood_take(g->queue, results, 4)) > 0)
 			for (int i = 0; i < n; i++)
 				result_came(results[i]->context, results[i]);
@@ -215,7 +232,8 @@ static int submits(struct given *g)
 	if (g->way == RING_CALLBACK)
 		o->on_done = result_came;
 	if (w->pieces)
-		return brood_submitv_named(g->site->brood, w->fn, w->name, w->pieces, w->pieces_count, o, &g->id);
+		return brood_submitv_named(
+			g->site->brood, w->fn, w->name, w->pieces, w->pieces_count, o, &g->id);
 	return brood_submit_named(g->site->brood, w->fn, w->name, w->request, w->size, o, &g->id);
 }
 
@@ -232,16 +250,21 @@ void site_dispatch(struct site *s)
 
 struct brood_lease *site_lease(struct site *s)
 {
-	struct brood_lease_options options = { .size = sizeof options, .limit_ms = s->lease_ms ? s->lease_ms : BROOD_FOREVER, .wait_ms = patience() };
+	struct brood_lease_options options = { .size = sizeof options,
+		.limit_ms = s->lease_ms ? s->lease_ms : BROOD_FOREVER,
+		.wait_ms = patience() };
 	int r;
 
 	if (s->lease && brood_lease_worker(s->lease, NULL, NULL, NULL) == 0)
 		return s->lease;
-	for (struct given *g = s->givens; g; g = g->next)              /* its queue ends with it */
+	for (struct given *g = s->givens; g; g = g->next) /* its queue ends with it */
 		finish(g);
 	s->lease = brood_lease_end(s->lease);
 	/* Where many wait for workers it may be told to come again. */
-	CHECK_MSG(WAIT_UNTIL((r = brood_lease(s->brood, &options, &s->lease)) != -EAGAIN, PATIENCE_MS) && r == 0, "%d: %s", r, brood_error());
+	CHECK_MSG(WAIT_UNTIL((r = brood_lease(s->brood, &options, &s->lease)) != -EAGAIN,
+			  PATIENCE_MS) &&
+			r == 0,
+		"%d: %s", r, brood_error());
 	return s->lease;
 }
 
@@ -281,7 +304,8 @@ struct given *give(struct site *s, const struct what *what)
 		return g;
 	}
 	g->error = site_is(s, STREAMS) ? opens(g) : submits(g);
-	CHECK_MSG(g->error == 0 || what->refusable, "%s, %s: %d: %s", way_names[g->way], what->name, g->error, brood_error());
+	CHECK_MSG(g->error == 0 || what->refusable, "%s, %s: %d: %s", way_names[g->way], what->name,
+		g->error, brood_error());
 	if (g->error) {
 		g->finished = true;
 		return g;
@@ -319,13 +343,18 @@ bool given_refused(struct given *g)
 {
 	if (!given_is(g, CALLS))
 		return g->error != 0;
-	CHECK(WAIT_UNTIL(atomic_load(&g->over) || pool_stats(g->site->brood).submitted > g->submitted, 20000));
+	CHECK(WAIT_UNTIL(
+		atomic_load(&g->over) || pool_stats(g->site->brood).submitted > g->submitted,
+		20000));
 	return pool_stats(g->site->brood).submitted <= g->submitted;
 }
 
 /* ---- the runner ---- */
 
-struct run { const struct conform *conform; unsigned ways; };
+struct run {
+	const struct conform *conform;
+	unsigned ways;
+};
 
 static void quiet(void *context, const struct brood_log *log)
 {
@@ -378,7 +407,9 @@ static unsigned next_way(unsigned ways, unsigned from)
 static bool one_by_one(struct brood *brood, const struct run *run)
 {
 	for (unsigned way = 0; way < WAYS; way++) {
-		struct site site = { .brood = brood, .conform = run->conform, .way = (enum way)way };
+		struct site site = {
+			.brood = brood, .conform = run->conform, .way = (enum way)way
+		};
 
 		if (!(run->ways & WAY(way)))
 			continue;
@@ -400,7 +431,9 @@ static void all_at_once(struct brood *brood, const struct run *run)
 	note("%d threads", THREADS);
 	for (unsigned i = 0; i < THREADS; i++) {
 		way = next_way(run->ways, way + 1);
-		sites[i] = (struct site){ .brood = brood, .conform = run->conform, .way = (enum way)way, .number = i };
+		sites[i] = (struct site){
+			.brood = brood, .conform = run->conform, .way = (enum way)way, .number = i
+		};
 		CHECK_EQ(pthread_create(&threads[i], NULL, site_thread, &sites[i]), 0);
 	}
 	for (unsigned i = 0; i < THREADS; i++)
@@ -417,7 +450,8 @@ static void check_sums(struct brood *brood)
 	for (int i = 1; i < BROOD_OUTCOMES; i++)
 		sum += stats.verdicts[i];
 	CHECK_GE(sum, stats.submitted);
-	CHECK_LE(sum - stats.submitted, stats.verdicts[BROOD_REFUSED]);    /* what was refused at once */
+	/* what was refused at once */
+	CHECK_LE(sum - stats.submitted, stats.verdicts[BROOD_REFUSED]);
 	CHECK_EQ(stats.dropped, 0);
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* conformance_expect.c - what a verdict says whatever the way was, and the jobs that many cases give. */
+/*
+ * conformance_expect.c - what a verdict says whatever the way was, and the jobs that many cases
+ * give.
+ */
 #include "conformance.h"
 
 #include <signal.h>
@@ -31,8 +34,12 @@ static void place_is_sane(const struct given *g)
 	struct brood_stats stats = pool_stats(g->site->brood);
 
 	if (v->pid == 0) {
-		/* When all is lost nobody knows; a job that ran once and was waiting to be tried again has started. */
-		CHECK(!v->started || v->outcome == BROOD_LOST || (v->outcome == BROOD_CANCELLED && v->attempts > 0));
+		/*
+		 * When all is lost nobody knows; a job that ran once and was waiting to be tried
+		 * again has started.
+		 */
+		CHECK(!v->started || v->outcome == BROOD_LOST ||
+			(v->outcome == BROOD_CANCELLED && v->attempts > 0));
 		CHECK_EQ(v->run_us, 0);
 		CHECK_EQ(v->path, BROOD_PATH_AUTO);
 		return;
@@ -44,15 +51,21 @@ static void place_is_sane(const struct given *g)
 	CHECK_EQ(v->path, given_is(g, HANDOFF) ? BROOD_PATH_HANDOFF : BROOD_PATH_LEASE);
 }
 
-/* One reason at most; who was not told cannot have noticed; nor can one that did not begin, or was not killed for it, have been told by it. */
+/*
+ * One reason at most; who was not told cannot have noticed; nor can one that did not begin, or was
+ * not killed for it, have been told by it.
+ */
 static void flags_are_sane(const struct brood_verdict *v, const char *line)
 {
 	uint32_t why = v->flags & ~(uint32_t)BROOD_NOTICED;
 
-	CHECK_MSG(why == 0 || why == BROOD_TOLD_DEADLINE || why == BROOD_TOLD_CANCEL || why == BROOD_TOLD_STOP, "%s: flags %x", line, v->flags);
+	CHECK_MSG(why == 0 || why == BROOD_TOLD_DEADLINE || why == BROOD_TOLD_CANCEL ||
+			why == BROOD_TOLD_STOP,
+		"%s: flags %x", line, v->flags);
 	CHECK_MSG(why != 0 || v->flags == 0, "%s: flags %x", line, v->flags);
 	CHECK_MSG(v->started || v->flags == 0, "%s: flags %x", line, v->flags);
-	CHECK_MSG(v->outcome != BROOD_TIMED_OUT || !v->started || why == BROOD_TOLD_DEADLINE, "%s: flags %x", line, v->flags);
+	CHECK_MSG(v->outcome != BROOD_TIMED_OUT || !v->started || why == BROOD_TOLD_DEADLINE,
+		"%s: flags %x", line, v->flags);
 }
 
 static void figures_are_sane(const struct given *g, const char *line)
@@ -60,14 +73,18 @@ static void figures_are_sane(const struct given *g, const char *line)
 	const struct brood_verdict *v = &g->v;
 	bool by_itself = v->outcome == BROOD_DONE || v->outcome == BROOD_FAILED;
 
-	CHECK_MSG(v->queue_us + v->run_us <= g->elapsed_us + 1, "%s: in %ju us", line, (uintmax_t)g->elapsed_us);
-	CHECK_MSG(v->code == 0 || v->outcome == BROOD_FAILED || v->outcome == BROOD_EXITED, "%s", line);
+	CHECK_MSG(v->queue_us + v->run_us <= g->elapsed_us + 1, "%s: in %ju us", line,
+		(uintmax_t)g->elapsed_us);
+	CHECK_MSG(v->code == 0 || v->outcome == BROOD_FAILED || v->outcome == BROOD_EXITED, "%s",
+		line);
 	CHECK_MSG(v->outcome != BROOD_FAILED || v->code != 0, "%s", line);
-	CHECK_MSG(v->signal == 0 || v->outcome == BROOD_CRASHED || v->outcome == BROOD_TIMED_OUT || v->outcome == BROOD_CANCELLED, "%s", line);
+	CHECK_MSG(v->signal == 0 || v->outcome == BROOD_CRASHED || v->outcome == BROOD_TIMED_OUT ||
+			v->outcome == BROOD_CANCELLED,
+		"%s", line);
 	CHECK_EQ(v->core, 0);
 	CHECK_MSG(v->left == 0 || by_itself, "%s", line);
 	CHECK_MSG(v->started || !(by_itself || v->outcome == BROOD_EXITED), "%s", line);
-	if (v->outcome == BROOD_CRASHED || v->outcome == BROOD_EXITED) {       /* a worker died */
+	if (v->outcome == BROOD_CRASHED || v->outcome == BROOD_EXITED) { /* a worker died */
 		CHECK_GT(v->peak_kb, 0);
 		CHECK_MSG(v->outcome == BROOD_EXITED || v->signal || v->detail, "%s", line);
 	}
@@ -84,7 +101,9 @@ static void result_is_sane(const struct given *g, const char *line)
 	if (given_is(g, STREAMS))
 		return;
 	if (by_itself)
-		CHECK_MSG(g->n == (ssize_t)v->reply_size || (g->n == -EMSGSIZE && v->reply_size > g->what.room), "%s: %zd", line, g->n);
+		CHECK_MSG(g->n == (ssize_t)v->reply_size ||
+				(g->n == -EMSGSIZE && v->reply_size > g->what.room),
+			"%s: %zd", line, g->n);
 	else
 		CHECK_MSG(g->n < 0, "%s: %zd", line, g->n);
 	if (v->outcome == BROOD_CRASHED || v->outcome == BROOD_EXITED)
@@ -104,7 +123,8 @@ void expect(struct given *g, enum brood_outcome outcome, enum brood_detail detai
 	struct brood_verdict *v = &g->v;
 	char line[512], text[600];
 
-	CHECK_MSG(finish(g)->error == 0, "%s, %s: refused, %d", way_names[g->way], g->what.name, g->error);
+	CHECK_MSG(finish(g)->error == 0, "%s, %s: refused, %d", way_names[g->way], g->what.name,
+		g->error);
 	CHECK_EQ(v->size, sizeof *v);
 	brood_verdict_format(v, line, sizeof line);
 	snprintf(text, sizeof text, "%s: %s", way_names[g->way], line);

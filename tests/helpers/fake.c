@@ -19,9 +19,13 @@
 void fake_init(struct fake *f)
 {
 	memset(f, 0, sizeof *f);
-	f->options = (struct brood_options){ .size = sizeof f->options, .workers = 2, .stack_size = 1024 * 1024 };
+	f->options = (struct brood_options){
+		.size = sizeof f->options, .workers = 2, .stack_size = 1024 * 1024
+	};
 	f->channel = f->pidfd = f->peer = f->kept = -1;
-	f->config = (struct worker_config){ .slot = 1, .generation = 7, .oom_score_adj = -1001, .core = true, .init_memfd = -1 };
+	f->config = (struct worker_config){
+		.slot = 1, .generation = 7, .oom_score_adj = -1001, .core = true, .init_memfd = -1
+	};
 	f->sequence = 100;
 	f->id = 1000;
 	f->request_size = BROOD_SIZE_UNKNOWN;
@@ -83,20 +87,14 @@ void fake_hear(struct fake *f, struct frame *frame, enum message_type type)
 	CHECK_EQ(frame->header.type, type);
 }
 
-bool fake_silent(struct fake *f, int ms)
-{
-	return !readable(f->channel, ms);
-}
+bool fake_silent(struct fake *f, int ms) { return !readable(f->channel, ms); }
 
 static _Atomic uint64_t *word(struct fake *f)
 {
 	return &shared_desk(&f->shared, f->config.slot)->word;
 }
 
-uint64_t fake_word(struct fake *f)
-{
-	return atomic_load(word(f));
-}
+uint64_t fake_word(struct fake *f) { return atomic_load(word(f)); }
 
 void fake_assign(struct fake *f)
 {

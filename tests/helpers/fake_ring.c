@@ -75,13 +75,21 @@ struct ring_entry *fake_entry(struct fake_ring *r, brood_fn *fn, const void *req
 		memcpy(r->down->bytes + at, request, size);
 	}
 	r->ends[sequence % RING_DEPTH] = end;
-	*e = (struct ring_entry){ .sequence = sequence, .id = ++r->fake->id, .fn = (uintptr_t)fn, .request_size = size, .request_at = (uint32_t)at, .run_ms = 60000, .attempt = 1, .name = "job" };
+	*e = (struct ring_entry){ .sequence = sequence,
+		.id = ++r->fake->id,
+		.fn = (uintptr_t)fn,
+		.request_size = size,
+		.request_at = (uint32_t)at,
+		.run_ms = 60000,
+		.attempt = 1,
+		.name = "job" };
 	r->fake->sequence = sequence;
 	atomic_store(&r->up->claims[sequence % RING_DEPTH], CLAIM_WORD(sequence, CLAIM_QUEUED));
 	return e;
 }
 
-void fake_entry_arg(struct fake_ring *r, struct ring_entry *e, const void *arg, size_t size, size_t plugin)
+void fake_entry_arg(
+	struct fake_ring *r, struct ring_entry *e, const void *arg, size_t size, size_t plugin)
 {
 	uint64_t end;
 	int64_t at = ring_space_take(&r->space, (uint32_t)size, 64, &end);
@@ -133,9 +141,12 @@ void fake_await(struct fake_ring *r, uint64_t sequence)
 		atomic_thread_fence(memory_order_seq_cst);
 		if (done(r) >= sequence)
 			break;
-		CHECK_MSG(now_ns() < until && poll(&p, 1, test_scaled(WAIT_MS)) != 0, "job %ju: done %ju, published %ju, desk %jx, asleep %u", (uintmax_t)sequence, (uintmax_t)done(r),
-		          (uintmax_t)r->published, (uintmax_t)atomic_load(&r->desk->word), atomic_load(&r->desk->asleep));
-		CHECK(read(r->bell, &count, sizeof count) == sizeof count || errno == EAGAIN || errno == EINTR);
+		CHECK_MSG(now_ns() < until && poll(&p, 1, test_scaled(WAIT_MS)) != 0,
+			"job %ju: done %ju, published %ju, desk %jx, asleep %u",
+			(uintmax_t)sequence, (uintmax_t)done(r), (uintmax_t)r->published,
+			(uintmax_t)atomic_load(&r->desk->word), atomic_load(&r->desk->asleep));
+		CHECK(read(r->bell, &count, sizeof count) == sizeof count || errno == EAGAIN ||
+			errno == EINTR);
 	}
 	atomic_store(&r->lane->listening, 0);
 }
@@ -163,7 +174,12 @@ struct ring_done fake_done(struct fake_ring *r, int code)
 {
 	struct ring_done d = fake_done_raw(r);
 
-	CHECK_MSG(d.code == code && (d.flags & ~(unsigned)(DONE_BACK | DONE_MEMFD | 15u << DONE_TOLD_SHIFT)) == 0 && d.left == 0, "job %ju: code %d (%d), flags %x, left %x", (uintmax_t)d.sequence, d.code, code, d.flags, d.left);
+	CHECK_MSG(d.code == code &&
+			(d.flags & ~(unsigned)(DONE_BACK | DONE_MEMFD | 15u << DONE_TOLD_SHIFT)) ==
+				0 &&
+			d.left == 0,
+		"job %ju: code %d (%d), flags %x, left %x", (uintmax_t)d.sequence, d.code, code,
+		d.flags, d.left);
 	CHECK_LE(d.began_ns, d.ended_ns);
 	return d;
 }

@@ -16,13 +16,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SHARED_AT 40960                        /* behind what the stages take of the case's shared memory */
+/* behind what the stages take of the case's shared memory */
+#define SHARED_AT 40960
 _Static_assert(SHARED_AT + sizeof(struct hostile_shared) <= REPORT_SHARED, "there is room for it");
 
 /* A sanitizer in this process has no say any more: it would report what was done on purpose. */
 extern void __sanitizer_set_report_fd(void *fd) __attribute__((weak));
 
-struct hostile_shared *hostile_shared(void) { return (struct hostile_shared *)(void *)((char *)case_shared() + SHARED_AT); }
+struct hostile_shared *hostile_shared(void)
+{
+	return (struct hostile_shared *)(void *)((char *)case_shared() + SHARED_AT);
+}
 
 bool hostile_tainted(pid_t pid)
 {
@@ -44,7 +48,11 @@ uint64_t hostile_random(uint64_t *state)
 
 /* ---- what there is ---- */
 
-struct area { unsigned char *at; size_t size; bool writable, down, up; };
+struct area {
+	unsigned char *at;
+	size_t size;
+	bool writable, down, up;
+};
 struct loot {
 	struct area areas[64];
 	size_t areas_count;
@@ -64,9 +72,14 @@ static void find_memory(void)
 	while (maps && fgets(line, sizeof line, maps) && loot.areas_count < 64) {
 		struct area *a = &loot.areas[loot.areas_count];
 
-		if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) != 3 || rights[3] != 's' || strstr(line, "memfd:report"))
+		if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) != 3 || rights[3] != 's' ||
+			strstr(line, "memfd:report"))
 			continue;
-		*a = (struct area){ .at = (unsigned char *)from, .size = to - from, .writable = rights[1] == 'w', .down = strstr(line, "brood-down"), .up = strstr(line, "brood-up") };
+		*a = (struct area){ .at = (unsigned char *)from,
+			.size = to - from,
+			.writable = rights[1] == 'w',
+			.down = strstr(line, "brood-down"),
+			.up = strstr(line, "brood-up") };
 		if (a->up && a->size >= sizeof(struct ring_up))
 			loot.up = (struct ring_up *)(void *)a->at;
 		else if (a->writable && a->size == 4096)
@@ -113,8 +126,10 @@ static void breach(const char *what)
 
 static uint64_t odd_number(uint64_t *r)
 {
-	static const uint64_t odd[] = { 0, 1, 2, 63, 64, RING_DEPTH - 1, RING_DEPTH, RING_DEPTH + 1, RING_UP_BYTES - 1, RING_UP_BYTES, RING_UP_BYTES + 1, RING_INLINE_MAX, UINT32_MAX,
-	                                (uint64_t)1 << 31, (uint64_t)1 << 32, (uint64_t)1 << 61, (uint64_t)1 << 63, UINT64_MAX, UINT64_MAX - 1, INT64_MAX };
+	static const uint64_t odd[] = { 0, 1, 2, 63, 64, RING_DEPTH - 1, RING_DEPTH, RING_DEPTH + 1,
+		RING_UP_BYTES - 1, RING_UP_BYTES, RING_UP_BYTES + 1, RING_INLINE_MAX, UINT32_MAX,
+		(uint64_t)1 << 31, (uint64_t)1 << 32, (uint64_t)1 << 61, (uint64_t)1 << 63,
+		UINT64_MAX, UINT64_MAX - 1, INT64_MAX };
 	uint64_t x = hostile_random(r);
 
 	return x % 4 == 0 ? hostile_random(r) << 12 ^ x : odd[x / 4 % (sizeof odd / sizeof odd[0])];
@@ -122,13 +137,14 @@ static uint64_t odd_number(uint64_t *r)
 
 static void scribble(uint64_t *r)
 {
-	for (unsigned i = 0, n = (unsigned)(hostile_random(r) % 4000); i < n && loot.areas_count; i++) {
+	for (unsigned i = 0, n = (unsigned)(hostile_random(r) % 4000); i < n && loot.areas_count;
+		i++) {
 		const struct area *a = &loot.areas[hostile_random(r) % loot.areas_count];
 		size_t at = hostile_random(r) % a->size, length = 1 + hostile_random(r) % 256;
 
 		if (!a->writable)
 			continue;
-		if (hostile_random(r) % 2)             /* where the small words are */
+		if (hostile_random(r) % 2) /* where the small words are */
 			at %= a->size > 16384 ? 16384 : a->size;
 		for (size_t k = at; k < at + length && k < a->size; k++)
 			a->at[k] = (unsigned char)hostile_random(r);
@@ -143,7 +159,9 @@ static void lie_about_jobs(uint64_t *r)
 	if (!up)
 		return;
 	done = atomic_load(&up->done);
-	sequence = hostile_random(r) % 3 ? (loot.desk ? DESK_SEQUENCE(atomic_load(&loot.desk->word)) : done + 1) : odd_number(r);
+	sequence = hostile_random(r) % 3
+		? (loot.desk ? DESK_SEQUENCE(atomic_load(&loot.desk->word)) : done + 1)
+		: odd_number(r);
 	for (unsigned i = 0, n = (unsigned)(hostile_random(r) % 8); i < n; i++) {
 		struct ring_done *d = &up->dones[(sequence + i) % RING_DEPTH];
 
@@ -156,10 +174,13 @@ static void lie_about_jobs(uint64_t *r)
 		d->peak_kb = odd_number(r);
 		d->code = (int32_t)odd_number(r);
 		d->left = (uint32_t)odd_number(r);
-		d->flags = hostile_random(r) % 2 ? (uint32_t)(hostile_random(r) & DONE_FLAGS) : (uint32_t)odd_number(r);
-		d->extra = (uint32_t)(hostile_random(r) % 2 ? hostile_random(r) % 40 : odd_number(r));
+		d->flags = hostile_random(r) % 2 ? (uint32_t)(hostile_random(r) & DONE_FLAGS)
+						 : (uint32_t)odd_number(r);
+		d->extra = (uint32_t)(hostile_random(r) % 2 ? hostile_random(r) % 40
+							    : odd_number(r));
 	}
-	atomic_store(&up->done, hostile_random(r) % 2 ? sequence + hostile_random(r) % 5 : odd_number(r));
+	atomic_store(&up->done,
+		hostile_random(r) % 2 ? sequence + hostile_random(r) % 5 : odd_number(r));
 }
 
 static void flip_claims(uint64_t *r)
@@ -170,7 +191,9 @@ static void flip_claims(uint64_t *r)
 		unsigned at = (unsigned)(hostile_random(r) % RING_DEPTH);
 		uint32_t word = atomic_load(&up->claims[at]);
 
-		atomic_store(&up->claims[at], hostile_random(r) % 2 ? (word & ~3u) | (uint32_t)(hostile_random(r) & 3) : (uint32_t)odd_number(r));
+		atomic_store(&up->claims[at],
+			hostile_random(r) % 2 ? (word & ~3u) | (uint32_t)(hostile_random(r) & 3)
+					      : (uint32_t)odd_number(r));
 	}
 }
 
@@ -184,14 +207,12 @@ static void lie_on_desk(uint64_t *r)
 	word = atomic_load(&desk->word);
 	switch (hostile_random(r) % 4) {
 	case 0:
-		atomic_store(&desk->word, DESK_WORD(DESK_SEQUENCE(word) + hostile_random(r) % 3 - 1, hostile_random(r) % 8));
+		atomic_store(&desk->word,
+			DESK_WORD(DESK_SEQUENCE(word) + hostile_random(r) % 3 - 1,
+				hostile_random(r) % 8));
 		break;
-	case 1:
-		atomic_store(&desk->word, odd_number(r));
-		break;
-	case 2:
-		atomic_store(&desk->began_ns, odd_number(r));
-		break;
+	case 1: atomic_store(&desk->word, odd_number(r)); break;
+	case 2: atomic_store(&desk->began_ns, odd_number(r)); break;
 	default:
 		atomic_store(&desk->bell, (uint32_t)odd_number(r));
 		atomic_store(&desk->asleep, (uint32_t)odd_number(r));
@@ -243,9 +264,11 @@ static void truncate_all(uint64_t *r)
 		snprintf(own, sizeof own, "/proc/self/fd/%d", fd);
 		if (readlink(own, target, sizeof target - 1) < 0 || !strstr(target, "brood-"))
 			continue;
-		if (ftruncate(fd, (off_t)(hostile_random(r) % 8192)) == 0 && (strstr(target, "down") || strstr(target, "up") || strstr(target, "lane")))
+		if (ftruncate(fd, (off_t)(hostile_random(r) % 8192)) == 0 &&
+			(strstr(target, "down") || strstr(target, "up") || strstr(target, "lane")))
 			breach("ftruncate() of a lease's memory");
-		if (ftruncate(fd, 64 << 20) == 0 && (strstr(target, "down") || strstr(target, "up") || strstr(target, "lane")))
+		if (ftruncate(fd, 64 << 20) == 0 &&
+			(strstr(target, "down") || strstr(target, "up") || strstr(target, "lane")))
 			breach("a lease's memory was made larger");
 		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 65536);
 		if (strstr(target, "up"))
@@ -254,7 +277,8 @@ static void truncate_all(uint64_t *r)
 		again = open(path, O_RDWR | O_CLOEXEC);
 		if (again >= 0 && pwrite(again, "hostile", 7, 0) > 0)
 			breach("write() to memory that only the engine may write");
-		at = again >= 0 ? mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, again, 0) : MAP_FAILED;
+		at = again >= 0 ? mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, again, 0)
+				: MAP_FAILED;
 		if (at != MAP_FAILED) {
 			breach("mmap() of memory that only the engine may write");
 			munmap(at, 4096);
@@ -271,7 +295,8 @@ static void set_flags(uint64_t *r)
 		fcntl(fd, F_SETFL, hostile_random(r) % 2 ? O_NONBLOCK : O_APPEND);
 		fcntl(fd, F_SETFD, on);
 		fcntl(fd, F_ADD_SEALS, (int)(hostile_random(r) & 31));
-		setsockopt(fd, SOL_SOCKET, hostile_random(r) % 2 ? SO_SNDBUF : SO_RCVBUF, &size, sizeof size);
+		setsockopt(fd, SOL_SOCKET, hostile_random(r) % 2 ? SO_SNDBUF : SO_RCVBUF, &size,
+			sizeof size);
 		setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
 	}
 }
@@ -300,14 +325,9 @@ static void close_some(uint64_t *r)
 {
 	for (int fd = 3; fd < 32; fd++)
 		switch (hostile_random(r) % 6) {
-		case 0:
-			close(fd);
-			break;
-		case 1:
-			dup2(3 + (int)(hostile_random(r) % 20), fd);
-			break;
-		default:
-			break;
+		case 0: close(fd); break;
+		case 1: dup2(3 + (int)(hostile_random(r) % 20), fd); break;
+		default: break;
 		}
 }
 
@@ -318,15 +338,14 @@ static int odd_file(uint64_t *r)
 	int pair[2] = { -1, -1 }, fd = -1;
 
 	switch (hostile_random(r) % 9) {
-	case 0:
-		fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
-		break;
+	case 0: fd = open("/dev/zero", O_RDWR | O_CLOEXEC); break;
 	case 1:
-		(void)!pipe2(pair, O_CLOEXEC);         /* whose other end is closed */
+		(void)!pipe2(pair, O_CLOEXEC); /* whose other end is closed */
 		close(pair[1]);
 		fd = pair[0];
 		break;
-	case 2:                                        /* of no size that was said, and it shrinks later */
+	/* of no size that was said, and it shrinks later */
+	case 2:
 		fd = memfd_create("odd", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 		(void)!ftruncate(fd, (off_t)(hostile_random(r) % 100000));
 		break;
@@ -335,34 +354,45 @@ static int odd_file(uint64_t *r)
 		(void)!ftruncate(fd, (off_t)(hostile_random(r) % 100000));
 		fcntl(fd, F_ADD_SEALS, (int)(hostile_random(r) & 15));
 		break;
-	case 4:
-		fd = eventfd(0, EFD_CLOEXEC);
-		break;
-	case 5:
-		fd = epoll_create1(EPOLL_CLOEXEC);
-		break;
-	case 6:                                        /* a socket sent through itself */
-		fd = loot.sockets_count ? dup(loot.sockets[hostile_random(r) % loot.sockets_count]) : -1;
+	case 4: fd = eventfd(0, EFD_CLOEXEC); break;
+	case 5: fd = epoll_create1(EPOLL_CLOEXEC); break;
+	case 6: /* a socket sent through itself */
+		fd = loot.sockets_count ? dup(loot.sockets[hostile_random(r) % loot.sockets_count])
+					: -1;
 		break;
 	case 7:
 		(void)!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
 		close(pair[1]);
 		fd = pair[0];
 		break;
-	default:
-		fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	default: fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
 	return fd;
 }
 
 static const uint8_t types[] = {
-	MESSAGE_READY, MESSAGE_FINISHED, MESSAGE_ESCAPED, MESSAGE_JOB_LOG, MESSAGE_PROGRESS, MESSAGE_LEFT, MESSAGE_BACK, MESSAGE_BACK, MESSAGE_BACK, MESSAGE_PROGRESS, MESSAGE_WITH, MESSAGE_VERDICT,
-	MESSAGE_STOP, MESSAGE_LEASE_OVER, MESSAGE_JOB, MESSAGE_LENT,
+	MESSAGE_READY,
+	MESSAGE_FINISHED,
+	MESSAGE_ESCAPED,
+	MESSAGE_JOB_LOG,
+	MESSAGE_PROGRESS,
+	MESSAGE_LEFT,
+	MESSAGE_BACK,
+	MESSAGE_BACK,
+	MESSAGE_BACK,
+	MESSAGE_PROGRESS,
+	MESSAGE_WITH,
+	MESSAGE_VERDICT,
+	MESSAGE_STOP,
+	MESSAGE_LEASE_OVER,
+	MESSAGE_JOB,
+	MESSAGE_LENT,
 };
 
 static void fill_frame(struct frame *f, uint64_t *r)
 {
-	uint64_t word = loot.desk ? atomic_load(&loot.desk->word) : 0, sequence = DESK_SEQUENCE(word) + hostile_random(r) % 3 - 1;
+	uint64_t word = loot.desk ? atomic_load(&loot.desk->word) : 0,
+		 sequence = DESK_SEQUENCE(word) + hostile_random(r) % 3 - 1;
 
 	for (size_t i = 0; i + 8 <= f->header.size - sizeof f->header; i += 8) {
 		uint64_t x = hostile_random(r) % 3 ? 0 : odd_number(r);
@@ -381,15 +411,17 @@ static void fill_frame(struct frame *f, uint64_t *r)
 		break;
 	case MESSAGE_BACK:
 		f->link.sequence = sequence;
-		f->link.flags = hostile_random(r) % 2 ? LINK_MEMFD : hostile_random(r) % 2 ? LINK_STREAM : 0;
+		f->link.flags = hostile_random(r) % 2 ? LINK_MEMFD
+			: hostile_random(r) % 2       ? LINK_STREAM
+						      : 0;
 		f->link.extra = (uint32_t)(f->fds_count - (f->fds_count && f->link.flags));
 		break;
 	case MESSAGE_PROGRESS:
 		f->progress.sequence = sequence;
-		f->progress.size = hostile_random(r) % 2 ? (uint32_t)(hostile_random(r) % 300) : (uint32_t)odd_number(r);
+		f->progress.size = hostile_random(r) % 2 ? (uint32_t)(hostile_random(r) % 300)
+							 : (uint32_t)odd_number(r);
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 
@@ -406,7 +438,7 @@ static void send_frame(int fd, uint64_t *r)
 	fill_frame(&f, r);
 	frame_send(fd, &f);
 	for (size_t i = 0; i < f.fds_count; i++) {
-		(void)!ftruncate(f.fds[i], 0);         /* it shrinks once it is on its way */
+		(void)!ftruncate(f.fds[i], 0); /* it shrinks once it is on its way */
 		close(f.fds[i]);
 	}
 }
@@ -414,7 +446,9 @@ static void send_frame(int fd, uint64_t *r)
 static void send_junk(int fd, uint64_t *r)
 {
 	unsigned char junk[3000];
-	struct frame_header header = { FRAME_MAGIC, FRAME_VERSION, types[hostile_random(r) % sizeof types], (uint32_t)odd_number(r), (uint32_t)odd_number(r), 0 };
+	struct frame_header header = { FRAME_MAGIC, FRAME_VERSION,
+		types[hostile_random(r) % sizeof types], (uint32_t)odd_number(r),
+		(uint32_t)odd_number(r), 0 };
 	size_t size = hostile_random(r) % sizeof junk;
 
 	for (size_t i = 0; i < size; i++)
@@ -426,7 +460,8 @@ static void send_junk(int fd, uint64_t *r)
 
 static void talk_nonsense(uint64_t *r)
 {
-	for (unsigned i = 0, n = 1 + (unsigned)(hostile_random(r) % 20); i < n && loot.sockets_count; i++) {
+	for (unsigned i = 0, n = 1 + (unsigned)(hostile_random(r) % 20);
+		i < n && loot.sockets_count; i++) {
 		int fd = loot.sockets[hostile_random(r) % loot.sockets_count];
 
 		if (hostile_random(r) % 4)
@@ -453,7 +488,11 @@ static void lie_well(uint64_t *r)
 	for (size_t i = 0; i < loot.sockets_count && f.fds[0] >= 0; i++)
 		frame_send(loot.sockets[i], &f);
 	d = &loot.up->dones[sequence % RING_DEPTH];
-	*d = (struct ring_done){ .sequence = sequence, .began_ns = 1, .ended_ns = odd_number(r), .reply_size = hostile_random(r) % 2 ? 5000 : odd_number(r), .flags = f.link.flags & LINK_STREAM ? DONE_STREAM : DONE_BACK | DONE_MEMFD };
+	*d = (struct ring_done){ .sequence = sequence,
+		.began_ns = 1,
+		.ended_ns = odd_number(r),
+		.reply_size = hostile_random(r) % 2 ? 5000 : odd_number(r),
+		.flags = f.link.flags & LINK_STREAM ? DONE_STREAM : DONE_BACK | DONE_MEMFD };
 	atomic_store(&loot.up->done, sequence);
 	(void)!ftruncate(f.fds[0], 0);
 	close(f.fds[0]);
@@ -463,7 +502,8 @@ static void lie_well(uint64_t *r)
 /* ---- all ---- */
 
 typedef void act_fn(uint64_t *r);
-static act_fn *const acts[] = { scribble, lie_about_jobs, flip_claims, lie_on_desk, scribble_beside, truncate_all, set_flags, ring_bells, shut_sockets, close_some, talk_nonsense, lie_well };
+static act_fn *const acts[] = { scribble, lie_about_jobs, flip_claims, lie_on_desk, scribble_beside,
+	truncate_all, set_flags, ring_bells, shut_sockets, close_some, talk_nonsense, lie_well };
 #define ACTS (sizeof acts / sizeof acts[0])
 
 void hostile_acts(uint64_t seed)

@@ -35,8 +35,14 @@ void peer_init(struct peer *p)
 {
 	memset(p, 0, sizeof *p);
 	p->options = (struct brood_options){
-		.size = sizeof p->options, .workers = 2, .queue_ms = 1000, .run_ms = 2000, .grace_ms = 30, .drain_ms = 100, .stop_ms = 100,
-		.dispatch = BROOD_PATH_HANDOFF,        /* it lends nobody */
+		.size = sizeof p->options,
+		.workers = 2,
+		.queue_ms = 1000,
+		.run_ms = 2000,
+		.grace_ms = 30,
+		.drain_ms = 100,
+		.stop_ms = 100,
+		.dispatch = BROOD_PATH_HANDOFF, /* it lends nobody */
 	};
 	p->channel = p->log = -1;
 	pthread_mutex_init(&p->lock, NULL);
@@ -44,12 +50,16 @@ void peer_init(struct peer *p)
 
 void peer_start(struct peer *p, uint32_t records)
 {
-	struct engine_config config = { .options = &p->options, .shared = &p->shared, .records = records, .supervisor_pid = getppid(),
-	                                .submit_queue_ms = p->submit_queue_ms ? p->submit_queue_ms : BROOD_FOREVER };
+	struct engine_config config = { .options = &p->options,
+		.shared = &p->shared,
+		.records = records,
+		.supervisor_pid = getppid(),
+		.submit_queue_ms = p->submit_queue_ms ? p->submit_queue_ms : BROOD_FOREVER };
 	int messages[2], logs[2];
 
 	p->options.workers = MIN(p->options.workers, records);
-	p->options.backlog = records - p->options.workers;     /* as many jobs as records: there are none for leases */
+	/* as many jobs as records: there are none for leases */
+	p->options.backlog = records - p->options.workers;
 	CHECK_EQ(text_snapshot(), 0);
 	CHECK_EQ(shared_create(p->options.workers, &p->shared), 0);
 	CHECK_EQ(sockets_pair(SOCK_SEQPACKET, messages), 0);
@@ -70,10 +80,7 @@ void peer_hang_up(struct peer *p)
 
 /* ---- hearing ---- */
 
-bool peer_silent(struct peer *p)
-{
-	return !readable(p->channel, 0);
-}
+bool peer_silent(struct peer *p) { return !readable(p->channel, 0); }
 
 void peer_hear(struct peer *p, struct frame *f, enum message_type type)
 {
@@ -132,7 +139,12 @@ void peer_verdict(struct peer *p, const struct brood_verdict *verdict)
 
 void peer_outcome(struct peer *p, uint64_t id, enum brood_outcome outcome)
 {
-	struct brood_verdict v = { .size = sizeof v, .id = id, .outcome = outcome, .started = 1, .attempts = 1, .pid = 4711 };
+	struct brood_verdict v = { .size = sizeof v,
+		.id = id,
+		.outcome = outcome,
+		.started = 1,
+		.attempts = 1,
+		.pid = 4711 };
 
 	peer_verdict(p, &v);
 }
@@ -166,8 +178,15 @@ void peer_finish(struct peer *p, struct peer_job *job, enum brood_outcome outcom
 
 /* ---- serving ---- */
 
-struct serving { struct peer *peer; const struct peer_service *services; };
-struct served { struct peer *peer; peer_serve_fn *serve; struct peer_job job; };
+struct serving {
+	struct peer *peer;
+	const struct peer_service *services;
+};
+struct served {
+	struct peer *peer;
+	peer_serve_fn *serve;
+	struct peer_job job;
+};
 
 static void *serve_one(void *context)
 {
@@ -175,8 +194,13 @@ static void *serve_one(void *context)
 	enum brood_outcome outcome = s->serve(s->peer, &s->job);
 	/* as fate.c: a kill from outside */
 	struct brood_verdict v = {
-		.size = sizeof v, .id = s->job.id, .outcome = outcome, .started = 1, .attempts = s->job.message.attempt + 1,
-		.detail = outcome == BROOD_CRASHED ? BROOD_DETAIL_OUTSIDE : BROOD_DETAIL_NONE, .signal = outcome == BROOD_CRASHED ? 9 : 0,
+		.size = sizeof v,
+		.id = s->job.id,
+		.outcome = outcome,
+		.started = 1,
+		.attempts = s->job.message.attempt + 1,
+		.detail = outcome == BROOD_CRASHED ? BROOD_DETAIL_OUTSIDE : BROOD_DETAIL_NONE,
+		.signal = outcome == BROOD_CRASHED ? 9 : 0,
 	};
 
 	if (s->job.fd >= 0) {
@@ -303,7 +327,8 @@ struct brood_handle *peer_open(struct peer *p, brood_fn *fn, int *ret_fd)
 	return handle;
 }
 
-int peer_open_try(struct peer *p, const struct brood_job_options *options, struct brood_handle **ret_handle)
+int peer_open_try(
+	struct peer *p, const struct brood_job_options *options, struct brood_handle **ret_handle)
 {
 	struct engine_job job = { .fn = peer_fn_a, .name = "job", .options = options };
 	int fd = -1, r = engine_open(p->brood, &job, &fd, ret_handle);
@@ -313,14 +338,20 @@ int peer_open_try(struct peer *p, const struct brood_job_options *options, struc
 	return r;
 }
 
-ssize_t peer_call(struct peer *p, brood_fn *fn, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict)
+ssize_t peer_call(struct peer *p, brood_fn *fn, const struct engine_bytes *bytes,
+	struct brood_verdict *ret_verdict)
 {
 	struct engine_job job = { .fn = fn, .name = "job" };
 
 	return engine_call(p->brood, &job, bytes, ret_verdict);
 }
 
-struct later { struct peer *peer; struct engine_job job; const struct engine_bytes *bytes; struct brood_verdict *verdict; };
+struct later {
+	struct peer *peer;
+	struct engine_job job;
+	const struct engine_bytes *bytes;
+	struct brood_verdict *verdict;
+};
 
 static void *call_later(void *context)
 {
@@ -342,14 +373,17 @@ static pthread_t later(const struct later *what)
 	return thread;
 }
 
-pthread_t peer_call_later(struct peer *p, brood_fn *fn, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict)
+pthread_t peer_call_later(struct peer *p, brood_fn *fn, const struct engine_bytes *bytes,
+	struct brood_verdict *ret_verdict)
 {
 	return later(&(struct later){ p, { .fn = fn, .name = "job" }, bytes, ret_verdict });
 }
 
-pthread_t peer_call_with_later(struct peer *p, const struct brood_job_options *options, const struct engine_bytes *bytes, struct brood_verdict *ret_verdict)
+pthread_t peer_call_with_later(struct peer *p, const struct brood_job_options *options,
+	const struct engine_bytes *bytes, struct brood_verdict *ret_verdict)
 {
-	return later(&(struct later){ p, { .fn = peer_fn_a, .name = "job", .options = options }, bytes, ret_verdict });
+	return later(&(struct later){
+		p, { .fn = peer_fn_a, .name = "job", .options = options }, bytes, ret_verdict });
 }
 
 ssize_t peer_join(pthread_t thread)
@@ -360,7 +394,10 @@ ssize_t peer_join(pthread_t thread)
 	return (ssize_t)(intptr_t)result;
 }
 
-struct waiting { struct brood_handle *handle; uint32_t timeout_ms; };
+struct waiting {
+	struct brood_handle *handle;
+	uint32_t timeout_ms;
+};
 
 static void *wait_later(void *context)
 {
@@ -397,10 +434,7 @@ bool peer_waited(struct brood_handle *handle)
 	return waited;
 }
 
-int peer_engine_channel(struct peer *p)
-{
-	return p->brood->channel_fd;
-}
+int peer_engine_channel(struct peer *p) { return p->brood->channel_fd; }
 
 void peer_drop(struct peer *p)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* plugin.c - a shared object with jobs in it: one that a program has open at the start, or hears of later. */
+/*
+ * plugin.c - a shared object with jobs in it: one that a program has open at the start, or hears of
+ * later.
+ */
 #include <brood.h>
 
 #include <string.h>

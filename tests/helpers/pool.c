@@ -48,11 +48,13 @@ bool pool_full(struct brood *brood)
 	return stats.ready == stats.workers;
 }
 
-struct brood_verdict pool_call(struct brood *brood, brood_fn *fn, const char *name, const void *request, size_t size, ssize_t *ret_n)
+struct brood_verdict pool_call(struct brood *brood, brood_fn *fn, const char *name,
+	const void *request, size_t size, ssize_t *ret_n)
 {
 	struct brood_verdict verdict = { 0 };
 	char reply[4096];
-	ssize_t n = brood_call_named(brood, fn, name, request, size, reply, sizeof reply, NULL, &verdict);
+	ssize_t n = brood_call_named(
+		brood, fn, name, request, size, reply, sizeof reply, NULL, &verdict);
 
 	if (ret_n)
 		*ret_n = n;
@@ -60,7 +62,8 @@ struct brood_verdict pool_call(struct brood *brood, brood_fn *fn, const char *na
 	return verdict;
 }
 
-struct brood_verdict pool_call_with(struct brood *brood, brood_fn *fn, const struct brood_job_options *options)
+struct brood_verdict pool_call_with(
+	struct brood *brood, brood_fn *fn, const struct brood_job_options *options)
 {
 	struct brood_verdict verdict = { 0 };
 	struct brood_job_options o = *options;

@@ -15,7 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-struct stat_line { pid_t pid, parent, group, session; char state; int threads; };
+struct stat_line {
+	pid_t pid, parent, group, session;
+	char state;
+	int threads;
+};
 
 uint64_t test_now_ms(void)
 {
@@ -64,8 +68,8 @@ static bool read_stat(pid_t pid, struct stat_line *ret)
 	if (read_file(path, text, sizeof text) <= 0 || !(p = strrchr(text, ')')))
 		return false;
 	ret->pid = pid;
-	return sscanf(p + 1, " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d", &ret->state, &ret->parent,
-	              &ret->group, &ret->session, &ret->threads) == 5;
+	return sscanf(p + 1, " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d",
+		       &ret->state, &ret->parent, &ret->group, &ret->session, &ret->threads) == 5;
 }
 
 char proc_state(pid_t pid)
@@ -199,7 +203,8 @@ static struct stat_line *all_processes(int *ret_count)
 	int count = 0;
 
 	while (lines && dir && count < PROC_MAX && (entry = readdir(dir)))
-		if (isdigit((unsigned char)entry->d_name[0]) && read_stat((pid_t)atoi(entry->d_name), &lines[count]))
+		if (isdigit((unsigned char)entry->d_name[0]) &&
+			read_stat((pid_t)atoi(entry->d_name), &lines[count]))
 			count++;
 	if (dir)
 		closedir(dir);
@@ -207,7 +212,8 @@ static struct stat_line *all_processes(int *ret_count)
 	return lines;
 }
 
-static int add_children(const struct stat_line *lines, int count, pid_t parent, pid_t *pids, int have, int max)
+static int add_children(
+	const struct stat_line *lines, int count, pid_t parent, pid_t *pids, int have, int max)
 {
 	for (int i = 0; lines && i < count && have < max; i++)
 		if (lines[i].parent == parent)
@@ -263,10 +269,7 @@ int proc_count(pid_t root, const char *words)
 	return count;
 }
 
-pid_t proc_supervisor(void)
-{
-	return getppid();
-}
+pid_t proc_supervisor(void) { return getppid(); }
 
 /* The living children of the supervisor whose title has, or lacks, what marks guard and workers. */
 static int supervisor_children(pid_t supervisor, const char *words, pid_t *pids, int max)
@@ -282,7 +285,8 @@ static int supervisor_children(pid_t supervisor, const char *words, pid_t *pids,
 		if (!proc_alive(all[i]))
 			continue;
 		proc_title(all[i], title, sizeof title);
-		if (words ? strstr(title, words) != NULL : !strstr(title, ": guard") && !strstr(title, ": worker "))
+		if (words ? strstr(title, words) != NULL
+			  : !strstr(title, ": guard") && !strstr(title, ": worker "))
 			pids[have++] = all[i];
 	}
 	free(all);
@@ -300,7 +304,10 @@ pid_t proc_engine(pid_t supervisor)
 {
 	pid_t pid;
 
-	return supervisor_children(supervisor, ": engine", &pid, 1) == 1 || supervisor_children(supervisor, NULL, &pid, 1) == 1 ? pid : 0;
+	return supervisor_children(supervisor, ": engine", &pid, 1) == 1 ||
+			supervisor_children(supervisor, NULL, &pid, 1) == 1
+		? pid
+		: 0;
 }
 
 int proc_workers(pid_t supervisor, pid_t *pids, int max)

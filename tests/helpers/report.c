@@ -43,10 +43,7 @@ struct report *report_create(void)
 	return report;
 }
 
-struct report *report_current(void)
-{
-	return report;
-}
+struct report *report_current(void) { return report; }
 
 int report_attach(void)
 {
@@ -63,17 +60,14 @@ int report_attach(void)
 	return report ? 0 : -ENOMEM;
 }
 
-void *case_shared(void)
-{
-	return report->shared;
-}
+void *case_shared(void) { return report->shared; }
 
-void case_done(void)
-{
-	atomic_fetch_add(&report->done, 1);
-}
+void case_done(void) { atomic_fetch_add(&report->done, 1); }
 
-/* One add reserves the place, so that lines of two processes never mix. What does not fit is dropped. */
+/*
+ * One add reserves the place, so that lines of two processes never mix. What does not fit is
+ * dropped.
+ */
 static void report_line(const char *line, size_t length)
 {
 	unsigned at;
@@ -89,7 +83,8 @@ static void report_line(const char *line, size_t length)
 		memcpy(report->text + at, line, length);
 }
 
-static void __attribute__((format(printf, 2, 0))) report_format(const char *prefix, const char *format, va_list args)
+static void __attribute__((format(printf, 2, 0)))
+report_format(const char *prefix, const char *format, va_list args)
 {
 	char line[1024];
 	size_t n = (size_t)snprintf(line, sizeof line, "%s", prefix);

@@ -14,11 +14,16 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-struct birth { pid_t pid; uint32_t slot, generation; };
+struct birth {
+	pid_t pid;
+	uint32_t slot, generation;
+};
 /* The start of case_shared(): what soft steps brought. */
-struct marks { _Atomic uint64_t soft[STAGE_WORKERS]; };
+struct marks {
+	_Atomic uint64_t soft[STAGE_WORKERS];
+};
 
-static int births_fd = -1;             /* the workers' end */
+static int births_fd = -1; /* the workers' end */
 static uint32_t my_slot;
 static struct desk *my_desk;
 
@@ -73,11 +78,15 @@ struct stage_worker *stage_birth(struct stage *s)
 	struct birth birth;
 
 	CHECK(readable(s->births, test_scaled(STAGE_MS)));
-	CHECK_EQ(sockets_receive(s->births, &birth, sizeof birth, MSG_DONTWAIT, &got), (ssize_t)sizeof birth);
+	CHECK_EQ(sockets_receive(s->births, &birth, sizeof birth, MSG_DONTWAIT, &got),
+		(ssize_t)sizeof birth);
 	CHECK_EQ(got.fds_count, 1);
 	w = &s->workers[birth.slot];
 	close_fd(w->channel);
-	*w = (struct stage_worker){ .pid = birth.pid, .channel = got.fds[0], .slot = birth.slot, .generation = birth.generation };
+	*w = (struct stage_worker){ .pid = birth.pid,
+		.channel = got.fds[0],
+		.slot = birth.slot,
+		.generation = birth.generation };
 	return w;
 }
 
@@ -85,7 +94,8 @@ void stage_ready(struct stage_worker *w)
 {
 	struct frame f;
 
-	frame_begin(&f, MESSAGE_READY)->ready = (struct message_ready){ .pid = w->pid, .generation = w->generation };
+	frame_begin(&f, MESSAGE_READY)->ready = (struct message_ready){ .pid = w->pid,
+		.generation = w->generation };
 	stage_say(w->channel, &f);
 }
 
@@ -111,10 +121,7 @@ bool stage_dies(struct stage_worker *w)
 	return gone;
 }
 
-uint64_t stage_soft(const struct stage_worker *w)
-{
-	return atomic_load(&marks()->soft[w->slot]);
-}
+uint64_t stage_soft(const struct stage_worker *w) { return atomic_load(&marks()->soft[w->slot]); }
 
 /* ---- all of them ---- */
 
@@ -129,7 +136,14 @@ void stage_init(struct stage *s, uint32_t workers)
 {
 	memset(s, 0, sizeof *s);
 	s->options = (struct brood_options){
-		.size = sizeof s->options, .workers = workers, .backlog = 32, .drain_ms = 20000, .stop_ms = 100, .grace_ms = 30, .flags = BROOD_NO_CORE, .log = drop_line,
+		.size = sizeof s->options,
+		.workers = workers,
+		.backlog = 32,
+		.drain_ms = 20000,
+		.stop_ms = 100,
+		.grace_ms = 30,
+		.flags = BROOD_NO_CORE,
+		.log = drop_line,
 	};
 	s->id = 1000;
 	for (size_t i = 0; i < STAGE_WORKERS; i++)
@@ -151,7 +165,11 @@ static void begin_all(struct stage *s)
 void stage_start(struct stage *s)
 {
 	static struct resolved resolved;
-	struct supervisor_config config = { .shared = &s->shared, .notify = { .fd = -1 }, .records = s->options.workers + s->options.backlog, .worker_main = play_worker, .guard_main = guard_main };
+	struct supervisor_config config = { .shared = &s->shared,
+		.notify = { .fd = -1 },
+		.records = s->options.workers + s->options.backlog,
+		.worker_main = play_worker,
+		.guard_main = guard_main };
 	struct supervisor *supervisor;
 	int messages[2], logs[2], births[2], keep[1];
 	pid_t pid;
@@ -160,7 +178,8 @@ void stage_start(struct stage *s)
 	CHECK_EQ(sockets_pair(SOCK_SEQPACKET, logs), 0);
 	CHECK_EQ(sockets_pair(SOCK_SEQPACKET, births), 0);
 	if (s->room)
-		CHECK_EQ(setsockopt(messages[1], SOL_SOCKET, SO_SNDBUF, &s->room, sizeof s->room), 0);
+		CHECK_EQ(setsockopt(messages[1], SOL_SOCKET, SO_SNDBUF, &s->room, sizeof s->room),
+			0);
 	keep[0] = births_fd = births[1];
 	s->options.keep_fds = keep;
 	s->options.keep_fds_count = 1;
@@ -200,16 +219,14 @@ void stage_end(struct stage *s)
 void stage_hear(int channel, struct frame *f, enum message_type type)
 {
 	do {
-		CHECK_MSG(readable(channel, test_scaled(STAGE_MS)), "waited for type %d", (int)type);
+		CHECK_MSG(
+			readable(channel, test_scaled(STAGE_MS)), "waited for type %d", (int)type);
 		CHECK_EQ(frame_receive(channel, f, MSG_DONTWAIT), 1);
 	} while (f->header.type == MESSAGE_POOL_READY && type != MESSAGE_POOL_READY);
 	CHECK_EQ(f->header.type, type);
 }
 
-bool stage_quiet(int channel)
-{
-	return !readable(channel, 0);
-}
+bool stage_quiet(int channel) { return !readable(channel, 0); }
 
 void stage_say(int channel, struct frame *f)
 {
@@ -239,7 +256,9 @@ uint64_t stage_ask_with(struct stage *s, const struct message_lease *m)
 
 uint64_t stage_ask(struct stage *s, uint32_t flags)
 {
-	return stage_ask_with(s, &(struct message_lease){ .queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .flags = flags });
+	return stage_ask_with(s,
+		&(struct message_lease){
+			.queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .flags = flags });
 }
 
 struct stage_worker *stage_lent(struct stage *s, uint64_t id, struct message_lent *ret)
@@ -269,7 +288,8 @@ void stage_left(struct stage_worker *w, uint64_t id, uint64_t sequence, uint32_t
 {
 	struct frame f;
 
-	frame_begin(&f, MESSAGE_LEFT)->left = (struct message_left){ .id = id, .sequence = sequence, .flags = flags };
+	frame_begin(&f, MESSAGE_LEFT)->left =
+		(struct message_left){ .id = id, .sequence = sequence, .flags = flags };
 	stage_say(w->channel, &f);
 }
 
@@ -303,22 +323,28 @@ void stage_kill(struct stage *s, uint64_t id, uint64_t sequence, uint32_t cause)
 {
 	struct frame f;
 
-	frame_begin(&f, MESSAGE_LEASE_KILL)->lease_kill = (struct message_lease_kill){ .id = id, .sequence = sequence, .cause = cause };
+	frame_begin(&f, MESSAGE_LEASE_KILL)->lease_kill =
+		(struct message_lease_kill){ .id = id, .sequence = sequence, .cause = cause };
 	stage_say(s->channel, &f);
 }
 
 /* As the engine's library: entry, published, and then a look at when the supervisor will look. */
-void stage_publish(struct stage *s, const struct stage_worker *w, uint64_t sequence, const struct stage_limits *limits)
+void stage_publish(struct stage *s, const struct stage_worker *w, uint64_t sequence,
+	const struct stage_limits *limits)
 {
 	struct ledger *ledger = stage_ledger(s, w);
 
-	ledger->entries[sequence % RING_DEPTH] = (struct ledger_entry){ .id = sequence, .run_ms = limits->run_ms, .grace_ms = limits->grace_ms, .flags = limits->flags };
+	ledger->entries[sequence % RING_DEPTH] = (struct ledger_entry){ .id = sequence,
+		.run_ms = limits->run_ms,
+		.grace_ms = limits->grace_ms,
+		.flags = limits->flags };
 	atomic_store(&ledger->published, sequence);
 	if (now_ns() + limits->run_ms * NS_PER_MS < atomic_load(&ledger->look_at))
 		stage_about(s, MESSAGE_LEASE_LOOK, w->lease);
 }
 
-void stage_word(struct stage *s, const struct stage_worker *w, uint64_t sequence, enum desk_state state)
+void stage_word(
+	struct stage *s, const struct stage_worker *w, uint64_t sequence, enum desk_state state)
 {
 	if (state == DESK_RUNNING)
 		atomic_store(&stage_desk(s, w)->began_ns, now_ns());
@@ -343,7 +369,12 @@ uint64_t stage_job_with(struct stage *s, const struct message_job *m, size_t ext
 
 uint64_t stage_job(struct stage *s)
 {
-	return stage_job_with(s, &(struct message_job){ .queue_ms = BROOD_FOREVER, .run_ms = BROOD_FOREVER, .grace_ms = 30, .name = "played" }, 0);
+	return stage_job_with(s,
+		&(struct message_job){ .queue_ms = BROOD_FOREVER,
+			.run_ms = BROOD_FOREVER,
+			.grace_ms = 30,
+			.name = "played" },
+		0);
 }
 
 struct message_run stage_run(struct stage_worker *w, uint64_t id)
@@ -361,7 +392,8 @@ void stage_finish(struct stage *s, struct stage_worker *w, const struct message_
 	struct frame f;
 
 	stage_word(s, w, run->sequence, DESK_DONE);
-	frame_begin(&f, MESSAGE_FINISHED)->finished = (struct message_finished){ .id = run->id, .sequence = run->sequence };
+	frame_begin(&f, MESSAGE_FINISHED)->finished = (struct message_finished){ .id = run->id,
+		.sequence = run->sequence };
 	stage_say(w->channel, &f);
 }
 

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stage.h - a real supervisor between an engine and workers that are played: for tests of what it does between the two, message by message, at any moment. Called in the body of a case.
+ * stage.h - a real supervisor between an engine and workers that are played: for tests of what it
+ * does between the two, message by message, at any moment. Called in the body of a case.
  *
- * The case's process becomes the supervisor; the body goes on in its child, which plays the engine and all workers. A worker is a process, since it must have a pid and an end of its own, but it only
- * signs the roster, sends its end of the channel to the body, and sleeps (what SIGTERM brings is noted): its words are the body's. It dies when the body says so; its channel ends when the body closes it.
+ * The case's process becomes the supervisor; the body goes on in its child, which plays the engine
+ * and all workers. A worker is a process, since it must have a pid and an end of its own, but it
+ * only signs the roster, sends its end of the channel to the body, and sleeps (what SIGTERM brings
+ * is noted): its words are the body's. It dies when the body says so; its channel ends when the
+ * body closes it.
  */
 #ifndef BROOD_TESTS_STAGE_H
 #define BROOD_TESTS_STAGE_H
@@ -14,56 +18,82 @@
 #include "case.h"
 
 #define STAGE_WORKERS 8
-#define STAGE_MS 10000
+#define STAGE_MS      10000
 
-struct stage_worker { pid_t pid; int channel; uint32_t slot, generation; uint64_t lease; };
+struct stage_worker {
+	pid_t pid;
+	int channel;
+	uint32_t slot, generation;
+	uint64_t lease;
+};
 struct stage {
-	struct brood_options options;      /* change them before stage_start() */
-	int room;                          /* SO_SNDBUF of the supervisor's end of the engine's channel; 0: the kernel's */
+	struct brood_options options; /* change them before stage_start() */
+	/* SO_SNDBUF of the supervisor's end of the engine's channel; 0: the kernel's */
+	int room;
 	struct shared shared;
 	int channel, log, births;
-	struct stage_worker workers[STAGE_WORKERS];      /* by slot */
-	uint64_t id;                       /* given last */
+	struct stage_worker workers[STAGE_WORKERS]; /* by slot */
+	uint64_t id;                                /* given last */
 };
 
 void stage_init(struct stage *s, uint32_t workers);
-void stage_start(struct stage *s);                                   /* and all workers are ready */
-void stage_end(struct stage *s);                                     /* the body's last call: the workers are killed, the engine ends, and then the supervisor */
+void stage_start(struct stage *s); /* and all workers are ready */
+/* the body's last call: the workers are killed, the engine ends, and then the supervisor */
+void stage_end(struct stage *s);
 
 /* Workers. */
-struct stage_worker *stage_birth(struct stage *s);                   /* the next one that is born: not ready yet */
+/* the next one that is born: not ready yet */
+struct stage_worker *stage_birth(struct stage *s);
 void stage_ready(struct stage_worker *w);
-struct stage_worker *stage_reborn(struct stage *s);                  /* both */
-void stage_die(struct stage_worker *w, int sig);                     /* it is killed from outside, and closes its channel */
-bool stage_dies(struct stage_worker *w);                             /* it is killed by the supervisor, soon */
-uint64_t stage_soft(const struct stage_worker *w);                   /* what the last soft step was about; 0: there was none */
+struct stage_worker *stage_reborn(struct stage *s); /* both */
+/* it is killed from outside, and closes its channel */
+void stage_die(struct stage_worker *w, int sig);
+/* it is killed by the supervisor, soon */
+bool stage_dies(struct stage_worker *w);
+/* what the last soft step was about; 0: there was none */
+uint64_t stage_soft(const struct stage_worker *w);
 
 /* Messages. The next one, which must be of that type; POOL_READY is passed by. */
 void stage_hear(int channel, struct frame *f, enum message_type type);
-bool stage_quiet(int channel);                                       /* nothing there */
+bool stage_quiet(int channel); /* nothing there */
 void stage_say(int channel, struct frame *f);
 
 /* Leases. */
-uint64_t stage_ask(struct stage *s, uint32_t flags);                 /* asks for one: its id. Waits for long, has no limit */
+/* asks for one: its id. Waits for long, has no limit */
+uint64_t stage_ask(struct stage *s, uint32_t flags);
 uint64_t stage_ask_with(struct stage *s, const struct message_lease *m);
-struct stage_worker *stage_lent(struct stage *s, uint64_t id, struct message_lent *ret);      /* LENT and LEND, and nobody else's */
+/* LENT and LEND, and nobody else's */
+struct stage_worker *stage_lent(struct stage *s, uint64_t id, struct message_lent *ret);
 void stage_left(struct stage_worker *w, uint64_t id, uint64_t sequence, uint32_t flags);
-void stage_leave(struct stage_worker *w, uint64_t id);               /* is told to leave */
+void stage_leave(struct stage_worker *w, uint64_t id); /* is told to leave */
 struct message_lease_over stage_over(struct stage *s, uint64_t id, uint32_t how);
-void stage_about(struct stage *s, enum message_type type, uint64_t id);                       /* LEASE_END, LEASE_LOOK */
+/* LEASE_END, LEASE_LOOK */
+void stage_about(struct stage *s, enum message_type type, uint64_t id);
 void stage_kill(struct stage *s, uint64_t id, uint64_t sequence, uint32_t cause);
 
 /* A played ring: what both write of it outside. */
-struct stage_limits { uint32_t run_ms, grace_ms, flags; };
-void stage_publish(struct stage *s, const struct stage_worker *w, uint64_t sequence, const struct stage_limits *limits);      /* and says so where it must */
-void stage_word(struct stage *s, const struct stage_worker *w, uint64_t sequence, enum desk_state state);
-static inline struct desk *stage_desk(struct stage *s, const struct stage_worker *w) { return shared_desk(&s->shared, w->slot); }
-static inline struct ledger *stage_ledger(struct stage *s, const struct stage_worker *w) { return shared_ledger(&s->shared, (uint32_t)(w->lease % s->shared.ledgers_count)); }
+struct stage_limits {
+	uint32_t run_ms, grace_ms, flags;
+};
+/* and says so where it must */
+void stage_publish(struct stage *s, const struct stage_worker *w, uint64_t sequence,
+	const struct stage_limits *limits);
+void stage_word(
+	struct stage *s, const struct stage_worker *w, uint64_t sequence, enum desk_state state);
+static inline struct desk *stage_desk(struct stage *s, const struct stage_worker *w)
+{
+	return shared_desk(&s->shared, w->slot);
+}
+static inline struct ledger *stage_ledger(struct stage *s, const struct stage_worker *w)
+{
+	return shared_ledger(&s->shared, (uint32_t)(w->lease % s->shared.ledgers_count));
+}
 
 /* Handed-off jobs. */
-uint64_t stage_job(struct stage *s);                                 /* gives one: its id. What comes of it is not looked at */
+/* gives one: its id. What comes of it is not looked at */
+uint64_t stage_job(struct stage *s);
 uint64_t stage_job_with(struct stage *s, const struct message_job *m, size_t extra);
-struct message_run stage_run(struct stage_worker *w, uint64_t id);   /* RUN of that one */
+struct message_run stage_run(struct stage_worker *w, uint64_t id); /* RUN of that one */
 void stage_finish(struct stage *s, struct stage_worker *w, const struct message_run *run);
 struct brood_verdict stage_verdict(struct stage *s, uint64_t id);
 

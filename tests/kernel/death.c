@@ -7,12 +7,11 @@
 
 TestSuite(kernel_death, .timeout = 120);
 
-struct pids { _Atomic pid_t worker, child, grandchild; };
+struct pids {
+	_Atomic pid_t worker, child, grandchild;
+};
 
-static bool gone(pid_t pid)
-{
-	return kill(pid, 0) < 0 && errno == ESRCH;
-}
+static bool gone(pid_t pid) { return kill(pid, 0) < 0 && errno == ESRCH; }
 
 static pid_t spawn(void)
 {
@@ -49,14 +48,14 @@ static bool sigchld_comes(pid_t *ret_pid)
 	return true;
 }
 
-/* ---- orphans -------------------------------------------------------------------------------------------------------------------- */
+/* ---- orphans --------------------------------------------------------------------------------- */
 
-static bool is_worker(void *context, pid_t pid)
-{
-	return pid == *(pid_t *)context;
-}
+static bool is_worker(void *context, pid_t pid) { return pid == *(pid_t *)context; }
 
-/* A worker leaves a child behind. The orphan comes to the subreaper with SIGCHLD as its exit signal, whatever it had; the worker itself raised none. */
+/*
+ * A worker leaves a child behind. The orphan comes to the subreaper with SIGCHLD as its exit
+ * signal, whatever it had; the worker itself raised none.
+ */
 static void orphans(void)
 {
 	struct pids *p = case_shared();
@@ -66,7 +65,7 @@ static void orphans(void)
 	block_sigchld();
 	worker = spawn();
 	if (worker == 0) {
-		pid_t child = spawn();               /* exit signal 0 too */
+		pid_t child = spawn(); /* exit signal 0 too */
 
 		if (child == 0)
 			sleep_forever();
@@ -78,7 +77,7 @@ static void orphans(void)
 	CHECK_EQ(process_signal(-1, worker, SIGKILL), 0);
 	CHECK_EQ(end_of(worker).status, SIGKILL);
 	CHECK(WAIT_UNTIL(proc_parent(p->child) == getpid(), SHORT_MS));
-	CHECK_EQ(process_reap_stray(is_worker, &worker), 0);          /* it lives */
+	CHECK_EQ(process_reap_stray(is_worker, &worker), 0); /* it lives */
 	CHECK_EQ(process_signal(-1, p->child, SIGTERM), 0);
 	CHECK(sigchld_comes(&told));
 	CHECK_EQ(told, p->child);
@@ -109,7 +108,10 @@ static pid_t forked(int status)
 	return pid;
 }
 
-/* Workers made by fork() are seen by every wait: their zombies stand before a stray's and must stay. */
+/*
+ * Workers made by fork() are seen by every wait: their zombies stand before a stray's and must
+ * stay.
+ */
 static void known_zombies(void)
 {
 	pid_t stray, other;
@@ -121,13 +123,17 @@ static void known_zombies(void)
 	for (int i = 0; i < 3; i++)
 		CHECK(WAIT_UNTIL(proc_state(known_pids[i]) == 'Z', SHORT_MS));
 	CHECK(WAIT_UNTIL(proc_state(stray) == 'Z' && proc_state(other) == 'Z', SHORT_MS));
-	CHECK_EQ(process_reap_stray(is_known, NULL) + process_reap_stray(is_known, NULL), stray + other);
+	CHECK_EQ(process_reap_stray(is_known, NULL) + process_reap_stray(is_known, NULL),
+		stray + other);
 	CHECK_EQ(process_reap_stray(is_known, NULL), 0);
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(end_of(known_pids[i]).status, i);
 	CHECK_EQ(process_reap_stray(is_known, NULL), -ECHILD);
 }
-Test(kernel_death, a_stray_is_reaped_past_zombies_that_have_owners) { case_run(known_zombies, 20000); }
+Test(kernel_death, a_stray_is_reaped_past_zombies_that_have_owners)
+{
+	case_run(known_zombies, 20000);
+}
 
 static void children(void)
 {
@@ -157,7 +163,7 @@ static void children(void)
 }
 Test(kernel_death, children_are_listed_however_they_were_made) { case_run(children, 20000); }
 
-/* ---- the zombie pins its group ----------------------------------------------------------------------------------------------------- */
+/* ---- the zombie pins its group --------------------------------------------------------------- */
 
 static void pinned(void)
 {
@@ -181,21 +187,25 @@ static void pinned(void)
 	}
 	CHECK(WAIT_UNTIL(process_wait(worker, true, &end) == 1, SHORT_MS));
 	CHECK_EQ(proc_group(p->child), worker);
-	CHECK(!gone(worker));                        /* a zombie is there: nobody else gets its pid, as pid, group or session */
+	/* a zombie is there: nobody else gets its pid, as pid, group or session */
+	CHECK(!gone(worker));
 	CHECK_EQ(process_kill_group(worker), 0);
 	CHECK(WAIT_UNTIL(process_wait(p->child, true, &end) == 1, SHORT_MS));
 	CHECK_EQ(end.status, SIGKILL);
 	CHECK_EQ(process_wait(p->child, false, &end), 1);
-	CHECK_EQ(process_kill_group(worker), 0);     /* the zombie itself still is the group */
+	CHECK_EQ(process_kill_group(worker), 0); /* the zombie itself still is the group */
 	ends_well(worker);
 	CHECK_EQ(process_kill_group(worker), -ESRCH);
 	CHECK(gone(worker));
 }
 Test(kernel_death, a_zombie_pins_its_group) { case_run(pinned, 20000); }
 
-/* ---- PDEATHSIG --------------------------------------------------------------------------------------------------------------------- */
+/* ---- PDEATHSIG ------------------------------------------------------------------------------- */
 
-/* The child of a SIGKILLed parent goes with it; its own child, which inherited nothing, stays and comes to the subreaper. */
+/*
+ * The child of a SIGKILLed parent goes with it; its own child, which inherited nothing, stays and
+ * comes to the subreaper.
+ */
 static void pdeathsig(void)
 {
 	struct pids *p = case_shared();
@@ -232,7 +242,10 @@ static void pdeathsig(void)
 }
 Test(kernel_death, pdeathsig_takes_the_child_and_not_its_child) { case_run(pdeathsig, 20000); }
 
-/* The parent is gone before the child gets to prctl(): no signal will ever come, and the check says so. */
+/*
+ * The parent is gone before the child gets to prctl(): no signal will ever come, and the check says
+ * so.
+ */
 static void birth_race(void)
 {
 	struct pids *p = case_shared();
@@ -313,7 +326,7 @@ static void thread_dies(void)
 }
 Test(kernel_death, pdeathsig_comes_when_the_thread_dies) { case_run(thread_dies, 20000); }
 
-/* ---- a pidfd ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- a pidfd --------------------------------------------------------------------------------- */
 
 static void pidfds(void)
 {
@@ -327,7 +340,7 @@ static void pidfds(void)
 	CHECK(!readable(pidfd, 0));
 	CHECK_EQ(process_signal(pidfd, child, SIGSTOP), 0);
 	CHECK(WAIT_UNTIL(process_traced_or_stopped(child), SHORT_MS));
-	CHECK(!readable(pidfd, 0));                  /* stopped is no end */
+	CHECK(!readable(pidfd, 0)); /* stopped is no end */
 	CHECK_EQ(process_signal(pidfd, child, SIGKILL), 0);
 	CHECK(readable(pidfd, SHORT_MS));
 	CHECK(!process_traced_or_stopped(child));
@@ -339,4 +352,8 @@ static void pidfds(void)
 	CHECK_EQ(process_pidfd_open(child), -ESRCH);
 	CHECK(!process_traced_or_stopped(child));
 }
-Test(kernel_death, a_pidfd_tells_the_end) { NEEDS_CALL(SYS_pidfd_open, 0, 0); case_run(pidfds, 20000); }
+Test(kernel_death, a_pidfd_tells_the_end)
+{
+	NEEDS_CALL(SYS_pidfd_open, 0, 0);
+	case_run(pidfds, 20000);
+}

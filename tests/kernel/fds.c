@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* fds.c - closing all but a few by every way there is, counting, limits. A case has 0-2 alone when it begins. */
+/*
+ * fds.c - closing all but a few by every way there is, counting, limits. A case has 0-2 alone when
+ * it begins.
+ */
 #include "kernel.h"
 #include "os/fds.h"
 
@@ -15,10 +18,7 @@ static void open_up_to(int last)
 			CHECK_EQ(dup2(0, fd), fd);
 }
 
-static bool is_open(int fd)
-{
-	return fcntl(fd, F_GETFD) >= 0;
-}
+static bool is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
 
 static void check_closing(void)
 {
@@ -29,7 +29,9 @@ static void check_closing(void)
 	CHECK_EQ(dup2(0, 900), 900);
 	CHECK_EQ(fds_close_all_but(keep, ARRAY_SIZE(keep)), 0);
 	for (int fd = 0; fd < 1000; fd++)
-		CHECK_MSG(is_open(fd) == (fd < 3 || fd == 3 || fd == 7 || fd == 40 || fd == 41 || fd == 900), "fd %d", fd);
+		CHECK_MSG(is_open(fd) ==
+				(fd < 3 || fd == 3 || fd == 7 || fd == 40 || fd == 41 || fd == 900),
+			"fd %d", fd);
 	open_up_to(10);
 	CHECK_EQ(fds_close_all_but(NULL, 0), 0);
 	for (int fd = 0; fd < 1000; fd++)
@@ -64,8 +66,17 @@ static void by_loop(void)
 }
 
 Test(kernel_fds, close_all_but) { case_run(check_closing, 20000); }
-Test(kernel_fds, close_all_but_without_close_range) { NEEDS_FILTERS(); case_run(by_proc, 20000); case_run(by_proc_eperm, 20000); }
-Test(kernel_fds, close_all_but_without_proc) { NEEDS_FILTERS(); case_run(by_loop, 20000); }
+Test(kernel_fds, close_all_but_without_close_range)
+{
+	NEEDS_FILTERS();
+	case_run(by_proc, 20000);
+	case_run(by_proc_eperm, 20000);
+}
+Test(kernel_fds, close_all_but_without_proc)
+{
+	NEEDS_FILTERS();
+	case_run(by_loop, 20000);
+}
 
 static void counting(void)
 {
@@ -77,9 +88,10 @@ static void counting(void)
 	}
 	getrlimit(RLIMIT_NOFILE, &limit);
 	tight = limit;
-	tight.rlim_cur = 100;                        /* the table is full */
+	tight.rlim_cur = 100; /* the table is full */
 	setrlimit(RLIMIT_NOFILE, &tight);
-	if (fds_count() != -EMFILE)                  /* it has to read the directory: a kernel before 6.2 */
+	/* it has to read the directory: a kernel before 6.2 */
+	if (fds_count() != -EMFILE)
 		CHECK_EQ(fds_count(), 100);
 	setrlimit(RLIMIT_NOFILE, &limit);
 	CHECK_EQ(fds_close_all_but(NULL, 0), 0);
@@ -119,7 +131,7 @@ static void standard(void)
 	for (int fd = 0; fd < 3; fd++) {
 		CHECK_EQ(fstat(fd, &st), 0);
 		CHECK_EQ(st.st_rdev, null.st_rdev);
-		CHECK_EQ(fcntl(fd, F_GETFD), 0);         /* stays over exec */
+		CHECK_EQ(fcntl(fd, F_GETFD), 0); /* stays over exec */
 		CHECK_EQ(fcntl(fd, F_GETFL) & O_ACCMODE, fd == 0 ? O_RDONLY : O_WRONLY);
 	}
 	CHECK_EQ(fds_count(), 3);
@@ -146,7 +158,7 @@ static void limits(void)
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	CHECK_EQ(fds_raise_limit(50, &hard), 0);
 	getrlimit(RLIMIT_NOFILE, &limit);
-	CHECK_EQ(limit.rlim_cur, 100);               /* never lowered */
+	CHECK_EQ(limit.rlim_cur, 100); /* never lowered */
 	CHECK_EQ(fds_raise_limit(150, &hard), 0);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	CHECK_GE(limit.rlim_cur, 150);

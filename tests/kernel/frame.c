@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * frame.c - what the frame of a job rests on: glibc's hooks for longjmp() and pthread_exit(), the order of exit handlers, the end of unwinding on a stack of makecontext(). Each attempt is a process of
- * its own, which says by its exit status how it ended.
+ * frame.c - what the frame of a job rests on: glibc's hooks for longjmp() and pthread_exit(), the
+ * order of exit handlers, the end of unwinding on a stack of makecontext(). Each attempt is a
+ * process of its own, which says by its exit status how it ended.
  */
 #include "kernel.h"
 #include "os/shm.h"
@@ -15,7 +16,8 @@ TestSuite(kernel_frame, .timeout = 120);
 
 enum { RETURNED = 20, JUMPED, UNWOUND, CAUGHT_BELOW, EXIT_HOOK, EXIT_HANDLER };
 
-extern void _pthread_cleanup_push(struct _pthread_cleanup_buffer *buffer, void (*routine)(void *), void *arg);
+extern void _pthread_cleanup_push(
+	struct _pthread_cleanup_buffer *buffer, void (*routine)(void *), void *arg);
 extern void _pthread_cleanup_pop(struct _pthread_cleanup_buffer *buffer, int execute);
 
 static int status_of(void (*body)(void))
@@ -32,16 +34,11 @@ static int status_of(void (*body)(void))
 	return end.code == CLD_EXITED ? end.status : -end.status;
 }
 
-/* ---- exit handlers --------------------------------------------------------------------------------------------------------------- */
+/* ---- exit handlers --------------------------------------------------------------------------- */
 
-static void handler_of_main(void)
-{
-	_exit(EXIT_HANDLER);
-}
+static void handler_of_main(void) { _exit(EXIT_HANDLER); }
 
-static void __attribute__((destructor)) destructor_of_main(void)
-{
-}
+static void __attribute__((destructor)) destructor_of_main(void) {}
 
 static void hook(int status, void *context)
 {
@@ -62,7 +59,10 @@ static void atexit_after(void)
 	exit(3);
 }
 
-/* Registered last, run first: an on_exit() in the worker comes before what the program registered earlier, and after what a job registered. */
+/*
+ * Registered last, run first: an on_exit() in the worker comes before what the program registered
+ * earlier, and after what a job registered.
+ */
 static void exit_order(void)
 {
 	atexit(handler_of_main);
@@ -71,7 +71,7 @@ static void exit_order(void)
 }
 Test(kernel_frame, on_exit_runs_before_inherited_handlers) { case_run(exit_order, 20000); }
 
-/* ---- leaving by longjmp() and pthread_exit() ------------------------------------------------------------------------------------------ */
+/* ---- leaving by longjmp() and pthread_exit() ------------------------------------------------- */
 
 static jmp_buf before;
 static int caught;
@@ -82,7 +82,10 @@ static void jumped(void *context)
 	_exit(JUMPED);
 }
 
-struct guarded { void (*body)(void); bool returned; };
+struct guarded {
+	void (*body)(void);
+	bool returned;
+};
 
 static void unwound(struct guarded *g)
 {
@@ -109,7 +112,7 @@ static __attribute__((noinline)) void framed(void (*body)(void))
 
 static void jump_out(void) { longjmp(before, 1); }
 static void thread_exit(void) { pthread_exit(NULL); }
-static void nothing(void) { }
+static void nothing(void) {}
 static void jump_within(void)
 {
 	jmp_buf here;
@@ -121,19 +124,20 @@ static void jump_within(void)
 static void below_unwound(int *context)
 {
 	(void)context;
-	caught = 1;                    /* a clean-up of the program's own, on the old stack: must not run */
+	/* a clean-up of the program's own, on the old stack: must not run */
+	caught = 1;
 	_exit(CAUGHT_BELOW);
 }
 
 static ucontext_t own, back;
 static void (*job)(void);
 
-static void entry(void)
-{
-	framed(job);
-}
+static void entry(void) { framed(job); }
 
-/* The body in its frame, on a stack of its own, called below a clean-up and a setjmp() of the program. */
+/*
+ * The body in its frame, on a stack of its own, called below a clean-up and a setjmp() of the
+ * program.
+ */
 static __attribute__((noinline)) void on_own_stack(void (*body)(void))
 {
 	int below __attribute__((cleanup(below_unwound))) = 0;
@@ -167,11 +171,11 @@ static void frames(void)
 }
 Test(kernel_frame, longjmp_and_pthread_exit_are_caught) { case_run(frames, 20000); }
 
-/* Without a frame: unwinding ends where the stack of makecontext() does, and nothing of the program below has run. */
-static void bare_entry(void)
-{
-	job();
-}
+/*
+ * Without a frame: unwinding ends where the stack of makecontext() does, and nothing of the program
+ * below has run.
+ */
+static void bare_entry(void) { job(); }
 
 static void bare_thread_exit(void)
 {
@@ -195,7 +199,7 @@ static void unwinding_ends(void)
 }
 Test(kernel_frame, unwinding_ends_with_the_stack) { case_run(unwinding_ends, 20000); }
 
-/* ---- the stack's guard ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the stack's guard ----------------------------------------------------------------------- */
 
 static volatile char sink;
 
@@ -211,8 +215,5 @@ static __attribute__((noinline)) int deep(int n)
 static void overflow(void) { sink = (char)deep(0); }
 static void run_overflow(void) { on_own_stack(overflow); }
 
-static void guard_page(void)
-{
-	CHECK_EQ(status_of(run_overflow), -SIGSEGV);
-}
+static void guard_page(void) { CHECK_EQ(status_of(run_overflow), -SIGSEGV); }
 Test(kernel_frame, a_stack_that_runs_over_is_a_fault) { case_run(guard_page, 20000); }

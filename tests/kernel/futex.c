@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* futex.c - who sleeps on shared memory is woken from another process, and sleeps no longer than it said. */
+/*
+ * futex.c - who sleeps on shared memory is woken from another process, and sleeps no longer than it
+ * said.
+ */
 #include "kernel.h"
 #include "os/futex.h"
 #include "os/shm.h"
 
 TestSuite(kernel_futex, .timeout = 60);
 
-struct words { _Atomic uint32_t bell, about_to, woken; };
+struct words {
+	_Atomic uint32_t bell, about_to, woken;
+};
 
 static void wakes(void)
 {
@@ -25,7 +30,8 @@ static void wakes(void)
 	}
 	CHECK(WAIT_UNTIL(atomic_load(&w->about_to) == 1, SHORT_MS));
 	atomic_store(&w->bell, 1);
-	CHECK_GE(futex_wake(&w->bell, 1), 0);         /* 0: it was not asleep yet, and does not fall asleep */
+	/* 0: it was not asleep yet, and does not fall asleep */
+	CHECK_GE(futex_wake(&w->bell, 1), 0);
 	ends_well(pid);
 	CHECK_EQ(atomic_load(&w->woken), 1);
 	CHECK_EQ(futex_wake(&w->bell, 1), 0);
@@ -38,7 +44,7 @@ static void sleeps_no_longer(void)
 	struct words *w = shm_anonymous(shm_page());
 	uint64_t until = now_ns() + 20 * NS_PER_MS;
 
-	CHECK_EQ(futex_wait(&w->bell, 1, TIME_NEVER), 0);     /* it is something else */
+	CHECK_EQ(futex_wait(&w->bell, 1, TIME_NEVER), 0); /* it is something else */
 	CHECK_EQ(futex_wait(&w->bell, 0, until), -ETIMEDOUT);
 	CHECK_GE(now_ns(), until);
 	CHECK_EQ(futex_wait(&w->bell, 0, 1), -ETIMEDOUT);

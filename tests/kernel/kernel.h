@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel.h - for the tests of what is relied on: making the kernel say no, so that each fallback is met on every machine, and being somebody without privileges.
- * Everything here is called in the body of a case, whose process ends with it.
+ * kernel.h - for the tests of what is relied on: making the kernel say no, so that each fallback is
+ * met on every machine, and being somebody without privileges. Everything here is called in the
+ * body of a case, whose process ends with it.
  */
 #ifndef BROOD_TESTS_KERNEL_H
 #define BROOD_TESTS_KERNEL_H
@@ -21,8 +22,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define NOBODY 65534
-#define SHORT_MS 10000        /* a bound for what takes microseconds */
+#define NOBODY   65534
+#define SHORT_MS 10000 /* a bound for what takes microseconds */
 
 #ifndef SYS_clone3
 #define SYS_clone3 435
@@ -37,7 +38,10 @@
 #define SYS_pidfd_send_signal 424
 #endif
 
-/* From now on this process, and what it makes, gets `error` from system call `number` when its first argument has a bit of `mask` (0: always). */
+/*
+ * From now on this process, and what it makes, gets `error` from system call `number` when its
+ * first argument has a bit of `mask` (0: always).
+ */
 static inline void refuse_if(long number, uint32_t mask, int error)
 {
 	uint32_t answer = SECCOMP_RET_ERRNO | (uint32_t)error;
@@ -55,21 +59,20 @@ static inline void refuse_if(long number, uint32_t mask, int error)
 	CHECK_EQ(prctl(PR_SET_SECCOMP, (long)SECCOMP_MODE_FILTER, &program, 0L, 0L), 0);
 }
 
-static inline void refuse(long number, int error)
-{
-	refuse_if(number, 0, error);
-}
+static inline void refuse(long number, int error) { refuse_if(number, 0, error); }
 
 /* In the test, before a case that needs it. (valgrind and qemu-user know no filters either.) */
-#define NEEDS_FILTERS() do { \
-	if (prctl(PR_GET_SECCOMP, 0L, 0L, 0L, 0L) != 0) \
-		cr_skip_test("no seccomp filters here"); \
-} while (0)
+#define NEEDS_FILTERS()                                          \
+	do {                                                     \
+		if (prctl(PR_GET_SECCOMP, 0L, 0L, 0L, 0L) != 0)  \
+			cr_skip_test("no seccomp filters here"); \
+	} while (0)
 
-#define NEEDS_CALL(number, ...) do { \
-	if (syscall(number, __VA_ARGS__) < 0 && errno == ENOSYS) \
-		cr_skip_test("this kernel has no " #number); \
-} while (0)
+#define NEEDS_CALL(number, ...)                                          \
+	do {                                                             \
+		if (syscall(number, __VA_ARGS__) < 0 && errno == ENOSYS) \
+			cr_skip_test("this kernel has no " #number);     \
+	} while (0)
 
 static inline void become_nobody(void)
 {

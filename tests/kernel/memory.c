@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* memory.c - pages that a fork wipes, memfds that stay as they are, and who can still touch what of the shared pieces. */
+/*
+ * memory.c - pages that a fork wipes, memfds that stay as they are, and who can still touch what of
+ * the shared pieces.
+ */
 #include "kernel.h"
 #include "os/fds.h"
 #include "os/shm.h"
@@ -13,7 +16,8 @@ static void wiped(void)
 {
 	enum process_spawn ways[] = { PROCESS_CLONE3, PROCESS_CLONE, PROCESS_FORK };
 	size_t size = shm_page();
-	uint64_t *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t *page = mmap(
+		NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	CHECK(page != MAP_FAILED);
 	CHECK_EQ(shm_wipe_on_fork(page, size), 0);
@@ -28,7 +32,7 @@ static void wiped(void)
 			*page = 1;
 			pid = fork();
 			if (pid == 0) {
-				CHECK_EQ(*page, 0);      /* and so on down the line */
+				CHECK_EQ(*page, 0); /* and so on down the line */
 				_exit(0);
 			}
 			ends_well(pid);
@@ -39,13 +43,15 @@ static void wiped(void)
 		close_fd(pidfd);
 		CHECK_EQ(*page, 42);
 	}
-	CHECK_EQ(shm_wipe_on_fork(shm_anonymous(size), size), -EINVAL);      /* private memory only */
+	/* private memory only */
+	CHECK_EQ(shm_wipe_on_fork(shm_anonymous(size), size), -EINVAL);
 }
 Test(kernel_memory, wipe_on_fork) { case_run(wiped, 20000); }
 
 static void memfds(void)
 {
-	int seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, before = fds_count(), fd;
+	int seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, before = fds_count(),
+	    fd;
 	char text[8] = "";
 	size_t size = 10 << 20;
 	char *big = calloc(1, size);
@@ -62,7 +68,8 @@ static void memfds(void)
 	CHECK_EQ(errno, EPERM);
 	CHECK_EQ(ftruncate(fd, 0), -1);
 	CHECK(mmap(NULL, 6, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
-	CHECK(mmap(NULL, 6, PROT_READ, MAP_PRIVATE, fd, 0) != MAP_FAILED);      /* MAP_SHARED only since 6.7 */
+	/* MAP_SHARED only since 6.7 */
+	CHECK(mmap(NULL, 6, PROT_READ, MAP_PRIVATE, fd, 0) != MAP_FAILED);
 	close(fd);
 	fd = shm_memfd("empty", NULL, 0, &seals);
 	CHECK_GE(fd, 0);
@@ -116,11 +123,15 @@ static void stacks(void)
 }
 Test(kernel_memory, stacks) { case_run(stacks, 20000); }
 
-/* ---- the shared pieces -------------------------------------------------------------------------------------------------------------- */
+/* ---- the shared pieces ----------------------------------------------------------------------- */
 
 static struct shared shared;
 
-struct look { void (*keep)(struct shared *s); volatile char *at; bool write; };
+struct look {
+	void (*keep)(struct shared *s);
+	volatile char *at;
+	bool write;
+};
 
 static int touch(const struct look *look)
 {
@@ -150,7 +161,8 @@ enum { NONE = 10, ALL };
 static void expect_pages(void (*keep)(struct shared *s), uint32_t own, uint32_t own_ledger)
 {
 	for (uint32_t slot = 0; slot < 10; slot++) {
-		struct look desk = { keep, (volatile char *)shared_desk(&shared, slot), true }, ledger = { keep, (volatile char *)shared_ledger(&shared, slot), true };
+		struct look desk = { keep, (volatile char *)shared_desk(&shared, slot), true },
+			    ledger = { keep, (volatile char *)shared_ledger(&shared, slot), true };
 
 		CHECK_EQ(touch(&desk), slot == own || own == ALL ? 0 : -SIGSEGV);
 		CHECK_EQ(touch(&ledger), slot == own_ledger || own_ledger == ALL ? 0 : -SIGSEGV);

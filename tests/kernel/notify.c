@@ -28,7 +28,10 @@ static int manager(const char *name)
 	if (name[0] == '@')
 		address.sun_path[0] = '\0';
 	CHECK_GE(fd, 0);
-	CHECK_EQ(bind(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + (name[0] != '@'))), 0);
+	CHECK_EQ(bind(fd, (struct sockaddr *)&address,
+			 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size +
+				 (name[0] != '@'))),
+		0);
 	return fd;
 }
 
@@ -42,7 +45,8 @@ static void check_name(const char *name)
 	setenv("NOTIFY_SOCKET", name, 1);
 	CHECK_EQ(notify_from_environment(&n), 0);
 	expect_hidden();
-	CHECK_EQ(fds_count(), before);               /* nothing is opened for those who never speak */
+	/* nothing is opened for those who never speak */
+	CHECK_EQ(fds_count(), before);
 	CHECK_EQ(notify_send(&n, "READY=1\nSTATUS=here"), 0);
 	CHECK_EQ(fcntl(n.fd, F_GETFD), FD_CLOEXEC);
 	size = recv(fd, text, sizeof text - 1, MSG_DONTWAIT);
@@ -51,7 +55,8 @@ static void check_name(const char *name)
 	CHECK_STR(text, "READY=1\nSTATUS=here");
 	while ((r = notify_send(&n, "WATCHDOG=1")) == 0)
 		CHECK_LT(++sent, 1000000);
-	CHECK_EQ(r, -EAGAIN);                        /* a manager that does not read blocks nobody */
+	/* a manager that does not read blocks nobody */
+	CHECK_EQ(r, -EAGAIN);
 	close(fd);
 	CHECK_LT(notify_send(&n, "STOPPING=1"), 0);
 	notify_close(&n);
@@ -142,7 +147,7 @@ static void watchdogs(void)
 	unsetenv("NOTIFY_SOCKET");
 	CHECK_EQ(watchdog("3000000", own), 3000000);
 	CHECK_EQ(watchdog("3000000", NULL), 3000000);
-	CHECK_EQ(watchdog("3000000", "1"), 0);       /* for somebody else */
+	CHECK_EQ(watchdog("3000000", "1"), 0); /* for somebody else */
 	CHECK_EQ(watchdog("3000000", "x"), 0);
 	CHECK_EQ(watchdog("", own), 0);
 	CHECK_EQ(watchdog("-5", own), 0);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sessions.c - killing whole sessions: whatever state its processes are in, while they fork, and nobody else's. */
+/*
+ * sessions.c - killing whole sessions: whatever state its processes are in, while they fork, and
+ * nobody else's.
+ */
 #include "kernel.h"
 #include "os/fds.h"
 
@@ -8,9 +11,13 @@
 TestSuite(kernel_sessions, .timeout = 120);
 
 #define ROUNDS 100
-#define FAMILY 5              /* children of the leader */
+#define FAMILY 5 /* children of the leader */
 
-struct board { _Atomic int ready; _Atomic pid_t pids[64]; _Atomic int forks; };
+struct board {
+	_Atomic int ready;
+	_Atomic pid_t pids[64];
+	_Atomic int forks;
+};
 
 static pid_t in_session(void (*body)(void))
 {
@@ -70,7 +77,8 @@ static void family(void)
 		for (size_t s = 0; s < ARRAY_SIZE(signals); s++)
 			signal(signals[s], SIG_IGN);
 		if (i % 2)
-			setpgid(0, 0);                   /* job control: a group of its own in the same session */
+			/* job control: a group of its own in the same session */
+			setpgid(0, 0);
 		tell();
 		if (i == 2)
 			raise(SIGSTOP);
@@ -95,10 +103,26 @@ static void whole_family(void)
 	CHECK_EQ(reap_killed(), FAMILY + 1);
 	CHECK_EQ(process_kill_sessions(&leader, 1, ROUNDS), 0);
 }
-static void family_without_pidfd(void) { refuse(SYS_pidfd_open, ENOSYS); whole_family(); }
-static void family_at_the_limit(void) { refuse(SYS_pidfd_open, EMFILE); whole_family(); }
-static void family_without_send(void) { refuse(SYS_pidfd_send_signal, ENOSYS); whole_family(); }
-static void family_without_getsid(void) { refuse(SYS_getsid, EPERM); whole_family(); }
+static void family_without_pidfd(void)
+{
+	refuse(SYS_pidfd_open, ENOSYS);
+	whole_family();
+}
+static void family_at_the_limit(void)
+{
+	refuse(SYS_pidfd_open, EMFILE);
+	whole_family();
+}
+static void family_without_send(void)
+{
+	refuse(SYS_pidfd_send_signal, ENOSYS);
+	whole_family();
+}
+static void family_without_getsid(void)
+{
+	refuse(SYS_getsid, EPERM);
+	whole_family();
+}
 
 Test(kernel_sessions, stopped_deaf_and_in_groups) { case_run(whole_family, 20000); }
 Test(kernel_sessions, without_pidfds)
@@ -132,7 +156,7 @@ static void leaderless(void)
 }
 Test(kernel_sessions, without_a_leader) { case_run(leaderless, 20000); }
 
-/* ---- while it forks -------------------------------------------------------------------------------------------------------------------- */
+/* ---- while it forks -------------------------------------------------------------------------- */
 
 /* Each forks a successor and ends, several at a time: no walk sees them all standing still. */
 static void chain(void)
@@ -154,14 +178,17 @@ static void in_flight(void)
 	struct board *b = case_shared();
 
 	CHECK_EQ(process_set_subreaper(), 0);
-	signal(SIGCHLD, SIG_IGN);                    /* the dead of the chain go by themselves */
+	signal(SIGCHLD, SIG_IGN); /* the dead of the chain go by themselves */
 	for (int i = 0; i < 10; i++) {
 		int forks = b->forks;
 		pid_t leader = in_session(chain);
 
 		CHECK(WAIT_UNTIL(b->forks > forks + 100, SHORT_MS));
 		CHECK_GT(process_kill_sessions(&leader, 1, 10000), 0);
-		/* All are dying, and none can fork: they end. (Between taking its SIGKILL and beginning to exit one looks alive, but is not.) */
+		/*
+		 * All are dying, and none can fork: they end. (Between taking its SIGKILL and
+		 * beginning to exit one looks alive, but is not.)
+		 */
 		CHECK(WAIT_UNTIL(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, SHORT_MS));
 		forks = b->forks;
 		CHECK_EQ(process_kill_sessions(&leader, 1, 1), 0);
@@ -170,7 +197,7 @@ static void in_flight(void)
 }
 Test(kernel_sessions, while_it_forks) { case_run(in_flight, 60000); }
 
-/* ---- nobody else ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- nobody else ----------------------------------------------------------------------------- */
 
 static void others(void)
 {
@@ -183,7 +210,8 @@ static void others(void)
 	list[1] = 1;
 	list[2] = -1;
 	list[3] = getsid(0);
-	list[4] = theirs % 65536 + (1 << 23);        /* meets the same bit of the filter, and is no pid that can be */
+	/* meets the same bit of the filter, and is no pid that can be */
+	list[4] = theirs % 65536 + (1 << 23);
 	CHECK_EQ(process_kill_sessions(list, ARRAY_SIZE(list), ROUNDS), 0);
 	CHECK_EQ(process_kill_sessions(NULL, 0, ROUNDS), 0);
 	CHECK_EQ(process_kill_sessions(&theirs, 1, 0), 0);
@@ -195,7 +223,10 @@ static void others(void)
 }
 Test(kernel_sessions, nobody_else_is_hit) { case_run(others, 20000); }
 
-/* The process itself may stand in a listed session: another one than its own cannot be, so the list's entry is passed over. */
+/*
+ * The process itself may stand in a listed session: another one than its own cannot be, so the
+ * list's entry is passed over.
+ */
 static void itself(void)
 {
 	pid_t pid = fork();
@@ -233,7 +264,10 @@ static void no_fds(void)
 	setrlimit(RLIMIT_NOFILE, &tight);
 	r = process_kill_sessions(&leader, 1, 2);
 	CHECK_EQ(r, -EMFILE);
-	/* one for the walk, one for what it reads, none left for a pidfd; then one for the walk alone */
+	/*
+	 * one for the walk, one for what it reads, none left for a pidfd; then one for the walk
+	 * alone
+	 */
 	for (tight.rlim_cur = 5; tight.rlim_cur >= 4; tight.rlim_cur--) {
 		setrlimit(RLIMIT_NOFILE, &tight);
 		r = process_kill_sessions(&leader, 1, 1);
@@ -276,7 +310,7 @@ Test(kernel_sessions, what_may_not_be_signalled)
 	case_run(not_ours, 20000);
 }
 
-/* ---- listing ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- listing --------------------------------------------------------------------------------- */
 
 static void note_one(void *context, const struct process_stat *s)
 {
@@ -301,7 +335,7 @@ static void listing(void)
 	CHECK_EQ(s.pgid, leader);
 	CHECK_EQ(s.session, leader);
 	CHECK_EQ(s.state, 'S');
-	CHECK_GE(s.start_ticks, before);             /* the same clock, the same unit */
+	CHECK_GE(s.start_ticks, before); /* the same clock, the same unit */
 	CHECK_LE(s.start_ticks, process_boot_ticks());
 	CHECK_EQ(process_stat(0, &s), -ESRCH);
 	CHECK_EQ(process_kill_sessions(&leader, 1, ROUNDS), FAMILY + 1);
@@ -316,7 +350,8 @@ Test(kernel_sessions, listing) { case_run(listing, 20000); }
 /* A name with everything in it that could mislead a parser. */
 static void names(void)
 {
-	static const char *const odd[] = { ") R 1 1 1", "a b", "((((", "))))", " ", ") Z 1", "x\ny" };
+	static const char *const odd[] = { ") R 1 1 1", "a b", "((((", "))))", " ", ") Z 1",
+		"x\ny" };
 	struct process_stat s;
 
 	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
@@ -330,7 +365,7 @@ static void names(void)
 }
 Test(kernel_sessions, odd_names) { case_run(names, 20000); }
 
-/* ---- the mark that a job's children carry ------------------------------------------------------------------------------------------------- */
+/* ---- the mark that a job's children carry ---------------------------------------------------- */
 
 static void mark(void)
 {
@@ -346,7 +381,8 @@ static void mark(void)
 		setsid();
 		CHECK_EQ(process_oom_score_adj(getpid(), &adj), 0);
 		CHECK_EQ(adj, MIN(own + PROCESS_OOM_MARK, 1000));
-		execl("/bin/sh", "sh", "-c", "read a </proc/$$/oom_score_adj; exit $((a % 200))", NULL);
+		execl("/bin/sh", "sh", "-c", "read a </proc/$$/oom_score_adj; exit $((a % 200))",
+			NULL);
 		_exit(127);
 	}
 	CHECK_EQ(end_of(pid).status, MIN(own + PROCESS_OOM_MARK, 1000) % 200);

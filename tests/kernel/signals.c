@@ -8,10 +8,7 @@
 
 TestSuite(kernel_signals, .timeout = 120);
 
-static void handler(int sig)
-{
-	(void)sig;
-}
+static void handler(int sig) { (void)sig; }
 
 static struct sigaction action_of(int sig)
 {
@@ -48,7 +45,8 @@ static void saved(void)
 	CHECK(sigismember(&now, SIGWINCH) && !sigismember(&now, SIGTERM));
 	sigprocmask(SIG_SETMASK, NULL, &now);
 	CHECK(sigismember(&now, SIGTERM) && sigismember(&now, SIGRTMAX));
-	CHECK(!sigismember(&now, SIGSEGV) && !sigismember(&now, SIGABRT) && !sigismember(&now, SIGBUS));
+	CHECK(!sigismember(&now, SIGSEGV) && !sigismember(&now, SIGABRT) &&
+		!sigismember(&now, SIGBUS));
 
 	signals_restore(&state);
 	back = action_of(SIGUSR1);
@@ -102,7 +100,7 @@ static void reading(void)
 	CHECK_EQ(signals_read(fd, &info), SIGUSR1);
 	CHECK_EQ(info.ssi_pid, (uint32_t)getpid());
 	CHECK_EQ(info.ssi_code, SI_USER);
-	CHECK_EQ(signals_read(fd, &info), 0);        /* standard signals coalesce */
+	CHECK_EQ(signals_read(fd, &info), 0); /* standard signals coalesce */
 	CHECK_EQ(signals_read(fd + 50, &info), -EBADF);
 	/* so do those of children: two deaths, one signal, two to reap */
 	for (int i = 0; i < 2; i++)
@@ -121,7 +119,7 @@ static void reading(void)
 }
 Test(kernel_signals, signalfd) { case_run(reading, 20000); }
 
-/* ---- dying like --------------------------------------------------------------------------------------------------------------------- */
+/* ---- dying like ------------------------------------------------------------------------------ */
 
 static struct process_exit dying(int sig, int way)
 {
@@ -136,7 +134,7 @@ static struct process_exit dying(int sig, int way)
 		if (way == 2) {
 			sigfillset(&all);
 			sigprocmask(SIG_SETMASK, &all, NULL);
-			kill(getpid(), SIGTERM);         /* pending, and must not win */
+			kill(getpid(), SIGTERM); /* pending, and must not win */
 		}
 		signals_die_like(sig);
 	}
@@ -145,7 +143,8 @@ static struct process_exit dying(int sig, int way)
 
 static void die_like(void)
 {
-	static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGSEGV, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1, SIGXCPU, SIGSYS };
+	static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGABRT, SIGBUS, SIGFPE,
+		SIGKILL, SIGSEGV, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1, SIGXCPU, SIGSYS };
 	struct rlimit core = { RLIM_INFINITY, RLIM_INFINITY };
 
 	setrlimit(RLIMIT_CORE, &core);
@@ -153,11 +152,11 @@ static void die_like(void)
 		for (int way = 0; way < 3; way++) {
 			struct process_exit end = dying(deadly[i], way);
 
-			CHECK_EQ(end.code, CLD_KILLED);  /* and not CLD_DUMPED */
+			CHECK_EQ(end.code, CLD_KILLED); /* and not CLD_DUMPED */
 			CHECK_EQ(end.status, deadly[i]);
 		}
 	}
-	CHECK_EQ(dying(SIGCHLD, 0).status, 128 + SIGCHLD);      /* nobody dies of that */
+	CHECK_EQ(dying(SIGCHLD, 0).status, 128 + SIGCHLD); /* nobody dies of that */
 	CHECK_EQ(dying(SIGRTMAX, 0).status, SIGRTMAX);
 }
 Test(kernel_signals, die_like_without_a_core) { case_run(die_like, 60000); }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sockets.c - what a socket says when its peer dies, when it is full, when there is no room for fds. */
+/*
+ * sockets.c - what a socket says when its peer dies, when it is full, when there is no room for
+ * fds.
+ */
 #include "kernel.h"
 #include "os/fds.h"
 #include "os/sockets.h"
@@ -33,7 +36,7 @@ static void make_pair(int type, int fds[2])
 	CHECK_EQ(fcntl(fds[0], F_GETFL) & O_NONBLOCK, 0);
 }
 
-/* ---- the peer dies -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the peer dies --------------------------------------------------------------------------- */
 
 /* Two messages for us, one that the peer never read. */
 static void dead_peer(int type, int fds[2])
@@ -58,7 +61,8 @@ static void reset_fact(void)
 	CHECK_EQ(recv(fds[0], text, sizeof text, MSG_DONTWAIT), 3);
 	CHECK_EQ(recv(fds[0], text, sizeof text, MSG_DONTWAIT), 0);
 	close(fds[0]);
-	dead_peer(SOCK_SEQPACKET, fds);              /* sending meets it as well, and it proves nothing about what can be read */
+	/* sending meets it as well, and it proves nothing about what can be read */
+	dead_peer(SOCK_SEQPACKET, fds);
 	CHECK_LT(send_text(fds[0], "x", NULL, 0), 0);
 	CHECK_EQ(send_text(fds[0], "x", NULL, 0), -EPIPE);
 	CHECK_EQ(recv(fds[0], text, sizeof text, MSG_DONTWAIT), 3);
@@ -103,7 +107,9 @@ static void no_sigpipe(void)
 }
 Test(kernel_sockets, no_sigpipe) { case_run(no_sigpipe, 20000); }
 
-/* shutdown() is the end for the peer though somebody else holds a copy of this end; close() is not. */
+/*
+ * shutdown() is the end for the peer though somebody else holds a copy of this end; close() is not.
+ */
 static void shutdown_says_end(void)
 {
 	struct sockets_received got;
@@ -123,7 +129,7 @@ static void shutdown_says_end(void)
 }
 Test(kernel_sockets, shutdown_ends_what_a_copy_keeps_open) { case_run(shutdown_says_end, 20000); }
 
-/* ---- full -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- full ------------------------------------------------------------------------------------ */
 
 static void full(void)
 {
@@ -136,7 +142,8 @@ static void full(void)
 	while (sockets_send(fds[0], &iov, 1, NULL, 0) == (ssize_t)sizeof message)
 		CHECK_LT(++sent, 1000000);
 	note("%d small messages fit", sent);
-	CHECK_GE(sent, 64);                          /* 278 with default limits; what is built on it needs not many, but some */
+	/* 278 with default limits; what is built on it needs not many, but some */
+	CHECK_GE(sent, 64);
 	CHECK_EQ(sockets_send(fds[0], &iov, 1, NULL, 0), -EAGAIN);
 	CHECK(!readable(fds[0], 0));
 	for (int i = 0; i < sent; i++)
@@ -161,7 +168,7 @@ static void large(void)
 	CHECK_EQ(sockets_send(fds[0], &iov, 1, NULL, 0), sizeof message);
 	CHECK_EQ(receive(fds[1], text, 1001, &got), 1000);
 	CHECK(got.bytes_lost);
-	CHECK_EQ(receive(fds[1], text, 1001, &got), -EAGAIN);       /* the rest is gone with it */
+	CHECK_EQ(receive(fds[1], text, 1001, &got), -EAGAIN); /* the rest is gone with it */
 }
 Test(kernel_sockets, a_message_comes_whole_or_says_so) { case_run(large, 20000); }
 
@@ -187,7 +194,7 @@ static void nonblock_is_shared(void)
 }
 Test(kernel_sockets, a_copy_changes_o_nonblock_for_all) { case_run(nonblock_is_shared, 20000); }
 
-/* ---- fds ---------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- fds ------------------------------------------------------------------------------------- */
 
 static void close_all(struct sockets_received *got)
 {
@@ -215,7 +222,8 @@ static void passing(void)
 		close_all(&got);
 	}
 	CHECK_EQ(send_text(fds[0], "fds", many, ARRAY_SIZE(many)), -EINVAL);
-	CHECK_EQ(send_text(fds[0], "", many, 2), 0);                /* an empty message: nobody will look for fds on it */
+	/* an empty message: nobody will look for fds on it */
+	CHECK_EQ(send_text(fds[0], "", many, 2), 0);
 	CHECK_EQ(receive(fds[1], text, sizeof text, &got), 0);
 	CHECK_EQ(got.fds_count, 0);
 	CHECK_EQ(fds_count(), before);
@@ -225,15 +233,23 @@ Test(kernel_sockets, fds_pass_close_on_exec) { case_run(passing, 20000); }
 /* More than there is room for, by a peer that does not keep to our limit. */
 static void too_many(void)
 {
-	union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int) * 60)]; } control = { .space = { 0 } };
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int) * 60)];
+	} control = { .space = { 0 } };
 	struct iovec iov = { .iov_base = &(char){ 'x' }, .iov_len = 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof control };
 	struct sockets_received got;
 	int fds[2], before;
 	char text[8];
 
 	make_pair(SOCK_SEQPACKET, fds);
-	control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int) * 60), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+	control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int) * 60),
+		.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS };
 	for (int i = 0; i < 60; i++)
 		memcpy(CMSG_DATA(&control.header) + (size_t)i * sizeof(int), &fds[0], sizeof(int));
 	before = fds_count();
@@ -246,7 +262,9 @@ static void too_many(void)
 }
 Test(kernel_sockets, more_fds_than_fit) { case_run(too_many, 20000); }
 
-/* At the limit of open files the message comes, the fds do not, and the flag is all that says so. */
+/*
+ * At the limit of open files the message comes, the fds do not, and the flag is all that says so.
+ */
 static void at_the_limit(void)
 {
 	int fds[2], three[3], before;
@@ -258,7 +276,7 @@ static void at_the_limit(void)
 	for (int i = 0; i < 3; i++)
 		three[i] = fds[0];
 	before = fds_count();
-	CHECK_EQ(before, 5);                         /* 0-2 and the pair: the next is 5 */
+	CHECK_EQ(before, 5); /* 0-2 and the pair: the next is 5 */
 	getrlimit(RLIMIT_NOFILE, &limit);
 	for (int room = 0; room <= 3; room++) {
 		CHECK_EQ(send_text(fds[0], "fds", three, 3), 3);
@@ -276,7 +294,10 @@ static void at_the_limit(void)
 }
 Test(kernel_sockets, fds_are_lost_at_the_limit_and_it_says_so) { case_run(at_the_limit, 20000); }
 
-/* Fds in flight count against the user; then all passing by that user says ETOOMANYREFS until something is received. */
+/*
+ * Fds in flight count against the user; then all passing by that user says ETOOMANYREFS until
+ * something is received.
+ */
 static void in_flight(void)
 {
 	struct rlimit limit = { 40, 40 };
@@ -293,18 +314,19 @@ static void in_flight(void)
 	while ((n = send_text(fds[0], "x", many, ARRAY_SIZE(many))) == 1)
 		CHECK_LT(++sent, 100);
 	CHECK_EQ(n, -ETOOMANYREFS);
-	CHECK_EQ(send_text(fds[0], "x", NULL, 0), 1);        /* messages without fds pass */
+	CHECK_EQ(send_text(fds[0], "x", NULL, 0), 1); /* messages without fds pass */
 	while (receive(fds[1], text, sizeof text, &got) == 1)
 		close_all(&got);
 	CHECK(WAIT_UNTIL(send_text(fds[0], "x", many, 1) == 1, SHORT_MS));
 }
 Test(kernel_sockets, too_many_fds_in_flight) { case_run(in_flight, 20000); }
 
-/* ---- what is a socket that can be given ------------------------------------------------------------------------------------------------ */
+/* ---- what is a socket that can be given ------------------------------------------------------ */
 
 static void kinds(void)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof address;
 	int fds[2], listener, client, accepted, pipe_fds[2];
 
@@ -327,8 +349,10 @@ static void kinds(void)
 	CHECK_EQ(sockets_is_stream_socket(listener), -EPROTOTYPE);
 	CHECK_EQ(getsockname(listener, (struct sockaddr *)&address, &size), 0);
 	client = socket(AF_INET, SOCK_STREAM, 0);
-	if (connect(client, (struct sockaddr *)&address, sizeof address) < 0 && errno == ENETUNREACH)
-		return;                              /* a network namespace whose loopback is down */
+	if (connect(client, (struct sockaddr *)&address, sizeof address) < 0 &&
+		errno == ENETUNREACH)
+		/* a network namespace whose loopback is down */
+		return;
 	CHECK_EQ(sockets_is_stream_socket(client), 0);
 	accepted = accept(listener, NULL, NULL);
 	CHECK_EQ(sockets_is_stream_socket(client), 0);

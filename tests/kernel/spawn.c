@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* spawn.c - making children: every way forced, what the raw ways must mend, what happens when the kernel says no. */
+/*
+ * spawn.c - making children: every way forced, what the raw ways must mend, what happens when the
+ * kernel says no.
+ */
 #include "kernel.h"
 #include "os/fds.h"
 
@@ -42,10 +45,17 @@ static void block(int sig)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-/* All ways must be there, or the case says nothing: those where they are not are told apart in the test. */
-#define NEEDS_WAYS() do { NEEDS_CALL(SYS_pidfd_open, 0, 0); NEEDS_CALL(SYS_clone3, NULL, 0); } while (0)
+/*
+ * All ways must be there, or the case says nothing: those where they are not are told apart in the
+ * test.
+ */
+#define NEEDS_WAYS()                              \
+	do {                                      \
+		NEEDS_CALL(SYS_pidfd_open, 0, 0); \
+		NEEDS_CALL(SYS_clone3, NULL, 0);  \
+	} while (0)
 
-/* ---- a child's life ------------------------------------------------------------------------------------------------------------- */
+/* ---- a child's life -------------------------------------------------------------------------- */
 
 static void life(void)
 {
@@ -56,7 +66,7 @@ static void life(void)
 
 		if (pid == 0) {
 			CHECK_EQ(pidfd, -1);
-			CHECK_EQ(fds_count(), before);       /* a child holds no pidfd of its own */
+			CHECK_EQ(fds_count(), before); /* a child holds no pidfd of its own */
 			_exit(7);
 		}
 		CHECK_EQ(fds_count(), before + 1);
@@ -74,9 +84,16 @@ static void life(void)
 	CHECK_EQ(process_wait(0, false, NULL), -EINVAL);
 	CHECK_EQ(process_wait(-1, false, NULL), -EINVAL);
 }
-Test(kernel_spawn, life) { NEEDS_WAYS(); case_run(life, 20000); }
+Test(kernel_spawn, life)
+{
+	NEEDS_WAYS();
+	case_run(life, 20000);
+}
 
-/* Exit signal 0: no SIGCHLD, and none but a wait with __WALL sees it; SIGCHLD ignored makes such a child no less of a zombie. */
+/*
+ * Exit signal 0: no SIGCHLD, and none but a wait with __WALL sees it; SIGCHLD ignored makes such a
+ * child no less of a zombie.
+ */
 static void silent(void)
 {
 	block(SIGCHLD);
@@ -110,9 +127,13 @@ static void silent(void)
 		close(pidfd);
 	}
 }
-Test(kernel_spawn, exit_signal_0_children_are_silent) { NEEDS_WAYS(); case_run(silent, 20000); }
+Test(kernel_spawn, exit_signal_0_children_are_silent)
+{
+	NEEDS_WAYS();
+	case_run(silent, 20000);
+}
 
-/* ---- what glibc's fork() does beside forking ---------------------------------------------------------------------------------------- */
+/* ---- what glibc's fork() does beside forking ------------------------------------------------- */
 
 static pthread_mutex_t *shared_mutexes(void)
 {
@@ -147,14 +168,18 @@ static void __attribute__((noreturn)) die_with(pthread_mutex_t *m)
 	check_own_mutex(PTHREAD_MUTEX_RECURSIVE);
 	check_own_mutex(PTHREAD_MUTEX_ERRORCHECK);
 	CHECK_EQ(pthread_mutex_lock(&m[0]), 0);
-	CHECK_EQ(pthread_mutex_unlock(&m[1]), EPERM);          /* the parent's: not ours, though the memory says the same */
+	/* the parent's: not ours, though the memory says the same */
+	CHECK_EQ(pthread_mutex_unlock(&m[1]), EPERM);
 	CHECK_EQ(pthread_mutex_lock(&m[2]), 0);
 	CHECK_EQ(pthread_mutex_unlock(&m[2]), 0);
 	raise(SIGKILL);
 	sleep_forever();
 }
 
-/* The child's tid is its own, and its robust list is registered and empty: what it held when it was killed is told to the next, what the parent holds is untouched. */
+/*
+ * The child's tid is its own, and its robust list is registered and empty: what it held when it was
+ * killed is told to the next, what the parent holds is untouched.
+ */
 static void mended(void)
 {
 	pthread_mutex_t *m = shared_mutexes();
@@ -172,11 +197,15 @@ static void mended(void)
 		CHECK_EQ(pthread_mutex_lock(&m[0]), EOWNERDEAD);
 		CHECK_EQ(pthread_mutex_consistent(&m[0]), 0);
 		CHECK_EQ(pthread_mutex_unlock(&m[0]), 0);
-		CHECK_EQ(pthread_mutex_lock(&m[1]), EDEADLK);  /* held, by us, in peace */
+		CHECK_EQ(pthread_mutex_lock(&m[1]), EDEADLK); /* held, by us, in peace */
 		CHECK_EQ(pthread_mutex_unlock(&m[1]), 0);
 	}
 }
-Test(kernel_spawn, tid_and_robust_list_are_mended) { NEEDS_WAYS(); case_run(mended, 20000); }
+Test(kernel_spawn, tid_and_robust_list_are_mended)
+{
+	NEEDS_WAYS();
+	case_run(mended, 20000);
+}
 
 /* raise() goes by the tid too, abort() as well; and a child can fork and spawn on. */
 static void child_works(void)
@@ -198,9 +227,13 @@ static void child_works(void)
 		close(pidfd);
 	}
 }
-Test(kernel_spawn, a_child_is_a_whole_process) { NEEDS_WAYS(); case_run(child_works, 20000); }
+Test(kernel_spawn, a_child_is_a_whole_process)
+{
+	NEEDS_WAYS();
+	case_run(child_works, 20000);
+}
 
-/* ---- the kernel says no ------------------------------------------------------------------------------------------------------------- */
+/* ---- the kernel says no ---------------------------------------------------------------------- */
 
 static void expect_way(enum process_spawn begin, enum process_spawn expected, bool pidfds)
 {
@@ -235,16 +268,32 @@ static void missing_clone3(int error)
 }
 static void missing_nosys(void) { missing_clone3(ENOSYS); }
 static void missing_perm(void) { missing_clone3(EPERM); }
-Test(kernel_spawn, enosys_means_missing) { NEEDS_WAYS(); NEEDS_FILTERS(); case_run(missing_nosys, 20000); }
-Test(kernel_spawn, eperm_means_missing) { NEEDS_WAYS(); NEEDS_FILTERS(); case_run(missing_perm, 20000); }
+Test(kernel_spawn, enosys_means_missing)
+{
+	NEEDS_WAYS();
+	NEEDS_FILTERS();
+	case_run(missing_nosys, 20000);
+}
+Test(kernel_spawn, eperm_means_missing)
+{
+	NEEDS_WAYS();
+	NEEDS_FILTERS();
+	case_run(missing_perm, 20000);
+}
 
 static void no_tid_address(void)
 {
-	refuse_if(SYS_prctl, 8, EINVAL);               /* a bit of PR_GET_TID_ADDRESS, and of nothing else that is asked for here */
+	/* a bit of PR_GET_TID_ADDRESS, and of nothing else that is asked for here */
+	refuse_if(SYS_prctl, 8, EINVAL);
 	CHECK_EQ(prctl(PR_GET_TID_ADDRESS, case_shared(), 0L, 0L, 0L), -1);
 	expect_way(PROCESS_AUTO, PROCESS_FORK, true);
 }
-Test(kernel_spawn, no_tid_address_means_fork) { NEEDS_WAYS(); NEEDS_FILTERS(); case_run(no_tid_address, 20000); }
+Test(kernel_spawn, no_tid_address_means_fork)
+{
+	NEEDS_WAYS();
+	NEEDS_FILTERS();
+	case_run(no_tid_address, 20000);
+}
 
 static void expect_error(enum process_spawn way, int error)
 {
@@ -258,15 +307,30 @@ static void expect_error(enum process_spawn way, int error)
 	CHECK_EQ(used, way);
 	CHECK_EQ(pidfd, -2);
 	CHECK_EQ(fds_count(), before);
-	CHECK_EQ(waitid(P_ALL, 0, &(siginfo_t){ 0 }, WEXITED | WNOHANG | __WALL), -1);   /* no child */
+	/* no child */
+	CHECK_EQ(waitid(P_ALL, 0, &(siginfo_t){ 0 }, WEXITED | WNOHANG | __WALL), -1);
 	CHECK_EQ(errno, ECHILD);
 }
 
 static const int failures[] = { EAGAIN, ENOMEM, EMFILE, ENFILE };
 
-static void fails_clone3(void *error) { refuse(SYS_clone3, *(const int *)error); expect_error(PROCESS_CLONE3, *(const int *)error); expect_error(PROCESS_AUTO, *(const int *)error); }
-static void fails_clone(void *error) { refuse(SYS_clone, *(const int *)error); expect_error(PROCESS_CLONE, *(const int *)error); expect_error(PROCESS_FORK, *(const int *)error); }
-static void fails_pidfd(void *error) { refuse(SYS_pidfd_open, *(const int *)error); expect_error(PROCESS_FORK, *(const int *)error); }
+static void fails_clone3(void *error)
+{
+	refuse(SYS_clone3, *(const int *)error);
+	expect_error(PROCESS_CLONE3, *(const int *)error);
+	expect_error(PROCESS_AUTO, *(const int *)error);
+}
+static void fails_clone(void *error)
+{
+	refuse(SYS_clone, *(const int *)error);
+	expect_error(PROCESS_CLONE, *(const int *)error);
+	expect_error(PROCESS_FORK, *(const int *)error);
+}
+static void fails_pidfd(void *error)
+{
+	refuse(SYS_pidfd_open, *(const int *)error);
+	expect_error(PROCESS_FORK, *(const int *)error);
+}
 
 Test(kernel_spawn, failures_come_out_and_leave_nothing)
 {
@@ -288,7 +352,8 @@ static void no_fd(void)
 
 	getrlimit(RLIMIT_NOFILE, &limit);
 	full = limit;
-	full.rlim_cur = (rlim_t)counted;               /* a case has 0-2 alone, so that is the next fd */
+	/* a case has 0-2 alone, so that is the next fd */
+	full.rlim_cur = (rlim_t)counted;
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
 		enum process_spawn way = ways[i];
 		int pidfd = -2;
@@ -305,7 +370,11 @@ static void no_fd(void)
 		CHECK_EQ(waitid(P_ALL, 0, &(siginfo_t){ 0 }, WEXITED | WNOHANG | __WALL), -1);
 	}
 }
-Test(kernel_spawn, a_full_table_of_fds) { NEEDS_WAYS(); case_run(no_fd, 20000); }
+Test(kernel_spawn, a_full_table_of_fds)
+{
+	NEEDS_WAYS();
+	case_run(no_fd, 20000);
+}
 
 static void no_process(void)
 {
@@ -316,9 +385,13 @@ static void no_process(void)
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
 		expect_error(ways[i], EAGAIN);
 }
-Test(kernel_spawn, no_more_processes_for_this_user) { NEEDS_WAYS(); case_run(no_process, 20000); }
+Test(kernel_spawn, no_more_processes_for_this_user)
+{
+	NEEDS_WAYS();
+	case_run(no_process, 20000);
+}
 
-/* ---- signals ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 static volatile int got_code, got_pid;
 
@@ -341,7 +414,7 @@ static void check_signal(bool by_pidfd)
 	sigaction(SIGTERM, &action, NULL);
 	block(SIGTERM);
 	sigemptyset(&none);
-	setrlimit(RLIMIT_SIGPENDING, &no_queue);      /* a standard signal needs no room there */
+	setrlimit(RLIMIT_SIGPENDING, &no_queue); /* a standard signal needs no room there */
 	pid = process_spawn(&way, &pidfd);
 	CHECK_GE(pid, 0);
 	if (pid == 0) {
@@ -357,9 +430,21 @@ static void check_signal(bool by_pidfd)
 }
 static void signal_by_pidfd(void) { check_signal(true); }
 static void signal_by_kill(void) { check_signal(false); }
-static void signal_without_call(void) { refuse(SYS_pidfd_send_signal, ENOSYS); check_signal(true); }
-Test(kernel_spawn, a_signal_tells_its_sender) { case_run(signal_by_pidfd, 20000); case_run(signal_by_kill, 20000); }
-Test(kernel_spawn, a_signal_without_pidfd_send_signal) { NEEDS_FILTERS(); case_run(signal_without_call, 20000); }
+static void signal_without_call(void)
+{
+	refuse(SYS_pidfd_send_signal, ENOSYS);
+	check_signal(true);
+}
+Test(kernel_spawn, a_signal_tells_its_sender)
+{
+	case_run(signal_by_pidfd, 20000);
+	case_run(signal_by_kill, 20000);
+}
+Test(kernel_spawn, a_signal_without_pidfd_send_signal)
+{
+	NEEDS_FILTERS();
+	case_run(signal_without_call, 20000);
+}
 
 static void nobody_else(void)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* syscalls.c - did it make a system call? What Linux 5.11 on x86-64 says, and that a machine which does not know says so. */
+/*
+ * syscalls.c - did it make a system call? What Linux 5.11 on x86-64 says, and that a machine which
+ * does not know says so.
+ */
 #include "kernel.h"
 #include "os/syscalls.h"
 
@@ -28,10 +31,11 @@ static bool there(void)
 		_exit(syscalls_watch() == 0 ? 0 : 1);
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
-#define NEEDS_DISPATCH() do { \
-	if (!KNOWN || !there()) \
-		cr_skip_test("no system call dispatch here: all jobs are looked after"); \
-} while (0)
+#define NEEDS_DISPATCH()                                                                         \
+	do {                                                                                     \
+		if (!KNOWN || !there())                                                          \
+			cr_skip_test("no system call dispatch here: all jobs are looked after"); \
+	} while (0)
 
 static volatile double number = 1.5;
 
@@ -58,7 +62,8 @@ static void noticed(void)
 		CHECK_EQ(pipe(fds), 0);
 		syscalls_begin();
 		errno = 0;
-		CHECK_EQ(write(fds[1], "abc", 3), 3);  /* the first call goes through, with all its arguments */
+		/* the first call goes through, with all its arguments */
+		CHECK_EQ(write(fds[1], "abc", 3), 3);
 		CHECK_EQ(read(fds[0], &c, 1), 1);
 		CHECK_EQ(close(-1), -1);
 		CHECK_EQ(errno, EBADF);
@@ -68,7 +73,11 @@ static void noticed(void)
 		close(fds[1]);
 	}
 }
-Test(kernel_syscalls, one_call_is_noticed) { NEEDS_DISPATCH(); case_run(noticed, 20000); }
+Test(kernel_syscalls, one_call_is_noticed)
+{
+	NEEDS_DISPATCH();
+	case_run(noticed, 20000);
+}
 
 /* All six arguments reach the kernel, and what it says comes back. */
 static void six_arguments(void)
@@ -77,14 +86,22 @@ static void six_arguments(void)
 
 	CHECK_EQ(syscalls_watch(), 0);
 	syscalls_begin();
-	memory = (char *)syscall(SYS_mmap, NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memory = (char *)syscall(
+		SYS_mmap, NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(syscalls_end());
 	CHECK(memory != MAP_FAILED);
 	memory[8191] = 1;
 }
-Test(kernel_syscalls, arguments_are_kept) { NEEDS_DISPATCH(); case_run(six_arguments, 20000); }
+Test(kernel_syscalls, arguments_are_kept)
+{
+	NEEDS_DISPATCH();
+	case_run(six_arguments, 20000);
+}
 
-/* Somebody wants to see how things are before the first call changes them: asked once, before it, and its own calls are not trapped again. */
+/*
+ * Somebody wants to see how things are before the first call changes them: asked once, before it,
+ * and its own calls are not trapped again.
+ */
 static int closing, asked, open_then;
 static void look_before(void)
 {
@@ -100,14 +117,14 @@ static void before_the_first(void)
 	syscalls_begin();
 	counts_alone();
 	CHECK(!syscalls_end());
-	CHECK_EQ(asked, 0);                        /* there was none */
+	CHECK_EQ(asked, 0); /* there was none */
 	syscalls_begin();
 	errno = 0;
 	CHECK_EQ(close(closing), 0);
 	CHECK_EQ(errno, 0);
 	CHECK_EQ(asked, 1);
 	CHECK_EQ(open_then, 1);
-	CHECK_EQ(close(closing), -1);              /* it is closed, and nobody was asked again */
+	CHECK_EQ(close(closing), -1); /* it is closed, and nobody was asked again */
 	CHECK(syscalls_end());
 	CHECK_EQ(asked, 1);
 	syscalls_before_first = NULL;
@@ -116,7 +133,11 @@ static void before_the_first(void)
 	CHECK(syscalls_end());
 	CHECK_EQ(asked, 1);
 }
-Test(kernel_syscalls, somebody_looks_before_the_first) { NEEDS_DISPATCH(); case_run(before_the_first, 20000); }
+Test(kernel_syscalls, somebody_looks_before_the_first)
+{
+	NEEDS_DISPATCH();
+	case_run(before_the_first, 20000);
+}
 
 static void ours_within(void)
 {
@@ -147,7 +168,11 @@ static void ours(void)
 	syscalls_note();
 	CHECK(syscalls_end());
 }
-Test(kernel_syscalls, the_librarys_own_do_not_count) { NEEDS_DISPATCH(); case_run(ours, 20000); }
+Test(kernel_syscalls, the_librarys_own_do_not_count)
+{
+	NEEDS_DISPATCH();
+	case_run(ours, 20000);
+}
 
 static void *calls(void *arg)
 {
@@ -178,10 +203,18 @@ static void children_and_threads(void)
 	CHECK(syscalls_end());
 	ends_well(pid);
 }
-Test(kernel_syscalls, children_and_threads_are_not_watched) { NEEDS_DISPATCH(); case_run(children_and_threads, 20000); }
+Test(kernel_syscalls, children_and_threads_are_not_watched)
+{
+	NEEDS_DISPATCH();
+	case_run(children_and_threads, 20000);
+}
 
 static volatile sig_atomic_t handled;
-static void handler(int sig) { (void)sig; handled++; }
+static void handler(int sig)
+{
+	(void)sig;
+	handled++;
+}
 
 /* A handler that interrupts watched code returns by a call: noticed, and survived. */
 static void handlers(void)
@@ -198,7 +231,11 @@ static void handlers(void)
 	counts_alone();
 	CHECK(syscalls_end());
 }
-Test(kernel_syscalls, a_handler_in_between) { NEEDS_DISPATCH(); case_run(handlers, 20000); }
+Test(kernel_syscalls, a_handler_in_between)
+{
+	NEEDS_DISPATCH();
+	case_run(handlers, 20000);
+}
 
 /* A SIGSYS that is not from there does what it did without us. */
 static void real_sigsys(void)
@@ -209,7 +246,8 @@ static void real_sigsys(void)
 
 		if (pid == 0) {
 			struct sock_filter trap[] = {
-				{ BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr) },
+				{ BPF_LD | BPF_W | BPF_ABS, 0, 0,
+					offsetof(struct seccomp_data, nr) },
 				{ BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_getppid },
 				{ BPF_RET | BPF_K, 0, 0, SECCOMP_RET_TRAP },
 				{ BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW },
@@ -219,7 +257,9 @@ static void real_sigsys(void)
 			CHECK_EQ(syscalls_watch(), 0);
 			if (how == 2) {
 				CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L), 0);
-				CHECK_EQ(prctl(PR_SET_SECCOMP, (long)SECCOMP_MODE_FILTER, &program, 0L, 0L), 0);
+				CHECK_EQ(prctl(PR_SET_SECCOMP, (long)SECCOMP_MODE_FILTER, &program,
+						 0L, 0L),
+					0);
 				syscalls_begin();
 				getppid();
 			} else if (how == 1) {
@@ -231,10 +271,16 @@ static void real_sigsys(void)
 			_exit(0);
 		}
 		end = end_of(pid);
-		CHECK_MSG(end.code != CLD_EXITED && end.status == SIGSYS, "way %d: code %d, status %d", how, end.code, end.status);
+		CHECK_MSG(end.code != CLD_EXITED && end.status == SIGSYS,
+			"way %d: code %d, status %d", how, end.code, end.status);
 	}
 }
-Test(kernel_syscalls, a_real_sigsys) { NEEDS_DISPATCH(); NEEDS_FILTERS(); case_run(real_sigsys, 20000); }
+Test(kernel_syscalls, a_real_sigsys)
+{
+	NEEDS_DISPATCH();
+	NEEDS_FILTERS();
+	case_run(real_sigsys, 20000);
+}
 
 /* Where a trap could not be handled nobody is watched. */
 static void no_room(void)
@@ -259,10 +305,14 @@ static void no_room(void)
 	CHECK_EQ(sigaction(SIGSYS, NULL, &now), 0);
 	CHECK(now.sa_handler == SIG_DFL);
 	syscalls_begin();
-	CHECK(syscalls_end());                         /* nobody can know */
+	CHECK(syscalls_end()); /* nobody can know */
 	CHECK(!syscalls_watch_again());
 }
-Test(kernel_syscalls, where_it_would_not_be_safe) { NEEDS_FILTERS(); case_run(no_room, 20000); }
+Test(kernel_syscalls, where_it_would_not_be_safe)
+{
+	NEEDS_FILTERS();
+	case_run(no_room, 20000);
+}
 
 /* Code that has switched it off, and somebody who has not noticed. */
 static void switched_off(void)
@@ -277,7 +327,11 @@ static void switched_off(void)
 	getppid();
 	CHECK(syscalls_end());
 }
-Test(kernel_syscalls, again_after_it_was_switched_off) { NEEDS_DISPATCH(); case_run(switched_off, 20000); }
+Test(kernel_syscalls, again_after_it_was_switched_off)
+{
+	NEEDS_DISPATCH();
+	case_run(switched_off, 20000);
+}
 
 static void forgotten(void)
 {
@@ -294,4 +348,8 @@ static void forgotten(void)
 	}
 	ends_well(pid);
 }
-Test(kernel_syscalls, a_child_forgets) { NEEDS_DISPATCH(); case_run(forgotten, 20000); }
+Test(kernel_syscalls, a_child_forgets)
+{
+	NEEDS_DISPATCH();
+	case_run(forgotten, 20000);
+}

@@ -9,14 +9,15 @@ TestSuite(kernel_text, .timeout = 120);
 
 static int data = 1;
 static const char constant[] = "constant";
-static void function(void) { }
+static void function(void) {}
 
 static void pointers(void)
 {
 	char stack[16], *heap = malloc(16);
-	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page = mmap(
+		NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	CHECK(!text_callable((void *)(uintptr_t)function));         /* no snapshot, no code */
+	CHECK(!text_callable((void *)(uintptr_t)function)); /* no snapshot, no code */
 	CHECK_EQ(text_snapshot(), 0);
 	CHECK(text_callable((void *)(uintptr_t)function));
 	CHECK(text_callable((void *)(uintptr_t)pointers));
@@ -37,10 +38,14 @@ static void pointers(void)
 }
 Test(kernel_text, pointers) { case_run(pointers, 20000); }
 
-static const char *const libraries[] = { "libBrokenLocale.so.1", "libthread_db.so.1", "libnss_hesiod.so.2" };
-static const char *const functions[] = { "__ctype_get_mb_cur_max", "td_init", "_nss_hesiod_setpwent" };
+static const char *const libraries[] = { "libBrokenLocale.so.1", "libthread_db.so.1",
+	"libnss_hesiod.so.2" };
+static const char *const functions[] = { "__ctype_get_mb_cur_max", "td_init",
+	"_nss_hesiod_setpwent" };
 
-struct opened { void *library, *function; };
+struct opened {
+	void *library, *function;
+};
 
 static bool loaded(const char *library)
 {
@@ -88,10 +93,12 @@ static void unloading(void *which)
 	CHECK(text_callable(early.function));
 	dlclose(early.library);
 	CHECK(!text_callable(early.function));
-	CHECK(text_callable((void *)(uintptr_t)function));          /* the others are not affected */
+	/* the others are not affected */
+	CHECK(text_callable((void *)(uintptr_t)function));
 	CHECK(text_callable((void *)(uintptr_t)malloc));
 	again = load(i);
-	CHECK(text_callable(again.function) == (again.function == early.function));      /* the same object at the same place */
+	/* the same object at the same place */
+	CHECK(text_callable(again.function) == (again.function == early.function));
 	dlclose(again.library);
 }
 
@@ -101,7 +108,7 @@ static void loading(void *which)
 
 	CHECK_EQ(text_snapshot(), 0);
 	late = load(*(size_t *)which);
-	CHECK(!text_callable(late.function));                       /* workers do not have it */
+	CHECK(!text_callable(late.function)); /* workers do not have it */
 	CHECK(text_callable((void *)(uintptr_t)function));
 	CHECK_EQ(text_snapshot(), 0);
 	CHECK(text_callable(late.function));

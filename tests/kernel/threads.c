@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* threads.c - how many threads are there: asked by unshare(), which changes nothing in a process with one, and by /proc. */
+/*
+ * threads.c - how many threads are there: asked by unshare(), which changes nothing in a process
+ * with one, and by /proc.
+ */
 #include "kernel.h"
 
 #include <pthread.h>
@@ -78,14 +81,18 @@ static void counts_by_proc(void)
 	check_counts();
 }
 Test(kernel_threads, count_and_names) { case_run(check_counts, 20000); }
-Test(kernel_threads, count_without_unshare) { NEEDS_FILTERS(); case_run(counts_by_proc, 20000); }
-
-static void *nothing(void *context)
+Test(kernel_threads, count_without_unshare)
 {
-	return context;
+	NEEDS_FILTERS();
+	case_run(counts_by_proc, 20000);
 }
 
-/* pthread_join() returns while the kernel still takes the thread apart: a job that joined all its threads has left none. */
+static void *nothing(void *context) { return context; }
+
+/*
+ * pthread_join() returns while the kernel still takes the thread apart: a job that joined all its
+ * threads has left none.
+ */
 static void joined(void)
 {
 	for (int i = 0; i < 500; i++) {

@@ -28,7 +28,8 @@ static const char *cmdline(pid_t pid)
 {
 	size_t n = raw(pid, "cmdline", cmdline_text, sizeof cmdline_text);
 
-	CHECK_EQ(n, strlen(cmdline_text) + 1);       /* one string with its NUL, nothing behind it */
+	/* one string with its NUL, nothing behind it */
+	CHECK_EQ(n, strlen(cmdline_text) + 1);
 	return cmdline_text;
 }
 
@@ -47,12 +48,13 @@ static void shown(void)
 	CHECK_EQ(title_init("/usr/bin/server"), 0);
 	for (size_t i = 0; i + 1 < n; i++)
 		before[i] = before[i] ? before[i] : ' ';
-	CHECK_STR(cmdline(getpid()), before);                       /* until there is a title: what it was started as */
+	/* until there is a title: what it was started as */
+	CHECK_STR(cmdline(getpid()), before);
 	title_set("supervisor");
 	CHECK_STR(cmdline(getpid()), "server: supervisor");
 	CHECK_STR(comm(getpid()), "supervisor");
 	title_set("worker 3");
-	CHECK_STR(comm(getpid()), "supervisor");                    /* once a process */
+	CHECK_STR(comm(getpid()), "supervisor"); /* once a process */
 	title_set_suffix("upper");
 	CHECK_STR(cmdline(getpid()), "server: worker 3 upper");
 	title_set_suffix("a_much_longer_function");
@@ -74,7 +76,7 @@ static void shown(void)
 	CHECK_EQ(strlen(cmdline(getpid())), 254);
 	title_set("short");
 	CHECK_STR(cmdline(getpid()), "server: short");
-	CHECK_EQ(title_init(NULL), 0);                              /* again: only the prefix */
+	CHECK_EQ(title_init(NULL), 0); /* again: only the prefix */
 	title_set("again");
 	CHECK_CONTAINS(cmdline(getpid()), ": again");
 }
@@ -142,10 +144,7 @@ static void untouched(void)
 	CHECK_EQ(system("test \"$BROOD_TEST_NEW\" = value"), 0);
 }
 
-static void __attribute__((noreturn)) probe(void)
-{
-	_exit(title_init("probe") == 0 ? 0 : 1);
-}
+static void __attribute__((noreturn)) probe(void) { _exit(title_init("probe") == 0 ? 0 : 1); }
 
 static bool titles_work(void)
 {
@@ -157,11 +156,28 @@ static bool titles_work(void)
 	return waitpid(pid, &status, 0) == pid && status == 0;
 }
 
-#define NEEDS_TITLES() do { if (!titles_work()) cr_skip_test("the kernel was built without CONFIG_CHECKPOINT_RESTORE: no titles"); } while (0)
+#define NEEDS_TITLES()                                                                             \
+	do {                                                                                       \
+		if (!titles_work())                                                                \
+			cr_skip_test("the kernel was built without CONFIG_CHECKPOINT_RESTORE: no " \
+				     "titles");                                                    \
+	} while (0)
 
-Test(kernel_title, shown) { NEEDS_TITLES(); case_run(shown, 20000); }
-Test(kernel_title, a_child_has_its_own) { NEEDS_TITLES(); case_run(inherited, 20000); }
-Test(kernel_title, argv_and_environment_are_untouched) { NEEDS_TITLES(); case_run(untouched, 20000); }
+Test(kernel_title, shown)
+{
+	NEEDS_TITLES();
+	case_run(shown, 20000);
+}
+Test(kernel_title, a_child_has_its_own)
+{
+	NEEDS_TITLES();
+	case_run(inherited, 20000);
+}
+Test(kernel_title, argv_and_environment_are_untouched)
+{
+	NEEDS_TITLES();
+	case_run(untouched, 20000);
+}
 
 /* As somebody without privileges too. */
 static void as_nobody(void)
@@ -172,7 +188,11 @@ static void as_nobody(void)
 	title_set("engine");
 	CHECK_STR(cmdline(getpid()), "server: engine");
 }
-Test(kernel_title, without_privileges) { NEEDS_TITLES(); case_run(as_nobody, 20000); }
+Test(kernel_title, without_privileges)
+{
+	NEEDS_TITLES();
+	case_run(as_nobody, 20000);
+}
 
 /* No such call: the command line stays, the comm name is set all the same. */
 static void refused(void)
@@ -180,7 +200,7 @@ static void refused(void)
 	char before[4096], after[4096];
 	size_t n = raw(getpid(), "cmdline", before, sizeof before);
 
-	refuse_if(SYS_prctl, 32, EPERM);             /* PR_SET_MM is 35, PR_SET_NAME 15 */
+	refuse_if(SYS_prctl, 32, EPERM); /* PR_SET_MM is 35, PR_SET_NAME 15 */
 	CHECK_EQ(title_init("server"), -ENOTSUP);
 	title_set("worker 1");
 	title_set_suffix("upper");
@@ -188,4 +208,8 @@ static void refused(void)
 	CHECK_MEM(before, after, n);
 	CHECK_STR(comm(getpid()), "worker 1");
 }
-Test(kernel_title, without_the_call) { NEEDS_FILTERS(); case_run(refused, 20000); }
+Test(kernel_title, without_the_call)
+{
+	NEEDS_FILTERS();
+	case_run(refused, 20000);
+}

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* arguments.c - every public call with arguments that make no sense: the documented error, a sentence that names the call or the field, outputs untouched, nobody hurt. */
+/*
+ * arguments.c - every public call with arguments that make no sense: the documented error, a
+ * sentence that names the call or the field, outputs untouched, nobody hurt.
+ */
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
@@ -17,11 +20,13 @@ TestSuite(arguments, .timeout = 120);
 static struct brood *brood;
 
 /* The call gives this error, and brood_error() these words. */
-#define REFUSES(call, error, words) do { \
-	ssize_t refused_ = (ssize_t)(call); \
-	CHECK_MSG(refused_ == (error), "%zd instead of %d: %s", refused_, (int)(error), brood_error()); \
-	CHECK_CONTAINS(brood_error(), words); \
-} while (0)
+#define REFUSES(call, error, words)                                                             \
+	do {                                                                                    \
+		ssize_t refused_ = (ssize_t)(call);                                             \
+		CHECK_MSG(refused_ == (error), "%zd instead of %d: %s", refused_, (int)(error), \
+			brood_error());                                                         \
+		CHECK_CONTAINS(brood_error(), words);                                           \
+	} while (0)
 
 static void start(void)
 {
@@ -68,14 +73,14 @@ static void before(void)
 	CHECK_EQ(v.id, 77);
 	CHECK_EQ(brood_role(), BROOD_ROLE_NONE);
 	CHECK_STR(brood_version(), "0.3.0");
-	CHECK_STR(brood_outcome_name((enum brood_outcome)-1), "?");
+	CHECK_STR(brood_outcome_name((enum brood_outcome) - 1), "?");
 	CHECK_STR(brood_outcome_name((enum brood_outcome)0), "?");
 	CHECK_STR(brood_outcome_name((enum brood_outcome)BROOD_OUTCOMES), "?");
 	CHECK_STR(brood_detail_name((enum brood_detail)0), "");
 	CHECK_STR(brood_detail_name((enum brood_detail)BROOD_DETAILS), "?");
 	CHECK_STR(brood_event_name((enum brood_event)INT_MAX), "?");
 	CHECK_GT(brood_verdict_format(NULL, NULL, 0), 0);
-	memset(&v, 0xff, sizeof v);                    /* garbage, and a name without an end */
+	memset(&v, 0xff, sizeof v); /* garbage, and a name without an end */
 	CHECK_GT(brood_verdict_format(&v, NULL, 0), 64);
 	CHECK_GT(brood_verdict_format(&v, line, 1), 64);
 	CHECK_EQ(line[0], 0);
@@ -87,33 +92,47 @@ Test(arguments, before_the_start) { case_run(before, 10000); }
 
 static void calls(void)
 {
-	/* The kernel tells of a bad address where it copies; on a lease the copy is the caller's own. */
-	const struct brood_job_options handed = { .size = sizeof handed, .dispatch = BROOD_PATH_HANDOFF };
+	/*
+	 * The kernel tells of a bad address where it copies; on a lease the copy is the caller's
+	 * own.
+	 */
+	const struct brood_job_options handed = { .size = sizeof handed,
+		.dispatch = BROOD_PATH_HANDOFF };
 	struct brood_verdict v = { 0 };
 	static char small[4];
 
 	start();
 	REFUSES(brood_call(brood, job_echo, NULL, 5, small, 4, NULL, NULL), -EINVAL, "NULL");
 	REFUSES(brood_call(brood, job_echo, "12345", 5, NULL, 4, NULL, NULL), -EINVAL, "NULL");
-	REFUSES(brood_call(brood, job_echo, "12345", (size_t)SSIZE_MAX + 1, small, 4, NULL, NULL), -EINVAL, "size");
-	REFUSES(brood_call(brood, job_echo, "12345", 5, small, SIZE_MAX, NULL, NULL), -EINVAL, "size");
-	REFUSES(brood_call(brood, (brood_fn *)NULL, NULL, 0, NULL, 0, NULL, &v), -EFAULT, "not a function");
+	REFUSES(brood_call(brood, job_echo, "12345", (size_t)SSIZE_MAX + 1, small, 4, NULL, NULL),
+		-EINVAL, "size");
+	REFUSES(brood_call(brood, job_echo, "12345", 5, small, SIZE_MAX, NULL, NULL), -EINVAL,
+		"size");
+	REFUSES(brood_call(brood, (brood_fn *)NULL, NULL, 0, NULL, 0, NULL, &v), -EFAULT,
+		"not a function");
 	CHECK_EQ(v.outcome, BROOD_REFUSED);
 	CHECK_EQ(v.detail, BROOD_DETAIL_BAD_POINTER);
 	CHECK_GT(v.id, 0);
-	REFUSES(brood_call(brood, (brood_fn *)(uintptr_t)small, NULL, 0, NULL, 0, NULL, NULL), -EFAULT, "not a function");
-	REFUSES(brood_call(brood, (brood_fn *)(uintptr_t)-1, NULL, 0, NULL, 0, NULL, NULL), -EFAULT, "not a function");
-	REFUSES(brood_call(brood, job_echo, bad_address(), 5, small, 4, &handed, &v), -EFAULT, "request");
+	REFUSES(brood_call(brood, (brood_fn *)(uintptr_t)small, NULL, 0, NULL, 0, NULL, NULL),
+		-EFAULT, "not a function");
+	REFUSES(brood_call(brood, (brood_fn *)(uintptr_t)-1, NULL, 0, NULL, 0, NULL, NULL), -EFAULT,
+		"not a function");
+	REFUSES(brood_call(brood, job_echo, bad_address(), 5, small, 4, &handed, &v), -EFAULT,
+		"request");
 	REFUSES(brood_call(brood, job_echo, "12345", 5, small, 4, NULL, &v), -EMSGSIZE, "5 bytes");
 	CHECK_EQ(v.reply_size, 5);
 	CHECK_MEM(small, "1234", 4);
-	REFUSES(brood_call(brood, job_echo, "12345", 5, (char *)(uintptr_t)bad_address(), 5, &handed, &v), -EFAULT, "reply");
-	CHECK_EQ(brood_call(brood, job_echo, "1234", 4, small, SSIZE_MAX, NULL, &v), 4);   /* a lie about the buffer that is never found out */
+	REFUSES(brood_call(brood, job_echo, "12345", 5, (char *)(uintptr_t)bad_address(), 5,
+			&handed, &v),
+		-EFAULT, "reply");
+	/* a lie about the buffer that is never found out */
+	CHECK_EQ(brood_call(brood, job_echo, "1234", 4, small, SSIZE_MAX, NULL, &v), 4);
 	CHECK_EQ(brood_call(brood, job_echo, small, 0, NULL, 0, NULL, NULL), 0);
-	CHECK_EQ(brood_call_named(brood, job_nothing, "\n\033[2Jevil", NULL, 0, NULL, 0, NULL, &v), 0);
+	CHECK_EQ(brood_call_named(brood, job_nothing, "\n\033[2Jevil", NULL, 0, NULL, 0, NULL, &v),
+		0);
 	CHECK_STR(v.name, "  [2Jevil");
 	CHECK_EQ(brood_call_named(brood, job_nothing, NULL, NULL, 0, NULL, 0, NULL, &v), 0);
-	CHECK_STR(v.name, "  [2Jevil");                 /* the first name stays */
+	CHECK_STR(v.name, "  [2Jevil"); /* the first name stays */
 	still_well();
 	pool_stop(brood);
 }
@@ -201,7 +220,8 @@ static void others(void)
 	fds[1] = -1;
 	REFUSES(brood_set_init_data(brood, NULL, 0, fds, 2), -EBADF, "init data");
 	REFUSES(brood_set_init_data(brood, bad_address(), 5, NULL, 0), -EFAULT, "init_data");
-	CHECK_EQ(brood_set_init_data(brood, NULL, 0, NULL, 0), 1);     /* none of those was a version */
+	/* none of those was a version */
+	CHECK_EQ(brood_set_init_data(brood, NULL, 0, NULL, 0), 1);
 	REFUSES(brood_notify_status(brood, NULL), -EINVAL, "text");
 	memset(text, '\n', sizeof text);
 	text[sizeof text - 1] = '\0';
@@ -227,7 +247,8 @@ static void afterwards(void)
 	start();
 	CHECK_EQ(brood_open(brood, job_nothing, NULL, &fd, &h), 0);
 	pool_stop(brood);
-	REFUSES(brood_call(brood, job_nothing, NULL, 0, NULL, 0, NULL, &v), -ESHUTDOWN, "brood_stop");
+	REFUSES(brood_call(brood, job_nothing, NULL, 0, NULL, 0, NULL, &v), -ESHUTDOWN,
+		"brood_stop");
 	CHECK_EQ(v.id, 77);
 	REFUSES(brood_open(brood, job_nothing, NULL, &fd, &other), -ESHUTDOWN, "brood_stop");
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
@@ -255,7 +276,11 @@ Test(arguments, after_the_stop) { case_run(afterwards, 20000); }
 
 /* ---- in a worker ---- */
 
-#define WANT(e) do { if (!(e)) return __LINE__; } while (0)
+#define WANT(e)                          \
+	do {                             \
+		if (!(e))                \
+			return __LINE__; \
+	} while (0)
 
 static int asks_oddly(struct brood_job *job)
 {
@@ -268,19 +293,23 @@ static int asks_oddly(struct brood_job *job)
 	WANT(brood_job_read(job, (void *)(uintptr_t)bad_address(), 5) == -EFAULT);
 	WANT(brood_job_write(job, bad_address(), 5) == -EFAULT);
 	WANT(brood_job_write(job, nothing, 0) == 0);
-	WANT(brood_job_read(job, nothing, SIZE_MAX) == 5);     /* what is there, whatever was asked for */
+	/* what is there, whatever was asked for */
+	WANT(brood_job_read(job, nothing, SIZE_MAX) == 5);
 	WANT(memcmp(nothing, "12345", 5) == 0);
 	WANT(brood_job_arg(job, NULL) && brood_job_arg(job, &size) && size == 0);
 	WANT(brood_get_init_data(NULL) == -EINVAL);
-	WANT(brood_get_init_data(&data) == 0 && data.version == 0 && data.data_size == 0 && data.fds_count == 0);
+	WANT(brood_get_init_data(&data) == 0 && data.version == 0 && data.data_size == 0 &&
+		data.fds_count == 0);
 	WANT(brood_job_log(job, (enum brood_level)0, "x") == -EINVAL);
-	WANT(brood_job_log(job, (enum brood_level)-1, "x") == -EINVAL);
+	WANT(brood_job_log(job, (enum brood_level) - 1, "x") == -EINVAL);
 	WANT(brood_job_log(job, (enum brood_level)8, "x") == -EINVAL);
 	WANT(brood_rearm() == 0);
-	WANT(brood_fetch(NULL, NULL) == -EPERM && brood_wait(NULL, 0, NULL) == -EPERM && brood_release(NULL) == NULL);
-	WANT(brood_stop(NULL) == -EPERM && brood_stats(NULL, NULL) == -EPERM && brood_fd(NULL) == -EPERM);
+	WANT(brood_fetch(NULL, NULL) == -EPERM && brood_wait(NULL, 0, NULL) == -EPERM &&
+		brood_release(NULL) == NULL);
+	WANT(brood_stop(NULL) == -EPERM && brood_stats(NULL, NULL) == -EPERM &&
+		brood_fd(NULL) == -EPERM);
 	WANT(brood_job_reply(job, nothing, 0) == 0);
-	WANT(brood_job_write(job, "x", 1) == -EPIPE);          /* no SIGPIPE */
+	WANT(brood_job_write(job, "x", 1) == -EPIPE); /* no SIGPIPE */
 	WANT(brood_job_reply(job, "x", 1) == -EPIPE);
 	WANT(brood_job_cancel_fd(job) == brood_job_cancel_fd(job));
 	WANT(brood_job_fd(job) == brood_job_fd(job) && brood_job_attempt(job) == 1);
@@ -293,7 +322,8 @@ static void in_worker(void)
 
 	start();
 	v = pool_call(brood, asks_oddly, "asks_oddly", "12345", 5, NULL);
-	CHECK_MSG(v.outcome == BROOD_DONE && v.left == 0, "%s, line %d, left %x", brood_outcome_name(v.outcome), v.code, v.left);
+	CHECK_MSG(v.outcome == BROOD_DONE && v.left == 0, "%s, line %d, left %x",
+		brood_outcome_name(v.outcome), v.code, v.left);
 	still_well();
 	pool_stop(brood);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * attack.c - jobs that harm what they can reach (their desk, their siblings, the guard, the channel, a client's socket), and programs that begin or go on in odd states. One fault costs one job; the
- * supervisor never waits; whoever gives jobs hears the truth.
+ * attack.c - jobs that harm what they can reach (their desk, their siblings, the guard, the
+ * channel, a client's socket), and programs that begin or go on in odd states. One fault costs one
+ * job; the supervisor never waits; whoever gives jobs hears the truth.
  */
 #include "../helpers/pool.h"
 #include "../../src/wire/shared.h"
@@ -38,7 +39,8 @@ static void start(uint32_t workers)
 	brood = pool_start(&options);
 }
 
-static void check(const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
+static void check(
+	const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
 {
 	char line[512];
 
@@ -67,13 +69,17 @@ static _Atomic uint64_t *find_desk(void)
 
 	CHECK(maps);
 	while (fgets(line, sizeof line, maps))
-		if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3 && strcmp(rights, "rw-s") == 0 && to - from == 4096)
+		if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3 &&
+			strcmp(rights, "rw-s") == 0 && to - from == 4096)
 			found = from;
 	fclose(maps);
 	return (_Atomic uint64_t *)found;
 }
 
-/* arg: the state that it writes, with its own sequence, or BEFORE: what stands on a lease before it begins; above: the whole word */
+/*
+ * arg: the state that it writes, with its own sequence, or BEFORE: what stands on a lease before it
+ * begins; above: the whole word
+ */
 #define BEFORE 6
 static int scribbles(struct brood_job *job)
 {
@@ -83,17 +89,26 @@ static int scribbles(struct brood_job *job)
 
 	if (DESK_STATE(now) != DESK_RUNNING)
 		return 1;
-	atomic_store(word, *what == BEFORE ? DESK_WORD(DESK_SEQUENCE(now) - 1, DESK_DONE) : *what < 8 ? DESK_WORD(DESK_SEQUENCE(now), *what) : *what);
+	atomic_store(word,
+		*what == BEFORE     ? DESK_WORD(DESK_SEQUENCE(now) - 1, DESK_DONE)
+			: *what < 8 ? DESK_WORD(DESK_SEQUENCE(now), *what)
+				    : *what);
 	return 0;
 }
 
-static void scribbled(enum brood_path path, void (*judge)(uint64_t word, const struct brood_verdict *v))
+static void scribbled(
+	enum brood_path path, void (*judge)(uint64_t word, const struct brood_verdict *v))
 {
-	static const uint64_t words[] = { DESK_FREE, DESK_ASSIGNED, DESK_DONE, DESK_CONDEMNED, BEFORE, 7, UINT64_MAX, 1ull << 63, 0x4141414141414141 };
+	static const uint64_t words[] = { DESK_FREE, DESK_ASSIGNED, DESK_DONE, DESK_CONDEMNED,
+		BEFORE, 7, UINT64_MAX, 1ull << 63, 0x4141414141414141 };
 
 	start(2);
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		struct brood_job_options job = { .run_ms = 2000, .arg = &words[i], .arg_size = sizeof words[i], .flags = BROOD_JOB_ONCE, .dispatch = path };
+		struct brood_job_options job = { .run_ms = 2000,
+			.arg = &words[i],
+			.arg_size = sizeof words[i],
+			.flags = BROOD_JOB_ONCE,
+			.dispatch = path };
 		struct brood_verdict v = pool_call_with(brood, scribbles, &job);
 
 		CHECK_EQ(v.path, path);
@@ -106,9 +121,10 @@ static void scribbled(enum brood_path path, void (*judge)(uint64_t word, const s
 
 static void judge_handoff(uint64_t word, const struct brood_verdict *v)
 {
-	if (word == DESK_CONDEMNED)            /* it waits for a kill that comes with its deadline */
+	/* it waits for a kill that comes with its deadline */
+	if (word == DESK_CONDEMNED)
 		check(v, BROOD_CRASHED, BROOD_DETAIL_STUCK);
-	else if (word == DESK_ASSIGNED)        /* says of itself that it never began */
+	else if (word == DESK_ASSIGNED) /* says of itself that it never began */
 		CHECK_EQ(v->outcome, BROOD_CRASHED);
 	else
 		check(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
@@ -178,12 +194,14 @@ static void siblings(void)
 	CHECK_EQ(proc_workers(proc_supervisor(), pids, 3), 3);
 	job.arg = pids;
 	job.arg_size = sizeof pids;
-	v = pool_call_with(brood, kills, &job);        /* itself among them, perhaps: then it is tried again, and done */
+	/* itself among them, perhaps: then it is tried again, and done */
+	v = pool_call_with(brood, kills, &job);
 	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	for (int i = 0; i < 3; i++) {
 		close(fds[i]);
 		CHECK_EQ(brood_wait(h[i], 10000, &v), 0);
-		CHECK(v.outcome == BROOD_DONE || (v.outcome == BROOD_CRASHED && v.detail == BROOD_DETAIL_OUTSIDE));
+		CHECK(v.outcome == BROOD_DONE ||
+			(v.outcome == BROOD_CRASHED && v.detail == BROOD_DETAIL_OUTSIDE));
 		brood_release(h[i]);
 	}
 	CHECK_GE(pool_stats(brood).died, 3);
@@ -221,13 +239,17 @@ static int channel_of_worker(void)
 		int type = 0;
 		socklen_t size = sizeof type;
 
-		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+			type == SOCK_SEQPACKET)
 			return fd;
 	}
 	return -1;
 }
 
-/* The child has the worker's channel and the job's socket, in a session of its own, and outlives its worker. */
+/*
+ * The child has the worker's channel and the job's socket, in a session of its own, and outlives
+ * its worker.
+ */
 static int leaves_holder(struct brood_job *job)
 {
 	int pipes[2];
@@ -262,9 +284,10 @@ static void held_channel(void)
 		int fd;
 
 		CHECK_EQ(brood_open(brood, leaves_holder, NULL, &fd, &h), 0);
-		CHECK_EQ(brood_wait(h, 10000, &v), 0);         /* no EOF says so; the pidfd does */
+		CHECK_EQ(brood_wait(h, 10000, &v), 0); /* no EOF says so; the pidfd does */
 		check(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
-		CHECK_EQ(read(fd, &c, 1), 0);                  /* and the engine is not kept waiting for it either */
+		/* and the engine is not kept waiting for it either */
+		CHECK_EQ(read(fd, &c, 1), 0);
 		close(fd);
 		brood_release(h);
 		all_well(2);
@@ -290,7 +313,8 @@ static int floods(struct brood_job *job)
 static int __attribute__((noreturn)) logs_for_ever(struct brood_job *job)
 {
 	for (;;)
-		brood_job_log(job, BROOD_DEBUG, "a line that nobody needs, from a job that cannot stop");
+		brood_job_log(
+			job, BROOD_DEBUG, "a line that nobody needs, from a job that cannot stop");
 }
 
 /* Jobs that were handed off; the calls before may have left a worker on lease. */
@@ -303,7 +327,9 @@ static bool running(uint32_t count)
 
 static void flooded(void)
 {
-	struct brood_job_options mad = { .size = sizeof mad, .run_ms = 1000, .dispatch = BROOD_PATH_HANDOFF };
+	struct brood_job_options mad = {
+		.size = sizeof mad, .run_ms = 1000, .dispatch = BROOD_PATH_HANDOFF
+	};
 	struct brood_options options = { .workers = 3, .log = deaf };
 	struct brood_handle *h[2];
 	struct brood_verdict v;
@@ -320,7 +346,8 @@ static void flooded(void)
 	CHECK(WAIT_UNTIL(running(2), 5000));
 	for (int i = 0; i < 300; i++)
 		CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
-	for (int i = 0; i < 2; i++) {                          /* its deadline comes in spite of a channel that is never empty */
+	/* its deadline comes in spite of a channel that is never empty */
+	for (int i = 0; i < 2; i++) {
 		CHECK_EQ(brood_wait(h[i], 20000, &v), 0);
 		check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 		CHECK_LT(v.run_us, 10000000);
@@ -336,7 +363,8 @@ Test(attack, channel_flooded) { case_run(flooded, 60000); }
 
 static void tcp_pair(int pair[2])
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof address;
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -373,7 +401,9 @@ static void lingering(void)
 
 	start(2);
 	for (size_t i = 0; i < 2; i++) {
-		struct brood_job_options job = { .size = sizeof job, .arg = &how[i], .arg_size = 1 };
+		struct brood_job_options job = {
+			.size = sizeof job, .arg = &how[i], .arg_size = 1
+		};
 		struct brood_handle *h;
 		struct brood_verdict v;
 		int pair[2];
@@ -386,7 +416,8 @@ static void lingering(void)
 			check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		else
 			check(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
-		for (int k = 0; k < 20; k++)                   /* the supervisor has its hands free */
+		/* the supervisor has its hands free */
+		for (int k = 0; k < 20; k++)
 			CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
 		CHECK_LT(test_now_ms() - begin, (uint64_t)test_scaled(10000));
 		brood_release(h);
@@ -399,7 +430,8 @@ Test(attack, client_that_lingers) { case_run(lingering, 60000); }
 /* What is no connected stream is refused before it becomes a job. */
 static void wrong_sockets(void)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), datagram[2];
 	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 	struct brood_verdict v;
@@ -414,7 +446,8 @@ static void wrong_sockets(void)
 	CHECK(fcntl(listener, F_GETFD) >= 0);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_DGRAM, 0, datagram), 0);
 	CHECK_EQ(brood_give(brood, job_echo, datagram[0], NULL, &h), -EPROTOTYPE);
-	tcp_pair(pair);                                        /* a client that has gone already is a job like any other */
+	/* a client that has gone already is a job like any other */
+	tcp_pair(pair);
 	CHECK_EQ(setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
 	close(pair[0]);
 	CHECK_EQ(brood_give(brood, job_echo, pair[1], NULL, &h), 0);

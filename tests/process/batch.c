@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * batch.c - how long a submitted job waits for a worker: without limit, unless its own options or
- * the pool's say otherwise. Calls and conversations have 10 s. The supervisor is played (peer.h), so
- * that no test has to wait for as long as that.
+ * the pool's say otherwise. Calls and conversations have 10 s. The supervisor is played (peer.h),
+ * so that no test has to wait for as long as that.
  */
 #include "../../src/resolve.h"
 #include "../helpers/peer.h"
@@ -63,7 +63,7 @@ static void handed_off(void)
 	close_fd(heard.fd);
 	peer_open(&peer, peer_fn_b, NULL);
 	peer_job(&peer, &heard);
-	CHECK_EQ(heard.message.queue_ms, 1000);        /* the pool's */
+	CHECK_EQ(heard.message.queue_ms, 1000); /* the pool's */
 	close_fd(heard.fd);
 }
 Test(batch, handed_off) { case_run(handed_off, 20000); }

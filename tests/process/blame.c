@@ -16,9 +16,14 @@ TestSuite(blame, .timeout = 180);
 
 /* ---- the engine's end ---- */
 
-struct end { int status; char lines[8192]; };
+struct end {
+	int status;
+	char lines[8192];
+};
 
-/* Runs a program of its own, and gathers what its processes write to stderr until all have ended. */
+/*
+ * Runs a program of its own, and gathers what its processes write to stderr until all have ended.
+ */
 static struct end run_apart(void (*program)(void))
 {
 	static struct end end;
@@ -63,7 +68,9 @@ static void ignore_line(void *context, const struct brood_log *log)
 static struct brood *begin(void)
 {
 	const struct rlimit none = { 0, 0 };
-	struct brood_options options = { .size = sizeof options, .workers = 1, .drain_ms = 200, .stop_ms = 500 };
+	struct brood_options options = {
+		.size = sizeof options, .workers = 1, .drain_ms = 200, .stop_ms = 500
+	};
 	struct brood *brood;
 
 	setrlimit(RLIMIT_CORE, &none);
@@ -72,9 +79,21 @@ static struct brood *begin(void)
 	return brood;
 }
 
-static void is_killed(void) { begin(); kill(getpid(), SIGKILL); }
-static void crashes(void) { begin(); raise(SIGSEGV); }
-static void is_terminated(void) { begin(); raise(SIGTERM); }
+static void is_killed(void)
+{
+	begin();
+	kill(getpid(), SIGKILL);
+}
+static void crashes(void)
+{
+	begin();
+	raise(SIGSEGV);
+}
+static void is_terminated(void)
+{
+	begin();
+	raise(SIGTERM);
+}
 static void is_killed_with_callback(void)
 {
 	struct brood_options options = { .size = sizeof options, .workers = 1, .log = ignore_line };
@@ -83,19 +102,41 @@ static void is_killed_with_callback(void)
 	CHECK_EQ(brood_start(&options, &brood), 0);
 	kill(getpid(), SIGKILL);
 }
-static void exits_3(void) { begin(); _exit(3); }
-static void exits_0(void) { begin(); _exit(0); }
-static void stops_and_exits_3(void) { CHECK_EQ(brood_stop(begin()), 0); _exit(3); }
-static void is_asked(void) { begin(); kill(getppid(), SIGTERM); pause(); }
+static void exits_3(void)
+{
+	begin();
+	_exit(3);
+}
+static void exits_0(void)
+{
+	begin();
+	_exit(0);
+}
+static void stops_and_exits_3(void)
+{
+	CHECK_EQ(brood_stop(begin()), 0);
+	_exit(3);
+}
+static void is_asked(void)
+{
+	begin();
+	kill(getppid(), SIGTERM);
+	pause();
+}
 
 static const struct {
 	void (*program)(void);
 	int status;
-	const char *line;                      /* NULL: silence */
+	const char *line; /* NULL: silence */
 } ends[] = {
-	{ is_killed, SIGKILL, ") ended by SIGKILL" }, { crashes, SIGSEGV, ") ended by SIGSEGV" }, { is_terminated, SIGTERM, ") ended by SIGTERM" },
-	{ is_killed_with_callback, SIGKILL, ") ended by SIGKILL" }, { exits_3, 3 << 8, ") ended with exit code 3" }, { exits_0, 0, NULL },
-	{ stops_and_exits_3, 3 << 8, NULL }, { is_asked, SIGTERM, NULL },
+	{ is_killed, SIGKILL, ") ended by SIGKILL" },
+	{ crashes, SIGSEGV, ") ended by SIGSEGV" },
+	{ is_terminated, SIGTERM, ") ended by SIGTERM" },
+	{ is_killed_with_callback, SIGKILL, ") ended by SIGKILL" },
+	{ exits_3, 3 << 8, ") ended with exit code 3" },
+	{ exits_0, 0, NULL },
+	{ stops_and_exits_3, 3 << 8, NULL },
+	{ is_asked, SIGTERM, NULL },
 };
 
 static void engine_ends(void)
@@ -103,7 +144,8 @@ static void engine_ends(void)
 	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
 		struct end end = run_apart(ends[i].program);
 
-		CHECK_MSG(end.status == ends[i].status, "program %zu ended with status 0x%x", i, (unsigned)end.status);
+		CHECK_MSG(end.status == ends[i].status, "program %zu ended with status 0x%x", i,
+			(unsigned)end.status);
 		if (ends[i].line) {
 			CHECK_CONTAINS(end.lines, "the engine (pid ");
 			CHECK_CONTAINS(end.lines, ends[i].line);
@@ -123,13 +165,18 @@ static void execs(void)
 /* Its jobs cannot be had any more, and the pool stops: that has a line, too. */
 static void engine_cuts_itself_off(void)
 {
-	CHECK_CONTAINS(run_apart(execs).lines, "has closed its channel to the supervisor, or runs another program");
+	CHECK_CONTAINS(run_apart(execs).lines,
+		"has closed its channel to the supervisor, or runs another program");
 }
 Test(blame, engine_without_channel) { case_run(engine_cuts_itself_off, 60000); }
 
 /* ---- workers' ends ---- */
 
-static struct { char lines[8192]; uint64_t job; unsigned died; } seen;
+static struct {
+	char lines[8192];
+	uint64_t job;
+	unsigned died;
+} seen;
 
 static void see(void *context, const struct brood_log *log)
 {
@@ -144,8 +191,17 @@ static void see(void *context, const struct brood_log *log)
 	}
 }
 
-static int crashes_here(struct brood_job *job) { (void)job; raise(SIGSEGV); return 0; }
-static int exits_72(struct brood_job *job) { (void)job; _exit(72); }
+static int crashes_here(struct brood_job *job)
+{
+	(void)job;
+	raise(SIGSEGV);
+	return 0;
+}
+static int exits_72(struct brood_job *job)
+{
+	(void)job;
+	_exit(72);
+}
 static int closes_all(struct brood_job *job)
 {
 	(void)job;
@@ -153,18 +209,25 @@ static int closes_all(struct brood_job *job)
 		close(fd);
 	return 0;
 }
-static int opens_one(struct brood_job *job) { (void)job; return dup(1) < 0; }
+static int opens_one(struct brood_job *job)
+{
+	(void)job;
+	return dup(1) < 0;
+}
 
 static const enum brood_path paths[] = { BROOD_PATH_HANDOFF, BROOD_PATH_LEASE };
 
 static struct brood *begin_seen(void)
 {
-	struct brood_options options = { .size = sizeof options, .workers = 1, .flags = BROOD_NO_CORE, .log = see };
+	struct brood_options options = {
+		.size = sizeof options, .workers = 1, .flags = BROOD_NO_CORE, .log = see
+	};
 
 	return pool_start(&options);
 }
 
-static struct brood_verdict run(struct brood *brood, brood_fn *fn, const char *name, enum brood_path path)
+static struct brood_verdict run(
+	struct brood *brood, brood_fn *fn, const char *name, enum brood_path path)
 {
 	struct brood_job_options options = { .size = sizeof options, .dispatch = path };
 	struct brood_verdict v;
@@ -190,11 +253,12 @@ static void deaths(void)
 		char part[128];
 
 		CHECK_EQ(v.outcome, BROOD_CRASHED);
-		snprintf(part, sizeof part, "ended by SIGSEGV in crashes_here, job %llu", (unsigned long long)v.id);
+		snprintf(part, sizeof part, "ended by SIGSEGV in crashes_here, job %llu",
+			(unsigned long long)v.id);
 		CHECK_MSG(line_has(brood, part), "%s: %s", part, seen.lines);
 		CHECK_EQ(seen.job, v.id);
 		v = run(brood, exits_72, "exits_72", paths[i]);
-		CHECK_EQ(v.outcome, BROOD_EXITED);     /* its own: it is said */
+		CHECK_EQ(v.outcome, BROOD_EXITED); /* its own: it is said */
 		CHECK_EQ(v.code, 72);
 		CHECK(line_has(brood, "exit code 72 in exits_72"));
 	}
@@ -211,7 +275,10 @@ static void own_codes(void)
 		struct brood_verdict v = run(brood, closes_all, "closes_all", paths[i]);
 
 		CHECK_NE(v.code, 72);
-		CHECK_MSG(line_has(brood, "a job closed or replaced descriptors of the library's") || strstr(seen.lines, "channel"), "%s", seen.lines);
+		CHECK_MSG(
+			line_has(brood, "a job closed or replaced descriptors of the library's") ||
+				strstr(seen.lines, "channel"),
+			"%s", seen.lines);
 		CHECK_MSG(!strstr(seen.lines, "exit code"), "%s", seen.lines);
 	}
 	pool_stop(brood);
@@ -232,14 +299,21 @@ static void replaced(void)
 }
 Test(blame, replaced_for_the_true_reason) { case_run(replaced, 40000); }
 
-static int init_fails(void *context) { (void)context; return 3; }
+static int init_fails(void *context)
+{
+	(void)context;
+	return 3;
+}
 static void births(void)
 {
-	struct brood_options options = { .size = sizeof options, .workers = 1, .worker_init = init_fails, .log = see };
+	struct brood_options options = {
+		.size = sizeof options, .workers = 1, .worker_init = init_fails, .log = see
+	};
 	struct brood *brood;
 
 	CHECK_EQ(brood_start(&options, &brood), 0);
-	CHECK_MSG(line_has(brood, "ended itself before it was ready: worker_init did not succeed"), "%s", seen.lines);
+	CHECK_MSG(line_has(brood, "ended itself before it was ready: worker_init did not succeed"),
+		"%s", seen.lines);
 	CHECK(!strstr(seen.lines, "71"));
 	brood_stop(brood);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* bounds.c - law 6: nothing waits without a bound. Queue time, backlog, run deadline with its soft step, abort, cancel at every stage, init time, a kill that cannot hit the next job. */
+/*
+ * bounds.c - law 6: nothing waits without a bound. Queue time, backlog, run deadline with its soft
+ * step, abort, cancel at every stage, init time, a kill that cannot hit the next job.
+ */
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
@@ -23,7 +26,8 @@ static void quiet(void *context, const struct brood_log *log)
 	note("log: %s", log->text);
 }
 
-static void check(const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
+static void check(
+	const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
 {
 	char line[512];
 
@@ -52,19 +56,22 @@ static int __attribute__((noreturn)) blocks_all_signals(struct brood_job *job)
 static void deadlines(void)
 {
 	struct brood_options options = { .workers = 2, .log = quiet };
-	struct brood_job_options job = { .run_ms = 50 }, patient = { .run_ms = 50, .grace_ms = 30000 };
+	struct brood_job_options job = { .run_ms = 50 },
+				 patient = { .run_ms = 50, .grace_ms = 30000 };
 	struct brood_verdict v;
 
 	brood = pool_start(&options);
 	v = pool_call_with(brood, job_sleep_forever, &job);
 	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	CHECK(v.started);
-	CHECK_GE(v.run_us, 100000);                    /* 50 ms and the grace of 50 ms: never early */
+	/* 50 ms and the grace of 50 ms: never early */
+	CHECK_GE(v.run_us, 100000);
 	v = pool_call_with(brood, spins, &job);
 	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	v = pool_call_with(brood, blocks_all_signals, &job);
 	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
-	v = pool_call_with(brood, job_until_cancelled, &patient);   /* notices the soft step: its own end */
+	/* notices the soft step: its own end */
+	v = pool_call_with(brood, job_until_cancelled, &patient);
 	check(&v, BROOD_FAILED, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.code, 42);
 	CHECK_GE(v.run_us, 50000);
@@ -83,7 +90,8 @@ static int asks_the_time(struct brood_job *job)
 
 static void time_left(void)
 {
-	struct brood_job_options bounded = { .run_ms = 60000 }, forever = { .run_ms = BROOD_FOREVER };
+	struct brood_job_options bounded = { .run_ms = 60000 },
+				 forever = { .run_ms = BROOD_FOREVER };
 	struct brood_verdict v;
 
 	brood = pool_start_workers(1);
@@ -106,7 +114,8 @@ static void aborting(void)
 	v = pool_call_with(brood, spins, &job);
 	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.signal, SIGABRT);
-	v = pool_call_with(brood, blocks_all_signals, &job);   /* SIGABRT is blocked too: SIGKILL follows after core_ms */
+	/* SIGABRT is blocked too: SIGKILL follows after core_ms */
+	v = pool_call_with(brood, blocks_all_signals, &job);
 	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	pool_stop(brood);
 }
@@ -120,14 +129,15 @@ static bool cores_are_files(void)
 	ssize_t n = fd < 0 ? -1 : read(fd, pattern, sizeof pattern);
 
 	close(fd);
-	return n > 0 && pattern[0] != '|' && pattern[0] != '/' && getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == RLIM_INFINITY;
+	return n > 0 && pattern[0] != '|' && pattern[0] != '/' &&
+		getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == RLIM_INFINITY;
 }
 
 static void enter_own_folder(char folder[32])
 {
 	int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
 
-	CHECK_EQ(write(fd, "0", 1), 1);                        /* small ones */
+	CHECK_EQ(write(fd, "0", 1), 1); /* small ones */
 	close(fd);
 	snprintf(folder, 32, "/tmp/brood-cores-XXXXXX");
 	CHECK(mkdtemp(folder));
@@ -168,7 +178,9 @@ static void few_cores(void)
 {
 	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
 	struct brood_options options = { .workers = 3, .cores_per_minute = 1, .log = quiet };
-	struct brood_job_options job = { 0 }, open_options = { .size = sizeof open_options, .dispatch = BROOD_PATH_HANDOFF };
+	struct brood_job_options job = { 0 },
+				 open_options = { .size = sizeof open_options,
+					 .dispatch = BROOD_PATH_HANDOFF };
 	struct brood_lease *leases[2];
 	struct brood_handle *busy;
 	struct brood_verdict v;
@@ -206,7 +218,8 @@ static void few_cores(void)
 Test(bounds, cores_a_minute)
 {
 	if (!cores_are_files())
-		cr_skip_test("cores are not made in the folder where the process is, or not at all");
+		cr_skip_test(
+			"cores are not made in the folder where the process is, or not at all");
 	case_run(few_cores, 60000);
 }
 
@@ -244,7 +257,11 @@ Test(bounds, queue_time) { case_run(queue_time, 30000); }
 
 static void backlog(void)
 {
-	struct brood_options options = { .workers = 2, .backlog = 6, .grace_ms = 60000, .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
+	struct brood_options options = { .workers = 2,
+		.backlog = 6,
+		.grace_ms = 60000,
+		.dispatch = BROOD_PATH_HANDOFF,
+		.log = quiet };
 	struct brood_handle *h[8], *more = NULL;
 	struct brood_verdict v;
 	int fds[8], fd = -1;
@@ -257,7 +274,7 @@ static void backlog(void)
 	CHECK_EQ(fd, -1);
 	CHECK_EQ(brood_call(brood, job_nothing, NULL, 0, NULL, 0, NULL, &v), -EAGAIN);
 	check(&v, BROOD_REFUSED, BROOD_DETAIL_QUEUE_FULL);
-	for (int i = 7; i >= 0; i--) {                 /* queued ones first, then those that run */
+	for (int i = 7; i >= 0; i--) { /* queued ones first, then those that run */
 		CHECK_EQ(brood_cancel(brood, brood_id(h[i])), 0);
 		CHECK_EQ(brood_wait(h[i], 10000, &v), 0);
 		if (i >= 2)
@@ -269,7 +286,7 @@ static void backlog(void)
 		close(fds[i]);
 		brood_release(h[i]);
 	}
-	v = POOL_CALL(brood, job_nothing);             /* the credits are all back */
+	v = POOL_CALL(brood, job_nothing); /* the credits are all back */
 	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK_EQ(pool_stats(brood).queued_peak, 6);
 	pool_stop(brood);
@@ -298,7 +315,10 @@ static void cancel_deaf(void)
 }
 Test(bounds, cancel_deaf_job) { case_run(cancel_deaf, 30000); }
 
-/* Cancel at a random moment of short jobs: whatever it hits, the verdict is cancelled or done of that job, and the job after it is never harmed. */
+/*
+ * Cancel at a random moment of short jobs: whatever it hits, the verdict is cancelled or done of
+ * that job, and the job after it is never harmed.
+ */
 static int short_job(struct brood_job *job)
 {
 	for (volatile int i = 0; i < 20000; i++)
@@ -323,7 +343,8 @@ static void cancel_race(void)
 			;
 		brood_cancel(brood, brood_id(h));
 		CHECK_EQ(brood_wait(h, 10000, &v), 0);
-		CHECK(v.outcome == BROOD_DONE || v.outcome == BROOD_CANCELLED || (v.outcome == BROOD_FAILED && v.code == 1));
+		CHECK(v.outcome == BROOD_DONE || v.outcome == BROOD_CANCELLED ||
+			(v.outcome == BROOD_FAILED && v.code == 1));
 		CHECK_EQ(brood_wait(next, 10000, &v), 0);
 		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		brood_release(h);
@@ -346,7 +367,13 @@ static int __attribute__((noreturn)) slow_init(void *context)
 
 static void init_time(void)
 {
-	struct brood_options options = { .size = sizeof options, .workers = 1, .init_ms = 50, .worker_init = slow_init, .start_limit = 4, .backoff_min_ms = 10, .log = quiet };
+	struct brood_options options = { .size = sizeof options,
+		.workers = 1,
+		.init_ms = 50,
+		.worker_init = slow_init,
+		.start_limit = 4,
+		.backoff_min_ms = 10,
+		.log = quiet };
 	struct brood_verdict v;
 
 	CHECK_EQ(brood_start(&options, &brood), 0);

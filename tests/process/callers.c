@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * callers.c - more threads that call than there are workers: who came first is served first, each call
- * has its verdict, whatever becomes of the workers, of the job, or of the pool, and no thread sleeps for
- * ever.
+ * callers.c - more threads that call than there are workers: who came first is served first, each
+ * call has its verdict, whatever becomes of the workers, of the job, or of the pool, and no thread
+ * sleeps for ever.
  */
 #include "../helpers/pool.h"
 
@@ -65,7 +65,11 @@ static int note_it(struct brood_job *job)
 
 static void call_note(char what)
 {
-	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE, .arg = &what, .arg_size = 1, .queue_ms = 60000 };
+	struct brood_job_options o = { .size = sizeof o,
+		.dispatch = BROOD_PATH_LEASE,
+		.arg = &what,
+		.arg_size = 1,
+		.queue_ms = 60000 };
 	struct brood_verdict v = pool_call_with(brood, note_it, &o);
 
 	CHECK_EQ(v.outcome, BROOD_DONE);
@@ -77,7 +81,7 @@ static void *holder(void *known)
 	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE };
 
 	for (int i = 0; known && i < 20; i++)
-		call_note('-');                /* how long that one takes is known then */
+		call_note('-'); /* how long that one takes is known then */
 	CHECK_EQ(pool_call_with(brood, hold, &o).outcome, BROOD_DONE);
 	return NULL;
 }
@@ -107,7 +111,8 @@ static void in_order(bool known)
 		CHECK_EQ(pthread_create(&threads[i], NULL, noter, &names[i]), 0);
 		while (pool_stats(brood).submitted == before)
 			usleep(200);
-		usleep(i % 4 == 3 ? 4000 : 0); /* some are moved out of the ring before others come */
+		/* some are moved out of the ring before others come */
+		usleep(i % 4 == 3 ? 4000 : 0);
 	}
 	atomic_store(&seen->go, true);
 	join_all(threads, count);
@@ -167,17 +172,13 @@ static int any_job(struct brood_job *job)
 	volatile bool for_ever = true;
 
 	switch (*arg) {
-	case 'c':
-		abort();
-	case 's':
-		usleep(1000);
-		break;
+	case 'c': abort();
+	case 's': usleep(1000); break;
 	case 'w':
 		while (for_ever)
 			;
 		break;
-	default:
-		break;
+	default: break;
 	}
 	brood_job_progress(job, "half", 4);
 	return brood_job_write(job, "reply", 5) == 5 ? 0 : 1;
@@ -194,11 +195,20 @@ static void on_progress(void *context, uint64_t id, const void *data, size_t siz
 static void one_of_any(unsigned *state, bool kill_workers)
 {
 	static const char kinds[] = "eeeeeeeesssscw";
-	char what = kill_workers ? 'e' : kinds[(unsigned)rand_r(state) % (sizeof kinds - 1)], got[8];
+	char what = kill_workers ? 'e' : kinds[(unsigned)rand_r(state) % (sizeof kinds - 1)],
+	     got[8];
 	int progress = 0;
 	uint64_t id = 0;
-	struct brood_job_options o = { .size = sizeof o, .dispatch = (uint32_t)rand_r(state) % 2 ? BROOD_PATH_LEASE : BROOD_PATH_AUTO, .arg = &what, .arg_size = 1,
-	                               .run_ms = what == 'w' ? 15 : 20000, .grace_ms = 1, .queue_ms = 60000, .on_progress = on_progress, .context = &progress, .ret_id = &id };
+	struct brood_job_options o = { .size = sizeof o,
+		.dispatch = (uint32_t)rand_r(state) % 2 ? BROOD_PATH_LEASE : BROOD_PATH_AUTO,
+		.arg = &what,
+		.arg_size = 1,
+		.run_ms = what == 'w' ? 15 : 20000,
+		.grace_ms = 1,
+		.queue_ms = 60000,
+		.on_progress = on_progress,
+		.context = &progress,
+		.ret_id = &id };
 	struct brood_verdict v = { .size = sizeof v };
 	ssize_t n = brood_call(brood, any_job, "request", 7, got, sizeof got, &o, &v);
 
@@ -209,7 +219,9 @@ static void one_of_any(unsigned *state, bool kill_workers)
 		CHECK_EQ(progress, 1);
 		CHECK(what == 'e' || what == 's');
 	} else {
-		CHECK(v.outcome == BROOD_CANCELLED || (v.outcome == BROOD_CRASHED && (what == 'c' || kill_workers)) || (v.outcome == BROOD_TIMED_OUT && what == 'w'));
+		CHECK(v.outcome == BROOD_CANCELLED ||
+			(v.outcome == BROOD_CRASHED && (what == 'c' || kill_workers)) ||
+			(v.outcome == BROOD_TIMED_OUT && what == 'w'));
 	}
 	if (kill_workers && v.pid > 1 && rand_r(state) % 16 == 0)
 		kill(v.pid, SIGKILL);
@@ -231,7 +243,8 @@ static void *cancels(void *unused)
 		uint64_t id = atomic_exchange(&recent[i % 64], 0);
 
 		if (id)
-			brood_cancel(brood, id + i % 32);      /* that of another one, most of the time: an id that is out now */
+			/* that of another one, most of the time: an id that is out now */
+			brood_cancel(brood, id + i % 32);
 		usleep(300);
 	}
 	return NULL;
@@ -245,14 +258,15 @@ static void all_kinds(bool kill_workers)
 	start(3);
 	CHECK_EQ(pthread_create(&canceller, NULL, cancels, NULL), 0);
 	for (int i = 0; i < THREADS_MAX; i++)
-		CHECK_EQ(pthread_create(&threads[i], NULL, any_calls, kill_workers ? seen : NULL), 0);
+		CHECK_EQ(pthread_create(&threads[i], NULL, any_calls, kill_workers ? seen : NULL),
+			0);
 	join_all(threads, THREADS_MAX);
 	atomic_store(&over, true);
 	join_all(&canceller, 1);
 	stats = pool_stats(brood);
 	for (int i = 0; i < BROOD_OUTCOMES; i++)
 		stats.submitted -= stats.verdicts[i];
-	CHECK_EQ(stats.submitted, 0);          /* one verdict a call */
+	CHECK_EQ(stats.submitted, 0); /* one verdict a call */
 	pool_stop(brood);
 }
 static void jobs_go_wrong(void) { all_kinds(false); }

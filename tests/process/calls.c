@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* calls.c - open, give and call as a user makes them: any size, any thread, any end; the original design's own list of tests among them. */
+/*
+ * calls.c - open, give and call as a user makes them: any size, any thread, any end; the original
+ * design's own list of tests among them.
+ */
 #include "../helpers/pool.h"
 
 #include <arpa/inet.h>
@@ -32,7 +35,10 @@ static void start(uint32_t workers)
 
 /* ---- sizes ---- */
 
-static unsigned char byte_at(size_t i, unsigned salt) { return (unsigned char)((i * 2654435761u + salt) >> 11); }
+static unsigned char byte_at(size_t i, unsigned salt)
+{
+	return (unsigned char)((i * 2654435761u + salt) >> 11);
+}
 
 static void echo_of(size_t size)
 {
@@ -53,7 +59,8 @@ static void echo_of(size_t size)
 
 static void sizes(void)
 {
-	const size_t list[] = { 0, 1, 15, 1023, 1024, 1025, 4096, 65535, 65536, 65537, 212960, 1 << 20, (64 << 20) + 3 };
+	const size_t list[] = { 0, 1, 15, 1023, 1024, 1025, 4096, 65535, 65536, 65537, 212960,
+		1 << 20, (64 << 20) + 3 };
 
 	start(2);
 	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
@@ -92,7 +99,8 @@ static void facts_of_a_job(void)
 	CHECK_EQ(v.code, 17);
 	job.arg = arg;
 	for (job.arg_size = 0; job.arg_size <= BROOD_ARG_MAX; job.arg_size += 128) {
-		CHECK_EQ(brood_call(brood, arg_echo, NULL, 0, reply, sizeof reply, &job, &v), job.arg_size);
+		CHECK_EQ(brood_call(brood, arg_echo, NULL, 0, reply, sizeof reply, &job, &v),
+			job.arg_size);
 		CHECK_MEM(arg, reply, job.arg_size);
 	}
 	job.arg_size = BROOD_ARG_MAX + 1;
@@ -130,7 +138,7 @@ static void conversation(void)
 	start(1);
 	CHECK_EQ(brood_open(brood, upper_lines, NULL, &fd, &h), 0);
 	CHECK_EQ(brood_fetch(h, &v), -EAGAIN);
-	for (int i = 0; i < 500; i++) {                /* talkative */
+	for (int i = 0; i < 500; i++) { /* talkative */
 		CHECK_EQ(write(fd, &(char){ (char)('a' + i % 26) }, 1), 1);
 		CHECK_EQ(read(fd, &c, 1), 1);
 		CHECK_EQ(c, 'A' + i % 26);
@@ -140,7 +148,7 @@ static void conversation(void)
 	CHECK_EQ(read(fd, &c, 1), 0);
 	CHECK_EQ(brood_wait(h, 10000, &v), 0);
 	CHECK_EQ(v.outcome, BROOD_DONE);
-	CHECK_EQ(brood_fetch(h, &v), 0);               /* again */
+	CHECK_EQ(brood_fetch(h, &v), 0); /* again */
 	brood_release(h);
 	close(fd);
 	CHECK(brood_release(NULL) == NULL);
@@ -164,7 +172,7 @@ static void hundreds_by(enum brood_path path)
 	int fds[100];
 
 	start(4);
-	for (int round = 0; round < 4; round++) {      /* 400 jobs, 100 at a time */
+	for (int round = 0; round < 4; round++) { /* 400 jobs, 100 at a time */
 		for (int i = 0; i < 100; i++) {
 			CHECK_EQ(brood_open(brood, job_echo, &by, &fds[i], &h[i]), 0);
 			ids[round * 100 + i] = brood_id(h[i]);
@@ -186,7 +194,7 @@ static void hundreds_by(enum brood_path path)
 	CHECK_EQ(pool_stats(brood).verdicts[BROOD_DONE], 400);
 	qsort(ids, 400, sizeof ids[0], compare_ids);
 	for (int i = 1; i < 400; i++)
-		CHECK_GT(ids[i], ids[i - 1]);          /* none twice */
+		CHECK_GT(ids[i], ids[i - 1]); /* none twice */
 	pool_stop(brood);
 }
 static void hundreds(void) { hundreds_by(BROOD_PATH_AUTO); }
@@ -201,7 +209,8 @@ Test(calls, four_hundred_jobs)
 
 static void tcp_pair(int pair[2])
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof address;
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -237,10 +246,10 @@ static void gives(void)
 	tcp_pair(pair);
 	CHECK_EQ(write(pair[0], "a request that nobody reads", 27), 27);
 	CHECK_EQ(brood_give(brood, answers_without_reading, pair[1], NULL, &h), 0);
-	CHECK_EQ(fcntl(pair[1], F_GETFD), -1);         /* it is the library's, and closed here */
+	CHECK_EQ(fcntl(pair[1], F_GETFD), -1); /* it is the library's, and closed here */
 	while ((n = read(pair[0], page + got, sizeof page - got)) > 0)
 		got += (size_t)n;
-	CHECK_EQ(n, 0);                                /* EOF, not a reset that eats the answer */
+	CHECK_EQ(n, 0); /* EOF, not a reset that eats the answer */
 	CHECK_EQ(got, 100000);
 	CHECK_EQ(brood_wait(h, 10000, &v), 0);
 	CHECK_EQ(v.outcome, BROOD_DONE);
@@ -248,7 +257,7 @@ static void gives(void)
 	close(pair[0]);
 	CHECK_EQ(pipe(pipes), 0);
 	CHECK_EQ(brood_give(brood, job_echo, pipes[0], NULL, &h), -ENOTSOCK);
-	CHECK(fcntl(pipes[0], F_GETFD) >= 0);          /* on error it stays the caller's */
+	CHECK(fcntl(pipes[0], F_GETFD) >= 0); /* on error it stays the caller's */
 	CHECK_EQ(brood_give(brood, job_echo, -1, NULL, &h), -EBADF);
 	pool_stop(brood);
 }
@@ -269,7 +278,9 @@ static int hands_over(struct brood_job *job)
 
 static void taken(void)
 {
-	struct brood_options options = { .workers = 1, .tolerate = BROOD_LEFT_CHILDREN, .log = quiet };
+	struct brood_options options = {
+		.workers = 1, .tolerate = BROOD_LEFT_CHILDREN, .log = quiet
+	};
 	struct brood_handle *h;
 	struct brood_verdict v;
 	char text[32];
@@ -300,9 +311,7 @@ static void *mixed(void *number)
 		int fd;
 
 		switch (rand_r(&state) % 4) {
-		case 0:
-			echo_of((size_t)(rand_r(&state) % 300000));
-			break;
+		case 0: echo_of((size_t)(rand_r(&state) % 300000)); break;
 		case 1:
 			CHECK_EQ(brood_open(brood, upper_lines, NULL, &fd, &h), 0);
 			CHECK_EQ(write(fd, "q", 1), 1);
@@ -347,7 +356,9 @@ Test(calls, from_many_threads) { case_run(threads, 120000); }
 
 static void *cancels(void *id)
 {
-	CHECK(WAIT_UNTIL(__atomic_load_n((uint64_t *)id, __ATOMIC_ACQUIRE) != 0 && pool_stats(brood).busy == 1, 10000));
+	CHECK(WAIT_UNTIL(__atomic_load_n((uint64_t *)id, __ATOMIC_ACQUIRE) != 0 &&
+			pool_stats(brood).busy == 1,
+		10000));
 	CHECK_EQ(brood_cancel(brood, *(uint64_t *)id), 0);
 	return NULL;
 }
@@ -396,7 +407,8 @@ static void pollable_by(enum brood_path path)
 	CHECK_EQ(arrived, 10);
 	if (path == BROOD_PATH_HANDOFF)
 		CHECK_EQ(poll(&p, 1, 0), 0);
-	else                                           /* what leases have to say is something to do, but it ends */
+	/* what leases have to say is something to do, but it ends */
+	else
 		CHECK(WAIT_UNTIL(brood_dispatch(brood) == 0 && poll(&p, 1, 0) == 0, 10000));
 	for (int i = 0; i < 10; i++) {
 		CHECK_EQ(brood_fetch(h[i], &v), 0);
@@ -425,7 +437,7 @@ static void release_jobs(void)
 
 		CHECK_EQ(brood_open(brood, job_nothing, NULL, &fd, i % 2 ? NULL : &h), 0);
 		if (i % 2 == 0)
-			brood_release(h);              /* nobody wants its verdict */
+			brood_release(h); /* nobody wants its verdict */
 		close(fd);
 		if (i % 8 == 0)
 			CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
@@ -435,7 +447,9 @@ static void release_jobs(void)
 
 static void released(void)
 {
-	struct brood_options options = { .workers = 2, .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
+	struct brood_options options = {
+		.workers = 2, .dispatch = BROOD_PATH_HANDOFF, .log = quiet
+	};
 	int before;
 
 	brood = pool_start(&options);
@@ -446,7 +460,10 @@ static void released(void)
 	pool_stop(brood);
 }
 
-/* Leases have fds of their own in the engine, while they last: so many a worker and thread, not a job. */
+/*
+ * Leases have fds of their own in the engine, while they last: so many a worker and thread, not a
+ * job.
+ */
 static void released_on_lease(void)
 {
 	int before;

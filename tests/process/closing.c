@@ -20,7 +20,7 @@
 TestSuite(closing, .timeout = 120);
 
 #define LINGER_S 8
-#define SOON_MS  4000     /* far less than the linger time */
+#define SOON_MS  4000 /* far less than the linger time */
 
 static struct brood *brood;
 
@@ -75,10 +75,11 @@ static void refused(void)
 	CHECK_EQ(brood_open(brood, job_until_cancelled, &late, &fd[1], &waits), 0);
 	close(fd[1]);
 	began = test_now_ms();
-	CHECK_EQ(syscall(SYS_close_range, client, client, 0), 0);      /* not the last copy: no wait */
+	/* not the last copy: no wait */
+	CHECK_EQ(syscall(SYS_close_range, client, client, 0), 0);
 	CHECK_EQ(brood_wait(waits, 20000, &v), 0);
 	CHECK_EQ(v.detail, BROOD_DETAIL_QUEUE_TIME);
-	CHECK_EQ(brood_cancel(brood, brood_id(runs)), 0);      /* the supervisor hears, and acts */
+	CHECK_EQ(brood_cancel(brood, brood_id(runs)), 0); /* the supervisor hears, and acts */
 	CHECK_EQ(brood_wait(runs, 20000, &v), 0);
 	at_once("the refusal and the next cancel");
 	brood_release(waits);
@@ -115,7 +116,7 @@ static void unwanted(void)
 		int peer = -1;
 
 		o.ret_fds = &peer;
-		o.ret_fds_room = 1;            /* the peer; the client that lingers is closed */
+		o.ret_fds_room = 1; /* the peer; the client that lingers is closed */
 		began = test_now_ms();
 		CHECK_EQ(brood_call(brood, sends_back, "", 0, NULL, 0, &o, &v), 0);
 		CHECK_EQ(v.outcome, BROOD_DONE);
@@ -127,7 +128,7 @@ static void unwanted(void)
 		CHECK_EQ(brood_submit(brood, sends_back, NULL, 0, &o, NULL), 0);
 		CHECK_EQ(brood_queue_wait(brood_own_queue(brood), 20000), 1);
 		CHECK_EQ(brood_take(brood_own_queue(brood), &result, 1), 1);
-		result->fds[0] = -1;           /* the peer leaks: so the client still lingers */
+		result->fds[0] = -1; /* the peer leaks: so the client still lingers */
 		CHECK_EQ(brood_take(brood_own_queue(brood), &result, 1), 0);
 		at_once("a result that nobody takes the descriptors of");
 	}
@@ -137,10 +138,7 @@ Test(closing, unwanted_ones_of_a_reply_block_nobody) { case_run(unwanted, 30000)
 
 /* ---- the program closes all, and opens a file of its own ---- */
 
-static int answers(struct brood_job *job)
-{
-	return brood_job_reply(job, "ok", 2) != 2;
-}
+static int answers(struct brood_job *job) { return brood_job_reply(job, "ok", 2) != 2; }
 
 static void closes_all(void)
 {
@@ -153,7 +151,9 @@ static void closes_all(void)
 	brood = pool_start(&options);
 	own = brood_own_queue(brood);
 	for (uint32_t i = 0; i < 12; i++) {
-		struct brood_job_options o = { .size = sizeof o, .dispatch = i % 3, .queue_ms = 200 };
+		struct brood_job_options o = {
+			.size = sizeof o, .dispatch = i % 3, .queue_ms = 200
+		};
 		struct brood_handle *handle;
 		int fd;
 
@@ -185,5 +185,6 @@ Test(closing, nothing_is_written_into_the_programs_file)
 
 	case_try(&options, &r);
 	cr_assert_eq(*(int *)case_shared(), 0, "the file has %d bytes", *(int *)case_shared() - 1);
-	cr_assert(!r.expired && WIFEXITED(r.status) && WEXITSTATUS(r.status) == 0 && r.left == 0, "%d %x: %s", r.expired, r.status, r.text);
+	cr_assert(!r.expired && WIFEXITED(r.status) && WEXITSTATUS(r.status) == 0 && r.left == 0,
+		"%d %x: %s", r.expired, r.status, r.text);
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* conformance_bytes.c - what goes to a job and comes back: requests and replies of any size, arguments, pieces, the job's socket; on every path. Fds, progress and plugins: conformance_extras.c. */
+/*
+ * conformance_bytes.c - what goes to a job and comes back: requests and replies of any size,
+ * arguments, pieces, the job's socket; on every path. Fds, progress and plugins:
+ * conformance_extras.c.
+ */
 #include "../helpers/conformance.h"
 
 #include <criterion/criterion.h>
@@ -12,7 +16,10 @@ TestSuite(conformance, .timeout = 1000);
 
 #define MIB ((size_t)1 << 20)
 
-static unsigned char byte_at(size_t i, size_t salt) { return (unsigned char)((i * 2654435761u + salt * 40503u) >> 9); }
+static unsigned char byte_at(size_t i, size_t salt)
+{
+	return (unsigned char)((i * 2654435761u + salt * 40503u) >> 9);
+}
 
 static unsigned char *pattern(size_t size, size_t salt)
 {
@@ -49,10 +56,17 @@ static int reads_all_then_replies(struct brood_job *job)
 static void echo_of(struct site *s, brood_fn *fn, const char *name, size_t size)
 {
 	unsigned char *request = pattern(size, size);
-	struct given *g = finish(give(s, &(struct what){ .fn = fn, .name = name, .request = request, .size = size, .room = size + 1, .number = (long)size }));
+	struct given *g = finish(give(s,
+		&(struct what){ .fn = fn,
+			.name = name,
+			.request = request,
+			.size = size,
+			.room = size + 1,
+			.number = (long)size }));
 
 	expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
-	CHECK_MSG(g->reply_size == size, "%s, %s: %zu of %zu", way_names[s->way], name, g->reply_size, size);
+	CHECK_MSG(g->reply_size == size, "%s, %s: %zu of %zu", way_names[s->way], name,
+		g->reply_size, size);
 	CHECK_MEM(g->reply, request, size);
 	if (site_is(s, BYTES))
 		CHECK_EQ(g->v.reply_size, size);
@@ -61,7 +75,9 @@ static void echo_of(struct site *s, brood_fn *fn, const char *name, size_t size)
 
 static void sizes(struct site *s)
 {
-	static const size_t list[] = { 0, 1, 63, 64, 65, 1000, 4095, 4096, 4097, 32768, 65535, 65536, 65537, 131072, 212960, 262143, 524288, 524289, MIB - 1, MIB, MIB + 7, 5 * MIB + 1 };
+	static const size_t list[] = { 0, 1, 63, 64, 65, 1000, 4095, 4096, 4097, 32768, 65535,
+		65536, 65537, 131072, 212960, 262143, 524288, 524289, MIB - 1, MIB, MIB + 7,
+		5 * MIB + 1 };
 
 	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
 		echo_of(s, job_echo, "job_echo", list[i]);
@@ -78,9 +94,12 @@ static void many_sizes(struct site *s)
 	size_t size[40];
 
 	for (int i = 0; i < 40; i++) {
-		size[i] = i % 8 == 7 ? 300000 + (size_t)i : i % 2 ? 65536 - (size_t)i : (size_t)i * 777;
+		size[i] = i % 8 == 7 ? 300000 + (size_t)i
+			: i % 2      ? 65536 - (size_t)i
+				     : (size_t)i * 777;
 		requests[i] = pattern(size[i], (size_t)i);
-		g[i] = GIVE(s, reads_all_then_replies, .request = requests[i], .size = size[i], .number = (long)size[i], .options.queue_ms = 60000);
+		g[i] = GIVE(s, reads_all_then_replies, .request = requests[i], .size = size[i],
+			.number = (long)size[i], .options.queue_ms = 60000);
 	}
 	for (int i = 0; i < 40; i++) {
 		expect(g[i], BROOD_DONE, BROOD_DETAIL_NONE);
@@ -118,7 +137,7 @@ static void large_replies(struct site *s)
 
 		expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK_EQ(g->reply_size, list[i]);
-		for (size_t k = 0; k < list[i]; k += k > 100 ? 101 : 1)
+		for (size_t k = 0; k<list[i]; k += k> 100 ? 101 : 1)
 			CHECK_EQ((unsigned char)g->reply[k], byte_at(k, 3));
 	}
 }
@@ -158,7 +177,8 @@ static int reads_in_bits(struct brood_job *job)
 				return 2;
 	if (n != 0 || (long)at != said(job)->number)
 		return 3;
-	return brood_job_read(job, bits, sizeof bits) != 0 || brood_job_read_all(job, bits, sizeof bits) != 0;
+	return brood_job_read(job, bits, sizeof bits) != 0 ||
+		brood_job_read_all(job, bits, sizeof bits) != 0;
 }
 static int reads_half(struct brood_job *job)
 {
@@ -175,10 +195,14 @@ static void reads(struct site *s)
 	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
 		unsigned char *request = pattern(list[i], 9);
 
-		expect(RUN(s, reads_in_bits, .request = request, .size = list[i], .number = (long)list[i]), BROOD_DONE, BROOD_DETAIL_NONE);
+		expect(RUN(s, reads_in_bits, .request = request, .size = list[i],
+			       .number = (long)list[i]),
+			BROOD_DONE, BROOD_DETAIL_NONE);
 		if (list[i] >= 10)
-			expect(RUN(s, reads_half, .request = request, .size = list[i]), BROOD_DONE, BROOD_DETAIL_NONE);
-		expect(RUN(s, reads_none, .request = request, .size = list[i]), BROOD_DONE, BROOD_DETAIL_NONE);
+			expect(RUN(s, reads_half, .request = request, .size = list[i]), BROOD_DONE,
+				BROOD_DETAIL_NONE);
+		expect(RUN(s, reads_none, .request = request, .size = list[i]), BROOD_DONE,
+			BROOD_DETAIL_NONE);
 		free(request);
 	}
 	site_well(s);
@@ -245,7 +269,9 @@ static int sums_request(struct brood_job *job)
 	if (brood_job_read(job, &c, 1) != 0)
 		return 3;
 	usleep(1000);
-	return sum == sum_of(request, size) && brood_job_reply(job, &sum, sizeof sum) == sizeof sum ? 0 : 4;
+	return sum == sum_of(request, size) && brood_job_reply(job, &sum, sizeof sum) == sizeof sum
+		? 0
+		: 4;
 }
 static int sends_request_back(struct brood_job *job)
 {
@@ -262,7 +288,10 @@ static int asks_too_late(struct brood_job *job)
 	if (brood_job_read(job, &c, 1) != 1)
 		return 1;
 	errno = 0;
-	return brood_job_request(job, &size) == NULL && errno == EINVAL && size == 7 && brood_job_read(job, &c, 1) == 1 && c == 'b' ? 0 : 2;
+	return brood_job_request(job, &size) == NULL && errno == EINVAL && size == 7 &&
+			brood_job_read(job, &c, 1) == 1 && c == 'b'
+		? 0
+		: 2;
 }
 static int asks_after_all(struct brood_job *job)
 {
@@ -280,7 +309,8 @@ static void in_place(struct site *s)
 
 	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
 		unsigned char *request = pattern(list[i], i);
-		struct given *g = RUN(s, sums_request, .request = request, .size = list[i], .number = (long)list[i]);
+		struct given *g = RUN(s, sums_request, .request = request, .size = list[i],
+			.number = (long)list[i]);
 		uint64_t sum;
 
 		expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
@@ -304,7 +334,10 @@ static int has_no_request(struct brood_job *job)
 	errno = 0;
 	if (brood_job_request(job, &size) != NULL || errno != EINVAL || size != 7)
 		return 1;
-	return brood_job_request_size(job) == BROOD_SIZE_UNKNOWN && brood_job_read_all(job, text, 3) == 3 ? 0 : 2;
+	return brood_job_request_size(job) == BROOD_SIZE_UNKNOWN &&
+			brood_job_read_all(job, text, 3) == 3
+		? 0
+		: 2;
 }
 static void no_request(struct site *s)
 {
@@ -328,8 +361,12 @@ static void arguments(struct site *s)
 {
 	unsigned char *arg = pattern(BROOD_ARG_MAX + 1, 5);
 
-	for (size_t size = 1; size <= BROOD_ARG_MAX; size = size < 4 ? size + 1 : size == 768 ? BROOD_ARG_MAX : size * 2 > BROOD_ARG_MAX ? BROOD_ARG_MAX + 1 : size * 2) {
-		struct given *g = RUN(s, echoes_arg, .request = "beside it", .size = 9, .options = { .arg = arg, .arg_size = size });
+	for (size_t size = 1; size <= BROOD_ARG_MAX; size = size < 4 ? size + 1
+			: size == 768                                ? BROOD_ARG_MAX
+			: size * 2 > BROOD_ARG_MAX                   ? BROOD_ARG_MAX + 1
+								     : size * 2) {
+		struct given *g = RUN(s, echoes_arg, .request = "beside it", .size = 9,
+			.options = { .arg = arg, .arg_size = size });
 
 		expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK_EQ(g->reply_size, size);
@@ -342,7 +379,8 @@ CASE(arguments, EVERYWHERE)
 static void too_large_an_argument(struct site *s)
 {
 	unsigned char *arg = pattern(BROOD_ARG_MAX + 1, 5);
-	struct given *g = RUN(s, echoes_arg, .refusable = true, .options = { .arg = arg, .arg_size = BROOD_ARG_MAX + 1 });
+	struct given *g = RUN(s, echoes_arg, .refusable = true,
+		.options = { .arg = arg, .arg_size = BROOD_ARG_MAX + 1 });
 
 	CHECK_EQ(site_is(s, CALLS) ? g->n : g->error, -EINVAL);
 	free(arg);
@@ -363,11 +401,13 @@ static void in_pieces(struct site *s)
 			struct given *g;
 			size_t at = 0;
 
-			for (size_t i = 0; i < counts[c]; i++) {       /* some of them empty */
-				pieces[i] = (struct iovec){ .iov_base = whole + at, .iov_len = i % 5 == 3 ? 0 : steps[k] };
+			for (size_t i = 0; i < counts[c]; i++) { /* some of them empty */
+				pieces[i] = (struct iovec){ .iov_base = whole + at,
+					.iov_len = i % 5 == 3 ? 0 : steps[k] };
 				at += pieces[i].iov_len;
 			}
-			g = RUN(s, job_echo, .pieces = pieces, .pieces_count = counts[c], .room = 2 * MIB);
+			g = RUN(s, job_echo, .pieces = pieces, .pieces_count = counts[c],
+				.room = 2 * MIB);
 			expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 			CHECK_EQ(g->reply_size, at);
 			CHECK_MEM(g->reply, whole, at);
@@ -375,7 +415,10 @@ static void in_pieces(struct site *s)
 	for (size_t i = 0; i < 1025; i++)
 		pieces[i] = (struct iovec){ .iov_base = whole, .iov_len = 1 };
 	CHECK_EQ(site_is(s, CALLS) ? RUN(s, job_echo, .pieces = pieces, .pieces_count = 1025)->n
-	                           : RUN(s, job_echo, .pieces = pieces, .pieces_count = 1025, .refusable = true)->error, -EINVAL);
+				   : RUN(s, job_echo, .pieces = pieces, .pieces_count = 1025,
+					     .refusable = true)
+					     ->error,
+		-EINVAL);
 	free(whole);
 }
 CASE(in_pieces, BYTES)
@@ -388,20 +431,28 @@ static int has_socket(struct brood_job *job)
 	socklen_t size = sizeof type;
 	char c;
 
-	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM || (fcntl(fd, F_GETFL) & O_NONBLOCK))
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
+		type != SOCK_STREAM || (fcntl(fd, F_GETFL) & O_NONBLOCK))
 		return 1;
 	if (recv(fd, &c, 1, 0) != 1 || send(fd, &c, 1, MSG_NOSIGNAL) != 1)
 		return 2;
-	return brood_job_read(job, &c, 1) == 1 && brood_job_write(job, &c, 1) == 1 && brood_job_fd(job) == fd ? 0 : 3;
+	return brood_job_read(job, &c, 1) == 1 && brood_job_write(job, &c, 1) == 1 &&
+			brood_job_fd(job) == fd
+		? 0
+		: 3;
 }
 static int has_no_socket(struct brood_job *job)
 {
-	return brood_job_fd(job) == -ENOTSOCK && brood_job_take_fd(job) == -ENOTSOCK && brood_job_reply(job, "xy", 2) == 2 ? 0 : 1;
+	return brood_job_fd(job) == -ENOTSOCK && brood_job_take_fd(job) == -ENOTSOCK &&
+			brood_job_reply(job, "xy", 2) == 2
+		? 0
+		: 1;
 }
 
 static void socket_or_not(struct site *s)
 {
-	struct given *g = site_is(s, RING) ? RUN(s, has_no_socket) : RUN(s, has_socket, .request = "xy", .size = 2);
+	struct given *g = site_is(s, RING) ? RUN(s, has_no_socket)
+					   : RUN(s, has_socket, .request = "xy", .size = 2);
 
 	expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK_EQ(g->v.left, 0);
@@ -418,7 +469,10 @@ static int replaces_socket(struct brood_job *job)
 
 	return close(fd) < 0 || dup2(1, fd) != fd || close(fd) < 0;
 }
-static int takes_socket(struct brood_job *job) { return brood_job_write(job, "mine", 4) != 4 || brood_job_take_fd(job) < 0; }
+static int takes_socket(struct brood_job *job)
+{
+	return brood_job_write(job, "mine", 4) != 4 || brood_job_take_fd(job) < 0;
+}
 
 static void socket_closed(struct site *s)
 {

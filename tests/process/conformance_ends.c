@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* conformance_ends.c - each end that a job can have, on every path: its verdict, and no other job's harm. */
+/*
+ * conformance_ends.c - each end that a job can have, on every path: its verdict, and no other job's
+ * harm.
+ */
 #include "../helpers/conformance.h"
 
 #include <assert.h>
@@ -55,8 +58,11 @@ CASE(failed_with_reply, EVERYWHERE)
 
 static void signals(struct site *s)
 {
-	static const int ends[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGIO, SIGPWR };
-	static const int nothing[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGCHLD, SIGURG, SIGWINCH, SIGCONT };
+	static const int ends[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS,
+		SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGIO,
+		SIGPWR };
+	static const int nothing[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGCHLD, SIGURG, SIGWINCH,
+		SIGCONT };
 
 	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
 		struct given *g = RUN(s, job_raises, .number = ends[i]);
@@ -74,11 +80,28 @@ CASE(signals, EVERYWHERE)
 
 static volatile int *volatile nowhere;
 static volatile int zero __attribute__((unused));
-static int writes_nowhere(struct brood_job *job) { (void)job; *nowhere = 1; return 0; }
+static int writes_nowhere(struct brood_job *job)
+{
+	(void)job;
+	*nowhere = 1;
+	return 0;
+}
 static int calls_nowhere(struct brood_job *job) { return ((brood_fn *)(uintptr_t)nowhere)(job); }
-static int aborts(struct brood_job *job) { (void)job; abort(); }
-static int asserts(struct brood_job *job) { assert(job == NULL); return 0; }
-static int traps(struct brood_job *job) { (void)job; __builtin_trap(); }
+static int aborts(struct brood_job *job)
+{
+	(void)job;
+	abort();
+}
+static int asserts(struct brood_job *job)
+{
+	assert(job == NULL);
+	return 0;
+}
+static int traps(struct brood_job *job)
+{
+	(void)job;
+	__builtin_trap();
+}
 static int reads_past_file(struct brood_job *job)
 {
 	int fd = memfd_create("short", MFD_CLOEXEC);
@@ -97,10 +120,22 @@ static int __attribute__((noinline)) deeper(volatile char *above)
 	return deeper(here) + here[0];
 }
 #pragma GCC diagnostic pop
-static int overflows(struct brood_job *job) { (void)job; return deeper(NULL); }
+static int overflows(struct brood_job *job)
+{
+	(void)job;
+	return deeper(NULL);
+}
 
-static void *thread_crashes(void *arg) { (void)arg; abort(); }
-static void *thread_exits(void *arg) { (void)arg; exit(5); }
+static void *thread_crashes(void *arg)
+{
+	(void)arg;
+	abort();
+}
+static void *thread_exits(void *arg)
+{
+	(void)arg;
+	exit(5);
+}
 static int crashes_in_thread(struct brood_job *job)
 {
 	pthread_t thread;
@@ -118,7 +153,8 @@ static int exits_in_thread(struct brood_job *job)
 
 static void crashed_by(struct site *s, brood_fn *fn, const char *name, int sig)
 {
-	struct given *g = finish(give(s, &(struct what){ .fn = fn, .name = name, .request = "r", .size = 1 }));
+	struct given *g = finish(
+		give(s, &(struct what){ .fn = fn, .name = name, .request = "r", .size = 1 }));
 
 	expect(g, BROOD_CRASHED, BROOD_DETAIL_NONE);
 	CHECK_MSG(g->v.signal == sig, "%s: signal %d", name, g->v.signal);
@@ -161,7 +197,10 @@ static void killed_from_outside(struct site *s)
 }
 CASE(killed_from_outside, EVERYWHERE)
 
-/* What is sent to all processes of a service is meant for the engine: it ends no job, and is not handed on to a job's children. */
+/*
+ * What is sent to all processes of a service is meant for the engine: it ends no job, and is not
+ * handed on to a job's children.
+ */
 static int stores_pid_and_waits(struct brood_job *job)
 {
 	struct stage *stage = said(job)->stage;
@@ -176,7 +215,8 @@ static int stores_pid_and_waits(struct brood_job *job)
 		raise((int)said(job)->number);
 		_exit(0);
 	}
-	if (child < 0 || waitpid(child, &status, 0) != child || !WIFSIGNALED(status) || WTERMSIG(status) != (int)said(job)->number)
+	if (child < 0 || waitpid(child, &status, 0) != child || !WIFSIGNALED(status) ||
+		WTERMSIG(status) != (int)said(job)->number)
 		return 1;
 	child = fork();
 	if (child == 0) {
@@ -186,12 +226,14 @@ static int stores_pid_and_waits(struct brood_job *job)
 		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
 		_exit(0);
 	}
-	return child < 0 || waitpid(child, &status, 0) != child || !WIFSIGNALED(status) || WTERMSIG(status) != (int)said(job)->number;
+	return child < 0 || waitpid(child, &status, 0) != child || !WIFSIGNALED(status) ||
+		WTERMSIG(status) != (int)said(job)->number;
 }
 
 static void sent_to_all(struct site *s)
 {
-	const int sent[] = { SIGUSR1, SIGUSR2, SIGHUP, SIGALRM, SIGIO, SIGPWR, SIGRTMIN, SIGRTMIN + 3, SIGRTMAX - 1 };
+	const int sent[] = { SIGUSR1, SIGUSR2, SIGHUP, SIGALRM, SIGIO, SIGPWR, SIGRTMIN,
+		SIGRTMIN + 3, SIGRTMAX - 1 };
 
 	for (size_t i = 0; i < sizeof sent / sizeof sent[0]; i++) {
 		struct given *g;
@@ -216,7 +258,10 @@ CASE(sent_to_all, EVERYWHERE | ALONE)
 
 static int exits(struct brood_job *job) { exit((int)said(job)->number); }
 static int exits_raw(struct brood_job *job) { _exit((int)said(job)->number); }
-static int exits_all_threads(struct brood_job *job) { return (int)syscall(SYS_exit_group, (int)said(job)->number); }
+static int exits_all_threads(struct brood_job *job)
+{
+	return (int)syscall(SYS_exit_group, (int)said(job)->number);
+}
 static int becomes_another(struct brood_job *job)
 {
 	(void)job;
@@ -226,13 +271,25 @@ static int becomes_another(struct brood_job *job)
 
 static void exited(struct site *s)
 {
-	static const struct { brood_fn *fn; const char *name; int code; } list[] = {
-		{ exits, "exits", 0 }, { exits, "exits", 3 }, { exits_raw, "exits_raw", 0 }, { exits_raw, "exits_raw", 9 }, { exits_raw, "exits_raw", 74 },
-		{ exits_all_threads, "exits_all_threads", 255 }, { becomes_another, "becomes_another", 6 }, { exits_in_thread, "exits_in_thread", 5 },
+	static const struct {
+		brood_fn *fn;
+		const char *name;
+		int code;
+	} list[] = {
+		{ exits, "exits", 0 },
+		{ exits, "exits", 3 },
+		{ exits_raw, "exits_raw", 0 },
+		{ exits_raw, "exits_raw", 9 },
+		{ exits_raw, "exits_raw", 74 },
+		{ exits_all_threads, "exits_all_threads", 255 },
+		{ becomes_another, "becomes_another", 6 },
+		{ exits_in_thread, "exits_in_thread", 5 },
 	};
 
 	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
-		struct given *g = finish(give(s, &(struct what){ .fn = list[i].fn, .name = list[i].name, .number = list[i].code }));
+		struct given *g = finish(give(s,
+			&(struct what){
+				.fn = list[i].fn, .name = list[i].name, .number = list[i].code }));
 
 		expect(g, BROOD_EXITED, BROOD_DETAIL_NONE);
 		CHECK_EQ(g->v.code, list[i].code);
@@ -245,14 +302,21 @@ CASE(exited, EVERYWHERE)
 
 /* ---- out of the frame ---- */
 
-/* Before the start, as in a program whose main() has a setjmp(). A jump that came through would end in a frame that is gone. */
+/*
+ * Before the start, as in a program whose main() has a setjmp(). A jump that came through would end
+ * in a frame that is gone.
+ */
 static jmp_buf far;
 static void __attribute__((constructor)) set_far(void)
 {
 	if (setjmp(far) != 0)
 		_exit(96);
 }
-static int jumps(struct brood_job *job) { (void)job; longjmp(far, 1); }
+static int jumps(struct brood_job *job)
+{
+	(void)job;
+	longjmp(far, 1);
+}
 static int jumps_within(struct brood_job *job)
 {
 	jmp_buf near;
@@ -261,7 +325,11 @@ static int jumps_within(struct brood_job *job)
 		longjmp(near, 1);
 	return (int)said(job)->number;
 }
-static int leaves_thread(struct brood_job *job) { (void)job; pthread_exit(NULL); }
+static int leaves_thread(struct brood_job *job)
+{
+	(void)job;
+	pthread_exit(NULL);
+}
 
 /* The frames of the job itself are unwound on the way, as C says. */
 static void noticed(void *stage) { atomic_fetch_add(&((struct stage *)stage)->left, 1); }
@@ -375,7 +443,8 @@ static void expect_half(struct given *g, enum brood_outcome outcome, enum brood_
 static void died_after_reply(struct site *s)
 {
 	expect_half(RUN(s, replies_and_dies, .number = SIGSEGV), BROOD_CRASHED, BROOD_DETAIL_NONE);
-	expect_half(RUN(s, replies_and_dies, .number = SIGKILL), BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
+	expect_half(
+		RUN(s, replies_and_dies, .number = SIGKILL), BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 	expect_half(RUN(s, replies_and_exits), BROOD_EXITED, BROOD_DETAIL_NONE);
 	site_well(s);
 }
@@ -402,7 +471,8 @@ static void who_it_was(struct site *s)
 		g = RUN(s, says_who, .options.run_ms = 500000);
 		expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK_EQ(g->v.pid, atomic_load(&s->stage->values[0]));
-		if (g->v.path == BROOD_PATH_LEASE)     /* a submit that is handed off has another on its way */
+		/* a submit that is handed off has another on its way */
+		if (g->v.path == BROOD_PATH_LEASE)
 			CHECK_EQ(g->v.id, atomic_load(&s->stage->values[1]));
 		CHECK_EQ(atomic_load(&s->stage->values[2]), 1);
 		CHECK_EQ(g->v.attempts, 1);
@@ -467,7 +537,10 @@ static void times(struct site *s)
 }
 CASE(times, EVERYWHERE | ALONE, .workers = 1)
 
-/* Closes all that it has, the worker's own files too: that costs nobody else anything, and there is one verdict, whatever it is. */
+/*
+ * Closes all that it has, the worker's own files too: that costs nobody else anything, and there is
+ * one verdict, whatever it is.
+ */
 static int closes_everything(struct brood_job *job)
 {
 	for (int fd = 3; fd < 256; fd++)

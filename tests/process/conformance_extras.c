@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* conformance_extras.c - what goes beside the bytes: extra fds with a job, fds with its reply, progress, log lines, functions of plugins; and that none of it leaks. On every path. */
+/*
+ * conformance_extras.c - what goes beside the bytes: extra fds with a job, fds with its reply,
+ * progress, log lines, functions of plugins; and that none of it leaks. On every path.
+ */
 #include "../helpers/conformance.h"
 
 #include <criterion/criterion.h>
@@ -39,7 +42,11 @@ static int reads_fds(struct brood_job *job)
 	for (long i = 0; i < count; i++)
 		if (file_number(brood_job_extra_fd(job, (size_t)i)) != 1000 + i)
 			return 2;
-	return brood_job_extra_fd(job, (size_t)count) == -EINVAL && brood_job_extra_fd(job, SIZE_MAX) == -EINVAL && brood_job_take_extra_fd(job, (size_t)count) == -EINVAL ? 0 : 3;
+	return brood_job_extra_fd(job, (size_t)count) == -EINVAL &&
+			brood_job_extra_fd(job, SIZE_MAX) == -EINVAL &&
+			brood_job_take_extra_fd(job, (size_t)count) == -EINVAL
+		? 0
+		: 3;
 }
 static int takes_second(struct brood_job *job)
 {
@@ -61,9 +68,10 @@ static void extra_fds(struct site *s)
 	for (int i = 0; i < BROOD_JOB_FDS_MAX + 1; i++)
 		fds[i] = make_file(1000 + i);
 	for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++) {
-		g = RUN(s, reads_fds, .request = "with bytes", .size = 10, .number = counts[k], .options = { .fds = fds, .fds_count = counts[k] });
+		g = RUN(s, reads_fds, .request = "with bytes", .size = 10, .number = counts[k],
+			.options = { .fds = fds, .fds_count = counts[k] });
 		expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
-		CHECK_EQ(g->v.left, 0);                        /* closed at its end */
+		CHECK_EQ(g->v.left, 0); /* closed at its end */
 	}
 	g = RUN(s, takes_and_closes, .options = { .fds = fds, .fds_count = 3 });
 	expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
@@ -72,7 +80,7 @@ static void extra_fds(struct site *s)
 	expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK_EQ(g->v.left, BROOD_LEFT_FDS);
 	for (int i = 0; i < BROOD_JOB_FDS_MAX + 1; i++) {
-		CHECK_EQ(file_number(fds[i]), 1000 + i);       /* still the caller's */
+		CHECK_EQ(file_number(fds[i]), 1000 + i); /* still the caller's */
 		close(fds[i]);
 	}
 }
@@ -85,7 +93,8 @@ static void wrong_fds(struct site *s)
 
 	for (int i = 0; i < BROOD_JOB_FDS_MAX + 1; i++)
 		fds[i] = 1;
-	g = RUN(s, job_code, .refusable = true, .options = { .fds = fds, .fds_count = BROOD_JOB_FDS_MAX + 1 });
+	g = RUN(s, job_code, .refusable = true,
+		.options = { .fds = fds, .fds_count = BROOD_JOB_FDS_MAX + 1 });
 	CHECK_MSG((site_is(s, CALLS) ? g->n : g->error) < 0, "%s", way_names[s->way]);
 	fds[1] = 9999;
 	g = RUN(s, job_code, .refusable = true, .options = { .fds = fds, .fds_count = 3 });
@@ -104,9 +113,12 @@ static void many_extra_fds(struct site *s)
 	for (int i = 0; i < 16; i++) {
 		for (int k = 0; k < 8; k++)
 			fds[i][k] = make_file(1000 + k);
-		g[i] = GIVE(s, reads_fds, .request = request, .size = i % 2 ? sizeof request : 10, .number = i % 8 + 1, .options = { .fds = fds[i], .fds_count = (uint32_t)i % 8 + 1 });
+		g[i] = GIVE(s, reads_fds, .request = request, .size = i % 2 ? sizeof request : 10,
+			.number = i % 8 + 1,
+			.options = { .fds = fds[i], .fds_count = (uint32_t)i % 8 + 1 });
 		given_id(g[i]);
-		for (int k = 0; k < 8 && !site_is(s, CALLS); k++)      /* duplicated when they were given */
+		/* duplicated when they were given */
+		for (int k = 0; k < 8 && !site_is(s, CALLS); k++)
 			close(fds[i][k]);
 	}
 	for (int i = 0; i < 16; i++) {
@@ -128,7 +140,8 @@ static int replies_fds(struct brood_job *job)
 	for (long i = 0; i < count; i++)
 		if ((fds[i] = make_file(2000 + (int)i)) < 0)
 			return 1;
-	if (brood_job_reply_fds(job, fds, (size_t)count / 2) != 0 || brood_job_reply_fds(job, fds + count / 2, (size_t)(count - count / 2)) != 0)
+	if (brood_job_reply_fds(job, fds, (size_t)count / 2) != 0 ||
+		brood_job_reply_fds(job, fds + count / 2, (size_t)(count - count / 2)) != 0)
 		return 2;
 	for (long i = 0; i < count; i++)
 		close(fds[i]);
@@ -153,19 +166,27 @@ static int replies_wrong_fds(struct brood_job *job)
 	if (brood_job_reply_fds(job, fds, BROOD_JOB_FDS_MAX + 1) != -E2BIG)
 		return 1;
 	fds[1] = 9999;
-	if (brood_job_reply_fds(job, fds, 2) != -EBADF || brood_job_reply_fds(job, NULL, 2) != -EINVAL || brood_job_reply_fds(job, NULL, 0) != 0)
+	if (brood_job_reply_fds(job, fds, 2) != -EBADF ||
+		brood_job_reply_fds(job, NULL, 2) != -EINVAL ||
+		brood_job_reply_fds(job, NULL, 0) != 0)
 		return 2;
 	return 0;
 }
 
-struct reply_fds { int fds[BROOD_JOB_FDS_MAX]; size_t count; };
+struct reply_fds {
+	int fds[BROOD_JOB_FDS_MAX];
+	size_t count;
+};
 
 static struct given *ask_fds(struct site *s, long number, struct reply_fds *got)
 {
 	struct given *g;
 
 	memset(got, 0, sizeof *got);
-	g = RUN(s, replies_fds, .number = number, .options = { .ret_fds = got->fds, .ret_fds_room = BROOD_JOB_FDS_MAX, .ret_fds_count = &got->count });
+	g = RUN(s, replies_fds, .number = number,
+		.options = { .ret_fds = got->fds,
+			.ret_fds_room = BROOD_JOB_FDS_MAX,
+			.ret_fds_count = &got->count });
 	if (!site_is(s, CALLS)) {
 		memcpy(got->fds, g->fds, sizeof got->fds);
 		got->count = g->fds_count;
@@ -205,7 +226,8 @@ static void reply_fds(struct site *s)
 	expect(g, BROOD_CRASHED, BROOD_DETAIL_NONE);
 	CHECK_EQ(got.count, 0);
 	expect(RUN(s, replies_wrong_fds), BROOD_DONE, BROOD_DETAIL_NONE);
-	g = RUN(s, replies_large_and_fds, .options = { .ret_fds = got.fds, .ret_fds_room = 1, .ret_fds_count = &got.count });
+	g = RUN(s, replies_large_and_fds,
+		.options = { .ret_fds = got.fds, .ret_fds_room = 1, .ret_fds_count = &got.count });
 	expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK_EQ(g->reply_size, 400000);
 	close(site_is(s, CALLS) ? got.fds[0] : g->fds[0]);
@@ -217,7 +239,11 @@ static void reply_fds_without_room(struct site *s)
 {
 	struct reply_fds got = { .count = 99 };
 
-	expect(RUN(s, replies_fds, .number = 5, .options = { .ret_fds = got.fds, .ret_fds_room = 2, .ret_fds_count = &got.count }), BROOD_DONE, BROOD_DETAIL_NONE);
+	expect(RUN(s, replies_fds, .number = 5,
+		       .options = { .ret_fds = got.fds,
+			       .ret_fds_room = 2,
+			       .ret_fds_count = &got.count }),
+		BROOD_DONE, BROOD_DETAIL_NONE);
 	check_fds(&got, 2);
 	expect(RUN(s, replies_fds, .number = 5), BROOD_DONE, BROOD_DETAIL_NONE);
 	site_well(s);
@@ -243,7 +269,10 @@ CASE(no_reply_fds, STREAMS)
 /* ---- progress ---- */
 
 /* Each begins with its number, and is longer than that by as much as the number says. */
-static size_t progress_size(int number) { return sizeof number + (size_t)(number * 37) % (BROOD_PROGRESS_MAX + 1 - sizeof number); }
+static size_t progress_size(int number)
+{
+	return sizeof number + (size_t)(number * 37) % (BROOD_PROGRESS_MAX + 1 - sizeof number);
+}
 
 static int progresses(struct brood_job *job)
 {
@@ -258,7 +287,8 @@ static int progresses(struct brood_job *job)
 
 		memset(data, i, sizeof data);
 		memcpy(data, &i, sizeof i);
-		for (unsigned round = 0; (r = brood_job_progress(job, data, progress_size(i))) == -EAGAIN; round++)
+		for (unsigned round = 0;
+			(r = brood_job_progress(job, data, progress_size(i))) == -EAGAIN; round++)
 			test_pause(round);
 		if (r != 0)
 			return 2;
@@ -266,8 +296,17 @@ static int progresses(struct brood_job *job)
 	return 0;
 }
 
-struct heard { atomic_int count, next; uint64_t id; pthread_t thread; struct given *given; };
-static struct heard *heard_of(struct stage *stage) { static struct heard all[64]; return &all[((uintptr_t)stage / sizeof *stage) % 64]; }
+struct heard {
+	atomic_int count, next;
+	uint64_t id;
+	pthread_t thread;
+	struct given *given;
+};
+static struct heard *heard_of(struct stage *stage)
+{
+	static struct heard all[64];
+	return &all[((uintptr_t)stage / sizeof *stage) % 64];
+}
 
 static void progress_came(void *context, uint64_t id, const void *data, size_t size)
 {
@@ -276,7 +315,7 @@ static void progress_came(void *context, uint64_t id, const void *data, size_t s
 	const unsigned char *bytes = data;
 	int i;
 
-	CHECK_EQ(atomic_load(&g->over), 0);                    /* never after the verdict */
+	CHECK_EQ(atomic_load(&g->over), 0); /* never after the verdict */
 	CHECK(h->id == 0 || h->id == id);
 	h->id = id;
 	CHECK_GE(size, sizeof i);
@@ -284,7 +323,7 @@ static void progress_came(void *context, uint64_t id, const void *data, size_t s
 	CHECK_EQ(size, progress_size(i));
 	for (size_t k = sizeof i; k < size; k++)
 		CHECK_EQ(bytes[k], (unsigned char)i);
-	CHECK_GE(i, atomic_load(&h->next));                    /* in order */
+	CHECK_GE(i, atomic_load(&h->next)); /* in order */
 	atomic_store(&h->next, i + 1);
 	atomic_fetch_add(&h->count, 1);
 }
@@ -300,15 +339,21 @@ static void progress(struct site *s)
 		atomic_store(&h->count, 0);
 		atomic_store(&h->next, 0);
 		h->id = 0;
-		g = RUN(s, progresses, .number = 30, .options = { .on_progress = progress_came, .context = site_is(s, CALLS) ? &fake : NULL });
+		g = RUN(s, progresses, .number = 30,
+			.options = { .on_progress = progress_came,
+				.context = site_is(s, CALLS) ? &fake : NULL });
 		expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
-		/* Handed off, it goes by the supervisor, which drops what the engine's full socket does not take; where many threads fill it, all of it. */
+		/*
+		 * Handed off, it goes by the supervisor, which drops what the engine's full socket
+		 * does not take; where many threads fill it, all of it.
+		 */
 		CHECK(atomic_load(&h->count) == 30 || site_is(s, HANDOFF));
 		CHECK(h->id == g->v.id || atomic_load(&h->count) == 0);
 		all += atomic_load(&h->count);
 	}
 	CHECK(all > 0 || s->number > 0);
-	expect(RUN(s, progresses, .number = 5), BROOD_DONE, BROOD_DETAIL_NONE);       /* nobody wants it */
+	/* nobody wants it */
+	expect(RUN(s, progresses, .number = 5), BROOD_DONE, BROOD_DETAIL_NONE);
 }
 CASE(progress, BYTES)
 
@@ -337,7 +382,10 @@ static void progress_while_it_runs(struct site *s)
 {
 	struct given fake = { .site = s };
 
-	expect(RUN(s, progresses_and_waits, .options = { .on_progress = opens_gate, .context = site_is(s, CALLS) ? &fake : NULL }), BROOD_DONE, BROOD_DETAIL_NONE);
+	expect(RUN(s, progresses_and_waits,
+		       .options = { .on_progress = opens_gate,
+			       .context = site_is(s, CALLS) ? &fake : NULL }),
+		BROOD_DONE, BROOD_DETAIL_NONE);
 }
 CASE(progress_while_it_runs, BYTES)
 
@@ -367,7 +415,10 @@ static void progress_flood(struct site *s)
 	struct given fake = { .site = s };
 
 	atomic_store(&heard_of(s->stage)->count, 0);
-	expect(RUN(s, floods, .options = { .on_progress = rising, .context = site_is(s, CALLS) ? &fake : NULL }), BROOD_DONE, BROOD_DETAIL_NONE);
+	expect(RUN(s, floods,
+		       .options = { .on_progress = rising,
+			       .context = site_is(s, CALLS) ? &fake : NULL }),
+		BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK_GT(atomic_load(&heard_of(s->stage)->count), 0);
 	site_well(s);
 }
@@ -376,7 +427,10 @@ CASE(progress_flood, BYTES)
 /* ---- log lines ---- */
 
 #define LINES 4096
-static struct { _Atomic uint64_t job; atomic_uint lines; } heard_lines[LINES];
+static struct {
+	_Atomic uint64_t job;
+	atomic_uint lines;
+} heard_lines[LINES];
 static atomic_uint *lines_of(uint64_t job)
 {
 	for (unsigned i = 0; i < LINES; i++) {
@@ -411,7 +465,9 @@ static void log_lines(struct site *s)
 		struct given *g = RUN(s, logs);
 
 		expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
-		CHECK(WAIT_UNTIL(brood_dispatch(s->brood) >= 0 && atomic_load(lines_of(g->v.id)) == 3, 20000));
+		CHECK(WAIT_UNTIL(
+			brood_dispatch(s->brood) >= 0 && atomic_load(lines_of(g->v.id)) == 3,
+			20000));
 	}
 }
 CASE(log_lines, EVERYWHERE, .log = counts_lines)
@@ -430,9 +486,15 @@ static void __attribute__((constructor)) find_plugin(void)
 	snprintf(plugin_path, sizeof plugin_path, "%s/conformance-plugin.so", path);
 }
 
-static struct given *run_plugin(struct site *s, const char *path, const char *symbol, const void *request, size_t size)
+static struct given *run_plugin(
+	struct site *s, const char *path, const char *symbol, const void *request, size_t size)
 {
-	return finish(give(s, &(struct what){ .name = "a plugin's", .request = request, .size = size, .number = 33, .options = { .plugin = path, .symbol = symbol } }));
+	return finish(give(s,
+		&(struct what){ .name = "a plugin's",
+			.request = request,
+			.size = size,
+			.number = 33,
+			.options = { .plugin = path, .symbol = symbol } }));
 }
 
 static void plugins(struct site *s)
@@ -448,10 +510,11 @@ static void plugins(struct site *s)
 		CHECK_EQ(g->v.left, 0);
 		g = run_plugin(s, plugin_path, "plugin_code", NULL, 0);
 		expect(g, BROOD_FAILED, BROOD_DETAIL_NONE);
-		CHECK_EQ(g->v.code, 33);               /* its argument stands before the plugin's names */
+		/* its argument stands before the plugin's names */
+		CHECK_EQ(g->v.code, 33);
 		g = run_plugin(s, plugin_path, "plugin_counts", NULL, 0);
 		expect(g, BROOD_FAILED, BROOD_DETAIL_NONE);
-		CHECK_EQ(g->v.code, i);                /* it stays open */
+		CHECK_EQ(g->v.code, i); /* it stays open */
 	}
 	g = run_plugin(s, plugin_path, "plugin_that_is_none", NULL, 0);
 	expect(g, BROOD_REFUSED, BROOD_DETAIL_PLUGIN);
@@ -486,9 +549,13 @@ static void some_of_all(struct site *s)
 
 	for (int i = 0; i < 5; i++) {
 		site_well(s);
-		expect(RUN(s, job_echo, .request = large, .size = sizeof large), BROOD_DONE, BROOD_DETAIL_NONE);
-		expect(RUN(s, reads_fds, .number = 3, .options = { .fds = fds, .fds_count = 3 }), BROOD_DONE, BROOD_DETAIL_NONE);
-		expect(RUN(s, job_raises, .number = SIGSEGV, .options = { .fds = fds, .fds_count = 3 }), BROOD_CRASHED, BROOD_DETAIL_NONE);
+		expect(RUN(s, job_echo, .request = large, .size = sizeof large), BROOD_DONE,
+			BROOD_DETAIL_NONE);
+		expect(RUN(s, reads_fds, .number = 3, .options = { .fds = fds, .fds_count = 3 }),
+			BROOD_DONE, BROOD_DETAIL_NONE);
+		expect(RUN(s, job_raises, .number = SIGSEGV,
+			       .options = { .fds = fds, .fds_count = 3 }),
+			BROOD_CRASHED, BROOD_DETAIL_NONE);
 		if (!site_is(s, BYTES))
 			continue;
 		expect(ask_fds(s, 3, &got), BROOD_DONE, BROOD_DETAIL_NONE);
@@ -524,8 +591,11 @@ static void no_leaks(struct site *s)
 		some_of_all(s);
 	s->lease = brood_lease_end(s->lease);
 	CHECK(WAIT_UNTIL(settled(s), 20000));
-	CHECK_MSG(WAIT_UNTIL(brood_dispatch(s->brood) >= 0 && proc_own_fds() <= engine, 5000), "%s: %d fds, then %d:\n%s", way_names[s->way], engine, proc_own_fds(),
-	          proc_fd_list(getpid(), list, sizeof list));
-	CHECK_MSG(WAIT_UNTIL(supervisor_fds() <= supervisor, 5000), "%s: %d fds in the supervisor, then %d", way_names[s->way], supervisor, supervisor_fds());
+	CHECK_MSG(WAIT_UNTIL(brood_dispatch(s->brood) >= 0 && proc_own_fds() <= engine, 5000),
+		"%s: %d fds, then %d:\n%s", way_names[s->way], engine, proc_own_fds(),
+		proc_fd_list(getpid(), list, sizeof list));
+	CHECK_MSG(WAIT_UNTIL(supervisor_fds() <= supervisor, 5000),
+		"%s: %d fds in the supervisor, then %d", way_names[s->way], supervisor,
+		supervisor_fds());
 }
 CASE(no_leaks, EVERYWHERE | ALONE, .workers = 2, .lease_idle_ms = 50)

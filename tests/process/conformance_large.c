@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conformance_large.c - large bytes of calls whose jobs do not come to their end, or want only a part
- * of them: what was written before a death is there, another attempt gets the whole request again, a
- * cancel does not wait for bytes that nobody reads.
+ * conformance_large.c - large bytes of calls whose jobs do not come to their end, or want only a
+ * part of them: what was written before a death is there, another attempt gets the whole request
+ * again, a cancel does not wait for bytes that nobody reads.
  */
 #include "../helpers/conformance.h"
 
@@ -55,7 +55,8 @@ static void so_far(struct site *s)
 	unsigned char *whole = pattern(2 * MIB);
 
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-		struct given *g = RUN(s, writes_and_dies, .number = (long)sizes[i], .room = 2 * MIB);
+		struct given *g = RUN(
+			s, writes_and_dies, .number = (long)sizes[i], .room = 2 * MIB);
 
 		expect(g, BROOD_CRASHED, BROOD_DETAIL_NONE);
 		CHECK_EQ(g->v.reply_size, sizes[i]);
@@ -80,7 +81,7 @@ static int dies_once(struct brood_job *job)
 
 	if (brood_job_attempt(job) == 1) {
 		if (brood_job_read_all(job, data, size / 2) != (ssize_t)(size / 2) ||
-		    brood_job_write(job, data, size / 2) != (ssize_t)(size / 2))
+			brood_job_write(job, data, size / 2) != (ssize_t)(size / 2))
 			return 1;
 		raise(SIGKILL);
 	}
@@ -96,7 +97,7 @@ static void attempts(struct site *s)
 
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
 		struct given *g = RUN(s, dies_once, .request = whole, .size = sizes[i],
-				      .room = 3 * MIB, .options.retries = 1);
+			.room = 3 * MIB, .options.retries = 1);
 
 		CHECK_EQ(g->v.outcome, BROOD_DONE);
 		CHECK_EQ(g->v.attempts, 2);
@@ -122,7 +123,7 @@ static void unread(struct site *s)
 	unsigned char *whole = pattern(3 * MIB);
 	unsigned before = atomic_load(&s->stage->entered);
 	struct given *g = GIVE(s, reads_nothing, .request = whole, .size = 3 * MIB,
-			       .options = { .run_ms = BROOD_FOREVER, .grace_ms = BROOD_FOREVER });
+		.options = { .run_ms = BROOD_FOREVER, .grace_ms = BROOD_FOREVER });
 
 	CHECK(stage_entered(s, before + 1));
 	CHECK_EQ(brood_cancel(s->brood, given_id(g)), 0);
@@ -175,7 +176,7 @@ static void shared_workers(struct site *s)
 
 	for (size_t size = 100000; size <= 2 * MIB; size *= 3) {
 		struct given *g = RUN(s, sends_back, .request = whole, .size = size, .room = size,
-				      .options.queue_ms = 60000);
+			.options.queue_ms = 60000);
 
 		expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK_EQ(g->reply_size, size);

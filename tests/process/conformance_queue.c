@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* conformance_queue.c - before a job begins, and when its worker is gone: refusals, order, what is behind a dead worker, once, retries, the pool's stop and loss; on every path. */
+/*
+ * conformance_queue.c - before a job begins, and when its worker is gone: refusals, order, what is
+ * behind a dead worker, once, retries, the pool's stop and loss; on every path.
+ */
 #include "../helpers/conformance.h"
 
 #include <criterion/criterion.h>
@@ -17,7 +20,10 @@ TestSuite(conformance, .timeout = 1000);
 
 /* ---- refused ---- */
 
-/* As many as there is room for, and no more; all that were taken are done. An explicit lease has the room of its ring and of its queue. */
+/*
+ * As many as there is room for, and no more; all that were taken are done. An explicit lease has
+ * the room of its ring and of its queue.
+ */
 static void full(struct site *s)
 {
 	struct brood_queue_options small = { .size = sizeof small, .jobs = 9 };
@@ -76,7 +82,8 @@ CASE(queue_time, EVERYWHERE | ALONE, .workers = 1)
 
 static void refused_pointer(struct site *s, brood_fn *fn)
 {
-	struct given *g = give(s, &(struct what){ .fn = fn, .name = "no function", .refusable = true });
+	struct given *g = give(
+		s, &(struct what){ .fn = fn, .name = "no function", .refusable = true });
 
 	finish(g);
 	if (site_is(s, CALLS)) {
@@ -93,7 +100,8 @@ static void refused_pointer(struct site *s, brood_fn *fn)
 static void pointers(struct site *s)
 {
 	static int data[16];
-	void *made = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *made = mmap(
+		NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	CHECK(made != MAP_FAILED);
 	refused_pointer(s, (brood_fn *)(void *)data);
@@ -134,7 +142,8 @@ static void gone_in_the_worker(struct site *s)
 
 	CHECK(module_code);
 	for (int i = 0; i < 2; i++) {
-		g = finish(give(s, &(struct what){ .fn = module_code, .name = "plugin_code", .number = 12 }));
+		g = finish(give(s,
+			&(struct what){ .fn = module_code, .name = "plugin_code", .number = 12 }));
 		if (i == 1)
 			break;
 		expect(g, BROOD_FAILED, BROOD_DETAIL_NONE);
@@ -173,14 +182,16 @@ static void degraded(struct site *s)
 	site_well(s);
 }
 /* There is no lease for the job to be given to. */
-CASE(degraded, ANY_WORKER | FRESH, .workers = 1, .worker_init = init_as_told, .start_limit = 3, .backoff_min_ms = 100, .backoff_max_ms = 400)
+CASE(degraded, ANY_WORKER | FRESH, .workers = 1, .worker_init = init_as_told, .start_limit = 3,
+	.backoff_min_ms = 100, .backoff_max_ms = 400)
 
 /* ---- behind others ---- */
 
 static void check_order(struct site *s, int count)
 {
 	CHECK_EQ(atomic_load(&s->stage->ordered), count);
-	for (int i = 0; i < count && !site_is(s, CALLS); i++)          /* calls are given by threads of their own: no order */
+	/* calls are given by threads of their own: no order */
+	for (int i = 0; i < count && !site_is(s, CALLS); i++)
 		CHECK_EQ(atomic_load(&s->stage->order[i]), i);
 }
 
@@ -199,7 +210,10 @@ static void in_order(struct site *s)
 }
 CASE(in_order, EVERYWHERE | ALONE, .workers = 1)
 
-/* A worker that dies costs the one job that runs: those behind it were not started, and go to others, in order. Not on an explicit lease: conformance_lease.c. */
+/*
+ * A worker that dies costs the one job that runs: those behind it were not started, and go to
+ * others, in order. Not on an explicit lease: conformance_lease.c.
+ */
 static void behind_the_dead(struct site *s)
 {
 	static const int ends[] = { SIGSEGV, SIGKILL, SIGABRT };
@@ -217,7 +231,8 @@ static void behind_the_dead(struct site *s)
 			given_id(g[i]);
 		}
 		stage_open(s);
-		expect(first, BROOD_CRASHED, ends[k] == SIGKILL ? BROOD_DETAIL_OUTSIDE : BROOD_DETAIL_NONE);
+		expect(first, BROOD_CRASHED,
+			ends[k] == SIGKILL ? BROOD_DETAIL_OUTSIDE : BROOD_DETAIL_NONE);
 		for (int i = 0; i < 20; i++) {
 			expect(g[i], BROOD_DONE, BROOD_DETAIL_NONE);
 			CHECK_NE(g[i]->v.pid, first->v.pid);
@@ -267,7 +282,10 @@ static void not_behind_the_long(struct site *s)
 }
 CASE(not_behind_the_long, ANY_WORKER | ALONE, .workers = 2)
 
-/* Also when it turns out to be long only after others were put behind it: a function that was short so often. */
+/*
+ * Also when it turns out to be long only after others were put behind it: a function that was short
+ * so often.
+ */
 static int short_or_long(struct brood_job *job)
 {
 	return said(job)->number ? job_gated(job) - 1 : 0;
@@ -281,7 +299,9 @@ static void not_behind_what_became_long(struct site *s)
 	for (int i = 0; i < 40; i++)
 		expect(g[i], BROOD_DONE, BROOD_DETAIL_NONE);
 	first = GIVE(s, short_or_long, .number = 1);
-	expect(GIVE(s, short_or_long, .options.flags = BROOD_JOB_ONCE), BROOD_DONE, BROOD_DETAIL_NONE);        /* never behind any */
+	/* never behind any */
+	expect(GIVE(s, short_or_long, .options.flags = BROOD_JOB_ONCE), BROOD_DONE,
+		BROOD_DETAIL_NONE);
 	for (int i = 0; i < 40; i++)
 		g[i] = GIVE(s, short_or_long);
 	for (int i = 0; i < 40; i++)
@@ -309,7 +329,8 @@ static void once(struct site *s)
 		CHECK_EQ(g[i]->v.attempts, 1);
 	}
 	check_order(s, 3);
-	first = GIVE(s, job_raises, .number = SIGKILL, .options = { .flags = BROOD_JOB_ONCE, .retries = 3 });
+	first = GIVE(s, job_raises, .number = SIGKILL,
+		.options = { .flags = BROOD_JOB_ONCE, .retries = 3 });
 	expect(first, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 }
 /* Behind others on an explicit lease is where it was given. */
@@ -334,11 +355,12 @@ static int dies_then_echoes(struct brood_job *job)
 
 static void retried(struct site *s)
 {
-	struct given *g = RUN(s, dies_then_echoes, .number = 2, .request = "request", .size = 7, .options.retries = 2);
+	struct given *g = RUN(s, dies_then_echoes, .number = 2, .request = "request", .size = 7,
+		.options.retries = 2);
 
 	expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK_EQ(g->v.attempts, 3);
-	if (site_is(s, BYTES)) {                   /* a stream goes on where it was left */
+	if (site_is(s, BYTES)) { /* a stream goes on where it was left */
 		CHECK_EQ(g->reply_size, 7);
 		CHECK_MEM(g->reply, "request", 7);
 	}
@@ -354,7 +376,11 @@ static void retried(struct site *s)
 /* An explicit lease is over with its worker: there is nobody to try again. */
 CASE(retried, ANY_WORKER)
 
-static int exits_2(struct brood_job *job) { (void)job; _exit(2); }
+static int exits_2(struct brood_job *job)
+{
+	(void)job;
+	_exit(2);
+}
 
 static void not_retried(struct site *s)
 {
@@ -387,15 +413,19 @@ static void cancelled_between_attempts(struct site *s)
 	struct given *g = GIVE(s, kills_and_holds, .options.retries = 5);
 	uint64_t id = given_id(g);
 
-	CHECK(WAIT_UNTIL((site_dispatch(s), atomic_load(&s->stage->values[8]) == 1 && pool_stats(s->brood).ready == 0), 20000));
+	CHECK(WAIT_UNTIL(
+		(site_dispatch(s),
+			atomic_load(&s->stage->values[8]) == 1 && pool_stats(s->brood).ready == 0),
+		20000));
 	CHECK_EQ(brood_cancel(s->brood, id), 0);
 	finish(g);
-	if (g->v.outcome == BROOD_CRASHED)         /* before the library had read of the first attempt's end */
+	/* before the library had read of the first attempt's end */
+	if (g->v.outcome == BROOD_CRASHED)
 		expect(g, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 	else
 		expect(g, BROOD_CANCELLED, BROOD_DETAIL_NONE);
 	CHECK_EQ(g->v.attempts, 1);
-	CHECK(g->v.started);                       /* once */
+	CHECK(g->v.started); /* once */
 	CHECK_EQ(atomic_load(&s->stage->entered), 0);
 	atomic_store(&s->stage->values[8], 0);
 	CHECK(WAIT_UNTIL(pool_full(s->brood), 20000));
@@ -417,10 +447,15 @@ static int begins_and_heeds(struct brood_job *job)
 	return job_until_cancelled(job);
 }
 
-/* All three run before others come: a worker that is lent and has not begun may be taken back for these. */
+/*
+ * All three run before others come: a worker that is lent and has not begun may be taken back for
+ * these.
+ */
 static void draining(struct site *s)
 {
-	struct given *finishes = GIVE(s, job_gated, .number = 5), *heeds = GIVE(s, begins_and_heeds, .options.grace_ms = 60000), *hangs = GIVE(s, job_stores_pid), *queued[4];
+	struct given *finishes = GIVE(s, job_gated, .number = 5),
+		     *heeds = GIVE(s, begins_and_heeds, .options.grace_ms = 60000),
+		     *hangs = GIVE(s, job_stores_pid), *queued[4];
 	pthread_t thread;
 
 	CHECK(stage_entered(s, 2));
@@ -458,7 +493,8 @@ static void drained(struct site *s)
 		given_id(queued[i]);
 	}
 	CHECK_EQ(pthread_create(&thread, NULL, stops, s), 0);
-	usleep(20000);                             /* mostly within the stop; before it, it is as right */
+	/* mostly within the stop; before it, it is as right */
+	usleep(20000);
 	stage_open(s);
 	expect(g, BROOD_FAILED, BROOD_DETAIL_NONE);
 	for (int i = 0; i < 8; i++) {
@@ -484,11 +520,12 @@ static void find_channels(int channels[8])
 		int type = 0;
 		socklen_t size = sizeof type;
 
-		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+			type == SOCK_SEQPACKET)
 			channels[n++] = fd;
 	}
 	channels[n] = -1;
-	CHECK_EQ(n, 2);                            /* and the log's */
+	CHECK_EQ(n, 2); /* and the log's */
 }
 
 static void lost(struct site *s)

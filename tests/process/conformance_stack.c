@@ -19,7 +19,10 @@
 TestSuite(conformance, .timeout = 1000);
 
 #define STACK (1u << 20)
-#define SOFT  { .run_ms = 50, .grace_ms = BROOD_FOREVER }
+#define SOFT                                            \
+	{                                               \
+		.run_ms = 50, .grace_ms = BROOD_FOREVER \
+	}
 
 /* ---- the bounds ---- */
 
@@ -81,7 +84,8 @@ static int catch_overflow(void *context)
 }
 static void __attribute__((constructor)) before_the_start(void)
 {
-	handled = mmap(NULL, sizeof *handled, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	handled = mmap(
+		NULL, sizeof *handled, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 }
 
 #pragma GCC diagnostic push
@@ -94,7 +98,11 @@ static int __attribute__((noinline)) deeper(volatile char *above)
 	return deeper(here) + here[0];
 }
 #pragma GCC diagnostic pop
-static int overflows(struct brood_job *job) { (void)job; return deeper(NULL); }
+static int overflows(struct brood_job *job)
+{
+	(void)job;
+	return deeper(NULL);
+}
 
 static void overflow(struct site *s)
 {
@@ -150,9 +158,9 @@ static int switches_on(char *stack)
 }
 static int switches(struct brood_job *job)
 {
-	char *small = malloc(SIZE);            /* of the heap's */
+	char *small = malloc(SIZE); /* of the heap's */
 	char *mapped = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char local[SIZE];                      /* within the job's own */
+	char local[SIZE]; /* within the job's own */
 	int code;
 
 	(void)job;
@@ -165,11 +173,9 @@ static int switches(struct brood_job *job)
 	return code;
 }
 
-static jmp_buf outside;                        /* set in the engine, when the workers had been born: set here */
-static void jumps_out(void)
-{
-	longjmp(outside, 1);
-}
+/* set in the engine, when the workers had been born: set here */
+static jmp_buf outside;
+static void jumps_out(void) { longjmp(outside, 1); }
 static __attribute__((constructor)) void set_outside(void)
 {
 	if (setjmp(outside) != 0)
@@ -200,9 +206,9 @@ CASE(coroutines, EVERYWHERE | ALONE)
 
 /* ---- the soft step ---- */
 
-#define USED  16384
+#define USED 16384
 #ifdef __SANITIZE_ADDRESS__
-#define SPARE 65536            /* its own frames and red zones are larger than what is tested */
+#define SPARE 65536 /* its own frames and red zones are larger than what is tested */
 #else
 #define SPARE 1024
 #endif
@@ -284,14 +290,20 @@ static int is_deaf_to_others(struct brood_job *job)
 
 static void soft_step(struct site *s)
 {
-	static const struct { brood_fn *fn; const char *name; } list[] = {
-		{ has_no_queue, "has_no_queue" }, { blocks_all_signals, "blocks_all_signals" },
+	static const struct {
+		brood_fn *fn;
+		const char *name;
+	} list[] = {
+		{ has_no_queue, "has_no_queue" },
+		{ blocks_all_signals, "blocks_all_signals" },
 	};
 
 	for (int i = 0; i < 4; i++) {
 		bool cancel = i >= 2;
 		unsigned before = atomic_load(&s->stage->entered);
-		struct what what = { .fn = list[i & 1].fn, .name = list[i & 1].name, .options = SOFT };
+		struct what what = {
+			.fn = list[i & 1].fn, .name = list[i & 1].name, .options = SOFT
+		};
 		struct given *g;
 
 		if (cancel)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* conformance_times.c - deadlines and cancel on every path: the soft step, the kill, an engine that does nothing meanwhile; what has not begun, what is over. */
+/*
+ * conformance_times.c - deadlines and cancel on every path: the soft step, the kill, an engine that
+ * does nothing meanwhile; what has not begun, what is over.
+ */
 #include "../helpers/conformance.h"
 
 #include <criterion/criterion.h>
@@ -11,10 +14,19 @@
 
 TestSuite(conformance, .timeout = 1000);
 
-#define SOFT  { .run_ms = 50, .grace_ms = BROOD_FOREVER }
-#define NEVER { .run_ms = BROOD_FOREVER, .grace_ms = 30 }
+#define SOFT                                            \
+	{                                               \
+		.run_ms = 50, .grace_ms = BROOD_FOREVER \
+	}
+#define NEVER                                           \
+	{                                               \
+		.run_ms = BROOD_FOREVER, .grace_ms = 30 \
+	}
 
-/* Jobs that shall run out of time say that they are in. On a machine that is slow enough they may not come so far: then once more, with twice the time. */
+/*
+ * Jobs that shall run out of time say that they are in. On a machine that is slow enough they may
+ * not come so far: then once more, with twice the time.
+ */
 static void enter(struct brood_job *job) { atomic_fetch_add(&said(job)->stage->entered, 1); }
 
 static struct given *run_short(struct site *s, struct what what)
@@ -58,16 +70,15 @@ static int waits_for_its_time(struct brood_job *job)
 		usleep(1000);
 	return 42;
 }
-static void *polls(void *job)
-{
-	return (void *)(intptr_t)polls_until_cancelled(job);
-}
+static void *polls(void *job) { return (void *)(intptr_t)polls_until_cancelled(job); }
 static int polls_in_a_thread(struct brood_job *job)
 {
 	pthread_t thread;
 	void *code = NULL;
 
-	return pthread_create(&thread, NULL, polls, job) || pthread_join(thread, &code) ? 1 : (int)(intptr_t)code;
+	return pthread_create(&thread, NULL, polls, job) || pthread_join(thread, &code)
+		? 1
+		: (int)(intptr_t)code;
 }
 /* Asked for after the step, it is readable at once. */
 static int asks_late(struct brood_job *job)
@@ -82,29 +93,41 @@ static int asks_late(struct brood_job *job)
 
 static void heeded(struct site *s)
 {
-	static const struct { brood_fn *fn; const char *name; uint32_t flags; } list[] = {
-		{ spins_until_cancelled, "spins_until_cancelled", BROOD_TOLD_DEADLINE | BROOD_NOTICED },
-		{ polls_until_cancelled, "polls_until_cancelled", BROOD_TOLD_DEADLINE | BROOD_NOTICED },
-		{ waits_for_its_time, "waits_for_its_time", UINT32_MAX },      /* it may end by the clock before it is told */
-		{ polls_in_a_thread, "polls_in_a_thread", BROOD_TOLD_DEADLINE | BROOD_NOTICED }, { asks_late, "asks_late", BROOD_TOLD_DEADLINE | BROOD_NOTICED },
+	static const struct {
+		brood_fn *fn;
+		const char *name;
+		uint32_t flags;
+	} list[] = {
+		{ spins_until_cancelled, "spins_until_cancelled",
+			BROOD_TOLD_DEADLINE | BROOD_NOTICED },
+		{ polls_until_cancelled, "polls_until_cancelled",
+			BROOD_TOLD_DEADLINE | BROOD_NOTICED },
+		/* it may end by the clock before it is told */
+		{ waits_for_its_time, "waits_for_its_time", UINT32_MAX },
+		{ polls_in_a_thread, "polls_in_a_thread", BROOD_TOLD_DEADLINE | BROOD_NOTICED },
+		{ asks_late, "asks_late", BROOD_TOLD_DEADLINE | BROOD_NOTICED },
 		{ job_until_cancelled, "job_until_cancelled", BROOD_TOLD_DEADLINE | BROOD_NOTICED },
 	};
 
 	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
-		struct given *g = finish(give(s, &(struct what){ .fn = list[i].fn, .name = list[i].name, .options = SOFT }));
+		struct given *g = finish(give(s,
+			&(struct what){ .fn = list[i].fn, .name = list[i].name, .options = SOFT }));
 
 		expect(g, BROOD_FAILED, BROOD_DETAIL_NONE);
 		CHECK_EQ(g->v.code, 42);
-		CHECK_MSG(list[i].flags == UINT32_MAX || g->v.flags == list[i].flags, "%s: flags %x", list[i].name, g->v.flags);
+		CHECK_MSG(list[i].flags == UINT32_MAX || g->v.flags == list[i].flags,
+			"%s: flags %x", list[i].name, g->v.flags);
 		CHECK_GE(g->elapsed_us, 49000);
 		CHECK_EQ(g->v.left, 0);
 	}
-	for (int i = 0; i < 3; i++) {              /* by a cancel, which is the same for the job but for its time */
-		struct given *g = GIVE(s, polls_until_cancelled, .options = { .run_ms = BROOD_FOREVER, .grace_ms = BROOD_FOREVER });
+	/* by a cancel, which is the same for the job but for its time */
+	for (int i = 0; i < 3; i++) {
+		struct given *g = GIVE(s, polls_until_cancelled,
+			.options = { .run_ms = BROOD_FOREVER, .grace_ms = BROOD_FOREVER });
 
 		CHECK_EQ(brood_cancel(s->brood, given_id(g)), 0);
 		finish(g);
-		if (g->v.outcome == BROOD_CANCELLED)   /* it had not begun */
+		if (g->v.outcome == BROOD_CANCELLED) /* it had not begun */
 			CHECK_EQ(g->v.started, 0);
 		else
 			CHECK(g->v.code == 42 && g->v.flags == (BROOD_TOLD_CANCEL | BROOD_NOTICED));
@@ -134,8 +157,17 @@ static int deafens_itself(struct brood_job *job)
 	enter(job);
 	return job_sleep_forever(job);
 }
-static int sleeps_for_ever(struct brood_job *job) { enter(job); return job_sleep_forever(job); }
-static int stops_itself(struct brood_job *job) { enter(job); raise(SIGSTOP); return 0; }
+static int sleeps_for_ever(struct brood_job *job)
+{
+	enter(job);
+	return job_sleep_forever(job);
+}
+static int stops_itself(struct brood_job *job)
+{
+	enter(job);
+	raise(SIGSTOP);
+	return 0;
+}
 /* Somebody else holds the CPU and the locks: threads that spin. */
 static void *spins_too(void *job)
 {
@@ -155,12 +187,20 @@ static int spins_in_threads(struct brood_job *job)
 
 static void timed_out(struct site *s)
 {
-	static const struct { brood_fn *fn; const char *name; } list[] = {
-		{ spins, "spins" }, { sleeps_for_ever, "sleeps_for_ever" }, { deafens_itself, "deafens_itself" }, { stops_itself, "stops_itself" }, { spins_in_threads, "spins_in_threads" },
+	static const struct {
+		brood_fn *fn;
+		const char *name;
+	} list[] = {
+		{ spins, "spins" },
+		{ sleeps_for_ever, "sleeps_for_ever" },
+		{ deafens_itself, "deafens_itself" },
+		{ stops_itself, "stops_itself" },
+		{ spins_in_threads, "spins_in_threads" },
 	};
 
 	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
-		struct given *g = run_short(s, (struct what){ .fn = list[i].fn, .name = list[i].name });
+		struct given *g = run_short(
+			s, (struct what){ .fn = list[i].fn, .name = list[i].name });
 
 		expect(g, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 		CHECK_EQ(g->v.signal, SIGKILL);
@@ -172,9 +212,23 @@ static void timed_out(struct site *s)
 }
 CASE(timed_out, EVERYWHERE)
 
-static int ignores_abort(struct brood_job *job) { signal(SIGABRT, SIG_IGN); enter(job); return job_sleep_forever(job); }
-static void exits_4(int sig) { (void)sig; _exit(4); }
-static int exits_on_abort(struct brood_job *job) { signal(SIGABRT, exits_4); enter(job); return job_sleep_forever(job); }
+static int ignores_abort(struct brood_job *job)
+{
+	signal(SIGABRT, SIG_IGN);
+	enter(job);
+	return job_sleep_forever(job);
+}
+static void exits_4(int sig)
+{
+	(void)sig;
+	_exit(4);
+}
+static int exits_on_abort(struct brood_job *job)
+{
+	signal(SIGABRT, exits_4);
+	enter(job);
+	return job_sleep_forever(job);
+}
 
 static void aborted(struct site *s)
 {
@@ -185,7 +239,8 @@ static void aborted(struct site *s)
 	g = RUN_SHORT(s, exits_on_abort, .options.flags = BROOD_JOB_ABORT);
 	expect(g, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	CHECK_EQ(g->v.signal, 0);
-	g = RUN(s, polls_until_cancelled, .options = { .run_ms = 50, .grace_ms = BROOD_FOREVER, .flags = BROOD_JOB_ABORT });
+	g = RUN(s, polls_until_cancelled,
+		.options = { .run_ms = 50, .grace_ms = BROOD_FOREVER, .flags = BROOD_JOB_ABORT });
 	expect(g, BROOD_FAILED, BROOD_DETAIL_NONE);
 	CHECK_EQ(g->v.code, 42);
 	site_well(s);
@@ -208,24 +263,25 @@ static int ends_after_the_step(struct brood_job *job)
 	while (!brood_job_cancelled(job))
 		usleep(500);
 	switch (said(job)->number) {
-	case 0:
-		return 0;
-	case 1:
-		_exit(3);
-	case 2:
-		pthread_exit(NULL);
-	default:
-		return raise((int)said(job)->number);
+	case 0: return 0;
+	case 1: _exit(3);
+	case 2: pthread_exit(NULL);
+	default: return raise((int)said(job)->number);
 	}
 }
 
 static void ends_in_its_grace(struct site *s)
 {
-	expect(RUN(s, ends_after_the_step, .number = 0, .options = SOFT), BROOD_DONE, BROOD_DETAIL_NONE);
-	expect(RUN(s, ends_after_the_step, .number = 1, .options = SOFT), BROOD_EXITED, BROOD_DETAIL_NONE);
-	expect(RUN(s, ends_after_the_step, .number = 2, .options = SOFT), BROOD_CRASHED, BROOD_DETAIL_THREAD_EXIT);
-	expect(RUN(s, ends_after_the_step, .number = SIGSEGV, .options = SOFT), BROOD_CRASHED, BROOD_DETAIL_NONE);
-	expect(RUN(s, ends_after_the_step, .number = SIGKILL, .options = SOFT), BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
+	expect(RUN(s, ends_after_the_step, .number = 0, .options = SOFT), BROOD_DONE,
+		BROOD_DETAIL_NONE);
+	expect(RUN(s, ends_after_the_step, .number = 1, .options = SOFT), BROOD_EXITED,
+		BROOD_DETAIL_NONE);
+	expect(RUN(s, ends_after_the_step, .number = 2, .options = SOFT), BROOD_CRASHED,
+		BROOD_DETAIL_THREAD_EXIT);
+	expect(RUN(s, ends_after_the_step, .number = SIGSEGV, .options = SOFT), BROOD_CRASHED,
+		BROOD_DETAIL_NONE);
+	expect(RUN(s, ends_after_the_step, .number = SIGKILL, .options = SOFT), BROOD_CRASHED,
+		BROOD_DETAIL_OUTSIDE);
 	site_well(s);
 }
 CASE(ends_in_its_grace, EVERYWHERE)
@@ -246,17 +302,22 @@ CASE(hangs_after_its_reply, EVERYWHERE)
 
 /* ---- whose time it is ---- */
 
-/* A long deadline first, then a short one: the short one counts. The pool's own, where the job says nothing. */
+/*
+ * A long deadline first, then a short one: the short one counts. The pool's own, where the job says
+ * nothing.
+ */
 static void later_and_sooner(struct site *s)
 {
 	struct given *g;
 
 	expect(RUN(s, job_code, .options = { .run_ms = 500000 }), BROOD_DONE, BROOD_DETAIL_NONE);
 	expect(RUN_SHORT(s, spins), BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
-	expect(RUN(s, job_code, .options = { .run_ms = BROOD_FOREVER }), BROOD_DONE, BROOD_DETAIL_NONE);
+	expect(RUN(s, job_code, .options = { .run_ms = BROOD_FOREVER }), BROOD_DONE,
+		BROOD_DETAIL_NONE);
 	expect(RUN_SHORT(s, sleeps_for_ever), BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	finish(g = GIVE(s, sleeps_for_ever));
-	CHECK(g->v.outcome == BROOD_TIMED_OUT || g->v.detail == BROOD_DETAIL_LEASE_OVER);      /* too late for it to begin, perhaps */
+	/* too late for it to begin, perhaps */
+	CHECK(g->v.outcome == BROOD_TIMED_OUT || g->v.detail == BROOD_DETAIL_LEASE_OVER);
 	site_well(s);
 }
 CASE(later_and_sooner, EVERYWHERE, .run_ms = 60, .grace_ms = 20)
@@ -277,15 +338,22 @@ static void behind_another(struct site *s)
 	CHECK_GE(second->v.queue_us, ms * 1000);
 }
 /* It takes its time: one call of each path, and those where it stands in a ring. */
-CASE(behind_another, WAY(HANDOFF_OPEN) | WAY(LINK_OPEN) | WAY(RING_SUBMIT) | WAY(RING_KEPT_SUBMIT) | ALONE, .workers = 1)
+CASE(behind_another,
+	WAY(HANDOFF_OPEN) | WAY(LINK_OPEN) | WAY(RING_SUBMIT) | WAY(RING_KEPT_SUBMIT) | ALONE,
+	.workers = 1)
 
-/* Jobs that hang between jobs that do not: each gets its own. Not on an explicit lease: what is behind a dead worker is refused there (conformance_lease.c). */
+/*
+ * Jobs that hang between jobs that do not: each gets its own. Not on an explicit lease: what is
+ * behind a dead worker is refused there (conformance_lease.c).
+ */
 static void some_hang(struct site *s)
 {
 	struct given *g[8];
 
 	for (int i = 0; i < 8; i++)
-		g[i] = i % 2 ? GIVE(s, job_code) : GIVE(s, job_sleep_forever, .options = { .run_ms = 50, .grace_ms = 30 });
+		g[i] = i % 2
+			? GIVE(s, job_code)
+			: GIVE(s, job_sleep_forever, .options = { .run_ms = 50, .grace_ms = 30 });
 	for (int i = 0; i < 8; i++)
 		expect(g[i], i % 2 ? BROOD_DONE : BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	site_well(s);
@@ -310,8 +378,11 @@ static pid_t watcher(struct site *s)
 		return pid;
 	if (WAIT_UNTIL(atomic_load(&s->stage->pid) != 0, 20000)) {
 		kill(engine, SIGSTOP);
-		atomic_store(&s->stage->values[1], (unsigned long long)WAIT_UNTIL(proc_state(engine) == 'T', 10000));
-		atomic_store(&s->stage->values[0], (unsigned long long)WAIT_UNTIL(!proc_alive(atomic_load(&s->stage->pid)), 20000));
+		atomic_store(&s->stage->values[1],
+			(unsigned long long)WAIT_UNTIL(proc_state(engine) == 'T', 10000));
+		atomic_store(&s->stage->values[0],
+			(unsigned long long)WAIT_UNTIL(
+				!proc_alive(atomic_load(&s->stage->pid)), 20000));
 		kill(engine, SIGCONT);
 	}
 	_exit(0);
@@ -351,7 +422,10 @@ CASE(cancelled_undispatched, EVERYWHERE)
 
 /* ---- cancel ---- */
 
-struct wish { struct site *site; struct given *given; };
+struct wish {
+	struct site *site;
+	struct given *given;
+};
 static void *cancels(void *context)
 {
 	struct wish *wish = context;
@@ -398,7 +472,7 @@ static void cancelled_in_the_queue(struct site *s)
 		CHECK_EQ(g[i]->v.pid, 0);
 		CHECK_EQ(brood_cancel(s->brood, g[i]->id), -ENOENT);
 	}
-	CHECK_EQ(atomic_load(&s->stage->left), 0);             /* it still runs */
+	CHECK_EQ(atomic_load(&s->stage->left), 0); /* it still runs */
 	stage_open(s);
 	expect(first, BROOD_DONE, BROOD_DETAIL_NONE);
 	for (int i = 1; i < 6; i += 2)
@@ -409,7 +483,10 @@ static void cancelled_in_the_queue(struct site *s)
 }
 CASE(cancelled_in_the_queue, EVERYWHERE | ALONE, .workers = 1)
 
-/* The one that runs, while others wait behind it: they go on, in order, elsewhere. Not on an explicit lease: it is over then. */
+/*
+ * The one that runs, while others wait behind it: they go on, in order, elsewhere. Not on an
+ * explicit lease: it is over then.
+ */
 static void cancelled_before_others(struct site *s)
 {
 	struct given *first = GIVE(s, enters_and_hangs, .options = NEVER), *g[6];
@@ -426,7 +503,8 @@ static void cancelled_before_others(struct site *s)
 		expect(g[i], BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK_NE(g[i]->v.pid, first->v.pid);
 	}
-	for (int i = 0; i < 6 && !site_is(s, CALLS); i++)      /* calls are given by threads of their own: no order */
+	/* calls are given by threads of their own: no order */
+	for (int i = 0; i < 6 && !site_is(s, CALLS); i++)
 		CHECK_EQ(atomic_load(&s->stage->order[i]), i);
 }
 CASE(cancelled_before_others, ANY_WORKER | ALONE, .workers = 1)
@@ -446,7 +524,8 @@ static void cancelled_at_any_moment(struct site *s)
 		r = brood_cancel(s->brood, id);
 		CHECK(r == 0 || r == -ENOENT);
 		finish(g);
-		expect(g, g->v.outcome == BROOD_CANCELLED ? BROOD_CANCELLED : BROOD_DONE, BROOD_DETAIL_NONE);
+		expect(g, g->v.outcome == BROOD_CANCELLED ? BROOD_CANCELLED : BROOD_DONE,
+			BROOD_DETAIL_NONE);
 		CHECK_EQ(brood_cancel(s->brood, id), -ENOENT);
 	}
 	site_well(s);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* conformance_worker.c - what a job leaves behind in its worker, what the worker may use, and what its jobs cost: on every path. */
+/*
+ * conformance_worker.c - what a job leaves behind in its worker, what the worker may use, and what
+ * its jobs cost: on every path.
+ */
 #include "../helpers/conformance.h"
 
 #include <criterion/criterion.h>
@@ -31,7 +34,11 @@ static int leaves_thread(struct brood_job *job)
 	(void)job;
 	return pthread_create(&thread, NULL, sleeper, NULL);
 }
-static int leaves_fd(struct brood_job *job) { (void)job; return dup(0) < 0; }
+static int leaves_fd(struct brood_job *job)
+{
+	(void)job;
+	return dup(0) < 0;
+}
 static int leaves_child(struct brood_job *job)
 {
 	(void)job;
@@ -39,7 +46,11 @@ static int leaves_child(struct brood_job *job)
 		sleeper(NULL);
 	return 0;
 }
-static int leaves_grandchild(struct brood_job *job) { (void)job; return system("sleep 99 &") != 0; }
+static int leaves_grandchild(struct brood_job *job)
+{
+	(void)job;
+	return system("sleep 99 &") != 0;
+}
 static int leaves_zombie(struct brood_job *job)
 {
 	(void)job;
@@ -55,7 +66,12 @@ static int leaves_mask(struct brood_job *job)
 	sigfillset(&all);
 	return sigprocmask(SIG_SETMASK, &all, NULL);
 }
-static int leaves_alarm(struct brood_job *job) { (void)job; alarm(1); return 0; }
+static int leaves_alarm(struct brood_job *job)
+{
+	(void)job;
+	alarm(1);
+	return 0;
+}
 static int leaves_timer(struct brood_job *job)
 {
 	struct sigevent event = { .sigev_notify = SIGEV_NONE };
@@ -64,10 +80,29 @@ static int leaves_timer(struct brood_job *job)
 	(void)job;
 	return timer_create(CLOCK_MONOTONIC, &event, &timer);
 }
-static int leaves_cwd(struct brood_job *job) { (void)job; return chdir("/proc"); }
-static int leaves_umask(struct brood_job *job) { (void)job; umask(0777); return 0; }
-static int leaves_handlers(struct brood_job *job) { (void)job; signal(SIGTERM, SIG_IGN); signal(SIGUSR2, SIG_IGN); return 0; }
-static int leaves_sigsys(struct brood_job *job) { (void)job; return signal(SIGSYS, SIG_IGN) == SIG_ERR; }
+static int leaves_cwd(struct brood_job *job)
+{
+	(void)job;
+	return chdir("/proc");
+}
+static int leaves_umask(struct brood_job *job)
+{
+	(void)job;
+	umask(0777);
+	return 0;
+}
+static int leaves_handlers(struct brood_job *job)
+{
+	(void)job;
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
+	return 0;
+}
+static int leaves_sigsys(struct brood_job *job)
+{
+	(void)job;
+	return signal(SIGSYS, SIG_IGN) == SIG_ERR;
+}
 static int leaves_much(struct brood_job *job)
 {
 	(void)job;
@@ -75,7 +110,14 @@ static int leaves_much(struct brood_job *job)
 	return leaves_cwd(job) || leaves_mask(job) || leaves_fd(job);
 }
 
-struct state { char cwd[256]; mode_t umask; sigset_t mask; struct itimerval timer; struct sigaction usr2; int sys_default, rounding; };
+struct state {
+	char cwd[256];
+	mode_t umask;
+	sigset_t mask;
+	struct itimerval timer;
+	struct sigaction usr2;
+	int sys_default, rounding;
+};
 static int says_state(struct brood_job *job)
 {
 	struct sigaction sys;
@@ -100,7 +142,9 @@ static void lease_is_over(struct site *s)
 {
 	if (!site_is(s, KEPT))
 		return;
-	CHECK(WAIT_UNTIL(brood_dispatch(s->brood) >= 0 && brood_lease_worker(s->lease, NULL, NULL, NULL) == -ESTALE, 20000));
+	CHECK(WAIT_UNTIL(brood_dispatch(s->brood) >= 0 &&
+			brood_lease_worker(s->lease, NULL, NULL, NULL) == -ESTALE,
+		20000));
 }
 
 static void all_is_right(struct site *s)
@@ -129,14 +173,17 @@ static void leaves(struct site *s, brood_fn *fn, const char *name, uint32_t what
 	struct given *g = finish(give(s, &(struct what){ .fn = fn, .name = name })), *next;
 
 	expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
-	CHECK_MSG(g->v.left == what, "%s, %s: %x instead of %x", way_names[s->way], name, g->v.left, what);
+	CHECK_MSG(g->v.left == what, "%s, %s: %x instead of %x", way_names[s->way], name, g->v.left,
+		what);
 	if (what & COSTS)
 		lease_is_over(s);
 	next = RUN(s, job_code);
 	expect(next, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK_EQ(next->v.left, 0);
 	CHECK_EQ(next->v.slot, g->v.slot);
-	CHECK_MSG(next->v.generation == g->v.generation + ((what & COSTS) != 0), "%s, %s: generation %u after %u", way_names[s->way], name, next->v.generation, g->v.generation);
+	CHECK_MSG(next->v.generation == g->v.generation + ((what & COSTS) != 0),
+		"%s, %s: generation %u after %u", way_names[s->way], name, next->v.generation,
+		g->v.generation);
 	all_is_right(s);
 }
 #define LEAVES(s, fn, what) leaves(s, fn, #fn, what)
@@ -152,7 +199,7 @@ static void put_right(struct site *s)
 	LEAVES(s, leaves_umask, BROOD_LEFT_UMASK);
 	LEAVES(s, leaves_handlers, BROOD_LEFT_HANDLERS);
 	LEAVES(s, leaves_sigsys, BROOD_LEFT_HANDLERS);
-	LEAVES(s, leaves_umask, BROOD_LEFT_UMASK);             /* told again after that one, too */
+	LEAVES(s, leaves_umask, BROOD_LEFT_UMASK); /* told again after that one, too */
 	CHECK_EQ(pool_stats(s->brood).retired, 0);
 }
 CASE(put_right, EVERYWHERE | FRESH, .workers = 1)
@@ -165,12 +212,16 @@ static void costs_the_worker(struct site *s)
 	LEAVES(s, leaves_child, BROOD_LEFT_CHILDREN);
 	LEAVES(s, leaves_grandchild, BROOD_LEFT_CHILDREN);
 	LEAVES(s, leaves_zombie, BROOD_LEFT_CHILDREN);
-	LEAVES(s, leaves_much, BROOD_LEFT_FDS | BROOD_LEFT_MASK | BROOD_LEFT_UMASK | BROOD_LEFT_CWD);
+	LEAVES(s, leaves_much,
+		BROOD_LEFT_FDS | BROOD_LEFT_MASK | BROOD_LEFT_UMASK | BROOD_LEFT_CWD);
 	CHECK_EQ(pool_stats(s->brood).retired, 6);
 }
 CASE(costs_the_worker, EVERYWHERE | FRESH, .workers = 1)
 
-/* Those behind such a job lose nothing by it. Not on an explicit lease, which is over with its worker. */
+/*
+ * Those behind such a job lose nothing by it. Not on an explicit lease, which is over with its
+ * worker.
+ */
 static int gated_and_leaves(struct brood_job *job) { return job_gated(job) || leaves_thread(job); }
 static void behind_a_litterer(struct site *s)
 {
@@ -209,10 +260,15 @@ static void tolerated(struct site *s)
 	expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK_EQ(g->v.pid, first->v.pid);
 }
-CASE(tolerated, EVERYWHERE | FRESH, .workers = 1, .tolerate = BROOD_LEFT_FDS | BROOD_LEFT_THREADS | BROOD_LEFT_CHILDREN)
+CASE(tolerated, EVERYWHERE | FRESH, .workers = 1,
+	.tolerate = BROOD_LEFT_FDS | BROOD_LEFT_THREADS | BROOD_LEFT_CHILDREN)
 
 /* Without a system call: what it may leave behind even so is put right. */
-static int rounds_up(struct brood_job *job) { (void)job; return fesetround(FE_UPWARD); }
+static int rounds_up(struct brood_job *job)
+{
+	(void)job;
+	return fesetround(FE_UPWARD);
+}
 static void rounding(struct site *s)
 {
 	struct given *g;
@@ -233,21 +289,30 @@ static void each_its_own(struct site *s)
 	struct given *g[24];
 
 	for (int i = 0; i < 24; i++)
-		g[i] = i % 3 == 0 ? GIVE(s, leaves_umask) : i % 3 == 1 ? GIVE(s, job_code) : GIVE(s, leaves_mask);
+		g[i] = i % 3 == 0    ? GIVE(s, leaves_umask)
+			: i % 3 == 1 ? GIVE(s, job_code)
+				     : GIVE(s, leaves_mask);
 	for (int i = 0; i < 24; i++) {
 		expect(g[i], BROOD_DONE, BROOD_DETAIL_NONE);
-		CHECK_EQ(g[i]->v.left, i % 3 == 0 ? BROOD_LEFT_UMASK : i % 3 == 1 ? 0 : BROOD_LEFT_MASK);
+		CHECK_EQ(g[i]->v.left,
+			i % 3 == 0           ? BROOD_LEFT_UMASK
+				: i % 3 == 1 ? 0
+					     : BROOD_LEFT_MASK);
 	}
 }
 CASE(each_its_own, EVERYWHERE)
 
-/* A job that is trusted and should not be: its worker is replaced all the same, at the latest when it has nothing else to do. */
+/*
+ * A job that is trusted and should not be: its worker is replaced all the same, at the latest when
+ * it has nothing else to do.
+ */
 static void trusted(struct site *s)
 {
 	struct given *g;
 
 	for (int i = 0; i < 4; i++)
-		expect(RUN(s, job_code, .options.flags = BROOD_JOB_TRUSTED), BROOD_DONE, BROOD_DETAIL_NONE);
+		expect(RUN(s, job_code, .options.flags = BROOD_JOB_TRUSTED), BROOD_DONE,
+			BROOD_DETAIL_NONE);
 	g = RUN(s, leaves_thread, .options.flags = BROOD_JOB_TRUSTED);
 	expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK((g->v.left & ~(uint32_t)BROOD_LEFT_THREADS) == 0);
@@ -388,7 +453,8 @@ static void memory(struct site *s)
 	CHECK_EQ(g->v.left, BROOD_LEFT_MEMORY);
 	lease_is_over(s);
 	g = RUN(s, job_raises, .number = SIGSEGV);
-	expect(g, BROOD_CRASHED, BROOD_DETAIL_NONE);   /* and one that wanted nothing says nothing of it */
+	/* and one that wanted nothing says nothing of it */
+	expect(g, BROOD_CRASHED, BROOD_DETAIL_NONE);
 	site_well(s);
 }
 
@@ -403,15 +469,21 @@ static void not_memory(struct site *s)
 	memset(request, 1, size);
 	worker = RUN(s, job_code)->v.pid;
 	for (int i = 0; i < 5; i++) {
-		struct given *g = i == 0 ? RUN(s, uses_much, .number = 20) : i == 1 ? RUN(s, wants_too_much) : i == 2 ? RUN(s, reads_file) :
-		                  i == 3 ? RUN(s, replies_much, .room = 64 << 20) : NULL;
+		struct given *g = i == 0 ? RUN(s, uses_much, .number = 20)
+			: i == 1         ? RUN(s, wants_too_much)
+			: i == 2         ? RUN(s, reads_file)
+			: i == 3         ? RUN(s, replies_much, .room = 64 << 20)
+					 : NULL;
 
 		if (i == 4 && !site_is(s, BYTES))
 			break;
 		if (i == 4)
 			g = RUN(s, reads_request, .request = request, .size = size);
-		CHECK_MSG(g->v.outcome == (i == 0 ? BROOD_DONE : BROOD_FAILED) && g->v.detail == (i == 1 ? BROOD_DETAIL_MEMORY : BROOD_DETAIL_NONE) &&
-		          g->v.code != 5 && g->v.left == 0, "job %d: outcome %d, detail %d, code %d, left %x", i, g->v.outcome, g->v.detail, g->v.code, g->v.left);
+		CHECK_MSG(g->v.outcome == (i == 0 ? BROOD_DONE : BROOD_FAILED) &&
+				g->v.detail == (i == 1 ? BROOD_DETAIL_MEMORY : BROOD_DETAIL_NONE) &&
+				g->v.code != 5 && g->v.left == 0,
+			"job %d: outcome %d, detail %d, code %d, left %x", i, g->v.outcome,
+			g->v.detail, g->v.code, g->v.left);
 		CHECK_MSG(g->v.pid == worker, "job %d", i);
 	}
 	free(request);
@@ -444,7 +516,11 @@ static int __attribute__((noinline)) deeper(volatile char *above)
 	return deeper(here) + here[0];
 }
 #pragma GCC diagnostic pop
-static int overflows(struct brood_job *job) { (void)job; return deeper(NULL); }
+static int overflows(struct brood_job *job)
+{
+	(void)job;
+	return deeper(NULL);
+}
 
 static void stack(struct site *s)
 {
@@ -459,7 +535,10 @@ static void stack(struct site *s)
 }
 CASE(stack, EVERYWHERE, .stack_size = 65536)
 
-/* A worker that can take no file any more is an earlier job's doing, and no later one's fault. Not on an explicit lease, where there is no other worker. */
+/*
+ * A worker that can take no file any more is an earlier job's doing, and no later one's fault. Not
+ * on an explicit lease, where there is no other worker.
+ */
 static int shuts_the_door(struct brood_job *job)
 {
 	struct rlimit none = { 0, 0 };
@@ -540,7 +619,7 @@ static void not_accounted(struct site *s)
 	expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK_EQ(g->v.cpu_us, 0);
 	CHECK_EQ(g->v.peak_kb, 0);
-	g = RUN(s, job_raises, .number = SIGSEGV);             /* a worker that died is known */
+	g = RUN(s, job_raises, .number = SIGSEGV); /* a worker that died is known */
 	expect(g, BROOD_CRASHED, BROOD_DETAIL_NONE);
 	CHECK_GT(g->v.cpu_us, 0);
 	CHECK_GT(g->v.peak_kb, 0);

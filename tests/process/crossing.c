@@ -45,8 +45,9 @@ static struct brood_verdict run(brood_fn *fn, uint32_t path, int code, uint32_t 
 	char line[512];
 
 	brood_verdict_format(&v, line, sizeof line);
-	CHECK_MSG(v.code == code && v.left == left &&
-	          v.outcome == (code ? BROOD_FAILED : BROOD_DONE), "path %u: %s", path, line);
+	CHECK_MSG(
+		v.code == code && v.left == left && v.outcome == (code ? BROOD_FAILED : BROOD_DONE),
+		"path %u: %s", path, line);
 	return v;
 }
 
@@ -84,10 +85,7 @@ static void open_old_files(void)
 	high = at_number(memfd_create("high", 0), 1500);
 }
 
-static int fails(ssize_t n, int error)
-{
-	return n < 0 && errno == error ? 0 : 1;
-}
+static int fails(ssize_t n, int error) { return n < 0 && errno == error ? 0 : 1; }
 
 /* The number of what did not refuse as it should. alarm() ends a job that is blocked. */
 static int tries_old_files(struct brood_job *job)
@@ -109,7 +107,8 @@ static int tries_old_files(struct brood_job *job)
 		wrong += fails(write(old[i], &c, 1), ENOTCONN);
 		wrong += fails(read(old[i], &c, 1), ENOTCONN);
 		wrong += fails(send(old[i], &c, 1, 0), ENOTCONN);
-		wrong += fails(sendto(old[i], &c, 1, 0, (struct sockaddr *)&sin, sizeof sin), ENOTCONN);
+		wrong += fails(
+			sendto(old[i], &c, 1, 0, (struct sockaddr *)&sin, sizeof sin), ENOTCONN);
 		wrong += fails(accept(old[i], NULL, NULL), EINVAL);
 		wrong += fails(connect(old[i], (struct sockaddr *)&sin, sizeof sin), EINVAL);
 	}
@@ -130,7 +129,8 @@ static int connects_an_old_socket(struct brood_job *job)
 
 	(void)job;
 	if (bind(server, (struct sockaddr *)&address, sizeof(sa_family_t)) < 0 ||
-	    listen(server, 4) < 0 || getsockname(server, (struct sockaddr *)&address, &size) < 0)
+		listen(server, 4) < 0 ||
+		getsockname(server, (struct sockaddr *)&address, &size) < 0)
 		return 100;
 	if (connect(old[A_STREAM], (struct sockaddr *)&address, size) == 0) {
 		wrong += fails(write(old[A_STREAM], &c, 1), EPIPE);
@@ -144,7 +144,8 @@ static int connects_an_old_socket(struct brood_job *job)
 static int execs(struct brood_job *job)
 {
 	(void)job;
-	return system("for i in 300 301 302 303 304 306 308; do [ ! -e /proc/self/fd/$i ] || exit 1; done");
+	return system("for i in 300 301 302 303 304 306 308; do [ ! -e /proc/self/fd/$i ] || exit "
+		      "1; done");
 }
 
 static void old_numbers(void)
@@ -165,7 +166,7 @@ static void old_numbers(void)
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
 		run(connects_an_old_socket, paths[i], 0, 0);
-	CHECK_EQ(write(old[A_PIPE], "y", 1), 1);       /* the engine has them all */
+	CHECK_EQ(write(old[A_PIPE], "y", 1), 1); /* the engine has them all */
 	CHECK_EQ(write(high, "y", 1), 1);
 	CHECK_EQ(stands_said, 1);
 	pool_stop(brood);
@@ -174,7 +175,11 @@ Test(crossing, old_numbers_refuse) { case_run(old_numbers, 20000); }
 
 /* ---- jobs that close them ---- */
 
-static int closes_one(struct brood_job *job) { (void)job; return close(old[A_FILE]) != 0; }
+static int closes_one(struct brood_job *job)
+{
+	(void)job;
+	return close(old[A_FILE]) != 0;
+}
 static int connects_again(struct brood_job *job)
 {
 	int fd;
@@ -184,7 +189,11 @@ static int connects_again(struct brood_job *job)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	return fd < 0;
 }
-static int leaves_one(struct brood_job *job) { (void)job; return dup(0) < 0; }
+static int leaves_one(struct brood_job *job)
+{
+	(void)job;
+	return dup(0) < 0;
+}
 
 static void closed_by_jobs(void)
 {
@@ -270,14 +279,20 @@ static int tries_locked(struct brood_job *job)
 	(void)job;
 	return fails(write(locked_fd, "x", 1), EBADF);
 }
-static int crashes(struct brood_job *job) { (void)job; raise(SIGKILL); return 0; }
+static int crashes(struct brood_job *job)
+{
+	(void)job;
+	raise(SIGKILL);
+	return 0;
+}
 
 static void fcntl_lock(void)
 {
 	struct brood_options options = { .workers = 2, .log = listen_to_log };
 
 	locked_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	CHECK_GE(open(path, O_RDONLY | O_CLOEXEC), 0);         /* its close would end the lock, too */
+	/* its close would end the lock, too */
+	CHECK_GE(open(path, O_RDONLY | O_CLOEXEC), 0);
 	CHECK_EQ(lockf(locked_fd, F_TLOCK, 0), 0);
 	CHECK(!other_gets(false));
 	brood = pool_start(&options);
@@ -290,7 +305,8 @@ static void fcntl_lock(void)
 		CHECK(WAIT_UNTIL(pool_full(brood), 5000));
 		CHECK(!other_gets(false));
 	}
-	close(locked_fd);                                      /* the engine's is not the lock's owner */
+	/* the engine's is not the lock's owner */
+	close(locked_fd);
 	CHECK(!other_gets(false));
 	pool_stop(brood);
 	CHECK(!other_gets(false));
@@ -327,7 +343,12 @@ static int makes_it_nonblocking(struct brood_job *job)
 	(void)job;
 	return fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK) < 0;
 }
-static int does_so_and_dies(struct brood_job *job) { makes_it_nonblocking(job); raise(SIGKILL); return 0; }
+static int does_so_and_dies(struct brood_job *job)
+{
+	makes_it_nonblocking(job);
+	raise(SIGKILL);
+	return 0;
+}
 static int is_nonblocking(struct brood_job *job)
 {
 	(void)job;
@@ -339,15 +360,13 @@ static int init_makes_it_nonblocking(void *unused)
 	return makes_it_nonblocking(NULL);
 }
 
-static int blocking_stdout(void)
-{
-	return fcntl(1, F_GETFL) & O_NONBLOCK ? 0 : 1;
-}
+static int blocking_stdout(void) { return fcntl(1, F_GETFL) & O_NONBLOCK ? 0 : 1; }
 
 static void flags(int fd, bool by_init)
 {
-	struct brood_options options = { .workers = 1, .log = listen_to_log,
-	                                 .worker_init = by_init ? init_makes_it_nonblocking : NULL };
+	struct brood_options options = { .workers = 1,
+		.log = listen_to_log,
+		.worker_init = by_init ? init_makes_it_nonblocking : NULL };
 
 	CHECK_EQ(dup2(fd, 1), 1);
 	brood = pool_start(&options);
@@ -363,7 +382,7 @@ static void flags(int fd, bool by_init)
 		CHECK(WAIT_UNTIL(pool_full(brood), 5000));
 		run(is_nonblocking, paths[i], 0, 0);
 	}
-	CHECK_EQ(makes_it_nonblocking(NULL), 0);       /* the engine's own choice stays */
+	CHECK_EQ(makes_it_nonblocking(NULL), 0); /* the engine's own choice stays */
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
 		run(job_nothing, paths[i], 0, 0);
 		run(makes_it_nonblocking, paths[i], 0, 0);
@@ -372,13 +391,37 @@ static void flags(int fd, bool by_init)
 	pool_stop(brood);
 }
 
-static void flags_of_pipe(void) { int p[2]; CHECK_EQ(pipe(p), 0); flags(p[1], false); }
-static void flags_of_socket(void) { int p[2]; CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, p), 0); flags(p[0], false); }
-static void flags_by_init_pipe(void) { int p[2]; CHECK_EQ(pipe(p), 0); flags(p[1], true); }
-static void flags_by_init_socket(void) { int p[2]; CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, p), 0); flags(p[0], true); }
+static void flags_of_pipe(void)
+{
+	int p[2];
+	CHECK_EQ(pipe(p), 0);
+	flags(p[1], false);
+}
+static void flags_of_socket(void)
+{
+	int p[2];
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, p), 0);
+	flags(p[0], false);
+}
+static void flags_by_init_pipe(void)
+{
+	int p[2];
+	CHECK_EQ(pipe(p), 0);
+	flags(p[1], true);
+}
+static void flags_by_init_socket(void)
+{
+	int p[2];
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, p), 0);
+	flags(p[0], true);
+}
 Test(crossing, flags_of_a_pipe) { case_run(flags_of_pipe, 20000); }
 Test(crossing, flags_of_a_socket) { case_run(flags_of_socket, 20000); }
-Test(crossing, flags_that_a_hook_sets) { case_run(flags_by_init_pipe, 20000); case_run(flags_by_init_socket, 20000); }
+Test(crossing, flags_that_a_hook_sets)
+{
+	case_run(flags_by_init_pipe, 20000);
+	case_run(flags_by_init_socket, 20000);
+}
 
 static void flags_inline(void)
 {
@@ -395,7 +438,11 @@ static void flags_inline(void)
 Test(crossing, flags_in_inline_mode) { case_run(flags_inline, 20000); }
 
 /* An open file of one's own is at the place where the engine's is. */
-static int says_a_line(struct brood_job *job) { (void)job; return printf("job\n") != 4; }
+static int says_a_line(struct brood_job *job)
+{
+	(void)job;
+	return printf("job\n") != 4;
+}
 
 static void appended(void)
 {
@@ -425,7 +472,7 @@ static void daemonizes(int log)
 	CHECK_EQ(dup2(log, 2), 2);
 	brood = pool_start(&options);
 	if (daemon(1, 1) == 0) {
-		usleep(300000);                        /* the supervisor sees it meanwhile */
+		usleep(300000); /* the supervisor sees it meanwhile */
 		_exit(0);
 	}
 	_exit(1);
@@ -443,9 +490,10 @@ static void daemon_after_start(void)
 		daemonizes(log);
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 	CHECK_EQ(status, 0);
-	CHECK(WAIT_UNTIL(pread(log, text, sizeof text - 1, 0) > 0 && strstr(text, "daemon()"), 2000));
+	CHECK(WAIT_UNTIL(
+		pread(log, text, sizeof text - 1, 0) > 0 && strstr(text, "daemon()"), 2000));
 	CHECK_CONTAINS(text, "call it before brood_start()");
-	while (wait(NULL) > 0)                         /* the daemon's */
+	while (wait(NULL) > 0) /* the daemon's */
 		;
 }
 Test(crossing, daemon_after_the_start) { case_run(daemon_after_start, 20000); }

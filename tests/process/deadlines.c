@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deadlines.c - a deadline decides, whatever a job has made of its worker: another program, a process without descriptors. On
- * both paths, all jobs of a case at once, since they take seconds.
+ * deadlines.c - a deadline decides, whatever a job has made of its worker: another program, a
+ * process without descriptors. On both paths, all jobs of a case at once, since they take seconds.
  */
 #define _GNU_SOURCE
 #include "../helpers/pool.h"
@@ -26,7 +26,7 @@
 TestSuite(deadlines, .timeout = 120);
 
 static struct brood *brood;
-static atomic_uint *entered;                   /* jobs that have begun */
+static atomic_uint *entered; /* jobs that have begun */
 static const uint32_t paths[] = { BROOD_PATH_HANDOFF, BROOD_PATH_LEASE };
 
 static void quiet(void *context, const struct brood_log *log)
@@ -38,8 +38,8 @@ static void quiet(void *context, const struct brood_log *log)
 struct order {
 	brood_fn *fn;
 	uint32_t run_ms, grace_ms;
-	bool cancel;                           /* once it has begun */
-	bool says_so;                          /* it writes a byte when it is the other program */
+	bool cancel;  /* once it has begun */
+	bool says_so; /* it writes a byte when it is the other program */
 	struct brood_handle *handle;
 	int fd;
 	uint64_t began;
@@ -48,7 +48,10 @@ struct order {
 
 static void give(struct order *o, uint32_t path)
 {
-	struct brood_job_options options = { .size = sizeof options, .run_ms = o->run_ms, .grace_ms = o->grace_ms, .dispatch = path };
+	struct brood_job_options options = { .size = sizeof options,
+		.run_ms = o->run_ms,
+		.grace_ms = o->grace_ms,
+		.dispatch = path };
 
 	o->began = test_now_ms();
 	CHECK_EQ(brood_open_named(brood, o->fn, "job", &options, &o->fd, &o->handle), 0);
@@ -63,7 +66,8 @@ static void wait_for(struct order *o)
 
 static bool has_begun(size_t count)
 {
-	brood_dispatch(brood);                         /* a lease that has come is taken in the library */
+	/* a lease that has come is taken in the library */
+	brood_dispatch(brood);
 	return atomic_load(entered) >= count;
 }
 
@@ -74,8 +78,9 @@ static void run_all(struct order *orders, size_t count, uint32_t path)
 	atomic_store(entered, 0);
 	for (size_t i = 0; i < count; i++) {
 		give(&orders[i], path);
-		CHECK(WAIT_UNTIL(has_begun(i + 1), 10000));   /* none waits behind another one */
-		if (orders[i].says_so)                        /* the soft step before exec would be lost on it */
+		CHECK(WAIT_UNTIL(has_begun(i + 1), 10000)); /* none waits behind another one */
+		/* the soft step before exec would be lost on it */
+		if (orders[i].says_so)
 			CHECK_EQ(read(orders[i].fd, &byte, 1), 1);
 		if (orders[i].cancel)
 			CHECK_EQ(brood_cancel(brood, brood_id(orders[i].handle)), 0);
@@ -89,7 +94,8 @@ static void expect(const struct order *o, enum brood_outcome outcome, int code, 
 	char line[512];
 
 	brood_verdict_format(&o->v, line, sizeof line);
-	CHECK_MSG(o->v.outcome == outcome && o->v.code == code && o->v.signal == signal, "%s", line);
+	CHECK_MSG(
+		o->v.outcome == outcome && o->v.code == code && o->v.signal == signal, "%s", line);
 	CHECK(o->v.started);
 	CHECK_EQ(o->v.attempts, 1);
 }
@@ -102,11 +108,30 @@ static int become(const char *command)
 	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
 	return 99;
 }
-static int becomes_a_sleeper(struct brood_job *job) { (void)job; return become("exec sleep 100"); }
-static int says_it_sleeps(struct brood_job *job) { return dup2(brood_job_fd(job), 1) == 1 ? become("echo; exec sleep 100") : 98; }
-static int becomes_a_deaf_one(struct brood_job *job) { (void)job; return become("trap '' TERM; sleep 100; sleep 100"); }
-static int becomes_one_that_exits(struct brood_job *job) { (void)job; return become("sleep 2.6; exit 7"); }
-static int becomes_one_that_obeys(struct brood_job *job) { (void)job; return become("trap 'exit 8' TERM; while :; do sleep 0.1; done"); }
+static int becomes_a_sleeper(struct brood_job *job)
+{
+	(void)job;
+	return become("exec sleep 100");
+}
+static int says_it_sleeps(struct brood_job *job)
+{
+	return dup2(brood_job_fd(job), 1) == 1 ? become("echo; exec sleep 100") : 98;
+}
+static int becomes_a_deaf_one(struct brood_job *job)
+{
+	(void)job;
+	return become("trap '' TERM; sleep 100; sleep 100");
+}
+static int becomes_one_that_exits(struct brood_job *job)
+{
+	(void)job;
+	return become("sleep 2.6; exit 7");
+}
+static int becomes_one_that_obeys(struct brood_job *job)
+{
+	(void)job;
+	return become("trap 'exit 8' TERM; while :; do sleep 0.1; done");
+}
 
 static void close_all(void)
 {
@@ -115,12 +140,29 @@ static void close_all(void)
 		for (int fd = 0; fd < 4096; fd++)
 			close(fd);
 }
-static int closes_all_and_sleeps(struct brood_job *job) { (void)job; close_all(); for (;;) pause(); return 0; }
-static int closes_all_and_exits(struct brood_job *job) { (void)job; close_all(); usleep(2600000); _exit(5); return 0; }
+static int closes_all_and_sleeps(struct brood_job *job)
+{
+	(void)job;
+	close_all();
+	for (;;)
+		pause();
+	return 0;
+}
+static int closes_all_and_exits(struct brood_job *job)
+{
+	(void)job;
+	close_all();
+	usleep(2600000);
+	_exit(5);
+	return 0;
+}
 
 /* ---- the cases ---- */
 
-/* What ends by itself may take longer than a worker without a channel has otherwise; what does not has its own time, and no more. */
+/*
+ * What ends by itself may take longer than a worker without a channel has otherwise; what does not
+ * has its own time, and no more.
+ */
 static void without_a_channel(uint32_t path)
 {
 	struct order orders[] = {
@@ -130,7 +172,11 @@ static void without_a_channel(uint32_t path)
 		{ .fn = becomes_one_that_exits, .run_ms = 60000 },
 		{ .fn = closes_all_and_exits, .run_ms = BROOD_FOREVER },
 		{ .fn = becomes_one_that_obeys, .run_ms = 600, .grace_ms = 60000 },
-		{ .fn = says_it_sleeps, .run_ms = 60000, .grace_ms = 60000, .cancel = true, .says_so = true },
+		{ .fn = says_it_sleeps,
+			.run_ms = 60000,
+			.grace_ms = 60000,
+			.cancel = true,
+			.says_so = true },
 		{ .fn = closes_all_and_sleeps, .run_ms = 60000, .grace_ms = 100, .cancel = true },
 	};
 
@@ -152,7 +198,8 @@ static void channels(void)
 {
 	struct brood_options options = { .workers = 8, .log = quiet };
 
-	entered = mmap(NULL, sizeof *entered, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	entered = mmap(
+		NULL, sizeof *entered, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	brood = pool_start(&options);
 	for (size_t i = 0; i < 2; i++) {
 		without_a_channel(paths[i]);
@@ -165,12 +212,23 @@ Test(deadlines, job_without_its_channel) { case_run(channels, 60000); }
 
 /* ---- calls that a container's filter does not let through ---- */
 
-static const struct { const char *name; long number; } calls[] = {
-	{ "clone3", SYS_clone3 }, { "pidfd_open", SYS_pidfd_open }, { "pidfd_send_signal", SYS_pidfd_send_signal }, { "close_range", SYS_close_range },
-	{ "process_mrelease", SYS_process_mrelease }, { "rseq", SYS_rseq },
+static const struct {
+	const char *name;
+	long number;
+} calls[] = {
+	{ "clone3", SYS_clone3 },
+	{ "pidfd_open", SYS_pidfd_open },
+	{ "pidfd_send_signal", SYS_pidfd_send_signal },
+	{ "close_range", SYS_close_range },
+	{ "process_mrelease", SYS_process_mrelease },
+	{ "rseq", SYS_rseq },
 };
 #define CALLS (sizeof calls / sizeof *calls)
-static struct { size_t call; int error; } missing;     /* call CALLS: all, and syscall user dispatch */
+/* call CALLS: all, and syscall user dispatch */
+static struct {
+	size_t call;
+	int error;
+} missing;
 
 static void refuse_prctl(unsigned option, int error)
 {
@@ -194,10 +252,18 @@ static void refuse_them(void)
 			refuse_if(calls[i].number, 0, missing.error);
 	if (missing.call == CALLS)
 		refuse_prctl(PR_SET_SYSCALL_USER_DISPATCH, missing.error);
-	note("%s answers %d", missing.call < CALLS ? calls[missing.call].name : "each of them", missing.error);
+	note("%s answers %d", missing.call < CALLS ? calls[missing.call].name : "each of them",
+		missing.error);
 }
 
-static int hangs(struct brood_job *job) { (void)job; atomic_fetch_add(entered, 1); for (;;) pause(); return 0; }
+static int hangs(struct brood_job *job)
+{
+	(void)job;
+	atomic_fetch_add(entered, 1);
+	for (;;)
+		pause();
+	return 0;
+}
 static int ends_when_told(struct brood_job *job)
 {
 	atomic_fetch_add(entered, 1);
@@ -210,11 +276,13 @@ static void without_calls(void)
 {
 	struct brood_options options = { .workers = 2, .log = quiet };
 	struct order orders[] = {
-		{ .fn = hangs, .run_ms = 100, .grace_ms = 30 }, { .fn = ends_when_told, .run_ms = 100, .grace_ms = BROOD_FOREVER },
+		{ .fn = hangs, .run_ms = 100, .grace_ms = 30 },
+		{ .fn = ends_when_told, .run_ms = 100, .grace_ms = BROOD_FOREVER },
 	};
 
 	refuse_them();
-	entered = mmap(NULL, sizeof *entered, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	entered = mmap(
+		NULL, sizeof *entered, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	brood = pool_start(&options);
 	for (size_t i = 0; i < 2; i++) {
 		run_all(orders, 2, paths[i]);
@@ -237,8 +305,19 @@ Test(deadlines, missing_calls)
 
 /* ---- a real-time policy ---- */
 
-static int policy_of_the_worker(struct brood_job *job) { (void)job; return sched_getscheduler(0); }
-static int spins(struct brood_job *job) { (void)job; volatile unsigned i = 0; for (;;) i++; return 0; }
+static int policy_of_the_worker(struct brood_job *job)
+{
+	(void)job;
+	return sched_getscheduler(0);
+}
+static int spins(struct brood_job *job)
+{
+	(void)job;
+	volatile unsigned i = 0;
+	for (;;)
+		i++;
+	return 0;
+}
 
 /* All on one CPU: a worker with the supervisor's policy would not let it run. */
 static void real_time(void)
@@ -264,7 +343,7 @@ static void real_time(void)
 		struct brood_verdict v;
 
 		CHECK_EQ(brood_call(brood, policy_of_the_worker, "", 0, NULL, 0, &path, &v), 0);
-		CHECK_EQ(v.outcome, BROOD_DONE);       /* SCHED_OTHER is 0 */
+		CHECK_EQ(v.outcome, BROOD_DONE); /* SCHED_OTHER is 0 */
 		give(&spinner, paths[i]);
 		wait_for(&spinner);
 		expect(&spinner, BROOD_TIMED_OUT, 0, SIGKILL);
@@ -283,7 +362,11 @@ Test(deadlines, real_time_policy)
 
 /* ---- told to end: the verdict says so ---- */
 
-static int deaf(struct brood_job *job) { (void)job; return hangs(job); }
+static int deaf(struct brood_job *job)
+{
+	(void)job;
+	return hangs(job);
+}
 static int knows_and_stays(struct brood_job *job)
 {
 	atomic_fetch_add(entered, 1);
@@ -293,14 +376,21 @@ static int knows_and_stays(struct brood_job *job)
 	}
 	return 0;
 }
-static int has_its_time(struct brood_job *job) { atomic_fetch_add(entered, 1); usleep(1000); return brood_job_cancelled(job); }
+static int has_its_time(struct brood_job *job)
+{
+	atomic_fetch_add(entered, 1);
+	usleep(1000);
+	return brood_job_cancelled(job);
+}
 
 static void text_has(const struct order *o, const char *words)
 {
 	char line[512];
 
 	brood_verdict_format(&o->v, line, sizeof line);
-	CHECK_MSG(words ? strstr(line, words) != NULL : strstr(line, "told") == NULL && strstr(line, "noticed") == NULL, "%s", line);
+	CHECK_MSG(words ? strstr(line, words) != NULL
+			: strstr(line, "told") == NULL && strstr(line, "noticed") == NULL,
+		"%s", line);
 }
 
 static void say_who_was_told(uint32_t path)
@@ -331,9 +421,11 @@ static void say_who_was_told(uint32_t path)
 static void told(void)
 {
 	struct brood_options options = { .workers = 5, .drain_ms = 100, .log = quiet };
-	struct order last[] = { { .fn = ends_when_told, .run_ms = BROOD_FOREVER }, { .fn = ends_when_told, .run_ms = BROOD_FOREVER } };
+	struct order last[] = { { .fn = ends_when_told, .run_ms = BROOD_FOREVER },
+		{ .fn = ends_when_told, .run_ms = BROOD_FOREVER } };
 
-	entered = mmap(NULL, sizeof *entered, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	entered = mmap(
+		NULL, sizeof *entered, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	brood = pool_start(&options);
 	for (size_t i = 0; i < 2; i++) {
 		say_who_was_told(paths[i]);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* death.c - workers that die: alone, all at once, idle, busy, at birth, again and again. The pool is full again; no verdict is wrong or missing. */
+/*
+ * death.c - workers that die: alone, all at once, idle, busy, at birth, again and again. The pool
+ * is full again; no verdict is wrong or missing.
+ */
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
@@ -20,7 +23,8 @@ static void quiet(void *context, const struct brood_log *log)
 	note("log: %s", log->text);
 }
 
-static void check(const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
+static void check(
+	const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
 {
 	char line[512];
 
@@ -42,9 +46,10 @@ static void all_at_once(void)
 		CHECK_EQ(n, 8);
 		for (int i = 0; i < n; i++)
 			kill(workers[i], SIGKILL);
-		CHECK(WAIT_UNTIL(pool_stats(brood).died == (uint64_t)round * 8 && pool_full(brood), 10000));
+		CHECK(WAIT_UNTIL(
+			pool_stats(brood).died == (uint64_t)round * 8 && pool_full(brood), 10000));
 		for (int i = 0; i < n; i++)
-			CHECK_EQ(proc_state(workers[i]), 0);   /* no zombie either */
+			CHECK_EQ(proc_state(workers[i]), 0); /* no zombie either */
 	}
 	CHECK_EQ(pool_stats(brood).spawned, 48);
 	for (int i = 0; i < 20; i++) {
@@ -70,14 +75,16 @@ static void busy(void)
 	for (int i = 0; i < 4; i++)
 		CHECK_EQ(brood_open(brood, job_sleep_forever, NULL, &fds[i], &h[i]), 0);
 	CHECK(WAIT_UNTIL(pool_stats(brood).busy == 4, 5000));
-	CHECK(WAIT_UNTIL(proc_count(proc_supervisor(), "job_sleep_forever") == 4, 5000));   /* ps says what runs */
+	/* ps says what runs */
+	CHECK(WAIT_UNTIL(proc_count(proc_supervisor(), "job_sleep_forever") == 4, 5000));
 	CHECK_EQ(proc_workers(proc_supervisor(), workers, 64), 4);
 	for (int i = 0; i < 4; i++)
 		kill(workers[i], SIGKILL);
 	for (int i = 0; i < 4; i++) {
 		char c;
 
-		CHECK_EQ(read(fds[i], &c, 1), 0);      /* the other end is closed: EOF, not a hang */
+		/* the other end is closed: EOF, not a hang */
+		CHECK_EQ(read(fds[i], &c, 1), 0);
 		CHECK_EQ(brood_wait(h[i], 10000, &v), 0);
 		check(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 		CHECK(v.started);
@@ -105,7 +112,7 @@ static void redispatch(void)
 
 		CHECK(WAIT_UNTIL(pool_full(brood), 10000));
 		CHECK_EQ(proc_workers(proc_supervisor(), &worker, 1), 1);
-		kill(worker, SIGSTOP);                 /* it gets the job but cannot begin */
+		kill(worker, SIGSTOP); /* it gets the job but cannot begin */
 		CHECK(WAIT_UNTIL(proc_state(worker) == 'T', 5000));
 		CHECK_EQ(brood_open(brood, job_nothing, flags ? &once : NULL, &fd, &h), 0);
 		CHECK(WAIT_UNTIL(pool_stats(brood).busy == 1, 5000));
@@ -136,12 +143,17 @@ static int killed_twice(struct brood_job *job)
 		kill(getpid(), SIGKILL);
 	return brood_job_write(job, "survived", 8) == 8 ? 0 : 1;
 }
-static int crashes(struct brood_job *job) { (void)job; abort(); }
+static int crashes(struct brood_job *job)
+{
+	(void)job;
+	abort();
+}
 
 static void retries(void)
 {
 	struct brood_options options = { .workers = 2, .log = quiet };
-	struct brood_job_options two = { .size = sizeof two, .retries = 2 }, one = { .size = sizeof one, .retries = 1 };
+	struct brood_job_options two = { .size = sizeof two, .retries = 2 },
+				 one = { .size = sizeof one, .retries = 1 };
 	struct brood_handle *h;
 	struct brood_verdict v;
 	char reply[64];
@@ -152,11 +164,12 @@ static void retries(void)
 	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.attempts, 3);
 	CHECK_MEM(reply, "survived", 8);
-	CHECK_EQ(brood_call(brood, killed_twice, "abc", 3, reply, sizeof reply, &one, &v), -EREMOTEIO);
+	CHECK_EQ(brood_call(brood, killed_twice, "abc", 3, reply, sizeof reply, &one, &v),
+		-EREMOTEIO);
 	check(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 	CHECK_EQ(v.attempts, 2);
 	CHECK_EQ(brood_call(brood, crashes, NULL, 0, NULL, 0, &two, &v), -EREMOTEIO);
-	CHECK_EQ(v.attempts, 1);                       /* its own crash */
+	CHECK_EQ(v.attempts, 1); /* its own crash */
 	CHECK_EQ(brood_open(brood, killed_twice, &two, &fd, &h), 0);
 	CHECK_EQ(brood_wait(h, 10000, &v), 0);
 	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
@@ -189,8 +202,14 @@ static void counting(void *context, const struct brood_log *log)
 
 static void crash_loop(void)
 {
-	struct brood_options options = { .size = sizeof options, .workers = 4, .worker_init = fails_while_told, .start_limit = 8, .backoff_min_ms = 5, .backoff_max_ms = 40,
-	                                 .healthy_ms = 20, .log = counting };
+	struct brood_options options = { .size = sizeof options,
+		.workers = 4,
+		.worker_init = fails_while_told,
+		.start_limit = 8,
+		.backoff_min_ms = 5,
+		.backoff_max_ms = 40,
+		.healthy_ms = 20,
+		.log = counting };
 	volatile int *fail = case_shared();
 	struct brood_stats stats;
 	struct brood_verdict v;
@@ -203,7 +222,8 @@ static void crash_loop(void)
 	stats = pool_stats(brood);
 	CHECK(stats.degraded);
 	CHECK_LE(stats.next_spawn_ms, 40);
-	*fail = 0;                                     /* the cause is gone: it comes back by itself */
+	/* the cause is gone: it comes back by itself */
+	*fail = 0;
 	CHECK(WAIT_UNTIL(pool_full(brood) && !pool_stats(brood).degraded, 20000));
 	CHECK_EQ(brood_wait_ready(brood, 10000), 0);
 	v = POOL_CALL(brood, job_nothing);
@@ -211,7 +231,7 @@ static void crash_loop(void)
 	brood_dispatch(brood);
 	CHECK_GE(degraded_lines, 1);
 	CHECK_GE(recovered_lines, 1);
-	CHECK_LE(died_lines, 12);                      /* equal lines are folded */
+	CHECK_LE(died_lines, 12); /* equal lines are folded */
 	pool_stop(brood);
 }
 Test(death, at_birth) { case_run(crash_loop, 60000); }
@@ -219,7 +239,12 @@ Test(death, at_birth) { case_run(crash_loop, 60000); }
 /* Births fail while an old worker does jobs: that it does is no reason to try without a pause. */
 static void crash_loop_beside_jobs(enum brood_path path)
 {
-	struct brood_options options = { .workers = 2, .worker_init = fails_while_told, .backoff_min_ms = 400, .backoff_max_ms = 400, .dispatch = path, .log = quiet };
+	struct brood_options options = { .workers = 2,
+		.worker_init = fails_while_told,
+		.backoff_min_ms = 400,
+		.backoff_max_ms = 400,
+		.dispatch = path,
+		.log = quiet };
 	volatile int *fail = case_shared();
 	struct brood_verdict v;
 	pid_t other;
@@ -231,7 +256,10 @@ static void crash_loop_beside_jobs(enum brood_path path)
 	other = pool_ask_pid(brood);
 	*fail = 1;
 	kill(other, SIGKILL);
-	CHECK(WAIT_UNTIL(POOL_CALL(brood, job_nothing).outcome == BROOD_DONE && pool_stats(brood).died >= 5, 20000));   /* itself, three for nothing, and one that begins the pauses */
+	/* itself, three for nothing, and one that begins the pauses */
+	CHECK(WAIT_UNTIL(
+		POOL_CALL(brood, job_nothing).outcome == BROOD_DONE && pool_stats(brood).died >= 5,
+		20000));
 	births = pool_stats(brood).spawned;
 	from = test_now_ms();
 	while (test_now_ms() - from < 1000) {
@@ -239,30 +267,46 @@ static void crash_loop_beside_jobs(enum brood_path path)
 		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	}
 	births = pool_stats(brood).spawned - births;
-	CHECK_LE(births, (uint64_t)(test_now_ms() - from) / 300 + 1);   /* a pause is 300 ms or more, however long that took */
+	/* a pause is 300 ms or more, however long that took */
+	CHECK_LE(births, (uint64_t)(test_now_ms() - from) / 300 + 1);
 	*fail = 0;
-	CHECK(WAIT_UNTIL(POOL_CALL(brood, job_nothing).outcome == BROOD_DONE && pool_full(brood), 20000));
+	CHECK(WAIT_UNTIL(
+		POOL_CALL(brood, job_nothing).outcome == BROOD_DONE && pool_full(brood), 20000));
 	pool_stop(brood);
 }
 static void beside_handoffs(void) { crash_loop_beside_jobs(BROOD_PATH_HANDOFF); }
 static void beside_leases(void) { crash_loop_beside_jobs(BROOD_PATH_LEASE); }
-Test(death, at_birth_beside_jobs) { case_run(beside_handoffs, 60000); case_run(beside_leases, 60000); }
+Test(death, at_birth_beside_jobs)
+{
+	case_run(beside_handoffs, 60000);
+	case_run(beside_leases, 60000);
+}
 
 /* All births but one fail: the one that comes as number `good`. */
-struct births { atomic_int fail, good, count; };
+struct births {
+	atomic_int fail, good, count;
+};
 static int fails_but_one(void *context)
 {
 	struct births *births = case_shared();
 
 	(void)context;
-	return atomic_load(&births->fail) && atomic_fetch_add(&births->count, 1) + 1 != atomic_load(&births->good) ? -1 : 0;
+	return atomic_load(&births->fail) &&
+			atomic_fetch_add(&births->count, 1) + 1 != atomic_load(&births->good)
+		? -1
+		: 0;
 }
 
 /* One that was born meanwhile does a job: then the pause is over for the others, too. */
 static void pause_ends(void)
 {
-	struct brood_options options = { .workers = 2, .worker_init = fails_but_one, .backoff_min_ms = 60000, .backoff_max_ms = 60000, .healthy_ms = 60000,
-	                                 .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
+	struct brood_options options = { .workers = 2,
+		.worker_init = fails_but_one,
+		.backoff_min_ms = 60000,
+		.backoff_max_ms = 60000,
+		.healthy_ms = 60000,
+		.dispatch = BROOD_PATH_HANDOFF,
+		.log = quiet };
 	struct births *births = case_shared();
 	struct brood_verdict v;
 	pid_t workers[4];
@@ -273,7 +317,8 @@ static void pause_ends(void)
 	CHECK_EQ(proc_workers(proc_supervisor(), workers, 4), 2);
 	for (int i = 0; i < 2; i++)
 		kill(workers[i], SIGKILL);
-	CHECK(WAIT_UNTIL(pool_stats(brood).next_spawn_ms > 1000 && pool_stats(brood).ready == 1, 20000));
+	CHECK(WAIT_UNTIL(
+		pool_stats(brood).next_spawn_ms > 1000 && pool_stats(brood).ready == 1, 20000));
 	atomic_store(&births->fail, 0);
 	v = POOL_CALL(brood, job_nothing);
 	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
@@ -282,11 +327,21 @@ static void pause_ends(void)
 }
 Test(death, a_pause_ends_with_its_reason) { case_run(pause_ends, 60000); }
 
-/* Degraded, but there is one that does jobs: what waits for it is not refused when one more birth fails. */
+/*
+ * Degraded, but there is one that does jobs: what waits for it is not refused when one more birth
+ * fails.
+ */
 static void degraded_but_one(void)
 {
-	struct brood_options options = { .size = sizeof options, .workers = 2, .worker_init = fails_but_one, .start_limit = 4, .backoff_min_ms = 20, .backoff_max_ms = 40,
-	                                 .healthy_ms = 60000, .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
+	struct brood_options options = { .size = sizeof options,
+		.workers = 2,
+		.worker_init = fails_but_one,
+		.start_limit = 4,
+		.backoff_min_ms = 20,
+		.backoff_max_ms = 40,
+		.healthy_ms = 60000,
+		.dispatch = BROOD_PATH_HANDOFF,
+		.log = quiet };
 	struct births *births = case_shared();
 	struct brood_handle *h[2];
 	struct brood_verdict v;
@@ -363,7 +418,7 @@ static void storm(void)
 		n = proc_workers(proc_supervisor(), workers, 64);
 		if (n > 0)
 			kill(workers[(unsigned)rand_r(&state) % (unsigned)n], SIGKILL);
-		CHECK(WAIT_UNTIL(atomic_load(&done) > before + 5, 20000));   /* it goes on */
+		CHECK(WAIT_UNTIL(atomic_load(&done) > before + 5, 20000)); /* it goes on */
 	}
 	atomic_store(&over, true);
 	for (int i = 0; i < 8; i++)
@@ -379,7 +434,9 @@ Test(death, storm) { case_run(storm, 120000); }
 
 static void way(void *spawn)
 {
-	struct brood_options options = { .workers = 3, .spawn = (uint32_t)(uintptr_t)spawn, .log = quiet };
+	struct brood_options options = {
+		.workers = 3, .spawn = (uint32_t)(uintptr_t)spawn, .log = quiet
+	};
 	struct brood_verdict v;
 	pid_t workers[8];
 

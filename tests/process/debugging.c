@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* debugging.c - BROOD_DEBUGGING: who stands under a debugger is not killed by deadlines; keep_signals: a handler that was there at the start reports from a job. */
+/*
+ * debugging.c - BROOD_DEBUGGING: who stands under a debugger is not killed by deadlines;
+ * keep_signals: a handler that was there at the start reports from a job.
+ */
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
@@ -20,7 +23,9 @@ static void quiet(void *context, const struct brood_log *log)
 
 static void stopped_worker(void)
 {
-	struct brood_options options = { .workers = 1, .flags = BROOD_DEBUGGING, .run_ms = 50, .log = quiet };
+	struct brood_options options = {
+		.workers = 1, .flags = BROOD_DEBUGGING, .run_ms = 50, .log = quiet
+	};
 	struct brood *brood = pool_start(&options);
 	struct brood_handle *h;
 	struct brood_verdict v;
@@ -30,7 +35,7 @@ static void stopped_worker(void)
 	kill(worker, SIGSTOP);
 	CHECK(WAIT_UNTIL(proc_state(worker) == 'T', 5000));
 	CHECK_EQ(brood_open(brood, job_nothing, NULL, &fd, &h), 0);
-	CHECK_EQ(brood_wait(h, 500, &v), -ETIMEDOUT);  /* ten times its deadline */
+	CHECK_EQ(brood_wait(h, 500, &v), -ETIMEDOUT); /* ten times its deadline */
 	CHECK(proc_alive(worker));
 	kill(worker, SIGCONT);
 	CHECK_EQ(brood_wait(h, 10000, &v), 0);
@@ -72,7 +77,9 @@ static int stops_itself(struct brood_job *job)
 /* Whoever lends the worker or hands the job over: it stands still in the middle of it. */
 static void stopped_in_a_job(enum brood_path path, uint32_t flags)
 {
-	struct brood_options options = { .workers = 1, .flags = flags, .run_ms = 300, .grace_ms = 1, .log = quiet };
+	struct brood_options options = {
+		.workers = 1, .flags = flags, .run_ms = 300, .grace_ms = 1, .log = quiet
+	};
 	struct brood *brood = pool_start(&options);
 	struct brood_job_options o = { .size = sizeof o, .dispatch = path };
 	struct brood_handle *h;
@@ -95,11 +102,22 @@ static void stopped_in_a_job(enum brood_path path, uint32_t flags)
 	close(fd);
 	pool_stop(brood);
 }
-static void debugged_in_a_job(void *path) { stopped_in_a_job((enum brood_path)(intptr_t)path, BROOD_DEBUGGING); }
+static void debugged_in_a_job(void *path)
+{
+	stopped_in_a_job((enum brood_path)(intptr_t)path, BROOD_DEBUGGING);
+}
 static void stuck_in_a_job(void *path) { stopped_in_a_job((enum brood_path)(intptr_t)path, 0); }
 
-Test(debugging, in_the_middle_of_a_handed_job) { case_run_with(debugged_in_a_job, (void *)BROOD_PATH_HANDOFF, 40000); case_run_with(stuck_in_a_job, (void *)BROOD_PATH_HANDOFF, 40000); }
-Test(debugging, in_the_middle_of_a_job_on_lease) { case_run_with(debugged_in_a_job, (void *)BROOD_PATH_LEASE, 40000); case_run_with(stuck_in_a_job, (void *)BROOD_PATH_LEASE, 40000); }
+Test(debugging, in_the_middle_of_a_handed_job)
+{
+	case_run_with(debugged_in_a_job, (void *)BROOD_PATH_HANDOFF, 40000);
+	case_run_with(stuck_in_a_job, (void *)BROOD_PATH_HANDOFF, 40000);
+}
+Test(debugging, in_the_middle_of_a_job_on_lease)
+{
+	case_run_with(debugged_in_a_job, (void *)BROOD_PATH_LEASE, 40000);
+	case_run_with(stuck_in_a_job, (void *)BROOD_PATH_LEASE, 40000);
+}
 
 /* ---- handlers that stay ---- */
 
@@ -119,7 +137,10 @@ static int breaks_a_pipe(struct brood_job *job)
 static void kept_ignored(void *keep)
 {
 	const int signals[] = { SIGPIPE };
-	struct brood_options options = { .workers = 1, .keep_signals = keep ? signals : NULL, .keep_signals_count = keep ? 1 : 0, .log = quiet };
+	struct brood_options options = { .workers = 1,
+		.keep_signals = keep ? signals : NULL,
+		.keep_signals_count = keep ? 1 : 0,
+		.log = quiet };
 	struct brood *brood;
 	struct brood_verdict v;
 
@@ -130,7 +151,11 @@ static void kept_ignored(void *keep)
 	CHECK_EQ(v.signal, keep ? 0 : SIGPIPE);
 	pool_stop(brood);
 }
-Test(debugging, kept_dispositions) { case_run_with(kept_ignored, (void *)1, 20000); case_run_with(kept_ignored, NULL, 20000); }
+Test(debugging, kept_dispositions)
+{
+	case_run_with(kept_ignored, (void *)1, 20000);
+	case_run_with(kept_ignored, NULL, 20000);
+}
 
 static void reporter(int sig)
 {
@@ -142,12 +167,19 @@ static void reporter(int sig)
 }
 
 static volatile int *volatile nowhere;
-static int segfaults(struct brood_job *job) { (void)job; return *nowhere; }
+static int segfaults(struct brood_job *job)
+{
+	(void)job;
+	return *nowhere;
+}
 
 static void kept_handlers(void *keep)
 {
 	const int signals[] = { SIGSEGV };
-	struct brood_options options = { .workers = 1, .keep_signals = keep ? signals : NULL, .keep_signals_count = keep ? 1 : 0, .log = quiet };
+	struct brood_options options = { .workers = 1,
+		.keep_signals = keep ? signals : NULL,
+		.keep_signals_count = keep ? 1 : 0,
+		.log = quiet };
 	struct brood *brood;
 	struct brood_verdict v;
 
@@ -159,4 +191,8 @@ static void kept_handlers(void *keep)
 	CHECK_EQ(atomic_load((atomic_uint *)case_shared()), keep ? 1 : 0);
 	pool_stop(brood);
 }
-Test(debugging, kept_handlers_report) { case_run_with(kept_handlers, (void *)1, 20000); case_run_with(kept_handlers, NULL, 20000); }
+Test(debugging, kept_handlers_report)
+{
+	case_run_with(kept_handlers, (void *)1, 20000);
+	case_run_with(kept_handlers, NULL, 20000);
+}

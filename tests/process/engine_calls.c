@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* engine_calls.c - the bytes of a call and its retries, against a supervisor that the test plays: the worker's side does here
- * what a worker rarely does. */
+/*
+ * engine_calls.c - the bytes of a call and its retries, against a supervisor that the test plays:
+ * the worker's side does here what a worker rarely does.
+ */
 #include "../helpers/case.h"
 #include "../helpers/peer.h"
 
@@ -63,11 +65,13 @@ static void echo_of(size_t size)
 	free(reply);
 }
 
-static const struct peer_service echoing[] = { { peer_fn_a, peer_echo }, { peer_fn_b, peer_nothing }, { NULL, NULL } };
+static const struct peer_service echoing[] = { { peer_fn_a, peer_echo },
+	{ peer_fn_b, peer_nothing }, { NULL, NULL } };
 
 static void sizes(void)
 {
-	static const size_t list[] = { 0, 1, 2, 4095, 4096, 65536, 65537, 200000, 212992, 300000, 1 << 20, BIG + 1 };
+	static const size_t list[] = { 0, 1, 2, 4095, 4096, 65536, 65537, 200000, 212992, 300000,
+		1 << 20, BIG + 1 };
 	int before;
 
 	start(echoing);
@@ -75,15 +79,21 @@ static void sizes(void)
 	before = proc_own_fds();
 	for (size_t i = 0; i < ARRAY_SIZE(list); i++)
 		echo_of(list[i]);
-	CHECK(WAIT_UNTIL(proc_own_fds() == before, 2000));   /* the other side's threads close theirs after the verdict */
+	/* the other side's threads close theirs after the verdict */
+	CHECK(WAIT_UNTIL(proc_own_fds() == before, 2000));
 }
 Test(engine_calls, any_size) { case_run(sizes, 60000); }
 
-/* All of the reply before the first byte of the request is read, and the other way round: neither side may wait for the other. */
+/*
+ * All of the reply before the first byte of the request is read, and the other way round: neither
+ * side may wait for the other.
+ */
 static enum brood_outcome reply_first(struct peer *p, struct peer_job *job)
 {
 	unsigned char *bytes = pattern(BIG), *back = malloc(BIG);
-	bool ok = write_all(job->fd, bytes, BIG) && recv(job->fd, back, BIG, MSG_WAITALL) == (ssize_t)BIG && memcmp(bytes, back, BIG) == 0;
+	bool ok = write_all(job->fd, bytes, BIG) &&
+		recv(job->fd, back, BIG, MSG_WAITALL) == (ssize_t)BIG &&
+		memcmp(bytes, back, BIG) == 0;
 
 	(void)p;
 	free(bytes);
@@ -93,8 +103,9 @@ static enum brood_outcome reply_first(struct peer *p, struct peer_job *job)
 static enum brood_outcome reply_last(struct peer *p, struct peer_job *job)
 {
 	unsigned char *bytes = pattern(BIG), *back = malloc(BIG), more;
-	bool ok = recv(job->fd, back, BIG, MSG_WAITALL) == (ssize_t)BIG && recv(job->fd, &more, 1, 0) == 0 && memcmp(bytes, back, BIG) == 0 &&
-	          write_all(job->fd, bytes, BIG);
+	bool ok = recv(job->fd, back, BIG, MSG_WAITALL) == (ssize_t)BIG &&
+		recv(job->fd, &more, 1, 0) == 0 && memcmp(bytes, back, BIG) == 0 &&
+		write_all(job->fd, bytes, BIG);
 
 	(void)p;
 	free(bytes);
@@ -103,7 +114,8 @@ static enum brood_outcome reply_last(struct peer *p, struct peer_job *job)
 }
 static void both_ways(void)
 {
-	static const struct peer_service services[] = { { peer_fn_a, reply_first }, { peer_fn_b, reply_last }, { NULL, NULL } };
+	static const struct peer_service services[] = { { peer_fn_a, reply_first },
+		{ peer_fn_b, reply_last }, { NULL, NULL } };
 	unsigned char *request = pattern(BIG), *reply = malloc(BIG);
 	struct engine_bytes bytes = { request, BIG, reply, BIG };
 	struct brood_verdict v;
@@ -125,7 +137,7 @@ static void unread_request(void)
 	struct brood_verdict v;
 
 	start(echoing);
-	CHECK_EQ(peer_call(&peer, peer_fn_b, &bytes, &v), 0);    /* the job did not want it */
+	CHECK_EQ(peer_call(&peer, peer_fn_b, &bytes, &v), 0); /* the job did not want it */
 	CHECK_EQ(v.outcome, BROOD_DONE);
 }
 Test(engine_calls, a_request_that_nobody_reads) { case_run(unread_request, 30000); }
@@ -157,7 +169,10 @@ Test(engine_calls, a_reply_that_is_too_large_is_counted) { case_run(too_large, 6
 
 /* ---- ends of another kind ---- */
 
-struct endless { int fd; pthread_t thread; };
+struct endless {
+	int fd;
+	pthread_t thread;
+};
 static void *write_for_ever(void *context)
 {
 	struct endless *e = context;
@@ -169,7 +184,10 @@ static void *write_for_ever(void *context)
 	return NULL;
 }
 
-/* The job took its socket and somebody goes on writing: the verdict ends the call, not EOF, and not the last byte either. */
+/*
+ * The job took its socket and somebody goes on writing: the verdict ends the call, not EOF, and not
+ * the last byte either.
+ */
 static enum brood_outcome took_fd(struct peer *p, struct peer_job *job)
 {
 	static struct endless e;
@@ -191,7 +209,8 @@ static enum brood_outcome took_fd_quietly(struct peer *p, struct peer_job *job)
 }
 static void fd_taken(void)
 {
-	static const struct peer_service services[] = { { peer_fn_a, took_fd }, { peer_fn_b, took_fd_quietly }, { NULL, NULL } };
+	static const struct peer_service services[] = { { peer_fn_a, took_fd },
+		{ peer_fn_b, took_fd_quietly }, { NULL, NULL } };
 	char reply[8] = "";
 	struct engine_bytes bytes = { "x", 1, reply, 4 };
 	struct brood_verdict v;
@@ -206,7 +225,10 @@ static void fd_taken(void)
 }
 Test(engine_calls, a_socket_that_the_job_took) { case_run(fd_taken, 20000); }
 
-/* The kernel ends a read at a message with fds: what follows must not be lost, and the fds must not stay. */
+/*
+ * The kernel ends a read at a message with fds: what follows must not be lost, and the fds must not
+ * stay.
+ */
 static enum brood_outcome with_fds(struct peer *p, struct peer_job *job)
 {
 	struct iovec iov = { .iov_base = (char[]){ "ab" }, .iov_len = 2 };
@@ -238,17 +260,31 @@ Test(engine_calls, fds_inside_a_reply) { case_run(fds_in_reply, 20000); }
 /* Each outcome's errno, and what had been replied till then. */
 static void outcomes(void)
 {
-	static const struct { enum brood_outcome outcome; enum brood_detail detail; int result; } list[] = {
-		{ BROOD_DONE, 0, 4 }, { BROOD_FAILED, 0, 4 }, { BROOD_CRASHED, 0, -EREMOTEIO }, { BROOD_EXITED, 0, -EREMOTEIO },
-		{ BROOD_TIMED_OUT, 0, -ETIMEDOUT }, { BROOD_CANCELLED, 0, -ECANCELED }, { BROOD_REFUSED, BROOD_DETAIL_QUEUE_TIME, -EAGAIN },
-		{ BROOD_REFUSED, BROOD_DETAIL_DEGRADED, -EAGAIN }, { BROOD_REFUSED, BROOD_DETAIL_BAD_POINTER, -EFAULT }, { BROOD_LOST, 0, -ENOTCONN },
+	static const struct {
+		enum brood_outcome outcome;
+		enum brood_detail detail;
+		int result;
+	} list[] = {
+		{ BROOD_DONE, 0, 4 },
+		{ BROOD_FAILED, 0, 4 },
+		{ BROOD_CRASHED, 0, -EREMOTEIO },
+		{ BROOD_EXITED, 0, -EREMOTEIO },
+		{ BROOD_TIMED_OUT, 0, -ETIMEDOUT },
+		{ BROOD_CANCELLED, 0, -ECANCELED },
+		{ BROOD_REFUSED, BROOD_DETAIL_QUEUE_TIME, -EAGAIN },
+		{ BROOD_REFUSED, BROOD_DETAIL_DEGRADED, -EAGAIN },
+		{ BROOD_REFUSED, BROOD_DETAIL_BAD_POINTER, -EFAULT },
+		{ BROOD_LOST, 0, -ENOTCONN },
 	};
 	char reply[16];
 	struct engine_bytes bytes = { "x", 1, reply, sizeof reply };
 
 	start(NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
-		struct brood_verdict said = { .outcome = list[i].outcome, .detail = list[i].detail, .code = 9 }, v;
+		struct brood_verdict said = { .outcome = list[i].outcome,
+			.detail = list[i].detail,
+			.code = 9 },
+				     v;
 		struct peer_job job;
 		pthread_t thread = peer_call_later(&peer, peer_fn_a, &bytes, &v);
 
@@ -283,13 +319,14 @@ static void bad_buffers(void)
 	bytes = (struct engine_bytes){ request, SIZE_MAX, reply, 1 };
 	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, &v), -EINVAL);
 	CHECK_EQ(v.outcome, 77);
-	bytes = (struct engine_bytes){ (const void *)8, 1, reply, 1 };       /* never mapped */
+	bytes = (struct engine_bytes){ (const void *)8, 1, reply, 1 }; /* never mapped */
 	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, NULL), -EFAULT);
 	bytes = (struct engine_bytes){ request, 1, (void *)8, 1 };
 	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, &v), -EFAULT);
 	CHECK_EQ(v.outcome, BROOD_DONE);
 	bytes = (struct engine_bytes){ request, 1, reply, sizeof reply };
-	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, NULL), 1);              /* and nothing was spoilt */
+	/* and nothing was spoilt */
+	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, NULL), 1);
 }
 Test(engine_calls, buffers_that_are_none) { case_run(bad_buffers, 20000); }
 
@@ -314,7 +351,10 @@ static void channel_ends(void)
 }
 Test(engine_calls, the_channel_ends_in_a_call) { case_run(channel_ends, 20000); }
 
-/* The caller was told an id, and then the job could not be sent: the verdict has that id, and the next one another. */
+/*
+ * The caller was told an id, and then the job could not be sent: the verdict has that id, and the
+ * next one another.
+ */
 static void told_id(void)
 {
 	uint64_t told = 0;
@@ -339,21 +379,29 @@ Test(engine_calls, the_id_of_a_call_that_was_not_sent) { case_run(told_id, 20000
 
 static struct brood_job_options retrying = { .size = sizeof retrying, .retries = 3 };
 
-struct attempt { enum brood_outcome outcome; enum brood_detail detail; };
+struct attempt {
+	enum brood_outcome outcome;
+	enum brood_detail detail;
+};
 
 /* Answers as many attempts as there are; the ids go to ret_ids. */
 static void answer(const struct attempt *attempts, int count, uint64_t *ret_ids)
 {
 	for (int i = 0; i < count; i++) {
-		struct brood_verdict v = { .outcome = attempts[i].outcome, .detail = attempts[i].detail, .attempts = (uint32_t)i + 1, .started = 1 };
+		struct brood_verdict v = { .outcome = attempts[i].outcome,
+			.detail = attempts[i].detail,
+			.attempts = (uint32_t)i + 1,
+			.started = 1 };
 		struct peer_job job;
 		char request[8] = "";
 
 		peer_job(&peer, &job);
 		CHECK_EQ(job.message.attempt, i);
-		CHECK_EQ(recv(job.fd, request, sizeof request, MSG_WAITALL), 5);     /* each gets the whole of it */
+		/* each gets the whole of it */
+		CHECK_EQ(recv(job.fd, request, sizeof request, MSG_WAITALL), 5);
 		CHECK_STR(request, "again");
-		CHECK(write_all(job.fd, (const unsigned char *)"attempt 1" + (i > 0 ? 0 : 1), (size_t)(9 - i)));
+		CHECK(write_all(job.fd, (const unsigned char *)"attempt 1" + (i > 0 ? 0 : 1),
+			(size_t)(9 - i)));
 		shutdown(job.fd, SHUT_RDWR);
 		close(job.fd);
 		v.id = ret_ids[i] = job.id;
@@ -385,13 +433,16 @@ static void retry(const struct attempt *attempts, int count, ssize_t result)
 }
 static void retries(void)
 {
-	static const struct attempt
-		good[] = { { BROOD_DONE, 0 } },
-		second[] = { { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE }, { BROOD_DONE, 0 } },
-		never[] = { { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE }, { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE }, { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE },
-		            { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE } },
-		own[] = { { BROOD_CRASHED, BROOD_DETAIL_NONE } },
-		exited[] = { { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE }, { BROOD_EXITED, 0 } };
+	static const struct attempt good[] = { { BROOD_DONE, 0 } },
+				    second[] = { { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE },
+					    { BROOD_DONE, 0 } },
+				    never[] = { { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE },
+					    { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE },
+					    { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE },
+					    { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE } },
+				    own[] = { { BROOD_CRASHED, BROOD_DETAIL_NONE } },
+				    exited[] = { { BROOD_CRASHED, BROOD_DETAIL_OUTSIDE },
+					    { BROOD_EXITED, 0 } };
 
 	start(NULL);
 	retry(good, 1, 9);
@@ -413,17 +464,23 @@ static void cancelled_retry(void)
 	start(NULL);
 	thread = peer_call_with_later(&peer, &retrying, &bytes, &v);
 	peer_job(&peer, &first);
-	v = (struct brood_verdict){ .id = first.id, .outcome = BROOD_CRASHED, .detail = BROOD_DETAIL_OUTSIDE, .attempts = 1 };
+	v = (struct brood_verdict){ .id = first.id,
+		.outcome = BROOD_CRASHED,
+		.detail = BROOD_DETAIL_OUTSIDE,
+		.attempts = 1 };
 	close(first.fd);
 	peer_verdict(&peer, &v);
 	peer_job(&peer, &second);
-	CHECK_EQ(engine_cancel(peer.brood, first.id), 0);       /* the id that its caller knows */
+	CHECK_EQ(engine_cancel(peer.brood, first.id), 0); /* the id that its caller knows */
 	peer_hear(&peer, &f, MESSAGE_CANCEL);
 	CHECK_EQ(f.cancel.id, second.id);
-	v = (struct brood_verdict){ .id = second.id, .outcome = BROOD_CRASHED, .detail = BROOD_DETAIL_OUTSIDE, .attempts = 2 };
+	v = (struct brood_verdict){ .id = second.id,
+		.outcome = BROOD_CRASHED,
+		.detail = BROOD_DETAIL_OUTSIDE,
+		.attempts = 2 };
 	close(second.fd);
 	peer_verdict(&peer, &v);
-	CHECK_EQ(peer_join(thread), -EREMOTEIO);                /* cancelled: no third attempt */
+	CHECK_EQ(peer_join(thread), -EREMOTEIO); /* cancelled: no third attempt */
 	CHECK(peer_silent(&peer));
 	CHECK_EQ(engine_cancel(peer.brood, first.id), -ENOENT);
 	CHECK_EQ(v.id, first.id);
@@ -441,11 +498,17 @@ static void lost_retry(void)
 	thread = peer_call_with_later(&peer, &retrying, &bytes, &v);
 	peer_job(&peer, &job);
 	close(job.fd);
-	said = (struct brood_verdict){ .id = job.id, .outcome = BROOD_CRASHED, .detail = BROOD_DETAIL_OUTSIDE, .attempts = 1 };
+	said = (struct brood_verdict){ .id = job.id,
+		.outcome = BROOD_CRASHED,
+		.detail = BROOD_DETAIL_OUTSIDE,
+		.attempts = 1 };
 	peer_verdict(&peer, &said);
 	peer_hang_up(&peer);
 	peer_join(thread);
-	/* By the moment: the second attempt could not be given any more (the verdict of the first stands), or was lost. */
+	/*
+	 * By the moment: the second attempt could not be given any more (the verdict of the first
+	 * stands), or was lost.
+	 */
 	CHECK(v.outcome == BROOD_CRASHED || v.outcome == BROOD_LOST);
 	CHECK_EQ(v.id, job.id);
 }

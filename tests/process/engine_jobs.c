@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* engine_jobs.c - the engine alone against a supervisor that the test plays: one verdict a job, credits, handles, options, the
- * queue, the stop. */
+/*
+ * engine_jobs.c - the engine alone against a supervisor that the test plays: one verdict a job,
+ * credits, handles, options, the queue, the stop.
+ */
 #include "../helpers/case.h"
 #include "../helpers/peer.h"
 
@@ -67,10 +69,10 @@ static void verdict_once(void)
 	peer_outcome(&peer, job.id, BROOD_DONE);
 	peer_outcome(&peer, 999, BROOD_DONE);
 	peer_outcome(&peer, 0, BROOD_DONE);
-	CHECK_EQ(outcome_of(h), 0);              /* fetching does not read the channel */
+	CHECK_EQ(outcome_of(h), 0); /* fetching does not read the channel */
 	CHECK_EQ(engine_dispatch(peer.brood), 1);
 	CHECK_EQ(outcome_of(h), BROOD_FAILED);
-	CHECK_EQ(outcome_of(h), BROOD_FAILED);   /* again */
+	CHECK_EQ(outcome_of(h), BROOD_FAILED); /* again */
 	CHECK_EQ(engine_dispatch(peer.brood), 0);
 	CHECK_EQ(stats().dropped, 3);
 	CHECK_EQ(stats().submitted, 1);
@@ -98,7 +100,7 @@ static void out_of_order(void)
 	for (int i = 0; i < 8; i++) {
 		CHECK_EQ(engine_wait(h[i], 1000, &v), 0);
 		CHECK_EQ(v.code, i);
-		CHECK_STR(v.name, "job");        /* ours, whatever the wire says */
+		CHECK_STR(v.name, "job"); /* ours, whatever the wire says */
 		engine_release(h[i]);
 	}
 }
@@ -113,9 +115,9 @@ static void released_first(void)
 	h = peer_open(&peer, peer_fn_a, NULL);
 	engine_release(h);
 	peer_job(&peer, &job);
-	CHECK_EQ(peer_open_try(&peer, NULL, NULL), -EAGAIN);   /* the supervisor has it still */
+	CHECK_EQ(peer_open_try(&peer, NULL, NULL), -EAGAIN); /* the supervisor has it still */
 	peer_finish(&peer, &job, BROOD_DONE);
-	CHECK_EQ(engine_dispatch(peer.brood), 0);              /* nobody can fetch it */
+	CHECK_EQ(engine_dispatch(peer.brood), 0); /* nobody can fetch it */
 	CHECK_EQ(stats().dropped, 1);
 	CHECK_EQ(peer_open_try(&peer, NULL, NULL), 0);
 	CHECK_EQ(stats().submitted, 2);
@@ -131,9 +133,9 @@ static void handle_outlives(void)
 	first = peer_open(&peer, peer_fn_a, NULL);
 	hear_and_end(BROOD_FAILED);
 	CHECK_EQ(engine_wait(first, 5000, NULL), 0);
-	second = peer_open(&peer, peer_fn_a, NULL);            /* the same record */
+	second = peer_open(&peer, peer_fn_a, NULL); /* the same record */
 	CHECK_NE(engine_id(first), engine_id(second));
-	engine_release(first);                                 /* must not touch it */
+	engine_release(first); /* must not touch it */
 	hear_and_end(BROOD_DONE);
 	CHECK_EQ(engine_wait(second, 5000, NULL), 0);
 	CHECK_EQ(outcome_of(second), BROOD_DONE);
@@ -152,7 +154,10 @@ static void ids(void)
 	h[0] = peer_open(&peer, peer_fn_a, NULL);
 	peer_job(&peer, &job);
 	stuck = job.id;
-	/* One job stays out while others go round and round: its record is skipped, ids go up, none twice. */
+	/*
+	 * One job stays out while others go round and round: its record is skipped, ids go up, none
+	 * twice.
+	 */
 	for (int i = 0; i < 5 * N; i++) {
 		struct brood_handle *one = peer_open(&peer, peer_fn_a, NULL);
 
@@ -167,7 +172,8 @@ static void ids(void)
 		h[i] = peer_open(&peer, peer_fn_a, NULL);
 	CHECK_EQ(peer_open_try(&peer, NULL, NULL), -EAGAIN);
 	CHECK_CONTAINS(engine_error_text(), "backlog");
-	peer_outcome(&peer, engine_id(h[40]), BROOD_DONE);     /* the only free record is this one */
+	/* the only free record is this one */
+	peer_outcome(&peer, engine_id(h[40]), BROOD_DONE);
 	CHECK_EQ(engine_wait(h[40], 5000, NULL), 0);
 	last = engine_id(h[40]);
 	engine_release(h[40]);
@@ -211,7 +217,7 @@ static void check_gone(struct brood_handle *h)
 	CHECK_EQ(engine_wait(h, 5000, &v), 0);
 	CHECK_EQ(v.outcome, BROOD_LOST);
 	CHECK_EQ(v.detail, BROOD_DETAIL_CHANNEL);
-	CHECK_NE(v.started, 0);                 /* nobody knows: a retry is not safe */
+	CHECK_NE(v.started, 0); /* nobody knows: a retry is not safe */
 	CHECK_STR(v.name, "job");
 	CHECK_EQ(engine_dispatch(peer.brood), -ENOTCONN);
 	CHECK_EQ(peer_open_try(&peer, NULL, NULL), -ENOTCONN);
@@ -232,7 +238,7 @@ static void channel_end(void)
 	start(4);
 	done = peer_open(&peer, peer_fn_a, NULL);
 	h = peer_open(&peer, peer_fn_a, NULL);
-	peer_outcome(&peer, engine_id(done), BROOD_DONE);      /* said before the end: it counts */
+	peer_outcome(&peer, engine_id(done), BROOD_DONE); /* said before the end: it counts */
 	peer_hang_up(&peer);
 	check_gone(h);
 	CHECK_EQ(outcome_of(done), BROOD_DONE);
@@ -247,7 +253,8 @@ static void end_seen_by_sending(void)
 	done = peer_open(&peer, peer_fn_a, NULL);
 	peer_outcome(&peer, engine_id(done), BROOD_DONE);
 	peer_hang_up(&peer);
-	CHECK_EQ(peer_open_try(&peer, NULL, NULL), -ENOTCONN); /* the send fails, and what could still be read was read */
+	/* the send fails, and what could still be read was read */
+	CHECK_EQ(peer_open_try(&peer, NULL, NULL), -ENOTCONN);
 	CHECK_EQ(outcome_of(done), BROOD_DONE);
 	CHECK_EQ(stats().submitted, 1);
 	CHECK_EQ(stats().verdicts[BROOD_LOST], 0);
@@ -265,9 +272,7 @@ static void garbage(void *context)
 	start(4);
 	h = peer_open(&peer, peer_fn_a, NULL);
 	switch (which) {
-	case 0:
-		peer_raw(peer.channel, "nonsense", 8);
-		break;
+	case 0: peer_raw(peer.channel, "nonsense", 8); break;
 	case 1:
 		v.outcome = BROOD_OUTCOMES;
 		peer_verdict(&peer, &v);
@@ -277,36 +282,53 @@ static void garbage(void *context)
 		peer_verdict(&peer, &v);
 		break;
 	case 3:
-		v.detail = (enum brood_detail)-1;
+		v.detail = (enum brood_detail) - 1;
 		peer_verdict(&peer, &v);
 		break;
 	case 4:
-		peer_say(&peer, MESSAGE_STOP);          /* ours to say */
+		peer_say(&peer, MESSAGE_STOP); /* ours to say */
 		break;
-	case 5:
-		peer_log(&(struct peer){ .log = peer.channel }, "on the wrong socket");
-		break;
-	case 6:                                         /* an fd that nobody asked for */
+	case 5: peer_log(&(struct peer){ .log = peer.channel }, "on the wrong socket"); break;
+	case 6: /* an fd that nobody asked for */
 		frame_begin(&f, MESSAGE_POOL_READY);
 		f.fds[0] = 0;
 		f.fds_count = 1;
 		CHECK_EQ(frame_send(peer.channel, &f), 0);
 		break;
-	default:
-		FAIL("no such case");
+	default: FAIL("no such case");
 	}
-	peer_outcome(&peer, engine_id(h), BROOD_DONE);  /* after nonsense nothing can be trusted */
+	peer_outcome(&peer, engine_id(h), BROOD_DONE); /* after nonsense nothing can be trusted */
 	check_gone(h);
 }
-#define GARBAGE(n) Test(engine_jobs, garbage_##n) { int which = n; case_run_with(garbage, &which, 10000); }
-GARBAGE(0) GARBAGE(1) GARBAGE(2) GARBAGE(3) GARBAGE(4) GARBAGE(5) GARBAGE(6)
+#define GARBAGE(n)                                     \
+	Test(engine_jobs, garbage_##n)                 \
+	{                                              \
+		int which = n;                         \
+		case_run_with(garbage, &which, 10000); \
+	}
+GARBAGE(0)
+GARBAGE(1)
+GARBAGE(2)
+GARBAGE(3)
+GARBAGE(4)
+GARBAGE(5)
+GARBAGE(6)
 
 /* ---- what is said of a job ---- */
 
 static void fields(void)
 {
-	struct brood_job_options o = { .size = sizeof o, .flags = BROOD_JOB_ONCE, .run_ms = 77, .queue_ms = BROOD_FOREVER, .retries = 3, .arg = "hello", .arg_size = 6 };
-	struct engine_job job = { .fn = peer_fn_b, .name = "a_name_that_is_longer_than_what_a_verdict_has_room_for_so_that_it_must_be_cut\n", .options = &o };
+	struct brood_job_options o = { .size = sizeof o,
+		.flags = BROOD_JOB_ONCE,
+		.run_ms = 77,
+		.queue_ms = BROOD_FOREVER,
+		.retries = 3,
+		.arg = "hello",
+		.arg_size = 6 };
+	struct engine_job job = { .fn = peer_fn_b,
+		.name = "a_name_that_is_longer_than_what_a_verdict_has_room_for_so_that_it_must_be_"
+			"cut\n",
+		.options = &o };
 	struct brood_handle *h = NULL;
 	struct peer_job heard;
 	int fd;
@@ -318,7 +340,7 @@ static void fields(void)
 	CHECK_EQ(heard.message.flags, BROOD_JOB_ONCE);
 	CHECK_EQ(heard.message.run_ms, 77);
 	CHECK_EQ(heard.message.queue_ms, BROOD_FOREVER);
-	CHECK_EQ(heard.message.grace_ms, 30);           /* the pool's */
+	CHECK_EQ(heard.message.grace_ms, 30); /* the pool's */
 	CHECK_EQ(heard.message.retries, 3);
 	CHECK_EQ(heard.message.attempt, 0);
 	CHECK_EQ(heard.message.request_size, BROOD_SIZE_UNKNOWN);
@@ -334,7 +356,7 @@ static void fields(void)
 	CHECK_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
 	engine_release(h);
 
-	job = (struct engine_job){ .fn = peer_fn_b };   /* all defaults */
+	job = (struct engine_job){ .fn = peer_fn_b }; /* all defaults */
 	CHECK_EQ(engine_open(peer.brood, &job, &fd, NULL), 0);
 	peer_job(&peer, &heard);
 	CHECK_EQ(heard.message.queue_ms, 1000);
@@ -344,7 +366,10 @@ static void fields(void)
 }
 Test(engine_jobs, a_job_says_all_that_was_asked) { case_run(fields, 10000); }
 
-struct longer { struct brood_job_options options; uint64_t news; };
+struct longer {
+	struct brood_job_options options;
+	uint64_t news;
+};
 
 static void options_checked(void)
 {
@@ -361,12 +386,13 @@ static void options_checked(void)
 	CHECK_EQ(peer_open_try(&peer, good, NULL), -EINVAL);
 	good->size = (size_t)-1;
 	CHECK_EQ(peer_open_try(&peer, good, NULL), -EINVAL);
-	good->size = sizeof o;                          /* a newer caller, who uses nothing new */
+	good->size = sizeof o; /* a newer caller, who uses nothing new */
 	CHECK_EQ(peer_open_try(&peer, good, NULL), 0);
-	o.news = 1;                                     /* who does */
+	o.news = 1; /* who does */
 	CHECK_EQ(peer_open_try(&peer, good, NULL), -EINVAL);
 	CHECK_CONTAINS(engine_error_text(), "size");
-	good->size = offsetof(struct brood_job_options, reserved);   /* an older one: what lies behind is not read */
+	/* an older one: what lies behind is not read */
+	good->size = offsetof(struct brood_job_options, reserved);
 	good->reserved[0] = 1;
 	CHECK_EQ(peer_open_try(&peer, good, NULL), 0);
 	good->size = sizeof *good;
@@ -428,14 +454,14 @@ static void giving(void)
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	before = proc_own_fds();
 	CHECK_EQ(engine_give(peer.brood, &job, pair[1], NULL), 0);
-	CHECK_EQ(proc_own_fds(), before - 1);           /* closed here */
+	CHECK_EQ(proc_own_fds(), before - 1); /* closed here */
 	CHECK_EQ(fcntl(pair[1], F_GETFD), -1);
 	peer_job(&peer, &heard);
 	peer_raw(pair[0], "ping", 4);
 	CHECK(peer_readable(heard.fd));
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	CHECK_EQ(engine_give(peer.brood, &job, pair[1], NULL), -EAGAIN);
-	CHECK_GE(fcntl(pair[1], F_GETFD), 0);           /* still ours */
+	CHECK_GE(fcntl(pair[1], F_GETFD), 0); /* still ours */
 	peer_hang_up(&peer);
 	CHECK_EQ(engine_dispatch(peer.brood), -ENOTCONN);
 	CHECK_EQ(engine_give(peer.brood, &job, pair[1], NULL), -ENOTCONN);
@@ -459,12 +485,12 @@ static void cancelling(void)
 	id = engine_id(h);
 	CHECK_EQ(engine_cancel(peer.brood, id), 0);
 	CHECK_EQ(engine_cancel(peer.brood, id), 0);
-	CHECK_EQ(engine_cancel(peer.brood, id + 4), -ENOENT);  /* the same record */
+	CHECK_EQ(engine_cancel(peer.brood, id + 4), -ENOENT); /* the same record */
 	peer_job(&peer, &job);
 	peer_hear(&peer, &f, MESSAGE_CANCEL);
 	CHECK_EQ(f.cancel.id, id);
-	CHECK(peer_silent(&peer));                      /* one wish is enough */
-	engine_release(h);                              /* by id, also without a handle */
+	CHECK(peer_silent(&peer)); /* one wish is enough */
+	engine_release(h);         /* by id, also without a handle */
 	CHECK_EQ(engine_cancel(peer.brood, id), 0);
 	peer_finish(&peer, &job, BROOD_CANCELLED);
 	CHECK_EQ(engine_dispatch(peer.brood), 0);
@@ -482,12 +508,13 @@ static void ready(void)
 	atomic_store(&peer.shared.board->degraded, 1);
 	peer_say(&peer, MESSAGE_POOL_DEGRADED);
 	CHECK_EQ(engine_wait_ready(peer.brood, BROOD_FOREVER), -EHOSTDOWN);
-	atomic_store(&peer.shared.board->degraded, 0);          /* it recovered, and is not whole yet */
+	/* it recovered, and is not whole yet */
+	atomic_store(&peer.shared.board->degraded, 0);
 	CHECK_EQ(engine_wait_ready(peer.brood, 20), -ETIMEDOUT);
 	peer_say(&peer, MESSAGE_POOL_READY);
 	CHECK_EQ(engine_wait_ready(peer.brood, BROOD_FOREVER), 0);
 	peer_say(&peer, MESSAGE_POOL_DEGRADED);
-	CHECK_EQ(engine_wait_ready(peer.brood, 0), 0);          /* for the first time: that was */
+	CHECK_EQ(engine_wait_ready(peer.brood, 0), 0); /* for the first time: that was */
 }
 Test(engine_jobs, ready_once) { case_run(ready, 10000); }
 
@@ -536,7 +563,8 @@ static void stopping(void)
 	CHECK_EQ(outcome_of(h), BROOD_CANCELLED);
 	check_stopped(h);
 	peer_hang_up(&peer);
-	CHECK(!peer_readable(fd));                      /* an event loop that still has it does not spin */
+	/* an event loop that still has it does not spin */
+	CHECK(!peer_readable(fd));
 	engine_release(h);
 }
 Test(engine_jobs, stop) { case_run(stopping, 10000); }
@@ -599,7 +627,7 @@ static void forked(void)
 	CHECK_EQ(status, 0);
 	CHECK(peer_silent(&peer));
 	peer_outcome(&peer, engine_id(h), BROOD_DONE);
-	CHECK_EQ(engine_wait(h, 5000, NULL), 0);        /* ours is untouched */
+	CHECK_EQ(engine_wait(h, 5000, NULL), 0); /* ours is untouched */
 	engine_release(h);
 }
 Test(engine_jobs, a_forked_child_is_not_the_engine) { case_run(forked, 10000); }

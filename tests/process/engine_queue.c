@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* engine_queue.c - what the engine sends beside single jobs: many at once, more than its socket takes, data for workers, words
- * for systemd. The test plays the supervisor. */
+/*
+ * engine_queue.c - what the engine sends beside single jobs: many at once, more than its socket
+ * takes, data for workers, words for systemd. The test plays the supervisor.
+ */
 #include "../helpers/case.h"
 #include "../helpers/peer.h"
 
@@ -30,17 +32,20 @@ static void drain_many(int count)
 	uint64_t last = 0;
 	struct frame f;
 
-	for (int jobs = 0, cancels = 0; jobs < count || cancels < 1; ) {
-		CHECK(WAIT_UNTIL(peer_readable(peer.channel) || (peer_readable(engine_fd(peer.brood)) && engine_dispatch(peer.brood) < 0), PEER_WAIT_MS));
+	for (int jobs = 0, cancels = 0; jobs < count || cancels < 1;) {
+		CHECK(WAIT_UNTIL(peer_readable(peer.channel) ||
+				(peer_readable(engine_fd(peer.brood)) &&
+					engine_dispatch(peer.brood) < 0),
+			PEER_WAIT_MS));
 		CHECK_EQ(frame_receive(peer.channel, &f, MSG_DONTWAIT), 1);
 		if (f.header.type == MESSAGE_JOB) {
-			CHECK_GT(f.job.id, last);       /* in order */
+			CHECK_GT(f.job.id, last); /* in order */
 			last = f.job.id;
 			jobs++;
 			CHECK_EQ(f.fds_count, 1);
 		} else {
 			CHECK_EQ(f.header.type, MESSAGE_CANCEL);
-			CHECK_EQ(f.cancel.id, last);    /* behind its job, not before */
+			CHECK_EQ(f.cancel.id, last); /* behind its job, not before */
 			CHECK_EQ(jobs, count);
 			cancels++;
 		}
@@ -62,8 +67,8 @@ static void queue_for_loops(void)
 		many[i] = peer_open(&peer, peer_fn_a, NULL);
 	CHECK_EQ(engine_cancel(peer.brood, engine_id(many[MANY - 1])), 0);
 	fds = proc_own_fds();
-	CHECK_GT(fds, before + 1000);                   /* most of them wait, with their fds */
-	CHECK(!peer_readable(engine_fd(peer.brood)));   /* and nothing can be done about it now */
+	CHECK_GT(fds, before + 1000);                 /* most of them wait, with their fds */
+	CHECK(!peer_readable(engine_fd(peer.brood))); /* and nothing can be done about it now */
 	drain_many(MANY);
 	CHECK_EQ(proc_own_fds(), before);
 	CHECK(!peer_readable(engine_fd(peer.brood)));
@@ -91,7 +96,8 @@ static void queue_lost(void)
 		engine_release(many[i]);
 	}
 	CHECK_GT(started, 0);
-	CHECK_LT(started, 700);                         /* what never left is known not to have started */
+	/* what never left is known not to have started */
+	CHECK_LT(started, 700);
 	CHECK_EQ(proc_own_fds(), before - 2);
 }
 Test(engine_queue, a_queue_is_lost_with_the_channel) { case_run(queue_lost, 30000); }
@@ -110,7 +116,10 @@ static void *drain_later(void *context)
 	return NULL;
 }
 
-/* Without brood_fd() nothing may stay behind when open() has returned and the supervisor reads: the caller may never come back. */
+/*
+ * Without brood_fd() nothing may stay behind when open() has returned and the supervisor reads: the
+ * caller may never come back.
+ */
 static void queue_for_others(void)
 {
 	pthread_t thread;
@@ -119,11 +128,15 @@ static void queue_for_others(void)
 	CHECK_EQ(pthread_create(&thread, NULL, drain_later, (void *)(intptr_t)getpid()), 0);
 	for (int i = 0; i < MANY; i++)
 		engine_release(peer_open(&peer, peer_fn_a, NULL));
-	CHECK_EQ(pthread_join(thread, NULL), 0);        /* all have arrived without another word from us */
+	/* all have arrived without another word from us */
+	CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 Test(engine_queue, open_sends_what_nobody_else_would) { case_run(queue_for_others, 60000); }
 
-/* One job too many in flight for this user: the kernel says ETOOMANYREFS, POLLOUT says nothing, and time is the cure. */
+/*
+ * One job too many in flight for this user: the kernel says ETOOMANYREFS, POLLOUT says nothing, and
+ * time is the cure.
+ */
 static void too_many_refs(void)
 {
 	struct rlimit limit = { 100, 100 };
@@ -137,17 +150,19 @@ static void too_many_refs(void)
 		CHECK_EQ(setresuid(12345, 12345, 12345), 0);
 	for (int i = 0; i < 150; i++)
 		many[i] = peer_open(&peer, peer_fn_a, NULL);
-	CHECK(peer_readable_soon(fd));                  /* the timer */
+	CHECK(peer_readable_soon(fd)); /* the timer */
 	CHECK_EQ(engine_dispatch(peer.brood), 0);
 	for (int i = 0; i < 150; i++) {
-		CHECK(WAIT_UNTIL(peer_readable(peer.channel) || (peer_readable(fd) && engine_dispatch(peer.brood) < 0), PEER_WAIT_MS));
+		CHECK(WAIT_UNTIL(peer_readable(peer.channel) ||
+				(peer_readable(fd) && engine_dispatch(peer.brood) < 0),
+			PEER_WAIT_MS));
 		CHECK_EQ(frame_receive(peer.channel, &f, MSG_DONTWAIT), 1);
 		CHECK_EQ(f.job.id, engine_id(many[i]));
 		CHECK_EQ(f.fds_count, 1);
 		frame_done(&f);
 	}
 	CHECK(WAIT_UNTIL(!peer_readable(fd) || engine_dispatch(peer.brood) != 0, PEER_WAIT_MS));
-	CHECK(!peer_readable(fd));                      /* and the timer is off again */
+	CHECK(!peer_readable(fd)); /* and the timer is off again */
 }
 Test(engine_queue, too_many_fds_in_flight) { case_run(too_many_refs, 30000); }
 
@@ -172,7 +187,8 @@ static void init_data(void)
 	fds[0] = 999;
 	CHECK_EQ(engine_set_init_data(peer.brood, NULL, 0, fds, 1), -EBADF);
 	fds[0] = 1;
-	CHECK_EQ(engine_set_init_data(peer.brood, NULL, 0, fds, 1), 4);   /* failures use no version up */
+	/* failures use no version up */
+	CHECK_EQ(engine_set_init_data(peer.brood, NULL, 0, fds, 1), 4);
 
 	peer_hear(&peer, &f, MESSAGE_INIT_DATA);
 	CHECK_EQ(f.init_data.version, 1);
@@ -182,7 +198,8 @@ static void init_data(void)
 	memfd = frame_take_fd(&f, 0);
 	CHECK_EQ(pread(memfd, back, sizeof back, 0), sizeof bytes);
 	CHECK_MEM(back, bytes, sizeof bytes);
-	CHECK_EQ(fcntl(memfd, F_GET_SEALS) & (F_SEAL_WRITE | F_SEAL_SHRINK), F_SEAL_WRITE | F_SEAL_SHRINK);
+	CHECK_EQ(fcntl(memfd, F_GET_SEALS) & (F_SEAL_WRITE | F_SEAL_SHRINK),
+		F_SEAL_WRITE | F_SEAL_SHRINK);
 	frame_done(&f);
 	peer_hear(&peer, &f, MESSAGE_INIT_DATA);
 	CHECK_EQ(f.fds_count, 0);
@@ -219,7 +236,10 @@ static void notify(void)
 }
 Test(engine_queue, notify) { case_run(notify, 10000); }
 
-/* Of what only describes a state the newest alone waits for room; READY is said once and is not replaced by a status. */
+/*
+ * Of what only describes a state the newest alone waits for room; READY is said once and is not
+ * replaced by a status.
+ */
 static void newest_waits(void)
 {
 	int jobs = 0, data = 0, readies = 0, before;
@@ -239,7 +259,9 @@ static void newest_waits(void)
 		CHECK_EQ(engine_notify(peer.brood, NOTIFY_STATUS, text), 0);
 	}
 	CHECK_EQ(proc_own_fds(), before + 1);
-	while (WAIT_UNTIL(peer_readable(peer.channel) || engine_dispatch(peer.brood) < 0 || peer_readable(peer.channel), 50)) {
+	while (WAIT_UNTIL(peer_readable(peer.channel) || engine_dispatch(peer.brood) < 0 ||
+			peer_readable(peer.channel),
+		50)) {
 		CHECK_EQ(frame_receive(peer.channel, &f, MSG_DONTWAIT), 1);
 		jobs += f.header.type == MESSAGE_JOB;
 		data += f.header.type == MESSAGE_INIT_DATA;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine_waiting.c - who is told what, and when: brood_fd() for event loops, waiting among threads, the log callback. The test
- * plays the supervisor.
+ * engine_waiting.c - who is told what, and when: brood_fd() for event loops, waiting among threads,
+ * the log callback. The test plays the supervisor.
  */
 #include "../helpers/case.h"
 #include "../helpers/peer.h"
@@ -25,7 +25,8 @@ static void start(uint32_t records)
 	peer_init(&peer);
 	peer_start(&peer, records);
 }
-static const struct peer_service echoing[] = { { peer_fn_a, peer_echo }, { peer_fn_b, peer_nothing }, { NULL, NULL } };
+static const struct peer_service echoing[] = { { peer_fn_a, peer_echo },
+	{ peer_fn_b, peer_nothing }, { NULL, NULL } };
 
 /* ---- brood_fd() ---- */
 
@@ -51,7 +52,10 @@ static void fd_own(void)
 }
 Test(engine_waiting, fd_says_when_there_is_a_verdict) { case_run(fd_own, 10000); }
 
-/* Another thread's call reads the channel and brings it: no message is left there, and the loop must hear of it all the same. */
+/*
+ * Another thread's call reads the channel and brings it: no message is left there, and the loop
+ * must hear of it all the same.
+ */
 static void fd_others(void)
 {
 	struct engine_bytes bytes = { 0 };
@@ -71,7 +75,7 @@ static void fd_others(void)
 	peer_outcome(&peer, engine_id(h), BROOD_FAILED);
 	peer_finish(&peer, &job, BROOD_DONE);
 	CHECK_EQ(peer_join(thread), 0);
-	CHECK(!peer_readable(peer_engine_channel(&peer)));      /* it has been read */
+	CHECK(!peer_readable(peer_engine_channel(&peer))); /* it has been read */
 	CHECK(peer_readable(fd));
 	CHECK_EQ(engine_dispatch(peer.brood), 1);
 	CHECK(!peer_readable(fd));
@@ -119,7 +123,7 @@ static void fd_ready(void)
 	peer_outcome(&peer, engine_id(h), BROOD_DONE);
 	peer_say(&peer, MESSAGE_POOL_READY);
 	engine_fd(peer.brood);
-	CHECK_EQ(engine_wait_ready(peer.brood, 5000), 0);       /* brings the verdict on its way */
+	CHECK_EQ(engine_wait_ready(peer.brood, 5000), 0); /* brings the verdict on its way */
 	CHECK(peer_readable(engine_fd(peer.brood)));
 	CHECK_EQ(engine_dispatch(peer.brood), 1);
 	engine_release(h);
@@ -151,12 +155,21 @@ static void fd_end(void *context)
 	CHECK_EQ(engine_dispatch(peer.brood), -ENOTCONN);
 	CHECK_EQ(engine_fetch(h, &v), 0);
 	CHECK_EQ(v.outcome, BROOD_LOST);
-	CHECK(!peer_readable(fd));                      /* said once: a loop that goes on does not spin */
+	/* said once: a loop that goes on does not spin */
+	CHECK(!peer_readable(fd));
 	CHECK_EQ(engine_dispatch(peer.brood), -ENOTCONN);
 	engine_release(h);
 }
-Test(engine_waiting, fd_says_the_end) { bool by_call = false; case_run_with(fd_end, &by_call, 10000); }
-Test(engine_waiting, fd_says_the_end_that_a_call_met) { bool by_call = true; case_run_with(fd_end, &by_call, 10000); }
+Test(engine_waiting, fd_says_the_end)
+{
+	bool by_call = false;
+	case_run_with(fd_end, &by_call, 10000);
+}
+Test(engine_waiting, fd_says_the_end_that_a_call_met)
+{
+	bool by_call = true;
+	case_run_with(fd_end, &by_call, 10000);
+}
 
 /* ---- waiting ---- */
 
@@ -178,7 +191,7 @@ static void bounds(void)
 	CHECK_EQ(engine_wait(h, 1000, &v), -EBUSY);
 	peer_outcome(&peer, engine_id(h), BROOD_DONE);
 	CHECK_EQ(peer_join(thread), 0);
-	CHECK_EQ(engine_wait(h, 0, &v), 0);             /* as often as one likes */
+	CHECK_EQ(engine_wait(h, 0, &v), 0); /* as often as one likes */
 	engine_release(h);
 
 	/* Already in the channel, and no time at all: also for a thread that does not lead. */
@@ -189,8 +202,10 @@ static void bounds(void)
 }
 Test(engine_waiting, bounds_of_waiting) { case_run(bounds, 10000); }
 
-/* The leader leaves with its verdict; the one that slept behind it must take over, or its own verdict would lie in the channel
- * for ever. */
+/*
+ * The leader leaves with its verdict; the one that slept behind it must take over, or its own
+ * verdict would lie in the channel for ever.
+ */
 static void lead_passes(void)
 {
 	enum { N = 6 };
@@ -203,7 +218,8 @@ static void lead_passes(void)
 		threads[i] = peer_wait_later(h[i]);
 		CHECK(WAIT_UNTIL(peer_waited(h[i]), PEER_WAIT_MS));
 	}
-	for (int i = 0; i < N; i++) {                   /* 0 leads, then whoever is poked: each leaves while others sleep */
+	/* 0 leads, then whoever is poked: each leaves while others sleep */
+	for (int i = 0; i < N; i++) {
 		peer_outcome(&peer, engine_id(h[i]), BROOD_DONE);
 		CHECK_EQ(peer_join(threads[i]), 0);
 	}
@@ -285,8 +301,9 @@ static void on_alarm(int sig) { (void)sig; }
 
 static void signals(void)
 {
-	struct itimerval often = { .it_interval.tv_usec = 200, .it_value.tv_usec = 200 }, never = { 0 };
-	struct sigaction action = { .sa_handler = on_alarm };       /* no SA_RESTART */
+	struct itimerval often = { .it_interval.tv_usec = 200, .it_value.tv_usec = 200 },
+			 never = { 0 };
+	struct sigaction action = { .sa_handler = on_alarm }; /* no SA_RESTART */
 	size_t size = 4 << 20;
 	char *request = calloc(1, size), *reply = malloc(size);
 	struct engine_bytes bytes = { request, size, reply, size };
@@ -312,7 +329,9 @@ static void __attribute__((noinline)) call_once(void)
 
 	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, NULL), 0);
 }
-/* No local variable here: AddressSanitizer does not clean up frames that a cancelled thread leaves. */
+/*
+ * No local variable here: AddressSanitizer does not clean up frames that a cancelled thread leaves.
+ */
 static void *call_then_cancel_point(void *context)
 {
 	(void)context;
@@ -335,14 +354,17 @@ static void cancellation(void)
 	peer_finish(&peer, &job, BROOD_DONE);
 	CHECK_EQ(pthread_join(thread, &result), 0);
 	CHECK(result == PTHREAD_CANCELED);
-	CHECK_EQ(went_on, 1);                           /* the call returned; only then the thread went */
+	/* the call returned; only then the thread went */
+	CHECK_EQ(went_on, 1);
 }
 Test(engine_waiting, no_call_is_a_cancellation_point) { case_run(cancellation, 10000); }
 
 /* ---- logs ---- */
 
 enum { LINES = 500 };
-static struct { atomic_int count, inside, overlaps; } logs;
+static struct {
+	atomic_int count, inside, overlaps;
+} logs;
 
 static void log_check(void *context, const struct brood_log *log)
 {
@@ -358,7 +380,7 @@ static void log_check(void *context, const struct brood_log *log)
 	CHECK_EQ(log->slot, 3);
 	CHECK_EQ(log->job, 17);
 	snprintf(expected, sizeof expected, "line %d", logs.count);
-	CHECK_STR(log->text, expected);                 /* all of them, in order */
+	CHECK_STR(log->text, expected); /* all of them, in order */
 	logs.count++;
 	atomic_fetch_sub(&logs.inside, 1);
 }
@@ -386,16 +408,17 @@ static void log_by_dispatch(void)
 	CHECK(!peer_readable(fd));
 	for (int i = 0; i < 100; i++)
 		say_line(i);
-	peer_raw(peer.log, "nonsense", 8);              /* costs nothing but itself */
+	peer_raw(peer.log, "nonsense", 8); /* costs nothing but itself */
 	say_line(100);
 	CHECK(peer_readable(fd));
 	CHECK_EQ(engine_dispatch(peer.brood), 0);
-	CHECK_LT(logs.count, 100);                      /* some a round */
+	CHECK_LT(logs.count, 100); /* some a round */
 	CHECK(peer_readable(fd));
 	while (peer_readable(fd))
 		CHECK_EQ(engine_dispatch(peer.brood), 0);
 	CHECK_EQ(logs.count, 101);
-	peer.log = close_fd(peer.log);                  /* the end of that socket alone is no end of the rest */
+	/* the end of that socket alone is no end of the rest */
+	peer.log = close_fd(peer.log);
 	CHECK_EQ(engine_dispatch(peer.brood), 0);
 	CHECK(!peer_readable(fd));
 }
@@ -435,7 +458,10 @@ static void log_by_calls(void)
 }
 Test(engine_waiting, log_lines_by_calls_one_at_a_time) { case_run(log_by_calls, 30000); }
 
-/* A callback that uses the library itself: no lock is held, the lead is given up, and it is not called within itself. */
+/*
+ * A callback that uses the library itself: no lock is held, the lead is given up, and it is not
+ * called within itself.
+ */
 static void log_calls(void *context, const struct brood_log *log)
 {
 	char reply[8];
@@ -461,11 +487,11 @@ static void log_calls_back(void)
 	say_line(0);
 	say_line(1);
 	h = peer_open(&peer, peer_fn_a, &fd);
-	CHECK_EQ(engine_wait(h, 100, &v), -ETIMEDOUT);          /* reads both lines */
+	CHECK_EQ(engine_wait(h, 100, &v), -ETIMEDOUT); /* reads both lines */
 	CHECK_EQ(logs.count, 2);
 	CHECK_EQ(logs.overlaps, 0);
 	say_line(2);
-	close(fd);                                              /* EOF: the echo ends */
+	close(fd); /* EOF: the echo ends */
 	CHECK_EQ(engine_wait(h, BROOD_FOREVER, &v), 0);
 	while (logs.count < 3)
 		CHECK_EQ(engine_dispatch(peer.brood), 0);

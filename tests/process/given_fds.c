@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * given_fds.c - the engine keeps no copy of the descriptors that it gave to a job: whoever reads the
- * other end sees its end when the job is over, without any call of the library. What a worker never
- * read comes back: the job goes to another worker, or its descriptors are closed with its verdict.
+ * given_fds.c - the engine keeps no copy of the descriptors that it gave to a job: whoever reads
+ * the other end sees its end when the job is over, without any call of the library. What a worker
+ * never read comes back: the job goes to another worker, or its descriptors are closed with its
+ * verdict.
  */
 #include "../helpers/pool.h"
 
@@ -22,7 +23,9 @@ static struct brood *brood;
 
 static void start(uint32_t workers)
 {
-	struct brood_options options = { .workers = workers, .run_ms = 20000, .grace_ms = 30, .flags = BROOD_NO_CORE };
+	struct brood_options options = {
+		.workers = workers, .run_ms = 20000, .grace_ms = 30, .flags = BROOD_NO_CORE
+	};
 
 	brood = pool_start(&options);
 }
@@ -64,7 +67,8 @@ static int hangs(struct brood_job *job)
 	return 0;
 }
 
-static void converse(brood_fn *fn, const struct brood_job_options *o, bool given, enum brood_outcome outcome)
+static void converse(
+	brood_fn *fn, const struct brood_job_options *o, bool given, enum brood_outcome outcome)
 {
 	struct brood_handle *handle;
 	struct brood_verdict v;
@@ -77,7 +81,7 @@ static void converse(brood_fn *fn, const struct brood_job_options *o, bool given
 		CHECK_EQ(brood_open_named(brood, fn, "job", o, &pair[0], &handle), 0);
 	}
 	CHECK_EQ(send(pair[0], "x", 1, MSG_NOSIGNAL), 1);
-	CHECK(ends_soon(pair[0]));                     /* nobody calls the library meanwhile */
+	CHECK(ends_soon(pair[0])); /* nobody calls the library meanwhile */
 	CHECK_EQ(brood_wait(handle, 10000, &v), 0);
 	CHECK_EQ(v.outcome, outcome);
 	brood_release(handle);
@@ -97,11 +101,12 @@ static void conversations(void)
 			CHECK_EQ(brood_lease(brood, NULL, &lease), 0);
 		o.lease = pinned ? lease : NULL;
 		o.dispatch = pinned ? 0 : BROOD_PATH_LEASE;
-		converse(hanging ? hangs : dies, &o, given, hanging ? BROOD_TIMED_OUT : BROOD_CRASHED);
+		converse(hanging ? hangs : dies, &o, given,
+			hanging ? BROOD_TIMED_OUT : BROOD_CRASHED);
 		if (pinned)
 			brood_lease_end(lease);
 	}
-	brood_fd(brood);                               /* AUTO is a lease now, where one is idle */
+	brood_fd(brood); /* AUTO is a lease now, where one is idle */
 	for (int i = 0; i < 6; i++) {
 		struct brood_job_options o = { .size = sizeof o };
 		converse(dies, &o, i & 1, BROOD_CRASHED);
@@ -143,16 +148,24 @@ static void pipes(void)
 	CHECK_EQ(brood_lease(brood, NULL, &lease), 0);
 	for (uint32_t path = BROOD_PATH_AUTO; path <= BROOD_PATH_LEASE; path++)
 		for (uint32_t retries = 0; retries < 2; retries++)
-			pipe_to(&(struct brood_job_options){ .size = sizeof(struct brood_job_options),
-				.dispatch = path, .retries = retries }, brood_own_queue(brood));
-	pipe_to(&(struct brood_job_options){ .size = sizeof(struct brood_job_options), .lease = lease, .retries = 3 },
+			pipe_to(&(struct brood_job_options){ .size = sizeof(
+								     struct brood_job_options),
+					.dispatch = path,
+					.retries = retries },
+				brood_own_queue(brood));
+	pipe_to(
+		&(struct brood_job_options){
+			.size = sizeof(struct brood_job_options), .lease = lease, .retries = 3 },
 		brood_lease_queue(lease));
 	brood_lease_end(lease);
 	pool_stop(brood);
 }
 Test(given_fds, extra_ones_are_closed_with_the_verdict) { case_run(pipes, 60000); }
 
-struct attempts { atomic_int count; atomic_int pid; };
+struct attempts {
+	atomic_int count;
+	atomic_int pid;
+};
 #define ATTEMPTS ((struct attempts *)case_shared())
 
 static int killed_once(struct brood_job *job)
@@ -205,7 +218,8 @@ static int answers(struct brood_job *job)
 
 	if (read(brood_job_fd(job), &c, 1) != 1 || write(brood_job_fd(job), &c, 1) != 1)
 		return 1;
-	return brood_job_extra_fds(job) == 1 && write(brood_job_extra_fd(job, 0), "e", 1) == 1 ? 0 : 2;
+	return brood_job_extra_fds(job) == 1 && write(brood_job_extra_fd(job, 0), "e", 1) == 1 ? 0
+											       : 2;
 }
 
 /* The only worker on lease, stopped: whatever is given to it now it does not read. */
@@ -248,7 +262,7 @@ static void taken_back(void)
 	CHECK_EQ(brood_wait(handle, 15000, &v), 0);
 	CHECK_EQ(v.outcome, BROOD_DONE);
 	CHECK_NE(v.pid, pid);
-	CHECK_EQ(read(fd, &c, 1), 1);                  /* the same stream, as it was */
+	CHECK_EQ(read(fd, &c, 1), 1); /* the same stream, as it was */
 	CHECK_EQ(c, 'q');
 	CHECK(ends_soon(fd) && ends_soon(p[0]));
 	brood_release(handle);

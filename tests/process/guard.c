@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guard.c - law 3 by the guard alone: a process plays the supervisor (it makes guard, engine and a worker whose job starts children), and is killed.
- * Nothing may be left: that is what the end of each case proves. What the guard must not kill says so itself.
+ * guard.c - law 3 by the guard alone: a process plays the supervisor (it makes guard, engine and a
+ * worker whose job starts children), and is killed. Nothing may be left: that is what the end of
+ * each case proves. What the guard must not kill says so itself.
  */
 #define _GNU_SOURCE
 #include "../helpers/fake.h"
@@ -20,7 +21,10 @@
 TestSuite(guard, .timeout = 60);
 
 #define CHILDREN 5
-struct family { _Atomic pid_t supervisor, guard, engine, worker, children[CHILDREN]; atomic_int ready; };
+struct family {
+	_Atomic pid_t supervisor, guard, engine, worker, children[CHILDREN];
+	atomic_int ready;
+};
 static struct family *family(void) { return case_shared(); }
 
 static struct fake fake;
@@ -28,13 +32,14 @@ static struct fake fake;
 static void __attribute__((noreturn)) sleeps(int i)
 {
 	if (i == 1)
-		setpgid(0, 0);                         /* a group of its own in the same session */
+		setpgid(0, 0); /* a group of its own in the same session */
 	if (i == 2)
 		signal(SIGTERM, SIG_IGN);
 	family()->children[i] = getpid();
 	if (i == 3)
 		raise(SIGSTOP);
-	if (i == 4)                                    /* its parent is gone, and does not wait for it */
+	/* its parent is gone, and does not wait for it */
+	if (i == 4)
 		for (pid_t parent = getppid(); getppid() == parent;)
 			usleep(1000);
 	for (;;)
@@ -70,7 +75,8 @@ static pid_t make_guard(void)
 	return pid;
 }
 
-static pid_t make_engine(void)                         /* without PDEATHSIG: the guard has to do it */
+/* without PDEATHSIG: the guard has to do it */
+static pid_t make_engine(void)
 {
 	pid_t pid = fork();
 
@@ -82,7 +88,10 @@ static pid_t make_engine(void)                         /* without PDEATHSIG: the
 	return pid;
 }
 
-/* An entry that the supervisor had no time to clear, its pid long used again by somebody whom the guard must leave alone. */
+/*
+ * An entry that the supervisor had no time to clear, its pid long used again by somebody whom the
+ * guard must leave alone.
+ */
 static void stale_entry(pid_t pid)
 {
 	struct process_stat stat;
@@ -96,7 +105,7 @@ static bool stopped(pid_t pid)
 {
 	char state = proc_state(pid);
 
-	return state == 'T' || state == 't';           /* the latter under a tracer */
+	return state == 'T' || state == 't'; /* the latter under a tracer */
 }
 
 /* As in a container whose filter does not know them. */
@@ -155,7 +164,8 @@ static void kill_supervisor(pid_t pid)
 
 static bool all_gone(void)
 {
-	if (proc_alive(family()->engine) || proc_alive(family()->worker) || proc_alive(family()->guard))
+	if (proc_alive(family()->engine) || proc_alive(family()->worker) ||
+		proc_alive(family()->guard))
 		return false;
 	for (int i = 0; i < CHILDREN; i++)
 		if (proc_alive(family()->children[i]))
@@ -185,18 +195,25 @@ static void kills_what_is_left(void)
 	CHECK_EQ(kill(innocent, SIGKILL), 0);
 	CHECK_EQ(waitpid(innocent, NULL, 0), innocent);
 }
-Test(guard, kills_what_is_left) { case_orphaned(&(struct case_options){ .body = kills_what_is_left, .timeout_ms = 20000 }); }
+Test(guard, kills_what_is_left)
+{
+	case_orphaned(&(struct case_options){ .body = kills_what_is_left, .timeout_ms = 20000 });
+}
 
 static void without_pidfds(void)
 {
 	no_pidfds = true;
 	kills_what_is_left();
 }
-Test(guard, without_pidfds) { case_orphaned(&(struct case_options){ .body = without_pidfds, .timeout_ms = 20000 }); }
+Test(guard, without_pidfds)
+{
+	case_orphaned(&(struct case_options){ .body = without_pidfds, .timeout_ms = 20000 });
+}
 
 static void quiet_and_deaf(void)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGTSTP };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE,
+		SIGALRM, SIGTSTP };
 	pid_t innocent = fork(), supervisor, guard;
 
 	if (innocent == 0)
@@ -204,17 +221,22 @@ static void quiet_and_deaf(void)
 	supervisor = start(innocent);
 	guard = family()->guard;
 	CHECK(WAIT_UNTIL(proc_session(guard) == guard, 5000));
-	CHECK(WAIT_UNTIL(proc_fds(guard) <= 5, 5000)); /* stdio on /dev/null, the pidfd, the signalfd */
+	/* stdio on /dev/null, the pidfd, the signalfd */
+	CHECK(WAIT_UNTIL(proc_fds(guard) <= 5, 5000));
 	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
 		CHECK_EQ(kill(guard, signals[i]), 0);
-	CHECK(WAIT_UNTIL(proc_state(guard) == 'S', 5000));   /* the hint came from us, the parent lives: it sleeps again */
+	/* the hint came from us, the parent lives: it sleeps again */
+	CHECK(WAIT_UNTIL(proc_state(guard) == 'S', 5000));
 	CHECK(proc_alive(family()->worker));
 	kill_supervisor(supervisor);
 	CHECK(WAIT_UNTIL(all_gone(), 5000));
 	kill(innocent, SIGKILL);
 	CHECK_EQ(waitpid(innocent, NULL, 0), innocent);
 }
-Test(guard, sleeps_until_then) { case_orphaned(&(struct case_options){ .body = quiet_and_deaf, .timeout_ms = 20000 }); }
+Test(guard, sleeps_until_then)
+{
+	case_orphaned(&(struct case_options){ .body = quiet_and_deaf, .timeout_ms = 20000 });
+}
 
 /* Its supervisor is gone before it has looked. */
 static void born_late(void)
@@ -228,7 +250,8 @@ static void born_late(void)
 		fake_init(&fake);
 		CHECK_EQ(shared_create(2, &fake.shared), 0);
 		if (fork() == 0) {
-			struct guard_config config = { .shared = &fake.shared, .supervisor_pid = supervisor };
+			struct guard_config config = { .shared = &fake.shared,
+				.supervisor_pid = supervisor };
 
 			f->guard = getpid();
 			while (getppid() == supervisor)
@@ -242,4 +265,7 @@ static void born_late(void)
 	CHECK_EQ(waitpid(pid, NULL, 0), pid);
 	CHECK(WAIT_UNTIL(!proc_alive(f->engine) && !proc_alive(f->guard), 5000));
 }
-Test(guard, born_when_all_is_over) { case_orphaned(&(struct case_options){ .body = born_late, .timeout_ms = 20000 }); }
+Test(guard, born_when_all_is_over)
+{
+	case_orphaned(&(struct case_options){ .body = born_late, .timeout_ms = 20000 });
+}

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hostile.c - hostile workers beside honest jobs. Jobs (and at times worker_init) do to all that they share what tests/helpers/hostile.c can think of. The honest jobs of other processes are all done, with the right replies;
- * each hostile one has exactly one verdict, whatever it is; the engine and the supervisor go on, and the pool is full afterwards.
+ * hostile.c - hostile workers beside honest jobs. Jobs (and at times worker_init) do to all that
+ * they share what tests/helpers/hostile.c can think of. The honest jobs of other processes are all
+ * done, with the right replies; each hostile one has exactly one verdict, whatever it is; the
+ * engine and the supervisor go on, and the pool is full afterwards.
  *
- * BROOD_HOSTILE_SECONDS says how long (20), BROOD_HOSTILE_SEED repeats a run as far as that goes. Which honest jobs are excused: those that met a worker that had been hostile before.
+ * BROOD_HOSTILE_SECONDS says how long (20), BROOD_HOSTILE_SEED repeats a run as far as that goes.
+ * Which honest jobs are excused: those that met a worker that had been hostile before.
  */
 #include "../helpers/conformance.h"
 #include "../helpers/hostile.h"
@@ -45,19 +48,13 @@ static int job_hostile(struct brood_job *job)
 
 	hostile_acts(*r);
 	switch (hostile_random(&state) % 10) {
-	case 0:
-		_exit((int)(hostile_random(&state) % 256));
-	case 1:
-		raise(SIGKILL);
-		break;
+	case 0: _exit((int)(hostile_random(&state) % 256));
+	case 1: raise(SIGKILL); break;
 	case 2:
 		for (;;)
 			;
-	case 3:
-		return job_sleep_forever(job);
-	case 4:
-		hostile_acts(*r + 1);
-		break;
+	case 3: return job_sleep_forever(job);
+	case 4: hostile_acts(*r + 1); break;
 	case 5:
 		brood_job_progress(job, &state, sizeof state);
 		brood_job_log(job, BROOD_DEBUG, "a line of a hostile job");
@@ -66,8 +63,7 @@ static int job_hostile(struct brood_job *job)
 		while (brood_job_read(job, &c, 1) > 0)
 			brood_job_write(job, &c, 1);
 		break;
-	default:
-		break;
+	default: break;
 	}
 	return (int)(hostile_random(&state) % 3);
 }
@@ -86,7 +82,10 @@ static int hostile_init(void *unused)
 	return hostile_random(&r) % 3 == 0;
 }
 
-/* Each verdict comes once (conformance.c looks), within its bound; what it says is the worker's word, but not what it cannot be. */
+/*
+ * Each verdict comes once (conformance.c looks), within its bound; what it says is the worker's
+ * word, but not what it cannot be.
+ */
 static void one_hostile(struct site *s, uint64_t *r)
 {
 	struct given *g[6];
@@ -97,7 +96,12 @@ static void one_hostile(struct site *s, uint64_t *r)
 		arg[i] = hostile_random(r);
 		s->way = (enum way)(hostile_random(r) % WAYS);
 		g[i] = GIVE(s, job_hostile, .request = "a request", .size = 9, .refusable = true,
-		            .options = { .run_ms = 100, .grace_ms = 50, .queue_ms = 60000, .arg = &arg[i], .arg_size = sizeof arg[i], .retries = (uint32_t)(hostile_random(r) % 3 == 0) });
+			.options = { .run_ms = 100,
+				.grace_ms = 50,
+				.queue_ms = 60000,
+				.arg = &arg[i],
+				.arg_size = sizeof arg[i],
+				.retries = (uint32_t)(hostile_random(r) % 3 == 0) });
 		if (hostile_random(r) % 8 == 0 && !given_is(g[i], CALLS) && !g[i]->error)
 			brood_cancel(brood, g[i]->id);
 	}
@@ -119,8 +123,14 @@ static void one_hostile(struct site *s, uint64_t *r)
 
 static void *hostile_thread(void *number)
 {
-	/* A worker that makes its desk say that it is through is bounded by the limit of an explicit lease, where nobody looks at that. */
-	struct site s = { .brood = brood, .number = 1 + (unsigned)(uintptr_t)number, .stage = case_shared(), .lease_ms = 5000 };
+	/*
+	 * A worker that makes its desk say that it is through is bounded by the limit of an
+	 * explicit lease, where nobody looks at that.
+	 */
+	struct site s = { .brood = brood,
+		.number = 1 + (unsigned)(uintptr_t)number,
+		.stage = case_shared(),
+		.lease_ms = 5000 };
 	uint64_t r = (seed + (uintptr_t)number * 977) | 1;
 
 	while (!atomic_load(&over))
@@ -158,13 +168,18 @@ static void judge_honest(struct given *g, pid_t lease_pid)
 	CHECK_MSG(g->error == 0, "%s: %d", way_names[g->way], g->error);
 	brood_verdict_format(&g->v, line, sizeof line);
 	CHECK_MSG(g->v.outcome == BROOD_DONE, "%s: %s", way_names[g->way], line);
-	CHECK_MSG(g->reply_size == g->what.size, "%s: %zu of %zu", line, g->reply_size, g->what.size);
+	CHECK_MSG(
+		g->reply_size == g->what.size, "%s: %zu of %zu", line, g->reply_size, g->what.size);
 	for (size_t i = 0; i < g->reply_size; i++)
-		CHECK_MSG(g->reply[i] == (char)~((const char *)g->what.request)[i], "%s: byte %zu", line, i);
+		CHECK_MSG(g->reply[i] == (char)~((const char *)g->what.request)[i], "%s: byte %zu",
+			line, i);
 	atomic_fetch_add(&honest_done, 1);
 }
 
-/* Their limits are well below the patience: one that a hostile worker got and keeps ends by them, and is excused. */
+/*
+ * Their limits are well below the patience: one that a hostile worker got and keeps ends by them,
+ * and is excused.
+ */
 static void some_honest(struct site *s, uint64_t *r)
 {
 	struct given *g[5];
@@ -173,14 +188,16 @@ static void some_honest(struct site *s, uint64_t *r)
 	int n = 1 + (int)(hostile_random(r) % 5);
 
 	for (int i = 0; i < n; i++) {
-		size_t size = hostile_random(r) % 4 ? hostile_random(r) % 200 : hostile_random(r) % 150000;
+		size_t size = hostile_random(r) % 4 ? hostile_random(r) % 200
+						    : hostile_random(r) % 150000;
 
 		request[i] = malloc(size + 1);
 		CHECK(request[i]);
 		for (size_t k = 0; k < size; k++)
 			request[i][k] = (char)(k * 31 + (unsigned)i);
 		s->way = (enum way)(hostile_random(r) % WAYS);
-		g[i] = GIVE(s, job_turns, .request = request[i], .size = size, .refusable = true, .options = { .queue_ms = 50000, .run_ms = 15000 });
+		g[i] = GIVE(s, job_turns, .request = request[i], .size = size, .refusable = true,
+			.options = { .queue_ms = 50000, .run_ms = 15000 });
 		pids[i] = 0;
 		if (given_is(g[i], KEPT))
 			brood_lease_worker(s->lease, &pids[i], NULL, NULL);
@@ -194,7 +211,9 @@ static void some_honest(struct site *s, uint64_t *r)
 
 static void *honest_thread(void *number)
 {
-	struct site s = { .brood = brood, .number = 1 + HOSTILE + (unsigned)(uintptr_t)number, .stage = case_shared() };
+	struct site s = { .brood = brood,
+		.number = 1 + HOSTILE + (unsigned)(uintptr_t)number,
+		.stage = case_shared() };
 	uint64_t r = (seed * 3 + (uintptr_t)number * 131) | 1;
 
 	while (!atomic_load(&over))
@@ -246,7 +265,8 @@ static void all_well(void)
 			struct given *g;
 
 			s.way = (enum way)way;
-			g = RUN(&s, job_turns, .request = "abc", .size = 3, .options.run_ms = 15000);
+			g = RUN(&s, job_turns, .request = "abc", .size = 3,
+				.options.run_ms = 15000);
 			if (!hostile_tainted(g->v.pid))
 				CHECK_EQ(g->v.outcome, BROOD_DONE);
 		}
@@ -262,16 +282,29 @@ static void say_what_happened(void)
 	size_t used = 0;
 
 	for (int i = 1; i < BROOD_OUTCOMES; i++)
-		used += (size_t)snprintf(text + used, sizeof text - used, " %s %lu,", brood_outcome_name((enum brood_outcome)i), atomic_load(&hostile_outcomes[i]));
-	snprintf(h->report, sizeof h->report, "%lu hostile jobs in %u processes:%s %lu honest ones done, %lu met a hostile worker", atomic_load(&hostile_ended), atomic_load(&h->count), text,
-	         atomic_load(&honest_done), atomic_load(&honest_excused));
+		used += (size_t)snprintf(text + used, sizeof text - used, " %s %lu,",
+			brood_outcome_name((enum brood_outcome)i),
+			atomic_load(&hostile_outcomes[i]));
+	snprintf(h->report, sizeof h->report,
+		"%lu hostile jobs in %u processes:%s %lu honest ones done, %lu met a hostile "
+		"worker",
+		atomic_load(&hostile_ended), atomic_load(&h->count), text,
+		atomic_load(&honest_done), atomic_load(&honest_excused));
 }
 
 static void beside_hostile_workers(void)
 {
 	struct brood_options options = {
-		.workers = 8, .log = deaf, .worker_init = hostile_init, .flags = BROOD_NO_CORE, .start_limit = UINT32_MAX, .backoff_min_ms = 1, .backoff_max_ms = 20, .init_ms = 3000,
-		.lease_idle_ms = 100, .queue_ms = 60000,
+		.workers = 8,
+		.log = deaf,
+		.worker_init = hostile_init,
+		.flags = BROOD_NO_CORE,
+		.start_limit = UINT32_MAX,
+		.backoff_min_ms = 1,
+		.backoff_max_ms = 20,
+		.init_ms = 3000,
+		.lease_idle_ms = 100,
+		.queue_ms = 60000,
 	};
 	struct hostile_shared *h = hostile_shared();
 	struct brood_stats stats;
@@ -284,8 +317,10 @@ static void beside_hostile_workers(void)
 	fds = proc_own_fds();
 	run_for(seconds() * 1000 - 3000 > 0 ? seconds() * 1000 - 3000 : 1000);
 	all_well();
-	CHECK_MSG(WAIT_UNTIL(brood_dispatch(brood) >= 0 && proc_own_fds() <= fds + 60, 5000), "%d fds, then %d", fds, proc_own_fds());
-	CHECK_MSG(atomic_load(&h->breaches) == 0, "%s (and %u more)", h->breach, atomic_load(&h->breaches) - 1);
+	CHECK_MSG(WAIT_UNTIL(brood_dispatch(brood) >= 0 && proc_own_fds() <= fds + 60, 5000),
+		"%d fds, then %d", fds, proc_own_fds());
+	CHECK_MSG(atomic_load(&h->breaches) == 0, "%s (and %u more)", h->breach,
+		atomic_load(&h->breaches) - 1);
 	CHECK_GT(atomic_load(&honest_done), 0);
 	CHECK_GT(atomic_load(&hostile_ended), 0);
 	stats = pool_stats(brood);

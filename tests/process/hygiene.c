@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* hygiene.c - what a worker has, and what a job left: put right, or the worker's end; and said in either case. */
+/*
+ * hygiene.c - what a worker has, and what a job left: put right, or the worker's end; and said in
+ * either case.
+ */
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
@@ -28,7 +31,12 @@ static void quiet(void *context, const struct brood_log *log)
 
 /* ---- what it has ---- */
 
-struct inventory { int fds, stdin_null, channel_kept, kept_open, secret_refuses, session_leader, no_notify, children; pid_t parent; sigset_t mask; };
+struct inventory {
+	int fds, stdin_null, channel_kept, kept_open, secret_refuses, session_leader, no_notify,
+		children;
+	pid_t parent;
+	sigset_t mask;
+};
 
 static int inventories(struct brood_job *job)
 {
@@ -36,7 +44,8 @@ static int inventories(struct brood_job *job)
 	struct inventory i = { 0 };
 
 	i.fds = proc_own_fds();
-	i.stdin_null = stat("/dev/null", &null) == 0 && fstat(0, &in) == 0 && null.st_rdev == in.st_rdev && null.st_ino == in.st_ino;
+	i.stdin_null = stat("/dev/null", &null) == 0 && fstat(0, &in) == 0 &&
+		null.st_rdev == in.st_rdev && null.st_ino == in.st_ino;
 	i.kept_open = fcntl(kept, F_GETFD) >= 0;
 	i.secret_refuses = write(secret, &(uint64_t){ 1 }, 8) < 0 && errno == EBADF;
 	i.session_leader = getsid(0) == getpid() && getpgrp() == getpid();
@@ -48,12 +57,15 @@ static int inventories(struct brood_job *job)
 
 static void what_it_has(void)
 {
-	struct brood_options options = { .workers = 2, .keep_fds = &kept, .keep_fds_count = 1, .log = quiet };
+	struct brood_options options = {
+		.workers = 2, .keep_fds = &kept, .keep_fds_count = 1, .log = quiet
+	};
 	struct inventory i;
 	sigset_t blocked;
 
 	kept = eventfd(0, EFD_CLOEXEC);
-	secret = fcntl(eventfd(0, 0), F_DUPFD, 200);   /* not a number that the job's socket may get */
+	/* not a number that the job's socket may get */
+	secret = fcntl(eventfd(0, 0), F_DUPFD, 200);
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
@@ -61,7 +73,8 @@ static void what_it_has(void)
 	brood = pool_start(&options);
 	CHECK(getenv("NOTIFY_SOCKET") == NULL);
 	CHECK_EQ(brood_call(brood, inventories, NULL, 0, &i, sizeof i, NULL, NULL), sizeof i);
-	CHECK_EQ(i.fds, 8);                            /* 0-2, the channel, the keep-list, the job's socket, two that refuse */
+	/* 0-2, the channel, the keep-list, the job's socket, two that refuse */
+	CHECK_EQ(i.fds, 8);
 	CHECK(i.stdin_null);
 	CHECK(i.kept_open);
 	CHECK(i.secret_refuses);
@@ -70,7 +83,7 @@ static void what_it_has(void)
 	CHECK_EQ(i.parent, getppid());
 	CHECK_EQ(sigismember(&i.mask, SIGUSR1), 0);
 	CHECK_EQ(sigprocmask(SIG_BLOCK, NULL, &blocked), 0);
-	CHECK_EQ(sigismember(&blocked, SIGUSR1), 1);   /* the engine has its own back */
+	CHECK_EQ(sigismember(&blocked, SIGUSR1), 1); /* the engine has its own back */
 	CHECK(fcntl(secret, F_GETFD) >= 0);
 	pool_stop(brood);
 }
@@ -91,7 +104,11 @@ static int leaves_thread(struct brood_job *job)
 	(void)job;
 	return pthread_create(&thread, NULL, sleeper, NULL);
 }
-static int leaves_fd(struct brood_job *job) { (void)job; return dup(0) < 0; }
+static int leaves_fd(struct brood_job *job)
+{
+	(void)job;
+	return dup(0) < 0;
+}
 static int leaves_child(struct brood_job *job)
 {
 	(void)job;
@@ -99,7 +116,11 @@ static int leaves_child(struct brood_job *job)
 		sleeper(NULL);
 	return 0;
 }
-static int leaves_grandchild(struct brood_job *job) { (void)job; return system("sleep 99 &") != 0; }
+static int leaves_grandchild(struct brood_job *job)
+{
+	(void)job;
+	return system("sleep 99 &") != 0;
+}
 static int leaves_zombie(struct brood_job *job)
 {
 	(void)job;
@@ -115,13 +136,39 @@ static int leaves_mask(struct brood_job *job)
 	sigfillset(&all);
 	return sigprocmask(SIG_SETMASK, &all, NULL);
 }
-static int leaves_timer(struct brood_job *job) { (void)job; alarm(1); return 0; }
-static int leaves_cwd(struct brood_job *job) { (void)job; return chdir("/proc"); }
-static int leaves_umask(struct brood_job *job) { (void)job; umask(0777); return 0; }
-static int leaves_handlers(struct brood_job *job) { (void)job; signal(SIGTERM, SIG_IGN); signal(SIGUSR2, SIG_IGN); return 0; }
+static int leaves_timer(struct brood_job *job)
+{
+	(void)job;
+	alarm(1);
+	return 0;
+}
+static int leaves_cwd(struct brood_job *job)
+{
+	(void)job;
+	return chdir("/proc");
+}
+static int leaves_umask(struct brood_job *job)
+{
+	(void)job;
+	umask(0777);
+	return 0;
+}
+static int leaves_handlers(struct brood_job *job)
+{
+	(void)job;
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
+	return 0;
+}
 static int takes_fd(struct brood_job *job) { return brood_job_take_fd(job) < 0; }
 
-struct state { char cwd[256]; mode_t umask; sigset_t mask; struct itimerval timer; struct sigaction usr2; };
+struct state {
+	char cwd[256];
+	mode_t umask;
+	sigset_t mask;
+	struct itimerval timer;
+	struct sigaction usr2;
+};
 static int says_state(struct brood_job *job)
 {
 	struct state s;
@@ -165,7 +212,9 @@ static void left(brood_fn *fn, uint32_t what, bool costs)
 
 static void leftovers(void)
 {
-	struct brood_options options = { .workers = 1, .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
+	struct brood_options options = {
+		.workers = 1, .dispatch = BROOD_PATH_HANDOFF, .log = quiet
+	};
 
 	umask(022);
 	brood = pool_start(&options);
@@ -188,7 +237,9 @@ Test(hygiene, what_a_job_left) { case_run(leftovers, 60000); }
 
 static void tolerated(void)
 {
-	struct brood_options options = { .workers = 1, .tolerate = BROOD_LEFT_FDS | BROOD_LEFT_THREADS, .log = quiet };
+	struct brood_options options = {
+		.workers = 1, .tolerate = BROOD_LEFT_FDS | BROOD_LEFT_THREADS, .log = quiet
+	};
 	struct brood_verdict v;
 	pid_t before;
 
@@ -224,13 +275,16 @@ static int says_init_data(struct brood_job *job)
 		return 100;
 	if (d.fds_count != 1 || read(d.fds[0], &c, 1) != 1 || c != 'F')
 		return 101;
-	return brood_job_reply(job, d.data, d.data_size) == (ssize_t)d.data_size ? (int)d.version : 102;
+	return brood_job_reply(job, d.data, d.data_size) == (ssize_t)d.data_size ? (int)d.version
+										 : 102;
 }
 
 static void init_data(void)
 {
 	static uint32_t version;
-	struct brood_options options = { .workers = 1, .worker_init = init_version, .hook_context = &version, .log = quiet };
+	struct brood_options options = {
+		.workers = 1, .worker_init = init_version, .hook_context = &version, .log = quiet
+	};
 	struct brood_verdict v;
 	char reply[64];
 	int p[2];
@@ -287,7 +341,9 @@ static int writes_too_much(struct brood_job *job)
 
 static void no_harm(void)
 {
-	struct brood_options options = { .workers = 1, .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
+	struct brood_options options = {
+		.workers = 1, .dispatch = BROOD_PATH_HANDOFF, .log = quiet
+	};
 	struct brood_verdict v;
 	char small[10];
 
@@ -300,11 +356,13 @@ static void no_harm(void)
 	CHECK_EQ(v.outcome, BROOD_DONE);
 	v = pool_call(brood, reads_half, "j", "abc", 3, NULL);
 	CHECK_EQ(v.outcome, BROOD_DONE);
-	CHECK_EQ(brood_call(brood, writes_too_much, NULL, 0, small, sizeof small, NULL, &v), -EMSGSIZE);
+	CHECK_EQ(brood_call(brood, writes_too_much, NULL, 0, small, sizeof small, NULL, &v),
+		-EMSGSIZE);
 	CHECK_EQ(v.outcome, BROOD_DONE);
 	CHECK_EQ(v.reply_size, 300000);
 	CHECK_EQ(pool_stats(brood).died, 0);
-	v = POOL_CALL(brood, closes_everything);       /* also its channel: a crash of this job, no hang */
+	/* also its channel: a crash of this job, no hang */
+	v = POOL_CALL(brood, closes_everything);
 	CHECK_NE(v.outcome, BROOD_DONE);
 	CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
 	pool_stop(brood);
@@ -322,7 +380,8 @@ static void leaky_engine(void)
 		struct brood_handle *h;
 		struct brood_verdict v;
 
-		CHECK_EQ(brood_open(brood, job_nothing, NULL, &fd, &h), 0);   /* and never closes fd */
+		/* and never closes fd */
+		CHECK_EQ(brood_open(brood, job_nothing, NULL, &fd, &h), 0);
 		CHECK(send(fd, "surplus bytes", 13, MSG_NOSIGNAL) > 0 || errno == EPIPE);
 		CHECK_EQ(brood_wait(h, 10000, &v), 0);
 		CHECK_EQ(v.outcome, BROOD_DONE);

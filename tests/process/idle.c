@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * idle.c - law 8: no wake-up without a reason. A process that does nothing is blocked in one system call and is not scheduled, so the kernel's count of its voluntary context switches stands still. That
- * needs no tracer, and a loaded machine changes nothing in it. (What the one call is, strace shows: brood-load --idle.)
+ * idle.c - law 8: no wake-up without a reason. A process that does nothing is blocked in one system
+ * call and is not scheduled, so the kernel's count of its voluntary context switches stands still.
+ * That needs no tracer, and a loaded machine changes nothing in it. (What the one call is, strace
+ * shows: brood-load --idle.)
  *
- * The pool has had work, a crash and a stray before, so that every timer that such things set has been set. What is measured is everybody: supervisor, guard, workers, and the engine, which is blocked in
- * poll() on brood_fd(). The one who measures is a child of the engine.
+ * The pool has had work, a crash and a stray before, so that every timer that such things set has
+ * been set. What is measured is everybody: supervisor, guard, workers, and the engine, which is
+ * blocked in poll() on brood_fd(). The one who measures is a child of the engine.
  */
 #include "../helpers/pool.h"
 
@@ -21,11 +24,18 @@
 TestSuite(idle, .timeout = 120);
 
 #define WORKERS  3
-#define CALM_MS  2500     /* longer than any pause after work: the sweep's, healthy_ms */
+#define CALM_MS  2500 /* longer than any pause after work: the sweep's, healthy_ms */
 #define WATCH_MS 4000
 
-struct watched { const char *what; pid_t pid; uint64_t switches; };
-struct everybody { struct watched who[WORKERS + 3]; size_t count; };
+struct watched {
+	const char *what;
+	pid_t pid;
+	uint64_t switches;
+};
+struct everybody {
+	struct watched who[WORKERS + 3];
+	size_t count;
+};
 
 static uint64_t switches_of(pid_t pid)
 {
@@ -80,7 +90,8 @@ static void measure(pid_t engine)
 	CHECK(WAIT_UNTIL(!awake_within(&e, CALM_MS), 40000));
 	awake = awake_within(&e, WATCH_MS);
 	if (awake)
-		FAIL("%s (pid %d) woke up %" PRIu64 " times with nothing to do", awake->what, (int)awake->pid, switches_of(awake->pid) - awake->switches);
+		FAIL("%s (pid %d) woke up %" PRIu64 " times with nothing to do", awake->what,
+			(int)awake->pid, switches_of(awake->pid) - awake->switches);
 }
 
 static int job_crash(struct brood_job *job)
@@ -90,7 +101,10 @@ static int job_crash(struct brood_job *job)
 	return 0;
 }
 
-/* In a session of its own before the job ends: else the end of the worker's own group may take it along. */
+/*
+ * In a session of its own before the job ends: else the end of the worker's own group may take it
+ * along.
+ */
 static int job_leaves_a_child(struct brood_job *job)
 {
 	pid_t child = fork();
@@ -115,7 +129,8 @@ static void silent(void *context, const struct brood_log *log)
 /* The engine has nothing to do until the measuring child ends and its end of the pipe with it. */
 static void sleep_in_poll(struct brood *brood, int pipe_fd)
 {
-	struct pollfd fds[2] = { { .fd = brood_fd(brood), .events = POLLIN }, { .fd = pipe_fd, .events = POLLIN } };
+	struct pollfd fds[2] = { { .fd = brood_fd(brood), .events = POLLIN },
+		{ .fd = pipe_fd, .events = POLLIN } };
 
 	while (!fds[1].revents) {
 		CHECK(poll(fds, 2, -1) > 0 || errno == EINTR);
@@ -130,12 +145,15 @@ static bool settled(struct brood *brood)
 	struct brood_stats stats = pool_stats(brood);
 	pid_t workers[2 * WORKERS];
 
-	return stats.died == 2 && stats.strays_killed >= 1 && pool_full(brood) && proc_workers(proc_supervisor(), workers, 2 * WORKERS) == WORKERS;
+	return stats.died == 2 && stats.strays_killed >= 1 && pool_full(brood) &&
+		proc_workers(proc_supervisor(), workers, 2 * WORKERS) == WORKERS;
 }
 
 static void nothing_to_do(void)
 {
-	struct brood_options options = { .workers = WORKERS, .log = silent, .flags = BROOD_NO_CORE };
+	struct brood_options options = {
+		.workers = WORKERS, .log = silent, .flags = BROOD_NO_CORE
+	};
 	struct brood *brood = pool_start(&options);
 	pid_t engine = getpid(), child;
 	int ends[2], status;

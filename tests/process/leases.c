@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * leases.c - how a worker is lent and how it comes back, as the supervisor does it: engine and workers are played (stage.h), so that every message can be said at every moment.
+ * leases.c - how a worker is lent and how it comes back, as the supervisor does it: engine and
+ * workers are played (stage.h), so that every message can be said at every moment.
  */
 #include "../helpers/stage.h"
 
@@ -13,11 +14,13 @@ TestSuite(leases, .timeout = 120);
 
 static const struct stage_limits forever = { BROOD_FOREVER, 30, 0 };
 
-static bool board_says(struct stage *s, uint32_t idle, uint32_t busy, uint32_t leased, uint32_t queued)
+static bool board_says(
+	struct stage *s, uint32_t idle, uint32_t busy, uint32_t leased, uint32_t queued)
 {
 	struct board *b = s->shared.board;
 
-	return atomic_load(&b->idle) == idle && atomic_load(&b->busy) == busy && atomic_load(&b->leased) == leased && atomic_load(&b->queued) == queued;
+	return atomic_load(&b->idle) == idle && atomic_load(&b->busy) == busy &&
+		atomic_load(&b->leased) == leased && atomic_load(&b->queued) == queued;
 }
 #define BOARD(s, ...) CHECK(WAIT_UNTIL(board_says(s, __VA_ARGS__), STAGE_MS))
 
@@ -76,14 +79,15 @@ static void refused(void)
 	stage_start(&s);
 	first = stage_ask(&s, LEASE_KEPT);
 	w = stage_lent(&s, first, &lent);
-	late = stage_ask_with(&s, &(struct message_lease){ .queue_ms = 30, .limit_ms = BROOD_FOREVER });
+	late = stage_ask_with(
+		&s, &(struct message_lease){ .queue_ms = 30, .limit_ms = BROOD_FOREVER });
 	CHECK_EQ(stage_over(&s, late, LEASE_REFUSED).detail, BROOD_DETAIL_QUEUE_TIME);
 	ended = stage_ask(&s, 0);
 	stage_about(&s, MESSAGE_LEASE_END, ended);
 	CHECK_EQ(stage_over(&s, ended, LEASE_REFUSED).detail, BROOD_DETAIL_NONE);
 	BOARD(&s, 0, 1, 1, 0);
 	CHECK_EQ(prlimit(getppid(), RLIMIT_NOFILE, NULL, &full), 0);
-	full.rlim_cur = 3;                             /* the supervisor can take no file now */
+	full.rlim_cur = 3; /* the supervisor can take no file now */
 	CHECK_EQ(prlimit(getppid(), RLIMIT_NOFILE, &full, NULL), 0);
 	without = stage_ask(&s, 0);
 	CHECK_EQ(stage_over(&s, without, LEASE_REFUSED).detail, BROOD_DETAIL_FD_LOST);
@@ -112,7 +116,7 @@ static void no_sequence_twice(void)
 	stage_word(&s, w, base + 2, DESK_DONE);
 	stage_about(&s, MESSAGE_LEASE_END, lease);
 	stage_leave(w, lease);
-	stage_left(w, lease, base + 2, 0);             /* it leaves three behind */
+	stage_left(w, lease, base + 2, 0); /* it leaves three behind */
 	CHECK_EQ(stage_over(&s, lease, LEASE_RETURNED).sequence, base + 2);
 	job = stage_job(&s);
 	run = stage_run(w, job);
@@ -138,7 +142,7 @@ static void when_they_rest(void)
 	stage_init(&s, 2);
 	s.options.lease_idle_ms = 40;
 	stage_start(&s);
-	stage_lent(&s, stage_ask(&s, LEASE_KEPT), &lent);      /* that one stays */
+	stage_lent(&s, stage_ask(&s, LEASE_KEPT), &lent); /* that one stays */
 	lease = stage_ask(&s, 0);
 	w = stage_lent(&s, lease, &lent);
 	stage_publish(&s, w, lent.sequence + 1, &forever);
@@ -161,7 +165,9 @@ static void at_their_limit(void)
 
 	stage_init(&s, 1);
 	stage_start(&s);
-	lease = stage_ask_with(&s, &(struct message_lease){ .queue_ms = BROOD_FOREVER, .limit_ms = 50, .flags = LEASE_KEPT });
+	lease = stage_ask_with(&s,
+		&(struct message_lease){
+			.queue_ms = BROOD_FOREVER, .limit_ms = 50, .flags = LEASE_KEPT });
 	w = stage_lent(&s, lease, &lent);
 	stage_publish(&s, w, lent.sequence + 1, &forever);
 	stage_word(&s, w, lent.sequence + 1, DESK_RUNNING);
@@ -193,8 +199,13 @@ static void for_others(void)
 		stage_word(&s, w[i], lent[i].sequence + 1, DESK_RUNNING);
 	}
 	job = stage_job(&s);
-	stage_leave(w[1], lease[1]);                   /* the longest held but for the explicit one */
-	stage_leave(w[2], lease[2]);                   /* its job takes long: the next one. (It used to be waited for, if other workers rested all the time.) */
+	/* the longest held but for the explicit one */
+	stage_leave(w[1], lease[1]);
+	/*
+	 * its job takes long: the next one. (It used to be waited for, if other workers rested all
+	 * the time.)
+	 */
+	stage_leave(w[2], lease[2]);
 	stage_word(&s, w[1], lent[1].sequence + 1, DESK_DONE);
 	stage_left(w[1], lease[1], lent[1].sequence + 1, 0);
 	stage_over(&s, lease[1], LEASE_RETURNED);
@@ -212,7 +223,10 @@ static void for_others(void)
 }
 Test(leases, are_taken_back_for_others) { case_run(for_others, 30000); }
 
-/* One that has nothing to do goes first. And nobody gains when a lane's own goes back for the same lane. */
+/*
+ * One that has nothing to do goes first. And nobody gains when a lane's own goes back for the same
+ * lane.
+ */
 static void the_best_of_them(void)
 {
 	struct message_lent lent[2];
@@ -224,15 +238,20 @@ static void the_best_of_them(void)
 	s.options.lease_idle_ms = 60000;
 	stage_start(&s);
 	for (int i = 0; i < 2; i++) {
-		lease[i] = stage_ask_with(&s, &(struct message_lease){ .queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .lane = 7 });
+		lease[i] = stage_ask_with(&s,
+			&(struct message_lease){
+				.queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .lane = 7 });
 		w[i] = stage_lent(&s, lease[i], &lent[i]);
 	}
 	stage_publish(&s, w[0], lent[0].sequence + 1, &forever);
 	stage_word(&s, w[0], lent[0].sequence + 1, DESK_RUNNING);
-	mine = stage_ask_with(&s, &(struct message_lease){ .queue_ms = 60, .limit_ms = BROOD_FOREVER, .lane = 7 });
+	mine = stage_ask_with(&s,
+		&(struct message_lease){ .queue_ms = 60, .limit_ms = BROOD_FOREVER, .lane = 7 });
 	CHECK_EQ(stage_over(&s, mine, LEASE_REFUSED).detail, BROOD_DETAIL_QUEUE_TIME);
 	CHECK_EQ(atomic_load(&s.shared.board->leases_revoked), 0);
-	others = stage_ask_with(&s, &(struct message_lease){ .queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .lane = 8 });
+	others = stage_ask_with(&s,
+		&(struct message_lease){
+			.queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .lane = 8 });
 	stage_leave(w[1], lease[1]);
 	stage_left(w[1], lease[1], lent[1].sequence, 0);
 	stage_over(&s, lease[1], LEASE_RETURNED);
@@ -242,10 +261,15 @@ static void the_best_of_them(void)
 }
 Test(leases, that_rest_go_first_and_none_for_its_own_lane) { case_run(the_best_of_them, 30000); }
 
-/* For who stands first there is no lease, since its own lane has all but an explicit one: who stands behind it is not made to wait for that. */
+/*
+ * For who stands first there is no lease, since its own lane has all but an explicit one: who
+ * stands behind it is not made to wait for that.
+ */
 static void behind_the_greedy(void)
 {
-	const struct message_lease greedy = { .queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .lane = 7 };
+	const struct message_lease greedy = {
+		.queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .lane = 7
+	};
 	struct message_lent lent;
 	struct stage_worker *w, *k;
 	struct message_run run;
@@ -268,7 +292,7 @@ static void behind_the_greedy(void)
 	stage_word(&s, w, lent.sequence + 1, DESK_DONE);
 	stage_left(w, lease, lent.sequence + 1, 0);
 	stage_over(&s, lease, LEASE_RETURNED);
-	CHECK_EQ(stage_lent(&s, more, &lent), w);      /* it came first */
+	CHECK_EQ(stage_lent(&s, more, &lent), w); /* it came first */
 	stage_leave(w, more);
 	stage_left(w, more, lent.sequence, 0);
 	stage_over(&s, more, LEASE_RETURNED);
@@ -280,7 +304,10 @@ static void behind_the_greedy(void)
 }
 Test(leases, do_not_starve_who_stands_behind_the_greedy) { case_run(behind_the_greedy, 30000); }
 
-/* One that was asked to leave and says nothing is not waited for while another one could be taken back. */
+/*
+ * One that was asked to leave and says nothing is not waited for while another one could be taken
+ * back.
+ */
 static void beside_a_silent_one(void)
 {
 	struct message_lent lent[2];
@@ -297,7 +324,8 @@ static void beside_a_silent_one(void)
 		w[i] = stage_lent(&s, lease[i], &lent[i]);
 	}
 	job = stage_job(&s);
-	stage_leave(w[0], lease[0]);                   /* and w[0] has no job, and does not answer */
+	/* and w[0] has no job, and does not answer */
+	stage_leave(w[0], lease[0]);
 	stage_leave(w[1], lease[1]);
 	stage_left(w[1], lease[1], lent[1].sequence, 0);
 	stage_over(&s, lease[1], LEASE_RETURNED);
@@ -311,7 +339,9 @@ static void beside_a_silent_one(void)
 }
 Test(leases, are_taken_back_though_another_says_nothing) { case_run(beside_a_silent_one, 30000); }
 
-/* A worker that hangs in its worker_init is not waited for while another one could be taken back. */
+/*
+ * A worker that hangs in its worker_init is not waited for while another one could be taken back.
+ */
 static void beside_one_that_hangs(void)
 {
 	struct message_lent lent;
@@ -362,7 +392,8 @@ static void limited(void)
 	stage_word(&s, w, lent.sequence + 1, DESK_RUNNING);
 	second = stage_ask(&s, 0);
 	third = stage_ask(&s, 0);
-	job = stage_job(&s);                           /* they wait for the limit, not in its way, nor in that of an explicit one */
+	/* they wait for the limit, not in its way, nor in that of an explicit one */
+	job = stage_job(&s);
 	kept = stage_ask(&s, LEASE_KEPT);
 	k = stage_lent(&s, kept, &lent);
 	for (int i = 0; i < 3; i++)
@@ -371,7 +402,7 @@ static void limited(void)
 	stage_finish(&s, &s.workers[3 - w->slot - k->slot], &run);
 	stage_verdict(&s, job);
 	BOARD(&s, 1, 2, 2, 2);
-	stage_leave(w, first);                         /* for the second */
+	stage_leave(w, first); /* for the second */
 	stage_word(&s, w, atomic_load(&stage_ledger(&s, w)->published), DESK_DONE);
 	stage_left(w, first, atomic_load(&stage_ledger(&s, w)->published), 0);
 	stage_over(&s, first, LEASE_RETURNED);
@@ -437,7 +468,10 @@ Test(leases, may_end_with_the_worker) { case_run(retires, 30000); }
 
 /* ---- a full socket ---- */
 
-/* More is to be told than there is room for: nothing is lost, nothing said twice, LENT comes before LEASE_OVER. */
+/*
+ * More is to be told than there is room for: nothing is lost, nothing said twice, LENT comes before
+ * LEASE_OVER.
+ */
 static void full_socket(void)
 {
 	enum { ASKED = 30 };
@@ -448,17 +482,22 @@ static void full_socket(void)
 	struct stage s;
 
 	stage_init(&s, 2);
-	s.room = 1;                                    /* the kernel makes it a few messages */
+	s.room = 1; /* the kernel makes it a few messages */
 	s.options.lease_idle_ms = 60000;
 	stage_start(&s);
 	first = stage_ask(&s, LEASE_KEPT);
 	stage_lent(&s, first, &lent);
 	for (int i = 0; i < ASKED; i++)
-		asked[i] = stage_ask_with(&s, &(struct message_lease){ .queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .flags = LEASE_KEPT });
-	CHECK(WAIT_UNTIL(board_says(&s, 0, 2, 2, ASKED - 1), STAGE_MS));       /* all were heard, and all but one wait */
+		asked[i] = stage_ask_with(&s,
+			&(struct message_lease){ .queue_ms = BROOD_FOREVER,
+				.limit_ms = BROOD_FOREVER,
+				.flags = LEASE_KEPT });
+	/* all were heard, and all but one wait */
+	CHECK(WAIT_UNTIL(board_says(&s, 0, 2, 2, ASKED - 1), STAGE_MS));
 	for (int i = 1; i < ASKED; i++)
 		stage_about(&s, MESSAGE_LEASE_END, asked[i]);
-	CHECK(WAIT_UNTIL(board_says(&s, 0, 2, 2, 0), STAGE_MS));               /* they are refused, for nobody wants them any more */
+	/* they are refused, for nobody wants them any more */
+	CHECK(WAIT_UNTIL(board_says(&s, 0, 2, 2, 0), STAGE_MS));
 	w = &s.workers[1 - lent.slot];
 	stage_die(w, SIGKILL);
 	stage_reborn(&s);
@@ -473,7 +512,8 @@ static void full_socket(void)
 			continue;
 		}
 		CHECK_EQ(f.header.type, MESSAGE_LEASE_OVER);
-		CHECK_EQ(f.lease_over.how, f.lease_over.id == asked[0] ? LEASE_DIED : LEASE_REFUSED);
+		CHECK_EQ(
+			f.lease_over.how, f.lease_over.id == asked[0] ? LEASE_DIED : LEASE_REFUSED);
 		CHECK(f.lease_over.id != asked[0] || last == 1);
 		for (int i = 0; i < ASKED; i++)
 			if (asked[i] == f.lease_over.id)
@@ -481,7 +521,7 @@ static void full_socket(void)
 		CHECK_EQ(f.lease_over.id, 0);
 	}
 	CHECK(stage_quiet(s.channel));
-	stage_about(&s, MESSAGE_LEASE_END, first);     /* it goes on as before */
+	stage_about(&s, MESSAGE_LEASE_END, first); /* it goes on as before */
 	stage_leave(&s.workers[lent.slot], first);
 	stage_left(&s.workers[lent.slot], first, lent.sequence, 0);
 	stage_over(&s, first, LEASE_RETURNED);

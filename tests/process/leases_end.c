@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * leases_end.c - how jobs and workers on lease come to a bad end: out of time, cancelled, killed, talking nonsense, stopped; seen from the supervisor, with engine and workers played (stage.h). And
- * what a handed-off job brings along beside its socket.
+ * leases_end.c - how jobs and workers on lease come to a bad end: out of time, cancelled, killed,
+ * talking nonsense, stopped; seen from the supervisor, with engine and workers played (stage.h).
+ * And what a handed-off job brings along beside its socket.
  */
 #include "../helpers/stage.h"
 #include "../../src/pool/pool.h"
@@ -11,9 +12,15 @@
 
 TestSuite(leases_end, .timeout = 180);
 
-static const struct stage_limits forever = { BROOD_FOREVER, 30, 0 }, brief = { 40, 30, 0 }, with_core = { 40, 30, BROOD_JOB_ABORT };
+static const struct stage_limits forever = { BROOD_FOREVER, 30, 0 }, brief = { 40, 30, 0 },
+				 with_core = { 40, 30, BROOD_JOB_ABORT };
 
-struct play { struct stage s; struct message_lent lent; struct stage_worker *w; uint64_t lease, base; };
+struct play {
+	struct stage s;
+	struct message_lent lent;
+	struct stage_worker *w;
+	uint64_t lease, base;
+};
 
 static void begin(struct play *p, uint32_t workers)
 {
@@ -29,8 +36,14 @@ static void lend(struct play *p)
 	p->base = p->lent.sequence;
 }
 
-static void publish(struct play *p, uint64_t n, const struct stage_limits *limits) { stage_publish(&p->s, p->w, p->base + n, limits); }
-static void word(struct play *p, uint64_t n, enum desk_state state) { stage_word(&p->s, p->w, p->base + n, state); }
+static void publish(struct play *p, uint64_t n, const struct stage_limits *limits)
+{
+	stage_publish(&p->s, p->w, p->base + n, limits);
+}
+static void word(struct play *p, uint64_t n, enum desk_state state)
+{
+	stage_word(&p->s, p->w, p->base + n, state);
+}
 
 /* It was killed; all of it is replaced. */
 static struct message_lease_over died(struct play *p)
@@ -50,7 +63,8 @@ static struct message_lease_over died(struct play *p)
 /* Its soft step has come; or it was killed before it had a chance to notice: its grace is short. */
 static bool soft_or_late(struct play *p, uint64_t n)
 {
-	return WAIT_UNTIL(stage_soft(p->w) == p->base + n || !proc_alive(p->w->pid), STAGE_MS) && (stage_soft(p->w) == 0 || stage_soft(p->w) <= p->base + n);
+	return WAIT_UNTIL(stage_soft(p->w) == p->base + n || !proc_alive(p->w->pid), STAGE_MS) &&
+		(stage_soft(p->w) == 0 || stage_soft(p->w) <= p->base + n);
 }
 
 /* ---- out of time ---- */
@@ -79,7 +93,10 @@ static void out_of_time(void)
 }
 Test(leases_end, a_job_has_its_time) { case_run(out_of_time, 30000); }
 
-/* The soft step is about the job that runs by then. One that ends in its grace is followed by the next, which has its own time. */
+/*
+ * The soft step is about the job that runs by then. One that ends in its grace is followed by the
+ * next, which has its own time.
+ */
 static void the_right_one(void)
 {
 	struct message_lease_over over;
@@ -88,7 +105,10 @@ static void the_right_one(void)
 	begin(&p, 1);
 	lend(&p);
 	for (uint64_t n = 1; n <= 100; n++)
-		publish(&p, n, n == 50 ? &(struct stage_limits){ 40, 60000, 0 } : n == 70 ? &brief : &forever);
+		publish(&p, n,
+			n == 50           ? &(struct stage_limits){ 40, 60000, 0 }
+				: n == 70 ? &brief
+					  : &forever);
 	for (uint64_t n = 1; n < 50; n++) {
 		word(&p, n, DESK_RUNNING);
 		word(&p, n, DESK_DONE);
@@ -121,7 +141,8 @@ static void never_begun(void)
 		over = died(&p);
 		CHECK_EQ(over.flags, OVER_CONDEMNED | OVER_TOLD);
 		CHECK_EQ(over.sequence, p.base + 1 + (uint64_t)round);
-		CHECK_EQ(over.word, round ? DESK_WORD(p.base + 1, DESK_DONE) : DESK_WORD(p.base, DESK_FREE));
+		CHECK_EQ(over.word,
+			round ? DESK_WORD(p.base + 1, DESK_DONE) : DESK_WORD(p.base, DESK_FREE));
 		CHECK_EQ(over.cause, LADDER_CAUSE_DEADLINE);
 	}
 	stage_end(&p.s);
@@ -145,7 +166,10 @@ static void aborted(void)
 }
 Test(leases_end, a_core_when_the_job_wants_one) { case_run(aborted, 30000); }
 
-/* A job with little time is published behind one with much: the supervisor hears of it in time, though nobody tells when it begins. */
+/*
+ * A job with little time is published behind one with much: the supervisor hears of it in time,
+ * though nobody tells when it begins.
+ */
 static void short_behind_long(void)
 {
 	struct message_lease_over over;
@@ -155,9 +179,11 @@ static void short_behind_long(void)
 	lend(&p);
 	publish(&p, 1, &(struct stage_limits){ 60000, 30, 0 });
 	word(&p, 1, DESK_RUNNING);
-	CHECK(WAIT_UNTIL(atomic_load(&stage_ledger(&p.s, p.w)->look_at) < now_ns() + 61 * NS_PER_S, STAGE_MS));
+	CHECK(WAIT_UNTIL(atomic_load(&stage_ledger(&p.s, p.w)->look_at) < now_ns() + 61 * NS_PER_S,
+		STAGE_MS));
 	publish(&p, 2, &brief);
-	CHECK(WAIT_UNTIL(atomic_load(&stage_ledger(&p.s, p.w)->look_at) < now_ns() + NS_PER_S, STAGE_MS));
+	CHECK(WAIT_UNTIL(
+		atomic_load(&stage_ledger(&p.s, p.w)->look_at) < now_ns() + NS_PER_S, STAGE_MS));
 	word(&p, 1, DESK_DONE);
 	word(&p, 2, DESK_RUNNING);
 	over = died(&p);
@@ -178,12 +204,13 @@ static void cancelled(void)
 	for (uint64_t n = 1; n <= 3; n++)
 		publish(&p, n, &forever);
 	word(&p, 2, DESK_RUNNING);
-	stage_kill(&p.s, p.lease, p.base + 1, LEASE_KILL_CANCEL);      /* over already */
-	stage_kill(&p.s, p.lease, p.base + 9, LEASE_KILL_CANCEL);      /* never published */
-	stage_kill(&p.s, p.lease + 77, p.base + 2, LEASE_KILL_CANCEL);         /* of nobody's lease */
+	stage_kill(&p.s, p.lease, p.base + 1, LEASE_KILL_CANCEL); /* over already */
+	stage_kill(&p.s, p.lease, p.base + 9, LEASE_KILL_CANCEL); /* never published */
+	/* of nobody's lease */
+	stage_kill(&p.s, p.lease + 77, p.base + 2, LEASE_KILL_CANCEL);
 	stage_about(&p.s, MESSAGE_LEASE_LOOK, p.lease);
 	CHECK_EQ(stage_ask_with(&p.s, &(struct message_lease){ .queue_ms = 1 }), p.lease + 1);
-	stage_over(&p.s, p.lease + 1, LEASE_REFUSED);          /* so all that was heard */
+	stage_over(&p.s, p.lease + 1, LEASE_REFUSED); /* so all that was heard */
 	CHECK_EQ(stage_soft(p.w), 0);
 	stage_kill(&p.s, p.lease, p.base + 2, LEASE_KILL_CANCEL);
 	CHECK(soft_or_late(&p, 2));
@@ -204,7 +231,8 @@ static void cancelled_before_it_runs(void)
 	lend(&p);
 	publish(&p, 1, &(struct stage_limits){ BROOD_FOREVER, 60000, 0 });
 	stage_kill(&p.s, p.lease, p.base + 1, LEASE_KILL_CANCEL);
-	CHECK(WAIT_UNTIL(atomic_load(&stage_ledger(&p.s, p.w)->look_at) < now_ns() + 10 * NS_PER_S, STAGE_MS));
+	CHECK(WAIT_UNTIL(atomic_load(&stage_ledger(&p.s, p.w)->look_at) < now_ns() + 10 * NS_PER_S,
+		STAGE_MS));
 	CHECK_EQ(stage_soft(p.w), 0);
 	word(&p, 1, DESK_RUNNING);
 	CHECK(WAIT_UNTIL(stage_soft(p.w) == p.base + 1, STAGE_MS));
@@ -215,7 +243,10 @@ static void cancelled_before_it_runs(void)
 	stage_over(&p.s, p.lease, LEASE_RETURNED);
 	stage_end(&p.s);
 }
-Test(leases_end, cancel_waits_for_a_job_that_is_about_to_run) { case_run(cancelled_before_it_runs, 30000); }
+Test(leases_end, cancel_waits_for_a_job_that_is_about_to_run)
+{
+	case_run(cancelled_before_it_runs, 30000);
+}
 
 /* ---- deaths ---- */
 
@@ -236,7 +267,9 @@ static void killed_from_outside(void)
 		CHECK_EQ(over.cause, 0);
 		CHECK_EQ(over.kill_signal, 0);
 		CHECK_EQ(over.status, round == 1 ? SIGSEGV : SIGKILL);
-		CHECK_EQ(over.word, round == 0 ? DESK_WORD(p.base, DESK_FREE) : DESK_WORD(p.base + 1, round == 1 ? DESK_RUNNING : DESK_DONE));
+		CHECK_EQ(over.word,
+			round == 0 ? DESK_WORD(p.base, DESK_FREE)
+				   : DESK_WORD(p.base + 1, round == 1 ? DESK_RUNNING : DESK_DONE));
 		stage_reborn(&p.s);
 	}
 	CHECK_EQ(atomic_load(&p.s.shared.board->killed), 0);
@@ -254,14 +287,16 @@ static void escaped(void)
 	lend(&p);
 	publish(&p, 1, &forever);
 	word(&p, 1, DESK_RUNNING);
-	frame_begin(&f, MESSAGE_ESCAPED)->escaped = (struct message_escaped){ .id = 4711, .sequence = p.base + 1, .how = ESCAPED_LONGJMP };
+	frame_begin(&f, MESSAGE_ESCAPED)->escaped = (struct message_escaped){
+		.id = 4711, .sequence = p.base + 1, .how = ESCAPED_LONGJMP
+	};
 	stage_say(p.w->channel, &f);
 	stage_die(p.w, SIGTRAP);
 	over = stage_over(&p.s, p.lease, LEASE_DIED);
 	CHECK_EQ(over.escaped, ESCAPED_LONGJMP);
 	CHECK_EQ(over.escaped_sequence, p.base + 1);
 	stage_reborn(&p.s);
-	lend(&p);                                      /* that was the former one's */
+	lend(&p); /* that was the former one's */
 	stage_die(p.w, SIGKILL);
 	CHECK_EQ(stage_over(&p.s, p.lease, LEASE_DIED).escaped, 0);
 	stage_end(&p.s);
@@ -292,7 +327,11 @@ Test(leases_end, who_left_and_died_has_left) { case_run(left_and_died, 30000); }
 /* ---- nonsense: each word in a state that does not know it ---- */
 
 enum state { IDLE, BUSY, LEASED, STATES };
-struct said { const char *what; enum message_type type; bool fine[STATES]; };
+struct said {
+	const char *what;
+	enum message_type type;
+	bool fine[STATES];
+};
 static const struct said words[] = {
 	{ "READY", MESSAGE_READY, { false, false, false } },
 	{ "FINISHED of another job", MESSAGE_FINISHED, { false, false, false } },
@@ -335,9 +374,11 @@ static void one_word(struct play *p, const struct said *said, enum state state)
 	else
 		CHECK_MSG(stage_dies(w), "%s in state %d", said->what, (int)state);
 	if (state == LEASED)
-		CHECK_EQ(stage_over(&p->s, id, LEASE_DIED).flags, said->fine[state] ? 0 : OVER_PROTOCOL);
+		CHECK_EQ(stage_over(&p->s, id, LEASE_DIED).flags,
+			said->fine[state] ? 0 : OVER_PROTOCOL);
 	else if (state == BUSY)
-		CHECK_EQ(stage_verdict(&p->s, id).detail, said->fine[state] ? BROOD_DETAIL_OUTSIDE : BROOD_DETAIL_PROTOCOL);
+		CHECK_EQ(stage_verdict(&p->s, id).detail,
+			said->fine[state] ? BROOD_DETAIL_OUTSIDE : BROOD_DETAIL_PROTOCOL);
 	stage_reborn(&p->s);
 }
 
@@ -374,7 +415,12 @@ static void false_leavers(void)
 		lend(&p);
 		publish(&p, 1, &forever);
 		word(&p, 1, lie == 4 ? DESK_RUNNING : DESK_DONE);
-		stage_left(p.w, p.lease + (lie == 0), lie == 1 ? p.base + 2 : lie == 2 ? p.base - 1 : lie == 3 ? UINT64_MAX : p.base + 1, 0);
+		stage_left(p.w, p.lease + (lie == 0),
+			lie == 1           ? p.base + 2
+				: lie == 2 ? p.base - 1
+				: lie == 3 ? UINT64_MAX
+					   : p.base + 1,
+			0);
 		drops(&p, "LEFT");
 	}
 	stage_end(&p.s);
@@ -390,8 +436,13 @@ static void scribbled(void)
 		lend(&p);
 		publish(&p, 1, &forever);
 		publish(&p, 2, &forever);
-		atomic_store(&stage_desk(&p.s, p.w)->word, lie == 0 ? 0 : lie == 1 ? UINT64_MAX : lie == 2 ? DESK_WORD(p.base + 3, DESK_RUNNING) :
-		             lie == 3 ? DESK_WORD(p.base + 1, DESK_CONDEMNED) : lie == 4 ? DESK_WORD(p.base - 1, DESK_DONE) : DESK_WORD(p.base + 1, DESK_ASSIGNED));
+		atomic_store(&stage_desk(&p.s, p.w)->word,
+			lie == 0           ? 0
+				: lie == 1 ? UINT64_MAX
+				: lie == 2 ? DESK_WORD(p.base + 3, DESK_RUNNING)
+				: lie == 3 ? DESK_WORD(p.base + 1, DESK_CONDEMNED)
+				: lie == 4 ? DESK_WORD(p.base - 1, DESK_DONE)
+					   : DESK_WORD(p.base + 1, DESK_ASSIGNED));
 		stage_about(&p.s, MESSAGE_LEASE_LOOK, p.lease);
 		drops(&p, "a desk");
 	}
@@ -399,7 +450,10 @@ static void scribbled(void)
 }
 Test(leases_end, desks_that_were_scribbled_on) { case_run(scribbled, 30000); }
 
-/* The engine's word that a worker sent it nonsense; and words of the engine that make no sense themselves, which cost nobody. */
+/*
+ * The engine's word that a worker sent it nonsense; and words of the engine that make no sense
+ * themselves, which cost nobody.
+ */
 static void engines_words(void)
 {
 	struct frame f;
@@ -408,7 +462,7 @@ static void engines_words(void)
 
 	begin(&p, 2);
 	lend(&p);
-	frame_begin(&f, MESSAGE_LEASE)->lease.id = p.lease;            /* that record is taken */
+	frame_begin(&f, MESSAGE_LEASE)->lease.id = p.lease; /* that record is taken */
 	for (f.fds_count = 0; f.fds_count < LEASE_FDS; f.fds_count++)
 		f.fds[f.fds_count] = STDERR_FILENO;
 	stage_say(p.s.channel, &f);
@@ -448,7 +502,10 @@ static void stop(struct play *p)
 	stage_say(p->s.channel, frame_begin(&f, MESSAGE_STOP));
 }
 
-/* Who rests leaves; who works may finish all that is published; who still has something to give may have a lease for it. */
+/*
+ * Who rests leaves; who works may finish all that is published; who still has something to give may
+ * have a lease for it.
+ */
 static void drained(void)
 {
 	struct message_lent lent;
@@ -473,7 +530,7 @@ static void drained(void)
 	stage_over(&p.s, rests, LEASE_RETURNED);
 	late = stage_ask(&p.s, 0);
 	more = stage_lent(&p.s, late, &lent);
-	stage_leave(more, late);                       /* it has nothing to do, and leaves soon */
+	stage_leave(more, late); /* it has nothing to do, and leaves soon */
 	stage_left(more, late, lent.sequence, 0);
 	stage_over(&p.s, late, LEASE_RETURNED);
 	CHECK(stage_quiet(p.w->channel));
@@ -484,7 +541,7 @@ static void drained(void)
 	stage_leave(p.w, p.lease);
 	stage_left(p.w, p.lease, p.base + 3, 0);
 	stage_over(&p.s, p.lease, LEASE_RETURNED);
-	stage_hear(p.w->channel, &f, MESSAGE_END);     /* long before the drain time was up */
+	stage_hear(p.w->channel, &f, MESSAGE_END); /* long before the drain time was up */
 	stage_hear(more->channel, &f, MESSAGE_END);
 	late = stage_ask(&p.s, 0);
 	CHECK_EQ(stage_over(&p.s, late, LEASE_REFUSED).detail, BROOD_DETAIL_DRAINING);
@@ -554,7 +611,7 @@ static void engine_gone(void)
 	publish(&p, 1, &forever);
 	word(&p, 1, DESK_RUNNING);
 	stage_ask(&p.s, 0);
-	close_fd(p.s.channel);                         /* the case says whether anything is left */
+	close_fd(p.s.channel); /* the case says whether anything is left */
 }
 Test(leases_end, the_engine_ends) { case_run(engine_gone, 30000); }
 
@@ -562,7 +619,9 @@ Test(leases_end, the_engine_ends) { case_run(engine_gone, 30000); }
 
 static void handed_off(void)
 {
-	const struct message_job with = { .queue_ms = BROOD_FOREVER, .run_ms = BROOD_FOREVER, .grace_ms = 30, .name = "played" };
+	const struct message_job with = {
+		.queue_ms = BROOD_FOREVER, .run_ms = BROOD_FOREVER, .grace_ms = 30, .name = "played"
+	};
 	struct brood_verdict v;
 	struct message_run run;
 	struct stage_worker *w;
@@ -581,13 +640,17 @@ static void handed_off(void)
 		run = f.run;
 		frame_done(&f);
 		stage_word(&p.s, w, run.sequence, DESK_RUNNING);
-		frame_begin(&f, MESSAGE_PROGRESS)->progress = (struct message_progress){ .id = id, .sequence = run.sequence, .size = 5, .data = "half" };
+		frame_begin(&f, MESSAGE_PROGRESS)->progress = (struct message_progress){
+			.id = id, .sequence = run.sequence, .size = 5, .data = "half"
+		};
 		stage_say(w->channel, &f);
 		stage_hear(p.s.channel, &f, MESSAGE_PROGRESS);
 		CHECK_EQ(f.progress.id, id);
 		CHECK_STR((const char *)f.progress.data, "half");
 		stage_word(&p.s, w, run.sequence, DESK_DONE);
-		frame_begin(&f, MESSAGE_FINISHED)->finished = (struct message_finished){ .id = id, .sequence = run.sequence, .cpu_us = 17, .peak_kb = 4711 };
+		frame_begin(&f, MESSAGE_FINISHED)->finished = (struct message_finished){
+			.id = id, .sequence = run.sequence, .cpu_us = 17, .peak_kb = 4711
+		};
 		for (f.fds_count = 0; f.fds_count < extra; f.fds_count++)
 			f.fds[f.fds_count] = STDERR_FILENO;
 		stage_say(w->channel, &f);
@@ -606,7 +669,12 @@ Test(leases_end, jobs_with_files_progress_and_accounts) { case_run(handed_off, 3
 
 static void no_plugin(void)
 {
-	struct message_job m = { .queue_ms = BROOD_FOREVER, .run_ms = BROOD_FOREVER, .grace_ms = 30, .name = "played", .plugin_size = 4, .arg_size = 4 };
+	struct message_job m = { .queue_ms = BROOD_FOREVER,
+		.run_ms = BROOD_FOREVER,
+		.grace_ms = 30,
+		.name = "played",
+		.plugin_size = 4,
+		.arg_size = 4 };
 	struct brood_verdict v;
 	struct stage_worker *w;
 	struct frame f;
@@ -627,7 +695,9 @@ static void no_plugin(void)
 	frame_done(&f);
 	stage_word(&p.s, w, f.run.sequence, DESK_DONE);
 	m.attempt = (uint32_t)f.run.sequence;
-	frame_begin(&f, MESSAGE_FINISHED)->finished = (struct message_finished){ .id = 5000, .sequence = m.attempt, .flags = FINISHED_NO_PLUGIN };
+	frame_begin(&f, MESSAGE_FINISHED)->finished = (struct message_finished){
+		.id = 5000, .sequence = m.attempt, .flags = FINISHED_NO_PLUGIN
+	};
 	stage_say(w->channel, &f);
 	v = stage_verdict(&p.s, 5000);
 	CHECK_EQ(v.outcome, BROOD_REFUSED);

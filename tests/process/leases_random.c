@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * leases_random.c - a supervisor under all that engine and workers can say, in any order: leases asked for, ended, looked at, killed; jobs handed off and cancelled; workers that work, leave, die, talk nonsense, are born and
- * die at birth. What must hold: each lease is over once, after it was lent if it was; each job has one verdict; and in the end all workers are idle and nothing is out. A seed repeats it.
+ * leases_random.c - a supervisor under all that engine and workers can say, in any order: leases
+ * asked for, ended, looked at, killed; jobs handed off and cancelled; workers that work, leave,
+ * die, talk nonsense, are born and die at birth. What must hold: each lease is over once, after it
+ * was lent if it was; each job has one verdict; and in the end all workers are idle and nothing is
+ * out. A seed repeats it.
  */
 #include "../helpers/stage.h"
 #include "../unit/unit.h"
@@ -17,9 +20,23 @@ TestSuite(leases_random, .timeout = 240);
 enum { OUT = 64, STEPS = 3000, WORKERS = 3 };
 enum role { GONE, IDLE, BUSY, LEASED };
 
-struct out { uint64_t id; bool is_lease, lent; };
-struct played { enum role role; uint64_t id, sequence, base, done, published; bool runs, leaving; };
-struct life { struct stage s; struct unit_random r; struct played workers[WORKERS]; struct out out[OUT]; uint32_t count; unsigned overs, verdicts, lends; };
+struct out {
+	uint64_t id;
+	bool is_lease, lent;
+};
+struct played {
+	enum role role;
+	uint64_t id, sequence, base, done, published;
+	bool runs, leaving;
+};
+struct life {
+	struct stage s;
+	struct unit_random r;
+	struct played workers[WORKERS];
+	struct out out[OUT];
+	uint32_t count;
+	unsigned overs, verdicts, lends;
+};
 
 static uint64_t below(struct life *l, uint64_t limit) { return unit_below(&l->r, limit); }
 
@@ -57,8 +74,7 @@ static void engine_hears(struct life *l)
 			l->verdicts++;
 			drop(l, o);
 			break;
-		default:
-			CHECK_EQ(f.header.type, MESSAGE_POOL_READY);
+		default: CHECK_EQ(f.header.type, MESSAGE_POOL_READY);
 		}
 		frame_done(&f);
 	}
@@ -79,7 +95,12 @@ static void hears(struct life *l, uint32_t slot, struct frame *f)
 	case MESSAGE_LEND:
 		CHECK_EQ(p->role, IDLE);
 		CHECK_GE(f->lend.sequence, p->sequence);
-		*p = (struct played){ .role = LEASED, .id = f->lend.id, .base = f->lend.sequence, .done = f->lend.sequence, .published = f->lend.sequence, .sequence = f->lend.sequence };
+		*p = (struct played){ .role = LEASED,
+			.id = f->lend.id,
+			.base = f->lend.sequence,
+			.done = f->lend.sequence,
+			.published = f->lend.sequence,
+			.sequence = f->lend.sequence };
 		l->s.workers[slot].lease = f->lend.id;
 		l->lends++;
 		break;
@@ -89,8 +110,7 @@ static void hears(struct life *l, uint32_t slot, struct frame *f)
 		CHECK(!p->leaving);
 		p->leaving = true;
 		break;
-	default:
-		CHECK_EQ(f->header.type, MESSAGE_END);
+	default: CHECK_EQ(f->header.type, MESSAGE_END);
 	}
 	frame_done(f);
 }
@@ -100,7 +120,8 @@ static void workers_hear(struct life *l)
 	struct frame f;
 
 	for (uint32_t i = 0; i < WORKERS; i++)
-		while (l->s.workers[i].channel >= 0 && frame_receive(l->s.workers[i].channel, &f, MSG_DONTWAIT) == 1)
+		while (l->s.workers[i].channel >= 0 &&
+			frame_receive(l->s.workers[i].channel, &f, MSG_DONTWAIT) == 1)
 			hears(l, i, &f);
 }
 
@@ -126,10 +147,14 @@ static void hear_all(struct life *l)
 	engine_hears(l);
 }
 
-/* Lets the supervisor have its turn, now and then until it says something: how long is nothing that the test stands on. */
+/*
+ * Lets the supervisor have its turn, now and then until it says something: how long is nothing that
+ * the test stands on.
+ */
 static void breathe(struct life *l)
 {
-	struct pollfd p[2 + WORKERS] = { { .fd = l->s.channel, .events = POLLIN }, { .fd = l->s.births, .events = POLLIN } };
+	struct pollfd p[2 + WORKERS] = { { .fd = l->s.channel, .events = POLLIN },
+		{ .fd = l->s.births, .events = POLLIN } };
 
 	for (uint32_t i = 0; i < WORKERS; i++)
 		p[2 + i] = (struct pollfd){ .fd = l->s.workers[i].channel, .events = POLLIN };
@@ -145,7 +170,8 @@ static bool fresh(struct life *l)
 	if (l->count >= 12)
 		return false;
 	for (uint32_t i = 0; i < l->count; i++)
-		if (l->out[i].id % records == (l->s.id + 1) % records || l->out[i].id % ledgers == (l->s.id + 1) % ledgers) {
+		if (l->out[i].id % records == (l->s.id + 1) % records ||
+			l->out[i].id % ledgers == (l->s.id + 1) % ledgers) {
 			l->s.id++;
 			i = UINT32_MAX;
 		}
@@ -161,15 +187,23 @@ static uint32_t some_ms(struct life *l)
 
 static void asks(struct life *l)
 {
-	const struct message_lease m = { .queue_ms = some_ms(l), .limit_ms = some_ms(l), .flags = below(l, 3) == 0 ? LEASE_KEPT : 0, .lane = (uint32_t)below(l, 3) };
+	const struct message_lease m = { .queue_ms = some_ms(l),
+		.limit_ms = some_ms(l),
+		.flags = below(l, 3) == 0 ? LEASE_KEPT : 0,
+		.lane = (uint32_t)below(l, 3) };
 
 	if (fresh(l))
-		l->out[l->count++] = (struct out){ .id = stage_ask_with(&l->s, &m), .is_lease = true };
+		l->out[l->count++] = (struct out){ .id = stage_ask_with(&l->s, &m),
+			.is_lease = true };
 }
 
 static void gives(struct life *l)
 {
-	const struct message_job m = { .queue_ms = some_ms(l), .run_ms = some_ms(l), .grace_ms = 5, .name = "played", .flags = below(l, 4) == 0 ? BROOD_JOB_ONCE : 0 };
+	const struct message_job m = { .queue_ms = some_ms(l),
+		.run_ms = some_ms(l),
+		.grace_ms = 5,
+		.name = "played",
+		.flags = below(l, 4) == 0 ? BROOD_JOB_ONCE : 0 };
 
 	if (fresh(l))
 		l->out[l->count++] = (struct out){ .id = stage_job_with(&l->s, &m, below(l, 3)) };
@@ -177,14 +211,18 @@ static void gives(struct life *l)
 
 static void meddles(struct life *l)
 {
-	uint64_t id = l->count ? l->out[below(l, l->count)].id : 1, sequence = l->workers[below(l, WORKERS)].done + below(l, 3);
+	uint64_t id = l->count ? l->out[below(l, l->count)].id : 1,
+		 sequence = l->workers[below(l, WORKERS)].done + below(l, 3);
 	struct frame f;
 
 	switch (below(l, 6)) {
-	case 0: case 1: stage_about(&l->s, MESSAGE_LEASE_END, id); break;
+	case 0:
+	case 1: stage_about(&l->s, MESSAGE_LEASE_END, id); break;
 	case 2: stage_about(&l->s, MESSAGE_LEASE_LOOK, id); break;
 	case 3: stage_kill(&l->s, id, sequence, LEASE_KILL_CANCEL); break;
-	case 4: stage_kill(&l->s, id, 0, below(l, 3) ? LEASE_KILL_CANCEL : LEASE_KILL_NONSENSE); break;
+	case 4:
+		stage_kill(&l->s, id, 0, below(l, 3) ? LEASE_KILL_CANCEL : LEASE_KILL_NONSENSE);
+		break;
 	default: frame_begin(&f, MESSAGE_CANCEL)->cancel.id = id; stage_say(l->s.channel, &f);
 	}
 }
@@ -206,7 +244,7 @@ static void swap(struct life *l, uint32_t slot, uint64_t sequence, enum desk_sta
 
 	if (state == DESK_RUNNING)
 		atomic_store(&desk->began_ns, now_ns());
-	if (DESK_STATE(word) != DESK_CONDEMNED)        /* else it waits to die */
+	if (DESK_STATE(word) != DESK_CONDEMNED) /* else it waits to die */
 		atomic_compare_exchange_strong(&desk->word, &word, DESK_WORD(sequence, state));
 }
 
@@ -220,14 +258,16 @@ static void works(struct life *l, uint32_t slot)
 		swap(l, slot, p->sequence, below(l, 2) ? DESK_RUNNING : DESK_DONE);
 		if (DESK_STATE(atomic_load(&stage_desk(&l->s, w)->word)) != DESK_DONE)
 			return;
-		frame_begin(&f, MESSAGE_FINISHED)->finished = (struct message_finished){ .id = p->id, .sequence = p->sequence };
+		frame_begin(&f, MESSAGE_FINISHED)->finished =
+			(struct message_finished){ .id = p->id, .sequence = p->sequence };
 		say(l, slot, &f);
 		*p = (struct played){ .role = IDLE, .sequence = p->sequence };
 	} else if (p->runs) {
 		swap(l, slot, ++p->done, DESK_DONE);
 		p->runs = false;
 	} else if (p->leaving) {
-		frame_begin(&f, MESSAGE_LEFT)->left = (struct message_left){ .id = p->id, .sequence = p->done };
+		frame_begin(&f, MESSAGE_LEFT)->left = (struct message_left){ .id = p->id,
+			.sequence = p->done };
 		say(l, slot, &f);
 		*p = (struct played){ .role = IDLE, .sequence = p->published };
 	} else if (p->done < p->published && below(l, 4)) {
@@ -242,14 +282,16 @@ static void dies(struct life *l, uint32_t slot)
 {
 	struct stage_worker *w = &l->s.workers[slot];
 
-	CHECK(kill(w->pid, below(l, 2) ? SIGKILL : SIGSEGV) == 0 || errno == ESRCH);        /* by the supervisor's hand already */
+	/* by the supervisor's hand already */
+	CHECK(kill(w->pid, below(l, 2) ? SIGKILL : SIGSEGV) == 0 || errno == ESRCH);
 	w->channel = close_fd(w->channel);
 	l->workers[slot].role = GONE;
 }
 
 static void raves(struct life *l, uint32_t slot)
 {
-	static const enum message_type words[] = { MESSAGE_READY, MESSAGE_FINISHED, MESSAGE_LEFT, MESSAGE_ESCAPED, MESSAGE_PROGRESS, MESSAGE_JOB_LOG, MESSAGE_LENT };
+	static const enum message_type words[] = { MESSAGE_READY, MESSAGE_FINISHED, MESSAGE_LEFT,
+		MESSAGE_ESCAPED, MESSAGE_PROGRESS, MESSAGE_JOB_LOG, MESSAGE_LENT };
 	struct stage_worker *w = &l->s.workers[slot];
 	struct frame f;
 
@@ -296,7 +338,7 @@ static bool ended(struct life *l)
 		struct played *p = &l->workers[i];
 
 		if (p->role == LEASED && !p->runs && !p->leaving)
-			continue;              /* it is told to leave soon */
+			continue; /* it is told to leave soon */
 		if (p->role > IDLE && l->s.workers[i].channel >= 0)
 			works(l, i);
 	}
@@ -308,7 +350,8 @@ static bool all_idle(struct life *l)
 	struct board *b = l->s.shared.board;
 
 	hear_all(l);
-	return atomic_load(&b->idle) == WORKERS && atomic_load(&b->leased) == 0 && atomic_load(&b->queued) == 0;
+	return atomic_load(&b->idle) == WORKERS && atomic_load(&b->leased) == 0 &&
+		atomic_load(&b->queued) == 0;
 }
 
 static void life(void *context)
@@ -328,9 +371,13 @@ static void life(void *context)
 		l->workers[i].role = IDLE;
 	for (int i = 0; i < STEPS; i++)
 		step(l);
-	CHECK_MSG(WAIT_UNTIL(ended(l), STAGE_MS), "seed %llu: %u are out, of them %llu", (unsigned long long)*(const uint64_t *)context, l->count, (unsigned long long)l->out[0].id);
-	CHECK_MSG(WAIT_UNTIL(all_idle(l), STAGE_MS), "seed %llu", (unsigned long long)*(const uint64_t *)context);
-	note("seed %llu: %u leases over, %u verdicts, %u lent", (unsigned long long)*(const uint64_t *)context, l->overs, l->verdicts, l->lends);
+	CHECK_MSG(WAIT_UNTIL(ended(l), STAGE_MS), "seed %llu: %u are out, of them %llu",
+		(unsigned long long)*(const uint64_t *)context, l->count,
+		(unsigned long long)l->out[0].id);
+	CHECK_MSG(WAIT_UNTIL(all_idle(l), STAGE_MS), "seed %llu",
+		(unsigned long long)*(const uint64_t *)context);
+	note("seed %llu: %u leases over, %u verdicts, %u lent",
+		(unsigned long long)*(const uint64_t *)context, l->overs, l->verdicts, l->lends);
 	CHECK_GT(l->lends, 0);
 	CHECK_GT(l->verdicts, 0);
 	stage_end(&l->s);

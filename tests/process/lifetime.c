@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lifetime.c - law 3: nothing outlives the supervisor. kill -9 of supervisor, engine and guard, at moments from the very start to the stop, while jobs hold children of every kind.
+ * lifetime.c - law 3: nothing outlives the supervisor. kill -9 of supervisor, engine and guard, at
+ * moments from the very start to the stop, while jobs hold children of every kind.
  *
- * The judge is the test's own process: a subreaper outside of the case. case_orphaned() fails when anything is left after the settle time.
+ * The judge is the test's own process: a subreaper outside of the case. case_orphaned() fails when
+ * anything is left after the settle time.
  */
 #include "../helpers/pool.h"
 
@@ -20,7 +22,9 @@ TestSuite(lifetime, .timeout = 300);
 extern char **environ;
 static struct brood *brood;
 
-struct shared_words { atomic_int supervisor, engine, ready; };
+struct shared_words {
+	atomic_int supervisor, engine, ready;
+};
 static struct shared_words *words(void) { return case_shared(); }
 
 static void quiet(void *context, const struct brood_log *log)
@@ -43,22 +47,18 @@ static pid_t spawn_it(char *const argv[])
 static void make_child(int kind)
 {
 	static char sleep_[] = "sleep", timeout_[] = "timeout", long_[] = "99";
-	char *const sleeper[] = { sleep_, long_, NULL }, *const timeouter[] = { timeout_, long_, sleep_, long_, NULL };
+	char *const sleeper[] = { sleep_, long_, NULL },
+		    *const timeouter[] = { timeout_, long_, sleep_, long_, NULL };
 	pid_t pid;
 
 	switch (kind) {
-	case BY_SPAWN:
-		spawn_it(sleeper);
-		return;
+	case BY_SPAWN: spawn_it(sleeper); return;
 	case BY_SHELL_BACKGROUND:
 		if (system("sleep 99 &") < 0)
 			_exit(1);
 		return;
-	case BY_TIMEOUT:
-		spawn_it(timeouter);
-		return;
-	default:
-		break;
+	case BY_TIMEOUT: spawn_it(timeouter); return;
+	default: break;
 	}
 	pid = fork();
 	if (pid != 0) {
@@ -86,7 +86,9 @@ static void family(void)
 
 	brood = pool_start(&options);
 	for (int kind = 0; kind < KINDS; kind++) {
-		struct brood_job_options job = { .size = sizeof job, .arg = &kind, .arg_size = sizeof kind };
+		struct brood_job_options job = {
+			.size = sizeof job, .arg = &kind, .arg_size = sizeof kind
+		};
 		int fd;
 
 		CHECK_EQ(brood_open(brood, with_child, &job, &fd, NULL), 0);
@@ -115,7 +117,10 @@ static void kill_engine(pid_t case_pid)
 Test(lifetime, supervisor_killed_while_jobs_hold_children)
 {
 	for (int i = 0; i < 5; i++) {
-		struct case_options options = { .body = family, .timeout_ms = 40000, .settle_ms = 1000, .outside = kill_supervisor };
+		struct case_options options = { .body = family,
+			.timeout_ms = 40000,
+			.settle_ms = 1000,
+			.outside = kill_supervisor };
 		int status = case_orphaned(&options);
 
 		cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
@@ -125,10 +130,15 @@ Test(lifetime, supervisor_killed_while_jobs_hold_children)
 Test(lifetime, engine_killed_while_jobs_hold_children)
 {
 	for (int i = 0; i < 5; i++) {
-		struct case_options options = { .body = family, .timeout_ms = 40000, .settle_ms = 1000, .outside = kill_engine };
+		struct case_options options = { .body = family,
+			.timeout_ms = 40000,
+			.settle_ms = 1000,
+			.outside = kill_engine };
 		int status = case_orphaned(&options);
 
-		cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", (unsigned)status);   /* it ends as the engine did */
+		/* it ends as the engine did */
+		cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x",
+			(unsigned)status);
 	}
 }
 
@@ -151,7 +161,8 @@ static void after_a_while(pid_t case_pid)
 {
 	struct timespec delay = { .tv_nsec = delay_us * 1000L };
 
-	nanosleep(&delay, NULL);                       /* the moment is what is under test: any will do */
+	/* the moment is what is under test: any will do */
+	nanosleep(&delay, NULL);
 	kill(case_pid, SIGKILL);
 }
 
@@ -160,13 +171,17 @@ Test(lifetime, supervisor_killed_at_any_moment)
 	unsigned seed = 5;
 
 	for (int i = 0; i < 60; i++) {
-		struct case_options options = { .body = busy_life, .timeout_ms = 20000, .settle_ms = 1000, .outside = after_a_while };
+		struct case_options options = { .body = busy_life,
+			.timeout_ms = 20000,
+			.settle_ms = 1000,
+			.outside = after_a_while };
 
 		struct case_result result;
 
 		delay_us = (long)((unsigned)rand_r(&seed) % 40000);
 		case_try(&options, &result);
-		cr_assert(!result.expired && result.left == 0 && result.failures == 0, "round %d, %ld us: %d left; %s", i, delay_us, result.left, result.text);
+		cr_assert(!result.expired && result.left == 0 && result.failures == 0,
+			"round %d, %ld us: %d left; %s", i, delay_us, result.left, result.text);
 	}
 }
 
@@ -182,7 +197,8 @@ static void guard_replaced(void)
 	for (int i = 0; i < 3; i++) {
 		CHECK(WAIT_UNTIL((guard = proc_guard(supervisor)) > 0, 5000));
 		kill(guard, SIGKILL);
-		CHECK(WAIT_UNTIL(proc_guard(supervisor) > 0 && proc_guard(supervisor) != guard, 5000));
+		CHECK(WAIT_UNTIL(
+			proc_guard(supervisor) > 0 && proc_guard(supervisor) != guard, 5000));
 	}
 	CHECK_EQ(pool_stats(brood).guard_deaths, 3);
 	POOL_CALL(brood, job_nothing);
@@ -190,7 +206,7 @@ static void guard_replaced(void)
 }
 Test(lifetime, guard_is_replaced) { case_run(guard_replaced, 30000); }
 
-/* ---- what a dead worker's job had started, while the supervisor lives: also what made a session of its own ---- */
+/* ---- what a dead worker's job had started, while the supervisor lives; in its own session, too */
 
 static int daemonizes(struct brood_job *job)
 {
@@ -245,11 +261,12 @@ static void engines_orphan(void)
 		pid_t worker = pool_ask_pid(brood);
 
 		kill(worker, SIGKILL);
-		CHECK(WAIT_UNTIL(pool_stats(brood).died == (uint64_t)i + 1 && pool_full(brood), 10000));
+		CHECK(WAIT_UNTIL(
+			pool_stats(brood).died == (uint64_t)i + 1 && pool_full(brood), 10000));
 	}
 	CHECK(proc_alive(*orphan));
 	kill(*orphan, SIGKILL);
-	CHECK(WAIT_UNTIL(proc_state(*orphan) == 0, 5000));   /* and the supervisor reaps it */
+	CHECK(WAIT_UNTIL(proc_state(*orphan) == 0, 5000)); /* and the supervisor reaps it */
 	pool_stop(brood);
 }
 Test(lifetime, engines_orphans_are_left_alone) { case_run(engines_orphan, 30000); }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * limits.c - where the kernel has no more room: open files in the supervisor, in a worker and in flight; a log that nobody reads; a user without rights. Nothing of it ends a process or loses
- * a verdict, and all is well again when the shortage is over.
+ * limits.c - where the kernel has no more room: open files in the supervisor, in a worker and in
+ * flight; a log that nobody reads; a user without rights. Nothing of it ends a process or loses a
+ * verdict, and all is well again when the shortage is over.
  */
 #include "../helpers/pool.h"
 
@@ -19,7 +20,6 @@
 
 TestSuite(limits, .timeout = 240);
 
-
 static struct brood *brood;
 
 static void quiet(void *context, const struct brood_log *log)
@@ -28,8 +28,14 @@ static void quiet(void *context, const struct brood_log *log)
 	note("log: %s", log->text);
 }
 
-/* As a service that has dropped its rights: everything from here on is without them. Where the tests do not run as root they have none anyway. */
-/* A user that nobody else is: what is in flight counts for all of a user's processes, and other tests run beside this one. */
+/*
+ * As a service that has dropped its rights: everything from here on is without them. Where the
+ * tests do not run as root they have none anyway.
+ */
+/*
+ * A user that nobody else is: what is in flight counts for all of a user's processes, and other
+ * tests run beside this one.
+ */
 static void become_nobody(void)
 {
 	uid_t user = 100000 + (uid_t)getpid();
@@ -58,12 +64,17 @@ static int soft_limit(struct brood_job *job)
 {
 	struct rlimit limit;
 
-	return brood_job_fd(job) < 64 && getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (int)limit.rlim_cur : -1;
+	return brood_job_fd(job) < 64 && getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (int)limit.rlim_cur
+									       : -1;
 }
 
 static void many_workers(void)
 {
-	struct brood_options options = { .size = sizeof options, .workers = 1100, .backlog = 200, .stop_ms = 60000, .log = quiet };
+	struct brood_options options = { .size = sizeof options,
+		.workers = 1100,
+		.backlog = 200,
+		.stop_ms = 60000,
+		.log = quiet };
 	static pid_t workers[2048];
 	int n;
 
@@ -71,10 +82,10 @@ static void many_workers(void)
 	set_soft(1024);
 	CHECK_EQ(brood_start(&options, &brood), 0);
 	CHECK_EQ(brood_wait_ready(brood, (uint32_t)test_scaled(60000)), 0);
-	CHECK_EQ(POOL_CALL(brood, soft_limit).code, 1024);     /* raised in the supervisor alone */
+	CHECK_EQ(POOL_CALL(brood, soft_limit).code, 1024); /* raised in the supervisor alone */
 	n = proc_workers(proc_supervisor(), workers, 2048);
 	CHECK_EQ(n, 1100);
-	for (int i = 0; i < n; i += 7)                         /* those past 1019 too */
+	for (int i = 0; i < n; i += 7) /* those past 1019 too */
 		kill(workers[i], SIGKILL);
 	for (int i = 0; i < 200; i++)
 		CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
@@ -113,7 +124,7 @@ static void supervisor_full(void)
 		CHECK_CONTAINS(brood_error(), "open files");
 	}
 	CHECK_EQ(proc_workers(proc_supervisor(), &worker, 1), 1);
-	kill(worker, SIGKILL);                                 /* no file for another one either */
+	kill(worker, SIGKILL); /* no file for another one either */
 	CHECK(WAIT_UNTIL(pool_stats(brood).spawn_failures >= 2, 10000));
 	CHECK_EQ(pool_stats(brood).ready, 2);
 	squeeze(before.rlim_cur);
@@ -137,7 +148,9 @@ static int shuts_the_door(struct brood_job *job)
 
 static void worker_full(void)
 {
-	struct brood_options options = { .workers = 2, .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
+	struct brood_options options = {
+		.workers = 2, .dispatch = BROOD_PATH_HANDOFF, .log = quiet
+	};
 	struct brood_verdict v;
 	pid_t before;
 
@@ -147,7 +160,8 @@ static void worker_full(void)
 		CHECK_EQ(POOL_CALL(brood, shuts_the_door).outcome, BROOD_DONE);
 		for (int i = 0; i < 10; i++) {
 			v = POOL_CALL(brood, job_nothing);
-			CHECK_MSG(v.outcome == BROOD_DONE, "%s, %s", brood_outcome_name(v.outcome), brood_detail_name(v.detail));
+			CHECK_MSG(v.outcome == BROOD_DONE, "%s, %s", brood_outcome_name(v.outcome),
+				brood_detail_name(v.detail));
 		}
 		CHECK(WAIT_UNTIL(!proc_alive(before), 10000));
 		CHECK(WAIT_UNTIL(pool_full(brood), 10000));
@@ -160,7 +174,9 @@ Test(limits, worker_without_files) { case_run(worker_full, 60000); }
 static void worker_full_once(void)
 {
 	struct brood_job_options once = { .flags = BROOD_JOB_ONCE };
-	struct brood_options options = { .workers = 1, .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
+	struct brood_options options = {
+		.workers = 1, .dispatch = BROOD_PATH_HANDOFF, .log = quiet
+	};
 	struct brood_verdict v;
 
 	brood = pool_start(&options);
@@ -170,7 +186,7 @@ static void worker_full_once(void)
 	CHECK_EQ(v.detail, BROOD_DETAIL_FD_LOST);
 	CHECK_EQ(v.started, 0);
 	CHECK_EQ(v.attempts, 1);
-	v = pool_call_with(brood, job_nothing, &once);         /* and that was all */
+	v = pool_call_with(brood, job_nothing, &once); /* and that was all */
 	CHECK_EQ(v.outcome, BROOD_DONE);
 	pool_stop(brood);
 }
@@ -180,16 +196,25 @@ Test(limits, worker_without_files_and_once) { case_run(worker_full_once, 30000);
 
 #define FLOOD_MAX 64
 
-/* A process of the same user that puts fds in flight until the kernel takes no more, holds them there for a while, and ends. */
+/*
+ * A process of the same user that puts fds in flight until the kernel takes no more, holds them
+ * there for a while, and ends.
+ */
 static void __attribute__((noreturn)) flood(int ready, int release)
 {
-	union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int) * 250)]; } control;
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int) * 250)];
+	} control;
 	struct iovec iov = { .iov_base = (char[1]){ 0 }, .iov_len = 1 };
 	int pair[2], fds[250];
 	char c = 0;
 
 	for (int i = 0; i < FLOOD_MAX; i++) {
-		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+		struct msghdr msg = { .msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = &control,
+			.msg_controllen = sizeof control };
 
 		if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
 			_exit(3);
@@ -210,7 +235,10 @@ static void __attribute__((noreturn)) flood(int ready, int release)
 	_exit(0);
 }
 
-struct flood { pid_t pid; int release; };
+struct flood {
+	pid_t pid;
+	int release;
+};
 
 static struct flood flood_begin(void)
 {
@@ -247,7 +275,9 @@ static void flood_end(struct flood *f)
 
 static void in_flight_by(enum brood_path path)
 {
-	struct brood_options options = { .workers = 4, .backlog = OUT, .dispatch = path, .log = quiet };
+	struct brood_options options = {
+		.workers = 4, .backlog = OUT, .dispatch = path, .log = quiet
+	};
 	struct brood_handle *h[OUT];
 	struct rlimit limit = { 256, 256 };
 	struct brood_verdict v;
@@ -256,20 +286,23 @@ static void in_flight_by(enum brood_path path)
 	become_nobody();
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	brood = pool_start(&options);
-	brood_fd(brood);                                       /* an event loop's program: nobody waits in brood_open() */
+	/* an event loop's program: nobody waits in brood_open() */
+	brood_fd(brood);
 	for (int round = 0; round < 3; round++) {
 		f = flood_begin();
 		for (int i = 0; i < OUT; i++) {
 			int fd;
 
-			CHECK_MSG(brood_open(brood, job_nothing, NULL, &fd, &h[i]) == 0, "%d: %s", i, brood_error());
+			CHECK_MSG(brood_open(brood, job_nothing, NULL, &fd, &h[i]) == 0, "%d: %s",
+				i, brood_error());
 			close(fd);
 		}
 		CHECK_EQ(brood_wait(h[0], 50, &v), -ETIMEDOUT);
 		flood_end(&f);
 		for (int i = 0; i < OUT; i++) {
 			CHECK_EQ(brood_wait(h[i], 20000, &v), 0);
-			CHECK_MSG(v.outcome == BROOD_DONE, "%s, %s", brood_outcome_name(v.outcome), brood_detail_name(v.detail));
+			CHECK_MSG(v.outcome == BROOD_DONE, "%s, %s", brood_outcome_name(v.outcome),
+				brood_detail_name(v.detail));
 			brood_release(h[i]);
 		}
 	}
@@ -282,7 +315,9 @@ static void in_flight_as_it_comes(void) { in_flight_by(BROOD_PATH_AUTO); }
 /* The supervisor meets it: the jobs are with it already when the flood begins. */
 static void in_flight_to_workers(void)
 {
-	struct brood_options options = { .workers = 1, .backlog = OUT, .dispatch = BROOD_PATH_HANDOFF, .log = quiet };
+	struct brood_options options = {
+		.workers = 1, .backlog = OUT, .dispatch = BROOD_PATH_HANDOFF, .log = quiet
+	};
 	struct brood_handle *h[OUT];
 	struct rlimit limit = { 256, 256 };
 	struct brood_verdict v;
@@ -299,7 +334,8 @@ static void in_flight_to_workers(void)
 	}
 	CHECK(WAIT_UNTIL(pool_stats(brood).queued == 20, 10000));
 	f = flood_begin();
-	CHECK_EQ(shutdown(first, SHUT_RDWR), 0);               /* its job ends, the next are due, and cannot be sent */
+	/* its job ends, the next are due, and cannot be sent */
+	CHECK_EQ(shutdown(first, SHUT_RDWR), 0);
 	CHECK(WAIT_UNTIL(pool_stats(brood).idle == 1, 10000));
 	CHECK_EQ(brood_wait(h[0], 50, &v), -ETIMEDOUT);
 	CHECK_EQ(pool_stats(brood).queued, 20);
@@ -339,7 +375,9 @@ static void result_with(uint32_t fds_count)
 {
 	const struct brood_result *result = NULL;
 
-	CHECK(WAIT_UNTIL(brood_queue_wait(brood_own_queue(brood), 1000) > 0 && brood_take(brood_own_queue(brood), &result, 1) == 1, 30000));
+	CHECK(WAIT_UNTIL(brood_queue_wait(brood_own_queue(brood), 1000) > 0 &&
+			brood_take(brood_own_queue(brood), &result, 1) == 1,
+		30000));
 	CHECK_EQ(result->verdict.outcome, BROOD_DONE);
 	CHECK_EQ(result->verdict.code, 0);
 	CHECK_EQ(result->fds_count, fds_count);
@@ -348,7 +386,10 @@ static void result_with(uint32_t fds_count)
 /* The supervisor meets it with the files of a reply: their verdict waits, but not for ever. */
 static void in_flight_back(void)
 {
-	struct brood_options options = { .workers = 1, .backlog = OUT, .dispatch = BROOD_PATH_HANDOFF, .log = hears_of_dropped_files };
+	struct brood_options options = { .workers = 1,
+		.backlog = OUT,
+		.dispatch = BROOD_PATH_HANDOFF,
+		.log = hears_of_dropped_files };
 	struct rlimit limit = { 256, 256 };
 	atomic_uint *entered = case_shared(), *gate = entered + 1;
 	struct flood f;
@@ -379,7 +420,9 @@ static void in_flight_back(void)
 /* The worker meets it: its reply waits for a while, and then it goes without its files. */
 static void in_flight_from(enum brood_path path)
 {
-	struct brood_options options = { .workers = 1, .backlog = OUT, .dispatch = path, .log = quiet };
+	struct brood_options options = {
+		.workers = 1, .backlog = OUT, .dispatch = path, .log = quiet
+	};
 	struct rlimit limit = { 256, 256 };
 	atomic_uint *entered = case_shared(), *gate = entered + 1;
 	struct flood f;
@@ -447,7 +490,10 @@ static int leaves_escapee(struct brood_job *job)
 	return brood_job_write(job, &pid, sizeof pid) == sizeof pid ? 0 : 1;
 }
 
-/* A process that has dropped its rights is not dumpable: much of its own /proc is closed to it. What jobs leave behind is found all the same, and the engine's orphans are not touched. */
+/*
+ * A process that has dropped its rights is not dumpable: much of its own /proc is closed to it.
+ * What jobs leave behind is found all the same, and the engine's orphans are not touched.
+ */
 static void escapees_of_nobody(void)
 {
 	struct brood_options options = { .workers = 2, .log = quiet };
@@ -459,7 +505,9 @@ static void escapees_of_nobody(void)
 	orphan = escape();
 	CHECK(WAIT_UNTIL(proc_parent(orphan) == proc_supervisor(), 5000));
 	for (int i = 0; i < 3; i++) {
-		CHECK_EQ(brood_call(brood, leaves_escapee, NULL, 0, &escapee, sizeof escapee, NULL, &v), sizeof escapee);
+		CHECK_EQ(brood_call(brood, leaves_escapee, NULL, 0, &escapee, sizeof escapee, NULL,
+				 &v),
+			sizeof escapee);
 		CHECK_EQ(v.left, BROOD_LEFT_CHILDREN);
 		CHECK(WAIT_UNTIL(proc_state(escapee) == 0, 10000));
 	}
@@ -487,11 +535,17 @@ static void fill(int fd)
 	CHECK_EQ(fcntl(fd, F_SETFL, flags), 0);
 }
 
-static int dies(struct brood_job *job) { (void)job; _exit(3); }
+static int dies(struct brood_job *job)
+{
+	(void)job;
+	_exit(3);
+}
 
 static void nobody_reads(int reader, int writer, bool rights)
 {
-	struct brood_options options = { .workers = 2, .healthy_ms = 1, .dispatch = BROOD_PATH_HANDOFF };
+	struct brood_options options = {
+		.workers = 2, .healthy_ms = 1, .dispatch = BROOD_PATH_HANDOFF
+	};
 	struct brood_stats stats;
 	static char text[1 << 20];
 	ssize_t n;
@@ -508,12 +562,13 @@ static void nobody_reads(int reader, int writer, bool rights)
 	}
 	stats = pool_stats(brood);
 	CHECK_GE(stats.logs_dropped, 1);
-	CHECK_LE(stats.logs_dropped, 8);               /* equal lines are folded before */
+	CHECK_LE(stats.logs_dropped, 8); /* equal lines are folded before */
 	pool_stop(brood);
 	CHECK_EQ(fcntl(reader, F_SETFL, O_NONBLOCK), 0);
 	while ((n = read(reader, text, sizeof text)) > 0)
 		for (ssize_t i = 0; i < n; i++)
-			CHECK_EQ(text[i], 0);          /* nothing half-written among what was there */
+			/* nothing half-written among what was there */
+			CHECK_EQ(text[i], 0);
 }
 
 static void full_pipe(void)
@@ -527,7 +582,7 @@ static void full_pipe_of_another(void)
 {
 	int fds[2];
 
-	CHECK_EQ(pipe(fds), 0);                        /* root's: nobody may not open it anew */
+	CHECK_EQ(pipe(fds), 0); /* root's: nobody may not open it anew */
 	nobody_reads(fds[0], fds[1], false);
 }
 static void full_socket(void)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* logs.c - lines: to the callback, to stderr, from jobs; folded; never blocking; and none at all in a normal life. */
+/*
+ * logs.c - lines: to the callback, to stderr, from jobs; folded; never blocking; and none at all in
+ * a normal life.
+ */
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
@@ -13,14 +16,20 @@
 
 TestSuite(logs, .timeout = 120);
 
-struct seen { unsigned count, by_event[32], inside; pid_t pid; uint64_t job; enum brood_level level; char text[600]; };
+struct seen {
+	unsigned count, by_event[32], inside;
+	pid_t pid;
+	uint64_t job;
+	enum brood_level level;
+	char text[600];
+};
 static struct seen seen;
 
 static void see(void *context, const struct brood_log *log)
 {
 	struct seen *s = context;
 
-	CHECK_EQ(s->inside++, 0);                      /* one at a time */
+	CHECK_EQ(s->inside++, 0); /* one at a time */
 	CHECK_EQ(log->size, sizeof *log);
 	CHECK(!strchr(log->text, '\n'));
 	s->count++;
@@ -36,7 +45,10 @@ static void see(void *context, const struct brood_log *log)
 	s->inside--;
 }
 
-static int logs(struct brood_job *job) { return brood_job_log(job, BROOD_NOTICE, "seen %d of %s", 3, "these"); }
+static int logs(struct brood_job *job)
+{
+	return brood_job_log(job, BROOD_NOTICE, "seen %d of %s", 3, "these");
+}
 static int logs_long(struct brood_job *job)
 {
 	char text[2000];
@@ -68,7 +80,7 @@ static void by_callback(void)
 	POOL_CALL(brood, logs_long);
 	CHECK(WAIT_UNTIL(brood_dispatch(brood) >= 0 && seen.count == 2, 5000));
 	CHECK_GE(strlen(seen.text), 390);
-	CHECK_EQ(POOL_CALL(brood, logs_much).outcome, BROOD_DONE);   /* nobody waits for a reader */
+	CHECK_EQ(POOL_CALL(brood, logs_much).outcome, BROOD_DONE); /* nobody waits for a reader */
 	CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
 	pool_stop(brood);
 	CHECK_EQ(seen.by_event[BROOD_EVENT_WORKER_DIED], 0);
@@ -115,7 +127,11 @@ static void silent(void)
 }
 Test(logs, silence) { case_run(silent, 30000); }
 
-static int exits_4(struct brood_job *job) { (void)job; _exit(4); }
+static int exits_4(struct brood_job *job)
+{
+	(void)job;
+	_exit(4);
+}
 
 static void to_stderr(void)
 {
@@ -134,7 +150,8 @@ static void to_stderr(void)
 	CHECK_CONTAINS(text, "exit code 4 in exits_4, job ");
 	for (at = text; (at = strchr(at, '\n')); at++)
 		lines++;
-	CHECK_MSG(lines >= 1 && lines <= 12, "%u lines: %s", lines, text);   /* forty deaths are folded */
+	/* forty deaths are folded */
+	CHECK_MSG(lines >= 1 && lines <= 12, "%u lines: %s", lines, text);
 }
 Test(logs, to_stderr_and_folded) { case_run(to_stderr, 30000); }
 
@@ -158,7 +175,8 @@ static void full_stderr(void)
 	for (int i = 0; i < 10; i++)
 		CHECK_EQ(POOL_CALL(brood, exits_4).outcome, BROOD_EXITED);
 	CHECK(WAIT_UNTIL(pool_stats(brood).logs_dropped > 0, 5000));
-	CHECK_EQ(fcntl(2, F_GETFL) & O_NONBLOCK, 0);   /* and the flag, which is shared, was left alone */
+	/* and the flag, which is shared, was left alone */
+	CHECK_EQ(fcntl(2, F_GETFL) & O_NONBLOCK, 0);
 	pool_stop(brood);
 	close(fd);
 }

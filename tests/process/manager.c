@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* manager.c - what a service manager is told: a status that is true, and no sign of life of an engine that stands still. */
+/*
+ * manager.c - what a service manager is told: a status that is true, and no sign of life of an
+ * engine that stands still.
+ */
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
@@ -31,7 +34,9 @@ static int listen_as_manager(void)
 	snprintf(name, sizeof name, "@brood-manager-%d", (int)getpid());
 	memcpy(address.sun_path, name, strlen(name));
 	address.sun_path[0] = '\0';
-	CHECK_EQ(bind(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))), 0);
+	CHECK_EQ(bind(fd, (struct sockaddr *)&address,
+			 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))),
+		0);
 	setenv("NOTIFY_SOCKET", name, 1);
 	return fd;
 }
@@ -51,22 +56,30 @@ static bool hear(int fd, char *text, size_t size, int ms)
 
 /* ---- STATUS= ---- */
 
-struct births { volatile int fail; };
+struct births {
+	volatile int fail;
+};
 
-static int init(void *context)
-{
-	return ((struct births *)context)->fail;
-}
+static int init(void *context) { return ((struct births *)context)->fail; }
 
 static struct brood_options weak_pool(void)
 {
 	return (struct brood_options){
-		.size = sizeof(struct brood_options), .workers = 2, .worker_init = init, .hook_context = case_shared(),
-		.backoff_min_ms = 5, .backoff_max_ms = 20, .start_limit = 3, .healthy_ms = 50, .log = quiet,
+		.size = sizeof(struct brood_options),
+		.workers = 2,
+		.worker_init = init,
+		.hook_context = case_shared(),
+		.backoff_min_ms = 5,
+		.backoff_max_ms = 20,
+		.start_limit = 3,
+		.healthy_ms = 50,
+		.log = quiet,
 	};
 }
 
-struct last { char status[512]; };         /* what STATUS= said last */
+struct last {
+	char status[512];
+}; /* what STATUS= said last */
 
 static const char *read_on(struct brood *brood, int fd, struct last *last)
 {
@@ -81,7 +94,8 @@ static const char *read_on(struct brood *brood, int fd, struct last *last)
 
 static void status_becomes(struct brood *brood, int fd, struct last *last, const char *status)
 {
-	CHECK_MSG(WAIT_UNTIL(strcmp(read_on(brood, fd, last), status) == 0, 10000), "%s", last->status);
+	CHECK_MSG(WAIT_UNTIL(strcmp(read_on(brood, fd, last), status) == 0, 10000), "%s",
+		last->status);
 }
 
 static void recovers(const char *own)
@@ -98,7 +112,8 @@ static void recovers(const char *own)
 	brood_notify_ready(brood);
 	if (own)
 		brood_notify_status(brood, own);
-	snprintf(degraded, sizeof degraded, "degraded: workers die at birth%s%s", own ? "; " : "", own ? own : "");
+	snprintf(degraded, sizeof degraded, "degraded: workers die at birth%s%s", own ? "; " : "",
+		own ? own : "");
 	status_becomes(brood, fd, &last, degraded);
 	births->fail = 0;
 	if (own) {
@@ -106,7 +121,9 @@ static void recovers(const char *own)
 		brood_notify_status(brood, "new words");
 		status_becomes(brood, fd, &last, "new words");
 	} else {
-		CHECK_MSG(WAIT_UNTIL(strstr(read_on(brood, fd, &last), "of 2 workers ready"), 10000), "%s", last.status);
+		CHECK_MSG(
+			WAIT_UNTIL(strstr(read_on(brood, fd, &last), "of 2 workers ready"), 10000),
+			"%s", last.status);
 	}
 	CHECK(WAIT_UNTIL(pool_full(brood), 10000));
 	pool_stop(brood);
@@ -119,7 +136,7 @@ Test(manager, status_keeps_the_engines_words) { case_run(recovers_with_words, 40
 
 /* ---- WATCHDOG=1 ---- */
 
-#define PERIOD_MS 100                      /* between two of them: half of WATCHDOG_USEC */
+#define PERIOD_MS 100 /* between two of them: half of WATCHDOG_USEC */
 
 static int pings_within(int fd, int ms)
 {
@@ -128,18 +145,19 @@ static int pings_within(int fd, int ms)
 	int pings = 0;
 
 	for (uint64_t now; (now = test_now_ms()) < until;)
-		pings += hear(fd, text, sizeof text, (int)(until - now)) && strstr(text, "WATCHDOG=1");
+		pings += hear(fd, text, sizeof text, (int)(until - now)) &&
+			strstr(text, "WATCHDOG=1");
 	return pings;
 }
 
-static bool ping_comes(int fd)
-{
-	return WAIT_UNTIL(pings_within(fd, 1) > 0, 10000);
-}
+static bool ping_comes(int fd) { return WAIT_UNTIL(pings_within(fd, 1) > 0, 10000); }
 
 enum how { BY_SIGNAL, BY_DEBUGGER };
 
-/* Beside the engine, whose parent it stops: how many came in ten periods. One may have been on its way. */
+/*
+ * Beside the engine, whose parent it stops: how many came in ten periods. One may have been on its
+ * way.
+ */
 static void stop_and_count(int fd, pid_t engine, enum how how, int *ret_pings)
 {
 	char text[512];
@@ -156,12 +174,14 @@ static void stop_and_count(int fd, pid_t engine, enum how how, int *ret_pings)
 	*ret_pings = pings_within(fd, 10 * PERIOD_MS);
 	if (how == BY_SIGNAL)
 		kill(engine, SIGCONT);
-	_exit(0);                                      /* a debugger that ends lets go */
+	_exit(0); /* a debugger that ends lets go */
 }
 
 static int pings_while_stopped(enum how how, uint32_t flags)
 {
-	struct brood_options options = { .size = sizeof options, .workers = 1, .flags = flags, .log = quiet };
+	struct brood_options options = {
+		.size = sizeof options, .workers = 1, .flags = flags, .log = quiet
+	};
 	int fd = listen_as_manager(), *pings = case_shared(), status;
 	struct brood *brood;
 	pid_t engine, child;
@@ -177,7 +197,7 @@ static int pings_while_stopped(enum how how, uint32_t flags)
 		stop_and_count(fd, engine, how, pings);
 	CHECK_EQ(waitpid(child, &status, 0), child);
 	CHECK_EQ(status, 0);
-	CHECK(ping_comes(fd));                         /* and it goes on */
+	CHECK(ping_comes(fd)); /* and it goes on */
 	pool_stop(brood);
 	close(fd);
 	return *pings;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * odd.c - programs in odd states: signals and files that the caller's caller left strangely, an engine that closes all its files or changes its uid, options at their edges, a log callback that gives
- * jobs, a caller that waits for a second worker while it holds the first.
+ * odd.c - programs in odd states: signals and files that the caller's caller left strangely, an
+ * engine that closes all its files or changes its uid, options at their edges, a log callback that
+ * gives jobs, a caller that waits for a second worker while it holds the first.
  */
 #include "../helpers/pool.h"
 
@@ -30,7 +31,8 @@ static void quiet(void *context, const struct brood_log *log)
 	note("log: %s", log->text);
 }
 
-static void check(const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
+static void check(
+	const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
 {
 	char line[512];
 
@@ -40,7 +42,11 @@ static void check(const struct brood_verdict *v, enum brood_outcome outcome, enu
 
 /* ---- SIGCHLD inherited as ignored ---- */
 
-static int exits_with_3(struct brood_job *job) { (void)job; exit(3); }
+static int exits_with_3(struct brood_job *job)
+{
+	(void)job;
+	exit(3);
+}
 static int reaps_a_child(struct brood_job *job)
 {
 	int status;
@@ -69,10 +75,11 @@ static void deaths_with(const struct brood_options *options)
 	CHECK_EQ(proc_state(worker), 0);
 	CHECK(WAIT_UNTIL((guard = proc_guard(proc_supervisor())) > 0, 10000));
 	kill(guard, SIGKILL);
-	CHECK(WAIT_UNTIL(pool_stats(brood).guard_deaths == 1 && proc_guard(proc_supervisor()) > 0, 10000));
+	CHECK(WAIT_UNTIL(
+		pool_stats(brood).guard_deaths == 1 && proc_guard(proc_supervisor()) > 0, 10000));
 	pool_stop(brood);
 	case_done();
-	_exit(17);                             /* and the supervisor must know that it was 17 */
+	_exit(17); /* and the supervisor must know that it was 17 */
 }
 
 static void child_ignored(void)
@@ -90,21 +97,36 @@ static void child_ignored_by_fork(void)
 static void child_ignored_and_kept(void)
 {
 	static const int keep[] = { SIGCHLD };
-	struct brood_options options = { .workers = 1, .keep_signals = keep, .keep_signals_count = 1, .log = quiet };
+	struct brood_options options = {
+		.workers = 1, .keep_signals = keep, .keep_signals_count = 1, .log = quiet
+	};
 
 	deaths_with(&options);
 }
 static void child_ignored_kept_by_fork(void)
 {
 	static const int keep[] = { SIGCHLD };
-	struct brood_options options = { .workers = 1, .keep_signals = keep, .keep_signals_count = 1, .spawn = BROOD_SPAWN_FORK, .log = quiet };
+	struct brood_options options = { .workers = 1,
+		.keep_signals = keep,
+		.keep_signals_count = 1,
+		.spawn = BROOD_SPAWN_FORK,
+		.log = quiet };
 
 	deaths_with(&options);
 }
 Test(odd, sigchld_ignored) { cr_assert_eq(WEXITSTATUS(case_status(child_ignored, 20000)), 17); }
-Test(odd, sigchld_ignored_by_fork) { cr_assert_eq(WEXITSTATUS(case_status(child_ignored_by_fork, 20000)), 17); }
-Test(odd, sigchld_ignored_and_kept) { cr_assert_eq(WEXITSTATUS(case_status(child_ignored_and_kept, 20000)), 17); }
-Test(odd, sigchld_ignored_and_kept_by_fork) { cr_assert_eq(WEXITSTATUS(case_status(child_ignored_kept_by_fork, 20000)), 17); }
+Test(odd, sigchld_ignored_by_fork)
+{
+	cr_assert_eq(WEXITSTATUS(case_status(child_ignored_by_fork, 20000)), 17);
+}
+Test(odd, sigchld_ignored_and_kept)
+{
+	cr_assert_eq(WEXITSTATUS(case_status(child_ignored_and_kept, 20000)), 17);
+}
+Test(odd, sigchld_ignored_and_kept_by_fork)
+{
+	cr_assert_eq(WEXITSTATUS(case_status(child_ignored_kept_by_fork, 20000)), 17);
+}
 
 static void jobs_have_children(void)
 {
@@ -112,12 +134,15 @@ static void jobs_have_children(void)
 
 	signal(SIGCHLD, SIG_IGN);
 	brood = pool_start(&options);
-	CHECK_EQ(POOL_CALL(brood, reaps_a_child).code, 5);     /* default in workers */
+	CHECK_EQ(POOL_CALL(brood, reaps_a_child).code, 5); /* default in workers */
 	pool_stop(brood);
 }
 Test(odd, sigchld_is_default_in_workers) { case_run(jobs_have_children, 20000); }
 
-/* Every signal ignored or blocked by whoever started us: the supervisor works all the same, and workers begin with none of it. */
+/*
+ * Every signal ignored or blocked by whoever started us: the supervisor works all the same, and
+ * workers begin with none of it.
+ */
 static int mask_and_handlers(struct brood_job *job)
 {
 	struct sigaction action;
@@ -127,7 +152,9 @@ static int mask_and_handlers(struct brood_job *job)
 	if (sigprocmask(SIG_SETMASK, NULL, &mask) < 0)
 		return 1;
 	for (int sig = 1; sig < 32; sig++)
-		if (sigismember(&mask, sig) || (sig != SIGKILL && sig != SIGSTOP && sigaction(sig, NULL, &action) == 0 && action.sa_handler == SIG_IGN))
+		if (sigismember(&mask, sig) ||
+			(sig != SIGKILL && sig != SIGSTOP && sigaction(sig, NULL, &action) == 0 &&
+				action.sa_handler == SIG_IGN))
 			return 100 + sig;
 	return 0;
 }
@@ -135,7 +162,8 @@ static int mask_and_handlers(struct brood_job *job)
 static void all_blocked(void)
 {
 	struct brood_options options = { .workers = 2, .log = quiet };
-	struct brood_job_options short_time = { .run_ms = 50, .grace_ms = 20 }, soft = { .run_ms = 50, .grace_ms = 60000 };
+	struct brood_job_options short_time = { .run_ms = 50, .grace_ms = 20 },
+				 soft = { .run_ms = 50, .grace_ms = 60000 };
 	struct brood_verdict v;
 	sigset_t all;
 
@@ -147,7 +175,7 @@ static void all_blocked(void)
 	brood = pool_start(&options);
 	CHECK_EQ(POOL_CALL(brood, mask_and_handlers).code, 0);
 	v = pool_call_with(brood, job_until_cancelled, &soft);
-	CHECK_EQ(v.code, 42);                                  /* the soft step comes through */
+	CHECK_EQ(v.code, 42); /* the soft step comes through */
 	v = pool_call_with(brood, job_sleep_forever, &short_time);
 	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	CHECK(WAIT_UNTIL(pool_full(brood), 10000));
@@ -168,7 +196,8 @@ static void without(const int *closed, size_t count)
 	brood = pool_start(&options);
 	for (size_t i = 0; i < count; i++)
 		CHECK_EQ(fcntl(closed[i], F_GETFD), -1);
-	for (int i = 0; i < 10; i++) {                         /* the engine's own sockets have these numbers now */
+	/* the engine's own sockets have these numbers now */
+	for (int i = 0; i < 10; i++) {
 		struct brood_handle *h;
 		struct brood_verdict v;
 
@@ -180,7 +209,8 @@ static void without(const int *closed, size_t count)
 		close(fd);
 		CHECK_EQ(brood_wait(h, 10000, &v), 0);
 		brood_release(h);
-		CHECK_EQ(POOL_CALL(brood, exits_with_3).outcome, BROOD_EXITED);   /* and the log goes to nobody's socket */
+		/* and the log goes to nobody's socket */
+		CHECK_EQ(POOL_CALL(brood, exits_with_3).outcome, BROOD_EXITED);
 	}
 	CHECK_EQ(brood_set_init_data(brood, "data", 4, NULL, 0), 1);
 	CHECK(WAIT_UNTIL(pool_full(brood), 10000));
@@ -249,12 +279,16 @@ static void closes_all(void)
 	CHECK_CONTAINS(brood_error(), "supervisor");
 	CHECK_EQ(brood_dispatch(brood), -ENOTCONN);
 	CHECK_EQ(brood_cancel(brood, 1), -ENOENT);
-	CHECK(WAIT_UNTIL(pool_stats(brood).ready == 0, 10000)); /* the supervisor has drawn its conclusion */
+	/* the supervisor has drawn its conclusion */
+	CHECK(WAIT_UNTIL(pool_stats(brood).ready == 0, 10000));
 	CHECK_LE(brood_stop(brood), 0);
 }
 Test(odd, engine_that_closes_all_its_fds) { case_run(closes_all, 20000); }
 
-/* And then opens files of its own, which get the library's numbers: not a byte must go to them, and none must be taken from them or closed. */
+/*
+ * And then opens files of its own, which get the library's numbers: not a byte must go to them, and
+ * none must be taken from them or closed.
+ */
 static void reuses_numbers(void)
 {
 	struct brood_options options = { .workers = 2, .log = quiet };
@@ -308,7 +342,7 @@ static void drops_and_rearms(void)
 	brood = pool_start(&options);
 	drop();
 	CHECK_EQ(prctl(PR_GET_PDEATHSIG, &sig), 0);
-	CHECK_EQ(sig, 0);                              /* the kernel's rule */
+	CHECK_EQ(sig, 0); /* the kernel's rule */
 	CHECK_EQ(brood_rearm(), 0);
 	CHECK_EQ(prctl(PR_GET_PDEATHSIG, &sig), 0);
 	CHECK_EQ(sig, SIGKILL);
@@ -339,13 +373,19 @@ static void kill_supervisor(pid_t case_pid)
 }
 Test(odd, engine_that_drops_its_rights)
 {
-	struct case_options rearms = { .body = drops_and_rearms, .timeout_ms = 20000, .settle_ms = 1000, .outside = kill_supervisor };
-	struct case_options forgets = { .body = drops_and_forgets, .timeout_ms = 20000, .settle_ms = 1000, .outside = kill_supervisor };
+	struct case_options rearms = { .body = drops_and_rearms,
+		.timeout_ms = 20000,
+		.settle_ms = 1000,
+		.outside = kill_supervisor };
+	struct case_options forgets = { .body = drops_and_forgets,
+		.timeout_ms = 20000,
+		.settle_ms = 1000,
+		.outside = kill_supervisor };
 
 	if (getuid() != 0)
 		cr_skip_test("needs root");
 	case_orphaned(&rearms);
-	case_orphaned(&forgets);               /* the guard sees to it */
+	case_orphaned(&forgets); /* the guard sees to it */
 }
 
 /* ---- nested use: a caller that holds one worker waits for a second ---- */
@@ -361,12 +401,14 @@ static void nested(void)
 
 	brood = pool_start(&options);
 	CHECK_EQ(brood_open(brood, job_echo, NULL, &fds[0], &h[0]), 0);
-	for (int i = 0; i < 5; i++)                            /* one is left: it goes through */
+	for (int i = 0; i < 5; i++) /* one is left: it goes through */
 		CHECK_EQ(brood_call(brood, job_echo, "n", 1, &c, 1, NULL, &v), 1);
 	CHECK_EQ(brood_open(brood, job_echo, NULL, &fds[1], &h[1]), 0);
 	for (int i = 0; i < 1000 && brood_call(brood, job_echo, "n", 1, &c, 1, &soon, &v) == 1; i++)
-		;                                              /* until the lease of this thread is taken back */
-	for (int i = 0; i < 3; i++) {                          /* none is left: refused in time, no deadlock, and nothing is lost */
+		/* until the lease of this thread is taken back */
+		;
+	/* none is left: refused in time, no deadlock, and nothing is lost */
+	for (int i = 0; i < 3; i++) {
 		CHECK_EQ(brood_call(brood, job_echo, "n", 1, &c, 1, &soon, &v), -EAGAIN);
 		check(&v, BROOD_REFUSED, BROOD_DETAIL_QUEUE_TIME);
 		CHECK_EQ(v.started, 0);
@@ -424,7 +466,9 @@ static void callback_calls(void)
 		CHECK_EQ(pthread_create(&threads[i], NULL, logger, NULL), 0);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
-	CHECK(WAIT_UNTIL(brood_dispatch(brood) >= 0 && atomic_load(&lines) + (int)pool_stats(brood).logs_dropped == 80, 10000));
+	CHECK(WAIT_UNTIL(brood_dispatch(brood) >= 0 &&
+			atomic_load(&lines) + (int)pool_stats(brood).logs_dropped == 80,
+		10000));
 	CHECK_EQ(atomic_load(&answered), atomic_load(&lines));
 	CHECK_GE(atomic_load(&lines), 20);
 	pool_stop(brood);
@@ -453,7 +497,9 @@ static int overflows(struct brood_job *job)
 
 static void small_stack(void)
 {
-	struct brood_options options = { .workers = 1, .stack_size = 65536, .flags = BROOD_NO_CORE, .log = quiet };
+	struct brood_options options = {
+		.workers = 1, .stack_size = 65536, .flags = BROOD_NO_CORE, .log = quiet
+	};
 	struct brood_verdict v;
 
 	brood = pool_start(&options);
@@ -469,12 +515,15 @@ Test(odd, smallest_stack) { case_run(small_stack, 20000); }
 
 static void huge_stack(void)
 {
-	struct brood_options options = { .size = sizeof options, .workers = 1, .stack_size = (size_t)1 << 40, .log = quiet };
+	struct brood_options options = {
+		.size = sizeof options, .workers = 1, .stack_size = (size_t)1 << 40, .log = quiet
+	};
 	int r;
 
 	CHECK_EQ(brood_start(&options, &brood), 0);
 	r = brood_wait_ready(brood, (uint32_t)test_scaled(20000));
-	CHECK_MSG(r == 0 || r == -EHOSTDOWN, "%d", r); /* as the kernel likes: it works, or the pool says that it does not */
+	/* as the kernel likes: it works, or the pool says that it does not */
+	CHECK_MSG(r == 0 || r == -EHOSTDOWN, "%d", r);
 	CHECK_EQ(POOL_CALL(brood, uses_stack).outcome, r == 0 ? BROOD_DONE : BROOD_REFUSED);
 	CHECK_EQ(brood_stop(brood), 0);
 }
@@ -493,10 +542,22 @@ Test(odd, smallest_memory) { case_run(small_memory, 20000); }
 
 static void small_times(void)
 {
-	struct brood_job_options least = { .run_ms = 1, .grace_ms = 1, .queue_ms = 1 }, most = { .run_ms = BROOD_FOREVER, .grace_ms = BROOD_FOREVER, .queue_ms = BROOD_FOREVER };
-	struct brood_options options = { .workers = 1, .backlog = 1, .queue_ms = BROOD_FOREVER, .run_ms = UINT32_MAX - 1, .grace_ms = UINT32_MAX - 1, .init_ms = BROOD_FOREVER,
-	                                 .core_ms = BROOD_FOREVER, .healthy_ms = BROOD_FOREVER, .engine_stop_ms = BROOD_FOREVER, .cores_per_minute = UINT32_MAX, .start_limit = UINT32_MAX,
-	                                 .log = quiet };
+	struct brood_job_options least = { .run_ms = 1, .grace_ms = 1, .queue_ms = 1 },
+				 most = { .run_ms = BROOD_FOREVER,
+					 .grace_ms = BROOD_FOREVER,
+					 .queue_ms = BROOD_FOREVER };
+	struct brood_options options = { .workers = 1,
+		.backlog = 1,
+		.queue_ms = BROOD_FOREVER,
+		.run_ms = UINT32_MAX - 1,
+		.grace_ms = UINT32_MAX - 1,
+		.init_ms = BROOD_FOREVER,
+		.core_ms = BROOD_FOREVER,
+		.healthy_ms = BROOD_FOREVER,
+		.engine_stop_ms = BROOD_FOREVER,
+		.cores_per_minute = UINT32_MAX,
+		.start_limit = UINT32_MAX,
+		.log = quiet };
 	struct brood_verdict v;
 
 	brood = pool_start(&options);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * program_end.c - the end of the program without brood_stop(), and what brood_stop() says: accepted
- * jobs are done by exit(); an engine that ends without a word has its lost jobs counted; what a stop
- * dropped is said in one line.
+ * jobs are done by exit(); an engine that ends without a word has its lost jobs counted; what a
+ * stop dropped is said in one line.
  */
 #include "../helpers/pool.h"
 
@@ -64,12 +64,16 @@ static void exits(void *context)
 Test(program_end, accepted_jobs_are_done)
 {
 	for (uint32_t path = BROOD_PATH_AUTO; path <= BROOD_PATH_LEASE; path++) {
-		struct case_options options = { .body_with = exits, .context = &path, .timeout_ms = 40000 };
+		struct case_options options = {
+			.body_with = exits, .context = &path, .timeout_ms = 40000
+		};
 		struct case_result r;
 
 		case_try(&options, &r);
-		cr_assert(!r.expired && r.status == 0 && r.left == 0 && r.failures == 0, "path %u: %s", path, r.text);
-		cr_assert_eq(atomic_load(&SHARED->ran), 12, "path %u: %d ran", path, atomic_load(&SHARED->ran));
+		cr_assert(!r.expired && r.status == 0 && r.left == 0 && r.failures == 0,
+			"path %u: %s", path, r.text);
+		cr_assert_eq(atomic_load(&SHARED->ran), 12, "path %u: %d ran", path,
+			atomic_load(&SHARED->ran));
 		atomic_store(&SHARED->ran, 0);
 	}
 }
@@ -77,7 +81,11 @@ Test(program_end, accepted_jobs_are_done)
 /* A handler that was registered before the start runs after the drain, one of after it before. */
 static void handler_before(void) { atomic_store(&SHARED->handler_saw, atomic_load(&SHARED->ran)); }
 static void handler_after(void) { submit(works, BROOD_PATH_LEASE, 1); }
-static void logs(void *context, const struct brood_log *line) { (void)context; (void)line; }
+static void logs(void *context, const struct brood_log *line)
+{
+	(void)context;
+	(void)line;
+}
 static void calls_back(void *context, const struct brood_result *result)
 {
 	(void)context;
@@ -175,7 +183,9 @@ Test(program_end, waits_for_nothing_else)
 
 /* ---- without a word ---- */
 
-/* stderr of all that the case starts; what the supervisor says of the jobs is copied for the test. */
+/*
+ * stderr of all that the case starts; what the supervisor says of the jobs is copied for the test.
+ */
 static int heard[2];
 
 static void listen_first(void)
@@ -193,7 +203,7 @@ static int waits(struct brood_job *job)
 static void killed(void)
 {
 	listen_first();
-	if (fork() == 0) {                             /* reads on when the case has ended */
+	if (fork() == 0) { /* reads on when the case has ended */
 		char bytes[4096];
 		ssize_t n;
 
@@ -220,7 +230,8 @@ Test(program_end, an_engine_that_was_killed)
 	struct case_result r;
 
 	case_try(&options, &r);
-	cr_assert(WAIT_UNTIL(atomic_load(&SHARED->lines) == 1, 5000), "%d lines: %s", atomic_load(&SHARED->lines), r.text);
+	cr_assert(WAIT_UNTIL(atomic_load(&SHARED->lines) == 1, 5000), "%d lines: %s",
+		atomic_load(&SHARED->lines), r.text);
 }
 
 /* ---- brood_stop() ---- */
@@ -236,7 +247,9 @@ static void dropped_line(void *context, const struct brood_log *line)
 
 static void drops(void)
 {
-	struct brood_options options = { .workers = 2, .drain_ms = 200, .stop_ms = 300, .log = dropped_line };
+	struct brood_options options = {
+		.workers = 2, .drain_ms = 200, .stop_ms = 300, .log = dropped_line
+	};
 
 	brood = pool_start(&options);
 	submit(waits, BROOD_PATH_AUTO, 2);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * protocol.c - law 5: a worker that sends nonsense is killed and replaced, and costs the job that it runs. Here the job itself writes to the worker's channel, as a stray pointer or a wrong fd number might make it:
- * bytes, frames that lie about themselves, messages that its state does not allow, fds that nobody asked for. The next job runs, and the supervisor has as many fds open as before.
+ * protocol.c - law 5: a worker that sends nonsense is killed and replaced, and costs the job that
+ * it runs. Here the job itself writes to the worker's channel, as a stray pointer or a wrong fd
+ * number might make it: bytes, frames that lie about themselves, messages that its state does not
+ * allow, fds that nobody asked for. The next job runs, and the supervisor has as many fds open as
+ * before.
  */
 #include "../helpers/pool.h"
 #include "../../src/wire/frame.h"
@@ -14,7 +17,10 @@
 
 TestSuite(protocol, .timeout = 180);
 
-struct nonsense { const char *what; void (*send)(int channel, struct brood_job *job); };
+struct nonsense {
+	const char *what;
+	void (*send)(int channel, struct brood_job *job);
+};
 
 /* The only SEQPACKET socket that a worker has. */
 static int channel_of_worker(void)
@@ -23,7 +29,8 @@ static int channel_of_worker(void)
 		int type = 0;
 		socklen_t size = sizeof type;
 
-		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+			type == SOCK_SEQPACKET)
 			return fd;
 	}
 	return -1;
@@ -37,8 +44,16 @@ static void bytes(int channel, size_t size)
 		data[i] = (unsigned char)(i * 73 + 11);
 	CHECK_EQ(send(channel, data, size, MSG_NOSIGNAL), (ssize_t)size);
 }
-static void one_byte(int channel, struct brood_job *job) { (void)job; bytes(channel, 1); }
-static void many_bytes(int channel, struct brood_job *job) { (void)job; bytes(channel, 60000); }
+static void one_byte(int channel, struct brood_job *job)
+{
+	(void)job;
+	bytes(channel, 1);
+}
+static void many_bytes(int channel, struct brood_job *job)
+{
+	(void)job;
+	bytes(channel, 60000);
+}
 
 static void message(int channel, struct frame *f) { CHECK_EQ(frame_send(channel, f), 0); }
 
@@ -116,9 +131,16 @@ static void fds_for_nobody(int channel, struct brood_job *job)
 }
 
 static const struct nonsense kinds[] = {
-	{ "one byte", one_byte }, { "60000 bytes", many_bytes }, { "another version", another_version }, { "a lie about its size", a_lie_about_its_size },
-	{ "text without an end", text_without_an_end }, { "the supervisor's words", somebody_elses_words }, { "ready twice", ready_twice },
-	{ "another job's end", another_jobs_end }, { "another job's escape", another_jobs_escape }, { "fds for nobody", fds_for_nobody },
+	{ "one byte", one_byte },
+	{ "60000 bytes", many_bytes },
+	{ "another version", another_version },
+	{ "a lie about its size", a_lie_about_its_size },
+	{ "text without an end", text_without_an_end },
+	{ "the supervisor's words", somebody_elses_words },
+	{ "ready twice", ready_twice },
+	{ "another job's end", another_jobs_end },
+	{ "another job's escape", another_jobs_escape },
+	{ "fds for nobody", fds_for_nobody },
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
@@ -141,13 +163,15 @@ static void log_line(void *context, const struct brood_log *log)
 
 static void costs_its_worker(struct brood *brood, unsigned kind)
 {
-	const struct brood_job_options options = { .size = sizeof options, .run_ms = 60000, .arg = &kind, .arg_size = sizeof kind };
+	const struct brood_job_options options = {
+		.size = sizeof options, .run_ms = 60000, .arg = &kind, .arg_size = sizeof kind
+	};
 	struct brood_verdict v;
 	uint64_t died = pool_stats(brood).died;
 
 	v = pool_call_with(brood, job_talks, &options);
-	CHECK_MSG(v.outcome == BROOD_CRASHED && v.detail == BROOD_DETAIL_PROTOCOL, "%s: %s, %s", kinds[kind].what, brood_outcome_name(v.outcome),
-	          brood_detail_name(v.detail));
+	CHECK_MSG(v.outcome == BROOD_CRASHED && v.detail == BROOD_DETAIL_PROTOCOL, "%s: %s, %s",
+		kinds[kind].what, brood_outcome_name(v.outcome), brood_detail_name(v.detail));
 	CHECK(v.started && v.pid > 0);
 	CHECK(WAIT_UNTIL(pool_stats(brood).died == died + 1 && pool_full(brood), 10000));
 	CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
@@ -156,7 +180,9 @@ static void costs_its_worker(struct brood *brood, unsigned kind)
 static void every_kind(void)
 {
 	/* More lines of one kind than these would be folded: the equal ones are few. */
-	const struct brood_options options = { .size = sizeof options, .workers = 2, .flags = BROOD_NO_CORE, .log = log_line };
+	const struct brood_options options = {
+		.size = sizeof options, .workers = 2, .flags = BROOD_NO_CORE, .log = log_line
+	};
 	struct brood *brood = pool_start(&options);
 	int fds = proc_fds(proc_supervisor());
 

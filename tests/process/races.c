@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * races.c - two things at once to one job: cancel and kill, a deadline and a kill, a retry and a full pool. The verdict says what really happened, above all whether the function was entered.
+ * races.c - two things at once to one job: cancel and kill, a deadline and a kill, a retry and a
+ * full pool. The verdict says what really happened, above all whether the function was entered.
  */
 #include "../helpers/pool.h"
 
@@ -21,7 +22,8 @@ static void quiet(void *context, const struct brood_log *log)
 	note("log: %s", log->text);
 }
 
-static void check(const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
+static void check(
+	const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
 {
 	char line[512];
 
@@ -31,7 +33,9 @@ static void check(const struct brood_verdict *v, enum brood_outcome outcome, enu
 
 /* ---- cancelled, then killed from outside during its grace: it is not run again ---- */
 
-struct told { atomic_int runs, pid, cancelled; };
+struct told {
+	atomic_int runs, pid, cancelled;
+};
 static struct told *told(void) { return case_shared(); }
 
 static int __attribute__((noreturn)) notices(struct brood_job *job)
@@ -70,7 +74,10 @@ static void cancelled_and_killed(void)
 }
 Test(races, cancelled_then_killed) { case_run(cancelled_and_killed, 30000); }
 
-/* The same before it began: its worker is stopped, it is cancelled, and the worker is killed. It never ran, and never will. */
+/*
+ * The same before it began: its worker is stopped, it is cancelled, and the worker is killed. It
+ * never ran, and never will.
+ */
 static void cancelled_before_it_began(void)
 {
 	struct brood_job_options job = { .size = sizeof job, .grace_ms = 60000 };
@@ -88,7 +95,8 @@ static void cancelled_before_it_began(void)
 	CHECK(WAIT_UNTIL(pool_stats(brood).busy == 1, 5000));
 	CHECK_EQ(brood_cancel(brood, brood_id(h)), 0);
 	CHECK_EQ(brood_open(brood, job_nothing, NULL, &next_fd, &next), 0);
-	CHECK(WAIT_UNTIL(pool_stats(brood).queued == 1, 5000));        /* so the wish, which came before it, is with the supervisor too */
+	/* so the wish, which came before it, is with the supervisor too */
+	CHECK(WAIT_UNTIL(pool_stats(brood).queued == 1, 5000));
 	CHECK_EQ(brood_wait(h, 0, &v), -ETIMEDOUT);
 	kill(worker, SIGKILL);
 	CHECK_EQ(brood_wait(h, 10000, &v), 0);
@@ -107,7 +115,10 @@ Test(races, cancelled_before_it_began) { case_run(cancelled_before_it_began, 300
 
 /* ---- a retry that finds no worker ---- */
 
-/* Runs longer than jobs may wait for a worker, and is killed then: the time that it ran is no time in the queue. */
+/*
+ * Runs longer than jobs may wait for a worker, and is killed then: the time that it ran is no time
+ * in the queue.
+ */
 static void long_run_is_no_long_wait(void)
 {
 	struct brood_job_options job = { .size = sizeof job, .retries = 1, .queue_ms = 1500 };
@@ -121,8 +132,11 @@ static void long_run_is_no_long_wait(void)
 	CHECK(WAIT_UNTIL(atomic_load(&told()->runs) == 1, 5000));
 	CHECK_EQ(brood_wait(h, 2000, &v), -ETIMEDOUT);
 	first = atomic_load(&told()->pid);
-	kill(first, SIGKILL);                          /* the one place of the pool is empty now, for a moment */
-	CHECK(WAIT_UNTIL(atomic_load(&told()->runs) == 2 || brood_fetch(h, &v) == 0 || brood_dispatch(brood) < 0, 10000));
+	/* the one place of the pool is empty now, for a moment */
+	kill(first, SIGKILL);
+	CHECK(WAIT_UNTIL(atomic_load(&told()->runs) == 2 || brood_fetch(h, &v) == 0 ||
+			brood_dispatch(brood) < 0,
+		10000));
 	CHECK_EQ(atomic_load(&told()->runs), 2);
 	kill(atomic_load(&told()->pid), SIGKILL);
 	CHECK_EQ(brood_wait(h, 10000, &v), 0);
@@ -134,7 +148,10 @@ static void long_run_is_no_long_wait(void)
 }
 Test(races, a_long_run_is_no_long_wait) { case_run(long_run_is_no_long_wait, 30000); }
 
-/* No worker comes for the retry in time: it has run all the same, and "refused" or "not started" would be a lie. */
+/*
+ * No worker comes for the retry in time: it has run all the same, and "refused" or "not started"
+ * would be a lie.
+ */
 static int init_waits(void *context)
 {
 	const atomic_int *barrier = &told()->cancelled;
@@ -148,7 +165,9 @@ static int init_waits(void *context)
 static void ran_before(void)
 {
 	struct brood_job_options job = { .size = sizeof job, .retries = 1, .queue_ms = 100 };
-	struct brood_options options = { .workers = 1, .worker_init = init_waits, .init_ms = 60000, .log = quiet };
+	struct brood_options options = {
+		.workers = 1, .worker_init = init_waits, .init_ms = 60000, .log = quiet
+	};
 	struct brood_handle *h[3];
 	struct brood_verdict v;
 	int fds[3];
@@ -156,7 +175,7 @@ static void ran_before(void)
 	brood = pool_start(&options);
 	for (int round = 0; round < 2; round++) {
 		atomic_store(&told()->runs, 0);
-		atomic_store(&told()->cancelled, 2);   /* workers born from now on are not ready */
+		atomic_store(&told()->cancelled, 2); /* workers born from now on are not ready */
 		job.queue_ms = round == 0 ? 100 : 60000;
 		CHECK_EQ(brood_open(brood, notices, &job, &fds[round], &h[round]), 0);
 		CHECK(WAIT_UNTIL(atomic_load(&told()->runs) == 1, 5000));
@@ -195,7 +214,9 @@ static void *kill_the_first(void *arg)
 static void call_ran_before(void)
 {
 	struct brood_job_options job = { .retries = 5, .queue_ms = 100 };
-	struct brood_options options = { .workers = 1, .worker_init = init_waits, .init_ms = 60000, .log = quiet };
+	struct brood_options options = {
+		.workers = 1, .worker_init = init_waits, .init_ms = 60000, .log = quiet
+	};
 	struct brood_stats stats;
 	struct brood_verdict v;
 	pthread_t thread;
@@ -238,7 +259,9 @@ static void storm(void)
 	brood = pool_start(&options);
 	for (int i = 0; i < 600; i++) {
 		unsigned spins = (unsigned)rand_r(&state) % 60000;
-		struct brood_job_options job = { .size = sizeof job, .grace_ms = 1, .arg = &spins, .arg_size = sizeof spins };
+		struct brood_job_options job = {
+			.size = sizeof job, .grace_ms = 1, .arg = &spins, .arg_size = sizeof spins
+		};
 		struct brood_handle *h;
 		struct brood_verdict v;
 		pid_t workers[8];
@@ -251,9 +274,12 @@ static void storm(void)
 			CHECK(r == 0 || r == -ENOENT);
 		}
 		if (i % 3 == 0 && (n = proc_workers(proc_supervisor(), workers, 8)) > 0)
-			killed += kill(workers[(unsigned)rand_r(&state) % (unsigned)n], SIGKILL) == 0;
+			killed += kill(workers[(unsigned)rand_r(&state) % (unsigned)n], SIGKILL) ==
+				0;
 		CHECK_EQ(brood_wait(h, 20000, &v), 0);
-		CHECK(v.outcome == BROOD_DONE || v.outcome == BROOD_CANCELLED || (v.outcome == BROOD_CRASHED && v.detail == BROOD_DETAIL_OUTSIDE && v.started));
+		CHECK(v.outcome == BROOD_DONE || v.outcome == BROOD_CANCELLED ||
+			(v.outcome == BROOD_CRASHED && v.detail == BROOD_DETAIL_OUTSIDE &&
+				v.started));
 		CHECK_MSG(v.outcome != BROOD_DONE || v.started, "done but not started");
 		outcomes[v.outcome]++;
 		brood_release(h);
@@ -262,13 +288,14 @@ static void storm(void)
 	CHECK(WAIT_UNTIL(pool_full(brood), 10000));
 	for (int i = 0; i < 20; i++)
 		CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
-	note("%u killed; done %u, cancelled %u, crashed %u", killed, outcomes[BROOD_DONE], outcomes[BROOD_CANCELLED], outcomes[BROOD_CRASHED]);
+	note("%u killed; done %u, cancelled %u, crashed %u", killed, outcomes[BROOD_DONE],
+		outcomes[BROOD_CANCELLED], outcomes[BROOD_CRASHED]);
 	CHECK_GT(outcomes[BROOD_DONE], 100);
 	pool_stop(brood);
 }
 Test(races, cancel_and_kill_by_the_hundred) { case_run(storm, 120000); }
 
-/* ---- killed from outside between its reply and its end: the next attempt's reply is the one ---- */
+/* ---- killed from outside between its reply and its end: the next attempt's reply is the one -- */
 
 static void *kills_us(void *delay_us)
 {
@@ -283,7 +310,10 @@ static int replies_and_is_killed(struct brood_job *job)
 	static char big[100000];
 	pthread_t thread;
 
-	if (brood_job_attempt(job) == 1 && (pthread_create(&thread, NULL, kills_us, (void *)(uintptr_t)*(const unsigned *)brood_job_arg(job, NULL)) != 0 || pthread_detach(thread) != 0))
+	if (brood_job_attempt(job) == 1 &&
+		(pthread_create(&thread, NULL, kills_us,
+			 (void *)(uintptr_t) * (const unsigned *)brood_job_arg(job, NULL)) != 0 ||
+			pthread_detach(thread) != 0))
 		return 1;
 	memset(big, brood_job_attempt(job) == 1 ? 'a' : 'b', sizeof big);
 	return brood_job_reply(job, big, sizeof big) == (ssize_t)sizeof big ? 0 : 2;
@@ -291,17 +321,28 @@ static int replies_and_is_killed(struct brood_job *job)
 
 static void replied_and_killed(void)
 {
-	struct brood_options options = { .workers = 2, .log = quiet, .backoff_min_ms = 1, .backoff_max_ms = 2, .healthy_ms = 1, .dispatch = BROOD_PATH_LEASE };
+	struct brood_options options = { .workers = 2,
+		.log = quiet,
+		.backoff_min_ms = 1,
+		.backoff_max_ms = 2,
+		.healthy_ms = 1,
+		.dispatch = BROOD_PATH_LEASE };
 	unsigned again = 0;
 	static char reply[100000];
 
 	brood = pool_start(&options);
 	for (unsigned i = 0; i < 400; i++) {
 		unsigned delay = i * 7 % 400;
-		struct brood_job_options o = { .size = sizeof o, .retries = 3, .arg = &delay, .arg_size = sizeof delay, .queue_ms = BROOD_FOREVER };
+		struct brood_job_options o = { .size = sizeof o,
+			.retries = 3,
+			.arg = &delay,
+			.arg_size = sizeof delay,
+			.queue_ms = BROOD_FOREVER };
 		struct brood_verdict v;
 
-		CHECK_EQ(brood_call(brood, replies_and_is_killed, NULL, 0, reply, sizeof reply, &o, &v), (ssize_t)sizeof reply);
+		CHECK_EQ(brood_call(brood, replies_and_is_killed, NULL, 0, reply, sizeof reply, &o,
+				 &v),
+			(ssize_t)sizeof reply);
 		check(&v, BROOD_DONE, v.detail);
 		CHECK_EQ(reply[99999], v.attempts > 1 ? 'b' : 'a');
 		again += v.attempts > 1;

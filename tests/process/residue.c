@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * residue.c - what jobs leave behind, where it is hard to find or to tell whose it is. (hygiene.c has
- * the plain cases.)
+ * residue.c - what jobs leave behind, where it is hard to find or to tell whose it is. (hygiene.c
+ * has the plain cases.)
  */
 #define _GNU_SOURCE
 #include "../../src/worker/state.h"
@@ -33,16 +33,16 @@ static void quiet(void *context, const struct brood_log *log)
 
 static struct brood_verdict on_path(brood_fn *fn, uint32_t path, uint32_t flags, int number)
 {
-	struct brood_job_options options = { .size = sizeof options, .dispatch = path, .flags = flags,
-		.arg = &number, .arg_size = sizeof number };
+	struct brood_job_options options = { .size = sizeof options,
+		.dispatch = path,
+		.flags = flags,
+		.arg = &number,
+		.arg_size = sizeof number };
 
 	return pool_call_with(brood, fn, &options);
 }
 
-static int number_of(struct brood_job *job)
-{
-	return *(const int *)brood_job_arg(job, NULL);
-}
+static int number_of(struct brood_job *job) { return *(const int *)brood_job_arg(job, NULL); }
 
 /* ---- nobody is blamed for another ---- */
 
@@ -125,13 +125,14 @@ static void blamed(void)
 	static const int signals[] = { SIGCHLD, SIGTERM, SIGPIPE, SIGWINCH };
 
 	brood = pool_start(&options);
-	for EACH_PATH(p)
-		for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
-			expect_left(on_path(makes_calls, paths[p], 0, 0), 0);
-			expect_left(on_path(ignores, paths[p], 0, signals[i]), BROOD_LEFT_HANDLERS);
-			expect_left(on_path(makes_calls, paths[p], 0, 0), 0);
-			expect_left(on_path(makes_short_calls, paths[p], 0, 0), 0);
-		}
+	for
+		EACH_PATH(p)
+	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+		expect_left(on_path(makes_calls, paths[p], 0, 0), 0);
+		expect_left(on_path(ignores, paths[p], 0, signals[i]), BROOD_LEFT_HANDLERS);
+		expect_left(on_path(makes_calls, paths[p], 0, 0), 0);
+		expect_left(on_path(makes_short_calls, paths[p], 0, 0), 0);
+	}
 	expect_left(on_path(other_mask, BROOD_PATH_LEASE, 0, 0), BROOD_LEFT_HANDLERS);
 	expect_left(on_path(makes_calls, BROOD_PATH_LEASE, 0, 0), 0);
 	/* Not seen at once, and so nobody's: this signal is rare, and the job was short. */
@@ -162,7 +163,9 @@ static int blocks_usr1(struct brood_job *job)
 
 static void hidden_mask(void)
 {
-	struct brood_options options = { .workers = 1, .log = quiet, .worker_init = blocks_what_the_library_hides };
+	struct brood_options options = {
+		.workers = 1, .log = quiet, .worker_init = blocks_what_the_library_hides
+	};
 
 	brood = pool_start(&options);
 	expect_left(on_path(makes_calls, 0, 0, 0), 0);
@@ -174,7 +177,8 @@ Test(residue, a_mask_that_cannot_be_set_again) { case_run(hidden_mask, 20000); }
 
 static void tolerated(void)
 {
-	struct brood_options options = { .workers = 1, .log = quiet,
+	struct brood_options options = { .workers = 1,
+		.log = quiet,
 		.tolerate = BROOD_LEFT_FDS | BROOD_LEFT_THREADS | BROOD_LEFT_CHILDREN };
 	brood_fn *fn[] = { leaves_fd, leaves_thread, leaves_child };
 	const uint32_t left[] = { BROOD_LEFT_FDS, BROOD_LEFT_THREADS, BROOD_LEFT_CHILDREN };
@@ -182,14 +186,16 @@ static void tolerated(void)
 
 	brood = pool_start(&options);
 	worker = pool_ask_pid(brood);
-	for EACH_PATH(p)
-		for (size_t i = 0; i < sizeof fn / sizeof fn[0]; i++) {
-			struct brood_verdict v = on_path(fn[i], paths[p], 0, 0);
+	for
+		EACH_PATH(p)
+	for (size_t i = 0; i < sizeof fn / sizeof fn[0]; i++) {
+		struct brood_verdict v = on_path(fn[i], paths[p], 0, 0);
 
-			if (p == 0 || left[i] != BROOD_LEFT_CHILDREN)  /* not told from the first one */
-				expect_left(v, left[i]);
-			expect_left(on_path(makes_calls, paths[p], 0, 0), 0);
-		}
+		/* not told from the first one */
+		if (p == 0 || left[i] != BROOD_LEFT_CHILDREN)
+			expect_left(v, left[i]);
+		expect_left(on_path(makes_calls, paths[p], 0, 0), 0);
+	}
 	CHECK_EQ(pool_ask_pid(brood), worker);
 	pool_stop(brood);
 }
@@ -210,10 +216,13 @@ static void on_guilty(void *context, const struct brood_result *result)
 static void trusted(void)
 {
 	struct brood_options options = { .workers = 1, .log = quiet };
-	const struct brood_job_options guilty = { .size = sizeof guilty, .dispatch = BROOD_PATH_LEASE,
-		.flags = BROOD_JOB_TRUSTED, .on_done = on_guilty };
-	const struct brood_job_options innocent = { .size = sizeof innocent,
-		.dispatch = BROOD_PATH_LEASE, .on_done = on_innocent };
+	const struct brood_job_options guilty = { .size = sizeof guilty,
+		.dispatch = BROOD_PATH_LEASE,
+		.flags = BROOD_JOB_TRUSTED,
+		.on_done = on_guilty };
+	const struct brood_job_options innocent = {
+		.size = sizeof innocent, .dispatch = BROOD_PATH_LEASE, .on_done = on_innocent
+	};
 
 	brood = pool_start(&options);
 	for (int i = 0; i < 20; i++) {
@@ -229,8 +238,10 @@ Test(residue, a_trusted_jobs_is_not_the_next_ones) { case_run(trusted, 20000); }
 
 /* ---- sockets of the worker's own ---- */
 
-enum { ALL, FIRST, LAST };               /* the first is the channel, the last the side socket */
-struct shutting { int how, which; };
+enum { ALL, FIRST, LAST }; /* the first is the channel, the last the side socket */
+struct shutting {
+	int how, which;
+};
 
 static int shuts_down(struct brood_job *job)
 {
@@ -252,8 +263,11 @@ static int shuts_down(struct brood_job *job)
 
 static void shut(uint32_t path, struct shutting s)
 {
-	struct brood_job_options options = { .size = sizeof options, .dispatch = path, .run_ms = 20000,
-		.arg = &s, .arg_size = sizeof s };
+	struct brood_job_options options = { .size = sizeof options,
+		.dispatch = path,
+		.run_ms = 20000,
+		.arg = &s,
+		.arg_size = sizeof s };
 	struct brood_verdict v;
 	uint64_t began;
 
@@ -261,8 +275,9 @@ static void shut(uint32_t path, struct shutting s)
 	began = test_now_ms();
 	v = pool_call_with(brood, job_nothing, &options);
 	CHECK_EQ(v.outcome, BROOD_DONE);
-	CHECK_MSG(test_now_ms() - began < (uint64_t)test_scaled(500), "path %u, how %d, which %d: %d ms", path,
-	          s.how, s.which, (int)(test_now_ms() - began));
+	CHECK_MSG(test_now_ms() - began < (uint64_t)test_scaled(500),
+		"path %u, how %d, which %d: %d ms", path, s.how, s.which,
+		(int)(test_now_ms() - began));
 }
 
 static void sockets_shut_down(void)
@@ -270,17 +285,20 @@ static void sockets_shut_down(void)
 	struct brood_options options = { .workers = 1, .log = quiet };
 
 	brood = pool_start(&options);
-	for EACH_PATH(p)
-		for (int how = SHUT_RD; how <= SHUT_RDWR; how++)
-			for (int which = ALL; which <= (paths[p] == BROOD_PATH_LEASE ? LAST : ALL); which++)
-				shut(paths[p], (struct shutting){ how, which });
+	for
+		EACH_PATH(p)
+	for (int how = SHUT_RD; how <= SHUT_RDWR; how++)
+		for (int which = ALL; which <= (paths[p] == BROOD_PATH_LEASE ? LAST : ALL); which++)
+			shut(paths[p], (struct shutting){ how, which });
 	pool_stop(brood);
 }
 Test(residue, a_job_that_shuts_sockets_down_delays_nobody) { case_run(sockets_shut_down, 60000); }
 
 /* ---- a ring that was written over ---- */
 
-struct flags { atomic_int runs, go, scribbled; };
+struct flags {
+	atomic_int runs, go, scribbled;
+};
 static struct flags *flags(void) { return case_shared(); }
 
 static int __attribute__((noreturn)) scribbles(struct brood_job *job)
@@ -302,13 +320,19 @@ static void on_verdict(void *context, const struct brood_result *result)
 
 static void give(brood_fn *fn, uint32_t job_flags, struct brood_verdict *verdict)
 {
-	const struct brood_job_options options = { .size = sizeof options, .dispatch = BROOD_PATH_LEASE,
-		.flags = job_flags, .on_done = on_verdict, .context = verdict };
+	const struct brood_job_options options = { .size = sizeof options,
+		.dispatch = BROOD_PATH_LEASE,
+		.flags = job_flags,
+		.on_done = on_verdict,
+		.context = verdict };
 
 	CHECK_EQ(brood_submit(brood, fn, "", 0, &options, NULL), 0);
 }
 
-/* What the worker had been told of may have run; what it had not, has not, whatever its memory says. */
+/*
+ * What the worker had been told of may have run; what it had not, has not, whatever its memory
+ * says.
+ */
 static void behind_a_scribbler(void)
 {
 	struct brood_options options = { .workers = 1, .log = quiet };
@@ -317,7 +341,7 @@ static void behind_a_scribbler(void)
 
 	brood = pool_start(&options);
 	queue = brood_own_queue(brood);
-	for (int i = 0; i < 2; i++) {          /* from here on there is a worker on lease */
+	for (int i = 0; i < 2; i++) { /* from here on there is a worker on lease */
 		give(job_nothing, 0, &told);
 		CHECK_GE(brood_queue_wait(queue, 10000), 1);
 	}
@@ -330,7 +354,7 @@ static void behind_a_scribbler(void)
 	while (brood_queue_out(queue) > 0)
 		CHECK_GE(brood_queue_wait(queue, 10000), 0);
 	CHECK_EQ(guilty.outcome, BROOD_CRASHED);
-	if (told.outcome != BROOD_DONE) {      /* it may have been kept back for another worker */
+	if (told.outcome != BROOD_DONE) { /* it may have been kept back for another worker */
 		CHECK_EQ(told.outcome, BROOD_CRASHED);
 		CHECK(told.started);
 	}
@@ -342,7 +366,7 @@ Test(residue, jobs_behind_one_that_scribbled) { case_run(behind_a_scribbler, 200
 /* ---- where /proc is hidden ---- */
 
 static char folder[] = "/tmp/brood-residue-XXXXXX";
-static int own_threads;                  /* that worker_init starts */
+static int own_threads; /* that worker_init starts */
 static bool forbid_unshare, forget_kept;
 
 /* These calls say EPERM from now on. */
@@ -355,12 +379,15 @@ static int forbid(const int *calls, size_t count)
 	size_t n = 1;
 
 	for (size_t i = 0; i < count; i++) {
-		filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i], 0, 1);
-		filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+		filter[n++] = (struct sock_filter)BPF_JUMP(
+			BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i], 0, 1);
+		filter[n++] = (struct sock_filter)BPF_STMT(
+			BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
 	}
 	filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	program.len = (unsigned short)n;
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0;
 }
 
 static int start_threads(void)
@@ -396,7 +423,7 @@ static int goes_into_folder(void *context)
 
 static int filters(void *context)
 {
-	static const int calls[] = { SYS_openat, SYS_unshare };      /* fstat() is needed */
+	static const int calls[] = { SYS_openat, SYS_unshare }; /* fstat() is needed */
 
 	(void)context;
 	return start_threads() || forbid(calls, sizeof calls / sizeof calls[0]);
@@ -408,16 +435,23 @@ static int joins_threads(struct brood_job *job)
 
 	(void)job;
 	for (int i = 0; i < 20; i++)
-		if (pthread_create(&thread, NULL, (void *(*)(void *))(void *)getpid, NULL) || pthread_join(thread, NULL))
+		if (pthread_create(&thread, NULL, (void *(*)(void *))(void *)getpid, NULL) ||
+			pthread_join(thread, NULL))
 			return 1;
 	return 0;
 }
 
 static void seen_with(int (*init)(void *), int threads, uint32_t path)
 {
-	static const struct { brood_fn *fn; uint32_t left; } rows[] = {
-		{ makes_calls, 0 }, { joins_threads, 0 }, { leaves_thread, BROOD_LEFT_THREADS },
-		{ leaves_fd, BROOD_LEFT_FDS }, { leaves_child, BROOD_LEFT_CHILDREN },
+	static const struct {
+		brood_fn *fn;
+		uint32_t left;
+	} rows[] = {
+		{ makes_calls, 0 },
+		{ joins_threads, 0 },
+		{ leaves_thread, BROOD_LEFT_THREADS },
+		{ leaves_fd, BROOD_LEFT_FDS },
+		{ leaves_child, BROOD_LEFT_CHILDREN },
 	};
 	struct brood_options options = { .workers = 1, .log = quiet, .worker_init = init };
 
@@ -436,7 +470,11 @@ static void seen_with(int (*init)(void *), int threads, uint32_t path)
 	pool_stop(brood);
 }
 
-struct sight { int (*init)(void *); int threads; uint32_t path; };
+struct sight {
+	int (*init)(void *);
+	int threads;
+	uint32_t path;
+};
 static void seen(void *context)
 {
 	const struct sight *s = context;
@@ -446,8 +484,9 @@ static void seen(void *context)
 
 static void seen_everywhere(int (*init)(void *), int threads)
 {
-	for EACH_PATH(p)
-		case_run_with(seen, &(struct sight){ init, threads, paths[p] }, 30000);
+	for
+		EACH_PATH(p)
+	case_run_with(seen, &(struct sight){ init, threads, paths[p] }, 30000);
 }
 
 Test(residue, behind_a_filter)
@@ -479,7 +518,9 @@ static void counts_blind(void *context, const struct brood_log *log)
 
 static void nobody_can_see(void)
 {
-	struct brood_options options = { .workers = 3, .log = counts_blind, .worker_init = goes_into_folder };
+	struct brood_options options = {
+		.workers = 3, .log = counts_blind, .worker_init = goes_into_folder
+	};
 
 	brood = pool_start(&options);
 	expect_left(on_path(makes_calls, 0, 0, 0), 0);

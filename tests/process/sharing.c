@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sharing.c - who has the workers when there are few: a lease that is asked for takes no worker
- * from the job that it was asked for, and no job stands behind a long one while another worker is idle.
+ * from the job that it was asked for, and no job stands behind a long one while another worker is
+ * idle.
  */
 #include "../helpers/pool.h"
 
@@ -128,10 +129,12 @@ Test(sharing, a_conversation_leaves_one_for_the_lease) { case_run(one_of_four, 3
 
 #define SHORTS 4
 #define LONGS  2
-#define BOUND  10000      /* ms: a short job that stands behind a long one is never done */
+#define BOUND  10000 /* ms: a short job that stands behind a long one is never done */
 
 /* What engine and workers share: the long jobs run until they are let go. */
-static struct { _Atomic int began[LONGS], go[LONGS]; } *gates;
+static struct {
+	_Atomic int began[LONGS], go[LONGS];
+} * gates;
 static struct brood_queue *queue;
 static int shorts_done, longs_done;
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* sizes.c - large requests and replies that one side does not want, or not yet; sockets that are closed in one direction, or in the middle of it all. Every call ends, with the truth about its bytes. */
+/*
+ * sizes.c - large requests and replies that one side does not want, or not yet; sockets that are
+ * closed in one direction, or in the middle of it all. Every call ends, with the truth about its
+ * bytes.
+ */
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
@@ -14,8 +18,9 @@ TestSuite(sizes, .timeout = 240);
 #define MIB ((size_t)1 << 20)
 
 static struct brood *brood;
-static unsigned char *big, *back;        /* 64 MiB each: made in the engine, workers know nothing of it */
-static int fds_at_most;                  /* when all is over; -1: leases keep some */
+/* 64 MiB each: made in the engine, workers know nothing of it */
+static unsigned char *big, *back;
+static int fds_at_most; /* when all is over; -1: leases keep some */
 
 static void quiet(void *context, const struct brood_log *log)
 {
@@ -23,7 +28,8 @@ static void quiet(void *context, const struct brood_log *log)
 	note("log: %s", log->text);
 }
 
-static void check(const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
+static void check(
+	const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
 {
 	char line[512];
 
@@ -35,7 +41,9 @@ static unsigned char byte_at(size_t i) { return (unsigned char)((i * 2654435761u
 
 static void start(enum brood_path path)
 {
-	struct brood_options options = { .workers = 2, .queue_ms = 120000, .run_ms = 120000, .dispatch = path, .log = quiet };
+	struct brood_options options = {
+		.workers = 2, .queue_ms = 120000, .run_ms = 120000, .dispatch = path, .log = quiet
+	};
 
 	brood = pool_start(&options);
 	fds_at_most = path == BROOD_PATH_HANDOFF ? proc_own_fds() : -1;
@@ -59,45 +67,62 @@ static void well_and_stop(uint64_t died)
 
 /* ---- a request that is not read ---- */
 
-static int reads_nothing(struct brood_job *job) { return brood_job_request_size(job) == 64 * MIB ? 0 : 1; }
+static int reads_nothing(struct brood_job *job)
+{
+	return brood_job_request_size(job) == 64 * MIB ? 0 : 1;
+}
 static int reads_one(struct brood_job *job)
 {
 	char c;
 
 	return brood_job_read(job, &c, 1) == 1 && brood_job_write(job, &c, 1) == 1 ? 0 : 1;
 }
-static int replies_and_reads_nothing(struct brood_job *job) { return brood_job_reply(job, "enough", 6) == 6 ? 0 : 1; }
+static int replies_and_reads_nothing(struct brood_job *job)
+{
+	return brood_job_reply(job, "enough", 6) == 6 ? 0 : 1;
+}
 static int closes_at_once(struct brood_job *job) { return close(brood_job_fd(job)); }
-static int ends_reading(struct brood_job *job) { return shutdown(brood_job_fd(job), SHUT_RD) < 0 || brood_job_write(job, "x", 1) != 1; }
+static int ends_reading(struct brood_job *job)
+{
+	return shutdown(brood_job_fd(job), SHUT_RD) < 0 || brood_job_write(job, "x", 1) != 1;
+}
 static int dies_in_between(struct brood_job *job)
 {
 	char text[5000];
 
-	if (brood_job_read_all(job, text, sizeof text) == sizeof text && brood_job_write(job, text, sizeof text) == sizeof text)
+	if (brood_job_read_all(job, text, sizeof text) == sizeof text &&
+		brood_job_write(job, text, sizeof text) == sizeof text)
 		abort();
 	return 1;
 }
 
 static void unread(void)
 {
-	struct brood_job_options short_time = { .size = sizeof short_time, .run_ms = 100, .grace_ms = 10 };
+	struct brood_job_options short_time = {
+		.size = sizeof short_time, .run_ms = 100, .grace_ms = 10
+	};
 	struct brood_verdict v;
 
-	start(BROOD_PATH_HANDOFF);             /* jobs that do things to their socket */
+	start(BROOD_PATH_HANDOFF); /* jobs that do things to their socket */
 	for (int i = 0; i < 3; i++) {
 		CHECK_EQ(brood_call(brood, reads_nothing, big, 64 * MIB, NULL, 0, NULL, &v), 0);
 		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK_EQ(brood_call(brood, reads_one, big, 64 * MIB, back, 10, NULL, &v), 1);
 		CHECK_EQ(back[0], big[0]);
-		CHECK_EQ(brood_call(brood, replies_and_reads_nothing, big, 64 * MIB, back, 10, NULL, &v), 6);
+		CHECK_EQ(brood_call(brood, replies_and_reads_nothing, big, 64 * MIB, back, 10, NULL,
+				 &v),
+			6);
 		CHECK_EQ(brood_call(brood, closes_at_once, big, 64 * MIB, back, 10, NULL, &v), 0);
 		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK_EQ(brood_call(brood, ends_reading, big, 64 * MIB, back, 10, NULL, &v), 1);
 		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	}
-	CHECK_EQ(brood_call(brood, job_sleep_forever, big, 64 * MIB, back, 64 * MIB, &short_time, &v), -ETIMEDOUT);
+	CHECK_EQ(brood_call(
+			 brood, job_sleep_forever, big, 64 * MIB, back, 64 * MIB, &short_time, &v),
+		-ETIMEDOUT);
 	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
-	CHECK_EQ(brood_call(brood, dies_in_between, big, 64 * MIB, back, 64 * MIB, NULL, &v), -EREMOTEIO);
+	CHECK_EQ(brood_call(brood, dies_in_between, big, 64 * MIB, back, 64 * MIB, NULL, &v),
+		-EREMOTEIO);
 	check(&v, BROOD_CRASHED, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.reply_size, 5000);
 	CHECK_MEM(back, big, 5000);
@@ -128,14 +153,17 @@ static void no_room(enum brood_path path)
 	start(path);
 	for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++) {
 		memset(back, 0xee, 64 * MIB);
-		CHECK_EQ(brood_call(brood, replies_64, NULL, 0, rooms[i] ? back : NULL, rooms[i], NULL, &v), -EMSGSIZE);
+		CHECK_EQ(brood_call(brood, replies_64, NULL, 0, rooms[i] ? back : NULL, rooms[i],
+				 NULL, &v),
+			-EMSGSIZE);
 		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK_EQ(v.reply_size, 64 * MIB);
 		CHECK_MEM(back, big, rooms[i]);
-		CHECK_EQ(back[rooms[i]], 0xee);                /* not a byte more */
+		CHECK_EQ(back[rooms[i]], 0xee); /* not a byte more */
 		CHECK_CONTAINS(brood_error(), "67108864");
 	}
-	CHECK_EQ(brood_call(brood, replies_64, big, 64 * MIB, back, 64 * MIB, NULL, &v), 64 * MIB);   /* with a request that it does not read */
+	/* with a request that it does not read */
+	CHECK_EQ(brood_call(brood, replies_64, big, 64 * MIB, back, 64 * MIB, NULL, &v), 64 * MIB);
 	CHECK_MEM(back, big, 64 * MIB);
 	well_and_stop(0);
 }
@@ -176,7 +204,9 @@ static void *both_ways(void *arg)
 	(void)arg;
 	CHECK(mine);
 	for (int i = 0; i < 3; i++) {
-		CHECK_EQ(brood_call(brood, writes_before_it_reads, big, 10 * MIB, mine, 10 * MIB, NULL, &v), 10 * MIB);
+		CHECK_EQ(brood_call(brood, writes_before_it_reads, big, 10 * MIB, mine, 10 * MIB,
+				 NULL, &v),
+			10 * MIB);
 		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK_MEM(mine, big, 10 * MIB);
 	}
@@ -194,7 +224,7 @@ static void reply_first(enum brood_path path)
 	for (int i = 0; i < 3; i++)
 		pthread_join(threads[i], NULL);
 	if (fds_at_most >= 0)
-		fds_at_most += 2;              /* what they were woken by is kept for the next */
+		fds_at_most += 2; /* what they were woken by is kept for the next */
 	well_and_stop(0);
 }
 static void reply_first_handed_off(void) { reply_first(BROOD_PATH_HANDOFF); }
@@ -220,7 +250,8 @@ static int ends_first(struct brood_job *job)
 
 	if (brood_job_reply(job, "first", 5) != 5)
 		return 1;
-	return brood_job_read_all(job, text, sizeof text) == 4 && memcmp(text, "then", 4) == 0 ? 0 : 2;
+	return brood_job_read_all(job, text, sizeof text) == 4 && memcmp(text, "then", 4) == 0 ? 0
+											       : 2;
 }
 static int writes_to_nobody(struct brood_job *job)
 {
@@ -243,7 +274,9 @@ static struct brood_verdict verdict_of(struct brood_handle *h)
 
 static void half_closed(enum brood_path path)
 {
-	struct brood_job_options short_time = { .size = sizeof short_time, .run_ms = 100, .grace_ms = 10 };
+	struct brood_job_options short_time = {
+		.size = sizeof short_time, .run_ms = 100, .grace_ms = 10
+	};
 	struct brood_handle *h;
 	struct brood_verdict v;
 	char text[64];
@@ -259,7 +292,8 @@ static void half_closed(enum brood_path path)
 		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		close(fd);
 		CHECK_EQ(brood_open(brood, ends_first, NULL, &fd, &h), 0);
-		CHECK_EQ(recv(fd, text, sizeof text, MSG_WAITALL), 5);         /* EOF comes before fn returns */
+		/* EOF comes before fn returns */
+		CHECK_EQ(recv(fd, text, sizeof text, MSG_WAITALL), 5);
 		CHECK_EQ(write(fd, "then", 4), 4);
 		CHECK_EQ(shutdown(fd, SHUT_WR), 0);
 		v = verdict_of(h);
@@ -276,7 +310,8 @@ static void half_closed(enum brood_path path)
 		CHECK_EQ(v.code, 33);
 		close(fd);
 	}
-	CHECK_EQ(brood_open(brood, writes_to_nobody, &short_time, &fd, &h), 0);       /* a reader that never reads: the deadline ends it */
+	/* a reader that never reads: the deadline ends it */
+	CHECK_EQ(brood_open(brood, writes_to_nobody, &short_time, &fd, &h), 0);
 	v = verdict_of(h);
 	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	close(fd);

@@ -40,14 +40,23 @@ static int overflows(struct brood_job *job)
 	space[0] = 0;
 	return again(job) + space[0];
 }
-static int jumps_out(struct brood_job *job) { (void)job; longjmp(outside, 1); }
-static int ends_thread(struct brood_job *job) { (void)job; pthread_exit(NULL); }
+static int jumps_out(struct brood_job *job)
+{
+	(void)job;
+	longjmp(outside, 1);
+}
+static int ends_thread(struct brood_job *job)
+{
+	(void)job;
+	pthread_exit(NULL);
+}
 
 /* Two rounds: what a job does to its stack costs its worker alone. */
 static void jobs_are_well(uint64_t stack_size)
 {
 	struct brood_options options = {
-		.workers = 1, .stack_size = stack_size, .flags = BROOD_NO_CORE };
+		.workers = 1, .stack_size = stack_size, .flags = BROOD_NO_CORE
+	};
 	struct brood *brood = pool_start(&options);
 	struct brood_verdict v;
 
@@ -88,7 +97,11 @@ static void large(void)
 	else
 		FAIL("a job got out of its frame");
 }
-Test(stacks, size_that_the_own_stack_cannot_have) { if (sizeof(size_t) > 4) case_run(large, 60000); }
+Test(stacks, size_that_the_own_stack_cannot_have)
+{
+	if (sizeof(size_t) > 4)
+		case_run(large, 60000);
+}
 
 static ucontext_t home, co;
 static void starts_here(void)
@@ -128,14 +141,15 @@ static int asks_for_alternate(struct brood_job *job)
 
 static void alternate(void)
 {
-	const stack_t stack = { .ss_sp = ours, .ss_size = sizeof ours }, none = { .ss_flags = SS_DISABLE };
+	const stack_t stack = { .ss_sp = ours, .ss_size = sizeof ours },
+		      none = { .ss_flags = SS_DISABLE };
 
 	for (int had = 0; had < 2; had++) {
 		struct brood *brood;
 		pid_t pid;
 
 		CHECK_EQ(sigaltstack(had ? &stack : &none, NULL), 0);
-		pid = fork();                  /* one start a process */
+		pid = fork(); /* one start a process */
 		CHECK_GE(pid, 0);
 		if (pid > 0) {
 			int status;

@@ -1,20 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stepper.c - death at every instruction. A plain program: Criterion's tests have threads, and what is found here is to be printed.
+ * stepper.c - death at every instruction. A plain program: Criterion's tests have threads, and what
+ * is found here is to be printed.
  *
- *	stepper [--every] [--sample N] [--seed N] [--list] [NAME...]
+ * 	stepper [--every] [--sample N] [--seed N] [--list] [NAME...]
  *
- * A worker is killed after its 1st, 2nd, 3rd ... instruction from receiving a job to being idle again, on every way that jobs can go. A supervisor is killed after its 1st, 2nd ... system call while such jobs run, and an
- * engine too. Always: one verdict a job, the pool full again, nothing left.
+ * A worker is killed after its 1st, 2nd, 3rd ... instruction from receiving a job to being idle
+ * again, on every way that jobs can go. A supervisor is killed after its 1st, 2nd ... system call
+ * while such jobs run, and an engine too. Always: one verdict a job, the pool full again, nothing
+ * left.
  *
- * How every instruction is reached in minutes. Single steps cost some microseconds each, so walking n of them for each n would be quadratic in the length of the way. But the way is cut in parts by its system calls, and a
- * worker gets from one to the next at full speed (PTRACE_SYSCALL), so only the steps behind the last call before the place are walked. Places are named by that: "call 7, 31 instructions on". The end of each part is found
- * by getting there, so nothing relies on a way being equally long twice. The pool is used again for the next kill: its replacement is one fork away.
+ * How every instruction is reached in minutes. Single steps cost some microseconds each, so walking
+ * n of them for each n would be quadratic in the length of the way. But the way is cut in parts by
+ * its system calls, and a worker gets from one to the next at full speed (PTRACE_SYSCALL), so only
+ * the steps behind the last call before the place are walked. Places are named by that: "call 7, 31
+ * instructions on". The end of each part is found by getting there, so nothing relies on a way
+ * being equally long twice. The pool is used again for the next kill: its replacement is one fork
+ * away.
  *
- * The tracer is this process, an ancestor of all others (which Yama wants), outside of the pool: no parent of who it traces but the supervisor's. All run on one CPU: a stop is a switch there and back, and waking
- * another CPU would cost ten times as much.
+ * The tracer is this process, an ancestor of all others (which Yama wants), outside of the pool: no
+ * parent of who it traces but the supervisor's. All run on one CPU: a stop is a switch there and
+ * back, and waking another CPU would cost ten times as much.
  *
- * Without --every a sample: around each system call, and spread between; which ones is up to the seed. tests/all/stepper does every single one.
+ * Without --every a sample: around each system call, and spread between; which ones is up to the
+ * seed. tests/all/stepper does every single one.
  */
 #define _GNU_SOURCE
 #include "stepper.h"
@@ -37,7 +46,9 @@ static bool has_ended(pid_t pid)
 {
 	siginfo_t info = { 0 };
 
-	return pid > 0 && (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == pid);
+	return pid > 0 &&
+		(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+			info.si_pid == pid);
 }
 
 bool stage_wait(atomic_int *word, int value, pid_t while_alive)
@@ -62,15 +73,23 @@ void stage_post(atomic_int *word, int value)
 
 bool case_fine(const struct case_result *r, int max_adopted, char *text, size_t size)
 {
-	if (!r->expired && r->failures == 0 && r->left == 0 && (max_adopted < 0 || r->adopted <= max_adopted))
+	if (!r->expired && r->failures == 0 && r->left == 0 &&
+		(max_adopted < 0 || r->adopted <= max_adopted))
 		return true;
-	snprintf(text, size, "%sstatus %x, %u failures, %d orphans, %d left: %s", r->expired ? "did not end in time, " : "", (unsigned)r->status, r->failures, r->adopted, r->left, r->text);
+	snprintf(text, size, "%sstatus %x, %u failures, %d orphans, %d left: %s",
+		r->expired ? "did not end in time, " : "", (unsigned)r->status, r->failures,
+		r->adopted, r->left, r->text);
 	return false;
 }
 
 /* ---- the proofs ---- */
 
-static const struct proof { const char *name; bool (*prove)(const struct plan *plan, char *text, size_t size); bool engine; unsigned sample; } proofs[] = {
+static const struct proof {
+	const char *name;
+	bool (*prove)(const struct plan *plan, char *text, size_t size);
+	bool engine;
+	unsigned sample;
+} proofs[] = {
 	{ "worker", walk_prove, false, 120 },
 	{ "supervisor", life_prove, false, 25 },
 	{ "engine", life_prove, true, 25 },
@@ -107,7 +126,8 @@ static bool prove(const struct proof *proof, struct plan *plan, unsigned number,
 	fine = proof->prove(plan, text, sizeof text);
 	plan->sample = sample;
 	say_lines(text);
-	printf("%s %u - %s (%.1f s)\n", fine ? "ok" : "not ok", number, name, (double)(test_now_ms() - began) / 1000);
+	printf("%s %u - %s (%.1f s)\n", fine ? "ok" : "not ok", number, name,
+		(double)(test_now_ms() - began) / 1000);
 	fflush(stdout);
 	return fine;
 }
@@ -147,8 +167,10 @@ static void stay_on_one_cpu(void)
 
 int main(int argc, char *argv[])
 {
-	static const struct option longs[] = {
-		{ "every", no_argument, NULL, 'e' }, { "sample", required_argument, NULL, 'n' }, { "seed", required_argument, NULL, 's' }, { "list", no_argument, NULL, 'l' }, { NULL, 0, NULL, 0 } };
+	static const struct option longs[] = { { "every", no_argument, NULL, 'e' },
+		{ "sample", required_argument, NULL, 'n' },
+		{ "seed", required_argument, NULL, 's' }, { "list", no_argument, NULL, 'l' },
+		{ NULL, 0, NULL, 0 } };
 	struct plan plan = { .seed = (unsigned)time(NULL) };
 	const char *refused;
 	bool list = false;

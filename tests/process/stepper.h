@@ -17,36 +17,48 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* A place on a worker's way: after so many system calls (0: at the return of the one in which it slept), so many instructions later. */
-struct place { unsigned call, step; };
-#define STEP_END    UINT32_MAX             /* as place.step: as far as it goes */
-#define STEP_MISSED (UINT32_MAX - 1)       /* to an instruction that was met in an earlier round, and at which none was killed */
+/*
+ * A place on a worker's way: after so many system calls (0: at the return of the one in which it
+ * slept), so many instructions later.
+ */
+struct place {
+	unsigned call, step;
+};
+#define STEP_END UINT32_MAX /* as place.step: as far as it goes */
+/* to an instruction that was met in an earlier round, and at which none was killed */
+#define STEP_MISSED (UINT32_MAX - 1)
 
 #define CALLS_MAX 2048
 #define BORN_MAX  64
 
-/* Shared by all processes of a case and by the tracer, which is the process outside of it. Words that are waited for are futexes; each is written by one side. */
+/*
+ * Shared by all processes of a case and by the tracer, which is the process outside of it. Words
+ * that are waited for are futexes; each is written by one side.
+ */
 struct stage {
-	atomic_int asked, armed, told;         /* numbers of rounds: the case asks, the tracer is ready, the tracer has done it */
-	atomic_int over;                       /* the case asks for no more */
+	/* numbers of rounds: the case asks, the tracer is ready, the tracer has done it */
+	atomic_int asked, armed, told;
+	atomic_int over; /* the case asks for no more */
 	/* a worker's way */
 	pid_t workers[2];
 	struct place want, got;
 	pid_t killed;
-	bool at_end;                           /* it was killed where it would have gone to sleep again */
-	bool missed;                           /* there is one for STEP_MISSED */
-	unsigned lengths[CALLS_MAX];           /* places behind each, when want.step was STEP_END */
+	/* it was killed where it would have gone to sleep again */
+	bool at_end;
+	bool missed;                 /* there is one for STEP_MISSED */
+	unsigned lengths[CALLS_MAX]; /* places behind each, when want.step was STEP_END */
 	atomic_uint births;
-	atomic_int born[BORN_MAX];             /* pids, as worker_init ran in them */
+	atomic_int born[BORN_MAX]; /* pids, as worker_init ran in them */
 	/* a role's life */
 	pid_t target;
-	unsigned kill_at, stops;               /* stops: counted; one at each system call's return */
-	long last_call;                        /* which system call that was */
-	bool ended;                            /* before it came to kill_at */
+	/* stops: counted; one at each system call's return */
+	unsigned kill_at, stops;
+	long last_call; /* which system call that was */
+	bool ended;     /* before it came to kill_at */
 	uint64_t killed_ms;
 	/* jobs */
 	atomic_uint entered, left;
-	atomic_int child;                      /* of the job that holds */
+	atomic_int child; /* of the job that holds */
 };
 static inline struct stage *stage(void) { return case_shared(); }
 /* False: the time was up, or process `while_alive` (0: nobody) has ended. */
@@ -57,28 +69,43 @@ void stage_post(atomic_int *word, int value);
 
 struct tracee {
 	pid_t pid;
-	bool ours;                             /* our own child: its zombie is left for others */
-	int signal;                            /* to be delivered when it goes on */
-	bool new_frame;                        /* it stands at the first instruction of a handler */
-	long blocking_call;                    /* the system call in which it was found sleeping, without a limit; and the call's first argument */
+	bool ours;      /* our own child: its zombie is left for others */
+	int signal;     /* to be delivered when it goes on */
+	bool new_frame; /* it stands at the first instruction of a handler */
+	/*
+	 * the system call in which it was found sleeping, without a limit; and the call's first
+	 * argument
+	 */
+	long blocking_call;
 	unsigned long blocking_argument;
 };
 enum trace_stop { TRACE_STEP, TRACE_CALL, TRACE_SIGNAL, TRACE_OTHER, TRACE_ENDED };
 
-const char *trace_refused(void);                                   /* NULL, or why it cannot be done here */
-void trace_patience(void);                                         /* from now on: no wait below lasts longer; a CHECK fails instead */
-void trace_begin(struct tracee *t, pid_t pid);                     /* it is stopped */
-void trace_arm(struct tracee *t, pid_t pid);                       /* it sleeps in its system call, and will stop when that returns */
-enum trace_stop trace_resume(struct tracee *t, int how);           /* PTRACE_SYSCALL, PTRACE_SINGLESTEP */
-pid_t trace_first(void);                                           /* which of all armed ones has stopped */
+/* NULL, or why it cannot be done here */
+const char *trace_refused(void);
+/* from now on: no wait below lasts longer; a CHECK fails instead */
+void trace_patience(void);
+void trace_begin(struct tracee *t, pid_t pid); /* it is stopped */
+/* it sleeps in its system call, and will stop when that returns */
+void trace_arm(struct tracee *t, pid_t pid);
+/* PTRACE_SYSCALL, PTRACE_SINGLESTEP */
+enum trace_stop trace_resume(struct tracee *t, int how);
+/* which of all armed ones has stopped */
+pid_t trace_first(void);
 enum trace_stop trace_wait(struct tracee *t);
-void trace_disarm(struct tracee *t);                               /* it goes on by itself, wherever it is */
-void trace_kill(struct tracee *t);                                 /* where it stands: not one instruction more */
-long trace_call(const struct tracee *t);                           /* at a system call's stop: its number */
-unsigned long trace_at(const struct tracee *t);                    /* the address of the next instruction */
+/* it goes on by itself, wherever it is */
+void trace_disarm(struct tracee *t);
+/* where it stands: not one instruction more */
+void trace_kill(struct tracee *t);
+/* at a system call's stop: its number */
+long trace_call(const struct tracee *t);
+/* the address of the next instruction */
+unsigned long trace_at(const struct tracee *t);
 bool trace_in_vdso(unsigned long address);
-bool trace_at_call(const struct tracee *t, unsigned long address); /* that instruction makes a system call */
-bool trace_at_sleep(const struct tracee *t, bool entered);         /* it is about to make the one in which it was found sleeping, or has entered it */
+/* that instruction makes a system call */
+bool trace_at_call(const struct tracee *t, unsigned long address);
+/* it is about to make the one in which it was found sleeping, or has entered it */
+bool trace_at_sleep(const struct tracee *t, bool entered);
 
 /* ---- stepper_jobs.c ---- */
 
@@ -86,27 +113,34 @@ enum kind { KIND_OPEN, KIND_CALL, KIND_SUBMIT, KIND_LEASE };
 struct way {
 	const char *name;
 	enum kind kind;
-	uint32_t dispatch;                     /* enum brood_path */
-	bool naps;                             /* the job does; else it makes no system call of its own */
+	uint32_t dispatch; /* enum brood_path */
+	/* the job does; else it makes no system call of its own */
+	bool naps;
 };
 extern const struct way ways[];
 extern const unsigned ways_count;
 
-struct brood *jobs_start(uint32_t leases);                         /* two workers; at most so many on lease (0: both). NULL: the supervisor is gone */
-/* Gives a tiny job and waits for its verdict. False: the supervisor is gone. What was replied is checked when it is done. */
+/* two workers; at most so many on lease (0: both). NULL: the supervisor is gone */
+struct brood *jobs_start(uint32_t leases);
+/*
+ * Gives a tiny job and waits for its verdict. False: the supervisor is gone. What was replied is
+ * checked when it is done.
+ */
 bool jobs_give(struct brood *brood, const struct way *way, struct brood_verdict *ret_verdict);
 /* One that starts a child, and holds until it is cancelled. */
-bool jobs_hold(struct brood *brood, const struct way *way, struct brood_handle **ret_handle, int *ret_fd);
+bool jobs_hold(
+	struct brood *brood, const struct way *way, struct brood_handle **ret_handle, int *ret_fd);
 int job_leaves_child(struct brood_job *job);
-const char *jobs_text(const struct brood_verdict *verdict);        /* one line; overwritten by the next */
+/* one line; overwritten by the next */
+const char *jobs_text(const struct brood_verdict *verdict);
 
 /* ---- the proofs ---- */
 
 struct plan {
-	bool every;                            /* each place, each call; else a sample: */
+	bool every; /* each place, each call; else a sample: */
 	unsigned sample, seed;
 	const struct way *way;
-	bool engine;                           /* of a life: whose */
+	bool engine; /* of a life: whose */
 };
 /* What it found goes to `text`; false: it failed, and that says how. */
 bool walk_prove(const struct plan *plan, char *text, size_t size);

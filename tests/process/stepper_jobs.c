@@ -2,7 +2,8 @@
 /*
  * stepper_jobs.c - tiny jobs, one way of giving them beside the other.
  *
- * Most of them nap: what is looked at behind a job depends on how long it ran, and one that is traced would be now a short one and now a long one.
+ * Most of them nap: what is looked at behind a job depends on how long it ran, and one that is
+ * traced would be now a short one and now a long one.
  */
 #define _GNU_SOURCE
 #include "stepper.h"
@@ -38,7 +39,8 @@ static int tiny(struct brood_job *job)
 	int code = 0;
 
 	atomic_fetch_add(&stage()->entered, 1);
-	if (brood_job_request_size(job) != BROOD_SIZE_UNKNOWN && brood_job_read_all(job, request, sizeof request) != strlen(REQUEST))
+	if (brood_job_request_size(job) != BROOD_SIZE_UNKNOWN &&
+		brood_job_read_all(job, request, sizeof request) != strlen(REQUEST))
 		code = 1;
 	if (*naps)
 		nanosleep(&nap, NULL);
@@ -105,7 +107,13 @@ static void quiet(void *context, const struct brood_log *log)
 
 struct brood *jobs_start(uint32_t leases)
 {
-	struct brood_options options = { .size = sizeof options, .workers = 2, .worker_init = on_birth, .leases = leases, .lease_idle_ms = 600000, .grace_ms = 20, .log = quiet };
+	struct brood_options options = { .size = sizeof options,
+		.workers = 2,
+		.worker_init = on_birth,
+		.leases = leases,
+		.lease_idle_ms = 600000,
+		.grace_ms = 20,
+		.log = quiet };
 	struct brood *brood = NULL;
 	int r = brood_start(&options, &brood);
 
@@ -123,10 +131,14 @@ static void check_reply(const struct brood_verdict *v, const char *reply, ssize_
 	CHECK_MEM(reply, REPLY, strlen(REPLY));
 }
 
-/* What was opened by way of a lease needs an engine that dispatches: the library has the socket too, for another try. The supervisor does the same by itself. */
+/*
+ * What was opened by way of a lease needs an engine that dispatches: the library has the socket
+ * too, for another try. The supervisor does the same by itself.
+ */
 static void wait_readable(struct brood *brood, const struct brood_job_options *options, int fd)
 {
-	struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = brood_fd(brood), .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = fd, .events = POLLIN },
+		{ .fd = brood_fd(brood), .events = POLLIN } };
 
 	while (options->dispatch == BROOD_PATH_LEASE && p[0].revents == 0) {
 		CHECK_MSG(poll(p, 2, test_scaled(JOB_MS)) > 0, "neither bytes nor an end");
@@ -135,7 +147,8 @@ static void wait_readable(struct brood *brood, const struct brood_job_options *o
 	}
 }
 
-static ssize_t read_to_end(struct brood *brood, const struct brood_job_options *options, int fd, char *data, size_t size)
+static ssize_t read_to_end(struct brood *brood, const struct brood_job_options *options, int fd,
+	char *data, size_t size)
 {
 	size_t have = 0;
 	ssize_t n;
@@ -148,7 +161,8 @@ static ssize_t read_to_end(struct brood *brood, const struct brood_job_options *
 	return (ssize_t)have;
 }
 
-static bool give_open(struct brood *brood, const struct brood_job_options *options, struct brood_verdict *v)
+static bool give_open(
+	struct brood *brood, const struct brood_job_options *options, struct brood_verdict *v)
 {
 	struct brood_handle *handle;
 	char reply[64];
@@ -167,10 +181,12 @@ static bool give_open(struct brood *brood, const struct brood_job_options *optio
 	return true;
 }
 
-static bool give_call(struct brood *brood, const struct brood_job_options *options, struct brood_verdict *v)
+static bool give_call(
+	struct brood *brood, const struct brood_job_options *options, struct brood_verdict *v)
 {
 	char reply[64];
-	ssize_t n = brood_call(brood, tiny, REQUEST, strlen(REQUEST), reply, sizeof reply, options, v);
+	ssize_t n = brood_call(
+		brood, tiny, REQUEST, strlen(REQUEST), reply, sizeof reply, options, v);
 
 	if (n == -ENOTCONN)
 		return false;
@@ -179,7 +195,8 @@ static bool give_call(struct brood *brood, const struct brood_job_options *optio
 	return true;
 }
 
-static bool give_submit(struct brood *brood, const struct brood_job_options *options, struct brood_verdict *v)
+static bool give_submit(
+	struct brood *brood, const struct brood_job_options *options, struct brood_verdict *v)
 {
 	static struct brood_queue *queue;
 	struct brood_job_options in = *options;
@@ -202,7 +219,8 @@ static bool give_submit(struct brood *brood, const struct brood_job_options *opt
 }
 
 /* A job that came too late, for a lease whose worker had died, is like one that was refused. */
-static bool give_lease(struct brood *brood, struct brood_job_options *options, struct brood_verdict *v)
+static bool give_lease(
+	struct brood *brood, struct brood_job_options *options, struct brood_verdict *v)
 {
 	char reply[64];
 	ssize_t n;
@@ -213,7 +231,8 @@ static bool give_lease(struct brood *brood, struct brood_job_options *options, s
 	CHECK_MSG(r == 0, "%d: %s", r, brood_error());
 	n = brood_call(brood, tiny, REQUEST, strlen(REQUEST), reply, sizeof reply, options, v);
 	if (n == -ESTALE)
-		*v = (struct brood_verdict){ .outcome = BROOD_REFUSED, .detail = BROOD_DETAIL_LEASE_OVER };
+		*v = (struct brood_verdict){ .outcome = BROOD_REFUSED,
+			.detail = BROOD_DETAIL_LEASE_OVER };
 	else if (n != -ENOTCONN)
 		CHECK_MSG(n >= 0 || n == -EREMOTEIO || n == -EAGAIN, "%zd: %s", n, brood_error());
 	check_reply(v, reply, n);
@@ -223,16 +242,20 @@ static bool give_lease(struct brood *brood, struct brood_job_options *options, s
 
 bool jobs_give(struct brood *brood, const struct way *way, struct brood_verdict *ret_verdict)
 {
-	struct brood_job_options options = { .size = sizeof options, .dispatch = way->dispatch, .arg = &way->naps, .arg_size = sizeof way->naps };
-	bool given = way->kind == KIND_OPEN     ? give_open(brood, &options, ret_verdict)
-	             : way->kind == KIND_CALL   ? give_call(brood, &options, ret_verdict)
-	             : way->kind == KIND_SUBMIT ? give_submit(brood, &options, ret_verdict)
-	                                        : give_lease(brood, &options, ret_verdict);
+	struct brood_job_options options = { .size = sizeof options,
+		.dispatch = way->dispatch,
+		.arg = &way->naps,
+		.arg_size = sizeof way->naps };
+	bool given = way->kind == KIND_OPEN ? give_open(brood, &options, ret_verdict)
+		: way->kind == KIND_CALL    ? give_call(brood, &options, ret_verdict)
+		: way->kind == KIND_SUBMIT  ? give_submit(brood, &options, ret_verdict)
+					    : give_lease(brood, &options, ret_verdict);
 
 	return given && ret_verdict->outcome != BROOD_LOST;
 }
 
-bool jobs_hold(struct brood *brood, const struct way *way, struct brood_handle **ret_handle, int *ret_fd)
+bool jobs_hold(
+	struct brood *brood, const struct way *way, struct brood_handle **ret_handle, int *ret_fd)
 {
 	struct brood_job_options options = { .size = sizeof options, .dispatch = way->dispatch };
 	int r = brood_open(brood, holds, &options, ret_fd, ret_handle);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stepper_life.c - the life of a supervisor, or of an engine, ended after each of its system calls. Each time a pool of its own: born, given jobs (tiny ones, one that starts a child and holds, one that is cancelled, one that
- * leaves a child behind and costs its worker), stopped.
+ * stepper_life.c - the life of a supervisor, or of an engine, ended after each of its system calls.
+ * Each time a pool of its own: born, given jobs (tiny ones, one that starts a child and holds, one
+ * that is cancelled, one that leaves a child behind and costs its worker), stopped.
  *
- * A supervisor is killed from brood_start() on: engine, workers, guard and what jobs started end, by themselves. An engine is killed from the return of brood_start() on: its supervisor stops the pool, kills what jobs
- * started, and ends like it.
+ * A supervisor is killed from brood_start() on: engine, workers, guard and what jobs started end,
+ * by themselves. An engine is killed from the return of brood_start() on: its supervisor stops the
+ * pool, kills what jobs started, and ends like it.
  */
 #define _GNU_SOURCE
 #include "stepper.h"
@@ -64,7 +66,8 @@ static void meet(void)
 /* The supervisor was killed, and this engine has heard of it before its own end, which is near. */
 static void doomed(void)
 {
-	CHECK_MSG(!plan->engine && kill_at != STEP_END, "the supervisor is gone, and nobody killed it");
+	CHECK_MSG(!plan->engine && kill_at != STEP_END,
+		"the supervisor is gone, and nobody killed it");
 	WAIT_UNTIL(false, 10000);
 	FAIL("the engine outlives its supervisor");
 }
@@ -87,7 +90,8 @@ static bool hold_and_cancel(struct brood *brood)
 
 	if (!jobs_hold(brood, plan->way, &handle, &fd))
 		return false;
-	CHECK(WAIT_UNTIL(atomic_load(&stage()->child) != 0 || brood_dispatch(brood) == -ENOTCONN, 10000));
+	CHECK(WAIT_UNTIL(
+		atomic_load(&stage()->child) != 0 || brood_dispatch(brood) == -ENOTCONN, 10000));
 	if (!done(brood))
 		return false;
 	r = brood_cancel(brood, brood_id(handle));
@@ -103,7 +107,8 @@ static bool hold_and_cancel(struct brood *brood)
 
 static bool leave_child(struct brood *brood)
 {
-	struct brood_job_options options = { .size = sizeof options, .dispatch = plan->way->dispatch };
+	struct brood_job_options options = { .size = sizeof options,
+		.dispatch = plan->way->dispatch };
 	struct brood_verdict v;
 
 	if (brood_call(brood, job_leaves_child, NULL, 0, NULL, 0, &options, &v) == -ENOTCONN)
@@ -124,7 +129,8 @@ static void body(void)
 		doomed();
 	if (plan->engine)
 		meet();
-	if (!done(brood) || !done(brood) || !hold_and_cancel(brood) || !leave_child(brood) || !done(brood))
+	if (!done(brood) || !done(brood) || !hold_and_cancel(brood) || !leave_child(brood) ||
+		!done(brood))
 		doomed();
 	r = brood_stop(brood);
 	if (r == -ENOTCONN)
@@ -134,7 +140,10 @@ static void body(void)
 
 /* ---- one life, and all ---- */
 
-struct lives { unsigned stops, killed; int worst_ms; };
+struct lives {
+	unsigned stops, killed;
+	int worst_ms;
+};
 
 static bool as_it_should(const struct case_result *result, char *text, size_t size)
 {
@@ -142,7 +151,9 @@ static bool as_it_should(const struct case_result *result, char *text, size_t si
 
 	if (stage()->ended ? result->status == 0 && result->done == 1 : killed)
 		return true;
-	snprintf(text, size, "%s after call %u: status %x, done said %u times", stage()->ended ? "ended" : "killed", stage()->stops, (unsigned)result->status, result->done);
+	snprintf(text, size, "%s after call %u: status %x, done said %u times",
+		stage()->ended ? "ended" : "killed", stage()->stops, (unsigned)result->status,
+		result->done);
 	return false;
 }
 
@@ -156,7 +167,8 @@ static bool life(unsigned at, struct lives *lives, char *text, size_t size)
 	kill_at = at;
 	case_try(&options, &result);
 	if (!case_fine(&result, plan->engine || stage()->ended ? 0 : -1, why, sizeof why)) {
-		snprintf(text, size, "killed after call %u (number %ld): %s", at, stage()->last_call, why);
+		snprintf(text, size, "killed after call %u (number %ld): %s", at,
+			stage()->last_call, why);
 		return false;
 	}
 	if (!as_it_should(&result, text, size))
@@ -179,12 +191,13 @@ bool life_prove(const struct plan *p, char *text, size_t size)
 	if (!p->every && lives.stops > p->sample)
 		stride = lives.stops / p->sample;
 	/* How many there are differs by a few from life to life: until one has ended before. */
-	for (unsigned at = 1 + p->seed % stride; ; at += stride) {
+	for (unsigned at = 1 + p->seed % stride;; at += stride) {
 		if (!life(at, &lives, text, size))
 			return false;
 		if (stage()->ended)
 			break;
 	}
-	snprintf(text, size, "%u system calls; killed after %u of them; all gone within %d ms", lives.stops, lives.killed, lives.worst_ms);
+	snprintf(text, size, "%u system calls; killed after %u of them; all gone within %d ms",
+		lives.stops, lives.killed, lives.worst_ms);
 	return true;
 }

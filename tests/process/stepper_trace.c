@@ -3,12 +3,18 @@
  * stepper_trace.c - ptrace, as far as the stepper needs it. x86-64.
  *
  * Traps:
- *   - A traced process that dies is its tracer's zombie first, and its parent hears of it only afterwards. So a kill is a detach with SIGKILL, wherever the kernel takes it: the supervisor then sees what it would see of any
- *     kill. It takes none at a handler's first instruction (that stop is no signal's): there the kill comes first.
- *   - A single step over a system call is one stop, at its return. Over `rep movsb` it is one for each round: they count as one instruction. So does reading the clock: that is the kernel's code, in the vdso, and how often
- *     it begins anew depends on when it is interrupted, which is always.
- *   - A system call that user dispatch turns into SIGSYS makes no system call stop at all, but one for the signal.
- *   - PTRACE_INTERRUPT makes a sleeping system call return and begin again: that is seen as its entry.
+ *   - A traced process that dies is its tracer's zombie first, and its parent hears of it only
+ *     afterwards. So a kill is a detach with SIGKILL, wherever the kernel takes it: the supervisor
+ *     then sees what it would see of any kill. It takes none at a handler's first instruction (that
+ *     stop is no signal's): there the kill comes first.
+ *   - A single step over a system call is one stop, at its return. Over `rep movsb` it is one for
+ *     each round: they count as one instruction. So does reading the clock: that is the kernel's
+ *     code, in the vdso, and how often it begins anew depends on when it is interrupted, which is
+ *     always.
+ *   - A system call that user dispatch turns into SIGSYS makes no system call stop at all, but one
+ *     for the signal.
+ *   - PTRACE_INTERRUPT makes a sleeping system call return and begin again: that is seen as its
+ *     entry.
  *   - Workers have exit signal 0: __WALL.
  */
 #define _GNU_SOURCE
@@ -26,7 +32,7 @@
 #include <unistd.h>
 
 #define PATIENCE_MS 30000
-#define CALL_BYTES  0x050fu                /* `syscall` */
+#define CALL_BYTES  0x050fu /* `syscall` */
 
 static uint64_t patience_end;
 
@@ -44,7 +50,8 @@ void trace_patience(void)
 	patience_end = test_now_ms() + (uint64_t)test_scaled(PATIENCE_MS);
 	if (ticking)
 		return;
-	ticking = sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &every, NULL) == 0;
+	ticking = sigaction(SIGALRM, &action, NULL) == 0 &&
+		setitimer(ITIMER_REAL, &every, NULL) == 0;
 }
 
 static int wait_for(idtype_t type, pid_t pid, int flags, siginfo_t *ret)
@@ -52,7 +59,8 @@ static int wait_for(idtype_t type, pid_t pid, int flags, siginfo_t *ret)
 	int r;
 
 	while ((r = waitid(type, (id_t)pid, ret, flags | __WALL)) < 0 && errno == EINTR)
-		CHECK_MSG(test_now_ms() < patience_end, "process %d (%c) makes no stop", (int)pid, proc_state(pid));
+		CHECK_MSG(test_now_ms() < patience_end, "process %d (%c) makes no stop", (int)pid,
+			proc_state(pid));
 	return r < 0 ? -errno : 0;
 }
 
@@ -105,7 +113,8 @@ enum trace_stop trace_resume(struct tracee *t, int how)
 
 unsigned long trace_at(const struct tracee *t)
 {
-	return (unsigned long)ptrace(PTRACE_PEEKUSER, t->pid, offsetof(struct user, regs.rip), NULL);
+	return (unsigned long)ptrace(
+		PTRACE_PEEKUSER, t->pid, offsetof(struct user, regs.rip), NULL);
 }
 
 static struct user_regs_struct registers(const struct tracee *t)
@@ -116,12 +125,12 @@ static struct user_regs_struct registers(const struct tracee *t)
 	return regs;
 }
 
-long trace_call(const struct tracee *t)
-{
-	return (long)registers(t).orig_rax;
-}
+long trace_call(const struct tracee *t) { return (long)registers(t).orig_rax; }
 
-/* The kernel's own code in each process, which reads the clock. All are children of this one, which has it at the same place. */
+/*
+ * The kernel's own code in each process, which reads the clock. All are children of this one, which
+ * has it at the same place.
+ */
 bool trace_in_vdso(unsigned long address)
 {
 	static unsigned long begin, end;
@@ -139,12 +148,18 @@ bool trace_in_vdso(unsigned long address)
 /* Workers of one case are images of one process: what lies where is the same in all of them. */
 bool trace_at_call(const struct tracee *t, unsigned long address)
 {
-	static struct { unsigned long address; const struct report *of; bool call; } known[1 << 14];
+	static struct {
+		unsigned long address;
+		const struct report *of;
+		bool call;
+	} known[1 << 14];
 	size_t i = (address ^ address >> 14) % (sizeof known / sizeof known[0]);
 
 	if (known[i].address != address || known[i].of != report_current()) {
 		errno = 0;
-		known[i].call = (ptrace(PTRACE_PEEKTEXT, t->pid, address, NULL) & 0xffff) == CALL_BYTES && errno == 0;
+		known[i].call = (ptrace(PTRACE_PEEKTEXT, t->pid, address, NULL) & 0xffff) ==
+				CALL_BYTES &&
+			errno == 0;
 		known[i].address = address;
 		known[i].of = report_current();
 	}
@@ -162,7 +177,8 @@ bool trace_at_sleep(const struct tracee *t, bool entered)
 	struct user_regs_struct regs = registers(t);
 	long call = (long)(entered ? regs.orig_rax : regs.rax);
 
-	return call == t->blocking_call && regs.rdi == t->blocking_argument && for_good(&regs, call);
+	return call == t->blocking_call && regs.rdi == t->blocking_argument &&
+		for_good(&regs, call);
 }
 
 /* ---- begin and end ---- */
@@ -170,7 +186,8 @@ bool trace_at_sleep(const struct tracee *t, bool entered)
 void trace_begin(struct tracee *t, pid_t pid)
 {
 	*t = (struct tracee){ .pid = pid, .ours = proc_parent(pid) == getpid() };
-	CHECK_MSG(ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACESYSGOOD) == 0, "process %d (%c), errno %d", (int)pid, proc_state(pid), errno);
+	CHECK_MSG(ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACESYSGOOD) == 0,
+		"process %d (%c), errno %d", (int)pid, proc_state(pid), errno);
 	CHECK_EQ(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL), 0);
 	CHECK_EQ(trace_wait(t), TRACE_OTHER);
 }
@@ -193,7 +210,8 @@ static bool found_asleep(struct tracee *t, pid_t pid)
 
 void trace_arm(struct tracee *t, pid_t pid)
 {
-	CHECK_MSG(WAIT_UNTIL(found_asleep(t, pid), 5000), "process %d (%c) does not sleep", (int)pid, proc_state(pid));
+	CHECK_MSG(WAIT_UNTIL(found_asleep(t, pid), 5000), "process %d (%c) does not sleep",
+		(int)pid, proc_state(pid));
 	CHECK_EQ(trace_resume(t, PTRACE_SYSCALL), TRACE_CALL);
 	request(t, PTRACE_SYSCALL, 0);
 }
@@ -225,7 +243,8 @@ static const char *try_child(pid_t pid)
 
 	if (ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACESYSGOOD) < 0)
 		return "ptrace is refused here";
-	if (ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) < 0 || wait_for(P_PID, pid, WSTOPPED | WEXITED, &info) < 0 || info.si_code != CLD_TRAPPED)
+	if (ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) < 0 ||
+		wait_for(P_PID, pid, WSTOPPED | WEXITED, &info) < 0 || info.si_code != CLD_TRAPPED)
 		return "PTRACE_INTERRUPT does not stop a process here";
 	for (int i = 0; i < 3; i++)
 		if (trace_resume(&t, PTRACE_SINGLESTEP) != TRACE_STEP)

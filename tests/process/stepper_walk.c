@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stepper_walk.c - a worker on its way from getting a job to being idle again, killed at each place of it.
+ * stepper_walk.c - a worker on its way from getting a job to being idle again, killed at each place
+ * of it.
  *
- * A round: the engine says where, and gives a job once the tracer has armed both workers of the pool. The one whose sleep ends has the job: it is led there and killed, the other is let go. The pool lives on: the next
- * round kills the replacement one instruction further.
+ * A round: the engine says where, and gives a job once the tracer has armed both workers of the
+ * pool. The one whose sleep ends has the job: it is led there and killed, the other is let go. The
+ * pool lives on: the next round kills the replacement one instruction further.
  *
  * What must be true of each round, whatever the place:
- *   - the job has one verdict: done by the other worker, never begun by the first (attempts 2; of an explicit lease: refused, since it is over); or crashed, by a kill from outside, started; or done (attempts 1);
- *   - in this order along the way, and never back: before the function is entered, while it counts as running, and once its end was told;
- *   - the function was entered as often as the verdict says: by a worker that died before, not once;
- *   - then the pool is full again, no other worker has died, the dead one is reaped, and the next job is done at once.
+ *   - the job has one verdict: done by the other worker, never begun by the first (attempts 2; of
+ *     an explicit lease: refused, since it is over); or crashed, by a kill from outside, started;
+ *     or done (attempts 1);
+ *   - in this order along the way, and never back: before the function is entered, while it counts
+ *     as running, and once its end was told;
+ *   - the function was entered as often as the verdict says: by a worker that died before, not
+ *     once;
+ *   - then the pool is full again, no other worker has died, the dead one is reaped, and the next
+ *     job is done at once.
  */
 #define _GNU_SOURCE
 #include "stepper.h"
@@ -20,13 +27,20 @@
 #include <sys/ptrace.h>
 #include <unistd.h>
 
-#define JITTER 64                          /* instructions by which one way may be longer than another: reading the clock, for one, now and then takes a few more */
+/*
+ * instructions by which one way may be longer than another: reading the clock, for one, now and
+ * then takes a few more
+ */
+#define JITTER 64
 
 static const struct plan *plan;
 
 /* ---- which instructions were met on the way, and at which a worker was killed ---- */
 
-static struct met { unsigned long address; bool killed; } met[1 << 15];
+static struct met {
+	unsigned long address;
+	bool killed;
+} met[1 << 15];
 #define MET (sizeof met / sizeof met[0])
 
 static struct met *met_at(unsigned long address)
@@ -57,7 +71,8 @@ static void forward(struct tracee *t, struct stage *s)
 	while (s->got.call < s->want.call && !s->at_end) {
 		enum trace_stop stop = trace_resume(t, PTRACE_SYSCALL);
 
-		CHECK_MSG(stop != TRACE_ENDED, "the worker ended by itself, %u calls on", s->got.call);
+		CHECK_MSG(stop != TRACE_ENDED, "the worker ended by itself, %u calls on",
+			s->got.call);
 		if (stop != TRACE_CALL)
 			continue;
 		if (inside)
@@ -79,7 +94,8 @@ static bool step(struct tracee *t, unsigned long from)
 		stop = trace_resume(t, PTRACE_SINGLESTEP);
 		CHECK_MSG(stop != TRACE_ENDED, "the worker ended by itself at %lx", from);
 		if (stop == TRACE_SIGNAL)
-			call = false;          /* user dispatch turned it into a signal, and it will be made once more */
+			/* user dispatch turned it into a signal, and it will be made once more */
+			call = false;
 		to = trace_at(t);
 	} while (stop != TRACE_STEP || to == from || trace_in_vdso(to));
 	return call;
@@ -115,7 +131,8 @@ static void walk(struct tracee *t, struct stage *s)
 	s->lengths[s->got.call % CALLS_MAX] = s->got.step + 1;
 	met_at(trace_at(t))->killed = true;
 	if (missed)
-		missed->killed = true;         /* or not met again, on a way that is not always gone */
+		/* or not met again, on a way that is not always gone */
+		missed->killed = true;
 	s->missed = met_missed() != NULL;
 }
 
@@ -142,7 +159,8 @@ static void outside(pid_t case_pid)
 	struct stage *s = stage();
 
 	memset(met, 0, sizeof met);
-	for (int round = 1; stage_wait(&s->asked, round, case_pid) && !atomic_load(&s->over); round++) {
+	for (int round = 1; stage_wait(&s->asked, round, case_pid) && !atomic_load(&s->over);
+		round++) {
 		trace_patience();
 		trace_round(s, round);
 		stage_post(&s->told, round);
@@ -157,31 +175,51 @@ struct tally {
 	int round;
 	unsigned born, kills, phases[PHASES];
 	bool reached[PHASES];
-	struct place first[PHASES];            /* where each was first seen */
+	struct place first[PHASES]; /* where each was first seen */
 };
-struct outcome { unsigned places, missed, once, calls, kills, phases[PHASES]; };     /* at the end of the shared memory: what is printed */
-static struct outcome *outcome(void) { return (struct outcome *)(void *)((char *)case_shared() + REPORT_SHARED - sizeof(struct outcome)); }
+/* at the end of the shared memory: what is printed */
+struct outcome {
+	unsigned places, missed, once, calls, kills, phases[PHASES];
+};
+static struct outcome *outcome(void)
+{
+	return (struct outcome *)(void *)((char *)case_shared() + REPORT_SHARED -
+		sizeof(struct outcome));
+}
 
-/* What its verdict says of the worker that was killed. (One that took it back from a dead worker's ring before that had seen it need not count that as an attempt.) */
-static enum phase phase_of(const struct brood_verdict *v, pid_t killed, unsigned entered, unsigned left)
+/*
+ * What its verdict says of the worker that was killed. (One that took it back from a dead worker's
+ * ring before that had seen it need not count that as an attempt.)
+ */
+static enum phase phase_of(
+	const struct brood_verdict *v, pid_t killed, unsigned entered, unsigned left)
 {
 	bool leased = plan->way->dispatch == BROOD_PATH_LEASE, by_another = v->pid != killed;
 
 	if (v->outcome == BROOD_DONE) {
-		CHECK_MSG(entered == 1 && left == 1 && v->started, "entered %u times: %s", entered, jobs_text(v));
-		CHECK_MSG(v->attempts == (by_another ? 2 : 1) || (leased && v->attempts == 1), "killed was %d: %s", (int)killed, jobs_text(v));
+		CHECK_MSG(entered == 1 && left == 1 && v->started, "entered %u times: %s", entered,
+			jobs_text(v));
+		CHECK_MSG(v->attempts == (by_another ? 2 : 1) || (leased && v->attempts == 1),
+			"killed was %d: %s", (int)killed, jobs_text(v));
 		return by_another ? PHASE_UNTOUCHED : PHASE_TOLD;
 	}
 	if (plan->way->kind == KIND_LEASE && v->outcome == BROOD_REFUSED) {
-		CHECK_MSG(v->detail == BROOD_DETAIL_LEASE_OVER && entered == 0 && !v->started, "entered %u times: %s", entered, jobs_text(v));
+		CHECK_MSG(v->detail == BROOD_DETAIL_LEASE_OVER && entered == 0 && !v->started,
+			"entered %u times: %s", entered, jobs_text(v));
 		return PHASE_UNTOUCHED;
 	}
-	CHECK_MSG(v->outcome == BROOD_CRASHED && v->detail == BROOD_DETAIL_OUTSIDE && v->started && v->attempts == 1 && !by_another, "%s", jobs_text(v));
-	CHECK_MSG(entered <= 1 && v->signal == SIGKILL, "entered %u times: %s", entered, jobs_text(v));
+	CHECK_MSG(v->outcome == BROOD_CRASHED && v->detail == BROOD_DETAIL_OUTSIDE && v->started &&
+			v->attempts == 1 && !by_another,
+		"%s", jobs_text(v));
+	CHECK_MSG(entered <= 1 && v->signal == SIGKILL, "entered %u times: %s", entered,
+		jobs_text(v));
 	return PHASE_RUNNING;
 }
 
-/* None comes back once a later one was seen. Of a whole lease nothing can be said: the worker may have slept once more before the job came, or not. */
+/*
+ * None comes back once a later one was seen. Of a whole lease nothing can be said: the worker may
+ * have slept once more before the job came, or not.
+ */
 static void check_order(struct tally *t, enum phase phase, const char *what)
 {
 	struct place at = stage()->got;
@@ -191,8 +229,11 @@ static void check_order(struct tally *t, enum phase phase, const char *what)
 	for (int later = phase + 1; later < PHASES; later++) {
 		struct place first = t->first[later];
 
-		CHECK_MSG(!t->reached[later] || (at.call == first.call && at.step < first.step + JITTER),
-		          "killed %u instructions after call %u: %s; but it was further %u after call %u", at.step, at.call, what, first.step, first.call);
+		CHECK_MSG(!t->reached[later] ||
+				(at.call == first.call && at.step < first.step + JITTER),
+			"killed %u instructions after call %u: %s; but it was further %u after "
+			"call %u",
+			at.step, at.call, what, first.step, first.call);
 	}
 	if (!t->reached[phase]) {
 		t->reached[phase] = true;
@@ -200,7 +241,10 @@ static void check_order(struct tally *t, enum phase phase, const char *what)
 	}
 }
 
-/* Told is not dead: the supervisor may have heard of the end of the job, and not yet of that of its worker. */
+/*
+ * Told is not dead: the supervisor may have heard of the end of the job, and not yet of that of its
+ * worker.
+ */
 static bool replaced(const struct tally *t)
 {
 	struct brood_stats stats = pool_stats(t->brood);
@@ -214,10 +258,12 @@ static void replace(struct tally *t, pid_t dead)
 	struct stage *s = stage();
 
 	CHECK_MSG(WAIT_UNTIL(replaced(t), 10000), "the pool is not full again");
-	CHECK_MSG(atomic_load(&s->births) == ++t->born, "%u workers were born, not %u", atomic_load(&s->births), t->born);
+	CHECK_MSG(atomic_load(&s->births) == ++t->born, "%u workers were born, not %u",
+		atomic_load(&s->births), t->born);
 	CHECK(dead == s->workers[0] || dead == s->workers[1]);
 	s->workers[dead == s->workers[1]] = atomic_load(&s->born[(t->born - 1) % BORN_MAX]);
-	CHECK_MSG(kill(dead, 0) < 0 && errno == ESRCH, "worker %d is still there: %c", (int)dead, proc_state(dead));
+	CHECK_MSG(kill(dead, 0) < 0 && errno == ESRCH, "worker %d is still there: %c", (int)dead,
+		proc_state(dead));
 }
 
 /* On a lease the engine may not have heard yet that its worker is dead. */
@@ -226,7 +272,9 @@ static void settle(struct tally *t)
 	struct brood_verdict v;
 
 	CHECK(jobs_give(t->brood, plan->way, &v));
-	CHECK_MSG(v.outcome == BROOD_DONE && v.attempts <= 1u + (plan->way->dispatch == BROOD_PATH_LEASE), "%s", jobs_text(&v));
+	CHECK_MSG(v.outcome == BROOD_DONE &&
+			v.attempts <= 1u + (plan->way->dispatch == BROOD_PATH_LEASE),
+		"%s", jobs_text(&v));
 }
 
 static void round_of(struct tally *t, struct place want)
@@ -243,7 +291,7 @@ static void round_of(struct tally *t, struct place want)
 	CHECK(jobs_give(t->brood, plan->way, &v));
 	CHECK(stage_wait(&s->told, t->round, 0));
 	phase = phase_of(&v, s->killed, atomic_load(&s->entered), atomic_load(&s->left));
-	if (want.step < STEP_MISSED)   /* the others are in no order */
+	if (want.step < STEP_MISSED) /* the others are in no order */
 		check_order(t, phase, jobs_text(&v));
 	t->phases[phase]++;
 	t->kills++;
@@ -269,7 +317,8 @@ static unsigned measure(struct tally *t, unsigned *lengths, unsigned *ret_calls)
 /* Around each system call, and spread between. */
 static void walk_sample(struct tally *t, const unsigned *lengths, unsigned calls, unsigned places)
 {
-	unsigned stride = places / plan->sample ? places / plan->sample : 1, at = plan->seed % stride;
+	unsigned stride = places / plan->sample ? places / plan->sample : 1,
+		 at = plan->seed % stride;
 
 	for (unsigned call = 0; call <= calls; call++)
 		for (unsigned n = 0; n < lengths[call]; n++)
@@ -277,7 +326,10 @@ static void walk_sample(struct tally *t, const unsigned *lengths, unsigned calls
 				round_of(t, (struct place){ call, n });
 }
 
-/* The end of each part is found by getting there. Where ways differ by a few instructions one may have been jumped over: these are looked for. */
+/*
+ * The end of each part is found by getting there. Where ways differ by a few instructions one may
+ * have been jumped over: these are looked for.
+ */
 static unsigned walk_every(struct tally *t)
 {
 	struct stage *s = stage();
@@ -306,7 +358,8 @@ static void check_sums(const struct tally *t)
 
 	for (int i = 0; i < BROOD_OUTCOMES; i++)
 		sum += stats.verdicts[i];
-	if (plan->way->kind != KIND_LEASE) {           /* whose jobs may come too late to be accepted */
+	/* whose jobs may come too late to be accepted */
+	if (plan->way->kind != KIND_LEASE) {
 		CHECK_EQ(sum, stats.submitted);
 		CHECK_EQ(stats.submitted, 2 * (uint64_t)t->round + 2);
 	}
@@ -319,7 +372,8 @@ static void check_sums(const struct tally *t)
 static void body(void)
 {
 	static unsigned lengths[CALLS_MAX];
-	struct tally t = { .brood = jobs_start(1), .born = 2 };        /* one lease: who wakes up has the job, and no loan for the next one */
+	/* one lease: who wakes up has the job, and no loan for the next one */
+	struct tally t = { .brood = jobs_start(1), .born = 2 };
 	struct stage *s = stage();
 	int fds[2];
 
@@ -336,8 +390,10 @@ static void body(void)
 		outcome()->places = walk_every(&t);
 	else
 		walk_sample(&t, lengths, outcome()->calls, outcome()->places);
-	CHECK_MSG(proc_own_fds() == fds[0], "the engine had %d fds and has %d", fds[0], proc_own_fds());
-	CHECK_MSG(proc_fds(proc_supervisor()) == fds[1], "the supervisor had %d fds and has %d", fds[1], proc_fds(proc_supervisor()));
+	CHECK_MSG(proc_own_fds() == fds[0], "the engine had %d fds and has %d", fds[0],
+		proc_own_fds());
+	CHECK_MSG(proc_fds(proc_supervisor()) == fds[1], "the supervisor had %d fds and has %d",
+		fds[1], proc_fds(proc_supervisor()));
 	check_sums(&t);
 	outcome()->kills = t.kills;
 	memcpy(outcome()->phases, t.phases, sizeof t.phases);
@@ -348,7 +404,9 @@ static void body(void)
 
 bool walk_prove(const struct plan *p, char *text, size_t size)
 {
-	struct case_options options = { .body = body, .timeout_ms = p->every ? 1500000 : 240000, .outside = outside };
+	struct case_options options = {
+		.body = body, .timeout_ms = p->every ? 1500000 : 240000, .outside = outside
+	};
 	static struct case_result result;
 	const struct outcome *o;
 	char again[128] = "";
@@ -359,9 +417,15 @@ bool walk_prove(const struct plan *p, char *text, size_t size)
 		return false;
 	o = outcome();
 	if (o->missed + o->once > 0)
-		snprintf(again, sizeof again, "; %u instructions had been jumped over, and were found; %u more were met on no later way", o->missed, o->once);
-	snprintf(text, size, "%u steps, %u system calls; killed %u times: %u jobs were not begun, %u crashed, %u were done%s", o->places, o->calls, o->kills,
-	         o->phases[PHASE_UNTOUCHED], o->phases[PHASE_RUNNING], o->phases[PHASE_TOLD], again);
+		snprintf(again, sizeof again,
+			"; %u instructions had been jumped over, and were found; %u more were met "
+			"on no later way",
+			o->missed, o->once);
+	snprintf(text, size,
+		"%u steps, %u system calls; killed %u times: %u jobs were not begun, %u crashed, "
+		"%u were done%s",
+		o->places, o->calls, o->kills, o->phases[PHASE_UNTOUCHED], o->phases[PHASE_RUNNING],
+		o->phases[PHASE_TOLD], again);
 	for (int i = 0; i < PHASES; i++)
 		if (o->phases[i] == 0)
 			return false;

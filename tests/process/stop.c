@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* stop.c - ends: the supervisor ends as the engine did; drain, cancel, kill, each bounded; signals to supervisor, group and all; a container's PID 1. */
+/*
+ * stop.c - ends: the supervisor ends as the engine did; drain, cancel, kill, each bounded; signals
+ * to supervisor, group and all; a container's PID 1.
+ */
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
@@ -28,16 +31,34 @@ static void counting(void *context, const struct brood_log *log)
 }
 static void start(uint32_t workers)
 {
-	struct brood_options options = { .workers = workers, .drain_ms = 300, .stop_ms = 200, .engine_stop_ms = 1500, .log = counting };
+	struct brood_options options = { .workers = workers,
+		.drain_ms = 300,
+		.stop_ms = 200,
+		.engine_stop_ms = 1500,
+		.log = counting };
 
 	brood = pool_start(&options);
 }
 
 /* ---- the engine's end is the supervisor's ---- */
 
-static void exits_5(void) { start(2); case_done(); exit(5); }
-static void exits_raw_6(void) { start(2); case_done(); _exit(6); }
-static void returns_after_stop(void) { start(2); pool_stop(brood); }
+static void exits_5(void)
+{
+	start(2);
+	case_done();
+	exit(5);
+}
+static void exits_raw_6(void)
+{
+	start(2);
+	case_done();
+	_exit(6);
+}
+static void returns_after_stop(void)
+{
+	start(2);
+	pool_stop(brood);
+}
 static void dies(int sig)
 {
 	const struct rlimit none = { 0, 0 };
@@ -87,7 +108,7 @@ static void drains(void)
 	CHECK_EQ(brood_open(brood, finishes_soon, NULL, &fd, &running), 0);
 	CHECK_EQ(brood_open(brood, job_nothing, NULL, &queued_fd, &queued), 0);
 	CHECK_EQ(write(fd, "x", 1), 1);
-	pool_stop(brood);                              /* both had their time */
+	pool_stop(brood); /* both had their time */
 	CHECK_EQ(brood_fetch(running, &v), 0);
 	CHECK_EQ(v.outcome, BROOD_DONE);
 	CHECK_EQ(brood_fetch(queued, &v), 0);
@@ -128,11 +149,15 @@ static void count_them(pid_t supervisor)
 }
 Test(stop, an_engine_that_returns_has_its_jobs_finished)
 {
-	struct case_options options = { .body = returns_at_once, .timeout_ms = 20000, .outside = count_them };
+	struct case_options options = {
+		.body = returns_at_once, .timeout_ms = 20000, .outside = count_them
+	};
 	struct case_result result;
 
 	case_try(&options, &result);
-	cr_assert(!result.expired && result.left == 0 && result.done == 1 && result.status == 0 && result.failures == 0, "%s", result.text);
+	cr_assert(!result.expired && result.left == 0 && result.done == 1 && result.status == 0 &&
+			result.failures == 0,
+		"%s", result.text);
 }
 
 static void deaf(void)
@@ -143,12 +168,14 @@ static void deaf(void)
 
 	start(2);
 	for (int i = 0; i < 4; i++)
-		CHECK_EQ(brood_open(brood, i == 1 ? job_until_cancelled : job_sleep_forever, NULL, &fds[i], &h[i]), 0);
+		CHECK_EQ(brood_open(brood, i == 1 ? job_until_cancelled : job_sleep_forever, NULL,
+				 &fds[i], &h[i]),
+			0);
 	CHECK(WAIT_UNTIL(pool_stats(brood).busy == 2, 5000));
 	pool_stop(brood);
 	for (int i = 0; i < 4; i++) {
 		CHECK_EQ(brood_fetch(h[i], &v), 0);
-		if (i == 1)            /* it notices, if the machine lets it within its grace */
+		if (i == 1) /* it notices, if the machine lets it within its grace */
 			CHECK(v.code == 42 || v.outcome == BROOD_CANCELLED);
 		else if (i == 0)
 			CHECK(v.outcome == BROOD_CANCELLED && v.detail == BROOD_DETAIL_STOPPED);
@@ -168,7 +195,10 @@ static void hook_that_hangs(void *context)
 static void exit_hook(void *context) { ++*(volatile int *)context; }
 static void hooks(void)
 {
-	struct brood_options options = { .workers = 3, .worker_exit = exit_hook, .hook_context = case_shared(), .log = counting };
+	struct brood_options options = { .workers = 3,
+		.worker_exit = exit_hook,
+		.hook_context = case_shared(),
+		.log = counting };
 
 	brood = pool_start(&options);
 	pool_stop(brood);
@@ -176,17 +206,25 @@ static void hooks(void)
 }
 static void hanging_hooks(void)
 {
-	struct brood_options options = { .workers = 3, .worker_exit = hook_that_hangs, .stop_ms = 100, .log = counting };
+	struct brood_options options = {
+		.workers = 3, .worker_exit = hook_that_hangs, .stop_ms = 100, .log = counting
+	};
 
 	brood = pool_start(&options);
 	pool_stop(brood);
 	CHECK_EQ(pool_stats(brood).died, 3);
 }
-Test(stop, exit_hooks) { case_run(hooks, 20000); case_run(hanging_hooks, 20000); }
+Test(stop, exit_hooks)
+{
+	case_run(hooks, 20000);
+	case_run(hanging_hooks, 20000);
+}
 
 /* ---- a stray that does not end ---- */
 
-struct stray { atomic_int pid, held; };
+struct stray {
+	atomic_int pid, held;
+};
 
 static int leaves_one(struct brood_job *job)
 {
@@ -213,7 +251,7 @@ static void with_a_stray(void)
 	v = POOL_CALL(brood, leaves_one);
 	CHECK_EQ(v.outcome, BROOD_DONE);
 	CHECK_EQ(v.left, BROOD_LEFT_CHILDREN);
-	CHECK_EQ(brood_stop(brood), -ETIMEDOUT);       /* something is left */
+	CHECK_EQ(brood_stop(brood), -ETIMEDOUT); /* something is left */
 }
 
 /* Whoever traces a process has its end first: until then nobody else can be rid of it. */
@@ -231,11 +269,15 @@ static void holds_it(pid_t supervisor)
 
 Test(stop, a_stray_that_stays_does_not_hold_it)
 {
-	struct case_options options = { .body = with_a_stray, .timeout_ms = 30000, .outside = holds_it };
+	struct case_options options = {
+		.body = with_a_stray, .timeout_ms = 30000, .outside = holds_it
+	};
 	struct case_result result;
 
 	case_try(&options, &result);
-	cr_assert(!result.expired && result.left == 0 && result.done == 1 && result.status == 0 && result.failures == 0, "%s", result.text);
+	cr_assert(!result.expired && result.left == 0 && result.done == 1 && result.status == 0 &&
+			result.failures == 0,
+		"%s", result.text);
 }
 
 /* ---- signals ---- */
@@ -271,7 +313,8 @@ static void passed_on(void)
 		kill(getppid(), signals[i]);
 		CHECK_EQ(next_signal(fd, 5000), signals[i]);
 	}
-	kill(getppid(), SIGTERM);                      /* at once after the first: the same wish, told once */
+	/* at once after the first: the same wish, told once */
+	kill(getppid(), SIGTERM);
 	kill(getppid(), SIGINT);
 	kill(getppid(), SIGHUP);
 	CHECK_EQ(next_signal(fd, 5000), SIGHUP);
@@ -285,7 +328,8 @@ static void second_forces(pid_t supervisor)
 	CHECK(WAIT_UNTIL(*(volatile int *)case_shared() == 1, 20000));
 	kill(supervisor, SIGTERM);
 	CHECK(WAIT_UNTIL(*(volatile int *)case_shared() == 2, 20000));
-	for (int i = 0; i < 100 && proc_alive(supervisor); i++) {   /* until one comes a second after the first */
+	/* until one comes a second after the first */
+	for (int i = 0; i < 100 && proc_alive(supervisor); i++) {
 		kill(supervisor, SIGTERM);
 		proc_wait_gone(supervisor, 50);
 	}
@@ -306,12 +350,15 @@ static void deaf_engine(void)
 }
 Test(stop, second_signal_forces)
 {
-	struct case_options options = { .body = deaf_engine, .timeout_ms = 30000, .outside = second_forces };
+	struct case_options options = {
+		.body = deaf_engine, .timeout_ms = 30000, .outside = second_forces
+	};
 	struct case_result result;
 
 	case_try(&options, &result);
 	cr_assert(!result.expired && result.left == 0 && result.done == 1, "%s", result.text);
-	cr_assert(WIFSIGNALED(result.status) && WTERMSIG(result.status) == SIGKILL, "%x", (unsigned)result.status);
+	cr_assert(WIFSIGNALED(result.status) && WTERMSIG(result.status) == SIGKILL, "%x",
+		(unsigned)result.status);
 }
 
 static void one_term(pid_t supervisor)
@@ -330,15 +377,21 @@ static void deaf_engine_bounded(void)
 }
 Test(stop, engine_stop_is_bounded)
 {
-	struct case_options options = { .body = deaf_engine_bounded, .timeout_ms = 30000, .outside = one_term };
+	struct case_options options = {
+		.body = deaf_engine_bounded, .timeout_ms = 30000, .outside = one_term
+	};
 	struct case_result result;
 
 	case_try(&options, &result);
 	cr_assert(!result.expired && result.left == 0 && result.done == 1, "%s", result.text);
-	cr_assert(WIFSIGNALED(result.status) && WTERMSIG(result.status) == SIGKILL, "%x", (unsigned)result.status);
+	cr_assert(WIFSIGNALED(result.status) && WTERMSIG(result.status) == SIGKILL, "%x",
+		(unsigned)result.status);
 }
 
-/* A service manager signals everybody, a terminal the whole group: one clean stop, no word of crashed workers, running jobs finish. */
+/*
+ * A service manager signals everybody, a terminal the whole group: one clean stop, no word of
+ * crashed workers, running jobs finish.
+ */
 static void everybody(void)
 {
 	struct brood_handle *h;
@@ -389,7 +442,7 @@ static void suspended(void)
 		CHECK_EQ(brood_open(brood, nap, &job, &fds[i], &h[i]), 0);
 	CHECK(WAIT_UNTIL(pool_stats(brood).busy == 2, 5000));
 	kill(getppid(), SIGSTOP);
-	poll(&none, 1, 600);                           /* past every deadline, on purpose */
+	poll(&none, 1, 600); /* past every deadline, on purpose */
 	kill(getppid(), SIGCONT);
 	for (int i = 0; i < 2; i++) {
 		CHECK_EQ(brood_wait(h[i], 10000, &v), 0);
@@ -411,7 +464,8 @@ static void pid_1_engine(void)
 	CHECK_EQ(brood_start(&options, &brood), 0);
 	CHECK_EQ(getppid(), 1);
 	CHECK_EQ(brood_wait_ready(brood, 10000), 0);
-	child = fork();                                /* an orphan of the engine: PID 1 must reap it */
+	/* an orphan of the engine: PID 1 must reap it */
+	child = fork();
 	if (child == 0) {
 		if (fork() == 0)
 			_exit(0);
@@ -432,7 +486,8 @@ static void pid_1(void)
 	if (first == 0)
 		pid_1_engine();
 	CHECK_EQ(waitpid(first, &status, 0), first);
-	CHECK_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 128 + SIGKILL);   /* PID 1 cannot die of a signal that it raises */
+	/* PID 1 cannot die of a signal that it raises */
+	CHECK_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 128 + SIGKILL);
 }
 Test(stop, as_pid_1)
 {

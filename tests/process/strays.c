@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * strays.c - processes of jobs that are out of their worker's reach: in sessions of their own, hidden by
- * /proc, made with CLONE_PARENT, forking faster than they are killed. None may be left; or the stop says so.
+ * strays.c - processes of jobs that are out of their worker's reach: in sessions of their own,
+ * hidden by /proc, made with CLONE_PARENT, forking faster than they are killed. None may be left;
+ * or the stop says so.
  */
 #define _GNU_SOURCE
 #include "../helpers/pool.h"
@@ -43,7 +44,10 @@ static void __attribute__((noreturn)) sleeps(void)
 /* ---- the supervisor is killed ---- */
 
 #define KINDS 3
-struct board { _Atomic pid_t supervisor, strays[KINDS]; atomic_int held; };
+struct board {
+	_Atomic pid_t supervisor, strays[KINDS];
+	atomic_int held;
+};
 static struct board *board(void) { return case_shared(); }
 
 /* A group of its own; a session of its own; the same, twice, and its parents are gone. */
@@ -117,7 +121,9 @@ static void kills_supervisor(pid_t pid)
 
 static void nothing_outlives(void)
 {
-	struct case_options options = { .body = supervisor_killed, .timeout_ms = 20000, .outside = kills_supervisor };
+	struct case_options options = {
+		.body = supervisor_killed, .timeout_ms = 20000, .outside = kills_supervisor
+	};
 	struct case_result result;
 
 	case_try(&options, &result);
@@ -157,13 +163,16 @@ static void siblings(void)
 	supervisor = proc_supervisor();
 	for (size_t p = 0; p < 2; p++)
 		for (int i = 0; i < 3; i++) {
-			const struct brood_job_options o = { .size = sizeof o, .dispatch = paths[p] };
+			const struct brood_job_options o = { .size = sizeof o,
+				.dispatch = paths[p] };
 
 			CHECK_EQ(pool_call_with(brood, makes_siblings, &o).outcome, BROOD_DONE);
-			if (i == 1)            /* all is quiet again: nothing but that job can say that one is to look */
+			/* all is quiet again: nothing but that job can say that one is to look */
+			if (i == 1)
 				CHECK(WAIT_UNTIL(proc_children(supervisor, pids, 64) == 4, 5000));
 		}
-	CHECK(WAIT_UNTIL(proc_children(supervisor, pids, 64) == 4, 5000));      /* engine, guard, two workers */
+	/* engine, guard, two workers */
+	CHECK(WAIT_UNTIL(proc_children(supervisor, pids, 64) == 4, 5000));
 	CHECK_EQ(pool_stats(brood).died, 0);
 	CHECK_GE(pool_stats(brood).strays_killed, 6);
 	pool_stop(brood);
@@ -184,12 +193,17 @@ static int bomb(struct brood_job *job)
 static int bombed_program(void)
 {
 	const struct rlimit most = { 60, 60 };
-	struct brood_options options = { .size = sizeof options, .workers = 3, .run_ms = 200, .grace_ms = 50,
-		.drain_ms = 500, .stop_ms = 500, .flags = BROOD_NO_CORE };
+	struct brood_options options = { .size = sizeof options,
+		.workers = 3,
+		.run_ms = 200,
+		.grace_ms = 50,
+		.drain_ms = 500,
+		.stop_ms = 500,
+		.flags = BROOD_NO_CORE };
 	struct brood_verdict v;
 
 	if (setrlimit(RLIMIT_NPROC, &most) < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0 ||
-	    brood_start(&options, &brood) < 0)
+		brood_start(&options, &brood) < 0)
 		return 90;
 	brood_wait_ready(brood, 5000);
 	brood_call(brood, bomb, "", 0, NULL, 0, NULL, &v);
@@ -214,7 +228,7 @@ static void __attribute__((noreturn)) namespace_init(void)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("proc", "/proc", "proc", 0, NULL) < 0)
+		mount("proc", "/proc", "proc", 0, NULL) < 0)
 		_exit(80);
 	pid = fork();
 	if (pid == 0)
@@ -263,7 +277,10 @@ static int leaves_a_session(struct brood_job *job)
 
 static void stopped_with_one(void)
 {
-	struct brood_options options = { .workers = 1, .drain_ms = 300, .stop_ms = 200, .tolerate = BROOD_LEFT_CHILDREN,
+	struct brood_options options = { .workers = 1,
+		.drain_ms = 300,
+		.stop_ms = 200,
+		.tolerate = BROOD_LEFT_CHILDREN,
 		.log = quiet };
 
 	brood = pool_start(&options);
@@ -292,9 +309,12 @@ static void holds_it_at_its_end(pid_t supervisor)
 
 Test(strays, what_cannot_be_ended_is_said)
 {
-	struct case_options options = { .body = stopped_with_one, .timeout_ms = 30000, .outside = holds_it_at_its_end };
+	struct case_options options = {
+		.body = stopped_with_one, .timeout_ms = 30000, .outside = holds_it_at_its_end
+	};
 	struct case_result result;
 
 	case_try(&options, &result);
-	cr_assert(!result.expired && result.left == 0 && result.done == 1 && result.failures == 0, "%s", result.text);
+	cr_assert(!result.expired && result.left == 0 && result.done == 1 && result.failures == 0,
+		"%s", result.text);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * terminal.c - under a terminal: Ctrl-C reaches the engine once and no worker; Ctrl-Z stops what the shell watches; reading the terminal works in the engine.
+ * terminal.c - under a terminal: Ctrl-C reaches the engine once and no worker; Ctrl-Z stops what
+ * the shell watches; reading the terminal works in the engine.
  *
- * The case makes a pseudo terminal and a session on it, in which the Brood is the foreground group; the keys are bytes written to the other side.
+ * The case makes a pseudo terminal and a session on it, in which the Brood is the foreground group;
+ * the keys are bytes written to the other side.
  */
 #include "../helpers/pool.h"
 
@@ -20,7 +22,9 @@
 
 TestSuite(terminal, .timeout = 120);
 
-struct words { atomic_int ready, interrupts, died, line_ok, supervisor; };
+struct words {
+	atomic_int ready, interrupts, died, line_ok, supervisor;
+};
 static struct words *words(void) { return case_shared(); }
 
 static unsigned loud;
@@ -71,11 +75,12 @@ static void engine_on(const char *path)
 	fd = signalfd(-1, &set, SFD_CLOEXEC);
 	brood = pool_start(&options);
 	atomic_store(&words()->supervisor, getppid());
-	CHECK_EQ(read(0, line, sizeof line), 5);       /* in the foreground group: no SIGTTIN */
+	CHECK_EQ(read(0, line, sizeof line), 5); /* in the foreground group: no SIGTTIN */
 	CHECK_MEM(line, "text\n", 5);
 	atomic_store(&words()->ready, 1);
 	CHECK_EQ(interrupts(fd, test_scaled(10000)), 1);
-	CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);   /* a round trip through the supervisor: had it passed one on, it would be here */
+	/* a round trip through the supervisor: had it passed one on, it would be here */
+	CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
 	CHECK_EQ(interrupts(fd, 0), 0);
 	CHECK_EQ(pool_stats(brood).died, 0);
 	atomic_store(&words()->ready, 2);
@@ -103,7 +108,10 @@ static void at_the_keys(void)
 	CHECK(WAIT_UNTIL(atomic_load(&words()->ready) == 1, 20000));
 	CHECK_EQ(write(master, "\x03", 1), 1);
 	CHECK(WAIT_UNTIL(atomic_load(&words()->ready) == 2, 20000));
-	/* Ctrl-Z: a session leader's orphaned group is not stopped by the terminal; the signal that a shell's job gets has the same effect */
+	/*
+	 * Ctrl-Z: a session leader's orphaned group is not stopped by the terminal; the signal that
+	 * a shell's job gets has the same effect
+	 */
 	CHECK_EQ(kill(-leader, SIGSTOP), 0);
 	CHECK_EQ(waitpid(leader, &status, WUNTRACED), leader);
 	CHECK(WIFSTOPPED(status));

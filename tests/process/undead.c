@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * undead.c - workers that were killed and do not end. Here a process that traces them holds them at their exit, which is what a
- * disk or a server that does not answer does elsewhere; it lets them go when the case says so.
+ * undead.c - workers that were killed and do not end. Here a process that traces them holds them at
+ * their exit, which is what a disk or a server that does not answer does elsewhere; it lets them go
+ * when the case says so.
  */
 #define _GNU_SOURCE
 #include "../helpers/pool.h"
@@ -22,8 +23,14 @@ TestSuite(undead, .timeout = 180);
 
 #define HELD_MAX 8
 static struct brood *brood;
-static struct { atomic_int pid; atomic_uint undead_lines; } *shared;
-static struct { pid_t holder, worker; int release; } held[HELD_MAX];
+static struct {
+	atomic_int pid;
+	atomic_uint undead_lines;
+} * shared;
+static struct {
+	pid_t holder, worker;
+	int release;
+} held[HELD_MAX];
 static int held_count;
 
 static void note_lines(void *context, const struct brood_log *log)
@@ -36,9 +43,14 @@ static void note_lines(void *context, const struct brood_log *log)
 
 static void begin(uint32_t workers)
 {
-	struct brood_options options = { .workers = workers, .grace_ms = 30, .drain_ms = 300, .stop_ms = 300, .log = note_lines };
+	struct brood_options options = { .workers = workers,
+		.grace_ms = 30,
+		.drain_ms = 300,
+		.stop_ms = 300,
+		.log = note_lines };
 
-	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(
+		NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	brood = pool_start(&options);
 }
 
@@ -59,7 +71,8 @@ static void __attribute__((noreturn)) trace(pid_t worker, int ready, int release
 	char c;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (ptrace(PTRACE_SEIZE, worker, 0L, (long)PTRACE_O_TRACEEXIT) < 0 || write(ready, "x", 1) != 1)
+	if (ptrace(PTRACE_SEIZE, worker, 0L, (long)PTRACE_O_TRACEEXIT) < 0 ||
+		write(ready, "x", 1) != 1)
 		_exit(1);
 	if (read(release, &c, 1) < 0)
 		_exit(2);
@@ -131,7 +144,9 @@ static struct brood_verdict verdict_of(struct brood_handle *handle, int fd)
 
 static struct brood_verdict run_held(uint32_t path, uint32_t run_ms)
 {
-	struct brood_job_options options = { .size = sizeof options, .dispatch = path, .run_ms = run_ms, .retries = 3 };
+	struct brood_job_options options = {
+		.size = sizeof options, .dispatch = path, .run_ms = run_ms, .retries = 3
+	};
 	int fd;
 	struct brood_handle *handle = give_held(&options, &fd);
 
@@ -143,20 +158,21 @@ static void timed_out(const struct brood_verdict *v)
 	char line[512];
 
 	brood_verdict_format(v, line, sizeof line);
-	CHECK_MSG(v->outcome == BROOD_TIMED_OUT && v->signal == 0 && v->started && v->attempts == 1, "%s", line);
+	CHECK_MSG(v->outcome == BROOD_TIMED_OUT && v->signal == 0 && v->started && v->attempts == 1,
+		"%s", line);
 	CHECK_EQ(v->pid, held[held_count - 1].worker);
 	CHECK(proc_alive(v->pid));
 	CHECK_GE(v->run_us, 1000000);
 }
 
-static bool all_is_well(void)
-{
-	return pool_full(brood) && pool_stats(brood).undead == 0;
-}
+static bool all_is_well(void) { return pool_full(brood) && pool_stats(brood).undead == 0; }
 
 /* ---- one at a time, on each path ---- */
 
-/* Its place is out of use, and another one works for it; a job is never tried again; what it left is used for nothing. */
+/*
+ * Its place is out of use, and another one works for it; a job is never tried again; what it left
+ * is used for nothing.
+ */
 static void one(uint32_t path)
 {
 	struct brood_verdict v = run_held(path, 200);
@@ -246,7 +262,9 @@ Test(undead, more_than_spare_places) { case_run(too_many, 60000); }
 
 /* ---- a tracer that is the job's own ---- */
 
-/* In a session of its own: the kill of the worker's group does not reach it. In the group: it does. */
+/*
+ * In a session of its own: the kill of the worker's group does not reach it. In the group: it does.
+ */
 static int is_traced(struct brood_job *job)
 {
 	int own_session = *(const int *)brood_job_arg(job, NULL), ready[2];
@@ -259,7 +277,8 @@ static int is_traced(struct brood_job *job)
 	if (fork() == 0) {
 		if (own_session)
 			setsid();
-		if (ptrace(PTRACE_SEIZE, me, 0L, (long)PTRACE_O_TRACEEXIT) < 0 || write(ready[1], "x", 1) != 1)
+		if (ptrace(PTRACE_SEIZE, me, 0L, (long)PTRACE_O_TRACEEXIT) < 0 ||
+			write(ready[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
@@ -273,7 +292,10 @@ static void traces_itself(void)
 	for (int i = 0; i < 4; i++) {
 		int own_session = i / 2;
 		struct brood_job_options options = {
-			.size = sizeof options, .run_ms = 200, .arg = &own_session, .arg_size = sizeof own_session,
+			.size = sizeof options,
+			.run_ms = 200,
+			.arg = &own_session,
+			.arg_size = sizeof own_session,
 			.dispatch = i % 2 ? BROOD_PATH_LEASE : BROOD_PATH_HANDOFF,
 		};
 		struct brood_verdict v = pool_call_with(brood, is_traced, &options);
@@ -281,7 +303,8 @@ static void traces_itself(void)
 		if (own_session)
 			CHECK_EQ(v.outcome, BROOD_TIMED_OUT);
 		else
-			CHECK_MSG(v.outcome == BROOD_EXITED && v.code == 3, "%s", brood_outcome_name(v.outcome));
+			CHECK_MSG(v.outcome == BROOD_EXITED && v.code == 3, "%s",
+				brood_outcome_name(v.outcome));
 		CHECK(WAIT_UNTIL(all_is_well(), 10000));
 	}
 	CHECK_EQ(pool_stats(brood).undead_ever, 2);
@@ -296,7 +319,8 @@ static char set_uid_dir[] = "/tmp/brood-set-uid-XXXXXX", set_uid_program[64];
 static int becomes_roots(struct brood_job *job)
 {
 	(void)job;
-	execl(set_uid_program, "setpriv", "--reuid=0", "--clear-groups", "sleep", "4", (char *)NULL);
+	execl(set_uid_program, "setpriv", "--reuid=0", "--clear-groups", "sleep", "4",
+		(char *)NULL);
 	return 99;
 }
 
@@ -307,10 +331,13 @@ static void set_uid(void)
 	become_nobody();
 	begin(1);
 	for (uint32_t path = BROOD_PATH_HANDOFF; path <= BROOD_PATH_LEASE; path++) {
-		struct brood_job_options options = { .size = sizeof options, .run_ms = 200, .dispatch = path };
+		struct brood_job_options options = {
+			.size = sizeof options, .run_ms = 200, .dispatch = path
+		};
 
 		v = pool_call_with(brood, becomes_roots, &options);
-		CHECK_MSG(v.outcome == BROOD_TIMED_OUT && v.signal == 0, "%s, code %d, signal %d", brood_outcome_name(v.outcome), v.code, v.signal);
+		CHECK_MSG(v.outcome == BROOD_TIMED_OUT && v.signal == 0, "%s, code %d, signal %d",
+			brood_outcome_name(v.outcome), v.code, v.signal);
 		CHECK(proc_alive(v.pid));
 		CHECK_EQ(pool_stats(brood).undead, path == BROOD_PATH_HANDOFF ? 1 : 2);
 		CHECK(WAIT_UNTIL(pool_full(brood), 10000));
@@ -326,7 +353,9 @@ Test(undead, set_uid_program)
 	if (geteuid() != 0 || system("command -v setpriv >/dev/null") != 0 || !mkdtemp(set_uid_dir))
 		cr_skip_test("not root, or no setpriv");
 	snprintf(set_uid_program, sizeof set_uid_program, "%s/setpriv", set_uid_dir);
-	snprintf(command, sizeof command, "cp \"$(command -v setpriv)\" %s && chmod 4755 %s && chmod 755 %s", set_uid_program, set_uid_program, set_uid_dir);
+	snprintf(command, sizeof command,
+		"cp \"$(command -v setpriv)\" %s && chmod 4755 %s && chmod 755 %s", set_uid_program,
+		set_uid_program, set_uid_dir);
 	if (system(command) == 0)
 		case_run(set_uid, 60000);
 	unlink(set_uid_program);

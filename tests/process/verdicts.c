@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* verdicts.c - law 2: each way that a job can end gets its own verdict, the right one; and the pool is full again after each. */
+/*
+ * verdicts.c - law 2: each way that a job can end gets its own verdict, the right one; and the pool
+ * is full again after each.
+ */
 #include "../helpers/pool.h"
 
 #include <assert.h>
@@ -16,19 +19,70 @@ TestSuite(verdicts, .timeout = 120);
 
 static jmp_buf before_start;
 
-static int returns_7(struct brood_job *job) { (void)job; return 7; }
-static int returns_minus_1(struct brood_job *job) { (void)job; return -1; }
-static int exits_0(struct brood_job *job) { (void)job; exit(0); }
-static int exits_3(struct brood_job *job) { (void)job; exit(3); }
-static int exits_raw(struct brood_job *job) { (void)job; _exit(9); }
-static int aborts(struct brood_job *job) { (void)job; abort(); }
-static int asserts(struct brood_job *job) { assert(job == NULL); return 0; }
+static int returns_7(struct brood_job *job)
+{
+	(void)job;
+	return 7;
+}
+static int returns_minus_1(struct brood_job *job)
+{
+	(void)job;
+	return -1;
+}
+static int exits_0(struct brood_job *job)
+{
+	(void)job;
+	exit(0);
+}
+static int exits_3(struct brood_job *job)
+{
+	(void)job;
+	exit(3);
+}
+static int exits_raw(struct brood_job *job)
+{
+	(void)job;
+	_exit(9);
+}
+static int aborts(struct brood_job *job)
+{
+	(void)job;
+	abort();
+}
+static int asserts(struct brood_job *job)
+{
+	assert(job == NULL);
+	return 0;
+}
 static volatile int *volatile nowhere;
-static int segfaults(struct brood_job *job) { (void)job; *nowhere = 1; return 0; }
-static int divides(struct brood_job *job) { raise(SIGFPE); (void)job; return 0; }
-static int killed(struct brood_job *job) { (void)job; kill(getpid(), SIGKILL); return 0; }
-static int jumps(struct brood_job *job) { (void)job; longjmp(before_start, 1); }
-static int leaves_thread(struct brood_job *job) { (void)job; pthread_exit(NULL); }
+static int segfaults(struct brood_job *job)
+{
+	(void)job;
+	*nowhere = 1;
+	return 0;
+}
+static int divides(struct brood_job *job)
+{
+	raise(SIGFPE);
+	(void)job;
+	return 0;
+}
+static int killed(struct brood_job *job)
+{
+	(void)job;
+	kill(getpid(), SIGKILL);
+	return 0;
+}
+static int jumps(struct brood_job *job)
+{
+	(void)job;
+	longjmp(before_start, 1);
+}
+static int leaves_thread(struct brood_job *job)
+{
+	(void)job;
+	pthread_exit(NULL);
+}
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Winfinite-recursion"
@@ -40,11 +94,16 @@ static int __attribute__((noinline)) deeper(volatile char *above)
 	return deeper(here) + here[0];
 }
 #pragma GCC diagnostic pop
-static int overflows(struct brood_job *job) { (void)job; return deeper(NULL); }
+static int overflows(struct brood_job *job)
+{
+	(void)job;
+	return deeper(NULL);
+}
 
 static struct brood *brood;
 
-static struct brood_verdict expect(brood_fn *fn, const char *name, enum brood_outcome outcome, enum brood_detail detail)
+static struct brood_verdict expect(
+	brood_fn *fn, const char *name, enum brood_outcome outcome, enum brood_detail detail)
 {
 	struct brood_verdict v = pool_call(brood, fn, name, "x", 1, NULL);
 	char line[512];
@@ -131,7 +190,8 @@ static void memory(void)
 	CHECK_EQ(EXPECT(leaks_until_null, BROOD_FAILED, BROOD_DETAIL_MEMORY).code, 12);
 	CHECK_EQ(EXPECT(leaks_and_crashes, BROOD_CRASHED, BROOD_DETAIL_MEMORY).signal, SIGSEGV);
 	CHECK_EQ(EXPECT(leaks_and_exits, BROOD_EXITED, BROOD_DETAIL_MEMORY).code, 4);
-	EXPECT(returns_7, BROOD_FAILED, BROOD_DETAIL_NONE);    /* a worker that had none of it says nothing of it */
+	/* a worker that had none of it says nothing of it */
+	EXPECT(returns_7, BROOD_FAILED, BROOD_DETAIL_NONE);
 	pool_stop(brood);
 }
 Test(verdicts, memory_limit)
@@ -153,7 +213,8 @@ static void pointers(void)
 	int fd = -1;
 
 	brood = pool_start_workers(1);
-	made = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	made = mmap(
+		NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(made != MAP_FAILED);
 	CHECK_EQ(brood_open(brood, (brood_fn *)(void *)data, NULL, &fd, &handle), -EFAULT);
 	CHECK_EQ(brood_open(brood, (brood_fn *)made, NULL, &fd, &handle), -EFAULT);
@@ -165,7 +226,7 @@ static void pointers(void)
 	CHECK_EQ(v.detail, BROOD_DETAIL_BAD_POINTER);
 	CHECK_EQ(brood_open(brood, (brood_fn *)NULL, NULL, &fd, &handle), -EFAULT);
 	EXPECT(job_nothing, BROOD_DONE, BROOD_DETAIL_NONE);
-	CHECK_EQ(pool_stats(brood).died, 0);           /* the worker lives on */
+	CHECK_EQ(pool_stats(brood).died, 0); /* the worker lives on */
 	pool_stop(brood);
 }
 Test(verdicts, pointer_refused) { case_run(pointers, 20000); }
@@ -189,6 +250,6 @@ static void exits(void)
 	pool_stop(brood);
 	CHECK_EQ(((volatile int *)case_shared())[0], 0);
 	case_done();
-	exit(0);                                       /* here it does run, once, in the engine */
+	exit(0); /* here it does run, once, in the engine */
 }
 Test(verdicts, atexit_of_the_program_stays_out) { cr_assert_eq(case_status(exits, 20000), 0); }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* worker.c - one worker under a supervisor that is the test itself: birth, desk, soft step, frame, sockets, end. */
+/*
+ * worker.c - one worker under a supervisor that is the test itself: birth, desk, soft step, frame,
+ * sockets, end.
+ */
 #define _GNU_SOURCE
 #include "../helpers/fake.h"
 #include "../../src/os/shm.h"
@@ -24,9 +27,22 @@ static struct fake fake;
 
 /* ---- the desk ---- */
 
-static int nothing(struct brood_job *job) { (void)job; return 0; }
-static int minus_7(struct brood_job *job) { (void)job; return -7; }
-static int marks(struct brood_job *job) { (void)job; atomic_fetch_add((atomic_int *)case_shared(), 1); return 0; }
+static int nothing(struct brood_job *job)
+{
+	(void)job;
+	return 0;
+}
+static int minus_7(struct brood_job *job)
+{
+	(void)job;
+	return -7;
+}
+static int marks(struct brood_job *job)
+{
+	(void)job;
+	atomic_fetch_add((atomic_int *)case_shared(), 1);
+	return 0;
+}
 static atomic_int *marked(void) { return case_shared(); }
 
 static int waits_for_peer(struct brood_job *job)
@@ -81,9 +97,11 @@ static void condemned_at_end(void)
 	fake_run(&fake, waits_for_peer, NULL, 0);
 	CHECK(WAIT_UNTIL(atomic_load(marked()) == 1, 10000));
 	running = DESK_WORD(fake.sequence, DESK_RUNNING);
-	CHECK(atomic_compare_exchange_strong(&shared_desk(&fake.shared, 1)->word, &running, DESK_WORD(fake.sequence, DESK_CONDEMNED)));
+	CHECK(atomic_compare_exchange_strong(&shared_desk(&fake.shared, 1)->word, &running,
+		DESK_WORD(fake.sequence, DESK_CONDEMNED)));
 	CHECK_EQ(write(fake.peer, "x", 1), 1);
-	CHECK(fake_silent(&fake, 100));                /* the function has ended, but it says nothing more */
+	/* the function has ended, but it says nothing more */
+	CHECK(fake_silent(&fake, 100));
 	CHECK_EQ(process_signal(fake.pidfd, fake.pid, SIGKILL), 0);
 	CHECK_EQ(fake_exit(&fake).status, SIGKILL);
 }
@@ -110,14 +128,14 @@ static void refusals(void)
 	fake_start(&fake);
 	fake_assign(&fake);
 	fake_run(&fake, (brood_fn *)(uintptr_t)&fake, NULL, 0);
-	CHECK_EQ(fake_read(&fake, &c, 1), 0);          /* nobody will answer: EOF */
+	CHECK_EQ(fake_read(&fake, &c, 1), 0); /* nobody will answer: EOF */
 	CHECK_EQ(fake_finished(&fake).flags, FINISHED_REFUSED_POINTER);
 	CHECK_EQ(fake_word(&fake), DESK_WORD(fake.sequence, DESK_ASSIGNED));
-	CHECK_EQ(fake_job(&fake, nothing).code, 0);    /* and the worker lives on */
+	CHECK_EQ(fake_job(&fake, nothing).code, 0); /* and the worker lives on */
 	fake_assign(&fake);
 	fake_run(&fake, NULL, NULL, 0);
 	CHECK_EQ(fake_finished(&fake).flags, FINISHED_REFUSED_POINTER);
-	frame_begin(&frame, MESSAGE_RUN);              /* without its fd: nonsense */
+	frame_begin(&frame, MESSAGE_RUN); /* without its fd: nonsense */
 	CHECK_EQ(frame_send(fake.channel, &frame), 0);
 	CHECK_EQ(fake_exit_code(&fake), 72);
 }
@@ -147,7 +165,9 @@ Test(worker, fd_lost_on_the_way) { case_run(no_fd, 20000); }
 
 /* ---- the soft step ---- */
 
-struct soft { atomic_int entered, told, readable, ended; };
+struct soft {
+	atomic_int entered, told, readable, ended;
+};
 static struct soft *soft(void) { return case_shared(); }
 
 static int waits_for_soft(struct brood_job *job)
@@ -179,7 +199,10 @@ Test(worker, soft_step) { case_run(soft_hits, 20000); }
 
 static int is_cancelled(struct brood_job *job) { return brood_job_cancelled(job); }
 
-/* Sent before RUN was read: it is not lost. For another job: it is nobody's. From somebody else: the same. */
+/*
+ * Sent before RUN was read: it is not lost. For another job: it is nobody's. From somebody else:
+ * the same.
+ */
 static void soft_early_and_late(void)
 {
 	fake_init(&fake);
@@ -188,11 +211,11 @@ static void soft_early_and_late(void)
 	fake_soft(&fake, fake.sequence);
 	fake_run(&fake, waits_for_soft, NULL, 0);
 	CHECK_EQ(fake_finished(&fake).code, 42);
-	fake_soft(&fake, fake.sequence);               /* late: for the one that is over */
+	fake_soft(&fake, fake.sequence); /* late: for the one that is over */
 	CHECK_EQ(fake_job(&fake, is_cancelled).code, 0);
 	for (int sig = 1; sig <= SIGTERM; sig++)
 		if (sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT)
-			CHECK_EQ(kill(fake.pid, sig), 0);      /* SI_USER: not even from us */
+			CHECK_EQ(kill(fake.pid, sig), 0); /* SI_USER: not even from us */
 	CHECK_EQ(fake_job(&fake, is_cancelled).code, 0);
 	CHECK_EQ(fake_job(&fake, nothing).left, 0);
 	fake_end(&fake);
@@ -209,7 +232,10 @@ static int forks_and_terms(struct brood_job *job)
 		raise(SIGTERM);
 		_exit(1);
 	}
-	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM ? 0 : 1;
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
+			WTERMSIG(status) == SIGTERM
+		? 0
+		: 1;
 }
 
 static int clones_and_terms(struct brood_job *job)
@@ -224,7 +250,10 @@ static int clones_and_terms(struct brood_job *job)
 		_exit(1);
 	}
 	close(pidfd);
-	return pid > 0 && waitpid(pid, &status, __WALL) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGINT ? 0 : 1;
+	return pid > 0 && waitpid(pid, &status, __WALL) == pid && WIFSIGNALED(status) &&
+			WTERMSIG(status) == SIGINT
+		? 0
+		: 1;
 }
 
 static void children_defaults(void)
@@ -246,12 +275,29 @@ Test(worker, signals_of_its_children_are_default) { case_run(children_defaults, 
 /* ---- the frame ---- */
 
 static jmp_buf outside;
-static int jumps(struct brood_job *job) { (void)job; longjmp(outside, 1); }
-static int ends_thread(struct brood_job *job) { (void)job; pthread_exit(NULL); }
-static int exits(struct brood_job *job) { (void)job; exit(3); }
+static int jumps(struct brood_job *job)
+{
+	(void)job;
+	longjmp(outside, 1);
+}
+static int ends_thread(struct brood_job *job)
+{
+	(void)job;
+	pthread_exit(NULL);
+}
+static int exits(struct brood_job *job)
+{
+	(void)job;
+	exit(3);
+}
 static void job_registered(void) { atomic_fetch_add(marked(), 1); }
 static void main_registered(void) { atomic_fetch_add(marked(), 100); }
-static int exits_with_handler(struct brood_job *job) { (void)job; atexit(job_registered); exit(3); }
+static int exits_with_handler(struct brood_job *job)
+{
+	(void)job;
+	atexit(job_registered);
+	exit(3);
+}
 
 static int jumps_within(struct brood_job *job)
 {
@@ -314,7 +360,7 @@ static void exit_destructors(void)
 	fake_assign(&fake);
 	fake_run(&fake, constructs_and_exits, NULL, 0);
 	CHECK_EQ(fake_exit_code(&fake), 3);
-	CHECK_EQ(atomic_load(marked()), 7);            /* the job's own, and none of main()'s */
+	CHECK_EQ(atomic_load(marked()), 7); /* the job's own, and none of main()'s */
 	case_done();
 	_exit(0);
 }
@@ -356,7 +402,8 @@ static int child_jumps(struct brood_job *job)
 	pid_t pid = fork();
 	int status;
 
-	if (pid == 0 && brood_job_log(job, BROOD_NOTICE, "not mine to say") == -EPERM && !worker_is_self() && worker_is_forked())
+	if (pid == 0 && brood_job_log(job, BROOD_NOTICE, "not mine to say") == -EPERM &&
+		!worker_is_self() && worker_is_forked())
 		longjmp(outside, 1);
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
@@ -381,7 +428,9 @@ static int replies(struct brood_job *job)
 	size_t size;
 	const void *arg = brood_job_arg(job, &size);
 
-	return brood_job_write(job, arg, size) == (ssize_t)size && brood_job_reply(job, "!", 1) == 1 ? (int)((uintptr_t)arg % 16) : 1;
+	return brood_job_write(job, arg, size) == (ssize_t)size && brood_job_reply(job, "!", 1) == 1
+		? (int)((uintptr_t)arg % 16)
+		: 1;
 }
 
 static void reply_and_end(void)
@@ -393,7 +442,8 @@ static void reply_and_end(void)
 	fake_assign(&fake);
 	CHECK_EQ(write(fake.peer, "surplus that nobody reads", 25), 25);
 	fake_run(&fake, replies, "hello", 5);
-	CHECK_EQ(fake_read(&fake, text, sizeof text), 6);      /* then EOF, no ECONNRESET, though we keep a copy of its end */
+	/* then EOF, no ECONNRESET, though we keep a copy of its end */
+	CHECK_EQ(fake_read(&fake, text, sizeof text), 6);
 	CHECK_MEM(text, "hello!", 6);
 	CHECK_EQ(fake_finished(&fake).code, 0);
 	fake_end(&fake);
@@ -401,7 +451,10 @@ static void reply_and_end(void)
 Test(worker, reply_then_end_of_file) { case_run(reply_and_end, 20000); }
 
 static int closes(struct brood_job *job) { return close(brood_job_fd(job)); }
-static int takes(struct brood_job *job) { return brood_job_take_fd(job) == brood_job_fd(job) ? 0 : 1; }
+static int takes(struct brood_job *job)
+{
+	return brood_job_take_fd(job) == brood_job_fd(job) ? 0 : 1;
+}
 
 /* A file of the job's own under the number of its socket: not ours to shut down. */
 static int replaces(struct brood_job *job)
@@ -447,26 +500,41 @@ static int channel_number(void)
 			int type;
 			socklen_t size = sizeof type;
 
-			if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
+			if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+				type == SOCK_SEQPACKET)
 				return fd;
 		}
 	return -1;
 }
-static int closes_channel(struct brood_job *job) { (void)job; return close(channel_number()); }
-static int covers_channel(struct brood_job *job) { (void)job; return dup2(1, channel_number()) < 0; }
+static int closes_channel(struct brood_job *job)
+{
+	(void)job;
+	return close(channel_number());
+}
+static int covers_channel(struct brood_job *job)
+{
+	(void)job;
+	return dup2(1, channel_number()) < 0;
+}
 static int stranger[2];
 static int covers_channel_with_socket(struct brood_job *job)
 {
 	int channel = channel_number();
 
 	(void)job;
-	return socketpair(AF_UNIX, SOCK_SEQPACKET, 0, stranger) < 0 || dup2(stranger[0], channel) < 0;
+	return socketpair(AF_UNIX, SOCK_SEQPACKET, 0, stranger) < 0 ||
+		dup2(stranger[0], channel) < 0;
 }
-static int unblocks_channel(struct brood_job *job) { (void)job; return fcntl(channel_number(), F_SETFL, O_NONBLOCK | O_RDWR); }
+static int unblocks_channel(struct brood_job *job)
+{
+	(void)job;
+	return fcntl(channel_number(), F_SETFL, O_NONBLOCK | O_RDWR);
+}
 
 static void channel_games(void)
 {
-	static brood_fn *const games[] = { closes_channel, covers_channel, covers_channel_with_socket };
+	static brood_fn *const games[] = { closes_channel, covers_channel,
+		covers_channel_with_socket };
 
 	for (size_t i = 0; i < 3; i++) {
 		fake_init(&fake);
@@ -488,7 +556,8 @@ Test(worker, channel_damaged_by_a_job) { case_run(channel_games, 20000); }
 
 static int looks_around(struct brood_job *job)
 {
-	static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGSYS, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT };
+	static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGSYS, SIGUSR1, SIGUSR2,
+		SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT };
 	sigset_t handled;
 	struct brood_init_data data;
 	int death = 0, reaper = 0;
@@ -499,16 +568,20 @@ static int looks_around(struct brood_job *job)
 	sigemptyset(&handled);
 	for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
 		sigaddset(&handled, ours[i]);
-	if (prctl(PR_GET_PDEATHSIG, &death) < 0 || death != SIGKILL || prctl(PR_GET_CHILD_SUBREAPER, &reaper) < 0 || reaper != 1)
+	if (prctl(PR_GET_PDEATHSIG, &death) < 0 || death != SIGKILL ||
+		prctl(PR_GET_CHILD_SUBREAPER, &reaper) < 0 || reaper != 1)
 		return 1;
-	if (getsid(0) != getpid() || read(0, &c, 1) != 0 || !worker_is_self() || worker_rearm() != 0)
+	if (getsid(0) != getpid() || read(0, &c, 1) != 0 || !worker_is_self() ||
+		worker_rearm() != 0)
 		return 2;
 	for (int sig = 1; sig < 32; sig++)
-		if (sigaction(sig, NULL, &action) == 0 && action.sa_handler != SIG_DFL && !sigismember(&handled, sig))
+		if (sigaction(sig, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
+			!sigismember(&handled, sig))
 			return 100 + sig;
 	if (sigaction(SIGUSR2, NULL, &action) < 0 || action.sa_handler != SIG_IGN)
 		return 3;
-	if (brood_get_init_data(&data) != 0 || data.version != 4 || data.data_size != 5 || memcmp(data.data, "hello", 5) != 0)
+	if (brood_get_init_data(&data) != 0 || data.version != 4 || data.data_size != 5 ||
+		memcmp(data.data, "hello", 5) != 0)
 		return 4;
 	if (data.fds_count != 1 || fcntl(data.fds[0], F_GETFD) < 0 || proc_own_fds() != 6)
 		return 5;
@@ -529,7 +602,7 @@ static void birth(void)
 	signal(SIGCHLD, SIG_IGN);
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
-	CHECK_GE(dup(1), 0);                           /* not to be seen there */
+	CHECK_GE(dup(1), 0); /* not to be seen there */
 	fake.config.init_memfd = shm_memfd("init", "hello", 5, NULL);
 	fake.config.init_data_size = 5;
 	fake.config.init_version = 4;
@@ -556,7 +629,11 @@ static int init_hook(void *context)
 		longjmp(outside, 1);
 	return init_code;
 }
-static void exit_hook(void *context) { (void)context; atomic_fetch_add(marked(), 10); }
+static void exit_hook(void *context)
+{
+	(void)context;
+	atomic_fetch_add(marked(), 10);
+}
 static int init_forks(void *context)
 {
 	pid_t pid = fork();
@@ -579,7 +656,8 @@ static void hooks(void)
 	fake_end(&fake);
 	CHECK_EQ(atomic_load(marked()), 11);
 	fake_start(&fake);
-	close(fake.channel);                           /* the end of the channel is an orderly end too */
+	/* the end of the channel is an orderly end too */
+	close(fake.channel);
 	CHECK_EQ(fake_exit_code(&fake), 0);
 	CHECK_EQ(atomic_load(marked()), 22);
 	init_code = 5;
@@ -599,10 +677,12 @@ Test(worker, hooks) { case_run(hooks, 20000); }
 static void init_with_child(void)
 {
 	fake_init(&fake);
-	fake.options.worker_init = init_forks;         /* its child returns too: one READY all the same */
+	/* its child returns too: one READY all the same */
+	fake.options.worker_init = init_forks;
 	fake_start(&fake);
 	CHECK(fake_silent(&fake, 50));
-	CHECK_EQ(fake_job(&fake, nothing).left, 0);    /* and what worker_init left is nobody's fault */
+	/* and what worker_init left is nobody's fault */
+	CHECK_EQ(fake_job(&fake, nothing).left, 0);
 	fake_end(&fake);
 }
 Test(worker, hook_that_forks) { case_run(init_with_child, 20000); }
@@ -615,8 +695,9 @@ static int logs(struct brood_job *job)
 
 	memset(longer, 'x', sizeof longer);
 	longer[sizeof longer - 1] = '\0';
-	return brood_job_log(job, BROOD_NOTICE, "two\nlines of %d\n", 3) | brood_job_log(job, BROOD_ERR, "%s", longer) |
-	       (brood_job_log(job, (enum brood_level)9, "no") == -EINVAL ? 0 : 1);
+	return brood_job_log(job, BROOD_NOTICE, "two\nlines of %d\n", 3) |
+		brood_job_log(job, BROOD_ERR, "%s", longer) |
+		(brood_job_log(job, (enum brood_level)9, "no") == -EINVAL ? 0 : 1);
 }
 
 static int floods(struct brood_job *job)
@@ -649,7 +730,7 @@ static void logging(void)
 	fake_assign(&fake);
 	fake_run(&fake, floods, NULL, 0);
 	CHECK(WAIT_UNTIL(DESK_STATE(fake_word(&fake)) == DESK_DONE, 10000));
-	for (;;) {                                     /* FINISHED waits for room, and comes */
+	for (;;) { /* FINISHED waits for room, and comes */
 		CHECK(!fake_silent(&fake, 10000));
 		CHECK_EQ(frame_receive(fake.channel, &frame, MSG_DONTWAIT), 1);
 		if (frame.header.type == MESSAGE_FINISHED)

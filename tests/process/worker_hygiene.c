@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* worker_hygiene.c - one worker: what a job left is found, said, and put right for the next one; what the program itself set up in worker_init is nobody's fault. */
+/*
+ * worker_hygiene.c - one worker: what a job left is found, said, and put right for the next one;
+ * what the program itself set up in worker_init is nobody's fault.
+ */
 #define _GNU_SOURCE
 #include "../helpers/fake.h"
 
@@ -26,14 +29,19 @@ TestSuite(worker_hygiene, .timeout = 60);
 #endif
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(OWN_ALLOCATOR)
-#define MEMORY_ROWS 0                                  /* its allocator takes a refusal for the program's end */
+/* its allocator takes a refusal for the program's end */
+#define MEMORY_ROWS 0
 #else
 #define MEMORY_ROWS 1
 #endif
 
 static struct fake fake;
 
-static int nothing(struct brood_job *job) { (void)job; return 0; }
+static int nothing(struct brood_job *job)
+{
+	(void)job;
+	return 0;
+}
 
 /* ---- put right ---- */
 
@@ -44,11 +52,16 @@ static int blocks_and_waits(struct brood_job *job)
 	(void)job;
 	sigfillset(&set);
 	sigprocmask(SIG_SETMASK, &set, NULL);
-	raise(SIGUSR1);                                /* unblocking would be the worker's end */
+	raise(SIGUSR1); /* unblocking would be the worker's end */
 	raise(SIGALRM);
 	return 0;
 }
-static int alarms(struct brood_job *job) { (void)job; alarm(1); return 0; }
+static int alarms(struct brood_job *job)
+{
+	(void)job;
+	alarm(1);
+	return 0;
+}
 static int profiles(struct brood_job *job)
 {
 	struct itimerval soon = { .it_value = { .tv_usec = 20000 } };
@@ -64,11 +77,12 @@ static int makes_timers(struct brood_job *job)
 
 	(void)job;
 	for (int i = 0; i < 20; i++)
-		if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0 || timer_settime(timer, 0, &soon, NULL) < 0)
+		if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0 ||
+			timer_settime(timer, 0, &soon, NULL) < 0)
 			return 1;
 	return 0;
 }
-static int uses_timer(struct brood_job *job)           /* and gives it back */
+static int uses_timer(struct brood_job *job) /* and gives it back */
 {
 	struct sigevent event = { .sigev_notify = SIGEV_NONE };
 	timer_t timer;
@@ -76,10 +90,26 @@ static int uses_timer(struct brood_job *job)           /* and gives it back */
 	(void)job;
 	return timer_create(CLOCK_MONOTONIC, &event, &timer) | timer_delete(timer);
 }
-static int moves(struct brood_job *job) { (void)job; return chdir("/proc/self"); }
-static int masks_files(struct brood_job *job) { (void)job; umask(0777); return 0; }
-static int handles(struct brood_job *job) { (void)job; signal(SIGTERM, SIG_IGN); signal(SIGUSR1, SIG_IGN); return 0; }
-static int handles_slowly(struct brood_job *job)       /* a signal that is looked at only after jobs that took their time */
+static int moves(struct brood_job *job)
+{
+	(void)job;
+	return chdir("/proc/self");
+}
+static int masks_files(struct brood_job *job)
+{
+	(void)job;
+	umask(0777);
+	return 0;
+}
+static int handles(struct brood_job *job)
+{
+	(void)job;
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
+	return 0;
+}
+/* a signal that is looked at only after jobs that took their time */
+static int handles_slowly(struct brood_job *job)
 {
 	struct timespec ms = { .tv_nsec = 2000000 };
 
@@ -95,7 +125,11 @@ static int changes_stack(struct brood_job *job)
 	(void)job;
 	return sigaltstack(&stack, NULL);
 }
-static int rounds_up(struct brood_job *job) { (void)job; return fesetround(FE_UPWARD); }
+static int rounds_up(struct brood_job *job)
+{
+	(void)job;
+	return fesetround(FE_UPWARD);
+}
 
 /* The state that each job must find, whatever the one before it did. */
 static int finds_order(struct brood_job *job)
@@ -111,13 +145,17 @@ static int finds_order(struct brood_job *job)
 	umask(mask);
 	if (mask != 027 || !getcwd(cwd, sizeof cwd) || strcmp(cwd, "/") != 0)
 		return 1;
-	if (sigprocmask(SIG_BLOCK, NULL, &set) < 0 || sigismember(&set, SIGUSR1) || !sigismember(&set, SIGWINCH))
+	if (sigprocmask(SIG_BLOCK, NULL, &set) < 0 || sigismember(&set, SIGUSR1) ||
+		!sigismember(&set, SIGWINCH))
 		return 2;
-	if (sigaction(SIGTERM, NULL, &action) < 0 || action.sa_handler == SIG_IGN || sigaction(SIGUSR1, NULL, &action) < 0 || action.sa_handler == SIG_IGN)
+	if (sigaction(SIGTERM, NULL, &action) < 0 || action.sa_handler == SIG_IGN ||
+		sigaction(SIGUSR1, NULL, &action) < 0 || action.sa_handler == SIG_IGN)
 		return 3;
-	if (sigaltstack(NULL, &stack) < 0 || stack.ss_sp == signal_stack || fegetround() != FE_TONEAREST)
+	if (sigaltstack(NULL, &stack) < 0 || stack.ss_sp == signal_stack ||
+		fegetround() != FE_TONEAREST)
 		return 4;
-	nanosleep(&wait, NULL);                        /* a timer of the job before would end us here */
+	/* a timer of the job before would end us here */
+	nanosleep(&wait, NULL);
 	return 0;
 }
 
@@ -134,10 +172,22 @@ static int prepares(void *context)
 
 static void put_right(void)
 {
-	static const struct { brood_fn *fn; uint32_t left; } rows[] = {
-		{ nothing, 0 }, { blocks_and_waits, BROOD_LEFT_MASK }, { alarms, BROOD_LEFT_TIMERS }, { profiles, BROOD_LEFT_TIMERS }, { makes_timers, BROOD_LEFT_TIMERS },
-		{ uses_timer, 0 }, { moves, BROOD_LEFT_CWD }, { masks_files, BROOD_LEFT_UMASK }, { handles, BROOD_LEFT_HANDLERS },
-		{ handles_slowly, BROOD_LEFT_HANDLERS }, { changes_stack, BROOD_LEFT_HANDLERS }, { rounds_up, 0 },
+	static const struct {
+		brood_fn *fn;
+		uint32_t left;
+	} rows[] = {
+		{ nothing, 0 },
+		{ blocks_and_waits, BROOD_LEFT_MASK },
+		{ alarms, BROOD_LEFT_TIMERS },
+		{ profiles, BROOD_LEFT_TIMERS },
+		{ makes_timers, BROOD_LEFT_TIMERS },
+		{ uses_timer, 0 },
+		{ moves, BROOD_LEFT_CWD },
+		{ masks_files, BROOD_LEFT_UMASK },
+		{ handles, BROOD_LEFT_HANDLERS },
+		{ handles_slowly, BROOD_LEFT_HANDLERS },
+		{ changes_stack, BROOD_LEFT_HANDLERS },
+		{ rounds_up, 0 },
 	};
 	struct message_finished m;
 
@@ -146,9 +196,11 @@ static void put_right(void)
 	fake_start(&fake);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		m = fake_job(&fake, rows[i].fn);
-		CHECK_MSG(m.code == 0 && m.left == rows[i].left && m.flags == 0, "row %zu: code %d, left %x, flags %x", i, m.code, m.left, m.flags);
+		CHECK_MSG(m.code == 0 && m.left == rows[i].left && m.flags == 0,
+			"row %zu: code %d, left %x, flags %x", i, m.code, m.left, m.flags);
 		m = fake_job(&fake, finds_order);
-		CHECK_MSG(m.code == 0 && m.left == 0, "after row %zu: code %d, left %x", i, m.code, m.left);
+		CHECK_MSG(m.code == 0 && m.left == 0, "after row %zu: code %d, left %x", i, m.code,
+			m.left);
 	}
 	fake_end(&fake);
 }
@@ -169,9 +221,17 @@ static int starts_thread(struct brood_job *job)
 	(void)job;
 	return pthread_create(&thread, NULL, sleeper, NULL);
 }
-static int opens(struct brood_job *job) { (void)job; return open("/dev/null", O_RDONLY) < 0; }
-static int closes_stdout(struct brood_job *job) { (void)job; return close(1); }
-static int redirects_stdout(struct brood_job *job)     /* as many are open as before */
+static int opens(struct brood_job *job)
+{
+	(void)job;
+	return open("/dev/null", O_RDONLY) < 0;
+}
+static int closes_stdout(struct brood_job *job)
+{
+	(void)job;
+	return close(1);
+}
+static int redirects_stdout(struct brood_job *job) /* as many are open as before */
 {
 	int fd = open("/", O_RDONLY);
 
@@ -204,18 +264,30 @@ static int grows(struct brood_job *job)
 }
 static int grows_too_much(struct brood_job *job)
 {
-	void *volatile memory = malloc(17 << 20);      /* a malloc() whose result nobody uses may be left out */
+	/* a malloc() whose result nobody uses may be left out */
+	void *volatile memory = malloc(17 << 20);
 
 	(void)job;
 	return memory == NULL ? 0 : 1;
 }
 
-static void exit_hook(void *context) { (void)context; atomic_fetch_add((atomic_int *)case_shared(), 1); }
+static void exit_hook(void *context)
+{
+	(void)context;
+	atomic_fetch_add((atomic_int *)case_shared(), 1);
+}
 
 static void costly(void)
 {
-	static const struct { brood_fn *fn; uint32_t left; int hook; } rows[] = {
-		{ starts_thread, BROOD_LEFT_THREADS, 0 }, { opens, BROOD_LEFT_FDS, 1 }, { closes_stdout, BROOD_LEFT_FDS, 1 }, { redirects_stdout, BROOD_LEFT_FDS, 1 },
+	static const struct {
+		brood_fn *fn;
+		uint32_t left;
+		int hook;
+	} rows[] = {
+		{ starts_thread, BROOD_LEFT_THREADS, 0 },
+		{ opens, BROOD_LEFT_FDS, 1 },
+		{ closes_stdout, BROOD_LEFT_FDS, 1 },
+		{ redirects_stdout, BROOD_LEFT_FDS, 1 },
 		{ grows, BROOD_LEFT_MEMORY, 1 },
 	};
 
@@ -233,7 +305,8 @@ static void costly(void)
 		if (MEMORY_ROWS)
 			CHECK_EQ(fake_job(&fake, grows_too_much).code, 0);
 		m = fake_job(&fake, rows[i].fn);
-		CHECK_MSG(m.code == 0 && m.left == rows[i].left && m.flags == FINISHED_RETIRING, "row %zu: code %d, left %x, flags %x", i, m.code, m.left, m.flags);
+		CHECK_MSG(m.code == 0 && m.left == rows[i].left && m.flags == FINISHED_RETIRING,
+			"row %zu: code %d, left %x, flags %x", i, m.code, m.left, m.flags);
 		CHECK_EQ(fake_exit_code(&fake), 0);
 		CHECK_EQ(atomic_load(hooks), rows[i].hook);
 	}
@@ -245,10 +318,14 @@ static int has_no_child(struct brood_job *job)
 	siginfo_t info;
 
 	(void)job;
-	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 && errno == ECHILD ? 0 : 1;
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 && errno == ECHILD ? 0
+											     : 1;
 }
 
-/* Said all the same, of the job that left it alone. Children that have ended do not pile up as zombies. */
+/*
+ * Said all the same, of the job that left it alone. Children that have ended do not pile up as
+ * zombies.
+ */
 static void tolerated(void)
 {
 	struct message_finished m;
@@ -285,7 +362,8 @@ static int sets_up(void *context)
 
 	(void)context;
 	signal(SIGUSR1, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);                      /* that one stays the worker's: the soft step needs it */
+	/* that one stays the worker's: the soft step needs it */
+	signal(SIGTERM, SIG_IGN);
 	if (pthread_create(&thread, NULL, sleeper, NULL) != 0 || open("/dev/null", O_RDONLY) < 0)
 		return 1;
 	return setitimer(ITIMER_REAL, &late, NULL) | timer_create(CLOCK_MONOTONIC, &event, &timer);
@@ -297,8 +375,11 @@ static int finds_set_up(struct brood_job *job)
 	struct itimerval now;
 
 	(void)job;
-	return getitimer(ITIMER_REAL, &now) == 0 && now.it_value.tv_sec > 400 && sigaction(SIGUSR1, NULL, &action) == 0 && action.sa_handler == SIG_IGN &&
-	       sigaction(SIGTERM, NULL, &action) == 0 && action.sa_handler != SIG_IGN ? 0 : 1;
+	return getitimer(ITIMER_REAL, &now) == 0 && now.it_value.tv_sec > 400 &&
+			sigaction(SIGUSR1, NULL, &action) == 0 && action.sa_handler == SIG_IGN &&
+			sigaction(SIGTERM, NULL, &action) == 0 && action.sa_handler != SIG_IGN
+		? 0
+		: 1;
 }
 
 static void own(void)
@@ -319,7 +400,11 @@ static void own(void)
 Test(worker_hygiene, what_worker_init_set_up) { case_run(own, 20000); }
 
 /* What a job printed is out before its verdict, whatever happens to the worker later. */
-static int prints(struct brood_job *job) { (void)job; return printf("printed") != 7; }
+static int prints(struct brood_job *job)
+{
+	(void)job;
+	return printf("printed") != 7;
+}
 
 static void printed(void)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* worker_ring.c - one worker on lease, under a supervisor and an engine that are the test itself: entries and completions, claims, the desk, sleeping and waking, leaving. */
+/*
+ * worker_ring.c - one worker on lease, under a supervisor and an engine that are the test itself:
+ * entries and completions, claims, the desk, sleeping and waking, leaving.
+ */
 #define _GNU_SOURCE
 #include "../helpers/fake_ring.h"
 #include "../../src/os/sockets.h"
@@ -34,10 +37,22 @@ static void finish(void)
 }
 
 static atomic_int *marked(void) { return case_shared(); }
-static int nothing(struct brood_job *job) { (void)job; return 0; }
-static int minus_7(struct brood_job *job) { (void)job; return -7; }
-static int marks(struct brood_job *job) { (void)job; return atomic_fetch_add(marked(), 1); }
-static int waits(struct brood_job *job)                /* until the test says go */
+static int nothing(struct brood_job *job)
+{
+	(void)job;
+	return 0;
+}
+static int minus_7(struct brood_job *job)
+{
+	(void)job;
+	return -7;
+}
+static int marks(struct brood_job *job)
+{
+	(void)job;
+	return atomic_fetch_add(marked(), 1);
+}
+static int waits(struct brood_job *job) /* until the test says go */
 {
 	atomic_fetch_add(&marked()[1], 1);
 	while (!atomic_load(&marked()[2]) && !brood_job_cancelled(job))
@@ -58,7 +73,8 @@ static void one_after_the_other(void)
 {
 	begin();
 	for (int i = 0; i < 300; i++) {
-		struct ring_done d = fake_ring_job(&ring, i % 2 ? nothing : minus_7, i % 2 ? 0 : -7);
+		struct ring_done d = fake_ring_job(
+			&ring, i % 2 ? nothing : minus_7, i % 2 ? 0 : -7);
 
 		CHECK_EQ(fake_word(&fake), DESK_WORD(d.sequence, DESK_DONE));
 		CHECK_EQ(atomic_load(&ring.desk->began_ns), d.began_ns);
@@ -67,7 +83,9 @@ static void one_after_the_other(void)
 }
 Test(worker_ring, jobs_one_after_the_other) { case_run(one_after_the_other, 30000); }
 
-/* Many are published at once; they run in order, and each begins when the one before it has ended. */
+/*
+ * Many are published at once; they run in order, and each begins when the one before it has ended.
+ */
 static void batches(void)
 {
 	uint64_t ended = 0;
@@ -115,17 +133,22 @@ static int looks_at_itself(struct brood_job *job)
 
 	if (brood_job_id(job) != fake.id && brood_job_id(job) == 0)
 		return 1;
-	if (size != 5 || memcmp(arg, "hello", 5) != 0 || (uintptr_t)arg % 16 != 0 || brood_job_attempt(job) != 3 || brood_job_request_size(job) != 10)
+	if (size != 5 || memcmp(arg, "hello", 5) != 0 || (uintptr_t)arg % 16 != 0 ||
+		brood_job_attempt(job) != 3 || brood_job_request_size(job) != 10)
 		return 2;
 	if (brood_job_fd(job) != -ENOTSOCK || brood_job_take_fd(job) != -ENOTSOCK)
 		return 3;
-	if (brood_job_read(job, word, 4) != 4 || memcmp(word, "0123", 4) != 0 || brood_job_request(job, NULL) || errno != EINVAL)
+	if (brood_job_read(job, word, 4) != 4 || memcmp(word, "0123", 4) != 0 ||
+		brood_job_request(job, NULL) || errno != EINVAL)
 		return 4;
-	if (brood_job_read_all(job, word, 8) != 6 || memcmp(word, "456789", 6) != 0 || brood_job_read(job, word, 8) != 0)
+	if (brood_job_read_all(job, word, 8) != 6 || memcmp(word, "456789", 6) != 0 ||
+		brood_job_read(job, word, 8) != 0)
 		return 5;
-	if (brood_job_time_left_ms(job) > 60000 || brood_job_time_left_ms(job) < 30000 || brood_job_cancelled(job))
+	if (brood_job_time_left_ms(job) > 60000 || brood_job_time_left_ms(job) < 30000 ||
+		brood_job_cancelled(job))
 		return 6;
-	if (brood_job_write(job, "ab", 2) != 2 || brood_job_write(job, "", 0) != 0 || brood_job_reply(job, "c", 1) != 1 || brood_job_write(job, "d", 1) != -EPIPE)
+	if (brood_job_write(job, "ab", 2) != 2 || brood_job_write(job, "", 0) != 0 ||
+		brood_job_reply(job, "c", 1) != 1 || brood_job_write(job, "d", 1) != -EPIPE)
 		return 7;
 	return 0;
 }
@@ -153,7 +176,10 @@ static int jumps_in_children(struct brood_job *job)
 	int status;
 
 	if (pid == 0)
-		return brood_job_write(job, "spoilt", 6) == -EPERM && brood_job_progress(job, "x", 1) == -EPERM ? 9 : 8;
+		return brood_job_write(job, "spoilt", 6) == -EPERM &&
+				brood_job_progress(job, "x", 1) == -EPERM
+			? 9
+			: 8;
 	if (brood_job_write(job, "sound", 5) != 5)
 		return 1;
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -190,7 +216,8 @@ static void withdrawn(void)
 		for (uint64_t n = first, ran = 0; n < first + 10; n++) {
 			struct ring_done d;
 
-			CHECK_EQ(ring_done_get(ring.up, n, &d) == 0, (n + (uint64_t)round) % 3 != 0);
+			CHECK_EQ(
+				ring_done_get(ring.up, n, &d) == 0, (n + (uint64_t)round) % 3 != 0);
 			if ((n + (uint64_t)round) % 3 == 0)
 				continue;
 			CHECK_EQ(d.code, ran++);
@@ -225,13 +252,25 @@ static void damage(int how)
 	switch (how) {
 	case 0: e->sequence++; break;
 	case 1: e->arg_size = BROOD_ARG_MAX + 1; break;
-	case 2: e->request_at = 1; e->request_size = RING_DOWN_BYTES; break;
-	case 3: e->request_at = UINT32_MAX; e->request_size = UINT64_MAX - 10; break;
+	case 2:
+		e->request_at = 1;
+		e->request_size = RING_DOWN_BYTES;
+		break;
+	case 3:
+		e->request_at = UINT32_MAX;
+		e->request_size = UINT64_MAX - 10;
+		break;
 	case 4: atomic_store(&ring.up->claims[e->sequence % RING_DEPTH], 12345); break;
 	case 5: e->extra = BROOD_JOB_FDS_MAX + 1; break;
 	case 6: ring.prepared += RING_DEPTH; break;
-	case 7: e->flags = RING_WITH; fake_with(&ring, e->sequence + 1, 0, NULL, 0); break;
-	case 8: e->flags = RING_WITH; CHECK_EQ(write(ring.link, "nonsense", 8), 8); break;
+	case 7:
+		e->flags = RING_WITH;
+		fake_with(&ring, e->sequence + 1, 0, NULL, 0);
+		break;
+	case 8:
+		e->flags = RING_WITH;
+		CHECK_EQ(write(ring.link, "nonsense", 8), 8);
+		break;
 	}
 	fake_publish(&ring);
 }
@@ -258,7 +297,8 @@ static void condemned_running(void)
 	fake_push(&ring, waits, NULL, 0);
 	CHECK(WAIT_UNTIL(atomic_load(&marked()[1]) == 1, 10000));
 	word = DESK_WORD(ring.published, DESK_RUNNING);
-	CHECK(atomic_compare_exchange_strong(&ring.desk->word, &word, DESK_WORD(ring.published, DESK_CONDEMNED)));
+	CHECK(atomic_compare_exchange_strong(
+		&ring.desk->word, &word, DESK_WORD(ring.published, DESK_CONDEMNED)));
 	atomic_store(&marked()[2], 1);
 	fake_push(&ring, marks, NULL, 0);
 	CHECK(fake_silent(&fake, 100));
@@ -276,7 +316,8 @@ static void condemned_before(void)
 	begin();
 	fake_ring_job(&ring, nothing, 0);
 	word = DESK_WORD(ring.published, DESK_DONE);
-	CHECK(atomic_compare_exchange_strong(&ring.desk->word, &word, DESK_WORD(ring.published + 1, DESK_CONDEMNED)));
+	CHECK(atomic_compare_exchange_strong(
+		&ring.desk->word, &word, DESK_WORD(ring.published + 1, DESK_CONDEMNED)));
 	fake_push(&ring, marks, NULL, 0);
 	CHECK(fake_silent(&fake, 100));
 	CHECK_EQ(atomic_load(marked()), 0);
@@ -285,7 +326,12 @@ static void condemned_before(void)
 }
 Test(worker_ring, condemned_before_it_began) { case_run(condemned_before, 20000); }
 
-static int scribbles(struct brood_job *job) { (void)job; atomic_store(&shared_desk(&fake.shared, 1)->word, 42); return 0; }
+static int scribbles(struct brood_job *job)
+{
+	(void)job;
+	atomic_store(&shared_desk(&fake.shared, 1)->word, 42);
+	return 0;
+}
 
 static void scribbled(void)
 {
@@ -304,7 +350,7 @@ static void soft_step(void)
 		fake_soft(&fake, ring.published);
 		fake_done(&ring, 42);
 	}
-	fake_soft(&fake, ring.published);              /* late */
+	fake_soft(&fake, ring.published); /* late */
 	fake_ring_job(&ring, nothing, 0);
 	finish();
 }
@@ -332,14 +378,16 @@ static void leaves(void)
 		CHECK_EQ(left.flags, 0);
 		atomic_store(&marked()[2], 0);
 		CHECK_EQ(fake_word(&fake), DESK_WORD(first, DESK_DONE));
-		CHECK_EQ(fake_job(&fake, nothing).left, 0);            /* in the pool again: and no fd was left open by the lease */
+		/* in the pool again: and no fd was left open by the lease */
+		CHECK_EQ(fake_job(&fake, nothing).left, 0);
 	}
 	CHECK_EQ(atomic_load(marked()), 0);
-	fake_lend(&fake, &ring);                       /* asked before it has looked into the ring at all */
+	/* asked before it has looked into the ring at all */
+	fake_lend(&fake, &ring);
 	fake_push(&ring, nothing, NULL, 0);
 	fake_leave(&ring);
 	fake_lend(&fake, &ring);
-	fake_ask_to_leave(&ring);                      /* said twice */
+	fake_ask_to_leave(&ring); /* said twice */
 	left = fake_leave(&ring);
 	CHECK_EQ(left.sequence, ring.base);
 	CHECK_EQ(fake_job(&fake, nothing).left, 0);
@@ -366,7 +414,7 @@ static void ends(void)
 	fake_attention(&ring);
 	CHECK_EQ(fake_exit_code(&fake), 72);
 	begin();
-	frame_begin(&f, MESSAGE_LEAVE);                /* of some other lease: nobody's */
+	frame_begin(&f, MESSAGE_LEAVE); /* of some other lease: nobody's */
 	f.leave.id = ring.lease - 1;
 	CHECK_EQ(frame_send(fake.channel, &f), 0);
 	fake_attention(&ring);
@@ -396,14 +444,18 @@ static void not_taken(void)
 Test(worker_ring, loan_that_cannot_be_taken) { case_run(not_taken, 20000); }
 
 /* An engine that is gone: nothing more is done, and the supervisor decides. */
-static int sends_fds(struct brood_job *job) { int out = 1; return brood_job_reply_fds(job, &out, 1); }
+static int sends_fds(struct brood_job *job)
+{
+	int out = 1;
+	return brood_job_reply_fds(job, &out, 1);
+}
 static void link_gone(void)
 {
 	begin();
 	fake_ring_job(&ring, nothing, 0);
 	close(ring.link);
 	ring.link = -1;
-	fake_ring_job(&ring, nothing, 0);              /* nobody looks */
+	fake_ring_job(&ring, nothing, 0); /* nobody looks */
 	fake_push(&ring, sends_fds, NULL, 0);
 	CHECK_EQ(fake_done_raw(&ring).flags, DONE_NO_ROOM);
 	fake_push(&ring, marks, NULL, 0);
@@ -417,9 +469,16 @@ Test(worker_ring, link_gone) { case_run(link_gone, 20000); }
 /* ---- sleeping and waking ---- */
 
 static unsigned random_state = 1;
-static unsigned dice(unsigned sides) { random_state = random_state * 1103515245u + 12345u; return (random_state >> 8) % sides; }
+static unsigned dice(unsigned sides)
+{
+	random_state = random_state * 1103515245u + 12345u;
+	return (random_state >> 8) % sides;
+}
 
-/* Batches of any size, pauses of any length: each job that is published is done and told, or fake_await() gives up. */
+/*
+ * Batches of any size, pauses of any length: each job that is published is done and told, or
+ * fake_await() gives up.
+ */
 static void hammer(void)
 {
 	int expected = 0;
@@ -456,7 +515,8 @@ static void idle(void)
 	fake_ring_job(&ring, nothing, 0);
 	CHECK(WAIT_UNTIL(atomic_load(&ring.desk->asleep) == 1, 10000));
 	for (rounds = 0; rounds < 5; rounds++) {
-		CHECK_EQ(process_signal(fake.pidfd, fake.pid, SIGTERM), 0); /* a soft step for nobody wakes it, and it sleeps again */
+		/* a soft step for nobody wakes it, and it sleeps again */
+		CHECK_EQ(process_signal(fake.pidfd, fake.pid, SIGTERM), 0);
 		fake_ring_job(&ring, nothing, 0);
 	}
 	CHECK_EQ(process_wait(fake.pid, true, &e), 0);
@@ -464,8 +524,14 @@ static void idle(void)
 }
 Test(worker_ring, sleeps_and_is_woken) { case_run(idle, 20000); }
 
-/* Signals at any instruction: within a job that is watched for system calls, within the library's calls, between jobs, asleep. None ends the worker, none costs a job. */
-static int calls(struct brood_job *job) { return getppid() > 0 && brood_job_write(job, "x", 1) == 1 && getppid() > 0 ? 5 : 1; }
+/*
+ * Signals at any instruction: within a job that is watched for system calls, within the library's
+ * calls, between jobs, asleep. None ends the worker, none costs a job.
+ */
+static int calls(struct brood_job *job)
+{
+	return getppid() > 0 && brood_job_write(job, "x", 1) == 1 && getppid() > 0 ? 5 : 1;
+}
 static int only_ours(struct brood_job *job)
 {
 	for (int i = 0; i < 20; i++)
@@ -493,7 +559,7 @@ static void shower(void)
 		if (d.reply_size)
 			fake_reply(&ring, &d);
 		if (i % 10 == 0)
-			fake_soft(&fake, ring.published);      /* late, as a rule */
+			fake_soft(&fake, ring.published); /* late, as a rule */
 	}
 	CHECK_EQ(kill(rain, SIGKILL), 0);
 	CHECK_EQ(waitpid(rain, NULL, 0), rain);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* worker_ring_bytes.c - one worker on lease: replies that grow, move and spill; requests by memfd; fds there and back; progress, plugins, accounting. And the same helpers on jobs that were handed off. */
+/*
+ * worker_ring_bytes.c - one worker on lease: replies that grow, move and spill; requests by memfd;
+ * fds there and back; progress, plugins, accounting. And the same helpers on jobs that were handed
+ * off.
+ */
 #define _GNU_SOURCE
 #include "../helpers/fake_ring.h"
 #include "../../src/base/base.h"
@@ -47,13 +51,19 @@ static void finish(void)
 	fake_end(&fake);
 }
 
-static int nothing(struct brood_job *job) { (void)job; return 0; }
+static int nothing(struct brood_job *job)
+{
+	(void)job;
+	return 0;
+}
 static unsigned char pattern(size_t i) { return (unsigned char)(i ^ i >> 8 ^ i >> 16); }
 
 /* ---- replies ---- */
 
 /* Its request: how large, and in what pieces. */
-struct wish { size_t size, piece; };
+struct wish {
+	size_t size, piece;
+};
 static int replies(struct brood_job *job)
 {
 	struct wish w;
@@ -124,20 +134,26 @@ static bool check_reply(struct wish w)
 
 static void reply_sizes(void)
 {
-	static const size_t sizes[] = { 0, 1, 63, 64, 65, 4095, 4096, 65535, 65536, 65537, 100000, 1 << 20, 5000001 };
+	static const size_t sizes[] = { 0, 1, 63, 64, 65, 4095, 4096, 65535, 65536, 65537, 100000,
+		1 << 20, 5000001 };
 
 	begin();
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
 		for (size_t piece = 1; piece <= 1 << 20; piece *= 64)
 			if (piece > 1 || sizes[i] < 100000)
-				CHECK_EQ(check_reply((struct wish){ sizes[i], piece }), sizes[i] > RING_INLINE_MAX);
-	for (size_t i = 1; i < 400; i++)               /* round and round in the space: some pieces must move to its front */
+				CHECK_EQ(check_reply((struct wish){ sizes[i], piece }),
+					sizes[i] > RING_INLINE_MAX);
+	/* round and round in the space: some pieces must move to its front */
+	for (size_t i = 1; i < 400; i++)
 		CHECK(!check_reply((struct wish){ 40000 + i * 13, 700 }));
 	finish();
 }
 Test(worker_ring_bytes, replies_of_all_sizes) { case_run(reply_sizes, 60000); }
 
-/* An engine that harvests nothing: the space fills, and the rest goes by memfd; nothing waits, nothing is overwritten. */
+/*
+ * An engine that harvests nothing: the space fills, and the rest goes by memfd; nothing waits,
+ * nothing is overwritten.
+ */
 static void full_space(void)
 {
 	struct wish w = { 30000, 7000 };
@@ -173,7 +189,7 @@ static void full_space(void)
 	ring.seen = ring.published;
 	atomic_store(&ring.down->harvested, ring.published);
 	ring.keep = false;
-	CHECK(!check_reply(w));                        /* and now there is room again */
+	CHECK(!check_reply(w)); /* and now there is room again */
 	finish();
 }
 Test(worker_ring_bytes, space_that_nobody_empties) { case_run(full_space, 30000); }
@@ -215,7 +231,9 @@ static int floods_and_replies(struct brood_job *job)
 
 	while (brood_job_progress(job, data, BROOD_PROGRESS_MAX) == 0)
 		sent++;
-	if (brood_job_progress(job, data, BROOD_PROGRESS_MAX) != -EAGAIN || brood_job_progress(job, data, BROOD_PROGRESS_MAX + 1) != -EMSGSIZE || brood_job_progress(job, NULL, 1) != -EINVAL)
+	if (brood_job_progress(job, data, BROOD_PROGRESS_MAX) != -EAGAIN ||
+		brood_job_progress(job, data, BROOD_PROGRESS_MAX + 1) != -EMSGSIZE ||
+		brood_job_progress(job, NULL, 1) != -EINVAL)
 		return 1;
 	return brood_job_write(job, data, sizeof data) == sizeof data && sent > 0 ? 0 : 2;
 }
@@ -260,7 +278,11 @@ static void full_link(bool whole)
 	CHECK_EQ(fake_done(&ring, 0).reply_size, 70000);
 	finish();
 }
-static void full_links(void) { full_link(false); full_link(true); }
+static void full_links(void)
+{
+	full_link(false);
+	full_link(true);
+}
 Test(worker_ring_bytes, link_that_is_full) { case_run(full_links, 30000); }
 
 /* ---- requests ---- */
@@ -271,7 +293,8 @@ static int sums(struct brood_job *job)
 	const unsigned char *data = brood_job_request(job, &size);
 	char c;
 
-	if (!data || size != brood_job_request_size(job) || brood_job_read(job, &c, 1) != 0 || brood_job_request(job, NULL) != (const void *)data)
+	if (!data || size != brood_job_request_size(job) || brood_job_read(job, &c, 1) != 0 ||
+		brood_job_request(job, NULL) != (const void *)data)
 		return 1;
 	for (size_t i = 0; i < size; i++)
 		if (data[i] != pattern(i))
@@ -315,7 +338,7 @@ static void memfd_requests(void)
 
 		e->flags = RING_WITH | RING_MEMFD;
 		fake_with(&ring, e->sequence, LINK_MEMFD, &fd, 1);
-		if (i == 10)                           /* withdrawn: what came with it is dropped */
+		if (i == 10) /* withdrawn: what came with it is dropped */
 			CHECK(claim_swap(ring.up, e->sequence, CLAIM_WITHDRAWN));
 		fake_publish(&ring);
 		if (i == 10) {
@@ -374,7 +397,10 @@ static int asks_in_vain(struct brood_job *job)
 
 	if (brood_job_request_size(job) == BROOD_SIZE_UNKNOWN)
 		return brood_job_request(job, NULL) == NULL && errno == EINVAL ? 0 : 1;
-	return brood_job_read(job, &c, 1) == 1 && brood_job_request(job, NULL) == NULL && errno == EINVAL ? 0 : 2;
+	return brood_job_read(job, &c, 1) == 1 && brood_job_request(job, NULL) == NULL &&
+			errno == EINVAL
+		? 0
+		: 2;
 }
 
 static int asks_too_late(struct brood_job *job)
@@ -408,7 +434,8 @@ static int uses_extra(struct brood_job *job)
 	char text[16];
 	size_t count = brood_job_extra_fds(job);
 
-	if (brood_job_extra_fd(job, count) != -EINVAL || brood_job_take_extra_fd(job, count) != -EINVAL)
+	if (brood_job_extra_fd(job, count) != -EINVAL ||
+		brood_job_take_extra_fd(job, count) != -EINVAL)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		int n = snprintf(text, sizeof text, "%zu", i);
@@ -423,9 +450,13 @@ static int answers_socket(struct brood_job *job)
 {
 	char c;
 
-	if (brood_job_request(job, NULL) || errno != EINVAL || brood_job_read(job, &c, 1) != 1 || c != 'q')
+	if (brood_job_request(job, NULL) || errno != EINVAL || brood_job_read(job, &c, 1) != 1 ||
+		c != 'q')
 		return 1;
-	return brood_job_reply(job, "a", 1) == 1 && fcntl(brood_job_fd(job), F_GETFD) >= 0 && brood_job_reply_fds(job, &(int){ 1 }, 1) == -EINVAL ? 0 : 2;
+	return brood_job_reply(job, "a", 1) == 1 && fcntl(brood_job_fd(job), F_GETFD) >= 0 &&
+			brood_job_reply_fds(job, &(int){ 1 }, 1) == -EINVAL
+		? 0
+		: 2;
 }
 
 static void extra_fds(void)
@@ -459,7 +490,7 @@ static void extra_fds(void)
 	CHECK_EQ(write(pair[0], "q", 1), 1);
 	fake_publish(&ring);
 	CHECK_EQ(read(pair[0], text, 2), 1);
-	CHECK_EQ(read(pair[0], text + 1, 1), 0);       /* EOF, though we hold a copy of its end */
+	CHECK_EQ(read(pair[0], text + 1, 1), 0); /* EOF, though we hold a copy of its end */
 	CHECK_EQ(text[0], 'a');
 	fake_done(&ring, 0);
 	finish();
@@ -518,15 +549,21 @@ static int sends_back(struct brood_job *job)
 
 	if (pipe(fds) < 0 || write(fds[1], "mine", 4) != 4)
 		return 1;
-	if (brood_job_reply_fds(job, bad, 2) != -EBADF || brood_job_reply_fds(job, NULL, 1) != -EINVAL || brood_job_reply_fds(job, fds, BROOD_JOB_FDS_MAX + 1) != -E2BIG)
+	if (brood_job_reply_fds(job, bad, 2) != -EBADF ||
+		brood_job_reply_fds(job, NULL, 1) != -EINVAL ||
+		brood_job_reply_fds(job, fds, BROOD_JOB_FDS_MAX + 1) != -E2BIG)
 		return 2;
-	if (brood_job_reply_fds(job, fds, 1) != 0 || brood_job_reply_fds(job, fds + 1, 1) != 0 || brood_job_reply_fds(job, NULL, 0) != 0)
+	if (brood_job_reply_fds(job, fds, 1) != 0 || brood_job_reply_fds(job, fds + 1, 1) != 0 ||
+		brood_job_reply_fds(job, NULL, 0) != 0)
 		return 3;
 	close(fds[0]);
 	close(fds[1]);
 	for (int i = 0; i < BROOD_JOB_FDS_MAX; i++)
 		fds[i] = 1;
-	return brood_job_reply_fds(job, fds, BROOD_JOB_FDS_MAX - 1) == -E2BIG && brood_job_write(job, "with", 4) == 4 ? 7 : 4;
+	return brood_job_reply_fds(job, fds, BROOD_JOB_FDS_MAX - 1) == -E2BIG &&
+			brood_job_write(job, "with", 4) == 4
+		? 7
+		: 4;
 }
 
 static void check_pipe(struct frame *f, size_t first)
@@ -559,7 +596,7 @@ static void fds_back(void)
 		CHECK_MEM(fake_reply(&ring, &d), "with", 4);
 	}
 	finish();
-	fake_start(&fake);                             /* handed off: with FINISHED */
+	fake_start(&fake); /* handed off: with FINISHED */
 	for (int i = 0; i < 5; i++) {
 		fake_assign(&fake);
 		fake.request_size = 0;
@@ -597,7 +634,11 @@ Test(worker_ring_bytes, extra_fds_handed_off) { case_run(handed_extra, 20000); }
 
 /* ---- progress, plugins, accounting ---- */
 
-static int progresses(struct brood_job *job) { return brood_job_progress(job, "half", 4) | brood_job_progress(job, NULL, 0) | brood_job_log(job, BROOD_INFO, "at work"); }
+static int progresses(struct brood_job *job)
+{
+	return brood_job_progress(job, "half", 4) | brood_job_progress(job, NULL, 0) |
+		brood_job_log(job, BROOD_INFO, "at work");
+}
 
 static void progress(void)
 {
@@ -683,7 +724,7 @@ static void plugins(void)
 	refused_plugin(text, plugin_text(text, path, "brood_no_such"), "no brood_no_such in");
 	refused_plugin(text, plugin_text(text, "/no/such.so", "f"), "/no/such.so");
 	refused_plugin(text, plugin_text(text, "libc.so.6", "getpid"), "a path from the root");
-	refused_plugin("/a\0b", 4, "a path from the root");            /* its end is missing */
+	refused_plugin("/a\0b", 4, "a path from the root"); /* its end is missing */
 	refused_plugin("/a", 3, "a path from the root");
 	fake_ring_job(&ring, nothing, 0);
 	CHECK_EQ(fake_leave(&ring).flags, 0);
@@ -742,7 +783,7 @@ static void accounts(void)
 	CHECK_GT(d.peak_kb, little + 20000);
 	d = fake_ring_job(&ring, nothing, 0);
 	if (!KEEPS_FREED)
-		CHECK_LT(d.peak_kb, little + 15000);   /* of this job, not of the one before */
+		CHECK_LT(d.peak_kb, little + 15000); /* of this job, not of the one before */
 	CHECK_EQ(fake_leave(&ring).left, 0);
 	CHECK_GT(fake_job(&fake, burns).cpu_us, 0);
 	CHECK_GT(fake_job(&fake, nothing).peak_kb, 0);

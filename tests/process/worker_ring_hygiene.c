@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * worker_ring_hygiene.c - one worker on lease: what a job left is found, said and put right, whether or not the kernel can tell that a job made no system call; what is not looked for at once costs the worker later; and a worker
- * whose own fds a job has damaged ends without a word to strangers.
+ * worker_ring_hygiene.c - one worker on lease: what a job left is found, said and put right,
+ * whether or not the kernel can tell that a job made no system call; what is not looked for at once
+ * costs the worker later; and a worker whose own fds a job has damaged ends without a word to
+ * strangers.
  */
 #define _GNU_SOURCE
 #include "../helpers/fake_ring.h"
@@ -29,7 +31,8 @@ TestSuite(worker_ring_hygiene, .timeout = 120);
 #endif
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(OWN_ALLOCATOR)
-#define MEMORY 0                                       /* its allocator takes a refusal for the program's end */
+/* its allocator takes a refusal for the program's end */
+#define MEMORY 0
 #else
 #define MEMORY 1
 #endif
@@ -63,8 +66,16 @@ static void both_ways(void (*body)(uint32_t flags))
 }
 
 static atomic_int *marked(void) { return case_shared(); }
-static int nothing(struct brood_job *job) { (void)job; return 0; }
-static int counts(struct brood_job *job) { (void)job; return atomic_fetch_add(marked(), 1); }
+static int nothing(struct brood_job *job)
+{
+	(void)job;
+	return 0;
+}
+static int counts(struct brood_job *job)
+{
+	(void)job;
+	return atomic_fetch_add(marked(), 1);
+}
 
 /* ---- put right ---- */
 
@@ -79,15 +90,51 @@ static int blocks(struct brood_job *job)
 	raise(SIGSYS);
 	return 0;
 }
-static int alarms(struct brood_job *job) { (void)job; alarm(1); return 0; }
-static int moves(struct brood_job *job) { (void)job; return chdir("/proc/self"); }
-static int masks_files(struct brood_job *job) { (void)job; umask(0777); return 0; }
-static int ignores(struct brood_job *job) { (void)job; signal(SIGUSR1, SIG_IGN); signal(SIGSYS, SIG_IGN); return 0; }
-static int rounds_up(struct brood_job *job) { (void)job; return fesetround(FE_UPWARD); }
+static int alarms(struct brood_job *job)
+{
+	(void)job;
+	alarm(1);
+	return 0;
+}
+static int moves(struct brood_job *job)
+{
+	(void)job;
+	return chdir("/proc/self");
+}
+static int masks_files(struct brood_job *job)
+{
+	(void)job;
+	umask(0777);
+	return 0;
+}
+static int ignores(struct brood_job *job)
+{
+	(void)job;
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGSYS, SIG_IGN);
+	return 0;
+}
+static int rounds_up(struct brood_job *job)
+{
+	(void)job;
+	return fesetround(FE_UPWARD);
+}
 static volatile double zero = 0, one = 1;
-static int divides(struct brood_job *job) { (void)job; return one / zero > 0 ? 0 : 1; }
-static int opens_and_closes(struct brood_job *job) { (void)job; return close(open("/dev/null", O_RDONLY)); }
-static int switches_off(struct brood_job *job) { (void)job; return prctl(PR_SET_SYSCALL_USER_DISPATCH, 0L, 0L, 0L, 0L) < 0 && errno != EINVAL; }
+static int divides(struct brood_job *job)
+{
+	(void)job;
+	return one / zero > 0 ? 0 : 1;
+}
+static int opens_and_closes(struct brood_job *job)
+{
+	(void)job;
+	return close(open("/dev/null", O_RDONLY));
+}
+static int switches_off(struct brood_job *job)
+{
+	(void)job;
+	return prctl(PR_SET_SYSCALL_USER_DISPATCH, 0L, 0L, 0L, 0L) < 0 && errno != EINVAL;
+}
 
 static int finds_order(struct brood_job *job)
 {
@@ -103,16 +150,29 @@ static int finds_order(struct brood_job *job)
 	umask(mask);
 	if (mask != 022 || !getcwd(cwd, sizeof cwd) || strcmp(cwd, "/") != 0)
 		return 2;
-	if (sigprocmask(SIG_BLOCK, NULL, &set) < 0 || sigismember(&set, SIGUSR1) || sigismember(&set, SIGSYS))
+	if (sigprocmask(SIG_BLOCK, NULL, &set) < 0 || sigismember(&set, SIGUSR1) ||
+		sigismember(&set, SIGSYS))
 		return 3;
 	return sigaction(SIGUSR1, NULL, &action) < 0 || action.sa_handler == SIG_IGN ? 4 : 0;
 }
 
 static void put_right(uint32_t flags)
 {
-	static const struct { brood_fn *fn; uint32_t left; } rows[] = {
-		{ nothing, 0 }, { blocks, BROOD_LEFT_MASK }, { alarms, BROOD_LEFT_TIMERS }, { moves, BROOD_LEFT_CWD }, { masks_files, BROOD_LEFT_UMASK },
-		{ ignores, BROOD_LEFT_HANDLERS }, { rounds_up, 0 }, { divides, 0 }, { opens_and_closes, 0 }, { switches_off, 0 }, { nothing, 0 },
+	static const struct {
+		brood_fn *fn;
+		uint32_t left;
+	} rows[] = {
+		{ nothing, 0 },
+		{ blocks, BROOD_LEFT_MASK },
+		{ alarms, BROOD_LEFT_TIMERS },
+		{ moves, BROOD_LEFT_CWD },
+		{ masks_files, BROOD_LEFT_UMASK },
+		{ ignores, BROOD_LEFT_HANDLERS },
+		{ rounds_up, 0 },
+		{ divides, 0 },
+		{ opens_and_closes, 0 },
+		{ switches_off, 0 },
+		{ nothing, 0 },
 	};
 
 	CHECK_EQ(chdir("/"), 0);
@@ -124,10 +184,12 @@ static void put_right(uint32_t flags)
 
 		fake_push(&ring, rows[at].fn, NULL, 0);
 		d = fake_done_raw(&ring);
-		CHECK_MSG(d.code == 0 && d.left == rows[at].left && d.flags == 0, "row %zu: code %d, left %x, flags %x", at, d.code, d.left, d.flags);
+		CHECK_MSG(d.code == 0 && d.left == rows[at].left && d.flags == 0,
+			"row %zu: code %d, left %x, flags %x", at, d.code, d.left, d.flags);
 		fake_push(&ring, finds_order, NULL, 0);
 		d = fake_done_raw(&ring);
-		CHECK_MSG(d.code == 0 && d.left == 0, "after row %zu: code %d, left %x", at, d.code, d.left);
+		CHECK_MSG(d.code == 0 && d.left == 0, "after row %zu: code %d, left %x", at, d.code,
+			d.left);
 	}
 	finish();
 }
@@ -149,7 +211,11 @@ static int starts_thread(struct brood_job *job)
 	(void)job;
 	return pthread_create(&thread, NULL, sleeper, NULL);
 }
-static int opens(struct brood_job *job) { (void)job; return open("/dev/null", O_RDONLY) < 0; }
+static int opens(struct brood_job *job)
+{
+	(void)job;
+	return open("/dev/null", O_RDONLY) < 0;
+}
 static int forks(struct brood_job *job)
 {
 	(void)job;
@@ -157,12 +223,20 @@ static int forks(struct brood_job *job)
 		_exit(0);
 	return 0;
 }
-static void exit_hook(void *context) { (void)context; atomic_fetch_add(&marked()[1], 1); }
+static void exit_hook(void *context)
+{
+	(void)context;
+	atomic_fetch_add(&marked()[1], 1);
+}
 
 /* The jobs behind it are not begun; the engine is told before the worker leaves. */
 static void costly(uint32_t flags)
 {
-	static const struct { brood_fn *fn; uint32_t left; int hook; } rows[] = { { starts_thread, BROOD_LEFT_THREADS, 0 }, { opens, BROOD_LEFT_FDS, 1 } };
+	static const struct {
+		brood_fn *fn;
+		uint32_t left;
+		int hook;
+	} rows[] = { { starts_thread, BROOD_LEFT_THREADS, 0 }, { opens, BROOD_LEFT_FDS, 1 } };
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct message_left left;
@@ -179,7 +253,8 @@ static void costly(uint32_t flags)
 		fake_entry(&ring, counts, NULL, 0);
 		fake_publish(&ring);
 		d = fake_done_raw(&ring);
-		CHECK_MSG(d.left == rows[i].left && d.flags == DONE_RETIRING, "row %zu: left %x, flags %x", i, d.left, d.flags);
+		CHECK_MSG(d.left == rows[i].left && d.flags == DONE_RETIRING,
+			"row %zu: left %x, flags %x", i, d.left, d.flags);
 		left = fake_left(&ring);
 		CHECK_EQ(left.flags, FINISHED_RETIRING);
 		CHECK_EQ(left.sequence, d.sequence);
@@ -198,7 +273,8 @@ static int has_no_child(struct brood_job *job)
 	siginfo_t info;
 
 	(void)job;
-	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 && errno == ECHILD ? 0 : 1;
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 && errno == ECHILD ? 0
+											     : 1;
 }
 static void tolerated(uint32_t flags)
 {
@@ -239,7 +315,10 @@ static uint64_t push_trusted(brood_fn *fn)
 	return ring.published;
 }
 
-/* What a trusted job left costs its worker all the same, once it has nothing to do; what is no cost is put right then. */
+/*
+ * What a trusted job left costs its worker all the same, once it has nothing to do; what is no cost
+ * is put right then.
+ */
 static void trusted(uint32_t flags)
 {
 	struct message_left left;
@@ -305,7 +384,8 @@ static char *reserved;
 static int reserves(void *context)
 {
 	(void)context;
-	reserved = mmap(NULL, 64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	reserved = mmap(NULL, 64 << 20, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	return reserved == MAP_FAILED;
 }
 static int touches(struct brood_job *job)
@@ -363,18 +443,31 @@ static bool is_bell(int fd)
 	char path[64], text[64] = "";
 
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	return readlink(path, text, sizeof text - 1) > 0 && strcmp(text, "anon_inode:[eventfd]") == 0;
+	return readlink(path, text, sizeof text - 1) > 0 &&
+		strcmp(text, "anon_inode:[eventfd]") == 0;
 }
 static int replace(int fd) { return fd < 0 ? -1 : dup2(1, fd) < 0; }
-static int replaces_bell(struct brood_job *job) { (void)job; return replace(find(is_bell)); }
+static int replaces_bell(struct brood_job *job)
+{
+	(void)job;
+	return replace(find(is_bell));
+}
 static int replaces_link(struct brood_job *job)
 {
 	char data[70000] = { 0 };
 
 	return replace(find(is_link)) || brood_job_write(job, data, sizeof data) != sizeof data;
 }
-static int replaces_channel(struct brood_job *job) { (void)job; return replace(fake.config.channel_fd); }
-static int closes_link(struct brood_job *job) { (void)job; return close(find(is_link)); }
+static int replaces_channel(struct brood_job *job)
+{
+	(void)job;
+	return replace(fake.config.channel_fd);
+}
+static int closes_link(struct brood_job *job)
+{
+	(void)job;
+	return close(find(is_link));
+}
 
 static void damaged_fds(uint32_t flags)
 {
@@ -387,11 +480,12 @@ static void damaged_fds(uint32_t flags)
 	CHECK_EQ(dup2(out[1], 1), 1);
 	for (size_t i = 0; i < sizeof games / sizeof games[0]; i++) {
 		start_with(flags);
-		atomic_store(&ring.lane->listening, 1);        /* it has to tell */
+		atomic_store(&ring.lane->listening, 1); /* it has to tell */
 		fake_push(&ring, games[i], NULL, 0);
 		CHECK_MSG(fake_exit_code(&fake) == 72, "game %zu", i);
 	}
-	start_with(flags);                             /* what is not needed is not missed, until it is given back */
+	/* what is not needed is not missed, until it is given back */
+	start_with(flags);
 	fake_push(&ring, replaces_channel, NULL, 0);
 	fake_done_raw(&ring);
 	fake_attention(&ring);
@@ -402,13 +496,17 @@ static void damaged_fds(uint32_t flags)
 	CHECK_EQ(d.left, BROOD_LEFT_FDS);
 	CHECK_EQ(fake_left(&ring).flags, FINISHED_RETIRING);
 	CHECK_EQ(fake_exit_code(&fake), 0);
-	CHECK_EQ(read(out[0], &c, 1), -1);             /* not a byte to a stranger */
+	CHECK_EQ(read(out[0], &c, 1), -1); /* not a byte to a stranger */
 }
 static void damaged_both(void) { both_ways(damaged_fds); }
 Test(worker_ring_hygiene, fds_damaged_by_a_job) { case_run(damaged_both, 30000); }
 
 /* What a job printed is out before its completion. */
-static int prints(struct brood_job *job) { (void)job; return printf("printed") != 7; }
+static int prints(struct brood_job *job)
+{
+	(void)job;
+	return printf("printed") != 7;
+}
 static void printed(void)
 {
 	char text[64] = "";
@@ -427,12 +525,18 @@ static void printed(void)
 }
 Test(worker_ring_hygiene, what_a_job_printed) { case_run(printed, 20000); }
 
-/* A handed-off job that uses nothing but the library's calls has made no system call of its own: nothing is looked after, and nothing is missed. */
+/*
+ * A handed-off job that uses nothing but the library's calls has made no system call of its own:
+ * nothing is looked after, and nothing is missed.
+ */
 static int converses(struct brood_job *job)
 {
 	char c;
 
-	return brood_job_read(job, &c, 1) == 1 && brood_job_write(job, &c, 1) == 1 && brood_job_reply(job, "!", 1) == 1 ? 0 : 1;
+	return brood_job_read(job, &c, 1) == 1 && brood_job_write(job, &c, 1) == 1 &&
+			brood_job_reply(job, "!", 1) == 1
+		? 0
+		: 1;
 }
 static void handed_off(void)
 {
@@ -446,7 +550,8 @@ static void handed_off(void)
 		fake_run(&fake, converses, NULL, 0);
 		CHECK_EQ(fake_read(&fake, text, sizeof text), 2);
 		CHECK_EQ(fake_finished(&fake).left, 0);
-		CHECK_EQ(fake_job(&fake, i % 2 ? moves : masks_files).left, i % 2 ? BROOD_LEFT_CWD : BROOD_LEFT_UMASK);
+		CHECK_EQ(fake_job(&fake, i % 2 ? moves : masks_files).left,
+			i % 2 ? BROOD_LEFT_CWD : BROOD_LEFT_UMASK);
 	}
 	fake_end(&fake);
 }

@@ -32,11 +32,17 @@ static void finish(void)
 	fake_end(&fake);
 }
 
-static int nothing(struct brood_job *job) { (void)job; return 0; }
+static int nothing(struct brood_job *job)
+{
+	(void)job;
+	return 0;
+}
 static unsigned char pattern(size_t i) { return (unsigned char)(i ^ i >> 8 ^ i >> 16); }
 
 /* Its request: how large, and in what pieces. */
-struct wish { size_t size, piece; };
+struct wish {
+	size_t size, piece;
+};
 static int replies(struct brood_job *job)
 {
 	struct wish w;
@@ -112,7 +118,7 @@ static void reply_stream(size_t size)
 	CHECK_EQ(d.left, 0);
 	CHECK_EQ(d.reply_size, size);
 	fake_reply(&ring, &(struct ring_done){ 0 });
-	CHECK_EQ(recv(fd, &w, 1, 0), 0);               /* the worker has closed it */
+	CHECK_EQ(recv(fd, &w, 1, 0), 0); /* the worker has closed it */
 	close(fd);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * notify-hidden: a service that looks for systemd's variables wherever its code runs: in the engine, in a worker, and in a program that a job starts. What it found
- * is its status: "hidden", or where not. Then it waits to be stopped.
+ * notify-hidden: a service that looks for systemd's variables wherever its code runs: in the
+ * engine, in a worker, and in a program that a job starts. What it found is its status: "hidden",
+ * or where not. Then it waits to be stopped.
  */
 #include <brood.h>
 #include <signal.h>
@@ -16,7 +17,7 @@ static int visible(void)
 
 static int in_worker(struct brood_job *job)
 {
-	(void) job;
+	(void)job;
 	if (visible())
 		return 1;
 	return system("env | grep -q -e ^NOTIFY_SOCKET= -e ^WATCHDOG_") == 0 ? 2 : 0;
@@ -30,7 +31,9 @@ int main(void)
 	sigset_t ends;
 	int received;
 	if (!getenv("NOTIFY_SOCKET") || !getenv("WATCHDOG_USEC")) {
-		fprintf(stderr, "notify-hidden: not started by systemd with Type=notify and WatchdogSec=\n");
+		fprintf(stderr,
+			"notify-hidden: not started by systemd with Type=notify and "
+			"WatchdogSec=\n");
 		return 1;
 	}
 	if (brood_start(&options, &brood) < 0) {
@@ -45,7 +48,8 @@ int main(void)
 	if (visible())
 		brood_notify_status(brood, "visible in the engine");
 	else if (verdict.outcome != BROOD_DONE)
-		brood_notify_status(brood, verdict.code == 2 ? "visible in a job's child" : "visible in a worker");
+		brood_notify_status(brood,
+			verdict.code == 2 ? "visible in a job's child" : "visible in a worker");
 	else
 		brood_notify_status(brood, "hidden");
 	sigwait(&ends, &received);

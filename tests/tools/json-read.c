@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json-read.c - checks a file of JSON, all of RFC 8259 but the validity of UTF-8, and says what stands in it.
+ * json-read.c - checks a file of JSON, all of RFC 8259 but the validity of UTF-8, and says what
+ * stands in it.
  *
- *   json-read FILE [PATH]...      a line a path, as in jobs.done: the value as it is written; of an object its keys, joined by
- *                                 commas; of an array the number of its elements
+ *   json-read FILE [PATH]...      a line a path, as in jobs.done: the value as it is written; of an
+ *                                 object its keys, joined by commas; of an array the number of its
+ *                                 elements
  *
  * Exit: 0; 1 the file is no JSON (where, on standard error); 2 there is no such path.
  */
@@ -15,7 +17,9 @@
 
 #define DEPTH_MAX 64
 
-struct value { char *path, *text; };
+struct value {
+	char *path, *text;
+};
 static struct value *values;
 static size_t count;
 static const char *start, *at;
@@ -144,7 +148,8 @@ static void object(const char *path, int depth)
 		const char *key = string(&size);
 		size_t used = strlen(keys);
 
-		snprintf(keys + used, sizeof keys - used, "%s%.*s", used ? "," : "", (int)size, key);
+		snprintf(
+			keys + used, sizeof keys - used, "%s%.*s", used ? "," : "", (int)size, key);
 		space();
 		expect(':');
 		member(path, key, size, depth);
@@ -195,7 +200,10 @@ static void value(const char *path, int depth)
 	switch (*at) {
 	case '{': object(path, depth); return;
 	case '[': array(path, depth); return;
-	case '"': begin = string(&size); keep(path, begin, size); return;
+	case '"':
+		begin = string(&size);
+		keep(path, begin, size);
+		return;
 	case 't': word("true"); break;
 	case 'f': word("false"); break;
 	case 'n': word("null"); break;

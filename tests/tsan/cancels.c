@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cancels.c - pthread_cancel() of threads inside every blocking call: none is cut short in there, each call returns as it would have; the thread is cancelled behind it, and no lock, no job and no lease is left behind.
+ * cancels.c - pthread_cancel() of threads inside every blocking call: none is cut short in there,
+ * each call returns as it would have; the thread is cancelled behind it, and no lock, no job and no
+ * lease is left behind.
  */
 #define REAL_DEATHS 0
 #include "real.h"
@@ -10,7 +12,7 @@
 enum { ROUNDS = 30 };
 
 struct act {
-	atomic_int inside, back;               /* just before the call; behind it */
+	atomic_int inside, back; /* just before the call; behind it */
 	long result;
 	uint32_t dispatch;
 	struct brood_queue *queue;
@@ -24,7 +26,12 @@ static const char sleeps = 's';
 
 static void options_of(const struct act *a, struct brood_job_options *o)
 {
-	*o = (struct brood_job_options){ .size = sizeof *o, .dispatch = a->dispatch, .arg = &sleeps, .arg_size = 1, .queue = a->queue, .lease = a->lease };
+	*o = (struct brood_job_options){ .size = sizeof *o,
+		.dispatch = a->dispatch,
+		.arg = &sleeps,
+		.arg_size = 1,
+		.queue = a->queue,
+		.lease = a->lease };
 }
 
 static void do_call(struct act *a)
@@ -123,7 +130,10 @@ static const struct blocking {
 };
 enum { BLOCKINGS = sizeof blockings / sizeof blockings[0] };
 
-struct call { struct act act; const struct blocking *what; };
+struct call {
+	struct act act;
+	const struct blocking *what;
+};
 static void *calls(void *context)
 {
 	struct call *c = context;
@@ -132,7 +142,7 @@ static void *calls(void *context)
 	atomic_store(&c->act.inside, 1);
 	c->what->call(&c->act);
 	atomic_store(&c->act.back, 1);
-	for (;;)                               /* a cancellation point: here it ends */
+	for (;;) /* a cancellation point: here it ends */
 		poll(NULL, 0, 1);
 	return NULL;
 }
@@ -143,8 +153,12 @@ static void one(const struct blocking *what, unsigned *state)
 	pthread_t thread;
 	void *how = NULL;
 
-	/* What is opened waits for a lease only where somebody looks: by itself it is handed off. */
-	c.act.dispatch = what->streams ? real_random(state) % 2 ? BROOD_PATH_HANDOFF : BROOD_PATH_AUTO : real_random(state) % 3;
+	/*
+	 * What is opened waits for a lease only where somebody looks: by itself it is handed off.
+	 */
+	c.act.dispatch = what->streams
+		? real_random(state) % 2 ? BROOD_PATH_HANDOFF : BROOD_PATH_AUTO
+		: real_random(state) % 3;
 	what->before(&c.act);
 	CHECK_EQ(pthread_create(&thread, NULL, calls, &c), 0);
 	while (!atomic_load(&c.act.inside))
@@ -188,7 +202,9 @@ int main(void)
 	for (uintptr_t i = 0; i < 6; i++, rounds += ROUNDS)
 		real_thread(&threads, cancels, i);
 	real_join(&threads);
-	CHECK(WAIT_UNTIL(brood_dispatch(brood) >= 0 && brood_stats(brood, &stats) == 0 && stats.idle == stats.workers, 60000));
+	CHECK(WAIT_UNTIL(brood_dispatch(brood) >= 0 && brood_stats(brood, &stats) == 0 &&
+			stats.idle == stats.workers,
+		60000));
 	CHECK_EQ(stats.died, 0);
 	CHECK_EQ(pthread_create(&thread, NULL, last_stop, &stopped), 0);
 	pthread_cancel(thread);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* comings.c - queues, leases and threads that come and go, some of them in the middle of their jobs, beside others that work; and what the engine tells the supervisor meanwhile. */
+/*
+ * comings.c - queues, leases and threads that come and go, some of them in the middle of their
+ * jobs, beside others that work; and what the engine tells the supervisor meanwhile.
+ */
 #include "real.h"
 
 #include <poll.h>
@@ -12,7 +15,7 @@ static atomic_long dropped, called, leased;
 static void never(void *context, const struct brood_result *result)
 {
 	(void)result;
-	CHECK_EQ(atomic_load((atomic_int *)context), 0);       /* not after its queue was freed */
+	CHECK_EQ(atomic_load((atomic_int *)context), 0); /* not after its queue was freed */
 }
 
 /* Freed with jobs that wait, run, are done, and were taken. */
@@ -21,7 +24,9 @@ static void *queues(void *number)
 	unsigned state = (unsigned)(uintptr_t)number + 1;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		struct brood_queue_options o = { .size = sizeof o, .jobs = 16 + real_random(&state) % 50, .leases = real_random(&state) % 3 };
+		struct brood_queue_options o = { .size = sizeof o,
+			.jobs = 16 + real_random(&state) % 50,
+			.leases = real_random(&state) % 3 };
 		const struct brood_result *results[4];
 		static atomic_int freed[64];
 		struct brood_queue *queue;
@@ -31,8 +36,13 @@ static void *queues(void *number)
 		CHECK_EQ(brood_queue_new(brood, &o, &queue), 0);
 		for (int k = 0; k < 20; k++) {
 			char what = "eesxc"[real_random(&state) % 5];
-			struct brood_job_options job = { .size = sizeof job, .arg = &what, .arg_size = 1, .queue = queue, .dispatch = real_random(&state) % 3,
-			                                 .on_done = k % 2 ? never : NULL, .context = &freed[(uintptr_t)number] };
+			struct brood_job_options job = { .size = sizeof job,
+				.arg = &what,
+				.arg_size = 1,
+				.queue = queue,
+				.dispatch = real_random(&state) % 3,
+				.on_done = k % 2 ? never : NULL,
+				.context = &freed[(uintptr_t)number] };
 			int r = brood_submit(brood, real_job, "request", 7, &job, NULL);
 
 			CHECK_MSG(r == 0 || r == -EAGAIN, "%d: %s", r, brood_error());
@@ -55,7 +65,9 @@ static void *leases(void *number)
 	unsigned state = (unsigned)(uintptr_t)number + 77;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		struct brood_lease_options o = { .size = sizeof o, .wait_ms = 20000, .limit_ms = 1 + real_random(&state) % 50 };
+		struct brood_lease_options o = {
+			.size = sizeof o, .wait_ms = 20000, .limit_ms = 1 + real_random(&state) % 50
+		};
 		struct brood_lease *lease;
 		int r = brood_lease(brood, &o, &lease);
 
@@ -66,10 +78,13 @@ static void *leases(void *number)
 		atomic_fetch_add(&leased, 1);
 		for (int k = 0; k < 5; k++) {
 			char what = "eesx"[real_random(&state) % 4];
-			struct brood_job_options job = { .size = sizeof job, .arg = &what, .arg_size = 1, .lease = lease };
+			struct brood_job_options job = {
+				.size = sizeof job, .arg = &what, .arg_size = 1, .lease = lease
+			};
 
 			r = brood_submit(brood, real_job, "request", 7, &job, NULL);
-			CHECK_MSG(r == 0 || r == -ESTALE || r == -EAGAIN, "%d: %s", r, brood_error());
+			CHECK_MSG(
+				r == 0 || r == -ESTALE || r == -EAGAIN, "%d: %s", r, brood_error());
 			brood_lease_worker(lease, NULL, NULL, NULL);
 		}
 		if (real_random(&state) % 2)
@@ -83,11 +98,13 @@ static void *leases(void *number)
 /* Each thread lives for a few calls. */
 static void *short_life(void *number)
 {
-	struct brood_job_options job = { .size = sizeof job, .dispatch = (uint32_t)((uintptr_t)number % 3) };
+	struct brood_job_options job = { .size = sizeof job,
+		.dispatch = (uint32_t)((uintptr_t)number % 3) };
 
 	for (int k = 0; k < 4; k++) {
 		char reply[8];
-		ssize_t n = brood_call(brood, real_job, "request", 7, reply, sizeof reply, &job, NULL);
+		ssize_t n = brood_call(
+			brood, real_job, "request", 7, reply, sizeof reply, &job, NULL);
 
 		CHECK_MSG(n == 7 || n == -EAGAIN, "%zd: %s", n, brood_error());
 		atomic_fetch_add(&called, 1);
@@ -113,9 +130,12 @@ static void *handles(void *number)
 	unsigned state = (unsigned)(uintptr_t)number + 99;
 
 	for (int i = 0; i < ROUNDS * 4; i++) {
-		struct brood_job_options job = { .size = sizeof job, .dispatch = real_random(&state) % 3 };
+		struct brood_job_options job = { .size = sizeof job,
+			.dispatch = real_random(&state) % 3 };
 		struct brood_handle *handle;
-		int fd, r = brood_open(brood, real_job, &job, &fd, real_random(&state) % 4 ? &handle : NULL);
+		int fd,
+			r = brood_open(brood, real_job, &job, &fd,
+				real_random(&state) % 4 ? &handle : NULL);
 
 		if (r < 0) {
 			CHECK_EQ(r, -EAGAIN);
@@ -162,9 +182,12 @@ int main(void)
 	real_thread(&threads, handles, 0);
 	real_thread(&threads, told, 0);
 	real_join(&threads);
-	CHECK(WAIT_UNTIL(brood_dispatch(brood) >= 0 && brood_stats(brood, &stats) == 0 && stats.idle == stats.workers, 60000));
+	CHECK(WAIT_UNTIL(brood_dispatch(brood) >= 0 && brood_stats(brood, &stats) == 0 &&
+			stats.idle == stats.workers,
+		60000));
 	CHECK_EQ(stats.verdicts[BROOD_LOST], 0);
 	CHECK_EQ(brood_stop(brood), 0);
-	printf("comings: %ld calls, %ld leases; %ju results dropped\n", atomic_load(&called), atomic_load(&leased), (uintmax_t)stats.dropped);
+	printf("comings: %ld calls, %ld leases; %ju results dropped\n", atomic_load(&called),
+		atomic_load(&leased), (uintmax_t)stats.dropped);
 	return 0;
 }

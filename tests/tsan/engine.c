@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine.c - the engine's library under many threads, as a plain program, because ThreadSanitizer does not go with Criterion. The
- * supervisor is played by threads of the same process (tests/helpers/peer.h), so that both sides are looked at. Ends with 0 and
- * "engine: N jobs, as many verdicts", or by a CHECK or a report of the sanitizer.
+ * engine.c - the engine's library under many threads, as a plain program, because ThreadSanitizer
+ * does not go with Criterion. The supervisor is played by threads of the same process
+ * (tests/helpers/peer.h), so that both sides are looked at. Ends with 0 and "engine: N jobs, as
+ * many verdicts", or by a CHECK or a report of the sanitizer.
  */
 #include "../helpers/peer.h"
 
@@ -21,7 +22,7 @@ static atomic_int working, inside;
 static void on_log(void *context, const struct brood_log *log)
 {
 	(void)context;
-	CHECK_EQ(atomic_fetch_add(&inside, 1), 0);      /* one at a time */
+	CHECK_EQ(atomic_fetch_add(&inside, 1), 0); /* one at a time */
 	CHECK_CONTAINS(log->text, "line");
 	atomic_fetch_add(&logged, 1);
 	atomic_fetch_sub(&inside, 1);
@@ -32,7 +33,8 @@ static enum brood_outcome crash_half(struct peer *p, struct peer_job *job)
 	(void)p;
 	return job->id % 2 ? BROOD_CRASHED : BROOD_DONE;
 }
-static const struct peer_service services[] = { { peer_fn_a, peer_echo }, { peer_fn_b, peer_nothing }, { peer_fn_c, crash_half }, { NULL, NULL } };
+static const struct peer_service services[] = { { peer_fn_a, peer_echo },
+	{ peer_fn_b, peer_nothing }, { peer_fn_c, crash_half }, { NULL, NULL } };
 
 static void call_echo(size_t size, unsigned salt)
 {
@@ -90,14 +92,17 @@ static void open_and(unsigned how)
 	atomic_fetch_add(&accepted, 1);
 	close(fd);
 	if (how % 4 == 1)
-		CHECK(engine_cancel(peer.brood, engine_id(h)) == 0 || engine_fetch(h, &v) == 0 || engine_cancel(peer.brood, engine_id(h)) == -ENOENT);
+		CHECK(engine_cancel(peer.brood, engine_id(h)) == 0 || engine_fetch(h, &v) == 0 ||
+			engine_cancel(peer.brood, engine_id(h)) == -ENOENT);
 	if (how % 4 < 2) {
-		while ((r = engine_wait(h, how % 3, &v)) < 0)   /* leads and leaves, again and again */
+		/* leads and leaves, again and again */
+		while ((r = engine_wait(h, how % 3, &v)) < 0)
 			CHECK_EQ(r, -ETIMEDOUT);
 		CHECK_EQ(v.id, engine_id(h));
 		atomic_fetch_add(&verdicts, 1);
 	}
-	if (how % 4 == 2)       /* before its verdict, or after: both are fine, and only the library knows */
+	/* before its verdict, or after: both are fine, and only the library knows */
+	if (how % 4 == 2)
 		atomic_fetch_add(&unasked, 1);
 	engine_release(h);
 }
@@ -108,17 +113,10 @@ static void *caller(void *context)
 
 	for (unsigned i = 0; i < CALLS; i++) {
 		switch ((me + i) % 6) {
-		case 0:
-			call_echo((me * 7919 + i * 104729) % 3000, i);
-			break;
-		case 1:
-			call_echo(i % 25 ? 1 : 700000, i);
-			break;
-		case 2:
-			call_retried();
-			break;
-		default:
-			open_and(me + i);
+		case 0: call_echo((me * 7919 + i * 104729) % 3000, i); break;
+		case 1: call_echo(i % 25 ? 1 : 700000, i); break;
+		case 2: call_retried(); break;
+		default: open_and(me + i);
 		}
 	}
 	atomic_fetch_sub(&working, 1);
@@ -178,7 +176,8 @@ static void check_sums(void)
 	CHECK_EQ(s.verdicts[BROOD_LOST], 0);
 	/* One verdict a job: told or dropped. */
 	CHECK_LE(atomic_load(&verdicts) + (long)s.dropped, atomic_load(&accepted));
-	CHECK_GE(atomic_load(&verdicts) + (long)s.dropped + atomic_load(&unasked), atomic_load(&accepted));
+	CHECK_GE(atomic_load(&verdicts) + (long)s.dropped + atomic_load(&unasked),
+		atomic_load(&accepted));
 }
 
 /* All threads in a call, and the supervisor goes. */
@@ -222,7 +221,8 @@ static void stop_below_calls(void)
 	service = peer_serve(&peer, waiting);
 	for (int i = 0; i < CALLERS; i++)
 		threads[i] = peer_call_later(&peer, peer_fn_a, &bytes, &v[i]);
-	CHECK(WAIT_UNTIL(engine_stats(peer.brood, &s) == 0 && s.submitted == CALLERS, PEER_WAIT_MS));
+	CHECK(WAIT_UNTIL(
+		engine_stats(peer.brood, &s) == 0 && s.submitted == CALLERS, PEER_WAIT_MS));
 	CHECK_EQ(engine_stop(peer.brood), 0);
 	for (int i = 0; i < CALLERS; i++) {
 		CHECK_EQ(peer_join(threads[i]), -ECANCELED);
@@ -246,7 +246,8 @@ int main(void)
 	pthread_join(service, NULL);
 	check_sums();
 	CHECK_GT(atomic_load(&logged), 0);
-	printf("engine: %ld jobs, as many verdicts; %ld refused, %ld log lines\n", atomic_load(&accepted), atomic_load(&refused), atomic_load(&logged));
+	printf("engine: %ld jobs, as many verdicts; %ld refused, %ld log lines\n",
+		atomic_load(&accepted), atomic_load(&refused), atomic_load(&logged));
 	hang_up();
 	stop_below_calls();
 	return 0;

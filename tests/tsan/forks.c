@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* forks.c - children that the engine forks while its threads are inside the library: each call there gives a clear error, at once, whatever lock somebody held at that moment; and the engine feels nothing of it. */
+/*
+ * forks.c - children that the engine forks while its threads are inside the library: each call
+ * there gives a clear error, at once, whatever lock somebody held at that moment; and the engine
+ * feels nothing of it.
+ */
 #include "real.h"
 
 #include <poll.h>
@@ -18,7 +22,8 @@ static void *works(void *number)
 	unsigned state = (unsigned)(uintptr_t)number + 1;
 
 	while (!atomic_load(&over)) {
-		struct brood_job_options o = { .size = sizeof o, .dispatch = real_random(&state) % 3 };
+		struct brood_job_options o = { .size = sizeof o,
+			.dispatch = real_random(&state) % 3 };
 		char reply[8];
 		ssize_t n;
 
@@ -50,7 +55,10 @@ static void *drains(void *unused)
 	return NULL;
 }
 
-/* In the child: nothing but errors, and nothing that allocates or locks. _exit code: which call was wrong; 0: none. */
+/*
+ * In the child: nothing but errors, and nothing that allocates or locks. _exit code: which call was
+ * wrong; 0: none.
+ */
 static int all_refused(void)
 {
 	struct brood_job_options o = { .size = sizeof o };
@@ -66,21 +74,29 @@ static int all_refused(void)
 		return 1;
 	if (brood_call(brood, real_job, "request", 7, reply, sizeof reply, &o, &v) != -EPERM)
 		return 2;
-	if (brood_open(brood, real_job, &o, &fd, NULL) != -EPERM || brood_give(brood, real_job, 0, &o, NULL) != -EPERM)
+	if (brood_open(brood, real_job, &o, &fd, NULL) != -EPERM ||
+		brood_give(brood, real_job, 0, &o, NULL) != -EPERM)
 		return 3;
 	if (brood_submit(brood, real_job, "request", 7, &o, NULL) != -EPERM)
 		return 4;
-	if (brood_queue_new(brood, NULL, &other) != -EPERM || brood_queue_wait(queue, 1000) != -EPERM || brood_take(queue, results, 1) != -EPERM || brood_queue_dispatch(queue) != -EPERM)
+	if (brood_queue_new(brood, NULL, &other) != -EPERM ||
+		brood_queue_wait(queue, 1000) != -EPERM ||
+		brood_take(queue, results, 1) != -EPERM || brood_queue_dispatch(queue) != -EPERM)
 		return 5;
-	if (brood_lease(brood, NULL, &another) != -EPERM || brood_lease_worker(lease, NULL, NULL, NULL) != -EPERM)
+	if (brood_lease(brood, NULL, &another) != -EPERM ||
+		brood_lease_worker(lease, NULL, NULL, NULL) != -EPERM)
 		return 6;
-	if (brood_dispatch(brood) != -EPERM || brood_fd(brood) != -EPERM || brood_cancel(brood, 1) != -EPERM || brood_stats(brood, &stats) != -EPERM)
+	if (brood_dispatch(brood) != -EPERM || brood_fd(brood) != -EPERM ||
+		brood_cancel(brood, 1) != -EPERM || brood_stats(brood, &stats) != -EPERM)
 		return 7;
 	if (brood_wait(handle, 1000, &v) != -EPERM || brood_fetch(handle, &v) != -EPERM)
 		return 8;
-	if (brood_wait_ready(brood, 1000) != -EPERM || brood_set_init_data(brood, "x", 1, NULL, 0) != -EPERM || brood_stop(brood) != -EPERM)
+	if (brood_wait_ready(brood, 1000) != -EPERM ||
+		brood_set_init_data(brood, "x", 1, NULL, 0) != -EPERM ||
+		brood_stop(brood) != -EPERM)
 		return 9;
-	if (brood_release(handle) != NULL || brood_queue_free(queue) != NULL || brood_lease_end(lease) != NULL)
+	if (brood_release(handle) != NULL || brood_queue_free(queue) != NULL ||
+		brood_lease_end(lease) != NULL)
 		return 10;
 	return strstr(brood_error(), "fork") || strstr(brood_error(), "child") ? 0 : 11;
 }
@@ -111,7 +127,8 @@ int main(void)
 		CHECK(child > 0);
 		CHECK_MSG(proc_wait_gone(child, 20000), "child %d hangs", i);
 		CHECK_EQ(waitpid(child, &status, 0), child);
-		CHECK_MSG(WIFEXITED(status) && WEXITSTATUS(status) == 0, "child %d: status %#x", i, (unsigned)status);
+		CHECK_MSG(WIFEXITED(status) && WEXITSTATUS(status) == 0, "child %d: status %#x", i,
+			(unsigned)status);
 	}
 	atomic_store(&over, 1);
 	real_join(&threads);

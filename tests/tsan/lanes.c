@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lanes.c - every way to give a job, from many threads at once, on queues of their own and shared ones, on leases of their own and shared ones, while workers die: one result a job, the right one, and not a word from the
- * sanitizer.
+ * lanes.c - every way to give a job, from many threads at once, on queues of their own and shared
+ * ones, on leases of their own and shared ones, while workers die: one result a job, the right one,
+ * and not a word from the sanitizer.
  */
 #include "real.h"
 
@@ -11,13 +12,19 @@
 
 enum { THREADS = 8, ROUNDS = 120, SHARED = 2, RECENT = 64 };
 
-static struct brood_queue *shared_queues[SHARED];      /* [0] is dispatched by all: callbacks; of [1] one thread takes */
+/* [0] is dispatched by all: callbacks; of [1] one thread takes */
+static struct brood_queue *shared_queues[SHARED];
 static struct brood_lease *shared_lease;
 static atomic_long given, ended, refused, progressed;
 static atomic_int working;
-static _Atomic uint64_t recent[RECENT];                /* ids, for who cancels */
+static _Atomic uint64_t recent[RECENT]; /* ids, for who cancels */
 
-struct ticket { atomic_int results; char request[300]; size_t size; char what; };
+struct ticket {
+	atomic_int results;
+	char request[300];
+	size_t size;
+	char what;
+};
 
 static void remember(uint64_t id)
 {
@@ -34,21 +41,12 @@ static void check_result(const struct brood_verdict *v, char what, bool kept)
 	bool expected;
 
 	switch (v->outcome) {
-	case BROOD_DONE:
-		expected = strchr("espwl", what) != NULL;
-		break;
-	case BROOD_CRASHED:
-		expected = what == 'c';
-		break;
-	case BROOD_EXITED:
-		expected = what == 'x';
-		break;
+	case BROOD_DONE: expected = strchr("espwl", what) != NULL; break;
+	case BROOD_CRASHED: expected = what == 'c'; break;
+	case BROOD_EXITED: expected = what == 'x'; break;
 	case BROOD_TIMED_OUT:
-	case BROOD_CANCELLED:
-		expected = true;
-		break;
-	default:
-		expected = kept && v->detail == BROOD_DETAIL_LEASE_OVER;
+	case BROOD_CANCELLED: expected = true; break;
+	default: expected = kept && v->detail == BROOD_DETAIL_LEASE_OVER;
 	}
 	brood_verdict_format(v, line, sizeof line);
 	CHECK_MSG(expected, "'%c'%s: %s", what, kept ? " on a lease" : "", line);
@@ -64,7 +62,11 @@ static void on_progress(void *context, uint64_t id, const void *data, size_t siz
 
 static void options_of(struct brood_job_options *o, const char *what, unsigned *state)
 {
-	*o = (struct brood_job_options){ .size = sizeof *o, .arg = what, .arg_size = 1, .run_ms = 5000, .on_progress = on_progress };
+	*o = (struct brood_job_options){ .size = sizeof *o,
+		.arg = what,
+		.arg_size = 1,
+		.run_ms = 5000,
+		.on_progress = on_progress };
 	o->dispatch = real_random(state) % 3;
 	if (*what == 'w' || *what == 'l')
 		o->run_ms = 10;
@@ -85,9 +87,13 @@ static void over(struct ticket *t, const struct brood_result *result, bool kept)
 	atomic_fetch_add(&ended, 1);
 	free(t);
 }
-static void on_done(void *context, const struct brood_result *result) { over(context, result, false); }
+static void on_done(void *context, const struct brood_result *result)
+{
+	over(context, result, false);
+}
 
-static int submit(struct brood_queue *queue, struct brood_lease *lease, brood_done_fn *callback, unsigned *state)
+static int submit(struct brood_queue *queue, struct brood_lease *lease, brood_done_fn *callback,
+	unsigned *state)
 {
 	struct ticket *t = calloc(1, sizeof *t);
 	struct brood_job_options o;
@@ -107,7 +113,8 @@ static int submit(struct brood_queue *queue, struct brood_lease *lease, brood_do
 	o.context = t;
 	pieces[0] = (struct iovec){ t->request, t->size / 2 };
 	pieces[1] = (struct iovec){ t->request + t->size / 2, t->size - t->size / 2 };
-	r = real_random(state) % 2 ? brood_submit(brood, real_job, t->request, t->size, &o, &id) : brood_submitv(brood, real_job, pieces, 2, &o, &id);
+	r = real_random(state) % 2 ? brood_submit(brood, real_job, t->request, t->size, &o, &id)
+				   : brood_submitv(brood, real_job, pieces, 2, &o, &id);
 	if (r < 0) {
 		CHECK_MSG(r == -EAGAIN || (lease && r == -ESTALE), "%d: %s", r, brood_error());
 		atomic_fetch_add(&refused, 1);
@@ -154,7 +161,7 @@ static void on_a_lease_of_ones_own(unsigned *state)
 		n += submit(NULL, lease, NULL, state);
 	if (n && real_random(state) % 2)
 		take_all(brood_lease_queue(lease), true);
-	else                                   /* dropped with it: nobody has the tickets then */
+	else /* dropped with it: nobody has the tickets then */
 		take_all(brood_lease_queue(lease), true);
 	CHECK(brood_lease_end(lease) == NULL);
 }
@@ -207,7 +214,8 @@ static void open_and_talk(unsigned *state)
 	}
 	atomic_fetch_add(&given, 1);
 	remember(brood_id(handle));
-	if (send(fd, "q", 1, MSG_NOSIGNAL) == 1 && shutdown(fd, SHUT_WR) == 0 && real_random(state) % 2)
+	if (send(fd, "q", 1, MSG_NOSIGNAL) == 1 && shutdown(fd, SHUT_WR) == 0 &&
+		real_random(state) % 2)
 		(void)!read(fd, &c, 1);
 	while ((r = brood_wait(handle, real_random(state) % 30, &v)) < 0)
 		CHECK_EQ(r, -ETIMEDOUT);
@@ -238,24 +246,15 @@ static void *giver(void *number)
 			submit(shared_queues[0], NULL, on_done, &state);
 			CHECK_GE(brood_queue_dispatch(shared_queues[0]), 0);
 			break;
-		case 3:
-			submit(shared_queues[1], NULL, NULL, &state);
-			break;
+		case 3: submit(shared_queues[1], NULL, NULL, &state); break;
 		case 4:
 			submit(NULL, NULL, on_done, &state);
 			CHECK_GE(brood_dispatch(brood), 0);
 			break;
-		case 5:
-			call(NULL, &state);
-			break;
-		case 6:
-			call(shared_lease, &state);
-			break;
-		case 7:
-			open_and_talk(&state);
-			break;
-		default:
-			on_a_lease_of_ones_own(&state);
+		case 5: call(NULL, &state); break;
+		case 6: call(shared_lease, &state); break;
+		case 7: open_and_talk(&state); break;
+		default: on_a_lease_of_ones_own(&state);
 		}
 	take_all(own, false);
 	CHECK(brood_queue_free(own) == NULL);
@@ -263,7 +262,10 @@ static void *giver(void *number)
 	return NULL;
 }
 
-/* Results of the second shared queue; an event loop on the brood's fd; one that cancels what it hears of; figures. */
+/*
+ * Results of the second shared queue; an event loop on the brood's fd; one that cancels what it
+ * hears of; figures.
+ */
 static void *taker(void *unused)
 {
 	(void)unused;
@@ -279,7 +281,8 @@ static void *taker(void *unused)
 }
 static void *looper(void *unused)
 {
-	struct pollfd p[2] = { { .fd = brood_fd(brood), .events = POLLIN }, { .fd = brood_queue_fd(shared_queues[0]), .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = brood_fd(brood), .events = POLLIN },
+		{ .fd = brood_queue_fd(shared_queues[0]), .events = POLLIN } };
 	struct brood_stats stats;
 
 	(void)unused;
@@ -332,6 +335,7 @@ int main(void)
 	for (int i = 0; i < SHARED; i++)
 		brood_queue_free(shared_queues[i]);
 	CHECK_EQ(brood_stop(brood), 0);
-	printf("lanes: %ld jobs, as many results; %ld refused, %ld times progress\n", atomic_load(&given), atomic_load(&refused), atomic_load(&progressed));
+	printf("lanes: %ld jobs, as many results; %ld refused, %ld times progress\n",
+		atomic_load(&given), atomic_load(&refused), atomic_load(&progressed));
 	return 0;
 }

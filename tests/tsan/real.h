@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * real.h - what the programs of this folder that start a real Brood have in common. All processes are instrumented; it is the engine that has threads. A program ends with 0 and a line of its own, or by a CHECK or a report:
- * halt_on_error makes the engine end with it, and the supervisor ends as the engine did.
+ * real.h - what the programs of this folder that start a real Brood have in common. All processes
+ * are instrumented; it is the engine that has threads. A program ends with 0 and a line of its own,
+ * or by a CHECK or a report: halt_on_error makes the engine end with it, and the supervisor ends as
+ * the engine did.
  */
 #ifndef BROOD_TESTS_TSAN_REAL_H
 #define BROOD_TESTS_TSAN_REAL_H
@@ -32,7 +34,12 @@ static inline void real_log(void *context, const struct brood_log *log)
 
 static inline void real_start(uint32_t workers)
 {
-	struct brood_options options = { .size = sizeof options, .workers = workers, .log = real_log, .flags = BROOD_NO_CORE, .lease_idle_ms = 100, .queue_ms = 60000 };
+	struct brood_options options = { .size = sizeof options,
+		.workers = workers,
+		.log = real_log,
+		.flags = BROOD_NO_CORE,
+		.lease_idle_ms = 100,
+		.queue_ms = 60000 };
 	int r;
 
 	r = brood_start(&options, &brood);
@@ -43,7 +50,10 @@ static inline void real_start(uint32_t workers)
 
 static inline unsigned real_random(unsigned *state) { return (unsigned)rand_r(state); }
 
-/* Jobs: echo; and what their argument says: 'c' crashes, 'x' exits, 's' sleeps for a moment, 'w' until it is cancelled, 'l' too, but without a system call, 'p' tells of progress. */
+/*
+ * Jobs: echo; and what their argument says: 'c' crashes, 'x' exits, 's' sleeps for a moment, 'w'
+ * until it is cancelled, 'l' too, but without a system call, 'p' tells of progress.
+ */
 static inline int real_job(struct brood_job *job)
 {
 	size_t size;
@@ -52,26 +62,19 @@ static inline int real_job(struct brood_job *job)
 	ssize_t n;
 
 	switch (size ? *what : 'e') {
-	case 'c':
-		abort();
-	case 'x':
-		_exit(3);
-	case 's':
-		usleep(2000);
-		break;
+	case 'c': abort();
+	case 'x': _exit(3);
+	case 's': usleep(2000); break;
 	case 'w':
 		while (!brood_job_cancelled(job))
 			usleep(500);
 		break;
 	case 'l':
 		while (!brood_job_cancelled(job) && strlen(block) < sizeof block)
-			;                      /* the sanitizer delivers a signal in strlen() */
+			; /* the sanitizer delivers a signal in strlen() */
 		break;
-	case 'p':
-		brood_job_progress(job, "half", 4);
-		break;
-	default:
-		break;
+	case 'p': brood_job_progress(job, "half", 4); break;
+	default: break;
 	}
 	while ((n = brood_job_read(job, block, sizeof block)) > 0)
 		if (brood_job_write(job, block, (size_t)n) != n)
@@ -79,7 +82,10 @@ static inline int real_job(struct brood_job *job)
 	return n == 0 ? 0 : 2;
 }
 
-struct real_threads { pthread_t threads[64]; int count; };
+struct real_threads {
+	pthread_t threads[64];
+	int count;
+};
 static inline void real_thread(struct real_threads *t, void *(*body)(void *), uintptr_t number)
 {
 	CHECK(t->count < 64);

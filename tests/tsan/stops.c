@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stops.c - the pool stops while threads give jobs in every way and wait for them: each has its verdict or its error, none hangs, and what comes afterwards is refused. Many pools, one after another.
+ * stops.c - the pool stops while threads give jobs in every way and wait for them: each has its
+ * verdict or its error, none hangs, and what comes afterwards is refused. Many pools, one after
+ * another.
  */
 #include "real.h"
 
@@ -18,14 +20,19 @@ static void *caller(void *number)
 {
 	for (unsigned i = 0;; i++) {
 		char what = i % 3 ? 'e' : 'w', reply[8];
-		struct brood_job_options o = { .size = sizeof o, .dispatch = (uint32_t)((uintptr_t)number + i) % 3, .arg = &what, .arg_size = 1, .run_ms = 20 };
+		struct brood_job_options o = { .size = sizeof o,
+			.dispatch = (uint32_t)((uintptr_t)number + i) % 3,
+			.arg = &what,
+			.arg_size = 1,
+			.run_ms = 20 };
 		struct brood_verdict v;
 		ssize_t n = brood_call(brood, real_job, "request", 7, reply, sizeof reply, &o, &v);
 
 		atomic_fetch_add(&began, 1);
 		if (is_over(n))
 			return NULL;
-		CHECK_MSG(n == 7 || n == -ECANCELED || n == -EAGAIN || n == -ETIMEDOUT, "%zd: %s", n, brood_error());
+		CHECK_MSG(n == 7 || n == -ECANCELED || n == -EAGAIN || n == -ETIMEDOUT, "%zd: %s",
+			n, brood_error());
 		CHECK_NE(v.outcome, BROOD_LOST);
 		atomic_fetch_add(n < 0 ? &refused : &jobs, 1);
 	}
@@ -41,7 +48,9 @@ static void *submitter(void *number)
 		return NULL;
 	for (unsigned i = 0;; i++) {
 		const struct brood_result *results[8];
-		struct brood_job_options o = { .size = sizeof o, .queue = queue, .dispatch = (uint32_t)((uintptr_t)number + i) % 3 };
+		struct brood_job_options o = { .size = sizeof o,
+			.queue = queue,
+			.dispatch = (uint32_t)((uintptr_t)number + i) % 3 };
 
 		r = brood_submit(brood, real_job, "request", 7, &o, NULL);
 		atomic_fetch_add(&began, 1);
@@ -70,7 +79,9 @@ static void *submitter(void *number)
 static void *opener(void *number)
 {
 	for (unsigned i = 0;; i++) {
-		struct brood_job_options o = { .size = sizeof o, .dispatch = (uint32_t)((uintptr_t)number + i) % 2 ? BROOD_PATH_HANDOFF : BROOD_PATH_AUTO };
+		struct brood_job_options o = { .size = sizeof o,
+			.dispatch = (uint32_t)((uintptr_t)number + i) % 2 ? BROOD_PATH_HANDOFF
+									  : BROOD_PATH_AUTO };
 		struct brood_handle *handle;
 		struct brood_verdict v;
 		int fd, r = brood_open(brood, real_job, &o, &fd, &handle);
@@ -100,16 +111,20 @@ static void *lessee(void *unused)
 
 		atomic_fetch_add(&began, 1);
 		if (r < 0) {
-			CHECK_MSG(is_over(r) || r == -EAGAIN || r == -ETIMEDOUT, "%d: %s", r, brood_error());
+			CHECK_MSG(is_over(r) || r == -EAGAIN || r == -ETIMEDOUT, "%d: %s", r,
+				brood_error());
 			if (is_over(r))
 				return NULL;
 			continue;
 		}
 		for (int i = 0; i < 5; i++) {
 			struct brood_job_options job = { .size = sizeof job, .lease = lease };
-			ssize_t n = brood_call(brood, real_job, "request", 7, reply, sizeof reply, &job, NULL);
+			ssize_t n = brood_call(
+				brood, real_job, "request", 7, reply, sizeof reply, &job, NULL);
 
-			CHECK_MSG(n == 7 || is_over(n) || n == -ESTALE || n == -ECANCELED || n == -EAGAIN, "%zd: %s", n, brood_error());
+			CHECK_MSG(n == 7 || is_over(n) || n == -ESTALE || n == -ECANCELED ||
+					n == -EAGAIN,
+				"%zd: %s", n, brood_error());
 		}
 		CHECK(brood_lease_end(lease) == NULL);
 	}
@@ -142,7 +157,8 @@ static void one_pool(unsigned number)
 	CHECK_EQ(brood_stop(brood), 0);
 	real_join(&threads);
 	CHECK_EQ(brood_stop(brood), -ESHUTDOWN);
-	printf("stops: pool %u: %ld jobs ended, %ld were refused or cancelled\n", number, atomic_load(&jobs), atomic_load(&refused));
+	printf("stops: pool %u: %ld jobs ended, %ld were refused or cancelled\n", number,
+		atomic_load(&jobs), atomic_load(&refused));
 }
 
 /* Each by a fresh image: a fork of this one would have a thread of the sanitizer's. */
@@ -164,7 +180,8 @@ int main(int argc, char **argv)
 			_exit(98);
 		}
 		if (waitpid(pid, &status, 0) != pid || status != 0) {
-			fprintf(stderr, "stops: pool %u ended with status %#x\n", i, (unsigned)status);
+			fprintf(stderr, "stops: pool %u ended with status %#x\n", i,
+				(unsigned)status);
 			return 1;
 		}
 	}

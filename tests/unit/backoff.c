@@ -15,7 +15,8 @@ static void expect_pause(const struct backoff *b, uint64_t now, uint64_t ms)
 	uint64_t pause = backoff_next(b) - now;
 
 	cr_assert_leq(pause, ms * NS_PER_MS);
-	cr_assert_geq(pause, ms * NS_PER_MS * 3 / 4 - 1, "%lu ns for %lu ms", (unsigned long)pause, (unsigned long)ms);
+	cr_assert_geq(pause, ms * NS_PER_MS * 3 / 4 - 1, "%lu ns for %lu ms", (unsigned long)pause,
+		(unsigned long)ms);
 }
 
 /* One worker after the other, each dying as soon as it may be born. */
@@ -78,10 +79,11 @@ Test(unit_backoff, one_born_before_the_row_sets_nothing_back)
 	backoff_healthy(&b, AT);
 	cr_assert_eq(b.young, BACKOFF_FREE + 1);
 	expect_pause(&b, now, 100);
-	backoff_healthy(&b, AT + 1);                   /* born in the row: a birth has gone well */
+	backoff_healthy(&b, AT + 1); /* born in the row: a birth has gone well */
 	cr_assert_eq(b.young, 0);
 	cr_assert_eq(backoff_next(&b), 0);
-	die(&b, AT + 2, BACKOFF_FREE + 1);             /* and then it is an old one for the next row */
+	/* and then it is an old one for the next row */
+	die(&b, AT + 2, BACKOFF_FREE + 1);
 	backoff_healthy(&b, AT + 1);
 	cr_assert_eq(b.young, BACKOFF_FREE + 1);
 }
@@ -139,7 +141,8 @@ Test(unit_backoff, failed_spawns_pause_but_degrade_nobody)
 	}
 	cr_assert_not(b.degraded);
 	cr_assert_not(backoff_healthy(&b, now));
-	cr_assert_eq(backoff_next(&b), now, "a worker that is well says nothing about what the kernel has: the pause stays");
+	cr_assert_eq(backoff_next(&b), now,
+		"a worker that is well says nothing about what the kernel has: the pause stays");
 	backoff_spawn_failed(&b, now);
 	expect_pause(&b, now, 100);
 }
@@ -181,7 +184,8 @@ Test(unit_backoff, edges)
 		uint64_t now = MAX(AT, b.not_before);
 
 		backoff_young_death(&b, now, 0);
-		cr_assert(i < BACKOFF_FREE || backoff_next(&b) > now, "never a loop without a pause");
+		cr_assert(
+			i < BACKOFF_FREE || backoff_next(&b) > now, "never a loop without a pause");
 	}
 	cr_assert_not(b.degraded, "no limit");
 	b.young = b.pauses = b.failures = UINT32_MAX;

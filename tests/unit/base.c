@@ -12,7 +12,8 @@ Test(unit_base, time_after)
 {
 	cr_assert_eq(time_after_ms(5, 0), 5);
 	cr_assert_eq(time_after_ms(5, 3), 5 + 3 * NS_PER_MS);
-	cr_assert_eq(time_after_ms(0, UINT32_MAX - 1), (uint64_t)(UINT32_MAX - 1) * NS_PER_MS, "the longest that is not forever");
+	cr_assert_eq(time_after_ms(0, UINT32_MAX - 1), (uint64_t)(UINT32_MAX - 1) * NS_PER_MS,
+		"the longest that is not forever");
 	cr_assert_eq(time_after_ms(0, UINT32_MAX), TIME_NEVER);
 	cr_assert_eq(time_after_ms(TIME_NEVER, 0), TIME_NEVER);
 	cr_assert_eq(time_after_ms(TIME_NEVER, 1), TIME_NEVER);

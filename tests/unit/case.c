@@ -137,7 +137,9 @@ static void kills_it(pid_t pid)
 static void finds_fault(pid_t pid) { CHECK_EQ(pid, 0); }
 Test(case_harness, from_outside)
 {
-	struct case_options options = { .body = has_a_child, .timeout_ms = 5000, .outside = kills_it };
+	struct case_options options = {
+		.body = has_a_child, .timeout_ms = 5000, .outside = kills_it
+	};
 
 	cr_assert_eq(case_orphaned(&options), SIGKILL);
 	options.timeout_ms = 50;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* fold.c - equal lines beyond a rate become one with a count, and none is lost without being counted. */
+/*
+ * fold.c - equal lines beyond a rate become one with a count, and none is lost without being
+ * counted.
+ */
 #include "pool/pool.h"
 #include "unit.h"
 
@@ -9,18 +12,23 @@
 
 TestSuite(unit_fold, .timeout = 60);
 
-#define AT (1000 * NS_PER_S)
+#define AT     (1000 * NS_PER_S)
 #define WINDOW (10 * NS_PER_S)
 
 static struct message_log line_of(const char *text)
 {
-	struct message_log line = { .level = BROOD_WARNING, .event = BROOD_EVENT_WORKER_DIED, .pid = 12, .slot = 3, .job = 9 };
+	struct message_log line = { .level = BROOD_WARNING,
+		.event = BROOD_EVENT_WORKER_DIED,
+		.pid = 12,
+		.slot = 3,
+		.job = 9 };
 
 	snprintf(line.text, sizeof line.text, "%s", text);
 	return line;
 }
 
-static int pass(struct fold *f, uint64_t now, const char *text, struct message_log *summary, bool *has)
+static int pass(
+	struct fold *f, uint64_t now, const char *text, struct message_log *summary, bool *has)
 {
 	struct message_log line = line_of(text);
 
@@ -121,7 +129,7 @@ Test(unit_fold, a_window_that_nobody_asked_about_in_time)
 	cr_assert_not(fold_due(&f, TIME_NEVER, &s));
 }
 
-static void letters(char *text, unsigned n)     /* digits would be equal */
+static void letters(char *text, unsigned n) /* digits would be equal */
 {
 	text[0] = (char)('a' + n / 26 % 26);
 	text[1] = (char)('a' + n % 26);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* frame.c - frames: what decodes, and that nothing else does. The buffer is as long as the frame says at most, with a fence behind it, so that a sanitizer sees a step too far. */
+/*
+ * frame.c - frames: what decodes, and that nothing else does. The buffer is as long as the frame
+ * says at most, with a fence behind it, so that a sanitizer sees a step too far.
+ */
 #include "wire/frame.h"
 #include "base/base.h"
 #include "unit.h"
@@ -12,7 +15,12 @@
 
 TestSuite(unit_frame, .timeout = 60);
 
-static const struct { enum message_type type; size_t fixed; uint32_t fds; bool rest, cut; } types[] = {
+static const struct {
+	enum message_type type;
+	size_t fixed;
+	uint32_t fds;
+	bool rest, cut;
+} types[] = {
 	{ MESSAGE_JOB, sizeof(struct message_job), 1, true, false },
 	{ MESSAGE_CANCEL, sizeof(struct message_cancel), 0, false, false },
 	{ MESSAGE_STOP, sizeof(struct message_stop), 0, false, false },
@@ -52,7 +60,10 @@ static bool known(unsigned type)
 	return false;
 }
 
-/* As it stands after a receive: the count of fds is there, the fds themselves are of no concern to the decoder. */
+/*
+ * As it stands after a receive: the count of fds is there, the fds themselves are of no concern to
+ * the decoder.
+ */
 static void make(struct frame *f, size_t i)
 {
 	memset(f, 0xa5, sizeof *f);
@@ -66,10 +77,12 @@ Test(unit_frame, every_type_as_begun_decodes)
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		make(&f, i);
-		cr_assert_eq(f.header.size, sizeof f.header + types[i].fixed, "type %u", types[i].type);
+		cr_assert_eq(
+			f.header.size, sizeof f.header + types[i].fixed, "type %u", types[i].type);
 		cr_assert_eq(frame_decode(&f, f.header.size), 0, "type %u", types[i].type);
 		for (size_t b = 0; b < types[i].fixed; b++)
-			cr_assert_eq(f.bytes[b], 0, "type %u leaks memory at %zu", types[i].type, b);
+			cr_assert_eq(
+				f.bytes[b], 0, "type %u leaks memory at %zu", types[i].type, b);
 	}
 }
 
@@ -82,11 +95,16 @@ Test(unit_frame, every_other_length_is_refused)
 			bool good = size == sizeof f.header + types[i].fixed;
 
 			make(&f, i);
-			if (types[i].cut && size > sizeof f.header + types[i].fixed - (types[i].type == MESSAGE_LOG ? 512 : 400) && size < sizeof f.header + types[i].fixed)
-				continue;                /* tested below */
-			cr_assert_neq(frame_decode(&f, size) == 0, !good, "type %u, %zu bytes", types[i].type, size);
-			f.header.size = (uint32_t)size;  /* the same when the header lies along */
-			cr_assert_neq(frame_decode(&f, size) == 0, !good, "type %u, %zu bytes and saying so", types[i].type, size);
+			if (types[i].cut &&
+				size > sizeof f.header + types[i].fixed -
+						(types[i].type == MESSAGE_LOG ? 512 : 400) &&
+				size < sizeof f.header + types[i].fixed)
+				continue; /* tested below */
+			cr_assert_neq(frame_decode(&f, size) == 0, !good, "type %u, %zu bytes",
+				types[i].type, size);
+			f.header.size = (uint32_t)size; /* the same when the header lies along */
+			cr_assert_neq(frame_decode(&f, size) == 0, !good,
+				"type %u, %zu bytes and saying so", types[i].type, size);
 		}
 	}
 }
@@ -129,7 +147,8 @@ Test(unit_frame, the_rest_has_the_size_that_it_says)
 		for (size_t size = 0; size <= BROOD_ARG_MAX; size++) {
 			make(&f, i);
 			cr_assert_eq(frame_append(&f, data, size), 0);
-			cr_assert_eq(types[i].type == MESSAGE_JOB ? f.job.arg_size : f.run.arg_size, size);
+			cr_assert_eq(types[i].type == MESSAGE_JOB ? f.job.arg_size : f.run.arg_size,
+				size);
 			cr_assert_eq(frame_decode(&f, f.header.size), 0);
 			cr_assert_eq(memcmp(frame_rest(&f), data, size), 0);
 			f.header.size++;
@@ -173,7 +192,10 @@ Test(unit_frame, text_ends_with_a_nul)
 	cr_assert_eq(frame_decode(&f, f.header.size), -EBADMSG);
 }
 
-/* A log line is sent up to its NUL: any cut behind the first NUL decodes, and what was in the buffer before does not shine through. */
+/*
+ * A log line is sent up to its NUL: any cut behind the first NUL decodes, and what was in the
+ * buffer before does not shine through.
+ */
 Test(unit_frame, log_lines_are_cut)
 {
 	size_t head = sizeof(struct frame_header) + offsetof(struct message_log, text);
@@ -191,7 +213,7 @@ Test(unit_frame, log_lines_are_cut)
 			cr_assert_eq(f.log.text[i], '\0');
 		if (length == 0)
 			continue;
-		f.log.text[length] = 'y';                /* no NUL in what was sent */
+		f.log.text[length] = 'y'; /* no NUL in what was sent */
 		f.header.size = (uint32_t)(head + length);
 		cr_assert_eq(frame_decode(&f, f.header.size), -EBADMSG, "%zu", length);
 	}
@@ -224,7 +246,8 @@ Test(unit_frame, fds_are_counted)
 			f.init_data.fds_count = fds;
 			f.header.fds = fds + (uint32_t)data;
 			f.fds_count = f.header.fds;
-			cr_assert_eq(frame_decode(&f, f.header.size), fds <= BROOD_INIT_FDS_MAX ? 0 : -EBADMSG);
+			cr_assert_eq(frame_decode(&f, f.header.size),
+				fds <= BROOD_INIT_FDS_MAX ? 0 : -EBADMSG);
 			f.init_data.fds_count++;
 			cr_assert_eq(frame_decode(&f, f.header.size), -EBADMSG);
 		}
@@ -274,7 +297,8 @@ Test(unit_frame, random_bytes_decode_to_nothing_strange)
 		random_bytes(&r, &f, FRAME_MAX);
 		f.fds_count = unit_below(&r, 3);
 		f.fds_lost = (int)unit_below(&r, 2);
-		cr_assert_eq(frame_decode(&f, size), -EBADMSG);       /* the magic alone keeps it out, as good as always */
+		/* the magic alone keeps it out, as good as always */
+		cr_assert_eq(frame_decode(&f, size), -EBADMSG);
 		f.header.magic = FRAME_MAGIC;
 		f.header.version = FRAME_VERSION;
 		f.header.pad = 0;
@@ -306,7 +330,8 @@ Test(unit_frame, damaged_frames)
 			frame_append(&f, &r, unit_below(&r, sizeof r));
 		size = f.header.size;
 		for (uint64_t hits = unit_below(&r, 4); hits > 0; hits--)
-			((unsigned char *)&f)[unit_below(&r, size)] = (unsigned char)unit_random(&r);
+			((unsigned char *)&f)[unit_below(&r, size)] = (unsigned char)unit_random(
+				&r);
 		if (unit_below(&r, 4) == 0)
 			size = unit_below(&r, size + 1);
 		if (frame_decode(&f, size) == 0)
@@ -314,7 +339,7 @@ Test(unit_frame, damaged_frames)
 	}
 }
 
-/* ---- over a socket -------------------------------------------------------------------------------------------------------- */
+/* ---- over a socket --------------------------------------------------------------------------- */
 
 static int fds_open(void)
 {
@@ -380,7 +405,9 @@ Test(unit_frame, nonsense_is_dropped_with_its_fds)
 		many[i] = pair[0];
 	before = fds_open();
 	for (iov.iov_len = 1; iov.iov_len <= sizeof bytes; iov.iov_len++) {
-		cr_assert_eq(sockets_send(pair[0], &iov, 1, many, iov.iov_len % (ARRAY_SIZE(many) + 1)), (ssize_t)iov.iov_len);
+		cr_assert_eq(
+			sockets_send(pair[0], &iov, 1, many, iov.iov_len % (ARRAY_SIZE(many) + 1)),
+			(ssize_t)iov.iov_len);
 		cr_assert_eq(frame_receive(pair[1], &in, 0), -EBADMSG);
 		cr_assert_eq(in.header.type, 0);
 		cr_assert_eq(in.fds_count, 0);

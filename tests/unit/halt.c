@@ -7,32 +7,45 @@
 
 TestSuite(unit_halt, .timeout = 60);
 
-#define AT (1000 * NS_PER_S)
-#define MS(n) ((uint64_t)(n) * NS_PER_MS)
-#define STOP 200u
+#define AT    (1000 * NS_PER_S)
+#define MS(n) ((uint64_t)(n)*NS_PER_MS)
+#define STOP  200u
 
-enum { NONE = HALT_NONE, DRAIN = HALT_DRAIN, CANCEL = HALT_CANCEL, KILL = HALT_KILL, DONE = HALT_DONE };
+enum {
+	NONE = HALT_NONE,
+	DRAIN = HALT_DRAIN,
+	CANCEL = HALT_CANCEL,
+	KILL = HALT_KILL,
+	DONE = HALT_DONE
+};
 
 /* [phase][time is up][jobs are out][workers are alive] -> phase */
 static const int table[HALT_DONE + 1][2][2][2] = {
-	[HALT_NONE]   = { { { NONE, NONE },     { NONE, NONE } },     { { NONE, NONE },     { NONE, NONE } } },
-	[HALT_DRAIN]  = { { { CANCEL, CANCEL }, { DRAIN, DRAIN } },   { { CANCEL, CANCEL }, { CANCEL, CANCEL } } },
-	[HALT_CANCEL] = { { { DONE, CANCEL },   { CANCEL, CANCEL } }, { { DONE, KILL },     { KILL, KILL } } },
-	[HALT_KILL]   = { { { DONE, KILL },     { KILL, KILL } },     { { DONE, DONE },     { DONE, DONE } } },
-	[HALT_DONE]   = { { { DONE, DONE },     { DONE, DONE } },     { { DONE, DONE },     { DONE, DONE } } },
+	[HALT_NONE] = { { { NONE, NONE }, { NONE, NONE } }, { { NONE, NONE }, { NONE, NONE } } },
+	[HALT_DRAIN] = { { { CANCEL, CANCEL }, { DRAIN, DRAIN } },
+		{ { CANCEL, CANCEL }, { CANCEL, CANCEL } } },
+	[HALT_CANCEL] = { { { DONE, CANCEL }, { CANCEL, CANCEL } },
+		{ { DONE, KILL }, { KILL, KILL } } },
+	[HALT_KILL] = { { { DONE, KILL }, { KILL, KILL } }, { { DONE, DONE }, { DONE, DONE } } },
+	[HALT_DONE] = { { { DONE, DONE }, { DONE, DONE } }, { { DONE, DONE }, { DONE, DONE } } },
 };
 /* The time of a phase that was just reached. */
 static const uint64_t reached_next[HALT_DONE + 1] = {
-	[HALT_CANCEL] = AT + MS(STOP), [HALT_KILL] = AT + MS(HALT_KILL_MS), [HALT_DONE] = TIME_NEVER,
+	[HALT_CANCEL] = AT + MS(STOP),
+	[HALT_KILL] = AT + MS(HALT_KILL_MS),
+	[HALT_DONE] = TIME_NEVER,
 };
 
 static void check_cell(unsigned phase, bool up, bool jobs, bool workers)
 {
 	int want = table[phase][up][jobs][workers];
-	struct halt h = { .phase = (enum halt_phase)phase, .next = up ? AT : AT + 1, .stop_ms = STOP };
+	struct halt h = {
+		.phase = (enum halt_phase)phase, .next = up ? AT : AT + 1, .stop_ms = STOP
+	};
 	bool changed = halt_step(&h, AT, jobs ? 3 : 0, workers ? 5 : 0);
 
-	cr_assert_eq((int)h.phase, want, "phase %u, up %d, jobs %d, workers %d: %d", phase, up, jobs, workers, (int)h.phase);
+	cr_assert_eq((int)h.phase, want, "phase %u, up %d, jobs %d, workers %d: %d", phase, up,
+		jobs, workers, (int)h.phase);
 	cr_assert_eq(changed, want != (int)phase);
 	if (changed)
 		cr_assert_eq(h.next, reached_next[want]);

@@ -21,7 +21,8 @@ static void check_shape(const struct heap *h)
 	}
 }
 
-static void check_against(const struct heap *h, const struct heap_node *nodes, const bool *in, const uint64_t *keys)
+static void check_against(
+	const struct heap *h, const struct heap_node *nodes, const bool *in, const uint64_t *keys)
 {
 	size_t count = 0;
 	uint64_t smallest = UINT64_MAX;
@@ -45,7 +46,8 @@ static uint64_t some_key(struct unit_random *r)
 {
 	static const uint64_t edges[] = { 0, 1, UINT64_MAX - 1, UINT64_MAX };
 
-	return unit_below(r, 8) == 0 ? edges[unit_below(r, 4)] : unit_below(r, 500);   /* many equal ones */
+	/* many equal ones */
+	return unit_below(r, 8) == 0 ? edges[unit_below(r, 4)] : unit_below(r, 500);
 }
 
 static void run_model(uint64_t seed, size_t capacity)

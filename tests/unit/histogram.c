@@ -41,9 +41,10 @@ static void check_value(struct histogram *h, uint64_t value)
 
 	histogram_init(h);
 	histogram_add(h, value);
-	histogram_add(h, UINT64_MAX);          /* so that the maximum does not cut the answer */
+	histogram_add(h, UINT64_MAX); /* so that the maximum does not cut the answer */
 	told = histogram_quantile(h, 0.5);
-	cr_assert(close_enough(told, value), "%lu told as %lu", (unsigned long)value, (unsigned long)told);
+	cr_assert(close_enough(told, value), "%lu told as %lu", (unsigned long)value,
+		(unsigned long)told);
 }
 
 Test(unit_histogram, every_edge_within_a_thousandth)
@@ -107,11 +108,12 @@ Test(unit_histogram, model_and_merge)
 	cr_assert_eq(histogram_count(all), VALUES);
 	cr_assert_eq(histogram_max(all), values[VALUES - 1]);
 	for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++) {
-		size_t rank = (size_t)(quantiles[i] * VALUES + 0.5);      /* they all divide VALUES */
+		/* they all divide VALUES */
+		size_t rank = (size_t)(quantiles[i] * VALUES + 0.5);
 		uint64_t told = histogram_quantile(all, quantiles[i]);
 
-		cr_assert(close_enough(told, values[rank - 1]), "%g: %lu, truly %lu", quantiles[i], (unsigned long)told,
-		          (unsigned long)values[rank - 1]);
+		cr_assert(close_enough(told, values[rank - 1]), "%g: %lu, truly %lu", quantiles[i],
+			(unsigned long)told, (unsigned long)values[rank - 1]);
 		cr_assert_leq(told, histogram_max(all));
 	}
 	for (size_t i = 0; i < 3; i++)

@@ -16,10 +16,7 @@ static uintptr_t fresh(void)
 	return next += 16;
 }
 
-static const char *name_of(const char *text)
-{
-	return intern_function(fresh(), text);
-}
+static const char *name_of(const char *text) { return intern_function(fresh(), text); }
 
 Test(unit_intern, first_name_is_copied_and_stays)
 {
@@ -47,15 +44,30 @@ Test(unit_intern, a_name_is_a_line)
 
 Test(unit_intern, second_of_a_macros_arguments)
 {
-	cr_assert_str_eq(name_of("\373" "brood, fn, &options, &fd, NULL"), "fn");
-	cr_assert_str_eq(name_of("\373" "pools[f(1, 2)], ns::fn, 0, &fd, 0"), "ns::fn");
-	cr_assert_str_eq(name_of("\373" "b, [](brood_job *) { int a, c; return g(a, c); }, 0, &fd, 0"),
-	                 "[](brood_job *) { int a, c; return g(a, c); }");
-	cr_assert_str_eq(name_of("\373" "b, fn<int, 3>, 0, &fd, 0"), "fn<int, 3>");
-	cr_assert_str_eq(name_of("\376" "b, fn, \"a, \\\",b\", ',', x, sizeof x, 0, &v"), "fn");
-	cr_assert_str_eq(name_of("\373" "one argument"), "one argument", "nonsense stays whole");
-	cr_assert_str_eq(name_of("\373" "a, b"), "b");
-	cr_assert_str_eq(name_of("\377" ""), "?");
+	cr_assert_str_eq(name_of("\373"
+				 "brood, fn, &options, &fd, NULL"),
+		"fn");
+	cr_assert_str_eq(name_of("\373"
+				 "pools[f(1, 2)], ns::fn, 0, &fd, 0"),
+		"ns::fn");
+	cr_assert_str_eq(name_of("\373"
+				 "b, [](brood_job *) { int a, c; return g(a, c); }, 0, &fd, 0"),
+		"[](brood_job *) { int a, c; return g(a, c); }");
+	cr_assert_str_eq(name_of("\373"
+				 "b, fn<int, 3>, 0, &fd, 0"),
+		"fn<int, 3>");
+	cr_assert_str_eq(name_of("\376"
+				 "b, fn, \"a, \\\",b\", ',', x, sizeof x, 0, &v"),
+		"fn");
+	cr_assert_str_eq(name_of("\373"
+				 "one argument"),
+		"one argument", "nonsense stays whole");
+	cr_assert_str_eq(name_of("\373"
+				 "a, b"),
+		"b");
+	cr_assert_str_eq(name_of("\377"
+				 ""),
+		"?");
 }
 
 Test(unit_intern, nonsense_ends)
@@ -68,7 +80,8 @@ Test(unit_intern, nonsense_ends)
 
 		for (size_t at = 0; at < sizeof text; at++) {
 			seed = seed * 1664525 + 1013904223;
-			text[at] = bits[seed >> 16 & 7] ? bits[(seed >> 16) % (sizeof bits - 1)] : ' ';
+			text[at] = bits[seed >> 16 & 7] ? bits[(seed >> 16) % (sizeof bits - 1)]
+							: ' ';
 		}
 		text[0] = (char)(0xf9 + i % 7);
 		text[sizeof text - 1] = '\0';

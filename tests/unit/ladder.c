@@ -7,26 +7,37 @@
 
 TestSuite(unit_ladder, .timeout = 60);
 
-#define AT   (1000 * NS_PER_S)
-#define RUN  300u
+#define AT    (1000 * NS_PER_S)
+#define RUN   300u
 #define GRACE 50u
-#define CORE 700u
-#define MS(n) ((uint64_t)(n) * NS_PER_MS)
+#define CORE  700u
+#define MS(n) ((uint64_t)(n)*NS_PER_MS)
 
 /* ---- the table: from each step, by each event, when it is due ---- */
 
 enum event { DUE, TOO_EARLY, HURRY_CANCEL, HURRY_STOP, HURRY_NOBODY, FORCE, WON, LOST, EVENTS };
-struct cell { enum ladder_action action; enum ladder_step step; uint64_t next; enum ladder_cause cause; };
+struct cell {
+	enum ladder_action action;
+	enum ladder_step step;
+	uint64_t next;
+	enum ladder_cause cause;
+};
 
 #define START_NEXT (AT + MS(1))
-#define STAYS(s)   { LADDER_NOTHING, s, START_NEXT, LADDER_CAUSE_NONE }
+#define STAYS(s)                                                 \
+	{                                                        \
+		LADDER_NOTHING, s, START_NEXT, LADDER_CAUSE_NONE \
+	}
 #define STEPS (LADDER_ENDED + 1)
 
-/* At START_NEXT, where the step's time is up; TOO_EARLY is a nanosecond before. WON and LOST answer DO_CONDEMN, so only SOFT
- * can meet them. */
+/*
+ * At START_NEXT, where the step's time is up; TOO_EARLY is a nanosecond before. WON and LOST answer
+ * DO_CONDEMN, so only SOFT can meet them.
+ */
 static const struct cell table[STEPS][EVENTS] = {
 	[LADDER_RUNNING] = {
-		[DUE]          = { LADDER_DO_SOFT, LADDER_SOFT, START_NEXT + MS(GRACE), LADDER_CAUSE_DEADLINE },
+		[DUE] = { LADDER_DO_SOFT, LADDER_SOFT, START_NEXT + MS(GRACE),
+			LADDER_CAUSE_DEADLINE },
 		[TOO_EARLY]    = STAYS(LADDER_RUNNING),
 		[HURRY_CANCEL] = { LADDER_NOTHING, LADDER_RUNNING, AT, LADDER_CAUSE_CANCEL },
 		[HURRY_STOP]   = { LADDER_NOTHING, LADDER_RUNNING, AT, LADDER_CAUSE_STOP },
@@ -34,17 +45,18 @@ static const struct cell table[STEPS][EVENTS] = {
 		[FORCE]        = { LADDER_NOTHING, LADDER_SOFT, AT, LADDER_CAUSE_STOP },
 	},
 	[LADDER_SOFT] = {
-		[DUE]          = { LADDER_DO_CONDEMN, LADDER_SOFT, TIME_NEVER, LADDER_CAUSE_NONE },
+		[DUE] = { LADDER_DO_CONDEMN, LADDER_SOFT, TIME_NEVER, LADDER_CAUSE_NONE },
 		[TOO_EARLY]    = STAYS(LADDER_SOFT),
 		[HURRY_CANCEL] = STAYS(LADDER_SOFT),
 		[HURRY_STOP]   = STAYS(LADDER_SOFT),
 		[HURRY_NOBODY] = STAYS(LADDER_SOFT),
 		[FORCE]        = { LADDER_NOTHING, LADDER_SOFT, AT, LADDER_CAUSE_STOP },
 		[WON]          = { LADDER_DO_KILL, LADDER_KILLED, TIME_NEVER, LADDER_CAUSE_NONE },
-		[LOST]         = { LADDER_NOTHING, LADDER_ENDED, START_NEXT + MS(LADDER_LAST_WAIT_MS), LADDER_CAUSE_NONE },
+		[LOST] = { LADDER_NOTHING, LADDER_ENDED, START_NEXT + MS(LADDER_LAST_WAIT_MS),
+			LADDER_CAUSE_NONE },
 	},
 	[LADDER_ABORTED] = {
-		[DUE]          = { LADDER_DO_KILL, LADDER_KILLED, TIME_NEVER, LADDER_CAUSE_NONE },
+		[DUE] = { LADDER_DO_KILL, LADDER_KILLED, TIME_NEVER, LADDER_CAUSE_NONE },
 		[TOO_EARLY]    = STAYS(LADDER_ABORTED),
 		[HURRY_CANCEL] = STAYS(LADDER_ABORTED),
 		[HURRY_STOP]   = STAYS(LADDER_ABORTED),
@@ -52,7 +64,7 @@ static const struct cell table[STEPS][EVENTS] = {
 		[FORCE]        = { LADDER_NOTHING, LADDER_ABORTED, AT, LADDER_CAUSE_STOP },
 	},
 	[LADDER_KILLED] = {
-		[DUE]          = { LADDER_NOTHING, LADDER_KILLED, TIME_NEVER, LADDER_CAUSE_NONE },
+		[DUE] = { LADDER_NOTHING, LADDER_KILLED, TIME_NEVER, LADDER_CAUSE_NONE },
 		[TOO_EARLY]    = STAYS(LADDER_KILLED),
 		[HURRY_CANCEL] = STAYS(LADDER_KILLED),
 		[HURRY_STOP]   = STAYS(LADDER_KILLED),
@@ -60,7 +72,7 @@ static const struct cell table[STEPS][EVENTS] = {
 		[FORCE]        = STAYS(LADDER_KILLED),
 	},
 	[LADDER_ENDED] = {
-		[DUE]          = { LADDER_DO_KILL_STUCK, LADDER_KILLED, TIME_NEVER, LADDER_CAUSE_NONE },
+		[DUE] = { LADDER_DO_KILL_STUCK, LADDER_KILLED, TIME_NEVER, LADDER_CAUSE_NONE },
 		[TOO_EARLY]    = STAYS(LADDER_ENDED),
 		[HURRY_CANCEL] = STAYS(LADDER_ENDED),
 		[HURRY_STOP]   = STAYS(LADDER_ENDED),
@@ -72,15 +84,15 @@ static const struct cell table[STEPS][EVENTS] = {
 static enum ladder_action apply(struct ladder *l, enum event event)
 {
 	switch (event) {
-	case DUE:          return ladder_due(l, START_NEXT);
-	case TOO_EARLY:    return ladder_due(l, START_NEXT - 1);
+	case DUE: return ladder_due(l, START_NEXT);
+	case TOO_EARLY: return ladder_due(l, START_NEXT - 1);
 	case HURRY_CANCEL: ladder_hurry(l, AT, LADDER_CAUSE_CANCEL); return LADDER_NOTHING;
-	case HURRY_STOP:   ladder_hurry(l, AT, LADDER_CAUSE_STOP); return LADDER_NOTHING;
+	case HURRY_STOP: ladder_hurry(l, AT, LADDER_CAUSE_STOP); return LADDER_NOTHING;
 	case HURRY_NOBODY: ladder_hurry(l, AT, LADDER_CAUSE_NONE); return LADDER_NOTHING;
-	case FORCE:        ladder_force(l, AT, LADDER_CAUSE_STOP); return LADDER_NOTHING;
-	case WON:          return ladder_condemned(l, START_NEXT, true);
-	case LOST:         return ladder_condemned(l, START_NEXT, false);
-	case EVENTS:       break;
+	case FORCE: ladder_force(l, AT, LADDER_CAUSE_STOP); return LADDER_NOTHING;
+	case WON: return ladder_condemned(l, START_NEXT, true);
+	case LOST: return ladder_condemned(l, START_NEXT, false);
+	case EVENTS: break;
 	}
 	return LADDER_NOTHING;
 }
@@ -98,9 +110,10 @@ Test(unit_ladder, every_step_with_every_event)
 			ladder_start(&l, AT, 1, GRACE, CORE, false);
 			l.step = (enum ladder_step)step;
 			action = apply(&l, (enum event)event);
-			cr_assert(action == want->action && l.step == want->step && l.next == want->next && l.cause == want->cause,
-			          "step %u event %u: action %d step %d cause %d, next at %ld", step, event, (int)action,
-			          (int)l.step, (int)l.cause, (long)(l.next - AT));
+			cr_assert(action == want->action && l.step == want->step &&
+					l.next == want->next && l.cause == want->cause,
+				"step %u event %u: action %d step %d cause %d, next at %ld", step,
+				event, (int)action, (int)l.step, (int)l.cause, (long)(l.next - AT));
 			cr_assert_eq(ladder_next(&l), want->next);
 		}
 	}
@@ -224,19 +237,24 @@ Test(unit_ladder, for_ever)
 	ladder_hurry(&l, AT + 5, LADDER_CAUSE_CANCEL);
 	cr_assert_eq(ladder_due(&l, AT + 5), LADDER_DO_SOFT, "a cancel reaches it all the same");
 	cr_assert_eq(ladder_next(&l), TIME_NEVER, "and its grace is what it asked for");
-	cr_assert_eq(ladder_condemned(&l, AT + 6, true), LADDER_DO_KILL, "the pool's stop condemns when it will");
+	cr_assert_eq(ladder_condemned(&l, AT + 6, true), LADDER_DO_KILL,
+		"the pool's stop condemns when it will");
 	cr_assert_eq(ladder_next(&l), TIME_NEVER);
 
 	ladder_start(&l, TIME_NEVER - 5, UINT32_MAX - 1, 1, 1, false);
 	cr_assert_eq(ladder_next(&l), TIME_NEVER, "no wrap");
 }
 
-/* Any finite times, any answers, hurried or not, asked early and late: one soft step, one swap, at most two kills, and an end
- * within a bound. */
+/*
+ * Any finite times, any answers, hurried or not, asked early and late: one soft step, one swap, at
+ * most two kills, and an end within a bound.
+ */
 static void run_life(struct unit_random *r)
 {
-	uint32_t run = (uint32_t)unit_below(r, 500), grace = (uint32_t)unit_below(r, 100), core = (uint32_t)unit_below(r, 1000);
-	uint64_t now = AT, late = 0, bound = MS(run) + MS(grace) + MS(MAX(core, LADDER_LAST_WAIT_MS));
+	uint32_t run = (uint32_t)unit_below(r, 500), grace = (uint32_t)unit_below(r, 100),
+		 core = (uint32_t)unit_below(r, 1000);
+	uint64_t now = AT, late = 0,
+		 bound = MS(run) + MS(grace) + MS(MAX(core, LADDER_LAST_WAIT_MS));
 	int soft = 0, condemns = 0, kills = 0;
 	bool won = unit_below(r, 2), abort = unit_below(r, 2);
 	struct ladder l;
@@ -247,7 +265,8 @@ static void run_life(struct unit_random *r)
 		enum ladder_action action;
 
 		if (unit_below(r, 4) == 0)
-			ladder_hurry(&l, now, unit_below(r, 2) ? LADDER_CAUSE_CANCEL : LADDER_CAUSE_STOP);
+			ladder_hurry(&l, now,
+				unit_below(r, 2) ? LADDER_CAUSE_CANCEL : LADDER_CAUSE_STOP);
 		now = MAX(now, ladder_next(&l)) + overslept;
 		late += overslept;
 		while ((action = ladder_due(&l, now)) != LADDER_NOTHING) {
@@ -258,7 +277,8 @@ static void run_life(struct unit_random *r)
 			}
 			soft += action == LADDER_DO_SOFT;
 			kills += action == LADDER_DO_KILL || action == LADDER_DO_KILL_STUCK;
-			cr_assert_eq(action == LADDER_DO_KILL_STUCK, action != LADDER_NOTHING && kills && !won);
+			cr_assert_eq(action == LADDER_DO_KILL_STUCK,
+				action != LADDER_NOTHING && kills && !won);
 		}
 	}
 	cr_assert_eq(l.step, LADDER_KILLED);

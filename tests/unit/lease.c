@@ -14,9 +14,9 @@ TestSuite(unit_lease, .timeout = 60);
 #define IDLE  1000u
 #define LEAVE 2000u
 #define CORE  700u
-#define MS(n) ((uint64_t)(n) * NS_PER_MS)
+#define MS(n) ((uint64_t)(n)*NS_PER_MS)
 
-#define DONE_PLACE(n) ((uint64_t)(n) * 2 + 1)
+#define DONE_PLACE(n) ((uint64_t)(n)*2 + 1)
 
 struct stage {
 	struct lease_watch w;
@@ -27,7 +27,12 @@ struct stage {
 
 static void begin_with(struct stage *s, bool kept, uint32_t limit_ms)
 {
-	const struct lease_terms terms = { .base = BASE, .limit_ms = limit_ms, .idle_ms = IDLE, .grace_ms = LEAVE, .core_ms = CORE, .kept = kept };
+	const struct lease_terms terms = { .base = BASE,
+		.limit_ms = limit_ms,
+		.idle_ms = IDLE,
+		.grace_ms = LEAVE,
+		.core_ms = CORE,
+		.kept = kept };
 
 	memset(s, 0, sizeof *s);
 	for (size_t i = 0; i < RING_DEPTH; i++)
@@ -37,14 +42,14 @@ static void begin_with(struct stage *s, bool kept, uint32_t limit_ms)
 	lease_begin(&s->w, &terms, AT);
 }
 
-static void begin(struct stage *s)
-{
-	begin_with(s, false, BROOD_FOREVER);
-}
+static void begin(struct stage *s) { begin_with(s, false, BROOD_FOREVER); }
 
 static enum lease_wish look(struct stage *s, uint64_t now)
 {
-	const struct lease_sight see = { .word = s->word, .began_ns = s->began, .published = s->published, .entries = s->entries };
+	const struct lease_sight see = { .word = s->word,
+		.began_ns = s->began,
+		.published = s->published,
+		.entries = s->entries };
 
 	return lease_look(&s->w, &s->ladder, &see, now);
 }
@@ -86,7 +91,8 @@ Test(unit_lease, its_limits_are_the_entrys)
 	struct stage s;
 
 	begin(&s);
-	s.entries[(BASE + 2) % RING_DEPTH] = (struct ledger_entry){ .run_ms = 20, .grace_ms = 7, .flags = BROOD_JOB_ABORT };
+	s.entries[(BASE + 2) % RING_DEPTH] =
+		(struct ledger_entry){ .run_ms = 20, .grace_ms = 7, .flags = BROOD_JOB_ABORT };
 	run(&s, BASE + 2, AT + MS(1));
 	look(&s, AT + MS(5));
 	cr_assert_eq(next(&s, AT + MS(5)), AT + MS(21));
@@ -108,7 +114,8 @@ Test(unit_lease, one_without_a_limit_needs_no_look)
 
 Test(unit_lease, lies_about_its_beginning_gain_one_run_time_at_most)
 {
-	static const uint64_t lies[] = { 0, 1, AT - 1, AT + MS(90), AT + MS(100), AT + MS(101), TIME_NEVER - 1, TIME_NEVER };
+	static const uint64_t lies[] = { 0, 1, AT - 1, AT + MS(90), AT + MS(100), AT + MS(101),
+		TIME_NEVER - 1, TIME_NEVER };
 	struct stage s;
 
 	for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
@@ -118,7 +125,7 @@ Test(unit_lease, lies_about_its_beginning_gain_one_run_time_at_most)
 		look(&s, AT + MS(100));
 		cr_assert_geq(s.w.since, AT + MS(90));
 		cr_assert_leq(s.w.since, AT + MS(100));
-		s.began = TIME_NEVER;                      /* and again: it counts no more */
+		s.began = TIME_NEVER; /* and again: it counts no more */
 		look(&s, AT + MS(200));
 		cr_assert_leq(next(&s, AT + MS(200)), AT + MS(100 + RUN));
 	}
@@ -137,14 +144,15 @@ Test(unit_lease, a_job_that_is_not_begun_has_its_time_too)
 	look(&s, AT + MS(200));
 	cr_assert_eq(s.w.since, AT + MS(10));
 	cr_assert_eq(next(&s, AT + MS(200)), AT + MS(10 + RUN));
-	run(&s, BASE + 1, AT + MS(205));               /* at last: its own time begins */
+	run(&s, BASE + 1, AT + MS(205)); /* at last: its own time begins */
 	look(&s, AT + MS(210));
 	cr_assert(!s.w.waits);
 	cr_assert_eq(s.w.since, AT + MS(205));
 	cr_assert_eq(ladder_due(&s.ladder, AT + MS(205 + RUN)), LADDER_DO_SOFT);
 	done(&s, BASE + 1);
 	look(&s, AT + MS(600));
-	cr_assert_eq(s.w.subject, BASE + 2);           /* the next one, from when it was seen to wait with nothing running */
+	/* the next one, from when it was seen to wait with nothing running */
+	cr_assert_eq(s.w.subject, BASE + 2);
 	cr_assert(s.w.waits);
 	cr_assert_eq(s.w.since, AT + MS(600));
 	cr_assert_eq(s.ladder.step, LADDER_RUNNING);
@@ -157,14 +165,15 @@ Test(unit_lease, those_behind_are_looked_at_in_time)
 
 	begin(&s);
 	s.entries[(BASE + 4) % RING_DEPTH].run_ms = 2;
-	s.entries[(BASE + 6) % RING_DEPTH].run_ms = 1;         /* not published */
+	s.entries[(BASE + 6) % RING_DEPTH].run_ms = 1; /* not published */
 	run(&s, BASE + 1, AT);
 	s.published = BASE + 5;
 	look(&s, AT + MS(10));
 	cr_assert_eq(next(&s, AT + MS(10)), AT + MS(12));
 	cr_assert_eq(lease_soonest(s.entries, BASE + 6, BASE + 6, AT), AT + MS(1));
 	cr_assert_eq(lease_soonest(s.entries, BASE + 7, BASE + 6, AT), TIME_NEVER);
-	cr_assert_eq(lease_soonest(s.entries, 0, UINT64_MAX, AT), AT + MS(1));       /* damaged: an end all the same */
+	/* damaged: an end all the same */
+	cr_assert_eq(lease_soonest(s.entries, 0, UINT64_MAX, AT), AT + MS(1));
 	s.entries[(BASE + 6) % RING_DEPTH].run_ms = 0;
 	cr_assert_eq(lease_soonest(s.entries, 0, UINT64_MAX, AT), AT);
 }
@@ -173,12 +182,26 @@ Test(unit_lease, those_behind_are_looked_at_in_time)
 
 Test(unit_lease, a_place_that_cannot_be)
 {
-	struct { uint64_t word; enum lease_wish wish; } cells[] = {
-		{ DESK_WORD(BASE + 2, DESK_RUNNING), LEASE_GO_ON }, { DESK_WORD(BASE + 2, DESK_DONE), LEASE_GO_ON }, { DESK_WORD(BASE + 3, DESK_RUNNING), LEASE_GO_ON },
-		{ DESK_WORD(BASE + 5, DESK_DONE), LEASE_GO_ON }, { DESK_WORD(BASE + 6, DESK_RUNNING), LEASE_DROP }, { DESK_WORD(BASE + 6, DESK_DONE), LEASE_DROP },
-		{ DESK_WORD(BASE + 1, DESK_RUNNING), LEASE_DROP }, { DESK_WORD(BASE + 1, DESK_DONE), LEASE_DROP }, { DESK_WORD(BASE, DESK_FREE), LEASE_DROP },
-		{ DESK_WORD(BASE + 3, DESK_ASSIGNED), LEASE_DROP }, { DESK_WORD(BASE + 3, DESK_CONDEMNED), LEASE_DROP }, { DESK_WORD(BASE + 3, 7), LEASE_DROP },
-		{ 0, LEASE_DROP }, { UINT64_MAX, LEASE_DROP }, { DESK_WORD(UINT64_MAX, DESK_DONE), LEASE_DROP }, { DESK_WORD(1ull << 60, DESK_RUNNING), LEASE_DROP },
+	struct {
+		uint64_t word;
+		enum lease_wish wish;
+	} cells[] = {
+		{ DESK_WORD(BASE + 2, DESK_RUNNING), LEASE_GO_ON },
+		{ DESK_WORD(BASE + 2, DESK_DONE), LEASE_GO_ON },
+		{ DESK_WORD(BASE + 3, DESK_RUNNING), LEASE_GO_ON },
+		{ DESK_WORD(BASE + 5, DESK_DONE), LEASE_GO_ON },
+		{ DESK_WORD(BASE + 6, DESK_RUNNING), LEASE_DROP },
+		{ DESK_WORD(BASE + 6, DESK_DONE), LEASE_DROP },
+		{ DESK_WORD(BASE + 1, DESK_RUNNING), LEASE_DROP },
+		{ DESK_WORD(BASE + 1, DESK_DONE), LEASE_DROP },
+		{ DESK_WORD(BASE, DESK_FREE), LEASE_DROP },
+		{ DESK_WORD(BASE + 3, DESK_ASSIGNED), LEASE_DROP },
+		{ DESK_WORD(BASE + 3, DESK_CONDEMNED), LEASE_DROP },
+		{ DESK_WORD(BASE + 3, 7), LEASE_DROP },
+		{ 0, LEASE_DROP },
+		{ UINT64_MAX, LEASE_DROP },
+		{ DESK_WORD(UINT64_MAX, DESK_DONE), LEASE_DROP },
+		{ DESK_WORD(1ull << 60, DESK_RUNNING), LEASE_DROP },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cells); i++) {
@@ -206,7 +229,7 @@ Test(unit_lease, who_is_missed_by_the_swap_has_gone_on)
 	cr_assert_eq(look(&s, AT + MS(11)), LEASE_GO_ON);
 	cr_assert_eq(s.w.subject, BASE + 2);
 	lease_lost(&s.w);
-	cr_assert_eq(look(&s, AT + MS(12)), LEASE_DROP);       /* still where it was: it plays */
+	cr_assert_eq(look(&s, AT + MS(12)), LEASE_DROP); /* still where it was: it plays */
 }
 
 Test(unit_lease, any_desk_and_any_ledger)
@@ -218,10 +241,15 @@ Test(unit_lease, any_desk_and_any_ledger)
 
 		begin(&s);
 		for (int i = 0; i < 2000; i++) {
-			s.word = unit_below(&r, 3) ? DESK_WORD(BASE + unit_below(&r, 8), unit_below(&r, 8)) : unit_random(&r);
+			s.word = unit_below(&r, 3)
+				? DESK_WORD(BASE + unit_below(&r, 8), unit_below(&r, 8))
+				: unit_random(&r);
 			s.began = unit_random(&r);
-			s.published = unit_below(&r, 3) ? BASE + unit_below(&r, 300) : unit_random(&r);
-			s.entries[unit_below(&r, RING_DEPTH)] = (struct ledger_entry){ .run_ms = (uint32_t)unit_random(&r), .grace_ms = (uint32_t)unit_random(&r) };
+			s.published = unit_below(&r, 3) ? BASE + unit_below(&r, 300)
+							: unit_random(&r);
+			s.entries[unit_below(&r, RING_DEPTH)] =
+				(struct ledger_entry){ .run_ms = (uint32_t)unit_random(&r),
+					.grace_ms = (uint32_t)unit_random(&r) };
 			now += unit_below(&r, MS(1000));
 			if (look(&s, now) == LEASE_TAKE_BACK)
 				lease_leaving(&s.w, s.entries, now);
@@ -255,7 +283,8 @@ Test(unit_lease, work_between_two_looks_is_no_rest)
 	done(&s, BASE + 7);
 	cr_assert_eq(look(&s, AT + MS(IDLE)), LEASE_GO_ON);
 	cr_assert_eq(next(&s, AT + MS(IDLE)), AT + MS(2 * IDLE));
-	cr_assert_eq(look(&s, AT + MS(IDLE + 10)), LEASE_GO_ON);               /* asked for in between */
+	/* asked for in between */
+	cr_assert_eq(look(&s, AT + MS(IDLE + 10)), LEASE_GO_ON);
 	cr_assert_eq(next(&s, AT + MS(IDLE + 10)), AT + MS(2 * IDLE));
 	cr_assert_eq(look(&s, AT + MS(2 * IDLE)), LEASE_TAKE_BACK);
 }
@@ -293,7 +322,8 @@ Test(unit_lease, a_limit_holds_for_one_that_works)
 	cr_assert_eq(next(&s, AT + MS(195)), AT + MS(200));
 	cr_assert_eq(look(&s, AT + MS(200)), LEASE_TAKE_BACK);
 	lease_leaving(&s.w, s.entries, AT + MS(200));
-	cr_assert_eq(next(&s, AT + MS(200)), AT + MS(190 + RUN));              /* its ladder goes on */
+	/* its ladder goes on */
+	cr_assert_eq(next(&s, AT + MS(200)), AT + MS(190 + RUN));
 	cr_assert_eq(look(&s, AT + MS(190 + RUN)), LEASE_GO_ON);
 	cr_assert_eq(ladder_due(&s.ladder, AT + MS(190 + RUN)), LADDER_DO_SOFT);
 }
@@ -314,7 +344,8 @@ Test(unit_lease, while_the_pool_drains_nobody_rests_for_long)
 	cr_assert_eq(look(&s, AT + MS(50)), LEASE_GO_ON);
 	s.published = BASE + 2;
 	done(&s, BASE + 1);
-	cr_assert_eq(look(&s, AT + MS(60)), LEASE_GO_ON);                      /* what is published may drain */
+	/* what is published may drain */
+	cr_assert_eq(look(&s, AT + MS(60)), LEASE_GO_ON);
 	done(&s, BASE + 2);
 	cr_assert_eq(look(&s, AT + MS(70)), LEASE_GO_ON);
 	cr_assert_eq(look(&s, AT + MS(80)), LEASE_TAKE_BACK);
@@ -330,7 +361,8 @@ Test(unit_lease, one_that_shall_leave_has_its_grace)
 	look(&s, AT + MS(1));
 	lease_leaving(&s.w, s.entries, AT + MS(10));
 	cr_assert_eq(next(&s, AT + MS(10)), AT + MS(10 + LEAVE));
-	s.published = BASE + 3;                        /* in vain: not to be begun, and no reason to wait longer */
+	/* in vain: not to be begun, and no reason to wait longer */
+	s.published = BASE + 3;
 	cr_assert_eq(look(&s, AT + MS(100)), LEASE_GO_ON);
 	cr_assert_eq(s.w.subject, 0);
 	cr_assert_eq(look(&s, AT + MS(10 + LEAVE) - 1), LEASE_GO_ON);
@@ -372,7 +404,10 @@ Test(unit_lease, who_waited_when_it_shall_leave_may_still_begin)
 	cr_assert_eq(next(&s, AT + MS(3)), AT + MS(2 + RUN));
 }
 
-/* It had looked whether it shall leave, and then that was said: the job that it begins has its time and no more. */
+/*
+ * It had looked whether it shall leave, and then that was said: the job that it begins has its time
+ * and no more.
+ */
 Test(unit_lease, what_is_begun_while_it_shall_leave_ends_in_time)
 {
 	struct stage s;
@@ -409,7 +444,8 @@ Test(unit_lease, what_is_not_begun_then_needs_no_look)
 	look(&s, AT + MS(1));
 	lease_leaving(&s.w, s.entries, AT + MS(2));
 	look(&s, AT + MS(2));
-	cr_assert_eq(next(&s, AT + MS(2)), AT + MS(RUN));      /* it is asked before it begins another one */
+	/* it is asked before it begins another one */
+	cr_assert_eq(next(&s, AT + MS(2)), AT + MS(RUN));
 	done(&s, BASE + 3);
 	look(&s, AT + MS(3));
 	cr_assert_eq(next(&s, AT + MS(3)), AT + MS(3 + LEAVE));
@@ -442,7 +478,8 @@ Test(unit_lease, cancel_hurries_the_one_that_runs)
 
 Test(unit_lease, cancel_of_what_is_over_or_not_there_is_nothing)
 {
-	static const uint64_t others[] = { 0, BASE, BASE + 1, BASE + 4, UINT64_MAX, UINT64_MAX / 2 };
+	static const uint64_t others[] = { 0, BASE, BASE + 1, BASE + 4, UINT64_MAX,
+		UINT64_MAX / 2 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
 		struct stage s;
@@ -483,7 +520,8 @@ Test(unit_lease, cancel_of_one_that_is_about_to_begin_waits_for_it)
 
 static bool hurried(struct stage *s, uint64_t now)
 {
-	return ladder_due(&s->ladder, now) == LADDER_DO_SOFT && s->ladder.cause == LADDER_CAUSE_CANCEL;
+	return ladder_due(&s->ladder, now) == LADDER_DO_SOFT &&
+		s->ladder.cause == LADDER_CAUSE_CANCEL;
 }
 
 /* All at once, before the first of them begins: each is met, and none of the others. */
@@ -538,7 +576,7 @@ Test(unit_lease, cancel_of_what_is_past_is_nobodys)
 			cr_assert_eq(ladder_due(&s.ladder, AT + MS(3)), LADDER_NOTHING);
 		}
 	}
-	for (int waited = 0; waited < 2; waited++) {   /* and one that was missed by the swap */
+	for (int waited = 0; waited < 2; waited++) { /* and one that was missed by the swap */
 		struct stage s;
 
 		begin(&s);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* loop.c - the loop over pipes of its own: order, removal while a batch runs, timers against events. */
+/*
+ * loop.c - the loop over pipes of its own: order, removal while a batch runs, timers against
+ * events.
+ */
 #include "loop/loop.h"
 #include "base/base.h"
 
@@ -12,16 +15,13 @@
 
 TestSuite(unit_loop, .timeout = 60);
 
-struct ear {                       /* a pipe that somebody listens to */
+struct ear { /* a pipe that somebody listens to */
 	struct source source;
 	int write_fd, heard;
 	struct ear *remove, *also;
 };
 
-static void say(struct ear *e)
-{
-	cr_assert_eq(write(e->write_fd, "x", 1), 1);
-}
+static void say(struct ear *e) { cr_assert_eq(write(e->write_fd, "x", 1), 1); }
 
 static void hear(struct loop *loop, struct source *s, uint32_t events)
 {
@@ -85,7 +85,8 @@ Test(unit_loop, a_removed_source_is_not_called_any_more_in_its_batch)
 	cr_assert_eq(loop_init(&loop, 4), 0);
 	open_ear(&loop, &a);
 	open_ear(&loop, &b);
-	a.remove = &b;                   /* whoever comes first takes the other out, and closes its fd */
+	/* whoever comes first takes the other out, and closes its fd */
+	a.remove = &b;
 	b.remove = &a;
 	say(&a);
 	say(&b);
@@ -153,13 +154,17 @@ Test(unit_loop, add_says_what_is_wrong)
 	loop_close(&loop);
 }
 
-/* ---- timers ----------------------------------------------------------------------------------------------------------------- */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
 #define TIMERS 200
 
 static int order[TIMERS], ran;
 
-struct numbered { struct timer timer; int number; uint64_t when; };
+struct numbered {
+	struct timer timer;
+	int number;
+	uint64_t when;
+};
 
 static void note_timer(struct loop *loop, struct timer *t, uint64_t now)
 {
@@ -197,7 +202,7 @@ static void again(struct loop *loop, struct timer *t, uint64_t now)
 {
 	(void)now;
 	if (again_left-- > 0)
-		timer_set(loop, t, 1);       /* long past */
+		timer_set(loop, t, 1); /* long past */
 }
 
 /* One that is due for ever, on purpose or not, does not keep the others and the events out. */
@@ -237,7 +242,7 @@ Test(unit_loop, timers_move_and_stop)
 	ran = 0;
 	timer_set(&loop, &n[0].timer, 1);
 	timer_set(&loop, &n[1].timer, 2);
-	timer_set(&loop, &n[0].timer, 3);          /* moves behind the other */
+	timer_set(&loop, &n[0].timer, 3); /* moves behind the other */
 	timer_set(&loop, &stop, now_ns());
 	cr_assert_eq(loop_run(&loop), 0);
 	cr_assert_eq(ran, 2);
@@ -253,7 +258,7 @@ Test(unit_loop, timers_move_and_stop)
 	loop_close(&loop);
 }
 
-/* ---- timers against events ------------------------------------------------------------------------------------------------------ */
+/* ---- timers against events ------------------------------------------------------------------- */
 
 static struct ear race_ear[3 * LOOP_BATCH];
 static int heard_before;
@@ -267,7 +272,10 @@ static void race_timer(struct loop *loop, struct timer *t, uint64_t now)
 	loop->stop = true;
 }
 
-/* A deadline long past and more answers than a batch holds, several in each socket: all the answers come first. */
+/*
+ * A deadline long past and more answers than a batch holds, several in each socket: all the answers
+ * come first.
+ */
 Test(unit_loop, events_that_are_ready_come_before_timers)
 {
 	struct timer t;
@@ -290,7 +298,7 @@ Test(unit_loop, events_that_are_ready_come_before_timers)
 
 static void never_empty(struct loop *loop, struct source *s, uint32_t events)
 {
-	(void)loop, (void)s, (void)events;         /* reads nothing: ready for ever */
+	(void)loop, (void)s, (void)events; /* reads nothing: ready for ever */
 }
 
 Test(unit_loop, traffic_without_a_pause_does_not_starve_timers)
@@ -310,7 +318,7 @@ Test(unit_loop, traffic_without_a_pause_does_not_starve_timers)
 	loop_close(&loop);
 }
 
-/* ---- interruptions -------------------------------------------------------------------------------------------------------------- */
+/* ---- interruptions --------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t interruptions;
 static int alarm_pipe;
@@ -359,7 +367,7 @@ Test(unit_loop, no_fd_left_for_epoll)
 	limit.rlim_cur = 0;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	r = loop_init(&loop, 4);
-	setrlimit(RLIMIT_NOFILE, &before);     /* an assertion wants one for itself */
+	setrlimit(RLIMIT_NOFILE, &before); /* an assertion wants one for itself */
 	cr_assert_eq(r, -EMFILE);
 	loop_close(&loop);
 }

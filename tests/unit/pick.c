@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* pick.c - which worker takes the next job, when to ask for another one, and which one lies: by figures and a clock of our own. */
+/*
+ * pick.c - which worker takes the next job, when to ask for another one, and which one lies: by
+ * figures and a clock of our own.
+ */
 #include "pool/pool.h"
 #include "unit.h"
 
@@ -9,7 +12,9 @@ TestSuite(unit_pick, .timeout = 60);
 
 #define AT (1000 * NS_PER_S)
 
-static const struct pick_view nobody = { .warm_cost = TIME_NEVER, .least_cost = TIME_NEVER, .est_ns = 1000 };
+static const struct pick_view nobody = {
+	.warm_cost = TIME_NEVER, .least_cost = TIME_NEVER, .est_ns = 1000
+};
 
 Test(unit_pick, short_jobs_are_stacked_behind_the_warm_one)
 {
@@ -55,7 +60,8 @@ Test(unit_pick, learns_at_once_and_then_slowly)
 	uint32_t est = pick_learn(PICK_UNKNOWN, 4000);
 
 	cr_assert_eq(est, 4000);
-	est = pick_learn(est, NS_PER_S);               /* it had lost its CPU: 4 times and 10 us count */
+	/* it had lost its CPU: 4 times and 10 us count */
+	est = pick_learn(est, NS_PER_S);
 	cr_assert_eq(est, 4000 - 500 + 26000 / 8);
 	for (int i = 0; i < 100; i++)
 		est = pick_learn(est, 800);
@@ -65,12 +71,27 @@ Test(unit_pick, learns_at_once_and_then_slowly)
 
 Test(unit_pick, asks_for_one_and_then_for_what_the_work_is_worth)
 {
-	cr_assert_eq(pick_more(&(struct pick_load){ .waiting = 1, .waiting_ns = 1, .limit = 8 }), 1);
-	cr_assert_eq(pick_more(&(struct pick_load){ .waiting = 1, .waiting_ns = 1, .asked = 1, .limit = 8 }), 0);
-	cr_assert_eq(pick_more(&(struct pick_load){ .waiting = 5, .waiting_ns = 5 * PICK_GUESS_NS, .asked = 1, .limit = 8 }), 4);
-	cr_assert_eq(pick_more(&(struct pick_load){ .waiting = 50, .waiting_ns = 50 * PICK_GUESS_NS, .active = 6, .limit = 8 }), 2);
-	cr_assert_eq(pick_more(&(struct pick_load){ .waiting = 1, .waiting_ns = 1, .active = 2, .stalled = 2, .limit = 8 }), 1);
-	cr_assert_eq(pick_more(&(struct pick_load){ .waiting = 1, .waiting_ns = 1, .active = 2, .stalled = 1, .limit = 8 }), 0);
+	cr_assert_eq(
+		pick_more(&(struct pick_load){ .waiting = 1, .waiting_ns = 1, .limit = 8 }), 1);
+	cr_assert_eq(pick_more(&(struct pick_load){
+			     .waiting = 1, .waiting_ns = 1, .asked = 1, .limit = 8 }),
+		0);
+	cr_assert_eq(
+		pick_more(&(struct pick_load){
+			.waiting = 5, .waiting_ns = 5 * PICK_GUESS_NS, .asked = 1, .limit = 8 }),
+		4);
+	cr_assert_eq(
+		pick_more(&(struct pick_load){
+			.waiting = 50, .waiting_ns = 50 * PICK_GUESS_NS, .active = 6, .limit = 8 }),
+		2);
+	cr_assert_eq(
+		pick_more(&(struct pick_load){
+			.waiting = 1, .waiting_ns = 1, .active = 2, .stalled = 2, .limit = 8 }),
+		1);
+	cr_assert_eq(
+		pick_more(&(struct pick_load){
+			.waiting = 1, .waiting_ns = 1, .active = 2, .stalled = 1, .limit = 8 }),
+		0);
 }
 
 Test(unit_pick, who_claims_to_be_through_for_long_lies)
@@ -79,37 +100,46 @@ Test(unit_pick, who_claims_to_be_through_for_long_lies)
 	uint64_t says = DESK_WORD(7, DESK_DONE);
 
 	cr_assert(!pick_lies(&d, DESK_WORD(7, DESK_RUNNING), 6, AT));
-	cr_assert(!pick_lies(&d, DESK_WORD(6, DESK_DONE), 6, AT));           /* what was told already */
+	/* what was told already */
+	cr_assert(!pick_lies(&d, DESK_WORD(6, DESK_DONE), 6, AT));
 	cr_assert(!pick_lies(&d, says, 6, AT));
 	cr_assert(!pick_lies(&d, says, 6, AT + PICK_LIE_NS - 1));
 	cr_assert(pick_lies(&d, says, 6, AT + PICK_LIE_NS));
-	cr_assert(!pick_lies(&d, says, 7, AT + PICK_LIE_NS));                /* it has told */
-	cr_assert(!pick_lies(&d, says, 6, AT + 2 * PICK_LIE_NS));            /* each doubt begins anew */
+	cr_assert(!pick_lies(&d, says, 7, AT + PICK_LIE_NS)); /* it has told */
+	/* each doubt begins anew */
+	cr_assert(!pick_lies(&d, says, 6, AT + 2 * PICK_LIE_NS));
 	cr_assert(!pick_lies(&d, DESK_WORD(8, DESK_DONE), 6, AT + 4 * PICK_LIE_NS));
 }
 
-/* Lanes that ask one after another for as many as they may: each gets something, as long as there is any room. */
+/*
+ * Lanes that ask one after another for as many as they may: each gets something, as long as there
+ * is any room.
+ */
 static void ask_in_turn(struct pick_room *r, uint32_t *got, int lanes)
 {
 	for (int lane = 0; lane < lanes; lane++)
-		for (got[lane] = r->asked = 0; got[lane] < 1000 && pick_may_ask(r); r->asked++, r->out++)
+		for (got[lane] = r->asked = 0; got[lane] < 1000 && pick_may_ask(r);
+			r->asked++, r->out++)
 			got[lane]++;
 }
 
 Test(unit_pick, one_lane_leaves_room_for_the_next)
 {
-	struct pick_room r = { .workers = 8, .waiting = 8 }, large = { .workers = 200, .waiting = 64 };
+	struct pick_room r = { .workers = 8, .waiting = 8 },
+			 large = { .workers = 200, .waiting = 64 };
 	uint32_t got[10];
 
 	ask_in_turn(&r, got, 10);
-	cr_assert_eq(got[0], 8);                               /* all that nobody has, and no more */
+	/* all that nobody has, and no more */
+	cr_assert_eq(got[0], 8);
 	for (int lane = 1; lane < 9; lane++)
 		cr_assert_eq(got[lane], 1);
 	cr_assert_eq(got[9], 0);
 	cr_assert_eq(r.out, 16);
 	r.out--;
 	r.asked = 0;
-	cr_assert(pick_may_ask(&r));                           /* who has none may have the last one */
+	/* who has none may have the last one */
+	cr_assert(pick_may_ask(&r));
 	r.asked = 1;
 	cr_assert(!pick_may_ask(&r));
 	r.out = 7;
@@ -125,25 +155,26 @@ Test(unit_pick, a_worker_is_spare_only_beyond_all_wishes)
 	struct pick_pool p = { .idle = 2, .leased = 1, .library = 1, .out = 1, .limit = 8 };
 
 	cr_assert_eq(pick_spare(&p), 2);
-	p.out = 2;                                             /* one is on its way */
+	p.out = 2; /* one is on its way */
 	cr_assert_eq(pick_spare(&p), 1);
 	p.out = 9;
 	cr_assert_eq(pick_spare(&p), 0);
 	p.out = 1;
-	p.leased = 2;                                          /* an end is on its way */
+	p.leased = 2; /* an end is on its way */
 	cr_assert_eq(pick_spare(&p), 2);
 	p.limit = 2;
 	cr_assert_eq(pick_spare(&p), 1);
 	p.out = 3;
-	cr_assert_eq(pick_spare(&p), 0);                       /* the limit is reached by a wish */
+	cr_assert_eq(pick_spare(&p), 0); /* the limit is reached by a wish */
 	p.out = 2;
 	p.library = 2;
 	cr_assert_eq(pick_spare(&p), 0);
-	p.library = 1;                                         /* the other one is an explicit lease */
+	/* the other one is an explicit lease */
+	p.library = 1;
 	cr_assert_eq(pick_spare(&p), 1);
 }
 
-#define JOBS(first, last) .harvested = (first) - 1, .published = (last)
+#define JOBS(first, last) .harvested = (first)-1, .published = (last)
 
 Test(unit_pick, who_stands_behind_a_long_one_is_moved)
 {
@@ -154,7 +185,7 @@ Test(unit_pick, who_stands_behind_a_long_one_is_moved)
 	cr_assert_eq(pick_stands(&s, late - 1), PICK_STAY);
 	cr_assert_eq(pick_stands(&s, late), PICK_MOVE_SLOW);
 	cr_assert_eq(pick_stand_due(&s, false, AT + 1), late);
-	s.stalled = true;                                      /* then nobody stands behind it */
+	s.stalled = true; /* then nobody stands behind it */
 	cr_assert_eq(pick_stand_due(&s, false, late), TIME_NEVER);
 	cr_assert_eq(pick_stand_due(&s, true, late), TIME_NEVER);
 }
@@ -166,7 +197,8 @@ Test(unit_pick, a_worker_without_a_cpu_has_more_time)
 
 	cr_assert_eq(pick_stands(&s, late - 1), PICK_STAY);
 	cr_assert_eq(pick_stands(&s, late), PICK_MOVE_SLOW);
-	cr_assert_eq(pick_stand_due(&s, false, AT), AT + PICK_STAND_NS);       /* it may begin meanwhile */
+	/* it may begin meanwhile */
+	cr_assert_eq(pick_stand_due(&s, false, AT), AT + PICK_STAND_NS);
 	cr_assert_eq(pick_stand_due(&s, false, late - 1), late);
 }
 
@@ -177,11 +209,13 @@ Test(unit_pick, who_stands_behind_one_after_another_is_moved)
 
 	s.seen_ns = now - PICK_STAND_NS;
 	cr_assert_eq(pick_stands(&s, now - 1), PICK_STAY);
-	cr_assert_eq(pick_stands(&s, now), PICK_MOVE);         /* 11 to 15 were there that long ago */
-	s.began_ns++;                                          /* a very short one: they move on */
+	/* 11 to 15 were there that long ago */
+	cr_assert_eq(pick_stands(&s, now), PICK_MOVE);
+	s.began_ns++; /* a very short one: they move on */
 	cr_assert_eq(pick_stands(&s, now), PICK_STAY);
 	s.began_ns--;
-	s.seen = 10;                                           /* all that was there then has begun */
+	/* all that was there then has begun */
+	s.seen = 10;
 	cr_assert_eq(pick_stands(&s, now), PICK_STAY);
 }
 
@@ -191,7 +225,8 @@ Test(unit_pick, no_timer_where_nobody_stands_behind)
 	struct pick_stand none = { JOBS(10, 9), .head_since = AT, .began_ns = TIME_NEVER };
 
 	cr_assert_eq(pick_stand_due(&one, false, AT), TIME_NEVER);
-	cr_assert_eq(pick_stand_due(&one, true, AT), AT + PICK_STAND_NS);      /* somebody waits in the queue */
+	/* somebody waits in the queue */
+	cr_assert_eq(pick_stand_due(&one, true, AT), AT + PICK_STAND_NS);
 	cr_assert_eq(pick_stand_due(&none, true, AT), TIME_NEVER);
 	cr_assert_eq(pick_stands(&none, AT + NS_PER_S), PICK_STAY);
 }

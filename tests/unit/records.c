@@ -6,12 +6,15 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 
-#define COUNT 37                               /* no power of two: the modulus is a real one */
+#define COUNT 37 /* no power of two: the modulus is a real one */
 #define STEPS 8000
 
 TestSuite(unit_records, .timeout = 60);
 
-struct owner { struct record_link link; char payload[40]; };
+struct owner {
+	struct record_link link;
+	char payload[40];
+};
 struct model {
 	enum record_state state[COUNT];
 	uint64_t id[COUNT], queue[COUNT], told[COUNT];
@@ -35,7 +38,8 @@ static void model_leave(struct model *m, uint64_t id)
 	drop_id(m->told, &m->told_count, id);
 }
 
-static void check_order(struct list *head, const uint64_t *ids, uint32_t count, enum record_state state)
+static void check_order(
+	struct list *head, const uint64_t *ids, uint32_t count, enum record_state state)
 {
 	uint32_t n = 0;
 
@@ -116,7 +120,8 @@ static void move(struct records *r, struct model *m, size_t at, uint64_t what)
 
 static uint64_t some_id(struct unit_random *r, size_t at)
 {
-	return unit_below(r, 5) ? unit_below(r, 1000) * COUNT + at : UINT64_MAX - unit_below(r, COUNT);
+	return unit_below(r, 5) ? unit_below(r, 1000) * COUNT + at
+				: UINT64_MAX - unit_below(r, COUNT);
 }
 
 static void run_model(uint64_t seed)
@@ -152,8 +157,10 @@ Test(unit_records, init_says_what_is_wrong)
 
 	cr_assert_eq(records_init(&r, 0, sizeof(struct owner)), -EINVAL);
 	cr_assert_eq(records_init(&r, 4, sizeof(struct record_link) - 1), -EINVAL);
-	cr_assert_eq(records_init(&r, 4, sizeof(struct record_link) + 1), -EINVAL, "links must be aligned");
-	cr_assert_eq(records_init(&r, UINT32_MAX, SIZE_MAX / 16 * 8), -ENOMEM, "the size in bytes wraps");
+	cr_assert_eq(records_init(&r, 4, sizeof(struct record_link) + 1), -EINVAL,
+		"links must be aligned");
+	cr_assert_eq(records_init(&r, UINT32_MAX, SIZE_MAX / 16 * 8), -ENOMEM,
+		"the size in bytes wraps");
 	cr_assert_eq(records_init(&r, 4, sizeof(struct owner)), 0);
 	records_free(&r);
 	records_free(&r);
@@ -194,7 +201,8 @@ Test(unit_records, each_has_its_own_memory)
 		l[i] = records_claim(&r, i + 1);
 		for (size_t k = 0; k < sizeof(struct owner) - sizeof(struct record_link); k++)
 			cr_assert_eq(((struct owner *)l[i])->payload[k], 0, "zeroed");
-		memset(((struct owner *)l[i])->payload, 0xff, sizeof ((struct owner *)l[i])->payload);
+		memset(((struct owner *)l[i])->payload, 0xff,
+			sizeof((struct owner *)l[i])->payload);
 	}
 	for (uint64_t i = 0; i < 4; i++)
 		cr_assert_eq(records_find(&r, i + 1), l[i]);
@@ -212,7 +220,11 @@ static void misuse(void (*again)(struct records *, struct record_link *))
 	again(&r, l);
 }
 static void queue_again(struct records *r, struct record_link *l) { records_queue(r, l, true); }
-static void release_twice(struct records *r, struct record_link *l) { records_release(r, l); records_release(r, l); }
+static void release_twice(struct records *r, struct record_link *l)
+{
+	records_release(r, l);
+	records_release(r, l);
+}
 Test(unit_records, a_second_verdict_is_a_bug_of_ours, .signal = SIGABRT) { misuse(records_tell); }
 Test(unit_records, a_job_with_a_verdict_does_not_run, .signal = SIGABRT) { misuse(records_run); }
 Test(unit_records, a_job_with_a_verdict_does_not_queue, .signal = SIGABRT) { misuse(queue_again); }

@@ -12,23 +12,29 @@
 TestSuite(unit_slots, .timeout = 60);
 
 static const bool allowed[SLOT_STATES][SLOT_STATES] = {
-	[SLOT_EMPTY]    = { [SLOT_STARTING] = true },
+	[SLOT_EMPTY] = { [SLOT_STARTING] = true },
 	[SLOT_STARTING] = { [SLOT_IDLE] = true, [SLOT_ENDING] = true, [SLOT_EMPTY] = true },
-	[SLOT_IDLE]     = { [SLOT_BUSY] = true, [SLOT_LEASED] = true, [SLOT_ENDING] = true, [SLOT_EMPTY] = true },
-	[SLOT_BUSY]     = { [SLOT_IDLE] = true, [SLOT_ENDING] = true, [SLOT_EMPTY] = true },
-	[SLOT_LEASED]   = { [SLOT_IDLE] = true, [SLOT_ENDING] = true, [SLOT_EMPTY] = true },
-	[SLOT_ENDING]   = { [SLOT_EMPTY] = true, [SLOT_UNDEAD] = true },
-	[SLOT_UNDEAD]   = { [SLOT_EMPTY] = true, [SLOT_SPARE] = true },
-	[SLOT_SPARE]    = { [SLOT_EMPTY] = true },
+	[SLOT_IDLE] = { [SLOT_BUSY] = true,
+		[SLOT_LEASED] = true,
+		[SLOT_ENDING] = true,
+		[SLOT_EMPTY] = true },
+	[SLOT_BUSY] = { [SLOT_IDLE] = true, [SLOT_ENDING] = true, [SLOT_EMPTY] = true },
+	[SLOT_LEASED] = { [SLOT_IDLE] = true, [SLOT_ENDING] = true, [SLOT_EMPTY] = true },
+	[SLOT_ENDING] = { [SLOT_EMPTY] = true, [SLOT_UNDEAD] = true },
+	[SLOT_UNDEAD] = { [SLOT_EMPTY] = true, [SLOT_SPARE] = true },
+	[SLOT_SPARE] = { [SLOT_EMPTY] = true },
 };
 
-struct model { struct slot_link *order[SLOT_STATES][SLOTS]; uint32_t counts[SLOT_STATES]; };
+struct model {
+	struct slot_link *order[SLOT_STATES][SLOTS];
+	uint32_t counts[SLOT_STATES];
+};
 
 static void model_enter(struct model *m, struct slot_link *l, enum slot_state state)
 {
 	struct slot_link **order = m->order[state];
 
-	if (state == SLOT_IDLE) {              /* the warmest is first */
+	if (state == SLOT_IDLE) { /* the warmest is first */
 		memmove(order + 1, order, m->counts[state] * sizeof *order);
 		order[0] = l;
 	} else {
@@ -56,7 +62,8 @@ static void check(struct slots *s, const struct model *m)
 		uint32_t n = 0;
 
 		cr_assert_eq(s->counts[state], m->counts[state]);
-		cr_assert_eq(slots_first(s, (enum slot_state)state), m->counts[state] ? m->order[state][0] : NULL);
+		cr_assert_eq(slots_first(s, (enum slot_state)state),
+			m->counts[state] ? m->order[state][0] : NULL);
 		list_for_each_safe(pos, next, &s->lists[state]) {
 			cr_assert_eq(container_of(pos, struct slot_link, link), m->order[state][n]);
 			n++;
@@ -128,7 +135,10 @@ static void kill_one(struct slots *s, struct slot_link *l)
 	slots_undead(s, l);
 }
 
-/* Two workers and two spare places: two may be undead, and the pool has its number; with the third it has not. */
+/*
+ * Two workers and two spare places: two may be undead, and the pool has its number; with the third
+ * it has not.
+ */
 Test(unit_slots, a_spare_place_takes_over)
 {
 	struct slot_link links[4];
@@ -177,5 +187,8 @@ Test(unit_slots, empty_is_not_idle, .signal = SIGABRT) { move_badly(SLOT_EMPTY, 
 Test(unit_slots, starting_is_not_busy, .signal = SIGABRT) { move_badly(SLOT_STARTING, SLOT_BUSY); }
 Test(unit_slots, ending_takes_no_job, .signal = SIGABRT) { move_badly(SLOT_ENDING, SLOT_IDLE); }
 Test(unit_slots, busy_takes_no_second_job, .signal = SIGABRT) { move_badly(SLOT_BUSY, SLOT_BUSY); }
-Test(unit_slots, undead_takes_no_worker, .signal = SIGABRT) { move_badly(SLOT_UNDEAD, SLOT_STARTING); }
+Test(unit_slots, undead_takes_no_worker, .signal = SIGABRT)
+{
+	move_badly(SLOT_UNDEAD, SLOT_STARTING);
+}
 Test(unit_slots, no_such_state, .signal = SIGABRT) { move_badly(SLOT_IDLE, SLOT_STATES); }

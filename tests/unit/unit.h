@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit.h - what the unit tests share: a random source that repeats. Time is a number here, nothing sleeps, and no test makes a
- * process or a system call of its own.
+ * unit.h - what the unit tests share: a random source that repeats. Time is a number here, nothing
+ * sleeps, and no test makes a process or a system call of its own.
  */
 #ifndef BROOD_TESTS_UNIT_H
 #define BROOD_TESTS_UNIT_H
 
 #include <stdint.h>
 
-struct unit_random { uint64_t state; };
+struct unit_random {
+	uint64_t state;
+};
 
-static inline uint64_t unit_random(struct unit_random *r)      /* xorshift64*: the seed must not be 0 */
+/* xorshift64*: the seed must not be 0 */
+static inline uint64_t unit_random(struct unit_random *r)
 {
 	r->state ^= r->state >> 12;
 	r->state ^= r->state << 25;

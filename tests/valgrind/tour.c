@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tour.c - a plain program that goes once through everything that a Brood does: jobs of all kinds, every end that a job can have, workers and the guard killed, cancel, init data, logs, stop. Run under valgrind by
- * tests/valgrind/run, which reads what valgrind says of each process. Exit status 0: all came out as it should.
+ * tour.c - a plain program that goes once through everything that a Brood does: jobs of all kinds,
+ * every end that a job can have, workers and the guard killed, cancel, init data, logs, stop. Run
+ * under valgrind by tests/valgrind/run, which reads what valgrind says of each process. Exit status
+ * 0: all came out as it should.
  */
 #include <brood.h>
 
@@ -16,7 +18,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define EXPECT(e) do { if (!(e)) { fprintf(stderr, "%s:%d: %s (%s)\n", __FILE__, __LINE__, #e, brood_error()); exit(1); } } while (0)
+#define EXPECT(e)                                                                   \
+	do {                                                                        \
+		if (!(e)) {                                                         \
+			fprintf(stderr, "%s:%d: %s (%s)\n", __FILE__, __LINE__, #e, \
+				brood_error());                                     \
+			exit(1);                                                    \
+		}                                                                   \
+	} while (0)
 #define WAIT_MS 120000u
 
 static struct brood *brood;
@@ -41,8 +50,16 @@ static int echo(struct brood_job *job)
 	return (int)n;
 }
 static int fails(struct brood_job *job) { return (int)brood_job_attempt(job) + 6; }
-static int __attribute__((noreturn)) exits(struct brood_job *job) { (void)job; exit(3); }
-static int __attribute__((noreturn)) aborts(struct brood_job *job) { (void)job; abort(); }
+static int __attribute__((noreturn)) exits(struct brood_job *job)
+{
+	(void)job;
+	exit(3);
+}
+static int __attribute__((noreturn)) aborts(struct brood_job *job)
+{
+	(void)job;
+	abort();
+}
 static int kills_itself(struct brood_job *job)
 {
 	if (brood_job_attempt(job) < 3)
@@ -90,11 +107,18 @@ static int tells_data(struct brood_job *job)
 
 	if (brood_get_init_data(&data) < 0 || data.version == 0)
 		return 0;
-	return brood_job_reply(job, data.data, data.data_size) == (ssize_t)data.data_size && data.fds_count == 1 ? (int)data.version : -1;
+	return brood_job_reply(job, data.data, data.data_size) == (ssize_t)data.data_size &&
+			data.fds_count == 1
+		? (int)data.version
+		: -1;
 }
 
 static int init(void *context) { return context == &brood ? 0 : 1; }
-static void fini(void *context) { if (context != &brood) abort(); }
+static void fini(void *context)
+{
+	if (context != &brood)
+		abort();
+}
 
 /* ---- the tour ---- */
 
@@ -111,7 +135,9 @@ static struct brood_verdict end_of(brood_fn *fn, const struct brood_job_options 
 
 static void ends(void)
 {
-	struct brood_job_options o = { .size = sizeof o, .arg = "argument", .arg_size = 8, .retries = 3 };
+	struct brood_job_options o = {
+		.size = sizeof o, .arg = "argument", .arg_size = 8, .retries = 3
+	};
 	struct brood_verdict v;
 
 	EXPECT(end_of(echo, NULL).outcome == BROOD_DONE);
@@ -163,7 +189,7 @@ static void data(void)
 	struct brood_verdict v;
 
 	EXPECT(version == 1);
-	do {                                   /* until a worker born after it answers */
+	do { /* until a worker born after it answers */
 		end_of(exits, NULL);
 		brood_call(brood, tells_data, NULL, 0, reply, sizeof reply, NULL, &v);
 	} while (v.outcome == BROOD_DONE);
@@ -176,7 +202,8 @@ static void *caller(void *arg)
 
 	memset(request, *(const char *)arg, sizeof request);
 	for (int i = 0; i < 15; i++) {
-		EXPECT(brood_call(brood, echo, request, sizeof request, reply, sizeof reply, NULL, NULL) == sizeof reply);
+		EXPECT(brood_call(brood, echo, request, sizeof request, reply, sizeof reply, NULL,
+			       NULL) == sizeof reply);
 		EXPECT(memcmp(request, reply, sizeof reply) == 0);
 	}
 	return NULL;
@@ -196,8 +223,20 @@ static void threads(void)
 int main(int argc, char **argv)
 {
 	struct brood_options options = {
-		.size = sizeof options, .workers = 3, .spawn = argc > 1 ? (uint32_t)atoi(argv[1]) : 0, .flags = BROOD_NO_CORE, .init_ms = WAIT_MS, .queue_ms = WAIT_MS, .run_ms = WAIT_MS,
-		.drain_ms = WAIT_MS, .stop_ms = WAIT_MS, .worker_init = init, .worker_exit = fini, .hook_context = &brood, .log = on_log, .worker_memory = 1 << 28,
+		.size = sizeof options,
+		.workers = 3,
+		.spawn = argc > 1 ? (uint32_t)atoi(argv[1]) : 0,
+		.flags = BROOD_NO_CORE,
+		.init_ms = WAIT_MS,
+		.queue_ms = WAIT_MS,
+		.run_ms = WAIT_MS,
+		.drain_ms = WAIT_MS,
+		.stop_ms = WAIT_MS,
+		.worker_init = init,
+		.worker_exit = fini,
+		.hook_context = &brood,
+		.log = on_log,
+		.worker_memory = 1 << 28,
 	};
 	struct brood_stats stats;
 

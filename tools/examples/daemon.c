@@ -19,7 +19,7 @@ static int init_code;
 
 static int init(void *context)
 {
-	(void) context;
+	(void)context;
 	return init_code;
 }
 
@@ -30,13 +30,15 @@ static int wait_for(int fd)
 	return read(fd, &byte, 1) == 1 ? 0 : 1;
 }
 
-/* The lock stays with the process that took it, the supervisor: it is there as long as the service. */
+/*
+ * The lock stays with the process that took it, the supervisor: it is there as long as the service.
+ */
 static int lock_pid_file(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0 || lockf(fd, F_TLOCK, 0) < 0 || ftruncate(fd, 0) < 0)
 		return -1;
-	return dprintf(fd, "%d\n", (int) getpid()) > 0 ? fd : -1;
+	return dprintf(fd, "%d\n", (int)getpid()) > 0 ? fd : -1;
 }
 
 static void serve(void)
@@ -64,14 +66,17 @@ int main(int argc, char **argv)
 	if (lock_pid_file(argv[1]) < 0)
 		return perror(argv[1]), 1;
 
-	struct brood_options options = { .size = sizeof options, .workers = 2, .worker_init = init };
+	struct brood_options options = {
+		.size = sizeof options, .workers = 2, .worker_init = init
+	};
 	struct brood *brood;
 	if (brood_start(&options, &brood) < 0 || brood_wait_ready(brood, 10000) < 0)
 		return fprintf(stderr, "daemon: %s\n", brood_error()), 1;
 	if (write(ready[1], "", 1) != 1)
 		return 1;
 	close(ready[1]);
-	int null = open("/dev/null", O_RDWR);           /* the terminal is not the daemon's any more */
+	/* the terminal is not the daemon's any more */
+	int null = open("/dev/null", O_RDWR);
 	for (int fd = 0; fd < 3; fd++)
 		dup2(null, fd);
 	close(null);

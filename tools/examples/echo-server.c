@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * echo-server: each client is a job. Accepts on loopback (--tcp PORT) or a Unix socket (--unix PATH) and gives each connection to a worker,
- * which talks with the client until that has said all. A worker that falls costs its client, and no other.
+ * echo-server: each client is a job. Accepts on loopback (--tcp PORT) or a Unix socket (--unix
+ * PATH) and gives each connection to a worker, which talks with the client until that has said all.
+ * A worker that falls costs its client, and no other.
  *
- * One epoll loop in the engine watches the listening socket, a signalfd and brood_fd(). SIGTERM and SIGINT close the door, then brood_stop() waits for the
- * clients that are there, drain_ms at most. Under systemd it says when it is ready, and what it has done; see tools/systemd/.
+ * One epoll loop in the engine watches the listening socket, a signalfd and brood_fd(). SIGTERM and
+ * SIGINT close the door, then brood_stop() waits for the clients that are there, drain_ms at most.
+ * Under systemd it says when it is ready, and what it has done; see tools/systemd/.
  *
  * With --fault a client may say "crash", "hang" or "exit" instead, and gets what it asked for.
  */
@@ -38,11 +40,11 @@ struct server {
 	int epoll, listener, signals;
 	int stopping;
 	uint64_t clients, turned_away;
-	struct brood_handle **handles;    /* of clients that are out, in no order */
+	struct brood_handle **handles; /* of clients that are out, in no order */
 	size_t handles_count, handles_room;
 };
 
-/* ---- In a worker ---------------------------------------------------------------------------------------------------------- */
+/* ---- In a worker ----------------------------------------------------------------------------- */
 
 static void fault(const char *text, size_t size)
 {
@@ -62,7 +64,7 @@ static int send_all(int fd, const char *data, size_t size)
 			return -errno;
 		if (n > 0) {
 			data += n;
-			size -= (size_t) n;
+			size -= (size_t)n;
 		}
 	}
 	return 0;
@@ -74,7 +76,8 @@ static int echo(struct brood_job *job)
 	char data[16384];
 	size_t arg_size;
 	const int *fault_allowed = brood_job_arg(job, &arg_size);
-	struct pollfd fds[2] = { { .fd = brood_job_fd(job), .events = POLLIN }, { .fd = brood_job_cancel_fd(job), .events = POLLIN } };
+	struct pollfd fds[2] = { { .fd = brood_job_fd(job), .events = POLLIN },
+		{ .fd = brood_job_cancel_fd(job), .events = POLLIN } };
 	for (;;) {
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			return 1;
@@ -88,13 +91,13 @@ static int echo(struct brood_job *job)
 		if (n <= 0)
 			return n == 0 || errno == ECONNRESET ? 0 : 1;
 		if (*fault_allowed)
-			fault(data, (size_t) n);
-		if (send_all(fds[0].fd, data, (size_t) n) < 0)
+			fault(data, (size_t)n);
+		if (send_all(fds[0].fd, data, (size_t)n) < 0)
 			return 0;
 	}
 }
 
-/* ---- In the engine ---------------------------------------------------------------------------------------------------------- */
+/* ---- In the engine --------------------------------------------------------------------------- */
 
 static void die(const char *what)
 {
@@ -105,10 +108,12 @@ static void die(const char *what)
 static void listen_on(struct server *server)
 {
 	struct sockaddr_un local = { .sun_family = AF_UNIX };
-	struct sockaddr_in loopback = { .sin_family = AF_INET, .sin_port = htons((uint16_t) server->settings.port),
-	                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in loopback = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)server->settings.port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int unix_socket = server->settings.unix_path != NULL, yes = 1;
-	const struct sockaddr *address = unix_socket ? (const struct sockaddr *) &local : (const struct sockaddr *) &loopback;
+	const struct sockaddr *address = unix_socket ? (const struct sockaddr *)&local
+						     : (const struct sockaddr *)&loopback;
 	socklen_t size = unix_socket ? sizeof local : sizeof loopback;
 	if (unix_socket) {
 		if (strlen(server->settings.unix_path) >= sizeof local.sun_path) {
@@ -118,14 +123,15 @@ static void listen_on(struct server *server)
 		strcpy(local.sun_path, server->settings.unix_path);
 		unlink(local.sun_path);
 	}
-	server->listener = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	server->listener = socket(
+		address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (server->listener < 0)
 		die("socket");
 	setsockopt(server->listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
 	if (bind(server->listener, address, size) < 0 || listen(server->listener, SOMAXCONN) < 0)
 		die(unix_socket ? server->settings.unix_path : "cannot listen on that port");
 	size = sizeof loopback;
-	if (!unix_socket && getsockname(server->listener, (struct sockaddr *) &loopback, &size) == 0)
+	if (!unix_socket && getsockname(server->listener, (struct sockaddr *)&loopback, &size) == 0)
 		server->settings.port = ntohs(loopback.sin_port);
 }
 
@@ -142,7 +148,7 @@ static void remember(struct server *server, struct brood_handle *handle)
 		size_t room = server->handles_room ? server->handles_room * 2 : 64;
 		struct brood_handle **handles = realloc(server->handles, room * sizeof *handles);
 		if (!handles) {
-			brood_release(handle);       /* its verdict will be missed, no more */
+			brood_release(handle); /* its verdict will be missed, no more */
 			return;
 		}
 		server->handles = handles;
@@ -153,8 +159,10 @@ static void remember(struct server *server, struct brood_handle *handle)
 
 static void on_client(struct server *server)
 {
-	struct brood_job_options options = { .size = sizeof options, .run_ms = server->settings.run_ms,
-	                                     .arg = &server->settings.fault, .arg_size = sizeof server->settings.fault };
+	struct brood_job_options options = { .size = sizeof options,
+		.run_ms = server->settings.run_ms,
+		.arg = &server->settings.fault,
+		.arg_size = sizeof server->settings.fault };
 	for (;;) {
 		struct brood_handle *handle;
 		int client = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
@@ -179,7 +187,7 @@ static void on_verdicts(struct server *server)
 	char line[256];
 	if (brood_dispatch(server->brood) < 0)
 		server->stopping = 1;
-	for (size_t i = 0; i < server->handles_count; ) {
+	for (size_t i = 0; i < server->handles_count;) {
 		if (brood_fetch(server->handles[i], &verdict) < 0) {
 			i++;
 			continue;
@@ -205,7 +213,8 @@ static void run(struct server *server)
 			if (events[i].data.fd == server->listener)
 				on_client(server);
 			else if (events[i].data.fd == server->signals)
-				server->stopping = read(server->signals, &signal_info, sizeof signal_info) > 0;
+				server->stopping = read(server->signals, &signal_info,
+							   sizeof signal_info) > 0;
 			else
 				on_verdicts(server);
 		}
@@ -244,7 +253,8 @@ static int finish(struct server *server)
 		unlink(server->settings.unix_path);
 	int r = brood_stop(server->brood);
 	on_verdicts(server);
-	snprintf(text, sizeof text, "%llu clients, %llu turned away", (unsigned long long) server->clients, (unsigned long long) server->turned_away);
+	snprintf(text, sizeof text, "%llu clients, %llu turned away",
+		(unsigned long long)server->clients, (unsigned long long)server->turned_away);
 	printf("%s\n", text);
 	while (server->handles_count > 0)
 		brood_release(server->handles[--server->handles_count]);
@@ -256,14 +266,16 @@ static int finish(struct server *server)
 
 static void usage(FILE *where, int code)
 {
-	fprintf(where, "Usage: echo-server [--tcp PORT | --unix PATH] [-w WORKERS] [--run-ms MS] [--fault]\n"
-	               "Sends back what a client sends. Each client is a job of a worker of its own.\n"
-	               "  --tcp PORT      on loopback; 7007 unless given, 0 takes a free port\n"
-	               "  --unix PATH     on a Unix socket\n"
-	               "  -w WORKERS      clients at a time; 8. Others wait\n"
-	               "  --run-ms MS     how long a client may stay; 60000\n"
-	               "  --fault         a client that says crash, hang or exit gets it\n"
-	               "SIGTERM and SIGINT end it.\n");
+	fprintf(where,
+		"Usage: echo-server [--tcp PORT | --unix PATH] [-w WORKERS] [--run-ms MS] "
+		"[--fault]\n"
+		"Sends back what a client sends. Each client is a job of a worker of its own.\n"
+		"  --tcp PORT      on loopback; 7007 unless given, 0 takes a free port\n"
+		"  --unix PATH     on a Unix socket\n"
+		"  -w WORKERS      clients at a time; 8. Others wait\n"
+		"  --run-ms MS     how long a client may stay; 60000\n"
+		"  --fault         a client that says crash, hang or exit gets it\n"
+		"SIGTERM and SIGINT end it.\n");
 	exit(code);
 }
 
@@ -275,15 +287,17 @@ static unsigned number(const char *text, unsigned most)
 		fprintf(stderr, "echo-server: %s: a number up to %u is wanted\n", text, most);
 		usage(stderr, 2);
 	}
-	return (unsigned) value;
+	return (unsigned)value;
 }
 
 static void read_options(struct settings *settings, int argc, char **argv)
 {
-	static const struct option names[] = { { "tcp", required_argument, NULL, 't' }, { "unix", required_argument, NULL, 'u' },
-		{ "run-ms", required_argument, NULL, 'r' }, { "fault", no_argument, NULL, 'f' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+	static const struct option names[] = { { "tcp", required_argument, NULL, 't' },
+		{ "unix", required_argument, NULL, 'u' },
+		{ "run-ms", required_argument, NULL, 'r' }, { "fault", no_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' }, { 0 } };
 	int option;
-	*settings = (struct settings) { .port = 7007, .workers = 8 };
+	*settings = (struct settings){ .port = 7007, .workers = 8 };
 	while ((option = getopt_long(argc, argv, "w:", names, NULL)) >= 0) {
 		switch (option) {
 		case 't': settings->port = number(optarg, 65535); break;
@@ -303,8 +317,12 @@ int main(int argc, char **argv)
 {
 	struct server server = { .epoll = -1 };
 	read_options(&server.settings, argc, argv);
-	struct brood_options options = { .size = sizeof options, .workers = server.settings.workers, .drain_ms = 1000, .grace_ms = 1000,
-	                                 .flags = BROOD_NO_CORE, .title = "echo-server" };
+	struct brood_options options = { .size = sizeof options,
+		.workers = server.settings.workers,
+		.drain_ms = 1000,
+		.grace_ms = 1000,
+		.flags = BROOD_NO_CORE,
+		.title = "echo-server" };
 	if (brood_start(&options, &server.brood) < 0) {
 		fprintf(stderr, "echo-server: %s\n", brood_error());
 		return 1;

@@ -2,10 +2,12 @@
 /*
  * epoll: jobs in an event loop of the program's own, without a thread that waits.
  *
- * Each job is a conversation on a socket (brood_open()): a name goes out, a greeting comes back. The loop watches those sockets and brood_fd(), and whenever
- * that one is readable brood_dispatch() reads what the supervisor said. Here one job in ten crashes; its verdict comes as those of the others do.
+ * Each job is a conversation on a socket (brood_open()): a name goes out, a greeting comes back.
+ * The loop watches those sockets and brood_fd(), and whenever that one is readable brood_dispatch()
+ * reads what the supervisor said. Here one job in ten crashes; its verdict comes as those of the
+ * others do.
  *
- *	epoll [JOBS [AT_A_TIME]]
+ * 	epoll [JOBS [AT_A_TIME]]
  */
 #define _GNU_SOURCE
 #include <brood.h>
@@ -19,7 +21,7 @@
 #include <unistd.h>
 
 struct conversation {
-	int fd;                   /* -1: closed */
+	int fd; /* -1: closed */
 	struct brood_handle *handle;
 	char reply[64];
 	size_t size;
@@ -43,7 +45,7 @@ static int greet(struct brood_job *job)
 	if (n > 0 && name[n - 1] == '7')
 		raise(SIGSEGV);
 	int size = snprintf(text, sizeof text, "hello, %s", name);
-	return brood_job_reply(job, text, (size_t) size) == size ? 0 : 1;
+	return brood_job_reply(job, text, (size_t)size) == size ? 0 : 1;
 }
 
 static void die(const char *what)
@@ -63,7 +65,7 @@ static void give(struct loop *loop, struct conversation *conversation)
 	}
 	int size = snprintf(name, sizeof name, "job %u", loop->given++);
 	/* A worker that is dead already is no matter of this socket: the verdict tells. */
-	send(conversation->fd, name, (size_t) size, MSG_NOSIGNAL);
+	send(conversation->fd, name, (size_t)size, MSG_NOSIGNAL);
 	shutdown(conversation->fd, SHUT_WR);
 	if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, conversation->fd, &event) < 0)
 		die("epoll_ctl");
@@ -73,13 +75,15 @@ static void give(struct loop *loop, struct conversation *conversation)
 static void end(struct loop *loop, struct conversation *conversation)
 {
 	struct brood_verdict verdict = { .size = sizeof verdict };
-	if (conversation->fd >= 0 || !conversation->handle || brood_fetch(conversation->handle, &verdict) < 0)
+	if (conversation->fd >= 0 || !conversation->handle ||
+		brood_fetch(conversation->handle, &verdict) < 0)
 		return;
 	conversation->handle = brood_release(conversation->handle);
 	loop->outcomes[verdict.outcome]++;
 	loop->ended++;
 	if (verdict.outcome == BROOD_DONE && memcmp(conversation->reply, "hello, job ", 11) != 0)
-		fprintf(stderr, "epoll: a strange reply: %.*s\n", (int) conversation->size, conversation->reply);
+		fprintf(stderr, "epoll: a strange reply: %.*s\n", (int)conversation->size,
+			conversation->reply);
 	if (loop->given < loop->jobs)
 		give(loop, conversation);
 }
@@ -87,11 +91,12 @@ static void end(struct loop *loop, struct conversation *conversation)
 static void on_reply(struct loop *loop, struct conversation *conversation)
 {
 	size_t room = sizeof conversation->reply - conversation->size;
-	ssize_t n = recv(conversation->fd, conversation->reply + conversation->size, room, MSG_DONTWAIT);
+	ssize_t n = recv(
+		conversation->fd, conversation->reply + conversation->size, room, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n > 0) {
-		conversation->size += (size_t) n;
+		conversation->size += (size_t)n;
 		return;
 	}
 	close(conversation->fd);
@@ -138,15 +143,19 @@ static unsigned number(char **argv, int argc, int i, unsigned otherwise)
 		fprintf(stderr, "Usage: epoll [JOBS [AT_A_TIME]]\n");
 		exit(2);
 	}
-	return (unsigned) value;
+	return (unsigned)value;
 }
 
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "--help") == 0)
-		return printf("Usage: epoll [JOBS [AT_A_TIME]]\nGives jobs from an event loop, and says what became of them. 100 and 10 unless given.\n") < 0;
-	struct loop loop = { .jobs = number(argv, argc, 1, 100), .at_a_time = number(argv, argc, 2, 10) };
-	struct brood_options options = { .size = sizeof options, .workers = 4, .flags = BROOD_NO_CORE };
+		return printf("Usage: epoll [JOBS [AT_A_TIME]]\nGives jobs from an event loop, and "
+			      "says what became of them. 100 and 10 unless given.\n") < 0;
+	struct loop loop = { .jobs = number(argv, argc, 1, 100),
+		.at_a_time = number(argv, argc, 2, 10) };
+	struct brood_options options = {
+		.size = sizeof options, .workers = 4, .flags = BROOD_NO_CORE
+	};
 	if (loop.at_a_time > loop.jobs)
 		loop.at_a_time = loop.jobs;
 	if (brood_start(&options, &loop.brood) < 0) {
@@ -160,7 +169,8 @@ int main(int argc, char **argv)
 	run(&loop);
 	for (int i = 1; i < BROOD_OUTCOMES; i++)
 		if (loop.outcomes[i])
-			printf("%u %s\n", loop.outcomes[i], brood_outcome_name((enum brood_outcome) i));
+			printf("%u %s\n", loop.outcomes[i],
+				brood_outcome_name((enum brood_outcome)i));
 	free(loop.conversations);
 	close(loop.epoll);
 	return brood_stop(loop.brood) < 0;

@@ -41,7 +41,8 @@ static size_t give(struct brood *brood, struct item *items, size_t next, size_t 
 	struct brood_job_options options = { .size = sizeof options };
 	for (; next < count; next++) {
 		options.context = &items[next];
-		int r = brood_submit(brood, count_words, items[next].path, strlen(items[next].path) + 1, &options, NULL);
+		int r = brood_submit(brood, count_words, items[next].path,
+			strlen(items[next].path) + 1, &options, NULL);
 		if (r == -EAGAIN)
 			break;
 		if (r < 0) {
@@ -62,7 +63,7 @@ static size_t take(struct brood *brood)
 		if (results[i]->reply_size == sizeof item->words)
 			memcpy(&item->words, results[i]->reply, sizeof item->words);
 	}
-	return n > 0 ? (size_t) n : 0;
+	return n > 0 ? (size_t)n : 0;
 }
 
 static int print(const struct item *item)
@@ -80,7 +81,7 @@ int main(int argc, char **argv)
 	struct brood *brood;
 	if (brood_start(&options, &brood) < 0)
 		return fprintf(stderr, "map: %s\n", brood_error()), 1;
-	size_t count = (size_t) (argc > 1 ? argc - 1 : 0), next = 0, done = 0;
+	size_t count = (size_t)(argc > 1 ? argc - 1 : 0), next = 0, done = 0;
 	struct item *items = calloc(count + 1, sizeof *items);
 	int failed = 0;
 	for (size_t i = 0; items && i < count; i++)

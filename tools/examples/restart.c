@@ -25,9 +25,10 @@
 #define LISTENER 3
 #define READY    4
 
-static int number;                                      /* what a start has that the last one had not */
+/* what a start has that the last one had not */
+static int number;
 
-static int answer(struct brood_job *job)                /* in a worker */
+static int answer(struct brood_job *job) /* in a worker */
 {
 	return dprintf(brood_job_fd(job), "%d\n", number) < 0;
 }
@@ -50,7 +51,8 @@ static int serve(void)
 	if (brood_start(&options, &brood) < 0 || brood_wait_ready(brood, 10000) < 0)
 		return fprintf(stderr, "restart: %s\n", brood_error()), 1;
 	int signals = signals_of(SIGTERM, SIGINT);
-	struct pollfd fds[3] = { { signals, POLLIN, 0 }, { LISTENER, POLLIN, 0 }, { brood_fd(brood), POLLIN, 0 } };
+	struct pollfd fds[3] = { { signals, POLLIN, 0 }, { LISTENER, POLLIN, 0 },
+		{ brood_fd(brood), POLLIN, 0 } };
 	if (write(READY, "", 1) != 1)
 		return 1;
 	close(READY);
@@ -63,8 +65,9 @@ static int serve(void)
 		if (client >= 0 && brood_give(brood, answer, client, NULL, NULL) < 0)
 			close(client);
 	}
-	close(LISTENER);                                /* others accept now */
-	return brood_stop(brood) < 0;                   /* drains: the clients that it has are served */
+	close(LISTENER); /* others accept now */
+	/* drains: the clients that it has are served */
+	return brood_stop(brood) < 0;
 }
 
 /* Starts the program anew; its pid once it is ready, else -1. */
@@ -82,7 +85,7 @@ static pid_t launch(const char *program, int listener, int count)
 		dup2(copies[1], READY);
 		for (int fd = READY + 1; fd < 32; fd++)
 			close(fd);
-		execl(program, "restart", text, (char *) NULL);
+		execl(program, "restart", text, (char *)NULL);
 		_exit(127);
 	}
 	close(ready[1]);
@@ -103,11 +106,12 @@ static int end(pid_t pid)
 
 static int listen_on_loopback(void)
 {
-	struct sockaddr_in local = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in local = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof local;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *) &local, sizeof local) < 0 || listen(fd, SOMAXCONN) < 0 ||
-	    getsockname(fd, (struct sockaddr *) &local, &size) < 0)
+	if (fd < 0 || bind(fd, (struct sockaddr *)&local, sizeof local) < 0 ||
+		listen(fd, SOMAXCONN) < 0 || getsockname(fd, (struct sockaddr *)&local, &size) < 0)
 		return -1;
 	printf("port %d\n", ntohs(local.sin_port));
 	fflush(stdout);
@@ -124,9 +128,10 @@ int main(int argc, char **argv)
 	int listener = listen_on_loopback(), signals = signals_of(SIGHUP, SIGTERM), count = 1;
 	struct pollfd wait = { signals, POLLIN, 0 };
 	pid_t now = listener < 0 ? -1 : launch("/proc/self/exe", listener, count);
-	while (now > 0 && poll(&wait, 1, -1) > 0 && read(signals, &info, sizeof info) > 0 && info.ssi_signo == SIGHUP) {
+	while (now > 0 && poll(&wait, 1, -1) > 0 && read(signals, &info, sizeof info) > 0 &&
+		info.ssi_signo == SIGHUP) {
 		pid_t next = launch("/proc/self/exe", listener, ++count);
-		if (next < 0)                           /* the old one goes on */
+		if (next < 0) /* the old one goes on */
 			continue;
 		end(now);
 		now = next;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a worker of the library needs of the kernel, and what these jobs need: poll. See sandbox.c. */
+/*
+ * What a worker of the library needs of the kernel, and what these jobs need: poll. See sandbox.c.
+ */
 CALL(brk)
 CALL(close)
 CALL(eventfd2)

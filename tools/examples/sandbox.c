@@ -2,10 +2,10 @@
 /*
  * sandbox: workers behind a seccomp filter. worker_init allows what a worker of the library needs
  * and refuses all else, so that a job can work with its bytes and open no file. The list below is
- * the one of brood-patterns(7), and a test runs this program with --kill, under which a call that is
- * not in the list ends the worker: so the list has all that the library needs.
+ * the one of brood-patterns(7), and a test runs this program with --kill, under which a call that
+ * is not in the list ends the worker: so the list has all that the library needs.
  *
- *	sandbox [--kill]
+ * 	sandbox [--kill]
  */
 #define _GNU_SOURCE
 #include <brood.h>
@@ -50,26 +50,31 @@ static int close_the_sandbox(void *context)
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 	};
 	unsigned short n = 4;
-	(void) context;
+	(void)context;
 	for (size_t i = 0; i < ALLOWED; i++) {
-		filter[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned) allowed[i], 0, 1);
-		filter[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+		filter[n++] = (struct sock_filter)BPF_JUMP(
+			BPF_JMP | BPF_JEQ | BPF_K, (unsigned)allowed[i], 0, 1);
+		filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	}
-	/* The worker itself tries once to open /proc, and goes on without: refused, and never killed for. */
-	filter[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_openat, 0, 1);
-	filter[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-	filter[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, refused);
+	/*
+	 * The worker itself tries once to open /proc, and goes on without: refused, and never
+	 * killed for.
+	 */
+	filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_openat, 0, 1);
+	filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+	filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, refused);
 	struct sock_fprog program = { .len = n, .filter = filter };
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
 		return errno;
 	return 0;
 }
 
-/* ---- Jobs: one of each kind, so that the library makes each call that it ever makes --------------- */
+/* ---- Jobs: one of each kind, so that the library makes each call that it ever makes ---------- */
 
 static int read_a_file(struct brood_job *job)
 {
-	(void) job;
+	(void)job;
 	return open("/etc/passwd", O_RDONLY) < 0 ? errno : 0;
 }
 
@@ -80,18 +85,18 @@ static int echo(struct brood_job *job)
 	brood_job_log(job, BROOD_DEBUG, "%zu bytes", size);
 	brood_job_progress(job, "half", 4);
 	for (size_t i = 0; i < brood_job_extra_fds(job); i++)
-		brood_job_reply_fds(job, (int[]) { brood_job_extra_fd(job, i) }, 1);
-	return request && brood_job_reply(job, request, size) == (ssize_t) size ? 0 : 1;
+		brood_job_reply_fds(job, (int[]){ brood_job_extra_fd(job, i) }, 1);
+	return request && brood_job_reply(job, request, size) == (ssize_t)size ? 0 : 1;
 }
 
 static int converse(struct brood_job *job)
 {
 	char line[64];
 	ssize_t n = read(brood_job_fd(job), line, sizeof line);
-	return n > 0 && write(brood_job_fd(job), line, (size_t) n) == n ? 0 : 1;
+	return n > 0 && write(brood_job_fd(job), line, (size_t)n) == n ? 0 : 1;
 }
 
-static int stay(struct brood_job *job)                  /* until it is told to end */
+static int stay(struct brood_job *job) /* until it is told to end */
 {
 	struct pollfd fd = { .fd = brood_job_cancel_fd(job), .events = POLLIN };
 	while (!brood_job_cancelled(job))
@@ -99,15 +104,15 @@ static int stay(struct brood_job *job)                  /* until it is told to e
 	return 0;
 }
 
-static int messy(struct brood_job *job)                 /* what a job leaves is put right */
+static int messy(struct brood_job *job) /* what a job leaves is put right */
 {
-	(void) job;
+	(void)job;
 	void *memory = malloc(1 << 22);
 	free(memory);
 	return printf("sandbox: a job's line\n") < 0;
 }
 
-/* ---- In the engine ---------------------------------------------------------------------------------- */
+/* ---- In the engine --------------------------------------------------------------------------- */
 
 static int failures;
 
@@ -123,12 +128,14 @@ static void expect(const char *what, int ok, const struct brood_verdict *verdict
 
 static void call(struct brood *brood, uint32_t path, size_t size)
 {
-	struct brood_job_options options = { .size = sizeof options, .dispatch = path, .fds = (int[]) { 1 }, .fds_count = 1 };
+	struct brood_job_options options = {
+		.size = sizeof options, .dispatch = path, .fds = (int[]){ 1 }, .fds_count = 1
+	};
 	struct brood_verdict verdict = { 0 };
 	char *bytes = calloc(2, size);
 	memset(bytes, 'x', size);
 	ssize_t n = brood_call(brood, echo, bytes, size, bytes + size, size, &options, &verdict);
-	expect("call", n == (ssize_t) size && memcmp(bytes, bytes + size, size) == 0, &verdict);
+	expect("call", n == (ssize_t)size && memcmp(bytes, bytes + size, size) == 0, &verdict);
 	free(bytes);
 }
 
@@ -150,7 +157,9 @@ static void talk(struct brood *brood, uint32_t path)
 
 static void path(struct brood *brood, uint32_t path)
 {
-	struct brood_job_options options = { .size = sizeof options, .dispatch = path, .run_ms = 200, .grace_ms = 2000 };
+	struct brood_job_options options = {
+		.size = sizeof options, .dispatch = path, .run_ms = 200, .grace_ms = 2000
+	};
 	struct brood_verdict verdict = { 0 };
 	brood_call(brood, read_a_file, NULL, 0, NULL, 0, &options, &verdict);
 	expect("a file stays closed", verdict.code == EPERM, &verdict);
@@ -165,7 +174,10 @@ static void path(struct brood *brood, uint32_t path)
 
 int main(int argc, char **argv)
 {
-	struct brood_options options = { .size = sizeof options, .workers = 2, .worker_init = close_the_sandbox, .flags = BROOD_NO_CORE };
+	struct brood_options options = { .size = sizeof options,
+		.workers = 2,
+		.worker_init = close_the_sandbox,
+		.flags = BROOD_NO_CORE };
 	struct brood *brood;
 	if (argc > 1 && strcmp(argv[1], "--kill") == 0)
 		refused = SECCOMP_RET_KILL_PROCESS;

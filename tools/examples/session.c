@@ -1,23 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * session: an explicit lease. One worker is kept for a conversation, and what a job leaves in its memory the next one finds: here a list of numbers, of which
- * the program asks sum and largest. Another lease is another worker, with a list of its own. When its worker dies a session is lost, and the program hears so.
+ * session: an explicit lease. One worker is kept for a conversation, and what a job leaves in its
+ * memory the next one finds: here a list of numbers, of which the program asks sum and largest.
+ * Another lease is another worker, with a list of its own. When its worker dies a session is lost,
+ * and the program hears so.
  *
- *	session
+ * 	session
  */
 #include <brood.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- In a worker: the state of the session, private to that worker ------------------------------------------------------------ */
+/* ---- In a worker: the state of the session, private to that worker --------------------------- */
 
-static struct { long *numbers; size_t count; } list;
+static struct {
+	long *numbers;
+	size_t count;
+} list;
 
-/* A worker that goes back to the pool and is taken again still has what was there: so a session begins with this. */
+/*
+ * A worker that goes back to the pool and is taken again still has what was there: so a session
+ * begins with this.
+ */
 static int begin(struct brood_job *job)
 {
-	(void) job;
+	(void)job;
 	free(list.numbers);
 	list.numbers = NULL;
 	list.count = 0;
@@ -35,7 +43,7 @@ static int add(struct brood_job *job)
 	list.numbers = larger;
 	list.numbers[list.count++] = number;
 	if (number == 13)
-		abort();                           /* this code is not to be trusted */
+		abort(); /* this code is not to be trusted */
 	return 0;
 }
 
@@ -55,26 +63,30 @@ static int largest(struct brood_job *job)
 	return brood_job_reply(job, &most, sizeof most) < 0;
 }
 
-/* ---- In the engine -------------------------------------------------------------------------------------------------------------- */
+/* ---- In the engine --------------------------------------------------------------------------- */
 
 struct session {
 	struct brood *brood;
-	struct brood_job_options options;          /* .lease: whose worker has the session */
+	struct brood_job_options options; /* .lease: whose worker has the session */
 };
 
-static ssize_t ask(struct session *session, brood_fn *fn, const char *name, const void *request, size_t size, void *reply, size_t reply_size)
+static ssize_t ask(struct session *session, brood_fn *fn, const char *name, const void *request,
+	size_t size, void *reply, size_t reply_size)
 {
 	struct brood_verdict verdict;
-	ssize_t n = brood_call_named(session->brood, fn, name, request, size, reply, reply_size, &session->options, &verdict);
+	ssize_t n = brood_call_named(session->brood, fn, name, request, size, reply, reply_size,
+		&session->options, &verdict);
 	if (n < 0 && n != -ESTALE)
 		printf("  %s: %s\n", name, brood_outcome_name(verdict.outcome));
 	return n;
 }
-#define ASK(session, fn, request, size, reply, reply_size) ask(session, fn, #fn, request, size, reply, reply_size)
+#define ASK(session, fn, request, size, reply, reply_size) \
+	ask(session, fn, #fn, request, size, reply, reply_size)
 
 static void session_begin(struct session *session, struct brood *brood)
 {
-	*session = (struct session) { .brood = brood, .options = { .size = sizeof session->options, .run_ms = 1000 } };
+	*session = (struct session){ .brood = brood,
+		.options = { .size = sizeof session->options, .run_ms = 1000 } };
 	if (brood_lease(brood, NULL, &session->options.lease) < 0) {
 		fprintf(stderr, "session: %s\n", brood_error());
 		exit(1);
@@ -101,7 +113,9 @@ static void add_all(struct session *session, const char *name, const long *numbe
 int main(void)
 {
 	const long even[] = { 2, 4, 6, 8 }, odd[] = { 3, 1 }, bad[] = { 5, 13, 7 };
-	struct brood_options options = { .size = sizeof options, .workers = 2, .flags = BROOD_NO_CORE };
+	struct brood_options options = {
+		.size = sizeof options, .workers = 2, .flags = BROOD_NO_CORE
+	};
 	struct brood *brood;
 	struct session first, second;
 	if (brood_start(&options, &brood) < 0)
@@ -110,8 +124,8 @@ int main(void)
 	session_begin(&second, brood);
 	add_all(&first, "first", even, 4);
 	add_all(&second, "second", odd, 2);
-	add_all(&first, "first", even, 1);         /* it still has what it had */
-	add_all(&second, "second", bad, 3);        /* its worker falls, and the session with it */
+	add_all(&first, "first", even, 1);  /* it still has what it had */
+	add_all(&second, "second", bad, 3); /* its worker falls, and the session with it */
 	session_end(&second);
 	session_begin(&second, brood);
 	add_all(&second, "second, again", odd, 2);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * submit: a server with one event loop, whose work is done in workers. Each packet that comes to a UDP port of the loopback interface is a job: it is submitted
- * without waiting, with whoever sent it as its context. When brood_fd() is readable the loop takes what has come, in batches, and sends answers; they come in the
- * order in which jobs end. When too many jobs are out the packet is dropped, as such a server does. "crash" does that: it costs that answer, and no other.
+ * submit: a server with one event loop, whose work is done in workers. Each packet that comes to a
+ * UDP port of the loopback interface is a job: it is submitted without waiting, with whoever sent
+ * it as its context. When brood_fd() is readable the loop takes what has come, in batches, and
+ * sends answers; they come in the order in which jobs end. When too many jobs are out the packet is
+ * dropped, as such a server does. "crash" does that: it costs that answer, and no other.
  *
- *	submit PORT
+ * 	submit PORT
  */
 #define _GNU_SOURCE
 #include <brood.h>
@@ -39,7 +41,7 @@ static int reverse(struct brood_job *job)
 		abort();
 	for (size_t i = 0; i < size; i++)
 		text[i] = word[size - 1 - i];
-	return brood_job_reply(job, text, size) == (ssize_t) size ? 0 : 1;
+	return brood_job_reply(job, text, size) == (ssize_t)size ? 0 : 1;
 }
 
 static void die(const char *what)
@@ -50,19 +52,22 @@ static void die(const char *what)
 
 static void on_packets(struct server *server)
 {
-	struct brood_job_options options = { .size = sizeof options, .queue_ms = 2000, .run_ms = 1000 };
+	struct brood_job_options options = {
+		.size = sizeof options, .queue_ms = 2000, .run_ms = 1000
+	};
 	char packet[PACKET];
 	for (;;) {
 		struct sockaddr_in from, *sender = malloc(sizeof *sender);
 		socklen_t from_size = sizeof from;
-		ssize_t n = recvfrom(server->socket, packet, sizeof packet, 0, (struct sockaddr *) &from, &from_size);
-		if (n < 0 || !sender) {            /* there is no more, for now */
+		ssize_t n = recvfrom(server->socket, packet, sizeof packet, 0,
+			(struct sockaddr *)&from, &from_size);
+		if (n < 0 || !sender) { /* there is no more, for now */
 			free(sender);
 			return;
 		}
 		*sender = from;
 		options.context = sender;
-		if (brood_submit(server->brood, reverse, packet, (size_t) n, &options, NULL) < 0) {
+		if (brood_submit(server->brood, reverse, packet, (size_t)n, &options, NULL) < 0) {
 			free(sender);
 			server->dropped++;
 		}
@@ -80,7 +85,7 @@ static void answer(struct server *server, const struct brood_result *result)
 		text = line;
 		size = strlen(line);
 	}
-	sendto(server->socket, text, size, 0, (struct sockaddr *) sender, sizeof *sender);
+	sendto(server->socket, text, size, 0, (struct sockaddr *)sender, sizeof *sender);
 	free(sender);
 	server->answers++;
 }
@@ -104,7 +109,9 @@ static void watch(struct server *server, int fd)
 
 static void prepare(struct server *server, int port)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t) port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof address;
 	sigset_t ends;
 	sigemptyset(&ends);
@@ -113,7 +120,8 @@ static void prepare(struct server *server, int port)
 	server->signals = signalfd(-1, &ends, SFD_CLOEXEC);
 	server->epoll = epoll_create1(EPOLL_CLOEXEC);
 	server->socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (bind(server->socket, (struct sockaddr *) &address, size) < 0 || getsockname(server->socket, (struct sockaddr *) &address, &size) < 0)
+	if (bind(server->socket, (struct sockaddr *)&address, size) < 0 ||
+		getsockname(server->socket, (struct sockaddr *)&address, &size) < 0)
 		die("that port");
 	watch(server, server->signals);
 	watch(server, server->socket);
@@ -125,7 +133,9 @@ static void prepare(struct server *server, int port)
 int main(int argc, char **argv)
 {
 	struct server server = { .epoll = -1 };
-	struct brood_options options = { .size = sizeof options, .flags = BROOD_NO_CORE, .title = "submit" };
+	struct brood_options options = {
+		.size = sizeof options, .flags = BROOD_NO_CORE, .title = "submit"
+	};
 	if (argc != 2)
 		return fprintf(stderr, "Usage: submit PORT     (0 takes a free one)\n"), 2;
 	if (brood_start(&options, &server.brood) < 0)
@@ -144,7 +154,7 @@ int main(int argc, char **argv)
 		}
 	}
 	int r = brood_stop(server.brood);
-	on_results(&server);                       /* of jobs that ended during the stop */
+	on_results(&server); /* of jobs that ended during the stop */
 	printf("%llu answers, %llu dropped\n", server.answers, server.dropped);
 	return r < 0;
 }

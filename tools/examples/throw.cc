@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // throw: a job that throws, from C++.
 //
-// The catch around brood_start() does not catch what a job throws: a job runs in another process, on a stack of its own, and what leaves it
-// ends that worker alone. What a job wants to survive it catches itself, as divide() does.
+// The catch around brood_start() does not catch what a job throws: a job runs in another process,
+// and what leaves the job ends that worker alone. What a job wants to survive it catches itself, as
+// divide() does.
 #include <brood.h>
 
 #include <cstdio>
@@ -11,12 +12,14 @@
 #include <stdexcept>
 #include <string>
 
-namespace {
+namespace
+{
 
 int divide(brood_job *job)
 {
 	int numbers[2];
-	if (brood_job_read_all(job, numbers, sizeof numbers) != static_cast<ssize_t>(sizeof numbers))
+	if (brood_job_read_all(job, numbers, sizeof numbers) !=
+		static_cast<ssize_t>(sizeof numbers))
 		return 1;
 	try {
 		if (numbers[1] == 0)
@@ -30,16 +33,14 @@ int divide(brood_job *job)
 	}
 }
 
-int careless(brood_job *)
-{
-	throw std::runtime_error("nobody catches this");
-}
+int careless(brood_job *) { throw std::runtime_error("nobody catches this"); }
 
 void show(const char *what, const char *reply, ssize_t size, const brood_verdict &verdict)
 {
 	char line[256];
 	brood_verdict_format(&verdict, line, sizeof line);
-	std::printf("%s: \"%.*s\" (%s)\n", what, static_cast<int>(size > 0 ? size : 0), reply, line);
+	std::printf(
+		"%s: \"%.*s\" (%s)\n", what, static_cast<int>(size > 0 ? size : 0), reply, line);
 }
 
 void run(brood *pool)
@@ -47,7 +48,8 @@ void run(brood *pool)
 	char reply[100];
 	brood_verdict verdict = {};
 	const int good[2] = { 84, 2 }, bad[2] = { 84, 0 };
-	ssize_t n = brood_call(pool, divide, good, sizeof good, reply, sizeof reply, nullptr, &verdict);
+	ssize_t n = brood_call(
+		pool, divide, good, sizeof good, reply, sizeof reply, nullptr, &verdict);
 	show("84 / 2", reply, n, verdict);
 	n = brood_call(pool, divide, bad, sizeof bad, reply, sizeof reply, nullptr, &verdict);
 	show("84 / 0", reply, n, verdict);
@@ -59,7 +61,7 @@ void run(brood *pool)
 	show("84 / 2, again", reply, n, verdict);
 }
 
-}
+} // namespace
 
 int main()
 {

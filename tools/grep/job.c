@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * search.c as jobs. A request is a head, the patterns and the text; a reply is how many lines match and where each begins, or, for a pattern that
- * is no pattern, why. A task is done by one brood_call(), which may be retried after a kill from outside: nothing but its bytes goes in, nothing but
- * its bytes comes out.
+ * search.c as jobs. A request is a head, the patterns and the text; a reply is how many lines match
+ * and where each begins, or, for a pattern that is no pattern, why. A task is done by one
+ * brood_call(), which may be retried after a kill from outside: nothing but its bytes goes in,
+ * nothing but its bytes comes out.
  *
  * Two functions, so that a verdict's name says which part fell: `compile` and `search`.
  */
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRIES 1000
+#define RETRIES  1000
 #define QUEUE_MS 120000
 
 struct request {
@@ -24,18 +25,19 @@ struct request {
 	uint64_t text_size;
 };
 
-/* ---- In a worker ----------------------------------------------------------------------------------------------------- */
+/* ---- In a worker ----------------------------------------------------------------------------- */
 
 struct received {
 	struct request head;
-	char *body;               /* the patterns, then the text */
+	char *body; /* the patterns, then the text */
 	struct patterns patterns;
 };
 
 static enum search_code receive(struct brood_job *job, struct received *request)
 {
 	size_t whole = brood_job_request_size(job);
-	if (brood_job_read_all(job, &request->head, sizeof request->head) != (ssize_t) sizeof request->head)
+	if (brood_job_read_all(job, &request->head, sizeof request->head) !=
+		(ssize_t)sizeof request->head)
 		return SEARCH_IO;
 	size_t size = request->head.patterns_size + request->head.text_size;
 	if (whole - sizeof request->head != size)
@@ -43,11 +45,12 @@ static enum search_code receive(struct brood_job *job, struct received *request)
 	request->body = malloc(size + 1);
 	if (!request->body)
 		return SEARCH_NO_MEMORY;
-	if (brood_job_read_all(job, request->body, size) != (ssize_t) size) {
+	if (brood_job_read_all(job, request->body, size) != (ssize_t)size) {
 		free(request->body);
 		return SEARCH_IO;
 	}
-	request->patterns = (struct patterns) { request->body, request->head.patterns_size, request->head.patterns_count };
+	request->patterns = (struct patterns){ request->body, request->head.patterns_size,
+		request->head.patterns_count };
 	return SEARCH_OK;
 }
 
@@ -59,7 +62,8 @@ static int answer(struct brood_job *job, enum search_code code, const struct sea
 		return code;
 	if (brood_job_write(job, &result->matches, sizeof result->matches) < 0)
 		return SEARCH_IO;
-	if (result->starts && brood_job_write(job, result->starts, result->matches * sizeof *result->starts) < 0)
+	if (result->starts &&
+		brood_job_write(job, result->starts, result->matches * sizeof *result->starts) < 0)
 		return SEARCH_IO;
 	return SEARCH_OK;
 }
@@ -83,19 +87,21 @@ static int search(struct brood_job *job)
 	enum search_code code = receive(job, &request);
 	if (code != SEARCH_OK)
 		return code;
-	code = search_text(request.head.flags, &request.patterns, request.body + request.patterns.size, request.head.text_size, &result);
+	code = search_text(request.head.flags, &request.patterns,
+		request.body + request.patterns.size, request.head.text_size, &result);
 	free(request.body);
-	code = (enum search_code) answer(job, code, &result);
+	code = (enum search_code)answer(job, code, &result);
 	free(result.starts);
 	return code;
 }
 
-/* ---- In the engine ---------------------------------------------------------------------------------------------------- */
+/* ---- In the engine --------------------------------------------------------------------------- */
 
 static void fall(struct finding *finding, const char *what, const char *function)
 {
 	finding->fell = true;
-	snprintf(finding->why, sizeof finding->why, "%s%s%s", what, function ? " in " : "", function ? function : "");
+	snprintf(finding->why, sizeof finding->why, "%s%s%s", what, function ? " in " : "",
+		function ? function : "");
 }
 
 /* The sentence came from a worker: only its printable part is taken. */
@@ -124,16 +130,20 @@ static const char *code_text(int code)
 static void fall_with_verdict(struct finding *finding, const struct brood_verdict *verdict)
 {
 	char what[160];
-	size_t size = (size_t) snprintf(what, sizeof what, "%s", brood_outcome_name(verdict->outcome));
+	size_t size = (size_t)snprintf(
+		what, sizeof what, "%s", brood_outcome_name(verdict->outcome));
 	const char *signal_name = verdict->signal ? sigabbrev_np(verdict->signal) : NULL;
 	if (verdict->outcome == BROOD_CRASHED && signal_name)
-		size += (size_t) snprintf(what + size, sizeof what - size, ", SIG%s", signal_name);
+		size += (size_t)snprintf(what + size, sizeof what - size, ", SIG%s", signal_name);
 	if (verdict->outcome == BROOD_FAILED)
-		size += (size_t) snprintf(what + size, sizeof what - size, ", %s", code_text(verdict->code));
+		size += (size_t)snprintf(
+			what + size, sizeof what - size, ", %s", code_text(verdict->code));
 	if (verdict->outcome == BROOD_EXITED)
-		size += (size_t) snprintf(what + size, sizeof what - size, ", code %d", verdict->code);
+		size += (size_t)snprintf(
+			what + size, sizeof what - size, ", code %d", verdict->code);
 	if (verdict->detail != BROOD_DETAIL_NONE)
-		snprintf(what + size, sizeof what - size, ", %s", brood_detail_name(verdict->detail));
+		snprintf(what + size, sizeof what - size, ", %s",
+			brood_detail_name(verdict->detail));
 	fall(finding, what, verdict->name);
 }
 
@@ -157,8 +167,9 @@ static void accept_reply(struct task *task, uint32_t *reply, size_t size)
 	uint32_t matches = size >= sizeof *reply ? reply[0] : 0;
 	uint32_t starts = task->flags & SEARCH_COUNT ? 0 : matches;
 	uint32_t most = task->chunk ? task->chunk->lines : 0;
-	if (size < sizeof *reply || matches > most || size != (1 + (size_t) starts) * sizeof *reply ||
-	    (starts && !starts_are_true(task->chunk, reply + 1, starts))) {
+	if (size < sizeof *reply || matches > most ||
+		size != (1 + (size_t)starts) * sizeof *reply ||
+		(starts && !starts_are_true(task->chunk, reply + 1, starts))) {
 		fall(finding, "damaged reply", task->chunk ? "search" : "compile");
 		return;
 	}
@@ -184,21 +195,26 @@ static char *request_new(const struct task *task, size_t *ret_size)
 
 static void call(struct brood *brood, struct task *task)
 {
-	struct brood_job_options options = { .size = sizeof options, .retries = RETRIES, .queue_ms = QUEUE_MS };
+	struct brood_job_options options = {
+		.size = sizeof options, .retries = RETRIES, .queue_ms = QUEUE_MS
+	};
 	struct brood_verdict verdict = { .size = sizeof verdict };
 	size_t lines = task->chunk && !(task->flags & SEARCH_COUNT) ? task->chunk->lines : 0;
-	size_t request_size, room = (1 + lines) * sizeof (uint32_t) + 256;     /* or a sentence about the pattern */
+	/* or a sentence about the pattern */
+	size_t request_size, room = (1 + lines) * sizeof(uint32_t) + 256;
 	char *request = request_new(task, &request_size);
 	uint32_t *reply = must_alloc(NULL, room);
 	ssize_t n;
 	if (task->chunk)
-		n = brood_call(brood, search, request, request_size, reply, room, &options, &verdict);
+		n = brood_call(
+			brood, search, request, request_size, reply, room, &options, &verdict);
 	else
-		n = brood_call(brood, compile, request, request_size, reply, room, &options, &verdict);
+		n = brood_call(
+			brood, compile, request, request_size, reply, room, &options, &verdict);
 	if (n >= 0 && verdict.outcome == BROOD_DONE)
-		accept_reply(task, reply, (size_t) n);
+		accept_reply(task, reply, (size_t)n);
 	else if (n >= 0 && verdict.outcome == BROOD_FAILED && verdict.code == SEARCH_BAD_PATTERN)
-		fall_with_reply(&task->finding, (const char *) reply, (size_t) n);
+		fall_with_reply(&task->finding, (const char *)reply, (size_t)n);
 	else if (verdict.outcome)
 		fall_with_verdict(&task->finding, &verdict);
 	else
@@ -213,7 +229,8 @@ static void run_here(struct task *task)
 	struct finding *finding = &task->finding;
 	enum search_code code;
 	if (task->chunk)
-		code = search_text(task->flags, &task->patterns, task->chunk->text, task->chunk->size, &result);
+		code = search_text(task->flags, &task->patterns, task->chunk->text,
+			task->chunk->size, &result);
 	else
 		code = search_compile(task->flags, &task->patterns, &result);
 	finding->matches = result.matches;

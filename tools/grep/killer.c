@@ -2,8 +2,10 @@
 /*
  * --kill-rate: kills workers that were picked at random, busy or idle, from a thread of the engine.
  *
- * Each worker writes its pid into a shared page from its init hook. A pid there may be long dead and its number another's, so it is pinned by a pidfd
- * first, then checked to be a child of the supervisor, and only then killed, by the pidfd. If the number changes hands in between, the pidfd does not follow.
+ * Each worker writes its pid into a shared page from its init hook. A pid there may be long dead
+ * and its number another's, so it is pinned by a pidfd first, then checked to be a child of the
+ * supervisor, and only then killed, by the pidfd. If the number changes hands in between, the pidfd
+ * does not follow.
  */
 #define _GNU_SOURCE
 #include "grep.h"
@@ -28,7 +30,7 @@ struct pids {
 struct killer {
 	uint32_t per_second;
 	uint32_t places;
-	struct pids *pids;        /* shared with the workers */
+	struct pids *pids; /* shared with the workers */
 	size_t pids_size;
 	uint64_t random;
 	uint64_t killed;
@@ -41,10 +43,11 @@ struct killer {
 struct killer *killer_new(uint32_t per_second, uint32_t workers)
 {
 	struct killer *killer = must_alloc(NULL, sizeof *killer);
-	*killer = (struct killer) { .per_second = per_second, .random = 0x9e3779b97f4a7c15u };
+	*killer = (struct killer){ .per_second = per_second, .random = 0x9e3779b97f4a7c15u };
 	killer->places = workers > 256 ? workers * 4 : 1024;
 	killer->pids_size = sizeof *killer->pids + killer->places * sizeof killer->pids->pid[0];
-	killer->pids = mmap(NULL, killer->pids_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	killer->pids = mmap(
+		NULL, killer->pids_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (killer->pids == MAP_FAILED)
 		out_of_memory();
 	return killer;
@@ -80,12 +83,13 @@ static bool is_worker(pid_t pid)
 	close(fd);
 	text[n > 0 ? n : 0] = 0;
 	const char *after_name = strrchr(text, ')');
-	return after_name && sscanf(after_name + 1, " %c %d", &state, &parent) == 2 && state != 'Z' && state != 'X' && parent == getppid();
+	return after_name && sscanf(after_name + 1, " %c %d", &state, &parent) == 2 &&
+		state != 'Z' && state != 'X' && parent == getppid();
 }
 
 static bool kill_worker(pid_t pid)
 {
-	int fd = (int) syscall(SYS_pidfd_open, pid, 0);
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (fd < 0)
 		return false;
 	bool killed = is_worker(pid) && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
@@ -93,7 +97,9 @@ static bool kill_worker(pid_t pid)
 	return killed;
 }
 
-/* A pid that was written and not yet found dead, each as likely as the others; NULL: there is none. */
+/*
+ * A pid that was written and not yet found dead, each as likely as the others; NULL: there is none.
+ */
 static atomic_int *pick(struct killer *killer)
 {
 	uint32_t used = atomic_load(&killer->pids->next), count = 0;
@@ -131,7 +137,8 @@ static void *work(void *context)
 			when.tv_sec++;
 			when.tv_nsec -= 1000000000;
 		}
-		while (!killer->stopped && pthread_cond_timedwait(&killer->wake, &killer->lock, &when) != ETIMEDOUT)
+		while (!killer->stopped &&
+			pthread_cond_timedwait(&killer->wake, &killer->lock, &when) != ETIMEDOUT)
 			;
 		if (!killer->stopped)
 			kill_one(killer);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Output as of grep: matching lines, or with -c how many, file by file. One set of patterns for all; when it falls, nothing more of it is run.
+ * Output as of grep: matching lines, or with -c how many, file by file. One set of patterns for
+ * all; when it falls, nothing more of it is run.
  */
 #define _GNU_SOURCE
 #include "grep.h"
@@ -12,28 +13,30 @@ struct lines {
 	const struct grep_options *options;
 	struct runner *runner;
 	atomic_bool fallen;
-	bool fell;                /* and it was said */
+	bool fell; /* and it was said */
 	bool found;
 };
 
-static void print_line(const struct grep_options *options, const struct file *file, uint64_t number, const char *line, size_t size)
+static void print_line(const struct grep_options *options, const struct file *file, uint64_t number,
+	const char *line, size_t size)
 {
 	if (file->prefix)
 		printf("%s:", file->name);
 	if (options->number)
-		printf("%llu:", (unsigned long long) number);
+		printf("%llu:", (unsigned long long)number);
 	fwrite(line, 1, size, stdout);
 	putchar('\n');
 }
 
-static void print_chunk(const struct grep_options *options, const struct chunk *chunk, const struct finding *finding)
+static void print_chunk(const struct grep_options *options, const struct chunk *chunk,
+	const struct finding *finding)
 {
 	uint64_t number = chunk->file->line + 1;
 	size_t counted = 0;
 	for (uint32_t i = 0; i < finding->matches; i++) {
 		size_t start = finding->starts[i];
 		const char *newline = memchr(chunk->text + start, '\n', chunk->size - start);
-		size_t end = newline ? (size_t) (newline - chunk->text) : chunk->size;
+		size_t end = newline ? (size_t)(newline - chunk->text) : chunk->size;
 		for (; options->number && counted < start; counted++)
 			number += chunk->text[counted] == '\n';
 		print_line(options, chunk->file, number, chunk->text + start, end - start);
@@ -46,13 +49,14 @@ static void end_of_file(const struct grep_options *options, const struct file *f
 		return;
 	if (file->prefix)
 		printf("%s:", file->name);
-	printf("%llu\n", (unsigned long long) file->matches);
+	printf("%llu\n", (unsigned long long)file->matches);
 }
 
 static void fall(struct lines *lines, const struct task *task)
 {
 	if (!lines->fell)
-		complain("%s%s%s", task->chunk ? task->chunk->file->name : "", task->chunk ? ": " : "", task->finding.why);
+		complain("%s%s%s", task->chunk ? task->chunk->file->name : "",
+			task->chunk ? ": " : "", task->finding.why);
 	lines->fell = true;
 }
 
@@ -87,7 +91,8 @@ static void consume(void *context, struct task *task)
 
 static uint32_t task_flags(const struct grep_options *options, const struct chunk *chunk)
 {
-	uint32_t flags = (options->extended ? SEARCH_EXTENDED : 0) | (options->icase ? SEARCH_ICASE : 0);
+	uint32_t flags = (options->extended ? SEARCH_EXTENDED : 0) |
+		(options->icase ? SEARCH_ICASE : 0);
 	if (options->count)
 		flags |= SEARCH_COUNT;
 	if (chunk && chunk->binary)
@@ -97,7 +102,9 @@ static uint32_t task_flags(const struct grep_options *options, const struct chun
 
 static void submit(struct lines *lines, struct chunk *chunk)
 {
-	struct task task = { .chunk = chunk, .patterns = lines->options->patterns, .flags = task_flags(lines->options, chunk) };
+	struct task task = { .chunk = chunk,
+		.patterns = lines->options->patterns,
+		.flags = task_flags(lines->options, chunk) };
 	task.fallen = &lines->fallen;
 	runner_submit(lines->runner, &task);
 }

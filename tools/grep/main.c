@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Room for a chunk and its matches, and for the state tables of a pattern that means well. A sanitizer's shadow memory has no room in it. */
+/*
+ * Room for a chunk and its matches, and for the state tables of a pattern that means well. A
+ * sanitizer's shadow memory has no room in it.
+ */
 #if defined(__SANITIZE_ADDRESS__)
 #define WORKER_MEMORY 0
 #elif defined(__has_feature)
@@ -21,15 +24,19 @@
 #define WORKER_MEMORY (96u << 20)
 #endif
 
-/* Workers fall: that is what they are for, and the output says which. What is wrong with the pool as a whole is worth a line. */
+/*
+ * Workers fall: that is what they are for, and the output says which. What is wrong with the pool
+ * as a whole is worth a line.
+ */
 static void log_line(void *context, const struct brood_log *log)
 {
-	(void) context;
+	(void)context;
 	if (log->level <= BROOD_ERR)
 		complain("%s", log->text);
 }
 
-static int start(const struct grep_options *options, struct killer *killer, struct brood **ret_brood)
+static int start(
+	const struct grep_options *options, struct killer *killer, struct brood **ret_brood)
 {
 	struct brood_options pool = {
 		.size = sizeof pool,
@@ -57,8 +64,10 @@ static void report(struct brood *brood, uint64_t killed)
 	brood_stats(brood, &stats);
 	for (int i = 1; i < BROOD_OUTCOMES; i++)
 		verdicts += stats.verdicts[i];
-	complain("workers killed %" PRIu64 ", jobs %" PRIu64 ", run again %" PRIu64 ", verdicts lost %" PRIu64, killed, stats.submitted,
-	         stats.retried + stats.redispatched, stats.submitted - verdicts + stats.verdicts[BROOD_LOST]);
+	complain("workers killed %" PRIu64 ", jobs %" PRIu64 ", run again %" PRIu64
+		 ", verdicts lost %" PRIu64,
+		killed, stats.submitted, stats.retried + stats.redispatched,
+		stats.submitted - verdicts + stats.verdicts[BROOD_LOST]);
 }
 
 int main(int argc, char **argv)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line of brood-grep, and the patterns that it names. Everything here happens before the start. */
+/*
+ * The command line of brood-grep, and the patterns that it names. Everything here happens before
+ * the start.
+ */
 #define _GNU_SOURCE
 #include "grep.h"
 
@@ -10,28 +13,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage_line[] = "Usage: brood-grep [-E] [-i] [-n] [-c] [-r] [-e PATTERN] [-f PATTERNS] [-w WORKERS] [-T MS]\n"
-                                 "                  [--in-process] [--kill-rate N] [PATTERN] [FILE]...\n";
+static const char usage_line[] =
+	"Usage: brood-grep [-E] [-i] [-n] [-c] [-r] [-e PATTERN] [-f PATTERNS] [-w WORKERS] [-T "
+	"MS]\n"
+	"                  [--in-process] [--kill-rate N] [PATTERN] [FILE]...\n";
 
 static const char help_text[] =
-	"Searches for PATTERN in each FILE, as grep does, with workers that it can do without: a pattern that crashes, hangs\n"
-	"or bloats the C library's regex code costs a worker, not the search. All bytes are taken as in the C locale.\n"
+	"Searches for PATTERN in each FILE, as grep does, with workers that it can do without: a "
+	"pattern that crashes, hangs\n"
+	"or bloats the C library's regex code costs a worker, not the search. All bytes are taken "
+	"as in the C locale.\n"
 	"\n"
 	"  -E              patterns are extended regular expressions\n"
 	"  -i              upper and lower case are the same\n"
 	"  -n              each line with its number\n"
 	"  -c              how many lines match, instead of the lines\n"
 	"  -r              folders with all that is in them; without FILE: this folder\n"
-	"  -e PATTERN      may be given more than once, as may -f; a line matches if one of them does\n"
+	"  -e PATTERN      may be given more than once, as may -f; a line matches if one of them "
+	"does\n"
 	"  -f PATTERNS     a file of patterns, one a line; - is standard input\n"
-	"  -f with -c      a row a pattern: how many lines of all files match it, or what became of its worker; a tab; the pattern\n"
+	"  -f with -c      a row a pattern: how many lines of all files match it, or what became "
+	"of its worker; a tab; the pattern\n"
 	"  -w WORKERS      1 to 10000; unless given, one a CPU\n"
-	"  -T MS           how long a worker may search in one piece of a file (100 KB, or one line); 2000\n"
+	"  -T MS           how long a worker may search in one piece of a file (100 KB, or one "
+	"line); 2000\n"
 	"  --in-process    without workers: what falls takes the program with it\n"
-	"  --kill-rate N   kills N workers a second, picked at random; says on stderr how many. The output is the same\n"
+	"  --kill-rate N   kills N workers a second, picked at random; says on stderr how many. "
+	"The output is the same\n"
 	"  --help, --version\n"
 	"\n"
-	"Exit code: 0 a line matched, 1 none did, 2 a file could not be read, a pattern fell, or wrong usage.\n";
+	"Exit code: 0 a line matched, 1 none did, 2 a file could not be read, a pattern fell, or "
+	"wrong usage.\n";
 
 void complain(const char *format, ...)
 {
@@ -73,8 +85,8 @@ bool patterns_next(const struct patterns *patterns, size_t *offset, struct patte
 		return false;
 	char *start = patterns->text + *offset;
 	char *newline = memchr(start, '\n', patterns->size - *offset);
-	size_t size = newline ? (size_t) (newline - start) + 1 : patterns->size - *offset;
-	*ret_one = (struct patterns) { start, size, 1 };
+	size_t size = newline ? (size_t)(newline - start) + 1 : patterns->size - *offset;
+	*ret_one = (struct patterns){ start, size, 1 };
 	*offset += size;
 	return true;
 }
@@ -120,7 +132,7 @@ static uint32_t number(const char *name, const char *text, uint32_t most)
 		complain("%s %s: a number from 1 to %u is wanted", name, text, most);
 		usage();
 	}
-	return (uint32_t) value;
+	return (uint32_t)value;
 }
 
 enum { OPTION_HELP = 256, OPTION_VERSION, OPTION_IN_PROCESS, OPTION_KILL_RATE };
@@ -141,8 +153,14 @@ static void take(struct grep_options *options, int option, bool *pattern_file, b
 	case 'n': options->number = true; break;
 	case 'c': options->count = true; break;
 	case 'r': options->recursive = true; break;
-	case 'e': pattern_argument(&options->patterns, optarg); *pattern_given = true; break;
-	case 'f': patterns_read(&options->patterns, optarg); *pattern_file = *pattern_given = true; break;
+	case 'e':
+		pattern_argument(&options->patterns, optarg);
+		*pattern_given = true;
+		break;
+	case 'f':
+		patterns_read(&options->patterns, optarg);
+		*pattern_file = *pattern_given = true;
+		break;
 	case 'w': options->workers = number("-w", optarg, 10000); break;
 	case 'T': options->run_ms = number("-T", optarg, 3600000); break;
 	case OPTION_IN_PROCESS: options->in_process = true; break;
@@ -157,7 +175,7 @@ void options_read(struct grep_options *options, int argc, char **argv)
 {
 	bool pattern_file = false, pattern_given = false;
 	int option;
-	*options = (struct grep_options) { .run_ms = 2000 };
+	*options = (struct grep_options){ .run_ms = 2000 };
 	while ((option = getopt_long(argc, argv, "Eincre:f:w:T:", long_options, NULL)) >= 0)
 		take(options, option, &pattern_file, &pattern_given);
 	if (!pattern_given) {
@@ -169,8 +187,9 @@ void options_read(struct grep_options *options, int argc, char **argv)
 		complain("--in-process has no workers to kill");
 		usage();
 	}
-	patterns_add(&options->patterns, "", 0);     /* no set is NULL, not even that of an empty file */
+	/* no set is NULL, not even that of an empty file */
+	patterns_add(&options->patterns, "", 0);
 	options->rows = pattern_file && options->count;
 	options->files = argv + optind;
-	options->files_count = (size_t) (argc - optind);
+	options->files_count = (size_t)(argc - optind);
 }

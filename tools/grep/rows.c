@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * -f with -c: a row a pattern, in the order of the file: how many lines of all files match it, or what became of the worker that tried. A pattern that
- * fell gets no more jobs; the others do not notice.
+ * -f with -c: a row a pattern, in the order of the file: how many lines of all files match it, or
+ * what became of the worker that tried. A pattern that fell gets no more jobs; the others do not
+ * notice.
  */
 #define _GNU_SOURCE
 #include "grep.h"
@@ -14,7 +15,7 @@
 struct row {
 	struct patterns pattern;
 	atomic_bool fallen;
-	bool fell;                /* and so did the first one, in the order of the files: `why` */
+	bool fell; /* and so did the first one, in the order of the files: `why` */
 	char why[256];
 	uint64_t matches;
 };
@@ -40,9 +41,13 @@ static void consume(void *context, struct task *task)
 static void submit(struct rows *rows, uint32_t i, struct chunk *chunk)
 {
 	const struct grep_options *options = rows->options;
-	struct task task = { .chunk = chunk ? chunk_ref(chunk) : NULL, .patterns = rows->row[i].pattern, .row = i, .flags = SEARCH_COUNT };
+	struct task task = { .chunk = chunk ? chunk_ref(chunk) : NULL,
+		.patterns = rows->row[i].pattern,
+		.row = i,
+		.flags = SEARCH_COUNT };
 	task.fallen = &rows->row[i].fallen;
-	task.flags |= (options->extended ? SEARCH_EXTENDED : 0) | (options->icase ? SEARCH_ICASE : 0);
+	task.flags |= (options->extended ? SEARCH_EXTENDED : 0) |
+		(options->icase ? SEARCH_ICASE : 0);
 	if (chunk && chunk->binary)
 		task.flags |= SEARCH_BINARY;
 	runner_submit(rows->runner, &task);
@@ -78,9 +83,9 @@ int rows_run(const struct grep_options *options, struct brood *brood)
 	struct rows rows = { .options = options };
 	struct patterns one;
 	struct chunk *chunk;
-	rows.row = must_alloc(NULL, ((size_t) options->patterns.count + 1) * sizeof *rows.row);
+	rows.row = must_alloc(NULL, ((size_t)options->patterns.count + 1) * sizeof *rows.row);
 	for (size_t offset = 0; patterns_next(&options->patterns, &offset, &one); rows.count++)
-		rows.row[rows.count] = (struct row) { .pattern = one };
+		rows.row[rows.count] = (struct row){ .pattern = one };
 	rows.runner = runner_new(brood, consume, &rows);
 	submit_all(&rows, NULL);
 	runner_finish(rows.runner);
@@ -92,7 +97,9 @@ int rows_run(const struct grep_options *options, struct brood *brood)
 			continue;
 		}
 		submit_all(&rows, chunk);
-		/* A pattern that hangs does so at once, as a rule: once is enough to wait for it. */
+		/*
+		 * A pattern that hangs does so at once, as a rule: once is enough to wait for it.
+		 */
 		if (first)
 			runner_finish(rows.runner);
 		first = false;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks. The submitting thread reads chunks and consumes results; a few threads take tasks and wait in brood_call(), which may be called by any thread at
- * any time. Results are consumed in the order of submission, by the submitting thread alone: the ring below is that order.
+ * Tasks. The submitting thread reads chunks and consumes results; a few threads take tasks and wait
+ * in brood_call(), which may be called by any thread at any time. Results are consumed in the order
+ * of submission, by the submitting thread alone: the ring below is that order.
  *
  *   ring[tail % size] .. ring[next % size - 1]   taken or done
  *   ring[next % size] .. ring[head % size - 1]   not begun
  *
- * head and tail move only in the submitting thread, next only in the others, all under the lock. A full ring makes runner_submit() consume the oldest first:
- * that bounds the memory. Without a Brood there are no threads, a task runs when it is submitted.
+ * head and tail move only in the submitting thread, next only in the others, all under the lock. A
+ * full ring makes runner_submit() consume the oldest first: that bounds the memory. Without a Brood
+ * there are no threads, a task runs when it is submitted.
  */
 #define _GNU_SOURCE
 #include "grep.h"
@@ -17,15 +19,15 @@
 #include <string.h>
 
 #define THREADS_MAX 128
-#define STACK_SIZE (256 * 1024)
+#define STACK_SIZE  (256 * 1024)
 
 struct runner {
 	struct brood *brood;
 	consume_fn *consume;
 	void *context;
 	pthread_mutex_t lock;
-	pthread_cond_t more;      /* a task was added, or `ended` */
-	pthread_cond_t done;      /* one was done */
+	pthread_cond_t more; /* a task was added, or `ended` */
+	pthread_cond_t done; /* one was done */
 	struct task *ring;
 	uint64_t size, head, next, tail;
 	bool ended;
@@ -97,7 +99,7 @@ static void start_threads(struct runner *runner)
 struct runner *runner_new(struct brood *brood, consume_fn *consume, void *context)
 {
 	struct runner *runner = must_alloc(NULL, sizeof *runner);
-	*runner = (struct runner) { .brood = brood, .consume = consume, .context = context };
+	*runner = (struct runner){ .brood = brood, .consume = consume, .context = context };
 	pthread_mutex_init(&runner->lock, NULL);
 	pthread_cond_init(&runner->more, NULL);
 	pthread_cond_init(&runner->done, NULL);
@@ -124,7 +126,10 @@ static void consume_oldest(struct runner *runner)
 	runner->tail++;
 }
 
-/* What is done at the ring's tail is consumed at once, so that output does not wait for the ring to fill. */
+/*
+ * What is done at the ring's tail is consumed at once, so that output does not wait for the ring to
+ * fill.
+ */
 static void consume_done(struct runner *runner)
 {
 	bool done = true;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One chunk, one set of patterns: the code that falls. It is the C library's regex code with grep's own syntax bits, one line at a time.
+ * One chunk, one set of patterns: the code that falls. It is the C library's regex code with grep's
+ * own syntax bits, one line at a time.
  *
- * The compiled set stays for the next call: a worker gets many chunks with the same patterns, and compiling is what is dear. Nothing here knows of
- * processes: in a worker the memory limit, the stack and the clock are the pool's; with --in-process they are the program's.
+ * The compiled set stays for the next call: a worker gets many chunks with the same patterns, and
+ * compiling is what is dear. Nothing here knows of processes: in a worker the memory limit, the
+ * stack and the clock are the pool's; with --in-process they are the program's.
  *
- * The trap: re_compile_pattern() leaves the buffer half made when it fails. It is freed at once and never searched with.
+ * The trap: re_compile_pattern() leaves the buffer half made when it fails. It is freed at once and
+ * never searched with.
  */
 #define _GNU_SOURCE
 #include "grep.h"
@@ -16,7 +19,7 @@
 
 static struct {
 	uint32_t flags;
-	char *text;               /* as given: what the cache is looked up by */
+	char *text; /* as given: what the cache is looked up by */
 	size_t text_size;
 	struct re_pattern_buffer *set;
 	size_t count;
@@ -35,11 +38,13 @@ static void cache_drop(void)
 
 static bool cache_holds(uint32_t flags, const struct patterns *patterns)
 {
-	return cache.text && cache.flags == (flags & compile_flags) && cache.text_size == patterns->size &&
-	       memcmp(cache.text, patterns->text, patterns->size) == 0;
+	return cache.text && cache.flags == (flags & compile_flags) &&
+		cache.text_size == patterns->size &&
+		memcmp(cache.text, patterns->text, patterns->size) == 0;
 }
 
-static enum search_code compile_one(const struct patterns *one, struct re_pattern_buffer *buffer, struct search_result *result)
+static enum search_code compile_one(
+	const struct patterns *one, struct re_pattern_buffer *buffer, struct search_result *result)
 {
 	memset(buffer, 0, sizeof *buffer);
 	buffer->fastmap = malloc(256);
@@ -49,20 +54,24 @@ static enum search_code compile_one(const struct patterns *one, struct re_patter
 	if (!error)
 		return SEARCH_OK;
 	regfree(buffer);
-	/* No code comes with this text, but the memory that ran out is no fault of the pattern's spelling. */
+	/*
+	 * No code comes with this text, but the memory that ran out is no fault of the pattern's
+	 * spelling.
+	 */
 	if (strcmp(error, "Memory exhausted") == 0)
 		return SEARCH_NO_MEMORY;
 	result->error = error;
 	return SEARCH_BAD_PATTERN;
 }
 
-enum search_code search_compile(uint32_t flags, const struct patterns *patterns, struct search_result *result)
+enum search_code search_compile(
+	uint32_t flags, const struct patterns *patterns, struct search_result *result)
 {
 	if (cache_holds(flags, patterns))
 		return SEARCH_OK;
 	cache_drop();
 	/* One more than needed: no size is 0. */
-	cache.set = calloc((size_t) patterns->count + 1, sizeof *cache.set);
+	cache.set = calloc((size_t)patterns->count + 1, sizeof *cache.set);
 	cache.text = malloc(patterns->size + 1);
 	if (!cache.set || !cache.text) {
 		cache_drop();
@@ -72,7 +81,8 @@ enum search_code search_compile(uint32_t flags, const struct patterns *patterns,
 	cache.text_size = patterns->size;
 	cache.flags = flags & compile_flags;
 
-	re_set_syntax((flags & SEARCH_EXTENDED ? RE_SYNTAX_EGREP : RE_SYNTAX_GREP) | (flags & SEARCH_ICASE ? RE_ICASE : 0) | RE_NO_SUB);
+	re_set_syntax((flags & SEARCH_EXTENDED ? RE_SYNTAX_EGREP : RE_SYNTAX_GREP) |
+		(flags & SEARCH_ICASE ? RE_ICASE : 0) | RE_NO_SUB);
 	struct patterns one;
 	for (size_t offset = 0; patterns_next(patterns, &offset, &one); cache.count++) {
 		enum search_code code = compile_one(&one, &cache.set[cache.count], result);
@@ -88,7 +98,8 @@ static enum search_code line_matches(const char *line, size_t size, bool *ret_ma
 {
 	*ret_matches = false;
 	for (size_t i = 0; i < cache.count; i++) {
-		regoff_t at = re_search(&cache.set[i], line, (regoff_t) size, 0, (regoff_t) size, NULL);
+		regoff_t at = re_search(
+			&cache.set[i], line, (regoff_t)size, 0, (regoff_t)size, NULL);
 		if (at == -2)
 			return SEARCH_NO_MEMORY;
 		if (at >= 0) {
@@ -110,7 +121,7 @@ static enum search_code result_add(struct search_result *result, uint32_t flags,
 			result->starts = starts;
 			result->capacity = capacity;
 		}
-		result->starts[result->matches] = (uint32_t) start;
+		result->starts[result->matches] = (uint32_t)start;
 	}
 	result->matches++;
 	return SEARCH_OK;
@@ -118,20 +129,21 @@ static enum search_code result_add(struct search_result *result, uint32_t flags,
 
 static void end_lines_at_nuls(char *text, size_t size)
 {
-	for (char *p = text; (p = memchr(p, 0, size - (size_t) (p - text))); p++)
+	for (char *p = text; (p = memchr(p, 0, size - (size_t)(p - text))); p++)
 		*p = '\n';
 }
 
-enum search_code search_text(uint32_t flags, const struct patterns *patterns, char *text, size_t size, struct search_result *result)
+enum search_code search_text(uint32_t flags, const struct patterns *patterns, char *text,
+	size_t size, struct search_result *result)
 {
 	enum search_code code = search_compile(flags, patterns, result);
 	if (code != SEARCH_OK)
 		return code;
 	if (flags & SEARCH_BINARY)
 		end_lines_at_nuls(text, size);
-	for (size_t start = 0; start < size; ) {
+	for (size_t start = 0; start < size;) {
 		const char *newline = memchr(text + start, '\n', size - start);
-		size_t end = newline ? (size_t) (newline - text) : size;
+		size_t end = newline ? (size_t)(newline - text) : size;
 		bool matches;
 		code = line_matches(text + start, end - start, &matches);
 		if (code == SEARCH_OK && matches)

@@ -2,13 +2,16 @@
 /*
  * Files, cut into chunks of whole lines.
  *
- * What grep calls binary depends on where its reads end: it reads BLOCK bytes at a time, a file turns binary with the block in which the
- * first NUL stands (or at once, if it has a hole), and lines that ended in earlier blocks were printed as text by then. The same
- * is done here: reads of regular files begin at multiples of BLOCK, and a chunk never mixes text and binary.
+ * What grep calls binary depends on where its reads end: it reads BLOCK bytes at a time, a file
+ * turns binary with the block in which the first NUL stands (or at once, if it has a hole), and
+ * lines that ended in earlier blocks were printed as text by then. The same is done here: reads of
+ * regular files begin at multiples of BLOCK, and a chunk never mixes text and binary.
  *
- * A chunk is one block, for a search in it should be short: it is what is lost, and done again, when a worker is killed.
+ * A chunk is one block, for a search in it should be short: it is what is lost, and done again,
+ * when a worker is killed.
  *
- * A pipe or terminal gives a chunk whenever a read brought a whole line, so that output does not wait for input.
+ * A pipe or terminal gives a chunk whenever a read brought a whole line, so that output does not
+ * wait for input.
  */
 #define _GNU_SOURCE
 #include "grep.h"
@@ -22,30 +25,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BLOCK (96 * 1024)
+#define BLOCK         (96 * 1024)
 #define LINE_MAX_SIZE (512u << 20)
 
 struct source {
 	const struct grep_options *options;
-	size_t operand;           /* the next one */
-	FTS *tree;                /* open while an operand is walked */
-	struct chunk *said;       /* complaints that nobody has taken yet */
+	size_t operand;     /* the next one */
+	FTS *tree;          /* open while an operand is walked */
+	struct chunk *said; /* complaints that nobody has taken yet */
 	bool trouble;
 	struct stat output;
 
-	struct file *file;        /* open while fd is */
+	struct file *file; /* open while fd is */
 	int fd;
 	bool regular;
 	bool binary;
-	bool failed;              /* in the middle */
-	struct chunk *carry;      /* bytes read that no chunk has yet; refs 0 */
+	bool failed;         /* in the middle */
+	struct chunk *carry; /* bytes read that no chunk has yet; refs 0 */
 	size_t carry_room;
 };
 
 struct source *source_new(const struct grep_options *options)
 {
 	struct source *source = must_alloc(NULL, sizeof *source);
-	*source = (struct source) { .options = options, .fd = -1 };
+	*source = (struct source){ .options = options, .fd = -1 };
 	if (fstat(STDOUT_FILENO, &source->output) < 0 || !S_ISREG(source->output.st_mode))
 		source->output.st_ino = 0;
 	return source;
@@ -105,10 +108,7 @@ struct source *source_free(struct source *source)
 	return NULL;
 }
 
-bool source_trouble(const struct source *source)
-{
-	return source->trouble;
-}
+bool source_trouble(const struct source *source) { return source->trouble; }
 
 static void trouble(struct source *source, const char *name, const char *what)
 {
@@ -125,7 +125,7 @@ static void trouble(struct source *source, const char *name, const char *what)
 	source->trouble = true;
 }
 
-/* ---- Which file is next ---------------------------------------------------------------------------------------------------- */
+/* ---- Which file is next ---------------------------------------------------------------------- */
 
 static bool has_hole(int fd, const struct stat *st)
 {
@@ -147,8 +147,8 @@ static bool file_open(struct source *source, const char *path, const char *name,
 			close(fd);
 		return false;
 	}
-	if (source->output.st_ino && st.st_ino == source->output.st_ino && st.st_dev == source->output.st_dev &&
-	    !source->options->count && !standard) {
+	if (source->output.st_ino && st.st_ino == source->output.st_ino &&
+		st.st_dev == source->output.st_dev && !source->options->count && !standard) {
 		trouble(source, name, "input file is also the output");
 		close(fd);
 		return false;
@@ -158,7 +158,9 @@ static bool file_open(struct source *source, const char *path, const char *name,
 	source->regular = S_ISREG(st.st_mode);
 	source->binary = source->regular && !standard && has_hole(fd, &st);
 	source->file = must_alloc(NULL, sizeof *source->file);
-	*source->file = (struct file) { .name = strdup(standard ? "(standard input)" : name), .prefix = prefix, .refs = 1 };
+	*source->file = (struct file){
+		.name = strdup(standard ? "(standard input)" : name), .prefix = prefix, .refs = 1
+	};
 	if (!source->file->name)
 		out_of_memory();
 	return true;
@@ -177,24 +179,19 @@ static bool tree_next(struct source *source)
 		switch (entry->fts_info) {
 		case FTS_DNR:
 		case FTS_ERR:
-		case FTS_NS:
-			trouble(source, name, strerror(entry->fts_errno));
-			continue;
-		case FTS_DC:
-			trouble(source, name, "warning: recursive directory loop");
-			continue;
+		case FTS_NS: trouble(source, name, strerror(entry->fts_errno)); continue;
+		case FTS_DC: trouble(source, name, "warning: recursive directory loop"); continue;
 		case FTS_D:
 		case FTS_DP:
-		case FTS_DOT:
-			continue;
-		case FTS_F:
-			break;
+		case FTS_DOT: continue;
+		case FTS_F: break;
 		default:
 			if (below)
 				continue;
 			break;
 		}
-		if (file_open(source, entry->fts_accpath, name, below || source->options->files_count > 1))
+		if (file_open(source, entry->fts_accpath, name,
+			    below || source->options->files_count > 1))
 			return true;
 	}
 	if (errno)
@@ -215,11 +212,13 @@ static bool file_next(struct source *source)
 			return true;
 		if (source->operand == count)
 			return false;
-		char *operand = options->files_count ? options->files[source->operand] : nothing_named;
+		char *operand = options->files_count ? options->files[source->operand]
+						     : nothing_named;
 		source->operand++;
 		if (options->recursive && strcmp(operand, "-") != 0) {
 			char *operands[2] = { operand, NULL };
-			source->tree = fts_open(operands, FTS_COMFOLLOW | FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+			source->tree = fts_open(
+				operands, FTS_COMFOLLOW | FTS_PHYSICAL | FTS_NOCHDIR, NULL);
 			if (!source->tree)
 				trouble(source, operand, strerror(errno));
 		} else if (file_open(source, operand, operand, count > 1)) {
@@ -228,7 +227,7 @@ static bool file_next(struct source *source)
 	}
 }
 
-/* ---- Cutting ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Cutting --------------------------------------------------------------------------------- */
 
 static void carry_reserve(struct source *source, size_t room)
 {
@@ -246,11 +245,11 @@ static size_t lines_end(const struct source *source, size_t size)
 {
 	const char *text = source->carry->text;
 	const char *newline = memrchr(text, '\n', size);
-	size_t end = newline ? (size_t) (newline - text) + 1 : 0;
+	size_t end = newline ? (size_t)(newline - text) + 1 : 0;
 	if (source->binary) {
 		const char *nul = memrchr(text + end, 0, size - end);
 		if (nul)
-			end = (size_t) (nul - text) + 1;
+			end = (size_t)(nul - text) + 1;
 	}
 	return end;
 }
@@ -261,7 +260,8 @@ static uint32_t count_lines(const struct source *source, size_t size)
 	uint32_t lines = 0;
 	for (size_t i = 0; i < size; i++)
 		lines += text[i] == '\n' || (source->binary && text[i] == 0);
-	bool open_end = size > 0 && text[size - 1] != '\n' && !(source->binary && text[size - 1] == 0);
+	bool open_end = size > 0 && text[size - 1] != '\n' &&
+		!(source->binary && text[size - 1] == 0);
 	return lines + open_end;
 }
 
@@ -274,14 +274,14 @@ static struct chunk *cut(struct source *source, size_t size, bool binary, bool l
 	source->carry = NULL;
 	carry_reserve(source, rest + 2 * BLOCK);
 	memcpy(source->carry->text, chunk->text + size, rest);
-	source->carry->size = (uint32_t) rest;
+	source->carry->size = (uint32_t)rest;
 	chunk = must_alloc(chunk, sizeof *chunk + size);
 	chunk->refs = 1;
 	chunk->file = source->file;
 	chunk->file->refs++;
 	chunk->binary = binary;
 	chunk->last = last;
-	chunk->size = (uint32_t) size;
+	chunk->size = (uint32_t)size;
 	chunk->lines = lines;
 	return chunk;
 }
@@ -303,11 +303,11 @@ static ssize_t read_block(struct source *source)
 			continue;
 		if (n < 0)
 			return -errno;
-		got += (size_t) n;
+		got += (size_t)n;
 		if (n == 0 || !source->regular)
 			break;
 	}
-	return (ssize_t) got;
+	return (ssize_t)got;
 }
 
 /* A block has come: is it time for a chunk? */
@@ -315,7 +315,7 @@ static struct chunk *cut_at_block(struct source *source, size_t block)
 {
 	struct chunk *carry = source->carry;
 	size_t before = carry->size;
-	carry->size += (uint32_t) block;
+	carry->size += (uint32_t)block;
 	if (!source->binary && memchr(carry->text + before, 0, block)) {
 		size_t end = lines_end(source, before);
 		struct chunk *text = end ? cut(source, end, false, false) : NULL;
@@ -342,8 +342,8 @@ static struct chunk *read_on(struct source *source)
 	if (n == 0)
 		return end_of_file(source);
 	if (n > 0 && source->carry->size <= LINE_MAX_SIZE)
-		return cut_at_block(source, (size_t) n);
-	trouble(source, source->file->name, n < 0 ? strerror((int) -n) : "line too long");
+		return cut_at_block(source, (size_t)n);
+	trouble(source, source->file->name, n < 0 ? strerror((int)-n) : "line too long");
 	source->failed = true;
 	return NULL;
 }

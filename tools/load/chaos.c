@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * chaos.c - the kills, sent by the judge, so that no thread of the engine is disturbed by sending them.
+ * chaos.c - the kills, sent by the judge, so that no thread of the engine is disturbed by sending
+ * them.
  *
- * Workers say their pids when they are born (tally.born). A victim is looked at again right before its end: it must be a
- * living child of the supervisor, held by a pidfd, so that a pid that was given to another process is never hit. Those
- * that --kill-rate takes have mostly been there for a moment: a pool that is down to its newborn would otherwise have
- * each of them killed before it is ready, which is not what a rate means. When it was killed is noted before it is
- * killed: the engine measures from there, and takes a "killed from outside" for true only where there is such a note.
+ * Workers say their pids when they are born (tally.born). A victim is looked at again right before
+ * its end: it must be a living child of the supervisor, held by a pidfd, so that a pid that was
+ * given to another process is never hit. Those that --kill-rate takes have mostly been there for a
+ * moment: a pool that is down to its newborn would otherwise have each of them killed before it is
+ * ready, which is not what a rate means. When it was killed is noted before it is killed: the
+ * engine measures from there, and takes a "killed from outside" for true only where there is such a
+ * note.
  */
 #include "load.h"
 
@@ -17,25 +20,28 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define RETRY_NS  (5 * NS_MS)            /* nobody there to kill */
-#define DEBT_NS   (500 * NS_MS)          /* kills that fell behind are made up for, but no more than this */
-#define CHILD_MS  20                     /* younger than this is a newborn */
-#define ANY_AGE   16                     /* one kill in so many spares no newborn */
-#define UNWRITTEN_NS (50 * NS_MS)        /* a birth was counted, but its pid does not come: it died before it could say it */
+#define RETRY_NS (5 * NS_MS) /* nobody there to kill */
+/* kills that fell behind are made up for, but no more than this */
+#define DEBT_NS  (500 * NS_MS)
+#define CHILD_MS 20 /* younger than this is a newborn */
+#define ANY_AGE  16 /* one kill in so many spares no newborn */
+/* a birth was counted, but its pid does not come: it died before it could say it */
+#define UNWRITTEN_NS (50 * NS_MS)
 
 struct chaos {
 	const struct options *options;
 	struct tally *tally;
 	pid_t supervisor;
 	uint64_t start_ns, random;
-	uint64_t next_rate_ns, interval_ns;      /* UINT64_MAX: no rate */
-	uint64_t retry_ns;                       /* there was nobody: not before this */
+	uint64_t next_rate_ns, interval_ns; /* UINT64_MAX: no rate */
+	uint64_t retry_ns;                  /* there was nobody: not before this */
 	unsigned next_all;
 	bool over;
 	uint64_t killed;
-	uint32_t births;                         /* read from the ring */
-	uint64_t unwritten_ns;                   /* since when the next one there is counted but not written; 0: it is not */
-	uint64_t *live;                          /* as in tally.born */
+	uint32_t births; /* read from the ring */
+	/* since when the next one there is counted but not written; 0: it is not */
+	uint64_t unwritten_ns;
+	uint64_t *live; /* as in tally.born */
 	size_t live_count, live_max;
 };
 
@@ -66,7 +72,9 @@ struct chaos *chaos_free(struct chaos *c)
 void chaos_begin(struct chaos *c, uint64_t start_ns)
 {
 	c->start_ns = start_ns;
-	c->interval_ns = c->options->kill_rate > 0 ? (uint64_t)((double)NS_S / c->options->kill_rate) : UINT64_MAX;
+	c->interval_ns = c->options->kill_rate > 0
+		? (uint64_t)((double)NS_S / c->options->kill_rate)
+		: UINT64_MAX;
 	c->next_rate_ns = c->interval_ns == UINT64_MAX ? UINT64_MAX : start_ns + c->interval_ns;
 	c->over = false;
 }
@@ -93,15 +101,9 @@ uint64_t chaos_next(const struct chaos *c)
 	return next;
 }
 
-void chaos_end(struct chaos *c)
-{
-	c->over = true;
-}
+void chaos_end(struct chaos *c) { c->over = true; }
 
-uint64_t chaos_killed(const struct chaos *c)
-{
-	return c->killed;
-}
+uint64_t chaos_killed(const struct chaos *c) { return c->killed; }
 
 static bool is_worker(const struct chaos *c, pid_t pid)
 {
@@ -119,7 +121,8 @@ static bool is_worker(const struct chaos *c, pid_t pid)
 	fclose(file);
 	text[n] = 0;
 	at = strrchr(text, ')');
-	return at && sscanf(at + 1, " %c %d", &state, &ppid) == 2 && ppid == c->supervisor && state != 'Z' && state != 'X';
+	return at && sscanf(at + 1, " %c %d", &state, &ppid) == 2 && ppid == c->supervisor &&
+		state != 'Z' && state != 'X';
 }
 
 /* Forgets those that are gone; needed only when there are many. */
@@ -234,11 +237,13 @@ bool chaos_act(struct chaos *c)
 
 	if (c->over)
 		return false;
-	if (c->options->kill_supervisor_at >= 0 && now >= after(c, c->options->kill_supervisor_at)) {
+	if (c->options->kill_supervisor_at >= 0 &&
+		now >= after(c, c->options->kill_supervisor_at)) {
 		c->over = true;
 		return kill(c->supervisor, SIGKILL) == 0;
 	}
-	while (c->next_all < c->options->kill_all_count && now >= after(c, c->options->kill_all_at[c->next_all])) {
+	while (c->next_all < c->options->kill_all_count &&
+		now >= after(c, c->options->kill_all_at[c->next_all])) {
 		kill_all(c);
 		c->next_all++;
 	}

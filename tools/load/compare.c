@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * compare.c - the same load in several ways, one after the other: runs of their own, judged as any other, and then one table.
- * The last is a fork() for each job: what the others are a multiple of.
+ * compare.c - the same load in several ways, one after the other: runs of their own, judged as any
+ * other, and then one table. The last is a fork() for each job: what the others are a multiple of.
  */
 #include "load.h"
 
@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct { const char *name; enum way way; uint32_t dispatch; } ways[COMPARED_MAX] = {
+static const struct {
+	const char *name;
+	enum way way;
+	uint32_t dispatch;
+} ways[COMPARED_MAX] = {
 	{ "handoff, call", WAY_CALL, BROOD_PATH_HANDOFF },
 	{ "lease, call", WAY_CALL, BROOD_PATH_LEASE },
 	{ "lease, submit", WAY_SUBMIT, BROOD_PATH_LEASE },
@@ -41,7 +45,9 @@ static int run_one(const struct options *o, unsigned i, struct comparison *c)
 	if (!o->quiet)
 		fprintf(stderr, "brood-load: %s\n", c->name);
 	r = judge_run(&c->options, &c->findings);
-	c->rate = c->findings.elapsed_s > 0 ? (double)c->findings.totals.verdicts / c->findings.elapsed_s : 0.0;
+	c->rate = c->findings.elapsed_s > 0
+		? (double)c->findings.totals.verdicts / c->findings.elapsed_s
+		: 0.0;
 	c->to_fork = -1;
 	if (r < 2)
 		c->latency = merge_kinds(&c->findings);

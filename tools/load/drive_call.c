@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* drive_call.c - a caller that blocks: brood_call(), one job at a time. Concurrency comes from as many threads. */
+/*
+ * drive_call.c - a caller that blocks: brood_call(), one job at a time. Concurrency comes from as
+ * many threads.
+ */
 #include "load.h"
 #include "plant.h"
 
@@ -7,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct buffers { unsigned char *request, *reply; };
+struct buffers {
+	unsigned char *request, *reply;
+};
 
 /* Without a job record: there is no id, and perhaps no verdict. */
 static bool refused_at_once(ssize_t n, const struct brood_verdict *verdict)
@@ -38,7 +43,8 @@ static void call_one(struct driver *d, const struct load_job *job, const struct 
 		return;
 	}
 	reply.size = verdict.reply_size;
-	reply.intact = payload_same(job->key, 0, buffers->reply, reply.size < job->size ? (size_t)reply.size : job->size);
+	reply.intact = payload_same(job->key, 0, buffers->reply,
+		reply.size < job->size ? (size_t)reply.size : job->size);
 	if (!drive_verdict(d, job, &verdict, &reply))
 		drive_overdue(d, job, "brood_call() returned without its verdict");
 }
@@ -46,11 +52,15 @@ static void call_one(struct driver *d, const struct load_job *job, const struct 
 void *drive_call(void *driver)
 {
 	struct driver *d = driver;
-	struct buffers buffers = { malloc(d->engine->options->size_max + 1), malloc(d->engine->options->size_max + 1) };
+	struct buffers buffers = { malloc(d->engine->options->size_max + 1),
+		malloc(d->engine->options->size_max + 1) };
 	struct load_job job;
 
 	if (!buffers.request || !buffers.reply)
-		engine_break_off(d->engine, "no memory for requests and replies of %zu bytes: give a smaller --size or -c", d->engine->options->size_max);
+		engine_break_off(d->engine,
+			"no memory for requests and replies of %zu bytes: give a smaller --size or "
+			"-c",
+			d->engine->options->size_max);
 	while (drive_next(d, &job))
 		call_one(d, &job, &buffers);
 	free(buffers.request);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drive_fork.c - what --compare measures against: a fork() for each job, and no pool. The child runs the same job function, which finds its request in the memory
- * that it inherited, and sends its reply through a socketpair; the parent reads that to its end and reaps. Its verdict is made here, from the wait status,
- * and judged as any other.
+ * drive_fork.c - what --compare measures against: a fork() for each job, and no pool. The child
+ * runs the same job function, which finds its request in the memory that it inherited, and sends
+ * its reply through a socketpair; the parent reads that to its end and reaps. Its verdict is made
+ * here, from the wait status, and judged as any other.
  */
 #include "load.h"
 
@@ -19,9 +20,9 @@
 #define WAIT_MS    1000
 
 struct child {
-	struct child *next;              /* of the free ones */
+	struct child *next; /* of the free ones */
 	struct load_job job;
-	pid_t pid;                       /* 0: free */
+	pid_t pid; /* 0: free */
 	int fd;
 	uint64_t received;
 	bool intact;
@@ -36,9 +37,15 @@ struct nursery {
 	unsigned char *request, chunk[CHUNK];
 };
 
-static void make_verdict(const struct nursery *n, const struct child *c, int status, struct brood_verdict *v)
+static void make_verdict(
+	const struct nursery *n, const struct child *c, int status, struct brood_verdict *v)
 {
-	*v = (struct brood_verdict){ .size = sizeof *v, .started = 1, .pid = c->pid, .generation = 1, .attempts = 1, .reply_size = c->received };
+	*v = (struct brood_verdict){ .size = sizeof *v,
+		.started = 1,
+		.pid = c->pid,
+		.generation = 1,
+		.attempts = 1,
+		.reply_size = c->received };
 	v->id = (c->job.number + 1) << 8 | n->driver->index;
 	memcpy(v->name, job_work(c->job.kind, true)->name, job_work(c->job.kind, true)->name_size);
 	if (WIFSIGNALED(status)) {
@@ -81,14 +88,17 @@ static void receive_some(struct nursery *n, struct child *c)
 		ended(n, c);
 		return;
 	}
-	if (c->received + (uint64_t)size > c->job.size || !payload_same(c->job.key, c->received, n->chunk, (size_t)size))
+	if (c->received + (uint64_t)size > c->job.size ||
+		!payload_same(c->job.key, c->received, n->chunk, (size_t)size))
 		c->intact = false;
 	c->received += (uint64_t)size;
 }
 
 static void be_child(struct nursery *n, const struct child *c, int fd)
 {
-	const struct forked_job job = { .request = n->request, .request_size = c->job.size, .arg = &c->job.arg, .fd = fd };
+	const struct forked_job job = {
+		.request = n->request, .request_size = c->job.size, .arg = &c->job.arg, .fd = fd
+	};
 
 	_exit(jobs_run_forked(job_work(c->job.kind, true), &job));
 }
@@ -147,7 +157,8 @@ static bool prepare(struct nursery *n)
 	n->children = calloc(n->driver->concurrency, sizeof *n->children);
 	n->request = malloc(n->driver->engine->options->size_max + 8);
 	if (n->epoll_fd < 0 || !n->children || !n->request) {
-		engine_break_off(n->driver->engine, "no memory for %u children", n->driver->concurrency);
+		engine_break_off(
+			n->driver->engine, "no memory for %u children", n->driver->concurrency);
 		return false;
 	}
 	for (unsigned i = 0; i < n->driver->concurrency; i++) {
@@ -162,7 +173,8 @@ void *drive_fork(void *driver)
 	struct nursery *n = calloc(1, sizeof *n);
 
 	if (!n) {
-		engine_break_off(((struct driver *)driver)->engine, "no memory for a loop of children");
+		engine_break_off(
+			((struct driver *)driver)->engine, "no memory for a loop of children");
 		return NULL;
 	}
 	n->driver = driver;

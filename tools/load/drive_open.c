@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drive_open.c - an event loop: each thread holds many conversations, each with a socket of its own, in one epoll beside
- * brood_fd().
+ * drive_open.c - an event loop: each thread holds many conversations, each with a socket of its
+ * own, in one epoll beside brood_fd().
  *
- * A job is over when both have come: the end of its stream, and its verdict. The stream's end comes first or at about
- * the same time, so only conversations whose stream has ended are asked for their verdict: nothing walks over all of
- * them.
+ * A job is over when both have come: the end of its stream, and its verdict. The stream's end comes
+ * first or at about the same time, so only conversations whose stream has ended are asked for their
+ * verdict: nothing walks over all of them.
  *
- * The trap: several threads share one brood_fd(). A dispatch in one thread brings verdicts of another's jobs, which that
- * one cannot know. So before a thread sleeps with such conversations it says so (`asleep`), then looks once more; and
- * whoever dispatched something pokes all that say so.
+ * The trap: several threads share one brood_fd(). A dispatch in one thread brings verdicts of
+ * another's jobs, which that one cannot know. So before a thread sleeps with such conversations it
+ * says so (`asleep`), then looks once more; and whoever dispatched something pokes all that say so.
  */
 #include "load.h"
 #include "plant.h"
@@ -22,14 +22,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CHUNK      65536
-#define EVENTS_MAX 64
+#define CHUNK            65536
+#define EVENTS_MAX       64
 #define REFUSED_PAUSE_MS 2
 
-enum place { IN_NONE, IN_TALK, IN_WAIT };        /* no job; stream open; stream ended, verdict due */
+/* no job; stream open; stream ended, verdict due */
+enum place { IN_NONE, IN_TALK, IN_WAIT };
 
 struct conversation {
-	struct conversation *next, *prev;        /* in `all`, oldest first; free ones by `next` */
+	struct conversation *next, *prev; /* in `all`, oldest first; free ones by `next` */
 	struct conversation *next_waiting;
 	struct load_job job;
 	struct brood_handle *handle;
@@ -43,7 +44,7 @@ struct loop {
 	struct driver *driver;
 	int epoll_fd;
 	struct conversation *slots, *free, *waiting;
-	struct conversation all;                 /* a ring */
+	struct conversation all; /* a ring */
 	unsigned active;
 	bool refused, over;
 	unsigned char chunk[CHUNK];
@@ -51,17 +52,20 @@ struct loop {
 
 static void watch(struct loop *l, struct conversation *c, int how)
 {
-	struct epoll_event event = { .events = EPOLLIN | (c->sending ? EPOLLOUT : 0), .data.ptr = c };
+	struct epoll_event event = { .events = EPOLLIN | (c->sending ? EPOLLOUT : 0),
+		.data.ptr = c };
 
 	if (epoll_ctl(l->epoll_fd, how, c->fd, &event) < 0)
-		engine_break_off(l->driver->engine, "epoll_ctl() of a job's socket: %s", strerror(errno));
+		engine_break_off(
+			l->driver->engine, "epoll_ctl() of a job's socket: %s", strerror(errno));
 }
 
 /* Sends what fits. A job that died or did not want it all is no error here: its verdict says so. */
 static void send_more(struct loop *l, struct conversation *c)
 {
 	while (c->sent < c->job.size) {
-		size_t part = c->job.size - c->sent < CHUNK ? (size_t)(c->job.size - c->sent) : CHUNK;
+		size_t part = c->job.size - c->sent < CHUNK ? (size_t)(c->job.size - c->sent)
+							    : CHUNK;
 		ssize_t n;
 
 		payload_fill(c->job.key, c->sent, l->chunk, part);
@@ -124,7 +128,8 @@ static void receive_some(struct loop *l, struct conversation *c)
 		return;
 	}
 	plant_received(&c->job, l->chunk, (size_t)n);
-	if (c->received + (uint64_t)n > c->job.size || !payload_same(c->job.key, c->received, l->chunk, (size_t)n))
+	if (c->received + (uint64_t)n > c->job.size ||
+		!payload_same(c->job.key, c->received, l->chunk, (size_t)n))
 		c->intact = false;
 	c->received += (uint64_t)n;
 }
@@ -234,7 +239,8 @@ static void give_up(struct loop *l, struct conversation *c)
 	if (there && drive_verdict(l->driver, &c->job, &verdict, &none)) {
 		drive_lock(l->driver);
 		l->driver->shard->bad_replies++;
-		shard_note(l->driver->shard, REPLIES_INTACT, "%s job %llu: the stream did not end", kind_name(c->job.kind), (llu)c->job.id);
+		shard_note(l->driver->shard, REPLIES_INTACT, "%s job %llu: the stream did not end",
+			kind_name(c->job.kind), (llu)c->job.id);
 		drive_unlock(l->driver);
 	} else {
 		drive_overdue(l->driver, &c->job, "no verdict within its bound");
@@ -242,7 +248,10 @@ static void give_up(struct loop *l, struct conversation *c)
 	finish(l, c);
 }
 
-/* All jobs have the same bound, so the oldest is the first to be overdue. Returns how long that may still take, in ms. */
+/*
+ * All jobs have the same bound, so the oldest is the first to be overdue. Returns how long that may
+ * still take, in ms.
+ */
 static int mind_overdue(struct loop *l)
 {
 	uint64_t now = load_now(), bound = l->driver->engine->bound_ns;
@@ -295,14 +304,17 @@ static void turn(struct loop *l)
 static bool prepare(struct loop *l)
 {
 	struct driver *d = l->driver;
-	struct epoll_event pool = { .events = EPOLLIN, .data.ptr = d->engine }, poke = { .events = EPOLLIN, .data.ptr = d };
+	struct epoll_event pool = { .events = EPOLLIN, .data.ptr = d->engine },
+			   poke = { .events = EPOLLIN, .data.ptr = d };
 
 	l->all.next = l->all.prev = &l->all;
 	l->slots = calloc(d->concurrency, sizeof *l->slots);
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (!l->slots || l->epoll_fd < 0 || epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, brood_fd(d->engine->brood), &pool) < 0 ||
-	    epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, d->poke_fd, &poke) < 0) {
-		engine_break_off(d->engine, "an event loop of %u jobs: %s", d->concurrency, strerror(errno));
+	if (!l->slots || l->epoll_fd < 0 ||
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, brood_fd(d->engine->brood), &pool) < 0 ||
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, d->poke_fd, &poke) < 0) {
+		engine_break_off(
+			d->engine, "an event loop of %u jobs: %s", d->concurrency, strerror(errno));
 		return false;
 	}
 	for (unsigned i = 0; i < d->concurrency; i++) {

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drive_submit.c - ids now, results later: each thread fills a queue of its own and takes what comes out, in batches.
+ * drive_submit.c - ids now, results later: each thread fills a queue of its own and takes what
+ * comes out, in batches.
  *
- * At a million jobs a second what is done for a job here is as much as what the library may cost, so: nothing is
- * allocated, the clock is read once for a batch of results and once for a batch of jobs, and a result that is exactly what
- * most are, done and right in every field and every byte of its reply, is seen to be that by as_usual() and counted at
- * once. Whatever is not goes the way of all others, drive_verdict(), which says what is wrong with it.
+ * At a million jobs a second what is done for a job here is as much as what the library may cost,
+ * so: nothing is allocated, the clock is read once for a batch of results and once for a batch of
+ * jobs, and a result that is exactly what most are, done and right in every field and every byte of
+ * its reply, is seen to be that by as_usual() and counted at once. Whatever is not goes the way of
+ * all others, drive_verdict(), which says what is wrong with it.
  *
- * A job's context is the number of its place, not a pointer: what comes back is checked before it is used.
+ * A job's context is the number of its place, not a pointer: what comes back is checked before it
+ * is used.
  */
 #include "load.h"
 #include "plant.h"
@@ -17,35 +20,44 @@
 #include <string.h>
 
 #define BATCH      256
-#define LOOK_MS    1000                  /* between two looks for what is overdue */
+#define LOOK_MS    1000 /* between two looks for what is overdue */
 #define REFUSED_MS 2
 
-struct place { struct load_job job; bool out; };
+struct place {
+	struct load_job job;
+	bool out;
+};
 
 struct line {
 	struct driver *driver;
 	struct brood_queue *queue;
 	struct place *places;
-	uint32_t *free;                  /* numbers of places, the last given back first */
+	uint32_t *free; /* numbers of places, the last given back first */
 	unsigned free_count, active;
-	uint64_t look_ns;                /* when to look for what is overdue */
+	uint64_t look_ns; /* when to look for what is overdue */
 	bool over, refused;
 	unsigned char *request;
 };
 
-static bool as_usual(const struct driver *d, const struct load_job *job, const struct brood_result *r)
+static bool as_usual(
+	const struct driver *d, const struct load_job *job, const struct brood_result *r)
 {
 	const struct brood_verdict *v = &r->verdict;
 	const struct work *work = job_work(job->kind, true);
 
-	return v->id == job->id && v->outcome == BROOD_DONE && !((unsigned)v->detail | (unsigned)v->code | (unsigned)v->signal | (unsigned)v->core | v->left) &&
-	       v->started && v->attempts && v->pid > 0 && v->generation && v->slot < d->engine->options->workers &&
-	       v->path < PATHS && d->engine->paths >> v->path & 1 && v->size == sizeof *v && !memcmp(v->name, work->name, work->name_size) &&
-	       (job->kind == KIND_ECHO || job->kind == KIND_NOP) && r->reply_size == job->size && v->reply_size == job->size &&
-	       payload_same(job->key, 0, r->reply, job->size);
+	return v->id == job->id && v->outcome == BROOD_DONE &&
+		!((unsigned)v->detail | (unsigned)v->code | (unsigned)v->signal |
+			(unsigned)v->core | v->left) &&
+		v->started && v->attempts && v->pid > 0 && v->generation &&
+		v->slot < d->engine->options->workers && v->path < PATHS &&
+		d->engine->paths >> v->path & 1 && v->size == sizeof *v &&
+		!memcmp(v->name, work->name, work->name_size) &&
+		(job->kind == KIND_ECHO || job->kind == KIND_NOP) && r->reply_size == job->size &&
+		v->reply_size == job->size && payload_same(job->key, 0, r->reply, job->size);
 }
 
-static void count_usual(struct driver *d, const struct load_job *job, const struct brood_verdict *v, uint64_t now)
+static void count_usual(
+	struct driver *d, const struct load_job *job, const struct brood_verdict *v, uint64_t now)
 {
 	drive_lock(d);
 	drive_keep(d, v->id);
@@ -77,7 +89,9 @@ static void look_at_result(struct line *l, const struct brood_result *r, uint64_
 	if (as_usual(d, job, r)) {
 		count_usual(d, job, &r->verdict, now);
 	} else {
-		reply.intact = !reply.size || payload_same(job->key, 0, r->reply, reply.size < job->size ? (size_t)reply.size : job->size);
+		reply.intact = !reply.size ||
+			payload_same(job->key, 0, r->reply,
+				reply.size < job->size ? (size_t)reply.size : job->size);
 		if (!drive_verdict(d, job, &r->verdict, &reply))
 			return;
 	}
@@ -122,7 +136,8 @@ static void give_some(struct line *l)
 		return;
 	now = load_now();
 	l->refused = false;
-	for (l->over = drive_over(l->driver, now); l->free_count && !l->over; l->over = !l->driver->jobs_left) {
+	for (l->over = drive_over(l->driver, now); l->free_count && !l->over;
+		l->over = !l->driver->jobs_left) {
 		if (!give_one(l, now))
 			break;
 	}
@@ -149,7 +164,10 @@ static void pause_for(unsigned ms)
 	nanosleep(&pause, NULL);
 }
 
-/* Waiting before taking: it does not sleep when something is there, and when nothing is, that is one look less. */
+/*
+ * Waiting before taking: it does not sleep when something is there, and when nothing is, that is
+ * one look less.
+ */
 static void take_some(struct line *l)
 {
 	const struct brood_result *results[BATCH + 1];
@@ -168,7 +186,8 @@ static void take_some(struct line *l)
 static bool prepare(struct line *l)
 {
 	struct driver *d = l->driver;
-	const struct brood_queue_options options = { .size = sizeof options, .jobs = d->concurrency };
+	const struct brood_queue_options options = { .size = sizeof options,
+		.jobs = d->concurrency };
 
 	l->places = calloc(d->concurrency, sizeof *l->places);
 	l->free = calloc(d->concurrency, sizeof *l->free);
@@ -182,7 +201,7 @@ static bool prepare(struct line *l)
 		return false;
 	}
 	d->options.queue = l->queue;
-	d->options.flags = BROOD_JOB_MORE;       /* each batch is followed by a take */
+	d->options.flags = BROOD_JOB_MORE; /* each batch is followed by a take */
 	for (l->free_count = 0; l->free_count < d->concurrency; l->free_count++)
 		l->free[l->free_count] = d->concurrency - 1 - l->free_count;
 	return true;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine.c - the process under load: starts the pool, lets its threads drive, watches the counters, stops.
+ * engine.c - the process under load: starts the pool, lets its threads drive, watches the counters,
+ * stops.
  *
- * The main thread gives no jobs. While the others drive it sleeps on the `births` futex, which new workers (and the
- * judge, after a kill) wake; then it looks at the counters to see whether a killed worker's place has a ready worker
- * again. Others may have died meanwhile, so "all places are ready" would be too much to ask: deaths and replacements are
- * paired in their order. When N had died with this one, it is replaced when ready + died has come to workers + N.
+ * The main thread gives no jobs. While the others drive it sleeps on the `births` futex, which new
+ * workers (and the judge, after a kill) wake; then it looks at the counters to see whether a killed
+ * worker's place has a ready worker again. Others may have died meanwhile, so "all places are
+ * ready" would be too much to ask: deaths and replacements are paired in their order. When N had
+ * died with this one, it is replaced when ready + died has come to workers + N.
  */
 #include "load.h"
 #include "plant.h"
@@ -21,27 +23,33 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define FDS_MAX      65536
-#define LOOK_NS      (100 * NS_MS)       /* between two looks at the counters when nothing happens */
-#define CLOSE_NS     (200 * NS_US)       /* the same while a killed worker is not yet replaced */
-#define FAR_NS       (5 * NS_MS)         /* the same when that takes long */
-#define REFILL_NS    (10 * NS_S)         /* for the pool to be full again after the load; for each worker, and for a backoff, more */
-#define PENDING_MAX  KILLS_MAX
-#define STACK_SIZE   (256u << 10)
+#define FDS_MAX 65536
+/* between two looks at the counters when nothing happens */
+#define LOOK_NS  (100 * NS_MS)
+#define CLOSE_NS (200 * NS_US) /* the same while a killed worker is not yet replaced */
+#define FAR_NS   (5 * NS_MS)   /* the same when that takes long */
+/* for the pool to be full again after the load; for each worker, and for a backoff, more */
+#define REFILL_NS   (10 * NS_S)
+#define PENDING_MAX KILLS_MAX
+#define STACK_SIZE  (256u << 10)
 
 struct pending {
 	struct killed killed;
-	bool reaped;                     /* seen to be gone; its death may not stand in the counters yet */
-	uint64_t died;                   /* N; 0: not known yet */
+	/* seen to be gone; its death may not stand in the counters yet */
+	bool reaped;
+	uint64_t died; /* N; 0: not known yet */
 };
 struct monitor {
 	struct engine *engine;
-	uint32_t taken;                  /* from the judge's ring of kills */
+	uint32_t taken; /* from the judge's ring of kills */
 	struct pending pending[PENDING_MAX];
 	unsigned pending_count;
 };
 
-struct fd_set_seen { bool open[FDS_MAX]; int count, eventfds; };
+struct fd_set_seen {
+	bool open[FDS_MAX];
+	int count, eventfds;
+};
 
 static void notify(struct tally *t, enum phase phase)
 {
@@ -66,13 +74,15 @@ void engine_failed(struct engine *e, const char *call, ssize_t error)
 {
 	const struct timespec end = { .tv_sec = 10 };
 
-	/* Killed by plan: it takes this process with it, which may see that it is gone just before. */
+	/*
+	 * Killed by plan: it takes this process with it, which may see that it is gone just before.
+	 */
 	if (error == -ENOTCONN && e->options->kill_supervisor_at >= 0)
 		nanosleep(&end, NULL);
 	engine_break_off(e, "%s: %s", call, brood_error());
 }
 
-/* ---- fds ---------------------------------------------------------------------------------------------------------- */
+/* ---- fds ------------------------------------------------------------------------------------- */
 
 static void fd_name(int fd, char *name, size_t size)
 {
@@ -106,10 +116,11 @@ static void look_at_fds(struct fd_set_seen *seen)
 }
 
 /*
- * What there is more than at the warm start. The library may keep one eventfd for each thread that ever waited, for the
- * next one: those are not counted.
+ * What there is more than at the warm start. The library may keep one eventfd for each thread that
+ * ever waited, for the next one: those are not counted.
  */
-static void compare_fds(const struct engine *e, const struct fd_set_seen *before, const struct fd_set_seen *after)
+static void compare_fds(
+	const struct engine *e, const struct fd_set_seen *before, const struct fd_set_seen *after)
 {
 	struct tally_engine *te = &e->tally->engine;
 	int kept = after->eventfds - before->eventfds, most = (int)e->options->threads + 1;
@@ -125,11 +136,14 @@ static void compare_fds(const struct engine *e, const struct fd_set_seen *before
 			continue;
 		fd_name(fd, name, sizeof name);
 		if (strcmp(name, "anon_inode:[eventfd]") || kept > most)
-			used += (size_t)snprintf(te->fd_names + used, sizeof te->fd_names - used, "%s%d %s", used ? ", " : "", fd, name);
+			used += (size_t)snprintf(te->fd_names + used, sizeof te->fd_names - used,
+				"%s%d %s", used ? ", " : "", fd, name);
 	}
 }
 
-/* Each open job is an fd here; the library has a few for each thread, and for each worker on lease. */
+/*
+ * Each open job is an fd here; the library has a few for each thread, and for each worker on lease.
+ */
 static void raise_fd_limit(const struct options *o)
 {
 	struct rlimit limit;
@@ -141,7 +155,7 @@ static void raise_fd_limit(const struct options *o)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* ---- the monitor -------------------------------------------------------------------------------------------------- */
+/* ---- the monitor ----------------------------------------------------------------------------- */
 
 static void look_at_stats(struct engine *e)
 {
@@ -159,7 +173,8 @@ static void take_kills(struct monitor *m)
 	uint32_t kills = atomic_load(&j->kills);
 
 	for (; m->taken != kills && m->pending_count < PENDING_MAX; m->taken++)
-		m->pending[m->pending_count++] = (struct pending){ .killed = j->ring[m->taken % KILLS_MAX] };
+		m->pending[m->pending_count++] =
+			(struct pending){ .killed = j->ring[m->taken % KILLS_MAX] };
 }
 
 static bool is_replaced(struct pending *p, const struct brood_stats *stats)
@@ -212,11 +227,12 @@ static void monitor_run(struct monitor *m)
 	}
 }
 
-/* ---- the run ------------------------------------------------------------------------------------------------------ */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 static void *driver_main(void *driver)
 {
-	static void *(*const ways[WAYS])(void *driver) = { drive_call, drive_open, drive_submit, drive_fork };
+	static void *(*const ways[WAYS])(
+		void *driver) = { drive_call, drive_open, drive_submit, drive_fork };
 	struct driver *d = driver;
 	struct engine *e = d->engine;
 
@@ -237,7 +253,8 @@ static void set_draws(struct engine *e)
 			continue;
 		sum += e->options->mix[k];
 		e->draws[e->draws_count].kind = (enum kind)k;
-		e->draws[e->draws_count++].below = sum < all ? (uint64_t)(sum / all * 0x1p64) : UINT64_MAX;
+		e->draws[e->draws_count++].below = sum < all ? (uint64_t)(sum / all * 0x1p64)
+							     : UINT64_MAX;
 	}
 }
 
@@ -270,7 +287,8 @@ static void make_drivers(struct engine *e)
 	for (unsigned i = 0; i < o->threads && o->way == WAY_OPEN; i++) {
 		e->drivers[i].poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (e->drivers[i].poke_fd < 0)
-			engine_break_off(e, "eventfd() for thread %u of %u: %s", i + 1, o->threads, strerror(errno));
+			engine_break_off(e, "eventfd() for thread %u of %u: %s", i + 1, o->threads,
+				strerror(errno));
 	}
 	e->drivers_count = o->threads;
 	atomic_store(&e->running, o->threads);
@@ -285,10 +303,12 @@ static unsigned start_drivers(struct engine *e)
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK_SIZE);
 	for (; started < threads && !atomic_load(&e->broken); started++) {
-		int r = pthread_create(&e->drivers[started].thread, &attributes, driver_main, &e->drivers[started]);
+		int r = pthread_create(&e->drivers[started].thread, &attributes, driver_main,
+			&e->drivers[started]);
 
 		if (r) {
-			engine_break_off(e, "thread %u of %u: %s; give a smaller -c or -t", started + 1, threads, strerror(r));
+			engine_break_off(e, "thread %u of %u: %s; give a smaller -c or -t",
+				started + 1, threads, strerror(r));
 			break;
 		}
 	}
@@ -351,11 +371,15 @@ static void refill(struct engine *e)
 	for (;;) {
 		look_at_stats(e);
 		now = load_now();
-		if (te->stats.ready == te->stats.workers && te->stats.workers == e->options->workers && !te->stats.busy && !te->stats.queued)
+		if (te->stats.ready == te->stats.workers &&
+			te->stats.workers == e->options->workers && !te->stats.busy &&
+			!te->stats.queued)
 			break;
 		if (te->stats.next_spawn_ms && end < now + te->stats.next_spawn_ms * NS_MS + NS_S)
 			end = now + te->stats.next_spawn_ms * NS_MS + NS_S;
-		if (now >= end || now >= atomic_load(&te->run_end_ns) + 60 * NS_S + e->options->workers * (20 * NS_MS))
+		if (now >= end ||
+			now >= atomic_load(&te->run_end_ns) + 60 * NS_S +
+					e->options->workers * (20 * NS_MS))
 			break;
 		poll(NULL, 0, 1);
 	}
@@ -368,7 +392,8 @@ static void log_line(void *context, const struct brood_log *log)
 	struct engine *e = context;
 
 	if (log->event == BROOD_EVENT_PROTOCOL && !e->tally->engine.logs[log->event])
-		snprintf(e->tally->engine.nonsense, sizeof e->tally->engine.nonsense, "%s", log->text);
+		snprintf(e->tally->engine.nonsense, sizeof e->tally->engine.nonsense, "%s",
+			log->text);
 	if ((unsigned)log->event < COUNT_OF(e->tally->engine.logs))
 		e->tally->engine.logs[log->event]++;
 }
@@ -377,18 +402,22 @@ static int start(struct engine *e)
 {
 	const struct options *o = e->options;
 	struct brood_options options = {
-		.size = sizeof options, .flags = BROOD_NO_CORE, .workers = o->workers, .backlog = o->concurrency,
-		.init_ms = plant_init_ms(), .worker_memory = o->mix[KIND_LEAK] > 0 ? WORKER_MEMORY : 0, .worker_init = jobs_worker_init,
-		.log = log_line, .log_context = e, .title = e->tally->marker,
+		.size = sizeof options,
+		.flags = BROOD_NO_CORE,
+		.workers = o->workers,
+		.backlog = o->concurrency,
+		.init_ms = plant_init_ms(),
+		.worker_memory = o->mix[KIND_LEAK] > 0 ? WORKER_MEMORY : 0,
+		.worker_init = jobs_worker_init,
+		.log = log_line,
+		.log_context = e,
+		.title = e->tally->marker,
 	};
 
 	return brood_start(&options, &e->brood);
 }
 
-static int end_pool(struct engine *e)
-{
-	return e->brood ? brood_stop(e->brood) : 0;
-}
+static int end_pool(struct engine *e) { return e->brood ? brood_stop(e->brood) : 0; }
 
 static void stop(struct engine *e, const struct fd_set_seen *before)
 {
@@ -423,7 +452,10 @@ static int warm_up(struct engine *e)
 	return 0;
 }
 
-/* No pool: this process forks for each job. It is of the engine's size, for it is the same program with the same load. */
+/*
+ * No pool: this process forks for each job. It is of the engine's size, for it is the same program
+ * with the same load.
+ */
 static void warm_up_alone(struct engine *e)
 {
 	const struct rlimit none = { 0, 0 };
@@ -470,7 +502,9 @@ int engine_main(const struct options *o, struct tally *tally)
 		pthread_mutex_init(&e.locks[i], NULL);
 	set_draws(&e);
 	e.whole = o->way == WAY_SUBMIT || o->compare;
-	e.paths = o->way == WAY_FORK ? 1u << BROOD_PATH_AUTO : o->dispatch ? 1u << o->dispatch : 1u << BROOD_PATH_HANDOFF | 1u << BROOD_PATH_LEASE;
+	e.paths = o->way == WAY_FORK ? 1u << BROOD_PATH_AUTO
+		: o->dispatch        ? 1u << o->dispatch
+				     : 1u << BROOD_PATH_HANDOFF | 1u << BROOD_PATH_LEASE;
 	jobs_prepare(tally);
 	return jobs_in_frame(engine_body, &e);
 }

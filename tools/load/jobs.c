@@ -2,8 +2,8 @@
 /*
  * jobs.c - what workers run: the good job, and every bad one that a pool must live through.
  *
- * Nothing here touches the tally but jobs_worker_init(), which says "born" and then unmaps it: what a job scribbles must
- * not reach the judge.
+ * Nothing here touches the tally but jobs_worker_init(), which says "born" and then unmaps it: what
+ * a job scribbles must not reach the judge.
  */
 #include "load.h"
 #include "plant.h"
@@ -19,17 +19,18 @@
 #include <unistd.h>
 
 #define LEAK_STEP (1u << 20)
-#define LEAK_MAX  (1u << 30)             /* the limit did not hold: end before the machine does */
+#define LEAK_MAX  (1u << 30) /* the limit did not hold: end before the machine does */
 #define CHUNK     65536
 
 static struct tally *jobs_tally;
 static jmp_buf jobs_frame;
-static char *volatile jobs_nowhere;      /* volatile: the compiler must not know that it is NULL */
+static char *volatile jobs_nowhere; /* volatile: the compiler must not know that it is NULL */
 static volatile unsigned long jobs_spun;
 static void *volatile jobs_leaked;
-static char jobs_marker[40];             /* in the environment of what a job execs */
+static char jobs_marker[40]; /* in the environment of what a job execs */
 
-static const struct forked_job *jobs_forked;     /* in a child that was forked for one job: `job` is NULL then */
+/* in a child that was forked for one job: `job` is NULL then */
+static const struct forked_job *jobs_forked;
 
 static uint32_t variant(const struct brood_job *job)
 {
@@ -91,7 +92,8 @@ static int job_echo_whole(struct brood_job *job)
 	if (jobs_forked)
 		return write_all(jobs_forked->fd, jobs_forked->request, jobs_forked->request_size);
 	request = brood_job_request(job, &size);
-	return request && brood_job_reply(job, request, size) == (ssize_t)size ? 0 : CODE_BAD_REQUEST;
+	return request && brood_job_reply(job, request, size) == (ssize_t)size ? 0
+									       : CODE_BAD_REQUEST;
 }
 
 /* A sanitizer would tell of it, or end the worker in a way of its own. */
@@ -152,16 +154,21 @@ static int job_throw(struct brood_job *job)
 	longjmp(jobs_frame, 1);
 }
 
-/* A child that only sleeps, one that ignores SIGTERM too, and one that a shell left in the background. */
+/*
+ * A child that only sleeps, one that ignores SIGTERM too, and one that a shell left in the
+ * background.
+ */
 static int job_fork(struct brood_job *job)
 {
 	static char sh[] = "sh", flag[] = "-c", script[] = "sleep 99 &";
-	char *const argv[] = { sh, flag, script, NULL }, *const environment[] = { jobs_marker, NULL };
+	char *const argv[] = { sh, flag, script, NULL },
+		    *const environment[] = { jobs_marker, NULL };
 	uint32_t how = variant(job) % 3;
 	pid_t pid;
 
 	if (how == 2)
-		return posix_spawn(&pid, "/bin/sh", NULL, NULL, argv, environment) ? CODE_RETURNED : 0;
+		return posix_spawn(&pid, "/bin/sh", NULL, NULL, argv, environment) ? CODE_RETURNED
+										   : 0;
 	pid = fork();
 	if (pid < 0)
 		return CODE_RETURNED;
@@ -173,11 +180,21 @@ static int job_fork(struct brood_job *job)
 		pause();
 }
 
-#define WORK(function) { function, #function, sizeof #function }
+#define WORK(function)                                \
+	{                                             \
+		function, #function, sizeof #function \
+	}
 static const struct work works[KINDS] = {
-	[KIND_NOP] = WORK(job_nop), [KIND_ECHO] = WORK(job_echo), [KIND_CRASH] = WORK(job_crash), [KIND_EXIT] = WORK(job_exit),
-	[KIND_FAIL] = WORK(job_fail), [KIND_HANG] = WORK(job_hang), [KIND_SPIN] = WORK(job_spin), [KIND_LEAK] = WORK(job_leak),
-	[KIND_THROW] = WORK(job_throw), [KIND_FORK] = WORK(job_fork),
+	[KIND_NOP] = WORK(job_nop),
+	[KIND_ECHO] = WORK(job_echo),
+	[KIND_CRASH] = WORK(job_crash),
+	[KIND_EXIT] = WORK(job_exit),
+	[KIND_FAIL] = WORK(job_fail),
+	[KIND_HANG] = WORK(job_hang),
+	[KIND_SPIN] = WORK(job_spin),
+	[KIND_LEAK] = WORK(job_leak),
+	[KIND_THROW] = WORK(job_throw),
+	[KIND_FORK] = WORK(job_fork),
 };
 static const struct work work_whole = WORK(job_echo_whole);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json.c - the results for programs. Times are in microseconds. A recovery that did not happen, and an invariant that
- * this run could not judge (the pool's, when the supervisor was killed by plan), are null.
+ * json.c - the results for programs. Times are in microseconds. A recovery that did not happen, and
+ * an invariant that this run could not judge (the pool's, when the supervisor was killed by plan),
+ * are null.
  */
 #include "load.h"
 
@@ -31,10 +32,7 @@ static void put_count(FILE *file, const char *key, uint64_t value, bool last)
 	fprintf(file, "\"%s\": %llu%s", key, (llu)value, last ? "" : ", ");
 }
 
-static double us(uint64_t ns)
-{
-	return (double)ns / (double)NS_US;
-}
+static double us(uint64_t ns) { return (double)ns / (double)NS_US; }
 
 static void put_times(FILE *file, const char *key, const struct histogram *h)
 {
@@ -42,8 +40,12 @@ static void put_times(FILE *file, const char *key, const struct histogram *h)
 		fprintf(file, "    \"%s\": null", key);
 		return;
 	}
-	fprintf(file, "    \"%s\": { \"p50\": %.3f, \"p90\": %.3f, \"p99\": %.3f, \"p99_9\": %.3f, \"max\": %.3f }", key,
-	        us(histogram_quantile(h, 0.5)), us(histogram_quantile(h, 0.9)), us(histogram_quantile(h, 0.99)), us(histogram_quantile(h, 0.999)), us(histogram_max(h)));
+	fprintf(file,
+		"    \"%s\": { \"p50\": %.3f, \"p90\": %.3f, \"p99\": %.3f, \"p99_9\": %.3f, "
+		"\"max\": %.3f }",
+		key, us(histogram_quantile(h, 0.5)), us(histogram_quantile(h, 0.9)),
+		us(histogram_quantile(h, 0.99)), us(histogram_quantile(h, 0.999)),
+		us(histogram_max(h)));
 }
 
 static void put_mix(FILE *file, const struct options *o)
@@ -53,7 +55,8 @@ static void put_mix(FILE *file, const struct options *o)
 	fputs("    \"mix\": {", file);
 	for (unsigned k = 0; k < KINDS; k++) {
 		if (o->mix[k] > 0) {
-			fprintf(file, "%s \"%s\": %.9g", first ? "" : ",", kind_name((enum kind)k), o->mix[k]);
+			fprintf(file, "%s \"%s\": %.9g", first ? "" : ",", kind_name((enum kind)k),
+				o->mix[k]);
 			first = false;
 		}
 	}
@@ -93,9 +96,11 @@ static void put_config(FILE *file, const struct options *o)
 	if (o->compare)
 		fputs("    \"call\": null,\n    \"dispatch\": null,\n", file);
 	else
-		fprintf(file, "    \"call\": \"%s\",\n    \"dispatch\": \"%s\",\n", way_name(o->way), dispatch_name(o->dispatch));
+		fprintf(file, "    \"call\": \"%s\",\n    \"dispatch\": \"%s\",\n",
+			way_name(o->way), dispatch_name(o->dispatch));
 	put_mix(file, o);
-	fprintf(file, "    \"deadline_ms\": %u,\n    \"kill_rate\": %.9g,\n    \"kill_all_at\": [", options_run_ms(o), o->kill_rate);
+	fprintf(file, "    \"deadline_ms\": %u,\n    \"kill_rate\": %.9g,\n    \"kill_all_at\": [",
+		options_run_ms(o), o->kill_rate);
 	for (unsigned i = 0; i < o->kill_all_count; i++)
 		fprintf(file, "%s%.9g", i ? ", " : "", o->kill_all_at[i]);
 	fputs("],\n", file);
@@ -140,12 +145,16 @@ static void put_invariants(FILE *file, const struct findings *f)
 {
 	fputs("  \"invariants\": { ", file);
 	for (unsigned i = 0; i < INVARIANTS; i++)
-		fprintf(file, "%s\"%s\": %s", i ? ", " : "", invariant_name((enum invariant)i), !f->judged[i] ? "null" : f->broken[i] ? "false" : "true");
+		fprintf(file, "%s\"%s\": %s", i ? ", " : "", invariant_name((enum invariant)i),
+			!f->judged[i]          ? "null"
+				: f->broken[i] ? "false"
+					       : "true");
 	fputs(" },\n  \"broken\": [", file);
 	for (unsigned i = 0; i < f->breaches; i++) {
 		char text[sizeof f->breach[0].text + 40];
 
-		snprintf(text, sizeof text, "%s: %s", invariant_name(f->breach[i].invariant), f->breach[i].text);
+		snprintf(text, sizeof text, "%s: %s", invariant_name(f->breach[i].invariant),
+			f->breach[i].text);
 		fputs(i ? ",\n    " : "\n    ", file);
 		put_text(file, text);
 	}
@@ -173,7 +182,8 @@ static void put_run(FILE *file, const struct findings *f)
 	fputs("  \"paths\": { ", file);
 	put_count(file, "handoff", f->totals.paths[BROOD_PATH_HANDOFF], false);
 	put_count(file, "lease", f->totals.paths[BROOD_PATH_LEASE], true);
-	fprintf(file, " },\n  \"rate_per_s\": %.3f,\n", f->elapsed_s > 0 ? (double)f->totals.verdicts / f->elapsed_s : 0.0);
+	fprintf(file, " },\n  \"rate_per_s\": %.3f,\n",
+		f->elapsed_s > 0 ? (double)f->totals.verdicts / f->elapsed_s : 0.0);
 	put_latencies(file, f);
 	fputs("  \"recovery_us\": {\n", file);
 	put_times(file, "death_to_verdict", f->death_to_verdict);
@@ -208,13 +218,16 @@ int json_write(const struct findings *f, FILE *file)
 	return put_end(file);
 }
 
-int json_write_comparison(const struct options *o, const struct comparison *all, unsigned count, FILE *file)
+int json_write_comparison(
+	const struct options *o, const struct comparison *all, unsigned count, FILE *file)
 {
 	put_head(file, o);
 	fputs("  \"compare\": [", file);
 	for (unsigned i = 0; i < count; i++) {
-		fprintf(file, "%s{\n  \"way\": \"%s\",\n  \"call\": \"%s\",\n  \"dispatch\": \"%s\",\n", i ? ", " : "", all[i].name,
-		        way_name(all[i].options.way), dispatch_name(all[i].options.dispatch));
+		fprintf(file,
+			"%s{\n  \"way\": \"%s\",\n  \"call\": \"%s\",\n  \"dispatch\": \"%s\",\n",
+			i ? ", " : "", all[i].name, way_name(all[i].options.way),
+			dispatch_name(all[i].options.dispatch));
 		put_or_null(file, "ratio_to_fork", all[i].to_fork, all[i].to_fork >= 0);
 		put_times(file, "latency_all_us", all[i].latency);
 		fputs(",\n", file);

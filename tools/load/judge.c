@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * judge.c - the outer process: forks what is judged, waits for its end with a bound, counts what is left, adds up.
+ * judge.c - the outer process: forks what is judged, waits for its end with a bound, counts what is
+ * left, adds up.
  *
- * It blocks in one sigtimedwait() until the next thing to do: a kill, the live line, an overrun. The engine says by
- * SIGUSR1 that its phase has changed. In an idle run there is nothing to do and so no wake-up.
+ * It blocks in one sigtimedwait() until the next thing to do: a kill, the live line, an overrun.
+ * The engine says by SIGUSR1 that its phase has changed. In an idle run there is nothing to do and
+ * so no wake-up.
  */
 #include "load.h"
 
@@ -19,7 +21,7 @@
 
 #define LIVE_TTY_NS  (500 * NS_MS)
 #define LIVE_LINE_NS (5 * NS_S)
-#define LEFT_NS      NS_S                /* how long after the end something may still be going */
+#define LEFT_NS      NS_S /* how long after the end something may still be going */
 
 struct judge {
 	const struct options *options;
@@ -29,10 +31,11 @@ struct judge {
 	sigset_t signals;
 	pid_t supervisor;
 	enum phase phase;
-	uint64_t bound_ns;               /* of this phase; moves on with every verdict while jobs run */
+	/* of this phase; moves on with every verdict while jobs run */
+	uint64_t bound_ns;
 	uint64_t verdicts;
-	uint64_t live_ns;                /* the next live line; UINT64_MAX: none */
-	struct left stopped;             /* after brood_stop() */
+	uint64_t live_ns;    /* the next live line; UINT64_MAX: none */
+	struct left stopped; /* after brood_stop() */
 	pid_t guard;
 	bool ended, killed, overrun, asked;
 	int status;
@@ -67,7 +70,7 @@ static uint64_t count_verdicts(const struct tally *t)
 	return sum;
 }
 
-/* ---- the run ------------------------------------------------------------------------------------------------------ */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 static uint64_t phase_bound(const struct judge *j, enum phase phase)
 {
@@ -76,15 +79,18 @@ static uint64_t phase_bound(const struct judge *j, enum phase phase)
 	switch (phase) {
 	case PHASE_START: return 60 * NS_S + pool;
 	case PHASE_WARM: return 80 * NS_S + pool;
-	case PHASE_RUN: return (j->options->idle_s > 0 ? (uint64_t)(j->options->idle_s * (double)NS_S) : 0) + job + 20 * NS_S;
+	case PHASE_RUN:
+		return (j->options->idle_s > 0 ? (uint64_t)(j->options->idle_s * (double)NS_S)
+					       : 0) +
+			job + 20 * NS_S;
 	case PHASE_REFILL: return 90 * NS_S + pool;
 	default: return 60 * NS_S + pool;
 	}
 }
 
 /*
- * The tree after the pool's stop, while supervisor and engine still stand: here a zombie of the supervisor or of the
- * engine can be seen.
+ * The tree after the pool's stop, while supervisor and engine still stand: here a zombie of the
+ * supervisor or of the engine can be seen.
  */
 static void look_at_stopped(struct judge *j)
 {
@@ -119,7 +125,8 @@ static void enter_phase(struct judge *j, enum phase phase)
 		if (!atomic_exchange(&j->tally->judge.calm, 1))
 			futex_wake(&j->tally->judge.calm);
 		if (j->live_ns != UINT64_MAX)
-			report_live(j->options, j->tally, j->chaos ? chaos_killed(j->chaos) : 0, true);
+			report_live(
+				j->options, j->tally, j->chaos ? chaos_killed(j->chaos) : 0, true);
 		j->live_ns = UINT64_MAX;
 	}
 	if (phase == PHASE_STOPPED)
@@ -173,7 +180,9 @@ static void wait_for_signal(struct judge *j)
 	if (j->live_ns < next)
 		next = j->live_ns;
 	next = next > now ? next - now : 0;
-	ts = (struct timespec){ .tv_sec = (time_t)(next / NS_S < INT32_MAX ? next / NS_S : INT32_MAX), .tv_nsec = (long)(next % NS_S) };
+	ts = (struct timespec){ .tv_sec = (time_t)(next / NS_S < INT32_MAX ? next / NS_S
+									   : INT32_MAX),
+		.tv_nsec = (long)(next % NS_S) };
 	signal = sigtimedwait(&j->signals, NULL, &ts);
 	if (signal > 0)
 		on_signal(j, signal);
@@ -191,8 +200,10 @@ static void watch(struct judge *j)
 		if (j->chaos && load_now() >= chaos_next(j->chaos) && chaos_act(j->chaos))
 			j->killed = true;
 		if (load_now() >= j->live_ns) {
-			report_live(j->options, j->tally, j->chaos ? chaos_killed(j->chaos) : 0, false);
-			j->live_ns = load_now() + (isatty(STDERR_FILENO) ? LIVE_TTY_NS : LIVE_LINE_NS);
+			report_live(
+				j->options, j->tally, j->chaos ? chaos_killed(j->chaos) : 0, false);
+			j->live_ns = load_now() +
+				(isatty(STDERR_FILENO) ? LIVE_TTY_NS : LIVE_LINE_NS);
 		}
 		mind_bound(j);
 	}
@@ -216,7 +227,7 @@ static void begin(struct judge *j, const sigset_t *old)
 	exit(engine_main(j->options, j->tally));
 }
 
-/* ---- what is left ------------------------------------------------------------------------------------------------- */
+/* ---- what is left ---------------------------------------------------------------------------- */
 
 static void look_at_end(struct judge *j)
 {
@@ -227,7 +238,10 @@ static void look_at_end(struct judge *j)
 
 	f->left = j->stopped;
 	left_look(j->tally->marker, 0, expected, 2, &now);
-	/* After an orderly end nobody but the guard dies later than the supervisor: a zombie here is one that it did not reap. */
+	/*
+	 * After an orderly end nobody but the guard dies later than the supervisor: a zombie here
+	 * is one that it did not reap.
+	 */
 	if (!j->killed && !j->overrun && now.zombies) {
 		f->left.zombies += now.zombies;
 		memcpy(f->left.names, now.names, sizeof now.names);
@@ -247,7 +261,7 @@ static void look_at_end(struct judge *j)
 	left_kill(j->tally->marker);
 }
 
-/* ---- the judgement ------------------------------------------------------------------------------------------------ */
+/* ---- the judgement --------------------------------------------------------------------------- */
 
 static void add_up(struct judge *j)
 {
@@ -275,7 +289,8 @@ static void add_up(struct judge *j)
 	}
 	all->missing = all->submitted > all->verdicts ? all->submitted - all->verdicts : 0;
 	if (j->killed)
-		all->cut_off = all->missing < j->options->concurrency ? all->missing : j->options->concurrency;
+		all->cut_off = all->missing < j->options->concurrency ? all->missing
+								      : j->options->concurrency;
 	all->missing -= all->cut_off;
 	all->unaccounted = all->missing + all->wrong + all->twice;
 }
@@ -290,24 +305,32 @@ static void judge_verdicts(struct judge *j)
 	if (all->twice)
 		findings_breach(f, ONE_VERDICT, "%llu verdicts were given twice", (llu)all->twice);
 	if (all->missing)
-		findings_breach(f, ONE_VERDICT, "%llu of %llu jobs had no verdict within their bound", (llu)all->missing, (llu)all->submitted);
+		findings_breach(f, ONE_VERDICT,
+			"%llu of %llu jobs had no verdict within their bound", (llu)all->missing,
+			(llu)all->submitted);
 	if (all->strange)
-		findings_breach(f, ONE_VERDICT, "%llu verdicts were those of other jobs", (llu)all->strange);
+		findings_breach(f, ONE_VERDICT, "%llu verdicts were those of other jobs",
+			(llu)all->strange);
 	if (all->wrong)
-		findings_breach(f, ONE_VERDICT, "%llu verdicts were wrong for their jobs", (llu)all->wrong);
+		findings_breach(
+			f, ONE_VERDICT, "%llu verdicts were wrong for their jobs", (llu)all->wrong);
 	if (!j->killed && stats->dropped > all->overdue)
-		findings_breach(f, ONE_VERDICT, "%llu verdicts more came for jobs that had theirs", (llu)(stats->dropped - all->overdue));
+		findings_breach(f, ONE_VERDICT, "%llu verdicts more came for jobs that had theirs",
+			(llu)(stats->dropped - all->overdue));
 	if (all->bad_replies)
-		findings_breach(f, REPLIES_INTACT, "%llu replies were not what was sent", (llu)all->bad_replies);
+		findings_breach(f, REPLIES_INTACT, "%llu replies were not what was sent",
+			(llu)all->bad_replies);
 	for (unsigned s = 0; s < j->tally->shards; s++) {
 		for (unsigned n = 0; n < j->tally->shard[s].notes; n++)
-			findings_breach(f, (enum invariant)j->tally->shard[s].note[n].invariant, "for example: %s", j->tally->shard[s].note[n].text);
+			findings_breach(f, (enum invariant)j->tally->shard[s].note[n].invariant,
+				"for example: %s", j->tally->shard[s].note[n].text);
 	}
 }
 
 static const char *phase_text(enum phase phase)
 {
-	static const char *const texts[] = { "starting", "getting ready", "under load", "refilling the pool", "stopping", "being looked at", "ending" };
+	static const char *const texts[] = { "starting", "getting ready", "under load",
+		"refilling the pool", "stopping", "being looked at", "ending" };
 
 	return (unsigned)phase < COUNT_OF(texts) ? texts[phase] : "?";
 }
@@ -316,26 +339,39 @@ static void judge_end(struct judge *j)
 {
 	const struct tally_engine *te = &j->tally->engine;
 	struct findings *f = j->findings;
-	enum invariant early = j->phase <= PHASE_RUN ? ONE_VERDICT : j->phase == PHASE_REFILL ? POOL_FULL : NOTHING_LEFT;
+	enum invariant early = j->phase <= PHASE_RUN ? ONE_VERDICT
+		: j->phase == PHASE_REFILL           ? POOL_FULL
+						     : NOTHING_LEFT;
 
 	if (atomic_load(&te->broke_off))
 		findings_breach(f, ONE_VERDICT, "the run broke off: %s", te->trouble);
 	if (j->overrun)
-		findings_breach(f, early, "%s, while %s", j->asked ? "killed by the user" : "the time was up, and all was killed", phase_text(j->phase));
+		findings_breach(f, early, "%s, while %s",
+			j->asked ? "killed by the user" : "the time was up, and all was killed",
+			phase_text(j->phase));
 	else if (!j->killed && WIFSIGNALED(j->status))
-		findings_breach(f, early, "the supervisor, or the engine before it, was ended by signal %d (%s), while %s",
-		                WTERMSIG(j->status), strsignal(WTERMSIG(j->status)), phase_text(j->phase));
-	else if (!j->killed && (j->phase < PHASE_STOPPED || WEXITSTATUS(j->status)) && !atomic_load(&te->broke_off))
-		findings_breach(f, early, "the supervisor ended with %d, while %s", WEXITSTATUS(j->status), phase_text(j->phase));
+		findings_breach(f, early,
+			"the supervisor, or the engine before it, was ended by signal %d (%s), "
+			"while %s",
+			WTERMSIG(j->status), strsignal(WTERMSIG(j->status)), phase_text(j->phase));
+	else if (!j->killed && (j->phase < PHASE_STOPPED || WEXITSTATUS(j->status)) &&
+		!atomic_load(&te->broke_off))
+		findings_breach(f, early, "the supervisor ended with %d, while %s",
+			WEXITSTATUS(j->status), phase_text(j->phase));
 }
 
-/* No job here scribbles on what its worker says, so a worker that is killed for that was killed for nothing. */
+/*
+ * No job here scribbles on what its worker says, so a worker that is killed for that was killed for
+ * nothing.
+ */
 static void judge_nonsense(struct judge *j)
 {
 	const struct tally_engine *te = &j->tally->engine;
 
 	if (te->logs[BROOD_EVENT_PROTOCOL])
-		findings_breach(j->findings, POOL_FULL, "%llu workers were taken for liars, and no job here lies: %s", (llu)te->logs[BROOD_EVENT_PROTOCOL], te->nonsense);
+		findings_breach(j->findings, POOL_FULL,
+			"%llu workers were taken for liars, and no job here lies: %s",
+			(llu)te->logs[BROOD_EVENT_PROTOCOL], te->nonsense);
 }
 
 static void judge_pool(struct judge *j)
@@ -347,10 +383,14 @@ static void judge_pool(struct judge *j)
 		return;
 	f->judged[POOL_FULL] = true;
 	if (!atomic_load(&te->pool_full))
-		findings_breach(f, POOL_FULL, "%u of %u places had a ready worker at the end (%u starting%s)",
-		                te->stats.ready, j->options->workers, te->stats.starting, te->stats.degraded ? ", degraded" : "");
+		findings_breach(f, POOL_FULL,
+			"%u of %u places had a ready worker at the end (%u starting%s)",
+			te->stats.ready, j->options->workers, te->stats.starting,
+			te->stats.degraded ? ", degraded" : "");
 	else if (te->stats.busy || te->stats.queued)
-		findings_breach(f, POOL_FULL, "at the end %u workers were still busy and %u jobs queued", te->stats.busy, te->stats.queued);
+		findings_breach(f, POOL_FULL,
+			"at the end %u workers were still busy and %u jobs queued", te->stats.busy,
+			te->stats.queued);
 }
 
 static void judge_left(struct judge *j)
@@ -362,12 +402,15 @@ static void judge_left(struct judge *j)
 	if (j->phase >= PHASE_STOPPED) {
 		f->fds = te->fds_more > 0 ? (unsigned)te->fds_more : 0;
 		if (f->fds)
-			findings_breach(f, NOTHING_LEFT, "%u fds more than at the warm start: %s", f->fds, te->fd_names);
+			findings_breach(f, NOTHING_LEFT, "%u fds more than at the warm start: %s",
+				f->fds, te->fd_names);
 		if (te->stop_result)
-			findings_breach(f, NOTHING_LEFT, "brood_stop(): %s", strerror(-te->stop_result));
+			findings_breach(
+				f, NOTHING_LEFT, "brood_stop(): %s", strerror(-te->stop_result));
 	}
 	if (f->left.processes)
-		findings_breach(f, NOTHING_LEFT, "%u processes: %s", f->left.processes, f->left.names);
+		findings_breach(
+			f, NOTHING_LEFT, "%u processes: %s", f->left.processes, f->left.names);
 	if (f->left.zombies)
 		findings_breach(f, NOTHING_LEFT, "%u zombies: %s", f->left.zombies, f->left.names);
 }

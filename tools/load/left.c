@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * left.c - what is left of a run: a walk over /proc for descendants, and for processes that carry the run's marker in
- * argv or environment.
+ * left.c - what is left of a run: a walk over /proc for descendants, and for processes that carry
+ * the run's marker in argv or environment.
  *
- * The judge is a subreaper, so an orphan of any depth is its child. The marker finds what even that could miss.
+ * The judge is a subreaper, so an orphan of any depth is its child. The marker finds what even that
+ * could miss.
  */
 #include "load.h"
 
@@ -16,11 +17,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READ_MAX  16384
-#define END_NS    (5 * NS_S)             /* for what was killed to be gone */
+#define READ_MAX 16384
+#define END_NS   (5 * NS_S) /* for what was killed to be gone */
 
-struct process { pid_t pid, ppid; char state; bool ours; char comm[20]; };
-struct processes { struct process *list; size_t count, capacity; };
+struct process {
+	pid_t pid, ppid;
+	char state;
+	bool ours;
+	char comm[20];
+};
+struct processes {
+	struct process *list;
+	size_t count, capacity;
+};
 
 static size_t read_proc(pid_t pid, const char *name, char *data, size_t size)
 {
@@ -82,7 +91,8 @@ static void processes_read(struct processes *all)
 
 	memset(all, 0, sizeof *all);
 	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] > '0' && entry->d_name[0] <= '9' && read_process((pid_t)atoi(entry->d_name), &p))
+		if (entry->d_name[0] > '0' && entry->d_name[0] <= '9' &&
+			read_process((pid_t)atoi(entry->d_name), &p))
 			processes_add(all, &p);
 	}
 	if (dir)
@@ -95,7 +105,7 @@ static bool has_marker(pid_t pid, const char *marker)
 	size_t size = strlen(marker);
 
 	return memmem(text, read_proc(pid, "cmdline", text, sizeof text), marker, size) ||
-	       memmem(text, read_proc(pid, "environ", text, sizeof text), marker, size);
+		memmem(text, read_proc(pid, "environ", text, sizeof text), marker, size);
 }
 
 static bool is_ours(const struct processes *all, pid_t pid)
@@ -113,13 +123,15 @@ static void processes_mark(struct processes *all, const char *marker, pid_t root
 	bool more;
 
 	for (size_t i = 0; i < all->count && !root; i++)
-		all->list[i].ours = all->list[i].pid != self && has_marker(all->list[i].pid, marker);
+		all->list[i].ours = all->list[i].pid != self &&
+			has_marker(all->list[i].pid, marker);
 	do {
 		more = false;
 		for (size_t i = 0; i < all->count; i++) {
 			struct process *p = &all->list[i];
 
-			if (!p->ours && p->pid != self && (p->ppid == top || (p->ppid > 1 && is_ours(all, p->ppid))))
+			if (!p->ours && p->pid != self &&
+				(p->ppid == top || (p->ppid > 1 && is_ours(all, p->ppid))))
 				p->ours = more = true;
 		}
 	} while (more);
@@ -134,7 +146,8 @@ static bool listed(pid_t pid, const pid_t *pids, unsigned count)
 	return false;
 }
 
-void left_look(const char *marker, pid_t root, const pid_t *expected, unsigned expected_count, struct left *ret)
+void left_look(const char *marker, pid_t root, const pid_t *expected, unsigned expected_count,
+	struct left *ret)
 {
 	struct processes all;
 	size_t used = 0;
@@ -150,8 +163,9 @@ void left_look(const char *marker, pid_t root, const pid_t *expected, unsigned e
 			continue;
 		*(zombie ? &ret->zombies : &ret->processes) += 1;
 		if (used < sizeof ret->names)
-			used += (size_t)snprintf(ret->names + used, sizeof ret->names - used, "%s%d (%s, %c, child of %d)", used ? ", " : "",
-			                         (int)p->pid, p->comm, p->state, (int)p->ppid);
+			used += (size_t)snprintf(ret->names + used, sizeof ret->names - used,
+				"%s%d (%s, %c, child of %d)", used ? ", " : "", (int)p->pid,
+				p->comm, p->state, (int)p->ppid);
 	}
 	free(all.list);
 }

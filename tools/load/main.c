@@ -14,7 +14,8 @@ static bool open_json(const struct options *o, FILE **ret)
 		return true;
 	*ret = strcmp(o->json, "-") ? fopen(o->json, "we") : stdout;
 	if (!*ret)
-		fprintf(stderr, "brood-load: --json %s: %s\nTry: brood-load --help\n", o->json, strerror(errno));
+		fprintf(stderr, "brood-load: --json %s: %s\nTry: brood-load --help\n", o->json,
+			strerror(errno));
 	return *ret != NULL;
 }
 

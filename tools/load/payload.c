@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * payload.c - the bytes of requests. A function of (key, offset), so that neither the giver nor the checker keeps a
- * copy: any piece of any job's payload can be made again. Each job has a key of its own, so a reply that belongs to
- * another job differs.
+ * payload.c - the bytes of requests. A function of (key, offset), so that neither the giver nor the
+ * checker keeps a copy: any piece of any job's payload can be made again. Each job has a key of its
+ * own, so a reply that belongs to another job differs.
  */
 #include "load.h"
 
 #include <string.h>
 
 #define STEP           0x9e3779b97f4a7c15ull
-#define CHECKSUM_PRIME 0x100000001b3ull          /* FNV-1a */
+#define CHECKSUM_PRIME 0x100000001b3ull /* FNV-1a */
 #define CHECKSUM_BASE  0xcbf29ce484222325ull
 
-/* Cheap, for it is made twice for each 8 bytes of a job: what differs between jobs is the key, which drive_make() mixes well. */
-static inline uint64_t block_at(uint64_t key, uint64_t offset)
-{
-	return key + offset / 8 * STEP;
-}
+/*
+ * Cheap, for it is made twice for each 8 bytes of a job: what differs between jobs is the key,
+ * which drive_make() mixes well.
+ */
+static inline uint64_t block_at(uint64_t key, uint64_t offset) { return key + offset / 8 * STEP; }
 
 void payload_fill(uint64_t key, uint64_t offset, void *data, size_t size)
 {

@@ -33,11 +33,13 @@ static bool now_and_then(void)
 }
 #endif
 
-int plant_open(const struct driver *d, const struct load_job *job, int *ret_fd, struct brood_handle **ret_handle)
+int plant_open(const struct driver *d, const struct load_job *job, int *ret_fd,
+	struct brood_handle **ret_handle)
 {
 	const struct work *work = job_work(job->kind, d->engine->whole);
 
-	return brood_open_named(d->engine->brood, work->fn, work->name, &d->options, ret_fd, ret_handle);
+	return brood_open_named(
+		d->engine->brood, work->fn, work->name, &d->options, ret_fd, ret_handle);
 }
 
 #if PLANT == PLANT_LOST
@@ -116,11 +118,12 @@ void plant_received(const struct load_job *job, void *data, size_t size)
 #endif
 }
 
-ssize_t plant_call(const struct driver *d, const struct load_job *job, const struct plant_bytes *bytes, struct brood_verdict *ret_verdict)
+ssize_t plant_call(const struct driver *d, const struct load_job *job,
+	const struct plant_bytes *bytes, struct brood_verdict *ret_verdict)
 {
 	const struct work *work = job_work(job->kind, d->engine->whole);
-	ssize_t n = brood_call_named(d->engine->brood, work->fn, work->name, bytes->request, bytes->request_size, bytes->reply,
-	                             bytes->reply_size, &d->options, ret_verdict);
+	ssize_t n = brood_call_named(d->engine->brood, work->fn, work->name, bytes->request,
+		bytes->request_size, bytes->reply, bytes->reply_size, &d->options, ret_verdict);
 
 	if (n > 0)
 		plant_received(job, bytes->reply, (size_t)n);
@@ -129,17 +132,20 @@ ssize_t plant_call(const struct driver *d, const struct load_job *job, const str
 	return n;
 }
 
-int plant_submit(const struct driver *d, const struct load_job *job, const void *request, uint64_t *ret_id)
+int plant_submit(
+	const struct driver *d, const struct load_job *job, const void *request, uint64_t *ret_id)
 {
 	const struct work *work = job_work(job->kind, d->engine->whole);
 
-	return brood_submit_named(d->engine->brood, work->fn, work->name, request, job->size, &d->options, ret_id);
+	return brood_submit_named(
+		d->engine->brood, work->fn, work->name, request, job->size, &d->options, ret_id);
 }
 
 #if (PLANT >= PLANT_LOST && PLANT <= PLANT_FLIPPED) || PLANT == PLANT_INCOMPLETE
 #define REPLY_MAX 256
 
-static _Thread_local unsigned char plant_other[REPLY_MAX];      /* the last reply of the batch before */
+/* the last reply of the batch before */
+static _Thread_local unsigned char plant_other[REPLY_MAX];
 
 /* A copy of one result, to do with as we like. */
 static struct brood_result *plant_copy(const struct brood_result *result)
@@ -195,15 +201,13 @@ int plant_take(struct brood_queue *queue, const struct brood_result **ret_result
 	return plant_spoil(ret_results, brood_take(queue, ret_results, room));
 }
 
-uint32_t plant_init_ms(void)
-{
-	return PLANT == PLANT_SLOT ? BROOD_FOREVER : 0;
-}
+uint32_t plant_init_ms(void) { return PLANT == PLANT_SLOT ? BROOD_FOREVER : 0; }
 
 /* The first worker that replaces another never gets ready. */
 void plant_worker_init(const struct tally *tally, uint32_t birth)
 {
-	bool stuck = PLANT == PLANT_SLOT && atomic_load(&tally->engine.phase) == PHASE_RUN && birth == tally->engine.stats.workers;
+	bool stuck = PLANT == PLANT_SLOT && atomic_load(&tally->engine.phase) == PHASE_RUN &&
+		birth == tally->engine.stats.workers;
 
 	while (stuck)
 		pause();
@@ -241,18 +245,12 @@ static void plant_leave(const struct tally *tally)
 	pid = fork();
 	if (pid)
 		_exit(0);
-	alarm(60);       /* the judge kills it; if there is none, it goes by itself */
+	alarm(60); /* the judge kills it; if there is none, it goes by itself */
 	for (;;)
 		pause();
 }
 #else
-static void plant_leave(const struct tally *tally)
-{
-	(void)tally;
-}
+static void plant_leave(const struct tally *tally) { (void)tally; }
 #endif
 
-void plant_engine(const struct tally *tally)
-{
-	plant_leave(tally);
-}
+void plant_engine(const struct tally *tally) { plant_leave(tally); }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tally.c - the shared memory in which the run is written down. Made by the judge before it forks anything, so all find
- * it at the same address.
+ * tally.c - the shared memory in which the run is written down. Made by the judge before it forks
+ * anything, so all find it at the same address.
  */
 #include "load.h"
 
@@ -31,7 +31,8 @@ void futex_wake(_Atomic uint32_t *word)
 
 void futex_wait(_Atomic uint32_t *word, uint32_t seen, uint64_t timeout_ns)
 {
-	struct timespec ts = { .tv_sec = (time_t)(timeout_ns / NS_S), .tv_nsec = (long)(timeout_ns % NS_S) };
+	struct timespec ts = { .tv_sec = (time_t)(timeout_ns / NS_S),
+		.tv_nsec = (long)(timeout_ns % NS_S) };
 
 	syscall(SYS_futex, word, FUTEX_WAIT, seen, &ts, NULL, 0);
 }
@@ -71,19 +72,22 @@ struct tally *tally_create(const struct options *o)
 	unsigned shards = o->threads < SHARDS_MAX ? o->threads : SHARDS_MAX;
 	size_t step = (histogram_size() + 63) & ~(size_t)63;
 	size_t size = sizeof(struct tally) + (1 + shards * (1 + histograms_of(o))) * step;
-	struct tally *t = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct tally *t = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (t == MAP_FAILED)
 		return NULL;
 	t->size = size;
 	t->shards = shards;
 	t->judge_pid = getpid();
-	snprintf(t->marker, sizeof t->marker, "brood-load-%08x", (unsigned)payload_mix(load_now() ^ (uint64_t)getpid() << 32));
+	snprintf(t->marker, sizeof t->marker, "brood-load-%08x",
+		(unsigned)payload_mix(load_now() ^ (uint64_t)getpid() << 32));
 	place_histograms(t, o, (char *)(t + 1));
 	return t;
 }
 
-struct histogram *tally_histogram(struct tally *t, struct histogram *(*pick)(const struct shard *shard, int kind), int kind)
+struct histogram *tally_histogram(
+	struct tally *t, struct histogram *(*pick)(const struct shard *shard, int kind), int kind)
 {
 	void *memory = aligned_alloc(64, (histogram_size() + 63) & ~(size_t)63);
 	struct histogram *sum;
