@@ -34,7 +34,7 @@
 #include <time.h>
 
 #define ROUNDS_MAX   99
-#define VALUES_MAX   2
+#define VALUES_MAX   3
 #define STATIONS_MAX 12 /* a group's, as are the next two */
 #define ROWS_MAX     12
 #define BOUNDS_MAX   4
@@ -51,6 +51,7 @@ struct params {
 	uint32_t path;    /* enum brood_path */
 	uint32_t fixed;   /* jobs a block, no warm-up; 0: as many as take block_ms */
 	uint32_t idle_ms; /* how long idleness is looked at */
+	uint32_t blocks;  /* a block takes so many times block_ms; 0: one */
 	uint64_t touched; /* bytes that the engine has written to before it starts */
 	bool epoll;       /* the engine sleeps in an event loop of its own */
 	bool kept;        /* idle: leases stay where they are */
