@@ -167,7 +167,7 @@ static int file_for(size_t size)
 {
 	struct rlimit limit;
 
-	if (size <= FILE_BETTER || size > INT64_MAX || getrlimit(RLIMIT_FSIZE, &limit) < 0 ||
+	if (size <= FILE_BETTER || size > SIZE_MAX / 2 || getrlimit(RLIMIT_FSIZE, &limit) < 0 ||
 		size > limit.rlim_cur)
 		return -1;
 	return shm_memfd_begin("brood-request");
