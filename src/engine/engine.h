@@ -36,7 +36,7 @@ void engine_error(const char *format, ...) __attribute__((format(printf, 1, 2)))
 const char *engine_error_text(void);
 
 /*
- * The public calls' bodies; src/brood.c dispatches between these and src/inline.c. Same contracts
+ * The public calls' bodies; src/front dispatches between these and src/inline. Same contracts
  * as in brood.h.
  */
 struct engine_job {

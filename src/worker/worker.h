@@ -29,7 +29,7 @@ bool worker_is_forked(void); /* it is a child that a job (or worker_init) forked
 /* brood_rearm() in a worker: 0 or -ESRCH; -EPERM: this is no worker */
 int worker_rearm(void);
 
-/* For inline mode (src/inline.c): a job without a worker. Same struct brood_job, same calls. */
+/* For inline mode (src/inline): a job without a worker. Same struct brood_job, same calls. */
 struct job_inline {
 	int fd;
 	uint64_t id;

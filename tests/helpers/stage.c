@@ -7,7 +7,7 @@
 #include "../../src/os/fds.h"
 #include "../../src/os/process.h"
 #include "../../src/os/sockets.h"
-#include "../../src/resolve.h"
+#include "../../src/front/resolve.h"
 #include "../../src/supervisor/supervisor.h"
 
 #include <poll.h>

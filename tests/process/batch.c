@@ -4,7 +4,7 @@
  * the pool's say otherwise. Calls and conversations have 10 s. The supervisor is played (peer.h),
  * so that no test has to wait for as long as that.
  */
-#include "../../src/resolve.h"
+#include "../../src/front/resolve.h"
 #include "../helpers/peer.h"
 
 #include <case.h>

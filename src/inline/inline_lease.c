@@ -7,7 +7,7 @@
 #define _GNU_SOURCE
 #include "inline_internal.h"
 
-#include "base/options.h"
+#include "../base/options.h"
 
 #include <stdlib.h>
 #include <sys/eventfd.h>

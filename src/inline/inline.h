@@ -5,7 +5,7 @@
 #ifndef BROOD_INLINE_H
 #define BROOD_INLINE_H
 
-#include "engine/engine.h"
+#include "../engine/engine.h"
 
 /* options: resolved, valid for good */
 int inline_start(const struct brood_options *options, struct brood **ret_brood);

@@ -8,8 +8,8 @@
 #define _GNU_SOURCE
 #include "inline_internal.h"
 
-#include "os/sockets.h"
-#include "worker/worker.h"
+#include "../os/sockets.h"
+#include "../worker/worker.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "surroundings.h"
 
-#include "base/base.h"
-#include "engine/engine.h"
-#include "wire/ring.h"
+#include "../base/base.h"
+#include "../engine/engine.h"
+#include "../wire/ring.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>

@@ -9,11 +9,11 @@
 #define _GNU_SOURCE
 #include "inline_internal.h"
 
-#include "base/options.h"
-#include "os/fds.h"
-#include "os/sockets.h"
-#include "os/text.h"
-#include "worker/worker.h"
+#include "../base/options.h"
+#include "../os/fds.h"
+#include "../os/sockets.h"
+#include "../os/text.h"
+#include "../worker/worker.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * brood.c - the front door: brood_start(), and which role this process takes.
+ * start.c - the front door: brood_start(), and which role this process takes.
  *
  * One process becomes many here, so the order is everything. What can fail is done before the fork,
  * step by step (prepare()), and each step can be taken back (undo()): a start that fails leaves no
@@ -27,27 +27,27 @@
 #define _GNU_SOURCE
 #include "front.h"
 
-#include "base/base.h"
-#include "engine/engine.h"
-#include "guard/guard.h"
-#include "inline.h"
-#include "os/closing.h"
-#include "os/fds.h"
-#include "os/notify.h"
-#include "os/output.h"
-#include "os/process.h"
-#include "os/shm.h"
-#include "os/signals.h"
-#include "os/sockets.h"
-#include "os/stack.h"
-#include "os/stale.h"
-#include "os/text.h"
-#include "os/title.h"
+#include "../base/base.h"
+#include "../engine/engine.h"
+#include "../guard/guard.h"
+#include "../inline/inline.h"
+#include "../os/closing.h"
+#include "../os/fds.h"
+#include "../os/notify.h"
+#include "../os/output.h"
+#include "../os/process.h"
+#include "../os/shm.h"
+#include "../os/signals.h"
+#include "../os/sockets.h"
+#include "../os/stack.h"
+#include "../os/stale.h"
+#include "../os/text.h"
+#include "../os/title.h"
 #include "resolve.h"
-#include "supervisor/supervisor.h"
+#include "../supervisor/supervisor.h"
 #include "surroundings.h"
-#include "wire/shared.h"
-#include "worker/worker.h"
+#include "../wire/shared.h"
+#include "../worker/worker.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -5,11 +5,11 @@
  */
 #include "front.h"
 
-#include "base/intern.h"
+#include "../base/intern.h"
 #include "calls.h"
-#include "engine/engine.h"
-#include "inline.h"
-#include "wire/message.h"
+#include "../engine/engine.h"
+#include "../inline/inline.h"
+#include "../wire/message.h"
 
 #include <errno.h>
 #include <stdlib.h>

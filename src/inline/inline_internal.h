@@ -9,8 +9,8 @@
 #ifndef BROOD_INLINE_INTERNAL_H
 #define BROOD_INLINE_INTERNAL_H
 
-#include "base/base.h"
-#include "base/list.h"
+#include "../base/base.h"
+#include "../base/list.h"
 #include "inline.h"
 
 #include <pthread.h>

@@ -10,9 +10,9 @@
 #define _GNU_SOURCE
 #include "resolve.h"
 
-#include "base/base.h"
-#include "base/options.h"
-#include "engine/engine.h"
+#include "../base/base.h"
+#include "../base/options.h"
+#include "../engine/engine.h"
 
 #include <fcntl.h>
 #include <sched.h>

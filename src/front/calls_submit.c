@@ -6,8 +6,8 @@
 #include "front.h"
 
 #include "calls.h"
-#include "engine/engine.h"
-#include "inline.h"
+#include "../engine/engine.h"
+#include "../inline/inline.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * front.h - what this process is to the caller of brood.h. See brood.c.
+ * front.h - what this process is to the caller of brood.h. See start.c.
  */
 #ifndef BROOD_FRONT_H
 #define BROOD_FRONT_H
@@ -8,7 +8,7 @@
 #include <brood.h>
 #include <stdbool.h>
 
-/* Inline mode has no processes; all calls go to inline.c. */
+/* Inline mode has no processes; all calls go to src/inline. */
 bool front_is_inline(void);
 /*
  * 0 in the engine; else -EPERM (a worker, a forked child) or -EINVAL (nothing was started, no
