@@ -11,7 +11,7 @@
 #include "internal.h"
 
 #include "../os/closing.h"
-#include "../pool/pool.h"
+#include "../pool/fate.h"
 #include <limits.h>
 #include <sys/socket.h>
 #include <sys/uio.h>

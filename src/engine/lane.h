@@ -35,7 +35,7 @@
 #ifndef BROOD_ENGINE_LANE_H
 #define BROOD_ENGINE_LANE_H
 
-#include "../pool/pool.h"
+#include "../pool/pick.h"
 #include "../wire/ring.h"
 #include "ending.h"
 #include "internal.h"

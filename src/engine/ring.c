@@ -11,6 +11,7 @@
  * The bytes of a request stay in the ring until its job has its verdict: when the worker dies they
  * are taken from there for another one.
  */
+#include "../pool/fate.h"
 #include "lane.h"
 #include "pipe.h"
 #include "side.h"

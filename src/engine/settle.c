@@ -13,6 +13,7 @@
  * worker's memory has no part in: a job that the engine had not told it of yet, and one whose
  * descriptors still lay in the side socket, unread, when the worker was gone.
  */
+#include "../pool/fate.h"
 #include "lane.h"
 #include "side.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * backoff.c - see pool.h. Two reasons to wait, kept apart because different things end them:
+ * backoff.c - see backoff.h. Two reasons to wait, kept apart because different things end them:
  *
  *   young deaths   not_before: ended by a healthy worker.
  *   failed spawns  retry_at: the kernel has no process for us. A worker that gets through a job
@@ -12,7 +12,7 @@
  * count, but those that die while a pause runs already belong to the wave that began it and do not
  * double it again: otherwise a large pool would jump to the longest pause after one mishap.
  */
-#include "pool.h"
+#include "backoff.h"
 
 #define BACKOFF_RETRY_MAX_MS 1000u
 

@@ -20,7 +20,7 @@
  * Started means: not provably untouched. Only ASSIGNED(sequence) proves that fn was not entered; a
  * word that makes no sense was scribbled by something that ran.
  */
-#include "pool.h"
+#include "fate.h"
 
 #include <signal.h>
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fold.c - see pool.h. An entry is a window: it begins with the first line of its key, lets `burst`
+ * fold.c - see fold.h. An entry is a window: it begins with the first line of its key, lets `burst`
  * lines pass and counts the others until its time is up. An entry whose key is 0 is free. A window
  * that ends without held lines ends without a word, and needs no wake-up.
  */
-#include "pool.h"
+#include "fold.h"
 
 #include <stdio.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * halt.c - see pool.h. DONE is reached early when nothing is out and nobody lives, else when the
+ * halt.c - see halt.h. DONE is reached early when nothing is out and nobody lives, else when the
  * last time is up: what a SIGKILL does not end within HALT_KILL_MS hangs in the kernel, and no
  * longer wait would help. A pool of thousands takes seconds to die on a small machine, hence the
  * generous last step.
  */
-#include "pool.h"
+#include "halt.h"
 
 void halt_begin(struct halt *h, uint64_t now, uint32_t drain_ms, uint32_t stop_ms)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ladder.c - see pool.h. One time (`next`) and one step a job:
+ * ladder.c - see ladder.h. One time (`next`) and one step a job:
  *
  *   RUNNING  --run_ms, or hurry-->  SOFT     the job is told
  *   SOFT     --grace_ms-->  the desk word is swapped, and ladder_condemned() hears who won:
@@ -15,7 +15,7 @@
  * soft step and stays: a job whose time was up is not made "cancelled" by a cancel that came during
  * its grace.
  */
-#include "pool.h"
+#include "ladder.h"
 
 void ladder_start(struct ladder *l, uint64_t now, uint32_t run_ms, uint32_t grace_ms,
 	uint32_t core_ms, bool abort)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pick.c - see pool.h.
+ * pick.c - see pick.h.
  */
-#include "pool.h"
+#include "pick.h"
 
 enum pick_choice pick_lease(const struct pick_view *v)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * records.c - see pool.h. A record is in the queue when QUEUED, in `parked` when PARKED, in `told`
+ * records.c - see records.h. A record is in `queue` when QUEUED, in `parked` when PARKED, in `told`
  * when TOLD, else in no list. The memory is zeroed and not touched before a record is claimed (FREE
  * is 0, a link is made at the claim): a pool with room for many jobs costs only what it has used.
  *
@@ -8,7 +8,7 @@
  * answered, not fatal. A move that makes no sense is a bug of ours and aborts: above all a second
  * verdict for one job.
  */
-#include "pool.h"
+#include "records.h"
 
 #include <stdlib.h>
 

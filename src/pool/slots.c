@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slots.c - see pool.h. A slot is in exactly one list, that of its state, and the counts are the
+ * slots.c - see slots.h. A slot is in exactly one list, that of its state, and the counts are the
  * lengths of the lists.
  */
-#include "pool.h"
+#include "slots.h"
 
 #include <stdlib.h>
 

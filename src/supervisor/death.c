@@ -102,7 +102,7 @@ static bool at_work(const struct slot *slot)
 		&shared_desk(slot->supervisor->config.shared, slot->number)->word);
 
 	return slot->job &&
-		(!slot->job->is_lease || slot->condemned || lease_moved(slot->watch.base, word));
+		(!slot->job->is_lease || slot->condemned || watch_moved(slot->watch.base, word));
 }
 
 static const char *why_gave_up(const struct slot *slot, const struct process_exit *e)

@@ -32,7 +32,13 @@
 #include "../os/closing.h"
 #include "../os/process.h"
 #include "../os/stdlog.h"
-#include "../pool/pool.h"
+#include "../pool/backoff.h"
+#include "../pool/fate.h"
+#include "../pool/fold.h"
+#include "../pool/halt.h"
+#include "../pool/records.h"
+#include "../pool/slots.h"
+#include "../pool/watch.h"
 #include "../wire/frame.h"
 
 /* after EAGAIN, ENOMEM, EMFILE, ETOOMANYREFS: try all that waits again */

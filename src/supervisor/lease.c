@@ -114,7 +114,7 @@ static uint64_t last_published(const struct slot *slot)
 /* No sequence is used twice: neither those that were done nor those that were only published. */
 static void count_jobs(struct slot *slot, uint64_t word)
 {
-	slot->jobs_done += lease_moved(slot->watch.base, word);
+	slot->jobs_done += watch_moved(slot->watch.base, word);
 	slot->sequence = MAX(slot->sequence, last_published(slot));
 }
 
@@ -321,7 +321,7 @@ void lease_take_back(struct slot *slot)
 	list_remove(&slot->lent);
 	list_append(&slot->lent, &s->leases.leavers);
 	slot->leave_ns = now_ns();
-	lease_leaving(&slot->watch, ledger_of(slot)->entries, slot->leave_ns);
+	watch_leaving(&slot->watch, ledger_of(slot)->entries, slot->leave_ns);
 	atomic_store(&ledger_of(slot)->leaving, 1);
 	send_leave(slot);
 }

@@ -36,7 +36,7 @@ static void look_again_at(struct slot *slot, uint64_t next, uint64_t now)
 	atomic_store(&ledger->look_at, next);
 	published = atomic_load(&ledger->published);
 	if (published > w->published && (!w->leaving || w->subject == 0)) {
-		soonest = lease_soonest(ledger->entries, w->published + 1, published, now);
+		soonest = watch_soonest(ledger->entries, w->published + 1, published, now);
 		if (soonest < next) {
 			next = soonest;
 			atomic_store(&ledger->look_at, next);
@@ -60,7 +60,7 @@ static bool look(struct slot *slot, uint64_t now)
 {
 	struct lease_sight see = sight(slot);
 
-	switch (lease_look(&slot->watch, &slot->ladder, &see, now)) {
+	switch (watch_look(&slot->watch, &slot->ladder, &see, now)) {
 	case LEASE_DROP: worker_drop(slot, "scribbled on its desk"); return false;
 	case LEASE_STUCK:
 		climb_stuck(slot);
@@ -97,7 +97,7 @@ static bool look_and_climb(struct slot *slot, uint64_t now)
 		hurry_for_the_stop(slot, now);
 		if (climb_lease(slot, now))
 			return true;
-		lease_lost(&slot->watch);
+		watch_lost(&slot->watch);
 	} while (true);
 }
 
@@ -113,7 +113,7 @@ void lease_look_now(struct slot *slot, uint64_t now)
 		climb_lease(slot, now);
 		timer_set(&s->loop, &slot->timer, ladder_next(&slot->ladder));
 	} else if (look_and_climb(slot, now)) {
-		look_again_at(slot, lease_next(&slot->watch, &slot->ladder, now), now);
+		look_again_at(slot, watch_next(&slot->watch, &slot->ladder, now), now);
 	}
 }
 
@@ -135,11 +135,11 @@ void lease_watch_start(struct slot *slot, const struct message_lease *m, uint64_
 		.kept = m->flags & LEASE_KEPT,
 	};
 
-	lease_begin(&slot->watch, &terms, now);
+	watch_begin(&slot->watch, &terms, now);
 	if (s->halt.phase != HALT_NONE)
-		lease_drain(&slot->watch);
+		watch_drain(&slot->watch);
 	slot->timer.on = look_fired;
-	look_again_at(slot, lease_next(&slot->watch, &slot->ladder, now), now);
+	look_again_at(slot, watch_next(&slot->watch, &slot->ladder, now), now);
 }
 
 static struct slot *lent_slot(struct supervisor *s, uint64_t id)
@@ -167,7 +167,7 @@ void lease_kill(struct supervisor *s, const struct message_lease_kill *m)
 	if (m->cause == LEASE_KILL_NONSENSE) {
 		worker_drop(slot, "sent nonsense to the engine");
 	} else if (m->cause == LEASE_KILL_CANCEL) {
-		lease_cancel(&slot->watch, m->sequence);
+		watch_cancel(&slot->watch, m->sequence);
 		lease_look_now(slot, now_ns());
 	}
 }
@@ -180,7 +180,7 @@ void leases_drain(struct supervisor *s)
 		struct slot *slot = &s->slot_array[i];
 
 		if (slot->link.state == SLOT_LEASED) {
-			lease_drain(&slot->watch);
+			watch_drain(&slot->watch);
 			lease_look_now(slot, now_ns());
 		}
 	}

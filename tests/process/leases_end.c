@@ -5,7 +5,7 @@
  * And what a handed-off job brings along beside its socket.
  */
 #include "../helpers/stage.h"
-#include "../../src/pool/pool.h"
+#include "../../src/pool/watch.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>

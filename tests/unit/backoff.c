@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* backoff.c - the pauses between births, with a clock of our own. */
-#include "pool/pool.h"
+#include "pool/backoff.h"
 #include "unit.h"
 
 #include <criterion/criterion.h>

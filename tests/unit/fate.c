@@ -3,7 +3,7 @@
  * fate.c - what became of a job: a row for each story that has a name, then every combination of
  * facts against the laws that each verdict must keep.
  */
-#include "pool/pool.h"
+#include "pool/fate.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>

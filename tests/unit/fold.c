@@ -3,7 +3,7 @@
  * fold.c - equal lines beyond a rate become one with a count, and none is lost without being
  * counted.
  */
-#include "pool/pool.h"
+#include "pool/fold.h"
 #include "unit.h"
 
 #include <criterion/criterion.h>

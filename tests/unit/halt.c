@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* halt.c - every phase with every state of the pool; then whole stops. */
-#include "pool/pool.h"
+#include "pool/halt.h"
 #include "unit.h"
 
 #include <criterion/criterion.h>

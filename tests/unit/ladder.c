@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ladder.c - every step with every event, then whole lives with a clock of our own. */
-#include "pool/pool.h"
+#include "pool/ladder.h"
 #include "unit.h"
 
 #include <criterion/criterion.h>

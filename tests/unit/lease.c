@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* lease.c - what a look at a worker on lease says: by a clock, a desk and a ledger of our own. */
-#include "pool/pool.h"
+#include "pool/watch.h"
 #include "unit.h"
 
 #include <criterion/criterion.h>
@@ -39,7 +39,7 @@ static void begin_with(struct stage *s, bool kept, uint32_t limit_ms)
 		s->entries[i] = (struct ledger_entry){ .id = i, .run_ms = RUN, .grace_ms = GRACE };
 	s->word = DESK_WORD(BASE, DESK_FREE);
 	s->published = BASE;
-	lease_begin(&s->w, &terms, AT);
+	watch_begin(&s->w, &terms, AT);
 }
 
 static void begin(struct stage *s) { begin_with(s, false, BROOD_FOREVER); }
@@ -51,10 +51,10 @@ static enum lease_wish look(struct stage *s, uint64_t now)
 		.published = s->published,
 		.entries = s->entries };
 
-	return lease_look(&s->w, &s->ladder, &see, now);
+	return watch_look(&s->w, &s->ladder, &see, now);
 }
 
-static uint64_t next(struct stage *s, uint64_t now) { return lease_next(&s->w, &s->ladder, now); }
+static uint64_t next(struct stage *s, uint64_t now) { return watch_next(&s->w, &s->ladder, now); }
 
 static void run(struct stage *s, uint64_t n, uint64_t began)
 {
@@ -170,12 +170,12 @@ Test(unit_lease, those_behind_are_looked_at_in_time)
 	s.published = BASE + 5;
 	look(&s, AT + MS(10));
 	cr_assert_eq(next(&s, AT + MS(10)), AT + MS(12));
-	cr_assert_eq(lease_soonest(s.entries, BASE + 6, BASE + 6, AT), AT + MS(1));
-	cr_assert_eq(lease_soonest(s.entries, BASE + 7, BASE + 6, AT), TIME_NEVER);
+	cr_assert_eq(watch_soonest(s.entries, BASE + 6, BASE + 6, AT), AT + MS(1));
+	cr_assert_eq(watch_soonest(s.entries, BASE + 7, BASE + 6, AT), TIME_NEVER);
 	/* damaged: an end all the same */
-	cr_assert_eq(lease_soonest(s.entries, 0, UINT64_MAX, AT), AT + MS(1));
+	cr_assert_eq(watch_soonest(s.entries, 0, UINT64_MAX, AT), AT + MS(1));
 	s.entries[(BASE + 6) % RING_DEPTH].run_ms = 0;
-	cr_assert_eq(lease_soonest(s.entries, 0, UINT64_MAX, AT), AT);
+	cr_assert_eq(watch_soonest(s.entries, 0, UINT64_MAX, AT), AT);
 }
 
 /* ---- a desk that makes no sense ---- */
@@ -224,11 +224,11 @@ Test(unit_lease, who_is_missed_by_the_swap_has_gone_on)
 	run(&s, BASE + 1, AT);
 	s.published = BASE + 2;
 	look(&s, AT + MS(10));
-	lease_lost(&s.w);
+	watch_lost(&s.w);
 	done(&s, BASE + 1);
 	cr_assert_eq(look(&s, AT + MS(11)), LEASE_GO_ON);
 	cr_assert_eq(s.w.subject, BASE + 2);
-	lease_lost(&s.w);
+	watch_lost(&s.w);
 	cr_assert_eq(look(&s, AT + MS(12)), LEASE_DROP); /* still where it was: it plays */
 }
 
@@ -252,7 +252,7 @@ Test(unit_lease, any_desk_and_any_ledger)
 					.grace_ms = (uint32_t)unit_random(&r) };
 			now += unit_below(&r, MS(1000));
 			if (look(&s, now) == LEASE_TAKE_BACK)
-				lease_leaving(&s.w, s.entries, now);
+				watch_leaving(&s.w, s.entries, now);
 			cr_assert_geq(s.w.since, s.w.subject ? AT : 0);
 			cr_assert_leq(s.w.since, now);
 			if (unit_below(&r, 20) == 0)
@@ -321,7 +321,7 @@ Test(unit_lease, a_limit_holds_for_one_that_works)
 	cr_assert_eq(look(&s, AT + MS(195)), LEASE_GO_ON);
 	cr_assert_eq(next(&s, AT + MS(195)), AT + MS(200));
 	cr_assert_eq(look(&s, AT + MS(200)), LEASE_TAKE_BACK);
-	lease_leaving(&s.w, s.entries, AT + MS(200));
+	watch_leaving(&s.w, s.entries, AT + MS(200));
 	/* its ladder goes on */
 	cr_assert_eq(next(&s, AT + MS(200)), AT + MS(190 + RUN));
 	cr_assert_eq(look(&s, AT + MS(190 + RUN)), LEASE_GO_ON);
@@ -334,12 +334,12 @@ Test(unit_lease, while_the_pool_drains_nobody_rests_for_long)
 
 	begin_with(&s, true, BROOD_FOREVER);
 	look(&s, AT + MS(3));
-	lease_drain(&s.w);
+	watch_drain(&s.w);
 	cr_assert_eq(next(&s, AT + MS(3)), AT + MS(LEASE_DRAIN_MS));
 	cr_assert_eq(look(&s, AT + MS(LEASE_DRAIN_MS) - 1), LEASE_GO_ON);
 	cr_assert_eq(look(&s, AT + MS(LEASE_DRAIN_MS)), LEASE_TAKE_BACK);
 	begin_with(&s, true, BROOD_FOREVER);
-	lease_drain(&s.w);
+	watch_drain(&s.w);
 	run(&s, BASE + 1, AT);
 	cr_assert_eq(look(&s, AT + MS(50)), LEASE_GO_ON);
 	s.published = BASE + 2;
@@ -359,7 +359,7 @@ Test(unit_lease, one_that_shall_leave_has_its_grace)
 
 	begin(&s);
 	look(&s, AT + MS(1));
-	lease_leaving(&s.w, s.entries, AT + MS(10));
+	watch_leaving(&s.w, s.entries, AT + MS(10));
 	cr_assert_eq(next(&s, AT + MS(10)), AT + MS(10 + LEAVE));
 	/* in vain: not to be begun, and no reason to wait longer */
 	s.published = BASE + 3;
@@ -377,7 +377,7 @@ Test(unit_lease, what_it_runs_when_it_shall_leave_has_all_its_time)
 	s.entries[(BASE + 1) % RING_DEPTH].run_ms = BROOD_FOREVER;
 	run(&s, BASE + 1, AT);
 	look(&s, AT + MS(1));
-	lease_leaving(&s.w, s.entries, AT + MS(1));
+	watch_leaving(&s.w, s.entries, AT + MS(1));
 	for (int i = 1; i < 5; i++) {
 		cr_assert_eq(look(&s, AT + MS(i * LEAVE)), LEASE_GO_ON);
 		cr_assert_eq(next(&s, AT + MS(i * LEAVE)), AT + MS((i + 1) * LEAVE));
@@ -396,7 +396,7 @@ Test(unit_lease, who_waited_when_it_shall_leave_may_still_begin)
 	s.published = BASE + 1;
 	look(&s, AT + MS(1));
 	cr_assert(s.w.waits);
-	lease_leaving(&s.w, s.entries, AT + MS(1));
+	watch_leaving(&s.w, s.entries, AT + MS(1));
 	cr_assert_eq(s.w.subject, 0);
 	run(&s, BASE + 1, AT + MS(2));
 	cr_assert_eq(look(&s, AT + MS(3)), LEASE_GO_ON);
@@ -420,7 +420,7 @@ Test(unit_lease, what_is_begun_while_it_shall_leave_ends_in_time)
 		s.published = BASE + 3;
 		if (!asked_first)
 			look(&s, AT + MS(10));
-		lease_leaving(&s.w, s.entries, AT + MS(10));
+		watch_leaving(&s.w, s.entries, AT + MS(10));
 		if (asked_first)
 			look(&s, AT + MS(10));
 		cr_assert_eq(s.w.subject, 0);
@@ -442,7 +442,7 @@ Test(unit_lease, what_is_not_begun_then_needs_no_look)
 	run(&s, BASE + 1, AT);
 	s.published = BASE + 3;
 	look(&s, AT + MS(1));
-	lease_leaving(&s.w, s.entries, AT + MS(2));
+	watch_leaving(&s.w, s.entries, AT + MS(2));
 	look(&s, AT + MS(2));
 	/* it is asked before it begins another one */
 	cr_assert_eq(next(&s, AT + MS(2)), AT + MS(RUN));
@@ -469,7 +469,7 @@ Test(unit_lease, cancel_hurries_the_one_that_runs)
 	begin(&s);
 	run(&s, BASE + 2, AT);
 	s.published = BASE + 3;
-	lease_cancel(&s.w, BASE + 2);
+	watch_cancel(&s.w, BASE + 2);
 	look(&s, AT + MS(5));
 	cr_assert_eq(ladder_due(&s.ladder, AT + MS(5)), LADDER_DO_SOFT);
 	cr_assert_eq(s.ladder.cause, LADDER_CAUSE_CANCEL);
@@ -487,7 +487,7 @@ Test(unit_lease, cancel_of_what_is_over_or_not_there_is_nothing)
 		begin(&s);
 		run(&s, BASE + 2, AT);
 		s.published = BASE + 3;
-		lease_cancel(&s.w, others[i]);
+		watch_cancel(&s.w, others[i]);
 		look(&s, AT + MS(5));
 		cr_assert_eq(ladder_due(&s.ladder, AT + MS(5)), LADDER_NOTHING);
 		cr_assert(none_cancelled(&s), "%zu", i);
@@ -503,7 +503,7 @@ Test(unit_lease, cancel_of_one_that_is_about_to_begin_waits_for_it)
 	run(&s, BASE + 1, AT);
 	done(&s, BASE + 1);
 	s.published = BASE + 2;
-	lease_cancel(&s.w, BASE + 2);
+	watch_cancel(&s.w, BASE + 2);
 	look(&s, now);
 	cr_assert_eq(ladder_due(&s.ladder, now), LADDER_NOTHING);
 	for (unsigned ms = 1; ms < 64; ms *= 2) {
@@ -535,7 +535,7 @@ Test(unit_lease, cancel_of_many_is_for_each_of_them)
 	begin(&s);
 	s.published = BASE + RING_DEPTH;
 	for (size_t i = ARRAY_SIZE(some); i > 0; i--) {
-		lease_cancel(&s.w, BASE + some[i - 1]);
+		watch_cancel(&s.w, BASE + some[i - 1]);
 		look(&s, now);
 	}
 	for (uint64_t n = 1; n <= 2 * RING_DEPTH; n++) {
@@ -563,7 +563,7 @@ Test(unit_lease, cancel_of_what_is_past_is_nobodys)
 		begin(&s);
 		s.published = BASE + 3;
 		for (uint64_t n = 2; n <= 3; n++) {
-			lease_cancel(&s.w, BASE + n);
+			watch_cancel(&s.w, BASE + n);
 			look(&s, AT + MS(1));
 		}
 		s.published = BASE + steps[i] + RING_DEPTH;
@@ -583,16 +583,16 @@ Test(unit_lease, cancel_of_what_is_past_is_nobodys)
 		s.published = BASE + 1;
 		if (!waited)
 			run(&s, BASE + 1, AT);
-		lease_cancel(&s.w, BASE + 1);
+		watch_cancel(&s.w, BASE + 1);
 		look(&s, AT + MS(1));
-		lease_lost(&s.w);
+		watch_lost(&s.w);
 		cr_assert(none_cancelled(&s));
 	}
 }
 
 Test(unit_lease, moved_means_that_a_job_was_begun)
 {
-	cr_assert(!lease_moved(BASE, DESK_WORD(BASE, DESK_FREE)));
-	cr_assert(lease_moved(BASE, DESK_WORD(BASE + 1, DESK_RUNNING)));
-	cr_assert(lease_moved(BASE, DESK_WORD(BASE + 1, DESK_DONE)));
+	cr_assert(!watch_moved(BASE, DESK_WORD(BASE, DESK_FREE)));
+	cr_assert(watch_moved(BASE, DESK_WORD(BASE + 1, DESK_RUNNING)));
+	cr_assert(watch_moved(BASE, DESK_WORD(BASE + 1, DESK_DONE)));
 }

@@ -3,7 +3,7 @@
  * pick.c - which worker takes the next job, when to ask for another one, and which one lies: by
  * figures and a clock of our own.
  */
-#include "pool/pool.h"
+#include "pool/pick.h"
 #include "unit.h"
 
 #include <criterion/criterion.h>

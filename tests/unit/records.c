@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* records.c - the job records against an array of what each should be, and a queue of ids. */
-#include "pool/pool.h"
+#include "pool/records.h"
 #include "unit.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* slots.c - the places against plain arrays, one a state, in the order in which slots came. */
-#include "pool/pool.h"
+#include "pool/slots.h"
 #include "unit.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lease.c - see pool.h.
+ * watch.c - see watch.h.
  *
  * One number tells how far a worker is: its place, 2 N while job N runs and 2 N + 1 when it is
  * done. It lies between the loan's and what is published, and never goes back; a desk that says
@@ -14,7 +14,7 @@
  * one job that it may have been about to begin when that was said: nobody is waited for on its
  * account, but its time counts.
  */
-#include "pool.h"
+#include "watch.h"
 
 /*
  * a job whose cancel came between its being taken and its beginning: look again, at first so soon
@@ -38,7 +38,7 @@ static uint64_t place_of(uint64_t word)
 	}
 }
 
-void lease_begin(struct lease_watch *w, const struct lease_terms *t, uint64_t now)
+void watch_begin(struct lease_watch *w, const struct lease_terms *t, uint64_t now)
 {
 	*w = (struct lease_watch){
 		.base = t->base,
@@ -55,7 +55,7 @@ void lease_begin(struct lease_watch *w, const struct lease_terms *t, uint64_t no
 	};
 }
 
-uint64_t lease_soonest(
+uint64_t watch_soonest(
 	const struct ledger_entry *entries, uint64_t first, uint64_t last, uint64_t now)
 {
 	uint32_t run_ms = BROOD_FOREVER;
@@ -168,7 +168,7 @@ static enum lease_wish wish(const struct lease_watch *w, uint64_t now)
 		: LEASE_GO_ON;
 }
 
-enum lease_wish lease_look(
+enum lease_wish watch_look(
 	struct lease_watch *w, struct ladder *l, const struct lease_sight *see, uint64_t now)
 {
 	uint64_t place = place_of(see->word), sequence = DESK_SEQUENCE(see->word);
@@ -187,47 +187,47 @@ enum lease_wish lease_look(
 	else
 		w->subject = 0;
 	if (w->leaving && w->subject == 0 && sequence < see->published)
-		w->behind = lease_soonest(see->entries, sequence + 1, sequence + 1, now);
+		w->behind = watch_soonest(see->entries, sequence + 1, sequence + 1, now);
 	else if (w->subject && !w->leaving)
-		w->behind = lease_soonest(see->entries, w->subject + 1, see->published, now);
+		w->behind = watch_soonest(see->entries, w->subject + 1, see->published, now);
 	w->looked_ns = now;
 	hurry(w, l, now);
 	return wish(w, now);
 }
 
-void lease_leaving(struct lease_watch *w, const struct ledger_entry *entries, uint64_t now)
+void watch_leaving(struct lease_watch *w, const struct ledger_entry *entries, uint64_t now)
 {
 	w->leaving = true;
 	w->changed_ns = now;
 	w->behind = TIME_NEVER;
 	if (w->waits) { /* it will not be begun, or is seen when it was */
-		w->behind = lease_soonest(entries, w->subject, w->subject, now);
+		w->behind = watch_soonest(entries, w->subject, w->subject, now);
 		w->subject = 0;
 		w->waits = false;
 	}
 }
 
-void lease_drain(struct lease_watch *w)
+void watch_drain(struct lease_watch *w)
 {
 	w->kept = false;
 	w->idle_ms = MIN(w->idle_ms, LEASE_DRAIN_MS);
 }
 
-void lease_cancel(struct lease_watch *w, uint64_t sequence)
+void watch_cancel(struct lease_watch *w, uint64_t sequence)
 {
 	w->cancel = sequence;
 	w->cancel_ms = 0;
 }
 
 /* An honest one has done it by now: should it be seen to run once more, its desk lies. */
-void lease_lost(struct lease_watch *w)
+void watch_lost(struct lease_watch *w)
 {
 	move_to(w, MAX(w->place, PLACE_DONE(w->subject)));
 	w->subject = 0;
 	w->waits = false;
 }
 
-uint64_t lease_next(const struct lease_watch *w, const struct ladder *l, uint64_t now)
+uint64_t watch_next(const struct lease_watch *w, const struct ladder *l, uint64_t now)
 {
 	uint64_t next = MIN(w->subject ? ladder_next(l) : TIME_NEVER, w->behind);
 	bool rests = w->place == PLACE_DONE(w->published);

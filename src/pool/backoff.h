@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * backoff.h - when to spawn again. A death is young when the worker was not ready yet, or ended by
+ * itself before its first job within healthy_ms. The first three in a row cost nothing (a kill that
+ * happens to hit a birth is no crash loop), then the pause doubles from min to max, with up to a
+ * quarter of jitter taken off. A worker ready for healthy_ms, or through one job, sets it back, if
+ * it was born after the row began. start_limit in a row while no worker is ready: degraded. Deaths
+ * while a pause runs are of the wave that began it: they count, but do not double it again.
+ */
+#ifndef BROOD_POOL_BACKOFF_H
+#define BROOD_POOL_BACKOFF_H
+
+#include "../base/base.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BACKOFF_FREE 3
+struct backoff {
+	uint32_t min_ms, max_ms, limit;
+	/* in a row: young deaths, pauses for them, failed spawns */
+	uint32_t young, pauses, failures;
+	uint64_t row_ns; /* the first of these young deaths */
+	/* the end of the pause for young deaths, and for failed spawns */
+	uint64_t not_before, retry_at;
+	uint64_t random;
+	bool degraded;
+};
+void backoff_init(
+	struct backoff *b, uint32_t min_ms, uint32_t max_ms, uint32_t limit, uint64_t seed);
+/* may set degraded */
+void backoff_young_death(struct backoff *b, uint64_t now, uint32_t ready_workers);
+/* fork said no: pause (at most 1 s), but nobody is degraded by it */
+void backoff_spawn_failed(struct backoff *b, uint64_t now);
+/* a worker that became ready then is well. True: was degraded and is no more */
+bool backoff_healthy(struct backoff *b, uint64_t ready_ns);
+/* no spawn before this time; 0: at once */
+uint64_t backoff_next(const struct backoff *b);
+
+#endif

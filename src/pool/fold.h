@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fold.h - log lines that repeat. Each key (a hash of level, event and text without digits) may
+ * pass `burst` lines in a window; further ones are counted. fold_due() gives, one a call, the
+ * counts of windows that have ended (with TIME_NEVER as `now`: of all). A fixed table: when it is
+ * full the oldest window is ended early.
+ */
+#ifndef BROOD_POOL_FOLD_H
+#define BROOD_POOL_FOLD_H
+
+#include "../base/base.h"
+#include "../wire/message.h"
+#include <stdbool.h>
+
+#define FOLD_KEYS 32
+struct fold_entry {
+	uint64_t key, began;
+	uint32_t passed, held;
+	struct message_log last;
+};
+struct fold {
+	uint32_t burst;
+	uint64_t window_ns;
+	struct fold_entry entries[FOLD_KEYS];
+};
+void fold_init(struct fold *f, uint32_t burst, uint64_t window_ns);
+/*
+ * 1: pass it on, 0: held. When a window had to end for it (early, or because nobody asked
+ * fold_due() in time), *ret_summary gets its line and *ret_has_summary is true: say that first.
+ */
+int fold_line(struct fold *f, uint64_t now, const struct message_log *line,
+	struct message_log *ret_summary, bool *ret_has_summary);
+/* "(37 more like this in 10 s) worker 3 ..." with event REPEATED */
+bool fold_due(struct fold *f, uint64_t now, struct message_log *ret_summary);
+/* TIME_NEVER: nothing held */
+uint64_t fold_next(const struct fold *f);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ladder.h - the end of a running job, step by step: soft (a signal that the job can notice), then
+ * condemn (swap the desk word; the winner kills: SIGABRT first when the job asked, SIGKILL after
+ * core_ms), then, when the swap was lost (the function has ended), a last wait for FINISHED, then a
+ * kill all the same (stuck).
+ */
+#ifndef BROOD_POOL_LADDER_H
+#define BROOD_POOL_LADDER_H
+
+#include "../base/base.h"
+#include <brood.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LADDER_LAST_WAIT_MS 1000
+enum ladder_step { LADDER_RUNNING, LADDER_SOFT, LADDER_ABORTED, LADDER_KILLED, LADDER_ENDED };
+enum ladder_action {
+	LADDER_NOTHING,
+	LADDER_DO_SOFT,
+	LADDER_DO_CONDEMN,
+	LADDER_DO_KILL,
+	LADDER_DO_KILL_STUCK
+};
+enum ladder_cause {
+	LADDER_CAUSE_NONE,
+	LADDER_CAUSE_DEADLINE,
+	LADDER_CAUSE_CANCEL,
+	LADDER_CAUSE_STOP
+};
+/* told: the soft step was made */
+struct ladder {
+	enum ladder_step step;
+	enum ladder_cause cause;
+	uint64_t next;
+	uint32_t grace_ms, core_ms;
+	bool abort, told;
+};
+void ladder_start(struct ladder *l, uint64_t now, uint32_t run_ms, uint32_t grace_ms,
+	uint32_t core_ms, bool abort);
+/*
+ * The wish to end it now, from cancel or stop: makes the soft step due at once (no effect when it
+ * is past).
+ */
+void ladder_hurry(struct ladder *l, uint64_t now, enum ladder_cause cause);
+/*
+ * The end of all patience (the pool's KILL): what the ladder waits for, for ever perhaps, is over.
+ * A job that runs is to be condemned now, with or without a soft step before.
+ */
+void ladder_force(struct ladder *l, uint64_t now, enum ladder_cause cause);
+/*
+ * what is due; call until NOTHING. DO_CONDEMN must be answered by ladder_condemned(): nothing is
+ * due before
+ */
+enum ladder_action ladder_due(struct ladder *l, uint64_t now);
+/* what to do now: DO_KILL (SIGABRT if l->step is ABORTED after the call) or NOTHING */
+enum ladder_action ladder_condemned(struct ladder *l, uint64_t now, bool won);
+uint64_t ladder_next(const struct ladder *l); /* TIME_NEVER: nothing more */
+/* of enum brood_verdict_flags */
+static inline uint32_t ladder_flag(enum ladder_cause cause)
+{
+	return cause == LADDER_CAUSE_NONE        ? 0
+		: cause == LADDER_CAUSE_DEADLINE ? BROOD_TOLD_DEADLINE
+		: cause == LADDER_CAUSE_CANCEL   ? BROOD_TOLD_CANCEL
+						 : BROOD_TOLD_STOP;
+}
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pick.h - the engine's side of a lease: which of its workers takes the next job, and when to ask
+ * for another one. A worker that is awake takes several short jobs for less than it costs to wake
+ * another (some ten microseconds on the same CPU, fifty on another one), so short jobs are stacked
+ * up to a budget of time; long ones, and those that nobody has seen run yet, go to workers that
+ * have nothing to do.
+ */
+#ifndef BROOD_POOL_PICK_H
+#define BROOD_POOL_PICK_H
+
+#include "../base/base.h"
+#include "../wire/shared.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PICK_UNKNOWN  UINT32_MAX /* as an estimate: nobody has seen this function run */
+#define PICK_GUESS_NS 100000u
+/* of work that may lie before a job while another worker is idle */
+#define PICK_WARM_NS 30000u
+#define PICK_FULL_NS 200000u /* and while none is */
+enum pick_choice { PICK_WARM, PICK_IDLE, PICK_LEAST, PICK_NONE };
+struct pick_view {
+	/* TIME_NEVER: there is no worker that was given the last job and is still at work */
+	uint64_t warm_cost;
+	uint64_t least_cost; /* of those looked at; TIME_NEVER: none has room */
+	bool idle;           /* some worker has nothing to do */
+	bool once;           /* never behind another job */
+	uint32_t est_ns;
+};
+enum pick_choice pick_lease(const struct pick_view *view);
+static inline uint32_t pick_estimate(uint32_t est_ns)
+{
+	return est_ns == PICK_UNKNOWN ? PICK_GUESS_NS : est_ns;
+}
+/*
+ * A worker whose desk says that a job is done of which its ring knows nothing, and keeps saying so
+ * for longer than any look at what a job left behind takes: it lies, or was made to.
+ */
+#define PICK_LIE_NS (10 * NS_PER_S)
+struct pick_doubt {
+	uint64_t word, since;
+}; /* zero at first */
+bool pick_lies(struct pick_doubt *doubt, uint64_t word, uint64_t harvested, uint64_t now);
+/* the estimate after one more run */
+uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns);
+/*
+ * May jobs stay behind others in a ring, while another worker could take them? Sequences as the
+ * ring has them: published, harvested (the one after it is the first in the ring, since
+ * head_since); seen: the last one in it at the last look, which was at seen_ns. began_ns: when the
+ * job began that runs now; TIME_NEVER: none does, the worker has no CPU yet. A worker without a CPU
+ * is no reason to move jobs before PICK_NO_CPU_NS, for on a busy machine no worker has one.
+ * stalled: a look has found the first job to be long.
+ */
+#define PICK_STAND_NS  (400 * NS_PER_US)
+#define PICK_NO_CPU_NS (5 * NS_PER_MS)
+struct pick_stand {
+	uint64_t published, harvested, head_since, began_ns, seen, seen_ns;
+	bool stalled;
+};
+enum pick_standing { PICK_STAY, PICK_MOVE, PICK_MOVE_SLOW }; /* SLOW: and the first one is long */
+enum pick_standing pick_stands(const struct pick_stand *stand, uint64_t now);
+/* When to look; TIME_NEVER. head: also when nobody stands behind the first one. */
+uint64_t pick_stand_due(const struct pick_stand *stand, bool head, uint64_t now);
+/*
+ * How many more leases to ask for: one for the first jobs, then one for as much work as is worth
+ * the price of a loan.
+ */
+/* stalled: of the active ones, those busy with a job for long */
+struct pick_load {
+	size_t waiting;
+	uint64_t waiting_ns;
+	uint32_t active, stalled, asked, limit;
+};
+uint32_t pick_more(const struct pick_load *load);
+/*
+ * May a lane ask for one more? workers, and how many wishes may wait beyond them; those lent or
+ * asked for, of all lanes; its own wishes.
+ */
+struct pick_room {
+	uint32_t workers, waiting, out, asked;
+};
+bool pick_may_ask(const struct pick_room *room);
+/*
+ * Idle workers that no lease on its way will take. out: leases lent or asked for; leased: workers
+ * on lease. Both idle and leased are the supervisor's last word, so a wish counts until it has
+ * answered. library: leased without those of explicit leases; limit: as many may be. No worker is
+ * spare beyond.
+ */
+struct pick_pool {
+	uint32_t idle, leased, library, out, limit;
+};
+uint32_t pick_spare(const struct pick_pool *pool);
+
+#endif

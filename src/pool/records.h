@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * records.h - job records, made once. A job's id modulo their number is its record.
+ */
+#ifndef BROOD_POOL_RECORDS_H
+#define BROOD_POOL_RECORDS_H
+
+#include "../base/base.h"
+#include "../base/list.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* CLAIMED: new, in no list yet. TOLD: the verdict waits for the socket */
+enum record_state {
+	RECORD_FREE,
+	RECORD_CLAIMED,
+	RECORD_QUEUED,
+	RECORD_PARKED,
+	RECORD_RUNNING,
+	RECORD_TOLD
+};
+/* embedded; first member of the owner's record */
+struct record_link {
+	struct list link;
+	uint64_t id;
+	enum record_state state;
+};
+/* queued: with those parked */
+struct records {
+	char *memory;
+	size_t stride;
+	uint32_t count;
+	struct list queue, parked, told;
+	uint32_t queued, parked_count, queued_peak, out;
+};
+/* 0; -ENOMEM; -EINVAL. Records are zeroed, and their memory is untouched until they are claimed */
+int records_init(struct records *r, uint32_t count, size_t stride);
+void records_free(struct records *r);
+/* CLAIMED. NULL: taken, or id 0 */
+struct record_link *records_claim(struct records *r, uint64_t id);
+struct record_link *records_find(struct records *r, uint64_t id); /* out, not FREE; NULL */
+/*
+ * From any state but FREE and TOLD; a move that makes no sense (a second verdict) aborts: a bug of
+ * ours.
+ */
+void records_queue(struct records *r, struct record_link *l, bool front);
+/* the first in the queue, still in it; NULL */
+struct record_link *records_next(struct records *r);
+/* out of the others' way, for what it waits for is not a worker; still queued */
+void records_park(struct records *r, struct record_link *l);
+/* the first of those; NULL */
+struct record_link *records_parked(struct records *r);
+void records_run(struct records *r, struct record_link *l);
+void records_tell(struct records *r, struct record_link *l);
+/* the first verdict that waits; NULL */
+struct record_link *records_told(struct records *r);
+/* from any state: free again */
+void records_release(struct records *r, struct record_link *l);
+
+#endif

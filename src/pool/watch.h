@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watch.h - what a look at a worker on lease says. Nobody tells the supervisor of a lease's jobs:
+ * now and then it looks at desk and ledger, and this finds which job runs, since when, which steps
+ * of its ladder are due, whether the worker is to be taken back, and when to look again. The desk
+ * is hostile: a worker that lies there gains one run time for a job that was really published, at
+ * most.
+ *
+ *   runs    RUNNING(N): the ladder is about N, from when the worker says that it began, but not
+ *           before the look that did not see it yet
+ *   waits   nothing runs, and something is published: the ladder is about that, from when it was
+ *           seen first: a worker that does not begin is ended, too
+ *   rests   nothing runs, nothing is published; or it was asked to leave, and shall do so
+ */
+#ifndef BROOD_POOL_WATCH_H
+#define BROOD_POOL_WATCH_H
+
+#include "ladder.h"
+#include "../base/base.h"
+#include "../wire/shared.h"
+
+/*
+ * a lease is not taken back for others sooner after its loan; and who shall go back, and is longer
+ * in a job, is not waited for
+ */
+#define LEASE_HOLD_MS 5u
+/* but one that rests so long since it began its last job is */
+#define LEASE_REST_MS  1u
+#define LEASE_DRAIN_MS 10u /* how long one may rest while the pool drains */
+/* DROP: what stands on its desk makes no sense. STUCK: asked to leave, it does not */
+enum lease_wish { LEASE_GO_ON, LEASE_TAKE_BACK, LEASE_DROP, LEASE_STUCK };
+struct lease_watch {
+	/* the sequence before the first job; when its time is up */
+	uint64_t base, limit_at;
+	uint64_t looked_ns; /* the last look, or the loan */
+	/* as the last look saw them. place: 2 N while N runs, 2 N + 1 when it is done */
+	uint64_t place, published;
+	uint64_t changed_ns; /* when one of the two was seen to be new */
+	/* whom the ladder is about, 0: nobody; from when on */
+	uint64_t subject, since;
+	uint64_t cancel; /* said since the last look, 0: none */
+	/* to be hurried when they begin: a bit each, at sequence % RING_DEPTH */
+	uint64_t cancels[RING_DEPTH / 64];
+	/* the soonest end of the time of those that wait behind it; TIME_NEVER */
+	uint64_t behind;
+	/* grace_ms: for it to leave when it was asked */
+	uint32_t idle_ms, grace_ms, core_ms, cancel_ms;
+	bool waits, kept, leaving;
+};
+struct lease_terms {
+	uint64_t base;
+	uint32_t limit_ms, idle_ms, grace_ms, core_ms;
+	bool kept;
+};
+/* word was read before published */
+struct lease_sight {
+	uint64_t word, began_ns, published;
+	const struct ledger_entry *entries;
+};
+void watch_begin(struct lease_watch *w, const struct lease_terms *terms, uint64_t now);
+enum lease_wish watch_look(
+	struct lease_watch *w, struct ladder *l, const struct lease_sight *sight, uint64_t now);
+/* it was asked to leave */
+void watch_leaving(struct lease_watch *w, const struct ledger_entry *entries, uint64_t now);
+/* the pool drains: explicit ones, too, may rest for LEASE_DRAIN_MS only */
+void watch_drain(struct lease_watch *w);
+/*
+ * right before a look: hurry that one, should it run; wait for it when it is about to. Each of many
+ */
+void watch_cancel(struct lease_watch *w, uint64_t sequence);
+/* the swap that should condemn was lost: look again */
+void watch_lost(struct lease_watch *w);
+/* when to look again; TIME_NEVER */
+uint64_t watch_next(const struct lease_watch *w, const struct ladder *l, uint64_t now);
+/* The soonest end of the time of jobs first .. last, if they all began now. */
+uint64_t watch_soonest(
+	const struct ledger_entry *entries, uint64_t first, uint64_t last, uint64_t now);
+/* it has at least begun a job */
+static inline bool watch_moved(uint64_t base, uint64_t word) { return DESK_SEQUENCE(word) > base; }
+
+#endif
