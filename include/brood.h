@@ -2,58 +2,59 @@
 /*
  * brood.h - run functions in other processes, safely.
  *
- * One program becomes a supervisor (the process that called brood_start(); it never returns from
- * there), an engine (the child in which brood_start() returns: your server) and a pool of warm
- * workers. All are images of the same binary; nothing is exec'd. The engine gives a worker a job: a
- * function pointer and a connected socket. What crashes, hangs or leaks in the job costs that job,
- * and the engine gets exactly one verdict that says what happened.
+ * brood_start() makes several processes of one program. All are images of the same binary.
+ *   supervisor  the process that called brood_start(); the call never returns there
+ *   engine      the child in which brood_start() returns: the program goes on there
+ *   workers     children that run jobs, one at a time each; they are started ahead
+ *   guard       a process that kills what is left when the supervisor is killed
  *
- * Two paths, one meaning. A handoff: the job travels through the supervisor. A lease: the
- * supervisor lends a worker once, and from then on engine and worker meet directly, through memory
- * and a socket of their own, many times faster. The library takes and gives back leases by itself;
- * verdicts, deadlines, cancel, retries and limits are the same on both. options.dispatch and job
- * options.dispatch force one of them. Where more threads call than there are workers, all leases
- * are for all of them, and who came first is served first.
+ * A job is a function that runs in a worker. A crash, a hang or a leak costs one job at most. The
+ * engine gets exactly one verdict for each job that was accepted.
  *
- * What may cross. A worker sees the memory of the program as it was at brood_start(): a snapshot.
- * Later changes in the engine are not seen there; a heap pointer that the engine made later is
- * garbage in a worker. Send bytes (request, argument), fds (the job's socket,
- * brood_set_init_data()), and functions that were mapped at brood_start().
+ * A job reaches its worker by one of two transports. Handoff: the supervisor passes the job on.
+ * Lease: the supervisor grants a worker to the engine; jobs then go to the worker directly, many
+ * times faster, until the supervisor recalls the lease. The library chooses. Verdicts, deadlines,
+ * cancelling, retries and limits are the same on both.
  *
- * Conventions of every call below.
- *   Errors    negative errno values; brood_error() has a sentence about the last failed call of
- *             this thread that says what to do.
- *   Sizes     each struct begins with `size`. Set it in those that you pass in ({ .size = sizeof
- *             options }); the library sets it in those that it fills. A zero in any field of an
- *             options struct means "the default".
- *   Output    ret_ parameters are untouched when a call fails, unless it says otherwise
- *             (brood_call() does).
- *   Names     the first name that a function is given with is copied, and is its name from then on.
- *             A program has names for 4096 functions; later ones are called "?".
- *   C++       the macros take a lambda without captures, and a template with commas, as fn.
- *   Times     milliseconds on CLOCK_MONOTONIC, unless the name says _us. BROOD_FOREVER means no
- *             limit. As a timeout_ms, 0 looks once and does not wait.
- *   Threads   every engine call may be made from any thread at any time, except brood_start(), and
- *             brood_stop(), which must be the last. The library starts no thread and takes no
- *             signal in the engine. Worker-side calls (those that take a struct brood_job) belong
- *             to the thread that runs the job, unless they say otherwise.
- *   Signals   EINTR never comes out, SIGPIPE is never raised by the library. No call is a
- *             cancellation point: blocking calls hold thread cancellation off until they return.
- *             Async-signal-safe: brood_job_cancelled() alone.
- *   Channel   verdicts and log lines arrive on the supervisor's channel. It is read, for all
- *             threads, by every blocking call (brood_call(), brood_wait(), brood_wait_ready(),
- *             brood_stop(), brood_queue_wait(), brood_lease(), brood_lease_end()), and by
- *             brood_dispatch(), brood_queue_dispatch() and brood_take(). brood_fd() says when it is
- *             worth it. All these may call the log callback; so do, now and then, brood_open() and
- *             brood_give() on a lease, and whatever waits for room in the supervisor's full socket
- *             (these two, brood_cancel(), brood_set_init_data(), brood_notify_...()). Hold no lock
- *             in them that the callback takes.
- *   Misuse    engine calls give -EPERM in a worker and in a process that the engine or a job forked
- *             (brood_release() does nothing there). After brood_stop() they give -ESHUTDOWN, but
- *             for brood_fetch(), brood_wait(), brood_id(), brood_release(), brood_stats(), and the
- *             calls that take results or end a queue or a lease. A second brood_start() gives
- *             -EALREADY. Anywhere: brood_version(), brood_error(), brood_role(), brood_rearm()
- *             (also in workers), the names and brood_verdict_format().
+ * A worker sees the memory of the program as it was at brood_start(), and no later change. Send
+ * bytes, fds, and functions that were mapped at brood_start(). Send no pointer to later memory.
+ *
+ * This file has the contracts. brood(7) is the overview, and each function has a man page.
+ * These rules hold for every call.
+ *   Errors     A call that fails returns a negative errno value. brood_error() has a sentence
+ *              about it. ret_ parameters are untouched then, unless the contract says otherwise.
+ *              These errors mean the same everywhere, and a contract gives their names alone:
+ *                -EINVAL     a pointer is NULL, an option is out of range, or a size is wrong:
+ *                            mend the program. Every engine call gives it for a NULL first argument
+ *                -EPERM      this process is not the engine, but a worker, or a child that the
+ *                            engine or a job forked. Every engine call gives it
+ *                -ESHUTDOWN  brood_stop() was called before: give no more jobs
+ *                -ENOTCONN   the supervisor is gone, and all jobs are lost: end the program
+ *                -EMFILE, -ENFILE, -ENOMEM  this process has no fd or no memory: try again later
+ *   Anywhere   brood_version(), brood_error(), brood_role(), brood_verdict_format() and the
+ *              ..._name() calls work in every process and at any time.
+ *   Sizes      Each struct begins with `size`. The program sets the size of a struct that it passes
+ *              in; the library sets the size of a struct that it fills. 0 in any other field of an
+ *              options struct means the default. `reserved` fields are 0.
+ *   Times      Milliseconds of CLOCK_MONOTONIC; microseconds where the name ends in _us.
+ *              BROOD_FOREVER means no limit. A timeout_ms of 0 looks once and does not wait.
+ *   Names      The library copies the first name with which a function is given. The function keeps
+ *              this name. There is room for 4096 names; later functions are called "?". In C++, fn
+ *              may be a lambda without captures, or a template with commas.
+ *   Threads    Any thread may make any engine call at any time. brood_start() is the first call,
+ *              brood_stop() the last. A call with a struct brood_job belongs to the thread that
+ *              runs the job. A contract has a line "Threads" where other rules hold.
+ *   Signals    The library starts no thread and takes no signal in the engine. No call returns
+ *              -EINTR, raises SIGPIPE, or is a cancellation point. brood_job_cancelled() alone is
+ *              async-signal-safe.
+ *   Channel    Verdicts and log lines arrive on the supervisor's channel. Each call that waits
+ *              reads the channel for all threads; so do the dispatch calls and brood_take(). These
+ *              calls may call the log callback. So may brood_open() and brood_give(), and, while
+ *              the supervisor's socket is full, brood_cancel(), brood_set_init_data() and the
+ *              brood_notify_...() calls. Hold no lock in them that the log callback takes.
+ *   Stopped    After brood_stop() these still work: brood_fetch(), brood_wait(), brood_id(),
+ *              brood_release(), brood_stats(), brood_rearm(), and the calls that take results, or
+ *              end a queue or a lease.
  */
 #ifndef BROOD_H
 #define BROOD_H
@@ -77,218 +78,173 @@ extern "C" {
 #define BROOD_PUBLIC
 #endif
 
+/* The version of this header. brood_version() has the version of the library that runs. */
 #define BROOD_VERSION_MAJOR 0
 #define BROOD_VERSION_MINOR 3
 #define BROOD_VERSION_PATCH 0
 
-#define BROOD_FOREVER UINT32_MAX /* as a time: no limit */
-/* a function's name in verdicts and titles, with its NUL; longer ones are cut */
-#define BROOD_NAME_MAX 64
-/* bytes of an argument that travels inside the job's message */
-#define BROOD_ARG_MAX      1024
-#define BROOD_INIT_FDS_MAX 16       /* fds that brood_set_init_data() takes */
-#define BROOD_JOB_FDS_MAX  32       /* extra fds with a job, and fds with its reply */
-#define BROOD_PROGRESS_MAX 256      /* bytes of a progress message */
-#define BROOD_SIZE_UNKNOWN SIZE_MAX /* brood_job_request_size(): a conversation, nobody knows */
+#define BROOD_FOREVER      UINT32_MAX /* as a time: no limit */
+#define BROOD_NAME_MAX     64         /* bytes of a function's name with its NUL; more are cut */
+#define BROOD_ARG_MAX      1024       /* bytes of a job's argument */
+#define BROOD_INIT_FDS_MAX 16         /* fds that brood_set_init_data() takes */
+#define BROOD_JOB_FDS_MAX  32         /* extra fds of a job; fds of its reply. Since 0.2.0 */
+#define BROOD_PROGRESS_MAX 256        /* bytes of a progress message. Since 0.2.0 */
+#define BROOD_SIZE_UNKNOWN SIZE_MAX   /* brood_job_request_size(): the job has a socket */
 
-struct brood;        /* the engine's end of it all */
-struct brood_handle; /* engine: one job that was given */
-struct brood_queue;  /* engine: where jobs are submitted and their results come out */
-struct brood_lease;  /* engine: one worker, kept for many jobs */
+struct brood;        /* engine: the whole pool, as the engine sees it */
+struct brood_handle; /* engine: a job of brood_open() or brood_give() */
+struct brood_queue;  /* engine: jobs are submitted to a queue; results come out. Since 0.2.0 */
+struct brood_lease;  /* engine: a worker that is pinned for many jobs. Since 0.2.0 */
 struct brood_job;    /* worker: the job that runs */
 struct iovec;        /* <sys/uio.h> */
 
 /*
- * A job. Runs in a worker, on the stack of the thread, one at a time. Returning 0 is "done"; any
- * other value is "failed" with that code.
+ * A job's function. It runs in a worker, on the stack of the thread, one job at a time.
+ * Parameters: job: the library's, valid until the function returns.
+ * Returns: 0: the outcome is "done". Any other value: "failed" with this value as `code`.
+ * Since: 0.1.0.
  */
 typedef int brood_fn(struct brood_job *job);
 
 /*
- * "0.3.0": the library that runs, where BROOD_VERSION_* is the one compiled against. Static string.
+ * The version of the library that runs, such as "0.3.0".
+ * Returns: a static string. Since: 0.1.0.
  */
 BROOD_PUBLIC const char *brood_version(void) BROOD_NOEXCEPT;
 
 /*
- * Why the last call of this thread that gave an error did so, and what to do about it. Never NULL;
- * valid until this thread's next call.
+ * A sentence for people: why the last failed call of this thread failed, and what to do.
+ * Returns: a string, never NULL; valid until this thread's next call of the library. Since: 0.1.0.
  */
 BROOD_PUBLIC const char *brood_error(void) BROOD_NOEXCEPT;
 
 /* ---- Verdicts: what became of a job ---------------------------------------------------------- */
 
+/* The transport of a job. Since: 0.2.0. */
 enum brood_path {
-	BROOD_PATH_AUTO,    /* options: whatever is faster */
+	BROOD_PATH_AUTO,    /* in options: the faster one; in a verdict: no worker had the job */
 	BROOD_PATH_HANDOFF, /* through the supervisor */
 	BROOD_PATH_LEASE,   /* to a worker on lease */
 };
 
+/* How a job ended. A later library may have more. Since: 0.1.0. */
 enum brood_outcome {
-	BROOD_DONE = 1, /* returned 0 */
-	BROOD_FAILED,   /* returned `code`, not 0 */
-	/* ended by `signal`, or left its frame (detail: longjmp, pthread_exit) */
-	BROOD_CRASHED,
-	BROOD_EXITED, /* called exit() or _exit() with `code` */
-	/*
-	 * its run time was up, and it was killed, or the soft step's SIGTERM ended the program that
-	 * it had become (exec)
-	 */
-	BROOD_TIMED_OUT,
-	BROOD_CANCELLED, /* brood_cancel(), or the pool stopped, before it had finished */
-	BROOD_REFUSED,   /* never ran: `detail` says why */
-	/*
-	 * Brood gave up: the channel to the supervisor ended or was damaged, or the stop time ran
-	 * out
-	 */
-	BROOD_LOST,
+	BROOD_DONE = 1,  /* the function returned 0 */
+	BROOD_FAILED,    /* the function returned `code`, not 0 */
+	BROOD_CRASHED,   /* `signal` ended the worker, or the job left its frame (longjmp) */
+	BROOD_EXITED,    /* the job called exit() or _exit() with `code` */
+	BROOD_TIMED_OUT, /* run_ms was over: Brood killed the job, or SIGTERM what it exec'd */
+	BROOD_CANCELLED, /* brood_cancel() or the pool's stop ended the job before its end */
+	BROOD_REFUSED,   /* the job never ran; `detail` says why */
+	BROOD_LOST,      /* nobody knows: the channel broke, or the time of a stop was over */
 };
 #define BROOD_OUTCOMES 9 /* one more than the largest */
 
+/* Why a job ended so. A later library may have more. Since: 0.1.0. */
 enum brood_detail {
 	BROOD_DETAIL_NONE,
 	/* refused */
-	/* as many jobs are out as the pool has room for: wait for a verdict, then try again */
-	BROOD_DETAIL_QUEUE_FULL,
-	BROOD_DETAIL_QUEUE_TIME, /* no worker was free within queue_ms */
-	BROOD_DETAIL_DRAINING,   /* the pool is stopping */
-	/* workers die at birth: the pool waits (stats: next_spawn_ms) and tries again */
-	BROOD_DETAIL_DEGRADED,
-	/*
-	 * fn does not lie in the program or in a library that was loaded at brood_start() and still
-	 * is (in anonymous memory, say)
-	 */
-	BROOD_DETAIL_BAD_POINTER,
-	/* the job's fd could not be passed: a limit on open files was reached on the way */
-	BROOD_DETAIL_FD_LOST,
+	BROOD_DETAIL_QUEUE_FULL,  /* no room: wait for a verdict, then give the job again */
+	BROOD_DETAIL_QUEUE_TIME,  /* no worker was idle within queue_ms */
+	BROOD_DETAIL_DRAINING,    /* the pool stops */
+	BROOD_DETAIL_DEGRADED,    /* workers die at birth; the supervisor tries again and again */
+	BROOD_DETAIL_BAD_POINTER, /* fn is not in code that was mapped at brood_start() */
+	BROOD_DETAIL_FD_LOST,     /* a limit on open files kept the job's fd from the worker */
 	/* crashed */
-	/* SIGKILL that Brood did not send: an administrator, the kernel's OOM killer */
-	BROOD_DETAIL_OUTSIDE,
-	/*
-	 * worker_memory refused memory (said with failed, crashed and exited): at the end errno was
-	 * ENOMEM, or the counted size within an eighth of the limit. Not seen where a job ends by
-	 * _exit() or SIGKILL
-	 */
-	BROOD_DETAIL_MEMORY,
-	BROOD_DETAIL_LONGJMP,     /* longjmp() to somewhere outside the job */
+	BROOD_DETAIL_OUTSIDE, /* SIGKILL, but not from Brood: an administrator, the OOM killer */
+	BROOD_DETAIL_MEMORY,  /* worker_memory refused memory; with failed and exited, too */
+	BROOD_DETAIL_LONGJMP, /* longjmp() out of the job */
 	BROOD_DETAIL_THREAD_EXIT, /* pthread_exit() */
-	/*
-	 * the worker sent nonsense and was killed; or it ended, because the job had damaged what it
-	 * shares with the library
-	 */
-	BROOD_DETAIL_PROTOCOL,
-	/* the function had ended but its worker said nothing more, and was killed */
-	BROOD_DETAIL_STUCK,
+	BROOD_DETAIL_PROTOCOL,    /* the worker sent nonsense, or the job damaged shared state */
+	BROOD_DETAIL_STUCK,       /* the function ended, but its worker said no more: killed */
 	/* cancelled */
-	BROOD_DETAIL_STOPPED, /* by the pool's stop while it ran, not by brood_cancel() */
+	BROOD_DETAIL_STOPPED, /* by the pool's stop, not by brood_cancel() */
 	/* lost */
 	BROOD_DETAIL_CHANNEL,   /* the channel to the supervisor ended or was damaged */
-	BROOD_DETAIL_STOP_TIME, /* brood_stop() ran out of time before a verdict came */
-	/* refused, again */
-	/* the lease that the job was for has ended: its worker died, or its time was up */
-	BROOD_DETAIL_LEASE_OVER,
-	/* the worker could not open the plugin, or it has no such symbol: its log line says why */
-	BROOD_DETAIL_PLUGIN,
+	BROOD_DETAIL_STOP_TIME, /* brood_stop() ran out of time */
+	/* refused; since 0.2.0 */
+	BROOD_DETAIL_LEASE_OVER, /* the pinned lease ended before the job began */
+	BROOD_DETAIL_PLUGIN,     /* the plugin does not open, or has no such symbol: see the log */
 };
-#define BROOD_DETAILS 18
+#define BROOD_DETAILS 18 /* one more than the largest */
 
 /*
- * What a finished job left behind in its worker (verdict.left, a set). Threads, fds, children and
- * memory cost that worker: it is replaced. The rest is put right, and the worker goes on.
- * options.tolerate names those that shall cost nothing: the verdict of the job that left them says
- * so, those of later jobs do not. (Of children, while such a one lives, no other is noticed.)
+ * The residue of a finished job in its worker: a set in verdict.left and in options.tolerate.
+ * Threads, fds, children and memory cost the worker: the supervisor replaces it. The worker itself
+ * puts the rest right. Tolerated residue costs nothing; only the verdict of the job that left it
+ * has the bit. While a tolerated child lives, no other child is noticed. Since: 0.1.0.
  */
 enum brood_left {
 	BROOD_LEFT_THREADS = 1 << 0,
-	/* not: a stand-in (options.keep_fds) that was closed, or a file in its place */
-	BROOD_LEFT_FDS = 1 << 1,
+	BROOD_LEFT_FDS = 1 << 1, /* open fds; stand-ins do not count (options.keep_fds) */
 	BROOD_LEFT_CHILDREN = 1 << 2,
-	/* what is still allocated is within an eighth of worker_memory */
-	BROOD_LEFT_MEMORY = 1 << 3,
+	BROOD_LEFT_MEMORY = 1 << 3, /* less than an eighth of worker_memory is free */
 	BROOD_LEFT_MASK = 1 << 4,   /* blocked signals */
 	BROOD_LEFT_TIMERS = 1 << 5, /* alarm(), setitimer(), timer_create() */
 	BROOD_LEFT_CWD = 1 << 6,
 	BROOD_LEFT_UMASK = 1 << 7,
-	/*
-	 * signal dispositions; those of real-time signals (32 to 64) are neither looked at nor put
-	 * back
-	 */
-	BROOD_LEFT_HANDLERS = 1 << 8,
+	BROOD_LEFT_HANDLERS = 1 << 8, /* dispositions of signals below 32 */
 };
 
 /*
- * Was the job told to end before its function ended (verdict.flags, a set), why, and did it know?
- * What a job that was told returns may be a part of its work: it is done or failed all the same.
+ * verdict.flags, a set: the library told the job to end before its function ended. The result of
+ * such a job may be partial, although its outcome is done or failed. Since: 0.3.0.
  */
 enum brood_verdict_flags {
-	BROOD_TOLD_DEADLINE = 1 << 0, /* its run time was up */
-	BROOD_TOLD_CANCEL = 1 << 1,   /* brood_cancel() */
-	BROOD_TOLD_STOP = 1 << 2,     /* the pool stopped */
-	/*
-	 * brood_job_cancelled() or brood_job_time_left_ms() said so to the job. (One that only
-	 * polls its cancel fd is not seen to notice)
-	 */
-	BROOD_NOTICED = 1 << 3,
+	BROOD_TOLD_DEADLINE = 1 << 0, /* because run_ms was over */
+	BROOD_TOLD_CANCEL = 1 << 1,   /* because of brood_cancel() */
+	BROOD_TOLD_STOP = 1 << 2,     /* because the pool stops */
+	BROOD_NOTICED = 1 << 3,       /* the job asked: brood_job_cancelled() or _time_left_ms() */
 };
 
+/* What became of a job; filled by the library. brood_verdict(3) tells more. Since: 0.1.0. */
 struct brood_verdict {
 	size_t size; /* set by the library */
-	uint64_t id; /* the job's, never used twice */
+	uint64_t id; /* the job's id; no id is used twice */
 	enum brood_outcome outcome;
 	enum brood_detail detail;
-	int code;   /* failed: what fn returned; exited: the exit code; else 0 */
-	int signal; /* what ended the worker, if a signal did; else 0 */
-	int core;   /* not 0: a core was dumped */
-	/* not 0: fn was entered. 0: not one instruction of it ran, a retry is safe */
-	int started;
-	pid_t pid; /* the worker, 0 if the job never got to one */
-	/*
-	 * its place in the pool: below workers, or that and the number of spare places (2, or an
-	 * eighth of workers)
-	 */
-	uint32_t slot;
-	uint32_t generation; /* which process of that place: 1 is the first */
-	uint32_t attempts;   /* times that it was given to a worker */
-	uint32_t left;       /* enum brood_left */
-	uint64_t queue_us;   /* from the call that gave it to the (last) worker */
-	uint64_t run_us;     /* from there to the end */
-	/*
-	 * of a worker that died: CPU time of the process over its life. BROOD_ACCOUNT_CPU: of this
-	 * job. Else 0
-	 */
+	int code;            /* failed: what fn returned; exited: the exit code; else 0 */
+	int signal;          /* the signal that ended the worker, or 0 */
+	int core;            /* not 0: a core was dumped */
+	int started;         /* 0: no instruction of fn ran, and a retry is safe; else not 0 */
+	pid_t pid;           /* the worker; 0: no worker had the job */
+	uint32_t slot;       /* the worker's slot; spare slots have numbers from `workers` on */
+	uint32_t generation; /* which process of the slot; the first is 1 */
+	uint32_t attempts;   /* how many times a worker was given the job */
+	uint32_t left;       /* enum brood_left: the job's residue */
+	uint64_t queue_us;   /* from the call to the time at which the (last) worker had the job */
+	uint64_t run_us;     /* from then to the end */
+	/* CPU time. Of a dead worker's whole life; BROOD_ACCOUNT_CPU: of the job; else 0 */
 	uint64_t cpu_us;
-	/*
-	 * of a worker that died: its peak resident memory. BROOD_ACCOUNT_MEMORY: while this job
-	 * ran. Else 0
-	 */
+	/* Peak resident KiB. Of a dead worker's life; BROOD_ACCOUNT_MEMORY: of the job; else 0 */
 	uint64_t peak_kb;
-	/*
-	 * call, submit: bytes that the job wrote, also when they did not fit or are not complete
-	 * (of a submitted job that died on a lease up to 64 KiB)
-	 */
+	/* brood_call(), brood_submit(): bytes that the job wrote, whether or not they arrived */
 	uint64_t reply_size;
-	char name[BROOD_NAME_MAX]; /* the function, as written in the caller's source */
-	/* enum brood_path: how it went to its (last) worker; AUTO: it got to none */
-	uint32_t path;
-	uint32_t flags; /* enum brood_verdict_flags. Since 0.3; before it was 0 */
+	char name[BROOD_NAME_MAX]; /* the function's name, as the caller's source has it */
+	uint32_t path;             /* enum brood_path: the (last) transport. Since 0.2.0 */
+	uint32_t flags;            /* enum brood_verdict_flags. Since 0.3.0 */
 	uint64_t reserved[7];
 };
 
-/* "timed out"; "?" for anything else. Static */
+/*
+ * The name of an outcome, such as "timed out", and of a detail, such as "queue full".
+ * Returns: a static string; "" for BROOD_DETAIL_NONE, "?" for an unknown number. Since: 0.1.0.
+ */
 BROOD_PUBLIC const char *brood_outcome_name(enum brood_outcome outcome) BROOD_NOEXCEPT;
-/* "queue full"; "" for none. Static */
 BROOD_PUBLIC const char *brood_detail_name(enum brood_detail detail) BROOD_NOEXCEPT;
 
 /*
- * One line, without a newline: "job 17 upper: crashed, SIGSEGV, core dumped; worker 3 (pid 4711,
- * generation 2); queued 12 us, ran 1.2 ms". Like snprintf: at most `size` bytes with the NUL,
- * returns the length that it wanted.
+ * Writes a verdict as one line without a newline: "job 17 upper: crashed, SIGSEGV, core dumped;
+ * worker 3 (pid 4711, generation 2); queued 12 us, ran 1.2 ms".
+ * Parameters: text: the caller's memory; size: its bytes, the NUL included.
+ * Returns: the length of the whole line without the NUL, as snprintf() does. Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_verdict_format(
 	const struct brood_verdict *verdict, char *text, size_t size) BROOD_NOEXCEPT;
 
 /* ---- Logs ------------------------------------------------------------------------------------ */
 
-/* syslog's numbers */
+/* The level of a log line; the numbers are syslog's. Since: 0.1.0. */
 enum brood_level {
 	BROOD_ERR = 3,
 	BROOD_WARNING = 4,
@@ -297,354 +253,288 @@ enum brood_level {
 	BROOD_DEBUG = 7
 };
 
+/* What a log line is about. A later library may have more. Since: 0.1.0. */
 enum brood_event {
 	BROOD_EVENT_JOB_LOG = 1, /* a job called brood_job_log() */
 	BROOD_EVENT_WORKER_DIED,
-	/*
-	 * it retired: for what a job left behind, or because it could not go on; the line says why
-	 */
-	BROOD_EVENT_WORKER_LEFT,
+	BROOD_EVENT_WORKER_LEFT, /* a worker retired: for residue, or it could not go on */
 	BROOD_EVENT_SPAWN_FAILED,
 	BROOD_EVENT_DEGRADED,
 	BROOD_EVENT_RECOVERED,
 	BROOD_EVENT_GUARD_DIED,
-	/*
-	 * by a signal, or with an exit code other than 0 before brood_stop(); or its channel ended.
-	 * To stderr always
-	 */
-	BROOD_EVENT_ENGINE_DIED,
-	BROOD_EVENT_STOP_FORCED,  /* something did not end in time and was killed */
-	BROOD_EVENT_STRAY_KILLED, /* a process that a job left behind */
+	BROOD_EVENT_ENGINE_DIED,  /* not in order, or its channel ended. Always to stderr */
+	BROOD_EVENT_STOP_FORCED,  /* a process did not end in time and was killed */
+	BROOD_EVENT_STRAY_KILLED, /* a process that a job had started was killed */
 	BROOD_EVENT_PROTOCOL,     /* a worker sent nonsense */
 	BROOD_EVENT_RESOURCE,     /* the supervisor met a limit (fds, memory) and waits */
-	BROOD_EVENT_REPEATED,     /* equal lines, folded; the text has their count */
-	BROOD_EVENT_SIGNAL,       /* a signal was passed on */
-	/* by a signal or a debugger, seen by the watchdog: it is not fed. To stderr always */
-	BROOD_EVENT_ENGINE_STOPPED,
-	BROOD_EVENT_UNDEAD, /* a worker was killed and does not end */
-	/* jobs that the stop refused or lost, or that were lost with the engine: how many */
-	BROOD_EVENT_JOBS_DROPPED,
+	BROOD_EVENT_REPEATED,     /* equal lines became one; the text has their count */
+	BROOD_EVENT_SIGNAL,       /* the supervisor passed a signal on */
+	/* since 0.3.0 */
+	BROOD_EVENT_ENGINE_STOPPED, /* by a signal or a debugger; no watchdog. Always to stderr */
+	BROOD_EVENT_UNDEAD,         /* a worker was killed and does not end */
+	BROOD_EVENT_JOBS_DROPPED,   /* how many jobs a stop, or the engine's end, refused or lost */
 };
 
+/* One log line, for the log callback. Since: 0.1.0. */
 struct brood_log {
 	size_t size; /* set by the library */
 	enum brood_level level;
 	enum brood_event event;
-	pid_t pid;        /* whom it is about; 0: the supervisor itself */
-	uint32_t slot;    /* UINT32_MAX: no worker */
-	uint64_t job;     /* 0: none */
-	const char *text; /* one line without newline; valid during the callback only */
+	pid_t pid;        /* the process that the line is about; 0: the supervisor */
+	uint32_t slot;    /* the worker's slot; UINT32_MAX: no worker */
+	uint64_t job;     /* the job's id; 0: no job */
+	const char *text; /* one line without a newline; valid during the callback */
 };
-/* "worker-died"; "?" for anything else. Static */
+
+/*
+ * The name of an event, such as "worker-died".
+ * Returns: a static string; "?" for an unknown number. Since: 0.1.0.
+ */
 BROOD_PUBLIC const char *brood_event_name(enum brood_event event) BROOD_NOEXCEPT;
 
 /* ---- Start ----------------------------------------------------------------------------------- */
 
+/* options.flags of brood_start(), a set. Since: 0.1.0. */
 enum brood_flags {
-	BROOD_INLINE = 1 << 0, /* no processes: jobs run in the caller (see brood_start) */
-	/* a stopped or traced worker, or one whose engine is, is not killed by deadlines */
-	BROOD_DEBUGGING = 1 << 1,
+	BROOD_INLINE = 1 << 0,         /* no processes: jobs run in the caller (for debuggers) */
+	BROOD_DEBUGGING = 1 << 1,      /* no deadline kills while the worker or engine is traced */
 	BROOD_NO_CORE = 1 << 2,        /* workers never dump core */
-	BROOD_ACCOUNT_CPU = 1 << 3,    /* verdicts have the job's CPU time: about 1.5 us a job */
-	BROOD_ACCOUNT_MEMORY = 1 << 4, /* verdicts have the job's peak memory: about 30 us a job */
+	BROOD_ACCOUNT_CPU = 1 << 3,    /* CPU time of each job: 1.5 us a job. Since 0.2.0 */
+	BROOD_ACCOUNT_MEMORY = 1 << 4, /* peak memory of each job: 30 us a job. Since 0.2.0 */
 };
 
-/* how workers are made. AUTO takes the first that the kernel allows */
+/* How the supervisor makes workers. Since: 0.1.0. */
 enum brood_spawn {
-	BROOD_SPAWN_AUTO,
-	/* pthread_atfork() handlers do not run in workers: use worker_init */
-	BROOD_SPAWN_CLONE3,
-	BROOD_SPAWN_CLONE, /* the same */
-	/* fork(): pthread_atfork() handlers run. Slower to reap in pools of thousands */
-	BROOD_SPAWN_FORK,
+	BROOD_SPAWN_AUTO,   /* the first of these that the kernel allows */
+	BROOD_SPAWN_CLONE3, /* without pthread_atfork() handlers: use worker_init */
+	BROOD_SPAWN_CLONE,  /* without pthread_atfork() handlers, too */
+	BROOD_SPAWN_FORK,   /* with pthread_atfork() handlers; slow with thousands of workers */
 };
 
+/*
+ * The options of brood_start(), which copies them, strings and arrays included. Default values
+ * stand after "0:". brood_start(3) tells more. Since: 0.1.0.
+ */
 struct brood_options {
 	size_t size;
 	uint32_t flags;   /* enum brood_flags */
-	uint32_t workers; /* 1 to 10000; 0: one a CPU that this process may use */
-	uint32_t backlog; /* jobs that may wait for a worker; 0: 1024; at most 65536 */
+	uint32_t workers; /* slots, 1 to 10000; 0: one for each CPU of this process */
+	uint32_t backlog; /* jobs that may wait at the supervisor, at most 65536; 0: 1024 */
 	uint32_t spawn;   /* enum brood_spawn */
 
-	/* what a job gets when its own options say nothing */
-	uint32_t queue_ms; /* 0: 10000; for a submitted job: no limit */
-	uint32_t run_ms;   /* 0: 60000 */
-	uint32_t grace_ms; /* soft step to SIGKILL; 0: 50 */
+	/* The limits of a job whose own options set none. */
+	uint32_t queue_ms; /* the wait for a worker; 0: 10000, submitted jobs: no limit */
+	uint32_t run_ms;   /* the run time, until the soft step; 0: 60000 */
+	uint32_t grace_ms; /* from the soft step to SIGKILL; 0: 50 */
 
-	/* the pool */
-	uint32_t init_ms;  /* from birth to ready, worker_init included; 0: 10000 */
-	uint32_t drain_ms; /* brood_stop(): for queued and running jobs to finish; 0: 5000 */
-	/* then for workers to end after they were asked, worker_exit included; 0: 1000 */
-	uint32_t stop_ms;
-	uint32_t engine_stop_ms; /* from SIGTERM to the engine until SIGKILL; 0: 60000 */
-	/* a core dump may take this long before SIGKILL ends it; 0: 5000 */
-	uint32_t core_ms;
-	uint32_t cores_per_minute; /* no more cores than this; 0: 6 */
+	/* The limits of the pool. */
+	uint32_t init_ms;          /* a worker's birth, with worker_init; 0: 10000 */
+	uint32_t drain_ms;         /* a stop: jobs that wait or run may finish; 0: 5000 */
+	uint32_t stop_ms;          /* a stop, then: workers end, with worker_exit; 0: 1000 */
+	uint32_t engine_stop_ms;   /* from the engine's SIGTERM to its SIGKILL; 0: 60000 */
+	uint32_t core_ms;          /* a core dump, before SIGKILL ends it; 0: 5000 */
+	uint32_t cores_per_minute; /* core dumps; 0: 6 */
 
 	/*
-	 * respawn: workers that die young (before they were ready, or by themselves before their
-	 * first job within healthy_ms). The pauses may not be BROOD_FOREVER (-EINVAL)
+	 * Pauses between births. A worker dies young: before it is ready, or by itself within
+	 * healthy_ms before its first job. The pauses must not be BROOD_FOREVER.
 	 */
-	/* first pause, after three such deaths in a row; doubles, with jitter; 0: 100 */
-	uint32_t backoff_min_ms;
-	uint32_t backoff_max_ms; /* 0: 30000 */
-	/* so many in a row, and no worker ready: the pool is degraded; 0: 10 */
-	uint32_t start_limit;
-	/* a worker ready this long, or through one job, sets all that back; 0: 1000 */
-	uint32_t healthy_ms;
+	uint32_t backoff_min_ms; /* after three young deaths in a row; doubles then; 0: 100 */
+	uint32_t backoff_max_ms; /* the longest pause; 0: 30000 */
+	uint32_t start_limit;    /* young deaths in a row that degrade an empty pool; 0: 10 */
+	uint32_t healthy_ms;     /* a worker that is ready this long ends the row; 0: 1000 */
 
-	/*
-	 * bytes that a worker may allocate beyond what it has when ready (RLIMIT_DATA: private
-	 * memory that can be written; shared memory and files that are only read do not count, nor
-	 * do request and reply); 0: no limit
-	 */
+	/* Bytes that a worker may allocate after it is ready (RLIMIT_DATA); 0: no limit */
 	uint64_t worker_memory;
-	/*
-	 * that a job can use, 64 KiB to 1 TiB; 0: 8 MiB. It sets RLIMIT_STACK of workers, see
-	 * brood(7)
-	 */
-	size_t stack_size;
-	/* enum brood_left: what jobs may leave behind without costing their worker */
-	uint32_t tolerate;
+	size_t stack_size; /* bytes of stack for a job, 64 KiB to 1 TiB; 0: 8 MiB */
+	uint32_t tolerate; /* enum brood_left: residue that costs no worker */
 
-	/* Arrays: copied during the call. */
-	/* Stay open in workers and in the supervisor beside 0-2. Any other file that is open at the
-	 * start has its number taken in workers, by a stand-in that refuses: EBADF, and ENOTCONN
-	 * for what was a socket. So what a library writes to a number that it remembers (syslog, a
-	 * FILE, a database) fails, and reaches nobody else's file. Numbers above 1023 have none,
-	 * nor those for which RLIMIT_NOFILE has no room in workers: one log line tells that. */
+	/*
+	 * Fds that stay open in workers and in the supervisor, beside 0, 1 and 2. In workers a
+	 * stand-in takes the number of each other fd: it refuses reading and writing (EBADF; for
+	 * sockets ENOTCONN).
+	 */
 	const int *keep_fds;
 	size_t keep_fds_count; /* at most 64 */
-	/* that the supervisor passes on to the engine beside HUP, USR1, USR2, WINCH and QUIT */
+	/* Signals that the supervisor passes on, beside HUP, USR1, USR2, WINCH and QUIT */
 	const int *pass_signals;
 	size_t pass_signals_count; /* at most 64 */
-	/*
-	 * whose dispositions (a sanitizer's SIGSEGV handler) stay in workers as inherited; others
-	 * are default
-	 */
+	/* Signals whose dispositions workers inherit, such as a sanitizer's; others are default */
 	const int *keep_signals;
 	size_t keep_signals_count; /* at most 64 */
 
 	/*
-	 * Hooks, in the worker, before its first job and before an orderly end. Not 0 from
-	 * worker_init: the worker ends, and counts as one that died young. They get hook_context,
-	 * which points into the snapshot.
+	 * Hooks; they run in the worker: before its first job, and before an orderly end. A worker
+	 * whose worker_init does not return 0 ends, and has died young.
 	 */
 	int (*worker_init)(void *hook_context);
 	void (*worker_exit)(void *hook_context);
-	void *hook_context;
+	void *hook_context; /* as it was at brood_start() */
 
 	/*
-	 * Log lines, in the engine, from whichever thread reads the channel (see Channel above),
-	 * one at a time, with no lock of the library's held. NULL: the supervisor writes them to
-	 * stderr, and drops (and counts) what would block.
+	 * The log callback. It runs in the engine, in the thread that reads the channel, for one
+	 * line at a time; the library holds no lock. NULL: the supervisor writes lines to stderr.
 	 */
 	void (*log)(void *log_context, const struct brood_log *log);
 	void *log_context;
 
-	/*
-	 * "NAME: worker 3 upper" in ps; NULL: the program's own name. Copied: its first 128 bytes;
-	 * ps shows what follows the last slash, at most 63 of them
-	 */
+	/* ps shows "TITLE: worker 3 upper". At most 128 bytes; NULL: the program's name */
 	const char *title;
 
-	/* Since 0.2. */
-	uint32_t dispatch; /* enum brood_path, for jobs whose own options say AUTO */
-	/* workers that may be on lease at a time, explicit leases not counted; 0: all */
-	uint32_t leases;
-	/* a worker on lease that had no job for so long goes back to the pool; 0: 1000 */
-	uint32_t lease_idle_ms;
+	/* Since 0.2.0 */
+	uint32_t dispatch;      /* enum brood_path of jobs whose options say AUTO */
+	uint32_t leases;        /* workers on lease at a time, without pinned ones; 0: all */
+	uint32_t lease_idle_ms; /* a lease that had no job for so long ends; 0: 1000 */
 	uint32_t reserved32;
 	uint64_t reserved[6];
 };
 
 /*
- * Starts the supervisor, and returns in the engine, a child of the process that called: 0, and the
- * engine's end in *ret_brood, which nobody frees. The caller's process becomes the supervisor and
- * never returns; when the engine ends it stops the pool and ends with the engine's exit code or
- * signal. The call does not wait for workers; jobs given early are queued.
- *
- * Call it early, from main(), while the program has one thread. All that can fail does so before
- * the first fork, in the caller:
- *   -EINVAL    an option is out of range, or a struct's size is wrong
- *   -EBUSY     the program has other threads (brood_error() names them): start before they do
- *   -EMFILE    RLIMIT_NOFILE's hard limit is too low for the pool (limit, need and cure in
- *              brood_error())
- *   -EALREADY  started already
- *   -EPERM     called in a worker
- *   -ENOMEM, -EAGAIN, -ENFILE  from the kernel
- *   -EFBIG     RLIMIT_FSIZE is too low for the memory that processes share
- *   -EINVAL    too: unshare(CLONE_NEWPID) before: fork() first
- *   -ENOENT, -ENODEV ...  no usable /dev/null
- *   -ECANCELED BROOD_INLINE: worker_init did not return 0
- *
- * The engine has the caller's memory, fds, signal mask and dispositions, and a parent: the
- * supervisor. What belongs to a process and not to its memory (fcntl locks, timers, mlockall, a pid
- * file's pid) stays with the supervisor: a file on which the program has an fcntl lock stays open
- * there, so that the lock holds until the program ends. (A flock() is the open file's: it ends when
- * the engine has closed that, unless it is in keep_fds.) getpid() differs from before. Before the
- * first fork all stdio streams are flushed, and so are std::cout, clog, wcout and wclog of a C++
- * program; at a job's end stdout and these. PR_SET_PDEATHSIG (SIGKILL) is set in the engine; a
- * later setuid() in the engine clears it: call brood_rearm(). Workers have SCHED_OTHER where the
- * program has a real-time policy: what a job does must not keep the supervisor from running.
- *
- * Reads the environment: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID (systemd), and unsets them,
- * so that neither engine nor jobs speak for the service.
- *
- * BROOD_INLINE: no process is made, brood_start() returns in the caller; brood_call(),
- * brood_submit() and brood_give() run fn at once in the calling thread (a submitted job's result
- * waits to be dispatched or taken), brood_open() in a thread of its own. A lease is the program
- * itself, and there are as many as are asked for. A verdict's path is what `dispatch` or a lease
- * asked for, else AUTO; peak_kb is 0, with BROOD_ACCOUNT_MEMORY, too; brood_give() says -ENOTSOCK
- * for -EPROTOTYPE, and -ENOTCONN for a socket that is not connected. For gdb, sanitizers and
- * fuzzers: a crash is a crash of the caller, limits are not enforced.
+ * Starts the supervisor, the engine, the guard and the workers. The calling process becomes the
+ * supervisor; there the call never returns. When the engine ends, the supervisor stops the pool and
+ * ends with the engine's exit code or signal. The call does not wait for workers: early jobs queue.
+ * With BROOD_INLINE the call makes no process and returns in the caller.
+ * Parameters: options: the caller's; NULL: all defaults. ret_brood: the library's; nobody frees it.
+ * Returns: 0 in the engine.
+ * Errors: in the caller, before the first fork; the caller goes on.
+ *   -EBUSY      the program has other threads (brood_error() has their names): start before them
+ *   -EMFILE     the hard RLIMIT_NOFILE is too low (brood_error() has the need and the cure)
+ *   -EALREADY   brood_start() was called before
+ *   -EINVAL     also: unshare(CLONE_NEWPID) was called before: fork() first
+ *   -EFBIG      RLIMIT_FSIZE is too low for shared memory: raise it
+ *   -ENOENT, -ENODEV, ...  there is no usable /dev/null
+ *   -ECANCELED  BROOD_INLINE: worker_init did not return 0
+ *   -EPERM, -ENOMEM, -EAGAIN, -ENFILE
+ * Threads: from main(), while the program has one thread. Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_start(
 	const struct brood_options *options, struct brood **ret_brood) BROOD_NOEXCEPT;
 
 /*
- * Waits until every place of the pool has had a ready worker; once that has come it answers 0 at
- * once. 0; -ETIMEDOUT; -EHOSTDOWN: the pool is degraded, workers die at birth (the log says how);
- * -ESHUTDOWN; -ENOTCONN: the supervisor is gone.
+ * Waits until every slot of the pool has had a ready worker. From then on the call returns 0 at
+ * once.
+ * Returns: 0.
+ * Errors: -ESHUTDOWN, -ENOTCONN, and
+ *   -ETIMEDOUT  some slot had no ready worker in time
+ *   -EHOSTDOWN  the pool is degraded, workers die at birth: read the log; call again later
+ * Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_wait_ready(struct brood *brood, uint32_t timeout_ms) BROOD_NOEXCEPT;
 
 /*
- * Ends the pool: no new jobs, drain_ms for those queued and running, then the running ones are
- * cancelled (detail STOPPED) and the queued ones refused (DRAINING); workers get stop_ms to end,
- * then SIGKILL. Returns when every worker has ended and every job has its verdict: 0, or -ETIMEDOUT
- * when the supervisor did not get there within the sum of those times and a few seconds more (the
- * jobs left are then lost), or a process was killed and did not end (all jobs have their verdict),
- * or -ENOTCONN: the supervisor is gone. Handles stay valid: their verdicts can still be fetched and
- * must still be released. It calls no on_done: results that came meanwhile are called back by
- * brood_queue_dispatch() or brood_take() on their queue (brood_own_queue()) afterwards. The engine
- * goes on without a pool; the supervisor ends when the engine does. Not needed before exit(): a
- * handler of the library's does the same there for the jobs that wait in the engine, for drain_ms
- * at most, and calls no callback.
+ * Ends the pool. Jobs have drain_ms to finish. Then the supervisor cancels those that run (detail
+ * STOPPED) and refuses those that wait (DRAINING). Workers have stop_ms to end; then SIGKILL. The
+ * engine goes on without a pool. exit() does the same; it needs no brood_stop() before.
+ * Returns: 0: every worker has ended, and every job has its verdict. Handles, queues and leases
+ *   stay valid, and the program still releases them. The call runs no on_done callback: dispatch or
+ *   take afterwards.
+ * Errors: -ESHUTDOWN, -ENOTCONN, and
+ *   -ETIMEDOUT  the stop took some seconds longer than its limits (jobs that were out are lost), or
+ *               a killed process does not end (all jobs have their verdicts)
+ * Threads: no other thread is in a call of the library. Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_stop(struct brood *brood) BROOD_NOEXCEPT;
 
-/* FORKED: a child that the engine or a job forked. */
+/*
+ * The role of this process.
+ * Returns: NONE: brood_start() has not succeeded. FORKED: a child that the engine or a job forked.
+ * Since: 0.1.0.
+ */
 enum brood_role { BROOD_ROLE_NONE, BROOD_ROLE_ENGINE, BROOD_ROLE_WORKER, BROOD_ROLE_FORKED };
 BROOD_PUBLIC enum brood_role brood_role(void) BROOD_NOEXCEPT;
 
 /*
- * Sets PR_SET_PDEATHSIG again after the engine, or a worker in worker_init, changed its
- * credentials. 0, or -ESRCH: the supervisor is gone.
+ * Sets PR_SET_PDEATHSIG again. Call it in the engine, or in worker_init, after a change of
+ * credentials: the kernel has cleared the mark then.
+ * Returns: 0.
+ * Errors: -ESRCH: the supervisor is gone: end this process. -EPERM: no engine and no worker.
+ * Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_rearm(void) BROOD_NOEXCEPT;
 
 /* ---- Giving jobs (engine) -------------------------------------------------------------------- */
 
+/* options.flags of a job, a set. Since: 0.1.0. */
 enum brood_job_flags {
-	/*
-	 * to one worker only: if it dies before fn is entered, the job is crashed, with started 0
-	 */
-	BROOD_JOB_ONCE = 1 << 0,
-	BROOD_JOB_ABORT = 1 << 1, /* out of time: SIGABRT (a core) before SIGKILL */
-	/*
-	 * on a lease: what it left behind is looked for only when its worker has nothing else to
-	 * do, or before a job without this flag. For functions that are known to leave nothing. (A
-	 * job that made no system call costs no look in any case, on Linux 5.11 and x86)
-	 */
+	BROOD_JOB_ONCE = 1 << 0,  /* give the job to one worker only, even if it dies before fn */
+	BROOD_JOB_ABORT = 1 << 1, /* out of time: SIGABRT, for a core, before SIGKILL */
+	/* Since 0.2.0. fn leaves no residue: on a lease a worker looks for it when idle only */
 	BROOD_JOB_TRUSTED = 1 << 2,
-	/*
-	 * brood_submit(): another follows at once; its worker need not be woken for this one alone.
-	 * The last of a batch goes without it, or is followed by brood_queue_dispatch(), _wait() or
-	 * brood_take()
-	 */
+	/* Since 0.2.0. brood_submit(): another job follows at once; wake no worker for this one */
 	BROOD_JOB_MORE = 1 << 3,
 };
 
 struct brood_result;
+
 /*
- * Called once for a submitted job that has its verdict, with no lock held, in the thread that
- * dispatches its queue. May submit, cancel, take; must not free the queue. What `result` points to
- * is valid until the callback returns.
+ * The callback of a submitted job that has its verdict. It is called once.
+ * Parameters: context: of the job's options. result: the library's, valid until the callback
+ *   returns.
+ * Threads: the thread that dispatches the queue; the library holds no lock. The callback may
+ *   submit, cancel and take. It must not free the queue. Since: 0.2.0.
  */
 typedef void brood_done_fn(void *context, const struct brood_result *result);
+
 /*
- * Called for each brood_job_progress(), the same way; by brood_call() in the calling thread. Never
- * after the verdict.
+ * The callback of a brood_job_progress(). It is never called after the job's verdict.
+ * Parameters: context: of the job's options. id: the job's. data: the library's, valid until the
+ *   callback returns; size: its bytes.
+ * Threads: as brood_done_fn; for brood_call() the calling thread. Since: 0.2.0.
  */
 typedef void brood_progress_fn(void *context, uint64_t id, const void *data, size_t size);
 
+/*
+ * The options of one job. The call copies arg, plugin and symbol, and duplicates fds.
+ * brood_job_options(3) tells more. Since: 0.1.0.
+ */
 struct brood_job_options {
 	size_t size;
-	uint32_t flags; /* enum brood_job_flags */
-	/*
-	 * to wait for a worker; 0: the pool's, which sets none for a submitted job unless the
-	 * program did
-	 */
-	uint32_t queue_ms;
-	uint32_t run_ms;   /* to run; then brood_job_cancelled() turns true; 0: the pool's */
-	uint32_t grace_ms; /* after that, SIGKILL; 0: the pool's */
-	/*
-	 * the job is idempotent: after a kill from outside (detail OUTSIDE), run it again up to so
-	 * often. Never after its own crash, and not with `lease`
-	 */
-	uint32_t retries;
-	const void *arg; /* copied into the job's message, for brood_job_arg() */
-	size_t arg_size; /* at most BROOD_ARG_MAX */
-	/*
-	 * NULL, or where the job's id is stored before it is given: for cancelling a brood_call()
-	 * from another thread, which reads it with __atomic_load_n() (the library stores it with
-	 * release order)
-	 */
-	uint64_t *ret_id;
+	uint32_t flags;    /* enum brood_job_flags */
+	uint32_t queue_ms; /* the wait for a worker; 0: the pool's */
+	uint32_t run_ms;   /* the run time, until the soft step; 0: the pool's */
+	uint32_t grace_ms; /* from the soft step to SIGKILL; 0: the pool's */
+	uint32_t retries;  /* idempotent job: how often it may run again after OUTSIDE */
+	const void *arg;   /* for brood_job_arg() */
+	size_t arg_size;   /* bytes, at most BROOD_ARG_MAX */
+	uint64_t *ret_id;  /* the job's id, stored before the job is given; or NULL */
 
-	/* Since 0.2. */
+	/* Since 0.2.0 */
+	uint32_t dispatch;         /* enum brood_path; AUTO: the pool's; no effect with `lease` */
+	uint32_t fds_count;        /* at most BROOD_JOB_FDS_MAX */
+	const int *fds;            /* for brood_job_extra_fd() */
+	struct brood_lease *lease; /* give the job to this pinned worker; NULL: to any worker */
+	struct brood_queue *queue; /* brood_submit(): where the result comes out; NULL: own queue */
+	brood_done_fn *on_done;    /* brood_submit(); NULL: the result waits for brood_take() */
+	brood_progress_fn *on_progress; /* brood_submit(), brood_call(); NULL: no progress */
+	void *context;                  /* for both callbacks, and in the result */
 	/*
-	 * enum brood_path. AUTO: the pool's. With a forced lease the job waits for one, up to
-	 * queue_ms, and brood_open() and brood_give() wait for the first. Says nothing with `lease`
-	 */
-	uint32_t dispatch;
-	uint32_t fds_count;
-	/*
-	 * extra fds for the job, for brood_job_extra_fd(): duplicated here, the caller's stay the
-	 * caller's. At most BROOD_JOB_FDS_MAX. The engine's duplicates are closed once a worker has
-	 * the job; with `retries`, once the last attempt has been given
-	 */
-	const int *fds;
-	/*
-	 * to this worker, behind what it already has; NULL: to any. What is submitted to it comes
-	 * out of brood_lease_queue()
-	 */
-	struct brood_lease *lease;
-	/* brood_submit() without a lease: NULL: the brood's own, see brood_own_queue() */
-	struct brood_queue *queue;
-	brood_done_fn *on_done; /* brood_submit(): NULL: the result waits for brood_take() */
-	brood_progress_fn *on_progress; /* submit and call; NULL: progress is dropped */
-	void *context;                  /* for both, and in the result */
-	/*
-	 * with fn NULL: the job is the function `symbol` of the shared object `plugin` (an absolute
-	 * path), which the worker opens (and keeps open) itself; for what the engine loaded after
-	 * the start. Both with their NULs at most BROOD_ARG_MAX less arg_size
+	 * With fn NULL: the worker opens the shared object `plugin` (an absolute path), and runs
+	 * its function `symbol`. Both with NULs and arg_size: at most BROOD_ARG_MAX.
 	 */
 	const char *plugin, *symbol;
-	/*
-	 * brood_call(): where the fds of brood_job_reply_fds() go; the caller's to close. NULL:
-	 * they are closed
-	 */
-	int *ret_fds;
-	size_t ret_fds_room;   /* what is more is closed */
-	size_t *ret_fds_count; /* how many there are now; may be NULL */
+	int *ret_fds;          /* brood_call(): the reply's fds, the caller's; NULL: all closed */
+	size_t ret_fds_room;   /* further fds are closed */
+	size_t *ret_fds_count; /* how many fds there are; or NULL */
 	uint64_t reserved[4];
 };
 
 /*
- * open: a worker runs fn on the other end of *ret_fd, a connected stream socket (close-on-exec,
- * blocking, the caller's to close). They talk as they like. At the job's end the socket is shut
- * down: the engine reads EOF. ret_handle may be NULL: nobody wants the verdict. Else it must be
- * released. options may be NULL: all defaults. Does not wait for a worker, unless a lease is forced
- * (`dispatch`, the pool's or the job's) and the brood has none: then until one comes, at most
- * queue_ms. (And up to a second for room in the supervisor's full socket, in a program that never
- * called brood_fd().) 0, or -EINVAL; -EFAULT: fn is not callable (law: it must lie in code mapped
- * at brood_start()); -EAGAIN: refused, as many jobs are out as there is room for (workers +
- * backlog); -ESTALE: options.lease is over; -EBADF: one of options.fds is not open; -EMFILE,
- * -ENFILE, -ENOMEM; -ESHUTDOWN; -ENOTCONN: the supervisor is gone. A job that was accepted (0) gets
- * exactly one verdict, whatever happens; one that was not gets none. With retries, a second attempt
- * meets the same stream as the first left it.
+ * Runs fn in a worker, on one end of a new stream socket, and returns the other end. Both sides
+ * talk as they like. At the end of the job the socket is shut down: the engine reads EOF. The call
+ * does not wait for a worker. Exceptions: up to queue_ms where a lease is forced and there is none;
+ * up to a second for a full socket to the supervisor, in a program that never called brood_fd().
+ * Parameters: options: the caller's; NULL: all defaults. ret_fd: the caller's to close, blocking,
+ *   close-on-exec. ret_handle: the caller's, for brood_release(); NULL: nobody wants the verdict.
+ * Returns: 0: the job gets exactly one verdict.
+ * Errors: there is no job and no verdict. -EINVAL, -EMFILE, -ENFILE, -ENOMEM, -ESHUTDOWN,
+ *   -ENOTCONN, and
+ *   -EFAULT  fn is not in code that was mapped at brood_start(): use a plugin
+ *   -EAGAIN  as many jobs are out as the pool has room for (workers + backlog): wait for a verdict
+ *   -ESTALE  options.lease is over: pin another worker
+ *   -EBADF   one of options.fds is not open
+ * Worker death: before fn: another worker gets the job. Later: the verdict says how the worker
+ *   ended, and the engine reads EOF. A retry meets the stream as the first attempt left it.
+ * Since: 0.1.0.
  */
 #define brood_open(brood, fn, options, ret_fd, ret_handle) \
 	brood_open_named(brood, fn, #fn, options, ret_fd, ret_handle)
@@ -653,10 +543,16 @@ BROOD_PUBLIC int brood_open_named(struct brood *brood, brood_fn *fn, const char 
 	struct brood_handle **ret_handle) BROOD_NOEXCEPT;
 
 /*
- * The same with a connected socket of the caller's own: an accepted client, say. On success the
- * library owns fd and has closed it here; on error it stays the caller's. At the job's end it is
- * shut down and closed, unless the job took it over (brood_job_take_fd()). -ENOTSOCK: no socket;
- * -EPROTOTYPE: one that listens, or is no stream; -EBADF: not open; and the errors of brood_open().
+ * The same with a connected stream socket of the program, such as an accepted client.
+ * Parameters: fd: on success the library owns fd and has closed it in this process; on error fd is
+ *   the caller's. Others: as brood_open(). The library closes the socket at the end of the job,
+ *   unless the job took it (brood_job_take_fd()).
+ * Returns: 0: the job gets exactly one verdict.
+ * Errors: those of brood_open(), and
+ *   -ENOTSOCK    fd is no socket
+ *   -EPROTOTYPE  fd is a socket that listens, or no stream
+ *   -EBADF       also: fd is not open
+ * Worker death: as brood_open(). Since: 0.1.0.
  */
 #define brood_give(brood, fn, fd, options, ret_handle) \
 	brood_give_named(brood, fn, #fn, fd, options, ret_handle)
@@ -664,20 +560,26 @@ BROOD_PUBLIC int brood_give_named(struct brood *brood, brood_fn *fn, const char 
 	const struct brood_job_options *options, struct brood_handle **ret_handle) BROOD_NOEXCEPT;
 
 /*
- * call: request in, reply out, waits for the verdict (which has a bound: queue_ms + run_ms +
- * grace_ms and little more, once an attempt). Any sizes, 0 included; the job may reply while it
- * still reads. ret_verdict may be NULL. Returns the reply's size when the outcome is done or
- * failed: what fn returned is in verdict.code alone. Else
- *   -EMSGSIZE    the reply was larger than reply_size: the first bytes are there,
- *                verdict.reply_size has the whole size
- *   -EREMOTEIO   crashed or exited
- *   -ETIMEDOUT   timed out
- *   -ECANCELED   cancelled. After these three what was written of the reply is there,
- *                verdict.reply_size says how much
- *   -EAGAIN      refused (-EFAULT: pointer; -ESTALE: its lease is over)
- *   -ENOTCONN    lost
- *   and the errors of brood_open(). *ret_verdict is set in all those cases but for -EINVAL, -EPERM
- *   and -ESHUTDOWN.
+ * Sends a request, waits for the verdict, and returns the reply. The wait has a bound: queue_ms,
+ * run_ms and grace_ms, once for each attempt, and a little more. brood_callv() takes the request in
+ * pieces, at most 1024; the job sees one request.
+ * Parameters: request, reply: the caller's; any size, 0 included. options: the caller's; NULL: all
+ *   defaults. ret_verdict: the caller's, or NULL; set in all cases but -EINVAL, -EPERM, -ESHUTDOWN.
+ * Returns: the reply's size, when the outcome is done or failed. verdict.code alone has what fn
+ *   returned.
+ * Errors: those of brood_open(), and
+ *   -EMSGSIZE   the reply has its first reply_size bytes; verdict.reply_size has the whole size
+ *   -EREMOTEIO  crashed or exited
+ *   -ETIMEDOUT  timed out
+ *   -ECANCELED  cancelled
+ *   -EAGAIN     refused: the verdict says why
+ *   -EFAULT     refused: fn is not in code that was mapped at brood_start()
+ *   -ESTALE     refused: options.lease is over
+ *   -ENOTCONN   lost
+ * Worker death: before fn: another worker gets the job. Later: -EREMOTEIO, or the next attempt
+ *   (retries). After -EREMOTEIO, -ETIMEDOUT and -ECANCELED the reply has what the job had written
+ *   (verdict.reply_size).
+ * Since: 0.1.0; brood_callv(): 0.2.0.
  */
 #define brood_call(brood, fn, request, request_size, reply, reply_size, options, ret_verdict) \
 	brood_call_named(                                                                     \
@@ -686,7 +588,6 @@ BROOD_PUBLIC ssize_t brood_call_named(struct brood *brood, brood_fn *fn, const c
 	const void *request, size_t request_size, void *reply, size_t reply_size,
 	const struct brood_job_options *options, struct brood_verdict *ret_verdict) BROOD_NOEXCEPT;
 
-/* The same with a request in pieces (at most 1024): they are one for the job. */
 #define brood_callv(brood, fn, request, request_count, reply, reply_size, options, ret_verdict) \
 	brood_callv_named(                                                                      \
 		brood, fn, #fn, request, request_count, reply, reply_size, options, ret_verdict)
@@ -694,121 +595,143 @@ BROOD_PUBLIC ssize_t brood_callv_named(struct brood *brood, brood_fn *fn, const 
 	const struct iovec *request, size_t request_count, void *reply, size_t reply_size,
 	const struct brood_job_options *options, struct brood_verdict *ret_verdict) BROOD_NOEXCEPT;
 
+/*
+ * The id of a job, for brood_cancel() and for logs.
+ * Returns: the id, never 0; 0 for NULL. Since: 0.1.0.
+ */
 BROOD_PUBLIC uint64_t brood_id(const struct brood_handle *handle) BROOD_NOEXCEPT;
 
 /*
- * The verdict if it is there: 0, else -EAGAIN. Does not block and does not read the channel: call
- * brood_dispatch() first. May be fetched again.
+ * The verdict of a job, if it is there. The call neither blocks nor reads the channel: call
+ * brood_dispatch() first. It may be called again.
+ * Parameters: ret_verdict: the caller's, or NULL.
+ * Returns: 0: the verdict is in *ret_verdict.
+ * Errors: -EAGAIN: there is no verdict yet. Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_fetch(
 	struct brood_handle *handle, struct brood_verdict *ret_verdict) BROOD_NOEXCEPT;
 
 /*
- * Waits for it: 0, or -ETIMEDOUT. One thread at a time per handle: -EBUSY for another. ret_verdict
- * may be NULL, as in brood_fetch().
+ * Waits for the verdict of a job. Read the job's socket first: a job that cannot write waits, too.
+ * Parameters: ret_verdict: the caller's, or NULL.
+ * Returns: 0: the verdict is in *ret_verdict.
+ * Errors: -ETIMEDOUT: there is no verdict yet, and the job goes on. -EBUSY: another thread waits.
+ * Threads: one at a time for each handle. Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_wait(struct brood_handle *handle, uint32_t timeout_ms,
 	struct brood_verdict *ret_verdict) BROOD_NOEXCEPT;
 
 /*
- * Gives the handle back; NULL is fine. A job without a verdict goes on, and its verdict is dropped
- * and counted. Always returns NULL.
+ * Releases a handle. A job without a verdict goes on; its verdict is dropped and counted.
+ * Parameters: handle: NULL is fine; invalid afterwards.
+ * Returns: NULL. Since: 0.1.0.
  */
 BROOD_PUBLIC struct brood_handle *brood_release(struct brood_handle *handle) BROOD_NOEXCEPT;
 
 /*
- * Cancels by id, from any thread, at any stage: queued jobs at once; a running one notices by
- * brood_job_cancelled(), and is killed after its grace. 0 says that the wish is on its way, the
- * verdict says what came of it (a job may still finish first); -ENOENT: no such job is out.
+ * Cancels a job. A job that waits ends at once. A job that runs gets the soft step
+ * (brood_job_cancelled()), and SIGKILL after its grace_ms.
+ * Parameters: id: of brood_id(), brood_submit() or options.ret_id.
+ * Returns: 0: the wish is on its way. The verdict says what came of it: the job may finish first.
+ * Errors: -ESHUTDOWN, -ENOTCONN; -ENOENT: no job with this id is out. Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_cancel(struct brood *brood, uint64_t id) BROOD_NOEXCEPT;
 
 /*
- * An fd to poll for reading, for any event loop, the library's to close, the same for life:
- * readable when brood_dispatch() has something to do. Do not read from it.
+ * An fd for any event loop. It is readable when brood_dispatch() has something to do. Poll it
+ * level-triggered, and do not read from it.
+ * Returns: the fd; the library's, the same for life.
+ * Errors: -ESHUTDOWN, -ENOTCONN. Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_fd(struct brood *brood) BROOD_NOEXCEPT;
 
 /*
- * Reads the supervisor's channel until it is empty, calls the log callback and the callbacks of the
- * brood's own queue, never blocks. (A job that such a callback submits, and that is done at once,
- * may have its own callback within the same call, for some rounds.) Returns how many verdicts can
- * be fetched (or taken from that queue) that could not before, also those that another thread's
- * blocking call brought, or -ENOTCONN: the supervisor is gone (all jobs have their verdict: lost).
+ * Reads the channel until it is empty, and calls the log callback and the callbacks of the brood's
+ * own queue. The call never blocks.
+ * Returns: how many verdicts and results have come since the last call: to be fetched, to be taken
+ *   from the brood's own queue, or called back.
+ * Errors: -ESHUTDOWN (callbacks were called), -ENOTCONN (all jobs have their verdicts: lost).
+ * Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_dispatch(struct brood *brood) BROOD_NOEXCEPT;
 
 /* ---- Submitting (engine): an id now, the verdict later --------------------------------------- */
 
 /*
- * What became of a submitted job. The library's memory: valid until the callback returns, or until
- * the next brood_take(), brood_queue_wait(), _dispatch() or _free() on that queue.
+ * What became of a submitted job. The library's memory: valid until on_done returns, or until the
+ * next brood_take(), brood_queue_wait(), _dispatch() or _free() on the queue, and brood_dispatch()
+ * for the brood's own queue. Since: 0.2.0.
  */
 struct brood_result {
 	size_t size;   /* set by the library */
-	void *context; /* the job options' */
+	void *context; /* of the job's options */
 	/*
-	 * what the job wrote: all of it when the outcome is done or failed; else what was there
-	 * when it died, on a lease if that was at most 64 KiB. A reply for which the engine had no
-	 * memory, or no file (its limit on open files), is lost: NULL, and reply_size 0; the
-	 * outcome stays what the function returned, and verdict.reply_size says how much it was
+	 * Done or failed: the whole reply. Else what was there; of a job that died on a lease only
+	 * if it was at most 64 KiB. NULL: empty, or lost, because the engine had no memory or fd.
 	 */
 	const void *reply;
-	size_t reply_size;
-	/*
-	 * of brood_job_reply_fds(): closed with the result, but those that the caller sets to -1
-	 * here are the caller's
-	 */
-	int *fds;
+	size_t reply_size; /* 0 when the reply is lost; verdict.reply_size has what it was */
+	int *fds;          /* of brood_job_reply_fds(): set those to -1 that the program keeps */
 	size_t fds_count;
 	struct brood_verdict verdict;
 };
 
-/*
- * A queue: jobs in, results out; with workers on lease of its own, so that two threads with a queue
- * each share nothing on a job's path. Any thread may use any queue. A program with one event loop
- * needs none: brood_submit() without one uses the brood's own, whose fd is brood_fd() and whose
- * dispatch is brood_dispatch(). In a program with several loops each makes its own.
- */
+/* The options of brood_queue_new(). Since: 0.2.0. */
 struct brood_queue_options {
 	size_t size;
-	/*
-	 * that may be out (submitted, and not taken or called back): beyond it submit refuses; 0:
-	 * 4096; at most 65536
-	 */
-	uint32_t jobs;
-	uint32_t leases; /* workers on lease for this queue; 0: no limit but the pool's */
+	uint32_t jobs;   /* jobs whose result has not come out yet, at most 65536; 0: 4096 */
+	uint32_t leases; /* workers on lease for this queue; 0: the pool's limit */
 	uint64_t reserved[4];
 };
-/* options may be NULL. 0, -EINVAL, -ENOMEM, -EMFILE, -ENFILE, -ESHUTDOWN. */
+
+/*
+ * Makes a queue. It gets leases of its own: two threads with a queue each share nothing on a job's
+ * path. A program with one event loop uses the brood's own queue, brood_fd() and brood_dispatch().
+ * Parameters: options: the caller's; NULL: all defaults. ret_queue: the caller's, for
+ *   brood_queue_free().
+ * Returns: 0.
+ * Errors: -EINVAL, -EMFILE, -ENFILE, -ENOMEM, -ESHUTDOWN.
+ * Threads: any thread may use any queue. Since: 0.2.0.
+ */
 BROOD_PUBLIC int brood_queue_new(struct brood *brood, const struct brood_queue_options *options,
 	struct brood_queue **ret_queue) BROOD_NOEXCEPT;
+
 /*
- * Jobs that are out are cancelled, their results dropped (and counted); no callback is called any
- * more. NULL is fine. Not from a callback of its own, not while another thread is in a call on it.
- * Always returns NULL. After brood_stop(): still needed.
+ * Frees a queue. The call cancels the jobs that are out, drops and counts their results, and runs
+ * no callback.
+ * Parameters: queue: NULL is fine; invalid afterwards.
+ * Returns: NULL.
+ * Threads: no other thread is in a call on the queue; the caller is no callback of the queue.
+ * Since: 0.2.0.
  */
 BROOD_PUBLIC struct brood_queue *brood_queue_free(struct brood_queue *queue) BROOD_NOEXCEPT;
-/* The brood's own; the library's, for life. (options.jobs of it: 4096.) */
+
+/*
+ * The brood's own queue, for 4096 jobs.
+ * Returns: the queue; the library's, for life. NULL where the call is an error. Since: 0.2.0.
+ */
 BROOD_PUBLIC struct brood_queue *brood_own_queue(struct brood *brood) BROOD_NOEXCEPT;
 
 /*
- * Gives a job without waiting: 0 and its id in *ret_id (may be NULL). The request is copied.
- * options may be NULL. The result comes by options.on_done, else by brood_take(). Never blocks; as
- * much as `jobs` may be out. A job that was accepted has exactly one result. The library has no
- * thread: a job that found no worker on lease waits in the engine until somebody dispatches, takes
- * or waits on this queue, and only then begins, or is refused because its queue_ms are over. One
- * that a worker has is bounded by the supervisor (run_ms, grace_ms), whoever looks. So poll
- * brood_fd() (brood_queue_fd()) and dispatch, or wait.
- *   -EAGAIN    as many are out as the queue has room for, or (forced handoff) as the supervisor
- *              has: dispatch or take, then again
- *   -ESTALE    options.lease is over            and the errors of brood_open()
+ * Gives a job and returns at once. The result comes by options.on_done, or by brood_take(). A job
+ * without a worker waits in the engine until a thread dispatches its queue, takes from it or waits
+ * for it: poll brood_fd() or brood_queue_fd() and dispatch, or call brood_queue_wait().
+ * brood_submitv() takes the request in pieces, at most 1024; the job sees one request.
+ * Parameters: request: copied. options: the caller's; NULL: all defaults. ret_id: the job's id; or
+ *   NULL.
+ * Returns: 0: the job has exactly one result.
+ * Errors: those of brood_open(); there is no job and no result.
+ *   -EAGAIN  the queue is full (handoff: or the supervisor is): dispatch or take, then try again
+ * Worker death: before fn: another worker gets the job. Later: the result has the verdict, or the
+ *   next attempt follows (retries). Jobs that waited for the same worker go to others, in order.
+ * Since: 0.2.0.
  */
 #define brood_submit(brood, fn, request, request_size, options, ret_id) \
 	brood_submit_named(brood, fn, #fn, request, request_size, options, ret_id)
 BROOD_PUBLIC int brood_submit_named(struct brood *brood, brood_fn *fn, const char *name,
 	const void *request, size_t request_size, const struct brood_job_options *options,
 	uint64_t *ret_id) BROOD_NOEXCEPT;
+
 #define brood_submitv(brood, fn, request, request_count, options, ret_id) \
 	brood_submitv_named(brood, fn, #fn, request, request_count, options, ret_id)
 BROOD_PUBLIC int brood_submitv_named(struct brood *brood, brood_fn *fn, const char *name,
@@ -816,70 +739,92 @@ BROOD_PUBLIC int brood_submitv_named(struct brood *brood, brood_fn *fn, const ch
 	uint64_t *ret_id) BROOD_NOEXCEPT;
 
 /*
- * An fd to poll for reading: readable when brood_queue_dispatch() has something to do. The
- * library's, the same for life. Do not read from it.
+ * An fd for any event loop. It is readable when brood_queue_dispatch() has something to do. Poll
+ * it level-triggered, and do not read from it.
+ * Returns: the fd; the library's, the same for life.
+ * Errors: -ESHUTDOWN, -ENOTCONN. Since: 0.2.0.
  */
 BROOD_PUBLIC int brood_queue_fd(struct brood_queue *queue) BROOD_NOEXCEPT;
+
 /*
- * Sees what has come, calls callbacks, never blocks. Returns how many results came, called back or
- * ready to be taken; -ENOTCONN: the supervisor is gone (and all results are there: lost).
+ * Looks for results, and runs callbacks. The call never blocks.
+ * Returns: how many results came: called back, or to be taken.
+ * Errors: -ENOTCONN (all results are there: lost). Since: 0.2.0.
  */
 BROOD_PUBLIC int brood_queue_dispatch(struct brood_queue *queue) BROOD_NOEXCEPT;
+
 /*
- * The same, but waits until there is a result (called back or to be taken): their number, 0 when
- * nothing is out and nothing waits to be taken, -ETIMEDOUT, -ENOTCONN.
+ * Does the same, but waits until there is a result.
+ * Returns: how many results came: called back, or to be taken. 0: no job is out, and no result
+ *   waits to be taken.
+ * Errors: -ENOTCONN; -ETIMEDOUT: there is no result yet. Since: 0.2.0.
  */
 BROOD_PUBLIC int brood_queue_wait(struct brood_queue *queue, uint32_t timeout_ms) BROOD_NOEXCEPT;
+
 /*
- * Up to `room` results that have no callback, in the order in which they came, into ret_results;
- * first sees what has come, as brood_queue_dispatch(). Their number, 0 when there is none; never
- * blocks.
+ * Dispatches the queue, then takes results of jobs without on_done, in the order in which they
+ * came. The call never blocks.
+ * Parameters: ret_results: room for `room` pointers; the results are the library's.
+ * Returns: how many results were taken; 0: there is none. Since: 0.2.0.
  */
 BROOD_PUBLIC int brood_take(struct brood_queue *queue, const struct brood_result **ret_results,
 	size_t room) BROOD_NOEXCEPT;
-/* Jobs submitted whose result was not yet taken or called back. */
+
+/*
+ * The number of submitted jobs whose result was neither taken nor called back.
+ * Returns: the number; 0 where the call is an error. Since: 0.2.0.
+ */
 BROOD_PUBLIC size_t brood_queue_out(struct brood_queue *queue) BROOD_NOEXCEPT;
 
-/* ---- Leases (engine): one worker for a conversation ------------------------------------------ */
+/* ---- Pinned leases (engine): one worker for a conversation ----------------------------------- */
 
+/* The options of brood_lease(). Since: 0.2.0. */
 struct brood_lease_options {
 	size_t size;
-	uint32_t wait_ms; /* for a worker to be free; 0: the pool's queue_ms */
-	/*
-	 * the lease ends by itself then (a job that runs is not ended by that; those behind it are
-	 * refused); 0: 60000
-	 */
-	uint32_t limit_ms;
+	uint32_t wait_ms;  /* the wait for a worker; 0: the pool's queue_ms */
+	uint32_t limit_ms; /* of the lease; a job that runs then goes on to its end; 0: 60000 */
 	uint64_t reserved[4];
 };
+
 /*
- * Takes a worker for this engine alone: jobs with options.lease go to it, in order, and what one
- * leaves in its memory (a session, a warm cache) the next one finds. Waits for a worker. Its jobs
- * have deadlines and verdicts as ever; a worker that dies ends the lease: the job that ran has its
- * verdict, those behind it are refused (LEASE_OVER), as is whatever comes later (-ESTALE). A worker
- * that says that a job is done and does not give its result is killed within 10 s or so, if
- * somebody waits for it or dispatches; else limit_ms is the bound. Any thread may use it,
- * brood_lease_end() is the last call. A job's `retries` and `dispatch` say nothing on it; 65536
- * jobs may be out on it. 0, -ETIMEDOUT: no worker within wait_ms; -EAGAIN: refused (draining, or as
- * many jobs are out as there is room for); -EHOSTDOWN: degraded; -EINVAL, -ENOMEM, -EMFILE,
- * -ENFILE, -ESHUTDOWN, -ENOTCONN.
+ * Pins a worker: waits for an idle worker and takes it for jobs with options.lease. They run in
+ * order, 65536 may be out, and each finds in memory what the jobs before it left there. `retries`
+ * and `dispatch` have no effect on them.
+ * Parameters: options: the caller's; NULL: all defaults. ret_lease: the caller's, for
+ *   brood_lease_end().
+ * Returns: 0.
+ * Errors: -EINVAL, -EMFILE, -ENFILE, -ENOMEM, -ESHUTDOWN, -ENOTCONN, and
+ *   -ETIMEDOUT  no worker was idle within wait_ms
+ *   -EAGAIN     the pool stops, or as many jobs are out as it has room for
+ *   -EHOSTDOWN  the pool is degraded: workers die at birth
+ * Threads: any thread may use the lease.
+ * Worker death: the lease is over. The job that ran has its verdict; jobs behind it are refused
+ *   (LEASE_OVER); later calls give -ESTALE. Since: 0.2.0.
  */
 BROOD_PUBLIC int brood_lease(struct brood *brood, const struct brood_lease_options *options,
 	struct brood_lease **ret_lease) BROOD_NOEXCEPT;
+
 /*
- * Gives the worker back once the job that it runs has ended, and waits for that (its run time is
- * the bound: cancel it first if that is long); jobs behind it are refused. Handles of its jobs stay
- * valid. NULL is fine. Always returns NULL.
+ * Ends a pinned lease. The call waits for the end of the job that runs (cancel a long job before).
+ * Jobs behind it are refused. Results that were not taken are dropped. Handles stay valid.
+ * Parameters: lease: NULL is fine; invalid afterwards.
+ * Returns: NULL.
+ * Threads: the last call on the lease. Since: 0.2.0.
  */
 BROOD_PUBLIC struct brood_lease *brood_lease_end(struct brood_lease *lease) BROOD_NOEXCEPT;
+
 /*
- * Where the results of jobs that were submitted to it come out; the lease's, until
- * brood_lease_end(), at which results that were not taken are dropped.
+ * The queue at which the results of jobs come out that were submitted to this lease.
+ * Returns: the queue; the lease's, until brood_lease_end(). NULL where the call is an error.
+ * Since: 0.2.0.
  */
 BROOD_PUBLIC struct brood_queue *brood_lease_queue(struct brood_lease *lease) BROOD_NOEXCEPT;
+
 /*
- * Whom it is: 0, or -ESTALE when it is over (the figures are set all the same). Each pointer may be
- * NULL.
+ * Which worker is pinned: its pid, slot and generation.
+ * Parameters: each pointer may be NULL.
+ * Returns: 0.
+ * Errors: -ESTALE: the lease is over; the figures are set all the same. Since: 0.2.0.
  */
 BROOD_PUBLIC int brood_lease_worker(struct brood_lease *lease, pid_t *ret_pid, uint32_t *ret_slot,
 	uint32_t *ret_generation) BROOD_NOEXCEPT;
@@ -887,189 +832,236 @@ BROOD_PUBLIC int brood_lease_worker(struct brood_lease *lease, pid_t *ret_pid, u
 /* ---- The rest of the engine's side ----------------------------------------------------------- */
 
 /*
- * Bytes and fds that workers born from now on get (brood_get_init_data() in worker_init): replaces
- * what was set before. Copied; the fds stay the caller's. At most 1 GiB. Returns the version (1, 2,
- * ...), which is in effect for a worker born later than the supervisor's reading this. -E2BIG: too
- * many fds, or bytes; -EBADF: one of fds is not open; -EINVAL, -EMFILE, -ENFILE, -ENOMEM;
- * -ESHUTDOWN; -ENOTCONN.
+ * Sets the bytes and fds that workers born from now on get by brood_get_init_data(). The call
+ * replaces what was set before.
+ * Parameters: data: copied, at most 1 GiB. fds: duplicated, at most BROOD_INIT_FDS_MAX.
+ * Returns: the version, 1 first. It holds for workers that are born after the supervisor has read
+ *   it.
+ * Errors: -EINVAL, -EMFILE, -ENFILE, -ENOMEM, -ESHUTDOWN, -ENOTCONN;
+ *   -E2BIG: too many bytes or fds; -EBADF: one of fds is not open.
+ * Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_set_init_data(struct brood *brood, const void *data, size_t data_size,
 	const int *fds, size_t fds_count) BROOD_NOEXCEPT;
 
 /*
- * systemd: says READY=1, once, when the pool is ready too, with the pool's figures as STATUS.
- * Nothing happens without a NOTIFY_SOCKET.
+ * systemd: the engine is ready. The supervisor sends READY=1, once, when the pool is ready, too,
+ * with the pool's figures as STATUS. brood_notify_status() sends STATUS=text. Without NOTIFY_SOCKET
+ * nothing happens.
+ * Parameters: text: one line, cut at 200 bytes; copied.
+ * Returns: 0.
+ * Errors: -EINVAL, -ESHUTDOWN, -ENOTCONN. Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_notify_ready(struct brood *brood) BROOD_NOEXCEPT;
-/* systemd: STATUS=text (one line; longer than 200 bytes is cut). */
 BROOD_PUBLIC int brood_notify_status(struct brood *brood, const char *text) BROOD_NOEXCEPT;
 
+/* The counters of the pool; filled by the library. Since: 0.1.0. */
 struct brood_stats {
 	size_t size; /* set by the library */
-	/* places; of them with a ready worker = idle + busy */
+	/* slots; slots with a ready worker (idle and busy ones), and with one that is not ready */
 	uint32_t workers, ready, idle, busy, starting;
-	/*
-	 * at the supervisor: jobs that were handed off and wait for a worker, and requests for
-	 * leases. (Submitted jobs that wait in the engine are among those that brood_queue_out()
-	 * counts)
-	 */
-	uint32_t queued;
+	uint32_t queued; /* jobs by handoff, and requests for leases, that wait */
 	uint32_t queued_peak;
-	/*
-	 * not 0: see BROOD_DETAIL_DEGRADED; or so many workers cannot die that there are fewer
-	 * places than `workers`
-	 */
-	uint32_t degraded;
-	uint32_t next_spawn_ms; /* degraded or backing off: until the next try */
-	uint32_t leased;        /* of those that are busy: on lease, with or without a job */
-	/* jobs that brood_open(), _give(), _call() and _submit() accepted, retries not counted */
-	uint64_t submitted;
+	uint32_t degraded;      /* not 0: workers die at birth, or too many slots are undead */
+	uint32_t next_spawn_ms; /* until the next birth, while the supervisor pauses */
+	uint32_t leased;        /* busy workers that are on lease, with or without a job. 0.2.0 */
+	uint64_t submitted;     /* accepted jobs of all calls, without retries */
 	uint64_t verdicts[BROOD_OUTCOMES]; /* by outcome; [0] is unused */
-	uint64_t dropped;                  /* verdicts that came when nobody wanted them any more */
-	/* jobs whose worker died before fn was entered, given to another */
-	uint64_t redispatched;
-	uint64_t retried; /* jobs run again after a kill from outside */
-	/* worker processes; died counts all ends, killed those that Brood killed */
-	uint64_t spawned, died, killed, retired;
+	uint64_t dropped;                  /* verdicts that came when nobody wanted them */
+	uint64_t redispatched; /* jobs given to another worker: the first died before fn */
+	uint64_t retried;      /* jobs that ran again after a kill from outside */
+	uint64_t spawned, died, killed, retired; /* worker processes; killed: by Brood */
 	uint64_t spawn_failures;
 	uint64_t strays_killed;
 	uint64_t guard_deaths;
 	uint64_t logs_dropped;
-	uint64_t leases; /* given, over the life of the pool */
-	/* that the supervisor took back: idle, wanted elsewhere, or their time was up */
-	uint64_t leases_revoked;
-	/* places, now, whose worker was killed and does not end. Spare ones work for them */
-	uint64_t undead;
-	/* workers that did not end within a second after SIGKILL, over the life of the pool */
-	uint64_t undead_ever;
-	uint64_t stop_dropped; /* jobs that brood_stop() refused, or that were lost by it */
+	uint64_t leases;         /* granted. Since 0.2.0 */
+	uint64_t leases_revoked; /* recalled: idle, wanted elsewhere, or out of time. Since 0.2.0 */
+	uint64_t undead;         /* slots, now, whose worker was killed and does not end. 0.3.0 */
+	uint64_t undead_ever;    /* workers that lived a second after SIGKILL. Since 0.3.0 */
+	uint64_t stop_dropped;   /* jobs that brood_stop() refused or lost. Since 0.3.0 */
 	uint64_t reserved[3];
 };
+
 /*
- * The counters, from a page that the supervisor writes: no message, no waiting. Each figure is
- * right, two may be a moment apart. 0.
+ * Reads the counters from memory that the supervisor writes. Each figure is right; two figures may
+ * be a moment apart.
+ * Returns: 0.
+ * Errors: -EINVAL. Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_stats(struct brood *brood, struct brood_stats *ret_stats) BROOD_NOEXCEPT;
 
 /* ---- In a worker ----------------------------------------------------------------------------- */
 
-/*
- * In worker_init and in jobs: what brood_set_init_data() had set when this worker was born. Version
- * 0: nothing. Memory and fds are the worker's for life. 0; -EPERM: not a worker.
- */
+/* What brood_set_init_data() had set when this worker was born. Since: 0.1.0. */
 struct brood_init_data {
-	size_t size; /* set by the library */
-	uint32_t version;
-	const void *data;
+	size_t size;      /* set by the library */
+	uint32_t version; /* 0: nothing was set */
+	const void *data; /* the worker's, for life */
 	size_t data_size;
-	const int *fds;
+	const int *fds; /* the worker's, for life */
 	size_t fds_count;
 	uint64_t reserved[4];
 };
+
+/*
+ * Reads the init data of this worker, in worker_init or in a job.
+ * Returns: 0.
+ * Errors: -EPERM: this process is no worker. Since: 0.1.0.
+ */
 BROOD_PUBLIC int brood_get_init_data(struct brood_init_data *ret_data) BROOD_NOEXCEPT;
 
 /*
- * Of a brood_call() or brood_submit() that was handed off and is retried: another for each attempt
- * (log lines have it, too); verdict.id is what the caller was told.
+ * The id of the job, which its log lines have, too, and the number of this attempt.
+ * Returns: the id; each attempt of a brood_call() or brood_submit() by handoff has its own, and the
+ *   verdict has the first one's. The number: 1 for the first attempt. Since: 0.1.0.
  */
 BROOD_PUBLIC uint64_t brood_job_id(const struct brood_job *job) BROOD_NOEXCEPT;
-/* 1 is the first */
 BROOD_PUBLIC uint32_t brood_job_attempt(const struct brood_job *job) BROOD_NOEXCEPT;
-/* call, submit: exact; open, give: BROOD_SIZE_UNKNOWN */
-BROOD_PUBLIC size_t brood_job_request_size(const struct brood_job *job) BROOD_NOEXCEPT;
+
 /*
- * The argument that the job's options had: valid until fn returns, aligned for anything, never
- * NULL. ret_size may be NULL.
+ * The size of the request.
+ * Returns: bytes; BROOD_SIZE_UNKNOWN for brood_open() and brood_give(). Since: 0.1.0.
+ */
+BROOD_PUBLIC size_t brood_job_request_size(const struct brood_job *job) BROOD_NOEXCEPT;
+
+/*
+ * The argument of the job's options.
+ * Parameters: ret_size: its bytes; or NULL.
+ * Returns: the library's memory, never NULL, aligned for any type; valid until fn returns.
+ * Since: 0.1.0.
  */
 BROOD_PUBLIC const void *brood_job_arg(
 	const struct brood_job *job, size_t *ret_size) BROOD_NOEXCEPT;
 
 /*
- * Up to `size` bytes of the request, 0 at its end, or -errno. Waits for the first byte only.
- * brood_job_read_all() waits for `size` bytes or the end. The soft step does not end the wait: a
- * job that wants that polls brood_job_fd() and brood_job_cancel_fd().
+ * Reads from the request or the socket. brood_job_read() waits for the first byte;
+ * brood_job_read_all() waits for `size` bytes or the end. The soft step does not end the wait: poll
+ * brood_job_fd() and brood_job_cancel_fd() instead.
+ * Returns: how many bytes were read; 0: the end.
+ * Errors: those of recv(), such as
+ *   -ECONNRESET  the client of brood_give() has torn its connection down
+ *   -EBADF       the job has closed its socket
+ * Since: 0.1.0.
  */
 BROOD_PUBLIC ssize_t brood_job_read(struct brood_job *job, void *data, size_t size) BROOD_NOEXCEPT;
 BROOD_PUBLIC ssize_t brood_job_read_all(
 	struct brood_job *job, void *data, size_t size) BROOD_NOEXCEPT;
 
 /*
- * All `size` bytes, or -EPIPE: the engine closed its end, or brood_job_reply() was called; on a
- * lease also -ENOMEM, -EMFILE, -ENFILE: no memory or file for a reply of that size, and -EPERM: in
- * a child of the job. Returns size. May be called often; the reply is their sum.
+ * Writes a part of the reply, all `size` bytes. The reply is the sum of all parts.
+ * Returns: size.
+ * Errors: those of send(), such as
+ *   -EPIPE  the engine closed its end, or brood_job_reply() was called before
+ *   -EBADF  the job has closed its socket
+ *   -EMFILE, -ENFILE, -ENOMEM  on a lease: for a reply of this size
+ *   -EPERM  on a lease: this process is a child of the job
+ * Since: 0.1.0.
  */
 BROOD_PUBLIC ssize_t brood_job_write(
 	struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT;
 
 /*
- * The whole (or the last part of the) reply: writes it and ends the writing side, so that the
- * reader sees EOF now, before fn returns. Errors as brood_job_write().
+ * Writes the whole reply, or its last part. A reader reads EOF then, before fn returns.
+ * Returns: size.
+ * Errors: those of brood_job_write(). Since: 0.1.0.
  */
 BROOD_PUBLIC ssize_t brood_job_reply(
 	struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT;
 
 /*
- * The whole request, where it lies: no copy on a lease. NULL when it cannot be had (errno: ENOMEM;
- * EINVAL: not a job of bytes, or some of it was read already; EPIPE: the engine ended before all of
- * it was there; or an error of the socket). Valid and unchanged until fn returns; not to be written
- * to. ret_size may be NULL. brood_job_read() finds nothing any more after it.
+ * The whole request of a brood_call() or brood_submit(); on a lease without a copy. Afterwards
+ * brood_job_read() reads the end.
+ * Parameters: ret_size: its bytes; or NULL.
+ * Returns: the library's memory, valid and unchanged until fn returns; do not write to it. NULL: an
+ *   error, in errno.
+ * Errors: in errno: ENOMEM, those of recv(), and
+ *   EINVAL  the job has a socket, or some of the request was read before
+ *   EPIPE   the engine ended before the whole request was there
+ * Since: 0.2.0.
  */
 BROOD_PUBLIC const void *brood_job_request(struct brood_job *job, size_t *ret_size) BROOD_NOEXCEPT;
 
 /*
- * Extra fds (job options.fds): the library's, closed at the job's end; -EINVAL: no such index.
- * take: the job's own from now on.
+ * The extra fds of the job (options.fds): their number, one of them, and one of them for the job to
+ * keep. brood_job_take_extra_fd() makes the fd the job's own: the library does not close it.
+ * Parameters: index: 0 is the first.
+ * Returns: the number; the fd, which the library closes at the end of the job, if it was not taken.
+ * Errors: -EINVAL: there is no such index. Since: 0.2.0.
  */
 BROOD_PUBLIC size_t brood_job_extra_fds(const struct brood_job *job) BROOD_NOEXCEPT;
 BROOD_PUBLIC int brood_job_extra_fd(struct brood_job *job, size_t index) BROOD_NOEXCEPT;
 BROOD_PUBLIC int brood_job_take_extra_fd(struct brood_job *job, size_t index) BROOD_NOEXCEPT;
 
 /*
- * Sends fds with the reply (call and submit; at most BROOD_JOB_FDS_MAX in all): duplicated here,
- * the caller's stay the caller's. They come with the verdict of a job that is done or failed. 0,
- * -EINVAL, -EBADF, -E2BIG, -EMFILE.
+ * Sends fds with the reply of a brood_call() or brood_submit(). The fds arrive with the verdict of
+ * a job that is done or failed.
+ * Parameters: fds: duplicated, at most BROOD_JOB_FDS_MAX in all calls of a job.
+ * Returns: 0.
+ * Errors: none of fds is sent. -EMFILE, and
+ *   -EINVAL  fds is NULL, or the job has a socket of brood_open() or brood_give()
+ *   -EBADF   one of fds is not open
+ *   -E2BIG   too many fds
+ * Since: 0.2.0.
  */
 BROOD_PUBLIC int brood_job_reply_fds(
 	struct brood_job *job, const int *fds, size_t count) BROOD_NOEXCEPT;
 
 /*
- * A message to options.on_progress, while the job runs. Never blocks: 0; -EAGAIN: it is dropped;
- * -EMSGSIZE: more than BROOD_PROGRESS_MAX; -EINVAL: data is NULL, and size is not 0; -EPERM: in a
- * child of the job.
+ * Sends a message to options.on_progress. The call never blocks.
+ * Parameters: data: copied; size: at most BROOD_PROGRESS_MAX.
+ * Returns: 0.
+ * Errors:
+ *   -EAGAIN    there is no room: the message is dropped
+ *   -EMSGSIZE  the message is too long
+ *   -EINVAL    data is NULL, and size is not 0
+ *   -EPERM     this process is a child of the job
+ * Since: 0.2.0.
  */
 BROOD_PUBLIC int brood_job_progress(
 	struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT;
 
 /*
- * The socket of a job that was given by brood_open() or brood_give(), or of a brood_call() or
- * brood_submit() that was forced to be a handoff; -ENOTSOCK: a job of bytes, on a lease or not,
- * need not have one. Blocking (O_NONBLOCK is cleared on one that was given, for all who share it),
- * still the library's, closed at the end of the job. A job may close() it itself.
+ * The socket of a job of brood_open() or brood_give(), or of another job by a forced handoff. The
+ * socket is blocking: the library clears O_NONBLOCK, for all processes that share the socket.
+ * brood_job_take_fd() makes the fd the job's own: the library neither shuts it down nor closes it.
+ * An fd that stays open costs the worker (BROOD_LEFT_FDS).
+ * Returns: the fd. Without brood_job_take_fd() it is the library's, closed at the end of the job;
+ *   the job may close it, too. After it a brood_call() ends by its verdict, not by EOF.
+ * Errors: -ENOTSOCK: the job has bytes and no socket. Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_job_fd(struct brood_job *job) BROOD_NOEXCEPT;
-/*
- * The same, but from now on the job's: neither shut down nor closed at the end. For a socket that a
- * child process goes on with, or one that a worker keeps (then see BROOD_LEFT_FDS). For
- * brood_call() there is no EOF then until it is closed; the verdict still ends the call.
- */
 BROOD_PUBLIC int brood_job_take_fd(struct brood_job *job) BROOD_NOEXCEPT;
 
 /*
- * Not 0 once the job shall end: cancelled, out of time, or the pool stops. Async-signal-safe, any
- * thread; true also while the job blocks all signals.
+ * Whether the job shall end: it is cancelled, out of time, or the pool stops.
+ * Returns: not 0 from the soft step on, also for a job that blocks all signals.
+ * Threads: any thread of the worker; async-signal-safe. Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_job_cancelled(const struct brood_job *job) BROOD_NOEXCEPT;
+
 /*
- * An fd that becomes readable at that moment, for poll(); the library's; made on the first call.
- * -errno on failure.
+ * An fd for poll(). It becomes readable at the soft step, and stays so.
+ * Returns: the fd; the library's, made by the first call, closed at the end of the job.
+ * Errors: -EMFILE, -ENFILE, -ENOMEM. Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_job_cancel_fd(struct brood_job *job) BROOD_NOEXCEPT;
-/* Until the soft step; 0: it has come. BROOD_FOREVER: no limit. */
+
+/*
+ * The time until the soft step.
+ * Returns: milliseconds; 0: the soft step has come; BROOD_FOREVER: there is no limit. Since: 0.1.0.
+ */
 BROOD_PUBLIC uint32_t brood_job_time_left_ms(const struct brood_job *job) BROOD_NOEXCEPT;
 
 /*
- * A line to the engine's log (event job-log), cut at 400 bytes with the NUL. Never blocks: 0;
- * -EAGAIN: it is dropped; -EINVAL: level or format; -EPERM: in a child of the job.
+ * Sends a line to the engine's log, event JOB_LOG. The call never blocks.
+ * Parameters: format: as printf(). The line is cut at 400 bytes, the NUL included.
+ * Returns: 0.
+ * Errors:
+ *   -EAGAIN  there is no room: the line is dropped
+ *   -EINVAL  level or format is wrong
+ *   -EPERM   this process is a child of the job
+ * Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_job_log(struct brood_job *job, enum brood_level level, const char *format,
 	...) BROOD_NOEXCEPT BROOD_PRINTF(3, 4);
@@ -1079,9 +1071,9 @@ BROOD_PUBLIC int brood_job_log(struct brood_job *job, enum brood_level level, co
 #endif
 
 /*
- * C++: the macros above again, such that fn may have commas of its own. Each passes the text of all
- * arguments; the library finds fn's name in it, once a function. The first byte, which no
- * UTF-8 text has, says how many arguments stand behind fn.
+ * C++: the macros above again, such that fn may have commas of its own. Each macro passes the text
+ * of all arguments. The library finds the name of fn in the text, once for each function. The first
+ * byte of the text, which no UTF-8 text has, says how many arguments follow fn.
  */
 #ifdef __cplusplus
 #undef brood_open
