@@ -146,12 +146,20 @@ static int wait_events(struct loop *loop, int timeout)
 	return -EAGAIN;
 }
 
+/* False: the loop is to stop. */
+static bool settle(struct loop *loop)
+{
+	if (loop->settle && !loop->stop)
+		loop->settle(loop);
+	return !loop->stop;
+}
+
 int loop_run(struct loop *loop)
 {
 	int busy = 0;
 
 	loop->stop = false;
-	while (!loop->stop) {
+	while (settle(loop)) {
 		uint64_t before = now_ns(), due = next_timer(loop);
 		int n = wait_events(loop, time_poll_ms(before, due));
 

@@ -40,6 +40,8 @@ struct loop {
 	int batch_count;
 	struct epoll_event batch[LOOP_BATCH];
 	uint64_t now;
+	/* before each sleep: what follows from the events and timers just handled; or NULL */
+	void (*settle)(struct loop *loop);
 };
 
 /* room for that many timers: timer_set() cannot fail below it */

@@ -13,6 +13,7 @@
  *      killed before.
  */
 #include "internal.h"
+#include "slot.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -232,7 +233,7 @@ static void degraded_news(struct supervisor *s)
 		next > now ? (next - now) / NS_PER_MS : 0);
 	if (hopeless) /* else there is one that may do them yet */
 		jobs_refuse_queue(s, BROOD_DETAIL_DEGRADED);
-	notify_pool(s);
+	note(s, NOTE_POOL | NOTE_GAUGES);
 }
 
 /* ---- the end ---- */
@@ -302,27 +303,20 @@ static void bury(struct slot *slot, const struct process_exit *e)
 	}
 	say(slot, e, slot->retiring || s->halt.phase >= HALT_CANCEL);
 	if (slot->link.state != SLOT_ENDING)
-		slots_move(&s->slots, &slot->link, SLOT_ENDING);
+		slot_move(slot, SLOT_ENDING);
 	count(slot, e, expected);
-	/* who has the verdict finds no worker counted that is dead */
-	supervisor_gauges(s);
 	put_standard_back(slot);
 	if (slot->job && slot->job->is_lease)
 		lease_after_death(slot, e);
 	else if (slot->job)
 		job_after_death(slot, e);
 	death_forget_process(slot);
-	slots_move(&s->slots, &slot->link, SLOT_EMPTY);
+	slot_move(slot, SLOT_EMPTY);
 	if (slot->ready_ns == 0)
 		degraded_news(s);
-	supervisor_gauges(s);
-	spawn_due(s);
 	if (s->way == PROCESS_FORK)
 		strays_reap(s); /* its zombie may have stood before theirs */
 	strays_sweep_soon(s);
-	jobs_assign(s);
-	if (s->halt.phase != HALT_NONE)
-		stop_step(s);
 }
 
 void death_check(struct slot *slot)
@@ -336,7 +330,7 @@ void death_check(struct slot *slot)
 	if (r == 0)
 		return;
 	if (r < 0 && r != -ECHILD) {
-		supervisor_retry_later(slot->supervisor);
+		note(slot->supervisor, NOTE_RETRY);
 		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
 		return;
 	}

@@ -74,15 +74,9 @@ static void say_lost_with_it(struct supervisor *s)
 static void handle(struct supervisor *s, struct frame *f)
 {
 	switch (f->header.type) {
-	case MESSAGE_JOB:
-		job_accept(s, f);
-		jobs_assign(s);
-		break;
+	case MESSAGE_JOB: job_accept(s, f); break;
 	case MESSAGE_CANCEL: job_cancel(s, f->cancel.id); break;
-	case MESSAGE_LEASE:
-		lease_accept(s, f);
-		jobs_assign(s);
-		break;
+	case MESSAGE_LEASE: lease_accept(s, f); break;
 	case MESSAGE_LEASE_END: lease_end(s, f->lease_id.id); break;
 	case MESSAGE_LEASE_LOOK: lease_look_id(s, f->lease_id.id); break;
 	case MESSAGE_LEASE_KILL: lease_kill(s, &f->lease_kill); break;
@@ -105,7 +99,7 @@ static void channel_over(struct supervisor *s)
 	s->engine.channel_ended = true;
 	loop_remove(&s->loop, &s->engine.channel);
 	s->config.channel_fd = close_fd(s->config.channel_fd);
-	jobs_flush(s);
+	note(s, NOTE_TELL); /* nobody: they are over */
 	engine_check(s);
 	/*
 	 * A process that ends closes its files a moment before it has ended: that is no reason to
@@ -140,7 +134,7 @@ static void pause_reading(struct supervisor *s)
 {
 	loop_remove(&s->loop, &s->engine.channel);
 	s->engine.paused = true;
-	supervisor_retry_later(s);
+	note(s, NOTE_RETRY);
 }
 
 /* One message. 1: there may be more; 0: not now, or never again. */
@@ -181,13 +175,13 @@ void engine_resume(struct supervisor *s)
 	if (s->engine.paused && !s->engine.channel_ended) {
 		if (loop_add(&s->loop, &s->engine.channel, s->config.channel_fd, EPOLLIN,
 			    engine_readable) < 0)
-			supervisor_retry_later(s);
+			note(s, NOTE_RETRY);
 		else
 			s->engine.paused = false;
 	}
 	if (s->engine.death.fd < 0 && s->engine.pidfd >= 0 && !s->engine.ended &&
 		loop_add(&s->loop, &s->engine.death, s->engine.pidfd, EPOLLIN, engine_death) < 0)
-		supervisor_retry_later(s);
+		note(s, NOTE_RETRY);
 	engine_check(s);
 }
 
@@ -196,11 +190,8 @@ void engine_readable(struct loop *loop, struct source *source, uint32_t events)
 	struct supervisor *s = container_of(source, struct supervisor, engine.channel);
 
 	(void)loop;
-	if (events & EPOLLOUT) {
-		jobs_flush(s);
-		if (s->halt.phase != HALT_NONE)
-			stop_step(s);
-	}
+	if (events & EPOLLOUT)
+		note(s, NOTE_TELL);
 	if (source->fd < 0 || !(events & ~(uint32_t)EPOLLOUT))
 		return;
 	read_one(s);
@@ -219,7 +210,7 @@ int engine_tell(struct supervisor *s, enum message_type type)
 	f.pool.left = s->left;
 	r = frame_send(s->config.channel_fd, &f);
 	if (r < 0)
-		supervisor_retry_later(s);
+		note(s, NOTE_RETRY);
 	return r;
 }
 
@@ -304,7 +295,7 @@ void engine_check(struct supervisor *s)
 	if (r == 0)
 		return;
 	if (r < 0 && r != -ECHILD) {
-		supervisor_retry_later(s);
+		note(s, NOTE_RETRY);
 		return;
 	}
 	if (r == -ECHILD)
@@ -320,7 +311,7 @@ void engine_check(struct supervisor *s)
 	atomic_store(&s->config.shared->roster->engine_pid, 0);
 	say_lost_with_it(s);
 	notify_stopping(s);
-	jobs_flush(s);
+	note(s, NOTE_TELL);
 	stop_pool(s, orderly ? s->options->drain_ms : 0,
 		orderly ? s->options->stop_ms : MIN(s->options->stop_ms, ABNORMAL_STOP_MS));
 }
@@ -334,6 +325,6 @@ void engine_death(struct loop *loop, struct source *source, uint32_t events)
 	/* waitid failed for now, or a debugger has it first: engine_resume looks again */
 	if (!s->engine.ended) {
 		loop_remove(loop, source);
-		supervisor_retry_later(s);
+		note(s, NOTE_RETRY);
 	}
 }

@@ -30,8 +30,9 @@ int guard_spawn(struct supervisor *s)
 	s->guard.pid = pid;
 	s->guard.pidfd = pidfd;
 	atomic_store(&s->board->guard_pid, pid);
+	note(s, NOTE_BIRTH); /* no worker is born without a guard */
 	if (pidfd >= 0 && loop_add(&s->loop, &s->guard.death, pidfd, EPOLLIN, guard_death) < 0)
-		supervisor_retry_later(s);
+		note(s, NOTE_RETRY);
 	return 0;
 }
 
@@ -47,11 +48,11 @@ void guard_check(struct supervisor *s)
 		if (s->guard.death.fd < 0 && s->guard.pidfd >= 0 &&
 			loop_add(&s->loop, &s->guard.death, s->guard.pidfd, EPOLLIN, guard_death) <
 				0)
-			supervisor_retry_later(s);
+			note(s, NOTE_RETRY);
 		return;
 	}
 	if (r < 0 && r != -ECHILD) {
-		supervisor_retry_later(s);
+		note(s, NOTE_RETRY);
 		return;
 	}
 	loop_remove(&s->loop, &s->guard.death);
@@ -87,9 +88,8 @@ void guard_respawn_fired(struct loop *loop, struct timer *timer, uint64_t now)
 
 	(void)loop;
 	(void)now;
-	if (s->guard.pid <= 0 && !(s->engine.ended && s->halt.phase == HALT_DONE) &&
-		guard_spawn(s) == 0)
-		spawn_due(s);
+	if (s->guard.pid <= 0 && !(s->engine.ended && s->halt.phase == HALT_DONE))
+		guard_spawn(s);
 }
 
 /* The last thing before the supervisor's own end, when nothing is left to guard. */

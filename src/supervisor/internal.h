@@ -145,7 +145,23 @@ struct init_data {
 	uint32_t fds_count;
 };
 
+/*
+ * What has happened, a bit each. Whoever changes something says so here; supervisor.c looks once
+ * after each batch of events, before the loop sleeps, and does what follows, in one order.
+ */
+enum note {
+	NOTE_SWEPT = 1 << 0,  /* a sweep has found no stray */
+	NOTE_GAUGES = 1 << 1, /* numbers of the stats page have changed */
+	NOTE_TELL = 1 << 2,   /* a verdict, LENT or LEASE_OVER waits for the engine's socket */
+	NOTE_QUEUE = 1 << 3,  /* something waits that did not, or a worker or a lease is free */
+	NOTE_BIRTH = 1 << 4,  /* a place is empty, or a reason not to fill it is gone */
+	NOTE_POOL = 1 << 5,   /* the pool may be ready, degraded, or recovered */
+	NOTE_STOP = 1 << 6,   /* the stop may go on */
+	NOTE_RETRY = 1 << 7,  /* a resource was short: try all that waits again, in RETRY_MS */
+};
+
 struct supervisor {
+	uint32_t notes; /* enum note */
 	struct supervisor_config config;
 	const struct brood_options *options;
 	struct board *board;
@@ -195,7 +211,7 @@ struct supervisor {
 
 	struct halt halt;
 	struct timer halt_timer;
-	bool stop_asked, stopped_pending, stepping;
+	bool stop_asked, stopped_pending;
 	uint64_t done_ns; /* when the last worker had ended */
 	struct timer sweep_timer;
 	uint64_t last_sweep_ns;
@@ -232,10 +248,9 @@ struct supervisor {
 	} cores;
 };
 
+static inline void note(struct supervisor *s, uint32_t notes) { s->notes |= notes; }
+
 /* supervisor.c */
-void supervisor_retry_later(struct supervisor *s);
-/* states of the pool to the board */
-void supervisor_gauges(struct supervisor *s);
 /* workers that are, idle or not */
 uint32_t supervisor_ready(const struct supervisor *s);
 bool supervisor_degraded(const struct supervisor *s);

@@ -4,6 +4,7 @@
  * place where a job's state changes. Requests for leases wait in the same queue (lease.c).
  */
 #include "internal.h"
+#include "slot.h"
 #include "../os/sockets.h"
 
 #include <inttypes.h>
@@ -63,7 +64,7 @@ static void flush_later(struct supervisor *s, int r)
 
 	if (s->engine.channel.fd < 0 || loop_modify(&s->loop, &s->engine.channel, events) < 0 ||
 		r != -EAGAIN)
-		supervisor_retry_later(s);
+		note(s, NOTE_RETRY);
 }
 
 void jobs_flush(struct supervisor *s)
@@ -84,10 +85,11 @@ void jobs_flush(struct supervisor *s)
 		close_fds(job);
 		/* taken, or the engine is gone and its end will be seen */
 		records_release(&s->records, &job->link);
+		note(s, NOTE_STOP);
 	}
 	if (s->engine.channel.fd >= 0 && (s->engine.channel.events & EPOLLOUT) &&
 		loop_modify(&s->loop, &s->engine.channel, EPOLLIN) < 0)
-		supervisor_retry_later(s);
+		note(s, NOTE_RETRY);
 }
 
 static void cut_from_slot(struct job *job)
@@ -155,7 +157,7 @@ void job_decided(struct supervisor *s, struct job *job)
 		close_own_fds(job);
 	atomic_fetch_add_explicit(&s->board->verdicts[v->outcome], 1, memory_order_relaxed);
 	records_tell(&s->records, &job->link);
-	jobs_flush(s);
+	note(s, NOTE_TELL | NOTE_GAUGES);
 }
 
 void job_refuse(struct supervisor *s, struct job *job, enum brood_detail detail)
@@ -185,8 +187,6 @@ static void queue_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 
 	(void)now;
 	job_refuse(s, job, BROOD_DETAIL_QUEUE_TIME);
-	supervisor_gauges(s);
-	stop_step(s);
 }
 
 static void enqueue(struct supervisor *s, struct job *job, bool front)
@@ -194,6 +194,9 @@ static void enqueue(struct supervisor *s, struct job *job, bool front)
 	uint64_t now = now_ns();
 
 	records_queue(&s->records, &job->link, front);
+	note(s, NOTE_QUEUE | NOTE_GAUGES);
+	if (s->halt.phase == HALT_DRAIN)
+		note(s, NOTE_BIRTH); /* births go on while something is queued */
 	/*
 	 * Each attempt has its own time to wait: that it ran for long was no waiting. How many
 	 * there are is bounded.
@@ -350,7 +353,7 @@ static void assigned(struct supervisor *s, struct slot *slot, struct job *job, u
 	slot->job = job;
 	slot->condemned = slot->stuck = false;
 	slot->escaped = 0;
-	slots_move(&s->slots, &slot->link, SLOT_BUSY);
+	slot_move(slot, SLOT_BUSY);
 	climb_start(slot, &job->message, now);
 }
 
@@ -412,12 +415,11 @@ void jobs_assign(struct supervisor *s)
 
 	while ((l = next_waiting(s)) && (idle = slots_first(&s->slots, SLOT_IDLE))) {
 		if (give(s, container_of(idle, struct slot, link), job_of(l)) < 0) {
-			supervisor_retry_later(s);
+			note(s, NOTE_RETRY);
 			break;
 		}
 	}
 	leases_for_others(s);
-	supervisor_gauges(s);
 }
 
 /* ---- cancel ---- */
@@ -438,5 +440,4 @@ void job_cancel(struct supervisor *s, uint64_t id)
 	job->verdict.detail = BROOD_DETAIL_NONE;
 	job->verdict.signal = job->verdict.core = 0;
 	job_decided(s, job);
-	supervisor_gauges(s);
 }

@@ -10,6 +10,7 @@
  * it reads that before its next job. It says LEFT; one that does not is stuck (look.c).
  */
 #include "internal.h"
+#include "slot.h"
 #include "../os/futex.h"
 
 #define LOOKED_AT_MAX 32u /* leases that are looked at for one that waits */
@@ -95,7 +96,7 @@ static void over(struct supervisor *s, struct job *job, uint32_t how)
 	timer_stop(&s->loop, &job->queue_timer);
 	close_fds(job);
 	records_tell(&s->records, &job->link);
-	jobs_flush(s);
+	note(s, NOTE_TELL | NOTE_GAUGES | NOTE_QUEUE);
 }
 
 void lease_refuse(struct supervisor *s, struct job *job, enum brood_detail detail)
@@ -147,10 +148,6 @@ void lease_left(struct slot *slot, const struct message_left *m)
 		worker_retire(slot, "", m->flags, m->left);
 	else
 		worker_free(slot);
-	jobs_assign(s);
-	supervisor_gauges(s);
-	if (s->halt.phase != HALT_NONE)
-		stop_step(s);
 }
 
 void lease_died(struct slot *slot, const struct lease_death *d)
@@ -212,9 +209,8 @@ void lease_accept(struct supervisor *s, struct frame *f)
 	else if (s->halt.phase >= HALT_CANCEL)
 		job_refuse(s, job, BROOD_DETAIL_DRAINING);
 	else
-		job_enqueue(s, job);
-	if (s->halt.phase == HALT_DRAIN)
-		spawn_due(s); /* what is queued in the engine drains, too */
+		job_enqueue(
+			s, job); /* while the pool drains, too: what waits in the engine drains */
 }
 
 bool lease_waits_for_limit(const struct supervisor *s, const struct job *job)
@@ -250,7 +246,7 @@ static void lent(struct supervisor *s, struct slot *slot, struct job *job, uint6
 	slot->condemned = slot->stuck = false;
 	slot->escaped = 0;
 	slot->lent_ns = now;
-	slots_move(&s->slots, &slot->link, SLOT_LEASED);
+	slot_move(slot, SLOT_LEASED);
 	if (!is_kept(job)) {
 		list_append(&slot->lent, &s->leases.lent);
 		s->leases.library++;
@@ -262,8 +258,7 @@ static void lent(struct supervisor *s, struct slot *slot, struct job *job, uint6
 		.pid = who.pid, .slot = who.slot, .generation = who.generation
 	};
 	list_append(&job->untold, &s->leases.untold);
-	supervisor_gauges(s); /* who has the lease finds it counted */
-	jobs_flush(s);
+	note(s, NOTE_TELL);
 }
 
 int lease_lend(struct supervisor *s, struct slot *slot, struct job *job, uint64_t now)
@@ -306,7 +301,7 @@ static void send_leave(struct slot *slot)
 				       : frame_send(slot->channel.fd, &f);
 	slot->leave_unsent = supervisor_passes(r);
 	if (slot->leave_unsent)
-		supervisor_retry_later(s);
+		note(s, NOTE_RETRY);
 	else
 		/* where the channel has ended, too: a worker that lives reads its end */
 		ring(slot);
@@ -341,13 +336,10 @@ void lease_end(struct supervisor *s, uint64_t id)
 		return; /* it is over: LEASE_OVER is on its way */
 	if (!job->slot) {
 		lease_refuse(s, job, BROOD_DETAIL_NONE);
-		supervisor_gauges(s);
 	} else if (job->slot->link.state == SLOT_LEASED) {
 		lease_take_back(job->slot);
 		lease_look_now(job->slot, now_ns());
 	}
-	if (s->halt.phase != HALT_NONE)
-		stop_step(s);
 }
 
 /* ---- for others that wait ---- */

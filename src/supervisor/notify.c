@@ -17,7 +17,7 @@ static bool send_or_keep(struct supervisor *s, const char *text)
 	int r = notify_send(&s->config.notify, text);
 
 	if (r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM) {
-		supervisor_retry_later(s);
+		note(s, NOTE_RETRY);
 		return false;
 	}
 	return true; /* sent, or never will be: the manager is gone */

@@ -68,8 +68,7 @@ static void on_child(struct supervisor *s)
 			if (s->slot_array[i].pid > 0 && s->slot_array[i].pidfd < 0)
 				death_check(&s->slot_array[i]);
 	strays_reap(s);
-	if (s->halt.phase != HALT_NONE)
-		stop_step(s);
+	note(s, NOTE_STOP);
 }
 
 static void pass_on(struct supervisor *s, const struct signalfd_siginfo *info)

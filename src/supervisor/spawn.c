@@ -5,6 +5,7 @@
  * its pidfd: then the child is killed, and looked for by timer until it is gone (death.c).
  */
 #include "internal.h"
+#include "slot.h"
 #include "../os/fds.h"
 #include "../os/sockets.h"
 
@@ -157,7 +158,7 @@ static void born(struct slot *slot, int channel_fd)
 	int r = 0;
 
 	slot->born_ns = now;
-	slots_move(&s->slots, &slot->link, SLOT_STARTING);
+	slot_move(slot, SLOT_STARTING);
 	atomic_fetch_add_explicit(&s->board->spawned, 1, memory_order_relaxed);
 	slot->timer.on = init_time_up;
 	timer_set(&s->loop, &slot->timer, time_after_ms(now, s->options->init_ms));
@@ -172,7 +173,7 @@ static void born(struct slot *slot, int channel_fd)
 	if (loop_add(&s->loop, &slot->channel, channel_fd, EPOLLIN, worker_readable) < 0) {
 		slot->channel.fd = channel_fd; /* kept for worker_resume */
 		slot->paused = true;
-		supervisor_retry_later(s);
+		note(s, NOTE_RETRY);
 	}
 }
 
@@ -225,8 +226,7 @@ void spawn_timer_fired(struct loop *loop, struct timer *timer, uint64_t now)
 			break;
 		}
 	}
-	supervisor_gauges(s);
-	spawn_due(s);
+	note(s, NOTE_BIRTH);
 }
 
 void spawn_due(struct supervisor *s)
@@ -247,7 +247,7 @@ static void recovered(struct supervisor *s, const char *what)
 {
 	plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED,
 		"the pool has recovered: workers %s again", what);
-	notify_pool(s);
+	note(s, NOTE_POOL | NOTE_GAUGES);
 }
 
 void spawn_well(struct slot *slot, const char *what)
@@ -258,5 +258,5 @@ void spawn_well(struct slot *slot, const char *what)
 	if (backoff_healthy(&s->backoff, slot->ready_ns))
 		recovered(s, what);
 	if (backoff_next(&s->backoff) != before)
-		spawn_due(s); /* nobody is to wait for a pause that is no more */
+		note(s, NOTE_BIRTH); /* nobody is to wait for a pause that is no more */
 }

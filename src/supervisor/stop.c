@@ -139,7 +139,7 @@ static void entered(struct supervisor *s)
 	case HALT_KILL: kill_all(s); break;
 	default: break;
 	}
-	spawn_due(s);
+	note(s, NOTE_BIRTH);
 }
 
 /* Those that cannot die are waited for as long as one that is merely slow may need. */
@@ -150,16 +150,13 @@ static uint32_t workers_alive(struct supervisor *s)
 
 void stop_step(struct supervisor *s)
 {
-	if (s->halt.phase == HALT_NONE || s->stepping)
+	if (s->halt.phase == HALT_NONE)
 		return;
-	s->stepping = true;
 	while (halt_step(&s->halt, now_ns(), s->records.out, workers_alive(s)))
 		entered(s);
 	if (s->halt.phase >= HALT_CANCEL)
 		end_idle(s);
 	timer_set(&s->loop, &s->halt_timer, s->halt.phase == HALT_DONE ? TIME_NEVER : s->halt.next);
-	s->stepping = false;
-	supervisor_gauges(s);
 	if (s->halt.phase == HALT_DONE)
 		finished(s);
 }
@@ -168,7 +165,7 @@ void stop_timer_fired(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	(void)loop;
 	(void)now;
-	stop_step(container_of(timer, struct supervisor, halt_timer));
+	note(container_of(timer, struct supervisor, halt_timer), NOTE_STOP);
 }
 
 void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms)
@@ -178,7 +175,7 @@ void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms)
 	halt_begin(&s->halt, now_ns(), drain_ms, stop_ms);
 	if (first)
 		leases_drain(s);
-	stop_step(s);
+	note(s, NOTE_STOP);
 }
 
 bool stop_refusing(const struct supervisor *s) { return s->halt.phase != HALT_NONE; }

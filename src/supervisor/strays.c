@@ -231,7 +231,7 @@ uint32_t strays_sweep(struct supervisor *s)
 	else if (found == 0)
 		forget_sessions(s);
 	if (found == 0)
-		undead_revive(s);
+		note(s, NOTE_SWEPT);
 	return found;
 }
 
@@ -295,11 +295,10 @@ void strays_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now)
 						      : RETRY_MS;
 		timer_set(loop, timer, now + s->sweep_pause_ms * NS_PER_MS);
 		if (stop_waited_enough(s, now))
-			stop_step(s); /* for one that cannot be killed */
+			note(s, NOTE_STOP); /* for one that cannot be killed */
 	} else {
 		s->sweep_pause_ms = 0;
-		if (s->halt.phase != HALT_NONE)
-			stop_step(s);
+		note(s, NOTE_STOP);
 	}
 }
 

@@ -13,7 +13,7 @@
  * the engine's socket took it.
  *
  * When a resource is short (EAGAIN, ENOMEM, EMFILE, ETOOMANYREFS ...), nothing is given up: what
- * could not be done stays as it was, and one timer tries all of it again (supervisor_retry_later).
+ * could not be done stays as it was, and one timer tries all of it again (NOTE_RETRY).
  *
  * The trap: everything here may be called while a batch of events is dispatched. Nobody frees a
  * slot or a record; they change state, and sources are removed from the loop before their fd is
@@ -49,7 +49,7 @@ bool supervisor_passes(int r)
 		r == -EMFILE || r == -ENFILE || r == -EINTR;
 }
 
-void supervisor_gauges(struct supervisor *s)
+static void gauges(struct supervisor *s)
 {
 	const uint32_t *n = s->slots.counts;
 	struct board *b = s->board;
@@ -78,17 +78,52 @@ static void retry_fired(struct loop *loop, struct timer *timer, uint64_t now)
 	engine_resume(s);
 	guard_check(s);
 	leases_send_leave(s);
-	jobs_flush(s);
-	jobs_assign(s);
-	notify_pool(s);
-	spawn_due(s);
-	stop_step(s);
+	note(s, NOTE_TELL | NOTE_QUEUE | NOTE_BIRTH | NOTE_POOL | NOTE_STOP);
 }
 
-void supervisor_retry_later(struct supervisor *s)
+/* Should two steps note each other for ever, the retry timer goes on with the rest. */
+#define ROUNDS_MAX 64
+
+static bool take(struct supervisor *s, uint32_t bit)
 {
-	if (!timer_running(&s->retry_timer))
+	bool was = s->notes & bit;
+
+	s->notes &= ~bit;
+	return was;
+}
+
+/*
+ * Whoever is told of a change finds it counted: so the gauges come before the messages. A lease's
+ * end is told before its worker is given away again. The stop comes last, for it waits until all
+ * verdicts are told.
+ */
+static void settle_round(struct supervisor *s)
+{
+	if (take(s, NOTE_SWEPT))
+		undead_revive(s);
+	if (take(s, NOTE_GAUGES))
+		gauges(s);
+	if (take(s, NOTE_TELL))
+		jobs_flush(s);
+	if (take(s, NOTE_QUEUE))
+		jobs_assign(s);
+	if (take(s, NOTE_BIRTH))
+		spawn_due(s);
+	if (take(s, NOTE_POOL))
+		notify_pool(s);
+	if (take(s, NOTE_STOP))
+		stop_step(s);
+}
+
+static void settle(struct loop *loop)
+{
+	struct supervisor *s = container_of(loop, struct supervisor, loop);
+
+	for (int n = 0; (s->notes & ~NOTE_RETRY) && !loop->stop && n < ROUNDS_MAX; n++)
+		settle_round(s);
+	if (s->notes && !timer_running(&s->retry_timer))
 		timer_set(&s->loop, &s->retry_timer, now_ns() + RETRY_MS * NS_PER_MS);
+	s->notes &= ~NOTE_RETRY;
 }
 
 static void slot_prepare(struct supervisor *s, uint32_t number)
@@ -155,6 +190,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 			  : -ENOMEM;
 	if (r == 0)
 		r = loop_init(&s->loop, (size_t)config->records + 3 * (size_t)s->places + 16);
+	s->loop.settle = settle;
 	if (r == 0)
 		r = signals_prepare(s);
 	if (r < 0) {
@@ -300,7 +336,7 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	watch_or_die(s, &s->engine.channel, s->config.channel_fd, engine_readable);
 	notify_start(s);
 	guard_spawn(s);
-	spawn_due(s);
+	note(s, NOTE_BIRTH | NOTE_GAUGES);
 	engine_check(s); /* it may have ended before anybody watched */
 	if (loop_run(&s->loop) < 0)
 		plain_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE,

@@ -14,6 +14,7 @@
  * job started may have the same memory.
  */
 #include "internal.h"
+#include "slot.h"
 
 #include <inttypes.h>
 
@@ -116,16 +117,6 @@ static void drop_channel(struct slot *slot)
 	slot->paused = false;
 }
 
-static void changed(struct supervisor *s)
-{
-	supervisor_gauges(s);
-	notify_pool(s);
-	spawn_due(s);
-	jobs_assign(s);
-	if (s->halt.phase != HALT_NONE)
-		stop_step(s);
-}
-
 static void say(struct slot *slot)
 {
 	struct supervisor *s = slot->supervisor;
@@ -160,13 +151,12 @@ static void begin(struct slot *slot)
 
 	say(slot);
 	if (slot->link.state != SLOT_ENDING)
-		slots_move(&s->slots, &slot->link, SLOT_ENDING);
+		slot_move(slot, SLOT_ENDING);
 	list_remove(&slot->lent);
 	timer_stop(&s->loop, &slot->timer);
 	timer_stop(&s->loop, &slot->eof_timer);
 	drop_channel(slot);
-	slots_undead(&s->slots, &slot->link);
-	supervisor_gauges(s); /* who has the verdict finds it counted */
+	slot_move(slot, SLOT_UNDEAD);
 	if (slot->job && slot->job->is_lease)
 		lease_died(slot, &(struct lease_death){ .undead = true });
 	else if (slot->job)
@@ -174,7 +164,6 @@ static void begin(struct slot *slot)
 	if (slot->death.fd < 0)
 		undead_look_again(slot);
 	say_degraded(s);
-	changed(s);
 }
 
 void undead_time_up(struct loop *loop, struct timer *timer, uint64_t now)
@@ -205,8 +194,7 @@ void undead_bury(struct slot *slot)
 	if (s->way == PROCESS_FORK)
 		strays_reap(s);
 	strays_sweep_soon(s);
-	if (s->halt.phase != HALT_NONE)
-		stop_step(s);
+	note(s, NOTE_STOP);
 }
 
 void undead_revive(struct supervisor *s)
@@ -226,9 +214,7 @@ void undead_revive(struct supervisor *s)
 	if (was_degraded && !supervisor_degraded(s))
 		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED,
 			"the pool has recovered: all places work again");
-	supervisor_gauges(s);
-	notify_pool(s);
-	spawn_due(s);
+	note(s, NOTE_GAUGES | NOTE_POOL | NOTE_BIRTH | NOTE_STOP);
 }
 
 uint32_t undead_alive(struct supervisor *s) { return undead_fresh(s, 0); }

@@ -5,6 +5,7 @@
  * loop comes back for more; on a death the channel is read to its end first (worker_drain).
  */
 #include "internal.h"
+#include "slot.h"
 #include "../os/process.h"
 #include "../os/self.h"
 
@@ -62,7 +63,7 @@ void worker_to_ending(struct slot *slot, uint64_t kill_at)
 		return;
 	}
 	if (slot->link.state != SLOT_ENDING)
-		slots_move(&s->slots, &slot->link, SLOT_ENDING);
+		slot_move(slot, SLOT_ENDING);
 	list_remove(&slot->lent);
 	slot->timer.on = ending_fired;
 	timer_set(&s->loop, &slot->timer, kill_at);
@@ -87,13 +88,11 @@ void worker_drop(struct slot *slot, const char *what)
 static void healthy_fired(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	struct slot *slot = container_of(timer, struct slot, timer);
-	struct supervisor *s = slot->supervisor;
 
 	(void)loop;
 	(void)now;
 	if (slot->link.state == SLOT_IDLE)
 		spawn_well(slot, "stay alive");
-	supervisor_gauges(s);
 }
 
 /* Once: it is the machine's way, or that of worker_init, and not this worker's. */
@@ -122,18 +121,13 @@ static void on_ready(struct slot *slot, struct frame *f)
 	}
 	slot->ready_ns = now_ns();
 	say_blind(slot, f->ready.blind);
-	slots_move(&s->slots, &slot->link, SLOT_IDLE);
+	slot_move(slot, SLOT_IDLE);
 	timer_stop(&s->loop, &slot->timer);
 	if (s->backoff.young > 0 || s->backoff.degraded) {
 		slot->timer.on = healthy_fired;
 		timer_set(&s->loop, &slot->timer,
 			time_after_ms(slot->ready_ns, s->options->healthy_ms));
 	}
-	if (stop_refusing(s) && s->halt.phase >= HALT_CANCEL)
-		stop_step(s);
-	supervisor_gauges(s);
-	notify_pool(s);
-	jobs_assign(s);
 }
 
 /* What the worker cannot go on with. Puts a list into `text`. */
@@ -185,7 +179,7 @@ void worker_free(struct slot *slot)
 	if (slot->dead || slot->kill_signal == SIGKILL || slot->link.state == SLOT_ENDING)
 		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS); /* not for another job */
 	else
-		slots_move(&slot->supervisor->slots, &slot->link, SLOT_IDLE);
+		slot_move(slot, SLOT_IDLE);
 }
 
 static void accounted(struct slot *slot, struct job *job, const struct message_finished *m)
@@ -245,10 +239,6 @@ static void on_finished(struct slot *slot, struct frame *f)
 		worker_retire(slot, no_fd ? "" : whose, m->flags, m->left);
 	else
 		worker_free(slot);
-	jobs_assign(s);
-	supervisor_gauges(s);
-	if (s->halt.phase != HALT_NONE)
-		stop_step(s);
 }
 
 static void on_left(struct slot *slot, struct frame *f) { lease_left(slot, &f->left); }
@@ -428,7 +418,7 @@ static void pause_reading(struct slot *slot)
 	loop_remove(&s->loop, &slot->channel);
 	slot->channel.fd = fd;
 	slot->paused = true;
-	supervisor_retry_later(s);
+	note(s, NOTE_RETRY);
 }
 
 void worker_resume(struct slot *slot)
@@ -443,7 +433,7 @@ void worker_resume(struct slot *slot)
 	if (loop_add(&s->loop, &slot->channel, fd, EPOLLIN, worker_readable) < 0) {
 		slot->channel.fd = fd;
 		slot->paused = true;
-		supervisor_retry_later(s);
+		note(s, NOTE_RETRY);
 	}
 }
 
