@@ -47,6 +47,7 @@
 #include "../supervisor/supervisor.h"
 #include "surroundings.h"
 #include "../wire/shared.h"
+#include "../worker/main.h"
 #include "../worker/worker.h"
 
 #include <fcntl.h>

@@ -9,7 +9,8 @@
 #include "inline_internal.h"
 
 #include "../os/sockets.h"
-#include "../worker/worker.h"
+#include "../worker/job_inline.h"
+#include "../worker/init_data.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -422,7 +423,7 @@ static int give_up(struct inline_brood *b)
 
 static void init_free(struct inline_brood *b)
 {
-	worker_inline_init_data(NULL);
+	init_data_set(NULL);
 	while (b->init) {
 		struct init_version *older = b->init->older;
 
@@ -515,7 +516,7 @@ int inline_set_init_data(
 	v->data.version = b->init ? b->init->data.version + 1 : 1;
 	b->init = v;
 	r = (int)v->data.version;
-	worker_inline_init_data(&v->data);
+	init_data_set(&v->data);
 	pthread_mutex_unlock(&b->lock);
 	return r;
 }

@@ -13,7 +13,7 @@
 #include "../os/fds.h"
 #include "../os/sockets.h"
 #include "../os/text.h"
-#include "../worker/worker.h"
+#include "../worker/job_inline.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -293,7 +293,7 @@ static void call_fn(struct run *run, bool *ret_took)
 	uint64_t began = now_ns(), cpu = thread_cpu_us();
 
 	run->fds_count = 0; /* its own from here on */
-	run->verdict.code = worker_run_inline(run->fn, &job, ret_took);
+	run->verdict.code = job_inline_run(run->fn, &job, ret_took);
 	run->verdict.outcome = run->verdict.code ? BROOD_FAILED : BROOD_DONE;
 	run->verdict.run_us = (now_ns() - began) / NS_PER_US;
 	if (run->brood->options->flags & BROOD_ACCOUNT_CPU)

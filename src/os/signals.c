@@ -3,6 +3,7 @@
 #include "../base/base.h"
 
 #include <stdio.h>
+#include <unistd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -53,7 +54,7 @@ void signals_restore(const struct signals_state *s)
 	sigprocmask(SIG_SETMASK, &s->mask, NULL);
 }
 
-static bool listed(const int *list, size_t count, int sig)
+bool signals_listed(const int *list, size_t count, int sig)
 {
 	for (size_t i = 0; i < count; i++)
 		if (list[i] == sig)
@@ -67,7 +68,7 @@ void signals_default_all(const int *keep, size_t keep_count)
 
 	sigemptyset(&def.sa_mask);
 	for (int sig = 1; sig < SIGNALS_MAX; sig++) {
-		if (!changeable(sig) || listed(keep, keep_count, sig))
+		if (!changeable(sig) || signals_listed(keep, keep_count, sig))
 			continue;
 		if (sigaction(sig, NULL, &now) == 0 &&
 			(now.sa_handler != SIG_DFL || now.sa_flags != 0))
@@ -176,4 +177,26 @@ void signals_die_like(int sig)
 	sigprocmask(SIG_SETMASK, &others, NULL);
 	raise(sig);
 	_exit(128 + sig);
+}
+
+void signals_drop(int sig, const struct sigaction *ours)
+{
+	const struct sigaction action = { .sa_handler = SIG_DFL };
+	struct sigaction now;
+
+	if (sigaction(sig, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO &&
+		now.sa_sigaction == ours->sa_sigaction)
+		sigaction(sig, &action, NULL);
+}
+
+void signals_step_aside(int sig)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+
+	sigaction(sig, &action, NULL);
+	/*
+	 * blocked until the handler returns. Not raise(): a raw clone has its parent's thread id in
+	 * the C library's memory
+	 */
+	kill(getpid(), sig);
 }

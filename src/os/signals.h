@@ -33,5 +33,10 @@ const char *signals_name(int sig, char buffer[16]);
  * sig)
  */
 void signals_die_like(int sig) __attribute__((noreturn));
+bool signals_listed(const int *list, size_t count, int sig);
+/* Async-signal-safe: the default action, where the handler still is ours. */
+void signals_drop(int sig, const struct sigaction *ours);
+/* From a handler: the default action takes place once the handler has returned. */
+void signals_step_aside(int sig);
 
 #endif

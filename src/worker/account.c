@@ -4,28 +4,45 @@
  * before and after, so all threads of a job count. Memory: the kernel's peak of resident memory,
  * which begins anew at what is resident when 5 is written to /proc/self/clear_refs.
  */
-#include "state.h"
+#include "account.h"
 
 #include "../base/base.h"
+#include "../os/fds.h"
+
+#include <brood.h>
 
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+static struct {
+	bool cpu;
+	/* /proc/self/clear_refs, to begin a peak anew; -1: not accounted */
+	int refs_fd;
+	struct identity refs;
+	bool suspect;
+	uint64_t cpu_ns;
+} account = { .refs_fd = -1 };
+
+bool account_wanted;
+
 /*
  * Before worker_init, which may hide /proc, and before the count of fds: this one is the worker's,
  * for life.
  */
-void account_ready(struct account *a, uint32_t flags)
+void account_ready(uint32_t flags)
 {
-	a->cpu = flags & BROOD_ACCOUNT_CPU;
-	a->refs_fd = flags & BROOD_ACCOUNT_MEMORY
+	account.cpu = flags & BROOD_ACCOUNT_CPU;
+	account.refs_fd = flags & BROOD_ACCOUNT_MEMORY
 		? open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC)
 		: -1;
-	if (a->refs_fd >= 0 && identity_get(a->refs_fd, &a->refs) < 0)
-		a->refs_fd = close_fd(a->refs_fd);
-	a->suspect = true; /* by what worker_init does */
+	if (account.refs_fd >= 0 && identity_get(account.refs_fd, &account.refs) < 0)
+		account.refs_fd = close_fd(account.refs_fd);
+	account_wanted = account.cpu || account.refs_fd >= 0;
+	account.suspect = true; /* by what worker_init does */
 }
+
+void account_suspect(void) { account.suspect = true; }
 
 static uint64_t cpu_ns(void)
 {
@@ -35,15 +52,15 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-void account_begin(struct account *a)
+void account_begin(void)
 {
-	if (a->refs_fd >= 0 && a->suspect && !identity_is(a->refs_fd, &a->refs))
-		a->refs_fd = -1;
-	a->suspect = false;
-	if (a->refs_fd >= 0 && pwrite(a->refs_fd, "5", 1, 0) != 1)
-		a->refs_fd = close_fd(a->refs_fd);
-	if (a->cpu)
-		a->cpu_ns = cpu_ns();
+	if (account.refs_fd >= 0 && account.suspect && !identity_is(account.refs_fd, &account.refs))
+		account.refs_fd = -1;
+	account.suspect = false;
+	if (account.refs_fd >= 0 && pwrite(account.refs_fd, "5", 1, 0) != 1)
+		account.refs_fd = close_fd(account.refs_fd);
+	if (account.cpu)
+		account.cpu_ns = cpu_ns();
 }
 
 static uint64_t peak_kb(void)
@@ -53,8 +70,8 @@ static uint64_t peak_kb(void)
 	return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss : 0;
 }
 
-struct usage account_end(struct account *a)
+struct usage account_end(void)
 {
-	return (struct usage){ .cpu_us = a->cpu ? (cpu_ns() - a->cpu_ns) / NS_PER_US : 0,
-		.peak_kb = a->refs_fd >= 0 ? peak_kb() : 0 };
+	return (struct usage){ .cpu_us = account.cpu ? (cpu_ns() - account.cpu_ns) / NS_PER_US : 0,
+		.peak_kb = account.refs_fd >= 0 ? peak_kb() : 0 };
 }

@@ -16,9 +16,11 @@
  * What jobs construct later is destructed at exit() as ever.
  */
 #define _GNU_SOURCE
-#include "state.h"
+#include "disown.h"
 
 #include <link.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -72,7 +74,7 @@ static int search_module(struct dl_phdr_info *info, size_t size, void *found)
 	return *first != NULL;
 }
 
-void worker_disown_thread_locals(void)
+void disown_thread_locals(void)
 {
 	struct dtor_entry *first = NULL;
 

@@ -7,9 +7,12 @@
  * system call.) Which file it is, is asked before the job's first system call: where that is
  * trapped, only then.
  */
-#include "state.h"
+#include "files.h"
 
 #include "../base/base.h"
+#include "flags.h"
+#include "hygiene.h"
+#include "library_call.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,20 +31,20 @@ int brood_job_take_fd(struct brood_job *job) BROOD_NOEXCEPT
 	return job->fd;
 }
 
-size_t brood_job_extra_fds(const struct brood_job *job) BROOD_NOEXCEPT { return job->extra_count; }
+size_t brood_job_extra_fds(const struct brood_job *job) BROOD_NOEXCEPT { return job->extra.count; }
 
 int brood_job_extra_fd(struct brood_job *job, size_t index) BROOD_NOEXCEPT
 {
-	return index < job->extra_count ? job->extra[index] : -EINVAL;
+	return index < job->extra.count ? job->extra.fds[index] : -EINVAL;
 }
 
 int brood_job_take_extra_fd(struct brood_job *job, size_t index) BROOD_NOEXCEPT
 {
-	if (index >= job->extra_count)
+	if (index >= job->extra.count)
 		return -EINVAL;
-	job->extra_taken |= UINT32_C(1) << index;
+	job->extra.taken |= UINT32_C(1) << index;
 	syscalls_note();
-	return job->extra[index];
+	return job->extra.fds[index];
 }
 
 /* All or none. */
@@ -90,20 +93,20 @@ static void note_identity(int fd, struct identity *ret)
 /* Async-signal-safe. */
 static void note_identities(void)
 {
-	struct brood_job *job = &the_worker.job;
+	struct brood_job *job = &the_job;
 	int saved = errno;
 
 	if (job->fd >= 0)
 		note_identity(job->fd, &job->identity);
-	for (uint32_t i = 0; i < job->extra_count; i++)
-		note_identity(job->extra[i], &job->extra_identity[i]);
+	for (uint32_t i = 0; i < job->extra.count; i++)
+		note_identity(job->extra.fds[i], &job->extra.identities[i]);
 	flags_note();
 	errno = saved;
 }
 
-void job_note_fds(const struct brood_job *job)
+void files_note(const struct brood_job *job)
 {
-	bool trapped = syscalls_watching() && !job->unwatched && !the_worker.hygiene.others;
+	bool trapped = syscalls_watching() && !job->unwatched && !hygiene_others;
 
 	syscalls_before_first = trapped ? note_identities : NULL;
 	if (!trapped)
@@ -122,7 +125,7 @@ static void make_blocking(int fd)
 		fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
 }
 
-void job_take_fd(struct brood_job *job, int fd, bool own_pair)
+void files_take_socket(struct brood_job *job, int fd, bool own_pair)
 {
 	job->fd = fd;
 	job->taken = false;
@@ -130,11 +133,11 @@ void job_take_fd(struct brood_job *job, int fd, bool own_pair)
 		make_blocking(fd);
 }
 
-void job_take_extra(struct brood_job *job, struct frame *f, size_t first)
+void files_take_extra(struct brood_job *job, struct frame *f, size_t first)
 {
-	job->extra_count = job->extra_taken = 0;
-	for (size_t i = first; i < f->fds_count && job->extra_count < BROOD_JOB_FDS_MAX; i++)
-		job->extra[job->extra_count++] = frame_take_fd(f, i);
+	job->extra.count = job->extra.taken = 0;
+	for (size_t i = first; i < f->fds_count && job->extra.count < BROOD_JOB_FDS_MAX; i++)
+		job->extra.fds[job->extra.count++] = frame_take_fd(f, i);
 }
 
 /*
@@ -150,7 +153,7 @@ static void drain(int fd)
 		;
 }
 
-void job_finish_fd(struct brood_job *job, bool suspect)
+static void finish_socket(struct brood_job *job, bool suspect)
 {
 	int fd = job->fd;
 
@@ -162,14 +165,14 @@ void job_finish_fd(struct brood_job *job, bool suspect)
 	close(fd);
 }
 
-void job_take_stream(struct brood_job *job, int fd)
+void files_take_stream(struct brood_job *job, int fd)
 {
 	job->stream = fd;
 	note_identity(fd, &job->stream_identity);
 }
 
 /* The engine counts what came: it waits for no end. */
-void job_close_stream(struct brood_job *job)
+static void close_stream(struct brood_job *job)
 {
 	int fd = job->stream;
 
@@ -178,18 +181,25 @@ void job_close_stream(struct brood_job *job)
 		close(fd);
 }
 
-void job_close_extra(struct brood_job *job, bool suspect)
+void files_close_extra(struct brood_job *job, bool suspect)
 {
-	for (uint32_t i = 0; i < job->extra_count; i++)
-		if (!(job->extra_taken & UINT32_C(1) << i) &&
-			(!suspect || identity_is(job->extra[i], &job->extra_identity[i])))
-			close(job->extra[i]);
-	job->extra_count = 0;
+	for (uint32_t i = 0; i < job->extra.count; i++)
+		if (!(job->extra.taken & UINT32_C(1) << i) &&
+			(!suspect || identity_is(job->extra.fds[i], &job->extra.identities[i])))
+			close(job->extra.fds[i]);
+	job->extra.count = 0;
 }
 
-void job_close_back(struct brood_job *job)
+void files_close_back(struct brood_job *job)
 {
 	for (uint32_t i = 0; i < job->back_count; i++)
 		close_fd(job->back[i]);
 	job->back_count = 0;
+}
+
+void files_release(struct brood_job *job, bool suspect)
+{
+	finish_socket(job, suspect);
+	close_stream(job);
+	files_close_extra(job, suspect);
 }

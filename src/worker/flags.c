@@ -5,27 +5,34 @@
  * Where they are shared with the engine, the note also stands in the slot's page: when the worker
  * dies, the supervisor puts them back.
  */
-#include "state.h"
+#include "flags.h"
 
 #include "../base/base.h"
+#include "../os/standard.h"
+#include "worker.h"
+
+static struct standard standard;
+bool flags_shared;
 
 static _Atomic uint32_t *note_of(int file) { return &the_worker.desk->standard[file]; }
 
 void flags_open_own(void)
 {
-	struct standard *s = &the_worker.standard;
+	struct standard *s = &standard;
 
 	*s = the_worker.config->standard;
 	standard_open_own(s);
-	the_worker.standard_shared = standard_is_shared(s);
+	flags_shared = standard_is_shared(s);
 }
+
+void flags_note_own(void) { standard_note_own(&standard); }
 
 /* Async-signal-safe: before a job's first system call. */
 void flags_note(void)
 {
-	struct standard *s = &the_worker.standard;
+	struct standard *s = &standard;
 
-	if (!the_worker.standard_shared || s->is_noted)
+	if (!flags_shared || s->is_noted)
 		return;
 	standard_note(s);
 	for (int i = 0; i < STANDARD_FILES; i++)
@@ -35,14 +42,14 @@ void flags_note(void)
 }
 
 /* A job may have put another file there: then only the supervisor can reach the one that was. */
-void flags_put_back(bool files_left)
+void flags_put_back(const struct identity *files)
 {
-	struct standard *s = &the_worker.standard;
+	struct standard *s = &standard;
 
 	for (int i = 0; i < STANDARD_FILES; i++) {
 		int fd = STDOUT_FILENO + i;
 
-		if (files_left && !identity_is(fd, &the_worker.hygiene.standard[fd]))
+		if (files && !identity_is(fd, &files[fd]))
 			continue;
 		standard_put_back(s, i);
 		if (s->is_noted)

@@ -17,15 +17,18 @@
  * real-time signals' dispositions, memory that the job freed or leaked (but see worker_memory).
  */
 #define _GNU_SOURCE
-#include "memory.h"
-#include "state.h"
+#include "hygiene.h"
 
 #include "../base/base.h"
 #include "../os/fds.h"
 #include "../os/self.h"
+#include "flags.h"
+#include "memory.h"
+#include "worker.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <limits.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -37,10 +40,40 @@
 /* more than these in one job: not worth finding one by one */
 #define POSIX_TIMERS_MAX 4096
 
+/* the standard ones */
+#define HYGIENE_SIGNALS 32
+
 static const int itimers[3] = { ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF };
 static const unsigned char usual_signals[] = { SIGTERM, SIGINT, SIGALRM, SIGPIPE, SIGCHLD, SIGUSR1,
 	SIGUSR2, SIGSEGV, SIGABRT, SIGSYS };
 #define ROTATION 3 /* of the others, a short job */
+
+/* What the process was like when it said READY. */
+static struct hygiene {
+	int threads, fds; /* fds < 0: nobody can count them here */
+	int threads_now;  /* as the last look found them */
+	bool standard_open[3];
+	/* of the files at 0 to 2: what is put in their place does not change how many are open */
+	struct identity standard[3];
+	bool children;      /* worker_init started some: no telling them from a job's */
+	bool children_kept; /* a former job left some, and that is tolerated */
+	bool itimers[3];    /* running since then: not a job's */
+	/* the kernel numbers them upwards: those from here on are a job's; -1: no timers here */
+	int posix_timer;
+	sigset_t mask;
+	mode_t umask;
+	bool cwd_known;
+	struct identity cwd;
+	char cwd_path[PATH_MAX];
+	struct sigaction actions[HYGIENE_SIGNALS];
+	stack_t alternate;
+	unsigned rotation;
+	/* all dispositions were looked at when the last job had ended */
+	bool all_known;
+	uint64_t floating; /* control words of the floating point unit */
+} the_hygiene;
+
+bool hygiene_others;
 
 /* ---- the floating point unit: rounding and traps, as the program had them ---- */
 
@@ -306,12 +339,13 @@ static void note_files(struct hygiene *h)
 	h->fds = self_files();
 }
 
-int hygiene_snapshot(struct hygiene *h)
+int hygiene_snapshot(void)
 {
+	struct hygiene *h = &the_hygiene;
 	struct itimerval timer;
 
 	h->threads = self_threads(1);
-	h->others = h->threads > 1;
+	hygiene_others = h->threads > 1;
 	h->children = has_children();
 	for (size_t i = 0; i < ARRAY_SIZE(itimers); i++)
 		h->itimers[i] = getitimer((__itimer_which_t)itimers[i], &timer) == 0 &&
@@ -358,7 +392,7 @@ static uint32_t look(struct hygiene *h)
 	if (children && !h->children_kept)
 		left |= BROOD_LEFT_CHILDREN;
 	h->children_kept &= children;
-	h->others = threads > 1 || children;
+	hygiene_others = threads > 1 || children;
 	if (left_files(h))
 		left |= BROOD_LEFT_FDS;
 	if (memory_near())
@@ -366,12 +400,13 @@ static uint32_t look(struct hygiene *h)
 	return left;
 }
 
-struct hygiene_result hygiene_restore(struct hygiene *h, uint64_t ran_ns)
+struct hygiene_result hygiene_restore(uint64_t ran_ns)
 {
+	struct hygiene *h = &the_hygiene;
 	struct hygiene_result result = { .left = left_alternate(h) ? BROOD_LEFT_HANDLERS : 0 };
 
 	result.left |= look(h);
-	flags_put_back(result.left & BROOD_LEFT_FDS);
+	flags_put_back(result.left & BROOD_LEFT_FDS ? h->standard : NULL);
 	if (left_itimers(h))
 		result.left |= BROOD_LEFT_TIMERS;
 	if (left_posix_timers(h, &result.broken))
@@ -392,8 +427,10 @@ struct hygiene_result hygiene_restore(struct hygiene *h, uint64_t ran_ns)
  * What was tolerated belongs to no later job. Children that live on hide those of later jobs:
  * nobody can tell them apart, and nobody is blamed.
  */
-void hygiene_tolerated(struct hygiene *h, uint32_t left)
+void hygiene_tolerate(uint32_t left)
 {
+	struct hygiene *h = &the_hygiene;
+
 	if (left & BROOD_LEFT_THREADS)
 		h->threads = self_threads(h->threads_now);
 	if (left & BROOD_LEFT_FDS)
@@ -408,8 +445,6 @@ void hygiene_tolerated(struct hygiene *h, uint32_t left)
 	h->children_kept = has_children();
 }
 
-struct hygiene_result hygiene_glance(struct hygiene *h)
-{
-	floating_set(h->floating);
-	return (struct hygiene_result){ 0 };
-}
+void hygiene_glance(void) { floating_set(the_hygiene.floating); }
+
+void hygiene_fds(int more) { the_hygiene.fds = the_hygiene.fds < 0 ? -1 : the_hygiene.fds + more; }

@@ -15,11 +15,12 @@
  * nothing.
  */
 #include "memory.h"
-#include "state.h"
 
 #include "../base/base.h"
 #include "../os/fds.h"
 #include "../os/shm.h"
+#include "../os/syscalls.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -160,36 +161,22 @@ static void on_death(int sig, siginfo_t *info, void *context)
 	errno = error;
 }
 
-static bool kept(const struct brood_options *options, int sig)
-{
-	for (size_t i = 0; i < options->keep_signals_count; i++)
-		if (options->keep_signals[i] == sig)
-			return true;
-	return false;
-}
+static const struct sigaction death_action = { .sa_sigaction = on_death,
+	.sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND) };
 
 void memory_watch_deaths(const struct brood_options *options)
 {
-	struct sigaction action = { .sa_sigaction = on_death,
-		.sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND) };
-
 	if (options->worker_memory == 0)
 		return;
-	sigemptyset(&action.sa_mask);
 	for (size_t i = 0; i < ARRAY_SIZE(deaths); i++)
-		if (!kept(options, deaths[i]))
-			sigaction(deaths[i], &action, NULL);
+		if (!worker_keeps_signal(options, deaths[i]))
+			sigaction(deaths[i], &death_action, NULL);
 }
 
 void memory_forget(void)
 {
-	const struct sigaction action = { .sa_handler = SIG_DFL };
-	struct sigaction now;
-
 	if (the_worker.config->options->worker_memory == 0)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(deaths); i++)
-		if (sigaction(deaths[i], NULL, &now) == 0 && now.sa_flags & SA_SIGINFO &&
-			now.sa_sigaction == on_death)
-			sigaction(deaths[i], &action, NULL);
+		signals_drop(deaths[i], &death_action);
 }

@@ -12,15 +12,16 @@
  * default action and sends the signal again. A job's child counts as another process: what it sends
  * to its parent is ignored, unless the job has a handler of its own.
  *
- * SIGTERM, SIGINT, SIGHUP and SIGQUIT are in signals.c. Faults (SIGSEGV and its like), SIGPIPE,
+ * SIGTERM, SIGINT, SIGHUP and SIGQUIT are in soft.c. Faults (SIGSEGV and its like), SIGPIPE,
  * SIGXCPU and SIGXFSZ stay as they are: nobody sends these to a whole service.
  *
  * SIG_IGN would not do: a job's own raise() would be lost, and exec() hands it on to children.
  */
 #include "outside.h"
-#include "state.h"
 
 #include "../base/base.h"
+#include "../os/syscalls.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -53,47 +54,28 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	(void)context;
 	syscalls_note(); /* returning is a system call */
 	if (!worker_is_self() || !sent_by_another(info))
-		worker_step_aside(sig);
+		signals_step_aside(sig);
 	errno = saved;
 }
 
-static bool kept(const struct brood_options *options, int sig)
-{
-	for (size_t i = 0; i < options->keep_signals_count; i++)
-		if (options->keep_signals[i] == sig)
-			return true;
-	return false;
-}
+static const struct sigaction outside_action = { .sa_sigaction = on_signal,
+	.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
 
 void outside_prepare(const struct brood_options *options)
 {
-	struct sigaction action = { .sa_sigaction = on_signal,
-		.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
-
-	sigemptyset(&action.sa_mask);
 	for (size_t i = 0; i < ARRAY_SIZE(standard); i++)
-		if (!kept(options, standard[i]))
-			sigaction(standard[i], &action, NULL);
+		if (!worker_keeps_signal(options, standard[i]))
+			sigaction(standard[i], &outside_action, NULL);
 	/* valgrind keeps one of them for itself and refuses it: that one is left alone */
 	for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++)
-		if (!kept(options, sig))
-			sigaction(sig, &action, NULL);
-}
-
-static void restore_default(int sig)
-{
-	const struct sigaction action = { .sa_handler = SIG_DFL };
-	struct sigaction now;
-
-	if (sigaction(sig, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO &&
-		now.sa_sigaction == on_signal)
-		sigaction(sig, &action, NULL);
+		if (!worker_keeps_signal(options, sig))
+			sigaction(sig, &outside_action, NULL);
 }
 
 void outside_forget(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(standard); i++)
-		restore_default(standard[i]);
+		signals_drop(standard[i], &outside_action);
 	for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++)
-		restore_default(sig);
+		signals_drop(sig, &outside_action);
 }

@@ -6,10 +6,11 @@
  * dlopen() runs the object's constructors, so it is called within the job's frame and run time. A
  * reference to it is weak: a static program need not have it, and then such jobs are refused.
  */
-#include "state.h"
+#include "plugin.h"
 
 #include "../base/base.h"
 #include "../os/output.h"
+#include "report.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -41,19 +42,19 @@ static brood_fn *open_plugin(const struct brood_job *job, const char *path, cons
 	void *object, *found;
 
 	if (!dlopen || !dlsym || !dlerror) {
-		worker_log(job->id, BROOD_WARNING,
+		report_log(job->id, BROOD_WARNING,
 			"plugin %s: this program cannot open shared objects", path);
 		return NULL;
 	}
 	object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!object) {
-		worker_log(job->id, BROOD_WARNING, "plugin: %s", dlerror());
+		report_log(job->id, BROOD_WARNING, "plugin: %s", dlerror());
 		return NULL;
 	}
 	output_look();
 	found = dlsym(object, symbol);
 	if (!found)
-		worker_log(job->id, BROOD_WARNING, "plugin: no %s in %s", symbol, path);
+		report_log(job->id, BROOD_WARNING, "plugin: no %s in %s", symbol, path);
 	return (brood_fn *)(uintptr_t)found;
 }
 
@@ -80,7 +81,7 @@ brood_fn *plugin_find(struct brood_job *job, const char *text, size_t size)
 			return p->fn;
 	symbol = symbol_in(text, size);
 	if (!symbol) {
-		worker_log(job->id, BROOD_WARNING,
+		report_log(job->id, BROOD_WARNING,
 			"plugin: a path from the root and a symbol are needed");
 		return NULL;
 	}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reply.c - a reply in memory: one piece of the lease's up space, which grows while it is the last
+ * reply.c - the reply of a job: over its socket, or in memory.
+ *
+ * A reply in memory is one piece of the lease's up space, which grows while it is the last
  * one there (it is: jobs run one at a time). What gets too large for that, or finds no room because
  * the engine has not yet taken what lies there, goes elsewhere. Where a thread of the engine waits
  * for the job, that is a socket, which this thread reads: memory that is warm goes through it again
@@ -8,12 +10,20 @@
  *
  * The memory is the engine's to distrust and ours to lose: a job that writes there by itself spoils
  * the replies of this worker and nothing else.
+ *
+ * Trap: a child that the job forked shares the memory of a reply, but not the figures on it. It
+ * gets -EPERM.
  */
-#include "state.h"
+#include "reply.h"
 
 #include "../base/base.h"
 #include "../os/shm.h"
 #include "../os/sockets.h"
+#include "bytes.h"
+#include "files.h"
+#include "library_call.h"
+#include "worker.h"
+#include "worker_lease.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +38,7 @@
  * Positions are looked at only when some room is needed: the engine writes that word at each
  * harvest.
  */
-static void give_back(struct lease *l)
+static void give_back(struct worker_lease *l)
 {
 	uint64_t harvested = atomic_load_explicit(&l->down->harvested, memory_order_acquire), end;
 
@@ -50,7 +60,7 @@ static bool grow(struct ring_space *space, uint64_t start, uint32_t more)
 	return true;
 }
 
-static bool move(struct lease *l, struct job_reply *r, uint32_t more)
+static bool move(struct worker_lease *l, struct job_reply *r, uint32_t more)
 {
 	uint64_t end;
 	int64_t at = ring_space_take(&l->space, (uint32_t)r->size + more, REPLY_ALIGN, &end);
@@ -64,7 +74,7 @@ static bool move(struct lease *l, struct job_reply *r, uint32_t more)
 }
 
 /* Room for so many bytes behind those that are there. */
-static bool make_room(struct lease *l, struct job_reply *r, uint32_t more)
+static bool make_room(struct worker_lease *l, struct job_reply *r, uint32_t more)
 {
 	if (r->size > 0)
 		return grow(&l->space, r->start, more) || move(l, r, more);
@@ -77,7 +87,7 @@ static bool make_room(struct lease *l, struct job_reply *r, uint32_t more)
  * Should the job not come to its end, the engine finds here what it had written by then. Each store
  * leaves something that is true: whoever dies between two of them had less.
  */
-static void say_so_far(struct lease *l, const struct brood_job *job, size_t size)
+static void say_so_far(struct worker_lease *l, const struct brood_job *job, size_t size)
 {
 	struct ring_done *d = &l->up->dones[job->sequence % RING_DEPTH];
 
@@ -95,7 +105,7 @@ static void say_so_far(struct lease *l, const struct brood_job *job, size_t size
  * closed what is ours: a new socket may have got the number of the link, and nobody would read
  * there.
  */
-static bool open_stream(struct lease *l, struct brood_job *job)
+static bool open_stream(struct worker_lease *l, struct brood_job *job)
 {
 	struct frame f;
 	int fds[2];
@@ -112,22 +122,22 @@ static bool open_stream(struct lease *l, struct brood_job *job)
 	f.link.extra = 0;
 	f.link.flags = LINK_STREAM;
 	f.fds[f.fds_count++] = fds[0];
-	sent = lease_say(l, &f);
+	sent = worker_lease_say(l, &f);
 	close_fd(fds[0]);
 	if (sent)
-		job_take_stream(job, fds[1]);
+		files_take_stream(job, fds[1]);
 	else
 		close_fd(fds[1]);
 	return sent;
 }
 
-static int spill_to_stream(struct lease *l, struct brood_job *job)
+static int spill_to_stream(struct worker_lease *l, struct brood_job *job)
 {
 	struct job_reply *r = &job->reply;
 	ssize_t n = 0;
 
 	if (r->size > 0)
-		n = bytes_write(job->stream, l->up->bytes + r->start % RING_UP_BYTES, r->size);
+		n = bytes_send(job->stream, l->up->bytes + r->start % RING_UP_BYTES, r->size);
 	if (n < 0)
 		return (int)n;
 	if (r->size > 0)
@@ -137,7 +147,7 @@ static int spill_to_stream(struct lease *l, struct brood_job *job)
 }
 
 /* Nobody else is told: the piece is ours until the job's completion says so. */
-static int spill_to_memfd(struct lease *l, struct job_reply *r)
+static int spill_to_memfd(struct worker_lease *l, struct job_reply *r)
 {
 	int fd = shm_memfd_begin("brood-reply"), e;
 
@@ -155,14 +165,15 @@ static int spill_to_memfd(struct lease *l, struct job_reply *r)
 	return 0;
 }
 
-static int spill(struct lease *l, struct brood_job *job)
+static int spill(struct worker_lease *l, struct brood_job *job)
 {
 	if (job->engine_waits && open_stream(l, job))
 		return spill_to_stream(l, job);
 	return spill_to_memfd(l, &job->reply);
 }
 
-static int append_elsewhere(struct lease *l, struct brood_job *job, const void *data, size_t size)
+static int append_elsewhere(
+	struct worker_lease *l, struct brood_job *job, const void *data, size_t size)
 {
 	LIBRARY_CALL;
 	struct job_reply *r = &job->reply;
@@ -173,11 +184,11 @@ static int append_elsewhere(struct lease *l, struct brood_job *job, const void *
 		return e;
 	if (!r->streams)
 		return shm_memfd_append(r->memfd, data, size, r->size);
-	n = bytes_write(job->stream, data, size);
+	n = bytes_send(job->stream, data, size);
 	return n < 0 ? (int)n : 0;
 }
 
-static int append(struct lease *l, struct brood_job *job, const void *data, size_t size)
+static int append(struct worker_lease *l, struct brood_job *job, const void *data, size_t size)
 {
 	struct job_reply *r = &job->reply;
 
@@ -189,7 +200,7 @@ static int append(struct lease *l, struct brood_job *job, const void *data, size
 	return append_elsewhere(l, job, data, size);
 }
 
-ssize_t reply_write(struct brood_job *job, const void *data, size_t size)
+static ssize_t write_piece(struct brood_job *job, const void *data, size_t size)
 {
 	struct job_reply *r = &job->reply;
 
@@ -199,16 +210,16 @@ ssize_t reply_write(struct brood_job *job, const void *data, size_t size)
 		return r->error;
 	if (size == 0)
 		return 0;
-	r->error = append(&the_worker.lease, job, data, size);
+	r->error = append(&the_lease, job, data, size);
 	/* also where it is lost: the verdict tells how much that was */
 	r->size += size;
 	if (r->error < 0)
 		return r->error;
-	say_so_far(&the_worker.lease, job, r->memfd < 0 && !r->streams ? r->size : 0);
+	say_so_far(&the_lease, job, r->memfd < 0 && !r->streams ? r->size : 0);
 	return (ssize_t)size;
 }
 
-static void say_back(struct lease *l, const struct brood_job *job, struct ring_done *done)
+static void say_back(struct worker_lease *l, const struct brood_job *job, struct ring_done *done)
 {
 	const struct job_reply *r = &job->reply;
 	struct frame f;
@@ -222,7 +233,7 @@ static void say_back(struct lease *l, const struct brood_job *job, struct ring_d
 	}
 	for (uint32_t i = 0; i < job->back_count; i++)
 		f.fds[f.fds_count++] = job->back[i];
-	if (!lease_say(l, &f)) {
+	if (!worker_lease_say(l, &f)) {
 		done->flags |= DONE_NO_ROOM;
 		return;
 	}
@@ -232,7 +243,7 @@ static void say_back(struct lease *l, const struct brood_job *job, struct ring_d
 
 void reply_finish(struct brood_job *job, struct ring_done *done)
 {
-	struct lease *l = &the_worker.lease;
+	struct worker_lease *l = &the_lease;
 	struct job_reply *r = &job->reply;
 
 	if (r->memfd >= 0 && r->error == 0)
@@ -251,5 +262,41 @@ void reply_finish(struct brood_job *job, struct ring_done *done)
 	atomic_signal_fence(memory_order_seq_cst); /* as in say_so_far() */
 	done->reply_size = r->size;
 	r->memfd = close_fd(r->memfd);
-	job_close_back(job);
+	files_close_back(job);
+}
+
+/* ---- the public calls ---- */
+
+static ssize_t write_memory(struct brood_job *job, const void *data, size_t size)
+{
+	return the_worker.forked ? -EPERM : write_piece(job, data, size);
+}
+
+ssize_t brood_job_write(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT
+{
+	if (job->bytes)
+		return write_memory(job, data, size);
+	LIBRARY_CALL;
+	return bytes_send(job->fd, data, size);
+}
+
+static ssize_t reply_on_socket(struct brood_job *job, const void *data, size_t size)
+{
+	LIBRARY_CALL;
+	ssize_t n = bytes_send(job->fd, data, size);
+
+	if (n >= 0 && shutdown(job->fd, SHUT_WR) < 0)
+		return errno == ENOTCONN ? -EPIPE : -errno;
+	return n;
+}
+
+ssize_t brood_job_reply(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT
+{
+	ssize_t n;
+
+	if (!job->bytes)
+		return reply_on_socket(job, data, size);
+	n = write_memory(job, data, size);
+	job->reply.ended |= n >= 0;
+	return n;
 }

@@ -1,63 +1,70 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * worker.h - the process in which jobs run. worker_main() is called in the new child, on the
- * supervisor's stack, and never returns. It
- *   1. sets PDEATHSIG and checks the parent, setsid(), becomes a subreaper (so that what a job's
- *      child leaves behind is found), writes its roster entry, drops roster, board and other desks;
- *   2. closes all fds but 0-2, channel, keep-list, init fds; stdin from /dev/null; signals, stdio,
- *      exit hook, title, oom mark, core limit;
- *   3. begins a frame at which unwinding ends (stack.c), runs worker_init, remembers cwd, umask,
- *      fds, dispositions; says READY;
- *   4. blocks in one recvmsg until RUN, LEND or END. RUN: runs the job inside its frame (frame.c),
- *      puts right what it left (hygiene.c), says FINISHED. LEND: does that for what it finds in a
- *      ring (lease.c) until it is told to
- *      LEAVE, and says LEFT.
+ * worker.h - what this process is: a worker, a child that a job forked, or none of both. One worker
+ * a process, so its state is one global: handlers must reach it, and the public calls too. All else
+ * that a worker keeps stands in the module that it is about.
+ *
+ * The storeys, from the top; a file calls files further down only:
+ *
+ *   main          birth, the loop
+ *   serve         on lease: from LEND to LEFT
+ *   ring_job      one job on lease, from entry to completion
+ *   handoff       one job through the supervisor, from RUN to FINISHED
+ *   job_inline    one job where there is no worker
+ *   lease_end     how a lease ends that costs the worker, and the look that was put off
+ *   hooks         the program's hooks, and the ordered end
+ *   residue       what a job left behind: said, and what that costs
+ *   run           what all jobs have in common: the slot page, the frame
+ *   reply         a job's reply: on its socket, or in memory
+ *   request       a job's request: the same
+ *   files         a job's fds
+ *   hygiene       how the process differs from what it was when it was ready
+ *   dispositions  what signals mean here
+ *   soft, outside, memory, flags, plugin, account, worker_lease, report, bytes, init_data, job,
+ *   job_frame, job_stack, disown
+ *   worker
+ *
+ * Trap: a job may fork, and its child has all of this in memory, the slot page and the channel
+ * included. Whatever speaks for the worker asks worker_is_self() first.
+ * Trap: a job that made a system call may have closed any fd, and have opened something else that
+ * got its number. So a module that has an fd of the worker's own looks at the fd's identity before
+ * it writes there, the first time after such a job.
  */
 #ifndef BROOD_WORKER_H
 #define BROOD_WORKER_H
 
+#include "../os/signals.h"
 #include "../wire/birth.h"
-#include <brood.h>
+
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
-void worker_main(struct worker_config *config) __attribute__((noreturn));
+struct worker {
+	struct worker_config *config;
+	pid_t pid; /* 0: this is no worker */
+	struct desk *desk;
+	rlim_t files; /* the limit on open files when it was ready */
+	/*
+	 * in a child that fork() made: what it writes in memory that is shared would spoil its
+	 * parent's
+	 */
+	volatile bool forked;
+};
+extern struct worker the_worker;
 
 /* this process is a worker: not so in children that a job forked. Async-signal-safe */
 bool worker_is_self(void);
 bool worker_is_forked(void); /* it is a child that a job (or worker_init) forked */
 /* brood_rearm() in a worker: 0 or -ESRCH; -EPERM: this is no worker */
 int worker_rearm(void);
+/* says why in the slot's page: the exit code may be a job's, too */
+void worker_give_up(enum worker_exit why) __attribute__((noreturn));
 
-/* For inline mode (src/inline): a job without a worker. Same struct brood_job, same calls. */
-struct job_inline {
-	int fd;
-	uint64_t id;
-	size_t request_size;
-	const void *arg;
-	size_t arg_size;
-	const char *name;
-	/* where brood_job_log() goes; NULL: nowhere */
-	void (*log)(void *log_context, const struct brood_log *log);
-	void *log_context;
-	/* extra ones: this call closes them, but those that the job took */
-	const int *fds;
-	size_t fds_count;
-	/* where brood_job_progress() goes; NULL: nowhere */
-	void (*progress)(void *progress_context, const void *data, size_t size);
-	void *progress_context;
-	/*
-	 * room for BROOD_JOB_FDS_MAX: those of brood_job_reply_fds(), the caller's from now on.
-	 * NULL: not a job that replies fds
-	 */
-	int *ret_fds;
-	size_t *ret_fds_count; /* 0 before */
-};
-/* what fn returned; the caller closes fd unless taken */
-int worker_run_inline(brood_fn *fn, const struct job_inline *job, bool *ret_took_fd);
-/*
- * what brood_get_init_data() answers from now on; memory and fds stay the caller's. NULL: nothing
- */
-void worker_inline_init_data(const struct brood_init_data *data);
+/* options.keep_signals names it */
+static inline bool worker_keeps_signal(const struct brood_options *options, int sig)
+{
+	return signals_listed(options->keep_signals, options->keep_signals_count, sig);
+}
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "../../src/os/process.h"
 #include "../../src/wire/frame.h"
+#include "../../src/worker/main.h"
 #include "../../src/worker/worker.h"
 #include "case.h"
 

@@ -4,7 +4,7 @@
  * has the plain cases.)
  */
 #define _GNU_SOURCE
-#include "../../src/worker/state.h"
+#include "../../src/worker/worker_lease.h"
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
@@ -307,7 +307,7 @@ static int __attribute__((noreturn)) scribbles(struct brood_job *job)
 	atomic_store(&flags()->runs, 1);
 	while (!atomic_load(&flags()->go))
 		usleep(1000);
-	memset(the_worker.lease.up, 0xa5, sizeof *the_worker.lease.up);
+	memset(the_lease.up, 0xa5, sizeof *the_lease.up);
 	atomic_store(&flags()->scribbled, 1);
 	for (;;)
 		pause();

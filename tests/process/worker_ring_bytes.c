@@ -8,8 +8,8 @@
 #include "../helpers/fake_ring.h"
 #include "../../src/base/base.h"
 #include "../../src/os/shm.h"
-#include "../../src/os/sockets.h"
-#include "../../src/worker/state.h"
+#include "../../src/worker/job.h"
+#include "../../src/worker/worker_lease.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -247,7 +247,7 @@ static int fills_the_link(struct brood_job *job)
 	frame_begin(&f, MESSAGE_PROGRESS);
 	f.progress.sequence = job->sequence;
 	f.progress.size = BROOD_PROGRESS_MAX;
-	while (frame_send(the_worker.lease.link, &f) == 0)
+	while (frame_send(the_lease.link, &f) == 0)
 		;
 	return brood_job_write(job, data, sizeof data) == sizeof data ? 0 : 2;
 }

@@ -7,7 +7,7 @@
 #include "../helpers/fake_ring.h"
 #include "../../src/base/base.h"
 #include "../../src/os/sockets.h"
-#include "../../src/worker/state.h"
+#include "../../src/worker/worker_lease.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* stack.h - the stack that hooks and jobs run on. */
-#ifndef BROOD_WORKER_STACK_H
-#define BROOD_WORKER_STACK_H
+/* job_stack.h - the stack that hooks and jobs run on. */
+#ifndef BROOD_WORKER_JOB_STACK_H
+#define BROOD_WORKER_JOB_STACK_H
 
 #include <stddef.h>
 
@@ -9,6 +9,6 @@
  * Calls fn(), which never returns, with `size` bytes of stack below it, and with an alternate stack
  * for handlers. Unwinding ends there. Returns -errno only when there is no such stack.
  */
-int worker_stack_enter(size_t size, void (*fn)(void));
+int job_stack_enter(size_t size, void (*fn)(void));
 
 #endif

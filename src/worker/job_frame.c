@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * frame.c - law 10: nothing that a job does gets past its frame.
+ * job_frame.c - law 10: nothing that a job does gets past its frame.
  *
  * BUILD: this file, and this one alone, must be compiled with -fexceptions (gcc and clang): without
  * it the cleanup below is not in the unwind tables and pthread_exit() goes by unseen.
  *
- *   C++ exception   Unwinding ends at the first frame of the worker's own (stack.c), so the search
- *                   for a handler finds none, the `catch` around brood_start() included:
+ *   C++ exception   Unwinding ends at the first frame of the worker's own (job_stack.c), so the
+ *                   search for a handler finds none, the `catch` around brood_start() included:
  *                   std::terminate(), SIGABRT, and no destructor has run. The cleanup here is no
  *                   handler: the search passes it by.
  *   pthread_exit()  is a forced unwind, which runs cleanups frame by frame: ours is the last before
@@ -15,18 +15,21 @@
  *                   buffers lie in the part of the stack that is jumped over. (The macro of
  *                   <pthread.h> is another interface, whose handlers longjmp() does not run.) A
  *                   jump within the job's own frames does not pass the buffer.
- *   exit()          is stopped by on_exit() in worker.c.
+ *   exit()          is stopped by on_exit() in main.c.
  *
  * Trap: `inner` must stay a function of its own, below the buffer, so that a forced unwind meets
  * its cleanup before it calls the handlers of the buffer. The C library takes the thread's own
  * stack for the highest. So a jump from a coroutine back into the job does not pass the buffer,
  * wherever the coroutine's stack lies. Limit: where jobs do not run on the thread's own stack
- * (stack.c), a longjmp() to a stack above theirs looks like a jump out of the frame. swapcontext()
- * is not affected.
+ * (job_stack.c), a longjmp() to a stack above theirs looks like a jump out of the frame.
+ * swapcontext() is not affected.
  */
-#include "state.h"
+#include "job_frame.h"
+
+#include "../wire/message.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 
 extern void _pthread_cleanup_push(
 	struct _pthread_cleanup_buffer *buffer, void (*routine)(void *), void *arg);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ring.c - one job on lease, from its entry in the ring to its completion.
+ * ring_job.c - one job on lease, from its entry in the ring to its completion.
  *
  * The entry is claimed first: one that the engine has withdrawn is passed by. Of the jobs that ran
  * the desk word says RUNNING and DONE; of those that did not (withdrawn, refused) it says DONE at
@@ -14,11 +14,19 @@
  * look at the clock (the end of a job is the beginning of the next), no system call, no copy of the
  * entry or of its bytes.
  */
-#include "state.h"
+#include "ring_job.h"
 
 #include "../base/base.h"
 #include "../os/futex.h"
 #include "../os/text.h"
+#include "files.h"
+#include "hygiene.h"
+#include "lease_end.h"
+#include "reply.h"
+#include "residue.h"
+#include "run.h"
+#include "soft.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,19 +34,20 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 enum { GOT_IT, REFUSED = DONE_REFUSED_POINTER, LOST = DONE_NO_FD };
 
 /* ---- its end ---- */
 
 /* Told once, an engine need not be told again until it has taken what it was told of. */
-static bool was_told(const struct lease *l)
+static bool was_told(const struct worker_lease *l)
 {
 	return l->rung > atomic_load_explicit(&l->down->harvested, memory_order_acquire);
 }
 
 /* The thread that sleeps for this very job. What that costs is no job's time. */
-static void tell_caller(struct lease *l)
+static void tell_caller(struct worker_lease *l)
 {
 	_Atomic uint32_t *word = &l->up->callers[l->last % RING_DEPTH];
 	uint32_t how;
@@ -49,11 +58,11 @@ static void tell_caller(struct lease *l)
 	if (how == CALLER_WORD(l->last, CALLER_SLEEPS))
 		futex_wake(word, INT_MAX);
 	else if (how == CALLER_WORD(l->last, CALLER_BELL))
-		lease_tell(l);
+		worker_lease_tell(l);
 	l->now = 0;
 }
 
-static void count(struct lease *l)
+static void count(struct worker_lease *l)
 {
 	l->last++;
 	l->ends[l->last % RING_DEPTH] = l->space.head;
@@ -61,11 +70,11 @@ static void count(struct lease *l)
 	if (l->caller)
 		tell_caller(l);
 	if (atomic_load(&l->lane->listening) && !was_told(l))
-		lease_tell(l);
+		worker_lease_tell(l);
 }
 
 /* It is filled where it stands: nobody looks before it is counted. */
-static struct ring_done *begin_done(struct lease *l, const struct brood_job *job)
+static struct ring_done *begin_done(struct worker_lease *l, const struct brood_job *job)
 {
 	struct ring_done *d = &l->up->dones[job->sequence % RING_DEPTH];
 
@@ -79,26 +88,26 @@ static struct ring_done *begin_done(struct lease *l, const struct brood_job *job
 	return d;
 }
 
-static void pass_by(struct lease *l)
+static void pass_by(struct worker_lease *l)
 {
 	count(l);
-	worker_desk_swap(&l->word, DESK_WORD(l->last, DESK_DONE));
+	run_swap(&l->word, DESK_WORD(l->last, DESK_DONE));
 }
 
-static void refuse(struct lease *l, struct brood_job *job, uint32_t flags)
+static void refuse(struct worker_lease *l, struct brood_job *job, uint32_t flags)
 {
 	struct ring_done *done = begin_done(l, job);
 	bool retiring = flags & DONE_NO_FD; /* the next one's would not come either */
 
-	worker_soft_expect(SEQUENCE_NONE);
-	worker_release_job(job, false);
+	soft_expect(SEQUENCE_NONE);
+	run_release(job, false);
 	done->began_ns = done->ended_ns = now_ns();
 	done->flags = flags | (retiring ? DONE_RETIRING : 0);
 	count(l);
-	worker_desk_swap(&l->word, DESK_WORD(l->last, DESK_DONE));
+	run_swap(&l->word, DESK_WORD(l->last, DESK_DONE));
 	l->now = 0;
 	if (retiring)
-		lease_retire(l, 0);
+		lease_end_retire(l, 0);
 }
 
 /* ---- what comes over the link ---- */
@@ -107,7 +116,7 @@ static void refuse(struct lease *l, struct brood_job *job, uint32_t flags)
  * A job that lowered the limit on open files may have left room for fewer than this one brings:
  * then its message stays where it is, for the engine to take back.
  */
-static bool room_for_fds(const struct lease *l, const struct ring_entry *e)
+static bool room_for_fds(const struct worker_lease *l, const struct ring_entry *e)
 {
 	static struct frame f;
 	struct rlimit limit;
@@ -124,13 +133,11 @@ static bool room_for_fds(const struct lease *l, const struct ring_entry *e)
 }
 
 /* The frame for this entry. Those for entries that were passed by were taken with them. */
-static bool hear_with(struct lease *l, const struct ring_entry *e, struct frame *f)
+static bool hear_with(struct worker_lease *l, const struct ring_entry *e, struct frame *f)
 {
 	int r;
 
-	if (l->suspect_link && !identity_is(l->link, &l->link_identity))
-		worker_give_up(WORKER_EXIT_CHANNEL);
-	l->suspect_link = false;
+	worker_lease_check_link(l);
 	if (!room_for_fds(l, e))
 		return false;
 	r = frame_receive(l->link, f, MSG_DONTWAIT);
@@ -156,13 +163,13 @@ static bool map_request(struct brood_job *job, int fd)
 	memory = mmap(NULL, job->request_size, PROT_READ, MAP_SHARED | MAP_POPULATE, owned, 0);
 	if (memory == MAP_FAILED)
 		return false;
-	job->mapped = memory;
-	job->mapped_size = job->request_size;
-	job->request = memory;
+	job->request.mapped = memory;
+	job->request.mapped_size = job->request_size;
+	job->request.bytes = memory;
 	return true;
 }
 
-static bool take_with(struct lease *l, struct brood_job *job, const struct ring_entry *e)
+static bool take_with(struct worker_lease *l, struct brood_job *job, const struct ring_entry *e)
 {
 	static struct frame f;
 	size_t memfd = (e->flags & (RING_MEMFD | RING_STREAM)) != 0,
@@ -173,18 +180,18 @@ static bool take_with(struct lease *l, struct brood_job *job, const struct ring_
 		return false;
 	all = f.fds_count == memfd + socket + e->extra && !f.fds_lost;
 	if (all && e->flags & RING_STREAM)
-		job_take_stream(job, frame_take_fd(&f, 0));
+		files_take_stream(job, frame_take_fd(&f, 0));
 	else if (all && memfd)
 		all = map_request(job, frame_take_fd(&f, 0));
 	if (all && socket)
-		job_take_fd(job, frame_take_fd(&f, memfd), e->flags & RING_OWN_PAIR);
+		files_take_socket(job, frame_take_fd(&f, memfd), e->flags & RING_OWN_PAIR);
 	if (all)
-		job_take_extra(job, &f, memfd + socket);
+		files_take_extra(job, &f, memfd + socket);
 	frame_done(&f);
 	return all;
 }
 
-static void drop_with(struct lease *l, const struct ring_entry *e)
+static void drop_with(struct worker_lease *l, const struct ring_entry *e)
 {
 	static struct frame f;
 
@@ -194,46 +201,26 @@ static void drop_with(struct lease *l, const struct ring_entry *e)
 
 /* ---- its beginning ---- */
 
-static void take_arg(struct lease *l, struct brood_job *job, const struct ring_entry *e)
+static void take_entry(struct worker_lease *l, struct brood_job *job, const struct ring_entry *e)
 {
-	if (e->arg_size > 0)
-		memcpy(the_worker.arg, l->down->bytes + e->arg_at, e->arg_size);
-	the_worker.arg[e->arg_size] = 0;
-	job->arg = the_worker.arg;
-	job->plugin_size = e->plugin_size;
-	job->arg_size = e->arg_size - e->plugin_size;
-}
-
-static void take_entry(struct lease *l, struct brood_job *job, const struct ring_entry *e)
-{
+	job_clear(job);
 	job->id = e->id;
 	job->sequence = e->sequence;
 	job->fn = (brood_fn *)(uintptr_t)e->fn;
 	job->attempt = e->attempt;
-	job->request_size = e->request_size > SIZE_MAX ? BROOD_SIZE_UNKNOWN
-						       : (size_t)e->request_size;
-	job->no_plugin = job->taken = false;
+	job->request_size = job_size(e->request_size);
 	job->unwatched = l->owed && e->job_flags & BROOD_JOB_TRUSTED;
 	job->on_ring = true;
 	job->bytes = !(e->flags & RING_SOCKET);
-	job->in_line = NULL;
-	job->fd = -1;
-	job->stream = -1;
 	job->engine_waits = e->flags & RING_CALL;
-	job->request = e->flags & (RING_MEMFD | RING_SOCKET | RING_STREAM)
-		? NULL
-		: l->down->bytes + e->request_at;
-	job->request_read = 0;
-	job->asked = false;
-	job->mapped = NULL;
-	job->extra_count = job->extra_taken = job->back_count = 0;
-	atomic_store_explicit(&job->cancel_fd, -1, memory_order_relaxed);
+	if (!(e->flags & (RING_MEMFD | RING_SOCKET | RING_STREAM)))
+		job->request.bytes = l->down->bytes + e->request_at;
 	reply_begin(job);
-	take_arg(l, job, e);
+	job_set_arg(job, l->down->bytes + e->arg_at, e->arg_size, e->plugin_size);
 }
 
 /* Asked once a function, until a job could have unloaded something. */
-static bool callable(struct lease *l, const struct brood_job *job)
+static bool callable(struct worker_lease *l, const struct brood_job *job)
 {
 	const void *fn = (const void *)(uintptr_t)job->fn;
 
@@ -246,7 +233,7 @@ static bool callable(struct lease *l, const struct brood_job *job)
 }
 
 /* The function is looked at first: a message that was read cannot be given back. */
-static uint32_t begin(struct lease *l, struct brood_job *job, const struct ring_entry *e)
+static uint32_t begin(struct worker_lease *l, struct brood_job *job, const struct ring_entry *e)
 {
 	take_entry(l, job, e);
 	if (!callable(l, job)) {
@@ -255,12 +242,12 @@ static uint32_t begin(struct lease *l, struct brood_job *job, const struct ring_
 		return REFUSED;
 	}
 	if (e->flags & RING_FDS)
-		worker_begin(job, &l->word);
+		run_begin(job, &l->word);
 	return e->flags & RING_WITH && !take_with(l, job, e) ? LOST : GOT_IT;
 }
 
 /* False: the engine has withdrawn it. */
-static bool claim(struct lease *l, uint64_t sequence)
+static bool claim(struct worker_lease *l, uint64_t sequence)
 {
 	if (claim_swap(l->up, sequence, CLAIM_TAKEN))
 		return true;
@@ -273,10 +260,12 @@ static bool claim(struct lease *l, uint64_t sequence)
 /* ---- the job ---- */
 
 /* The look at what it left: now, or for a trusted one when there is nothing else to do. */
-static struct ending look(struct lease *l, const struct ran *ran, uint64_t ran_ns)
+static struct ending look(struct worker_lease *l, const struct ran *ran, uint64_t ran_ns)
 {
-	if (!ran->calls)
-		return worker_look(ran, ran_ns);
+	if (!ran->calls) {
+		hygiene_glance();
+		return (struct ending){ 0 };
+	}
 	l->callable = NULL;
 	if (l->trusted) {
 		l->owed_ns = l->owed ? l->owed_ns : ran->ended_ns;
@@ -285,10 +274,11 @@ static struct ending look(struct lease *l, const struct ran *ran, uint64_t ran_n
 	}
 	l->now = 0;
 	l->owed = false;
-	return worker_look(ran, ran_ns);
+	return residue_look(ran_ns);
 }
 
-static void end(struct lease *l, struct brood_job *job, const struct ran *ran, uint64_t began)
+static void end(
+	struct worker_lease *l, struct brood_job *job, const struct ran *ran, uint64_t began)
 {
 	struct ring_done *done = begin_done(l, job);
 	struct ending e;
@@ -300,18 +290,18 @@ static void end(struct lease *l, struct brood_job *job, const struct ran *ran, u
 	done->peak_kb = (uint32_t)MIN(ran->usage.peak_kb, (uint64_t)UINT32_MAX);
 	done->flags = (uint16_t)((job->no_plugin ? DONE_NO_PLUGIN : 0) |
 		(ran->memory ? DONE_MEMORY : 0) | ran->told << DONE_TOLD_SHIFT);
-	worker_release_job(job, ran->calls);
+	run_release(job, ran->calls);
 	reply_finish(job, done);
 	e = look(l, ran, l->now - began);
 	done->left = l->left = e.left;
 	done->flags |= e.retiring ? DONE_RETIRING : 0;
 	count(l);
 	if (e.retiring)
-		lease_retire(l, e.left);
+		lease_end_retire(l, e.left);
 }
 
 /* What the engine wrote is on its way here while this job runs. */
-static void fetch_next(const struct lease *l)
+static void fetch_next(const struct worker_lease *l)
 {
 	const char *next = (const char *)&l->down->entries[(l->last + 2) % RING_DEPTH];
 
@@ -321,9 +311,9 @@ static void fetch_next(const struct lease *l)
 	__builtin_prefetch(next + 64);
 }
 
-void ring_job(struct lease *l)
+void ring_job(struct worker_lease *l)
 {
-	struct brood_job *job = &the_worker.job;
+	struct brood_job *job = &the_job;
 	uint64_t sequence = l->last + 1, began;
 	const struct ring_entry *e = ring_entry_at(l->down, sequence);
 	struct ran ran;
@@ -334,7 +324,7 @@ void ring_job(struct lease *l)
 	l->caller = e->flags & RING_CALLER;
 	/* What a trusted job before it has left is not this one's doing. */
 	if (l->owed && !(e->job_flags & BROOD_JOB_TRUSTED))
-		lease_look_after(l);
+		lease_end_look(l);
 	if (!claim(l, sequence)) {
 		drop_with(l, e);
 		pass_by(l);
@@ -350,6 +340,6 @@ void ring_job(struct lease *l)
 		return;
 	}
 	l->trusted = e->job_flags & BROOD_JOB_TRUSTED;
-	ran = worker_run_job(job, e->name, &l->word);
+	ran = run_job(job, e->name, &l->word);
 	end(l, job, &ran, began);
 }

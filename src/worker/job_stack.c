@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stack.c - see stack.h.
+ * job_stack.c - see job_stack.h.
  *
  * Jobs run on the thread's own stack. Then pthread_getattr_np() tells the truth to collectors and
- * script engines, and longjmp() knows which of its targets lie above the job's frame (frame.c):
+ * script engines, and longjmp() knows which of its targets lie above the job's frame (job_frame.c):
  * stacks of coroutines lie below, wherever they were made.
  *
  * Where the own stack cannot have the size (os/stack.h), jobs run on memory that is mapped for
  * them. There a coroutine whose longjmp() goes to a stack above it looks like a jump out of the
  * job.
  */
-#include "stack.h"
+#include "job_stack.h"
 
 #include "../base/base.h"
 #include "../os/shm.h"
@@ -53,7 +53,7 @@ static int enter_mapped(size_t size)
 	return -errno;
 }
 
-int worker_stack_enter(size_t size, void (*fn)(void))
+int job_stack_enter(size_t size, void (*fn)(void))
 {
 	int r = stack_alternate();
 

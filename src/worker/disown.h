@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* disown.h - what main() left to be destructed. */
+#ifndef BROOD_WORKER_DISOWN_H
+#define BROOD_WORKER_DISOWN_H
+
+/* Destructors that main()'s thread has registered do not run here. */
+void disown_thread_locals(void);
+
+#endif

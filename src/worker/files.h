@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* files.h - the fds of a job: its socket, extra ones, and those that go back with the reply. */
+#ifndef BROOD_WORKER_FILES_H
+#define BROOD_WORKER_FILES_H
+
+#include "../wire/frame.h"
+#include "job.h"
+
+void files_take_socket(struct brood_job *job, int fd, bool own_pair);
+void files_take_extra(struct brood_job *job, struct frame *f, size_t first);
+void files_take_stream(struct brood_job *job, int fd); /* the library's: blocking */
+/* before fn: which files they are, now or when that can have changed */
+void files_note(const struct brood_job *job);
+/* Shuts the socket down, and closes all, where they still are the files that came. */
+void files_release(struct brood_job *job, bool suspect);
+void files_close_extra(struct brood_job *job, bool suspect); /* the extra ones alone */
+void files_close_back(struct brood_job *job);
+
+#endif

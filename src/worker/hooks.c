@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* hooks.c - see hooks.h. */
+#include "hooks.h"
+
+#include "../os/output.h"
+#include "../os/self.h"
+#include "flags.h"
+#include "job_frame.h"
+#include "report.h"
+#include "worker.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static int call_init(void *arg)
+{
+	const struct brood_options *o = arg;
+
+	return o->worker_init(o->hook_context);
+}
+
+static int call_exit(void *arg)
+{
+	const struct brood_options *o = arg;
+
+	o->worker_exit(o->hook_context);
+	return 0;
+}
+
+static void hook_escaped(void *arg, int how)
+{
+	(void)arg;
+	if (worker_is_self())
+		report_log(0, BROOD_WARNING, "a hook of this worker left by %s",
+			how == ESCAPED_LONGJMP ? "longjmp()" : "pthread_exit()");
+	worker_give_up(WORKER_EXIT_INIT);
+}
+
+static int run_hook(int (*call)(void *))
+{
+	struct job_frame frame = { .call = call,
+		.arg = (void *)(uintptr_t)the_worker.config->options,
+		.escaped = hook_escaped };
+	int r = job_frame_run(&frame);
+
+	if (!worker_is_self())
+		/* a child of the hook came back: for it that is the end */
+		exit(r);
+	return r;
+}
+
+void hooks_init(void)
+{
+	int r;
+
+	if (!the_worker.config->options->worker_init)
+		return;
+	flags_note();
+	self_keep();
+	r = run_hook(call_init);
+	flags_put_back(NULL); /* of what is shared; */
+	flags_note_own();     /* its own are as the hook wants them */
+	if (r == 0)
+		return;
+	report_log(0, BROOD_WARNING, "worker_init returned %d: this worker ends", r);
+	output_flush();
+	worker_give_up(WORKER_EXIT_INIT);
+}
+
+void hooks_end(bool with_hook)
+{
+	if (with_hook) {
+		if (the_worker.config->options->worker_exit)
+			run_hook(call_exit);
+		output_flush();
+	}
+	_exit(WORKER_EXIT_ORDERLY);
+}

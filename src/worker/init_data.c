@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* init_data.c - see init_data.h. */
+#include "init_data.h"
+
+#include "../base/base.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+static struct brood_init_data init_data;
+
+static int map_init_data(struct worker_config *c)
+{
+	struct stat st;
+	void *data;
+
+	if (c->init_memfd < 0 || c->init_data_size == 0)
+		return 0;
+	if (fstat(c->init_memfd, &st) < 0)
+		return -errno;
+	if (st.st_size < 0 || (uint64_t)st.st_size < c->init_data_size)
+		return -EINVAL; /* reading it would be a SIGBUS */
+	data = mmap(NULL, (size_t)c->init_data_size, PROT_READ, MAP_PRIVATE, c->init_memfd, 0);
+	if (data == MAP_FAILED)
+		return -errno;
+	init_data.data = data;
+	init_data.data_size = (size_t)c->init_data_size;
+	return 0;
+}
+
+int init_data_take(struct worker_config *c)
+{
+	int r = map_init_data(c);
+
+	c->init_memfd = close_fd(c->init_memfd);
+	init_data.size = sizeof init_data;
+	init_data.version = c->init_version;
+	init_data.fds = c->init_fds_count ? c->init_fds : NULL;
+	init_data.fds_count = c->init_fds_count;
+	return r;
+}
+
+int brood_get_init_data(struct brood_init_data *ret_data) BROOD_NOEXCEPT
+{
+	if (!ret_data)
+		return -EINVAL;
+	/* that is set in workers and inline mode */
+	if (!worker_is_self() && init_data.size == 0)
+		return -EPERM;
+	*ret_data = init_data;
+	return 0;
+}
+
+void init_data_set(const struct brood_init_data *data)
+{
+	static const struct brood_init_data none;
+
+	init_data = data ? *data : none;
+	init_data.size = sizeof init_data;
+}

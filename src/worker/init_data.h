@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* init_data.h - what brood_get_init_data() answers. */
+#ifndef BROOD_WORKER_INIT_DATA_H
+#define BROOD_WORKER_INIT_DATA_H
+
+#include "../wire/birth.h"
+
+/* Of a worker: maps the memfd, which is closed. 0 or -errno. */
+int init_data_take(struct worker_config *c);
+/* Of inline mode: memory and fds stay the caller's. NULL: nothing. */
+void init_data_set(const struct brood_init_data *data);
+
+#endif

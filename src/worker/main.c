@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - the process in which jobs run: birth, loop, end. See main.h for the steps, worker.h for
+ * the storeys.
+ *
+ * Invariant of birth: before any code of the program runs here (a handler, a hook, a job) the
+ * roster has this pid, so that the guard can end whatever that code starts, and the roster is
+ * unmapped, so that the code cannot write there. Signals stay blocked until the dispositions are
+ * the worker's own.
+ *
+ * The stack. Hooks and jobs run on the thread's own stack, below the frames of the program's
+ * main(). The first frame of the worker's own has no caller: C++ unwinding ends there instead of in
+ * main(). Handlers run on an alternate stack, so that a job on a small stack of a coroutine's
+ * survives them.
+ *
+ * The end. Ordered (END, or the channel's end): worker_exit, then flush, then _exit. Never exit():
+ * the atexit handlers and destructors that the program registered before the start are the engine's
+ * business. For a job that calls exit(), on_exit() says the same: it was registered last, so it
+ * runs before what was inherited, but after what the job itself registered. disown.c does the same
+ * for the thread_local objects of the program's main thread. Limit: quick_exit() runs the
+ * at_quick_exit() handlers that the program registered.
+ */
+#define _GNU_SOURCE
+#include "main.h"
+
+#include "../base/base.h"
+#include "../os/closing.h"
+#include "../os/fds.h"
+#include "../os/mark.h"
+#include "../os/output.h"
+#include "../os/process.h"
+#include "../os/self.h"
+#include "../os/title.h"
+#include "account.h"
+#include "disown.h"
+#include "dispositions.h"
+#include "flags.h"
+#include "handoff.h"
+#include "hooks.h"
+#include "hygiene.h"
+#include "init_data.h"
+#include "job_stack.h"
+#include "memory.h"
+#include "report.h"
+#include "serve.h"
+#include "worker.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+static int hear(struct frame *f)
+{
+	struct pollfd p = { .fd = the_worker.config->channel_fd, .events = POLLIN };
+	int r;
+
+	while ((r = frame_receive(p.fd, f, 0)) == -EAGAIN) /* a job made it non-blocking */
+		poll(&p, 1, -1);
+	return r;
+}
+
+/* ---- birth ---- */
+
+static __attribute__((noreturn)) void birth_failed(const char *what, int r)
+{
+	report_log(0, BROOD_ERR, "this worker cannot begin: %s (error %d)", what, -r);
+	worker_give_up(WORKER_EXIT_BIRTH);
+}
+
+/* Fields first, pid last: the guard looks at an entry only when it has a pid. */
+static void sign_roster(const struct worker_config *c)
+{
+	struct roster_entry *entry = &c->shared->roster->workers[c->slot];
+
+	atomic_store(&entry->pid, 0);
+	entry->generation = c->generation;
+	entry->born_ticks = process_boot_ticks();
+	atomic_store_explicit(&entry->pid, the_worker.pid, memory_order_release);
+}
+
+static void become_worker(struct worker_config *c)
+{
+	sigset_t old;
+
+	signals_block_all(&old);
+	the_worker.config = c;
+	the_worker.pid = getpid();
+	the_worker.desk = shared_desk(c->shared, c->slot);
+	if (process_set_pdeathsig(SIGKILL, c->supervisor_pid) < 0 || setsid() < 0)
+		worker_give_up(WORKER_EXIT_BIRTH);
+	sign_roster(c);
+	/* before code of the program: a job that spins must not keep the supervisor from running */
+	process_drop_real_time();
+	shared_keep_desk(c->shared, c->slot);
+	if (process_set_subreaper() < 0 || report_open() < 0)
+		worker_give_up(WORKER_EXIT_BIRTH);
+}
+
+static void keep_only_ours(struct worker_config *c)
+{
+	int keep[FDS_KEEP_MAX];
+	size_t n = 0;
+	int r;
+
+	keep[n++] = c->channel_fd;
+	keep[n++] = c->init_memfd;
+	for (uint32_t i = 0; i < c->init_fds_count; i++)
+		keep[n++] = c->init_fds[i];
+	for (size_t i = 0; i < c->options->keep_fds_count; i++)
+		keep[n++] = c->options->keep_fds[i];
+	stale_take_locked(&c->stale);
+	n += stale_keep_in_worker(&c->stale, keep + n);
+	r = fds_close_all_but(keep, n);
+	if (r >= 0)
+		r = fds_null_onto(STDIN_FILENO, O_RDONLY);
+	if (r >= 0)
+		r = fds_fill_standard();
+	if (r < 0)
+		birth_failed("setting up its files", r);
+	flags_open_own();
+	__fpurge(stdin); /* what the program had read ahead is not a job's */
+}
+
+/* Runs at exit(), in the worker and in children that a job forked. */
+static void at_exit(int status, void *unused)
+{
+	const int error = errno;
+
+	(void)unused;
+	memory_note_death(error);
+	output_flush();
+	_exit(status);
+}
+
+/*
+ * A soft limit of 1 byte allows no core file, and, unlike 0, stops a core for the handler behind a
+ * pipe too.
+ */
+static void forbid_cores(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_CORE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max == 0 ? 0 : 1;
+	setrlimit(RLIMIT_CORE, &limit);
+}
+
+static void set_manners(const struct worker_config *c)
+{
+	char title[32];
+	int r;
+
+	if (!c->core || c->options->flags & BROOD_NO_CORE)
+		forbid_cores();
+	if (c->oom_score_adj != -1001)
+		/* refused in some containers: it only sorts victims */
+		process_set_oom_score_adj(c->oom_score_adj);
+	mark_self(c->mark); /* by one of the two the sweep tells strays */
+	snprintf(title, sizeof title, "worker %u", c->slot);
+	title_set(title);
+	disown_thread_locals();
+	memory_open(c->options);
+	if (on_exit(at_exit, NULL) != 0)
+		birth_failed("setting up its exit", -ENOMEM);
+	r = dispositions_prepare(c->options);
+	if (r < 0)
+		birth_failed("setting up its signals", r);
+}
+
+/* ---- hooks ---- */
+
+/* ---- ready, and the loop ---- */
+
+static void ready(void)
+{
+	const struct worker_config *c = the_worker.config;
+	struct rlimit files;
+	struct frame f;
+	unsigned blind;
+	int r;
+
+	dispositions_ready(c->options);
+	blind = self_settle();
+	r = hygiene_snapshot();
+	if (r < 0)
+		birth_failed("looking at itself", r);
+	r = memory_limit(c->options);
+	if (r < 0)
+		report_log(0, BROOD_WARNING, "worker_memory cannot be enforced (error %d)", -r);
+	the_worker.files = getrlimit(RLIMIT_NOFILE, &files) < 0 ? 0 : files.rlim_cur;
+	frame_begin(&f, MESSAGE_READY);
+	f.ready = (struct message_ready){
+		.pid = the_worker.pid, .generation = c->generation, .blind = blind
+	};
+	report_send(&f);
+}
+
+static __attribute__((noreturn)) void loop(void)
+{
+	static struct frame f;
+	int r;
+
+	for (;;) {
+		r = hear(&f);
+		if (r == 1 && f.header.type == MESSAGE_RUN) {
+			handoff_job(&f);
+			continue;
+		}
+		if (r == 1 && f.header.type == MESSAGE_LEND) {
+			serve_lease(&f);
+			continue;
+		}
+		if (r == 1 && f.header.type == MESSAGE_LEAVE)
+			continue; /* said twice, or when it had left already */
+		if (r == 1)
+			frame_done(&f);
+		if (r == 0 || (r == 1 && f.header.type == MESSAGE_END))
+			hooks_end(true);
+		worker_give_up(WORKER_EXIT_CHANNEL);
+	}
+}
+
+static void on_own_stack(void)
+{
+	int r = init_data_take(the_worker.config);
+
+	if (r < 0)
+		birth_failed("mapping its init data", r);
+	account_ready(the_worker.config->options->flags);
+	hooks_init();
+	ready();
+	loop();
+}
+
+void worker_main(struct worker_config *config)
+{
+	/* a child of its own would be taken for one that a job left */
+	closing_by(CLOSING_PLAIN, NULL);
+	become_worker(config);
+	keep_only_ours(config);
+	set_manners(config);
+	birth_failed(
+		"making its stack", job_stack_enter(config->options->stack_size, on_own_stack));
+}

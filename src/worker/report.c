@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* report.c - see report.h. */
+#include "report.h"
+
+#include "../base/base.h"
+#include "../os/fds.h"
+#include "job.h"
+#include "library_call.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define FDS_WAIT_NS NS_PER_S /* that a message waits for the kernel to take its fds */
+
+static struct identity channel;
+static bool suspect;
+
+int report_open(void) { return identity_get(the_worker.config->channel_fd, &channel); }
+
+void report_suspect(void) { suspect = true; }
+
+/* Is it still ours? Asked the first time after a job that could have changed that. */
+void report_check(void)
+{
+	if (suspect && !identity_is(the_worker.config->channel_fd, &channel))
+		worker_give_up(WORKER_EXIT_CHANNEL);
+	suspect = false;
+}
+
+/*
+ * What is short here POLLOUT would not wait for. Memory comes back; but what is in flight
+ * (ETOOMANYREFS) counts for the whole user, and some other job can hold it for as long as it likes:
+ * it is not to cost this one more than its files. Nor may it last: a worker that has done its job
+ * and does not say so is taken for stuck.
+ */
+bool report_waits(int r, const struct frame *f, uint64_t *since)
+{
+	uint64_t now = now_ns();
+
+	if (r != -ENOBUFS && r != -ENOMEM && r != -ETOOMANYREFS)
+		return false;
+	*since = *since ? *since : now;
+	if (f->fds_count > 0 && now - *since >= FDS_WAIT_NS)
+		return false;
+	poll(NULL, 0, 1);
+	return true;
+}
+
+static void leave_fds_out(struct frame *f, int r)
+{
+	report_log(0, BROOD_WARNING,
+		"the files that come with a job's reply are dropped: the kernel does not take them "
+		"(error %d)",
+		-r);
+	f->fds_count = 0;
+}
+
+/* Its files are left out when they cannot be sent: the rest is what is waited for. */
+void report_send(struct frame *f)
+{
+	const int fd = the_worker.config->channel_fd;
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	uint64_t since = 0;
+	int r;
+
+	for (;;) {
+		report_check();
+		r = frame_send(fd, f);
+		if (r >= 0)
+			return;
+		if (r == -EAGAIN)
+			poll(&p, 1, -1);
+		else if (report_waits(r, f, &since))
+			continue;
+		else if (since && f->fds_count > 0)
+			leave_fds_out(f, r);
+		else
+			worker_give_up(WORKER_EXIT_CHANNEL);
+	}
+}
+
+/* A line of the worker's own, through the jobs' way to the log. Dropped rather than waited for. */
+void report_log(uint64_t job, enum brood_level level, const char *format, ...)
+{
+	struct frame f;
+	va_list arguments;
+
+	frame_begin(&f, MESSAGE_JOB_LOG);
+	f.job_log.id = job;
+	f.job_log.level = level;
+	va_start(arguments, format);
+	vsnprintf(f.job_log.text, sizeof f.job_log.text, format, arguments);
+	va_end(arguments);
+	frame_send(the_worker.config->channel_fd, &f);
+}
+
+/* Dropped where it cannot be sent: then the next job says so. */
+void report_called(void)
+{
+	struct desk *desk = the_worker.desk;
+	const int fd = the_worker.config->channel_fd;
+	struct frame f;
+
+	if (atomic_load_explicit(&desk->called, memory_order_relaxed))
+		return;
+	if (suspect && !identity_is(fd, &channel))
+		return;
+	atomic_store(&desk->called, 1);
+	if (frame_send(fd, frame_begin(&f, MESSAGE_CALLED)) < 0)
+		atomic_store(&desk->called, 0);
+}
+
+/* ---- what a job says ---- */
+
+/*
+ * One line: no newline at its end, none within, no other control characters that would let a job
+ * write lines of its own into somebody's log.
+ */
+static void one_line(char *text)
+{
+	size_t length = strlen(text);
+
+	while (length > 0 && text[length - 1] == '\n')
+		text[--length] = '\0';
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = ' ';
+}
+
+static int log_inline(struct brood_job *job, const struct message_job_log *m)
+{
+	struct brood_log line = {
+		.size = sizeof line,
+		.level = (enum brood_level)m->level,
+		.event = BROOD_EVENT_JOB_LOG,
+		.pid = getpid(),
+		.slot = UINT32_MAX,
+		.job = job->id,
+		.text = m->text,
+	};
+
+	if (job->in_line->log)
+		job->in_line->log(job->in_line->log_context, &line);
+	return 0;
+}
+
+int brood_job_log(
+	struct brood_job *job, enum brood_level level, const char *format, ...) BROOD_NOEXCEPT
+{
+	LIBRARY_CALL;
+	struct frame f;
+	va_list arguments;
+	int r;
+
+	if (level < BROOD_ERR || level > BROOD_DEBUG)
+		return -EINVAL;
+	frame_begin(&f, MESSAGE_JOB_LOG);
+	f.job_log.id = job->id;
+	f.job_log.level = level;
+	va_start(arguments, format);
+	r = vsnprintf(f.job_log.text, sizeof f.job_log.text, format, arguments);
+	va_end(arguments);
+	if (r < 0)
+		return -EINVAL;
+	one_line(f.job_log.text);
+	if (job->in_line)
+		return log_inline(job, &f.job_log);
+	if (!worker_is_self())
+		return -EPERM; /* a child of the job: the channel is not its own */
+	return frame_send(the_worker.config->channel_fd, &f) < 0 ? -EAGAIN : 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* run.h - what all jobs have in common, however they came: the slot page, and the frame. */
+#ifndef BROOD_WORKER_RUN_H
+#define BROOD_WORKER_RUN_H
+
+#include "account.h"
+#include "job.h"
+
+/*
+ * Returns when the slot page's word is ours, and *word is what stands there now. Does not return
+ * where the job was condemned (the worker waits for SIGKILL), or where somebody wrote over it.
+ */
+void run_swap(uint64_t *word, uint64_t to);
+/*
+ * calls: it made system calls, or nobody knows. memory: it failed, and worker_memory had refused it
+ * memory. told: enum brood_verdict_flags
+ */
+struct ran {
+	int code;
+	bool calls, memory;
+	uint32_t told;
+	uint64_t ended_ns;
+	struct usage usage;
+};
+/* The slot page's word from `word` to RUNNING: from now on the soft step is meant for this job. */
+void run_begin(const struct brood_job *job, uint64_t *word);
+/*
+ * Calls the job's function, with the slot page's word from `word` to RUNNING, unless it is there,
+ * to DONE.
+ */
+struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint64_t *word);
+void run_release(struct brood_job *job, bool suspect); /* its fds and memory */
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * serve.c - a worker on lease: from LEND to LEFT. wire/ring.h has the protocol, ring_job.c has one
+ * job of it.
+ *
+ * Between two jobs it looks at one word (desk.attention): the supervisor has said something. It
+ * sleeps on another (desk.bell), and only after it has told the engine what it has done, has looked
+ * after what was put off, has said that it sleeps, and has looked once more at all that could wake
+ * it.
+ *
+ * What the engine wrote is checked, since it may be our own bug; it is not hostile. An engine that
+ * has closed its end of the link gets no more jobs done, but only the supervisor ends the lease.
+ * When the worker goes back to the pool the desk word stays as it is.
+ */
+#include "serve.h"
+
+#include "../base/base.h"
+#include "../os/futex.h"
+#include "../os/title.h"
+#include "hooks.h"
+#include "hygiene.h"
+#include "lease_end.h"
+#include "report.h"
+#include "ring_job.h"
+#include "worker.h"
+#include "worker_lease.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#define OWED_REST_NS NS_PER_MS /* without a job, before what was put off is done */
+/* that it may be put off when there are such moments, but shorter ones */
+#define OWED_MAX_NS (100 * NS_PER_MS)
+
+/* ---- between jobs ---- */
+
+static bool published(struct worker_lease *l)
+{
+	if (l->published > l->last)
+		return true;
+	l->published = atomic_load_explicit(&l->down->published, memory_order_acquire);
+	if (l->published > l->last && l->published - l->last > RING_DEPTH)
+		worker_give_up(WORKER_EXIT_RING);
+	return l->published > l->last;
+}
+
+/* True: something was read, and is dealt with. */
+static bool hear_one(struct worker_lease *l)
+{
+	static struct frame f;
+	int r;
+
+	report_check();
+	r = frame_receive(the_worker.config->channel_fd, &f, MSG_DONTWAIT);
+	if (r == -EAGAIN)
+		return false;
+	if (r == 1)
+		frame_done(&f);
+	if (r == 1 && f.header.type == MESSAGE_LEAVE) {
+		l->leaving |= f.leave.id == l->id; /* one for an earlier lease may come late */
+		return true;
+	}
+	if (r == 0 || (r == 1 && f.header.type == MESSAGE_END)) {
+		if (l->last != l->told)
+			worker_lease_tell(l);
+		hooks_end(true);
+	}
+	worker_give_up(WORKER_EXIT_CHANNEL);
+}
+
+static void hear(struct worker_lease *l)
+{
+	atomic_store(&the_worker.desk->attention, 0);
+	l->now = 0;
+	while (!l->leaving && hear_one(l))
+		;
+}
+
+static bool waits_for_nothing(struct worker_lease *l)
+{
+	return !(published(l) && !l->gone) && !atomic_load(&the_worker.desk->attention);
+}
+
+/* Sleeps until the bell rings, or `until`. True: it was until then. */
+static bool sleep_until(struct worker_lease *l, uint64_t until)
+{
+	struct desk *desk = the_worker.desk;
+	uint32_t bell = atomic_load(&desk->bell);
+	int r = 0;
+
+	atomic_store(&desk->asleep, 1);
+	if (waits_for_nothing(l))
+		r = futex_wait(&desk->bell, bell, until);
+	atomic_store(&desk->asleep, 0);
+	l->now = 0;
+	return r == -ETIMEDOUT;
+}
+
+/*
+ * What is owed waits for a moment without jobs, so that it is not in the way of the next one; but
+ * not for long.
+ */
+static void rest(struct worker_lease *l)
+{
+	bool owing = l->owed;
+	uint64_t now = owing ? now_ns() : 0;
+
+	if (l->last != l->told && atomic_load(&l->lane->listening))
+		worker_lease_tell(l);
+	title_set_suffix("");
+	if (owing && now - l->owed_ns > OWED_MAX_NS)
+		lease_end_look(l);
+	else if (sleep_until(l, owing ? now + OWED_REST_NS : TIME_NEVER))
+		lease_end_look(l);
+}
+
+static void serve(struct worker_lease *l)
+{
+	while (!l->leaving) {
+		if (atomic_load_explicit(&the_worker.desk->attention, memory_order_acquire))
+			hear(l);
+		else if (!l->gone && published(l))
+			ring_job(l);
+		else
+			rest(l);
+	}
+}
+
+static void leave(struct worker_lease *l)
+{
+	if (l->last != l->told)
+		worker_lease_tell(l);
+	lease_end_look(l);
+	if (!worker_lease_still_ours(l))
+		lease_end_retire(l, BROOD_LEFT_FDS);
+	worker_lease_give_back(l);
+	title_set_suffix("");
+	lease_end_say(l, 0, l->left);
+}
+
+void serve_lease(struct frame *f)
+{
+	struct worker_lease *l = &the_lease;
+	bool taken = worker_lease_take(l, f);
+
+	frame_done(f);
+	/* as for a job whose fd did not come: no use any more */
+	if (!taken) {
+		lease_end_say(l, FINISHED_RETIRING, 0);
+		hooks_end(true);
+	}
+	hygiene_fds(2);
+	serve(l);
+	leave(l);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * soft.c - the soft step: TERM, INT, HUP and QUIT tell a job to end.
+ *
+ * Their handler looks at the slot's page, where the supervisor writes which job is told to end
+ * before it sends the signal. So a signal that somebody sends to the whole group or cgroup (a
+ * service manager, a terminal) ends no job, and the supervisor's needs no value: a value would need
+ * a place in the kernel's queue, which any program of the same user can use up. A job's sequence is
+ * used once, so a signal that comes late cannot hit the next job. One that comes early (before the
+ * worker has read RUN) is not lost, for the page keeps what was written.
+ *
+ * The handler runs on the alternate stack: a job may run on a small stack of a coroutine's. Where a
+ * child of a job still has it (a raw clone), it sees that it is not in the worker and steps aside.
+ */
+#include "soft.h"
+
+#include "../base/base.h"
+#include "../os/signals.h"
+#include "library_call.h"
+#include "worker.h"
+
+#include <sys/eventfd.h>
+
+static const int soft_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
+
+static _Atomic uint64_t running_sequence = SEQUENCE_NONE;
+
+void soft_expect(uint64_t sequence)
+{
+	atomic_store_explicit(&running_sequence, sequence, memory_order_release);
+}
+
+/* Outside of workers (inline mode) there is no page, and nobody tells a job to end. */
+bool soft_came(uint64_t sequence)
+{
+	return the_worker.desk && atomic_load(&the_worker.desk->soft) == sequence;
+}
+
+uint32_t soft_told(uint64_t sequence)
+{
+	struct desk *desk = the_worker.desk;
+
+	if (!soft_came(sequence))
+		return 0;
+	return atomic_load_explicit(&desk->soft_cause, memory_order_relaxed) |
+		(atomic_load_explicit(&desk->noticed, memory_order_relaxed) == sequence
+				? BROOD_NOTICED
+				: 0);
+}
+
+/*
+ * The supervisor stores the sequence before it signals. A job stores its cancel fd before it looks
+ * at the sequence. So one of the two, this handler or the job, sees what the other stored.
+ */
+static void soft_step(void)
+{
+	uint64_t one = 1;
+	int fd;
+
+	if (!soft_came(atomic_load(&running_sequence)))
+		return;
+	fd = atomic_load(&the_job.cancel_fd);
+	if (fd >= 0 && write(fd, &one, sizeof one) < 0)
+		return; /* its counter is full: readable all the same */
+}
+
+static void on_soft(int sig, siginfo_t *info, void *context)
+{
+	int saved = errno;
+
+	(void)info, (void)context;
+	syscalls_note(); /* we make some, and returning is one */
+	if (!worker_is_self())
+		signals_step_aside(sig);
+	else
+		soft_step();
+	errno = saved;
+}
+
+static const struct sigaction soft_action = { .sa_sigaction = on_soft,
+	.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
+
+int soft_prepare(const struct brood_options *options)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(soft_signals); i++) {
+		if (soft_signals[i] != SIGTERM && worker_keeps_signal(options, soft_signals[i]))
+			continue;
+		if (sigaction(soft_signals[i], &soft_action, NULL) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+void soft_ready(void)
+{
+	sigset_t term;
+
+	sigaction(SIGTERM, &soft_action, NULL);
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_UNBLOCK, &term, NULL);
+}
+
+void soft_forget(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(soft_signals); i++)
+		signals_drop(soft_signals[i], &soft_action);
+}
+
+/* ---- what the job sees of it ---- */
+
+/* The job learns it here, and the verdict says so. */
+static bool told(const struct brood_job *job)
+{
+	if (!soft_came(job->sequence))
+		return false;
+	atomic_store_explicit(&the_worker.desk->noticed, job->sequence, memory_order_relaxed);
+	return true;
+}
+
+int brood_job_cancelled(const struct brood_job *job) BROOD_NOEXCEPT { return told(job); }
+
+/*
+ * The fd is there for the handler first, then the flag is looked at: a soft step in between is told
+ * by one of the two.
+ */
+int brood_job_cancel_fd(struct brood_job *job) BROOD_NOEXCEPT
+{
+	LIBRARY_CALL;
+	int fd = atomic_load(&job->cancel_fd);
+	uint64_t one = 1;
+
+	if (fd >= 0)
+		return fd;
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	atomic_store(&job->cancel_fd, fd);
+	if (soft_came(job->sequence) && write(fd, &one, sizeof one) < 0)
+		return fd; /* full: readable */
+	return fd;
+}
+
+void soft_close_fd(struct brood_job *job)
+{
+	int fd = atomic_exchange(&job->cancel_fd, -1);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+uint32_t brood_job_time_left_ms(const struct brood_job *job) BROOD_NOEXCEPT
+{
+	SYSCALLS_OURS;
+	uint64_t now, ms;
+
+	if (told(job))
+		return 0;
+	if (job->soft_ns == TIME_NEVER)
+		return BROOD_FOREVER;
+	now = now_ns();
+	if (now >= job->soft_ns)
+		return 0;
+	ms = (job->soft_ns - now + NS_PER_MS - 1) / NS_PER_MS;
+	return ms < BROOD_FOREVER ? (uint32_t)ms : BROOD_FOREVER - 1;
+}

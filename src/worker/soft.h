@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * soft.h - the soft step of a job's end: the signal that a job can notice. The sequence of the job
+ * that runs decides whether it is meant for this job; SEQUENCE_NONE: none runs.
+ */
+#ifndef BROOD_WORKER_SOFT_H
+#define BROOD_WORKER_SOFT_H
+
+#include "job.h"
+
+/* The handlers. 0 or -errno. */
+int soft_prepare(const struct brood_options *options);
+/* after worker_init: SIGTERM is ours whatever it did */
+void soft_ready(void);
+/* In a child that a job forked: gives it the default dispositions. Async-signal-safe. */
+void soft_forget(void);
+
+void soft_expect(uint64_t sequence);
+bool soft_came(uint64_t sequence);     /* async-signal-safe */
+uint32_t soft_told(uint64_t sequence); /* the same, as enum brood_verdict_flags */
+void soft_close_fd(struct brood_job *job);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* worker_lease.c - see worker_lease.h. */
+#include "worker_lease.h"
+
+#include "../base/base.h"
+#include "hygiene.h"
+#include "job.h"
+#include "library_call.h"
+#include "report.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+struct worker_lease the_lease;
+
+/*
+ * A mapping of it, which cannot shrink under us. The fd is closed. NULL: it is not what it should
+ * be, or there is no memory.
+ */
+static void *map(int fd, size_t size, int protection)
+{
+	_cleanup_close_ int owned = fd;
+	struct stat st;
+	void *memory;
+	int seals = fcntl(owned, F_GET_SEALS);
+
+	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(owned, &st) < 0 || st.st_size < 0 ||
+		(uint64_t)st.st_size < size)
+		return NULL;
+	memory = mmap(NULL, size, protection, MAP_SHARED, owned, 0);
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+bool worker_lease_take(struct worker_lease *l, struct frame *f)
+{
+	bool whole = f->fds_count == LEASE_FDS;
+
+	memset(l, 0, sizeof *l);
+	l->id = f->lend.id;
+	l->last = l->told = f->lend.sequence;
+	l->word = atomic_load(&the_worker.desk->word);
+	l->space.size = RING_UP_BYTES;
+	if (!whole)
+		return false;
+	l->link = frame_take_fd(f, LEASE_FD_LINK);
+	l->bell = frame_take_fd(f, LEASE_FD_BELL);
+	l->down = map(frame_take_fd(f, LEASE_FD_DOWN), sizeof *l->down, PROT_READ);
+	l->up = map(frame_take_fd(f, LEASE_FD_UP), sizeof *l->up, PROT_READ | PROT_WRITE);
+	l->lane = map(frame_take_fd(f, LEASE_FD_LANE), sizeof *l->lane, PROT_READ);
+	return l->down && l->up && l->lane && identity_get(l->link, &l->link_identity) == 0 &&
+		identity_get(l->bell, &l->bell_identity) == 0;
+}
+
+bool worker_lease_still_ours(const struct worker_lease *l)
+{
+	return (!l->suspect_link || identity_is(l->link, &l->link_identity)) &&
+		(!l->suspect_bell || identity_is(l->bell, &l->bell_identity));
+}
+
+void worker_lease_give_back(struct worker_lease *l)
+{
+	munmap((void *)(uintptr_t)l->down, sizeof *l->down);
+	munmap(l->up, sizeof *l->up);
+	munmap((void *)(uintptr_t)l->lane, sizeof *l->lane);
+	close(l->link);
+	close(l->bell);
+	hygiene_fds(-2);
+}
+
+void worker_lease_suspect(void) { the_lease.suspect_link = the_lease.suspect_bell = true; }
+
+/* ---- telling ---- */
+
+void worker_lease_check_link(struct worker_lease *l)
+{
+	if (l->suspect_link && !identity_is(l->link, &l->link_identity))
+		worker_give_up(WORKER_EXIT_CHANNEL);
+	l->suspect_link = false;
+}
+
+void worker_lease_tell(struct worker_lease *l)
+{
+	const uint64_t one = 1;
+
+	if (l->suspect_bell && !identity_is(l->bell, &l->bell_identity))
+		worker_give_up(WORKER_EXIT_CHANNEL);
+	l->suspect_bell = false;
+	l->told = l->rung = l->last;
+	while (write(l->bell, &one, sizeof one) < 0 && errno == EINTR)
+		; /* full: it is readable */
+}
+
+bool worker_lease_say(struct worker_lease *l, struct frame *f)
+{
+	struct pollfd p = { .fd = l->link, .events = POLLOUT };
+	uint64_t since = 0;
+	int r;
+
+	worker_lease_check_link(l);
+	for (;;) {
+		r = frame_send(l->link, f);
+		if (r >= 0)
+			return true;
+		if (r == -EAGAIN)
+			poll(&p, 1, -1);
+		else if (!report_waits(r, f, &since))
+			break;
+	}
+	l->gone = r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN;
+	return false;
+}
+
+/*
+ * Half of the link's buffer is for what must not be lost: an engine that does not look for a while
+ * shall find replies there, however talkative a job is.
+ */
+static bool link_has_room(int fd)
+{
+	int out, room;
+	socklen_t size = sizeof room;
+
+	return ioctl(fd, SIOCOUTQ, &out) == 0 &&
+		getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) == 0 && out < room / 2;
+}
+
+/* Over the link, or to the supervisor, which hands it on. */
+static int send_progress(const struct brood_job *job, struct frame *f)
+{
+	int link = the_lease.link;
+
+	if (!job->on_ring)
+		return frame_send(the_worker.config->channel_fd, f) < 0 ? -EAGAIN : 0;
+	return link_has_room(link) && frame_send(link, f) == 0 ? 0 : -EAGAIN;
+}
+
+int brood_job_progress(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT
+{
+	LIBRARY_CALL;
+	struct frame f;
+
+	if (size > BROOD_PROGRESS_MAX)
+		return -EMSGSIZE;
+	if (size > 0 && !data)
+		return -EINVAL;
+	if (job->in_line) {
+		if (job->in_line->progress)
+			job->in_line->progress(job->in_line->progress_context, data, size);
+		return 0;
+	}
+	if (!worker_is_self())
+		return -EPERM; /* as for the log */
+	frame_begin(&f, MESSAGE_PROGRESS);
+	f.progress.id = job->id;
+	f.progress.sequence = job->sequence;
+	f.progress.size = (uint32_t)size;
+	if (size > 0)
+		memcpy(f.progress.data, data, size);
+	return send_progress(job, &f);
+}
