@@ -458,7 +458,7 @@ BROOD_PUBLIC int brood_rearm(void) BROOD_NOEXCEPT;
 enum brood_job_flags {
 	BROOD_JOB_ONCE = 1 << 0,  /* give the job to one worker only, even if it dies before fn */
 	BROOD_JOB_ABORT = 1 << 1, /* out of time: SIGABRT, for a core, before SIGKILL */
-	/* Since 0.2.0. fn leaves no residue: on a lease a worker looks for it when idle only */
+	/* Since 0.2.0. fn leaves no residue: on a lease the worker looks late, once it is idle */
 	BROOD_JOB_TRUSTED = 1 << 2,
 	/* Since 0.2.0. brood_submit(): another job follows at once; wake no worker for this one */
 	BROOD_JOB_MORE = 1 << 3,
@@ -543,7 +543,8 @@ BROOD_PUBLIC int brood_open_named(struct brood *brood, brood_fn *fn, const char 
 	struct brood_handle **ret_handle) BROOD_NOEXCEPT;
 
 /*
- * The same with a connected stream socket of the program, such as an accepted client.
+ * Does the same as brood_open(), with a connected stream socket of the program, such as an accepted
+ * client.
  * Parameters: fd: on success the library owns fd and has closed it in this process; on error fd is
  *   the caller's. Others: as brood_open(). The library closes the socket at the end of the job,
  *   unless the job took it (brood_job_take_fd()).
@@ -671,7 +672,7 @@ struct brood_result {
 	 */
 	const void *reply;
 	size_t reply_size; /* 0 when the reply is lost; verdict.reply_size has what it was */
-	int *fds;          /* of brood_job_reply_fds(): set those to -1 that the program keeps */
+	int *fds;          /* of brood_job_reply_fds(); set an fd to -1 to keep it */
 	size_t fds_count;
 	struct brood_verdict verdict;
 };
@@ -747,14 +748,14 @@ BROOD_PUBLIC int brood_submitv_named(struct brood *brood, brood_fn *fn, const ch
 BROOD_PUBLIC int brood_queue_fd(struct brood_queue *queue) BROOD_NOEXCEPT;
 
 /*
- * Looks for results, and runs callbacks. The call never blocks.
+ * Looks for results of the queue, and runs callbacks. The call never blocks.
  * Returns: how many results came: called back, or to be taken.
  * Errors: -ENOTCONN (all results are there: lost). Since: 0.2.0.
  */
 BROOD_PUBLIC int brood_queue_dispatch(struct brood_queue *queue) BROOD_NOEXCEPT;
 
 /*
- * Does the same, but waits until there is a result.
+ * Does the same as brood_queue_dispatch(), but waits until there is a result.
  * Returns: how many results came: called back, or to be taken. 0: no job is out, and no result
  *   waits to be taken.
  * Errors: -ENOTCONN; -ETIMEDOUT: there is no result yet. Since: 0.2.0.
