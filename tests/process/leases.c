@@ -468,17 +468,40 @@ Test(leases, may_end_with_the_worker) { case_run(retires, 30000); }
 
 /* ---- a full socket ---- */
 
+enum { ASKED = 30 };
+
+/* LENT of the first one, or LEASE_OVER of any: each once. */
+static void hear_of_one(struct stage *s, uint64_t asked[ASKED], bool *lent_said)
+{
+	struct frame f;
+
+	CHECK(WAIT_UNTIL(!stage_quiet(s->channel), STAGE_MS));
+	CHECK_EQ(frame_receive(s->channel, &f, MSG_DONTWAIT), 1);
+	if (f.header.type == MESSAGE_LENT) {
+		CHECK_EQ(f.lent.id, asked[0]);
+		CHECK(!*lent_said);
+		*lent_said = true;
+		return;
+	}
+	CHECK_EQ(f.header.type, MESSAGE_LEASE_OVER);
+	CHECK_EQ(f.lease_over.how, f.lease_over.id == asked[0] ? LEASE_DIED : LEASE_REFUSED);
+	CHECK(f.lease_over.id != asked[0] || *lent_said);
+	for (int i = 0; i < ASKED; i++)
+		if (asked[i] == f.lease_over.id)
+			asked[i] = 0, f.lease_over.id = 0;
+	CHECK_EQ(f.lease_over.id, 0);
+}
+
 /*
  * More is to be told than there is room for: nothing is lost, nothing said twice, LENT comes before
  * LEASE_OVER.
  */
 static void full_socket(void)
 {
-	enum { ASKED = 30 };
 	struct message_lent lent;
 	struct stage_worker *w;
-	uint64_t first, last = 0, asked[ASKED];
-	struct frame f;
+	uint64_t first, asked[ASKED];
+	bool lent_said = false;
 	struct stage s;
 
 	stage_init(&s, 2);
@@ -502,24 +525,8 @@ static void full_socket(void)
 	stage_die(w, SIGKILL);
 	stage_reborn(&s);
 	BOARD(&s, 1, 1, 1, 0);
-	for (int left = ASKED + 1; left > 0; left--) {
-		CHECK(WAIT_UNTIL(!stage_quiet(s.channel), STAGE_MS));
-		CHECK_EQ(frame_receive(s.channel, &f, MSG_DONTWAIT), 1);
-		if (f.header.type == MESSAGE_LENT) {
-			CHECK_EQ(f.lent.id, asked[0]);
-			CHECK_EQ(last, 0);
-			last = 1;
-			continue;
-		}
-		CHECK_EQ(f.header.type, MESSAGE_LEASE_OVER);
-		CHECK_EQ(
-			f.lease_over.how, f.lease_over.id == asked[0] ? LEASE_DIED : LEASE_REFUSED);
-		CHECK(f.lease_over.id != asked[0] || last == 1);
-		for (int i = 0; i < ASKED; i++)
-			if (asked[i] == f.lease_over.id)
-				asked[i] = 0, f.lease_over.id = 0;
-		CHECK_EQ(f.lease_over.id, 0);
-	}
+	for (int left = ASKED + 1; left > 0; left--)
+		hear_of_one(&s, asked, &lent_said);
 	CHECK(stage_quiet(s.channel));
 	stage_about(&s, MESSAGE_LEASE_END, first); /* it goes on as before */
 	stage_leave(&s.workers[lent.slot], first);
