@@ -406,3 +406,13 @@ struct brood_verdict stage_verdict(struct stage *s, uint64_t id)
 	frame_done(&f);
 	return f.verdict.verdict;
 }
+
+const struct stage_limits stage_forever = { BROOD_FOREVER, 30, 0 };
+
+bool stage_board(struct stage *s, uint32_t idle, uint32_t busy, uint32_t leased, uint32_t queued)
+{
+	struct board *b = s->shared.board;
+
+	return atomic_load(&b->idle) == idle && atomic_load(&b->busy) == busy &&
+		atomic_load(&b->leased) == leased && atomic_load(&b->queued) == queued;
+}

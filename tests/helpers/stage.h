@@ -97,4 +97,10 @@ struct message_run stage_run(struct stage_worker *w, uint64_t id); /* RUN of tha
 void stage_finish(struct stage *s, struct stage_worker *w, const struct message_run *run);
 struct brood_verdict stage_verdict(struct stage *s, uint64_t id);
 
+/* No time is up. */
+extern const struct stage_limits stage_forever;
+/* The stats page says so many. */
+bool stage_board(struct stage *s, uint32_t idle, uint32_t busy, uint32_t leased, uint32_t queued);
+#define BOARD(s, ...) CHECK(WAIT_UNTIL(stage_board(s, __VA_ARGS__), STAGE_MS))
+
 #endif
