@@ -766,7 +766,8 @@ BROOD_PUBLIC int brood_queue_wait(struct brood_queue *queue, uint32_t timeout_ms
  * Dispatches the queue, then takes results of jobs without on_done, in the order in which they
  * came. The call never blocks.
  * Parameters: ret_results: room for `room` pointers; the results are the library's.
- * Returns: how many results were taken; 0: there is none. Since: 0.2.0.
+ * Returns: how many results were taken; 0: there is none.
+ * Errors: -EINVAL. Since: 0.2.0.
  */
 BROOD_PUBLIC int brood_take(struct brood_queue *queue, const struct brood_result **ret_results,
 	size_t room) BROOD_NOEXCEPT;
