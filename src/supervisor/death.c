@@ -12,8 +12,18 @@
  *      Until one has found nothing the guard keeps an eye on the session: the supervisor may be
  *      killed before.
  */
-#include "internal.h"
-#include "slot.h"
+#include "death.h"
+#include "death_log.h"
+#include "cores.h"
+#include "grant.h"
+#include "logging.h"
+#include "pool.h"
+#include "recall.h"
+#include "strays.h"
+#include "verdict.h"
+#include "waiting.h"
+#include "worker_peer.h"
+#include "lease_watch.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -24,17 +34,7 @@
 
 static bool memory_was_short(const struct slot *slot)
 {
-	return atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->memory) !=
-		0;
-}
-
-/* The exit code is the library's, and not a job's. */
-static bool gave_up(const struct slot *slot, const struct process_exit *e)
-{
-	uint32_t said = atomic_load(
-		&shared_desk(slot->supervisor->config.shared, slot->number)->gave_up);
-
-	return e->code == CLD_EXITED && said != 0 && e->status == (int)said;
+	return atomic_load(&slot_page(slot)->memory) != 0;
 }
 
 static uint64_t cpu_us(const struct rusage *u)
@@ -43,54 +43,53 @@ static uint64_t cpu_us(const struct rusage *u)
 		(uint64_t)(u->ru_utime.tv_usec + u->ru_stime.tv_usec);
 }
 
-bool death_noticed(const struct slot *slot, uint64_t sequence)
+struct fate_facts death_facts(const struct slot *slot)
 {
-	return atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->noticed) ==
-		sequence;
+	return (struct fate_facts){
+		.escaped = slot->facts.escaped,
+		.sequence = slot->sequence,
+		.word = slot->facts.condemned ? slot->facts.word_before
+					      : atomic_load(&slot_page(slot)->word),
+		.kill_signal = slot->facts.kill_signal,
+		.condemned = slot->facts.condemned,
+		.abort = slot->ladder.abort,
+		.cause = slot->ladder.cause,
+		.told = slot->ladder.told,
+		.noticed = slot_noticed(slot, slot->sequence),
+		.protocol = slot->facts.protocol,
+		.stuck = slot->facts.stuck,
+	};
 }
 
 static void job_after_death(struct slot *slot, const struct process_exit *e)
 {
 	struct supervisor *s = slot->supervisor;
 	struct job *job = slot->job;
-	struct fate_facts facts = {
-		.escaped = slot->escaped,
-		.sequence = slot->sequence,
-		.ended = true,
-		.code = e->code,
-		.status = e->status,
-		.kill_signal = slot->kill_signal,
-		.condemned = slot->condemned,
-		.abort = slot->ladder.abort,
-		.cause = slot->ladder.cause,
-		.told = slot->ladder.told,
-		.noticed = death_noticed(slot, slot->sequence),
-		.protocol = slot->protocol,
-		.stuck = slot->stuck,
-		.memory = memory_was_short(slot),
-		.gave_up = gave_up(slot, e),
-	};
-	uint64_t word = atomic_load(&shared_desk(s->config.shared, slot->number)->word);
+	struct fate_facts facts = death_facts(slot);
 	bool again;
 
-	facts.word = slot->condemned ? slot->word_before : word;
+	facts.ended = true;
+	facts.code = e->code;
+	facts.status = e->status;
+	facts.memory = memory_was_short(slot);
+	facts.gave_up = death_log_gave_up(slot, e);
 	job->verdict = (struct brood_verdict){ .cpu_us = cpu_us(&e->usage),
 		.peak_kb = (uint64_t)e->usage.ru_maxrss };
 	again = !fate_decide(&facts, &job->verdict);
-	if (again ? !job_redispatch(s, job) : !job_retry(s, job))
-		job_decided(s, job);
+	if (again ? !waiting_redispatch(s, job) : !waiting_retry(s, job))
+		verdict_give(s, job);
 }
 
 static void lease_after_death(struct slot *slot, const struct process_exit *e)
 {
-	lease_died(slot,
-		&(struct lease_death){
+	grant_end_by_death(slot,
+		&(struct grant_death){
 			.code = e->code,
 			.status = e->status,
 			.cpu_us = cpu_us(&e->usage),
 			.peak_kb = (uint64_t)e->usage.ru_maxrss,
 			.memory = memory_was_short(slot),
-			.gave_up = gave_up(slot, e),
+			.gave_up = death_log_gave_up(slot, e),
 		});
 }
 
@@ -99,106 +98,11 @@ static void lease_after_death(struct slot *slot, const struct process_exit *e)
 /* It had begun something: its end is that job's, and not of one that never got so far. */
 static bool at_work(const struct slot *slot)
 {
-	uint64_t word = atomic_load(
-		&shared_desk(slot->supervisor->config.shared, slot->number)->word);
+	uint64_t word = atomic_load(&slot_page(slot)->word);
 
 	return slot->job &&
-		(!slot->job->is_lease || slot->condemned || watch_moved(slot->watch.base, word));
-}
-
-static const char *why_gave_up(const struct slot *slot, const struct process_exit *e)
-{
-	switch (e->status) {
-	case WORKER_EXIT_BIRTH: return "it could not begin";
-	case WORKER_EXIT_INIT: return "worker_init did not succeed";
-	case WORKER_EXIT_CHANNEL:
-		return slot->ready_ns ? "a job closed or replaced descriptors of the library's"
-				      : "worker_init closed or replaced its channel";
-	case WORKER_EXIT_ESCAPED: return "a job left its function by longjmp() or pthread_exit()";
-	default: return "memory that it shares with the library was written over";
-	}
-}
-
-/* The job that runs on a lease: its id, as the engine published it, else 0. */
-static uint64_t job_on_lease(const struct slot *slot)
-{
-	const struct shared *shared = slot->supervisor->config.shared;
-	const struct ledger *ledger = shared_ledger(shared, slot->job->lease.ledger);
-	uint64_t word = slot->condemned ? slot->word_before
-					: atomic_load(&shared_desk(shared, slot->number)->word);
-	uint64_t sequence = DESK_SEQUENCE(word);
-
-	if (DESK_STATE(word) != DESK_RUNNING || sequence <= slot->watch.base ||
-		sequence > atomic_load(&ledger->published))
-		return 0;
-	return ledger->entries[sequence % RING_DEPTH].id;
-}
-
-/* The worker's own word for it: only what can be printed. */
-static void name_on_lease(const struct slot *slot, char name[BROOD_NAME_MAX])
-{
-	const struct desk *desk = shared_desk(slot->supervisor->config.shared, slot->number);
-
-	memcpy(name, desk->name, BROOD_NAME_MAX);
-	name[BROOD_NAME_MAX - 1] = '\0';
-	for (char *c = name; *c; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '?';
-}
-
-/* What it was at, in words; the job's id, or 0. */
-static uint64_t doing(const struct slot *slot, char *what, size_t size)
-{
-	char name[BROOD_NAME_MAX];
-	uint64_t id;
-
-	if (!slot->job) {
-		snprintf(what, size, slot->ready_ns ? " while idle" : " before it was ready");
-		return 0;
-	}
-	if (!slot->job->is_lease) {
-		id = slot->job->link.id;
-		snprintf(what, size, " in %s, job %" PRIu64, slot->job->message.name, id);
-		return id;
-	}
-	id = job_on_lease(slot);
-	name_on_lease(slot, name);
-	if (id)
-		snprintf(what, size, " in %s, job %" PRIu64 ", on lease", name, id);
-	else
-		snprintf(what, size, " on lease, between jobs");
-	return id;
-}
-
-static void say(struct slot *slot, const struct process_exit *e, bool planned)
-{
-	bool by_signal = e->code == CLD_KILLED || e->code == CLD_DUMPED;
-	bool as_planned = planned && (by_signal ? e->status == slot->kill_signal : e->status == 0);
-	char name[16], how[64], what[BROOD_NAME_MAX + 64] = "";
-	uint64_t id;
-
-	if (as_planned)
-		/* a normal stop is silent; a retirement was told when it began */
-		return;
-	if (!by_signal && e->status == 0 && slot->channel_ended && !slot->end_reason)
-		slot->end_reason = "a job shut its channel down";
-	if (gave_up(slot, e) && !slot->end_reason)
-		slot->end_reason = why_gave_up(slot, e);
-	if (by_signal)
-		snprintf(how, sizeof how, "by %s%s", signals_name(e->status, name),
-			e->code == CLD_DUMPED ? " (core dumped)" : "");
-	else if (gave_up(slot, e))
-		snprintf(how, sizeof how, "itself");
-	else
-		snprintf(how, sizeof how, "with exit code %d", e->status);
-	id = doing(slot, what, sizeof what);
-	log_line(slot->supervisor,
-		&(struct log_about){ .level = slot->kill_signal ? BROOD_NOTICE : BROOD_WARNING,
-			.event = BROOD_EVENT_WORKER_DIED,
-			.slot = slot,
-			.job = id },
-		"worker %u (pid %d) ended %s%s%s%s", slot->number, slot->pid, how, what,
-		slot->end_reason ? ": " : "", slot->end_reason ? slot->end_reason : "");
+		(!slot->job->is_lease || slot->facts.condemned ||
+			watch_moved(slot->lease.watch.base, word));
 }
 
 static void count(struct slot *slot, const struct process_exit *e, bool expected)
@@ -206,7 +110,7 @@ static void count(struct slot *slot, const struct process_exit *e, bool expected
 	struct supervisor *s = slot->supervisor;
 	uint64_t now = now_ns();
 	bool outside = e->code == CLD_KILLED && e->status == SIGKILL &&
-		slot->kill_signal != SIGKILL;
+		slot->facts.kill_signal != SIGKILL;
 	bool young = slot->ready_ns == 0 ||
 		(slot->jobs_done == 0 && !at_work(slot) && !outside &&
 			now - slot->ready_ns < (uint64_t)s->options->healthy_ms * NS_PER_MS);
@@ -214,15 +118,15 @@ static void count(struct slot *slot, const struct process_exit *e, bool expected
 	atomic_fetch_add_explicit(&s->board->died, 1, memory_order_relaxed);
 	if (e->code == CLD_DUMPED)
 		cores_count(s, now);
-	if (young && !slot->unwatched && (!expected || slot->ready_ns == 0) &&
+	if (young && !slot->facts.unwatched && (!expected || slot->ready_ns == 0) &&
 		s->halt.phase <= HALT_DRAIN)
-		backoff_young_death(&s->backoff, now, supervisor_ready(s));
+		backoff_young_death(&s->backoff, now, pool_ready(s));
 }
 
 static void degraded_news(struct supervisor *s)
 {
 	uint64_t now = now_ns(), next = backoff_next(&s->backoff);
-	bool hopeless = jobs_hopeless(s);
+	bool hopeless = pool_hopeless(s);
 
 	if (!s->backoff.degraded || s->halt.phase > HALT_DRAIN)
 		return;
@@ -232,7 +136,7 @@ static void degraded_news(struct supervisor *s)
 		s->backoff.young, hopeless ? "jobs are refused; " : "",
 		next > now ? (next - now) / NS_PER_MS : 0);
 	if (hopeless) /* else there is one that may do them yet */
-		jobs_refuse_queue(s, BROOD_DETAIL_DEGRADED);
+		verdict_refuse_all(s, BROOD_DETAIL_DEGRADED);
 	note(s, NOTE_POOL | NOTE_GAUGES);
 }
 
@@ -260,7 +164,7 @@ static void remember_session(struct slot *slot)
 	atomic_store_explicit(&to->pid, slot->pid, memory_order_release);
 }
 
-void death_forget_process(struct slot *slot)
+static void forget_process(struct slot *slot)
 {
 	struct supervisor *s = slot->supervisor;
 	int fd = slot->channel.fd;
@@ -270,6 +174,7 @@ void death_forget_process(struct slot *slot)
 	loop_remove(&s->loop, &slot->death);
 	slot->pidfd = close_fd(slot->pidfd);
 	timer_stop(&s->loop, &slot->timer);
+	timer_stop(&s->loop, &slot->end_timer);
 	timer_stop(&s->loop, &slot->eof_timer);
 	timer_stop(&s->loop, &slot->undead_timer);
 	remember_session(slot);
@@ -292,34 +197,52 @@ static void put_standard_back(struct slot *slot)
 	}
 }
 
-static void bury(struct slot *slot, const struct process_exit *e)
+static void bury_undead(struct slot *slot)
 {
 	struct supervisor *s = slot->supervisor;
-	bool expected = slot->retiring || slot->kill_signal != 0 || s->halt.phase >= HALT_CANCEL;
 
-	if (slot->link.state == SLOT_UNDEAD) {
-		undead_bury(slot);
-		return;
-	}
-	say(slot, e, slot->retiring || s->halt.phase >= HALT_CANCEL);
-	if (slot->link.state != SLOT_ENDING)
-		slot_move(slot, SLOT_ENDING);
+	slot_log(slot, BROOD_NOTICE, BROOD_EVENT_UNDEAD,
+		"worker %u (pid %d), which was killed, has ended after %" PRIu64 " ms",
+		slot->number, slot->pid, (now_ns() - slot->killed_ns) / NS_PER_MS);
+	atomic_fetch_add_explicit(&s->board->died, 1, memory_order_relaxed);
+	forget_process(slot);
+	note(s, NOTE_STOP);
+}
+
+static void bury_worker(struct slot *slot, const struct process_exit *e)
+{
+	struct supervisor *s = slot->supervisor;
+	bool expected = slot->facts.retiring || slot->facts.kill_signal != 0 ||
+		s->halt.phase >= HALT_CANCEL;
+
+	death_log_say(slot, e, slot->facts.retiring || s->halt.phase >= HALT_CANCEL);
+	slot_end(slot, TIME_NEVER);
 	count(slot, e, expected);
 	put_standard_back(slot);
 	if (slot->job && slot->job->is_lease)
 		lease_after_death(slot, e);
 	else if (slot->job)
 		job_after_death(slot, e);
-	death_forget_process(slot);
-	slot_move(slot, SLOT_EMPTY);
+	forget_process(slot);
+	slot_make_empty(slot);
 	if (slot->ready_ns == 0)
 		degraded_news(s);
+}
+
+static void bury(struct slot *slot, const struct process_exit *e)
+{
+	struct supervisor *s = slot->supervisor;
+
+	if (slot->link.state == SLOT_UNDEAD)
+		bury_undead(slot);
+	else
+		bury_worker(slot, e);
 	if (s->way == PROCESS_FORK)
 		strays_reap(s); /* its zombie may have stood before theirs */
 	strays_sweep_soon(s);
 }
 
-void death_check(struct slot *slot)
+void death_bury_if_ended(struct slot *slot)
 {
 	struct process_exit e = { 0 };
 	int r;
@@ -331,11 +254,11 @@ void death_check(struct slot *slot)
 		return;
 	if (r < 0 && r != -ECHILD) {
 		note(slot->supervisor, NOTE_RETRY);
-		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
+		slot_end(slot, now_ns() + RETRY_MS * NS_PER_MS);
 		return;
 	}
-	slot->dead = true;
-	worker_drain(slot);
+	slot->facts.dead = true;
+	worker_peer_drain(slot);
 	if (slot->pid <= 0)
 		return;
 	process_kill_group(slot->pid);
@@ -345,7 +268,7 @@ void death_check(struct slot *slot)
 	if (r == -ECHILD)
 		e = (struct process_exit){ 0 };
 	else if (r != 1) {
-		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
+		slot_end(slot, now_ns() + RETRY_MS * NS_PER_MS);
 		return;
 	}
 	bury(slot, &e);
@@ -356,13 +279,84 @@ void death_readable(struct loop *loop, struct source *source, uint32_t events)
 	struct slot *slot = container_of(source, struct slot, death);
 
 	(void)events;
-	death_check(slot);
+	death_bury_if_ended(slot);
 	/*
 	 * waitid failed for now, or a debugger has it first: look again, but do not spin on a
 	 * readable pidfd
 	 */
 	if (slot->pid > 0) {
 		loop_remove(loop, &slot->death);
-		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
+		slot_end(slot, now_ns() + RETRY_MS * NS_PER_MS);
+	}
+}
+
+/*
+ * While a slot is ENDING its timer first kills (again), then looks whether the process is gone: for
+ * workers whose pidfd could not be had or watched.
+ */
+void death_end_fired(struct loop *loop, struct timer *timer, uint64_t now)
+{
+	struct slot *slot = container_of(timer, struct slot, end_timer);
+
+	death_bury_if_ended(slot);
+	if (slot->pid <= 0)
+		return;
+	if (slot->facts.kill_signal != SIGKILL && slot->link.state == SLOT_ENDING) {
+		struct supervisor *s = slot->supervisor;
+
+		slot_log(slot, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED,
+			"worker %u (pid %d) did not end when asked and is killed", slot->number,
+			slot->pid);
+		atomic_fetch_add_explicit(&s->board->killed, 1, memory_order_relaxed);
+		slot_kill(slot, SIGKILL,
+			slot->facts.reason ? slot->facts.reason : "it did not end when asked");
+	}
+	/* With a watched pidfd nothing more is to be done here; without, look again. */
+	if (slot->death.fd < 0)
+		timer_set(loop, timer, now + RETRY_MS * NS_PER_MS);
+}
+
+static bool job_runs(const struct slot *slot)
+{
+	return atomic_load(&slot_page(slot)->word) == DESK_WORD(slot->sequence, DESK_RUNNING);
+}
+
+/*
+ * A job may have closed the channel: with all descriptors, or by exec. Its deadline decides about
+ * it then, as about any other job: this timer is not the slot's. A worker on lease is asked to
+ * leave: if it runs no job either it is stuck, and if it does, the lease's own looks go on. One
+ * without a job has no reason to live on.
+ */
+static void eof_time_up(struct loop *loop, struct timer *timer, uint64_t now)
+{
+	struct slot *slot = container_of(timer, struct slot, eof_timer);
+
+	(void)loop;
+	death_bury_if_ended(slot);
+	if (slot->pid <= 0 || slot->link.state == SLOT_ENDING)
+		return;
+	if (slot->link.state == SLOT_LEASED) {
+		recall_lease(slot);
+		lease_watch_look(slot, now);
+	} else if (slot->link.state != SLOT_BUSY || !job_runs(slot)) {
+		slot_drop(slot, "closed its channel but did not end");
+	}
+}
+
+void death_channel_readable(struct loop *loop, struct source *source, uint32_t events)
+{
+	struct slot *slot = container_of(source, struct slot, channel);
+
+	(void)events;
+	worker_peer_read(slot);
+	if (!slot->channel_ended || slot->pid <= 0)
+		return;
+	death_bury_if_ended(slot);
+	if (slot->pid > 0 && slot->facts.kill_signal != SIGKILL &&
+		slot->link.state != SLOT_ENDING) {
+		/* one on lease would not look at its channel before long */
+		recall_lease(slot);
+		slot->eof_timer.on = eof_time_up;
+		timer_set(loop, &slot->eof_timer, now_ns() + EOF_GRACE_MS * NS_PER_MS);
 	}
 }

@@ -5,7 +5,14 @@
  * while it lives (it closed all its fds, say) ends the pool: nobody can give jobs any more, and the
  * engine's library says "lost".
  */
-#include "internal.h"
+#include "engine_peer.h"
+#include "intake.h"
+#include "lease_watch.h"
+#include "logging.h"
+#include "manager.h"
+#include "outbox.h"
+#include "stop.h"
+#include "strays.h"
 
 #include <signal.h>
 #include <sys/socket.h>
@@ -52,13 +59,13 @@ static uint32_t drain_left(const struct supervisor *s, uint32_t used_ms)
 
 static void say_dropped(struct supervisor *s, const struct message_dropped *m)
 {
-	const struct log_about about = {
+	const struct logging_about about = {
 		.level = BROOD_WARNING, .event = BROOD_EVENT_JOBS_DROPPED, .job = m->first
 	};
 	char text[BROOD_NAME_MAX + 160];
 
 	message_dropped_text(m, text, sizeof text);
-	log_line(s, &about, "%s", text);
+	logging_line(s, &about, "%s", text);
 }
 
 /* It ended without a word: only the page tells how many jobs waited in it. */
@@ -74,19 +81,19 @@ static void say_lost_with_it(struct supervisor *s)
 static void handle(struct supervisor *s, struct frame *f)
 {
 	switch (f->header.type) {
-	case MESSAGE_JOB: job_accept(s, f); break;
-	case MESSAGE_CANCEL: job_cancel(s, f->cancel.id); break;
-	case MESSAGE_LEASE: lease_accept(s, f); break;
-	case MESSAGE_LEASE_END: lease_end(s, f->lease_id.id); break;
-	case MESSAGE_LEASE_LOOK: lease_look_id(s, f->lease_id.id); break;
-	case MESSAGE_LEASE_KILL: lease_kill(s, &f->lease_kill); break;
+	case MESSAGE_JOB: intake_job(s, f); break;
+	case MESSAGE_CANCEL: intake_cancel(s, f->cancel.id); break;
+	case MESSAGE_LEASE: intake_lease(s, f); break;
+	case MESSAGE_LEASE_END: lease_watch_end(s, f->lease_id.id); break;
+	case MESSAGE_LEASE_LOOK: lease_watch_look_by_id(s, f->lease_id.id); break;
+	case MESSAGE_LEASE_KILL: lease_watch_kill(s, &f->lease_kill); break;
 	case MESSAGE_EXITING: s->engine.exiting = true; break;
 	case MESSAGE_DROPPED: say_dropped(s, &f->dropped); break;
 	case MESSAGE_STOP:
 		s->stop_asked = s->engine.stopped_pool = true;
 		stop_pool(s, drain_left(s, f->stop.drained_ms), s->options->stop_ms);
 		break;
-	case MESSAGE_NOTIFY: notify_engine_said(s, &f->notify); break;
+	case MESSAGE_NOTIFY: manager_hear_engine(s, &f->notify); break;
 	case MESSAGE_INIT_DATA: on_init_data(s, f); break;
 	default:
 		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL,
@@ -100,7 +107,7 @@ static void channel_over(struct supervisor *s)
 	loop_remove(&s->loop, &s->engine.channel);
 	s->config.channel_fd = close_fd(s->config.channel_fd);
 	note(s, NOTE_TELL); /* nobody: they are over */
-	engine_check(s);
+	engine_peer_stop_if_ended(s);
 	/*
 	 * A process that ends closes its files a moment before it has ended: that is no reason to
 	 * deny its jobs their drain time.
@@ -109,18 +116,18 @@ static void channel_over(struct supervisor *s)
 		timer_set(&s->loop, &s->engine.eof_timer, now_ns() + EOF_GRACE_MS * NS_PER_MS);
 }
 
-void engine_eof_fired(struct loop *loop, struct timer *timer, uint64_t now)
+void engine_peer_eof_fired(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	struct supervisor *s = container_of(timer, struct supervisor, engine.eof_timer);
 
 	(void)loop;
 	(void)now;
-	engine_check(s);
+	engine_peer_stop_if_ended(s);
 	if (s->engine.ended)
 		return;
 	if (!s->engine.stopped_pool)
-		log_line(s,
-			&(struct log_about){ .level = BROOD_ERR,
+		logging_line(s,
+			&(struct logging_about){ .level = BROOD_ERR,
 				.event = BROOD_EVENT_ENGINE_DIED,
 				.pid = s->engine.pid,
 				.past_engine = true },
@@ -170,22 +177,23 @@ static void hear_last_words(struct supervisor *s)
 		;
 }
 
-void engine_resume(struct supervisor *s)
+void engine_peer_resume(struct supervisor *s)
 {
 	if (s->engine.paused && !s->engine.channel_ended) {
 		if (loop_add(&s->loop, &s->engine.channel, s->config.channel_fd, EPOLLIN,
-			    engine_readable) < 0)
+			    engine_peer_readable) < 0)
 			note(s, NOTE_RETRY);
 		else
 			s->engine.paused = false;
 	}
 	if (s->engine.death.fd < 0 && s->engine.pidfd >= 0 && !s->engine.ended &&
-		loop_add(&s->loop, &s->engine.death, s->engine.pidfd, EPOLLIN, engine_death) < 0)
+		loop_add(&s->loop, &s->engine.death, s->engine.pidfd, EPOLLIN, engine_peer_death) <
+			0)
 		note(s, NOTE_RETRY);
-	engine_check(s);
+	engine_peer_stop_if_ended(s);
 }
 
-void engine_readable(struct loop *loop, struct source *source, uint32_t events)
+void engine_peer_readable(struct loop *loop, struct source *source, uint32_t events)
 {
 	struct supervisor *s = container_of(source, struct supervisor, engine.channel);
 
@@ -195,23 +203,6 @@ void engine_readable(struct loop *loop, struct source *source, uint32_t events)
 	if (source->fd < 0 || !(events & ~(uint32_t)EPOLLOUT))
 		return;
 	read_one(s);
-}
-
-int engine_tell(struct supervisor *s, enum message_type type)
-{
-	struct frame f;
-	int r;
-
-	if (s->engine.channel_ended || s->engine.ended)
-		return 0;
-	frame_begin(&f, type);
-	f.pool.ready = supervisor_ready(s);
-	f.pool.workers = s->options->workers;
-	f.pool.left = s->left;
-	r = frame_send(s->config.channel_fd, &f);
-	if (r < 0)
-		note(s, NOTE_RETRY);
-	return r;
 }
 
 /* A stop signal reached both: the supervisor may not have read its own yet. */
@@ -245,8 +236,8 @@ static void say_daemon(struct supervisor *s)
 
 	if (pid == 0)
 		return;
-	log_line(s,
-		&(struct log_about){
+	logging_line(s,
+		&(struct logging_about){
 			.level = BROOD_WARNING, .event = BROOD_EVENT_ENGINE_DIED, .pid = pid },
 		"the engine (pid %d) ended, and the pool with it; process %d, which it forked, "
 		"goes on "
@@ -256,13 +247,13 @@ static void say_daemon(struct supervisor *s)
 
 static void say_death(struct supervisor *s, const struct process_exit *e, bool known)
 {
-	struct log_about about = {
+	struct logging_about about = {
 		.level = BROOD_WARNING, .event = BROOD_EVENT_ENGINE_DIED, .pid = s->engine.pid
 	};
 	char name[16];
 
 	if (!known) {
-		log_line(s, &about,
+		logging_line(s, &about,
 			"the engine (pid %d) has ended, nobody knows how: its status was taken by "
 			"another",
 			s->engine.pid);
@@ -271,19 +262,20 @@ static void say_death(struct supervisor *s, const struct process_exit *e, bool k
 			say_daemon(s);
 	} else if (e->code == CLD_EXITED) {
 		about.level = BROOD_NOTICE;
-		log_line(s, &about, "the engine (pid %d) ended with exit code %d: the pool stops",
+		logging_line(s, &about,
+			"the engine (pid %d) ended with exit code %d: the pool stops",
 			s->engine.pid, e->status);
 	} else {
 		/* its reader went away: the usual end in a pipeline */
 		if (e->status == SIGPIPE)
 			about.level = BROOD_INFO;
-		log_line(s, &about, "the engine (pid %d) ended by %s%s: the pool stops",
+		logging_line(s, &about, "the engine (pid %d) ended by %s%s: the pool stops",
 			s->engine.pid, signals_name(e->status, name),
 			e->code == CLD_DUMPED ? " (core dumped)" : "");
 	}
 }
 
-void engine_check(struct supervisor *s)
+void engine_peer_stop_if_ended(struct supervisor *s)
 {
 	struct process_exit *e = &s->engine.exit;
 	bool orderly;
@@ -310,19 +302,19 @@ void engine_check(struct supervisor *s)
 	timer_stop(&s->loop, &s->engine.eof_timer);
 	atomic_store(&s->config.shared->roster->engine_pid, 0);
 	say_lost_with_it(s);
-	notify_stopping(s);
+	manager_tell_stopping(s);
 	note(s, NOTE_TELL);
 	stop_pool(s, orderly ? s->options->drain_ms : 0,
 		orderly ? s->options->stop_ms : MIN(s->options->stop_ms, ABNORMAL_STOP_MS));
 }
 
-void engine_death(struct loop *loop, struct source *source, uint32_t events)
+void engine_peer_death(struct loop *loop, struct source *source, uint32_t events)
 {
 	struct supervisor *s = container_of(source, struct supervisor, engine.death);
 
 	(void)events;
-	engine_check(s);
-	/* waitid failed for now, or a debugger has it first: engine_resume looks again */
+	engine_peer_stop_if_ended(s);
+	/* waitid failed for now, or a debugger has it first: engine_peer_resume looks again */
 	if (!s->engine.ended) {
 		loop_remove(loop, source);
 		note(s, NOTE_RETRY);

@@ -3,7 +3,8 @@
  * guard_peer.c - the guard kills what jobs started when the supervisor is killed; so it is there
  * before the first worker, and is replaced when it dies.
  */
-#include "internal.h"
+#include "guard_peer.h"
+#include "logging.h"
 
 #define QUICK_NS (100 * NS_PER_MS)
 
@@ -12,7 +13,7 @@ static void respawn_later(struct supervisor *s, uint64_t now)
 	timer_set(&s->loop, &s->guard.respawn, now + QUICK_NS);
 }
 
-int guard_spawn(struct supervisor *s)
+void guard_peer_spawn(struct supervisor *s)
 {
 	struct guard_config config = { .shared = s->config.shared, .supervisor_pid = s->pid };
 	int pidfd = -1;
@@ -25,18 +26,17 @@ int guard_spawn(struct supervisor *s)
 		plain_log(s, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED,
 			"the guard could not be made: %s; trying again", strerror(-(int)pid));
 		respawn_later(s, s->guard.born_ns);
-		return (int)pid;
+		return;
 	}
 	s->guard.pid = pid;
 	s->guard.pidfd = pidfd;
 	atomic_store(&s->board->guard_pid, pid);
 	note(s, NOTE_BIRTH); /* no worker is born without a guard */
-	if (pidfd >= 0 && loop_add(&s->loop, &s->guard.death, pidfd, EPOLLIN, guard_death) < 0)
+	if (pidfd >= 0 && loop_add(&s->loop, &s->guard.death, pidfd, EPOLLIN, guard_peer_death) < 0)
 		note(s, NOTE_RETRY);
-	return 0;
 }
 
-void guard_check(struct supervisor *s)
+void guard_peer_replace_if_ended(struct supervisor *s)
 {
 	struct process_exit e;
 	int r;
@@ -46,8 +46,8 @@ void guard_check(struct supervisor *s)
 	r = process_wait(s->guard.pid, false, &e);
 	if (r == 0) {
 		if (s->guard.death.fd < 0 && s->guard.pidfd >= 0 &&
-			loop_add(&s->loop, &s->guard.death, s->guard.pidfd, EPOLLIN, guard_death) <
-				0)
+			loop_add(&s->loop, &s->guard.death, s->guard.pidfd, EPOLLIN,
+				guard_peer_death) < 0)
 			note(s, NOTE_RETRY);
 		return;
 	}
@@ -57,8 +57,8 @@ void guard_check(struct supervisor *s)
 	}
 	loop_remove(&s->loop, &s->guard.death);
 	s->guard.pidfd = close_fd(s->guard.pidfd);
-	log_line(s,
-		&(struct log_about){ .level = BROOD_WARNING,
+	logging_line(s,
+		&(struct logging_about){ .level = BROOD_WARNING,
 			.event = BROOD_EVENT_GUARD_DIED,
 			.pid = s->guard.pid },
 		"the guard (pid %d) was ended; a new one takes its place", s->guard.pid);
@@ -68,32 +68,32 @@ void guard_check(struct supervisor *s)
 	if (now_ns() - s->guard.born_ns < QUICK_NS)
 		respawn_later(s, now_ns());
 	else
-		guard_spawn(s);
+		guard_peer_spawn(s);
 }
 
-void guard_death(struct loop *loop, struct source *source, uint32_t events)
+void guard_peer_death(struct loop *loop, struct source *source, uint32_t events)
 {
 	struct supervisor *s = container_of(source, struct supervisor, guard.death);
 
 	(void)events;
-	guard_check(s);
+	guard_peer_replace_if_ended(s);
 	if (s->guard.pid > 0 && source->fd >= 0 && source->fd == s->guard.pidfd &&
 		now_ns() - s->guard.born_ns >= QUICK_NS)
 		loop_remove(loop, source); /* waitid failed for now */
 }
 
-void guard_respawn_fired(struct loop *loop, struct timer *timer, uint64_t now)
+void guard_peer_respawn_fired(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	struct supervisor *s = container_of(timer, struct supervisor, guard.respawn);
 
 	(void)loop;
 	(void)now;
 	if (s->guard.pid <= 0 && !(s->engine.ended && s->halt.phase == HALT_DONE))
-		guard_spawn(s);
+		guard_peer_spawn(s);
 }
 
 /* The last thing before the supervisor's own end, when nothing is left to guard. */
-void guard_end(struct supervisor *s)
+void guard_peer_end(struct supervisor *s)
 {
 	struct process_exit e;
 	pid_t pid = s->guard.pid;

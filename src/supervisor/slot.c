@@ -1,24 +1,177 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slot.c - a slot's state. Whoever moves one has not to think of what follows: the notes say it.
+ * slot.c - the only file that changes a slot's state, its timer and its job.
+ *
+ *   EMPTY     no process. Born: STARTING
+ *   STARTING  worker_init runs. Ready: IDLE
+ *   IDLE      waits for a job or a lease: BUSY, LEASED
+ *   BUSY      has a job; over: IDLE
+ *   LEASED    the engine has it; over: IDLE
+ *   ENDING    ends by itself, or was killed. Has ended: EMPTY. Does not end: UNDEAD
+ *   UNDEAD    its process cannot die; the place is used for nothing until it has, and a sweep has
+ *             found nothing that it left: EMPTY, or SPARE where another place has taken over
+ *
+ * Any state may become ENDING. Whoever moves a slot has not to think of what follows: notes say it.
  */
-#include "internal.h"
 #include "slot.h"
+#include "logging.h"
 
-void slot_move(struct slot *slot, enum slot_state to)
+#include <signal.h>
+
+#define UNDEAD_AFTER_NS NS_PER_S
+#define UNDEAD_LOOK_MS  200u /* where its end cannot be waited for by a pidfd */
+
+uint32_t slot_mark(const struct slot *slot)
+{
+	uint32_t generation = slot->generation & (UINT32_MAX >> SLOT_MARK_BITS);
+
+	return (generation ? generation : 1) << SLOT_MARK_BITS | slot->number;
+}
+
+bool slot_noticed(const struct slot *slot, uint64_t sequence)
+{
+	return atomic_load(&slot_page(slot)->noticed) == sequence;
+}
+
+/* ---- state ---- */
+
+static void move(struct slot *slot, enum slot_state to)
 {
 	struct supervisor *s = slot->supervisor;
+	enum slot_state from = slot->link.state;
 	uint32_t notes = NOTE_GAUGES | NOTE_STOP;
 
-	if (slot->link.state == SLOT_STARTING || to == SLOT_UNDEAD)
+	if (from == SLOT_STARTING || to == SLOT_UNDEAD)
 		notes |= NOTE_POOL;
-	if (slot->link.state == SLOT_LEASED || to == SLOT_IDLE)
-		notes |= NOTE_QUEUE;
 	if (to == SLOT_EMPTY || to == SLOT_UNDEAD)
-		notes |= NOTE_BIRTH | NOTE_QUEUE;
+		notes |= NOTE_BIRTH;
+	if (from == SLOT_LEASED || to == SLOT_IDLE || to == SLOT_EMPTY || to == SLOT_UNDEAD)
+		notes |= NOTE_QUEUE;
 	if (to == SLOT_UNDEAD)
 		slots_undead(&s->slots, &slot->link);
 	else
 		slots_move(&s->slots, &slot->link, to);
 	note(s, notes);
+}
+
+void slot_make_starting(struct slot *slot) { move(slot, SLOT_STARTING); }
+
+void slot_make_ready(struct slot *slot)
+{
+	timer_stop(&slot->supervisor->loop, &slot->timer);
+	move(slot, SLOT_IDLE);
+}
+
+void slot_make_idle(struct slot *slot)
+{
+	if (slot->facts.dead || slot->facts.kill_signal == SIGKILL ||
+		slot->link.state == SLOT_ENDING)
+		slot_end(slot, now_ns() + RETRY_MS * NS_PER_MS);
+	else
+		move(slot, SLOT_IDLE);
+}
+
+void slot_end(struct slot *slot, uint64_t kill_at)
+{
+	struct loop *loop = &slot->supervisor->loop;
+
+	if (slot->link.state == SLOT_UNDEAD) {
+		kill_at = time_after_ms(now_ns(), UNDEAD_LOOK_MS);
+	} else {
+		if (slot->link.state != SLOT_ENDING)
+			move(slot, SLOT_ENDING);
+		list_remove(&slot->lease.list);
+		timer_stop(loop, &slot->timer);
+	}
+	timer_set(loop, &slot->end_timer, kill_at);
+}
+
+void slot_make_undead(struct slot *slot)
+{
+	struct loop *loop = &slot->supervisor->loop;
+
+	slot_end(slot, TIME_NEVER);
+	timer_stop(loop, &slot->eof_timer);
+	move(slot, SLOT_UNDEAD);
+}
+
+void slot_make_empty(struct slot *slot) { move(slot, SLOT_EMPTY); }
+
+/* ---- its job ---- */
+
+void slot_take_job(struct slot *slot, struct job *job)
+{
+	struct supervisor *s = slot->supervisor;
+
+	job->slot = slot;
+	slot->job = job;
+	slot->facts.condemned = slot->facts.stuck = false;
+	slot->facts.escaped = 0;
+	move(slot, job->is_lease ? SLOT_LEASED : SLOT_BUSY);
+	if (job->is_lease && !record_is_pinned(job)) {
+		list_append(&slot->lease.list, &s->leases.granted);
+		s->leases.library++;
+	}
+}
+
+void slot_cut_job(struct slot *slot)
+{
+	struct supervisor *s = slot->supervisor;
+	struct job *job = slot->job;
+
+	timer_stop(&s->loop, &slot->timer);
+	list_remove(&slot->lease.list);
+	if (job->is_lease) {
+		s->leases.library -= !record_is_pinned(job);
+		slot->lease.watch.leaving = slot->lease.recall_unsent = false;
+		note(s, NOTE_GAUGES | NOTE_QUEUE);
+	}
+	slot->job = NULL;
+	job->slot = NULL;
+}
+
+void slot_set_timer(struct slot *slot, timer_fn *on, uint64_t when)
+{
+	slot->timer.on = on;
+	timer_set(&slot->supervisor->loop, &slot->timer, when);
+}
+
+/* ---- its process ---- */
+
+/* SIGKILL was sent: from now on its process has so long to end. */
+static void expect_end(struct slot *slot)
+{
+	uint64_t now = now_ns();
+
+	if (slot->link.state == SLOT_UNDEAD || timer_running(&slot->undead_timer))
+		return;
+	slot->killed_ns = now;
+	timer_set(&slot->supervisor->loop, &slot->undead_timer, now + UNDEAD_AFTER_NS);
+}
+
+void slot_kill(struct slot *slot, int sig, const char *reason)
+{
+	if (slot->pid <= 0)
+		return;
+	if (reason)
+		slot->facts.reason = reason;
+	if (slot->facts.kill_signal != SIGKILL)
+		slot->facts.kill_signal = sig;
+	process_signal(slot->pidfd, slot->pid, sig);
+	if (sig != SIGKILL)
+		return;
+	process_kill_group(slot->pid); /* a child of its job may hold it: by tracing it */
+	expect_end(slot);
+}
+
+void slot_drop(struct slot *slot, const char *what)
+{
+	if (slot->facts.protocol)
+		return;
+	slot->facts.protocol = true;
+	slot_log(slot, BROOD_ERR, BROOD_EVENT_PROTOCOL,
+		"worker %u (pid %d) %s; it is killed and replaced", slot->number, slot->pid, what);
+	atomic_fetch_add_explicit(&slot->supervisor->board->killed, 1, memory_order_relaxed);
+	slot_kill(slot, SIGKILL, what);
+	slot_end(slot, now_ns() + RETRY_MS * NS_PER_MS);
 }

@@ -1,14 +1,111 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slot.h - a slot's state. A move notes what follows from it.
+ * slot.h - a place for a worker: who is in it, what it does, and what is known of its end. slot.c
+ * alone changes a slot's state, its timer and its job. A change notes what follows from it.
  */
 #ifndef BROOD_SUPERVISOR_SLOT_H
 #define BROOD_SUPERVISOR_SLOT_H
 
-#include "../pool/slots.h"
+#include "root.h"
+#include "record.h"
+#include "../pool/ladder.h"
+#include "../pool/watch.h"
 
-struct slot;
+/* What is known of a process that has ended, or shall end, and of the job that it had. */
+struct slot_facts {
+	uint32_t escaped; /* ESCAPED_*, 0 */
+	uint64_t escaped_sequence;
+	/* the swap was won; word_before: what it replaced in the slot page */
+	bool condemned;
+	uint64_t word_before;
+	bool protocol; /* dropped for nonsense */
+	bool stuck, retiring;
+	/* its pidfd could not be watched: a failed birth, not a death */
+	bool unwatched;
+	bool dead;       /* it has ended; what its channel still holds is being read */
+	int kill_signal; /* the last that was sent to end it, 0 */
+	/* for the log: why it was ended; NULL: it was not */
+	const char *reason;
+};
 
-void slot_move(struct slot *slot, enum slot_state to);
+/* of a slot in LEASED */
+struct slot_lease {
+	struct lease_watch watch;
+	uint64_t granted_ns, recalled_ns;
+	bool recall_unsent;
+	/* in leases.granted, while it may be taken back for others; then in leases.recalled */
+	struct list list;
+};
+
+struct slot {
+	struct slot_link link; /* first */
+	struct supervisor *supervisor;
+	uint32_t number, generation;
+	pid_t pid; /* 0: no process */
+	int pidfd; /* -1: none, or no process */
+	struct source death, channel;
+	bool channel_ended, paused;
+	/* STARTING: init limit; IDLE: healthy; BUSY: the ladder; LEASED: the next look */
+	struct timer timer;
+	struct timer end_timer;    /* ENDING: the kill; then, as in UNDEAD, looks for the end */
+	struct timer eof_timer;    /* its channel has ended, and it has not */
+	struct timer undead_timer; /* since SIGKILL was sent to it, at killed_ns */
+	uint64_t killed_ns;
+	uint64_t sequence; /* of the last job */
+	struct job *job;   /* that it runs, or the lease that it is on */
+	struct ladder ladder;
+	struct slot_lease lease;
+	uint64_t born_ns, ready_ns;
+	uint32_t jobs_done;
+	bool core_allowed;
+	struct slot_facts facts;
+};
+
+static inline struct desk *slot_page(const struct slot *slot)
+{
+	return shared_desk(slot->supervisor->config.shared, slot->number);
+}
+/* the page of the lease that it is on */
+static inline struct ledger *slot_lease_page(const struct slot *slot)
+{
+	return shared_ledger(slot->supervisor->config.shared, slot->job->lease.ledger);
+}
+/* of a mark, the number of the slot: a pool has 10,000 at most. The rest is the generation */
+#define SLOT_MARK_BITS 14
+/* its worker's number and generation in one, for os/mark.h */
+uint32_t slot_mark(const struct slot *slot);
+/* its worker has noticed that this job was told to end */
+bool slot_noticed(const struct slot *slot, uint64_t sequence);
+
+/* ---- its state ---- */
+void slot_make_starting(struct slot *slot);
+void slot_make_ready(struct slot *slot);
+/* Its job is over: IDLE; or ENDING, where it cannot have another one. */
+void slot_make_idle(struct slot *slot);
+/* ENDING: at that time, if its worker still lives, it is killed, and looked at again. */
+void slot_end(struct slot *slot, uint64_t kill_at);
+void slot_make_undead(struct slot *slot);
+void slot_make_empty(struct slot *slot);
+/* BUSY or LEASED, with that job or lease */
+void slot_take_job(struct slot *slot, struct job *job);
+void slot_cut_job(struct slot *slot);
+/* STARTING, IDLE, BUSY and LEASED have one limit each; TIME_NEVER: none */
+void slot_set_timer(struct slot *slot, timer_fn *on, uint64_t when);
+
+/* ---- its process ---- */
+/* reason: for the log, or NULL */
+void slot_kill(struct slot *slot, int sig, const char *reason);
+/* It sent, or did, what makes no sense: it is killed and replaced. */
+void slot_drop(struct slot *slot, const char *what);
+
+#define slot_log(slot_, level_, event_, ...)                                                   \
+	logging_line((slot_)->supervisor,                                                      \
+		&(struct logging_about){ .level = (level_),                                    \
+			.event = (event_),                                                     \
+			.pid = (slot_)->pid,                                                   \
+			.worker = (slot_)->number + 1,                                         \
+			.job = (slot_)->job && !(slot_)->job->is_lease ? (slot_)->job->link.id \
+								       : 0 },                  \
+		__VA_ARGS__)
 
 #endif

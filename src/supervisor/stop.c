@@ -7,7 +7,19 @@
  * The pool stops when the engine says so, ends, dies, or closes its channel. Only the engine's end
  * ends the supervisor: after brood_stop() it stays, to hand on the engine's exit.
  */
-#include "internal.h"
+#include "stop.h"
+#include "deadline.h"
+#include "guard_peer.h"
+#include "lease_watch.h"
+#include "logging.h"
+#include "manager.h"
+#include "outbox.h"
+#include "strays.h"
+#include "undead.h"
+#include "verdict.h"
+
+/* a second stop signal forces only when it comes this much later */
+#define FORCE_AFTER_NS NS_PER_S
 
 static void end_idle(struct supervisor *s)
 {
@@ -18,10 +30,10 @@ static void end_idle(struct supervisor *s)
 		struct frame f;
 
 		frame_begin(&f, MESSAGE_END);
-		slot->end_reason = "the pool stops";
+		slot->facts.reason = "the pool stops";
 		if (slot->paused || frame_send(slot->channel.fd, &f) < 0)
-			worker_kill(slot, SIGKILL, slot->end_reason);
-		worker_to_ending(slot, time_after_ms(now_ns(), s->options->stop_ms));
+			slot_kill(slot, SIGKILL, slot->facts.reason);
+		slot_end(slot, time_after_ms(now_ns(), s->options->stop_ms));
 	}
 }
 
@@ -29,17 +41,17 @@ static void cancel_all(struct supervisor *s)
 {
 	uint64_t now = now_ns();
 
-	jobs_refuse_queue(s, BROOD_DETAIL_DRAINING);
+	verdict_refuse_all(s, BROOD_DETAIL_DRAINING);
 	for (uint32_t i = 0; i < s->places; i++) {
 		struct slot *slot = &s->slot_array[i];
 
 		if (slot->link.state == SLOT_BUSY) {
-			job_hurry(slot, now, LADDER_CAUSE_STOP);
+			deadline_hurry(slot, now, LADDER_CAUSE_STOP);
 		} else if (slot->link.state == SLOT_LEASED) {
-			lease_stop(slot, now);
+			lease_watch_stop(slot, now);
 		} else if (slot->link.state == SLOT_STARTING) {
-			worker_kill(slot, SIGKILL, "the pool stops");
-			worker_to_ending(slot, now + RETRY_MS * NS_PER_MS);
+			slot_kill(slot, SIGKILL, "the pool stops");
+			slot_end(slot, now + RETRY_MS * NS_PER_MS);
 		}
 	}
 }
@@ -57,26 +69,20 @@ static void kill_all(struct supervisor *s)
 
 		if (slot->pid <= 0 || slot->link.state == SLOT_UNDEAD)
 			continue;
-		forced += slot->kill_signal == 0;
+		forced += slot->facts.kill_signal == 0;
 		if (slot->link.state == SLOT_BUSY && slot->job) {
 			ladder_force(&slot->ladder, now_ns(), LADDER_CAUSE_STOP);
-			job_deadline(slot, now_ns());
+			deadline_enforce(slot, now_ns());
 		} else if (slot->link.state == SLOT_LEASED) {
-			lease_force(slot, now_ns());
+			lease_watch_force(slot, now_ns());
 		}
-		worker_kill(slot, SIGKILL, "the pool stops");
-		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
+		slot_kill(slot, SIGKILL, "the pool stops");
+		slot_end(slot, now_ns() + RETRY_MS * NS_PER_MS);
 	}
 	if (forced)
 		plain_log(s, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED,
 			"%u worker%s did not end in time and were killed", forced,
 			forced == 1 ? "" : "s");
-}
-
-bool stop_waited_enough(const struct supervisor *s, uint64_t now)
-{
-	return s->done_ns &&
-		now - s->done_ns >= (uint64_t)s->options->stop_ms * NS_PER_MS + NS_PER_S;
 }
 
 /* Once; STOPPED has the number, too. */
@@ -105,7 +111,7 @@ static void finished(struct supervisor *s)
 	 * should the kernel hold one.
 	 */
 	left = strays_end(s);
-	if (left > 0 && !stop_waited_enough(s, now)) {
+	if (left > 0 && !strays_given_up(s, now)) {
 		s->sweep_pause_ms = RETRY_MS;
 		timer_set(&s->loop, &s->sweep_timer, now + RETRY_MS * NS_PER_MS);
 		return;
@@ -118,7 +124,7 @@ static void finished(struct supervisor *s)
 	say_left(s);
 	if (s->engine.ended) {
 		if (s->strays_left == 0) /* else the guard goes on trying when we are gone */
-			guard_end(s);
+			guard_peer_end(s);
 		strays_end_closers(s);
 		strays_reap(s);
 		s->loop.stop = true;
@@ -126,8 +132,8 @@ static void finished(struct supervisor *s)
 		/*
 		 * while the engine's callback still listens: later they would go to stderr past it
 		 */
-		log_flush_folds(s);
-		s->stopped_pending = engine_tell(s, MESSAGE_STOPPED) < 0;
+		logging_flush(s);
+		s->stopped_pending = outbox_tell(s, MESSAGE_STOPPED) < 0;
 		s->stop_asked = s->stopped_pending;
 	}
 }
@@ -174,11 +180,9 @@ void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms)
 
 	halt_begin(&s->halt, now_ns(), drain_ms, stop_ms);
 	if (first)
-		leases_drain(s);
+		lease_watch_drain(s);
 	note(s, NOTE_STOP);
 }
-
-bool stop_refusing(const struct supervisor *s) { return s->halt.phase != HALT_NONE; }
 
 /* ---- the engine ---- */
 
@@ -187,8 +191,8 @@ static void force_engine(struct supervisor *s, const char *why)
 	if (s->engine.ended || s->engine.kill_sent)
 		return;
 	s->engine.kill_sent = true;
-	log_line(s,
-		&(struct log_about){ .level = BROOD_WARNING,
+	logging_line(s,
+		&(struct logging_about){ .level = BROOD_WARNING,
 			.event = BROOD_EVENT_STOP_FORCED,
 			.pid = s->engine.pid },
 		"the engine (pid %d) is killed: %s", s->engine.pid, why);
@@ -217,7 +221,7 @@ void stop_engine_signal(struct supervisor *s, int sig, bool from_terminal)
 	s->engine.first_stop_ns = now;
 	s->engine.asked_to_stop = true;
 	timer_set(&s->loop, &s->engine.stop_timer, time_after_ms(now, s->options->engine_stop_ms));
-	notify_stopping(s);
+	manager_tell_stopping(s);
 	/* A Ctrl-C went to the whole foreground group: the engine has had it. */
 	if (!from_terminal)
 		process_signal(s->engine.pidfd, s->engine.pid, sig);

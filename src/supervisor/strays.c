@@ -12,7 +12,8 @@
  * wherever they are (os/hunt.h), since a fork bomb is faster than one look after the other. When
  * all workers are gone each process with the pool's mark is hunted.
  */
-#include "internal.h"
+#include "strays.h"
+#include "logging.h"
 #include "../os/closing.h"
 #include "../os/hunt.h"
 #include "../os/mark.h"
@@ -27,14 +28,7 @@
 #define HUNT_NS         (50 * NS_PER_MS) /* that the pool may stand still for one */
 #define HUNT_AT_STOP_NS NS_PER_S
 /* of a worker's number: a pool has 10,000 places at most. The others are its generation's */
-#define SLOT_BITS 14
-
-uint32_t strays_mark(const struct slot *slot)
-{
-	uint32_t generation = slot->generation & (UINT32_MAX >> SLOT_BITS);
-
-	return (generation ? generation : 1) << SLOT_BITS | slot->number;
-}
+#define SLOT_BITS SLOT_MARK_BITS
 
 static void forget_sessions(struct supervisor *s)
 {
@@ -132,7 +126,7 @@ static bool is_prey(void *supervisor, pid_t pid)
 	slot = &s->slot_array[number];
 	if (slot->link.state == SLOT_UNDEAD)
 		return pid != slot->pid;
-	return slot->pid <= 0 || strays_mark(slot) != (uint32_t)mark;
+	return slot->pid <= 0 || slot_mark(slot) != (uint32_t)mark;
 }
 
 static void say_killed(struct supervisor *s, uint32_t killed)
@@ -294,7 +288,7 @@ void strays_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now)
 		s->sweep_pause_ms = s->sweep_pause_ms ? MIN(s->sweep_pause_ms * 2, 1000u)
 						      : RETRY_MS;
 		timer_set(loop, timer, now + s->sweep_pause_ms * NS_PER_MS);
-		if (stop_waited_enough(s, now))
+		if (strays_given_up(s, now))
 			note(s, NOTE_STOP); /* for one that cannot be killed */
 	} else {
 		s->sweep_pause_ms = 0;
@@ -308,4 +302,10 @@ void strays_sweep_soon(struct supervisor *s)
 
 	if (!timer_running(&s->sweep_timer))
 		timer_set(&s->loop, &s->sweep_timer, MAX(when, now));
+}
+
+bool strays_given_up(const struct supervisor *s, uint64_t now)
+{
+	return s->done_ns &&
+		now - s->done_ns >= (uint64_t)s->options->stop_ms * NS_PER_MS + NS_PER_S;
 }

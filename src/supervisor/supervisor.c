@@ -19,7 +19,21 @@
  * slot or a record; they change state, and sources are removed from the loop before their fd is
  * closed.
  */
-#include "internal.h"
+#include "supervisor.h"
+#include "cores.h"
+#include "death.h"
+#include "engine_peer.h"
+#include "guard_peer.h"
+#include "lease_share.h"
+#include "logging.h"
+#include "manager.h"
+#include "notes.h"
+#include "signal_source.h"
+#include "slot.h"
+#include "spawn.h"
+#include "stop.h"
+#include "strays.h"
+#include "undead.h"
 #include "../os/fds.h"
 #include "../os/pids.h"
 #include "../os/mark.h"
@@ -31,100 +45,8 @@
 
 #define FILES_ROOM 65536u
 
-uint32_t supervisor_ready(const struct supervisor *s)
-{
-	return s->slots.counts[SLOT_IDLE] + s->slots.counts[SLOT_BUSY] +
-		s->slots.counts[SLOT_LEASED];
-}
-
-/* Workers die at birth; or so many cannot die that the spare places are used up. */
-bool supervisor_degraded(const struct supervisor *s)
-{
-	return s->backoff.degraded || slots_working(&s->slots) < s->options->workers;
-}
-
-bool supervisor_passes(int r)
-{
-	return r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS ||
-		r == -EMFILE || r == -ENFILE || r == -EINTR;
-}
-
-static void gauges(struct supervisor *s)
-{
-	const uint32_t *n = s->slots.counts;
-	struct board *b = s->board;
-
-	atomic_store_explicit(&b->idle, n[SLOT_IDLE], memory_order_relaxed);
-	atomic_store_explicit(&b->busy, n[SLOT_BUSY] + n[SLOT_LEASED], memory_order_relaxed);
-	atomic_store_explicit(&b->leased, n[SLOT_LEASED], memory_order_relaxed);
-	atomic_store_explicit(&b->library, s->leases.library, memory_order_relaxed);
-	atomic_store_explicit(&b->ready, supervisor_ready(s), memory_order_relaxed);
-	atomic_store_explicit(&b->starting, n[SLOT_STARTING], memory_order_relaxed);
-	atomic_store_explicit(&b->queued, s->records.queued, memory_order_relaxed);
-	atomic_store_explicit(&b->queued_peak, s->records.queued_peak, memory_order_relaxed);
-	atomic_store_explicit(&b->undead, n[SLOT_UNDEAD], memory_order_relaxed);
-	atomic_store_explicit(&b->degraded, supervisor_degraded(s), memory_order_relaxed);
-}
-
-static void retry_fired(struct loop *loop, struct timer *timer, uint64_t now)
-{
-	struct supervisor *s = container_of(timer, struct supervisor, retry_timer);
-
-	(void)loop;
-	(void)now;
-	for (uint32_t i = 0; i < s->places; i++)
-		if (s->slot_array[i].paused)
-			worker_resume(&s->slot_array[i]);
-	engine_resume(s);
-	guard_check(s);
-	leases_send_leave(s);
-	note(s, NOTE_TELL | NOTE_QUEUE | NOTE_BIRTH | NOTE_POOL | NOTE_STOP);
-}
-
 /* Should two steps note each other for ever, the retry timer goes on with the rest. */
 #define ROUNDS_MAX 64
-
-static bool take(struct supervisor *s, uint32_t bit)
-{
-	bool was = s->notes & bit;
-
-	s->notes &= ~bit;
-	return was;
-}
-
-/*
- * Whoever is told of a change finds it counted: so the gauges come before the messages. A lease's
- * end is told before its worker is given away again. The stop comes last, for it waits until all
- * verdicts are told.
- */
-static void settle_round(struct supervisor *s)
-{
-	if (take(s, NOTE_SWEPT))
-		undead_revive(s);
-	if (take(s, NOTE_GAUGES))
-		gauges(s);
-	if (take(s, NOTE_TELL))
-		jobs_flush(s);
-	if (take(s, NOTE_QUEUE))
-		jobs_assign(s);
-	if (take(s, NOTE_BIRTH))
-		spawn_due(s);
-	if (take(s, NOTE_POOL))
-		notify_pool(s);
-	if (take(s, NOTE_STOP))
-		stop_step(s);
-}
-
-static void settle(struct loop *loop)
-{
-	struct supervisor *s = container_of(loop, struct supervisor, loop);
-
-	for (int n = 0; (s->notes & ~NOTE_RETRY) && !loop->stop && n < ROUNDS_MAX; n++)
-		settle_round(s);
-	if (s->notes && !timer_running(&s->retry_timer))
-		timer_set(&s->loop, &s->retry_timer, now_ns() + RETRY_MS * NS_PER_MS);
-	s->notes &= ~NOTE_RETRY;
-}
 
 static void slot_prepare(struct supervisor *s, uint32_t number)
 {
@@ -137,8 +59,11 @@ static void slot_prepare(struct supervisor *s, uint32_t number)
 	source_init(&slot->channel);
 	timer_init(&slot->timer, NULL);
 	timer_init(&slot->eof_timer, NULL);
+	timer_init(&slot->end_timer, death_end_fired);
+	slot->death.on = death_readable;
+	slot->channel.on = death_channel_readable;
 	timer_init(&slot->undead_timer, undead_time_up);
-	list_init(&slot->lent);
+	list_init(&slot->lease.list);
 	if (number < s->options->workers)
 		slots_add(&s->slots, &slot->link);
 	else
@@ -148,16 +73,16 @@ static void slot_prepare(struct supervisor *s, uint32_t number)
 static void timers_prepare(struct supervisor *s)
 {
 	timer_init(&s->spawn_timer, spawn_timer_fired);
-	timer_init(&s->retry_timer, retry_fired);
+	timer_init(&s->retry_timer, notes_retry_fired);
 	timer_init(&s->engine.stop_timer, stop_engine_timer_fired);
-	timer_init(&s->engine.eof_timer, engine_eof_fired);
-	timer_init(&s->guard.respawn, guard_respawn_fired);
+	timer_init(&s->engine.eof_timer, engine_peer_eof_fired);
+	timer_init(&s->guard.respawn, guard_peer_respawn_fired);
 	timer_init(&s->halt_timer, stop_timer_fired);
-	timer_init(&s->leases.timer, leases_timer_fired);
+	timer_init(&s->leases.timer, lease_share_fired);
 	timer_init(&s->sweep_timer, strays_sweep_fired);
-	timer_init(&s->fold_timer, log_fold_fired);
-	timer_init(&s->cores.timer, cores_timer_fired);
-	timer_init(&s->notify.watchdog, notify_watchdog_fired);
+	timer_init(&s->fold_timer, logging_fold_fired);
+	timer_init(&s->cores.timer, cores_fired);
+	timer_init(&s->manager.watchdog, manager_watchdog_fired);
 }
 
 int supervisor_prepare(const struct supervisor_config *config, struct supervisor **ret)
@@ -181,18 +106,18 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	source_init(&s->signals);
 	timers_prepare(s);
 	slots_init(&s->slots);
-	list_init(&s->leases.lent);
-	list_init(&s->leases.leavers);
+	list_init(&s->leases.granted);
+	list_init(&s->leases.recalled);
 	list_init(&s->leases.untold);
 	s->places = MAX(config->shared->slots, o->workers);
 	s->slot_array = calloc(s->places, sizeof *s->slot_array);
 	r = s->slot_array ? records_init(&s->records, config->records, sizeof(struct job))
 			  : -ENOMEM;
 	if (r == 0)
-		r = loop_init(&s->loop, (size_t)config->records + 3 * (size_t)s->places + 16);
-	s->loop.settle = settle;
+		r = loop_init(&s->loop, (size_t)config->records + 4 * (size_t)s->places + 16);
+	s->loop.settle = notes_settle;
 	if (r == 0)
-		r = signals_prepare(s);
+		r = signal_source_prepare(s);
 	if (r < 0) {
 		supervisor_free(s);
 		return r;
@@ -299,8 +224,8 @@ static void watch_or_die(struct supervisor *s, struct source *source, int fd, so
 	 */
 	if (fd >= 0 && loop_add(&s->loop, source, fd, EPOLLIN, on) < 0) {
 		process_signal(s->engine.pidfd, s->engine.pid, SIGKILL);
-		log_line(s,
-			&(struct log_about){ .level = BROOD_ERR,
+		logging_line(s,
+			&(struct logging_about){ .level = BROOD_ERR,
 				.event = BROOD_EVENT_RESOURCE,
 				.past_engine = true },
 			"the supervisor cannot watch the engine: both end");
@@ -331,16 +256,16 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	title_set("supervisor");
 	s->config.shared->roster->engine_born_ticks = process_boot_ticks();
 	atomic_store(&s->config.shared->roster->engine_pid, engine_pid);
-	watch_or_die(s, &s->signals, s->signal_fd, signals_readable);
-	watch_or_die(s, &s->engine.death, s->engine.pidfd, engine_death);
-	watch_or_die(s, &s->engine.channel, s->config.channel_fd, engine_readable);
-	notify_start(s);
-	guard_spawn(s);
+	watch_or_die(s, &s->signals, s->signal_fd, signal_source_readable);
+	watch_or_die(s, &s->engine.death, s->engine.pidfd, engine_peer_death);
+	watch_or_die(s, &s->engine.channel, s->config.channel_fd, engine_peer_readable);
+	manager_start(s);
+	guard_peer_spawn(s);
 	note(s, NOTE_BIRTH | NOTE_GAUGES);
-	engine_check(s); /* it may have ended before anybody watched */
+	engine_peer_stop_if_ended(s); /* it may have ended before anybody watched */
 	if (loop_run(&s->loop) < 0)
 		plain_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE,
 			"the supervisor's event loop failed; it ends, and all with it");
-	log_flush_folds(s);
+	logging_flush(s);
 	exit_like_engine(s);
 }

@@ -13,23 +13,16 @@
  * When the process has ended after all, the place waits for one sweep that finds nothing: what its
  * job started may have the same memory.
  */
-#include "internal.h"
-#include "slot.h"
+#include "undead.h"
+#include "death.h"
+#include "grant.h"
+#include "logging.h"
+#include "pool.h"
+#include "strays.h"
+#include "verdict.h"
+#include "worker_peer.h"
 
 #include <inttypes.h>
-
-#define UNDEAD_AFTER_NS NS_PER_S
-#define UNDEAD_LOOK_MS  200u /* where its end cannot be waited for by a pidfd */
-
-void undead_expect(struct slot *slot)
-{
-	uint64_t now = now_ns();
-
-	if (slot->link.state == SLOT_UNDEAD || timer_running(&slot->undead_timer))
-		return;
-	slot->killed_ns = now;
-	timer_set(&slot->supervisor->loop, &slot->undead_timer, now + UNDEAD_AFTER_NS);
-}
 
 /* ---- what is known of it ---- */
 
@@ -62,49 +55,17 @@ static void kill_tracer(struct slot *slot, pid_t tracer)
 
 /* ---- its job ---- */
 
-static void job_verdict(struct slot *slot)
+static void give_verdict(struct slot *slot)
 {
-	struct job *job = slot->job;
-	uint64_t word = atomic_load(
-		&shared_desk(slot->supervisor->config.shared, slot->number)->word);
-	const struct fate_facts facts = {
-		.escaped = slot->escaped,
-		.sequence = slot->sequence,
-		.word = slot->condemned ? slot->word_before : word,
-		.kill_signal = slot->kill_signal,
-		.condemned = slot->condemned,
-		.abort = slot->ladder.abort,
-		.cause = slot->ladder.cause,
-		.told = slot->ladder.told,
-		.noticed = death_noticed(slot, slot->sequence),
-		.protocol = slot->protocol,
-		.stuck = slot->stuck,
-		.undead = true,
-	};
+	struct fate_facts facts = death_facts(slot);
 
-	job->verdict = (struct brood_verdict){ 0 };
-	fate_decide(&facts, &job->verdict);
-	job_decided(slot->supervisor, job);
+	facts.undead = true;
+	slot->job->verdict = (struct brood_verdict){ 0 };
+	fate_decide(&facts, &slot->job->verdict);
+	verdict_give(slot->supervisor, slot->job);
 }
 
 /* ---- the place ---- */
-
-static void look_fired(struct loop *loop, struct timer *timer, uint64_t now)
-{
-	struct slot *slot = container_of(timer, struct slot, timer);
-
-	(void)loop;
-	(void)now;
-	death_check(slot);
-	if (slot->pid > 0)
-		undead_look_again(slot);
-}
-
-void undead_look_again(struct slot *slot)
-{
-	slot->timer.on = look_fired;
-	timer_set(&slot->supervisor->loop, &slot->timer, time_after_ms(now_ns(), UNDEAD_LOOK_MS));
-}
 
 static void drop_channel(struct slot *slot)
 {
@@ -125,8 +86,8 @@ static void say(struct slot *slot)
 	slot_log(slot, BROOD_WARNING, BROOD_EVENT_UNDEAD,
 		"worker %u (pid %d) was killed%s%s, and does not end: %s; its place is out of use "
 		"until it has",
-		slot->number, slot->pid, slot->end_reason ? " because " : "",
-		slot->end_reason ? slot->end_reason : "", why(slot, tracer));
+		slot->number, slot->pid, slot->facts.reason ? " because " : "",
+		slot->facts.reason ? slot->facts.reason : "", why(slot, tracer));
 	kill_tracer(slot, tracer);
 	atomic_fetch_add_explicit(&s->board->undead_ever, 1, memory_order_relaxed);
 }
@@ -141,8 +102,8 @@ static void say_degraded(struct supervisor *s)
 		"the pool is degraded: %u workers that were killed do not end, and there is no "
 		"spare place left; %u of %u places work",
 		s->slots.counts[SLOT_UNDEAD], working, s->options->workers);
-	if (jobs_hopeless(s))
-		jobs_refuse_queue(s, BROOD_DETAIL_DEGRADED);
+	if (pool_hopeless(s))
+		verdict_refuse_all(s, BROOD_DETAIL_DEGRADED);
 }
 
 static void begin(struct slot *slot)
@@ -150,19 +111,14 @@ static void begin(struct slot *slot)
 	struct supervisor *s = slot->supervisor;
 
 	say(slot);
-	if (slot->link.state != SLOT_ENDING)
-		slot_move(slot, SLOT_ENDING);
-	list_remove(&slot->lent);
-	timer_stop(&s->loop, &slot->timer);
-	timer_stop(&s->loop, &slot->eof_timer);
 	drop_channel(slot);
-	slot_move(slot, SLOT_UNDEAD);
+	slot_make_undead(slot);
 	if (slot->job && slot->job->is_lease)
-		lease_died(slot, &(struct lease_death){ .undead = true });
+		grant_end_by_death(slot, &(struct grant_death){ .undead = true });
 	else if (slot->job)
-		job_verdict(slot);
+		give_verdict(slot);
 	if (slot->death.fd < 0)
-		undead_look_again(slot);
+		slot_end(slot, 0); /* looks again */
 	say_degraded(s);
 }
 
@@ -172,34 +128,19 @@ void undead_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 
 	(void)loop;
 	(void)now;
-	death_check(slot);
+	death_bury_if_ended(slot);
 	if (slot->pid <= 0)
 		return;
-	worker_drain(slot); /* a FINISHED that it still sent counts */
+	worker_peer_drain(slot); /* a FINISHED that it still sent counts */
 	if (slot->pid > 0 && slot->link.state != SLOT_UNDEAD)
 		begin(slot);
 }
 
 /* ---- the end of it ---- */
 
-void undead_bury(struct slot *slot)
-{
-	struct supervisor *s = slot->supervisor;
-
-	slot_log(slot, BROOD_NOTICE, BROOD_EVENT_UNDEAD,
-		"worker %u (pid %d), which was killed, has ended after %" PRIu64 " ms",
-		slot->number, slot->pid, (now_ns() - slot->killed_ns) / NS_PER_MS);
-	atomic_fetch_add_explicit(&s->board->died, 1, memory_order_relaxed);
-	death_forget_process(slot);
-	if (s->way == PROCESS_FORK)
-		strays_reap(s);
-	strays_sweep_soon(s);
-	note(s, NOTE_STOP);
-}
-
 void undead_revive(struct supervisor *s)
 {
-	bool was_degraded = supervisor_degraded(s), any = false;
+	bool was_degraded = pool_degraded(s), any = false;
 
 	list_for_each_safe(l, tmp, &s->slots.lists[SLOT_UNDEAD]) {
 		struct slot *slot = container_of(l, struct slot, link.link);
@@ -211,7 +152,7 @@ void undead_revive(struct supervisor *s)
 	}
 	if (!any)
 		return;
-	if (was_degraded && !supervisor_degraded(s))
+	if (was_degraded && !pool_degraded(s))
 		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED,
 			"the pool has recovered: all places work again");
 	note(s, NOTE_GAUGES | NOTE_POOL | NOTE_BIRTH | NOTE_STOP);

@@ -2,86 +2,22 @@
 /*
  * worker_peer.c - what workers say, as a table of [state][message]: every cell that is not listed
  * is nonsense, and nonsense costs the worker (law 5). One message a wake-up: the level-triggered
- * loop comes back for more; on a death the channel is read to its end first (worker_drain).
+ * loop comes back for more; on a death the channel is read to its end first (worker_peer_drain).
  */
-#include "internal.h"
-#include "slot.h"
+#include "worker_peer.h"
+#include "grant.h"
+#include "logging.h"
+#include "pool.h"
+#include "strays.h"
+#include "verdict.h"
+#include "waiting.h"
+#include "../pool/fate.h"
 #include "../os/process.h"
 #include "../os/self.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/socket.h>
-
-void worker_kill(struct slot *slot, int sig, const char *reason)
-{
-	if (slot->pid <= 0)
-		return;
-	if (reason)
-		slot->end_reason = reason;
-	if (slot->kill_signal != SIGKILL)
-		slot->kill_signal = sig;
-	process_signal(slot->pidfd, slot->pid, sig);
-	if (sig != SIGKILL)
-		return;
-	process_kill_group(slot->pid); /* a child of its job may hold it: by tracing it */
-	undead_expect(slot);
-}
-
-/*
- * While a slot is ENDING its timer first kills (again), then looks whether the process is gone: for
- * workers whose pidfd could not be had or watched.
- */
-static void ending_fired(struct loop *loop, struct timer *timer, uint64_t now)
-{
-	struct slot *slot = container_of(timer, struct slot, timer);
-
-	death_check(slot);
-	if (slot->pid <= 0)
-		return;
-	if (slot->kill_signal != SIGKILL && slot->link.state == SLOT_ENDING) {
-		struct supervisor *s = slot->supervisor;
-
-		slot_log(slot, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED,
-			"worker %u (pid %d) did not end when asked and is killed", slot->number,
-			slot->pid);
-		atomic_fetch_add_explicit(&s->board->killed, 1, memory_order_relaxed);
-		worker_kill(slot, SIGKILL,
-			slot->end_reason ? slot->end_reason : "it did not end when asked");
-	}
-	/* With a watched pidfd nothing more is to be done here; without, look again. */
-	if (slot->death.fd < 0)
-		timer_set(loop, timer, now + RETRY_MS * NS_PER_MS);
-}
-
-void worker_to_ending(struct slot *slot, uint64_t kill_at)
-{
-	struct supervisor *s = slot->supervisor;
-
-	if (slot->link.state == SLOT_UNDEAD) {
-		undead_look_again(slot);
-		return;
-	}
-	if (slot->link.state != SLOT_ENDING)
-		slot_move(slot, SLOT_ENDING);
-	list_remove(&slot->lent);
-	slot->timer.on = ending_fired;
-	timer_set(&s->loop, &slot->timer, kill_at);
-}
-
-void worker_drop(struct slot *slot, const char *what)
-{
-	struct supervisor *s = slot->supervisor;
-
-	if (slot->protocol)
-		return;
-	slot->protocol = true;
-	slot_log(slot, BROOD_ERR, BROOD_EVENT_PROTOCOL,
-		"worker %u (pid %d) %s; it is killed and replaced", slot->number, slot->pid, what);
-	atomic_fetch_add_explicit(&s->board->killed, 1, memory_order_relaxed);
-	worker_kill(slot, SIGKILL, what);
-	worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS);
-}
 
 /* ---- one function a cell ---- */
 
@@ -92,7 +28,7 @@ static void healthy_fired(struct loop *loop, struct timer *timer, uint64_t now)
 	(void)loop;
 	(void)now;
 	if (slot->link.state == SLOT_IDLE)
-		spawn_well(slot, "stay alive");
+		pool_worker_is_well(slot, "stay alive");
 }
 
 /* Once: it is the machine's way, or that of worker_init, and not this worker's. */
@@ -116,17 +52,15 @@ static void on_ready(struct slot *slot, struct frame *f)
 	struct supervisor *s = slot->supervisor;
 
 	if (f->ready.pid != slot->pid || f->ready.generation != slot->generation) {
-		worker_drop(slot, "said that it is another one");
+		slot_drop(slot, "said that it is another one");
 		return;
 	}
 	slot->ready_ns = now_ns();
 	say_blind(slot, f->ready.blind);
-	slot_move(slot, SLOT_IDLE);
-	timer_stop(&s->loop, &slot->timer);
+	slot_make_ready(slot);
 	if (s->backoff.young > 0 || s->backoff.degraded) {
-		slot->timer.on = healthy_fired;
-		timer_set(&s->loop, &slot->timer,
-			time_after_ms(slot->ready_ns, s->options->healthy_ms));
+		slot_set_timer(
+			slot, healthy_fired, time_after_ms(slot->ready_ns, s->options->healthy_ms));
 	}
 }
 
@@ -160,26 +94,27 @@ static const char *why_retired(
 	return "what a job left could not be put right";
 }
 
-void worker_retire(struct slot *slot, const char *whose, uint32_t flags, uint32_t left)
+static void retire(struct slot *slot, const char *whose, uint32_t flags, uint32_t left)
 {
 	struct supervisor *s = slot->supervisor;
 	char text[160];
 
-	slot->retiring = true;
-	slot->end_reason = "it retired";
+	slot->facts.retiring = true;
+	slot->facts.reason = "it retired";
 	atomic_fetch_add_explicit(&s->board->retired, 1, memory_order_relaxed);
 	slot_log(slot, flags & FINISHED_NO_FD ? BROOD_WARNING : BROOD_NOTICE,
 		BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced%s: %s", slot->number,
 		slot->pid, whose, why_retired(slot, flags, left, text, sizeof text));
-	worker_to_ending(slot, time_after_ms(now_ns(), s->options->stop_ms));
+	slot_end(slot, time_after_ms(now_ns(), s->options->stop_ms));
 }
 
-void worker_free(struct slot *slot)
+/* Its job or lease is over. flags: FINISHED_* */
+static void go_on(struct slot *slot, const char *whose, uint32_t flags, uint32_t left)
 {
-	if (slot->dead || slot->kill_signal == SIGKILL || slot->link.state == SLOT_ENDING)
-		worker_to_ending(slot, now_ns() + RETRY_MS * NS_PER_MS); /* not for another job */
+	if (flags & FINISHED_RETIRING)
+		retire(slot, whose, flags, left);
 	else
-		slot_move(slot, SLOT_IDLE);
+		slot_make_idle(slot);
 }
 
 static void accounted(struct slot *slot, struct job *job, const struct message_finished *m)
@@ -194,14 +129,14 @@ static void accounted(struct slot *slot, struct job *job, const struct message_f
 
 static void settle(struct slot *slot, struct job *job, struct frame *f)
 {
-	job_settle(job, f);
+	record_take_reply(job, f);
 	accounted(slot, job, &f->finished);
 	if (f->fds_lost)
 		slot_log(slot, BROOD_WARNING, BROOD_EVENT_RESOURCE,
 			"the %u files that came with the reply of job %" PRIu64
 			" are dropped: too many are open in the supervisor",
 			f->header.fds, job->link.id);
-	job_decided(slot->supervisor, job);
+	verdict_give(slot->supervisor, job);
 }
 
 static void on_finished(struct slot *slot, struct frame *f)
@@ -213,45 +148,45 @@ static void on_finished(struct slot *slot, struct frame *f)
 	char whose[BROOD_NAME_MAX + 48];
 	bool no_fd;
 
-	if (slot->condemned)
+	if (slot->facts.condemned)
 		/* it lost the swap and was killed: what it says now counts for nothing */
 		return;
 	if (!job || m->id != job->link.id || m->sequence != slot->sequence) {
-		worker_drop(slot, "finished a job that it does not have");
+		slot_drop(slot, "finished a job that it does not have");
 		return;
 	}
-	facts.word = atomic_load(&shared_desk(s->config.shared, slot->number)->word);
+	facts.word = atomic_load(&slot_page(slot)->word);
 	job->verdict = (struct brood_verdict){ 0 };
 	if (!fate_decide(&facts, &job->verdict)) {
-		worker_drop(slot, "finished a job that it had not begun");
+		slot_drop(slot, "finished a job that it had not begun");
 		return;
 	}
 	no_fd = m->flags & FINISHED_NO_FD;
 	snprintf(whose, sizeof whose, " after %s, job %" PRIu64, job->message.name, job->link.id);
 	slot->jobs_done += !no_fd;
-	timer_stop(&s->loop, &slot->timer);
 	/* that is this worker's trouble: another one can */
-	if (!no_fd || !job_redispatch(s, job))
+	if (!no_fd || !waiting_redispatch(s, job))
 		settle(slot, job, f);
 	if (!no_fd && s->backoff.young > 0)
-		spawn_well(slot, "do jobs");
-	if (m->flags & FINISHED_RETIRING)
-		worker_retire(slot, no_fd ? "" : whose, m->flags, m->left);
-	else
-		worker_free(slot);
+		pool_worker_is_well(slot, "do jobs");
+	go_on(slot, no_fd ? "" : whose, m->flags, m->left);
 }
 
-static void on_left(struct slot *slot, struct frame *f) { lease_left(slot, &f->left); }
+static void on_left(struct slot *slot, struct frame *f)
+{
+	if (grant_end_by_return(slot, &f->left))
+		go_on(slot, "", f->left.flags, f->left.left);
+}
 
 /* Which job it was is the engine's to judge: only it knows the ring. */
 static void on_lease_escaped(struct slot *slot, struct frame *f)
 {
 	if (f->escaped.how == 0 || f->escaped.how > ESCAPED_THREAD_EXIT) {
-		worker_drop(slot, "left the frame of a job in no way that there is");
+		slot_drop(slot, "left the frame of a job in no way that there is");
 		return;
 	}
-	slot->escaped = f->escaped.how;
-	slot->escaped_sequence = f->escaped.sequence;
+	slot->facts.escaped = f->escaped.how;
+	slot->facts.escaped_sequence = f->escaped.sequence;
 }
 
 /* Nobody waits for it: what the engine's socket does not take is dropped. */
@@ -262,10 +197,10 @@ static void on_progress(struct slot *slot, struct frame *f)
 
 	if (f->progress.id != slot->job->link.id || f->progress.sequence != slot->sequence ||
 		f->progress.size > BROOD_PROGRESS_MAX) {
-		worker_drop(slot, "told the progress of a job that it does not have");
+		slot_drop(slot, "told the progress of a job that it does not have");
 		return;
 	}
-	if (s->engine.channel_ended || s->engine.ended)
+	if (engine_is_deaf(s))
 		return;
 	frame_begin(&out, MESSAGE_PROGRESS)->progress = f->progress;
 	if (frame_send(s->config.channel_fd, &out) < 0)
@@ -277,16 +212,15 @@ static void on_escaped(struct slot *slot, struct frame *f)
 	if (!slot->job || f->escaped.id != slot->job->link.id ||
 		f->escaped.sequence != slot->sequence || f->escaped.how == 0 ||
 		f->escaped.how > ESCAPED_THREAD_EXIT)
-		worker_drop(slot, "left the frame of a job that it does not have");
+		slot_drop(slot, "left the frame of a job that it does not have");
 	else
-		slot->escaped = f->escaped.how;
+		slot->facts.escaped = f->escaped.how;
 }
 
 /* The id that it says, if the engine has published such a job there. */
 static uint64_t job_on_lease(struct slot *slot, uint64_t id)
 {
-	const struct ledger *ledger = shared_ledger(
-		slot->supervisor->config.shared, slot->job->lease.ledger);
+	const struct ledger *ledger = slot_lease_page(slot);
 
 	for (size_t i = 0; i < RING_DEPTH; i++)
 		if (ledger->entries[i].id == id)
@@ -309,7 +243,7 @@ static void on_job_log(struct slot *slot, struct frame *f)
 		: BROOD_NOTICE;
 	memcpy(line.text, f->job_log.text, sizeof f->job_log.text);
 	if (slot->job)
-		log_relay(slot->supervisor, &line);
+		logging_relay(slot->supervisor, &line);
 	else /* the worker itself: in a crash loop it repeats */
 		slot_log(slot, (enum brood_level)line.level, BROOD_EVENT_JOB_LOG, "worker %u: %s",
 			slot->number, line.text);
@@ -327,8 +261,8 @@ static void on_late_finished(struct slot *slot, struct frame *f)
 
 static void on_late_left(struct slot *slot, struct frame *f)
 {
-	if (slot->job && slot->job->is_lease && !slot->protocol && !slot->stuck)
-		lease_left(slot, &f->left);
+	if (slot->job && slot->job->is_lease && !slot->facts.protocol && !slot->facts.stuck)
+		on_left(slot, f);
 }
 
 static void on_late(struct slot *slot, struct frame *f)
@@ -369,7 +303,7 @@ static void handle(struct slot *slot, struct frame *f)
 	if (cell)
 		cell(slot, f);
 	else
-		worker_drop(slot, "sent a message that makes no sense now");
+		slot_drop(slot, "sent a message that makes no sense now");
 }
 
 static void channel_over(struct slot *slot)
@@ -380,34 +314,6 @@ static void channel_over(struct slot *slot)
 	loop_remove(&s->loop, &slot->channel);
 	closing_pair_end(fd);
 	slot->channel_ended = true;
-}
-
-static bool job_runs(const struct slot *slot)
-{
-	return atomic_load(&shared_desk(slot->supervisor->config.shared, slot->number)->word) ==
-		DESK_WORD(slot->sequence, DESK_RUNNING);
-}
-
-/*
- * A job may have closed the channel: with all descriptors, or by exec. Its deadline decides about
- * it then, as about any other job: this timer is not the slot's. A worker on lease is asked to
- * leave: if it runs no job either it is stuck, and if it does, the lease's own looks go on. One
- * without a job has no reason to live on.
- */
-static void eof_time_up(struct loop *loop, struct timer *timer, uint64_t now)
-{
-	struct slot *slot = container_of(timer, struct slot, eof_timer);
-
-	(void)loop;
-	death_check(slot);
-	if (slot->pid <= 0 || slot->link.state == SLOT_ENDING)
-		return;
-	if (slot->link.state == SLOT_LEASED) {
-		lease_take_back(slot);
-		lease_look_now(slot, now);
-	} else if (slot->link.state != SLOT_BUSY || !job_runs(slot)) {
-		worker_drop(slot, "closed its channel but did not end");
-	}
 }
 
 static void pause_reading(struct slot *slot)
@@ -421,7 +327,7 @@ static void pause_reading(struct slot *slot)
 	note(s, NOTE_RETRY);
 }
 
-void worker_resume(struct slot *slot)
+void worker_peer_resume(struct slot *slot)
 {
 	struct supervisor *s = slot->supervisor;
 	int fd = slot->channel.fd;
@@ -430,15 +336,14 @@ void worker_resume(struct slot *slot)
 	if (slot->pid <= 0 || fd < 0)
 		return;
 	slot->channel.fd = -1;
-	if (loop_add(&s->loop, &slot->channel, fd, EPOLLIN, worker_readable) < 0) {
+	if (loop_add(&s->loop, &slot->channel, fd, EPOLLIN, slot->channel.on) < 0) {
 		slot->channel.fd = fd;
 		slot->paused = true;
 		note(s, NOTE_RETRY);
 	}
 }
 
-/* Reads one. 1: go on, there may be more; 0: not now, or never again. */
-static int read_one(struct slot *slot)
+bool worker_peer_read(struct slot *slot)
 {
 	struct frame f;
 	int r = frame_receive(slot->channel.fd, &f, MSG_DONTWAIT);
@@ -451,31 +356,14 @@ static int read_one(struct slot *slot)
 	if (r == 0)
 		channel_over(slot);
 	else if (r == -EBADMSG)
-		worker_drop(slot, "sent a frame that is none");
+		slot_drop(slot, "sent a frame that is none");
 	else if (r != -EAGAIN && !slot->paused)
 		pause_reading(slot);
 	return r == -EBADMSG;
 }
 
-void worker_drain(struct slot *slot)
+void worker_peer_drain(struct slot *slot)
 {
-	for (int n = 0; n < 1024 && slot->channel.fd >= 0 && read_one(slot); n++)
+	for (int n = 0; n < 1024 && slot->channel.fd >= 0 && worker_peer_read(slot); n++)
 		;
-}
-
-void worker_readable(struct loop *loop, struct source *source, uint32_t events)
-{
-	struct slot *slot = container_of(source, struct slot, channel);
-
-	(void)events;
-	read_one(slot);
-	if (!slot->channel_ended || slot->pid <= 0)
-		return;
-	death_check(slot);
-	if (slot->pid > 0 && slot->kill_signal != SIGKILL && slot->link.state != SLOT_ENDING) {
-		/* one on lease would not look at its channel before long */
-		lease_take_back(slot);
-		slot->eof_timer.on = eof_time_up;
-		timer_set(loop, &slot->eof_timer, now_ns() + EOF_GRACE_MS * NS_PER_MS);
-	}
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log.c - lines. Their way: folded when they repeat (a crash loop must not drown the line that
+ * logging.c - lines. Their way: folded when they repeat (a crash loop must not drown the line that
  * matters), then to the engine's callback over a socket of their own, or to stderr. They never
  * block and never stand before a verdict; what cannot go is dropped and counted.
  */
-#include "internal.h"
+#include "logging.h"
+#include "../wire/frame.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,14 +41,14 @@ static void emit(struct supervisor *s, const struct message_log *line)
 		to_stderr(s, line);
 }
 
-void log_relay(struct supervisor *s, const struct message_log *line) { emit(s, line); }
+void logging_relay(struct supervisor *s, const struct message_log *line) { emit(s, line); }
 
-void log_line(struct supervisor *s, const struct log_about *about, const char *format, ...)
+void logging_line(struct supervisor *s, const struct logging_about *about, const char *format, ...)
 {
 	struct message_log line = { .level = about->level,
 		.event = about->event,
 		.pid = about->pid,
-		.slot = UINT32_MAX,
+		.slot = about->worker - 1,
 		.job = about->job },
 			   summary;
 	bool has_summary = false;
@@ -55,10 +56,6 @@ void log_line(struct supervisor *s, const struct log_about *about, const char *f
 	va_list args;
 	int pass;
 
-	if (about->slot) {
-		line.slot = about->slot->number;
-		line.pid = about->slot->pid;
-	}
 	va_start(args, format);
 	vsnprintf(line.text, sizeof line.text, format, args);
 	va_end(args);
@@ -72,7 +69,7 @@ void log_line(struct supervisor *s, const struct log_about *about, const char *f
 	timer_set(&s->loop, &s->fold_timer, fold_next(&s->fold));
 }
 
-void log_fold_fired(struct loop *loop, struct timer *timer, uint64_t now)
+void logging_fold_fired(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	struct supervisor *s = container_of(timer, struct supervisor, fold_timer);
 	struct message_log summary;
@@ -83,7 +80,7 @@ void log_fold_fired(struct loop *loop, struct timer *timer, uint64_t now)
 }
 
 /* At the end: what is still held is said, not lost. */
-void log_flush_folds(struct supervisor *s)
+void logging_flush(struct supervisor *s)
 {
 	struct message_log summary;
 

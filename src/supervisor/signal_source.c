@@ -4,7 +4,13 @@
  * first fork, so that none is lost, and the children get the caller's state back. TSTP, TTIN, TTOU
  * and CONT keep their effect: the shell watches this process for Ctrl-Z.
  */
-#include "internal.h"
+#include "signal_source.h"
+#include "death.h"
+#include "engine_peer.h"
+#include "guard_peer.h"
+#include "logging.h"
+#include "stop.h"
+#include "strays.h"
 
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -27,7 +33,7 @@ static void default_all(const struct brood_options *o)
 	signals_default_all(keep, n);
 }
 
-int signals_prepare(struct supervisor *s)
+int signal_source_prepare(struct supervisor *s)
 {
 	static const int passed[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGQUIT };
 	static const int job_control[] = { SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT };
@@ -60,13 +66,13 @@ int signals_prepare(struct supervisor *s)
 static void on_child(struct supervisor *s)
 {
 	if (s->engine.pidfd < 0)
-		engine_check(s);
+		engine_peer_stop_if_ended(s);
 	if (s->guard.pid > 0 && s->guard.pidfd < 0)
-		guard_check(s);
+		guard_peer_replace_if_ended(s);
 	if (s->way == PROCESS_FORK)
 		for (uint32_t i = 0; i < s->places; i++)
 			if (s->slot_array[i].pid > 0 && s->slot_array[i].pidfd < 0)
-				death_check(&s->slot_array[i]);
+				death_bury_if_ended(&s->slot_array[i]);
 	strays_reap(s);
 	note(s, NOTE_STOP);
 }
@@ -77,8 +83,8 @@ static void pass_on(struct supervisor *s, const struct signalfd_siginfo *info)
 
 	if (s->engine.ended || info->ssi_code == SI_KERNEL)
 		return;
-	log_line(s,
-		&(struct log_about){ .level = BROOD_INFO,
+	logging_line(s,
+		&(struct logging_about){ .level = BROOD_INFO,
 			.event = BROOD_EVENT_SIGNAL,
 			.pid = (pid_t)info->ssi_pid },
 		"%s from pid %u is passed on to the engine",
@@ -98,7 +104,7 @@ static void handle(struct supervisor *s, const struct signalfd_siginfo *info)
 		pass_on(s, info);
 }
 
-void signals_readable(struct loop *loop, struct source *source, uint32_t events)
+void signal_source_readable(struct loop *loop, struct source *source, uint32_t events)
 {
 	struct supervisor *s = container_of(source, struct supervisor, signals);
 	struct signalfd_siginfo info;

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * look.c - what a worker on lease does, seen from outside: at the times that pool/lease.c names, by
- * desk and ledger. The engine needs not be asked, and may be stuck; the worker needs not answer,
- * and may lie.
+ * lease_watch.c - what a worker on lease does, seen from outside: at the times that pool/watch.c
+ * names, by slot page and lease page. The engine needs not be asked, and may be stuck; the worker
+ * needs not answer, and may lie.
  *
  * The order between us and an engine that publishes: it stores `published` and then looks whether
  * its job ends before look_at; we store look_at and then look at `published` again. So one of the
  * two sees the other.
  */
-#include "internal.h"
-
-static struct ledger *ledger_of(const struct slot *slot)
-{
-	return shared_ledger(slot->supervisor->config.shared, slot->job->lease.ledger);
-}
+#include "lease_watch.h"
+#include "deadline.h"
+#include "pool.h"
+#include "recall.h"
+#include "verdict.h"
 
 static struct lease_sight sight(const struct slot *slot)
 {
-	struct desk *desk = shared_desk(slot->supervisor->config.shared, slot->number);
-	struct ledger *ledger = ledger_of(slot);
+	struct desk *desk = slot_page(slot);
+	struct ledger *ledger = slot_lease_page(slot);
 	struct lease_sight see = { .entries = ledger->entries };
 
 	see.word = atomic_load(&desk->word);
@@ -27,10 +26,12 @@ static struct lease_sight sight(const struct slot *slot)
 	return see;
 }
 
+static timer_fn look_fired;
+
 static void look_again_at(struct slot *slot, uint64_t next, uint64_t now)
 {
-	struct lease_watch *w = &slot->watch;
-	struct ledger *ledger = ledger_of(slot);
+	struct lease_watch *w = &slot->lease.watch;
+	struct ledger *ledger = slot_lease_page(slot);
 	uint64_t published, soonest;
 
 	atomic_store(&ledger->look_at, next);
@@ -42,17 +43,17 @@ static void look_again_at(struct slot *slot, uint64_t next, uint64_t now)
 			atomic_store(&ledger->look_at, next);
 		}
 	}
-	timer_set(&slot->supervisor->loop, &slot->timer, next);
+	slot_set_timer(slot, look_fired, next);
 }
 
 static void recovered(struct slot *slot, uint64_t now)
 {
 	struct supervisor *s = slot->supervisor;
-	bool well = slot->watch.place > slot->watch.base * 2 + 1 ||
+	bool well = slot->lease.watch.place > slot->lease.watch.base * 2 + 1 ||
 		now >= time_after_ms(slot->ready_ns, s->options->healthy_ms);
 
 	if (s->backoff.young > 0 && well)
-		spawn_well(slot, "do jobs");
+		pool_worker_is_well(slot, "do jobs");
 }
 
 /* false: there is nothing more to look at. */
@@ -60,16 +61,16 @@ static bool look(struct slot *slot, uint64_t now)
 {
 	struct lease_sight see = sight(slot);
 
-	switch (watch_look(&slot->watch, &slot->ladder, &see, now)) {
-	case LEASE_DROP: worker_drop(slot, "scribbled on its desk"); return false;
+	switch (watch_look(&slot->lease.watch, &slot->ladder, &see, now)) {
+	case LEASE_DROP: slot_drop(slot, "scribbled on its desk"); return false;
 	case LEASE_STUCK:
-		climb_stuck(slot);
-		worker_to_ending(slot, now + RETRY_MS * NS_PER_MS);
+		deadline_kill_stuck(slot);
+		slot_end(slot, now + RETRY_MS * NS_PER_MS);
 		return false;
 	case LEASE_TAKE_BACK:
 		atomic_fetch_add_explicit(
 			&slot->supervisor->board->leases_revoked, 1, memory_order_relaxed);
-		lease_take_back(slot);
+		recall_lease(slot);
 		break;
 	case LEASE_GO_ON: break;
 	}
@@ -80,8 +81,8 @@ static bool look(struct slot *slot, uint64_t now)
 /* Also one that began after the stop had asked its worker to leave. */
 static void hurry_for_the_stop(struct slot *slot, uint64_t now)
 {
-	if (slot->supervisor->halt.phase >= HALT_CANCEL && slot->watch.subject &&
-		!slot->watch.waits)
+	if (slot->supervisor->halt.phase >= HALT_CANCEL && slot->lease.watch.subject &&
+		!slot->lease.watch.waits)
 		ladder_hurry(&slot->ladder, now, LADDER_CAUSE_STOP);
 }
 
@@ -95,32 +96,30 @@ static bool look_and_climb(struct slot *slot, uint64_t now)
 		if (!look(slot, now))
 			return false;
 		hurry_for_the_stop(slot, now);
-		if (climb_lease(slot, now))
+		if (deadline_enforce_lease(slot, now))
 			return true;
-		watch_lost(&slot->watch);
+		watch_lost(&slot->lease.watch);
 	} while (true);
 }
 
-void lease_look_now(struct slot *slot, uint64_t now)
+void lease_watch_look(struct slot *slot, uint64_t now)
 {
-	struct supervisor *s = slot->supervisor;
-
 	if (slot->link.state != SLOT_LEASED)
 		return;
-	if (under_debugger(s, slot)) {
+	if (deadline_spares_debugged(slot)) {
 		look_again_at(slot, now + NS_PER_S, now);
-	} else if (slot->condemned) {
-		climb_lease(slot, now);
-		timer_set(&s->loop, &slot->timer, ladder_next(&slot->ladder));
+	} else if (slot->facts.condemned) {
+		deadline_enforce_lease(slot, now);
+		slot_set_timer(slot, look_fired, ladder_next(&slot->ladder));
 	} else if (look_and_climb(slot, now)) {
-		look_again_at(slot, watch_next(&slot->watch, &slot->ladder, now), now);
+		look_again_at(slot, watch_next(&slot->lease.watch, &slot->ladder, now), now);
 	}
 }
 
 static void look_fired(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	(void)loop;
-	lease_look_now(container_of(timer, struct slot, timer), now);
+	lease_watch_look(container_of(timer, struct slot, timer), now);
 }
 
 void lease_watch_start(struct slot *slot, const struct message_lease *m, uint64_t now)
@@ -135,69 +134,82 @@ void lease_watch_start(struct slot *slot, const struct message_lease *m, uint64_
 		.kept = m->flags & LEASE_KEPT,
 	};
 
-	watch_begin(&slot->watch, &terms, now);
+	watch_begin(&slot->lease.watch, &terms, now);
 	if (s->halt.phase != HALT_NONE)
-		watch_drain(&slot->watch);
-	slot->timer.on = look_fired;
-	look_again_at(slot, watch_next(&slot->watch, &slot->ladder, now), now);
+		watch_drain(&slot->lease.watch);
+	look_again_at(slot, watch_next(&slot->lease.watch, &slot->ladder, now), now);
 }
 
 static struct slot *lent_slot(struct supervisor *s, uint64_t id)
 {
-	struct job *job = job_of(records_find(&s->records, id));
+	struct job *job = record_of(records_find(&s->records, id));
 
 	return job && job->is_lease && job->slot && job->slot->link.state == SLOT_LEASED ? job->slot
 											 : NULL;
 }
 
-void lease_look_id(struct supervisor *s, uint64_t id)
+void lease_watch_look_by_id(struct supervisor *s, uint64_t id)
 {
 	struct slot *slot = lent_slot(s, id);
 
 	if (slot)
-		lease_look_now(slot, now_ns());
+		lease_watch_look(slot, now_ns());
 }
 
-void lease_kill(struct supervisor *s, const struct message_lease_kill *m)
+void lease_watch_kill(struct supervisor *s, const struct message_lease_kill *m)
 {
 	struct slot *slot = lent_slot(s, m->id);
 
 	if (!slot)
 		return; /* it is over: LEASE_OVER is on its way */
 	if (m->cause == LEASE_KILL_NONSENSE) {
-		worker_drop(slot, "sent nonsense to the engine");
+		slot_drop(slot, "sent nonsense to the engine");
 	} else if (m->cause == LEASE_KILL_CANCEL) {
-		watch_cancel(&slot->watch, m->sequence);
-		lease_look_now(slot, now_ns());
+		watch_cancel(&slot->lease.watch, m->sequence);
+		lease_watch_look(slot, now_ns());
+	}
+}
+
+void lease_watch_end(struct supervisor *s, uint64_t id)
+{
+	struct job *job = record_of(records_find(&s->records, id));
+
+	if (!job || !job->is_lease || job->link.state == RECORD_TOLD)
+		return; /* it is over: LEASE_OVER is on its way */
+	if (!job->slot) {
+		verdict_refuse(s, job, BROOD_DETAIL_NONE);
+	} else if (job->slot->link.state == SLOT_LEASED) {
+		recall_lease(job->slot);
+		lease_watch_look(job->slot, now_ns());
 	}
 }
 
 /* ---- the pool stops ---- */
 
-void leases_drain(struct supervisor *s)
+void lease_watch_drain(struct supervisor *s)
 {
 	for (uint32_t i = 0; i < s->places; i++) {
 		struct slot *slot = &s->slot_array[i];
 
 		if (slot->link.state == SLOT_LEASED) {
-			watch_drain(&slot->watch);
-			lease_look_now(slot, now_ns());
+			watch_drain(&slot->lease.watch);
+			lease_watch_look(slot, now_ns());
 		}
 	}
 }
 
-void lease_stop(struct slot *slot, uint64_t now)
+void lease_watch_stop(struct slot *slot, uint64_t now)
 {
-	lease_take_back(slot);
-	lease_look_now(slot, now);
+	recall_lease(slot);
+	lease_watch_look(slot, now);
 }
 
-void lease_force(struct slot *slot, uint64_t now)
+void lease_watch_force(struct slot *slot, uint64_t now)
 {
-	lease_look_now(slot, now);
-	if (slot->link.state != SLOT_LEASED || slot->watch.subject == 0)
+	lease_watch_look(slot, now);
+	if (slot->link.state != SLOT_LEASED || slot->lease.watch.subject == 0)
 		return;
 	ladder_force(&slot->ladder, now, LADDER_CAUSE_STOP);
-	if (!under_debugger(slot->supervisor, slot))
-		climb_lease(slot, now);
+	if (!deadline_spares_debugged(slot))
+		deadline_enforce_lease(slot, now);
 }

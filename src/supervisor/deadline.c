@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * climb.c - deadlines and cancel: the steps that pool/ladder.c decides, done. For a job that was
- * handed off the ladder is about slot->sequence, whose word goes from ASSIGNED to RUNNING; for one
- * on a lease it is about slot->watch.subject, whose word goes from the former one's DONE to RUNNING
- * without us: then a lost swap means only that the worker is further than it was a moment ago.
+ * deadline.c - deadlines and cancel: does the steps that pool/ladder.c decides. For a job that was
+ * handed off the ladder is about slot->sequence, whose word goes from ASSIGNED to RUNNING. For a
+ * job on a lease the ladder is about the watch's subject. Its word goes from DONE of the job before
+ * to RUNNING without the supervisor: a lost swap means only that the worker has gone on meanwhile.
  */
-#include "internal.h"
+#include "deadline.h"
+
+#include <signal.h>
 
 static bool condemn_from(struct slot *slot, uint64_t sequence, const uint64_t *from, size_t count)
 {
-	struct desk *desk = shared_desk(slot->supervisor->config.shared, slot->number);
+	struct desk *desk = slot_page(slot);
 
 	for (size_t i = 0; i < count; i++) {
 		uint64_t word = from[i];
 
 		if (atomic_compare_exchange_strong(
 			    &desk->word, &word, DESK_WORD(sequence, DESK_CONDEMNED))) {
-			slot->word_before = from[i];
-			slot->condemned = true;
+			slot->facts.word_before = from[i];
+			slot->facts.condemned = true;
 			return true;
 		}
 	}
@@ -51,15 +53,15 @@ static const char *cause_text(enum ladder_cause cause)
 
 static void kill_for(struct slot *slot, int sig)
 {
-	if (slot->kill_signal == 0)
+	if (slot->facts.kill_signal == 0)
 		atomic_fetch_add_explicit(
 			&slot->supervisor->board->killed, 1, memory_order_relaxed);
-	worker_kill(slot, sig, slot->stuck ? stuck_text(slot) : cause_text(slot->ladder.cause));
+	slot_kill(slot, sig, slot->facts.stuck ? stuck_text(slot) : cause_text(slot->ladder.cause));
 }
 
-void climb_stuck(struct slot *slot)
+void deadline_kill_stuck(struct slot *slot)
 {
-	slot->stuck = true;
+	slot->facts.stuck = true;
 	kill_for(slot, SIGKILL);
 }
 
@@ -69,7 +71,7 @@ void climb_stuck(struct slot *slot)
  */
 static void soften(struct slot *slot, uint64_t sequence)
 {
-	struct desk *desk = shared_desk(slot->supervisor->config.shared, slot->number);
+	struct desk *desk = slot_page(slot);
 
 	atomic_store_explicit(
 		&desk->soft_cause, ladder_flag(slot->ladder.cause), memory_order_relaxed);
@@ -84,7 +86,7 @@ static void act(struct slot *slot, enum ladder_action action, uint64_t sequence)
 	case LADDER_DO_KILL:
 		kill_for(slot, slot->ladder.step == LADDER_ABORTED ? SIGABRT : SIGKILL);
 		break;
-	case LADDER_DO_KILL_STUCK: climb_stuck(slot); break;
+	case LADDER_DO_KILL_STUCK: deadline_kill_stuck(slot); break;
 	default: break;
 	}
 }
@@ -106,49 +108,50 @@ static bool climb(struct slot *slot, uint64_t now, uint64_t sequence)
 	return true;
 }
 
-bool climb_lease(struct slot *slot, uint64_t now)
+bool deadline_enforce_lease(struct slot *slot, uint64_t now)
 {
-	return slot->watch.subject == 0 || climb(slot, now, slot->watch.subject);
+	return slot->lease.watch.subject == 0 || climb(slot, now, slot->lease.watch.subject);
 }
 
-bool under_debugger(struct supervisor *s, struct slot *slot)
+bool deadline_spares_debugged(struct slot *slot)
 {
+	const struct supervisor *s = slot->supervisor;
+
 	return (s->options->flags & BROOD_DEBUGGING) &&
 		(process_traced_or_stopped(slot->pid) || process_traced_or_stopped(s->engine.pid));
 }
 
-void job_deadline(struct slot *slot, uint64_t now)
-{
-	struct supervisor *s = slot->supervisor;
+static timer_fn ladder_fired;
 
+void deadline_enforce(struct slot *slot, uint64_t now)
+{
 	if (!slot->job)
 		return;
-	if (under_debugger(s, slot)) {
-		timer_set(&s->loop, &slot->timer, now + NS_PER_S);
+	if (deadline_spares_debugged(slot)) {
+		slot_set_timer(slot, ladder_fired, now + NS_PER_S);
 		return;
 	}
 	climb(slot, now, slot->sequence);
-	timer_set(&s->loop, &slot->timer, ladder_next(&slot->ladder));
+	slot_set_timer(slot, ladder_fired, ladder_next(&slot->ladder));
 }
 
-void job_hurry(struct slot *slot, uint64_t now, enum ladder_cause cause)
+void deadline_hurry(struct slot *slot, uint64_t now, enum ladder_cause cause)
 {
 	ladder_hurry(&slot->ladder, now, cause);
-	job_deadline(slot, now);
+	deadline_enforce(slot, now);
 }
 
 static void ladder_fired(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	(void)loop;
-	job_deadline(container_of(timer, struct slot, timer), now);
+	deadline_enforce(container_of(timer, struct slot, timer), now);
 }
 
-void climb_start(struct slot *slot, const struct message_job *m, uint64_t now)
+void deadline_start(struct slot *slot, const struct message_job *m, uint64_t now)
 {
 	struct supervisor *s = slot->supervisor;
 
 	ladder_start(&slot->ladder, now, m->run_ms, m->grace_ms, s->options->core_ms,
 		m->flags & BROOD_JOB_ABORT);
-	slot->timer.on = ladder_fired;
-	timer_set(&s->loop, &slot->timer, ladder_next(&slot->ladder));
+	slot_set_timer(slot, ladder_fired, ladder_next(&slot->ladder));
 }

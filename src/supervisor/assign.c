@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * assign.c - the first in the queue gets the warmest idle worker: a job is sent there, a request
+ * becomes a lease. Where nobody is idle leases are taken back for those that wait.
+ */
+#include "assign.h"
+#include "cores.h"
+#include "deadline.h"
+#include "grant.h"
+#include "lease_share.h"
+
+static int send_run(struct slot *slot, struct job *job, uint64_t now)
+{
+	const struct message_job *m = &job->message;
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_RUN);
+	f.run.id = job->link.id;
+	f.run.sequence = slot->sequence;
+	f.run.fn = m->fn;
+	f.run.request_size = m->request_size;
+	f.run.soft_ns = time_after_ms(now, m->run_ms);
+	f.run.attempt = m->attempt + job->attempts + 1;
+	f.run.plugin_size = m->plugin_size;
+	f.run.own_pair = m->own_pair;
+	memcpy(f.run.name, m->name, sizeof f.run.name);
+	frame_append(&f, job->arg, m->arg_size);
+	memcpy(f.fds, job->fds, job->fds_count * sizeof f.fds[0]);
+	f.fds_count = job->fds_count;
+	return frame_send(slot->channel.fd, &f);
+}
+
+static void assigned(struct supervisor *s, struct slot *slot, struct job *job, uint64_t now)
+{
+	timer_stop(&s->loop, &job->queue_timer);
+	records_run(&s->records, &job->link);
+	job->assigned_ns = now;
+	job->attempts++;
+	slot_take_job(slot, job);
+	deadline_start(slot, &job->message, now);
+}
+
+static int run(struct supervisor *s, struct slot *slot, struct job *job, uint64_t now)
+{
+	_Atomic uint64_t *word = &slot_page(slot)->word;
+	int r;
+
+	slot->sequence++;
+	atomic_store(word, DESK_WORD(slot->sequence, DESK_ASSIGNED));
+	r = send_run(slot, job, now);
+	if (r == 0)
+		assigned(s, slot, job, now);
+	else
+		atomic_store(word, DESK_WORD(slot->sequence, DESK_FREE));
+	return r;
+}
+
+/* 0: it runs; 1: this worker was no good, try another; -errno: not now. */
+static int give(struct supervisor *s, struct slot *slot, struct job *job)
+{
+	uint64_t now = now_ns();
+	int r;
+
+	cores_adjust(slot, now);
+	r = slot->paused               ? -EAGAIN
+		: slot->channel.fd < 0 ? -EPIPE
+		: job->is_lease        ? grant_give(slot, job, now)
+				       : run(s, slot, job, now);
+	if (r == 0 || error_passes(r))
+		return r;
+	/*
+	 * It is dying, and its pidfd will say so; if it is not, it is useless all the same and is
+	 * killed then.
+	 */
+	slot_end(slot, now + EOF_GRACE_MS * NS_PER_MS);
+	return 1;
+}
+
+/*
+ * A request that waits for another lease to end stands in nobody's way, and has its turn first once
+ * that is over.
+ */
+static struct record_link *next_waiting(struct supervisor *s)
+{
+	struct record_link *l = records_parked(&s->records);
+
+	if (l && !grant_must_wait(s, record_of(l)))
+		return l;
+	while ((l = records_next(&s->records)) && grant_must_wait(s, record_of(l)))
+		records_park(&s->records, l);
+	return l;
+}
+
+void assign_all(struct supervisor *s)
+{
+	struct record_link *l;
+	struct slot_link *idle;
+
+	while ((l = next_waiting(s)) && (idle = slots_first(&s->slots, SLOT_IDLE))) {
+		if (give(s, container_of(idle, struct slot, link), record_of(l)) < 0) {
+			note(s, NOTE_RETRY);
+			break;
+		}
+	}
+	lease_share_recall(s);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * assign.h - who waits longest gets an idle worker.
+ */
+#ifndef BROOD_SUPERVISOR_ASSIGN_H
+#define BROOD_SUPERVISOR_ASSIGN_H
+
+#include "root.h"
+
+void assign_all(struct supervisor *s);
+
+#endif

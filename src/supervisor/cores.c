@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cores.c - the limit on core files. A worker's own limit is set at its birth, and again when it
+ * gets something to do.
+ */
+#include "cores.h"
+
+#include <sys/resource.h>
+
+/*
+ * So many a minute, so that a crash loop does not fill the disk: past it, workers may make none
+ * until the minute is over.
+ */
+bool cores_allowed(struct supervisor *s, uint64_t now)
+{
+	if (s->options->flags & BROOD_NO_CORE)
+		return false;
+	if (now - s->cores.began >= 60 * NS_PER_S) {
+		s->cores.began = now;
+		s->cores.count = 0;
+	}
+	return s->cores.count < s->options->cores_per_minute;
+}
+
+/*
+ * A limit of 1 byte allows no core file, and, unlike 0, stops a core for the handler behind a pipe
+ * too.
+ */
+void cores_adjust(struct slot *slot, uint64_t now)
+{
+	struct supervisor *s = slot->supervisor;
+	bool allowed = cores_allowed(s, now);
+	struct rlimit limit = { allowed ? s->core.rlim_cur : MIN(s->core.rlim_max, (rlim_t)1),
+		s->core.rlim_max };
+
+	if (allowed != slot->core_allowed && prlimit(slot->pid, RLIMIT_CORE, &limit, NULL) == 0)
+		slot->core_allowed = allowed;
+}
+
+/*
+ * Those that have something to do; the others when they get it. A lease may last for hours. At most
+ * twice a minute.
+ */
+static void adjust_all(struct supervisor *s, uint64_t now)
+{
+	static const enum slot_state states[] = { SLOT_BUSY, SLOT_LEASED };
+
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+		list_for_each_safe(l, tmp, &s->slots.lists[states[i]])
+			cores_adjust(container_of(l, struct slot, link.link), now);
+}
+
+void cores_fired(struct loop *loop, struct timer *timer, uint64_t now)
+{
+	(void)loop;
+	adjust_all(container_of(timer, struct supervisor, cores.timer), now);
+}
+
+void cores_count(struct supervisor *s, uint64_t now)
+{
+	if (!cores_allowed(s, now))
+		return;
+	s->cores.count++;
+	if (cores_allowed(s, now))
+		return;
+	timer_set(&s->loop, &s->cores.timer, s->cores.began + 60 * NS_PER_S);
+	adjust_all(s, now);
+}

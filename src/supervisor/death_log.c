@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * death_log.c - how a worker ended, and what it was at, in words.
+ */
+#include "death_log.h"
+#include "logging.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+
+/* The exit code is the library's, and not a job's. */
+bool death_log_gave_up(const struct slot *slot, const struct process_exit *e)
+{
+	uint32_t said = atomic_load(&slot_page(slot)->gave_up);
+
+	return e->code == CLD_EXITED && said != 0 && e->status == (int)said;
+}
+
+static const char *why_gave_up(const struct slot *slot, const struct process_exit *e)
+{
+	switch (e->status) {
+	case WORKER_EXIT_BIRTH: return "it could not begin";
+	case WORKER_EXIT_INIT: return "worker_init did not succeed";
+	case WORKER_EXIT_CHANNEL:
+		return slot->ready_ns ? "a job closed or replaced descriptors of the library's"
+				      : "worker_init closed or replaced its channel";
+	case WORKER_EXIT_ESCAPED: return "a job left its function by longjmp() or pthread_exit()";
+	default: return "memory that it shares with the library was written over";
+	}
+}
+
+/* The job that runs on a lease: its id, as the engine published it, else 0. */
+static uint64_t job_on_lease(const struct slot *slot)
+{
+	const struct shared *shared = slot->supervisor->config.shared;
+	const struct ledger *ledger = shared_ledger(shared, slot->job->lease.ledger);
+	uint64_t word = slot->facts.condemned
+		? slot->facts.word_before
+		: atomic_load(&shared_desk(shared, slot->number)->word);
+	uint64_t sequence = DESK_SEQUENCE(word);
+
+	if (DESK_STATE(word) != DESK_RUNNING || sequence <= slot->lease.watch.base ||
+		sequence > atomic_load(&ledger->published))
+		return 0;
+	return ledger->entries[sequence % RING_DEPTH].id;
+}
+
+/* The worker's own word for it: only what can be printed. */
+static void name_on_lease(const struct slot *slot, char name[BROOD_NAME_MAX])
+{
+	const struct desk *desk = slot_page(slot);
+
+	memcpy(name, desk->name, BROOD_NAME_MAX);
+	name[BROOD_NAME_MAX - 1] = '\0';
+	for (char *c = name; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+}
+
+/* What it was at, in words; the job's id, or 0. */
+static uint64_t doing(const struct slot *slot, char *what, size_t size)
+{
+	char name[BROOD_NAME_MAX];
+	uint64_t id;
+
+	if (!slot->job) {
+		snprintf(what, size, slot->ready_ns ? " while idle" : " before it was ready");
+		return 0;
+	}
+	if (!slot->job->is_lease) {
+		id = slot->job->link.id;
+		snprintf(what, size, " in %s, job %" PRIu64, slot->job->message.name, id);
+		return id;
+	}
+	id = job_on_lease(slot);
+	name_on_lease(slot, name);
+	if (id)
+		snprintf(what, size, " in %s, job %" PRIu64 ", on lease", name, id);
+	else
+		snprintf(what, size, " on lease, between jobs");
+	return id;
+}
+
+void death_log_say(struct slot *slot, const struct process_exit *e, bool planned)
+{
+	bool by_signal = e->code == CLD_KILLED || e->code == CLD_DUMPED;
+	bool as_planned = planned &&
+		(by_signal ? e->status == slot->facts.kill_signal : e->status == 0);
+	char name[16], how[64], what[BROOD_NAME_MAX + 64] = "";
+	uint64_t id;
+
+	if (as_planned)
+		/* a normal stop is silent; a retirement was told when it began */
+		return;
+	if (!by_signal && e->status == 0 && slot->channel_ended && !slot->facts.reason)
+		slot->facts.reason = "a job shut its channel down";
+	if (death_log_gave_up(slot, e) && !slot->facts.reason)
+		slot->facts.reason = why_gave_up(slot, e);
+	if (by_signal)
+		snprintf(how, sizeof how, "by %s%s", signals_name(e->status, name),
+			e->code == CLD_DUMPED ? " (core dumped)" : "");
+	else if (death_log_gave_up(slot, e))
+		snprintf(how, sizeof how, "itself");
+	else
+		snprintf(how, sizeof how, "with exit code %d", e->status);
+	id = doing(slot, what, sizeof what);
+	logging_line(slot->supervisor,
+		&(struct logging_about){
+			.level = slot->facts.kill_signal ? BROOD_NOTICE : BROOD_WARNING,
+			.event = BROOD_EVENT_WORKER_DIED,
+			.pid = slot->pid,
+			.worker = slot->number + 1,
+			.job = id },
+		"worker %u (pid %d) ended %s%s%s%s", slot->number, slot->pid, how, what,
+		slot->facts.reason ? ": " : "", slot->facts.reason ? slot->facts.reason : "");
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * death_log.h - how a worker ended, in words.
+ */
+#ifndef BROOD_SUPERVISOR_DEATH_LOG_H
+#define BROOD_SUPERVISOR_DEATH_LOG_H
+
+#include "slot.h"
+
+/* The exit code is the library's, and not a job's. */
+bool death_log_gave_up(const struct slot *slot, const struct process_exit *e);
+void death_log_say(struct slot *slot, const struct process_exit *e, bool planned);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine_peer.h - what the engine says, and its end.
+ */
+#ifndef BROOD_SUPERVISOR_ENGINE_PEER_H
+#define BROOD_SUPERVISOR_ENGINE_PEER_H
+
+#include "root.h"
+
+source_fn engine_peer_readable, engine_peer_death;
+timer_fn engine_peer_eof_fired;
+/* all that follows, if it has ended */
+void engine_peer_stop_if_ended(struct supervisor *s);
+/* reads again, after a resource was short */
+void engine_peer_resume(struct supervisor *s);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * grant.c - workers on lease. A request is a record in the queue like a job's; when its turn comes
+ * the five fds go on to an idle worker, unseen, and the engine is told who it is (LENT). From then
+ * on the two meet without us (lease_watch.c watches), until LEASE_OVER: the worker has left, or
+ * died, or there was none. Exactly one, after LENT, whatever the socket to the engine does
+ * meanwhile.
+ */
+#include "grant.h"
+#include "lease_watch.h"
+#include "pool.h"
+
+#define SEQUENCES_MAX ((uint64_t)1 << 48) /* jobs on one lease: what says more is damaged */
+
+/* ---- the end ---- */
+
+static uint64_t last_published(const struct slot *slot)
+{
+	uint64_t published = atomic_load(&slot_lease_page(slot)->published);
+
+	return published - slot->lease.watch.base < SEQUENCES_MAX ? published
+								  : slot->lease.watch.base;
+}
+
+/* No sequence is used twice: neither those that were done nor those that were only published. */
+static void count_jobs(struct slot *slot, uint64_t word)
+{
+	slot->jobs_done += watch_moved(slot->lease.watch.base, word);
+	slot->sequence = MAX(slot->sequence, last_published(slot));
+}
+
+static void did_jobs(struct slot *slot)
+{
+	if (slot->jobs_done && slot->supervisor->backoff.young > 0)
+		pool_worker_is_well(slot, "do jobs");
+}
+
+bool grant_end_by_return(struct slot *slot, const struct message_left *m)
+{
+	struct job *job = slot->job;
+	uint64_t word = atomic_load(&slot_page(slot)->word);
+
+	if (slot->facts.condemned)
+		return false; /* as on_finished(): it lost the swap */
+	if (m->id != job->link.id || m->sequence < slot->lease.watch.base ||
+		m->sequence > last_published(slot) || DESK_STATE(word) == DESK_RUNNING) {
+		slot_drop(slot, "left a lease that it is not on");
+		return false;
+	}
+	count_jobs(slot, word);
+	job->loan.over.sequence = m->sequence;
+	job->loan.over.word = word;
+	slot_cut_job(slot);
+	record_end_lease(slot->supervisor, job, LEASE_RETURNED);
+	did_jobs(slot);
+	return true;
+}
+
+void grant_end_by_death(struct slot *slot, const struct grant_death *d)
+{
+	struct job *job = slot->job;
+	struct message_lease_over *o = &job->loan.over;
+	uint64_t word = atomic_load(&slot_page(slot)->word);
+
+	count_jobs(slot, slot->facts.condemned ? slot->facts.word_before : word);
+	did_jobs(slot);
+	o->sequence = slot->facts.stuck && !slot->lease.watch.subject ? DESK_SEQUENCE(word)
+								      : slot->lease.watch.subject;
+	o->word = slot->facts.condemned ? slot->facts.word_before : word;
+	o->escaped = slot->facts.escaped;
+	o->began_ns = atomic_load(&slot_page(slot)->began_ns);
+	o->escaped_sequence = slot->facts.escaped_sequence;
+	o->cause = slot->lease.watch.subject ? slot->ladder.cause : LADDER_CAUSE_NONE;
+	o->flags = (slot->facts.protocol ? OVER_PROTOCOL : 0) |
+		(slot->facts.stuck ? OVER_STUCK : 0) | (d->memory ? OVER_MEMORY : 0) |
+		(d->gave_up ? OVER_GAVE_UP : 0) |
+		(slot->lease.watch.subject && slot->ladder.abort ? OVER_ABORT : 0) |
+		(slot->facts.condemned ? OVER_CONDEMNED : 0) |
+		(slot->lease.watch.subject && slot->ladder.told ? OVER_TOLD : 0) |
+		(slot->lease.watch.subject && slot_noticed(slot, slot->lease.watch.subject)
+				? OVER_NOTICED
+				: 0) |
+		(d->undead ? OVER_UNDEAD : 0);
+	o->code = d->code;
+	o->status = d->status;
+	o->kill_signal = slot->facts.kill_signal;
+	o->cpu_us = d->cpu_us;
+	o->peak_kb = d->peak_kb;
+	slot_cut_job(slot);
+	record_end_lease(slot->supervisor, job, LEASE_DIED);
+}
+
+/* ---- the beginning ---- */
+
+bool grant_must_wait(const struct supervisor *s, const struct job *job)
+{
+	return job->is_lease && !record_is_pinned(job) && s->leases.library >= s->options->leases;
+}
+
+static void prepare_memory(struct slot *slot, const struct job *job)
+{
+	struct ledger *ledger = shared_ledger(slot->supervisor->config.shared, job->lease.ledger);
+	struct desk *desk = slot_page(slot);
+
+	atomic_store(&ledger->published, slot->sequence);
+	atomic_store(&ledger->leaving, 0);
+	atomic_store(&ledger->look_at, 0);
+	atomic_store(&desk->attention, 0);
+	atomic_store(&desk->word, DESK_WORD(slot->sequence, DESK_FREE));
+}
+
+static void lent(struct slot *slot, struct job *job, uint64_t now)
+{
+	struct supervisor *s = slot->supervisor;
+	const struct message_lent who = { .id = job->link.id,
+		.sequence = slot->sequence,
+		.pid = slot->pid,
+		.slot = slot->number,
+		.generation = slot->generation };
+
+	timer_stop(&s->loop, &job->queue_timer);
+	records_run(&s->records, &job->link);
+	record_close_fds(job);
+	slot->lease.granted_ns = now;
+	slot_take_job(slot, job);
+	atomic_fetch_add_explicit(&s->board->leases, 1, memory_order_relaxed);
+	lease_watch_start(slot, &job->lease, now);
+	job->loan.lent = who;
+	job->loan.over = (struct message_lease_over){
+		.pid = who.pid, .slot = who.slot, .generation = who.generation
+	};
+	list_append(&job->untold, &s->leases.untold);
+	note(s, NOTE_TELL);
+}
+
+int grant_give(struct slot *slot, struct job *job, uint64_t now)
+{
+	struct frame f;
+	int r;
+
+	prepare_memory(slot, job);
+	frame_begin(&f, MESSAGE_LEND);
+	f.lend.id = job->link.id;
+	f.lend.sequence = slot->sequence;
+	memcpy(f.fds, job->fds, LEASE_FDS * sizeof f.fds[0]);
+	f.fds_count = LEASE_FDS;
+	r = frame_send(slot->channel.fd, &f);
+	if (r == 0)
+		lent(slot, job, now);
+	return r;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * grant.h - a lease: its begin and its end.
+ */
+#ifndef BROOD_SUPERVISOR_GRANT_H
+#define BROOD_SUPERVISOR_GRANT_H
+
+#include "slot.h"
+
+/* 0 or -errno as frame_send() */
+int grant_give(struct slot *slot, struct job *job, uint64_t now);
+/* it waits for another lease to end: there may be no more of them */
+bool grant_must_wait(const struct supervisor *s, const struct job *job);
+/* False: it is not on that lease, and was dropped. */
+bool grant_end_by_return(struct slot *slot, const struct message_left *m);
+struct grant_death {
+	int code, status;
+	uint64_t cpu_us, peak_kb;
+	bool gave_up, memory, undead;
+};
+void grant_end_by_death(struct slot *slot, const struct grant_death *d);
+
+#endif

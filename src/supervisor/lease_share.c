@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lease_share.c - which leases are taken back for others that wait, and when.
+ */
+#include "lease_share.h"
+#include "lease_watch.h"
+#include "recall.h"
+
+#define RECALL_MAX    16u /* leases that are on their way back for others at a time */
+#define LOOKED_AT_MAX 32u /* leases that are looked at for one that waits */
+/* who was born no longer ago is about to be ready; who takes longer may hang in worker_init */
+#define BIRTH_SOON_MS 100u
+
+static bool rests(const struct slot *slot)
+{
+	return DESK_SEQUENCE(atomic_load(&slot_page(slot)->word)) ==
+		atomic_load(&slot_lease_page(slot)->published) &&
+		DESK_STATE(atomic_load(&slot_page(slot)->word)) != DESK_RUNNING;
+}
+
+static void ask_again_at(struct supervisor *s, uint64_t when)
+{
+	if (!timer_running(&s->leases.timer) || when < s->leases.timer.node.key)
+		timer_set(&s->loop, &s->leases.timer, when);
+}
+
+/*
+ * Until when a worker that was asked to leave counts as about to be back. It may have a job that
+ * takes hours, or no CPU, or may be stopped, while another one rests.
+ */
+static uint64_t awaited_until(const struct slot *slot)
+{
+	uint64_t asked = time_after_ms(slot->lease.recalled_ns, LEASE_HOLD_MS);
+	struct desk *desk = slot_page(slot);
+
+	if (DESK_STATE(atomic_load(&desk->word)) != DESK_RUNNING)
+		return asked;
+	return time_after_ms(atomic_load(&desk->began_ns), LEASE_HOLD_MS);
+}
+
+/*
+ * How many are about to be back. The last asked are looked at; those asked before are not about to
+ * be back.
+ */
+static uint32_t soon_back(struct supervisor *s, uint64_t now)
+{
+	uint32_t count = 0, looked = 0;
+
+	for (struct list *l = s->leases.recalled.prev;
+		l != &s->leases.recalled && looked < LOOKED_AT_MAX; l = l->prev, looked++) {
+		struct slot *slot = container_of(l, struct slot, lease.list);
+		uint64_t until = awaited_until(slot);
+
+		if (until <= now)
+			continue;
+		ask_again_at(s, MIN(until, now + LEASE_HOLD_MS * NS_PER_MS));
+		count++;
+	}
+	return count;
+}
+
+/*
+ * How many are about to be ready, the last born first. Of those in one wave of births not all are
+ * looked at.
+ */
+static uint32_t soon_ready(struct supervisor *s, uint64_t now)
+{
+	struct list *starting = &s->slots.lists[SLOT_STARTING];
+	uint64_t until = now;
+	uint32_t count = 0;
+
+	for (struct list *l = starting->prev; l != starting && count < LOOKED_AT_MAX;
+		l = l->prev, count++) {
+		uint64_t soon = time_after_ms(
+			container_of(l, struct slot, link.link)->born_ns, BIRTH_SOON_MS);
+
+		if (soon <= now)
+			break;
+		until = soon;
+	}
+	if (count > 0)
+		ask_again_at(s, until);
+	return count < LOOKED_AT_MAX ? count : s->slots.counts[SLOT_STARTING];
+}
+
+/*
+ * From when on it may be taken back. One that has begun nothing for a while gains nothing by its
+ * lease.
+ */
+static uint64_t free_from(const struct slot *slot)
+{
+	uint64_t held = time_after_ms(slot->lease.granted_ns, LEASE_HOLD_MS);
+	uint64_t began = atomic_load(&slot_page(slot)->began_ns);
+
+	return rests(slot)
+		? MIN(held, time_after_ms(MAX(slot->lease.granted_ns, began), LEASE_REST_MS))
+		: held;
+}
+
+/*
+ * One with nothing to do, else the longest held: but never one of the same lane, which gained
+ * nothing. NULL: none, or not yet: then the timer is set.
+ */
+static struct slot *best_for(struct supervisor *s, const struct job *waiting, uint64_t now)
+{
+	struct slot *longest = NULL;
+	uint64_t soonest = TIME_NEVER;
+	uint32_t looked = 0;
+
+	list_for_each_safe(l, tmp, &s->leases.granted) {
+		struct slot *slot = container_of(l, struct slot, lease.list);
+		uint64_t from = free_from(slot);
+
+		if (looked++ >= LOOKED_AT_MAX)
+			break;
+		if (waiting->is_lease && waiting->lease.lane != 0 &&
+			waiting->lease.lane == slot->job->lease.lane)
+			continue;
+		if (from > now)
+			soonest = MIN(soonest, from);
+		else if (rests(slot))
+			return slot;
+		else if (!longest)
+			longest = slot;
+	}
+	if (!longest && soonest != TIME_NEVER)
+		ask_again_at(s, soonest);
+	return longest;
+}
+
+/*
+ * The first of them may be one for whom there is none, since its own lane has all: the next one is
+ * looked at, too.
+ */
+static uint32_t recall(struct supervisor *s, struct list *waiting, uint32_t count, uint64_t now)
+{
+	uint32_t recalled = 0, looked = 0;
+
+	list_for_each_safe(l, tmp, waiting) {
+		struct slot *slot;
+
+		if (recalled == count || looked++ >= LOOKED_AT_MAX)
+			break;
+		slot = best_for(s, container_of(l, struct job, link.link), now);
+		if (!slot)
+			continue;
+		/* it may have a job that takes long, or say nothing */
+		ask_again_at(s, time_after_ms(now, LEASE_HOLD_MS));
+		atomic_fetch_add_explicit(&s->board->leases_revoked, 1, memory_order_relaxed);
+		recall_lease(slot);
+		lease_watch_look(slot, now);
+		recalled++;
+	}
+	return recalled;
+}
+
+/*
+ * Those parked wait for a lease to end; the others for a worker, whatever it did before. As many
+ * leases as are about to be back, or workers as are about to be ready, are enough for as many that
+ * wait.
+ */
+void lease_share_recall(struct supervisor *s)
+{
+	uint32_t parked = s->records.parked_count, queued = s->records.queued - parked, room,
+		 leaving;
+	uint32_t ready = s->slots.counts[SLOT_IDLE];
+	uint64_t now;
+
+	if (s->records.queued == 0 || list_empty(&s->leases.granted))
+		return;
+	now = now_ns();
+	leaving = soon_back(s, now);
+	room = RECALL_MAX - MIN(leaving, RECALL_MAX);
+	if (parked > leaving)
+		room -= recall(s, &s->records.parked, MIN(parked - leaving, room), now);
+	leaving -= MIN(leaving, parked);
+	if (queued > ready + leaving)
+		ready += soon_ready(s, now);
+	if (queued > ready + leaving)
+		recall(s, &s->records.queue, MIN(queued - ready - leaving, room), now);
+}
+
+void lease_share_fired(struct loop *loop, struct timer *timer, uint64_t now)
+{
+	(void)loop;
+	(void)now;
+	lease_share_recall(container_of(timer, struct supervisor, leases.timer));
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lease_share.h - leases that are taken back for others that wait.
+ */
+#ifndef BROOD_SUPERVISOR_LEASE_SHARE_H
+#define BROOD_SUPERVISOR_LEASE_SHARE_H
+
+#include "slot.h"
+
+void lease_share_recall(struct supervisor *s);
+timer_fn lease_share_fired;
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * logging.h - lines for the engine's log callback, or stderr.
+ */
+#ifndef BROOD_SUPERVISOR_LOGGING_H
+#define BROOD_SUPERVISOR_LOGGING_H
+
+#include "root.h"
+
+struct logging_about {
+	enum brood_level level;
+	enum brood_event event;
+	uint32_t worker; /* its slot's number, and 1; 0: none */
+	pid_t pid;
+	uint64_t job;
+	bool past_engine; /* to stderr, for the engine cannot say it */
+};
+void logging_line(struct supervisor *s, const struct logging_about *about, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void logging_relay(struct supervisor *s, const struct message_log *line); /* a job's own */
+timer_fn logging_fold_fired;
+/* At the end: what is still held is said, not lost. */
+void logging_flush(struct supervisor *s);
+
+#define plain_log(s_, level_, event_, ...)                                                  \
+	logging_line((s_), &(struct logging_about){ .level = (level_), .event = (event_) }, \
+		__VA_ARGS__)
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * manager.h - what the service manager is told.
+ */
+#ifndef BROOD_SUPERVISOR_MANAGER_H
+#define BROOD_SUPERVISOR_MANAGER_H
+
+#include "root.h"
+
+void manager_start(struct supervisor *s);
+void manager_hear_engine(struct supervisor *s, const struct message_notify *message);
+/* The pool may be ready, degraded, or recovered: tells the engine, too. */
+void manager_tell(struct supervisor *s);
+void manager_tell_stopping(struct supervisor *s);
+timer_fn manager_watchdog_fired;
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * notes.c - the one place that says what follows from what. All other files change their own part
+ * and note the change. After each batch of events, and after timers, this file looks at the notes
+ * before the loop sleeps.
+ */
+#include "notes.h"
+#include "assign.h"
+#include "engine_peer.h"
+#include "guard_peer.h"
+#include "manager.h"
+#include "outbox.h"
+#include "pool.h"
+#include "recall.h"
+#include "spawn.h"
+#include "stop.h"
+#include "undead.h"
+#include "worker_peer.h"
+
+void notes_retry_fired(struct loop *loop, struct timer *timer, uint64_t now)
+{
+	struct supervisor *s = container_of(timer, struct supervisor, retry_timer);
+
+	(void)loop;
+	(void)now;
+	for (uint32_t i = 0; i < s->places; i++)
+		if (s->slot_array[i].paused)
+			worker_peer_resume(&s->slot_array[i]);
+	engine_peer_resume(s);
+	guard_peer_replace_if_ended(s);
+	recall_send_again(s);
+	note(s, NOTE_TELL | NOTE_QUEUE | NOTE_BIRTH | NOTE_POOL | NOTE_STOP);
+}
+
+/* Should two steps note each other for ever, the retry timer goes on with the rest. */
+#define ROUNDS_MAX 64
+
+static bool take(struct supervisor *s, uint32_t bit)
+{
+	bool was = s->notes & bit;
+
+	s->notes &= ~bit;
+	return was;
+}
+
+/*
+ * Whoever is told of a change finds it counted: so the gauges come before the messages. A lease's
+ * end is told before its worker is given away again. The stop comes last, for it waits until all
+ * verdicts are told.
+ */
+static void settle_round(struct supervisor *s)
+{
+	if (take(s, NOTE_SWEPT))
+		undead_revive(s);
+	if (take(s, NOTE_GAUGES))
+		pool_count(s);
+	if (take(s, NOTE_TELL))
+		outbox_flush(s);
+	if (take(s, NOTE_QUEUE))
+		assign_all(s);
+	if (take(s, NOTE_BIRTH))
+		spawn_due(s);
+	if (take(s, NOTE_POOL))
+		manager_tell(s);
+	if (take(s, NOTE_STOP))
+		stop_step(s);
+}
+
+void notes_settle(struct loop *loop)
+{
+	struct supervisor *s = container_of(loop, struct supervisor, loop);
+
+	for (int n = 0; (s->notes & ~NOTE_RETRY) && !loop->stop && n < ROUNDS_MAX; n++)
+		settle_round(s);
+	if (s->notes && !timer_running(&s->retry_timer))
+		timer_set(&s->loop, &s->retry_timer, now_ns() + RETRY_MS * NS_PER_MS);
+	s->notes &= ~NOTE_RETRY;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * outbox.c - what the engine is told: verdicts, the begin and the end of leases, and how the pool
+ * is. A full socket stops nothing: records wait for room, and are free once their message is sent.
+ */
+#include "outbox.h"
+#include "logging.h"
+#include "pool.h"
+
+#include <inttypes.h>
+
+/*
+ * the kernel may not pass the fds of a reply on (ETOOMANYREFS), and a job can make that last: then
+ * the verdict goes without them
+ */
+#define REPLY_FDS_NS NS_PER_S
+
+static bool refused_for_long(struct job *job)
+{
+	uint64_t now = now_ns();
+
+	if (job->refused_ns == 0)
+		job->refused_ns = now;
+	return now - job->refused_ns >= REPLY_FDS_NS;
+}
+
+static int tell_verdict(struct supervisor *s, struct job *job)
+{
+	struct frame f;
+	int r;
+
+	frame_begin(&f, MESSAGE_VERDICT);
+	f.verdict.verdict = job->verdict;
+	f.fds_count = job->fds_count;
+	memcpy(f.fds, job->fds, job->fds_count * sizeof f.fds[0]);
+	r = frame_send(s->config.channel_fd, &f);
+	if (r == 0 || job->fds_count == 0 ||
+		(error_passes(r) && (r != -ETOOMANYREFS || !refused_for_long(job))))
+		return r;
+	plain_log(s, BROOD_WARNING, BROOD_EVENT_RESOURCE,
+		"the files that came with the reply of job %" PRIu64 " are dropped: %s",
+		job->link.id, strerror(-r));
+	record_close_fds(job); /* whatever was wrong with them: the verdict goes */
+	f.fds_count = 0;
+	return frame_send(s->config.channel_fd, &f);
+}
+
+static int tell_lease_over(struct supervisor *s, struct job *job)
+{
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_LEASE_OVER);
+	f.lease_over = job->loan.over;
+	return frame_send(s->config.channel_fd, &f);
+}
+
+static int send_granted(struct supervisor *s, const struct job *job)
+{
+	struct frame f;
+
+	if (engine_is_deaf(s))
+		return 0;
+	frame_begin(&f, MESSAGE_LENT);
+	f.lent = job->loan.lent;
+	return frame_send(s->config.channel_fd, &f);
+}
+
+static int tell_granted(struct supervisor *s)
+{
+	struct list *first;
+
+	while ((first = list_first(&s->leases.untold))) {
+		int r = send_granted(s, container_of(first, struct job, untold));
+
+		if (error_passes(r))
+			return r;
+		list_remove(first);
+	}
+	return 0;
+}
+
+static int tell(struct supervisor *s, struct job *job)
+{
+	if (engine_is_deaf(s))
+		return 0; /* nobody to tell */
+	return job->is_lease ? tell_lease_over(s, job) : tell_verdict(s, job);
+}
+
+/* A full socket says when there is room; where something else is short only time tells. */
+static void flush_later(struct supervisor *s, int r)
+{
+	uint32_t events = r == -EAGAIN ? EPOLLIN | EPOLLOUT : EPOLLIN;
+
+	if (s->engine.channel.fd < 0 || loop_modify(&s->loop, &s->engine.channel, events) < 0 ||
+		r != -EAGAIN)
+		note(s, NOTE_RETRY);
+}
+
+void outbox_flush(struct supervisor *s)
+{
+	struct job *job;
+	int r = tell_granted(s);
+
+	if (r < 0) {
+		flush_later(s, r);
+		return;
+	}
+	while ((job = record_of(records_told(&s->records)))) {
+		r = tell(s, job);
+		if (error_passes(r)) {
+			flush_later(s, r);
+			return;
+		}
+		record_close_fds(job);
+		/* taken, or the engine is gone and its end will be seen */
+		records_release(&s->records, &job->link);
+		note(s, NOTE_STOP);
+	}
+	if (s->engine.channel.fd >= 0 && (s->engine.channel.events & EPOLLOUT) &&
+		loop_modify(&s->loop, &s->engine.channel, EPOLLIN) < 0)
+		note(s, NOTE_RETRY);
+}
+
+int outbox_tell(struct supervisor *s, enum message_type type)
+{
+	struct frame f;
+	int r;
+
+	if (engine_is_deaf(s))
+		return 0;
+	frame_begin(&f, type);
+	f.pool.ready = pool_ready(s);
+	f.pool.workers = s->options->workers;
+	f.pool.left = s->left;
+	r = frame_send(s->config.channel_fd, &f);
+	if (r < 0)
+		note(s, NOTE_RETRY);
+	return r;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * outbox.h - what the engine is told.
+ */
+#ifndef BROOD_SUPERVISOR_OUTBOX_H
+#define BROOD_SUPERVISOR_OUTBOX_H
+
+#include "record.h"
+
+/* Sends what waits, as far as the socket takes it; the rest waits on. */
+void outbox_flush(struct supervisor *s);
+/* POOL_READY, POOL_DEGRADED, STOPPED. 0, or -errno: not now */
+int outbox_tell(struct supervisor *s, enum message_type type);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool.h - the pool as a whole: how many workers it has, and whether it is well.
+ */
+#ifndef BROOD_SUPERVISOR_POOL_H
+#define BROOD_SUPERVISOR_POOL_H
+
+#include "slot.h"
+
+/* workers that are there, idle or not */
+uint32_t pool_ready(const struct supervisor *s);
+/* Workers die at birth; or so many cannot die that the spare places are used up. */
+bool pool_degraded(const struct supervisor *s);
+/* Degraded, and nobody there who might do a job after all. */
+bool pool_hopeless(const struct supervisor *s);
+/* its numbers, to the stats page */
+void pool_count(struct supervisor *s);
+/* This worker is well, and a reason for others to be born again. what: workers do, for the log */
+void pool_worker_is_well(struct slot *slot, const char *what);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * recall.c - taking a worker back from a lease, which is said three times. `leaving` in the lease
+ * page keeps the engine from publishing more jobs there. LEAVE on the channel tells the worker.
+ * `attention` in the slot page, and its wake word, make the worker read the channel before its next
+ * job. The worker answers LEFT; a worker that does not is stuck (lease_watch.c).
+ */
+#include "recall.h"
+#include "../os/futex.h"
+#include "../wire/frame.h"
+
+static void ring(struct slot *slot)
+{
+	struct desk *desk = slot_page(slot);
+
+	atomic_store(&desk->attention, 1);
+	atomic_fetch_add(&desk->bell, 1);
+	futex_wake(&desk->bell, 1);
+}
+
+static void send_leave(struct slot *slot)
+{
+	struct supervisor *s = slot->supervisor;
+	struct frame f;
+	int r;
+
+	frame_begin(&f, MESSAGE_LEAVE)->leave.id = slot->job->link.id;
+	r = slot->paused               ? -EAGAIN
+		: slot->channel.fd < 0 ? -EPIPE
+				       : frame_send(slot->channel.fd, &f);
+	slot->lease.recall_unsent = error_passes(r);
+	if (slot->lease.recall_unsent)
+		note(s, NOTE_RETRY);
+	else
+		/* where the channel has ended, too: a worker that lives reads its end */
+		ring(slot);
+}
+
+void recall_lease(struct slot *slot)
+{
+	struct supervisor *s = slot->supervisor;
+
+	if (slot->lease.watch.leaving || slot->link.state != SLOT_LEASED)
+		return;
+	list_remove(&slot->lease.list);
+	list_append(&slot->lease.list, &s->leases.recalled);
+	slot->lease.recalled_ns = now_ns();
+	watch_leaving(&slot->lease.watch, slot_lease_page(slot)->entries, slot->lease.recalled_ns);
+	atomic_store(&slot_lease_page(slot)->leaving, 1);
+	send_leave(slot);
+}
+
+void recall_send_again(struct supervisor *s)
+{
+	for (uint32_t i = 0; i < s->places; i++)
+		if (s->slot_array[i].lease.recall_unsent &&
+			s->slot_array[i].link.state == SLOT_LEASED)
+			send_leave(&s->slot_array[i]);
+}

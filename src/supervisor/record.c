@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * record.c - job records: their begin, their fds, their end. The records themselves were made at
+ * the start (pool/records.c).
+ */
+#include "record.h"
+#include "../os/sockets.h"
+
+void record_begin(struct job *job, const struct message_job *m)
+{
+	job->message = *m;
+	job->message.name[BROOD_NAME_MAX - 1] = '\0';
+	job->is_lease = false;
+	job->fds_count = 0;
+	job->attempts = job->redispatched = 0;
+	job->retries_left = m->retries;
+	job->assigned_ns = 0;
+	job->ran = job->replied = false;
+	job->slot = NULL;
+	job->refused_ns = 0;
+	list_init(&job->untold);
+	timer_init(&job->queue_timer, NULL);
+}
+
+void record_take_fds(struct job *job, struct frame *f)
+{
+	for (; job->fds_count < f->fds_count && job->fds_count < ARRAY_SIZE(job->fds);
+		job->fds_count++)
+		job->fds[job->fds_count] = frame_take_fd(f, job->fds_count);
+}
+
+void record_close_fds(struct job *job)
+{
+	for (uint32_t i = 0; i < job->fds_count; i++)
+		job->is_lease ? close_fd(job->fds[i]) : closing_fd(job->fds[i]);
+	job->fds_count = 0;
+}
+
+/*
+ * A socket that was given may be a client's: its rest is sent in the kernel's own time, whatever
+ * SO_LINGER says.
+ */
+void record_close_own_fds(struct job *job)
+{
+	if (job->fds_count > 0)
+		job->fds[0] = job->message.own_pair ? closing_pair_end(job->fds[0])
+						    : sockets_close(job->fds[0]);
+	record_close_fds(job);
+}
+
+void record_take_reply(struct job *job, struct frame *f)
+{
+	record_close_own_fds(job);
+	job->replied = true;
+	for (size_t i = 0; i < f->fds_count && i < BROOD_JOB_FDS_MAX && !f->fds_lost; i++)
+		job->fds[job->fds_count++] = frame_take_fd(f, i);
+}
+
+void record_end(struct supervisor *s, struct job *job)
+{
+	timer_stop(&s->loop, &job->queue_timer);
+	records_tell(&s->records, &job->link);
+	note(s, NOTE_TELL | NOTE_GAUGES);
+}
+
+void record_end_lease(struct supervisor *s, struct job *job, uint32_t how)
+{
+	job->loan.over.id = job->link.id;
+	job->loan.over.how = how;
+	record_close_fds(job);
+	record_end(s, job);
+}

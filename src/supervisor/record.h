@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * record.h - a job, or a request for a lease and then the lease, as long as the engine waits for
+ * it. A record owns the job's fds until the verdict is decided. A running job and its slot point at
+ * each other; slot.c joins them and cuts them apart.
+ */
+#ifndef BROOD_SUPERVISOR_RECORD_H
+#define BROOD_SUPERVISOR_RECORD_H
+
+#include "root.h"
+#include "../wire/frame.h"
+
+struct job {
+	struct record_link link; /* first: records.h */
+	/*
+	 * a request for one, then the lease itself: `lease` and `loan`, where a job has `message`
+	 * and `arg`
+	 */
+	bool is_lease;
+	struct message_lease lease;
+	struct message_job message;
+	union {
+		unsigned char arg[BROOD_ARG_MAX];
+		struct {
+			struct message_lent lent;
+			struct message_lease_over over;
+		} loan;
+	};
+	struct list untold; /* LENT waits for the socket */
+	/*
+	 * of a job: its socket and the extra ones; once it has finished: those of the reply. Of a
+	 * lease, until it is lent: its five
+	 */
+	int fds[1 + BROOD_JOB_FDS_MAX];
+	uint32_t fds_count;
+	uint32_t attempts, redispatched;
+	uint32_t retries_left;
+	uint64_t assigned_ns;
+	struct slot *slot; /* that runs it */
+	struct timer queue_timer;
+	struct brood_verdict verdict; /* once decided, until the socket takes it */
+	struct brood_verdict before;  /* of an attempt that had started, and is tried again */
+	bool ran;                     /* there was one */
+	bool replied;                 /* the fds are those of the reply */
+	/* when the kernel first would not pass those on; 0: it has not */
+	uint64_t refused_ns;
+};
+_Static_assert(sizeof(struct job) <= 2200, "there are many");
+
+static inline struct job *record_of(struct record_link *l)
+{
+	return l ? container_of(l, struct job, link) : NULL;
+}
+static inline bool record_is_pinned(const struct job *job) { return job->lease.flags & LEASE_KEPT; }
+/* one that was just claimed: all fields but arg, fds, lease */
+void record_begin(struct job *job, const struct message_job *m);
+void record_take_fds(struct job *job, struct frame *f);
+void record_close_fds(struct job *job);
+/* the job's own: its peer may be a client */
+void record_close_own_fds(struct job *job);
+/* its own fds are done with; those of the reply take their place */
+void record_take_reply(struct job *job, struct frame *f);
+/* what the engine is to hear of it is there: it waits for the socket */
+void record_end(struct supervisor *s, struct job *job);
+/* the same for a lease, or a request for one. how: LEASE_REFUSED ... */
+void record_end_lease(struct supervisor *s, struct job *job, uint32_t how);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * root.h - all that the supervisor process has, and the notes of what has happened. The structs of
+ * a worker's place and of a job stand in slot.h and record.h.
+ */
+#ifndef BROOD_SUPERVISOR_ROOT_H
+#define BROOD_SUPERVISOR_ROOT_H
+
+#include "config.h"
+#include "parts.h"
+#include "../loop/loop.h"
+#include "../os/process.h"
+#include "../os/stdlog.h"
+#include "../pool/backoff.h"
+#include "../pool/fold.h"
+#include "../pool/halt.h"
+#include "../pool/records.h"
+#include "../pool/slots.h"
+
+/* after EAGAIN, ENOMEM, EMFILE, ETOOMANYREFS: try all that waits again */
+#define RETRY_MS 10u
+/*
+ * a worker whose channel ended has this long to end itself: one that was killed, on a busy machine,
+ * may take long from there to its end
+ */
+#define EOF_GRACE_MS 2000u
+
+/*
+ * What has happened, a bit each. Whoever changes something says so here; notes.c looks once after
+ * each batch of events, before the loop sleeps, and does what follows, in one order.
+ */
+enum note_bit {
+	NOTE_SWEPT = 1 << 0,  /* a sweep has found no stray */
+	NOTE_GAUGES = 1 << 1, /* numbers of the stats page have changed */
+	NOTE_TELL = 1 << 2,   /* a verdict, LENT or LEASE_OVER waits for the engine's socket */
+	NOTE_QUEUE = 1 << 3,  /* something waits that did not, or a worker or a lease is free */
+	NOTE_BIRTH = 1 << 4,  /* a place is empty, or a reason not to fill it is gone */
+	NOTE_POOL = 1 << 5,   /* the pool may be ready, degraded, or recovered */
+	NOTE_STOP = 1 << 6,   /* the stop may go on */
+	NOTE_RETRY = 1 << 7,  /* a resource was short: try all that waits again, in RETRY_MS */
+};
+
+struct slot;
+struct supervisor {
+	uint32_t notes; /* enum note_bit */
+	struct supervisor_config config;
+	const struct brood_options *options;
+	struct board *board;
+	struct loop loop;
+	pid_t pid;
+	struct rlimit nofile, core; /* the caller's, for workers */
+	int oom_score_adj;          /* the program's own */
+	int oom_mark;               /* what workers get; -1: cannot be told apart by it */
+	enum process_spawn way;
+
+	struct slot *slot_array;
+	uint32_t places; /* in it: those of the workers, then the spare ones */
+	/* when the pool's stop was over: processes that live on, as far as they are known */
+	uint32_t left;
+	struct slots slots;
+	struct records records;
+	struct backoff backoff;
+	struct timer spawn_timer, retry_timer;
+	/*
+	 * slots: granted by the library's wish, in that order; recalled, of all. untold: records.
+	 * library: how many leases are not pinned
+	 */
+	struct {
+		struct list granted, recalled, untold;
+		uint32_t library;
+		struct timer timer;
+	} leases;
+	/* said: to the service manager; told: the engine */
+	bool pool_was_ready, degraded_said, degraded_told;
+
+	struct engine_process engine;
+	struct guard_process guard;
+	struct manager manager;
+
+	struct halt halt;
+	struct timer halt_timer;
+	bool stop_asked, stopped_pending;
+	uint64_t done_ns; /* when the last worker had ended */
+	struct timer sweep_timer;
+	uint64_t last_sweep_ns;
+	uint32_t sweep_pause_ms;
+	bool strays_seen, strays_blind; /* some were killed; they cannot be looked for */
+	uint32_t strays_left;           /* of those that the last sweep found */
+	bool left_said;                 /* that the stop leaves some */
+	bool blind_said;                /* workers that cannot see what jobs leave */
+	/* in the roster, behind its slots: how many since a sweep found nothing */
+	uint32_t remains;
+
+	int signal_fd;
+	struct source signals;
+	sigset_t pass;
+
+	struct fold fold;
+	struct timer fold_timer;
+	struct stdlog stdlog;
+
+	struct init_data init_data;
+	struct cores cores;
+};
+
+static inline void note(struct supervisor *s, uint32_t notes) { s->notes |= notes; }
+
+/* The engine cannot hear anything any more. */
+static inline bool engine_is_deaf(const struct supervisor *s)
+{
+	return s->engine.channel_ended || s->engine.ended;
+}
+
+/* An error of sending that goes by: try again later. */
+static inline bool error_passes(int r)
+{
+	return r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS ||
+		r == -EMFILE || r == -ENFILE || r == -EINTR;
+}
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spawn.h - births.
+ */
+#ifndef BROOD_SUPERVISOR_SPAWN_H
+#define BROOD_SUPERVISOR_SPAWN_H
+
+#include "root.h"
+
+/* places are empty: now, or when backoff allows */
+void spawn_due(struct supervisor *s);
+timer_fn spawn_timer_fired;
+
+#endif

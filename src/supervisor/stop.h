@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stop.h - the pool's stop and the engine's.
+ */
+#ifndef BROOD_SUPERVISOR_STOP_H
+#define BROOD_SUPERVISOR_STOP_H
+
+#include "root.h"
+
+void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms);
+/* after any change that may move the stop on */
+void stop_step(struct supervisor *s);
+timer_fn stop_timer_fired;
+void stop_engine_signal(struct supervisor *s, int sig, bool from_terminal);
+timer_fn stop_engine_timer_fired;
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verdict.c - verdicts of jobs that were handed off, and refusals. What the outcome is the callers
+ * know (pool/fate.c). The verdicts of jobs on a lease are the engine's.
+ */
+#include "verdict.h"
+#include "slot.h"
+
+/* Who it was and where. Without a slot it says what it said before of the worker, if it had one. */
+void verdict_fill(struct job *job)
+{
+	struct brood_verdict *v = &job->verdict;
+	struct slot *slot = job->slot;
+	uint64_t now = now_ns(), given = MIN(job->message.given_ns, now);
+
+	v->size = sizeof *v;
+	v->id = job->link.id;
+	memcpy(v->name, job->message.name, sizeof v->name);
+	v->attempts = job->message.attempt + job->attempts;
+	if (slot) {
+		v->path = BROOD_PATH_HANDOFF;
+		v->queue_us = (job->assigned_ns - MIN(given, job->assigned_ns)) / NS_PER_US;
+		v->pid = slot->pid ? slot->pid : v->pid;
+		v->slot = slot->number;
+		v->generation = slot->generation;
+		v->run_us = (now - job->assigned_ns) / NS_PER_US;
+	} else if (!job->ran) {
+		v->queue_us = (now - given) / NS_PER_US;
+	}
+}
+
+void verdict_give(struct supervisor *s, struct job *job)
+{
+	struct brood_verdict *v = &job->verdict;
+
+	if (job->ran && v->outcome == BROOD_REFUSED) /* that says that it never ran */
+		*v = job->before;
+	verdict_fill(job);
+	v->started |= job->ran;
+	if (job->slot)
+		slot_cut_job(job->slot);
+	if (!job->replied)
+		record_close_own_fds(job);
+	atomic_fetch_add_explicit(&s->board->verdicts[v->outcome], 1, memory_order_relaxed);
+	record_end(s, job);
+}
+
+void verdict_refuse(struct supervisor *s, struct job *job, enum brood_detail detail)
+{
+	if (job->is_lease) {
+		job->loan.over.detail = detail;
+		record_end_lease(s, job, LEASE_REFUSED);
+		return;
+	}
+	job->verdict = (struct brood_verdict){ .outcome = BROOD_REFUSED, .detail = detail };
+	verdict_give(s, job);
+}
+
+void verdict_refuse_all(struct supervisor *s, enum brood_detail detail)
+{
+	struct record_link *l;
+
+	while ((l = records_parked(&s->records)) || (l = records_next(&s->records)))
+		verdict_refuse(s, record_of(l), detail);
+}
