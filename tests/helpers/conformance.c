@@ -5,12 +5,13 @@
  */
 #include "conformance.h"
 
+#include "../../src/base/base.h"
+
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PATIENCE_MS 60000
@@ -31,13 +32,7 @@ const char *const way_names[WAYS] = {
 	"ring, submit on an explicit lease",
 };
 
-static uint64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
+static uint64_t now_us(void) { return now_ns() / NS_PER_US; }
 
 static uint32_t patience(void) { return (uint32_t)test_scaled(PATIENCE_MS); }
 

@@ -10,9 +10,9 @@
  * died with this one, it is replaced when ready + died has come to workers + N.
  */
 #include "load.h"
+#include "open_files.h"
 #include "plant.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -23,7 +23,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define FDS_MAX 65536
 /* between two looks at the counters when nothing happens */
 #define LOOK_NS  (100 * NS_MS)
 #define CLOSE_NS (200 * NS_US) /* the same while a killed worker is not yet replaced */
@@ -44,11 +43,6 @@ struct monitor {
 	uint32_t taken; /* from the judge's ring of kills */
 	struct pending pending[PENDING_MAX];
 	unsigned pending_count;
-};
-
-struct fd_set_seen {
-	bool open[FDS_MAX];
-	int count, eventfds;
 };
 
 static void notify(struct tally *t, enum phase phase)
@@ -83,63 +77,6 @@ void engine_failed(struct engine *e, const char *call, ssize_t error)
 }
 
 /* ---- fds ------------------------------------------------------------------------------------- */
-
-static void fd_name(int fd, char *name, size_t size)
-{
-	char path[40];
-	ssize_t n;
-
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	n = readlink(path, name, size - 1);
-	name[n > 0 ? n : 0] = 0;
-}
-
-static void look_at_fds(struct fd_set_seen *seen)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	const struct dirent *entry;
-	char name[64];
-
-	memset(seen, 0, sizeof *seen);
-	while (dir && (entry = readdir(dir))) {
-		int fd = atoi(entry->d_name);
-
-		if (entry->d_name[0] == '.' || fd == dirfd(dir) || fd >= FDS_MAX)
-			continue;
-		fd_name(fd, name, sizeof name);
-		seen->open[fd] = true;
-		seen->count++;
-		seen->eventfds += !strcmp(name, "anon_inode:[eventfd]");
-	}
-	if (dir)
-		closedir(dir);
-}
-
-/*
- * What there is more than at the warm start. The library may keep one eventfd for each thread that
- * ever waited, for the next one: those are not counted.
- */
-static void compare_fds(
-	const struct engine *e, const struct fd_set_seen *before, const struct fd_set_seen *after)
-{
-	struct tally_engine *te = &e->tally->engine;
-	int kept = after->eventfds - before->eventfds, most = (int)e->options->threads + 1;
-	size_t used = 0;
-
-	if (kept < 0)
-		kept = 0;
-	te->fds_more = after->count - before->count - (kept < most ? kept : most);
-	for (int fd = 0; te->fds_more > 0 && fd < FDS_MAX && used + 1 < sizeof te->fd_names; fd++) {
-		char name[64];
-
-		if (!after->open[fd] || before->open[fd])
-			continue;
-		fd_name(fd, name, sizeof name);
-		if (strcmp(name, "anon_inode:[eventfd]") || kept > most)
-			used += (size_t)snprintf(te->fd_names + used, sizeof te->fd_names - used,
-				"%s%d %s", used ? ", " : "", fd, name);
-	}
-}
 
 /*
  * Each open job is an fd here; the library has a few for each thread, and for each worker on lease.
@@ -419,15 +356,15 @@ static int start(struct engine *e)
 
 static int end_pool(struct engine *e) { return e->brood ? brood_stop(e->brood) : 0; }
 
-static void stop(struct engine *e, const struct fd_set_seen *before)
+static void stop(struct engine *e, const struct open_files *before)
 {
-	struct fd_set_seen *after = malloc(sizeof *after);
+	struct open_files *after = malloc(sizeof *after);
 
 	notify(e->tally, PHASE_STOP);
 	e->tally->engine.stop_result = end_pool(e);
 	if (after) {
-		look_at_fds(after);
-		compare_fds(e, before, after);
+		open_files_look(after);
+		open_files_compare(e, before, after);
 	}
 	free(after);
 	notify(e->tally, PHASE_STOPPED);
@@ -468,7 +405,7 @@ static void warm_up_alone(struct engine *e)
 
 static int engine_body(void *context)
 {
-	static struct fd_set_seen before;
+	static struct open_files before;
 	struct engine *e = context;
 	int r = 0;
 
@@ -478,7 +415,7 @@ static int engine_body(void *context)
 		r = warm_up(e);
 	if (r)
 		return r;
-	look_at_fds(&before);
+	open_files_look(&before);
 	look_at_stats(e);
 	if (e->options->idle_s >= 0)
 		idle(e);

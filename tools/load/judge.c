@@ -32,8 +32,7 @@ struct judge {
 	pid_t supervisor;
 	enum phase phase;
 	/* of this phase; moves on with every verdict while jobs run */
-	uint64_t bound_ns;
-	uint64_t verdicts;
+	uint64_t bound_ns, verdicts;
 	uint64_t live_ns;    /* the next live line; UINT64_MAX: none */
 	struct left stopped; /* after brood_stop() */
 	pid_t guard;
@@ -415,17 +414,6 @@ static void judge_left(struct judge *j)
 		findings_breach(f, NOTHING_LEFT, "%u zombies: %s", f->left.zombies, f->left.names);
 }
 
-static struct histogram *pick_latency(const struct shard *shard, int kind)
-{
-	return shard->latency[kind];
-}
-
-static struct histogram *pick_death(const struct shard *shard, int kind)
-{
-	(void)kind;
-	return shard->death_to_verdict;
-}
-
 static void measure(struct judge *j)
 {
 	const struct tally_engine *te = &j->tally->engine;
@@ -434,11 +422,10 @@ static void measure(struct judge *j)
 
 	if (start)
 		f->elapsed_s = (double)((end ? end : j->end_ns) - start) / (double)NS_S;
-	for (int k = 0; k < KINDS; k++) {
+	for (int k = 0; k < KINDS; k++)
 		if (j->options->mix[k] > 0)
-			f->latency[k] = tally_histogram(j->tally, pick_latency, k);
-	}
-	f->death_to_verdict = tally_histogram(j->tally, pick_death, 0);
+			f->latency[k] = tally_latency(j->tally, k);
+	f->death_to_verdict = tally_death_to_verdict(j->tally);
 	f->death_to_ready = te->death_to_ready;
 	f->workers_killed = j->chaos ? chaos_killed(j->chaos) : 0;
 	f->supervisor_killed = j->killed;

@@ -196,8 +196,8 @@ struct tally {
 
 struct tally *tally_create(const struct options *o);
 /* NULL: no memory */
-struct histogram *tally_histogram(
-	struct tally *t, struct histogram *(*pick)(const struct shard *shard, int kind), int kind);
+struct histogram *tally_latency(const struct tally *t, int kind);
+struct histogram *tally_death_to_verdict(const struct tally *t);
 void shard_note(struct shard *shard, enum invariant invariant, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 uint64_t load_now(void);

@@ -86,8 +86,13 @@ struct tally *tally_create(const struct options *o)
 	return t;
 }
 
-struct histogram *tally_histogram(
-	struct tally *t, struct histogram *(*pick)(const struct shard *shard, int kind), int kind)
+/* kind: one of enum kind; KINDS: the time from a death to the verdict. */
+static const struct histogram *of_shard(const struct shard *shard, int kind)
+{
+	return kind == KINDS ? shard->death_to_verdict : shard->latency[kind];
+}
+
+static struct histogram *sum_of(const struct tally *t, int kind)
 {
 	void *memory = aligned_alloc(64, (histogram_size() + 63) & ~(size_t)63);
 	struct histogram *sum;
@@ -95,14 +100,15 @@ struct histogram *tally_histogram(
 	if (!memory)
 		return NULL;
 	sum = histogram_init(memory);
-	for (unsigned s = 0; s < t->shards; s++) {
-		const struct histogram *one = pick(&t->shard[s], kind);
-
-		if (one)
-			histogram_merge(sum, one);
-	}
+	for (unsigned s = 0; s < t->shards; s++)
+		if (of_shard(&t->shard[s], kind))
+			histogram_merge(sum, of_shard(&t->shard[s], kind));
 	return sum;
 }
+
+struct histogram *tally_latency(const struct tally *t, int kind) { return sum_of(t, kind); }
+
+struct histogram *tally_death_to_verdict(const struct tally *t) { return sum_of(t, KINDS); }
 
 void shard_note(struct shard *shard, enum invariant invariant, const char *format, ...)
 {
