@@ -30,17 +30,19 @@ static int send_run(struct slot *slot, struct job *job, uint64_t now)
 	return frame_send(slot->channel.fd, &f);
 }
 
-static void assigned(struct supervisor *s, struct slot *slot, struct job *job, uint64_t now)
+static void assigned(struct slot *slot, struct job *job, uint64_t now)
 {
-	timer_stop(&s->loop, &job->queue_timer);
-	records_run(&s->records, &job->link);
+	struct pool *pool = slot->pool;
+
+	timer_stop(&pool->supervisor->loop, &job->queue_timer);
+	records_run(&pool->records, &job->link);
 	job->assigned_ns = now;
 	job->attempts++;
 	slot_take_job(slot, job);
 	deadline_start(slot, &job->message, now);
 }
 
-static int run(struct supervisor *s, struct slot *slot, struct job *job, uint64_t now)
+static int run(struct slot *slot, struct job *job, uint64_t now)
 {
 	_Atomic uint64_t *word = &slot_page(slot)->word;
 	int r;
@@ -49,14 +51,14 @@ static int run(struct supervisor *s, struct slot *slot, struct job *job, uint64_
 	atomic_store(word, DESK_WORD(slot->sequence, DESK_ASSIGNED));
 	r = send_run(slot, job, now);
 	if (r == 0)
-		assigned(s, slot, job, now);
+		assigned(slot, job, now);
 	else
 		atomic_store(word, DESK_WORD(slot->sequence, DESK_FREE));
 	return r;
 }
 
 /* 0: it runs; 1: this worker was no good, try another; -errno: not now. */
-static int give(struct supervisor *s, struct slot *slot, struct job *job)
+static int give(struct slot *slot, struct job *job)
 {
 	uint64_t now = now_ns();
 	int r;
@@ -65,7 +67,7 @@ static int give(struct supervisor *s, struct slot *slot, struct job *job)
 	r = slot->paused               ? -EAGAIN
 		: slot->channel.fd < 0 ? -EPIPE
 		: job->is_lease        ? grant_give(slot, job, now)
-				       : run(s, slot, job, now);
+				       : run(slot, job, now);
 	if (r == 0 || error_passes(r))
 		return r;
 	/*
@@ -80,27 +82,28 @@ static int give(struct supervisor *s, struct slot *slot, struct job *job)
  * A request that waits for another lease to end stands in nobody's way, and has its turn first once
  * that is over.
  */
-static struct record_link *next_waiting(struct supervisor *s)
+static struct record_link *next_waiting(struct pool *pool)
 {
-	struct record_link *l = records_parked(&s->records);
+	struct record_link *l = records_parked(&pool->records);
 
-	if (l && !grant_must_wait(s, record_of(l)))
+	if (l && !grant_must_wait(pool, record_of(l)))
 		return l;
-	while ((l = records_next(&s->records)) && grant_must_wait(s, record_of(l)))
-		records_park(&s->records, l);
+	while ((l = records_next(&pool->records)) && grant_must_wait(pool, record_of(l)))
+		records_park(&pool->records, l);
 	return l;
 }
 
-void assign_all(struct supervisor *s)
+void assign_all(struct pool *pool)
 {
+	struct supervisor *s = pool->supervisor;
 	struct record_link *l;
 	struct slot_link *idle;
 
-	while ((l = next_waiting(s)) && (idle = slots_first(&s->slots, SLOT_IDLE))) {
-		if (give(s, container_of(idle, struct slot, link), record_of(l)) < 0) {
+	while ((l = next_waiting(pool)) && (idle = slots_first(&pool->slots, SLOT_IDLE))) {
+		if (give(container_of(idle, struct slot, link), record_of(l)) < 0) {
 			note(s, NOTE_RETRY);
 			break;
 		}
 	}
-	lease_share_recall(s);
+	lease_share_recall(pool);
 }

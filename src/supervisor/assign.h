@@ -7,6 +7,6 @@
 
 #include "root.h"
 
-void assign_all(struct supervisor *s);
+void assign_all(struct pool *pool);
 
 #endif

@@ -11,15 +11,15 @@
  * So many a minute, so that a crash loop does not fill the disk: past it, workers may make none
  * until the minute is over.
  */
-bool cores_allowed(struct supervisor *s, uint64_t now)
+bool cores_allowed(struct pool *pool, uint64_t now)
 {
-	if (s->options->flags & BROOD_NO_CORE)
+	if (pool->options->flags & BROOD_NO_CORE)
 		return false;
-	if (now - s->cores.began >= 60 * NS_PER_S) {
-		s->cores.began = now;
-		s->cores.count = 0;
+	if (now - pool->cores.began >= 60 * NS_PER_S) {
+		pool->cores.began = now;
+		pool->cores.count = 0;
 	}
-	return s->cores.count < s->options->cores_per_minute;
+	return pool->cores.count < pool->options->cores_per_minute;
 }
 
 /*
@@ -28,8 +28,9 @@ bool cores_allowed(struct supervisor *s, uint64_t now)
  */
 void cores_adjust(struct slot *slot, uint64_t now)
 {
-	struct supervisor *s = slot->supervisor;
-	bool allowed = cores_allowed(s, now);
+	struct supervisor *s = slot->pool->supervisor;
+	struct pool *pool = slot->pool;
+	bool allowed = cores_allowed(pool, now);
 	struct rlimit limit = { allowed ? s->core.rlim_cur : MIN(s->core.rlim_max, (rlim_t)1),
 		s->core.rlim_max };
 
@@ -41,28 +42,30 @@ void cores_adjust(struct slot *slot, uint64_t now)
  * Those that have something to do; the others when they get it. A lease may last for hours. At most
  * twice a minute.
  */
-static void adjust_all(struct supervisor *s, uint64_t now)
+static void adjust_all(struct pool *pool, uint64_t now)
 {
 	static const enum slot_state states[] = { SLOT_BUSY, SLOT_LEASED };
 
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
-		list_for_each_safe(l, tmp, &s->slots.lists[states[i]])
+		list_for_each_safe(l, tmp, &pool->slots.lists[states[i]])
 			cores_adjust(container_of(l, struct slot, link.link), now);
 }
 
 void cores_fired(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	(void)loop;
-	adjust_all(container_of(timer, struct supervisor, cores.timer), now);
+	adjust_all(container_of(timer, struct pool, cores.timer), now);
 }
 
-void cores_count(struct supervisor *s, uint64_t now)
+void cores_count(struct pool *pool, uint64_t now)
 {
-	if (!cores_allowed(s, now))
+	struct supervisor *s = pool->supervisor;
+
+	if (!cores_allowed(pool, now))
 		return;
-	s->cores.count++;
-	if (cores_allowed(s, now))
+	pool->cores.count++;
+	if (cores_allowed(pool, now))
 		return;
-	timer_set(&s->loop, &s->cores.timer, s->cores.began + 60 * NS_PER_S);
-	adjust_all(s, now);
+	timer_set(&s->loop, &pool->cores.timer, pool->cores.began + 60 * NS_PER_S);
+	adjust_all(pool, now);
 }

@@ -8,9 +8,9 @@
 #include "slot.h"
 
 /* now; past the limit workers may make none until the minute is over */
-bool cores_allowed(struct supervisor *s, uint64_t now);
-void cores_count(struct supervisor *s, uint64_t now); /* one was made */
-void cores_adjust(struct slot *slot, uint64_t now);   /* its limit, as it is to be now */
+bool cores_allowed(struct pool *pool, uint64_t now);
+void cores_count(struct pool *pool, uint64_t now);  /* one was made */
+void cores_adjust(struct slot *slot, uint64_t now); /* its limit, as it is to be now */
 timer_fn cores_fired;
 
 #endif

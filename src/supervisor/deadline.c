@@ -54,8 +54,7 @@ static const char *cause_text(enum ladder_cause cause)
 static void kill_for(struct slot *slot, int sig)
 {
 	if (slot->facts.kill_signal == 0)
-		atomic_fetch_add_explicit(
-			&slot->supervisor->board->killed, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&slot->pool->board->killed, 1, memory_order_relaxed);
 	slot_kill(slot, sig, slot->facts.stuck ? stuck_text(slot) : cause_text(slot->ladder.cause));
 }
 
@@ -115,9 +114,9 @@ bool deadline_enforce_lease(struct slot *slot, uint64_t now)
 
 bool deadline_spares_debugged(struct slot *slot)
 {
-	const struct supervisor *s = slot->supervisor;
+	const struct supervisor *s = slot->pool->supervisor;
 
-	return (s->options->flags & BROOD_DEBUGGING) &&
+	return (slot->pool->options->flags & BROOD_DEBUGGING) &&
 		(process_traced_or_stopped(slot->pid) || process_traced_or_stopped(s->engine.pid));
 }
 
@@ -149,9 +148,7 @@ static void ladder_fired(struct loop *loop, struct timer *timer, uint64_t now)
 
 void deadline_start(struct slot *slot, const struct message_job *m, uint64_t now)
 {
-	struct supervisor *s = slot->supervisor;
-
-	ladder_start(&slot->ladder, now, m->run_ms, m->grace_ms, s->options->core_ms,
+	ladder_start(&slot->ladder, now, m->run_ms, m->grace_ms, slot->pool->options->core_ms,
 		m->flags & BROOD_JOB_ABORT);
 	slot_set_timer(slot, ladder_fired, ladder_next(&slot->ladder));
 }

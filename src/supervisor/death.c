@@ -63,7 +63,6 @@ struct fate_facts death_facts(const struct slot *slot)
 
 static void job_after_death(struct slot *slot, const struct process_exit *e)
 {
-	struct supervisor *s = slot->supervisor;
 	struct job *job = slot->job;
 	struct fate_facts facts = death_facts(slot);
 	bool again;
@@ -76,8 +75,8 @@ static void job_after_death(struct slot *slot, const struct process_exit *e)
 	job->verdict = (struct brood_verdict){ .cpu_us = cpu_us(&e->usage),
 		.peak_kb = (uint64_t)e->usage.ru_maxrss };
 	again = !fate_decide(&facts, &job->verdict);
-	if (again ? !waiting_redispatch(s, job) : !waiting_retry(s, job))
-		verdict_give(s, job);
+	if (again ? !waiting_redispatch(job) : !waiting_retry(job))
+		verdict_give(job);
 }
 
 static void lease_after_death(struct slot *slot, const struct process_exit *e)
@@ -107,36 +106,38 @@ static bool at_work(const struct slot *slot)
 
 static void count(struct slot *slot, const struct process_exit *e, bool expected)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
+	struct pool *pool = slot->pool;
 	uint64_t now = now_ns();
 	bool outside = e->code == CLD_KILLED && e->status == SIGKILL &&
 		slot->facts.kill_signal != SIGKILL;
 	bool young = slot->ready_ns == 0 ||
 		(slot->jobs_done == 0 && !at_work(slot) && !outside &&
-			now - slot->ready_ns < (uint64_t)s->options->healthy_ms * NS_PER_MS);
+			now - slot->ready_ns < (uint64_t)pool->options->healthy_ms * NS_PER_MS);
 
-	atomic_fetch_add_explicit(&s->board->died, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&pool->board->died, 1, memory_order_relaxed);
 	if (e->code == CLD_DUMPED)
-		cores_count(s, now);
+		cores_count(pool, now);
 	if (young && !slot->facts.unwatched && (!expected || slot->ready_ns == 0) &&
 		s->halt.phase <= HALT_DRAIN)
-		backoff_young_death(&s->backoff, now, pool_ready(s));
+		backoff_young_death(&pool->backoff, now, pool_ready(pool));
 }
 
-static void degraded_news(struct supervisor *s)
+static void degraded_news(struct pool *pool)
 {
-	uint64_t now = now_ns(), next = backoff_next(&s->backoff);
-	bool hopeless = pool_hopeless(s);
+	struct supervisor *s = pool->supervisor;
+	uint64_t now = now_ns(), next = backoff_next(&pool->backoff);
+	bool hopeless = pool_hopeless(pool);
 
-	if (!s->backoff.degraded || s->halt.phase > HALT_DRAIN)
+	if (!pool->backoff.degraded || s->halt.phase > HALT_DRAIN)
 		return;
 	plain_log(s, BROOD_ERR, BROOD_EVENT_DEGRADED,
 		"the pool is degraded: %u workers in a row died at birth; %snext try in %" PRIu64
 		" ms",
-		s->backoff.young, hopeless ? "jobs are refused; " : "",
+		pool->backoff.young, hopeless ? "jobs are refused; " : "",
 		next > now ? (next - now) / NS_PER_MS : 0);
 	if (hopeless) /* else there is one that may do them yet */
-		verdict_refuse_all(s, BROOD_DETAIL_DEGRADED);
+		verdict_refuse_all(pool, BROOD_DETAIL_DEGRADED);
 	note(s, NOTE_POOL | NOTE_GAUGES);
 }
 
@@ -148,7 +149,7 @@ static void degraded_news(struct supervisor *s)
  */
 static void remember_session(struct slot *slot)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
 	struct roster *roster = s->config.shared->roster;
 	struct roster_entry *entry = &roster->workers[slot->number], *to;
 	const uint32_t room = (uint32_t)ROSTER_ENTRIES(roster->slots) - roster->slots;
@@ -166,7 +167,7 @@ static void remember_session(struct slot *slot)
 
 static void forget_process(struct slot *slot)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
 	int fd = slot->channel.fd;
 
 	loop_remove(&s->loop, &slot->channel);
@@ -185,7 +186,7 @@ static void forget_process(struct slot *slot)
 /* A job that died may have changed the flags of the engine's stdout (os/standard.h). */
 static void put_standard_back(struct slot *slot)
 {
-	const struct supervisor_config *c = &slot->supervisor->config;
+	const struct supervisor_config *c = &slot->pool->supervisor->config;
 	struct desk *desk = shared_desk(c->shared, slot->number);
 
 	for (int i = 0; i < STANDARD_FILES; i++) {
@@ -199,7 +200,7 @@ static void put_standard_back(struct slot *slot)
 
 static void bury_undead(struct slot *slot)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
 
 	slot_log(slot, BROOD_NOTICE, BROOD_EVENT_UNDEAD,
 		"worker %u (pid %d), which was killed, has ended after %" PRIu64 " ms",
@@ -211,7 +212,8 @@ static void bury_undead(struct slot *slot)
 
 static void bury_worker(struct slot *slot, const struct process_exit *e)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
+	struct pool *pool = slot->pool;
 	bool expected = slot->facts.retiring || slot->facts.kill_signal != 0 ||
 		s->halt.phase >= HALT_CANCEL;
 
@@ -226,12 +228,12 @@ static void bury_worker(struct slot *slot, const struct process_exit *e)
 	forget_process(slot);
 	slot_make_empty(slot);
 	if (slot->ready_ns == 0)
-		degraded_news(s);
+		degraded_news(pool);
 }
 
 static void bury(struct slot *slot, const struct process_exit *e)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
 
 	if (slot->link.state == SLOT_UNDEAD)
 		bury_undead(slot);
@@ -253,7 +255,7 @@ void death_bury_if_ended(struct slot *slot)
 	if (r == 0)
 		return;
 	if (r < 0 && r != -ECHILD) {
-		note(slot->supervisor, NOTE_RETRY);
+		note(slot->pool->supervisor, NOTE_RETRY);
 		slot_end(slot, now_ns() + RETRY_MS * NS_PER_MS);
 		return;
 	}
@@ -302,7 +304,7 @@ void death_end_fired(struct loop *loop, struct timer *timer, uint64_t now)
 	if (slot->pid <= 0)
 		return;
 	if (slot->facts.kill_signal != SIGKILL && slot->link.state == SLOT_ENDING) {
-		struct supervisor *s = slot->supervisor;
+		struct supervisor *s = slot->pool->supervisor;
 
 		slot_log(slot, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED,
 			"worker %u (pid %d) did not end when asked and is killed", slot->number,

@@ -33,7 +33,7 @@ static const char *why_gave_up(const struct slot *slot, const struct process_exi
 /* The job that runs on a lease: its id, as the engine published it, else 0. */
 static uint64_t job_on_lease(const struct slot *slot)
 {
-	const struct shared *shared = slot->supervisor->config.shared;
+	const struct shared *shared = slot->pool->supervisor->config.shared;
 	const struct ledger *ledger = shared_ledger(shared, slot->job->lease.ledger);
 	uint64_t word = slot->facts.condemned
 		? slot->facts.word_before
@@ -105,7 +105,7 @@ void death_log_say(struct slot *slot, const struct process_exit *e, bool planned
 	else
 		snprintf(how, sizeof how, "with exit code %d", e->status);
 	id = doing(slot, what, sizeof what);
-	logging_line(slot->supervisor,
+	logging_line(slot->pool->supervisor,
 		&(struct logging_about){
 			.level = slot->facts.kill_signal ? BROOD_NOTICE : BROOD_WARNING,
 			.event = BROOD_EVENT_WORKER_DIED,

@@ -46,8 +46,8 @@ static void on_init_data(struct supervisor *s, struct frame *f)
 		d.memfd = frame_take_fd(f, 0);
 	for (; d.fds_count < f->init_data.fds_count; d.fds_count++)
 		d.fds[d.fds_count] = frame_take_fd(f, first + d.fds_count);
-	drop_init_data(&s->init_data);
-	s->init_data = d;
+	drop_init_data(&pool_addressed(s)->init_data);
+	pool_addressed(s)->init_data = d;
 }
 
 static uint32_t drain_left(const struct supervisor *s, uint32_t used_ms)
@@ -80,13 +80,15 @@ static void say_lost_with_it(struct supervisor *s)
 
 static void handle(struct supervisor *s, struct frame *f)
 {
+	struct pool *pool = pool_addressed(s);
+
 	switch (f->header.type) {
-	case MESSAGE_JOB: intake_job(s, f); break;
-	case MESSAGE_CANCEL: intake_cancel(s, f->cancel.id); break;
-	case MESSAGE_LEASE: intake_lease(s, f); break;
-	case MESSAGE_LEASE_END: lease_watch_end(s, f->lease_id.id); break;
-	case MESSAGE_LEASE_LOOK: lease_watch_look_by_id(s, f->lease_id.id); break;
-	case MESSAGE_LEASE_KILL: lease_watch_kill(s, &f->lease_kill); break;
+	case MESSAGE_JOB: intake_job(pool, f); break;
+	case MESSAGE_CANCEL: intake_cancel(pool, f->cancel.id); break;
+	case MESSAGE_LEASE: intake_lease(pool, f); break;
+	case MESSAGE_LEASE_END: lease_watch_end(pool, f->lease_id.id); break;
+	case MESSAGE_LEASE_LOOK: lease_watch_look_by_id(pool, f->lease_id.id); break;
+	case MESSAGE_LEASE_KILL: lease_watch_kill(pool, &f->lease_kill); break;
 	case MESSAGE_EXITING: s->engine.exiting = true; break;
 	case MESSAGE_DROPPED: say_dropped(s, &f->dropped); break;
 	case MESSAGE_STOP:

@@ -31,7 +31,7 @@ static void count_jobs(struct slot *slot, uint64_t word)
 
 static void did_jobs(struct slot *slot)
 {
-	if (slot->jobs_done && slot->supervisor->backoff.young > 0)
+	if (slot->jobs_done && slot->pool->backoff.young > 0)
 		pool_worker_is_well(slot, "do jobs");
 }
 
@@ -51,7 +51,7 @@ bool grant_end_by_return(struct slot *slot, const struct message_left *m)
 	job->loan.over.sequence = m->sequence;
 	job->loan.over.word = word;
 	slot_cut_job(slot);
-	record_end_lease(slot->supervisor, job, LEASE_RETURNED);
+	record_end_lease(job, LEASE_RETURNED);
 	did_jobs(slot);
 	return true;
 }
@@ -87,19 +87,21 @@ void grant_end_by_death(struct slot *slot, const struct grant_death *d)
 	o->cpu_us = d->cpu_us;
 	o->peak_kb = d->peak_kb;
 	slot_cut_job(slot);
-	record_end_lease(slot->supervisor, job, LEASE_DIED);
+	record_end_lease(job, LEASE_DIED);
 }
 
 /* ---- the beginning ---- */
 
-bool grant_must_wait(const struct supervisor *s, const struct job *job)
+bool grant_must_wait(const struct pool *pool, const struct job *job)
 {
-	return job->is_lease && !record_is_pinned(job) && s->leases.library >= s->options->leases;
+	return job->is_lease && !record_is_pinned(job) &&
+		pool->leases.library >= pool->options->leases;
 }
 
 static void prepare_memory(struct slot *slot, const struct job *job)
 {
-	struct ledger *ledger = shared_ledger(slot->supervisor->config.shared, job->lease.ledger);
+	struct ledger *ledger = shared_ledger(
+		slot->pool->supervisor->config.shared, job->lease.ledger);
 	struct desk *desk = slot_page(slot);
 
 	atomic_store(&ledger->published, slot->sequence);
@@ -111,7 +113,8 @@ static void prepare_memory(struct slot *slot, const struct job *job)
 
 static void lent(struct slot *slot, struct job *job, uint64_t now)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
+	struct pool *pool = slot->pool;
 	const struct message_lent who = { .id = job->link.id,
 		.sequence = slot->sequence,
 		.pid = slot->pid,
@@ -119,17 +122,17 @@ static void lent(struct slot *slot, struct job *job, uint64_t now)
 		.generation = slot->generation };
 
 	timer_stop(&s->loop, &job->queue_timer);
-	records_run(&s->records, &job->link);
+	records_run(&pool->records, &job->link);
 	record_close_fds(job);
 	slot->lease.granted_ns = now;
 	slot_take_job(slot, job);
-	atomic_fetch_add_explicit(&s->board->leases, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&pool->board->leases, 1, memory_order_relaxed);
 	lease_watch_start(slot, &job->lease, now);
 	job->loan.lent = who;
 	job->loan.over = (struct message_lease_over){
 		.pid = who.pid, .slot = who.slot, .generation = who.generation
 	};
-	list_append(&job->untold, &s->leases.untold);
+	list_append(&job->untold, &pool->leases.untold);
 	note(s, NOTE_TELL);
 }
 

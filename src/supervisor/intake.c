@@ -17,34 +17,36 @@ static bool sane(const struct frame *f)
 		m->arg_size <= BROOD_ARG_MAX && m->plugin_size <= m->arg_size;
 }
 
-void intake_job(struct supervisor *s, struct frame *f)
+void intake_job(struct pool *pool, struct frame *f)
 {
+	struct supervisor *s = pool->supervisor;
 	struct job *job;
 
-	if (!sane(f) || !(job = record_of(records_claim(&s->records, f->job.id)))) {
+	if (!sane(f) || !(job = record_of(records_claim(&pool->records, f->job.id)))) {
 		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL,
 			"the engine gave a job that makes no sense; its library's memory is "
 			"damaged");
 		return;
 	}
-	record_begin(job, &f->job);
+	record_begin(pool, job, &f->job);
 	memcpy(job->arg, frame_rest(f), f->job.arg_size);
 	record_take_fds(job, f);
 	if (job->fds_count < f->header.fds)
-		verdict_refuse(s, job, BROOD_DETAIL_FD_LOST);
+		verdict_refuse(job, BROOD_DETAIL_FD_LOST);
 	else if (s->halt.phase != HALT_NONE)
-		verdict_refuse(s, job, BROOD_DETAIL_DRAINING);
+		verdict_refuse(job, BROOD_DETAIL_DRAINING);
 	else
-		waiting_enter(s, job);
+		waiting_enter(job);
 }
 
-void intake_lease(struct supervisor *s, struct frame *f)
+void intake_lease(struct pool *pool, struct frame *f)
 {
+	struct supervisor *s = pool->supervisor;
 	const struct message_job m = {
 		.id = f->lease.id, .given_ns = f->lease.given_ns, .queue_ms = f->lease.queue_ms
 	};
 	struct job *job = f->lease.ledger < s->config.shared->ledgers_count
-		? record_of(records_claim(&s->records, m.id))
+		? record_of(records_claim(&pool->records, m.id))
 		: NULL;
 
 	if (!job) {
@@ -53,23 +55,22 @@ void intake_lease(struct supervisor *s, struct frame *f)
 			"memory is damaged");
 		return;
 	}
-	record_begin(job, &m);
+	record_begin(pool, job, &m);
 	job->is_lease = true;
 	job->lease = f->lease;
 	memset(&job->loan, 0, sizeof job->loan);
 	record_take_fds(job, f);
 	if (job->fds_count < LEASE_FDS)
-		verdict_refuse(s, job, BROOD_DETAIL_FD_LOST);
+		verdict_refuse(job, BROOD_DETAIL_FD_LOST);
 	else if (s->halt.phase >= HALT_CANCEL)
-		verdict_refuse(s, job, BROOD_DETAIL_DRAINING);
+		verdict_refuse(job, BROOD_DETAIL_DRAINING);
 	else
-		waiting_enter(
-			s, job); /* while the pool drains, too: what waits in the engine drains */
+		waiting_enter(job); /* while the pool drains, too: the engine's queues drain */
 }
 
-void intake_cancel(struct supervisor *s, uint64_t id)
+void intake_cancel(struct pool *pool, uint64_t id)
 {
-	struct job *job = record_of(records_find(&s->records, id));
+	struct job *job = record_of(records_find(&pool->records, id));
 
 	if (!job || job->is_lease || job->link.state == RECORD_TOLD)
 		return; /* it had its verdict already: that is the answer */
@@ -82,5 +83,5 @@ void intake_cancel(struct supervisor *s, uint64_t id)
 	job->verdict.outcome = BROOD_CANCELLED;
 	job->verdict.detail = BROOD_DETAIL_NONE;
 	job->verdict.signal = job->verdict.core = 0;
-	verdict_give(s, job);
+	verdict_give(job);
 }

@@ -8,8 +8,8 @@
 #include "root.h"
 #include "../wire/frame.h"
 
-void intake_job(struct supervisor *s, struct frame *f);
-void intake_lease(struct supervisor *s, struct frame *f);
-void intake_cancel(struct supervisor *s, uint64_t id);
+void intake_job(struct pool *pool, struct frame *f);
+void intake_lease(struct pool *pool, struct frame *f);
+void intake_cancel(struct pool *pool, uint64_t id);
 
 #endif

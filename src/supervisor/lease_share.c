@@ -18,10 +18,12 @@ static bool rests(const struct slot *slot)
 		DESK_STATE(atomic_load(&slot_page(slot)->word)) != DESK_RUNNING;
 }
 
-static void ask_again_at(struct supervisor *s, uint64_t when)
+static void ask_again_at(struct pool *pool, uint64_t when)
 {
-	if (!timer_running(&s->leases.timer) || when < s->leases.timer.node.key)
-		timer_set(&s->loop, &s->leases.timer, when);
+	struct supervisor *s = pool->supervisor;
+
+	if (!timer_running(&pool->leases.timer) || when < pool->leases.timer.node.key)
+		timer_set(&s->loop, &pool->leases.timer, when);
 }
 
 /*
@@ -42,18 +44,18 @@ static uint64_t awaited_until(const struct slot *slot)
  * How many are about to be back. The last asked are looked at; those asked before are not about to
  * be back.
  */
-static uint32_t soon_back(struct supervisor *s, uint64_t now)
+static uint32_t soon_back(struct pool *pool, uint64_t now)
 {
 	uint32_t count = 0, looked = 0;
 
-	for (struct list *l = s->leases.recalled.prev;
-		l != &s->leases.recalled && looked < LOOKED_AT_MAX; l = l->prev, looked++) {
+	for (struct list *l = pool->leases.recalled.prev;
+		l != &pool->leases.recalled && looked < LOOKED_AT_MAX; l = l->prev, looked++) {
 		struct slot *slot = container_of(l, struct slot, lease.list);
 		uint64_t until = awaited_until(slot);
 
 		if (until <= now)
 			continue;
-		ask_again_at(s, MIN(until, now + LEASE_HOLD_MS * NS_PER_MS));
+		ask_again_at(pool, MIN(until, now + LEASE_HOLD_MS * NS_PER_MS));
 		count++;
 	}
 	return count;
@@ -63,9 +65,9 @@ static uint32_t soon_back(struct supervisor *s, uint64_t now)
  * How many are about to be ready, the last born first. Of those in one wave of births not all are
  * looked at.
  */
-static uint32_t soon_ready(struct supervisor *s, uint64_t now)
+static uint32_t soon_ready(struct pool *pool, uint64_t now)
 {
-	struct list *starting = &s->slots.lists[SLOT_STARTING];
+	struct list *starting = &pool->slots.lists[SLOT_STARTING];
 	uint64_t until = now;
 	uint32_t count = 0;
 
@@ -79,8 +81,8 @@ static uint32_t soon_ready(struct supervisor *s, uint64_t now)
 		until = soon;
 	}
 	if (count > 0)
-		ask_again_at(s, until);
-	return count < LOOKED_AT_MAX ? count : s->slots.counts[SLOT_STARTING];
+		ask_again_at(pool, until);
+	return count < LOOKED_AT_MAX ? count : pool->slots.counts[SLOT_STARTING];
 }
 
 /*
@@ -101,13 +103,13 @@ static uint64_t free_from(const struct slot *slot)
  * One with nothing to do, else the longest held: but never one of the same lane, which gained
  * nothing. NULL: none, or not yet: then the timer is set.
  */
-static struct slot *best_for(struct supervisor *s, const struct job *waiting, uint64_t now)
+static struct slot *best_for(struct pool *pool, const struct job *waiting, uint64_t now)
 {
 	struct slot *longest = NULL;
 	uint64_t soonest = TIME_NEVER;
 	uint32_t looked = 0;
 
-	list_for_each_safe(l, tmp, &s->leases.granted) {
+	list_for_each_safe(l, tmp, &pool->leases.granted) {
 		struct slot *slot = container_of(l, struct slot, lease.list);
 		uint64_t from = free_from(slot);
 
@@ -124,7 +126,7 @@ static struct slot *best_for(struct supervisor *s, const struct job *waiting, ui
 			longest = slot;
 	}
 	if (!longest && soonest != TIME_NEVER)
-		ask_again_at(s, soonest);
+		ask_again_at(pool, soonest);
 	return longest;
 }
 
@@ -132,7 +134,7 @@ static struct slot *best_for(struct supervisor *s, const struct job *waiting, ui
  * The first of them may be one for whom there is none, since its own lane has all: the next one is
  * looked at, too.
  */
-static uint32_t recall(struct supervisor *s, struct list *waiting, uint32_t count, uint64_t now)
+static uint32_t recall(struct pool *pool, struct list *waiting, uint32_t count, uint64_t now)
 {
 	uint32_t recalled = 0, looked = 0;
 
@@ -141,12 +143,12 @@ static uint32_t recall(struct supervisor *s, struct list *waiting, uint32_t coun
 
 		if (recalled == count || looked++ >= LOOKED_AT_MAX)
 			break;
-		slot = best_for(s, container_of(l, struct job, link.link), now);
+		slot = best_for(pool, container_of(l, struct job, link.link), now);
 		if (!slot)
 			continue;
 		/* it may have a job that takes long, or say nothing */
-		ask_again_at(s, time_after_ms(now, LEASE_HOLD_MS));
-		atomic_fetch_add_explicit(&s->board->leases_revoked, 1, memory_order_relaxed);
+		ask_again_at(pool, time_after_ms(now, LEASE_HOLD_MS));
+		atomic_fetch_add_explicit(&pool->board->leases_revoked, 1, memory_order_relaxed);
 		recall_lease(slot);
 		lease_watch_look(slot, now);
 		recalled++;
@@ -159,30 +161,30 @@ static uint32_t recall(struct supervisor *s, struct list *waiting, uint32_t coun
  * leases as are about to be back, or workers as are about to be ready, are enough for as many that
  * wait.
  */
-void lease_share_recall(struct supervisor *s)
+void lease_share_recall(struct pool *pool)
 {
-	uint32_t parked = s->records.parked_count, queued = s->records.queued - parked, room,
+	uint32_t parked = pool->records.parked_count, queued = pool->records.queued - parked, room,
 		 leaving;
-	uint32_t ready = s->slots.counts[SLOT_IDLE];
+	uint32_t ready = pool->slots.counts[SLOT_IDLE];
 	uint64_t now;
 
-	if (s->records.queued == 0 || list_empty(&s->leases.granted))
+	if (pool->records.queued == 0 || list_empty(&pool->leases.granted))
 		return;
 	now = now_ns();
-	leaving = soon_back(s, now);
+	leaving = soon_back(pool, now);
 	room = RECALL_MAX - MIN(leaving, RECALL_MAX);
 	if (parked > leaving)
-		room -= recall(s, &s->records.parked, MIN(parked - leaving, room), now);
+		room -= recall(pool, &pool->records.parked, MIN(parked - leaving, room), now);
 	leaving -= MIN(leaving, parked);
 	if (queued > ready + leaving)
-		ready += soon_ready(s, now);
+		ready += soon_ready(pool, now);
 	if (queued > ready + leaving)
-		recall(s, &s->records.queue, MIN(queued - ready - leaving, room), now);
+		recall(pool, &pool->records.queue, MIN(queued - ready - leaving, room), now);
 }
 
 void lease_share_fired(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	(void)loop;
 	(void)now;
-	lease_share_recall(container_of(timer, struct supervisor, leases.timer));
+	lease_share_recall(container_of(timer, struct pool, leases.timer));
 }

@@ -7,7 +7,7 @@
 
 #include "slot.h"
 
-void lease_share_recall(struct supervisor *s);
+void lease_share_recall(struct pool *pool);
 timer_fn lease_share_fired;
 
 #endif

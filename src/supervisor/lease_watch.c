@@ -48,11 +48,11 @@ static void look_again_at(struct slot *slot, uint64_t next, uint64_t now)
 
 static void recovered(struct slot *slot, uint64_t now)
 {
-	struct supervisor *s = slot->supervisor;
+	struct pool *pool = slot->pool;
 	bool well = slot->lease.watch.place > slot->lease.watch.base * 2 + 1 ||
-		now >= time_after_ms(slot->ready_ns, s->options->healthy_ms);
+		now >= time_after_ms(slot->ready_ns, pool->options->healthy_ms);
 
-	if (s->backoff.young > 0 && well)
+	if (pool->backoff.young > 0 && well)
 		pool_worker_is_well(slot, "do jobs");
 }
 
@@ -69,7 +69,7 @@ static bool look(struct slot *slot, uint64_t now)
 		return false;
 	case LEASE_TAKE_BACK:
 		atomic_fetch_add_explicit(
-			&slot->supervisor->board->leases_revoked, 1, memory_order_relaxed);
+			&slot->pool->board->leases_revoked, 1, memory_order_relaxed);
 		recall_lease(slot);
 		break;
 	case LEASE_GO_ON: break;
@@ -81,7 +81,7 @@ static bool look(struct slot *slot, uint64_t now)
 /* Also one that began after the stop had asked its worker to leave. */
 static void hurry_for_the_stop(struct slot *slot, uint64_t now)
 {
-	if (slot->supervisor->halt.phase >= HALT_CANCEL && slot->lease.watch.subject &&
+	if (slot->pool->supervisor->halt.phase >= HALT_CANCEL && slot->lease.watch.subject &&
 		!slot->lease.watch.waits)
 		ladder_hurry(&slot->ladder, now, LADDER_CAUSE_STOP);
 }
@@ -124,13 +124,13 @@ static void look_fired(struct loop *loop, struct timer *timer, uint64_t now)
 
 void lease_watch_start(struct slot *slot, const struct message_lease *m, uint64_t now)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
 	const struct lease_terms terms = {
 		.base = slot->sequence,
 		.limit_ms = m->limit_ms,
-		.idle_ms = s->options->lease_idle_ms,
+		.idle_ms = slot->pool->options->lease_idle_ms,
 		.grace_ms = EOF_GRACE_MS,
-		.core_ms = s->options->core_ms,
+		.core_ms = slot->pool->options->core_ms,
 		.kept = m->flags & LEASE_KEPT,
 	};
 
@@ -140,25 +140,25 @@ void lease_watch_start(struct slot *slot, const struct message_lease *m, uint64_
 	look_again_at(slot, watch_next(&slot->lease.watch, &slot->ladder, now), now);
 }
 
-static struct slot *lent_slot(struct supervisor *s, uint64_t id)
+static struct slot *lent_slot(struct pool *pool, uint64_t id)
 {
-	struct job *job = record_of(records_find(&s->records, id));
+	struct job *job = record_of(records_find(&pool->records, id));
 
 	return job && job->is_lease && job->slot && job->slot->link.state == SLOT_LEASED ? job->slot
 											 : NULL;
 }
 
-void lease_watch_look_by_id(struct supervisor *s, uint64_t id)
+void lease_watch_look_by_id(struct pool *pool, uint64_t id)
 {
-	struct slot *slot = lent_slot(s, id);
+	struct slot *slot = lent_slot(pool, id);
 
 	if (slot)
 		lease_watch_look(slot, now_ns());
 }
 
-void lease_watch_kill(struct supervisor *s, const struct message_lease_kill *m)
+void lease_watch_kill(struct pool *pool, const struct message_lease_kill *m)
 {
-	struct slot *slot = lent_slot(s, m->id);
+	struct slot *slot = lent_slot(pool, m->id);
 
 	if (!slot)
 		return; /* it is over: LEASE_OVER is on its way */
@@ -170,14 +170,14 @@ void lease_watch_kill(struct supervisor *s, const struct message_lease_kill *m)
 	}
 }
 
-void lease_watch_end(struct supervisor *s, uint64_t id)
+void lease_watch_end(struct pool *pool, uint64_t id)
 {
-	struct job *job = record_of(records_find(&s->records, id));
+	struct job *job = record_of(records_find(&pool->records, id));
 
 	if (!job || !job->is_lease || job->link.state == RECORD_TOLD)
 		return; /* it is over: LEASE_OVER is on its way */
 	if (!job->slot) {
-		verdict_refuse(s, job, BROOD_DETAIL_NONE);
+		verdict_refuse(job, BROOD_DETAIL_NONE);
 	} else if (job->slot->link.state == SLOT_LEASED) {
 		recall_lease(job->slot);
 		lease_watch_look(job->slot, now_ns());
@@ -186,11 +186,10 @@ void lease_watch_end(struct supervisor *s, uint64_t id)
 
 /* ---- the pool stops ---- */
 
-void lease_watch_drain(struct supervisor *s)
+void lease_watch_drain(struct pool *pool)
 {
-	for (uint32_t i = 0; i < s->places; i++) {
-		struct slot *slot = &s->slot_array[i];
-
+	for_each_slot(slot, pool)
+	{
 		if (slot->link.state == SLOT_LEASED) {
 			watch_drain(&slot->lease.watch);
 			lease_watch_look(slot, now_ns());

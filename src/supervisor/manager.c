@@ -30,28 +30,29 @@ struct status {
 	char text[sizeof((struct manager *)0)->status + 64];
 };
 
-static struct status status_now(const struct supervisor *s)
+static struct status status_now(const struct pool *pool)
 {
+	const struct supervisor *s = pool->supervisor;
 	const char *own = s->manager.status;
 	struct status now;
 
-	if (s->backoff.degraded)
+	if (pool->backoff.degraded)
 		snprintf(now.text, sizeof now.text, "degraded: workers die at birth%s%s",
 			*own ? "; " : "", own);
-	else if (pool_degraded(s))
+	else if (pool_degraded(pool))
 		snprintf(now.text, sizeof now.text, "degraded: workers cannot die%s%s",
 			*own ? "; " : "", own);
 	else if (*own)
 		snprintf(now.text, sizeof now.text, "%s", own);
 	else
-		snprintf(now.text, sizeof now.text, "%u of %u workers ready", pool_ready(s),
-			s->options->workers);
+		snprintf(now.text, sizeof now.text, "%u of %u workers ready", pool_ready(pool),
+			pool->workers);
 	return now;
 }
 
 static void say_ready(struct supervisor *s)
 {
-	struct status status = status_now(s);
+	struct status status = status_now(pool_addressed(s));
 	char text[sizeof status + 64];
 
 	snprintf(text, sizeof text, "READY=1\nMAINPID=%d\nSTATUS=%s", s->pid, status.text);
@@ -61,7 +62,7 @@ static void say_ready(struct supervisor *s)
 
 static void say_status(struct supervisor *s)
 {
-	struct status status = status_now(s);
+	struct status status = status_now(pool_addressed(s));
 	char text[sizeof status + 16];
 
 	snprintf(text, sizeof text, "STATUS=%s", status.text);
@@ -78,21 +79,22 @@ static void flush(struct supervisor *s)
 		s->manager.stopping_pending = !send_or_keep(s, "STOPPING=1\nSTATUS=stopping");
 }
 
-void manager_tell(struct supervisor *s)
+void manager_tell(struct pool *pool)
 {
-	bool full = pool_ready(s) == s->options->workers, degraded = pool_degraded(s);
+	struct supervisor *s = pool->supervisor;
+	bool full = pool_ready(pool) == pool->workers, degraded = pool_degraded(pool);
 
 	/* Degraded and recovered alike. A pool that stops has said so, and that stands. */
-	if (degraded != s->degraded_said)
+	if (degraded != pool->degraded_said)
 		s->manager.status_pending = !s->manager.stopping_said;
-	s->degraded_said = degraded;
+	pool->degraded_said = degraded;
 	if (!degraded)
-		s->degraded_told = false;
-	else if (!s->degraded_told)
-		s->degraded_told = outbox_tell(s, MESSAGE_POOL_DEGRADED) == 0;
-	if (full && !s->pool_was_ready && outbox_tell(s, MESSAGE_POOL_READY) == 0)
-		s->pool_was_ready = true;
-	if (s->pool_was_ready && s->manager.engine_ready && !s->manager.ready_said &&
+		pool->degraded_told = false;
+	else if (!pool->degraded_told)
+		pool->degraded_told = outbox_tell(pool, MESSAGE_POOL_DEGRADED) == 0;
+	if (full && !pool->was_ready && outbox_tell(pool, MESSAGE_POOL_READY) == 0)
+		pool->was_ready = true;
+	if (pool->was_ready && s->manager.engine_ready && !s->manager.ready_said &&
 		!s->manager.stopping_said)
 		s->manager.ready_said = s->manager.ready_pending = true;
 	flush(s);
@@ -107,7 +109,7 @@ void manager_hear_engine(struct supervisor *s, const struct message_notify *mess
 		s->manager.status[sizeof s->manager.status - 1] = '\0';
 		s->manager.status_pending = true;
 	}
-	manager_tell(s);
+	manager_tell(pool_addressed(s));
 }
 
 void manager_tell_stopping(struct supervisor *s)

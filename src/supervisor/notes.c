@@ -23,12 +23,13 @@ void notes_retry_fired(struct loop *loop, struct timer *timer, uint64_t now)
 
 	(void)loop;
 	(void)now;
-	for (uint32_t i = 0; i < s->places; i++)
-		if (s->slot_array[i].paused)
-			worker_peer_resume(&s->slot_array[i]);
+	for_each_pool(pool, s)
+	{
+		for_each_slot(slot, pool) if (slot->paused) worker_peer_resume(slot);
+		recall_send_again(pool);
+	}
 	engine_peer_resume(s);
 	guard_peer_replace_if_ended(s);
-	recall_send_again(s);
 	note(s, NOTE_TELL | NOTE_QUEUE | NOTE_BIRTH | NOTE_POOL | NOTE_STOP);
 }
 
@@ -43,6 +44,12 @@ static bool take(struct supervisor *s, uint32_t bit)
 	return was;
 }
 
+static void take_for_pools(struct supervisor *s, uint32_t bit, void (*follow)(struct pool *pool))
+{
+	if (take(s, bit))
+		for_each_pool(pool, s) follow(pool);
+}
+
 /*
  * Whoever is told of a change finds it counted: so the gauges come before the messages. A lease's
  * end is told before its worker is given away again. The stop comes last, for it waits until all
@@ -50,18 +57,13 @@ static bool take(struct supervisor *s, uint32_t bit)
  */
 static void settle_round(struct supervisor *s)
 {
-	if (take(s, NOTE_SWEPT))
-		undead_revive(s);
-	if (take(s, NOTE_GAUGES))
-		pool_count(s);
+	take_for_pools(s, NOTE_SWEPT, undead_revive);
+	take_for_pools(s, NOTE_GAUGES, pool_count);
 	if (take(s, NOTE_TELL))
 		outbox_flush(s);
-	if (take(s, NOTE_QUEUE))
-		assign_all(s);
-	if (take(s, NOTE_BIRTH))
-		spawn_due(s);
-	if (take(s, NOTE_POOL))
-		manager_tell(s);
+	take_for_pools(s, NOTE_QUEUE, assign_all);
+	take_for_pools(s, NOTE_BIRTH, spawn_due);
+	take_for_pools(s, NOTE_POOL, manager_tell);
 	if (take(s, NOTE_STOP))
 		stop_step(s);
 }

@@ -65,11 +65,12 @@ static int send_granted(struct supervisor *s, const struct job *job)
 	return frame_send(s->config.channel_fd, &f);
 }
 
-static int tell_granted(struct supervisor *s)
+static int tell_granted(struct pool *pool)
 {
+	struct supervisor *s = pool->supervisor;
 	struct list *first;
 
-	while ((first = list_first(&s->leases.untold))) {
+	while ((first = list_first(&pool->leases.untold))) {
 		int r = send_granted(s, container_of(first, struct job, untold));
 
 		if (error_passes(r))
@@ -96,41 +97,53 @@ static void flush_later(struct supervisor *s, int r)
 		note(s, NOTE_RETRY);
 }
 
+/* 0, or -errno: not now */
+static int flush_pool(struct pool *pool)
+{
+	struct supervisor *s = pool->supervisor;
+	struct job *job;
+	int r = tell_granted(pool);
+
+	while (r >= 0 && (job = record_of(records_told(&pool->records)))) {
+		r = tell(s, job);
+		if (error_passes(r))
+			return r;
+		record_close_fds(job);
+		/* taken, or the engine is gone and its end will be seen */
+		records_release(&pool->records, &job->link);
+		note(s, NOTE_STOP);
+		r = 0;
+	}
+	return r;
+}
+
 void outbox_flush(struct supervisor *s)
 {
-	struct job *job;
-	int r = tell_granted(s);
+	for_each_pool(pool, s)
+	{
+		int r = flush_pool(pool);
 
-	if (r < 0) {
-		flush_later(s, r);
-		return;
-	}
-	while ((job = record_of(records_told(&s->records)))) {
-		r = tell(s, job);
-		if (error_passes(r)) {
+		if (r < 0) {
 			flush_later(s, r);
 			return;
 		}
-		record_close_fds(job);
-		/* taken, or the engine is gone and its end will be seen */
-		records_release(&s->records, &job->link);
-		note(s, NOTE_STOP);
 	}
 	if (s->engine.channel.fd >= 0 && (s->engine.channel.events & EPOLLOUT) &&
 		loop_modify(&s->loop, &s->engine.channel, EPOLLIN) < 0)
 		note(s, NOTE_RETRY);
 }
 
-int outbox_tell(struct supervisor *s, enum message_type type)
+int outbox_tell(struct pool *pool, enum message_type type)
 {
+	struct supervisor *s = pool->supervisor;
 	struct frame f;
 	int r;
 
 	if (engine_is_deaf(s))
 		return 0;
 	frame_begin(&f, type);
-	f.pool.ready = pool_ready(s);
-	f.pool.workers = s->options->workers;
+	f.pool.ready = pool_ready(pool);
+	f.pool.workers = pool->workers;
 	f.pool.left = s->left;
 	r = frame_send(s->config.channel_fd, &f);
 	if (r < 0)

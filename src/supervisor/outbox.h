@@ -10,6 +10,6 @@
 /* Sends what waits, as far as the socket takes it; the rest waits on. */
 void outbox_flush(struct supervisor *s);
 /* POOL_READY, POOL_DEGRADED, STOPPED. 0, or -errno: not now */
-int outbox_tell(struct supervisor *s, enum message_type type);
+int outbox_tell(struct pool *pool, enum message_type type);
 
 #endif

@@ -8,13 +8,13 @@
 #include "slot.h"
 
 /* workers that are there, idle or not */
-uint32_t pool_ready(const struct supervisor *s);
+uint32_t pool_ready(const struct pool *pool);
 /* Workers die at birth; or so many cannot die that the spare places are used up. */
-bool pool_degraded(const struct supervisor *s);
+bool pool_degraded(const struct pool *pool);
 /* Degraded, and nobody there who might do a job after all. */
-bool pool_hopeless(const struct supervisor *s);
+bool pool_hopeless(const struct pool *pool);
 /* its numbers, to the stats page */
-void pool_count(struct supervisor *s);
+void pool_count(struct pool *pool);
 /* This worker is well, and a reason for others to be born again. what: workers do, for the log */
 void pool_worker_is_well(struct slot *slot, const char *what);
 

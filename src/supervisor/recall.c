@@ -20,7 +20,7 @@ static void ring(struct slot *slot)
 
 static void send_leave(struct slot *slot)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
 	struct frame f;
 	int r;
 
@@ -38,22 +38,22 @@ static void send_leave(struct slot *slot)
 
 void recall_lease(struct slot *slot)
 {
-	struct supervisor *s = slot->supervisor;
+	struct pool *pool = slot->pool;
 
 	if (slot->lease.watch.leaving || slot->link.state != SLOT_LEASED)
 		return;
 	list_remove(&slot->lease.list);
-	list_append(&slot->lease.list, &s->leases.recalled);
+	list_append(&slot->lease.list, &pool->leases.recalled);
 	slot->lease.recalled_ns = now_ns();
 	watch_leaving(&slot->lease.watch, slot_lease_page(slot)->entries, slot->lease.recalled_ns);
 	atomic_store(&slot_lease_page(slot)->leaving, 1);
 	send_leave(slot);
 }
 
-void recall_send_again(struct supervisor *s)
+void recall_send_again(struct pool *pool)
 {
-	for (uint32_t i = 0; i < s->places; i++)
-		if (s->slot_array[i].lease.recall_unsent &&
-			s->slot_array[i].link.state == SLOT_LEASED)
-			send_leave(&s->slot_array[i]);
+	for (uint32_t i = 0; i < pool->places; i++)
+		if (pool->slot_array[i].lease.recall_unsent &&
+			pool->slot_array[i].link.state == SLOT_LEASED)
+			send_leave(&pool->slot_array[i]);
 }

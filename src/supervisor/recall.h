@@ -9,6 +9,6 @@
 
 void recall_lease(struct slot *slot);
 /* those that could not be sent before */
-void recall_send_again(struct supervisor *s);
+void recall_send_again(struct pool *pool);
 
 #endif

@@ -6,8 +6,9 @@
 #include "record.h"
 #include "../os/sockets.h"
 
-void record_begin(struct job *job, const struct message_job *m)
+void record_begin(struct pool *pool, struct job *job, const struct message_job *m)
 {
+	job->pool = pool;
 	job->message = *m;
 	job->message.name[BROOD_NAME_MAX - 1] = '\0';
 	job->is_lease = false;
@@ -56,17 +57,20 @@ void record_take_reply(struct job *job, struct frame *f)
 		job->fds[job->fds_count++] = frame_take_fd(f, i);
 }
 
-void record_end(struct supervisor *s, struct job *job)
+void record_end(struct job *job)
 {
+	struct pool *pool = job->pool;
+	struct supervisor *s = pool->supervisor;
+
 	timer_stop(&s->loop, &job->queue_timer);
-	records_tell(&s->records, &job->link);
+	records_tell(&pool->records, &job->link);
 	note(s, NOTE_TELL | NOTE_GAUGES);
 }
 
-void record_end_lease(struct supervisor *s, struct job *job, uint32_t how)
+void record_end_lease(struct job *job, uint32_t how)
 {
 	job->loan.over.id = job->link.id;
 	job->loan.over.how = how;
 	record_close_fds(job);
-	record_end(s, job);
+	record_end(job);
 }

@@ -12,6 +12,7 @@
 
 struct job {
 	struct record_link link; /* first: records.h */
+	struct pool *pool;
 	/*
 	 * a request for one, then the lease itself: `lease` and `loan`, where a job has `message`
 	 * and `arg`
@@ -53,7 +54,7 @@ static inline struct job *record_of(struct record_link *l)
 }
 static inline bool record_is_pinned(const struct job *job) { return job->lease.flags & LEASE_KEPT; }
 /* one that was just claimed: all fields but arg, fds, lease */
-void record_begin(struct job *job, const struct message_job *m);
+void record_begin(struct pool *pool, struct job *job, const struct message_job *m);
 void record_take_fds(struct job *job, struct frame *f);
 void record_close_fds(struct job *job);
 /* the job's own: its peer may be a client */
@@ -61,8 +62,8 @@ void record_close_own_fds(struct job *job);
 /* its own fds are done with; those of the reply take their place */
 void record_take_reply(struct job *job, struct frame *f);
 /* what the engine is to hear of it is there: it waits for the socket */
-void record_end(struct supervisor *s, struct job *job);
+void record_end(struct job *job);
 /* the same for a lease, or a request for one. how: LEASE_REFUSED ... */
-void record_end_lease(struct supervisor *s, struct job *job, uint32_t how);
+void record_end_lease(struct job *job, uint32_t how);
 
 #endif

@@ -41,6 +41,35 @@ enum note_bit {
 };
 
 struct slot;
+struct pool {
+	struct supervisor *supervisor;
+	const struct brood_options *options;
+	struct board *board;
+	uint32_t workers; /* as many as it is to have */
+	struct slot *slot_array;
+	uint32_t places; /* in it: those of the workers, then the spare ones */
+	struct slots slots;
+	struct records records;
+	/*
+	 * slots: granted by the library's wish, in that order; recalled, of all. untold: records.
+	 * library: how many leases are not pinned
+	 */
+	struct {
+		struct list granted, recalled, untold;
+		uint32_t library;
+		struct timer timer;
+	} leases;
+	struct backoff backoff;
+	struct timer spawn_timer;
+	struct cores cores;
+	struct init_data init_data;
+	bool was_ready;     /* all of its workers were, once */
+	bool degraded_said; /* to the service manager */
+	bool degraded_told; /* to the engine */
+	bool blind_said;    /* workers that cannot see what jobs leave */
+};
+
+#define POOLS 1
 struct supervisor {
 	uint32_t notes; /* enum note_bit */
 	struct supervisor_config config;
@@ -53,25 +82,8 @@ struct supervisor {
 	int oom_mark;               /* what workers get; -1: cannot be told apart by it */
 	enum process_spawn way;
 
-	struct slot *slot_array;
-	uint32_t places; /* in it: those of the workers, then the spare ones */
-	/* when the pool's stop was over: processes that live on, as far as they are known */
-	uint32_t left;
-	struct slots slots;
-	struct records records;
-	struct backoff backoff;
-	struct timer spawn_timer, retry_timer;
-	/*
-	 * slots: granted by the library's wish, in that order; recalled, of all. untold: records.
-	 * library: how many leases are not pinned
-	 */
-	struct {
-		struct list granted, recalled, untold;
-		uint32_t library;
-		struct timer timer;
-	} leases;
-	/* said: to the service manager; told: the engine */
-	bool pool_was_ready, degraded_said, degraded_told;
+	struct pool pools[POOLS];
+	struct timer retry_timer;
 
 	struct engine_process engine;
 	struct guard_process guard;
@@ -81,13 +93,13 @@ struct supervisor {
 	struct timer halt_timer;
 	bool stop_asked, stopped_pending;
 	uint64_t done_ns; /* when the last worker had ended */
+	uint32_t left;    /* then: processes that live on, as far as they are known */
 	struct timer sweep_timer;
 	uint64_t last_sweep_ns;
 	uint32_t sweep_pause_ms;
 	bool strays_seen, strays_blind; /* some were killed; they cannot be looked for */
 	uint32_t strays_left;           /* of those that the last sweep found */
 	bool left_said;                 /* that the stop leaves some */
-	bool blind_said;                /* workers that cannot see what jobs leave */
 	/* in the roster, behind its slots: how many since a sweep found nothing */
 	uint32_t remains;
 
@@ -98,10 +110,12 @@ struct supervisor {
 	struct fold fold;
 	struct timer fold_timer;
 	struct stdlog stdlog;
-
-	struct init_data init_data;
-	struct cores cores;
 };
+
+#define for_each_pool(pool_, s_) \
+	for (struct pool *pool_ = (s_)->pools; pool_ < (s_)->pools + POOLS; pool_++)
+/* The pool that a message of the engine's is about: there is one. */
+static inline struct pool *pool_addressed(struct supervisor *s) { return &s->pools[0]; }
 
 static inline void note(struct supervisor *s, uint32_t notes) { s->notes |= notes; }
 

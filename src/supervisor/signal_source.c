@@ -70,9 +70,8 @@ static void on_child(struct supervisor *s)
 	if (s->guard.pid > 0 && s->guard.pidfd < 0)
 		guard_peer_replace_if_ended(s);
 	if (s->way == PROCESS_FORK)
-		for (uint32_t i = 0; i < s->places; i++)
-			if (s->slot_array[i].pid > 0 && s->slot_array[i].pidfd < 0)
-				death_bury_if_ended(&s->slot_array[i]);
+		for_each_pool(pool, s) for_each_slot(
+			slot, pool) if (slot->pid > 0 && slot->pidfd < 0) death_bury_if_ended(slot);
 	strays_reap(s);
 	note(s, NOTE_STOP);
 }

@@ -37,7 +37,8 @@ bool slot_noticed(const struct slot *slot, uint64_t sequence)
 
 static void move(struct slot *slot, enum slot_state to)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
+	struct pool *pool = slot->pool;
 	enum slot_state from = slot->link.state;
 	uint32_t notes = NOTE_GAUGES | NOTE_STOP;
 
@@ -48,9 +49,9 @@ static void move(struct slot *slot, enum slot_state to)
 	if (from == SLOT_LEASED || to == SLOT_IDLE || to == SLOT_EMPTY || to == SLOT_UNDEAD)
 		notes |= NOTE_QUEUE;
 	if (to == SLOT_UNDEAD)
-		slots_undead(&s->slots, &slot->link);
+		slots_undead(&pool->slots, &slot->link);
 	else
-		slots_move(&s->slots, &slot->link, to);
+		slots_move(&pool->slots, &slot->link, to);
 	note(s, notes);
 }
 
@@ -58,7 +59,7 @@ void slot_make_starting(struct slot *slot) { move(slot, SLOT_STARTING); }
 
 void slot_make_ready(struct slot *slot)
 {
-	timer_stop(&slot->supervisor->loop, &slot->timer);
+	timer_stop(&slot->pool->supervisor->loop, &slot->timer);
 	move(slot, SLOT_IDLE);
 }
 
@@ -73,7 +74,7 @@ void slot_make_idle(struct slot *slot)
 
 void slot_end(struct slot *slot, uint64_t kill_at)
 {
-	struct loop *loop = &slot->supervisor->loop;
+	struct loop *loop = &slot->pool->supervisor->loop;
 
 	if (slot->link.state == SLOT_UNDEAD) {
 		kill_at = time_after_ms(now_ns(), UNDEAD_LOOK_MS);
@@ -88,7 +89,7 @@ void slot_end(struct slot *slot, uint64_t kill_at)
 
 void slot_make_undead(struct slot *slot)
 {
-	struct loop *loop = &slot->supervisor->loop;
+	struct loop *loop = &slot->pool->supervisor->loop;
 
 	slot_end(slot, TIME_NEVER);
 	timer_stop(loop, &slot->eof_timer);
@@ -97,11 +98,17 @@ void slot_make_undead(struct slot *slot)
 
 void slot_make_empty(struct slot *slot) { move(slot, SLOT_EMPTY); }
 
+void slot_revive(struct slot *slot)
+{
+	slots_revive(&slot->pool->slots, &slot->link, slot->pool->workers);
+	note(slot->pool->supervisor, NOTE_GAUGES | NOTE_POOL | NOTE_BIRTH | NOTE_STOP);
+}
+
 /* ---- its job ---- */
 
 void slot_take_job(struct slot *slot, struct job *job)
 {
-	struct supervisor *s = slot->supervisor;
+	struct pool *pool = slot->pool;
 
 	job->slot = slot;
 	slot->job = job;
@@ -109,20 +116,21 @@ void slot_take_job(struct slot *slot, struct job *job)
 	slot->facts.escaped = 0;
 	move(slot, job->is_lease ? SLOT_LEASED : SLOT_BUSY);
 	if (job->is_lease && !record_is_pinned(job)) {
-		list_append(&slot->lease.list, &s->leases.granted);
-		s->leases.library++;
+		list_append(&slot->lease.list, &pool->leases.granted);
+		pool->leases.library++;
 	}
 }
 
 void slot_cut_job(struct slot *slot)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
+	struct pool *pool = slot->pool;
 	struct job *job = slot->job;
 
 	timer_stop(&s->loop, &slot->timer);
 	list_remove(&slot->lease.list);
 	if (job->is_lease) {
-		s->leases.library -= !record_is_pinned(job);
+		pool->leases.library -= !record_is_pinned(job);
 		slot->lease.watch.leaving = slot->lease.recall_unsent = false;
 		note(s, NOTE_GAUGES | NOTE_QUEUE);
 	}
@@ -133,7 +141,7 @@ void slot_cut_job(struct slot *slot)
 void slot_set_timer(struct slot *slot, timer_fn *on, uint64_t when)
 {
 	slot->timer.on = on;
-	timer_set(&slot->supervisor->loop, &slot->timer, when);
+	timer_set(&slot->pool->supervisor->loop, &slot->timer, when);
 }
 
 /* ---- its process ---- */
@@ -146,7 +154,7 @@ static void expect_end(struct slot *slot)
 	if (slot->link.state == SLOT_UNDEAD || timer_running(&slot->undead_timer))
 		return;
 	slot->killed_ns = now;
-	timer_set(&slot->supervisor->loop, &slot->undead_timer, now + UNDEAD_AFTER_NS);
+	timer_set(&slot->pool->supervisor->loop, &slot->undead_timer, now + UNDEAD_AFTER_NS);
 }
 
 void slot_kill(struct slot *slot, int sig, const char *reason)
@@ -171,7 +179,7 @@ void slot_drop(struct slot *slot, const char *what)
 	slot->facts.protocol = true;
 	slot_log(slot, BROOD_ERR, BROOD_EVENT_PROTOCOL,
 		"worker %u (pid %d) %s; it is killed and replaced", slot->number, slot->pid, what);
-	atomic_fetch_add_explicit(&slot->supervisor->board->killed, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&slot->pool->board->killed, 1, memory_order_relaxed);
 	slot_kill(slot, SIGKILL, what);
 	slot_end(slot, now_ns() + RETRY_MS * NS_PER_MS);
 }

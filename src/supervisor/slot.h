@@ -39,7 +39,7 @@ struct slot_lease {
 
 struct slot {
 	struct slot_link link; /* first */
-	struct supervisor *supervisor;
+	struct pool *pool;
 	uint32_t number, generation;
 	pid_t pid; /* 0: no process */
 	int pidfd; /* -1: none, or no process */
@@ -61,14 +61,18 @@ struct slot {
 	struct slot_facts facts;
 };
 
+#define for_each_slot(slot_, pool_)                    \
+	for (struct slot *slot_ = (pool_)->slot_array; \
+		slot_ < (pool_)->slot_array + (pool_)->places; slot_++)
+
 static inline struct desk *slot_page(const struct slot *slot)
 {
-	return shared_desk(slot->supervisor->config.shared, slot->number);
+	return shared_desk(slot->pool->supervisor->config.shared, slot->number);
 }
 /* the page of the lease that it is on */
 static inline struct ledger *slot_lease_page(const struct slot *slot)
 {
-	return shared_ledger(slot->supervisor->config.shared, slot->job->lease.ledger);
+	return shared_ledger(slot->pool->supervisor->config.shared, slot->job->lease.ledger);
 }
 /* of a mark, the number of the slot: a pool has 10,000 at most. The rest is the generation */
 #define SLOT_MARK_BITS 14
@@ -86,6 +90,8 @@ void slot_make_idle(struct slot *slot);
 void slot_end(struct slot *slot, uint64_t kill_at);
 void slot_make_undead(struct slot *slot);
 void slot_make_empty(struct slot *slot);
+/* UNDEAD: EMPTY where the pool is short of places, else SPARE */
+void slot_revive(struct slot *slot);
 /* BUSY or LEASED, with that job or lease */
 void slot_take_job(struct slot *slot, struct job *job);
 void slot_cut_job(struct slot *slot);
@@ -99,7 +105,7 @@ void slot_kill(struct slot *slot, int sig, const char *reason);
 void slot_drop(struct slot *slot, const char *what);
 
 #define slot_log(slot_, level_, event_, ...)                                                   \
-	logging_line((slot_)->supervisor,                                                      \
+	logging_line((slot_)->pool->supervisor,                                                \
 		&(struct logging_about){ .level = (level_),                                    \
 			.event = (event_),                                                     \
 			.pid = (slot_)->pid,                                                   \

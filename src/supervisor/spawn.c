@@ -1,12 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spawn.c - births. A place that is empty is filled as soon as backoff allows, a few at a time, so
- * that messages are read in between. What can fail, fails before the child exists, but for watching
- * its pidfd: then the child is killed, and looked for by timer until it is gone (death.c).
+ * spawn.c - births. An empty place is filled as soon as backoff allows, a few at a time, so that
+ * messages are read in between.
+ *
+ * What a birth makes, in this order, and whose it is:
+ *   1. a pair of sockets: one end is the slot's channel until the death (death.c closes it), the
+ *      other end is the worker's alone;
+ *   2. a clean slot page and the next generation: the child finds both there;
+ *   3. the process, with its pidfd in the same step. It is the supervisor's own child, and only
+ *      death.c reaps it: until then nobody else gets its pid, or the number of its group. pid and
+ *      pidfd are the slot's;
+ *   4. the roster entry: the worker signs it before any code of the program runs, and cannot write
+ *      it later. death.c clears it after the reap;
+ *   5. the watch: the loop looks at pidfd and channel, and the slot is STARTING.
+ * What can fail, fails before the process exists, but for the watch: then the child is killed, and
+ * looked for by timer until it is gone (death.c).
+ *
+ * spawn_one() and child() are the boundary to a process that makes births for the supervisor. Such
+ * a spawner would do step 3, with CLONE_PARENT, so that the worker is still the supervisor's child;
+ * it would get slot, generation and the worker's end of the channel, and send back pid and pidfd.
+ * All other steps, and all that is owned, stay where they are.
  */
 #include "spawn.h"
 #include "cores.h"
-#include "death.h"
 #include "logging.h"
 #include "pool.h"
 #include "../os/fds.h"
@@ -17,8 +33,9 @@
 
 #define BIRTHS_A_TURN 8
 
-static void __attribute__((noreturn)) child(struct supervisor *s, struct slot *slot, int channel_fd)
+static void __attribute__((noreturn)) child(struct pool *pool, struct slot *slot, int channel_fd)
 {
+	struct supervisor *s = pool->supervisor;
 	struct worker_config config = {
 		.options = s->options,
 		.shared = s->config.shared,
@@ -29,21 +46,21 @@ static void __attribute__((noreturn)) child(struct supervisor *s, struct slot *s
 		.supervisor_pid = s->pid,
 		.oom_score_adj = s->oom_mark < 0 ? -1001 : s->oom_mark,
 		.core = slot->core_allowed,
-		.init_memfd = s->init_data.memfd,
-		.init_data_size = s->init_data.size,
-		.init_version = s->init_data.version,
-		.init_fds_count = s->init_data.fds_count,
+		.init_memfd = pool->init_data.memfd,
+		.init_data_size = pool->init_data.size,
+		.init_version = pool->init_data.version,
+		.init_fds_count = pool->init_data.fds_count,
 		.stale = s->config.stale,
 		.standard = s->config.standard,
 	};
 
-	memcpy(config.init_fds, s->init_data.fds, sizeof config.init_fds);
+	memcpy(config.init_fds, pool->init_data.fds, sizeof config.init_fds);
 	/*
 	 * Signals stay blocked until the roster is signed: no handler of the program runs before.
 	 */
-	for (size_t i = 0; i < s->options->keep_signals_count; i++)
-		sigaction(s->options->keep_signals[i],
-			&s->config.signals.actions[s->options->keep_signals[i]], NULL);
+	for (size_t i = 0; i < pool->options->keep_signals_count; i++)
+		sigaction(pool->options->keep_signals[i],
+			&s->config.signals.actions[pool->options->keep_signals[i]], NULL);
 	setrlimit(RLIMIT_NOFILE, &s->nofile);
 	s->config.worker_main(&config);
 }
@@ -56,11 +73,7 @@ static void forget_former(struct slot *slot)
 	slot->job = NULL;
 	slot->jobs_done = 0;
 	slot->ready_ns = 0;
-	slot->facts.escaped = 0;
-	slot->facts.kill_signal = 0;
-	slot->facts.reason = NULL;
-	slot->facts.condemned = slot->facts.protocol = slot->facts.stuck = slot->facts.retiring =
-		slot->facts.unwatched = slot->facts.dead = false;
+	slot->facts = (struct slot_facts){ 0 };
 	slot->channel_ended = slot->paused = false;
 	for (int i = 0; i < STANDARD_FILES; i++)
 		atomic_store(&desk->standard[i], 0);
@@ -75,7 +88,7 @@ static void init_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	struct slot *slot = container_of(timer, struct slot, timer);
 
-	if ((slot->supervisor->options->flags & BROOD_DEBUGGING) &&
+	if ((slot->pool->options->flags & BROOD_DEBUGGING) &&
 		process_traced_or_stopped(slot->pid)) {
 		timer_set(loop, timer, now + NS_PER_S);
 		return;
@@ -84,32 +97,35 @@ static void init_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 	slot_end(slot, now + RETRY_MS * NS_PER_MS);
 }
 
-static void spawn_failed(struct supervisor *s, int error, uint64_t now)
+static void spawn_failed(struct pool *pool, int error, uint64_t now)
 {
-	backoff_spawn_failed(&s->backoff, now);
-	atomic_fetch_add_explicit(&s->board->spawn_failures, 1, memory_order_relaxed);
+	struct supervisor *s = pool->supervisor;
+
+	backoff_spawn_failed(&pool->backoff, now);
+	atomic_fetch_add_explicit(&pool->board->spawn_failures, 1, memory_order_relaxed);
 	plain_log(s, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED,
 		"no worker could be made: %s; %u of %u are there; trying again%s", strerror(-error),
-		pool_ready(s), s->options->workers,
+		pool_ready(pool), pool->workers,
 		error == -EAGAIN ? " (look at pids.max, TasksMax and RLIMIT_NPROC)" : "");
 }
 
 static void born(struct slot *slot, int channel_fd)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
+	struct pool *pool = slot->pool;
 	uint64_t now = now_ns();
 	int r = 0;
 
 	slot->born_ns = now;
 	slot_make_starting(slot);
-	atomic_fetch_add_explicit(&s->board->spawned, 1, memory_order_relaxed);
-	slot_set_timer(slot, init_time_up, time_after_ms(now, s->options->init_ms));
+	atomic_fetch_add_explicit(&pool->board->spawned, 1, memory_order_relaxed);
+	slot_set_timer(slot, init_time_up, time_after_ms(now, pool->options->init_ms));
 	if (slot->pidfd >= 0 &&
 		(r = loop_add(&s->loop, &slot->death, slot->pidfd, EPOLLIN, slot->death.on)) < 0) {
 		slot->facts.unwatched = true;
 		slot_kill(slot, SIGKILL, "it could not be watched");
 		slot_end(slot, now + RETRY_MS * NS_PER_MS);
-		spawn_failed(s, r, now);
+		spawn_failed(pool, r, now);
 	}
 	slot->channel.fd = -1;
 	if (loop_add(&s->loop, &slot->channel, channel_fd, EPOLLIN, slot->channel.on) < 0) {
@@ -119,9 +135,10 @@ static void born(struct slot *slot, int channel_fd)
 	}
 }
 
-static int spawn_one(struct supervisor *s)
+static int spawn_one(struct pool *pool)
 {
-	struct slot *slot = container_of(slots_first(&s->slots, SLOT_EMPTY), struct slot, link);
+	struct supervisor *s = pool->supervisor;
+	struct slot *slot = container_of(slots_first(&pool->slots, SLOT_EMPTY), struct slot, link);
 	int pair[2], r, pidfd = -1;
 	pid_t pid;
 
@@ -130,10 +147,10 @@ static int spawn_one(struct supervisor *s)
 		return r;
 	forget_former(slot);
 	slot->generation++;
-	slot->core_allowed = cores_allowed(s, now_ns());
+	slot->core_allowed = cores_allowed(pool, now_ns());
 	pid = process_spawn(&s->way, &pidfd);
 	if (pid == 0)
-		child(s, slot, pair[1]);
+		child(pool, slot, pair[1]);
 	close_fd(pair[1]);
 	if (pid < 0) {
 		slot->generation--;
@@ -146,41 +163,45 @@ static int spawn_one(struct supervisor *s)
 	return 0;
 }
 
-static bool wanted(struct supervisor *s)
+static bool wanted(struct pool *pool)
 {
-	if (s->slots.counts[SLOT_EMPTY] == 0 || s->guard.pid <= 0)
+	struct supervisor *s = pool->supervisor;
+
+	if (pool->slots.counts[SLOT_EMPTY] == 0 || s->guard.pid <= 0)
 		return false; /* no guard, no worker: law 3 */
 	if (s->halt.phase == HALT_NONE)
 		return !s->engine.ended;
-	return s->halt.phase == HALT_DRAIN && s->records.queued > 0;
+	return s->halt.phase == HALT_DRAIN && pool->records.queued > 0;
 }
 
 void spawn_timer_fired(struct loop *loop, struct timer *timer, uint64_t now)
 {
-	struct supervisor *s = container_of(timer, struct supervisor, spawn_timer);
+	struct pool *pool = container_of(timer, struct pool, spawn_timer);
 
 	(void)loop;
-	for (int n = 0; n < BIRTHS_A_TURN && wanted(s) && backoff_next(&s->backoff) <= now; n++) {
-		int r = spawn_one(s);
+	for (int n = 0; n < BIRTHS_A_TURN && wanted(pool) && backoff_next(&pool->backoff) <= now;
+		n++) {
+		int r = spawn_one(pool);
 
 		if (r < 0) {
-			spawn_failed(s, r, now);
+			spawn_failed(pool, r, now);
 			break;
 		}
 	}
-	note(s, NOTE_BIRTH);
+	note(pool->supervisor, NOTE_BIRTH);
 }
 
-void spawn_due(struct supervisor *s)
+void spawn_due(struct pool *pool)
 {
-	uint64_t next = backoff_next(&s->backoff);
+	struct supervisor *s = pool->supervisor;
+	uint64_t next = backoff_next(&pool->backoff);
 
-	if (!wanted(s)) {
-		timer_stop(&s->loop, &s->spawn_timer);
+	if (!wanted(pool)) {
+		timer_stop(&s->loop, &pool->spawn_timer);
 		next = 0;
 	} else {
-		timer_set(&s->loop, &s->spawn_timer, MAX(next, 1));
+		timer_set(&s->loop, &pool->spawn_timer, MAX(next, 1));
 	}
 	atomic_store_explicit(
-		&s->board->next_spawn_ns, next > now_ns() ? next : 0, memory_order_relaxed);
+		&pool->board->next_spawn_ns, next > now_ns() ? next : 0, memory_order_relaxed);
 }

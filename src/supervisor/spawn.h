@@ -8,7 +8,7 @@
 #include "root.h"
 
 /* places are empty: now, or when backoff allows */
-void spawn_due(struct supervisor *s);
+void spawn_due(struct pool *pool);
 timer_fn spawn_timer_fired;
 
 #endif

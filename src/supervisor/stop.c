@@ -21,11 +21,11 @@
 /* a second stop signal forces only when it comes this much later */
 #define FORCE_AFTER_NS NS_PER_S
 
-static void end_idle(struct supervisor *s)
+static void end_idle(struct pool *pool)
 {
 	struct slot_link *l;
 
-	while ((l = slots_first(&s->slots, SLOT_IDLE))) {
+	while ((l = slots_first(&pool->slots, SLOT_IDLE))) {
 		struct slot *slot = container_of(l, struct slot, link);
 		struct frame f;
 
@@ -33,18 +33,17 @@ static void end_idle(struct supervisor *s)
 		slot->facts.reason = "the pool stops";
 		if (slot->paused || frame_send(slot->channel.fd, &f) < 0)
 			slot_kill(slot, SIGKILL, slot->facts.reason);
-		slot_end(slot, time_after_ms(now_ns(), s->options->stop_ms));
+		slot_end(slot, time_after_ms(now_ns(), pool->options->stop_ms));
 	}
 }
 
-static void cancel_all(struct supervisor *s)
+static void cancel_all(struct pool *pool)
 {
 	uint64_t now = now_ns();
 
-	verdict_refuse_all(s, BROOD_DETAIL_DRAINING);
-	for (uint32_t i = 0; i < s->places; i++) {
-		struct slot *slot = &s->slot_array[i];
-
+	verdict_refuse_all(pool, BROOD_DETAIL_DRAINING);
+	for_each_slot(slot, pool)
+	{
 		if (slot->link.state == SLOT_BUSY) {
 			deadline_hurry(slot, now, LADDER_CAUSE_STOP);
 		} else if (slot->link.state == SLOT_LEASED) {
@@ -60,13 +59,13 @@ static void cancel_all(struct supervisor *s)
  * Condemned by its ladder if that is still to come, so that the verdict is "cancelled": the
  * ladder's grace is over now.
  */
-static void kill_all(struct supervisor *s)
+static void kill_all(struct pool *pool)
 {
+	struct supervisor *s = pool->supervisor;
 	uint32_t forced = 0;
 
-	for (uint32_t i = 0; i < s->places; i++) {
-		struct slot *slot = &s->slot_array[i];
-
+	for_each_slot(slot, pool)
+	{
 		if (slot->pid <= 0 || slot->link.state == SLOT_UNDEAD)
 			continue;
 		forced += slot->facts.kill_signal == 0;
@@ -116,7 +115,8 @@ static void finished(struct supervisor *s)
 		timer_set(&s->loop, &s->sweep_timer, now + RETRY_MS * NS_PER_MS);
 		return;
 	}
-	s->left = undead_alive(s);
+	s->left = 0;
+	for_each_pool(pool, s) s->left += undead_alive(pool);
 	if (s->left)
 		plain_log(s, BROOD_WARNING, BROOD_EVENT_UNDEAD,
 			"the pool has stopped, but %u worker%s that cannot die %s left", s->left,
@@ -133,35 +133,51 @@ static void finished(struct supervisor *s)
 		 * while the engine's callback still listens: later they would go to stderr past it
 		 */
 		logging_flush(s);
-		s->stopped_pending = outbox_tell(s, MESSAGE_STOPPED) < 0;
+		s->stopped_pending = outbox_tell(pool_addressed(s), MESSAGE_STOPPED) < 0;
 		s->stop_asked = s->stopped_pending;
 	}
 }
 
 static void entered(struct supervisor *s)
 {
-	switch (s->halt.phase) {
-	case HALT_CANCEL: cancel_all(s); break;
-	case HALT_KILL: kill_all(s); break;
-	default: break;
+	for_each_pool(pool, s)
+	{
+		if (s->halt.phase == HALT_CANCEL)
+			cancel_all(pool);
+		else if (s->halt.phase == HALT_KILL)
+			kill_all(pool);
 	}
 	note(s, NOTE_BIRTH);
 }
 
 /* Those that cannot die are waited for as long as one that is merely slow may need. */
-static uint32_t workers_alive(struct supervisor *s)
+static uint32_t workers_alive(struct pool *pool)
 {
-	return slots_working(&s->slots) - s->slots.counts[SLOT_EMPTY] + undead_fresh(s, now_ns());
+	return slots_working(&pool->slots) - pool->slots.counts[SLOT_EMPTY] +
+		undead_fresh(pool, now_ns());
+}
+
+/* True: the next phase has begun. */
+static bool step(struct supervisor *s)
+{
+	uint32_t out = 0, alive = 0;
+
+	for_each_pool(pool, s)
+	{
+		out += pool->records.out;
+		alive += workers_alive(pool);
+	}
+	return halt_step(&s->halt, now_ns(), out, alive);
 }
 
 void stop_step(struct supervisor *s)
 {
 	if (s->halt.phase == HALT_NONE)
 		return;
-	while (halt_step(&s->halt, now_ns(), s->records.out, workers_alive(s)))
+	while (step(s))
 		entered(s);
 	if (s->halt.phase >= HALT_CANCEL)
-		end_idle(s);
+		for_each_pool(pool, s) end_idle(pool);
 	timer_set(&s->loop, &s->halt_timer, s->halt.phase == HALT_DONE ? TIME_NEVER : s->halt.next);
 	if (s->halt.phase == HALT_DONE)
 		finished(s);
@@ -180,7 +196,7 @@ void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms)
 
 	halt_begin(&s->halt, now_ns(), drain_ms, stop_ms);
 	if (first)
-		lease_watch_drain(s);
+		for_each_pool(pool, s) lease_watch_drain(pool);
 	note(s, NOTE_STOP);
 }
 

@@ -53,9 +53,7 @@ bool strays_known(void *supervisor, pid_t pid)
 
 	if (pid == s->engine.pid || pid == s->guard.pid)
 		return true;
-	for (uint32_t i = 0; i < s->places; i++)
-		if (s->slot_array[i].pid == pid)
-			return true;
+	for_each_pool(pool, s) for_each_slot(slot, pool) if (slot->pid == pid) return true;
 	return false;
 }
 
@@ -75,8 +73,7 @@ static size_t known_pids(struct supervisor *s, pid_t *known)
 
 	known[n++] = s->engine.pid;
 	known[n++] = s->guard.pid;
-	for (uint32_t i = 0; i < s->places; i++)
-		known[n++] = s->slot_array[i].pid;
+	for_each_pool(pool, s) for_each_slot(slot, pool) known[n++] = slot->pid;
 	qsort(known, n, sizeof *known, by_pid);
 	return n;
 }
@@ -111,6 +108,13 @@ pid_t strays_fork_of_engine(struct supervisor *s)
 	return 0;
 }
 
+static const struct slot *numbered(struct supervisor *s, uint32_t number)
+{
+	for_each_pool(pool, s) if (number - pool->slot_array[0].number <
+		pool->places) return &pool->slot_array[number - pool->slot_array[0].number];
+	return NULL;
+}
+
 /* Of a worker that is gone. Those of a living one may be its job's that runs. */
 static bool is_prey(void *supervisor, pid_t pid)
 {
@@ -121,9 +125,9 @@ static bool is_prey(void *supervisor, pid_t pid)
 
 	if (mark <= 0)
 		return false;
-	if (number >= s->places)
+	slot = numbered(s, number);
+	if (!slot)
 		return true;
-	slot = &s->slot_array[number];
 	if (slot->link.state == SLOT_UNDEAD)
 		return pid != slot->pid;
 	return slot->pid <= 0 || slot_mark(slot) != (uint32_t)mark;
@@ -161,11 +165,11 @@ static bool end_child(pid_t pid)
 /* Jobs that end from here on say so. */
 static void hear_again(struct supervisor *s)
 {
-	for (uint32_t i = 0; i < s->places; i++) {
-		struct desk *desk = shared_desk(s->config.shared, i);
+	for_each_pool(pool, s) for_each_slot(slot, pool)
+	{
+		struct desk *desk = slot_page(slot);
 
-		if (s->slot_array[i].pid > 0 &&
-			atomic_load_explicit(&desk->called, memory_order_relaxed))
+		if (slot->pid > 0 && atomic_load_explicit(&desk->called, memory_order_relaxed))
 			atomic_store(&desk->called, 0);
 	}
 }

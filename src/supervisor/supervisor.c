@@ -45,43 +45,75 @@
 
 #define FILES_ROOM 65536u
 
-/* Should two steps note each other for ever, the retry timer goes on with the rest. */
-#define ROUNDS_MAX 64
-
-static void slot_prepare(struct supervisor *s, uint32_t number)
+/* Who is called when: the loop knows nothing of it, and calls inside the supervisor go down. */
+static void slot_prepare(struct pool *pool, struct slot *slot, uint32_t number)
 {
-	struct slot *slot = &s->slot_array[number];
-
-	slot->supervisor = s;
+	slot->pool = pool;
 	slot->number = number;
 	slot->pidfd = -1;
 	source_init(&slot->death);
 	source_init(&slot->channel);
+	slot->death.on = death_readable;
+	slot->channel.on = death_channel_readable;
 	timer_init(&slot->timer, NULL);
 	timer_init(&slot->eof_timer, NULL);
 	timer_init(&slot->end_timer, death_end_fired);
-	slot->death.on = death_readable;
-	slot->channel.on = death_channel_readable;
 	timer_init(&slot->undead_timer, undead_time_up);
 	list_init(&slot->lease.list);
-	if (number < s->options->workers)
-		slots_add(&s->slots, &slot->link);
+	if (number < pool->workers)
+		slots_add(&pool->slots, &slot->link);
 	else
-		slots_add_spare(&s->slots, &slot->link);
+		slots_add_spare(&pool->slots, &slot->link);
+}
+
+static int pool_prepare(struct supervisor *s, struct pool *pool)
+{
+	const struct brood_options *o = s->options;
+	uint32_t number = 0;
+	int r;
+
+	pool->supervisor = s;
+	pool->options = o;
+	pool->board = s->config.shared->board;
+	pool->workers = o->workers;
+	pool->init_data.memfd = -1;
+	slots_init(&pool->slots);
+	list_init(&pool->leases.granted);
+	list_init(&pool->leases.recalled);
+	list_init(&pool->leases.untold);
+	timer_init(&pool->leases.timer, lease_share_fired);
+	timer_init(&pool->spawn_timer, spawn_timer_fired);
+	timer_init(&pool->cores.timer, cores_fired);
+	backoff_init(&pool->backoff, o->backoff_min_ms, o->backoff_max_ms, o->start_limit,
+		now_ns() ^ (uint64_t)getpid());
+	r = records_init(&pool->records, s->config.records, sizeof(struct job));
+	if (r < 0)
+		return r;
+	pool->places = MAX(s->config.shared->slots, pool->workers);
+	pool->slot_array = calloc(pool->places, sizeof *pool->slot_array);
+	if (!pool->slot_array)
+		return -ENOMEM;
+	for_each_slot(slot, pool) slot_prepare(pool, slot, number++);
+	return 0;
+}
+
+/* Room for all of them, so that none is ever refused. */
+static size_t timers_count(const struct supervisor *s)
+{
+	const struct pool *pool = s->pools;
+
+	return (size_t)POOLS * (s->config.records + 4 * (size_t)pool->places + 3) + 16;
 }
 
 static void timers_prepare(struct supervisor *s)
 {
-	timer_init(&s->spawn_timer, spawn_timer_fired);
 	timer_init(&s->retry_timer, notes_retry_fired);
 	timer_init(&s->engine.stop_timer, stop_engine_timer_fired);
 	timer_init(&s->engine.eof_timer, engine_peer_eof_fired);
 	timer_init(&s->guard.respawn, guard_peer_respawn_fired);
 	timer_init(&s->halt_timer, stop_timer_fired);
-	timer_init(&s->leases.timer, lease_share_fired);
 	timer_init(&s->sweep_timer, strays_sweep_fired);
 	timer_init(&s->fold_timer, logging_fold_fired);
-	timer_init(&s->cores.timer, cores_fired);
 	timer_init(&s->manager.watchdog, manager_watchdog_fired);
 }
 
@@ -89,15 +121,14 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 {
 	const struct brood_options *o = config->options;
 	struct supervisor *s = calloc(1, sizeof *s);
-	int r;
+	int r = 0;
 
 	if (!s)
 		return -ENOMEM;
 	s->config = *config;
 	s->options = o;
 	s->board = config->shared->board;
-	s->signal_fd = s->engine.pidfd = s->guard.pidfd = s->loop.epoll_fd = s->init_data.memfd =
-		-1;
+	s->signal_fd = s->engine.pidfd = s->guard.pidfd = s->loop.epoll_fd = -1;
 	s->stdlog.fd = -1;
 	s->way = (enum process_spawn)o->spawn;
 	source_init(&s->engine.death);
@@ -105,16 +136,9 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	source_init(&s->guard.death);
 	source_init(&s->signals);
 	timers_prepare(s);
-	slots_init(&s->slots);
-	list_init(&s->leases.granted);
-	list_init(&s->leases.recalled);
-	list_init(&s->leases.untold);
-	s->places = MAX(config->shared->slots, o->workers);
-	s->slot_array = calloc(s->places, sizeof *s->slot_array);
-	r = s->slot_array ? records_init(&s->records, config->records, sizeof(struct job))
-			  : -ENOMEM;
+	for_each_pool(pool, s) r = r < 0 ? r : pool_prepare(s, pool);
 	if (r == 0)
-		r = loop_init(&s->loop, (size_t)config->records + 4 * (size_t)s->places + 16);
+		r = loop_init(&s->loop, timers_count(s));
 	s->loop.settle = notes_settle;
 	if (r == 0)
 		r = signal_source_prepare(s);
@@ -122,10 +146,6 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 		supervisor_free(s);
 		return r;
 	}
-	for (uint32_t i = 0; i < s->places; i++)
-		slot_prepare(s, i);
-	backoff_init(&s->backoff, o->backoff_min_ms, o->backoff_max_ms, o->start_limit,
-		now_ns() ^ (uint64_t)getpid());
 	fold_init(&s->fold, 5, 10 * NS_PER_S);
 	stdlog_open(&s->stdlog);
 	*ret = s;
@@ -159,8 +179,11 @@ struct supervisor *supervisor_free(struct supervisor *s)
 		signals_restore(&s->config.signals);
 	}
 	stdlog_close(&s->stdlog);
-	records_free(&s->records);
-	free(s->slot_array);
+	for_each_pool(pool, s)
+	{
+		records_free(&pool->records);
+		free(pool->slot_array);
+	}
 	free(s);
 	return NULL;
 }

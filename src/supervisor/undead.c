@@ -42,7 +42,7 @@ static const char *why(const struct slot *slot, pid_t tracer)
  */
 static void kill_tracer(struct slot *slot, pid_t tracer)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
 	int pidfd;
 
 	if (tracer <= 1 || strays_known(s, tracer))
@@ -62,7 +62,7 @@ static void give_verdict(struct slot *slot)
 	facts.undead = true;
 	slot->job->verdict = (struct brood_verdict){ 0 };
 	fate_decide(&facts, &slot->job->verdict);
-	verdict_give(slot->supervisor, slot->job);
+	verdict_give(slot->job);
 }
 
 /* ---- the place ---- */
@@ -71,7 +71,7 @@ static void drop_channel(struct slot *slot)
 {
 	int fd = slot->channel.fd;
 
-	loop_remove(&slot->supervisor->loop, &slot->channel);
+	loop_remove(&slot->pool->supervisor->loop, &slot->channel);
 	closing_pair_end(fd);
 	slot->channel.fd = -1;
 	slot->channel_ended = true;
@@ -80,7 +80,7 @@ static void drop_channel(struct slot *slot)
 
 static void say(struct slot *slot)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
 	pid_t tracer = process_tracer(slot->pid);
 
 	slot_log(slot, BROOD_WARNING, BROOD_EVENT_UNDEAD,
@@ -92,23 +92,24 @@ static void say(struct slot *slot)
 	atomic_fetch_add_explicit(&s->board->undead_ever, 1, memory_order_relaxed);
 }
 
-static void say_degraded(struct supervisor *s)
+static void say_degraded(struct pool *pool)
 {
-	uint32_t working = slots_working(&s->slots);
+	struct supervisor *s = pool->supervisor;
+	uint32_t working = slots_working(&pool->slots);
 
-	if (working == s->options->workers || s->halt.phase > HALT_DRAIN)
+	if (working == pool->workers || s->halt.phase > HALT_DRAIN)
 		return;
 	plain_log(s, BROOD_ERR, BROOD_EVENT_DEGRADED,
 		"the pool is degraded: %u workers that were killed do not end, and there is no "
 		"spare place left; %u of %u places work",
-		s->slots.counts[SLOT_UNDEAD], working, s->options->workers);
-	if (pool_hopeless(s))
-		verdict_refuse_all(s, BROOD_DETAIL_DEGRADED);
+		pool->slots.counts[SLOT_UNDEAD], working, pool->workers);
+	if (pool_hopeless(pool))
+		verdict_refuse_all(pool, BROOD_DETAIL_DEGRADED);
 }
 
 static void begin(struct slot *slot)
 {
-	struct supervisor *s = slot->supervisor;
+	struct pool *pool = slot->pool;
 
 	say(slot);
 	drop_channel(slot);
@@ -119,7 +120,7 @@ static void begin(struct slot *slot)
 		give_verdict(slot);
 	if (slot->death.fd < 0)
 		slot_end(slot, 0); /* looks again */
-	say_degraded(s);
+	say_degraded(pool);
 }
 
 void undead_time_up(struct loop *loop, struct timer *timer, uint64_t now)
@@ -138,33 +139,33 @@ void undead_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 
 /* ---- the end of it ---- */
 
-void undead_revive(struct supervisor *s)
+void undead_revive(struct pool *pool)
 {
-	bool was_degraded = pool_degraded(s), any = false;
+	struct supervisor *s = pool->supervisor;
+	bool was_degraded = pool_degraded(pool), any = false;
 
-	list_for_each_safe(l, tmp, &s->slots.lists[SLOT_UNDEAD]) {
+	list_for_each_safe(l, tmp, &pool->slots.lists[SLOT_UNDEAD]) {
 		struct slot *slot = container_of(l, struct slot, link.link);
 
 		if (slot->pid > 0)
 			continue;
-		slots_revive(&s->slots, &slot->link, s->options->workers);
+		slot_revive(slot);
 		any = true;
 	}
 	if (!any)
 		return;
-	if (was_degraded && !pool_degraded(s))
+	if (was_degraded && !pool_degraded(pool))
 		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED,
 			"the pool has recovered: all places work again");
-	note(s, NOTE_GAUGES | NOTE_POOL | NOTE_BIRTH | NOTE_STOP);
 }
 
-uint32_t undead_alive(struct supervisor *s) { return undead_fresh(s, 0); }
+uint32_t undead_alive(struct pool *pool) { return undead_fresh(pool, 0); }
 
-uint32_t undead_fresh(struct supervisor *s, uint64_t now)
+uint32_t undead_fresh(struct pool *pool, uint64_t now)
 {
 	uint32_t count = 0;
 
-	list_for_each_safe(l, tmp, &s->slots.lists[SLOT_UNDEAD]) {
+	list_for_each_safe(l, tmp, &pool->slots.lists[SLOT_UNDEAD]) {
 		struct slot *slot = container_of(l, struct slot, link.link);
 
 		count += slot->pid > 0 && now < slot->killed_ns + HALT_KILL_MS * NS_PER_MS;

@@ -29,8 +29,9 @@ void verdict_fill(struct job *job)
 	}
 }
 
-void verdict_give(struct supervisor *s, struct job *job)
+void verdict_give(struct job *job)
 {
+	struct pool *pool = job->pool;
 	struct brood_verdict *v = &job->verdict;
 
 	if (job->ran && v->outcome == BROOD_REFUSED) /* that says that it never ran */
@@ -41,25 +42,25 @@ void verdict_give(struct supervisor *s, struct job *job)
 		slot_cut_job(job->slot);
 	if (!job->replied)
 		record_close_own_fds(job);
-	atomic_fetch_add_explicit(&s->board->verdicts[v->outcome], 1, memory_order_relaxed);
-	record_end(s, job);
+	atomic_fetch_add_explicit(&pool->board->verdicts[v->outcome], 1, memory_order_relaxed);
+	record_end(job);
 }
 
-void verdict_refuse(struct supervisor *s, struct job *job, enum brood_detail detail)
+void verdict_refuse(struct job *job, enum brood_detail detail)
 {
 	if (job->is_lease) {
 		job->loan.over.detail = detail;
-		record_end_lease(s, job, LEASE_REFUSED);
+		record_end_lease(job, LEASE_REFUSED);
 		return;
 	}
 	job->verdict = (struct brood_verdict){ .outcome = BROOD_REFUSED, .detail = detail };
-	verdict_give(s, job);
+	verdict_give(job);
 }
 
-void verdict_refuse_all(struct supervisor *s, enum brood_detail detail)
+void verdict_refuse_all(struct pool *pool, enum brood_detail detail)
 {
 	struct record_link *l;
 
-	while ((l = records_parked(&s->records)) || (l = records_next(&s->records)))
-		verdict_refuse(s, record_of(l), detail);
+	while ((l = records_parked(&pool->records)) || (l = records_next(&pool->records)))
+		verdict_refuse(record_of(l), detail);
 }

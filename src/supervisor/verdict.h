@@ -8,11 +8,11 @@
 #include "record.h"
 
 /* job->verdict has outcome, detail ...: fills in the rest, and the engine is told */
-void verdict_give(struct supervisor *s, struct job *job);
+void verdict_give(struct job *job);
 /* who it was and where */
 void verdict_fill(struct job *job);
 /* a job, or a request for a lease */
-void verdict_refuse(struct supervisor *s, struct job *job, enum brood_detail detail);
-void verdict_refuse_all(struct supervisor *s, enum brood_detail detail); /* of the queue */
+void verdict_refuse(struct job *job, enum brood_detail detail);
+void verdict_refuse_all(struct pool *pool, enum brood_detail detail); /* of the queue */
 
 #endif

@@ -14,17 +14,19 @@
 static void queue_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	struct job *job = container_of(timer, struct job, queue_timer);
-	struct supervisor *s = container_of(loop, struct supervisor, loop);
 
+	(void)loop;
 	(void)now;
-	verdict_refuse(s, job, BROOD_DETAIL_QUEUE_TIME);
+	verdict_refuse(job, BROOD_DETAIL_QUEUE_TIME);
 }
 
-static void enqueue(struct supervisor *s, struct job *job, bool front)
+static void enqueue(struct job *job, bool front)
 {
+	struct pool *pool = job->pool;
+	struct supervisor *s = pool->supervisor;
 	uint64_t now = now_ns();
 
-	records_queue(&s->records, &job->link, front);
+	records_queue(&pool->records, &job->link, front);
 	job->queue_timer.on = queue_time_up;
 	note(s, NOTE_QUEUE | NOTE_GAUGES);
 	if (s->halt.phase == HALT_DRAIN)
@@ -38,23 +40,28 @@ static void enqueue(struct supervisor *s, struct job *job, bool front)
 			front ? now : MIN(job->message.given_ns, now), job->message.queue_ms));
 }
 
-void waiting_enter(struct supervisor *s, struct job *job)
+void waiting_enter(struct job *job)
 {
-	if (pool_hopeless(s))
-		verdict_refuse(s, job, BROOD_DETAIL_DEGRADED);
+	struct pool *pool = job->pool;
+
+	if (pool_hopeless(pool))
+		verdict_refuse(job, BROOD_DETAIL_DEGRADED);
 	else
-		enqueue(s, job, false);
+		enqueue(job, false);
 }
 
-static void again(struct supervisor *s, struct job *job)
+static void again(struct job *job)
 {
+	struct pool *pool = job->pool;
+	struct supervisor *s = pool->supervisor;
+
 	slot_cut_job(job->slot);
-	if (pool_hopeless(s))
-		verdict_refuse(s, job, BROOD_DETAIL_DEGRADED);
+	if (pool_hopeless(pool))
+		verdict_refuse(job, BROOD_DETAIL_DEGRADED);
 	else if (s->halt.phase >= HALT_CANCEL)
-		verdict_refuse(s, job, BROOD_DETAIL_DRAINING);
+		verdict_refuse(job, BROOD_DETAIL_DRAINING);
 	else
-		enqueue(s, job, true);
+		enqueue(job, true);
 }
 
 static bool cancel_wished(const struct job *job)
@@ -62,8 +69,10 @@ static bool cancel_wished(const struct job *job)
 	return job->slot && job->slot->ladder.cause == LADDER_CAUSE_CANCEL;
 }
 
-bool waiting_redispatch(struct supervisor *s, struct job *job)
+bool waiting_redispatch(struct job *job)
 {
+	struct pool *pool = job->pool;
+
 	if (cancel_wished(job)) {
 		job->verdict.outcome = BROOD_CANCELLED;
 		job->verdict.detail = BROOD_DETAIL_NONE;
@@ -72,21 +81,24 @@ bool waiting_redispatch(struct supervisor *s, struct job *job)
 	if ((job->message.flags & BROOD_JOB_ONCE) || job->redispatched >= REDISPATCH_MAX)
 		return false;
 	job->redispatched++;
-	atomic_fetch_add_explicit(&s->board->redispatched, 1, memory_order_relaxed);
-	again(s, job);
+	atomic_fetch_add_explicit(&pool->board->redispatched, 1, memory_order_relaxed);
+	again(job);
 	return true;
 }
 
-bool waiting_retry(struct supervisor *s, struct job *job)
+bool waiting_retry(struct job *job)
 {
+	struct pool *pool = job->pool;
+	struct supervisor *s = pool->supervisor;
+
 	if (job->retries_left == 0 || !fate_retryable(&job->verdict) ||
 		s->halt.phase != HALT_NONE || cancel_wished(job))
 		return false;
 	job->retries_left--;
-	atomic_fetch_add_explicit(&s->board->retried, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&pool->board->retried, 1, memory_order_relaxed);
 	verdict_fill(job);
 	job->before = job->verdict;
 	job->ran = true;
-	again(s, job);
+	again(job);
 	return true;
 }

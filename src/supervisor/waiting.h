@@ -8,13 +8,13 @@
 #include "record.h"
 
 /* a new one: to the queue, unless there is a reason to refuse it */
-void waiting_enter(struct supervisor *s, struct job *job);
+void waiting_enter(struct job *job);
 /*
  * To the front, for one that was not started. False: its caller forbids it, or that was often
  * enough; the verdict says so.
  */
-bool waiting_redispatch(struct supervisor *s, struct job *job);
+bool waiting_redispatch(struct job *job);
 /* the same for one that was killed from outside */
-bool waiting_retry(struct supervisor *s, struct job *job);
+bool waiting_retry(struct job *job);
 
 #endif

@@ -34,11 +34,12 @@ static void healthy_fired(struct loop *loop, struct timer *timer, uint64_t now)
 /* Once: it is the machine's way, or that of worker_init, and not this worker's. */
 static void say_blind(struct slot *slot, uint32_t blind)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
+	struct pool *pool = slot->pool;
 
-	if (blind == 0 || s->blind_said)
+	if (blind == 0 || pool->blind_said)
 		return;
-	s->blind_said = true;
+	pool->blind_said = true;
 	plain_log(s, BROOD_WARNING, BROOD_EVENT_WORKER_LEFT,
 		"workers cannot see %s%s%sthat jobs leave behind: /proc is hidden from them, and "
 		"there is no other way here",
@@ -49,7 +50,7 @@ static void say_blind(struct slot *slot, uint32_t blind)
 
 static void on_ready(struct slot *slot, struct frame *f)
 {
-	struct supervisor *s = slot->supervisor;
+	struct pool *pool = slot->pool;
 
 	if (f->ready.pid != slot->pid || f->ready.generation != slot->generation) {
 		slot_drop(slot, "said that it is another one");
@@ -58,9 +59,9 @@ static void on_ready(struct slot *slot, struct frame *f)
 	slot->ready_ns = now_ns();
 	say_blind(slot, f->ready.blind);
 	slot_make_ready(slot);
-	if (s->backoff.young > 0 || s->backoff.degraded) {
-		slot_set_timer(
-			slot, healthy_fired, time_after_ms(slot->ready_ns, s->options->healthy_ms));
+	if (pool->backoff.young > 0 || pool->backoff.degraded) {
+		slot_set_timer(slot, healthy_fired,
+			time_after_ms(slot->ready_ns, pool->options->healthy_ms));
 	}
 }
 
@@ -82,7 +83,7 @@ static const char *why_retired(
 	if (flags & FINISHED_NO_FD)
 		return "it could not be given a file; did a job lower its RLIMIT_NOFILE?";
 	for (size_t i = 0; i < ARRAY_SIZE(costly); i++)
-		if (left & costly[i].bit & ~slot->supervisor->options->tolerate)
+		if (left & costly[i].bit & ~slot->pool->options->tolerate)
 			used += (size_t)snprintf(text + used, size - used, "%s%s",
 				used ? ", " : "a job left behind: ", costly[i].name);
 	if (used)
@@ -96,7 +97,7 @@ static const char *why_retired(
 
 static void retire(struct slot *slot, const char *whose, uint32_t flags, uint32_t left)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
 	char text[160];
 
 	slot->facts.retiring = true;
@@ -105,7 +106,7 @@ static void retire(struct slot *slot, const char *whose, uint32_t flags, uint32_
 	slot_log(slot, flags & FINISHED_NO_FD ? BROOD_WARNING : BROOD_NOTICE,
 		BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced%s: %s", slot->number,
 		slot->pid, whose, why_retired(slot, flags, left, text, sizeof text));
-	slot_end(slot, time_after_ms(now_ns(), s->options->stop_ms));
+	slot_end(slot, time_after_ms(now_ns(), slot->pool->options->stop_ms));
 }
 
 /* Its job or lease is over. flags: FINISHED_* */
@@ -119,7 +120,7 @@ static void go_on(struct slot *slot, const char *whose, uint32_t flags, uint32_t
 
 static void accounted(struct slot *slot, struct job *job, const struct message_finished *m)
 {
-	uint32_t flags = slot->supervisor->options->flags;
+	uint32_t flags = slot->pool->options->flags;
 
 	if (flags & BROOD_ACCOUNT_CPU)
 		job->verdict.cpu_us = m->cpu_us;
@@ -136,12 +137,12 @@ static void settle(struct slot *slot, struct job *job, struct frame *f)
 			"the %u files that came with the reply of job %" PRIu64
 			" are dropped: too many are open in the supervisor",
 			f->header.fds, job->link.id);
-	verdict_give(slot->supervisor, job);
+	verdict_give(job);
 }
 
 static void on_finished(struct slot *slot, struct frame *f)
 {
-	struct supervisor *s = slot->supervisor;
+	struct pool *pool = slot->pool;
 	const struct message_finished *m = &f->finished;
 	struct job *job = slot->job;
 	struct fate_facts facts = { .finished = m, .sequence = slot->sequence };
@@ -165,9 +166,9 @@ static void on_finished(struct slot *slot, struct frame *f)
 	snprintf(whose, sizeof whose, " after %s, job %" PRIu64, job->message.name, job->link.id);
 	slot->jobs_done += !no_fd;
 	/* that is this worker's trouble: another one can */
-	if (!no_fd || !waiting_redispatch(s, job))
+	if (!no_fd || !waiting_redispatch(job))
 		settle(slot, job, f);
-	if (!no_fd && s->backoff.young > 0)
+	if (!no_fd && pool->backoff.young > 0)
 		pool_worker_is_well(slot, "do jobs");
 	go_on(slot, no_fd ? "" : whose, m->flags, m->left);
 }
@@ -192,7 +193,7 @@ static void on_lease_escaped(struct slot *slot, struct frame *f)
 /* Nobody waits for it: what the engine's socket does not take is dropped. */
 static void on_progress(struct slot *slot, struct frame *f)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
 	struct frame out;
 
 	if (f->progress.id != slot->job->link.id || f->progress.sequence != slot->sequence ||
@@ -243,7 +244,7 @@ static void on_job_log(struct slot *slot, struct frame *f)
 		: BROOD_NOTICE;
 	memcpy(line.text, f->job_log.text, sizeof f->job_log.text);
 	if (slot->job)
-		logging_relay(slot->supervisor, &line);
+		logging_relay(slot->pool->supervisor, &line);
 	else /* the worker itself: in a crash loop it repeats */
 		slot_log(slot, (enum brood_level)line.level, BROOD_EVENT_JOB_LOG, "worker %u: %s",
 			slot->number, line.text);
@@ -275,7 +276,7 @@ static void on_late(struct slot *slot, struct frame *f)
 static void on_called(struct slot *slot, struct frame *f)
 {
 	(void)f;
-	strays_sweep_soon(slot->supervisor);
+	strays_sweep_soon(slot->pool->supervisor);
 }
 
 typedef void cell_fn(struct slot *slot, struct frame *f);
@@ -308,7 +309,7 @@ static void handle(struct slot *slot, struct frame *f)
 
 static void channel_over(struct slot *slot)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
 	int fd = slot->channel.fd;
 
 	loop_remove(&s->loop, &slot->channel);
@@ -318,7 +319,7 @@ static void channel_over(struct slot *slot)
 
 static void pause_reading(struct slot *slot)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
 	int fd = slot->channel.fd;
 
 	loop_remove(&s->loop, &slot->channel);
@@ -329,7 +330,7 @@ static void pause_reading(struct slot *slot)
 
 void worker_peer_resume(struct slot *slot)
 {
-	struct supervisor *s = slot->supervisor;
+	struct supervisor *s = slot->pool->supervisor;
 	int fd = slot->channel.fd;
 
 	slot->paused = false;
