@@ -351,12 +351,6 @@ struct run {
 	unsigned ways;
 };
 
-static void quiet(void *context, const struct brood_log *log)
-{
-	(void)context;
-	note("log: %s", log->text);
-}
-
 void givens_free(struct site *s)
 {
 	while (s->givens) {
@@ -459,7 +453,7 @@ static void run_in_case(void *context)
 	if (!options.workers)
 		options.workers = 6;
 	if (!options.log)
-		options.log = quiet;
+		options.log = note_log;
 	options.flags |= BROOD_NO_CORE;
 	brood = pool_start(&options);
 	if (!one_by_one(brood, run))

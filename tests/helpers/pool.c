@@ -33,6 +33,12 @@ void pool_stop(struct brood *brood)
 	CHECK_MSG(r == 0, "%d: %s", r, brood_error());
 }
 
+void note_log(void *context, const struct brood_log *log)
+{
+	(void)context;
+	note("log: %s", log->text);
+}
+
 struct brood_stats pool_stats(struct brood *brood)
 {
 	struct brood_stats stats;
@@ -75,6 +81,14 @@ struct brood_verdict pool_call_with(
 	return verdict;
 }
 
+void verdict_is(const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
+{
+	char line[512];
+
+	brood_verdict_format(v, line, sizeof line);
+	CHECK_MSG(v->outcome == outcome && v->detail == detail, "%s", line);
+}
+
 int job_nothing(struct brood_job *job)
 {
 	(void)job;
@@ -106,6 +120,15 @@ int job_until_cancelled(struct brood_job *job)
 	while (!brood_job_cancelled(job))
 		poll(&p, 1, -1);
 	return 42;
+}
+
+static int (*volatile again)(struct brood_job *job) = job_overflows;
+int job_overflows(struct brood_job *job)
+{
+	volatile char space[4096];
+
+	space[0] = 0;
+	return again(job) + space[0];
 }
 
 int job_pid(struct brood_job *job)

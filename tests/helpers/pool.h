@@ -13,12 +13,14 @@
 
 /*
  * Starts with these options (NULL: defaults; .size is set), waits until the pool is ready, all
- * CHECKed. `quiet` log callbacks are the test's business.
+ * CHECKed.
  */
 struct brood *pool_start(const struct brood_options *options);
 struct brood *pool_start_workers(uint32_t workers);
 /* CHECKs that it went well and left no handle open */
 void pool_stop(struct brood *brood);
+/* A log callback: a line of the log becomes a note of the case. */
+void note_log(void *context, const struct brood_log *log);
 struct brood_stats pool_stats(struct brood *brood);
 /* every place has a ready worker */
 bool pool_full(struct brood *brood);
@@ -32,13 +34,18 @@ struct brood_verdict pool_call(struct brood *brood, brood_fn *fn, const char *na
 struct brood_verdict pool_call_with(
 	struct brood *brood, brood_fn *fn, const struct brood_job_options *options);
 
+/* CHECKs these two; the message is the whole verdict */
+void verdict_is(
+	const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail);
+
 int job_nothing(struct brood_job *job);
 /* reads to the end while it writes back */
 int job_echo(struct brood_job *job);
 int job_sleep_forever(struct brood_job *job); /* deaf to everything */
 /* polls the cancel fd; returns 42 */
 int job_until_cancelled(struct brood_job *job);
-int job_pid(struct brood_job *job); /* replies its pid_t */
+int job_overflows(struct brood_job *job); /* its stack */
+int job_pid(struct brood_job *job);       /* replies its pid_t */
 pid_t pool_ask_pid(struct brood *brood);
 
 #endif

@@ -11,10 +11,8 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -24,28 +22,13 @@ TestSuite(attack, .timeout = 240);
 
 static struct brood *brood;
 
-static void quiet(void *context, const struct brood_log *log)
-{
-	(void)context;
-	note("log: %s", log->text);
-}
-
 static void deaf(void *context, const struct brood_log *log) { (void)context, (void)log; }
 
 static void start(uint32_t workers)
 {
-	struct brood_options options = { .workers = workers, .log = quiet };
+	struct brood_options options = { .workers = workers, .log = note_log };
 
 	brood = pool_start(&options);
-}
-
-static void check(
-	const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
-{
-	char line[512];
-
-	brood_verdict_format(v, line, sizeof line);
-	CHECK_MSG(v->outcome == outcome && v->detail == detail, "%s", line);
 }
 
 static void all_well(uint32_t jobs)
@@ -54,7 +37,7 @@ static void all_well(uint32_t jobs)
 	for (uint32_t i = 0; i < jobs; i++) {
 		struct brood_verdict v = POOL_CALL(brood, job_nothing);
 
-		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	}
 }
 
@@ -123,11 +106,11 @@ static void judge_handoff(uint64_t word, const struct brood_verdict *v)
 {
 	/* it waits for a kill that comes with its deadline */
 	if (word == DESK_CONDEMNED)
-		check(v, BROOD_CRASHED, BROOD_DETAIL_STUCK);
+		verdict_is(v, BROOD_CRASHED, BROOD_DETAIL_STUCK);
 	else if (word == DESK_ASSIGNED) /* says of itself that it never began */
 		CHECK_EQ(v->outcome, BROOD_CRASHED);
 	else
-		check(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
+		verdict_is(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
 	CHECK_EQ(v->started, word != DESK_ASSIGNED);
 }
 static void desks(void) { scribbled(BROOD_PATH_HANDOFF, judge_handoff); }
@@ -137,7 +120,7 @@ Test(attack, desk_written_over) { case_run(desks, 60000); }
 static void judge_lease(uint64_t word, const struct brood_verdict *v)
 {
 	if (word != BEFORE || v->detail != BROOD_DETAIL_NONE)
-		check(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
+		verdict_is(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
 	if (word == BEFORE || word == DESK_CONDEMNED)
 		CHECK_EQ(v->outcome, BROOD_CRASHED);
 	CHECK_EQ(v->started, word != BEFORE);
@@ -157,7 +140,7 @@ static void no_desk(void)
 
 	start(1);
 	v = POOL_CALL(brood, unmaps_desk);
-	check(&v, BROOD_CRASHED, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.signal, SIGSEGV);
 	CHECK(v.started);
 	all_well(4);
@@ -196,7 +179,7 @@ static void siblings(void)
 	job.arg_size = sizeof pids;
 	/* itself among them, perhaps: then it is tried again, and done */
 	v = pool_call_with(brood, kills, &job);
-	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	for (int i = 0; i < 3; i++) {
 		close(fds[i]);
 		CHECK_EQ(brood_wait(h[i], 10000, &v), 0);
@@ -222,7 +205,7 @@ static void guards(void)
 		CHECK(WAIT_UNTIL((guard = proc_guard(proc_supervisor())) > 0, 5000));
 		job.arg = &guard;
 		v = pool_call_with(brood, kills, &job);
-		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK(WAIT_UNTIL(pool_stats(brood).guard_deaths == i, 5000));
 		all_well(2);
 	}
@@ -285,7 +268,7 @@ static void held_channel(void)
 
 		CHECK_EQ(brood_open(brood, leaves_holder, NULL, &fd, &h), 0);
 		CHECK_EQ(brood_wait(h, 10000, &v), 0); /* no EOF says so; the pidfd does */
-		check(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
+		verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 		/* and the engine is not kept waiting for it either */
 		CHECK_EQ(read(fd, &c, 1), 0);
 		close(fd);
@@ -338,7 +321,7 @@ static void flooded(void)
 	brood = pool_start(&options);
 	for (int i = 0; i < 10; i++) {
 		v = POOL_CALL(brood, floods);
-		check(&v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
+		verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
 	}
 	all_well(1);
 	for (int i = 0; i < 2; i++)
@@ -349,7 +332,7 @@ static void flooded(void)
 	/* its deadline comes in spite of a channel that is never empty */
 	for (int i = 0; i < 2; i++) {
 		CHECK_EQ(brood_wait(h[i], 20000, &v), 0);
-		check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 		CHECK_LT(v.run_us, 10000000);
 		brood_release(h[i]);
 		close(fds[i]);
@@ -413,9 +396,9 @@ static void lingering(void)
 		CHECK_EQ(brood_give(brood, lingers, pair[1], &job, &h), 0);
 		CHECK_EQ(brood_wait(h, 15000, &v), 0);
 		if (how[i] == 'd')
-			check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+			verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		else
-			check(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
+			verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 		/* the supervisor has its hands free */
 		for (int k = 0; k < 20; k++)
 			CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);

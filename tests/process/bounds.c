@@ -8,8 +8,6 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,21 +17,6 @@
 TestSuite(bounds, .timeout = 120);
 
 static struct brood *brood;
-
-static void quiet(void *context, const struct brood_log *log)
-{
-	(void)context;
-	note("log: %s", log->text);
-}
-
-static void check(
-	const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
-{
-	char line[512];
-
-	brood_verdict_format(v, line, sizeof line);
-	CHECK_MSG(v->outcome == outcome && v->detail == detail, "%s", line);
-}
 
 /* ---- run time ---- */
 
@@ -55,24 +38,24 @@ static int __attribute__((noreturn)) blocks_all_signals(struct brood_job *job)
 
 static void deadlines(void)
 {
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .log = note_log };
 	struct brood_job_options job = { .run_ms = 50 },
 				 patient = { .run_ms = 50, .grace_ms = 30000 };
 	struct brood_verdict v;
 
 	brood = pool_start(&options);
 	v = pool_call_with(brood, job_sleep_forever, &job);
-	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	CHECK(v.started);
 	/* 50 ms and the grace of 50 ms: never early */
 	CHECK_GE(v.run_us, 100000);
 	v = pool_call_with(brood, spins, &job);
-	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	v = pool_call_with(brood, blocks_all_signals, &job);
-	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	/* notices the soft step: its own end */
 	v = pool_call_with(brood, job_until_cancelled, &patient);
-	check(&v, BROOD_FAILED, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_FAILED, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.code, 42);
 	CHECK_GE(v.run_us, 50000);
 	CHECK(WAIT_UNTIL(pool_full(brood), 10000));
@@ -96,9 +79,9 @@ static void time_left(void)
 
 	brood = pool_start_workers(1);
 	v = pool_call_with(brood, asks_the_time, &bounded);
-	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	v = pool_call_with(brood, asks_the_time, &forever);
-	check(&v, BROOD_FAILED, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_FAILED, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.code, 1);
 	pool_stop(brood);
 }
@@ -106,17 +89,17 @@ Test(bounds, time_left) { case_run(time_left, 20000); }
 
 static void aborting(void)
 {
-	struct brood_options options = { .workers = 1, .flags = BROOD_NO_CORE, .log = quiet };
+	struct brood_options options = { .workers = 1, .flags = BROOD_NO_CORE, .log = note_log };
 	struct brood_job_options job = { .run_ms = 30, .flags = BROOD_JOB_ABORT };
 	struct brood_verdict v;
 
 	brood = pool_start(&options);
 	v = pool_call_with(brood, spins, &job);
-	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.signal, SIGABRT);
 	/* SIGABRT is blocked too: SIGKILL follows after core_ms */
 	v = pool_call_with(brood, blocks_all_signals, &job);
-	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	pool_stop(brood);
 }
 Test(bounds, abort_for_a_core) { case_run(aborting, 60000); }
@@ -177,7 +160,7 @@ static rlim_t core_limit(pid_t pid)
 static void few_cores(void)
 {
 	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
-	struct brood_options options = { .workers = 3, .cores_per_minute = 1, .log = quiet };
+	struct brood_options options = { .workers = 3, .cores_per_minute = 1, .log = note_log };
 	struct brood_job_options job = { 0 },
 				 open_options = { .size = sizeof open_options,
 					 .dispatch = BROOD_PATH_HANDOFF };
@@ -200,7 +183,7 @@ static void few_cores(void)
 	for (int i = 0; i < 2; i++) {
 		job.lease = leases[i];
 		v = pool_call_with(brood, aborts, &job);
-		check(&v, BROOD_CRASHED, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_NONE);
 		CHECK_EQ(v.signal, SIGABRT);
 		if (i == 0)
 			CHECK_EQ(core_limit(pid), 1);
@@ -227,7 +210,7 @@ Test(bounds, cores_a_minute)
 
 static void queue_time(void)
 {
-	struct brood_options options = { .workers = 1, .grace_ms = 60000, .log = quiet };
+	struct brood_options options = { .workers = 1, .grace_ms = 60000, .log = note_log };
 	struct brood_job_options job = { .size = sizeof job, .queue_ms = 60 };
 	struct brood_handle *holder, *h[3];
 	struct brood_verdict v;
@@ -239,7 +222,7 @@ static void queue_time(void)
 		CHECK_EQ(brood_open(brood, job_nothing, &job, &fds[i], &h[i]), 0);
 	for (int i = 0; i < 3; i++) {
 		CHECK_EQ(brood_wait(h[i], 10000, &v), 0);
-		check(&v, BROOD_REFUSED, BROOD_DETAIL_QUEUE_TIME);
+		verdict_is(&v, BROOD_REFUSED, BROOD_DETAIL_QUEUE_TIME);
 		CHECK(!v.started);
 		CHECK_EQ(v.pid, 0);
 		CHECK_GE(v.queue_us, 60000);
@@ -248,7 +231,7 @@ static void queue_time(void)
 	}
 	CHECK_EQ(brood_cancel(brood, brood_id(holder)), 0);
 	CHECK_EQ(brood_wait(holder, 10000, &v), 0);
-	check(&v, BROOD_FAILED, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_FAILED, BROOD_DETAIL_NONE);
 	brood_release(holder);
 	close(fd);
 	pool_stop(brood);
@@ -261,7 +244,7 @@ static void backlog(void)
 		.backlog = 6,
 		.grace_ms = 60000,
 		.dispatch = BROOD_PATH_HANDOFF,
-		.log = quiet };
+		.log = note_log };
 	struct brood_handle *h[8], *more = NULL;
 	struct brood_verdict v;
 	int fds[8], fd = -1;
@@ -273,12 +256,12 @@ static void backlog(void)
 	CHECK_CONTAINS(brood_error(), "");
 	CHECK_EQ(fd, -1);
 	CHECK_EQ(brood_call(brood, job_nothing, NULL, 0, NULL, 0, NULL, &v), -EAGAIN);
-	check(&v, BROOD_REFUSED, BROOD_DETAIL_QUEUE_FULL);
+	verdict_is(&v, BROOD_REFUSED, BROOD_DETAIL_QUEUE_FULL);
 	for (int i = 7; i >= 0; i--) { /* queued ones first, then those that run */
 		CHECK_EQ(brood_cancel(brood, brood_id(h[i])), 0);
 		CHECK_EQ(brood_wait(h[i], 10000, &v), 0);
 		if (i >= 2)
-			check(&v, BROOD_CANCELLED, BROOD_DETAIL_NONE);
+			verdict_is(&v, BROOD_CANCELLED, BROOD_DETAIL_NONE);
 		else
 			CHECK_EQ(v.code, 42);
 		CHECK_EQ(brood_cancel(brood, brood_id(h[i])), -ENOENT);
@@ -287,7 +270,7 @@ static void backlog(void)
 		brood_release(h[i]);
 	}
 	v = POOL_CALL(brood, job_nothing); /* the credits are all back */
-	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK_EQ(pool_stats(brood).queued_peak, 6);
 	pool_stop(brood);
 }
@@ -295,7 +278,7 @@ Test(bounds, backlog_and_cancel) { case_run(backlog, 30000); }
 
 static void cancel_deaf(void)
 {
-	struct brood_options options = { .workers = 1, .log = quiet };
+	struct brood_options options = { .workers = 1, .log = note_log };
 	struct brood_handle *h;
 	struct brood_verdict v;
 	int fd;
@@ -305,12 +288,12 @@ static void cancel_deaf(void)
 	CHECK(WAIT_UNTIL(pool_stats(brood).busy == 1, 5000));
 	CHECK_EQ(brood_cancel(brood, brood_id(h)), 0);
 	CHECK_EQ(brood_wait(h, 10000, &v), 0);
-	check(&v, BROOD_CANCELLED, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_CANCELLED, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.signal, SIGKILL);
 	brood_release(h);
 	close(fd);
 	v = POOL_CALL(brood, job_nothing);
-	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	pool_stop(brood);
 }
 Test(bounds, cancel_deaf_job) { case_run(cancel_deaf, 30000); }
@@ -328,7 +311,7 @@ static int short_job(struct brood_job *job)
 
 static void cancel_race(void)
 {
-	struct brood_options options = { .workers = 2, .grace_ms = 1, .log = quiet };
+	struct brood_options options = { .workers = 2, .grace_ms = 1, .log = note_log };
 	unsigned seed = 7;
 
 	brood = pool_start(&options);
@@ -346,7 +329,7 @@ static void cancel_race(void)
 		CHECK(v.outcome == BROOD_DONE || v.outcome == BROOD_CANCELLED ||
 			(v.outcome == BROOD_FAILED && v.code == 1));
 		CHECK_EQ(brood_wait(next, 10000, &v), 0);
-		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		brood_release(h);
 		brood_release(next);
 		close(fd);
@@ -373,13 +356,13 @@ static void init_time(void)
 		.worker_init = slow_init,
 		.start_limit = 4,
 		.backoff_min_ms = 10,
-		.log = quiet };
+		.log = note_log };
 	struct brood_verdict v;
 
 	CHECK_EQ(brood_start(&options, &brood), 0);
 	CHECK_EQ(brood_wait_ready(brood, 20000), -EHOSTDOWN);
 	v = POOL_CALL(brood, job_nothing);
-	check(&v, BROOD_REFUSED, BROOD_DETAIL_DEGRADED);
+	verdict_is(&v, BROOD_REFUSED, BROOD_DETAIL_DEGRADED);
 	CHECK(pool_stats(brood).degraded);
 	pool_stop(brood);
 }

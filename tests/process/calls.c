@@ -11,7 +11,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -21,14 +20,9 @@ TestSuite(calls, .timeout = 240);
 
 static struct brood *brood;
 
-static void quiet(void *context, const struct brood_log *log)
-{
-	(void)context;
-	note("log: %s", log->text);
-}
 static void start(uint32_t workers)
 {
-	struct brood_options options = { .workers = workers, .log = quiet };
+	struct brood_options options = { .workers = workers, .log = note_log };
 
 	brood = pool_start(&options);
 }
@@ -279,7 +273,7 @@ static int hands_over(struct brood_job *job)
 static void taken(void)
 {
 	struct brood_options options = {
-		.workers = 1, .tolerate = BROOD_LEFT_CHILDREN, .log = quiet
+		.workers = 1, .tolerate = BROOD_LEFT_CHILDREN, .log = note_log
 	};
 	struct brood_handle *h;
 	struct brood_verdict v;
@@ -384,7 +378,7 @@ Test(calls, cancelled_from_another_thread) { case_run(cancelled_call, 30000); }
 
 static void pollable_by(enum brood_path path)
 {
-	struct brood_options options = { .workers = 2, .dispatch = path, .log = quiet };
+	struct brood_options options = { .workers = 2, .dispatch = path, .log = note_log };
 	struct brood_handle *h[10];
 	struct brood_verdict v;
 	struct pollfd p;
@@ -448,7 +442,7 @@ static void release_jobs(void)
 static void released(void)
 {
 	struct brood_options options = {
-		.workers = 2, .dispatch = BROOD_PATH_HANDOFF, .log = quiet
+		.workers = 2, .dispatch = BROOD_PATH_HANDOFF, .log = note_log
 	};
 	int before;
 

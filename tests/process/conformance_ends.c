@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <criterion/criterion.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -110,21 +109,6 @@ static int reads_past_file(struct brood_job *job)
 	(void)job;
 	return p[0];
 }
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Winfinite-recursion"
-static int __attribute__((noinline)) deeper(volatile char *above)
-{
-	volatile char here[4096];
-
-	here[0] = above ? above[0] : 1;
-	return deeper(here) + here[0];
-}
-#pragma GCC diagnostic pop
-static int overflows(struct brood_job *job)
-{
-	(void)job;
-	return deeper(NULL);
-}
 
 static void *thread_crashes(void *arg)
 {
@@ -169,7 +153,7 @@ static void faults(struct site *s)
 	CRASHED_BY(s, asserts, SIGABRT);
 	CRASHED_BY(s, traps, SIGILL);
 	CRASHED_BY(s, reads_past_file, SIGBUS);
-	CRASHED_BY(s, overflows, SIGSEGV);
+	CRASHED_BY(s, job_overflows, SIGSEGV);
 	CRASHED_BY(s, crashes_in_thread, SIGABRT);
 	site_well(s);
 }

@@ -88,28 +88,12 @@ static void __attribute__((constructor)) before_the_start(void)
 		NULL, sizeof *handled, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 }
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Winfinite-recursion"
-static int __attribute__((noinline)) deeper(volatile char *above)
-{
-	volatile char here[4096];
-
-	here[0] = above ? above[0] : 1;
-	return deeper(here) + here[0];
-}
-#pragma GCC diagnostic pop
-static int overflows(struct brood_job *job)
-{
-	(void)job;
-	return deeper(NULL);
-}
-
 static void overflow(struct site *s)
 {
 	struct given *g;
 	int before = atomic_load(handled);
 
-	g = RUN(s, overflows);
+	g = RUN(s, job_overflows);
 	expect(g, BROOD_CRASHED, BROOD_DETAIL_NONE);
 	CHECK_EQ(g->v.signal, SIGSEGV);
 	CHECK_EQ(atomic_load(handled), before + 1);

@@ -4,9 +4,9 @@
  * its jobs cost: on every path.
  */
 #include "../helpers/conformance.h"
+#include "../helpers/residue_jobs.h"
 
 #include <criterion/criterion.h>
-#include <fcntl.h>
 #include <fenv.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -21,57 +21,6 @@ TestSuite(conformance, .timeout = 1000);
 
 /* ---- what a job left ---- */
 
-static void *__attribute__((noreturn)) sleeper(void *arg)
-{
-	(void)arg;
-	for (;;)
-		pause();
-}
-static int leaves_thread(struct brood_job *job)
-{
-	pthread_t thread;
-
-	(void)job;
-	return pthread_create(&thread, NULL, sleeper, NULL);
-}
-static int leaves_fd(struct brood_job *job)
-{
-	(void)job;
-	return dup(0) < 0;
-}
-static int leaves_child(struct brood_job *job)
-{
-	(void)job;
-	if (fork() == 0)
-		sleeper(NULL);
-	return 0;
-}
-static int leaves_grandchild(struct brood_job *job)
-{
-	(void)job;
-	return system("sleep 99 &") != 0;
-}
-static int leaves_zombie(struct brood_job *job)
-{
-	(void)job;
-	if (fork() == 0)
-		_exit(0);
-	return 0;
-}
-static int leaves_mask(struct brood_job *job)
-{
-	sigset_t all;
-
-	(void)job;
-	sigfillset(&all);
-	return sigprocmask(SIG_SETMASK, &all, NULL);
-}
-static int leaves_alarm(struct brood_job *job)
-{
-	(void)job;
-	alarm(1);
-	return 0;
-}
 static int leaves_timer(struct brood_job *job)
 {
 	struct sigevent event = { .sigev_notify = SIGEV_NONE };
@@ -79,24 +28,6 @@ static int leaves_timer(struct brood_job *job)
 
 	(void)job;
 	return timer_create(CLOCK_MONOTONIC, &event, &timer);
-}
-static int leaves_cwd(struct brood_job *job)
-{
-	(void)job;
-	return chdir("/proc");
-}
-static int leaves_umask(struct brood_job *job)
-{
-	(void)job;
-	umask(0777);
-	return 0;
-}
-static int leaves_handlers(struct brood_job *job)
-{
-	(void)job;
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGUSR2, SIG_IGN);
-	return 0;
 }
 static int leaves_sigsys(struct brood_job *job)
 {
@@ -264,11 +195,6 @@ CASE(tolerated, EVERYWHERE | FRESH, .workers = 1,
 	.tolerate = BROOD_LEFT_FDS | BROOD_LEFT_THREADS | BROOD_LEFT_CHILDREN)
 
 /* Without a system call: what it may leave behind even so is put right. */
-static int rounds_up(struct brood_job *job)
-{
-	(void)job;
-	return fesetround(FE_UPWARD);
-}
 static void rounding(struct site *s)
 {
 	struct given *g;
@@ -506,21 +432,6 @@ static int uses_stack(struct brood_job *job)
 		space[i] = (char)said(job)->number;
 	return space[512];
 }
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Winfinite-recursion"
-static int __attribute__((noinline)) deeper(volatile char *above)
-{
-	volatile char here[4096];
-
-	here[0] = above ? above[0] : 1;
-	return deeper(here) + here[0];
-}
-#pragma GCC diagnostic pop
-static int overflows(struct brood_job *job)
-{
-	(void)job;
-	return deeper(NULL);
-}
 
 static void stack(struct site *s)
 {
@@ -528,7 +439,7 @@ static void stack(struct site *s)
 
 	expect(g, BROOD_FAILED, BROOD_DETAIL_NONE);
 	CHECK_EQ(g->v.code, 5);
-	g = RUN(s, overflows);
+	g = RUN(s, job_overflows);
 	expect(g, BROOD_CRASHED, BROOD_DETAIL_NONE);
 	CHECK_EQ(g->v.signal, SIGSEGV);
 	expect(RUN(s, job_code), BROOD_DONE, BROOD_DETAIL_NONE);

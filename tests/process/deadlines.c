@@ -11,7 +11,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,12 +27,6 @@ TestSuite(deadlines, .timeout = 120);
 static struct brood *brood;
 static atomic_uint *entered; /* jobs that have begun */
 static const uint32_t paths[] = { BROOD_PATH_HANDOFF, BROOD_PATH_LEASE };
-
-static void quiet(void *context, const struct brood_log *log)
-{
-	(void)context;
-	note("log: %s", log->text);
-}
 
 struct order {
 	brood_fn *fn;
@@ -196,7 +189,7 @@ static void without_a_channel(uint32_t path)
 
 static void channels(void)
 {
-	struct brood_options options = { .workers = 8, .log = quiet };
+	struct brood_options options = { .workers = 8, .log = note_log };
 
 	entered = mmap(
 		NULL, sizeof *entered, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -274,7 +267,7 @@ static int ends_when_told(struct brood_job *job)
 
 static void without_calls(void)
 {
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .log = note_log };
 	struct order orders[] = {
 		{ .fn = hangs, .run_ms = 100, .grace_ms = 30 },
 		{ .fn = ends_when_told, .run_ms = 100, .grace_ms = BROOD_FOREVER },
@@ -323,7 +316,7 @@ static int spins(struct brood_job *job)
 static void real_time(void)
 {
 	struct sched_param priority = { .sched_priority = 10 };
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .log = note_log };
 	struct order spinner = { .fn = spins, .run_ms = 100, .grace_ms = 30 };
 	cpu_set_t all, one;
 	int cpu = 0;
@@ -420,7 +413,7 @@ static void say_who_was_told(uint32_t path)
 
 static void told(void)
 {
-	struct brood_options options = { .workers = 5, .drain_ms = 100, .log = quiet };
+	struct brood_options options = { .workers = 5, .drain_ms = 100, .log = note_log };
 	struct order last[] = { { .fn = ends_when_told, .run_ms = BROOD_FOREVER },
 		{ .fn = ends_when_told, .run_ms = BROOD_FOREVER } };
 

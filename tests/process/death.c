@@ -9,7 +9,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,26 +16,11 @@ TestSuite(death, .timeout = 180);
 
 static struct brood *brood;
 
-static void quiet(void *context, const struct brood_log *log)
-{
-	(void)context;
-	note("log: %s", log->text);
-}
-
-static void check(
-	const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
-{
-	char line[512];
-
-	brood_verdict_format(v, line, sizeof line);
-	CHECK_MSG(v->outcome == outcome && v->detail == detail, "%s", line);
-}
-
 /* ---- idle workers, one and all ---- */
 
 static void all_at_once(void)
 {
-	struct brood_options options = { .workers = 8, .log = quiet };
+	struct brood_options options = { .workers = 8, .log = note_log };
 	pid_t workers[64];
 
 	brood = pool_start(&options);
@@ -55,7 +39,7 @@ static void all_at_once(void)
 	for (int i = 0; i < 20; i++) {
 		struct brood_verdict v = POOL_CALL(brood, job_nothing);
 
-		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	}
 	pool_stop(brood);
 }
@@ -65,7 +49,7 @@ Test(death, eight_at_once) { case_run(all_at_once, 60000); }
 
 static void busy(void)
 {
-	struct brood_options options = { .workers = 4, .log = quiet };
+	struct brood_options options = { .workers = 4, .log = note_log };
 	struct brood_handle *h[4];
 	struct brood_verdict v;
 	pid_t workers[64];
@@ -86,7 +70,7 @@ static void busy(void)
 		/* the other end is closed: EOF, not a hang */
 		CHECK_EQ(read(fds[i], &c, 1), 0);
 		CHECK_EQ(brood_wait(h[i], 10000, &v), 0);
-		check(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
+		verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 		CHECK(v.started);
 		close(fds[i]);
 		brood_release(h[i]);
@@ -100,7 +84,7 @@ Test(death, busy_ones) { case_run(busy, 60000); }
 
 static void redispatch(void)
 {
-	struct brood_options options = { .workers = 1, .log = quiet };
+	struct brood_options options = { .workers = 1, .log = note_log };
 	struct brood_job_options once = { .size = sizeof once, .flags = BROOD_JOB_ONCE };
 	struct brood_verdict v;
 
@@ -119,11 +103,11 @@ static void redispatch(void)
 		kill(worker, SIGKILL);
 		CHECK_EQ(brood_wait(h, 10000, &v), 0);
 		if (flags) {
-			check(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
+			verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 			CHECK(!v.started);
 			CHECK_EQ(v.attempts, 1);
 		} else {
-			check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+			verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 			CHECK_EQ(v.attempts, 2);
 			CHECK_EQ(v.generation, 2);
 		}
@@ -151,7 +135,7 @@ static int crashes(struct brood_job *job)
 
 static void retries(void)
 {
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .log = note_log };
 	struct brood_job_options two = { .size = sizeof two, .retries = 2 },
 				 one = { .size = sizeof one, .retries = 1 };
 	struct brood_handle *h;
@@ -161,18 +145,18 @@ static void retries(void)
 
 	brood = pool_start(&options);
 	CHECK_EQ(brood_call(brood, killed_twice, "abc", 3, reply, sizeof reply, &two, &v), 8);
-	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.attempts, 3);
 	CHECK_MEM(reply, "survived", 8);
 	CHECK_EQ(brood_call(brood, killed_twice, "abc", 3, reply, sizeof reply, &one, &v),
 		-EREMOTEIO);
-	check(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
+	verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 	CHECK_EQ(v.attempts, 2);
 	CHECK_EQ(brood_call(brood, crashes, NULL, 0, NULL, 0, &two, &v), -EREMOTEIO);
 	CHECK_EQ(v.attempts, 1); /* its own crash */
 	CHECK_EQ(brood_open(brood, killed_twice, &two, &fd, &h), 0);
 	CHECK_EQ(brood_wait(h, 10000, &v), 0);
-	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.attempts, 3);
 	CHECK_EQ(read(fd, reply, sizeof reply), 8);
 	close(fd);
@@ -218,7 +202,7 @@ static void crash_loop(void)
 	CHECK_EQ(brood_start(&options, &brood), 0);
 	CHECK_EQ(brood_wait_ready(brood, 20000), -EHOSTDOWN);
 	v = POOL_CALL(brood, job_nothing);
-	check(&v, BROOD_REFUSED, BROOD_DETAIL_DEGRADED);
+	verdict_is(&v, BROOD_REFUSED, BROOD_DETAIL_DEGRADED);
 	stats = pool_stats(brood);
 	CHECK(stats.degraded);
 	CHECK_LE(stats.next_spawn_ms, 40);
@@ -227,7 +211,7 @@ static void crash_loop(void)
 	CHECK(WAIT_UNTIL(pool_full(brood) && !pool_stats(brood).degraded, 20000));
 	CHECK_EQ(brood_wait_ready(brood, 10000), 0);
 	v = POOL_CALL(brood, job_nothing);
-	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	brood_dispatch(brood);
 	CHECK_GE(degraded_lines, 1);
 	CHECK_GE(recovered_lines, 1);
@@ -244,7 +228,7 @@ static void crash_loop_beside_jobs(enum brood_path path)
 		.backoff_min_ms = 400,
 		.backoff_max_ms = 400,
 		.dispatch = path,
-		.log = quiet };
+		.log = note_log };
 	volatile int *fail = case_shared();
 	struct brood_verdict v;
 	pid_t other;
@@ -264,7 +248,7 @@ static void crash_loop_beside_jobs(enum brood_path path)
 	from = test_now_ms();
 	while (test_now_ms() - from < 1000) {
 		v = POOL_CALL(brood, job_nothing);
-		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	}
 	births = pool_stats(brood).spawned - births;
 	/* a pause is 300 ms or more, however long that took */
@@ -306,7 +290,7 @@ static void pause_ends(void)
 		.backoff_max_ms = 60000,
 		.healthy_ms = 60000,
 		.dispatch = BROOD_PATH_HANDOFF,
-		.log = quiet };
+		.log = note_log };
 	struct births *births = case_shared();
 	struct brood_verdict v;
 	pid_t workers[4];
@@ -321,7 +305,7 @@ static void pause_ends(void)
 		pool_stats(brood).next_spawn_ms > 1000 && pool_stats(brood).ready == 1, 20000));
 	atomic_store(&births->fail, 0);
 	v = POOL_CALL(brood, job_nothing);
-	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK(WAIT_UNTIL(pool_full(brood), 20000));
 	pool_stop(brood);
 }
@@ -341,7 +325,7 @@ static void degraded_but_one(void)
 		.backoff_max_ms = 40,
 		.healthy_ms = 60000,
 		.dispatch = BROOD_PATH_HANDOFF,
-		.log = quiet };
+		.log = note_log };
 	struct births *births = case_shared();
 	struct brood_handle *h[2];
 	struct brood_verdict v;
@@ -362,7 +346,7 @@ static void degraded_but_one(void)
 	for (int i = 0; i < 2; i++) {
 		close(fds[i]);
 		CHECK_EQ(brood_wait(h[i], 10000, &v), 0);
-		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		brood_release(h[i]);
 	}
 	atomic_store(&births->fail, 0);
@@ -394,7 +378,7 @@ static void *caller(void *seed)
 			CHECK_MEM(request, reply, size);
 			atomic_fetch_add(&done, 1);
 		} else {
-			check(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
+			verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 			atomic_fetch_add(&crashed, 1);
 		}
 	}
@@ -403,7 +387,7 @@ static void *caller(void *seed)
 
 static void storm(void)
 {
-	struct brood_options options = { .workers = 4, .log = quiet };
+	struct brood_options options = { .workers = 4, .log = note_log };
 	pthread_t threads[8];
 	unsigned state = 99;
 	pid_t workers[64];
@@ -435,21 +419,21 @@ Test(death, storm) { case_run(storm, 120000); }
 static void way(void *spawn)
 {
 	struct brood_options options = {
-		.workers = 3, .spawn = (uint32_t)(uintptr_t)spawn, .log = quiet
+		.workers = 3, .spawn = (uint32_t)(uintptr_t)spawn, .log = note_log
 	};
 	struct brood_verdict v;
 	pid_t workers[8];
 
 	brood = pool_start(&options);
 	v = POOL_CALL(brood, crashes);
-	check(&v, BROOD_CRASHED, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.signal, SIGABRT);
 	CHECK_EQ(proc_workers(proc_supervisor(), workers, 8) >= 2, 1);
 	for (int i = 0; i < 2; i++)
 		kill(workers[i], SIGKILL);
 	CHECK(WAIT_UNTIL(pool_stats(brood).died == 3 && pool_full(brood), 10000));
 	v = POOL_CALL(brood, job_nothing);
-	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	pool_stop(brood);
 }
 Test(death, spawned_by_clone3) { case_run_with(way, (void *)BROOD_SPAWN_CLONE3, 30000); }

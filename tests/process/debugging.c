@@ -8,23 +8,15 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 TestSuite(debugging, .timeout = 120);
 
-static void quiet(void *context, const struct brood_log *log)
-{
-	(void)context;
-	note("log: %s", log->text);
-}
-
 static void stopped_worker(void)
 {
 	struct brood_options options = {
-		.workers = 1, .flags = BROOD_DEBUGGING, .run_ms = 50, .log = quiet
+		.workers = 1, .flags = BROOD_DEBUGGING, .run_ms = 50, .log = note_log
 	};
 	struct brood *brood = pool_start(&options);
 	struct brood_handle *h;
@@ -49,7 +41,7 @@ Test(debugging, stopped_worker_is_spared) { case_run(stopped_worker, 30000); }
 
 static void without_it(void)
 {
-	struct brood_options options = { .workers = 1, .run_ms = 50, .log = quiet };
+	struct brood_options options = { .workers = 1, .run_ms = 50, .log = note_log };
 	struct brood *brood = pool_start(&options);
 	struct brood_verdict v;
 	struct brood_handle *h;
@@ -78,7 +70,7 @@ static int stops_itself(struct brood_job *job)
 static void stopped_in_a_job(enum brood_path path, uint32_t flags)
 {
 	struct brood_options options = {
-		.workers = 1, .flags = flags, .run_ms = 300, .grace_ms = 1, .log = quiet
+		.workers = 1, .flags = flags, .run_ms = 300, .grace_ms = 1, .log = note_log
 	};
 	struct brood *brood = pool_start(&options);
 	struct brood_job_options o = { .size = sizeof o, .dispatch = path };
@@ -140,7 +132,7 @@ static void kept_ignored(void *keep)
 	struct brood_options options = { .workers = 1,
 		.keep_signals = keep ? signals : NULL,
 		.keep_signals_count = keep ? 1 : 0,
-		.log = quiet };
+		.log = note_log };
 	struct brood *brood;
 	struct brood_verdict v;
 
@@ -179,7 +171,7 @@ static void kept_handlers(void *keep)
 	struct brood_options options = { .workers = 1,
 		.keep_signals = keep ? signals : NULL,
 		.keep_signals_count = keep ? 1 : 0,
-		.log = quiet };
+		.log = note_log };
 	struct brood *brood;
 	struct brood_verdict v;
 

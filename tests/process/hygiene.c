@@ -4,15 +4,14 @@
  * either case.
  */
 #include "../helpers/pool.h"
+#include "../helpers/residue_jobs.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -22,12 +21,6 @@ TestSuite(hygiene, .timeout = 120);
 
 static struct brood *brood;
 static int kept = -1, secret = -1;
-
-static void quiet(void *context, const struct brood_log *log)
-{
-	(void)context;
-	note("log: %s", log->text);
-}
 
 /* ---- what it has ---- */
 
@@ -58,7 +51,7 @@ static int inventories(struct brood_job *job)
 static void what_it_has(void)
 {
 	struct brood_options options = {
-		.workers = 2, .keep_fds = &kept, .keep_fds_count = 1, .log = quiet
+		.workers = 2, .keep_fds = &kept, .keep_fds_count = 1, .log = note_log
 	};
 	struct inventory i;
 	sigset_t blocked;
@@ -91,75 +84,6 @@ Test(hygiene, what_a_worker_has) { case_run(what_it_has, 20000); }
 
 /* ---- what a job left ---- */
 
-static void *__attribute__((noreturn)) sleeper(void *arg)
-{
-	(void)arg;
-	for (;;)
-		pause();
-}
-static int leaves_thread(struct brood_job *job)
-{
-	pthread_t thread;
-
-	(void)job;
-	return pthread_create(&thread, NULL, sleeper, NULL);
-}
-static int leaves_fd(struct brood_job *job)
-{
-	(void)job;
-	return dup(0) < 0;
-}
-static int leaves_child(struct brood_job *job)
-{
-	(void)job;
-	if (fork() == 0)
-		sleeper(NULL);
-	return 0;
-}
-static int leaves_grandchild(struct brood_job *job)
-{
-	(void)job;
-	return system("sleep 99 &") != 0;
-}
-static int leaves_zombie(struct brood_job *job)
-{
-	(void)job;
-	if (fork() == 0)
-		_exit(0);
-	return 0;
-}
-static int leaves_mask(struct brood_job *job)
-{
-	sigset_t all;
-
-	(void)job;
-	sigfillset(&all);
-	return sigprocmask(SIG_SETMASK, &all, NULL);
-}
-static int leaves_timer(struct brood_job *job)
-{
-	(void)job;
-	alarm(1);
-	return 0;
-}
-static int leaves_cwd(struct brood_job *job)
-{
-	(void)job;
-	return chdir("/proc");
-}
-static int leaves_umask(struct brood_job *job)
-{
-	(void)job;
-	umask(0777);
-	return 0;
-}
-static int leaves_handlers(struct brood_job *job)
-{
-	(void)job;
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGUSR2, SIG_IGN);
-	return 0;
-}
 static int takes_fd(struct brood_job *job) { return brood_job_take_fd(job) < 0; }
 
 struct state {
@@ -213,14 +137,14 @@ static void left(brood_fn *fn, uint32_t what, bool costs)
 static void leftovers(void)
 {
 	struct brood_options options = {
-		.workers = 1, .dispatch = BROOD_PATH_HANDOFF, .log = quiet
+		.workers = 1, .dispatch = BROOD_PATH_HANDOFF, .log = note_log
 	};
 
 	umask(022);
 	brood = pool_start(&options);
 	left(job_nothing, 0, false);
 	left(leaves_mask, BROOD_LEFT_MASK, false);
-	left(leaves_timer, BROOD_LEFT_TIMERS, false);
+	left(leaves_alarm, BROOD_LEFT_TIMERS, false);
 	left(leaves_cwd, BROOD_LEFT_CWD, false);
 	left(leaves_umask, BROOD_LEFT_UMASK, false);
 	left(leaves_handlers, BROOD_LEFT_HANDLERS, false);
@@ -238,7 +162,7 @@ Test(hygiene, what_a_job_left) { case_run(leftovers, 60000); }
 static void tolerated(void)
 {
 	struct brood_options options = {
-		.workers = 1, .tolerate = BROOD_LEFT_FDS | BROOD_LEFT_THREADS, .log = quiet
+		.workers = 1, .tolerate = BROOD_LEFT_FDS | BROOD_LEFT_THREADS, .log = note_log
 	};
 	struct brood_verdict v;
 	pid_t before;
@@ -283,7 +207,7 @@ static void init_data(void)
 {
 	static uint32_t version;
 	struct brood_options options = {
-		.workers = 1, .worker_init = init_version, .hook_context = &version, .log = quiet
+		.workers = 1, .worker_init = init_version, .hook_context = &version, .log = note_log
 	};
 	struct brood_verdict v;
 	char reply[64];
@@ -342,7 +266,7 @@ static int writes_too_much(struct brood_job *job)
 static void no_harm(void)
 {
 	struct brood_options options = {
-		.workers = 1, .dispatch = BROOD_PATH_HANDOFF, .log = quiet
+		.workers = 1, .dispatch = BROOD_PATH_HANDOFF, .log = note_log
 	};
 	struct brood_verdict v;
 	char small[10];
@@ -372,7 +296,7 @@ Test(hygiene, no_job_harms_the_next) { case_run(no_harm, 20000); }
 /* An engine that never closes its end holds no worker. */
 static void leaky_engine(void)
 {
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .log = note_log };
 	int fd;
 
 	brood = pool_start(&options);

@@ -9,7 +9,6 @@
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -26,12 +25,6 @@ struct shared_words {
 	atomic_int supervisor, engine, ready;
 };
 static struct shared_words *words(void) { return case_shared(); }
-
-static void quiet(void *context, const struct brood_log *log)
-{
-	(void)context;
-	note("log: %s", log->text);
-}
 
 /* ---- what jobs start ---- */
 
@@ -82,7 +75,7 @@ static int __attribute__((noreturn)) with_child(struct brood_job *job)
 
 static void family(void)
 {
-	struct brood_options options = { .workers = KINDS + 1, .log = quiet };
+	struct brood_options options = { .workers = KINDS + 1, .log = note_log };
 
 	brood = pool_start(&options);
 	for (int kind = 0; kind < KINDS; kind++) {
@@ -146,7 +139,7 @@ Test(lifetime, engine_killed_while_jobs_hold_children)
 
 static void busy_life(void)
 {
-	struct brood_options options = { .size = sizeof options, .workers = 4, .log = quiet };
+	struct brood_options options = { .size = sizeof options, .workers = 4, .log = note_log };
 
 	if (brood_start(&options, &brood) < 0)
 		return;
@@ -189,7 +182,7 @@ Test(lifetime, supervisor_killed_at_any_moment)
 
 static void guard_replaced(void)
 {
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .log = note_log };
 	pid_t supervisor, guard;
 
 	brood = pool_start(&options);
@@ -226,7 +219,7 @@ static int daemonizes(struct brood_job *job)
 
 static void escapees(void)
 {
-	struct brood_options options = { .workers = 2, .flags = BROOD_NO_CORE, .log = quiet };
+	struct brood_options options = { .workers = 2, .flags = BROOD_NO_CORE, .log = note_log };
 	struct brood_verdict v;
 
 	brood = pool_start(&options);

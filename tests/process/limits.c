@@ -9,9 +9,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -21,12 +19,6 @@
 TestSuite(limits, .timeout = 240);
 
 static struct brood *brood;
-
-static void quiet(void *context, const struct brood_log *log)
-{
-	(void)context;
-	note("log: %s", log->text);
-}
 
 /*
  * As a service that has dropped its rights: everything from here on is without them. Where the
@@ -74,7 +66,7 @@ static void many_workers(void)
 		.workers = 1100,
 		.backlog = 200,
 		.stop_ms = 60000,
-		.log = quiet };
+		.log = note_log };
 	static pid_t workers[2048];
 	int n;
 
@@ -107,7 +99,7 @@ static void squeeze(rlim_t soft)
 
 static void supervisor_full(void)
 {
-	struct brood_options options = { .workers = 3, .log = quiet };
+	struct brood_options options = { .workers = 3, .log = note_log };
 	struct brood_verdict v;
 	struct rlimit before;
 	pid_t worker;
@@ -149,7 +141,7 @@ static int shuts_the_door(struct brood_job *job)
 static void worker_full(void)
 {
 	struct brood_options options = {
-		.workers = 2, .dispatch = BROOD_PATH_HANDOFF, .log = quiet
+		.workers = 2, .dispatch = BROOD_PATH_HANDOFF, .log = note_log
 	};
 	struct brood_verdict v;
 	pid_t before;
@@ -175,7 +167,7 @@ static void worker_full_once(void)
 {
 	struct brood_job_options once = { .flags = BROOD_JOB_ONCE };
 	struct brood_options options = {
-		.workers = 1, .dispatch = BROOD_PATH_HANDOFF, .log = quiet
+		.workers = 1, .dispatch = BROOD_PATH_HANDOFF, .log = note_log
 	};
 	struct brood_verdict v;
 
@@ -276,7 +268,7 @@ static void flood_end(struct flood *f)
 static void in_flight_by(enum brood_path path)
 {
 	struct brood_options options = {
-		.workers = 4, .backlog = OUT, .dispatch = path, .log = quiet
+		.workers = 4, .backlog = OUT, .dispatch = path, .log = note_log
 	};
 	struct brood_handle *h[OUT];
 	struct rlimit limit = { 256, 256 };
@@ -316,7 +308,7 @@ static void in_flight_as_it_comes(void) { in_flight_by(BROOD_PATH_AUTO); }
 static void in_flight_to_workers(void)
 {
 	struct brood_options options = {
-		.workers = 1, .backlog = OUT, .dispatch = BROOD_PATH_HANDOFF, .log = quiet
+		.workers = 1, .backlog = OUT, .dispatch = BROOD_PATH_HANDOFF, .log = note_log
 	};
 	struct brood_handle *h[OUT];
 	struct rlimit limit = { 256, 256 };
@@ -366,7 +358,7 @@ static int sends_a_file(struct brood_job *job)
 static atomic_bool dropped;
 static void hears_of_dropped_files(void *context, const struct brood_log *log)
 {
-	quiet(context, log);
+	note_log(context, log);
 	if (log->event == BROOD_EVENT_RESOURCE && strstr(log->text, "are dropped"))
 		atomic_store(&dropped, true);
 }
@@ -421,7 +413,7 @@ static void in_flight_back(void)
 static void in_flight_from(enum brood_path path)
 {
 	struct brood_options options = {
-		.workers = 1, .backlog = OUT, .dispatch = path, .log = quiet
+		.workers = 1, .backlog = OUT, .dispatch = path, .log = note_log
 	};
 	struct rlimit limit = { 256, 256 };
 	atomic_uint *entered = case_shared(), *gate = entered + 1;
@@ -496,7 +488,7 @@ static int leaves_escapee(struct brood_job *job)
  */
 static void escapees_of_nobody(void)
 {
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .log = note_log };
 	struct brood_verdict v;
 	pid_t orphan, escapee;
 

@@ -18,12 +18,6 @@
 
 TestSuite(manager, .timeout = 120);
 
-static void quiet(void *context, const struct brood_log *log)
-{
-	(void)context;
-	note("log: %s", log->text);
-}
-
 /* The manager's end of the socket, in the engine: an abstract name, so that nothing is left. */
 static int listen_as_manager(void)
 {
@@ -73,7 +67,7 @@ static struct brood_options weak_pool(void)
 		.backoff_max_ms = 20,
 		.start_limit = 3,
 		.healthy_ms = 50,
-		.log = quiet,
+		.log = note_log,
 	};
 }
 
@@ -180,7 +174,7 @@ static void stop_and_count(int fd, pid_t engine, enum how how, int *ret_pings)
 static int pings_while_stopped(enum how how, uint32_t flags)
 {
 	struct brood_options options = {
-		.size = sizeof options, .workers = 1, .flags = flags, .log = quiet
+		.size = sizeof options, .workers = 1, .flags = flags, .log = note_log
 	};
 	int fd = listen_as_manager(), *pings = case_shared(), status;
 	struct brood *brood;

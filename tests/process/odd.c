@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -24,21 +23,6 @@ TestSuite(odd, .timeout = 240);
 #define NOBODY 65534
 
 static struct brood *brood;
-
-static void quiet(void *context, const struct brood_log *log)
-{
-	(void)context;
-	note("log: %s", log->text);
-}
-
-static void check(
-	const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
-{
-	char line[512];
-
-	brood_verdict_format(v, line, sizeof line);
-	CHECK_MSG(v->outcome == outcome && v->detail == detail, "%s", line);
-}
 
 /* ---- SIGCHLD inherited as ignored ---- */
 
@@ -66,7 +50,7 @@ static void deaths_with(const struct brood_options *options)
 	signal(SIGCHLD, SIG_IGN);
 	brood = pool_start(options);
 	v = POOL_CALL(brood, exits_with_3);
-	check(&v, BROOD_EXITED, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_EXITED, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.code, 3);
 	CHECK(WAIT_UNTIL(pool_full(brood), 10000));
 	CHECK_EQ(proc_workers(proc_supervisor(), &worker, 1), 1);
@@ -84,13 +68,13 @@ static void deaths_with(const struct brood_options *options)
 
 static void child_ignored(void)
 {
-	struct brood_options options = { .workers = 1, .log = quiet };
+	struct brood_options options = { .workers = 1, .log = note_log };
 
 	deaths_with(&options);
 }
 static void child_ignored_by_fork(void)
 {
-	struct brood_options options = { .workers = 1, .spawn = BROOD_SPAWN_FORK, .log = quiet };
+	struct brood_options options = { .workers = 1, .spawn = BROOD_SPAWN_FORK, .log = note_log };
 
 	deaths_with(&options);
 }
@@ -98,7 +82,7 @@ static void child_ignored_and_kept(void)
 {
 	static const int keep[] = { SIGCHLD };
 	struct brood_options options = {
-		.workers = 1, .keep_signals = keep, .keep_signals_count = 1, .log = quiet
+		.workers = 1, .keep_signals = keep, .keep_signals_count = 1, .log = note_log
 	};
 
 	deaths_with(&options);
@@ -110,7 +94,7 @@ static void child_ignored_kept_by_fork(void)
 		.keep_signals = keep,
 		.keep_signals_count = 1,
 		.spawn = BROOD_SPAWN_FORK,
-		.log = quiet };
+		.log = note_log };
 
 	deaths_with(&options);
 }
@@ -130,7 +114,7 @@ Test(odd, sigchld_ignored_and_kept_by_fork)
 
 static void jobs_have_children(void)
 {
-	struct brood_options options = { .workers = 1, .log = quiet };
+	struct brood_options options = { .workers = 1, .log = note_log };
 
 	signal(SIGCHLD, SIG_IGN);
 	brood = pool_start(&options);
@@ -161,7 +145,7 @@ static int mask_and_handlers(struct brood_job *job)
 
 static void all_blocked(void)
 {
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .log = note_log };
 	struct brood_job_options short_time = { .run_ms = 50, .grace_ms = 20 },
 				 soft = { .run_ms = 50, .grace_ms = 60000 };
 	struct brood_verdict v;
@@ -177,7 +161,7 @@ static void all_blocked(void)
 	v = pool_call_with(brood, job_until_cancelled, &soft);
 	CHECK_EQ(v.code, 42); /* the soft step comes through */
 	v = pool_call_with(brood, job_sleep_forever, &short_time);
-	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	CHECK(WAIT_UNTIL(pool_full(brood), 10000));
 	pool_stop(brood);
 }
@@ -245,7 +229,7 @@ static void gives_fd_0(void)
 	CHECK_EQ(c, 'q');
 	close(pair[1]);
 	CHECK_EQ(brood_wait(h, 10000, &v), 0);
-	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	brood_release(h);
 	pool_stop(brood);
 }
@@ -262,7 +246,7 @@ static void close_all(void)
 
 static void closes_all(void)
 {
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .log = note_log };
 	struct brood_handle *h;
 	struct brood_verdict v;
 	int fd;
@@ -272,10 +256,10 @@ static void closes_all(void)
 	CHECK(WAIT_UNTIL(pool_stats(brood).busy == 1, 5000));
 	close_all();
 	CHECK_EQ(brood_wait(h, 10000, &v), 0);
-	check(&v, BROOD_LOST, BROOD_DETAIL_CHANNEL);
+	verdict_is(&v, BROOD_LOST, BROOD_DETAIL_CHANNEL);
 	brood_release(h);
 	CHECK_EQ(brood_call(brood, job_nothing, NULL, 0, NULL, 0, NULL, &v), -ENOTCONN);
-	check(&v, BROOD_LOST, BROOD_DETAIL_CHANNEL);
+	verdict_is(&v, BROOD_LOST, BROOD_DETAIL_CHANNEL);
 	CHECK_CONTAINS(brood_error(), "supervisor");
 	CHECK_EQ(brood_dispatch(brood), -ENOTCONN);
 	CHECK_EQ(brood_cancel(brood, 1), -ENOENT);
@@ -291,7 +275,7 @@ Test(odd, engine_that_closes_all_its_fds) { case_run(closes_all, 20000); }
  */
 static void reuses_numbers(void)
 {
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .log = note_log };
 	int pairs[16][2], types[] = { SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM }, fd;
 	struct brood_handle *h;
 	struct brood_verdict v;
@@ -307,7 +291,7 @@ static void reuses_numbers(void)
 	}
 	CHECK_LT(brood_open(brood, job_nothing, NULL, &fd, &h), 0);
 	CHECK_EQ(brood_call(brood, job_nothing, NULL, 0, NULL, 0, NULL, &v), -ENOTCONN);
-	check(&v, BROOD_LOST, BROOD_DETAIL_CHANNEL);
+	verdict_is(&v, BROOD_LOST, BROOD_DETAIL_CHANNEL);
 	brood_dispatch(brood);
 	brood_wait_ready(brood, 0);
 	CHECK_LE(brood_stop(brood), 0);
@@ -336,7 +320,7 @@ static atomic_int *shared_pid(void) { return case_shared(); }
 
 static void drops_and_rearms(void)
 {
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .log = note_log };
 	int sig = 0;
 
 	brood = pool_start(&options);
@@ -355,7 +339,7 @@ static void drops_and_rearms(void)
 }
 static void drops_and_forgets(void)
 {
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .log = note_log };
 
 	brood = pool_start(&options);
 	drop();
@@ -393,7 +377,7 @@ Test(odd, engine_that_drops_its_rights)
 static void nested(void)
 {
 	struct brood_job_options soon = { .size = sizeof soon, .queue_ms = 100 };
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .log = note_log };
 	struct brood_handle *h[2];
 	struct brood_verdict v;
 	int fds[2];
@@ -410,7 +394,7 @@ static void nested(void)
 	/* none is left: refused in time, no deadlock, and nothing is lost */
 	for (int i = 0; i < 3; i++) {
 		CHECK_EQ(brood_call(brood, job_echo, "n", 1, &c, 1, &soon, &v), -EAGAIN);
-		check(&v, BROOD_REFUSED, BROOD_DETAIL_QUEUE_TIME);
+		verdict_is(&v, BROOD_REFUSED, BROOD_DETAIL_QUEUE_TIME);
 		CHECK_EQ(v.started, 0);
 		CHECK_GE(v.queue_us, 100000);
 		CHECK_CONTAINS(brood_error(), "queue_ms");
@@ -421,7 +405,7 @@ static void nested(void)
 		CHECK_EQ(c, 'y');
 		close(fds[i]);
 		CHECK_EQ(brood_wait(h[i], 10000, &v), 0);
-		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		brood_release(h[i]);
 	}
 	CHECK_EQ(brood_call(brood, job_echo, "n", 1, &c, 1, NULL, &v), 1);
@@ -486,27 +470,18 @@ static int uses_stack(struct brood_job *job)
 		space[i] = 1;
 	return space[512] - 1;
 }
-static int (*volatile again)(struct brood_job *job);
-static int overflows(struct brood_job *job)
-{
-	volatile char space[4096];
-
-	space[0] = 0;
-	return again(job) + space[0];
-}
 
 static void small_stack(void)
 {
 	struct brood_options options = {
-		.workers = 1, .stack_size = 65536, .flags = BROOD_NO_CORE, .log = quiet
+		.workers = 1, .stack_size = 65536, .flags = BROOD_NO_CORE, .log = note_log
 	};
 	struct brood_verdict v;
 
 	brood = pool_start(&options);
 	CHECK_EQ(POOL_CALL(brood, uses_stack).outcome, BROOD_DONE);
-	again = overflows;
-	v = POOL_CALL(brood, overflows);
-	check(&v, BROOD_CRASHED, BROOD_DETAIL_NONE);
+	v = POOL_CALL(brood, job_overflows);
+	verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.signal, SIGSEGV);
 	CHECK_EQ(v.core, 0);
 	pool_stop(brood);
@@ -516,7 +491,7 @@ Test(odd, smallest_stack) { case_run(small_stack, 20000); }
 static void huge_stack(void)
 {
 	struct brood_options options = {
-		.size = sizeof options, .workers = 1, .stack_size = (size_t)1 << 40, .log = quiet
+		.size = sizeof options, .workers = 1, .stack_size = (size_t)1 << 40, .log = note_log
 	};
 	int r;
 
@@ -531,7 +506,7 @@ Test(odd, largest_stack) { case_run(huge_stack, 60000); }
 
 static void small_memory(void)
 {
-	struct brood_options options = { .workers = 1, .worker_memory = 1, .log = quiet };
+	struct brood_options options = { .workers = 1, .worker_memory = 1, .log = note_log };
 
 	brood = pool_start(&options);
 	for (int i = 0; i < 10; i++)
@@ -557,7 +532,7 @@ static void small_times(void)
 		.engine_stop_ms = BROOD_FOREVER,
 		.cores_per_minute = UINT32_MAX,
 		.start_limit = UINT32_MAX,
-		.log = quiet };
+		.log = note_log };
 	struct brood_verdict v;
 
 	brood = pool_start(&options);

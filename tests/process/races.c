@@ -8,28 +8,12 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 TestSuite(races, .timeout = 240);
 
 static struct brood *brood;
-
-static void quiet(void *context, const struct brood_log *log)
-{
-	(void)context;
-	note("log: %s", log->text);
-}
-
-static void check(
-	const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
-{
-	char line[512];
-
-	brood_verdict_format(v, line, sizeof line);
-	CHECK_MSG(v->outcome == outcome && v->detail == detail, "%s", line);
-}
 
 /* ---- cancelled, then killed from outside during its grace: it is not run again ---- */
 
@@ -52,7 +36,7 @@ static int __attribute__((noreturn)) notices(struct brood_job *job)
 static void cancelled_and_killed(void)
 {
 	struct brood_job_options job = { .size = sizeof job, .retries = 3, .grace_ms = 60000 };
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .log = note_log };
 	struct brood_handle *h;
 	struct brood_verdict v;
 	int fd;
@@ -64,7 +48,7 @@ static void cancelled_and_killed(void)
 	CHECK(WAIT_UNTIL(atomic_load(&told()->cancelled), 5000));
 	kill(atomic_load(&told()->pid), SIGKILL);
 	CHECK_EQ(brood_wait(h, 10000, &v), 0);
-	check(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
+	verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 	CHECK(v.started);
 	CHECK_EQ(v.attempts, 1);
 	CHECK_EQ(atomic_load(&told()->runs), 1);
@@ -81,7 +65,7 @@ Test(races, cancelled_then_killed) { case_run(cancelled_and_killed, 30000); }
 static void cancelled_before_it_began(void)
 {
 	struct brood_job_options job = { .size = sizeof job, .grace_ms = 60000 };
-	struct brood_options options = { .workers = 1, .log = quiet };
+	struct brood_options options = { .workers = 1, .log = note_log };
 	struct brood_handle *h, *next;
 	struct brood_verdict v;
 	pid_t worker;
@@ -100,11 +84,11 @@ static void cancelled_before_it_began(void)
 	CHECK_EQ(brood_wait(h, 0, &v), -ETIMEDOUT);
 	kill(worker, SIGKILL);
 	CHECK_EQ(brood_wait(h, 10000, &v), 0);
-	check(&v, BROOD_CANCELLED, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_CANCELLED, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.started, 0);
 	CHECK_EQ(atomic_load(&told()->runs), 0);
 	CHECK_EQ(brood_wait(next, 10000, &v), 0);
-	check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	brood_release(h);
 	brood_release(next);
 	close(fd);
@@ -122,7 +106,7 @@ Test(races, cancelled_before_it_began) { case_run(cancelled_before_it_began, 300
 static void long_run_is_no_long_wait(void)
 {
 	struct brood_job_options job = { .size = sizeof job, .retries = 1, .queue_ms = 1500 };
-	struct brood_options options = { .workers = 1, .log = quiet };
+	struct brood_options options = { .workers = 1, .log = note_log };
 	struct brood_handle *h;
 	struct brood_verdict v;
 	int fd, first;
@@ -140,7 +124,7 @@ static void long_run_is_no_long_wait(void)
 	CHECK_EQ(atomic_load(&told()->runs), 2);
 	kill(atomic_load(&told()->pid), SIGKILL);
 	CHECK_EQ(brood_wait(h, 10000, &v), 0);
-	check(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
+	verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 	CHECK_EQ(v.attempts, 2);
 	brood_release(h);
 	close(fd);
@@ -166,7 +150,7 @@ static void ran_before(void)
 {
 	struct brood_job_options job = { .size = sizeof job, .retries = 1, .queue_ms = 100 };
 	struct brood_options options = {
-		.workers = 1, .worker_init = init_waits, .init_ms = 60000, .log = quiet
+		.workers = 1, .worker_init = init_waits, .init_ms = 60000, .log = note_log
 	};
 	struct brood_handle *h[3];
 	struct brood_verdict v;
@@ -186,9 +170,9 @@ static void ran_before(void)
 		}
 		CHECK_EQ(brood_wait(h[round], 10000, &v), 0);
 		if (round == 0)
-			check(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
+			verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 		else
-			check(&v, BROOD_CANCELLED, BROOD_DETAIL_NONE);
+			verdict_is(&v, BROOD_CANCELLED, BROOD_DETAIL_NONE);
 		CHECK(v.started);
 		CHECK_EQ(v.attempts, 1);
 		CHECK_GT(v.pid, 0);
@@ -215,7 +199,7 @@ static void call_ran_before(void)
 {
 	struct brood_job_options job = { .retries = 5, .queue_ms = 100 };
 	struct brood_options options = {
-		.workers = 1, .worker_init = init_waits, .init_ms = 60000, .log = quiet
+		.workers = 1, .worker_init = init_waits, .init_ms = 60000, .log = note_log
 	};
 	struct brood_stats stats;
 	struct brood_verdict v;
@@ -225,7 +209,7 @@ static void call_ran_before(void)
 	CHECK_EQ(pthread_create(&thread, NULL, kill_the_first, NULL), 0);
 	v = pool_call_with(brood, notices, &job);
 	pthread_join(thread, NULL);
-	check(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
+	verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 	CHECK(v.started);
 	CHECK_GT(v.pid, 0);
 	atomic_store(&told()->cancelled, 0);
@@ -253,7 +237,7 @@ static int ends_soon(struct brood_job *job)
 
 static void storm(void)
 {
-	struct brood_options options = { .workers = 3, .log = quiet };
+	struct brood_options options = { .workers = 3, .log = note_log };
 	unsigned state = 7, killed = 0, outcomes[BROOD_OUTCOMES] = { 0 };
 
 	brood = pool_start(&options);
@@ -322,7 +306,7 @@ static int replies_and_is_killed(struct brood_job *job)
 static void replied_and_killed(void)
 {
 	struct brood_options options = { .workers = 2,
-		.log = quiet,
+		.log = note_log,
 		.backoff_min_ms = 1,
 		.backoff_max_ms = 2,
 		.healthy_ms = 1,
@@ -343,7 +327,7 @@ static void replied_and_killed(void)
 		CHECK_EQ(brood_call(brood, replies_and_is_killed, NULL, 0, reply, sizeof reply, &o,
 				 &v),
 			(ssize_t)sizeof reply);
-		check(&v, BROOD_DONE, v.detail);
+		verdict_is(&v, BROOD_DONE, v.detail);
 		CHECK_EQ(reply[99999], v.attempts > 1 ? 'b' : 'a');
 		again += v.attempts > 1;
 	}

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "../../src/worker/worker_lease.h"
 #include "../helpers/pool.h"
+#include "../helpers/residue_jobs.h"
 
 #include <criterion/criterion.h>
 #include <linux/filter.h>
@@ -24,12 +25,6 @@
 TestSuite(residue, .timeout = 120);
 
 static struct brood *brood;
-
-static void quiet(void *context, const struct brood_log *log)
-{
-	(void)context;
-	note("log: %s", log->text);
-}
 
 static struct brood_verdict on_path(brood_fn *fn, uint32_t path, uint32_t flags, int number)
 {
@@ -80,34 +75,11 @@ static int other_mask(struct brood_job *job)
 	return number_of(job);
 }
 
-static int leaves_fd(struct brood_job *job)
-{
-	(void)job;
-	return dup(0) < 0;
-}
-
-static int leaves_child(struct brood_job *job)
-{
-	(void)job;
-	if (fork() == 0)
-		for (;;)
-			pause();
-	return 0;
-}
-
 static void *sleeps(void *arg)
 {
 	for (;;)
 		pause();
 	return arg;
-}
-
-static int leaves_thread(struct brood_job *job)
-{
-	pthread_t thread;
-
-	(void)job;
-	return pthread_create(&thread, NULL, sleeps, NULL);
 }
 
 static void expect_left(struct brood_verdict v, uint32_t left)
@@ -121,7 +93,7 @@ static const uint32_t paths[] = { BROOD_PATH_HANDOFF, BROOD_PATH_LEASE };
 
 static void blamed(void)
 {
-	struct brood_options options = { .workers = 1, .log = quiet };
+	struct brood_options options = { .workers = 1, .log = note_log };
 	static const int signals[] = { SIGCHLD, SIGTERM, SIGPIPE, SIGWINCH };
 
 	brood = pool_start(&options);
@@ -164,7 +136,7 @@ static int blocks_usr1(struct brood_job *job)
 static void hidden_mask(void)
 {
 	struct brood_options options = {
-		.workers = 1, .log = quiet, .worker_init = blocks_what_the_library_hides
+		.workers = 1, .log = note_log, .worker_init = blocks_what_the_library_hides
 	};
 
 	brood = pool_start(&options);
@@ -178,7 +150,7 @@ Test(residue, a_mask_that_cannot_be_set_again) { case_run(hidden_mask, 20000); }
 static void tolerated(void)
 {
 	struct brood_options options = { .workers = 1,
-		.log = quiet,
+		.log = note_log,
 		.tolerate = BROOD_LEFT_FDS | BROOD_LEFT_THREADS | BROOD_LEFT_CHILDREN };
 	brood_fn *fn[] = { leaves_fd, leaves_thread, leaves_child };
 	const uint32_t left[] = { BROOD_LEFT_FDS, BROOD_LEFT_THREADS, BROOD_LEFT_CHILDREN };
@@ -215,7 +187,7 @@ static void on_guilty(void *context, const struct brood_result *result)
 
 static void trusted(void)
 {
-	struct brood_options options = { .workers = 1, .log = quiet };
+	struct brood_options options = { .workers = 1, .log = note_log };
 	const struct brood_job_options guilty = { .size = sizeof guilty,
 		.dispatch = BROOD_PATH_LEASE,
 		.flags = BROOD_JOB_TRUSTED,
@@ -282,7 +254,7 @@ static void shut(uint32_t path, struct shutting s)
 
 static void sockets_shut_down(void)
 {
-	struct brood_options options = { .workers = 1, .log = quiet };
+	struct brood_options options = { .workers = 1, .log = note_log };
 
 	brood = pool_start(&options);
 	for
@@ -335,7 +307,7 @@ static void give(brood_fn *fn, uint32_t job_flags, struct brood_verdict *verdict
  */
 static void behind_a_scribbler(void)
 {
-	struct brood_options options = { .workers = 1, .log = quiet };
+	struct brood_options options = { .workers = 1, .log = note_log };
 	struct brood_verdict guilty, told, untold;
 	struct brood_queue *queue;
 
@@ -453,7 +425,7 @@ static void seen_with(int (*init)(void *), int threads, uint32_t path)
 		{ leaves_fd, BROOD_LEFT_FDS },
 		{ leaves_child, BROOD_LEFT_CHILDREN },
 	};
-	struct brood_options options = { .workers = 1, .log = quiet, .worker_init = init };
+	struct brood_options options = { .workers = 1, .log = note_log, .worker_init = init };
 
 	own_threads = threads;
 	brood = pool_start(&options);
@@ -512,7 +484,7 @@ Test(residue, in_a_chroot)
 static int blind_lines;
 static void counts_blind(void *context, const struct brood_log *log)
 {
-	quiet(context, log);
+	note_log(context, log);
 	blind_lines += strstr(log->text, "cannot see threads ") != NULL;
 }
 

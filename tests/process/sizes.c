@@ -8,7 +8,6 @@
 
 #include <criterion/criterion.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,28 +21,15 @@ static struct brood *brood;
 static unsigned char *big, *back;
 static int fds_at_most; /* when all is over; -1: leases keep some */
 
-static void quiet(void *context, const struct brood_log *log)
-{
-	(void)context;
-	note("log: %s", log->text);
-}
-
-static void check(
-	const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail)
-{
-	char line[512];
-
-	brood_verdict_format(v, line, sizeof line);
-	CHECK_MSG(v->outcome == outcome && v->detail == detail, "%s", line);
-}
-
 static unsigned char byte_at(size_t i) { return (unsigned char)((i * 2654435761u) >> 13); }
 
 static void start(enum brood_path path)
 {
-	struct brood_options options = {
-		.workers = 2, .queue_ms = 120000, .run_ms = 120000, .dispatch = path, .log = quiet
-	};
+	struct brood_options options = { .workers = 2,
+		.queue_ms = 120000,
+		.run_ms = 120000,
+		.dispatch = path,
+		.log = note_log };
 
 	brood = pool_start(&options);
 	fds_at_most = path == BROOD_PATH_HANDOFF ? proc_own_fds() : -1;
@@ -106,24 +92,24 @@ static void unread(void)
 	start(BROOD_PATH_HANDOFF); /* jobs that do things to their socket */
 	for (int i = 0; i < 3; i++) {
 		CHECK_EQ(brood_call(brood, reads_nothing, big, 64 * MIB, NULL, 0, NULL, &v), 0);
-		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK_EQ(brood_call(brood, reads_one, big, 64 * MIB, back, 10, NULL, &v), 1);
 		CHECK_EQ(back[0], big[0]);
 		CHECK_EQ(brood_call(brood, replies_and_reads_nothing, big, 64 * MIB, back, 10, NULL,
 				 &v),
 			6);
 		CHECK_EQ(brood_call(brood, closes_at_once, big, 64 * MIB, back, 10, NULL, &v), 0);
-		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK_EQ(brood_call(brood, ends_reading, big, 64 * MIB, back, 10, NULL, &v), 1);
-		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	}
 	CHECK_EQ(brood_call(
 			 brood, job_sleep_forever, big, 64 * MIB, back, 64 * MIB, &short_time, &v),
 		-ETIMEDOUT);
-	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	CHECK_EQ(brood_call(brood, dies_in_between, big, 64 * MIB, back, 64 * MIB, NULL, &v),
 		-EREMOTEIO);
-	check(&v, BROOD_CRASHED, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.reply_size, 5000);
 	CHECK_MEM(back, big, 5000);
 	well_and_stop(2);
@@ -156,7 +142,7 @@ static void no_room(enum brood_path path)
 		CHECK_EQ(brood_call(brood, replies_64, NULL, 0, rooms[i] ? back : NULL, rooms[i],
 				 NULL, &v),
 			-EMSGSIZE);
-		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK_EQ(v.reply_size, 64 * MIB);
 		CHECK_MEM(back, big, rooms[i]);
 		CHECK_EQ(back[rooms[i]], 0xee); /* not a byte more */
@@ -207,7 +193,7 @@ static void *both_ways(void *arg)
 		CHECK_EQ(brood_call(brood, writes_before_it_reads, big, 10 * MIB, mine, 10 * MIB,
 				 NULL, &v),
 			10 * MIB);
-		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK_MEM(mine, big, 10 * MIB);
 	}
 	free(mine);
@@ -289,7 +275,7 @@ static void half_closed(enum brood_path path)
 		CHECK_EQ(shutdown(fd, SHUT_WR), 0);
 		CHECK_EQ(recv(fd, text, sizeof text, MSG_WAITALL), 3);
 		v = verdict_of(h);
-		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		close(fd);
 		CHECK_EQ(brood_open(brood, ends_first, NULL, &fd, &h), 0);
 		/* EOF comes before fn returns */
@@ -297,12 +283,12 @@ static void half_closed(enum brood_path path)
 		CHECK_EQ(write(fd, "then", 4), 4);
 		CHECK_EQ(shutdown(fd, SHUT_WR), 0);
 		v = verdict_of(h);
-		check(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		close(fd);
 		CHECK_EQ(brood_open(brood, writes_to_nobody, NULL, &fd, &h), 0);
 		close(fd);
 		v = verdict_of(h);
-		check(&v, BROOD_FAILED, BROOD_DETAIL_NONE);
+		verdict_is(&v, BROOD_FAILED, BROOD_DETAIL_NONE);
 		CHECK_EQ(v.code, 33);
 		CHECK_EQ(brood_open(brood, writes_to_nobody, NULL, &fd, &h), 0);
 		CHECK_EQ(shutdown(fd, SHUT_RD), 0);
@@ -313,7 +299,7 @@ static void half_closed(enum brood_path path)
 	/* a reader that never reads: the deadline ends it */
 	CHECK_EQ(brood_open(brood, writes_to_nobody, &short_time, &fd, &h), 0);
 	v = verdict_of(h);
-	check(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
+	verdict_is(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	close(fd);
 	well_and_stop(1);
 }

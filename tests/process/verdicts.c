@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 TestSuite(verdicts, .timeout = 120);
@@ -84,22 +83,6 @@ static int leaves_thread(struct brood_job *job)
 	pthread_exit(NULL);
 }
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Winfinite-recursion"
-static int __attribute__((noinline)) deeper(volatile char *above)
-{
-	volatile char here[4096];
-
-	here[0] = above ? above[0] : 1;
-	return deeper(here) + here[0];
-}
-#pragma GCC diagnostic pop
-static int overflows(struct brood_job *job)
-{
-	(void)job;
-	return deeper(NULL);
-}
-
 static struct brood *brood;
 
 static struct brood_verdict expect(
@@ -122,15 +105,9 @@ static struct brood_verdict expect(
 }
 #define EXPECT(fn, outcome, detail) expect(fn, #fn, outcome, detail)
 
-static void quiet(void *context, const struct brood_log *log)
-{
-	(void)context;
-	note("log: %s", log->text);
-}
-
 static void all_ends(void)
 {
-	struct brood_options options = { .workers = 2, .log = quiet };
+	struct brood_options options = { .workers = 2, .log = note_log };
 	struct brood_verdict v;
 
 	if (setjmp(before_start) != 0)
@@ -148,7 +125,7 @@ static void all_ends(void)
 	CHECK_EQ(v.signal, SIGSEGV);
 	CHECK_GT(v.peak_kb, 0);
 	CHECK_EQ(EXPECT(divides, BROOD_CRASHED, BROOD_DETAIL_NONE).signal, SIGFPE);
-	CHECK_EQ(EXPECT(overflows, BROOD_CRASHED, BROOD_DETAIL_NONE).signal, SIGSEGV);
+	CHECK_EQ(EXPECT(job_overflows, BROOD_CRASHED, BROOD_DETAIL_NONE).signal, SIGSEGV);
 	CHECK_EQ(EXPECT(killed, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE).signal, SIGKILL);
 	EXPECT(jumps, BROOD_CRASHED, BROOD_DETAIL_LONGJMP);
 	EXPECT(leaves_thread, BROOD_CRASHED, BROOD_DETAIL_THREAD_EXIT);
@@ -184,7 +161,7 @@ static int leaks_and_exits(struct brood_job *job)
 
 static void memory(void)
 {
-	struct brood_options options = { .workers = 1, .worker_memory = 32 << 20, .log = quiet };
+	struct brood_options options = { .workers = 1, .worker_memory = 32 << 20, .log = note_log };
 
 	brood = pool_start(&options);
 	CHECK_EQ(EXPECT(leaks_until_null, BROOD_FAILED, BROOD_DETAIL_MEMORY).code, 12);

@@ -5,17 +5,15 @@
  */
 #define _GNU_SOURCE
 #include "../helpers/fake.h"
+#include "../helpers/residue_jobs.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <fenv.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -56,12 +54,6 @@ static int blocks_and_waits(struct brood_job *job)
 	raise(SIGALRM);
 	return 0;
 }
-static int alarms(struct brood_job *job)
-{
-	(void)job;
-	alarm(1);
-	return 0;
-}
 static int profiles(struct brood_job *job)
 {
 	struct itimerval soon = { .it_value = { .tv_usec = 20000 } };
@@ -90,17 +82,6 @@ static int uses_timer(struct brood_job *job) /* and gives it back */
 	(void)job;
 	return timer_create(CLOCK_MONOTONIC, &event, &timer) | timer_delete(timer);
 }
-static int moves(struct brood_job *job)
-{
-	(void)job;
-	return chdir("/proc/self");
-}
-static int masks_files(struct brood_job *job)
-{
-	(void)job;
-	umask(0777);
-	return 0;
-}
 static int handles(struct brood_job *job)
 {
 	(void)job;
@@ -124,11 +105,6 @@ static int changes_stack(struct brood_job *job)
 
 	(void)job;
 	return sigaltstack(&stack, NULL);
-}
-static int rounds_up(struct brood_job *job)
-{
-	(void)job;
-	return fesetround(FE_UPWARD);
 }
 
 /* The state that each job must find, whatever the one before it did. */
@@ -178,12 +154,12 @@ static void put_right(void)
 	} rows[] = {
 		{ nothing, 0 },
 		{ blocks_and_waits, BROOD_LEFT_MASK },
-		{ alarms, BROOD_LEFT_TIMERS },
+		{ leaves_alarm, BROOD_LEFT_TIMERS },
 		{ profiles, BROOD_LEFT_TIMERS },
 		{ makes_timers, BROOD_LEFT_TIMERS },
 		{ uses_timer, 0 },
-		{ moves, BROOD_LEFT_CWD },
-		{ masks_files, BROOD_LEFT_UMASK },
+		{ leaves_cwd, BROOD_LEFT_CWD },
+		{ leaves_umask, BROOD_LEFT_UMASK },
 		{ handles, BROOD_LEFT_HANDLERS },
 		{ handles_slowly, BROOD_LEFT_HANDLERS },
 		{ changes_stack, BROOD_LEFT_HANDLERS },
@@ -208,24 +184,6 @@ Test(worker_hygiene, put_right) { case_run(put_right, 30000); }
 
 /* ---- costs the worker ---- */
 
-static void *__attribute__((noreturn)) sleeper(void *arg)
-{
-	(void)arg;
-	for (;;)
-		pause();
-}
-static int starts_thread(struct brood_job *job)
-{
-	pthread_t thread;
-
-	(void)job;
-	return pthread_create(&thread, NULL, sleeper, NULL);
-}
-static int opens(struct brood_job *job)
-{
-	(void)job;
-	return open("/dev/null", O_RDONLY) < 0;
-}
 static int closes_stdout(struct brood_job *job)
 {
 	(void)job;
@@ -243,13 +201,6 @@ static int redirects_for_a_while(struct brood_job *job)
 	int before = dup(1), r = redirects_stdout(job);
 
 	return r || dup2(before, 1) < 0 || close(before) < 0;
-}
-static int forks(struct brood_job *job)
-{
-	(void)job;
-	if (fork() == 0)
-		_exit(0);
-	return 0;
 }
 static int grows(struct brood_job *job)
 {
@@ -284,8 +235,8 @@ static void costly(void)
 		uint32_t left;
 		int hook;
 	} rows[] = {
-		{ starts_thread, BROOD_LEFT_THREADS, 0 },
-		{ opens, BROOD_LEFT_FDS, 1 },
+		{ leaves_thread, BROOD_LEFT_THREADS, 0 },
+		{ leaves_fd, BROOD_LEFT_FDS, 1 },
 		{ closes_stdout, BROOD_LEFT_FDS, 1 },
 		{ redirects_stdout, BROOD_LEFT_FDS, 1 },
 		{ grows, BROOD_LEFT_MEMORY, 1 },
@@ -333,17 +284,17 @@ static void tolerated(void)
 	fake_init(&fake);
 	fake.options.tolerate = BROOD_LEFT_THREADS | BROOD_LEFT_CHILDREN | BROOD_LEFT_FDS;
 	fake_start(&fake);
-	m = fake_job(&fake, opens);
+	m = fake_job(&fake, leaves_fd);
 	CHECK_EQ(m.left, BROOD_LEFT_FDS);
 	CHECK_EQ(m.flags, 0);
-	m = fake_job(&fake, forks);
+	m = fake_job(&fake, leaves_zombie);
 	CHECK_EQ(m.left, BROOD_LEFT_CHILDREN);
 	CHECK_EQ(m.flags, 0);
 	CHECK(WAIT_UNTIL(fake_job(&fake, has_no_child).code == 0, 5000));
-	m = fake_job(&fake, forks);
+	m = fake_job(&fake, leaves_zombie);
 	CHECK_EQ(m.left, BROOD_LEFT_CHILDREN);
 	CHECK(WAIT_UNTIL(fake_job(&fake, has_no_child).code == 0, 5000));
-	m = fake_job(&fake, starts_thread);
+	m = fake_job(&fake, leaves_thread);
 	CHECK_EQ(m.left, BROOD_LEFT_THREADS);
 	CHECK_EQ(m.flags, 0);
 	CHECK_EQ(fake_job(&fake, nothing).left, 0);
@@ -357,14 +308,13 @@ static int sets_up(void *context)
 {
 	struct itimerval late = { .it_value = { .tv_sec = 500 } };
 	struct sigevent event = { .sigev_notify = SIGEV_NONE };
-	pthread_t thread;
 	timer_t timer;
 
 	(void)context;
 	signal(SIGUSR1, SIG_IGN);
 	/* that one stays the worker's: the soft step needs it */
 	signal(SIGTERM, SIG_IGN);
-	if (pthread_create(&thread, NULL, sleeper, NULL) != 0 || open("/dev/null", O_RDONLY) < 0)
+	if (leaves_thread(NULL) != 0 || open("/dev/null", O_RDONLY) < 0)
 		return 1;
 	return setitimer(ITIMER_REAL, &late, NULL) | timer_create(CLOCK_MONOTONIC, &event, &timer);
 }
@@ -394,7 +344,7 @@ static void own(void)
 		CHECK_EQ(m.code, 0);
 		CHECK_EQ(m.left, 0);
 	}
-	CHECK_EQ(fake_job(&fake, starts_thread).left, BROOD_LEFT_THREADS);
+	CHECK_EQ(fake_job(&fake, leaves_thread).left, BROOD_LEFT_THREADS);
 	CHECK_EQ(fake_exit_code(&fake), 0);
 }
 Test(worker_hygiene, what_worker_init_set_up) { case_run(own, 20000); }

@@ -7,15 +7,14 @@
  */
 #define _GNU_SOURCE
 #include "../helpers/fake_ring.h"
+#include "../helpers/residue_jobs.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <fenv.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -90,34 +89,12 @@ static int blocks(struct brood_job *job)
 	raise(SIGSYS);
 	return 0;
 }
-static int alarms(struct brood_job *job)
-{
-	(void)job;
-	alarm(1);
-	return 0;
-}
-static int moves(struct brood_job *job)
-{
-	(void)job;
-	return chdir("/proc/self");
-}
-static int masks_files(struct brood_job *job)
-{
-	(void)job;
-	umask(0777);
-	return 0;
-}
 static int ignores(struct brood_job *job)
 {
 	(void)job;
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGSYS, SIG_IGN);
 	return 0;
-}
-static int rounds_up(struct brood_job *job)
-{
-	(void)job;
-	return fesetround(FE_UPWARD);
 }
 static volatile double zero = 0, one = 1;
 static int divides(struct brood_job *job)
@@ -164,9 +141,9 @@ static void put_right(uint32_t flags)
 	} rows[] = {
 		{ nothing, 0 },
 		{ blocks, BROOD_LEFT_MASK },
-		{ alarms, BROOD_LEFT_TIMERS },
-		{ moves, BROOD_LEFT_CWD },
-		{ masks_files, BROOD_LEFT_UMASK },
+		{ leaves_alarm, BROOD_LEFT_TIMERS },
+		{ leaves_cwd, BROOD_LEFT_CWD },
+		{ leaves_umask, BROOD_LEFT_UMASK },
 		{ ignores, BROOD_LEFT_HANDLERS },
 		{ rounds_up, 0 },
 		{ divides, 0 },
@@ -198,31 +175,6 @@ Test(worker_ring_hygiene, put_right) { case_run(put_right_both, 30000); }
 
 /* ---- costs the worker ---- */
 
-static void *__attribute__((noreturn)) sleeper(void *arg)
-{
-	(void)arg;
-	for (;;)
-		pause();
-}
-static int starts_thread(struct brood_job *job)
-{
-	pthread_t thread;
-
-	(void)job;
-	return pthread_create(&thread, NULL, sleeper, NULL);
-}
-static int opens(struct brood_job *job)
-{
-	(void)job;
-	return open("/dev/null", O_RDONLY) < 0;
-}
-static int forks(struct brood_job *job)
-{
-	(void)job;
-	if (fork() == 0)
-		_exit(0);
-	return 0;
-}
 static void exit_hook(void *context)
 {
 	(void)context;
@@ -236,7 +188,7 @@ static void costly(uint32_t flags)
 		brood_fn *fn;
 		uint32_t left;
 		int hook;
-	} rows[] = { { starts_thread, BROOD_LEFT_THREADS, 0 }, { opens, BROOD_LEFT_FDS, 1 } };
+	} rows[] = { { leaves_thread, BROOD_LEFT_THREADS, 0 }, { leaves_fd, BROOD_LEFT_FDS, 1 } };
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct message_left left;
@@ -285,7 +237,7 @@ static void tolerated(uint32_t flags)
 	fake.options.tolerate = BROOD_LEFT_CHILDREN | BROOD_LEFT_THREADS;
 	fake_start(&fake);
 	fake_lend(&fake, &ring);
-	fake_push(&ring, forks, NULL, 0);
+	fake_push(&ring, leaves_zombie, NULL, 0);
 	d = fake_done_raw(&ring);
 	CHECK_EQ(d.left, BROOD_LEFT_CHILDREN);
 	CHECK_EQ(d.flags, 0);
@@ -296,7 +248,7 @@ static void tolerated(uint32_t flags)
 		fake_push(&ring, has_no_child, NULL, 0);
 		d = fake_done_raw(&ring);
 	} while (d.code != 0);
-	fake_push(&ring, starts_thread, NULL, 0);
+	fake_push(&ring, leaves_thread, NULL, 0);
 	CHECK_EQ(fake_done_raw(&ring).left, BROOD_LEFT_THREADS);
 	fake_push(&ring, nothing, NULL, 0);
 	CHECK_EQ(fake_done_raw(&ring).left, 0);
@@ -325,13 +277,13 @@ static void trusted(uint32_t flags)
 
 	start_with(flags);
 	for (int i = 0; i < 20; i++) {
-		push_trusted(i % 2 ? moves : nothing);
+		push_trusted(i % 2 ? leaves_cwd : nothing);
 		fake_done(&ring, 0);
 	}
 	poll(NULL, 0, 20);
 	push_trusted(nothing);
 	fake_done(&ring, 0);
-	push_trusted(opens);
+	push_trusted(leaves_fd);
 	fake_done(&ring, 0);
 	left = fake_left(&ring);
 	CHECK_EQ(left.flags, FINISHED_RETIRING);
@@ -344,7 +296,7 @@ Test(worker_ring_hygiene, trusted_jobs_are_looked_after_later) { case_run(truste
 
 static int opens_and_waits(struct brood_job *job)
 {
-	int r = opens(job);
+	int r = leaves_fd(job);
 
 	atomic_store(&marked()[2], 1);
 	while (atomic_load(&marked()[2]) == 1)
@@ -366,7 +318,7 @@ static void trusted_at_the_end(uint32_t flags)
 	CHECK_EQ(fake_left(&ring).flags, FINISHED_RETIRING);
 	CHECK_EQ(fake_exit_code(&fake), 0);
 	start_with(flags);
-	fake_entry(&ring, opens, NULL, 0)->job_flags = BROOD_JOB_TRUSTED;
+	fake_entry(&ring, leaves_fd, NULL, 0)->job_flags = BROOD_JOB_TRUSTED;
 	fake_entry(&ring, opens_and_closes, NULL, 0);
 	fake_publish(&ring);
 	fake_done(&ring, 0);
@@ -550,7 +502,7 @@ static void handed_off(void)
 		fake_run(&fake, converses, NULL, 0);
 		CHECK_EQ(fake_read(&fake, text, sizeof text), 2);
 		CHECK_EQ(fake_finished(&fake).left, 0);
-		CHECK_EQ(fake_job(&fake, i % 2 ? moves : masks_files).left,
+		CHECK_EQ(fake_job(&fake, i % 2 ? leaves_cwd : leaves_umask).left,
 			i % 2 ? BROOD_LEFT_CWD : BROOD_LEFT_UMASK);
 	}
 	fake_end(&fake);
