@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * daemon: a service that goes into the background by itself. It forks *before* brood_start(), for
- * whoever waits for the daemon waits for the process that called brood_start(): the supervisor.
- * The command ends when the pool is ready, with 0, or with 1 when the pool could not be started.
- * (Under systemd none of this is needed: Type=notify and brood_notify_ready() say the same.)
+ * daemon: a service that goes into the background by itself. It forks *before* brood_start(),
+ * because the daemon's parent waits for the process that called brood_start(), the supervisor. The
+ * command ends with 0 when the pool is ready, or with 1 when the pool could not start. (systemd
+ * needs none of this: Type=notify and brood_notify_ready() do the same.)
  *
- *	daemon PIDFILE [CODE]   CODE: what worker_init returns, to see a start that fails
+ * 	daemon PIDFILE [CODE]   worker_init returns CODE; use one that is not 0 to see a start fail
  */
 #define _GNU_SOURCE
 #include <brood.h>
@@ -23,7 +23,7 @@ static int init(void *context)
 	return init_code;
 }
 
-/* In the command: waits for one byte of the daemon, or for its end. */
+/* In the command: waits for one byte from the daemon, or for the daemon's end. */
 static int wait_for(int fd)
 {
 	char byte;
@@ -31,7 +31,8 @@ static int wait_for(int fd)
 }
 
 /*
- * The lock stays with the process that took it, the supervisor: it is there as long as the service.
+ * The supervisor took the lock and holds it as long as it lives: so the lock lasts as long as the
+ * service.
  */
 static int lock_pid_file(const char *path)
 {
@@ -75,7 +76,7 @@ int main(int argc, char **argv)
 	if (write(ready[1], "", 1) != 1)
 		return 1;
 	close(ready[1]);
-	/* the terminal is not the daemon's any more */
+	/* The terminal does not belong to the daemon any more. */
 	int null = open("/dev/null", O_RDWR);
 	for (int fd = 0; fd < 3; fd++)
 		dup2(null, fd);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drain: a program that ends well. Until SIGTERM or SIGINT it accepts work. Then it accepts no
- * more, and each job that was accepted has its result before the program ends. A second signal a
- * second later, or the end of two seconds, cancels what still runs.
+ * drain: a program that ends well. It accepts work until SIGTERM or SIGINT. Then it accepts no
+ * more, and each accepted job gets its result before the program ends. Jobs that still run are
+ * cancelled after two seconds, or when a second signal comes more than a second after the first.
  *
- * 	drain [MS]      each job takes so many milliseconds; 50
+ * 	drain [MS]      each job takes MS milliseconds (50)
  */
 #define _GNU_SOURCE
 #include <brood.h>
@@ -18,7 +18,7 @@
 
 #define AT_ONCE 16
 
-/* In a worker. A job that looks ends early when it is told to, and says so by its code. */
+/* In a worker. When the job is told to end early, it does so, and its code says so. */
 static int work(struct brood_job *job)
 {
 	unsigned ms = *(const unsigned *)brood_job_arg(job, NULL);
@@ -51,7 +51,7 @@ static double seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* One turn of the loop: sees what has come, waits for more. */
+/* One turn of the loop: waits, then takes the results that have come. */
 static void turn(struct brood *brood, int signals)
 {
 	struct pollfd fds[2] = { { .fd = brood_fd(brood), .events = POLLIN },
@@ -79,23 +79,23 @@ int main(int argc, char **argv)
 	printf("accepting\n");
 	fflush(stdout);
 
-	while (!is_up(signals)) { /* 1: accept */
+	while (!is_up(signals)) { /* 1: accept jobs */
 		while (accepted - done - other < AT_ONCE &&
 			brood_submit(brood, work, NULL, 0, &job, NULL) == 0)
 			accepted++;
 		turn(brood, signals);
 	}
-	double began = seconds(); /* 2: no more; what is out ends */
+	double began = seconds(); /* 2: accept no more; wait for the accepted jobs */
 	while (brood_queue_out(brood_own_queue(brood)) > 0 && seconds() < began + 2) {
 		turn(brood, signals);
 		/*
-		 * One stop may come twice: from the supervisor, and from whoever signals all
-		 * processes.
+		 * One stop may send two signals: one from the supervisor, one from a program that
+		 * signals all processes.
 		 */
 		if (is_up(signals) && seconds() > began + 1)
 			break;
 	}
-	/* 3: what is left is cancelled, and says so */
+	/* 3: the remaining jobs are cancelled, and their verdicts say so. */
 	int r = brood_stop(brood);
 	brood_queue_dispatch(brood_own_queue(brood));
 	printf("%u accepted, %u done, %u cancelled, %d without a result\n", accepted, done, other,

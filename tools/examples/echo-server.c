@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * echo-server: each client is a job. Accepts on loopback (--tcp PORT) or a Unix socket (--unix
- * PATH) and gives each connection to a worker, which talks with the client until that has said all.
- * A worker that falls costs its client, and no other.
+ * echo-server: each client is a job. The server accepts connections on loopback (--tcp PORT) or on
+ * a Unix socket (--unix PATH). It gives each connection to a worker, which talks with the client
+ * until the client has said all. A worker that falls costs its own client, and no other.
  *
- * One epoll loop in the engine watches the listening socket, a signalfd and brood_fd(). SIGTERM and
- * SIGINT close the door, then brood_stop() waits for the clients that are there, drain_ms at most.
- * Under systemd it says when it is ready, and what it has done; see tools/systemd/.
+ * One epoll loop in the engine watches the listening socket, a signalfd and brood_fd(). After
+ * SIGTERM or SIGINT the server accepts no more, and brood_stop() waits for the remaining clients,
+ * at most drain_ms. Under systemd the server reports when it is ready and how much it has done; see
+ * tools/systemd/.
  *
- * With --fault a client may say "crash", "hang" or "exit" instead, and gets what it asked for.
+ * With --fault a client may send "crash", "hang" or "exit", and its worker does that.
  */
 #define _GNU_SOURCE
 #include <brood.h>
@@ -40,7 +41,7 @@ struct server {
 	int epoll, listener, signals;
 	int stopping;
 	uint64_t clients, turned_away;
-	struct brood_handle **handles; /* of clients that are out, in no order */
+	struct brood_handle **handles; /* clients whose verdict is due, in no order */
 	size_t handles_count, handles_room;
 };
 
@@ -70,7 +71,10 @@ static int send_all(int fd, const char *data, size_t size)
 	return 0;
 }
 
-/* Until the client ends, its time is up, or the server stops: the cancel fd says both. */
+/*
+ * Ends when the client ends, when the client's time is up, or when the server stops. The cancel fd
+ * tells of the last two.
+ */
 static int echo(struct brood_job *job)
 {
 	char data[16384];
@@ -148,7 +152,7 @@ static void remember(struct server *server, struct brood_handle *handle)
 		size_t room = server->handles_room ? server->handles_room * 2 : 64;
 		struct brood_handle **handles = realloc(server->handles, room * sizeof *handles);
 		if (!handles) {
-			brood_release(handle); /* its verdict will be missed, no more */
+			brood_release(handle); /* this client's verdict will not be seen */
 			return;
 		}
 		server->handles = handles;
@@ -180,7 +184,7 @@ static void on_client(struct server *server)
 	}
 }
 
-/* Verdicts other than "done" are worth a line. */
+/* Prints each verdict but "done". */
 static void on_verdicts(struct server *server)
 {
 	struct brood_verdict verdict = { .size = sizeof verdict };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * epoll: jobs in an event loop of the program's own, without a thread that waits.
+ * epoll: jobs in the program's own event loop, without a thread that waits.
  *
- * Each job is a conversation on a socket (brood_open()): a name goes out, a greeting comes back.
- * The loop watches those sockets and brood_fd(), and whenever that one is readable brood_dispatch()
- * reads what the supervisor said. Here one job in ten crashes; its verdict comes as those of the
- * others do.
+ * Each job is a conversation on a socket (brood_open()): the program sends a name, the job answers
+ * with a greeting. The loop watches these sockets and brood_fd(). When brood_fd() is readable,
+ * brood_dispatch() reads the supervisor's messages. One job in ten crashes here, and its verdict
+ * comes like any other.
  *
  * 	epoll [JOBS [AT_A_TIME]]
  */
@@ -64,14 +64,16 @@ static void give(struct loop *loop, struct conversation *conversation)
 		exit(1);
 	}
 	int size = snprintf(name, sizeof name, "job %u", loop->given++);
-	/* A worker that is dead already is no matter of this socket: the verdict tells. */
+	/* A failed send needs no care: if the worker is dead, the verdict says so. */
 	send(conversation->fd, name, (size_t)size, MSG_NOSIGNAL);
 	shutdown(conversation->fd, SHUT_WR);
 	if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, conversation->fd, &event) < 0)
 		die("epoll_ctl");
 }
 
-/* After both: the socket's end and the verdict. Which one comes first is not said. */
+/*
+ * A conversation ends when the socket's end and the verdict have both come. Either may come first.
+ */
 static void end(struct loop *loop, struct conversation *conversation)
 {
 	struct brood_verdict verdict = { .size = sizeof verdict };

@@ -16,12 +16,12 @@ int main(void)
 {
 	struct brood_options options = { .size = sizeof options, .workers = 4 };
 	struct brood *brood;
-	if (brood_start(&options, &brood) < 0) /* from here on this is the engine */
+	if (brood_start(&options, &brood) < 0) /* from here on, this process is the engine */
 		return fprintf(stderr, "hello: %s\n", brood_error()), 1;
 	char reply[64];
 	struct brood_verdict verdict;
 	ssize_t n = brood_call(brood, upper, "hello", 5, reply, sizeof reply, NULL, &verdict);
-	if (n < 0) /* the sentence says why, and what to do */
+	if (n < 0) /* brood_error() says why, and what to do */
 		fprintf(stderr, "hello: %s\n", brood_error());
 	else
 		printf("%.*s: %s\n", (int)n, reply, brood_outcome_name(verdict.outcome));

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * map: one function over many items, on all workers, results in the order of the items. It counts
- * the words of files. A file that takes its worker down has no count, and costs no other file's.
+ * map: runs one function over many items, on all workers, and prints the results in the order of
+ * the items. It counts the words of files. A file that takes its worker down has no count; the
+ * other files still have theirs.
  *
- *	map FILE...
+ * 	map FILE...
  */
 #include <brood.h>
 #include <ctype.h>
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In a worker: the request is a path with its NUL, the reply a number. */
+/* In a worker: the request is a path with its NUL, the reply is a number. */
 static int count_words(struct brood_job *job)
 {
 	const char *path = brood_job_request(job, NULL);
@@ -35,7 +36,7 @@ struct item {
 	struct brood_verdict verdict;
 };
 
-/* Gives items until the queue is full: -EAGAIN says that some result must be taken first. */
+/* Submits items until the queue is full: -EAGAIN says that a result must be taken first. */
 static size_t give(struct brood *brood, struct item *items, size_t next, size_t count)
 {
 	struct brood_job_options options = { .size = sizeof options };

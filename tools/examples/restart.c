@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * restart: new code, or new data, without a client refused. Workers are snapshots of the program as
- * it was at brood_start(): so what is new comes with a new start of the program. The launcher keeps
- * the listening socket; at SIGHUP it starts the program again, waits until that is ready, and tells
- * the old one to end, which first serves the clients that it has. Clients that come meanwhile wait
- * in the socket's backlog. (systemd does the same with a socket unit and `systemctl restart`.)
+ * restart: new code or new data, without refusing a client. Workers are snapshots of the program at
+ * brood_start(), so anything new needs a new start of the program. The launcher keeps the listening
+ * socket. At SIGHUP the launcher starts the program again, waits until the new program is ready,
+ * and tells the old program to end. The old program first serves the clients that it has. Clients
+ * that come meanwhile wait in the socket's backlog. (systemd does the same with a socket unit and
+ * `systemctl restart`.)
  *
- *	restart         prints its port; each client gets the number of the start that serves it
+ * 	restart         prints its port; each client gets the number of the start that serves it
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -25,7 +26,7 @@
 #define LISTENER 3
 #define READY    4
 
-/* what a start has that the last one had not */
+/* Counts the starts: this stands for the new code or data. */
 static int number;
 
 static int answer(struct brood_job *job) /* in a worker */
@@ -65,12 +66,12 @@ static int serve(void)
 		if (client >= 0 && brood_give(brood, answer, client, NULL, NULL) < 0)
 			close(client);
 	}
-	close(LISTENER); /* others accept now */
-	/* drains: the clients that it has are served */
+	close(LISTENER); /* the other program accepts now */
+	/* Drains: the clients that this program has are served first. */
 	return brood_stop(brood) < 0;
 }
 
-/* Starts the program anew; its pid once it is ready, else -1. */
+/* Starts the program anew. Returns its pid once it is ready, else -1. */
 static pid_t launch(const char *program, int listener, int count)
 {
 	char text[16], byte;
@@ -131,7 +132,7 @@ int main(int argc, char **argv)
 	while (now > 0 && poll(&wait, 1, -1) > 0 && read(signals, &info, sizeof info) > 0 &&
 		info.ssi_signo == SIGHUP) {
 		pid_t next = launch("/proc/self/exe", listener, ++count);
-		if (next < 0) /* the old one goes on */
+		if (next < 0) /* the old program goes on */
 			continue;
 		end(now);
 		now = next;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a worker of the library needs of the kernel, and what these jobs need: poll. See sandbox.c.
+ * The system calls that a worker of the library needs, and poll, which these jobs need. See
+ * sandbox.c.
  */
 CALL(brk)
 CALL(close)

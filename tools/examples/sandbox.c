@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sandbox: workers behind a seccomp filter. worker_init allows what a worker of the library needs
- * and refuses all else, so that a job can work with its bytes and open no file. The list below is
- * the one of brood-patterns(7), and a test runs this program with --kill, under which a call that
- * is not in the list ends the worker: so the list has all that the library needs.
+ * sandbox: workers behind a seccomp filter. worker_init allows the system calls that a worker of
+ * the library needs and refuses all others. So a job can work with its bytes and cannot open a
+ * file. sandbox-calls.h is the list of brood-patterns(7). With --kill a call that is not in the
+ * list ends the worker; a test runs this program so, and thereby proves that the list is complete.
  *
  * 	sandbox [--kill]
  */
@@ -57,8 +57,8 @@ static int close_the_sandbox(void *context)
 		filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	}
 	/*
-	 * The worker itself tries once to open /proc, and goes on without: refused, and never
-	 * killed for.
+	 * The worker itself tries once to open /proc, and does without if that fails. So openat is
+	 * refused, but does not kill.
 	 */
 	filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_openat, 0, 1);
 	filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
@@ -96,7 +96,7 @@ static int converse(struct brood_job *job)
 	return n > 0 && write(brood_job_fd(job), line, (size_t)n) == n ? 0 : 1;
 }
 
-static int stay(struct brood_job *job) /* until it is told to end */
+static int stay(struct brood_job *job) /* runs until the job is told to end */
 {
 	struct pollfd fd = { .fd = brood_job_cancel_fd(job), .events = POLLIN };
 	while (!brood_job_cancelled(job))
@@ -104,7 +104,7 @@ static int stay(struct brood_job *job) /* until it is told to end */
 	return 0;
 }
 
-static int messy(struct brood_job *job) /* what a job leaves is put right */
+static int messy(struct brood_job *job) /* leaves things behind, which the library puts right */
 {
 	(void)job;
 	void *memory = malloc(1 << 22);

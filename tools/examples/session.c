@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * session: an explicit lease. One worker is kept for a conversation, and what a job leaves in its
- * memory the next one finds: here a list of numbers, of which the program asks sum and largest.
- * Another lease is another worker, with a list of its own. When its worker dies a session is lost,
- * and the program hears so.
+ * session: a pinned lease. One worker stays with one conversation, so each job finds in memory what
+ * the jobs before it left there. Here this is a list of numbers, and the program asks for its sum
+ * and its largest number. Another lease is another worker with a list of its own. When the worker
+ * dies its session is lost, and the program is told.
  *
  * 	session
  */
@@ -20,8 +20,8 @@ static struct {
 } list;
 
 /*
- * A worker that goes back to the pool and is taken again still has what was there: so a session
- * begins with this.
+ * A worker that goes back to the pool keeps its memory. So each session begins with this job, which
+ * empties the list.
  */
 static int begin(struct brood_job *job)
 {
@@ -43,7 +43,7 @@ static int add(struct brood_job *job)
 	list.numbers = larger;
 	list.numbers[list.count++] = number;
 	if (number == 13)
-		abort(); /* this code is not to be trusted */
+		abort(); /* after such a number the list is not to be trusted */
 	return 0;
 }
 
@@ -124,8 +124,8 @@ int main(void)
 	session_begin(&second, brood);
 	add_all(&first, "first", even, 4);
 	add_all(&second, "second", odd, 2);
-	add_all(&first, "first", even, 1);  /* it still has what it had */
-	add_all(&second, "second", bad, 3); /* its worker falls, and the session with it */
+	add_all(&first, "first", even, 1);  /* the worker still has the earlier numbers */
+	add_all(&second, "second", bad, 3); /* the worker falls, and the session is lost */
 	session_end(&second);
 	session_begin(&second, brood);
 	add_all(&second, "second, again", odd, 2);

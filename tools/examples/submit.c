@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * submit: a server with one event loop, whose work is done in workers. Each packet that comes to a
- * UDP port of the loopback interface is a job: it is submitted without waiting, with whoever sent
- * it as its context. When brood_fd() is readable the loop takes what has come, in batches, and
- * sends answers; they come in the order in which jobs end. When too many jobs are out the packet is
- * dropped, as such a server does. "crash" does that: it costs that answer, and no other.
+ * submit: a server with one event loop whose work is done in workers. Each packet that comes to a
+ * UDP port of the loopback interface is a job. The server submits the job without waiting; the
+ * sender's address is the job's context. When brood_fd() is readable, the loop takes results in
+ * batches and sends answers, in the order in which jobs end. When too many jobs are out the server
+ * drops the packet, as UDP servers do. The packet "crash" crashes its job: this costs one answer
+ * and no other.
  *
  * 	submit PORT
  */
@@ -29,7 +30,7 @@ struct server {
 	unsigned long long answers, dropped;
 };
 
-/* Runs in a worker. The request lies where the engine has put it: nothing is copied. */
+/* In a worker. The request is read in place: nothing is copied. */
 static int reverse(struct brood_job *job)
 {
 	char text[PACKET];
@@ -61,7 +62,7 @@ static void on_packets(struct server *server)
 		socklen_t from_size = sizeof from;
 		ssize_t n = recvfrom(server->socket, packet, sizeof packet, 0,
 			(struct sockaddr *)&from, &from_size);
-		if (n < 0 || !sender) { /* there is no more, for now */
+		if (n < 0 || !sender) { /* there are no more packets for now */
 			free(sender);
 			return;
 		}
@@ -154,7 +155,7 @@ int main(int argc, char **argv)
 		}
 	}
 	int r = brood_stop(server.brood);
-	on_results(&server); /* of jobs that ended during the stop */
+	on_results(&server); /* results of jobs that ended during the stop */
 	printf("%llu answers, %llu dropped\n", server.answers, server.dropped);
 	return r < 0;
 }

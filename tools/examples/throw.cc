@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// throw: a job that throws, from C++.
+// throw: a C++ job that throws.
 //
 // The catch around brood_start() does not catch what a job throws: a job runs in another process,
-// and what leaves the job ends that worker alone. What a job wants to survive it catches itself, as
-// divide() does.
+// and its exception ends that worker alone. If a job is to survive an exception, the job itself
+// must catch it, as divide() does.
 #include <brood.h>
 
 #include <cstdio>

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * brood-grep: patterns from strangers, searched in real files with the C library's own regex code,
- * which they can crash, hang and bloat. What each file owns:
+ * brood-grep searches real files for patterns from strangers. It uses the C library's own regex
+ * code, which such a pattern can crash, hang or bloat. What each file owns:
  *
  *   options.c   the command line, and the patterns that it names
- *   source.c    files: walking them, and cutting them into chunks on line borders
- *   search.c    one chunk, one set of patterns: the code that falls. No Brood in it
- *   job.c       search.c as jobs: request and reply as bytes, and the check of what a worker says
- *   runner.c    tasks: done by a few threads that each wait in brood_call(), and consumed in the
- *               order of their submission
+ *   source.c    the files: walks over them, and cuts them into chunks at ends of lines
+ *   search.c    the search of one chunk for one set of patterns: the code that falls, without Brood
+ *   job.c       search.c as jobs: request and reply as bytes, and the check of each reply
+ *   runner.c    the tasks: a few threads do them, each in brood_call(); the main thread consumes
+ *               the results in the order of submission
  *   killer.c    --kill-rate
- *   lines.c     output as of grep
- *   rows.c      -f with -c: a row a pattern
+ *   lines.c     output like grep's
+ *   rows.c      -f with -c: one row for each pattern
  *
  * The engine owns the text and does all the printing. A worker gets bytes and answers with numbers:
- * how many lines match, and where each begins. They are checked against the text before anything is
- * printed: a worker may be out of its mind.
+ * how many lines match, and where each of these lines begins. The engine checks the numbers against
+ * the text before it prints anything, because a job may have corrupted its worker.
  *
  * All bytes are taken as in the C locale.
  */
@@ -31,8 +31,8 @@
 enum { GREP_FOUND = 0, GREP_NOTHING = 1, GREP_TROUBLE = 2 }; /* exit codes */
 
 /*
- * A set of patterns; a line matches if one of them does. Each ends with a newline in `text`, so ""
- * is no pattern and "\n" the empty one.
+ * A set of patterns. A line matches the set if it matches one pattern. Each pattern ends with a
+ * newline in `text`: "" is a set without a pattern, "\n" is a set with the empty pattern.
  */
 struct patterns {
 	char *text;
@@ -51,40 +51,41 @@ struct grep_options {
 	size_t files_count;
 };
 
-/* Exits by itself on --help, --version and wrong usage. */
+/* Ends the program by itself on --help, --version and wrong usage. */
 void options_read(struct grep_options *options, int argc, char **argv);
 /* The next pattern of the set: *offset begins at 0. False at the end. */
 bool patterns_next(const struct patterns *patterns, size_t *offset, struct patterns *ret_one);
 
-/* a line on stderr, after what stdout has */
+/* Prints a line on stderr, after everything that was printed on stdout before. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void out_of_memory(void) __attribute__((noreturn));
-void *must_alloc(void *old, size_t size); /* realloc() or the end */
+void *must_alloc(void *old, size_t size); /* realloc(); ends the program when memory is out */
 
 /* ---- source.c -------------------------------------------------------------------------------- */
 
 struct file {
 	char *name;  /* as printed */
-	bool prefix; /* several files: lines begin with the name */
+	bool prefix; /* there are several files: each line begins with the file's name */
 	unsigned refs;
-	/* the consumer's */
-	uint64_t line; /* lines before the chunk that is next */
+	/* Only the consuming thread uses the members below. */
+	uint64_t line; /* how many lines of the file stand before the next chunk */
 	uint64_t matches;
-	bool finished; /* nothing more of it is worth looking at */
+	bool finished; /* no later chunk of this file matters */
 };
 
 /*
- * Whole lines of a file; the last one of the file may lack its newline. Text until a NUL was met;
- * then binary: NULs end lines too. Or a complaint, which has its place among the results: its text
- * is for complain(), it has no file, and there is nothing to search in.
+ * Whole lines of a file; only the last line of the file may lack its newline. A file counts as text
+ * until its first NUL. From there it counts as binary, and NULs end lines, too. A chunk without a
+ * file is a complaint instead: its text is for complain(), and nothing is searched. A complaint
+ * keeps its place among the results.
  */
 struct chunk {
 	unsigned refs;
-	struct chunk *next; /* the source's */
+	struct chunk *next; /* for the source's list */
 	struct file *file;
 	bool complaint;
 	bool binary;
-	bool last; /* of its file; it may be empty */
+	bool last; /* the last chunk of its file; such a chunk may be empty */
 	uint32_t size;
 	uint32_t lines;
 	char text[];
@@ -94,7 +95,7 @@ struct source;
 struct source *source_new(const struct grep_options *options);
 struct source *source_free(struct source *source);
 struct chunk *source_next(struct source *source); /* NULL: no more */
-bool source_trouble(const struct source *source); /* some file could not be read */
+bool source_trouble(const struct source *source); /* true: some file could not be read */
 
 struct chunk *chunk_ref(struct chunk *chunk);
 struct chunk *chunk_unref(struct chunk *chunk); /* always NULL */
@@ -104,8 +105,9 @@ struct chunk *chunk_unref(struct chunk *chunk); /* always NULL */
 enum search_flags {
 	SEARCH_EXTENDED = 1 << 0,
 	SEARCH_ICASE = 1 << 1,
-	SEARCH_COUNT = 1 << 2,  /* how many lines; else where, too */
-	SEARCH_FIRST = 1 << 3,  /* enough at the first */
+	/* counts the lines that match; without this flag their places are listed, too */
+	SEARCH_COUNT = 1 << 2,
+	SEARCH_FIRST = 1 << 3,  /* stops at the first line that matches */
 	SEARCH_BINARY = 1 << 4, /* NULs end lines */
 };
 
@@ -114,14 +116,14 @@ enum search_code { SEARCH_OK, SEARCH_BAD_PATTERN, SEARCH_NO_MEMORY, SEARCH_BAD_R
 struct search_result {
 	uint32_t matches;
 	uint32_t capacity;
-	/* of each line that matches; NULL with SEARCH_COUNT. The holder's to free */
+	/* Where each matching line begins; NULL with SEARCH_COUNT. The holder frees the array. */
 	uint32_t *starts;
-	const char *error; /* of SEARCH_BAD_PATTERN; static */
+	const char *error; /* with SEARCH_BAD_PATTERN; a static string */
 };
 
 /*
- * Both keep the compiled set for the next call with the same flags and patterns. Not for two
- * threads at once. search_text() changes NULs in a binary text.
+ * Both functions keep the compiled set for the next call with the same flags and patterns. Two
+ * threads may not call them at once. search_text() changes the NULs in a binary text.
  */
 enum search_code search_compile(
 	uint32_t flags, const struct patterns *patterns, struct search_result *result);
@@ -130,9 +132,10 @@ enum search_code search_text(uint32_t flags, const struct patterns *patterns, ch
 
 /* ---- job.c ----------------------------------------------------------------------------------- */
 
-/* What became of a task. A task that fell has no result. */
+/* The outcome of a task. A task that fell has no result. */
 struct finding {
-	bool skipped; /* it was not run: one before it fell */
+	/* the task was not run, because an earlier task with the same patterns fell */
+	bool skipped;
 	bool fell;
 	char why[256]; /* "crashed, SIGSEGV in search" */
 	uint32_t matches;
@@ -140,31 +143,34 @@ struct finding {
 };
 
 struct task {
-	struct chunk *chunk;      /* NULL: only compile */
+	struct chunk *chunk;      /* NULL: the task only compiles the patterns */
 	struct patterns patterns; /* borrowed */
 	uint32_t flags;
-	uint32_t row; /* the submitter's */
-	/* shared by tasks with the same patterns: one fell, those behind it are not run */
+	uint32_t row; /* for the submitter's own use */
+	/*
+	 * Tasks with the same patterns share this flag. When one of these tasks falls, later ones
+	 * do not run.
+	 */
 	atomic_bool *fallen;
 	struct finding finding;
-	bool done; /* the runner's */
+	bool done; /* for the runner's own use */
 };
 
-void job_run(struct brood *brood, struct task *task); /* brood NULL: in this process */
+void job_run(struct brood *brood, struct task *task); /* brood NULL: runs in this process */
 
 /* ---- runner.c -------------------------------------------------------------------------------- */
 
 /*
- * Called in the submitting thread, in the order of submission. What the task holds is freed after
- * it.
+ * The submitting thread calls this for each task, in the order of submission. Afterwards the runner
+ * frees what the task holds.
  */
 typedef void consume_fn(void *context, struct task *task);
 
 struct runner;
 struct runner *runner_new(struct brood *brood, consume_fn *consume, void *context);
-/* takes the reference of its chunk */
+/* Takes over the caller's reference to the chunk. */
 void runner_submit(struct runner *runner, const struct task *task);
-/* waits for, and consumes, all that is out */
+/* Waits for all submitted tasks, and consumes them. */
 void runner_finish(struct runner *runner);
 struct runner *runner_free(struct runner *runner);
 
@@ -172,10 +178,10 @@ struct runner *runner_free(struct runner *runner);
 
 struct killer;
 struct killer *killer_new(uint32_t per_second, uint32_t workers); /* before brood_start() */
-/* as the pool's worker_init hook */
+/* For the pool's worker_init hook. */
 int killer_worker_init(void *killer);
 void killer_start(struct killer *killer);
-/* how many it killed. Frees it */
+/* Returns how many workers the killer has killed. Frees the killer. */
 uint64_t killer_stop(struct killer *killer);
 
 /* ---- lines.c, rows.c ------------------------------------------------------------------------- */

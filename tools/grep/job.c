@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * search.c as jobs. A request is a head, the patterns and the text; a reply is how many lines match
- * and where each begins, or, for a pattern that is no pattern, why. A task is done by one
- * brood_call(), which may be retried after a kill from outside: nothing but its bytes goes in,
- * nothing but its bytes comes out.
+ * search.c as jobs. A request is a head, the patterns and the text. A reply says how many lines
+ * match and where each one begins; for an invalid pattern it says why the pattern is invalid. One
+ * brood_call() does one task. Brood may retry the call after a kill from outside, because a job
+ * depends on the bytes of its request alone and changes nothing but its reply.
  *
- * Two functions, so that a verdict's name says which part fell: `compile` and `search`.
+ * The job has one of two functions, so that the function's name in a verdict says which part fell:
+ * `compile` or `search`.
  */
 #define _GNU_SOURCE
 #include "grep.h"
@@ -29,7 +30,7 @@ struct request {
 
 struct received {
 	struct request head;
-	char *body; /* the patterns, then the text */
+	char *body; /* first the patterns, then the text */
 	struct patterns patterns;
 };
 
@@ -104,7 +105,7 @@ static void fall(struct finding *finding, const char *what, const char *function
 		function ? function : "");
 }
 
-/* The sentence came from a worker: only its printable part is taken. */
+/* A worker made this sentence, so only the printable part is used. */
 static void fall_with_reply(struct finding *finding, const char *text, size_t size)
 {
 	char what[100];
@@ -147,7 +148,7 @@ static void fall_with_verdict(struct finding *finding, const struct brood_verdic
 	fall(finding, what, verdict->name);
 }
 
-/* Each start is the start of a line, and they go up. */
+/* True: each number is where some line begins, and the numbers rise. */
 static bool starts_are_true(const struct chunk *chunk, const uint32_t *starts, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
@@ -200,7 +201,7 @@ static void call(struct brood *brood, struct task *task)
 	};
 	struct brood_verdict verdict = { .size = sizeof verdict };
 	size_t lines = task->chunk && !(task->flags & SEARCH_COUNT) ? task->chunk->lines : 0;
-	/* or a sentence about the pattern */
+	/* The reply may be a sentence about the pattern instead of numbers. */
 	size_t request_size, room = (1 + lines) * sizeof(uint32_t) + 256;
 	char *request = request_new(task, &request_size);
 	uint32_t *reply = must_alloc(NULL, room);

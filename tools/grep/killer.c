@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * --kill-rate: kills workers that were picked at random, busy or idle, from a thread of the engine.
+ * --kill-rate: a thread of the engine kills workers at random, whether busy or idle.
  *
- * Each worker writes its pid into a shared page from its init hook. A pid there may be long dead
- * and its number another's, so it is pinned by a pidfd first, then checked to be a child of the
- * supervisor, and only then killed, by the pidfd. If the number changes hands in between, the pidfd
- * does not follow.
+ * Each worker's init hook writes the worker's pid into a shared page. The worker may be long dead
+ * and its pid in use by another process. So the killer first opens a pidfd, then checks that the
+ * process is a child of the supervisor, and only then kills, by the pidfd. If the pid changes hands
+ * in between, the pidfd does not follow.
  */
 #define _GNU_SOURCE
 #include "grep.h"
@@ -70,7 +70,7 @@ static uint64_t next_random(struct killer *killer)
 	return killer->random = x;
 }
 
-/* Alive, and a child of our own parent, the supervisor? */
+/* True: the process is alive, and a child of our own parent, the supervisor. */
 static bool is_worker(pid_t pid)
 {
 	char path[40], text[512], state;
@@ -98,7 +98,8 @@ static bool kill_worker(pid_t pid)
 }
 
 /*
- * A pid that was written and not yet found dead, each as likely as the others; NULL: there is none.
+ * Chooses one of the pids that were written and are not known to be dead, each with the same
+ * chance. NULL: there is no such pid.
  */
 static atomic_int *pick(struct killer *killer)
 {
@@ -119,7 +120,10 @@ static void kill_one(struct killer *killer)
 	while (!killed && (place = pick(killer))) {
 		int pid = atomic_load(place);
 		killed = kill_worker(pid);
-		/* Dead either way, but for one whose place was taken by a newer one meanwhile. */
+		/*
+		 * The worker is dead. The exchange fails if a newer worker has written its pid
+		 * there meanwhile.
+		 */
 		atomic_compare_exchange_strong(place, &pid, 0);
 	}
 	killer->killed += killed;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Output as of grep: matching lines, or with -c how many, file by file. One set of patterns for
- * all; when it falls, nothing more of it is run.
+ * Output like grep's, file by file: the matching lines, or with -c their number. One set of
+ * patterns serves all files. When a search for this set falls, no later search runs.
  */
 #define _GNU_SOURCE
 #include "grep.h"
@@ -13,7 +13,7 @@ struct lines {
 	const struct grep_options *options;
 	struct runner *runner;
 	atomic_bool fallen;
-	bool fell; /* and it was said */
+	bool fell; /* a search fell, and the user was told */
 	bool found;
 };
 

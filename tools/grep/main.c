@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* brood-grep: the start, the end, and what comes between. grep.h has the map. */
+/* brood-grep: starts the pool, runs the search, stops the pool. grep.h lists the files. */
 #define _GNU_SOURCE
 #include "grep.h"
 
@@ -10,8 +10,8 @@
 #include <string.h>
 
 /*
- * Room for a chunk and its matches, and for the state tables of a pattern that means well. A
- * sanitizer's shadow memory has no room in it.
+ * Memory of a worker: enough for a chunk, its matches, and the state tables of a well-meant
+ * pattern. The shadow memory of a sanitizer does not fit.
  */
 #if defined(__SANITIZE_ADDRESS__)
 #define WORKER_MEMORY 0
@@ -25,8 +25,8 @@
 #endif
 
 /*
- * Workers fall: that is what they are for, and the output says which. What is wrong with the pool
- * as a whole is worth a line.
+ * A worker's fall is expected, and the output names the pattern. Only trouble with the pool as a
+ * whole is worth a line.
  */
 static void log_line(void *context, const struct brood_log *log)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line of brood-grep, and the patterns that it names. Everything here happens before
- * the start.
+ * The command line of brood-grep, and the patterns that it names. All of this happens before
+ * brood_start().
  */
 #define _GNU_SOURCE
 #include "grep.h"
@@ -14,36 +14,34 @@
 #include <string.h>
 
 static const char usage_line[] =
-	"Usage: brood-grep [-E] [-i] [-n] [-c] [-r] [-e PATTERN] [-f PATTERNS] [-w WORKERS] [-T "
-	"MS]\n"
-	"                  [--in-process] [--kill-rate N] [PATTERN] [FILE]...\n";
+	"Usage: brood-grep [-E] [-i] [-n] [-c] [-r] [-e PATTERN] [-f PATTERNS] [-w WORKERS]\n"
+	"                  [-T MS] [--in-process] [--kill-rate N] [PATTERN] [FILE]...\n";
 
 static const char help_text[] =
-	"Searches for PATTERN in each FILE, as grep does, with workers that it can do without: a "
-	"pattern that crashes, hangs\n"
-	"or bloats the C library's regex code costs a worker, not the search. All bytes are taken "
-	"as in the C locale.\n"
+	"Searches each FILE for PATTERN, as grep does, in workers. A pattern that crashes, hangs\n"
+	"or bloats the C library's regex code costs a worker, not the search. All bytes are\n"
+	"taken as in the C locale.\n"
 	"\n"
 	"  -E              patterns are extended regular expressions\n"
 	"  -i              upper and lower case are the same\n"
-	"  -n              each line with its number\n"
-	"  -c              how many lines match, instead of the lines\n"
-	"  -r              folders with all that is in them; without FILE: this folder\n"
-	"  -e PATTERN      may be given more than once, as may -f; a line matches if one of them "
-	"does\n"
-	"  -f PATTERNS     a file of patterns, one a line; - is standard input\n"
-	"  -f with -c      a row a pattern: how many lines of all files match it, or what became "
-	"of its worker; a tab; the pattern\n"
-	"  -w WORKERS      1 to 10000; unless given, one a CPU\n"
-	"  -T MS           how long a worker may search in one piece of a file (100 KB, or one "
-	"line); 2000\n"
-	"  --in-process    without workers: what falls takes the program with it\n"
-	"  --kill-rate N   kills N workers a second, picked at random; says on stderr how many. "
-	"The output is the same\n"
+	"  -n              prints each line with its number\n"
+	"  -c              prints how many lines match, instead of the lines\n"
+	"  -r              searches folders with all that is in them; without FILE: this folder\n"
+	"  -e PATTERN      -e and -f may be given more than once; a line matches if one pattern\n"
+	"                  does\n"
+	"  -f PATTERNS     a file with one pattern a line; - is standard input\n"
+	"  -f with -c      prints one row for each pattern: how many lines of all files match (or\n"
+	"                  how the worker died), a tab, the pattern\n"
+	"  -w WORKERS      how many workers, 1 to 10000 (default: one for each CPU)\n"
+	"  -T MS           how long a worker may search one piece of a file (100 KB, or one line;\n"
+	"                  default: 2000)\n"
+	"  --in-process    searches without workers: a bad pattern takes the program down\n"
+	"  --kill-rate N   kills N random workers a second, and prints on stderr how many. The\n"
+	"                  output stays the same\n"
 	"  --help, --version\n"
 	"\n"
-	"Exit code: 0 a line matched, 1 none did, 2 a file could not be read, a pattern fell, or "
-	"wrong usage.\n";
+	"Exit code: 0: a line matched; 1: none did; 2: a file could not be read, a pattern fell,\n"
+	"or wrong usage.\n";
 
 void complain(const char *format, ...)
 {
@@ -187,7 +185,7 @@ void options_read(struct grep_options *options, int argc, char **argv)
 		complain("--in-process has no workers to kill");
 		usage();
 	}
-	/* no set is NULL, not even that of an empty file */
+	/* Makes `text` not NULL, even for an empty pattern file. */
 	patterns_add(&options->patterns, "", 0);
 	options->rows = pattern_file && options->count;
 	options->files = argv + optind;

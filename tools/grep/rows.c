@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * -f with -c: a row a pattern, in the order of the file: how many lines of all files match it, or
- * what became of the worker that tried. A pattern that fell gets no more jobs; the others do not
- * notice.
+ * -f with -c: one row for each pattern, in the order of the pattern file. A row says how many lines
+ * of all files match, or how the worker that searched died. A pattern that fell gets no more jobs;
+ * the other patterns are not affected.
  */
 #define _GNU_SOURCE
 #include "grep.h"
@@ -15,7 +15,7 @@
 struct row {
 	struct patterns pattern;
 	atomic_bool fallen;
-	bool fell; /* and so did the first one, in the order of the files: `why` */
+	bool fell; /* some chunk fell; `why` is of the first one, in the order of the files */
 	char why[256];
 	uint64_t matches;
 };
@@ -98,7 +98,8 @@ int rows_run(const struct grep_options *options, struct brood *brood)
 		}
 		submit_all(&rows, chunk);
 		/*
-		 * A pattern that hangs does so at once, as a rule: once is enough to wait for it.
+		 * A pattern that hangs usually hangs on the first chunk. So only one task waits for
+		 * the deadline.
 		 */
 		if (first)
 			runner_finish(rows.runner);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks. The submitting thread reads chunks and consumes results; a few threads take tasks and wait
- * in brood_call(), which may be called by any thread at any time. Results are consumed in the order
- * of submission, by the submitting thread alone: the ring below is that order.
+ * Tasks. The submitting thread reads chunks and consumes results. A few other threads take tasks
+ * and wait in brood_call(), which any thread may call at any time. The ring below keeps the order
+ * of submission, in which results are consumed:
  *
  *   ring[tail % size] .. ring[next % size - 1]   taken or done
  *   ring[next % size] .. ring[head % size - 1]   not begun
  *
- * head and tail move only in the submitting thread, next only in the others, all under the lock. A
- * full ring makes runner_submit() consume the oldest first: that bounds the memory. Without a Brood
- * there are no threads, a task runs when it is submitted.
+ * Only the submitting thread moves head and tail. Only the other threads move next. The lock guards
+ * all three. When the ring is full, runner_submit() consumes the oldest task first, which bounds
+ * the memory. Without a pool there are no threads: runner_submit() itself runs the task.
  */
 #define _GNU_SOURCE
 #include "grep.h"
@@ -26,8 +26,8 @@ struct runner {
 	consume_fn *consume;
 	void *context;
 	pthread_mutex_t lock;
-	pthread_cond_t more; /* a task was added, or `ended` */
-	pthread_cond_t done; /* one was done */
+	pthread_cond_t more; /* a task was added, or `ended` was set */
+	pthread_cond_t done; /* a task is done */
 	struct task *ring;
 	uint64_t size, head, next, tail;
 	bool ended;
@@ -35,7 +35,7 @@ struct runner {
 	size_t threads_count;
 };
 
-/* Tasks begin in their order, so whatever is skipped here comes after the one that fell. */
+/* Tasks begin in order, so a skipped task always stands after the task that fell. */
 static void run(struct brood *brood, struct task *task)
 {
 	task->finding.skipped = atomic_load(task->fallen);
@@ -127,8 +127,7 @@ static void consume_oldest(struct runner *runner)
 }
 
 /*
- * What is done at the ring's tail is consumed at once, so that output does not wait for the ring to
- * fill.
+ * Consumes finished tasks at the ring's tail at once: output does not wait until the ring is full.
  */
 static void consume_done(struct runner *runner)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One chunk, one set of patterns: the code that falls. It is the C library's regex code with grep's
- * own syntax bits, one line at a time.
+ * Searches one chunk for one set of patterns: the code that falls. This is the C library's regex
+ * code with grep's own syntax bits, one line at a time.
  *
  * The compiled set stays for the next call: a worker gets many chunks with the same patterns, and
- * compiling is what is dear. Nothing here knows of processes: in a worker the memory limit, the
- * stack and the clock are the pool's; with --in-process they are the program's.
+ * compiling is expensive. This file knows nothing of processes. In a worker the pool sets the
+ * limits of memory, stack and time; with --in-process only the program's own limits hold.
  *
- * The trap: re_compile_pattern() leaves the buffer half made when it fails. It is freed at once and
+ * A trap: when re_compile_pattern() fails, its buffer is half made. The buffer is freed at once and
  * never searched with.
  */
 #define _GNU_SOURCE
@@ -19,7 +19,7 @@
 
 static struct {
 	uint32_t flags;
-	char *text; /* as given: what the cache is looked up by */
+	char *text; /* the patterns as given: the key of the cache */
 	size_t text_size;
 	struct re_pattern_buffer *set;
 	size_t count;
@@ -55,8 +55,8 @@ static enum search_code compile_one(
 		return SEARCH_OK;
 	regfree(buffer);
 	/*
-	 * No code comes with this text, but the memory that ran out is no fault of the pattern's
-	 * spelling.
+	 * The C library gives this failure no error code of its own. The pattern is valid; only
+	 * memory was short.
 	 */
 	if (strcmp(error, "Memory exhausted") == 0)
 		return SEARCH_NO_MEMORY;
@@ -70,7 +70,7 @@ enum search_code search_compile(
 	if (cache_holds(flags, patterns))
 		return SEARCH_OK;
 	cache_drop();
-	/* One more than needed: no size is 0. */
+	/* One more than needed, so that the size is never 0. */
 	cache.set = calloc((size_t)patterns->count + 1, sizeof *cache.set);
 	cache.text = malloc(patterns->size + 1);
 	if (!cache.set || !cache.text) {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files, cut into chunks of whole lines.
+ * Cuts files into chunks of whole lines.
  *
- * What grep calls binary depends on where its reads end: it reads BLOCK bytes at a time, a file
- * turns binary with the block in which the first NUL stands (or at once, if it has a hole), and
- * lines that ended in earlier blocks were printed as text by then. The same is done here: reads of
- * regular files begin at multiples of BLOCK, and a chunk never mixes text and binary.
+ * Whether grep calls a file binary depends on where its reads end. grep reads BLOCK bytes at a
+ * time. A file turns binary with the block that has the first NUL (or at once, if the file has a
+ * hole). Lines that ended in earlier blocks are printed as text by then. This file does the same:
+ * reads of regular files begin at multiples of BLOCK, and no chunk mixes text and binary.
  *
- * A chunk is one block, for a search in it should be short: it is what is lost, and done again,
- * when a worker is killed.
+ * A chunk is one block. When a worker is killed, the search of one chunk is lost and done again, so
+ * this search should be short.
  *
- * A pipe or terminal gives a chunk whenever a read brought a whole line, so that output does not
- * wait for input.
+ * A pipe or terminal gives a chunk as soon as a read has brought a whole line: output does not wait
+ * for more input.
  */
 #define _GNU_SOURCE
 #include "grep.h"
@@ -30,18 +30,18 @@
 
 struct source {
 	const struct grep_options *options;
-	size_t operand;     /* the next one */
-	FTS *tree;          /* open while an operand is walked */
-	struct chunk *said; /* complaints that nobody has taken yet */
+	size_t operand;     /* index of the next operand */
+	FTS *tree;          /* not NULL while a directory operand is walked */
+	struct chunk *said; /* complaints that source_next() has not returned yet */
 	bool trouble;
 	struct stat output;
 
-	struct file *file; /* open while fd is */
+	struct file *file; /* not NULL while fd is open */
 	int fd;
 	bool regular;
 	bool binary;
-	bool failed;         /* in the middle */
-	struct chunk *carry; /* bytes read that no chunk has yet; refs 0 */
+	bool failed;         /* a read failed in the middle of the file */
+	struct chunk *carry; /* bytes that were read and belong to no chunk yet; its `refs` is 0 */
 	size_t carry_room;
 };
 
@@ -166,7 +166,7 @@ static bool file_open(struct source *source, const char *path, const char *name,
 	return true;
 }
 
-/* Below an operand symbolic links and devices are passed over; the operand itself may be one. */
+/* Below an operand, symbolic links and devices are skipped. The operand itself may be one. */
 static bool tree_next(struct source *source)
 {
 	FTSENT *entry;
@@ -240,7 +240,10 @@ static void carry_reserve(struct source *source, size_t room)
 		memset(source->carry, 0, sizeof *source->carry);
 }
 
-/* Just behind the last byte that ends a line in the first `size` ones; 0: there is none. */
+/*
+ * Returns the offset just behind the last end of a line in the first `size` bytes; 0: there is
+ * none.
+ */
 static size_t lines_end(const struct source *source, size_t size)
 {
 	const char *text = source->carry->text;
@@ -265,7 +268,7 @@ static uint32_t count_lines(const struct source *source, size_t size)
 	return lines + open_end;
 }
 
-/* The first `size` bytes of the carry become a chunk; the rest is carried on. */
+/* Makes a chunk of the first `size` bytes of the carry. The other bytes stay in the carry. */
 static struct chunk *cut(struct source *source, size_t size, bool binary, bool last)
 {
 	struct chunk *chunk = source->carry;
@@ -310,7 +313,7 @@ static ssize_t read_block(struct source *source)
 	return (ssize_t)got;
 }
 
-/* A block has come: is it time for a chunk? */
+/* A block has been read. Returns a chunk if one can be cut now, else NULL. */
 static struct chunk *cut_at_block(struct source *source, size_t block)
 {
 	struct chunk *carry = source->carry;

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * chaos.c - the kills, sent by the judge, so that no thread of the engine is disturbed by sending
- * them.
+ * chaos.c - the judge's kills. The judge sends them, so that no thread of the engine is disturbed.
  *
- * Workers say their pids when they are born (tally.born). A victim is looked at again right before
- * its end: it must be a living child of the supervisor, held by a pidfd, so that a pid that was
- * given to another process is never hit. Those that --kill-rate takes have mostly been there for a
- * moment: a pool that is down to its newborn would otherwise have each of them killed before it is
- * ready, which is not what a rate means. When it was killed is noted before it is killed: the
- * engine measures from there, and takes a "killed from outside" for true only where there is such a
- * note.
+ * Workers write their pids at birth (tally.born). Right before a kill, chaos opens a pidfd and
+ * checks that the process is a living child of the supervisor. So a process that got an old
+ * worker's pid is never hit. --kill-rate mostly spares newborn workers: otherwise a pool that has
+ * only newborn workers left would lose each of them before it is ready, which is not what a rate
+ * means. Chaos notes the time before each kill. The engine measures the recovery from this time,
+ * and believes a verdict "killed from outside" only if there is such a note.
  */
 #include "load.h"
 
@@ -20,12 +18,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define RETRY_NS (5 * NS_MS) /* nobody there to kill */
-/* kills that fell behind are made up for, but no more than this */
+#define RETRY_NS (5 * NS_MS) /* before the next try, when there was nobody to kill */
+/* Kills that are behind their time are made up for, up to this much time. */
 #define DEBT_NS  (500 * NS_MS)
-#define CHILD_MS 20 /* younger than this is a newborn */
-#define ANY_AGE  16 /* one kill in so many spares no newborn */
-/* a birth was counted, but its pid does not come: it died before it could say it */
+#define CHILD_MS 20 /* a worker younger than this is a newborn */
+#define ANY_AGE  16 /* one kill in this many does not spare newborns */
+/*
+ * A birth was counted, but its pid has not come for so long: the worker died before it wrote the
+ * pid.
+ */
 #define UNWRITTEN_NS (50 * NS_MS)
 
 struct chaos {
@@ -33,13 +34,13 @@ struct chaos {
 	struct tally *tally;
 	pid_t supervisor;
 	uint64_t start_ns, random;
-	uint64_t next_rate_ns, interval_ns; /* UINT64_MAX: no rate */
-	uint64_t retry_ns;                  /* there was nobody: not before this */
+	uint64_t next_rate_ns, interval_ns; /* next_rate_ns UINT64_MAX: there is no rate */
+	uint64_t retry_ns;                  /* there was nobody to kill: wait until this time */
 	unsigned next_all;
 	bool over;
 	uint64_t killed;
-	uint32_t births; /* read from the ring */
-	/* since when the next one there is counted but not written; 0: it is not */
+	uint32_t births; /* how many births were read from the ring */
+	/* Since when the next birth is counted but not written; 0: this is not so. */
 	uint64_t unwritten_ns;
 	uint64_t *live; /* as in tally.born */
 	size_t live_count, live_max;
@@ -125,7 +126,7 @@ static bool is_worker(const struct chaos *c, pid_t pid)
 		state != 'Z' && state != 'X';
 }
 
-/* Forgets those that are gone; needed only when there are many. */
+/* Forgets dead workers; needed only when the list has grown long. */
 static void sweep(struct chaos *c)
 {
 	size_t kept = 0;
@@ -188,7 +189,7 @@ static bool kill_one(struct chaos *c, pid_t pid)
 	return true;
 }
 
-/* The first that is old enough, from a random one on; live_count: there is none. */
+/* Starts at a random worker and takes the first that is old enough; live_count: there is none. */
 static size_t pick(struct chaos *c)
 {
 	uint64_t now_ms = load_now() / NS_MS, min_ms;
@@ -208,7 +209,7 @@ static size_t pick(struct chaos *c)
 	return c->live_count;
 }
 
-/* False: there is nobody. */
+/* False: there is nobody to kill. */
 static bool kill_random(struct chaos *c)
 {
 	size_t i;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * compare.c - the same load in several ways, one after the other: runs of their own, judged as any
- * other, and then one table. The last is a fork() for each job: what the others are a multiple of.
+ * compare.c - the same load in several ways, one after the other. Each way is a run of its own and
+ * is judged like any other run. Then one table shows all. The last way, a fork() for each job, is
+ * the measure for the others.
  */
 #include "load.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drive.c - what all ways of giving jobs share: which job comes next, and writing down what came of
- * it.
+ * drive.c - the part that all ways of giving jobs share: chooses the next job, and writes down what
+ * came of it.
  *
- * A thread's jobs are a function of the seed, the thread's number and the job's number in that
- * thread. With -n each thread gets its share beforehand, so the same seed gives the same jobs.
+ * The seed, the thread's number and the job's number in this thread decide what a job is. With -n
+ * each thread gets its share of the jobs beforehand, so the same seed gives the same jobs.
  */
 #include "load.h"
 
@@ -84,7 +84,10 @@ static bool seen(struct driver *d, uint64_t id)
 	return false;
 }
 
-/* Is it this job's? For a call the id is news; for a handle it is known. */
+/*
+ * True: the verdict is this job's. A call learns the job's id only here; a handle knows the id
+ * before.
+ */
 static bool own_verdict(struct driver *d, const struct load_job *job, const struct brood_verdict *v)
 {
 	if (v->outcome < BROOD_DONE || v->outcome >= BROOD_OUTCOMES) {
@@ -125,8 +128,8 @@ static void judge_verdict(
 }
 
 /*
- * The reply of a job that did not end well may be short; what is there of it must be right all the
- * same.
+ * The reply of a job that did not end well may be short. The bytes that did come must be right all
+ * the same.
  */
 static void judge_reply(struct driver *d, const struct load_job *job, const struct brood_verdict *v,
 	const struct reply *reply)
@@ -191,7 +194,9 @@ void drive_stray(struct driver *d, const struct brood_verdict *v)
 	drive_unlock(d);
 }
 
-/* The pool had no room, and said so at once: that is the whole verdict of a job that never was. */
+/*
+ * The pool had no room and said so at once. No job was made, so this refusal counts as its verdict.
+ */
 void drive_refused(struct driver *d, const struct load_job *job)
 {
 	drive_lock(d);

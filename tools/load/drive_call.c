@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drive_call.c - a caller that blocks: brood_call(), one job at a time. Concurrency comes from as
- * many threads.
+ * drive_call.c - a caller that blocks: brood_call(), one job at a time. Several threads make the
+ * concurrency.
  */
 #include "load.h"
 #include "plant.h"
@@ -14,7 +14,7 @@ struct buffers {
 	unsigned char *request, *reply;
 };
 
-/* Without a job record: there is no id, and perhaps no verdict. */
+/* True: the call failed before Brood made a job. Then there is no id, and perhaps no verdict. */
 static bool refused_at_once(ssize_t n, const struct brood_verdict *verdict)
 {
 	if (verdict->outcome)

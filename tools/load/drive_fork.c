@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drive_fork.c - what --compare measures against: a fork() for each job, and no pool. The child
- * runs the same job function, which finds its request in the memory that it inherited, and sends
- * its reply through a socketpair; the parent reads that to its end and reaps. Its verdict is made
- * here, from the wait status, and judged as any other.
+ * drive_fork.c - the measure for --compare: a fork() for each job, and no pool. The child finds its
+ * request in the memory that it inherited, runs the same job function, and sends its reply through
+ * a socketpair. The parent reads the reply to its end and reaps the child. The verdict is made
+ * here, from the wait status, and judged like any other.
  */
 #include "load.h"
 
@@ -20,7 +20,7 @@
 #define WAIT_MS    1000
 
 struct child {
-	struct child *next; /* of the free ones */
+	struct child *next; /* for the list of free children */
 	struct load_job job;
 	pid_t pid; /* 0: free */
 	int fd;
@@ -53,7 +53,7 @@ static void make_verdict(
 		v->signal = WTERMSIG(status);
 		return;
 	}
-	/* What a function returned and what it gave to exit() look the same from here. */
+	/* From outside, a function's return value and an argument of exit() look the same. */
 	v->code = WEXITSTATUS(status);
 	v->outcome = c->job.kind == KIND_EXIT ? BROOD_EXITED : v->code ? BROOD_FAILED : BROOD_DONE;
 }
@@ -64,7 +64,10 @@ static void ended(struct nursery *n, struct child *c)
 	struct brood_verdict verdict;
 	int status = 0;
 
-	/* Children hold copies of it, so closing alone would leave it in the epoll. */
+	/*
+	 * Other children hold copies of this socket, so close() alone would not take it out of the
+	 * epoll.
+	 */
 	epoll_ctl(n->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
 	close(c->fd);
 	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)

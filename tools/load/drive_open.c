@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drive_open.c - an event loop: each thread holds many conversations, each with a socket of its
- * own, in one epoll beside brood_fd().
+ * drive_open.c - an event loop: each thread holds many conversations. Each conversation has a
+ * socket of its own, in one epoll beside brood_fd().
  *
- * A job is over when both have come: the end of its stream, and its verdict. The stream's end comes
- * first or at about the same time, so only conversations whose stream has ended are asked for their
- * verdict: nothing walks over all of them.
+ * A job is over when its stream has ended and its verdict has come. The stream ends first, or at
+ * about the same time. So a thread asks for the verdict only when the stream has ended, and never
+ * walks over all conversations.
  *
- * The trap: several threads share one brood_fd(). A dispatch in one thread brings verdicts of
- * another's jobs, which that one cannot know. So before a thread sleeps with such conversations it
- * says so (`asleep`), then looks once more; and whoever dispatched something pokes all that say so.
+ * A trap: several threads share one brood_fd(). A dispatch in one thread brings verdicts for jobs
+ * of another thread, and the other thread does not notice. So before a thread sleeps while verdicts
+ * are due, it sets `asleep` and then looks once more. A thread whose dispatch has brought something
+ * pokes all threads that have set `asleep`.
  */
 #include "load.h"
 #include "plant.h"
@@ -26,11 +27,14 @@
 #define EVENTS_MAX       64
 #define REFUSED_PAUSE_MS 2
 
-/* no job; stream open; stream ended, verdict due */
+/*
+ * IN_NONE: no job. IN_TALK: the stream is open. IN_WAIT: the stream has ended, the verdict is due.
+ */
 enum place { IN_NONE, IN_TALK, IN_WAIT };
 
 struct conversation {
-	struct conversation *next, *prev; /* in `all`, oldest first; free ones by `next` */
+	/* `all` has the oldest first; the free list uses `next` alone */
+	struct conversation *next, *prev;
 	struct conversation *next_waiting;
 	struct load_job job;
 	struct brood_handle *handle;
@@ -44,7 +48,7 @@ struct loop {
 	struct driver *driver;
 	int epoll_fd;
 	struct conversation *slots, *free, *waiting;
-	struct conversation all; /* a ring */
+	struct conversation all; /* head of a circular list */
 	unsigned active;
 	bool refused, over;
 	unsigned char chunk[CHUNK];
@@ -60,7 +64,10 @@ static void watch(struct loop *l, struct conversation *c, int how)
 			l->driver->engine, "epoll_ctl() of a job's socket: %s", strerror(errno));
 }
 
-/* Sends what fits. A job that died or did not want it all is no error here: its verdict says so. */
+/*
+ * Sends as much as fits. A failed send is no error here: the job may have died, or may not want the
+ * rest, and its verdict says which.
+ */
 static void send_more(struct loop *l, struct conversation *c)
 {
 	while (c->sent < c->job.size) {
@@ -92,7 +99,7 @@ static void finish(struct loop *l, struct conversation *c)
 	l->active--;
 }
 
-/* True: it had its verdict, and is free. */
+/* True: the verdict was there, and the conversation is free now. */
 static bool try_verdict(struct loop *l, struct conversation *c)
 {
 	struct reply reply = { .size = c->received, .intact = c->intact, .judged = true };
@@ -182,7 +189,7 @@ static void dispatch(struct loop *l)
 		poke_others(l);
 }
 
-/* False: refused, or no more jobs. */
+/* False: the job was refused, or there are no more jobs. */
 static bool begin_one(struct loop *l)
 {
 	struct driver *d = l->driver;
@@ -235,7 +242,7 @@ static void give_up(struct loop *l, struct conversation *c)
 			break;
 		}
 	}
-	/* A verdict, but the stream never ended: the reply is what is broken. */
+	/* The verdict is there, but the stream did not end: so the reply counts as broken. */
 	if (there && drive_verdict(l->driver, &c->job, &verdict, &none)) {
 		drive_lock(l->driver);
 		l->driver->shard->bad_replies++;
@@ -249,8 +256,8 @@ static void give_up(struct loop *l, struct conversation *c)
 }
 
 /*
- * All jobs have the same bound, so the oldest is the first to be overdue. Returns how long that may
- * still take, in ms.
+ * Gives up overdue jobs. All jobs have the same bound, so the oldest is the first to be overdue.
+ * Returns in how many ms the oldest will be overdue; 0: there is none.
  */
 static int mind_overdue(struct loop *l)
 {

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drive_submit.c - ids now, results later: each thread fills a queue of its own and takes what
- * comes out, in batches.
+ * drive_submit.c - ids now, results later: each thread fills a queue of its own and takes the
+ * results in batches.
  *
- * At a million jobs a second what is done for a job here is as much as what the library may cost,
- * so: nothing is allocated, the clock is read once for a batch of results and once for a batch of
- * jobs, and a result that is exactly what most are, done and right in every field and every byte of
- * its reply, is seen to be that by as_usual() and counted at once. Whatever is not goes the way of
- * all others, drive_verdict(), which says what is wrong with it.
+ * At a million jobs a second, the work done here for one job costs as much as the library itself.
+ * So nothing is allocated, and the clock is read once for a batch of results and once for a batch
+ * of jobs. Most results are as usual: the job is done, every field is right, and so is every byte
+ * of the reply. as_usual() recognizes such a result, which is then counted at once. drive_verdict()
+ * judges every other result and says what is wrong with it.
  *
- * A job's context is the number of its place, not a pointer: what comes back is checked before it
- * is used.
+ * A job's context is the number of its place, not a pointer: the number is checked before use.
  */
 #include "load.h"
 #include "plant.h"
@@ -20,7 +19,7 @@
 #include <string.h>
 
 #define BATCH      256
-#define LOOK_MS    1000 /* between two looks for what is overdue */
+#define LOOK_MS    1000 /* between two searches for overdue jobs */
 #define REFUSED_MS 2
 
 struct place {
@@ -32,9 +31,9 @@ struct line {
 	struct driver *driver;
 	struct brood_queue *queue;
 	struct place *places;
-	uint32_t *free; /* numbers of places, the last given back first */
+	uint32_t *free; /* numbers of places; the one freed last is used first */
 	unsigned free_count, active;
-	uint64_t look_ns; /* when to look for what is overdue */
+	uint64_t look_ns; /* when to search for overdue jobs next */
 	bool over, refused;
 	unsigned char *request;
 };
@@ -98,7 +97,7 @@ static void look_at_result(struct line *l, const struct brood_result *r, uint64_
 	give_back(l, (uint32_t)number);
 }
 
-/* False: refused. */
+/* False: the job was refused, or the run broke off. */
 static bool give_one(struct line *l, uint64_t now)
 {
 	struct driver *d = l->driver;
@@ -109,7 +108,7 @@ static bool give_one(struct line *l, uint64_t now)
 	drive_make(d, &p->job, now);
 	payload_fill(p->job.key, 0, l->request, p->job.size);
 	d->options.context = (void *)(uintptr_t)number;
-	/* Only they look at it. */
+	/* Only bad jobs read their argument. */
 	d->options.arg = p->job.kind >= KIND_CRASH ? &p->job.arg : NULL;
 	d->options.arg_size = p->job.kind >= KIND_CRASH ? sizeof p->job.arg : 0;
 	r = plant_submit(d, &p->job, l->request, &p->job.id);
@@ -156,7 +155,9 @@ static void look_for_overdue(struct line *l, uint64_t now)
 	}
 }
 
-/* Nothing is out, or nobody is there, as far as the library knows; or it refused. */
+/*
+ * For want of an event to wait for: no job is out, or no worker is there, or Brood refused a job.
+ */
 static void pause_for(unsigned ms)
 {
 	const struct timespec pause = { .tv_nsec = ms * (long)NS_MS };
@@ -165,8 +166,8 @@ static void pause_for(unsigned ms)
 }
 
 /*
- * Waiting before taking: it does not sleep when something is there, and when nothing is, that is
- * one look less.
+ * Waits before it takes. With a result there, the wait returns at once; without one, the wait saves
+ * a useless take.
  */
 static void take_some(struct line *l)
 {
@@ -201,7 +202,7 @@ static bool prepare(struct line *l)
 		return false;
 	}
 	d->options.queue = l->queue;
-	d->options.flags = BROOD_JOB_MORE; /* each batch is followed by a take */
+	d->options.flags = BROOD_JOB_MORE; /* true for every job here: a take follows each batch */
 	for (l->free_count = 0; l->free_count < d->concurrency; l->free_count++)
 		l->free[l->free_count] = d->concurrency - 1 - l->free_count;
 	return true;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine.c - the process under load: starts the pool, lets its threads drive, watches the counters,
- * stops.
+ * engine.c - the process under load: starts the pool, lets its threads give jobs, watches the
+ * counters, and stops the pool.
  *
- * The main thread gives no jobs. While the others drive it sleeps on the `births` futex, which new
- * workers (and the judge, after a kill) wake; then it looks at the counters to see whether a killed
- * worker's place has a ready worker again. Others may have died meanwhile, so "all places are
- * ready" would be too much to ask: deaths and replacements are paired in their order. When N had
- * died with this one, it is replaced when ready + died has come to workers + N.
+ * The main thread gives no jobs. While the other threads do, the main thread sleeps on the futex
+ * `births`. New workers wake it, and so does the judge after a kill. Then the main thread reads the
+ * counters to see whether the killed worker's slot has a ready worker again. "All slots are ready"
+ * would be too strict, because other workers may have died meanwhile. So deaths and replacements
+ * are paired in their order. Let N be the count of deaths that includes this one: the worker is
+ * replaced when ready + died has reached workers + N.
  */
 #include "load.h"
 #include "open_files.h"
@@ -23,24 +24,27 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* between two looks at the counters when nothing happens */
+/* The longest time between two reads of the counters. */
 #define LOOK_NS  (100 * NS_MS)
-#define CLOSE_NS (200 * NS_US) /* the same while a killed worker is not yet replaced */
-#define FAR_NS   (5 * NS_MS)   /* the same when that takes long */
-/* for the pool to be full again after the load; for each worker, and for a backoff, more */
+#define CLOSE_NS (200 * NS_US) /* the same, while a killed worker has no replacement yet */
+#define FAR_NS   (5 * NS_MS)   /* the same, when the replacement takes long */
+/*
+ * How long the pool may take to be full again after the load. Each worker adds to this, and so does
+ * a backoff.
+ */
 #define REFILL_NS   (10 * NS_S)
 #define PENDING_MAX KILLS_MAX
 #define STACK_SIZE  (256u << 10)
 
 struct pending {
 	struct killed killed;
-	/* seen to be gone; its death may not stand in the counters yet */
+	/* The process is gone. The counters may not include this death yet. */
 	bool reaped;
-	uint64_t died; /* N; 0: not known yet */
+	uint64_t died; /* N of the head comment; 0: not known yet */
 };
 struct monitor {
 	struct engine *engine;
-	uint32_t taken; /* from the judge's ring of kills */
+	uint32_t taken; /* how many entries of the judge's ring of kills were taken */
 	struct pending pending[PENDING_MAX];
 	unsigned pending_count;
 };
@@ -69,7 +73,8 @@ void engine_failed(struct engine *e, const char *call, ssize_t error)
 	const struct timespec end = { .tv_sec = 10 };
 
 	/*
-	 * Killed by plan: it takes this process with it, which may see that it is gone just before.
+	 * With --kill-supervisor the engine dies with the supervisor. It may see the supervisor's
+	 * death a moment before its own.
 	 */
 	if (error == -ENOTCONN && e->options->kill_supervisor_at >= 0)
 		nanosleep(&end, NULL);
@@ -79,7 +84,8 @@ void engine_failed(struct engine *e, const char *call, ssize_t error)
 /* ---- fds ------------------------------------------------------------------------------------- */
 
 /*
- * Each open job is an fd here; the library has a few for each thread, and for each worker on lease.
+ * In this process each open job is an fd. The library needs a few more for each thread, and for
+ * each worker on lease.
  */
 static void raise_fd_limit(const struct options *o)
 {
@@ -195,7 +201,7 @@ static void set_draws(struct engine *e)
 	}
 }
 
-/* Shares of the concurrency and of the jobs, that differ by one at most. */
+/* Gives one thread its share of the concurrency and of the jobs. Shares differ by one at most. */
 static void make_driver(struct engine *e, unsigned index)
 {
 	const struct options *o = e->options;
@@ -231,7 +237,7 @@ static void make_drivers(struct engine *e)
 	atomic_store(&e->running, o->threads);
 }
 
-/* Returns how many run. */
+/* Returns how many threads run. */
 static unsigned start_drivers(struct engine *e)
 {
 	unsigned started = 0, threads = e->options->threads;
@@ -285,7 +291,7 @@ static void load_pool(struct engine *e)
 	free(m);
 }
 
-/* Blocked in one call, without a wake-up, unless the user ends it. */
+/* Blocks in one call without a wake-up, unless the user ends the run. */
 static void idle(struct engine *e)
 {
 	uint64_t now = load_now(), end = now + (uint64_t)(e->options->idle_s * (double)NS_S);
@@ -297,7 +303,7 @@ static void idle(struct engine *e)
 	atomic_store(&e->tally->engine.run_end_ns, now);
 }
 
-/* The judge sends no more kills in this phase. */
+/* Waits until the pool is full again. In this phase the judge sends no more kills. */
 static void refill(struct engine *e)
 {
 	struct tally_engine *te = &e->tally->engine;
@@ -368,11 +374,11 @@ static void stop(struct engine *e, const struct open_files *before)
 	}
 	free(after);
 	notify(e->tally, PHASE_STOPPED);
-	/* The judge looks at what is left of the tree while supervisor and engine still stand. */
+	/* The judge looks at the process tree while supervisor and engine still stand. */
 	futex_wait(&e->tally->judge.looked, 0, 20 * NS_S);
 }
 
-/* The pool, ready; or the code to exit with. */
+/* Returns 0 when the pool is ready, else the code to exit with. */
 static int warm_up(struct engine *e)
 {
 	if (start(e) < 0) {
@@ -390,8 +396,8 @@ static int warm_up(struct engine *e)
 }
 
 /*
- * No pool: this process forks for each job. It is of the engine's size, for it is the same program
- * with the same load.
+ * Without a pool: this process forks for each job. It has the engine's size, because it is the same
+ * program with the same load.
  */
 static void warm_up_alone(struct engine *e)
 {

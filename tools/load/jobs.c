@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * jobs.c - what workers run: the good job, and every bad one that a pool must live through.
+ * jobs.c - the jobs: a good one, and every bad one that a pool must survive.
  *
- * Nothing here touches the tally but jobs_worker_init(), which says "born" and then unmaps it: what
- * a job scribbles must not reach the judge.
+ * Only jobs_worker_init() touches the tally. It notes the birth and then unmaps the tally, so that
+ * no job can write into the judge's memory.
  */
 #include "load.h"
 #include "plant.h"
@@ -19,17 +19,18 @@
 #include <unistd.h>
 
 #define LEAK_STEP (1u << 20)
-#define LEAK_MAX  (1u << 30) /* the limit did not hold: end before the machine does */
-#define CHUNK     65536
+/* more means that the memory limit did not hold: end before the machine does */
+#define LEAK_MAX (1u << 30)
+#define CHUNK    65536
 
 static struct tally *jobs_tally;
 static jmp_buf jobs_frame;
-static char *volatile jobs_nowhere; /* volatile: the compiler must not know that it is NULL */
+static char *volatile jobs_nowhere; /* volatile: the compiler must not know that this is NULL */
 static volatile unsigned long jobs_spun;
 static void *volatile jobs_leaked;
-static char jobs_marker[40]; /* in the environment of what a job execs */
+static char jobs_marker[40]; /* in the environment of each program that a job starts */
 
-/* in a child that was forked for one job: `job` is NULL then */
+/* Set in a child that was forked for one job (--compare); there `job` is NULL. */
 static const struct forked_job *jobs_forked;
 
 static uint32_t variant(const struct brood_job *job)
@@ -96,7 +97,7 @@ static int job_echo_whole(struct brood_job *job)
 									       : CODE_BAD_REQUEST;
 }
 
-/* A sanitizer would tell of it, or end the worker in a way of its own. */
+/* A sanitizer would report the NULL, or end the worker in a way of its own. */
 __attribute__((no_sanitize("null"))) static int job_crash(struct brood_job *job)
 {
 	(void)job;
@@ -155,8 +156,8 @@ static int job_throw(struct brood_job *job)
 }
 
 /*
- * A child that only sleeps, one that ignores SIGTERM too, and one that a shell left in the
- * background.
+ * Leaves one process behind, by variant: it only sleeps, or it also ignores SIGTERM, or a shell
+ * started it in the background.
  */
 static int job_fork(struct brood_job *job)
 {

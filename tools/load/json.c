@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json.c - the results for programs. Times are in microseconds. A recovery that did not happen, and
- * an invariant that this run could not judge (the pool's, when the supervisor was killed by plan),
- * are null.
+ * json.c - the results for programs. Times are in microseconds. A value is null when there was no
+ * recovery to measure, or when this run could not judge the invariant (the supervisor was killed by
+ * plan).
  */
 #include "load.h"
 
@@ -63,7 +63,7 @@ static void put_mix(FILE *file, const struct options *o)
 	fputs(" },\n", file);
 }
 
-/* A number; or, of several sizes, an array. */
+/* Prints one size as a number, several sizes as an array. */
 static void put_sizes(FILE *file, const struct options *o)
 {
 	fprintf(file, "    \"size\": %s%zu", o->sizes_count > 1 ? "[" : "", o->sizes[0]);
@@ -174,7 +174,9 @@ static void put_workers(FILE *file, const struct findings *f)
 	fputs(" },\n", file);
 }
 
-/* What came of a run: the keys that a document has, or, in one of --compare, each of its runs. */
+/*
+ * Prints the results of one run: the keys of a whole document, or of each run in one of --compare.
+ */
 static void put_run(FILE *file, const struct findings *f)
 {
 	fprintf(file, "  \"elapsed_s\": %.6f,\n", f->elapsed_s);

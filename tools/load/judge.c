@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * judge.c - the outer process: forks what is judged, waits for its end with a bound, counts what is
- * left, adds up.
+ * judge.c - the outer process: forks the program under test, waits for its end with a bound, counts
+ * what is left, and adds up.
  *
- * It blocks in one sigtimedwait() until the next thing to do: a kill, the live line, an overrun.
- * The engine says by SIGUSR1 that its phase has changed. In an idle run there is nothing to do and
- * so no wake-up.
+ * The judge blocks in one sigtimedwait() until the next thing to do: a kill, the live line, an
+ * overrun. The engine sends SIGUSR1 when its phase changes. In an idle run there is nothing to do,
+ * so the judge does not wake up at all.
  */
 #include "load.h"
 
@@ -21,7 +21,7 @@
 
 #define LIVE_TTY_NS  (500 * NS_MS)
 #define LIVE_LINE_NS (5 * NS_S)
-#define LEFT_NS      NS_S /* how long after the end something may still be going */
+#define LEFT_NS      NS_S /* how long after the end some process may still be ending */
 
 struct judge {
 	const struct options *options;
@@ -31,10 +31,10 @@ struct judge {
 	sigset_t signals;
 	pid_t supervisor;
 	enum phase phase;
-	/* of this phase; moves on with every verdict while jobs run */
+	/* When this phase counts as overrun. While jobs run, each verdict moves this time on. */
 	uint64_t bound_ns, verdicts;
 	uint64_t live_ns;    /* the next live line; UINT64_MAX: none */
-	struct left stopped; /* after brood_stop() */
+	struct left stopped; /* what was left after brood_stop() */
 	pid_t guard;
 	bool ended, killed, overrun, asked;
 	int status;
@@ -88,8 +88,8 @@ static uint64_t phase_bound(const struct judge *j, enum phase phase)
 }
 
 /*
- * The tree after the pool's stop, while supervisor and engine still stand: here a zombie of the
- * supervisor or of the engine can be seen.
+ * Looks at the process tree after the pool's stop, while supervisor and engine still stand. Only
+ * now can a zombie of the supervisor or of the engine be seen.
  */
 static void look_at_stopped(struct judge *j)
 {
@@ -217,7 +217,10 @@ static void begin(struct judge *j, const sigset_t *old)
 	j->supervisor = fork();
 	if (j->supervisor)
 		return;
-	/* A group of its own: Ctrl-C is the judge's, which ends the run in order. */
+	/*
+	 * The engine gets a process group of its own. So Ctrl-C reaches the judge alone, which ends
+	 * the run in order.
+	 */
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != self)
@@ -238,8 +241,8 @@ static void look_at_end(struct judge *j)
 	f->left = j->stopped;
 	left_look(j->tally->marker, 0, expected, 2, &now);
 	/*
-	 * After an orderly end nobody but the guard dies later than the supervisor: a zombie here
-	 * is one that it did not reap.
+	 * After an orderly end only the guard may die later than the supervisor. So any zombie here
+	 * is a process that the supervisor did not reap.
 	 */
 	if (!j->killed && !j->overrun && now.zombies) {
 		f->left.zombies += now.zombies;
@@ -360,8 +363,8 @@ static void judge_end(struct judge *j)
 }
 
 /*
- * No job here scribbles on what its worker says, so a worker that is killed for that was killed for
- * nothing.
+ * No job here corrupts its worker's messages. So if a worker was killed for a corrupt message, the
+ * library was wrong.
  */
 static void judge_nonsense(struct judge *j)
 {
@@ -461,7 +464,7 @@ static bool prepare(struct judge *j, sigset_t *old)
 	sigaddset(&j->signals, SIGINT);
 	sigaddset(&j->signals, SIGTERM);
 	sigaddset(&j->signals, SIGUSR1);
-	/* Inherited as ignored it would never come. */
+	/* A SIGCHLD that was inherited as ignored would never come. */
 	signal(SIGCHLD, SIG_DFL);
 	sigprocmask(SIG_BLOCK, &j->signals, old);
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
@@ -494,7 +497,9 @@ int judge_run(const struct options *o, struct findings *ret)
 	r = judge_all(&j);
 	j.chaos = chaos_free(j.chaos);
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	/* It is read on; but what a next run starts shall not have it. */
+	/*
+	 * The judge goes on reading this tally, but processes of a next run shall not inherit it.
+	 */
 	madvise(j.tally, j.tally->size, MADV_DONTFORK);
 	return r;
 }

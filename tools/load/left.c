@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * left.c - what is left of a run: a walk over /proc for descendants, and for processes that carry
- * the run's marker in argv or environment.
+ * left.c - finds what a run has left: walks over /proc and looks for descendants, and for processes
+ * that have the run's marker in argv or environment.
  *
- * The judge is a subreaper, so an orphan of any depth is its child. The marker finds what even that
- * could miss.
+ * The judge is a subreaper, so an orphan of any depth becomes its child. The marker finds processes
+ * that even the subreaper could miss.
  */
 #include "load.h"
 
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define READ_MAX 16384
-#define END_NS   (5 * NS_S) /* for what was killed to be gone */
+#define END_NS   (5 * NS_S) /* for killed processes to disappear */
 
 struct process {
 	pid_t pid, ppid;
@@ -49,7 +49,7 @@ static size_t read_proc(pid_t pid, const char *name, char *data, size_t size)
 	return used;
 }
 
-/* "17 (name) S 1 ...": the name may hold anything, parentheses too. */
+/* Parses "17 (name) S 1 ...". The name may hold anything, even parentheses. */
 static bool read_process(pid_t pid, struct process *ret)
 {
 	char text[1024], *open_at, *close_at;

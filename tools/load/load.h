@@ -2,23 +2,23 @@
 /*
  * load.h - brood-load: loads a pool, breaks it on purpose, and judges.
  *
- * Who is who. The process that the user started is the judge: a subreaper, it never touches the
- * library. Before any start it makes one piece of shared memory, the tally, and forks the process
- * that calls brood_start(); that one becomes the supervisor, its child the engine. The engine's
- * threads give jobs and write down, in the tally, what they gave and what they were told. The judge
- * sends the kills, shows the live line, waits for the tree to end (with a bound), counts what is
- * left of it, and adds all up. So what is judged cannot take the judge down with it, nor hide from
- * it: an orphan at any depth comes to the subreaper, and what ran away from that still carries the
- * run's marker in its argv or its environment.
+ * The processes. The user starts the judge, which is a subreaper and never touches the library.
+ * First the judge makes one piece of shared memory, the tally. Then it forks a process that calls
+ * brood_start(): this process becomes the supervisor, its child the engine. The engine's threads
+ * give jobs. They write into the tally what they gave and what they were told. The judge sends the
+ * kills, shows the live line, waits for the tree to end (with a bound), counts what is left of it,
+ * and adds all up. So the program under test cannot take the judge down and cannot hide from it: an
+ * orphan of any depth comes to the subreaper, and a process that escapes even that still has the
+ * run's marker in its argv or environment.
  *
  * The load is a closed loop: each caller gives its next job when it has the last verdict. A slow
- * pool is offered less, so latencies leave out the wait that jobs which come at their own pace
- * would have had. The table and the JSON say so.
+ * pool gets fewer jobs. So the latencies leave out the wait that jobs would have had if they came
+ * at a pace of their own. The table and the JSON say so.
  *
- * The tally's rules: each field has one writer. A shard is written by one engine thread (or by
- * those that share it, under the shard's lock, when there are more threads than shards), `judge` by
- * the judge, `engine` by the engine's main thread; births by workers, which unmap it all before
- * their first job.
+ * Each field of the tally has one writer. One engine thread writes a shard; when there are more
+ * threads than shards, the threads of a shard share it under its lock. The judge writes `judge`,
+ * the engine's main thread writes `engine`. Workers write births, and unmap the tally before their
+ * first job.
  */
 #ifndef BROOD_LOAD_H
 #define BROOD_LOAD_H
@@ -44,7 +44,7 @@ typedef unsigned long long llu; /* for printf */
 
 /* ---- options.c ------------------------------------------------------------------------------- */
 
-/* fork: --compare's, a fork() for each job and no pool */
+/* WAY_FORK: a fork() for each job and no pool, for --compare. */
 enum way { WAY_CALL, WAY_OPEN, WAY_SUBMIT, WAY_FORK };
 #define WAYS 4
 enum kind {
@@ -65,20 +65,20 @@ enum kind {
 
 struct options {
 	unsigned workers, concurrency, threads;
-	double duration_s; /* 0: until `jobs` */
-	uint64_t jobs;     /* 0: until the time is up */
+	double duration_s; /* 0: the run ends after `jobs` */
+	uint64_t jobs;     /* 0: the run ends when the time is up */
 	size_t sizes[SIZES_MAX], size_max;
 	unsigned sizes_count;
 	enum way way;
 	uint32_t dispatch; /* enum brood_path */
 	bool compare;
-	double mix[KINDS];    /* weights; 0: not in it */
-	unsigned deadline_ms; /* 0: the default, see options_run_ms() */
+	double mix[KINDS];    /* the weight of each kind; 0: not in the mix */
+	unsigned deadline_ms; /* 0: the default of options_run_ms() */
 	double kill_rate;
 	double kill_all_at[KILL_TIMES_MAX];
 	unsigned kill_all_count;
 	double kill_supervisor_at; /* < 0: never */
-	double idle_s;             /* < 0: no idling, load */
+	double idle_s;             /* < 0: a load, no idle run */
 	uint64_t seed;
 	const char *json; /* NULL: none; "-": standard output */
 	bool quiet;
@@ -87,16 +87,16 @@ struct options {
 };
 
 /*
- * 0: run; 1: help or version was printed; -EINVAL: wrong, and standard error says what and what
- * would be right.
+ * 0: run; 1: help or version was printed; -EINVAL: wrong options. Then standard error says what is
+ * wrong and what would be right.
  */
 int options_parse(int argc, char **argv, struct options *ret);
-/* How jobs are given, and what follows from that for the threads. */
+/* Sets how jobs are given, and the number of threads that this way needs. */
 void options_way(struct options *o, enum way way, uint32_t dispatch);
 unsigned options_run_ms(const struct options *o);
 /*
- * Every job must have its verdict by then: its times in the queue and at work, the grace, and room
- * for a loaded machine.
+ * The time within which every job must have its verdict: its time in the queue, its run time, the
+ * grace, and some room for a loaded machine.
  */
 uint64_t options_bound_ns(const struct options *o);
 const char *kind_name(enum kind kind);
@@ -107,10 +107,10 @@ const char *dispatch_name(uint32_t dispatch);
 
 #define SHARDS_MAX 16
 #define PATHS      3
-#define BIRTHS_MAX 65536   /* a ring */
-#define KILLS_MAX  16384   /* a ring */
+#define BIRTHS_MAX 65536   /* size of the ring of births */
+#define KILLS_MAX  16384   /* size of the ring of kills */
 #define PIDS_MAX   4194304 /* the kernel's PID_MAX_LIMIT */
-/* who, and when on CLOCK_MONOTONIC */
+/* An entry in the ring of births: the pid, and the time on CLOCK_MONOTONIC. */
 #define BORN(pid, ms) ((uint64_t)(ms) << 22 | (uint64_t)(pid))
 #define BORN_PID(b)   ((pid_t)((b) & (PIDS_MAX - 1)))
 #define BORN_MS(b)    ((b) >> 22)
@@ -132,14 +132,14 @@ enum phase {
 struct shard {
 	_Alignas(4096) uint64_t submitted[KINDS];
 	uint64_t verdicts[KINDS][BROOD_OUTCOMES];
-	/* verdicts, counted above too, that this kind of job cannot have */
+	/* Verdicts that this kind of job cannot have. `verdicts` counts them, too. */
 	uint64_t wrong[KINDS];
-	uint64_t twice;   /* verdicts of jobs that had theirs */
+	uint64_t twice;   /* verdicts of jobs that already had theirs */
 	uint64_t strange; /* verdicts of jobs that this thread never gave */
-	uint64_t overdue; /* no verdict within the bound: given up */
+	uint64_t overdue; /* jobs without a verdict within the bound */
 	uint64_t bad_replies;
-	uint64_t paths[PATHS]; /* verdicts by enum brood_path; [0]: the job got to no worker */
-	uint64_t notes;        /* the first few misses in words */
+	uint64_t paths[PATHS]; /* verdicts by enum brood_path; [0]: no worker had the job */
+	uint64_t notes;        /* how many misses were noted; the first few stand below in words */
 	struct {
 		uint32_t invariant;
 		char text[NOTE_TEXT];
@@ -153,29 +153,29 @@ struct killed {
 	uint64_t when_ns;
 };
 
-struct tally_judge {                        /* the judge writes */
-	_Alignas(64) _Atomic uint32_t stop; /* end early: the user asked */
-	_Atomic uint32_t calm;              /* a futex: it sends no more kills */
-	/* a futex: it has seen the tree after the pool's stop */
+struct tally_judge {                        /* only the judge writes these */
+	_Alignas(64) _Atomic uint32_t stop; /* the user asked for an early end */
+	_Atomic uint32_t calm;              /* a futex: the judge sends no more kills */
+	/* A futex: the judge has looked at the process tree after the pool's stop. */
 	_Atomic uint32_t looked;
-	_Atomic uint32_t kills; /* how many stand in the ring */
+	_Atomic uint32_t kills; /* how many kills were written into the ring */
 	struct killed ring[KILLS_MAX];
 };
 
-struct tally_engine { /* the engine's main thread writes */
+struct tally_engine { /* only the engine's main thread writes these */
 	_Alignas(64) _Atomic uint32_t phase;
 	_Atomic int32_t engine_pid;
 	_Atomic uint64_t run_start_ns, run_end_ns;
-	_Atomic uint32_t ready;     /* of the last look at the counters */
-	_Atomic uint32_t broke_off; /* `trouble` says why there was no (whole) run */
+	_Atomic uint32_t ready;     /* when the counters were last read */
+	_Atomic uint32_t broke_off; /* there was no run, or no whole one: `trouble` says why */
 	_Atomic uint32_t pool_judged, pool_full;
 	int stop_result;
-	int fds_more;             /* after brood_stop(), against the warm start */
-	struct brood_stats stats; /* of the last look before brood_stop() */
+	int fds_more;             /* after brood_stop(), compared with the warm start */
+	struct brood_stats stats; /* the last ones before brood_stop() */
 	char fd_names[NOTE_TEXT];
 	char trouble[2 * NOTE_TEXT];
 	char nonsense[NOTE_TEXT]; /* the first log line of event `protocol` */
-	/* log lines by event; whoever reads the channel writes, one at a time */
+	/* Log lines by event. One thread at a time reads the channel and writes here. */
 	uint64_t logs[BROOD_EVENT_JOBS_DROPPED + 1];
 	struct histogram *death_to_ready;
 };
@@ -187,10 +187,11 @@ struct tally {
 	char marker[24];
 	struct tally_judge judge;
 	struct tally_engine engine;
-	_Alignas(64) _Atomic uint32_t births; /* a futex: workers that came to worker_init */
+	/* a futex: how many workers have come to worker_init */
+	_Alignas(64) _Atomic uint32_t births;
 	_Alignas(64) _Atomic uint64_t born[BIRTHS_MAX]; /* BORN() */
 	struct shard shard[SHARDS_MAX];
-	/* when the judge killed that pid; pages are made where it did */
+	/* When the judge killed this pid. Only pages with an entry take memory. */
 	_Atomic uint64_t killed_ns[PIDS_MAX];
 };
 
@@ -210,9 +211,9 @@ void futex_wait(_Atomic uint32_t *word, uint32_t seen, uint64_t timeout_ns);
 #define CODE_EXIT         3  /* what the `exit` job ends with */
 #define CODE_NO_MEMORY    12 /* `leak`: the limit was there */
 #define CODE_NO_LIMIT     13 /* `leak`: it was not */
-#define CODE_BAD_REQUEST  77 /* `echo`: what came is not what was sent */
-#define CODE_RETURNED     78 /* a job came back from where nothing comes back */
-#define CODE_OUT_OF_FRAME 98 /* the frame let it out: exit code */
+#define CODE_BAD_REQUEST  77 /* `echo`: the request differs from what was sent */
+#define CODE_RETURNED     78 /* a job came back from a call that never returns */
+#define CODE_OUT_OF_FRAME 98 /* an exit code: the job got out of its frame */
 #define WORKER_MEMORY     (64ull << 20)
 
 struct job_arg {
@@ -220,8 +221,8 @@ struct job_arg {
 	uint32_t variant, pad;
 };
 /*
- * `whole`: the echo that takes its request where it lies and replies from there; else one that
- * reads and writes, and checks what it read.
+ * `whole`: the job takes its request in place and replies from there. Otherwise the job reads,
+ * checks and writes.
  */
 struct work {
 	brood_fn *fn;
@@ -230,8 +231,8 @@ struct work {
 };
 const struct work *job_work(enum kind kind, bool whole);
 /*
- * --compare: the same function in a child that was forked for it alone; what it writes goes into
- * fd. Its exit code.
+ * For --compare: a child runs the same function for one job, and writes the reply into fd. Returns
+ * the exit code.
  */
 struct forked_job {
 	const void *request;
@@ -240,12 +241,12 @@ struct forked_job {
 	int fd;
 };
 int jobs_run_forked(const struct work *work, const struct forked_job *job);
-/* The frame outside of the library that `throw` tries to jump to: runs body in it. */
+/* Runs body in a frame outside of the library, to which the job `throw` tries to jump. */
 int jobs_in_frame(int (*body)(void *context), void *context);
 int jobs_worker_init(void *hook_context);
 void jobs_prepare(struct tally *tally);
 
-/* splitmix64's last step */
+/* The last step of the generator splitmix64. */
 static inline uint64_t payload_mix(uint64_t value)
 {
 	value += 0x9e3779b97f4a7c15ull;
@@ -255,18 +256,18 @@ static inline uint64_t payload_mix(uint64_t value)
 }
 void payload_fill(uint64_t key, uint64_t offset, void *data, size_t size);
 bool payload_same(uint64_t key, uint64_t offset, const void *data, size_t size);
-/* the first `sum` is 0 */
+/* Adds data to the checksum `sum`, which begins as 0. */
 uint64_t payload_checksum(uint64_t sum, const void *data, size_t size);
 
 /* ---- engine.c, drive.c, drive_call.c, drive_open.c, drive_submit.c, drive_fork.c ------------- */
 
-struct load_job { /* one job, from the driver's view */
+struct load_job { /* one job, as the driver sees it */
 	enum kind kind;
-	uint64_t number; /* of this thread's */
+	uint64_t number; /* counts this thread's jobs */
 	uint64_t key;    /* of its payload */
-	size_t size;     /* of request and right reply */
+	size_t size;     /* of the request, and of the right reply */
 	uint64_t start_ns;
-	uint64_t id; /* 0: not known until the verdict (call) */
+	uint64_t id; /* 0: a call learns the id only with the verdict */
 	struct job_arg arg;
 };
 
@@ -279,15 +280,15 @@ struct driver { /* one thread */
 	unsigned concurrency; /* of this thread */
 	uint64_t jobs_left;   /* UINT64_MAX: no end */
 	uint64_t given;
-	uint64_t stream;                  /* where this thread's draws begin */
-	struct brood_job_options options; /* of all its jobs, but for their arg */
+	uint64_t stream;                  /* the seed of this thread's random numbers */
+	struct brood_job_options options; /* the options of all its jobs; only arg differs */
 	struct shard *shard;
-	pthread_mutex_t *lock; /* the shard's, NULL when it has one thread */
+	pthread_mutex_t *lock; /* the shard's lock; NULL: the shard has one thread */
 	pthread_t thread;
-	uint64_t recent[RECENT_MAX]; /* ids of the last verdicts: what comes twice */
+	uint64_t recent[RECENT_MAX]; /* ids of the last verdicts, to find a second verdict */
 	unsigned recent_at;
-	int poke_fd;             /* open: another thread's dispatch brought verdicts */
-	_Atomic uint32_t asleep; /* open: waits for verdicts */
+	int poke_fd;             /* open: another thread's dispatch has brought verdicts */
+	_Atomic uint32_t asleep; /* open: the thread waits for verdicts */
 };
 
 struct engine {
@@ -296,15 +297,15 @@ struct engine {
 	struct brood *brood;
 	uint64_t end_ns; /* UINT64_MAX: none */
 	uint64_t bound_ns;
-	/* what is in the mix: this kind, if a draw is below that and not below those before */
+	/* The kinds in the mix. A draw means the first kind whose `below` is above the draw. */
 	struct {
 		enum kind kind;
 		uint64_t below;
 	} draws[KINDS];
 	unsigned draws_count;
-	/* a set of 1 << enum brood_path: how a job may have gone to its worker */
+	/* A set of 1 << enum brood_path: the ways in which a job may come to its worker. */
 	uint32_t paths;
-	bool whole; /* job_work() */
+	bool whole; /* for job_work() */
 	struct driver *drivers;
 	unsigned drivers_count;
 	pthread_mutex_t locks[SHARDS_MAX];
@@ -313,22 +314,22 @@ struct engine {
 };
 
 /*
- * In the process that the judge forked: starts, runs, stops. Returns, in the engine and where the
- * start failed, the exit code.
+ * Starts, runs and stops the pool, in the process that the judge forked. Returns the exit code, in
+ * the engine, and where the start failed.
  */
 int engine_main(const struct options *o, struct tally *tally);
 void engine_break_off(struct engine *e, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* The same after a call of the library gave that. */
+/* Ends the run because a call of the library returned this error. */
 void engine_failed(struct engine *e, const char *call, ssize_t error);
 
-/* drive.c: true and the next job, or false: no more. d->options are those for it. */
+/* True: *job is the next job, and d->options fit it. False: there are no more jobs. */
 bool drive_next(struct driver *d, struct load_job *job);
 bool drive_over(const struct driver *d, uint64_t now);
-/* what drive_next() does when it is not over */
+/* Makes the next job without a check for the end. drive_next() does both. */
 void drive_make(struct driver *d, struct load_job *job, uint64_t now);
-/* What came of a job. False: the verdict is not this job's (and was counted as that). */
+/* What came of a job. */
 struct reply {
 	uint64_t size;
 	bool intact;
@@ -342,7 +343,7 @@ bool drive_verdict(struct driver *d, const struct load_job *job,
 	const struct brood_verdict *verdict, const struct reply *reply);
 void drive_refused(struct driver *d, const struct load_job *job);
 void drive_overdue(struct driver *d, const struct load_job *job, const char *why);
-/* of no job that is out */
+/* Counts a verdict that belongs to no job of this thread. */
 void drive_stray(struct driver *d, const struct brood_verdict *verdict);
 static inline void drive_lock(struct driver *d)
 {
@@ -362,7 +363,7 @@ void *drive_fork(void *driver);
 
 /* ---- rules.c: which verdict is right for which job ------------------------------------------- */
 
-/* NULL: it is right. Else what is wrong about it, in a few words. */
+/* NULL: the verdict is right. Else a few words say what is wrong with it. */
 const char *rules_judge(
 	const struct engine *e, const struct load_job *job, const struct brood_verdict *verdict);
 
@@ -373,22 +374,22 @@ struct left {
 	char names[NOTE_TEXT];
 };
 /*
- * Descendants of `root` (or, root 0, of this process, and whatever carries the marker) that should
- * not be there; `expected` are.
+ * Finds the processes that should not be there, without those in `expected`. These are the
+ * descendants of `root`; with root 0, of this process, and all processes that have the marker.
  */
 void left_look(const char *marker, pid_t root, const pid_t *expected, unsigned expected_count,
 	struct left *ret);
-void left_kill(const char *marker); /* SIGKILL and reap all of that */
-pid_t left_guard(pid_t supervisor); /* 0: none seen */
+void left_kill(const char *marker); /* kills (SIGKILL) and reaps all of these processes */
+pid_t left_guard(pid_t supervisor); /* 0: no guard was seen */
 
 struct chaos;
 struct chaos *chaos_new(const struct options *o, struct tally *tally, pid_t supervisor);
 struct chaos *chaos_free(struct chaos *c);
 void chaos_begin(struct chaos *c, uint64_t start_ns);
-/* when there is something to kill; UINT64_MAX: never */
+/* When chaos_act() is due next; UINT64_MAX: never. */
 uint64_t chaos_next(const struct chaos *c);
-bool chaos_act(struct chaos *c); /* true: it was the supervisor */
-void chaos_end(struct chaos *c); /* no more kills */
+bool chaos_act(struct chaos *c); /* true: it has killed the supervisor */
+void chaos_end(struct chaos *c); /* ends all kills */
 uint64_t chaos_killed(const struct chaos *c);
 
 #define BREACHES_MAX 24
@@ -397,8 +398,11 @@ struct totals {
 	uint64_t submitted, kind_submitted[KINDS], kind_verdicts[KINDS];
 	uint64_t outcomes[BROOD_OUTCOMES], paths[PATHS];
 	uint64_t verdicts, wrong, twice, strange, overdue, bad_replies;
-	uint64_t missing; /* submitted, no verdict */
-	/* of those, out when the supervisor was killed by plan: nobody is left to be told */
+	uint64_t missing; /* jobs that were submitted and got no verdict */
+	/*
+	 * The missing jobs that were out when the supervisor was killed by plan: no process is left
+	 * to be told.
+	 */
 	uint64_t cut_off;
 	uint64_t unaccounted;
 };
@@ -419,11 +423,11 @@ struct findings {
 		char text[NOTE_TEXT + 64];
 	} breach[BREACHES_MAX];
 	unsigned breaches;
-	/* merged; NULL: none */
+	/* Merged from all shards; NULL: there is none. */
 	struct histogram *latency[KINDS], *death_to_verdict, *death_to_ready;
 };
 
-/* Runs it all. 0: all held; 1: one broke; 2: there was no run. */
+/* Does a whole run. 0: all invariants held; 1: one broke; 2: there was no run. */
 int judge_run(const struct options *o, struct findings *ret);
 void findings_breach(struct findings *f, enum invariant invariant, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -431,7 +435,7 @@ const char *invariant_name(enum invariant invariant);
 
 struct comparison;
 void report_table(const struct findings *f, FILE *file);
-/* of: which run, NULL: there is one */
+/* of: the run's name; NULL: there is only one run. */
 void report_breaches(const struct findings *f, const char *of, FILE *file);
 void report_live(const struct options *o, const struct tally *t, uint64_t killed, bool last);
 void report_comparison(const struct comparison *all, unsigned count, FILE *file);
@@ -447,10 +451,10 @@ struct comparison {
 	const char *name;
 	struct options options;
 	struct findings findings;
-	struct histogram *latency; /* of all kinds; NULL: none */
+	struct histogram *latency; /* of all kinds together; NULL: there is none */
 	double rate, to_fork;      /* to_fork < 0: not known */
 };
-/* As judge_run(), of the worst of them; how many there are in *ret_count. */
+/* Returns like judge_run(), for the worst run; *ret_count: how many runs there were. */
 int compare_run(const struct options *o, struct comparison *all, unsigned *ret_count);
 
 #endif

@@ -40,8 +40,8 @@ void open_files_look(struct open_files *seen)
 }
 
 /*
- * What there is more than at the warm start. The library may keep one eventfd for each thread that
- * ever waited, for the next one: those are not counted.
+ * The library may keep one eventfd for each thread that ever waited, for the next such thread.
+ * These eventfds do not count.
  */
 void open_files_compare(
 	const struct engine *e, const struct open_files *before, const struct open_files *after)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * open_files.h - which files the process under load has open: before the load, and after it, when
- * there must not be more of them.
+ * open_files.h - compares the open files of the process under load: after the load it must not have
+ * more than before.
  */
 #ifndef BROOD_LOAD_OPEN_FILES_H
 #define BROOD_LOAD_OPEN_FILES_H
@@ -16,7 +16,7 @@ struct open_files {
 };
 
 void open_files_look(struct open_files *seen);
-/* says in e->tally what is open in `after` and was not in `before` */
+/* Writes into e->tally which files are open in `after` and were not in `before`. */
 void open_files_compare(
 	const struct engine *e, const struct open_files *before, const struct open_files *after);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options.c - the command line. A wrong one is answered with what was wrong, what would be right,
- * and exit code 2.
+ * options.c - the command line. After a wrong option the program says what was wrong and what would
+ * be right, and exits with code 2.
  */
 #include "load.h"
 
@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 #define DEADLINE_DEFAULT_MS 60000u
-#define DEADLINE_STUCK_MS   1000u  /* where the mix has jobs that end in no other way */
+#define DEADLINE_STUCK_MS   1000u  /* where only a deadline ends some jobs of the mix */
 #define QUEUE_MS            10000u /* the library's default */
 #define ROOM_NS             (10 * NS_S)
-#define NOT_MINE            2 /* option_load(): option_other() knows */
+#define NOT_MINE            2 /* option_load() does not know the option; option_other() may */
 
 static const char *const kind_names[KINDS] = { "nop", "echo", "crash", "exit", "fail", "hang",
 	"spin", "leak", "throw", "fork" };
@@ -28,59 +28,57 @@ static const char *const dispatch_names[] = { "auto", "handoff", "lease" };
 
 static const char help[] =
 	"Usage: brood-load [OPTION]...\n"
-	"Loads a pool of workers, breaks it on purpose, and judges: one verdict a job, replies "
-	"intact, the pool full\n"
-	"again, nothing left. Closed loop: each caller gives its next job when it has the last "
-	"verdict.\n"
+	"Loads a pool of workers, breaks it on purpose, and judges: each job has one verdict,\n"
+	"replies are intact, the pool is full again, nothing is left. The load is a\n"
+	"closed loop: each caller gives its next job when it has the last verdict.\n"
 	"\n"
 	"  -w, --workers N         workers, 1 to 10000 (default: 8)\n"
 	"  -c, --concurrency N     jobs out at any time, 1 to 10000 (default: 64)\n"
-	"  -t, --threads N         engine threads that they are spread over, 1 to 256 (default: 2; "
-	"with --call submit 1: each\n"
-	"                          has a queue of its own). With --call call each of the N of -c "
-	"is a caller that blocks, so\n"
-	"                          it is a thread, and -t says nothing\n"
-	"  -d, --duration SEC      (default: 10, unless -n is given)\n"
-	"  -n, --jobs N            end after so many jobs\n"
-	"  -s, --size BYTES,...    of an echo's request and reply (default: 64; suffixes K, M); of "
-	"several one at random\n"
-	"      --call open|call|submit  how jobs are given: call (default): bytes in, bytes out, "
-	"blocking;\n"
-	"                          open: a socket for each, an event loop a thread;\n"
-	"                          submit: bytes in, an id out, the results in batches\n"
-	"      --dispatch auto|handoff|lease  the way that jobs take to their workers (default: "
-	"auto)\n"
-	"      --compare           the same load by handoff, by lease (call, then submit), and by "
-	"a fork() for each job, one\n"
-	"                          after the other, side by side. Jobs: nop, echo, crash, exit, "
-	"fail; no kills\n"
+	"  -t, --threads N         engine threads that share these jobs, 1 to 256 (default: 2;\n"
+	"                          with --call submit 1, and each thread has its own queue).\n"
+	"                          With --call call there is one thread for each of the N jobs\n"
+	"                          of -c, and -t has no effect\n"
+	"  -d, --duration SEC      seconds of load (default: 10, unless -n is given)\n"
+	"  -n, --jobs N            ends after N jobs\n"
+	"  -s, --size BYTES,...    bytes of an echo's request and reply (default: 64; suffixes\n"
+	"                          K, M); of several sizes each job gets one at random\n"
+	"      --call open|call|submit   how jobs are given (default: call)\n"
+	"                          call    bytes in, bytes out, blocking\n"
+	"                          open    a socket for each job, an event loop for each thread\n"
+	"                          submit  bytes in, an id out, the results in batches\n"
+	"      --dispatch auto|handoff|lease   how jobs get to their workers (default: auto)\n"
+	"      --compare           runs the same load by handoff, by lease (call, then submit),\n"
+	"                          and by a fork() for each job, and compares them in a table.\n"
+	"                          Jobs: nop, echo, crash, exit, fail; no kills\n"
 	"      --mix KIND=W,...    jobs by weight (default: echo=1):\n"
-	"                          nop    returns at once           hang   sleeps for ever: its "
-	"deadline ends it\n"
-	"                          echo   sends its bytes back      spin   computes for ever\n"
-	"                          crash  writes to address 0       leak   allocates until the "
-	"limit (64 MiB a worker)\n"
-	"                          exit   calls exit(3), _exit(3)   throw  leaves its frame: "
-	"longjmp(), pthread_exit()\n"
-	"                          fail   returns 7                 fork   leaves child processes "
-	"behind\n"
-	"      --deadline MS       run time of a job (default: 60000; 1000 with hang or spin in "
-	"the mix)\n"
-	"      --kill-rate N       SIGKILL to a random worker, N a second\n"
-	"      --kill-all-at SEC,.. SIGKILL to all workers, so long after the load began\n"
-	"      --kill-supervisor-at SEC  SIGKILL to the supervisor: the run ends then, and nothing "
-	"may be left a second later\n"
-	"      --idle SEC          no load: start, wait until the pool is ready, do nothing, stop\n"
-	"      --seed N            repeats a run's jobs, payloads and choice of victims (default: "
-	"a new one, shown)\n"
-	"      --json FILE|-       results as JSON; with - the table goes to standard error\n"
-	"  -q, --quiet             no live line, no table; what broke is still said\n"
+	"                          nop    returns at once\n"
+	"                          echo   sends its bytes back\n"
+	"                          crash  writes to address 0\n"
+	"                          exit   calls exit(3) or _exit(3)\n"
+	"                          fail   returns 7\n"
+	"                          hang   sleeps for ever, until its deadline\n"
+	"                          spin   computes for ever, until its deadline\n"
+	"                          leak   allocates up to the limit (64 MiB for each worker)\n"
+	"                          throw  leaves its frame: longjmp() or pthread_exit()\n"
+	"                          fork   leaves child processes behind\n"
+	"      --deadline MS       run time of a job (default: 60000; with hang or spin 1000)\n"
+	"      --kill-rate N       kills N random workers a second with SIGKILL\n"
+	"      --kill-all-at SEC,...   kills all workers, SEC seconds after the load began\n"
+	"      --kill-supervisor-at SEC   kills the supervisor: the run ends then, and a second\n"
+	"                          later nothing may be left\n"
+	"      --idle SEC          no load: starts, waits until the pool is ready, waits SEC\n"
+	"                          seconds, stops\n"
+	"      --seed N            repeats the jobs, payloads and choice of victims of a run\n"
+	"                          (default: a new seed, which is printed)\n"
+	"      --json FILE|-       writes the results as JSON; with - the table goes to standard\n"
+	"                          error\n"
+	"  -q, --quiet             no live line and no table; broken invariants are still named\n"
 	"  -h, --help    -V, --version\n"
 	"\n"
-	"Exit code: 0 all invariants held; 1 one broke, and is named; 2 wrong usage, or the pool "
-	"could not be started.\n"
-	"Example: brood-load -w 8 -c 64 -d 10 --kill-rate 50 --mix "
-	"echo=99.9,crash=0.05,exit=0.05\n";
+	"Exit code: 0: all invariants held; 1: one broke, and is named; 2: wrong usage, or the\n"
+	"pool could not start.\n"
+	"Example:\n"
+	"  brood-load -w 8 -c 64 -d 10 --kill-rate 50 --mix echo=99.9,crash=0.05,exit=0.05\n";
 
 const char *kind_name(enum kind kind) { return kind_names[kind]; }
 
@@ -127,7 +125,7 @@ static int whole_unsigned(
 	return r;
 }
 
-/* A number that ends where `text` does, or at `stop`. NULL: it is none. */
+/* Reads a number that ends where `text` ends, or at `stop`. NULL: this is no number. */
 static const char *number(const char *text, char stop, double *ret)
 {
 	char *end = NULL;
@@ -152,7 +150,7 @@ static int real(const char *name, const char *text, double min, double max, doub
 	return 0;
 }
 
-/* One size, `length` characters of text. */
+/* Reads one size from `length` characters of text. */
 static int size_bytes(const char *text, size_t length, size_t *ret)
 {
 	char digits[24];
@@ -373,14 +371,15 @@ static int compare_together(const struct options *o, bool kills)
 	for (unsigned k = 0; k < KINDS; k++) {
 		if (o->mix[k] > 0 && k != KIND_NOP && k != KIND_ECHO && k != KIND_CRASH &&
 			k != KIND_EXIT && k != KIND_FAIL)
-			return wrong("--compare has nobody to end or clean up a \"%s\" that was "
-				     "forked: it takes nop, echo, crash, exit, fail",
+			return wrong(
+				"--compare takes nop, echo, crash, exit and fail: without a pool, "
+				"a \"%s\" would not be ended or cleaned up",
 				kind_names[k]);
 	}
 	return 0;
 }
 
-/* What each option alone cannot know. */
+/* Checks and sets what depends on several options. */
 static int options_together(struct options *o)
 {
 	bool kills = o->kill_rate > 0 || o->kill_all_count || o->kill_supervisor_at >= 0;

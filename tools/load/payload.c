@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * payload.c - the bytes of requests. A function of (key, offset), so that neither the giver nor the
- * checker keeps a copy: any piece of any job's payload can be made again. Each job has a key of its
- * own, so a reply that belongs to another job differs.
+ * payload.c - the bytes of requests. They are a function of (key, offset), so neither the giver nor
+ * the checker keeps a copy: any piece of any job's payload can be made again. Each job has a key of
+ * its own, so another job's reply differs.
  */
 #include "load.h"
 
@@ -13,7 +13,7 @@
 #define CHECKSUM_BASE  0xcbf29ce484222325ull
 
 /*
- * Cheap, for it is made twice for each 8 bytes of a job: what differs between jobs is the key,
+ * Kept cheap, because it runs twice for each 8 bytes of a job. Jobs differ by their keys alone,
  * which drive_make() mixes well.
  */
 static inline uint64_t block_at(uint64_t key, uint64_t offset) { return key + offset / 8 * STEP; }
@@ -36,7 +36,7 @@ void payload_fill(uint64_t key, uint64_t offset, void *data, size_t size)
 		memcpy(out, &block, size);
 }
 
-/* Every bit is compared; not byte by byte. */
+/* Compares every bit, 8 bytes at a time. */
 bool payload_same(uint64_t key, uint64_t offset, const void *data, size_t size)
 {
 	const unsigned char *in = data;
@@ -56,7 +56,7 @@ bool payload_same(uint64_t key, uint64_t offset, const void *data, size_t size)
 	return !differ && (!size || !memcmp(in, &block, size));
 }
 
-/* Over bytes in any portions: the worker sees them as they come. */
+/* The bytes may come in any portions: a worker adds each portion when it comes. */
 uint64_t payload_checksum(uint64_t sum, const void *data, size_t size)
 {
 	const unsigned char *in = data;

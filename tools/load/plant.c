@@ -24,7 +24,7 @@
 #define EVERY            10000
 
 #if (PLANT >= PLANT_LOST && PLANT <= PLANT_FLIPPED) || PLANT == PLANT_INCOMPLETE
-/* True once in so many. */
+/* True once in a fixed number of calls. */
 static bool now_and_then(void)
 {
 	static _Atomic uint64_t count;
@@ -144,10 +144,10 @@ int plant_submit(
 #if (PLANT >= PLANT_LOST && PLANT <= PLANT_FLIPPED) || PLANT == PLANT_INCOMPLETE
 #define REPLY_MAX 256
 
-/* the last reply of the batch before */
+/* The last reply of the batch before. */
 static _Thread_local unsigned char plant_other[REPLY_MAX];
 
-/* A copy of one result, to do with as we like. */
+/* Returns a copy of one result, which the caller may change. */
 static struct brood_result *plant_copy(const struct brood_result *result)
 {
 	static _Thread_local unsigned char reply[REPLY_MAX];
@@ -167,7 +167,7 @@ static struct brood_result *plant_copy(const struct brood_result *result)
 	return &copy;
 }
 
-/* Returns how many there are now. */
+/* Returns how many results there are now. */
 static int plant_spoil(const struct brood_result **results, int n)
 {
 	const struct brood_result *last = n > 0 ? results[n - 1] : NULL;
@@ -245,7 +245,7 @@ static void plant_leave(const struct tally *tally)
 	pid = fork();
 	if (pid)
 		_exit(0);
-	alarm(60); /* the judge kills it; if there is none, it goes by itself */
+	alarm(60); /* without a judge to kill this process, the alarm ends it */
 	for (;;)
 		pause();
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * plant.h - the library's calls as brood-load makes them, through one thin layer. Built with
- * PLANT=1..9 the layer has one bug, of the kind that a library could have; each must make the tool
- * exit 1 and name the right invariant. Without PLANT every function here is the library's call and
- * nothing else.
+ * plant.h - one thin layer between brood-load and the library's calls. Built with PLANT=1..9, the
+ * layer has one bug of the kind that a library could have. With each bug the tool must exit with 1
+ * and name the right invariant. Without PLANT every function here only calls the library.
  *
  *   1  a verdict in 10,000 is lost             one_verdict_per_job
  *   2  a verdict in 10,000 is given twice      one_verdict_per_job
@@ -12,7 +11,7 @@
  *   5  an fd is leaked                         nothing_left
  *   6  a zombie is left                        nothing_left
  *   7  a grandchild is left                    nothing_left
- *   8  a place of the pool is lost             pool_full
+ *   8  a slot of the pool is lost              pool_full
  *   9  a verdict in 10,000 is not complete     one_verdict_per_job
  */
 #ifndef BROOD_LOAD_PLANT_H
@@ -23,7 +22,7 @@
 int plant_open(const struct driver *d, const struct load_job *job, int *ret_fd,
 	struct brood_handle **ret_handle);
 int plant_fetch(struct brood_handle *handle, struct brood_verdict *ret_verdict);
-/* What was read from the job's socket. */
+/* For data that was read from the job's socket. */
 void plant_received(const struct load_job *job, void *data, size_t size);
 struct plant_bytes {
 	const void *request;
@@ -33,14 +32,14 @@ struct plant_bytes {
 };
 ssize_t plant_call(const struct driver *d, const struct load_job *job,
 	const struct plant_bytes *bytes, struct brood_verdict *ret_verdict);
-/* Both as the library's; results has room for one more than that. */
+/* Like the library's calls; but `results` has room for one more than plant_take() is told. */
 int plant_submit(
 	const struct driver *d, const struct load_job *job, const void *request, uint64_t *ret_id);
 int plant_take(struct brood_queue *queue, const struct brood_result **ret_results, size_t room);
-/* In worker_init, with the number of this birth. */
+/* Called in worker_init, with the number of this birth. */
 void plant_worker_init(const struct tally *tally, uint32_t birth);
 uint32_t plant_init_ms(void);
-/* Once, in the engine, when the load begins. */
+/* Called once, in the engine, when the load begins. */
 void plant_engine(const struct tally *tally);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* report.c - what people read: the live line, the table, what broke. */
+/* report.c - the results for people: the live line, the table, and the broken invariants. */
 #include "load.h"
 
 #include <stdio.h>
@@ -25,7 +25,7 @@ static void count(const struct tally *t, uint64_t *ret_submitted, uint64_t *ret_
 	}
 }
 
-/* On a terminal one line that is written over; into a file or a pipe a line now and then. */
+/* On a terminal one line is written over and over. A file or a pipe gets a line now and then. */
 void report_live(const struct options *o, const struct tally *t, uint64_t killed, bool last)
 {
 	static uint64_t last_ns, last_verdicts;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rules.c - which verdict is right for which job. A verdict that exists but is wrong (a crash told
- * as done, a code that nobody returned) is as bad as none, and is counted with those.
+ * rules.c - decides which verdict is right for which job. A wrong verdict (a crash reported as
+ * done, a code that no job returned) is as bad as no verdict, and is counted with the missing ones.
  *
- * Any job may, beside its own outcomes: have been killed from outside, if the judge did kill that
- * worker; have run out of time, if it really had run that long; have been refused, for a reason
- * that a loaded pool may have.
+ * Beside the outcomes of its kind, any job may: have been killed from outside, if the judge did
+ * kill its worker; have timed out, if it did run that long; have been refused, for a reason that a
+ * loaded pool may have.
  */
 #include "load.h"
 
@@ -72,7 +72,7 @@ static const char *judge_refused(const struct brood_verdict *v)
 	}
 }
 
-/* Who ran has a worker, and came there in a way that was allowed. */
+/* A job that ran has a worker, and came to the worker in an allowed way. */
 static const char *judge_whole(const struct engine *e, const struct brood_verdict *v)
 {
 	if (v->size != sizeof *v)
@@ -103,13 +103,15 @@ const char *rules_judge(
 	switch (v->outcome) {
 	case BROOD_REFUSED: return judge_refused(v);
 	case BROOD_TIMED_OUT:
-		/* A millisecond less: deadlines are kept in whole ones. */
+		/*
+		 * Deadlines count in whole milliseconds, so the run may be one millisecond shorter.
+		 */
 		return v->run_us + 1000 >= (uint64_t)options_run_ms(e->options) * 1000
 			? NULL
 			: "its time was not up";
 	case BROOD_CANCELLED: return "nobody cancelled it";
 	case BROOD_LOST:
-		/* One that is killed by plan is gone a moment before the engine is. */
+		/* With --kill-supervisor the supervisor is gone a moment before the engine. */
 		return e->options->kill_supervisor_at >= 0 ? NULL
 							   : "the supervisor should be there";
 	case BROOD_CRASHED:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tally.c - the shared memory in which the run is written down. Made by the judge before it forks
- * anything, so all find it at the same address.
+ * tally.c - the shared memory in which the run is written down. The judge makes it before the first
+ * fork, so all processes find it at the same address.
  */
 #include "load.h"
 
@@ -23,7 +23,7 @@ uint64_t load_now(void)
 	return (uint64_t)ts.tv_sec * NS_S + (uint64_t)ts.tv_nsec;
 }
 
-/* Shared futexes: waiter and waker are different processes. */
+/* These futexes are shared, because waiter and waker are different processes. */
 void futex_wake(_Atomic uint32_t *word)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
@@ -46,7 +46,10 @@ static size_t histograms_of(const struct options *o)
 	return kinds;
 }
 
-/* The histograms stand behind the tally: only as many as the mix needs, for they are large. */
+/*
+ * The histograms stand behind the tally. They are large, so there are only as many as the mix
+ * needs.
+ */
 static void place_histograms(struct tally *t, const struct options *o, char *at)
 {
 	size_t step = (histogram_size() + 63) & ~(size_t)63;
