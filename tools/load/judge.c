@@ -217,10 +217,7 @@ static void begin(struct judge *j, const sigset_t *old)
 	j->supervisor = fork();
 	if (j->supervisor)
 		return;
-	/*
-	 * The engine gets a process group of its own. So Ctrl-C reaches the judge alone, which ends
-	 * the run in order.
-	 */
+	/* A group of its own: Ctrl-C reaches the judge alone, which ends the run in order. */
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != self)
@@ -497,9 +494,7 @@ int judge_run(const struct options *o, struct findings *ret)
 	r = judge_all(&j);
 	j.chaos = chaos_free(j.chaos);
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	/*
-	 * The judge goes on reading this tally, but processes of a next run shall not inherit it.
-	 */
+	/* The judge still reads this tally. Processes of a next run shall not inherit it. */
 	madvise(j.tally, j.tally->size, MADV_DONTFORK);
 	return r;
 }
