@@ -5,38 +5,54 @@
  * Which worker gets a job is decided by how long its function took before. A job that takes longer
  * than that would keep the jobs in its ring waiting, although another worker has nothing to do. So
  * a timer looks: what has stood behind other jobs for PICK_STAND_NS goes back to the front of the
- * lane's queue, in its old order, and from there to a worker that is idle; if the lane has none, a
- * lease is asked for.
+ * queue, in its old order, and from there to a worker that is idle; if the queue has none, a lease
+ * is asked for.
  *
  * The timer fires once, and is set only while a job stands behind another one and a worker of the
- * pool could take it: a worker of this lane that is idle, or one that the lane may ask for. It also
- * ends the time that a job may wait in the queue (queue_ms), and asks for a lease again after a
- * wish was refused.
+ * pool could take it: a worker of this queue that is idle, or one that the queue may ask for. The
+ * timer also ends the time that a job may wait in the queue (queue_ms), and asks for a lease again
+ * after a refusal.
  *
  * Bound: a job is moved when the job before it has run for PICK_STAND_NS, or when two looks in a
- * row have found it behind jobs that are shorter. A job that has not begun runs not: its worker
+ * row have found it behind jobs that are shorter. A job that has not begun does not run: its worker
  * waits for a CPU, and on a busy machine other workers do, too.
  *
- * An explicit lease has one worker, and its jobs stay there. Its timer ends their time to wait, and
+ * A pinned lease has one worker, and its jobs stay there. Its timer ends their time to wait, and
  * finds a worker that lies.
  */
 #include "behind.h"
 
-#include "lane.h"
+#include "engine_root.h"
+#include "collect.h"
+#include "leasing.h"
+#include "lease_state.h"
+#include "queue.h"
+#include "queue_job.h"
+#include "queue_jobs.h"
+#include "ring_out.h"
+#include "job_verdict.h"
+
+#include "../base/base.h"
+#include "../pool/pick.h"
+#include "../wire/ring.h"
 #include <sys/timerfd.h>
 
-/* ---- the time to wait ---- */
+/* a function that nobody has seen end counts as long from then on */
+#define LANE_LONG_NS (5 * NS_PER_MS)
+/* on a pinned lease with a job: how often it is looked whether its worker lies */
+#define LANE_LIE_TICK_MS 1000
 
 static void no_longer(struct lane *l, uint64_t now)
 {
-	l->queue_due = TIME_NEVER;
-	list_for_each_safe(link, tmp, &l->queue) {
+	l->waiting.due = TIME_NEVER;
+	list_for_each_safe(link, tmp, &l->waiting.list) {
 		struct lane_job *job = container_of(link, struct lane_job, link);
 
 		if (job->waiting_until <= now)
-			lane_refuse(l, job, l->refused ? l->refused : BROOD_DETAIL_QUEUE_TIME);
+			job_verdict_refuse(l, job,
+				l->leases.refused ? l->leases.refused : BROOD_DETAIL_QUEUE_TIME);
 		else
-			l->queue_due = MIN(l->queue_due, job->waiting_until);
+			l->waiting.due = MIN(l->waiting.due, job->waiting_until);
 	}
 }
 
@@ -46,12 +62,12 @@ static void kept_no_longer(struct lane *l, struct lease *lease, uint64_t now)
 	uint64_t q = lease->harvested + 2;
 
 	for (; l->kind == LANE_KEPT && q <= lease->published; q++) {
-		struct lane_job *job = lease->jobs[q % RING_DEPTH];
+		struct lane_job *job = lease->entries[q % RING_DEPTH].job;
 
-		if (!job || time_after_ms(job->given_ns, job->queue_ms) > now)
+		if (!job || time_after_ms(job->given_ns, job->limits.queue_ms) > now)
 			continue;
-		if (ring_withdraw(lease, job) == 0)
-			lane_refuse(l, job, BROOD_DETAIL_QUEUE_TIME);
+		if (ring_out_withdraw(lease, job) == 0)
+			job_verdict_refuse(l, job, BROOD_DETAIL_QUEUE_TIME);
 	}
 }
 
@@ -68,11 +84,9 @@ static void catch_liar(struct lease *lease, uint64_t now)
 		return;
 	if (l->brood->options.flags & BROOD_DEBUGGING)
 		return;
-	if (pick_lies(&lease->doubt, atomic_load(&lease->desk->word), lease->harvested, now))
-		settle_damaged(lease);
+	if (pick_lies(&lease->stand.doubt, atomic_load(&lease->desk->word), lease->harvested, now))
+		leasing_distrust(lease);
 }
-
-/* ---- those behind others ---- */
 
 /*
  * It takes at least as long as it has taken. A function that was short before may just have lost
@@ -80,10 +94,10 @@ static void catch_liar(struct lease *lease, uint64_t now)
  */
 static void slow(struct lease *lease, uint64_t now)
 {
-	struct lane_job *job = lease->jobs[(lease->harvested + 1) % RING_DEPTH];
+	struct lane_job *job = lease->entries[(lease->harvested + 1) % RING_DEPTH].job;
 	struct function *f = job ? (struct function *)(uintptr_t)job->function : NULL;
 	struct lane *l = lease->lane;
-	uint64_t so_far = MIN(now - lease->head_since, (uint64_t)PICK_UNKNOWN - 1);
+	uint64_t so_far = MIN(now - lease->stand.head_since, (uint64_t)PICK_UNKNOWN - 1);
 
 	if (f && f->est_ns == PICK_UNKNOWN && so_far >= LANE_LONG_NS)
 		f->est_ns = (uint32_t)so_far;
@@ -91,33 +105,33 @@ static void slow(struct lease *lease, uint64_t now)
 		uint64_t cost = MAX(lease->cost_ns, (uint64_t)PICK_FULL_NS);
 		uint32_t more = (uint32_t)(cost - lease->cost_ns);
 
-		lease->costs[job->sequence % RING_DEPTH] += more;
+		lease->entries[job->sequence % RING_DEPTH].cost += more;
 		lease->cost_ns += more;
 	}
-	l->stalled += !lease->stalled;
-	lease->stalled = true;
+	l->leases.stalled += !lease->stand.stalled;
+	lease->stand.stalled = true;
 }
 
 /* To the front of the queue, in their order. */
 static void withdraw_behind(struct lease *lease)
 {
 	for (uint64_t q = lease->published; q > lease->harvested + 1; q--) {
-		struct lane_job *job = lease->jobs[q % RING_DEPTH];
+		struct lane_job *job = lease->entries[q % RING_DEPTH].job;
 
-		if (job && ring_withdraw(lease, job) == 0)
-			lane_wait_for(lease->lane, job, true);
+		if (job && ring_out_withdraw(lease, job) == 0)
+			queue_jobs_wait(lease->lane, job, true);
 	}
 }
 
 /* May another worker take what stands behind others? */
 static bool can_grow(const struct lane *l)
 {
-	return l->active < l->leases_limit && l->active < l->brood->options.workers;
+	return l->leases.active < l->leases.limit && l->leases.active < l->brood->options.workers;
 }
 
 static bool can_move(const struct lane *l)
 {
-	return l->kind != LANE_KEPT && (!list_empty(&l->idle) || can_grow(l));
+	return l->kind != LANE_KEPT && (!list_empty(&l->leases.idle) || can_grow(l));
 }
 
 /* What its worker says of the job that it runs. One that lies harms the jobs in its own ring. */
@@ -136,15 +150,15 @@ static struct pick_stand stand_of(const struct lease *lease, uint64_t now)
 {
 	return (struct pick_stand){ .published = lease->published,
 		.harvested = lease->harvested,
-		.head_since = lease->head_since,
+		.head_since = lease->stand.head_since,
 		.began_ns = began(lease, now),
-		.seen = lease->seen,
-		.seen_ns = lease->seen_ns,
-		.stalled = lease->stalled };
+		.seen = lease->stand.seen,
+		.seen_ns = lease->stand.seen_ns,
+		.stalled = lease->stand.stalled };
 }
 
 /* Of callers' jobs few are said to a worker at a time: it may know of none yet. */
-static bool is_said(const struct lease *lease) { return lease->said > lease->harvested; }
+static bool is_said(const struct lease *lease) { return lease->told.said > lease->harvested; }
 
 static void look(struct lease *lease, uint64_t now)
 {
@@ -158,37 +172,38 @@ static void look(struct lease *lease, uint64_t now)
 	case PICK_MOVE: withdraw_behind(lease); break;
 	case PICK_STAY: break;
 	}
-	lease->seen = lease->published;
-	lease->seen_ns = now;
+	lease->stand.seen = lease->published;
+	lease->stand.seen_ns = now;
 }
-
-/* ---- the timer ---- */
 
 static uint64_t due_to_move(const struct lane *l, uint64_t now)
 {
 	uint64_t due = TIME_NEVER;
 
-	if (!can_move(l) || l->stalled >= l->active)
+	if (!can_move(l) || l->leases.stalled >= l->leases.active)
 		return TIME_NEVER;
-	list_for_each_safe(link, tmp, &l->leases) {
+	list_for_each_safe(link, tmp, &l->leases.list) {
 		const struct lease *lease = container_of(link, const struct lease, link);
 		struct pick_stand stand;
 
 		if (lease->state != LEASE_ACTIVE)
 			continue;
 		stand = stand_of(lease, now);
-		due = MIN(due, pick_stand_due(&stand, l->queued > 0 && can_grow(l), now));
+		due = MIN(due, pick_stand_due(&stand, l->waiting.count > 0 && can_grow(l), now));
 	}
 	return due;
 }
 
-static bool kept_waits(const struct lane *l) { return l->queued > 0 || l->ringed > l->active; }
+static bool kept_waits(const struct lane *l)
+{
+	return l->waiting.count > 0 || l->leases.ringed > l->leases.active;
+}
 
 static uint64_t kept_due(const struct lane *l, uint64_t now)
 {
 	if (kept_waits(l))
 		return now + LANE_TICK_MS * NS_PER_MS;
-	return l->ringed > 0 ? now + LANE_LIE_TICK_MS * NS_PER_MS : TIME_NEVER;
+	return l->leases.ringed > 0 ? now + LANE_LIE_TICK_MS * NS_PER_MS : TIME_NEVER;
 }
 
 static uint64_t due_of(const struct lane *l, uint64_t now)
@@ -197,8 +212,8 @@ static uint64_t due_of(const struct lane *l, uint64_t now)
 
 	if (l->kind == LANE_KEPT)
 		return kept_due(l, now);
-	if (l->queued > 0)
-		due = MIN(l->queue_due, l->ask_held ? l->ask_again : TIME_NEVER);
+	if (l->waiting.count > 0)
+		due = MIN(l->waiting.due, l->leases.ask_held ? l->leases.ask_again : TIME_NEVER);
 	return MIN(due, due_to_move(l, now));
 }
 
@@ -210,32 +225,34 @@ static void set(struct lane *l, uint64_t due, uint64_t now)
 	const struct itimerspec spec = { .it_value = { .tv_sec = (time_t)(at / NS_PER_S),
 						 .tv_nsec = (long)(at % NS_PER_S) } };
 
-	l->timer_at = due;
-	if (timerfd_settime(l->tick_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
-		l->timer_at = TIME_NEVER;
-	l->timer_soon = l->timer_at <= now + soon;
+	l->timer.at = due;
+	if (timerfd_settime(l->fds.tick, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
+		l->timer.at = TIME_NEVER;
+	l->timer.soon = l->timer.at <= now + soon;
 }
 
 /* Is there nothing to look for, or is the timer set to a time that is soon enough for all? */
 static bool is_watched(const struct lane *l)
 {
-	if (l->gone || l->timer_soon)
+	if (l->fds.gone || l->timer.soon)
 		return true;
 	if (l->kind == LANE_KEPT)
-		return l->ringed + l->queued == 0 || (l->timer_at != TIME_NEVER && !kept_waits(l));
-	return l->queued == 0 && (l->ringed <= l->busy || !can_move(l));
+		return l->leases.ringed + l->waiting.count == 0 ||
+			(l->timer.at != TIME_NEVER && !kept_waits(l));
+	return l->waiting.count == 0 && (l->leases.ringed <= l->leases.busy || !can_move(l));
 }
 
 void behind_watch(struct lane *l)
 {
 	uint64_t now, due;
 
-	if (is_watched(l))
+	if (!l->timer.fired && is_watched(l))
 		return;
 	now = now_ns();
 	due = due_of(l, now);
-	if (due < l->timer_at)
+	if (l->timer.fired || due < l->timer.at)
 		set(l, due, now);
+	l->timer.fired = false;
 }
 
 void behind_fired(struct lane *l)
@@ -243,19 +260,17 @@ void behind_fired(struct lane *l)
 	uint64_t now = now_ns();
 	bool move = can_move(l);
 
-	list_for_each_safe(link, tmp, &l->leases) {
+	list_for_each_safe(link, tmp, &l->leases.list) {
 		struct lease *lease = container_of(link, struct lease, link);
 
 		if (lease->state != LEASE_ACTIVE)
 			continue;
-		ring_harvest(lease);
+		collect_done(lease);
 		if (move)
 			look(lease, now);
 		kept_no_longer(l, lease, now);
 		catch_liar(lease, now);
 	}
 	no_longer(l, now);
-	lane_assign(l);
-	now = now_ns();
-	set(l, due_of(l, now), now);
+	l->timer.fired = true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * behind.h - jobs that stand behind others, and are not to stand there for long. Under the lane's
+ * behind.h - jobs that stand behind others, and are not to stand there for long. Under the queue's
  * lock.
  */
 #ifndef BROOD_ENGINE_BEHIND_H

@@ -1,241 +1,130 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * call.c - request in, reply out. The bytes travel on a socket pair of the call's own, the verdict
- * on the channel; one poll() waits for both (wait.c).
- *
- * Retries are made here and not in the supervisor: the request is here. Each attempt is a job of
- * its own on the wire, with a new socket pair and the request from its beginning; what an earlier
- * attempt replied is overwritten. For the caller it is one job: the id is that of the first
- * attempt, and brood_cancel() by that id reaches whichever attempt runs.
- */
-#include "internal.h"
+/* call.c - request in, reply out: brood_call(), by a lease or by handoff. */
+#include "call_handoff.h"
+#include "deliver.h"
+#include "engine.h"
+#include "fail.h"
+#include "given.h"
+#include "job_message.h"
+#include "path.h"
+#include "place.h"
+#include "queue.h"
+#include "queue_job.h"
+#include "queue_jobs.h"
+#include "queue_life.h"
+#include "engine_root.h"
+#include "sleep.h"
 
-#include "../os/closing.h"
-#include "../pool/fate.h"
+#include "../base/base.h"
+#include "../os/fds.h"
+#include "../wire/frame.h"
 #include <limits.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 
-struct call {
-	struct brood *b;
-	struct given given;
-	const struct engine_bytes *bytes;
-	struct brood_handle handle;
-	struct transfer transfer;
-};
-
-static bool call_done(const struct wait *wait) { return wait->handle->closed; }
-
-static int call_send(struct call *call, int fds[2])
+static void take_fds(const struct given *given, struct lane_job *job)
 {
-	struct brood *b = call->b;
-	int r;
+	const struct brood_job_options *o = &given->options;
+	size_t count = job->result.fds_count, kept = o->ret_fds ? MIN(count, o->ret_fds_room) : 0;
 
-	transfer_begin(&call->transfer, fds[0], call->bytes);
-	if (call->transfer.error)
-		return engine_fail_system(call->transfer.error, "reading the request");
-	call->given.fd = fds[1];
-	call->given.own_pair = true;
-	engine_lock(b);
-	r = job_send(b, &call->given, &call->handle);
-	engine_unlock(b);
-	if (r == 1)
-		fds[1] = -1; /* it waits in the queue now */
-	return r < 0 ? r : 0;
-}
-
-/* One attempt. 0: the handle is closed; -errno: no job was given. */
-static int call_attempt(struct call *call)
-{
-	struct wait wait = { .brood = call->b,
-		.handle = &call->handle,
-		.done = call_done,
-		.transfer = &call->transfer,
-		.until = TIME_NEVER };
-	int fds[2], r;
-
-	r = sockets_pair(SOCK_STREAM, fds);
-	if (r < 0)
-		return engine_fail_system(r, "a job's socket pair");
-	r = call_send(call, fds);
-	fds[1] = close_fd(fds[1]);
-	if (r >= 0) {
-		engine_lock(call->b);
-		wait_until(&wait);
-		engine_unlock(call->b);
-		transfer_finish(&call->transfer);
+	for (size_t i = 0; i < kept; i++) {
+		o->ret_fds[i] = job->result.fds[i];
+		job->result.fds[i] = -1;
 	}
-	closing_pair_end(fds[0]);
-	return r;
-}
-
-/*
- * Ready for another attempt? Under the lock, so that a cancel goes either to this attempt or to the
- * next.
- */
-static bool call_again(struct call *call)
-{
-	struct brood *b = call->b;
-	bool again;
-
-	if (!call->given.options.retries || !fate_retryable(&call->handle.verdict))
-		return false;
-	engine_lock(b);
-	again = !call->handle.cancelled && !b->lost && b->state == ENGINE_RUNNING;
-	engine_unlock(b);
-	if (!again)
-		return false;
-	call->given.options.retries--;
-	call->given.attempt = call->handle.verdict.attempts;
-	call->given.given_ns = now_ns();
-	return true;
-}
-
-static void call_register(struct call *call, bool on)
-{
-	struct brood *b = call->b;
-
-	engine_lock(b);
-	if (on)
-		list_append(&call->handle.calls, &b->calls);
-	else
-		list_remove(&call->handle.calls);
-	engine_unlock(b);
-}
-
-/*
- * An attempt that never ran, after one that did: the verdict is that of the one before, for
- * "refused" and "not started" would not be true of the job.
- */
-static bool call_came_to_nothing(struct call *call, const struct brood_verdict *before)
-{
-	struct brood_verdict *v = &call->handle.verdict;
-	struct brood *b = call->b;
-
-	v->started = 1;
-	if (v->outcome != BROOD_REFUSED)
-		return false;
-	*v = *before;
-	engine_lock(b);
-	/* nobody heard of that one: engine_stats() adds this to what the supervisor counted */
-	b->refused--;
-	engine_unlock(b);
-	return true;
-}
-
-/*
- * Another attempt of a closed handle: it opens again, for it is one job to its caller. An attempt
- * that cannot be given leaves the verdict of the one before.
- */
-static int call_repeat(struct call *call)
-{
-	struct brood_verdict before;
-	int r;
-
-	while (call_again(call)) {
-		struct brood *b = call->b;
-
-		before = call->handle.verdict;
-		engine_lock(b);
-		call->handle.closed = false;
-		engine_unlock(b);
-		r = call_attempt(call);
-		if (r < 0) {
-			call->handle.verdict = before;
-			call->handle.closed = true;
-			return r;
-		}
-		if (call_came_to_nothing(call, &before))
-			return 0;
-		engine_lock(b);
-		b->retried++;
-		engine_unlock(b);
-	}
-	return 0;
-}
-
-static int call_run(struct call *call)
-{
-	bool retries = call->given.options.retries > 0;
-	int r;
-
-	if (retries)
-		call_register(call, true);
-	r = call_attempt(call);
-	if (r >= 0)
-		call_repeat(call);
-	if (retries)
-		call_register(call, false);
-	return r;
-}
-
-/*
- * A call that never became a job has a verdict too, and an id that is nobody else's: the one that
- * its caller was told, if it was.
- */
-static void call_verdict_refused(struct call *call, int error)
-{
-	struct brood_verdict *v = &call->handle.verdict;
-	struct brood *b = call->b;
-
-	*v = (struct brood_verdict){
-		.size = sizeof *v, .outcome = BROOD_REFUSED, .detail = BROOD_DETAIL_NONE
-	};
-	if (error == -ENOTCONN) {
-		v->outcome = BROOD_LOST;
-		v->detail = BROOD_DETAIL_CHANNEL;
-	} else if (error == -EFAULT) {
-		v->detail = BROOD_DETAIL_BAD_POINTER;
-	} else if (error == -EAGAIN) {
-		v->detail = BROOD_DETAIL_QUEUE_FULL;
-	} else if (error == -ESTALE) {
-		v->detail = BROOD_DETAIL_LEASE_OVER;
-	} else if (error == -EMFILE || error == -ENFILE) {
-		v->detail = BROOD_DETAIL_FD_LOST;
-	}
-	v->id = call->handle.public_id;
-	if (v->id)
-		return;
-	engine_lock(b);
-	v->id = record_fresh_id(b);
-	engine_unlock(b);
-}
-
-/* Those of the reply, to whoever wants them. */
-static void call_fds(struct call *call)
-{
-	const struct brood_job_options *o = &call->given.options;
-	struct brood_handle *h = &call->handle;
-	size_t kept = o->ret_fds ? MIN(h->reply_fds_count, o->ret_fds_room) : 0;
-
-	for (size_t i = 0; i < h->reply_fds_count; i++)
-		if (i < kept)
-			o->ret_fds[i] = h->reply_fds[i];
-		else
-			closing_fd(h->reply_fds[i]);
-	h->reply_fds_count = 0;
 	if (o->ret_fds_count)
 		*o->ret_fds_count = kept;
 }
 
-static ssize_t call_result(struct call *call)
+static ssize_t result(const struct lane_job *job, const struct engine_bytes *bytes)
 {
-	struct transfer *t = &call->transfer;
-	struct brood_verdict *v = &call->handle.verdict;
-	int r;
+	const struct brood_verdict *v = &job->result.verdict;
+	int r = fail_verdict(v);
 
-	v->reply_size = t->received;
-	r = engine_fail_verdict(v);
 	if (r < 0)
-		return r;
-	if (t->error)
-		return engine_fail_system(t->error, "the request or the reply of a call");
-	if (t->received > call->bytes->reply_size)
-		return engine_fail(-EMSGSIZE,
+		return v->detail == BROOD_DETAIL_LEASE_OVER ? path_lease_over() : r;
+	if (job->reply.lost)
+		return fail_system(-ENOMEM, "the reply of a call");
+	if (job->result.reply_size > bytes->reply_size)
+		return fail_with(-EMSGSIZE,
 			"job %llu %s: its reply has %zu bytes, the caller's buffer %zu: the first "
 			"of them are there",
-			(unsigned long long)v->id, v->name, t->received, call->bytes->reply_size);
-	return (ssize_t)t->received;
+			(unsigned long long)v->id, v->name, job->result.reply_size,
+			bytes->reply_size);
+	return (ssize_t)job->result.reply_size;
+}
+
+static int call_on(struct lane *l, const struct given *given, const struct engine_bytes *bytes,
+	struct lane_job *job)
+{
+	int r;
+
+	job->call.waited = true;
+	l->jobs.others++;
+	r = place_prepare(job, given, true);
+	job->tell.on_done = NULL;
+	job->call.room = bytes->reply;
+	job->call.room_size = bytes->reply_size;
+	if (r >= 0)
+		r = place_give(l, job, given);
+	if (r == -EAGAIN)
+		return path_full(l);
+	if (r < 0)
+		return fail_system(r, "what a call needs");
+	l->stats.submitted++;
+	while (job->state != JOB_CLOSED) {
+		if (l->kind == LANE_CALLERS)
+			sleep_caller(l, job);
+		else
+			sleep_until(l, &job->call.sleeper, TIME_NEVER);
+		deliver_progress(l, job);
+	}
+	deliver_progress(l, job);
+	sleep_tell(l);
+	return 0;
+}
+
+static int call_lease(struct brood *b, const struct given *given, const struct engine_bytes *bytes,
+	struct brood_verdict *ret_verdict, ssize_t *ret_result)
+{
+	struct lane *l;
+	struct lane_job *job = NULL;
+	int r;
+
+	if (given->options.dispatch == BROOD_PATH_HANDOFF && !given->options.lease)
+		return 1;
+	if (atomic_load_explicit(&b->refusing, memory_order_relaxed))
+		return fail_stopped();
+	l = path_queue(b, given, true);
+	if (!l)
+		return given->options.dispatch ? fail_system(-ENOMEM, "a thread's lane") : 1;
+	queue_lock(l);
+	r = path_ready(l, given, true);
+	if (r == 2) {
+		queue_unlock(l);
+		l = queue_life_callers(b);
+		if (!l)
+			return 1;
+		queue_lock(l);
+		r = path_ready(l, given, true);
+	}
+	if (r == 0 && (r = queue_jobs_new(l, given, &job)) < 0)
+		r = fail_system(r, "a job's record");
+	if (r == 0) {
+		if (given->options.ret_id)
+			__atomic_store_n(given->options.ret_id, job->id, __ATOMIC_RELEASE);
+		ret_verdict->id = job->id;
+		r = call_on(l, given, bytes, job);
+		if (r == 0) {
+			take_fds(given, job);
+			*ret_result = result(job, bytes);
+			*ret_verdict = job->result.verdict;
+		}
+		queue_jobs_free(l, job);
+	}
+	if (l->kind == LANE_CALLERS)
+		sleep_leave(l);
+	else
+		queue_unlock(l);
+	return r;
 }
 
 static int call_check(struct call *call, const struct engine_job *job)
@@ -243,10 +132,10 @@ static int call_check(struct call *call, const struct engine_job *job)
 	const struct engine_bytes *bytes = call->bytes;
 
 	if ((bytes->request_size && !bytes->request) || (bytes->reply_size && !bytes->reply))
-		return engine_fail(-EINVAL, "brood_call: a size is not 0 but its pointer is NULL");
+		return fail_with(-EINVAL, "brood_call: a size is not 0 but its pointer is NULL");
 	if (bytes->request_size > SSIZE_MAX || bytes->reply_size > SSIZE_MAX)
-		return engine_fail(-EINVAL, "brood_call: a size is larger than memory can be");
-	return job_check(call->b, job, call->b->options.queue_ms, &call->given);
+		return fail_with(-EINVAL, "brood_call: a size is larger than memory can be");
+	return given_check(call->b, job, call->b->options.queue_ms, &call->given);
 }
 
 ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes,
@@ -257,7 +146,7 @@ ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct 
 		.iov_len = bytes->request_size };
 	struct call call;
 	uint64_t told;
-	ssize_t result;
+	ssize_t result = 0;
 	int r;
 
 	r = visit_begin(&visit, b);
@@ -273,28 +162,28 @@ ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct 
 	call.given.request_size = bytes->request_size;
 	call.handle.verdict.id = 0;
 	if (r >= 0)
-		r = direct_call(b, &call.given, bytes, &call.handle.verdict, &result);
+		r = call_lease(b, &call.given, bytes, &call.handle.verdict, &result);
 	if (r == 0) {
 		if (ret_verdict)
 			*ret_verdict = call.handle.verdict;
 		return result;
 	}
 	told = call.handle.verdict.id;
-	job_handle_init(&call.handle, b, &call.given);
+	job_message_handle(&call.handle, b, &call.given);
 	call.handle.public_id = told;
 	if (r == 1)
-		r = job_full(b);
+		r = job_message_full(b);
 	if (r >= 0)
-		r = call_run(&call);
+		r = call_handoff_run(&call);
 	if (r < 0) {
 		if (r == -EINVAL || r == -ESHUTDOWN)
 			return r;
-		result = job_refused(b, r);
-		call_verdict_refused(&call, r);
-		job_name(call.handle.verdict.name, job_text(&call.given));
+		result = job_message_refused(b, r);
+		call_handoff_refused(&call, r);
+		given_name(call.handle.verdict.name, given_text(&call.given));
 	} else {
-		result = call_result(&call);
-		call_fds(&call);
+		result = call_handoff_result(&call);
+		call_handoff_fds(&call);
 	}
 	if (ret_verdict)
 		*ret_verdict = call.handle.verdict;

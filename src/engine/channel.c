@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * channel.c - what the supervisor says. Any thread may read, under the lock, one frame after the
- * other, so that the order of the frames is that of what they do. The supervisor is of our own
- * house, but a frame that makes no sense means that one of us is broken: then nothing that follows
- * can be trusted, and the channel counts as ended.
- *
- * Log lines come on a socket of their own, and the user's callback is called without the lock, by
- * one thread at a time; meanwhile the others leave that socket alone.
+ * channel.c - what the supervisor says. Any thread may read, under brood.lock, one frame after the
+ * other, so the order of the frames is the order of their effects. A frame that makes no sense
+ * means that one of the two processes is broken: nothing that follows can be trusted, and the
+ * channel counts as ended.
  */
-#include "lane.h"
+#include "channel.h"
 
+#include "unsent.h"
+
+#include "inbox.h"
+#include "lease_state.h"
+#include "progress.h"
+#include "job_record.h"
+#include "engine_root.h"
+#include "waiter.h"
+
+#include "../base/base.h"
+#include "../os/fds.h"
+#include "../wire/frame.h"
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -20,18 +29,18 @@ static bool verdict_sane(const struct brood_verdict *v)
 }
 
 /* The reply's, for whoever has the handle. */
-static void channel_fds(struct brood *b, struct frame *f)
+static void take_fds(struct brood *b, struct frame *f)
 {
-	struct record *record = f->header.fds ? record_find(b, f->verdict.verdict.id) : NULL;
+	struct record *record = f->header.fds ? job_record_find(b, f->verdict.verdict.id) : NULL;
 	struct brood_handle *handle = record ? record->handle : NULL;
 
 	for (size_t i = 0; handle && i < f->header.fds && i < BROOD_JOB_FDS_MAX; i++)
 		handle->reply_fds[handle->reply_fds_count++] = frame_take_fd(f, i);
 }
 
-static void channel_progress(struct brood *b, const struct message_progress *m)
+static void hear_progress(struct brood *b, const struct message_progress *m)
 {
-	struct record *record = record_find(b, m->id);
+	struct record *record = job_record_find(b, m->id);
 	struct brood_handle *handle = record ? record->handle : NULL;
 	struct message_progress named = *m;
 
@@ -41,24 +50,53 @@ static void channel_progress(struct brood *b, const struct message_progress *m)
 	if (!progress_add(&handle->progress, handle->on_progress, handle->progress_context, &named))
 		return;
 	handle->progress_count++;
-	if (handle->lane)
-		lane_inbox_handle(handle);
+	if (handle->to)
+		inbox_add(handle->to, &handle->inbox, &handle->to->handles);
 	else if (handle->waiter && handle->waiter != b->reader)
 		waiter_poke(handle->waiter);
 }
 
-static int channel_frame(struct brood *b, struct frame *f)
+static int hear_lease(struct brood *b, const struct frame *f)
+{
+	bool over = f->header.type == MESSAGE_LEASE_OVER;
+	struct record *record = job_record_find(b, over ? f->lease_over.id : f->lent.id);
+	struct lease_news *lease = record ? record->lease : NULL;
+
+	if (!record)
+		return 0;
+	if (over) {
+		if (!lease)
+			job_record_page_give_back(b, record->page);
+		job_record_unclaim(b, f->lease_over.id);
+		b->leases_out--;
+		if (!lease)
+			return 0;
+		lease->over = f->lease_over;
+		lease->has_over = true;
+	} else {
+		if (f->lent.slot >= b->shared.slots)
+			return -EBADMSG;
+		if (!lease)
+			return 0;
+		lease->lent = f->lent;
+		lease->has_lent = true;
+	}
+	inbox_add_lease(lease);
+	return 0;
+}
+
+static int hear(struct brood *b, struct frame *f)
 {
 	switch (f->header.type) {
 	case MESSAGE_VERDICT:
 		if (!verdict_sane(&f->verdict.verdict))
 			return -EBADMSG;
-		channel_fds(b, f);
-		record_verdict(b, &f->verdict.verdict);
+		take_fds(b, f);
+		job_record_verdict(b, &f->verdict.verdict);
 		return 0;
 	case MESSAGE_LENT:
-	case MESSAGE_LEASE_OVER: return loan_heard(b, f);
-	case MESSAGE_PROGRESS: channel_progress(b, &f->progress); return 0;
+	case MESSAGE_LEASE_OVER: return hear_lease(b, f);
+	case MESSAGE_PROGRESS: hear_progress(b, &f->progress); return 0;
 	case MESSAGE_POOL_READY:
 		b->ready = true;
 		b->degraded = false;
@@ -70,34 +108,11 @@ static int channel_frame(struct brood *b, struct frame *f)
 		break;
 	default: return -EBADMSG;
 	}
-	waiters_poke(b);
+	waiter_poke_all(b);
 	return 0;
 }
 
-void channel_read(struct brood *b, struct waiter *reader, const struct brood_handle *until)
-{
-	struct waiter *before = b->reader;
-	struct frame f;
-
-	b->reader = reader;
-	while (!b->lost && !(until && until->closed)) {
-		int r = frame_receive(b->channel_fd, &f, MSG_DONTWAIT);
-
-		if (r == -EAGAIN || r == -ENOMEM || r == -ENOBUFS)
-			break;
-		if (r > 0) {
-			r = channel_frame(b, &f);
-			frame_done(&f);
-		} else if (r == 0) {
-			r = -ENOTCONN;
-		}
-		if (r < 0)
-			channel_lost(b);
-	}
-	b->reader = before;
-}
-
-static void channel_unwatch(struct brood *b, int fd)
+void channel_unwatch(struct brood *b, int fd)
 {
 	if (fd >= 0)
 		epoll_ctl(b->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
@@ -111,6 +126,22 @@ void channel_all_over(struct brood *b)
 		fds_poke(b->over_fd);
 }
 
+/*
+ * A job that never left this process was not started, for sure. Of the others nobody knows, so a
+ * retry is not safe.
+ */
+void channel_give_up_all(struct brood *b, enum brood_detail detail)
+{
+	list_for_each_safe(link, tmp, &b->out) {
+		struct out *out = container_of(link, struct out, link);
+
+		if (out->job)
+			job_record_give_up(b, out->job, BROOD_LOST, detail, false);
+		unsent_drop(b, out);
+	}
+	job_record_give_up_all(b, detail);
+}
+
 void channel_lost(struct brood *b)
 {
 	if (b->lost)
@@ -118,11 +149,11 @@ void channel_lost(struct brood *b)
 	b->lost = true;
 	/* A damaged channel is no more use to the other side either. */
 	shutdown(b->channel_fd, SHUT_RDWR);
-	record_give_up_all(b, BROOD_DETAIL_CHANNEL);
+	channel_give_up_all(b, BROOD_DETAIL_CHANNEL);
 	channel_all_over(b);
 	channel_unwatch(b, b->channel_fd);
-	waiters_poke(b);
-	channel_news(b);
+	waiter_poke_all(b);
+	waiter_tell_poller(b);
 }
 
 /*
@@ -145,11 +176,27 @@ bool channel_ours(struct brood *b)
 	return false;
 }
 
-void channel_deaf(struct brood *b)
+void channel_read(struct brood *b, struct waiter *reader, const struct brood_handle *until)
 {
-	if (!b->log_ended)
-		channel_unwatch(b, b->log_fd);
-	b->log_ended = true;
+	struct waiter *before = b->reader;
+	struct frame f;
+
+	b->reader = reader;
+	while (!b->lost && !(until && until->closed)) {
+		int r = frame_receive(b->channel_fd, &f, MSG_DONTWAIT);
+
+		if (fail_is_later(r))
+			break;
+		if (r > 0) {
+			r = hear(b, &f);
+			frame_done(&f);
+		} else if (r == 0) {
+			r = -ENOTCONN;
+		}
+		if (r < 0)
+			channel_lost(b);
+	}
+	b->reader = before;
 }
 
 void channel_leave(struct brood *b)
@@ -160,147 +207,4 @@ void channel_leave(struct brood *b)
 		channel_unwatch(b, b->log_fd);
 	channel_unwatch(b, b->news_fd);
 	channel_unwatch(b, b->timer_fd);
-}
-
-void channel_news(struct brood *b)
-{
-	if (!b->fd_used || b->news_set || b->reader == &b->dispatcher)
-		return;
-	fds_poke(b->news_fd);
-	b->news_set = true;
-}
-
-/* ---- log lines ---- */
-
-bool channel_logs(const struct brood *b) { return b->options.log && !b->logging && !b->log_ended; }
-
-static void log_watch(struct brood *b, bool on)
-{
-	struct epoll_event event = { .events = on ? EPOLLIN : 0, .data.fd = b->log_fd };
-
-	if (b->fd_used)
-		epoll_ctl(b->epoll_fd, EPOLL_CTL_MOD, b->log_fd, &event);
-}
-
-static void log_line(const struct brood *b, const struct message_log *m)
-{
-	struct brood_log log = {
-		.size = sizeof log,
-		.level = (enum brood_level)m->level,
-		.event = (enum brood_event)m->event,
-		.pid = m->pid,
-		.slot = m->slot,
-		.job = m->job,
-		.text = m->text,
-	};
-
-	b->options.log(b->options.log_context, &log);
-}
-
-/* 1: there may be more, 0: none now, -errno: never again. */
-static int log_next(const struct brood *b)
-{
-	struct frame f;
-	int r = frame_receive(b->log_fd, &f, MSG_DONTWAIT);
-
-	if (r == -EBADMSG)
-		return 1; /* a damaged line costs that line */
-	if (r == -EAGAIN || r == -ENOMEM || r == -ENOBUFS)
-		return 0;
-	if (r <= 0)
-		return -ENOTCONN;
-	if (f.header.type == MESSAGE_LOG)
-		log_line(b, &f.log);
-	frame_done(&f);
-	return 1;
-}
-
-void channel_log(struct brood *b, int limit)
-{
-	int r = 1;
-
-	if (!channel_logs(b))
-		return;
-	b->logging = true;
-	log_watch(b, false);
-	engine_unlock(b);
-	while (r > 0 && limit-- > 0)
-		r = log_next(b);
-	engine_lock(b);
-	b->logging = false;
-	b->log_ended |= r < 0;
-	if (b->state == ENGINE_STOPPED)
-		return;
-	if (b->log_ended)
-		channel_unwatch(b, b->log_fd);
-	else
-		log_watch(b, true);
-	if (b->leader && !b->log_ended)
-		waiter_poke(b->leader); /* it left that socket out meanwhile */
-}
-
-/* ---- for event loops ---- */
-
-int engine_fd(struct brood *b)
-{
-	VISIT(visit);
-	int r = visit_begin(&visit, b);
-
-	if (r < 0)
-		return r;
-	engine_lock(b);
-	if (b->state != ENGINE_RUNNING) {
-		r = engine_fail_stopped();
-	} else if (b->epoll_fd < 0) {
-		r = engine_fail_gone();
-	} else {
-		r = b->epoll_fd;
-		if (!b->fd_used) {
-			b->fd_used = true;
-			out_watch(b);
-			if (b->logging)
-				log_watch(b, false);
-			if (b->news || b->lost)
-				channel_news(b);
-			waiters_poke(b);
-		}
-	}
-	engine_unlock(b);
-	direct_polled(b);
-	return r;
-}
-
-int engine_dispatch(struct brood *b)
-{
-	VISIT(visit);
-	int r = visit_begin(&visit, b);
-	int results;
-	bool lost;
-
-	if (r < 0)
-		return r;
-	/* -1: there is no such queue. Else its epoll has said whether there is something to read */
-	results = direct_dispatch(b);
-	engine_lock(b);
-	if (b->state != ENGINE_RUNNING) {
-		engine_unlock(b);
-		return engine_fail_stopped();
-	}
-	if (results < 0)
-		channel_ours(b);
-	if (b->out_state == OUT_FULL || out_due(b))
-		out_flush(b);
-	else if (b->timer_set)
-		out_watch(b);
-	if (results < 0)
-		channel_read(b, &b->dispatcher, NULL);
-	if (b->news_set)
-		fds_unpoke(b->news_fd);
-	b->news_set = false;
-	r = (int)MIN(b->news, (uint32_t)INT32_MAX);
-	b->news = 0;
-	channel_log(b, LOG_ROUND);
-	lost = b->lost;
-	engine_unlock(b);
-	return lost ? engine_fail_gone() : r + MAX(results, 0);
 }

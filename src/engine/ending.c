@@ -2,49 +2,44 @@
 /*
  * ending.c - the end of the pool as the engine sees it.
  *
- * brood_stop() lets what lanes have of jobs be done first, while the supervisor lends workers as
+ * brood_stop() lets the jobs of the queues be done first, while the supervisor grants leases as
  * ever; then it asks for the stop, and waits until the supervisor says that all has ended.
  *
- * exit() without brood_stop() does the same for the jobs that wait in this process, since nobody
- * else has them: they are given to workers and done, for drain_ms at most. Then the stop is asked
- * for, and exit() goes on: the supervisor does not need this process for the rest. No callback of
- * the program is called there, neither on_done nor the log's: what it stands on may be destroyed
- * already. From the beginning of the exit log lines go to stderr, as they do after the engine's
- * end.
+ * exit() without brood_stop() does the same for the jobs that wait in this process, since no other
+ * process has them: they are given to workers and done, for drain_ms at most. Then the stop is
+ * asked for, and exit() goes on: the supervisor does not need this process for the rest. No
+ * callback of the program is called there, neither on_done nor the log's: what it stands on may be
+ * destroyed already. From the beginning of the exit log lines go to stderr, as they do after the
+ * engine's end.
  *
  * The trap: a signal handler that calls exit() may have interrupted the library, and then this
  * thread holds a lock. So each lock is tried first, for a moment; if one cannot be had, nothing is
  * done.
  *
- * What a stop refused or lost is said in one line: how many, and which was the first. An engine
- * that ends by _exit() or by a signal can say nothing: the supervisor reads how many jobs waited
- * here.
+ * The jobs that a stop refused or lost are told in one line: how many, and which was the first. An
+ * engine that ends by _exit() or by a signal can say nothing: the supervisor reads how many jobs
+ * waited here.
  */
-#include "ending.h"
-#include "lane.h"
+#include "channel.h"
+#include "engine.h"
+#include "fail.h"
+#include "loglines.h"
+#include "out.h"
+#include "queue.h"
+#include "queue_job.h"
+#include "queues.h"
+#include "job_record.h"
+#include "engine_root.h"
+#include "wait.h"
+#include "waiter.h"
 
-#include <stdio.h>
+#include "../base/base.h"
+#include "../wire/frame.h"
 
 #define DRAIN_SLICE_MS 5    /* how often lanes are looked at whose threads may be elsewhere */
 #define STOP_SLACK_MS  1000 /* beyond drain_ms and stop_ms */
 #define KILL_MS        5000 /* and for thousands of workers to die on a small machine */
 #define LOCK_MS        100  /* who holds a lock for longer has been interrupted by the exit */
-
-/* ---- what the stop dropped ---- */
-
-void ending_count(struct brood *b, const struct brood_verdict *v, const char *name)
-{
-	struct drops *d = &b->drops;
-
-	if (v->outcome != BROOD_REFUSED && v->outcome != BROOD_LOST)
-		return;
-	if (!atomic_load_explicit(&b->refusing, memory_order_relaxed))
-		return;
-	if (atomic_fetch_add(&d->count, 1) > 0)
-		return;
-	d->first = v->id;
-	job_name(d->name, name);
-}
 
 static void drops_message(const struct drops *d, struct frame *f)
 {
@@ -80,21 +75,6 @@ static void drops_say(struct brood *b)
 	engine_unlock(b);
 }
 
-void ending_tell_waiting(struct lane *l)
-{
-	struct tally *tally = l->brood->shared.tally;
-
-	if (l->queued > l->told_queued)
-		atomic_fetch_add_explicit(
-			&tally->waiting, l->queued - l->told_queued, memory_order_relaxed);
-	else
-		atomic_fetch_sub_explicit(
-			&tally->waiting, l->told_queued - l->queued, memory_order_relaxed);
-	l->told_queued = l->queued;
-}
-
-/* ---- the lanes ---- */
-
 static bool drained(const struct wait *wait)
 {
 	return wait->brood->lost || (wait->brood->lanes_open == 0 && list_empty(&wait->brood->out));
@@ -110,10 +90,10 @@ static uint32_t drain(struct brood *b)
 
 	for (;;) {
 		uint64_t slice = MIN(until, now + DRAIN_SLICE_MS * NS_PER_MS);
-		struct wait wait = { .brood = b, .done = drained, .until = slice };
+		struct wait wait = { .brood = b, .done = drained, .until = slice, .queues = true };
 
 		engine_unlock(b);
-		b->lanes_open = direct_drain(b);
+		b->lanes_open = queues_drain(b);
 		engine_lock(b);
 		now = now_ns();
 		if (drained(&wait) || now >= until)
@@ -131,7 +111,18 @@ static int ask(struct brood *b, uint32_t drained_ms)
 	return out_send(b, &f, 0, 0);
 }
 
-/* ---- brood_stop() ---- */
+/* Jobs that end after the drain have their verdicts, too. */
+static int wait_for_end(struct wait *wait)
+{
+	int r;
+
+	while ((r = wait_until(wait)) == 0 && !wait->done(wait)) {
+		engine_unlock(wait->brood);
+		queues_drain(wait->brood);
+		engine_lock(wait->brood);
+	}
+	return r;
+}
 
 static bool stop_done(const struct wait *wait) { return wait->brood->stopped || wait->brood->lost; }
 
@@ -149,24 +140,24 @@ static uint64_t stop_bound(const struct brood *b)
 /* The logs that came before STOPPED belong to the stop: said before it returns. */
 static void stop_finish(struct brood *b)
 {
-	channel_log(b, INT32_MAX);
-	record_give_up_all(b, b->lost ? BROOD_DETAIL_CHANNEL : BROOD_DETAIL_STOP_TIME);
+	loglines_read(b, INT32_MAX);
+	channel_give_up_all(b, b->lost ? BROOD_DETAIL_CHANNEL : BROOD_DETAIL_STOP_TIME);
 	b->state = ENGINE_STOPPED;
 	channel_all_over(b);
 	channel_leave(b);
-	waiters_poke(b);
+	waiter_poke_all(b);
 }
 
 static int stop_result(const struct brood *b, int r)
 {
 	if (r < 0)
-		return engine_fail(-ETIMEDOUT,
+		return fail_with(-ETIMEDOUT,
 			"brood_stop: the supervisor did not say within drain_ms + stop_ms "
 			"that all has ended: is it stopped?");
 	if (!b->stopped)
-		return engine_fail_gone();
+		return fail_gone();
 	if (b->left > 0)
-		return engine_fail(-ETIMEDOUT,
+		return fail_with(-ETIMEDOUT,
 			"brood_stop: %u process%s of the pool did not end, though killed: "
 			"the log says which. All jobs have their verdict",
 			b->left, b->left == 1 ? "" : "es");
@@ -176,7 +167,9 @@ static int stop_result(const struct brood *b, int r)
 int engine_stop(struct brood *b)
 {
 	VISIT(visit);
-	struct wait wait = { .brood = b, .done = stop_done, .until = stop_bound(b) };
+	struct wait wait = {
+		.brood = b, .done = stop_done, .until = stop_bound(b), .queues = true
+	};
 	int r = visit_begin(&visit, b);
 
 	if (r < 0)
@@ -184,26 +177,24 @@ int engine_stop(struct brood *b)
 	engine_lock(b);
 	if (b->state != ENGINE_RUNNING) {
 		engine_unlock(b);
-		return engine_fail_stopped();
+		return fail_stopped();
 	}
 	b->state = ENGINE_STOPPING;
 	atomic_store(&b->refusing, true);
 	channel_ours(b);
-	waiters_poke(b);
+	waiter_poke_all(b);
 	r = b->lost ? 0 : ask(b, drain(b));
 	if (r >= 0 || !b->lost)
-		r = wait_until(&wait);
+		r = wait_for_end(&wait);
 	engine_unlock(b);
-	direct_drain(b);
+	queues_drain(b);
 	engine_lock(b);
 	stop_finish(b);
 	engine_unlock(b);
-	direct_over(b);
+	queues_over(b);
 	drops_say(b);
 	return stop_result(b, r);
 }
-
-/* ---- exit() ---- */
 
 static bool can_lock(pthread_mutex_t *mutex)
 {
@@ -223,16 +214,16 @@ static bool free_to_enter(struct brood *b)
 {
 	bool all = true;
 
-	if (!can_lock(&b->lanes_lock))
+	if (!can_lock(&b->queues.lock))
 		return false;
-	list_for_each_safe(link, tmp, &b->lanes) {
-		struct lane *l = container_of(link, struct lane, link);
+	list_for_each_safe(link, tmp, &b->queues.list) {
+		struct lane *l = container_of(link, struct lane, listed.link);
 
 		all = all && can_lock(&l->lock);
 		if (all)
-			lane_unlock(l);
+			queue_unlock(l);
 	}
-	pthread_mutex_unlock(&b->lanes_lock);
+	pthread_mutex_unlock(&b->queues.lock);
 	if (!all || !can_lock(&b->lock))
 		return false;
 	engine_unlock(b);
@@ -250,9 +241,9 @@ static void first_open(struct lane *l, void *context)
 	struct drops *d = context;
 	const struct lane_job *job;
 
-	if (d->first || list_empty(&l->queue))
+	if (d->first || list_empty(&l->waiting.list))
 		return;
-	job = container_of(list_first(&l->queue), struct lane_job, link);
+	job = container_of(list_first(&l->waiting.list), struct lane_job, link);
 	d->first = job->id;
 	memcpy(d->name, job->function->name, sizeof d->name);
 }
@@ -264,7 +255,7 @@ static void say_what_is_left(struct brood *b)
 
 	if (atomic_load(&drops.count) == 0)
 		return;
-	lanes_each(b, first_open, &drops);
+	queues_each(b, first_open, &drops);
 	drops_message(&drops, &f);
 	engine_lock(b);
 	if (channel_ours(b) && out_send(b, &f, 0, 0) >= 0)
@@ -285,8 +276,8 @@ static void exit_drain(struct brood *b)
 
 	frame_begin(&f, MESSAGE_EXITING);
 	out_send(b, &f, 0, 0);
-	channel_deaf(b);
-	waiters_poke(b);
+	loglines_end(b);
+	waiter_poke_all(b);
 	took = drain(b);
 	engine_unlock(b);
 	say_what_is_left(b);

@@ -1,39 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * engine.c - the engine's life: made before the fork (all that may fail), adopted in the child,
- * stopped once.
+ * stopped once (ending.c).
  *
- * Who owns what. struct brood lives until the process ends: handles point into it, and other
- * threads may be on their way out of a call when brood_stop() returns. The sockets belong to the
- * front door's start; the epoll fd behind brood_fd(), the two eventfd-like fds in it, the records
- * and the waiters belong to this folder. One mutex guards everything; nothing blocks under it.
- *
- * What is not here: handle.c (one job, seen by its owner), job.c (giving), call.c, records.c (one
- * verdict a job), wait.c (threads that block), channel.c (what the supervisor says), out.c (what it
- * is told).
+ * struct brood lives until the process ends: handles point into it, and other threads may be on
+ * their way out of a call when brood_stop() returns. The sockets belong to the front door's start;
+ * the epoll fd behind brood_fd(), the two eventfd-like fds in it, the records and the waiters
+ * belong to this folder.
  */
-#include "internal.h"
+#include "fail.h"
+#include "engine_root.h"
+#include "waiter.h"
 
+#include "job_record.h"
+#include "../base/base.h"
+#include "../os/fds.h"
 #include "../os/process.h"
 #include "../os/shm.h"
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/timerfd.h>
-
-#define STATUS_MAX 200 /* bytes of a status for systemd */
-
-static uint32_t load32(const _Atomic uint32_t *p)
-{
-	return atomic_load_explicit(p, memory_order_relaxed);
-}
-static uint64_t load64(const _Atomic uint64_t *p)
-{
-	return atomic_load_explicit(p, memory_order_relaxed);
-}
 
 static int watch(struct brood *b, int fd)
 {
@@ -102,10 +91,10 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	list_init(&b->out);
 	list_init(&b->followers);
 	list_init(&b->spare);
-	list_init(&b->lanes);
+	list_init(&b->queues.list);
 	pthread_mutex_init(&b->lock, NULL);
-	pthread_mutex_init(&b->lanes_lock, NULL);
-	pthread_mutex_init(&b->own_lock, NULL);
+	pthread_mutex_init(&b->queues.lock, NULL);
+	pthread_mutex_init(&b->common.lock, NULL);
 	r = identity_get(b->channel_fd, &b->channel);
 	if (r >= 0)
 		r = make_memory(b);
@@ -134,8 +123,8 @@ struct brood *engine_free(struct brood *b)
 	close_fd(b->lanes_fd);
 	close_fd(b->over_fd);
 	pthread_mutex_destroy(&b->lock);
-	pthread_mutex_destroy(&b->lanes_lock);
-	pthread_mutex_destroy(&b->own_lock);
+	pthread_mutex_destroy(&b->queues.lock);
+	pthread_mutex_destroy(&b->common.lock);
 	free(b->records);
 	free(b->taken);
 	free(b->ledgers);
@@ -159,231 +148,8 @@ int engine_rearm(struct brood *b)
 {
 	int r = process_set_pdeathsig(SIGKILL, b->supervisor_pid);
 
-	return r < 0 ? engine_fail(r,
+	return r < 0 ? fail_with(r,
 			       "brood_rearm: the supervisor is gone: nothing would end this "
 			       "process with it any more")
 		     : 0;
-}
-
-/* ---- ready ---- */
-
-/* Told by a message, so that a waiter wakes; whether it still holds, the board says. */
-static bool is_degraded(const struct brood *b)
-{
-	return b->degraded && load32(&b->shared.board->degraded);
-}
-
-static bool ready_done(const struct wait *wait)
-{
-	const struct brood *b = wait->brood;
-
-	return b->ready || is_degraded(b) || b->lost || b->state != ENGINE_RUNNING;
-}
-
-int engine_wait_ready(struct brood *b, uint32_t timeout_ms)
-{
-	VISIT(visit);
-	struct wait wait = {
-		.brood = b, .done = ready_done, .until = time_after_ms(now_ns(), timeout_ms)
-	};
-	int r = visit_begin(&visit, b);
-
-	if (r < 0)
-		return r;
-	engine_lock(b);
-	channel_ours(b);
-	/* what is known already may have a different answer by now */
-	channel_read(b, NULL, NULL);
-	r = wait_until(&wait);
-	if (r < 0)
-		r = engine_fail(r,
-			"brood_wait_ready: the pool is not ready after %u ms: is worker_init slow? "
-			"init_ms bounds it",
-			timeout_ms);
-	else if (b->state != ENGINE_RUNNING)
-		r = engine_fail_stopped();
-	else if (b->lost)
-		r = engine_fail_gone();
-	else if (!b->ready)
-		r = engine_fail(-EHOSTDOWN,
-			"brood_wait_ready: the pool is degraded, its workers die at birth: the log "
-			"says how. It tries again by itself");
-	engine_unlock(b);
-	return r;
-}
-
-/* ---- init data ---- */
-
-static int init_data_check(const void *data, size_t size, const int *fds, size_t fds_count)
-{
-	if (size > (size_t)1 << 30)
-		return engine_fail(-E2BIG,
-			"brood_set_init_data: %zu bytes are more than 1 GiB: pass an fd of a file "
-			"instead",
-			size);
-	if (fds_count > BROOD_INIT_FDS_MAX)
-		return engine_fail(-E2BIG, "brood_set_init_data: %zu fds are more than %d",
-			fds_count, BROOD_INIT_FDS_MAX);
-	if ((size && !data) || (fds_count && !fds))
-		return engine_fail(
-			-EINVAL, "brood_set_init_data: a size is not 0 but its pointer is NULL");
-	return 0;
-}
-
-/* A version that waits for room is not worth sending any more once there is a newer one. */
-static int init_data_send(struct brood *b, struct frame *f)
-{
-	int r;
-
-	if (b->state != ENGINE_RUNNING)
-		return engine_fail_stopped();
-	f->init_data.version = b->init_version + 1;
-	r = out_send(b, f, 0, 0);
-	if (r < 0)
-		return out_failed(b, r, "sending init data to the supervisor");
-	if (r == 1) {
-		out_drop_older(b);
-		out_patience(b);
-	}
-	return (int)++b->init_version;
-}
-
-int engine_set_init_data(
-	struct brood *b, const void *data, size_t size, const int *fds, size_t fds_count)
-{
-	VISIT(visit);
-	_cleanup_close_ int memfd = -1;
-	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
-	struct frame f;
-	int r = visit_begin(&visit, b);
-
-	if (r < 0 || (r = init_data_check(data, size, fds, fds_count)) < 0)
-		return r;
-	frame_begin(&f, MESSAGE_INIT_DATA);
-	f.init_data.data_size = size;
-	f.init_data.fds_count = (uint32_t)fds_count;
-	if (size) {
-		memfd = shm_memfd("brood-init-data", data, size, &seals);
-		if (memfd < 0)
-			return engine_fail_system(
-				memfd, "brood_set_init_data: memory for the data");
-		f.fds[f.fds_count++] = memfd;
-	}
-	for (size_t i = 0; i < fds_count; i++)
-		f.fds[f.fds_count++] = fds[i];
-	engine_lock(b);
-	r = init_data_send(b, &f);
-	engine_unlock(b);
-	return r;
-}
-
-/* ---- what the service manager shall be told ---- */
-
-static void notify_frame(struct frame *f, uint32_t kind, const char *text)
-{
-	struct message_notify *m = &frame_begin(f, MESSAGE_NOTIFY)->notify;
-
-	m->kind = kind;
-	for (size_t i = 0; text && text[i] && i < STATUS_MAX; i++)
-		/* a newline would begin another assignment */
-		m->text[i] = (unsigned char)text[i] < ' ' ? ' ' : text[i];
-}
-
-static int notify_send(struct brood *b, struct frame *f)
-{
-	bool ready = f->notify.kind == NOTIFY_READY;
-	int r;
-
-	if (b->state != ENGINE_RUNNING)
-		return engine_fail_stopped();
-	if (ready && b->ready_said)
-		return 0;
-	r = out_send(b, f, 0, 0);
-	if (r < 0)
-		return out_failed(b, r, "telling the supervisor");
-	b->ready_said |= ready;
-	if (r == 1) {
-		out_drop_older(b);
-		out_patience(b);
-	}
-	return 0;
-}
-
-int engine_notify(struct brood *b, uint32_t kind, const char *text)
-{
-	VISIT(visit);
-	struct frame f;
-	int r = visit_begin(&visit, b);
-
-	if (r < 0)
-		return r;
-	notify_frame(&f, kind, text);
-	engine_lock(b);
-	r = notify_send(b, &f);
-	engine_unlock(b);
-	return r;
-}
-
-/* ---- counters ---- */
-
-static uint32_t ms_until(uint64_t when)
-{
-	uint64_t now = now_ns();
-
-	return when > now ? (uint32_t)MIN((when - now) / NS_PER_MS, (uint64_t)UINT32_MAX) : 0;
-}
-
-static void stats_of_board(const struct board *board, struct brood_stats *s)
-{
-	s->ready = load32(&board->ready);
-	s->idle = load32(&board->idle);
-	s->busy = load32(&board->busy);
-	s->starting = load32(&board->starting);
-	s->queued = load32(&board->queued);
-	s->queued_peak = load32(&board->queued_peak);
-	s->degraded = load32(&board->degraded);
-	s->next_spawn_ms = ms_until(load64(&board->next_spawn_ns));
-	for (int i = 0; i < BROOD_OUTCOMES; i++)
-		s->verdicts[i] = load64(&board->verdicts[i]);
-	s->redispatched = load64(&board->redispatched);
-	s->retried = load64(&board->retried);
-	s->spawned = load64(&board->spawned);
-	s->died = load64(&board->died);
-	s->killed = load64(&board->killed);
-	s->retired = load64(&board->retired);
-	s->spawn_failures = load64(&board->spawn_failures);
-	s->strays_killed = load64(&board->strays_killed);
-	s->guard_deaths = load64(&board->guard_deaths);
-	s->logs_dropped = load64(&board->logs_dropped);
-	s->leased = load32(&board->leased);
-	s->undead = load32(&board->undead);
-	s->undead_ever = load64(&board->undead_ever);
-	s->leases = load64(&board->leases);
-	s->leases_revoked = load64(&board->leases_revoked);
-}
-
-int engine_stats(struct brood *b, struct brood_stats *ret)
-{
-	VISIT(visit);
-	struct brood_stats s = { .size = sizeof s, .workers = b->options.workers };
-	int r = visit_begin(&visit, b);
-
-	if (r < 0)
-		return r;
-	if (!ret)
-		return engine_fail(-EINVAL, "brood_stats: ret_stats is NULL");
-	stats_of_board(b->shared.board, &s);
-	engine_lock(b);
-	s.submitted = b->submitted;
-	s.dropped = b->dropped;
-	s.stop_dropped = atomic_load(&b->drops.count);
-	/* A retried attempt had a verdict of its own, which nobody but the library saw. */
-	s.retried += b->retried;
-	s.verdicts[BROOD_CRASHED] -= MIN(b->retried, s.verdicts[BROOD_CRASHED]);
-	s.verdicts[BROOD_REFUSED] += b->refused;
-	s.verdicts[BROOD_LOST] += b->lost_jobs;
-	engine_unlock(b);
-	direct_stats(b, &s);
-	*ret = s;
-	return 0;
 }

@@ -1,18 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handle.c - one job as its owner sees it: its id, its verdict, the wish to end it, and giving it
- * back.
+ * handle.c - one job as its owner sees it: its id, its verdict, the wish to end it, and giving the
+ * handle back.
  */
-#include "internal.h"
+#include "channel.h"
+#include "engine.h"
+#include "fail.h"
+#include "job_message.h"
+#include "leasing.h"
+#include "progress.h"
+#include "pump.h"
+#include "queue.h"
+#include "queue_job.h"
+#include "queue_jobs.h"
+#include "queue_life.h"
+#include "queues.h"
+#include "job_record.h"
+#include "ring_out.h"
+#include "engine_root.h"
+#include "sleep.h"
+#include "stream.h"
+#include "job_verdict.h"
+#include "wait.h"
 
+#include "../base/base.h"
 #include "../os/closing.h"
+#include "../wire/frame.h"
 #include <stdlib.h>
 
 uint64_t engine_id(const struct brood_handle *h) { return h->public_id; }
 
 static int not_yet(const struct brood_handle *h)
 {
-	return engine_fail(-EAGAIN,
+	return fail_with(-EAGAIN,
 		"job %llu %s has no verdict yet: call brood_dispatch() first, or brood_wait()",
 		(unsigned long long)h->public_id, h->name);
 }
@@ -24,8 +44,8 @@ int engine_fetch(struct brood_handle *h, struct brood_verdict *ret)
 
 	if (r < 0)
 		return r;
-	if (h->lane) {
-		if (!atomic_load_explicit(&h->lane_closed, memory_order_acquire))
+	if (h->on.lane) {
+		if (!atomic_load_explicit(&h->on.closed, memory_order_acquire))
 			return not_yet(h);
 		if (ret)
 			*ret = h->verdict;
@@ -44,13 +64,13 @@ static bool wait_done(const struct wait *wait) { return wait->handle->closed; }
 
 static int fail_busy(const struct brood_handle *h)
 {
-	return engine_fail(-EBUSY, "another thread waits for job %llu %s: one at a time per handle",
+	return fail_with(-EBUSY, "another thread waits for job %llu %s: one at a time per handle",
 		(unsigned long long)h->public_id, h->name);
 }
 
 static int fail_late(const struct brood_handle *h, uint32_t timeout_ms)
 {
-	return engine_fail(-ETIMEDOUT, "job %llu %s has no verdict after %u ms",
+	return fail_with(-ETIMEDOUT, "job %llu %s has no verdict after %u ms",
 		(unsigned long long)h->public_id, h->name, timeout_ms);
 }
 
@@ -72,6 +92,28 @@ static int wait_for(struct brood_handle *h, uint32_t timeout_ms)
 	return r < 0 ? fail_late(h, timeout_ms) : 0;
 }
 
+static int wait_on_queue(struct brood_handle *h, uint64_t until)
+{
+	struct lane *l = h->on.lane;
+	bool closed;
+
+	if (atomic_load_explicit(&h->on.closed, memory_order_acquire))
+		return 0;
+	queue_lock(l);
+	while (!(closed = atomic_load_explicit(&h->on.closed, memory_order_acquire))) {
+		if (until != TIME_NEVER && now_ns() >= until) {
+			pump_look(l);
+			closed = atomic_load_explicit(&h->on.closed, memory_order_acquire);
+			break;
+		}
+		sleep_until(l, &h->on.sleepers, until);
+	}
+	l->results.handle_news -= closed && l->results.handle_news > 0; /* it is told now */
+	sleep_tell(l);
+	queue_unlock(l);
+	return closed ? 0 : -ETIMEDOUT;
+}
+
 /* The lock is let go of meanwhile. */
 static int wait_on_lane(struct brood_handle *h, uint32_t timeout_ms)
 {
@@ -82,7 +124,7 @@ static int wait_on_lane(struct brood_handle *h, uint32_t timeout_ms)
 		return fail_busy(h);
 	h->waited = true;
 	engine_unlock(b);
-	r = direct_wait(h, time_after_ms(now_ns(), timeout_ms));
+	r = wait_on_queue(h, time_after_ms(now_ns(), timeout_ms));
 	engine_lock(b);
 	h->waited = false;
 	return r < 0 ? fail_late(h, timeout_ms) : 0;
@@ -96,11 +138,25 @@ int engine_wait(struct brood_handle *h, uint32_t timeout_ms, struct brood_verdic
 	if (r < 0)
 		return r;
 	engine_lock(h->brood);
-	r = h->lane ? wait_on_lane(h, timeout_ms) : wait_for(h, timeout_ms);
+	r = h->on.lane ? wait_on_lane(h, timeout_ms) : wait_for(h, timeout_ms);
 	if (r == 0 && ret)
 		*ret = h->verdict;
 	engine_unlock(h->brood);
 	return r;
+}
+
+static void release_on_queue(struct brood_handle *h)
+{
+	struct lane *l = h->on.lane;
+
+	if (!atomic_load_explicit(&h->on.closed, memory_order_acquire)) {
+		queue_lock(l);
+		if (h->on.job)
+			/* its verdict will be dropped, and counted */
+			h->on.job->handle = NULL;
+		queue_unlock(l);
+	}
+	queue_life_put(l);
 }
 
 void engine_release(struct brood_handle *h)
@@ -115,10 +171,10 @@ void engine_release(struct brood_handle *h)
 	 */
 	if (!h || visit_begin(&visit, b) < 0)
 		return;
-	if (h->lane)
-		direct_release(h);
+	if (h->on.lane)
+		release_on_queue(h);
 	engine_lock(b);
-	record = h->closed || h->lane ? NULL : record_find(b, h->id);
+	record = h->closed || h->on.lane ? NULL : job_record_find(b, h->id);
 	if (record && record->handle == h)
 		record->handle = NULL; /* its verdict will be dropped, and counted */
 	progress_free(&h->progress);
@@ -126,6 +182,50 @@ void engine_release(struct brood_handle *h)
 	for (size_t i = 0; i < h->reply_fds_count; i++)
 		closing_fd(h->reply_fds[i]);
 	free(h);
+}
+
+struct wish {
+	uint64_t id;
+	bool found;
+};
+
+static void cancel_job(struct lane *l, struct lane_job *job)
+{
+	struct brood_verdict v = { .outcome = BROOD_CANCELLED };
+
+	job->tries.cancelled = true;
+	switch (job->state) {
+	case JOB_RINGED:
+		if (ring_out_withdraw(job->lease, job) < 0) {
+			leasing_kill(job->lease, job->sequence, LEASE_KILL_CANCEL);
+			return;
+		}
+		break;
+	case JOB_STREAMED: stream_cancel(l, job); return;
+	default: break;
+	}
+	v.queue_us = (now_ns() - job->given_ns) / NS_PER_US;
+	job_verdict_give(l, job, &v);
+	sleep_tell(l);
+}
+
+static void cancel_in(struct lane *l, void *context)
+{
+	struct wish *wish = context;
+	struct lane_job *job = wish->found ? NULL : queue_jobs_find(l, wish->id);
+
+	if (!job || job->state == JOB_CLOSED || job->state == JOB_NEW)
+		return;
+	wish->found = true;
+	cancel_job(l, job);
+}
+
+static int cancel_on_queue(struct brood *b, uint64_t id)
+{
+	struct wish wish = { .id = id };
+
+	queues_each(b, cancel_in, &wish);
+	return wish.found ? 0 : -ENOENT;
 }
 
 /* The id that its caller knows may be that of a call's first attempt. */
@@ -140,38 +240,20 @@ static struct brood_handle *find_call(struct brood *b, uint64_t id)
 	return NULL;
 }
 
-int handle_cancel(struct brood *b, struct record *record)
-{
-	struct frame f;
-	int r;
-
-	if (record->cancel_sent)
-		return 0;
-	frame_begin(&f, MESSAGE_CANCEL);
-	f.cancel.id = record->id;
-	r = out_send(b, &f, 0, 0);
-	if (r < 0)
-		return out_failed(b, r, "cancelling a job");
-	record->cancel_sent = true;
-	if (r == 1)
-		out_patience(b);
-	return 0;
-}
-
 static int cancel(struct brood *b, uint64_t id)
 {
 	struct brood_handle *call = find_call(b, id);
-	struct record *record = record_find(b, call ? call->id : id);
+	struct record *record = job_record_find(b, call ? call->id : id);
 
 	if (b->state != ENGINE_RUNNING)
-		return engine_fail_stopped();
+		return fail_stopped();
 	if (call)
 		call->cancelled = true;
 	if (!record && !call)
-		return engine_fail(-ENOENT,
+		return fail_with(-ENOENT,
 			"brood_cancel: no job %llu is out: it has its verdict, or never was",
 			(unsigned long long)id);
-	return record ? handle_cancel(b, record) : 0;
+	return record ? job_message_cancel(b, record) : 0;
 }
 
 int engine_cancel(struct brood *b, uint64_t id)
@@ -182,8 +264,8 @@ int engine_cancel(struct brood *b, uint64_t id)
 	if (r < 0)
 		return r;
 	if (atomic_load(&b->refusing))
-		return engine_fail_stopped();
-	if (direct_cancel(b, id) == 0)
+		return fail_stopped();
+	if (cancel_on_queue(b, id) == 0)
 		return 0;
 	engine_lock(b);
 	r = cancel(b, id);

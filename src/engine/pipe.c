@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* pipe.c - see pipe.h. The worker is hostile: how much came is counted here, and compared. */
+/*
+ * pipe.c - large requests and replies of a call on a lease. The worker is hostile: the bytes that
+ * came are counted here, and compared with what the worker says.
+ */
 #include "pipe.h"
-#include "lane.h"
 
+#include "fail.h"
+#include "given.h"
+#include "queue.h"
+#include "queue_job.h"
+
+#include "../base/base.h"
+#include "../os/sockets.h"
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #define SCRATCH  16384              /* where a reply goes that has no room */
 #define READ_MAX ((size_t)64 << 20) /* at once */
@@ -20,11 +30,6 @@ struct pipe {
 	size_t count, piece, at;    /* the next byte to write: in that piece, there */
 	uint64_t received;
 };
-
-static bool error_is_later(int error)
-{
-	return error == EAGAIN || error == ENOMEM || error == ENOBUFS;
-}
 
 static struct pipe *pipe_new(struct lane_job *job)
 {
@@ -54,9 +59,9 @@ static void watch(struct lane *l, struct lane_job *job, uint32_t events)
 	struct epoll_event event = { .events = events, .data.u64 = LANE_EVENT_JOB(job) };
 	int how = !p->watched ? EPOLL_CTL_ADD : events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
 
-	if (events == p->watched || p->fd < 0 || l->gone)
+	if (events == p->watched || p->fd < 0 || l->fds.gone)
 		return;
-	if (epoll_ctl(l->epoll_fd, how, p->fd, &event) == 0)
+	if (epoll_ctl(l->fds.epoll, how, p->fd, &event) == 0)
 		p->watched = events;
 }
 
@@ -85,8 +90,6 @@ int pipe_open(struct lane_job *job, int *ret_theirs)
 	return 0;
 }
 
-/* ---- the request ---- */
-
 static bool writing(const struct pipe *p) { return p->request && p->piece < p->count; }
 
 /* All of it is written, or nobody wants the rest. */
@@ -107,7 +110,7 @@ static void write_some(struct pipe *p)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && error_is_later(errno))
+		if (n < 0 && fail_is_later(-errno))
 			return;
 		if (n < 0)
 			break;
@@ -120,16 +123,14 @@ static void write_some(struct pipe *p)
 	write_end(p);
 }
 
-/* ---- the reply ---- */
-
 /* False: there is nothing now. No room is offered for fds: the kernel closes those that come. */
 static bool read_once(struct lane_job *job)
 {
 	struct pipe *p = job->pipe;
 	char scratch[SCRATCH];
-	size_t have = (size_t)MIN(p->received, (uint64_t)job->room_size);
-	size_t room = MIN(job->room_size - have, READ_MAX);
-	struct iovec iov = { .iov_base = room ? (char *)job->room + have : scratch,
+	size_t have = (size_t)MIN(p->received, (uint64_t)job->call.room_size);
+	size_t room = MIN(job->call.room_size - have, READ_MAX);
+	struct iovec iov = { .iov_base = room ? (char *)job->call.room + have : scratch,
 		.iov_len = room ? room : sizeof scratch };
 	ssize_t n = recv(p->fd, iov.iov_base, iov.iov_len, MSG_DONTWAIT);
 
@@ -137,7 +138,7 @@ static bool read_once(struct lane_job *job)
 		p->received += (uint64_t)n;
 	if (n > 0 || (n < 0 && errno == EINTR))
 		return true;
-	p->reading = n < 0 && error_is_later(errno);
+	p->reading = n < 0 && fail_is_later(-errno);
 	return false;
 }
 
@@ -146,8 +147,6 @@ static void read_some(struct lane_job *job)
 	for (int i = 0; i < TURN && job->pipe->reading && read_once(job); i++)
 		;
 }
-
-/* ---- both ---- */
 
 static void wait_for_more(struct lane *l, struct lane_job *job)
 {
@@ -164,9 +163,9 @@ void pipe_begin(struct lane *l, struct lane_job *job)
 
 int pipe_take(struct lane *l, struct lane_job *job, int fd)
 {
-	if (fd < 0 || job->pipe || !job->waited || !pipe_new(job)) {
+	if (fd < 0 || job->pipe || !job->call.waited || !pipe_new(job)) {
 		close_fd(fd);
-		return fd >= 0 && !job->pipe && job->waited ? -ENOMEM : -EBADMSG;
+		return fd >= 0 && !job->pipe && job->call.waited ? -ENOMEM : -EBADMSG;
 	}
 	job->pipe->fd = fd;
 	job->pipe->reading = true;

@@ -5,10 +5,10 @@
  * A socket hands the same warm memory on again and again, where a file in memory of that size needs
  * fresh pages for each job. So a request that is too large for the ring comes with a socket, and a
  * reply that grows too large for it is written into a socket: that of the request, or one that the
- * worker sends over the link. The thread that waits for the call moves the bytes, so submitted
- * jobs, for which nobody need wait, go by files in memory.
+ * worker sends over the side socket. The thread that waits for the call moves the bytes. Nobody
+ * need wait for a submitted job, so its bytes go by files in memory.
  *
- * All of these need the lane's lock.
+ * All under the queue's lock.
  */
 #ifndef BROOD_ENGINE_PIPE_H
 #define BROOD_ENGINE_PIPE_H

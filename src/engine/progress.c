@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * progress.c - what jobs say while they run, on its way to a callback. Kept with whoever will call
- * it: a handle (under brood.lock) or a lane's job. More than PROGRESS_MAX that nobody fetches are
- * dropped: it is only progress.
+ * progress.c - messages of running jobs on their way to a callback. The list of messages belongs to
+ * whoever will call the callback: a handle (under brood.lock) or a queue's job. A list holds
+ * PROGRESS_MAX messages; later ones are dropped, since they are only progress.
  */
-#include "internal.h"
+#include "progress.h"
 
+#include "../base/base.h"
+#include "../wire/frame.h"
 #include <stdlib.h>
 
 bool progress_add(

@@ -9,7 +9,7 @@
  * when the worker dies. It hears of the death from the supervisor (LEASE_OVER).
  *
  * Two readers of one queue need an order. At most one job with descriptors of its own is in a ring
- * at a time, and it stands there first; no other message is behind it until it is harvested. The
+ * at a time, and it stands there first; no other message is behind it until it is collected. The
  * worker reads a message after it has claimed the entry, and never the one of a withdrawn entry
  * with RING_FDS. So the engine may read when the entry is withdrawn or the worker is gone, and then
  * finds nothing but that job's message.
@@ -18,11 +18,19 @@
  * ring. On a pinned lease there is no second attempt.
  */
 #include "side.h"
-#include "lane.h"
-#include "pipe.h"
 
+#include "fail.h"
+#include "lease_state.h"
+#include "pipe.h"
+#include "queue_job.h"
+#include "queue_jobs.h"
+
+#include "../base/base.h"
 #include "../os/closing.h"
+#include "../os/fds.h"
 #include "../os/sockets.h"
+#include "../wire/frame.h"
+#include "../wire/ring.h"
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -32,29 +40,24 @@ int side_make(struct lease *lease)
 
 	if (r < 0)
 		return r;
-	lease->link_fd = fds_above_standard(pair[0]);
-	lease->far_fd = fds_above_standard(pair[1]);
-	if (lease->link_fd < 0 || lease->far_fd < 0)
-		return MIN(lease->link_fd, lease->far_fd);
-	r = identity_get(lease->link_fd, &lease->link_identity);
-	return r < 0 ? r : identity_get(lease->far_fd, &lease->far_identity);
+	lease->side.fd = fds_above_standard(pair[0]);
+	lease->side.far_fd = fds_above_standard(pair[1]);
+	if (lease->side.fd < 0 || lease->side.far_fd < 0)
+		return MIN(lease->side.fd, lease->side.far_fd);
+	r = identity_get(lease->side.fd, &lease->side.identity);
+	return r < 0 ? r : identity_get(lease->side.far_fd, &lease->side.far_identity);
 }
 
 void side_close(struct lease *lease)
 {
-	lease->link_fd = closing_pair_end(lease->link_fd);
-	lease->far_fd = closing_pair_end(lease->far_fd);
+	lease->side.fd = closing_pair_end(lease->side.fd);
+	lease->side.far_fd = closing_pair_end(lease->side.far_fd);
 }
 
-bool side_needed(const struct lane_job *job) { return job->socket >= 0 || job->extra; }
-
-static bool error_is_later(int r)
-{
-	return r == -EAGAIN || r == -ETOOMANYREFS || r == -ENOBUFS || r == -ENOMEM;
-}
+bool side_needed(const struct lane_job *job) { return job->fds.socket >= 0 || job->fds.extra; }
 
 /* Is a job with descriptors of its own in the ring, not harvested? */
-static bool occupied(const struct lease *lease) { return lease->fds_sequence > lease->harvested; }
+static bool occupied(const struct lease *lease) { return lease->side.sequence > lease->harvested; }
 
 int side_send(struct lease *lease, struct lane_job *job, uint64_t sequence)
 {
@@ -62,7 +65,7 @@ int side_send(struct lease *lease, struct lane_job *job, uint64_t sequence)
 	struct frame f;
 	int r;
 
-	if (job->fds_out)
+	if (job->fds.out)
 		return -EBADF;
 	if (occupied(lease) || (side_needed(job) && ring_used(lease) > 0))
 		return -ENOBUFS;
@@ -71,37 +74,37 @@ int side_send(struct lease *lease, struct lane_job *job, uint64_t sequence)
 		return r;
 	frame_begin(&f, MESSAGE_WITH);
 	f.link.sequence = sequence;
-	if (job->memfd >= 0) {
+	if (job->fds.memfd >= 0) {
 		f.link.flags |= LINK_MEMFD;
-		f.fds[f.fds_count++] = job->memfd;
+		f.fds[f.fds_count++] = job->fds.memfd;
 	}
 	if (theirs >= 0) {
 		f.link.flags |= LINK_STREAM;
 		f.fds[f.fds_count++] = theirs;
 	}
-	if (job->socket >= 0) {
+	if (job->fds.socket >= 0) {
 		f.link.flags |= LINK_SOCKET;
-		f.fds[f.fds_count++] = job->socket;
+		f.fds[f.fds_count++] = job->fds.socket;
 	}
-	for (size_t i = 0; job->extra && i < job->extra->count; i++)
-		f.fds[f.fds_count++] = job->extra->fds[i];
-	f.link.extra = job->extra ? (uint32_t)job->extra->count : 0;
-	if (!identity_is(lease->link_fd, &lease->link_identity))
+	for (size_t i = 0; job->fds.extra && i < job->fds.extra->count; i++)
+		f.fds[f.fds_count++] = job->fds.extra->fds[i];
+	f.link.extra = job->fds.extra ? (uint32_t)job->fds.extra->count : 0;
+	if (!identity_is(lease->side.fd, &lease->side.identity))
 		return -EPIPE;
-	r = frame_send(lease->link_fd, &f);
-	return error_is_later(r) ? -ENOBUFS : r;
+	r = frame_send(lease->side.fd, &f);
+	return fail_is_later(r) ? -ENOBUFS : r;
 }
 
 void side_sent(struct lease *lease, struct lane_job *job)
 {
 	if (!side_needed(job))
 		return;
-	lease->fds_sequence = job->sequence;
-	if (job->retries > 0 && lease->lane->kind != LANE_KEPT)
+	lease->side.sequence = job->sequence;
+	if (job->tries.left > 0 && lease->lane->kind != LANE_KEPT)
 		return;
-	job->fds_out = true;
-	job->socket = sockets_close(job->socket);
-	job->extra = job->extra ? lane_fds_free(job->extra) : NULL;
+	job->fds.out = true;
+	job->fds.socket = sockets_close(job->fds.socket);
+	job->fds.extra = job->fds.extra ? queue_jobs_fds_free(job->fds.extra) : NULL;
 }
 
 /* All or nothing: a limit on open files may have cut them off. */
@@ -111,7 +114,7 @@ static void recover(struct lane_job *job, struct frame *f)
 	       socket = f->link.flags & LINK_SOCKET ? 1 : 0;
 	struct lane_fds *extra = NULL;
 
-	if (!job->fds_out || f->fds_lost || f->fds_count != first + socket + f->link.extra)
+	if (!job->fds.out || f->fds_lost || f->fds_count != first + socket + f->link.extra)
 		return;
 	if (f->link.extra > 0) {
 		extra = calloc(1, sizeof *extra);
@@ -119,24 +122,25 @@ static void recover(struct lane_job *job, struct frame *f)
 			return;
 	}
 	if (socket)
-		job->socket = frame_take_fd(f, first);
+		job->fds.socket = frame_take_fd(f, first);
 	for (size_t i = 0; extra && i < f->link.extra && i < BROOD_JOB_FDS_MAX; i++)
 		extra->fds[extra->count++] = frame_take_fd(f, first + socket + i);
-	job->extra = extra;
-	job->fds_out = false;
+	job->fds.extra = extra;
+	job->fds.out = false;
 }
 
 void side_take_back(struct lease *lease, const struct lane_job *job)
 {
 	struct frame f;
 
-	if (lease->fds_sequence != job->sequence)
+	if (lease->side.sequence != job->sequence)
 		return;
 	/* The program may have closed all files, and have opened one that got this number. */
-	while (lease->far_fd >= 0 && identity_is(lease->far_fd, &lease->far_identity) &&
-		frame_receive(lease->far_fd, &f, MSG_DONTWAIT) == 1) {
+	while (lease->side.far_fd >= 0 &&
+		identity_is(lease->side.far_fd, &lease->side.far_identity) &&
+		frame_receive(lease->side.far_fd, &f, MSG_DONTWAIT) == 1) {
 		if (f.header.type == MESSAGE_WITH && f.link.sequence == job->sequence)
-			recover(lease->jobs[job->sequence % RING_DEPTH], &f);
+			recover(lease->entries[job->sequence % RING_DEPTH].job, &f);
 		frame_done(&f);
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * side.h - the side socket of a lease: descriptors on their way to its worker, and back when the
- * worker never read them. See side.c.
+ * worker never read them.
  */
 #ifndef BROOD_ENGINE_SIDE_H
 #define BROOD_ENGINE_SIDE_H
@@ -9,25 +9,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct lease;
 struct lane_job;
+struct lease;
 
 /* Makes the socket pair: both ends are the lease's. 0 or -errno. */
 int side_make(struct lease *lease);
 void side_close(struct lease *lease);
-
 /* The job's own descriptors (its socket, options.fds), not the memory file of a large request. */
 bool side_needed(const struct lane_job *job);
-
 /*
  * Sends what the job needs, before its entry is published.
  * 0; -ENOBUFS: not now; -EBADF: the job's descriptors are lost; -errno: not with this lease.
  */
 int side_send(struct lease *lease, struct lane_job *job, uint64_t sequence);
-
 /* The entry is published: the engine keeps no copy, unless the job may be tried again. */
 void side_sent(struct lease *lease, struct lane_job *job);
-
 /*
  * Takes back what the worker did not read of a job that is in the ring still. To be called only
  * when the worker will not read any more: it is gone, or the job was withdrawn.

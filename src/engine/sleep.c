@@ -1,35 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sleep.c - threads that wait for something of a lane.
+ * sleep.c - threads that wait for something of a queue.
  *
- * One leads: it sleeps in the lane's epoll, and looks for all. The others follow: each sleeps on a
- * word of its own, and is woken when what it waits for is there, or to lead, when the one that led
- * has what it wanted. So a wake-up touches who it is for, however many sleep. (All in the epoll
- * would do, but for its waking the one that fell asleep last: two of them could pass what is a
- * third one's to each other for ever.)
- *
- * Invariant, whenever the lane's lock is free: if a thread follows, one leads, or one that follows
- * was woken. lane_unlock() keeps it, so whoever lets go of the lock, to run callbacks or for good,
- * need not think of it.
+ * One thread leads: it sleeps in the queue's epoll, and looks for all. The others follow: each
+ * sleeps on a word of its own, and is woken when what it waits for is there, or to lead, when the
+ * leader has what it wanted. So a wake-up touches only the thread that it is for, however many
+ * sleep. (All threads in the epoll would do, but the epoll wakes the one that fell asleep last: two
+ * threads could pass a third one's event to each other for ever.)
  *
  * A poke is a level: it stands until the leader is back, for another thread that looks meanwhile
- * could take it away from one that has been woken, but has not yet seen why. For those that poll
- * the lane's fd it stands until they have dispatched.
+ * could take it away from one that has been woken, but has not yet seen why. For a program that
+ * polls the queue's fd the poke stands until the program has dispatched.
  *
  * Sleeping in the epoll follows wire/ring.h: say that somebody listens, look once more, sleep.
+ *
+ * Threads that call, and have no lease of their own, share the leases of the callers' queue. Their
+ * jobs stand in one queue, first come first served, and go into the rings of its workers. The
+ * worker wakes the very thread that waits for the job (caller.c); the leader sleeps in the epoll,
+ * for deaths, time and the supervisor. No thread sleeps for ever: when a lease ends, all threads
+ * that sleep on its words are woken. A worker whose memory is damaged may say that it woke a
+ * thread, and did not: so the sleep has a bound.
  */
-#include "lane.h"
+#include "sleep.h"
 
+#include "unsent.h"
+#include "caller.h"
+#include "collect.h"
+#include "inbox.h"
+#include "lease_state.h"
+#include "place.h"
+#include "pump.h"
+#include "queue.h"
+#include "queue_job.h"
+#include "ring_in.h"
+#include "engine_root.h"
+
+#include "../base/base.h"
 #include "../os/futex.h"
 #include <sys/epoll.h>
 
-/* ---- being told ---- */
+#define BELT_NS (NS_PER_S / 2) /* the longest sleep */
 
 /* Workers tell of each completion from now on. true: one came before they knew. */
-bool lane_listening(struct lane *l)
+bool sleep_listen(struct lane *l)
 {
-	atomic_store(&l->control->listening, 1);
-	list_for_each_safe(link, tmp, &l->leases) {
+	atomic_store(&l->fds.page->listening, 1);
+	list_for_each_safe(link, tmp, &l->leases.list) {
 		struct lease *lease = container_of(link, struct lease, link);
 		uint64_t done;
 
@@ -42,91 +58,23 @@ bool lane_listening(struct lane *l)
 	return false;
 }
 
-void lane_quiet(struct lane *l)
+void sleep_quiet(struct lane *l)
 {
-	if (!l->leader && atomic_load_explicit(&l->control->listening, memory_order_relaxed))
-		atomic_store_explicit(&l->control->listening, 0, memory_order_relaxed);
+	if (!l->sleep.leader && atomic_load_explicit(&l->fds.page->listening, memory_order_relaxed))
+		atomic_store_explicit(&l->fds.page->listening, 0, memory_order_relaxed);
 }
 
-void lane_listen(struct lane *l)
+void sleep_listen_polled(struct lane *l)
 {
-	if (l->polled && lane_listening(l))
-		lane_poke(l);
+	if (l->sleep.polled && sleep_listen(l))
+		inbox_poke(&l->inbox);
 }
 
-void lane_tell(struct lane *l)
+void sleep_tell(struct lane *l)
 {
-	if (l->polled && (lane_has_news(l) || lane_listening(l)))
-		lane_poke(l);
+	if (l->sleep.polled && (queue_has_news(l) || sleep_listen(l)))
+		inbox_poke(&l->inbox);
 }
-
-/* ---- who wakes whom ---- */
-
-/*
- * It is asleep: whoever looks, or may let others look, has stood out of its chain before. (Else
- * `waking` counted somebody who never comes back from sleep, and nobody would be made to lead any
- * more.)
- */
-void sleeper_rouse(struct lane *l, struct sleeper *s)
-{
-	if (atomic_load_explicit(&s->woken, memory_order_relaxed) == SLEEPER_WOKEN)
-		return;
-	atomic_store_explicit(&s->woken, SLEEPER_WOKEN, memory_order_relaxed);
-	if (s == l->leader) {
-		lane_poke(l);
-		return;
-	}
-	l->waking++;
-	if (s->word)
-		atomic_compare_exchange_strong(s->word, &s->asleep, s->told);
-	futex_wake(s->word ? s->word : &s->woken, 1);
-}
-
-void lane_wake(struct lane *l, struct sleeper **chain)
-{
-	while (*chain) {
-		struct sleeper *s = *chain;
-
-		*chain = s->next;
-		s->chain = NULL;
-		sleeper_rouse(l, s);
-	}
-}
-
-void lane_wake_one(struct lane *l, struct sleeper **chain)
-{
-	if (*chain)
-		sleeper_rouse(l, *chain);
-}
-
-void lane_promote(struct lane *l)
-{
-	struct sleeper *next = l->kind == LANE_CALLERS
-		? caller_to_lead(l)
-		: container_of(list_first(&l->followers), struct sleeper, link);
-
-	if (next)
-		sleeper_rouse(l, next);
-}
-
-void sleeper_in(struct sleeper *s, struct sleeper **chain)
-{
-	*s = (struct sleeper){ .chain = chain, .next = *chain };
-	list_init(&s->link);
-	*chain = s;
-}
-
-void sleeper_out(struct sleeper *s)
-{
-	struct sleeper **at = s->chain;
-
-	while (at && *at != s)
-		at = &(*at)->next;
-	if (at)
-		*at = s->next;
-}
-
-/* ---- asleep ---- */
 
 /* What waits for room in the supervisor's socket is looked after by whoever leads. */
 static uint64_t sleep_limit(struct lane *l, uint64_t until)
@@ -140,34 +88,34 @@ static uint64_t sleep_limit(struct lane *l, uint64_t until)
 	return until;
 }
 
-int sleeper_lead(
+static int lead(
 	struct lane *l, struct sleeper *s, struct epoll_event *events, uint64_t now, uint64_t until)
 {
-	uint64_t limit = l->asked || l->queued ? sleep_limit(l, until) : until;
+	uint64_t limit = l->leases.asked || l->waiting.count ? sleep_limit(l, until) : until;
 	int n;
 
-	l->leader = s;
-	lane_unlock(l);
-	n = epoll_wait(l->epoll_fd, events, LANE_EVENTS,
+	l->sleep.leader = s;
+	queue_unlock(l);
+	n = epoll_wait(l->fds.epoll, events, LANE_EVENTS,
 		limit == TIME_NEVER ? -1 : time_poll_ms(limit == until ? now : now_ns(), limit));
-	lane_lock(l);
-	l->leader = NULL;
+	queue_lock(l);
+	l->sleep.leader = NULL;
 	if (limit != until)
-		lane_hear_channel(l, false);
+		pump_channel(l, false);
 	return n;
 }
 
 static void doze(struct lane *l, struct sleeper *s, uint64_t until)
 {
-	lane_unlock(l);
+	queue_unlock(l);
 	futex_wait(&s->woken, SLEEPER_SLEEPS, until);
-	lane_lock(l);
-	l->waking -= atomic_load_explicit(&s->woken, memory_order_relaxed);
+	queue_lock(l);
+	l->sleep.waking -= atomic_load_explicit(&s->woken, memory_order_relaxed);
 }
 
 static void follow(struct lane *l, struct sleeper *s, uint64_t until)
 {
-	list_append(&s->link, &l->followers);
+	list_append(&s->link, &l->sleep.followers);
 	doze(l, s, until);
 	list_remove(&s->link);
 }
@@ -179,40 +127,130 @@ static void follow(struct lane *l, struct sleeper *s, uint64_t until)
  */
 static void stand_back(struct lane *l, struct sleeper *s, uint64_t until)
 {
-	lane_poke(l);
+	inbox_poke(&l->inbox);
 	doze(l, s, MIN(until, now_ns() + LANE_TICK_MS * NS_PER_MS));
 }
 
-void lane_sleep(struct lane *l, struct sleeper **chain, uint64_t until)
-{
-	lane_sleep_from(l, chain, until == TIME_NEVER ? 0 : now_ns(), until);
-}
-
-void lane_sleep_from(struct lane *l, struct sleeper **chain, uint64_t now, uint64_t until)
+void sleep_from(struct lane *l, struct sleeper **chain, uint64_t now, uint64_t until)
 {
 	struct epoll_event events[LANE_EVENTS];
 	struct sleeper self;
 	int n = 0;
 
-	lane_flush(l);
-	sleeper_in(&self, chain);
-	if (!l->gone && l->leader) {
+	place_flush(l);
+	queue_sleeper_in(&self, chain);
+	if (!l->fds.gone && l->sleep.leader) {
 		follow(l, &self, until);
-		sleeper_out(&self);
+		queue_sleeper_out(&self);
 		return;
 	}
-	if (!l->gone && l->polled && chain != &l->takers && lane_has_news(l)) {
+	if (!l->fds.gone && l->sleep.polled && chain != &l->sleep.takers && queue_has_news(l)) {
 		stand_back(l, &self, until);
-		sleeper_out(&self);
-		lane_look(l);
+		queue_sleeper_out(&self);
+		pump_look(l);
 		return;
 	}
-	if (!l->gone && !lane_listening(l))
-		n = sleeper_lead(l, &self, events, now, until);
-	sleeper_out(&self);
-	if (!l->polled) /* else there is a sleeper of whom we know nothing */
-		lane_quiet(l);
-	l->taking = chain == &l->takers;
-	lane_heard(l, events, n);
-	l->taking = false;
+	if (!l->fds.gone && !sleep_listen(l))
+		n = lead(l, &self, events, now, until);
+	queue_sleeper_out(&self);
+	if (!l->sleep.polled) /* else there is a sleeper of whom we know nothing */
+		sleep_quiet(l);
+	l->results.taking = chain == &l->sleep.takers;
+	pump_heard(l, events, n);
+	l->results.taking = false;
+}
+
+void sleep_until(struct lane *l, struct sleeper **chain, uint64_t until)
+{
+	sleep_from(l, chain, until == TIME_NEVER ? 0 : now_ns(), until);
+}
+
+static void wake_workers(struct desk **desks, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		atomic_fetch_add(&desks[i]->bell, 1);
+		futex_wake(&desks[i]->bell, 1);
+	}
+}
+
+/* To be woken without the lock: a worker that runs at once on this CPU shall not find it taken. */
+static uint32_t take_workers(struct lane *l, struct desk **desks, uint32_t room)
+{
+	uint32_t count = 0;
+
+	if (!l->leases.wakes)
+		return 0;
+	list_for_each_safe(link, tmp, &l->leases.list) {
+		struct lease *lease = container_of(link, struct lease, link);
+
+		if (lease->state == LEASE_ASKED)
+			continue;
+		if (lease->told.said != lease->published)
+			ring_in_say(lease);
+		if (!lease->told.to_wake || count == room)
+			continue;
+		lease->told.to_wake = false;
+		desks[count++] = lease->desk;
+	}
+	l->leases.wakes = count == room;
+	return count;
+}
+
+void sleep_leave(struct lane *l)
+{
+	struct desk *desks[8];
+	uint32_t count = take_workers(l, desks, ARRAY_SIZE(desks));
+
+	if (l->leases.wakes)
+		place_flush(l);
+	queue_unlock(l);
+	wake_workers(desks, count);
+}
+
+static void caller_follow(struct lane *l, struct lane_job *job)
+{
+	_Atomic uint32_t *word;
+	struct sleeper self;
+	uint32_t asleep;
+
+	queue_sleeper_in(&self, &job->call.sleeper);
+	if (caller_arm(job, &self, CALLER_SLEEPS)) {
+		list_append(&self.link, &l->sleep.followers);
+		word = caller_sleeps_on(&self);
+		asleep = self.asleep;
+		sleep_leave(l);
+		futex_wait(word, asleep, now_ns() + BELT_NS);
+		queue_lock(l);
+		l->sleep.waking -= atomic_load_explicit(&self.woken, memory_order_relaxed) ==
+			SLEEPER_WOKEN;
+		list_remove(&self.link);
+	}
+	queue_sleeper_out(&self);
+}
+
+static void caller_lead(struct lane *l, struct lane_job *job)
+{
+	struct epoll_event events[LANE_EVENTS];
+	struct sleeper self;
+	int n = 0;
+
+	queue_sleeper_in(&self, &job->call.sleeper);
+	if (!l->fds.gone && caller_arm(job, &self, CALLER_BELL))
+		n = lead(l, &self, events, 0, TIME_NEVER);
+	queue_sleeper_out(&self);
+	pump_heard(l, events, n);
+}
+
+/* Who is woken takes what its own worker has done, and no more: the leader looks at the rest. */
+void sleep_caller(struct lane *l, struct lane_job *job)
+{
+	if (l->fds.gone || !l->sleep.leader) {
+		place_flush(l);
+		caller_lead(l, job);
+		return;
+	}
+	caller_follow(l, job);
+	if (job->state == JOB_RINGED)
+		collect_done(job->lease);
+	place_waiting(l);
 }

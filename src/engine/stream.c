@@ -1,12 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * stream.c - submitted jobs that are handed off: through the supervisor, with a socket pair each,
- * as a brood_call() would be, but nobody waits. Their sockets stand in the lane's epoll; their
- * verdicts come by the channel to the lane's inbox. For who forces that path, and for comparison.
+ * as a brood_call() would be, but no thread waits. Their sockets stand in the queue's epoll; their
+ * verdicts come by the channel to the queue's inbox. For a program that forces this path, and for
+ * comparison.
  */
-#include "lane.h"
+#include "stream.h"
 
+#include "fail.h"
+#include "given.h"
+#include "job_message.h"
+#include "progress.h"
+#include "queue.h"
+#include "queue_job.h"
+#include "queue_jobs.h"
+#include "job_record.h"
+#include "engine_root.h"
+#include "job_verdict.h"
+
+#include "../base/base.h"
 #include "../os/closing.h"
+#include "../os/fds.h"
+#include "../os/sockets.h"
+#include "../wire/frame.h"
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -19,19 +35,14 @@ struct stream {
 	uint32_t watched;
 };
 
-static bool error_is_later(int error)
-{
-	return error == EAGAIN || error == EINTR || error == ENOMEM || error == ENOBUFS;
-}
-
 static void watch(struct lane *l, struct lane_job *job, uint32_t events)
 {
 	struct stream *s = job->stream;
 	struct epoll_event event = { .events = events, .data.u64 = LANE_EVENT_JOB(job) };
 
-	if (events == s->watched || l->gone)
+	if (events == s->watched || l->fds.gone)
 		return;
-	epoll_ctl(l->epoll_fd, s->watched ? events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL : EPOLL_CTL_ADD,
+	epoll_ctl(l->fds.epoll, s->watched ? events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL : EPOLL_CTL_ADD,
 		s->fd, &event);
 	s->watched = events;
 }
@@ -45,7 +56,7 @@ static void write_some(struct lane_job *job)
 		ssize_t n = send(s->fd, job->bytes + job->arg_size + s->written, size - s->written,
 			MSG_DONTWAIT | MSG_NOSIGNAL);
 
-		if (n < 0 && error_is_later(errno))
+		if (n < 0 && fail_is_later(-errno))
 			return;
 		if (n < 0)
 			break; /* the job did not want all of it */
@@ -60,13 +71,13 @@ static bool room(struct lane_job *job, size_t need)
 	size_t want = MAX(need * 2, (size_t)1024);
 	char *buffer;
 
-	if (need <= job->buffer_size)
+	if (need <= job->reply.buffer_size)
 		return true;
-	buffer = realloc(job->buffer, want);
+	buffer = realloc(job->reply.buffer, want);
 	if (!buffer)
 		return false;
-	job->buffer = buffer;
-	job->buffer_size = want;
+	job->reply.buffer = buffer;
+	job->reply.buffer_size = want;
 	return true;
 }
 
@@ -78,13 +89,13 @@ static void read_some(struct lane_job *job)
 		ssize_t n;
 
 		if (!room(job, s->received + 512)) {
-			job->reply_lost = true;
+			job->reply.lost = true;
 			s->reading = false;
 			return;
 		}
-		n = recv(s->fd, job->buffer + s->received, job->buffer_size - s->received,
-			MSG_DONTWAIT);
-		if (n < 0 && error_is_later(errno))
+		n = recv(s->fd, job->reply.buffer + s->received,
+			job->reply.buffer_size - s->received, MSG_DONTWAIT);
+		if (n < 0 && fail_is_later(-errno))
 			return;
 		if (n <= 0)
 			s->reading = false;
@@ -108,18 +119,18 @@ static void describe(const struct lane_job *job, const struct engine_job *what, 
 	struct brood_job_options *o = &given->options;
 
 	memset(o, 0, sizeof *o);
-	o->flags = job->job_flags;
-	o->queue_ms = job->queue_ms;
-	o->run_ms = job->run_ms;
-	o->grace_ms = job->grace_ms;
-	o->fds = job->extra ? job->extra->fds : NULL;
-	o->fds_count = job->extra ? (uint32_t)job->extra->count : 0;
-	o->on_progress = job->on_progress;
+	o->flags = job->limits.flags;
+	o->queue_ms = job->limits.queue_ms;
+	o->run_ms = job->limits.run_ms;
+	o->grace_ms = job->limits.grace_ms;
+	o->fds = job->fds.extra ? job->fds.extra->fds : NULL;
+	o->fds_count = job->fds.extra ? (uint32_t)job->fds.extra->count : 0;
+	o->on_progress = job->tell.on_progress;
 	o->context = job->result.context;
 	given->job = what;
 	given->request_size = job->request_size;
 	given->given_ns = job->given_ns;
-	given->attempt = job->attempts;
+	given->attempt = job->tries.made;
 	given->arg = job->bytes;
 	given->arg_size = job->arg_size;
 	given->plugin_size = job->plugin_size;
@@ -139,14 +150,14 @@ static int send_as(struct lane *l, struct lane_job *job, struct given *given, ui
 		given->id = given->attempt ? 0 : job->id;
 		given->options.ret_id = ret_id;
 		engine_lock(b);
-		r = job_send(b, given, handle);
+		r = job_message_send(b, given, handle);
 		handle->public_id = job->id;
 		if (r >= 0 && !given->attempt)
 			b->submitted--; /* counted by the lane */
 		engine_unlock(b);
 		if (r != -EEXIST)
 			return r;
-		lane_renumber(l, job);
+		queue_jobs_renumber(l, job);
 	}
 }
 
@@ -160,13 +171,13 @@ static int begin(struct lane *l, struct lane_job *job, uint64_t *ret_id)
 	int fds[2], r = sockets_pair(SOCK_STREAM, fds);
 
 	if (r < 0)
-		return engine_fail_system(r, "a job's socket pair");
+		return fail_system(r, "a job's socket pair");
 	describe(job, &what, &given);
 	given.fd = fds[1];
 	given.own_pair = true;
-	job_handle_init(&s->handle, b, &given);
-	s->handle.lane = l;
-	s->handle.lane_job = job;
+	job_message_handle(&s->handle, b, &given);
+	s->handle.to = &l->inbox;
+	s->handle.on.job = job;
 	s->fd = fds[0];
 	s->written = s->received = 0;
 	s->reading = true;
@@ -180,8 +191,8 @@ static int begin(struct lane *l, struct lane_job *job, uint64_t *ret_id)
 	}
 	job->state = JOB_STREAMED;
 	/* the supervisor has them; no other attempt will need them */
-	if (job->extra && job->retries == 0)
-		job->extra = lane_fds_free(job->extra);
+	if (job->fds.extra && job->tries.left == 0)
+		job->fds.extra = queue_jobs_fds_free(job->fds.extra);
 	write_some(job);
 	watch(l, job, EPOLLIN | (s->written < job->request_size ? EPOLLOUT : 0));
 	return 0;
@@ -193,7 +204,7 @@ int stream_begin(struct lane *l, struct lane_job *job, uint64_t *ret_id)
 
 	job->stream = calloc(1, sizeof *job->stream);
 	if (!job->stream)
-		return engine_fail_system(-ENOMEM, "a job's record");
+		return fail_system(-ENOMEM, "a job's record");
 	job->stream->fd = -1;
 	list_init(&job->stream->handle.inbox);
 	list_init(&job->stream->handle.progress);
@@ -202,7 +213,7 @@ int stream_begin(struct lane *l, struct lane_job *job, uint64_t *ret_id)
 		free(job->stream);
 		job->stream = NULL;
 	} else {
-		l->streamed++;
+		l->leases.streamed++;
 	}
 	return r;
 }
@@ -221,17 +232,17 @@ void stream_free(struct lane *l, struct lane_job *job)
 
 	if (!s)
 		return;
-	l->streamed--;
+	l->leases.streamed--;
 	job->stream = NULL;
 	engine_lock(b);
 	list_remove(&s->handle.inbox);
 	progress_free(&s->handle.progress);
-	record = record_find(b, s->handle.id);
+	record = job_record_find(b, s->handle.id);
 	if (record && record->handle == &s->handle)
 		record->handle = NULL;
 	engine_unlock(b);
-	if (!l->gone && s->watched)
-		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
+	if (!l->fds.gone && s->watched)
+		epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, s->fd, NULL);
 	closing_pair_end(s->fd);
 	for (size_t i = 0; i < s->handle.reply_fds_count; i++)
 		closing_fd(s->handle.reply_fds[i]);
@@ -244,14 +255,14 @@ static void take_fds(struct lane_job *job)
 
 	if (!h->reply_fds_count)
 		return;
-	job->back = calloc(1, sizeof *job->back);
-	if (!job->back)
+	job->reply.fds = calloc(1, sizeof *job->reply.fds);
+	if (!job->reply.fds)
 		return;
-	job->back->count = h->reply_fds_count;
-	memcpy(job->back->fds, h->reply_fds, sizeof h->reply_fds);
+	job->reply.fds->count = h->reply_fds_count;
+	memcpy(job->reply.fds->fds, h->reply_fds, sizeof h->reply_fds);
 	h->reply_fds_count = 0;
-	job->result.fds = job->back->fds;
-	job->result.fds_count = job->back->count;
+	job->result.fds = job->reply.fds->fds;
+	job->result.fds_count = job->reply.fds->count;
 }
 
 static void over(struct lane *l, struct lane_job *job)
@@ -259,8 +270,8 @@ static void over(struct lane *l, struct lane_job *job)
 	struct stream *s = job->stream;
 	struct brood_verdict v = s->handle.verdict;
 
-	job->attempts = v.attempts;
-	if (settle_again(l, job, &v)) {
+	job->tries.made = v.attempts;
+	if (job_verdict_retry(l, job, &v)) {
 		stream_close_fd(l, job);
 		job->given_ns = now_ns();
 		/* the supervisor has counted that attempt's verdict: as with a call */
@@ -271,14 +282,14 @@ static void over(struct lane *l, struct lane_job *job)
 			engine_unlock(l->brood);
 			return;
 		}
-		v = job->before;
+		v = job->tries.before;
 	}
 	read_some(job);
 	take_fds(job);
-	job->result.reply = job->reply_lost ? NULL : job->buffer;
+	job->result.reply = job->reply.lost ? NULL : job->reply.buffer;
 	job->result.reply_size = s->received;
 	stream_free(l, job);
-	lane_close(l, job, &v);
+	job_verdict_give(l, job, &v);
 }
 
 void stream_inbox(struct lane *l)
@@ -291,22 +302,22 @@ void stream_inbox(struct lane *l)
 		bool closed = false;
 
 		engine_lock(b);
-		first = list_first(&l->handles);
+		first = list_first(&l->inbox.handles);
 		if (first) {
 			handle = container_of(first, struct brood_handle, inbox);
 			list_remove(first);
 			closed = handle->closed;
-			handle->lane_job->progress_count += progress_move(
-				&handle->progress, &handle->lane_job->progress);
+			handle->on.job->tell.progress_count += progress_move(
+				&handle->progress, &handle->on.job->tell.progress);
 			handle->progress_count = 0;
 		}
 		engine_unlock(b);
 		if (!handle)
 			return;
-		if (!list_empty(&handle->lane_job->progress))
-			lane_progress_came(l, handle->lane_job);
+		if (!list_empty(&handle->on.job->tell.progress))
+			job_verdict_progress_came(l, handle->on.job);
 		if (closed)
-			over(l, handle->lane_job);
+			over(l, handle->on.job);
 	}
 }
 
@@ -316,8 +327,8 @@ void stream_cancel(struct lane *l, struct lane_job *job)
 	struct record *record;
 
 	engine_lock(b);
-	record = record_find(b, job->stream->handle.id);
+	record = job_record_find(b, job->stream->handle.id);
 	if (record)
-		handle_cancel(b, record);
+		job_message_cancel(b, record);
 	engine_unlock(b);
 }

@@ -1,41 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * transfer.c - the bytes of a call, on the job's socket: the request out, the reply in, both at
- * once, since a job may reply while it still reads. Never blocks, takes no lock.
+ * transfer.c - the bytes of a handed-off call on the job's socket: the request out, the reply in,
+ * both at once, since a job may reply while it still reads. Never blocks, takes no lock.
  *
- * The call ends with the verdict, not with the reply's last byte. So a reply that fits into the
- * socket may lie there until the verdict has come, which saves a wake-up for each small job: the
- * socket is left out of the poll for a short while (quiet_until), unless a request is still to be
- * written. After that it is read as it comes, else a large reply would stop its job. A caller with
- * room for a large reply is woken at once: such a job must not stand still until the quiet time is
- * over.
+ * The verdict ends the call, not the reply's last byte. So a reply that fits into the socket may
+ * lie there until the verdict has come, which saves a wake-up for each small job: the socket is
+ * left out of the poll for a short while (quiet_until), unless a part of the request is still to be
+ * written. After that time the reply is read as it comes, else a large reply would stop its job. A
+ * caller with room for a large reply is woken at once: such a job must not stand still until the
+ * quiet time is over.
  *
- * At the verdict the worker has shut the socket down (or is dead), so that all of the reply is in
- * the socket's queue: a read that got less than it had room for has got the rest. Not so when a
- * message with fds stood in the stream, at which the kernel stops a read (it then says MSG_CTRUNC:
- * we offer no room for fds, and it closes them), nor when the job took the socket over: then what
- * is there at this moment counts.
+ * At the verdict the worker has shut the socket down (or is dead), so all of the reply is in the
+ * socket's queue: a read that got less than it had room for has got the rest. There are two
+ * exceptions. The kernel stops a read at a message with fds (MSG_CTRUNC: no room is offered for
+ * fds, and the kernel closes them). And a job may have taken the socket over: then the bytes that
+ * are there at this moment count.
  */
-#include "internal.h"
+#include "transfer.h"
 
+#include "fail.h"
+
+#include "../base/base.h"
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #define SCRATCH 16384 /* where a reply goes that has no room */
+
 /* at once: a caller's size may be larger than memory, and the kernel would refuse it whole */
 #define READ_MAX (64 << 20)
+
 /* a caller with no more room than this expects a reply that fits into the socket */
 #define SMALL_REPLY 65536
-#define QUIET_MS    20
 
-static bool error_is_end(int error)
-{
-	return error == EPIPE || error == ECONNRESET || error == ENOTCONN;
-}
-static bool error_is_later(int error)
-{
-	return error == EAGAIN || error == EINTR || error == ENOMEM || error == ENOBUFS;
-}
+#define QUIET_MS 20
 
 static void write_end(struct transfer *t)
 {
@@ -51,10 +50,10 @@ static void transfer_write(struct transfer *t)
 		if (n > 0) {
 			t->request += n;
 			t->left -= (size_t)n;
-		} else if (error_is_later(errno)) {
+		} else if (fail_is_later(-errno)) {
 			return;
 		} else {
-			if (!error_is_end(errno)) /* a job need not want all of its request */
+			if (!fail_is_end(-errno)) /* a job need not want all of its request */
 				t->error = -errno;
 			break;
 		}
@@ -105,9 +104,9 @@ static enum read_result transfer_read(struct transfer *t)
 		count_reply(t, (size_t)n);
 		return filled || (msg.msg_flags & MSG_CTRUNC) ? READ_MORE : READ_DRY;
 	}
-	if (n < 0 && error_is_later(errno))
+	if (n < 0 && fail_is_later(-errno))
 		return errno == EINTR ? READ_MORE : READ_DRY;
-	if (n < 0 && !error_is_end(errno))
+	if (n < 0 && !fail_is_end(-errno))
 		t->error = -errno;
 	t->reading = false;
 	return READ_END;

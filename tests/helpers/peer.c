@@ -3,7 +3,8 @@
 #define _GNU_SOURCE
 #include "peer.h"
 
-#include "../../src/engine/internal.h"
+#include "../../src/engine/job_record.h"
+#include "../../src/engine/engine_root.h"
 #include "../../src/os/sockets.h"
 #include "../../src/os/text.h"
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * errors.c - the sentence behind the errno: per thread, so that two calls that fail at once do not
- * mix. It says what to do, not only what happened.
+ * fail.c - the sentence behind an error number. Each thread has its own text, so two calls that
+ * fail at once do not mix. The sentence says what to do, not only what happened.
  */
-#include "internal.h"
+#include "fail.h"
 
+#include "engine.h"
+
+#include "../base/base.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -26,7 +29,7 @@ void engine_error(const char *format, ...)
 
 const char *engine_error_text(void) { return error_text; }
 
-int engine_fail(int error, const char *format, ...)
+int fail_with(int error, const char *format, ...)
 {
 	va_list args;
 
@@ -36,7 +39,7 @@ int engine_fail(int error, const char *format, ...)
 	return error;
 }
 
-int engine_fail_system(int error, const char *what)
+int fail_system(int error, const char *what)
 {
 	const char *cure = "";
 
@@ -47,69 +50,69 @@ int engine_fail_system(int error, const char *what)
 		cure = "; the machine's limit on open files is reached (fs.file-max)";
 	else if (error == -ENOMEM || error == -ENOBUFS)
 		cure = "; the machine is out of memory, try again later";
-	return engine_fail(error, "%s: %s%s", what,
+	return fail_with(error, "%s: %s%s", what,
 		strerrordesc_np(-error) ? strerrordesc_np(-error) : "unknown error", cure);
 }
 
-int engine_fail_gone(void)
+int fail_gone(void)
 {
-	return engine_fail(-ENOTCONN,
+	return fail_with(-ENOTCONN,
 		"the supervisor is gone, or its channel was damaged: no job can run any more; end "
 		"this process and start it again");
 }
 
-int engine_fail_stopped(void)
+int fail_stopped(void)
 {
-	return engine_fail(-ESHUTDOWN,
+	return fail_with(-ESHUTDOWN,
 		"brood_stop() was called: the pool takes no more calls; only handles can be "
 		"fetched and released");
 }
 
-static int fail_refused(const struct brood_verdict *v, const char *name, unsigned long long id)
+static int refused_sentence(const struct brood_verdict *v, const char *name, unsigned long long id)
 {
 	switch (v->detail) {
 	case BROOD_DETAIL_QUEUE_FULL:
-		return engine_fail(-EAGAIN,
+		return fail_with(-EAGAIN,
 			"job %s: as many jobs are out as the pool has room for (workers + "
 			"backlog): wait for a verdict, "
 			"or raise options.backlog",
 			name);
 	case BROOD_DETAIL_QUEUE_TIME:
-		return engine_fail(-EAGAIN,
+		return fail_with(-EAGAIN,
 			"job %llu %s: no worker was free within queue_ms: more workers, or a "
 			"longer queue_ms",
 			id, name);
 	case BROOD_DETAIL_DRAINING:
-		return engine_fail(-EAGAIN,
+		return fail_with(-EAGAIN,
 			"job %llu %s: the pool is stopping and takes no more jobs", id, name);
 	case BROOD_DETAIL_DEGRADED:
-		return engine_fail(-EAGAIN,
+		return fail_with(-EAGAIN,
 			"job %llu %s: workers die at birth and the pool waits before it tries "
 			"again: see the log, "
 			"and next_spawn_ms of brood_stats()",
 			id, name);
 	case BROOD_DETAIL_BAD_POINTER:
-		return engine_fail(-EFAULT,
+		return fail_with(-EFAULT,
 			"job %llu %s: the worker refused the pointer: the function must lie in the "
 			"program or in a library that was loaded "
 			"at brood_start() and still is; code that was loaded or made later, or "
 			"lies in anonymous memory (a JIT, a trampoline), cannot be called",
 			id, name);
 	case BROOD_DETAIL_FD_LOST:
-		return engine_fail(-EAGAIN,
+		return fail_with(-EAGAIN,
 			"job %llu %s: its fd could not be passed, a limit on open files was "
 			"reached on the way: raise RLIMIT_NOFILE",
 			id, name);
 	case BROOD_DETAIL_PLUGIN:
-		return engine_fail(-EAGAIN,
+		return fail_with(-EAGAIN,
 			"job %llu %s: the worker could not open the plugin, or found no such "
 			"symbol there: the log says why",
 			id, name);
-	default: return engine_fail(-EAGAIN, "job %llu %s: refused", id, name);
+	default: return fail_with(-EAGAIN, "job %llu %s: refused", id, name);
 	}
 }
 
-int engine_fail_verdict(const struct brood_verdict *v)
+int fail_verdict(const struct brood_verdict *v)
 {
 	unsigned long long id = v->id;
 	const char *name = v->name;
@@ -118,47 +121,37 @@ int engine_fail_verdict(const struct brood_verdict *v)
 	case BROOD_DONE:
 	case BROOD_FAILED: return 0;
 	case BROOD_CRASHED:
-		return engine_fail(-EREMOTEIO,
+		return fail_with(-EREMOTEIO,
 			"job %llu %s crashed its worker (pid %d, signal %d); the verdict has the "
 			"details",
 			id, name, (int)v->pid, v->signal);
 	case BROOD_EXITED:
-		return engine_fail(-EREMOTEIO, "job %llu %s called exit(%d) instead of returning",
-			id, name, v->code);
+		return fail_with(-EREMOTEIO, "job %llu %s called exit(%d) instead of returning", id,
+			name, v->code);
 	case BROOD_TIMED_OUT:
-		return engine_fail(-ETIMEDOUT,
+		return fail_with(-ETIMEDOUT,
 			"job %llu %s ran longer than its run_ms and was killed: is it stuck, or "
 			"the limit too low?",
 			id, name);
 	case BROOD_CANCELLED:
-		return engine_fail(-ECANCELED, "job %llu %s was cancelled%s", id, name,
+		return fail_with(-ECANCELED, "job %llu %s was cancelled%s", id, name,
 			v->detail == BROOD_DETAIL_STOPPED ? " because the pool stops" : "");
-	case BROOD_REFUSED: return fail_refused(v, name, id);
+	case BROOD_REFUSED: return refused_sentence(v, name, id);
 	case BROOD_LOST:
-		return engine_fail(-ENOTCONN, "job %llu %s is lost: %s", id, name,
+		return fail_with(-ENOTCONN, "job %llu %s is lost: %s", id, name,
 			v->detail == BROOD_DETAIL_STOP_TIME
 				? "brood_stop() ran out of time before its verdict came"
 				: "the channel to the supervisor ended; start this program again");
 	}
-	return engine_fail(-EPROTO, "job %llu %s: unknown outcome %d", id, name, (int)v->outcome);
+	return fail_with(-EPROTO, "job %llu %s: unknown outcome %d", id, name, (int)v->outcome);
 }
 
-int visit_begin(struct visit *visit, const struct brood *b)
+int fail_not_engine(const struct brood *b)
 {
 	if (!b)
-		return engine_fail(-EINVAL, "brood is NULL: pass what brood_start() gave");
-	if (atomic_load_explicit(b->alive, memory_order_relaxed) != ENGINE_ALIVE)
-		return engine_fail(-EPERM,
-			"this process is not the engine but a child that it, or a job, forked: "
-			"only the process in which brood_start() "
-			"returned may call this");
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &visit->cancel_state);
-	visit->began = true;
-	return 0;
-}
-
-void visit_end(struct visit *visit)
-{
-	if (visit->began)
-		pthread_setcancelstate(visit->cancel_state, NULL);
+		return fail_with(-EINVAL, "brood is NULL: pass what brood_start() gave");
+	return fail_with(-EPERM,
+		"this process is not the engine but a child that it, or a job, forked: "
+		"only the process in which brood_start() "
+		"returned may call this");
 }

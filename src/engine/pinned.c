@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * keep.c - explicit leases: a lane with one worker, kept until it dies, its time is up, or its
- * owner has enough.
+ * pinned.c - pinned leases: a queue with one worker, kept until the worker dies, its time is up, or
+ * its owner has enough.
  */
-#include "lane.h"
+#include "engine.h"
+#include "place.h"
+#include "fail.h"
+#include "inbox_look.h"
+#include "leasing.h"
+#include "pump.h"
+#include "queue.h"
+#include "queue_life.h"
+#include "ring_out.h"
+#include "engine_root.h"
+#include "sleep.h"
 
+#include "lease_state.h"
+#include "../base/base.h"
 #include "../base/options.h"
 
 #define LIMIT_DEFAULT_MS 60000
@@ -12,17 +24,17 @@
 
 static int fail_refused(const struct lane *l, uint32_t wait_ms)
 {
-	switch (l->refused) {
+	switch (l->leases.refused) {
 	case BROOD_DETAIL_QUEUE_TIME:
-		return engine_fail(
+		return fail_with(
 			-ETIMEDOUT, "brood_lease: no worker was free within %u ms", wait_ms);
 	case BROOD_DETAIL_DEGRADED:
-		return engine_fail(-EHOSTDOWN,
+		return fail_with(-EHOSTDOWN,
 			"brood_lease: the pool is degraded, its workers die at birth: the log says "
 			"how");
-	case BROOD_DETAIL_CHANNEL: return engine_fail_gone();
+	case BROOD_DETAIL_CHANNEL: return fail_gone();
 	default:
-		return engine_fail(-EAGAIN,
+		return fail_with(-EAGAIN,
 			"brood_lease: refused: the pool is stopping, or the worker's files did not "
 			"arrive (a limit on open files)");
 	}
@@ -33,26 +45,26 @@ static int ask(struct lane *l, const struct brood_lease_options *o, uint64_t unt
 {
 	int r;
 
-	l->kept_over = false;
-	l->refused = BROOD_DETAIL_QUEUE_TIME;
-	while ((r = loan_ask(l, o->limit_ms, o->wait_ms)) == -EAGAIN && now_ns() < until)
-		lane_sleep(l, &l->lookers, now_ns() + LANE_TICK_MS * NS_PER_MS);
+	l->pinned.over = false;
+	l->leases.refused = BROOD_DETAIL_QUEUE_TIME;
+	while ((r = place_ask(l, o->limit_ms, o->wait_ms)) == -EAGAIN && now_ns() < until)
+		sleep_until(l, &l->sleep.lookers, now_ns() + LANE_TICK_MS * NS_PER_MS);
 	if (r == -EAGAIN)
-		return engine_fail(r,
+		return fail_with(r,
 			"brood_lease: as many jobs are out as the pool has room for (workers + "
 			"backlog): wait for a verdict");
 	if (r == -ENOTCONN)
-		return engine_fail_gone();
+		return fail_gone();
 	if (r < 0)
-		return r == -ESHUTDOWN ? engine_fail_stopped()
-				       : engine_fail_system(r, "a lease's memory and fds");
+		return r == -ESHUTDOWN ? fail_stopped()
+				       : fail_system(r, "a lease's memory and fds");
 	return 0;
 }
 
 /* It was lent, and is over: its worker has died before anybody had it. */
 static bool died_too_soon(const struct lane *l)
 {
-	return l->active == 0 && l->kept_over && l->refused == BROOD_DETAIL_NONE;
+	return l->leases.active == 0 && l->pinned.over && l->leases.refused == BROOD_DETAIL_NONE;
 }
 
 /* Under the lane's lock. */
@@ -66,14 +78,14 @@ static int obtain(struct lane *l, const struct brood_lease_options *o)
 		r = ask(l, o, until);
 		if (r < 0)
 			return r;
-		while (l->active == 0 && !l->kept_over && now_ns() < until)
-			lane_sleep(l, &l->lookers, until);
+		while (l->leases.active == 0 && !l->pinned.over && now_ns() < until)
+			sleep_until(l, &l->sleep.lookers, until);
 	} while (died_too_soon(l) && now_ns() < until);
-	if (l->active == 0)
+	if (l->leases.active == 0)
 		return fail_refused(l, o->wait_ms);
-	l->pid = l->kept->pid;
-	l->slot = l->kept->slot;
-	l->generation = l->kept->generation;
+	l->pinned.pid = l->pinned.lease->pid;
+	l->pinned.slot = l->pinned.lease->slot;
+	l->pinned.generation = l->pinned.lease->generation;
 	return 0;
 }
 
@@ -91,21 +103,21 @@ int engine_lease(
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(o.reserved); i++)
 		r = o.reserved[i] ? -EINVAL : 0;
 	if (r < 0)
-		return engine_fail(r,
+		return fail_with(r,
 			"lease options: size is wrong, or reserved is not zero: use { .size = "
 			"sizeof options }");
 	if (atomic_load(&b->refusing))
-		return engine_fail_stopped();
+		return fail_stopped();
 	o.wait_ms = o.wait_ms ? o.wait_ms : b->options.queue_ms;
 	o.limit_ms = o.limit_ms ? o.limit_ms : LIMIT_DEFAULT_MS;
-	r = lane_new(b, LANE_KEPT, &l);
+	r = queue_life_new(b, LANE_KEPT, &l);
 	if (r < 0)
-		return engine_fail_system(r, "a lease's memory and fds");
-	lane_lock(l);
+		return fail_system(r, "a lease's memory and fds");
+	queue_lock(l);
 	r = obtain(l, &o);
-	lane_unlock(l);
+	queue_unlock(l);
 	if (r < 0) {
-		lane_free(l);
+		queue_life_free(l);
 		return r;
 	}
 	*ret = (struct brood_lease *)l;
@@ -120,16 +132,16 @@ void engine_lease_end(struct brood_lease *lease)
 
 	if (visit_begin(&visit, l->brood) < 0)
 		return;
-	lane_lock(l);
-	lane_look(l);
-	if (l->kept && l->kept->state == LEASE_ACTIVE)
-		settle_dying(l->kept);
-	if (l->kept)
-		loan_end(l->kept);
-	while (l->kept && !atomic_load(&l->brood->lanes_over))
-		lane_sleep(l, &l->lookers, TIME_NEVER);
-	lane_unlock(l);
-	lane_free(l);
+	queue_lock(l);
+	pump_look(l);
+	if (l->pinned.lease && l->pinned.lease->state == LEASE_ACTIVE)
+		ring_out_all(l->pinned.lease);
+	if (l->pinned.lease)
+		leasing_end(l->pinned.lease);
+	while (l->pinned.lease && !atomic_load(&l->brood->lanes_over))
+		sleep_until(l, &l->sleep.lookers, TIME_NEVER);
+	queue_unlock(l);
+	queue_life_free(l);
 }
 
 struct brood_queue *engine_lease_queue(struct brood_lease *lease)
@@ -146,18 +158,19 @@ int engine_lease_worker(
 
 	if (r < 0)
 		return r;
-	lane_lock(l);
-	lane_inbox(l);
+	queue_lock(l);
+	inbox_look(l);
 	if (ret_pid)
-		*ret_pid = l->pid;
+		*ret_pid = l->pinned.pid;
 	if (ret_slot)
-		*ret_slot = l->slot;
+		*ret_slot = l->pinned.slot;
 	if (ret_generation)
-		*ret_generation = l->generation;
-	r = l->kept_over ? engine_fail(-ESTALE,
-				   "this lease is over: its worker died, or its time was up; take "
-				   "another one")
-			 : 0;
-	lane_unlock(l);
+		*ret_generation = l->pinned.generation;
+	r = l->pinned.over
+		? fail_with(-ESTALE,
+			  "this lease is over: its worker died, or its time was up; take "
+			  "another one")
+		: 0;
+	queue_unlock(l);
 	return r;
 }

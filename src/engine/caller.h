@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * caller.h - the words on which threads of the callers' queue sleep. All under the queue's lock.
+ */
+#ifndef BROOD_ENGINE_CALLER_H
+#define BROOD_ENGINE_CALLER_H
+
+#include "../wire/ring.h"
+
+struct lane;
+struct lane_job;
+struct lease;
+struct sleeper;
+
+_Atomic uint32_t *caller_sleeps_on(struct sleeper *s);
+/* about to be published */
+void caller_ringed(struct lease *lease, struct lane_job *job, uint64_t sequence);
+/* withdrawn, or rescued */
+void caller_unringed(struct lease *lease, struct lane_job *job);
+void caller_closed(struct lane *l, struct lane_job *job);
+/* its memory goes */
+void caller_lease_gone(struct lease *lease);
+bool caller_arm(const struct lane_job *job, struct sleeper *s, enum caller_state how);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* channel.h - reads what the supervisor says. All under brood.lock. */
+#ifndef BROOD_ENGINE_CHANNEL_H
+#define BROOD_ENGINE_CHANNEL_H
+
+#include <brood.h>
+#include <stdbool.h>
+
+struct brood;
+struct brood_handle;
+struct frame;
+struct waiter;
+
+void channel_unwatch(struct brood *b, int fd);
+/* tells the lanes */
+void channel_all_over(struct brood *b);
+/* every job that is out is lost; also those in the outbox */
+void channel_give_up_all(struct brood *b, enum brood_detail detail);
+void channel_lost(struct brood *b);
+/* the fd is still the channel; else all is lost now */
+bool channel_ours(struct brood *b);
+void channel_read(struct brood *b, struct waiter *reader, const struct brood_handle *until);
+/* brood_fd() says nothing any more */
+void channel_leave(struct brood *b);
+
+#endif

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * collect.c - what came of the jobs in a worker's ring. The ring's way up, the slot page and the
+ * side socket are the worker's, and hostile: each figure is copied, then checked against what can
+ * be. The first one that cannot be ends the worker (grant_distrust). Completions are taken in
+ * order, one a sequence, so a job cannot be completed twice, nor a withdrawn one at all.
+ */
+#include "collect.h"
+
+#include "leasing.h"
+#include "lease_state.h"
+#include "pipe.h"
+#include "queue.h"
+#include "queue_job.h"
+#include "queue_jobs.h"
+#include "ring_out.h"
+#include "job_verdict.h"
+
+#include "../base/base.h"
+#include "../os/fds.h"
+#include "../pool/fate.h"
+#include "../pool/pick.h"
+#include "../wire/frame.h"
+#include "../wire/ring.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/socket.h>
+
+static bool memfd_good(int fd, uint64_t size)
+{
+	const int need = F_SEAL_SHRINK | F_SEAL_WRITE;
+	int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
+	struct stat st;
+
+	return seals >= 0 && (seals & need) == need && fstat(fd, &st) == 0 && st.st_size >= 0 &&
+		(uint64_t)st.st_size == size;
+}
+
+static bool read_whole(int fd, char *to, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pread(fd, to + done, size - done, (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		done += (size_t)n;
+	}
+	return true;
+}
+
+/* A reply in a memfd of the worker's, sealed, so that it can neither shrink nor change under us. */
+static int take_memfd(struct lane_job *job, uint64_t size)
+{
+	if (job->reply.memfd < 0)
+		return -EIO; /* lost on the way: our limit on open files */
+	if (!memfd_good(job->reply.memfd, size))
+		return -EBADMSG;
+	if (job->call.waited)
+		return read_whole(job->reply.memfd, job->call.room,
+			       MIN((size_t)size, job->call.room_size))
+			? 0
+			: -EIO;
+	if (size == 0)
+		return 0;
+	job->reply.mapped = mmap(
+		NULL, (size_t)size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, job->reply.memfd, 0);
+	if (job->reply.mapped == MAP_FAILED) {
+		job->reply.mapped = NULL;
+		return -ENOMEM;
+	}
+	job->reply.mapped_size = (size_t)size;
+	job->result.reply = job->reply.mapped;
+	return 0;
+}
+
+static int take_bytes_back(struct lane_job *job, const unsigned char *from, size_t size)
+{
+	if (job->call.waited) {
+		if (job->call.room_size)
+			memcpy(job->call.room, from, MIN(size, job->call.room_size));
+		return 0;
+	}
+	if (size > job->reply.buffer_size) {
+		size_t want = MAX(size, (size_t)256);
+		char *buffer = malloc(want);
+
+		if (!buffer)
+			return -ENOMEM;
+		free(job->reply.buffer);
+		job->reply.buffer = buffer;
+		job->reply.buffer_size = want;
+	}
+	memcpy(job->reply.buffer, from, size);
+	job->result.reply = job->reply.buffer;
+	return 0;
+}
+
+static int take_stream(struct lane_job *job, uint64_t size)
+{
+	if (!job->pipe)
+		/* lost on the way: our limit on open files */
+		return job->call.waited ? -EIO : -EBADMSG;
+	return pipe_finish(job, size) ? 0 : -EBADMSG;
+}
+
+/*
+ * 0, also when there was no memory for it (then the reply is not there, but its size is); -EBADMSG:
+ * no worker of ours would.
+ */
+static int take_reply(const struct lease *lease, struct lane_job *job, const struct ring_done *done)
+{
+	int r;
+
+	job->result.reply = NULL;
+	job->result.reply_size = (size_t)done->reply_size;
+	if (done->flags & DONE_BACK && !job->reply.came)
+		return -EBADMSG;
+	if (job->reply.fds && job->reply.fds->count) {
+		if (job->reply.fds->count != done->extra)
+			return -EBADMSG;
+		job->result.fds = job->reply.fds->fds;
+		job->result.fds_count = job->reply.fds->count;
+	}
+	if (done->flags & DONE_NO_ROOM)
+		r = -ENOMEM;
+	else if (done->flags & DONE_STREAM)
+		r = take_stream(job, done->reply_size);
+	else if (done->flags & DONE_MEMFD)
+		r = take_memfd(job, done->reply_size);
+	else
+		r = done->reply_size || job->call.waited
+			? take_bytes_back(
+				  job, lease->up->bytes + done->reply_at, (size_t)done->reply_size)
+			: 0;
+	job->reply.lost = r == -ENOMEM || r == -EIO;
+	return r == -EBADMSG ? r : 0;
+}
+
+void collect_so_far(const struct lease *lease, struct lane_job *job)
+{
+	uint32_t at, size = ring_done_so_far(lease->up, job->sequence, &at);
+	uint64_t piped = pipe_so_far(job);
+
+	if (piped > 0)
+		job->result.reply_size = (size_t)piped;
+	else if (size > 0 && take_bytes_back(job, lease->up->bytes + at, size) == 0)
+		job->result.reply_size = size;
+}
+
+static const uint32_t refusals[][2] = {
+	{ DONE_REFUSED_POINTER, FINISHED_REFUSED_POINTER },
+	{ DONE_NO_FD, FINISHED_NO_FD },
+	{ DONE_NO_PLUGIN, FINISHED_NO_PLUGIN },
+	{ DONE_MEMORY, FINISHED_MEMORY },
+};
+
+static void decide(const struct ring_done *done, struct brood_verdict *v)
+{
+	struct message_finished said = {
+		.code = done->code, .left = done->left, .told = DONE_TOLD(done->flags)
+	};
+	struct fate_facts facts = { .finished = &said,
+		.sequence = done->sequence,
+		.word = DESK_WORD(done->sequence, DESK_DONE) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
+		if (done->flags & refusals[i][0])
+			said.flags |= refusals[i][1];
+	fate_decide(&facts, v);
+}
+
+void collect_worker(const struct lease *lease, struct brood_verdict *v)
+{
+	v->pid = lease->pid;
+	v->slot = lease->slot;
+	v->generation = lease->generation;
+	v->path = BROOD_PATH_LEASE;
+}
+
+/* A worker's times are its own word: bounded by what we know. */
+static void times(const struct lane_job *job, const struct ring_done *done, uint64_t now,
+	struct brood_verdict *v)
+{
+	uint64_t given = MIN(job->given_ns, now), began = MIN(MAX(done->began_ns, given), now),
+		 ended = MIN(MAX(done->ended_ns, began), now);
+
+	v->queue_us = (began - given) / NS_PER_US;
+	v->run_us = (ended - began) / NS_PER_US;
+}
+
+static void learn(struct lane_job *job, const struct ring_done *done)
+{
+	struct function *f = (struct function *)(uintptr_t)job->function;
+
+	f->est_ns = pick_learn(f->est_ns, done->ended_ns - done->began_ns);
+}
+
+/* false: damaged. */
+static bool complete(
+	struct lease *lease, struct lane_job *job, const struct ring_done *done, uint64_t now)
+{
+	struct lane *l = lease->lane;
+	struct brood_verdict *v = &job->result.verdict;
+
+	if (take_reply(lease, job, done) < 0)
+		return false;
+	*v = (struct brood_verdict){ .outcome = BROOD_DONE,
+		.started = 1,
+		.pid = lease->pid,
+		.slot = lease->slot,
+		.generation = lease->generation,
+		.path = BROOD_PATH_LEASE,
+		.flags = DONE_TOLD(done->flags) };
+	if (done->code != 0 || done->left != 0 ||
+		done->flags & (DONE_REFUSED_POINTER | DONE_NO_FD | DONE_NO_PLUGIN))
+		decide(done, v);
+	times(job, done, now, v);
+	v->cpu_us = done->cpu_us;
+	v->peak_kb = done->peak_kb;
+	if (done->flags & DONE_NO_FD && !(job->limits.flags & BROOD_JOB_ONCE) &&
+		job->tries.moved++ < LANE_TAKEN_MAX && ring_out_rescue(lease, job) == 0) {
+		queue_jobs_wait(l, job, true); /* this worker's trouble: another one can */
+		return true;
+	}
+	learn(job, done);
+	if (job->lease)
+		ring_out_forget(lease, job);
+	job_verdict_give(l, job, v);
+	return true;
+}
+
+static bool in_ring(const struct lease *lease, uint64_t sequence)
+{
+	return sequence - lease->harvested - 1 < ring_used(lease);
+}
+
+/* Its fd may have been lost: then the worker's writing fails, or there is no reply. */
+static int hear_stream(struct lease *lease, struct lane_job *job, struct frame *f)
+{
+	int fd;
+
+	if (!job || f->link.extra || f->header.fds != 1)
+		return -EBADMSG;
+	fd = frame_take_fd(f, 0);
+	return fd >= 0 && pipe_take(lease->lane, job, fd) == -EBADMSG ? -EBADMSG : 0;
+}
+
+static int hear_back(struct lease *lease, struct frame *f)
+{
+	struct lane_job *job = in_ring(lease, f->link.sequence)
+		? lease->entries[f->link.sequence % RING_DEPTH].job
+		: NULL;
+	size_t first = f->link.flags & LINK_MEMFD ? 1 : 0;
+
+	if (f->link.flags & LINK_STREAM)
+		return hear_stream(lease, job, f);
+	if (!job || job->reply.came || f->link.extra > BROOD_JOB_FDS_MAX ||
+		f->header.fds != first + f->link.extra)
+		return -EBADMSG;
+	job->reply.came = true;
+	if (first)
+		job->reply.memfd = frame_take_fd(f, 0);
+	if (!f->link.extra)
+		return 0;
+	job->reply.fds = calloc(1, sizeof *job->reply.fds);
+	for (size_t i = 0; job->reply.fds && i < f->link.extra; i++)
+		job->reply.fds->fds[job->reply.fds->count++] = frame_take_fd(f, first + i);
+	return 0;
+}
+
+static int hear(struct lease *lease, struct frame *f)
+{
+	struct lane_job *job;
+
+	switch (f->header.type) {
+	case MESSAGE_BACK: return hear_back(lease, f);
+	case MESSAGE_PROGRESS:
+		job = in_ring(lease, f->progress.sequence)
+			? lease->entries[f->progress.sequence % RING_DEPTH].job
+			: NULL;
+		if (f->progress.size > BROOD_PROGRESS_MAX)
+			return -EBADMSG;
+		if (job)
+			job_verdict_progress(lease->lane, job, &f->progress);
+		return 0;
+	default: return -EBADMSG;
+	}
+}
+
+/*
+ * The worker has died, has left, or a job shut the link down: then the worker is well, and does not
+ * know that it gets no more jobs.
+ */
+static void link_ended(struct lease *lease)
+{
+	ring_out_all(lease);
+	if (!lease->news.has_over && !atomic_load(&lease->ledger->leaving))
+		leasing_end(lease);
+}
+
+void collect_side(struct lease *lease)
+{
+	struct frame f;
+	int r = 1;
+
+	if (!identity_is(lease->side.fd, &lease->side.identity))
+		return;
+	while (r > 0 && !lease->damaged) {
+		r = frame_receive(lease->side.fd, &f, MSG_DONTWAIT);
+		if (r == 1) {
+			r = hear(lease, &f) < 0 ? -EBADMSG : 1;
+			frame_done(&f);
+		}
+		if (r == -EBADMSG)
+			leasing_distrust(lease);
+		else if (r == 0)
+			link_ended(lease);
+	}
+}
+
+/*
+ * What it sent over the link it sent before its end. A link that has ended may take jobs out of the
+ * ring, of a worker that lies even this one.
+ */
+static struct lane_job *heard_out(struct lease *lease, const struct ring_done *done)
+{
+	struct lane_job **at = &lease->entries[done->sequence % RING_DEPTH].job;
+
+	if ((*at)->tell.on_progress || (done->flags & DONE_BACK && !(*at)->reply.came) ||
+		(done->flags & DONE_STREAM && !(*at)->pipe))
+		collect_side(lease);
+	return *at;
+}
+
+/* retiring: its worker leaves now, and takes no other job. */
+static bool collect_one(struct lease *lease, uint64_t sequence, uint64_t now, bool *retiring)
+{
+	struct lane_job *job = lease->entries[sequence % RING_DEPTH].job;
+	struct ring_done done;
+
+	if (!job)
+		return true; /* withdrawn: passed by */
+	if (ring_done_get(lease->up, sequence, &done) < 0)
+		return false;
+	job = heard_out(lease, &done);
+	if (lease->damaged || (job && !complete(lease, job, &done, now)))
+		return false;
+	*retiring |= done.flags & DONE_RETIRING;
+	lease->stand.head_since = MIN(done.ended_ns, now);
+	return true;
+}
+
+void collect_done(struct lease *lease)
+{
+	struct lane *l = lease->lane;
+	bool retiring = false;
+	uint64_t done, now;
+
+	if (lease->state == LEASE_ASKED || lease->damaged)
+		return;
+	done = atomic_load_explicit(&lease->up->done, memory_order_acquire);
+	if (done == lease->harvested || (done == 0 && lease->harvested == lease->base))
+		return;
+	/* back, or beyond what it was given */
+	if (done - lease->harvested > ring_used(lease)) {
+		leasing_distrust(lease);
+		return;
+	}
+	now = now_ns();
+	l->leases.stalled -= lease->stand.stalled;
+	lease->stand.stalled = false;
+	while (lease->harvested != done) {
+		uint64_t sequence = lease->harvested + 1;
+
+		if (!collect_one(lease, sequence, now, &retiring)) {
+			leasing_distrust(lease);
+			return;
+		}
+		lease->harvested = sequence;
+		ring_space_release(&lease->space, lease->entries[sequence % RING_DEPTH].end);
+	}
+	atomic_store_explicit(&lease->down->harvested, done, memory_order_release);
+	l->leases.wakes |= l->kind == LANE_CALLERS;
+	if (retiring)
+		ring_out_all(lease);
+	if (ring_used(lease) == 0 && lease->state == LEASE_ACTIVE && list_empty(&lease->idle)) {
+		list_insert(&lease->idle, &l->leases.idle);
+		l->leases.busy--;
+	}
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* collect.h - what came of the jobs in a worker's ring. All under the queue's lock. */
+#ifndef BROOD_ENGINE_COLLECT_H
+#define BROOD_ENGINE_COLLECT_H
+
+#include <brood.h>
+
+struct brood_verdict;
+struct lane_job;
+struct lease;
+
+/* what it had written of its reply when its worker died; for its result */
+void collect_so_far(const struct lease *lease, struct lane_job *job);
+/* whose job it was */
+void collect_worker(const struct lease *lease, struct brood_verdict *v);
+/* the link */
+void collect_side(struct lease *lease);
+void collect_done(struct lease *lease);
+
+#endif

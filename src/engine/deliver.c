@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * deliver.c - calls the program's callbacks, without the queue's lock: on_progress and on_done.
+ */
+#include "deliver.h"
+
+#include "place.h"
+#include "progress.h"
+#include "queue.h"
+#include "queue_job.h"
+#include "queue_jobs.h"
+#include "job_verdict.h"
+
+#include "../base/base.h"
+
+/* The job stays: while it is told of, nobody closes it for good. */
+static void tell(struct lane *l, struct lane_job *job)
+{
+	struct list batch;
+
+	list_init(&batch);
+	progress_move(&job->tell.progress, &batch);
+	job->tell.progress_count = 0;
+	job->tell.telling = true;
+	l->results.delivering++;
+	queue_unlock(l);
+	progress_tell(&batch);
+	queue_lock(l);
+	l->results.delivering--;
+	job->tell.telling = false;
+}
+
+void deliver_progress(struct lane *l, struct lane_job *job)
+{
+	while (!list_empty(&job->tell.progress))
+		tell(l, job);
+}
+
+/* Never two threads for one job, and its result not before they are through. */
+static void tell_progress(struct lane *l)
+{
+	list_for_each_safe(link, tmp, &l->results.talkers) {
+		struct lane_job *job = container_of(link, struct lane_job, tell.talks);
+
+		if (job->tell.telling)
+			continue;
+		while (!list_empty(&job->tell.progress))
+			tell(l, job);
+		list_remove(&job->tell.talks);
+		if (job->tell.held) {
+			job->tell.held = false;
+			job_verdict_result(l, job);
+		}
+		tmp = l->results.talkers.next; /* others were here meanwhile */
+	}
+}
+
+static __thread const struct lane *delivering_lane;
+
+bool deliver_here(const struct lane *l) { return delivering_lane == l; }
+
+static void call_back(struct list *batch)
+{
+	list_for_each_safe(link, tmp, batch) {
+		struct lane_job *job = container_of(link, struct lane_job, link);
+
+		job->tell.on_done(job->result.context, &job->result);
+	}
+}
+
+/* One round: what callbacks submit, and is done at once, comes with the next. */
+int deliver(struct lane *l)
+{
+	const struct lane *before = delivering_lane;
+	uint32_t handles = l->results.handle_news;
+	struct list batch;
+	int count;
+
+	tell_progress(l);
+	list_init(&batch);
+	while (!list_empty(&l->results.callbacks)) {
+		struct list *link = list_first(&l->results.callbacks);
+
+		list_remove(link);
+		list_append(link, &batch);
+	}
+	if (!list_empty(&batch)) {
+		l->results.delivering++;
+		delivering_lane = l;
+		queue_unlock(l);
+		call_back(&batch);
+		queue_lock(l);
+		delivering_lane = before;
+		l->results.delivering--;
+		list_for_each_safe(link, tmp, &batch)
+			queue_jobs_free(l, container_of(link, struct lane_job, link));
+		place_waiting(l);
+	}
+	place_flush(l);
+	count = (int)MIN(l->results.news, (uint32_t)INT32_MAX);
+	l->results.news = 0;
+	l->results.handle_news -= MIN(handles, l->results.handle_news);
+	return count;
+}

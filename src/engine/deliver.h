@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* deliver.h - calls the program's callbacks. Under the queue's lock, which is free meanwhile. */
+#ifndef BROOD_ENGINE_DELIVER_H
+#define BROOD_ENGINE_DELIVER_H
+
+#include <stdbool.h>
+
+struct lane;
+struct lane_job;
+
+/* a call's progress */
+void deliver_progress(struct lane *l, struct lane_job *job);
+/* this thread is in a callback of it */
+bool deliver_here(const struct lane *l);
+/* callbacks, without the lock; how many results came that were not counted before */
+int deliver(struct lane *l);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine_root.h - the engine's root struct, and what every public call does first. See engine.c for
+ * its life.
+ *
+ * One mutex guards the channel, the records and the threads that wait for them; nothing blocks
+ * under it. Queues have locks of their own (queue.h).
+ */
+#ifndef BROOD_ENGINE_ENGINE_ROOT_H
+#define BROOD_ENGINE_ENGINE_ROOT_H
+
+#include "../base/base.h"
+#include "../base/list.h"
+#include "../os/fds.h"
+#include "engine.h"
+#include "fail.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define ENGINE_ALIVE 0x62726f6f642e656eull
+
+struct lane;
+struct record;
+
+enum engine_state { ENGINE_RUNNING, ENGINE_STOPPING, ENGINE_STOPPED };
+enum out_state { OUT_OPEN, OUT_FULL, OUT_LATER };
+
+/* A thread that blocks: an eventfd of its own to be woken by (waiter.c). */
+struct waiter {
+	/*
+	 * in brood.followers while it sleeps and does not lead, in brood.spare while no thread has
+	 * it; else in none
+	 */
+	struct list link;
+	int efd;    /* -1: there was none to be had; the thread looks every few ms */
+	bool poked; /* efd is readable */
+	bool state; /* waits for a state of the pool, not (only) for a verdict */
+};
+
+/* Jobs that the stop refused or lost: how many, and the first of them. */
+struct drops {
+	_Atomic uint64_t count;
+	uint64_t first;
+	char name[BROOD_NAME_MAX];
+};
+
+/* Which queues there are. */
+struct brood_queues {
+	pthread_mutex_t lock;
+	struct list list;
+	uint32_t threads; /* of these, queues of threads */
+};
+
+/* The queues that threads have in common, made when first asked for. */
+struct brood_common {
+	pthread_mutex_t lock;
+	struct lane *_Atomic own;     /* what is opened and given; submits without a queue */
+	struct lane *_Atomic callers; /* see path.c */
+};
+
+struct brood {
+	/* ENGINE_ALIVE in the engine; wiped to 0 in what it forks, never set in workers */
+	_Atomic uint64_t *alive;
+	struct brood_options options; /* resolved; its arrays are not looked at */
+	struct shared shared;
+	pid_t supervisor_pid;
+	uint32_t submit_queue_ms; /* what options.queue_ms is for a submitted job */
+	/* not the engine's to close. -1: the program closed them; the numbers may be anybody's */
+	int channel_fd, log_fd;
+	struct identity channel;
+	int epoll_fd, news_fd, timer_fd;
+	int lanes_fd; /* an epoll of all queues' epolls, once brood_stop() was called */
+	int over_fd;  /* readable when all is over */
+	size_t records_count;
+
+	/* for any thread: atomic, or with locks of their own */
+	_Atomic size_t out_count;       /* records taken; read without the lock as a hint */
+	_Atomic size_t leases_out;      /* of those, leases */
+	_Atomic bool fd_used;           /* brood_fd() was called: keep its epoll right */
+	_Atomic bool lanes_over;        /* nothing will come any more */
+	_Atomic bool refusing;          /* brood_stop() was called, or exit() */
+	_Atomic uint32_t lanes_waiting; /* calls that wait for a lease: at most the backlog */
+	_Atomic uint64_t crowd_until;   /* 0: there has been none since */
+	struct drops drops;
+	struct brood_queues queues;
+	struct brood_common common;
+
+	pthread_mutex_t lock; /* of what follows */
+	enum engine_state state;
+	bool lost;                     /* the channel has ended */
+	bool ready, degraded, stopped; /* what the supervisor said of the pool */
+	uint32_t left;                 /* when it had stopped: processes that did not end */
+	uint64_t last_id;
+	struct record *records;
+	uint64_t *taken; /* a bit a record */
+	bool *ledgers;   /* which lease pages are taken */
+	uint32_t ledger_last;
+	struct list calls; /* handles of calls that may be retried */
+
+	struct list out; /* frames that wait for room in the socket, in order */
+	enum out_state out_state;
+	uint64_t out_retry;        /* OUT_LATER: when to try again */
+	bool epoll_out, timer_set; /* what the epoll watches for now */
+
+	struct waiter *leader;    /* polls the channel for all, NULL */
+	struct waiter *reader;    /* dispatches right now: needs no poke */
+	struct waiter dispatcher; /* stands for brood_dispatch() as the reader */
+	struct list followers, spare;
+	bool logging; /* a thread runs the log callback */
+	bool log_ended;
+	uint32_t news; /* verdicts that brood_dispatch() has not counted yet */
+	bool news_set; /* news_fd is readable */
+
+	uint32_t init_version;
+	bool ready_said;   /* NOTIFY_READY is on its way */
+	size_t lanes_open; /* brood_stop(): jobs of queues without a verdict */
+	uint64_t submitted, dropped, retried, refused, lost_jobs;
+	/* of queues that are no more */
+	uint64_t lane_redispatched, lane_retried, lane_verdicts[BROOD_OUTCOMES];
+};
+
+static inline void engine_lock(struct brood *b) { pthread_mutex_lock(&b->lock); }
+static inline void engine_unlock(struct brood *b) { pthread_mutex_unlock(&b->lock); }
+
+/*
+ * A thread inside the library. visit_begin() checks that this is the engine, before any lock, and
+ * holds cancellation off. The end is scoped.
+ */
+struct visit {
+	bool began;
+	int cancel_state;
+};
+static inline int visit_begin(struct visit *visit, const struct brood *b)
+{
+	if (!b || atomic_load_explicit(b->alive, memory_order_relaxed) != ENGINE_ALIVE)
+		return fail_not_engine(b);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &visit->cancel_state);
+	visit->began = true;
+	return 0;
+}
+static inline void visit_end(struct visit *visit)
+{
+	if (visit->began)
+		pthread_setcancelstate(visit->cancel_state, NULL);
+}
+#define VISIT(name) struct visit name __attribute__((cleanup(visit_end))) = { false, 0 }
+
+#endif

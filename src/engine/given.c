@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* given.c - a job as the program gave it: checks its options, its function and its request. */
+#include "given.h"
+
+#include "fail.h"
+#include "engine_root.h"
+
+#include "../base/base.h"
+#include "../base/options.h"
+#include "../os/fds.h"
+#include "../os/text.h"
+#include <limits.h>
+#include <sys/uio.h>
+
+static bool all_zero(const uint64_t *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (words[i])
+			return false;
+	return true;
+}
+
+static int options_check(const struct brood_job_options *o)
+{
+	if (o->flags &
+		~(uint32_t)(BROOD_JOB_ONCE | BROOD_JOB_ABORT | BROOD_JOB_TRUSTED | BROOD_JOB_MORE))
+		return fail_with(-EINVAL,
+			"job options: flags %#x has bits that this library does not know",
+			o->flags);
+	if (o->arg_size > BROOD_ARG_MAX)
+		return fail_with(-EINVAL,
+			"job options: arg_size %zu is above BROOD_ARG_MAX (%d): send it as the "
+			"request",
+			o->arg_size, BROOD_ARG_MAX);
+	if (o->arg_size && !o->arg)
+		return fail_with(
+			-EINVAL, "job options: arg_size is %zu but arg is NULL", o->arg_size);
+	if (o->dispatch > BROOD_PATH_LEASE)
+		return fail_with(-EINVAL, "job options: dispatch is %u: one of enum brood_path",
+			o->dispatch);
+	if (o->fds_count > BROOD_JOB_FDS_MAX || (o->fds_count && !o->fds))
+		return fail_with(-EINVAL, "job options: fds_count is %u: at most %d, with fds",
+			o->fds_count, BROOD_JOB_FDS_MAX);
+	if (!all_zero(o->reserved, ARRAY_SIZE(o->reserved)))
+		return fail_with(-EINVAL,
+			"job options: reserved fields must be zero: initialise the struct with { "
+			".size = sizeof options }");
+	return 0;
+}
+
+static void options_resolve(const struct brood *b, uint32_t queue_ms, struct brood_job_options *o)
+{
+	if (!o->queue_ms)
+		o->queue_ms = queue_ms;
+	if (!o->run_ms)
+		o->run_ms = b->options.run_ms;
+	if (!o->grace_ms)
+		o->grace_ms = b->options.grace_ms;
+	if (!o->dispatch)
+		o->dispatch = o->lease ? BROOD_PATH_LEASE : b->options.dispatch;
+}
+
+/* The job is another object's function: the argument, then "path\0symbol\0". */
+static int plugin_check(struct given *given)
+{
+	const struct brood_job_options *o = &given->options;
+	size_t path, symbol;
+
+	if (given->job->fn)
+		return fail_with(-EINVAL,
+			"job options: a plugin's job has no function of its own: fn must be NULL");
+	if (!o->plugin || !o->symbol || o->plugin[0] != '/' || !o->symbol[0])
+		return fail_with(-EINVAL,
+			"job options: plugin is an absolute path, and symbol the function's name; "
+			"both or none");
+	path = strnlen(o->plugin, BROOD_ARG_MAX) + 1;
+	symbol = strnlen(o->symbol, BROOD_ARG_MAX) + 1;
+	if (o->arg_size + path + symbol > BROOD_ARG_MAX)
+		return fail_with(-EINVAL,
+			"job options: arg, plugin and symbol together are above BROOD_ARG_MAX (%d)",
+			BROOD_ARG_MAX);
+	memcpy(given->text, o->arg ? o->arg : "", o->arg_size);
+	memcpy(given->text + o->arg_size, o->plugin, path);
+	memcpy(given->text + o->arg_size + path, o->symbol, symbol);
+	given->arg = given->text;
+	given->plugin_size = (uint32_t)(path + symbol);
+	given->arg_size += given->plugin_size;
+	return 0;
+}
+
+static int function_check(const struct engine_job *job)
+{
+	if (text_callable((const void *)(uintptr_t)job->fn))
+		return 0;
+	return fail_with(-EFAULT,
+		"job %s: %p is not a function that workers have: it must lie in the program or in "
+		"a library that was loaded at brood_start() and still is; code that was loaded or "
+		"made later, or lies in anonymous memory (a JIT, a trampoline), cannot be called",
+		job->name ? job->name : "?", (void *)(uintptr_t)job->fn);
+}
+
+int given_request(struct given *given, const struct iovec *request, size_t count)
+{
+	uint64_t size = 0;
+
+	if (count > 1024)
+		return fail_with(-EINVAL, "a request in %zu pieces: at most 1024", count);
+	for (size_t i = 0; i < count; i++) {
+		if (request[i].iov_len && !request[i].iov_base)
+			return fail_with(
+				-EINVAL, "the request: a size is not 0 but its pointer is NULL");
+		if (request[i].iov_len > SSIZE_MAX - size)
+			return fail_with(-EINVAL, "the request: larger than memory can be");
+		size += request[i].iov_len;
+	}
+	given->request = request;
+	given->request_count = count;
+	given->request_size = size;
+	return 0;
+}
+
+void given_name(char dst[BROOD_NAME_MAX], const char *name)
+{
+	size_t n = 0;
+
+	memset(dst, 0, BROOD_NAME_MAX);
+	for (; name && name[n] && n < BROOD_NAME_MAX - 1; n++)
+		dst[n] = (unsigned char)name[n] < ' ' ? ' ' : name[n];
+	if (!n)
+		dst[0] = '?';
+}
+
+int given_check(
+	const struct brood *b, const struct engine_job *job, uint32_t queue_ms, struct given *ret)
+{
+	struct brood_job_options *o = &ret->options;
+	int r;
+
+	r = options_copy(o, sizeof *o, job->options,
+		offsetof(struct brood_job_options, ret_id) + sizeof o->ret_id);
+	if (r < 0)
+		return fail_with(r,
+			"job options: size is wrong, or a newer header's option is set: use { "
+			".size = sizeof options }");
+	r = options_check(o);
+	if (r < 0)
+		return r;
+	options_resolve(b, queue_ms, o);
+	ret->job = job;
+	ret->request = NULL;
+	ret->request_count = 0;
+	ret->request_size = BROOD_SIZE_UNKNOWN;
+	ret->given_ns = now_ns();
+	ret->attempt = 0;
+	ret->id = 0;
+	ret->fd = -1;
+	ret->own_pair = false;
+	ret->arg = o->arg;
+	ret->arg_size = (uint32_t)o->arg_size;
+	ret->plugin_size = 0;
+	return o->plugin || o->symbol ? plugin_check(ret) : function_check(job);
+}

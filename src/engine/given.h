@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* given.h - a job that was checked, before any transport has it. */
+#ifndef BROOD_ENGINE_GIVEN_H
+#define BROOD_ENGINE_GIVEN_H
+
+#include "engine.h"
+#include <stdbool.h>
+#include <sys/uio.h>
+
+struct brood;
+struct engine_job;
+struct iovec;
+
+/* A job that was checked. */
+struct given {
+	const struct engine_job *job;
+	struct brood_job_options options; /* resolved */
+	const struct iovec *request;
+	size_t request_count;
+	uint64_t request_size, given_ns;
+	uint32_t attempt; /* made before this one */
+	uint64_t id;      /* that it shall have; 0: any */
+	int fd;           /* the worker's end; -1 */
+	bool own_pair;    /* of a socketpair that we made */
+	const void *arg;  /* with the plugin's text behind it */
+	uint32_t arg_size, plugin_size;
+	/* where both stand when there is a plugin; else nothing */
+	unsigned char text[BROOD_ARG_MAX];
+};
+
+/* what the job is about: 0, -EINVAL */
+int given_request(struct given *given, const struct iovec *request, size_t count);
+void given_name(char dst[BROOD_NAME_MAX], const char *name);
+/* No lock. queue_ms: for a job whose own options say nothing. 0, -EINVAL, -EFAULT, -EBADF. */
+int given_check(
+	const struct brood *b, const struct engine_job *job, uint32_t queue_ms, struct given *ret);
+
+static inline const char *given_text(const struct given *given)
+{
+	return given->options.plugin ? given->options.symbol : given->job->name;
+}
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inbox.h - notes for a queue: a lease was granted, a lease has ended, a handed-off job has its
+ * verdict or has said something. A queue and each of its leases have a part here, so that the files
+ * which read the channel need not know what a queue is.
+ */
+#ifndef BROOD_ENGINE_INBOX_H
+#define BROOD_ENGINE_INBOX_H
+
+#include "../base/list.h"
+#include "../wire/message.h"
+#include <stdatomic.h>
+
+/* A queue's part. */
+struct inbox {
+	/* guarded by: nothing, it is constant until the queue's fds are gone; then -1 */
+	int wake_fd;
+	/* guarded by: nothing, it is atomic */
+	_Atomic bool full;
+	/* guarded by: brood.lock */
+	struct list leases;  /* of which something was said */
+	struct list handles; /* of handed-off submits */
+};
+
+/* A lease's part, under brood.lock but for `to` and the figures of `over` once the queue has it. */
+struct lease_news {
+	struct inbox *to;
+	struct list link; /* inbox.leases */
+	uint64_t id;      /* the record */
+	uint32_t page;    /* its lease page; RECORD_NO_PAGE */
+	bool has_lent, has_over;
+	struct message_lent lent;
+	struct message_lease_over over;
+};
+
+/* Any lock: the queue's leader, or the program that polls its fd, looks again. */
+void inbox_poke(struct inbox *inbox);
+
+/* Under brood.lock: something was said of the lease or the handle that `link` is in. */
+void inbox_add(struct inbox *inbox, struct list *link, struct list *to);
+void inbox_add_lease(struct lease_news *news);
+/* The wish for the lease never came to the supervisor. */
+void inbox_lease_refused(struct lease_news *news, enum brood_detail detail);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * job_record.c - which jobs and leases are out, and the one verdict of each handed-off job.
+ *
+ * A record is the engine's copy of the supervisor's record: taken when JOB is sent or queued, free
+ * again when VERDICT arrives. A job's id modulo the number of records is its record. An id whose
+ * record is taken is skipped, so both sides agree without a message. The handle belongs to the
+ * caller: it may go earlier than the record (released) or stay longer. A record without a handle is
+ * a job whose verdict nobody wants; its verdict is counted as dropped.
+ *
+ * One verdict a job: close_handle() is the only function that closes a handle. A closed handle is
+ * in no record, and a verdict that finds no record is dropped and counted.
+ */
+#include "job_record.h"
+
+#include "drops.h"
+#include "inbox.h"
+#include "lease_state.h"
+#include "engine_root.h"
+#include "waiter.h"
+
+#include "../base/base.h"
+
+static uint64_t *taken_word(struct brood *b, size_t index) { return &b->taken[index / 64]; }
+
+/* The first record at or after `from`, cyclic, that is not out. One is free: the caller knows. */
+static size_t free_after(struct brood *b, size_t from)
+{
+	size_t index = from;
+
+	for (;;) {
+		uint64_t free_bits = ~*taken_word(b, index) & (UINT64_MAX << (index % 64));
+
+		if (free_bits) {
+			index = index / 64 * 64 + (size_t)__builtin_ctzll(free_bits);
+			if (index < b->records_count)
+				return index;
+		}
+		index = index / 64 * 64 + 64;
+		if (index >= b->records_count)
+			index = 0;
+	}
+}
+
+uint64_t job_record_fresh_id(struct brood *b) { return ++b->last_id; }
+
+static void take(struct brood *b, struct brood_handle *handle, uint64_t id)
+{
+	size_t index = (size_t)(id % b->records_count);
+
+	*taken_word(b, index) |= 1ull << (index % 64);
+	b->records[index] = (struct record){ .id = id, .handle = handle };
+	atomic_fetch_add_explicit(&b->out_count, 1, memory_order_relaxed);
+}
+
+int job_record_claim_as(struct brood *b, struct brood_handle *handle, uint64_t id)
+{
+	if (atomic_load_explicit(&b->out_count, memory_order_relaxed) >= b->records_count)
+		return -EAGAIN;
+	if (b->records[id % b->records_count].id)
+		return -EEXIST;
+	take(b, handle, id);
+	return 0;
+}
+
+int job_record_claim(struct brood *b, struct brood_handle *handle, uint64_t *ret_id)
+{
+	size_t from = (size_t)((b->last_id + 1) % b->records_count), index;
+	uint64_t id;
+
+	if (atomic_load_explicit(&b->out_count, memory_order_relaxed) >= b->records_count)
+		return -EAGAIN;
+	index = free_after(b, from);
+	id = b->last_id + 1 + (index >= from ? index - from : index + b->records_count - from);
+	b->last_id = id;
+	take(b, handle, id);
+	*ret_id = id;
+	return 0;
+}
+
+struct record *job_record_find(struct brood *b, uint64_t id)
+{
+	struct record *record = &b->records[id % b->records_count];
+
+	return id && record->id == id ? record : NULL;
+}
+
+/* Frees the record and gives back its handle. */
+static struct brood_handle *job_record_free(struct brood *b, struct record *record)
+{
+	struct brood_handle *handle = record->handle;
+	size_t index = (size_t)(record - b->records);
+
+	*taken_word(b, index) &= ~(1ull << (index % 64));
+	*record = (struct record){ 0 };
+	atomic_fetch_sub_explicit(&b->out_count, 1, memory_order_relaxed);
+	return handle;
+}
+
+void job_record_unclaim(struct brood *b, uint64_t id)
+{
+	struct record *record = job_record_find(b, id);
+
+	if (record)
+		job_record_free(b, record);
+}
+
+/* OPEN to CLOSED, once. */
+static void close_handle(
+	struct brood *b, struct brood_handle *handle, const struct brood_verdict *verdict)
+{
+	handle->verdict = *verdict;
+	handle->verdict.size = sizeof handle->verdict;
+	handle->verdict.id = handle->public_id;
+	memcpy(handle->verdict.name, handle->name, sizeof handle->name);
+	handle->closed = true;
+	if (handle->to) {
+		inbox_add(handle->to, &handle->inbox, &handle->to->handles);
+		return;
+	}
+	if (handle->waiter) {
+		waiter_closed(b, handle->waiter);
+		return;
+	}
+	b->news++;
+	waiter_tell_poller(b);
+}
+
+void job_record_verdict(struct brood *b, const struct brood_verdict *verdict)
+{
+	struct record *record = job_record_find(b, verdict->id);
+	struct brood_handle *handle = record ? job_record_free(b, record) : NULL;
+
+	drops_count(b, verdict, handle ? handle->name : verdict->name);
+	if (handle)
+		close_handle(b, handle, verdict);
+	else
+		b->dropped++;
+}
+
+void job_record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome,
+	enum brood_detail detail, bool started)
+{
+	struct record *record = job_record_find(b, id);
+	struct brood_verdict verdict = {
+		.id = id, .outcome = outcome, .detail = detail, .started = started
+	};
+
+	if (!record)
+		return;
+	if (record->lease) {
+		struct lease_news *lease = record->lease;
+
+		job_record_free(b, record);
+		b->leases_out--;
+		inbox_lease_refused(lease, detail);
+		return;
+	}
+	if (outcome == BROOD_REFUSED)
+		b->refused++;
+	else
+		b->lost_jobs++;
+	if (record->handle)
+		verdict.queue_us = (now_ns() - record->handle->given_ns) / NS_PER_US;
+	job_record_verdict(b, &verdict);
+}
+
+void job_record_give_up_all(struct brood *b, enum brood_detail detail)
+{
+	for (size_t i = 0; i < b->records_count; i++)
+		if (b->records[i].id)
+			job_record_give_up(b, b->records[i].id, BROOD_LOST, detail, true);
+}
+
+/*
+ * A lease has its lease page alone until its queue is through with it. So what the queue still
+ * writes there harms no other lease.
+ */
+uint32_t job_record_page_take(struct brood *b)
+{
+	for (uint32_t i = 0; i < b->shared.ledgers_count; i++) {
+		uint32_t number = (b->ledger_last + 1 + i) % b->shared.ledgers_count;
+
+		if (b->ledgers[number])
+			continue;
+		b->ledgers[number] = true;
+		return b->ledger_last = number;
+	}
+	return RECORD_NO_PAGE;
+}
+
+void job_record_page_give_back(struct brood *b, uint32_t number)
+{
+	if (number != RECORD_NO_PAGE)
+		b->ledgers[number] = false;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * job_verdict.c - closes a job of a queue and gives its verdict. job_verdict_give() is the only
+ * function that does so, whatever the transport was.
+ */
+#include "job_verdict.h"
+
+#include "engine_root.h"
+#include "caller.h"
+#include "drops.h"
+#include "progress.h"
+#include "queue.h"
+#include "queue_job.h"
+#include "queue_jobs.h"
+#include "job_record.h"
+
+#include "../base/base.h"
+#include "../pool/fate.h"
+#include "../wire/frame.h"
+#include <stdlib.h>
+#include <sys/socket.h>
+
+/*
+ * The worker has not done it: it never had the job, or is dead, and a child of the job's, or the
+ * link's buffer, may still hold the socket.
+ */
+static void end_socket(const struct lane_job *job)
+{
+	enum brood_outcome outcome = job->result.verdict.outcome;
+
+	if (job->fds.socket >= 0 && outcome != BROOD_DONE && outcome != BROOD_FAILED)
+		shutdown(job->fds.socket, SHUT_RDWR);
+}
+
+static void close_handle(struct lane *l, struct lane_job *job)
+{
+	struct brood_handle *handle = job->handle;
+
+	end_socket(job);
+	if (!handle) {
+		l->stats.dropped += job->socket_job;
+	} else {
+		handle->verdict = job->result.verdict;
+		handle->on.job = NULL;
+		l->results.handle_news++;
+		queue_wake(l, &handle->on.sleepers);
+		/* last: from now on its owner may give it back */
+		atomic_store_explicit(&handle->on.closed, true, memory_order_release);
+	}
+	queue_jobs_free(l, job);
+}
+
+void job_verdict_result(struct lane *l, struct lane_job *job)
+{
+	job->result.size = sizeof job->result;
+	if (job->reply.lost)
+		job->result.reply_size = 0; /* what is not there; the verdict has it */
+	if (job->tell.on_done) {
+		list_append(&job->link, &l->results.callbacks);
+	} else {
+		list_append(&job->link, &l->results.list);
+		l->results.count++;
+	}
+	l->results.news++;
+	if (!l->results.taking)
+		queue_wake_one(l, &l->sleep.takers);
+}
+
+static void write_down(struct lane_job *job, const struct brood_verdict *verdict)
+{
+	struct brood_verdict *v = &job->result.verdict;
+
+	if (v != verdict)
+		*v = *verdict;
+	v->size = sizeof *v;
+	v->id = job->id;
+	v->attempts = job->tries.made;
+	v->reply_size = job->result.reply_size;
+	v->started |= job->tries.ran;
+	memcpy(v->name, job->function->name, sizeof v->name);
+	if (job->tries.ran && v->outcome == BROOD_REFUSED) { /* that would say that it never ran */
+		*v = job->tries.before;
+		v->attempts = job->tries.made;
+	}
+}
+
+void job_verdict_give(struct lane *l, struct lane_job *job, const struct brood_verdict *verdict)
+{
+	struct brood_verdict *v = &job->result.verdict;
+	bool counted = job->state == JOB_STREAMED; /* by the supervisor */
+
+	if (job->state == JOB_CLOSED)
+		abort(); /* a second verdict: a bug of ours */
+	if (job->state == JOB_WAITING)
+		queue_jobs_unqueue(l, job);
+	list_remove(&job->link);
+	job->state = JOB_CLOSED;
+	queue_jobs_out_of_backlog(l, job);
+	job->lease = NULL;
+	write_down(job, verdict);
+	if (!counted) {
+		l->stats.verdicts[v->outcome]++;
+		drops_count(l->brood, v, v->name);
+	}
+	if (job->socket_job) {
+		/*
+		 * Whoever talks on it reads its end now, also while a copy is still on its way to a
+		 * worker.
+		 */
+		if (job->fds.socket >= 0 && !v->started)
+			shutdown(job->fds.socket, SHUT_RDWR);
+		close_handle(l, job);
+		queue_wake(l, &l->sleep.lookers);
+		return;
+	}
+	/* nobody but the job needs them, and who reads the other end waits for that */
+	if (job->fds.extra)
+		job->fds.extra = queue_jobs_fds_free(job->fds.extra);
+	if (job->call.waited && l->kind == LANE_CALLERS) {
+		caller_closed(l, job);
+	} else if (job->call.waited) {
+		queue_wake(l, &job->call.sleeper);
+	} else if (job->tell.telling || !list_empty(&job->tell.talks)) {
+		job->tell.held = true;
+	} else {
+		job_verdict_result(l, job);
+	}
+}
+
+void job_verdict_refuse(struct lane *l, struct lane_job *job, enum brood_detail detail)
+{
+	uint64_t now = now_ns();
+	struct brood_verdict verdict = { .outcome = BROOD_REFUSED,
+		.detail = detail,
+		.queue_us = (now - MIN(job->given_ns, now)) / NS_PER_US };
+
+	job->result.reply = NULL;
+	job->result.reply_size = 0;
+	job_verdict_give(l, job, &verdict);
+}
+
+bool job_verdict_retry(struct lane *l, struct lane_job *job, const struct brood_verdict *v)
+{
+	if (job->tries.left == 0 || !fate_retryable(v) || job->tries.cancelled ||
+		l->kind == LANE_KEPT || l->freed || l->brood->state != ENGINE_RUNNING)
+		return false;
+	job->tries.left--;
+	job->tries.ran = true;
+	job->tries.before = *v;
+	job->tries.before.id = job->id;
+	memcpy(job->tries.before.name, job->function->name, sizeof job->tries.before.name);
+	l->stats.retried++;
+	return true;
+}
+
+void job_verdict_progress_came(struct lane *l, struct lane_job *job)
+{
+	if (job->call.waited) {
+		queue_wake(l, &job->call.sleeper);
+		return;
+	}
+	if (list_empty(&job->tell.talks))
+		list_append(&job->tell.talks, &l->results.talkers);
+	if (!l->results.taking)
+		queue_wake_one(l, &l->sleep.takers);
+}
+
+void job_verdict_progress(struct lane *l, struct lane_job *job, const struct message_progress *m)
+{
+	struct message_progress named = *m;
+
+	named.id = job->id; /* not what a worker says */
+	if (job->tell.progress_count >= PROGRESS_MAX ||
+		!progress_add(
+			&job->tell.progress, job->tell.on_progress, job->result.context, &named))
+		return;
+	job->tell.progress_count++;
+	job_verdict_progress_came(l, job);
+}

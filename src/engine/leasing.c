@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * leasing.c - how a lease begins and ends, apart from its jobs. The engine makes all that a lease
+ * consists of and asks for a worker; the supervisor finds a worker and says who it is (LENT); the
+ * supervisor ends the lease, too (LEASE_OVER), whatever the reason.
+ *
+ * The memory of a lease is the engine's: sealed before it is given away, so no worker can shrink it
+ * under the engine, nor write to what is only the engine's to write.
+ */
+#include "leasing.h"
+
+#include "caller.h"
+#include "lease_state.h"
+#include "out.h"
+#include "queue.h"
+#include "queue_job.h"
+#include "job_record.h"
+#include "engine_root.h"
+#include "side.h"
+
+#include "../base/base.h"
+#include "../os/fds.h"
+#include "../os/shm.h"
+#include "../pool/pick.h"
+#include "../wire/frame.h"
+#include "../wire/ring.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+
+#define ASK_AGAIN_MS 50 /* after what a lease is made of could not be had */
+
+static void *map_sealed(int fd, size_t size, int seals)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (at == MAP_FAILED)
+		return NULL;
+	if (fcntl(fd, F_ADD_SEALS, seals | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		munmap(at, size);
+		return NULL;
+	}
+	madvise(at, size, MADV_DONTFORK);
+	return at;
+}
+
+static int make_memory(struct lease *lease, int fds[LEASE_FDS])
+{
+	fds[LEASE_FD_DOWN] = shm_memfd("brood-down", NULL, sizeof *lease->down, NULL);
+	if (fds[LEASE_FD_DOWN] < 0)
+		return fds[LEASE_FD_DOWN];
+	fds[LEASE_FD_UP] = shm_memfd("brood-up", NULL, sizeof *lease->up, NULL);
+	if (fds[LEASE_FD_UP] < 0)
+		return fds[LEASE_FD_UP];
+	lease->down = map_sealed(fds[LEASE_FD_DOWN], sizeof *lease->down, F_SEAL_FUTURE_WRITE);
+	lease->up = map_sealed(fds[LEASE_FD_UP], sizeof *lease->up, 0);
+	return lease->down && lease->up ? 0 : -ENOMEM;
+}
+
+static int make(struct lease *lease, int fds[LEASE_FDS])
+{
+	int r = make_memory(lease, fds);
+
+	if (r < 0)
+		return r;
+	lease->bell_fd = fds_above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	if (lease->bell_fd < 0)
+		return -errno;
+	fds[LEASE_FD_BELL] = lease->bell_fd;
+	fds[LEASE_FD_LANE] = lease->lane->fds.control;
+	r = side_make(lease);
+	fds[LEASE_FD_LINK] = lease->side.far_fd;
+	return r;
+}
+
+static struct lease *lease_new(struct lane *l)
+{
+	struct lease *lease;
+	uint32_t index = 0;
+
+	while (index < l->leases.table_size && l->leases.table[index])
+		index++;
+	if (index == l->leases.table_size ||
+		posix_memalign((void **)&lease, 64, sizeof *lease) != 0)
+		return NULL;
+	memset(lease, 0, sizeof *lease);
+	lease->lane = l;
+	lease->index = index;
+	lease->serial = ++l->leases.serial;
+	lease->side.fd = lease->side.far_fd = lease->bell_fd = -1;
+	lease->news.to = &l->inbox;
+	lease->news.page = RECORD_NO_PAGE;
+	lease->space.size = RING_DOWN_BYTES;
+	list_init(&lease->link);
+	list_init(&lease->idle);
+	list_init(&lease->news.link);
+	l->leases.table[index] = lease;
+	return lease;
+}
+
+static void unmap(struct lease *lease)
+{
+	if (lease->down)
+		munmap(lease->down, sizeof *lease->down);
+	if (lease->up)
+		munmap(lease->up, sizeof *lease->up);
+	lease->down = NULL;
+	lease->up = NULL;
+}
+
+/* EPOLL_CTL_DEL before close: the worker holds the same open file. */
+static void drop_fds(struct lease *lease)
+{
+	struct lane *l = lease->lane;
+
+	if (!l->fds.gone && lease->state != LEASE_ASKED) {
+		epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, lease->bell_fd, NULL);
+		epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, lease->side.fd, NULL);
+	}
+	if (!l->fds.gone) {
+		close_fd(lease->bell_fd);
+		side_close(lease);
+	}
+	lease->bell_fd = lease->side.fd = lease->side.far_fd = -1;
+}
+
+void leasing_free(struct lease *lease)
+{
+	struct lane *l = lease->lane;
+	struct brood *b = l->brood;
+
+	engine_lock(b);
+	list_remove(&lease->news.link);
+	job_record_page_give_back(b, lease->news.page);
+	engine_unlock(b);
+	l->leases.stalled -= lease->stand.stalled;
+	if (l->leases.warm == lease)
+		l->leases.warm = NULL;
+	if (l->pinned.lease == lease)
+		l->pinned.lease = NULL;
+	list_remove(&lease->link);
+	list_remove(&lease->idle);
+	drop_fds(lease);
+	if (l->kind == LANE_CALLERS)
+		caller_lease_gone(lease);
+	unmap(lease);
+	l->leases.table[lease->index] = NULL;
+	free(lease);
+	queue_wake(l, &l->sleep.lookers);
+}
+
+static bool asked_enough(const struct lane *l)
+{
+	const struct brood *b = l->brood;
+	struct pick_room room = { .workers = b->options.workers,
+		.waiting = LEASE_WAITING(b->options.workers),
+		.out = (uint32_t)atomic_load_explicit(&b->leases_out, memory_order_relaxed),
+		.asked = l->leases.asked };
+
+	return !pick_may_ask(&room);
+}
+
+/* -EAGAIN: as many are out as may be; -ENOSPC: there is no lease page for it. */
+static int send_wish(
+	struct lease *lease, const int fds[LEASE_FDS], uint32_t limit_ms, uint32_t wait_ms)
+{
+	struct lane *l = lease->lane;
+	struct brood *b = l->brood;
+	struct frame f;
+	int r;
+
+	if (asked_enough(l))
+		return -EAGAIN;
+	r = job_record_claim(b, NULL, &lease->news.id);
+	if (r < 0)
+		return r;
+	lease->news.page = job_record_page_take(b);
+	if (lease->news.page == RECORD_NO_PAGE) {
+		job_record_unclaim(b, lease->news.id);
+		return -ENOSPC;
+	}
+	job_record_find(b, lease->news.id)->lease = &lease->news;
+	b->leases_out++;
+	frame_begin(&f, MESSAGE_LEASE);
+	f.lease = (struct message_lease){ .id = lease->news.id,
+		.given_ns = now_ns(),
+		.queue_ms = wait_ms,
+		.limit_ms = limit_ms,
+		.flags = l->kind == LANE_KEPT ? LEASE_KEPT : 0,
+		.lane = (uint32_t)l->fds.control,
+		.ledger = lease->news.page };
+	memcpy(f.fds, fds, sizeof f.fds[0] * LEASE_FDS);
+	f.fds_count = LEASE_FDS;
+	r = out_send(b, &f, lease->news.id, 0);
+	if (r < 0) {
+		job_record_unclaim(b, lease->news.id);
+		b->leases_out--;
+	}
+	return r;
+}
+
+static int wish(struct lease *lease, const int fds[LEASE_FDS], uint32_t limit_ms, uint32_t wait_ms)
+{
+	struct brood *b = lease->lane->brood;
+	int r;
+
+	engine_lock(b);
+	r = b->lost                          ? -ENOTCONN
+		: b->state == ENGINE_STOPPED ? -ESHUTDOWN
+					     : send_wish(lease, fds, limit_ms, wait_ms);
+	engine_unlock(b);
+	return r;
+}
+
+int leasing_ask(struct lane *l, uint32_t limit_ms, uint32_t wait_ms)
+{
+	int fds[LEASE_FDS] = { -1, -1, -1, -1, -1 }, r;
+	struct lease *lease;
+
+	if (asked_enough(l)) { /* before anything is made for it */
+		l->leases.ask_again = now_ns() + LANE_TICK_MS * NS_PER_MS;
+		return -EAGAIN;
+	}
+	lease = lease_new(l);
+	if (!lease)
+		return -ENOMEM;
+	r = make(lease, fds);
+	if (r == 0)
+		r = wish(lease, fds, limit_ms, wait_ms);
+	close_fd(fds[LEASE_FD_DOWN]);
+	close_fd(fds[LEASE_FD_UP]);
+	if (r < 0) {
+		leasing_free(lease);
+		l->leases.ask_again = now_ns() +
+			(r == -EAGAIN || r == -ENOSPC ? LANE_TICK_MS : ASK_AGAIN_MS) * NS_PER_MS;
+		return r;
+	}
+	list_append(&lease->link, &l->leases.list);
+	l->leases.asked++;
+	if (l->kind == LANE_KEPT)
+		l->pinned.lease = lease;
+	return 0;
+}
+
+static void say(struct lease *lease, struct frame *f)
+{
+	struct brood *b = lease->lane->brood;
+	int r;
+
+	engine_lock(b);
+	r = b->lost ? 0 : out_send(b, f, 0, 0);
+	if (r < 0)
+		out_failed(b, r, "a message about a lease");
+	engine_unlock(b);
+}
+
+void leasing_end(struct lease *lease)
+{
+	struct frame f;
+
+	if (lease->ended_by_us)
+		return;
+	lease->ended_by_us = true;
+	frame_begin(&f, MESSAGE_LEASE_END);
+	f.lease_id.id = lease->news.id;
+	say(lease, &f);
+}
+
+void leasing_unask(struct lane *l)
+{
+	list_for_each_safe(link, tmp, &l->leases.list) {
+		struct lease *lease = container_of(link, struct lease, link);
+
+		if (lease->state == LEASE_ASKED)
+			leasing_end(lease);
+	}
+}
+
+void leasing_look(struct lease *lease)
+{
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_LEASE_LOOK);
+	f.lease_id.id = lease->news.id;
+	say(lease, &f);
+}
+
+void leasing_kill(struct lease *lease, uint64_t sequence, uint32_t cause)
+{
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_LEASE_KILL);
+	f.lease_kill.id = lease->news.id;
+	f.lease_kill.sequence = sequence;
+	f.lease_kill.cause = cause;
+	say(lease, &f);
+}
+
+/* Whatever is heard of it later finds nobody. */
+void leasing_drop(struct lease *lease)
+{
+	struct brood *b = lease->lane->brood;
+	struct record *record;
+
+	engine_lock(b);
+	record = job_record_find(b, lease->news.id);
+	if (record && record->lease == &lease->news) { /* until LEASE_OVER */
+		record->lease = NULL;
+		record->page = lease->news.page;
+		lease->news.page = RECORD_NO_PAGE;
+	}
+	engine_unlock(b);
+	leasing_free(lease);
+}
+
+void leasing_abandon(struct lease *lease)
+{
+	for (uint64_t q = lease->harvested + 1;
+		lease->state != LEASE_ASKED && q <= lease->published; q++) {
+		struct lane_job *job = lease->entries[q % RING_DEPTH].job;
+
+		if (job && !claim_swap(lease->up, q, CLAIM_WITHDRAWN))
+			leasing_kill(lease, q, LEASE_KILL_CANCEL);
+		else if (job)
+			side_take_back(lease, job);
+	}
+	leasing_end(lease);
+	leasing_drop(lease);
+}
+
+void leasing_out_of_use(struct lease *lease)
+{
+	struct lane *l = lease->lane;
+
+	if (lease->state == LEASE_ACTIVE) {
+		l->leases.active--;
+		l->leases.busy -= ring_used(lease) > 0;
+	}
+	if (lease->state == LEASE_ASKED)
+		l->leases.asked--;
+	list_remove(&lease->idle);
+	if (l->leases.warm == lease)
+		l->leases.warm = NULL;
+	if (l->kind == LANE_KEPT)
+		l->pinned.over = true;
+}
+
+void leasing_distrust(struct lease *lease)
+{
+	if (lease->damaged)
+		return;
+	lease->damaged = true;
+	if (lease->state == LEASE_ACTIVE) {
+		leasing_out_of_use(lease);
+		lease->state = LEASE_DYING;
+	}
+	if (!lease->news.has_over)
+		leasing_kill(lease, 0, LEASE_KILL_NONSENSE);
+}
+
+/* The supervisor is gone; who has not said what came of its job never will. */
+void leasing_lost(struct lease *lease)
+{
+	if (lease->state != LEASE_OVER)
+		leasing_out_of_use(lease);
+	lease->state = LEASE_OVER;
+	lease->damaged = true;
+	memset(lease->entries, 0, sizeof lease->entries);
+	lease->published = lease->harvested;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * open.c - conversations: brood_open() and brood_give(), by a lease or by handoff.
+ *
+ * The trap: a worker may leave or die before it begins; then somebody in this process must give the
+ * job to another, while its caller may be asleep on the job's socket, with no call of ours to do it
+ * in. The supervisor is never asleep, so conversations are handed off, unless the program has an
+ * event loop that dispatches (brood_fd() was called), or forces the lease.
+ */
+#include "deliver.h"
+#include "engine.h"
+#include "fail.h"
+#include "given.h"
+#include "job_message.h"
+#include "path.h"
+#include "place.h"
+#include "pump.h"
+#include "queue.h"
+#include "queue_job.h"
+#include "queue_jobs.h"
+#include "queue_life.h"
+#include "job_record.h"
+#include "engine_root.h"
+#include "sleep.h"
+#include "wait.h"
+
+#include "../base/base.h"
+#include "../os/sockets.h"
+#include "../wire/frame.h"
+#include <stdlib.h>
+#include <sys/socket.h>
+
+static int give(
+	struct lane *l, const struct given *given, struct brood_handle *handle, uint64_t *ret_id)
+{
+	struct lane_job *job;
+	uint64_t id;
+	int r = queue_jobs_new(l, given, &job);
+
+	if (r < 0)
+		return r == -EAGAIN ? r : fail_system(r, "a job's record");
+	id = job->id;
+	if (given->options.ret_id)
+		__atomic_store_n(given->options.ret_id, id, __ATOMIC_RELEASE);
+	r = place_prepare(job, given, false);
+	if (r >= 0) {
+		job->socket_job = true;
+		l->jobs.others++;
+		job->tell.on_done = NULL;
+		job->tell.on_progress = NULL; /* nobody would tell it */
+		job->fds.socket = given->fd;
+		job->fds.own_pair = given->own_pair;
+		job->alone = true;
+		job->handle = handle;
+		if (handle) {
+			handle->id = handle->public_id = job->id;
+			handle->on.lane = l;
+			handle->on.job = job;
+			atomic_fetch_add(&l->refs, 1);
+		}
+		r = place_give(l, job, given);
+	}
+	if (r < 0) {
+		job->fds.socket = -1; /* still the caller's */
+		if (job->handle) {
+			handle->on.lane = NULL;
+			queue_life_put(l);
+		}
+		job->handle = NULL;
+		queue_jobs_free(l, job);
+		return r == -EAGAIN ? path_full(l) : fail_system(r, "what a job needs");
+	}
+	l->stats.submitted++;
+	*ret_id = id;
+	if (!deliver_here(l))
+		place_flush(l);
+	return 0;
+}
+
+static int give_on_lease(struct brood *b, const struct given *given, struct brood_handle *handle)
+{
+	struct lane_job *job;
+	struct lane *l;
+	uint64_t id = 0;
+	int r;
+
+	if (given->options.dispatch == BROOD_PATH_HANDOFF && !given->options.lease)
+		return 1;
+	if (!given->options.dispatch && !b->fd_used)
+		return 1;
+	if (atomic_load_explicit(&b->refusing, memory_order_relaxed))
+		return fail_stopped();
+	l = path_queue(b, given, false);
+	if (!l)
+		return given->options.dispatch ? -errno : 1;
+	queue_lock(l);
+	pump_glance(l);
+	r = path_ready(l, given, false);
+	if (r == 0)
+		r = give(l, given, handle, &id);
+	/*
+	 * Forced, and there is no lease at all yet: bounded by the supervisor's answer, and by the
+	 * job's queue_ms.
+	 */
+	while (r == 0 && l->leases.active == 0 && (job = queue_jobs_find(l, id)) &&
+		job->state == JOB_WAITING && l->kind != LANE_KEPT)
+		sleep_until(l, &l->sleep.lookers, TIME_NEVER);
+	sleep_tell(l);
+	queue_unlock(l);
+	return r;
+}
+
+/*
+ * The job was handed off. It has one of the workers that are idle, or will: the lease gets another.
+ */
+static void lease_next_time(struct brood *b, const struct given *given)
+{
+	struct lane *l = atomic_load_explicit(&b->common.own, memory_order_acquire);
+
+	if (given->options.dispatch || given->options.lease || !l || !b->fd_used)
+		return;
+	queue_lock(l);
+	if (!place_idle(l))
+		path_ask(l, given->given_ns, 2);
+	queue_unlock(l);
+}
+
+static int job_hand_off(struct brood *b, const struct given *given, struct brood_handle *handle)
+{
+	int r = job_message_full(b);
+
+	if (r < 0)
+		return r;
+	engine_lock(b);
+	r = job_message_send(b, given, handle);
+	if (r == 1)
+		wait_for_room(b);
+	engine_unlock(b);
+	return r;
+}
+
+/*
+ * Sends the job and closes the fd when the supervisor has it. On failure the fd is still the
+ * caller's.
+ */
+static int job_give(struct brood *b, const struct given *given, struct brood_handle **ret_handle)
+{
+	struct brood_handle *handle = NULL;
+	int r;
+
+	if (ret_handle) {
+		handle = malloc(sizeof *handle);
+		if (!handle)
+			return fail_system(-ENOMEM, "a job's handle");
+		job_message_handle(handle, b, given);
+		handle->on_progress = NULL; /* nobody would tell it */
+	}
+	r = give_on_lease(b, given, handle);
+	if (r == 0) {
+		r = 1; /* the fd is the library's */
+	} else if (r == 1) {
+		r = job_hand_off(b, given, handle);
+		if (r >= 0)
+			lease_next_time(b, given);
+	}
+	if (r < 0) {
+		free(handle);
+		return job_message_refused(b, r);
+	}
+	if (r == 0)
+		close_fd(given->fd);
+	if (ret_handle)
+		*ret_handle = handle;
+	return 0;
+}
+
+int engine_open(struct brood *b, const struct engine_job *job, int *ret_fd,
+	struct brood_handle **ret_handle)
+{
+	VISIT(visit);
+	struct given given;
+	int fds[2], r;
+
+	r = visit_begin(&visit, b);
+	if (r < 0)
+		return r;
+	if (!ret_fd)
+		return fail_with(
+			-EINVAL, "brood_open: ret_fd is NULL, nobody could talk to the job");
+	r = given_check(b, job, b->options.queue_ms, &given);
+	if (r < 0)
+		return job_message_refused(b, r);
+	r = sockets_pair(SOCK_STREAM, fds);
+	if (r < 0)
+		return fail_system(r, "a job's socket pair");
+	given.fd = fds[1];
+	given.own_pair = true;
+	r = job_give(b, &given, ret_handle);
+	if (r < 0) {
+		close_fd(fds[0]);
+		close_fd(fds[1]);
+		return r;
+	}
+	*ret_fd = fds[0];
+	return 0;
+}
+
+static int give_check(int fd)
+{
+	int r = sockets_is_stream_socket(fd);
+
+	switch (r) {
+	case 0:
+	/* a client that has gone already: the job reads that, and it is no business of ours */
+	case -ENOTCONN: return 0;
+	case -EBADF: return fail_with(r, "brood_give: fd %d is not open", fd);
+	case -EPROTOTYPE:
+		return fail_with(r,
+			"brood_give: fd %d is not a connected stream socket (is it a listening or "
+			"a datagram socket?)",
+			fd);
+	default: return fail_with(r, "brood_give: fd %d is no socket", fd);
+	}
+}
+
+int engine_give(
+	struct brood *b, const struct engine_job *job, int fd, struct brood_handle **ret_handle)
+{
+	VISIT(visit);
+	struct given given;
+	int r;
+
+	r = visit_begin(&visit, b);
+	if (r < 0)
+		return r;
+	r = give_check(fd);
+	if (r < 0)
+		return r;
+	r = given_check(b, job, b->options.queue_ms, &given);
+	if (r < 0)
+		return job_message_refused(b, r);
+	given.fd = fd;
+	return job_give(b, &given, ret_handle);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* out.h - sends frames to the supervisor. All under brood.lock. */
+#ifndef BROOD_ENGINE_OUT_H
+#define BROOD_ENGINE_OUT_H
+
+#include "../wire/frame.h"
+
+struct brood;
+struct frame;
+
+/* after that: sees whether the supervisor is gone, sets the text, returns the errno to give */
+int out_failed(struct brood *b, int error, const char *what);
+void out_flush(struct brood *b);
+int out_send(struct brood *b, struct frame *f, uint64_t job, size_t owned);
+
+#endif

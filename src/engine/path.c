@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * path.c - whether a call or a conversation goes by a lease or by handoff, and by which queue.
+ *
+ * A call waits on its thread's own queue. A thread that calls now and then hands its jobs off. A
+ * thread that calls often asks for a lease when a worker is idle, waits for it, and its job goes
+ * first there: the lease takes the worker that the job would have had, so a job that was handed off
+ * would wait until the lease is taken back. What is opened or given goes by the brood's own queue,
+ * to a worker that has nothing else to do, since nobody knows how long a conversation takes. When
+ * there is none it is handed off, and then a lease is asked for if yet another worker is idle. A
+ * job that forces a lease waits for one.
+ *
+ * Two threads with a lease each touch no memory that both write. When a thread finds no worker
+ * left, that begins a crowd: for a second (and on, while such threads come) no lease is a thread's
+ * own. Each thread gives its own lease back when it calls next, and all of them go by the callers'
+ * queue, where the first to come is served first. When the crowd has gone, that queue gives its
+ * leases back.
+ */
+#include "path.h"
+
+#include "fail.h"
+#include "given.h"
+#include "inbox_look.h"
+#include "leasing.h"
+#include "lease_state.h"
+#include "place.h"
+#include "pump.h"
+#include "queue.h"
+#include "queue_life.h"
+#include "ring_out.h"
+#include "engine_root.h"
+#include "sleep.h"
+
+#include "../base/base.h"
+#include "../pool/pick.h"
+
+#define CROWD_NS NS_PER_S
+#define STEP_NS  (50 * NS_PER_MS) /* the time is moved no more often: all read it */
+
+/* so often in a row an owner finds neither a lease nor an idle worker */
+#define LACKS 3
+
+static __thread uint32_t lacked;
+
+static bool crowded(const struct brood *b, uint64_t now)
+{
+	return atomic_load_explicit(&b->crowd_until, memory_order_relaxed) > now;
+}
+
+static void crowd(struct brood *b, uint64_t now)
+{
+	if (atomic_load_explicit(&b->crowd_until, memory_order_relaxed) < now + CROWD_NS - STEP_NS)
+		atomic_store_explicit(&b->crowd_until, now + CROWD_NS, memory_order_relaxed);
+}
+
+/* What is not in use. */
+static void give_back(struct lane *l)
+{
+	queue_lock(l);
+	inbox_look(l);
+	list_for_each_safe(link, tmp, &l->leases.list) {
+		struct lease *lease = container_of(link, struct lease, link);
+
+		if (lease->state == LEASE_ACTIVE && ring_used(lease) == 0)
+			ring_out_all(lease);
+		else if (lease->state != LEASE_ASKED)
+			continue;
+		leasing_end(lease);
+	}
+	queue_unlock(l);
+}
+
+/* The first that comes after a crowd. */
+static void crowd_over(struct brood *b, uint64_t now)
+{
+	uint64_t until = atomic_load_explicit(&b->crowd_until, memory_order_relaxed);
+	struct lane *l = atomic_load_explicit(&b->common.callers, memory_order_acquire);
+
+	if (until != 0 && until <= now &&
+		atomic_compare_exchange_strong(&b->crowd_until, &until, 0) && l)
+		give_back(l);
+}
+
+static struct lane *crowd_queue(struct brood *b, uint64_t now, bool frequent)
+{
+	struct lane *own = queue_life_thread_has();
+
+	if (!crowded(b, now)) {
+		crowd_over(b, now);
+		own = queue_life_thread(b);
+		if (own)
+			return own;
+		crowd(b, now);
+	} else if (own) {
+		give_back(own);
+	} else if (frequent) {
+		crowd(b, now);
+	}
+	return queue_life_callers(b);
+}
+
+static bool crowd_lacks(struct brood *b, struct lane *own, bool idle, uint64_t now)
+{
+	if (own->leases.active > 0 || own->leases.asked > 0 || idle ||
+		atomic_load_explicit(&b->leases_out, memory_order_relaxed) == 0) {
+		lacked = 0;
+		return false;
+	}
+	if (++lacked < LACKS)
+		return false;
+	lacked = 0;
+	crowd(b, now);
+	return true;
+}
+
+#define OFTEN          3 /* calls within a second: worth a lease */
+#define OFTEN_NS       NS_PER_S
+#define LENT_WITHIN_NS (5 * NS_PER_MS) /* an idle worker is lent in a tenth of a millisecond */
+
+/* if the supervisor has no CPU: the job itself would wait as long */
+#define LENT_LATE_NS NS_PER_S
+
+#define ASK_PAUSE_NS (10 * NS_PER_MS) /* after a wish that was in vain */
+
+/*
+ * How often this thread has called of late. A lane has files open, so one that calls now and then
+ * shall have none.
+ */
+static __thread struct {
+	uint64_t since;
+	uint32_t calls;
+} habit;
+
+static bool often(uint64_t now)
+{
+	if (now - habit.since > OFTEN_NS) {
+		habit.calls = habit.calls >= OFTEN && now - habit.since < 2 * OFTEN_NS ? OFTEN : 0;
+		habit.since = now;
+	}
+	return ++habit.calls >= OFTEN;
+}
+
+struct lane *path_queue(struct brood *b, const struct given *given, bool call)
+{
+	bool frequent;
+
+	if (given->options.lease)
+		return (struct lane *)given->options.lease;
+	if (!call)
+		return queue_life_own(b);
+	frequent = often(given->given_ns) || given->options.dispatch == BROOD_PATH_LEASE;
+	return frequent || crowded(b, given->given_ns) ? crowd_queue(b, given->given_ns, frequent)
+						       : NULL;
+}
+
+/* Idle, and no lease on its way will take it. */
+static bool somebody_idle(const struct brood *b)
+{
+	const struct board *board = b->shared.board;
+	uint32_t out = (uint32_t)atomic_load_explicit(&b->leases_out, memory_order_relaxed);
+	uint32_t leased = atomic_load_explicit(&board->leased, memory_order_relaxed);
+
+	return atomic_load_explicit(&board->idle, memory_order_relaxed) >
+		(out > leased ? out - leased : 0);
+}
+
+/* A busy pool is better shared by handing jobs off, first come, first served. */
+static uint32_t spare(const struct brood *b)
+{
+	const struct board *board = b->shared.board;
+
+	return pick_spare(&(struct pick_pool){
+		.idle = atomic_load_explicit(&board->idle, memory_order_relaxed),
+		.leased = atomic_load_explicit(&board->leased, memory_order_relaxed),
+		.library = atomic_load_explicit(&board->library, memory_order_relaxed),
+		.out = (uint32_t)atomic_load_explicit(&b->leases_out, memory_order_relaxed),
+		.limit = b->options.leases,
+	});
+}
+
+int path_full(const struct lane *l)
+{
+	return fail_with(-EAGAIN,
+		"as many jobs wait for a worker as the pool has room for (backlog, %u): wait for a "
+		"verdict, or raise options.backlog",
+		l->brood->options.backlog);
+}
+
+int path_lease_over(void)
+{
+	return fail_with(-ESTALE,
+		"this lease is over: its worker died, or its time was up; take another one");
+}
+
+static bool has_idle(struct lane *l) { return l->waiting.count == 0 && place_idle(l); }
+
+/* LENT may wait in the channel, which nobody has read since. */
+static bool was_lent(struct lane *l)
+{
+	if (l->leases.asked > 0) {
+		pump_channel(l, false);
+		inbox_look(l);
+	}
+	return has_idle(l);
+}
+
+/* One for this lane, if as many workers are idle as are needed. */
+bool path_ask(struct lane *l, uint64_t now, uint32_t needed)
+{
+	return l->leases.asked == 0 && l->leases.active < l->leases.limit && often(now) &&
+		now >= l->leases.ask_again && spare(l->brood) >= needed &&
+		place_ask(l, BROOD_FOREVER, l->brood->options.queue_ms) == 0;
+}
+
+/*
+ * The worker that was idle has another job: wishes, perhaps this one, wait in the supervisor's
+ * queue.
+ */
+static bool wishes_wait(const struct brood *b)
+{
+	return atomic_load_explicit(&b->shared.board->queued, memory_order_relaxed) > 0;
+}
+
+/* The wish is taken back, for it would stand before the job in the supervisor's queue. */
+static bool in_vain(struct lane *l, uint64_t now)
+{
+	leasing_unask(l);
+	l->leases.ask_again = MAX(l->leases.ask_again, now + ASK_PAUSE_NS);
+	return false;
+}
+
+/* False: hand the job off. */
+static bool wait_for_lease(struct lane *l)
+{
+	uint64_t now = now_ns(), begun = now;
+
+	while (l->leases.asked > 0 && !has_idle(l)) {
+		if (now >= begun + LENT_LATE_NS ||
+			(now >= begun + LENT_WITHIN_NS && wishes_wait(l->brood)))
+			return in_vain(l, now);
+		if (now >= begun + LENT_WITHIN_NS && spare(l->brood) > 0)
+			return false; /* there is another worker for the job */
+		sleep_from(l, &l->sleep.lookers, now, now + LENT_WITHIN_NS);
+		now = now_ns();
+	}
+	return has_idle(l) || in_vain(l, now);
+}
+
+/*
+ * Under the lane's lock: 0, there is a lease that would take it now, or it may wait for one; 1:
+ * hand it off; -ESTALE. The inbox comes first: the end of the lease may lie there.
+ */
+int path_ready(struct lane *l, const struct given *given, bool call)
+{
+	bool forced = given->options.dispatch == BROOD_PATH_LEASE || l->kind == LANE_KEPT;
+
+	inbox_look(l);
+	if (l->pinned.over)
+		return path_lease_over();
+	if (l->kind == LANE_CALLERS)
+		return !forced && somebody_idle(l->brood) &&
+			l->leases.active + l->leases.asked >= l->leases.limit;
+	if (l->kind == LANE_THREAD &&
+		crowd_lacks(l->brood, l, somebody_idle(l->brood), given->given_ns))
+		return 2;
+	if (forced || has_idle(l) || was_lent(l))
+		return 0;
+	return call && path_ask(l, given->given_ns, 1) && wait_for_lease(l) ? 0 : 1;
+}

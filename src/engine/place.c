@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/* place.c - which lease takes a job, and when another lease is asked for. */
+#include "place.h"
+
+#include "inbox_look.h"
+#include "engine_root.h"
+#include "fail.h"
+#include "behind.h"
+#include "given.h"
+#include "leasing.h"
+#include "lease_state.h"
+#include "pipe.h"
+#include "queue.h"
+#include "queue_job.h"
+#include "queue_jobs.h"
+#include "ring_in.h"
+#include "ring_out.h"
+#include "job_verdict.h"
+
+#include "../base/base.h"
+#include "../os/fds.h"
+#include "../os/shm.h"
+#include "../pool/pick.h"
+#include "../wire/ring.h"
+#include <fcntl.h>
+#include <stdlib.h>
+
+#define SCAN_MAX 8
+
+static uint64_t least(struct lane *l, struct lease **ret)
+{
+	uint64_t cost = TIME_NEVER;
+	uint32_t seen = 0;
+
+	list_for_each_safe(link, tmp, &l->leases.list) {
+		struct lease *lease = container_of(link, struct lease, link);
+
+		if (lease->state != LEASE_ACTIVE || ring_used(lease) >= RING_DEPTH ||
+			atomic_load_explicit(&lease->ledger->leaving, memory_order_relaxed))
+			continue;
+		if (lease->cost_ns < cost) {
+			cost = lease->cost_ns;
+			*ret = lease;
+		}
+		if (++seen == SCAN_MAX) { /* others next time */
+			list_remove(&l->leases.list);
+			list_insert(&l->leases.list, link);
+			break;
+		}
+	}
+	return cost;
+}
+
+struct lease *place_idle(struct lane *l)
+{
+	list_for_each_safe(link, tmp, &l->leases.idle) {
+		struct lease *lease = container_of(link, struct lease, idle);
+
+		if (!atomic_load_explicit(&lease->ledger->leaving, memory_order_relaxed))
+			return lease;
+	}
+	return NULL;
+}
+
+/*
+ * The one worker: behind short jobs only, so that what waits can still be refused or cancelled at
+ * once.
+ */
+static struct lease *kept_one(const struct lane *l, const struct lane_job *job)
+{
+	struct lease *kept = l->pinned.lease;
+
+	if (!kept || kept->state != LEASE_ACTIVE)
+		return NULL;
+	if (ring_used(kept) == 0)
+		return kept;
+	return !job->alone && !(job->limits.flags & BROOD_JOB_ONCE) &&
+			kept->cost_ns + pick_estimate(job->function->est_ns) <= PICK_FULL_NS
+		? kept
+		: NULL;
+}
+
+static struct lease *choose(struct lane *l, const struct lane_job *job)
+{
+	struct lease *warm = l->leases.warm, *idle = place_idle(l), *other = NULL;
+	struct pick_view view = { .warm_cost = TIME_NEVER,
+		.least_cost = TIME_NEVER,
+		.idle = idle,
+		.once = job->alone || (job->limits.flags & BROOD_JOB_ONCE),
+		.est_ns = job->function->est_ns };
+
+	if (l->kind == LANE_KEPT)
+		return kept_one(l, job);
+	if (warm && ring_used(warm) > 0 && ring_used(warm) < RING_DEPTH &&
+		!atomic_load_explicit(&warm->ledger->leaving, memory_order_relaxed))
+		view.warm_cost = warm->cost_ns;
+	if (!idle)
+		view.least_cost = least(l, &other);
+	switch (pick_lease(&view)) {
+	case PICK_WARM: return warm;
+	case PICK_IDLE: return idle;
+	case PICK_LEAST: return other;
+	default: return NULL;
+	}
+}
+
+/* true: it is in a ring, or has its verdict. */
+bool place_job(struct lane *l, struct lane_job *job, const struct given *order)
+{
+	for (;;) {
+		struct lease *lease = choose(l, job);
+		int r;
+
+		if (!lease)
+			return false;
+		r = ring_in_publish(lease, job, order);
+		if (r == 0) {
+			l->leases.warm = lease;
+			l->leases.wakes = true;
+			return true;
+		}
+		if (r == -ENOBUFS)
+			return false;
+		if (!fail_is_end(r)) {
+			/* its fds cannot be sent, to nobody */
+			job_verdict_refuse(l, job, BROOD_DETAIL_FD_LOST);
+			return true;
+		}
+		ring_out_all(lease);
+	}
+}
+
+int place_ask(struct lane *l, uint32_t limit_ms, uint32_t wait_ms)
+{
+	uint64_t again = l->leases.ask_again;
+	int r = leasing_ask(l, limit_ms, wait_ms);
+
+	if (r != -ENOSPC)
+		return r;
+	inbox_look_at_others(l);
+	l->leases.ask_again = again;
+	r = leasing_ask(l, limit_ms, wait_ms);
+	return r == -ENOSPC ? -EAGAIN : r;
+}
+
+static void ask(struct lane *l)
+{
+	uint32_t more = l->kind == LANE_KEPT
+		? 0
+		: pick_more(&(struct pick_load){ .waiting = l->waiting.count,
+			  .waiting_ns = l->waiting.ns,
+			  .active = l->leases.active,
+			  .stalled = l->leases.stalled,
+			  .asked = l->leases.asked,
+			  .limit = l->leases.limit });
+
+	l->leases.ask_held = more > 0 && l->leases.ask_again && now_ns() < l->leases.ask_again;
+	for (uint32_t i = 0; i < more && !l->leases.ask_held; i++)
+		l->leases.ask_held = place_ask(l, BROOD_FOREVER, l->brood->options.queue_ms) < 0;
+}
+
+void place_waiting(struct lane *l)
+{
+	while (!list_empty(&l->waiting.list)) {
+		struct lane_job *job = container_of(
+			list_first(&l->waiting.list), struct lane_job, link);
+
+		uint64_t until = job->waiting_until;
+
+		queue_jobs_unqueue(l, job);
+		job->state = JOB_NEW;
+		if (!place_job(l, job, NULL)) {
+			queue_jobs_wait(l, job, true);
+			job->waiting_until = until;
+			l->waiting.due = MIN(l->waiting.due, until);
+			break;
+		}
+		if (job->bytes && job->state == JOB_RINGED) {
+			free(job->bytes);
+			job->bytes = NULL;
+		}
+	}
+	if (l->waiting.count)
+		ask(l);
+	else if (l->leases.asked && l->leases.active > 0 && l->kind == LANE_QUEUE)
+		/*
+		 * asked for when nobody knew how short the jobs are: others may want those workers
+		 */
+		leasing_unask(l);
+}
+
+void place_flush(struct lane *l)
+{
+	if (!l->leases.wakes)
+		return;
+	l->leases.wakes = false;
+	list_for_each_safe(link, tmp, &l->leases.list) {
+		struct lease *lease = container_of(link, struct lease, link);
+
+		if (lease->told.said != lease->published && lease->state != LEASE_ASKED)
+			ring_in_say(lease);
+		if (lease->told.to_wake)
+			ring_in_wake(lease);
+	}
+}
+
+/* What is too large for a ring goes to the worker as a file of its own. */
+static int make_memfd(struct lane_job *job, const struct given *given)
+{
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+	int fd = shm_memfd("brood-request", NULL, (size_t)given->request_size, NULL);
+	off_t at = 0;
+
+	if (fd < 0)
+		return fd;
+	for (size_t i = 0; i < given->request_count; i++) {
+		const char *from = given->request[i].iov_base;
+		size_t left = given->request[i].iov_len;
+
+		while (left > 0) {
+			ssize_t n = pwrite(fd, from, left, at);
+
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n <= 0) {
+				n = n < 0 ? -errno : -EIO;
+				close_fd(fd);
+				return (int)n;
+			}
+			from += n;
+			at += n;
+			left -= (size_t)n;
+		}
+	}
+	if (fcntl(fd, F_ADD_SEALS, seals) < 0) {
+		int r = -errno;
+
+		close_fd(fd);
+		return r;
+	}
+	job->fds.memfd = fd;
+	return 0;
+}
+
+static int keep_extra(struct lane_job *job, const struct given *given)
+{
+	job->fds.extra = calloc(1, sizeof *job->fds.extra);
+	if (!job->fds.extra)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < given->options.fds_count; i++) {
+		int fd = fds_dup_above(given->options.fds[i], 3);
+
+		if (fd < 0)
+			return fd;
+		job->fds.extra->fds[job->fds.extra->count++] = fd;
+	}
+	job->alone = true; /* see side.c */
+	return 0;
+}
+
+/* All that may fail, but for the way to a worker. */
+int place_prepare(struct lane_job *job, const struct given *given, bool ring)
+{
+	int r = 0;
+
+	job->reply.lost = false;
+	job->result.reply = NULL;
+	job->result.reply_size = 0;
+	job->socket_job = false;
+	if (given->options.fds_count)
+		r = keep_extra(job, given);
+	if (r >= 0 && ring && given->request_size > RING_INLINE_MAX &&
+		given->request_size != BROOD_SIZE_UNKNOWN)
+		r = job->call.waited ? pipe_order(job, given) : make_memfd(job, given);
+	return r;
+}
+
+/*
+ * Into a ring now, or to wait, with all that it needs. 0 or -errno: then it is the caller's to
+ * free.
+ */
+int place_give(struct lane *l, struct lane_job *job, const struct given *given)
+{
+	int r;
+
+	if (l->waiting.count == 0 && place_job(l, job, given)) {
+		behind_watch(l); /* it may stand behind one that takes long */
+		return 0;
+	}
+	if ((job->call.waited || job->socket_job) && l->kind != LANE_KEPT) {
+		job->in_backlog = true;
+		if (atomic_fetch_add(&l->brood->lanes_waiting, 1) >= l->brood->options.backlog)
+			return -EAGAIN; /* freeing the job counts it off again */
+	}
+	r = queue_jobs_keep(job, given);
+	if (r < 0)
+		return r;
+	queue_jobs_wait(l, job, false);
+	place_waiting(l);
+	behind_watch(l);
+	return 0;
+}

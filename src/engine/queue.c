@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * queue.c - who sleeps in a queue, and who wakes whom. sleep.c runs the threads.
+ *
+ * Invariant, whenever the queue's lock is free: if a thread follows, one leads, or a follower was
+ * woken. queue_unlock() keeps the invariant. So a function that lets go of the lock, to run
+ * callbacks or for good, need not think of it.
+ */
+#include "queue.h"
+
+#include "engine_root.h"
+#include "inbox.h"
+
+#include "../base/base.h"
+#include "../os/futex.h"
+
+void queue_tell_waiting(struct lane *l)
+{
+	struct tally *tally = l->brood->shared.tally;
+
+	if (l->waiting.count > l->waiting.told)
+		atomic_fetch_add_explicit(
+			&tally->waiting, l->waiting.count - l->waiting.told, memory_order_relaxed);
+	else
+		atomic_fetch_sub_explicit(
+			&tally->waiting, l->waiting.told - l->waiting.count, memory_order_relaxed);
+	l->waiting.told = l->waiting.count;
+}
+
+/*
+ * It is asleep: whoever looks, or may let others look, has stood out of its chain before. (Else
+ * `waking` counted somebody who never comes back from sleep, and nobody would be made to lead any
+ * more.)
+ */
+void queue_rouse(struct lane *l, struct sleeper *s)
+{
+	if (atomic_load_explicit(&s->woken, memory_order_relaxed) == SLEEPER_WOKEN)
+		return;
+	atomic_store_explicit(&s->woken, SLEEPER_WOKEN, memory_order_relaxed);
+	if (s == l->sleep.leader) {
+		inbox_poke(&l->inbox);
+		return;
+	}
+	l->sleep.waking++;
+	if (s->word)
+		atomic_compare_exchange_strong(s->word, &s->asleep, s->told);
+	futex_wake(s->word ? s->word : &s->woken, 1);
+}
+
+void queue_wake(struct lane *l, struct sleeper **chain)
+{
+	while (*chain) {
+		struct sleeper *s = *chain;
+
+		*chain = s->next;
+		s->chain = NULL;
+		queue_rouse(l, s);
+	}
+}
+
+void queue_wake_one(struct lane *l, struct sleeper **chain)
+{
+	if (*chain)
+		queue_rouse(l, *chain);
+}
+
+/* sleeping threads that are looked at for one that is about to come */
+#define COMING_MAX 8
+
+/*
+ * The one that came last waits longest yet: the lead changes hands no sooner. NULL: a worker has
+ * woken another one, who comes, and lets go of the lock after that.
+ */
+static struct sleeper *to_lead(struct lane *l)
+{
+	uint32_t seen = 0;
+
+	list_for_each_safe(link, tmp, &l->sleep.followers) {
+		struct sleeper *s = container_of(link, struct sleeper, link);
+
+		if (s->word && atomic_load_explicit(s->word, memory_order_relaxed) == s->told)
+			return NULL;
+		if (++seen == COMING_MAX)
+			break;
+	}
+	return container_of(l->sleep.followers.prev, struct sleeper, link);
+}
+
+void queue_promote(struct lane *l)
+{
+	struct sleeper *next = l->kind == LANE_CALLERS
+		? to_lead(l)
+		: container_of(list_first(&l->sleep.followers), struct sleeper, link);
+
+	if (next)
+		queue_rouse(l, next);
+}
+
+void queue_sleeper_in(struct sleeper *s, struct sleeper **chain)
+{
+	*s = (struct sleeper){ .chain = chain, .next = *chain };
+	list_init(&s->link);
+	*chain = s;
+}
+
+void queue_sleeper_out(struct sleeper *s)
+{
+	struct sleeper **at = s->chain;
+
+	while (at && *at != s)
+		at = &(*at)->next;
+	if (at)
+		*at = s->next;
+}

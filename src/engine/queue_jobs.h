@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* queue_jobs.h - the jobs of a queue: made, numbered, given back. All under the queue's lock. */
+#ifndef BROOD_ENGINE_QUEUE_JOBS_H
+#define BROOD_ENGINE_QUEUE_JOBS_H
+
+#include "queue.h"
+#include "queue_job.h"
+
+struct given;
+struct lane;
+struct lane_fds;
+struct lane_job;
+
+#define FUNCTIONS_SIZE 256
+
+/* from there */
+void queue_jobs_unqueue(struct lane *l, struct lane_job *job);
+void queue_jobs_out_of_backlog(struct lane *l, struct lane_job *job);
+/* another id, before anybody knows the first one */
+void queue_jobs_renumber(struct lane *l, struct lane_job *job);
+/* a job with its own copy of nothing yet: NEW. -EAGAIN: full */
+int queue_jobs_new(struct lane *l, const struct given *order, struct lane_job **ret);
+struct lane_fds *queue_jobs_fds_free(struct lane_fds *fds);
+/* gives back its id and itself */
+void queue_jobs_free(struct lane *l, struct lane_job *job);
+struct lane_job *queue_jobs_find(struct lane *l, uint64_t id);
+/* to lane.queue */
+void queue_jobs_wait(struct lane *l, struct lane_job *job, bool front);
+/* what outlives the call: bytes that no ring has, dups of fds */
+int queue_jobs_keep(struct lane_job *job, const struct given *order);
+
+#endif

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * queue_life.c - a queue's life, and whose it is.
+ *
+ * A thread's queue is the thread's as long as the thread lives, then the next new thread's: leases
+ * that a thread left are used on, or go back to the pool by themselves.
+ */
+#include "queue_life.h"
+
+#include "sleep.h"
+
+#include "fail.h"
+#include "leasing.h"
+#include "lease_state.h"
+#include "queue.h"
+#include "queue_job.h"
+#include "queue_jobs.h"
+#include "engine_root.h"
+#include "stream.h"
+
+#include "../base/base.h"
+#include "../os/fds.h"
+#include "../os/shm.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/timerfd.h>
+
+#define JOBS_FIRST   64
+#define JOBS_DEFAULT 4096
+
+static int watch(struct lane *l, int fd, uint32_t events, uint64_t what)
+{
+	struct epoll_event event = { .events = events, .data.u64 = what };
+
+	return epoll_ctl(l->fds.epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int make_control(struct lane *l)
+{
+	const int shape = F_SEAL_SHRINK | F_SEAL_GROW, seals = F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
+
+	l->fds.control = fds_above_standard(shm_memfd("brood-lane", NULL, shm_page(), &shape));
+	if (l->fds.control < 0)
+		return l->fds.control;
+	l->fds.page = mmap(NULL, shm_page(), PROT_READ | PROT_WRITE, MAP_SHARED, l->fds.control, 0);
+	if (l->fds.page == MAP_FAILED) {
+		l->fds.page = NULL;
+		return -errno;
+	}
+	return fcntl(l->fds.control, F_ADD_SEALS, seals) < 0 ? -errno : 0;
+}
+
+/* The channel is watched by all lanes, but one event wakes one of those that sleep. */
+static int make_fds(struct lane *l)
+{
+	struct brood *b = l->brood;
+	int r;
+
+	/* Never 0-2, should the program have closed those: others write there. */
+	l->fds.epoll = fds_above_standard(epoll_create1(EPOLL_CLOEXEC));
+	l->inbox.wake_fd = fds_above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	l->fds.tick = fds_above_standard(
+		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+	if (l->fds.epoll < 0 || l->inbox.wake_fd < 0 || l->fds.tick < 0)
+		return -errno;
+	if ((r = watch(l, l->inbox.wake_fd, EPOLLIN, LANE_EVENT_WAKE)) < 0 ||
+		(r = watch(l, l->fds.tick, EPOLLIN, LANE_EVENT_TICK)) < 0 ||
+		(r = watch(l, b->channel_fd, EPOLLIN | EPOLLEXCLUSIVE, LANE_EVENT_CHANNEL)) < 0)
+		return r;
+	if ((r = watch(l, b->over_fd, EPOLLIN, LANE_EVENT_OVER)) < 0)
+		return r;
+	if (b->options.log &&
+		(r = watch(l, b->log_fd, EPOLLIN | EPOLLEXCLUSIVE, LANE_EVENT_LOG)) < 0)
+		return r;
+	return make_control(l);
+}
+
+void queue_life_close_fds(struct lane *l)
+{
+	if (!l->fds.gone) {
+		close_fd(l->fds.epoll);
+		close_fd(l->inbox.wake_fd);
+		close_fd(l->fds.tick);
+		close_fd(l->fds.control);
+	}
+	l->fds.epoll = l->inbox.wake_fd = l->fds.tick = l->fds.control = -1;
+	l->fds.gone = true;
+}
+
+/*
+ * Who waits for a handle, or gives it back, comes here for the lock, also when the lease that the
+ * job was on has ended.
+ */
+void queue_life_put(struct lane *l)
+{
+	if (atomic_fetch_sub(&l->refs, 1) > 1)
+		return;
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+static void unmake(struct lane *l)
+{
+	if (l->fds.page)
+		munmap(l->fds.page, shm_page());
+	queue_life_close_fds(l);
+	list_for_each_safe(link, tmp, &l->jobs.spare) {
+		struct lane_job *job = container_of(link, struct lane_job, link);
+
+		free(job->reply.buffer);
+		free(job);
+	}
+	for (size_t i = 0; l->jobs.functions && i < FUNCTIONS_SIZE; i++)
+		free(l->jobs.functions[i]);
+	free(l->jobs.functions);
+	free(l->leases.table);
+	free(l->jobs.table);
+	queue_life_put(l);
+}
+
+static uint32_t leases_allowed(const struct brood *b, enum lane_kind kind)
+{
+	return kind == LANE_KEPT || kind == LANE_THREAD ? 1 : b->options.leases;
+}
+
+static int make_memory(struct lane *l)
+{
+	l->leases.table_size = l->brood->options.workers + 1;
+	l->leases.table = calloc(l->leases.table_size, sizeof *l->leases.table);
+	l->jobs.table = calloc(JOBS_FIRST, sizeof *l->jobs.table);
+	l->jobs.functions = calloc(FUNCTIONS_SIZE, sizeof *l->jobs.functions);
+	l->jobs.room = JOBS_FIRST;
+	return l->leases.table && l->jobs.table && l->jobs.functions ? 0 : -ENOMEM;
+}
+
+/* Only once brood_stop() waits: an epoll within another makes each event dearer. */
+void queue_life_watch_for_stop(struct lane *l)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	if (!l->listed.watched && !l->fds.gone)
+		l->listed.watched = epoll_ctl(l->brood->lanes_fd, EPOLL_CTL_ADD, l->fds.epoll,
+					    &event) == 0;
+}
+
+static void enlist(struct lane *l)
+{
+	struct brood *b = l->brood;
+
+	pthread_mutex_lock(&b->queues.lock);
+	list_append(&l->listed.link, &b->queues.list);
+	if (atomic_load(&b->refusing))
+		queue_life_watch_for_stop(l);
+	pthread_mutex_unlock(&b->queues.lock);
+}
+
+int queue_life_new(struct brood *b, enum lane_kind kind, struct lane **ret)
+{
+	struct lane *l = NULL;
+	int r;
+
+	/* no cache line of it is another lane's */
+	if (posix_memalign((void **)&l, 64, sizeof *l) != 0)
+		return -ENOMEM;
+	*l = (struct lane){ .brood = b,
+		.kind = kind,
+		.refs = 1,
+		.fds = { .epoll = -1, .tick = -1, .control = -1 },
+		.inbox.wake_fd = -1,
+		.timer.at = TIME_NEVER,
+		.waiting.due = TIME_NEVER };
+	pthread_mutex_init(&l->lock, NULL);
+	struct list *lists[] = { &l->listed.link, &l->jobs.spare, &l->sleep.followers,
+		&l->waiting.list, &l->results.list, &l->results.taken, &l->leases.list,
+		&l->leases.idle, &l->inbox.leases, &l->inbox.handles, &l->results.talkers,
+		&l->results.callbacks };
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		list_init(lists[i]);
+	l->leases.limit = leases_allowed(b, kind);
+	l->jobs.limit = kind == LANE_OWN || kind == LANE_QUEUE ? JOBS_DEFAULT : 65536;
+	r = make_memory(l);
+	if (r == 0)
+		r = make_fds(l);
+	if (r < 0) {
+		unmake(l);
+		return r;
+	}
+	enlist(l);
+	*ret = l;
+	return 0;
+}
+
+static void add_stats(struct brood *b, const struct lane *l)
+{
+	b->submitted += l->stats.submitted;
+	b->dropped += l->stats.dropped;
+	b->lane_redispatched += l->stats.redispatched;
+	b->lane_retried += l->stats.retried;
+	for (int i = 0; i < BROOD_OUTCOMES; i++)
+		b->lane_verdicts[i] += l->stats.verdicts[i];
+}
+
+/* Its workers are told to leave; what they do until then is nobody's business any more. */
+void queue_life_free(struct lane *l)
+{
+	struct brood *b = l->brood;
+
+	pthread_mutex_lock(&b->queues.lock);
+	list_remove(&l->listed.link);
+	if (l->listed.watched && !l->fds.gone)
+		epoll_ctl(b->lanes_fd, EPOLL_CTL_DEL, l->fds.epoll, NULL);
+	pthread_mutex_unlock(&b->queues.lock);
+	queue_lock(l);
+	l->freed = true;
+	list_for_each_safe(link, tmp, &l->leases.list)
+		leasing_abandon(container_of(link, struct lease, link));
+	for (size_t i = 0; i < l->jobs.room; i++) {
+		struct lane_job *job = l->jobs.table[i];
+
+		if (!job)
+			continue;
+		if (job->state != JOB_CLOSED)
+			l->stats.dropped++;
+		if (job->state == JOB_STREAMED) {
+			stream_cancel(l, job);
+			stream_free(l, job);
+		}
+		queue_jobs_free(l, job);
+	}
+	engine_lock(b);
+	add_stats(b, l);
+	engine_unlock(b);
+	queue_unlock(l);
+	unmake(l);
+}
+
+void queue_life_own_polled(struct brood *b)
+{
+	struct lane *l = atomic_load(&b->common.own);
+
+	if (!l)
+		return;
+	queue_lock(l);
+	if (!l->sleep.polled) {
+		l->sleep.polled = true;
+		sleep_tell(l);
+	}
+	queue_unlock(l);
+}
+
+struct lane *queue_life_own(struct brood *b)
+{
+	struct lane *l = atomic_load_explicit(&b->common.own, memory_order_acquire);
+	struct epoll_event event = { .events = EPOLLIN };
+	int r;
+
+	if (l)
+		return l;
+	pthread_mutex_lock(&b->common.lock);
+	l = atomic_load(&b->common.own);
+	if (!l) {
+		r = queue_life_new(b, LANE_OWN, &l);
+		if (r < 0) {
+			pthread_mutex_unlock(&b->common.lock);
+			fail_system(r, "the brood's own queue");
+			errno = -r;
+			return NULL;
+		}
+		event.data.fd = l->fds.epoll;
+		epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, l->fds.epoll, &event);
+		/* then the look, as brood_fd() does it the other way round */
+		atomic_store(&b->common.own, l);
+		if (atomic_load(&b->fd_used))
+			queue_life_own_polled(b);
+	}
+	pthread_mutex_unlock(&b->common.lock);
+	return l;
+}
+
+struct lane *queue_life_callers(struct brood *b)
+{
+	struct lane *l = atomic_load_explicit(&b->common.callers, memory_order_acquire);
+
+	if (l)
+		return l;
+	pthread_mutex_lock(&b->common.lock);
+	l = atomic_load(&b->common.callers);
+	if (!l && queue_life_new(b, LANE_CALLERS, &l) == 0)
+		atomic_store(&b->common.callers, l);
+	pthread_mutex_unlock(&b->common.lock);
+	return l;
+}
+
+static __thread struct lane *thread_lane;
+
+static pthread_key_t thread_key;
+
+static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
+
+/* The thread ends: the next one that calls may have it. */
+static void thread_over(void *lane)
+{
+	struct lane *l = lane;
+	struct brood *b = l->brood;
+
+	thread_lane = NULL;
+	if (atomic_load_explicit(b->alive, memory_order_relaxed) != ENGINE_ALIVE)
+		return;
+	atomic_store_explicit(&l->orphan, true, memory_order_release);
+}
+
+static void make_key(void) { pthread_key_create(&thread_key, thread_over); }
+
+/* Under lanes_lock. */
+static struct lane *find_orphan(struct brood *b)
+{
+	list_for_each_safe(link, tmp, &b->queues.list) {
+		struct lane *l = container_of(link, struct lane, listed.link);
+		bool orphan = true;
+
+		if (l->kind == LANE_THREAD &&
+			atomic_compare_exchange_strong(&l->orphan, &orphan, false))
+			return l;
+	}
+	return NULL;
+}
+
+struct lane *queue_life_thread_has(void) { return thread_lane; }
+
+struct lane *queue_life_thread(struct brood *b)
+{
+	struct lane *l = thread_lane;
+	bool more;
+
+	if (l)
+		return l;
+	pthread_once(&thread_once, make_key);
+	pthread_mutex_lock(&b->queues.lock);
+	l = find_orphan(b);
+	more = !l && b->queues.threads < b->options.workers;
+	b->queues.threads += more;
+	pthread_mutex_unlock(&b->queues.lock);
+	if (!l && !more)
+		return NULL;
+	if (!l && queue_life_new(b, LANE_THREAD, &l) < 0) {
+		pthread_mutex_lock(&b->queues.lock);
+		b->queues.threads--;
+		pthread_mutex_unlock(&b->queues.lock);
+		return NULL;
+	}
+	if (pthread_setspecific(thread_key, l) != 0) {
+		thread_over(l);
+		return NULL;
+	}
+	thread_lane = l;
+	return l;
+}

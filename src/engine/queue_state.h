@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* queue_state.h - the parts of a queue. See queue.h for the locks. */
+#ifndef BROOD_ENGINE_QUEUE_STATE_H
+#define BROOD_ENGINE_QUEUE_STATE_H
+
+#include "../wire/ring.h"
+#include "inbox.h"
+#include <brood.h>
+#include <pthread.h>
+
+struct brood;
+struct function;
+struct lane_job;
+struct lease;
+struct sleeper;
+
+enum lane_kind { LANE_OWN, LANE_QUEUE, LANE_THREAD, LANE_KEPT, LANE_CALLERS };
+
+/* brood.queues.lock guards all of it. */
+struct lane_listed {
+	struct list link; /* brood.queues.list */
+	bool watched;     /* its epoll is in brood.lanes_fd: brood_stop() waits for it */
+};
+
+struct lane_own_fds {
+	int epoll, tick, control;
+	struct ring_lane *page; /* what `control` is mapped to */
+	bool gone;              /* the fds are not ours any more, or all is lost */
+};
+
+struct lane_sleep {
+	/* in epoll_wait(), or about to come back from there; NULL */
+	struct sleeper *leader;
+	struct list followers;
+	uint32_t waking; /* of these, woken and not yet here */
+	/* waiting for results; for a lease to come or to end, or a conversation to begin */
+	struct sleeper *takers, *lookers;
+	bool polled;    /* the program has its fd: listen whenever no thread looks */
+	uint32_t looks; /* without a system call, in a row */
+};
+
+struct lane_timer {
+	uint64_t at; /* when it fires; TIME_NEVER: it is not set */
+	bool soon;   /* it was set to fire within PICK_STAND_NS */
+	bool fired;  /* a note for the pump: set it anew */
+};
+
+struct lane_jobs {
+	uint64_t next_id, last_id; /* of the block of ids that the queue has */
+	struct lane_job **table;   /* by id; a power of two */
+	size_t room, out, limit;
+	size_t others;     /* of `out`: calls and conversations, whose results nobody takes */
+	struct list spare; /* records that no job has */
+	size_t spare_count;
+	struct function **functions;
+};
+
+/* Jobs that no transport has. */
+struct lane_waiting {
+	struct list list;
+	size_t count, told; /* told: of these the page for the supervisor knows */
+	uint64_t ns;        /* what they will take, as estimated */
+	uint64_t due;       /* the first of them has waited for too long then, or later */
+};
+
+struct lane_results {
+	/* results, and verdicts of handles, that nobody was told of yet */
+	uint32_t news, handle_news;
+	struct list callbacks; /* closed: on_done is to be called */
+	/* closed: to be delivered; delivered by brood_take() and still the caller's to look at */
+	struct list list, taken;
+	size_t count, taken_count;
+	struct list talkers; /* submitted jobs with progress that is to be told */
+	uint32_t delivering; /* callbacks run: wakes wait for their end */
+	/* who holds the lock takes the results: nobody else need be woken for them */
+	bool taking;
+	bool delivering_next; /* and delivers: a poke has done its work */
+};
+
+struct lane_leases {
+	struct list list, idle;
+	struct lease **table;
+	uint32_t table_size, serial;
+	/* stalled: of those in use, with a job that takes long */
+	uint32_t active, asked, stalled, limit;
+	uint32_t ringed, streamed; /* jobs in rings, and handed off */
+	uint32_t busy;             /* in use with a job in the ring, or a withdrawn one */
+	struct lease *warm;        /* that got the last job; NULL */
+	uint64_t ask_again;        /* not before: the last wish was refused */
+	bool ask_held;             /* one more is wanted then */
+	bool wakes;                /* some lease is to_wake */
+	enum brood_detail refused; /* why; NONE: it was not */
+};
+
+/* LANE_KEPT: the one lease, and its worker. */
+struct lane_pinned {
+	struct lease *lease;
+	pid_t pid;
+	uint32_t slot, generation;
+	bool over;
+};
+
+struct lane_stats {
+	uint64_t submitted, dropped, redispatched, retried, verdicts[BROOD_OUTCOMES];
+};
+
+/*
+ * `inbox` and `listed` say themselves which lock guards them. The queue's own lock guards all other
+ * members but those that are constant (brood, kind) or atomic (refs, orphan).
+ */
+struct lane {
+	struct brood *brood;
+	enum lane_kind kind;
+	pthread_mutex_t lock;
+	_Atomic uint32_t refs; /* the queue's own, and one of each handle */
+	_Atomic bool orphan;   /* LANE_THREAD without a thread */
+	bool freed;            /* no callback any more */
+	struct lane_listed listed;
+	struct inbox inbox;
+	struct lane_own_fds fds;
+	struct lane_sleep sleep;
+	struct lane_timer timer;
+	struct lane_jobs jobs;
+	struct lane_waiting waiting;
+	struct lane_results results;
+	struct lane_leases leases;
+	struct lane_pinned pinned;
+	struct lane_stats stats;
+};
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring_in.c - jobs into a worker's ring. wire/ring.h has the protocol, this file the engine's half
+ * of the way down. What stands there is the engine's alone: no worker can write to it.
+ *
+ * The bytes of a request stay in the ring until its job has its verdict: when the worker dies they
+ * are taken from there for another one.
+ */
+#include "ring_in.h"
+
+#include "caller.h"
+#include "given.h"
+#include "leasing.h"
+#include "lease_state.h"
+#include "pipe.h"
+#include "queue.h"
+#include "queue_job.h"
+#include "queue_jobs.h"
+#include "side.h"
+
+#include "../base/base.h"
+#include "../os/futex.h"
+#include "../pool/pick.h"
+#include "../wire/ring.h"
+
+/* jobs that a worker may do for callers before one of them has run */
+#define CALLERS_AHEAD 6
+
+#define SAY_EVERY 8 /* of jobs that say that more are to come */
+
+static void copy_pieces(unsigned char *to, const struct given *order)
+{
+	for (size_t i = 0; i < order->request_count; i++) {
+		if (order->request[i].iov_len)
+			memcpy(to, order->request[i].iov_base, order->request[i].iov_len);
+		to += order->request[i].iov_len;
+	}
+}
+
+/* Room for argument and request, and both copied. */
+static int put_bytes(struct lease *lease, const struct lane_job *job, const struct given *order,
+	struct ring_entry *entry)
+{
+	struct ring_space *space = &lease->space, before = *space;
+	uint32_t request = (uint32_t)queue_job_bytes(job);
+	int64_t arg_at = 0, request_at = 0;
+	uint64_t end;
+
+	if (job->arg_size)
+		arg_at = ring_space_take(space, job->arg_size, 64, &end);
+	if (request && arg_at >= 0)
+		request_at = ring_space_take(space, request, 64, &end);
+	if (arg_at < 0 || request_at < 0) {
+		*space = before;
+		return -ENOBUFS;
+	}
+	entry->arg_at = (uint32_t)arg_at;
+	entry->arg_size = (uint16_t)job->arg_size;
+	entry->plugin_size = (uint16_t)job->plugin_size;
+	entry->request_at = (uint32_t)request_at;
+	if (job->arg_size)
+		memcpy(lease->down->bytes + arg_at, order ? order->arg : job->bytes, job->arg_size);
+	if (request && order)
+		copy_pieces(lease->down->bytes + request_at, order);
+	else if (request)
+		memcpy(lease->down->bytes + request_at, job->bytes + job->arg_size, request);
+	return 0;
+}
+
+static void put_entry(struct lease *lease, struct ring_entry *entry, const struct lane_job *job,
+	uint64_t sequence)
+{
+	const struct function **named = &lease->entries[sequence % RING_DEPTH].named;
+
+	entry->sequence = sequence;
+	entry->id = job->id;
+	entry->fn = (uint64_t)(uintptr_t)job->function->fn;
+	entry->request_size = job->request_size;
+	entry->run_ms = job->limits.run_ms;
+	entry->job_flags = job->limits.flags;
+	entry->attempt = job->tries.made;
+	entry->flags = (job->call.waited ? RING_CALL : 0) |
+		(job->piped ? RING_WITH | RING_STREAM : 0) |
+		(job->fds.memfd >= 0 ? RING_WITH | RING_MEMFD : 0) |
+		(job->fds.socket >= 0
+				? RING_WITH | RING_SOCKET | (job->fds.own_pair ? RING_OWN_PAIR : 0)
+				: 0) |
+		(job->fds.extra ? RING_WITH : 0) | (side_needed(job) ? RING_FDS : 0) |
+		(lease->lane->kind == LANE_CALLERS ? RING_CALLER : 0);
+	entry->extra = (uint16_t)(job->fds.extra ? job->fds.extra->count : 0);
+	if (*named == job->function && !job->own_function)
+		return;
+	memcpy(entry->name, job->function->name, sizeof entry->name);
+	*named = job->own_function ? NULL : job->function;
+}
+
+static void due_with(struct lease *lease, const struct lane_job *job)
+{
+	uint64_t due = time_after_ms(job->given_ns, job->limits.run_ms);
+
+	lease->told.look_due = MIN(lease->told.look_due, due);
+}
+
+/*
+ * Of callers' jobs few are said at a time, so that the queue is here, where who came first is
+ * first. Else the worker does all jobs that it finds, and wakes as many threads at once; which of
+ * them run first is the kernel's choice, and some wait for milliseconds while others call again and
+ * again.
+ */
+static uint64_t may_say(struct lease *lease)
+{
+	uint64_t to = MIN(lease->published, lease->harvested + CALLERS_AHEAD);
+
+	if (lease->told.said <= lease->harvested && to > lease->told.said)
+		lease->stand.head_since = now_ns(); /* it could not begin before */
+	for (uint64_t q = lease->told.said + 1; q <= to; q++)
+		if (lease->entries[q % RING_DEPTH].job)
+			due_with(lease, lease->entries[q % RING_DEPTH].job);
+	return to;
+}
+
+/*
+ * What is in the ring is said to the worker. One store, and one look at two words that others
+ * write, for several jobs when more are to come.
+ */
+void ring_in_say(struct lease *lease)
+{
+	uint64_t look_at,
+		to = lease->lane->kind == LANE_CALLERS ? may_say(lease) : lease->published;
+
+	if (lease->told.said >= to || lease->damaged)
+		return;
+	lease->told.said = to;
+	lease->told.unsaid = 0;
+	atomic_store_explicit(&lease->ledger->published, to, memory_order_release);
+	atomic_store(&lease->down->published, to);
+	lease->told.to_wake |= atomic_load(&lease->desk->asleep) != 0;
+	look_at = atomic_load(&lease->ledger->look_at);
+	if (lease->told.look_due < look_at)
+		leasing_look(lease);
+	lease->told.look_due = TIME_NEVER;
+}
+
+static void publish(struct lease *lease, struct lane_job *job, uint64_t sequence)
+{
+	struct ledger_entry *said = &lease->ledger->entries[sequence % RING_DEPTH];
+	struct lane *l = lease->lane;
+
+	said->id = job->id;
+	said->run_ms = job->limits.run_ms;
+	said->grace_ms = job->limits.grace_ms;
+	said->flags = job->limits.flags;
+	/* somebody sleeps who did not know of this one */
+	if (l->sleep.leader && l->kind != LANE_CALLERS)
+		atomic_store_explicit(&l->fds.page->listening, 1, memory_order_relaxed);
+	atomic_store_explicit(&lease->up->claims[sequence % RING_DEPTH],
+		CLAIM_WORD(sequence, CLAIM_QUEUED), memory_order_relaxed);
+	if (l->kind == LANE_CALLERS) {
+		/* said with those of others, once the lock is free */
+		caller_ringed(lease, job, sequence);
+		return;
+	}
+	due_with(lease, job);
+	if (!(job->limits.flags & BROOD_JOB_MORE) || ++lease->told.unsaid >= SAY_EVERY)
+		ring_in_say(lease);
+}
+
+int ring_in_publish(struct lease *lease, struct lane_job *job, const struct given *order)
+{
+	uint64_t sequence = lease->published + 1;
+	struct ring_entry *entry = &lease->down->entries[sequence % RING_DEPTH];
+	struct lane *l = lease->lane;
+	uint32_t cost = pick_estimate(job->function->est_ns);
+	struct ring_space before = lease->space;
+	int r;
+
+	if (ring_used(lease) >= RING_DEPTH)
+		return -ENOBUFS;
+	if (!job->piped)
+		pipe_free(l, job); /* that for the reply of an attempt before */
+	r = put_bytes(lease, job, order, entry);
+	if (r < 0)
+		return r;
+	job->tries.made++;
+	put_entry(lease, entry, job, sequence);
+	if ((entry->flags & RING_WITH) && (r = side_send(lease, job, sequence)) < 0) {
+		lease->space = before;
+		job->tries.made--;
+		return r;
+	}
+	if (ring_used(lease) == 0) {
+		/* one of the queue may have waited for long */
+		lease->stand.head_since = order ? job->given_ns : now_ns();
+		list_remove(&lease->idle);
+		l->leases.busy++;
+	}
+	job->state = JOB_RINGED;
+	queue_jobs_out_of_backlog(l, job);
+	job->lease = lease;
+	job->sequence = sequence;
+	lease->published = sequence;
+	lease->entries[sequence % RING_DEPTH].job = job;
+	lease->entries[sequence % RING_DEPTH].end = lease->space.head;
+	lease->entries[sequence % RING_DEPTH].cost = cost;
+	lease->cost_ns += cost;
+	l->leases.ringed++;
+	if (job->piped)
+		pipe_begin(l, job);
+	publish(lease, job, sequence);
+	side_sent(lease, job);
+	return 0;
+}
+
+void ring_in_wake(struct lease *lease)
+{
+	lease->told.to_wake = false;
+	atomic_fetch_add(&lease->desk->bell, 1);
+	futex_wake(&lease->desk->bell, 1);
+}

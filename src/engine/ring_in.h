@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* ring_in.h - jobs into a worker's ring. All under the queue's lock. */
+#ifndef BROOD_ENGINE_RING_IN_H
+#define BROOD_ENGINE_RING_IN_H
+
+struct given;
+struct lane_job;
+struct lease;
+
+/* to its worker: what was published since */
+void ring_in_say(struct lease *lease);
+int ring_in_publish(struct lease *lease, struct lane_job *job, const struct given *order);
+void ring_in_wake(struct lease *lease);
+
+#endif

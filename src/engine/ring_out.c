@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* ring_out.c - jobs out of a worker's ring before they have begun, to be placed again. */
+#include "ring_out.h"
+
+#include "caller.h"
+#include "leasing.h"
+#include "lease_state.h"
+#include "queue.h"
+#include "queue_job.h"
+#include "queue_jobs.h"
+#include "side.h"
+#include "job_verdict.h"
+
+#include "../base/base.h"
+#include "../os/fds.h"
+#include "../wire/ring.h"
+#include <stdlib.h>
+
+/* The bytes that only the ring has. */
+static int take_bytes(struct lane_job *job, const struct lease *lease)
+{
+	const struct ring_entry *entry = &lease->down->entries[job->sequence % RING_DEPTH];
+	size_t request = queue_job_bytes(job);
+
+	if (job->bytes || job->arg_size + request == 0)
+		return 0;
+	job->bytes = malloc(job->arg_size + request);
+	if (!job->bytes)
+		return -ENOMEM;
+	memcpy(job->bytes, lease->down->bytes + entry->arg_at, job->arg_size);
+	memcpy(job->bytes + job->arg_size, lease->down->bytes + entry->request_at, request);
+	return 0;
+}
+
+/* What came over the link of an attempt that is not its last. */
+static void forget_back(struct lane_job *job)
+{
+	job->reply.came = false;
+	job->reply.memfd = close_fd(job->reply.memfd);
+	job->reply.fds = job->reply.fds ? queue_jobs_fds_free(job->reply.fds) : NULL;
+	job->result.fds = NULL;
+	job->result.fds_count = 0;
+}
+
+void ring_out_forget(struct lease *lease, struct lane_job *job)
+{
+	uint64_t at = job->sequence % RING_DEPTH;
+
+	lease->entries[at].job = NULL;
+	lease->cost_ns -= lease->entries[at].cost;
+	lease->entries[at].cost = 0;
+	lease->lane->leases.ringed--;
+	job->lease = NULL;
+	job->state = JOB_NEW;
+}
+
+int ring_out_withdraw(struct lease *lease, struct lane_job *job)
+{
+	int r = take_bytes(job, lease);
+
+	if (r < 0)
+		return r;
+	if (!claim_swap(lease->up, job->sequence, CLAIM_WITHDRAWN))
+		return -EBUSY;
+	side_take_back(lease, job);
+	if (lease->lane->kind == LANE_CALLERS)
+		caller_unringed(lease, job);
+	ring_out_forget(lease, job);
+	forget_back(job);
+	job->tries.made--; /* no worker has seen it */
+	return 0;
+}
+
+int ring_out_rescue(struct lease *lease, struct lane_job *job)
+{
+	int r = take_bytes(job, lease);
+
+	side_take_back(lease, job);
+	if (lease->lane->kind == LANE_CALLERS)
+		caller_unringed(lease, job);
+	ring_out_forget(lease, job);
+	forget_back(job);
+	return r;
+}
+
+void ring_out_again(struct lane *l, struct lane_job *job)
+{
+	if (job->tries.cancelled) {
+		struct brood_verdict v = { .outcome = BROOD_CANCELLED };
+
+		job_verdict_give(l, job, &v);
+	} else if (l->kind == LANE_KEPT) {
+		job_verdict_refuse(l, job, BROOD_DETAIL_LEASE_OVER);
+	} else {
+		queue_jobs_wait(l, job, true);
+	}
+}
+
+/* From the last to the first, each to the front of the queue: the old order. */
+void ring_out_all(struct lease *lease)
+{
+	struct lane *l = lease->lane;
+
+	if (lease->state != LEASE_ACTIVE)
+		return;
+	leasing_out_of_use(lease);
+	lease->state = LEASE_DYING;
+	for (uint64_t q = lease->published; q > lease->harvested; q--) {
+		struct lane_job *job = lease->entries[q % RING_DEPTH].job;
+
+		if (job && ring_out_withdraw(lease, job) == 0)
+			ring_out_again(l, job);
+	}
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring_out.h - jobs out of a worker's ring before they have begun. All under the queue's lock.
+ */
+#ifndef BROOD_ENGINE_RING_OUT_H
+#define BROOD_ENGINE_RING_OUT_H
+
+#include <stdbool.h>
+
+struct lane;
+struct lane_job;
+struct lease;
+
+void ring_out_forget(struct lease *lease, struct lane_job *job);
+/* 0: it is nobody's now (NEW again, with its bytes); -EBUSY: it runs; -ENOMEM */
+int ring_out_withdraw(struct lease *lease, struct lane_job *job);
+/* the same without asking: the worker is gone. -ENOMEM: its bytes are lost */
+int ring_out_rescue(struct lease *lease, struct lane_job *job);
+void ring_out_again(struct lane *l, struct lane_job *job);
+/* no new ones; what has not begun goes elsewhere */
+void ring_out_all(struct lease *lease);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* sleep.h - threads that wait for something of a queue. All under the queue's lock. */
+#ifndef BROOD_ENGINE_SLEEP_H
+#define BROOD_ENGINE_SLEEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct epoll_event;
+struct lane;
+struct lane_job;
+struct sleeper;
+
+/* workers tell of each completion from now on. true: one came before they knew */
+bool sleep_listen(struct lane *l);
+/* somebody looks: no telling needed */
+void sleep_quiet(struct lane *l);
+/*
+ * for those that poll its fd: workers tell from now on, and what they did meanwhile makes it
+ * readable
+ */
+void sleep_listen_polled(struct lane *l);
+/* the same by who does not deliver: so does what it found for others */
+void sleep_tell(struct lane *l);
+/* the same, for who knows the time */
+void sleep_from(struct lane *l, struct sleeper **chain, uint64_t now, uint64_t until);
+void sleep_until(struct lane *l, struct sleeper **chain, uint64_t until);
+void sleep_leave(struct lane *l);
+void sleep_caller(struct lane *l, struct lane_job *job);
+
+#endif

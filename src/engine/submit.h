@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*  */
+#ifndef BROOD_ENGINE_SUBMIT_H
+#define BROOD_ENGINE_SUBMIT_H
+
+struct brood;
+struct lane;
+
+int submit_dispatch(struct lane *l);
+/* the brood's own queue; how many results, -1: nobody has used it yet */
+int submit_dispatch_own(struct brood *b);
+
+#endif

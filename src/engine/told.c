@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * told.c - what the program tells the supervisor: init data, and messages for the service manager.
+ */
+#include "engine.h"
+#include "fail.h"
+#include "out.h"
+#include "unsent.h"
+#include "engine_root.h"
+#include "wait.h"
+
+#include "../os/fds.h"
+#include "../os/shm.h"
+#include "../wire/frame.h"
+#include <fcntl.h>
+
+#define STATUS_MAX 200 /* bytes of a status for systemd */
+
+static int init_data_check(const void *data, size_t size, const int *fds, size_t fds_count)
+{
+	if (size > (size_t)1 << 30)
+		return fail_with(-E2BIG,
+			"brood_set_init_data: %zu bytes are more than 1 GiB: pass an fd of a file "
+			"instead",
+			size);
+	if (fds_count > BROOD_INIT_FDS_MAX)
+		return fail_with(-E2BIG, "brood_set_init_data: %zu fds are more than %d", fds_count,
+			BROOD_INIT_FDS_MAX);
+	if ((size && !data) || (fds_count && !fds))
+		return fail_with(
+			-EINVAL, "brood_set_init_data: a size is not 0 but its pointer is NULL");
+	return 0;
+}
+
+/* A version that waits for room is not worth sending any more once there is a newer one. */
+static int init_data_send(struct brood *b, struct frame *f)
+{
+	int r;
+
+	if (b->state != ENGINE_RUNNING)
+		return fail_stopped();
+	f->init_data.version = b->init_version + 1;
+	r = out_send(b, f, 0, 0);
+	if (r < 0)
+		return out_failed(b, r, "sending init data to the supervisor");
+	if (r == 1) {
+		unsent_drop_older(b);
+		wait_for_room(b);
+	}
+	return (int)++b->init_version;
+}
+
+int engine_set_init_data(
+	struct brood *b, const void *data, size_t size, const int *fds, size_t fds_count)
+{
+	VISIT(visit);
+	_cleanup_close_ int memfd = -1;
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+	struct frame f;
+	int r = visit_begin(&visit, b);
+
+	if (r < 0 || (r = init_data_check(data, size, fds, fds_count)) < 0)
+		return r;
+	frame_begin(&f, MESSAGE_INIT_DATA);
+	f.init_data.data_size = size;
+	f.init_data.fds_count = (uint32_t)fds_count;
+	if (size) {
+		memfd = shm_memfd("brood-init-data", data, size, &seals);
+		if (memfd < 0)
+			return fail_system(memfd, "brood_set_init_data: memory for the data");
+		f.fds[f.fds_count++] = memfd;
+	}
+	for (size_t i = 0; i < fds_count; i++)
+		f.fds[f.fds_count++] = fds[i];
+	engine_lock(b);
+	r = init_data_send(b, &f);
+	engine_unlock(b);
+	return r;
+}
+
+static void notify_frame(struct frame *f, uint32_t kind, const char *text)
+{
+	struct message_notify *m = &frame_begin(f, MESSAGE_NOTIFY)->notify;
+
+	m->kind = kind;
+	for (size_t i = 0; text && text[i] && i < STATUS_MAX; i++)
+		/* a newline would begin another assignment */
+		m->text[i] = (unsigned char)text[i] < ' ' ? ' ' : text[i];
+}
+
+static int notify_send(struct brood *b, struct frame *f)
+{
+	bool ready = f->notify.kind == NOTIFY_READY;
+	int r;
+
+	if (b->state != ENGINE_RUNNING)
+		return fail_stopped();
+	if (ready && b->ready_said)
+		return 0;
+	r = out_send(b, f, 0, 0);
+	if (r < 0)
+		return out_failed(b, r, "telling the supervisor");
+	b->ready_said |= ready;
+	if (r == 1) {
+		unsent_drop_older(b);
+		wait_for_room(b);
+	}
+	return 0;
+}
+
+int engine_notify(struct brood *b, uint32_t kind, const char *text)
+{
+	VISIT(visit);
+	struct frame f;
+	int r = visit_begin(&visit, b);
+
+	if (r < 0)
+		return r;
+	notify_frame(&f, kind, text);
+	engine_lock(b);
+	r = notify_send(b, &f);
+	engine_unlock(b);
+	return r;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* transfer.h - the bytes of a handed-off call. They belong to the calling thread; no lock. */
+#ifndef BROOD_ENGINE_TRANSFER_H
+#define BROOD_ENGINE_TRANSFER_H
+
+#include "engine.h"
+#include <poll.h>
+#include <stdbool.h>
+
+struct engine_bytes;
+struct pollfd;
+
+/* transfer.c: the bytes of a call; the thread's own, no lock */
+struct transfer {
+	int fd;
+	const char *request;
+	size_t left; /* of the request */
+	char *reply;
+	size_t room, received; /* received: also what did not fit */
+	bool writing, reading;
+	int error; /* what the caller's buffers or the kernel spoilt */
+	/* until then a reply may lie in the socket: the verdict ends the call, not its last byte */
+	uint64_t quiet_until;
+};
+
+void transfer_begin(struct transfer *t, int fd, const struct engine_bytes *bytes);
+void transfer_poll(
+	struct transfer *t, uint64_t now, struct pollfd *ret_poll, uint64_t *inout_until);
+void transfer_step(struct transfer *t, short revents);
+/* the verdict is there: what lies in the socket, without waiting */
+void transfer_finish(struct transfer *t);
+
+#endif

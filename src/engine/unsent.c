@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unsent.c - frames that wait for room in the socket to the supervisor, in order, with their fds.
+ *
+ * A frame waits for one of two reasons, which need different cures. The socket is full: POLLOUT
+ * says when it is not. Or the kernel has no room for fds in flight, or no memory: nothing says when
+ * it has, so the engine tries again in a few ms. The thread that leads (wait.c) looks after both,
+ * and so does the epoll behind brood_fd(). When no frame waits, neither costs anything.
+ */
+#include "unsent.h"
+
+#include "engine_root.h"
+#include "waiter.h"
+
+#include "../base/base.h"
+#include "../os/closing.h"
+#include "../os/fds.h"
+#include "../wire/frame.h"
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+void unsent_drop(struct brood *b, struct out *out)
+{
+	list_remove(&out->link);
+	for (size_t i = 0; i < out->fds_count; i++)
+		closing_fd(out->fds[i]);
+	free(out);
+	if (list_empty(&b->out))
+		b->out_state = OUT_OPEN;
+}
+
+/* Init data, or a status. READY is said once and must not be lost. */
+static bool out_replaces(const struct out *newer, const struct out *older)
+{
+	const size_t kind = offsetof(struct frame, notify.kind);
+	uint32_t a, b;
+
+	if (newer->type != older->type || newer == older || newer->job)
+		return false;
+	if (newer->type != MESSAGE_NOTIFY)
+		return newer->type == MESSAGE_INIT_DATA;
+	memcpy(&a, newer->bytes + kind, sizeof a);
+	memcpy(&b, older->bytes + kind, sizeof b);
+	return a == b;
+}
+
+void unsent_drop_older(struct brood *b)
+{
+	const struct out *newest = list_empty(&b->out)
+		? NULL
+		: container_of(b->out.prev, struct out, link);
+
+	list_for_each_safe(link, tmp, &b->out) {
+		struct out *out = container_of(link, struct out, link);
+
+		if (out_replaces(newest, out))
+			unsent_drop(b, out);
+	}
+}
+
+void unsent_wait(struct brood *b, int error)
+{
+	b->out_state = error == -EAGAIN ? OUT_FULL : OUT_LATER;
+	b->out_retry = b->out_state == OUT_LATER ? now_ns() + OUT_RETRY_MS * NS_PER_MS : TIME_NEVER;
+}
+
+bool unsent_due(const struct brood *b)
+{
+	return b->out_state == OUT_LATER && now_ns() >= b->out_retry;
+}
+
+static int out_copy_fds(struct out *out, const struct frame *f, size_t owned)
+{
+	for (size_t i = 0; i < f->fds_count; i++) {
+		int fd = i < owned ? f->fds[i] : fds_dup_above(f->fds[i], 3);
+
+		if (fd < 0) {
+			for (size_t k = owned; k < i; k++)
+				close_fd(out->fds[k]);
+			return fd;
+		}
+		out->fds[i] = fd;
+	}
+	out->fds_count = f->fds_count;
+	return 0;
+}
+
+void unsent_watch(struct brood *b)
+{
+	bool out = b->out_state == OUT_FULL && !b->lost,
+	     later = b->out_state == OUT_LATER && !b->lost;
+
+	if (!b->fd_used || b->state == ENGINE_STOPPED)
+		return;
+	if (out != b->epoll_out && !b->lost) {
+		struct epoll_event event = { .events = EPOLLIN | (out ? EPOLLOUT : 0),
+			.data.fd = b->channel_fd };
+
+		epoll_ctl(b->epoll_fd, EPOLL_CTL_MOD, b->channel_fd, &event);
+		b->epoll_out = out;
+	}
+	/* Setting it also takes back its readability: nobody needs to read it. */
+	if (later || b->timer_set) {
+		struct itimerspec spec = { .it_value.tv_nsec =
+						   later ? OUT_RETRY_MS * (long)NS_PER_MS : 0 };
+
+		timerfd_settime(b->timer_fd, 0, &spec, NULL);
+		b->timer_set = later;
+	}
+}
+
+int unsent_append(struct brood *b, struct frame *f, uint64_t job, size_t owned)
+{
+	size_t size = f->header.size;
+	struct out *out = malloc(sizeof *out + size);
+	bool first = list_empty(&b->out);
+	int r;
+
+	if (!out)
+		return -ENOMEM;
+	*out = (struct out){ .job = job, .type = f->header.type, .size = size };
+	r = out_copy_fds(out, f, owned);
+	if (r < 0) {
+		free(out);
+		return r;
+	}
+	memcpy(out->bytes, (const unsigned char *)f, size);
+	list_append(&out->link, &b->out);
+	if (first) {
+		if (b->leader && b->leader != b->reader)
+			waiter_poke(b->leader);
+		unsent_watch(b);
+	}
+	return 1;
+}
