@@ -262,7 +262,8 @@ void reply_finish(struct brood_job *job, struct ring_done *done)
 	atomic_signal_fence(memory_order_seq_cst); /* as in say_so_far() */
 	done->reply_size = r->size;
 	r->memfd = close_fd(r->memfd);
-	files_close_back(job);
+	if (job->back_count > 0)
+		files_close_back(job);
 }
 
 /* ---- the public calls ---- */

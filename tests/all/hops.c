@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * hops.c - which functions of the library run for one warm job. tests/hops compiles it with the
- * whole library, without optimization and with -finstrument-functions, and reads what it prints:
+ * whole library, without optimization and with -finstrument-functions, gives it the name of a file,
+ * and reads there:
  *
  * 	begin WAY          a job begins: call, submit or handoff
  * 	PROCESS FUNCTION CALLER
@@ -88,7 +89,7 @@ static UNTRACED int one(struct brood *brood, const char *way)
 	return brood_call(brood, echo, "hello", 5, reply, sizeof reply, &options, &verdict) != 5;
 }
 
-static UNTRACED void record(struct brood *brood, const char *way)
+static UNTRACED void record(struct brood *brood, const char *way, FILE *to)
 {
 	for (int i = 0; i < 100; i++) /* until it is warm */
 		if (one(brood, way))
@@ -101,27 +102,31 @@ static UNTRACED void record(struct brood *brood, const char *way)
 			exit(1);
 		pause_ms(5); /* it sleeps again */
 		atomic_store(&trace->on, 0);
-		printf("begin %s\n", way);
+		fprintf(to, "begin %s\n", way);
 		for (unsigned e = 0; e < atomic_load(&trace->count) && e < EVENTS; e++)
-			printf("%c %p %p\n", trace->events[e].process, trace->events[e].function,
-				trace->events[e].caller);
+			fprintf(to, "%c %p %p\n", trace->events[e].process,
+				trace->events[e].function, trace->events[e].caller);
 	}
 }
 
-UNTRACED int main(void)
+UNTRACED int main(int argc, char **argv)
 {
 	struct brood_options options = {
 		.size = sizeof options, .workers = 2, .worker_init = is_worker
 	};
 	struct brood *brood;
+	FILE *to;
 
 	trace = mmap(
 		NULL, sizeof *trace, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (trace == MAP_FAILED || brood_start(&options, &brood) < 0)
 		return fprintf(stderr, "hops: no pool: %s\n", brood_error()), 1;
 	process = 'e';
-	record(brood, "call");
-	record(brood, "submit");
-	record(brood, "handoff");
-	return brood_stop(brood) < 0;
+	to = argc == 2 ? fopen(argv[1], "w") : NULL;
+	if (!to)
+		return fprintf(stderr, "usage: hops FILE\n"), 2;
+	record(brood, "call", to);
+	record(brood, "submit", to);
+	record(brood, "handoff", to);
+	return fclose(to) != 0 || brood_stop(brood) < 0;
 }
