@@ -71,16 +71,16 @@ static int give(struct slot *slot, struct job *job)
 	if (r == 0 || error_passes(r))
 		return r;
 	/*
-	 * It is dying, and its pidfd will say so; if it is not, it is useless all the same and is
-	 * killed then.
+	 * The worker is dying, and its pidfd will say so. If the worker lives, it is useless all
+	 * the same: it is killed then.
 	 */
 	slot_end(slot, now + EOF_GRACE_MS * NS_PER_MS);
 	return 1;
 }
 
 /*
- * A request that waits for another lease to end stands in nobody's way, and has its turn first once
- * that is over.
+ * A request that waits for another lease to end is parked: it holds up nobody. Once a lease has
+ * ended, the parked request is the first in turn.
  */
 static struct record_link *next_waiting(struct pool *pool)
 {

@@ -7,10 +7,7 @@
 
 #include <sys/resource.h>
 
-/*
- * So many a minute, so that a crash loop does not fill the disk: past it, workers may make none
- * until the minute is over.
- */
+/* Past the limit, workers may make no core files until the minute is over. */
 bool cores_allowed(struct pool *pool, uint64_t now)
 {
 	if (pool->options->flags & BROOD_NO_CORE)
@@ -23,8 +20,8 @@ bool cores_allowed(struct pool *pool, uint64_t now)
 }
 
 /*
- * A limit of 1 byte allows no core file, and, unlike 0, stops a core for the handler behind a pipe
- * too.
+ * A limit of 1 byte allows no core file. Unlike 0, it also keeps the kernel from feeding a handler
+ * behind a pipe.
  */
 void cores_adjust(struct slot *slot, uint64_t now)
 {
@@ -39,8 +36,8 @@ void cores_adjust(struct slot *slot, uint64_t now)
 }
 
 /*
- * Those that have something to do; the others when they get it. A lease may last for hours. At most
- * twice a minute.
+ * Busy workers and those on a lease, which may last for hours. Idle workers are adjusted when they
+ * get something to do. This happens at most twice a minute.
  */
 static void adjust_all(struct pool *pool, uint64_t now)
 {

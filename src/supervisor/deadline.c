@@ -26,7 +26,7 @@ static bool condemn_from(struct slot *slot, uint64_t sequence, const uint64_t *f
 	return false;
 }
 
-/* It may begin between the first look and the others: so the first is tried again. */
+/* A job may begin between the first try and the others, so the first is tried again. */
 static bool condemn(struct slot *slot, uint64_t n)
 {
 	const uint64_t job[] = { DESK_WORD(n, DESK_RUNNING), DESK_WORD(n, DESK_ASSIGNED),
@@ -65,8 +65,8 @@ void deadline_kill_stuck(struct slot *slot)
 }
 
 /*
- * The job is told by memory. The signal interrupts a system call that it waits in, and makes its
- * cancel fd readable.
+ * The job is told by the slot page. The signal interrupts a system call that the job waits in, and
+ * makes its cancel fd readable.
  */
 static void soften(struct slot *slot, uint64_t sequence)
 {

@@ -94,7 +94,7 @@ static void lease_after_death(struct slot *slot, const struct process_exit *e)
 
 /* ---- what is said and counted ---- */
 
-/* It had begun something: its end is that job's, and not of one that never got so far. */
+/* The worker had begun something: its end is that job's fault, and no failed birth. */
 static bool at_work(const struct slot *slot)
 {
 	uint64_t word = atomic_load(&slot_page(slot)->word);
@@ -144,8 +144,8 @@ static void degraded_news(struct pool *pool)
 /* ---- the end ---- */
 
 /*
- * None signed it: then nothing of the program has run there. More deaths than there is room for,
- * and no sweep meanwhile: one is due now.
+ * An entry that the worker did not sign needs no memory: no code of the program has run there.
+ * Where the room for dead workers is used up, a sweep is due now.
  */
 static void remember_session(struct slot *slot)
 {
@@ -183,7 +183,7 @@ static void forget_process(struct slot *slot)
 	slot->pid = 0;
 }
 
-/* A job that died may have changed the flags of the engine's stdout (os/standard.h). */
+/* A job that died may have changed the flags of the engine's stdout or stderr (os/standard.h). */
 static void put_standard_back(struct slot *slot)
 {
 	const struct supervisor_config *c = &slot->pool->supervisor->config;
@@ -240,7 +240,7 @@ static void bury(struct slot *slot, const struct process_exit *e)
 	else
 		bury_worker(slot, e);
 	if (s->way == PROCESS_FORK)
-		strays_reap(s); /* its zombie may have stood before theirs */
+		strays_reap(s); /* the worker's zombie may have hidden those of strays */
 	strays_sweep_soon(s);
 }
 
@@ -266,7 +266,7 @@ void death_bury_if_ended(struct slot *slot)
 	process_kill_group(slot->pid);
 	if (r == 1)
 		r = process_wait(slot->pid, false, &e);
-	/* somebody else reaped it: as good as an end, but nobody knows how */
+	/* somebody else reaped the worker: nobody knows how it ended */
 	if (r == -ECHILD)
 		e = (struct process_exit){ 0 };
 	else if (r != 1) {
@@ -283,8 +283,8 @@ void death_readable(struct loop *loop, struct source *source, uint32_t events)
 	(void)events;
 	death_bury_if_ended(slot);
 	/*
-	 * waitid failed for now, or a debugger has it first: look again, but do not spin on a
-	 * readable pidfd
+	 * waitid() failed for now, or a debugger gets the news first. The pidfd stays readable, so
+	 * it is taken from the loop, and a timer looks again.
 	 */
 	if (slot->pid > 0) {
 		loop_remove(loop, &slot->death);
@@ -293,8 +293,8 @@ void death_readable(struct loop *loop, struct source *source, uint32_t events)
 }
 
 /*
- * While a slot is ENDING its timer first kills (again), then looks whether the process is gone: for
- * workers whose pidfd could not be had or watched.
+ * The timer of an ENDING slot kills its worker (again). Where the worker's pidfd could not be had
+ * or watched, the timer then looks whether the worker is gone.
  */
 void death_end_fired(struct loop *loop, struct timer *timer, uint64_t now)
 {
@@ -313,7 +313,7 @@ void death_end_fired(struct loop *loop, struct timer *timer, uint64_t now)
 		slot_kill(slot, SIGKILL,
 			slot->facts.reason ? slot->facts.reason : "it did not end when asked");
 	}
-	/* With a watched pidfd nothing more is to be done here; without, look again. */
+	/* A watched pidfd tells the end. Without one, look again. */
 	if (slot->death.fd < 0)
 		timer_set(loop, timer, now + RETRY_MS * NS_PER_MS);
 }
@@ -324,10 +324,10 @@ static bool job_runs(const struct slot *slot)
 }
 
 /*
- * A job may have closed the channel: with all descriptors, or by exec. Its deadline decides about
- * it then, as about any other job: this timer is not the slot's. A worker on lease is asked to
- * leave: if it runs no job either it is stuck, and if it does, the lease's own looks go on. One
- * without a job has no reason to live on.
+ * A job may have closed the channel: by closing all descriptors, or by exec. The job's deadline
+ * still decides, so this timer is not the slot's own. A worker on a lease is recalled: without a
+ * job it is stuck then, and with a job the looks at the lease go on. A worker without a job or a
+ * lease has no reason to live on.
  */
 static void eof_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 {
@@ -356,7 +356,7 @@ void death_channel_readable(struct loop *loop, struct source *source, uint32_t e
 	death_bury_if_ended(slot);
 	if (slot->pid > 0 && slot->facts.kill_signal != SIGKILL &&
 		slot->link.state != SLOT_ENDING) {
-		/* one on lease would not look at its channel before long */
+		/* a worker on a lease looks at its channel only when it is told to */
 		recall_lease(slot);
 		slot->eof_timer.on = eof_time_up;
 		timer_set(loop, &slot->eof_timer, now_ns() + EOF_GRACE_MS * NS_PER_MS);

@@ -30,7 +30,7 @@ static const char *why_gave_up(const struct slot *slot, const struct process_exi
 	}
 }
 
-/* The job that runs on a lease: its id, as the engine published it, else 0. */
+/* The id of the job that runs on the lease, as the engine published it; 0: none. */
 static uint64_t job_on_lease(const struct slot *slot)
 {
 	const struct shared *shared = slot->pool->supervisor->config.shared;
@@ -46,7 +46,7 @@ static uint64_t job_on_lease(const struct slot *slot)
 	return ledger->entries[sequence % RING_DEPTH].id;
 }
 
-/* The worker's own word for it: only what can be printed. */
+/* The function's name as the worker wrote it: only what can be printed. */
 static void name_on_lease(const struct slot *slot, char name[BROOD_NAME_MAX])
 {
 	const struct desk *desk = slot_page(slot);
@@ -58,7 +58,7 @@ static void name_on_lease(const struct slot *slot, char name[BROOD_NAME_MAX])
 			*c = '?';
 }
 
-/* What it was at, in words; the job's id, or 0. */
+/* Puts what the worker was doing into `what`. Returns the job's id, or 0. */
 static uint64_t doing(const struct slot *slot, char *what, size_t size)
 {
 	char name[BROOD_NAME_MAX];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * engine_peer.c - what the engine says, and its end. The engine is the user's program: it may be
- * wrong, stuck or dead, and none of that may block or break the supervisor. Its channel ending
- * while it lives (it closed all its fds, say) ends the pool: nobody can give jobs any more, and the
- * engine's library says "lost".
+ * wrong, stuck or dead, and none of that may block or break the supervisor. If the engine's channel
+ * ends while the engine lives (it closed all its fds, say), the pool ends, too: nobody can give
+ * jobs any more.
  */
 #include "engine_peer.h"
 #include "intake.h"
@@ -68,7 +68,7 @@ static void say_dropped(struct supervisor *s, const struct message_dropped *m)
 	logging_line(s, &about, "%s", text);
 }
 
-/* It ended without a word: only the page tells how many jobs waited in it. */
+/* The engine ended without a word: only the shared page tells how many jobs waited in it. */
 static void say_lost_with_it(struct supervisor *s)
 {
 	const struct message_dropped m = { .count = atomic_load(
@@ -108,11 +108,11 @@ static void channel_over(struct supervisor *s)
 	s->engine.channel_ended = true;
 	loop_remove(&s->loop, &s->engine.channel);
 	s->config.channel_fd = close_fd(s->config.channel_fd);
-	note(s, NOTE_TELL); /* nobody: they are over */
+	note(s, NOTE_TELL); /* nobody hears them: their records are free again */
 	engine_peer_stop_if_ended(s);
 	/*
-	 * A process that ends closes its files a moment before it has ended: that is no reason to
-	 * deny its jobs their drain time.
+	 * An engine that ends closes its files a moment before it has ended. That must not cost its
+	 * jobs their drain time, so the pool waits for a while before it stops.
 	 */
 	if (!s->engine.ended)
 		timer_set(&s->loop, &s->engine.eof_timer, now_ns() + EOF_GRACE_MS * NS_PER_MS);
@@ -168,8 +168,8 @@ static int read_one(struct supervisor *s)
 }
 
 /*
- * An engine that ended in order may have given jobs in its last moment: they have their drain time
- * like all others.
+ * An engine that ended in order may have given jobs in its last moment: these have their drain
+ * time, too.
  */
 static void hear_last_words(struct supervisor *s)
 {
@@ -219,8 +219,8 @@ static bool stop_signal_came(const struct supervisor *s)
 }
 
 /*
- * An end that the program chose (0, or any code after brood_stop()), or that a stop signal asked
- * for, is silent.
+ * Ends that are not worth a line: the program chose it (exit code 0, or any code after
+ * brood_stop()), or a stop signal asked for it.
  */
 static bool ended_as_asked(const struct supervisor *s, const struct process_exit *e)
 {
@@ -230,7 +230,8 @@ static bool ended_as_asked(const struct supervisor *s, const struct process_exit
 }
 
 /*
- * The supervisor's child is not the engine's: nobody in it may call the library, and the pool ends.
+ * A child that the engine forked lives on. It cannot call the library, and the pool ends: usually
+ * the program called daemon() too late.
  */
 static void say_daemon(struct supervisor *s)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * grant.c - workers on lease. A request is a record in the queue like a job's; when its turn comes
- * the five fds go on to an idle worker, unseen, and the engine is told who it is (LENT). From then
- * on the two meet without us (lease_watch.c watches), until LEASE_OVER: the worker has left, or
- * died, or there was none. Exactly one, after LENT, whatever the socket to the engine does
- * meanwhile.
+ * grant.c - leases. A request waits in the queue like a job. When its turn comes, its five fds go
+ * on to an idle worker, and the engine is told which worker has them (LENT). From then on engine
+ * and worker meet without the supervisor, which only watches (lease_watch.c). The end of each lease
+ * or request is one LEASE_OVER, whatever happens to the engine's socket meanwhile: the worker has
+ * left, or died, or there was none.
  */
 #include "grant.h"
 #include "lease_watch.h"
@@ -22,7 +22,7 @@ static uint64_t last_published(const struct slot *slot)
 								  : slot->lease.watch.base;
 }
 
-/* No sequence is used twice: neither those that were done nor those that were only published. */
+/* No sequence is used twice: neither of a job that was done, nor of one that was only published. */
 static void count_jobs(struct slot *slot, uint64_t word)
 {
 	slot->jobs_done += watch_moved(slot->lease.watch.base, word);
@@ -41,7 +41,7 @@ bool grant_end_by_return(struct slot *slot, const struct message_left *m)
 	uint64_t word = atomic_load(&slot_page(slot)->word);
 
 	if (slot->facts.condemned)
-		return false; /* as on_finished(): it lost the swap */
+		return false; /* it lost the swap, and was killed */
 	if (m->id != job->link.id || m->sequence < slot->lease.watch.base ||
 		m->sequence > last_published(slot) || DESK_STATE(word) == DESK_RUNNING) {
 		slot_drop(slot, "left a lease that it is not on");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guard_peer.c - the guard kills what jobs started when the supervisor is killed; so it is there
- * before the first worker, and is replaced when it dies.
+ * guard_peer.c - the guard's birth, death and end. The guard kills what jobs started when the
+ * supervisor is killed. So it is born before the first worker, and replaced when it dies.
  */
 #include "guard_peer.h"
 #include "logging.h"
@@ -79,7 +79,7 @@ void guard_peer_death(struct loop *loop, struct source *source, uint32_t events)
 	guard_peer_replace_if_ended(s);
 	if (s->guard.pid > 0 && source->fd >= 0 && source->fd == s->guard.pidfd &&
 		now_ns() - s->guard.born_ns >= QUICK_NS)
-		loop_remove(loop, source); /* waitid failed for now */
+		loop_remove(loop, source); /* waitid() failed for now: do not spin */
 }
 
 void guard_peer_respawn_fired(struct loop *loop, struct timer *timer, uint64_t now)
@@ -107,8 +107,8 @@ void guard_peer_end(struct supervisor *s)
 		struct timespec ms = { .tv_nsec = NS_PER_MS };
 
 		/*
-		 * SIGKILL of a sleeper: microseconds, where it is given a CPU. Nothing else waits
-		 * by now
+		 * SIGKILL ends a sleeper in microseconds, if it is given a CPU. Nothing else waits
+		 * by now.
 		 */
 		nanosleep(&ms, NULL);
 	}

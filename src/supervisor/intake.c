@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * intake.c - a job, or a request for a lease, comes from the engine. It takes the record that its
- * id names. The engine's memory may be damaged: what makes no sense is said, and dropped.
+ * intake.c - jobs and requests for leases, as they come from the engine. Each takes the record that
+ * its id names. The engine's memory may be damaged: a message that makes no sense is logged and
+ * dropped.
  */
 #include "intake.h"
 #include "deadline.h"
@@ -65,7 +66,7 @@ void intake_lease(struct pool *pool, struct frame *f)
 	else if (s->halt.phase >= HALT_CANCEL)
 		verdict_refuse(job, BROOD_DETAIL_DRAINING);
 	else
-		waiting_enter(job); /* while the pool drains, too: the engine's queues drain */
+		waiting_enter(job); /* also in DRAIN: the engine's queues drain, too */
 }
 
 void intake_cancel(struct pool *pool, uint64_t id)
@@ -73,7 +74,7 @@ void intake_cancel(struct pool *pool, uint64_t id)
 	struct job *job = record_of(records_find(&pool->records, id));
 
 	if (!job || job->is_lease || job->link.state == RECORD_TOLD)
-		return; /* it had its verdict already: that is the answer */
+		return; /* the job has its verdict: that is the answer */
 	if (job->link.state == RECORD_RUNNING && job->slot) {
 		if (job->slot->link.state == SLOT_BUSY)
 			deadline_hurry(job->slot, now_ns(), LADDER_CAUSE_CANCEL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lease_share.c - which leases are taken back for others that wait, and when.
+ * lease_share.c - which leases are recalled for jobs and requests that wait, and when.
  */
 #include "lease_share.h"
 #include "lease_watch.h"
@@ -27,8 +27,8 @@ static void ask_again_at(struct pool *pool, uint64_t when)
 }
 
 /*
- * Until when a worker that was asked to leave counts as about to be back. It may have a job that
- * takes hours, or no CPU, or may be stopped, while another one rests.
+ * Until this time a recalled worker counts as about to be back. Later it probably has a long job,
+ * or no CPU, or is stopped, and another lease is recalled instead.
  */
 static uint64_t awaited_until(const struct slot *slot)
 {
@@ -41,8 +41,8 @@ static uint64_t awaited_until(const struct slot *slot)
 }
 
 /*
- * How many are about to be back. The last asked are looked at; those asked before are not about to
- * be back.
+ * How many workers are about to be back. Only those recalled last are looked at: the others are
+ * late already.
  */
 static uint32_t soon_back(struct pool *pool, uint64_t now)
 {
@@ -62,8 +62,8 @@ static uint32_t soon_back(struct pool *pool, uint64_t now)
 }
 
 /*
- * How many are about to be ready, the last born first. Of those in one wave of births not all are
- * looked at.
+ * How many workers are about to be ready, the last born first. Of a large wave of births only some
+ * are looked at; the rest is taken for the same.
  */
 static uint32_t soon_ready(struct pool *pool, uint64_t now)
 {
@@ -86,8 +86,8 @@ static uint32_t soon_ready(struct pool *pool, uint64_t now)
 }
 
 /*
- * From when on it may be taken back. One that has begun nothing for a while gains nothing by its
- * lease.
+ * From this time on the lease may be recalled. A worker that has begun nothing for a while gains
+ * nothing by its lease.
  */
 static uint64_t free_from(const struct slot *slot)
 {
@@ -100,8 +100,9 @@ static uint64_t free_from(const struct slot *slot)
 }
 
 /*
- * One with nothing to do, else the longest held: but never one of the same lane, which gained
- * nothing. NULL: none, or not yet: then the timer is set.
+ * The best lease to recall: one whose worker has nothing to do, else the one held longest. Never
+ * one of the queue that waits: that queue would gain nothing. NULL: none, or not yet; then the
+ * timer is set.
  */
 static struct slot *best_for(struct pool *pool, const struct job *waiting, uint64_t now)
 {
@@ -131,8 +132,8 @@ static struct slot *best_for(struct pool *pool, const struct job *waiting, uint6
 }
 
 /*
- * The first of them may be one for whom there is none, since its own lane has all: the next one is
- * looked at, too.
+ * The first in the queue may find no lease to recall, since its own queue holds them all. So the
+ * next ones are looked at, too.
  */
 static uint32_t recall(struct pool *pool, struct list *waiting, uint32_t count, uint64_t now)
 {
@@ -146,7 +147,7 @@ static uint32_t recall(struct pool *pool, struct list *waiting, uint32_t count, 
 		slot = best_for(pool, container_of(l, struct job, link.link), now);
 		if (!slot)
 			continue;
-		/* it may have a job that takes long, or say nothing */
+		/* the worker may have a long job, or say nothing */
 		ask_again_at(pool, time_after_ms(now, LEASE_HOLD_MS));
 		atomic_fetch_add_explicit(&pool->board->leases_revoked, 1, memory_order_relaxed);
 		recall_lease(slot);
@@ -157,9 +158,8 @@ static uint32_t recall(struct pool *pool, struct list *waiting, uint32_t count, 
 }
 
 /*
- * Those parked wait for a lease to end; the others for a worker, whatever it did before. As many
- * leases as are about to be back, or workers as are about to be ready, are enough for as many that
- * wait.
+ * Parked requests wait for a lease to end; all others wait for any worker. Each lease about to be
+ * back, and each worker about to be ready, is enough for one that waits.
  */
 void lease_share_recall(struct pool *pool)
 {

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lease_watch.c - what a worker on lease does, seen from outside: at the times that pool/watch.c
- * names, by slot page and lease page. The engine needs not be asked, and may be stuck; the worker
- * needs not answer, and may lie.
- *
- * The order between us and an engine that publishes: it stores `published` and then looks whether
- * its job ends before look_at; we store look_at and then look at `published` again. So one of the
- * two sees the other.
+ * lease_watch.c - watches a worker on a lease from outside, by slot page and lease page, at the
+ * times that pool/watch.c computes. The engine is not asked, for it may be stuck. The worker is not
+ * asked, for it may lie. The engine stores `published`, and then looks whether its job ends before
+ * look_at. The supervisor stores look_at, and then looks at `published` again. So one of the two
+ * sees the other.
  */
 #include "lease_watch.h"
 #include "deadline.h"
@@ -56,7 +54,7 @@ static void recovered(struct slot *slot, uint64_t now)
 		pool_worker_is_well(slot, "do jobs");
 }
 
-/* false: there is nothing more to look at. */
+/* False: there is nothing more to look at. */
 static bool look(struct slot *slot, uint64_t now)
 {
 	struct lease_sight see = sight(slot);
@@ -78,7 +76,7 @@ static bool look(struct slot *slot, uint64_t now)
 	return slot->link.state == SLOT_LEASED;
 }
 
-/* Also one that began after the stop had asked its worker to leave. */
+/* Also a job that began after the stop had recalled its worker. */
 static void hurry_for_the_stop(struct slot *slot, uint64_t now)
 {
 	if (slot->pool->supervisor->halt.phase >= HALT_CANCEL && slot->lease.watch.subject &&
@@ -87,8 +85,8 @@ static void hurry_for_the_stop(struct slot *slot, uint64_t now)
 }
 
 /*
- * Whom the swap misses has gone on: then the next look finds it elsewhere. One that plays with its
- * desk meanwhile is found out there (DROP).
+ * If the swap is lost, the worker has gone on, and the next look finds it elsewhere. A worker that
+ * plays with its slot page meanwhile is found out by the look (DROP).
  */
 static bool look_and_climb(struct slot *slot, uint64_t now)
 {

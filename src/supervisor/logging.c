@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * logging.c - lines. Their way: folded when they repeat (a crash loop must not drown the line that
- * matters), then to the engine's callback over a socket of their own, or to stderr. They never
- * block and never stand before a verdict; what cannot go is dropped and counted.
+ * logging.c - log lines. A line that repeats is folded: a crash loop must not drown the line that
+ * matters. Lines go to the engine's callback over a socket of their own, or to stderr. They never
+ * block and never hold up a verdict; lines that cannot go are dropped and counted.
  */
 #include "logging.h"
 #include "../wire/frame.h"

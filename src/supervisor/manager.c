@@ -84,7 +84,10 @@ void manager_tell(struct pool *pool)
 	struct supervisor *s = pool->supervisor;
 	bool full = pool_ready(pool) == pool->workers, degraded = pool_degraded(pool);
 
-	/* Degraded and recovered alike. A pool that stops has said so, and that stands. */
+	/*
+	 * Both degraded and recovered change the status. A pool that stops keeps the status
+	 * "stopping".
+	 */
 	if (degraded != pool->degraded_said)
 		s->manager.status_pending = !s->manager.stopping_said;
 	pool->degraded_said = degraded;
@@ -123,8 +126,8 @@ void manager_tell_stopping(struct supervisor *s)
 /* ---- the watchdog ---- */
 
 /*
- * An engine that stands still serves nobody: the manager shall find out. Not while somebody debugs
- * it who said so.
+ * A stopped engine serves nobody: the service manager shall find out by the watchdog. Engines under
+ * a debugger are spared if the options say so.
  */
 static bool engine_stands_still(struct supervisor *s)
 {

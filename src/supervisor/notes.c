@@ -51,9 +51,9 @@ static void take_for_pools(struct supervisor *s, uint32_t bit, void (*follow)(st
 }
 
 /*
- * Whoever is told of a change finds it counted: so the gauges come before the messages. A lease's
- * end is told before its worker is given away again. The stop comes last, for it waits until all
- * verdicts are told.
+ * The order matters. Gauges come before messages: whoever hears of a change finds it counted.
+ * Messages come before the queue: the end of a lease is told before its worker is granted again.
+ * The stop comes last: it waits until all verdicts are told.
  */
 static void settle_round(struct supervisor *s)
 {

@@ -10,8 +10,8 @@
 #include <inttypes.h>
 
 /*
- * the kernel may not pass the fds of a reply on (ETOOMANYREFS), and a job can make that last: then
- * the verdict goes without them
+ * The kernel may refuse to pass the fds of a reply on (ETOOMANYREFS), and a job can make that last.
+ * After this time the verdict goes without the fds.
  */
 #define REPLY_FDS_NS NS_PER_S
 
@@ -40,7 +40,7 @@ static int tell_verdict(struct supervisor *s, struct job *job)
 	plain_log(s, BROOD_WARNING, BROOD_EVENT_RESOURCE,
 		"the files that came with the reply of job %" PRIu64 " are dropped: %s",
 		job->link.id, strerror(-r));
-	record_close_fds(job); /* whatever was wrong with them: the verdict goes */
+	record_close_fds(job); /* whatever was wrong with the fds, the verdict must go */
 	f.fds_count = 0;
 	return frame_send(s->config.channel_fd, &f);
 }
@@ -87,7 +87,7 @@ static int tell(struct supervisor *s, struct job *job)
 	return job->is_lease ? tell_lease_over(s, job) : tell_verdict(s, job);
 }
 
-/* A full socket says when there is room; where something else is short only time tells. */
+/* A full socket becomes writable. If another resource is short, only time tells. */
 static void flush_later(struct supervisor *s, int r)
 {
 	uint32_t events = r == -EAGAIN ? EPOLLIN | EPOLLOUT : EPOLLIN;
@@ -109,7 +109,7 @@ static int flush_pool(struct pool *pool)
 		if (error_passes(r))
 			return r;
 		record_close_fds(job);
-		/* taken, or the engine is gone and its end will be seen */
+		/* the socket took the message, or the engine is gone */
 		records_release(&pool->records, &job->link);
 		note(s, NOTE_STOP);
 		r = 0;

@@ -16,10 +16,7 @@ bool pool_degraded(const struct pool *pool)
 	return pool->backoff.degraded || slots_working(&pool->slots) < pool->workers;
 }
 
-/*
- * A worker that is ready gets jobs, whatever else is wrong: doing one is what ends the pool's being
- * degraded.
- */
+/* A ready worker gets jobs, whatever else is wrong: a job done ends the degraded state. */
 bool pool_hopeless(const struct pool *pool)
 {
 	return pool_ready(pool) == 0 &&

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * signals.c - what comes by signalfd. The supervisor has no handler: signals are blocked before the
- * first fork, so that none is lost, and the children get the caller's state back. TSTP, TTIN, TTOU
- * and CONT keep their effect: the shell watches this process for Ctrl-Z.
+ * signal_source.c - signals, as they come by signalfd. The supervisor has no handler: signals are
+ * blocked before the first fork, so that none is lost, and the children get the caller's state
+ * back. TSTP, TTIN, TTOU and CONT keep their effect: the shell watches this process for Ctrl-Z.
  */
 #include "signal_source.h"
 #include "death.h"
@@ -16,9 +16,9 @@
 #include <sys/signalfd.h>
 
 /*
- * Of what workers keep the supervisor keeps the faults alone (a sanitizer's report): no other
- * handler of the program's runs here, and an ignored SIGCHLD would have the kernel reap what is
- * ours.
+ * Of the handlers that workers keep, the supervisor keeps only those of faults (a sanitizer's
+ * report). No other handler of the program runs here. An ignored SIGCHLD would let the kernel reap
+ * children that are the supervisor's to reap.
  */
 static void default_all(const struct brood_options *o)
 {
@@ -60,9 +60,7 @@ int signal_source_prepare(struct supervisor *s)
 	return 0;
 }
 
-/*
- * Without pidfds (an old emulator) deaths are told by SIGCHLD alone: then every child is looked at.
- */
+/* Without pidfds (an old emulator) only SIGCHLD tells of deaths: then every child is looked at. */
 static void on_child(struct supervisor *s)
 {
 	if (s->engine.pidfd < 0)

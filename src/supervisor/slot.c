@@ -146,7 +146,7 @@ void slot_set_timer(struct slot *slot, timer_fn *on, uint64_t when)
 
 /* ---- its process ---- */
 
-/* SIGKILL was sent: from now on its process has so long to end. */
+/* SIGKILL was sent: the process has this long to end, before the slot is undead. */
 static void expect_end(struct slot *slot)
 {
 	uint64_t now = now_ns();
@@ -168,7 +168,8 @@ void slot_kill(struct slot *slot, int sig, const char *reason)
 	process_signal(slot->pidfd, slot->pid, sig);
 	if (sig != SIGKILL)
 		return;
-	process_kill_group(slot->pid); /* a child of its job may hold it: by tracing it */
+	process_kill_group(
+		slot->pid); /* a child of the worker's job may hold the worker, by tracing it */
 	expect_end(slot);
 }
 

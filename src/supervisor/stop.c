@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stop.c - two ends. The pool's: drain, cancel, kill, done, each bounded (pool/halt.c decides, here
- * it is done). The engine's: a stop signal goes to it once, a second one a second later or more
- * forces.
- *
- * The pool stops when the engine says so, ends, dies, or closes its channel. Only the engine's end
- * ends the supervisor: after brood_stop() it stays, to hand on the engine's exit.
+ * stop.c - two ends. The pool's end has four phases, each bounded: drain, cancel, kill, done
+ * (pool/halt.c decides, this file acts). The engine's end: the first stop signal is passed on to
+ * the engine, and a second one, at least a second later, kills it. The pool stops when the engine
+ * says so, ends, or closes its channel. Only the engine's end ends the supervisor: after
+ * brood_stop() the supervisor stays, to end as the engine will.
  */
 #include "stop.h"
 #include "deadline.h"
@@ -55,10 +54,7 @@ static void cancel_all(struct pool *pool)
 	}
 }
 
-/*
- * Condemned by its ladder if that is still to come, so that the verdict is "cancelled": the
- * ladder's grace is over now.
- */
+/* A job that still runs is condemned by its ladder first, so that its verdict is "cancelled". */
 static void kill_all(struct pool *pool)
 {
 	struct supervisor *s = pool->supervisor;
@@ -98,7 +94,7 @@ static void say_left(struct supervisor *s)
 		left == 1 ? "" : "es");
 }
 
-static void finished(struct supervisor *s)
+static void finish(struct supervisor *s)
 {
 	uint64_t now = now_ns();
 	uint32_t left;
@@ -106,8 +102,8 @@ static void finished(struct supervisor *s)
 	if (!s->done_ns)
 		s->done_ns = now;
 	/*
-	 * What jobs left: killed and reaped before anybody is told that nothing is left; bounded,
-	 * should the kernel hold one.
+	 * Strays are killed and reaped before anybody is told that nothing is left. This is
+	 * bounded, should the kernel hold one.
 	 */
 	left = strays_end(s);
 	if (left > 0 && !strays_given_up(s, now)) {
@@ -129,16 +125,14 @@ static void finished(struct supervisor *s)
 		strays_reap(s);
 		s->loop.stop = true;
 	} else if (s->stop_asked) {
-		/*
-		 * while the engine's callback still listens: later they would go to stderr past it
-		 */
+		/* while the engine's callback still listens; later the lines would go to stderr */
 		logging_flush(s);
 		s->stopped_pending = outbox_tell(pool_addressed(s), MESSAGE_STOPPED) < 0;
 		s->stop_asked = s->stopped_pending;
 	}
 }
 
-static void entered(struct supervisor *s)
+static void enter_phase(struct supervisor *s)
 {
 	for_each_pool(pool, s)
 	{
@@ -150,7 +144,7 @@ static void entered(struct supervisor *s)
 	note(s, NOTE_BIRTH);
 }
 
-/* Those that cannot die are waited for as long as one that is merely slow may need. */
+/* Workers that cannot die are waited for as long as a slow one may need. */
 static uint32_t workers_alive(struct pool *pool)
 {
 	return slots_working(&pool->slots) - pool->slots.counts[SLOT_EMPTY] +
@@ -175,12 +169,12 @@ void stop_step(struct supervisor *s)
 	if (s->halt.phase == HALT_NONE)
 		return;
 	while (step(s))
-		entered(s);
+		enter_phase(s);
 	if (s->halt.phase >= HALT_CANCEL)
 		for_each_pool(pool, s) end_idle(pool);
 	timer_set(&s->loop, &s->halt_timer, s->halt.phase == HALT_DONE ? TIME_NEVER : s->halt.next);
 	if (s->halt.phase == HALT_DONE)
-		finished(s);
+		finish(s);
 }
 
 void stop_timer_fired(struct loop *loop, struct timer *timer, uint64_t now)
@@ -238,7 +232,7 @@ void stop_engine_signal(struct supervisor *s, int sig, bool from_terminal)
 	s->engine.asked_to_stop = true;
 	timer_set(&s->loop, &s->engine.stop_timer, time_after_ms(now, s->options->engine_stop_ms));
 	manager_tell_stopping(s);
-	/* A Ctrl-C went to the whole foreground group: the engine has had it. */
+	/* a Ctrl-C went to the whole foreground group: the engine has it already */
 	if (!from_terminal)
 		process_signal(s->engine.pidfd, s->engine.pid, sig);
 }

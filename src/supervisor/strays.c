@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * strays.c - what jobs started outside of their worker's reach: children in groups and sessions of
- * their own, whose parents are gone; and children that a job made with CLONE_PARENT. All are
- * children of the supervisor then, which is a subreaper, and nobody tells it: so it looks, at most
- * once a second as long as it finds nothing, after a death and after jobs that made system calls (a
- * worker says so once between two looks).
- *
- * A stray is a job's when it carries the workers' mark (os/mark.h), or where none could be made
- * their oom_score_adj. The engine's own orphans carry neither, and are only reaped. The mark tells,
- * too, which worker it was: when strays of a dead worker are found, all its processes are hunted,
- * wherever they are (os/hunt.h), since a fork bomb is faster than one look after the other. When
- * all workers are gone each process with the pool's mark is hunted.
+ * strays.c - finds and kills processes that jobs started out of their worker's reach: children in
+ * groups and sessions of their own whose parents are gone, and children made with CLONE_PARENT. The
+ * supervisor is a subreaper, so all of them become its children, and nobody tells it. So it sweeps
+ * after a death, and after jobs that made system calls (a worker says so once between two sweeps),
+ * at most once a second as long as sweeps find nothing. A stray belongs to a job if it carries the
+ * workers' mark (os/mark.h), or, where no mark could be made, their oom_score_adj. Orphans of the
+ * engine carry neither, and are only reaped. The mark also names the worker. When strays of a dead
+ * worker are found, all its processes are hunted wherever they are (os/hunt.h), since a fork bomb
+ * is faster than one sweep after the other. When all workers are gone, each process with the pool's
+ * mark is hunted.
  */
 #include "strays.h"
 #include "logging.h"
@@ -58,8 +57,8 @@ bool strays_known(void *supervisor, pid_t pid)
 }
 
 /*
- * SIGCHLD: strays only, or, where workers are made by fork(), anybody; those with a pidfd are told
- * by it.
+ * Called on SIGCHLD, which tells of strays only; or of any child, where workers are made by fork().
+ * Known processes are passed over: they have another way to be reaped.
  */
 void strays_reap(struct supervisor *s)
 {
@@ -93,8 +92,8 @@ bool strays_is_jobs(struct supervisor *s, pid_t pid)
 }
 
 /*
- * A child of the engine's, which is ours since the engine ended, and runs the same program: 0:
- * none.
+ * A child of the engine that runs the same program; it is the supervisor's child since the engine
+ * ended. 0: none.
  */
 pid_t strays_fork_of_engine(struct supervisor *s)
 {
@@ -115,7 +114,10 @@ static const struct slot *numbered(struct supervisor *s, uint32_t number)
 	return NULL;
 }
 
-/* Of a worker that is gone. Those of a living one may be its job's that runs. */
+/*
+ * The process belongs to a worker that is gone. Processes of a living worker may belong to the job
+ * that runs.
+ */
 static bool is_prey(void *supervisor, pid_t pid)
 {
 	struct supervisor *s = supervisor;
@@ -149,8 +151,8 @@ static uint32_t go_hunting(struct supervisor *s, uint64_t limit_ns)
 }
 
 /*
- * Our own child, not reaped: the number cannot be anybody else's, nor can its group's if it leads
- * one.
+ * An unreaped child of the supervisor: nobody else can have its number, nor its group's number if
+ * it leads one.
  */
 static bool end_child(pid_t pid)
 {
@@ -162,7 +164,7 @@ static bool end_child(pid_t pid)
 	return process_signal(-1, pid, SIGKILL) == 0;
 }
 
-/* Jobs that end from here on say so. */
+/* Workers say once between two sweeps that a job made system calls: they may say so again. */
 static void hear_again(struct supervisor *s)
 {
 	for_each_pool(pool, s) for_each_slot(slot, pool)
@@ -193,7 +195,7 @@ static void reap_quietly(pid_t pid)
 
 uint32_t strays_sweep(struct supervisor *s)
 {
-	/* once, in the supervisor alone: too large for a stack, and it must not allocate now */
+	/* too large for a stack; and the supervisor must not allocate now */
 	static pid_t children[CHILDREN_MAX], known[10002 + SLOTS_SPARE(10000)];
 	size_t known_count = known_pids(s, known);
 	uint32_t found = 0, killed = 0;
@@ -234,8 +236,8 @@ uint32_t strays_sweep(struct supervisor *s)
 }
 
 /*
- * When all workers are gone. A list of children that is read while they come and go may miss some:
- * so where a bomb was met, or no list is to be had, the last word is a hunt's that meets nobody.
+ * A list of children that is read while they come and go may miss some. So where a fork bomb was
+ * met, or no list is to be had, the end is a hunt that meets nobody.
  */
 uint32_t strays_end(struct supervisor *s)
 {
@@ -250,7 +252,7 @@ uint32_t strays_end(struct supervisor *s)
 	return killed;
 }
 
-/* One of the processes that close what may block: true, it was still there. */
+/* Kills one of the helpers that close files that may block. True: it was still there. */
 static bool end_closer(const struct supervisor *s, pid_t pid)
 {
 	struct process_stat stat;
@@ -261,7 +263,7 @@ static bool end_closer(const struct supervisor *s, pid_t pid)
 	return true;
 }
 
-/* Ours and the engine's: nobody waits for them any more. */
+/* The supervisor's helpers and the engine's: nobody waits for them any more. */
 void strays_end_closers(struct supervisor *s)
 {
 	struct tally *tally = s->config.shared->tally;
@@ -280,8 +282,8 @@ void strays_end_closers(struct supervisor *s)
 }
 
 /*
- * A sweep that found something looks again soon: what it killed may have had children, which are
- * ours now.
+ * After a sweep that found something the next one is due soon: the killed processes may have had
+ * children, which are the supervisor's now.
  */
 void strays_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now)
 {
@@ -293,7 +295,7 @@ void strays_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now)
 						      : RETRY_MS;
 		timer_set(loop, timer, now + s->sweep_pause_ms * NS_PER_MS);
 		if (strays_given_up(s, now))
-			note(s, NOTE_STOP); /* for one that cannot be killed */
+			note(s, NOTE_STOP); /* some of them cannot be killed: the stop gives up */
 	} else {
 		s->sweep_pause_ms = 0;
 		note(s, NOTE_STOP);

@@ -45,7 +45,10 @@
 
 #define FILES_ROOM 65536u
 
-/* Who is called when: the loop knows nothing of it, and calls inside the supervisor go down. */
+/*
+ * Handlers of sources and timers are set here: the loop knows none of them, and calls within the
+ * supervisor go down only.
+ */
 static void slot_prepare(struct pool *pool, struct slot *slot, uint32_t number)
 {
 	slot->pool = pool;
@@ -97,7 +100,7 @@ static int pool_prepare(struct supervisor *s, struct pool *pool)
 	return 0;
 }
 
-/* Room for all of them, so that none is ever refused. */
+/* Room for all timers, so that no timer is ever refused. */
 static size_t timers_count(const struct supervisor *s)
 {
 	const struct pool *pool = s->pools;
@@ -153,8 +156,8 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 }
 
 /*
- * The memory is left to the process (a worker's or the engine's image of it costs nothing until it
- * is written); only fds and signals must not stay.
+ * The memory stays: the image of it in a worker or the engine costs nothing until it is written.
+ * Only fds and signals must not stay.
  */
 void supervisor_leave(struct supervisor *s)
 {
@@ -208,7 +211,7 @@ static void close_the_rest(struct supervisor *s)
 	fds_close_all_but(keep, n);
 }
 
-/* Once. There is no line where all numbers are kept: that is the usual case. */
+/* Says nothing in the usual case, in which all numbers have a stand-in. */
 static void say_unguarded(struct supervisor *s)
 {
 	size_t high = s->config.stale.high, crowded = s->config.stale.crowded;
@@ -228,9 +231,9 @@ static void limits_and_marks(struct supervisor *s)
 
 	getrlimit(RLIMIT_NOFILE, &s->nofile);
 	getrlimit(RLIMIT_CORE, &s->core);
-	/* checked before the fork: if it fails now, spawning waits and says so */
+	/* checked before the fork; if it fails now, births wait and say so */
 	fds_raise_limit(need, &hard);
-	/* jobs may carry more, if there is room; too many, and they are refused one by one */
+	/* jobs may carry more fds, if there is room; else they are refused one by one */
 	if (s->nofile.rlim_max > need)
 		fds_raise_limit(MIN(s->nofile.rlim_max, MAX(need, FILES_ROOM)), &hard);
 	s->oom_mark = -1;
@@ -241,10 +244,7 @@ static void limits_and_marks(struct supervisor *s)
 
 static void watch_or_die(struct supervisor *s, struct source *source, int fd, source_fn *on)
 {
-	/*
-	 * At birth there is nobody to wait for: without its own eyes the supervisor would be worse
-	 * than none.
-	 */
+	/* Without its own eyes the supervisor would be worse than none. Nobody waits for it yet. */
 	if (fd >= 0 && loop_add(&s->loop, source, fd, EPOLLIN, on) < 0) {
 		process_signal(s->engine.pidfd, s->engine.pid, SIGKILL);
 		logging_line(s,
@@ -285,7 +285,7 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	manager_start(s);
 	guard_peer_spawn(s);
 	note(s, NOTE_BIRTH | NOTE_GAUGES);
-	engine_peer_stop_if_ended(s); /* it may have ended before anybody watched */
+	engine_peer_stop_if_ended(s); /* the engine may have ended before anybody watched */
 	if (loop_run(&s->loop) < 0)
 		plain_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE,
 			"the supervisor's event loop failed; it ends, and all with it");

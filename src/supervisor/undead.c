@@ -38,7 +38,8 @@ static const char *why(const struct slot *slot, pid_t tracer)
 }
 
 /*
- * A child of the job that left the worker's group, and holds it. Nobody else's debugger is touched.
+ * Kills a child of the job that left the worker's group and holds the worker by tracing it. Other
+ * debuggers are left alone.
  */
 static void kill_tracer(struct slot *slot, pid_t tracer)
 {
@@ -47,7 +48,8 @@ static void kill_tracer(struct slot *slot, pid_t tracer)
 
 	if (tracer <= 1 || strays_known(s, tracer))
 		return;
-	pidfd = process_pidfd_open(tracer); /* first: from here on the number stays its own */
+	pidfd = process_pidfd_open(
+		tracer); /* first: from now on the number cannot become another's */
 	if (pidfd != -ESRCH && process_tracer(slot->pid) == tracer && strays_is_jobs(s, tracer))
 		process_signal(pidfd, tracer, SIGKILL);
 	close_fd(pidfd);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verdict.c - verdicts of jobs that were handed off, and refusals. What the outcome is the callers
- * know (pool/fate.c). The verdicts of jobs on a lease are the engine's.
+ * verdict.c - verdicts of jobs that were handed off, and refusals. The callers know the outcome
+ * (pool/fate.c); the verdicts of jobs on a lease are the engine's.
  */
 #include "verdict.h"
 #include "slot.h"
 
-/* Who it was and where. Without a slot it says what it said before of the worker, if it had one. */
+/*
+ * Fills in what the verdict says of the job and its worker. Without a slot, what an attempt before
+ * has filled in stays.
+ */
 void verdict_fill(struct job *job)
 {
 	struct brood_verdict *v = &job->verdict;
@@ -34,7 +37,7 @@ void verdict_give(struct job *job)
 	struct pool *pool = job->pool;
 	struct brood_verdict *v = &job->verdict;
 
-	if (job->ran && v->outcome == BROOD_REFUSED) /* that says that it never ran */
+	if (job->ran && v->outcome == BROOD_REFUSED) /* that attempt's verdict stands */
 		*v = job->before;
 	verdict_fill(job);
 	v->started |= job->ran;

@@ -32,8 +32,8 @@ static void enqueue(struct job *job, bool front)
 	if (s->halt.phase == HALT_DRAIN)
 		note(s, NOTE_BIRTH); /* births go on while something is queued */
 	/*
-	 * Each attempt has its own time to wait: that it ran for long was no waiting. How many
-	 * there are is bounded.
+	 * Each attempt has its own time to wait: the time that a former attempt ran was no waiting.
+	 * The number of attempts is bounded.
 	 */
 	timer_set(&s->loop, &job->queue_timer,
 		time_after_ms(

@@ -10,11 +10,11 @@
 /* a new one: to the queue, unless there is a reason to refuse it */
 void waiting_enter(struct job *job);
 /*
- * To the front, for one that was not started. False: its caller forbids it, or that was often
- * enough; the verdict says so.
+ * Puts a job that was not started at the front of the queue. False: its caller forbids that, or it
+ * happened too often; then the verdict says so.
  */
 bool waiting_redispatch(struct job *job);
-/* the same for one that was killed from outside */
+/* the same for a job that was killed from outside */
 bool waiting_retry(struct job *job);
 
 #endif

@@ -31,7 +31,7 @@ static void healthy_fired(struct loop *loop, struct timer *timer, uint64_t now)
 		pool_worker_is_well(slot, "stay alive");
 }
 
-/* Once: it is the machine's way, or that of worker_init, and not this worker's. */
+/* Said once a pool: the machine, or worker_init, is the reason, and not this worker. */
 static void say_blind(struct slot *slot, uint32_t blind)
 {
 	struct supervisor *s = slot->pool->supervisor;
@@ -150,7 +150,7 @@ static void on_finished(struct slot *slot, struct frame *f)
 	bool no_fd;
 
 	if (slot->facts.condemned)
-		/* it lost the swap and was killed: what it says now counts for nothing */
+		/* the worker lost the swap and was killed: what it says now counts for nothing */
 		return;
 	if (!job || m->id != job->link.id || m->sequence != slot->sequence) {
 		slot_drop(slot, "finished a job that it does not have");
@@ -165,7 +165,7 @@ static void on_finished(struct slot *slot, struct frame *f)
 	no_fd = m->flags & FINISHED_NO_FD;
 	snprintf(whose, sizeof whose, " after %s, job %" PRIu64, job->message.name, job->link.id);
 	slot->jobs_done += !no_fd;
-	/* that is this worker's trouble: another one can */
+	/* the trouble is this worker's: another worker can do the job */
 	if (!no_fd || !waiting_redispatch(job))
 		settle(slot, job, f);
 	if (!no_fd && pool->backoff.young > 0)
@@ -179,7 +179,7 @@ static void on_left(struct slot *slot, struct frame *f)
 		go_on(slot, "", f->left.flags, f->left.left);
 }
 
-/* Which job it was is the engine's to judge: only it knows the ring. */
+/* Only the engine knows the ring, and judges which job it was. */
 static void on_lease_escaped(struct slot *slot, struct frame *f)
 {
 	if (f->escaped.how == 0 || f->escaped.how > ESCAPED_THREAD_EXIT) {
@@ -190,7 +190,7 @@ static void on_lease_escaped(struct slot *slot, struct frame *f)
 	slot->facts.escaped_sequence = f->escaped.sequence;
 }
 
-/* Nobody waits for it: what the engine's socket does not take is dropped. */
+/* Nobody waits for progress: what the engine's socket does not take is dropped. */
 static void on_progress(struct slot *slot, struct frame *f)
 {
 	struct supervisor *s = slot->pool->supervisor;
@@ -218,7 +218,7 @@ static void on_escaped(struct slot *slot, struct frame *f)
 		slot->facts.escaped = f->escaped.how;
 }
 
-/* The id that it says, if the engine has published such a job there. */
+/* The id that the worker says, if the engine has published such a job on the lease; else 0. */
 static uint64_t job_on_lease(struct slot *slot, uint64_t id)
 {
 	const struct ledger *ledger = slot_lease_page(slot);
@@ -251,8 +251,8 @@ static void on_job_log(struct slot *slot, struct frame *f)
 }
 
 /*
- * A worker that is to end: its last words may matter (FINISHED in flight when it was killed), its
- * state does not.
+ * The last words of an ENDING worker may matter (a FINISHED that was on its way when the worker was
+ * killed).
  */
 static void on_late_finished(struct slot *slot, struct frame *f)
 {
@@ -272,7 +272,7 @@ static void on_late(struct slot *slot, struct frame *f)
 	(void)f;
 }
 
-/* What that job has made may be the supervisor's child (CLONE_PARENT), and nobody says so. */
+/* A child made with CLONE_PARENT is the supervisor's, and nobody says so: sweep. */
 static void on_called(struct slot *slot, struct frame *f)
 {
 	(void)f;
@@ -288,7 +288,7 @@ static cell_fn *const cells[SLOT_STATES][7] = {
 	[SLOT_STARTING] = { on_ready, NULL, NULL, on_job_log, NULL, NULL, NULL },
 	[SLOT_IDLE] = { NULL, NULL, NULL, on_job_log, NULL, NULL, on_called },
 	[SLOT_BUSY] = { NULL, on_finished, on_escaped, on_job_log, on_progress, NULL, on_called },
-	/* PROGRESS goes over the link: here it is nobody's */
+	/* PROGRESS of a lease goes over the side socket: here it concerns nobody */
 	[SLOT_LEASED] = { NULL, NULL, on_lease_escaped, on_job_log, on_late, on_left, on_called },
 	[SLOT_ENDING] = { on_late, on_late_finished, on_late, on_job_log, on_late, on_late_left,
 		on_called },
