@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench.h - how long things take, beside the least that the kernel takes for the same thing.
+ * bench.h - measures how long things take, beside the least that the kernel takes for the same
+ * thing.
  *
  * A figure alone says nothing: machines differ, and one machine differs from minute to minute. So
- * each row has a floor (the bare system calls that do what it does), and what is judged is their
- * ratio, from the same seconds. That needs three things of this program:
+ * each row has a floor: the bare system calls that do the same as the row. The program judges the
+ * ratio of row and floor, both measured in the same seconds. For this it has:
  *
- *   station    a process of its own for each thing that is measured: floor or library
- *              (brood_start() once a process). All stations of a group live at the same time, and
- *              all but one sleep in read(). It measures a block of jobs when told, after a warm-up
- *              that is not counted, and answers over a pipe.
- *   group      rounds over its stations: floor, row, row, floor, row, row ... so that what else the
- *              machine does hits all. A ratio is the median of the rounds' ratios.
- *   mode       pinned: all processes of all stations on one CPU, set before brood_start(), where
- *              figures repeat; unpinned: where the kernel puts them.
+ *   station    A process of its own for each measured thing, floor or library, because
+ *              brood_start() works once in a process. All stations of a group live at the same
+ *              time. All but one sleep in read(). A station warms up first, which does not count.
+ *              Then it measures a block of jobs when told, and answers over a pipe.
+ *   group      Rounds over its stations: floor, row, row, floor, row, row ... So other load on the
+ *              machine hits all of them. A ratio is the median of the rounds' ratios.
+ *   mode       Pinned: all processes of all stations run on one CPU, which is set before
+ *              brood_start(); there figures repeat. Unpinned: they run where the kernel puts them.
  *
- * Who does what: plan.c says which rows there are; run.c runs groups; station.c is the station's
- * side; pool.c starts a pool and checks verdicts; floors.c and passing.c are the floors; open.c,
- * callers.c, submit.c, fork.c, idle.c, large.c are what is measured; tree.c asks the scheduler;
- * table.c and json.c say what came out.
+ * plan.c lists the rows. run.c runs groups. station.c is the station's side. pool.c starts a pool
+ * and checks verdicts. floors.c and passing.c are the floors. open.c, callers.c, submit.c, fork.c,
+ * idle.c and large.c are the measured things. tree.c asks the scheduler. table.c and json.c print
+ * the results.
  *
- * Every reply is compared and every verdict looked at, inside of what is timed. One that is wrong
- * fails the run (exit status 2): a fast wrong answer is no figure.
+ * Every reply is compared and every verdict checked, within the measured time. A wrong one fails
+ * the run with exit status 2: a fast wrong answer is no figure.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -35,12 +36,12 @@
 
 #define ROUNDS_MAX   99
 #define VALUES_MAX   3
-#define STATIONS_MAX 12 /* a group's, as are the next two */
+#define STATIONS_MAX 12 /* of a group; the next two are of a group, too */
 #define ROWS_MAX     12
 #define BOUNDS_MAX   4
 #define GROUPS_MAX   48
 #define TEXT_MAX     160
-#define MESSAGE_SIZE 16 /* of ping-pongs, and of jobs where nothing else is said */
+#define MESSAGE_SIZE 16 /* of ping-pongs, and of jobs without a size of their own */
 
 enum mode { PINNED, UNPINNED, MODES };
 #define ONLY(mode) (1u << (mode))
@@ -48,19 +49,20 @@ enum mode { PINNED, UNPINNED, MODES };
 
 struct params {
 	uint32_t workers, out, bytes, threads;
-	uint32_t path;    /* enum brood_path */
-	uint32_t fixed;   /* jobs a block, no warm-up; 0: as many as take block_ms */
-	uint32_t idle_ms; /* how long idleness is looked at */
+	uint32_t path; /* enum brood_path */
+	/* fixed number of jobs in a block, without warm-up; 0: as many as take block_ms */
+	uint32_t fixed;
+	uint32_t idle_ms; /* how long idle.c watches an idle pool */
 	uint32_t blocks;  /* a block takes so many times block_ms; 0: one */
-	uint64_t touched; /* bytes that the engine has written to before it starts */
+	uint64_t touched; /* how many bytes the engine has written to before it starts the pool */
 	bool epoll;       /* the engine sleeps in an event loop of its own */
-	bool kept;        /* idle: leases stay where they are */
+	bool kept;        /* idle: the leases are not returned */
 };
 
 struct kind {
-	/* once, in the station's process */
+	/* Runs once, in the station's process. */
 	void (*open)(const struct params *p);
-	/* that many jobs: what one took, in us (idle: what was counted) */
+	/* Does this many jobs. values: the time of one job in us (idle: what was counted). */
 	void (*block)(const struct params *p, uint32_t jobs, double *values);
 };
 
@@ -78,9 +80,9 @@ struct stand { /* a station, seen from outside */
 	struct params params;
 	bool wanted;
 	bool there[MODES];
-	char note[MODES][TEXT_MAX]; /* why it is not there, or what it has to say */
+	char note[MODES][TEXT_MAX]; /* why it is not there, or a remark */
 	double samples[MODES][VALUES_MAX][ROUNDS_MAX];
-	uint32_t jobs[MODES]; /* a block */
+	uint32_t jobs[MODES]; /* in a block */
 };
 struct reading {
 	uint32_t stand, value;
@@ -89,7 +91,7 @@ enum unit { UNIT_US, UNIT_COUNT };
 struct row {
 	char name[40], what[TEXT_MAX];
 	enum unit unit;
-	bool wanted, bare; /* bare: a floor itself */
+	bool wanted, bare; /* bare: the row is a floor itself */
 	struct reading of, floor;
 	char floor_name[24];
 };
@@ -98,15 +100,16 @@ struct bound {
 	char what[TEXT_MAX];
 	enum bound_kind kind;
 	enum mode mode;
-	uint32_t row;           /* of the same group */
-	struct reading against; /* TIMES_*: row / that, that / row */
+	uint32_t row; /* index in the same group */
+	/* TIMES_AT_MOST bounds row / against, TIMES_FASTER bounds against / row */
+	struct reading against;
 	double limit;
 };
 struct group {
 	const char *name;
-	uint32_t modes, rounds; /* rounds: 0: those of the settings */
+	uint32_t modes, rounds; /* rounds: 0: as in the settings */
 	bool done[MODES];
-	uint32_t measured[MODES]; /* rounds */
+	uint32_t measured[MODES]; /* how many rounds were measured */
 	uint32_t stands_count, rows_count, bounds_count;
 	struct stand stands[STATIONS_MAX];
 	struct row rows[ROWS_MAX];
@@ -124,7 +127,7 @@ struct figure {
 
 /* plan.c */
 void plan_make(struct plan *plan, const struct settings *settings);
-/* run.c: 0, or -1: a station failed, its note says why */
+/* run.c: returns 0, or -1 when a station failed; then the station's note says why. */
 int group_run(struct group *group, enum mode mode, const struct settings *settings);
 struct figure figure_of(const struct group *group, enum mode mode, struct reading reading);
 struct figure ratio_of(
@@ -135,9 +138,9 @@ bool bound_holds(const struct bound *bound, const struct figure *figure);
 void table_machine(FILE *file, const struct settings *settings);
 void table_mode(FILE *file, enum mode mode, const struct settings *settings);
 void table_group(FILE *file, const struct group *group, enum mode mode);
-/* how many are missed */
+/* Prints the bounds. Returns how many are missed. */
 uint32_t table_bounds(FILE *file, const struct plan *plan, const struct settings *settings);
-/* 0 or -1 */
+/* Returns 0 or -1. */
 int json_write(FILE *file, const struct plan *plan, const struct settings *settings);
 
 /* ---- in a station ---- */
@@ -155,14 +158,14 @@ struct station_answer {
 	char note[TEXT_MAX];
 };
 void station_run(const struct station_config *config) __attribute__((noreturn));
-/* what came is wrong */
+/* Ends the station: an answer was wrong. */
 void station_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
-/* this machine does not do that */
+/* Ends the station: this machine cannot do this. */
 void station_skip(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 void station_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* else fails, with errno */
+/* Fails with errno's text unless the condition holds. */
 void station_need(bool holds, const char *what);
-/* another process, which dies with this one */
+/* Forks another process, which dies with this one. */
 pid_t station_partner(void (*run)(void *context), void *context);
 
 /* tree.c */
@@ -171,7 +174,7 @@ struct tree {
 	uint32_t count;
 	pid_t pids[TREE_MAX];
 };
-/* ended: processes that are no more */
+/* ended: how many of these processes are gone. */
 struct tree_use {
 	uint64_t ns, runs;
 	uint32_t ended;
@@ -180,15 +183,15 @@ void tree_find(struct tree *tree, pid_t root);
 struct tree_use tree_use(const struct tree *tree);
 
 /* pool.c */
-/* ready; options: NULL, or more than the defaults */
+/* Returns a pool that is ready. options: NULL, or options beside the defaults. */
 struct brood *pool_start(const struct params *p, const struct brood_options *options);
-/* done, by a worker, once */
+/* Fails unless the job is done, by a worker, in one attempt. */
 void pool_check(const struct brood_verdict *verdict, uint64_t id, uint32_t path);
-/* MESSAGE_SIZE bytes */
+/* Fills MESSAGE_SIZE bytes. */
 void message_fill(unsigned char *message, uint64_t number);
 void message_check(const unsigned char *got, const unsigned char *sent);
-int job_echo(struct brood_job *job);   /* bytes: where they lie */
-int job_answer(struct brood_job *job); /* the argument, on its socket */
+int job_echo(struct brood_job *job);   /* echoes bytes, read in place */
+int job_answer(struct brood_job *job); /* sends its argument back on its socket */
 
 static inline uint64_t now_ns(void)
 {
@@ -203,7 +206,7 @@ extern const struct kind floor_futex, floor_eventfd, floor_pipe, floor_f0, floor
 	floor_f2v, floor_f5, floor_f5v, floor_pool;
 extern const struct kind bench_open, bench_call, bench_callers, bench_submit, bench_fork,
 	bench_spawn, bench_idle, bench_reply, bench_request;
-/* fork.c: main() of a process that was made for one job */
+/* fork.c: the main() of a process that was made for one job. */
 int spawned_echo(void);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * callers.c - many threads that call few workers. The floor is what a C programmer would write in
- * an hour: forked workers that block on one shared SEQPACKET socket, and a socket pair a thread for
- * the answer. No verdict, no deadline, no supervision.
+ * callers.c - many threads call few workers. The floor is a program that a C programmer would write
+ * in an hour: forked workers block on one shared SEQPACKET socket, and each thread has a socket
+ * pair for its answers. This floor has no verdict, no deadline and no supervision.
  *
- * Two figures: how long a call takes of the whole (the rate), and the 99th percentile of one.
+ * There are two figures: the time of a call as a share of the whole (the rate), and the 99th
+ * percentile of single calls.
  */
 #include "bench.h"
 
@@ -42,7 +43,7 @@ static void call_brood(uint32_t number)
 		station_fail("a verdict that is not: done");
 }
 
-/* The message says whose it is. */
+/* The message names its thread. */
 static void call_pool(uint32_t number)
 {
 	uint32_t sent[MESSAGE_SIZE / sizeof(uint32_t)] = { number },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * floors.c - ping-pong between two processes: a shared word and a futex, an eventfd each way, a
- * pipe each way. What a wake-up costs, there and back.
+ * floors.c - ping-pong between two processes: over a shared word and a futex, over two eventfds, or
+ * over two pipes. This is the price of a wake-up there and back.
  */
 #include "bench.h"
 
@@ -71,7 +71,7 @@ const struct kind floor_futex = { futex_open, futex_block };
 struct ways {
 	int there[2], back[2];
 	size_t size;
-}; /* read from [0], write to [1] */
+}; /* a process reads from [0] and writes to [1] */
 static struct ways ways;
 
 static void answer_all(void *context)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fork.c - what a program without a pool does: a process for each job, with a socketpair for
- * request and reply, and a wait for how it ended. By fork(), whose price grows with the memory of
- * the program, and by posix_spawn() of a small program: this one, with an argument of its own.
+ * fork.c - a program without a pool: it makes a process for each job, with a socketpair for request
+ * and reply, and waits for the process's end. One row uses fork(), whose price grows with the
+ * memory of the program. Another uses posix_spawn() of a small program: this one, with a special
+ * argument.
  */
 #include "bench.h"
 
@@ -28,12 +29,12 @@ static void touch_open(const struct params *p)
 	if (memory == MAP_FAILED)
 		station_skip("no memory for an engine of %llu MiB",
 			(unsigned long long)(p->touched >> 20));
-	/* as malloc()'s is, where huge pages are for those who ask */
+	/* Like malloc()'s memory, where huge pages are only for programs that ask. */
 	madvise(memory, p->touched, MADV_NOHUGEPAGE);
 	memset(memory, 1, p->touched);
 }
 
-/* In the new process, whichever way it was made. */
+/* Runs in the new process, made by fork() or by posix_spawn(). */
 static int echo(int fd)
 {
 	unsigned char message[MESSAGE_SIZE];

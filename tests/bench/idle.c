@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * idle.c - that nobody does anything when there is nothing to do: how often any process of the tree
- * ran while idleness was looked at. A process makes a system call only when it runs, and one that
- * sleeps is put on a CPU again for that, which the kernel counts (schedstat, third figure; every
- * thread). So none of these: no system call. The engine's library has no thread of its own: it is
- * the fd that it gave to an event loop that may wake it, and that is counted too.
+ * idle.c - shows that no process does anything when there is nothing to do. It counts how often any
+ * thread of the tree was put on a CPU while the pool was idle (schedstat, third figure). A process
+ * makes a system call only when it runs, and a sleeping process must be put on a CPU for that. So a
+ * count of 0 means no system call. The library has no thread of its own in the engine: it can only
+ * wake the program's event loop by the fd that it gave to this loop, and these wake-ups count, too.
  */
 #include "bench.h"
 
@@ -52,7 +52,10 @@ static void work(const struct params *p)
 	}
 }
 
-/* Nobody is busy any more, or (leases that are kept) somebody is on lease and nobody works. */
+/*
+ * Waits until all workers are idle; with leases that are kept, until no job is queued and a worker
+ * is on lease.
+ */
 static void settle(const struct params *p)
 {
 	uint64_t give_up = now_ns() + SETTLE_MS * 1000000ull;
@@ -69,7 +72,7 @@ static void settle(const struct params *p)
 				stats.busy, stats.leased, stats.queued);
 		poll(NULL, 0, 10);
 	}
-	poll(NULL, 0, 300); /* what was written a moment ago is read */
+	poll(NULL, 0, 300); /* let every process read what was just written */
 	brood_dispatch(brood);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json.c - what came out, for programs. Rows by mode and name; what could not be measured is null
- * and has a note. Times are in microseconds.
+ * json.c - the results for programs: rows by mode and name. A row that could not be measured is
+ * null and has a note. Times are in microseconds.
  */
 #include "bench.h"
 

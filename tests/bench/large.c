@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * large.c - calls with a large request, or a large reply, in buffers that are made once: what is
- * measured is the way of the bytes. The job sums one byte a page, as a reader would touch them all.
+ * large.c - calls with a large request or a large reply. The buffers are made once, so that only
+ * the transport of the bytes is measured. The job sums one byte of each page, because a reader
+ * would touch every page.
  */
 #include "bench.h"
 
@@ -10,9 +11,9 @@
 #include <string.h>
 
 static struct brood *brood;
-static char *room; /* the engine's */
+static char *room; /* in the engine */
 
-/* In a worker: made with its first job. */
+/* In a worker: its first job makes the memory. */
 static char *memory(size_t size)
 {
 	static char *made;

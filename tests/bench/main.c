@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* main.c - the command line, and the run over all groups. See bench.h for who does what. */
+/* main.c - the command line, and the run over all groups. bench.h lists the files. */
 #include "bench.h"
 
 #include <errno.h>
@@ -19,33 +19,31 @@
 
 static const char help[] =
 	"Usage: brood-bench [OPTION]...\n"
-	"Measures handoff, open, call and submit, each beside the least that the kernel takes for "
-	"the same thing (its floor), in the\n"
-	"same seconds; then says which bounds hold. Every reply is compared, every verdict looked "
-	"at.\n"
+	"Measures handoff, open, call and submit, each beside the least that the kernel takes\n"
+	"for the same thing (its floor), in the same seconds. Then prints which bounds hold.\n"
+	"Every reply is compared, every verdict checked.\n"
 	"\n"
-	"  -r, --rows PATTERN     only the rows (and their floors) whose name matches, as in "
-	"'submit.w8.*'; * and ? and [..]\n"
-	"  -n, --rounds N         of all measurements of a group; medians are taken over them "
-	"(default: 25)\n"
-	"  -b, --block MS         that one measurement takes, about (default: 25)\n"
-	"  -p, --pinned-only      all processes on one CPU, where figures repeat; not again "
-	"without\n"
-	"  -u, --unpinned-only\n"
-	"  -c, --cpu N            the CPU for that (default: the first that this process may use)\n"
-	"  -t, --cpu-time         pinned: count the CPU time that all processes took, not the time "
-	"that passed: the same on a\n"
-	"                         quiet machine, and what is left of it on one that others use, "
-	"too\n"
+	"  -r, --rows PATTERN     only the rows (and their floors) whose name matches, as in\n"
+	"                         'submit.w8.*'; * and ? and [..]\n"
+	"  -n, --rounds N         rounds in which a group is measured; the figures are medians\n"
+	"                         of the rounds (default: 25)\n"
+	"  -b, --block MS         approximate time of one measurement (default: 25)\n"
+	"  -p, --pinned-only      only with all processes on one CPU, where figures repeat\n"
+	"  -u, --unpinned-only    only with the processes where the kernel puts them\n"
+	"  -c, --cpu N            the CPU for pinned rows (default: the first allowed one)\n"
+	"  -t, --cpu-time         in pinned rows, counts the CPU time of all processes instead of\n"
+	"                         the time that passed: the same on a quiet machine, and still\n"
+	"                         right on a machine that others use, too\n"
 	"  -m, --many N           workers of the row many.all (default: 5000)\n"
-	"  -q, --quick            a smoke run in seconds, whose figures say little\n"
+	"  -q, --quick            a smoke run in seconds, whose figures mean little\n"
 	"      --check            exit status 1 if a bound is missed\n"
-	"  -l, --list             the rows, and what they are\n"
-	"  -j, --json FILE|-      results as JSON; with - the table goes to standard error\n"
+	"  -l, --list             lists the rows\n"
+	"  -j, --json FILE|-      writes the results as JSON; with - the table goes to standard\n"
+	"                         error\n"
 	"  -h, --help    -V, --version\n"
 	"\n"
-	"Exit status: 0; 1 a bound was missed (--check); 2 wrong usage, or something that was "
-	"measured answered wrongly.\n";
+	"Exit status: 0; 1: a bound was missed (--check); 2: wrong usage, or a wrong reply or\n"
+	"verdict.\n";
 
 static int wrong(const char *what, const char *text)
 {
@@ -88,7 +86,7 @@ static void be_quick(struct settings *s)
 	s->many = QUICK_MANY;
 }
 
-/* -1: go on; else the exit status. */
+/* Returns -1 to go on, else the exit status. */
 static int option(struct settings *s, int c, const char *text)
 {
 	uint32_t cpu = 0;
@@ -155,7 +153,9 @@ static int parse(int argc, char **argv, struct settings *s)
 	return -1;
 }
 
-/* What is asked for, and what that needs beside it. Returns the number of rows. */
+/*
+ * Marks the rows that match, and the rows that these are compared with. Returns the number of rows.
+ */
 static uint32_t choose(struct plan *plan, const char *pattern)
 {
 	uint32_t count = 0;
@@ -189,7 +189,7 @@ static bool group_wanted(const struct group *g, enum mode mode)
 	return false;
 }
 
-/* One line a row: the modes that it has, its name, what it is. */
+/* Prints one line for each row: its modes, its name, its description. */
 static void list(const struct plan *plan)
 {
 	for (uint32_t i = 0; i < plan->count; i++) {
@@ -264,7 +264,7 @@ int main(int argc, char **argv)
 	r = parse(argc, argv, &settings);
 	if (r >= 0)
 		return r;
-	signal(SIGPIPE, SIG_IGN); /* a station that died is noticed otherwise */
+	signal(SIGPIPE, SIG_IGN); /* a dead station is noticed in another way */
 	plan_make(&plan, &settings);
 	if (!choose(&plan, settings.rows))
 		return wrong("--rows wants the name of a row (--list)", settings.rows);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * open.c - one job at a time, each with a fresh socket (brood_open()) or none (brood_call());
- * through the supervisor or on a lease. An open has two times: until the reply is read, and until
- * the verdict is there (and the socket closed). Its request goes as the job's argument, in the
- * message that carries the fd, as in the floors; the reply comes over the socket.
+ * open.c - one job at a time, with a fresh socket for each (brood_open()) or with none
+ * (brood_call()), through the supervisor or on a lease. An open has two times: until the reply is
+ * read, and until the verdict is there and the socket is closed. The request is the job's argument.
+ * It goes in the message that carries the fd, as in the floors; the reply comes over the socket.
  */
 #include "bench.h"
 
@@ -27,7 +27,7 @@ static void read_all(int fd, unsigned char *got, size_t size)
 	}
 }
 
-/* Until the reply, until the end: ns added to those. */
+/* Does one open. Adds the ns until the reply, and until the end, to the two results. */
 static void one(const struct params *p, uint32_t number, uint64_t *ret_reply, uint64_t *ret_verdict)
 {
 	unsigned char sent[MESSAGE_SIZE], got[MESSAGE_SIZE];
@@ -54,8 +54,8 @@ static void one(const struct params *p, uint32_t number, uint64_t *ret_reply, ui
 }
 
 /*
- * A worker is on lease after this, if that is how it goes: a program that sleeps in its own read()
- * would not hear that one was lent.
+ * Makes sure that a worker is on lease, if jobs go by lease. Without this, a program that sleeps in
+ * its own read() would not notice a lease that was granted.
  */
 static void have_worker(void)
 {

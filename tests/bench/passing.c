@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * passing.c - the floors of jobs with a socket. Engine, middle and worker stand for Brood's
- * processes, and do the least that such a job can be: blocking, without an event loop, a deadline,
- * a check or a record.
+ * processes. They do the least that such a job can be: they block, without an event loop, a
+ * deadline, a check or a record.
  *
- *   F0    two processes, a message there and back on a permanent SEQPACKET socket
- *   F1    two processes: the message carries an fd, the answer comes over that; the same socketpair
- *         again and again
- *   F2    the same with a fresh socketpair each time
- *   F2v   F2; then the worker tells the engine what became of the job
+ *   F0    two processes: a message there and back on a permanent SEQPACKET socket
+ *   F1    two processes: the message carries an fd, and the answer comes over this fd; always the
+ *         same socketpair
+ *   F2    like F1, with a fresh socketpair each time
+ *   F2v   F2; then the worker tells the engine the outcome of the job
  *   F5    three processes: the fresh socketpair goes through the middle one
- *   F5v   F5; then the worker tells the middle one that it is idle, and that tells the engine what
- *         became of the job
+ *   F5v   F5; then the worker tells the middle one that it is idle, and the middle one tells the
+ *         engine the outcome of the job
  */
 #include "bench.h"
 
@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* [0]: the engine's end, the middle's; [1]: the other's */
+/* [0]: the engine's end, the middle's end; [1]: the end of the other process. */
 static int engine_link[2], worker_link[2];
 static int same[2];
 
@@ -49,7 +49,7 @@ static ssize_t send_fd(int link, const unsigned char *message, int fd)
 	return sendmsg(link, &m, MSG_NOSIGNAL);
 }
 
-/* The fd, or -1: the other end is gone. */
+/* Returns the fd, or -1 when the other end is gone. */
 static int receive_fd(int link, unsigned char *message)
 {
 	union {
@@ -175,7 +175,10 @@ static void f1_block(const struct params *p, uint32_t jobs, double *values)
 	values[0] = us_each(now_ns() - began, jobs);
 }
 
-/* A fresh socketpair over `link`; then, if there is one, the verdict. */
+/*
+ * Sends the end of a fresh socketpair over `link`, and takes the answer; then takes the verdict, if
+ * there is one.
+ */
 static void fresh(int link, bool verdict, uint32_t i)
 {
 	unsigned char sent[MESSAGE_SIZE], got[MESSAGE_SIZE];

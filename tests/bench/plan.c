@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * plan.c - which rows there are, beside which floor, and what is asked of them. The bounds speak of
- * the pinned mode, where figures repeat; that of threads speaks of the other, since on one CPU
- * threads can only lose. With --quick the same rows, but smaller where time or memory goes with the
- * size.
+ * plan.c - lists the rows, their floors and their bounds. Bounds hold for the pinned mode, where
+ * figures repeat. Only the bound of threads holds for the other mode, since threads can only lose
+ * on one CPU. --quick keeps the rows, but makes those smaller whose size costs time or memory.
  */
 #include "bench.h"
 
@@ -13,7 +12,7 @@
 
 #define MIB (1ull << 20)
 
-/* A plan that is larger than its tables is our own bug. */
+/* A plan larger than its tables is a bug of this program. */
 static void need_room(uint32_t count, uint32_t room)
 {
 	if (count >= room)
@@ -77,7 +76,7 @@ static void say(struct row *row, const char *format, ...)
 	va_end(args);
 }
 
-/* Of the row that was added last. */
+/* Adds a bound to the row that was added last. */
 static void add_bound(struct group *g, enum mode mode, enum bound_kind kind, struct reading against,
 	double limit, const char *what)
 {
@@ -198,16 +197,16 @@ static void plan_lease(struct plan *plan)
 }
 
 /*
- * More threads than workers, and as many. What is asked of 64 is asked unpinned: on one CPU it is
- * the scheduler that decides. The blocks are long: until the library knows that the callers are
- * many, which takes milliseconds, their jobs are handed off.
+ * More threads than workers, and as many. The bound of 64 threads holds for the unpinned mode: on
+ * one CPU the scheduler decides. The blocks are long: the library needs milliseconds to know that
+ * the callers are many, and hands their jobs off until then.
  */
 static void plan_callers(struct plan *plan)
 {
 	static const uint32_t threads[] = { 64, 16, 8, 4, 2 };
 
 	for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
-		const struct params p = { .workers = 8, .threads = threads[i], .blocks = 8 };
+		const struct params p = { .workers = 8, .threads = threads[i] };
 		struct group *g = add_group(plan, "callers", BOTH);
 		uint32_t pool = add_stand(g, &floor_pool, &p),
 			 call = add_stand(g, &bench_callers, &p);
@@ -228,12 +227,6 @@ static void plan_callers(struct plan *plan)
 		if (threads[i] == 64)
 			add_bound(g, UNPINNED, TIMES_AT_MOST, (struct reading){ pool, 1 }, 1.5,
 				"64 threads call 8 workers: 99th percentile, of a plain pool");
-		say(add_row(g, (struct reading){ call, 2 }, (struct beside){ { pool, 2 }, "pool" },
-			    "callers.c%u.max", threads[i]),
-			"the same: the longest of all calls of a block");
-		if (threads[i] == 64)
-			add_bound(g, UNPINNED, COUNT_AT_MOST, (struct reading){ pool, 2 }, 20000,
-				"64 threads call 8 workers: the longest call, in us");
 	}
 }
 
@@ -378,7 +371,10 @@ static void plan_idle(struct plan *plan, bool quick)
 	}
 }
 
-/* Each path beside the other: where the bytes are many, the way of a job is of no account. */
+/*
+ * The paths stand side by side: with this many bytes, the price of the transport itself no longer
+ * shows.
+ */
 static void plan_large(struct plan *plan, const char *size, uint32_t bytes)
 {
 	static const struct {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pool.c - a pool to measure, the jobs that run in it, and what must be true of each of them. */
+/* pool.c - starts a pool to measure, has the jobs that run in it, and checks each job's verdict. */
 #include "bench.h"
 
 #include <errno.h>
@@ -27,7 +27,7 @@ int job_answer(struct brood_job *job)
 	return brood_job_write(job, message, size) == (ssize_t)size ? 0 : 1;
 }
 
-/* Where the limits of this machine do not allow so many workers, fewer, which is said. */
+/* Starts fewer workers, and says so, where the machine's limits do not allow this many. */
 static struct brood *start_what_fits(struct brood_options *o)
 {
 	struct brood *brood = NULL;
@@ -55,8 +55,8 @@ struct brood *pool_start(const struct params *p, const struct brood_options *opt
 	if (!o.dispatch)
 		o.dispatch = p->path;
 	if (!o.init_ms)
-		o.init_ms = 120000; /* thousands are born on one CPU */
-	o.stop_ms = 30000;          /* and end */
+		o.init_ms = 120000; /* one CPU must make thousands of workers */
+	o.stop_ms = 30000;          /* and must end them */
 	if (o.backlog < p->out)
 		o.backlog = p->out > 1024 ? p->out : 0;
 	brood = start_what_fits(&o);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run.c - a group: its stations are made, measured in turn, round after round, and ended. A station
- * that does not answer within a bound is killed, and with it (it is the supervisor, or the parent
- * of its partners) all that it made.
+ * run.c - runs a group: makes its stations, measures them in turn, round after round, and ends
+ * them. A station that does not answer in time is killed. All processes that it made die with it,
+ * because it is their supervisor or their parent.
  */
 #include "bench.h"
 
@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OPEN_S  300 /* thousands of workers, each with its birth */
+#define OPEN_S  300 /* enough for the births of thousands of workers */
 #define BLOCK_S 120
 #define END_S   60
 
@@ -34,7 +34,7 @@ static void be_station(const struct station_config *config, pid_t parent)
 	if (getppid() != parent)
 		_exit(1);
 	if (low > 3)
-		close_range(3, (unsigned)low - 1, 0); /* other stations' */
+		close_range(3, (unsigned)low - 1, 0); /* the fds of other stations */
 	if (high > low + 1)
 		close_range((unsigned)low + 1, (unsigned)high - 1, 0);
 	close_range((unsigned)high + 1, ~0u, 0);
@@ -48,7 +48,7 @@ static bool station_begin(struct station *s, struct station_config *config)
 
 	if (pipe(commands) < 0 || pipe(answers) < 0)
 		return false;
-	/* nobody else shall write what waits there */
+	/* Empties stdio's buffers, which the station would otherwise write a second time. */
 	fflush(NULL);
 	s->pid = fork();
 	if (s->pid < 0)
@@ -108,7 +108,7 @@ static void station_end(struct station *s)
 	s->pid = 0;
 }
 
-/* What it says is kept. True: it goes on. */
+/* Reads one answer and keeps it. True: the station goes on. */
 static bool hear(struct stand *stand, struct station *s, enum mode mode, int seconds,
 	struct station_answer *ret)
 {

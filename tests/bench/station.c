@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * station.c - the station's side: opens what is measured, finds how many jobs fill a block, then a
- * block for each byte of command, until there are no more commands. A pool's station comes out of
- * open() in another process than it went in: the engine. Its pipes came along.
+ * station.c - the station's side. It opens the measured thing and finds how many jobs fill a block.
+ * Then it runs one block for each byte of command, until the commands end. With a pool, open()
+ * returns in the engine, which is another process than the caller; the engine has inherited the
+ * pipes.
  */
 #include "bench.h"
 
@@ -91,7 +92,7 @@ static void pin(void)
 	station_need(!sched_setaffinity(0, sizeof set, &set), "sched_setaffinity");
 }
 
-/* ---- time of ours: not that of others on the same CPU ---- */
+/* ---- CPU time of our own processes, without others on the same CPU ---- */
 
 static uint64_t own_ns(void)
 {
@@ -111,8 +112,7 @@ static bool counts_cpu_time(void)
 }
 
 /*
- * A block, and how long it took: in time, or in CPU time of this process and those that work with
- * it.
+ * Runs a block. Returns its time, or the CPU time of this process and of those that work with it.
  */
 static uint64_t block(uint32_t jobs, double *values)
 {
@@ -134,7 +134,7 @@ static uint64_t block(uint32_t jobs, double *values)
 	passed = now_ns() - began;
 	if (!counts_cpu_time())
 		return passed;
-	ours = own_ns() - ours; /* before the others: reading is work, too */
+	ours = own_ns() - ours; /* before the time of the others, because reading it is work, too */
 	ours += tree_use(&tree).ns - others.ns;
 	for (uint32_t v = 0; v < VALUES_MAX; v++)
 		values[v] *= (double)ours / (double)passed;
@@ -142,8 +142,8 @@ static uint64_t block(uint32_t jobs, double *values)
 }
 
 /*
- * The shorter of two where the first was long: that may have been the warming up, once, as when
- * threads find their workers.
+ * Returns the shorter of two blocks if the first one was long. The first may have been a warm-up
+ * that happens once, for example when threads find their workers.
  */
 static uint64_t block_of_warm(uint32_t jobs, uint64_t long_ns)
 {
@@ -156,7 +156,7 @@ static uint64_t block_of_warm(uint32_t jobs, uint64_t long_ns)
 	return again < took ? again : took;
 }
 
-/* How many jobs take block_ms, from ever more of them: which warms up as well. */
+/* Finds how many jobs take block_ms by trying more and more jobs. This warms up as well. */
 static uint32_t jobs_of_a_block(void)
 {
 	const struct params *p = &own.stand->params;

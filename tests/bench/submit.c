@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * submit.c - a closed loop over brood_submit(): so many jobs are out at any time, those that came
- * back are looked at and replaced. `out` is that of all threads, each has its share and a queue of
- * its own. Or, in epoll: the brood's own queue, a callback, and an event loop that sleeps on
- * brood_fd().
+ * submit.c - a closed loop over brood_submit(): a fixed number of jobs is out at any time, and each
+ * finished job is checked and replaced. `out` counts the jobs of all threads. Each thread has its
+ * share and a queue of its own. Rows with `epoll` use the brood's own queue instead, with a
+ * callback, in an event loop that sleeps on brood_fd().
  */
 #include "bench.h"
 
@@ -18,14 +18,14 @@
 
 struct slot {
 	uint64_t id, number;
-	unsigned char *request; /* params.bytes; what is expected back */
+	unsigned char *request; /* params.bytes long; the job must send the same back */
 	struct lane *lane;
 };
 struct lane {
 	const struct params *p;
 	struct brood_queue *queue;
-	uint32_t out, jobs;           /* jobs out at a time; jobs of the block */
-	uint32_t submitted, finished; /* of the block */
+	uint32_t out, jobs;           /* out: jobs out at a time; jobs: jobs of the block */
+	uint32_t submitted, finished; /* in the block so far */
 	struct slot *slots;
 	struct brood_job_options options;
 	pthread_t thread;
@@ -36,7 +36,7 @@ static struct lane *lanes;
 static int epoll = -1;
 static pthread_barrier_t begin, end;
 
-/* What tells one request from the next: its number, at the front and at the end. */
+/* Requests differ by a number, which stands at the front and at the end. */
 static void slot_renew(struct slot *slot, size_t size)
 {
 	slot->number++;
@@ -81,7 +81,7 @@ static void give_first(struct lane *lane)
 		give(lane, &lane->slots[i], i + 1 < first);
 }
 
-/* A lane's block, by its thread. */
+/* Runs the share of one thread, in this thread. */
 static void lane_run(struct lane *lane)
 {
 	const struct brood_result *results[TAKE_MAX];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* table.c - what came out, for people. */
+/* table.c - the results for people. */
 #include "bench.h"
 
 #include <stdlib.h>
@@ -80,7 +80,7 @@ void table_group(FILE *file, const struct group *g, enum mode mode)
 		if (g->rows[i].wanted)
 			put_row(file, g, mode, &g->rows[i]);
 	}
-	/* What no row speaks of: a floor that did not come up. */
+	/* Names the floors that did not start and that no row mentions. */
 	for (uint32_t i = 0; i < g->stands_count; i++) {
 		const struct stand *s = &g->stands[i];
 		bool said = false;

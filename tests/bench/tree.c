@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tree.c - processes below one, from /proc, and what the scheduler says of them: how often they
- * ran, and for how long. Every thread; not this process itself.
+ * tree.c - finds the processes below one process in /proc, and reads from the scheduler how often
+ * they ran and for how long. Every thread counts, but not this process itself.
  */
 #include "bench.h"
 
@@ -34,7 +34,7 @@ static bool in_tree(const struct tree *tree, pid_t pid)
 	return false;
 }
 
-/* A child is listed after its parent, or found the next time round. */
+/* /proc may list a child before its parent. Then the next round finds the child. */
 void tree_find(struct tree *tree, pid_t root)
 {
 	uint32_t before;
