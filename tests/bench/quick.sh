@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# quick.sh BROOD_BENCH JSON_READ - the benchmarks work: each row is measured, its replies and verdicts are right, and the JSON says so. What the figures are is not looked at.
+# quick.sh BROOD_BENCH JSON_READ - proves that the benchmarks work: each row is measured, its
+# replies and verdicts are right, and the JSON has all rows. The figures themselves are not judged.
 . "$(dirname "$0")/../tools/lib.sh"
 
 bench=$1 read=$2
@@ -29,7 +30,8 @@ missing=
 while read -r modes name _; do
 	for mode in ${modes//,/ }; do
 		"$read" "$folder/json" "$mode.$name.value" >"$folder/value" 2>/dev/null || missing="$missing $mode.$name"
-		# A machine may lack what a row needs (then its note says what); nothing else is null.
+		# If the machine cannot run a row, the row is null and its note says why. No other
+		# row is null.
 		if [ "$(cat "$folder/value")" = null ] && [ -z "$("$read" "$folder/json" "$mode.$name.note")" ]; then
 			missing="$missing $mode.$name(null)"
 		fi

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# echo.sh ECHO_SERVER NOTIFY_HIDDEN: the example unit under a real systemd, as it is shipped and with what else a unit may say.
-# Outside it is root's to boot (see boot); inside, with --inside, it is the check.
+# echo.sh ECHO_SERVER NOTIFY_HIDDEN - tests the example unit under a real systemd: as it is shipped,
+# and with other settings that a unit may have. Without --inside the script boots a systemd (see
+# boot; only root can). With --inside it is the check that runs there.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../tools/lib.sh"
 
@@ -10,14 +11,16 @@ outside() {
 	[ "$(id -u)" -eq 0 ] || skip_all "only root can boot a systemd in namespaces"
 	[ -x /lib/systemd/systemd ] || skip_all "no systemd here"
 	unshare --mount --pid --fork --cgroup --net true 2>/dev/null || skip_all "no namespaces here"
-	# As it is shipped, but for a last line in the journal: systemd forgets how a unit ended as soon as it has stopped well.
+	# The shipped unit, with one more line for the journal: once a unit has stopped well,
+	# systemd forgets how.
 	sed 's/^ExecStart=.*/&\nExecStopPost=\/bin\/sh -c "echo RESULT $$SERVICE_RESULT $$EXIT_CODE $$EXIT_STATUS"/' \
 		"$here/../../tools/systemd/brood-echo.service" >"$units/brood-echo.service" || exit 99
 	variant() { sed "$2" "$units/brood-echo.service" >"$units/$1.service"; }
 	variant control-group 's/^KillMode=.*/KillMode=control-group/'
-	# A watchdog that must be fed often, and clients that may hurt their worker.
+	# A watchdog that must be fed often, and clients that may crash their worker.
 	variant watchdog 's/^WatchdogSec=.*/WatchdogSec=1/; /^ExecStart=/s/$/ --fault/'
-	# systemd itself kills nothing: what is gone is gone by itself.
+	# systemd kills no process of this unit, so every process that is gone has ended without
+	# systemd.
 	variant orphans 's/^KillMode=.*/KillMode=process/; s/^Restart=.*/Restart=no/'
 	variant hidden 's/^WatchdogSec=.*/WatchdogSec=20/; s/^ExecStart=.*/ExecStart=\/usr\/bin\/notify-hidden/'
 	"$here/boot" 100 "$units"/*.service "$1" "$2" -- "$here/echo.sh" --inside 2>"$folder/boot.err" >"$folder/boot.out"
@@ -32,7 +35,7 @@ outside() {
 
 show() { systemctl show "$1" -p "$2" --value; }
 
-within() {              # within SECONDS COMMAND...: true as soon as the command is
+within() {              # true as soon as the command is true
 	local until=$((SECONDS + $1))
 	shift
 	until "$@"; do
@@ -41,7 +44,7 @@ within() {              # within SECONDS COMMAND...: true as soon as the command
 	done
 }
 
-talk() {                # talk WORDS: what the server answers
+talk() {                # prints the server's answer
 	local answer
 	exec 3<>/dev/tcp/127.0.0.1/7007 || return 1
 	printf '%s\n' "$1" >&3
@@ -64,7 +67,8 @@ start() {
 	ok $? "$1: echoes"
 }
 
-# A stop while a client is there: no unit fails, nothing stays, nobody speaks of crashed workers.
+# Stops the unit while a client is there. No unit may fail, no process may stay, and no line may
+# tell of crashed workers.
 stop_cleanly() {
 	local group words began=$SECONDS
 	group=$(show "$1" ControlGroup)

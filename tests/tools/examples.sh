@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# examples.sh BUILD_DIR ECHO_CLIENT SOURCE_ROOT: the example programs do what their head comments and the README say.
+# examples.sh BUILD_DIR ECHO_CLIENT SOURCE_ROOT: the example programs do what their heads and the
+# README say.
 . "$(dirname "$0")/lib.sh"
 build=$(realpath "$1") clients=$(realpath "$2") source=$(realpath "$3")
 cd "$folder" || exit 99
 ulimit -c 0
 
-readme_has() {          # the README shows this file, whole
+readme_has() {          # the README shows the whole file
 	awk -v file="$1" 'BEGIN { while ((getline line < file) > 0) want[n++] = line }
 		{ at = ($0 == want[at]) ? at + 1 : ($0 == want[0]); if (at == n) { found = 1; exit } }
 		END { exit !found }' "$source/README.md"
@@ -43,7 +44,7 @@ check_session() {
 	ok $? "session: what it says"
 }
 
-ask_udp() {             # ask_udp WORD: the answer
+ask_udp() {             # ask_udp WORD: prints the answer
 	local answer
 	exec 3<>"/dev/udp/127.0.0.1/$port" || return 1
 	printf '%s' "$1" >&3
@@ -100,7 +101,7 @@ check_throw() {
 	ok $? "throw: what it says"
 }
 
-# The programs of brood-patterns(7).
+# the programs of brood-patterns(7)
 check_map() {
 	local i
 	for ((i = 0; i < 300; i++)); do
@@ -112,13 +113,13 @@ check_map() {
 	ok $? "map: 300 counts, in order, and one failure"
 }
 
-check_drain() {         # check_drain MS REST: what the last line says after the accepted
+check_drain() {         # check_drain MS REST: REST: the last line behind "accepted"
 	local pid rc
 	: >out
 	"$build/example-drain" "$1" >out 2>err &
 	pid=$!
 	timeout 30 sh -c 'until grep -q accepting out; do sleep 0.01; done'
-	sleep 0.3               # time to accept something; how much does not matter
+	sleep 0.3               # time to accept some jobs; the number does not matter
 	kill "$pid"
 	timeout 30 tail --pid="$pid" -f /dev/null
 	wait "$pid"
@@ -179,7 +180,7 @@ check_daemon() {
 }
 
 start_server() {        # start_server OPTIONS...: sets server and port
-	: >server.out          # here, not in the background: the last server's port must be gone before it is looked for
+	: >server.out          # here, not in the background: the port of the last server must be gone
 	"$build/echo-server" "$@" >server.out 2>server.err &
 	server=$!
 	local i
@@ -198,7 +199,7 @@ stop_server() {         # stop_server SIGNAL NAME
 	ok $? "$2: $1 is a clean stop"
 }
 
-client() {              # client WORDS: the answer
+client() {              # client WORDS: prints the answer
 	local answer
 	exec 3<>"/dev/tcp/127.0.0.1/$port" || return 1
 	printf '%s\n' "$1" >&3

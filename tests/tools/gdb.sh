@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# gdb.sh ECHO_SERVER SOURCE_ROOT: with tools/gdb/brood.gdb gdb ends up in the engine, stays there, shows the family, and gets into a worker.
+# gdb.sh ECHO_SERVER SOURCE_ROOT: with tools/gdb/brood.gdb, gdb follows to the engine, stays there,
+# shows all processes, and can enter a worker.
 . "$(dirname "$0")/lib.sh"
 program=$(realpath "$1") source=$(realpath "$2")
 command -v gdb >/dev/null || skip_all "no gdb here"
@@ -47,7 +48,7 @@ gdb.execute("delete")
 gdb.execute("signal SIGTERM")
 end
 END
-# A leak checker stops its own process to look, and cannot when gdb has it.
+# A leak checker stops its own process to look around. It cannot do so under gdb.
 ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 timeout 120 gdb -q -batch -x "$source/tools/gdb/brood.gdb" -x commands "$program" >out 2>&1
 grep -q '^ENGINE [1-9]' out
 ok $? "gdb follows the engine"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# grep_equal.sh BROOD_GREP [SEED [ROUNDS [OPTION...]]]: with sane patterns brood-grep is grep: output, exit code, complaints.
-# First cases by hand, then ROUNDS patterns from a generator with SEED. OPTIONs go to brood-grep alone.
+# grep_equal.sh BROOD_GREP [SEED [ROUNDS [OPTION...]]]: with sane patterns brood-grep and grep have
+# the same output, exit code and complaints. First come cases made by hand, then ROUNDS patterns
+# from a generator with SEED. The OPTIONs go to brood-grep alone.
 . "$(dirname "$0")/lib.sh"
 program=$(realpath "$1") RANDOM=${2:-1} rounds=${3:-150}
 shift; shift; shift
@@ -38,7 +39,7 @@ make_files() {
 	mkfifo folder/pipe
 }
 
-# same ARGS...: both programs with those arguments
+# same ARGS...: runs both programs with these arguments and compares them.
 same() {
 	local code expected
 	timeout 60 grep "$@" >../grep.out 2>../grep.err </usr/share/common-licenses/GPL-3
@@ -54,7 +55,7 @@ same() {
 	return 1
 }
 
-by_hand() {     # by_hand ARGS...: one TAP line
+by_hand() {     # by_hand ARGS...: makes one TAP line
 	same "$@"
 	ok $? "$(printf '%q ' "$@")"
 }
@@ -117,7 +118,7 @@ words=(the GNU license copyright a e of 'any' 19 20 '(c)' 'x' WARRANTY 'no')
 atoms=(. '[a-f]' '[^a-z ]' '[[:digit:]]' '[[:upper:]]' '\w' '\W' '[]x]' '\.' 't' 'e' ' ' '[0-9a-c]' '\s')
 edges=('^' '$' '\<' '\>' '\b')
 
-# pattern SYNTAX DEPTH: a random one; SYNTAX is basic or extended
+# pattern SYNTAX DEPTH: prints a random pattern; SYNTAX is basic or extended.
 pattern() {
 	local open='\(' close='\)' plus='\+' maybe='\?' from='\{' to='\}' or='\|' text='' piece n
 	[ "$1" = extended ] && open='(' close=')' plus='+' maybe='?' from='{' to='}' or='|'

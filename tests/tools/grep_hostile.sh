@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# grep_hostile.sh BROOD_GREP [sanitized]: patterns that crash, hang and bloat the C library's regex code get their verdicts, and the sane ones beside them their counts.
-# With --in-process the same pattern takes the program down. "sanitized": no memory limit can be had, that pattern is left out.
+# grep_hostile.sh BROOD_GREP [sanitized]: patterns that crash, hang and bloat the C library's regex
+# code get their verdicts, and the sane patterns beside them get their counts. With --in-process
+# such a pattern takes the program down. "sanitized": a sanitizer allows no memory limit, so the
+# pattern that bloats is left out.
 . "$(dirname "$0")/lib.sh"
 program=$(realpath "$1")
 sanitized=${2-}
@@ -13,7 +15,7 @@ crash='.*{10,}{10,}{10,}{10,}{10,}'
 hang='(.*)(.*)(.*)(.*)(.*)\1\2\3\4\5x'
 bloat='(a{1,32767}){1,32767}'
 
-# row PATTERN: what the last run says of it
+# row PATTERN: prints what the last run says of this pattern.
 row() { P=$1 awk -F '\t' '$2 == ENVIRON["P"] { print $1 }' rows; }
 
 rows() {        # rows PATTERN... -- OPTIONS...
@@ -82,7 +84,7 @@ check_one_pattern() {
 	timeout 60 "$program" -E -T 300 -e "$hang" text text >out 2>err
 	[ $? -eq 2 ] && [ "$(cat err)" = "brood-grep: text: timed out in search" ] && [ ! -s out ]
 	ok $? "one pattern that hangs: $(cat err)"
-	# Nothing is raised and said again: the real thing. A sanitizer would make a report of it.
+	# handle_segv=0: the program shall die of SIGSEGV under a sanitizer, too.
 	(ASAN_OPTIONS=${ASAN_OPTIONS-}:handle_segv=0 timeout 60 "$program" --in-process -E -e "$crash" text) >out 2>err
 	code=$?
 	[ "$code" -eq 139 ]

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# grep_killed.sh BROOD_GREP [RATE]: workers are killed all the time, and what comes out is what grep says.
+# grep_killed.sh BROOD_GREP [RATE]: while workers are killed all the time, the output is still the
+# same as grep's.
 . "$(dirname "$0")/lib.sh"
 program=$(realpath "$1")
 rate=${2:-80}
@@ -11,10 +12,10 @@ cat /usr/share/common-licenses/* >once 2>/dev/null
 for ((i = 0; i < 10; i++)); do cat once; done >text
 killed=0
 
-# said WORDS: the number behind them in the report
+# said WORDS: prints the number behind these words in the report.
 said() { sed -n "s/.*$1 \([0-9]*\).*/\1/p" err; }
 
-one_run() {     # one_run ARGS...: with kills; same output and exit code as grep
+one_run() {     # one_run ARGS...: with kills, has the same output and exit code as grep
 	local code expected now
 	grep "$@" >expected
 	expected=$?

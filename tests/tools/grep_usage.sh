@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# grep_usage.sh BROOD_GREP: help, usage errors, and how it ends when its surroundings do.
+# grep_usage.sh BROOD_GREP: help, usage errors, and the end when a reader, a disk or an input is
+# gone.
 . "$(dirname "$0")/lib.sh"
 program=$(realpath "$1")
 cd "$folder" || exit 99

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-# What the tests of the tools share: a folder of their own, TAP lines, and a look at what is left afterwards. Sourced, by bash.
-# The scripts judge from outside: the program under test runs as anybody would run it.
+# The common part of the tools' tests: a folder for each test, TAP lines, and a count of left
+# processes. bash sources this file. The tests judge from outside: they run a program as any user
+# would run it.
 set -u
 export LC_ALL=C
 
@@ -8,7 +9,7 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/brood-test.XXXXXX") || exit 99
 tests=0 failures=0
 trap 'rm -rf "$folder"' EXIT
 
-ok() {          # ok CODE NAME: passed if CODE is 0. The name may have several lines, TAP has one
+ok() {          # ok CODE NAME: passed if CODE is 0. NAME may have several lines; TAP gets one
 	set -- "$1" "$(tr '\n' ' ' <<<"$2")"
 	tests=$((tests + 1))
 	if [ "$1" -eq 0 ]; then
@@ -19,7 +20,7 @@ ok() {          # ok CODE NAME: passed if CODE is 0. The name may have several l
 	fi
 }
 
-say() {         # a remark, of one or more lines
+say() {         # prints a remark of one or more lines
 	printf '%s\n' "$*" | sed 's/^/# /'
 }
 
@@ -34,7 +35,8 @@ done_testing() {
 	exit
 }
 
-# left PATH: how many processes run a program whose path begins so; waits two seconds at most for it to be none
+# left PATH: prints how many processes run a program whose path begins with PATH. Waits up to two
+# seconds for them to end.
 left() {
 	local found tries=40
 	while :; do

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# load_planted.sh JSON_READ PLANTED...: builds with one bug each (tools/load/plant.h). brood-load must find it, exit 1,
-# and name the invariant: itself able to fail.
+# load_planted.sh JSON_READ PLANTED...: each PLANTED is a build with one bug (tools/load/plant.h).
+# brood-load must find the bug, exit with 1, and name the invariant. This proves that brood-load can
+# fail.
 . "$(dirname "$0")/lib.sh"
 reader=$(realpath "$1")
 shift

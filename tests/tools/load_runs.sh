@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# load_runs.sh BROOD_LOAD JSON_READ [sanitized]: runs of each kind hold all invariants, and the JSON has the keys and
-# figures that it should. Rates and times are not judged.
+# load_runs.sh BROOD_LOAD JSON_READ [sanitized]: all invariants hold in runs of each kind, and the
+# JSON has the right keys and numbers. Rates and times are not judged.
 . "$(dirname "$0")/lib.sh"
 program=$(realpath "$1") reader=$(realpath "$2") sanitized=${3:-}
 cd "$folder" || exit 99
 
 leak=leak=3
-[ -z "$sanitized" ] || leak=nop=33      # a sanitizer's allocator has ideas of its own about limits
+[ -z "$sanitized" ] || leak=nop=33      # a sanitizer's allocator does not keep to memory limits
 
 run() {         # run NAME OPTION...: exit code 0, valid JSON in ./json
 	local name=$1
@@ -163,7 +163,7 @@ is compare.3.invariants.pool_full null
 timeout 100 "$program" -n 100 -w 2 -c 4 --compare >out 2>err && grep -q '^ *fork a job .* 1.00x$' out && grep -q '^fork a job .* all invariants held$' out
 ok $? "--compare: the table"
 
-# Ctrl-C ends a run in order: what was given gets its verdict.
+# Ctrl-C ends a run in order: every job that was given gets its verdict.
 timeout 100 "$program" -d 60 -w 2 -c 4 -q --json json 2>err &
 timer=$!
 for ((i = 0; i < 200; i++)); do
@@ -173,7 +173,7 @@ done
 kill -INT "$pid" && wait $timer
 ok $? "SIGINT: exit code $? $(cat err)"
 held
-# The judge's own end takes all with it.
+# When the judge dies, all other processes die, too.
 timeout 100 "$program" -d 60 -w 2 -c 4 -q &
 timer=$!
 for ((i = 0; i < 200; i++)); do

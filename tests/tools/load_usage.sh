@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# load_usage.sh BROOD_LOAD: help, usage errors, output where it is asked for.
+# load_usage.sh BROOD_LOAD: help, usage errors, and output to the place that was asked for.
 . "$(dirname "$0")/lib.sh"
 program=$(realpath "$1")
 cd "$folder" || exit 99

@@ -3,25 +3,28 @@
 #
 #     gdb -x brood.gdb --args PROGRAM ARGS...
 #
-# brood_start() forks, and returns in the child: the engine, your program. gdb would stay with the parent, the supervisor. With this file it follows
-# the first child, and stays there whatever the engine forks later. The supervisor runs on without gdb, and so do the workers.
+# brood_start() forks and returns in the child, the engine: this is your program. Without this file
+# gdb would stay with the parent, the supervisor. With this file gdb follows the first child and
+# stays there, whatever the engine forks later. The supervisor and the workers run without gdb.
 #
-#     brood-processes       what there is: supervisor, guard, engine, workers with what they run
-#     brood-worker PID      attaches to a worker as well, and goes there. Breakpoints in the function of a job work from then on;
-#                           `continue` runs that worker alone, `inferior N` goes back. `detach` lets it go
-#     brood-stay            says by hand that the engine has been reached: for a gdb without Python
+#     brood-processes       lists supervisor, guard, engine, and the workers with their jobs
+#     brood-worker PID      attaches to a worker, too, and goes there. From then on breakpoints in a
+#                           job's function work. `continue` runs this worker alone, `inferior N`
+#                           goes back, `detach` lets the worker go
+#     brood-stay            for a gdb without Python: tells gdb that it has reached the engine
 #
-# Start the pool with BROOD_DEBUGGING in options.flags while you debug: then a worker that gdb holds, or whose engine gdb holds, is not killed when
-# its time is up. (A gdb that runs a program has been its tracer from the start; attaching needs root or kernel.yama.ptrace_scope=0.) To debug a job
-# without any other process there is BROOD_INLINE: the job runs in the thread that gives it.
+# While you debug, start the pool with BROOD_DEBUGGING in options.flags. Then a worker is not killed
+# when its time is up while gdb holds the worker or its engine. (A gdb that runs a program may trace
+# it; to attach to one needs root or kernel.yama.ptrace_scope=0.) With BROOD_INLINE a job needs no
+# other process: the job runs in the thread that gives it.
 
 set pagination off
 set breakpoint pending on
 set follow-fork-mode child
 set detach-on-fork on
-# A worker that ends or is replaced is no reason to stop.
+# Do not stop when a worker ends or is replaced.
 handle SIGCHLD nostop noprint pass
-# A worker that was attached to without BROOD_DEBUGGING: the first system call of each job.
+# Without BROOD_DEBUGGING a worker gets SIGSYS at the first system call of each job.
 handle SIGSYS nostop noprint pass
 
 define brood-stay
