@@ -277,16 +277,18 @@ pthread_t peer_serve(struct peer *p, const struct peer_service *services)
 	return thread;
 }
 
-static bool write_all(int fd, const char *data, size_t size)
+bool peer_write_all(int fd, const void *data, size_t size)
 {
+	const char *at = data;
+
 	while (size > 0) {
-		ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
+		ssize_t n = send(fd, at, size, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return false;
-		data += n;
+		at += n;
 		size -= (size_t)n;
 	}
 	return true;
@@ -299,7 +301,7 @@ enum brood_outcome peer_echo(struct peer *p, struct peer_job *job)
 
 	(void)p;
 	while ((n = recv(job->fd, buffer, sizeof buffer, 0)) > 0 || (n < 0 && errno == EINTR))
-		if (n > 0 && !write_all(job->fd, buffer, (size_t)n))
+		if (n > 0 && !peer_write_all(job->fd, buffer, (size_t)n))
 			return BROOD_FAILED;
 	return BROOD_DONE;
 }

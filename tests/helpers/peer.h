@@ -107,6 +107,7 @@ bool peer_waited(struct brood_handle *handle); /* a thread sleeps for it now, or
 int peer_engine_channel(struct peer *p);       /* the engine's end */
 /* hears and forgets all that lies in the channel */
 void peer_drop(struct peer *p);
+bool peer_write_all(int fd, const void *data, size_t size);
 bool peer_readable(int fd); /* now */
 bool peer_readable_soon(int fd);
 

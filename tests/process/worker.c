@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * worker.c - one worker under a supervisor that is the test itself: birth, desk, soft step, frame,
- * sockets, end.
+ * worker.c - one worker under a supervisor that is the test itself: birth, desk, soft step, hooks,
+ * log.
  */
 #define _GNU_SOURCE
-#include "../helpers/fake.h"
 #include "../../src/os/shm.h"
+#include "worker.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,15 +20,8 @@
 
 TestSuite(worker, .timeout = 60);
 
-static struct fake fake;
-
 /* ---- the desk ---- */
 
-static int nothing(struct brood_job *job)
-{
-	(void)job;
-	return 0;
-}
 static int minus_7(struct brood_job *job)
 {
 	(void)job;
@@ -43,7 +33,6 @@ static int marks(struct brood_job *job)
 	atomic_fetch_add((atomic_int *)case_shared(), 1);
 	return 0;
 }
-static atomic_int *marked(void) { return case_shared(); }
 
 static int waits_for_peer(struct brood_job *job)
 {
@@ -275,282 +264,6 @@ Test(worker, signals_of_its_children_are_default) { case_run(children_defaults, 
 /* ---- the frame ---- */
 
 static jmp_buf outside;
-static int jumps(struct brood_job *job)
-{
-	(void)job;
-	longjmp(outside, 1);
-}
-static int ends_thread(struct brood_job *job)
-{
-	(void)job;
-	pthread_exit(NULL);
-}
-static int exits(struct brood_job *job)
-{
-	(void)job;
-	exit(3);
-}
-static void job_registered(void) { atomic_fetch_add(marked(), 1); }
-static void main_registered(void) { atomic_fetch_add(marked(), 100); }
-static int exits_with_handler(struct brood_job *job)
-{
-	(void)job;
-	atexit(job_registered);
-	exit(3);
-}
-
-static int jumps_within(struct brood_job *job)
-{
-	jmp_buf here;
-
-	(void)job;
-	if (setjmp(here) == 0)
-		longjmp(here, 1);
-	return 5;
-}
-
-static void escape(brood_fn *fn, uint32_t how)
-{
-	struct frame frame;
-
-	fake_init(&fake);
-	fake_start(&fake);
-	CHECK_EQ(fake_job(&fake, jumps_within).code, 5);
-	fake_assign(&fake);
-	fake_run(&fake, fn, NULL, 0);
-	fake_hear(&fake, &frame, MESSAGE_ESCAPED);
-	CHECK_EQ(frame.escaped.how, how);
-	CHECK_EQ(frame.escaped.id, fake.id);
-	CHECK_EQ(frame.escaped.sequence, fake.sequence);
-	CHECK_EQ(fake_exit_code(&fake), 74);
-	CHECK_EQ(atomic_load(marked()), 0);
-}
-
-static void escapes(void)
-{
-	atexit(main_registered);
-	if (setjmp(outside) == 0) {
-		escape(jumps, ESCAPED_LONGJMP);
-		escape(ends_thread, ESCAPED_THREAD_EXIT);
-	} else {
-		FAIL("a job got out of its frame");
-	}
-	case_done();
-	_exit(0);
-}
-Test(worker, nothing_gets_past_the_frame) { case_run(escapes, 20000); }
-
-/* What a C++ compiler makes of a thread_local object with a destructor. */
-extern int __cxa_thread_atexit_impl(void (*destructor)(void *), void *object, void *symbol);
-static void destructed(void *object) { atomic_fetch_add(marked(), *(int *)object); }
-static int mains = 10000, jobs = 7;
-static int constructs_and_exits(struct brood_job *job)
-{
-	(void)job;
-	__cxa_thread_atexit_impl(destructed, &jobs, &jobs);
-	exit(3);
-}
-
-static void exit_destructors(void)
-{
-	__cxa_thread_atexit_impl(destructed, &mains, &mains);
-	__cxa_thread_atexit_impl(destructed, &mains, &mains);
-	fake_init(&fake);
-	fake_start(&fake);
-	fake_assign(&fake);
-	fake_run(&fake, constructs_and_exits, NULL, 0);
-	CHECK_EQ(fake_exit_code(&fake), 3);
-	CHECK_EQ(atomic_load(marked()), 7); /* the job's own, and none of main()'s */
-	case_done();
-	_exit(0);
-}
-Test(worker, exit_destructs_nothing_of_main) { case_run(exit_destructors, 20000); }
-
-static void exit_handlers(void)
-{
-	atexit(main_registered);
-	fake_init(&fake);
-	fake_start(&fake);
-	fake_assign(&fake);
-	fake_run(&fake, exits, NULL, 0);
-	CHECK_EQ(fake_exit_code(&fake), 3);
-	CHECK_EQ(atomic_load(marked()), 0);
-	fake_start(&fake);
-	fake_assign(&fake);
-	fake_run(&fake, exits_with_handler, NULL, 0);
-	CHECK_EQ(fake_exit_code(&fake), 3);
-	CHECK_EQ(atomic_load(marked()), 1);
-	case_done();
-	_exit(0);
-}
-Test(worker, exit_runs_no_handlers_of_main) { case_run(exit_handlers, 20000); }
-
-/* The child of a job is not the worker: what it says or ends counts for nothing. */
-static int child_returns(struct brood_job *job)
-{
-	pid_t pid = fork();
-	int status;
-
-	(void)job;
-	if (pid == 0)
-		return 9;
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static int child_jumps(struct brood_job *job)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0 && brood_job_log(job, BROOD_NOTICE, "not mine to say") == -EPERM &&
-		!worker_is_self() && worker_is_forked())
-		longjmp(outside, 1);
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void children_of_jobs(void)
-{
-	if (setjmp(outside) != 0)
-		FAIL("a child of a job got out of its frame");
-	fake_init(&fake);
-	fake_start(&fake);
-	CHECK_EQ(fake_job(&fake, child_returns).code, 9);
-	CHECK_EQ(fake_job(&fake, child_jumps).code, 74);
-	CHECK_EQ(fake_job(&fake, nothing).code, 0);
-	fake_end(&fake);
-}
-Test(worker, children_do_not_speak_for_it) { case_run(children_of_jobs, 20000); }
-
-/* ---- the job's socket ---- */
-
-static int replies(struct brood_job *job)
-{
-	size_t size;
-	const void *arg = brood_job_arg(job, &size);
-
-	return brood_job_write(job, arg, size) == (ssize_t)size && brood_job_reply(job, "!", 1) == 1
-		? (int)((uintptr_t)arg % 16)
-		: 1;
-}
-
-static void reply_and_end(void)
-{
-	char text[64];
-
-	fake_init(&fake);
-	fake_start(&fake);
-	fake_assign(&fake);
-	CHECK_EQ(write(fake.peer, "surplus that nobody reads", 25), 25);
-	fake_run(&fake, replies, "hello", 5);
-	/* then EOF, no ECONNRESET, though we keep a copy of its end */
-	CHECK_EQ(fake_read(&fake, text, sizeof text), 6);
-	CHECK_MEM(text, "hello!", 6);
-	CHECK_EQ(fake_finished(&fake).code, 0);
-	fake_end(&fake);
-}
-Test(worker, reply_then_end_of_file) { case_run(reply_and_end, 20000); }
-
-static int closes(struct brood_job *job) { return close(brood_job_fd(job)); }
-static int takes(struct brood_job *job)
-{
-	return brood_job_take_fd(job) == brood_job_fd(job) ? 0 : 1;
-}
-
-/* A file of the job's own under the number of its socket: not ours to shut down. */
-static int replaces(struct brood_job *job)
-{
-	int fd = brood_job_fd(job), pair[2];
-
-	if (close(fd) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
-		return 1;
-	if (dup2(pair[0], fd) < 0)
-		return 2;
-	if (pair[0] != fd)
-		close(pair[0]);
-	return write(pair[1], "x", 1) == 1 ? 0 : 3;
-}
-
-static void fd_games(void)
-{
-	struct message_finished m;
-
-	fake_init(&fake);
-	fake_start(&fake);
-	m = fake_job(&fake, closes);
-	CHECK_EQ(m.code, 0);
-	CHECK_EQ(m.left, 0);
-	m = fake_job(&fake, takes);
-	CHECK_EQ(m.left, BROOD_LEFT_FDS);
-	CHECK_EQ(m.flags, FINISHED_RETIRING);
-	CHECK_EQ(fake_exit_code(&fake), 0);
-	fake_start(&fake);
-	m = fake_job(&fake, replaces);
-	CHECK_EQ(m.code, 0);
-	CHECK_EQ(m.left, BROOD_LEFT_FDS);
-	CHECK_EQ(fake_exit_code(&fake), 0);
-}
-Test(worker, socket_closed_taken_or_replaced) { case_run(fd_games, 20000); }
-
-static int channel_number(void)
-{
-	struct stat st;
-
-	for (int fd = 3; fd < 64; fd++)
-		if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode)) {
-			int type;
-			socklen_t size = sizeof type;
-
-			if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
-				type == SOCK_SEQPACKET)
-				return fd;
-		}
-	return -1;
-}
-static int closes_channel(struct brood_job *job)
-{
-	(void)job;
-	return close(channel_number());
-}
-static int covers_channel(struct brood_job *job)
-{
-	(void)job;
-	return dup2(1, channel_number()) < 0;
-}
-static int stranger[2];
-static int covers_channel_with_socket(struct brood_job *job)
-{
-	int channel = channel_number();
-
-	(void)job;
-	return socketpair(AF_UNIX, SOCK_SEQPACKET, 0, stranger) < 0 ||
-		dup2(stranger[0], channel) < 0;
-}
-static int unblocks_channel(struct brood_job *job)
-{
-	(void)job;
-	return fcntl(channel_number(), F_SETFL, O_NONBLOCK | O_RDWR);
-}
-
-static void channel_games(void)
-{
-	static brood_fn *const games[] = { closes_channel, covers_channel,
-		covers_channel_with_socket };
-
-	for (size_t i = 0; i < 3; i++) {
-		fake_init(&fake);
-		fake_start(&fake);
-		fake_assign(&fake);
-		fake_run(&fake, games[i], NULL, 0);
-		CHECK_MSG(fake_exit_code(&fake) == 72, "game %zu", i);
-	}
-	fake_init(&fake);
-	fake_start(&fake);
-	CHECK_EQ(fake_job(&fake, unblocks_channel).code, 0);
-	for (int i = 0; i < 3; i++)
-		CHECK_EQ(fake_job(&fake, nothing).code, 0);
-	fake_end(&fake);
-}
-Test(worker, channel_damaged_by_a_job) { case_run(channel_games, 20000); }
 
 /* ---- birth ---- */
 

@@ -4,8 +4,8 @@
  * what the program itself set up in worker_init is nobody's fault.
  */
 #define _GNU_SOURCE
-#include "../helpers/fake.h"
 #include "../helpers/residue_jobs.h"
+#include "worker.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -32,14 +32,6 @@ TestSuite(worker_hygiene, .timeout = 60);
 #else
 #define MEMORY_ROWS 1
 #endif
-
-static struct fake fake;
-
-static int nothing(struct brood_job *job)
-{
-	(void)job;
-	return 0;
-}
 
 /* ---- put right ---- */
 

@@ -6,8 +6,8 @@
  * strangers.
  */
 #define _GNU_SOURCE
-#include "../helpers/fake_ring.h"
 #include "../helpers/residue_jobs.h"
+#include "worker_ring.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -40,9 +40,6 @@ TestSuite(worker_ring_hygiene, .timeout = 120);
 #define PR_SET_SYSCALL_USER_DISPATCH 59
 #endif
 
-static struct fake fake;
-static struct fake_ring ring;
-
 /* With BROOD_DEBUGGING no job is watched for system calls. */
 static void start_with(uint32_t flags)
 {
@@ -52,24 +49,12 @@ static void start_with(uint32_t flags)
 	fake_lend(&fake, &ring);
 }
 
-static void finish(void)
-{
-	CHECK_EQ(fake_leave(&ring).flags, 0);
-	fake_end(&fake);
-}
-
 static void both_ways(void (*body)(uint32_t flags))
 {
 	body(0);
 	body(BROOD_DEBUGGING);
 }
 
-static atomic_int *marked(void) { return case_shared(); }
-static int nothing(struct brood_job *job)
-{
-	(void)job;
-	return 0;
-}
 static int counts(struct brood_job *job)
 {
 	(void)job;

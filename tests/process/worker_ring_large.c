@@ -4,10 +4,11 @@
  * the ring go over a socket, where a thread of the engine waits for the job.
  */
 #define _GNU_SOURCE
-#include "../helpers/fake_ring.h"
 #include "../../src/base/base.h"
 #include "../../src/os/sockets.h"
 #include "../../src/worker/worker_lease.h"
+#include "worker_ring.h"
+#include "worker_ring_pattern.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -15,61 +16,6 @@
 #include <unistd.h>
 
 TestSuite(worker_ring_large, .timeout = 120);
-
-static struct fake fake;
-static struct fake_ring ring;
-
-static void begin(void)
-{
-	fake_init(&fake);
-	fake_start(&fake);
-	fake_lend(&fake, &ring);
-}
-
-static void finish(void)
-{
-	CHECK_EQ(fake_leave(&ring).flags, 0);
-	fake_end(&fake);
-}
-
-static int nothing(struct brood_job *job)
-{
-	(void)job;
-	return 0;
-}
-static unsigned char pattern(size_t i) { return (unsigned char)(i ^ i >> 8 ^ i >> 16); }
-
-/* Its request: how large, and in what pieces. */
-struct wish {
-	size_t size, piece;
-};
-static int replies(struct brood_job *job)
-{
-	struct wish w;
-	unsigned char *data;
-
-	if (brood_job_read_all(job, &w, sizeof w) != sizeof w)
-		return 1;
-	data = malloc(w.piece);
-	for (size_t done = 0; data && done < w.size;) {
-		size_t n = w.size - done < w.piece ? w.size - done : w.piece;
-
-		for (size_t i = 0; i < n; i++)
-			data[i] = pattern(done + i);
-		if (brood_job_write(job, data, n) != (ssize_t)n)
-			return 2;
-		done += n;
-	}
-	free(data);
-	return 0;
-}
-
-static void check_pattern(const unsigned char *data, size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		if (data[i] != pattern(i))
-			FAIL("byte %zu of %zu: %u, %u", i, size, data[i], pattern(i));
-}
 
 static int echoes(struct brood_job *job)
 {

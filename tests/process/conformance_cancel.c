@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conformance_cancel.c - cancel on every path: by another thread, in the queue, before others, at
+ * any moment.
+ */
+#include "../helpers/conformance.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+
+TestSuite(conformance, .timeout = 1000);
+
+#define NEVER                                           \
+	{                                               \
+		.run_ms = BROOD_FOREVER, .grace_ms = 30 \
+	}
+
+/* ---- cancel ---- */
+
+struct wish {
+	struct site *site;
+	struct given *given;
+};
+static void *cancels(void *context)
+{
+	struct wish *wish = context;
+
+	CHECK(stage_entered(wish->site, 1));
+	CHECK_EQ(brood_cancel(wish->site->brood, given_id(wish->given)), 0);
+	return NULL;
+}
+
+static int enters_and_hangs(struct brood_job *job)
+{
+	atomic_fetch_add(&said(job)->stage->entered, 1);
+	return job_sleep_forever(job);
+}
+
+static void cancelled_by_a_thread(struct site *s)
+{
+	struct wish wish = { s, GIVE(s, enters_and_hangs, .options = NEVER) };
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, cancels, &wish), 0);
+	expect(wish.given, BROOD_CANCELLED, BROOD_DETAIL_NONE);
+	CHECK(wish.given->v.started);
+	pthread_join(thread, NULL);
+	site_well(s);
+}
+CASE(cancelled_by_a_thread, EVERYWHERE)
+
+/* Queued ones at once, while the one before them runs on; the others are not touched. */
+static void cancelled_in_the_queue(struct site *s)
+{
+	struct given *first = GIVE(s, job_gated), *g[6];
+
+	CHECK(stage_entered(s, 1));
+	for (int i = 0; i < 6; i++) {
+		g[i] = GIVE(s, job_orders, .number = i);
+		given_id(g[i]);
+	}
+	for (int i = 0; i < 6; i += 2)
+		CHECK_EQ(brood_cancel(s->brood, g[i]->id), 0);
+	for (int i = 0; i < 6; i += 2) {
+		expect(g[i], BROOD_CANCELLED, BROOD_DETAIL_NONE);
+		CHECK_EQ(g[i]->v.started, 0);
+		CHECK_EQ(g[i]->v.pid, 0);
+		CHECK_EQ(brood_cancel(s->brood, g[i]->id), -ENOENT);
+	}
+	CHECK_EQ(atomic_load(&s->stage->left), 0); /* it still runs */
+	stage_open(s);
+	expect(first, BROOD_DONE, BROOD_DETAIL_NONE);
+	for (int i = 1; i < 6; i += 2)
+		expect(g[i], BROOD_DONE, BROOD_DETAIL_NONE);
+	CHECK_EQ(atomic_load(&s->stage->ordered), 3);
+	CHECK_EQ(brood_cancel(s->brood, first->id), -ENOENT);
+	CHECK_EQ(pool_stats(s->brood).died, 0);
+}
+CASE(cancelled_in_the_queue, EVERYWHERE | ALONE, .workers = 1)
+
+/*
+ * The one that runs, while others wait behind it: they go on, in order, elsewhere. Not on an
+ * explicit lease: it is over then.
+ */
+static void cancelled_before_others(struct site *s)
+{
+	struct given *first = GIVE(s, enters_and_hangs, .options = NEVER), *g[6];
+
+	CHECK(stage_entered(s, 1));
+	for (int i = 0; i < 6; i++) {
+		g[i] = GIVE(s, job_orders, .number = i);
+		given_id(g[i]);
+	}
+	CHECK_EQ(brood_cancel(s->brood, given_id(first)), 0);
+	expect(first, BROOD_CANCELLED, BROOD_DETAIL_NONE);
+	CHECK(first->v.started);
+	for (int i = 0; i < 6; i++) {
+		expect(g[i], BROOD_DONE, BROOD_DETAIL_NONE);
+		CHECK_NE(g[i]->v.pid, first->v.pid);
+	}
+	/* calls are given by threads of their own: no order */
+	for (int i = 0; i < 6 && !site_is(s, CALLS); i++)
+		CHECK_EQ(atomic_load(&s->stage->order[i]), i);
+}
+CASE(cancelled_before_others, ANY_WORKER | ALONE, .workers = 1)
+
+/* Cancelled again and again, at any moment of its life: one verdict, and a true one. */
+static void cancelled_at_any_moment(struct site *s)
+{
+	for (unsigned i = 0; i < 60; i++) {
+		struct given *g = GIVE(s, job_code, .number = 0, .options = { .grace_ms = 20 });
+		uint64_t id = given_id(g), end = test_now_ms() + i % 3;
+		int r;
+
+		while (i % 4 && test_now_ms() < end)
+			;
+		r = brood_cancel(s->brood, id);
+		CHECK(r == 0 || r == -ENOENT);
+		r = brood_cancel(s->brood, id);
+		CHECK(r == 0 || r == -ENOENT);
+		finish(g);
+		expect(g, g->v.outcome == BROOD_CANCELLED ? BROOD_CANCELLED : BROOD_DONE,
+			BROOD_DETAIL_NONE);
+		CHECK_EQ(brood_cancel(s->brood, id), -ENOENT);
+	}
+	site_well(s);
+}
+CASE(cancelled_at_any_moment, EVERYWHERE)
+
+/* SIGTERM of anybody else is nothing. */
+static void terms_from_others(struct site *s)
+{
+	struct given *g = GIVE(s, job_gated);
+	pid_t workers[16];
+	int n;
+
+	CHECK(stage_entered(s, 1));
+	n = proc_workers(proc_supervisor(), workers, 16);
+	CHECK_GE(n, 1);
+	for (int i = 0; i < n; i++)
+		for (int sig = 1; sig <= SIGTERM; sig++)
+			if (sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT)
+				CHECK_EQ(kill(workers[i], sig), 0);
+	stage_open(s);
+	expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
+	CHECK_EQ(pool_stats(s->brood).died, 0);
+}
+CASE(terms_from_others, EVERYWHERE | ALONE)

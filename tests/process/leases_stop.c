@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * leases_stop.c - leases when the pool stops, or the engine ends: seen from the supervisor, with
+ * engine and workers played (stage.h).
+ */
+#include "../../src/pool/watch.h"
+#include "leases.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+
+TestSuite(leases_end, .timeout = 180);
+
+/* ---- the pool stops ---- */
+
+static void stopped(struct play *p)
+{
+	struct frame f;
+
+	stage_hear(p->s.channel, &f, MESSAGE_STOPPED);
+}
+
+static void stop(struct play *p)
+{
+	struct frame f;
+
+	stage_say(p->s.channel, frame_begin(&f, MESSAGE_STOP));
+}
+
+/*
+ * Who rests leaves; who works may finish all that is published; who still has something to give may
+ * have a lease for it.
+ */
+static void drained(void)
+{
+	struct message_lent lent;
+	struct stage_worker *resting, *more;
+	uint64_t rests, late;
+	struct frame f;
+	struct play p;
+
+	stage_init(&p.s, 2);
+	p.s.options.lease_idle_ms = 60000;
+	p.s.options.stop_ms = 10000;
+	stage_start(&p.s);
+	lend(&p);
+	rests = stage_ask(&p.s, LEASE_KEPT);
+	resting = stage_lent(&p.s, rests, &lent);
+	for (uint64_t n = 1; n <= 3; n++)
+		publish(&p, n, &forever);
+	word(&p, 1, DESK_RUNNING);
+	stop(&p);
+	stage_leave(resting, rests);
+	stage_left(resting, rests, lent.sequence, 0);
+	stage_over(&p.s, rests, LEASE_RETURNED);
+	late = stage_ask(&p.s, 0);
+	more = stage_lent(&p.s, late, &lent);
+	stage_leave(more, late); /* it has nothing to do, and leaves soon */
+	stage_left(more, late, lent.sequence, 0);
+	stage_over(&p.s, late, LEASE_RETURNED);
+	CHECK(stage_quiet(p.w->channel));
+	for (uint64_t n = 1; n <= 3; n++) {
+		word(&p, n, DESK_RUNNING);
+		word(&p, n, DESK_DONE);
+	}
+	stage_leave(p.w, p.lease);
+	stage_left(p.w, p.lease, p.base + 3, 0);
+	stage_over(&p.s, p.lease, LEASE_RETURNED);
+	stage_hear(p.w->channel, &f, MESSAGE_END); /* long before the drain time was up */
+	stage_hear(more->channel, &f, MESSAGE_END);
+	late = stage_ask(&p.s, 0);
+	CHECK_EQ(stage_over(&p.s, late, LEASE_REFUSED).detail, BROOD_DETAIL_DRAINING);
+	stage_die(p.w, SIGKILL);
+	stage_die(more, SIGKILL);
+	stopped(&p);
+	stage_end(&p.s);
+}
+Test(leases_end, the_pool_drains) { case_run(drained, 30000); }
+
+static void cancelled_by_the_stop(void)
+{
+	struct message_lease_over over;
+	struct play p;
+
+	stage_init(&p.s, 1);
+	p.s.options.drain_ms = 50;
+	p.s.options.stop_ms = 10000;
+	stage_start(&p.s);
+	lend(&p);
+	for (uint64_t n = 1; n <= 2; n++)
+		publish(&p, n, &forever);
+	word(&p, 1, DESK_RUNNING);
+	stop(&p);
+	stage_leave(p.w, p.lease);
+	CHECK(soft_or_late(&p, 1));
+	CHECK(stage_dies(p.w));
+	over = stage_over(&p.s, p.lease, LEASE_DIED);
+	CHECK_EQ(over.cause, LADDER_CAUSE_STOP);
+	CHECK_EQ(over.flags, OVER_CONDEMNED | OVER_TOLD);
+	CHECK_EQ(over.sequence, p.base + 1);
+	stopped(&p);
+	stage_end(&p.s);
+}
+Test(leases_end, what_runs_is_cancelled_by_the_stop) { case_run(cancelled_by_the_stop, 30000); }
+
+static void killed_by_the_stop(void)
+{
+	struct message_lease_over over;
+	struct play p;
+
+	stage_init(&p.s, 1);
+	p.s.options.drain_ms = p.s.options.stop_ms = 50;
+	stage_start(&p.s);
+	lend(&p);
+	publish(&p, 1, &(struct stage_limits){ BROOD_FOREVER, 60000, 0 });
+	word(&p, 1, DESK_RUNNING);
+	stop(&p);
+	CHECK(stage_dies(p.w));
+	over = stage_over(&p.s, p.lease, LEASE_DIED);
+	CHECK_EQ(over.cause, LADDER_CAUSE_STOP);
+	CHECK_EQ(over.flags, OVER_CONDEMNED | OVER_TOLD);
+	stopped(&p);
+	stage_end(&p.s);
+}
+Test(leases_end, all_patience_ends) { case_run(killed_by_the_stop, 30000); }
+
+/* The engine ends: what it had published has its drain time, and nobody hears of it. */
+static void engine_gone(void)
+{
+	struct play p;
+
+	stage_init(&p.s, 1);
+	p.s.options.drain_ms = 100;
+	stage_start(&p.s);
+	lend(&p);
+	publish(&p, 1, &forever);
+	word(&p, 1, DESK_RUNNING);
+	stage_ask(&p.s, 0);
+	close_fd(p.s.channel); /* the case says whether anything is left */
+}
+Test(leases_end, the_engine_ends) { case_run(engine_gone, 30000); }

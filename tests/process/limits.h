@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* limits.h - what the tests of shortages share: the pool, and a user without rights. */
+#ifndef BROOD_TESTS_LIMITS_H
+#define BROOD_TESTS_LIMITS_H
+
+#include "../helpers/pool.h"
+
+#include <grp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static struct brood *brood;
+
+/*
+ * As a service that has dropped its rights: everything from here on is without them. Where the
+ * tests do not run as root they have none anyway.
+ */
+/*
+ * A user that nobody else is: what is in flight counts for all of a user's processes, and other
+ * tests run beside this one.
+ */
+static inline void become_nobody(void)
+{
+	uid_t user = 100000 + (uid_t)getpid();
+
+	if (getuid() != 0)
+		return;
+	CHECK_EQ(setgroups(0, NULL), 0);
+	CHECK_EQ(setresgid(user, user, user), 0);
+	CHECK_EQ(setresuid(user, user, user), 0);
+	CHECK_EQ(prctl(PR_SET_PDEATHSIG, SIGKILL), 0);
+}
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* lease_stage.h - a lease with a clock, a desk and a ledger of our own. */
+#ifndef BROOD_TESTS_LEASE_STAGE_H
+#define BROOD_TESTS_LEASE_STAGE_H
+
+#include "pool/watch.h"
+#include "unit.h"
+
+#define AT    (1000 * NS_PER_S)
+#define BASE  100u
+#define RUN   300u
+#define GRACE 50u
+#define IDLE  1000u
+#define LEAVE 2000u
+#define CORE  700u
+#define MS(n) ((uint64_t)(n)*NS_PER_MS)
+
+struct stage {
+	struct lease_watch w;
+	struct ladder ladder;
+	struct ledger_entry entries[RING_DEPTH];
+	uint64_t word, began, published;
+};
+
+static inline void begin_with(struct stage *s, bool kept, uint32_t limit_ms)
+{
+	const struct lease_terms terms = { .base = BASE,
+		.limit_ms = limit_ms,
+		.idle_ms = IDLE,
+		.grace_ms = LEAVE,
+		.core_ms = CORE,
+		.kept = kept };
+
+	memset(s, 0, sizeof *s);
+	for (size_t i = 0; i < RING_DEPTH; i++)
+		s->entries[i] = (struct ledger_entry){ .id = i, .run_ms = RUN, .grace_ms = GRACE };
+	s->word = DESK_WORD(BASE, DESK_FREE);
+	s->published = BASE;
+	watch_begin(&s->w, &terms, AT);
+}
+
+static inline void begin(struct stage *s) { begin_with(s, false, BROOD_FOREVER); }
+
+static inline enum lease_wish look(struct stage *s, uint64_t now)
+{
+	const struct lease_sight see = { .word = s->word,
+		.began_ns = s->began,
+		.published = s->published,
+		.entries = s->entries };
+
+	return watch_look(&s->w, &s->ladder, &see, now);
+}
+
+static inline uint64_t next(struct stage *s, uint64_t now)
+{
+	return watch_next(&s->w, &s->ladder, now);
+}
+
+static inline void run(struct stage *s, uint64_t n, uint64_t began)
+{
+	s->published = MAX(s->published, n);
+	s->word = DESK_WORD(n, DESK_RUNNING);
+	s->began = began;
+}
+
+static inline void done(struct stage *s, uint64_t n) { s->word = DESK_WORD(n, DESK_DONE); }
+
+#endif
