@@ -95,13 +95,12 @@ static struct record_link *next_waiting(struct pool *pool)
 
 void assign_all(struct pool *pool)
 {
-	struct supervisor *s = pool->supervisor;
 	struct record_link *l;
 	struct slot_link *idle;
 
 	while ((l = next_waiting(pool)) && (idle = slots_first(&pool->slots, SLOT_IDLE))) {
 		if (give(container_of(idle, struct slot, link), record_of(l)) < 0) {
-			note(s, NOTE_RETRY);
+			note(pool->supervisor, NOTE_RETRY);
 			break;
 		}
 	}

@@ -26,8 +26,7 @@ bool cores_allowed(struct pool *pool, uint64_t now)
 void cores_adjust(struct slot *slot, uint64_t now)
 {
 	struct supervisor *s = slot->pool->supervisor;
-	struct pool *pool = slot->pool;
-	bool allowed = cores_allowed(pool, now);
+	bool allowed = cores_allowed(slot->pool, now);
 	struct rlimit limit = { allowed ? s->core.rlim_cur : MIN(s->core.rlim_max, (rlim_t)1),
 		s->core.rlim_max };
 
@@ -56,13 +55,11 @@ void cores_fired(struct loop *loop, struct timer *timer, uint64_t now)
 
 void cores_count(struct pool *pool, uint64_t now)
 {
-	struct supervisor *s = pool->supervisor;
-
 	if (!cores_allowed(pool, now))
 		return;
 	pool->cores.count++;
 	if (cores_allowed(pool, now))
 		return;
-	timer_set(&s->loop, &pool->cores.timer, pool->cores.began + 60 * NS_PER_S);
+	timer_set(&pool->supervisor->loop, &pool->cores.timer, pool->cores.began + 60 * NS_PER_S);
 	adjust_all(pool, now);
 }

@@ -54,7 +54,7 @@ static const char *cause_text(enum ladder_cause cause)
 static void kill_for(struct slot *slot, int sig)
 {
 	if (slot->facts.kill_signal == 0)
-		atomic_fetch_add_explicit(&slot->pool->board->killed, 1, memory_order_relaxed);
+		count_one(&slot->pool->board->killed);
 	slot_kill(slot, sig, slot->facts.stuck ? stuck_text(slot) : cause_text(slot->ladder.cause));
 }
 
@@ -114,10 +114,9 @@ bool deadline_enforce_lease(struct slot *slot, uint64_t now)
 
 bool deadline_spares_debugged(struct slot *slot)
 {
-	const struct supervisor *s = slot->pool->supervisor;
-
 	return (slot->pool->options->flags & BROOD_DEBUGGING) &&
-		(process_traced_or_stopped(slot->pid) || process_traced_or_stopped(s->engine.pid));
+		(process_traced_or_stopped(slot->pid) ||
+			process_traced_or_stopped(slot->pool->supervisor->engine.pid));
 }
 
 static timer_fn ladder_fired;

@@ -106,7 +106,6 @@ static bool at_work(const struct slot *slot)
 
 static void count(struct slot *slot, const struct process_exit *e, bool expected)
 {
-	struct supervisor *s = slot->pool->supervisor;
 	struct pool *pool = slot->pool;
 	uint64_t now = now_ns();
 	bool outside = e->code == CLD_KILLED && e->status == SIGKILL &&
@@ -115,11 +114,11 @@ static void count(struct slot *slot, const struct process_exit *e, bool expected
 		(slot->jobs_done == 0 && !at_work(slot) && !outside &&
 			now - slot->ready_ns < (uint64_t)pool->options->healthy_ms * NS_PER_MS);
 
-	atomic_fetch_add_explicit(&pool->board->died, 1, memory_order_relaxed);
+	count_one(&pool->board->died);
 	if (e->code == CLD_DUMPED)
 		cores_count(pool, now);
 	if (young && !slot->facts.unwatched && (!expected || slot->ready_ns == 0) &&
-		s->halt.phase <= HALT_DRAIN)
+		slot->pool->supervisor->halt.phase <= HALT_DRAIN)
 		backoff_young_death(&pool->backoff, now, pool_ready(pool));
 }
 
@@ -168,10 +167,8 @@ static void remember_session(struct slot *slot)
 static void forget_process(struct slot *slot)
 {
 	struct supervisor *s = slot->pool->supervisor;
-	int fd = slot->channel.fd;
 
-	loop_remove(&s->loop, &slot->channel);
-	closing_pair_end(fd);
+	slot_close_channel(slot);
 	loop_remove(&s->loop, &slot->death);
 	slot->pidfd = close_fd(slot->pidfd);
 	timer_stop(&s->loop, &slot->timer);
@@ -205,7 +202,7 @@ static void bury_undead(struct slot *slot)
 	slot_log(slot, BROOD_NOTICE, BROOD_EVENT_UNDEAD,
 		"worker %u (pid %d), which was killed, has ended after %" PRIu64 " ms",
 		slot->number, slot->pid, (now_ns() - slot->killed_ns) / NS_PER_MS);
-	atomic_fetch_add_explicit(&s->board->died, 1, memory_order_relaxed);
+	count_one(&s->board->died);
 	forget_process(slot);
 	note(s, NOTE_STOP);
 }
@@ -213,7 +210,6 @@ static void bury_undead(struct slot *slot)
 static void bury_worker(struct slot *slot, const struct process_exit *e)
 {
 	struct supervisor *s = slot->pool->supervisor;
-	struct pool *pool = slot->pool;
 	bool expected = slot->facts.retiring || slot->facts.kill_signal != 0 ||
 		s->halt.phase >= HALT_CANCEL;
 
@@ -228,7 +224,7 @@ static void bury_worker(struct slot *slot, const struct process_exit *e)
 	forget_process(slot);
 	slot_make_empty(slot);
 	if (slot->ready_ns == 0)
-		degraded_news(pool);
+		degraded_news(slot->pool);
 }
 
 static void bury(struct slot *slot, const struct process_exit *e)
@@ -309,7 +305,7 @@ void death_end_fired(struct loop *loop, struct timer *timer, uint64_t now)
 		slot_log(slot, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED,
 			"worker %u (pid %d) did not end when asked and is killed", slot->number,
 			slot->pid);
-		atomic_fetch_add_explicit(&s->board->killed, 1, memory_order_relaxed);
+		count_one(&s->board->killed);
 		slot_kill(slot, SIGKILL,
 			slot->facts.reason ? slot->facts.reason : "it did not end when asked");
 	}

@@ -239,9 +239,7 @@ static void say_daemon(struct supervisor *s)
 
 	if (pid == 0)
 		return;
-	logging_line(s,
-		&(struct logging_about){
-			.level = BROOD_WARNING, .event = BROOD_EVENT_ENGINE_DIED, .pid = pid },
+	process_log(s, BROOD_WARNING, BROOD_EVENT_ENGINE_DIED, pid,
 		"the engine (pid %d) ended, and the pool with it; process %d, which it forked, "
 		"goes on "
 		"without a pool: if that was daemon(), call it before brood_start()",

@@ -126,7 +126,7 @@ static void lent(struct slot *slot, struct job *job, uint64_t now)
 	record_close_fds(job);
 	slot->lease.granted_ns = now;
 	slot_take_job(slot, job);
-	atomic_fetch_add_explicit(&pool->board->leases, 1, memory_order_relaxed);
+	count_one(&pool->board->leases);
 	lease_watch_start(slot, &job->lease, now);
 	job->loan.lent = who;
 	job->loan.over = (struct message_lease_over){

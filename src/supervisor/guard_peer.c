@@ -57,14 +57,11 @@ void guard_peer_replace_if_ended(struct supervisor *s)
 	}
 	loop_remove(&s->loop, &s->guard.death);
 	s->guard.pidfd = close_fd(s->guard.pidfd);
-	logging_line(s,
-		&(struct logging_about){ .level = BROOD_WARNING,
-			.event = BROOD_EVENT_GUARD_DIED,
-			.pid = s->guard.pid },
+	process_log(s, BROOD_WARNING, BROOD_EVENT_GUARD_DIED, s->guard.pid,
 		"the guard (pid %d) was ended; a new one takes its place", s->guard.pid);
 	s->guard.pid = 0;
 	atomic_store(&s->board->guard_pid, 0);
-	atomic_fetch_add_explicit(&s->board->guard_deaths, 1, memory_order_relaxed);
+	count_one(&s->board->guard_deaths);
 	if (now_ns() - s->guard.born_ns < QUICK_NS)
 		respawn_later(s, now_ns());
 	else

@@ -20,10 +20,8 @@ static bool rests(const struct slot *slot)
 
 static void ask_again_at(struct pool *pool, uint64_t when)
 {
-	struct supervisor *s = pool->supervisor;
-
 	if (!timer_running(&pool->leases.timer) || when < pool->leases.timer.node.key)
-		timer_set(&s->loop, &pool->leases.timer, when);
+		timer_set(&pool->supervisor->loop, &pool->leases.timer, when);
 }
 
 /*
@@ -149,7 +147,7 @@ static uint32_t recall(struct pool *pool, struct list *waiting, uint32_t count, 
 			continue;
 		/* the worker may have a long job, or say nothing */
 		ask_again_at(pool, time_after_ms(now, LEASE_HOLD_MS));
-		atomic_fetch_add_explicit(&pool->board->leases_revoked, 1, memory_order_relaxed);
+		count_one(&pool->board->leases_revoked);
 		recall_lease(slot);
 		lease_watch_look(slot, now);
 		recalled++;

@@ -66,8 +66,7 @@ static bool look(struct slot *slot, uint64_t now)
 		slot_end(slot, now + RETRY_MS * NS_PER_MS);
 		return false;
 	case LEASE_TAKE_BACK:
-		atomic_fetch_add_explicit(
-			&slot->pool->board->leases_revoked, 1, memory_order_relaxed);
+		count_one(&slot->pool->board->leases_revoked);
 		recall_lease(slot);
 		break;
 	case LEASE_GO_ON: break;
@@ -122,7 +121,6 @@ static void look_fired(struct loop *loop, struct timer *timer, uint64_t now)
 
 void lease_watch_start(struct slot *slot, const struct message_lease *m, uint64_t now)
 {
-	struct supervisor *s = slot->pool->supervisor;
 	const struct lease_terms terms = {
 		.base = slot->sequence,
 		.limit_ms = m->limit_ms,
@@ -133,7 +131,7 @@ void lease_watch_start(struct slot *slot, const struct message_lease *m, uint64_
 	};
 
 	watch_begin(&slot->lease.watch, &terms, now);
-	if (s->halt.phase != HALT_NONE)
+	if (slot->pool->supervisor->halt.phase != HALT_NONE)
 		watch_drain(&slot->lease.watch);
 	look_again_at(slot, watch_next(&slot->lease.watch, &slot->ladder, now), now);
 }

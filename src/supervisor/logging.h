@@ -22,6 +22,10 @@ timer_fn logging_fold_fired;
 /* At the end: what is still held is said, not lost. */
 void logging_flush(struct supervisor *s);
 
+#define process_log(s_, level_, event_, pid_, ...)                                              \
+	logging_line((s_),                                                                      \
+		&(struct logging_about){ .level = (level_), .event = (event_), .pid = (pid_) }, \
+		__VA_ARGS__)
 #define plain_log(s_, level_, event_, ...)                                                  \
 	logging_line((s_), &(struct logging_about){ .level = (level_), .event = (event_) }, \
 		__VA_ARGS__)

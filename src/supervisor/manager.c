@@ -32,8 +32,7 @@ struct status {
 
 static struct status status_now(const struct pool *pool)
 {
-	const struct supervisor *s = pool->supervisor;
-	const char *own = s->manager.status;
+	const char *own = pool->supervisor->manager.status;
 	struct status now;
 
 	if (pool->backoff.degraded)

@@ -67,11 +67,10 @@ static int send_granted(struct supervisor *s, const struct job *job)
 
 static int tell_granted(struct pool *pool)
 {
-	struct supervisor *s = pool->supervisor;
 	struct list *first;
 
 	while ((first = list_first(&pool->leases.untold))) {
-		int r = send_granted(s, container_of(first, struct job, untold));
+		int r = send_granted(pool->supervisor, container_of(first, struct job, untold));
 
 		if (error_passes(r))
 			return r;

@@ -51,12 +51,12 @@ static void recovered(struct pool *pool, const char *what)
 
 void pool_worker_is_well(struct slot *slot, const char *what)
 {
-	struct supervisor *s = slot->pool->supervisor;
 	struct pool *pool = slot->pool;
 	uint64_t before = backoff_next(&pool->backoff);
 
 	if (backoff_healthy(&pool->backoff, slot->ready_ns))
 		recovered(pool, what);
 	if (backoff_next(&pool->backoff) != before)
-		note(s, NOTE_BIRTH); /* nobody is to wait for a pause that is no more */
+		note(slot->pool->supervisor,
+			NOTE_BIRTH); /* nobody is to wait for a pause that is no more */
 }

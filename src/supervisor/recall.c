@@ -20,7 +20,6 @@ static void ring(struct slot *slot)
 
 static void send_leave(struct slot *slot)
 {
-	struct supervisor *s = slot->pool->supervisor;
 	struct frame f;
 	int r;
 
@@ -30,7 +29,7 @@ static void send_leave(struct slot *slot)
 				       : frame_send(slot->channel.fd, &f);
 	slot->lease.recall_unsent = error_passes(r);
 	if (slot->lease.recall_unsent)
-		note(s, NOTE_RETRY);
+		note(slot->pool->supervisor, NOTE_RETRY);
 	else
 		/* where the channel has ended, too: a worker that lives reads its end */
 		ring(slot);
@@ -38,12 +37,10 @@ static void send_leave(struct slot *slot)
 
 void recall_lease(struct slot *slot)
 {
-	struct pool *pool = slot->pool;
-
 	if (slot->lease.watch.leaving || slot->link.state != SLOT_LEASED)
 		return;
 	list_remove(&slot->lease.list);
-	list_append(&slot->lease.list, &pool->leases.recalled);
+	list_append(&slot->lease.list, &slot->pool->leases.recalled);
 	slot->lease.recalled_ns = now_ns();
 	watch_leaving(&slot->lease.watch, slot_lease_page(slot)->entries, slot->lease.recalled_ns);
 	atomic_store(&slot_lease_page(slot)->leaving, 1);

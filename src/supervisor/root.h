@@ -117,6 +117,9 @@ struct supervisor {
 /* The pool that a message of the engine's is about: there is one. */
 static inline struct pool *pool_addressed(struct supervisor *s) { return &s->pools[0]; }
 
+/* one more in a counter of the stats page */
+#define count_one(counter_) atomic_fetch_add_explicit((counter_), 1, memory_order_relaxed)
+
 static inline void note(struct supervisor *s, uint32_t notes) { s->notes |= notes; }
 
 /* The engine cannot hear anything any more. */

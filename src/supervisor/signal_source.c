@@ -80,10 +80,7 @@ static void pass_on(struct supervisor *s, const struct signalfd_siginfo *info)
 
 	if (s->engine.ended || info->ssi_code == SI_KERNEL)
 		return;
-	logging_line(s,
-		&(struct logging_about){ .level = BROOD_INFO,
-			.event = BROOD_EVENT_SIGNAL,
-			.pid = (pid_t)info->ssi_pid },
+	process_log(s, BROOD_INFO, BROOD_EVENT_SIGNAL, (pid_t)info->ssi_pid,
 		"%s from pid %u is passed on to the engine",
 		signals_name((int)info->ssi_signo, name), info->ssi_pid);
 	process_signal(s->engine.pidfd, s->engine.pid, (int)info->ssi_signo);

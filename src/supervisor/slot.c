@@ -37,7 +37,6 @@ bool slot_noticed(const struct slot *slot, uint64_t sequence)
 
 static void move(struct slot *slot, enum slot_state to)
 {
-	struct supervisor *s = slot->pool->supervisor;
 	struct pool *pool = slot->pool;
 	enum slot_state from = slot->link.state;
 	uint32_t notes = NOTE_GAUGES | NOTE_STOP;
@@ -52,7 +51,7 @@ static void move(struct slot *slot, enum slot_state to)
 		slots_undead(&pool->slots, &slot->link);
 	else
 		slots_move(&pool->slots, &slot->link, to);
-	note(s, notes);
+	note(slot->pool->supervisor, notes);
 }
 
 void slot_make_starting(struct slot *slot) { move(slot, SLOT_STARTING); }
@@ -124,13 +123,12 @@ void slot_take_job(struct slot *slot, struct job *job)
 void slot_cut_job(struct slot *slot)
 {
 	struct supervisor *s = slot->pool->supervisor;
-	struct pool *pool = slot->pool;
 	struct job *job = slot->job;
 
 	timer_stop(&s->loop, &slot->timer);
 	list_remove(&slot->lease.list);
 	if (job->is_lease) {
-		pool->leases.library -= !record_is_pinned(job);
+		slot->pool->leases.library -= !record_is_pinned(job);
 		slot->lease.watch.leaving = slot->lease.recall_unsent = false;
 		note(s, NOTE_GAUGES | NOTE_QUEUE);
 	}
@@ -145,6 +143,17 @@ void slot_set_timer(struct slot *slot, timer_fn *on, uint64_t when)
 }
 
 /* ---- its process ---- */
+
+void slot_close_channel(struct slot *slot)
+{
+	int fd = slot->channel.fd;
+
+	loop_remove(&slot->pool->supervisor->loop, &slot->channel);
+	closing_pair_end(fd);
+	slot->channel.fd = -1; /* it may not have been in the loop */
+	slot->channel_ended = true;
+	slot->paused = false;
+}
 
 /* SIGKILL was sent: the process has this long to end, before the slot is undead. */
 static void expect_end(struct slot *slot)
@@ -180,7 +189,7 @@ void slot_drop(struct slot *slot, const char *what)
 	slot->facts.protocol = true;
 	slot_log(slot, BROOD_ERR, BROOD_EVENT_PROTOCOL,
 		"worker %u (pid %d) %s; it is killed and replaced", slot->number, slot->pid, what);
-	atomic_fetch_add_explicit(&slot->pool->board->killed, 1, memory_order_relaxed);
+	count_one(&slot->pool->board->killed);
 	slot_kill(slot, SIGKILL, what);
 	slot_end(slot, now_ns() + RETRY_MS * NS_PER_MS);
 }

@@ -99,11 +99,9 @@ static void init_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 
 static void spawn_failed(struct pool *pool, int error, uint64_t now)
 {
-	struct supervisor *s = pool->supervisor;
-
 	backoff_spawn_failed(&pool->backoff, now);
-	atomic_fetch_add_explicit(&pool->board->spawn_failures, 1, memory_order_relaxed);
-	plain_log(s, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED,
+	count_one(&pool->board->spawn_failures);
+	plain_log(pool->supervisor, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED,
 		"no worker could be made: %s; %u of %u are there; trying again%s", strerror(-error),
 		pool_ready(pool), pool->workers,
 		error == -EAGAIN ? " (look at pids.max, TasksMax and RLIMIT_NPROC)" : "");
@@ -118,7 +116,7 @@ static void born(struct slot *slot, int channel_fd)
 
 	slot->born_ns = now;
 	slot_make_starting(slot);
-	atomic_fetch_add_explicit(&pool->board->spawned, 1, memory_order_relaxed);
+	count_one(&pool->board->spawned);
 	slot_set_timer(slot, init_time_up, time_after_ms(now, pool->options->init_ms));
 	if (slot->pidfd >= 0 &&
 		(r = loop_add(&s->loop, &slot->death, slot->pidfd, EPOLLIN, slot->death.on)) < 0) {
@@ -137,7 +135,6 @@ static void born(struct slot *slot, int channel_fd)
 
 static int spawn_one(struct pool *pool)
 {
-	struct supervisor *s = pool->supervisor;
 	struct slot *slot = container_of(slots_first(&pool->slots, SLOT_EMPTY), struct slot, link);
 	int pair[2], r, pidfd = -1;
 	pid_t pid;
@@ -148,7 +145,7 @@ static int spawn_one(struct pool *pool)
 	forget_former(slot);
 	slot->generation++;
 	slot->core_allowed = cores_allowed(pool, now_ns());
-	pid = process_spawn(&s->way, &pidfd);
+	pid = process_spawn(&pool->supervisor->way, &pidfd);
 	if (pid == 0)
 		child(pool, slot, pair[1]);
 	close_fd(pair[1]);

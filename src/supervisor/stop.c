@@ -57,7 +57,6 @@ static void cancel_all(struct pool *pool)
 /* A job that still runs is condemned by its ladder first, so that its verdict is "cancelled". */
 static void kill_all(struct pool *pool)
 {
-	struct supervisor *s = pool->supervisor;
 	uint32_t forced = 0;
 
 	for_each_slot(slot, pool)
@@ -75,7 +74,7 @@ static void kill_all(struct pool *pool)
 		slot_end(slot, now_ns() + RETRY_MS * NS_PER_MS);
 	}
 	if (forced)
-		plain_log(s, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED,
+		plain_log(pool->supervisor, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED,
 			"%u worker%s did not end in time and were killed", forced,
 			forced == 1 ? "" : "s");
 }
@@ -201,10 +200,7 @@ static void force_engine(struct supervisor *s, const char *why)
 	if (s->engine.ended || s->engine.kill_sent)
 		return;
 	s->engine.kill_sent = true;
-	logging_line(s,
-		&(struct logging_about){ .level = BROOD_WARNING,
-			.event = BROOD_EVENT_STOP_FORCED,
-			.pid = s->engine.pid },
+	process_log(s, BROOD_WARNING, BROOD_EVENT_STOP_FORCED, s->engine.pid,
 		"the engine (pid %d) is killed: %s", s->engine.pid, why);
 	process_signal(s->engine.pidfd, s->engine.pid, SIGKILL);
 }

@@ -69,20 +69,8 @@ static void give_verdict(struct slot *slot)
 
 /* ---- the place ---- */
 
-static void drop_channel(struct slot *slot)
-{
-	int fd = slot->channel.fd;
-
-	loop_remove(&slot->pool->supervisor->loop, &slot->channel);
-	closing_pair_end(fd);
-	slot->channel.fd = -1;
-	slot->channel_ended = true;
-	slot->paused = false;
-}
-
 static void say(struct slot *slot)
 {
-	struct supervisor *s = slot->pool->supervisor;
 	pid_t tracer = process_tracer(slot->pid);
 
 	slot_log(slot, BROOD_WARNING, BROOD_EVENT_UNDEAD,
@@ -91,7 +79,7 @@ static void say(struct slot *slot)
 		slot->number, slot->pid, slot->facts.reason ? " because " : "",
 		slot->facts.reason ? slot->facts.reason : "", why(slot, tracer));
 	kill_tracer(slot, tracer);
-	atomic_fetch_add_explicit(&s->board->undead_ever, 1, memory_order_relaxed);
+	count_one(&slot->pool->supervisor->board->undead_ever);
 }
 
 static void say_degraded(struct pool *pool)
@@ -111,10 +99,8 @@ static void say_degraded(struct pool *pool)
 
 static void begin(struct slot *slot)
 {
-	struct pool *pool = slot->pool;
-
 	say(slot);
-	drop_channel(slot);
+	slot_close_channel(slot);
 	slot_make_undead(slot);
 	if (slot->job && slot->job->is_lease)
 		grant_end_by_death(slot, &(struct grant_death){ .undead = true });
@@ -122,7 +108,7 @@ static void begin(struct slot *slot)
 		give_verdict(slot);
 	if (slot->death.fd < 0)
 		slot_end(slot, 0); /* looks again */
-	say_degraded(pool);
+	say_degraded(slot->pool);
 }
 
 void undead_time_up(struct loop *loop, struct timer *timer, uint64_t now)
@@ -143,7 +129,6 @@ void undead_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 
 void undead_revive(struct pool *pool)
 {
-	struct supervisor *s = pool->supervisor;
 	bool was_degraded = pool_degraded(pool), any = false;
 
 	list_for_each_safe(l, tmp, &pool->slots.lists[SLOT_UNDEAD]) {
@@ -157,7 +142,7 @@ void undead_revive(struct pool *pool)
 	if (!any)
 		return;
 	if (was_degraded && !pool_degraded(pool))
-		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED,
+		plain_log(pool->supervisor, BROOD_NOTICE, BROOD_EVENT_RECOVERED,
 			"the pool has recovered: all places work again");
 }
 

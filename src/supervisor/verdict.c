@@ -34,7 +34,6 @@ void verdict_fill(struct job *job)
 
 void verdict_give(struct job *job)
 {
-	struct pool *pool = job->pool;
 	struct brood_verdict *v = &job->verdict;
 
 	if (job->ran && v->outcome == BROOD_REFUSED) /* that attempt's verdict stands */
@@ -45,7 +44,7 @@ void verdict_give(struct job *job)
 		slot_cut_job(job->slot);
 	if (!job->replied)
 		record_close_own_fds(job);
-	atomic_fetch_add_explicit(&pool->board->verdicts[v->outcome], 1, memory_order_relaxed);
+	count_one(&job->pool->board->verdicts[v->outcome]);
 	record_end(job);
 }
 

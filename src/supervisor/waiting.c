@@ -42,9 +42,7 @@ static void enqueue(struct job *job, bool front)
 
 void waiting_enter(struct job *job)
 {
-	struct pool *pool = job->pool;
-
-	if (pool_hopeless(pool))
+	if (pool_hopeless(job->pool))
 		verdict_refuse(job, BROOD_DETAIL_DEGRADED);
 	else
 		enqueue(job, false);
@@ -53,12 +51,11 @@ void waiting_enter(struct job *job)
 static void again(struct job *job)
 {
 	struct pool *pool = job->pool;
-	struct supervisor *s = pool->supervisor;
 
 	slot_cut_job(job->slot);
 	if (pool_hopeless(pool))
 		verdict_refuse(job, BROOD_DETAIL_DEGRADED);
-	else if (s->halt.phase >= HALT_CANCEL)
+	else if (pool->supervisor->halt.phase >= HALT_CANCEL)
 		verdict_refuse(job, BROOD_DETAIL_DRAINING);
 	else
 		enqueue(job, true);
@@ -71,8 +68,6 @@ static bool cancel_wished(const struct job *job)
 
 bool waiting_redispatch(struct job *job)
 {
-	struct pool *pool = job->pool;
-
 	if (cancel_wished(job)) {
 		job->verdict.outcome = BROOD_CANCELLED;
 		job->verdict.detail = BROOD_DETAIL_NONE;
@@ -81,7 +76,7 @@ bool waiting_redispatch(struct job *job)
 	if ((job->message.flags & BROOD_JOB_ONCE) || job->redispatched >= REDISPATCH_MAX)
 		return false;
 	job->redispatched++;
-	atomic_fetch_add_explicit(&pool->board->redispatched, 1, memory_order_relaxed);
+	count_one(&job->pool->board->redispatched);
 	again(job);
 	return true;
 }
@@ -89,13 +84,12 @@ bool waiting_redispatch(struct job *job)
 bool waiting_retry(struct job *job)
 {
 	struct pool *pool = job->pool;
-	struct supervisor *s = pool->supervisor;
 
 	if (job->retries_left == 0 || !fate_retryable(&job->verdict) ||
-		s->halt.phase != HALT_NONE || cancel_wished(job))
+		pool->supervisor->halt.phase != HALT_NONE || cancel_wished(job))
 		return false;
 	job->retries_left--;
-	atomic_fetch_add_explicit(&pool->board->retried, 1, memory_order_relaxed);
+	count_one(&pool->board->retried);
 	verdict_fill(job);
 	job->before = job->verdict;
 	job->ran = true;

@@ -34,13 +34,12 @@ static void healthy_fired(struct loop *loop, struct timer *timer, uint64_t now)
 /* Said once a pool: the machine, or worker_init, is the reason, and not this worker. */
 static void say_blind(struct slot *slot, uint32_t blind)
 {
-	struct supervisor *s = slot->pool->supervisor;
 	struct pool *pool = slot->pool;
 
 	if (blind == 0 || pool->blind_said)
 		return;
 	pool->blind_said = true;
-	plain_log(s, BROOD_WARNING, BROOD_EVENT_WORKER_LEFT,
+	plain_log(slot->pool->supervisor, BROOD_WARNING, BROOD_EVENT_WORKER_LEFT,
 		"workers cannot see %s%s%sthat jobs leave behind: /proc is hidden from them, and "
 		"there is no other way here",
 		blind & SELF_BLIND_THREADS ? "threads " : "",
@@ -97,12 +96,11 @@ static const char *why_retired(
 
 static void retire(struct slot *slot, const char *whose, uint32_t flags, uint32_t left)
 {
-	struct supervisor *s = slot->pool->supervisor;
 	char text[160];
 
 	slot->facts.retiring = true;
 	slot->facts.reason = "it retired";
-	atomic_fetch_add_explicit(&s->board->retired, 1, memory_order_relaxed);
+	count_one(&slot->pool->supervisor->board->retired);
 	slot_log(slot, flags & FINISHED_NO_FD ? BROOD_WARNING : BROOD_NOTICE,
 		BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced%s: %s", slot->number,
 		slot->pid, whose, why_retired(slot, flags, left, text, sizeof text));
@@ -142,7 +140,6 @@ static void settle(struct slot *slot, struct job *job, struct frame *f)
 
 static void on_finished(struct slot *slot, struct frame *f)
 {
-	struct pool *pool = slot->pool;
 	const struct message_finished *m = &f->finished;
 	struct job *job = slot->job;
 	struct fate_facts facts = { .finished = m, .sequence = slot->sequence };
@@ -168,7 +165,7 @@ static void on_finished(struct slot *slot, struct frame *f)
 	/* the trouble is this worker's: another worker can do the job */
 	if (!no_fd || !waiting_redispatch(job))
 		settle(slot, job, f);
-	if (!no_fd && pool->backoff.young > 0)
+	if (!no_fd && slot->pool->backoff.young > 0)
 		pool_worker_is_well(slot, "do jobs");
 	go_on(slot, no_fd ? "" : whose, m->flags, m->left);
 }
@@ -205,7 +202,7 @@ static void on_progress(struct slot *slot, struct frame *f)
 		return;
 	frame_begin(&out, MESSAGE_PROGRESS)->progress = f->progress;
 	if (frame_send(s->config.channel_fd, &out) < 0)
-		atomic_fetch_add_explicit(&s->board->logs_dropped, 1, memory_order_relaxed);
+		count_one(&s->board->logs_dropped);
 }
 
 static void on_escaped(struct slot *slot, struct frame *f)
@@ -307,16 +304,6 @@ static void handle(struct slot *slot, struct frame *f)
 		slot_drop(slot, "sent a message that makes no sense now");
 }
 
-static void channel_over(struct slot *slot)
-{
-	struct supervisor *s = slot->pool->supervisor;
-	int fd = slot->channel.fd;
-
-	loop_remove(&s->loop, &slot->channel);
-	closing_pair_end(fd);
-	slot->channel_ended = true;
-}
-
 static void pause_reading(struct slot *slot)
 {
 	struct supervisor *s = slot->pool->supervisor;
@@ -355,7 +342,7 @@ bool worker_peer_read(struct slot *slot)
 		return slot->channel.fd >= 0;
 	}
 	if (r == 0)
-		channel_over(slot);
+		slot_close_channel(slot);
 	else if (r == -EBADMSG)
 		slot_drop(slot, "sent a frame that is none");
 	else if (r != -EAGAIN && !slot->paused)
