@@ -37,7 +37,8 @@ static void take_fds(const struct given *given, struct lane_job *job)
 static ssize_t result(const struct lane_job *job, const struct engine_bytes *bytes)
 {
 	const struct brood_verdict *v = &job->result.verdict;
-	int r = fail_verdict(v);
+	bool ended = v->outcome == BROOD_DONE || v->outcome == BROOD_FAILED;
+	int r = ended ? 0 : fail_verdict(v);
 
 	if (r < 0)
 		return v->detail == BROOD_DETAIL_LEASE_OVER ? path_lease_over() : r;
@@ -75,9 +76,11 @@ static int call_on(struct lane *l, const struct given *given, const struct engin
 			sleep_caller(l, job);
 		else
 			sleep_until(l, &job->call.sleeper, TIME_NEVER);
-		deliver_progress(l, job);
+		if (!list_empty(&job->tell.progress))
+			deliver_progress(l, job);
 	}
-	deliver_progress(l, job);
+	if (!list_empty(&job->tell.progress))
+		deliver_progress(l, job);
 	sleep_tell(l);
 	return 0;
 }

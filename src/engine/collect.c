@@ -13,6 +13,7 @@
 #include "queue.h"
 #include "queue_job.h"
 #include "queue_jobs.h"
+#include "ring_in.h"
 #include "ring_out.h"
 #include "job_verdict.h"
 
@@ -230,7 +231,7 @@ static bool complete(
 	}
 	learn(job, done);
 	if (job->lease)
-		ring_out_forget(lease, job);
+		ring_in_forget(lease, job);
 	job_verdict_give(l, job, v);
 	return true;
 }

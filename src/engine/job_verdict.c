@@ -95,12 +95,14 @@ void job_verdict_give(struct lane *l, struct lane_job *job, const struct brood_v
 		queue_jobs_unqueue(l, job);
 	list_remove(&job->link);
 	job->state = JOB_CLOSED;
-	queue_jobs_out_of_backlog(l, job);
+	if (job->in_backlog)
+		queue_jobs_out_of_backlog(l, job);
 	job->lease = NULL;
 	write_down(job, verdict);
 	if (!counted) {
 		l->stats.verdicts[v->outcome]++;
-		drops_count(l->brood, v, v->name);
+		if (v->outcome == BROOD_REFUSED || v->outcome == BROOD_LOST)
+			drops_count(l->brood, v, v->name);
 	}
 	if (job->socket_job) {
 		/*
@@ -119,7 +121,8 @@ void job_verdict_give(struct lane *l, struct lane_job *job, const struct brood_v
 	if (job->call.waited && l->kind == LANE_CALLERS) {
 		caller_closed(l, job);
 	} else if (job->call.waited) {
-		queue_wake(l, &job->call.sleeper);
+		if (job->call.sleeper)
+			queue_wake(l, &job->call.sleeper);
 	} else if (job->tell.telling || !list_empty(&job->tell.talks)) {
 		job->tell.held = true;
 	} else {

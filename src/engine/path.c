@@ -83,7 +83,7 @@ static void crowd_over(struct brood *b, uint64_t now)
 
 static struct lane *crowd_queue(struct brood *b, uint64_t now, bool frequent)
 {
-	struct lane *own = queue_life_thread_has();
+	struct lane *own;
 
 	if (!crowded(b, now)) {
 		crowd_over(b, now);
@@ -91,7 +91,7 @@ static struct lane *crowd_queue(struct brood *b, uint64_t now, bool frequent)
 		if (own)
 			return own;
 		crowd(b, now);
-	} else if (own) {
+	} else if ((own = queue_life_thread_has())) {
 		give_back(own);
 	} else if (frequent) {
 		crowd(b, now);
@@ -254,7 +254,8 @@ int path_ready(struct lane *l, const struct given *given, bool call)
 {
 	bool forced = given->options.dispatch == BROOD_PATH_LEASE || l->kind == LANE_KEPT;
 
-	inbox_look(l);
+	if (atomic_load_explicit(&l->inbox.full, memory_order_acquire))
+		inbox_look(l);
 	if (l->pinned.over)
 		return path_lease_over();
 	if (l->kind == LANE_CALLERS)

@@ -210,8 +210,6 @@ uint64_t pipe_so_far(struct lane_job *job)
 
 void pipe_free(struct lane *l, struct lane_job *job)
 {
-	if (!job->pipe)
-		return;
 	hang_up(l, job);
 	free(job->pipe);
 	job->pipe = NULL;

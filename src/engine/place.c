@@ -284,7 +284,8 @@ int place_give(struct lane *l, struct lane_job *job, const struct given *given)
 	int r;
 
 	if (l->waiting.count == 0 && place_job(l, job, given)) {
-		behind_watch(l); /* it may stand behind one that takes long */
+		if (!queue_flows(l)) /* it may stand behind one that takes long */
+			behind_watch(l);
 		return 0;
 	}
 	if ((job->call.waited || job->socket_job) && l->kind != LANE_KEPT) {

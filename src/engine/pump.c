@@ -165,12 +165,16 @@ static void scan(struct lane *l)
 /* After whatever happened. */
 static void settle(struct lane *l)
 {
-	inbox_look(l);
+	if (atomic_load_explicit(&l->inbox.full, memory_order_acquire))
+		inbox_look(l);
 	if (atomic_load_explicit(&l->brood->lanes_over, memory_order_acquire))
 		all_lost(l);
-	place_waiting(l);
-	behind_watch(l);
-	place_flush(l);
+	if (l->waiting.count > 0 || l->leases.asked > 0)
+		place_waiting(l);
+	if (!queue_flows(l))
+		behind_watch(l);
+	if (l->leases.wakes)
+		place_flush(l);
 }
 
 void pump_heard(struct lane *l, const struct epoll_event *events, int n)

@@ -95,20 +95,3 @@ void queue_promote(struct lane *l)
 	if (next)
 		queue_rouse(l, next);
 }
-
-void queue_sleeper_in(struct sleeper *s, struct sleeper **chain)
-{
-	*s = (struct sleeper){ .chain = chain, .next = *chain };
-	list_init(&s->link);
-	*chain = s;
-}
-
-void queue_sleeper_out(struct sleeper *s)
-{
-	struct sleeper **at = s->chain;
-
-	while (at && *at != s)
-		at = &(*at)->next;
-	if (at)
-		*at = s->next;
-}

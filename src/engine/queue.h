@@ -73,9 +73,13 @@ void queue_wake(struct lane *l, struct sleeper **chain);
 /* something is, that one of them can take */
 void queue_wake_one(struct lane *l, struct sleeper **chain);
 void queue_promote(struct lane *l);
-/* the same, piece by piece, for callers.c */
-void queue_sleeper_in(struct sleeper *s, struct sleeper **chain);
-void queue_sleeper_out(struct sleeper *s);
+
+/* Nothing waits or stands behind a job that may take long: behind_watch() has nothing to do. */
+static inline bool queue_flows(const struct lane *l)
+{
+	return !l->timer.fired && l->kind != LANE_KEPT && l->waiting.count == 0 &&
+		l->leases.ringed <= l->leases.busy;
+}
 
 static inline void queue_lock(struct lane *l) { pthread_mutex_lock(&l->lock); }
 static inline void queue_unlock(struct lane *l)

@@ -128,4 +128,10 @@ static inline size_t queue_job_bytes(const struct lane_job *job)
 	return elsewhere ? 0 : (size_t)job->request_size;
 }
 
+/* The job has descriptors of its own (its socket, options.fds), besides a large request's file. */
+static inline bool queue_job_needs_side(const struct lane_job *job)
+{
+	return job->fds.socket >= 0 || job->fds.extra;
+}
+
 #endif

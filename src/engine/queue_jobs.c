@@ -83,8 +83,6 @@ void queue_jobs_unqueue(struct lane *l, struct lane_job *job)
 
 void queue_jobs_out_of_backlog(struct lane *l, struct lane_job *job)
 {
-	if (!job->in_backlog)
-		return;
 	job->in_backlog = false;
 	atomic_fetch_sub(&l->brood->lanes_waiting, 1);
 }
@@ -242,9 +240,11 @@ void queue_jobs_free(struct lane *l, struct lane_job *job)
 		queue_jobs_unqueue(l, job);
 	list_remove(&job->link);
 	list_remove(&job->tell.talks);
-	progress_free(&job->tell.progress);
+	if (!list_empty(&job->tell.progress))
+		progress_free(&job->tell.progress);
 	job->tell.progress_count = 0;
-	queue_jobs_out_of_backlog(l, job);
+	if (job->in_backlog)
+		queue_jobs_out_of_backlog(l, job);
 	if (job->id) {
 		l->jobs.table[job->id & (l->jobs.room - 1)] = NULL;
 		l->jobs.out--;
@@ -257,9 +257,11 @@ void queue_jobs_free(struct lane *l, struct lane_job *job)
 	if (job->own_function)
 		free(job->own_function);
 	job->own_function = NULL;
-	pipe_free(l, job);
+	if (job->pipe)
+		pipe_free(l, job);
 	job->fds.memfd = close_fd(job->fds.memfd);
-	job->fds.socket = sockets_close(job->fds.socket);
+	if (job->fds.socket >= 0)
+		job->fds.socket = sockets_close(job->fds.socket);
 	job->reply.memfd = close_fd(job->reply.memfd);
 	if (job->fds.extra)
 		job->fds.extra = queue_jobs_fds_free(job->fds.extra);

@@ -85,7 +85,7 @@ static void put_entry(struct lease *lease, struct ring_entry *entry, const struc
 		(job->fds.socket >= 0
 				? RING_WITH | RING_SOCKET | (job->fds.own_pair ? RING_OWN_PAIR : 0)
 				: 0) |
-		(job->fds.extra ? RING_WITH : 0) | (side_needed(job) ? RING_FDS : 0) |
+		(job->fds.extra ? RING_WITH : 0) | (queue_job_needs_side(job) ? RING_FDS : 0) |
 		(lease->lane->kind == LANE_CALLERS ? RING_CALLER : 0);
 	entry->extra = (uint16_t)(job->fds.extra ? job->fds.extra->count : 0);
 	if (*named == job->function && !job->own_function)
@@ -176,7 +176,7 @@ int ring_in_publish(struct lease *lease, struct lane_job *job, const struct give
 
 	if (ring_used(lease) >= RING_DEPTH)
 		return -ENOBUFS;
-	if (!job->piped)
+	if (job->pipe && !job->piped)
 		pipe_free(l, job); /* that for the reply of an attempt before */
 	r = put_bytes(lease, job, order, entry);
 	if (r < 0)
@@ -195,7 +195,8 @@ int ring_in_publish(struct lease *lease, struct lane_job *job, const struct give
 		l->leases.busy++;
 	}
 	job->state = JOB_RINGED;
-	queue_jobs_out_of_backlog(l, job);
+	if (job->in_backlog)
+		queue_jobs_out_of_backlog(l, job);
 	job->lease = lease;
 	job->sequence = sequence;
 	lease->published = sequence;
@@ -207,7 +208,8 @@ int ring_in_publish(struct lease *lease, struct lane_job *job, const struct give
 	if (job->piped)
 		pipe_begin(l, job);
 	publish(lease, job, sequence);
-	side_sent(lease, job);
+	if (queue_job_needs_side(job))
+		side_sent(lease, job);
 	return 0;
 }
 
@@ -216,4 +218,16 @@ void ring_in_wake(struct lease *lease)
 	lease->told.to_wake = false;
 	atomic_fetch_add(&lease->desk->bell, 1);
 	futex_wake(&lease->desk->bell, 1);
+}
+
+void ring_in_forget(struct lease *lease, struct lane_job *job)
+{
+	uint64_t at = job->sequence % RING_DEPTH;
+
+	lease->entries[at].job = NULL;
+	lease->cost_ns -= lease->entries[at].cost;
+	lease->entries[at].cost = 0;
+	lease->lane->leases.ringed--;
+	job->lease = NULL;
+	job->state = JOB_NEW;
 }

@@ -12,4 +12,7 @@ void ring_in_say(struct lease *lease);
 int ring_in_publish(struct lease *lease, struct lane_job *job, const struct given *order);
 void ring_in_wake(struct lease *lease);
 
+/* The job is in the ring no more: it has a completion, or was taken out. */
+void ring_in_forget(struct lease *lease, struct lane_job *job);
+
 #endif

@@ -8,6 +8,7 @@
 #include "queue.h"
 #include "queue_job.h"
 #include "queue_jobs.h"
+#include "ring_in.h"
 #include "side.h"
 #include "job_verdict.h"
 
@@ -42,18 +43,6 @@ static void forget_back(struct lane_job *job)
 	job->result.fds_count = 0;
 }
 
-void ring_out_forget(struct lease *lease, struct lane_job *job)
-{
-	uint64_t at = job->sequence % RING_DEPTH;
-
-	lease->entries[at].job = NULL;
-	lease->cost_ns -= lease->entries[at].cost;
-	lease->entries[at].cost = 0;
-	lease->lane->leases.ringed--;
-	job->lease = NULL;
-	job->state = JOB_NEW;
-}
-
 int ring_out_withdraw(struct lease *lease, struct lane_job *job)
 {
 	int r = take_bytes(job, lease);
@@ -65,7 +54,7 @@ int ring_out_withdraw(struct lease *lease, struct lane_job *job)
 	side_take_back(lease, job);
 	if (lease->lane->kind == LANE_CALLERS)
 		caller_unringed(lease, job);
-	ring_out_forget(lease, job);
+	ring_in_forget(lease, job);
 	forget_back(job);
 	job->tries.made--; /* no worker has seen it */
 	return 0;
@@ -78,7 +67,7 @@ int ring_out_rescue(struct lease *lease, struct lane_job *job)
 	side_take_back(lease, job);
 	if (lease->lane->kind == LANE_CALLERS)
 		caller_unringed(lease, job);
-	ring_out_forget(lease, job);
+	ring_in_forget(lease, job);
 	forget_back(job);
 	return r;
 }

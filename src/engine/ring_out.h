@@ -11,7 +11,6 @@ struct lane;
 struct lane_job;
 struct lease;
 
-void ring_out_forget(struct lease *lease, struct lane_job *job);
 /* 0: it is nobody's now (NEW again, with its bytes); -EBUSY: it runs; -ENOMEM */
 int ring_out_withdraw(struct lease *lease, struct lane_job *job);
 /* the same without asking: the worker is gone. -ENOMEM: its bytes are lost */

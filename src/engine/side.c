@@ -54,8 +54,6 @@ void side_close(struct lease *lease)
 	lease->side.far_fd = closing_pair_end(lease->side.far_fd);
 }
 
-bool side_needed(const struct lane_job *job) { return job->fds.socket >= 0 || job->fds.extra; }
-
 /* Is a job with descriptors of its own in the ring, not harvested? */
 static bool occupied(const struct lease *lease) { return lease->side.sequence > lease->harvested; }
 
@@ -67,7 +65,7 @@ int side_send(struct lease *lease, struct lane_job *job, uint64_t sequence)
 
 	if (job->fds.out)
 		return -EBADF;
-	if (occupied(lease) || (side_needed(job) && ring_used(lease) > 0))
+	if (occupied(lease) || (queue_job_needs_side(job) && ring_used(lease) > 0))
 		return -ENOBUFS;
 	r = job->piped ? pipe_open(job, &theirs) : 0;
 	if (r < 0)
@@ -97,8 +95,6 @@ int side_send(struct lease *lease, struct lane_job *job, uint64_t sequence)
 
 void side_sent(struct lease *lease, struct lane_job *job)
 {
-	if (!side_needed(job))
-		return;
 	lease->side.sequence = job->sequence;
 	if (job->tries.left > 0 && lease->lane->kind != LANE_KEPT)
 		return;

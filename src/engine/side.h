@@ -15,14 +15,12 @@ struct lease;
 /* Makes the socket pair: both ends are the lease's. 0 or -errno. */
 int side_make(struct lease *lease);
 void side_close(struct lease *lease);
-/* The job's own descriptors (its socket, options.fds), not the memory file of a large request. */
-bool side_needed(const struct lane_job *job);
 /*
  * Sends what the job needs, before its entry is published.
  * 0; -ENOBUFS: not now; -EBADF: the job's descriptors are lost; -errno: not with this lease.
  */
 int side_send(struct lease *lease, struct lane_job *job, uint64_t sequence);
-/* The entry is published: the engine keeps no copy, unless the job may be tried again. */
+/* The entry of a job that needs the side socket is published: the engine keeps no copy, unless the job may be tried again. */
 void side_sent(struct lease *lease, struct lane_job *job);
 /*
  * Takes back what the worker did not read of a job that is in the ring still. To be called only

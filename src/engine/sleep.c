@@ -76,6 +76,23 @@ void sleep_tell(struct lane *l)
 		inbox_poke(&l->inbox);
 }
 
+static void sleeper_in(struct sleeper *s, struct sleeper **chain)
+{
+	*s = (struct sleeper){ .chain = chain, .next = *chain };
+	list_init(&s->link);
+	*chain = s;
+}
+
+static void sleeper_out(struct sleeper *s)
+{
+	struct sleeper **at = s->chain;
+
+	while (at && *at != s)
+		at = &(*at)->next;
+	if (at)
+		*at = s->next;
+}
+
 /* What waits for room in the supervisor's socket is looked after by whoever leads. */
 static uint64_t sleep_limit(struct lane *l, uint64_t until)
 {
@@ -137,22 +154,23 @@ void sleep_from(struct lane *l, struct sleeper **chain, uint64_t now, uint64_t u
 	struct sleeper self;
 	int n = 0;
 
-	place_flush(l);
-	queue_sleeper_in(&self, chain);
+	if (l->leases.wakes)
+		place_flush(l);
+	sleeper_in(&self, chain);
 	if (!l->fds.gone && l->sleep.leader) {
 		follow(l, &self, until);
-		queue_sleeper_out(&self);
+		sleeper_out(&self);
 		return;
 	}
 	if (!l->fds.gone && l->sleep.polled && chain != &l->sleep.takers && queue_has_news(l)) {
 		stand_back(l, &self, until);
-		queue_sleeper_out(&self);
+		sleeper_out(&self);
 		pump_look(l);
 		return;
 	}
 	if (!l->fds.gone && !sleep_listen(l))
 		n = lead(l, &self, events, now, until);
-	queue_sleeper_out(&self);
+	sleeper_out(&self);
 	if (!l->sleep.polled) /* else there is a sleeper of whom we know nothing */
 		sleep_quiet(l);
 	l->results.taking = chain == &l->sleep.takers;
@@ -213,7 +231,7 @@ static void caller_follow(struct lane *l, struct lane_job *job)
 	struct sleeper self;
 	uint32_t asleep;
 
-	queue_sleeper_in(&self, &job->call.sleeper);
+	sleeper_in(&self, &job->call.sleeper);
 	if (caller_arm(job, &self, CALLER_SLEEPS)) {
 		list_append(&self.link, &l->sleep.followers);
 		word = caller_sleeps_on(&self);
@@ -225,7 +243,7 @@ static void caller_follow(struct lane *l, struct lane_job *job)
 			SLEEPER_WOKEN;
 		list_remove(&self.link);
 	}
-	queue_sleeper_out(&self);
+	sleeper_out(&self);
 }
 
 static void caller_lead(struct lane *l, struct lane_job *job)
@@ -234,10 +252,10 @@ static void caller_lead(struct lane *l, struct lane_job *job)
 	struct sleeper self;
 	int n = 0;
 
-	queue_sleeper_in(&self, &job->call.sleeper);
+	sleeper_in(&self, &job->call.sleeper);
 	if (!l->fds.gone && caller_arm(job, &self, CALLER_BELL))
 		n = lead(l, &self, events, 0, TIME_NEVER);
-	queue_sleeper_out(&self);
+	sleeper_out(&self);
 	pump_heard(l, events, n);
 }
 
