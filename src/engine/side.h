@@ -20,7 +20,10 @@ void side_close(struct lease *lease);
  * 0; -ENOBUFS: not now; -EBADF: the job's descriptors are lost; -errno: not with this lease.
  */
 int side_send(struct lease *lease, struct lane_job *job, uint64_t sequence);
-/* The entry of a job that needs the side socket is published: the engine keeps no copy, unless the job may be tried again. */
+/*
+ * The entry of a job that needs the side socket is published: the engine keeps no copy, unless the
+ * job may be tried again.
+ */
 void side_sent(struct lease *lease, struct lane_job *job);
 /*
  * Takes back what the worker did not read of a job that is in the ring still. To be called only
