@@ -2,10 +2,10 @@
 /*
  * loop.c - epoll and timers.
  *
- * A timer runs only when an epoll_wait() that began after its time has said that nothing is ready.
- * A process that was stopped between the two finds both the deadline passed and the answer in the
- * socket; the answer must win. It costs one more epoll_wait() for each time that a timer is due,
- * and nothing otherwise. Under steady traffic that silence may never come: after ROUNDS_MAX busy
+ * A timer runs only after an epoll_wait() that began after the timer's time has found no ready
+ * event. If the process was stopped for a while, it finds both the deadline passed and the answer
+ * in the socket, and the answer must win. This costs one more epoll_wait() for each due timer, and
+ * nothing otherwise. Under steady traffic such a silence may never come: after ROUNDS_MAX busy
  * rounds the timers run all the same.
  */
 #include "loop.h"
@@ -104,7 +104,7 @@ static uint64_t next_timer(const struct loop *loop)
 	return first ? first->key : TIME_NEVER;
 }
 
-/* One that sets itself again for a time that has passed waits for the next pass. */
+/* A timer that sets itself again for a time already passed waits for the next pass. */
 static void run_timers(struct loop *loop, uint64_t until)
 {
 	for (size_t left = loop->timers.count; left > 0 && !loop->stop; left--) {
@@ -131,7 +131,7 @@ static void dispatch(struct loop *loop, int count)
 	loop->batch_count = 0;
 }
 
-/* How many events; 0 also when it was interrupted or could not wait now. */
+/* Returns how many events there are; 0 also when the wait was interrupted or failed for now. */
 static int wait_events(struct loop *loop, int timeout)
 {
 	static const struct timespec pause = { .tv_nsec = RETRY_NS };

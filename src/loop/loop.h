@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * loop.h - one epoll loop with timers. No timerfd: epoll_wait()'s own time-out costs no system call
- * and is none when no timer runs (law 8).
+ * loop.h - an epoll loop with timers. There is no timerfd: epoll_wait()'s own time-out costs no
+ * system call. Without a timer there is no time-out, so an idle process does not wake up (law 8).
  *
- * Traps that it knows: a source removed while a batch is dispatched is not called any more in that
- * batch; before timers run, all events that are ready have been dispatched (after SIGSTOP and
- * SIGCONT a deadline must not beat the answer that lies in the socket); EPOLL_CTL_DEL comes before
- * close. EINTR, and epoll_wait failing for want of memory: waits a little and tries again.
+ * The loop takes care of four traps. A source that is removed while a batch is dispatched is not
+ * called any more in this batch. Before timers run, all ready events have been dispatched: after
+ * SIGSTOP and SIGCONT, a deadline must not win against an answer that lies in the socket.
+ * EPOLL_CTL_DEL comes before close(). When epoll_wait() fails for want of memory, the loop waits a
+ * little and tries again.
  */
 #ifndef BROOD_LOOP_H
 #define BROOD_LOOP_H
@@ -40,18 +41,21 @@ struct loop {
 	int batch_count;
 	struct epoll_event batch[LOOP_BATCH];
 	uint64_t now;
-	/* before each sleep: what follows from the events and timers just handled; or NULL */
+	/* Called before each sleep, after a batch of events and timers; NULL: not used. */
 	void (*settle)(struct loop *loop);
 };
 
-/* room for that many timers: timer_set() cannot fail below it */
+/* Has room for this many timers: below this number timer_set() cannot fail. */
 int loop_init(struct loop *loop, size_t timers);
-/* the epoll fd and the memory; sources stay their owners' */
+/* Closes the epoll fd and frees the memory. The sources still belong to their owners. */
 void loop_close(struct loop *loop);
 int loop_add(struct loop *loop, struct source *source, int fd, uint32_t events, source_fn *on);
-/* no system call when nothing changes */
+/* Makes no system call when nothing changes. */
 int loop_modify(struct loop *loop, struct source *source, uint32_t events);
-/* fine when it is in none (fd -1); sets source->fd to -1, does not close */
+/*
+ * Allowed for a source that is not in the loop (fd -1). Sets source->fd to -1, and does not close
+ * it.
+ */
 void loop_remove(struct loop *loop, struct source *source);
 static inline void source_init(struct source *s)
 {
@@ -68,7 +72,7 @@ static inline void timer_init(struct timer *t, timer_fn *on)
 void timer_set(struct loop *loop, struct timer *timer, uint64_t when); /* TIME_NEVER stops it */
 static inline bool timer_running(const struct timer *t) { return t->node.index != 0; }
 void timer_stop(struct loop *loop, struct timer *timer);
-/* until loop->stop; 0 or -errno */
+/* Runs until loop->stop is set. Returns 0 or -errno. */
 int loop_run(struct loop *loop);
 
 #endif

@@ -9,35 +9,39 @@
 
 #define FDS_KEEP_MAX 2048
 /*
- * Closes all fds >= 3 but those in keep (any order, duplicates and fds < 3 fine; at most
- * FDS_KEEP_MAX). close_range(), else /proc/self/fd, else a loop to the limit.
+ * Closes all fds from 3 on, except those in `keep`. keep may have any order, duplicates, and fds
+ * below 3; at most FDS_KEEP_MAX. Uses close_range(), else /proc/self/fd, else a loop up to the
+ * limit.
  */
 int fds_close_all_but(const int *keep, size_t keep_count);
 /*
- * How many fds are open now: stat of /proc/self/fd (6.2), else reading it; -errno when there is no
- * /proc. Takes no fd that it would count.
+ * Returns how many fds are open, or -errno where there is no /proc. Uses stat() of /proc/self/fd
+ * (Linux 6.2), else reads it. Does not count an fd of its own.
  */
 int fds_count(void);
 int fds_cloexec(int fd, bool on);
 int fds_dup_above(int fd, int min); /* F_DUPFD_CLOEXEC */
 /*
- * the same file, on a number that is not 0-2; closes fd when it had to move, or could not. Negative
- * ones come back as they are. -errno
+ * Returns the same file on a number that is not 0-2. Closes fd when the file had to move, and when
+ * it could not. A negative fd is returned as it is. Else -errno.
  */
 int fds_above_standard(int fd);
-/* /dev/null opened with flags (O_RDONLY, ...) becomes fd */
+/* Opens /dev/null with flags (O_RDONLY, ...) as fd. */
 int fds_null_onto(int fd, int flags);
-/* 0-2 that are closed become /dev/null, so that no socket of ours lands there */
+/*
+ * Opens /dev/null on those of 0-2 that are closed, so that no socket of the library gets such a
+ * number.
+ */
 int fds_fill_standard(void);
 /*
- * RLIMIT_NOFILE: soft up to at least `need` (in this process). 0; -EMFILE when hard is lower, and
- * *ret_hard has it.
+ * Raises this process's soft RLIMIT_NOFILE to at least `need`. Returns 0, or -EMFILE when the hard
+ * limit is lower; then *ret_hard is the hard limit.
  */
 int fds_raise_limit(size_t need, size_t *ret_hard);
 
 /*
- * Which open file an fd stands for, so that ours is told from one that took its number. Sockets
- * have inode numbers of their own.
+ * Says which open file an fd stands for. So a file of the library is told from a file that took its
+ * number. Each socket has an inode number of its own.
  */
 struct identity {
 	dev_t device;
@@ -46,13 +50,13 @@ struct identity {
 int identity_get(int fd, struct identity *ret);
 bool identity_is(int fd, const struct identity *identity);
 /*
- * An eventfd, epoll, timerfd ...: these have one inode for all, and no type. False: it is something
- * else now, a file of the program's, say.
+ * True for an eventfd, epoll, timerfd and the like: all of them share one inode, which has no type.
+ * False: the fd is another file now, perhaps one of the program's.
  */
 bool fds_is_anonymous(int fd);
 /*
- * An eventfd of ours, which the program may have closed, and have opened a file that got its
- * number: adds 1, or takes what is there. False: it is none any more.
+ * Adds 1 to an eventfd of the library, or takes its count. The program may have closed the eventfd
+ * and got its number for another file. False: the fd is no eventfd any more.
  */
 bool fds_poke(int fd);
 bool fds_unpoke(int fd);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hunt.h - ending processes that fork faster than they are killed, whatever session and group they
- * are in. First all are frozen (SIGSTOP), walk by walk until a walk meets few new ones: what is
- * stopped keeps its place where a limit bounds their number, and cannot fork. Then all are killed;
- * then one more walk, and all again, should a new one have been met. A process with a signal
- * pending does not fork: the kernel looks for that under the lock that makes a child visible.
+ * hunt.h - ends processes that fork faster than they are killed, in whatever session or group they
+ * are. First the hunt freezes all with SIGSTOP, in walks over all processes, until a walk meets few
+ * new ones. A stopped process cannot fork, and it still counts where a limit bounds the number of
+ * processes. Then the hunt kills all of them and walks once more. If it meets a new one, it begins
+ * again. A process with a pending signal does not fork: the kernel checks for signals under the
+ * lock that makes a child visible.
  *
- * Killed processes are zombies for a while, and of whom is not our business here.
+ * Killed processes are zombies for a while. The hunt does not reap them.
  */
 #ifndef BROOD_OS_HUNT_H
 #define BROOD_OS_HUNT_H
@@ -17,16 +18,16 @@
 
 typedef bool hunt_prey_fn(void *context, pid_t pid);
 /*
- * killed: how many were. refused: may not be signalled. over: the last walk met no new one; else
- * the time was up.
+ * killed: how many processes were killed. refused: how many may not be signalled. over: the last
+ * walk met no new process; false: the time was up.
  */
 struct hunt {
 	int killed, refused;
 	bool over;
 };
 /*
- * prey: is this one to be killed? Never asked for ourselves. until_ns: no other round begins then.
- * Takes no memory.
+ * prey: answers whether a process is to be killed; never asked for the caller itself. until_ns: no
+ * further round begins after this time. Allocates no memory.
  */
 struct hunt hunt(hunt_prey_fn *prey, void *context, uint64_t until_ns);
 

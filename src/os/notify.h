@@ -3,7 +3,7 @@
 #ifndef BROOD_OS_NOTIFY_H
 #define BROOD_OS_NOTIFY_H
 #include <stdint.h>
-/* path_size 0: no socket */
+/* path_size 0: there is no socket. */
 struct notify {
 	char path[108];
 	unsigned path_size;
@@ -11,11 +11,11 @@ struct notify {
 	uint64_t watchdog_us;
 };
 /*
- * reads and unsets NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID; 0 also when there is none; -EINVAL:
- * too long or not / or @
+ * Reads and unsets NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. Returns 0, also without a socket;
+ * -EINVAL: the socket's name is too long, or does not begin with / or @.
  */
 int notify_from_environment(struct notify *ret);
-/* never blocks: 0 (also without a socket), -EAGAIN, -errno */
+/* Never blocks. Returns 0 (also without a socket), -EAGAIN, or -errno. */
 int notify_send(struct notify *n, const char *text);
 void notify_close(struct notify *n);
 #endif

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pids.h - every process that there is, also where /proc does not show all of them (hidepid=2,
- * another PID namespace's /proc, none at all): then all numbers are tried, which takes some tenths
- * of a second where pid_max is 4 million. Without /proc only those since pids_begin() are tried,
- * until the numbers are seen to begin again at the bottom.
+ * pids.h - walks over every process, even where /proc does not show all of them (hidepid=2, another
+ * PID namespace's /proc, no /proc). There it tries all numbers, which takes some tenths of a second
+ * where pid_max is 4 million. Without /proc it tries only the numbers given out since pids_begin(),
+ * until it sees that the numbers have begun again at the bottom.
  *
- * A walk is no snapshot: who is listed may fork and be gone when it is looked at, and the child is
- * not listed any more. But /proc/loadavg tells the pid that was given out last, so after the walk
- * the processes born since it began are looked at one by one, until no more have come. If none was
- * met then that could fork, there is none: whoever lives was there when the walk began, or was born
- * since. (When the pids began again at the bottom meanwhile, it all does not count.)
+ * A walk is no snapshot: a listed process may fork and end before the walk looks at it, and its
+ * child was not in the list yet. But /proc/loadavg tells the pid that was given out last. So after
+ * the list, the walk looks one by one at the processes born since it began, until no more have
+ * come. If it met no process that could fork, there is none: every living process was there when
+ * the walk began or was born since. (This does not hold when the pids began again at the bottom
+ * meanwhile.)
  */
 #ifndef BROOD_OS_PIDS_H
 #define BROOD_OS_PIDS_H
@@ -23,12 +24,12 @@ struct pids_walk {
 	int error;
 }; /* error: 0 or -errno */
 /*
- * Calls `each`, which answers 0, for each pid; where all numbers are tried also for those of
- * nobody.
+ * Calls `each` for every pid, as long as it answers 0. Where all numbers are tried, `each` also
+ * gets numbers without a process.
  */
-void pids_begin(void); /* nobody who was born before this process is looked for */
+void pids_begin(void); /* processes older than this one are not looked for */
 struct pids_walk pids_walk(pids_each_fn *each, void *context);
-/* /proc does not show all processes of this PID namespace to this process. */
+/* True: /proc hides processes of this PID namespace from this process. */
 bool pids_hidden(void);
 
 #endif

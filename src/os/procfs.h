@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * procfs.h - reading /proc without stdio and without allocation: the guard and the supervisor do it
- * when memory is short. For src/os alone.
+ * procfs.h - reads /proc without stdio and without allocation, because guard and supervisor read it
+ * when memory is short. Only src/os includes this header.
  */
 #ifndef BROOD_OS_PROCFS_H
 #define BROOD_OS_PROCFS_H
@@ -11,27 +11,31 @@
 
 #define PROCFS_PATH 64
 
-/* "/proc/PID/NAME", "/proc/self/NAME" for pid 0; cut when NAME is absurdly long. Returns path. */
+/*
+ * Writes "/proc/PID/NAME", or "/proc/self/NAME" for pid 0; cuts a NAME that is far too long.
+ * Returns path.
+ */
 char *procfs_path(char path[PROCFS_PATH], pid_t pid, const char *name);
-/* "/proc/self/task/TID/NAME". */
+/* Writes "/proc/self/task/TID/NAME". Returns path. */
 char *procfs_task_path(char path[PROCFS_PATH], pid_t tid, const char *name);
 /*
- * In a PID namespace whose /proc was not mounted anew, /proc lists somebody else's numbers: then
- * nothing that it says of pids may be believed. Asked once a process.
+ * False: /proc belongs to another PID namespace, because it was not mounted anew in this one. Then
+ * its numbers mean other processes, and nothing it says of a pid is true. The answer is kept for
+ * each process.
  */
 bool procfs_has_our_pids(void);
 /*
- * What the file says, as far as it fits, with a NUL behind it. Bytes, or -errno; -ESRCH: there is
- * no such process.
+ * Reads as much of the file as fits, and puts a NUL behind it. Returns the bytes, or -errno;
+ * -ESRCH: there is no such process.
  */
 ssize_t procfs_read(const char *path, char *text, size_t size);
 /*
- * Calls `each` for all numbers that the directory lists, until it answers non-zero. walk_fd: the fd
- * that the walk itself holds. 0 or -errno.
+ * Calls `each` for every number that the directory lists, until `each` answers non-zero. walk_fd:
+ * the fd that this walk itself holds. Returns 0 or -errno.
  */
 int procfs_each(
 	const char *path, int (*each)(void *context, int number, int walk_fd), void *context);
-/* Skips blanks and reads a decimal number. Returns what follows it. */
+/* Skips blanks and reads a decimal number. Returns the text behind it. */
 const char *procfs_number(const char *text, unsigned long long *ret_value);
 
 #endif

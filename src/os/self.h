@@ -1,33 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * self.h - how many threads and files this process has, also where /proc can be reached no more:
- * after chroot() into a folder without /proc, in a mount namespace, behind a filter of system
- * calls.
+ * self.h - counts this process's threads and open files, even when /proc is out of reach: after
+ * chroot() into a folder without /proc, in a mount namespace, or behind a filter of system calls.
  *
- * What can be kept from before is a file of /proc, opened, and not a directory: a directory would
- * lead out of the chroot.
+ * For this the process keeps an open file of /proc, and not a directory: a directory would lead out
+ * of the chroot.
  */
 #ifndef BROOD_OS_SELF_H
 #define BROOD_OS_SELF_H
 
-/* What this process cannot tell of itself: a set. */
+/* A set: what this process cannot count. */
 enum self_blind { SELF_BLIND_THREADS = 1, SELF_BLIND_FILES = 2 };
 
-/* Before code runs that may hide /proc: opens what is needed then. */
+/* Call it before code that may hide /proc: opens the files that are needed later. */
 void self_keep(void);
 /*
- * After that code: closes what can be reached by its path still, and settles how the two functions
- * below count from now on. Returns a set of enum self_blind.
+ * Call it after this code: closes the files that still can be reached by path, and decides how the
+ * two functions below count from now on. Returns a set of enum self_blind.
  */
 unsigned self_settle(void);
 
 /*
- * Threads; -EBADF: a kept file is another one now; -errno: nobody can tell. `expected`: where one
- * that was joined and is still on its way out of the kernel counts, it has a moment to go while
- * there are more than these.
+ * Returns how many threads there are; -EBADF: a kept file was closed or replaced; -errno: nothing
+ * can tell. A thread that was joined may still be counted until it has left the kernel. So while
+ * there are more than `expected`, the function waits for a moment.
  */
 int self_threads(int expected);
-/* Open files, or -errno. Without /proc: those with numbers below 1,024. */
+/* Returns how many files are open, or -errno. Without /proc it counts only numbers below 1,024. */
 int self_files(void);
 
 #endif

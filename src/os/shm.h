@@ -3,17 +3,21 @@
 #ifndef BROOD_OS_SHM_H
 #define BROOD_OS_SHM_H
 #include <stddef.h>
-void *shm_anonymous(size_t size); /* MAP_SHARED|MAP_ANONYMOUS, zeroed; NULL */
-/* MADV_WIPEONFORK: a forked child reads zeros */
+void *shm_anonymous(size_t size); /* MAP_SHARED|MAP_ANONYMOUS, zeroed; NULL: no memory */
+/* MADV_WIPEONFORK: a forked child reads zeros there. */
 int shm_wipe_on_fork(void *page, size_t size);
-/* private, no-reserve, a guard page below; lowest usable address, NULL */
+/*
+ * Private memory without a reserve, with a guard page below. Returns the lowest usable address, or
+ * NULL.
+ */
 void *shm_stack(size_t size);
 void shm_stack_free(void *stack, size_t size);
-/* filled and sealed by *seals; fd or -errno */
+/* Makes a memory file, fills it, and seals it with *seals. Returns the fd or -errno. */
 int shm_memfd(const char *name, const void *data, size_t size, const int *seals);
 /*
- * The same in steps, for what is not known whole: begin, append (at the end: `at` is the size so
- * far), seal (F_SEAL_SHRINK, GROW, WRITE, SEAL). fd or -errno; 0 or -errno.
+ * Does the same in steps, for data that comes in pieces. begin: returns the fd or -errno. append:
+ * writes at the end, `at` is the size so far. seal: adds F_SEAL_SHRINK, GROW, WRITE and SEAL. Both
+ * return 0 or -errno.
  */
 int shm_memfd_begin(const char *name);
 int shm_memfd_append(int fd, const void *data, size_t size, size_t at);

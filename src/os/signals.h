@@ -14,29 +14,29 @@ struct signals_state {
 	sigset_t mask;
 	struct sigaction actions[SIGNALS_MAX];
 };
-/* mask and all dispositions */
+/* Saves the mask and all dispositions. */
 void signals_save(struct signals_state *ret);
 void signals_restore(const struct signals_state *s);
-/* every disposition default but those */
+/* Sets every disposition to the default, except those of `keep`. */
 void signals_default_all(const int *keep, size_t keep_count);
-/* but synchronous faults (SEGV, BUS, ILL, FPE, TRAP, SYS) and ABRT */
+/* Blocks all signals but synchronous faults (SEGV, BUS, ILL, FPE, TRAP, SYS) and ABRT. */
 int signals_block_all(sigset_t *ret_old);
-/* signalfd, nonblocking, close-on-exec */
+/* Returns a signalfd, nonblocking and close-on-exec, or -errno. */
 int signals_fd(const sigset_t *set);
-/* One signal from it: its number and siginfo, 0 when there is none, -errno. */
+/* signals_read() reads one signal. Returns its number, 0 when there is none, or -errno. */
 struct signalfd_siginfo;
 int signals_read(int fd, struct signalfd_siginfo *ret_info);
-/* "SIGSEGV", "SIGRTMIN+3", "signal 99" */
+/* Writes "SIGSEGV", "SIGRTMIN+3" or "signal 99". */
 const char *signals_name(int sig, char buffer[16]);
 /*
- * no core: dumpable 0, RLIMIT_CORE 0, default, unblocked, raised; still here (PID 1): _exit(128 +
- * sig)
+ * Ends this process by the signal `sig`, without a core file. PID 1 survives its own signals: then
+ * it ends with _exit(128 + sig).
  */
 void signals_die_like(int sig) __attribute__((noreturn));
 bool signals_listed(const int *list, size_t count, int sig);
-/* Async-signal-safe: the default action, where the handler still is ours. */
+/* Sets the default action, if the handler still is `ours`. Async-signal-safe. */
 void signals_drop(int sig, const struct sigaction *ours);
-/* From a handler: the default action takes place once the handler has returned. */
+/* Call it in a handler: the default action happens when the handler has returned. */
 void signals_step_aside(int sig);
 
 #endif

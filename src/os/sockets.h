@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sockets.h - socketpairs, and messages with fds on them. All calls are MSG_DONTWAIT and
- * MSG_NOSIGNAL, whatever O_NONBLOCK says: a peer may hold the same open file.
+ * sockets.h - socketpairs, and messages with fds. A send never blocks, and a receive blocks only
+ * when asked to, whatever O_NONBLOCK says: a peer may share the same open file and its flags.
  */
 #ifndef BROOD_OS_SOCKETS_H
 #define BROOD_OS_SOCKETS_H
@@ -14,16 +14,17 @@
 
 int sockets_pair(int type, int ret_fds[2]); /* AF_UNIX, close-on-exec, blocking */
 /*
- * One message; EINTR is tried again. Returns bytes sent or -errno (-EAGAIN: full; -ETOOMANYREFS,
- * -ENOBUFS, -ENOMEM: later; -EPIPE, -ECONNRESET: gone).
+ * Sends one message; tries again after EINTR. Returns the bytes sent or -errno. -EAGAIN: the queue
+ * is full; -ETOOMANYREFS, -ENOBUFS, -ENOMEM: try later; -EPIPE, -ECONNRESET: the peer is gone.
  */
 ssize_t sockets_send(
 	int fd, const struct iovec *iov, int iov_count, const int *fds, size_t fds_count);
 /*
- * One message: bytes, 0 at the end, or -errno (-EAGAIN). flags: MSG_DONTWAIT, or 0 to block. Fds
- * come close-on-exec; *ret_truncated: fds were lost (MSG_CTRUNC), or bytes (MSG_TRUNC). A SEQPACKET
- * whose peer died with unread data says ECONNRESET once, before messages still queued: this reads
- * on, so that it never comes out.
+ * Receives one message. Returns its bytes, 0 at the end, or -errno (-EAGAIN). flags: MSG_DONTWAIT,
+ * or 0 to block. Fds come close-on-exec. fds_lost: fds did not come (MSG_CTRUNC). bytes_lost: the
+ * message was larger (MSG_TRUNC). When the peer of a SEQPACKET socket dies with unread data, the
+ * kernel says ECONNRESET once, before the messages that are still queued. This function reads on,
+ * so ECONNRESET never comes out.
  */
 struct sockets_received {
 	int fds[SOCKETS_FDS_MAX];
@@ -32,13 +33,13 @@ struct sockets_received {
 };
 ssize_t sockets_receive(int fd, void *data, size_t size, int flags, struct sockets_received *ret);
 /*
- * 0; -ENOTSOCK; -EBADF; -EPROTOTYPE: not a stream or seqpacket socket, or a listening one;
- * -ENOTCONN
+ * Returns 0; -ENOTSOCK; -EBADF; -ENOTCONN; or -EPROTOTYPE: this is no stream or seqpacket socket,
+ * or it listens.
  */
 int sockets_is_stream_socket(int fd);
 /*
- * close() that does not wait, whatever SO_LINGER says: the kernel sends the rest in its own time.
- * (l_linger 0, an abortive close, stays.) Returns -1, as close_fd().
+ * Closes a socket without waiting, whatever SO_LINGER says: the kernel sends the rest later. (A
+ * socket with l_linger 0 is still aborted.) Returns -1, as close_fd() does.
  */
 int sockets_close(int fd);
 

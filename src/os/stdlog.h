@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stdlog.h - lines to stderr that never block the writer, although stderr's open file is shared
- * with others (so O_NONBLOCK must not be set on it): a pipe, FIFO or terminal is opened anew
- * through /proc/self/fd/2, a socket gets MSG_DONTWAIT, a file is just written to.
+ * stdlog.h - writes lines to stderr without ever blocking. Other processes share stderr's open
+ * file, so the library must not set O_NONBLOCK on it. Instead it opens a pipe, FIFO or terminal
+ * anew through /proc/self/fd/2, sends to a socket with MSG_DONTWAIT, and just writes to a file.
  */
 #ifndef BROOD_OS_STDLOG_H
 #define BROOD_OS_STDLOG_H

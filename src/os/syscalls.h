@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * syscalls.h - did this piece of code make a system call? Linux 5.11 on x86-64 answers that for 2
- * us at most (PR_SET_SYSCALL_USER_DISPATCH), and for nothing when it made none.
+ * syscalls.h - tells whether a piece of code has made a system call. On x86-64, since Linux 5.11
+ * (PR_SET_SYSCALL_USER_DISPATCH), the answer costs at most 2 us, and nothing if there was no system
+ * call.
  *
  * While the selector says BLOCK, the first system call of the watched thread raises SIGSYS instead.
- * The handler notes it, sets the selector to ALLOW, and goes back to the very instruction, which
- * now makes the call. So a piece of code is trapped once at most, and sees nothing of it. Children
- * and new threads are not watched: who has one made a system call for it.
+ * The handler notes the call, sets the selector to ALLOW, and returns to the same instruction,
+ * which now makes the call. So a piece of code is trapped at most once, and notices nothing.
+ * Children and new threads are not watched, but making one is a system call.
  *
- * Traps (all of them are why syscalls_watch() looks around before it says yes):
- *   - A trap while SIGSYS is blocked is the process's end. Blocking it takes a system call, which
- *     is trapped before; but a signal handler that was there before may block all signals, and it
- *     returns by a system call.
- *   - Our own calls on behalf of the watched code are not its calls: SYSCALLS_OURS for the rest of
- *     a scope.
- *   - The handler of a real SIGSYS (a seccomp filter's, somebody's kill()) is to be the default
- *     action: handed on.
- *   - A handler of ours that interrupts watched code says syscalls_note(): returning from it is a
- *     system call.
+ * Traps, which are the reason for syscalls_watch()'s checks:
+ *   - A trap while SIGSYS is blocked ends the process. To block SIGSYS takes a system call, which is
+ *     trapped first. But a handler that was installed before may block all signals, and it returns
+ *     by a system call.
+ *   - System calls that the library makes inside watched code must not count: SYSCALLS_OURS allows
+ *     them for the rest of a scope.
+ *   - A real SIGSYS (of a seccomp filter, or of kill()) must have its default action: the handler
+ *     passes it on.
+ *   - A handler of the library that interrupts watched code calls syscalls_note(), because its
+ *     return is a system call.
  */
 #ifndef BROOD_OS_SYSCALLS_H
 #define BROOD_OS_SYSCALLS_H
@@ -27,29 +28,33 @@
 #include <stddef.h>
 
 enum { SYSCALLS_ALLOW = 0, SYSCALLS_BLOCK = 1 }; /* the kernel's numbers */
-/* the kernel reads it at each call of the watched thread */
+/* The kernel reads it at each system call of the watched thread. */
 extern _Atomic unsigned char syscalls_selector;
 
 /*
- * Begins to watch this thread, for life: 0; -ENOSYS: not on this machine; -EBUSY: SIGSYS is
- * somebody else's, or blocked, or blocked by one of the handlers here; or what the kernel says.
+ * Begins to watch this thread, for its whole life. Returns 0; -ENOSYS: this machine cannot do it;
+ * -EBUSY: SIGSYS has another handler, or is blocked, or a handler of this process blocks it; or the
+ * kernel's error.
  */
 int syscalls_watch(void);
-/* The same again, after code that may have ended it: false, nobody is watched any more. */
+/*
+ * Begins again, after code that may have ended the watch. False: the thread is not watched any
+ * more.
+ */
 bool syscalls_watch_again(void);
-/* After fork(), in a child: a SIGSYS there is nobody's but the default's. */
+/* After fork(), in the child: gives SIGSYS its default action again. */
 void syscalls_forget(void);
 
 /*
- * Called before the first one is made; async-signal-safe, and leaves errno as it is. NULL: nothing.
+ * Called before the first system call is made; async-signal-safe, and keeps errno. NULL: not set.
  */
 extern void (*volatile syscalls_before_first)(void);
 bool syscalls_watching(void);
 
 void syscalls_begin(void);
-/* since begin: it made one, or nobody can know */
+/* True: the code since syscalls_begin() made a system call, or this cannot be known. */
 bool syscalls_end(void);
-void syscalls_note(void); /* async-signal-safe: this counts as one */
+void syscalls_note(void); /* counts as a system call; async-signal-safe */
 
 static inline unsigned char syscalls_allow(void)
 {

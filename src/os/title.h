@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * title.h - what ps shows, by plain stores into the memory of argv and environ. title_init() moves
- * environ away, once, before the first fork; 0, or -ENOTSUP and titles do nothing.
+ * title.h - sets the title of a process that ps shows. title_init() is called once, before the
+ * first fork. It returns 0, or -ENOTSUP: then only the comm name changes. title.c explains how.
  */
 #ifndef BROOD_OS_TITLE_H
 #define BROOD_OS_TITLE_H
-/* NULL: keep the program's own name as the prefix */
+/* NULL: the prefix is the program's own name. */
 int title_init(const char *name);
-/* "PREFIX: text"; cut to what fits; also the comm name (prctl), when `comm` was not set yet */
+/*
+ * Sets the title to "PREFIX: text", cut to fit; also the comm name, unless `comm` was set already.
+ */
 void title_set(const char *text);
-void title_set_comm(const char *comm); /* 15 bytes */
-/* no system call: after the title set last, replaces an earlier suffix; "" removes */
+void title_set_comm(const char *comm); /* at most 15 bytes */
+/*
+ * Sets the text behind the title, without a system call. A new suffix replaces the old one; ""
+ * removes it.
+ */
 void title_set_suffix(const char *text);
-void title_show_suffix(void); /* the one that "" removed last */
+void title_show_suffix(void); /* shows the suffix again that "" removed last */
 #endif
