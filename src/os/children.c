@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * children.c - process.h: the children of this process, and the reaping of those that nobody owns.
+ * children.c - process.h: lists the children of this process, and reaps children without an owner.
  */
 #include "process.h"
 #include "../base/base.h"
@@ -9,13 +9,13 @@
 #include <fcntl.h>
 #include <sys/wait.h>
 
-/* Answers non-zero to end the walk. */
+/* An answer that is not 0 ends the walk. */
 struct visitor {
 	int (*visit)(struct visitor *v, pid_t pid);
 	bool stop;
 };
 
-/* Blank-separated pids, cut into pieces anywhere. */
+/* Reads pids separated by blanks. The reads may cut the text anywhere. */
 static int each_number(int fd, struct visitor *v)
 {
 	char text[1024];
@@ -70,7 +70,7 @@ static int each_child(struct visitor *v)
 
 	if (!procfs_has_our_pids())
 		return -ENOENT;
-	/* every thread has a list of its own; kernels without CONFIG_PROC_CHILDREN have none */
+	/* Each thread has a list of its own. Kernels without CONFIG_PROC_CHILDREN have no list. */
 	if (access(procfs_task_path(path, getpid(), "children"), R_OK) == 0)
 		return procfs_each("/proc/self/task", each_of_task, v);
 	return procfs_each("/proc", each_of_all, v);
@@ -129,9 +129,9 @@ static int reap_unknown(struct visitor *v, pid_t pid)
 }
 
 /*
- * Without __WALL only those with SIGCHLD as their exit signal are seen: strays, and with
- * PROCESS_FORK the workers too. Then a worker's zombie that its owner has not looked at yet may
- * stand before a stray's, and all children have to be gone through.
+ * A wait without __WALL sees only children with the exit signal SIGCHLD: strays, and with
+ * PROCESS_FORK the workers, too. There a worker's zombie that its owner has not seen yet may stand
+ * before a stray's. So all children must be looked at.
  */
 pid_t process_reap_stray(bool (*known)(void *context, pid_t pid), void *context)
 {

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * closing.c - a close() that may block is done by a process that shares the table of open files and
- * the memory (CLONE_FILES, CLONE_VM), and waits in our place. At most CLOSING_HELPERS of them at a
- * time; what they have not come to yet waits in a list, which they empty before they end.
+ * closing.c - a helper process does a close() that may block. It shares the table of open files and
+ * the memory (CLONE_FILES, CLONE_VM), and waits instead of this process. At most CLOSING_HELPERS
+ * run at a time. Other descriptors wait in a list, which the helpers empty before they end.
  *
- * A helper shares the thread's TLS, errno included, with whoever made it: it makes its system calls
+ * A helper shares the TLS of the thread that made it, errno included. So it makes its system calls
  * by hand, calls no function of the C library, and has all signals blocked. It ends with the
  * supervisor (PDEATHSIG).
  *
- * What cannot block is closed at once: pipes, anonymous inodes (eventfd, epoll, pidfd ...), memory
- * files, files of a local disk, sockets without a linger time whose queue is empty. Looking at a
- * file must not block either, hence statx() with AT_STATX_DONT_SYNC.
+ * Files that cannot block are closed at once: pipes, anonymous inodes (eventfd, epoll, pidfd ...),
+ * memory files, files of a local disk, and sockets without a linger time whose queue is empty. To
+ * look at a file must not block either, so statx() gets AT_STATX_DONT_SYNC.
  *
- * It waits a little before it closes what may have come from a worker, which closes its own copy at
- * about the same time: the last close() is the one that blocks, and a worker has better things to
- * do. Sockets of ours are closed now: somebody waits for their end.
+ * A helper waits a little before it closes a file that may have come from a worker. The worker
+ * closes its own copy at about the same time, and the last close() is the one that blocks: it
+ * should not be the worker's. The library's own sockets are closed at once, because some process
+ * waits for their end.
  *
- * Where no helper can be made, a socket's linger time is cleared, and a file is closed here after
- * all.
+ * Where no helper can be made, a socket's linger time is cleared, and a file is closed by this
+ * process after all.
  */
 #include "closing.h"
 #include "process.h"
@@ -43,11 +44,11 @@
 
 static struct {
 	enum closing_way way;
-	bool helpers; /* they can be made */
+	bool helpers; /* helpers can be made */
 	_Atomic int *pids;
-	/* the descriptor and 1; negative: to be closed now; 0: free */
+	/* A descriptor plus 1; negative: close it at once; 0: this place is free. */
 	_Atomic int waiting[WAITING];
-	/* the kernel clears it when that helper has ended */
+	/* Not 0 while this helper runs: the kernel clears it when the helper has ended. */
 	_Atomic int busy[CLOSING_HELPERS];
 	_Alignas(16) unsigned char stacks[CLOSING_HELPERS][STACK_SIZE];
 } closing;
@@ -61,8 +62,11 @@ static struct {
 #define UNDER_TSAN false
 #endif
 
-/* valgrind ends a program that calls clone() with CLONE_FILES; it also knows no pidfd_open(), which
- * each kernel that Brood runs on has. A sandbox without pidfd_open() does without helpers, too. */
+/*
+ * valgrind ends a program that calls clone() with CLONE_FILES. It has no pidfd_open() either, which
+ * every kernel that Brood runs on has: so pidfd_open() tells. A sandbox without pidfd_open() does
+ * without helpers, too.
+ */
 static bool helpers_work(void)
 {
 	int fd = UNDER_TSAN ? -ENOSYS : process_pidfd_open(getpid());
@@ -119,7 +123,9 @@ static bool is_harmless(int fd)
 			(st.stx_rdev_major >= MAJOR_PTS_FIRST &&
 				st.stx_rdev_major <= MAJOR_PTS_LAST);
 	case S_IFREG:
-	/* a file system without a disk of its own may be a network's; memory has seals */
+	/*
+	 * A file system without a disk may be a network's. Memory files are known by their seals.
+	 */
 	case S_IFDIR: return st.stx_dev_major != 0 || fcntl(fd, F_GET_SEALS) >= 0;
 	default: return false;
 	}
@@ -127,7 +133,7 @@ static bool is_harmless(int fd)
 
 /* ---- the helper ---- */
 
-/* No errno: it is the other thread's. */
+/* Does not set errno, which belongs to the other thread. */
 static inline long call(long number, long a, long b)
 {
 #if defined(__x86_64__)
@@ -153,7 +159,7 @@ static inline long call(long number, long a, long b)
 #endif
 }
 
-/* True: it closed something. */
+/* True: it has closed a file. */
 static inline bool close_those(bool all)
 {
 	bool some = false;
@@ -184,7 +190,7 @@ static int helper(void *unused)
 	return 0;
 }
 
-/* False: there is none, and none can be made. */
+/* False: no helper runs, and none can be made. */
 static bool make_helper(void)
 {
 	int flags = CLONE_VM | CLONE_FILES | CLONE_UNTRACED | CLONE_CHILD_CLEARTID |
@@ -222,7 +228,7 @@ static bool hand_over(int fd, bool now)
 			continue;
 		if (make_helper())
 			return true;
-		/* Nobody has taken it meanwhile: then it is ours again. */
+		/* If no helper has taken the descriptor meanwhile, this process must close it. */
 		return !atomic_compare_exchange_strong(&closing.waiting[i], &wanted, 0);
 	}
 	return false;

@@ -10,14 +10,14 @@
 #include <sys/syscall.h>
 
 #define KEEP_MAX FDS_KEEP_MAX
-#define FIRST    3 /* 0-2 are never touched */
+#define FIRST    3 /* 0-2 are never closed */
 
 struct keep {
 	int fds[KEEP_MAX];
 	size_t count;
 };
 
-/* Sorted, without duplicates and without 0-2. No qsort(): it may allocate. */
+/* Sorts, and drops duplicates and 0-2. qsort() is not used, because it may allocate. */
 static int keep_sorted(struct keep *k, const int *fds, size_t count)
 {
 	k->count = 0;
@@ -92,8 +92,8 @@ static int close_listed(void *context, int fd, int walk_fd)
 }
 
 /*
- * The hard limit is no bound for fds that were opened before it was lowered; better than nothing
- * where there is no /proc.
+ * The limit may have been lowered after an fd above it was opened. Without /proc there is no better
+ * bound.
  */
 static void close_by_limit(const struct keep *k)
 {

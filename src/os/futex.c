@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* futex.c - see futex.h. Never FUTEX_PRIVATE: who sleeps and who wakes are two processes. */
+/* futex.c - see futex.h. FUTEX_PRIVATE is never used: sleeper and waker are different processes. */
 #include "futex.h"
 #include "../base/base.h"
 
@@ -13,7 +13,7 @@ int futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t until)
 	struct timespec ts = { .tv_sec = (time_t)(until / NS_PER_S),
 		.tv_nsec = (long)(until % NS_PER_S) };
 
-	/* WAIT_BITSET takes a point in time, where WAIT takes a span. */
+	/* WAIT_BITSET takes a point in time; WAIT would take a span. */
 	if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, until == TIME_NEVER ? NULL : &ts,
 		    NULL, FUTEX_BITSET_MATCH_ANY) == 0 ||
 		errno == EAGAIN)
@@ -21,7 +21,10 @@ int futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t until)
 	return -errno;
 }
 
-/* For who is not asleep there any more the word says so: `expected` is what it says by now. */
+/*
+ * `expected` is the word's present value. A sleeper that has just woken sees by the word that it
+ * need not move.
+ */
 int futex_requeue(_Atomic uint32_t *from, uint32_t expected, _Atomic uint32_t *to)
 {
 	long n = syscall(SYS_futex, from, FUTEX_CMP_REQUEUE, 0, (void *)(uintptr_t)1, to, expected);

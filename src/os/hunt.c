@@ -17,11 +17,11 @@ struct hunter {
 	hunt_prey_fn *prey;
 	void *context;
 	pid_t self;
-	int met, count;      /* met: new ones, by this walk. count: in the set */
-	int killed, refused; /* killed: without being in the set */
+	int met, count;      /* met: new processes in this walk; count: processes in the set */
+	int killed, refused; /* killed: only those that are not in the set */
 };
 
-/* Those that were met in this hunt. Static: the guard and the supervisor must not allocate now. */
+/* The processes met in this hunt. Static, because guard and supervisor must not allocate now. */
 static pid_t set[SET_SIZE];
 
 static pid_t *place_of(pid_t pid)
@@ -34,8 +34,8 @@ static pid_t *place_of(pid_t pid)
 }
 
 /*
- * The pidfd pins the process, and a second look says that it is the right one. Without pidfds
- * kill() has to do.
+ * The pidfd pins the process, and then a second look proves that it is the right one. Without
+ * pidfds, kill() must do.
  */
 static int signal_checked(struct hunter *h, pid_t pid, int sig)
 {
@@ -69,7 +69,9 @@ static int meet(void *context, int pid, int walk_fd)
 	place = place_of(pid);
 	if (*place == pid)
 		return 0;
-	/* not to be remembered, so not to be frozen */
+	/*
+	 * The set is full. A process that cannot be remembered must not be frozen, so it is killed.
+	 */
 	if (h->count >= SET_SIZE / 2) {
 		h->met++;
 		h->killed += kill_now(h, pid) == 0;
@@ -84,7 +86,7 @@ static int meet(void *context, int pid, int walk_fd)
 	return 0;
 }
 
-/* True: the last walk met no new one. A few that were met are killed before the next walk. */
+/* True: the last walk met no new process. A few new ones are killed before the next walk. */
 static bool freeze(struct hunter *h, uint64_t until_ns)
 {
 	struct pids_walk walk;

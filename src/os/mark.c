@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* 0: none was made. The top bit stays free: all ones are RLIM_INFINITY */
+/* The pool's number; 0: none was made. The top bit stays 0, because all ones are RLIM_INFINITY. */
 static uint32_t pool;
 
 static rlim_t mark_with(uint32_t worker) { return (rlim_t)((uint64_t)pool << 32 | worker); }

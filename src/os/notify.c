@@ -25,8 +25,8 @@ static int parse_number(const char *text, uint64_t *ret)
 }
 
 /*
- * Only when it is meant for this process: systemd says so by WATCHDOG_PID; without that it is for
- * whoever reads it.
+ * systemd names the watched process in WATCHDOG_PID. Without this variable, any process that reads
+ * the time is meant.
  */
 static uint64_t watchdog(void)
 {
@@ -71,7 +71,7 @@ int notify_from_environment(struct notify *ret)
 	return 0;
 }
 
-/* The socket is made by the first send, so that only the process that speaks has it. */
+/* The first send makes the socket, so that only the process that sends has it. */
 static int notify_open(struct notify *n)
 {
 	if (n->fd < 0)
@@ -92,7 +92,7 @@ int notify_send(struct notify *n, const char *text)
 	if (r < 0)
 		return r;
 	memcpy(address.sun_path, n->path, n->path_size);
-	/* an abstract name ends with its last byte, a path with a NUL */
+	/* An abstract name ends with its last byte, a path ends with a NUL. */
 	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n->path_size +
 		(n->path[0] != '\0'));
 	do

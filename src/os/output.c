@@ -2,11 +2,11 @@
 /*
  * output.c - see output.h.
  *
- * C++'s streams are flushed by their buffers' pubsync() and not by flush(): flush() throws where
- * the program has asked for exceptions, and there is no C++ above us that could catch.
+ * C++'s streams are flushed by their buffers' pubsync() and not by flush(). flush() throws where
+ * the program has asked for exceptions, and no C++ frame above the library could catch them.
  *
- * While they are synchronised with stdio, which is the default, the streams have no buffers of
- * their own; only std::cout is looked at then, in case the program gave it one.
+ * By default the streams are synchronised with stdio and have no buffers of their own. Then only
+ * std::cout is flushed, because the program may have given it a buffer.
  */
 #include "output.h"
 #include "../base/base.h"
@@ -18,7 +18,7 @@
 #pragma weak dlopen
 #pragma weak dlsym
 
-/* Members of the runtime by their linkage names: 0 where the program has none of it. */
+/* Members of the C++ runtime by their linkage names; 0 where the program has no such runtime. */
 typedef void *rdbuf_fn(const void *ios);
 typedef int pubsync_fn(void *buffer);
 extern char cout_[] __asm__("_ZSt4cout") __attribute__((weak));
@@ -44,8 +44,9 @@ struct stream {
 
 static struct {
 	bool looked;
-	bool (*synchronised)(bool on); /* with true it changes nothing, and says what is so */
-	struct stream streams[4];      /* std::cout first */
+	/* with true it changes nothing and returns the present state */
+	bool (*synchronised)(bool on);
+	struct stream streams[4]; /* the first is std::cout */
 } runtime;
 
 static void found(void *const objects[4], rdbuf_fn *const rdbufs[2], pubsync_fn *const pubsyncs[2],
@@ -66,7 +67,7 @@ static void look_at_linked(void)
 	runtime.looked = true;
 }
 
-/* Loaded with RTLD_LOCAL, its names are not among those that we are linked with. */
+/* A runtime loaded with RTLD_LOCAL is not found by the names that the library is linked with. */
 static void look_at_loaded(void)
 {
 	static const char *const names[] = {
@@ -101,7 +102,7 @@ void output_look(void)
 		look_at_loaded();
 }
 
-/* Where the virtual base stands in the object is the third word before its table of functions. */
+/* The third word before an object's table of functions tells where its virtual base stands. */
 static void flush_stream(const struct stream *s)
 {
 	char *object = s->object;
@@ -112,7 +113,7 @@ static void flush_stream(const struct stream *s)
 		return;
 	memcpy(&table, object, sizeof table);
 	if (!table)
-		return; /* not constructed yet */
+		return; /* the stream is not constructed yet */
 	buffer = s->rdbuf(object + table[-3]);
 	if (buffer)
 		s->pubsync(buffer);

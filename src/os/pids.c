@@ -12,11 +12,11 @@
 
 #define NEWBORN_MAX 100000
 #define CHASES_MAX  100
-#define PID_LIMIT   (sizeof(long) > 4 ? 4194304 : 32768) /* the kernel's own */
+#define PID_LIMIT   (sizeof(long) > 4 ? 4194304 : 32768) /* the kernel's own limit */
 
 /* ---- hidepid ---- */
 
-/* One line of mountinfo: the fifth field is the place, the options may say hidepid=. */
+/* A line of mountinfo. Its fifth field is the mount's place; its options may have hidepid=. */
 struct mount_line {
 	unsigned field, place_size, matched;
 	char place[8], value;
@@ -46,7 +46,7 @@ static bool is_proc(const struct mount_line *line)
 	return line->place_size == 5 && memcmp(line->place, "/proc", 5) == 0;
 }
 
-/* The last mount there is the one on top. 1, 0, or -errno. */
+/* The last mount at a place is on top. Returns 1, 0, or -errno. */
 static int says_hidepid(void)
 {
 	_cleanup_close_ int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
@@ -73,7 +73,7 @@ static int says_hidepid(void)
 
 bool pids_hidden(void)
 {
-	static pid_t asked; /* by pid: a fork asks again */
+	static pid_t asked; /* the pid that asked: after a fork the child asks again */
 	static bool answer;
 	int r;
 
@@ -83,7 +83,7 @@ bool pids_hidden(void)
 		return answer;
 	r = says_hidepid();
 	if (r < 0)
-		return false; /* for want of an fd, say: the next call asks again */
+		return false; /* perhaps no fd was free: the next call asks again */
 	answer = r > 0;
 	asked = getpid();
 	return answer;
@@ -91,7 +91,7 @@ bool pids_hidden(void)
 
 /* ---- the walk ---- */
 
-/* 0: not to be had */
+/* Returns 0 if /proc does not tell. */
 static pid_t last_pid(void)
 {
 	unsigned long long pid;
@@ -105,7 +105,7 @@ static pid_t last_pid(void)
 	return (pid_t)pid;
 }
 
-/* 0: nobody says it here */
+/* Returns 0 if /proc does not tell. */
 static pid_t pid_max(void)
 {
 	unsigned long long max;
@@ -117,13 +117,13 @@ static pid_t pid_max(void)
 	return max > 0 && max < PID_LIMIT ? (pid_t)max : PID_LIMIT;
 }
 
-static pid_t eldest = 2; /* all that is looked for was born after it */
+static pid_t eldest = 2; /* only processes born after this pid are looked for */
 
 void pids_begin(void) { eldest = getpid(); }
 
 /*
- * What a child gets now; 0: there can be none. One that raises no SIGCHLD: that would ask for a
- * walk.
+ * Returns the pid that a child gets now; 0: no child can be made. The child raises no SIGCHLD,
+ * which would ask for another walk.
  */
 static pid_t next_pid(void)
 {
@@ -142,9 +142,10 @@ static pid_t next_pid(void)
 }
 
 /*
- * Four million system calls hold a busy machine up for seconds. Without /proc nobody says how many
- * numbers there are, but they are given out upwards: as long as none was seen to come down, those
- * of interest lie between the eldest and the next.
+ * Tries all numbers where /proc tells pid_max. Without /proc the number of pids is unknown, and
+ * four million system calls would take seconds on a busy machine. But pids are given out upwards.
+ * So, until a pid lower than an earlier one is seen, only those between the eldest and the next one
+ * matter.
  */
 static void try_all(pids_each_fn *each, void *context)
 {
@@ -165,8 +166,8 @@ static void try_all(pids_each_fn *each, void *context)
 }
 
 /*
- * Those born since `last` was the last pid, and then those born meanwhile. False: more than could
- * be looked at.
+ * Looks at the processes born since `last` was the last pid, and then at those born meanwhile.
+ * False: there were too many.
  */
 static bool chase(pid_t last, pids_each_fn *each, void *context)
 {

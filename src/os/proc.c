@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proc.c - process.h: what /proc says of processes and threads, and the marks that tell whose they
- * are.
+ * proc.c - process.h: reads what /proc says of processes and threads, and the marks that say to
+ * whom a process belongs.
  */
 #define _GNU_SOURCE
 #include "process.h"
@@ -15,11 +15,11 @@
 #include <sys/syscall.h>
 
 #define STAT_SIZE 1024
-#define EXITING   0x4 /* PF_EXITING, in the stat line's flags */
+#define EXITING   0x4 /* PF_EXITING in the flags of the stat file */
 
 /*
- * After the name come blanks and numbers, with the state as the one letter. Field numbers are those
- * of proc(5).
+ * Behind the name, the stat file has blanks and numbers, and the state as one letter. The field
+ * numbers are those of proc(5).
  */
 enum {
 	FIELD_PPID = 4,
@@ -34,7 +34,7 @@ enum {
 
 static const char *parse_name(const char *text, struct process_stat *s)
 {
-	/* the name may contain both */
+	/* The name may contain both parentheses. */
 	const char *open = strchr(text, '('), *close = strrchr(text, ')');
 	size_t size;
 
@@ -135,8 +135,8 @@ bool process_traced_or_stopped(pid_t pid)
 }
 
 /*
- * A thread that was joined may still be on its way out of the kernel: it holds nothing any more and
- * does not count.
+ * A thread that was joined may still be leaving the kernel. It holds nothing any more, so it does
+ * not count.
  */
 static int count_thread(void *context, int tid, int walk_fd)
 {
@@ -154,7 +154,10 @@ int process_thread_count(void)
 {
 	int count = 0, r;
 
-	/* changes nothing in a process with one thread, and says EINVAL in any other */
+	/*
+	 * unshare(CLONE_THREAD) changes nothing in a process with one thread, and fails with EINVAL
+	 * in any other.
+	 */
 	if (unshare(CLONE_THREAD) == 0)
 		return 1;
 	r = procfs_each("/proc/self/task", count_thread, &count);
@@ -179,7 +182,7 @@ static int name_thread(void *context, int tid, int walk_fd)
 	size = procfs_read(procfs_task_path(path, tid, "comm"), name, sizeof name);
 	if (size <= 0)
 		return 0;
-	name[size - 1] = '\0'; /* its newline */
+	name[size - 1] = '\0'; /* cuts the newline */
 	for (const char *parts[] = { n->count++ ? ", " : "", name, NULL }, **p = parts; *p; p++)
 		for (const char *c = *p; *c && n->used + 1 < n->size; c++)
 			n->text[n->used++] = *c;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * process.c - making children, signalling and reaping them.
+ * process.c - makes, signals and reaps children.
  *
- * A raw clone is not fork(): glibc's fork() also gives the child its own thread id (in the thread's
+ * A raw clone is not fork(). glibc's fork() also gives the child its own thread id (in the thread's
  * descriptor, where recursive, error-checking and robust mutexes look for their owner) and an
- * empty, registered robust list. Here the kernel stores the tid itself (CLONE_CHILD_SETTID at the
- * address that glibc once gave it), and the child registers the list again. What fork() does beside
- * that is for programs with threads; brood_start() refuses those. pthread_atfork() handlers do not
- * run.
+ * empty, registered robust list. After a raw clone the kernel stores the thread id
+ * (CLONE_CHILD_SETTID, at the address that glibc once gave it), and the child registers the list
+ * again. The rest of fork() is for programs with threads, which brood_start() refuses.
+ * pthread_atfork() handlers do not run.
  *
- * The trap: a way that is missing (an old kernel, a container's seccomp filter, valgrind) must be
- * told from one that failed now. ENOSYS and EPERM say missing, EINVAL says it under some emulators.
- * EAGAIN, ENOMEM, EMFILE and all others are failures and come out.
+ * A trap: a way that is missing (an old kernel, a container's seccomp filter, valgrind) must be
+ * told from a way that failed this time. ENOSYS and EPERM mean missing; under some emulators EINVAL
+ * does, too. EAGAIN, ENOMEM, EMFILE and all other errors are failures and are returned.
  */
 #include "process.h"
 #include "../base/base.h"
@@ -38,7 +38,9 @@
 
 #define RAW_FLAGS (CLONE_PIDFD | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
 
-/* The first version of the kernel's struct: headers may be older or newer than the kernel. */
+/*
+ * The first version of the kernel's struct, because headers may be older or newer than the kernel.
+ */
 struct clone3_args {
 	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
 };
@@ -50,8 +52,8 @@ struct thread_memory {
 };
 
 /*
- * -ENOSYS when the kernel does not say where the tid stands (no CONFIG_CHECKPOINT_RESTORE): then
- * only fork() gets it right.
+ * -ENOSYS: the kernel does not tell where the thread id stands (no CONFIG_CHECKPOINT_RESTORE). Then
+ * only fork() gets the id right.
  */
 static int thread_memory(struct thread_memory *ret)
 {
@@ -66,8 +68,8 @@ static int thread_memory(struct thread_memory *ret)
 }
 
 /*
- * In the child. The list is emptied: a robust mutex that the parent holds in shared memory is not
- * ours, and linking behind it would write into it.
+ * In the child: empties the list. A robust mutex that the parent holds in shared memory is not the
+ * child's, and a new entry behind it would write into this mutex.
  */
 static void mend_robust_list(const struct thread_memory *m)
 {
@@ -89,7 +91,7 @@ static long clone3_raw(int *pidfd, void *tid)
 
 static long clone_raw(int *pidfd, void *tid)
 {
-	unsigned long flags = RAW_FLAGS; /* the low byte, the exit signal, is 0 */
+	unsigned long flags = RAW_FLAGS; /* the low byte is the exit signal, 0 */
 
 #if defined(__s390__) || defined(__CRIS__)
 	return syscall(SYS_clone, NULL, flags, pidfd, tid, 0);
@@ -136,8 +138,8 @@ static void kill_and_reap(pid_t pid)
 }
 
 /*
- * The place for the pidfd is taken before the fork, so that a full table of fds says no before
- * there is a child.
+ * Takes the place for the pidfd before the fork. So a full table of fds fails before there is a
+ * child.
  */
 static pid_t spawn_fork(int *ret_pidfd)
 {
@@ -189,9 +191,9 @@ pid_t process_spawn(enum process_spawn *inout_way, int *ret_pidfd)
 }
 
 /*
- * EPERM of a real signal may say that the process has another uid by now. So a call that can only
- * fail is asked, and asked once: the kernel says EBADF of it, a filter that lacks it says EPERM or
- * ENOSYS. (valgrind complains about each call that it does not know.)
+ * Tells whether pidfd_send_signal exists. EPERM of a real signal could also mean that the process
+ * has another uid by now. So this makes a call that can only fail, once: the kernel says EBADF, a
+ * filter says EPERM or ENOSYS. (Once, because valgrind complains about each unknown call.)
  */
 static bool has_pidfd_signal(void)
 {
@@ -230,7 +232,7 @@ int process_wait(pid_t pid, bool peek, struct process_exit *ret_exit)
 		return -EINVAL;
 	memset(&usage, 0, sizeof usage);
 	memset(&info, 0, sizeof info);
-	/* the C library's waitid() has no place for the usage */
+	/* The C library's waitid() has no parameter for the usage. */
 	do
 		r = syscall(SYS_waitid, P_PID, pid, &info,
 			WEXITED | WNOHANG | __WALL | (peek ? WNOWAIT : 0), &usage);
@@ -246,8 +248,8 @@ int process_wait(pid_t pid, bool peek, struct process_exit *ret_exit)
 }
 
 /*
- * /proc shows the first thread, which may have ended before the others; the wait does not see what
- * a debugger holds.
+ * /proc shows the first thread, which may have ended before the others. The wait does not see a
+ * child that a debugger holds.
  */
 bool process_is_stopped(pid_t child)
 {

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <sys/syscall.h>
 
-/* What getdents64 writes; glibc's own struct has a fixed-size name. */
+/* What getdents64 writes. glibc's own struct has a name of fixed size. */
 struct entry {
 	uint64_t inode;
 	int64_t offset;
@@ -93,21 +93,22 @@ const char *procfs_number(const char *text, unsigned long long *ret_value)
 
 bool procfs_has_our_pids(void)
 {
-	static pid_t asked, answer; /* by pid: a fork asks again */
+	/* asked: the pid that asked; after a fork the child asks again */
+	static pid_t asked, answer;
 	unsigned long long pid;
 	char link[16] = "";
 
 	if (asked == getpid())
 		return answer == asked;
 	if (readlink("/proc/self", link, sizeof link - 1) < 0)
-		return false; /* not noted: it may have been for want of memory */
+		return false; /* the answer is not kept: memory may have been short */
 	procfs_number(link, &pid);
 	answer = (pid_t)pid;
 	asked = getpid();
 	return answer == asked;
 }
 
-/* -1 for a name that is no number */
+/* Returns -1 for a name that is no number. */
 static int name_number(const char *name)
 {
 	unsigned long long value;

@@ -13,11 +13,11 @@
 #include <sched.h>
 #include <sys/resource.h>
 
-#define NUMBERS 1024 /* a new file has the lowest free number: a leak shows here */
-#define MOMENTS 50   /* of 0.1 ms: longer than a thread takes to leave the kernel */
+#define NUMBERS 1024 /* a new file gets the lowest free number, so a leak shows up here */
+#define MOMENTS 50   /* of 0.1 ms each: longer than a thread takes to leave the kernel */
 
 static struct {
-	int fd; /* of /proc/self/stat */
+	int fd; /* an open file of /proc/self/stat */
 	struct identity identity;
 	bool kept, tasks_hidden, files_hidden;
 } self;
@@ -37,7 +37,7 @@ void self_keep(void)
 
 static bool still_kept(void) { return self.kept && identity_is(self.fd, &self.identity); }
 
-/* What can be reached by its path still need not stay open. */
+/* A file that can still be reached by its path need not stay open. */
 static void settle_file(void)
 {
 	_cleanup_close_ int fd = open_by_path();
@@ -84,7 +84,7 @@ static int read_kept(struct process_stat *ret)
 	return process_parse_stat(text, ret) == 0 ? 0 : -EBADF;
 }
 
-/* All that are not gone yet. Without any file: 2 stands for "more than one". */
+/* Counts the threads that are not gone yet. Without any file, 2 stands for "more than one". */
 static int count_hidden(void)
 {
 	struct process_stat stat;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sessions.c - process.h: finding and killing what a worker's session holds.
+ * sessions.c - process.h: finds and kills the processes of a worker's session.
  *
- * The walk over all processes is pids.h's. If it met none that could fork, there is none. Those
- * with SIGKILL pending cannot fork any more (the kernel checks under the lock that makes a child
- * visible) and are not waited for: death itself may take its time.
+ * The walk over all processes is in pids.h. If it met no process that could fork, there is none. A
+ * process with SIGKILL pending cannot fork any more (the kernel checks for signals under the lock
+ * that makes a child visible). So the walk does not wait until it is dead, which may take a while.
  *
- * A pid may be reused between the look and the kill: the pidfd pins the process, and a second look
- * at its start time and session says that it is the right one. Only where there are no pidfds, or
- * none to be had now, kill() has to do, right after that second look.
+ * A pid may be reused between the look and the kill. So a pidfd pins the process, and a second look
+ * at its start time and session proves that it is the right one. Only where there is no pidfd, or
+ * none can be had now, kill() must do, right after the second look.
  */
 #include "process.h"
 #include "../base/base.h"
@@ -17,7 +17,9 @@
 #include "procfs.h"
 
 #define HIDDEN_MAX 1024
-/* one bit a pid, modulo: most processes are told apart without a look at the list */
+/*
+ * One bit for each pid, modulo. With it most processes are told apart without a look at the list.
+ */
 #define FILTER_BITS 65536
 
 struct walk {
@@ -26,7 +28,7 @@ struct walk {
 	pid_t self, own;
 	int killed, found;
 	uint64_t filter[FILTER_BITS / 64];
-	pid_t hidden[HIDDEN_MAX]; /* killed, and perhaps not dead yet: nobody can tell */
+	pid_t hidden[HIDDEN_MAX]; /* killed, and perhaps not dead yet: nothing can tell */
 	size_t hidden_count;
 };
 
@@ -44,7 +46,7 @@ static bool wanted(const struct walk *w, pid_t session)
 	return false;
 }
 
-/* 1: it is, 0: it is gone or another one, or -errno. */
+/* Returns 1: it still is this process; 0: it is gone, or another one; or -errno. */
 static int still_the_same(const struct process_stat *before)
 {
 	struct process_stat now;
@@ -63,7 +65,7 @@ static int kill_checked(const struct process_stat *s)
 	if (pidfd == -ESRCH)
 		return -ESRCH;
 	same = still_the_same(s);
-	if (same < 0) { /* the pidfd may have been the last fd to be had */
+	if (same < 0) { /* the pidfd may have taken the last free fd */
 		pidfd = close_fd(pidfd);
 		same = still_the_same(s);
 	}
@@ -72,10 +74,13 @@ static int kill_checked(const struct process_stat *s)
 	return process_signal(pidfd, s->pid, SIGKILL);
 }
 
-/* Nothing can be read now (no fd, no memory): what getsid() said a moment ago has to do. */
+/*
+ * For want of fds or memory nothing can be read now. So the session that getsid() told a moment ago
+ * must do.
+ */
 static int kill_unread(pid_t pid) { return process_signal(-1, pid, SIGKILL); }
 
-/* Else it is noted. */
+/* True: this process was killed before. False: it is noted as killed now. */
 static bool was_killed(struct walk *w, pid_t pid)
 {
 	for (size_t i = 0; i < w->hidden_count; i++)
@@ -87,8 +92,8 @@ static bool was_killed(struct walk *w, pid_t pid)
 }
 
 /*
- * /proc does not show it. The session is asked again when the pidfd pins the process. A mark says
- * that the session is the one that was meant, and no stranger's with the same number.
+ * /proc hides this process. Its session is asked again when the pidfd pins the process. The mark
+ * proves that this is the session that was meant, and not another one with the same number.
  */
 static int kill_hidden(struct walk *w, pid_t pid)
 {
@@ -110,7 +115,10 @@ static int kill_one(void *context, int pid, int walk_fd)
 	(void)walk_fd;
 	if (pid <= 1 || pid == w->self)
 		return 0;
-	/* twenty times cheaper than the stat file; only what it cannot tell is read */
+	/*
+	 * getsid() is twenty times cheaper than the stat file, which is read only when getsid()
+	 * cannot tell.
+	 */
 	session = getsid(pid);
 	if (session >= 0 ? !wanted(w, session) : errno == ESRCH)
 		return 0;
@@ -125,7 +133,10 @@ static int kill_one(void *context, int pid, int walk_fd)
 		return 0;
 	r = r < 0 ? kill_unread(pid) : kill_checked(&s);
 	w->killed += r == 0;
-	/* somebody else's (a set-id program): another round would change nothing */
+	/*
+	 * EPERM: the process belongs to another user (a set-id program). Another round would change
+	 * nothing.
+	 */
 	w->found += r != -EPERM;
 	return 0;
 }

@@ -62,8 +62,8 @@ void shm_stack_free(void *stack, size_t size)
 static int memfd_new(const char *name)
 {
 	/*
-	 * vm.memfd_noexec (6.3) refuses those that could hold code; kernels before it do not know
-	 * the flag
+	 * vm.memfd_noexec (Linux 6.3) may refuse memory files that could hold code. Older kernels
+	 * do not know this flag.
 	 */
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 
@@ -72,7 +72,7 @@ static int memfd_new(const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* pwrite: the offset stays 0 for whoever gets the fd. */
+/* Uses pwrite(), so that the offset stays 0 for the process that gets the fd. */
 static int fill(int fd, const char *data, size_t size, size_t at)
 {
 	size_t done = 0;
@@ -90,8 +90,7 @@ static int fill(int fd, const char *data, size_t size, size_t at)
 }
 
 /*
- * Beyond the limit the kernel would raise SIGXFSZ in a process whose signals are none of our
- * business.
+ * Beyond the limit the kernel would raise SIGXFSZ. The process's signals may belong to the program.
  */
 static bool too_large(size_t size)
 {

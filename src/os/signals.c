@@ -9,8 +9,8 @@
 #include <sys/signalfd.h>
 
 /*
- * KILL and STOP cannot be changed; those between the classic and the real-time ones are the C
- * library's own.
+ * KILL and STOP cannot be changed. The C library owns those between the classic signals and the
+ * real-time signals.
  */
 static bool changeable(int sig)
 {
@@ -26,7 +26,7 @@ void signals_save(struct signals_state *ret)
 			sigaction(sig, NULL, &ret->actions[sig]);
 }
 
-/* The kernel fills only its own part of a mask. */
+/* Compares only the kernel's part of a mask; the rest is not filled. */
 static bool same_mask(const sigset_t *a, const sigset_t *b)
 {
 	for (int sig = 1; sig < SIGNALS_MAX; sig++)
@@ -35,14 +35,14 @@ static bool same_mask(const sigset_t *a, const sigset_t *b)
 	return true;
 }
 
-/* sa_handler and sa_sigaction share their place */
+/* sa_handler and sa_sigaction share their place, so one of them is compared. */
 static bool same_action(const struct sigaction *a, const struct sigaction *b)
 {
 	return a->sa_handler == b->sa_handler && a->sa_flags == b->sa_flags &&
 		same_mask(&a->sa_mask, &b->sa_mask);
 }
 
-/* The mask last: what was pending must meet the handlers that were there. */
+/* Restores the mask last: a pending signal must meet the handlers that were there. */
 void signals_restore(const struct signals_state *s)
 {
 	struct sigaction now;
@@ -166,12 +166,12 @@ void signals_die_like(int sig)
 	struct rlimit none = { 0, 0 };
 	sigset_t others;
 
-	/* a second core, of a process that did nothing wrong, would only mislead */
+	/* A second core file, of a process that did nothing wrong, would only mislead. */
 	prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
 	setrlimit(RLIMIT_CORE, &none);
 	sigemptyset(&def.sa_mask);
 	sigaction(sig, &def, NULL);
-	/* this one alone: something else that is pending must not win */
+	/* Unblocks this signal alone: another pending signal must not end the process first. */
 	sigfillset(&others);
 	sigdelset(&others, sig);
 	sigprocmask(SIG_SETMASK, &others, NULL);
@@ -195,8 +195,8 @@ void signals_step_aside(int sig)
 
 	sigaction(sig, &action, NULL);
 	/*
-	 * blocked until the handler returns. Not raise(): a raw clone has its parent's thread id in
-	 * the C library's memory
+	 * The signal stays blocked until the handler returns. raise() would be wrong: after a raw
+	 * clone the C library's memory has the parent's thread id.
 	 */
 	kill(getpid(), sig);
 }

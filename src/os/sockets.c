@@ -92,7 +92,7 @@ ssize_t sockets_receive(int fd, void *data, size_t size, int flags, struct socke
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == ECONNRESET && resets++ < RESETS_MAX)
-			continue; /* it comes before what is still queued */
+			continue; /* ECONNRESET comes before the messages that are still queued */
 		ret->fds_count = 0;
 		ret->fds_lost = ret->bytes_lost = 0;
 		if (n < 0)
@@ -100,7 +100,10 @@ ssize_t sockets_receive(int fd, void *data, size_t size, int flags, struct socke
 		collect(&msg, ret);
 		ret->fds_lost = (msg.msg_flags & MSG_CTRUNC) != 0;
 		ret->bytes_lost = (msg.msg_flags & MSG_TRUNC) != 0;
-		/* the end, or an empty message: nobody would look for fds on it */
+		/*
+		 * The end, or an empty message: no caller would look for fds there, so they are
+		 * closed.
+		 */
 		if (n == 0)
 			while (ret->fds_count > 0)
 				closing_fd(ret->fds[--ret->fds_count]);

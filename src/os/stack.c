@@ -13,17 +13,17 @@
 #include <sys/auxv.h>
 #include <sys/resource.h>
 
-/* The kernel keeps 256 pages free between a stack and what lies below it (stack_guard_gap). */
+/* The kernel keeps 256 pages free between a stack and the mapping below it (stack_guard_gap). */
 #define GUARD_PAGES 256
 
 /*
- * Room for a handler beside what the kernel saves there. A handler of the program's own that prints
- * a backtrace has enough, too. Pages that no handler touched cost no memory.
+ * Room for a handler, beside the registers that the kernel saves there. It is enough for a
+ * program's own handler that prints a backtrace. Pages that no handler touches cost no memory.
  */
 #define ALTERNATE_ROOM (24u << 10)
-#define ALTERNATE_MIN  (8u << 10) /* where the kernel does not say what it saves */
+#define ALTERNATE_MIN  (8u << 10) /* where the kernel does not tell how much it saves */
 
-/* low: the end of the mapping below. Both 0: not noted. */
+/* low: the end of the mapping below the stack. Both 0: not noted. */
 static struct {
 	uintptr_t low, top;
 } noted;
@@ -49,7 +49,7 @@ static void scan_line(struct scan *s, const char *line)
 	s->before = to;
 }
 
-/* Line by line, in memory that does not grow: the start of a line is enough. */
+/* Reads line by line, in memory of fixed size: the start of a line is enough. */
 static int scan_maps(struct scan *s)
 {
 	_cleanup_close_ int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
@@ -75,7 +75,7 @@ static int scan_maps(struct scan *s)
 	return s->found ? 0 : -ENOENT;
 }
 
-/* The kernel put the program's name at the top of its first thread's stack, above all else. */
+/* The kernel puts the program's name at the top of the first thread's stack, above all else. */
 int stack_note(void)
 {
 	uintptr_t name = (uintptr_t)getauxval(AT_EXECFN);
@@ -95,7 +95,7 @@ int stack_note(void)
 #if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
 #define CAN_ENTER true
 
-/* A frame whose caller is unknown: the unwinder takes it for the last one. */
+/* A frame without a known caller: the unwinder takes it for the last one. */
 extern void brood_first_frame(void (*fn)(void)) __attribute__((visibility("hidden"), noreturn));
 __asm__(".pushsection .text\n"
 	".globl brood_first_frame\n"
@@ -161,7 +161,7 @@ bool stack_reserve(size_t size)
 	return setrlimit(RLIMIT_STACK, &limit) == 0;
 }
 
-/* What the kernel saves of the processor depends on the processor. */
+/* How much the kernel saves depends on the processor's registers. */
 static size_t alternate_size(void)
 {
 #ifdef AT_MINSIGSTKSZ

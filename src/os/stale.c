@@ -13,12 +13,12 @@
 #include <sys/sysmacros.h>
 
 #define FIRST      3
-#define ROOM       64 /* numbers that stay free for files of jobs, at least */
+#define ROOM       64 /* at least this many numbers stay free for files of jobs */
 #define LOCKED_MAX 512
-/* numbers that are tried one by one where there is no /proc */
+/* How many numbers are tried one by one where there is no /proc. */
 #define NO_PROC_MAX 65536
 
-/* While the survey goes on: all that is open, kept files and 0-2 too. */
+/* During the survey: all open files, also the kept ones and 0-2. */
 struct seen {
 	int fd;
 	bool stays, socket, locked;
@@ -67,7 +67,7 @@ static int see_all(struct survey *v, rlim_t limit)
 	return v->short_of_memory ? -ENOMEM : 0;
 }
 
-/* Asks nobody but the kernel's own memory: a file on a dead server must not hold the start up. */
+/* This must not touch the file itself: a file on a dead server must not hold the start up. */
 static bool is_socket(int fd)
 {
 	int type;
@@ -76,7 +76,10 @@ static bool is_socket(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
 }
 
-/* Without /proc: does a lock of this process stand in the way of one of the open file's own? */
+/*
+ * Without /proc: tells whether a lock of this process conflicts with a lock of the open file
+ * itself.
+ */
 static bool locked_by_us(int fd)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -86,7 +89,8 @@ static bool locked_by_us(int fd)
 }
 
 /*
- * "lock:\t1: POSIX  ADVISORY  WRITE 4711 08:01:99 0 EOF": those of this process alone are listed.
+ * Looks for a line like "lock:\t1: POSIX  ADVISORY  WRITE 4711 08:01:99 0 EOF". Only locks of this
+ * process are listed.
  */
 static bool is_locked(int fd)
 {
@@ -111,7 +115,9 @@ static void identify(struct seen *e)
 	e->inode = st.stx_ino;
 }
 
-/* The close of another descriptor of the same file would end the lock, too. */
+/*
+ * Marks all descriptors of the same file as locked: the close() of any of them would end the lock.
+ */
 static void lock_brothers(struct survey *v)
 {
 	for (size_t i = 0; i < v->count; i++)
@@ -167,7 +173,7 @@ static int list_files(struct stale *s, const struct survey *v)
 	return s->locked > LOCKED_MAX ? -E2BIG : 0;
 }
 
-/* Lowest numbers first: these are what new files get. `soft`: the limit that workers have. */
+/* The lowest numbers come first, because new files get them. `soft`: the limit of workers. */
 static void choose(struct stale *s, size_t stay, rlim_t soft)
 {
 	size_t taken = stay + MIN((size_t)ROOM, (size_t)MIN(soft, SIZE_MAX) / 4), places;
@@ -189,9 +195,9 @@ static void choose(struct stale *s, size_t stay, rlim_t soft)
 	}
 }
 
-/* ---- what refuses ---- */
+/* ---- the originals of the stand-ins ---- */
 
-/* Whoever opens it anew by /proc can read nothing there, and write nothing. */
+/* A process that opens this file anew through /proc can neither read nor write anything there. */
 static int make_refusing_file(void)
 {
 	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
@@ -203,7 +209,7 @@ static int make_refusing_file(void)
 		return file;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", file);
 	fd = open(path, O_PATH | O_CLOEXEC);
-	if (fd < 0) /* no /proc: no plain file is sure to be there */
+	if (fd < 0) /* no /proc: no plain file is sure to exist */
 		fd = open("/dev/null", O_PATH | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
@@ -214,7 +220,7 @@ static int make_refusing_socket(void)
 
 	if (fd < 0)
 		return -errno;
-	shutdown(fd, SHUT_RDWR); /* it refuses even if somebody connects it */
+	shutdown(fd, SHUT_RDWR); /* refuses even when a job connects it */
 	return fd;
 }
 
@@ -274,7 +280,7 @@ void stale_free(struct stale *s)
 
 /* ---- in the processes ---- */
 
-/* A number that cannot have a stand-in is free, as it was before there were any. */
+/* A number without a stand-in is closed and stays free. */
 static void take_place(struct stale *s, struct stale_file *f)
 {
 	int fd = f->socket ? s->refusing_socket : s->refusing_file, r;
@@ -311,7 +317,8 @@ size_t stale_keep_in_supervisor(const struct stale *s, int *keep)
 		if (s->files[i].stands || s->files[i].locked)
 			keep[n++] = s->files[i].fd;
 	if (s->locked > 0 && s->refusing_file >= 0)
-		keep[n++] = s->refusing_file; /* for the workers' places of what is locked */
+		/* the workers put stand-ins in the places of locked files */
+		keep[n++] = s->refusing_file;
 	return n;
 }
 

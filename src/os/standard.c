@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#define FLAGS (O_NONBLOCK | O_APPEND | O_ASYNC | O_DIRECT) /* that F_SETFL sets */
+#define FLAGS (O_NONBLOCK | O_APPEND | O_ASYNC | O_DIRECT) /* the flags that F_SETFL sets */
 
 void standard_look(struct standard *s)
 {
@@ -16,7 +16,7 @@ void standard_look(struct standard *s)
 		s->noted[i] = s->start[i] = fcntl(STDOUT_FILENO + i, F_GETFL);
 }
 
-/* Opening it gives the same file, and does nothing else. */
+/* True: opening this file again gives the same file, and has no other effect. */
 static bool can_be_opened(int fd, int flags)
 {
 	struct stat st;
@@ -46,7 +46,7 @@ static bool open_own(int fd, int start)
 	return dup2(own, fd) == fd;
 }
 
-/* With the flags of the start: those of now may be some job's. */
+/* Uses the flags of the start, because a job may have set the present ones. */
 void standard_open_own(struct standard *s)
 {
 	for (int i = 0; i < STANDARD_FILES; i++)

@@ -28,8 +28,8 @@ void stdlog_open(struct stdlog *l)
 }
 
 /*
- * Where the pipe could not be opened anew: room for PIPE_BUF bytes is what POLLOUT promises, and
- * lines are shorter.
+ * For a pipe that could not be opened anew: POLLOUT promises room for PIPE_BUF bytes, and lines are
+ * shorter.
  */
 static bool has_room(int fd)
 {

@@ -14,7 +14,7 @@
 #define PR_SET_SYSCALL_USER_DISPATCH 59
 #define PR_SYS_DISPATCH_ON           1
 #endif
-/* SYS_USER_DISPATCH of <asm-generic/siginfo.h>, as si_code */
+/* SYS_USER_DISPATCH of <asm-generic/siginfo.h>: the si_code of a trap. */
 #define TRAPPED 2
 
 _Atomic unsigned char syscalls_selector = SYSCALLS_ALLOW;
@@ -55,8 +55,7 @@ bool syscalls_end(void)
 #if defined(__x86_64__) && !defined(__ILP32__)
 
 /*
- * A SIGSYS of somebody else's: what it would have done without us. It is blocked until the handler
- * returns.
+ * Not a trap of the library: sets the default action. SIGSYS is blocked until the handler returns.
  */
 static void hand_on(void)
 {
@@ -67,7 +66,10 @@ static void hand_on(void)
 	kill(getpid(), SIGSYS);
 }
 
-/* The instruction is two bytes long, and the kernel has left its arguments where they were. */
+/*
+ * The instruction of a system call is two bytes long, and the kernel leaves its arguments
+ * unchanged.
+ */
 static void on_trap(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *c = context;
@@ -83,8 +85,8 @@ static void on_trap(int sig, siginfo_t *info, void *context)
 }
 
 /*
- * valgrind lets the request through, and then its own calls are trapped. Its way to be asked:
- * instructions that change nothing, but that it knows.
+ * valgrind lets the request through, and then its own calls are trapped. A program can ask for
+ * valgrind with instructions that otherwise change nothing.
  */
 static bool under_valgrind(void)
 {
@@ -101,9 +103,8 @@ static bool under_valgrind(void)
 }
 
 /*
- * The kernel's answer, not the C library's: what stands between (ThreadSanitizer, libraries that
- * wrap handlers) may have put its own handler and mask there, and tell us of those that it was
- * given.
+ * Asks the kernel, not the C library. ThreadSanitizer, or a library that wraps handlers, may have
+ * installed a handler and mask of its own, and would tell only of those that it was given.
  */
 static bool handler_blocks(int sig)
 {
@@ -135,7 +136,7 @@ static bool has_room(void)
 	return true;
 }
 
-/* No part of the code is left out: returning from the handler is allowed by the selector. */
+/* No range of code is left out: the handler's return is allowed by the selector. */
 static int dispatch(void)
 {
 	return prctl(PR_SET_SYSCALL_USER_DISPATCH, (long)PR_SYS_DISPATCH_ON, 0L, 0L,
@@ -145,8 +146,8 @@ static int dispatch(void)
 }
 
 /*
- * On the alternate stack, where the program has one: code that is watched may run on a small stack
- * of its own.
+ * The handler runs on the alternate stack, where the program has one: watched code may run on a
+ * small stack.
  */
 int syscalls_watch(void)
 {

@@ -10,9 +10,9 @@
  * Children and new threads are not watched, but making one is a system call.
  *
  * Traps, which are the reason for syscalls_watch()'s checks:
- *   - A trap while SIGSYS is blocked ends the process. To block SIGSYS takes a system call, which is
- *     trapped first. But a handler that was installed before may block all signals, and it returns
- *     by a system call.
+ *   - A trap while SIGSYS is blocked ends the process. To block SIGSYS takes a system call, which
+ *     is trapped first. But a handler that was installed before may block all signals, and it
+ *     returns by a system call.
  *   - System calls that the library makes inside watched code must not count: SYSCALLS_OURS allows
  *     them for the rest of a scope.
  *   - A real SIGSYS (of a seccomp filter, or of kill()) must have its default action: the handler

@@ -8,12 +8,13 @@
 #include <stdlib.h>
 
 #ifdef DLFO_STRUCT_HAS_EH_DBASE
-#pragma weak _dl_find_object /* built with a newer C library than it runs with */
+/* the library may run with an older C library than it was built with */
+#pragma weak _dl_find_object
 #endif
 
 /*
- * An executable segment, with what identifies its object: another one may be loaded at the same
- * address after this one is gone.
+ * An executable segment, and what identifies its object: once an object is gone, another one may be
+ * loaded at the same address.
  */
 struct segment {
 	uintptr_t start, end;
@@ -121,8 +122,8 @@ struct lookup {
 };
 
 /*
- * Answers at the first object when nothing was unloaded since the snapshot; else looks for the same
- * object at the same place.
+ * Stops at the first object if no object was unloaded since the snapshot. Otherwise looks for the
+ * same object at the same place.
  */
 static int still_loaded(struct dl_phdr_info *info, size_t size, void *context)
 {
@@ -141,8 +142,9 @@ static int still_loaded(struct dl_phdr_info *info, size_t size, void *context)
 }
 
 /*
- * glibc 2.35 and later tell whose an address is without a lock, which threads would meet at for
- * each job. 1: the same object; 0: not; -1: it cannot tell.
+ * Since glibc 2.35, _dl_find_object() tells without a lock to which object an address belongs.
+ * (With a lock, threads would wait for each other at each job.) Returns 1: the same object; 0:
+ * another one; -1: unknown.
  */
 static int same_object(const void *fn, const struct segment *s)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * title.c - what ps shows.
+ * title.c - the title of a process in ps.
  *
- * The kernel reads a process's command line from where the process says that it stands. The usual
- * trick is to write over argv and environ; but a program hands pointers into them around (options,
- * getenv()), and those must stay true in the engine and in every job. So the kernel is told, once
- * and before the first fork (children inherit it), that the command line stands in a page of ours.
- * That takes PR_SET_MM_MAP, which needs no privilege but CONFIG_CHECKPOINT_RESTORE. Where it is
- * missing, titles do nothing but set the comm name. Neither argv nor environ is touched, so
- * setenv() and getopt() stay as they are.
+ * The kernel reads a process's command line from the address that the process has told it. The
+ * usual trick writes over argv and environ. But a program may have pointers into them (options,
+ * getenv()), and these must stay valid in the engine and in every job. So the library tells the
+ * kernel once, before the first fork (children inherit this), that the command line stands in a
+ * page of the library. This takes PR_SET_MM_MAP, which needs CONFIG_CHECKPOINT_RESTORE but no
+ * privilege. Where it is missing, only the comm name is set. argv and environ are never touched, so
+ * setenv() and getopt() work as before.
  *
- * The last byte of the area is not NUL: that makes the kernel show the text up to its first NUL
+ * The last byte of the area is not NUL. This makes the kernel show the text up to its first NUL,
  * instead of the whole area.
  */
 #define _GNU_SOURCE
@@ -31,12 +31,12 @@ static struct {
 	char *area; /* NULL: the kernel was not told */
 	char prefix[PREFIX_MAX];
 	size_t suffix_at;
-	pid_t comm_pid; /* the process whose comm name was set */
+	pid_t comm_pid; /* the process that has set its comm name */
 } title;
 
 #ifdef PR_SET_MM_MAP
 
-/* Fields of /proc/self/stat, as proc(5) counts them. */
+/* Field numbers of /proc/self/stat, as in proc(5). */
 enum {
 	STAT_START_CODE = 26,
 	STAT_END_CODE,
@@ -58,7 +58,7 @@ static int read_layout(struct prctl_mm_map *ret)
 
 	if (!at || strlen(at) < 4)
 		return -ENOTSUP;
-	at += 3; /* the state letter */
+	at += 3; /* skips the state letter */
 	for (int i = 4; i < STAT_FIELDS; i++)
 		at = procfs_number(at, &fields[i]);
 	memset(ret, 0, sizeof *ret);
@@ -84,7 +84,8 @@ static int tell_kernel(char *area)
 	map.arg_start = (uintptr_t)area;
 	map.arg_end = (uintptr_t)area + TITLE_SIZE;
 	/*
-	 * the kernel's own, not the C library's idea; nothing may allocate from here to the prctl
+	 * The kernel's own value, not the C library's. From here to the prctl() nothing may
+	 * allocate.
 	 */
 	map.brk = (uint64_t)syscall(SYS_brk, 0);
 	return prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0) < 0 ? -ENOTSUP : 0;
@@ -108,7 +109,7 @@ static void note_prefix(const char *name)
 	snprintf(title.prefix, sizeof title.prefix, "%s", *base ? base : "brood");
 }
 
-/* What /proc/self/cmdline began with stands there until the first title_set(). */
+/* Until the first title_set(), the title is what /proc/self/cmdline began with. */
 static void copy_command_line(char *area)
 {
 	char path[PROCFS_PATH], text[TITLE_SIZE - 1];
@@ -126,7 +127,9 @@ int title_init(const char *name)
 	note_prefix(name ? name : program_invocation_name);
 	if (title.area)
 		return 0;
-	/* private memory: the kernel shows no other kind, and a fork gives each process its own */
+	/*
+	 * Private memory: the kernel shows no other kind, and fork gives each process its own copy.
+	 */
 	area = mmap(NULL, shm_page(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (area == MAP_FAILED)
 		return -ENOTSUP;
@@ -142,8 +145,8 @@ int title_init(const char *name)
 }
 
 /*
- * Byte by byte, the end first: whoever reads meanwhile sees an end within the area. Returns where
- * the NUL stands.
+ * Writes the end first, then byte by byte: a concurrent reader always sees an end within the area.
+ * Returns the place of the NUL.
  */
 static size_t put(size_t at, const char *text)
 {
@@ -185,7 +188,7 @@ void title_set_suffix(const char *text)
 		put(put(at, " "), text);
 }
 
-/* It still stands there, behind the NUL. */
+/* The removed suffix still stands in the area, behind the NUL. */
 void title_show_suffix(void)
 {
 	if (title.area && title.suffix_at < TITLE_SIZE - 2)
