@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * parts.h - parts of the root struct (root.h), each used by the file that has its name.
+ * parts.h - parts of the root struct (root.h), each used mostly by the file of that name.
  */
 #ifndef BROOD_SUPERVISOR_PARTS_H
 #define BROOD_SUPERVISOR_PARTS_H

@@ -13,10 +13,7 @@
 struct job {
 	struct record_link link; /* first: records.h */
 	struct pool *pool;
-	/*
-	 * a request for one, then the lease itself: `lease` and `loan`, where a job has `message`
-	 * and `arg`
-	 */
+	/* a request for a lease, then the lease: it has `lease` and `loan`, a job has `arg` */
 	bool is_lease;
 	struct message_lease lease;
 	struct message_job message;
@@ -29,31 +26,31 @@ struct job {
 	};
 	struct list untold; /* LENT waits for the socket */
 	/*
-	 * of a job: its socket and the extra ones; once it has finished: those of the reply. Of a
-	 * lease, until it is lent: its five
+	 * A job has its socket and its extra fds here, and the reply's fds once it has finished. A
+	 * request has the lease's five fds, until it is granted.
 	 */
 	int fds[1 + BROOD_JOB_FDS_MAX];
 	uint32_t fds_count;
 	uint32_t attempts, redispatched;
 	uint32_t retries_left;
 	uint64_t assigned_ns;
-	struct slot *slot; /* that runs it */
+	struct slot *slot; /* its worker's; NULL: none */
 	struct timer queue_timer;
 	struct brood_verdict verdict; /* once decided, until the socket takes it */
-	struct brood_verdict before;  /* of an attempt that had started, and is tried again */
-	bool ran;                     /* there was one */
-	bool replied;                 /* the fds are those of the reply */
-	/* when the kernel first would not pass those on; 0: it has not */
+	struct brood_verdict before;  /* of an attempt that had begun, if `ran` */
+	bool ran;
+	bool replied; /* the fds are those of the reply */
+	/* when the kernel first refused to pass the reply's fds on; 0: it has not */
 	uint64_t refused_ns;
 };
-_Static_assert(sizeof(struct job) <= 2200, "there are many");
+_Static_assert(sizeof(struct job) <= 2200, "a pool has many of them");
 
 static inline struct job *record_of(struct record_link *l)
 {
 	return l ? container_of(l, struct job, link) : NULL;
 }
 static inline bool record_is_pinned(const struct job *job) { return job->lease.flags & LEASE_KEPT; }
-/* one that was just claimed: all fields but arg, fds, lease */
+/* sets up a record that was just claimed: all fields but arg, fds, lease */
 void record_begin(struct pool *pool, struct job *job, const struct message_job *m);
 void record_take_fds(struct job *job, struct frame *f);
 void record_close_fds(struct job *job);

@@ -26,8 +26,6 @@
 #define CHILDREN_MAX    16384
 #define HUNT_NS         (50 * NS_PER_MS) /* that the pool may stand still for one */
 #define HUNT_AT_STOP_NS NS_PER_S
-/* of a worker's number: a pool has 10,000 places at most. The others are its generation's */
-#define SLOT_BITS SLOT_MARK_BITS
 
 static void forget_sessions(struct supervisor *s)
 {
@@ -122,7 +120,7 @@ static bool is_prey(void *supervisor, pid_t pid)
 {
 	struct supervisor *s = supervisor;
 	int64_t mark = mark_of(pid);
-	uint32_t number = (uint32_t)mark & ((1u << SLOT_BITS) - 1);
+	uint32_t number = (uint32_t)mark & ((1u << SLOT_MARK_BITS) - 1);
 	const struct slot *slot;
 
 	if (mark <= 0)
