@@ -56,7 +56,7 @@ static void no_longer(struct lane *l, uint64_t now)
 	}
 }
 
-/* On an explicit lease they stay where they are, but not for longer than they may wait. */
+/* On a pinned lease they stay where they are, but not for longer than they may wait. */
 static void kept_no_longer(struct lane *l, struct lease *lease, uint64_t now)
 {
 	uint64_t q = lease->harvested + 2;
@@ -73,7 +73,7 @@ static void kept_no_longer(struct lane *l, struct lease *lease, uint64_t now)
 
 /*
  * The supervisor sees the desk alone, and takes a worker that claims to be through for one that has
- * nothing to do: it takes such a lease back after lease_idle_ms, but not an explicit one. (The
+ * nothing to do: it takes such a lease back after lease_idle_ms, but not a pinned one. (The
  * timer also finds what a worker has done and never told.)
  */
 static void catch_liar(struct lease *lease, uint64_t now)

@@ -8,7 +8,7 @@
 
 struct lane;
 
-/* Something was given, or has happened: sets the lane's timer if a job may have to be moved. */
+/* Something was given, or has happened: sets the queue's timer if a job may have to be moved. */
 void behind_watch(struct lane *l);
 /* The timer has fired: moves jobs, and refuses those that waited for too long. */
 void behind_fired(struct lane *l);

@@ -118,7 +118,7 @@ void channel_unwatch(struct brood *b, int fd)
 		epoll_ctl(b->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-/* Every lane has this in its epoll. */
+/* Every queue has this in its epoll. */
 void channel_all_over(struct brood *b)
 {
 	atomic_store_explicit(&b->lanes_over, true, memory_order_release);

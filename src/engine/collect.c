@@ -295,8 +295,8 @@ static int hear(struct lease *lease, struct frame *f)
 }
 
 /*
- * The worker has died, has left, or a job shut the link down: then the worker is well, and does not
- * know that it gets no more jobs.
+ * The worker has died, has left, or a job shut the side socket down: then the worker is well, and
+ * does not know that it gets no more jobs.
  */
 static void link_ended(struct lease *lease)
 {
@@ -326,8 +326,8 @@ void collect_side(struct lease *lease)
 }
 
 /*
- * What it sent over the link it sent before its end. A link that has ended may take jobs out of the
- * ring, of a worker that lies even this one.
+ * What it sent over the side socket it sent before its end. A link that has ended may take jobs out
+ * of the ring, of a worker that lies even this one.
  */
 static struct lane_job *heard_out(struct lease *lease, const struct ring_done *done)
 {

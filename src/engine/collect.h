@@ -13,8 +13,9 @@ struct lease;
 void collect_so_far(const struct lease *lease, struct lane_job *job);
 /* whose job it was */
 void collect_worker(const struct lease *lease, struct brood_verdict *v);
-/* the link */
+/* the side socket */
 void collect_side(struct lease *lease);
+/* its completions, in order */
 void collect_done(struct lease *lease);
 
 #endif

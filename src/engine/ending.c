@@ -36,7 +36,7 @@
 #include "../base/base.h"
 #include "../wire/frame.h"
 
-#define DRAIN_SLICE_MS 5    /* how often lanes are looked at whose threads may be elsewhere */
+#define DRAIN_SLICE_MS 5    /* how often queues are looked at whose threads may be elsewhere */
 #define STOP_SLACK_MS  1000 /* beyond drain_ms and stop_ms */
 #define KILL_MS        5000 /* and for thousands of workers to die on a small machine */
 #define LOCK_MS        100  /* who holds a lock for longer has been interrupted by the exit */
@@ -81,7 +81,7 @@ static bool drained(const struct wait *wait)
 }
 
 /*
- * What lanes have of jobs is done first, while the supervisor lends workers as ever. They have no
+ * What queues have of jobs is done first, while the supervisor lends workers as ever. They have no
  * channel of their own to be heard on by this thread, hence the slices. Returns how long it took.
  */
 static uint32_t drain(struct brood *b)

@@ -13,7 +13,7 @@ struct lane;
 /* what whoever read the channel left for it */
 void inbox_look(struct lane *l);
 /*
- * A lease that is over keeps its ledger, memory and fds until its lane looks, and a lane that
+ * A lease that is over keeps its lease page, memory and fds until its queue looks, and a queue that
  * nobody uses never does: another one looks there. Under that one's lock, and waits for no other.
  */
 void inbox_look_at_others(struct lane *own);

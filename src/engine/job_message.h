@@ -14,6 +14,7 @@ struct record;
 int job_message_full(struct brood *b);
 /* counts it when it is a refusal; returns error */
 int job_message_refused(struct brood *b, int error);
+/* a new handle of that job */
 void job_message_handle(struct brood_handle *handle, struct brood *b, const struct given *given);
 /*
  * Under the lock. 0: sent, given->fd is still the caller's to close; 1: queued, the fd is the

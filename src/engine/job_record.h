@@ -68,10 +68,13 @@ struct record {
 
 /* an id for a job that never gets out */
 uint64_t job_record_fresh_id(struct brood *b);
+/* an id of the caller's own. -EEXIST: its record is out */
 int job_record_claim_as(struct brood *b, struct brood_handle *handle, uint64_t id);
 /* handle may be NULL. 0 or -EAGAIN: all are out */
 int job_record_claim(struct brood *b, struct brood_handle *handle, uint64_t *ret_id);
+/* NULL: no job or lease of that id is out */
 struct record *job_record_find(struct brood *b, uint64_t id);
+/* its frame did not get out */
 void job_record_unclaim(struct brood *b, uint64_t id);
 /* from the wire */
 void job_record_verdict(struct brood *b, const struct brood_verdict *verdict);
@@ -80,6 +83,7 @@ void job_record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome
 	enum brood_detail detail, bool started);
 /* lost; also what stands in the queue */
 void job_record_give_up_all(struct brood *b, enum brood_detail detail);
+/* a lease page for a new lease, or RECORD_NO_PAGE */
 uint32_t job_record_page_take(struct brood *b);
 void job_record_page_give_back(struct brood *b, uint32_t number);
 

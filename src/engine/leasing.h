@@ -11,20 +11,27 @@
 struct lane;
 struct lease;
 
+/* its memory, fds and lease page go */
 void leasing_free(struct lease *lease);
+/* one more for this queue. 0 or -errno; -ENOSPC: no lease page is free */
 int leasing_ask(struct lane *l, uint32_t limit_ms, uint32_t wait_ms);
 /* asks the supervisor to take it back */
 void leasing_end(struct lease *lease);
 /* the same for all that were asked for and are not lent yet */
 void leasing_unask(struct lane *l);
+/* a job ends sooner than the supervisor looks next */
 void leasing_look(struct lease *lease);
+/* its worker shall die: for a cancel of that job, or for nonsense */
 void leasing_kill(struct lease *lease, uint64_t sequence, uint32_t cause);
+/* freed before its LEASE_OVER, which will find nobody */
 void leasing_drop(struct lease *lease);
-/* its lane goes: LEASE_OVER will find nobody */
+/* its queue goes: LEASE_OVER will find nobody */
 void leasing_abandon(struct lease *lease);
+/* no job goes there any more: off the idle ones, and counted off */
 void leasing_out_of_use(struct lease *lease);
 /* it sent nonsense: have it killed */
 void leasing_distrust(struct lease *lease);
+/* the supervisor is gone */
 void leasing_lost(struct lease *lease);
 
 #endif

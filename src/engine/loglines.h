@@ -16,6 +16,7 @@ struct brood;
 void loglines_end(struct brood *b);
 /* worth polling log_fd */
 bool loglines_wanted(const struct brood *b);
+/* the epoll behind brood_fd() watches the log socket, or not */
 void loglines_watch(struct brood *b, bool on);
 /* lets go of the lock for the callback */
 void loglines_read(struct brood *b, int limit);

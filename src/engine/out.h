@@ -10,7 +10,12 @@ struct frame;
 
 /* after that: sees whether the supervisor is gone, sets the text, returns the errno to give */
 int out_failed(struct brood *b, int error, const char *what);
+/* as many waiting frames as the socket takes */
 void out_flush(struct brood *b);
+/*
+ * 0: sent, the fds are still the caller's; 1: queued: the first `owned` fds are the library's now,
+ * the others were duplicated; -errno: neither.
+ */
 int out_send(struct brood *b, struct frame *f, uint64_t job, size_t owned);
 
 #endif

@@ -123,7 +123,7 @@ static bool crowd_lacks(struct brood *b, struct lane *own, bool idle, uint64_t n
 #define ASK_PAUSE_NS (10 * NS_PER_MS) /* after a wish that was in vain */
 
 /*
- * How often this thread has called of late. A lane has files open, so one that calls now and then
+ * How often this thread has called of late. A queue has files open, so one that calls now and then
  * shall have none.
  */
 static __thread struct {
@@ -204,7 +204,7 @@ static bool was_lent(struct lane *l)
 	return has_idle(l);
 }
 
-/* One for this lane, if as many workers are idle as are needed. */
+/* One for this queue, if as many workers are idle as are needed. */
 bool path_ask(struct lane *l, uint64_t now, uint32_t needed)
 {
 	return l->leases.asked == 0 && l->leases.active < l->leases.limit && often(now) &&
@@ -247,7 +247,7 @@ static bool wait_for_lease(struct lane *l)
 }
 
 /*
- * Under the lane's lock: 0, there is a lease that would take it now, or it may wait for one; 1:
+ * Under the queue's lock: 0, there is a lease that would take it now, or it may wait for one; 1:
  * hand it off; -ESTALE. The inbox comes first: the end of the lease may lie there.
  */
 int path_ready(struct lane *l, const struct given *given, bool call)

@@ -67,7 +67,7 @@ static bool died_too_soon(const struct lane *l)
 	return l->leases.active == 0 && l->pinned.over && l->leases.refused == BROOD_DETAIL_NONE;
 }
 
-/* Under the lane's lock. */
+/* Under the queue's lock. */
 static int obtain(struct lane *l, const struct brood_lease_options *o)
 {
 	uint64_t until = time_after_ms(now_ns(),

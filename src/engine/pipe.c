@@ -19,13 +19,13 @@
 
 #define SCRATCH  16384              /* where a reply goes that has no room */
 #define READ_MAX ((size_t)64 << 20) /* at once */
-#define TURN     64                 /* reads, so that no worker keeps the lane for itself */
+#define TURN     64                 /* reads, so that no worker keeps the queue for itself */
 
 struct pipe {
 	int fd;       /* -1: none now */
 	bool request; /* it has one; else it is for the reply alone */
 	bool reading;
-	uint32_t watched;           /* by the lane's epoll: for this */
+	uint32_t watched;           /* by the queue's epoll: for this */
 	const struct iovec *pieces; /* the caller's, which waits */
 	size_t count, piece, at;    /* the next byte to write: in that piece, there */
 	uint64_t received;

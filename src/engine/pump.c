@@ -54,7 +54,7 @@ void pump_channel(struct lane *l, bool logs)
 			out_flush(b);
 		channel_read(b, NULL, NULL);
 		if (logs && !l->results.delivering) {
-			/* The callback must not find the lane locked. */
+			/* The callback must not find the queue locked. */
 			engine_unlock(b);
 			queue_unlock(l);
 			engine_lock(b);

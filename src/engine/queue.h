@@ -63,15 +63,17 @@ static inline bool queue_has_news(const struct lane *l)
 }
 
 /*
- * How many jobs wait in this lane, for the page that the supervisor can read. Under the lane's
+ * How many jobs wait in this queue, for the page that the supervisor can read. Under the queue's
  * lock.
  */
 void queue_tell_waiting(struct lane *l);
+/* wakes this one thread */
 void queue_rouse(struct lane *l, struct sleeper *s);
 /* what these wait for is there */
 void queue_wake(struct lane *l, struct sleeper **chain);
 /* something is, that one of them can take */
 void queue_wake_one(struct lane *l, struct sleeper **chain);
+/* wakes a follower to lead */
 void queue_promote(struct lane *l);
 
 /* Nothing waits or stands behind a job that may take long: behind_watch() has nothing to do. */

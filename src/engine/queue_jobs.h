@@ -15,11 +15,13 @@ struct lane_job;
 
 /* from there */
 void queue_jobs_unqueue(struct lane *l, struct lane_job *job);
+/* it waits no more: counted off */
 void queue_jobs_out_of_backlog(struct lane *l, struct lane_job *job);
 /* another id, before anybody knows the first one */
 void queue_jobs_renumber(struct lane *l, struct lane_job *job);
 /* a job with its own copy of nothing yet: NEW. -EAGAIN: full */
 int queue_jobs_new(struct lane *l, const struct given *order, struct lane_job **ret);
+/* closes them. Returns NULL */
 struct lane_fds *queue_jobs_fds_free(struct lane_fds *fds);
 /* gives back its id and itself */
 void queue_jobs_free(struct lane *l, struct lane_job *job);

@@ -53,7 +53,7 @@ static int make_control(struct lane *l)
 	return fcntl(l->fds.control, F_ADD_SEALS, seals) < 0 ? -errno : 0;
 }
 
-/* The channel is watched by all lanes, but one event wakes one of those that sleep. */
+/* The channel is watched by all queues, but one event wakes one of those that sleep. */
 static int make_fds(struct lane *l)
 {
 	struct brood *b = l->brood;
@@ -162,7 +162,7 @@ int queue_life_new(struct brood *b, enum lane_kind kind, struct lane **ret)
 	struct lane *l = NULL;
 	int r;
 
-	/* no cache line of it is another lane's */
+	/* no cache line of it is another queue's */
 	if (posix_memalign((void **)&l, 64, sizeof *l) != 0)
 		return -ENOMEM;
 	*l = (struct lane){ .brood = b,

@@ -11,9 +11,9 @@ struct lane;
 
 /* with their locks; no lock of ours held */
 void queues_each(struct brood *b, void (*each)(struct lane *l, void *context), void *context);
-/* brood_stop(): looks at all lanes */
+/* brood_stop(): looks at all queues */
 size_t queues_drain(struct brood *b);
-/* all that lanes have is lost */
+/* all that queues have is lost */
 void queues_over(struct brood *b);
 void queues_stats(struct brood *b, struct brood_stats *s);
 

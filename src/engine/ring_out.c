@@ -33,7 +33,7 @@ static int take_bytes(struct lane_job *job, const struct lease *lease)
 	return 0;
 }
 
-/* What came over the link of an attempt that is not its last. */
+/* What came over the side socket of an attempt that is not its last. */
 static void forget_back(struct lane_job *job)
 {
 	job->reply.came = false;

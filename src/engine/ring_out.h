@@ -15,6 +15,7 @@ struct lease;
 int ring_out_withdraw(struct lease *lease, struct lane_job *job);
 /* the same without asking: the worker is gone. -ENOMEM: its bytes are lost */
 int ring_out_rescue(struct lease *lease, struct lane_job *job);
+/* back to the queue, to be placed again; on a pinned lease it is refused */
 void ring_out_again(struct lane *l, struct lane_job *job);
 /* no new ones; what has not begun goes elsewhere */
 void ring_out_all(struct lease *lease);

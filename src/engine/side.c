@@ -54,7 +54,7 @@ void side_close(struct lease *lease)
 	lease->side.far_fd = closing_pair_end(lease->side.far_fd);
 }
 
-/* Is a job with descriptors of its own in the ring, not harvested? */
+/* Is a job with descriptors of its own in the ring, not collected? */
 static bool occupied(const struct lease *lease) { return lease->side.sequence > lease->harvested; }
 
 int side_send(struct lease *lease, struct lane_job *job, uint64_t sequence)

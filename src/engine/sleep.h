@@ -24,8 +24,11 @@ void sleep_listen_polled(struct lane *l);
 void sleep_tell(struct lane *l);
 /* the same, for who knows the time */
 void sleep_from(struct lane *l, struct sleeper **chain, uint64_t now, uint64_t until);
+/* lets go of the lock until something may have happened, and has looked */
 void sleep_until(struct lane *l, struct sleeper **chain, uint64_t until);
+/* lets go of the lock, and wakes the callers' workers without it */
 void sleep_leave(struct lane *l);
+/* the same as sleep_until(), for a job of the callers' queue */
 void sleep_caller(struct lane *l, struct lane_job *job);
 
 #endif

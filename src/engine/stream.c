@@ -153,7 +153,7 @@ static int send_as(struct lane *l, struct lane_job *job, struct given *given, ui
 		r = job_message_send(b, given, handle);
 		handle->public_id = job->id;
 		if (r >= 0 && !given->attempt)
-			b->submitted--; /* counted by the lane */
+			b->submitted--; /* counted by the queue */
 		engine_unlock(b);
 		if (r != -EEXIST)
 			return r;

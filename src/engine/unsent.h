@@ -26,11 +26,13 @@ struct out {
 void unsent_drop(struct brood *b, struct out *out);
 /* init data and status: only the newest is worth sending. Looks at what was queued last */
 void unsent_drop_older(struct brood *b);
+/* the socket refused a frame: for this reason */
 void unsent_wait(struct brood *b, int error);
 /* OUT_LATER and the time has come */
 bool unsent_due(const struct brood *b);
 /* make the epoll watch for what is needed */
 void unsent_watch(struct brood *b);
+/* 1: it waits now, its first `owned` fds are the library's; -errno */
 int unsent_append(struct brood *b, struct frame *f, uint64_t job, size_t owned);
 
 #endif
