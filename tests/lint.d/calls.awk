@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # calls.awk FILES NM - NM: what nm says of the library's objects. Prints "circle-calls FOLDER FROM TO
 # SYMBOL" for each symbol that one file of a folder has from another, and a finding for each global
-# function whose name does not begin with the name of its file.
+# function whose name does not begin with the name of its file. What stands in the face of a folder
+# (engine/engine.h) begins with the name of the folder instead.
 #
 # A file that takes the address of another's function has an undefined symbol, too: it counts as
 # a call.
@@ -31,7 +32,13 @@ NF == 3 && $2 ~ /[TDBRWV]/ {
 	if ($2 == "T")
 		prefix(file, $3)
 }
-function prefix(file, symbol,    stem, folder) {
+function text_of(file,    line, text) {
+	while ((getline line < file) > 0)
+		text = text line "\n"
+	close(file)
+	return text
+}
+function prefix(file, symbol,    stem, folder, own) {
 	folder = file
 	sub(/\/[^\/]*$/, "", folder)
 	stem = file
@@ -44,6 +51,10 @@ function prefix(file, symbol,    stem, folder) {
 		return
 	sub(/s$/, "", stem)
 	if (index(symbol, stem "_") == 1 || symbol == stem)
+		return
+	if (!(own in face))
+		face[own] = text_of(folder "/" own ".h")
+	if (index(symbol, own "_") == 1 && index(face[own], symbol "("))
 		return
 	if (symbol ~ /^brood_/ || symbol ~ /^_*[a-z]*san_/ || symbol ~ /^__/)
 		return
