@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hostile.c - see hostile.h. */
 #include "hostile.h"
+#include "hostile_loot.h"
 #include "report.h"
 
 #include "../../src/wire/frame.h"
@@ -44,74 +45,6 @@ uint64_t hostile_random(uint64_t *state)
 	*state ^= *state >> 7;
 	*state ^= *state << 17;
 	return *state * 0x2545f4914f6cdd1du >> 11;
-}
-
-/* ---- what there is ---- */
-
-struct area {
-	unsigned char *at;
-	size_t size;
-	bool writable, down, up;
-};
-struct loot {
-	struct area areas[64];
-	size_t areas_count;
-	int memfds[64], sockets[64], events[64], others[64];
-	size_t memfds_count, sockets_count, events_count, others_count;
-	struct ring_up *up;
-	struct desk *desk;
-};
-static struct loot loot;
-
-static void find_memory(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	unsigned long from, to;
-	char line[512], rights[8];
-
-	while (maps && fgets(line, sizeof line, maps) && loot.areas_count < 64) {
-		struct area *a = &loot.areas[loot.areas_count];
-
-		if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) != 3 || rights[3] != 's' ||
-			strstr(line, "memfd:report"))
-			continue;
-		*a = (struct area){ .at = (unsigned char *)from,
-			.size = to - from,
-			.writable = rights[1] == 'w',
-			.down = strstr(line, "brood-down"),
-			.up = strstr(line, "brood-up") };
-		if (a->up && a->size >= sizeof(struct ring_up))
-			loot.up = (struct ring_up *)(void *)a->at;
-		else if (a->writable && a->size == 4096)
-			loot.desk = (struct desk *)(void *)a->at;
-		loot.areas_count++;
-	}
-	if (maps)
-		fclose(maps);
-}
-
-static void find_fds(void)
-{
-	for (int fd = 3; fd < 200; fd++) {
-		char path[64], target[256];
-		ssize_t n;
-
-		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-		n = readlink(path, target, sizeof target - 1);
-		if (n <= 0)
-			continue;
-		target[n] = '\0';
-		if (strstr(target, "memfd:report"))
-			continue;
-		if (strstr(target, "memfd:") && loot.memfds_count < 64)
-			loot.memfds[loot.memfds_count++] = fd;
-		else if (strstr(target, "socket:") && loot.sockets_count < 64)
-			loot.sockets[loot.sockets_count++] = fd;
-		else if (strstr(target, "eventfd") && loot.events_count < 64)
-			loot.events[loot.events_count++] = fd;
-		else if (loot.others_count < 64)
-			loot.others[loot.others_count++] = fd;
-	}
 }
 
 static void breach(const char *what)
@@ -514,9 +447,7 @@ void hostile_acts(uint64_t seed)
 	atomic_store(&h->pids[atomic_fetch_add(&h->count, 1) % TAINTED], getpid());
 	if (__sanitizer_set_report_fd)
 		__sanitizer_set_report_fd((void *)(intptr_t)open("/dev/null", O_WRONLY));
-	memset(&loot, 0, sizeof loot);
-	find_memory();
-	find_fds();
+	loot_find();
 	for (unsigned i = 0, n = 1 + (unsigned)(hostile_random(&r) % 6); i < n; i++) {
 		unsigned act = (unsigned)(hostile_random(&r) % ACTS);
 
