@@ -36,14 +36,17 @@
  *     leases with jobs. On one CPU a worker that is woken often runs at once, and is through before
  *     the engine sleeps: then nobody is told anything.
  *
- * Bytes lie in a space (below), each in one piece; what has no room there, or is large, goes by
- * memfd over the link. Positions in the up space are given back when the engine has stored
+ * Bytes lie in a space (ring_space.h), each in one piece; what has no room there, or is large, goes
+ * by memfd over the link. Positions in the up space are given back when the engine has stored
  * down.harvested = N.
  */
 #ifndef BROOD_WIRE_RING_H
 #define BROOD_WIRE_RING_H
 
-#include "shared.h"
+#include "lease_page.h"
+#include "ring_done.h"
+#include "ring_space.h"
+
 #include <brood.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -89,6 +92,7 @@ struct ring_entry {
 	uint16_t flags, extra;      /* RING_*; extra fds */
 	_Alignas(64) char name[BROOD_NAME_MAX];
 };
+_Static_assert(sizeof(struct ring_entry) == 128, "whole cache lines");
 struct ring_down {
 	_Atomic uint64_t published;
 	/* the engine has copied what came with this and those before it */
@@ -97,42 +101,6 @@ struct ring_down {
 	_Alignas(4096) unsigned char bytes[RING_DOWN_BYTES];
 };
 
-enum {
-	DONE_BACK = 1,  /* something came over the link: BACK */
-	DONE_MEMFD = 2, /* the reply is the first of its fds */
-	/* and the worker leaves now: LEFT follows on its channel */
-	DONE_RETIRING = 4,
-	DONE_REFUSED_POINTER = 8,
-	DONE_NO_FD = 16,
-	DONE_NO_PLUGIN = 32, /* fn was not entered */
-	DONE_MEMORY = 128,   /* worker_memory refused the job memory */
-	/*
-        * the reply went over a socket: the request's, or one that came over the link: BACK with
-        * LINK_STREAM
-        */
-	DONE_STREAM = 4096,
-	/*
-        * the reply was lost: no memory, no fd for it; its size was reply_size. The verdict says
-        * what fn returned, the call says -ENOMEM
-        */
-	DONE_NO_ROOM = 64
-};
-#define DONE_TOLD_SHIFT  8 /* then enum brood_verdict_flags */
-#define DONE_TOLD(flags) ((uint32_t)(flags) >> DONE_TOLD_SHIFT & 15u)
-#define DONE_FLAGS       8191u
-
-struct ring_done {
-	_Alignas(64) uint64_t sequence;
-	uint64_t began_ns, ended_ns;
-	uint64_t reply_size;
-	/* where they are accounted; what is too large for it is UINT32_MAX */
-	uint32_t cpu_us, peak_kb;
-	uint32_t reply_at;
-	int32_t code;
-	uint16_t left, flags, extra;
-};
-_Static_assert(
-	sizeof(struct ring_done) == 64 && sizeof(struct ring_entry) == 128, "whole cache lines");
 struct ring_up {
 	_Atomic uint64_t done;
 	_Alignas(64) _Atomic uint32_t claims[RING_DEPTH];
@@ -166,10 +134,7 @@ static inline bool claim_swap(struct ring_up *up, uint64_t sequence, enum claim_
 		&up->claims[sequence % RING_DEPTH], &word, CLAIM_WORD(sequence, to));
 }
 
-/*
- * What the engine makes of a completion: a copy that was checked. 0, or -EBADMSG: no job ends like
- * that.
- */
+/* A completion for the engine: a checked copy. 0, or -EBADMSG: no job ends like that. */
 int ring_done_get(const struct ring_up *up, uint64_t sequence, struct ring_done *ret);
 /*
  * Of a job that did not come to its end: the bytes of its reply that stand in `up`. How many, from
@@ -181,30 +146,5 @@ uint32_t ring_done_so_far(const struct ring_up *up, uint64_t sequence, uint32_t 
  * has counted it. The entry where it stands, or NULL. `name` may lack its NUL.
  */
 const struct ring_entry *ring_entry_at(const struct ring_down *down, uint64_t sequence);
-
-/*
- * A space: bytes given out in order and given back in the same order, each piece contiguous. `head`
- * and `tail` only grow; a position modulo `size`, a power of two, is where it lies.
- */
-struct ring_space {
-	uint64_t head, tail;
-	uint32_t size;
-};
-/*
- * Room for `need` bytes at a multiple of `align` (a power of two up to 64): where, or -1. *ret_end
- * is what to give back with ring_space_release().
- */
-int64_t ring_space_take(struct ring_space *space, uint32_t need, uint32_t align, uint64_t *ret_end);
-/* The longest piece that could be taken now, in one. */
-uint32_t ring_space_room(const struct ring_space *space, uint32_t align);
-/* all up to there */
-static inline void ring_space_release(struct ring_space *space, uint64_t end)
-{
-	space->tail = end;
-	/* empty: begin at the front again, where the memory is warm */
-	if (space->tail == space->head)
-		space->head = space->tail = (space->head + space->size - 1) &
-			~(uint64_t)(space->size - 1);
-}
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dropped.c - the line about jobs that were accepted and not done when the pool or its engine
- * ended.
+ * message.c - of the messages only DROPPED has code of its own: the line about jobs that were
+ * accepted and not done when the pool or its engine ended.
  */
 #include "message.h"
 

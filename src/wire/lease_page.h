@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lease_page.h - a page a lease, for what the engine's library says of the jobs in a worker's ring,
+ * without a message a job: the engine writes, the supervisor reads (but for look_at); no worker has
+ * it mapped.
+ *
+ * The engine picks a page when it asks for a lease, and no other lease gets the page before the
+ * queue that had it knows that its lease is over: what a queue writes that does not know yet harms
+ * nobody.
+ *
+ * The supervisor looks at look_at at the latest: which job runs, since when, what its limits are.
+ * Whoever publishes a job whose run time ends sooner says so (LEASE_LOOK): the engine stores
+ * `published`, then (seq_cst) loads look_at; the supervisor stores look_at, then loads `published`
+ * again.
+ */
+#ifndef BROOD_WIRE_LEASE_PAGE_H
+#define BROOD_WIRE_LEASE_PAGE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* jobs in one worker's ring. Job `sequence` has entry sequence % RING_DEPTH in ledger and ring */
+#define RING_DEPTH 128
+/* flags: enum brood_job_flags */
+struct ledger_entry {
+	uint64_t id;
+	uint32_t run_ms, grace_ms, flags, pad;
+};
+struct ledger {
+	/* sequence of the last job in the ring. Entries first, then this (release) */
+	_Atomic uint64_t published;
+	/* the supervisor's: CLOCK_MONOTONIC; TIME_NEVER: not without LEASE_LOOK */
+	_Alignas(64) _Atomic uint64_t look_at;
+	/* the supervisor's: 1: it asked the worker to leave; publishing there is in vain */
+	_Atomic uint32_t leaving;
+	_Alignas(64) struct ledger_entry entries[RING_DEPTH];
+};
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* message_lease.h - messages about a lease, and over its side socket: see message.h. */
+#ifndef BROOD_WIRE_MESSAGE_LEASE_H
+#define BROOD_WIRE_MESSAGE_LEASE_H
+
+#include <stdint.h>
+
+/*
+ * A lease. The engine makes link, ring and eventfd and asks (LEASE); the request waits in the
+ * supervisor's queue like a job, in a record like a job's (`id`), and when it is its turn the fds
+ * go on to an idle worker (LEND), and the engine hears who it is (LENT). From then on jobs go
+ * through the ring. The lease ends by LEASE_OVER, always, exactly once, also when it was refused:
+ * when the worker has died; or when it has left. It leaves because the supervisor says so (LEAVE,
+ * and a ring of its bell): after the job that it runs, without looking at those behind it, it says
+ * LEFT and is idle. The supervisor says so when the engine asked (LEASE_END), the limit is over,
+ * the lease had no job for lease_idle_ms, somebody else waits, or the pool stops. Entries that a
+ * worker has left behind in its ring were not started.
+ */
+#define LEASE_FDS 5
+/*
+ * leases that may be asked for beyond one a worker. Jobs have records of their own: workers +
+ * backlog
+ */
+#define LEASE_WAITING(workers) ((workers) < 64 ? (workers) : 64)
+enum { LEASE_FD_LINK, LEASE_FD_BELL, LEASE_FD_DOWN, LEASE_FD_UP, LEASE_FD_LANE };
+/*
+ * limit_ms: from the loan. ledger: its number, this lease's alone until the engine is through with
+ * it. lane: whose it is: while it waits none of the same lane is taken back for it; 0: nobody's
+ */
+struct message_lease {
+	uint64_t id, given_ns;
+	uint32_t queue_ms, limit_ms, flags, lane, ledger, pad;
+};
+/* an explicit one: not to be taken back for others or for being idle */
+enum { LEASE_KEPT = 1 };
+/* sequence: the first job's less 1 */
+struct message_lend {
+	uint64_t id, sequence;
+};
+struct message_leave {
+	uint64_t id;
+};
+/*
+ * sequence: of the last job that it has done. flags: FINISHED_RETIRING, FINISHED_NO_FD. left: what
+ * the last one left behind then
+ */
+struct message_left {
+	uint64_t id, sequence;
+	uint32_t flags, left;
+};
+struct message_lent {
+	uint64_t id, sequence;
+	int32_t pid;
+	uint32_t slot, generation, pad;
+};
+/* LEASE_END, LEASE_LOOK: the engine published a job whose run time ends before ledger.look_at */
+struct message_lease_id {
+	uint64_t id;
+};
+struct message_lease_kill {
+	uint64_t id, sequence;
+	uint32_t cause, pad;
+};
+/* CANCEL: the ladder of that job, if it still runs. NONSENSE: the worker sent some */
+enum { LEASE_KILL_CANCEL = 1, LEASE_KILL_NONSENSE };
+enum { LEASE_REFUSED = 1, LEASE_RETURNED, LEASE_DIED };
+enum {
+	OVER_PROTOCOL = 1,
+	OVER_STUCK = 2,
+	OVER_MEMORY = 4,
+	OVER_ABORT = 8,
+	OVER_CONDEMNED = 16,
+	OVER_GAVE_UP = 256,
+	/* the soft step was sent to the job `sequence`, for `cause` */
+	OVER_TOLD = 32,
+	OVER_NOTICED = 128, /* and it has noticed */
+	/*
+        * it was killed and does not end: how it will is not known, and what it began is not tried
+        * again
+        */
+	OVER_UNDEAD = 64
+};
+struct message_lease_over {
+	uint64_t id;
+	uint32_t how, detail; /* REFUSED: enum brood_detail */
+	int32_t pid;
+	uint32_t slot, generation;
+	uint32_t flags;
+	/*
+	 * RETURNED: of the last job done. DIED: that the ladder was about, and that was condemned
+	 * when flags say so; STUCK: the last that it began
+	 */
+	uint64_t sequence;
+	/* DIED: the desk word; when condemned, as it was before the swap */
+	uint64_t word;
+	uint64_t escaped_sequence;
+	/* DIED: the desk's, which the next worker there will write over */
+	uint64_t began_ns;
+	uint32_t escaped, cause;
+	int32_t code, status, kill_signal;
+	uint32_t pad;
+	uint64_t cpu_us, peak_kb;
+};
+
+/*
+ * On the link. WITH: the fds of the entry with that sequence, sent before it is published: [the
+ * request's memfd][the job's socket][extra ...]. BACK: before the job's completion: [the reply's
+ * memfd][extra ...].
+ */
+/*
+ * STREAM, with WITH: a socket for request and reply, in the memfd's place. BACK with it is said
+ * while the job runs, and brings the socket of its reply alone.
+ */
+enum { LINK_MEMFD = 1, LINK_SOCKET = 2, LINK_STREAM = 4 };
+struct message_link {
+	uint64_t sequence;
+	uint32_t flags, extra;
+};
+
+#endif

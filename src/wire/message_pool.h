@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* message_pool.h - messages about all of a pool, and lines for the log: see message.h. */
+#ifndef BROOD_WIRE_MESSAGE_POOL_H
+#define BROOD_WIRE_MESSAGE_POOL_H
+
+#include <brood.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* of the drain time, what the engine's lanes have used up */
+struct message_stop {
+	uint32_t drained_ms, pad;
+};
+enum { NOTIFY_READY = 1, NOTIFY_STATUS };
+struct message_notify {
+	uint32_t kind, pad;
+	char text[208];
+};
+/* fds: a memfd (data_size > 0), then fds_count */
+struct message_init_data {
+	uint64_t data_size;
+	uint32_t version, fds_count;
+};
+/*
+ * POOL_READY, POOL_DEGRADED, STOPPED. left: STOPPED: processes that live on, as far as they are
+ * known
+ */
+struct message_pool {
+	uint32_t ready, workers, left, pad;
+};
+/*
+ * EXITING (no fields): the program is in exit(), and nobody hears log lines any more. DROPPED: what
+ * its end or the stop made of jobs.
+ */
+struct message_dropped {
+	uint64_t count, first;
+	char name[BROOD_NAME_MAX];
+};
+/* the line for the log; as snprintf() */
+int message_dropped_text(const struct message_dropped *m, char *text, size_t size);
+/* text: NUL-terminated; sent cut after its NUL */
+struct message_log {
+	uint32_t level, event;
+	int32_t pid;
+	uint32_t slot;
+	uint64_t job;
+	char text[512];
+};
+/* blind: enum self_blind */
+struct message_ready {
+	int32_t pid;
+	uint32_t generation, blind, pad;
+};
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* ring_space.h - where the bytes of a ring lie. */
+#ifndef BROOD_WIRE_RING_SPACE_H
+#define BROOD_WIRE_RING_SPACE_H
+
+#include <stdint.h>
+
+/*
+ * A space: bytes given out in order and given back in the same order, each piece contiguous. `head`
+ * and `tail` only grow; a position modulo `size`, a power of two, is where it lies.
+ */
+struct ring_space {
+	uint64_t head, tail;
+	uint32_t size;
+};
+/*
+ * Room for `need` bytes at a multiple of `align` (a power of two up to 64): where, or -1. *ret_end
+ * is what to give back with ring_space_release().
+ */
+int64_t ring_space_take(struct ring_space *space, uint32_t need, uint32_t align, uint64_t *ret_end);
+/* The longest piece that could be taken now, in one. */
+uint32_t ring_space_room(const struct ring_space *space, uint32_t align);
+/* all up to there */
+static inline void ring_space_release(struct ring_space *space, uint64_t end)
+{
+	space->tail = end;
+	/* empty: begin at the front again, where the memory is warm */
+	if (space->tail == space->head)
+		space->head = space->tail = (space->head + space->size - 1) &
+			~(uint64_t)(space->size - 1);
+}
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * roster.h - slot to pid, for the guard. Mapped in supervisor and guard. A worker writes its own
+ * entry before any user code runs (init hook included) and then unmaps the roster: no job can
+ * scribble pids into what the guard will kill. The engine unmaps it at once.
+ */
+#ifndef BROOD_WIRE_ROSTER_H
+#define BROOD_WIRE_ROSTER_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct roster_entry {
+	_Atomic int32_t pid; /* 0: nobody */
+	uint32_t generation;
+	/* process_boot_ticks() at birth: the leader of that session started no later */
+	uint64_t born_ticks;
+};
+struct roster {
+	_Atomic int32_t engine_pid;
+	uint32_t slots;
+	uint64_t engine_born_ticks;
+	/*
+	 * one a slot; behind them the remains: dead workers in whose sessions something of their
+	 * jobs may live, until a sweep has found nothing any more
+	 */
+	struct roster_entry workers[];
+};
+#define ROSTER_ENTRIES(slots) ((size_t)(slots)*2 + 64)
+
+#endif

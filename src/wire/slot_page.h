@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slot_page.h - a page a slot. A worker keeps its own and unmaps the others; the supervisor and the
+ * engine keep all.
+ *
+ * One word tells which job runs, so that a kill cannot hit job N+1: the supervisor stores
+ * ASSIGNED(N) and sends RUN; the worker swaps ASSIGNED(N) to RUNNING(N) before the first
+ * instruction of fn and RUNNING(N) to DONE(N) after its last; who wants to kill swaps ASSIGNED(N)
+ * or RUNNING(N) to CONDEMNED(N), and only the winner kills. A worker that loses a swap waits to
+ * die.
+ *
+ * On a lease the word goes from DONE(N-1) (FREE at first) to RUNNING(N) to DONE(N) without the
+ * supervisor; condemning swaps DONE(N-1) or RUNNING(N) to CONDEMNED(N).
+ *
+ * A worker that scribbles on its own page harms itself alone: what the supervisor and the engine
+ * read there only decides about that worker.
+ */
+#ifndef BROOD_WIRE_SLOT_PAGE_H
+#define BROOD_WIRE_SLOT_PAGE_H
+
+#include <brood.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum desk_state { DESK_FREE, DESK_ASSIGNED, DESK_RUNNING, DESK_DONE, DESK_CONDEMNED };
+#define DESK_WORD(sequence, state) ((uint64_t)(sequence) << 3 | (state))
+#define DESK_STATE(word)           ((enum desk_state)((word) % 8))
+#define DESK_SEQUENCE(word)        ((word) >> 3)
+
+#define DESK_STANDARD UINT32_C(0x80000000)
+
+/*
+ * How a worker ends by itself. The code alone proves nothing, for a job may exit with the same one:
+ * the worker writes it into its slot's page as well, and says by that that it was the library.
+ */
+enum worker_exit {
+	WORKER_EXIT_ORDERLY = 0,
+	WORKER_EXIT_BIRTH = 70, /* the kernel refused something that a worker needs */
+	WORKER_EXIT_INIT = 71,  /* worker_init did not return 0, or left its frame */
+	/* the channel is gone, is something else now, or carried nonsense */
+	WORKER_EXIT_CHANNEL = 72,
+	WORKER_EXIT_DESK = 73,    /* the desk word makes no sense: somebody wrote there */
+	WORKER_EXIT_ESCAPED = 74, /* a job left its frame; ESCAPED was sent before */
+	/* on lease: the ring makes no sense, or the link carried nonsense */
+	WORKER_EXIT_RING = 75,
+};
+
+/* at the start of the slot's page. All of it hostile, but to its worker */
+struct desk {
+	_Atomic uint64_t word;
+	/* of RUNNING(N), stored before it: when the worker says it began */
+	_Atomic uint64_t began_ns;
+	/*
+	 * the supervisor's: sequence of the last job that was told to end. Stored before the
+	 * signal. No job has 0
+	 */
+	_Atomic uint64_t soft;
+	/* the worker's, as it dies: worker_memory refused it memory */
+	_Atomic uint32_t memory;
+	/* why: one of BROOD_TOLD_*. Stored before `soft` */
+	_Atomic uint32_t soft_cause;
+	/* the worker's: sequence of the last job to which brood_job_cancelled() said so */
+	_Atomic uint64_t noticed;
+	/*
+	 * what a worker on lease sleeps on (futex): added to by the engine after it published, and
+	 * by the supervisor
+	 */
+	_Alignas(64) _Atomic uint32_t bell;
+	/*
+	 * 1: it sleeps on it, or is about to: ring. It sets that, looks again (seq_cst), and sleeps
+	 */
+	_Atomic uint32_t asleep;
+	/*
+	 * DESK_STANDARD | flags of stdout and of stderr before the job that runs, where the engine
+	 * shares them; 0: nothing is to be put back
+	 */
+	_Atomic uint32_t standard[2];
+	/*
+	 * 1: a job made system calls since the supervisor looked for strays. The worker sets it and
+	 * says so (CALLED); the supervisor clears it before it looks
+	 */
+	_Atomic uint32_t called;
+	/* 1: the supervisor has sent something: look at the channel before the next job */
+	_Atomic uint32_t attention;
+	/* enum worker_exit, right before the worker ends itself; 0: it does not */
+	_Atomic uint32_t gave_up;
+	/* the function of the last job that began, for log lines: may lack its NUL */
+	char name[BROOD_NAME_MAX];
+};
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stats_page.h - counters. The board is written by the supervisor and read-only in the engine; the
+ * tally is the engine's, for the supervisor to read when the engine has ended. Workers and guard
+ * unmap both.
+ */
+#ifndef BROOD_WIRE_STATS_PAGE_H
+#define BROOD_WIRE_STATS_PAGE_H
+
+#include "../os/closing.h"
+
+#include <brood.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct board { /* one writer; each field is read alone */
+	_Atomic uint32_t ready, idle, busy, starting, queued, queued_peak, degraded;
+	_Atomic uint64_t next_spawn_ns; /* 0: none is waited for */
+	_Atomic uint64_t verdicts[BROOD_OUTCOMES];
+	_Atomic uint32_t leased, library; /* library: leased, but for explicit leases */
+	_Atomic uint64_t leases, leases_revoked;
+	_Atomic uint64_t redispatched, retried, spawned, died, killed, retired, spawn_failures,
+		strays_killed, guard_deaths, logs_dropped;
+	_Atomic uint32_t undead;
+	_Atomic uint64_t undead_ever;
+	_Atomic int32_t guard_pid; /* for tests and tools */
+};
+
+struct tally {
+	/* jobs that the engine accepted and that wait in it for a worker */
+	_Atomic uint64_t waiting;
+	/*
+	 * os/closing.h: pids of the supervisor's and of the engine's helpers, as the kernel wrote
+	 * them
+	 */
+	_Atomic int closers[2][CLOSING_HELPERS];
+};
+
+#endif
