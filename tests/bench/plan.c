@@ -206,7 +206,7 @@ static void plan_callers(struct plan *plan)
 	static const uint32_t threads[] = { 64, 16, 8, 4, 2 };
 
 	for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
-		const struct params p = { .workers = 8, .threads = threads[i] };
+		const struct params p = { .workers = 8, .threads = threads[i], .blocks = 8 };
 		struct group *g = add_group(plan, "callers", BOTH);
 		uint32_t pool = add_stand(g, &floor_pool, &p),
 			 call = add_stand(g, &bench_callers, &p);
@@ -227,6 +227,12 @@ static void plan_callers(struct plan *plan)
 		if (threads[i] == 64)
 			add_bound(g, UNPINNED, TIMES_AT_MOST, (struct reading){ pool, 1 }, 1.5,
 				"64 threads call 8 workers: 99th percentile, of a plain pool");
+		say(add_row(g, (struct reading){ call, 2 }, (struct beside){ { pool, 2 }, "pool" },
+			    "callers.c%u.max", threads[i]),
+			"the same: the longest of all calls of a block");
+		if (threads[i] == 64)
+			add_bound(g, UNPINNED, COUNT_AT_MOST, (struct reading){ pool, 2 }, 20000,
+				"64 threads call 8 workers: the longest call, in us");
 	}
 }
 
