@@ -6,6 +6,7 @@
 
 #include "../../src/wire/frame.h"
 #include "../../src/wire/ring.h"
+#include "../../src/wire/slot_page.h"
 
 #include <fcntl.h>
 #include <pthread.h>
