@@ -261,7 +261,7 @@ void queue_jobs_free(struct lane *l, struct lane_job *job)
 		pipe_free(l, job);
 	job->fds.memfd = close_fd(job->fds.memfd);
 	if (job->fds.socket >= 0)
-		job->fds.socket = sockets_close(job->fds.socket);
+		job->fds.socket = closing_socket(job->fds.socket);
 	job->reply.memfd = close_fd(job->reply.memfd);
 	if (job->fds.extra)
 		job->fds.extra = queue_jobs_fds_free(job->fds.extra);

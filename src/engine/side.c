@@ -99,7 +99,7 @@ void side_sent(struct lease *lease, struct lane_job *job)
 	if (job->tries.left > 0 && lease->lane->kind != LANE_KEPT)
 		return;
 	job->fds.out = true;
-	job->fds.socket = sockets_close(job->fds.socket);
+	job->fds.socket = closing_socket(job->fds.socket);
 	job->fds.extra = job->fds.extra ? queue_jobs_fds_free(job->fds.extra) : NULL;
 }
 

@@ -32,6 +32,7 @@
 #include "../guard/guard.h"
 #include "../inline/inline.h"
 #include "../os/closing.h"
+#include "../os/proc.h"
 #include "../os/fds.h"
 #include "../os/notify.h"
 #include "../os/output.h"
@@ -186,13 +187,13 @@ static int refused(int r, const char *what)
 static int check_threads(void)
 {
 	char names[256] = "";
-	int count = process_thread_count();
+	int count = proc_thread_count();
 
 	if (count < 0)
 		return refused(count, "counting the program's threads");
 	if (count <= 1)
 		return 0;
-	process_thread_names(names, sizeof names);
+	proc_thread_names(names, sizeof names);
 	engine_error("brood_start: the program has %d threads beside this one (%s), and a fork "
 		     "would leave their locks behind for ever: call it "
 		     "before they are started; a library that starts threads in a constructor must "

@@ -31,6 +31,8 @@
 
 #include "../base/base.h"
 #include "../os/fds.h"
+#include "../os/proc.h"
+#include "../os/sessions.h"
 #include "../os/hunt.h"
 #include "../os/mark.h"
 #include "../os/process.h"
@@ -118,9 +120,9 @@ static void sleep_until_orphaned(struct guard *g)
 /* Signed at `born`, so a process with that pid that started later is somebody else. */
 static bool stranger(pid_t pid, uint64_t born)
 {
-	struct process_stat stat;
+	struct proc_stat stat;
 
-	if (process_stat(pid, &stat) == 0)
+	if (proc_stat(pid, &stat) == 0)
 		return stat.start_ticks > born;
 	return mark_of(pid) == 0 && mark_is_made(); /* /proc hides it: its mark has to do */
 }
@@ -175,7 +177,7 @@ static void kill_all(struct guard *g, uint32_t slots)
 	if (mark_is_made())
 		hunt(is_prey, NULL, now_ns() + HUNT_NS);
 	if (count > 0)
-		process_kill_sessions(g->sessions, count, ROUNDS);
+		sessions_kill(g->sessions, count, ROUNDS);
 }
 
 static pid_t *map_sessions(uint32_t slots)

@@ -2,8 +2,9 @@
 /*
  * children.c - process.h: lists the children of this process, and reaps children without an owner.
  */
-#include "process.h"
+#include "children.h"
 #include "../base/base.h"
+#include "proc.h"
 #include "procfs.h"
 
 #include <fcntl.h>
@@ -56,10 +57,10 @@ static int each_of_task(void *context, int tid, int walk_fd)
 static int each_of_all(void *context, int pid, int walk_fd)
 {
 	struct visitor *v = context;
-	struct process_stat s;
+	struct proc_stat s;
 
 	(void)walk_fd;
-	if (process_stat(pid, &s) == 0 && s.ppid == getpid())
+	if (proc_stat(pid, &s) == 0 && s.ppid == getpid())
 		v->stop = v->visit(v, pid) != 0;
 	return v->stop;
 }
@@ -91,7 +92,7 @@ static int collect(struct visitor *v, pid_t pid)
 	return c->count == c->max;
 }
 
-int process_children(pid_t *pids, size_t max)
+int children_list(pid_t *pids, size_t max)
 {
 	struct collector c = { .visitor = { .visit = collect }, .pids = pids, .max = max };
 	int r = each_child(&c.visitor);
@@ -133,7 +134,7 @@ static int reap_unknown(struct visitor *v, pid_t pid)
  * PROCESS_FORK the workers, too. There a worker's zombie that its owner has not seen yet may stand
  * before a stray's. So all children must be looked at.
  */
-pid_t process_reap_stray(bool (*known)(void *context, pid_t pid), void *context)
+pid_t children_reap_stray(bool (*known)(void *context, pid_t pid), void *context)
 {
 	struct reaper s = {
 		.visitor = { .visit = reap_unknown }, .known = known, .context = context

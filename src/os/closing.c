@@ -22,7 +22,6 @@
  */
 #include "closing.h"
 #include "process.h"
-#include "sockets.h"
 #include "../base/base.h"
 
 #include <fcntl.h>
@@ -234,12 +233,27 @@ static bool hand_over(int fd, bool now)
 	return false;
 }
 
+int closing_socket(int fd)
+{
+	struct linger linger;
+	socklen_t size = sizeof linger;
+	int saved = errno;
+
+	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 &&
+		linger.l_onoff && linger.l_linger > 0) {
+		linger.l_onoff = 0;
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+	}
+	errno = saved;
+	return close_fd(fd);
+}
+
 static int close_elsewhere(int fd, bool now)
 {
 	int saved = errno;
 
 	if (!closing.helpers || !hand_over(fd, now))
-		sockets_close(fd);
+		closing_socket(fd);
 	errno = saved;
 	return -1;
 }

@@ -24,5 +24,10 @@ void closing_by(enum closing_way way, _Atomic int pids[CLOSING_HELPERS]);
 int closing_fd(int fd); /* any descriptor; returns -1, as close_fd() does */
 /* An AF_UNIX socket of the library's own: only a descriptor in its queue may block. Returns -1. */
 int closing_pair_end(int fd);
+/*
+ * Closes a socket without waiting, whatever SO_LINGER says: the kernel sends the rest later. (A
+ * socket with l_linger 0 is still aborted.) Returns -1, as close_fd() does.
+ */
+int closing_socket(int fd);
 
 #endif

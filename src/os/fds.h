@@ -3,6 +3,8 @@
 #ifndef BROOD_OS_FDS_H
 #define BROOD_OS_FDS_H
 
+#include "identity.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -39,16 +41,6 @@ int fds_fill_standard(void);
  */
 int fds_raise_limit(size_t need, size_t *ret_hard);
 
-/*
- * Says which open file an fd stands for. So a file of the library is told from a file that took its
- * number. Each socket has an inode number of its own.
- */
-struct identity {
-	dev_t device;
-	ino_t inode;
-};
-int identity_get(int fd, struct identity *ret);
-bool identity_is(int fd, const struct identity *identity);
 /*
  * True for an eventfd, epoll, timerfd and the like: all of them share one inode, which has no type.
  * False: the fd is another file now, perhaps one of the program's.

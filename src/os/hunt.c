@@ -5,6 +5,7 @@
 #include "../base/base.h"
 #include "pids.h"
 #include "process.h"
+#include "proc.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -57,14 +58,14 @@ static int kill_now(struct hunter *h, pid_t pid)
 static int meet(void *context, int pid, int walk_fd)
 {
 	struct hunter *h = context;
-	struct process_stat stat;
+	struct proc_stat stat;
 	pid_t *place;
 	int r;
 
 	(void)walk_fd;
 	if (pid <= 1 || pid == h->self || !h->prey(h->context, pid))
 		return 0;
-	if (process_stat(pid, &stat) == 0 && stat.doomed)
+	if (proc_stat(pid, &stat) == 0 && stat.doomed)
 		return 0; /* it cannot fork any more */
 	place = place_of(pid);
 	if (*place == pid)

@@ -4,12 +4,13 @@
  * whom a process belongs.
  */
 #define _GNU_SOURCE
-#include "process.h"
+#include "proc.h"
 #include "../base/base.h"
 #include "procfs.h"
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -32,7 +33,7 @@ enum {
 	FIELDS
 };
 
-static const char *parse_name(const char *text, struct process_stat *s)
+static const char *parse_name(const char *text, struct proc_stat *s)
 {
 	/* The name may contain both parentheses. */
 	const char *open = strchr(text, '('), *close = strrchr(text, ')');
@@ -47,10 +48,10 @@ static const char *parse_name(const char *text, struct process_stat *s)
 	return close + 3;
 }
 
-int process_parse_stat(const char *text, struct process_stat *ret)
+int proc_parse_stat(const char *text, struct proc_stat *ret)
 {
 	unsigned long long fields[FIELDS] = { 0 }, pid;
-	struct process_stat s;
+	struct proc_stat s;
 	const char *at;
 
 	procfs_number(text, &pid);
@@ -71,7 +72,7 @@ int process_parse_stat(const char *text, struct process_stat *ret)
 	return 0;
 }
 
-int process_stat(pid_t pid, struct process_stat *ret_stat)
+int proc_stat(pid_t pid, struct proc_stat *ret_stat)
 {
 	char path[PROCFS_PATH], text[STAT_SIZE];
 	ssize_t n;
@@ -79,10 +80,10 @@ int process_stat(pid_t pid, struct process_stat *ret_stat)
 	if (pid <= 0 || !procfs_has_our_pids())
 		return -ESRCH;
 	n = procfs_read(procfs_path(path, pid, "stat"), text, sizeof text);
-	return n < 0 ? (int)n : process_parse_stat(text, ret_stat);
+	return n < 0 ? (int)n : proc_parse_stat(text, ret_stat);
 }
 
-uint64_t process_boot_ticks(void)
+uint64_t proc_boot_ticks(void)
 {
 	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
 	struct timespec ts;
@@ -101,7 +102,7 @@ static pid_t tracer_in(const char *status)
 	return (pid_t)tracer;
 }
 
-pid_t process_tracer(pid_t pid)
+pid_t proc_tracer(pid_t pid)
 {
 	char path[PROCFS_PATH], text[STAT_SIZE];
 
@@ -110,18 +111,18 @@ pid_t process_tracer(pid_t pid)
 		: tracer_in(text);
 }
 
-bool process_same_program(pid_t pid)
+bool proc_same_program(pid_t pid)
 {
 	char path[PROCFS_PATH];
-	struct process_stat s;
+	struct proc_stat s;
 	struct stat own, other;
 
-	return process_stat(pid, &s) == 0 && !s.exiting && stat("/proc/self/exe", &own) == 0 &&
+	return proc_stat(pid, &s) == 0 && !s.exiting && stat("/proc/self/exe", &own) == 0 &&
 		stat(procfs_path(path, pid, "exe"), &other) == 0 && own.st_ino == other.st_ino &&
 		own.st_dev == other.st_dev;
 }
 
-bool process_traced_or_stopped(pid_t pid)
+bool proc_traced_or_stopped(pid_t pid)
 {
 	char path[PROCFS_PATH], text[STAT_SIZE];
 	const char *line;
@@ -141,16 +142,16 @@ bool process_traced_or_stopped(pid_t pid)
 static int count_thread(void *context, int tid, int walk_fd)
 {
 	char path[PROCFS_PATH], text[STAT_SIZE];
-	struct process_stat s;
+	struct proc_stat s;
 
 	(void)walk_fd;
 	if (procfs_read(procfs_task_path(path, tid, "stat"), text, sizeof text) >= 0 &&
-		process_parse_stat(text, &s) == 0 && !s.exiting)
+		proc_parse_stat(text, &s) == 0 && !s.exiting)
 		++*(int *)context;
 	return 0;
 }
 
-int process_thread_count(void)
+int proc_thread_count(void)
 {
 	int count = 0, r;
 
@@ -190,7 +191,7 @@ static int name_thread(void *context, int tid, int walk_fd)
 	return 0;
 }
 
-int process_thread_names(char *text, size_t size)
+int proc_thread_names(char *text, size_t size)
 {
 	struct names n = { .text = text, .size = size, .self = (int)syscall(SYS_gettid) };
 	int r;
@@ -202,7 +203,7 @@ int process_thread_names(char *text, size_t size)
 	return r < 0 ? r : n.count;
 }
 
-int process_oom_score_adj(pid_t pid, int *ret_adj)
+int proc_oom_score_adj(pid_t pid, int *ret_adj)
 {
 	char path[PROCFS_PATH], text[16];
 	unsigned long long value;
@@ -215,7 +216,7 @@ int process_oom_score_adj(pid_t pid, int *ret_adj)
 	return 0;
 }
 
-int process_set_oom_score_adj(int adj)
+int proc_set_oom_score_adj(int adj)
 {
 	_cleanup_close_ int fd = -1;
 	char text[16];

@@ -14,6 +14,7 @@
  * does, too. EAGAIN, ENOMEM, EMFILE and all other errors are failures and are returned.
  */
 #include "process.h"
+#include "proc.h"
 #include "../base/base.h"
 
 #include <linux/futex.h>
@@ -253,10 +254,10 @@ int process_wait(pid_t pid, bool peek, struct process_exit *ret_exit)
  */
 bool process_is_stopped(pid_t child)
 {
-	struct process_stat stat;
+	struct proc_stat stat;
 	siginfo_t info = { 0 };
 
-	if (process_stat(child, &stat) == 0 && (stat.state == 'T' || stat.state == 't'))
+	if (proc_stat(child, &stat) == 0 && (stat.state == 'T' || stat.state == 't'))
 		return true;
 	return waitid(P_PID, (id_t)child, &info, WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 &&
 		info.si_pid == child;

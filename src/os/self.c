@@ -5,6 +5,7 @@
 
 #include "../base/base.h"
 #include "fds.h"
+#include "proc.h"
 #include "process.h"
 #include "procfs.h"
 
@@ -68,7 +69,7 @@ unsigned self_settle(void)
 		(self_files() < 0 ? SELF_BLIND_FILES : 0);
 }
 
-static int read_kept(struct process_stat *ret)
+static int read_kept(struct proc_stat *ret)
 {
 	char text[1024];
 	ssize_t n;
@@ -81,13 +82,13 @@ static int read_kept(struct process_stat *ret)
 	if (n < 0)
 		return -errno;
 	text[n] = '\0';
-	return process_parse_stat(text, ret) == 0 ? 0 : -EBADF;
+	return proc_parse_stat(text, ret) == 0 ? 0 : -EBADF;
 }
 
 /* Counts the threads that are not gone yet. Without any file, 2 stands for "more than one". */
 static int count_hidden(void)
 {
-	struct process_stat stat;
+	struct proc_stat stat;
 	int r;
 
 	if (unshare(CLONE_THREAD) == 0)
@@ -104,7 +105,7 @@ int self_threads(int expected)
 	int count;
 
 	if (!self.tasks_hidden)
-		return process_thread_count();
+		return proc_thread_count();
 	count = count_hidden();
 	for (int i = 0; count > expected && i < MOMENTS; i++) {
 		nanosleep(&moment, NULL);

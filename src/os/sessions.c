@@ -10,6 +10,7 @@
  * at its start time and session proves that it is the right one. Only where there is no pidfd, or
  * none can be had now, kill() must do, right after the second look.
  */
+#include "sessions.h"
 #include "process.h"
 #include "../base/base.h"
 #include "mark.h"
@@ -47,17 +48,17 @@ static bool wanted(const struct walk *w, pid_t session)
 }
 
 /* Returns 1: it still is this process; 0: it is gone, or another one; or -errno. */
-static int still_the_same(const struct process_stat *before)
+static int still_the_same(const struct proc_stat *before)
 {
-	struct process_stat now;
-	int r = process_stat(before->pid, &now);
+	struct proc_stat now;
+	int r = proc_stat(before->pid, &now);
 
 	if (r < 0)
 		return r == -ESRCH ? 0 : r;
 	return now.start_ticks == before->start_ticks && now.session == before->session;
 }
 
-static int kill_checked(const struct process_stat *s)
+static int kill_checked(const struct proc_stat *s)
 {
 	_cleanup_close_ int pidfd = process_pidfd_open(s->pid);
 	int same;
@@ -108,7 +109,7 @@ static int kill_hidden(struct walk *w, pid_t pid)
 static int kill_one(void *context, int pid, int walk_fd)
 {
 	struct walk *w = context;
-	struct process_stat s;
+	struct proc_stat s;
 	pid_t session;
 	int r;
 
@@ -122,7 +123,7 @@ static int kill_one(void *context, int pid, int walk_fd)
 	session = getsid(pid);
 	if (session >= 0 ? !wanted(w, session) : errno == ESRCH)
 		return 0;
-	r = process_stat(pid, &s);
+	r = proc_stat(pid, &s);
 	if (r == -ESRCH && session > 0 && pids_hidden()) {
 		r = kill_hidden(w, pid);
 		w->killed += r == 0;
@@ -141,7 +142,7 @@ static int kill_one(void *context, int pid, int walk_fd)
 	return 0;
 }
 
-int process_kill_sessions(const pid_t *sessions, size_t count, int rounds)
+int sessions_kill(const pid_t *sessions, size_t count, int rounds)
 {
 	struct walk w = {
 		.sessions = sessions, .count = count, .self = getpid(), .own = getsid(0)
@@ -164,7 +165,7 @@ int process_kill_sessions(const pid_t *sessions, size_t count, int rounds)
 
 struct search {
 	pid_t session;
-	void (*each)(void *context, const struct process_stat *stat);
+	void (*each)(void *context, const struct proc_stat *stat);
 	void *context;
 	int count;
 };
@@ -172,21 +173,21 @@ struct search {
 static int look_at(void *context, int pid, int walk_fd)
 {
 	struct search *search = context;
-	struct process_stat s;
+	struct proc_stat s;
 	pid_t session = getsid(pid);
 
 	(void)walk_fd;
 	if (session >= 0 ? session != search->session : errno == ESRCH)
 		return 0;
-	if (process_stat(pid, &s) < 0 || s.session != search->session)
+	if (proc_stat(pid, &s) < 0 || s.session != search->session)
 		return 0;
 	search->count++;
 	search->each(search->context, &s);
 	return 0;
 }
 
-int process_each_in_session(
-	pid_t session, void (*each)(void *context, const struct process_stat *stat), void *context)
+int sessions_each(
+	pid_t session, void (*each)(void *context, const struct proc_stat *stat), void *context)
 {
 	struct search search = { .session = session, .each = each, .context = context };
 	int r = procfs_each("/proc", look_at, &search);

@@ -130,18 +130,3 @@ int sockets_is_stream_socket(int fd)
 		? -EPROTOTYPE
 		: -ENOTCONN;
 }
-
-int sockets_close(int fd)
-{
-	struct linger linger;
-	socklen_t size = sizeof linger;
-	int saved = errno;
-
-	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 &&
-		linger.l_onoff && linger.l_linger > 0) {
-		linger.l_onoff = 0;
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
-	}
-	errno = saved;
-	return close_fd(fd);
-}

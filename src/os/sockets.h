@@ -37,10 +37,5 @@ ssize_t sockets_receive(int fd, void *data, size_t size, int flags, struct socke
  * or it listens.
  */
 int sockets_is_stream_socket(int fd);
-/*
- * Closes a socket without waiting, whatever SO_LINGER says: the kernel sends the rest later. (A
- * socket with l_linger 0 is still aborted.) Returns -1, as close_fd() does.
- */
-int sockets_close(int fd);
 
 #endif

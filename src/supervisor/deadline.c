@@ -6,6 +6,8 @@
  * to RUNNING without the supervisor: a lost swap means only that the worker has gone on meanwhile.
  */
 #include "deadline.h"
+#include "../os/proc.h"
+#include "../os/process.h"
 
 #include <signal.h>
 
@@ -115,8 +117,8 @@ bool deadline_enforce_lease(struct slot *slot, uint64_t now)
 bool deadline_spares_debugged(struct slot *slot)
 {
 	return (slot->pool->options->flags & BROOD_DEBUGGING) &&
-		(process_traced_or_stopped(slot->pid) ||
-			process_traced_or_stopped(slot->pool->supervisor->engine.pid));
+		(proc_traced_or_stopped(slot->pid) ||
+			proc_traced_or_stopped(slot->pool->supervisor->engine.pid));
 }
 
 static timer_fn ladder_fired;

@@ -5,6 +5,7 @@
  */
 #include "record.h"
 #include "../os/sockets.h"
+#include "../os/closing.h"
 
 void record_begin(struct pool *pool, struct job *job, const struct message_job *m)
 {
@@ -45,7 +46,7 @@ void record_close_own_fds(struct job *job)
 {
 	if (job->fds_count > 0)
 		job->fds[0] = job->message.own_pair ? closing_pair_end(job->fds[0])
-						    : sockets_close(job->fds[0]);
+						    : closing_socket(job->fds[0]);
 	record_close_fds(job);
 }
 

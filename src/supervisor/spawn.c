@@ -26,6 +26,7 @@
 #include "logging.h"
 #include "pool.h"
 #include "../os/fds.h"
+#include "../os/proc.h"
 #include "../os/sockets.h"
 
 #include <sys/resource.h>
@@ -88,8 +89,7 @@ static void init_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	struct slot *slot = container_of(timer, struct slot, timer);
 
-	if ((slot->pool->options->flags & BROOD_DEBUGGING) &&
-		process_traced_or_stopped(slot->pid)) {
+	if ((slot->pool->options->flags & BROOD_DEBUGGING) && proc_traced_or_stopped(slot->pid)) {
 		timer_set(loop, timer, now + NS_PER_S);
 		return;
 	}

@@ -14,6 +14,8 @@
 #include "strays.h"
 #include "logging.h"
 #include "../os/closing.h"
+#include "../os/children.h"
+#include "../os/proc.h"
 #include "../os/hunt.h"
 #include "../os/mark.h"
 #include "../os/pids.h"
@@ -60,7 +62,7 @@ bool strays_known(void *supervisor, pid_t pid)
  */
 void strays_reap(struct supervisor *s)
 {
-	while (process_reap_stray(strays_known, s) > 0)
+	while (children_reap_stray(strays_known, s) > 0)
 		;
 }
 
@@ -77,15 +79,15 @@ static size_t known_pids(struct supervisor *s, pid_t *known)
 
 bool strays_is_jobs(struct supervisor *s, pid_t pid)
 {
-	struct process_stat stat, self;
+	struct proc_stat stat, self;
 	int adj;
 
 	if (mark_of(pid) > 0 ||
-		(s->oom_mark >= 0 && process_oom_score_adj(pid, &adj) == 0 && adj == s->oom_mark))
+		(s->oom_mark >= 0 && proc_oom_score_adj(pid, &adj) == 0 && adj == s->oom_mark))
 		return true;
 	if (mark_is_made() || s->oom_mark >= 0)
 		return false;
-	return process_stat(pid, &stat) == 0 && process_stat(s->pid, &self) == 0 &&
+	return proc_stat(pid, &stat) == 0 && proc_stat(s->pid, &self) == 0 &&
 		stat.session != self.session;
 }
 
@@ -96,11 +98,11 @@ bool strays_is_jobs(struct supervisor *s, pid_t pid)
 pid_t strays_fork_of_engine(struct supervisor *s)
 {
 	pid_t children[64];
-	int n = process_children(children, ARRAY_SIZE(children));
+	int n = children_list(children, ARRAY_SIZE(children));
 
 	for (int i = 0; i < n; i++)
 		if (!strays_known(s, children[i]) && !strays_is_jobs(s, children[i]) &&
-			process_same_program(children[i]))
+			proc_same_program(children[i]))
 			return children[i];
 	return 0;
 }
@@ -154,9 +156,9 @@ static uint32_t go_hunting(struct supervisor *s, uint64_t limit_ns)
  */
 static bool end_child(pid_t pid)
 {
-	struct process_stat stat;
+	struct proc_stat stat;
 
-	if (process_stat(pid, &stat) == 0 && stat.doomed)
+	if (proc_stat(pid, &stat) == 0 && stat.doomed)
 		return false; /* killed before, and on its way */
 	process_kill_group(pid);
 	return process_signal(-1, pid, SIGKILL) == 0;
@@ -202,7 +204,7 @@ uint32_t strays_sweep(struct supervisor *s)
 
 	hear_again(s);
 	s->strays_left = 0;
-	n = process_children(children, CHILDREN_MAX);
+	n = children_list(children, CHILDREN_MAX);
 	for (int i = 0; i < n; i++) {
 		pid_t pid = children[i];
 		struct process_exit e;
@@ -253,9 +255,9 @@ uint32_t strays_end(struct supervisor *s)
 /* Kills one of the helpers that close files that may block. True: it was still there. */
 static bool end_closer(const struct supervisor *s, pid_t pid)
 {
-	struct process_stat stat;
+	struct proc_stat stat;
 
-	if (pid <= 0 || process_stat(pid, &stat) < 0 || stat.ppid != s->pid)
+	if (pid <= 0 || proc_stat(pid, &stat) < 0 || stat.ppid != s->pid)
 		return false;
 	process_signal(-1, pid, SIGKILL);
 	return true;

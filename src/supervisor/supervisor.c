@@ -35,6 +35,7 @@
 #include "strays.h"
 #include "undead.h"
 #include "../os/fds.h"
+#include "../os/proc.h"
 #include "../os/pids.h"
 #include "../os/mark.h"
 #include "../os/title.h"
@@ -237,8 +238,8 @@ static void limits_and_marks(struct supervisor *s)
 	if (s->nofile.rlim_max > need)
 		fds_raise_limit(MIN(s->nofile.rlim_max, MAX(need, FILES_ROOM)), &hard);
 	s->oom_mark = -1;
-	if (process_oom_score_adj(0, &s->oom_score_adj) == 0 && s->oom_score_adj < 1000)
-		s->oom_mark = MIN(s->oom_score_adj + PROCESS_OOM_MARK, 1000);
+	if (proc_oom_score_adj(0, &s->oom_score_adj) == 0 && s->oom_score_adj < 1000)
+		s->oom_mark = MIN(s->oom_score_adj + PROC_OOM_MARK, 1000);
 	mark_make();
 }
 
@@ -277,7 +278,7 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	process_set_subreaper();
 	pids_begin();
 	title_set("supervisor");
-	s->config.shared->roster->engine_born_ticks = process_boot_ticks();
+	s->config.shared->roster->engine_born_ticks = proc_boot_ticks();
 	atomic_store(&s->config.shared->roster->engine_pid, engine_pid);
 	watch_or_die(s, &s->signals, s->signal_fd, signal_source_readable);
 	watch_or_die(s, &s->engine.death, s->engine.pidfd, engine_peer_death);

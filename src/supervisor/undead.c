@@ -14,6 +14,8 @@
  * job started may have the same memory.
  */
 #include "undead.h"
+#include "../os/proc.h"
+#include "../os/process.h"
 #include "death.h"
 #include "grant.h"
 #include "logging.h"
@@ -28,11 +30,11 @@
 
 static const char *why(const struct slot *slot, pid_t tracer)
 {
-	struct process_stat stat;
+	struct proc_stat stat;
 
 	if (tracer)
 		return "a process that traces it holds it";
-	if (process_stat(slot->pid, &stat) == 0 && stat.state == 'D')
+	if (proc_stat(slot->pid, &stat) == 0 && stat.state == 'D')
 		return "it waits in the kernel (state D)";
 	return "the kernel has not ended it yet";
 }
@@ -50,7 +52,7 @@ static void kill_tracer(struct slot *slot, pid_t tracer)
 		return;
 	pidfd = process_pidfd_open(
 		tracer); /* first: from now on the number cannot become another's */
-	if (pidfd != -ESRCH && process_tracer(slot->pid) == tracer && strays_is_jobs(s, tracer))
+	if (pidfd != -ESRCH && proc_tracer(slot->pid) == tracer && strays_is_jobs(s, tracer))
 		process_signal(pidfd, tracer, SIGKILL);
 	close_fd(pidfd);
 }
@@ -71,7 +73,7 @@ static void give_verdict(struct slot *slot)
 
 static void say(struct slot *slot)
 {
-	pid_t tracer = process_tracer(slot->pid);
+	pid_t tracer = proc_tracer(slot->pid);
 
 	slot_log(slot, BROOD_WARNING, BROOD_EVENT_UNDEAD,
 		"worker %u (pid %d) was killed%s%s, and does not end: %s; its place is out of use "

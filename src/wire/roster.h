@@ -14,7 +14,7 @@
 struct roster_entry {
 	_Atomic int32_t pid; /* 0: nobody */
 	uint32_t generation;
-	/* process_boot_ticks() at birth: the leader of that session started no later */
+	/* proc_boot_ticks() at birth: the leader of that session started no later */
 	uint64_t born_ticks;
 };
 struct roster {

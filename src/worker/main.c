@@ -25,6 +25,7 @@
 
 #include "../base/base.h"
 #include "../os/closing.h"
+#include "../os/proc.h"
 #include "../os/fds.h"
 #include "../os/mark.h"
 #include "../os/output.h"
@@ -77,7 +78,7 @@ static void sign_roster(const struct worker_config *c)
 
 	atomic_store(&entry->pid, 0);
 	entry->generation = c->generation;
-	entry->born_ticks = process_boot_ticks();
+	entry->born_ticks = proc_boot_ticks();
 	atomic_store_explicit(&entry->pid, the_worker.pid, memory_order_release);
 }
 
@@ -158,7 +159,7 @@ static void set_manners(const struct worker_config *c)
 		forbid_cores();
 	if (c->oom_score_adj != -1001)
 		/* refused in some containers: it only sorts victims */
-		process_set_oom_score_adj(c->oom_score_adj);
+		proc_set_oom_score_adj(c->oom_score_adj);
 	mark_self(c->mark); /* by one of the two the sweep tells strays */
 	snprintf(title, sizeof title, "worker %u", c->slot);
 	title_set(title);

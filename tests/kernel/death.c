@@ -73,16 +73,16 @@ static void orphans(void)
 		sleep_forever();
 	}
 	CHECK(WAIT_UNTIL(p->child != 0, SHORT_MS));
-	CHECK_EQ(process_reap_stray(is_worker, &worker), -ECHILD);
+	CHECK_EQ(children_reap_stray(is_worker, &worker), -ECHILD);
 	CHECK_EQ(process_signal(-1, worker, SIGKILL), 0);
 	CHECK_EQ(end_of(worker).status, SIGKILL);
 	CHECK(WAIT_UNTIL(proc_parent(p->child) == getpid(), SHORT_MS));
-	CHECK_EQ(process_reap_stray(is_worker, &worker), 0); /* it lives */
+	CHECK_EQ(children_reap_stray(is_worker, &worker), 0); /* it lives */
 	CHECK_EQ(process_signal(-1, p->child, SIGTERM), 0);
 	CHECK(sigchld_comes(&told));
 	CHECK_EQ(told, p->child);
-	CHECK_EQ(process_reap_stray(is_worker, &worker), p->child);
-	CHECK_EQ(process_reap_stray(is_worker, &worker), -ECHILD);
+	CHECK_EQ(children_reap_stray(is_worker, &worker), p->child);
+	CHECK_EQ(children_reap_stray(is_worker, &worker), -ECHILD);
 }
 Test(kernel_death, orphans_come_to_the_subreaper_with_sigchld) { case_run(orphans, 20000); }
 
@@ -123,12 +123,12 @@ static void known_zombies(void)
 	for (int i = 0; i < 3; i++)
 		CHECK(WAIT_UNTIL(proc_state(known_pids[i]) == 'Z', SHORT_MS));
 	CHECK(WAIT_UNTIL(proc_state(stray) == 'Z' && proc_state(other) == 'Z', SHORT_MS));
-	CHECK_EQ(process_reap_stray(is_known, NULL) + process_reap_stray(is_known, NULL),
+	CHECK_EQ(children_reap_stray(is_known, NULL) + children_reap_stray(is_known, NULL),
 		stray + other);
-	CHECK_EQ(process_reap_stray(is_known, NULL), 0);
+	CHECK_EQ(children_reap_stray(is_known, NULL), 0);
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(end_of(known_pids[i]).status, i);
-	CHECK_EQ(process_reap_stray(is_known, NULL), -ECHILD);
+	CHECK_EQ(children_reap_stray(is_known, NULL), -ECHILD);
 }
 Test(kernel_death, a_stray_is_reaped_past_zombies_that_have_owners)
 {
@@ -145,7 +145,7 @@ static void children(void)
 		if (made[i] == 0)
 			sleep_forever();
 	}
-	count = process_children(listed, ARRAY_SIZE(listed));
+	count = children_list(listed, ARRAY_SIZE(listed));
 	CHECK_EQ(count, ARRAY_SIZE(made));
 	for (size_t i = 0; i < ARRAY_SIZE(made); i++) {
 		bool found = false;
@@ -154,12 +154,12 @@ static void children(void)
 			found |= listed[j] == made[i];
 		CHECK(found);
 	}
-	CHECK_EQ(process_children(listed, 7), 7);
+	CHECK_EQ(children_list(listed, 7), 7);
 	for (size_t i = 0; i < ARRAY_SIZE(made); i++) {
 		process_signal(-1, made[i], SIGKILL);
 		end_of(made[i]);
 	}
-	CHECK_EQ(process_children(listed, ARRAY_SIZE(listed)), 0);
+	CHECK_EQ(children_list(listed, ARRAY_SIZE(listed)), 0);
 }
 Test(kernel_death, children_are_listed_however_they_were_made) { case_run(children, 20000); }
 
@@ -339,18 +339,18 @@ static void pidfds(void)
 	CHECK_GE(pidfd, 0);
 	CHECK(!readable(pidfd, 0));
 	CHECK_EQ(process_signal(pidfd, child, SIGSTOP), 0);
-	CHECK(WAIT_UNTIL(process_traced_or_stopped(child), SHORT_MS));
+	CHECK(WAIT_UNTIL(proc_traced_or_stopped(child), SHORT_MS));
 	CHECK(!readable(pidfd, 0)); /* stopped is no end */
 	CHECK_EQ(process_signal(pidfd, child, SIGKILL), 0);
 	CHECK(readable(pidfd, SHORT_MS));
-	CHECK(!process_traced_or_stopped(child));
+	CHECK(!proc_traced_or_stopped(child));
 	end_of(child);
 	CHECK(readable(pidfd, 0));
 	CHECK_EQ(process_signal(pidfd, child, SIGKILL), -ESRCH);
 	close_fd(pidfd);
 	CHECK_EQ(fds_count(), before);
 	CHECK_EQ(process_pidfd_open(child), -ESRCH);
-	CHECK(!process_traced_or_stopped(child));
+	CHECK(!proc_traced_or_stopped(child));
 }
 Test(kernel_death, a_pidfd_tells_the_end)
 {

@@ -97,11 +97,11 @@ static void whole_family(void)
 	leader = in_session(family);
 	CHECK(WAIT_UNTIL(((struct board *)case_shared())->ready == FAMILY + 1, SHORT_MS));
 	before = fds_count();
-	killed = process_kill_sessions(&leader, 1, ROUNDS);
+	killed = sessions_kill(&leader, 1, ROUNDS);
 	CHECK_EQ(fds_count(), before);
 	CHECK_EQ(killed, FAMILY + 1);
 	CHECK_EQ(reap_killed(), FAMILY + 1);
-	CHECK_EQ(process_kill_sessions(&leader, 1, ROUNDS), 0);
+	CHECK_EQ(sessions_kill(&leader, 1, ROUNDS), 0);
 }
 static void family_without_pidfd(void)
 {
@@ -151,7 +151,7 @@ static void leaderless(void)
 	CHECK_EQ(process_set_subreaper(), 0);
 	leader = in_session(leave);
 	ends_well(leader);
-	CHECK_EQ(process_kill_sessions(&leader, 1, ROUNDS), 1);
+	CHECK_EQ(sessions_kill(&leader, 1, ROUNDS), 1);
 	CHECK_EQ(reap_killed(), 1);
 }
 Test(kernel_sessions, without_a_leader) { case_run(leaderless, 20000); }
@@ -184,14 +184,14 @@ static void in_flight(void)
 		pid_t leader = in_session(chain);
 
 		CHECK(WAIT_UNTIL(b->forks > forks + 100, SHORT_MS));
-		CHECK_GT(process_kill_sessions(&leader, 1, 10000), 0);
+		CHECK_GT(sessions_kill(&leader, 1, 10000), 0);
 		/*
 		 * All are dying, and none can fork: they end. (Between taking its SIGKILL and
 		 * beginning to exit one looks alive, but is not.)
 		 */
 		CHECK(WAIT_UNTIL(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, SHORT_MS));
 		forks = b->forks;
-		CHECK_EQ(process_kill_sessions(&leader, 1, 1), 0);
+		CHECK_EQ(sessions_kill(&leader, 1, 1), 0);
 		CHECK_EQ(b->forks, forks);
 	}
 }
@@ -212,13 +212,13 @@ static void others(void)
 	list[3] = getsid(0);
 	/* meets the same bit of the filter, and is no pid that can be */
 	list[4] = theirs % 65536 + (1 << 23);
-	CHECK_EQ(process_kill_sessions(list, ARRAY_SIZE(list), ROUNDS), 0);
-	CHECK_EQ(process_kill_sessions(NULL, 0, ROUNDS), 0);
-	CHECK_EQ(process_kill_sessions(&theirs, 1, 0), 0);
+	CHECK_EQ(sessions_kill(list, ARRAY_SIZE(list), ROUNDS), 0);
+	CHECK_EQ(sessions_kill(NULL, 0, ROUNDS), 0);
+	CHECK_EQ(sessions_kill(&theirs, 1, 0), 0);
 	CHECK(proc_alive(mine) && proc_alive(theirs));
 	kill(mine, SIGKILL);
 	end_of(mine);
-	CHECK_EQ(process_kill_sessions(&theirs, 1, ROUNDS), 1);
+	CHECK_EQ(sessions_kill(&theirs, 1, ROUNDS), 1);
 	end_of(theirs);
 }
 Test(kernel_sessions, nobody_else_is_hit) { case_run(others, 20000); }
@@ -234,7 +234,7 @@ static void itself(void)
 	if (pid == 0) {
 		pid_t self = setsid();
 
-		CHECK_EQ(process_kill_sessions(&self, 1, ROUNDS), 0);
+		CHECK_EQ(sessions_kill(&self, 1, ROUNDS), 0);
 		_exit(0);
 	}
 	ends_well(pid);
@@ -247,7 +247,7 @@ static void many(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(list); i++)
 		list[i] = in_session(alone);
-	CHECK_EQ(process_kill_sessions(list, ARRAY_SIZE(list), ROUNDS), ARRAY_SIZE(list));
+	CHECK_EQ(sessions_kill(list, ARRAY_SIZE(list), ROUNDS), ARRAY_SIZE(list));
 	CHECK_EQ(reap_killed(), ARRAY_SIZE(list));
 }
 Test(kernel_sessions, many_at_once) { case_run(many, 20000); }
@@ -262,7 +262,7 @@ static void no_fds(void)
 	tight = limit;
 	tight.rlim_cur = 3;
 	setrlimit(RLIMIT_NOFILE, &tight);
-	r = process_kill_sessions(&leader, 1, 2);
+	r = sessions_kill(&leader, 1, 2);
 	CHECK_EQ(r, -EMFILE);
 	/*
 	 * one for the walk, one for what it reads, none left for a pidfd; then one for the walk
@@ -270,13 +270,13 @@ static void no_fds(void)
 	 */
 	for (tight.rlim_cur = 5; tight.rlim_cur >= 4; tight.rlim_cur--) {
 		setrlimit(RLIMIT_NOFILE, &tight);
-		r = process_kill_sessions(&leader, 1, 1);
+		r = sessions_kill(&leader, 1, 1);
 		setrlimit(RLIMIT_NOFILE, &limit);
 		CHECK_EQ(r, 1);
 		CHECK_EQ(end_of(leader).status, SIGKILL);
 		leader = in_session(alone);
 	}
-	process_kill_sessions(&leader, 1, ROUNDS);
+	sessions_kill(&leader, 1, ROUNDS);
 	end_of(leader);
 }
 Test(kernel_sessions, with_hardly_an_fd) { case_run(no_fds, 20000); }
@@ -299,7 +299,7 @@ static void not_ours(void)
 	}
 	CHECK(WAIT_UNTIL(((struct board *)case_shared())->ready == 1, SHORT_MS));
 	become_nobody();
-	CHECK_EQ(process_kill_sessions(&leader, 1, 100000000), 0);
+	CHECK_EQ(sessions_kill(&leader, 1, 100000000), 0);
 	close(life[1]);
 	ends_well(leader);
 }
@@ -312,7 +312,7 @@ Test(kernel_sessions, what_may_not_be_signalled)
 
 /* ---- listing --------------------------------------------------------------------------------- */
 
-static void note_one(void *context, const struct process_stat *s)
+static void note_one(void *context, const struct proc_stat *s)
 {
 	CHECK_EQ(s->session, *(pid_t *)context);
 	CHECK_EQ(s->threads, 1);
@@ -321,29 +321,29 @@ static void note_one(void *context, const struct process_stat *s)
 
 static void listing(void)
 {
-	uint64_t before = process_boot_ticks();
-	struct process_stat s;
+	uint64_t before = proc_boot_ticks();
+	struct proc_stat s;
 	pid_t leader;
 
 	CHECK_EQ(process_set_subreaper(), 0);
 	leader = in_session(family);
 	CHECK(WAIT_UNTIL(((struct board *)case_shared())->ready == FAMILY + 1, SHORT_MS));
-	CHECK_EQ(process_each_in_session(leader, note_one, &leader), FAMILY + 1);
-	CHECK_EQ(process_stat(leader, &s), 0);
+	CHECK_EQ(sessions_each(leader, note_one, &leader), FAMILY + 1);
+	CHECK_EQ(proc_stat(leader, &s), 0);
 	CHECK_EQ(s.pid, leader);
 	CHECK_EQ(s.ppid, getpid());
 	CHECK_EQ(s.pgid, leader);
 	CHECK_EQ(s.session, leader);
 	CHECK_EQ(s.state, 'S');
 	CHECK_GE(s.start_ticks, before); /* the same clock, the same unit */
-	CHECK_LE(s.start_ticks, process_boot_ticks());
-	CHECK_EQ(process_stat(0, &s), -ESRCH);
-	CHECK_EQ(process_kill_sessions(&leader, 1, ROUNDS), FAMILY + 1);
-	CHECK(WAIT_UNTIL(process_stat(leader, &s) == 0 && s.state == 'Z', SHORT_MS));
+	CHECK_LE(s.start_ticks, proc_boot_ticks());
+	CHECK_EQ(proc_stat(0, &s), -ESRCH);
+	CHECK_EQ(sessions_kill(&leader, 1, ROUNDS), FAMILY + 1);
+	CHECK(WAIT_UNTIL(proc_stat(leader, &s) == 0 && s.state == 'Z', SHORT_MS));
 	CHECK(s.exiting && s.doomed);
 	reap_killed();
-	CHECK_EQ(process_stat(leader, &s), -ESRCH);
-	CHECK_EQ(process_each_in_session(leader, note_one, &leader), 0);
+	CHECK_EQ(proc_stat(leader, &s), -ESRCH);
+	CHECK_EQ(sessions_each(leader, note_one, &leader), 0);
 }
 Test(kernel_sessions, listing) { case_run(listing, 20000); }
 
@@ -352,11 +352,11 @@ static void names(void)
 {
 	static const char *const odd[] = { ") R 1 1 1", "a b", "((((", "))))", " ", ") Z 1",
 		"x\ny" };
-	struct process_stat s;
+	struct proc_stat s;
 
 	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
 		CHECK_EQ(prctl(PR_SET_NAME, odd[i], 0L, 0L, 0L), 0);
-		CHECK_EQ(process_stat(getpid(), &s), 0);
+		CHECK_EQ(proc_stat(getpid(), &s), 0);
 		CHECK_STR(s.comm, odd[i]);
 		CHECK_EQ(s.ppid, getppid());
 		CHECK_EQ(s.session, getsid(0));
@@ -372,21 +372,21 @@ static void mark(void)
 	int own, adj = 5555;
 	pid_t pid;
 
-	CHECK_EQ(process_oom_score_adj(0, &own), 0);
-	CHECK_EQ(process_set_oom_score_adj(MIN(own + PROCESS_OOM_MARK, 1000)), 0);
-	CHECK_EQ(process_oom_score_adj(0, &adj), 0);
-	CHECK_EQ(adj, MIN(own + PROCESS_OOM_MARK, 1000));
+	CHECK_EQ(proc_oom_score_adj(0, &own), 0);
+	CHECK_EQ(proc_set_oom_score_adj(MIN(own + PROC_OOM_MARK, 1000)), 0);
+	CHECK_EQ(proc_oom_score_adj(0, &adj), 0);
+	CHECK_EQ(adj, MIN(own + PROC_OOM_MARK, 1000));
 	pid = fork();
 	if (pid == 0) {
 		setsid();
-		CHECK_EQ(process_oom_score_adj(getpid(), &adj), 0);
-		CHECK_EQ(adj, MIN(own + PROCESS_OOM_MARK, 1000));
+		CHECK_EQ(proc_oom_score_adj(getpid(), &adj), 0);
+		CHECK_EQ(adj, MIN(own + PROC_OOM_MARK, 1000));
 		execl("/bin/sh", "sh", "-c", "read a </proc/$$/oom_score_adj; exit $((a % 200))",
 			NULL);
 		_exit(127);
 	}
-	CHECK_EQ(end_of(pid).status, MIN(own + PROCESS_OOM_MARK, 1000) % 200);
-	CHECK_EQ(process_oom_score_adj(pid, &adj), -ESRCH);
-	CHECK_LT(process_set_oom_score_adj(5000), 0);
+	CHECK_EQ(end_of(pid).status, MIN(own + PROC_OOM_MARK, 1000) % 200);
+	CHECK_EQ(proc_oom_score_adj(pid, &adj), -ESRCH);
+	CHECK_LT(proc_set_oom_score_adj(5000), 0);
 }
 Test(kernel_sessions, the_oom_mark_is_inherited) { case_run(mark, 20000); }

@@ -53,26 +53,26 @@ static void check_counts(void)
 
 	sem_init(&started, 0, 0);
 	sem_init(&finish, 0, 0);
-	CHECK_EQ(process_thread_count(), 1);
-	CHECK_EQ(process_thread_names(text, sizeof text), 0);
+	CHECK_EQ(proc_thread_count(), 1);
+	CHECK_EQ(proc_thread_names(text, sizeof text), 0);
 	CHECK_STR(text, "");
 	for (int i = 0; i < 2; i++)
 		CHECK_EQ(pthread_create(&threads[i], NULL, thread_main, names[i]), 0);
 	for (int i = 0; i < 2; i++)
 		sem_wait(&started);
-	CHECK_EQ(process_thread_count(), 3);
-	CHECK_EQ(process_thread_names(text, sizeof text), 2);
+	CHECK_EQ(proc_thread_count(), 3);
+	CHECK_EQ(proc_thread_names(text, sizeof text), 2);
 	CHECK_STR(text, "alpha, beta, (gamma)");
 	memset(text, 'x', sizeof text);
-	CHECK_EQ(process_thread_names(text, 9), 2);
+	CHECK_EQ(proc_thread_names(text, 9), 2);
 	CHECK_STR(text, "alpha, b");
 	CHECK_EQ(text[9], 'x');
-	CHECK_EQ(process_thread_names(text, 0), -EINVAL);
+	CHECK_EQ(proc_thread_names(text, 0), -EINVAL);
 	for (int i = 0; i < 2; i++)
 		sem_post(&finish);
 	for (int i = 0; i < 2; i++)
 		CHECK_EQ(pthread_join(threads[i], NULL), 0);
-	CHECK_EQ(process_thread_count(), 1);
+	CHECK_EQ(proc_thread_count(), 1);
 }
 
 static void counts_by_proc(void)
@@ -102,7 +102,7 @@ static void joined(void)
 			CHECK_EQ(pthread_create(&threads[t], NULL, nothing, NULL), 0);
 		for (size_t t = 0; t < ARRAY_SIZE(threads); t++)
 			CHECK_EQ(pthread_join(threads[t], NULL), 0);
-		CHECK_EQ(process_thread_count(), 1);
+		CHECK_EQ(proc_thread_count(), 1);
 	}
 }
 Test(kernel_threads, a_joined_thread_does_not_count) { case_run(joined, 60000); }

@@ -83,7 +83,7 @@ static pid_t make_engine(void)
 	if (pid == 0)
 		for (;;)
 			pause();
-	fake.shared.roster->engine_born_ticks = process_boot_ticks();
+	fake.shared.roster->engine_born_ticks = proc_boot_ticks();
 	atomic_store(&fake.shared.roster->engine_pid, pid);
 	return pid;
 }
@@ -94,9 +94,9 @@ static pid_t make_engine(void)
  */
 static void stale_entry(pid_t pid)
 {
-	struct process_stat stat;
+	struct proc_stat stat;
 
-	CHECK_EQ(process_stat(pid, &stat), 0);
+	CHECK_EQ(proc_stat(pid, &stat), 0);
 	fake.shared.roster->workers[0].born_ticks = stat.start_ticks - 1;
 	atomic_store(&fake.shared.roster->workers[0].pid, pid);
 }

@@ -304,7 +304,7 @@ static int looks_around(struct brood_job *job)
 static void birth(void)
 {
 	static const int kept[] = { SIGUSR2 };
-	struct process_stat stat;
+	struct proc_stat stat;
 	sigset_t all;
 
 	fake_init(&fake);
@@ -324,9 +324,9 @@ static void birth(void)
 	fake_start(&fake);
 	CHECK_EQ(atomic_load(&fake.shared.roster->workers[1].pid), fake.pid);
 	CHECK_EQ(fake.shared.roster->workers[1].generation, 7);
-	CHECK_EQ(process_stat(fake.pid, &stat), 0);
+	CHECK_EQ(proc_stat(fake.pid, &stat), 0);
 	CHECK_LE(stat.start_ticks, fake.shared.roster->workers[1].born_ticks);
-	CHECK_LE(fake.shared.roster->workers[1].born_ticks, process_boot_ticks());
+	CHECK_LE(fake.shared.roster->workers[1].born_ticks, proc_boot_ticks());
 	CHECK_EQ(fake_job(&fake, looks_around).code, 0);
 	fake_end(&fake);
 }
