@@ -7,6 +7,7 @@
 #ifndef BROOD_TESTS_FAKE_H
 #define BROOD_TESTS_FAKE_H
 
+#include "../../src/os/proc.h"
 #include "../../src/os/process.h"
 #include "../../src/wire/frame.h"
 #include "../../src/worker/main.h"

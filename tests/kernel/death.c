@@ -2,6 +2,8 @@
 /* death.c - who is told of a death, who inherits orphans, what a zombie keeps from being reused. */
 #include "kernel.h"
 #include "os/fds.h"
+#include "os/children.h"
+#include "os/proc.h"
 
 #include <pthread.h>
 

@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "case.h"
+#include "os/proc.h"
 #include "os/process.h"
 
 #include <criterion/criterion.h>

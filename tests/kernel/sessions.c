@@ -5,6 +5,8 @@
  */
 #include "kernel.h"
 #include "os/fds.h"
+#include "os/proc.h"
+#include "os/sessions.h"
 
 #include <sys/resource.h>
 

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "../../src/os/shm.h"
+#include "../../src/os/proc.h"
 #include "worker.h"
 
 #include <criterion/criterion.h>
