@@ -116,11 +116,14 @@ static int wait_for_end(struct wait *wait)
 {
 	int r;
 
-	while ((r = wait_until(wait)) == 0 && !wait->done(wait)) {
+	do {
+		r = wait_until(wait);
+		if (!wait->queues_ready)
+			continue;
 		engine_unlock(wait->brood);
 		queues_drain(wait->brood);
 		engine_lock(wait->brood);
-	}
+	} while (r == 0 && !wait->done(wait));
 	return r;
 }
 

@@ -74,16 +74,17 @@ struct brood {
 	size_t records_count;
 
 	/* for any thread: atomic, or with locks of their own */
-	_Atomic size_t out_count;       /* records taken; read without the lock as a hint */
-	_Atomic size_t leases_out;      /* of those, leases */
-	_Atomic bool fd_used;           /* brood_fd() was called: keep its epoll right */
-	_Atomic bool lanes_over;        /* nothing will come any more */
-	_Atomic bool refusing;          /* brood_stop() was called, or exit() */
-	_Atomic uint32_t lanes_waiting; /* calls that wait for a lease: at most the backlog */
-	_Atomic uint64_t crowd_until;   /* 0: there has been none since */
+	_Atomic uint64_t crowd_until; /* 0: there has been none since */
+	_Atomic bool fd_used;         /* brood_fd() was called: keep its epoll right */
+	_Atomic bool lanes_over;      /* nothing will come any more */
+	_Atomic bool refusing;        /* brood_stop() was called, or exit() */
 	struct drops drops;
 	struct brood_queues queues;
 	struct brood_common common;
+	/* changed by each job that is handed off: far from crowd_until, which each call reads */
+	_Atomic size_t out_count;       /* records taken; read without the lock as a hint */
+	_Atomic size_t leases_out;      /* of those, leases */
+	_Atomic uint32_t lanes_waiting; /* calls that wait for a lease: at most the backlog */
 
 	pthread_mutex_t lock; /* of what follows */
 	enum engine_state state;

@@ -143,7 +143,11 @@ static void all_lost(struct lane *l)
 
 	engine_lock(b);
 	lost = b->lost || b->state == ENGINE_STOPPED;
-	l->fds.gone |= b->epoll_fd < 0;
+	if (b->epoll_fd < 0) {
+		/* the program closed them, and may have others with these numbers */
+		l->fds.gone = true;
+		l->inbox.wake_fd = -1;
+	}
 	engine_unlock(b);
 	if (!lost)
 		return;

@@ -158,11 +158,13 @@ int wait_until(struct wait *wait)
 	if (wait->handle)
 		wait->handle->waiter = wait->waiter;
 	wait->queues_ready = false;
-	while (!wait->done(wait) && !wait->queues_ready) {
+	while (!wait->done(wait)) {
 		if (last) {
 			r = -ETIMEDOUT;
 			break;
 		}
+		if (wait->queues_ready)
+			break;
 		last = wait->until != TIME_NEVER && wait->until <= now_ns();
 		wait_round(wait, last);
 	}

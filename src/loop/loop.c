@@ -172,6 +172,9 @@ int loop_run(struct loop *loop)
 			busy = 0;
 		else if (n == 0 || (n > 0 && ++busy >= ROUNDS_MAX)) {
 			busy = 0;
+			/* what has come counts before the time that is up */
+			if (!settle(loop))
+				break;
 			run_timers(loop, before);
 		}
 	}

@@ -204,6 +204,7 @@ static void bury_undead(struct slot *slot)
 		slot->number, slot->pid, (now_ns() - slot->killed_ns) / NS_PER_MS);
 	count_one(&s->board->died);
 	forget_process(slot);
+	slot->sweeps = s->sweeps;
 	note(s, NOTE_STOP);
 }
 
@@ -310,7 +311,11 @@ void death_end_fired(struct loop *loop, struct timer *timer, uint64_t now)
 			slot->facts.reason ? slot->facts.reason : "it did not end when asked");
 	}
 	/* A watched pidfd tells the end. Without one, look again. */
-	if (slot->death.fd < 0)
+	if (slot->death.fd >= 0)
+		return;
+	if (slot->link.state == SLOT_UNDEAD)
+		slot_end(slot, 0);
+	else
 		timer_set(loop, timer, now + RETRY_MS * NS_PER_MS);
 }
 

@@ -111,7 +111,7 @@ void manager_hear_engine(struct supervisor *s, const struct message_notify *mess
 		s->manager.status[sizeof s->manager.status - 1] = '\0';
 		s->manager.status_pending = true;
 	}
-	manager_tell(pool_addressed(s));
+	note(s, NOTE_POOL);
 }
 
 void manager_tell_stopping(struct supervisor *s)

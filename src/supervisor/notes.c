@@ -58,7 +58,9 @@ static void take_for_pools(struct supervisor *s, uint32_t bit, void (*follow)(st
 static void settle_round(struct supervisor *s)
 {
 	take_for_pools(s, NOTE_SWEPT, undead_revive);
-	take_for_pools(s, NOTE_GAUGES, pool_count);
+	/* Without a message, a job counts as queued only after it had its chance of a worker. */
+	if (!(s->notes & NOTE_QUEUE) || (s->notes & (NOTE_TELL | NOTE_POOL)))
+		take_for_pools(s, NOTE_GAUGES, pool_count);
 	if (take(s, NOTE_TELL))
 		outbox_flush(s);
 	take_for_pools(s, NOTE_QUEUE, assign_all);

@@ -93,11 +93,13 @@ struct supervisor {
 	struct timer halt_timer;
 	bool stop_asked, stopped_pending;
 	uint64_t done_ns; /* when the last worker had ended */
+	bool undead_said; /* that some cannot die */
 	uint32_t left;    /* then: processes that live on, as far as they are known */
 	struct timer sweep_timer;
 	uint64_t last_sweep_ns;
 	uint32_t sweep_pause_ms;
 	bool strays_seen, strays_blind; /* some were killed; they cannot be looked for */
+	uint32_t sweeps;                /* that found nothing */
 	uint32_t strays_left;           /* of those that the last sweep found */
 	bool left_said;                 /* that the stop leaves some */
 	/* in the roster, behind its slots: how many since a sweep found nothing */

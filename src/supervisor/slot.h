@@ -41,8 +41,9 @@ struct slot {
 	struct slot_link link; /* first */
 	struct pool *pool;
 	uint32_t number, generation;
-	pid_t pid; /* 0: no process */
-	int pidfd; /* -1: none, or no process */
+	uint32_t sweeps; /* UNDEAD, without a process: sweeps before its end */
+	pid_t pid;       /* 0: no process */
+	int pidfd;       /* -1: none, or no process */
 	struct source death, channel;
 	bool channel_ended, paused;
 	/* STARTING: init limit; IDLE: healthy; BUSY: the ladder; LEASED: the next look */

@@ -112,10 +112,11 @@ static void finish(struct supervisor *s)
 	}
 	s->left = 0;
 	for_each_pool(pool, s) s->left += undead_alive(pool);
-	if (s->left)
+	if (s->left && !s->undead_said)
 		plain_log(s, BROOD_WARNING, BROOD_EVENT_UNDEAD,
 			"the pool has stopped, but %u worker%s that cannot die %s left", s->left,
 			s->left == 1 ? "" : "s", s->left == 1 ? "is" : "are");
+	s->undead_said = s->left > 0;
 	say_left(s);
 	if (s->engine.ended) {
 		if (s->strays_left == 0) /* else the guard goes on trying when we are gone */
@@ -191,6 +192,7 @@ void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms)
 	if (first)
 		for_each_pool(pool, s) lease_watch_drain(pool);
 	note(s, NOTE_STOP);
+	stop_step(s); /* at once: with no time to drain, no job of this batch shall begin */
 }
 
 /* ---- the engine ---- */

@@ -230,8 +230,10 @@ uint32_t strays_sweep(struct supervisor *s)
 		say_blind(s);
 	else if (found == 0)
 		forget_sessions(s);
-	if (found == 0)
+	if (found == 0) {
+		s->sweeps++;
 		note(s, NOTE_SWEPT);
+	}
 	return found;
 }
 

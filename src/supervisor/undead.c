@@ -136,7 +136,8 @@ void undead_revive(struct pool *pool)
 	list_for_each_safe(l, tmp, &pool->slots.lists[SLOT_UNDEAD]) {
 		struct slot *slot = container_of(l, struct slot, link.link);
 
-		if (slot->pid > 0)
+		/* a sweep has to come after the end of the process */
+		if (slot->pid > 0 || slot->sweeps == pool->supervisor->sweeps)
 			continue;
 		slot_revive(slot);
 		any = true;
