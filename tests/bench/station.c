@@ -160,7 +160,8 @@ static uint64_t block_of_warm(uint32_t jobs, uint64_t long_ns)
 static uint32_t jobs_of_a_block(void)
 {
 	const struct params *p = &own.stand->params;
-	uint64_t wanted = (uint64_t)own.settings->block_ms * (p->blocks ? p->blocks : 1) * 1000000u;
+	uint64_t wanted = (uint64_t)own.settings->block_ms *
+		(p->blocks && !own.settings->quick ? p->blocks : 1) * 1000000u;
 	uint32_t jobs = 1;
 
 	if (p->fixed)

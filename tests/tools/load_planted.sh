@@ -34,7 +34,7 @@ above() {
 
 lost=${1:?} twice=${2:?} swapped=${3:?} flipped=${4:?} fd=${5:?} zombie=${6:?} grandchild=${7:?} slot=${8:?} incomplete=${9:?}
 for how in call open submit; do
-	many=(-n 6000 -w 4 -c 16 -s 64 --call "$how" --deadline 1000)
+	many=(-n 2500 -w 4 -c 16 -s 64 --call "$how" --deadline 1000)
 	broken "$lost" one_verdict_per_job 'had no verdict' "${many[@]}" --mix nop=1
 	above jobs.unaccounted
 	broken "$twice" one_verdict_per_job twice "${many[@]}" --mix nop=1

@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <sys/wait.h>
 
-enum { POOLS = 12, THREADS = 6 };
+enum { POOLS = 6, THREADS = 6 };
 
 static atomic_long jobs, refused;
 static atomic_int began;

@@ -21,7 +21,7 @@
 #define PLANT_GRANDCHILD 7
 #define PLANT_SLOT       8
 #define PLANT_INCOMPLETE 9
-#define EVERY            10000
+#define EVERY            4000
 
 #if (PLANT >= PLANT_LOST && PLANT <= PLANT_FLIPPED) || PLANT == PLANT_INCOMPLETE
 /* True once in a fixed number of calls. */
