@@ -66,7 +66,8 @@ static size_t commas_of(const char *text, size_t *commas, size_t room, size_t *r
 }
 
 /*
- * Of "brood, fn, a, b" with two arguments behind it: "fn". What cannot be told apart stays whole.
+ * The second of a macro's arguments, which has `behind` more after it: "fn" of "brood, fn, a, b"
+ * with 2. With fewer commas, all that is behind the first; if no comma tells, all of text.
  */
 static struct span second_argument(const char *text, size_t behind)
 {

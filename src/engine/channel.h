@@ -13,7 +13,7 @@ struct waiter;
 
 /* takes the fd out of the epoll behind brood_fd() */
 void channel_unwatch(struct brood *b, int fd);
-/* tells the queues */
+/* nothing will come any more: makes over_fd readable, which each queue has in its epoll */
 void channel_all_over(struct brood *b);
 /* every job that is out is lost; also those in the outbox */
 void channel_give_up_all(struct brood *b, enum brood_detail detail);

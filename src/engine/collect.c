@@ -2,8 +2,8 @@
 /*
  * collect.c - what came of the jobs in a worker's ring. The ring's way up, the slot page and the
  * side socket are the worker's, and hostile: each figure is copied, then checked against what can
- * be. The first one that cannot be ends the worker (grant_distrust). Completions are taken in
- * order, one a sequence, so a job cannot be completed twice, nor a withdrawn one at all.
+ * be. The first one that cannot be ends the worker (leasing_distrust()). Completions are
+ * taken in order, one a sequence, so a job cannot be completed twice, nor a withdrawn one at all.
  */
 #include "collect.h"
 

@@ -90,7 +90,7 @@ struct brood {
 	enum engine_state state;
 	bool lost;                     /* the channel has ended */
 	bool ready, degraded, stopped; /* what the supervisor said of the pool */
-	uint32_t left;                 /* when it had stopped: processes that did not end */
+	uint32_t left;                 /* from STOPPED: how many processes the stop could not end */
 	uint64_t last_id;
 	struct record *records;
 	uint64_t *taken; /* a bit a record */

@@ -6,10 +6,10 @@
  * given. What two queues do for a job touches no memory that both write: that is why each thread
  * has its own.
  *
- * Locks, in this order: brood.lanes_lock (which queues there are), lane.lock (all of a queue),
- * brood.lock (the channel, the records of handoffs and leases). So the thread that reads the
- * channel, under brood.lock, cannot touch a queue: it leaves a note in the queue's inbox and pokes
- * the queue.
+ * Locks, in this order: brood.common.lock (the birth of the brood's own queue and of the callers'),
+ * brood.queues.lock (which queues there are), lane.lock (all of a queue), brood.lock (the channel,
+ * the records of handoffs and leases). So the thread that reads the channel, under brood.lock,
+ * cannot touch a queue: it leaves a note in the queue's inbox and pokes the queue.
  */
 #ifndef BROOD_ENGINE_QUEUE_H
 #define BROOD_ENGINE_QUEUE_H

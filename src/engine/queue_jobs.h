@@ -21,7 +21,7 @@ void queue_jobs_out_of_backlog(struct lane *l, struct lane_job *job);
 void queue_jobs_renumber(struct lane *l, struct lane_job *job);
 /* a job with its own copy of nothing yet: NEW. -EAGAIN: full */
 int queue_jobs_new(struct lane *l, const struct given *order, struct lane_job **ret);
-/* closes them. Returns NULL */
+/* closes the fds and frees the struct. Returns NULL */
 struct lane_fds *queue_jobs_fds_free(struct lane_fds *fds);
 /* gives back its id and itself */
 void queue_jobs_free(struct lane *l, struct lane_job *job);

@@ -314,7 +314,7 @@ static void thread_over(void *lane)
 
 static void make_key(void) { pthread_key_create(&thread_key, thread_over); }
 
-/* Under lanes_lock. */
+/* Under brood.queues.lock. */
 static struct lane *find_orphan(struct brood *b)
 {
 	list_for_each_safe(link, tmp, &b->queues.list) {

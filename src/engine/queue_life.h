@@ -12,7 +12,7 @@ struct lane;
 void queue_life_close_fds(struct lane *l);
 /* one reference less */
 void queue_life_put(struct lane *l);
-/* under lanes_lock too */
+/* under brood.queues.lock too */
 void queue_life_watch_for_stop(struct lane *l);
 int queue_life_new(struct brood *b, enum lane_kind kind, struct lane **ret);
 /* no lock held; its memory stays while a handle has it */

@@ -27,7 +27,7 @@ void queues_each(struct brood *b, void (*each)(struct lane *l, void *context), v
 	pthread_mutex_unlock(&b->queues.lock);
 }
 
-/* The log callback must not find lanes_lock taken; brood_stop() reads the log itself. */
+/* The log callback must not find brood.queues.lock taken; brood_stop() reads the log itself. */
 static void look_without_logs(struct lane *l)
 {
 	l->results.delivering++;

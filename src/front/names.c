@@ -136,7 +136,10 @@ static void add_how(struct line *l, const struct brood_verdict *v)
 		add(l, ", not started");
 }
 
-/* That a job which was killed for it was told before goes without saying. */
+/*
+ * A job that was killed by its deadline, a cancel or the stop had been told to end first. So "told"
+ * is said only of jobs that ended otherwise.
+ */
 static void add_told(struct line *l, const struct brood_verdict *v)
 {
 	bool killed = v->outcome == BROOD_TIMED_OUT || v->outcome == BROOD_CANCELLED,

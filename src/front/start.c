@@ -15,10 +15,10 @@
  *                          returns. Workers and guard are made by it, through the functions that
  *                          are handed over here, because the roles do not know each other
  *
- * Who writes a job's verdict: the supervisor, alone; the engine's library only when the supervisor
- * is gone (wire/message.h). Who owns a job's fd: the supervisor until the verdict. Who kills: the
- * supervisor, and the guard once that is dead. Who owns memory: everyone their own image; what is
- * shared is in wire/shared.h.
+ * Who writes a job's verdict: by handoff the supervisor, on a lease the engine's library
+ * (wire/message.h). Who owns a handed-off job's fd: the supervisor until the verdict. Who kills:
+ * the supervisor, and the guard once the supervisor is dead. Who owns memory: everyone their own
+ * image; what is shared is in wire/shared.h.
  *
  * The trap: brood_start() may be called again after it failed, from a worker, from a child that the
  * engine forked, or twice. The engine is told from its children by a page that the kernel wipes on
@@ -202,7 +202,7 @@ static int check_threads(void)
 	return -EBUSY;
 }
 
-/* The supervisor raises its soft limit itself, after the fork. */
+/* Is the hard limit enough? The supervisor raises its own soft limit, after the fork. */
 static int check_files(const struct brood_options *o, const struct stale *stale)
 {
 	size_t need = birth_files_needed(o) + stale_open(stale);

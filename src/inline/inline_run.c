@@ -292,7 +292,7 @@ static void call_fn(struct run *run, bool *ret_took)
 	};
 	uint64_t began = now_ns(), cpu = thread_cpu_us();
 
-	run->fds_count = 0; /* its own from here on */
+	run->fds_count = 0; /* the extra fds are the job's from here on: not ours to close */
 	run->verdict.code = job_inline_run(run->fn, &job, ret_took);
 	run->verdict.outcome = run->verdict.code ? BROOD_FAILED : BROOD_DONE;
 	run->verdict.run_us = (now_ns() - began) / NS_PER_US;

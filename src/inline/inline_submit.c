@@ -20,7 +20,9 @@
 
 struct event {
 	struct list link;
-	/* not NULL: this is a message; the result's reply is its bytes */
+	/*
+	 * set: this is a progress message, and result.reply its bytes; NULL: a job has ended
+	 */
 	brood_progress_fn *progress;
 	brood_done_fn *done;
 	struct brood_result result;

@@ -62,7 +62,10 @@ enum pick_standing pick_stands(const struct pick_stand *s, uint64_t now)
 		return PICK_STAY;
 	if (runs_for(s, now) >= PICK_STAND_NS || now >= s->head_since + PICK_NO_CPU_NS)
 		return PICK_MOVE_SLOW;
-	/* No job in the ring is that long, but together they are. */
+	/*
+	 * No single job is long enough to move others from behind it, but the row of them has kept
+	 * one waiting for PICK_STAND_NS.
+	 */
 	if (runs_for(s, now) >= PICK_STAND_NS / 4 && stands(s, s->seen) &&
 		now >= s->seen_ns + PICK_STAND_NS)
 		return PICK_MOVE;

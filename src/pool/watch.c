@@ -33,7 +33,10 @@ static uint64_t place_of(uint64_t word)
 	case DESK_FREE:
 	case DESK_DONE: return PLACE_DONE(sequence);
 	default:
-		/* ASSIGNED, CONDEMNED, or no state at all: not on a lease that goes on */
+		/*
+		 * ASSIGNED, CONDEMNED, or no state at all. A lease that nobody is ending has none
+		 * of these: 0, no place
+		 */
 		return 0;
 	}
 }

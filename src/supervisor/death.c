@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * death.c - a worker's end, in an order that matters:
- *   1. its channel is read to the end: a FINISHED that it still sent counts;
- *   2. waitid(WNOWAIT) says that it has ended: the zombie pins its pid, so that the group with that
- *      number can only be its own; the group is killed;
- *   3. it is reaped; the wait status, FINISHED, ESCAPED and the slot page together are the facts
- *      from which pool/fate.c makes the verdict;
+ *   1. waitid(WNOWAIT) says that it has ended: the zombie pins its pid, so that the group with that
+ *      number can only be its own;
+ *   2. its channel is read to the end: a FINISHED that it still sent counts;
+ *   3. its group is killed, and it is reaped; the wait status, FINISHED, ESCAPED and the slot page
+ *      together are the facts from which pool/fate.c makes the verdict;
  *   4. its roster entry goes to the remains, the place is empty, a birth is due;
  *   5. what its jobs started outside of its group is now a child of the supervisor (a subreaper):
  *      the sweep finds it, at most once a second as long as it finds nothing.

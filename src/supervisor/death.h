@@ -8,7 +8,7 @@
 #include "slot.h"
 #include "../pool/fate.h"
 
-source_fn death_readable;         /* its pidfd */
+source_fn death_readable;         /* the worker's pidfd is readable: it has ended */
 source_fn death_channel_readable; /* its channel: what it says, and the end of it */
 timer_fn death_end_fired;         /* of a slot that is ENDING or UNDEAD */
 /* all that follows, if it has ended */

@@ -31,7 +31,10 @@ static void healthy_fired(struct loop *loop, struct timer *timer, uint64_t now)
 		pool_worker_is_well(slot, "stay alive");
 }
 
-/* Said once a pool: the machine, or worker_init, is the reason, and not this worker. */
+/*
+ * Logs that workers cannot see what jobs leave behind. Once a pool: the cause is the machine or
+ * worker_init, so it is the same for all.
+ */
 static void say_blind(struct slot *slot, uint32_t blind)
 {
 	struct pool *pool = slot->pool;

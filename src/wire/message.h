@@ -19,11 +19,11 @@
  *
  * Who writes the verdict of a job: on the handoff path the supervisor, alone (src/pool/fate.c); of
  * a job in a ring (ring.h) the engine's library, alone, by the same rule; when the worker has died
- * it waits for LEASE_OVER, which has the facts. When a worker's pidfd is readable it reads the
- * worker's channel to its end, kills what is left of the worker's session, then reaps; a valid
- * FINISHED found on the way means done or failed, else the wait status decides. For handed-off jobs
- * the engine's library makes up verdicts only when the channel to the supervisor has ended, or the
- * stop time has: lost.
+ * it waits for LEASE_OVER, which has the facts. When a worker's pidfd is readable the
+ * supervisor reads the worker's channel to its end, kills what is left of the worker's group, then
+ * reaps; a valid FINISHED found on the way means done or failed, else the wait status decides. For
+ * handed-off jobs the engine's library makes up verdicts only when the channel to the supervisor
+ * has ended, or the stop time has: lost.
  */
 #ifndef BROOD_WIRE_MESSAGE_H
 #define BROOD_WIRE_MESSAGE_H

@@ -75,9 +75,9 @@ enum {
 	OVER_TOLD = 32,
 	OVER_NOTICED = 128, /* and it has noticed */
 	/*
-        * it was killed and does not end: how it will is not known, and what it began is not tried
-        * again
-        */
+	 * it was killed and does not end: how it will is not known, and what it began is not tried
+	 * again
+	 */
 	OVER_UNDEAD = 64
 };
 struct message_lease_over {

@@ -66,10 +66,10 @@ enum {
 	RING_SOCKET = 4,
 	RING_OWN_PAIR = 8, /* as in JOB */
 	/*
-        * the job's socket or extra fds are among them: if the entry is withdrawn, the engine takes
-        * the message back, and the worker does not read it. Read once the word says RUNNING:
-        * unread, nothing of the job has begun
-        */
+	 * the job's socket or extra fds are among them: if the entry is withdrawn, the engine takes
+	 * the message back, and the worker does not read it. Read once the word says RUNNING:
+	 * unread, nothing of the job has begun
+	 */
 	RING_FDS = 16,
 	/* the request comes over a socket, the first of them; request_at is 0 */
 	RING_STREAM = 32,

@@ -15,14 +15,14 @@ enum {
 	DONE_NO_PLUGIN = 32, /* fn was not entered */
 	DONE_MEMORY = 128,   /* worker_memory refused the job memory */
 	/*
-        * the reply went over a socket: the request's, or one that came over the link: BACK with
-        * LINK_STREAM
-        */
+	 * the reply went over a socket: the request's, or one that came over the link: BACK with
+	 * LINK_STREAM
+	 */
 	DONE_STREAM = 4096,
 	/*
-        * the reply was lost: no memory, no fd for it; its size was reply_size. The verdict says
-        * what fn returned, the call says -ENOMEM
-        */
+	 * the reply was lost: no memory, no fd for it; its size was reply_size. The verdict says
+	 * what fn returned, the call says -ENOMEM
+	 */
 	DONE_NO_ROOM = 64
 };
 #define DONE_TOLD_SHIFT  8 /* then enum brood_verdict_flags */

@@ -49,8 +49,8 @@ static void drop_tally(struct shared *s)
 }
 
 /*
- * Leases that go on, those that are asked for, and those whose lanes have not seen yet that they
- * are over. Pages that nobody touches cost nothing.
+ * How many lease pages: for leases that run, that are asked for, and that are over without their
+ * queue knowing. A page that nobody touches costs nothing, so this is generous.
  */
 #define LEDGERS(slots) (4 * (slots) + 64)
 

@@ -14,7 +14,10 @@ extern bool flags_shared;
 void flags_note(void);
 /* What the hook made of the files that are the worker's own stays. */
 void flags_note_own(void);
-/* files: those that should stand at 0 to 2, where a job may have put others; NULL: it did not. */
+/*
+ * Puts the flags of stdout and stderr back. files: what stood at 0 to 2 when the worker was ready;
+ * one that is another file now is left alone. NULL: none was replaced.
+ */
 void flags_put_back(const struct identity *files);
 
 #endif

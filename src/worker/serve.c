@@ -29,7 +29,10 @@
 #include <sys/socket.h>
 
 #define OWED_REST_NS NS_PER_MS /* without a job, before what was put off is done */
-/* that it may be put off when there are such moments, but shorter ones */
+/*
+ * the look after the last job is done after this time at the latest, if the worker rests often but
+ * never for OWED_REST_NS
+ */
 #define OWED_MAX_NS (100 * NS_PER_MS)
 
 /* ---- between jobs ---- */

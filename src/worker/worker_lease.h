@@ -32,7 +32,10 @@ struct worker_lease {
 	uint64_t now;
 	uint32_t left;           /* that the last look found */
 	struct ring_space space; /* of up.bytes */
-	/* up to where it is free again once that job was harvested */
+	/*
+	 * by sequence % RING_DEPTH: the position in up.bytes up to which there is room again, once
+	 * the engine has collected that job's reply
+	 */
 	uint64_t ends[RING_DEPTH];
 	const void *callable; /* the function that was found to be callable last */
 	bool trusted;         /* the job that runs is */
