@@ -192,9 +192,12 @@ CASE(coroutines, EVERYWHERE | ALONE)
 
 #define USED 16384
 #ifdef __SANITIZE_ADDRESS__
-#define SPARE 65536 /* its own frames and red zones are larger than what is tested */
+#define SAID \
+	BROOD_LEFT_FDS /* and it opens a file of its own to warn of a stack that it does not know */
+#define SPARE 65536    /* its own frames and red zones are larger than what is tested */
 #else
 #define SPARE 1024
+#define SAID  0
 #endif
 static struct brood_job *the_job;
 static volatile bool told;
@@ -235,7 +238,7 @@ static void small_stack(struct site *s)
 
 		expect(g, BROOD_FAILED, BROOD_DETAIL_NONE);
 		CHECK_EQ(g->v.code, 42);
-		CHECK_EQ(g->v.left, own ? BROOD_LEFT_HANDLERS : 0);
+		CHECK_EQ(g->v.left & ~SAID, own ? BROOD_LEFT_HANDLERS : 0);
 	}
 	site_well(s);
 }

@@ -44,7 +44,7 @@ static void answer(const struct attempt *attempts, int count, uint64_t *ret_ids)
 		/* each gets the whole of it */
 		CHECK_EQ(recv(job.fd, request, sizeof request, MSG_WAITALL), 5);
 		CHECK_STR(request, "again");
-		CHECK(peer_write_all(job.fd, "attempt 1" + (i > 0 ? 0 : 1), (size_t)(9 - i)));
+		CHECK(peer_write_all(job.fd, &"attempt 1"[i > 0 ? 0 : 1], (size_t)(9 - i)));
 		shutdown(job.fd, SHUT_RDWR);
 		close(job.fd);
 		v.id = ret_ids[i] = job.id;
