@@ -17,6 +17,7 @@
 #include "../os/fds.h"
 #include "../os/process.h"
 #include "../os/shm.h"
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -69,6 +70,13 @@ static int make_memory(struct brood *b)
 	return b->records && b->taken && b->ledgers && first ? 0 : -ENOMEM;
 }
 
+static bool has_one_cpu(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1;
+}
+
 int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 {
 	struct brood *b = calloc(1, sizeof *b);
@@ -79,6 +87,7 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	b->options = *config->options;
 	b->shared = *config->shared;
 	b->supervisor_pid = config->supervisor_pid;
+	b->one_cpu = has_one_cpu();
 	b->submit_queue_ms = config->submit_queue_ms;
 	b->channel_fd = config->channel_fd;
 	b->log_fd = config->log_fd;

@@ -64,6 +64,7 @@ struct brood {
 	struct brood_options options; /* resolved; its arrays are not looked at */
 	struct shared shared;
 	pid_t supervisor_pid;
+	bool one_cpu;             /* this process may use one CPU alone, as it was at the start */
 	uint32_t submit_queue_ms; /* what options.queue_ms is for a submitted job */
 	/* not the engine's to close. -1: the program closed them; the numbers may be anybody's */
 	int channel_fd, log_fd;

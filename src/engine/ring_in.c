@@ -16,6 +16,7 @@
 #include "queue.h"
 #include "queue_job.h"
 #include "queue_jobs.h"
+#include "engine_root.h"
 #include "side.h"
 
 #include "../base/base.h"
@@ -24,7 +25,8 @@
 #include "../wire/ring.h"
 
 /* jobs that a worker may do for callers before one of them has run */
-#define CALLERS_AHEAD 6
+#define CALLERS_AHEAD         6
+#define CALLERS_AHEAD_ONE_CPU 4 /* no thread runs beside the worker: more would wait longer */
 
 #define SAY_EVERY 8 /* of jobs that say that more are to come */
 
@@ -109,7 +111,8 @@ static void due_with(struct lease *lease, const struct lane_job *job)
  */
 static uint64_t may_say(struct lease *lease)
 {
-	uint64_t to = MIN(lease->published, lease->harvested + CALLERS_AHEAD);
+	uint64_t ahead = lease->lane->brood->one_cpu ? CALLERS_AHEAD_ONE_CPU : CALLERS_AHEAD;
+	uint64_t to = MIN(lease->published, lease->harvested + ahead);
 
 	if (lease->told.said <= lease->harvested && to > lease->told.said)
 		lease->stand.head_since = now_ns(); /* it could not begin before */
