@@ -141,6 +141,35 @@ static int call_check(struct call *call, const struct engine_job *job)
 	return given_check(call->b, job, call->b->options.queue_ms, &call->given);
 }
 
+/*
+ * from: what call_lease() returned, or the error with which the options were refused. 1 asks first
+ * whether the pool has room for one more job. Returns a negative errno only without a verdict.
+ */
+static int call_by_handoff(struct call *call, int from, ssize_t *ret_result)
+{
+	struct brood *b = call->b;
+	uint64_t told = call->handle.verdict.id;
+	int r = from;
+
+	job_message_handle(&call->handle, b, &call->given);
+	call->handle.public_id = told;
+	if (r == 1)
+		r = job_message_full(b);
+	if (r >= 0)
+		r = call_handoff_run(call);
+	if (r == -EINVAL || r == -ESHUTDOWN)
+		return r;
+	if (r < 0) {
+		*ret_result = job_message_refused(b, r);
+		call_handoff_refused(call, r);
+		given_name(call->handle.verdict.name, given_text(&call->given));
+	} else {
+		*ret_result = call_handoff_result(call);
+		call_handoff_fds(call);
+	}
+	return 0;
+}
+
 ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes,
 	struct brood_verdict *ret_verdict)
 {
@@ -148,7 +177,6 @@ ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct 
 	const struct iovec request = { .iov_base = (void *)(uintptr_t)bytes->request,
 		.iov_len = bytes->request_size };
 	struct call call;
-	uint64_t told;
 	ssize_t result = 0;
 	int r;
 
@@ -171,23 +199,9 @@ ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct 
 			*ret_verdict = call.handle.verdict;
 		return result;
 	}
-	told = call.handle.verdict.id;
-	job_message_handle(&call.handle, b, &call.given);
-	call.handle.public_id = told;
-	if (r == 1)
-		r = job_message_full(b);
-	if (r >= 0)
-		r = call_handoff_run(&call);
-	if (r < 0) {
-		if (r == -EINVAL || r == -ESHUTDOWN)
-			return r;
-		result = job_message_refused(b, r);
-		call_handoff_refused(&call, r);
-		given_name(call.handle.verdict.name, given_text(&call.given));
-	} else {
-		result = call_handoff_result(&call);
-		call_handoff_fds(&call);
-	}
+	r = call_by_handoff(&call, r, &result);
+	if (r < 0)
+		return r;
 	if (ret_verdict)
 		*ret_verdict = call.handle.verdict;
 	return result;
