@@ -38,15 +38,15 @@
 #include <sys/timerfd.h>
 
 /* a function that nobody has seen end counts as long from then on */
-#define LANE_LONG_NS (5 * NS_PER_MS)
+#define QUEUE_LONG_NS (5 * NS_PER_MS)
 /* on a pinned lease with a job: how often it is looked whether its worker lies */
-#define LANE_LIE_TICK_MS 1000
+#define QUEUE_LIE_TICK_MS 1000
 
-static void no_longer(struct lane *l, uint64_t now)
+static void no_longer(struct queue *l, uint64_t now)
 {
 	l->waiting.due = TIME_NEVER;
 	list_for_each_safe(link, tmp, &l->waiting.list) {
-		struct lane_job *job = container_of(link, struct lane_job, link);
+		struct queue_job *job = container_of(link, struct queue_job, link);
 
 		if (job->waiting_until <= now)
 			job_verdict_refuse(l, job,
@@ -57,12 +57,12 @@ static void no_longer(struct lane *l, uint64_t now)
 }
 
 /* On a pinned lease they stay where they are, but not for longer than they may wait. */
-static void kept_no_longer(struct lane *l, struct lease *lease, uint64_t now)
+static void kept_no_longer(struct queue *l, struct lease *lease, uint64_t now)
 {
 	uint64_t q = lease->harvested + 2;
 
-	for (; l->kind == LANE_KEPT && q <= lease->published; q++) {
-		struct lane_job *job = lease->entries[q % RING_DEPTH].job;
+	for (; l->kind == QUEUE_PINNED && q <= lease->published; q++) {
+		struct queue_job *job = lease->entries[q % RING_DEPTH].job;
 
 		if (!job || time_after_ms(job->given_ns, job->limits.queue_ms) > now)
 			continue;
@@ -78,9 +78,9 @@ static void kept_no_longer(struct lane *l, struct lease *lease, uint64_t now)
  */
 static void catch_liar(struct lease *lease, uint64_t now)
 {
-	const struct lane *l = lease->lane;
+	const struct queue *l = lease->queue;
 
-	if (l->kind != LANE_KEPT || ring_used(lease) == 0)
+	if (l->kind != QUEUE_PINNED || ring_used(lease) == 0)
 		return;
 	if (l->brood->options.flags & BROOD_DEBUGGING)
 		return;
@@ -94,12 +94,12 @@ static void catch_liar(struct lease *lease, uint64_t now)
  */
 static void slow(struct lease *lease, uint64_t now)
 {
-	struct lane_job *job = lease->entries[(lease->harvested + 1) % RING_DEPTH].job;
+	struct queue_job *job = lease->entries[(lease->harvested + 1) % RING_DEPTH].job;
 	struct function *f = job ? (struct function *)(uintptr_t)job->function : NULL;
-	struct lane *l = lease->lane;
+	struct queue *l = lease->queue;
 	uint64_t so_far = MIN(now - lease->stand.head_since, (uint64_t)PICK_UNKNOWN - 1);
 
-	if (f && f->est_ns == PICK_UNKNOWN && so_far >= LANE_LONG_NS)
+	if (f && f->est_ns == PICK_UNKNOWN && so_far >= QUEUE_LONG_NS)
 		f->est_ns = (uint32_t)so_far;
 	if (job) { /* nobody else behind it */
 		uint64_t cost = MAX(lease->cost_ns, (uint64_t)PICK_FULL_NS);
@@ -116,22 +116,22 @@ static void slow(struct lease *lease, uint64_t now)
 static void withdraw_behind(struct lease *lease)
 {
 	for (uint64_t q = lease->published; q > lease->harvested + 1; q--) {
-		struct lane_job *job = lease->entries[q % RING_DEPTH].job;
+		struct queue_job *job = lease->entries[q % RING_DEPTH].job;
 
 		if (job && ring_out_withdraw(lease, job) == 0)
-			queue_jobs_wait(lease->lane, job, true);
+			queue_jobs_wait(lease->queue, job, true);
 	}
 }
 
 /* May another worker take what stands behind others? */
-static bool can_grow(const struct lane *l)
+static bool can_grow(const struct queue *l)
 {
 	return l->leases.active < l->leases.limit && l->leases.active < l->brood->options.workers;
 }
 
-static bool can_move(const struct lane *l)
+static bool can_move(const struct queue *l)
 {
-	return l->kind != LANE_KEPT && (!list_empty(&l->leases.idle) || can_grow(l));
+	return l->kind != QUEUE_PINNED && (!list_empty(&l->leases.idle) || can_grow(l));
 }
 
 /* What its worker says of the job that it runs. One that lies harms the jobs in its own ring. */
@@ -176,7 +176,7 @@ static void look(struct lease *lease, uint64_t now)
 	lease->stand.seen_ns = now;
 }
 
-static uint64_t due_to_move(const struct lane *l, uint64_t now)
+static uint64_t due_to_move(const struct queue *l, uint64_t now)
 {
 	uint64_t due = TIME_NEVER;
 
@@ -194,23 +194,23 @@ static uint64_t due_to_move(const struct lane *l, uint64_t now)
 	return due;
 }
 
-static bool kept_waits(const struct lane *l)
+static bool kept_waits(const struct queue *l)
 {
 	return l->waiting.count > 0 || l->leases.ringed > l->leases.active;
 }
 
-static uint64_t kept_due(const struct lane *l, uint64_t now)
+static uint64_t kept_due(const struct queue *l, uint64_t now)
 {
 	if (kept_waits(l))
-		return now + LANE_TICK_MS * NS_PER_MS;
-	return l->leases.ringed > 0 ? now + LANE_LIE_TICK_MS * NS_PER_MS : TIME_NEVER;
+		return now + QUEUE_TICK_MS * NS_PER_MS;
+	return l->leases.ringed > 0 ? now + QUEUE_LIE_TICK_MS * NS_PER_MS : TIME_NEVER;
 }
 
-static uint64_t due_of(const struct lane *l, uint64_t now)
+static uint64_t due_of(const struct queue *l, uint64_t now)
 {
 	uint64_t due = TIME_NEVER;
 
-	if (l->kind == LANE_KEPT)
+	if (l->kind == QUEUE_PINNED)
 		return kept_due(l, now);
 	if (l->waiting.count > 0)
 		due = MIN(l->waiting.due, l->leases.ask_held ? l->leases.ask_again : TIME_NEVER);
@@ -218,9 +218,9 @@ static uint64_t due_of(const struct lane *l, uint64_t now)
 }
 
 /* It is readable from when it fires until it is set anew. */
-static void set(struct lane *l, uint64_t due, uint64_t now)
+static void set(struct queue *l, uint64_t due, uint64_t now)
 {
-	uint64_t soon = l->kind == LANE_KEPT ? LANE_TICK_MS * NS_PER_MS : PICK_STAND_NS;
+	uint64_t soon = l->kind == QUEUE_PINNED ? QUEUE_TICK_MS * NS_PER_MS : PICK_STAND_NS;
 	uint64_t at = due == TIME_NEVER ? 0 : MAX(due, (uint64_t)1);
 	const struct itimerspec spec = { .it_value = { .tv_sec = (time_t)(at / NS_PER_S),
 						 .tv_nsec = (long)(at % NS_PER_S) } };
@@ -232,17 +232,17 @@ static void set(struct lane *l, uint64_t due, uint64_t now)
 }
 
 /* Is there nothing to look for, or is the timer set to a time that is soon enough for all? */
-static bool is_watched(const struct lane *l)
+static bool is_watched(const struct queue *l)
 {
 	if (l->fds.gone || l->timer.soon)
 		return true;
-	if (l->kind == LANE_KEPT)
+	if (l->kind == QUEUE_PINNED)
 		return l->leases.ringed + l->waiting.count == 0 ||
 			(l->timer.at != TIME_NEVER && !kept_waits(l));
 	return l->waiting.count == 0 && (l->leases.ringed <= l->leases.busy || !can_move(l));
 }
 
-void behind_watch(struct lane *l)
+void behind_watch(struct queue *l)
 {
 	uint64_t now, due;
 
@@ -255,7 +255,7 @@ void behind_watch(struct lane *l)
 	l->timer.fired = false;
 }
 
-void behind_fired(struct lane *l)
+void behind_fired(struct queue *l)
 {
 	uint64_t now = now_ns();
 	bool move = can_move(l);

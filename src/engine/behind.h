@@ -6,11 +6,11 @@
 #ifndef BROOD_ENGINE_BEHIND_H
 #define BROOD_ENGINE_BEHIND_H
 
-struct lane;
+struct queue;
 
 /* Something was given, or has happened: sets the queue's timer if a job may have to be moved. */
-void behind_watch(struct lane *l);
+void behind_watch(struct queue *l);
 /* The timer has fired: moves jobs, and refuses those that waited for too long. */
-void behind_fired(struct lane *l);
+void behind_fired(struct queue *l);
 
 #endif

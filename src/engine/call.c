@@ -21,7 +21,7 @@
 #include <limits.h>
 #include <sys/uio.h>
 
-static void take_fds(const struct given *given, struct lane_job *job)
+static void take_fds(const struct given *given, struct queue_job *job)
 {
 	const struct brood_job_options *o = &given->options;
 	size_t count = job->result.fds_count, kept = o->ret_fds ? MIN(count, o->ret_fds_room) : 0;
@@ -34,7 +34,7 @@ static void take_fds(const struct given *given, struct lane_job *job)
 		*o->ret_fds_count = kept;
 }
 
-static ssize_t result(const struct lane_job *job, const struct engine_bytes *bytes)
+static ssize_t result(const struct queue_job *job, const struct engine_bytes *bytes)
 {
 	const struct brood_verdict *v = &job->result.verdict;
 	bool ended = v->outcome == BROOD_DONE || v->outcome == BROOD_FAILED;
@@ -53,8 +53,8 @@ static ssize_t result(const struct lane_job *job, const struct engine_bytes *byt
 	return (ssize_t)job->result.reply_size;
 }
 
-static int call_on(struct lane *l, const struct given *given, const struct engine_bytes *bytes,
-	struct lane_job *job)
+static int call_on(struct queue *l, const struct given *given, const struct engine_bytes *bytes,
+	struct queue_job *job)
 {
 	int r;
 
@@ -72,7 +72,7 @@ static int call_on(struct lane *l, const struct given *given, const struct engin
 		return fail_system(r, "what a call needs");
 	l->stats.submitted++;
 	while (job->state != JOB_CLOSED) {
-		if (l->kind == LANE_CALLERS)
+		if (l->kind == QUEUE_CALLERS)
 			sleep_caller(l, job);
 		else
 			sleep_until(l, &job->call.sleeper, TIME_NEVER);
@@ -88,8 +88,8 @@ static int call_on(struct lane *l, const struct given *given, const struct engin
 static int call_lease(struct brood *b, const struct given *given, const struct engine_bytes *bytes,
 	struct brood_verdict *ret_verdict, ssize_t *ret_result)
 {
-	struct lane *l;
-	struct lane_job *job = NULL;
+	struct queue *l;
+	struct queue_job *job = NULL;
 	int r;
 
 	if (given->options.dispatch == BROOD_PATH_HANDOFF && !given->options.lease)
@@ -98,7 +98,7 @@ static int call_lease(struct brood *b, const struct given *given, const struct e
 		return fail_stopped();
 	l = path_queue(b, given, true);
 	if (!l)
-		return given->options.dispatch ? fail_system(-ENOMEM, "a thread's lane") : 1;
+		return given->options.dispatch ? fail_system(-ENOMEM, "a thread's queue") : 1;
 	queue_lock(l);
 	r = path_ready(l, given, true);
 	if (r == 2) {
@@ -123,7 +123,7 @@ static int call_lease(struct brood *b, const struct given *given, const struct e
 		}
 		queue_jobs_free(l, job);
 	}
-	if (l->kind == LANE_CALLERS)
+	if (l->kind == QUEUE_CALLERS)
 		sleep_leave(l);
 	else
 		queue_unlock(l);

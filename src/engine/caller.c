@@ -38,7 +38,7 @@ static bool is_done(const struct lease *lease, uint64_t sequence)
 }
 
 /* It sleeps there from now on (NULL: on its own word), or has been woken. */
-static void move(struct lane *l, struct sleeper *s, _Atomic uint32_t *to, uint64_t sequence)
+static void move(struct queue *l, struct sleeper *s, _Atomic uint32_t *to, uint64_t sequence)
 {
 	_Atomic uint32_t *from = caller_sleeps_on(s);
 	uint32_t left = s->word ? s->told : SLEEPER_MOVED;
@@ -57,36 +57,36 @@ static void move(struct lane *l, struct sleeper *s, _Atomic uint32_t *to, uint64
 		queue_rouse(l, s);
 }
 
-void caller_ringed(struct lease *lease, struct lane_job *job, uint64_t sequence)
+void caller_ringed(struct lease *lease, struct queue_job *job, uint64_t sequence)
 {
 	_Atomic uint32_t *word = word_of(lease, sequence);
 	struct sleeper *s = job->call.sleeper;
 
 	atomic_store(word,
 		CALLER_WORD(sequence,
-			!s                                       ? CALLER_NONE
-				: s == lease->lane->sleep.leader ? CALLER_BELL
-								 : CALLER_SLEEPS));
-	if (s && s != lease->lane->sleep.leader)
-		move(lease->lane, s, word, sequence);
+			!s                                        ? CALLER_NONE
+				: s == lease->queue->sleep.leader ? CALLER_BELL
+								  : CALLER_SLEEPS));
+	if (s && s != lease->queue->sleep.leader)
+		move(lease->queue, s, word, sequence);
 }
 
 /*
  * The worker will pass the entry by: the leader is told, for the worker may have nothing else to do
  * then.
  */
-void caller_unringed(struct lease *lease, struct lane_job *job)
+void caller_unringed(struct lease *lease, struct queue_job *job)
 {
 	struct sleeper *s = job->call.sleeper;
 
-	if (s && s != lease->lane->sleep.leader)
-		move(lease->lane, s, NULL, 0);
+	if (s && s != lease->queue->sleep.leader)
+		move(lease->queue, s, NULL, 0);
 	atomic_store(word_of(lease, job->sequence), CALLER_WORD(job->sequence, CALLER_BELL));
 	if (is_done(lease, job->sequence))
-		inbox_poke(&lease->lane->inbox);
+		inbox_poke(&lease->queue->inbox);
 }
 
-void caller_closed(struct lane *l, struct lane_job *job)
+void caller_closed(struct queue *l, struct queue_job *job)
 {
 	struct sleeper *s = job->call.sleeper;
 
@@ -99,18 +99,18 @@ void caller_lease_gone(struct lease *lease)
 {
 	const _Atomic uint32_t *from = lease->up->callers, *to = from + RING_DEPTH;
 
-	list_for_each_safe(link, tmp, &lease->lane->sleep.followers) {
+	list_for_each_safe(link, tmp, &lease->queue->sleep.followers) {
 		struct sleeper *s = container_of(link, struct sleeper, link);
 
 		if (s->word < from || s->word >= to)
 			continue;
-		queue_rouse(lease->lane, s);
+		queue_rouse(lease->queue, s);
 		s->word = NULL; /* nobody shall look there any more */
 	}
 }
 
 /* Says how this thread sleeps. False: its job is done. */
-bool caller_arm(const struct lane_job *job, struct sleeper *s, enum caller_state how)
+bool caller_arm(const struct queue_job *job, struct sleeper *s, enum caller_state how)
 {
 	const struct lease *lease = job->lease;
 

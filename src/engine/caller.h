@@ -7,22 +7,22 @@
 
 #include "../wire/ring.h"
 
-struct lane;
-struct lane_job;
+struct queue;
+struct queue_job;
 struct lease;
 struct sleeper;
 
 /* the word that this thread sleeps on */
 _Atomic uint32_t *caller_sleeps_on(struct sleeper *s);
 /* about to be published */
-void caller_ringed(struct lease *lease, struct lane_job *job, uint64_t sequence);
+void caller_ringed(struct lease *lease, struct queue_job *job, uint64_t sequence);
 /* withdrawn, or rescued */
-void caller_unringed(struct lease *lease, struct lane_job *job);
+void caller_unringed(struct lease *lease, struct queue_job *job);
 /* wakes its thread, unless the worker does */
-void caller_closed(struct lane *l, struct lane_job *job);
+void caller_closed(struct queue *l, struct queue_job *job);
 /* its memory goes */
 void caller_lease_gone(struct lease *lease);
 /* says in the ring how this thread sleeps. false: its job is done */
-bool caller_arm(const struct lane_job *job, struct sleeper *s, enum caller_state how);
+bool caller_arm(const struct queue_job *job, struct sleeper *s, enum caller_state how);
 
 #endif

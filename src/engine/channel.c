@@ -121,7 +121,7 @@ void channel_unwatch(struct brood *b, int fd)
 /* Every queue has this in its epoll. */
 void channel_all_over(struct brood *b)
 {
-	atomic_store_explicit(&b->lanes_over, true, memory_order_release);
+	atomic_store_explicit(&b->queues_ended, true, memory_order_release);
 	if (b->epoll_fd >= 0)
 		fds_poke(b->over_fd);
 }
@@ -167,7 +167,7 @@ bool channel_ours(struct brood *b)
 		return false;
 	if (identity_is(b->channel_fd, &b->channel))
 		return true;
-	b->channel_fd = b->log_fd = b->epoll_fd = b->news_fd = b->timer_fd = b->lanes_fd =
+	b->channel_fd = b->log_fd = b->epoll_fd = b->news_fd = b->timer_fd = b->queues_fd =
 		b->over_fd = -1;
 	b->log_ended = true;
 	list_for_each_safe(link, tmp, &b->spare)

@@ -56,7 +56,7 @@ static bool read_whole(int fd, char *to, size_t size)
 }
 
 /* A reply in a memfd of the worker's, sealed, so that it can neither shrink nor change under us. */
-static int take_memfd(struct lane_job *job, uint64_t size)
+static int take_memfd(struct queue_job *job, uint64_t size)
 {
 	if (job->reply.memfd < 0)
 		return -EIO; /* lost on the way: our limit on open files */
@@ -80,7 +80,7 @@ static int take_memfd(struct lane_job *job, uint64_t size)
 	return 0;
 }
 
-static int take_bytes_back(struct lane_job *job, const unsigned char *from, size_t size)
+static int take_bytes_back(struct queue_job *job, const unsigned char *from, size_t size)
 {
 	if (job->call.waited) {
 		if (job->call.room_size)
@@ -102,7 +102,7 @@ static int take_bytes_back(struct lane_job *job, const unsigned char *from, size
 	return 0;
 }
 
-static int take_stream(struct lane_job *job, uint64_t size)
+static int take_stream(struct queue_job *job, uint64_t size)
 {
 	if (!job->pipe)
 		/* lost on the way: our limit on open files */
@@ -114,7 +114,8 @@ static int take_stream(struct lane_job *job, uint64_t size)
  * 0, also when there was no memory for it (then the reply is not there, but its size is); -EBADMSG:
  * no worker of ours would.
  */
-static int take_reply(const struct lease *lease, struct lane_job *job, const struct ring_done *done)
+static int take_reply(
+	const struct lease *lease, struct queue_job *job, const struct ring_done *done)
 {
 	int r;
 
@@ -143,7 +144,7 @@ static int take_reply(const struct lease *lease, struct lane_job *job, const str
 	return r == -EBADMSG ? r : 0;
 }
 
-void collect_so_far(const struct lease *lease, struct lane_job *job)
+void collect_so_far(const struct lease *lease, struct queue_job *job)
 {
 	uint32_t at, size = ring_done_so_far(lease->up, job->sequence, &at);
 	uint64_t piped = pipe_so_far(job);
@@ -185,7 +186,7 @@ void collect_worker(const struct lease *lease, struct brood_verdict *v)
 }
 
 /* A worker's times are its own word: bounded by what we know. */
-static void times(const struct lane_job *job, const struct ring_done *done, uint64_t now,
+static void times(const struct queue_job *job, const struct ring_done *done, uint64_t now,
 	struct brood_verdict *v)
 {
 	uint64_t given = MIN(job->given_ns, now), began = MIN(MAX(done->began_ns, given), now),
@@ -195,7 +196,7 @@ static void times(const struct lane_job *job, const struct ring_done *done, uint
 	v->run_us = (ended - began) / NS_PER_US;
 }
 
-static void learn(struct lane_job *job, const struct ring_done *done)
+static void learn(struct queue_job *job, const struct ring_done *done)
 {
 	struct function *f = (struct function *)(uintptr_t)job->function;
 
@@ -204,9 +205,9 @@ static void learn(struct lane_job *job, const struct ring_done *done)
 
 /* false: damaged. */
 static bool complete(
-	struct lease *lease, struct lane_job *job, const struct ring_done *done, uint64_t now)
+	struct lease *lease, struct queue_job *job, const struct ring_done *done, uint64_t now)
 {
-	struct lane *l = lease->lane;
+	struct queue *l = lease->queue;
 	struct brood_verdict *v = &job->result.verdict;
 
 	if (take_reply(lease, job, done) < 0)
@@ -225,7 +226,7 @@ static bool complete(
 	v->cpu_us = done->cpu_us;
 	v->peak_kb = done->peak_kb;
 	if (done->flags & DONE_NO_FD && !(job->limits.flags & BROOD_JOB_ONCE) &&
-		job->tries.moved++ < LANE_TAKEN_MAX && ring_out_rescue(lease, job) == 0) {
+		job->tries.moved++ < QUEUE_TAKEN_MAX && ring_out_rescue(lease, job) == 0) {
 		queue_jobs_wait(l, job, true); /* this worker's trouble: another one can */
 		return true;
 	}
@@ -242,19 +243,19 @@ static bool in_ring(const struct lease *lease, uint64_t sequence)
 }
 
 /* Its fd may have been lost: then the worker's writing fails, or there is no reply. */
-static int hear_stream(struct lease *lease, struct lane_job *job, struct frame *f)
+static int hear_stream(struct lease *lease, struct queue_job *job, struct frame *f)
 {
 	int fd;
 
 	if (!job || f->link.extra || f->header.fds != 1)
 		return -EBADMSG;
 	fd = frame_take_fd(f, 0);
-	return fd >= 0 && pipe_take(lease->lane, job, fd) == -EBADMSG ? -EBADMSG : 0;
+	return fd >= 0 && pipe_take(lease->queue, job, fd) == -EBADMSG ? -EBADMSG : 0;
 }
 
 static int hear_back(struct lease *lease, struct frame *f)
 {
-	struct lane_job *job = in_ring(lease, f->link.sequence)
+	struct queue_job *job = in_ring(lease, f->link.sequence)
 		? lease->entries[f->link.sequence % RING_DEPTH].job
 		: NULL;
 	size_t first = f->link.flags & LINK_MEMFD ? 1 : 0;
@@ -277,7 +278,7 @@ static int hear_back(struct lease *lease, struct frame *f)
 
 static int hear(struct lease *lease, struct frame *f)
 {
-	struct lane_job *job;
+	struct queue_job *job;
 
 	switch (f->header.type) {
 	case MESSAGE_BACK: return hear_back(lease, f);
@@ -288,7 +289,7 @@ static int hear(struct lease *lease, struct frame *f)
 		if (f->progress.size > BROOD_PROGRESS_MAX)
 			return -EBADMSG;
 		if (job)
-			job_verdict_progress(lease->lane, job, &f->progress);
+			job_verdict_progress(lease->queue, job, &f->progress);
 		return 0;
 	default: return -EBADMSG;
 	}
@@ -329,9 +330,9 @@ void collect_side(struct lease *lease)
  * What it sent over the side socket it sent before its end. A link that has ended may take jobs out
  * of the ring, of a worker that lies even this one.
  */
-static struct lane_job *heard_out(struct lease *lease, const struct ring_done *done)
+static struct queue_job *heard_out(struct lease *lease, const struct ring_done *done)
 {
-	struct lane_job **at = &lease->entries[done->sequence % RING_DEPTH].job;
+	struct queue_job **at = &lease->entries[done->sequence % RING_DEPTH].job;
 
 	if ((*at)->tell.on_progress || (done->flags & DONE_BACK && !(*at)->reply.came) ||
 		(done->flags & DONE_STREAM && !(*at)->pipe))
@@ -342,7 +343,7 @@ static struct lane_job *heard_out(struct lease *lease, const struct ring_done *d
 /* retiring: its worker leaves now, and takes no other job. */
 static bool collect_one(struct lease *lease, uint64_t sequence, uint64_t now, bool *retiring)
 {
-	struct lane_job *job = lease->entries[sequence % RING_DEPTH].job;
+	struct queue_job *job = lease->entries[sequence % RING_DEPTH].job;
 	struct ring_done done;
 
 	if (!job)
@@ -359,7 +360,7 @@ static bool collect_one(struct lease *lease, uint64_t sequence, uint64_t now, bo
 
 void collect_done(struct lease *lease)
 {
-	struct lane *l = lease->lane;
+	struct queue *l = lease->queue;
 	bool retiring = false;
 	uint64_t done, now;
 
@@ -387,7 +388,7 @@ void collect_done(struct lease *lease)
 		ring_space_release(&lease->space, lease->entries[sequence % RING_DEPTH].end);
 	}
 	atomic_store_explicit(&lease->down->harvested, done, memory_order_release);
-	l->leases.wakes |= l->kind == LANE_CALLERS;
+	l->leases.wakes |= l->kind == QUEUE_CALLERS;
 	if (retiring)
 		ring_out_all(lease);
 	if (ring_used(lease) == 0 && lease->state == LEASE_ACTIVE && list_empty(&lease->idle)) {

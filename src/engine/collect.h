@@ -6,11 +6,11 @@
 #include <brood.h>
 
 struct brood_verdict;
-struct lane_job;
+struct queue_job;
 struct lease;
 
 /* what it had written of its reply when its worker died; for its result */
-void collect_so_far(const struct lease *lease, struct lane_job *job);
+void collect_so_far(const struct lease *lease, struct queue_job *job);
 /* whose job it was */
 void collect_worker(const struct lease *lease, struct brood_verdict *v);
 /* the side socket */

@@ -14,7 +14,7 @@
 #include "../base/base.h"
 
 /* The job stays: while it is told of, nobody closes it for good. */
-static void tell(struct lane *l, struct lane_job *job)
+static void tell(struct queue *l, struct queue_job *job)
 {
 	struct list batch;
 
@@ -30,17 +30,17 @@ static void tell(struct lane *l, struct lane_job *job)
 	job->tell.telling = false;
 }
 
-void deliver_progress(struct lane *l, struct lane_job *job)
+void deliver_progress(struct queue *l, struct queue_job *job)
 {
 	while (!list_empty(&job->tell.progress))
 		tell(l, job);
 }
 
 /* Never two threads for one job, and its result not before they are through. */
-static void tell_progress(struct lane *l)
+static void tell_progress(struct queue *l)
 {
 	list_for_each_safe(link, tmp, &l->results.talkers) {
-		struct lane_job *job = container_of(link, struct lane_job, tell.talks);
+		struct queue_job *job = container_of(link, struct queue_job, tell.talks);
 
 		if (job->tell.telling)
 			continue;
@@ -55,23 +55,23 @@ static void tell_progress(struct lane *l)
 	}
 }
 
-static __thread const struct lane *delivering_lane;
+static __thread const struct queue *delivering_queue;
 
-bool deliver_here(const struct lane *l) { return delivering_lane == l; }
+bool deliver_here(const struct queue *l) { return delivering_queue == l; }
 
 static void call_back(struct list *batch)
 {
 	list_for_each_safe(link, tmp, batch) {
-		struct lane_job *job = container_of(link, struct lane_job, link);
+		struct queue_job *job = container_of(link, struct queue_job, link);
 
 		job->tell.on_done(job->result.context, &job->result);
 	}
 }
 
 /* One round: what callbacks submit, and is done at once, comes with the next. */
-int deliver(struct lane *l)
+int deliver(struct queue *l)
 {
-	const struct lane *before = delivering_lane;
+	const struct queue *before = delivering_queue;
 	uint32_t handles = l->results.handle_news;
 	struct list batch;
 	int count;
@@ -86,14 +86,14 @@ int deliver(struct lane *l)
 	}
 	if (!list_empty(&batch)) {
 		l->results.delivering++;
-		delivering_lane = l;
+		delivering_queue = l;
 		queue_unlock(l);
 		call_back(&batch);
 		queue_lock(l);
-		delivering_lane = before;
+		delivering_queue = before;
 		l->results.delivering--;
 		list_for_each_safe(link, tmp, &batch)
-			queue_jobs_free(l, container_of(link, struct lane_job, link));
+			queue_jobs_free(l, container_of(link, struct queue_job, link));
 		place_waiting(l);
 	}
 	place_flush(l);

@@ -5,14 +5,14 @@
 
 #include <stdbool.h>
 
-struct lane;
-struct lane_job;
+struct queue;
+struct queue_job;
 
 /* a call's progress */
-void deliver_progress(struct lane *l, struct lane_job *job);
+void deliver_progress(struct queue *l, struct queue_job *job);
 /* this thread is in a callback of it */
-bool deliver_here(const struct lane *l);
+bool deliver_here(const struct queue *l);
 /* callbacks, without the lock; how many results came that were not counted before */
-int deliver(struct lane *l);
+int deliver(struct queue *l);
 
 #endif

@@ -77,7 +77,8 @@ static void drops_say(struct brood *b)
 
 static bool drained(const struct wait *wait)
 {
-	return wait->brood->lost || (wait->brood->lanes_open == 0 && list_empty(&wait->brood->out));
+	return wait->brood->lost ||
+		(wait->brood->queues_open == 0 && list_empty(&wait->brood->out));
 }
 
 /*
@@ -93,7 +94,7 @@ static uint32_t drain(struct brood *b)
 		struct wait wait = { .brood = b, .done = drained, .until = slice, .queues = true };
 
 		engine_unlock(b);
-		b->lanes_open = queues_drain(b);
+		b->queues_open = queues_drain(b);
 		engine_lock(b);
 		now = now_ns();
 		if (drained(&wait) || now >= until)
@@ -220,7 +221,7 @@ static bool free_to_enter(struct brood *b)
 	if (!can_lock(&b->queues.lock))
 		return false;
 	list_for_each_safe(link, tmp, &b->queues.list) {
-		struct lane *l = container_of(link, struct lane, listed.link);
+		struct queue *l = container_of(link, struct queue, listed.link);
 
 		all = all && can_lock(&l->lock);
 		if (all)
@@ -239,14 +240,14 @@ static size_t open_jobs(const struct brood *b)
 }
 
 /* What waits still: the supervisor says so, and asks the page no more. */
-static void first_open(struct lane *l, void *context)
+static void first_open(struct queue *l, void *context)
 {
 	struct drops *d = context;
-	const struct lane_job *job;
+	const struct queue_job *job;
 
 	if (d->first || list_empty(&l->waiting.list))
 		return;
-	job = container_of(list_first(&l->waiting.list), struct lane_job, link);
+	job = container_of(list_first(&l->waiting.list), struct queue_job, link);
 	d->first = job->id;
 	memcpy(d->name, job->function->name, sizeof d->name);
 }

@@ -39,9 +39,9 @@ static int make_fds(struct brood *b)
 	b->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	b->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	b->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	b->lanes_fd = epoll_create1(EPOLL_CLOEXEC);
+	b->queues_fd = epoll_create1(EPOLL_CLOEXEC);
 	b->over_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (b->lanes_fd < 0 || b->over_fd < 0)
+	if (b->queues_fd < 0 || b->over_fd < 0)
 		return -errno;
 	if (b->epoll_fd < 0 || b->news_fd < 0 || b->timer_fd < 0)
 		return -errno;
@@ -92,7 +92,7 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	b->channel_fd = config->channel_fd;
 	b->log_fd = config->log_fd;
 	b->records_count = config->records;
-	b->epoll_fd = b->news_fd = b->timer_fd = b->lanes_fd = b->over_fd = -1;
+	b->epoll_fd = b->news_fd = b->timer_fd = b->queues_fd = b->over_fd = -1;
 	b->dispatcher.efd = -1;
 	b->log_ended = !config->options->log;
 	list_init(&b->dispatcher.link);
@@ -129,7 +129,7 @@ struct brood *engine_free(struct brood *b)
 	close_fd(b->epoll_fd);
 	close_fd(b->news_fd);
 	close_fd(b->timer_fd);
-	close_fd(b->lanes_fd);
+	close_fd(b->queues_fd);
 	close_fd(b->over_fd);
 	pthread_mutex_destroy(&b->lock);
 	pthread_mutex_destroy(&b->queues.lock);

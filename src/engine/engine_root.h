@@ -19,7 +19,7 @@
 
 #define ENGINE_ALIVE 0x62726f6f642e656eull
 
-struct lane;
+struct queue;
 struct record;
 
 enum engine_state { ENGINE_RUNNING, ENGINE_STOPPING, ENGINE_STOPPED };
@@ -54,8 +54,8 @@ struct brood_queues {
 /* The queues that threads have in common, made when first asked for. */
 struct brood_common {
 	pthread_mutex_t lock;
-	struct lane *_Atomic own;     /* what is opened and given; submits without a queue */
-	struct lane *_Atomic callers; /* see path.c */
+	struct queue *_Atomic own;     /* what is opened and given; submits without a queue */
+	struct queue *_Atomic callers; /* see path.c */
 };
 
 struct brood {
@@ -70,22 +70,22 @@ struct brood {
 	int channel_fd, log_fd;
 	struct identity channel;
 	int epoll_fd, news_fd, timer_fd;
-	int lanes_fd; /* an epoll of all queues' epolls, once brood_stop() was called */
-	int over_fd;  /* readable when all is over */
+	int queues_fd; /* an epoll of all queues' epolls, once brood_stop() was called */
+	int over_fd;   /* readable when all is over */
 	size_t records_count;
 
 	/* for any thread: atomic, or with locks of their own */
 	_Atomic uint64_t crowd_until; /* 0: there has been none since */
 	_Atomic bool fd_used;         /* brood_fd() was called: keep its epoll right */
-	_Atomic bool lanes_over;      /* nothing will come any more */
+	_Atomic bool queues_ended;    /* nothing will come any more */
 	_Atomic bool refusing;        /* brood_stop() was called, or exit() */
 	struct drops drops;
 	struct brood_queues queues;
 	struct brood_common common;
 	/* changed by each job that is handed off: far from crowd_until, which each call reads */
-	_Atomic size_t out_count;       /* records taken; read without the lock as a hint */
-	_Atomic size_t leases_out;      /* of those, leases */
-	_Atomic uint32_t lanes_waiting; /* calls that wait for a lease: at most the backlog */
+	_Atomic size_t out_count;        /* records taken; read without the lock as a hint */
+	_Atomic size_t leases_out;       /* of those, leases */
+	_Atomic uint32_t queues_waiting; /* calls that wait for a lease: at most the backlog */
 
 	pthread_mutex_t lock; /* of what follows */
 	enum engine_state state;
@@ -114,11 +114,11 @@ struct brood {
 	bool news_set; /* news_fd is readable */
 
 	uint32_t init_version;
-	bool ready_said;   /* NOTIFY_READY is on its way */
-	size_t lanes_open; /* brood_stop(): jobs of queues without a verdict */
+	bool ready_said;    /* NOTIFY_READY is on its way */
+	size_t queues_open; /* brood_stop(): jobs of queues without a verdict */
 	uint64_t submitted, dropped, retried, refused, lost_jobs;
 	/* of queues that are no more */
-	uint64_t lane_redispatched, lane_retried, lane_verdicts[BROOD_OUTCOMES];
+	uint64_t queue_redispatched, queue_retried, queue_verdicts[BROOD_OUTCOMES];
 };
 
 static inline void engine_lock(struct brood *b) { pthread_mutex_lock(&b->lock); }

@@ -44,7 +44,7 @@ int engine_fetch(struct brood_handle *h, struct brood_verdict *ret)
 
 	if (r < 0)
 		return r;
-	if (h->on.lane) {
+	if (h->on.queue) {
 		if (!atomic_load_explicit(&h->on.closed, memory_order_acquire))
 			return not_yet(h);
 		if (ret)
@@ -94,7 +94,7 @@ static int wait_for(struct brood_handle *h, uint32_t timeout_ms)
 
 static int wait_on_queue(struct brood_handle *h, uint64_t until)
 {
-	struct lane *l = h->on.lane;
+	struct queue *l = h->on.queue;
 	bool closed;
 
 	if (atomic_load_explicit(&h->on.closed, memory_order_acquire))
@@ -115,7 +115,7 @@ static int wait_on_queue(struct brood_handle *h, uint64_t until)
 }
 
 /* The lock is let go of meanwhile. */
-static int wait_on_lane(struct brood_handle *h, uint32_t timeout_ms)
+static int wait_in_queue(struct brood_handle *h, uint32_t timeout_ms)
 {
 	struct brood *b = h->brood;
 	int r;
@@ -138,7 +138,7 @@ int engine_wait(struct brood_handle *h, uint32_t timeout_ms, struct brood_verdic
 	if (r < 0)
 		return r;
 	engine_lock(h->brood);
-	r = h->on.lane ? wait_on_lane(h, timeout_ms) : wait_for(h, timeout_ms);
+	r = h->on.queue ? wait_in_queue(h, timeout_ms) : wait_for(h, timeout_ms);
 	if (r == 0 && ret)
 		*ret = h->verdict;
 	engine_unlock(h->brood);
@@ -147,7 +147,7 @@ int engine_wait(struct brood_handle *h, uint32_t timeout_ms, struct brood_verdic
 
 static void release_on_queue(struct brood_handle *h)
 {
-	struct lane *l = h->on.lane;
+	struct queue *l = h->on.queue;
 
 	if (!atomic_load_explicit(&h->on.closed, memory_order_acquire)) {
 		queue_lock(l);
@@ -171,10 +171,10 @@ void engine_release(struct brood_handle *h)
 	 */
 	if (!h || visit_begin(&visit, b) < 0)
 		return;
-	if (h->on.lane)
+	if (h->on.queue)
 		release_on_queue(h);
 	engine_lock(b);
-	record = h->closed || h->on.lane ? NULL : job_record_find(b, h->id);
+	record = h->closed || h->on.queue ? NULL : job_record_find(b, h->id);
 	if (record && record->handle == h)
 		record->handle = NULL; /* its verdict will be dropped, and counted */
 	progress_free(&h->progress);
@@ -189,7 +189,7 @@ struct wish {
 	bool found;
 };
 
-static void cancel_job(struct lane *l, struct lane_job *job)
+static void cancel_job(struct queue *l, struct queue_job *job)
 {
 	struct brood_verdict v = { .outcome = BROOD_CANCELLED };
 
@@ -209,10 +209,10 @@ static void cancel_job(struct lane *l, struct lane_job *job)
 	sleep_tell(l);
 }
 
-static void cancel_in(struct lane *l, void *context)
+static void cancel_in(struct queue *l, void *context)
 {
 	struct wish *wish = context;
-	struct lane_job *job = wish->found ? NULL : queue_jobs_find(l, wish->id);
+	struct queue_job *job = wish->found ? NULL : queue_jobs_find(l, wish->id);
 
 	if (!job || job->state == JOB_CLOSED || job->state == JOB_NEW)
 		return;

@@ -22,11 +22,11 @@
 
 static int watch(struct lease *lease)
 {
-	struct lane *l = lease->lane;
+	struct queue *l = lease->queue;
 	struct epoll_event bell = { .events = EPOLLIN | EPOLLET,
-		.data.u64 = LANE_EVENT_LEASE(lease, LANE_EVENT_BELL) };
+		.data.u64 = QUEUE_EVENT_LEASE(lease, QUEUE_EVENT_BELL) };
 	struct epoll_event link = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET,
-		.data.u64 = LANE_EVENT_LEASE(lease, LANE_EVENT_LINK) };
+		.data.u64 = QUEUE_EVENT_LEASE(lease, QUEUE_EVENT_LINK) };
 
 	if (epoll_ctl(l->fds.epoll, EPOLL_CTL_ADD, lease->bell_fd, &bell) < 0 ||
 		epoll_ctl(l->fds.epoll, EPOLL_CTL_ADD, lease->side.fd, &link) < 0)
@@ -36,7 +36,7 @@ static int watch(struct lease *lease)
 
 static void on_lent(struct lease *lease)
 {
-	struct lane *l = lease->lane;
+	struct queue *l = lease->queue;
 	struct brood *b = l->brood;
 	const struct message_lent *m = &lease->news.lent;
 
@@ -60,7 +60,7 @@ static void on_lent(struct lease *lease)
 	}
 }
 
-static void look_at_leases(struct lane *l)
+static void look_at_leases(struct queue *l)
 {
 	struct brood *b = l->brood;
 
@@ -91,7 +91,7 @@ static void look_at_leases(struct lane *l)
 	}
 }
 
-void inbox_look(struct lane *l)
+void inbox_look(struct queue *l)
 {
 	if (!atomic_load_explicit(&l->inbox.full, memory_order_acquire))
 		return;
@@ -101,14 +101,14 @@ void inbox_look(struct lane *l)
 	stream_inbox(l);
 }
 
-void inbox_look_at_others(struct lane *own)
+void inbox_look_at_others(struct queue *own)
 {
 	struct brood *b = own->brood;
 
 	if (pthread_mutex_trylock(&b->queues.lock) != 0)
 		return;
 	list_for_each_safe(link, tmp, &b->queues.list) {
-		struct lane *l = container_of(link, struct lane, listed.link);
+		struct queue *l = container_of(link, struct queue, listed.link);
 
 		if (l == own || !atomic_load_explicit(&l->inbox.full, memory_order_relaxed) ||
 			pthread_mutex_trylock(&l->lock) != 0)

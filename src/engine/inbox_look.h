@@ -8,14 +8,14 @@
 
 #include <stdint.h>
 
-struct lane;
+struct queue;
 
 /* what whoever read the channel left for it */
-void inbox_look(struct lane *l);
+void inbox_look(struct queue *l);
 /*
  * A lease that is over keeps its lease page, memory and fds until its queue looks, and a queue that
  * nobody uses never does: another one looks there. Under that one's lock, and waits for no other.
  */
-void inbox_look_at_others(struct lane *own);
+void inbox_look_at_others(struct queue *own);
 
 #endif

@@ -13,8 +13,8 @@
 
 struct brood;
 struct brood_verdict;
-struct lane;
-struct lane_job;
+struct queue;
+struct queue_job;
 struct inbox;
 struct lease_news;
 struct sleeper;
@@ -23,9 +23,9 @@ struct waiter;
 #define RECORD_NO_PAGE UINT32_MAX
 
 /* Where a handle's job is, if it goes by a queue. Under the queue's lock, but for `closed`. */
-struct handle_lane {
-	struct lane *lane;        /* open and give on a lease: its queue; NULL */
-	struct lane_job *job;     /* NULL: it is closed */
+struct handle_queue {
+	struct queue *queue;      /* open and give on a lease: its queue; NULL */
+	struct queue_job *job;    /* NULL: it is closed */
 	struct sleeper *sleepers; /* the thread that waits for it */
 	_Atomic bool closed;      /* the job has its verdict, which stands in the handle */
 };
@@ -43,7 +43,7 @@ struct brood_handle {
 	struct list calls;     /* in brood.calls, if it may be retried */
 	struct inbox *to;      /* a handed-off submit: the inbox that hears of it; NULL */
 	struct list inbox;     /* to->handles */
-	struct handle_lane on;
+	struct handle_queue on;
 	brood_progress_fn *on_progress;
 	void *progress_context;
 	struct list progress;

@@ -24,7 +24,7 @@
  * The worker has not done it: it never had the job, or is dead, and a child of the job's, or the
  * link's buffer, may still hold the socket.
  */
-static void end_socket(const struct lane_job *job)
+static void end_socket(const struct queue_job *job)
 {
 	enum brood_outcome outcome = job->result.verdict.outcome;
 
@@ -32,7 +32,7 @@ static void end_socket(const struct lane_job *job)
 		shutdown(job->fds.socket, SHUT_RDWR);
 }
 
-static void close_handle(struct lane *l, struct lane_job *job)
+static void close_handle(struct queue *l, struct queue_job *job)
 {
 	struct brood_handle *handle = job->handle;
 
@@ -50,7 +50,7 @@ static void close_handle(struct lane *l, struct lane_job *job)
 	queue_jobs_free(l, job);
 }
 
-void job_verdict_result(struct lane *l, struct lane_job *job)
+void job_verdict_result(struct queue *l, struct queue_job *job)
 {
 	job->result.size = sizeof job->result;
 	if (job->reply.lost)
@@ -66,7 +66,7 @@ void job_verdict_result(struct lane *l, struct lane_job *job)
 		queue_wake_one(l, &l->sleep.takers);
 }
 
-static void write_down(struct lane_job *job, const struct brood_verdict *verdict)
+static void write_down(struct queue_job *job, const struct brood_verdict *verdict)
 {
 	struct brood_verdict *v = &job->result.verdict;
 
@@ -84,7 +84,7 @@ static void write_down(struct lane_job *job, const struct brood_verdict *verdict
 	}
 }
 
-void job_verdict_give(struct lane *l, struct lane_job *job, const struct brood_verdict *verdict)
+void job_verdict_give(struct queue *l, struct queue_job *job, const struct brood_verdict *verdict)
 {
 	struct brood_verdict *v = &job->result.verdict;
 	bool counted = job->state == JOB_STREAMED; /* by the supervisor */
@@ -118,7 +118,7 @@ void job_verdict_give(struct lane *l, struct lane_job *job, const struct brood_v
 	/* nobody but the job needs them, and who reads the other end waits for that */
 	if (job->fds.extra)
 		job->fds.extra = queue_jobs_fds_free(job->fds.extra);
-	if (job->call.waited && l->kind == LANE_CALLERS) {
+	if (job->call.waited && l->kind == QUEUE_CALLERS) {
 		caller_closed(l, job);
 	} else if (job->call.waited) {
 		if (job->call.sleeper)
@@ -130,7 +130,7 @@ void job_verdict_give(struct lane *l, struct lane_job *job, const struct brood_v
 	}
 }
 
-void job_verdict_refuse(struct lane *l, struct lane_job *job, enum brood_detail detail)
+void job_verdict_refuse(struct queue *l, struct queue_job *job, enum brood_detail detail)
 {
 	uint64_t now = now_ns();
 	struct brood_verdict verdict = { .outcome = BROOD_REFUSED,
@@ -142,10 +142,10 @@ void job_verdict_refuse(struct lane *l, struct lane_job *job, enum brood_detail 
 	job_verdict_give(l, job, &verdict);
 }
 
-bool job_verdict_retry(struct lane *l, struct lane_job *job, const struct brood_verdict *v)
+bool job_verdict_retry(struct queue *l, struct queue_job *job, const struct brood_verdict *v)
 {
 	if (job->tries.left == 0 || !fate_retryable(v) || job->tries.cancelled ||
-		l->kind == LANE_KEPT || l->freed || l->brood->state != ENGINE_RUNNING)
+		l->kind == QUEUE_PINNED || l->freed || l->brood->state != ENGINE_RUNNING)
 		return false;
 	job->tries.left--;
 	job->tries.ran = true;
@@ -156,7 +156,7 @@ bool job_verdict_retry(struct lane *l, struct lane_job *job, const struct brood_
 	return true;
 }
 
-void job_verdict_progress_came(struct lane *l, struct lane_job *job)
+void job_verdict_progress_came(struct queue *l, struct queue_job *job)
 {
 	if (job->call.waited) {
 		queue_wake(l, &job->call.sleeper);
@@ -168,7 +168,7 @@ void job_verdict_progress_came(struct lane *l, struct lane_job *job)
 		queue_wake_one(l, &l->sleep.takers);
 }
 
-void job_verdict_progress(struct lane *l, struct lane_job *job, const struct message_progress *m)
+void job_verdict_progress(struct queue *l, struct queue_job *job, const struct message_progress *m)
 {
 	struct message_progress named = *m;
 

@@ -10,20 +10,20 @@
 #include <stdbool.h>
 
 struct brood_verdict;
-struct lane;
-struct lane_job;
+struct queue;
+struct queue_job;
 struct message_progress;
 
 /* closed: to those that deliver */
-void job_verdict_result(struct lane *l, struct lane_job *job);
+void job_verdict_result(struct queue *l, struct queue_job *job);
 /* OPEN to CLOSED: to the results, the handle or the caller */
-void job_verdict_give(struct lane *l, struct lane_job *job, const struct brood_verdict *verdict);
-void job_verdict_refuse(struct lane *l, struct lane_job *job, enum brood_detail detail);
+void job_verdict_give(struct queue *l, struct queue_job *job, const struct brood_verdict *verdict);
+void job_verdict_refuse(struct queue *l, struct queue_job *job, enum brood_detail detail);
 /* a retry that its options allow */
-bool job_verdict_retry(struct lane *l, struct lane_job *job, const struct brood_verdict *v);
+bool job_verdict_retry(struct queue *l, struct queue_job *job, const struct brood_verdict *v);
 /* some was put into job.progress */
-void job_verdict_progress_came(struct lane *l, struct lane_job *job);
+void job_verdict_progress_came(struct queue *l, struct queue_job *job);
 /* keeps it for whoever is to tell; dropped when there are too many */
-void job_verdict_progress(struct lane *l, struct lane_job *job, const struct message_progress *m);
+void job_verdict_progress(struct queue *l, struct queue_job *job, const struct message_progress *m);
 
 #endif

@@ -12,8 +12,8 @@
 #include "inbox.h"
 
 struct function;
-struct lane;
-struct lane_job;
+struct queue;
+struct queue_job;
 
 enum lease_state { LEASE_ASKED, LEASE_ACTIVE, LEASE_DYING, LEASE_OVER };
 
@@ -43,18 +43,18 @@ struct lease_stand {
 
 /* One job in the ring. */
 struct lease_entry {
-	struct lane_job *job; /* NULL: withdrawn */
-	uint64_t end;         /* of its bytes in the space */
+	struct queue_job *job; /* NULL: withdrawn */
+	uint64_t end;          /* of its bytes in the space */
 	uint32_t cost;
 	const struct function *named; /* whose name stands in the ring's entry */
 };
 
 struct lease {
 	struct lease_news news;
-	struct lane *lane;
-	struct list link; /* lane.leases */
-	struct list idle; /* lane.leases.idle when ACTIVE and nothing is in its ring */
-	uint32_t index;   /* in lane.leases.table */
+	struct queue *queue;
+	struct list link; /* queue.leases */
+	struct list idle; /* queue.leases.idle when ACTIVE and nothing is in its ring */
+	uint32_t index;   /* in queue.leases.table */
 	/* of that place: events of an earlier lease there are not this one's */
 	uint32_t serial;
 	enum lease_state state;

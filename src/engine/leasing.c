@@ -69,13 +69,13 @@ static int make(struct lease *lease, int fds[LEASE_FDS])
 	if (lease->bell_fd < 0)
 		return -errno;
 	fds[LEASE_FD_BELL] = lease->bell_fd;
-	fds[LEASE_FD_LANE] = lease->lane->fds.control;
+	fds[LEASE_FD_QUEUE] = lease->queue->fds.control;
 	r = side_make(lease);
 	fds[LEASE_FD_LINK] = lease->side.far_fd;
 	return r;
 }
 
-static struct lease *lease_new(struct lane *l)
+static struct lease *lease_new(struct queue *l)
 {
 	struct lease *lease;
 	uint32_t index = 0;
@@ -86,7 +86,7 @@ static struct lease *lease_new(struct lane *l)
 		posix_memalign((void **)&lease, 64, sizeof *lease) != 0)
 		return NULL;
 	memset(lease, 0, sizeof *lease);
-	lease->lane = l;
+	lease->queue = l;
 	lease->index = index;
 	lease->serial = ++l->leases.serial;
 	lease->side.fd = lease->side.far_fd = lease->bell_fd = -1;
@@ -113,7 +113,7 @@ static void unmap(struct lease *lease)
 /* EPOLL_CTL_DEL before close: the worker holds the same open file. */
 static void drop_fds(struct lease *lease)
 {
-	struct lane *l = lease->lane;
+	struct queue *l = lease->queue;
 
 	if (!l->fds.gone && lease->state != LEASE_ASKED) {
 		epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, lease->bell_fd, NULL);
@@ -128,7 +128,7 @@ static void drop_fds(struct lease *lease)
 
 void leasing_free(struct lease *lease)
 {
-	struct lane *l = lease->lane;
+	struct queue *l = lease->queue;
 	struct brood *b = l->brood;
 
 	engine_lock(b);
@@ -143,7 +143,7 @@ void leasing_free(struct lease *lease)
 	list_remove(&lease->link);
 	list_remove(&lease->idle);
 	drop_fds(lease);
-	if (l->kind == LANE_CALLERS)
+	if (l->kind == QUEUE_CALLERS)
 		caller_lease_gone(lease);
 	unmap(lease);
 	l->leases.table[lease->index] = NULL;
@@ -151,7 +151,7 @@ void leasing_free(struct lease *lease)
 	queue_wake(l, &l->sleep.lookers);
 }
 
-static bool asked_enough(const struct lane *l)
+static bool asked_enough(const struct queue *l)
 {
 	const struct brood *b = l->brood;
 	struct pick_room room = { .workers = b->options.workers,
@@ -166,7 +166,7 @@ static bool asked_enough(const struct lane *l)
 static int send_wish(
 	struct lease *lease, const int fds[LEASE_FDS], uint32_t limit_ms, uint32_t wait_ms)
 {
-	struct lane *l = lease->lane;
+	struct queue *l = lease->queue;
 	struct brood *b = l->brood;
 	struct frame f;
 	int r;
@@ -188,8 +188,8 @@ static int send_wish(
 		.given_ns = now_ns(),
 		.queue_ms = wait_ms,
 		.limit_ms = limit_ms,
-		.flags = l->kind == LANE_KEPT ? LEASE_KEPT : 0,
-		.lane = (uint32_t)l->fds.control,
+		.flags = l->kind == QUEUE_PINNED ? LEASE_KEPT : 0,
+		.queue = (uint32_t)l->fds.control,
 		.ledger = lease->news.page };
 	memcpy(f.fds, fds, sizeof f.fds[0] * LEASE_FDS);
 	f.fds_count = LEASE_FDS;
@@ -203,7 +203,7 @@ static int send_wish(
 
 static int wish(struct lease *lease, const int fds[LEASE_FDS], uint32_t limit_ms, uint32_t wait_ms)
 {
-	struct brood *b = lease->lane->brood;
+	struct brood *b = lease->queue->brood;
 	int r;
 
 	engine_lock(b);
@@ -214,13 +214,13 @@ static int wish(struct lease *lease, const int fds[LEASE_FDS], uint32_t limit_ms
 	return r;
 }
 
-int leasing_ask(struct lane *l, uint32_t limit_ms, uint32_t wait_ms)
+int leasing_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms)
 {
 	int fds[LEASE_FDS] = { -1, -1, -1, -1, -1 }, r;
 	struct lease *lease;
 
 	if (asked_enough(l)) { /* before anything is made for it */
-		l->leases.ask_again = now_ns() + LANE_TICK_MS * NS_PER_MS;
+		l->leases.ask_again = now_ns() + QUEUE_TICK_MS * NS_PER_MS;
 		return -EAGAIN;
 	}
 	lease = lease_new(l);
@@ -234,19 +234,19 @@ int leasing_ask(struct lane *l, uint32_t limit_ms, uint32_t wait_ms)
 	if (r < 0) {
 		leasing_free(lease);
 		l->leases.ask_again = now_ns() +
-			(r == -EAGAIN || r == -ENOSPC ? LANE_TICK_MS : ASK_AGAIN_MS) * NS_PER_MS;
+			(r == -EAGAIN || r == -ENOSPC ? QUEUE_TICK_MS : ASK_AGAIN_MS) * NS_PER_MS;
 		return r;
 	}
 	list_append(&lease->link, &l->leases.list);
 	l->leases.asked++;
-	if (l->kind == LANE_KEPT)
+	if (l->kind == QUEUE_PINNED)
 		l->pinned.lease = lease;
 	return 0;
 }
 
 static void say(struct lease *lease, struct frame *f)
 {
-	struct brood *b = lease->lane->brood;
+	struct brood *b = lease->queue->brood;
 	int r;
 
 	engine_lock(b);
@@ -268,7 +268,7 @@ void leasing_end(struct lease *lease)
 	say(lease, &f);
 }
 
-void leasing_unask(struct lane *l)
+void leasing_unask(struct queue *l)
 {
 	list_for_each_safe(link, tmp, &l->leases.list) {
 		struct lease *lease = container_of(link, struct lease, link);
@@ -301,7 +301,7 @@ void leasing_kill(struct lease *lease, uint64_t sequence, uint32_t cause)
 /* Whatever is heard of it later finds nobody. */
 void leasing_drop(struct lease *lease)
 {
-	struct brood *b = lease->lane->brood;
+	struct brood *b = lease->queue->brood;
 	struct record *record;
 
 	engine_lock(b);
@@ -319,7 +319,7 @@ void leasing_abandon(struct lease *lease)
 {
 	for (uint64_t q = lease->harvested + 1;
 		lease->state != LEASE_ASKED && q <= lease->published; q++) {
-		struct lane_job *job = lease->entries[q % RING_DEPTH].job;
+		struct queue_job *job = lease->entries[q % RING_DEPTH].job;
 
 		if (job && !claim_swap(lease->up, q, CLAIM_WITHDRAWN))
 			leasing_kill(lease, q, LEASE_KILL_CANCEL);
@@ -332,7 +332,7 @@ void leasing_abandon(struct lease *lease)
 
 void leasing_out_of_use(struct lease *lease)
 {
-	struct lane *l = lease->lane;
+	struct queue *l = lease->queue;
 
 	if (lease->state == LEASE_ACTIVE) {
 		l->leases.active--;
@@ -343,7 +343,7 @@ void leasing_out_of_use(struct lease *lease)
 	list_remove(&lease->idle);
 	if (l->leases.warm == lease)
 		l->leases.warm = NULL;
-	if (l->kind == LANE_KEPT)
+	if (l->kind == QUEUE_PINNED)
 		l->pinned.over = true;
 }
 

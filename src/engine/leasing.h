@@ -8,17 +8,17 @@
 
 #include <stdint.h>
 
-struct lane;
+struct queue;
 struct lease;
 
 /* its memory, fds and lease page go */
 void leasing_free(struct lease *lease);
 /* one more for this queue. 0 or -errno; -ENOSPC: no lease page is free */
-int leasing_ask(struct lane *l, uint32_t limit_ms, uint32_t wait_ms);
+int leasing_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms);
 /* asks the supervisor to take it back */
 void leasing_end(struct lease *lease);
 /* the same for all that were asked for and are not lent yet */
-void leasing_unask(struct lane *l);
+void leasing_unask(struct queue *l);
 /* a job ends sooner than the supervisor looks next */
 void leasing_look(struct lease *lease);
 /* its worker shall die: for a cancel of that job, or for nonsense */

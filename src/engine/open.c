@@ -31,9 +31,9 @@
 #include <sys/socket.h>
 
 static int give(
-	struct lane *l, const struct given *given, struct brood_handle *handle, uint64_t *ret_id)
+	struct queue *l, const struct given *given, struct brood_handle *handle, uint64_t *ret_id)
 {
-	struct lane_job *job;
+	struct queue_job *job;
 	uint64_t id;
 	int r = queue_jobs_new(l, given, &job);
 
@@ -54,7 +54,7 @@ static int give(
 		job->handle = handle;
 		if (handle) {
 			handle->id = handle->public_id = job->id;
-			handle->on.lane = l;
+			handle->on.queue = l;
 			handle->on.job = job;
 			atomic_fetch_add(&l->refs, 1);
 		}
@@ -63,7 +63,7 @@ static int give(
 	if (r < 0) {
 		job->fds.socket = -1; /* still the caller's */
 		if (job->handle) {
-			handle->on.lane = NULL;
+			handle->on.queue = NULL;
 			queue_life_put(l);
 		}
 		job->handle = NULL;
@@ -79,8 +79,8 @@ static int give(
 
 static int give_on_lease(struct brood *b, const struct given *given, struct brood_handle *handle)
 {
-	struct lane_job *job;
-	struct lane *l;
+	struct queue_job *job;
+	struct queue *l;
 	uint64_t id = 0;
 	int r;
 
@@ -103,7 +103,7 @@ static int give_on_lease(struct brood *b, const struct given *given, struct broo
 	 * job's queue_ms.
 	 */
 	while (r == 0 && l->leases.active == 0 && (job = queue_jobs_find(l, id)) &&
-		job->state == JOB_WAITING && l->kind != LANE_KEPT)
+		job->state == JOB_WAITING && l->kind != QUEUE_PINNED)
 		sleep_until(l, &l->sleep.lookers, TIME_NEVER);
 	sleep_tell(l);
 	queue_unlock(l);
@@ -115,7 +115,7 @@ static int give_on_lease(struct brood *b, const struct given *given, struct broo
  */
 static void lease_next_time(struct brood *b, const struct given *given)
 {
-	struct lane *l = atomic_load_explicit(&b->common.own, memory_order_acquire);
+	struct queue *l = atomic_load_explicit(&b->common.own, memory_order_acquire);
 
 	if (given->options.dispatch || given->options.lease || !l || !b->fd_used)
 		return;

@@ -54,7 +54,7 @@ static void crowd(struct brood *b, uint64_t now)
 }
 
 /* What is not in use. */
-static void give_back(struct lane *l)
+static void give_back(struct queue *l)
 {
 	queue_lock(l);
 	inbox_look(l);
@@ -74,16 +74,16 @@ static void give_back(struct lane *l)
 static void crowd_over(struct brood *b, uint64_t now)
 {
 	uint64_t until = atomic_load_explicit(&b->crowd_until, memory_order_relaxed);
-	struct lane *l = atomic_load_explicit(&b->common.callers, memory_order_acquire);
+	struct queue *l = atomic_load_explicit(&b->common.callers, memory_order_acquire);
 
 	if (until != 0 && until <= now &&
 		atomic_compare_exchange_strong(&b->crowd_until, &until, 0) && l)
 		give_back(l);
 }
 
-static struct lane *crowd_queue(struct brood *b, uint64_t now, bool frequent)
+static struct queue *crowd_queue(struct brood *b, uint64_t now, bool frequent)
 {
-	struct lane *own;
+	struct queue *own;
 
 	if (!crowded(b, now)) {
 		crowd_over(b, now);
@@ -99,7 +99,7 @@ static struct lane *crowd_queue(struct brood *b, uint64_t now, bool frequent)
 	return queue_life_callers(b);
 }
 
-static bool crowd_lacks(struct brood *b, struct lane *own, bool idle, uint64_t now)
+static bool crowd_lacks(struct brood *b, struct queue *own, bool idle, uint64_t now)
 {
 	if (own->leases.active > 0 || own->leases.asked > 0 || idle ||
 		atomic_load_explicit(&b->leases_out, memory_order_relaxed) == 0) {
@@ -140,12 +140,12 @@ static bool often(uint64_t now)
 	return ++habit.calls >= OFTEN;
 }
 
-struct lane *path_queue(struct brood *b, const struct given *given, bool call)
+struct queue *path_queue(struct brood *b, const struct given *given, bool call)
 {
 	bool frequent;
 
 	if (given->options.lease)
-		return (struct lane *)given->options.lease;
+		return (struct queue *)given->options.lease;
 	if (!call)
 		return queue_life_own(b);
 	frequent = often(given->given_ns) || given->options.dispatch == BROOD_PATH_LEASE;
@@ -178,7 +178,7 @@ static uint32_t spare(const struct brood *b)
 	});
 }
 
-int path_full(const struct lane *l)
+int path_full(const struct queue *l)
 {
 	return fail_with(-EAGAIN,
 		"as many jobs wait for a worker as the pool has room for (backlog, %u): wait for a "
@@ -192,10 +192,10 @@ int path_lease_over(void)
 		"this lease is over: its worker died, or its time was up; take another one");
 }
 
-static bool has_idle(struct lane *l) { return l->waiting.count == 0 && place_idle(l); }
+static bool has_idle(struct queue *l) { return l->waiting.count == 0 && place_idle(l); }
 
 /* LENT may wait in the channel, which nobody has read since. */
-static bool was_lent(struct lane *l)
+static bool was_lent(struct queue *l)
 {
 	if (l->leases.asked > 0) {
 		pump_channel(l, false);
@@ -205,7 +205,7 @@ static bool was_lent(struct lane *l)
 }
 
 /* One for this queue, if as many workers are idle as are needed. */
-bool path_ask(struct lane *l, uint64_t now, uint32_t needed)
+bool path_ask(struct queue *l, uint64_t now, uint32_t needed)
 {
 	return l->leases.asked == 0 && l->leases.active < l->leases.limit && often(now) &&
 		now >= l->leases.ask_again && spare(l->brood) >= needed &&
@@ -222,7 +222,7 @@ static bool wishes_wait(const struct brood *b)
 }
 
 /* The wish is taken back, for it would stand before the job in the supervisor's queue. */
-static bool in_vain(struct lane *l, uint64_t now)
+static bool in_vain(struct queue *l, uint64_t now)
 {
 	leasing_unask(l);
 	l->leases.ask_again = MAX(l->leases.ask_again, now + ASK_PAUSE_NS);
@@ -230,7 +230,7 @@ static bool in_vain(struct lane *l, uint64_t now)
 }
 
 /* False: hand the job off. */
-static bool wait_for_lease(struct lane *l)
+static bool wait_for_lease(struct queue *l)
 {
 	uint64_t now = now_ns(), begun = now;
 
@@ -250,18 +250,18 @@ static bool wait_for_lease(struct lane *l)
  * Under the queue's lock: 0, there is a lease that would take it now, or it may wait for one; 1:
  * hand it off; -ESTALE. The inbox comes first: the end of the lease may lie there.
  */
-int path_ready(struct lane *l, const struct given *given, bool call)
+int path_ready(struct queue *l, const struct given *given, bool call)
 {
-	bool forced = given->options.dispatch == BROOD_PATH_LEASE || l->kind == LANE_KEPT;
+	bool forced = given->options.dispatch == BROOD_PATH_LEASE || l->kind == QUEUE_PINNED;
 
 	if (atomic_load_explicit(&l->inbox.full, memory_order_acquire))
 		inbox_look(l);
 	if (l->pinned.over)
 		return path_lease_over();
-	if (l->kind == LANE_CALLERS)
+	if (l->kind == QUEUE_CALLERS)
 		return !forced && somebody_idle(l->brood) &&
 			l->leases.active + l->leases.asked >= l->leases.limit;
-	if (l->kind == LANE_THREAD &&
+	if (l->kind == QUEUE_THREAD &&
 		crowd_lacks(l->brood, l, somebody_idle(l->brood), given->given_ns))
 		return 2;
 	if (forced || has_idle(l) || was_lent(l))

@@ -22,7 +22,7 @@
 #define LIMIT_DEFAULT_MS 60000
 #define ANSWER_SLACK_MS  1000 /* the supervisor bounds the wait; should it not answer at all */
 
-static int fail_refused(const struct lane *l, uint32_t wait_ms)
+static int fail_refused(const struct queue *l, uint32_t wait_ms)
 {
 	switch (l->leases.refused) {
 	case BROOD_DETAIL_QUEUE_TIME:
@@ -41,14 +41,14 @@ static int fail_refused(const struct lane *l, uint32_t wait_ms)
 }
 
 /* As many as the supervisor has room for are asked for: their time is bounded, too. */
-static int ask(struct lane *l, const struct brood_lease_options *o, uint64_t until)
+static int ask(struct queue *l, const struct brood_lease_options *o, uint64_t until)
 {
 	int r;
 
 	l->pinned.over = false;
 	l->leases.refused = BROOD_DETAIL_QUEUE_TIME;
 	while ((r = place_ask(l, o->limit_ms, o->wait_ms)) == -EAGAIN && now_ns() < until)
-		sleep_until(l, &l->sleep.lookers, now_ns() + LANE_TICK_MS * NS_PER_MS);
+		sleep_until(l, &l->sleep.lookers, now_ns() + QUEUE_TICK_MS * NS_PER_MS);
 	if (r == -EAGAIN)
 		return fail_with(r,
 			"brood_lease: as many jobs are out as the pool has room for (workers + "
@@ -62,13 +62,13 @@ static int ask(struct lane *l, const struct brood_lease_options *o, uint64_t unt
 }
 
 /* It was lent, and is over: its worker has died before anybody had it. */
-static bool died_too_soon(const struct lane *l)
+static bool died_too_soon(const struct queue *l)
 {
 	return l->leases.active == 0 && l->pinned.over && l->leases.refused == BROOD_DETAIL_NONE;
 }
 
 /* Under the queue's lock. */
-static int obtain(struct lane *l, const struct brood_lease_options *o)
+static int obtain(struct queue *l, const struct brood_lease_options *o)
 {
 	uint64_t until = time_after_ms(now_ns(),
 		o->wait_ms == BROOD_FOREVER ? BROOD_FOREVER : o->wait_ms + ANSWER_SLACK_MS);
@@ -94,7 +94,7 @@ int engine_lease(
 {
 	VISIT(visit);
 	struct brood_lease_options o;
-	struct lane *l;
+	struct queue *l;
 	int r = visit_begin(&visit, b);
 
 	if (r < 0)
@@ -110,7 +110,7 @@ int engine_lease(
 		return fail_stopped();
 	o.wait_ms = o.wait_ms ? o.wait_ms : b->options.queue_ms;
 	o.limit_ms = o.limit_ms ? o.limit_ms : LIMIT_DEFAULT_MS;
-	r = queue_life_new(b, LANE_KEPT, &l);
+	r = queue_life_new(b, QUEUE_PINNED, &l);
 	if (r < 0)
 		return fail_system(r, "a lease's memory and fds");
 	queue_lock(l);
@@ -127,7 +127,7 @@ int engine_lease(
 /* Handles of its jobs outlive it, so it ends when the last of them has its verdict. */
 void engine_lease_end(struct brood_lease *lease)
 {
-	struct lane *l = (struct lane *)lease;
+	struct queue *l = (struct queue *)lease;
 	VISIT(visit);
 
 	if (visit_begin(&visit, l->brood) < 0)
@@ -138,7 +138,7 @@ void engine_lease_end(struct brood_lease *lease)
 		ring_out_all(l->pinned.lease);
 	if (l->pinned.lease)
 		leasing_end(l->pinned.lease);
-	while (l->pinned.lease && !atomic_load(&l->brood->lanes_over))
+	while (l->pinned.lease && !atomic_load(&l->brood->queues_ended))
 		sleep_until(l, &l->sleep.lookers, TIME_NEVER);
 	queue_unlock(l);
 	queue_life_free(l);
@@ -152,7 +152,7 @@ struct brood_queue *engine_lease_queue(struct brood_lease *lease)
 int engine_lease_worker(
 	struct brood_lease *lease, pid_t *ret_pid, uint32_t *ret_slot, uint32_t *ret_generation)
 {
-	struct lane *l = (struct lane *)lease;
+	struct queue *l = (struct queue *)lease;
 	VISIT(visit);
 	int r = visit_begin(&visit, l->brood);
 

@@ -31,7 +31,7 @@ struct pipe {
 	uint64_t received;
 };
 
-static struct pipe *pipe_new(struct lane_job *job)
+static struct pipe *pipe_new(struct queue_job *job)
 {
 	struct pipe *p = calloc(1, sizeof *p);
 
@@ -40,7 +40,7 @@ static struct pipe *pipe_new(struct lane_job *job)
 	return job->pipe = p;
 }
 
-int pipe_order(struct lane_job *job, const struct given *given)
+int pipe_order(struct queue_job *job, const struct given *given)
 {
 	struct pipe *p = pipe_new(job);
 
@@ -53,10 +53,10 @@ int pipe_order(struct lane_job *job, const struct given *given)
 	return 0;
 }
 
-static void watch(struct lane *l, struct lane_job *job, uint32_t events)
+static void watch(struct queue *l, struct queue_job *job, uint32_t events)
 {
 	struct pipe *p = job->pipe;
-	struct epoll_event event = { .events = events, .data.u64 = LANE_EVENT_JOB(job) };
+	struct epoll_event event = { .events = events, .data.u64 = QUEUE_EVENT_JOB(job) };
 	int how = !p->watched ? EPOLL_CTL_ADD : events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
 
 	if (events == p->watched || p->fd < 0 || l->fds.gone)
@@ -65,14 +65,14 @@ static void watch(struct lane *l, struct lane_job *job, uint32_t events)
 		p->watched = events;
 }
 
-static void hang_up(struct lane *l, struct lane_job *job)
+static void hang_up(struct queue *l, struct queue_job *job)
 {
 	watch(l, job, 0);
 	job->pipe->watched = 0;
 	job->pipe->fd = close_fd(job->pipe->fd);
 }
 
-int pipe_open(struct lane_job *job, int *ret_theirs)
+int pipe_open(struct queue_job *job, int *ret_theirs)
 {
 	struct pipe *p = job->pipe;
 	int fds[2], r;
@@ -124,7 +124,7 @@ static void write_some(struct pipe *p)
 }
 
 /* False: there is nothing now. No room is offered for fds: the kernel closes those that come. */
-static bool read_once(struct lane_job *job)
+static bool read_once(struct queue_job *job)
 {
 	struct pipe *p = job->pipe;
 	char scratch[SCRATCH];
@@ -142,26 +142,26 @@ static bool read_once(struct lane_job *job)
 	return false;
 }
 
-static void read_some(struct lane_job *job)
+static void read_some(struct queue_job *job)
 {
 	for (int i = 0; i < TURN && job->pipe->reading && read_once(job); i++)
 		;
 }
 
-static void wait_for_more(struct lane *l, struct lane_job *job)
+static void wait_for_more(struct queue *l, struct queue_job *job)
 {
 	struct pipe *p = job->pipe;
 
 	watch(l, job, (p->reading ? EPOLLIN : 0) | (writing(p) ? EPOLLOUT : 0));
 }
 
-void pipe_begin(struct lane *l, struct lane_job *job)
+void pipe_begin(struct queue *l, struct queue_job *job)
 {
 	write_some(job->pipe);
 	wait_for_more(l, job);
 }
 
-int pipe_take(struct lane *l, struct lane_job *job, int fd)
+int pipe_take(struct queue *l, struct queue_job *job, int fd)
 {
 	if (fd < 0 || job->pipe || !job->call.waited || !pipe_new(job)) {
 		close_fd(fd);
@@ -175,7 +175,7 @@ int pipe_take(struct lane *l, struct lane_job *job, int fd)
 }
 
 /* A job that is in no ring any more (another attempt may come) has nobody to talk to. */
-void pipe_event(struct lane *l, struct lane_job *job)
+void pipe_event(struct queue *l, struct queue_job *job)
 {
 	if (job->state != JOB_RINGED) {
 		hang_up(l, job);
@@ -187,7 +187,7 @@ void pipe_event(struct lane *l, struct lane_job *job)
 	wait_for_more(l, job);
 }
 
-bool pipe_finish(struct lane_job *job, uint64_t size)
+bool pipe_finish(struct queue_job *job, uint64_t size)
 {
 	struct pipe *p = job->pipe;
 
@@ -199,7 +199,7 @@ bool pipe_finish(struct lane_job *job, uint64_t size)
 	return p->received == size;
 }
 
-uint64_t pipe_so_far(struct lane_job *job)
+uint64_t pipe_so_far(struct queue_job *job)
 {
 	if (!job->pipe)
 		return 0;
@@ -208,7 +208,7 @@ uint64_t pipe_so_far(struct lane_job *job)
 	return job->pipe->received;
 }
 
-void pipe_free(struct lane *l, struct lane_job *job)
+void pipe_free(struct queue *l, struct queue_job *job)
 {
 	hang_up(l, job);
 	free(job->pipe);

@@ -17,23 +17,23 @@
 #include <stdint.h>
 
 struct given;
-struct lane;
-struct lane_job;
+struct queue;
+struct queue_job;
 
 /* The request goes over a pipe: one is made anew for each attempt. 0 or -ENOMEM. */
-int pipe_order(struct lane_job *job, const struct given *given);
+int pipe_order(struct queue_job *job, const struct given *given);
 /* Makes the socket pair for this attempt; the worker's end in *ret_theirs. 0 or -errno. */
-int pipe_open(struct lane_job *job, int *ret_theirs);
+int pipe_open(struct queue_job *job, int *ret_theirs);
 /* That end is on its way: begins to write. */
-void pipe_begin(struct lane *l, struct lane_job *job);
+void pipe_begin(struct queue *l, struct queue_job *job);
 /* A socket for the reply, from the worker. Owned now, also on failure. 0 or -errno. */
-int pipe_take(struct lane *l, struct lane_job *job, int fd);
+int pipe_take(struct queue *l, struct queue_job *job, int fd);
 /* Something can be read or written. */
-void pipe_event(struct lane *l, struct lane_job *job);
+void pipe_event(struct queue *l, struct queue_job *job);
 /* The job has ended: reads what is there. True: it makes `size` bytes in all. */
-bool pipe_finish(struct lane_job *job, uint64_t size);
+bool pipe_finish(struct queue_job *job, uint64_t size);
 /* Its worker has died: how many bytes of the reply had come over the pipe. */
-uint64_t pipe_so_far(struct lane_job *job);
-void pipe_free(struct lane *l, struct lane_job *job);
+uint64_t pipe_so_far(struct queue_job *job);
+void pipe_free(struct queue *l, struct queue_job *job);
 
 #endif

@@ -27,7 +27,7 @@
 
 #define SCAN_MAX 8
 
-static uint64_t least(struct lane *l, struct lease **ret)
+static uint64_t least(struct queue *l, struct lease **ret)
 {
 	uint64_t cost = TIME_NEVER;
 	uint32_t seen = 0;
@@ -51,7 +51,7 @@ static uint64_t least(struct lane *l, struct lease **ret)
 	return cost;
 }
 
-struct lease *place_idle(struct lane *l)
+struct lease *place_idle(struct queue *l)
 {
 	list_for_each_safe(link, tmp, &l->leases.idle) {
 		struct lease *lease = container_of(link, struct lease, idle);
@@ -66,7 +66,7 @@ struct lease *place_idle(struct lane *l)
  * The one worker: behind short jobs only, so that what waits can still be refused or cancelled at
  * once.
  */
-static struct lease *kept_one(const struct lane *l, const struct lane_job *job)
+static struct lease *kept_one(const struct queue *l, const struct queue_job *job)
 {
 	struct lease *kept = l->pinned.lease;
 
@@ -80,7 +80,7 @@ static struct lease *kept_one(const struct lane *l, const struct lane_job *job)
 		: NULL;
 }
 
-static struct lease *choose(struct lane *l, const struct lane_job *job)
+static struct lease *choose(struct queue *l, const struct queue_job *job)
 {
 	struct lease *warm = l->leases.warm, *idle = place_idle(l), *other = NULL;
 	struct pick_view view = { .warm_cost = TIME_NEVER,
@@ -89,7 +89,7 @@ static struct lease *choose(struct lane *l, const struct lane_job *job)
 		.once = job->alone || (job->limits.flags & BROOD_JOB_ONCE),
 		.est_ns = job->function->est_ns };
 
-	if (l->kind == LANE_KEPT)
+	if (l->kind == QUEUE_PINNED)
 		return kept_one(l, job);
 	if (warm && ring_used(warm) > 0 && ring_used(warm) < RING_DEPTH &&
 		!atomic_load_explicit(&warm->ledger->leaving, memory_order_relaxed))
@@ -105,7 +105,7 @@ static struct lease *choose(struct lane *l, const struct lane_job *job)
 }
 
 /* true: it is in a ring, or has its verdict. */
-bool place_job(struct lane *l, struct lane_job *job, const struct given *order)
+bool place_job(struct queue *l, struct queue_job *job, const struct given *order)
 {
 	for (;;) {
 		struct lease *lease = choose(l, job);
@@ -130,7 +130,7 @@ bool place_job(struct lane *l, struct lane_job *job, const struct given *order)
 	}
 }
 
-int place_ask(struct lane *l, uint32_t limit_ms, uint32_t wait_ms)
+int place_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms)
 {
 	uint64_t again = l->leases.ask_again;
 	int r = leasing_ask(l, limit_ms, wait_ms);
@@ -143,9 +143,9 @@ int place_ask(struct lane *l, uint32_t limit_ms, uint32_t wait_ms)
 	return r == -ENOSPC ? -EAGAIN : r;
 }
 
-static void ask(struct lane *l)
+static void ask(struct queue *l)
 {
-	uint32_t more = l->kind == LANE_KEPT
+	uint32_t more = l->kind == QUEUE_PINNED
 		? 0
 		: pick_more(&(struct pick_load){ .waiting = l->waiting.count,
 			  .waiting_ns = l->waiting.ns,
@@ -159,11 +159,11 @@ static void ask(struct lane *l)
 		l->leases.ask_held = place_ask(l, BROOD_FOREVER, l->brood->options.queue_ms) < 0;
 }
 
-void place_waiting(struct lane *l)
+void place_waiting(struct queue *l)
 {
 	while (!list_empty(&l->waiting.list)) {
-		struct lane_job *job = container_of(
-			list_first(&l->waiting.list), struct lane_job, link);
+		struct queue_job *job = container_of(
+			list_first(&l->waiting.list), struct queue_job, link);
 
 		uint64_t until = job->waiting_until;
 
@@ -182,14 +182,14 @@ void place_waiting(struct lane *l)
 	}
 	if (l->waiting.count)
 		ask(l);
-	else if (l->leases.asked && l->leases.active > 0 && l->kind == LANE_QUEUE)
+	else if (l->leases.asked && l->leases.active > 0 && l->kind == QUEUE_QUEUE)
 		/*
 		 * asked for when nobody knew how short the jobs are: others may want those workers
 		 */
 		leasing_unask(l);
 }
 
-void place_flush(struct lane *l)
+void place_flush(struct queue *l)
 {
 	if (!l->leases.wakes)
 		return;
@@ -205,7 +205,7 @@ void place_flush(struct lane *l)
 }
 
 /* What is too large for a ring goes to the worker as a file of its own. */
-static int make_memfd(struct lane_job *job, const struct given *given)
+static int make_memfd(struct queue_job *job, const struct given *given)
 {
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
 	int fd = shm_memfd("brood-request", NULL, (size_t)given->request_size, NULL);
@@ -242,7 +242,7 @@ static int make_memfd(struct lane_job *job, const struct given *given)
 	return 0;
 }
 
-static int keep_extra(struct lane_job *job, const struct given *given)
+static int keep_extra(struct queue_job *job, const struct given *given)
 {
 	job->fds.extra = calloc(1, sizeof *job->fds.extra);
 	if (!job->fds.extra)
@@ -259,7 +259,7 @@ static int keep_extra(struct lane_job *job, const struct given *given)
 }
 
 /* All that may fail, but for the way to a worker. */
-int place_prepare(struct lane_job *job, const struct given *given, bool ring)
+int place_prepare(struct queue_job *job, const struct given *given, bool ring)
 {
 	int r = 0;
 
@@ -279,7 +279,7 @@ int place_prepare(struct lane_job *job, const struct given *given, bool ring)
  * Into a ring now, or to wait, with all that it needs. 0 or -errno: then it is the caller's to
  * free.
  */
-int place_give(struct lane *l, struct lane_job *job, const struct given *given)
+int place_give(struct queue *l, struct queue_job *job, const struct given *given)
 {
 	int r;
 
@@ -288,9 +288,9 @@ int place_give(struct lane *l, struct lane_job *job, const struct given *given)
 			behind_watch(l);
 		return 0;
 	}
-	if ((job->call.waited || job->socket_job) && l->kind != LANE_KEPT) {
+	if ((job->call.waited || job->socket_job) && l->kind != QUEUE_PINNED) {
 		job->in_backlog = true;
-		if (atomic_fetch_add(&l->brood->lanes_waiting, 1) >= l->brood->options.backlog)
+		if (atomic_fetch_add(&l->brood->queues_waiting, 1) >= l->brood->options.backlog)
 			return -EAGAIN; /* freeing the job counts it off again */
 	}
 	r = queue_jobs_keep(job, given);

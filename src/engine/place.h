@@ -7,21 +7,21 @@
 #include <stdint.h>
 
 struct given;
-struct lane;
-struct lane_job;
+struct queue;
+struct queue_job;
 struct lease;
 
 /* Asks for one more lease. 0 or -errno; -EAGAIN: as many are out as may be. */
-int place_ask(struct lane *l, uint32_t limit_ms, uint32_t wait_ms);
+int place_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms);
 /* one with nothing to do, that nobody wants back; NULL */
-struct lease *place_idle(struct lane *l);
+struct lease *place_idle(struct queue *l);
 /* a NEW job: into a ring now (true), else it waits (its bytes kept by the caller) */
-bool place_job(struct lane *l, struct lane_job *job, const struct given *order);
-void place_waiting(struct lane *l);
+bool place_job(struct queue *l, struct queue_job *job, const struct given *order);
+void place_waiting(struct queue *l);
 /* wake whom that needs */
-void place_flush(struct lane *l);
-int place_prepare(struct lane_job *job, const struct given *given, bool ring);
+void place_flush(struct queue *l);
+int place_prepare(struct queue_job *job, const struct given *given, bool ring);
 /* -EAGAIN: a call or conversation, and as many wait as the backlog has room for */
-int place_give(struct lane *l, struct lane_job *job, const struct given *given);
+int place_give(struct queue *l, struct queue_job *job, const struct given *given);
 
 #endif

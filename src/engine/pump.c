@@ -33,7 +33,7 @@
 #define LOOKS_WITHOUT_EPOLL 64
 #define LOG_BATCH           32
 
-static struct lease *lease_of(struct lane *l, uint64_t data)
+static struct lease *lease_of(struct queue *l, uint64_t data)
 {
 	uint32_t index = (uint32_t)data >> 4;
 	struct lease *lease = index < l->leases.table_size ? l->leases.table[index] : NULL;
@@ -41,7 +41,7 @@ static struct lease *lease_of(struct lane *l, uint64_t data)
 	return lease && lease->serial == (uint32_t)(data >> 32) ? lease : NULL;
 }
 
-void pump_channel(struct lane *l, bool logs)
+void pump_channel(struct queue *l, bool logs)
 {
 	struct brood *b = l->brood;
 
@@ -67,28 +67,28 @@ void pump_channel(struct lane *l, bool logs)
 	engine_unlock(b);
 }
 
-static void wake_drain(struct lane *l) { fds_unpoke(l->inbox.wake_fd); }
+static void wake_drain(struct queue *l) { fds_unpoke(l->inbox.wake_fd); }
 
-static void on_event(struct lane *l, uint64_t data)
+static void on_event(struct queue *l, uint64_t data)
 {
 	struct lease *lease;
-	struct lane_job *job;
+	struct queue_job *job;
 
-	switch (LANE_EVENT_KIND(data)) {
-	case LANE_EVENT_WAKE:
+	switch (QUEUE_EVENT_KIND(data)) {
+	case QUEUE_EVENT_WAKE:
 		if (!l->sleep.leader &&
 			(l->results.delivering_next || !l->sleep.polled || !queue_has_news(l)))
 			wake_drain(l);
 		break;
-	case LANE_EVENT_TICK: behind_fired(l); break;
-	case LANE_EVENT_CHANNEL: pump_channel(l, false); break;
-	case LANE_EVENT_OVER: /* these would be readable for ever */
+	case QUEUE_EVENT_TICK: behind_fired(l); break;
+	case QUEUE_EVENT_CHANNEL: pump_channel(l, false); break;
+	case QUEUE_EVENT_OVER: /* these would be readable for ever */
 		epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, l->brood->over_fd, NULL);
 		epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, l->brood->channel_fd, NULL);
 		epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, l->brood->log_fd, NULL);
 		break;
-	case LANE_EVENT_LOG: pump_channel(l, true); break;
-	case LANE_EVENT_STREAM:
+	case QUEUE_EVENT_LOG: pump_channel(l, true); break;
+	case QUEUE_EVENT_STREAM:
 		job = queue_jobs_find(l, data >> 4);
 		if (job && job->state == JOB_STREAMED)
 			stream_event(l, job);
@@ -97,7 +97,7 @@ static void on_event(struct lane *l, uint64_t data)
 		break;
 	default:
 		lease = lease_of(l, data);
-		if (lease && LANE_EVENT_KIND(data) == LANE_EVENT_BELL)
+		if (lease && QUEUE_EVENT_KIND(data) == QUEUE_EVENT_BELL)
 			collect_done(lease);
 		else if (lease)
 			collect_side(lease);
@@ -105,7 +105,7 @@ static void on_event(struct lane *l, uint64_t data)
 	}
 }
 
-static void give_up(struct lane *l, enum brood_detail detail)
+static void give_up(struct queue *l, enum brood_detail detail)
 {
 	list_for_each_safe(link, tmp, &l->leases.list) {
 		struct lease *lease = container_of(link, struct lease, link);
@@ -115,7 +115,7 @@ static void give_up(struct lane *l, enum brood_detail detail)
 		leasing_lost(lease);
 	}
 	for (size_t i = 0; i < l->jobs.room; i++) {
-		struct lane_job *job = l->jobs.table[i];
+		struct queue_job *job = l->jobs.table[i];
 		struct brood_verdict v = { .outcome = BROOD_LOST, .detail = detail };
 
 		if (!job || job->state == JOB_CLOSED)
@@ -136,7 +136,7 @@ static void give_up(struct lane *l, enum brood_detail detail)
 }
 
 /* The supervisor is gone: nothing will come any more. */
-static void all_lost(struct lane *l)
+static void all_lost(struct queue *l)
 {
 	struct brood *b = l->brood;
 	bool lost;
@@ -156,7 +156,7 @@ static void all_lost(struct lane *l)
 }
 
 /* Also where all jobs were withdrawn (ringed is 0): once a worker has passed them by it is idle. */
-static void scan(struct lane *l)
+static void scan(struct queue *l)
 {
 	list_for_each_safe(link, tmp, &l->leases.list) {
 		struct lease *lease = container_of(link, struct lease, link);
@@ -167,11 +167,11 @@ static void scan(struct lane *l)
 }
 
 /* After whatever happened. */
-static void settle(struct lane *l)
+static void settle(struct queue *l)
 {
 	if (atomic_load_explicit(&l->inbox.full, memory_order_acquire))
 		inbox_look(l);
-	if (atomic_load_explicit(&l->brood->lanes_over, memory_order_acquire))
+	if (atomic_load_explicit(&l->brood->queues_ended, memory_order_acquire))
 		all_lost(l);
 	if (l->waiting.count > 0 || l->leases.asked > 0)
 		place_waiting(l);
@@ -181,7 +181,7 @@ static void settle(struct lane *l)
 		place_flush(l);
 }
 
-void pump_heard(struct lane *l, const struct epoll_event *events, int n)
+void pump_heard(struct queue *l, const struct epoll_event *events, int n)
 {
 	if (n < 0 && errno != EINTR)
 		pump_channel(l, false); /* is it our epoll at all? */
@@ -191,15 +191,15 @@ void pump_heard(struct lane *l, const struct epoll_event *events, int n)
 	settle(l);
 }
 
-void pump_look(struct lane *l)
+void pump_look(struct queue *l)
 {
-	struct epoll_event events[LANE_EVENTS];
+	struct epoll_event events[QUEUE_EVENTS];
 
 	l->sleep.looks = 0;
-	pump_heard(l, events, l->fds.gone ? 0 : epoll_wait(l->fds.epoll, events, LANE_EVENTS, 0));
+	pump_heard(l, events, l->fds.gone ? 0 : epoll_wait(l->fds.epoll, events, QUEUE_EVENTS, 0));
 }
 
-void pump_glance(struct lane *l)
+void pump_glance(struct queue *l)
 {
 	if (++l->sleep.looks >= LOOKS_WITHOUT_EPOLL) {
 		pump_look(l);

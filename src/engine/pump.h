@@ -7,14 +7,14 @@
 #include <stdbool.h>
 
 struct epoll_event;
-struct lane;
+struct queue;
 
-void pump_channel(struct lane *l, bool logs);
+void pump_channel(struct queue *l, bool logs);
 /* what pump_look() does, with what the epoll said */
-void pump_heard(struct lane *l, const struct epoll_event *events, int n);
+void pump_heard(struct queue *l, const struct epoll_event *events, int n);
 /* what has happened, without waiting */
-void pump_look(struct lane *l);
+void pump_look(struct queue *l);
 /* what can be seen in memory alone */
-void pump_glance(struct lane *l);
+void pump_glance(struct queue *l);
 
 #endif

@@ -14,7 +14,7 @@
 #include "../base/base.h"
 #include "../os/futex.h"
 
-void queue_tell_waiting(struct lane *l)
+void queue_tell_waiting(struct queue *l)
 {
 	struct tally *tally = l->brood->shared.tally;
 
@@ -32,7 +32,7 @@ void queue_tell_waiting(struct lane *l)
  * `waking` counted somebody who never comes back from sleep, and nobody would be made to lead any
  * more.)
  */
-void queue_rouse(struct lane *l, struct sleeper *s)
+void queue_rouse(struct queue *l, struct sleeper *s)
 {
 	if (atomic_load_explicit(&s->woken, memory_order_relaxed) == SLEEPER_WOKEN)
 		return;
@@ -47,7 +47,7 @@ void queue_rouse(struct lane *l, struct sleeper *s)
 	futex_wake(s->word ? s->word : &s->woken, 1);
 }
 
-void queue_wake(struct lane *l, struct sleeper **chain)
+void queue_wake(struct queue *l, struct sleeper **chain)
 {
 	while (*chain) {
 		struct sleeper *s = *chain;
@@ -58,7 +58,7 @@ void queue_wake(struct lane *l, struct sleeper **chain)
 	}
 }
 
-void queue_wake_one(struct lane *l, struct sleeper **chain)
+void queue_wake_one(struct queue *l, struct sleeper **chain)
 {
 	if (*chain)
 		queue_rouse(l, *chain);
@@ -71,7 +71,7 @@ void queue_wake_one(struct lane *l, struct sleeper **chain)
  * The one that came last waits longest yet: the lead changes hands no sooner. NULL: a worker has
  * woken another one, who comes, and lets go of the lock after that.
  */
-static struct sleeper *to_lead(struct lane *l)
+static struct sleeper *to_lead(struct queue *l)
 {
 	uint32_t seen = 0;
 
@@ -86,9 +86,9 @@ static struct sleeper *to_lead(struct lane *l)
 	return container_of(l->sleep.followers.prev, struct sleeper, link);
 }
 
-void queue_promote(struct lane *l)
+void queue_promote(struct queue *l)
 {
-	struct sleeper *next = l->kind == LANE_CALLERS
+	struct sleeper *next = l->kind == QUEUE_CALLERS
 		? to_lead(l)
 		: container_of(list_first(&l->sleep.followers), struct sleeper, link);
 

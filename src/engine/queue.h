@@ -7,7 +7,7 @@
  * has its own.
  *
  * Locks, in this order: brood.common.lock (the birth of the brood's own queue and of the callers'),
- * brood.queues.lock (which queues there are), lane.lock (all of a queue), brood.lock (the channel,
+ * brood.queues.lock (which queues there are), queue.lock (all of a queue), brood.lock (the channel,
  * the records of handoffs and leases). So the thread that reads the channel, under brood.lock,
  * cannot touch a queue: it leaves a note in the queue's inbox and pokes the queue.
  */
@@ -19,34 +19,34 @@
 
 struct brood;
 struct function;
-struct lane_job;
+struct queue_job;
 struct lease;
 
-#define LANE_TICK_MS 5  /* between two tries to get what was refused */
-#define LANE_EVENTS  64 /* at once */
+#define QUEUE_TICK_MS 5  /* between two tries to get what was refused */
+#define QUEUE_EVENTS  64 /* at once */
 
 /*
  * What an event of a queue's epoll is about: the low four bits. Above stand, for a lease, its place
  * in the table and that place's serial; for a stream, the job's id.
  */
 enum {
-	LANE_EVENT_WAKE = 1,
-	LANE_EVENT_TICK,
-	LANE_EVENT_CHANNEL,
-	LANE_EVENT_LOG,
-	LANE_EVENT_BELL,
-	LANE_EVENT_LINK,
-	LANE_EVENT_STREAM,
-	LANE_EVENT_OVER
+	QUEUE_EVENT_WAKE = 1,
+	QUEUE_EVENT_TICK,
+	QUEUE_EVENT_CHANNEL,
+	QUEUE_EVENT_LOG,
+	QUEUE_EVENT_BELL,
+	QUEUE_EVENT_LINK,
+	QUEUE_EVENT_STREAM,
+	QUEUE_EVENT_OVER
 };
-#define LANE_EVENT_KIND(data) ((unsigned)((data) % 16))
-#define LANE_EVENT_LEASE(lease, kind) \
+#define QUEUE_EVENT_KIND(data) ((unsigned)((data) % 16))
+#define QUEUE_EVENT_LEASE(lease, kind) \
 	((uint64_t)(lease)->serial << 32 | (uint64_t)(lease)->index << 4 | (kind))
-#define LANE_EVENT_JOB(job) ((job)->id << 4 | LANE_EVENT_STREAM)
+#define QUEUE_EVENT_JOB(job) ((job)->id << 4 | QUEUE_EVENT_STREAM)
 
 /* A thread that waits for something of a queue, on its own stack, while it sleeps. */
 struct sleeper {
-	struct list link;              /* lane.sleep.followers; the leader: none */
+	struct list link;              /* queue.sleep.followers; the leader: none */
 	struct sleeper **chain, *next; /* of those that wait for the same; NULL: that was there */
 	_Atomic uint32_t woken;        /* what a follower sleeps on: SLEEPER_* */
 	_Atomic uint32_t *word;        /* or this one, in a ring: see caller.c. NULL: woken */
@@ -56,7 +56,7 @@ struct sleeper {
 enum { SLEEPER_SLEEPS, SLEEPER_WOKEN, SLEEPER_MOVED };
 
 /* for those that dispatch */
-static inline bool queue_has_news(const struct lane *l)
+static inline bool queue_has_news(const struct queue *l)
 {
 	return l->results.news > 0 || l->results.handle_news > 0 ||
 		!list_empty(&l->results.talkers);
@@ -66,25 +66,25 @@ static inline bool queue_has_news(const struct lane *l)
  * How many jobs wait in this queue, for the page that the supervisor can read. Under the queue's
  * lock.
  */
-void queue_tell_waiting(struct lane *l);
+void queue_tell_waiting(struct queue *l);
 /* wakes this one thread */
-void queue_rouse(struct lane *l, struct sleeper *s);
+void queue_rouse(struct queue *l, struct sleeper *s);
 /* what these wait for is there */
-void queue_wake(struct lane *l, struct sleeper **chain);
+void queue_wake(struct queue *l, struct sleeper **chain);
 /* something is, that one of them can take */
-void queue_wake_one(struct lane *l, struct sleeper **chain);
+void queue_wake_one(struct queue *l, struct sleeper **chain);
 /* wakes a follower to lead */
-void queue_promote(struct lane *l);
+void queue_promote(struct queue *l);
 
 /* Nothing waits or stands behind a job that may take long: behind_watch() has nothing to do. */
-static inline bool queue_flows(const struct lane *l)
+static inline bool queue_flows(const struct queue *l)
 {
-	return !l->timer.fired && l->kind != LANE_KEPT && l->waiting.count == 0 &&
+	return !l->timer.fired && l->kind != QUEUE_PINNED && l->waiting.count == 0 &&
 		l->leases.ringed <= l->leases.busy;
 }
 
-static inline void queue_lock(struct lane *l) { pthread_mutex_lock(&l->lock); }
-static inline void queue_unlock(struct lane *l)
+static inline void queue_lock(struct queue *l) { pthread_mutex_lock(&l->lock); }
+static inline void queue_unlock(struct queue *l)
 {
 	if (l->waiting.count != l->waiting.told)
 		queue_tell_waiting(l);

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LANE_BUFFER_KEPT (64u << 10)
-#define LANE_TAKEN_MAX   16 /* workers may die under a job that has not started so often */
+#define QUEUE_BUFFER_KEPT (64u << 10)
+#define QUEUE_TAKEN_MAX   16 /* workers may die under a job that has not started so often */
 
 struct brood_handle;
 struct lease;
@@ -29,17 +29,17 @@ struct function {
 	char name[BROOD_NAME_MAX];
 };
 
-struct lane_fds {
+struct queue_fds {
 	size_t count;
 	int fds[BROOD_JOB_FDS_MAX];
 };
 
-struct lane_limits {
+struct queue_limits {
 	uint32_t flags, queue_ms, run_ms, grace_ms; /* flags: enum brood_job_flags */
 };
 
 /* The attempts: those to come, those made, and what the last one came to. */
-struct lane_tries {
+struct queue_tries {
 	uint32_t left, made, moved;
 	bool cancelled;
 	bool ran; /* an attempt had started; `before` is its verdict */
@@ -47,27 +47,27 @@ struct lane_tries {
 };
 
 /* The descriptors of the job. -1: none. */
-struct lane_job_fds {
+struct queue_job_fds {
 	int memfd, socket;
 	bool own_pair; /* the socket, as in JOB */
 	bool out;      /* socket and extra are not here: the worker has them, or the side socket */
-	struct lane_fds *extra; /* NULL */
+	struct queue_fds *extra; /* NULL */
 };
 
 /* What came back, besides job.result. */
-struct lane_reply {
+struct queue_reply {
 	bool lost;    /* no memory, no fd for it */
 	char *buffer; /* the library's, for replies that have no other place */
 	size_t buffer_size;
 	void *mapped;
 	size_t mapped_size; /* a reply that is a memfd */
-	struct lane_fds *fds;
+	struct queue_fds *fds;
 	int memfd;
 	bool came; /* what the worker sent over the side socket */
 };
 
 /* A call: a thread sleeps for the job, and takes it when it is closed. */
-struct lane_call {
+struct queue_call {
 	bool waited;
 	struct sleeper *sleeper; /* that thread, while it sleeps */
 	void *room;
@@ -75,28 +75,28 @@ struct lane_call {
 };
 
 /* The callbacks. */
-struct lane_tell {
+struct queue_tell {
 	brood_done_fn *on_done;
 	brood_progress_fn *on_progress;
 	/* not told yet: a call's by its own thread, a submitted job's by who delivers */
 	struct list progress;
 	uint32_t progress_count;
-	struct list talks; /* lane.results.talkers */
+	struct list talks; /* queue.results.talkers */
 	/* a thread tells it now, without the lock; closed meanwhile: the result waits for that */
 	bool telling, held;
 };
 
-enum lane_job_state { JOB_NEW, JOB_WAITING, JOB_RINGED, JOB_STREAMED, JOB_CLOSED };
-struct lane_job {
-	/* WAITING: lane.waiting. CLOSED: results or taken. Else none */
+enum queue_job_state { JOB_NEW, JOB_WAITING, JOB_RINGED, JOB_STREAMED, JOB_CLOSED };
+struct queue_job {
+	/* WAITING: queue.waiting. CLOSED: results or taken. Else none */
 	struct list link;
-	enum lane_job_state state;
+	enum queue_job_state state;
 	uint64_t id, sequence;
 	struct lease *lease; /* RINGED */
 	const struct function *function;
 	struct function *own_function; /* when the queue's table was full */
-	struct lane_limits limits;
-	struct lane_tries tries;
+	struct queue_limits limits;
+	struct queue_tries tries;
 	uint64_t given_ns, waiting_until;
 	uint32_t queued_ns;
 
@@ -104,23 +104,23 @@ struct lane_job {
 	uint32_t arg_size, plugin_size;
 	uint64_t request_size; /* BROOD_SIZE_UNKNOWN: a conversation */
 	unsigned char *bytes;
-	struct lane_job_fds fds;
+	struct queue_job_fds fds;
 	bool alone;      /* behind no other job */
-	bool in_backlog; /* a call or conversation that waits: counted in brood.lanes_waiting */
+	bool in_backlog; /* a call or conversation that waits: counted in brood.queues_waiting */
 	bool socket_job; /* open, give: its result is a handle's */
 	bool piped;      /* its request goes over the pipe */
 
 	struct brood_handle *handle; /* open, give */
-	struct lane_call call;
-	struct lane_tell tell;
+	struct queue_call call;
+	struct queue_tell tell;
 	struct brood_result result;
-	struct lane_reply reply;
+	struct queue_reply reply;
 	struct stream *stream; /* STREAMED */
 	struct pipe *pipe;     /* RINGED: its bytes go over a socket; NULL */
 };
 
 /* Of the request: what lies in the ring, or with the job. */
-static inline size_t queue_job_bytes(const struct lane_job *job)
+static inline size_t queue_job_bytes(const struct queue_job *job)
 {
 	bool elsewhere = job->request_size == BROOD_SIZE_UNKNOWN || job->fds.memfd >= 0 ||
 		job->piped;
@@ -129,7 +129,7 @@ static inline size_t queue_job_bytes(const struct lane_job *job)
 }
 
 /* The job has descriptors of its own (its socket, options.fds), besides a large request's file. */
-static inline bool queue_job_needs_side(const struct lane_job *job)
+static inline bool queue_job_needs_side(const struct queue_job *job)
 {
 	return job->fds.socket >= 0 || job->fds.extra;
 }

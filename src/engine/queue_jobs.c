@@ -53,7 +53,7 @@ static size_t function_hash(const struct given *order)
  * Found, or new in the table; the job's own when the table is full (names that are made up all the
  * time), or when it is a plugin's.
  */
-static int function_of(struct lane *l, const struct given *order, struct lane_job *job)
+static int function_of(struct queue *l, const struct given *order, struct queue_job *job)
 {
 	size_t at = function_hash(order);
 
@@ -74,23 +74,23 @@ static int function_of(struct lane *l, const struct given *order, struct lane_jo
 	return job->function ? 0 : -ENOMEM;
 }
 
-void queue_jobs_unqueue(struct lane *l, struct lane_job *job)
+void queue_jobs_unqueue(struct queue *l, struct queue_job *job)
 {
 	list_remove(&job->link);
 	l->waiting.ns -= job->queued_ns;
 	l->waiting.count--;
 }
 
-void queue_jobs_out_of_backlog(struct lane *l, struct lane_job *job)
+void queue_jobs_out_of_backlog(struct queue *l, struct queue_job *job)
 {
 	job->in_backlog = false;
-	atomic_fetch_sub(&l->brood->lanes_waiting, 1);
+	atomic_fetch_sub(&l->brood->queues_waiting, 1);
 }
 
-static int grow(struct lane *l)
+static int grow(struct queue *l)
 {
 	size_t room = l->jobs.room * 2;
-	struct lane_job **jobs = calloc(room, sizeof *jobs);
+	struct queue_job **jobs = calloc(room, sizeof *jobs);
 
 	if (!jobs)
 		return -ENOMEM;
@@ -103,7 +103,7 @@ static int grow(struct lane *l)
 	return 0;
 }
 
-static uint64_t next_id(struct lane *l)
+static uint64_t next_id(struct queue *l)
 {
 	struct brood *b = l->brood;
 
@@ -117,13 +117,13 @@ static uint64_t next_id(struct lane *l)
 	return ++l->jobs.next_id;
 }
 
-static struct lane_job *job_new(struct lane *l)
+static struct queue_job *job_new(struct queue *l)
 {
 	struct list *spare = list_first(&l->jobs.spare);
-	struct lane_job *job;
+	struct queue_job *job;
 
 	if (spare) {
-		job = container_of(spare, struct lane_job, link);
+		job = container_of(spare, struct queue_job, link);
 		list_remove(spare);
 		l->jobs.spare_count--;
 		return job;
@@ -138,14 +138,14 @@ static struct lane_job *job_new(struct lane *l)
 	return job;
 }
 
-static void job_spare(struct lane *l, struct lane_job *job)
+static void job_spare(struct queue *l, struct queue_job *job)
 {
 	if (l->jobs.spare_count >= SPARE_MAX) {
 		free(job->reply.buffer);
 		free(job);
 		return;
 	}
-	if (job->reply.buffer_size > LANE_BUFFER_KEPT) {
+	if (job->reply.buffer_size > QUEUE_BUFFER_KEPT) {
 		free(job->reply.buffer);
 		job->reply.buffer = NULL;
 		job->reply.buffer_size = 0;
@@ -154,7 +154,7 @@ static void job_spare(struct lane *l, struct lane_job *job)
 	l->jobs.spare_count++;
 }
 
-static void take_options(struct lane_job *job, const struct given *order)
+static void take_options(struct queue_job *job, const struct given *order)
 {
 	const struct brood_job_options *o = &order->options;
 
@@ -180,7 +180,7 @@ static void take_options(struct lane_job *job, const struct given *order)
 	job->result.fds_count = 0;
 }
 
-static void number(struct lane *l, struct lane_job *job)
+static void number(struct queue *l, struct queue_job *job)
 {
 	do
 		job->id = next_id(l);
@@ -188,15 +188,15 @@ static void number(struct lane *l, struct lane_job *job)
 	l->jobs.table[job->id & (l->jobs.room - 1)] = job;
 }
 
-void queue_jobs_renumber(struct lane *l, struct lane_job *job)
+void queue_jobs_renumber(struct queue *l, struct queue_job *job)
 {
 	l->jobs.table[job->id & (l->jobs.room - 1)] = NULL;
 	number(l, job);
 }
 
-int queue_jobs_new(struct lane *l, const struct given *order, struct lane_job **ret)
+int queue_jobs_new(struct queue *l, const struct given *order, struct queue_job **ret)
 {
-	struct lane_job *job;
+	struct queue_job *job;
 	int r;
 
 	if (l->jobs.out - l->results.taken_count >= l->jobs.limit)
@@ -219,7 +219,7 @@ int queue_jobs_new(struct lane *l, const struct given *order, struct lane_job **
 	return 0;
 }
 
-struct lane_fds *queue_jobs_fds_free(struct lane_fds *fds)
+struct queue_fds *queue_jobs_fds_free(struct queue_fds *fds)
 {
 	for (size_t i = 0; fds && i < fds->count; i++)
 		closing_fd(fds->fds[i]);
@@ -227,14 +227,14 @@ struct lane_fds *queue_jobs_fds_free(struct lane_fds *fds)
 	return NULL;
 }
 
-static void unmap_reply(struct lane_job *job)
+static void unmap_reply(struct queue_job *job)
 {
 	if (job->reply.mapped)
 		munmap(job->reply.mapped, job->reply.mapped_size);
 	job->reply.mapped = NULL;
 }
 
-void queue_jobs_free(struct lane *l, struct lane_job *job)
+void queue_jobs_free(struct queue *l, struct queue_job *job)
 {
 	if (job->state == JOB_WAITING)
 		queue_jobs_unqueue(l, job);
@@ -272,14 +272,14 @@ void queue_jobs_free(struct lane *l, struct lane_job *job)
 	job_spare(l, job);
 }
 
-struct lane_job *queue_jobs_find(struct lane *l, uint64_t id)
+struct queue_job *queue_jobs_find(struct queue *l, uint64_t id)
 {
-	struct lane_job *job = l->jobs.table[id & (l->jobs.room - 1)];
+	struct queue_job *job = l->jobs.table[id & (l->jobs.room - 1)];
 
 	return job && job->id == id ? job : NULL;
 }
 
-void queue_jobs_wait(struct lane *l, struct lane_job *job, bool front)
+void queue_jobs_wait(struct queue *l, struct queue_job *job, bool front)
 {
 	/* each attempt has its own time to wait */
 	uint64_t from = front && job->tries.made > 0 ? now_ns() : job->given_ns;
@@ -297,7 +297,7 @@ void queue_jobs_wait(struct lane *l, struct lane_job *job, bool front)
 }
 
 /* What outlives the caller's call. */
-int queue_jobs_keep(struct lane_job *job, const struct given *order)
+int queue_jobs_keep(struct queue_job *job, const struct given *order)
 {
 	size_t request = queue_job_bytes(job);
 	unsigned char *at;

@@ -7,28 +7,28 @@
 #include "queue_job.h"
 
 struct given;
-struct lane;
-struct lane_fds;
-struct lane_job;
+struct queue;
+struct queue_fds;
+struct queue_job;
 
 #define FUNCTIONS_SIZE 256
 
 /* from there */
-void queue_jobs_unqueue(struct lane *l, struct lane_job *job);
+void queue_jobs_unqueue(struct queue *l, struct queue_job *job);
 /* it waits no more: counted off */
-void queue_jobs_out_of_backlog(struct lane *l, struct lane_job *job);
+void queue_jobs_out_of_backlog(struct queue *l, struct queue_job *job);
 /* another id, before anybody knows the first one */
-void queue_jobs_renumber(struct lane *l, struct lane_job *job);
+void queue_jobs_renumber(struct queue *l, struct queue_job *job);
 /* a job with its own copy of nothing yet: NEW. -EAGAIN: full */
-int queue_jobs_new(struct lane *l, const struct given *order, struct lane_job **ret);
+int queue_jobs_new(struct queue *l, const struct given *order, struct queue_job **ret);
 /* closes the fds and frees the struct. Returns NULL */
-struct lane_fds *queue_jobs_fds_free(struct lane_fds *fds);
+struct queue_fds *queue_jobs_fds_free(struct queue_fds *fds);
 /* gives back its id and itself */
-void queue_jobs_free(struct lane *l, struct lane_job *job);
-struct lane_job *queue_jobs_find(struct lane *l, uint64_t id);
-/* to lane.queue */
-void queue_jobs_wait(struct lane *l, struct lane_job *job, bool front);
+void queue_jobs_free(struct queue *l, struct queue_job *job);
+struct queue_job *queue_jobs_find(struct queue *l, uint64_t id);
+/* to queue.queue */
+void queue_jobs_wait(struct queue *l, struct queue_job *job, bool front);
 /* what outlives the call: bytes that no ring has, dups of fds */
-int queue_jobs_keep(struct lane_job *job, const struct given *order);
+int queue_jobs_keep(struct queue_job *job, const struct given *order);
 
 #endif

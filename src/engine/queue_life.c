@@ -31,18 +31,18 @@
 #define JOBS_FIRST   64
 #define JOBS_DEFAULT 4096
 
-static int watch(struct lane *l, int fd, uint32_t events, uint64_t what)
+static int watch(struct queue *l, int fd, uint32_t events, uint64_t what)
 {
 	struct epoll_event event = { .events = events, .data.u64 = what };
 
 	return epoll_ctl(l->fds.epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static int make_control(struct lane *l)
+static int make_control(struct queue *l)
 {
 	const int shape = F_SEAL_SHRINK | F_SEAL_GROW, seals = F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
 
-	l->fds.control = fds_above_standard(shm_memfd("brood-lane", NULL, shm_page(), &shape));
+	l->fds.control = fds_above_standard(shm_memfd("brood-queue", NULL, shm_page(), &shape));
 	if (l->fds.control < 0)
 		return l->fds.control;
 	l->fds.page = mmap(NULL, shm_page(), PROT_READ | PROT_WRITE, MAP_SHARED, l->fds.control, 0);
@@ -54,7 +54,7 @@ static int make_control(struct lane *l)
 }
 
 /* The channel is watched by all queues, but one event wakes one of those that sleep. */
-static int make_fds(struct lane *l)
+static int make_fds(struct queue *l)
 {
 	struct brood *b = l->brood;
 	int r;
@@ -66,19 +66,19 @@ static int make_fds(struct lane *l)
 		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
 	if (l->fds.epoll < 0 || l->inbox.wake_fd < 0 || l->fds.tick < 0)
 		return -errno;
-	if ((r = watch(l, l->inbox.wake_fd, EPOLLIN, LANE_EVENT_WAKE)) < 0 ||
-		(r = watch(l, l->fds.tick, EPOLLIN, LANE_EVENT_TICK)) < 0 ||
-		(r = watch(l, b->channel_fd, EPOLLIN | EPOLLEXCLUSIVE, LANE_EVENT_CHANNEL)) < 0)
+	if ((r = watch(l, l->inbox.wake_fd, EPOLLIN, QUEUE_EVENT_WAKE)) < 0 ||
+		(r = watch(l, l->fds.tick, EPOLLIN, QUEUE_EVENT_TICK)) < 0 ||
+		(r = watch(l, b->channel_fd, EPOLLIN | EPOLLEXCLUSIVE, QUEUE_EVENT_CHANNEL)) < 0)
 		return r;
-	if ((r = watch(l, b->over_fd, EPOLLIN, LANE_EVENT_OVER)) < 0)
+	if ((r = watch(l, b->over_fd, EPOLLIN, QUEUE_EVENT_OVER)) < 0)
 		return r;
 	if (b->options.log &&
-		(r = watch(l, b->log_fd, EPOLLIN | EPOLLEXCLUSIVE, LANE_EVENT_LOG)) < 0)
+		(r = watch(l, b->log_fd, EPOLLIN | EPOLLEXCLUSIVE, QUEUE_EVENT_LOG)) < 0)
 		return r;
 	return make_control(l);
 }
 
-void queue_life_close_fds(struct lane *l)
+void queue_life_close_fds(struct queue *l)
 {
 	if (!l->fds.gone) {
 		close_fd(l->fds.epoll);
@@ -94,7 +94,7 @@ void queue_life_close_fds(struct lane *l)
  * Who waits for a handle, or gives it back, comes here for the lock, also when the lease that the
  * job was on has ended.
  */
-void queue_life_put(struct lane *l)
+void queue_life_put(struct queue *l)
 {
 	if (atomic_fetch_sub(&l->refs, 1) > 1)
 		return;
@@ -102,13 +102,13 @@ void queue_life_put(struct lane *l)
 	free(l);
 }
 
-static void unmake(struct lane *l)
+static void unmake(struct queue *l)
 {
 	if (l->fds.page)
 		munmap(l->fds.page, shm_page());
 	queue_life_close_fds(l);
 	list_for_each_safe(link, tmp, &l->jobs.spare) {
-		struct lane_job *job = container_of(link, struct lane_job, link);
+		struct queue_job *job = container_of(link, struct queue_job, link);
 
 		free(job->reply.buffer);
 		free(job);
@@ -121,12 +121,12 @@ static void unmake(struct lane *l)
 	queue_life_put(l);
 }
 
-static uint32_t leases_allowed(const struct brood *b, enum lane_kind kind)
+static uint32_t leases_allowed(const struct brood *b, enum queue_kind kind)
 {
-	return kind == LANE_KEPT || kind == LANE_THREAD ? 1 : b->options.leases;
+	return kind == QUEUE_PINNED || kind == QUEUE_THREAD ? 1 : b->options.leases;
 }
 
-static int make_memory(struct lane *l)
+static int make_memory(struct queue *l)
 {
 	l->leases.table_size = l->brood->options.workers + 1;
 	l->leases.table = calloc(l->leases.table_size, sizeof *l->leases.table);
@@ -137,16 +137,16 @@ static int make_memory(struct lane *l)
 }
 
 /* Only once brood_stop() waits: an epoll within another makes each event dearer. */
-void queue_life_watch_for_stop(struct lane *l)
+void queue_life_watch_for_stop(struct queue *l)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 
 	if (!l->listed.watched && !l->fds.gone)
-		l->listed.watched = epoll_ctl(l->brood->lanes_fd, EPOLL_CTL_ADD, l->fds.epoll,
+		l->listed.watched = epoll_ctl(l->brood->queues_fd, EPOLL_CTL_ADD, l->fds.epoll,
 					    &event) == 0;
 }
 
-static void enlist(struct lane *l)
+static void enlist(struct queue *l)
 {
 	struct brood *b = l->brood;
 
@@ -157,15 +157,15 @@ static void enlist(struct lane *l)
 	pthread_mutex_unlock(&b->queues.lock);
 }
 
-int queue_life_new(struct brood *b, enum lane_kind kind, struct lane **ret)
+int queue_life_new(struct brood *b, enum queue_kind kind, struct queue **ret)
 {
-	struct lane *l = NULL;
+	struct queue *l = NULL;
 	int r;
 
 	/* no cache line of it is another queue's */
 	if (posix_memalign((void **)&l, 64, sizeof *l) != 0)
 		return -ENOMEM;
-	*l = (struct lane){ .brood = b,
+	*l = (struct queue){ .brood = b,
 		.kind = kind,
 		.refs = 1,
 		.fds = { .epoll = -1, .tick = -1, .control = -1 },
@@ -180,7 +180,7 @@ int queue_life_new(struct brood *b, enum lane_kind kind, struct lane **ret)
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		list_init(lists[i]);
 	l->leases.limit = leases_allowed(b, kind);
-	l->jobs.limit = kind == LANE_OWN || kind == LANE_QUEUE ? JOBS_DEFAULT : 65536;
+	l->jobs.limit = kind == QUEUE_OWN || kind == QUEUE_QUEUE ? JOBS_DEFAULT : 65536;
 	r = make_memory(l);
 	if (r == 0)
 		r = make_fds(l);
@@ -193,32 +193,32 @@ int queue_life_new(struct brood *b, enum lane_kind kind, struct lane **ret)
 	return 0;
 }
 
-static void add_stats(struct brood *b, const struct lane *l)
+static void add_stats(struct brood *b, const struct queue *l)
 {
 	b->submitted += l->stats.submitted;
 	b->dropped += l->stats.dropped;
-	b->lane_redispatched += l->stats.redispatched;
-	b->lane_retried += l->stats.retried;
+	b->queue_redispatched += l->stats.redispatched;
+	b->queue_retried += l->stats.retried;
 	for (int i = 0; i < BROOD_OUTCOMES; i++)
-		b->lane_verdicts[i] += l->stats.verdicts[i];
+		b->queue_verdicts[i] += l->stats.verdicts[i];
 }
 
 /* Its workers are told to leave; what they do until then is nobody's business any more. */
-void queue_life_free(struct lane *l)
+void queue_life_free(struct queue *l)
 {
 	struct brood *b = l->brood;
 
 	pthread_mutex_lock(&b->queues.lock);
 	list_remove(&l->listed.link);
 	if (l->listed.watched && !l->fds.gone)
-		epoll_ctl(b->lanes_fd, EPOLL_CTL_DEL, l->fds.epoll, NULL);
+		epoll_ctl(b->queues_fd, EPOLL_CTL_DEL, l->fds.epoll, NULL);
 	pthread_mutex_unlock(&b->queues.lock);
 	queue_lock(l);
 	l->freed = true;
 	list_for_each_safe(link, tmp, &l->leases.list)
 		leasing_abandon(container_of(link, struct lease, link));
 	for (size_t i = 0; i < l->jobs.room; i++) {
-		struct lane_job *job = l->jobs.table[i];
+		struct queue_job *job = l->jobs.table[i];
 
 		if (!job)
 			continue;
@@ -239,7 +239,7 @@ void queue_life_free(struct lane *l)
 
 void queue_life_own_polled(struct brood *b)
 {
-	struct lane *l = atomic_load(&b->common.own);
+	struct queue *l = atomic_load(&b->common.own);
 
 	if (!l)
 		return;
@@ -251,9 +251,9 @@ void queue_life_own_polled(struct brood *b)
 	queue_unlock(l);
 }
 
-struct lane *queue_life_own(struct brood *b)
+struct queue *queue_life_own(struct brood *b)
 {
-	struct lane *l = atomic_load_explicit(&b->common.own, memory_order_acquire);
+	struct queue *l = atomic_load_explicit(&b->common.own, memory_order_acquire);
 	struct epoll_event event = { .events = EPOLLIN };
 	int r;
 
@@ -262,7 +262,7 @@ struct lane *queue_life_own(struct brood *b)
 	pthread_mutex_lock(&b->common.lock);
 	l = atomic_load(&b->common.own);
 	if (!l) {
-		r = queue_life_new(b, LANE_OWN, &l);
+		r = queue_life_new(b, QUEUE_OWN, &l);
 		if (r < 0) {
 			pthread_mutex_unlock(&b->common.lock);
 			fail_system(r, "the brood's own queue");
@@ -280,33 +280,33 @@ struct lane *queue_life_own(struct brood *b)
 	return l;
 }
 
-struct lane *queue_life_callers(struct brood *b)
+struct queue *queue_life_callers(struct brood *b)
 {
-	struct lane *l = atomic_load_explicit(&b->common.callers, memory_order_acquire);
+	struct queue *l = atomic_load_explicit(&b->common.callers, memory_order_acquire);
 
 	if (l)
 		return l;
 	pthread_mutex_lock(&b->common.lock);
 	l = atomic_load(&b->common.callers);
-	if (!l && queue_life_new(b, LANE_CALLERS, &l) == 0)
+	if (!l && queue_life_new(b, QUEUE_CALLERS, &l) == 0)
 		atomic_store(&b->common.callers, l);
 	pthread_mutex_unlock(&b->common.lock);
 	return l;
 }
 
-static __thread struct lane *thread_lane;
+static __thread struct queue *thread_queue;
 
 static pthread_key_t thread_key;
 
 static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
 
 /* The thread ends: the next one that calls may have it. */
-static void thread_over(void *lane)
+static void thread_over(void *queue)
 {
-	struct lane *l = lane;
+	struct queue *l = queue;
 	struct brood *b = l->brood;
 
-	thread_lane = NULL;
+	thread_queue = NULL;
 	if (atomic_load_explicit(b->alive, memory_order_relaxed) != ENGINE_ALIVE)
 		return;
 	atomic_store_explicit(&l->orphan, true, memory_order_release);
@@ -315,24 +315,24 @@ static void thread_over(void *lane)
 static void make_key(void) { pthread_key_create(&thread_key, thread_over); }
 
 /* Under brood.queues.lock. */
-static struct lane *find_orphan(struct brood *b)
+static struct queue *find_orphan(struct brood *b)
 {
 	list_for_each_safe(link, tmp, &b->queues.list) {
-		struct lane *l = container_of(link, struct lane, listed.link);
+		struct queue *l = container_of(link, struct queue, listed.link);
 		bool orphan = true;
 
-		if (l->kind == LANE_THREAD &&
+		if (l->kind == QUEUE_THREAD &&
 			atomic_compare_exchange_strong(&l->orphan, &orphan, false))
 			return l;
 	}
 	return NULL;
 }
 
-struct lane *queue_life_thread_has(void) { return thread_lane; }
+struct queue *queue_life_thread_has(void) { return thread_queue; }
 
-struct lane *queue_life_thread(struct brood *b)
+struct queue *queue_life_thread(struct brood *b)
 {
-	struct lane *l = thread_lane;
+	struct queue *l = thread_queue;
 	bool more;
 
 	if (l)
@@ -345,7 +345,7 @@ struct lane *queue_life_thread(struct brood *b)
 	pthread_mutex_unlock(&b->queues.lock);
 	if (!l && !more)
 		return NULL;
-	if (!l && queue_life_new(b, LANE_THREAD, &l) < 0) {
+	if (!l && queue_life_new(b, QUEUE_THREAD, &l) < 0) {
 		pthread_mutex_lock(&b->queues.lock);
 		b->queues.threads--;
 		pthread_mutex_unlock(&b->queues.lock);
@@ -355,6 +355,6 @@ struct lane *queue_life_thread(struct brood *b)
 		thread_over(l);
 		return NULL;
 	}
-	thread_lane = l;
+	thread_queue = l;
 	return l;
 }

@@ -6,26 +6,26 @@
 #include "queue.h"
 
 struct brood;
-struct lane;
+struct queue;
 
 /* and do without them from now on */
-void queue_life_close_fds(struct lane *l);
+void queue_life_close_fds(struct queue *l);
 /* one reference less */
-void queue_life_put(struct lane *l);
+void queue_life_put(struct queue *l);
 /* under brood.queues.lock too */
-void queue_life_watch_for_stop(struct lane *l);
-int queue_life_new(struct brood *b, enum lane_kind kind, struct lane **ret);
+void queue_life_watch_for_stop(struct queue *l);
+int queue_life_new(struct brood *b, enum queue_kind kind, struct queue **ret);
 /* no lock held; its memory stays while a handle has it */
-void queue_life_free(struct lane *l);
+void queue_life_free(struct queue *l);
 /* made when first asked for; NULL: errno-like text was set */
-struct lane *queue_life_own(struct brood *b);
+struct queue *queue_life_own(struct brood *b);
 /* somebody has brood_fd() */
 void queue_life_own_polled(struct brood *b);
 /* that of all callers without a lease of their own */
-struct lane *queue_life_callers(struct brood *b);
+struct queue *queue_life_callers(struct brood *b);
 /* this thread's, if it has one */
-struct lane *queue_life_thread_has(void);
+struct queue *queue_life_thread_has(void);
 /* this thread's; NULL: it has none, and there are as many as workers */
-struct lane *queue_life_thread(struct brood *b);
+struct queue *queue_life_thread(struct brood *b);
 
 #endif

@@ -10,25 +10,25 @@
 
 struct brood;
 struct function;
-struct lane_job;
+struct queue_job;
 struct lease;
 struct sleeper;
 
-enum lane_kind { LANE_OWN, LANE_QUEUE, LANE_THREAD, LANE_KEPT, LANE_CALLERS };
+enum queue_kind { QUEUE_OWN, QUEUE_QUEUE, QUEUE_THREAD, QUEUE_PINNED, QUEUE_CALLERS };
 
 /* brood.queues.lock guards all of it. */
-struct lane_listed {
+struct queue_listed {
 	struct list link; /* brood.queues.list */
-	bool watched;     /* its epoll is in brood.lanes_fd: brood_stop() waits for it */
+	bool watched;     /* its epoll is in brood.queues_fd: brood_stop() waits for it */
 };
 
-struct lane_own_fds {
+struct queue_own_fds {
 	int epoll, tick, control;
-	struct ring_lane *page; /* what `control` is mapped to */
-	bool gone;              /* the fds are not ours any more, or all is lost */
+	struct ring_queue *page; /* what `control` is mapped to */
+	bool gone;               /* the fds are not ours any more, or all is lost */
 };
 
-struct lane_sleep {
+struct queue_sleep {
 	/* in epoll_wait(), or about to come back from there; NULL */
 	struct sleeper *leader;
 	struct list followers;
@@ -39,15 +39,15 @@ struct lane_sleep {
 	uint32_t looks; /* without a system call, in a row */
 };
 
-struct lane_timer {
+struct queue_timer {
 	uint64_t at; /* when it fires; TIME_NEVER: it is not set */
 	bool soon;   /* it was set to fire within PICK_STAND_NS */
 	bool fired;  /* a note for the pump: set it anew */
 };
 
-struct lane_jobs {
+struct queue_jobs {
 	uint64_t next_id, last_id; /* of the block of ids that the queue has */
-	struct lane_job **table;   /* by id; a power of two */
+	struct queue_job **table;  /* by id; a power of two */
 	size_t room, out, limit;
 	size_t others;     /* of `out`: calls and conversations, whose results nobody takes */
 	struct list spare; /* records that no job has */
@@ -56,14 +56,14 @@ struct lane_jobs {
 };
 
 /* Jobs that no transport has. */
-struct lane_waiting {
+struct queue_waiting {
 	struct list list;
 	size_t count, told; /* told: of these the page for the supervisor knows */
 	uint64_t ns;        /* what they will take, as estimated */
 	uint64_t due;       /* the first of them has waited for too long then, or later */
 };
 
-struct lane_results {
+struct queue_results {
 	/* results, and verdicts of handles, that nobody was told of yet */
 	uint32_t news, handle_news;
 	struct list callbacks; /* closed: on_done is to be called */
@@ -77,7 +77,7 @@ struct lane_results {
 	bool delivering_next; /* and delivers: a poke has done its work */
 };
 
-struct lane_leases {
+struct queue_leases {
 	struct list list, idle;
 	struct lease **table;
 	uint32_t table_size, serial;
@@ -92,15 +92,15 @@ struct lane_leases {
 	enum brood_detail refused; /* why; NONE: it was not */
 };
 
-/* LANE_KEPT: the one lease, and its worker. */
-struct lane_pinned {
+/* QUEUE_PINNED: the one lease, and its worker. */
+struct queue_pinned {
 	struct lease *lease;
 	pid_t pid;
 	uint32_t slot, generation;
 	bool over;
 };
 
-struct lane_stats {
+struct queue_stats {
 	uint64_t submitted, dropped, redispatched, retried, verdicts[BROOD_OUTCOMES];
 };
 
@@ -108,24 +108,24 @@ struct lane_stats {
  * `inbox` and `listed` say themselves which lock guards them. The queue's own lock guards all other
  * members but those that are constant (brood, kind) or atomic (refs, orphan).
  */
-struct lane {
+struct queue {
 	struct brood *brood;
-	enum lane_kind kind;
+	enum queue_kind kind;
 	pthread_mutex_t lock;
 	_Atomic uint32_t refs; /* the queue's own, and one of each handle */
-	_Atomic bool orphan;   /* LANE_THREAD without a thread */
+	_Atomic bool orphan;   /* QUEUE_THREAD without a thread */
 	bool freed;            /* no callback any more */
-	struct lane_listed listed;
+	struct queue_listed listed;
 	struct inbox inbox;
-	struct lane_own_fds fds;
-	struct lane_sleep sleep;
-	struct lane_timer timer;
-	struct lane_jobs jobs;
-	struct lane_waiting waiting;
-	struct lane_results results;
-	struct lane_leases leases;
-	struct lane_pinned pinned;
-	struct lane_stats stats;
+	struct queue_own_fds fds;
+	struct queue_sleep sleep;
+	struct queue_timer timer;
+	struct queue_jobs jobs;
+	struct queue_waiting waiting;
+	struct queue_results results;
+	struct queue_leases leases;
+	struct queue_pinned pinned;
+	struct queue_stats stats;
 };
 
 #endif

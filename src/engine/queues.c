@@ -14,11 +14,11 @@
 
 #include "../base/base.h"
 
-void queues_each(struct brood *b, void (*each)(struct lane *l, void *context), void *context)
+void queues_each(struct brood *b, void (*each)(struct queue *l, void *context), void *context)
 {
 	pthread_mutex_lock(&b->queues.lock);
 	list_for_each_safe(link, tmp, &b->queues.list) {
-		struct lane *l = container_of(link, struct lane, listed.link);
+		struct queue *l = container_of(link, struct queue, listed.link);
 
 		queue_lock(l);
 		each(l, context);
@@ -28,7 +28,7 @@ void queues_each(struct brood *b, void (*each)(struct lane *l, void *context), v
 }
 
 /* The log callback must not find brood.queues.lock taken; brood_stop() reads the log itself. */
-static void look_without_logs(struct lane *l)
+static void look_without_logs(struct queue *l)
 {
 	l->results.delivering++;
 	/*
@@ -41,7 +41,7 @@ static void look_without_logs(struct lane *l)
 	l->results.delivering--;
 }
 
-static void drain(struct lane *l, void *open)
+static void drain(struct queue *l, void *open)
 {
 	size_t *count = open;
 
@@ -62,21 +62,21 @@ size_t queues_drain(struct brood *b)
 	return open;
 }
 
-static void over(struct lane *l, void *unused)
+static void over(struct queue *l, void *unused)
 {
 	(void)unused;
 	look_without_logs(l); /* sees that all is over, and gives up what is left */
 	if (queue_has_news(l) || l->sleep.leader)
 		inbox_poke(&l->inbox);
 	/* Nobody gives those back; a thread that still sleeps there is on its way out. */
-	if ((l->kind == LANE_OWN || l->kind == LANE_THREAD || l->kind == LANE_CALLERS) &&
+	if ((l->kind == QUEUE_OWN || l->kind == QUEUE_THREAD || l->kind == QUEUE_CALLERS) &&
 		!l->sleep.leader && list_empty(&l->sleep.followers))
 		queue_life_close_fds(l);
 }
 
 void queues_over(struct brood *b) { queues_each(b, over, NULL); }
 
-static void add(struct lane *l, void *stats)
+static void add(struct queue *l, void *stats)
 {
 	struct brood_stats *s = stats;
 
@@ -92,9 +92,9 @@ void queues_stats(struct brood *b, struct brood_stats *s)
 {
 	queues_each(b, add, s);
 	engine_lock(b);
-	s->redispatched += b->lane_redispatched;
-	s->retried += b->lane_retried;
+	s->redispatched += b->queue_redispatched;
+	s->retried += b->queue_retried;
 	for (int i = 0; i < BROOD_OUTCOMES; i++)
-		s->verdicts[i] += b->lane_verdicts[i];
+		s->verdicts[i] += b->queue_verdicts[i];
 	engine_unlock(b);
 }

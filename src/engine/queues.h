@@ -7,10 +7,10 @@
 
 struct brood;
 struct brood_stats;
-struct lane;
+struct queue;
 
 /* with their locks; no lock of ours held */
-void queues_each(struct brood *b, void (*each)(struct lane *l, void *context), void *context);
+void queues_each(struct brood *b, void (*each)(struct queue *l, void *context), void *context);
 /* brood_stop(): looks at all queues */
 size_t queues_drain(struct brood *b);
 /* all that queues have is lost */

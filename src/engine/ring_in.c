@@ -40,7 +40,7 @@ static void copy_pieces(unsigned char *to, const struct given *order)
 }
 
 /* Room for argument and request, and both copied. */
-static int put_bytes(struct lease *lease, const struct lane_job *job, const struct given *order,
+static int put_bytes(struct lease *lease, const struct queue_job *job, const struct given *order,
 	struct ring_entry *entry)
 {
 	struct ring_space *space = &lease->space, before = *space;
@@ -69,7 +69,7 @@ static int put_bytes(struct lease *lease, const struct lane_job *job, const stru
 	return 0;
 }
 
-static void put_entry(struct lease *lease, struct ring_entry *entry, const struct lane_job *job,
+static void put_entry(struct lease *lease, struct ring_entry *entry, const struct queue_job *job,
 	uint64_t sequence)
 {
 	const struct function **named = &lease->entries[sequence % RING_DEPTH].named;
@@ -88,7 +88,7 @@ static void put_entry(struct lease *lease, struct ring_entry *entry, const struc
 				? RING_WITH | RING_SOCKET | (job->fds.own_pair ? RING_OWN_PAIR : 0)
 				: 0) |
 		(job->fds.extra ? RING_WITH : 0) | (queue_job_needs_side(job) ? RING_FDS : 0) |
-		(lease->lane->kind == LANE_CALLERS ? RING_CALLER : 0);
+		(lease->queue->kind == QUEUE_CALLERS ? RING_CALLER : 0);
 	entry->extra = (uint16_t)(job->fds.extra ? job->fds.extra->count : 0);
 	if (*named == job->function && !job->own_function)
 		return;
@@ -96,7 +96,7 @@ static void put_entry(struct lease *lease, struct ring_entry *entry, const struc
 	*named = job->own_function ? NULL : job->function;
 }
 
-static void due_with(struct lease *lease, const struct lane_job *job)
+static void due_with(struct lease *lease, const struct queue_job *job)
 {
 	uint64_t due = time_after_ms(job->given_ns, job->limits.run_ms);
 
@@ -111,7 +111,7 @@ static void due_with(struct lease *lease, const struct lane_job *job)
  */
 static uint64_t may_say(struct lease *lease)
 {
-	uint64_t ahead = lease->lane->brood->one_cpu ? CALLERS_AHEAD_ONE_CPU : CALLERS_AHEAD;
+	uint64_t ahead = lease->queue->brood->one_cpu ? CALLERS_AHEAD_ONE_CPU : CALLERS_AHEAD;
 	uint64_t to = MIN(lease->published, lease->harvested + ahead);
 
 	if (lease->told.said <= lease->harvested && to > lease->told.said)
@@ -129,7 +129,7 @@ static uint64_t may_say(struct lease *lease)
 void ring_in_say(struct lease *lease)
 {
 	uint64_t look_at,
-		to = lease->lane->kind == LANE_CALLERS ? may_say(lease) : lease->published;
+		to = lease->queue->kind == QUEUE_CALLERS ? may_say(lease) : lease->published;
 
 	if (lease->told.said >= to || lease->damaged)
 		return;
@@ -144,21 +144,21 @@ void ring_in_say(struct lease *lease)
 	lease->told.look_due = TIME_NEVER;
 }
 
-static void publish(struct lease *lease, struct lane_job *job, uint64_t sequence)
+static void publish(struct lease *lease, struct queue_job *job, uint64_t sequence)
 {
 	struct ledger_entry *said = &lease->ledger->entries[sequence % RING_DEPTH];
-	struct lane *l = lease->lane;
+	struct queue *l = lease->queue;
 
 	said->id = job->id;
 	said->run_ms = job->limits.run_ms;
 	said->grace_ms = job->limits.grace_ms;
 	said->flags = job->limits.flags;
 	/* somebody sleeps who did not know of this one */
-	if (l->sleep.leader && l->kind != LANE_CALLERS)
+	if (l->sleep.leader && l->kind != QUEUE_CALLERS)
 		atomic_store_explicit(&l->fds.page->listening, 1, memory_order_relaxed);
 	atomic_store_explicit(&lease->up->claims[sequence % RING_DEPTH],
 		CLAIM_WORD(sequence, CLAIM_QUEUED), memory_order_relaxed);
-	if (l->kind == LANE_CALLERS) {
+	if (l->kind == QUEUE_CALLERS) {
 		/* said with those of others, once the lock is free */
 		caller_ringed(lease, job, sequence);
 		return;
@@ -168,11 +168,11 @@ static void publish(struct lease *lease, struct lane_job *job, uint64_t sequence
 		ring_in_say(lease);
 }
 
-int ring_in_publish(struct lease *lease, struct lane_job *job, const struct given *order)
+int ring_in_publish(struct lease *lease, struct queue_job *job, const struct given *order)
 {
 	uint64_t sequence = lease->published + 1;
 	struct ring_entry *entry = &lease->down->entries[sequence % RING_DEPTH];
-	struct lane *l = lease->lane;
+	struct queue *l = lease->queue;
 	uint32_t cost = pick_estimate(job->function->est_ns);
 	struct ring_space before = lease->space;
 	int r;
@@ -223,14 +223,14 @@ void ring_in_wake(struct lease *lease)
 	futex_wake(&lease->desk->bell, 1);
 }
 
-void ring_in_forget(struct lease *lease, struct lane_job *job)
+void ring_in_forget(struct lease *lease, struct queue_job *job)
 {
 	uint64_t at = job->sequence % RING_DEPTH;
 
 	lease->entries[at].job = NULL;
 	lease->cost_ns -= lease->entries[at].cost;
 	lease->entries[at].cost = 0;
-	lease->lane->leases.ringed--;
+	lease->queue->leases.ringed--;
 	job->lease = NULL;
 	job->state = JOB_NEW;
 }

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 
 /* The bytes that only the ring has. */
-static int take_bytes(struct lane_job *job, const struct lease *lease)
+static int take_bytes(struct queue_job *job, const struct lease *lease)
 {
 	const struct ring_entry *entry = &lease->down->entries[job->sequence % RING_DEPTH];
 	size_t request = queue_job_bytes(job);
@@ -34,7 +34,7 @@ static int take_bytes(struct lane_job *job, const struct lease *lease)
 }
 
 /* What came over the side socket of an attempt that is not its last. */
-static void forget_back(struct lane_job *job)
+static void forget_back(struct queue_job *job)
 {
 	job->reply.came = false;
 	job->reply.memfd = close_fd(job->reply.memfd);
@@ -43,7 +43,7 @@ static void forget_back(struct lane_job *job)
 	job->result.fds_count = 0;
 }
 
-int ring_out_withdraw(struct lease *lease, struct lane_job *job)
+int ring_out_withdraw(struct lease *lease, struct queue_job *job)
 {
 	int r = take_bytes(job, lease);
 
@@ -52,7 +52,7 @@ int ring_out_withdraw(struct lease *lease, struct lane_job *job)
 	if (!claim_swap(lease->up, job->sequence, CLAIM_WITHDRAWN))
 		return -EBUSY;
 	side_take_back(lease, job);
-	if (lease->lane->kind == LANE_CALLERS)
+	if (lease->queue->kind == QUEUE_CALLERS)
 		caller_unringed(lease, job);
 	ring_in_forget(lease, job);
 	forget_back(job);
@@ -60,25 +60,25 @@ int ring_out_withdraw(struct lease *lease, struct lane_job *job)
 	return 0;
 }
 
-int ring_out_rescue(struct lease *lease, struct lane_job *job)
+int ring_out_rescue(struct lease *lease, struct queue_job *job)
 {
 	int r = take_bytes(job, lease);
 
 	side_take_back(lease, job);
-	if (lease->lane->kind == LANE_CALLERS)
+	if (lease->queue->kind == QUEUE_CALLERS)
 		caller_unringed(lease, job);
 	ring_in_forget(lease, job);
 	forget_back(job);
 	return r;
 }
 
-void ring_out_again(struct lane *l, struct lane_job *job)
+void ring_out_again(struct queue *l, struct queue_job *job)
 {
 	if (job->tries.cancelled) {
 		struct brood_verdict v = { .outcome = BROOD_CANCELLED };
 
 		job_verdict_give(l, job, &v);
-	} else if (l->kind == LANE_KEPT) {
+	} else if (l->kind == QUEUE_PINNED) {
 		job_verdict_refuse(l, job, BROOD_DETAIL_LEASE_OVER);
 	} else {
 		queue_jobs_wait(l, job, true);
@@ -88,14 +88,14 @@ void ring_out_again(struct lane *l, struct lane_job *job)
 /* From the last to the first, each to the front of the queue: the old order. */
 void ring_out_all(struct lease *lease)
 {
-	struct lane *l = lease->lane;
+	struct queue *l = lease->queue;
 
 	if (lease->state != LEASE_ACTIVE)
 		return;
 	leasing_out_of_use(lease);
 	lease->state = LEASE_DYING;
 	for (uint64_t q = lease->published; q > lease->harvested; q--) {
-		struct lane_job *job = lease->entries[q % RING_DEPTH].job;
+		struct queue_job *job = lease->entries[q % RING_DEPTH].job;
 
 		if (job && ring_out_withdraw(lease, job) == 0)
 			ring_out_again(l, job);

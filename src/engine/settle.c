@@ -31,7 +31,7 @@
 #include "../wire/frame.h"
 #include "../wire/ring.h"
 
-static void fill(const struct lease *lease, const struct lane_job *job, struct brood_verdict *v)
+static void fill(const struct lease *lease, const struct queue_job *job, struct brood_verdict *v)
 {
 	uint64_t now = now_ns(), given = MIN(job->given_ns, now),
 		 began = v->started ? lease->news.over.began_ns : now;
@@ -60,7 +60,7 @@ static bool word_is_before(uint64_t word, uint64_t sequence)
 		DESK_SEQUENCE(word) == sequence - 1;
 }
 
-static bool had_begun(struct end *end, const struct lane_job *job, bool condemned)
+static bool had_begun(struct end *end, const struct queue_job *job, bool condemned)
 {
 	const struct lease *lease = end->lease;
 	uint32_t claim = atomic_load_explicit(
@@ -77,7 +77,7 @@ static bool had_begun(struct end *end, const struct lane_job *job, bool condemne
 		word_is_before(lease->news.over.word, job->sequence));
 }
 
-static bool decide(struct end *end, const struct lane_job *job, struct brood_verdict *v)
+static bool decide(struct end *end, const struct queue_job *job, struct brood_verdict *v)
 {
 	const struct lease *lease = end->lease;
 	const struct message_lease_over *o = &lease->news.over;
@@ -110,7 +110,7 @@ static bool decide(struct end *end, const struct lane_job *job, struct brood_ver
 }
 
 /* True: the kernel still had them. */
-static bool take_back_unread(struct lease *lease, const struct lane_job *job)
+static bool take_back_unread(struct lease *lease, const struct queue_job *job)
 {
 	bool out = job->fds.out;
 
@@ -118,10 +118,10 @@ static bool take_back_unread(struct lease *lease, const struct lane_job *job)
 	return out && !job->fds.out;
 }
 
-static void settle_job(struct end *end, struct lane_job *job)
+static void settle_job(struct end *end, struct queue_job *job)
 {
 	struct lease *lease = end->lease;
-	struct lane *l = lease->lane;
+	struct queue *l = lease->queue;
 	struct brood_verdict v = { 0 };
 	/* Its worker had not even looked at it: whatever that died of, it was not this job. */
 	bool innocent = atomic_load_explicit(&lease->up->claims[job->sequence % RING_DEPTH],
@@ -133,7 +133,7 @@ static void settle_job(struct end *end, struct lane_job *job)
 	decided = decide(end, job, &v);
 	r = ring_out_rescue(lease, job);
 	/* its worker had read them: it cannot go to another one */
-	fds_lost = job->fds.out && l->kind != LANE_KEPT;
+	fds_lost = job->fds.out && l->kind != QUEUE_PINNED;
 
 	job->result.reply = NULL;
 	job->result.reply_size = 0;
@@ -144,7 +144,7 @@ static void settle_job(struct end *end, struct lane_job *job)
 		job_verdict_refuse(l, job, BROOD_DETAIL_FD_LOST);
 	} else if (!decided && !fds_lost &&
 		(lease->news.over.how != LEASE_DIED || !(job->limits.flags & BROOD_JOB_ONCE)) &&
-		(innocent || job->tries.moved++ < LANE_TAKEN_MAX)) {
+		(innocent || job->tries.moved++ < QUEUE_TAKEN_MAX)) {
 		l->stats.redispatched += lease->news.over.how == LEASE_DIED;
 		job->tries.made -= innocent; /* no worker has seen it */
 		list_append(&job->link, &end->again);
@@ -159,21 +159,22 @@ static void settle_job(struct end *end, struct lane_job *job)
 
 static void refused(struct lease *lease)
 {
-	struct lane *l = lease->lane;
+	struct queue *l = lease->queue;
 
 	l->leases.refused = (enum brood_detail)lease->news.over.detail;
-	l->leases.ask_again = now_ns() + LANE_TICK_MS * NS_PER_MS;
-	if (l->leases.active || l->leases.asked || l->kind == LANE_KEPT ||
+	l->leases.ask_again = now_ns() + QUEUE_TICK_MS * NS_PER_MS;
+	if (l->leases.active || l->leases.asked || l->kind == QUEUE_PINNED ||
 		(l->leases.refused != BROOD_DETAIL_DRAINING &&
 			l->leases.refused != BROOD_DETAIL_DEGRADED))
 		return;
 	list_for_each_safe(link, tmp, &l->waiting.list)
-		job_verdict_refuse(l, container_of(link, struct lane_job, link), l->leases.refused);
+		job_verdict_refuse(
+			l, container_of(link, struct queue_job, link), l->leases.refused);
 }
 
 void settle_over(struct lease *lease)
 {
-	struct lane *l = lease->lane;
+	struct queue *l = lease->queue;
 	struct end end = { .lease = lease };
 
 	list_init(&end.again);
@@ -194,13 +195,13 @@ void settle_over(struct lease *lease)
 		if (lease->entries[q % RING_DEPTH].job)
 			settle_job(&end, lease->entries[q % RING_DEPTH].job);
 	while (!list_empty(&end.again)) {
-		struct lane_job *job = container_of(end.again.prev, struct lane_job, link);
+		struct queue_job *job = container_of(end.again.prev, struct queue_job, link);
 
 		list_remove(&job->link);
 		ring_out_again(l, job);
 	}
-	if (l->kind == LANE_KEPT)
+	if (l->kind == QUEUE_PINNED)
 		list_for_each_safe(link, tmp, &l->waiting.list)
-			job_verdict_refuse(l, container_of(link, struct lane_job, link),
+			job_verdict_refuse(l, container_of(link, struct queue_job, link),
 				BROOD_DETAIL_LEASE_OVER);
 }

@@ -57,7 +57,7 @@ void side_close(struct lease *lease)
 /* Is a job with descriptors of its own in the ring, not collected? */
 static bool occupied(const struct lease *lease) { return lease->side.sequence > lease->harvested; }
 
-int side_send(struct lease *lease, struct lane_job *job, uint64_t sequence)
+int side_send(struct lease *lease, struct queue_job *job, uint64_t sequence)
 {
 	_cleanup_close_ int theirs = -1;
 	struct frame f;
@@ -93,10 +93,10 @@ int side_send(struct lease *lease, struct lane_job *job, uint64_t sequence)
 	return fail_is_later(r) ? -ENOBUFS : r;
 }
 
-void side_sent(struct lease *lease, struct lane_job *job)
+void side_sent(struct lease *lease, struct queue_job *job)
 {
 	lease->side.sequence = job->sequence;
-	if (job->tries.left > 0 && lease->lane->kind != LANE_KEPT)
+	if (job->tries.left > 0 && lease->queue->kind != QUEUE_PINNED)
 		return;
 	job->fds.out = true;
 	job->fds.socket = closing_socket(job->fds.socket);
@@ -104,11 +104,11 @@ void side_sent(struct lease *lease, struct lane_job *job)
 }
 
 /* All or nothing: a limit on open files may have cut them off. */
-static void recover(struct lane_job *job, struct frame *f)
+static void recover(struct queue_job *job, struct frame *f)
 {
 	size_t first = f->link.flags & (LINK_MEMFD | LINK_STREAM) ? 1 : 0,
 	       socket = f->link.flags & LINK_SOCKET ? 1 : 0;
-	struct lane_fds *extra = NULL;
+	struct queue_fds *extra = NULL;
 
 	if (!job->fds.out || f->fds_lost || f->fds_count != first + socket + f->link.extra)
 		return;
@@ -125,7 +125,7 @@ static void recover(struct lane_job *job, struct frame *f)
 	job->fds.out = false;
 }
 
-void side_take_back(struct lease *lease, const struct lane_job *job)
+void side_take_back(struct lease *lease, const struct queue_job *job)
 {
 	struct frame f;
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct lane_job;
+struct queue_job;
 struct lease;
 
 /* Makes the socket pair: both ends are the lease's. 0 or -errno. */
@@ -19,16 +19,16 @@ void side_close(struct lease *lease);
  * Sends what the job needs, before its entry is published.
  * 0; -ENOBUFS: not now; -EBADF: the job's descriptors are lost; -errno: not with this lease.
  */
-int side_send(struct lease *lease, struct lane_job *job, uint64_t sequence);
+int side_send(struct lease *lease, struct queue_job *job, uint64_t sequence);
 /*
  * The entry of a job that needs the side socket is published: the engine keeps no copy, unless the
  * job may be tried again.
  */
-void side_sent(struct lease *lease, struct lane_job *job);
+void side_sent(struct lease *lease, struct queue_job *job);
 /*
  * Takes back what the worker did not read of a job that is in the ring still. To be called only
  * when the worker will not read any more: it is gone, or the job was withdrawn.
  */
-void side_take_back(struct lease *lease, const struct lane_job *job);
+void side_take_back(struct lease *lease, const struct queue_job *job);
 
 #endif

@@ -42,7 +42,7 @@
 #define BELT_NS (NS_PER_S / 2) /* the longest sleep */
 
 /* Workers tell of each completion from now on. true: one came before they knew. */
-bool sleep_listen(struct lane *l)
+bool sleep_listen(struct queue *l)
 {
 	atomic_store(&l->fds.page->listening, 1);
 	list_for_each_safe(link, tmp, &l->leases.list) {
@@ -58,19 +58,19 @@ bool sleep_listen(struct lane *l)
 	return false;
 }
 
-void sleep_quiet(struct lane *l)
+void sleep_quiet(struct queue *l)
 {
 	if (!l->sleep.leader && atomic_load_explicit(&l->fds.page->listening, memory_order_relaxed))
 		atomic_store_explicit(&l->fds.page->listening, 0, memory_order_relaxed);
 }
 
-void sleep_listen_polled(struct lane *l)
+void sleep_listen_polled(struct queue *l)
 {
 	if (l->sleep.polled && sleep_listen(l))
 		inbox_poke(&l->inbox);
 }
 
-void sleep_tell(struct lane *l)
+void sleep_tell(struct queue *l)
 {
 	if (l->sleep.polled && (queue_has_news(l) || sleep_listen(l)))
 		inbox_poke(&l->inbox);
@@ -94,7 +94,7 @@ static void sleeper_out(struct sleeper *s)
 }
 
 /* What waits for room in the supervisor's socket is looked after by whoever leads. */
-static uint64_t sleep_limit(struct lane *l, uint64_t until)
+static uint64_t sleep_limit(struct queue *l, uint64_t until)
 {
 	struct brood *b = l->brood;
 
@@ -105,15 +105,15 @@ static uint64_t sleep_limit(struct lane *l, uint64_t until)
 	return until;
 }
 
-static int lead(
-	struct lane *l, struct sleeper *s, struct epoll_event *events, uint64_t now, uint64_t until)
+static int lead(struct queue *l, struct sleeper *s, struct epoll_event *events, uint64_t now,
+	uint64_t until)
 {
 	uint64_t limit = l->leases.asked || l->waiting.count ? sleep_limit(l, until) : until;
 	int n;
 
 	l->sleep.leader = s;
 	queue_unlock(l);
-	n = epoll_wait(l->fds.epoll, events, LANE_EVENTS,
+	n = epoll_wait(l->fds.epoll, events, QUEUE_EVENTS,
 		limit == TIME_NEVER ? -1 : time_poll_ms(limit == until ? now : now_ns(), limit));
 	queue_lock(l);
 	l->sleep.leader = NULL;
@@ -122,7 +122,7 @@ static int lead(
 	return n;
 }
 
-static void doze(struct lane *l, struct sleeper *s, uint64_t until)
+static void doze(struct queue *l, struct sleeper *s, uint64_t until)
 {
 	queue_unlock(l);
 	futex_wait(&s->woken, SLEEPER_SLEEPS, until);
@@ -130,7 +130,7 @@ static void doze(struct lane *l, struct sleeper *s, uint64_t until)
 	l->sleep.waking -= atomic_load_explicit(&s->woken, memory_order_relaxed);
 }
 
-static void follow(struct lane *l, struct sleeper *s, uint64_t until)
+static void follow(struct queue *l, struct sleeper *s, uint64_t until)
 {
 	list_append(&s->link, &l->sleep.followers);
 	doze(l, s, until);
@@ -142,15 +142,15 @@ static void follow(struct lane *l, struct sleeper *s, uint64_t until)
  * until they have come, so nobody can sleep there. They look for us, too, and should they not come,
  * we do.
  */
-static void stand_back(struct lane *l, struct sleeper *s, uint64_t until)
+static void stand_back(struct queue *l, struct sleeper *s, uint64_t until)
 {
 	inbox_poke(&l->inbox);
-	doze(l, s, MIN(until, now_ns() + LANE_TICK_MS * NS_PER_MS));
+	doze(l, s, MIN(until, now_ns() + QUEUE_TICK_MS * NS_PER_MS));
 }
 
-void sleep_from(struct lane *l, struct sleeper **chain, uint64_t now, uint64_t until)
+void sleep_from(struct queue *l, struct sleeper **chain, uint64_t now, uint64_t until)
 {
-	struct epoll_event events[LANE_EVENTS];
+	struct epoll_event events[QUEUE_EVENTS];
 	struct sleeper self;
 	int n = 0;
 
@@ -178,7 +178,7 @@ void sleep_from(struct lane *l, struct sleeper **chain, uint64_t now, uint64_t u
 	l->results.taking = false;
 }
 
-void sleep_until(struct lane *l, struct sleeper **chain, uint64_t until)
+void sleep_until(struct queue *l, struct sleeper **chain, uint64_t until)
 {
 	sleep_from(l, chain, until == TIME_NEVER ? 0 : now_ns(), until);
 }
@@ -192,7 +192,7 @@ static void wake_workers(struct desk **desks, uint32_t count)
 }
 
 /* To be woken without the lock: a worker that runs at once on this CPU shall not find it taken. */
-static uint32_t take_workers(struct lane *l, struct desk **desks, uint32_t room)
+static uint32_t take_workers(struct queue *l, struct desk **desks, uint32_t room)
 {
 	uint32_t count = 0;
 
@@ -214,7 +214,7 @@ static uint32_t take_workers(struct lane *l, struct desk **desks, uint32_t room)
 	return count;
 }
 
-void sleep_leave(struct lane *l)
+void sleep_leave(struct queue *l)
 {
 	struct desk *desks[8];
 	uint32_t count = take_workers(l, desks, ARRAY_SIZE(desks));
@@ -225,7 +225,7 @@ void sleep_leave(struct lane *l)
 	wake_workers(desks, count);
 }
 
-static void caller_follow(struct lane *l, struct lane_job *job)
+static void caller_follow(struct queue *l, struct queue_job *job)
 {
 	_Atomic uint32_t *word;
 	struct sleeper self;
@@ -246,9 +246,9 @@ static void caller_follow(struct lane *l, struct lane_job *job)
 	sleeper_out(&self);
 }
 
-static void caller_lead(struct lane *l, struct lane_job *job)
+static void caller_lead(struct queue *l, struct queue_job *job)
 {
-	struct epoll_event events[LANE_EVENTS];
+	struct epoll_event events[QUEUE_EVENTS];
 	struct sleeper self;
 	int n = 0;
 
@@ -260,7 +260,7 @@ static void caller_lead(struct lane *l, struct lane_job *job)
 }
 
 /* Who is woken takes what its own worker has done, and no more: the leader looks at the rest. */
-void sleep_caller(struct lane *l, struct lane_job *job)
+void sleep_caller(struct queue *l, struct queue_job *job)
 {
 	if (l->fds.gone || !l->sleep.leader) {
 		place_flush(l);

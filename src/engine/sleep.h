@@ -7,28 +7,28 @@
 #include <stdint.h>
 
 struct epoll_event;
-struct lane;
-struct lane_job;
+struct queue;
+struct queue_job;
 struct sleeper;
 
 /* workers tell of each completion from now on. true: one came before they knew */
-bool sleep_listen(struct lane *l);
+bool sleep_listen(struct queue *l);
 /* somebody looks: no telling needed */
-void sleep_quiet(struct lane *l);
+void sleep_quiet(struct queue *l);
 /*
  * for those that poll its fd: workers tell from now on, and what they did meanwhile makes it
  * readable
  */
-void sleep_listen_polled(struct lane *l);
+void sleep_listen_polled(struct queue *l);
 /* the same by who does not deliver: so does what it found for others */
-void sleep_tell(struct lane *l);
+void sleep_tell(struct queue *l);
 /* the same, for who knows the time */
-void sleep_from(struct lane *l, struct sleeper **chain, uint64_t now, uint64_t until);
+void sleep_from(struct queue *l, struct sleeper **chain, uint64_t now, uint64_t until);
 /* lets go of the lock until something may have happened, and has looked */
-void sleep_until(struct lane *l, struct sleeper **chain, uint64_t until);
+void sleep_until(struct queue *l, struct sleeper **chain, uint64_t until);
 /* lets go of the lock, and wakes the callers' workers without it */
-void sleep_leave(struct lane *l);
+void sleep_leave(struct queue *l);
 /* the same as sleep_until(), for a job of the callers' queue */
-void sleep_caller(struct lane *l, struct lane_job *job);
+void sleep_caller(struct queue *l, struct queue_job *job);
 
 #endif

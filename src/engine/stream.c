@@ -35,10 +35,10 @@ struct stream {
 	uint32_t watched;
 };
 
-static void watch(struct lane *l, struct lane_job *job, uint32_t events)
+static void watch(struct queue *l, struct queue_job *job, uint32_t events)
 {
 	struct stream *s = job->stream;
-	struct epoll_event event = { .events = events, .data.u64 = LANE_EVENT_JOB(job) };
+	struct epoll_event event = { .events = events, .data.u64 = QUEUE_EVENT_JOB(job) };
 
 	if (events == s->watched || l->fds.gone)
 		return;
@@ -47,7 +47,7 @@ static void watch(struct lane *l, struct lane_job *job, uint32_t events)
 	s->watched = events;
 }
 
-static void write_some(struct lane_job *job)
+static void write_some(struct queue_job *job)
 {
 	struct stream *s = job->stream;
 	size_t size = (size_t)job->request_size;
@@ -66,7 +66,7 @@ static void write_some(struct lane_job *job)
 	shutdown(s->fd, SHUT_WR);
 }
 
-static bool room(struct lane_job *job, size_t need)
+static bool room(struct queue_job *job, size_t need)
 {
 	size_t want = MAX(need * 2, (size_t)1024);
 	char *buffer;
@@ -81,7 +81,7 @@ static bool room(struct lane_job *job, size_t need)
 	return true;
 }
 
-static void read_some(struct lane_job *job)
+static void read_some(struct queue_job *job)
 {
 	struct stream *s = job->stream;
 
@@ -104,7 +104,7 @@ static void read_some(struct lane_job *job)
 	}
 }
 
-void stream_event(struct lane *l, struct lane_job *job)
+void stream_event(struct queue *l, struct queue_job *job)
 {
 	struct stream *s = job->stream;
 
@@ -114,7 +114,8 @@ void stream_event(struct lane *l, struct lane_job *job)
 	watch(l, job, (s->reading ? EPOLLIN : 0) | (s->written < job->request_size ? EPOLLOUT : 0));
 }
 
-static void describe(const struct lane_job *job, const struct engine_job *what, struct given *given)
+static void describe(
+	const struct queue_job *job, const struct engine_job *what, struct given *given)
 {
 	struct brood_job_options *o = &given->options;
 
@@ -140,7 +141,7 @@ static void describe(const struct lane_job *job, const struct engine_job *what, 
  * The first attempt goes by the id that its caller knows: one whose record is free. What a job says
  * of itself, and its log lines, have it too.
  */
-static int send_as(struct lane *l, struct lane_job *job, struct given *given, uint64_t *ret_id)
+static int send_as(struct queue *l, struct queue_job *job, struct given *given, uint64_t *ret_id)
 {
 	struct brood *b = l->brood;
 	struct brood_handle *handle = &job->stream->handle;
@@ -162,7 +163,7 @@ static int send_as(struct lane *l, struct lane_job *job, struct given *given, ui
 }
 
 /* One attempt. The job has its bytes. */
-static int begin(struct lane *l, struct lane_job *job, uint64_t *ret_id)
+static int begin(struct queue *l, struct queue_job *job, uint64_t *ret_id)
 {
 	struct brood *b = l->brood;
 	struct stream *s = job->stream;
@@ -198,7 +199,7 @@ static int begin(struct lane *l, struct lane_job *job, uint64_t *ret_id)
 	return 0;
 }
 
-int stream_begin(struct lane *l, struct lane_job *job, uint64_t *ret_id)
+int stream_begin(struct queue *l, struct queue_job *job, uint64_t *ret_id)
 {
 	int r;
 
@@ -218,13 +219,13 @@ int stream_begin(struct lane *l, struct lane_job *job, uint64_t *ret_id)
 	return r;
 }
 
-static void stream_close_fd(struct lane *l, struct lane_job *job)
+static void stream_close_fd(struct queue *l, struct queue_job *job)
 {
 	watch(l, job, 0);
 	job->stream->fd = closing_pair_end(job->stream->fd);
 }
 
-void stream_free(struct lane *l, struct lane_job *job)
+void stream_free(struct queue *l, struct queue_job *job)
 {
 	struct brood *b = l->brood;
 	struct stream *s = job->stream;
@@ -249,7 +250,7 @@ void stream_free(struct lane *l, struct lane_job *job)
 	free(s);
 }
 
-static void take_fds(struct lane_job *job)
+static void take_fds(struct queue_job *job)
 {
 	struct brood_handle *h = &job->stream->handle;
 
@@ -265,7 +266,7 @@ static void take_fds(struct lane_job *job)
 	job->result.fds_count = job->reply.fds->count;
 }
 
-static void over(struct lane *l, struct lane_job *job)
+static void over(struct queue *l, struct queue_job *job)
 {
 	struct stream *s = job->stream;
 	struct brood_verdict v = s->handle.verdict;
@@ -292,7 +293,7 @@ static void over(struct lane *l, struct lane_job *job)
 	job_verdict_give(l, job, &v);
 }
 
-void stream_inbox(struct lane *l)
+void stream_inbox(struct queue *l)
 {
 	struct brood *b = l->brood;
 
@@ -321,7 +322,7 @@ void stream_inbox(struct lane *l)
 	}
 }
 
-void stream_cancel(struct lane *l, struct lane_job *job)
+void stream_cancel(struct queue *l, struct queue_job *job)
 {
 	struct brood *b = l->brood;
 	struct record *record;

@@ -5,13 +5,13 @@
 
 #include <stdint.h>
 
-struct lane;
-struct lane_job;
+struct queue;
+struct queue_job;
 
-void stream_event(struct lane *l, struct lane_job *job);
-int stream_begin(struct lane *l, struct lane_job *job, uint64_t *ret_id);
-void stream_free(struct lane *l, struct lane_job *job);
-void stream_inbox(struct lane *l);
-void stream_cancel(struct lane *l, struct lane_job *job);
+void stream_event(struct queue *l, struct queue_job *job);
+int stream_begin(struct queue *l, struct queue_job *job, uint64_t *ret_id);
+void stream_free(struct queue *l, struct queue_job *job);
+void stream_inbox(struct queue *l);
+void stream_cancel(struct queue *l, struct queue_job *job);
 
 #endif

@@ -28,9 +28,9 @@
 
 #define QUEUE_JOBS_MAX 65536u
 
-static struct lane *lane_of(struct brood_queue *q) { return (struct lane *)q; }
+static struct queue *queue_of(struct brood_queue *q) { return (struct queue *)q; }
 
-static int fail_full(const struct lane *l)
+static int fail_full(const struct queue *l)
 {
 	return fail_with(-EAGAIN,
 		"%zu jobs of this queue are out, as many as it has room for: dispatch or take, "
@@ -38,14 +38,14 @@ static int fail_full(const struct lane *l)
 		l->jobs.limit);
 }
 
-static int submit(struct lane *l, const struct given *given, uint64_t *ret_id)
+static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 {
-	bool handoff = given->options.dispatch == BROOD_PATH_HANDOFF && l->kind != LANE_KEPT;
-	struct lane_job *job;
+	bool handoff = given->options.dispatch == BROOD_PATH_HANDOFF && l->kind != QUEUE_PINNED;
+	struct queue_job *job;
 	uint64_t id;
 	int r;
 
-	if (l->kind == LANE_KEPT)
+	if (l->kind == QUEUE_PINNED)
 		inbox_look(l); /* its end may lie there */
 	if (l->pinned.over)
 		return fail_with(-ESTALE,
@@ -85,7 +85,7 @@ int engine_submit(struct brood *b, const struct engine_job *job, const struct io
 {
 	VISIT(visit);
 	struct given given;
-	struct lane *l;
+	struct queue *l;
 	int r = visit_begin(&visit, b);
 
 	if (r < 0 || (r = given_check(b, job, b->submit_queue_ms, &given)) < 0 ||
@@ -94,28 +94,29 @@ int engine_submit(struct brood *b, const struct engine_job *job, const struct io
 	if (atomic_load_explicit(&b->refusing, memory_order_relaxed))
 		return fail_stopped();
 	if (given.options.lease)
-		l = (struct lane *)given.options.lease;
+		l = (struct queue *)given.options.lease;
 	else
-		l = given.options.queue ? lane_of(given.options.queue) : queue_life_own(b);
+		l = given.options.queue ? queue_of(given.options.queue) : queue_life_own(b);
 	if (!l)
 		return -errno;
 	queue_lock(l);
-	r = atomic_load_explicit(&b->lanes_over, memory_order_relaxed) ? fail_gone()
-								       : submit(l, &given, ret_id);
+	r = atomic_load_explicit(&b->queues_ended, memory_order_relaxed)
+		? fail_gone()
+		: submit(l, &given, ret_id);
 	queue_unlock(l);
 	return r == -EAGAIN ? job_message_refused(b, r) : r;
 }
 
-static void forget_taken(struct lane *l)
+static void forget_taken(struct queue *l)
 {
 	list_for_each_safe(link, tmp, &l->results.taken)
-		queue_jobs_free(l, container_of(link, struct lane_job, link));
+		queue_jobs_free(l, container_of(link, struct queue_job, link));
 	l->results.taken_count = 0;
 }
 
-static int gone(const struct lane *l, int count)
+static int gone(const struct queue *l, int count)
 {
-	if (count == 0 && atomic_load_explicit(&l->brood->lanes_over, memory_order_relaxed) &&
+	if (count == 0 && atomic_load_explicit(&l->brood->queues_ended, memory_order_relaxed) &&
 		l->brood->lost)
 		return fail_gone();
 	return count;
@@ -124,7 +125,7 @@ static int gone(const struct lane *l, int count)
 int engine_queue_fd(struct brood_queue *q)
 {
 	VISIT(visit);
-	struct lane *l = lane_of(q);
+	struct queue *l = queue_of(q);
 	int r = visit_begin(&visit, l->brood);
 
 	if (r < 0)
@@ -145,7 +146,7 @@ int engine_queue_fd(struct brood_queue *q)
  * What callbacks submit may be done before they are back: looked at a few times, since to be told
  * of it, and to come again for it, is dearer.
  */
-int submit_dispatch(struct lane *l)
+int submit_dispatch(struct queue *l)
 {
 	int count;
 
@@ -169,7 +170,7 @@ int submit_dispatch(struct lane *l)
 int engine_queue_dispatch(struct brood_queue *q)
 {
 	VISIT(visit);
-	struct lane *l = lane_of(q);
+	struct queue *l = queue_of(q);
 	int r = visit_begin(&visit, l->brood);
 
 	if (r < 0)
@@ -180,7 +181,7 @@ int engine_queue_dispatch(struct brood_queue *q)
 	return r;
 }
 
-static int wait_for_results(struct lane *l, uint32_t timeout_ms)
+static int wait_for_results(struct queue *l, uint32_t timeout_ms)
 {
 	uint64_t until = 0, now;
 
@@ -205,7 +206,7 @@ static int wait_for_results(struct lane *l, uint32_t timeout_ms)
 int engine_queue_wait(struct brood_queue *q, uint32_t timeout_ms)
 {
 	VISIT(visit);
-	struct lane *l = lane_of(q);
+	struct queue *l = queue_of(q);
 	int r = visit_begin(&visit, l->brood);
 
 	if (r < 0)
@@ -222,7 +223,7 @@ int engine_queue_wait(struct brood_queue *q, uint32_t timeout_ms)
 int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t room)
 {
 	VISIT(visit);
-	struct lane *l = lane_of(q);
+	struct queue *l = queue_of(q);
 	int r = visit_begin(&visit, l->brood), count = 0;
 
 	if (r < 0)
@@ -237,8 +238,8 @@ int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t r
 	l->results.taking = false;
 	deliver(l);
 	while ((size_t)count < room && count < INT_MAX && !list_empty(&l->results.list)) {
-		struct lane_job *job = container_of(
-			list_first(&l->results.list), struct lane_job, link);
+		struct queue_job *job = container_of(
+			list_first(&l->results.list), struct queue_job, link);
 
 		list_remove(&job->link);
 		l->results.count--;
@@ -257,7 +258,7 @@ int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t r
 
 size_t engine_queue_out(struct brood_queue *q)
 {
-	struct lane *l = lane_of(q);
+	struct queue *l = queue_of(q);
 	size_t out;
 
 	queue_lock(l);
@@ -271,7 +272,7 @@ int engine_queue_new(
 {
 	VISIT(visit);
 	struct brood_queue_options o;
-	struct lane *l;
+	struct queue *l;
 	int r = visit_begin(&visit, b);
 
 	if (r < 0)
@@ -288,7 +289,7 @@ int engine_queue_new(
 			-EINVAL, "queue options: jobs is %u: at most %u", o.jobs, QUEUE_JOBS_MAX);
 	if (atomic_load(&b->refusing))
 		return fail_stopped();
-	r = queue_life_new(b, LANE_QUEUE, &l);
+	r = queue_life_new(b, QUEUE_QUEUE, &l);
 	if (r < 0)
 		return fail_system(r, "a queue's memory and fds");
 	if (o.jobs)
@@ -303,9 +304,9 @@ void engine_queue_free(struct brood_queue *q)
 {
 	VISIT(visit);
 
-	if (visit_begin(&visit, lane_of(q)->brood) < 0 || lane_of(q)->kind != LANE_QUEUE)
+	if (visit_begin(&visit, queue_of(q)->brood) < 0 || queue_of(q)->kind != QUEUE_QUEUE)
 		return;
-	queue_life_free(lane_of(q));
+	queue_life_free(queue_of(q));
 }
 
 struct brood_queue *engine_own_queue(struct brood *b)
@@ -317,7 +318,7 @@ struct brood_queue *engine_own_queue(struct brood *b)
 
 int submit_dispatch_own(struct brood *b)
 {
-	struct lane *l = atomic_load_explicit(&b->common.own, memory_order_acquire);
+	struct queue *l = atomic_load_explicit(&b->common.own, memory_order_acquire);
 	int count;
 
 	if (!l)

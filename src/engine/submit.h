@@ -4,9 +4,9 @@
 #define BROOD_ENGINE_SUBMIT_H
 
 struct brood;
-struct lane;
+struct queue;
 
-int submit_dispatch(struct lane *l);
+int submit_dispatch(struct queue *l);
 /* the brood's own queue; how many results, -1: nobody has used it yet */
 int submit_dispatch_own(struct brood *b);
 

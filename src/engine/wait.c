@@ -28,7 +28,7 @@
 
 #define BLIND_MS 10 /* a thread for which there is no eventfd looks this often */
 
-enum { POLL_SELF, POLL_TRANSFER, POLL_CHANNEL, POLL_LOG, POLL_LANES, POLL_COUNT };
+enum { POLL_SELF, POLL_TRANSFER, POLL_CHANNEL, POLL_LOG, POLL_QUEUES, POLL_COUNT };
 
 struct round {
 	struct pollfd fds[POLL_COUNT];
@@ -55,7 +55,7 @@ static void round_prepare(struct round *round, struct wait *wait, uint64_t now)
 	if (wait->transfer)
 		transfer_poll(wait->transfer, now, &round->fds[POLL_TRANSFER], &round->until);
 	if (wait->queues && b->state == ENGINE_STOPPING)
-		round->fds[POLL_LANES].fd = b->lanes_fd;
+		round->fds[POLL_QUEUES].fd = b->queues_fd;
 	if (!round->leading)
 		return;
 	if (!b->lost)
@@ -129,7 +129,7 @@ static void wait_round(struct wait *wait, bool last)
 	round_poll(&round, now);
 	if (round.fds[POLL_TRANSFER].revents)
 		transfer_step(wait->transfer, round.fds[POLL_TRANSFER].revents);
-	if (round.fds[POLL_LANES].revents)
+	if (round.fds[POLL_QUEUES].revents)
 		wait->queues_ready = true;
 	engine_lock(b);
 	waiter_unpoke(wait->waiter);

@@ -104,7 +104,7 @@ uint32_t pick_spare(const struct pick_pool *p)
 
 /*
  * A wish for what others have now: one at a time, or where there is much room for those an eighth
- * of it. The next lane may have no worker at all; and who is given several at once has taken from
+ * of it. The next queue may have no worker at all; and who is given several at once has taken from
  * those who would ask again.
  */
 bool pick_may_ask(const struct pick_room *r)

@@ -75,8 +75,8 @@ struct pick_load {
 };
 uint32_t pick_more(const struct pick_load *load);
 /*
- * May a lane ask for one more? workers, and how many wishes may wait beyond them; those lent or
- * asked for, of all lanes; its own wishes.
+ * May a queue ask for one more? workers, and how many wishes may wait beyond them; those lent or
+ * asked for, of all queues; its own wishes.
  */
 struct pick_room {
 	uint32_t workers, waiting, out, asked;

@@ -114,8 +114,8 @@ static struct slot *best_for(struct pool *pool, const struct job *waiting, uint6
 
 		if (looked++ >= LOOKED_AT_MAX)
 			break;
-		if (waiting->is_lease && waiting->lease.lane != 0 &&
-			waiting->lease.lane == slot->job->lease.lane)
+		if (waiting->is_lease && waiting->lease.queue != 0 &&
+			waiting->lease.queue == slot->job->lease.queue)
 			continue;
 		if (from > now)
 			soonest = MIN(soonest, from);

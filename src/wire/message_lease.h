@@ -22,14 +22,14 @@
  * backlog
  */
 #define LEASE_WAITING(workers) ((workers) < 64 ? (workers) : 64)
-enum { LEASE_FD_LINK, LEASE_FD_BELL, LEASE_FD_DOWN, LEASE_FD_UP, LEASE_FD_LANE };
+enum { LEASE_FD_LINK, LEASE_FD_BELL, LEASE_FD_DOWN, LEASE_FD_UP, LEASE_FD_QUEUE };
 /*
  * limit_ms: from the loan. ledger: its number, this lease's alone until the engine is through with
- * it. lane: whose it is: while it waits none of the same lane is taken back for it; 0: nobody's
+ * it. queue: whose it is: while it waits none of the same queue is taken back for it; 0: nobody's
  */
 struct message_lease {
 	uint64_t id, given_ns;
-	uint32_t queue_ms, limit_ms, flags, lane, ledger, pad;
+	uint32_t queue_ms, limit_ms, flags, queue, ledger, pad;
 };
 /* an explicit one: not to be taken back for others or for being idle */
 enum { LEASE_KEPT = 1 };

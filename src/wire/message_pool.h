@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* of the drain time, what the engine's lanes have used up */
+/* of the drain time, what the engine's queues have used up */
 struct message_stop {
 	uint32_t drained_ms, pad;
 };

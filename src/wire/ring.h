@@ -7,7 +7,7 @@
  *          nobody else can ever write to it. The jobs: entries, and the bytes of their requests.
  *   up     a memfd that the engine makes and seals (SHRINK, GROW, SEAL); the worker writes. The
  *          replies: completions, and bytes. Hostile, all of it: copy, then check.
- *   lane   a page that the engine writes (sealed like down), one for all leases of a queue: is
+ *   queue   a page that the engine writes (sealed like down), one for all leases of a queue: is
  *          somebody listening?
  *
  * Jobs have consecutive sequences (those of the desk word). Job N has entry, completion and claim
@@ -27,12 +27,12 @@
  * Up: the worker fills completion and bytes, then stores up.done = N (release). It tells the engine
  * (8 bytes into the lease's eventfd) when
  *   - after each completion, and once more before it sleeps if it has not told of all, where
- *     lane.listening is 1 (a seq_cst fence between the store of done and this look): somebody
+ *     queue.listening is 1 (a seq_cst fence between the store of done and this look): somebody
  *     sleeps who would like to know. Not so after a completion while down.harvested is less than
  *     what it told of last: then it was told, and has not been here since;
  *   - before it leaves or retires. While a job runs its completion says where its reply lies so
  *     far: what is there when its worker dies. Not what is in a memfd. The engine, before it
- *     sleeps, stores lane.listening = 1, then (seq_cst fence) looks once more at `done` of all
+ *     sleeps, stores queue.listening = 1, then (seq_cst fence) looks once more at `done` of all
  *     leases with jobs. On one CPU a worker that is woken often runs at once, and is through before
  *     the engine sleeps: then nobody is told anything.
  *
@@ -108,7 +108,7 @@ struct ring_up {
 	_Alignas(64) struct ring_done dones[RING_DEPTH];
 	_Alignas(4096) unsigned char bytes[RING_UP_BYTES];
 };
-struct ring_lane {
+struct ring_queue {
 	_Atomic uint32_t listening;
 };
 

@@ -69,7 +69,7 @@ static void count(struct worker_lease *l)
 	atomic_store(&l->up->done, l->last);
 	if (l->caller)
 		tell_caller(l);
-	if (atomic_load(&l->lane->listening) && !was_told(l))
+	if (atomic_load(&l->queue->listening) && !was_told(l))
 		worker_lease_tell(l);
 }
 

@@ -108,7 +108,7 @@ static void rest(struct worker_lease *l)
 	bool owing = l->owed;
 	uint64_t now = owing ? now_ns() : 0;
 
-	if (l->last != l->told && atomic_load(&l->lane->listening))
+	if (l->last != l->told && atomic_load(&l->queue->listening))
 		worker_lease_tell(l);
 	title_set_suffix("");
 	if (owing && now - l->owed_ns > OWED_MAX_NS)

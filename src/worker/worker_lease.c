@@ -53,8 +53,8 @@ bool worker_lease_take(struct worker_lease *l, struct frame *f)
 	l->bell = frame_take_fd(f, LEASE_FD_BELL);
 	l->down = map(frame_take_fd(f, LEASE_FD_DOWN), sizeof *l->down, PROT_READ);
 	l->up = map(frame_take_fd(f, LEASE_FD_UP), sizeof *l->up, PROT_READ | PROT_WRITE);
-	l->lane = map(frame_take_fd(f, LEASE_FD_LANE), sizeof *l->lane, PROT_READ);
-	return l->down && l->up && l->lane && identity_get(l->link, &l->link_identity) == 0 &&
+	l->queue = map(frame_take_fd(f, LEASE_FD_QUEUE), sizeof *l->queue, PROT_READ);
+	return l->down && l->up && l->queue && identity_get(l->link, &l->link_identity) == 0 &&
 		identity_get(l->bell, &l->bell_identity) == 0;
 }
 
@@ -68,7 +68,7 @@ void worker_lease_give_back(struct worker_lease *l)
 {
 	munmap((void *)(uintptr_t)l->down, sizeof *l->down);
 	munmap(l->up, sizeof *l->up);
-	munmap((void *)(uintptr_t)l->lane, sizeof *l->lane);
+	munmap((void *)(uintptr_t)l->queue, sizeof *l->queue);
 	close(l->link);
 	close(l->bell);
 	hygiene_fds(-2);

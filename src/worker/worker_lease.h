@@ -15,7 +15,7 @@ struct worker_lease {
 	uint64_t id;
 	const struct ring_down *down;
 	struct ring_up *up;
-	const struct ring_lane *lane;
+	const struct ring_queue *queue;
 	int link, bell;
 	struct identity link_identity, bell_identity;
 	bool suspect_link, suspect_bell;

@@ -48,7 +48,7 @@ static void all_withdrawn(void)
 Test(submit, all_withdrawn) { case_run(all_withdrawn, 2 * BOUND); }
 
 /*
- * A lane that nobody looks at any more has leases that are over, and each of them a ledger: those
+ * A queue that nobody looks at any more has leases that are over, and each of them a ledger: those
  * who work get them.
  */
 static void forgotten_queues(void)

@@ -203,7 +203,7 @@ Test(together, reply_without_files) { case_run(reply_without_files, 2 * BOUND); 
 /*
  * Threads for which there were no files take the slow way; when there are some again, the fast one.
  */
-static void lanes_after_files(void)
+static void queues_after_files(void)
 {
 	struct brood_verdict v = { .path = BROOD_PATH_AUTO };
 	struct rlimit old;
@@ -218,4 +218,4 @@ static void lanes_after_files(void)
 		BOUND));
 	pool_stop(brood);
 }
-Test(together, lanes_after_files) { case_run(lanes_after_files, 2 * BOUND); }
+Test(together, queues_after_files) { case_run(queues_after_files, 2 * BOUND); }

@@ -19,9 +19,9 @@
 struct slot {
 	uint64_t id, number;
 	unsigned char *request; /* params.bytes long; the job must send the same back */
-	struct lane *lane;
+	struct queue *queue;
 };
-struct lane {
+struct queue {
 	const struct params *p;
 	struct brood_queue *queue;
 	uint32_t out, jobs;           /* out: jobs out at a time; jobs: jobs of the block */
@@ -32,7 +32,7 @@ struct lane {
 };
 
 static struct brood *brood;
-static struct lane *lanes;
+static struct queue *queues;
 static int epoll = -1;
 static pthread_barrier_t begin, end;
 
@@ -47,58 +47,60 @@ static void slot_renew(struct slot *slot, size_t size)
 	}
 }
 
-static void give(struct lane *lane, struct slot *slot, bool more)
+static void give(struct queue *queue, struct slot *slot, bool more)
 {
 	int r;
 
-	slot_renew(slot, lane->p->bytes);
-	lane->options.context = slot;
-	lane->options.flags = more ? BROOD_JOB_MORE : 0;
-	r = brood_submit(brood, job_echo, slot->request, lane->p->bytes, &lane->options, &slot->id);
+	slot_renew(slot, queue->p->bytes);
+	queue->options.context = slot;
+	queue->options.flags = more ? BROOD_JOB_MORE : 0;
+	r = brood_submit(
+		brood, job_echo, slot->request, queue->p->bytes, &queue->options, &slot->id);
 	if (r)
 		station_fail("brood_submit: %s", brood_error());
-	lane->submitted++;
+	queue->submitted++;
 }
 
-static struct slot *look_at(struct lane *lane, const struct brood_result *result)
+static struct slot *look_at(struct queue *queue, const struct brood_result *result)
 {
 	struct slot *slot = result->context;
 
-	pool_check(&result->verdict, slot->id, lane->p->path);
-	if (result->reply_size != lane->p->bytes ||
+	pool_check(&result->verdict, slot->id, queue->p->path);
+	if (result->reply_size != queue->p->bytes ||
 		(result->reply_size && memcmp(result->reply, slot->request, result->reply_size)))
 		station_fail("job %llu came back with another reply", (unsigned long long)slot->id);
-	lane->finished++;
+	queue->finished++;
 	return slot;
 }
 
-static void give_first(struct lane *lane)
+static void give_first(struct queue *queue)
 {
-	uint32_t first = lane->jobs < lane->out ? lane->jobs : lane->out;
+	uint32_t first = queue->jobs < queue->out ? queue->jobs : queue->out;
 
-	lane->submitted = lane->finished = 0;
+	queue->submitted = queue->finished = 0;
 	for (uint32_t i = 0; i < first; i++)
-		give(lane, &lane->slots[i], i + 1 < first);
+		give(queue, &queue->slots[i], i + 1 < first);
 }
 
 /* Runs the share of one thread, in this thread. */
-static void lane_run(struct lane *lane)
+static void queue_run(struct queue *queue)
 {
 	const struct brood_result *results[TAKE_MAX];
 
-	give_first(lane);
-	while (lane->finished < lane->jobs) {
-		int count = brood_take(lane->queue, results, TAKE_MAX);
+	give_first(queue);
+	while (queue->finished < queue->jobs) {
+		int count = brood_take(queue->queue, results, TAKE_MAX);
 
 		if (count < 0)
 			station_fail("brood_take: %s", brood_error());
-		if (!count && brood_queue_wait(lane->queue, RESULT_MS) <= 0)
+		if (!count && brood_queue_wait(queue->queue, RESULT_MS) <= 0)
 			station_fail("brood_queue_wait: %s", brood_error());
 		for (int i = 0; i < count; i++) {
-			struct slot *slot = look_at(lane, results[i]);
+			struct slot *slot = look_at(queue, results[i]);
 
-			if (lane->submitted < lane->jobs)
-				give(lane, slot, i + 1 < count && lane->submitted + 1 < lane->jobs);
+			if (queue->submitted < queue->jobs)
+				give(queue, slot,
+					i + 1 < count && queue->submitted + 1 < queue->jobs);
 		}
 	}
 }
@@ -108,19 +110,19 @@ static void lane_run(struct lane *lane)
 static void on_done(void *context, const struct brood_result *result)
 {
 	struct slot *slot = context;
-	struct lane *lane = slot->lane;
+	struct queue *queue = slot->queue;
 
-	look_at(lane, result);
-	if (lane->submitted < lane->jobs)
-		give(lane, slot, false);
+	look_at(queue, result);
+	if (queue->submitted < queue->jobs)
+		give(queue, slot, false);
 }
 
-static void loop_run(struct lane *lane)
+static void loop_run(struct queue *queue)
 {
 	struct epoll_event event;
 
-	give_first(lane);
-	while (lane->finished < lane->jobs) {
+	give_first(queue);
+	while (queue->finished < queue->jobs) {
 		int n = epoll_wait(epoll, &event, 1, (int)RESULT_MS);
 
 		if (n < 0 && errno == EINTR)
@@ -132,14 +134,14 @@ static void loop_run(struct lane *lane)
 	}
 }
 
-static void loop_open(struct lane *lane)
+static void loop_open(struct queue *queue)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	station_need(
 		epoll >= 0 && !epoll_ctl(epoll, EPOLL_CTL_ADD, brood_fd(brood), &event), "epoll");
-	lane->options.on_done = on_done;
+	queue->options.on_done = on_done;
 }
 
 /* ---- threads ---- */
@@ -148,7 +150,7 @@ static void *thread_run(void *context)
 {
 	for (;;) {
 		pthread_barrier_wait(&begin);
-		lane_run(context);
+		queue_run(context);
 		pthread_barrier_wait(&end);
 	}
 	return NULL;
@@ -160,38 +162,38 @@ static void threads_open(const struct params *p)
 			!pthread_barrier_init(&end, NULL, p->threads + 1),
 		"pthread_barrier_init");
 	for (uint32_t t = 0; t < p->threads; t++) {
-		errno = pthread_create(&lanes[t].thread, NULL, thread_run, &lanes[t]);
+		errno = pthread_create(&queues[t].thread, NULL, thread_run, &queues[t]);
 		station_need(!errno, "pthread_create");
 	}
 }
 
-static void lane_open(struct lane *lane, const struct params *p)
+static void queue_open(struct queue *queue, const struct params *p)
 {
-	lane->p = p;
-	lane->out = p->out / p->threads ? p->out / p->threads : 1;
-	lane->slots = calloc(lane->out, sizeof *lane->slots);
-	station_need(lane->slots != NULL, "calloc");
-	for (uint32_t i = 0; i < lane->out; i++) {
-		lane->slots[i].lane = lane;
-		lane->slots[i].request = malloc(p->bytes ? p->bytes : 1);
-		station_need(lane->slots[i].request != NULL, "malloc");
-		memset(lane->slots[i].request, 'a' + (int)(i % 26), p->bytes);
+	queue->p = p;
+	queue->out = p->out / p->threads ? p->out / p->threads : 1;
+	queue->slots = calloc(queue->out, sizeof *queue->slots);
+	station_need(queue->slots != NULL, "calloc");
+	for (uint32_t i = 0; i < queue->out; i++) {
+		queue->slots[i].queue = queue;
+		queue->slots[i].request = malloc(p->bytes ? p->bytes : 1);
+		station_need(queue->slots[i].request != NULL, "malloc");
+		memset(queue->slots[i].request, 'a' + (int)(i % 26), p->bytes);
 	}
-	if (!p->epoll && brood_queue_new(brood, NULL, &lane->queue))
+	if (!p->epoll && brood_queue_new(brood, NULL, &queue->queue))
 		station_fail("brood_queue_new: %s", brood_error());
-	lane->options = (struct brood_job_options){ .size = sizeof lane->options,
-		.queue = lane->queue };
+	queue->options = (struct brood_job_options){ .size = sizeof queue->options,
+		.queue = queue->queue };
 }
 
 static void submit_open(const struct params *p)
 {
 	brood = pool_start(p, NULL);
-	lanes = calloc(p->threads, sizeof *lanes);
-	station_need(lanes != NULL, "calloc");
+	queues = calloc(p->threads, sizeof *queues);
+	station_need(queues != NULL, "calloc");
 	for (uint32_t t = 0; t < p->threads; t++)
-		lane_open(&lanes[t], p);
+		queue_open(&queues[t], p);
 	if (p->epoll)
-		loop_open(&lanes[0]);
+		loop_open(&queues[0]);
 	else if (p->threads > 1)
 		threads_open(p);
 }
@@ -202,11 +204,11 @@ static void submit_block(const struct params *p, uint32_t jobs, double *values)
 	uint64_t began = now_ns();
 
 	for (uint32_t t = 0; t < p->threads; t++)
-		lanes[t].jobs = each;
+		queues[t].jobs = each;
 	if (p->epoll) {
-		loop_run(&lanes[0]);
+		loop_run(&queues[0]);
 	} else if (p->threads == 1) {
-		lane_run(&lanes[0]);
+		queue_run(&queues[0]);
 	} else {
 		pthread_barrier_wait(&begin);
 		pthread_barrier_wait(&end);

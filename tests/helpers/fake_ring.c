@@ -54,7 +54,7 @@ void fake_lend(struct fake *f, struct fake_ring *r)
 	frame.fds[LEASE_FD_BELL] = r->bell;
 	r->down = make(sizeof *r->down, F_SEAL_FUTURE_WRITE, &frame.fds[LEASE_FD_DOWN]);
 	r->up = make(sizeof *r->up, 0, &frame.fds[LEASE_FD_UP]);
-	r->lane = make(sizeof *r->lane, F_SEAL_FUTURE_WRITE, &frame.fds[LEASE_FD_LANE]);
+	r->queue = make(sizeof *r->queue, F_SEAL_FUTURE_WRITE, &frame.fds[LEASE_FD_QUEUE]);
 	atomic_store(&r->desk->word, DESK_WORD(r->base, DESK_FREE));
 	CHECK_EQ(frame_send(f->channel, &frame), 0);
 	for (int i = 0; i < LEASE_FDS; i++)
@@ -137,7 +137,7 @@ void fake_await(struct fake_ring *r, uint64_t sequence)
 	uint64_t until = now_ns() + (uint64_t)test_scaled(WAIT_MS) * NS_PER_MS, count;
 
 	while (done(r) < sequence) {
-		atomic_store(&r->lane->listening, 1);
+		atomic_store(&r->queue->listening, 1);
 		atomic_thread_fence(memory_order_seq_cst);
 		if (done(r) >= sequence)
 			break;
@@ -148,7 +148,7 @@ void fake_await(struct fake_ring *r, uint64_t sequence)
 		CHECK(read(r->bell, &count, sizeof count) == sizeof count || errno == EAGAIN ||
 			errno == EINTR);
 	}
-	atomic_store(&r->lane->listening, 0);
+	atomic_store(&r->queue->listening, 0);
 }
 
 static void harvest(struct fake_ring *r)
@@ -247,7 +247,7 @@ struct message_left fake_left(struct fake_ring *r)
 	CHECK_EQ(f.left.sequence, atomic_load(&r->up->done) ? atomic_load(&r->up->done) : r->base);
 	munmap(r->down, sizeof *r->down);
 	munmap(r->up, sizeof *r->up);
-	munmap(r->lane, sizeof *r->lane);
+	munmap(r->queue, sizeof *r->queue);
 	close(r->link);
 	close(r->bell);
 	return f.left;

@@ -14,7 +14,7 @@ struct fake_ring {
 	struct desk *desk;
 	struct ring_down *down;
 	struct ring_up *up;
-	struct ring_lane *lane;
+	struct ring_queue *queue;
 	int link, bell;       /* the engine's ends */
 	uint64_t lease, base; /* base: the sequence before the first */
 	/*

@@ -199,10 +199,10 @@ static void truncate_all(uint64_t *r)
 		if (readlink(own, target, sizeof target - 1) < 0 || !strstr(target, "brood-"))
 			continue;
 		if (ftruncate(fd, (off_t)(hostile_random(r) % 8192)) == 0 &&
-			(strstr(target, "down") || strstr(target, "up") || strstr(target, "lane")))
+			(strstr(target, "down") || strstr(target, "up") || strstr(target, "queue")))
 			breach("ftruncate() of a lease's memory");
 		if (ftruncate(fd, 64 << 20) == 0 &&
-			(strstr(target, "down") || strstr(target, "up") || strstr(target, "lane")))
+			(strstr(target, "down") || strstr(target, "up") || strstr(target, "queue")))
 			breach("a lease's memory was made larger");
 		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 65536);
 		if (strstr(target, "up"))

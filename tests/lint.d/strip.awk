@@ -11,7 +11,7 @@ function heading(comment,    name) {
 		return "@lock(" name ")"
 	}
 	# the wording of older comments
-	if (match(comment, /[Uu]nder (the )?[a-z_.]*('s )?(lock|lanes_lock)/)) {
+	if (match(comment, /[Uu]nder (the )?[a-z_.]*('s )?(lock|queues_lock)/)) {
 		name = substr(comment, RSTART + 6, RLENGTH - 6)
 		sub(/^the /, "", name)
 		return "@under(" name ")"

@@ -101,7 +101,7 @@ static void in_order(bool known)
 
 	start(1);
 	for (int i = 0; i < 5; i++)
-		POOL_CALL(brood, job_nothing); /* the one lane of a thread's own is taken */
+		POOL_CALL(brood, job_nothing); /* the one queue of a thread's own is taken */
 	CHECK_EQ(pthread_create(&held, NULL, holder, known ? seen : NULL), 0);
 	while (!atomic_load(&seen->held))
 		usleep(500);

@@ -190,7 +190,7 @@ static void asks(struct life *l)
 	const struct message_lease m = { .queue_ms = some_ms(l),
 		.limit_ms = some_ms(l),
 		.flags = below(l, 3) == 0 ? LEASE_KEPT : 0,
-		.lane = (uint32_t)below(l, 3) };
+		.queue = (uint32_t)below(l, 3) };
 
 	if (fresh(l))
 		l->out[l->count++] = (struct out){ .id = stage_ask_with(&l->s, &m),

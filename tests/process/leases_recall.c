@@ -102,8 +102,8 @@ static void for_others(void)
 Test(leases_recall, are_taken_back_for_others) { case_run(for_others, 30000); }
 
 /*
- * One that has nothing to do goes first. And nobody gains when a lane's own goes back for the same
- * lane.
+ * One that has nothing to do goes first. And nobody gains when a queue's own goes back for the same
+ * queue.
  */
 static void the_best_of_them(void)
 {
@@ -118,18 +118,18 @@ static void the_best_of_them(void)
 	for (int i = 0; i < 2; i++) {
 		lease[i] = stage_ask_with(&s,
 			&(struct message_lease){
-				.queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .lane = 7 });
+				.queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .queue = 7 });
 		w[i] = stage_lent(&s, lease[i], &lent[i]);
 	}
 	stage_publish(&s, w[0], lent[0].sequence + 1, &stage_forever);
 	stage_word(&s, w[0], lent[0].sequence + 1, DESK_RUNNING);
 	mine = stage_ask_with(&s,
-		&(struct message_lease){ .queue_ms = 60, .limit_ms = BROOD_FOREVER, .lane = 7 });
+		&(struct message_lease){ .queue_ms = 60, .limit_ms = BROOD_FOREVER, .queue = 7 });
 	CHECK_EQ(stage_over(&s, mine, LEASE_REFUSED).detail, BROOD_DETAIL_QUEUE_TIME);
 	CHECK_EQ(atomic_load(&s.shared.board->leases_revoked), 0);
 	others = stage_ask_with(&s,
 		&(struct message_lease){
-			.queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .lane = 8 });
+			.queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .queue = 8 });
 	stage_leave(w[1], lease[1]);
 	stage_left(w[1], lease[1], lent[1].sequence, 0);
 	stage_over(&s, lease[1], LEASE_RETURNED);
@@ -137,19 +137,19 @@ static void the_best_of_them(void)
 	CHECK(stage_quiet(w[0]->channel));
 	stage_end(&s);
 }
-Test(leases_recall, that_rest_go_first_and_none_for_its_own_lane)
+Test(leases_recall, that_rest_go_first_and_none_for_its_own_queue)
 {
 	case_run(the_best_of_them, 30000);
 }
 
 /*
- * For who stands first there is no lease, since its own lane has all but an explicit one: who
+ * For who stands first there is no lease, since its own queue has all but an explicit one: who
  * stands behind it is not made to wait for that.
  */
 static void behind_the_greedy(void)
 {
 	const struct message_lease greedy = {
-		.queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .lane = 7
+		.queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .queue = 7
 	};
 	struct message_lent lent;
 	struct stage_worker *w, *k;

@@ -417,7 +417,7 @@ static void damaged_fds(uint32_t flags)
 	CHECK_EQ(dup2(out[1], 1), 1);
 	for (size_t i = 0; i < sizeof games / sizeof games[0]; i++) {
 		start_with(flags);
-		atomic_store(&ring.lane->listening, 1); /* it has to tell */
+		atomic_store(&ring.queue->listening, 1); /* it has to tell */
 		fake_push(&ring, games[i], NULL, 0);
 		CHECK_MSG(fake_exit_code(&fake) == 72, "game %zu", i);
 	}

@@ -112,18 +112,18 @@ Test(unit_pick, who_claims_to_be_through_for_long_lies)
 }
 
 /*
- * Lanes that ask one after another for as many as they may: each gets something, as long as there
+ * Queues that ask one after another for as many as they may: each gets something, as long as there
  * is any room.
  */
-static void ask_in_turn(struct pick_room *r, uint32_t *got, int lanes)
+static void ask_in_turn(struct pick_room *r, uint32_t *got, int queues)
 {
-	for (int lane = 0; lane < lanes; lane++)
-		for (got[lane] = r->asked = 0; got[lane] < 1000 && pick_may_ask(r);
+	for (int queue = 0; queue < queues; queue++)
+		for (got[queue] = r->asked = 0; got[queue] < 1000 && pick_may_ask(r);
 			r->asked++, r->out++)
-			got[lane]++;
+			got[queue]++;
 }
 
-Test(unit_pick, one_lane_leaves_room_for_the_next)
+Test(unit_pick, one_queue_leaves_room_for_the_next)
 {
 	struct pick_room r = { .workers = 8, .waiting = 8 },
 			 large = { .workers = 200, .waiting = 64 };
@@ -132,8 +132,8 @@ Test(unit_pick, one_lane_leaves_room_for_the_next)
 	ask_in_turn(&r, got, 10);
 	/* all that nobody has, and no more */
 	cr_assert_eq(got[0], 8);
-	for (int lane = 1; lane < 9; lane++)
-		cr_assert_eq(got[lane], 1);
+	for (int queue = 1; queue < 9; queue++)
+		cr_assert_eq(got[queue], 1);
 	cr_assert_eq(got[9], 0);
 	cr_assert_eq(r.out, 16);
 	r.out--;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lanes.c - every way to give a job, from many threads at once, on queues of their own and shared
+ * queues.c - every way to give a job, from many threads at once, on queues of their own and shared
  * ones, on leases of their own and shared ones, while workers die: one result a job, the right one,
  * and not a word from the sanitizer.
  */
@@ -335,7 +335,7 @@ int main(void)
 	for (int i = 0; i < SHARED; i++)
 		brood_queue_free(shared_queues[i]);
 	CHECK_EQ(brood_stop(brood), 0);
-	printf("lanes: %ld jobs, as many results; %ld refused, %ld times progress\n",
+	printf("queues: %ld jobs, as many results; %ld refused, %ld times progress\n",
 		atomic_load(&given), atomic_load(&refused), atomic_load(&progressed));
 	return 0;
 }
