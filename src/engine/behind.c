@@ -72,9 +72,9 @@ static void kept_no_longer(struct queue *l, struct lease *lease, uint64_t now)
 }
 
 /*
- * The supervisor sees the desk alone, and takes a worker that claims to be through for one that has
- * nothing to do: it takes such a lease back after lease_idle_ms, but not a pinned one. (The
- * timer also finds what a worker has done and never told.)
+ * The supervisor sees the slot page alone, and takes a worker that claims to be through for one
+ * that has nothing to do: it takes such a lease back after lease_idle_ms, but not a pinned one.
+ * (The timer also finds what a worker has done and never told.)
  */
 static void catch_liar(struct lease *lease, uint64_t now)
 {
@@ -84,7 +84,7 @@ static void catch_liar(struct lease *lease, uint64_t now)
 		return;
 	if (l->brood->options.flags & BROOD_DEBUGGING)
 		return;
-	if (pick_lies(&lease->stand.doubt, atomic_load(&lease->desk->word), lease->harvested, now))
+	if (pick_lies(&lease->stand.doubt, atomic_load(&lease->page->word), lease->harvested, now))
 		leasing_distrust(lease);
 }
 
@@ -137,11 +137,11 @@ static bool can_move(const struct queue *l)
 /* What its worker says of the job that it runs. One that lies harms the jobs in its own ring. */
 static uint64_t began(const struct lease *lease, uint64_t now)
 {
-	uint64_t word = atomic_load_explicit(&lease->desk->word, memory_order_acquire);
-	uint64_t since = atomic_load_explicit(&lease->desk->began_ns, memory_order_relaxed);
+	uint64_t word = atomic_load_explicit(&lease->page->word, memory_order_acquire);
+	uint64_t since = atomic_load_explicit(&lease->page->began_ns, memory_order_relaxed);
 
-	if (DESK_STATE(word) != DESK_RUNNING ||
-		DESK_SEQUENCE(word) - lease->harvested - 1 >= ring_used(lease))
+	if (SLOT_PAGE_STATE(word) != SLOT_PAGE_RUNNING ||
+		SLOT_PAGE_SEQUENCE(word) - lease->harvested - 1 >= ring_used(lease))
 		return TIME_NEVER;
 	return MIN(since, now);
 }

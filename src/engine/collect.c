@@ -169,7 +169,7 @@ static void decide(const struct ring_done *done, struct brood_verdict *v)
 	};
 	struct fate_facts facts = { .finished = &said,
 		.sequence = done->sequence,
-		.word = DESK_WORD(done->sequence, DESK_DONE) };
+		.word = SLOT_PAGE_WORD(done->sequence, SLOT_PAGE_DONE) };
 
 	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
 		if (done->flags & refusals[i][0])
@@ -302,7 +302,7 @@ static int hear(struct lease *lease, struct frame *f)
 static void link_ended(struct lease *lease)
 {
 	ring_out_all(lease);
-	if (!lease->news.has_over && !atomic_load(&lease->ledger->leaving))
+	if (!lease->news.has_over && !atomic_load(&lease->lease_page->leaving))
 		leasing_end(lease);
 }
 

@@ -82,7 +82,7 @@ static bool drained(const struct wait *wait)
 }
 
 /*
- * What queues have of jobs is done first, while the supervisor lends workers as ever. They have no
+ * What queues have of jobs is done first, while the supervisor grants workers as ever. They have no
  * channel of their own to be heard on by this thread, hence the slices. Returns how long it took.
  */
 static uint32_t drain(struct brood *b)

@@ -66,8 +66,8 @@ static int make_memory(struct brood *b)
 	first = waiter_new();
 	if (first)
 		list_append(&first->link, &b->spare);
-	b->ledgers = calloc(b->shared.ledgers_count, sizeof *b->ledgers);
-	return b->records && b->taken && b->ledgers && first ? 0 : -ENOMEM;
+	b->lease_pages = calloc(b->shared.lease_pages_count, sizeof *b->lease_pages);
+	return b->records && b->taken && b->lease_pages && first ? 0 : -ENOMEM;
 }
 
 static bool has_one_cpu(void)
@@ -136,7 +136,7 @@ struct brood *engine_free(struct brood *b)
 	pthread_mutex_destroy(&b->common.lock);
 	free(b->records);
 	free(b->taken);
-	free(b->ledgers);
+	free(b->lease_pages);
 	free(b);
 	return NULL;
 }

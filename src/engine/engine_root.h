@@ -94,9 +94,9 @@ struct brood {
 	uint32_t left;                 /* from STOPPED: how many processes the stop could not end */
 	uint64_t last_id;
 	struct record *records;
-	uint64_t *taken; /* a bit a record */
-	bool *ledgers;   /* which lease pages are taken */
-	uint32_t ledger_last;
+	uint64_t *taken;   /* a bit a record */
+	bool *lease_pages; /* which lease pages are taken */
+	uint32_t lease_page_last;
 	struct list calls; /* handles of calls that may be retried */
 
 	struct list out; /* frames that wait for room in the socket, in order */

@@ -47,8 +47,8 @@ static void on_lent(struct lease *lease)
 	lease->base = lease->published = lease->harvested = lease->told.said = m->sequence;
 	lease->told.look_due = TIME_NEVER;
 	lease->stand.seen = m->sequence;
-	lease->desk = shared_desk(&b->shared, m->slot);
-	lease->ledger = shared_ledger(&b->shared, lease->news.page);
+	lease->page = shared_slot_page(&b->shared, m->slot);
+	lease->lease_page = shared_lease_page(&b->shared, lease->news.page);
 	atomic_store(&lease->down->harvested, m->sequence);
 	l->leases.asked--;
 	l->leases.active++;

@@ -178,13 +178,13 @@ void job_record_give_up_all(struct brood *b, enum brood_detail detail)
  */
 uint32_t job_record_page_take(struct brood *b)
 {
-	for (uint32_t i = 0; i < b->shared.ledgers_count; i++) {
-		uint32_t number = (b->ledger_last + 1 + i) % b->shared.ledgers_count;
+	for (uint32_t i = 0; i < b->shared.lease_pages_count; i++) {
+		uint32_t number = (b->lease_page_last + 1 + i) % b->shared.lease_pages_count;
 
-		if (b->ledgers[number])
+		if (b->lease_pages[number])
 			continue;
-		b->ledgers[number] = true;
-		return b->ledger_last = number;
+		b->lease_pages[number] = true;
+		return b->lease_page_last = number;
 	}
 	return RECORD_NO_PAGE;
 }
@@ -192,5 +192,5 @@ uint32_t job_record_page_take(struct brood *b)
 void job_record_page_give_back(struct brood *b, uint32_t number)
 {
 	if (number != RECORD_NO_PAGE)
-		b->ledgers[number] = false;
+		b->lease_pages[number] = false;
 }

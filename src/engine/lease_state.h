@@ -64,8 +64,8 @@ struct lease {
 	struct lease_side side;
 	struct ring_down *down;
 	struct ring_up *up;
-	struct desk *desk;
-	struct ledger *ledger;
+	struct slot_page *page;
+	struct lease_page *lease_page;
 	struct ring_space space;
 	uint64_t base, published, harvested;
 	uint64_t cost_ns; /* of what is in the ring, as estimated */

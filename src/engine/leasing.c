@@ -190,7 +190,7 @@ static int send_wish(
 		.limit_ms = limit_ms,
 		.flags = l->kind == QUEUE_PINNED ? LEASE_KEPT : 0,
 		.queue = (uint32_t)l->fds.control,
-		.ledger = lease->news.page };
+		.lease_page = lease->news.page };
 	memcpy(f.fds, fds, sizeof f.fds[0] * LEASE_FDS);
 	f.fds_count = LEASE_FDS;
 	r = out_send(b, &f, lease->news.id, 0);

@@ -156,23 +156,23 @@ struct queue *path_queue(struct brood *b, const struct given *given, bool call)
 /* Idle, and no lease on its way will take it. */
 static bool somebody_idle(const struct brood *b)
 {
-	const struct board *board = b->shared.board;
+	const struct stats_page *stats_page = b->shared.stats_page;
 	uint32_t out = (uint32_t)atomic_load_explicit(&b->leases_out, memory_order_relaxed);
-	uint32_t leased = atomic_load_explicit(&board->leased, memory_order_relaxed);
+	uint32_t leased = atomic_load_explicit(&stats_page->leased, memory_order_relaxed);
 
-	return atomic_load_explicit(&board->idle, memory_order_relaxed) >
+	return atomic_load_explicit(&stats_page->idle, memory_order_relaxed) >
 		(out > leased ? out - leased : 0);
 }
 
 /* A busy pool is better shared by handing jobs off, first come, first served. */
 static uint32_t spare(const struct brood *b)
 {
-	const struct board *board = b->shared.board;
+	const struct stats_page *stats_page = b->shared.stats_page;
 
 	return pick_spare(&(struct pick_pool){
-		.idle = atomic_load_explicit(&board->idle, memory_order_relaxed),
-		.leased = atomic_load_explicit(&board->leased, memory_order_relaxed),
-		.library = atomic_load_explicit(&board->library, memory_order_relaxed),
+		.idle = atomic_load_explicit(&stats_page->idle, memory_order_relaxed),
+		.leased = atomic_load_explicit(&stats_page->leased, memory_order_relaxed),
+		.library = atomic_load_explicit(&stats_page->library, memory_order_relaxed),
 		.out = (uint32_t)atomic_load_explicit(&b->leases_out, memory_order_relaxed),
 		.limit = b->options.leases,
 	});
@@ -218,7 +218,7 @@ bool path_ask(struct queue *l, uint64_t now, uint32_t needed)
  */
 static bool wishes_wait(const struct brood *b)
 {
-	return atomic_load_explicit(&b->shared.board->queued, memory_order_relaxed) > 0;
+	return atomic_load_explicit(&b->shared.stats_page->queued, memory_order_relaxed) > 0;
 }
 
 /* The wish is taken back, for it would stand before the job in the supervisor's queue. */

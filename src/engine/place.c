@@ -36,7 +36,7 @@ static uint64_t least(struct queue *l, struct lease **ret)
 		struct lease *lease = container_of(link, struct lease, link);
 
 		if (lease->state != LEASE_ACTIVE || ring_used(lease) >= RING_DEPTH ||
-			atomic_load_explicit(&lease->ledger->leaving, memory_order_relaxed))
+			atomic_load_explicit(&lease->lease_page->leaving, memory_order_relaxed))
 			continue;
 		if (lease->cost_ns < cost) {
 			cost = lease->cost_ns;
@@ -56,7 +56,7 @@ struct lease *place_idle(struct queue *l)
 	list_for_each_safe(link, tmp, &l->leases.idle) {
 		struct lease *lease = container_of(link, struct lease, idle);
 
-		if (!atomic_load_explicit(&lease->ledger->leaving, memory_order_relaxed))
+		if (!atomic_load_explicit(&lease->lease_page->leaving, memory_order_relaxed))
 			return lease;
 	}
 	return NULL;
@@ -92,7 +92,7 @@ static struct lease *choose(struct queue *l, const struct queue_job *job)
 	if (l->kind == QUEUE_PINNED)
 		return kept_one(l, job);
 	if (warm && ring_used(warm) > 0 && ring_used(warm) < RING_DEPTH &&
-		!atomic_load_explicit(&warm->ledger->leaving, memory_order_relaxed))
+		!atomic_load_explicit(&warm->lease_page->leaving, memory_order_relaxed))
 		view.warm_cost = warm->cost_ns;
 	if (!idle)
 		view.least_cost = least(l, &other);

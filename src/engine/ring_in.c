@@ -135,10 +135,10 @@ void ring_in_say(struct lease *lease)
 		return;
 	lease->told.said = to;
 	lease->told.unsaid = 0;
-	atomic_store_explicit(&lease->ledger->published, to, memory_order_release);
+	atomic_store_explicit(&lease->lease_page->published, to, memory_order_release);
 	atomic_store(&lease->down->published, to);
-	lease->told.to_wake |= atomic_load(&lease->desk->asleep) != 0;
-	look_at = atomic_load(&lease->ledger->look_at);
+	lease->told.to_wake |= atomic_load(&lease->page->asleep) != 0;
+	look_at = atomic_load(&lease->lease_page->look_at);
 	if (lease->told.look_due < look_at)
 		leasing_look(lease);
 	lease->told.look_due = TIME_NEVER;
@@ -146,7 +146,7 @@ void ring_in_say(struct lease *lease)
 
 static void publish(struct lease *lease, struct queue_job *job, uint64_t sequence)
 {
-	struct ledger_entry *said = &lease->ledger->entries[sequence % RING_DEPTH];
+	struct lease_page_entry *said = &lease->lease_page->entries[sequence % RING_DEPTH];
 	struct queue *l = lease->queue;
 
 	said->id = job->id;
@@ -219,8 +219,8 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 void ring_in_wake(struct lease *lease)
 {
 	lease->told.to_wake = false;
-	atomic_fetch_add(&lease->desk->bell, 1);
-	futex_wake(&lease->desk->bell, 1);
+	atomic_fetch_add(&lease->page->bell, 1);
+	futex_wake(&lease->page->bell, 1);
 }
 
 void ring_in_forget(struct lease *lease, struct queue_job *job)

@@ -56,8 +56,9 @@ struct end {
 
 static bool word_is_before(uint64_t word, uint64_t sequence)
 {
-	return (DESK_STATE(word) == DESK_DONE || DESK_STATE(word) == DESK_FREE) &&
-		DESK_SEQUENCE(word) == sequence - 1;
+	return (SLOT_PAGE_STATE(word) == SLOT_PAGE_DONE ||
+		       SLOT_PAGE_STATE(word) == SLOT_PAGE_FREE) &&
+		SLOT_PAGE_SEQUENCE(word) == sequence - 1;
 }
 
 static bool had_begun(struct end *end, const struct queue_job *job, bool condemned)
@@ -85,7 +86,8 @@ static bool decide(struct end *end, const struct queue_job *job, struct brood_ve
 		o->sequence == job->sequence;
 	bool begun = had_begun(end, job, condemned);
 	struct fate_facts facts = {
-		.word = DESK_WORD(job->sequence, begun ? DESK_RUNNING : DESK_ASSIGNED),
+		.word = SLOT_PAGE_WORD(
+			job->sequence, begun ? SLOT_PAGE_RUNNING : SLOT_PAGE_ASSIGNED),
 		.sequence = job->sequence,
 		.ended = o->how == LEASE_DIED && !(o->flags & OVER_UNDEAD),
 		.code = o->code,

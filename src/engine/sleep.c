@@ -183,16 +183,16 @@ void sleep_until(struct queue *l, struct sleeper **chain, uint64_t until)
 	sleep_from(l, chain, until == TIME_NEVER ? 0 : now_ns(), until);
 }
 
-static void wake_workers(struct desk **desks, uint32_t count)
+static void wake_workers(struct slot_page **slot_pages, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		atomic_fetch_add(&desks[i]->bell, 1);
-		futex_wake(&desks[i]->bell, 1);
+		atomic_fetch_add(&slot_pages[i]->bell, 1);
+		futex_wake(&slot_pages[i]->bell, 1);
 	}
 }
 
 /* To be woken without the lock: a worker that runs at once on this CPU shall not find it taken. */
-static uint32_t take_workers(struct queue *l, struct desk **desks, uint32_t room)
+static uint32_t take_workers(struct queue *l, struct slot_page **slot_pages, uint32_t room)
 {
 	uint32_t count = 0;
 
@@ -208,7 +208,7 @@ static uint32_t take_workers(struct queue *l, struct desk **desks, uint32_t room
 		if (!lease->told.to_wake || count == room)
 			continue;
 		lease->told.to_wake = false;
-		desks[count++] = lease->desk;
+		slot_pages[count++] = lease->page;
 	}
 	l->leases.wakes = count == room;
 	return count;
@@ -216,13 +216,13 @@ static uint32_t take_workers(struct queue *l, struct desk **desks, uint32_t room
 
 void sleep_leave(struct queue *l)
 {
-	struct desk *desks[8];
-	uint32_t count = take_workers(l, desks, ARRAY_SIZE(desks));
+	struct slot_page *slot_pages[8];
+	uint32_t count = take_workers(l, slot_pages, ARRAY_SIZE(slot_pages));
 
 	if (l->leases.wakes)
 		place_flush(l);
 	queue_unlock(l);
-	wake_workers(desks, count);
+	wake_workers(slot_pages, count);
 }
 
 static void caller_follow(struct queue *l, struct queue_job *job)

@@ -21,10 +21,10 @@ static uint64_t load64(const _Atomic uint64_t *p)
 	return atomic_load_explicit(p, memory_order_relaxed);
 }
 
-/* Told by a message, so that a waiter wakes; whether it still holds, the board says. */
+/* Told by a message, so that a waiter wakes; whether it still holds, the stats page says. */
 static bool is_degraded(const struct brood *b)
 {
-	return b->degraded && load32(&b->shared.board->degraded);
+	return b->degraded && load32(&b->shared.stats_page->degraded);
 }
 
 static bool ready_done(const struct wait *wait)
@@ -73,33 +73,33 @@ static uint32_t ms_until(uint64_t when)
 	return when > now ? (uint32_t)MIN((when - now) / NS_PER_MS, (uint64_t)UINT32_MAX) : 0;
 }
 
-static void stats_of_board(const struct board *board, struct brood_stats *s)
+static void stats_of_page(const struct stats_page *stats_page, struct brood_stats *s)
 {
-	s->ready = load32(&board->ready);
-	s->idle = load32(&board->idle);
-	s->busy = load32(&board->busy);
-	s->starting = load32(&board->starting);
-	s->queued = load32(&board->queued);
-	s->queued_peak = load32(&board->queued_peak);
-	s->degraded = load32(&board->degraded);
-	s->next_spawn_ms = ms_until(load64(&board->next_spawn_ns));
+	s->ready = load32(&stats_page->ready);
+	s->idle = load32(&stats_page->idle);
+	s->busy = load32(&stats_page->busy);
+	s->starting = load32(&stats_page->starting);
+	s->queued = load32(&stats_page->queued);
+	s->queued_peak = load32(&stats_page->queued_peak);
+	s->degraded = load32(&stats_page->degraded);
+	s->next_spawn_ms = ms_until(load64(&stats_page->next_spawn_ns));
 	for (int i = 0; i < BROOD_OUTCOMES; i++)
-		s->verdicts[i] = load64(&board->verdicts[i]);
-	s->redispatched = load64(&board->redispatched);
-	s->retried = load64(&board->retried);
-	s->spawned = load64(&board->spawned);
-	s->died = load64(&board->died);
-	s->killed = load64(&board->killed);
-	s->retired = load64(&board->retired);
-	s->spawn_failures = load64(&board->spawn_failures);
-	s->strays_killed = load64(&board->strays_killed);
-	s->guard_deaths = load64(&board->guard_deaths);
-	s->logs_dropped = load64(&board->logs_dropped);
-	s->leased = load32(&board->leased);
-	s->undead = load32(&board->undead);
-	s->undead_ever = load64(&board->undead_ever);
-	s->leases = load64(&board->leases);
-	s->leases_revoked = load64(&board->leases_revoked);
+		s->verdicts[i] = load64(&stats_page->verdicts[i]);
+	s->redispatched = load64(&stats_page->redispatched);
+	s->retried = load64(&stats_page->retried);
+	s->spawned = load64(&stats_page->spawned);
+	s->died = load64(&stats_page->died);
+	s->killed = load64(&stats_page->killed);
+	s->retired = load64(&stats_page->retired);
+	s->spawn_failures = load64(&stats_page->spawn_failures);
+	s->strays_killed = load64(&stats_page->strays_killed);
+	s->guard_deaths = load64(&stats_page->guard_deaths);
+	s->logs_dropped = load64(&stats_page->logs_dropped);
+	s->leased = load32(&stats_page->leased);
+	s->undead = load32(&stats_page->undead);
+	s->undead_ever = load64(&stats_page->undead_ever);
+	s->leases = load64(&stats_page->leases);
+	s->leases_revoked = load64(&stats_page->leases_revoked);
 }
 
 int engine_stats(struct brood *b, struct brood_stats *ret)
@@ -112,7 +112,7 @@ int engine_stats(struct brood *b, struct brood_stats *ret)
 		return r;
 	if (!ret)
 		return fail_with(-EINVAL, "brood_stats: ret_stats is NULL");
-	stats_of_board(b->shared.board, &s);
+	stats_of_page(b->shared.stats_page, &s);
 	engine_lock(b);
 	s.submitted = b->submitted;
 	s.dropped = b->dropped;

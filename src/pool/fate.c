@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fate.c - what became of a job, from what is known when its worker has finished or ended. Facts
- * that a worker made (FINISHED, ESCAPED, the desk word) only decide about its own job.
+ * that a worker made (FINISHED, ESCAPED, the slot page word) only decide about its own job.
  *
  * In this order, the first that fits:
  *   ours        Brood won the condemning swap, and the process ended by what Brood did then: timed
@@ -34,7 +34,7 @@
 
 static bool fate_started(const struct fate_facts *f)
 {
-	return f->word != DESK_WORD(f->sequence, DESK_ASSIGNED);
+	return f->word != SLOT_PAGE_WORD(f->sequence, SLOT_PAGE_ASSIGNED);
 }
 
 static bool fate_by_signal(const struct fate_facts *f)
@@ -163,7 +163,7 @@ bool fate_decide(const struct fate_facts *f, struct brood_verdict *v)
 		return true;
 	}
 	fate_from_end(f, v);
-	/* it says that it did what its desk says it never began */
+	/* it says that it did what its slot page says it never began */
 	if (f->finished && !v->started) {
 		fate_set(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
 		return f->undead;

@@ -13,8 +13,8 @@ struct fate_facts {
 	const struct message_finished *finished; /* valid one for this job, or NULL */
 	uint32_t escaped;                        /* ESCAPED_*, 0 */
 	/*
-	 * the desk word, hostile. When condemned: as it was before the swap, for CONDEMNED does not
-	 * tell whether fn was entered
+	 * the slot page word, hostile. When condemned: as it was before the swap, for CONDEMNED
+	 * does not tell whether fn was entered
 	 */
 	uint64_t word;
 	uint64_t sequence;

@@ -3,7 +3,7 @@
  * ladder.c - see ladder.h. One time (`next`) and one step a job:
  *
  *   RUNNING  --run_ms, or hurry-->  SOFT     the job is told
- *   SOFT     --grace_ms-->  the desk word is swapped, and ladder_condemned() hears who won:
+ *   SOFT     --grace_ms-->  the slot page word is swapped, and ladder_condemned() hears who won:
  *               won, abort  ->  ABORTED      SIGABRT, for a core
  *               won         ->  KILLED       SIGKILL
  *               lost        ->  ENDED        the function has ended by itself: FINISHED comes

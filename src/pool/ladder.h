@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ladder.h - the end of a running job, step by step: soft (a signal that the job can notice), then
- * condemn (swap the desk word; the winner kills: SIGABRT first when the job asked, SIGKILL after
- * core_ms), then, when the swap was lost (the function has ended), a last wait for FINISHED, then a
- * kill all the same (stuck).
+ * condemn (swap the slot page word; the winner kills: SIGABRT first when the job asked, SIGKILL
+ * after core_ms), then, when the swap was lost (the function has ended), a last wait for FINISHED,
+ * then a kill all the same (stuck).
  */
 #ifndef BROOD_POOL_LADDER_H
 #define BROOD_POOL_LADDER_H

@@ -37,7 +37,7 @@ uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns)
 
 bool pick_lies(struct pick_doubt *d, uint64_t word, uint64_t harvested, uint64_t now)
 {
-	if (DESK_STATE(word) != DESK_DONE || DESK_SEQUENCE(word) <= harvested) {
+	if (SLOT_PAGE_STATE(word) != SLOT_PAGE_DONE || SLOT_PAGE_SEQUENCE(word) <= harvested) {
 		*d = (struct pick_doubt){ 0 };
 		return false;
 	}

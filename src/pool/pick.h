@@ -35,8 +35,8 @@ static inline uint32_t pick_estimate(uint32_t est_ns)
 	return est_ns == PICK_UNKNOWN ? PICK_GUESS_NS : est_ns;
 }
 /*
- * A worker whose desk says that a job is done of which its ring knows nothing, and keeps saying so
- * for longer than any look at what a job left behind takes: it lies, or was made to.
+ * A worker whose slot page says that a job is done of which its ring knows nothing, and keeps
+ * saying so for longer than any look at what a job left behind takes: it lies, or was made to.
  */
 #define PICK_LIE_NS (10 * NS_PER_S)
 struct pick_doubt {

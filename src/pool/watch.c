@@ -3,9 +3,9 @@
  * watch.c - see watch.h.
  *
  * One number tells how far a worker is: its place, 2 N while job N runs and 2 N + 1 when it is
- * done. It lies between the loan's and what is published, and never goes back; a desk that says
- * otherwise was scribbled on. The word is read before `published`, which the engine raised before
- * the worker could see the job: so an honest word is never ahead of it.
+ * done. It lies between the loan's and what is published, and never goes back; a slot page that
+ * says otherwise was scribbled on. The word is read before `published`, which the engine raised
+ * before the worker could see the job: so an honest word is never ahead of it.
  *
  * The times of those that wait behind the running one cannot have begun, and the sooner of them may
  * be short: so the next look is no later than the end of the shortest, had it begun right now. What
@@ -26,12 +26,12 @@
 
 static uint64_t place_of(uint64_t word)
 {
-	uint64_t sequence = DESK_SEQUENCE(word);
+	uint64_t sequence = SLOT_PAGE_SEQUENCE(word);
 
-	switch (DESK_STATE(word)) {
-	case DESK_RUNNING: return sequence * 2;
-	case DESK_FREE:
-	case DESK_DONE: return PLACE_DONE(sequence);
+	switch (SLOT_PAGE_STATE(word)) {
+	case SLOT_PAGE_RUNNING: return sequence * 2;
+	case SLOT_PAGE_FREE:
+	case SLOT_PAGE_DONE: return PLACE_DONE(sequence);
 	default:
 		/*
 		 * ASSIGNED, CONDEMNED, or no state at all. A lease that nobody is ending has none
@@ -59,7 +59,7 @@ void watch_begin(struct lease_watch *w, const struct lease_terms *t, uint64_t no
 }
 
 uint64_t watch_soonest(
-	const struct ledger_entry *entries, uint64_t first, uint64_t last, uint64_t now)
+	const struct lease_page_entry *entries, uint64_t first, uint64_t last, uint64_t now)
 {
 	uint32_t run_ms = BROOD_FOREVER;
 
@@ -68,10 +68,10 @@ uint64_t watch_soonest(
 	return time_after_ms(now, run_ms);
 }
 
-static void climb_from(
-	struct lease_watch *w, struct ladder *l, const struct ledger_entry *entries, uint64_t since)
+static void climb_from(struct lease_watch *w, struct ladder *l,
+	const struct lease_page_entry *entries, uint64_t since)
 {
-	struct ledger_entry e = entries[w->subject % RING_DEPTH];
+	struct lease_page_entry e = entries[w->subject % RING_DEPTH];
 
 	w->since = since;
 	ladder_start(l, since, e.run_ms, e.grace_ms, w->core_ms, e.flags & BROOD_JOB_ABORT);
@@ -80,7 +80,7 @@ static void climb_from(
 static void runs(
 	struct lease_watch *w, struct ladder *l, const struct lease_sight *see, uint64_t now)
 {
-	uint64_t sequence = DESK_SEQUENCE(see->word),
+	uint64_t sequence = SLOT_PAGE_SEQUENCE(see->word),
 		 began = MIN(MAX(see->began_ns, w->looked_ns), now);
 
 	if (w->subject == sequence && !w->waits)
@@ -93,7 +93,7 @@ static void runs(
 static void waits(
 	struct lease_watch *w, struct ladder *l, const struct lease_sight *see, uint64_t now)
 {
-	uint64_t sequence = DESK_SEQUENCE(see->word) + 1;
+	uint64_t sequence = SLOT_PAGE_SEQUENCE(see->word) + 1;
 
 	if (w->subject == sequence)
 		return;
@@ -174,7 +174,7 @@ static enum lease_wish wish(const struct lease_watch *w, uint64_t now)
 enum lease_wish watch_look(
 	struct lease_watch *w, struct ladder *l, const struct lease_sight *see, uint64_t now)
 {
-	uint64_t place = place_of(see->word), sequence = DESK_SEQUENCE(see->word);
+	uint64_t place = place_of(see->word), sequence = SLOT_PAGE_SEQUENCE(see->word);
 
 	if (place < w->place || place > PLACE_DONE(see->published) || see->published < w->published)
 		return LEASE_DROP;
@@ -183,7 +183,7 @@ enum lease_wish watch_look(
 	move_to(w, place);
 	w->published = see->published;
 	w->behind = TIME_NEVER;
-	if (DESK_STATE(see->word) == DESK_RUNNING)
+	if (SLOT_PAGE_STATE(see->word) == SLOT_PAGE_RUNNING)
 		runs(w, l, see, now);
 	else if (sequence < see->published && !w->leaving)
 		waits(w, l, see, now);
@@ -198,7 +198,7 @@ enum lease_wish watch_look(
 	return wish(w, now);
 }
 
-void watch_leaving(struct lease_watch *w, const struct ledger_entry *entries, uint64_t now)
+void watch_leaving(struct lease_watch *w, const struct lease_page_entry *entries, uint64_t now)
 {
 	w->leaving = true;
 	w->changed_ns = now;
@@ -222,7 +222,7 @@ void watch_cancel(struct lease_watch *w, uint64_t sequence)
 	w->cancel_ms = 0;
 }
 
-/* An honest one has done it by now: should it be seen to run once more, its desk lies. */
+/* An honest one has done it by now: should it be seen to run once more, its slot page lies. */
 void watch_lost(struct lease_watch *w)
 {
 	move_to(w, MAX(w->place, PLACE_DONE(w->subject)));

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * watch.h - what a look at a worker on lease says. Nobody tells the supervisor of a lease's jobs:
- * now and then it looks at desk and ledger, and this finds which job runs, since when, which steps
- * of its ladder are due, whether the worker is to be taken back, and when to look again. The desk
- * is hostile: a worker that lies there gains one run time for a job that was really published, at
- * most.
+ * now and then it looks at slot page and lease page, and this finds which job runs, since when,
+ * which steps of its ladder are due, whether the worker is to be taken back, and when to look
+ * again. The slot page is hostile: a worker that lies there gains one run time for a job that was
+ * really published, at most.
  *
  *   runs    RUNNING(N): the ladder is about N, from when the worker says that it began, but not
  *           before the look that did not see it yet
@@ -27,7 +27,7 @@
 /* but one that rests so long since it began its last job is */
 #define LEASE_REST_MS  1u
 #define LEASE_DRAIN_MS 10u /* how long one may rest while the pool drains */
-/* DROP: what stands on its desk makes no sense. STUCK: asked to leave, it does not */
+/* DROP: what stands on its slot page makes no sense. STUCK: asked to leave, it does not */
 enum lease_wish { LEASE_GO_ON, LEASE_TAKE_BACK, LEASE_DROP, LEASE_STUCK };
 struct lease_watch {
 	/* the sequence before the first job; when its time is up */
@@ -55,13 +55,13 @@ struct lease_terms {
 /* word was read before published */
 struct lease_sight {
 	uint64_t word, began_ns, published;
-	const struct ledger_entry *entries;
+	const struct lease_page_entry *entries;
 };
 void watch_begin(struct lease_watch *w, const struct lease_terms *terms, uint64_t now);
 enum lease_wish watch_look(
 	struct lease_watch *w, struct ladder *l, const struct lease_sight *sight, uint64_t now);
 /* it was asked to leave */
-void watch_leaving(struct lease_watch *w, const struct ledger_entry *entries, uint64_t now);
+void watch_leaving(struct lease_watch *w, const struct lease_page_entry *entries, uint64_t now);
 /* the pool drains: explicit ones, too, may rest for LEASE_DRAIN_MS only */
 void watch_drain(struct lease_watch *w);
 /*
@@ -74,8 +74,11 @@ void watch_lost(struct lease_watch *w);
 uint64_t watch_next(const struct lease_watch *w, const struct ladder *l, uint64_t now);
 /* The soonest end of the time of jobs first .. last, if they all began now. */
 uint64_t watch_soonest(
-	const struct ledger_entry *entries, uint64_t first, uint64_t last, uint64_t now);
+	const struct lease_page_entry *entries, uint64_t first, uint64_t last, uint64_t now);
 /* it has at least begun a job */
-static inline bool watch_moved(uint64_t base, uint64_t word) { return DESK_SEQUENCE(word) > base; }
+static inline bool watch_moved(uint64_t base, uint64_t word)
+{
+	return SLOT_PAGE_SEQUENCE(word) > base;
+}
 
 #endif

@@ -48,12 +48,12 @@ static int run(struct slot *slot, struct job *job, uint64_t now)
 	int r;
 
 	slot->sequence++;
-	atomic_store(word, DESK_WORD(slot->sequence, DESK_ASSIGNED));
+	atomic_store(word, SLOT_PAGE_WORD(slot->sequence, SLOT_PAGE_ASSIGNED));
 	r = send_run(slot, job, now);
 	if (r == 0)
 		assigned(slot, job, now);
 	else
-		atomic_store(word, DESK_WORD(slot->sequence, DESK_FREE));
+		atomic_store(word, SLOT_PAGE_WORD(slot->sequence, SLOT_PAGE_FREE));
 	return r;
 }
 

@@ -13,13 +13,13 @@
 
 static bool condemn_from(struct slot *slot, uint64_t sequence, const uint64_t *from, size_t count)
 {
-	struct desk *desk = slot_page(slot);
+	struct slot_page *page = slot_page(slot);
 
 	for (size_t i = 0; i < count; i++) {
 		uint64_t word = from[i];
 
 		if (atomic_compare_exchange_strong(
-			    &desk->word, &word, DESK_WORD(sequence, DESK_CONDEMNED))) {
+			    &page->word, &word, SLOT_PAGE_WORD(sequence, SLOT_PAGE_CONDEMNED))) {
 			slot->facts.word_before = from[i];
 			slot->facts.condemned = true;
 			return true;
@@ -31,10 +31,11 @@ static bool condemn_from(struct slot *slot, uint64_t sequence, const uint64_t *f
 /* A job may begin between the first try and the others, so the first is tried again. */
 static bool condemn(struct slot *slot, uint64_t n)
 {
-	const uint64_t job[] = { DESK_WORD(n, DESK_RUNNING), DESK_WORD(n, DESK_ASSIGNED),
-		DESK_WORD(n, DESK_RUNNING) };
-	const uint64_t lease[] = { DESK_WORD(n, DESK_RUNNING), DESK_WORD(n - 1, DESK_DONE),
-		DESK_WORD(n - 1, DESK_FREE), DESK_WORD(n, DESK_RUNNING) };
+	const uint64_t job[] = { SLOT_PAGE_WORD(n, SLOT_PAGE_RUNNING),
+		SLOT_PAGE_WORD(n, SLOT_PAGE_ASSIGNED), SLOT_PAGE_WORD(n, SLOT_PAGE_RUNNING) };
+	const uint64_t lease[] = { SLOT_PAGE_WORD(n, SLOT_PAGE_RUNNING),
+		SLOT_PAGE_WORD(n - 1, SLOT_PAGE_DONE), SLOT_PAGE_WORD(n - 1, SLOT_PAGE_FREE),
+		SLOT_PAGE_WORD(n, SLOT_PAGE_RUNNING) };
 
 	return slot->job->is_lease ? condemn_from(slot, n, lease, ARRAY_SIZE(lease))
 				   : condemn_from(slot, n, job, ARRAY_SIZE(job));
@@ -56,7 +57,7 @@ static const char *cause_text(enum ladder_cause cause)
 static void kill_for(struct slot *slot, int sig)
 {
 	if (slot->facts.kill_signal == 0)
-		count_one(&slot->pool->board->killed);
+		count_one(&slot->pool->stats_page->killed);
 	slot_kill(slot, sig, slot->facts.stuck ? stuck_text(slot) : cause_text(slot->ladder.cause));
 }
 
@@ -72,11 +73,11 @@ void deadline_kill_stuck(struct slot *slot)
  */
 static void soften(struct slot *slot, uint64_t sequence)
 {
-	struct desk *desk = slot_page(slot);
+	struct slot_page *page = slot_page(slot);
 
 	atomic_store_explicit(
-		&desk->soft_cause, ladder_flag(slot->ladder.cause), memory_order_relaxed);
-	atomic_store(&desk->soft, sequence);
+		&page->soft_cause, ladder_flag(slot->ladder.cause), memory_order_relaxed);
+	atomic_store(&page->soft, sequence);
 	process_signal(slot->pidfd, slot->pid, SIGTERM);
 }
 

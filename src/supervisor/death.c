@@ -114,7 +114,7 @@ static void count(struct slot *slot, const struct process_exit *e, bool expected
 		(slot->jobs_done == 0 && !at_work(slot) && !outside &&
 			now - slot->ready_ns < (uint64_t)pool->options->healthy_ms * NS_PER_MS);
 
-	count_one(&pool->board->died);
+	count_one(&pool->stats_page->died);
 	if (e->code == CLD_DUMPED)
 		cores_count(pool, now);
 	if (young && !slot->facts.unwatched && (!expected || slot->ready_ns == 0) &&
@@ -184,14 +184,14 @@ static void forget_process(struct slot *slot)
 static void put_standard_back(struct slot *slot)
 {
 	const struct supervisor_config *c = &slot->pool->supervisor->config;
-	struct desk *desk = shared_desk(c->shared, slot->number);
+	struct slot_page *page = shared_slot_page(c->shared, slot->number);
 
 	for (int i = 0; i < STANDARD_FILES; i++) {
-		uint32_t note = atomic_exchange(&desk->standard[i], 0);
+		uint32_t note = atomic_exchange(&page->standard[i], 0);
 
-		if (note & DESK_STANDARD)
+		if (note & SLOT_PAGE_STANDARD)
 			standard_put_back_shared(
-				i, c->standard.start[i], (int)(note & ~DESK_STANDARD));
+				i, c->standard.start[i], (int)(note & ~SLOT_PAGE_STANDARD));
 	}
 }
 
@@ -202,7 +202,7 @@ static void bury_undead(struct slot *slot)
 	slot_log(slot, BROOD_NOTICE, BROOD_EVENT_UNDEAD,
 		"worker %u (pid %d), which was killed, has ended after %" PRIu64 " ms",
 		slot->number, slot->pid, (now_ns() - slot->killed_ns) / NS_PER_MS);
-	count_one(&s->board->died);
+	count_one(&s->stats_page->died);
 	forget_process(slot);
 	slot->sweeps = s->sweeps;
 	note(s, NOTE_STOP);
@@ -306,7 +306,7 @@ void death_end_fired(struct loop *loop, struct timer *timer, uint64_t now)
 		slot_log(slot, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED,
 			"worker %u (pid %d) did not end when asked and is killed", slot->number,
 			slot->pid);
-		count_one(&s->board->killed);
+		count_one(&s->stats_page->killed);
 		slot_kill(slot, SIGKILL,
 			slot->facts.reason ? slot->facts.reason : "it did not end when asked");
 	}
@@ -321,7 +321,8 @@ void death_end_fired(struct loop *loop, struct timer *timer, uint64_t now)
 
 static bool job_runs(const struct slot *slot)
 {
-	return atomic_load(&slot_page(slot)->word) == DESK_WORD(slot->sequence, DESK_RUNNING);
+	return atomic_load(&slot_page(slot)->word) ==
+		SLOT_PAGE_WORD(slot->sequence, SLOT_PAGE_RUNNING);
 }
 
 /*

@@ -34,24 +34,25 @@ static const char *why_gave_up(const struct slot *slot, const struct process_exi
 static uint64_t job_on_lease(const struct slot *slot)
 {
 	const struct shared *shared = slot->pool->supervisor->config.shared;
-	const struct ledger *ledger = shared_ledger(shared, slot->job->lease.ledger);
+	const struct lease_page *lease_page = shared_lease_page(
+		shared, slot->job->lease.lease_page);
 	uint64_t word = slot->facts.condemned
 		? slot->facts.word_before
-		: atomic_load(&shared_desk(shared, slot->number)->word);
-	uint64_t sequence = DESK_SEQUENCE(word);
+		: atomic_load(&shared_slot_page(shared, slot->number)->word);
+	uint64_t sequence = SLOT_PAGE_SEQUENCE(word);
 
-	if (DESK_STATE(word) != DESK_RUNNING || sequence <= slot->lease.watch.base ||
-		sequence > atomic_load(&ledger->published))
+	if (SLOT_PAGE_STATE(word) != SLOT_PAGE_RUNNING || sequence <= slot->lease.watch.base ||
+		sequence > atomic_load(&lease_page->published))
 		return 0;
-	return ledger->entries[sequence % RING_DEPTH].id;
+	return lease_page->entries[sequence % RING_DEPTH].id;
 }
 
 /* The function's name as the worker wrote it: only what can be printed. */
 static void name_on_lease(const struct slot *slot, char name[BROOD_NAME_MAX])
 {
-	const struct desk *desk = slot_page(slot);
+	const struct slot_page *page = slot_page(slot);
 
-	memcpy(name, desk->name, BROOD_NAME_MAX);
+	memcpy(name, page->name, BROOD_NAME_MAX);
 	name[BROOD_NAME_MAX - 1] = '\0';
 	for (char *c = name; *c; c++)
 		if (*c < ' ' || *c > '~')

@@ -43,7 +43,7 @@ bool grant_end_by_return(struct slot *slot, const struct message_left *m)
 	if (slot->facts.condemned)
 		return false; /* it lost the swap, and was killed */
 	if (m->id != job->link.id || m->sequence < slot->lease.watch.base ||
-		m->sequence > last_published(slot) || DESK_STATE(word) == DESK_RUNNING) {
+		m->sequence > last_published(slot) || SLOT_PAGE_STATE(word) == SLOT_PAGE_RUNNING) {
 		slot_drop(slot, "left a lease that it is not on");
 		return false;
 	}
@@ -64,7 +64,7 @@ void grant_end_by_death(struct slot *slot, const struct grant_death *d)
 
 	count_jobs(slot, slot->facts.condemned ? slot->facts.word_before : word);
 	did_jobs(slot);
-	o->sequence = slot->facts.stuck && !slot->lease.watch.subject ? DESK_SEQUENCE(word)
+	o->sequence = slot->facts.stuck && !slot->lease.watch.subject ? SLOT_PAGE_SEQUENCE(word)
 								      : slot->lease.watch.subject;
 	o->word = slot->facts.condemned ? slot->facts.word_before : word;
 	o->escaped = slot->facts.escaped;
@@ -100,15 +100,15 @@ bool grant_must_wait(const struct pool *pool, const struct job *job)
 
 static void prepare_memory(struct slot *slot, const struct job *job)
 {
-	struct ledger *ledger = shared_ledger(
-		slot->pool->supervisor->config.shared, job->lease.ledger);
-	struct desk *desk = slot_page(slot);
+	struct lease_page *lease_page = shared_lease_page(
+		slot->pool->supervisor->config.shared, job->lease.lease_page);
+	struct slot_page *page = slot_page(slot);
 
-	atomic_store(&ledger->published, slot->sequence);
-	atomic_store(&ledger->leaving, 0);
-	atomic_store(&ledger->look_at, 0);
-	atomic_store(&desk->attention, 0);
-	atomic_store(&desk->word, DESK_WORD(slot->sequence, DESK_FREE));
+	atomic_store(&lease_page->published, slot->sequence);
+	atomic_store(&lease_page->leaving, 0);
+	atomic_store(&lease_page->look_at, 0);
+	atomic_store(&page->attention, 0);
+	atomic_store(&page->word, SLOT_PAGE_WORD(slot->sequence, SLOT_PAGE_FREE));
 }
 
 static void lent(struct slot *slot, struct job *job, uint64_t now)
@@ -126,7 +126,7 @@ static void lent(struct slot *slot, struct job *job, uint64_t now)
 	record_close_fds(job);
 	slot->lease.granted_ns = now;
 	slot_take_job(slot, job);
-	count_one(&pool->board->leases);
+	count_one(&pool->stats_page->leases);
 	lease_watch_start(slot, &job->lease, now);
 	job->loan.lent = who;
 	job->loan.over = (struct message_lease_over){

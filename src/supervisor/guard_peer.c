@@ -30,7 +30,7 @@ void guard_peer_spawn(struct supervisor *s)
 	}
 	s->guard.pid = pid;
 	s->guard.pidfd = pidfd;
-	atomic_store(&s->board->guard_pid, pid);
+	atomic_store(&s->stats_page->guard_pid, pid);
 	note(s, NOTE_BIRTH); /* no worker is born without a guard */
 	if (pidfd >= 0 && loop_add(&s->loop, &s->guard.death, pidfd, EPOLLIN, guard_peer_death) < 0)
 		note(s, NOTE_RETRY);
@@ -60,8 +60,8 @@ void guard_peer_replace_if_ended(struct supervisor *s)
 	process_log(s, BROOD_WARNING, BROOD_EVENT_GUARD_DIED, s->guard.pid,
 		"the guard (pid %d) was ended; a new one takes its place", s->guard.pid);
 	s->guard.pid = 0;
-	atomic_store(&s->board->guard_pid, 0);
-	count_one(&s->board->guard_deaths);
+	atomic_store(&s->stats_page->guard_pid, 0);
+	count_one(&s->stats_page->guard_deaths);
 	if (now_ns() - s->guard.born_ns < QUICK_NS)
 		respawn_later(s, now_ns());
 	else

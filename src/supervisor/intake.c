@@ -46,7 +46,7 @@ void intake_lease(struct pool *pool, struct frame *f)
 	const struct message_job m = {
 		.id = f->lease.id, .given_ns = f->lease.given_ns, .queue_ms = f->lease.queue_ms
 	};
-	struct job *job = f->lease.ledger < s->config.shared->ledgers_count
+	struct job *job = f->lease.lease_page < s->config.shared->lease_pages_count
 		? record_of(records_claim(&pool->records, m.id))
 		: NULL;
 

@@ -13,9 +13,9 @@
 
 static bool rests(const struct slot *slot)
 {
-	return DESK_SEQUENCE(atomic_load(&slot_page(slot)->word)) ==
+	return SLOT_PAGE_SEQUENCE(atomic_load(&slot_page(slot)->word)) ==
 		atomic_load(&slot_lease_page(slot)->published) &&
-		DESK_STATE(atomic_load(&slot_page(slot)->word)) != DESK_RUNNING;
+		SLOT_PAGE_STATE(atomic_load(&slot_page(slot)->word)) != SLOT_PAGE_RUNNING;
 }
 
 static void ask_again_at(struct pool *pool, uint64_t when)
@@ -31,11 +31,11 @@ static void ask_again_at(struct pool *pool, uint64_t when)
 static uint64_t awaited_until(const struct slot *slot)
 {
 	uint64_t asked = time_after_ms(slot->lease.recalled_ns, LEASE_HOLD_MS);
-	struct desk *desk = slot_page(slot);
+	struct slot_page *page = slot_page(slot);
 
-	if (DESK_STATE(atomic_load(&desk->word)) != DESK_RUNNING)
+	if (SLOT_PAGE_STATE(atomic_load(&page->word)) != SLOT_PAGE_RUNNING)
 		return asked;
-	return time_after_ms(atomic_load(&desk->began_ns), LEASE_HOLD_MS);
+	return time_after_ms(atomic_load(&page->began_ns), LEASE_HOLD_MS);
 }
 
 /*
@@ -147,7 +147,7 @@ static uint32_t recall(struct pool *pool, struct list *waiting, uint32_t count, 
 			continue;
 		/* the worker may have a long job, or say nothing */
 		ask_again_at(pool, time_after_ms(now, LEASE_HOLD_MS));
-		count_one(&pool->board->leases_revoked);
+		count_one(&pool->stats_page->leases_revoked);
 		recall_lease(slot);
 		lease_watch_look(slot, now);
 		recalled++;

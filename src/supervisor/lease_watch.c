@@ -14,13 +14,13 @@
 
 static struct lease_sight sight(const struct slot *slot)
 {
-	struct desk *desk = slot_page(slot);
-	struct ledger *ledger = slot_lease_page(slot);
-	struct lease_sight see = { .entries = ledger->entries };
+	struct slot_page *page = slot_page(slot);
+	struct lease_page *lease_page = slot_lease_page(slot);
+	struct lease_sight see = { .entries = lease_page->entries };
 
-	see.word = atomic_load(&desk->word);
-	see.began_ns = atomic_load(&desk->began_ns);
-	see.published = atomic_load(&ledger->published);
+	see.word = atomic_load(&page->word);
+	see.began_ns = atomic_load(&page->began_ns);
+	see.published = atomic_load(&lease_page->published);
 	return see;
 }
 
@@ -29,16 +29,16 @@ static timer_fn look_fired;
 static void look_again_at(struct slot *slot, uint64_t next, uint64_t now)
 {
 	struct lease_watch *w = &slot->lease.watch;
-	struct ledger *ledger = slot_lease_page(slot);
+	struct lease_page *lease_page = slot_lease_page(slot);
 	uint64_t published, soonest;
 
-	atomic_store(&ledger->look_at, next);
-	published = atomic_load(&ledger->published);
+	atomic_store(&lease_page->look_at, next);
+	published = atomic_load(&lease_page->published);
 	if (published > w->published && (!w->leaving || w->subject == 0)) {
-		soonest = watch_soonest(ledger->entries, w->published + 1, published, now);
+		soonest = watch_soonest(lease_page->entries, w->published + 1, published, now);
 		if (soonest < next) {
 			next = soonest;
-			atomic_store(&ledger->look_at, next);
+			atomic_store(&lease_page->look_at, next);
 		}
 	}
 	slot_set_timer(slot, look_fired, next);
@@ -60,13 +60,13 @@ static bool look(struct slot *slot, uint64_t now)
 	struct lease_sight see = sight(slot);
 
 	switch (watch_look(&slot->lease.watch, &slot->ladder, &see, now)) {
-	case LEASE_DROP: slot_drop(slot, "scribbled on its desk"); return false;
+	case LEASE_DROP: slot_drop(slot, "scribbled on its slot page"); return false;
 	case LEASE_STUCK:
 		deadline_kill_stuck(slot);
 		slot_end(slot, now + RETRY_MS * NS_PER_MS);
 		return false;
 	case LEASE_TAKE_BACK:
-		count_one(&slot->pool->board->leases_revoked);
+		count_one(&slot->pool->stats_page->leases_revoked);
 		recall_lease(slot);
 		break;
 	case LEASE_GO_ON: break;

@@ -17,7 +17,7 @@ static void to_engine(struct supervisor *s, const struct message_log *line)
 	frame_begin(&f, MESSAGE_LOG);
 	f.log = *line;
 	if (s->engine.ended || frame_send(s->config.log_fd, &f) < 0)
-		count_one(&s->board->logs_dropped);
+		count_one(&s->stats_page->logs_dropped);
 }
 
 static void to_stderr(struct supervisor *s, const struct message_log *line)
@@ -30,7 +30,7 @@ static void to_stderr(struct supervisor *s, const struct message_log *line)
 	n = snprintf(text, sizeof text, "%s: %s\n",
 		s->options->title ? s->options->title : program_invocation_short_name, line->text);
 	if (n > 0 && stdlog_write(&s->stdlog, text, MIN((size_t)n, sizeof text - 1)) < 0)
-		count_one(&s->board->logs_dropped);
+		count_one(&s->stats_page->logs_dropped);
 }
 
 static void emit(struct supervisor *s, const struct message_log *line)

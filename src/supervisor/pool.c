@@ -26,7 +26,7 @@ bool pool_hopeless(const struct pool *pool)
 void pool_count(struct pool *pool)
 {
 	const uint32_t *n = pool->slots.counts;
-	struct board *b = pool->board;
+	struct stats_page *b = pool->stats_page;
 
 	atomic_store_explicit(&b->idle, n[SLOT_IDLE], memory_order_relaxed);
 	atomic_store_explicit(&b->busy, n[SLOT_BUSY] + n[SLOT_LEASED], memory_order_relaxed);

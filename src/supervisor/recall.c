@@ -11,11 +11,11 @@
 
 static void ring(struct slot *slot)
 {
-	struct desk *desk = slot_page(slot);
+	struct slot_page *page = slot_page(slot);
 
-	atomic_store(&desk->attention, 1);
-	atomic_fetch_add(&desk->bell, 1);
-	futex_wake(&desk->bell, 1);
+	atomic_store(&page->attention, 1);
+	atomic_fetch_add(&page->bell, 1);
+	futex_wake(&page->bell, 1);
 }
 
 static void send_leave(struct slot *slot)

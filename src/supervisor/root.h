@@ -44,7 +44,7 @@ struct slot;
 struct pool {
 	struct supervisor *supervisor;
 	const struct brood_options *options;
-	struct board *board;
+	struct stats_page *stats_page;
 	uint32_t workers; /* as many as it is to have */
 	struct slot *slot_array;
 	uint32_t places; /* in it: those of the workers, then the spare ones */
@@ -74,7 +74,7 @@ struct supervisor {
 	uint32_t notes; /* enum note_bit */
 	struct supervisor_config config;
 	const struct brood_options *options;
-	struct board *board;
+	struct stats_page *stats_page;
 	struct loop loop;
 	pid_t pid;
 	struct rlimit nofile, core; /* the caller's, for workers */

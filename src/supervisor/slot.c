@@ -189,7 +189,7 @@ void slot_drop(struct slot *slot, const char *what)
 	slot->facts.protocol = true;
 	slot_log(slot, BROOD_ERR, BROOD_EVENT_PROTOCOL,
 		"worker %u (pid %d) %s; it is killed and replaced", slot->number, slot->pid, what);
-	count_one(&slot->pool->board->killed);
+	count_one(&slot->pool->stats_page->killed);
 	slot_kill(slot, SIGKILL, what);
 	slot_end(slot, now_ns() + RETRY_MS * NS_PER_MS);
 }

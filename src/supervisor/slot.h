@@ -66,14 +66,15 @@ struct slot {
 	for (struct slot *slot_ = (pool_)->slot_array; \
 		slot_ < (pool_)->slot_array + (pool_)->places; slot_++)
 
-static inline struct desk *slot_page(const struct slot *slot)
+static inline struct slot_page *slot_page(const struct slot *slot)
 {
-	return shared_desk(slot->pool->supervisor->config.shared, slot->number);
+	return shared_slot_page(slot->pool->supervisor->config.shared, slot->number);
 }
 /* the page of the lease that it is on */
-static inline struct ledger *slot_lease_page(const struct slot *slot)
+static inline struct lease_page *slot_lease_page(const struct slot *slot)
 {
-	return shared_ledger(slot->pool->supervisor->config.shared, slot->job->lease.ledger);
+	return shared_lease_page(
+		slot->pool->supervisor->config.shared, slot->job->lease.lease_page);
 }
 /* of a mark, the number of the slot: a pool has 10,000 at most. The rest is the generation */
 #define SLOT_MARK_BITS 14

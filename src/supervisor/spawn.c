@@ -68,7 +68,7 @@ static void __attribute__((noreturn)) child(struct pool *pool, struct slot *slot
 
 static void forget_former(struct slot *slot)
 {
-	struct desk *desk = slot_page(slot);
+	struct slot_page *page = slot_page(slot);
 
 	slot->sequence++;
 	slot->job = NULL;
@@ -77,12 +77,12 @@ static void forget_former(struct slot *slot)
 	slot->facts = (struct slot_facts){ 0 };
 	slot->channel_ended = slot->paused = false;
 	for (int i = 0; i < STANDARD_FILES; i++)
-		atomic_store(&desk->standard[i], 0);
-	atomic_store(&desk->called, 0);
-	atomic_store(&desk->word, DESK_WORD(slot->sequence, DESK_FREE));
-	atomic_store(&desk->memory, 0);
-	atomic_store(&desk->gave_up, 0);
-	memset(desk->name, 0, sizeof desk->name);
+		atomic_store(&page->standard[i], 0);
+	atomic_store(&page->called, 0);
+	atomic_store(&page->word, SLOT_PAGE_WORD(slot->sequence, SLOT_PAGE_FREE));
+	atomic_store(&page->memory, 0);
+	atomic_store(&page->gave_up, 0);
+	memset(page->name, 0, sizeof page->name);
 }
 
 static void init_time_up(struct loop *loop, struct timer *timer, uint64_t now)
@@ -100,7 +100,7 @@ static void init_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 static void spawn_failed(struct pool *pool, int error, uint64_t now)
 {
 	backoff_spawn_failed(&pool->backoff, now);
-	count_one(&pool->board->spawn_failures);
+	count_one(&pool->stats_page->spawn_failures);
 	plain_log(pool->supervisor, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED,
 		"no worker could be made: %s; %u of %u are there; trying again%s", strerror(-error),
 		pool_ready(pool), pool->workers,
@@ -116,7 +116,7 @@ static void born(struct slot *slot, int channel_fd)
 
 	slot->born_ns = now;
 	slot_make_starting(slot);
-	count_one(&pool->board->spawned);
+	count_one(&pool->stats_page->spawned);
 	slot_set_timer(slot, init_time_up, time_after_ms(now, pool->options->init_ms));
 	if (slot->pidfd >= 0 &&
 		(r = loop_add(&s->loop, &slot->death, slot->pidfd, EPOLLIN, slot->death.on)) < 0) {
@@ -200,5 +200,5 @@ void spawn_due(struct pool *pool)
 		timer_set(&s->loop, &pool->spawn_timer, MAX(next, 1));
 	}
 	atomic_store_explicit(
-		&pool->board->next_spawn_ns, next > now_ns() ? next : 0, memory_order_relaxed);
+		&pool->stats_page->next_spawn_ns, next > now_ns() ? next : 0, memory_order_relaxed);
 }

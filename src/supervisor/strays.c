@@ -140,7 +140,7 @@ static void say_killed(struct supervisor *s, uint32_t killed)
 	if (killed == 0)
 		return;
 	s->strays_seen = true;
-	atomic_fetch_add_explicit(&s->board->strays_killed, killed, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->stats_page->strays_killed, killed, memory_order_relaxed);
 	plain_log(s, BROOD_NOTICE, BROOD_EVENT_STRAY_KILLED,
 		"%u process%s that jobs left behind were killed", killed, killed == 1 ? "" : "es");
 }
@@ -169,10 +169,10 @@ static void hear_again(struct supervisor *s)
 {
 	for_each_pool(pool, s) for_each_slot(slot, pool)
 	{
-		struct desk *desk = slot_page(slot);
+		struct slot_page *page = slot_page(slot);
 
-		if (slot->pid > 0 && atomic_load_explicit(&desk->called, memory_order_relaxed))
-			atomic_store(&desk->called, 0);
+		if (slot->pid > 0 && atomic_load_explicit(&page->called, memory_order_relaxed))
+			atomic_store(&page->called, 0);
 	}
 }
 

@@ -78,7 +78,7 @@ static int pool_prepare(struct supervisor *s, struct pool *pool)
 
 	pool->supervisor = s;
 	pool->options = o;
-	pool->board = s->config.shared->board;
+	pool->stats_page = s->config.shared->stats_page;
 	pool->workers = o->workers;
 	pool->init_data.memfd = -1;
 	slots_init(&pool->slots);
@@ -131,7 +131,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 		return -ENOMEM;
 	s->config = *config;
 	s->options = o;
-	s->board = config->shared->board;
+	s->stats_page = config->shared->stats_page;
 	s->signal_fd = s->engine.pidfd = s->guard.pidfd = s->loop.epoll_fd = -1;
 	s->stdlog.fd = -1;
 	s->way = (enum process_spawn)o->spawn;

@@ -81,7 +81,7 @@ static void say(struct slot *slot)
 		slot->number, slot->pid, slot->facts.reason ? " because " : "",
 		slot->facts.reason ? slot->facts.reason : "", why(slot, tracer));
 	kill_tracer(slot, tracer);
-	count_one(&slot->pool->supervisor->board->undead_ever);
+	count_one(&slot->pool->supervisor->stats_page->undead_ever);
 }
 
 static void say_degraded(struct pool *pool)

@@ -44,7 +44,7 @@ void verdict_give(struct job *job)
 		slot_cut_job(job->slot);
 	if (!job->replied)
 		record_close_own_fds(job);
-	count_one(&job->pool->board->verdicts[v->outcome]);
+	count_one(&job->pool->stats_page->verdicts[v->outcome]);
 	record_end(job);
 }
 

@@ -76,7 +76,7 @@ bool waiting_redispatch(struct job *job)
 	if ((job->message.flags & BROOD_JOB_ONCE) || job->redispatched >= REDISPATCH_MAX)
 		return false;
 	job->redispatched++;
-	count_one(&job->pool->board->redispatched);
+	count_one(&job->pool->stats_page->redispatched);
 	again(job);
 	return true;
 }
@@ -89,7 +89,7 @@ bool waiting_retry(struct job *job)
 		pool->supervisor->halt.phase != HALT_NONE || cancel_wished(job))
 		return false;
 	job->retries_left--;
-	count_one(&pool->board->retried);
+	count_one(&pool->stats_page->retried);
 	verdict_fill(job);
 	job->before = job->verdict;
 	job->ran = true;

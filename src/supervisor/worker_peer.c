@@ -103,7 +103,7 @@ static void retire(struct slot *slot, const char *whose, uint32_t flags, uint32_
 
 	slot->facts.retiring = true;
 	slot->facts.reason = "it retired";
-	count_one(&slot->pool->supervisor->board->retired);
+	count_one(&slot->pool->supervisor->stats_page->retired);
 	slot_log(slot, flags & FINISHED_NO_FD ? BROOD_WARNING : BROOD_NOTICE,
 		BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced%s: %s", slot->number,
 		slot->pid, whose, why_retired(slot, flags, left, text, sizeof text));
@@ -205,7 +205,7 @@ static void on_progress(struct slot *slot, struct frame *f)
 		return;
 	frame_begin(&out, MESSAGE_PROGRESS)->progress = f->progress;
 	if (frame_send(s->config.channel_fd, &out) < 0)
-		count_one(&s->board->logs_dropped);
+		count_one(&s->stats_page->logs_dropped);
 }
 
 static void on_escaped(struct slot *slot, struct frame *f)
@@ -221,10 +221,10 @@ static void on_escaped(struct slot *slot, struct frame *f)
 /* The id that the worker says, if the engine has published such a job on the lease; else 0. */
 static uint64_t job_on_lease(struct slot *slot, uint64_t id)
 {
-	const struct ledger *ledger = slot_lease_page(slot);
+	const struct lease_page *lease_page = slot_lease_page(slot);
 
 	for (size_t i = 0; i < RING_DEPTH; i++)
-		if (ledger->entries[i].id == id)
+		if (lease_page->entries[i].id == id)
 			return id;
 	return 0;
 }

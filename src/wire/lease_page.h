@@ -19,21 +19,23 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* jobs in one worker's ring. Job `sequence` has entry sequence % RING_DEPTH in ledger and ring */
+/*
+ * jobs in one worker's ring. Job `sequence` has entry sequence % RING_DEPTH in lease page and ring
+ */
 #define RING_DEPTH 128
 /* flags: enum brood_job_flags */
-struct ledger_entry {
+struct lease_page_entry {
 	uint64_t id;
 	uint32_t run_ms, grace_ms, flags, pad;
 };
-struct ledger {
+struct lease_page {
 	/* sequence of the last job in the ring. Entries first, then this (release) */
 	_Atomic uint64_t published;
 	/* the supervisor's: CLOCK_MONOTONIC; TIME_NEVER: not without LEASE_LOOK */
 	_Alignas(64) _Atomic uint64_t look_at;
 	/* the supervisor's: 1: it asked the worker to leave; publishing there is in vain */
 	_Atomic uint32_t leaving;
-	_Alignas(64) struct ledger_entry entries[RING_DEPTH];
+	_Alignas(64) struct lease_page_entry entries[RING_DEPTH];
 };
 
 #endif

@@ -12,7 +12,7 @@
  *                          a verdict: LOG
  *   supervisor -> worker   RUN (+fds)  END  LEND (+5 fds)  LEAVE
  *   worker -> supervisor   READY  FINISHED (+fds)  ESCAPED  JOB_LOG  PROGRESS  LEFT  CALLED (a job
- *                          that made system calls is over, see desk.called)
+ *                          that made system calls is over, see slot_page.called)
  *   engine -> worker       on the link of a lease: WITH (+fds)
  *   worker -> engine       on the link of a lease: BACK (+fds)  PROGRESS
  *   supervisor -> guard    (nothing: it watches a pidfd and reads the roster)

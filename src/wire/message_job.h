@@ -36,7 +36,7 @@ struct message_job {
 }; /* fds: the job's socket, then the extra ones */
 /* RUN: followed by arg_size bytes. */
 struct message_run {
-	uint64_t id, sequence; /* sequence: of the desk word */
+	uint64_t id, sequence; /* sequence: of the slot page word */
 	uint64_t fn;
 	uint64_t request_size;
 	uint64_t soft_ns; /* the soft step, CLOCK_MONOTONIC; UINT64_MAX never */

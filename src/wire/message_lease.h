@@ -24,12 +24,13 @@
 #define LEASE_WAITING(workers) ((workers) < 64 ? (workers) : 64)
 enum { LEASE_FD_LINK, LEASE_FD_BELL, LEASE_FD_DOWN, LEASE_FD_UP, LEASE_FD_QUEUE };
 /*
- * limit_ms: from the loan. ledger: its number, this lease's alone until the engine is through with
- * it. queue: whose it is: while it waits none of the same queue is taken back for it; 0: nobody's
+ * limit_ms: from the loan. lease page: its number, this lease's alone until the engine is through
+ * with it. queue: whose it is: while it waits none of the same queue is taken back for it; 0:
+ * nobody's
  */
 struct message_lease {
 	uint64_t id, given_ns;
-	uint32_t queue_ms, limit_ms, flags, queue, ledger, pad;
+	uint32_t queue_ms, limit_ms, flags, queue, lease_page, pad;
 };
 /* an explicit one: not to be taken back for others or for being idle */
 enum { LEASE_KEPT = 1 };
@@ -53,7 +54,9 @@ struct message_lent {
 	int32_t pid;
 	uint32_t slot, generation, pad;
 };
-/* LEASE_END, LEASE_LOOK: the engine published a job whose run time ends before ledger.look_at */
+/*
+ * LEASE_END, LEASE_LOOK: the engine published a job whose run time ends before lease_page.look_at
+ */
 struct message_lease_id {
 	uint64_t id;
 };
@@ -91,10 +94,10 @@ struct message_lease_over {
 	 * when flags say so; STUCK: the last that it began
 	 */
 	uint64_t sequence;
-	/* DIED: the desk word; when condemned, as it was before the swap */
+	/* DIED: the slot page word; when condemned, as it was before the swap */
 	uint64_t word;
 	uint64_t escaped_sequence;
-	/* DIED: the desk's, which the next worker there will write over */
+	/* DIED: the slot page's, which the next worker there will write over */
 	uint64_t began_ns;
 	uint32_t escaped, cause;
 	int32_t code, status, kill_signal;

@@ -10,14 +10,14 @@
  *   queue   a page that the engine writes (sealed like down), one for all leases of a queue: is
  *          somebody listening?
  *
- * Jobs have consecutive sequences (those of the desk word). Job N has entry, completion and claim
- * number N % RING_DEPTH in all of these, and in the ledger.
+ * Jobs have consecutive sequences (those of the slot page word). Job N has entry, completion and
+ * claim number N % RING_DEPTH in all of these, and in the lease_page.
  *
- * Down: the engine fills entry and bytes, and ledger entry, stores ledger.published, then
- * down.published (release), then (seq_cst fence) looks at desk.asleep: 1: adds 1 to desk.bell,
- * wakes its futex. The worker, when nothing is published any more and before it sleeps: reads the
- * bell; sets asleep (seq_cst); looks at published and attention again; sleeps while the bell is
- * what it was; clears asleep.
+ * Down: the engine fills entry and bytes, and lease page entry, stores lease_page.published, then
+ * down.published (release), then (seq_cst fence) looks at slot_page.asleep: 1: adds 1 to
+ * slot_page.bell, wakes its futex. The worker, when nothing is published any more and before it
+ * sleeps: reads the bell; sets asleep (seq_cst); looks at published and attention again; sleeps
+ * while the bell is what it was; clears asleep.
  *
  * Claims: one word a job, in up. The engine stores QUEUED(N) before it publishes; the worker swaps
  * QUEUED(N) to TAKEN(N) before it begins; the engine may swap QUEUED(N) to WITHDRAWN(N) (a cancel,

@@ -24,22 +24,22 @@ static void drop_roster(struct shared *s)
 	s->roster = NULL;
 }
 
-static void drop_desks(struct shared *s)
+static void drop_slot_pages(struct shared *s)
 {
-	unmap(s->desks, s->desks_size);
-	s->desks = NULL;
+	unmap(s->slot_pages, s->slot_pages_size);
+	s->slot_pages = NULL;
 }
 
-static void drop_ledgers(struct shared *s)
+static void drop_lease_pages(struct shared *s)
 {
-	unmap(s->ledgers, s->ledgers_size);
-	s->ledgers = NULL;
+	unmap(s->lease_pages, s->lease_pages_size);
+	s->lease_pages = NULL;
 }
 
-static void drop_board(struct shared *s)
+static void drop_stats_page(struct shared *s)
 {
-	unmap(s->board, s->board_size);
-	s->board = NULL;
+	unmap(s->stats_page, s->stats_page_size);
+	s->stats_page = NULL;
 }
 
 static void drop_tally(struct shared *s)
@@ -52,26 +52,26 @@ static void drop_tally(struct shared *s)
  * How many lease pages: for leases that run, that are asked for, and that are over without their
  * queue knowing. A page that nobody touches costs nothing, so this is generous.
  */
-#define LEDGERS(slots) (4 * (slots) + 64)
+#define LEASE_PAGES(slots) (4 * (slots) + 64)
 
 int shared_create(uint32_t slots, struct shared *ret)
 {
-	struct shared s = { .slots = slots, .desk_size = shm_page() };
+	struct shared s = { .slots = slots, .slot_page_size = shm_page() };
 
 	s.roster_size = pages(
 		sizeof *s.roster + ROSTER_ENTRIES(slots) * sizeof s.roster->workers[0]);
-	s.desks_size = s.desk_size * MAX(slots, 1u);
-	s.ledger_size = pages(sizeof(struct ledger));
-	s.ledgers_count = LEDGERS(slots);
-	s.ledgers_size = s.ledger_size * s.ledgers_count;
-	s.board_size = pages(sizeof *s.board);
+	s.slot_pages_size = s.slot_page_size * MAX(slots, 1u);
+	s.lease_page_size = pages(sizeof(struct lease_page));
+	s.lease_pages_count = LEASE_PAGES(slots);
+	s.lease_pages_size = s.lease_page_size * s.lease_pages_count;
+	s.stats_page_size = pages(sizeof *s.stats_page);
 	s.tally_size = pages(sizeof *s.tally);
 	s.roster = shm_anonymous(s.roster_size);
-	s.desks = shm_anonymous(s.desks_size);
-	s.ledgers = shm_anonymous(s.ledgers_size);
-	s.board = shm_anonymous(s.board_size);
+	s.slot_pages = shm_anonymous(s.slot_pages_size);
+	s.lease_pages = shm_anonymous(s.lease_pages_size);
+	s.stats_page = shm_anonymous(s.stats_page_size);
 	s.tally = shm_anonymous(s.tally_size);
-	if (!s.roster || !s.desks || !s.ledgers || !s.board || !s.tally) {
+	if (!s.roster || !s.slot_pages || !s.lease_pages || !s.stats_page || !s.tally) {
 		shared_free(&s);
 		return -ENOMEM;
 	}
@@ -83,35 +83,35 @@ int shared_create(uint32_t slots, struct shared *ret)
 void shared_free(struct shared *s)
 {
 	drop_roster(s);
-	drop_desks(s);
-	drop_ledgers(s);
-	drop_board(s);
+	drop_slot_pages(s);
+	drop_lease_pages(s);
+	drop_stats_page(s);
 	drop_tally(s);
 }
 
 void shared_keep_engine(struct shared *s)
 {
 	drop_roster(s);
-	mprotect(s->board, s->board_size, PROT_READ);
+	mprotect(s->stats_page, s->stats_page_size, PROT_READ);
 }
 
 void shared_keep_guard(struct shared *s)
 {
-	drop_desks(s);
-	drop_ledgers(s);
-	drop_board(s);
+	drop_slot_pages(s);
+	drop_lease_pages(s);
+	drop_stats_page(s);
 	drop_tally(s);
 }
 
-/* s->desks stays where it was, so that shared_desk() finds the one that is left. */
-void shared_keep_desk(struct shared *s, uint32_t slot)
+/* s->slot pages stays where it was, so that shared_slot_page() finds the one that is left. */
+void shared_keep_slot_page(struct shared *s, uint32_t slot)
 {
-	size_t before = (size_t)slot * s->desk_size, after = before + s->desk_size;
+	size_t before = (size_t)slot * s->slot_page_size, after = before + s->slot_page_size;
 
 	drop_roster(s);
-	drop_ledgers(s);
-	drop_board(s);
+	drop_lease_pages(s);
+	drop_stats_page(s);
 	drop_tally(s);
-	unmap(s->desks, before);
-	unmap(s->desks + after, s->desks_size - after);
+	unmap(s->slot_pages, before);
+	unmap(s->slot_pages + after, s->slot_pages_size - after);
 }

@@ -14,13 +14,13 @@
 struct shared {
 	struct roster *roster;
 	size_t roster_size;
-	char *desks;
-	size_t desks_size, desk_size; /* desk_size: the page */
-	char *ledgers;
-	size_t ledgers_size, ledger_size;
-	uint32_t ledgers_count;
-	struct board *board;
-	size_t board_size;
+	char *slot_pages;
+	size_t slot_pages_size, slot_page_size; /* slot_page_size: the page */
+	char *lease_pages;
+	size_t lease_pages_size, lease_page_size;
+	uint32_t lease_pages_count;
+	struct stats_page *stats_page;
+	size_t stats_page_size;
 	struct tally *tally;
 	size_t tally_size;
 	uint32_t slots;
@@ -29,18 +29,18 @@ struct shared {
 #define SLOTS_SPARE(workers) ((workers) / 8 > 2 ? (workers) / 8 : 2)
 int shared_create(uint32_t slots, struct shared *ret);
 void shared_free(struct shared *s);
-static inline struct desk *shared_desk(const struct shared *s, uint32_t slot)
+static inline struct slot_page *shared_slot_page(const struct shared *s, uint32_t slot)
 {
-	return (struct desk *)(s->desks + (size_t)slot * s->desk_size);
+	return (struct slot_page *)(s->slot_pages + (size_t)slot * s->slot_page_size);
 }
-static inline struct ledger *shared_ledger(const struct shared *s, uint32_t number)
+static inline struct lease_page *shared_lease_page(const struct shared *s, uint32_t number)
 {
-	return (struct ledger *)(s->ledgers + (size_t)number * s->ledger_size);
+	return (struct lease_page *)(s->lease_pages + (size_t)number * s->lease_page_size);
 }
 /* What each role keeps. */
-void shared_keep_engine(struct shared *s); /* desks, ledgers; the board, read-only */
+void shared_keep_engine(struct shared *s); /* slot pages, lease pages; the stats page, read-only */
 void shared_keep_guard(struct shared *s);  /* roster */
 /* worker, after it wrote its roster entry */
-void shared_keep_desk(struct shared *s, uint32_t slot);
+void shared_keep_slot_page(struct shared *s, uint32_t slot);
 
 #endif

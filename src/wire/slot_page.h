@@ -22,12 +22,18 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum desk_state { DESK_FREE, DESK_ASSIGNED, DESK_RUNNING, DESK_DONE, DESK_CONDEMNED };
-#define DESK_WORD(sequence, state) ((uint64_t)(sequence) << 3 | (state))
-#define DESK_STATE(word)           ((enum desk_state)((word) % 8))
-#define DESK_SEQUENCE(word)        ((word) >> 3)
+enum slot_page_state {
+	SLOT_PAGE_FREE,
+	SLOT_PAGE_ASSIGNED,
+	SLOT_PAGE_RUNNING,
+	SLOT_PAGE_DONE,
+	SLOT_PAGE_CONDEMNED
+};
+#define SLOT_PAGE_WORD(sequence, state) ((uint64_t)(sequence) << 3 | (state))
+#define SLOT_PAGE_STATE(word)           ((enum slot_page_state)((word) % 8))
+#define SLOT_PAGE_SEQUENCE(word)        ((word) >> 3)
 
-#define DESK_STANDARD UINT32_C(0x80000000)
+#define SLOT_PAGE_STANDARD UINT32_C(0x80000000)
 
 /*
  * How a worker ends by itself. The code alone proves nothing, for a job may exit with the same one:
@@ -39,14 +45,14 @@ enum worker_exit {
 	WORKER_EXIT_INIT = 71,  /* worker_init did not return 0, or left its frame */
 	/* the channel is gone, is something else now, or carried nonsense */
 	WORKER_EXIT_CHANNEL = 72,
-	WORKER_EXIT_DESK = 73,    /* the desk word makes no sense: somebody wrote there */
-	WORKER_EXIT_ESCAPED = 74, /* a job left its frame; ESCAPED was sent before */
+	WORKER_EXIT_SLOT_PAGE = 73, /* the slot page word makes no sense: somebody wrote there */
+	WORKER_EXIT_ESCAPED = 74,   /* a job left its frame; ESCAPED was sent before */
 	/* on lease: the ring makes no sense, or the link carried nonsense */
 	WORKER_EXIT_RING = 75,
 };
 
 /* at the start of the slot's page. All of it hostile, but to its worker */
-struct desk {
+struct slot_page {
 	_Atomic uint64_t word;
 	/* of RUNNING(N), stored before it: when the worker says it began */
 	_Atomic uint64_t began_ns;
@@ -71,8 +77,8 @@ struct desk {
 	 */
 	_Atomic uint32_t asleep;
 	/*
-	 * DESK_STANDARD | flags of stdout and of stderr before the job that runs, where the engine
-	 * shares them; 0: nothing is to be put back
+	 * SLOT_PAGE_STANDARD | flags of stdout and of stderr before the job that runs, where the
+	 * engine shares them; 0: nothing is to be put back
 	 */
 	_Atomic uint32_t standard[2];
 	/*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stats_page.h - counters. The board is written by the supervisor and read-only in the engine; the
- * tally is the engine's, for the supervisor to read when the engine has ended. Workers and guard
- * unmap both.
+ * stats_page.h - counters. The stats page is written by the supervisor and read-only in the engine;
+ * the tally is the engine's, for the supervisor to read when the engine has ended. Workers and
+ * guard unmap both.
  */
 #ifndef BROOD_WIRE_STATS_PAGE_H
 #define BROOD_WIRE_STATS_PAGE_H
@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-struct board { /* one writer; each field is read alone */
+struct stats_page { /* one writer; each field is read alone */
 	_Atomic uint32_t ready, idle, busy, starting, queued, queued_peak, degraded;
 	_Atomic uint64_t next_spawn_ns; /* 0: none is waited for */
 	_Atomic uint64_t verdicts[BROOD_OUTCOMES];

@@ -14,7 +14,7 @@
 static struct standard standard;
 bool flags_shared;
 
-static _Atomic uint32_t *note_of(int file) { return &the_worker.desk->standard[file]; }
+static _Atomic uint32_t *note_of(int file) { return &the_worker.page->standard[file]; }
 
 void flags_open_own(void)
 {
@@ -37,8 +37,8 @@ void flags_note(void)
 	standard_note(s);
 	for (int i = 0; i < STANDARD_FILES; i++)
 		if (!s->own[i] && s->start[i] >= 0 && s->noted[i] >= 0)
-			atomic_store_explicit(note_of(i), DESK_STANDARD | (uint32_t)s->noted[i],
-				memory_order_relaxed);
+			atomic_store_explicit(note_of(i),
+				SLOT_PAGE_STANDARD | (uint32_t)s->noted[i], memory_order_relaxed);
 }
 
 /* A job may have put another file there: then only the supervisor can reach the one that was. */

@@ -2,7 +2,7 @@
 /*
  * handoff.c - one job that came through the supervisor, from RUN to FINISHED.
  *
- * A job that is refused (its pointer, its fds) leaves the desk word at ASSIGNED: it has not
+ * A job that is refused (its pointer, its fds) leaves the slot page word at ASSIGNED: it has not
  * started, whatever happens next.
  *
  * Order at the end: the swap; the job's socket, so that the engine reads EOF at once; what the job
@@ -106,7 +106,7 @@ void handoff_job(struct frame *f)
 		return;
 	}
 	began = now_ns();
-	word = DESK_WORD(job->sequence, DESK_ASSIGNED);
+	word = SLOT_PAGE_WORD(job->sequence, SLOT_PAGE_ASSIGNED);
 	ran = run_job(job, job->name, &word);
 	title_set_suffix("");
 	end_job(job, &ran, ran.ended_ns - began);

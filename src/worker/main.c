@@ -89,13 +89,13 @@ static void become_worker(struct worker_config *c)
 	signals_block_all(&old);
 	the_worker.config = c;
 	the_worker.pid = getpid();
-	the_worker.desk = shared_desk(c->shared, c->slot);
+	the_worker.page = shared_slot_page(c->shared, c->slot);
 	if (process_set_pdeathsig(SIGKILL, c->supervisor_pid) < 0 || setsid() < 0)
 		worker_give_up(WORKER_EXIT_BIRTH);
 	sign_roster(c);
 	/* before code of the program: a job that spins must not keep the supervisor from running */
 	process_drop_real_time();
-	shared_keep_desk(c->shared, c->slot);
+	shared_keep_slot_page(c->shared, c->slot);
 	if (process_set_subreaper() < 0 || report_open() < 0)
 		worker_give_up(WORKER_EXIT_BIRTH);
 }

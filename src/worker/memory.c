@@ -142,7 +142,7 @@ int memory_limit(const struct brood_options *options)
 void memory_note_death(int error)
 {
 	if (worker_is_self() && memory_refused(error))
-		atomic_store(&the_worker.desk->memory, 1);
+		atomic_store(&the_worker.page->memory, 1);
 }
 
 /*

@@ -100,17 +100,17 @@ void report_log(uint64_t job, enum brood_level level, const char *format, ...)
 /* Dropped where it cannot be sent: then the next job says so. */
 void report_called(void)
 {
-	struct desk *desk = the_worker.desk;
+	struct slot_page *page = the_worker.page;
 	const int fd = the_worker.config->channel_fd;
 	struct frame f;
 
-	if (atomic_load_explicit(&desk->called, memory_order_relaxed))
+	if (atomic_load_explicit(&page->called, memory_order_relaxed))
 		return;
 	if (suspect && !identity_is(fd, &channel))
 		return;
-	atomic_store(&desk->called, 1);
+	atomic_store(&page->called, 1);
 	if (frame_send(fd, frame_begin(&f, MESSAGE_CALLED)) < 0)
-		atomic_store(&desk->called, 0);
+		atomic_store(&page->called, 0);
 }
 
 /* ---- what a job says ---- */

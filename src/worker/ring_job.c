@@ -3,8 +3,8 @@
  * ring_job.c - one job on lease, from its entry in the ring to its completion.
  *
  * The entry is claimed first: one that the engine has withdrawn is passed by. Of the jobs that ran
- * the desk word says RUNNING and DONE; of those that did not (withdrawn, refused) it says DONE at
- * once, and only after `done` has counted them, so that the word never claims that something ran
+ * the slot page word says RUNNING and DONE; of those that did not (withdrawn, refused) it says DONE
+ * at once, and only after `done` has counted them, so that the word never claims that something ran
  * which did not.
  *
  * Order at the end: the word; the job's fds; the reply's fds (BACK); what the job left; completion,
@@ -91,7 +91,7 @@ static struct ring_done *begin_done(struct worker_lease *l, const struct brood_j
 static void pass_by(struct worker_lease *l)
 {
 	count(l);
-	run_swap(&l->word, DESK_WORD(l->last, DESK_DONE));
+	run_swap(&l->word, SLOT_PAGE_WORD(l->last, SLOT_PAGE_DONE));
 }
 
 static void refuse(struct worker_lease *l, struct brood_job *job, uint32_t flags)
@@ -104,7 +104,7 @@ static void refuse(struct worker_lease *l, struct brood_job *job, uint32_t flags
 	done->began_ns = done->ended_ns = now_ns();
 	done->flags = flags | (retiring ? DONE_RETIRING : 0);
 	count(l);
-	run_swap(&l->word, DESK_WORD(l->last, DESK_DONE));
+	run_swap(&l->word, SLOT_PAGE_WORD(l->last, SLOT_PAGE_DONE));
 	l->now = 0;
 	if (retiring)
 		lease_end_retire(l, 0);
@@ -333,7 +333,7 @@ void ring_job(struct worker_lease *l)
 	fetch_next(l);
 	began = l->now ? l->now : now_ns();
 	job->soft_ns = time_after_ms(began, e->run_ms);
-	atomic_store_explicit(&the_worker.desk->began_ns, began, memory_order_relaxed);
+	atomic_store_explicit(&the_worker.page->began_ns, began, memory_order_relaxed);
 	r = begin(l, job, e);
 	if (r != GOT_IT) {
 		refuse(l, job, r);

@@ -2,9 +2,9 @@
 /*
  * run.c - what all jobs have in common, however they came: the slot page, and the frame.
  *
- * The desk word decides what a kill can hit. To RUNNING(N) comes before the first instruction of
- * fn, RUNNING(N) to DONE(N) after its last; whoever loses a swap to the supervisor's CONDEMNED only
- * waits to die.
+ * The slot page word decides what a kill can hit. To RUNNING(N) comes before the first instruction
+ * of fn, RUNNING(N) to DONE(N) after its last; whoever loses a swap to the supervisor's CONDEMNED
+ * only waits to die.
  *
  * Whether the job made a system call is known where the kernel can tell (src/os/syscalls.h). One
  * that made none cannot have changed what the kernel keeps for the process, so nearly nothing is
@@ -38,12 +38,12 @@ void run_swap(uint64_t *word, uint64_t to)
 {
 	uint64_t found = *word;
 
-	if (atomic_compare_exchange_strong(&the_worker.desk->word, &found, to)) {
+	if (atomic_compare_exchange_strong(&the_worker.page->word, &found, to)) {
 		*word = to;
 		return;
 	}
-	if (DESK_STATE(found) != DESK_CONDEMNED)
-		worker_give_up(WORKER_EXIT_DESK);
+	if (SLOT_PAGE_STATE(found) != SLOT_PAGE_CONDEMNED)
+		worker_give_up(WORKER_EXIT_SLOT_PAGE);
 	for (;;)
 		pause();
 }
@@ -105,14 +105,14 @@ static void show_title(const char *name)
 		return;
 	}
 	snprintf(shown, sizeof shown, "%.*s", (int)sizeof shown - 1, name);
-	memcpy(the_worker.desk->name, shown, sizeof the_worker.desk->name);
+	memcpy(the_worker.page->name, shown, sizeof the_worker.page->name);
 	title_set_suffix(shown);
 }
 
 void run_begin(const struct brood_job *job, uint64_t *word)
 {
 	soft_expect(job->sequence);
-	run_swap(word, DESK_WORD(job->sequence, DESK_RUNNING));
+	run_swap(word, SLOT_PAGE_WORD(job->sequence, SLOT_PAGE_RUNNING));
 }
 
 static void suspect_fds(void)
@@ -129,7 +129,7 @@ struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint6
 	int error;
 
 	show_title(name);
-	if (*word != DESK_WORD(job->sequence, DESK_RUNNING))
+	if (*word != SLOT_PAGE_WORD(job->sequence, SLOT_PAGE_RUNNING))
 		run_begin(job, word);
 	if (account_wanted)
 		account_begin();
@@ -148,7 +148,7 @@ struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint6
 	/* belongs to the job's time, and is out if a later job crashes */
 	output_flush_standard();
 	ran.told = soft_told(job->sequence);
-	run_swap(word, DESK_WORD(job->sequence, DESK_DONE));
+	run_swap(word, SLOT_PAGE_WORD(job->sequence, SLOT_PAGE_DONE));
 	soft_expect(SEQUENCE_NONE);
 	ran.ended_ns = now_ns();
 	if (ran.calls)

@@ -3,14 +3,14 @@
  * serve.c - a worker on lease: from LEND to LEFT. wire/ring.h has the protocol, ring_job.c has one
  * job of it.
  *
- * Between two jobs it looks at one word (desk.attention): the supervisor has said something. It
- * sleeps on another (desk.bell), and only after it has told the engine what it has done, has looked
- * after what was put off, has said that it sleeps, and has looked once more at all that could wake
- * it.
+ * Between two jobs it looks at one word (slot_page.attention): the supervisor has said something.
+ * It sleeps on another (slot_page.bell), and only after it has told the engine what it has done,
+ * has looked after what was put off, has said that it sleeps, and has looked once more at all that
+ * could wake it.
  *
  * What the engine wrote is checked, since it may be our own bug; it is not hostile. An engine that
  * has closed its end of the link gets no more jobs done, but only the supervisor ends the lease.
- * When the worker goes back to the pool the desk word stays as it is.
+ * When the worker goes back to the pool the slot page word stays as it is.
  */
 #include "serve.h"
 
@@ -73,7 +73,7 @@ static bool hear_one(struct worker_lease *l)
 
 static void hear(struct worker_lease *l)
 {
-	atomic_store(&the_worker.desk->attention, 0);
+	atomic_store(&the_worker.page->attention, 0);
 	l->now = 0;
 	while (!l->leaving && hear_one(l))
 		;
@@ -81,20 +81,20 @@ static void hear(struct worker_lease *l)
 
 static bool waits_for_nothing(struct worker_lease *l)
 {
-	return !(published(l) && !l->gone) && !atomic_load(&the_worker.desk->attention);
+	return !(published(l) && !l->gone) && !atomic_load(&the_worker.page->attention);
 }
 
 /* Sleeps until the bell rings, or `until`. True: it was until then. */
 static bool sleep_until(struct worker_lease *l, uint64_t until)
 {
-	struct desk *desk = the_worker.desk;
-	uint32_t bell = atomic_load(&desk->bell);
+	struct slot_page *page = the_worker.page;
+	uint32_t bell = atomic_load(&page->bell);
 	int r = 0;
 
-	atomic_store(&desk->asleep, 1);
+	atomic_store(&page->asleep, 1);
 	if (waits_for_nothing(l))
-		r = futex_wait(&desk->bell, bell, until);
-	atomic_store(&desk->asleep, 0);
+		r = futex_wait(&page->bell, bell, until);
+	atomic_store(&page->asleep, 0);
 	l->now = 0;
 	return r == -ETIMEDOUT;
 }
@@ -120,7 +120,7 @@ static void rest(struct worker_lease *l)
 static void serve(struct worker_lease *l)
 {
 	while (!l->leaving) {
-		if (atomic_load_explicit(&the_worker.desk->attention, memory_order_acquire))
+		if (atomic_load_explicit(&the_worker.page->attention, memory_order_acquire))
 			hear(l);
 		else if (!l->gone && published(l))
 			ring_job(l);

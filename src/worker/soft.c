@@ -33,17 +33,17 @@ void soft_expect(uint64_t sequence)
 /* Outside of workers (inline mode) there is no page, and nobody tells a job to end. */
 bool soft_came(uint64_t sequence)
 {
-	return the_worker.desk && atomic_load(&the_worker.desk->soft) == sequence;
+	return the_worker.page && atomic_load(&the_worker.page->soft) == sequence;
 }
 
 uint32_t soft_told(uint64_t sequence)
 {
-	struct desk *desk = the_worker.desk;
+	struct slot_page *page = the_worker.page;
 
 	if (!soft_came(sequence))
 		return 0;
-	return atomic_load_explicit(&desk->soft_cause, memory_order_relaxed) |
-		(atomic_load_explicit(&desk->noticed, memory_order_relaxed) == sequence
+	return atomic_load_explicit(&page->soft_cause, memory_order_relaxed) |
+		(atomic_load_explicit(&page->noticed, memory_order_relaxed) == sequence
 				? BROOD_NOTICED
 				: 0);
 }
@@ -114,7 +114,7 @@ static bool told(const struct brood_job *job)
 {
 	if (!soft_came(job->sequence))
 		return false;
-	atomic_store_explicit(&the_worker.desk->noticed, job->sequence, memory_order_relaxed);
+	atomic_store_explicit(&the_worker.page->noticed, job->sequence, memory_order_relaxed);
 	return true;
 }
 

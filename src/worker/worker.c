@@ -22,6 +22,6 @@ int worker_rearm(void)
 void worker_give_up(enum worker_exit why)
 {
 	if (worker_is_self())
-		atomic_store(&the_worker.desk->gave_up, (uint32_t)why);
+		atomic_store(&the_worker.page->gave_up, (uint32_t)why);
 	_exit((int)why);
 }

@@ -43,7 +43,7 @@
 struct worker {
 	struct worker_config *config;
 	pid_t pid; /* 0: this is no worker */
-	struct desk *desk;
+	struct slot_page *page;
 	rlim_t files; /* the limit on open files when it was ready */
 	/*
 	 * in a child that fork() made: what it writes in memory that is shared would spoil its

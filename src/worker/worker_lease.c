@@ -45,7 +45,7 @@ bool worker_lease_take(struct worker_lease *l, struct frame *f)
 	memset(l, 0, sizeof *l);
 	l->id = f->lend.id;
 	l->last = l->told = f->lend.sequence;
-	l->word = atomic_load(&the_worker.desk->word);
+	l->word = atomic_load(&the_worker.page->word);
 	l->space.size = RING_UP_BYTES;
 	if (!whole)
 		return false;

@@ -27,7 +27,7 @@ struct worker_lease {
 	uint64_t published; /* down.published, as it was seen last */
 	uint64_t told;      /* what was `last` when the engine was told, */
 	uint64_t rung;      /* and that it was; 0: not yet */
-	uint64_t word;      /* the desk word, as this worker left it */
+	uint64_t word;      /* the slot page word, as this worker left it */
 	/* when the last job ended, if that is now; 0: look at the clock */
 	uint64_t now;
 	uint32_t left;           /* that the last look found */

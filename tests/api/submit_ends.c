@@ -48,8 +48,8 @@ static void all_withdrawn(void)
 Test(submit, all_withdrawn) { case_run(all_withdrawn, 2 * BOUND); }
 
 /*
- * A queue that nobody looks at any more has leases that are over, and each of them a ledger: those
- * who work get them.
+ * A queue that nobody looks at any more has leases that are over, and each of them a lease page:
+ * those who work get them.
  */
 static void forgotten_queues(void)
 {
@@ -58,7 +58,7 @@ static void forgotten_queues(void)
 	struct brood_queue *queues[100];
 	int count;
 
-	for (int i = 0; i < 100; i++) { /* more than the ledgers of one worker, 68 */
+	for (int i = 0; i < 100; i++) { /* more than the lease pages of one worker, 68 */
 		CHECK_EQ(brood_queue_new(brood, NULL, &queues[i]), 0);
 		CHECK_EQ(
 			submit_arg(brood, i, &(struct brood_job_options){ .queue = queues[i] }), 0);

@@ -36,7 +36,7 @@ void fake_birth(struct fake *f)
 	enum process_spawn way = (enum process_spawn)f->options.spawn;
 	int pair[2];
 
-	if (!f->shared.desks)
+	if (!f->shared.slot_pages)
 		CHECK_EQ(shared_create(2, &f->shared), 0);
 	CHECK_EQ(text_snapshot(), 0);
 	CHECK_EQ(stack_note(), 0);
@@ -91,7 +91,7 @@ bool fake_silent(struct fake *f, int ms) { return !readable(f->channel, ms); }
 
 static _Atomic uint64_t *word(struct fake *f)
 {
-	return &shared_desk(&f->shared, f->config.slot)->word;
+	return &shared_slot_page(&f->shared, f->config.slot)->word;
 }
 
 uint64_t fake_word(struct fake *f) { return atomic_load(word(f)); }
@@ -105,7 +105,7 @@ void fake_assign(struct fake *f)
 	f->kept = pair[1];
 	f->sequence++;
 	f->id++;
-	atomic_store(word(f), DESK_WORD(f->sequence, DESK_ASSIGNED));
+	atomic_store(word(f), SLOT_PAGE_WORD(f->sequence, SLOT_PAGE_ASSIGNED));
 }
 
 void fake_run(struct fake *f, brood_fn *fn, const void *arg, size_t size)
@@ -159,7 +159,7 @@ struct message_finished fake_job(struct fake *f, brood_fn *fn)
 
 void fake_soft(struct fake *f, uint64_t sequence)
 {
-	atomic_store(&shared_desk(&f->shared, f->config.slot)->soft, sequence);
+	atomic_store(&shared_slot_page(&f->shared, f->config.slot)->soft, sequence);
 	CHECK_EQ(process_signal(f->pidfd, f->pid, SIGTERM), 0);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fake.h - a supervisor of a few lines, for tests of one worker: every message and every swap of
- * the desk word is the test's own, so that moments can be made which the real supervisor meets once
- * in a million jobs. Called in the body of a case. Every wait is bounded and CHECKed.
+ * the slot page word is the test's own, so that moments can be made which the real supervisor meets
+ * once in a million jobs. Called in the body of a case. Every wait is bounded and CHECKed.
  */
 #ifndef BROOD_TESTS_FAKE_H
 #define BROOD_TESTS_FAKE_H

@@ -40,7 +40,7 @@ void fake_lend(struct fake *f, struct fake_ring *r)
 
 	memset(r, 0, sizeof *r);
 	r->fake = f;
-	r->desk = shared_desk(&f->shared, f->config.slot);
+	r->page = shared_slot_page(&f->shared, f->config.slot);
 	r->base = r->prepared = r->published = r->seen = f->sequence;
 	r->lease = ++f->id;
 	r->space.size = RING_DOWN_BYTES;
@@ -55,7 +55,7 @@ void fake_lend(struct fake *f, struct fake_ring *r)
 	r->down = make(sizeof *r->down, F_SEAL_FUTURE_WRITE, &frame.fds[LEASE_FD_DOWN]);
 	r->up = make(sizeof *r->up, 0, &frame.fds[LEASE_FD_UP]);
 	r->queue = make(sizeof *r->queue, F_SEAL_FUTURE_WRITE, &frame.fds[LEASE_FD_QUEUE]);
-	atomic_store(&r->desk->word, DESK_WORD(r->base, DESK_FREE));
+	atomic_store(&r->page->word, SLOT_PAGE_WORD(r->base, SLOT_PAGE_FREE));
 	CHECK_EQ(frame_send(f->channel, &frame), 0);
 	for (int i = 0; i < LEASE_FDS; i++)
 		if (i != LEASE_FD_BELL)
@@ -104,10 +104,10 @@ void fake_entry_arg(
 
 static void wake(struct fake_ring *r)
 {
-	if (!atomic_load(&r->desk->asleep))
+	if (!atomic_load(&r->page->asleep))
 		return;
-	atomic_fetch_add(&r->desk->bell, 1);
-	CHECK_GE(futex_wake(&r->desk->bell, 1), 0);
+	atomic_fetch_add(&r->page->bell, 1);
+	CHECK_GE(futex_wake(&r->page->bell, 1), 0);
 }
 
 void fake_publish(struct fake_ring *r)
@@ -142,9 +142,9 @@ void fake_await(struct fake_ring *r, uint64_t sequence)
 		if (done(r) >= sequence)
 			break;
 		CHECK_MSG(now_ns() < until && poll(&p, 1, test_scaled(WAIT_MS)) != 0,
-			"job %ju: done %ju, published %ju, desk %jx, asleep %u",
+			"job %ju: done %ju, published %ju, page %jx, asleep %u",
 			(uintmax_t)sequence, (uintmax_t)done(r), (uintmax_t)r->published,
-			(uintmax_t)atomic_load(&r->desk->word), atomic_load(&r->desk->asleep));
+			(uintmax_t)atomic_load(&r->page->word), atomic_load(&r->page->asleep));
 		CHECK(read(r->bell, &count, sizeof count) == sizeof count || errno == EAGAIN ||
 			errno == EINTR);
 	}
@@ -223,9 +223,9 @@ void fake_link(struct fake_ring *r, struct frame *f, enum message_type type)
 
 void fake_attention(struct fake_ring *r)
 {
-	atomic_store(&r->desk->attention, 1);
-	atomic_fetch_add(&r->desk->bell, 1);
-	futex_wake(&r->desk->bell, 1);
+	atomic_store(&r->page->attention, 1);
+	atomic_fetch_add(&r->page->bell, 1);
+	futex_wake(&r->page->bell, 1);
 }
 
 void fake_ask_to_leave(struct fake_ring *r)

@@ -11,7 +11,7 @@
 
 struct fake_ring {
 	struct fake *fake;
-	struct desk *desk;
+	struct slot_page *page;
 	struct ring_down *down;
 	struct ring_up *up;
 	struct ring_queue *queue;

@@ -94,7 +94,7 @@ static void lie_about_jobs(uint64_t *r)
 		return;
 	done = atomic_load(&up->done);
 	sequence = hostile_random(r) % 3
-		? (loot.desk ? DESK_SEQUENCE(atomic_load(&loot.desk->word)) : done + 1)
+		? (loot.page ? SLOT_PAGE_SEQUENCE(atomic_load(&loot.page->word)) : done + 1)
 		: odd_number(r);
 	for (unsigned i = 0, n = (unsigned)(hostile_random(r) % 8); i < n; i++) {
 		struct ring_done *d = &up->dones[(sequence + i) % RING_DEPTH];
@@ -131,26 +131,26 @@ static void flip_claims(uint64_t *r)
 	}
 }
 
-static void lie_on_desk(uint64_t *r)
+static void lie_on_slot_page(uint64_t *r)
 {
-	struct desk *desk = loot.desk;
+	struct slot_page *page = loot.page;
 	uint64_t word;
 
-	if (!desk)
+	if (!page)
 		return;
-	word = atomic_load(&desk->word);
+	word = atomic_load(&page->word);
 	switch (hostile_random(r) % 4) {
 	case 0:
-		atomic_store(&desk->word,
-			DESK_WORD(DESK_SEQUENCE(word) + hostile_random(r) % 3 - 1,
+		atomic_store(&page->word,
+			SLOT_PAGE_WORD(SLOT_PAGE_SEQUENCE(word) + hostile_random(r) % 3 - 1,
 				hostile_random(r) % 8));
 		break;
-	case 1: atomic_store(&desk->word, odd_number(r)); break;
-	case 2: atomic_store(&desk->began_ns, odd_number(r)); break;
+	case 1: atomic_store(&page->word, odd_number(r)); break;
+	case 2: atomic_store(&page->began_ns, odd_number(r)); break;
 	default:
-		atomic_store(&desk->bell, (uint32_t)odd_number(r));
-		atomic_store(&desk->asleep, (uint32_t)odd_number(r));
-		atomic_store(&desk->attention, (uint32_t)odd_number(r));
+		atomic_store(&page->bell, (uint32_t)odd_number(r));
+		atomic_store(&page->asleep, (uint32_t)odd_number(r));
+		atomic_store(&page->attention, (uint32_t)odd_number(r));
 	}
 }
 
@@ -163,7 +163,7 @@ static void *scribbler(void *seed)
 		scribble(&r);
 		lie_about_jobs(&r);
 		flip_claims(&r);
-		lie_on_desk(&r);
+		lie_on_slot_page(&r);
 	}
 	return NULL;
 }
@@ -325,8 +325,8 @@ static const uint8_t types[] = {
 
 static void fill_frame(struct frame *f, uint64_t *r)
 {
-	uint64_t word = loot.desk ? atomic_load(&loot.desk->word) : 0,
-		 sequence = DESK_SEQUENCE(word) + hostile_random(r) % 3 - 1;
+	uint64_t word = loot.page ? atomic_load(&loot.page->word) : 0,
+		 sequence = SLOT_PAGE_SEQUENCE(word) + hostile_random(r) % 3 - 1;
 
 	for (size_t i = 0; i + 8 <= f->header.size - sizeof f->header; i += 8) {
 		uint64_t x = hostile_random(r) % 3 ? 0 : odd_number(r);
@@ -412,9 +412,9 @@ static void lie_well(uint64_t *r)
 	uint64_t sequence;
 	struct frame f;
 
-	if (!loot.up || !loot.desk)
+	if (!loot.up || !loot.page)
 		return;
-	sequence = DESK_SEQUENCE(atomic_load(&loot.desk->word));
+	sequence = SLOT_PAGE_SEQUENCE(atomic_load(&loot.page->word));
 	frame_begin(&f, MESSAGE_BACK);
 	f.link.sequence = sequence;
 	f.link.flags = hostile_random(r) % 3 ? LINK_MEMFD : LINK_STREAM;
@@ -436,8 +436,9 @@ static void lie_well(uint64_t *r)
 /* ---- all ---- */
 
 typedef void act_fn(uint64_t *r);
-static act_fn *const acts[] = { scribble, lie_about_jobs, flip_claims, lie_on_desk, scribble_beside,
-	truncate_all, set_flags, ring_bells, shut_sockets, close_some, talk_nonsense, lie_well };
+static act_fn *const acts[] = { scribble, lie_about_jobs, flip_claims, lie_on_slot_page,
+	scribble_beside, truncate_all, set_flags, ring_bells, shut_sockets, close_some,
+	talk_nonsense, lie_well };
 #define ACTS (sizeof acts / sizeof acts[0])
 
 void hostile_acts(uint64_t seed)

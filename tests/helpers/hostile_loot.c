@@ -27,7 +27,7 @@ static void find_memory(void)
 		if (a->up && a->size >= sizeof(struct ring_up))
 			loot.up = (struct ring_up *)(void *)a->at;
 		else if (a->writable && a->size == 4096)
-			loot.desk = (struct desk *)(void *)a->at;
+			loot.page = (struct slot_page *)(void *)a->at;
 		loot.areas_count++;
 	}
 	if (maps)

@@ -22,7 +22,7 @@ struct loot {
 	int memfds[64], sockets[64], events[64], others[64];
 	size_t memfds_count, sockets_count, events_count, others_count;
 	struct ring_up *up;
-	struct desk *desk;
+	struct slot_page *page;
 };
 extern struct loot loot;
 

@@ -43,7 +43,7 @@ void peer_init(struct peer *p)
 		.grace_ms = 30,
 		.drain_ms = 100,
 		.stop_ms = 100,
-		.dispatch = BROOD_PATH_HANDOFF, /* it lends nobody */
+		.dispatch = BROOD_PATH_HANDOFF, /* it grants nobody */
 	};
 	p->channel = p->log = -1;
 	pthread_mutex_init(&p->lock, NULL);

@@ -25,7 +25,7 @@ struct marks {
 
 static int births_fd = -1; /* the workers' end */
 static uint32_t my_slot;
-static struct desk *my_desk;
+static struct slot_page *my_slot_page;
 
 static struct marks *marks(void) { return case_shared(); }
 
@@ -45,7 +45,7 @@ static bool readable(int fd, int ms)
 static void on_soft(int sig)
 {
 	(void)sig;
-	atomic_store(&marks()->soft[my_slot], atomic_load(&my_desk->soft));
+	atomic_store(&marks()->soft[my_slot], atomic_load(&my_slot_page->soft));
 }
 
 static void __attribute__((noreturn)) play_worker(struct worker_config *config)
@@ -58,7 +58,7 @@ static void __attribute__((noreturn)) play_worker(struct worker_config *config)
 	setsid();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	my_slot = config->slot;
-	my_desk = shared_desk(config->shared, config->slot);
+	my_slot_page = shared_slot_page(config->shared, config->slot);
 	atomic_store(&marks()->soft[my_slot], 0);
 	atomic_store(&config->shared->roster->workers[config->slot].pid, getpid());
 	sigaction(SIGTERM, &action, NULL);
@@ -152,7 +152,7 @@ void stage_init(struct stage *s, uint32_t workers)
 
 static bool pool_is(struct stage *s, uint32_t idle)
 {
-	return atomic_load(&s->shared.board->idle) == idle;
+	return atomic_load(&s->shared.stats_page->idle) == idle;
 }
 
 static void begin_all(struct stage *s)
@@ -247,7 +247,7 @@ uint64_t stage_ask_with(struct stage *s, const struct message_lease *m)
 	frame_begin(&f, MESSAGE_LEASE)->lease = *m;
 	f.lease.id = ++s->id;
 	f.lease.given_ns = now_ns();
-	f.lease.ledger = (uint32_t)(s->id % s->shared.ledgers_count);
+	f.lease.lease_page = (uint32_t)(s->id % s->shared.lease_pages_count);
 	for (f.fds_count = 0; f.fds_count < LEASE_FDS; f.fds_count++)
 		f.fds[f.fds_count] = STDERR_FILENO;
 	stage_say(s->channel, &f);
@@ -278,9 +278,10 @@ struct stage_worker *stage_lent(struct stage *s, uint64_t id, struct message_len
 	CHECK_EQ(f.lend.sequence, ret->sequence);
 	CHECK_EQ(f.fds_count, LEASE_FDS);
 	frame_done(&f);
-	CHECK_EQ(atomic_load(&stage_desk(s, w)->word), DESK_WORD(ret->sequence, DESK_FREE));
-	CHECK_EQ(atomic_load(&stage_ledger(s, w)->published), ret->sequence);
-	CHECK_EQ(atomic_load(&stage_ledger(s, w)->leaving), 0);
+	CHECK_EQ(atomic_load(&stage_slot_page(s, w)->word),
+		SLOT_PAGE_WORD(ret->sequence, SLOT_PAGE_FREE));
+	CHECK_EQ(atomic_load(&stage_lease_page(s, w)->published), ret->sequence);
+	CHECK_EQ(atomic_load(&stage_lease_page(s, w)->leaving), 0);
 	return w;
 }
 
@@ -332,23 +333,23 @@ void stage_kill(struct stage *s, uint64_t id, uint64_t sequence, uint32_t cause)
 void stage_publish(struct stage *s, const struct stage_worker *w, uint64_t sequence,
 	const struct stage_limits *limits)
 {
-	struct ledger *ledger = stage_ledger(s, w);
+	struct lease_page *lease_page = stage_lease_page(s, w);
 
-	ledger->entries[sequence % RING_DEPTH] = (struct ledger_entry){ .id = sequence,
+	lease_page->entries[sequence % RING_DEPTH] = (struct lease_page_entry){ .id = sequence,
 		.run_ms = limits->run_ms,
 		.grace_ms = limits->grace_ms,
 		.flags = limits->flags };
-	atomic_store(&ledger->published, sequence);
-	if (now_ns() + limits->run_ms * NS_PER_MS < atomic_load(&ledger->look_at))
+	atomic_store(&lease_page->published, sequence);
+	if (now_ns() + limits->run_ms * NS_PER_MS < atomic_load(&lease_page->look_at))
 		stage_about(s, MESSAGE_LEASE_LOOK, w->lease);
 }
 
-void stage_word(
-	struct stage *s, const struct stage_worker *w, uint64_t sequence, enum desk_state state)
+void stage_word(struct stage *s, const struct stage_worker *w, uint64_t sequence,
+	enum slot_page_state state)
 {
-	if (state == DESK_RUNNING)
-		atomic_store(&stage_desk(s, w)->began_ns, now_ns());
-	atomic_store(&stage_desk(s, w)->word, DESK_WORD(sequence, state));
+	if (state == SLOT_PAGE_RUNNING)
+		atomic_store(&stage_slot_page(s, w)->began_ns, now_ns());
+	atomic_store(&stage_slot_page(s, w)->word, SLOT_PAGE_WORD(sequence, state));
 }
 
 /* ---- handed-off jobs ---- */
@@ -391,7 +392,7 @@ void stage_finish(struct stage *s, struct stage_worker *w, const struct message_
 {
 	struct frame f;
 
-	stage_word(s, w, run->sequence, DESK_DONE);
+	stage_word(s, w, run->sequence, SLOT_PAGE_DONE);
 	frame_begin(&f, MESSAGE_FINISHED)->finished = (struct message_finished){ .id = run->id,
 		.sequence = run->sequence };
 	stage_say(w->channel, &f);
@@ -409,9 +410,10 @@ struct brood_verdict stage_verdict(struct stage *s, uint64_t id)
 
 const struct stage_limits stage_forever = { BROOD_FOREVER, 30, 0 };
 
-bool stage_board(struct stage *s, uint32_t idle, uint32_t busy, uint32_t leased, uint32_t queued)
+bool stage_stats_page(
+	struct stage *s, uint32_t idle, uint32_t busy, uint32_t leased, uint32_t queued)
 {
-	struct board *b = s->shared.board;
+	struct stats_page *b = s->shared.stats_page;
 
 	return atomic_load(&b->idle) == idle && atomic_load(&b->busy) == busy &&
 		atomic_load(&b->leased) == leased && atomic_load(&b->queued) == queued;

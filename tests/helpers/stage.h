@@ -78,15 +78,15 @@ struct stage_limits {
 /* and says so where it must */
 void stage_publish(struct stage *s, const struct stage_worker *w, uint64_t sequence,
 	const struct stage_limits *limits);
-void stage_word(
-	struct stage *s, const struct stage_worker *w, uint64_t sequence, enum desk_state state);
-static inline struct desk *stage_desk(struct stage *s, const struct stage_worker *w)
+void stage_word(struct stage *s, const struct stage_worker *w, uint64_t sequence,
+	enum slot_page_state state);
+static inline struct slot_page *stage_slot_page(struct stage *s, const struct stage_worker *w)
 {
-	return shared_desk(&s->shared, w->slot);
+	return shared_slot_page(&s->shared, w->slot);
 }
-static inline struct ledger *stage_ledger(struct stage *s, const struct stage_worker *w)
+static inline struct lease_page *stage_lease_page(struct stage *s, const struct stage_worker *w)
 {
-	return shared_ledger(&s->shared, (uint32_t)(w->lease % s->shared.ledgers_count));
+	return shared_lease_page(&s->shared, (uint32_t)(w->lease % s->shared.lease_pages_count));
 }
 
 /* Handed-off jobs. */
@@ -100,7 +100,8 @@ struct brood_verdict stage_verdict(struct stage *s, uint64_t id);
 /* No time is up. */
 extern const struct stage_limits stage_forever;
 /* The stats page says so many. */
-bool stage_board(struct stage *s, uint32_t idle, uint32_t busy, uint32_t leased, uint32_t queued);
-#define BOARD(s, ...) CHECK(WAIT_UNTIL(stage_board(s, __VA_ARGS__), STAGE_MS))
+bool stage_stats_page(
+	struct stage *s, uint32_t idle, uint32_t busy, uint32_t leased, uint32_t queued);
+#define STATS_PAGE(s, ...) CHECK(WAIT_UNTIL(stage_stats_page(s, __VA_ARGS__), STAGE_MS))
 
 #endif

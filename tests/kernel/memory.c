@@ -152,46 +152,48 @@ static int touch(const struct look *look)
 	return end.code == CLD_EXITED ? end.status : -end.status;
 }
 
-static void keep_desk_2(struct shared *s) { shared_keep_desk(s, 2); }
-static void keep_first_desk(struct shared *s) { shared_keep_desk(s, 0); }
-static void keep_last_desk(struct shared *s) { shared_keep_desk(s, 9); }
+static void keep_slot_page_2(struct shared *s) { shared_keep_slot_page(s, 2); }
+static void keep_first_slot_page(struct shared *s) { shared_keep_slot_page(s, 0); }
+static void keep_last_slot_page(struct shared *s) { shared_keep_slot_page(s, 9); }
 
 /* Which slots' pages are left. */
 enum { NONE = 10, ALL };
-static void expect_pages(void (*keep)(struct shared *s), uint32_t own, uint32_t own_ledger)
+static void expect_pages(void (*keep)(struct shared *s), uint32_t own, uint32_t own_lease_page)
 {
 	for (uint32_t slot = 0; slot < 10; slot++) {
-		struct look desk = { keep, (volatile char *)shared_desk(&shared, slot), true },
-			    ledger = { keep, (volatile char *)shared_ledger(&shared, slot), true };
+		struct look page = { keep, (volatile char *)shared_slot_page(&shared, slot), true },
+			    lease_page = { keep, (volatile char *)shared_lease_page(&shared, slot),
+				    true };
 
-		CHECK_EQ(touch(&desk), slot == own || own == ALL ? 0 : -SIGSEGV);
-		CHECK_EQ(touch(&ledger), slot == own_ledger || own_ledger == ALL ? 0 : -SIGSEGV);
+		CHECK_EQ(touch(&page), slot == own || own == ALL ? 0 : -SIGSEGV);
+		CHECK_EQ(touch(&lease_page),
+			slot == own_lease_page || own_lease_page == ALL ? 0 : -SIGSEGV);
 	}
 }
 
 static void pieces(void)
 {
-	volatile char *roster, *board;
+	volatile char *roster, *stats_page;
 
 	CHECK_EQ(shared_create(10, &shared), 0);
 	CHECK_EQ(shared.roster->slots, 10);
 	roster = (volatile char *)shared.roster;
-	board = (volatile char *)shared.board;
-	expect_pages(keep_desk_2, 2, NONE);
-	expect_pages(keep_first_desk, 0, NONE);
-	expect_pages(keep_last_desk, 9, NONE);
+	stats_page = (volatile char *)shared.stats_page;
+	expect_pages(keep_slot_page_2, 2, NONE);
+	expect_pages(keep_first_slot_page, 0, NONE);
+	expect_pages(keep_last_slot_page, 9, NONE);
 	expect_pages(shared_keep_engine, ALL, ALL);
 	expect_pages(shared_keep_guard, NONE, NONE);
-	CHECK_EQ(touch(&(struct look){ keep_desk_2, roster, false }), -SIGSEGV);
-	CHECK_EQ(touch(&(struct look){ keep_desk_2, board, false }), -SIGSEGV);
+	CHECK_EQ(touch(&(struct look){ keep_slot_page_2, roster, false }), -SIGSEGV);
+	CHECK_EQ(touch(&(struct look){ keep_slot_page_2, stats_page, false }), -SIGSEGV);
 	CHECK_EQ(touch(&(struct look){ shared_keep_engine, roster, false }), -SIGSEGV);
-	CHECK_EQ(touch(&(struct look){ shared_keep_engine, board, false }), 0);
-	CHECK_EQ(touch(&(struct look){ shared_keep_engine, board, true }), -SIGSEGV);
+	CHECK_EQ(touch(&(struct look){ shared_keep_engine, stats_page, false }), 0);
+	CHECK_EQ(touch(&(struct look){ shared_keep_engine, stats_page, true }), -SIGSEGV);
 	CHECK_EQ(touch(&(struct look){ shared_keep_guard, roster, true }), 0);
-	CHECK_EQ(touch(&(struct look){ shared_keep_guard, board, false }), -SIGSEGV);
-	shared_desk(&shared, 3)->word = DESK_WORD(77, DESK_RUNNING);
-	CHECK_EQ(DESK_STATE(shared_desk(&shared, 3)->word), DESK_RUNNING);
-	CHECK_EQ(DESK_SEQUENCE(shared_desk(&shared, 3)->word), 77);
+	CHECK_EQ(touch(&(struct look){ shared_keep_guard, stats_page, false }), -SIGSEGV);
+	shared_slot_page(&shared, 3)->word = SLOT_PAGE_WORD(77, SLOT_PAGE_RUNNING);
+	CHECK_EQ(SLOT_PAGE_STATE(shared_slot_page(&shared, 3)->word), SLOT_PAGE_RUNNING);
+	CHECK_EQ(SLOT_PAGE_SEQUENCE(shared_slot_page(&shared, 3)->word), 77);
 	shared_free(&shared);
 	shared_free(&shared);
 	CHECK_EQ(shared_create(0, &shared), 0);

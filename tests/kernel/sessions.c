@@ -15,7 +15,7 @@ TestSuite(kernel_sessions, .timeout = 120);
 #define ROUNDS 100
 #define FAMILY 5 /* children of the leader */
 
-struct board {
+struct stats_page {
 	_Atomic int ready;
 	_Atomic pid_t pids[64];
 	_Atomic int forks;
@@ -23,7 +23,7 @@ struct board {
 
 static pid_t in_session(void (*body)(void))
 {
-	struct board *b = case_shared();
+	struct stats_page *b = case_shared();
 	int ready = b->ready;
 	pid_t pid = fork();
 
@@ -39,7 +39,7 @@ static pid_t in_session(void (*body)(void))
 
 static void tell(void)
 {
-	struct board *b = case_shared();
+	struct stats_page *b = case_shared();
 
 	b->pids[b->ready] = getpid();
 	b->ready++;
@@ -68,7 +68,7 @@ static int reap_killed(void)
 
 static void family(void)
 {
-	struct board *b = case_shared();
+	struct stats_page *b = case_shared();
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 
 	for (int i = 0; i < FAMILY; i++) {
@@ -97,7 +97,7 @@ static void whole_family(void)
 
 	CHECK_EQ(process_set_subreaper(), 0);
 	leader = in_session(family);
-	CHECK(WAIT_UNTIL(((struct board *)case_shared())->ready == FAMILY + 1, SHORT_MS));
+	CHECK(WAIT_UNTIL(((struct stats_page *)case_shared())->ready == FAMILY + 1, SHORT_MS));
 	before = fds_count();
 	killed = sessions_kill(&leader, 1, ROUNDS);
 	CHECK_EQ(fds_count(), before);
@@ -163,7 +163,7 @@ Test(kernel_sessions, without_a_leader) { case_run(leaderless, 20000); }
 /* Each forks a successor and ends, several at a time: no walk sees them all standing still. */
 static void chain(void)
 {
-	struct board *b = case_shared();
+	struct stats_page *b = case_shared();
 
 	for (int i = 0; i < 4; i++)
 		if (fork() == 0)
@@ -177,7 +177,7 @@ static void chain(void)
 
 static void in_flight(void)
 {
-	struct board *b = case_shared();
+	struct stats_page *b = case_shared();
 
 	CHECK_EQ(process_set_subreaper(), 0);
 	signal(SIGCHLD, SIG_IGN); /* the dead of the chain go by themselves */
@@ -299,7 +299,7 @@ static void not_ours(void)
 		tell();
 		_exit((int)read(life[0], &c, 1));
 	}
-	CHECK(WAIT_UNTIL(((struct board *)case_shared())->ready == 1, SHORT_MS));
+	CHECK(WAIT_UNTIL(((struct stats_page *)case_shared())->ready == 1, SHORT_MS));
 	become_nobody();
 	CHECK_EQ(sessions_kill(&leader, 1, 100000000), 0);
 	close(life[1]);
@@ -329,7 +329,7 @@ static void listing(void)
 
 	CHECK_EQ(process_set_subreaper(), 0);
 	leader = in_session(family);
-	CHECK(WAIT_UNTIL(((struct board *)case_shared())->ready == FAMILY + 1, SHORT_MS));
+	CHECK(WAIT_UNTIL(((struct stats_page *)case_shared())->ready == FAMILY + 1, SHORT_MS));
 	CHECK_EQ(sessions_each(leader, note_one, &leader), FAMILY + 1);
 	CHECK_EQ(proc_stat(leader, &s), 0);
 	CHECK_EQ(s.pid, leader);

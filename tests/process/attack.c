@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * attack.c - jobs that harm what they can reach (their desk, their siblings, the guard, the
+ * attack.c - jobs that harm what they can reach (their slot page, their siblings, the guard, the
  * channel, a client's socket), and programs that begin or go on in odd states. One fault costs one
  * job; the supervisor never waits; whoever gives jobs hears the truth.
  */
@@ -41,10 +41,10 @@ static void all_well(uint32_t jobs)
 	}
 }
 
-/* ---- a job that writes over its desk ---- */
+/* ---- a job that writes over its slot page ---- */
 
 /* The one shared mapping of a page that a worker can write. */
-static _Atomic uint64_t *find_desk(void)
+static _Atomic uint64_t *find_slot_page(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
 	unsigned long from, to, found = 0;
@@ -67,14 +67,14 @@ static _Atomic uint64_t *find_desk(void)
 static int scribbles(struct brood_job *job)
 {
 	const uint64_t *what = brood_job_arg(job, NULL);
-	_Atomic uint64_t *word = find_desk();
+	_Atomic uint64_t *word = find_slot_page();
 	uint64_t now = word ? atomic_load(word) : 0;
 
-	if (DESK_STATE(now) != DESK_RUNNING)
+	if (SLOT_PAGE_STATE(now) != SLOT_PAGE_RUNNING)
 		return 1;
 	atomic_store(word,
-		*what == BEFORE     ? DESK_WORD(DESK_SEQUENCE(now) - 1, DESK_DONE)
-			: *what < 8 ? DESK_WORD(DESK_SEQUENCE(now), *what)
+		*what == BEFORE     ? SLOT_PAGE_WORD(SLOT_PAGE_SEQUENCE(now) - 1, SLOT_PAGE_DONE)
+			: *what < 8 ? SLOT_PAGE_WORD(SLOT_PAGE_SEQUENCE(now), *what)
 				    : *what);
 	return 0;
 }
@@ -82,8 +82,8 @@ static int scribbles(struct brood_job *job)
 static void scribbled(
 	enum brood_path path, void (*judge)(uint64_t word, const struct brood_verdict *v))
 {
-	static const uint64_t words[] = { DESK_FREE, DESK_ASSIGNED, DESK_DONE, DESK_CONDEMNED,
-		BEFORE, 7, UINT64_MAX, 1ull << 63, 0x4141414141414141 };
+	static const uint64_t words[] = { SLOT_PAGE_FREE, SLOT_PAGE_ASSIGNED, SLOT_PAGE_DONE,
+		SLOT_PAGE_CONDEMNED, BEFORE, 7, UINT64_MAX, 1ull << 63, 0x4141414141414141 };
 
 	start(2);
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
@@ -105,48 +105,48 @@ static void scribbled(
 static void judge_handoff(uint64_t word, const struct brood_verdict *v)
 {
 	/* it waits for a kill that comes with its deadline */
-	if (word == DESK_CONDEMNED)
+	if (word == SLOT_PAGE_CONDEMNED)
 		verdict_is(v, BROOD_CRASHED, BROOD_DETAIL_STUCK);
-	else if (word == DESK_ASSIGNED) /* says of itself that it never began */
+	else if (word == SLOT_PAGE_ASSIGNED) /* says of itself that it never began */
 		CHECK_EQ(v->outcome, BROOD_CRASHED);
 	else
 		verdict_is(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
-	CHECK_EQ(v->started, word != DESK_ASSIGNED);
+	CHECK_EQ(v->started, word != SLOT_PAGE_ASSIGNED);
 }
-static void desks(void) { scribbled(BROOD_PATH_HANDOFF, judge_handoff); }
-Test(attack, desk_written_over) { case_run(desks, 60000); }
+static void slot_pages(void) { scribbled(BROOD_PATH_HANDOFF, judge_handoff); }
+Test(attack, slot_page_written_over) { case_run(slot_pages, 60000); }
 
 /* The supervisor looks when it likes: it may find the scribble before its worker ends of it. */
 static void judge_lease(uint64_t word, const struct brood_verdict *v)
 {
 	if (word != BEFORE || v->detail != BROOD_DETAIL_NONE)
 		verdict_is(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
-	if (word == BEFORE || word == DESK_CONDEMNED)
+	if (word == BEFORE || word == SLOT_PAGE_CONDEMNED)
 		CHECK_EQ(v->outcome, BROOD_CRASHED);
 	CHECK_EQ(v->started, word != BEFORE);
 }
-static void desks_on_lease(void) { scribbled(BROOD_PATH_LEASE, judge_lease); }
-Test(attack, desk_written_over_on_lease) { case_run(desks_on_lease, 60000); }
+static void slot_pages_on_lease(void) { scribbled(BROOD_PATH_LEASE, judge_lease); }
+Test(attack, slot_page_written_over_on_lease) { case_run(slot_pages_on_lease, 60000); }
 
-static int unmaps_desk(struct brood_job *job)
+static int unmaps_slot_page(struct brood_job *job)
 {
 	(void)job;
-	return munmap((void *)(uintptr_t)find_desk(), 4096);
+	return munmap((void *)(uintptr_t)find_slot_page(), 4096);
 }
 
-static void no_desk(void)
+static void no_slot_page(void)
 {
 	struct brood_verdict v;
 
 	start(1);
-	v = POOL_CALL(brood, unmaps_desk);
+	v = POOL_CALL(brood, unmaps_slot_page);
 	verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.signal, SIGSEGV);
 	CHECK(v.started);
 	all_well(4);
 	pool_stop(brood);
 }
-Test(attack, desk_unmapped) { case_run(no_desk, 20000); }
+Test(attack, slot_page_unmapped) { case_run(no_slot_page, 20000); }
 
 /* ---- a job that kills its siblings, and the guard ---- */
 

@@ -68,7 +68,7 @@ static void handed_off(void)
 }
 Test(batch, handed_off) { case_run(handed_off, 20000); }
 
-/* The supervisor has no worker to lend: it says why, and the engine asks again. */
+/* The supervisor has no worker to grant: it says why, and the engine asks again. */
 static void no_lease(enum brood_detail why)
 {
 	struct frame f, over;

@@ -66,7 +66,7 @@ static int stops_itself(struct brood_job *job)
 	return kill(getpid(), SIGSTOP);
 }
 
-/* Whoever lends the worker or hands the job over: it stands still in the middle of it. */
+/* Whoever grants the worker or hands the job over: it stands still in the middle of it. */
 static void stopped_in_a_job(enum brood_path path, uint32_t flags)
 {
 	struct brood_options options = {

@@ -123,11 +123,11 @@ static void ready(void)
 	start(4);
 	CHECK_EQ(engine_wait_ready(peer.brood, 0), -ETIMEDOUT);
 	CHECK_EQ(engine_wait_ready(peer.brood, 30), -ETIMEDOUT);
-	atomic_store(&peer.shared.board->degraded, 1);
+	atomic_store(&peer.shared.stats_page->degraded, 1);
 	peer_say(&peer, MESSAGE_POOL_DEGRADED);
 	CHECK_EQ(engine_wait_ready(peer.brood, BROOD_FOREVER), -EHOSTDOWN);
 	/* it recovered, and is not whole yet */
-	atomic_store(&peer.shared.board->degraded, 0);
+	atomic_store(&peer.shared.stats_page->degraded, 0);
 	CHECK_EQ(engine_wait_ready(peer.brood, 20), -ETIMEDOUT);
 	peer_say(&peer, MESSAGE_POOL_READY);
 	CHECK_EQ(engine_wait_ready(peer.brood, BROOD_FOREVER), 0);

@@ -33,7 +33,7 @@ static void handed_off(void)
 		CHECK_EQ(f.fds_count, 1 + extra);
 		run = f.run;
 		frame_done(&f);
-		stage_word(&p.s, w, run.sequence, DESK_RUNNING);
+		stage_word(&p.s, w, run.sequence, SLOT_PAGE_RUNNING);
 		frame_begin(&f, MESSAGE_PROGRESS)->progress = (struct message_progress){
 			.id = id, .sequence = run.sequence, .size = 5, .data = "half"
 		};
@@ -41,7 +41,7 @@ static void handed_off(void)
 		stage_hear(p.s.channel, &f, MESSAGE_PROGRESS);
 		CHECK_EQ(f.progress.id, id);
 		CHECK_STR((const char *)f.progress.data, "half");
-		stage_word(&p.s, w, run.sequence, DESK_DONE);
+		stage_word(&p.s, w, run.sequence, SLOT_PAGE_DONE);
 		frame_begin(&f, MESSAGE_FINISHED)->finished = (struct message_finished){
 			.id = id, .sequence = run.sequence, .cpu_us = 17, .peak_kb = 4711
 		};
@@ -87,7 +87,7 @@ static void no_plugin(void)
 	CHECK_EQ(f.run.plugin_size, 4);
 	CHECK_EQ(f.run.arg_size, 4);
 	frame_done(&f);
-	stage_word(&p.s, w, f.run.sequence, DESK_DONE);
+	stage_word(&p.s, w, f.run.sequence, SLOT_PAGE_DONE);
 	m.attempt = (uint32_t)f.run.sequence;
 	frame_begin(&f, MESSAGE_FINISHED)->finished = (struct message_finished){
 		.id = 5000, .sequence = m.attempt, .flags = FINISHED_NO_PLUGIN

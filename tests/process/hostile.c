@@ -124,7 +124,7 @@ static void one_hostile(struct site *s, uint64_t *r)
 static void *hostile_thread(void *number)
 {
 	/*
-	 * A worker that makes its desk say that it is through is bounded by the limit of an
+	 * A worker that makes its slot page say that it is through is bounded by the limit of an
 	 * explicit lease, where nobody looks at that.
 	 */
 	struct site s = { .brood = brood,

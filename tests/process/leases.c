@@ -30,27 +30,27 @@ static void in_their_order(void)
 	lease = stage_ask(&s, 0);
 	b = stage_job(&s);
 	kept = stage_ask(&s, LEASE_KEPT);
-	BOARD(&s, 0, 1, 0, 3);
+	STATS_PAGE(&s, 0, 1, 0, 3);
 	stage_finish(&s, w, &run);
 	CHECK_EQ(stage_verdict(&s, a).outcome, BROOD_DONE);
 	CHECK_EQ(stage_lent(&s, lease, &lent), w);
 	CHECK_EQ(lent.sequence, run.sequence);
-	BOARD(&s, 0, 1, 1, 2);
+	STATS_PAGE(&s, 0, 1, 1, 2);
 	stage_about(&s, MESSAGE_LEASE_END, lease);
 	stage_leave(w, lease);
-	CHECK_EQ(atomic_load(&stage_ledger(&s, w)->leaving), 1);
-	CHECK(WAIT_UNTIL(atomic_load(&stage_desk(&s, w)->bell) == 1, STAGE_MS));
-	CHECK_EQ(atomic_load(&stage_desk(&s, w)->attention), 1);
+	CHECK_EQ(atomic_load(&stage_lease_page(&s, w)->leaving), 1);
+	CHECK(WAIT_UNTIL(atomic_load(&stage_slot_page(&s, w)->bell) == 1, STAGE_MS));
+	CHECK_EQ(atomic_load(&stage_slot_page(&s, w)->attention), 1);
 	stage_left(w, lease, lent.sequence, 0);
 	CHECK_EQ(stage_over(&s, lease, LEASE_RETURNED).sequence, lent.sequence);
 	run = stage_run(w, b);
 	CHECK_GT(run.sequence, lent.sequence);
-	BOARD(&s, 0, 1, 0, 1);
+	STATS_PAGE(&s, 0, 1, 0, 1);
 	stage_finish(&s, w, &run);
 	stage_verdict(&s, b);
 	stage_lent(&s, kept, &lent);
-	CHECK_EQ(atomic_load(&s.shared.board->leases), 2);
-	CHECK_EQ(atomic_load(&s.shared.board->leases_revoked), 0);
+	CHECK_EQ(atomic_load(&s.shared.stats_page->leases), 2);
+	CHECK_EQ(atomic_load(&s.shared.stats_page->leases_revoked), 0);
 	stage_end(&s);
 }
 Test(leases, wait_in_the_queue_with_jobs) { case_run(in_their_order, 30000); }
@@ -73,7 +73,7 @@ static void refused(void)
 	ended = stage_ask(&s, 0);
 	stage_about(&s, MESSAGE_LEASE_END, ended);
 	CHECK_EQ(stage_over(&s, ended, LEASE_REFUSED).detail, BROOD_DETAIL_NONE);
-	BOARD(&s, 0, 1, 1, 0);
+	STATS_PAGE(&s, 0, 1, 1, 0);
 	CHECK_EQ(prlimit(getppid(), RLIMIT_NOFILE, NULL, &full), 0);
 	full.rlim_cur = 3; /* the supervisor can take no file now */
 	CHECK_EQ(prlimit(getppid(), RLIMIT_NOFILE, &full, NULL), 0);
@@ -101,7 +101,7 @@ static void no_sequence_twice(void)
 	base = lent.sequence;
 	for (uint64_t n = 1; n <= 5; n++)
 		stage_publish(&s, w, base + n, &stage_forever);
-	stage_word(&s, w, base + 2, DESK_DONE);
+	stage_word(&s, w, base + 2, SLOT_PAGE_DONE);
 	stage_about(&s, MESSAGE_LEASE_END, lease);
 	stage_leave(w, lease);
 	stage_left(w, lease, base + 2, 0); /* it leaves three behind */
@@ -168,15 +168,15 @@ static void full_socket(void)
 				.limit_ms = BROOD_FOREVER,
 				.flags = LEASE_KEPT });
 	/* all were heard, and all but one wait */
-	CHECK(WAIT_UNTIL(stage_board(&s, 0, 2, 2, ASKED - 1), STAGE_MS));
+	CHECK(WAIT_UNTIL(stage_stats_page(&s, 0, 2, 2, ASKED - 1), STAGE_MS));
 	for (int i = 1; i < ASKED; i++)
 		stage_about(&s, MESSAGE_LEASE_END, asked[i]);
 	/* they are refused, for nobody wants them any more */
-	CHECK(WAIT_UNTIL(stage_board(&s, 0, 2, 2, 0), STAGE_MS));
+	CHECK(WAIT_UNTIL(stage_stats_page(&s, 0, 2, 2, 0), STAGE_MS));
 	w = &s.workers[1 - lent.slot];
 	stage_die(w, SIGKILL);
 	stage_reborn(&s);
-	BOARD(&s, 1, 1, 1, 0);
+	STATS_PAGE(&s, 1, 1, 1, 0);
 	for (int left = ASKED + 1; left > 0; left--)
 		hear_of_one(&s, asked, &lent_said);
 	CHECK(stage_quiet(s.channel));

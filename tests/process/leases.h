@@ -33,7 +33,7 @@ static inline void publish(struct play *p, uint64_t n, const struct stage_limits
 {
 	stage_publish(&p->s, p->w, p->base + n, limits);
 }
-static inline void word(struct play *p, uint64_t n, enum desk_state state)
+static inline void word(struct play *p, uint64_t n, enum slot_page_state state)
 {
 	stage_word(&p->s, p->w, p->base + n, state);
 }

@@ -22,7 +22,7 @@ static void killed_from_outside(void)
 		lend(&p);
 		publish(&p, 1, &forever);
 		if (round > 0)
-			word(&p, 1, round == 1 ? DESK_RUNNING : DESK_DONE);
+			word(&p, 1, round == 1 ? SLOT_PAGE_RUNNING : SLOT_PAGE_DONE);
 		stage_die(p.w, round == 1 ? SIGSEGV : SIGKILL);
 		over = stage_over(&p.s, p.lease, LEASE_DIED);
 		CHECK_EQ(over.flags, 0);
@@ -30,11 +30,12 @@ static void killed_from_outside(void)
 		CHECK_EQ(over.kill_signal, 0);
 		CHECK_EQ(over.status, round == 1 ? SIGSEGV : SIGKILL);
 		CHECK_EQ(over.word,
-			round == 0 ? DESK_WORD(p.base, DESK_FREE)
-				   : DESK_WORD(p.base + 1, round == 1 ? DESK_RUNNING : DESK_DONE));
+			round == 0 ? SLOT_PAGE_WORD(p.base, SLOT_PAGE_FREE)
+				   : SLOT_PAGE_WORD(p.base + 1,
+					     round == 1 ? SLOT_PAGE_RUNNING : SLOT_PAGE_DONE));
 		stage_reborn(&p.s);
 	}
-	CHECK_EQ(atomic_load(&p.s.shared.board->killed), 0);
+	CHECK_EQ(atomic_load(&p.s.shared.stats_page->killed), 0);
 	stage_end(&p.s);
 }
 Test(leases_end, facts_of_a_kill_from_outside) { case_run(killed_from_outside, 30000); }
@@ -48,7 +49,7 @@ static void escaped(void)
 	begin(&p, 1);
 	lend(&p);
 	publish(&p, 1, &forever);
-	word(&p, 1, DESK_RUNNING);
+	word(&p, 1, SLOT_PAGE_RUNNING);
 	frame_begin(&f, MESSAGE_ESCAPED)->escaped = (struct message_escaped){
 		.id = 4711, .sequence = p.base + 1, .how = ESCAPED_LONGJMP
 	};
@@ -128,7 +129,7 @@ static void one_word(struct play *p, const struct said *said, enum state state)
 		id = p->lease;
 	} else if (state == BUSY) {
 		id = stage_job(&p->s);
-		stage_word(&p->s, w, stage_run(w, id).sequence, DESK_RUNNING);
+		stage_word(&p->s, w, stage_run(w, id).sequence, SLOT_PAGE_RUNNING);
 	}
 	say_word(w, said->type);
 	if (said->fine[state])
@@ -152,8 +153,8 @@ static void every_word(void)
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		for (int state = 0; state < STATES; state++)
 			one_word(&p, &words[i], (enum state)state);
-	CHECK(WAIT_UNTIL(atomic_load(&p.s.shared.board->idle) == 1, STAGE_MS));
-	CHECK_EQ(atomic_load(&p.s.shared.board->leased), 0);
+	CHECK(WAIT_UNTIL(atomic_load(&p.s.shared.stats_page->idle) == 1, STAGE_MS));
+	CHECK_EQ(atomic_load(&p.s.shared.stats_page->leased), 0);
 	stage_end(&p.s);
 }
 Test(leases_end, each_word_in_each_state) { case_run(every_word, 60000); }
@@ -176,7 +177,7 @@ static void false_leavers(void)
 	for (int lie = 0; lie < 5; lie++) {
 		lend(&p);
 		publish(&p, 1, &forever);
-		word(&p, 1, lie == 4 ? DESK_RUNNING : DESK_DONE);
+		word(&p, 1, lie == 4 ? SLOT_PAGE_RUNNING : SLOT_PAGE_DONE);
 		stage_left(p.w, p.lease + (lie == 0),
 			lie == 1           ? p.base + 2
 				: lie == 2 ? p.base - 1
@@ -198,19 +199,19 @@ static void scribbled(void)
 		lend(&p);
 		publish(&p, 1, &forever);
 		publish(&p, 2, &forever);
-		atomic_store(&stage_desk(&p.s, p.w)->word,
+		atomic_store(&stage_slot_page(&p.s, p.w)->word,
 			lie == 0           ? 0
 				: lie == 1 ? UINT64_MAX
-				: lie == 2 ? DESK_WORD(p.base + 3, DESK_RUNNING)
-				: lie == 3 ? DESK_WORD(p.base + 1, DESK_CONDEMNED)
-				: lie == 4 ? DESK_WORD(p.base - 1, DESK_DONE)
-					   : DESK_WORD(p.base + 1, DESK_ASSIGNED));
+				: lie == 2 ? SLOT_PAGE_WORD(p.base + 3, SLOT_PAGE_RUNNING)
+				: lie == 3 ? SLOT_PAGE_WORD(p.base + 1, SLOT_PAGE_CONDEMNED)
+				: lie == 4 ? SLOT_PAGE_WORD(p.base - 1, SLOT_PAGE_DONE)
+					   : SLOT_PAGE_WORD(p.base + 1, SLOT_PAGE_ASSIGNED));
 		stage_about(&p.s, MESSAGE_LEASE_LOOK, p.lease);
-		drops(&p, "a desk");
+		drops(&p, "a page");
 	}
 	stage_end(&p.s);
 }
-Test(leases_end, desks_that_were_scribbled_on) { case_run(scribbled, 30000); }
+Test(leases_end, slot_pages_that_were_scribbled_on) { case_run(scribbled, 30000); }
 
 /*
  * The engine's word that a worker sent it nonsense; and words of the engine that make no sense

@@ -165,13 +165,14 @@ static void breathe(struct life *l)
 
 static bool fresh(struct life *l)
 {
-	uint32_t records = WORKERS + l->s.options.backlog, ledgers = l->s.shared.ledgers_count;
+	uint32_t records = WORKERS + l->s.options.backlog,
+		 lease_pages = l->s.shared.lease_pages_count;
 
 	if (l->count >= 12)
 		return false;
 	for (uint32_t i = 0; i < l->count; i++)
 		if (l->out[i].id % records == (l->s.id + 1) % records ||
-			l->out[i].id % ledgers == (l->s.id + 1) % ledgers) {
+			l->out[i].id % lease_pages == (l->s.id + 1) % lease_pages) {
 			l->s.id++;
 			i = UINT32_MAX;
 		}
@@ -237,15 +238,15 @@ static void say(struct life *l, uint32_t slot, struct frame *f)
 	CHECK(r == 0 || r == -EPIPE || r == -ECONNRESET || r == -EAGAIN);
 }
 
-static void swap(struct life *l, uint32_t slot, uint64_t sequence, enum desk_state state)
+static void swap(struct life *l, uint32_t slot, uint64_t sequence, enum slot_page_state state)
 {
-	struct desk *desk = stage_desk(&l->s, &l->s.workers[slot]);
-	uint64_t word = atomic_load(&desk->word);
+	struct slot_page *page = stage_slot_page(&l->s, &l->s.workers[slot]);
+	uint64_t word = atomic_load(&page->word);
 
-	if (state == DESK_RUNNING)
-		atomic_store(&desk->began_ns, now_ns());
-	if (DESK_STATE(word) != DESK_CONDEMNED) /* else it waits to die */
-		atomic_compare_exchange_strong(&desk->word, &word, DESK_WORD(sequence, state));
+	if (state == SLOT_PAGE_RUNNING)
+		atomic_store(&page->began_ns, now_ns());
+	if (SLOT_PAGE_STATE(word) != SLOT_PAGE_CONDEMNED) /* else it waits to die */
+		atomic_compare_exchange_strong(&page->word, &word, SLOT_PAGE_WORD(sequence, state));
 }
 
 static void works(struct life *l, uint32_t slot)
@@ -255,15 +256,16 @@ static void works(struct life *l, uint32_t slot)
 	struct frame f;
 
 	if (p->role == BUSY) {
-		swap(l, slot, p->sequence, below(l, 2) ? DESK_RUNNING : DESK_DONE);
-		if (DESK_STATE(atomic_load(&stage_desk(&l->s, w)->word)) != DESK_DONE)
+		swap(l, slot, p->sequence, below(l, 2) ? SLOT_PAGE_RUNNING : SLOT_PAGE_DONE);
+		if (SLOT_PAGE_STATE(atomic_load(&stage_slot_page(&l->s, w)->word)) !=
+			SLOT_PAGE_DONE)
 			return;
 		frame_begin(&f, MESSAGE_FINISHED)->finished =
 			(struct message_finished){ .id = p->id, .sequence = p->sequence };
 		say(l, slot, &f);
 		*p = (struct played){ .role = IDLE, .sequence = p->sequence };
 	} else if (p->runs) {
-		swap(l, slot, ++p->done, DESK_DONE);
+		swap(l, slot, ++p->done, SLOT_PAGE_DONE);
 		p->runs = false;
 	} else if (p->leaving) {
 		frame_begin(&f, MESSAGE_LEFT)->left = (struct message_left){ .id = p->id,
@@ -272,7 +274,7 @@ static void works(struct life *l, uint32_t slot)
 		*p = (struct played){ .role = IDLE, .sequence = p->published };
 	} else if (p->done < p->published && below(l, 4)) {
 		p->runs = true;
-		swap(l, slot, p->done + 1, DESK_RUNNING);
+		swap(l, slot, p->done + 1, SLOT_PAGE_RUNNING);
 	} else if (p->published - p->done < 5) {
 		stage_publish(&l->s, w, ++p->published, &(struct stage_limits){ some_ms(l), 5, 0 });
 	}
@@ -296,7 +298,7 @@ static void raves(struct life *l, uint32_t slot)
 	struct frame f;
 
 	if (below(l, 3) == 0 && l->workers[slot].role == LEASED) {
-		atomic_store(&stage_desk(&l->s, w)->word, unit_random(&l->r));
+		atomic_store(&stage_slot_page(&l->s, w)->word, unit_random(&l->r));
 	} else {
 		frame_begin(&f, words[below(l, ARRAY_SIZE(words))]);
 		say(l, slot, &f);
@@ -347,7 +349,7 @@ static bool ended(struct life *l)
 
 static bool all_idle(struct life *l)
 {
-	struct board *b = l->s.shared.board;
+	struct stats_page *b = l->s.shared.stats_page;
 
 	hear_all(l);
 	return atomic_load(&b->idle) == WORKERS && atomic_load(&b->leased) == 0 &&

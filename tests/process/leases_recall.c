@@ -24,12 +24,12 @@ static void when_they_rest(void)
 	lease = stage_ask(&s, 0);
 	w = stage_lent(&s, lease, &lent);
 	stage_publish(&s, w, lent.sequence + 1, &stage_forever);
-	stage_word(&s, w, lent.sequence + 1, DESK_DONE);
+	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_DONE);
 	stage_leave(w, lease);
 	stage_left(w, lease, lent.sequence + 1, 0);
 	stage_over(&s, lease, LEASE_RETURNED);
-	BOARD(&s, 1, 1, 1, 0);
-	CHECK_EQ(atomic_load(&s.shared.board->leases_revoked), 1);
+	STATS_PAGE(&s, 1, 1, 1, 0);
+	CHECK_EQ(atomic_load(&s.shared.stats_page->leases_revoked), 1);
 	stage_end(&s);
 }
 Test(leases_recall, that_rest_come_back) { case_run(when_they_rest, 30000); }
@@ -48,13 +48,13 @@ static void at_their_limit(void)
 			.queue_ms = BROOD_FOREVER, .limit_ms = 50, .flags = LEASE_KEPT });
 	w = stage_lent(&s, lease, &lent);
 	stage_publish(&s, w, lent.sequence + 1, &stage_forever);
-	stage_word(&s, w, lent.sequence + 1, DESK_RUNNING);
+	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_RUNNING);
 	stage_leave(w, lease);
 	CHECK(proc_alive(w->pid));
-	stage_word(&s, w, lent.sequence + 1, DESK_DONE);
+	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_DONE);
 	stage_left(w, lease, lent.sequence + 1, 0);
 	stage_over(&s, lease, LEASE_RETURNED);
-	CHECK_EQ(atomic_load(&s.shared.board->leases_revoked), 1);
+	CHECK_EQ(atomic_load(&s.shared.stats_page->leases_revoked), 1);
 	stage_end(&s);
 }
 Test(leases_recall, end_at_their_limit) { case_run(at_their_limit, 30000); }
@@ -74,7 +74,7 @@ static void for_others(void)
 		lease[i] = stage_ask(&s, i == 0 ? LEASE_KEPT : 0);
 		w[i] = stage_lent(&s, lease[i], &lent[i]);
 		stage_publish(&s, w[i], lent[i].sequence + 1, &stage_forever);
-		stage_word(&s, w[i], lent[i].sequence + 1, DESK_RUNNING);
+		stage_word(&s, w[i], lent[i].sequence + 1, SLOT_PAGE_RUNNING);
 	}
 	job = stage_job(&s);
 	/* the longest held but for the explicit one */
@@ -84,19 +84,19 @@ static void for_others(void)
 	 * the time.)
 	 */
 	stage_leave(w[2], lease[2]);
-	stage_word(&s, w[1], lent[1].sequence + 1, DESK_DONE);
+	stage_word(&s, w[1], lent[1].sequence + 1, SLOT_PAGE_DONE);
 	stage_left(w[1], lease[1], lent[1].sequence + 1, 0);
 	stage_over(&s, lease[1], LEASE_RETURNED);
 	run = stage_run(w[1], job);
 	CHECK(stage_quiet(w[0]->channel));
-	CHECK_EQ(atomic_load(&s.shared.board->leases_revoked), 2);
+	CHECK_EQ(atomic_load(&s.shared.stats_page->leases_revoked), 2);
 	stage_finish(&s, w[1], &run);
 	stage_verdict(&s, job);
-	BOARD(&s, 1, 2, 2, 0);
-	stage_word(&s, w[2], lent[2].sequence + 1, DESK_DONE);
+	STATS_PAGE(&s, 1, 2, 2, 0);
+	stage_word(&s, w[2], lent[2].sequence + 1, SLOT_PAGE_DONE);
 	stage_left(w[2], lease[2], lent[2].sequence + 1, 0);
 	stage_over(&s, lease[2], LEASE_RETURNED);
-	BOARD(&s, 2, 1, 1, 0);
+	STATS_PAGE(&s, 2, 1, 1, 0);
 	stage_end(&s);
 }
 Test(leases_recall, are_taken_back_for_others) { case_run(for_others, 30000); }
@@ -122,11 +122,11 @@ static void the_best_of_them(void)
 		w[i] = stage_lent(&s, lease[i], &lent[i]);
 	}
 	stage_publish(&s, w[0], lent[0].sequence + 1, &stage_forever);
-	stage_word(&s, w[0], lent[0].sequence + 1, DESK_RUNNING);
+	stage_word(&s, w[0], lent[0].sequence + 1, SLOT_PAGE_RUNNING);
 	mine = stage_ask_with(&s,
 		&(struct message_lease){ .queue_ms = 60, .limit_ms = BROOD_FOREVER, .queue = 7 });
 	CHECK_EQ(stage_over(&s, mine, LEASE_REFUSED).detail, BROOD_DETAIL_QUEUE_TIME);
-	CHECK_EQ(atomic_load(&s.shared.board->leases_revoked), 0);
+	CHECK_EQ(atomic_load(&s.shared.stats_page->leases_revoked), 0);
 	others = stage_ask_with(&s,
 		&(struct message_lease){
 			.queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .queue = 8 });
@@ -164,13 +164,13 @@ static void behind_the_greedy(void)
 	lease = stage_ask_with(&s, &greedy);
 	w = stage_lent(&s, lease, &lent);
 	stage_publish(&s, w, lent.sequence + 1, &stage_forever);
-	stage_word(&s, w, lent.sequence + 1, DESK_RUNNING);
+	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_RUNNING);
 	more = stage_ask_with(&s, &greedy);
-	BOARD(&s, 0, 2, 2, 1);
+	STATS_PAGE(&s, 0, 2, 2, 1);
 	CHECK(stage_quiet(w->channel));
 	job = stage_job(&s);
 	stage_leave(w, lease);
-	stage_word(&s, w, lent.sequence + 1, DESK_DONE);
+	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_DONE);
 	stage_left(w, lease, lent.sequence + 1, 0);
 	stage_over(&s, lease, LEASE_RETURNED);
 	CHECK_EQ(stage_lent(&s, more, &lent), w); /* it came first */
@@ -218,7 +218,7 @@ static void beside_a_silent_one(void)
 	stage_verdict(&s, job);
 	stage_left(w[0], lease[0], lent[0].sequence, 0);
 	stage_over(&s, lease[0], LEASE_RETURNED);
-	BOARD(&s, 2, 0, 0, 0);
+	STATS_PAGE(&s, 2, 0, 0, 0);
 	stage_end(&s);
 }
 Test(leases_recall, are_taken_back_though_another_says_nothing)
@@ -243,20 +243,20 @@ static void beside_one_that_hangs(void)
 	lease = stage_ask(&s, 0);
 	w = stage_lent(&s, lease, &lent);
 	stage_publish(&s, w, lent.sequence + 1, &stage_forever);
-	stage_word(&s, w, lent.sequence + 1, DESK_RUNNING);
+	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_RUNNING);
 	hangs = &s.workers[w == &s.workers[0]];
 	stage_die(hangs, SIGKILL);
 	CHECK_EQ(stage_birth(&s), hangs);
 	job = stage_job(&s);
 	stage_leave(w, lease);
-	stage_word(&s, w, lent.sequence + 1, DESK_DONE);
+	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_DONE);
 	stage_left(w, lease, lent.sequence + 1, 0);
 	stage_over(&s, lease, LEASE_RETURNED);
 	run = stage_run(w, job);
 	stage_finish(&s, w, &run);
 	stage_verdict(&s, job);
 	stage_ready(hangs);
-	BOARD(&s, 2, 0, 0, 0);
+	STATS_PAGE(&s, 2, 0, 0, 0);
 	stage_end(&s);
 }
 Test(leases_recall, are_taken_back_though_a_birth_hangs) { case_run(beside_one_that_hangs, 30000); }
@@ -276,7 +276,7 @@ static void limited(void)
 	first = stage_ask(&s, 0);
 	w = stage_lent(&s, first, &lent);
 	stage_publish(&s, w, lent.sequence + 1, &stage_forever);
-	stage_word(&s, w, lent.sequence + 1, DESK_RUNNING);
+	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_RUNNING);
 	second = stage_ask(&s, 0);
 	third = stage_ask(&s, 0);
 	/* they wait for the limit, not in its way, nor in that of an explicit one */
@@ -288,16 +288,16 @@ static void limited(void)
 			run = stage_run(&s.workers[i], job);
 	stage_finish(&s, &s.workers[3 - w->slot - k->slot], &run);
 	stage_verdict(&s, job);
-	BOARD(&s, 1, 2, 2, 2);
+	STATS_PAGE(&s, 1, 2, 2, 2);
 	stage_leave(w, first); /* for the second */
-	stage_word(&s, w, atomic_load(&stage_ledger(&s, w)->published), DESK_DONE);
-	stage_left(w, first, atomic_load(&stage_ledger(&s, w)->published), 0);
+	stage_word(&s, w, atomic_load(&stage_lease_page(&s, w)->published), SLOT_PAGE_DONE);
+	stage_left(w, first, atomic_load(&stage_lease_page(&s, w)->published), 0);
 	stage_over(&s, first, LEASE_RETURNED);
 	w = stage_lent(&s, second, &lent);
-	BOARD(&s, 1, 2, 2, 1);
+	STATS_PAGE(&s, 1, 2, 2, 1);
 	stage_about(&s, MESSAGE_LEASE_END, third);
 	CHECK_EQ(stage_over(&s, third, LEASE_REFUSED).detail, BROOD_DETAIL_NONE);
-	BOARD(&s, 1, 2, 2, 0);
+	STATS_PAGE(&s, 1, 2, 2, 0);
 	stage_end(&s);
 }
 Test(leases_recall, are_as_many_as_the_pool_says) { case_run(limited, 30000); }
@@ -315,16 +315,16 @@ static void does_not_leave(void)
 	lease = stage_ask(&s, LEASE_KEPT);
 	w = stage_lent(&s, lease, &lent);
 	stage_publish(&s, w, lent.sequence + 1, &stage_forever);
-	stage_word(&s, w, lent.sequence + 1, DESK_DONE);
+	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_DONE);
 	stage_about(&s, MESSAGE_LEASE_END, lease);
 	CHECK(stage_dies(w));
 	over = stage_over(&s, lease, LEASE_DIED);
 	CHECK_EQ(over.flags, OVER_STUCK);
 	CHECK_EQ(over.sequence, lent.sequence + 1);
-	CHECK_EQ(over.word, DESK_WORD(lent.sequence + 1, DESK_DONE));
+	CHECK_EQ(over.word, SLOT_PAGE_WORD(lent.sequence + 1, SLOT_PAGE_DONE));
 	CHECK_EQ(over.kill_signal, SIGKILL);
 	stage_reborn(&s);
-	BOARD(&s, 1, 0, 0, 0);
+	STATS_PAGE(&s, 1, 0, 0, 0);
 	stage_end(&s);
 }
 Test(leases_recall, that_do_not_leave_are_stuck) { case_run(does_not_leave, 30000); }
@@ -341,14 +341,14 @@ static void retires(void)
 	lease = stage_ask(&s, 0);
 	w = stage_lent(&s, lease, &lent);
 	stage_publish(&s, w, lent.sequence + 1, &stage_forever);
-	stage_word(&s, w, lent.sequence + 1, DESK_DONE);
+	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_DONE);
 	stage_left(w, lease, lent.sequence + 1, FINISHED_RETIRING);
 	stage_over(&s, lease, LEASE_RETURNED);
-	BOARD(&s, 0, 0, 0, 0);
+	STATS_PAGE(&s, 0, 0, 0, 0);
 	stage_die(w, SIGKILL);
 	stage_reborn(&s);
-	BOARD(&s, 1, 0, 0, 0);
-	CHECK_EQ(atomic_load(&s.shared.board->retired), 1);
+	STATS_PAGE(&s, 1, 0, 0, 0);
+	CHECK_EQ(atomic_load(&s.shared.stats_page->retired), 1);
 	stage_end(&s);
 }
 Test(leases_recall, may_end_with_the_worker) { case_run(retires, 30000); }

@@ -48,7 +48,7 @@ static void drained(void)
 	resting = stage_lent(&p.s, rests, &lent);
 	for (uint64_t n = 1; n <= 3; n++)
 		publish(&p, n, &forever);
-	word(&p, 1, DESK_RUNNING);
+	word(&p, 1, SLOT_PAGE_RUNNING);
 	stop(&p);
 	stage_leave(resting, rests);
 	stage_left(resting, rests, lent.sequence, 0);
@@ -60,8 +60,8 @@ static void drained(void)
 	stage_over(&p.s, late, LEASE_RETURNED);
 	CHECK(stage_quiet(p.w->channel));
 	for (uint64_t n = 1; n <= 3; n++) {
-		word(&p, n, DESK_RUNNING);
-		word(&p, n, DESK_DONE);
+		word(&p, n, SLOT_PAGE_RUNNING);
+		word(&p, n, SLOT_PAGE_DONE);
 	}
 	stage_leave(p.w, p.lease);
 	stage_left(p.w, p.lease, p.base + 3, 0);
@@ -89,7 +89,7 @@ static void cancelled_by_the_stop(void)
 	lend(&p);
 	for (uint64_t n = 1; n <= 2; n++)
 		publish(&p, n, &forever);
-	word(&p, 1, DESK_RUNNING);
+	word(&p, 1, SLOT_PAGE_RUNNING);
 	stop(&p);
 	stage_leave(p.w, p.lease);
 	CHECK(soft_or_late(&p, 1));
@@ -113,7 +113,7 @@ static void killed_by_the_stop(void)
 	stage_start(&p.s);
 	lend(&p);
 	publish(&p, 1, &(struct stage_limits){ BROOD_FOREVER, 60000, 0 });
-	word(&p, 1, DESK_RUNNING);
+	word(&p, 1, SLOT_PAGE_RUNNING);
 	stop(&p);
 	CHECK(stage_dies(p.w));
 	over = stage_over(&p.s, p.lease, LEASE_DIED);
@@ -134,7 +134,7 @@ static void engine_gone(void)
 	stage_start(&p.s);
 	lend(&p);
 	publish(&p, 1, &forever);
-	word(&p, 1, DESK_RUNNING);
+	word(&p, 1, SLOT_PAGE_RUNNING);
 	stage_ask(&p.s, 0);
 	close_fd(p.s.channel); /* the case says whether anything is left */
 }

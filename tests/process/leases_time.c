@@ -22,7 +22,8 @@ static struct message_lease_over died(struct play *p)
 	CHECK_EQ(over.slot, p->lent.slot);
 	CHECK_EQ(over.generation, p->lent.generation);
 	stage_reborn(&p->s);
-	CHECK(WAIT_UNTIL(atomic_load(&p->s.shared.board->idle) == p->s.options.workers, STAGE_MS));
+	CHECK(WAIT_UNTIL(
+		atomic_load(&p->s.shared.stats_page->idle) == p->s.options.workers, STAGE_MS));
 	return over;
 }
 
@@ -37,12 +38,12 @@ static void out_of_time(void)
 	lend(&p);
 	publish(&p, 1, &brief);
 	publish(&p, 2, &forever);
-	word(&p, 1, DESK_RUNNING);
+	word(&p, 1, SLOT_PAGE_RUNNING);
 	CHECK(soft_or_late(&p, 1));
 	over = died(&p);
 	CHECK_EQ(over.flags, OVER_CONDEMNED | OVER_TOLD);
 	CHECK_EQ(over.sequence, p.base + 1);
-	CHECK_EQ(over.word, DESK_WORD(p.base + 1, DESK_RUNNING));
+	CHECK_EQ(over.word, SLOT_PAGE_WORD(p.base + 1, SLOT_PAGE_RUNNING));
 	CHECK_EQ(over.cause, LADDER_CAUSE_DEADLINE);
 	CHECK_EQ(over.kill_signal, SIGKILL);
 	CHECK_EQ(over.code, CLD_KILLED);
@@ -69,17 +70,17 @@ static void the_right_one(void)
 				: n == 70 ? &brief
 					  : &forever);
 	for (uint64_t n = 1; n < 50; n++) {
-		word(&p, n, DESK_RUNNING);
-		word(&p, n, DESK_DONE);
+		word(&p, n, SLOT_PAGE_RUNNING);
+		word(&p, n, SLOT_PAGE_DONE);
 	}
-	word(&p, 50, DESK_RUNNING);
+	word(&p, 50, SLOT_PAGE_RUNNING);
 	CHECK(WAIT_UNTIL(stage_soft(p.w) == p.base + 50, STAGE_MS));
-	word(&p, 50, DESK_DONE);
-	word(&p, 70, DESK_RUNNING);
+	word(&p, 50, SLOT_PAGE_DONE);
+	word(&p, 70, SLOT_PAGE_RUNNING);
 	CHECK(soft_or_late(&p, 70));
 	over = died(&p);
 	CHECK_EQ(over.sequence, p.base + 70);
-	CHECK_EQ(over.word, DESK_WORD(p.base + 70, DESK_RUNNING));
+	CHECK_EQ(over.word, SLOT_PAGE_WORD(p.base + 70, SLOT_PAGE_RUNNING));
 	stage_end(&p.s);
 }
 Test(leases_end, the_job_that_runs_is_meant) { case_run(the_right_one, 30000); }
@@ -94,14 +95,15 @@ static void never_begun(void)
 		lend(&p);
 		publish(&p, 1, &brief);
 		if (round == 1) {
-			word(&p, 1, DESK_DONE);
+			word(&p, 1, SLOT_PAGE_DONE);
 			publish(&p, 2, &brief);
 		}
 		over = died(&p);
 		CHECK_EQ(over.flags, OVER_CONDEMNED | OVER_TOLD);
 		CHECK_EQ(over.sequence, p.base + 1 + (uint64_t)round);
 		CHECK_EQ(over.word,
-			round ? DESK_WORD(p.base + 1, DESK_DONE) : DESK_WORD(p.base, DESK_FREE));
+			round ? SLOT_PAGE_WORD(p.base + 1, SLOT_PAGE_DONE)
+			      : SLOT_PAGE_WORD(p.base, SLOT_PAGE_FREE));
 		CHECK_EQ(over.cause, LADDER_CAUSE_DEADLINE);
 	}
 	stage_end(&p.s);
@@ -116,7 +118,7 @@ static void aborted(void)
 	begin(&p, 1);
 	lend(&p);
 	publish(&p, 1, &with_core);
-	word(&p, 1, DESK_RUNNING);
+	word(&p, 1, SLOT_PAGE_RUNNING);
 	over = died(&p);
 	CHECK_EQ(over.flags, OVER_CONDEMNED | OVER_TOLD | OVER_ABORT);
 	CHECK_EQ(over.kill_signal, SIGABRT);
@@ -137,14 +139,15 @@ static void short_behind_long(void)
 	begin(&p, 1);
 	lend(&p);
 	publish(&p, 1, &(struct stage_limits){ 60000, 30, 0 });
-	word(&p, 1, DESK_RUNNING);
-	CHECK(WAIT_UNTIL(atomic_load(&stage_ledger(&p.s, p.w)->look_at) < now_ns() + 61 * NS_PER_S,
+	word(&p, 1, SLOT_PAGE_RUNNING);
+	CHECK(WAIT_UNTIL(
+		atomic_load(&stage_lease_page(&p.s, p.w)->look_at) < now_ns() + 61 * NS_PER_S,
 		STAGE_MS));
 	publish(&p, 2, &brief);
-	CHECK(WAIT_UNTIL(
-		atomic_load(&stage_ledger(&p.s, p.w)->look_at) < now_ns() + NS_PER_S, STAGE_MS));
-	word(&p, 1, DESK_DONE);
-	word(&p, 2, DESK_RUNNING);
+	CHECK(WAIT_UNTIL(atomic_load(&stage_lease_page(&p.s, p.w)->look_at) < now_ns() + NS_PER_S,
+		STAGE_MS));
+	word(&p, 1, SLOT_PAGE_DONE);
+	word(&p, 2, SLOT_PAGE_RUNNING);
 	over = died(&p);
 	CHECK_EQ(over.sequence, p.base + 2);
 	stage_end(&p.s);
@@ -162,7 +165,7 @@ static void cancelled(void)
 	lend(&p);
 	for (uint64_t n = 1; n <= 3; n++)
 		publish(&p, n, &forever);
-	word(&p, 2, DESK_RUNNING);
+	word(&p, 2, SLOT_PAGE_RUNNING);
 	stage_kill(&p.s, p.lease, p.base + 1, LEASE_KILL_CANCEL); /* over already */
 	stage_kill(&p.s, p.lease, p.base + 9, LEASE_KILL_CANCEL); /* never published */
 	/* of nobody's lease */
@@ -190,12 +193,13 @@ static void cancelled_before_it_runs(void)
 	lend(&p);
 	publish(&p, 1, &(struct stage_limits){ BROOD_FOREVER, 60000, 0 });
 	stage_kill(&p.s, p.lease, p.base + 1, LEASE_KILL_CANCEL);
-	CHECK(WAIT_UNTIL(atomic_load(&stage_ledger(&p.s, p.w)->look_at) < now_ns() + 10 * NS_PER_S,
+	CHECK(WAIT_UNTIL(
+		atomic_load(&stage_lease_page(&p.s, p.w)->look_at) < now_ns() + 10 * NS_PER_S,
 		STAGE_MS));
 	CHECK_EQ(stage_soft(p.w), 0);
-	word(&p, 1, DESK_RUNNING);
+	word(&p, 1, SLOT_PAGE_RUNNING);
 	CHECK(WAIT_UNTIL(stage_soft(p.w) == p.base + 1, STAGE_MS));
-	word(&p, 1, DESK_DONE);
+	word(&p, 1, SLOT_PAGE_DONE);
 	stage_about(&p.s, MESSAGE_LEASE_END, p.lease);
 	stage_leave(p.w, p.lease);
 	stage_left(p.w, p.lease, p.base + 1, 0);

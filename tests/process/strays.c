@@ -44,11 +44,11 @@ static void __attribute__((noreturn)) sleeps(void)
 /* ---- the supervisor is killed ---- */
 
 #define KINDS 3
-struct board {
+struct stats_page {
 	_Atomic pid_t supervisor, strays[KINDS];
 	atomic_int held;
 };
-static struct board *board(void) { return case_shared(); }
+static struct stats_page *stats_page(void) { return case_shared(); }
 
 /* A group of its own; a session of its own; the same, twice, and its parents are gone. */
 static int starts_strays(struct brood_job *job)
@@ -65,13 +65,13 @@ static int starts_strays(struct brood_job *job)
 			_exit(0);
 		if (kind == 2)
 			setsid();
-		board()->strays[kind] = getpid();
+		stats_page()->strays[kind] = getpid();
 		sleeps();
 	}
-	while (!board()->strays[0] || !board()->strays[1] || !board()->strays[2])
+	while (!stats_page()->strays[0] || !stats_page()->strays[1] || !stats_page()->strays[2])
 		usleep(1000);
-	if (board()->supervisor == 0)
-		board()->supervisor = getppid();
+	if (stats_page()->supervisor == 0)
+		stats_page()->supervisor = getppid();
 	sleeps();
 }
 
@@ -106,7 +106,7 @@ static void supervisor_killed(void)
 static bool all_gone(void)
 {
 	for (int kind = 0; kind < KINDS; kind++)
-		if (proc_alive(board()->strays[kind]))
+		if (proc_alive(stats_page()->strays[kind]))
 			return false;
 	return true;
 }
@@ -114,8 +114,8 @@ static bool all_gone(void)
 static void kills_supervisor(pid_t pid)
 {
 	(void)pid;
-	CHECK(WAIT_UNTIL(board()->supervisor != 0, 10000));
-	CHECK_EQ(kill(board()->supervisor, SIGKILL), 0);
+	CHECK(WAIT_UNTIL(stats_page()->supervisor != 0, 10000));
+	CHECK_EQ(kill(stats_page()->supervisor, SIGKILL), 0);
 	CHECK(WAIT_UNTIL(all_gone(), 10000));
 }
 
@@ -269,7 +269,7 @@ static int leaves_a_session(struct brood_job *job)
 	(void)job;
 	if (fork() == 0) {
 		setsid();
-		board()->strays[0] = getpid();
+		stats_page()->strays[0] = getpid();
 		sleeps();
 	}
 	return 0;
@@ -285,7 +285,7 @@ static void stopped_with_one(void)
 
 	brood = pool_start(&options);
 	CHECK_EQ(POOL_CALL(brood, leaves_a_session).outcome, BROOD_DONE);
-	CHECK(WAIT_UNTIL(atomic_load(&board()->held), 10000));
+	CHECK(WAIT_UNTIL(atomic_load(&stats_page()->held), 10000));
 	brood_stop(brood);
 	CHECK_EQ(left_lines, 1);
 	case_done();
@@ -297,10 +297,10 @@ static void holds_it_at_its_end(pid_t supervisor)
 {
 	pid_t stray;
 
-	CHECK(WAIT_UNTIL(board()->strays[0] != 0, 10000));
-	stray = board()->strays[0];
+	CHECK(WAIT_UNTIL(stats_page()->strays[0] != 0, 10000));
+	stray = stats_page()->strays[0];
 	CHECK_EQ(ptrace(PTRACE_SEIZE, stray, NULL, (void *)(long)PTRACE_O_TRACEEXIT), 0);
-	board()->held = 1;
+	stats_page()->held = 1;
 	CHECK(proc_wait_gone(supervisor, 20000));
 	CHECK_EQ(waitpid(stray, NULL, __WALL), stray);
 	CHECK_EQ(ptrace(PTRACE_CONT, stray, NULL, NULL), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * worker.c - one worker under a supervisor that is the test itself: birth, desk, soft step, hooks,
- * log.
+ * worker.c - one worker under a supervisor that is the test itself: birth, slot page, soft step,
+ * hooks, log.
  */
 #define _GNU_SOURCE
 #include "../../src/os/shm.h"
@@ -21,7 +21,7 @@
 
 TestSuite(worker, .timeout = 60);
 
-/* ---- the desk ---- */
+/* ---- the slot page ---- */
 
 static int minus_7(struct brood_job *job)
 {
@@ -53,7 +53,7 @@ static void codes(void)
 	CHECK_EQ(m.code, 0);
 	CHECK_EQ(m.left, 0);
 	CHECK_EQ(m.flags, 0);
-	CHECK_EQ(fake_word(&fake), DESK_WORD(fake.sequence, DESK_DONE));
+	CHECK_EQ(fake_word(&fake), SLOT_PAGE_WORD(fake.sequence, SLOT_PAGE_DONE));
 	m = fake_job(&fake, minus_7);
 	CHECK_EQ(m.code, -7);
 	for (int i = 0; i < 500; i++)
@@ -68,7 +68,8 @@ static void condemned_before(void)
 	fake_init(&fake);
 	fake_start(&fake);
 	fake_assign(&fake);
-	atomic_store(&shared_desk(&fake.shared, 1)->word, DESK_WORD(fake.sequence, DESK_CONDEMNED));
+	atomic_store(&shared_slot_page(&fake.shared, 1)->word,
+		SLOT_PAGE_WORD(fake.sequence, SLOT_PAGE_CONDEMNED));
 	fake_run(&fake, marks, NULL, 0);
 	CHECK(fake_silent(&fake, 100));
 	CHECK_EQ(atomic_load(marked()), 0);
@@ -86,9 +87,9 @@ static void condemned_at_end(void)
 	fake_assign(&fake);
 	fake_run(&fake, waits_for_peer, NULL, 0);
 	CHECK(WAIT_UNTIL(atomic_load(marked()) == 1, 10000));
-	running = DESK_WORD(fake.sequence, DESK_RUNNING);
-	CHECK(atomic_compare_exchange_strong(&shared_desk(&fake.shared, 1)->word, &running,
-		DESK_WORD(fake.sequence, DESK_CONDEMNED)));
+	running = SLOT_PAGE_WORD(fake.sequence, SLOT_PAGE_RUNNING);
+	CHECK(atomic_compare_exchange_strong(&shared_slot_page(&fake.shared, 1)->word, &running,
+		SLOT_PAGE_WORD(fake.sequence, SLOT_PAGE_CONDEMNED)));
 	CHECK_EQ(write(fake.peer, "x", 1), 1);
 	/* the function has ended, but it says nothing more */
 	CHECK(fake_silent(&fake, 100));
@@ -97,17 +98,17 @@ static void condemned_at_end(void)
 }
 Test(worker, condemned_while_it_ran) { case_run(condemned_at_end, 20000); }
 
-static void scribbled_desk(void)
+static void scribbled_slot_page(void)
 {
 	fake_init(&fake);
 	fake_start(&fake);
 	fake_assign(&fake);
-	atomic_store(&shared_desk(&fake.shared, 1)->word, 42);
+	atomic_store(&shared_slot_page(&fake.shared, 1)->word, 42);
 	fake_run(&fake, marks, NULL, 0);
 	CHECK_EQ(fake_exit_code(&fake), 73);
 	CHECK_EQ(atomic_load(marked()), 0);
 }
-Test(worker, desk_that_makes_no_sense) { case_run(scribbled_desk, 20000); }
+Test(worker, slot_page_that_makes_no_sense) { case_run(scribbled_slot_page, 20000); }
 
 static void refusals(void)
 {
@@ -120,7 +121,7 @@ static void refusals(void)
 	fake_run(&fake, (brood_fn *)(uintptr_t)&fake, NULL, 0);
 	CHECK_EQ(fake_read(&fake, &c, 1), 0); /* nobody will answer: EOF */
 	CHECK_EQ(fake_finished(&fake).flags, FINISHED_REFUSED_POINTER);
-	CHECK_EQ(fake_word(&fake), DESK_WORD(fake.sequence, DESK_ASSIGNED));
+	CHECK_EQ(fake_word(&fake), SLOT_PAGE_WORD(fake.sequence, SLOT_PAGE_ASSIGNED));
 	CHECK_EQ(fake_job(&fake, nothing).code, 0); /* and the worker lives on */
 	fake_assign(&fake);
 	fake_run(&fake, NULL, NULL, 0);
@@ -147,7 +148,7 @@ static void no_fd(void)
 	fake_assign(&fake);
 	fake_run(&fake, marks, NULL, 0);
 	CHECK_EQ(fake_finished(&fake).flags, FINISHED_NO_FD | FINISHED_RETIRING);
-	CHECK_EQ(fake_word(&fake), DESK_WORD(fake.sequence, DESK_ASSIGNED));
+	CHECK_EQ(fake_word(&fake), SLOT_PAGE_WORD(fake.sequence, SLOT_PAGE_ASSIGNED));
 	CHECK_EQ(atomic_load(marked()), 0);
 	CHECK_EQ(fake_exit_code(&fake), 0);
 }
@@ -443,7 +444,7 @@ static void logging(void)
 	CHECK_EQ(fake_finished(&fake).code, 0);
 	fake_assign(&fake);
 	fake_run(&fake, floods, NULL, 0);
-	CHECK(WAIT_UNTIL(DESK_STATE(fake_word(&fake)) == DESK_DONE, 10000));
+	CHECK(WAIT_UNTIL(SLOT_PAGE_STATE(fake_word(&fake)) == SLOT_PAGE_DONE, 10000));
 	for (;;) { /* FINISHED waits for room, and comes */
 		CHECK(!fake_silent(&fake, 10000));
 		CHECK_EQ(frame_receive(fake.channel, &frame, MSG_DONTWAIT), 1);

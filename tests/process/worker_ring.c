@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * worker_ring.c - one worker on lease, under a supervisor and an engine that are the test itself:
- * entries and completions, claims, the desk, leaving.
+ * entries and completions, claims, the slot page, leaving.
  */
 #define _GNU_SOURCE
 #include "worker_ring.h"
@@ -48,8 +48,8 @@ static void one_after_the_other(void)
 		struct ring_done d = fake_ring_job(
 			&ring, i % 2 ? nothing : minus_7, i % 2 ? 0 : -7);
 
-		CHECK_EQ(fake_word(&fake), DESK_WORD(d.sequence, DESK_DONE));
-		CHECK_EQ(atomic_load(&ring.desk->began_ns), d.began_ns);
+		CHECK_EQ(fake_word(&fake), SLOT_PAGE_WORD(d.sequence, SLOT_PAGE_DONE));
+		CHECK_EQ(atomic_load(&ring.page->began_ns), d.began_ns);
 	}
 	finish();
 }
@@ -196,7 +196,8 @@ static void withdrawn(void)
 			CHECK(!claim_swap(ring.up, n, CLAIM_WITHDRAWN));
 		}
 		ring.seen = ring.published;
-		CHECK(WAIT_UNTIL(fake_word(&fake) == DESK_WORD(ring.published, DESK_DONE), 10000));
+		CHECK(WAIT_UNTIL(
+			fake_word(&fake) == SLOT_PAGE_WORD(ring.published, SLOT_PAGE_DONE), 10000));
 	}
 	finish();
 }
@@ -259,7 +260,7 @@ static void damaged(void)
 }
 Test(worker_ring, damaged_entry) { case_run(damaged, 30000); }
 
-/* ---- the desk ---- */
+/* ---- the slot page ---- */
 
 static void condemned_running(void)
 {
@@ -268,9 +269,9 @@ static void condemned_running(void)
 	begin();
 	fake_push(&ring, waits, NULL, 0);
 	CHECK(WAIT_UNTIL(atomic_load(&marked()[1]) == 1, 10000));
-	word = DESK_WORD(ring.published, DESK_RUNNING);
+	word = SLOT_PAGE_WORD(ring.published, SLOT_PAGE_RUNNING);
 	CHECK(atomic_compare_exchange_strong(
-		&ring.desk->word, &word, DESK_WORD(ring.published, DESK_CONDEMNED)));
+		&ring.page->word, &word, SLOT_PAGE_WORD(ring.published, SLOT_PAGE_CONDEMNED)));
 	atomic_store(&marked()[2], 1);
 	fake_push(&ring, marks, NULL, 0);
 	CHECK(fake_silent(&fake, 100));
@@ -287,9 +288,9 @@ static void condemned_before(void)
 
 	begin();
 	fake_ring_job(&ring, nothing, 0);
-	word = DESK_WORD(ring.published, DESK_DONE);
+	word = SLOT_PAGE_WORD(ring.published, SLOT_PAGE_DONE);
 	CHECK(atomic_compare_exchange_strong(
-		&ring.desk->word, &word, DESK_WORD(ring.published + 1, DESK_CONDEMNED)));
+		&ring.page->word, &word, SLOT_PAGE_WORD(ring.published + 1, SLOT_PAGE_CONDEMNED)));
 	fake_push(&ring, marks, NULL, 0);
 	CHECK(fake_silent(&fake, 100));
 	CHECK_EQ(atomic_load(marked()), 0);
@@ -301,7 +302,7 @@ Test(worker_ring, condemned_before_it_began) { case_run(condemned_before, 20000)
 static int scribbles(struct brood_job *job)
 {
 	(void)job;
-	atomic_store(&shared_desk(&fake.shared, 1)->word, 42);
+	atomic_store(&shared_slot_page(&fake.shared, 1)->word, 42);
 	return 0;
 }
 
@@ -311,7 +312,7 @@ static void scribbled(void)
 	fake_push(&ring, scribbles, NULL, 0);
 	CHECK_EQ(fake_exit_code(&fake), 73);
 }
-Test(worker_ring, desk_that_makes_no_sense) { case_run(scribbled, 20000); }
+Test(worker_ring, slot_page_that_makes_no_sense) { case_run(scribbled, 20000); }
 
 static void soft_step(void)
 {
@@ -349,7 +350,7 @@ static void leaves(void)
 		CHECK_EQ(left.sequence, first);
 		CHECK_EQ(left.flags, 0);
 		atomic_store(&marked()[2], 0);
-		CHECK_EQ(fake_word(&fake), DESK_WORD(first, DESK_DONE));
+		CHECK_EQ(fake_word(&fake), SLOT_PAGE_WORD(first, SLOT_PAGE_DONE));
 		/* in the pool again: and no fd was left open by the lease */
 		CHECK_EQ(fake_job(&fake, nothing).left, 0);
 	}

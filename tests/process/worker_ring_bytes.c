@@ -191,7 +191,7 @@ static void full_link(bool whole)
 
 	begin();
 	fake_push(&ring, whole ? fills_the_link : floods_and_replies, NULL, 0);
-	CHECK(WAIT_UNTIL(DESK_STATE(fake_word(&fake)) == DESK_DONE, 10000));
+	CHECK(WAIT_UNTIL(SLOT_PAGE_STATE(fake_word(&fake)) == SLOT_PAGE_DONE, 10000));
 	if (!whole)
 		fake_await(&ring, ring.published);
 	CHECK(fake_silent(&fake, 50));

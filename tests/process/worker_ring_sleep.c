@@ -65,7 +65,7 @@ static void idle(void)
 
 	begin();
 	fake_ring_job(&ring, nothing, 0);
-	CHECK(WAIT_UNTIL(atomic_load(&ring.desk->asleep) == 1, 10000));
+	CHECK(WAIT_UNTIL(atomic_load(&ring.page->asleep) == 1, 10000));
 	for (rounds = 0; rounds < 5; rounds++) {
 		/* a soft step for nobody wakes it, and it sleeps again */
 		CHECK_EQ(process_signal(fake.pidfd, fake.pid, SIGTERM), 0);

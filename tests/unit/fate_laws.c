@@ -17,8 +17,8 @@ static const uint64_t words[] = {
 	CONDEMNED,
 	0,
 	UINT64_MAX,
-	DESK_WORD(SEQUENCE - 1, DESK_ASSIGNED),
-	DESK_WORD(SEQUENCE, 7),
+	SLOT_PAGE_WORD(SEQUENCE - 1, SLOT_PAGE_ASSIGNED),
+	SLOT_PAGE_WORD(SEQUENCE, 7),
 };
 static const struct message_finished finished[] = {
 	{ .code = 0 },

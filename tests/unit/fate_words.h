@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* fate_words.h - the states of a job, as words of a desk. */
+/* fate_words.h - the states of a job, as words of a page. */
 #ifndef BROOD_TESTS_FATE_WORDS_H
 #define BROOD_TESTS_FATE_WORDS_H
 
 #define SEQUENCE  41u
-#define ASSIGNED  DESK_WORD(SEQUENCE, DESK_ASSIGNED)
-#define RUNNING   DESK_WORD(SEQUENCE, DESK_RUNNING)
-#define OVER      DESK_WORD(SEQUENCE, DESK_DONE)
-#define CONDEMNED DESK_WORD(SEQUENCE, DESK_CONDEMNED)
+#define ASSIGNED  SLOT_PAGE_WORD(SEQUENCE, SLOT_PAGE_ASSIGNED)
+#define RUNNING   SLOT_PAGE_WORD(SEQUENCE, SLOT_PAGE_RUNNING)
+#define OVER      SLOT_PAGE_WORD(SEQUENCE, SLOT_PAGE_DONE)
+#define CONDEMNED SLOT_PAGE_WORD(SEQUENCE, SLOT_PAGE_CONDEMNED)
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* lease.c - what a look at a worker on lease says: by a clock, a desk and a ledger of our own. */
+/*
+ * lease.c - what a look at a worker on lease says: by a clock, a slot page and a lease page of our
+ * own.
+ */
 #include "lease_stage.h"
 
 #include <criterion/criterion.h>
@@ -35,7 +38,7 @@ Test(unit_lease, its_limits_are_the_entrys)
 
 	begin(&s);
 	s.entries[(BASE + 2) % RING_DEPTH] =
-		(struct ledger_entry){ .run_ms = 20, .grace_ms = 7, .flags = BROOD_JOB_ABORT };
+		(struct lease_page_entry){ .run_ms = 20, .grace_ms = 7, .flags = BROOD_JOB_ABORT };
 	run(&s, BASE + 2, AT + MS(1));
 	look(&s, AT + MS(5));
 	cr_assert_eq(next(&s, AT + MS(5)), AT + MS(21));
@@ -121,7 +124,7 @@ Test(unit_lease, those_behind_are_looked_at_in_time)
 	cr_assert_eq(watch_soonest(s.entries, 0, UINT64_MAX, AT), AT);
 }
 
-/* ---- a desk that makes no sense ---- */
+/* ---- a slot page that makes no sense ---- */
 
 Test(unit_lease, a_place_that_cannot_be)
 {
@@ -129,22 +132,22 @@ Test(unit_lease, a_place_that_cannot_be)
 		uint64_t word;
 		enum lease_wish wish;
 	} cells[] = {
-		{ DESK_WORD(BASE + 2, DESK_RUNNING), LEASE_GO_ON },
-		{ DESK_WORD(BASE + 2, DESK_DONE), LEASE_GO_ON },
-		{ DESK_WORD(BASE + 3, DESK_RUNNING), LEASE_GO_ON },
-		{ DESK_WORD(BASE + 5, DESK_DONE), LEASE_GO_ON },
-		{ DESK_WORD(BASE + 6, DESK_RUNNING), LEASE_DROP },
-		{ DESK_WORD(BASE + 6, DESK_DONE), LEASE_DROP },
-		{ DESK_WORD(BASE + 1, DESK_RUNNING), LEASE_DROP },
-		{ DESK_WORD(BASE + 1, DESK_DONE), LEASE_DROP },
-		{ DESK_WORD(BASE, DESK_FREE), LEASE_DROP },
-		{ DESK_WORD(BASE + 3, DESK_ASSIGNED), LEASE_DROP },
-		{ DESK_WORD(BASE + 3, DESK_CONDEMNED), LEASE_DROP },
-		{ DESK_WORD(BASE + 3, 7), LEASE_DROP },
+		{ SLOT_PAGE_WORD(BASE + 2, SLOT_PAGE_RUNNING), LEASE_GO_ON },
+		{ SLOT_PAGE_WORD(BASE + 2, SLOT_PAGE_DONE), LEASE_GO_ON },
+		{ SLOT_PAGE_WORD(BASE + 3, SLOT_PAGE_RUNNING), LEASE_GO_ON },
+		{ SLOT_PAGE_WORD(BASE + 5, SLOT_PAGE_DONE), LEASE_GO_ON },
+		{ SLOT_PAGE_WORD(BASE + 6, SLOT_PAGE_RUNNING), LEASE_DROP },
+		{ SLOT_PAGE_WORD(BASE + 6, SLOT_PAGE_DONE), LEASE_DROP },
+		{ SLOT_PAGE_WORD(BASE + 1, SLOT_PAGE_RUNNING), LEASE_DROP },
+		{ SLOT_PAGE_WORD(BASE + 1, SLOT_PAGE_DONE), LEASE_DROP },
+		{ SLOT_PAGE_WORD(BASE, SLOT_PAGE_FREE), LEASE_DROP },
+		{ SLOT_PAGE_WORD(BASE + 3, SLOT_PAGE_ASSIGNED), LEASE_DROP },
+		{ SLOT_PAGE_WORD(BASE + 3, SLOT_PAGE_CONDEMNED), LEASE_DROP },
+		{ SLOT_PAGE_WORD(BASE + 3, 7), LEASE_DROP },
 		{ 0, LEASE_DROP },
 		{ UINT64_MAX, LEASE_DROP },
-		{ DESK_WORD(UINT64_MAX, DESK_DONE), LEASE_DROP },
-		{ DESK_WORD(1ull << 60, DESK_RUNNING), LEASE_DROP },
+		{ SLOT_PAGE_WORD(UINT64_MAX, SLOT_PAGE_DONE), LEASE_DROP },
+		{ SLOT_PAGE_WORD(1ull << 60, SLOT_PAGE_RUNNING), LEASE_DROP },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cells); i++) {
@@ -175,7 +178,7 @@ Test(unit_lease, who_is_missed_by_the_swap_has_gone_on)
 	cr_assert_eq(look(&s, AT + MS(12)), LEASE_DROP); /* still where it was: it plays */
 }
 
-Test(unit_lease, any_desk_and_any_ledger)
+Test(unit_lease, any_slot_page_and_any_lease_page)
 {
 	for (uint64_t seed = 1; seed <= UNIT_SEEDS; seed++) {
 		struct unit_random r = { seed };
@@ -185,13 +188,13 @@ Test(unit_lease, any_desk_and_any_ledger)
 		begin(&s);
 		for (int i = 0; i < 2000; i++) {
 			s.word = unit_below(&r, 3)
-				? DESK_WORD(BASE + unit_below(&r, 8), unit_below(&r, 8))
+				? SLOT_PAGE_WORD(BASE + unit_below(&r, 8), unit_below(&r, 8))
 				: unit_random(&r);
 			s.began = unit_random(&r);
 			s.published = unit_below(&r, 3) ? BASE + unit_below(&r, 300)
 							: unit_random(&r);
 			s.entries[unit_below(&r, RING_DEPTH)] =
-				(struct ledger_entry){ .run_ms = (uint32_t)unit_random(&r),
+				(struct lease_page_entry){ .run_ms = (uint32_t)unit_random(&r),
 					.grace_ms = (uint32_t)unit_random(&r) };
 			now += unit_below(&r, MS(1000));
 			if (look(&s, now) == LEASE_TAKE_BACK)
@@ -298,7 +301,7 @@ Test(unit_lease, while_the_pool_drains_nobody_rests_for_long)
 
 Test(unit_lease, moved_means_that_a_job_was_begun)
 {
-	cr_assert(!watch_moved(BASE, DESK_WORD(BASE, DESK_FREE)));
-	cr_assert(watch_moved(BASE, DESK_WORD(BASE + 1, DESK_RUNNING)));
-	cr_assert(watch_moved(BASE, DESK_WORD(BASE + 1, DESK_DONE)));
+	cr_assert(!watch_moved(BASE, SLOT_PAGE_WORD(BASE, SLOT_PAGE_FREE)));
+	cr_assert(watch_moved(BASE, SLOT_PAGE_WORD(BASE + 1, SLOT_PAGE_RUNNING)));
+	cr_assert(watch_moved(BASE, SLOT_PAGE_WORD(BASE + 1, SLOT_PAGE_DONE)));
 }

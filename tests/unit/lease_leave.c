@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * lease_leave.c - what a look at a worker on lease says when it shall leave, or its job is
- * cancelled: by a clock, a desk and a ledger of our own.
+ * cancelled: by a clock, a slot page and a lease page of our own.
  */
 #include "lease_stage.h"
 

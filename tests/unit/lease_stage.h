@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lease_stage.h - a lease with a clock, a desk and a ledger of our own. */
+/* lease_stage.h - a lease with a clock, a slot page and a lease page of our own. */
 #ifndef BROOD_TESTS_LEASE_STAGE_H
 #define BROOD_TESTS_LEASE_STAGE_H
 
@@ -18,7 +18,7 @@
 struct stage {
 	struct lease_watch w;
 	struct ladder ladder;
-	struct ledger_entry entries[RING_DEPTH];
+	struct lease_page_entry entries[RING_DEPTH];
 	uint64_t word, began, published;
 };
 
@@ -33,8 +33,9 @@ static inline void begin_with(struct stage *s, bool kept, uint32_t limit_ms)
 
 	memset(s, 0, sizeof *s);
 	for (size_t i = 0; i < RING_DEPTH; i++)
-		s->entries[i] = (struct ledger_entry){ .id = i, .run_ms = RUN, .grace_ms = GRACE };
-	s->word = DESK_WORD(BASE, DESK_FREE);
+		s->entries[i] =
+			(struct lease_page_entry){ .id = i, .run_ms = RUN, .grace_ms = GRACE };
+	s->word = SLOT_PAGE_WORD(BASE, SLOT_PAGE_FREE);
 	s->published = BASE;
 	watch_begin(&s->w, &terms, AT);
 }
@@ -59,10 +60,13 @@ static inline uint64_t next(struct stage *s, uint64_t now)
 static inline void run(struct stage *s, uint64_t n, uint64_t began)
 {
 	s->published = MAX(s->published, n);
-	s->word = DESK_WORD(n, DESK_RUNNING);
+	s->word = SLOT_PAGE_WORD(n, SLOT_PAGE_RUNNING);
 	s->began = began;
 }
 
-static inline void done(struct stage *s, uint64_t n) { s->word = DESK_WORD(n, DESK_DONE); }
+static inline void done(struct stage *s, uint64_t n)
+{
+	s->word = SLOT_PAGE_WORD(n, SLOT_PAGE_DONE);
+}
 
 #endif

@@ -97,18 +97,18 @@ Test(unit_pick, asks_for_one_and_then_for_what_the_work_is_worth)
 Test(unit_pick, who_claims_to_be_through_for_long_lies)
 {
 	struct pick_doubt d = { 0 };
-	uint64_t says = DESK_WORD(7, DESK_DONE);
+	uint64_t says = SLOT_PAGE_WORD(7, SLOT_PAGE_DONE);
 
-	cr_assert(!pick_lies(&d, DESK_WORD(7, DESK_RUNNING), 6, AT));
+	cr_assert(!pick_lies(&d, SLOT_PAGE_WORD(7, SLOT_PAGE_RUNNING), 6, AT));
 	/* what was told already */
-	cr_assert(!pick_lies(&d, DESK_WORD(6, DESK_DONE), 6, AT));
+	cr_assert(!pick_lies(&d, SLOT_PAGE_WORD(6, SLOT_PAGE_DONE), 6, AT));
 	cr_assert(!pick_lies(&d, says, 6, AT));
 	cr_assert(!pick_lies(&d, says, 6, AT + PICK_LIE_NS - 1));
 	cr_assert(pick_lies(&d, says, 6, AT + PICK_LIE_NS));
 	cr_assert(!pick_lies(&d, says, 7, AT + PICK_LIE_NS)); /* it has told */
 	/* each doubt begins anew */
 	cr_assert(!pick_lies(&d, says, 6, AT + 2 * PICK_LIE_NS));
-	cr_assert(!pick_lies(&d, DESK_WORD(8, DESK_DONE), 6, AT + 4 * PICK_LIE_NS));
+	cr_assert(!pick_lies(&d, SLOT_PAGE_WORD(8, SLOT_PAGE_DONE), 6, AT + 4 * PICK_LIE_NS));
 }
 
 /*
