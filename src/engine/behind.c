@@ -59,7 +59,7 @@ static void no_longer(struct queue *l, uint64_t now)
 /* On a pinned lease they stay where they are, but not for longer than they may wait. */
 static void kept_no_longer(struct queue *l, struct lease *lease, uint64_t now)
 {
-	uint64_t q = lease->harvested + 2;
+	uint64_t q = lease->collected + 2;
 
 	for (; l->kind == QUEUE_PINNED && q <= lease->published; q++) {
 		struct queue_job *job = lease->entries[q % RING_DEPTH].job;
@@ -84,7 +84,7 @@ static void catch_liar(struct lease *lease, uint64_t now)
 		return;
 	if (l->brood->options.flags & BROOD_DEBUGGING)
 		return;
-	if (pick_lies(&lease->stand.doubt, atomic_load(&lease->page->word), lease->harvested, now))
+	if (pick_lies(&lease->stand.doubt, atomic_load(&lease->page->word), lease->collected, now))
 		leasing_distrust(lease);
 }
 
@@ -94,7 +94,7 @@ static void catch_liar(struct lease *lease, uint64_t now)
  */
 static void slow(struct lease *lease, uint64_t now)
 {
-	struct queue_job *job = lease->entries[(lease->harvested + 1) % RING_DEPTH].job;
+	struct queue_job *job = lease->entries[(lease->collected + 1) % RING_DEPTH].job;
 	struct function *f = job ? (struct function *)(uintptr_t)job->function : NULL;
 	struct queue *l = lease->queue;
 	uint64_t so_far = MIN(now - lease->stand.head_since, (uint64_t)PICK_UNKNOWN - 1);
@@ -115,7 +115,7 @@ static void slow(struct lease *lease, uint64_t now)
 /* To the front of the queue, in their order. */
 static void withdraw_behind(struct lease *lease)
 {
-	for (uint64_t q = lease->published; q > lease->harvested + 1; q--) {
+	for (uint64_t q = lease->published; q > lease->collected + 1; q--) {
 		struct queue_job *job = lease->entries[q % RING_DEPTH].job;
 
 		if (job && ring_out_withdraw(lease, job) == 0)
@@ -141,7 +141,7 @@ static uint64_t began(const struct lease *lease, uint64_t now)
 	uint64_t since = atomic_load_explicit(&lease->page->began_ns, memory_order_relaxed);
 
 	if (SLOT_PAGE_STATE(word) != SLOT_PAGE_RUNNING ||
-		SLOT_PAGE_SEQUENCE(word) - lease->harvested - 1 >= ring_used(lease))
+		SLOT_PAGE_SEQUENCE(word) - lease->collected - 1 >= ring_used(lease))
 		return TIME_NEVER;
 	return MIN(since, now);
 }
@@ -149,7 +149,7 @@ static uint64_t began(const struct lease *lease, uint64_t now)
 static struct pick_stand stand_of(const struct lease *lease, uint64_t now)
 {
 	return (struct pick_stand){ .published = lease->published,
-		.harvested = lease->harvested,
+		.collected = lease->collected,
 		.head_since = lease->stand.head_since,
 		.began_ns = began(lease, now),
 		.seen = lease->stand.seen,
@@ -158,7 +158,7 @@ static struct pick_stand stand_of(const struct lease *lease, uint64_t now)
 }
 
 /* Of callers' jobs few are said to a worker at a time: it may know of none yet. */
-static bool is_said(const struct lease *lease) { return lease->told.said > lease->harvested; }
+static bool is_said(const struct lease *lease) { return lease->told.said > lease->collected; }
 
 static void look(struct lease *lease, uint64_t now)
 {
@@ -194,14 +194,14 @@ static uint64_t due_to_move(const struct queue *l, uint64_t now)
 	return due;
 }
 
-static bool kept_waits(const struct queue *l)
+static bool pinned_waits(const struct queue *l)
 {
 	return l->waiting.count > 0 || l->leases.ringed > l->leases.active;
 }
 
 static uint64_t kept_due(const struct queue *l, uint64_t now)
 {
-	if (kept_waits(l))
+	if (pinned_waits(l))
 		return now + QUEUE_TICK_MS * NS_PER_MS;
 	return l->leases.ringed > 0 ? now + QUEUE_LIE_TICK_MS * NS_PER_MS : TIME_NEVER;
 }
@@ -238,7 +238,7 @@ static bool is_watched(const struct queue *l)
 		return true;
 	if (l->kind == QUEUE_PINNED)
 		return l->leases.ringed + l->waiting.count == 0 ||
-			(l->timer.at != TIME_NEVER && !kept_waits(l));
+			(l->timer.at != TIME_NEVER && !pinned_waits(l));
 	return l->waiting.count == 0 && (l->leases.ringed <= l->leases.busy || !can_move(l));
 }
 

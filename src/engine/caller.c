@@ -34,7 +34,7 @@ static bool is_done(const struct lease *lease, uint64_t sequence)
 {
 	uint64_t done = atomic_load(&lease->up->done);
 
-	return done != 0 && done - lease->harvested >= sequence - lease->harvested;
+	return done != 0 && done - lease->collected >= sequence - lease->collected;
 }
 
 /* It sleeps there from now on (NULL: on its own word), or has been woken. */
@@ -65,7 +65,7 @@ void caller_ringed(struct lease *lease, struct queue_job *job, uint64_t sequence
 	atomic_store(word,
 		CALLER_WORD(sequence,
 			!s                                        ? CALLER_NONE
-				: s == lease->queue->sleep.leader ? CALLER_BELL
+				: s == lease->queue->sleep.leader ? CALLER_DONE_FD
 								  : CALLER_SLEEPS));
 	if (s && s != lease->queue->sleep.leader)
 		move(lease->queue, s, word, sequence);
@@ -81,7 +81,7 @@ void caller_unringed(struct lease *lease, struct queue_job *job)
 
 	if (s && s != lease->queue->sleep.leader)
 		move(lease->queue, s, NULL, 0);
-	atomic_store(word_of(lease, job->sequence), CALLER_WORD(job->sequence, CALLER_BELL));
+	atomic_store(word_of(lease, job->sequence), CALLER_WORD(job->sequence, CALLER_DONE_FD));
 	if (is_done(lease, job->sequence))
 		inbox_poke(&lease->queue->inbox);
 }

@@ -59,7 +59,7 @@ static void hear_progress(struct brood *b, const struct message_progress *m)
 static int hear_lease(struct brood *b, const struct frame *f)
 {
 	bool over = f->header.type == MESSAGE_LEASE_OVER;
-	struct record *record = job_record_find(b, over ? f->lease_over.id : f->lent.id);
+	struct record *record = job_record_find(b, over ? f->lease_over.id : f->granted.id);
 	struct lease_news *lease = record ? record->lease : NULL;
 
 	if (!record)
@@ -74,12 +74,12 @@ static int hear_lease(struct brood *b, const struct frame *f)
 		lease->over = f->lease_over;
 		lease->has_over = true;
 	} else {
-		if (f->lent.slot >= b->shared.slots)
+		if (f->granted.slot >= b->shared.slots)
 			return -EBADMSG;
 		if (!lease)
 			return 0;
-		lease->lent = f->lent;
-		lease->has_lent = true;
+		lease->granted = f->granted;
+		lease->has_granted = true;
 	}
 	inbox_add_lease(lease);
 	return 0;
@@ -94,7 +94,7 @@ static int hear(struct brood *b, struct frame *f)
 		take_fds(b, f);
 		job_record_verdict(b, &f->verdict.verdict);
 		return 0;
-	case MESSAGE_LENT:
+	case MESSAGE_GRANTED:
 	case MESSAGE_LEASE_OVER: return hear_lease(b, f);
 	case MESSAGE_PROGRESS: hear_progress(b, &f->progress); return 0;
 	case MESSAGE_POOL_READY:

@@ -239,7 +239,7 @@ static bool complete(
 
 static bool in_ring(const struct lease *lease, uint64_t sequence)
 {
-	return sequence - lease->harvested - 1 < ring_used(lease);
+	return sequence - lease->collected - 1 < ring_used(lease);
 }
 
 /* Its fd may have been lost: then the worker's writing fails, or there is no reply. */
@@ -247,7 +247,7 @@ static int hear_stream(struct lease *lease, struct queue_job *job, struct frame 
 {
 	int fd;
 
-	if (!job || f->link.extra || f->header.fds != 1)
+	if (!job || f->side.extra || f->header.fds != 1)
 		return -EBADMSG;
 	fd = frame_take_fd(f, 0);
 	return fd >= 0 && pipe_take(lease->queue, job, fd) == -EBADMSG ? -EBADMSG : 0;
@@ -255,23 +255,23 @@ static int hear_stream(struct lease *lease, struct queue_job *job, struct frame 
 
 static int hear_back(struct lease *lease, struct frame *f)
 {
-	struct queue_job *job = in_ring(lease, f->link.sequence)
-		? lease->entries[f->link.sequence % RING_DEPTH].job
+	struct queue_job *job = in_ring(lease, f->side.sequence)
+		? lease->entries[f->side.sequence % RING_DEPTH].job
 		: NULL;
-	size_t first = f->link.flags & LINK_MEMFD ? 1 : 0;
+	size_t first = f->side.flags & SIDE_MEMFD ? 1 : 0;
 
-	if (f->link.flags & LINK_STREAM)
+	if (f->side.flags & SIDE_STREAM)
 		return hear_stream(lease, job, f);
-	if (!job || job->reply.came || f->link.extra > BROOD_JOB_FDS_MAX ||
-		f->header.fds != first + f->link.extra)
+	if (!job || job->reply.came || f->side.extra > BROOD_JOB_FDS_MAX ||
+		f->header.fds != first + f->side.extra)
 		return -EBADMSG;
 	job->reply.came = true;
 	if (first)
 		job->reply.memfd = frame_take_fd(f, 0);
-	if (!f->link.extra)
+	if (!f->side.extra)
 		return 0;
 	job->reply.fds = calloc(1, sizeof *job->reply.fds);
-	for (size_t i = 0; job->reply.fds && i < f->link.extra; i++)
+	for (size_t i = 0; job->reply.fds && i < f->side.extra; i++)
 		job->reply.fds->fds[job->reply.fds->count++] = frame_take_fd(f, first + i);
 	return 0;
 }
@@ -299,7 +299,7 @@ static int hear(struct lease *lease, struct frame *f)
  * The worker has died, has left, or a job shut the side socket down: then the worker is well, and
  * does not know that it gets no more jobs.
  */
-static void link_ended(struct lease *lease)
+static void side_ended(struct lease *lease)
 {
 	ring_out_all(lease);
 	if (!lease->news.has_over && !atomic_load(&lease->lease_page->leaving))
@@ -322,13 +322,13 @@ void collect_side(struct lease *lease)
 		if (r == -EBADMSG)
 			leasing_distrust(lease);
 		else if (r == 0)
-			link_ended(lease);
+			side_ended(lease);
 	}
 }
 
 /*
- * What it sent over the side socket it sent before its end. A link that has ended may take jobs out
- * of the ring, of a worker that lies even this one.
+ * What it sent over the side socket it sent before its end. A side socket that has ended may take
+ * jobs out of the ring, of a worker that lies even this one.
  */
 static struct queue_job *heard_out(struct lease *lease, const struct ring_done *done)
 {
@@ -367,27 +367,27 @@ void collect_done(struct lease *lease)
 	if (lease->state == LEASE_ASKED || lease->damaged)
 		return;
 	done = atomic_load_explicit(&lease->up->done, memory_order_acquire);
-	if (done == lease->harvested || (done == 0 && lease->harvested == lease->base))
+	if (done == lease->collected || (done == 0 && lease->collected == lease->base))
 		return;
 	/* back, or beyond what it was given */
-	if (done - lease->harvested > ring_used(lease)) {
+	if (done - lease->collected > ring_used(lease)) {
 		leasing_distrust(lease);
 		return;
 	}
 	now = now_ns();
 	l->leases.stalled -= lease->stand.stalled;
 	lease->stand.stalled = false;
-	while (lease->harvested != done) {
-		uint64_t sequence = lease->harvested + 1;
+	while (lease->collected != done) {
+		uint64_t sequence = lease->collected + 1;
 
 		if (!collect_one(lease, sequence, now, &retiring)) {
 			leasing_distrust(lease);
 			return;
 		}
-		lease->harvested = sequence;
+		lease->collected = sequence;
 		ring_space_release(&lease->space, lease->entries[sequence % RING_DEPTH].end);
 	}
-	atomic_store_explicit(&lease->down->harvested, done, memory_order_release);
+	atomic_store_explicit(&lease->down->collected, done, memory_order_release);
 	l->leases.wakes |= l->kind == QUEUE_CALLERS;
 	if (retiring)
 		ring_out_all(lease);

@@ -28,8 +28,8 @@ struct lease_news {
 	struct list link; /* inbox.leases */
 	uint64_t id;      /* the record */
 	uint32_t page;    /* its lease page; RECORD_NO_PAGE */
-	bool has_lent, has_over;
-	struct message_lent lent;
+	bool has_granted, has_over;
+	struct message_granted granted;
 	struct message_lease_over over;
 };
 

@@ -23,12 +23,12 @@
 static int watch(struct lease *lease)
 {
 	struct queue *l = lease->queue;
-	struct epoll_event bell = { .events = EPOLLIN | EPOLLET,
-		.data.u64 = QUEUE_EVENT_LEASE(lease, QUEUE_EVENT_BELL) };
+	struct epoll_event done = { .events = EPOLLIN | EPOLLET,
+		.data.u64 = QUEUE_EVENT_LEASE(lease, QUEUE_EVENT_DONE) };
 	struct epoll_event link = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET,
-		.data.u64 = QUEUE_EVENT_LEASE(lease, QUEUE_EVENT_LINK) };
+		.data.u64 = QUEUE_EVENT_LEASE(lease, QUEUE_EVENT_SIDE) };
 
-	if (epoll_ctl(l->fds.epoll, EPOLL_CTL_ADD, lease->bell_fd, &bell) < 0 ||
+	if (epoll_ctl(l->fds.epoll, EPOLL_CTL_ADD, lease->done_fd, &done) < 0 ||
 		epoll_ctl(l->fds.epoll, EPOLL_CTL_ADD, lease->side.fd, &link) < 0)
 		return -errno;
 	return 0;
@@ -38,18 +38,18 @@ static void on_lent(struct lease *lease)
 {
 	struct queue *l = lease->queue;
 	struct brood *b = l->brood;
-	const struct message_lent *m = &lease->news.lent;
+	const struct message_granted *m = &lease->news.granted;
 
 	lease->state = LEASE_ACTIVE;
 	lease->pid = m->pid;
 	lease->slot = m->slot;
 	lease->generation = m->generation;
-	lease->base = lease->published = lease->harvested = lease->told.said = m->sequence;
+	lease->base = lease->published = lease->collected = lease->told.said = m->sequence;
 	lease->told.look_due = TIME_NEVER;
 	lease->stand.seen = m->sequence;
 	lease->page = shared_slot_page(&b->shared, m->slot);
 	lease->lease_page = shared_lease_page(&b->shared, lease->news.page);
-	atomic_store(&lease->down->harvested, m->sequence);
+	atomic_store(&lease->down->collected, m->sequence);
 	l->leases.asked--;
 	l->leases.active++;
 	l->leases.refused = BROOD_DETAIL_NONE;
@@ -66,21 +66,21 @@ static void look_at_leases(struct queue *l)
 
 	for (;;) {
 		struct lease *lease = NULL;
-		bool lent = false, over = false;
+		bool granted = false, over = false;
 
 		engine_lock(b);
 		struct list *first = list_first(&l->inbox.leases);
 		if (first) {
 			lease = container_of(first, struct lease, news.link);
 			list_remove(first);
-			lent = lease->news.has_lent;
+			granted = lease->news.has_granted;
 			over = lease->news.has_over;
-			lease->news.has_lent = false;
+			lease->news.has_granted = false;
 		}
 		engine_unlock(b);
 		if (!lease)
 			return;
-		if (lent) {
+		if (granted) {
 			on_lent(lease);
 			queue_wake(l, &l->sleep.lookers);
 		}

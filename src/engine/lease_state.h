@@ -60,14 +60,14 @@ struct lease {
 	enum lease_state state;
 	pid_t pid;
 	uint32_t slot, generation;
-	int bell_fd;
+	int done_fd;
 	struct lease_side side;
 	struct ring_down *down;
 	struct ring_up *up;
 	struct slot_page *page;
 	struct lease_page *lease_page;
 	struct ring_space space;
-	uint64_t base, published, harvested;
+	uint64_t base, published, collected;
 	uint64_t cost_ns; /* of what is in the ring, as estimated */
 	struct lease_told told;
 	struct lease_stand stand;
@@ -77,7 +77,7 @@ struct lease {
 
 static inline uint64_t ring_used(const struct lease *lease)
 {
-	return lease->published - lease->harvested;
+	return lease->published - lease->collected;
 }
 static inline struct lease_entry *lease_entry(struct lease *lease, uint64_t sequence)
 {

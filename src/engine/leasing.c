@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * leasing.c - how a lease begins and ends, apart from its jobs. The engine makes all that a lease
- * consists of and asks for a worker; the supervisor finds a worker and says who it is (LENT); the
- * supervisor ends the lease, too (LEASE_OVER), whatever the reason.
+ * consists of and asks for a worker; the supervisor finds a worker and says who it is (GRANTED);
+ * the supervisor ends the lease, too (LEASE_OVER), whatever the reason.
  *
  * The memory of a lease is the engine's: sealed before it is given away, so no worker can shrink it
  * under the engine, nor write to what is only the engine's to write.
@@ -65,13 +65,13 @@ static int make(struct lease *lease, int fds[LEASE_FDS])
 
 	if (r < 0)
 		return r;
-	lease->bell_fd = fds_above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-	if (lease->bell_fd < 0)
+	lease->done_fd = fds_above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	if (lease->done_fd < 0)
 		return -errno;
-	fds[LEASE_FD_BELL] = lease->bell_fd;
+	fds[LEASE_FD_DONE] = lease->done_fd;
 	fds[LEASE_FD_QUEUE] = lease->queue->fds.control;
 	r = side_make(lease);
-	fds[LEASE_FD_LINK] = lease->side.far_fd;
+	fds[LEASE_FD_SIDE] = lease->side.far_fd;
 	return r;
 }
 
@@ -89,7 +89,7 @@ static struct lease *lease_new(struct queue *l)
 	lease->queue = l;
 	lease->index = index;
 	lease->serial = ++l->leases.serial;
-	lease->side.fd = lease->side.far_fd = lease->bell_fd = -1;
+	lease->side.fd = lease->side.far_fd = lease->done_fd = -1;
 	lease->news.to = &l->inbox;
 	lease->news.page = RECORD_NO_PAGE;
 	lease->space.size = RING_DOWN_BYTES;
@@ -116,14 +116,14 @@ static void drop_fds(struct lease *lease)
 	struct queue *l = lease->queue;
 
 	if (!l->fds.gone && lease->state != LEASE_ASKED) {
-		epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, lease->bell_fd, NULL);
+		epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, lease->done_fd, NULL);
 		epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, lease->side.fd, NULL);
 	}
 	if (!l->fds.gone) {
-		close_fd(lease->bell_fd);
+		close_fd(lease->done_fd);
 		side_close(lease);
 	}
-	lease->bell_fd = lease->side.fd = lease->side.far_fd = -1;
+	lease->done_fd = lease->side.fd = lease->side.far_fd = -1;
 }
 
 void leasing_free(struct lease *lease)
@@ -188,7 +188,7 @@ static int send_wish(
 		.given_ns = now_ns(),
 		.queue_ms = wait_ms,
 		.limit_ms = limit_ms,
-		.flags = l->kind == QUEUE_PINNED ? LEASE_KEPT : 0,
+		.flags = l->kind == QUEUE_PINNED ? LEASE_PINNED : 0,
 		.queue = (uint32_t)l->fds.control,
 		.lease_page = lease->news.page };
 	memcpy(f.fds, fds, sizeof f.fds[0] * LEASE_FDS);
@@ -317,7 +317,7 @@ void leasing_drop(struct lease *lease)
 
 void leasing_abandon(struct lease *lease)
 {
-	for (uint64_t q = lease->harvested + 1;
+	for (uint64_t q = lease->collected + 1;
 		lease->state != LEASE_ASKED && q <= lease->published; q++) {
 		struct queue_job *job = lease->entries[q % RING_DEPTH].job;
 
@@ -368,5 +368,5 @@ void leasing_lost(struct lease *lease)
 	lease->state = LEASE_OVER;
 	lease->damaged = true;
 	memset(lease->entries, 0, sizeof lease->entries);
-	lease->published = lease->harvested;
+	lease->published = lease->collected;
 }

@@ -17,7 +17,7 @@ void leasing_free(struct lease *lease);
 int leasing_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms);
 /* asks the supervisor to take it back */
 void leasing_end(struct lease *lease);
-/* the same for all that were asked for and are not lent yet */
+/* the same for all that were asked for and are not granted yet */
 void leasing_unask(struct queue *l);
 /* a job ends sooner than the supervisor looks next */
 void leasing_look(struct lease *lease);

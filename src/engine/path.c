@@ -113,12 +113,13 @@ static bool crowd_lacks(struct brood *b, struct queue *own, bool idle, uint64_t 
 	return true;
 }
 
-#define OFTEN          3 /* calls within a second: worth a lease */
-#define OFTEN_NS       NS_PER_S
-#define LENT_WITHIN_NS (5 * NS_PER_MS) /* an idle worker is lent in a tenth of a millisecond */
+#define OFTEN    3 /* calls within a second: worth a lease */
+#define OFTEN_NS NS_PER_S
+#define GRANTED_WITHIN_NS \
+	(5 * NS_PER_MS) /* an idle worker is granted in a tenth of a millisecond */
 
 /* if the supervisor has no CPU: the job itself would wait as long */
-#define LENT_LATE_NS NS_PER_S
+#define GRANTED_LATE_NS NS_PER_S
 
 #define ASK_PAUSE_NS (10 * NS_PER_MS) /* after a wish that was in vain */
 
@@ -194,7 +195,7 @@ int path_lease_over(void)
 
 static bool has_idle(struct queue *l) { return l->waiting.count == 0 && place_idle(l); }
 
-/* LENT may wait in the channel, which nobody has read since. */
+/* GRANTED may wait in the channel, which nobody has read since. */
 static bool was_lent(struct queue *l)
 {
 	if (l->leases.asked > 0) {
@@ -235,12 +236,12 @@ static bool wait_for_lease(struct queue *l)
 	uint64_t now = now_ns(), begun = now;
 
 	while (l->leases.asked > 0 && !has_idle(l)) {
-		if (now >= begun + LENT_LATE_NS ||
-			(now >= begun + LENT_WITHIN_NS && wishes_wait(l->brood)))
+		if (now >= begun + GRANTED_LATE_NS ||
+			(now >= begun + GRANTED_WITHIN_NS && wishes_wait(l->brood)))
 			return in_vain(l, now);
-		if (now >= begun + LENT_WITHIN_NS && spare(l->brood) > 0)
+		if (now >= begun + GRANTED_WITHIN_NS && spare(l->brood) > 0)
 			return false; /* there is another worker for the job */
-		sleep_from(l, &l->sleep.lookers, now, now + LENT_WITHIN_NS);
+		sleep_from(l, &l->sleep.lookers, now, now + GRANTED_WITHIN_NS);
 		now = now_ns();
 	}
 	return has_idle(l) || in_vain(l, now);

@@ -61,7 +61,7 @@ static int ask(struct queue *l, const struct brood_lease_options *o, uint64_t un
 	return 0;
 }
 
-/* It was lent, and is over: its worker has died before anybody had it. */
+/* It was granted, and is over: its worker has died before anybody had it. */
 static bool died_too_soon(const struct queue *l)
 {
 	return l->leases.active == 0 && l->pinned.over && l->leases.refused == BROOD_DETAIL_NONE;

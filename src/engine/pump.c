@@ -97,7 +97,7 @@ static void on_event(struct queue *l, uint64_t data)
 		break;
 	default:
 		lease = lease_of(l, data);
-		if (lease && QUEUE_EVENT_KIND(data) == QUEUE_EVENT_BELL)
+		if (lease && QUEUE_EVENT_KIND(data) == QUEUE_EVENT_DONE)
 			collect_done(lease);
 		else if (lease)
 			collect_side(lease);

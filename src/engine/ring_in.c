@@ -112,9 +112,9 @@ static void due_with(struct lease *lease, const struct queue_job *job)
 static uint64_t may_say(struct lease *lease)
 {
 	uint64_t ahead = lease->queue->brood->one_cpu ? CALLERS_AHEAD_ONE_CPU : CALLERS_AHEAD;
-	uint64_t to = MIN(lease->published, lease->harvested + ahead);
+	uint64_t to = MIN(lease->published, lease->collected + ahead);
 
-	if (lease->told.said <= lease->harvested && to > lease->told.said)
+	if (lease->told.said <= lease->collected && to > lease->told.said)
 		lease->stand.head_since = now_ns(); /* it could not begin before */
 	for (uint64_t q = lease->told.said + 1; q <= to; q++)
 		if (lease->entries[q % RING_DEPTH].job)
@@ -219,8 +219,8 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 void ring_in_wake(struct lease *lease)
 {
 	lease->told.to_wake = false;
-	atomic_fetch_add(&lease->page->bell, 1);
-	futex_wake(&lease->page->bell, 1);
+	atomic_fetch_add(&lease->page->wake, 1);
+	futex_wake(&lease->page->wake, 1);
 }
 
 void ring_in_forget(struct lease *lease, struct queue_job *job)

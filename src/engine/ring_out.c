@@ -94,7 +94,7 @@ void ring_out_all(struct lease *lease)
 		return;
 	leasing_out_of_use(lease);
 	lease->state = LEASE_DYING;
-	for (uint64_t q = lease->published; q > lease->harvested; q--) {
+	for (uint64_t q = lease->published; q > lease->collected; q--) {
 		struct queue_job *job = lease->entries[q % RING_DEPTH].job;
 
 		if (job && ring_out_withdraw(lease, job) == 0)

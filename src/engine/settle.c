@@ -193,7 +193,7 @@ void settle_over(struct lease *lease)
 		ring_out_all(lease);
 	leasing_out_of_use(lease);
 	lease->state = LEASE_OVER;
-	for (uint64_t q = lease->harvested + 1; q <= lease->published; q++)
+	for (uint64_t q = lease->collected + 1; q <= lease->published; q++)
 		if (lease->entries[q % RING_DEPTH].job)
 			settle_job(&end, lease->entries[q % RING_DEPTH].job);
 	while (!list_empty(&end.again)) {

@@ -55,7 +55,7 @@ void side_close(struct lease *lease)
 }
 
 /* Is a job with descriptors of its own in the ring, not collected? */
-static bool occupied(const struct lease *lease) { return lease->side.sequence > lease->harvested; }
+static bool occupied(const struct lease *lease) { return lease->side.sequence > lease->collected; }
 
 int side_send(struct lease *lease, struct queue_job *job, uint64_t sequence)
 {
@@ -71,22 +71,22 @@ int side_send(struct lease *lease, struct queue_job *job, uint64_t sequence)
 	if (r < 0)
 		return r;
 	frame_begin(&f, MESSAGE_WITH);
-	f.link.sequence = sequence;
+	f.side.sequence = sequence;
 	if (job->fds.memfd >= 0) {
-		f.link.flags |= LINK_MEMFD;
+		f.side.flags |= SIDE_MEMFD;
 		f.fds[f.fds_count++] = job->fds.memfd;
 	}
 	if (theirs >= 0) {
-		f.link.flags |= LINK_STREAM;
+		f.side.flags |= SIDE_STREAM;
 		f.fds[f.fds_count++] = theirs;
 	}
 	if (job->fds.socket >= 0) {
-		f.link.flags |= LINK_SOCKET;
+		f.side.flags |= SIDE_SOCKET;
 		f.fds[f.fds_count++] = job->fds.socket;
 	}
 	for (size_t i = 0; job->fds.extra && i < job->fds.extra->count; i++)
 		f.fds[f.fds_count++] = job->fds.extra->fds[i];
-	f.link.extra = job->fds.extra ? (uint32_t)job->fds.extra->count : 0;
+	f.side.extra = job->fds.extra ? (uint32_t)job->fds.extra->count : 0;
 	if (!identity_is(lease->side.fd, &lease->side.identity))
 		return -EPIPE;
 	r = frame_send(lease->side.fd, &f);
@@ -106,20 +106,20 @@ void side_sent(struct lease *lease, struct queue_job *job)
 /* All or nothing: a limit on open files may have cut them off. */
 static void recover(struct queue_job *job, struct frame *f)
 {
-	size_t first = f->link.flags & (LINK_MEMFD | LINK_STREAM) ? 1 : 0,
-	       socket = f->link.flags & LINK_SOCKET ? 1 : 0;
+	size_t first = f->side.flags & (SIDE_MEMFD | SIDE_STREAM) ? 1 : 0,
+	       socket = f->side.flags & SIDE_SOCKET ? 1 : 0;
 	struct queue_fds *extra = NULL;
 
-	if (!job->fds.out || f->fds_lost || f->fds_count != first + socket + f->link.extra)
+	if (!job->fds.out || f->fds_lost || f->fds_count != first + socket + f->side.extra)
 		return;
-	if (f->link.extra > 0) {
+	if (f->side.extra > 0) {
 		extra = calloc(1, sizeof *extra);
 		if (!extra)
 			return;
 	}
 	if (socket)
 		job->fds.socket = frame_take_fd(f, first);
-	for (size_t i = 0; extra && i < f->link.extra && i < BROOD_JOB_FDS_MAX; i++)
+	for (size_t i = 0; extra && i < f->side.extra && i < BROOD_JOB_FDS_MAX; i++)
 		extra->fds[extra->count++] = frame_take_fd(f, first + socket + i);
 	job->fds.extra = extra;
 	job->fds.out = false;
@@ -135,7 +135,7 @@ void side_take_back(struct lease *lease, const struct queue_job *job)
 	while (lease->side.far_fd >= 0 &&
 		identity_is(lease->side.far_fd, &lease->side.far_identity) &&
 		frame_receive(lease->side.far_fd, &f, MSG_DONTWAIT) == 1) {
-		if (f.header.type == MESSAGE_WITH && f.link.sequence == job->sequence)
+		if (f.header.type == MESSAGE_WITH && f.side.sequence == job->sequence)
 			recover(lease->entries[job->sequence % RING_DEPTH].job, &f);
 		frame_done(&f);
 	}

@@ -52,7 +52,7 @@ bool sleep_listen(struct queue *l)
 		if (lease->state == LEASE_ASKED || ring_used(lease) == 0 || lease->damaged)
 			continue;
 		done = atomic_load(&lease->up->done);
-		if (done != lease->harvested && done != 0)
+		if (done != lease->collected && done != 0)
 			return true;
 	}
 	return false;
@@ -186,8 +186,8 @@ void sleep_until(struct queue *l, struct sleeper **chain, uint64_t until)
 static void wake_workers(struct slot_page **slot_pages, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		atomic_fetch_add(&slot_pages[i]->bell, 1);
-		futex_wake(&slot_pages[i]->bell, 1);
+		atomic_fetch_add(&slot_pages[i]->wake, 1);
+		futex_wake(&slot_pages[i]->wake, 1);
 	}
 }
 
@@ -253,7 +253,7 @@ static void caller_lead(struct queue *l, struct queue_job *job)
 	int n = 0;
 
 	sleeper_in(&self, &job->call.sleeper);
-	if (!l->fds.gone && caller_arm(job, &self, CALLER_BELL))
+	if (!l->fds.gone && caller_arm(job, &self, CALLER_DONE_FD))
 		n = lead(l, &self, events, 0, TIME_NEVER);
 	sleeper_out(&self);
 	pump_heard(l, events, n);

@@ -35,9 +35,9 @@ uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns)
 	return est_ns == PICK_UNKNOWN ? (uint32_t)ran : (uint32_t)(est_ns - est_ns / 8 + ran / 8);
 }
 
-bool pick_lies(struct pick_doubt *d, uint64_t word, uint64_t harvested, uint64_t now)
+bool pick_lies(struct pick_doubt *d, uint64_t word, uint64_t collected, uint64_t now)
 {
-	if (SLOT_PAGE_STATE(word) != SLOT_PAGE_DONE || SLOT_PAGE_SEQUENCE(word) <= harvested) {
+	if (SLOT_PAGE_STATE(word) != SLOT_PAGE_DONE || SLOT_PAGE_SEQUENCE(word) <= collected) {
 		*d = (struct pick_doubt){ 0 };
 		return false;
 	}
@@ -48,7 +48,7 @@ bool pick_lies(struct pick_doubt *d, uint64_t word, uint64_t harvested, uint64_t
 
 static bool stands(const struct pick_stand *s, uint64_t sequence)
 {
-	return sequence > s->harvested + 1 && sequence <= s->published;
+	return sequence > s->collected + 1 && sequence <= s->published;
 }
 
 static uint64_t runs_for(const struct pick_stand *s, uint64_t now)
@@ -58,7 +58,7 @@ static uint64_t runs_for(const struct pick_stand *s, uint64_t now)
 
 enum pick_standing pick_stands(const struct pick_stand *s, uint64_t now)
 {
-	if (s->published == s->harvested)
+	if (s->published == s->collected)
 		return PICK_STAY;
 	if (runs_for(s, now) >= PICK_STAND_NS || now >= s->head_since + PICK_NO_CPU_NS)
 		return PICK_MOVE_SLOW;
@@ -78,7 +78,7 @@ uint64_t pick_stand_due(const struct pick_stand *s, bool head, uint64_t now)
 	bool behind = stands(s, s->published);
 	uint64_t due = s->head_since + PICK_NO_CPU_NS;
 
-	if (s->published == s->harvested || s->stalled || !(behind || head))
+	if (s->published == s->collected || s->stalled || !(behind || head))
 		return TIME_NEVER;
 	return MIN(due, (s->began_ns == TIME_NEVER ? now : s->began_ns) + PICK_STAND_NS);
 }
@@ -97,9 +97,9 @@ uint32_t pick_spare(const struct pick_pool *p)
 {
 	uint32_t wishes = p->out > p->leased ? p->out - p->leased : 0;
 	uint32_t idle = p->idle > wishes ? p->idle - wishes : 0;
-	uint32_t lent = p->library + wishes;
+	uint32_t granted = p->library + wishes;
 
-	return MIN(idle, p->limit > lent ? p->limit - lent : 0);
+	return MIN(idle, p->limit > granted ? p->limit - granted : 0);
 }
 
 /*

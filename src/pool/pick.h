@@ -42,12 +42,12 @@ static inline uint32_t pick_estimate(uint32_t est_ns)
 struct pick_doubt {
 	uint64_t word, since;
 }; /* zero at first */
-bool pick_lies(struct pick_doubt *doubt, uint64_t word, uint64_t harvested, uint64_t now);
+bool pick_lies(struct pick_doubt *doubt, uint64_t word, uint64_t collected, uint64_t now);
 /* the estimate after one more run */
 uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns);
 /*
  * May jobs stay behind others in a ring, while another worker could take them? Sequences as the
- * ring has them: published, harvested (the one after it is the first in the ring, since
+ * ring has them: published, collected (the one after it is the first in the ring, since
  * head_since); seen: the last one in it at the last look, which was at seen_ns. began_ns: when the
  * job began that runs now; TIME_NEVER: none does, the worker has no CPU yet. A worker without a CPU
  * is no reason to move jobs before PICK_NO_CPU_NS, for on a busy machine no worker has one.
@@ -56,7 +56,7 @@ uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns);
 #define PICK_STAND_NS  (400 * NS_PER_US)
 #define PICK_NO_CPU_NS (5 * NS_PER_MS)
 struct pick_stand {
-	uint64_t published, harvested, head_since, began_ns, seen, seen_ns;
+	uint64_t published, collected, head_since, began_ns, seen, seen_ns;
 	bool stalled;
 };
 enum pick_standing { PICK_STAY, PICK_MOVE, PICK_MOVE_SLOW }; /* SLOW: and the first one is long */
@@ -65,7 +65,7 @@ enum pick_standing pick_stands(const struct pick_stand *stand, uint64_t now);
 uint64_t pick_stand_due(const struct pick_stand *stand, bool head, uint64_t now);
 /*
  * How many more leases to ask for: one for the first jobs, then one for as much work as is worth
- * the price of a loan.
+ * the price of a grant.
  */
 /* stalled: of the active ones, those busy with a job for long */
 struct pick_load {
@@ -75,7 +75,7 @@ struct pick_load {
 };
 uint32_t pick_more(const struct pick_load *load);
 /*
- * May a queue ask for one more? workers, and how many wishes may wait beyond them; those lent or
+ * May a queue ask for one more? workers, and how many wishes may wait beyond them; those granted or
  * asked for, of all queues; its own wishes.
  */
 struct pick_room {
@@ -83,10 +83,10 @@ struct pick_room {
 };
 bool pick_may_ask(const struct pick_room *room);
 /*
- * Idle workers that no lease on its way will take. out: leases lent or asked for; leased: workers
- * on lease. Both idle and leased are the supervisor's last word, so a wish counts until it has
- * answered. library: leased without those of explicit leases; limit: as many may be. No worker is
- * spare beyond.
+ * Idle workers that no lease on its way will take. out: leases granted or asked for; leased:
+ * workers on lease. Both idle and leased are the supervisor's last word, so a wish counts until it
+ * has answered. library: leased without those of explicit leases; limit: as many may be. No worker
+ * is spare beyond.
  */
 struct pick_pool {
 	uint32_t idle, leased, library, out, limit;

@@ -3,7 +3,7 @@
  * watch.c - see watch.h.
  *
  * One number tells how far a worker is: its place, 2 N while job N runs and 2 N + 1 when it is
- * done. It lies between the loan's and what is published, and never goes back; a slot page that
+ * done. It lies between the grant's and what is published, and never goes back; a slot page that
  * says otherwise was scribbled on. The word is read before `published`, which the engine raised
  * before the worker could see the job: so an honest word is never ahead of it.
  *

@@ -20,7 +20,7 @@
 #include "../wire/shared.h"
 
 /*
- * a lease is not taken back for others sooner after its loan; and who shall go back, and is longer
+ * a lease is not taken back for others sooner after its grant; and who shall go back, and is longer
  * in a job, is not waited for
  */
 #define LEASE_HOLD_MS 5u
@@ -32,7 +32,7 @@ enum lease_wish { LEASE_GO_ON, LEASE_TAKE_BACK, LEASE_DROP, LEASE_STUCK };
 struct lease_watch {
 	/* the sequence before the first job; when its time is up */
 	uint64_t base, limit_at;
-	uint64_t looked_ns; /* the last look, or the loan */
+	uint64_t looked_ns; /* the last look, or the grant */
 	/* as the last look saw them. place: 2 N while N runs, 2 N + 1 when it is done */
 	uint64_t place, published;
 	uint64_t changed_ns; /* when one of the two was seen to be new */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * grant.c - leases. A request waits in the queue like a job. When its turn comes, its five fds go
- * on to an idle worker, and the engine is told which worker has them (LENT). From then on engine
+ * on to an idle worker, and the engine is told which worker has them (GRANTED). From then on engine
  * and worker meet without the supervisor, which only watches (lease_watch.c). The end of each lease
  * or request is one LEASE_OVER, whatever happens to the engine's socket meanwhile: the worker has
  * left, or died, or there was none.
@@ -48,8 +48,8 @@ bool grant_end_by_return(struct slot *slot, const struct message_left *m)
 		return false;
 	}
 	count_jobs(slot, word);
-	job->loan.over.sequence = m->sequence;
-	job->loan.over.word = word;
+	job->grant.over.sequence = m->sequence;
+	job->grant.over.word = word;
 	slot_cut_job(slot);
 	record_end_lease(job, LEASE_RETURNED);
 	did_jobs(slot);
@@ -59,7 +59,7 @@ bool grant_end_by_return(struct slot *slot, const struct message_left *m)
 void grant_end_by_death(struct slot *slot, const struct grant_death *d)
 {
 	struct job *job = slot->job;
-	struct message_lease_over *o = &job->loan.over;
+	struct message_lease_over *o = &job->grant.over;
 	uint64_t word = atomic_load(&slot_page(slot)->word);
 
 	count_jobs(slot, slot->facts.condemned ? slot->facts.word_before : word);
@@ -111,11 +111,11 @@ static void prepare_memory(struct slot *slot, const struct job *job)
 	atomic_store(&page->word, SLOT_PAGE_WORD(slot->sequence, SLOT_PAGE_FREE));
 }
 
-static void lent(struct slot *slot, struct job *job, uint64_t now)
+static void granted(struct slot *slot, struct job *job, uint64_t now)
 {
 	struct supervisor *s = slot->pool->supervisor;
 	struct pool *pool = slot->pool;
-	const struct message_lent who = { .id = job->link.id,
+	const struct message_granted who = { .id = job->link.id,
 		.sequence = slot->sequence,
 		.pid = slot->pid,
 		.slot = slot->number,
@@ -128,8 +128,8 @@ static void lent(struct slot *slot, struct job *job, uint64_t now)
 	slot_take_job(slot, job);
 	count_one(&pool->stats_page->leases);
 	lease_watch_start(slot, &job->lease, now);
-	job->loan.lent = who;
-	job->loan.over = (struct message_lease_over){
+	job->grant.granted = who;
+	job->grant.over = (struct message_lease_over){
 		.pid = who.pid, .slot = who.slot, .generation = who.generation
 	};
 	list_append(&job->untold, &pool->leases.untold);
@@ -142,13 +142,13 @@ int grant_give(struct slot *slot, struct job *job, uint64_t now)
 	int r;
 
 	prepare_memory(slot, job);
-	frame_begin(&f, MESSAGE_LEND);
-	f.lend.id = job->link.id;
-	f.lend.sequence = slot->sequence;
+	frame_begin(&f, MESSAGE_GRANT);
+	f.grant.id = job->link.id;
+	f.grant.sequence = slot->sequence;
 	memcpy(f.fds, job->fds, LEASE_FDS * sizeof f.fds[0]);
 	f.fds_count = LEASE_FDS;
 	r = frame_send(slot->channel.fd, &f);
 	if (r == 0)
-		lent(slot, job, now);
+		granted(slot, job, now);
 	return r;
 }

@@ -59,7 +59,7 @@ void intake_lease(struct pool *pool, struct frame *f)
 	record_begin(pool, job, &m);
 	job->is_lease = true;
 	job->lease = f->lease;
-	memset(&job->loan, 0, sizeof job->loan);
+	memset(&job->grant, 0, sizeof job->grant);
 	record_take_fds(job, f);
 	if (job->fds_count < LEASE_FDS)
 		verdict_refuse(job, BROOD_DETAIL_FD_LOST);

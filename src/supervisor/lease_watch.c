@@ -127,7 +127,7 @@ void lease_watch_start(struct slot *slot, const struct message_lease *m, uint64_
 		.idle_ms = slot->pool->options->lease_idle_ms,
 		.grace_ms = EOF_GRACE_MS,
 		.core_ms = slot->pool->options->core_ms,
-		.kept = m->flags & LEASE_KEPT,
+		.kept = m->flags & LEASE_PINNED,
 	};
 
 	watch_begin(&slot->lease.watch, &terms, now);

@@ -50,7 +50,7 @@ static int tell_lease_over(struct supervisor *s, struct job *job)
 	struct frame f;
 
 	frame_begin(&f, MESSAGE_LEASE_OVER);
-	f.lease_over = job->loan.over;
+	f.lease_over = job->grant.over;
 	return frame_send(s->config.channel_fd, &f);
 }
 
@@ -60,8 +60,8 @@ static int send_granted(struct supervisor *s, const struct job *job)
 
 	if (engine_is_deaf(s))
 		return 0;
-	frame_begin(&f, MESSAGE_LENT);
-	f.lent = job->loan.lent;
+	frame_begin(&f, MESSAGE_GRANTED);
+	f.granted = job->grant.granted;
 	return frame_send(s->config.channel_fd, &f);
 }
 

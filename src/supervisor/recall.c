@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * recall.c - taking a worker back from a lease, which is said three times. `leaving` in the lease
- * page keeps the engine from publishing more jobs there. LEAVE on the channel tells the worker.
+ * page keeps the engine from publishing more jobs there. RECALL on the channel tells the worker.
  * `attention` in the slot page, and its wake word, make the worker read the channel before its next
  * job. The worker answers LEFT; a worker that does not is stuck (lease_watch.c).
  */
@@ -14,8 +14,8 @@ static void ring(struct slot *slot)
 	struct slot_page *page = slot_page(slot);
 
 	atomic_store(&page->attention, 1);
-	atomic_fetch_add(&page->bell, 1);
-	futex_wake(&page->bell, 1);
+	atomic_fetch_add(&page->wake, 1);
+	futex_wake(&page->wake, 1);
 }
 
 static void send_leave(struct slot *slot)
@@ -23,7 +23,7 @@ static void send_leave(struct slot *slot)
 	struct frame f;
 	int r;
 
-	frame_begin(&f, MESSAGE_LEAVE)->leave.id = slot->job->link.id;
+	frame_begin(&f, MESSAGE_RECALL)->recall.id = slot->job->link.id;
 	r = slot->paused               ? -EAGAIN
 		: slot->channel.fd < 0 ? -EPIPE
 				       : frame_send(slot->channel.fd, &f);

@@ -70,8 +70,8 @@ void record_end(struct job *job)
 
 void record_end_lease(struct job *job, uint32_t how)
 {
-	job->loan.over.id = job->link.id;
-	job->loan.over.how = how;
+	job->grant.over.id = job->link.id;
+	job->grant.over.how = how;
 	record_close_fds(job);
 	record_end(job);
 }

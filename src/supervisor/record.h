@@ -13,18 +13,18 @@
 struct job {
 	struct record_link link; /* first: records.h */
 	struct pool *pool;
-	/* a request for a lease, then the lease: it has `lease` and `loan`, a job has `arg` */
+	/* a request for a lease, then the lease: it has `lease` and `grant`, a job has `arg` */
 	bool is_lease;
 	struct message_lease lease;
 	struct message_job message;
 	union {
 		unsigned char arg[BROOD_ARG_MAX];
 		struct {
-			struct message_lent lent;
+			struct message_granted granted;
 			struct message_lease_over over;
-		} loan;
+		} grant;
 	};
-	struct list untold; /* LENT waits for the socket */
+	struct list untold; /* GRANTED waits for the socket */
 	/*
 	 * A job has its socket and its extra fds here, and the reply's fds once it has finished. A
 	 * request has the lease's five fds, until it is granted.
@@ -49,7 +49,10 @@ static inline struct job *record_of(struct record_link *l)
 {
 	return l ? container_of(l, struct job, link) : NULL;
 }
-static inline bool record_is_pinned(const struct job *job) { return job->lease.flags & LEASE_KEPT; }
+static inline bool record_is_pinned(const struct job *job)
+{
+	return job->lease.flags & LEASE_PINNED;
+}
 /* sets up a record that was just claimed: all fields but arg, fds, lease */
 void record_begin(struct pool *pool, struct job *job, const struct message_job *m);
 void record_take_fds(struct job *job, struct frame *f);

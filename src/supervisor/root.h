@@ -32,7 +32,7 @@
 enum note_bit {
 	NOTE_SWEPT = 1 << 0,  /* a sweep has found no stray */
 	NOTE_GAUGES = 1 << 1, /* numbers of the stats page have changed */
-	NOTE_TELL = 1 << 2,   /* a verdict, LENT or LEASE_OVER waits for the engine's socket */
+	NOTE_TELL = 1 << 2,   /* a verdict, GRANTED or LEASE_OVER waits for the engine's socket */
 	NOTE_QUEUE = 1 << 3,  /* something waits that did not, or a worker or a lease is free */
 	NOTE_BIRTH = 1 << 4,  /* a place is empty, or a reason not to fill it is gone */
 	NOTE_POOL = 1 << 5,   /* the pool may be ready, degraded, or recovered */

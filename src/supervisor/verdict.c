@@ -51,7 +51,7 @@ void verdict_give(struct job *job)
 void verdict_refuse(struct job *job, enum brood_detail detail)
 {
 	if (job->is_lease) {
-		job->loan.over.detail = detail;
+		job->grant.over.detail = detail;
 		record_end_lease(job, LEASE_REFUSED);
 		return;
 	}

@@ -47,14 +47,14 @@ struct frame {
 		struct message_job_log job_log;
 		struct message_progress progress;
 		struct message_lease lease;
-		struct message_lend lend;
-		struct message_leave leave;
+		struct message_grant grant;
+		struct message_recall recall;
 		struct message_left left;
-		struct message_lent lent;
+		struct message_granted granted;
 		struct message_lease_id lease_id;
 		struct message_lease_kill lease_kill;
 		struct message_lease_over lease_over;
-		struct message_link link;
+		struct message_side side;
 		struct message_dropped dropped;
 		unsigned char bytes[FRAME_MAX - sizeof(struct frame_header)];
 	};

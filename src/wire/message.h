@@ -6,11 +6,11 @@
  *
  *   engine -> supervisor   JOB (+fds)  CANCEL  STOP  NOTIFY  INIT_DATA (+fds)  LEASE (+5 fds)
  *                          LEASE_END  LEASE_LOOK  LEASE_KILL  EXITING  DROPPED
- *   supervisor -> engine   VERDICT (+fds)  POOL_READY  POOL_DEGRADED  STOPPED  PROGRESS  LENT
+ *   supervisor -> engine   VERDICT (+fds)  POOL_READY  POOL_DEGRADED  STOPPED  PROGRESS  GRANTED
  *                          LEASE_OVER
  *                          and on a datagram socket of their own, so that they never stand before
  *                          a verdict: LOG
- *   supervisor -> worker   RUN (+fds)  END  LEND (+5 fds)  LEAVE
+ *   supervisor -> worker   RUN (+fds)  END  GRANT (+5 fds)  RECALL
  *   worker -> supervisor   READY  FINISHED (+fds)  ESCAPED  JOB_LOG  PROGRESS  LEFT  CALLED (a job
  *                          that made system calls is over, see slot_page.called)
  *   engine -> worker       on the link of a lease: WITH (+fds)
@@ -49,12 +49,12 @@ enum message_type {
 	MESSAGE_POOL_DEGRADED,
 	MESSAGE_STOPPED,
 	MESSAGE_LOG,
-	MESSAGE_LENT,
+	MESSAGE_GRANTED,
 	MESSAGE_LEASE_OVER,
 	MESSAGE_RUN = 64,
 	MESSAGE_END,
-	MESSAGE_LEND,
-	MESSAGE_LEAVE,
+	MESSAGE_GRANT,
+	MESSAGE_RECALL,
 	/* PROGRESS also goes on to the engine, and over links */
 	MESSAGE_READY = 96,
 	MESSAGE_FINISHED,

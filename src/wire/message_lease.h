@@ -8,13 +8,13 @@
 /*
  * A lease. The engine makes link, ring and eventfd and asks (LEASE); the request waits in the
  * supervisor's queue like a job, in a record like a job's (`id`), and when it is its turn the fds
- * go on to an idle worker (LEND), and the engine hears who it is (LENT). From then on jobs go
+ * go on to an idle worker (GRANT), and the engine hears who it is (GRANTED). From then on jobs go
  * through the ring. The lease ends by LEASE_OVER, always, exactly once, also when it was refused:
- * when the worker has died; or when it has left. It leaves because the supervisor says so (LEAVE,
- * and a ring of its bell): after the job that it runs, without looking at those behind it, it says
- * LEFT and is idle. The supervisor says so when the engine asked (LEASE_END), the limit is over,
- * the lease had no job for lease_idle_ms, somebody else waits, or the pool stops. Entries that a
- * worker has left behind in its ring were not started.
+ * when the worker has died; or when it has left. It leaves because the supervisor says so (RECALL,
+ * and a write to its wake word): after the job that it runs, without looking at those behind it, it
+ * says LEFT and is idle. The supervisor says so when the engine asked (LEASE_END), the limit is
+ * over, the lease had no job for lease_idle_ms, somebody else waits, or the pool stops. Entries
+ * that a worker has left behind in its ring were not started.
  */
 #define LEASE_FDS 5
 /*
@@ -22,9 +22,9 @@
  * backlog
  */
 #define LEASE_WAITING(workers) ((workers) < 64 ? (workers) : 64)
-enum { LEASE_FD_LINK, LEASE_FD_BELL, LEASE_FD_DOWN, LEASE_FD_UP, LEASE_FD_QUEUE };
+enum { LEASE_FD_SIDE, LEASE_FD_DONE, LEASE_FD_DOWN, LEASE_FD_UP, LEASE_FD_QUEUE };
 /*
- * limit_ms: from the loan. lease page: its number, this lease's alone until the engine is through
+ * limit_ms: from the grant. lease page: its number, this lease's alone until the engine is through
  * with it. queue: whose it is: while it waits none of the same queue is taken back for it; 0:
  * nobody's
  */
@@ -33,12 +33,12 @@ struct message_lease {
 	uint32_t queue_ms, limit_ms, flags, queue, lease_page, pad;
 };
 /* an explicit one: not to be taken back for others or for being idle */
-enum { LEASE_KEPT = 1 };
+enum { LEASE_PINNED = 1 };
 /* sequence: the first job's less 1 */
-struct message_lend {
+struct message_grant {
 	uint64_t id, sequence;
 };
-struct message_leave {
+struct message_recall {
 	uint64_t id;
 };
 /*
@@ -49,7 +49,7 @@ struct message_left {
 	uint64_t id, sequence;
 	uint32_t flags, left;
 };
-struct message_lent {
+struct message_granted {
 	uint64_t id, sequence;
 	int32_t pid;
 	uint32_t slot, generation, pad;
@@ -114,8 +114,8 @@ struct message_lease_over {
  * STREAM, with WITH: a socket for request and reply, in the memfd's place. BACK with it is said
  * while the job runs, and brings the socket of its reply alone.
  */
-enum { LINK_MEMFD = 1, LINK_SOCKET = 2, LINK_STREAM = 4 };
-struct message_link {
+enum { SIDE_MEMFD = 1, SIDE_SOCKET = 2, SIDE_STREAM = 4 };
+struct message_side {
 	uint64_t sequence;
 	uint32_t flags, extra;
 };

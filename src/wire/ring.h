@@ -15,9 +15,9 @@
  *
  * Down: the engine fills entry and bytes, and lease page entry, stores lease_page.published, then
  * down.published (release), then (seq_cst fence) looks at slot_page.asleep: 1: adds 1 to
- * slot_page.bell, wakes its futex. The worker, when nothing is published any more and before it
- * sleeps: reads the bell; sets asleep (seq_cst); looks at published and attention again; sleeps
- * while the bell is what it was; clears asleep.
+ * slot_page.wake, wakes its futex. The worker, when nothing is published any more and before it
+ * sleeps: reads the wake word; sets asleep (seq_cst); looks at published and attention again;
+ * sleeps while the wake word is what it was; clears asleep.
  *
  * Claims: one word a job, in up. The engine stores QUEUED(N) before it publishes; the worker swaps
  * QUEUED(N) to TAKEN(N) before it begins; the engine may swap QUEUED(N) to WITHDRAWN(N) (a cancel,
@@ -28,7 +28,7 @@
  * (8 bytes into the lease's eventfd) when
  *   - after each completion, and once more before it sleeps if it has not told of all, where
  *     queue.listening is 1 (a seq_cst fence between the store of done and this look): somebody
- *     sleeps who would like to know. Not so after a completion while down.harvested is less than
+ *     sleeps who would like to know. Not so after a completion while down.collected is less than
  *     what it told of last: then it was told, and has not been here since;
  *   - before it leaves or retires. While a job runs its completion says where its reply lies so
  *     far: what is there when its worker dies. Not what is in a memfd. The engine, before it
@@ -38,7 +38,7 @@
  *
  * Bytes lie in a space (ring_space.h), each in one piece; what has no room there, or is large, goes
  * by memfd over the link. Positions in the up space are given back when the engine has stored
- * down.harvested = N.
+ * down.collected = N.
  */
 #ifndef BROOD_WIRE_RING_H
 #define BROOD_WIRE_RING_H
@@ -96,7 +96,7 @@ _Static_assert(sizeof(struct ring_entry) == 128, "whole cache lines");
 struct ring_down {
 	_Atomic uint64_t published;
 	/* the engine has copied what came with this and those before it */
-	_Alignas(64) _Atomic uint64_t harvested;
+	_Alignas(64) _Atomic uint64_t collected;
 	_Alignas(64) struct ring_entry entries[RING_DEPTH];
 	_Alignas(4096) unsigned char bytes[RING_DOWN_BYTES];
 };
@@ -119,7 +119,7 @@ struct ring_queue {
  * `done`; or the engine, when another thread took the completion, or the job moves) wakes that
  * thread.
  */
-enum caller_state { CALLER_NONE, CALLER_SLEEPS, CALLER_BELL, CALLER_TOLD };
+enum caller_state { CALLER_NONE, CALLER_SLEEPS, CALLER_DONE_FD, CALLER_TOLD };
 #define CALLER_WORD(sequence, state) ((uint32_t)(sequence) << 2 | (uint32_t)(state))
 
 enum claim_state { CLAIM_QUEUED = 1, CLAIM_TAKEN, CLAIM_WITHDRAWN };

@@ -16,7 +16,7 @@ enum {
 	DONE_MEMORY = 128,   /* worker_memory refused the job memory */
 	/*
 	 * the reply went over a socket: the request's, or one that came over the link: BACK with
-	 * LINK_STREAM
+	 * SIDE_STREAM
 	 */
 	DONE_STREAM = 4096,
 	/*

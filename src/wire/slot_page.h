@@ -71,7 +71,7 @@ struct slot_page {
 	 * what a worker on lease sleeps on (futex): added to by the engine after it published, and
 	 * by the supervisor
 	 */
-	_Alignas(64) _Atomic uint32_t bell;
+	_Alignas(64) _Atomic uint32_t wake;
 	/*
 	 * 1: it sleeps on it, or is about to: ring. It sets that, looks again (seq_cst), and sleeps
 	 */

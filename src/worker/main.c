@@ -211,11 +211,11 @@ static __attribute__((noreturn)) void loop(void)
 			handoff_job(&f);
 			continue;
 		}
-		if (r == 1 && f.header.type == MESSAGE_LEND) {
+		if (r == 1 && f.header.type == MESSAGE_GRANT) {
 			serve_lease(&f);
 			continue;
 		}
-		if (r == 1 && f.header.type == MESSAGE_LEAVE)
+		if (r == 1 && f.header.type == MESSAGE_RECALL)
 			continue; /* said twice, or when it had left already */
 		if (r == 1)
 			frame_done(&f);

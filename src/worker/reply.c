@@ -36,15 +36,15 @@
 
 /*
  * Positions are looked at only when some room is needed: the engine writes that word at each
- * harvest.
+ * collect.
  */
 static void give_back(struct worker_lease *l)
 {
-	uint64_t harvested = atomic_load_explicit(&l->down->harvested, memory_order_acquire), end;
+	uint64_t collected = atomic_load_explicit(&l->down->collected, memory_order_acquire), end;
 
-	if (harvested > l->last || l->last - harvested >= RING_DEPTH)
+	if (collected > l->last || l->last - collected >= RING_DEPTH)
 		return;
-	end = l->ends[harvested % RING_DEPTH];
+	end = l->ends[collected % RING_DEPTH];
 	if (end > l->space.tail && end <= l->space.head)
 		ring_space_release(&l->space, end);
 }
@@ -113,14 +113,14 @@ static bool open_stream(struct worker_lease *l, struct brood_job *job)
 
 	if (job->stream >= 0)
 		return identity_is(job->stream, &job->stream_identity);
-	if (!identity_is(l->link, &l->link_identity))
+	if (!identity_is(l->side, &l->side_identity))
 		return false;
 	if (sockets_pair(SOCK_STREAM, fds) < 0)
 		return false;
 	frame_begin(&f, MESSAGE_BACK);
-	f.link.sequence = job->sequence;
-	f.link.extra = 0;
-	f.link.flags = LINK_STREAM;
+	f.side.sequence = job->sequence;
+	f.side.extra = 0;
+	f.side.flags = SIDE_STREAM;
 	f.fds[f.fds_count++] = fds[0];
 	sent = worker_lease_say(l, &f);
 	close_fd(fds[0]);
@@ -225,10 +225,10 @@ static void say_back(struct worker_lease *l, const struct brood_job *job, struct
 	struct frame f;
 
 	frame_begin(&f, MESSAGE_BACK);
-	f.link.sequence = job->sequence;
-	f.link.extra = job->back_count;
+	f.side.sequence = job->sequence;
+	f.side.extra = job->back_count;
 	if (r->memfd >= 0) {
-		f.link.flags = LINK_MEMFD;
+		f.side.flags = SIDE_MEMFD;
 		f.fds[f.fds_count++] = r->memfd;
 	}
 	for (uint32_t i = 0; i < job->back_count; i++)

@@ -43,7 +43,7 @@ enum { GOT_IT, REFUSED = DONE_REFUSED_POINTER, LOST = DONE_NO_FD };
 /* Told once, an engine need not be told again until it has taken what it was told of. */
 static bool was_told(const struct worker_lease *l)
 {
-	return l->rung > atomic_load_explicit(&l->down->harvested, memory_order_acquire);
+	return l->rung > atomic_load_explicit(&l->down->collected, memory_order_acquire);
 }
 
 /* The thread that sleeps for this very job. What that costs is no job's time. */
@@ -57,7 +57,7 @@ static void tell_caller(struct worker_lease *l)
 	how = atomic_exchange(word, CALLER_WORD(l->last, CALLER_TOLD));
 	if (how == CALLER_WORD(l->last, CALLER_SLEEPS))
 		futex_wake(word, INT_MAX);
-	else if (how == CALLER_WORD(l->last, CALLER_BELL))
+	else if (how == CALLER_WORD(l->last, CALLER_DONE_FD))
 		worker_lease_tell(l);
 	l->now = 0;
 }
@@ -125,7 +125,7 @@ static bool room_for_fds(const struct worker_lease *l, const struct ring_entry *
 	if (!(e->flags & RING_FDS) || getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
 		limit.rlim_cur >= the_worker.files)
 		return true;
-	if (frame_receive(l->link, &f, MSG_DONTWAIT | MSG_PEEK) != 1)
+	if (frame_receive(l->side, &f, MSG_DONTWAIT | MSG_PEEK) != 1)
 		return true; /* it will be found out */
 	all = f.fds_count == f.header.fds && !f.fds_lost;
 	frame_done(&f);
@@ -140,10 +140,10 @@ static bool hear_with(struct worker_lease *l, const struct ring_entry *e, struct
 	worker_lease_check_link(l);
 	if (!room_for_fds(l, e))
 		return false;
-	r = frame_receive(l->link, f, MSG_DONTWAIT);
+	r = frame_receive(l->side, f, MSG_DONTWAIT);
 	if (r == -EAGAIN || r == 0 || r == -ECONNRESET)
 		return false; /* a job has read there */
-	if (r != 1 || f->header.type != MESSAGE_WITH || f->link.sequence != e->sequence)
+	if (r != 1 || f->header.type != MESSAGE_WITH || f->side.sequence != e->sequence)
 		worker_give_up(WORKER_EXIT_RING);
 	return true;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * serve.c - a worker on lease: from LEND to LEFT. wire/ring.h has the protocol, ring_job.c has one
+ * serve.c - a worker on lease: from GRANT to LEFT. wire/ring.h has the protocol, ring_job.c has one
  * job of it.
  *
  * Between two jobs it looks at one word (slot_page.attention): the supervisor has said something.
- * It sleeps on another (slot_page.bell), and only after it has told the engine what it has done,
+ * It sleeps on another (slot_page.wake), and only after it has told the engine what it has done,
  * has looked after what was put off, has said that it sleeps, and has looked once more at all that
  * could wake it.
  *
@@ -59,8 +59,8 @@ static bool hear_one(struct worker_lease *l)
 		return false;
 	if (r == 1)
 		frame_done(&f);
-	if (r == 1 && f.header.type == MESSAGE_LEAVE) {
-		l->leaving |= f.leave.id == l->id; /* one for an earlier lease may come late */
+	if (r == 1 && f.header.type == MESSAGE_RECALL) {
+		l->leaving |= f.recall.id == l->id; /* one for an earlier lease may come late */
 		return true;
 	}
 	if (r == 0 || (r == 1 && f.header.type == MESSAGE_END)) {
@@ -84,16 +84,16 @@ static bool waits_for_nothing(struct worker_lease *l)
 	return !(published(l) && !l->gone) && !atomic_load(&the_worker.page->attention);
 }
 
-/* Sleeps until the bell rings, or `until`. True: it was until then. */
+/* Sleeps until somebody wakes the worker, or `until`. True: it was until then. */
 static bool sleep_until(struct worker_lease *l, uint64_t until)
 {
 	struct slot_page *page = the_worker.page;
-	uint32_t bell = atomic_load(&page->bell);
+	uint32_t word = atomic_load(&page->wake);
 	int r = 0;
 
 	atomic_store(&page->asleep, 1);
 	if (waits_for_nothing(l))
-		r = futex_wait(&page->bell, bell, until);
+		r = futex_wait(&page->wake, word, until);
 	atomic_store(&page->asleep, 0);
 	l->now = 0;
 	return r == -ETIMEDOUT;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* serve.h - a worker on lease: from LEND to LEFT. */
+/* serve.h - a worker on lease: from GRANT to LEFT. */
 #ifndef BROOD_WORKER_SERVE_H
 #define BROOD_WORKER_SERVE_H
 

@@ -7,7 +7,7 @@
  * The storeys, from the top; a file calls files further down only:
  *
  *   main          birth, the loop
- *   serve         on lease: from LEND to LEFT
+ *   serve         on lease: from GRANT to LEFT
  *   ring_job      one job on lease, from entry to completion
  *   handoff       one job through the supervisor, from RUN to FINISHED
  *   job_inline    one job where there is no worker

@@ -43,25 +43,25 @@ bool worker_lease_take(struct worker_lease *l, struct frame *f)
 	bool whole = f->fds_count == LEASE_FDS;
 
 	memset(l, 0, sizeof *l);
-	l->id = f->lend.id;
-	l->last = l->told = f->lend.sequence;
+	l->id = f->grant.id;
+	l->last = l->told = f->grant.sequence;
 	l->word = atomic_load(&the_worker.page->word);
 	l->space.size = RING_UP_BYTES;
 	if (!whole)
 		return false;
-	l->link = frame_take_fd(f, LEASE_FD_LINK);
-	l->bell = frame_take_fd(f, LEASE_FD_BELL);
+	l->side = frame_take_fd(f, LEASE_FD_SIDE);
+	l->done_fd = frame_take_fd(f, LEASE_FD_DONE);
 	l->down = map(frame_take_fd(f, LEASE_FD_DOWN), sizeof *l->down, PROT_READ);
 	l->up = map(frame_take_fd(f, LEASE_FD_UP), sizeof *l->up, PROT_READ | PROT_WRITE);
 	l->queue = map(frame_take_fd(f, LEASE_FD_QUEUE), sizeof *l->queue, PROT_READ);
-	return l->down && l->up && l->queue && identity_get(l->link, &l->link_identity) == 0 &&
-		identity_get(l->bell, &l->bell_identity) == 0;
+	return l->down && l->up && l->queue && identity_get(l->side, &l->side_identity) == 0 &&
+		identity_get(l->done_fd, &l->done_identity) == 0;
 }
 
 bool worker_lease_still_ours(const struct worker_lease *l)
 {
-	return (!l->suspect_link || identity_is(l->link, &l->link_identity)) &&
-		(!l->suspect_bell || identity_is(l->bell, &l->bell_identity));
+	return (!l->suspect_side || identity_is(l->side, &l->side_identity)) &&
+		(!l->suspect_done || identity_is(l->done_fd, &l->done_identity));
 }
 
 void worker_lease_give_back(struct worker_lease *l)
@@ -69,43 +69,43 @@ void worker_lease_give_back(struct worker_lease *l)
 	munmap((void *)(uintptr_t)l->down, sizeof *l->down);
 	munmap(l->up, sizeof *l->up);
 	munmap((void *)(uintptr_t)l->queue, sizeof *l->queue);
-	close(l->link);
-	close(l->bell);
+	close(l->side);
+	close(l->done_fd);
 	hygiene_fds(-2);
 }
 
-void worker_lease_suspect(void) { the_lease.suspect_link = the_lease.suspect_bell = true; }
+void worker_lease_suspect(void) { the_lease.suspect_side = the_lease.suspect_done = true; }
 
 /* ---- telling ---- */
 
 void worker_lease_check_link(struct worker_lease *l)
 {
-	if (l->suspect_link && !identity_is(l->link, &l->link_identity))
+	if (l->suspect_side && !identity_is(l->side, &l->side_identity))
 		worker_give_up(WORKER_EXIT_CHANNEL);
-	l->suspect_link = false;
+	l->suspect_side = false;
 }
 
 void worker_lease_tell(struct worker_lease *l)
 {
 	const uint64_t one = 1;
 
-	if (l->suspect_bell && !identity_is(l->bell, &l->bell_identity))
+	if (l->suspect_done && !identity_is(l->done_fd, &l->done_identity))
 		worker_give_up(WORKER_EXIT_CHANNEL);
-	l->suspect_bell = false;
+	l->suspect_done = false;
 	l->told = l->rung = l->last;
-	while (write(l->bell, &one, sizeof one) < 0 && errno == EINTR)
+	while (write(l->done_fd, &one, sizeof one) < 0 && errno == EINTR)
 		; /* full: it is readable */
 }
 
 bool worker_lease_say(struct worker_lease *l, struct frame *f)
 {
-	struct pollfd p = { .fd = l->link, .events = POLLOUT };
+	struct pollfd p = { .fd = l->side, .events = POLLOUT };
 	uint64_t since = 0;
 	int r;
 
 	worker_lease_check_link(l);
 	for (;;) {
-		r = frame_send(l->link, f);
+		r = frame_send(l->side, f);
 		if (r >= 0)
 			return true;
 		if (r == -EAGAIN)
@@ -121,7 +121,7 @@ bool worker_lease_say(struct worker_lease *l, struct frame *f)
  * Half of the link's buffer is for what must not be lost: an engine that does not look for a while
  * shall find replies there, however talkative a job is.
  */
-static bool link_has_room(int fd)
+static bool side_has_room(int fd)
 {
 	int out, room;
 	socklen_t size = sizeof room;
@@ -133,11 +133,11 @@ static bool link_has_room(int fd)
 /* Over the link, or to the supervisor, which hands it on. */
 static int send_progress(const struct brood_job *job, struct frame *f)
 {
-	int link = the_lease.link;
+	int side = the_lease.side;
 
 	if (!job->on_ring)
 		return frame_send(the_worker.config->channel_fd, f) < 0 ? -EAGAIN : 0;
-	return link_has_room(link) && frame_send(link, f) == 0 ? 0 : -EAGAIN;
+	return side_has_room(side) && frame_send(side, f) == 0 ? 0 : -EAGAIN;
 }
 
 int brood_job_progress(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT

@@ -16,11 +16,11 @@ struct worker_lease {
 	const struct ring_down *down;
 	struct ring_up *up;
 	const struct ring_queue *queue;
-	int link, bell;
-	struct identity link_identity, bell_identity;
-	bool suspect_link, suspect_bell;
+	int side, done_fd;
+	struct identity side_identity, done_identity;
+	bool suspect_side, suspect_done;
 	bool gone;          /* nobody reads the link: no more jobs from there */
-	bool leaving;       /* LEAVE was heard */
+	bool leaving;       /* RECALL was heard */
 	bool owed;          /* a trusted job is still to be looked after, */
 	uint64_t owed_ns;   /* since then */
 	uint64_t last;      /* sequence of the last entry that was dealt with: up.done */
@@ -43,7 +43,7 @@ struct worker_lease {
 };
 extern struct worker_lease the_lease;
 
-/* What LEND brought. False: no use, fds did not come or are not what they should be. */
+/* What GRANT brought. False: no use, fds did not come or are not what they should be. */
 bool worker_lease_take(struct worker_lease *l, struct frame *f);
 void worker_lease_give_back(struct worker_lease *l);
 /* A job may have put other files in the place of the link and the done fd. */

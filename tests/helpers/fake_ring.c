@@ -45,20 +45,20 @@ void fake_lend(struct fake *f, struct fake_ring *r)
 	r->lease = ++f->id;
 	r->space.size = RING_DOWN_BYTES;
 	CHECK_EQ(sockets_pair(SOCK_SEQPACKET, pair), 0);
-	r->link = pair[0];
-	r->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	frame_begin(&frame, MESSAGE_LEND);
-	frame.lend = (struct message_lend){ .id = r->lease, .sequence = r->base };
+	r->side = pair[0];
+	r->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	frame_begin(&frame, MESSAGE_GRANT);
+	frame.grant = (struct message_grant){ .id = r->lease, .sequence = r->base };
 	frame.fds_count = LEASE_FDS;
-	frame.fds[LEASE_FD_LINK] = pair[1];
-	frame.fds[LEASE_FD_BELL] = r->bell;
+	frame.fds[LEASE_FD_SIDE] = pair[1];
+	frame.fds[LEASE_FD_DONE] = r->done_fd;
 	r->down = make(sizeof *r->down, F_SEAL_FUTURE_WRITE, &frame.fds[LEASE_FD_DOWN]);
 	r->up = make(sizeof *r->up, 0, &frame.fds[LEASE_FD_UP]);
 	r->queue = make(sizeof *r->queue, F_SEAL_FUTURE_WRITE, &frame.fds[LEASE_FD_QUEUE]);
 	atomic_store(&r->page->word, SLOT_PAGE_WORD(r->base, SLOT_PAGE_FREE));
 	CHECK_EQ(frame_send(f->channel, &frame), 0);
 	for (int i = 0; i < LEASE_FDS; i++)
-		if (i != LEASE_FD_BELL)
+		if (i != LEASE_FD_DONE)
 			close(frame.fds[i]);
 }
 
@@ -106,8 +106,8 @@ static void wake(struct fake_ring *r)
 {
 	if (!atomic_load(&r->page->asleep))
 		return;
-	atomic_fetch_add(&r->page->bell, 1);
-	CHECK_GE(futex_wake(&r->page->bell, 1), 0);
+	atomic_fetch_add(&r->page->wake, 1);
+	CHECK_GE(futex_wake(&r->page->wake, 1), 0);
 }
 
 void fake_publish(struct fake_ring *r)
@@ -133,7 +133,7 @@ static uint64_t done(struct fake_ring *r)
 /* As the engine sleeps: with a word for the worker. */
 void fake_await(struct fake_ring *r, uint64_t sequence)
 {
-	struct pollfd p = { .fd = r->bell, .events = POLLIN };
+	struct pollfd p = { .fd = r->done_fd, .events = POLLIN };
 	uint64_t until = now_ns() + (uint64_t)test_scaled(WAIT_MS) * NS_PER_MS, count;
 
 	while (done(r) < sequence) {
@@ -145,17 +145,17 @@ void fake_await(struct fake_ring *r, uint64_t sequence)
 			"job %ju: done %ju, published %ju, page %jx, asleep %u",
 			(uintmax_t)sequence, (uintmax_t)done(r), (uintmax_t)r->published,
 			(uintmax_t)atomic_load(&r->page->word), atomic_load(&r->page->asleep));
-		CHECK(read(r->bell, &count, sizeof count) == sizeof count || errno == EAGAIN ||
+		CHECK(read(r->done_fd, &count, sizeof count) == sizeof count || errno == EAGAIN ||
 			errno == EINTR);
 	}
 	atomic_store(&r->queue->listening, 0);
 }
 
-static void harvest(struct fake_ring *r)
+static void collect(struct fake_ring *r)
 {
 	ring_space_release(&r->space, r->ends[r->seen % RING_DEPTH]);
 	if (!r->keep)
-		atomic_store_explicit(&r->down->harvested, r->seen, memory_order_release);
+		atomic_store_explicit(&r->down->collected, r->seen, memory_order_release);
 }
 
 struct ring_done fake_done_raw(struct fake_ring *r)
@@ -166,7 +166,7 @@ struct ring_done fake_done_raw(struct fake_ring *r)
 	r->seen++;
 	CHECK_EQ(ring_done_get(r->up, r->seen, &d), 0);
 	if (!(d.flags & DONE_BACK) && d.reply_size == 0)
-		harvest(r);
+		collect(r);
 	return d;
 }
 
@@ -191,7 +191,7 @@ const void *fake_reply(struct fake_ring *r, const struct ring_done *d)
 
 	CHECK_LE(d->reply_size, RING_INLINE_MAX);
 	memcpy(copy, r->up->bytes + d->reply_at, d->reply_size);
-	harvest(r);
+	collect(r);
 	return copy;
 }
 
@@ -206,34 +206,34 @@ void fake_with(struct fake_ring *r, uint64_t sequence, uint32_t flags, const int
 	struct frame f;
 
 	frame_begin(&f, MESSAGE_WITH);
-	f.link = (struct message_link){ .sequence = sequence, .flags = flags };
+	f.side = (struct message_side){ .sequence = sequence, .flags = flags };
 	for (size_t i = 0; i < count; i++)
 		f.fds[f.fds_count++] = fds[i];
-	CHECK_EQ(frame_send(r->link, &f), 0);
+	CHECK_EQ(frame_send(r->side, &f), 0);
 }
 
 void fake_link(struct fake_ring *r, struct frame *f, enum message_type type)
 {
-	struct pollfd p = { .fd = r->link, .events = POLLIN };
+	struct pollfd p = { .fd = r->side, .events = POLLIN };
 
 	CHECK_EQ(poll(&p, 1, test_scaled(WAIT_MS)), 1);
-	CHECK_EQ(frame_receive(r->link, f, MSG_DONTWAIT), 1);
+	CHECK_EQ(frame_receive(r->side, f, MSG_DONTWAIT), 1);
 	CHECK_EQ(f->header.type, type);
 }
 
 void fake_attention(struct fake_ring *r)
 {
 	atomic_store(&r->page->attention, 1);
-	atomic_fetch_add(&r->page->bell, 1);
-	futex_wake(&r->page->bell, 1);
+	atomic_fetch_add(&r->page->wake, 1);
+	futex_wake(&r->page->wake, 1);
 }
 
 void fake_ask_to_leave(struct fake_ring *r)
 {
 	struct frame f;
 
-	frame_begin(&f, MESSAGE_LEAVE);
-	f.leave.id = r->lease;
+	frame_begin(&f, MESSAGE_RECALL);
+	f.recall.id = r->lease;
 	CHECK_EQ(frame_send(r->fake->channel, &f), 0);
 	fake_attention(r);
 }
@@ -248,8 +248,8 @@ struct message_left fake_left(struct fake_ring *r)
 	munmap(r->down, sizeof *r->down);
 	munmap(r->up, sizeof *r->up);
 	munmap(r->queue, sizeof *r->queue);
-	close(r->link);
-	close(r->bell);
+	close(r->side);
+	close(r->done_fd);
 	return f.left;
 }
 

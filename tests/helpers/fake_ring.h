@@ -15,7 +15,7 @@ struct fake_ring {
 	struct ring_down *down;
 	struct ring_up *up;
 	struct ring_queue *queue;
-	int link, bell;       /* the engine's ends */
+	int side, done_fd;    /* the engine's ends */
 	uint64_t lease, base; /* base: the sequence before the first */
 	/*
 	 * sequences: of the last entry that was filled; that the worker may see; whose completion
@@ -24,7 +24,7 @@ struct fake_ring {
 	uint64_t prepared, published, seen;
 	struct ring_space space;
 	uint64_t ends[RING_DEPTH];
-	bool keep; /* do not say what was harvested: the up space fills */
+	bool keep; /* do not say what was collected: the up space fills */
 };
 
 void fake_lend(struct fake *f, struct fake_ring *r);
@@ -32,7 +32,7 @@ void fake_lend(struct fake *f, struct fake_ring *r);
 struct ring_entry *fake_entry(struct fake_ring *r, brood_fn *fn, const void *request, size_t size);
 void fake_entry_arg(
 	struct fake_ring *r, struct ring_entry *e, const void *arg, size_t size, size_t plugin);
-/* All that was prepared, and a ring of the bell for a sleeper. */
+/* All that was prepared, and a wake-up for a sleeper. */
 void fake_publish(struct fake_ring *r);
 /* both; its sequence */
 uint64_t fake_push(struct fake_ring *r, brood_fn *fn, const void *request, size_t size);

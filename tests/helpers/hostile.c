@@ -148,7 +148,7 @@ static void lie_on_slot_page(uint64_t *r)
 	case 1: atomic_store(&page->word, odd_number(r)); break;
 	case 2: atomic_store(&page->began_ns, odd_number(r)); break;
 	default:
-		atomic_store(&page->bell, (uint32_t)odd_number(r));
+		atomic_store(&page->wake, (uint32_t)odd_number(r));
 		atomic_store(&page->asleep, (uint32_t)odd_number(r));
 		atomic_store(&page->attention, (uint32_t)odd_number(r));
 	}
@@ -320,7 +320,7 @@ static const uint8_t types[] = {
 	MESSAGE_STOP,
 	MESSAGE_LEASE_OVER,
 	MESSAGE_JOB,
-	MESSAGE_LENT,
+	MESSAGE_GRANTED,
 };
 
 static void fill_frame(struct frame *f, uint64_t *r)
@@ -344,11 +344,11 @@ static void fill_frame(struct frame *f, uint64_t *r)
 		f->left.sequence = sequence;
 		break;
 	case MESSAGE_BACK:
-		f->link.sequence = sequence;
-		f->link.flags = hostile_random(r) % 2 ? LINK_MEMFD
-			: hostile_random(r) % 2       ? LINK_STREAM
+		f->side.sequence = sequence;
+		f->side.flags = hostile_random(r) % 2 ? SIDE_MEMFD
+			: hostile_random(r) % 2       ? SIDE_STREAM
 						      : 0;
-		f->link.extra = (uint32_t)(f->fds_count - (f->fds_count && f->link.flags));
+		f->side.extra = (uint32_t)(f->fds_count - (f->fds_count && f->side.flags));
 		break;
 	case MESSAGE_PROGRESS:
 		f->progress.sequence = sequence;
@@ -416,8 +416,8 @@ static void lie_well(uint64_t *r)
 		return;
 	sequence = SLOT_PAGE_SEQUENCE(atomic_load(&loot.page->word));
 	frame_begin(&f, MESSAGE_BACK);
-	f.link.sequence = sequence;
-	f.link.flags = hostile_random(r) % 3 ? LINK_MEMFD : LINK_STREAM;
+	f.side.sequence = sequence;
+	f.side.flags = hostile_random(r) % 3 ? SIDE_MEMFD : SIDE_STREAM;
 	f.fds[f.fds_count++] = odd_file(r);
 	for (size_t i = 0; i < loot.sockets_count && f.fds[0] >= 0; i++)
 		frame_send(loot.sockets[i], &f);
@@ -426,7 +426,7 @@ static void lie_well(uint64_t *r)
 		.began_ns = 1,
 		.ended_ns = odd_number(r),
 		.reply_size = hostile_random(r) % 2 ? 5000 : odd_number(r),
-		.flags = f.link.flags & LINK_STREAM ? DONE_STREAM : DONE_BACK | DONE_MEMFD };
+		.flags = f.side.flags & SIDE_STREAM ? DONE_STREAM : DONE_BACK | DONE_MEMFD };
 	atomic_store(&loot.up->done, sequence);
 	(void)!ftruncate(f.fds[0], 0);
 	close(f.fds[0]);

@@ -261,21 +261,21 @@ uint64_t stage_ask(struct stage *s, uint32_t flags)
 			.queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .flags = flags });
 }
 
-struct stage_worker *stage_lent(struct stage *s, uint64_t id, struct message_lent *ret)
+struct stage_worker *stage_granted(struct stage *s, uint64_t id, struct message_granted *ret)
 {
 	struct stage_worker *w;
 	struct frame f;
 
-	stage_hear(s->channel, &f, MESSAGE_LENT);
-	CHECK_EQ(f.lent.id, id);
-	*ret = f.lent;
-	w = &s->workers[f.lent.slot];
+	stage_hear(s->channel, &f, MESSAGE_GRANTED);
+	CHECK_EQ(f.granted.id, id);
+	*ret = f.granted;
+	w = &s->workers[f.granted.slot];
 	w->lease = id;
-	CHECK_EQ(f.lent.pid, w->pid);
-	CHECK_EQ(f.lent.generation, w->generation);
-	stage_hear(w->channel, &f, MESSAGE_LEND);
-	CHECK_EQ(f.lend.id, id);
-	CHECK_EQ(f.lend.sequence, ret->sequence);
+	CHECK_EQ(f.granted.pid, w->pid);
+	CHECK_EQ(f.granted.generation, w->generation);
+	stage_hear(w->channel, &f, MESSAGE_GRANT);
+	CHECK_EQ(f.grant.id, id);
+	CHECK_EQ(f.grant.sequence, ret->sequence);
 	CHECK_EQ(f.fds_count, LEASE_FDS);
 	frame_done(&f);
 	CHECK_EQ(atomic_load(&stage_slot_page(s, w)->word),
@@ -298,8 +298,8 @@ void stage_leave(struct stage_worker *w, uint64_t id)
 {
 	struct frame f;
 
-	stage_hear(w->channel, &f, MESSAGE_LEAVE);
-	CHECK_EQ(f.leave.id, id);
+	stage_hear(w->channel, &f, MESSAGE_RECALL);
+	CHECK_EQ(f.recall.id, id);
 }
 
 struct message_lease_over stage_over(struct stage *s, uint64_t id, uint32_t how)

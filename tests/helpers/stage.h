@@ -62,8 +62,8 @@ void stage_say(int channel, struct frame *f);
 /* asks for one: its id. Waits for long, has no limit */
 uint64_t stage_ask(struct stage *s, uint32_t flags);
 uint64_t stage_ask_with(struct stage *s, const struct message_lease *m);
-/* LENT and LEND, and nobody else's */
-struct stage_worker *stage_lent(struct stage *s, uint64_t id, struct message_lent *ret);
+/* GRANTED and GRANT, and nobody else's */
+struct stage_worker *stage_granted(struct stage *s, uint64_t id, struct message_granted *ret);
 void stage_left(struct stage_worker *w, uint64_t id, uint64_t sequence, uint32_t flags);
 void stage_leave(struct stage_worker *w, uint64_t id); /* is told to leave */
 struct message_lease_over stage_over(struct stage *s, uint64_t id, uint32_t how);

@@ -156,7 +156,7 @@ static rlim_t core_limit(pid_t pid)
 	return limit.rlim_cur;
 }
 
-/* Also of workers that were lent before there were so many. */
+/* Also of workers that were granted before there were so many. */
 static void few_cores(void)
 {
 	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };

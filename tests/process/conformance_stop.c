@@ -23,8 +23,8 @@ static int begins_and_heeds(struct brood_job *job)
 }
 
 /*
- * All three run before others come: a worker that is lent and has not begun may be taken back for
- * these.
+ * All three run before others come: a worker that is granted and has not begun may be taken back
+ * for these.
  */
 static void draining(struct site *s)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * leases.c - how workers are lent, as the supervisor does it: engine and
+ * leases.c - how workers are granted, as the supervisor does it: engine and
  * workers are played (stage.h), so that every message can be said at every moment.
  */
 #include "../helpers/stage.h"
@@ -16,7 +16,7 @@ TestSuite(leases, .timeout = 120);
 
 static void in_their_order(void)
 {
-	struct message_lent lent;
+	struct message_granted granted;
 	struct message_run run;
 	struct stage_worker *w;
 	uint64_t a, lease, b, kept;
@@ -29,26 +29,26 @@ static void in_their_order(void)
 	run = stage_run(w, a);
 	lease = stage_ask(&s, 0);
 	b = stage_job(&s);
-	kept = stage_ask(&s, LEASE_KEPT);
+	kept = stage_ask(&s, LEASE_PINNED);
 	STATS_PAGE(&s, 0, 1, 0, 3);
 	stage_finish(&s, w, &run);
 	CHECK_EQ(stage_verdict(&s, a).outcome, BROOD_DONE);
-	CHECK_EQ(stage_lent(&s, lease, &lent), w);
-	CHECK_EQ(lent.sequence, run.sequence);
+	CHECK_EQ(stage_granted(&s, lease, &granted), w);
+	CHECK_EQ(granted.sequence, run.sequence);
 	STATS_PAGE(&s, 0, 1, 1, 2);
 	stage_about(&s, MESSAGE_LEASE_END, lease);
 	stage_leave(w, lease);
 	CHECK_EQ(atomic_load(&stage_lease_page(&s, w)->leaving), 1);
-	CHECK(WAIT_UNTIL(atomic_load(&stage_slot_page(&s, w)->bell) == 1, STAGE_MS));
+	CHECK(WAIT_UNTIL(atomic_load(&stage_slot_page(&s, w)->wake) == 1, STAGE_MS));
 	CHECK_EQ(atomic_load(&stage_slot_page(&s, w)->attention), 1);
-	stage_left(w, lease, lent.sequence, 0);
-	CHECK_EQ(stage_over(&s, lease, LEASE_RETURNED).sequence, lent.sequence);
+	stage_left(w, lease, granted.sequence, 0);
+	CHECK_EQ(stage_over(&s, lease, LEASE_RETURNED).sequence, granted.sequence);
 	run = stage_run(w, b);
-	CHECK_GT(run.sequence, lent.sequence);
+	CHECK_GT(run.sequence, granted.sequence);
 	STATS_PAGE(&s, 0, 1, 0, 1);
 	stage_finish(&s, w, &run);
 	stage_verdict(&s, b);
-	stage_lent(&s, kept, &lent);
+	stage_granted(&s, kept, &granted);
 	CHECK_EQ(atomic_load(&s.shared.stats_page->leases), 2);
 	CHECK_EQ(atomic_load(&s.shared.stats_page->leases_revoked), 0);
 	stage_end(&s);
@@ -57,7 +57,7 @@ Test(leases, wait_in_the_queue_with_jobs) { case_run(in_their_order, 30000); }
 
 static void refused(void)
 {
-	struct message_lent lent;
+	struct message_granted granted;
 	struct stage_worker *w;
 	struct rlimit full;
 	uint64_t first, late, ended, without;
@@ -65,8 +65,8 @@ static void refused(void)
 
 	stage_init(&s, 1);
 	stage_start(&s);
-	first = stage_ask(&s, LEASE_KEPT);
-	w = stage_lent(&s, first, &lent);
+	first = stage_ask(&s, LEASE_PINNED);
+	w = stage_granted(&s, first, &granted);
 	late = stage_ask_with(
 		&s, &(struct message_lease){ .queue_ms = 30, .limit_ms = BROOD_FOREVER });
 	CHECK_EQ(stage_over(&s, late, LEASE_REFUSED).detail, BROOD_DETAIL_QUEUE_TIME);
@@ -88,7 +88,7 @@ Test(leases, are_refused_like_jobs) { case_run(refused, 30000); }
 
 static void no_sequence_twice(void)
 {
-	struct message_lent lent;
+	struct message_granted granted;
 	struct stage_worker *w;
 	struct message_run run;
 	uint64_t lease, base, job;
@@ -96,9 +96,9 @@ static void no_sequence_twice(void)
 
 	stage_init(&s, 1);
 	stage_start(&s);
-	lease = stage_ask(&s, LEASE_KEPT);
-	w = stage_lent(&s, lease, &lent);
-	base = lent.sequence;
+	lease = stage_ask(&s, LEASE_PINNED);
+	w = stage_granted(&s, lease, &granted);
+	base = granted.sequence;
 	for (uint64_t n = 1; n <= 5; n++)
 		stage_publish(&s, w, base + n, &stage_forever);
 	stage_word(&s, w, base + 2, SLOT_PAGE_DONE);
@@ -111,9 +111,9 @@ static void no_sequence_twice(void)
 	CHECK_EQ(run.sequence, base + 6);
 	stage_finish(&s, w, &run);
 	stage_verdict(&s, job);
-	lease = stage_ask(&s, LEASE_KEPT);
-	stage_lent(&s, lease, &lent);
-	CHECK_EQ(lent.sequence, base + 6);
+	lease = stage_ask(&s, LEASE_PINNED);
+	stage_granted(&s, lease, &granted);
+	CHECK_EQ(granted.sequence, base + 6);
 	stage_end(&s);
 }
 Test(leases, no_sequence_is_used_twice) { case_run(no_sequence_twice, 30000); }
@@ -122,15 +122,15 @@ Test(leases, no_sequence_is_used_twice) { case_run(no_sequence_twice, 30000); }
 
 enum { ASKED = 30 };
 
-/* LENT of the first one, or LEASE_OVER of any: each once. */
+/* GRANTED of the first one, or LEASE_OVER of any: each once. */
 static void hear_of_one(struct stage *s, uint64_t asked[ASKED], bool *lent_said)
 {
 	struct frame f;
 
 	CHECK(WAIT_UNTIL(!stage_quiet(s->channel), STAGE_MS));
 	CHECK_EQ(frame_receive(s->channel, &f, MSG_DONTWAIT), 1);
-	if (f.header.type == MESSAGE_LENT) {
-		CHECK_EQ(f.lent.id, asked[0]);
+	if (f.header.type == MESSAGE_GRANTED) {
+		CHECK_EQ(f.granted.id, asked[0]);
 		CHECK(!*lent_said);
 		*lent_said = true;
 		return;
@@ -145,12 +145,12 @@ static void hear_of_one(struct stage *s, uint64_t asked[ASKED], bool *lent_said)
 }
 
 /*
- * More is to be told than there is room for: nothing is lost, nothing said twice, LENT comes before
- * LEASE_OVER.
+ * More is to be told than there is room for: nothing is lost, nothing said twice, GRANTED comes
+ * before LEASE_OVER.
  */
 static void full_socket(void)
 {
-	struct message_lent lent;
+	struct message_granted granted;
 	struct stage_worker *w;
 	uint64_t first, asked[ASKED];
 	bool lent_said = false;
@@ -160,20 +160,20 @@ static void full_socket(void)
 	s.room = 1; /* the kernel makes it a few messages */
 	s.options.lease_idle_ms = 60000;
 	stage_start(&s);
-	first = stage_ask(&s, LEASE_KEPT);
-	stage_lent(&s, first, &lent);
+	first = stage_ask(&s, LEASE_PINNED);
+	stage_granted(&s, first, &granted);
 	for (int i = 0; i < ASKED; i++)
 		asked[i] = stage_ask_with(&s,
 			&(struct message_lease){ .queue_ms = BROOD_FOREVER,
 				.limit_ms = BROOD_FOREVER,
-				.flags = LEASE_KEPT });
+				.flags = LEASE_PINNED });
 	/* all were heard, and all but one wait */
 	CHECK(WAIT_UNTIL(stage_stats_page(&s, 0, 2, 2, ASKED - 1), STAGE_MS));
 	for (int i = 1; i < ASKED; i++)
 		stage_about(&s, MESSAGE_LEASE_END, asked[i]);
 	/* they are refused, for nobody wants them any more */
 	CHECK(WAIT_UNTIL(stage_stats_page(&s, 0, 2, 2, 0), STAGE_MS));
-	w = &s.workers[1 - lent.slot];
+	w = &s.workers[1 - granted.slot];
 	stage_die(w, SIGKILL);
 	stage_reborn(&s);
 	STATS_PAGE(&s, 1, 1, 1, 0);
@@ -181,8 +181,8 @@ static void full_socket(void)
 		hear_of_one(&s, asked, &lent_said);
 	CHECK(stage_quiet(s.channel));
 	stage_about(&s, MESSAGE_LEASE_END, first); /* it goes on as before */
-	stage_leave(&s.workers[lent.slot], first);
-	stage_left(&s.workers[lent.slot], first, lent.sequence, 0);
+	stage_leave(&s.workers[granted.slot], first);
+	stage_left(&s.workers[granted.slot], first, granted.sequence, 0);
 	stage_over(&s, first, LEASE_RETURNED);
 	stage_end(&s);
 }

@@ -10,7 +10,7 @@ static const struct stage_limits forever = { BROOD_FOREVER, 30, 0 }, brief = { 4
 
 struct play {
 	struct stage s;
-	struct message_lent lent;
+	struct message_granted granted;
 	struct stage_worker *w;
 	uint64_t lease, base;
 };
@@ -22,11 +22,11 @@ static inline void begin(struct play *p, uint32_t workers)
 	stage_start(&p->s);
 }
 
-static inline void lend(struct play *p)
+static inline void grant(struct play *p)
 {
-	p->lease = stage_ask(&p->s, LEASE_KEPT);
-	p->w = stage_lent(&p->s, p->lease, &p->lent);
-	p->base = p->lent.sequence;
+	p->lease = stage_ask(&p->s, LEASE_PINNED);
+	p->w = stage_granted(&p->s, p->lease, &p->granted);
+	p->base = p->granted.sequence;
 }
 
 static inline void publish(struct play *p, uint64_t n, const struct stage_limits *limits)

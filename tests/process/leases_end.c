@@ -19,7 +19,7 @@ static void killed_from_outside(void)
 
 	begin(&p, 1);
 	for (int round = 0; round < 3; round++) {
-		lend(&p);
+		grant(&p);
 		publish(&p, 1, &forever);
 		if (round > 0)
 			word(&p, 1, round == 1 ? SLOT_PAGE_RUNNING : SLOT_PAGE_DONE);
@@ -47,7 +47,7 @@ static void escaped(void)
 	struct play p;
 
 	begin(&p, 1);
-	lend(&p);
+	grant(&p);
 	publish(&p, 1, &forever);
 	word(&p, 1, SLOT_PAGE_RUNNING);
 	frame_begin(&f, MESSAGE_ESCAPED)->escaped = (struct message_escaped){
@@ -59,7 +59,7 @@ static void escaped(void)
 	CHECK_EQ(over.escaped, ESCAPED_LONGJMP);
 	CHECK_EQ(over.escaped_sequence, p.base + 1);
 	stage_reborn(&p.s);
-	lend(&p); /* that was the former one's */
+	grant(&p); /* that was the former one's */
 	stage_die(p.w, SIGKILL);
 	CHECK_EQ(stage_over(&p.s, p.lease, LEASE_DIED).escaped, 0);
 	stage_end(&p.s);
@@ -72,7 +72,7 @@ static void left_and_died(void)
 	struct play p;
 
 	begin(&p, 1);
-	lend(&p);
+	grant(&p);
 	stage_about(&p.s, MESSAGE_LEASE_END, p.lease);
 	stage_leave(p.w, p.lease);
 	kill(getppid(), SIGSTOP);
@@ -102,8 +102,8 @@ static const struct said words[] = {
 	{ "PROGRESS of another job", MESSAGE_PROGRESS, { false, false, true } },
 	{ "LEFT of another lease", MESSAGE_LEFT, { false, false, false } },
 	{ "JOB_LOG", MESSAGE_JOB_LOG, { true, true, true } },
-	{ "LEND", MESSAGE_LEND, { false, false, false } },
-	{ "LENT", MESSAGE_LENT, { false, false, false } },
+	{ "GRANT", MESSAGE_GRANT, { false, false, false } },
+	{ "GRANTED", MESSAGE_GRANTED, { false, false, false } },
 	{ "LEASE_OVER", MESSAGE_LEASE_OVER, { false, false, false } },
 	{ "LEASE_END", MESSAGE_LEASE_END, { false, false, false } },
 	{ "WITH", MESSAGE_WITH, { false, false, false } },
@@ -114,7 +114,7 @@ static void say_word(struct stage_worker *w, enum message_type type)
 	struct frame f;
 
 	frame_begin(&f, type);
-	for (f.fds_count = 0; type == MESSAGE_LEND && f.fds_count < LEASE_FDS; f.fds_count++)
+	for (f.fds_count = 0; type == MESSAGE_GRANT && f.fds_count < LEASE_FDS; f.fds_count++)
 		f.fds[f.fds_count] = STDERR_FILENO;
 	stage_say(w->channel, &f);
 }
@@ -125,7 +125,7 @@ static void one_word(struct play *p, const struct said *said, enum state state)
 	uint64_t id = 0;
 
 	if (state == LEASED) {
-		lend(p);
+		grant(p);
 		id = p->lease;
 	} else if (state == BUSY) {
 		id = stage_job(&p->s);
@@ -175,7 +175,7 @@ static void false_leavers(void)
 
 	begin(&p, 1);
 	for (int lie = 0; lie < 5; lie++) {
-		lend(&p);
+		grant(&p);
 		publish(&p, 1, &forever);
 		word(&p, 1, lie == 4 ? SLOT_PAGE_RUNNING : SLOT_PAGE_DONE);
 		stage_left(p.w, p.lease + (lie == 0),
@@ -196,7 +196,7 @@ static void scribbled(void)
 
 	begin(&p, 1);
 	for (int lie = 0; lie < 6; lie++) {
-		lend(&p);
+		grant(&p);
 		publish(&p, 1, &forever);
 		publish(&p, 2, &forever);
 		atomic_store(&stage_slot_page(&p.s, p.w)->word,
@@ -224,7 +224,7 @@ static void engines_words(void)
 	uint64_t job;
 
 	begin(&p, 2);
-	lend(&p);
+	grant(&p);
 	frame_begin(&f, MESSAGE_LEASE)->lease.id = p.lease; /* that record is taken */
 	for (f.fds_count = 0; f.fds_count < LEASE_FDS; f.fds_count++)
 		f.fds[f.fds_count] = STDERR_FILENO;

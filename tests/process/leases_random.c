@@ -3,8 +3,8 @@
  * leases_random.c - a supervisor under all that engine and workers can say, in any order: leases
  * asked for, ended, looked at, killed; jobs handed off and cancelled; workers that work, leave,
  * die, talk nonsense, are born and die at birth. What must hold: each lease is over once, after it
- * was lent if it was; each job has one verdict; and in the end all workers are idle and nothing is
- * out. A seed repeats it.
+ * was granted if it was; each job has one verdict; and in the end all workers are idle and nothing
+ * is out. A seed repeats it.
  */
 #include "../helpers/stage.h"
 #include "../unit/unit.h"
@@ -22,7 +22,7 @@ enum role { GONE, IDLE, BUSY, LEASED };
 
 struct out {
 	uint64_t id;
-	bool is_lease, lent;
+	bool is_lease, granted;
 };
 struct played {
 	enum role role;
@@ -35,7 +35,7 @@ struct life {
 	struct played workers[WORKERS];
 	struct out out[OUT];
 	uint32_t count;
-	unsigned overs, verdicts, lends;
+	unsigned overs, verdicts, grants;
 };
 
 static uint64_t below(struct life *l, uint64_t limit) { return unit_below(&l->r, limit); }
@@ -59,13 +59,13 @@ static void engine_hears(struct life *l)
 
 	while (frame_receive(l->s.channel, &f, MSG_DONTWAIT) == 1) {
 		switch (f.header.type) {
-		case MESSAGE_LENT:
-			CHECK((o = find(l, f.lent.id)) && o->is_lease && !o->lent);
-			o->lent = true;
+		case MESSAGE_GRANTED:
+			CHECK((o = find(l, f.granted.id)) && o->is_lease && !o->granted);
+			o->granted = true;
 			break;
 		case MESSAGE_LEASE_OVER:
 			CHECK((o = find(l, f.lease_over.id)) && o->is_lease);
-			CHECK_EQ(o->lent, f.lease_over.how != LEASE_REFUSED);
+			CHECK_EQ(o->granted, f.lease_over.how != LEASE_REFUSED);
 			l->overs++;
 			drop(l, o);
 			break;
@@ -92,21 +92,21 @@ static void hears(struct life *l, uint32_t slot, struct frame *f)
 		CHECK_GT(f->run.sequence, p->sequence);
 		*p = (struct played){ .role = BUSY, .id = f->run.id, .sequence = f->run.sequence };
 		break;
-	case MESSAGE_LEND:
+	case MESSAGE_GRANT:
 		CHECK_EQ(p->role, IDLE);
-		CHECK_GE(f->lend.sequence, p->sequence);
+		CHECK_GE(f->grant.sequence, p->sequence);
 		*p = (struct played){ .role = LEASED,
-			.id = f->lend.id,
-			.base = f->lend.sequence,
-			.done = f->lend.sequence,
-			.published = f->lend.sequence,
-			.sequence = f->lend.sequence };
-		l->s.workers[slot].lease = f->lend.id;
-		l->lends++;
+			.id = f->grant.id,
+			.base = f->grant.sequence,
+			.done = f->grant.sequence,
+			.published = f->grant.sequence,
+			.sequence = f->grant.sequence };
+		l->s.workers[slot].lease = f->grant.id;
+		l->grants++;
 		break;
-	case MESSAGE_LEAVE:
+	case MESSAGE_RECALL:
 		CHECK_EQ(p->role, LEASED);
-		CHECK_EQ(f->leave.id, p->id);
+		CHECK_EQ(f->recall.id, p->id);
 		CHECK(!p->leaving);
 		p->leaving = true;
 		break;
@@ -190,7 +190,7 @@ static void asks(struct life *l)
 {
 	const struct message_lease m = { .queue_ms = some_ms(l),
 		.limit_ms = some_ms(l),
-		.flags = below(l, 3) == 0 ? LEASE_KEPT : 0,
+		.flags = below(l, 3) == 0 ? LEASE_PINNED : 0,
 		.queue = (uint32_t)below(l, 3) };
 
 	if (fresh(l))
@@ -293,7 +293,7 @@ static void dies(struct life *l, uint32_t slot)
 static void raves(struct life *l, uint32_t slot)
 {
 	static const enum message_type words[] = { MESSAGE_READY, MESSAGE_FINISHED, MESSAGE_LEFT,
-		MESSAGE_ESCAPED, MESSAGE_PROGRESS, MESSAGE_JOB_LOG, MESSAGE_LENT };
+		MESSAGE_ESCAPED, MESSAGE_PROGRESS, MESSAGE_JOB_LOG, MESSAGE_GRANTED };
 	struct stage_worker *w = &l->s.workers[slot];
 	struct frame f;
 
@@ -378,9 +378,9 @@ static void life(void *context)
 		(unsigned long long)l->out[0].id);
 	CHECK_MSG(WAIT_UNTIL(all_idle(l), STAGE_MS), "seed %llu",
 		(unsigned long long)*(const uint64_t *)context);
-	note("seed %llu: %u leases over, %u verdicts, %u lent",
-		(unsigned long long)*(const uint64_t *)context, l->overs, l->verdicts, l->lends);
-	CHECK_GT(l->lends, 0);
+	note("seed %llu: %u leases over, %u verdicts, %u granted",
+		(unsigned long long)*(const uint64_t *)context, l->overs, l->verdicts, l->grants);
+	CHECK_GT(l->grants, 0);
 	CHECK_GT(l->verdicts, 0);
 	stage_end(&l->s);
 }

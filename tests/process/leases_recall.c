@@ -12,7 +12,7 @@ TestSuite(leases_recall, .timeout = 120);
 
 static void when_they_rest(void)
 {
-	struct message_lent lent;
+	struct message_granted granted;
 	struct stage_worker *w;
 	struct stage s;
 	uint64_t lease;
@@ -20,13 +20,13 @@ static void when_they_rest(void)
 	stage_init(&s, 2);
 	s.options.lease_idle_ms = 40;
 	stage_start(&s);
-	stage_lent(&s, stage_ask(&s, LEASE_KEPT), &lent); /* that one stays */
+	stage_granted(&s, stage_ask(&s, LEASE_PINNED), &granted); /* that one stays */
 	lease = stage_ask(&s, 0);
-	w = stage_lent(&s, lease, &lent);
-	stage_publish(&s, w, lent.sequence + 1, &stage_forever);
-	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_DONE);
+	w = stage_granted(&s, lease, &granted);
+	stage_publish(&s, w, granted.sequence + 1, &stage_forever);
+	stage_word(&s, w, granted.sequence + 1, SLOT_PAGE_DONE);
 	stage_leave(w, lease);
-	stage_left(w, lease, lent.sequence + 1, 0);
+	stage_left(w, lease, granted.sequence + 1, 0);
 	stage_over(&s, lease, LEASE_RETURNED);
 	STATS_PAGE(&s, 1, 1, 1, 0);
 	CHECK_EQ(atomic_load(&s.shared.stats_page->leases_revoked), 1);
@@ -36,7 +36,7 @@ Test(leases_recall, that_rest_come_back) { case_run(when_they_rest, 30000); }
 
 static void at_their_limit(void)
 {
-	struct message_lent lent;
+	struct message_granted granted;
 	struct stage_worker *w;
 	struct stage s;
 	uint64_t lease;
@@ -45,14 +45,14 @@ static void at_their_limit(void)
 	stage_start(&s);
 	lease = stage_ask_with(&s,
 		&(struct message_lease){
-			.queue_ms = BROOD_FOREVER, .limit_ms = 50, .flags = LEASE_KEPT });
-	w = stage_lent(&s, lease, &lent);
-	stage_publish(&s, w, lent.sequence + 1, &stage_forever);
-	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_RUNNING);
+			.queue_ms = BROOD_FOREVER, .limit_ms = 50, .flags = LEASE_PINNED });
+	w = stage_granted(&s, lease, &granted);
+	stage_publish(&s, w, granted.sequence + 1, &stage_forever);
+	stage_word(&s, w, granted.sequence + 1, SLOT_PAGE_RUNNING);
 	stage_leave(w, lease);
 	CHECK(proc_alive(w->pid));
-	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_DONE);
-	stage_left(w, lease, lent.sequence + 1, 0);
+	stage_word(&s, w, granted.sequence + 1, SLOT_PAGE_DONE);
+	stage_left(w, lease, granted.sequence + 1, 0);
 	stage_over(&s, lease, LEASE_RETURNED);
 	CHECK_EQ(atomic_load(&s.shared.stats_page->leases_revoked), 1);
 	stage_end(&s);
@@ -61,7 +61,7 @@ Test(leases_recall, end_at_their_limit) { case_run(at_their_limit, 30000); }
 
 static void for_others(void)
 {
-	struct message_lent lent[3];
+	struct message_granted granted[3];
 	struct stage_worker *w[3];
 	struct message_run run;
 	uint64_t lease[3], job;
@@ -71,10 +71,10 @@ static void for_others(void)
 	s.options.lease_idle_ms = 60000;
 	stage_start(&s);
 	for (int i = 0; i < 3; i++) {
-		lease[i] = stage_ask(&s, i == 0 ? LEASE_KEPT : 0);
-		w[i] = stage_lent(&s, lease[i], &lent[i]);
-		stage_publish(&s, w[i], lent[i].sequence + 1, &stage_forever);
-		stage_word(&s, w[i], lent[i].sequence + 1, SLOT_PAGE_RUNNING);
+		lease[i] = stage_ask(&s, i == 0 ? LEASE_PINNED : 0);
+		w[i] = stage_granted(&s, lease[i], &granted[i]);
+		stage_publish(&s, w[i], granted[i].sequence + 1, &stage_forever);
+		stage_word(&s, w[i], granted[i].sequence + 1, SLOT_PAGE_RUNNING);
 	}
 	job = stage_job(&s);
 	/* the longest held but for the explicit one */
@@ -84,8 +84,8 @@ static void for_others(void)
 	 * the time.)
 	 */
 	stage_leave(w[2], lease[2]);
-	stage_word(&s, w[1], lent[1].sequence + 1, SLOT_PAGE_DONE);
-	stage_left(w[1], lease[1], lent[1].sequence + 1, 0);
+	stage_word(&s, w[1], granted[1].sequence + 1, SLOT_PAGE_DONE);
+	stage_left(w[1], lease[1], granted[1].sequence + 1, 0);
 	stage_over(&s, lease[1], LEASE_RETURNED);
 	run = stage_run(w[1], job);
 	CHECK(stage_quiet(w[0]->channel));
@@ -93,8 +93,8 @@ static void for_others(void)
 	stage_finish(&s, w[1], &run);
 	stage_verdict(&s, job);
 	STATS_PAGE(&s, 1, 2, 2, 0);
-	stage_word(&s, w[2], lent[2].sequence + 1, SLOT_PAGE_DONE);
-	stage_left(w[2], lease[2], lent[2].sequence + 1, 0);
+	stage_word(&s, w[2], granted[2].sequence + 1, SLOT_PAGE_DONE);
+	stage_left(w[2], lease[2], granted[2].sequence + 1, 0);
 	stage_over(&s, lease[2], LEASE_RETURNED);
 	STATS_PAGE(&s, 2, 1, 1, 0);
 	stage_end(&s);
@@ -107,7 +107,7 @@ Test(leases_recall, are_taken_back_for_others) { case_run(for_others, 30000); }
  */
 static void the_best_of_them(void)
 {
-	struct message_lent lent[2];
+	struct message_granted granted[2];
 	struct stage_worker *w[2];
 	uint64_t lease[2], mine, others;
 	struct stage s;
@@ -119,10 +119,10 @@ static void the_best_of_them(void)
 		lease[i] = stage_ask_with(&s,
 			&(struct message_lease){
 				.queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .queue = 7 });
-		w[i] = stage_lent(&s, lease[i], &lent[i]);
+		w[i] = stage_granted(&s, lease[i], &granted[i]);
 	}
-	stage_publish(&s, w[0], lent[0].sequence + 1, &stage_forever);
-	stage_word(&s, w[0], lent[0].sequence + 1, SLOT_PAGE_RUNNING);
+	stage_publish(&s, w[0], granted[0].sequence + 1, &stage_forever);
+	stage_word(&s, w[0], granted[0].sequence + 1, SLOT_PAGE_RUNNING);
 	mine = stage_ask_with(&s,
 		&(struct message_lease){ .queue_ms = 60, .limit_ms = BROOD_FOREVER, .queue = 7 });
 	CHECK_EQ(stage_over(&s, mine, LEASE_REFUSED).detail, BROOD_DETAIL_QUEUE_TIME);
@@ -131,9 +131,9 @@ static void the_best_of_them(void)
 		&(struct message_lease){
 			.queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .queue = 8 });
 	stage_leave(w[1], lease[1]);
-	stage_left(w[1], lease[1], lent[1].sequence, 0);
+	stage_left(w[1], lease[1], granted[1].sequence, 0);
 	stage_over(&s, lease[1], LEASE_RETURNED);
-	CHECK_EQ(stage_lent(&s, others, &lent[1]), w[1]);
+	CHECK_EQ(stage_granted(&s, others, &granted[1]), w[1]);
 	CHECK(stage_quiet(w[0]->channel));
 	stage_end(&s);
 }
@@ -151,7 +151,7 @@ static void behind_the_greedy(void)
 	const struct message_lease greedy = {
 		.queue_ms = BROOD_FOREVER, .limit_ms = BROOD_FOREVER, .queue = 7
 	};
-	struct message_lent lent;
+	struct message_granted granted;
 	struct stage_worker *w, *k;
 	struct message_run run;
 	uint64_t lease, more, job;
@@ -160,22 +160,22 @@ static void behind_the_greedy(void)
 	stage_init(&s, 2);
 	s.options.lease_idle_ms = 60000;
 	stage_start(&s);
-	k = stage_lent(&s, stage_ask(&s, LEASE_KEPT), &lent);
+	k = stage_granted(&s, stage_ask(&s, LEASE_PINNED), &granted);
 	lease = stage_ask_with(&s, &greedy);
-	w = stage_lent(&s, lease, &lent);
-	stage_publish(&s, w, lent.sequence + 1, &stage_forever);
-	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_RUNNING);
+	w = stage_granted(&s, lease, &granted);
+	stage_publish(&s, w, granted.sequence + 1, &stage_forever);
+	stage_word(&s, w, granted.sequence + 1, SLOT_PAGE_RUNNING);
 	more = stage_ask_with(&s, &greedy);
 	STATS_PAGE(&s, 0, 2, 2, 1);
 	CHECK(stage_quiet(w->channel));
 	job = stage_job(&s);
 	stage_leave(w, lease);
-	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_DONE);
-	stage_left(w, lease, lent.sequence + 1, 0);
+	stage_word(&s, w, granted.sequence + 1, SLOT_PAGE_DONE);
+	stage_left(w, lease, granted.sequence + 1, 0);
 	stage_over(&s, lease, LEASE_RETURNED);
-	CHECK_EQ(stage_lent(&s, more, &lent), w); /* it came first */
+	CHECK_EQ(stage_granted(&s, more, &granted), w); /* it came first */
 	stage_leave(w, more);
-	stage_left(w, more, lent.sequence, 0);
+	stage_left(w, more, granted.sequence, 0);
 	stage_over(&s, more, LEASE_RETURNED);
 	run = stage_run(w, job);
 	CHECK(stage_quiet(k->channel));
@@ -194,7 +194,7 @@ Test(leases_recall, do_not_starve_who_stands_behind_the_greedy)
  */
 static void beside_a_silent_one(void)
 {
-	struct message_lent lent[2];
+	struct message_granted granted[2];
 	struct stage_worker *w[2];
 	struct message_run run;
 	uint64_t lease[2], job;
@@ -205,18 +205,18 @@ static void beside_a_silent_one(void)
 	stage_start(&s);
 	for (int i = 0; i < 2; i++) {
 		lease[i] = stage_ask(&s, 0);
-		w[i] = stage_lent(&s, lease[i], &lent[i]);
+		w[i] = stage_granted(&s, lease[i], &granted[i]);
 	}
 	job = stage_job(&s);
 	/* and w[0] has no job, and does not answer */
 	stage_leave(w[0], lease[0]);
 	stage_leave(w[1], lease[1]);
-	stage_left(w[1], lease[1], lent[1].sequence, 0);
+	stage_left(w[1], lease[1], granted[1].sequence, 0);
 	stage_over(&s, lease[1], LEASE_RETURNED);
 	run = stage_run(w[1], job);
 	stage_finish(&s, w[1], &run);
 	stage_verdict(&s, job);
-	stage_left(w[0], lease[0], lent[0].sequence, 0);
+	stage_left(w[0], lease[0], granted[0].sequence, 0);
 	stage_over(&s, lease[0], LEASE_RETURNED);
 	STATS_PAGE(&s, 2, 0, 0, 0);
 	stage_end(&s);
@@ -231,7 +231,7 @@ Test(leases_recall, are_taken_back_though_another_says_nothing)
  */
 static void beside_one_that_hangs(void)
 {
-	struct message_lent lent;
+	struct message_granted granted;
 	struct message_run run;
 	struct stage_worker *w, *hangs;
 	uint64_t lease, job;
@@ -241,16 +241,16 @@ static void beside_one_that_hangs(void)
 	s.options.lease_idle_ms = s.options.init_ms = 60000;
 	stage_start(&s);
 	lease = stage_ask(&s, 0);
-	w = stage_lent(&s, lease, &lent);
-	stage_publish(&s, w, lent.sequence + 1, &stage_forever);
-	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_RUNNING);
+	w = stage_granted(&s, lease, &granted);
+	stage_publish(&s, w, granted.sequence + 1, &stage_forever);
+	stage_word(&s, w, granted.sequence + 1, SLOT_PAGE_RUNNING);
 	hangs = &s.workers[w == &s.workers[0]];
 	stage_die(hangs, SIGKILL);
 	CHECK_EQ(stage_birth(&s), hangs);
 	job = stage_job(&s);
 	stage_leave(w, lease);
-	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_DONE);
-	stage_left(w, lease, lent.sequence + 1, 0);
+	stage_word(&s, w, granted.sequence + 1, SLOT_PAGE_DONE);
+	stage_left(w, lease, granted.sequence + 1, 0);
 	stage_over(&s, lease, LEASE_RETURNED);
 	run = stage_run(w, job);
 	stage_finish(&s, w, &run);
@@ -263,7 +263,7 @@ Test(leases_recall, are_taken_back_though_a_birth_hangs) { case_run(beside_one_t
 
 static void limited(void)
 {
-	struct message_lent lent;
+	struct message_granted granted;
 	struct stage_worker *w, *k;
 	struct message_run run;
 	uint64_t first, second, third, kept, job;
@@ -274,15 +274,15 @@ static void limited(void)
 	s.options.lease_idle_ms = 60000;
 	stage_start(&s);
 	first = stage_ask(&s, 0);
-	w = stage_lent(&s, first, &lent);
-	stage_publish(&s, w, lent.sequence + 1, &stage_forever);
-	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_RUNNING);
+	w = stage_granted(&s, first, &granted);
+	stage_publish(&s, w, granted.sequence + 1, &stage_forever);
+	stage_word(&s, w, granted.sequence + 1, SLOT_PAGE_RUNNING);
 	second = stage_ask(&s, 0);
 	third = stage_ask(&s, 0);
 	/* they wait for the limit, not in its way, nor in that of an explicit one */
 	job = stage_job(&s);
-	kept = stage_ask(&s, LEASE_KEPT);
-	k = stage_lent(&s, kept, &lent);
+	kept = stage_ask(&s, LEASE_PINNED);
+	k = stage_granted(&s, kept, &granted);
 	for (int i = 0; i < 3; i++)
 		if (&s.workers[i] != w && &s.workers[i] != k)
 			run = stage_run(&s.workers[i], job);
@@ -293,7 +293,7 @@ static void limited(void)
 	stage_word(&s, w, atomic_load(&stage_lease_page(&s, w)->published), SLOT_PAGE_DONE);
 	stage_left(w, first, atomic_load(&stage_lease_page(&s, w)->published), 0);
 	stage_over(&s, first, LEASE_RETURNED);
-	w = stage_lent(&s, second, &lent);
+	w = stage_granted(&s, second, &granted);
 	STATS_PAGE(&s, 1, 2, 2, 1);
 	stage_about(&s, MESSAGE_LEASE_END, third);
 	CHECK_EQ(stage_over(&s, third, LEASE_REFUSED).detail, BROOD_DETAIL_NONE);
@@ -305,23 +305,23 @@ Test(leases_recall, are_as_many_as_the_pool_says) { case_run(limited, 30000); }
 static void does_not_leave(void)
 {
 	struct message_lease_over over;
-	struct message_lent lent;
+	struct message_granted granted;
 	struct stage_worker *w;
 	struct stage s;
 	uint64_t lease;
 
 	stage_init(&s, 1);
 	stage_start(&s);
-	lease = stage_ask(&s, LEASE_KEPT);
-	w = stage_lent(&s, lease, &lent);
-	stage_publish(&s, w, lent.sequence + 1, &stage_forever);
-	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_DONE);
+	lease = stage_ask(&s, LEASE_PINNED);
+	w = stage_granted(&s, lease, &granted);
+	stage_publish(&s, w, granted.sequence + 1, &stage_forever);
+	stage_word(&s, w, granted.sequence + 1, SLOT_PAGE_DONE);
 	stage_about(&s, MESSAGE_LEASE_END, lease);
 	CHECK(stage_dies(w));
 	over = stage_over(&s, lease, LEASE_DIED);
 	CHECK_EQ(over.flags, OVER_STUCK);
-	CHECK_EQ(over.sequence, lent.sequence + 1);
-	CHECK_EQ(over.word, SLOT_PAGE_WORD(lent.sequence + 1, SLOT_PAGE_DONE));
+	CHECK_EQ(over.sequence, granted.sequence + 1);
+	CHECK_EQ(over.word, SLOT_PAGE_WORD(granted.sequence + 1, SLOT_PAGE_DONE));
 	CHECK_EQ(over.kill_signal, SIGKILL);
 	stage_reborn(&s);
 	STATS_PAGE(&s, 1, 0, 0, 0);
@@ -331,7 +331,7 @@ Test(leases_recall, that_do_not_leave_are_stuck) { case_run(does_not_leave, 3000
 
 static void retires(void)
 {
-	struct message_lent lent;
+	struct message_granted granted;
 	struct stage_worker *w;
 	struct stage s;
 	uint64_t lease;
@@ -339,10 +339,10 @@ static void retires(void)
 	stage_init(&s, 1);
 	stage_start(&s);
 	lease = stage_ask(&s, 0);
-	w = stage_lent(&s, lease, &lent);
-	stage_publish(&s, w, lent.sequence + 1, &stage_forever);
-	stage_word(&s, w, lent.sequence + 1, SLOT_PAGE_DONE);
-	stage_left(w, lease, lent.sequence + 1, FINISHED_RETIRING);
+	w = stage_granted(&s, lease, &granted);
+	stage_publish(&s, w, granted.sequence + 1, &stage_forever);
+	stage_word(&s, w, granted.sequence + 1, SLOT_PAGE_DONE);
+	stage_left(w, lease, granted.sequence + 1, FINISHED_RETIRING);
 	stage_over(&s, lease, LEASE_RETURNED);
 	STATS_PAGE(&s, 0, 0, 0, 0);
 	stage_die(w, SIGKILL);

@@ -33,7 +33,7 @@ static void stop(struct play *p)
  */
 static void drained(void)
 {
-	struct message_lent lent;
+	struct message_granted granted;
 	struct stage_worker *resting, *more;
 	uint64_t rests, late;
 	struct frame f;
@@ -43,20 +43,20 @@ static void drained(void)
 	p.s.options.lease_idle_ms = 60000;
 	p.s.options.stop_ms = 10000;
 	stage_start(&p.s);
-	lend(&p);
-	rests = stage_ask(&p.s, LEASE_KEPT);
-	resting = stage_lent(&p.s, rests, &lent);
+	grant(&p);
+	rests = stage_ask(&p.s, LEASE_PINNED);
+	resting = stage_granted(&p.s, rests, &granted);
 	for (uint64_t n = 1; n <= 3; n++)
 		publish(&p, n, &forever);
 	word(&p, 1, SLOT_PAGE_RUNNING);
 	stop(&p);
 	stage_leave(resting, rests);
-	stage_left(resting, rests, lent.sequence, 0);
+	stage_left(resting, rests, granted.sequence, 0);
 	stage_over(&p.s, rests, LEASE_RETURNED);
 	late = stage_ask(&p.s, 0);
-	more = stage_lent(&p.s, late, &lent);
+	more = stage_granted(&p.s, late, &granted);
 	stage_leave(more, late); /* it has nothing to do, and leaves soon */
-	stage_left(more, late, lent.sequence, 0);
+	stage_left(more, late, granted.sequence, 0);
 	stage_over(&p.s, late, LEASE_RETURNED);
 	CHECK(stage_quiet(p.w->channel));
 	for (uint64_t n = 1; n <= 3; n++) {
@@ -86,7 +86,7 @@ static void cancelled_by_the_stop(void)
 	p.s.options.drain_ms = 50;
 	p.s.options.stop_ms = 10000;
 	stage_start(&p.s);
-	lend(&p);
+	grant(&p);
 	for (uint64_t n = 1; n <= 2; n++)
 		publish(&p, n, &forever);
 	word(&p, 1, SLOT_PAGE_RUNNING);
@@ -111,7 +111,7 @@ static void killed_by_the_stop(void)
 	stage_init(&p.s, 1);
 	p.s.options.drain_ms = p.s.options.stop_ms = 50;
 	stage_start(&p.s);
-	lend(&p);
+	grant(&p);
 	publish(&p, 1, &(struct stage_limits){ BROOD_FOREVER, 60000, 0 });
 	word(&p, 1, SLOT_PAGE_RUNNING);
 	stop(&p);
@@ -132,7 +132,7 @@ static void engine_gone(void)
 	stage_init(&p.s, 1);
 	p.s.options.drain_ms = 100;
 	stage_start(&p.s);
-	lend(&p);
+	grant(&p);
 	publish(&p, 1, &forever);
 	word(&p, 1, SLOT_PAGE_RUNNING);
 	stage_ask(&p.s, 0);

@@ -18,9 +18,9 @@ static struct message_lease_over died(struct play *p)
 
 	CHECK(stage_dies(p->w));
 	over = stage_over(&p->s, p->lease, LEASE_DIED);
-	CHECK_EQ(over.pid, p->lent.pid);
-	CHECK_EQ(over.slot, p->lent.slot);
-	CHECK_EQ(over.generation, p->lent.generation);
+	CHECK_EQ(over.pid, p->granted.pid);
+	CHECK_EQ(over.slot, p->granted.slot);
+	CHECK_EQ(over.generation, p->granted.generation);
 	stage_reborn(&p->s);
 	CHECK(WAIT_UNTIL(
 		atomic_load(&p->s.shared.stats_page->idle) == p->s.options.workers, STAGE_MS));
@@ -35,7 +35,7 @@ static void out_of_time(void)
 	struct play p;
 
 	begin(&p, 1);
-	lend(&p);
+	grant(&p);
 	publish(&p, 1, &brief);
 	publish(&p, 2, &forever);
 	word(&p, 1, SLOT_PAGE_RUNNING);
@@ -63,7 +63,7 @@ static void the_right_one(void)
 	struct play p;
 
 	begin(&p, 1);
-	lend(&p);
+	grant(&p);
 	for (uint64_t n = 1; n <= 100; n++)
 		publish(&p, n,
 			n == 50           ? &(struct stage_limits){ 40, 60000, 0 }
@@ -92,7 +92,7 @@ static void never_begun(void)
 
 	begin(&p, 1);
 	for (int round = 0; round < 2; round++) {
-		lend(&p);
+		grant(&p);
 		publish(&p, 1, &brief);
 		if (round == 1) {
 			word(&p, 1, SLOT_PAGE_DONE);
@@ -116,7 +116,7 @@ static void aborted(void)
 	struct play p;
 
 	begin(&p, 1);
-	lend(&p);
+	grant(&p);
 	publish(&p, 1, &with_core);
 	word(&p, 1, SLOT_PAGE_RUNNING);
 	over = died(&p);
@@ -137,7 +137,7 @@ static void short_behind_long(void)
 	struct play p;
 
 	begin(&p, 1);
-	lend(&p);
+	grant(&p);
 	publish(&p, 1, &(struct stage_limits){ 60000, 30, 0 });
 	word(&p, 1, SLOT_PAGE_RUNNING);
 	CHECK(WAIT_UNTIL(
@@ -162,7 +162,7 @@ static void cancelled(void)
 	struct play p;
 
 	begin(&p, 1);
-	lend(&p);
+	grant(&p);
 	for (uint64_t n = 1; n <= 3; n++)
 		publish(&p, n, &forever);
 	word(&p, 2, SLOT_PAGE_RUNNING);
@@ -190,7 +190,7 @@ static void cancelled_before_it_runs(void)
 	struct play p;
 
 	begin(&p, 1);
-	lend(&p);
+	grant(&p);
 	publish(&p, 1, &(struct stage_limits){ BROOD_FOREVER, 60000, 0 });
 	stage_kill(&p.s, p.lease, p.base + 1, LEASE_KILL_CANCEL);
 	CHECK(WAIT_UNTIL(

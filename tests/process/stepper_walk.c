@@ -372,7 +372,7 @@ static void check_sums(const struct tally *t)
 static void body(void)
 {
 	static unsigned lengths[CALLS_MAX];
-	/* one lease: who wakes up has the job, and no loan for the next one */
+	/* one lease: who wakes up has the job, and no grant for the next one */
 	struct tally t = { .brood = jobs_start(1), .born = 2 };
 	struct stage *s = stage();
 	int fds[2];

@@ -242,7 +242,7 @@ static void damage(int how)
 		break;
 	case 8:
 		e->flags = RING_WITH;
-		CHECK_EQ(write(ring.link, "nonsense", 8), 8);
+		CHECK_EQ(write(ring.side, "nonsense", 8), 8);
 		break;
 	}
 	fake_publish(&ring);
@@ -387,8 +387,8 @@ static void ends(void)
 	fake_attention(&ring);
 	CHECK_EQ(fake_exit_code(&fake), 72);
 	begin();
-	frame_begin(&f, MESSAGE_LEAVE); /* of some other lease: nobody's */
-	f.leave.id = ring.lease - 1;
+	frame_begin(&f, MESSAGE_RECALL); /* of some other lease: nobody's */
+	f.recall.id = ring.lease - 1;
 	CHECK_EQ(frame_send(fake.channel, &f), 0);
 	fake_attention(&ring);
 	fake_ring_job(&ring, nothing, 0);
@@ -402,8 +402,8 @@ static void not_taken(void)
 
 	fake_init(&fake);
 	fake_start(&fake);
-	frame_begin(&f, MESSAGE_LEND);
-	f.lend = (struct message_lend){ .id = 5, .sequence = fake.sequence };
+	frame_begin(&f, MESSAGE_GRANT);
+	f.grant = (struct message_grant){ .id = 5, .sequence = fake.sequence };
 	f.fds_count = LEASE_FDS;
 	for (int i = 0; i < LEASE_FDS; i++)
 		f.fds[i] = 1;
@@ -426,8 +426,8 @@ static void link_gone(void)
 {
 	begin();
 	fake_ring_job(&ring, nothing, 0);
-	close(ring.link);
-	ring.link = -1;
+	close(ring.side);
+	ring.side = -1;
 	fake_ring_job(&ring, nothing, 0); /* nobody looks */
 	fake_push(&ring, sends_fds, NULL, 0);
 	CHECK_EQ(fake_done_raw(&ring).flags, DONE_NO_ROOM);

@@ -57,9 +57,9 @@ static bool check_reply(struct wish w)
 	}
 	CHECK(d.flags & DONE_BACK);
 	fake_link(&ring, &f, MESSAGE_BACK);
-	CHECK_EQ(f.link.sequence, d.sequence);
-	CHECK_EQ(f.link.flags, LINK_MEMFD);
-	CHECK_EQ(f.link.extra, 0);
+	CHECK_EQ(f.side.sequence, d.sequence);
+	CHECK_EQ(f.side.flags, SIDE_MEMFD);
+	CHECK_EQ(f.side.extra, 0);
 	check_memfd(frame_take_fd(&f, 0), w.size);
 	return true;
 }
@@ -83,7 +83,7 @@ static void reply_sizes(void)
 Test(worker_ring_bytes, replies_of_all_sizes) { case_run(reply_sizes, 60000); }
 
 /*
- * An engine that harvests nothing: the space fills, and the rest goes by memfd; nothing waits,
+ * An engine that collects nothing: the space fills, and the rest goes by memfd; nothing waits,
  * nothing is overwritten.
  */
 static void full_space(void)
@@ -108,7 +108,7 @@ static void full_space(void)
 			struct frame f;
 
 			fake_link(&ring, &f, MESSAGE_BACK);
-			CHECK_EQ(f.link.sequence, n);
+			CHECK_EQ(f.side.sequence, n);
 			check_memfd(frame_take_fd(&f, 0), w.size);
 			spilled++;
 		} else {
@@ -119,7 +119,7 @@ static void full_space(void)
 	CHECK_EQ(inside, RING_UP_BYTES / 30016);
 	CHECK_EQ(spilled, 40 - inside);
 	ring.seen = ring.published;
-	atomic_store(&ring.down->harvested, ring.published);
+	atomic_store(&ring.down->collected, ring.published);
 	ring.keep = false;
 	CHECK(!check_reply(w)); /* and now there is room again */
 	finish();
@@ -179,7 +179,7 @@ static int fills_the_link(struct brood_job *job)
 	frame_begin(&f, MESSAGE_PROGRESS);
 	f.progress.sequence = job->sequence;
 	f.progress.size = BROOD_PROGRESS_MAX;
-	while (frame_send(the_lease.link, &f) == 0)
+	while (frame_send(the_lease.side, &f) == 0)
 		;
 	return brood_job_write(job, data, sizeof data) == sizeof data ? 0 : 2;
 }
@@ -197,7 +197,7 @@ static void full_link(bool whole)
 	CHECK(fake_silent(&fake, 50));
 	CHECK_EQ(atomic_load(&ring.up->done), whole ? 0 : ring.published);
 	for (;;) {
-		CHECK(WAIT_UNTIL(frame_receive(ring.link, &f, MSG_DONTWAIT) == 1, 10000));
+		CHECK(WAIT_UNTIL(frame_receive(ring.side, &f, MSG_DONTWAIT) == 1, 10000));
 		if (f.header.type == MESSAGE_BACK)
 			break;
 		CHECK_EQ(f.header.type, MESSAGE_PROGRESS);
@@ -269,7 +269,7 @@ static void memfd_requests(void)
 		struct ring_entry *e = fake_entry(&ring, i % 2 ? sums : reads, NULL, size);
 
 		e->flags = RING_WITH | RING_MEMFD;
-		fake_with(&ring, e->sequence, LINK_MEMFD, &fd, 1);
+		fake_with(&ring, e->sequence, SIDE_MEMFD, &fd, 1);
 		if (i == 10) /* withdrawn: what came with it is dropped */
 			CHECK(claim_swap(ring.up, e->sequence, CLAIM_WITHDRAWN));
 		fake_publish(&ring);
@@ -298,7 +298,7 @@ static void unsealed(void)
 	begin();
 	e = fake_entry(&ring, sums, NULL, 5);
 	e->flags = RING_WITH | RING_MEMFD;
-	fake_with(&ring, e->sequence, LINK_MEMFD, &fd, 1);
+	fake_with(&ring, e->sequence, SIDE_MEMFD, &fd, 1);
 	fake_publish(&ring);
 	CHECK_EQ(fake_exit_code(&fake), 75);
 }

@@ -74,7 +74,7 @@ static void extra_fds(void)
 	e = fake_entry(&ring, answers_socket, NULL, BROOD_SIZE_UNKNOWN);
 	e->flags = RING_WITH | RING_SOCKET;
 	e->extra = 2;
-	fake_with(&ring, e->sequence, LINK_SOCKET, fds, 3);
+	fake_with(&ring, e->sequence, SIDE_SOCKET, fds, 3);
 	CHECK_EQ(write(pair[0], "q", 1), 1);
 	fake_publish(&ring);
 	CHECK_EQ(read(pair[0], text, 2), 1);
@@ -178,7 +178,7 @@ static void fds_back(void)
 		CHECK_EQ(d.extra, 2);
 		CHECK_EQ(d.flags, DONE_BACK);
 		fake_link(&ring, &f, MESSAGE_BACK);
-		CHECK_EQ(f.link.extra, 2);
+		CHECK_EQ(f.side.extra, 2);
 		CHECK_EQ(f.header.fds, 2);
 		check_pipe(&f, 0);
 		CHECK_MEM(fake_reply(&ring, &d), "with", 4);

@@ -53,8 +53,8 @@ static void reply_stream(size_t size)
 	fake_entry(&ring, replies, &w, sizeof w)->flags |= RING_CALL;
 	fake_publish(&ring);
 	fake_link(&ring, &f, MESSAGE_BACK);
-	CHECK_EQ(f.link.flags, LINK_STREAM);
-	CHECK_EQ(f.link.sequence, ring.published);
+	CHECK_EQ(f.side.flags, SIDE_STREAM);
+	CHECK_EQ(f.side.sequence, ring.published);
 	CHECK_EQ(f.fds_count, 1);
 	fd = frame_take_fd(&f, 0);
 	read_stream(fd, size);
@@ -82,7 +82,7 @@ static void request_stream(size_t size)
 	CHECK_EQ(sockets_pair(SOCK_STREAM, pair), 0);
 	e->flags |= RING_WITH | RING_STREAM | RING_CALL;
 	e->request_size = size;
-	fake_with(&ring, e->sequence, LINK_STREAM, &pair[1], 1);
+	fake_with(&ring, e->sequence, SIDE_STREAM, &pair[1], 1);
 	close(pair[1]);
 	fake_publish(&ring);
 	for (size_t at = 0; at < size;) {

@@ -18,13 +18,13 @@ Test(unit_lease, one_that_shall_leave_has_its_grace)
 	begin(&s);
 	look(&s, AT + MS(1));
 	watch_leaving(&s.w, s.entries, AT + MS(10));
-	cr_assert_eq(next(&s, AT + MS(10)), AT + MS(10 + LEAVE));
+	cr_assert_eq(next(&s, AT + MS(10)), AT + MS(10 + RECALL));
 	/* in vain: not to be begun, and no reason to wait longer */
 	s.published = BASE + 3;
 	cr_assert_eq(look(&s, AT + MS(100)), LEASE_GO_ON);
 	cr_assert_eq(s.w.subject, 0);
-	cr_assert_eq(look(&s, AT + MS(10 + LEAVE) - 1), LEASE_GO_ON);
-	cr_assert_eq(look(&s, AT + MS(10 + LEAVE)), LEASE_STUCK);
+	cr_assert_eq(look(&s, AT + MS(10 + RECALL) - 1), LEASE_GO_ON);
+	cr_assert_eq(look(&s, AT + MS(10 + RECALL)), LEASE_STUCK);
 }
 
 Test(unit_lease, what_it_runs_when_it_shall_leave_has_all_its_time)
@@ -37,13 +37,13 @@ Test(unit_lease, what_it_runs_when_it_shall_leave_has_all_its_time)
 	look(&s, AT + MS(1));
 	watch_leaving(&s.w, s.entries, AT + MS(1));
 	for (int i = 1; i < 5; i++) {
-		cr_assert_eq(look(&s, AT + MS(i * LEAVE)), LEASE_GO_ON);
-		cr_assert_eq(next(&s, AT + MS(i * LEAVE)), AT + MS((i + 1) * LEAVE));
+		cr_assert_eq(look(&s, AT + MS(i * RECALL)), LEASE_GO_ON);
+		cr_assert_eq(next(&s, AT + MS(i * RECALL)), AT + MS((i + 1) * RECALL));
 	}
 	done(&s, BASE + 1);
-	cr_assert_eq(look(&s, AT + MS(5 * LEAVE)), LEASE_GO_ON);
-	cr_assert_eq(look(&s, AT + MS(6 * LEAVE) - 1), LEASE_GO_ON);
-	cr_assert_eq(look(&s, AT + MS(6 * LEAVE)), LEASE_STUCK);
+	cr_assert_eq(look(&s, AT + MS(5 * RECALL)), LEASE_GO_ON);
+	cr_assert_eq(look(&s, AT + MS(6 * RECALL) - 1), LEASE_GO_ON);
+	cr_assert_eq(look(&s, AT + MS(6 * RECALL)), LEASE_STUCK);
 }
 
 Test(unit_lease, who_waited_when_it_shall_leave_may_still_begin)
@@ -106,7 +106,7 @@ Test(unit_lease, what_is_not_begun_then_needs_no_look)
 	cr_assert_eq(next(&s, AT + MS(2)), AT + MS(RUN));
 	done(&s, BASE + 3);
 	look(&s, AT + MS(3));
-	cr_assert_eq(next(&s, AT + MS(3)), AT + MS(3 + LEAVE));
+	cr_assert_eq(next(&s, AT + MS(3)), AT + MS(3 + RECALL));
 }
 
 /* ---- cancel ---- */

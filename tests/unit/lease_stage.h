@@ -6,14 +6,14 @@
 #include "pool/watch.h"
 #include "unit.h"
 
-#define AT    (1000 * NS_PER_S)
-#define BASE  100u
-#define RUN   300u
-#define GRACE 50u
-#define IDLE  1000u
-#define LEAVE 2000u
-#define CORE  700u
-#define MS(n) ((uint64_t)(n)*NS_PER_MS)
+#define AT     (1000 * NS_PER_S)
+#define BASE   100u
+#define RUN    300u
+#define GRACE  50u
+#define IDLE   1000u
+#define RECALL 2000u
+#define CORE   700u
+#define MS(n)  ((uint64_t)(n)*NS_PER_MS)
 
 struct stage {
 	struct lease_watch w;
@@ -27,7 +27,7 @@ static inline void begin_with(struct stage *s, bool kept, uint32_t limit_ms)
 	const struct lease_terms terms = { .base = BASE,
 		.limit_ms = limit_ms,
 		.idle_ms = IDLE,
-		.grace_ms = LEAVE,
+		.grace_ms = RECALL,
 		.core_ms = CORE,
 		.kept = kept };
 

@@ -174,7 +174,7 @@ Test(unit_pick, a_worker_is_spare_only_beyond_all_wishes)
 	cr_assert_eq(pick_spare(&p), 1);
 }
 
-#define JOBS(first, last) .harvested = (first)-1, .published = (last)
+#define JOBS(first, last) .collected = (first)-1, .published = (last)
 
 Test(unit_pick, who_stands_behind_a_long_one_is_moved)
 {
