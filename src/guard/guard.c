@@ -26,10 +26,8 @@
  * Every signal that can be blocked is: one that is sent to the whole group or cgroup at a stop must
  * not take the guard first.
  */
-#define _GNU_SOURCE
 #include "guard.h"
 
-#include "../base/base.h"
 #include "../os/fds.h"
 #include "../os/proc.h"
 #include "../os/sessions.h"

@@ -8,6 +8,5 @@
 #ifndef BROOD_GUARD_H
 #define BROOD_GUARD_H
 #include "../wire/birth.h"
-#include <sys/types.h>
 void guard_main(struct guard_config *config) __attribute__((noreturn));
 #endif

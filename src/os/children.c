@@ -3,7 +3,6 @@
  * children.c - process.h: lists the children of this process, and reaps children without an owner.
  */
 #include "children.h"
-#include "../base/base.h"
 #include "proc.h"
 #include "procfs.h"
 

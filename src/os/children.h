@@ -3,9 +3,7 @@
 #ifndef BROOD_OS_CHILDREN_H
 #define BROOD_OS_CHILDREN_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <sys/types.h>
+#include "../base/base.h"
 
 /*
  * Lists the pids of this process's children, by /proc/self/task/TID/children, else by a walk.

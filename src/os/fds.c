@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "fds.h"
-#include "../base/base.h"
 #include "procfs.h"
 
 #include <fcntl.h>

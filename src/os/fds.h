@@ -5,10 +5,6 @@
 
 #include "identity.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <sys/types.h>
-
 #define FDS_KEEP_MAX 2048
 /*
  * Closes all fds from 3 on, except those in `keep`. keep may have any order, duplicates, and fds

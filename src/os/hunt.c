@@ -2,13 +2,11 @@
 /* hunt.c - see hunt.h. */
 #include "hunt.h"
 
-#include "../base/base.h"
 #include "pids.h"
 #include "process.h"
 #include "proc.h"
 
 #include <signal.h>
-#include <unistd.h>
 
 #define SET_SIZE    32768 /* a power of two */
 #define FREEZES_MAX 50

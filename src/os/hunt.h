@@ -12,9 +12,7 @@
 #ifndef BROOD_OS_HUNT_H
 #define BROOD_OS_HUNT_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/types.h>
+#include "../base/base.h"
 
 typedef bool hunt_prey_fn(void *context, pid_t pid);
 /*

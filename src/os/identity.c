@@ -2,9 +2,6 @@
 /* identity.c - see identity.h. */
 #include "identity.h"
 
-#include <errno.h>
-#include <sys/stat.h>
-
 int identity_get(int fd, struct identity *ret)
 {
 	struct stat st;

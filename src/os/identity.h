@@ -3,8 +3,8 @@
 #ifndef BROOD_OS_IDENTITY_H
 #define BROOD_OS_IDENTITY_H
 
-#include <stdbool.h>
-#include <sys/types.h>
+#include "../base/base.h"
+#include <sys/stat.h>
 
 /*
  * Says which open file an fd stands for. So a file of the library is told from a file that took its

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* mark.c - see mark.h. */
-#define _GNU_SOURCE
 #include "mark.h"
 
-#include "../base/base.h"
-
 #include <sys/resource.h>
-#include <unistd.h>
 
 /* The pool's number; 0: none was made. The top bit stays 0, because all ones are RLIM_INFINITY. */
 static uint32_t pool;

@@ -12,9 +12,7 @@
 #ifndef BROOD_OS_MARK_H
 #define BROOD_OS_MARK_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/types.h>
+#include "../base/base.h"
 
 /*
  * In the supervisor, before all births: chooses a number for this pool, which fork inherits. False:

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "notify.h"
-#include "../base/base.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>

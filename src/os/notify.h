@@ -2,7 +2,7 @@
 /* notify.h - systemd's notification socket and watchdog, without libsystemd. */
 #ifndef BROOD_OS_NOTIFY_H
 #define BROOD_OS_NOTIFY_H
-#include <stdint.h>
+#include "../base/base.h"
 /* path_size 0: there is no socket. */
 struct notify {
 	char path[108];

@@ -2,13 +2,11 @@
 /* pids.c - see pids.h. */
 #include "pids.h"
 
-#include "../base/base.h"
 #include "process.h"
 #include "procfs.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #define NEWBORN_MAX 100000
 #define CHASES_MAX  100

@@ -15,8 +15,7 @@
 #ifndef BROOD_OS_PIDS_H
 #define BROOD_OS_PIDS_H
 
-#include <stdbool.h>
-#include <sys/types.h>
+#include "../base/base.h"
 
 typedef int pids_each_fn(void *context, int pid, int walk_fd);
 struct pids_walk {

@@ -3,15 +3,12 @@
  * proc.c - process.h: reads what /proc says of processes and threads, and the marks that say to
  * whom a process belongs.
  */
-#define _GNU_SOURCE
 #include "proc.h"
-#include "../base/base.h"
 #include "procfs.h"
 
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 

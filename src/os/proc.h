@@ -3,10 +3,7 @@
 #ifndef BROOD_OS_PROC_H
 #define BROOD_OS_PROC_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/types.h>
+#include "../base/base.h"
 
 /*
  * exiting: the process is dead, a zombie, or about to end. doomed: it is exiting, or SIGKILL is

@@ -15,10 +15,8 @@
  */
 #include "process.h"
 #include "proc.h"
-#include "../base/base.h"
 
 #include <linux/futex.h>
-#include <linux/sched.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>

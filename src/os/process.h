@@ -11,11 +11,8 @@
 #define BROOD_OS_PROCESS_H
 
 #include <signal.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "../base/base.h"
 #include <sys/resource.h>
-#include <sys/types.h>
 
 /* The values are those of enum brood_spawn. */
 enum process_spawn { PROCESS_AUTO, PROCESS_CLONE3, PROCESS_CLONE, PROCESS_FORK };

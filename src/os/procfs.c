@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "procfs.h"
-#include "../base/base.h"
 
 #include <fcntl.h>
 #include <sys/syscall.h>

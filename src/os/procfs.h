@@ -6,8 +6,7 @@
 #ifndef BROOD_OS_PROCFS_H
 #define BROOD_OS_PROCFS_H
 
-#include <stdbool.h>
-#include <sys/types.h>
+#include "../base/base.h"
 
 #define PROCFS_PATH 64
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* self.c - see self.h. */
-#define _GNU_SOURCE
 #include "self.h"
 
 #include "../base/base.h"

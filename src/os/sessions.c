@@ -12,7 +12,6 @@
  */
 #include "sessions.h"
 #include "process.h"
-#include "../base/base.h"
 #include "mark.h"
 #include "pids.h"
 #include "procfs.h"

@@ -5,9 +5,6 @@
 
 #include "proc.h"
 
-#include <stddef.h>
-#include <sys/types.h>
-
 /*
  * Walks over /proc and calls `each` for every process of this session. Returns how many there are.
  */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE
 #include "shm.h"
-#include "../base/base.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

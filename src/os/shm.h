@@ -2,7 +2,7 @@
 /* shm.h - shared and guarded memory. */
 #ifndef BROOD_OS_SHM_H
 #define BROOD_OS_SHM_H
-#include <stddef.h>
+#include "../base/base.h"
 void *shm_anonymous(size_t size); /* MAP_SHARED|MAP_ANONYMOUS, zeroed; NULL: no memory */
 /* MADV_WIPEONFORK: a forked child reads zeros there. */
 int shm_wipe_on_fork(void *page, size_t size);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "signals.h"
-#include "../base/base.h"
 
 #include <stdio.h>
-#include <unistd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>

@@ -4,9 +4,7 @@
 #define BROOD_OS_SIGNALS_H
 
 #include <signal.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "../base/base.h"
 
 #define SIGNALS_MAX 65
 

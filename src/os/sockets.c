@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "sockets.h"
 #include "closing.h"
-#include "../base/base.h"
 
 #include <sys/socket.h>
 

@@ -6,8 +6,7 @@
 #ifndef BROOD_OS_SOCKETS_H
 #define BROOD_OS_SOCKETS_H
 
-#include <stddef.h>
-#include <sys/types.h>
+#include "../base/base.h"
 #include <sys/uio.h>
 
 #define SOCKETS_FDS_MAX 36

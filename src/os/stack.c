@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* stack.c - see stack.h. */
-#define _GNU_SOURCE
 #include "stack.h"
-#include "../base/base.h"
 #include "shm.h"
 
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
 

@@ -11,8 +11,7 @@
 #ifndef BROOD_OS_STACK_H
 #define BROOD_OS_STACK_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "../base/base.h"
 
 /*
  * Notes where the stack lies and how far it can grow, from /proc/self/maps. Returns 0; -ENOENT: the

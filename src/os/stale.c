@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "stale.h"
-#include "../base/base.h"
 #include "procfs.h"
 #include "shm.h"
 

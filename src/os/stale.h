@@ -22,8 +22,7 @@
 #ifndef BROOD_OS_STALE_H
 #define BROOD_OS_STALE_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "../base/base.h"
 
 #define STALE_NUMBERS 1024
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "standard.h"
-#include "../base/base.h"
 
 #include <fcntl.h>
 #include <stdio.h>

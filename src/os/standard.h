@@ -14,7 +14,7 @@
 #ifndef BROOD_OS_STANDARD_H
 #define BROOD_OS_STANDARD_H
 
-#include <stdbool.h>
+#include "../base/base.h"
 
 #define STANDARD_FILES 2 /* stdout, stderr */
 

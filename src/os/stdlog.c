@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "stdlog.h"
-#include "../base/base.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -6,8 +6,7 @@
  */
 #ifndef BROOD_OS_STDLOG_H
 #define BROOD_OS_STDLOG_H
-#include <stdbool.h>
-#include <stddef.h>
+#include "../base/base.h"
 struct stdlog {
 	int fd;
 	bool own, socket;

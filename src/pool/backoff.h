@@ -11,8 +11,6 @@
 #define BROOD_POOL_BACKOFF_H
 
 #include "../base/base.h"
-#include <stdbool.h>
-#include <stdint.h>
 
 #define BACKOFF_FREE 3
 struct backoff {

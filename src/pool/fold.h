@@ -10,7 +10,6 @@
 
 #include "../base/base.h"
 #include "../wire/message.h"
-#include <stdbool.h>
 
 #define FOLD_KEYS 32
 struct fold_entry {

@@ -8,9 +8,6 @@
 #define BROOD_POOL_HALT_H
 
 #include "../base/base.h"
-#include <brood.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 #define HALT_KILL_MS 5000
 enum halt_phase { HALT_NONE, HALT_DRAIN, HALT_CANCEL, HALT_KILL, HALT_DONE };

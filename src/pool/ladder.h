@@ -10,8 +10,6 @@
 
 #include "../base/base.h"
 #include <brood.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 #define LADDER_LAST_WAIT_MS 1000
 enum ladder_step { LADDER_RUNNING, LADDER_SOFT, LADDER_ABORTED, LADDER_KILLED, LADDER_ENDED };

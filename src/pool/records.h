@@ -7,9 +7,6 @@
 
 #include "../base/base.h"
 #include "../base/list.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 /* CLAIMED: new, in no list yet. TOLD: the verdict waits for the socket */
 enum record_state {

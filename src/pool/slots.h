@@ -8,7 +8,6 @@
 
 #include "../base/base.h"
 #include "../base/list.h"
-#include <stdint.h>
 
 /* BUSY: with a job that was handed off */
 enum slot_state {

@@ -16,7 +16,6 @@
 #define BROOD_POOL_WATCH_H
 
 #include "ladder.h"
-#include "../base/base.h"
 #include "../wire/shared.h"
 
 /*

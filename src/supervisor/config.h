@@ -7,10 +7,7 @@
 
 #include "../os/notify.h"
 #include "../os/signals.h"
-#include "../os/stale.h"
-#include "../os/standard.h"
 #include "../wire/birth.h"
-#include "../wire/shared.h"
 
 struct supervisor_config {
 	const struct brood_options *options; /* resolved */

@@ -5,8 +5,6 @@
  */
 #include "cores.h"
 
-#include <sys/resource.h>
-
 /* Past the limit, workers may make no core files until the minute is over. */
 bool cores_allowed(struct pool *pool, uint64_t now)
 {

@@ -7,9 +7,6 @@
  */
 #include "deadline.h"
 #include "../os/proc.h"
-#include "../os/process.h"
-
-#include <signal.h>
 
 static bool condemn_from(struct slot *slot, uint64_t sequence, const uint64_t *from, size_t count)
 {

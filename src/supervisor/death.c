@@ -16,7 +16,6 @@
 #include "death_log.h"
 #include "cores.h"
 #include "grant.h"
-#include "logging.h"
 #include "pool.h"
 #include "recall.h"
 #include "strays.h"
@@ -26,9 +25,6 @@
 #include "lease_watch.h"
 
 #include <inttypes.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 /* ---- the verdict of the job that it ran ---- */
 

@@ -3,10 +3,8 @@
  * death_log.c - how a worker ended, and what it was at, in words.
  */
 #include "death_log.h"
-#include "logging.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 
 /* The exit code is the library's, and not a job's. */

@@ -10,11 +10,9 @@
 #include "lease_watch.h"
 #include "logging.h"
 #include "manager.h"
-#include "outbox.h"
 #include "stop.h"
 #include "strays.h"
 
-#include <signal.h>
 #include <sys/socket.h>
 
 #define ABNORMAL_STOP_MS 100u /* an engine that was killed takes its pool with it, now */

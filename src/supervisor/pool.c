@@ -3,7 +3,6 @@
  * pool.c - how many workers there are, and whether the pool is ready, degraded, or has recovered.
  */
 #include "pool.h"
-#include "logging.h"
 
 uint32_t pool_ready(const struct pool *pool)
 {

@@ -7,7 +7,6 @@
  */
 #include "recall.h"
 #include "../os/futex.h"
-#include "../wire/frame.h"
 
 static void ring(struct slot *slot)
 {

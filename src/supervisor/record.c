@@ -4,8 +4,6 @@
  * the start (pool/records.c).
  */
 #include "record.h"
-#include "../os/sockets.h"
-#include "../os/closing.h"
 
 void record_begin(struct pool *pool, struct job *job, const struct message_job *m)
 {

@@ -8,8 +8,6 @@
 
 #include "config.h"
 #include "parts.h"
-#include "../loop/loop.h"
-#include "../os/process.h"
 #include "../os/stdlog.h"
 #include "../pool/backoff.h"
 #include "../pool/fold.h"

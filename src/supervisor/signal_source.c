@@ -12,7 +12,6 @@
 #include "stop.h"
 #include "strays.h"
 
-#include <signal.h>
 #include <sys/signalfd.h>
 
 /*

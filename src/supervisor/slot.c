@@ -14,9 +14,6 @@
  * Any state may become ENDING. Whoever moves a slot has not to think of what follows: notes say it.
  */
 #include "slot.h"
-#include "logging.h"
-
-#include <signal.h>
 
 #define UNDEAD_AFTER_NS NS_PER_S
 #define UNDEAD_LOOK_MS  200u /* where its end cannot be waited for by a pidfd */

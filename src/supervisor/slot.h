@@ -6,9 +6,8 @@
 #ifndef BROOD_SUPERVISOR_SLOT_H
 #define BROOD_SUPERVISOR_SLOT_H
 
-#include "root.h"
+#include "logging.h"
 #include "record.h"
-#include "../pool/ladder.h"
 #include "../pool/watch.h"
 
 /* What is known of a process that has ended, or shall end, and of the job that it had. */

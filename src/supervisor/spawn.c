@@ -25,11 +25,9 @@
 #include "cores.h"
 #include "logging.h"
 #include "pool.h"
-#include "../os/fds.h"
 #include "../os/proc.h"
 #include "../os/sockets.h"
 
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define BIRTHS_A_TURN 8

@@ -12,16 +12,11 @@
  * mark is hunted.
  */
 #include "strays.h"
-#include "logging.h"
-#include "../os/closing.h"
 #include "../os/children.h"
 #include "../os/proc.h"
 #include "../os/hunt.h"
 #include "../os/mark.h"
-#include "../os/pids.h"
 
-#include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #define SWEEP_EVERY_NS  NS_PER_S

@@ -41,7 +41,6 @@
 #include "../os/title.h"
 
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #define FILES_ROOM 65536u

@@ -15,16 +15,12 @@
  */
 #include "undead.h"
 #include "../os/proc.h"
-#include "../os/process.h"
 #include "death.h"
 #include "grant.h"
-#include "logging.h"
 #include "pool.h"
 #include "strays.h"
 #include "verdict.h"
 #include "worker_peer.h"
-
-#include <inttypes.h>
 
 /* ---- what is known of it ---- */
 

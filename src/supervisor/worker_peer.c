@@ -6,13 +6,11 @@
  */
 #include "worker_peer.h"
 #include "grant.h"
-#include "logging.h"
 #include "pool.h"
 #include "strays.h"
 #include "verdict.h"
 #include "waiting.h"
 #include "../pool/fate.h"
-#include "../os/process.h"
 #include "../os/self.h"
 
 #include <inttypes.h>
