@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * children.c - process.h: lists the children of this process, and reaps children without an owner.
+ * children.c - lists the children of this process, and reaps children without an owner.
  */
 #include "children.h"
 #include "proc.h"
@@ -23,9 +23,7 @@ static int each_number(int fd, struct visitor *v)
 	ssize_t n;
 
 	while (!v->stop) {
-		n = read(fd, text, sizeof text);
-		if (n < 0 && errno == EINTR)
-			continue;
+		n = TEMP_FAILURE_RETRY(read(fd, text, sizeof text));
 		if (n <= 0)
 			return n < 0 ? -errno : 0;
 		for (ssize_t i = 0; i < n && !v->stop; i++) {
@@ -40,25 +38,23 @@ static int each_number(int fd, struct visitor *v)
 	return 0;
 }
 
-static int each_of_task(void *context, int tid, int walk_fd)
+static int each_of_task(void *context, int tid)
 {
 	struct visitor *v = context;
 	_cleanup_close_ int fd = -1;
 	char path[PROCFS_PATH];
 
-	(void)walk_fd;
 	fd = open(procfs_task_path(path, tid, "children"), O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
 		each_number(fd, v);
 	return v->stop;
 }
 
-static int each_of_all(void *context, int pid, int walk_fd)
+static int each_of_all(void *context, int pid)
 {
 	struct visitor *v = context;
 	struct proc_stat s;
 
-	(void)walk_fd;
 	if (proc_stat(pid, &s) == 0 && s.ppid == getpid())
 		v->stop = v->visit(v, pid) != 0;
 	return v->stop;
@@ -101,13 +97,10 @@ int children_list(pid_t *pids, size_t max)
 
 static int wait_any(idtype_t type, pid_t pid, int options, siginfo_t *info)
 {
-	int r;
-
 	memset(info, 0, sizeof *info);
-	do
-		r = waitid(type, (id_t)pid, info, options | WEXITED | WNOHANG);
-	while (r < 0 && errno == EINTR);
-	return r < 0 ? -errno : 0;
+	return TEMP_FAILURE_RETRY(waitid(type, (id_t)pid, info, options | WEXITED | WNOHANG)) < 0
+		? -errno
+		: 0;
 }
 
 struct reaper {

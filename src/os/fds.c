@@ -3,16 +3,15 @@
 #include "procfs.h"
 
 #include <fcntl.h>
-#include <limits.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define KEEP_MAX FDS_KEEP_MAX
-#define FIRST    3 /* 0-2 are never closed */
+#define FIRST 3 /* 0-2 are never closed */
 
 struct keep {
-	int fds[KEEP_MAX];
+	int fds[FDS_KEEP_MAX];
 	size_t count;
 };
 
@@ -29,7 +28,7 @@ static int keep_sorted(struct keep *k, const int *fds, size_t count)
 			at--;
 		if (at > 0 && k->fds[at - 1] == fds[i])
 			continue;
-		if (k->count == KEEP_MAX)
+		if (k->count == FDS_KEEP_MAX)
 			return -E2BIG;
 		memmove(k->fds + at + 1, k->fds + at, (k->count - at) * sizeof k->fds[0]);
 		k->fds[at] = fds[i];
@@ -38,21 +37,11 @@ static int keep_sorted(struct keep *k, const int *fds, size_t count)
 	return 0;
 }
 
+static int by_number(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+
 static bool keep_has(const struct keep *k, int fd)
 {
-	size_t low = 0, high = k->count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (k->fds[middle] == fd)
-			return true;
-		if (k->fds[middle] < fd)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
+	return bsearch(&fd, k->fds, k->count, sizeof fd, by_number) != NULL;
 }
 
 static int close_range_one(unsigned first, unsigned last)
@@ -83,9 +72,9 @@ static int close_by_range(const struct keep *k)
 	return close_range_one(next, ~0u);
 }
 
-static int close_listed(void *context, int fd, int walk_fd)
+static int close_listed(void *context, int fd)
 {
-	if (fd >= FIRST && fd != walk_fd && !keep_has(context, fd))
+	if (fd >= FIRST && !keep_has(context, fd))
 		close(fd);
 	return 0;
 }
@@ -115,15 +104,15 @@ int fds_close_all_but(const int *keep, size_t keep_count)
 		return r;
 	if (close_by_range(&k) == 0)
 		return 0;
-	if (procfs_each("/proc/self/fd", close_listed, &k) < 0)
+	if (procfs_each_fd(close_listed, &k) < 0)
 		close_by_limit(&k);
 	return 0;
 }
 
-static int count_one(void *context, int fd, int walk_fd)
+static int count_one(void *context, int fd)
 {
-	if (fd != walk_fd)
-		++*(int *)context;
+	(void)fd;
+	++*(int *)context;
 	return 0;
 }
 
@@ -136,7 +125,7 @@ int fds_count(void)
 		return -errno;
 	if (st.st_size > 0)
 		return (int)st.st_size;
-	r = procfs_each("/proc/self/fd", count_one, &count);
+	r = procfs_each_fd(count_one, &count);
 	return r < 0 ? r : count;
 }
 
@@ -163,9 +152,7 @@ int fds_null_onto(int fd, int flags)
 	_cleanup_close_ int null = -1;
 	int r;
 
-	do
-		null = open("/dev/null", flags | O_CLOEXEC | O_NOCTTY);
-	while (null < 0 && errno == EINTR);
+	null = TEMP_FAILURE_RETRY(open("/dev/null", flags | O_CLOEXEC | O_NOCTTY));
 	if (null < 0)
 		return -errno;
 	if (null == fd) {
@@ -221,8 +208,7 @@ bool fds_poke(int fd)
 
 	if (!fds_is_anonymous(fd))
 		return false;
-	while (write(fd, &one, sizeof one) < 0 && errno == EINTR)
-		;
+	(void)TEMP_FAILURE_RETRY(write(fd, &one, sizeof one));
 	return true;
 }
 
@@ -232,8 +218,7 @@ bool fds_unpoke(int fd)
 
 	if (!fds_is_anonymous(fd))
 		return false;
-	while (read(fd, &count, sizeof count) < 0 && errno == EINTR)
-		;
+	(void)TEMP_FAILURE_RETRY(read(fd, &count, sizeof count));
 	return true;
 }
 

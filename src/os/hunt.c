@@ -53,14 +53,13 @@ static int kill_now(struct hunter *h, pid_t pid)
 	return r;
 }
 
-static int meet(void *context, int pid, int walk_fd)
+static int meet(void *context, int pid)
 {
 	struct hunter *h = context;
 	struct proc_stat stat;
 	pid_t *place;
 	int r;
 
-	(void)walk_fd;
 	if (pid <= 1 || pid == h->self || !h->prey(h->context, pid))
 		return 0;
 	if (proc_stat(pid, &stat) == 0 && stat.doomed)

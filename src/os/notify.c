@@ -82,7 +82,6 @@ int notify_send(struct notify *n, const char *text)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	socklen_t size;
-	ssize_t sent;
 	int r;
 
 	if (n->path_size == 0)
@@ -94,11 +93,9 @@ int notify_send(struct notify *n, const char *text)
 	/* An abstract name ends with its last byte, a path ends with a NUL. */
 	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n->path_size +
 		(n->path[0] != '\0'));
-	do
-		sent = sendto(n->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL,
-			(struct sockaddr *)&address, size);
-	while (sent < 0 && errno == EINTR);
-	return sent < 0 ? -errno : 0;
+	r = (int)TEMP_FAILURE_RETRY(sendto(n->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL,
+		(struct sockaddr *)&address, size));
+	return r < 0 ? -errno : 0;
 }
 
 void notify_close(struct notify *n) { n->fd = close_fd(n->fd); }

@@ -134,8 +134,7 @@ static pid_t next_pid(void)
 	close_fd(pidfd);
 	if (pid < 0)
 		return 0;
-	while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
-		;
+	(void)TEMP_FAILURE_RETRY(waitpid(pid, NULL, __WALL));
 	return pid;
 }
 
@@ -160,7 +159,7 @@ static void try_all(pids_each_fn *each, void *context)
 		last = began_again ? PID_LIMIT : next;
 	}
 	for (pid_t pid = first; pid <= last; pid++)
-		each(context, pid, -1);
+		each(context, pid);
 }
 
 /*
@@ -178,7 +177,7 @@ static bool chase(pid_t last, pids_each_fn *each, void *context)
 		if (now - first >= NEWBORN_MAX)
 			return false;
 		for (pid_t pid = first; pid <= now; pid++)
-			each(context, pid, -1);
+			each(context, pid);
 	}
 	return false;
 }

@@ -17,7 +17,7 @@
 
 #include "../base/base.h"
 
-typedef int pids_each_fn(void *context, int pid, int walk_fd);
+typedef int pids_each_fn(void *context, int pid);
 struct pids_walk {
 	bool complete;
 	int error;

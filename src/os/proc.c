@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proc.c - process.h: reads what /proc says of processes and threads, and the marks that say to
- * whom a process belongs.
+ * proc.c - reads what /proc says of processes and threads, and the oom_score_adj, which marks those
+ * of workers (os/mark.h has the other mark).
  */
 #include "proc.h"
 #include "procfs.h"
@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -136,12 +137,11 @@ bool proc_traced_or_stopped(pid_t pid)
  * A thread that was joined may still be leaving the kernel. It holds nothing any more, so it does
  * not count.
  */
-static int count_thread(void *context, int tid, int walk_fd)
+static int count_thread(void *context, int tid)
 {
 	char path[PROCFS_PATH], text[STAT_SIZE];
 	struct proc_stat s;
 
-	(void)walk_fd;
 	if (procfs_read(procfs_task_path(path, tid, "stat"), text, sizeof text) >= 0 &&
 		proc_parse_stat(text, &s) == 0 && !s.exiting)
 		++*(int *)context;
@@ -168,23 +168,21 @@ struct names {
 	int count, self;
 };
 
-static int name_thread(void *context, int tid, int walk_fd)
+static int name_thread(void *context, int tid)
 {
 	struct names *n = context;
 	char path[PROCFS_PATH], name[32];
 	ssize_t size;
 
-	(void)walk_fd;
 	if (tid == n->self)
 		return 0;
 	size = procfs_read(procfs_task_path(path, tid, "comm"), name, sizeof name);
 	if (size <= 0)
 		return 0;
 	name[size - 1] = '\0'; /* cuts the newline */
-	for (const char *parts[] = { n->count++ ? ", " : "", name, NULL }, **p = parts; *p; p++)
-		for (const char *c = *p; *c && n->used + 1 < n->size; c++)
-			n->text[n->used++] = *c;
-	n->text[n->used] = '\0';
+	n->used += (size_t)snprintf(
+		n->text + n->used, n->size - n->used, "%s%s", n->count++ ? ", " : "", name);
+	n->used = MIN(n->used, n->size - 1);
 	return 0;
 }
 
@@ -215,22 +213,11 @@ int proc_oom_score_adj(pid_t pid, int *ret_adj)
 
 int proc_set_oom_score_adj(int adj)
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	char text[16];
-	size_t at = sizeof text;
-	unsigned value = (unsigned)(adj < 0 ? -adj : adj);
-	ssize_t n;
+	int size = snprintf(text, sizeof text, "%d", adj);
 
-	do
-		text[--at] = (char)('0' + value % 10);
-	while (value /= 10);
-	if (adj < 0)
-		text[--at] = '-';
-	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	do
-		n = write(fd, text + at, sizeof text - at);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	return TEMP_FAILURE_RETRY(write(fd, text, (size_t)size)) < 0 ? -errno : 0;
 }

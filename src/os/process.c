@@ -132,8 +132,7 @@ int process_pidfd_open(pid_t pid)
 static void kill_and_reap(pid_t pid)
 {
 	kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
-		;
+	(void)TEMP_FAILURE_RETRY(waitpid(pid, NULL, __WALL));
 }
 
 /*
@@ -223,26 +222,23 @@ int process_kill_group(pid_t pgid)
 
 int process_wait(pid_t pid, bool peek, struct process_exit *ret_exit)
 {
-	struct rusage usage;
-	siginfo_t info;
+	struct rusage usage = { 0 };
+	siginfo_t info = { 0 };
 	long r;
 
 	if (pid <= 0)
 		return -EINVAL;
-	memset(&usage, 0, sizeof usage);
-	memset(&info, 0, sizeof info);
 	/* The C library's waitid() has no parameter for the usage. */
-	do
-		r = syscall(SYS_waitid, P_PID, pid, &info,
-			WEXITED | WNOHANG | __WALL | (peek ? WNOWAIT : 0), &usage);
-	while (r < 0 && errno == EINTR);
+	r = TEMP_FAILURE_RETRY(syscall(SYS_waitid, P_PID, pid, &info,
+		WEXITED | WNOHANG | __WALL | (peek ? WNOWAIT : 0), &usage));
 	if (r < 0)
 		return -errno;
 	if (info.si_pid == 0)
 		return 0;
-	ret_exit->code = info.si_code;
-	ret_exit->status = info.si_status;
-	ret_exit->usage = usage;
+	if (ret_exit)
+		*ret_exit = (struct process_exit){
+			.code = info.si_code, .status = info.si_status, .usage = usage
+		};
 	return 1;
 }
 

@@ -45,7 +45,7 @@ struct process_exit {
 };
 /*
  * Never blocks; waits with __WALL. Returns 1: the process has ended (reaped, unless peek); 0: it
- * has not; -ECHILD; or -errno.
+ * has not; -ECHILD; or -errno. ret_exit may be NULL.
  */
 int process_wait(pid_t pid, bool peek, struct process_exit *ret_exit);
 /* Also checks that `parent` still is the parent: else -ESRCH. */

@@ -2,6 +2,7 @@
 #include "procfs.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 
 /* What getdents64 writes. glibc's own struct has a name of fixed size. */
@@ -13,43 +14,18 @@ struct entry {
 	char name[];
 };
 
-static char *append(char *to, char *end, const char *text)
-{
-	while (*text && to < end)
-		*to++ = *text++;
-	*to = '\0';
-	return to;
-}
-
-static char *append_number(char *to, char *end, unsigned number)
-{
-	char digits[12];
-	size_t i = sizeof digits - 1;
-
-	digits[i] = '\0';
-	do
-		digits[--i] = (char)('0' + number % 10);
-	while (number /= 10);
-	return append(to, end, digits + i);
-}
-
 char *procfs_path(char path[PROCFS_PATH], pid_t pid, const char *name)
 {
-	char *end = path + PROCFS_PATH - 1, *to = append(path, end, "/proc/");
-
-	to = pid == 0 ? append(to, end, "self") : append_number(to, end, (unsigned)pid);
-	to = append(to, end, "/");
-	append(to, end, name);
+	if (pid == 0)
+		snprintf(path, PROCFS_PATH, "/proc/self/%s", name);
+	else
+		snprintf(path, PROCFS_PATH, "/proc/%d/%s", pid, name);
 	return path;
 }
 
 char *procfs_task_path(char path[PROCFS_PATH], pid_t tid, const char *name)
 {
-	char *end = path + PROCFS_PATH - 1, *to = append(path, end, "/proc/self/task/");
-
-	to = append_number(to, end, (unsigned)tid);
-	to = append(to, end, "/");
-	append(to, end, name);
+	snprintf(path, PROCFS_PATH, "/proc/self/task/%d/%s", tid, name);
 	return path;
 }
 
@@ -59,15 +35,11 @@ ssize_t procfs_read(const char *path, char *text, size_t size)
 	size_t done = 0;
 	ssize_t n;
 
-	do
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	while (fd < 0 && errno == EINTR);
+	fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
 	if (fd < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
 	while (done < size - 1) {
-		n = read(fd, text + done, size - 1 - done);
-		if (n < 0 && errno == EINTR)
-			continue;
+		n = TEMP_FAILURE_RETRY(read(fd, text + done, size - 1 - done));
 		if (n < 0)
 			return -errno;
 		if (n == 0)
@@ -117,39 +89,45 @@ static int name_number(const char *name)
 	return *procfs_number(name, &value) == '\0' && value <= INT32_MAX ? (int)value : -1;
 }
 
-static int each_entry(
-	const char *buffer, size_t size, int walk_fd, int (*each)(void *, int, int), void *context)
+/* True: `each` has ended the walk. skip: this number is left out. */
+static bool each_entry(
+	const char *buffer, size_t size, int skip, int (*each)(void *, int), void *context)
 {
 	for (size_t at = 0; at < size;) {
 		const struct entry *e = (const struct entry *)(const void *)(buffer + at);
 		int number = name_number(e->name);
 
 		at += e->size;
-		if (number >= 0 && each(context, number, walk_fd) != 0)
-			return 1;
+		if (number >= 0 && number != skip && each(context, number) != 0)
+			return true;
 	}
-	return 0;
+	return false;
 }
 
-int procfs_each(
-	const char *path, int (*each)(void *context, int number, int walk_fd), void *context)
+static int walk(const char *path, bool of_fds, int (*each)(void *, int), void *context)
 {
 	_Alignas(struct entry) char buffer[4096];
 	_cleanup_close_ int fd = -1;
 	long n;
 
-	do
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	while (fd < 0 && errno == EINTR);
+	fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	if (fd < 0)
 		return -errno;
 	for (;;) {
-		n = syscall(SYS_getdents64, fd, buffer, sizeof buffer);
-		if (n < 0 && errno == EINTR)
-			continue;
+		n = TEMP_FAILURE_RETRY(syscall(SYS_getdents64, fd, buffer, sizeof buffer));
 		if (n <= 0)
 			return n < 0 ? -errno : 0;
-		if (each_entry(buffer, (size_t)n, fd, each, context))
+		if (each_entry(buffer, (size_t)n, of_fds ? fd : -1, each, context))
 			return 0;
 	}
+}
+
+int procfs_each(const char *path, int (*each)(void *context, int number), void *context)
+{
+	return walk(path, false, each, context);
+}
+
+int procfs_each_fd(int (*each)(void *context, int fd), void *context)
+{
+	return walk("/proc/self/fd", true, each, context);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * procfs.h - reads /proc without stdio and without allocation, because guard and supervisor read it
+ * procfs.h - reads /proc without streams and without allocation, because guard and supervisor read it
  * when memory is short. Only src/os includes this header.
  */
 #ifndef BROOD_OS_PROCFS_H
@@ -29,11 +29,12 @@ bool procfs_has_our_pids(void);
  */
 ssize_t procfs_read(const char *path, char *text, size_t size);
 /*
- * Calls `each` for every number that the directory lists, until `each` answers non-zero. walk_fd:
- * the fd that this walk itself holds. Returns 0 or -errno.
+ * Calls `each` for every number that the directory lists, until `each` answers non-zero. Returns 0
+ * or -errno.
  */
-int procfs_each(
-	const char *path, int (*each)(void *context, int number, int walk_fd), void *context);
+int procfs_each(const char *path, int (*each)(void *context, int number), void *context);
+/* The same for all open fds of this process, but for the one that the walk itself holds. */
+int procfs_each_fd(int (*each)(void *context, int fd), void *context);
 /* Skips blanks and reads a decimal number. Returns the text behind it. */
 const char *procfs_number(const char *text, unsigned long long *ret_value);
 

@@ -47,11 +47,10 @@ static void settle_file(void)
 	self.kept = fd < 0 && still_kept();
 }
 
-static int nothing(void *context, int number, int walk_fd)
+static int nothing(void *context, int number)
 {
 	(void)context;
 	(void)number;
-	(void)walk_fd;
 	return 1;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sessions.c - process.h: finds and kills the processes of a worker's session.
+ * sessions.c - finds and kills the processes of a worker's session.
  *
  * The walk over all processes is in pids.h. If it met no process that could fork, there is none. A
  * process with SIGKILL pending cannot fork any more (the kernel checks for signals under the lock
@@ -11,10 +11,10 @@
  * none can be had now, kill() must do, right after the second look.
  */
 #include "sessions.h"
+#include "proc.h"
 #include "process.h"
 #include "mark.h"
 #include "pids.h"
-#include "procfs.h"
 
 #define HIDDEN_MAX 1024
 /*
@@ -105,14 +105,13 @@ static int kill_hidden(struct walk *w, pid_t pid)
 	return process_signal(pidfd, pid, SIGKILL);
 }
 
-static int kill_one(void *context, int pid, int walk_fd)
+static int kill_one(void *context, int pid)
 {
 	struct walk *w = context;
 	struct proc_stat s;
 	pid_t session;
 	int r;
 
-	(void)walk_fd;
 	if (pid <= 1 || pid == w->self)
 		return 0;
 	/*
@@ -160,36 +159,4 @@ int sessions_kill(const pid_t *sessions, size_t count, int rounds)
 			break;
 	}
 	return r < 0 && w.killed == 0 ? r : w.killed;
-}
-
-struct search {
-	pid_t session;
-	void (*each)(void *context, const struct proc_stat *stat);
-	void *context;
-	int count;
-};
-
-static int look_at(void *context, int pid, int walk_fd)
-{
-	struct search *search = context;
-	struct proc_stat s;
-	pid_t session = getsid(pid);
-
-	(void)walk_fd;
-	if (session >= 0 ? session != search->session : errno == ESRCH)
-		return 0;
-	if (proc_stat(pid, &s) < 0 || s.session != search->session)
-		return 0;
-	search->count++;
-	search->each(search->context, &s);
-	return 0;
-}
-
-int sessions_each(
-	pid_t session, void (*each)(void *context, const struct proc_stat *stat), void *context)
-{
-	struct search search = { .session = session, .each = each, .context = context };
-	int r = procfs_each("/proc", look_at, &search);
-
-	return r < 0 ? r : search.count;
 }

@@ -51,13 +51,7 @@ void *shm_stack(size_t size)
 	return low + page;
 }
 
-void shm_stack_free(void *stack, size_t size)
-{
-	if (stack)
-		munmap((char *)stack - shm_page(), round_up(size) + shm_page());
-}
-
-static int memfd_new(const char *name)
+int shm_memfd_begin(const char *name)
 {
 	/*
 	 * vm.memfd_noexec (Linux 6.3) may refuse memory files that could hold code. Older kernels
@@ -77,9 +71,7 @@ static int fill(int fd, const char *data, size_t size, size_t at)
 	ssize_t n;
 
 	while (done < size) {
-		n = pwrite(fd, data + done, size - done, (off_t)(at + done));
-		if (n < 0 && errno == EINTR)
-			continue;
+		n = TEMP_FAILURE_RETRY(pwrite(fd, data + done, size - done, (off_t)(at + done)));
 		if (n <= 0)
 			return n < 0 ? -errno : -EIO;
 		done += (size_t)n;
@@ -101,8 +93,6 @@ static bool too_large(size_t size)
 	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur;
 }
 
-int shm_memfd_begin(const char *name) { return memfd_new(name); }
-
 int shm_memfd_append(int fd, const void *data, size_t size, size_t at)
 {
 	return size > SIZE_MAX - at || too_large(at + size) ? -EFBIG : fill(fd, data, size, at);
@@ -122,7 +112,7 @@ int shm_memfd(const char *name, const void *data, size_t size, const int *seals)
 
 	if (too_large(size))
 		return -EFBIG;
-	fd = memfd_new(name);
+	fd = shm_memfd_begin(name);
 	if (fd < 0)
 		return fd;
 	r = data ? fill(fd, data, size, 0) : ftruncate(fd, (off_t)size) < 0 ? -errno : 0;

@@ -11,7 +11,6 @@ int shm_wipe_on_fork(void *page, size_t size);
  * NULL.
  */
 void *shm_stack(size_t size);
-void shm_stack_free(void *stack, size_t size);
 /* Makes a memory file, fills it, and seals it with *seals. Returns the fd or -errno. */
 int shm_memfd(const char *name, const void *data, size_t size, const int *seals);
 /*

@@ -99,11 +99,8 @@ int signals_fd(const sigset_t *set)
 int signals_read(int fd, struct signalfd_siginfo *ret_info)
 {
 	struct signalfd_siginfo info;
-	ssize_t n;
+	ssize_t n = TEMP_FAILURE_RETRY(read(fd, &info, sizeof info));
 
-	do
-		n = read(fd, &info, sizeof info);
-	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : -errno;
 	if (n != (ssize_t)sizeof info)

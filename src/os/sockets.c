@@ -48,9 +48,7 @@ ssize_t sockets_send(
 		return -EINVAL;
 	if (fds_count > 0)
 		attach(&msg, &control, fds, fds_count);
-	do
-		n = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
+	n = TEMP_FAILURE_RETRY(sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL));
 	return n < 0 ? -errno : n;
 }
 
@@ -86,10 +84,9 @@ ssize_t sockets_receive(int fd, void *data, size_t size, int flags, struct socke
 			.msg_iovlen = 1,
 			.msg_control = &control,
 			.msg_controllen = sizeof control };
-		ssize_t n = recvmsg(fd, &msg, flags | MSG_CMSG_CLOEXEC | MSG_NOSIGNAL);
+		ssize_t n = TEMP_FAILURE_RETRY(
+			recvmsg(fd, &msg, flags | MSG_CMSG_CLOEXEC | MSG_NOSIGNAL));
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0 && errno == ECONNRESET && resets++ < RESETS_MAX)
 			continue; /* ECONNRESET comes before the messages that are still queued */
 		ret->fds_count = 0;

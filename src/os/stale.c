@@ -32,12 +32,10 @@ struct survey {
 
 /* ---- looking ---- */
 
-static int see(void *context, int fd, int walk_fd)
+static int see(void *context, int fd)
 {
 	struct survey *v = context;
 
-	if (fd == walk_fd)
-		return 0;
 	if (v->count == v->room) {
 		size_t room = v->room ? 2 * v->room : 64;
 		struct seen *more = realloc(v->list, room * sizeof *more);
@@ -55,13 +53,13 @@ static int see(void *context, int fd, int walk_fd)
 
 static int see_all(struct survey *v, rlim_t limit)
 {
-	int r = procfs_each("/proc/self/fd", see, v);
+	int r = procfs_each_fd(see, v);
 
 	if (r < 0) {
 		v->count = 0;
 		for (int fd = 0; fd < (int)MIN(limit, NO_PROC_MAX) && !v->short_of_memory; fd++)
 			if (fcntl(fd, F_GETFD) >= 0)
-				see(v, fd, -1);
+				see(v, fd);
 	}
 	return v->short_of_memory ? -ENOMEM : 0;
 }

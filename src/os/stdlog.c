@@ -45,10 +45,8 @@ int stdlog_write(struct stdlog *l, const char *line, size_t size)
 		return -EBADF;
 	if (!l->own && !l->socket && !has_room(l->fd))
 		return -EAGAIN;
-	do
-		n = l->socket ? send(l->fd, line, size, MSG_DONTWAIT | MSG_NOSIGNAL)
-			      : write(l->fd, line, size);
-	while (n < 0 && errno == EINTR);
+	n = TEMP_FAILURE_RETRY(l->socket ? send(l->fd, line, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+					 : write(l->fd, line, size));
 	return n == (ssize_t)size ? 0 : n < 0 ? -errno : -EAGAIN;
 }
 

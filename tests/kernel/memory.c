@@ -117,9 +117,7 @@ static void stacks(void)
 
 		CHECK(stack);
 		memset(stack, 'x', size);
-		shm_stack_free(stack, size);
 	}
-	shm_stack_free(NULL, 100);
 }
 Test(kernel_memory, stacks) { case_run(stacks, 20000); }
 

@@ -5,6 +5,7 @@
  */
 #include "kernel.h"
 #include "os/fds.h"
+#include "os/pids.h"
 #include "os/proc.h"
 #include "os/sessions.h"
 
@@ -314,11 +315,30 @@ Test(kernel_sessions, what_may_not_be_signalled)
 
 /* ---- listing --------------------------------------------------------------------------------- */
 
-static void note_one(void *context, const struct proc_stat *s)
+struct family {
+	pid_t session;
+	int count;
+};
+
+static int look_at(void *context, int pid)
 {
-	CHECK_EQ(s->session, *(pid_t *)context);
-	CHECK_EQ(s->threads, 1);
-	CHECK(!s->doomed);
+	struct family *f = context;
+	struct proc_stat s;
+
+	if (proc_stat(pid, &s) < 0 || s.session != f->session)
+		return 0;
+	f->count++;
+	CHECK_EQ(s.threads, 1);
+	CHECK(!s.doomed);
+	return 0;
+}
+
+static int members(pid_t session)
+{
+	struct family f = { .session = session };
+
+	CHECK(pids_walk(look_at, &f).complete);
+	return f.count;
 }
 
 static void listing(void)
@@ -330,7 +350,7 @@ static void listing(void)
 	CHECK_EQ(process_set_subreaper(), 0);
 	leader = in_session(family);
 	CHECK(WAIT_UNTIL(((struct stats_page *)case_shared())->ready == FAMILY + 1, SHORT_MS));
-	CHECK_EQ(sessions_each(leader, note_one, &leader), FAMILY + 1);
+	CHECK_EQ(members(leader), FAMILY + 1);
 	CHECK_EQ(proc_stat(leader, &s), 0);
 	CHECK_EQ(s.pid, leader);
 	CHECK_EQ(s.ppid, getpid());
@@ -345,7 +365,7 @@ static void listing(void)
 	CHECK(s.exiting && s.doomed);
 	reap_killed();
 	CHECK_EQ(proc_stat(leader, &s), -ESRCH);
-	CHECK_EQ(sessions_each(leader, note_one, &leader), 0);
+	CHECK_EQ(members(leader), 0);
 }
 Test(kernel_sessions, listing) { case_run(listing, 20000); }
 
