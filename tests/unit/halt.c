@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* halt.c - every phase with every state of the pool; then whole stops. */
 #include "pool/halt.h"
+#include <brood.h>
 #include "unit.h"
 
 #include <criterion/criterion.h>
