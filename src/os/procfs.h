@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * procfs.h - reads /proc without streams and without allocation, because guard and supervisor read it
- * when memory is short. Only src/os includes this header.
+ * procfs.h - reads /proc without streams and without allocation, because guard and supervisor read
+ * it when memory is short. Only src/os includes this header.
  */
 #ifndef BROOD_OS_PROCFS_H
 #define BROOD_OS_PROCFS_H
