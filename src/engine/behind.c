@@ -80,7 +80,7 @@ static void catch_liar(struct lease *lease, uint64_t now)
 {
 	const struct queue *l = lease->queue;
 
-	if (l->kind != QUEUE_PINNED || ring_used(lease) == 0)
+	if (l->kind != QUEUE_PINNED || lease->published == lease->collected)
 		return;
 	if (l->brood->options.flags & BROOD_DEBUGGING)
 		return;
@@ -99,8 +99,10 @@ static void slow(struct lease *lease, uint64_t now)
 	struct queue *l = lease->queue;
 	uint64_t so_far = MIN(now - lease->stand.head_since, (uint64_t)PICK_UNKNOWN - 1);
 
-	if (f && f->est_ns == PICK_UNKNOWN && so_far >= QUEUE_LONG_NS)
+	if (f && !f->seen && so_far >= QUEUE_LONG_NS) {
 		f->est_ns = (uint32_t)so_far;
+		f->seen = true;
+	}
 	if (job) { /* nobody else behind it */
 		uint64_t cost = MAX(lease->cost_ns, (uint64_t)PICK_FULL_NS);
 		uint32_t more = (uint32_t)(cost - lease->cost_ns);
@@ -141,7 +143,8 @@ static uint64_t began(const struct lease *lease, uint64_t now)
 	uint64_t since = atomic_load_explicit(&lease->page->began_ns, memory_order_relaxed);
 
 	if (SLOT_PAGE_STATE(word) != SLOT_PAGE_RUNNING ||
-		SLOT_PAGE_SEQUENCE(word) - lease->collected - 1 >= ring_used(lease))
+		SLOT_PAGE_SEQUENCE(word) - lease->collected - 1 >=
+			lease->published - lease->collected)
 		return TIME_NEVER;
 	return MIN(since, now);
 }

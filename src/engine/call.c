@@ -11,7 +11,6 @@
 #include "queue.h"
 #include "queue_job.h"
 #include "queue_jobs.h"
-#include "queue_life.h"
 #include "engine_root.h"
 #include "sleep.h"
 
@@ -60,12 +59,10 @@ static int call_on(struct queue *l, const struct given *given, const struct engi
 
 	job->call.waited = true;
 	l->jobs.others++;
-	r = place_prepare(job, given, true);
 	job->tell.on_done = NULL;
 	job->call.room = bytes->reply;
 	job->call.room_size = bytes->reply_size;
-	if (r >= 0)
-		r = place_give(l, job, given);
+	r = place_give(l, job, given);
 	if (r == -EAGAIN)
 		return path_full(l);
 	if (r < 0)
@@ -81,7 +78,6 @@ static int call_on(struct queue *l, const struct given *given, const struct engi
 	}
 	if (!list_empty(&job->tell.progress))
 		deliver_progress(l, job);
-	sleep_tell(l);
 	return 0;
 }
 
@@ -92,24 +88,11 @@ static int call_lease(struct brood *b, const struct given *given, const struct e
 	struct queue_job *job = NULL;
 	int r;
 
-	if (given->options.dispatch == BROOD_PATH_HANDOFF && !given->options.lease)
-		return 1;
-	if (atomic_load_explicit(&b->refusing, memory_order_relaxed))
-		return fail_stopped();
-	l = path_queue(b, given, true);
-	if (!l)
-		return given->options.dispatch ? fail_system(-ENOMEM, "a thread's queue") : 1;
-	queue_lock(l);
-	r = path_ready(l, given, true);
-	if (r == 2) {
-		queue_unlock(l);
-		l = queue_life_callers(b);
-		if (!l)
-			return 1;
-		queue_lock(l);
-		r = path_ready(l, given, true);
-	}
-	if (r == 0 && (r = queue_jobs_new(l, given, &job)) < 0)
+	r = path_enter(b, given, true, &l);
+	if (r != 0)
+		return r;
+	r = queue_jobs_new(l, given, &job);
+	if (r < 0)
 		r = fail_system(r, "a job's record");
 	if (r == 0) {
 		if (given->options.ret_id)
@@ -123,10 +106,7 @@ static int call_lease(struct brood *b, const struct given *given, const struct e
 		}
 		queue_jobs_free(l, job);
 	}
-	if (l->kind == QUEUE_CALLERS)
-		sleep_leave(l);
-	else
-		queue_unlock(l);
+	sleep_leave(l);
 	return r;
 }
 

@@ -200,7 +200,8 @@ static void learn(struct queue_job *job, const struct ring_done *done)
 {
 	struct function *f = (struct function *)(uintptr_t)job->function;
 
-	f->est_ns = pick_learn(f->est_ns, done->ended_ns - done->began_ns);
+	f->est_ns = pick_learn(f->seen ? f->est_ns : PICK_UNKNOWN, done->ended_ns - done->began_ns);
+	f->seen = true;
 }
 
 /* false: damaged. */
@@ -212,13 +213,10 @@ static bool complete(
 
 	if (take_reply(lease, job, done) < 0)
 		return false;
-	*v = (struct brood_verdict){ .outcome = BROOD_DONE,
-		.started = 1,
-		.pid = lease->pid,
-		.slot = lease->slot,
-		.generation = lease->generation,
-		.path = BROOD_PATH_LEASE,
-		.flags = DONE_TOLD(done->flags) };
+	*v = (struct brood_verdict){
+		.outcome = BROOD_DONE, .started = 1, .flags = DONE_TOLD(done->flags)
+	};
+	collect_worker(lease, v);
 	if (done->code != 0 || done->left != 0 ||
 		done->flags & (DONE_REFUSED_POINTER | DONE_NO_FD | DONE_NO_PLUGIN))
 		decide(done, v);
@@ -239,7 +237,7 @@ static bool complete(
 
 static bool in_ring(const struct lease *lease, uint64_t sequence)
 {
-	return sequence - lease->collected - 1 < ring_used(lease);
+	return sequence - lease->collected - 1 < lease->published - lease->collected;
 }
 
 /* Its fd may have been lost: then the worker's writing fails, or there is no reply. */
@@ -370,7 +368,7 @@ void collect_done(struct lease *lease)
 	if (done == lease->collected || (done == 0 && lease->collected == lease->base))
 		return;
 	/* back, or beyond what it was given */
-	if (done - lease->collected > ring_used(lease)) {
+	if (done - lease->collected > lease->published - lease->collected) {
 		leasing_distrust(lease);
 		return;
 	}
@@ -391,8 +389,22 @@ void collect_done(struct lease *lease)
 	l->leases.wakes |= l->kind == QUEUE_CALLERS;
 	if (retiring)
 		ring_out_all(lease);
-	if (ring_used(lease) == 0 && lease->state == LEASE_ACTIVE && list_empty(&lease->idle)) {
+	if (lease->published == lease->collected && lease->state == LEASE_ACTIVE &&
+		list_empty(&lease->idle)) {
 		list_insert(&lease->idle, &l->leases.idle);
 		l->leases.busy--;
 	}
+}
+
+void collect_event(struct queue *l, uint64_t data)
+{
+	uint32_t index = (uint32_t)data >> 4;
+	struct lease *lease = index < l->leases.table_size ? l->leases.table[index] : NULL;
+
+	if (!lease || lease->serial != (uint32_t)(data >> 32))
+		return;
+	if (QUEUE_EVENT_KIND(data) == QUEUE_EVENT_DONE)
+		collect_done(lease);
+	else
+		collect_side(lease);
 }

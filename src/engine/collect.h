@@ -4,8 +4,10 @@
 #define BROOD_ENGINE_COLLECT_H
 
 #include <brood.h>
+#include <stdint.h>
 
 struct brood_verdict;
+struct queue;
 struct queue_job;
 struct lease;
 
@@ -17,5 +19,7 @@ void collect_worker(const struct lease *lease, struct brood_verdict *v);
 void collect_side(struct lease *lease);
 /* its completions, in order */
 void collect_done(struct lease *lease);
+/* an event of a lease: its worker has told of some, or its side socket is readable */
+void collect_event(struct queue *l, uint64_t data);
 
 #endif

@@ -9,6 +9,7 @@
 #include "queue.h"
 #include "queue_job.h"
 #include "queue_jobs.h"
+#include "ring_in.h"
 #include "job_verdict.h"
 
 #include "../base/base.h"
@@ -96,7 +97,7 @@ int deliver(struct queue *l)
 			queue_jobs_free(l, container_of(link, struct queue_job, link));
 		place_waiting(l);
 	}
-	place_flush(l);
+	ring_in_flush(l);
 	count = (int)MIN(l->results.news, (uint32_t)INT32_MAX);
 	l->results.news = 0;
 	l->results.handle_news -= MIN(handles, l->results.handle_news);

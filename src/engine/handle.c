@@ -9,7 +9,6 @@
 #include "job_message.h"
 #include "leasing.h"
 #include "progress.h"
-#include "pump.h"
 #include "queue.h"
 #include "queue_job.h"
 #include "queue_jobs.h"
@@ -102,7 +101,7 @@ static int wait_on_queue(struct brood_handle *h, uint64_t until)
 	queue_lock(l);
 	while (!(closed = atomic_load_explicit(&h->on.closed, memory_order_acquire))) {
 		if (until != TIME_NEVER && now_ns() >= until) {
-			pump_look(l);
+			sleep_look(l);
 			closed = atomic_load_explicit(&h->on.closed, memory_order_acquire);
 			break;
 		}

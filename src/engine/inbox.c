@@ -2,7 +2,7 @@
 /*
  * inbox.c - what the reader of the channel leaves for a queue. The reader holds brood.lock, and the
  * order of the locks forbids it to take a queue's lock. So the reader leaves a note, and the
- * queue's own threads look at the note (pump.c).
+ * queue's own threads look at the note (inbox_look.c).
  */
 #include "inbox.h"
 

@@ -67,6 +67,7 @@ struct lease {
 	struct slot_page *page;
 	struct lease_page *lease_page;
 	struct ring_space space;
+	/* in the ring: all after `collected`, up to `published` */
 	uint64_t base, published, collected;
 	uint64_t cost_ns; /* of what is in the ring, as estimated */
 	struct lease_told told;
@@ -74,14 +75,5 @@ struct lease {
 	bool damaged, ended_by_us;
 	struct lease_entry entries[RING_DEPTH];
 };
-
-static inline uint64_t ring_used(const struct lease *lease)
-{
-	return lease->published - lease->collected;
-}
-static inline struct lease_entry *lease_entry(struct lease *lease, uint64_t sequence)
-{
-	return &lease->entries[sequence % RING_DEPTH];
-}
 
 #endif

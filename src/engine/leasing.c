@@ -336,7 +336,7 @@ void leasing_out_of_use(struct lease *lease)
 
 	if (lease->state == LEASE_ACTIVE) {
 		l->leases.active--;
-		l->leases.busy -= ring_used(lease) > 0;
+		l->leases.busy -= lease->published != lease->collected;
 	}
 	if (lease->state == LEASE_ASKED)
 		l->leases.asked--;

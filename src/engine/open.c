@@ -14,13 +14,13 @@
 #include "job_message.h"
 #include "path.h"
 #include "place.h"
-#include "pump.h"
 #include "queue.h"
 #include "queue_job.h"
 #include "queue_jobs.h"
 #include "queue_life.h"
 #include "job_record.h"
 #include "engine_root.h"
+#include "ring_in.h"
 #include "sleep.h"
 #include "wait.h"
 
@@ -42,27 +42,24 @@ static int give(
 	id = job->id;
 	if (given->options.ret_id)
 		__atomic_store_n(given->options.ret_id, id, __ATOMIC_RELEASE);
-	r = place_prepare(job, given, false);
-	if (r >= 0) {
-		job->socket_job = true;
-		l->jobs.others++;
-		job->tell.on_done = NULL;
-		job->tell.on_progress = NULL; /* nobody would tell it */
-		job->fds.socket = given->fd;
-		job->fds.own_pair = given->own_pair;
-		job->alone = true;
-		job->handle = handle;
-		if (handle) {
-			handle->id = handle->public_id = job->id;
-			handle->on.queue = l;
-			handle->on.job = job;
-			atomic_fetch_add(&l->refs, 1);
-		}
-		r = place_give(l, job, given);
+	job->socket_job = true;
+	l->jobs.others++;
+	job->tell.on_done = NULL;
+	job->tell.on_progress = NULL; /* nobody would tell it */
+	job->fds.socket = given->fd;
+	job->fds.own_pair = given->own_pair;
+	job->alone = true;
+	job->handle = handle;
+	if (handle) {
+		handle->id = handle->public_id = job->id;
+		handle->on.queue = l;
+		handle->on.job = job;
+		atomic_fetch_add(&l->refs, 1);
 	}
+	r = place_give(l, job, given);
 	if (r < 0) {
 		job->fds.socket = -1; /* still the caller's */
-		if (job->handle) {
+		if (handle) {
 			handle->on.queue = NULL;
 			queue_life_put(l);
 		}
@@ -73,7 +70,7 @@ static int give(
 	l->stats.submitted++;
 	*ret_id = id;
 	if (!deliver_here(l))
-		place_flush(l);
+		ring_in_flush(l);
 	return 0;
 }
 
@@ -84,20 +81,10 @@ static int give_on_lease(struct brood *b, const struct given *given, struct broo
 	uint64_t id = 0;
 	int r;
 
-	if (given->options.dispatch == BROOD_PATH_HANDOFF && !given->options.lease)
-		return 1;
-	if (!given->options.dispatch && !b->fd_used)
-		return 1;
-	if (atomic_load_explicit(&b->refusing, memory_order_relaxed))
-		return fail_stopped();
-	l = path_queue(b, given, false);
-	if (!l)
-		return given->options.dispatch ? -errno : 1;
-	queue_lock(l);
-	pump_glance(l);
-	r = path_ready(l, given, false);
-	if (r == 0)
-		r = give(l, given, handle, &id);
+	r = path_enter(b, given, false, &l);
+	if (r != 0)
+		return r;
+	r = give(l, given, handle, &id);
 	/*
 	 * Forced, and there is no lease at all yet: bounded by the supervisor's answer, and by the
 	 * job's queue_ms.
@@ -105,8 +92,7 @@ static int give_on_lease(struct brood *b, const struct given *given, struct broo
 	while (r == 0 && l->leases.active == 0 && (job = queue_jobs_find(l, id)) &&
 		job->state == JOB_WAITING && l->kind != QUEUE_PINNED)
 		sleep_until(l, &l->sleep.lookers, TIME_NEVER);
-	sleep_tell(l);
-	queue_unlock(l);
+	sleep_leave(l);
 	return r;
 }
 

@@ -2,6 +2,9 @@
 /*
  * path.c - whether a call or a conversation goes by a lease or by handoff, and by which queue.
  *
+ * A thread's queue is the thread's as long as the thread lives, then the next new thread's: leases
+ * that a thread left are used on, or go back to the pool by themselves.
+ *
  * A call waits on its thread's own queue. A thread that calls now and then hands its jobs off. A
  * thread that calls often asks for a lease when a worker is idle, waits for it, and its job goes
  * first there: the lease takes the worker that the job would have had, so a job that was handed off
@@ -42,6 +45,82 @@
 
 static __thread uint32_t lacked;
 
+static __thread struct queue *thread_queue;
+static pthread_key_t thread_key;
+static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
+
+/* The thread ends: the next one that calls may have it. */
+static void thread_over(void *queue)
+{
+	struct queue *l = queue;
+	struct brood *b = l->brood;
+
+	thread_queue = NULL;
+	if (atomic_load_explicit(b->alive, memory_order_relaxed) != ENGINE_ALIVE)
+		return;
+	atomic_store_explicit(&l->orphan, true, memory_order_release);
+}
+
+static void make_key(void) { pthread_key_create(&thread_key, thread_over); }
+
+/* Under brood.queues.lock. */
+static struct queue *find_orphan(struct brood *b)
+{
+	list_for_each_safe(link, tmp, &b->queues.list) {
+		struct queue *l = container_of(link, struct queue, listed.link);
+		bool orphan = true;
+
+		if (l->kind == QUEUE_THREAD &&
+			atomic_compare_exchange_strong(&l->orphan, &orphan, false))
+			return l;
+	}
+	return NULL;
+}
+
+static struct queue *own_queue(struct brood *b)
+{
+	struct queue *l = thread_queue;
+	bool more;
+
+	if (l)
+		return l;
+	pthread_once(&thread_once, make_key);
+	pthread_mutex_lock(&b->queues.lock);
+	l = find_orphan(b);
+	more = !l && b->queues.threads < b->options.workers;
+	b->queues.threads += more;
+	pthread_mutex_unlock(&b->queues.lock);
+	if (!l && !more)
+		return NULL;
+	if (!l && queue_life_new(b, QUEUE_THREAD, &l) < 0) {
+		pthread_mutex_lock(&b->queues.lock);
+		b->queues.threads--;
+		pthread_mutex_unlock(&b->queues.lock);
+		return NULL;
+	}
+	if (pthread_setspecific(thread_key, l) != 0) {
+		thread_over(l);
+		return NULL;
+	}
+	thread_queue = l;
+	return l;
+}
+
+/* That of all threads without a lease of their own. */
+static struct queue *callers_queue(struct brood *b)
+{
+	struct queue *l = atomic_load_explicit(&b->common.callers, memory_order_acquire);
+
+	if (l)
+		return l;
+	pthread_mutex_lock(&b->common.lock);
+	l = atomic_load(&b->common.callers);
+	if (!l && queue_life_new(b, QUEUE_CALLERS, &l) == 0)
+		atomic_store(&b->common.callers, l);
+	pthread_mutex_unlock(&b->common.lock);
+	return l;
+}
+
 static bool crowded(const struct brood *b, uint64_t now)
 {
 	return atomic_load_explicit(&b->crowd_until, memory_order_relaxed) > now;
@@ -61,7 +140,7 @@ static void give_back(struct queue *l)
 	list_for_each_safe(link, tmp, &l->leases.list) {
 		struct lease *lease = container_of(link, struct lease, link);
 
-		if (lease->state == LEASE_ACTIVE && ring_used(lease) == 0)
+		if (lease->state == LEASE_ACTIVE && lease->published == lease->collected)
 			ring_out_all(lease);
 		else if (lease->state != LEASE_ASKED)
 			continue;
@@ -87,16 +166,16 @@ static struct queue *crowd_queue(struct brood *b, uint64_t now, bool frequent)
 
 	if (!crowded(b, now)) {
 		crowd_over(b, now);
-		own = queue_life_thread(b);
+		own = own_queue(b);
 		if (own)
 			return own;
 		crowd(b, now);
-	} else if ((own = queue_life_thread_has())) {
-		give_back(own);
+	} else if (thread_queue) {
+		give_back(thread_queue);
 	} else if (frequent) {
 		crowd(b, now);
 	}
-	return queue_life_callers(b);
+	return callers_queue(b);
 }
 
 static bool crowd_lacks(struct brood *b, struct queue *own, bool idle, uint64_t now)
@@ -141,7 +220,8 @@ static bool often(uint64_t now)
 	return ++habit.calls >= OFTEN;
 }
 
-struct queue *path_queue(struct brood *b, const struct given *given, bool call)
+/* NULL: hand the job off, or there is no memory. */
+static struct queue *queue_for(struct brood *b, const struct given *given, bool call)
 {
 	bool frequent;
 
@@ -249,9 +329,10 @@ static bool wait_for_lease(struct queue *l)
 
 /*
  * Under the queue's lock: 0, there is a lease that would take it now, or it may wait for one; 1:
- * hand it off; -ESTALE. The inbox comes first: the end of the lease may lie there.
+ * hand it off; 2: by the callers' queue; -ESTALE. The inbox comes first: the end of the lease may
+ * lie there.
  */
-int path_ready(struct queue *l, const struct given *given, bool call)
+static int ready(struct queue *l, const struct given *given, bool call)
 {
 	bool forced = given->options.dispatch == BROOD_PATH_LEASE || l->kind == QUEUE_PINNED;
 
@@ -268,4 +349,39 @@ int path_ready(struct queue *l, const struct given *given, bool call)
 	if (forced || has_idle(l) || was_lent(l))
 		return 0;
 	return call && path_ask(l, given->given_ns, 1) && wait_for_lease(l) ? 0 : 1;
+}
+
+int path_enter(struct brood *b, const struct given *given, bool call, struct queue **ret)
+{
+	struct queue *l;
+	int r;
+
+	if (given->options.dispatch == BROOD_PATH_HANDOFF && !given->options.lease)
+		return 1;
+	if (!call && !given->options.dispatch && !b->fd_used)
+		return 1;
+	if (atomic_load_explicit(&b->refusing, memory_order_relaxed))
+		return fail_stopped();
+	l = queue_for(b, given, call);
+	if (!l && given->options.dispatch)
+		return call ? fail_system(-ENOMEM, "a thread's queue") : -errno;
+	if (!l)
+		return 1;
+	queue_lock(l);
+	if (!call)
+		sleep_glance(l);
+	r = ready(l, given, call);
+	if (r == 2) {
+		queue_unlock(l);
+		l = callers_queue(b);
+		if (!l)
+			return 1;
+		queue_lock(l);
+		r = ready(l, given, call);
+	}
+	if (r == 0)
+		*ret = l;
+	else
+		sleep_leave(l);
+	return r;
 }

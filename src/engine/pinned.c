@@ -8,7 +8,6 @@
 #include "fail.h"
 #include "inbox_look.h"
 #include "leasing.h"
-#include "pump.h"
 #include "queue.h"
 #include "queue_life.h"
 #include "ring_out.h"
@@ -133,7 +132,7 @@ void engine_lease_end(struct brood_lease *lease)
 	if (visit_begin(&visit, l->brood) < 0)
 		return;
 	queue_lock(l);
-	pump_look(l);
+	sleep_look(l);
 	if (l->pinned.lease && l->pinned.lease->state == LEASE_ACTIVE)
 		ring_out_all(l->pinned.lease);
 	if (l->pinned.lease)

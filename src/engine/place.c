@@ -35,7 +35,8 @@ static uint64_t least(struct queue *l, struct lease **ret)
 	list_for_each_safe(link, tmp, &l->leases.list) {
 		struct lease *lease = container_of(link, struct lease, link);
 
-		if (lease->state != LEASE_ACTIVE || ring_used(lease) >= RING_DEPTH ||
+		if (lease->state != LEASE_ACTIVE ||
+			lease->published - lease->collected >= RING_DEPTH ||
 			atomic_load_explicit(&lease->lease_page->leaving, memory_order_relaxed))
 			continue;
 		if (lease->cost_ns < cost) {
@@ -72,10 +73,10 @@ static struct lease *kept_one(const struct queue *l, const struct queue_job *job
 
 	if (!kept || kept->state != LEASE_ACTIVE)
 		return NULL;
-	if (ring_used(kept) == 0)
+	if (kept->published == kept->collected)
 		return kept;
 	return !job->alone && !(job->limits.flags & BROOD_JOB_ONCE) &&
-			kept->cost_ns + pick_estimate(job->function->est_ns) <= PICK_FULL_NS
+			kept->cost_ns + job->function->est_ns <= PICK_FULL_NS
 		? kept
 		: NULL;
 }
@@ -83,15 +84,19 @@ static struct lease *kept_one(const struct queue *l, const struct queue_job *job
 static struct lease *choose(struct queue *l, const struct queue_job *job)
 {
 	struct lease *warm = l->leases.warm, *idle = place_idle(l), *other = NULL;
-	struct pick_view view = { .warm_cost = TIME_NEVER,
+	struct pick_view view;
+
+	if (idle && l->leases.busy == 0)
+		return idle; /* what pick_lease() would say: there is no job to stand behind */
+	if (l->kind == QUEUE_PINNED)
+		return kept_one(l, job);
+	view = (struct pick_view){ .warm_cost = TIME_NEVER,
 		.least_cost = TIME_NEVER,
 		.idle = idle,
 		.once = job->alone || (job->limits.flags & BROOD_JOB_ONCE),
 		.est_ns = job->function->est_ns };
-
-	if (l->kind == QUEUE_PINNED)
-		return kept_one(l, job);
-	if (warm && ring_used(warm) > 0 && ring_used(warm) < RING_DEPTH &&
+	if (warm && warm->published != warm->collected &&
+		warm->published - warm->collected < RING_DEPTH &&
 		!atomic_load_explicit(&warm->lease_page->leaving, memory_order_relaxed))
 		view.warm_cost = warm->cost_ns;
 	if (!idle)
@@ -105,7 +110,7 @@ static struct lease *choose(struct queue *l, const struct queue_job *job)
 }
 
 /* true: it is in a ring, or has its verdict. */
-bool place_job(struct queue *l, struct queue_job *job, const struct given *order)
+static bool place(struct queue *l, struct queue_job *job, const struct given *order)
 {
 	for (;;) {
 		struct lease *lease = choose(l, job);
@@ -169,7 +174,7 @@ void place_waiting(struct queue *l)
 
 		queue_jobs_unqueue(l, job);
 		job->state = JOB_NEW;
-		if (!place_job(l, job, NULL)) {
+		if (!place(l, job, NULL)) {
 			queue_jobs_wait(l, job, true);
 			job->waiting_until = until;
 			l->waiting.due = MIN(l->waiting.due, until);
@@ -187,21 +192,6 @@ void place_waiting(struct queue *l)
 		 * asked for when nobody knew how short the jobs are: others may want those workers
 		 */
 		leasing_unask(l);
-}
-
-void place_flush(struct queue *l)
-{
-	if (!l->leases.wakes)
-		return;
-	l->leases.wakes = false;
-	list_for_each_safe(link, tmp, &l->leases.list) {
-		struct lease *lease = container_of(link, struct lease, link);
-
-		if (lease->told.said != lease->published && lease->state != LEASE_ASKED)
-			ring_in_say(lease);
-		if (lease->told.to_wake)
-			ring_in_wake(lease);
-	}
 }
 
 /* What is too large for a ring goes to the worker as a file of its own. */
@@ -258,21 +248,43 @@ static int keep_extra(struct queue_job *job, const struct given *given)
 	return 0;
 }
 
-/* All that may fail, but for the way to a worker. */
-int place_prepare(struct queue_job *job, const struct given *given, bool ring)
+static int keep_bytes(struct queue_job *job, const struct given *order)
 {
-	int r = 0;
+	size_t request = queue_job_bytes(job);
+	unsigned char *at;
 
-	job->reply.lost = false;
-	job->result.reply = NULL;
-	job->result.reply_size = 0;
-	job->socket_job = false;
-	if (given->options.fds_count)
-		r = keep_extra(job, given);
-	if (r >= 0 && ring && given->request_size > RING_INLINE_MAX &&
-		given->request_size != BROOD_SIZE_UNKNOWN)
-		r = job->call.waited ? pipe_order(job, given) : make_memfd(job, given);
-	return r;
+	if (job->bytes || job->arg_size + request == 0)
+		return 0;
+	at = job->bytes = malloc(job->arg_size + request);
+	if (!at)
+		return -ENOMEM;
+	if (job->arg_size)
+		memcpy(at, order->arg, job->arg_size);
+	at += job->arg_size;
+	for (size_t i = 0; request && i < order->request_count; i++) {
+		if (order->request[i].iov_len)
+			memcpy(at, order->request[i].iov_base, order->request[i].iov_len);
+		at += order->request[i].iov_len;
+	}
+	return 0;
+}
+
+int place_keep(struct queue_job *job, const struct given *given)
+{
+	int r = given->options.fds_count ? keep_extra(job, given) : 0;
+
+	return r < 0 ? r : keep_bytes(job, given);
+}
+
+/* All that may fail, but for the way to a worker. */
+static int prepare(struct queue_job *job, const struct given *given)
+{
+	int r = given->options.fds_count ? keep_extra(job, given) : 0;
+
+	if (r < 0 || given->request_size <= RING_INLINE_MAX ||
+		given->request_size == BROOD_SIZE_UNKNOWN)
+		return r;
+	return job->call.waited ? pipe_order(job, given) : make_memfd(job, given);
 }
 
 /*
@@ -281,10 +293,13 @@ int place_prepare(struct queue_job *job, const struct given *given, bool ring)
  */
 int place_give(struct queue *l, struct queue_job *job, const struct given *given)
 {
-	int r;
+	int r = prepare(job, given);
 
-	if (l->waiting.count == 0 && place_job(l, job, given)) {
-		if (!queue_flows(l)) /* it may stand behind one that takes long */
+	if (r < 0)
+		return r;
+	if (l->waiting.count == 0 && place(l, job, given)) {
+		/* it may stand behind one that takes long */
+		if (l->leases.ringed > l->leases.busy || l->kind == QUEUE_PINNED)
 			behind_watch(l);
 		return 0;
 	}
@@ -293,7 +308,7 @@ int place_give(struct queue *l, struct queue_job *job, const struct given *given
 		if (atomic_fetch_add(&l->brood->queues_waiting, 1) >= l->brood->options.backlog)
 			return -EAGAIN; /* freeing the job counts it off again */
 	}
-	r = queue_jobs_keep(job, given);
+	r = keep_bytes(job, given);
 	if (r < 0)
 		return r;
 	queue_jobs_wait(l, job, false);

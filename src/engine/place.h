@@ -15,12 +15,9 @@ struct lease;
 int place_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms);
 /* one with nothing to do, that nobody wants back; NULL */
 struct lease *place_idle(struct queue *l);
-/* a NEW job: into a ring now (true), else it waits (its bytes kept by the caller) */
-bool place_job(struct queue *l, struct queue_job *job, const struct given *order);
 void place_waiting(struct queue *l);
-/* wake whom that needs */
-void place_flush(struct queue *l);
-int place_prepare(struct queue_job *job, const struct given *given, bool ring);
+/* The job has copies of its bytes and fds, as it needs for a handoff. 0 or -errno. */
+int place_keep(struct queue_job *job, const struct given *given);
 /* -EAGAIN: a call or conversation, and as many wait as the backlog has room for */
 int place_give(struct queue *l, struct queue_job *job, const struct given *given);
 

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pump.c - what has happened in a queue, looked at in one function (settle) in one order. sleep.c
- * waits until something happens.
- *
- * Looking costs no system call when completions can be seen in memory; the epoll is asked when none
- * can, and every so often all the same.
+ * pump.c - what happens in a queue now and then: events of its epoll that are of no lease, and the
+ * end of the supervisor. sleep.c looks at all else.
  */
 #include "pump.h"
 
@@ -22,6 +19,7 @@
 #include "queue.h"
 #include "queue_job.h"
 #include "queue_jobs.h"
+#include "ring_in.h"
 #include "engine_root.h"
 #include "stream.h"
 #include "job_verdict.h"
@@ -30,16 +28,7 @@
 #include "../os/fds.h"
 #include <sys/epoll.h>
 
-#define LOOKS_WITHOUT_EPOLL 64
-#define LOG_BATCH           32
-
-static struct lease *lease_of(struct queue *l, uint64_t data)
-{
-	uint32_t index = (uint32_t)data >> 4;
-	struct lease *lease = index < l->leases.table_size ? l->leases.table[index] : NULL;
-
-	return lease && lease->serial == (uint32_t)(data >> 32) ? lease : NULL;
-}
+#define LOG_BATCH 32
 
 void pump_channel(struct queue *l, bool logs)
 {
@@ -67,18 +56,15 @@ void pump_channel(struct queue *l, bool logs)
 	engine_unlock(b);
 }
 
-static void wake_drain(struct queue *l) { fds_unpoke(l->inbox.wake_fd); }
-
-static void on_event(struct queue *l, uint64_t data)
+void pump_event(struct queue *l, uint64_t data)
 {
-	struct lease *lease;
 	struct queue_job *job;
 
 	switch (QUEUE_EVENT_KIND(data)) {
 	case QUEUE_EVENT_WAKE:
 		if (!l->sleep.leader &&
 			(l->results.delivering_next || !l->sleep.polled || !queue_has_news(l)))
-			wake_drain(l);
+			fds_unpoke(l->inbox.wake_fd);
 		break;
 	case QUEUE_EVENT_TICK: behind_fired(l); break;
 	case QUEUE_EVENT_CHANNEL: pump_channel(l, false); break;
@@ -95,13 +81,7 @@ static void on_event(struct queue *l, uint64_t data)
 		else if (job && job->pipe)
 			pipe_event(l, job);
 		break;
-	default:
-		lease = lease_of(l, data);
-		if (lease && QUEUE_EVENT_KIND(data) == QUEUE_EVENT_DONE)
-			collect_done(lease);
-		else if (lease)
-			collect_side(lease);
-		break;
+	default: break;
 	}
 }
 
@@ -136,7 +116,7 @@ static void give_up(struct queue *l, enum brood_detail detail)
 }
 
 /* The supervisor is gone: nothing will come any more. */
-static void all_lost(struct queue *l)
+void pump_lost(struct queue *l)
 {
 	struct brood *b = l->brood;
 	bool lost;
@@ -153,58 +133,4 @@ static void all_lost(struct queue *l)
 		return;
 	give_up(l, b->stopped ? BROOD_DETAIL_STOP_TIME : BROOD_DETAIL_CHANNEL);
 	queue_wake(l, &l->sleep.takers);
-}
-
-/* Also where all jobs were withdrawn (ringed is 0): once a worker has passed them by it is idle. */
-static void scan(struct queue *l)
-{
-	list_for_each_safe(link, tmp, &l->leases.list) {
-		struct lease *lease = container_of(link, struct lease, link);
-
-		if (lease->state != LEASE_ASKED && ring_used(lease) > 0)
-			collect_done(lease);
-	}
-}
-
-/* After whatever happened. */
-static void settle(struct queue *l)
-{
-	if (atomic_load_explicit(&l->inbox.full, memory_order_acquire))
-		inbox_look(l);
-	if (atomic_load_explicit(&l->brood->queues_ended, memory_order_acquire))
-		all_lost(l);
-	if (l->waiting.count > 0 || l->leases.asked > 0)
-		place_waiting(l);
-	if (!queue_flows(l))
-		behind_watch(l);
-	if (l->leases.wakes)
-		place_flush(l);
-}
-
-void pump_heard(struct queue *l, const struct epoll_event *events, int n)
-{
-	if (n < 0 && errno != EINTR)
-		pump_channel(l, false); /* is it our epoll at all? */
-	for (int i = 0; i < n; i++)
-		on_event(l, events[i].data.u64);
-	scan(l);
-	settle(l);
-}
-
-void pump_look(struct queue *l)
-{
-	struct epoll_event events[QUEUE_EVENTS];
-
-	l->sleep.looks = 0;
-	pump_heard(l, events, l->fds.gone ? 0 : epoll_wait(l->fds.epoll, events, QUEUE_EVENTS, 0));
-}
-
-void pump_glance(struct queue *l)
-{
-	if (++l->sleep.looks >= LOOKS_WITHOUT_EPOLL) {
-		pump_look(l);
-		return;
-	}
-	scan(l);
-	settle(l);
 }

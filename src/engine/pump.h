@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* pump.h - looks at what has happened in a queue. All under the queue's lock. */
+/* pump.h - what happens in a queue now and then. All under the queue's lock. */
 #ifndef BROOD_ENGINE_PUMP_H
 #define BROOD_ENGINE_PUMP_H
 
-#include <brood.h>
 #include <stdbool.h>
+#include <stdint.h>
 
-struct epoll_event;
 struct queue;
 
 void pump_channel(struct queue *l, bool logs);
-/* what pump_look() does, with what the epoll said */
-void pump_heard(struct queue *l, const struct epoll_event *events, int n);
-/* what has happened, without waiting */
-void pump_look(struct queue *l);
-/* what can be seen in memory alone */
-void pump_glance(struct queue *l);
+/* what the epoll said, but for completions and side sockets: see collect_event() */
+void pump_event(struct queue *l, uint64_t data);
+/* queues_ended is set: gives up what is left, unless the engine itself ends */
+void pump_lost(struct queue *l);
 
 #endif

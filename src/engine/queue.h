@@ -76,13 +76,6 @@ void queue_wake_one(struct queue *l, struct sleeper **chain);
 /* wakes a follower to lead */
 void queue_promote(struct queue *l);
 
-/* Nothing waits or stands behind a job that may take long: behind_watch() has nothing to do. */
-static inline bool queue_flows(const struct queue *l)
-{
-	return !l->timer.fired && l->kind != QUEUE_PINNED && l->waiting.count == 0 &&
-		l->leases.ringed <= l->leases.busy;
-}
-
 static inline void queue_lock(struct queue *l) { pthread_mutex_lock(&l->lock); }
 static inline void queue_unlock(struct queue *l)
 {

@@ -25,7 +25,8 @@ struct stream;
 struct function {
 	brood_fn *fn;
 	const char *text; /* the caller's, a literal: compared by address */
-	uint32_t est_ns;  /* PICK_UNKNOWN: nobody knows yet */
+	uint32_t est_ns;
+	bool seen; /* else est_ns is a guess: nobody has seen it run */
 	char name[BROOD_NAME_MAX];
 };
 

@@ -35,7 +35,7 @@ static struct function *function_new(const struct given *order)
 	if (!f)
 		return NULL;
 	*f = (struct function){
-		.fn = order->job->fn, .text = order->job->name, .est_ns = PICK_UNKNOWN
+		.fn = order->job->fn, .text = order->job->name, .est_ns = PICK_GUESS_NS
 	};
 	given_name(f->name, order->options.plugin ? order->options.symbol : order->job->name);
 	return f;
@@ -176,6 +176,8 @@ static void take_options(struct queue_job *job, const struct given *order)
 	job->call.sleeper = NULL;
 	job->call.room = NULL;
 	job->result.context = o->context;
+	job->result.reply = NULL;
+	job->result.reply_size = 0;
 	job->result.fds = NULL;
 	job->result.fds_count = 0;
 }
@@ -291,29 +293,7 @@ void queue_jobs_wait(struct queue *l, struct queue_job *job, bool front)
 		list_insert(&job->link, &l->waiting.list);
 	else
 		list_append(&job->link, &l->waiting.list);
-	job->queued_ns = pick_estimate(job->function->est_ns);
+	job->queued_ns = job->function->est_ns;
 	l->waiting.ns += job->queued_ns;
 	l->waiting.count++;
-}
-
-/* What outlives the caller's call. */
-int queue_jobs_keep(struct queue_job *job, const struct given *order)
-{
-	size_t request = queue_job_bytes(job);
-	unsigned char *at;
-
-	if (job->bytes || job->arg_size + request == 0)
-		return 0;
-	at = job->bytes = malloc(job->arg_size + request);
-	if (!at)
-		return -ENOMEM;
-	if (job->arg_size)
-		memcpy(at, order->arg, job->arg_size);
-	at += job->arg_size;
-	for (size_t i = 0; request && i < order->request_count; i++) {
-		if (order->request[i].iov_len)
-			memcpy(at, order->request[i].iov_base, order->request[i].iov_len);
-		at += order->request[i].iov_len;
-	}
-	return 0;
 }

@@ -28,7 +28,5 @@ void queue_jobs_free(struct queue *l, struct queue_job *job);
 struct queue_job *queue_jobs_find(struct queue *l, uint64_t id);
 /* to queue.queue */
 void queue_jobs_wait(struct queue *l, struct queue_job *job, bool front);
-/* what outlives the call: bytes that no ring has, dups of fds */
-int queue_jobs_keep(struct queue_job *job, const struct given *order);
 
 #endif

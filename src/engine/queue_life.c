@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * queue_life.c - a queue's life, and whose it is.
- *
- * A thread's queue is the thread's as long as the thread lives, then the next new thread's: leases
- * that a thread left are used on, or go back to the pool by themselves.
- */
+/* queue_life.c - a queue's life. */
 #include "queue_life.h"
 
 #include "sleep.h"
@@ -277,84 +272,5 @@ struct queue *queue_life_own(struct brood *b)
 			queue_life_own_polled(b);
 	}
 	pthread_mutex_unlock(&b->common.lock);
-	return l;
-}
-
-struct queue *queue_life_callers(struct brood *b)
-{
-	struct queue *l = atomic_load_explicit(&b->common.callers, memory_order_acquire);
-
-	if (l)
-		return l;
-	pthread_mutex_lock(&b->common.lock);
-	l = atomic_load(&b->common.callers);
-	if (!l && queue_life_new(b, QUEUE_CALLERS, &l) == 0)
-		atomic_store(&b->common.callers, l);
-	pthread_mutex_unlock(&b->common.lock);
-	return l;
-}
-
-static __thread struct queue *thread_queue;
-
-static pthread_key_t thread_key;
-
-static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
-
-/* The thread ends: the next one that calls may have it. */
-static void thread_over(void *queue)
-{
-	struct queue *l = queue;
-	struct brood *b = l->brood;
-
-	thread_queue = NULL;
-	if (atomic_load_explicit(b->alive, memory_order_relaxed) != ENGINE_ALIVE)
-		return;
-	atomic_store_explicit(&l->orphan, true, memory_order_release);
-}
-
-static void make_key(void) { pthread_key_create(&thread_key, thread_over); }
-
-/* Under brood.queues.lock. */
-static struct queue *find_orphan(struct brood *b)
-{
-	list_for_each_safe(link, tmp, &b->queues.list) {
-		struct queue *l = container_of(link, struct queue, listed.link);
-		bool orphan = true;
-
-		if (l->kind == QUEUE_THREAD &&
-			atomic_compare_exchange_strong(&l->orphan, &orphan, false))
-			return l;
-	}
-	return NULL;
-}
-
-struct queue *queue_life_thread_has(void) { return thread_queue; }
-
-struct queue *queue_life_thread(struct brood *b)
-{
-	struct queue *l = thread_queue;
-	bool more;
-
-	if (l)
-		return l;
-	pthread_once(&thread_once, make_key);
-	pthread_mutex_lock(&b->queues.lock);
-	l = find_orphan(b);
-	more = !l && b->queues.threads < b->options.workers;
-	b->queues.threads += more;
-	pthread_mutex_unlock(&b->queues.lock);
-	if (!l && !more)
-		return NULL;
-	if (!l && queue_life_new(b, QUEUE_THREAD, &l) < 0) {
-		pthread_mutex_lock(&b->queues.lock);
-		b->queues.threads--;
-		pthread_mutex_unlock(&b->queues.lock);
-		return NULL;
-	}
-	if (pthread_setspecific(thread_key, l) != 0) {
-		thread_over(l);
-		return NULL;
-	}
-	thread_queue = l;
 	return l;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* queue_life.h - makes and frees queues, and finds the one that a call goes by. */
+/* queue_life.h - makes and frees queues. */
 #ifndef BROOD_ENGINE_QUEUE_LIFE_H
 #define BROOD_ENGINE_QUEUE_LIFE_H
 
@@ -21,11 +21,5 @@ void queue_life_free(struct queue *l);
 struct queue *queue_life_own(struct brood *b);
 /* somebody has brood_fd() */
 void queue_life_own_polled(struct brood *b);
-/* that of all callers without a lease of their own */
-struct queue *queue_life_callers(struct brood *b);
-/* this thread's, if it has one */
-struct queue *queue_life_thread_has(void);
-/* this thread's; NULL: it has none, and there are as many as workers */
-struct queue *queue_life_thread(struct brood *b);
 
 #endif

@@ -6,10 +6,10 @@
 
 #include "inbox.h"
 #include "place.h"
-#include "pump.h"
 #include "queue.h"
 #include "queue_life.h"
 #include "engine_root.h"
+#include "ring_in.h"
 #include "sleep.h"
 
 #include "../base/base.h"
@@ -36,7 +36,7 @@ static void look_without_logs(struct queue *l)
 	 * queues_over() pokes again
 	 */
 	l->results.delivering_next = true;
-	pump_look(l);
+	sleep_look(l);
 	l->results.delivering_next = false;
 	l->results.delivering--;
 }
@@ -47,7 +47,7 @@ static void drain(struct queue *l, void *open)
 
 	queue_life_watch_for_stop(l);
 	look_without_logs(l);
-	place_flush(l);
+	ring_in_flush(l);
 	/* For as long as the stop takes somebody always wants to know. */
 	l->sleep.polled = true;
 	sleep_listen_polled(l);

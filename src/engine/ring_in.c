@@ -21,7 +21,6 @@
 
 #include "../base/base.h"
 #include "../os/futex.h"
-#include "../pool/pick.h"
 #include "../wire/ring.h"
 
 /* jobs that a worker may do for callers before one of them has run */
@@ -29,6 +28,7 @@
 #define CALLERS_AHEAD_ONE_CPU 4 /* no thread runs beside the worker: more would wait longer */
 
 #define SAY_EVERY 8 /* of jobs that say that more are to come */
+#define WAKES     8 /* workers at once */
 
 static void copy_pieces(unsigned char *to, const struct given *order)
 {
@@ -126,7 +126,7 @@ static uint64_t may_say(struct lease *lease)
  * What is in the ring is said to the worker. One store, and one look at two words that others
  * write, for several jobs when more are to come.
  */
-void ring_in_say(struct lease *lease)
+static void say(struct lease *lease)
 {
 	uint64_t look_at,
 		to = lease->queue->kind == QUEUE_CALLERS ? may_say(lease) : lease->published;
@@ -165,7 +165,7 @@ static void publish(struct lease *lease, struct queue_job *job, uint64_t sequenc
 	}
 	due_with(lease, job);
 	if (!(job->limits.flags & BROOD_JOB_MORE) || ++lease->told.unsaid >= SAY_EVERY)
-		ring_in_say(lease);
+		say(lease);
 }
 
 int ring_in_publish(struct lease *lease, struct queue_job *job, const struct given *order)
@@ -173,11 +173,10 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 	uint64_t sequence = lease->published + 1;
 	struct ring_entry *entry = &lease->down->entries[sequence % RING_DEPTH];
 	struct queue *l = lease->queue;
-	uint32_t cost = pick_estimate(job->function->est_ns);
 	struct ring_space before = lease->space;
 	int r;
 
-	if (ring_used(lease) >= RING_DEPTH)
+	if (lease->published - lease->collected >= RING_DEPTH)
 		return -ENOBUFS;
 	if (job->pipe && !job->piped)
 		pipe_free(l, job); /* that for the reply of an attempt before */
@@ -191,7 +190,7 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 		job->tries.made--;
 		return r;
 	}
-	if (ring_used(lease) == 0) {
+	if (lease->published == lease->collected) {
 		/* one of the queue may have waited for long */
 		lease->stand.head_since = order ? job->given_ns : now_ns();
 		list_remove(&lease->idle);
@@ -205,8 +204,8 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 	lease->published = sequence;
 	lease->entries[sequence % RING_DEPTH].job = job;
 	lease->entries[sequence % RING_DEPTH].end = lease->space.head;
-	lease->entries[sequence % RING_DEPTH].cost = cost;
-	lease->cost_ns += cost;
+	lease->entries[sequence % RING_DEPTH].cost = job->function->est_ns;
+	lease->cost_ns += job->function->est_ns;
 	l->leases.ringed++;
 	if (job->piped)
 		pipe_begin(l, job);
@@ -216,11 +215,57 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 	return 0;
 }
 
-void ring_in_wake(struct lease *lease)
+/*
+ * Says what was published, and takes the pages of workers that sleep. leases.wakes stays set when
+ * they are more than `room`.
+ */
+static uint32_t take_workers(struct queue *l, struct slot_page **slot_pages, uint32_t room)
 {
-	lease->told.to_wake = false;
-	atomic_fetch_add(&lease->page->wake, 1);
-	futex_wake(&lease->page->wake, 1);
+	uint32_t count = 0;
+
+	l->leases.wakes = false;
+	list_for_each_safe(link, tmp, &l->leases.list) {
+		struct lease *lease = container_of(link, struct lease, link);
+
+		if (lease->told.said != lease->published && lease->state != LEASE_ASKED)
+			say(lease);
+		if (!lease->told.to_wake)
+			continue;
+		if (count == room) {
+			l->leases.wakes = true;
+			break;
+		}
+		lease->told.to_wake = false;
+		slot_pages[count++] = lease->page;
+	}
+	return count;
+}
+
+static void wake_workers(struct slot_page **slot_pages, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		atomic_fetch_add(&slot_pages[i]->wake, 1);
+		futex_wake(&slot_pages[i]->wake, 1);
+	}
+}
+
+void ring_in_flush(struct queue *l)
+{
+	struct slot_page *slot_pages[WAKES];
+
+	while (l->leases.wakes)
+		wake_workers(slot_pages, take_workers(l, slot_pages, WAKES));
+}
+
+/* A worker that runs at once on this CPU shall not find the lock taken. */
+void ring_in_leave(struct queue *l)
+{
+	struct slot_page *slot_pages[WAKES];
+	uint32_t count = l->leases.wakes ? take_workers(l, slot_pages, WAKES) : 0;
+
+	ring_in_flush(l);
+	queue_unlock(l);
+	wake_workers(slot_pages, count);
 }
 
 void ring_in_forget(struct lease *lease, struct queue_job *job)

@@ -4,13 +4,15 @@
 #define BROOD_ENGINE_RING_IN_H
 
 struct given;
+struct queue;
 struct queue_job;
 struct lease;
 
-/* to its worker: what was published since */
-void ring_in_say(struct lease *lease);
 int ring_in_publish(struct lease *lease, struct queue_job *job, const struct given *order);
-void ring_in_wake(struct lease *lease);
+/* says to the workers what was published since, and wakes them */
+void ring_in_flush(struct queue *l);
+/* the same, and lets go of the lock */
+void ring_in_leave(struct queue *l);
 
 /* The job is in the ring no more: it has a completion, or was taken out. */
 void ring_in_forget(struct lease *lease, struct queue_job *job);

@@ -65,7 +65,7 @@ int side_send(struct lease *lease, struct queue_job *job, uint64_t sequence)
 
 	if (job->fds.out)
 		return -EBADF;
-	if (occupied(lease) || (queue_job_needs_side(job) && ring_used(lease) > 0))
+	if (occupied(lease) || (queue_job_needs_side(job) && lease->published != lease->collected))
 		return -ENOBUFS;
 	r = job->piped ? pipe_open(job, &theirs) : 0;
 	if (r < 0)

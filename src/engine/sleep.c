@@ -12,6 +12,10 @@
  * could take it away from one that has been woken, but has not yet seen why. For a program that
  * polls the queue's fd the poke stands until the program has dispatched.
  *
+ * What has happened is looked at in one function (settle) in one order. Looking costs no system
+ * call when completions can be seen in memory; the epoll is asked when none can, and every so often
+ * all the same.
+ *
  * Sleeping in the epoll follows wire/ring.h: say that somebody listens, look once more, sleep.
  *
  * Threads that call, and have no lease of their own, share the leases of the callers' queue. Their
@@ -25,8 +29,9 @@
 
 #include "unsent.h"
 #include "caller.h"
+#include "behind.h"
 #include "collect.h"
-#include "inbox.h"
+#include "inbox_look.h"
 #include "lease_state.h"
 #include "place.h"
 #include "pump.h"
@@ -39,7 +44,8 @@
 #include "../os/futex.h"
 #include <sys/epoll.h>
 
-#define BELT_NS (NS_PER_S / 2) /* the longest sleep */
+#define BELT_NS             (NS_PER_S / 2) /* the longest sleep */
+#define LOOKS_WITHOUT_EPOLL 64
 
 /* Workers tell of each completion from now on. true: one came before they knew. */
 bool sleep_listen(struct queue *l)
@@ -49,7 +55,8 @@ bool sleep_listen(struct queue *l)
 		struct lease *lease = container_of(link, struct lease, link);
 		uint64_t done;
 
-		if (lease->state == LEASE_ASKED || ring_used(lease) == 0 || lease->damaged)
+		if (lease->state == LEASE_ASKED || lease->published == lease->collected ||
+			lease->damaged)
 			continue;
 		done = atomic_load(&lease->up->done);
 		if (done != lease->collected && done != 0)
@@ -74,6 +81,80 @@ void sleep_tell(struct queue *l)
 {
 	if (l->sleep.polled && (queue_has_news(l) || sleep_listen(l)))
 		inbox_poke(&l->inbox);
+}
+
+/* Also where all jobs were withdrawn (ringed is 0): once a worker has passed them by it is idle. */
+static void scan(struct queue *l)
+{
+	list_for_each_safe(link, tmp, &l->leases.list) {
+		struct lease *lease = container_of(link, struct lease, link);
+
+		if (lease->state != LEASE_ASKED && lease->published != lease->collected)
+			collect_done(lease);
+	}
+}
+
+/* Nothing waits or stands behind a job that may take long: behind_watch() has nothing to do. */
+static bool flows(const struct queue *l)
+{
+	return !l->timer.fired && l->kind != QUEUE_PINNED && l->waiting.count == 0 &&
+		l->leases.ringed <= l->leases.busy;
+}
+
+/* After whatever happened. */
+static void settle(struct queue *l)
+{
+	if (atomic_load_explicit(&l->inbox.full, memory_order_acquire))
+		inbox_look(l);
+	if (atomic_load_explicit(&l->brood->queues_ended, memory_order_acquire))
+		pump_lost(l);
+	if (l->waiting.count > 0 || l->leases.asked > 0)
+		place_waiting(l);
+	if (!flows(l))
+		behind_watch(l);
+	if (l->leases.wakes)
+		ring_in_flush(l);
+}
+
+static void heard(struct queue *l, const struct epoll_event *events, int n)
+{
+	if (n < 0 && errno != EINTR)
+		pump_channel(l, false); /* is it our epoll at all? */
+	for (int i = 0; i < n; i++) {
+		uint64_t data = events[i].data.u64;
+
+		if (QUEUE_EVENT_KIND(data) == QUEUE_EVENT_DONE ||
+			QUEUE_EVENT_KIND(data) == QUEUE_EVENT_SIDE)
+			collect_event(l, data);
+		else
+			pump_event(l, data);
+	}
+	scan(l);
+	settle(l);
+}
+
+void sleep_look(struct queue *l)
+{
+	struct epoll_event events[QUEUE_EVENTS];
+
+	l->sleep.looks = 0;
+	heard(l, events, l->fds.gone ? 0 : epoll_wait(l->fds.epoll, events, QUEUE_EVENTS, 0));
+}
+
+void sleep_glance(struct queue *l)
+{
+	if (++l->sleep.looks >= LOOKS_WITHOUT_EPOLL) {
+		sleep_look(l);
+		return;
+	}
+	scan(l);
+	settle(l);
+}
+
+void sleep_leave(struct queue *l)
+{
+	sleep_tell(l);
+	ring_in_leave(l);
 }
 
 static void sleeper_in(struct sleeper *s, struct sleeper **chain)
@@ -155,7 +236,7 @@ void sleep_from(struct queue *l, struct sleeper **chain, uint64_t now, uint64_t 
 	int n = 0;
 
 	if (l->leases.wakes)
-		place_flush(l);
+		ring_in_flush(l);
 	sleeper_in(&self, chain);
 	if (!l->fds.gone && l->sleep.leader) {
 		follow(l, &self, until);
@@ -165,7 +246,7 @@ void sleep_from(struct queue *l, struct sleeper **chain, uint64_t now, uint64_t 
 	if (!l->fds.gone && l->sleep.polled && chain != &l->sleep.takers && queue_has_news(l)) {
 		stand_back(l, &self, until);
 		sleeper_out(&self);
-		pump_look(l);
+		sleep_look(l);
 		return;
 	}
 	if (!l->fds.gone && !sleep_listen(l))
@@ -174,55 +255,13 @@ void sleep_from(struct queue *l, struct sleeper **chain, uint64_t now, uint64_t 
 	if (!l->sleep.polled) /* else there is a sleeper of whom we know nothing */
 		sleep_quiet(l);
 	l->results.taking = chain == &l->sleep.takers;
-	pump_heard(l, events, n);
+	heard(l, events, n);
 	l->results.taking = false;
 }
 
 void sleep_until(struct queue *l, struct sleeper **chain, uint64_t until)
 {
 	sleep_from(l, chain, until == TIME_NEVER ? 0 : now_ns(), until);
-}
-
-static void wake_workers(struct slot_page **slot_pages, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		atomic_fetch_add(&slot_pages[i]->wake, 1);
-		futex_wake(&slot_pages[i]->wake, 1);
-	}
-}
-
-/* To be woken without the lock: a worker that runs at once on this CPU shall not find it taken. */
-static uint32_t take_workers(struct queue *l, struct slot_page **slot_pages, uint32_t room)
-{
-	uint32_t count = 0;
-
-	if (!l->leases.wakes)
-		return 0;
-	list_for_each_safe(link, tmp, &l->leases.list) {
-		struct lease *lease = container_of(link, struct lease, link);
-
-		if (lease->state == LEASE_ASKED)
-			continue;
-		if (lease->told.said != lease->published)
-			ring_in_say(lease);
-		if (!lease->told.to_wake || count == room)
-			continue;
-		lease->told.to_wake = false;
-		slot_pages[count++] = lease->page;
-	}
-	l->leases.wakes = count == room;
-	return count;
-}
-
-void sleep_leave(struct queue *l)
-{
-	struct slot_page *slot_pages[8];
-	uint32_t count = take_workers(l, slot_pages, ARRAY_SIZE(slot_pages));
-
-	if (l->leases.wakes)
-		place_flush(l);
-	queue_unlock(l);
-	wake_workers(slot_pages, count);
 }
 
 static void caller_follow(struct queue *l, struct queue_job *job)
@@ -236,7 +275,7 @@ static void caller_follow(struct queue *l, struct queue_job *job)
 		list_append(&self.link, &l->sleep.followers);
 		word = caller_sleeps_on(&self);
 		asleep = self.asleep;
-		sleep_leave(l);
+		ring_in_leave(l);
 		futex_wait(word, asleep, now_ns() + BELT_NS);
 		queue_lock(l);
 		l->sleep.waking -= atomic_load_explicit(&self.woken, memory_order_relaxed) ==
@@ -256,14 +295,14 @@ static void caller_lead(struct queue *l, struct queue_job *job)
 	if (!l->fds.gone && caller_arm(job, &self, CALLER_DONE_FD))
 		n = lead(l, &self, events, 0, TIME_NEVER);
 	sleeper_out(&self);
-	pump_heard(l, events, n);
+	heard(l, events, n);
 }
 
 /* Who is woken takes what its own worker has done, and no more: the leader looks at the rest. */
 void sleep_caller(struct queue *l, struct queue_job *job)
 {
 	if (l->fds.gone || !l->sleep.leader) {
-		place_flush(l);
+		ring_in_flush(l);
 		caller_lead(l, job);
 		return;
 	}

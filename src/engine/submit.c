@@ -10,13 +10,14 @@
 #include "given.h"
 #include "inbox_look.h"
 #include "job_message.h"
+#include "path.h"
 #include "place.h"
-#include "pump.h"
 #include "queue.h"
 #include "queue_job.h"
 #include "queue_jobs.h"
 #include "queue_life.h"
 #include "engine_root.h"
+#include "ring_in.h"
 #include "sleep.h"
 #include "stream.h"
 
@@ -48,25 +49,19 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 	if (l->kind == QUEUE_PINNED)
 		inbox_look(l); /* its end may lie there */
 	if (l->pinned.over)
-		return fail_with(-ESTALE,
-			"this lease is over: its worker died, or its time was up; take another "
-			"one");
+		return path_lease_over();
 	r = queue_jobs_new(l, given, &job);
 	if (r < 0)
 		return r == -EAGAIN ? fail_full(l) : fail_system(r, "a job's record");
 	id = job->id;
 	if (given->options.ret_id && !handoff)
 		__atomic_store_n(given->options.ret_id, id, __ATOMIC_RELEASE);
-	r = place_prepare(job, given, !handoff);
-	if (r >= 0 && handoff)
-		r = queue_jobs_keep(job, given);
+	r = handoff ? place_keep(job, given) : place_give(l, job, given);
 	if (r < 0) {
 		r = fail_system(r, "what a job needs");
 	} else if (handoff) {
 		r = stream_begin(l, job, given->options.ret_id);
 		id = job->id;
-	} else if ((r = place_give(l, job, given)) < 0) {
-		r = fail_system(r, "memory for a job's request");
 	}
 	if (r < 0) {
 		queue_jobs_free(l, job);
@@ -76,7 +71,7 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 	if (ret_id)
 		*ret_id = id;
 	if (!(given->options.flags & BROOD_JOB_MORE) && !deliver_here(l))
-		place_flush(l);
+		ring_in_flush(l);
 	return 0;
 }
 
@@ -153,14 +148,14 @@ int submit_dispatch(struct queue *l)
 	forget_taken(l);
 	sleep_quiet(l);
 	l->results.delivering_next = true;
-	pump_look(l);
+	sleep_look(l);
 	l->results.delivering_next = false;
 	count = (int)MIN(l->results.handle_news, (uint32_t)INT16_MAX);
 	count += deliver(l);
 	for (int round = 0; round < DISPATCH_ROUNDS && l->sleep.polled && sleep_listen(l);
 		round++) {
 		sleep_quiet(l);
-		pump_glance(l);
+		sleep_glance(l);
 		count += deliver(l);
 	}
 	sleep_listen_polled(l);
@@ -213,7 +208,7 @@ int engine_queue_wait(struct brood_queue *q, uint32_t timeout_ms)
 		return r;
 	queue_lock(l);
 	forget_taken(l);
-	pump_glance(l);
+	sleep_glance(l);
 	r = wait_for_results(l, timeout_ms);
 	sleep_listen_polled(l);
 	queue_unlock(l);
@@ -232,9 +227,9 @@ int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t r
 	forget_taken(l);
 	l->results.taking = true;
 	if (l->results.count < room)
-		pump_glance(l);
+		sleep_glance(l);
 	if (l->results.count == 0)
-		pump_look(l);
+		sleep_look(l);
 	l->results.taking = false;
 	deliver(l);
 	while ((size_t)count < room && count < INT_MAX && !list_empty(&l->results.list)) {

@@ -21,13 +21,6 @@ int64_t ring_space_take(struct ring_space *space, uint32_t need, uint32_t align,
 /* The longest piece that could be taken now, in one. */
 uint32_t ring_space_room(const struct ring_space *space, uint32_t align);
 /* all up to there */
-static inline void ring_space_release(struct ring_space *space, uint64_t end)
-{
-	space->tail = end;
-	/* empty: begin at the front again, where the memory is warm */
-	if (space->tail == space->head)
-		space->head = space->tail = (space->head + space->size - 1) &
-			~(uint64_t)(space->size - 1);
-}
+void ring_space_release(struct ring_space *space, uint64_t end);
 
 #endif
