@@ -9,90 +9,72 @@
 #include <fcntl.h>
 #include <sys/wait.h>
 
-/* An answer that is not 0 ends the walk. */
-struct visitor {
-	int (*visit)(struct visitor *v, pid_t pid);
-	bool stop;
+struct listed {
+	pid_t *pids;
+	size_t max, count;
 };
 
+/* Returns 1 where there is no room for more. */
+static int add(struct listed *l, pid_t pid)
+{
+	if (l->count < l->max)
+		l->pids[l->count++] = pid;
+	return l->count == l->max;
+}
+
 /* Reads pids separated by blanks. The reads may cut the text anywhere. */
-static int each_number(int fd, struct visitor *v)
+static void add_numbers(struct listed *l, int fd)
 {
 	char text[1024];
 	unsigned value = 0;
 	ssize_t n;
 
-	while (!v->stop) {
-		n = TEMP_FAILURE_RETRY(read(fd, text, sizeof text));
-		if (n <= 0)
-			return n < 0 ? -errno : 0;
-		for (ssize_t i = 0; i < n && !v->stop; i++) {
+	while ((n = TEMP_FAILURE_RETRY(read(fd, text, sizeof text))) > 0) {
+		for (ssize_t i = 0; i < n; i++) {
 			if (text[i] >= '0' && text[i] <= '9') {
 				value = value * 10 + (unsigned)(text[i] - '0');
 				continue;
 			}
-			v->stop = value != 0 && v->visit(v, (pid_t)value) != 0;
+			if (value != 0 && add(l, (pid_t)value))
+				return;
 			value = 0;
 		}
 	}
-	return 0;
 }
 
-static int each_of_task(void *context, int tid)
+static int add_of_task(void *context, int tid)
 {
-	struct visitor *v = context;
+	struct listed *l = context;
 	_cleanup_close_ int fd = -1;
 	char path[PROCFS_PATH];
 
 	fd = open(procfs_task_path(path, tid, "children"), O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
-		each_number(fd, v);
-	return v->stop;
+		add_numbers(l, fd);
+	return l->count == l->max;
 }
 
-static int each_of_all(void *context, int pid)
+static int add_if_child(void *context, int pid)
 {
-	struct visitor *v = context;
 	struct proc_stat s;
 
-	if (proc_stat(pid, &s) == 0 && s.ppid == getpid())
-		v->stop = v->visit(v, pid) != 0;
-	return v->stop;
-}
-
-static int each_child(struct visitor *v)
-{
-	char path[PROCFS_PATH];
-
-	if (!procfs_has_our_pids())
-		return -ENOENT;
-	/* Each thread has a list of its own. Kernels without CONFIG_PROC_CHILDREN have no list. */
-	if (access(procfs_task_path(path, getpid(), "children"), R_OK) == 0)
-		return procfs_each("/proc/self/task", each_of_task, v);
-	return procfs_each("/proc", each_of_all, v);
-}
-
-struct collector {
-	struct visitor visitor;
-	pid_t *pids;
-	size_t max, count;
-};
-
-static int collect(struct visitor *v, pid_t pid)
-{
-	struct collector *c = container_of(v, struct collector, visitor);
-
-	if (c->count < c->max)
-		c->pids[c->count++] = pid;
-	return c->count == c->max;
+	return proc_stat(pid, &s) == 0 && s.ppid == getpid() ? add(context, pid) : 0;
 }
 
 int children_list(pid_t *pids, size_t max)
 {
-	struct collector c = { .visitor = { .visit = collect }, .pids = pids, .max = max };
-	int r = each_child(&c.visitor);
+	struct listed l = { .pids = pids, .max = max };
+	char path[PROCFS_PATH];
+	int r = -ENOENT;
 
-	return r < 0 ? r : (int)c.count;
+	/* Each thread has a list of its own. Kernels without CONFIG_PROC_CHILDREN have no list. */
+	if (!procfs_has_our_pids())
+		return r;
+	if (access(procfs_task_path(path, getpid(), "children"), R_OK) == 0)
+		r = procfs_each("/proc/self/task", add_of_task, &l);
+	else
+		r = procfs_each("/proc", add_if_child, &l);
+	return r < 0 ? r : (int)l.count;
 }
 
 static int wait_any(idtype_t type, pid_t pid, int options, siginfo_t *info)
@@ -103,22 +85,12 @@ static int wait_any(idtype_t type, pid_t pid, int options, siginfo_t *info)
 		: 0;
 }
 
-struct reaper {
-	struct visitor visitor;
-	bool (*known)(void *context, pid_t pid);
-	void *context;
-	pid_t reaped;
-};
-
-static int reap_unknown(struct visitor *v, pid_t pid)
+/* Returns its pid, if it has ended and nobody knows it. */
+static pid_t reap_unknown(pid_t pid, bool (*known)(void *context, pid_t pid), void *context)
 {
-	struct reaper *s = container_of(v, struct reaper, visitor);
 	siginfo_t info;
 
-	if (s->known(s->context, pid) || wait_any(P_PID, pid, 0, &info) < 0)
-		return 0;
-	s->reaped = info.si_pid;
-	return s->reaped != 0;
+	return known(context, pid) || wait_any(P_PID, pid, 0, &info) < 0 ? 0 : info.si_pid;
 }
 
 /*
@@ -128,16 +100,16 @@ static int reap_unknown(struct visitor *v, pid_t pid)
  */
 pid_t children_reap_stray(bool (*known)(void *context, pid_t pid), void *context)
 {
-	struct reaper s = {
-		.visitor = { .visit = reap_unknown }, .known = known, .context = context
-	};
+	static pid_t children[CHILDREN_MAX]; /* too large for a stack */
 	siginfo_t info;
-	int r = wait_any(P_ALL, 0, WNOWAIT, &info);
+	int r = wait_any(P_ALL, 0, WNOWAIT, &info), n;
+	pid_t reaped;
 
-	if (r < 0)
+	if (r < 0 || info.si_pid == 0)
 		return r;
-	if (info.si_pid == 0 || reap_unknown(&s.visitor, info.si_pid))
-		return s.reaped;
-	each_child(&s.visitor);
-	return s.reaped;
+	reaped = reap_unknown(info.si_pid, known, context);
+	n = reaped ? 0 : children_list(children, CHILDREN_MAX);
+	for (int i = 0; i < n && !reaped; i++)
+		reaped = reap_unknown(children[i], known, context);
+	return reaped;
 }

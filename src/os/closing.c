@@ -248,30 +248,19 @@ int closing_socket(int fd)
 	return close_fd(fd);
 }
 
-static int close_elsewhere(int fd, bool now)
+/* ours: a socket of the library's own, for whose end some process waits */
+static int close_here_or_there(int fd, bool ours)
 {
 	int saved = errno;
 
-	if (!closing.helpers || !hand_over(fd, now))
+	if (fd < 0 || closing.way == CLOSING_PLAIN || (ours ? queue_is_empty(fd) : is_harmless(fd)))
+		close_fd(fd);
+	else if (!closing.helpers || !hand_over(fd, ours))
 		closing_socket(fd);
 	errno = saved;
 	return -1;
 }
 
-int closing_fd(int fd)
-{
-	int saved = errno;
-	bool here = fd < 0 || closing.way == CLOSING_PLAIN || is_harmless(fd);
+int closing_fd(int fd) { return close_here_or_there(fd, false); }
 
-	errno = saved;
-	return here ? close_fd(fd) : close_elsewhere(fd, false);
-}
-
-int closing_pair_end(int fd)
-{
-	int saved = errno;
-	bool here = fd < 0 || closing.way == CLOSING_PLAIN || queue_is_empty(fd);
-
-	errno = saved;
-	return here ? close_fd(fd) : close_elsewhere(fd, true);
-}
+int closing_pair_end(int fd) { return close_here_or_there(fd, true); }

@@ -5,7 +5,6 @@
 #include "../base/base.h"
 #include "fds.h"
 #include "proc.h"
-#include "process.h"
 #include "procfs.h"
 
 #include <fcntl.h>

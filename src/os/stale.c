@@ -292,19 +292,16 @@ static void take_place(struct stale *s, struct stale_file *f)
 	s->standing--;
 }
 
-void stale_take_places(struct stale *s)
+static void take_places(struct stale *s, bool locked)
 {
 	for (size_t i = 0; i < s->count; i++)
-		if (s->files[i].stands && !s->files[i].locked)
+		if (s->files[i].stands && s->files[i].locked == locked)
 			take_place(s, &s->files[i]);
 }
 
-void stale_take_locked(struct stale *s)
-{
-	for (size_t i = 0; i < s->count; i++)
-		if (s->files[i].stands && s->files[i].locked)
-			take_place(s, &s->files[i]);
-}
+void stale_take_places(struct stale *s) { take_places(s, false); }
+
+void stale_take_locked(struct stale *s) { take_places(s, true); }
 
 size_t stale_keep_in_supervisor(const struct stale *s, int *keep)
 {
