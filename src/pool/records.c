@@ -12,9 +12,12 @@
 
 #include <stdlib.h>
 
+/* NULL: no record has id 0. */
 static struct record_link *records_at(struct records *r, uint64_t id)
 {
-	return (struct record_link *)(void *)(r->memory + (size_t)(id % r->count) * r->stride);
+	return id == 0
+		? NULL
+		: (struct record_link *)(void *)(r->memory + (size_t)(id % r->count) * r->stride);
 }
 
 int records_init(struct records *r, uint32_t count, size_t stride)
@@ -44,12 +47,9 @@ void records_free(struct records *r)
 
 struct record_link *records_claim(struct records *r, uint64_t id)
 {
-	struct record_link *l;
+	struct record_link *l = records_at(r, id);
 
-	if (id == 0)
-		return NULL;
-	l = records_at(r, id);
-	if (l->state != RECORD_FREE)
+	if (!l || l->state != RECORD_FREE)
 		return NULL;
 	list_init(&l->link);
 	l->id = id;
@@ -60,12 +60,9 @@ struct record_link *records_claim(struct records *r, uint64_t id)
 
 struct record_link *records_find(struct records *r, uint64_t id)
 {
-	struct record_link *l;
+	struct record_link *l = records_at(r, id);
 
-	if (id == 0)
-		return NULL;
-	l = records_at(r, id);
-	return l->state != RECORD_FREE && l->id == id ? l : NULL;
+	return l && l->state != RECORD_FREE && l->id == id ? l : NULL;
 }
 
 /* Takes it out of where it is, for a new state. */
@@ -94,12 +91,14 @@ void records_queue(struct records *r, struct record_link *l, bool front)
 	r->queued_peak = MAX(r->queued_peak, r->queued);
 }
 
-struct record_link *records_next(struct records *r)
+static struct record_link *records_first(struct list *list)
 {
-	struct list *first = list_first(&r->queue);
+	struct list *first = list_first(list);
 
 	return first ? container_of(first, struct record_link, link) : NULL;
 }
+
+struct record_link *records_next(struct records *r) { return records_first(&r->queue); }
 
 void records_park(struct records *r, struct record_link *l)
 {
@@ -111,12 +110,7 @@ void records_park(struct records *r, struct record_link *l)
 	r->parked_count++;
 }
 
-struct record_link *records_parked(struct records *r)
-{
-	struct list *first = list_first(&r->parked);
-
-	return first ? container_of(first, struct record_link, link) : NULL;
-}
+struct record_link *records_parked(struct records *r) { return records_first(&r->parked); }
 
 void records_run(struct records *r, struct record_link *l)
 {
@@ -135,12 +129,7 @@ void records_tell(struct records *r, struct record_link *l)
 	l->state = RECORD_TOLD;
 }
 
-struct record_link *records_told(struct records *r)
-{
-	struct list *first = list_first(&r->told);
-
-	return first ? container_of(first, struct record_link, link) : NULL;
-}
+struct record_link *records_told(struct records *r) { return records_first(&r->told); }
 
 void records_release(struct records *r, struct record_link *l)
 {

@@ -24,7 +24,7 @@ static const unsigned slots_moves[SLOT_STATES] = {
 	[SLOT_SPARE] = TO(SLOT_EMPTY),
 };
 
-static void slots_enter(struct slots *s, struct slot_link *l, enum slot_state state)
+void slots_add(struct slots *s, struct slot_link *l, enum slot_state state)
 {
 	l->state = state;
 	if (state == SLOT_IDLE)
@@ -41,10 +41,6 @@ void slots_init(struct slots *s)
 		s->counts[i] = 0;
 	}
 }
-
-void slots_add(struct slots *s, struct slot_link *l) { slots_enter(s, l, SLOT_EMPTY); }
-
-void slots_add_spare(struct slots *s, struct slot_link *l) { slots_enter(s, l, SLOT_SPARE); }
 
 uint32_t slots_working(const struct slots *s)
 {
@@ -76,7 +72,7 @@ void slots_move(struct slots *s, struct slot_link *l, enum slot_state to)
 		abort();
 	list_remove(&l->link);
 	s->counts[l->state]--;
-	slots_enter(s, l, to);
+	slots_add(s, l, to);
 }
 
 struct slot_link *slots_first(struct slots *s, enum slot_state state)

@@ -39,8 +39,7 @@ struct slots {
 	uint32_t counts[SLOT_STATES];
 };
 void slots_init(struct slots *s);
-void slots_add(struct slots *s, struct slot_link *l);       /* a new place, EMPTY */
-void slots_add_spare(struct slots *s, struct slot_link *l); /* a new place, SPARE */
+void slots_add(struct slots *s, struct slot_link *l, enum slot_state state); /* a new place */
 /* places that are neither undead nor spare */
 uint32_t slots_working(const struct slots *s);
 /* ENDING to UNDEAD; a spare place, if there is one, becomes EMPTY for it */

@@ -41,21 +41,12 @@ static uint64_t place_of(uint64_t word)
 	}
 }
 
-void watch_begin(struct lease_watch *w, const struct lease_terms *t, uint64_t now)
+void watch_begin(struct lease_watch *w, uint64_t now)
 {
-	*w = (struct lease_watch){
-		.base = t->base,
-		.limit_at = time_after_ms(now, t->limit_ms),
-		.looked_ns = now,
-		.place = PLACE_DONE(t->base),
-		.published = t->base,
-		.changed_ns = now,
-		.behind = TIME_NEVER,
-		.idle_ms = t->idle_ms,
-		.grace_ms = t->grace_ms,
-		.core_ms = t->core_ms,
-		.kept = t->kept,
-	};
+	w->looked_ns = w->changed_ns = now;
+	w->place = PLACE_DONE(w->base);
+	w->published = w->base;
+	w->behind = TIME_NEVER;
 }
 
 uint64_t watch_soonest(
@@ -68,38 +59,18 @@ uint64_t watch_soonest(
 	return time_after_ms(now, run_ms);
 }
 
-static void climb_from(struct lease_watch *w, struct ladder *l,
-	const struct lease_page_entry *entries, uint64_t since)
+/* From now on the ladder is about job `sequence`, which waits, or runs. */
+static void climb(struct lease_watch *w, struct ladder *l, uint64_t sequence, bool waits,
+	const struct lease_sight *see, uint64_t now)
 {
-	struct lease_page_entry e = entries[w->subject % RING_DEPTH];
+	const struct lease_page_entry *e = &see->entries[sequence % RING_DEPTH];
 
-	w->since = since;
-	ladder_start(l, since, e.run_ms, e.grace_ms, w->core_ms, e.flags & BROOD_JOB_ABORT);
-}
-
-static void runs(
-	struct lease_watch *w, struct ladder *l, const struct lease_sight *see, uint64_t now)
-{
-	uint64_t sequence = SLOT_PAGE_SEQUENCE(see->word),
-		 began = MIN(MAX(see->began_ns, w->looked_ns), now);
-
-	if (w->subject == sequence && !w->waits)
+	if (w->subject == sequence && w->waits == waits)
 		return;
 	w->subject = sequence;
-	w->waits = false;
-	climb_from(w, l, see->entries, began);
-}
-
-static void waits(
-	struct lease_watch *w, struct ladder *l, const struct lease_sight *see, uint64_t now)
-{
-	uint64_t sequence = SLOT_PAGE_SEQUENCE(see->word) + 1;
-
-	if (w->subject == sequence)
-		return;
-	w->subject = sequence;
-	w->waits = true;
-	climb_from(w, l, see->entries, now);
+	w->waits = waits;
+	w->since = waits ? now : MIN(MAX(see->began_ns, w->looked_ns), now);
+	ladder_start(l, w->since, e->run_ms, e->grace_ms, w->core_ms, e->flags & BROOD_JOB_ABORT);
 }
 
 _Static_assert(RING_DEPTH % 64 == 0, "a bit for each");
@@ -166,7 +137,7 @@ static enum lease_wish wish(const struct lease_watch *w, uint64_t now)
 			: LEASE_GO_ON;
 	if (now >= w->limit_at)
 		return LEASE_TAKE_BACK;
-	return rests && !w->kept && now >= time_after_ms(w->changed_ns, w->idle_ms)
+	return rests && !w->pinned && now >= time_after_ms(w->changed_ns, w->idle_ms)
 		? LEASE_TAKE_BACK
 		: LEASE_GO_ON;
 }
@@ -184,9 +155,9 @@ enum lease_wish watch_look(
 	w->published = see->published;
 	w->behind = TIME_NEVER;
 	if (SLOT_PAGE_STATE(see->word) == SLOT_PAGE_RUNNING)
-		runs(w, l, see, now);
+		climb(w, l, sequence, false, see, now);
 	else if (sequence < see->published && !w->leaving)
-		waits(w, l, see, now);
+		climb(w, l, sequence + 1, true, see, now);
 	else
 		w->subject = 0;
 	if (w->leaving && w->subject == 0 && sequence < see->published)
@@ -212,7 +183,7 @@ void watch_leaving(struct lease_watch *w, const struct lease_page_entry *entries
 
 void watch_drain(struct lease_watch *w)
 {
-	w->kept = false;
+	w->pinned = false;
 	w->idle_ms = MIN(w->idle_ms, LEASE_DRAIN_MS);
 }
 
@@ -239,7 +210,7 @@ uint64_t watch_next(const struct lease_watch *w, const struct ladder *l, uint64_
 		next = MIN(next, time_after_ms(now, w->cancel_ms));
 	if (w->leaving)
 		return MIN(next, time_after_ms(w->subject ? now : w->changed_ns, w->grace_ms));
-	if (!w->kept)
+	if (!w->pinned)
 		next = MIN(next, time_after_ms(rests ? w->changed_ns : now, w->idle_ms));
 	return MIN(next, w->limit_at);
 }

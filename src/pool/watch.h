@@ -44,19 +44,15 @@ struct lease_watch {
 	uint64_t behind;
 	/* grace_ms: for it to leave when it was asked */
 	uint32_t idle_ms, grace_ms, core_ms, cancel_ms;
-	bool waits, kept, leaving;
-};
-struct lease_terms {
-	uint64_t base;
-	uint32_t limit_ms, idle_ms, grace_ms, core_ms;
-	bool kept;
+	bool waits, pinned, leaving;
 };
 /* word was read before published */
 struct lease_sight {
 	uint64_t word, began_ns, published;
 	const struct lease_page_entry *entries;
 };
-void watch_begin(struct lease_watch *w, const struct lease_terms *terms, uint64_t now);
+/* with base, limit_at, idle_ms, grace_ms, core_ms and pinned set, and all else zero */
+void watch_begin(struct lease_watch *w, uint64_t now);
 enum lease_wish watch_look(
 	struct lease_watch *w, struct ladder *l, const struct lease_sight *sight, uint64_t now);
 /* it was asked to leave */

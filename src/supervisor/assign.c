@@ -4,10 +4,10 @@
  * becomes a lease. Where nobody is idle leases are taken back for those that wait.
  */
 #include "assign.h"
-#include "cores.h"
 #include "deadline.h"
 #include "grant.h"
 #include "lease_share.h"
+#include "pool.h"
 
 static int send_run(struct slot *slot, struct job *job, uint64_t now)
 {
@@ -63,7 +63,7 @@ static int give(struct slot *slot, struct job *job)
 	uint64_t now = now_ns();
 	int r;
 
-	cores_adjust(slot, now);
+	pool_adjust_core(slot, now);
 	r = slot->paused               ? -EAGAIN
 		: slot->channel.fd < 0 ? -EPIPE
 		: job->is_lease        ? grant_give(slot, job, now)

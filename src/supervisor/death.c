@@ -14,10 +14,8 @@
  */
 #include "death.h"
 #include "death_log.h"
-#include "cores.h"
 #include "grant.h"
 #include "pool.h"
-#include "recall.h"
 #include "strays.h"
 #include "verdict.h"
 #include "waiting.h"
@@ -28,20 +26,15 @@
 
 /* ---- the verdict of the job that it ran ---- */
 
-static bool memory_was_short(const struct slot *slot)
-{
-	return atomic_load(&slot_page(slot)->memory) != 0;
-}
-
 static uint64_t cpu_us(const struct rusage *u)
 {
 	return (uint64_t)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000000u +
 		(uint64_t)(u->ru_utime.tv_usec + u->ru_stime.tv_usec);
 }
 
-struct fate_facts death_facts(const struct slot *slot)
+static struct fate_facts facts_of(const struct slot *slot, const struct process_exit *e)
 {
-	return (struct fate_facts){
+	struct fate_facts facts = {
 		.escaped = slot->facts.escaped,
 		.sequence = slot->sequence,
 		.word = slot->facts.condemned ? slot->facts.word_before
@@ -54,38 +47,42 @@ struct fate_facts death_facts(const struct slot *slot)
 		.noticed = slot_noticed(slot, slot->sequence),
 		.protocol = slot->facts.protocol,
 		.stuck = slot->facts.stuck,
+		.undead = !e,
 	};
+
+	if (e) {
+		facts.ended = true;
+		facts.code = e->code;
+		facts.status = e->status;
+		facts.memory = atomic_load(&slot_page(slot)->memory) != 0;
+		facts.gave_up = death_log_gave_up(slot, e);
+	}
+	return facts;
 }
 
-static void job_after_death(struct slot *slot, const struct process_exit *e)
+static void end_handed_off(struct job *job, const struct fate_facts *facts)
 {
-	struct job *job = slot->job;
-	struct fate_facts facts = death_facts(slot);
-	bool again;
+	bool again = !fate_decide(facts, &job->verdict);
 
-	facts.ended = true;
-	facts.code = e->code;
-	facts.status = e->status;
-	facts.memory = memory_was_short(slot);
-	facts.gave_up = death_log_gave_up(slot, e);
-	job->verdict = (struct brood_verdict){ .cpu_us = cpu_us(&e->usage),
-		.peak_kb = (uint64_t)e->usage.ru_maxrss };
-	again = !fate_decide(&facts, &job->verdict);
 	if (again ? !waiting_redispatch(job) : !waiting_retry(job))
 		verdict_give(job);
 }
 
-static void lease_after_death(struct slot *slot, const struct process_exit *e)
+void death_end_job(struct slot *slot, const struct process_exit *e)
 {
-	grant_end_by_death(slot,
-		&(struct grant_death){
-			.code = e->code,
-			.status = e->status,
-			.cpu_us = cpu_us(&e->usage),
-			.peak_kb = (uint64_t)e->usage.ru_maxrss,
-			.memory = memory_was_short(slot),
-			.gave_up = death_log_gave_up(slot, e),
-		});
+	struct fate_facts facts = facts_of(slot, e);
+	struct brood_verdict used = { 0 };
+
+	if (e) {
+		used.cpu_us = cpu_us(&e->usage);
+		used.peak_kb = (uint64_t)e->usage.ru_maxrss;
+	}
+	if (slot->job && slot->job->is_lease) {
+		grant_end_by_death(slot, &facts, &used);
+	} else if (slot->job) {
+		slot->job->verdict = used;
+		end_handed_off(slot->job, &facts);
+	}
 }
 
 /* ---- what is said and counted ---- */
@@ -112,7 +109,7 @@ static void count(struct slot *slot, const struct process_exit *e, bool expected
 
 	count_one(&pool->stats_page->died);
 	if (e->code == CLD_DUMPED)
-		cores_count(pool, now);
+		pool_count_core(pool, now);
 	if (young && !slot->facts.unwatched && (!expected || slot->ready_ns == 0) &&
 		slot->pool->supervisor->halt.phase <= HALT_DRAIN)
 		backoff_young_death(&pool->backoff, now, pool_ready(pool));
@@ -180,7 +177,7 @@ static void forget_process(struct slot *slot)
 static void put_standard_back(struct slot *slot)
 {
 	const struct supervisor_config *c = &slot->pool->supervisor->config;
-	struct slot_page *page = shared_slot_page(c->shared, slot->number);
+	struct slot_page *page = slot_page(slot);
 
 	for (int i = 0; i < STANDARD_FILES; i++) {
 		uint32_t note = atomic_exchange(&page->standard[i], 0);
@@ -214,10 +211,7 @@ static void bury_worker(struct slot *slot, const struct process_exit *e)
 	slot_end(slot, TIME_NEVER);
 	count(slot, e, expected);
 	put_standard_back(slot);
-	if (slot->job && slot->job->is_lease)
-		lease_after_death(slot, e);
-	else if (slot->job)
-		job_after_death(slot, e);
+	death_end_job(slot, e);
 	forget_process(slot);
 	slot_make_empty(slot);
 	if (slot->ready_ns == 0)
@@ -336,8 +330,7 @@ static void eof_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 	if (slot->pid <= 0 || slot->link.state == SLOT_ENDING)
 		return;
 	if (slot->link.state == SLOT_LEASED) {
-		recall_lease(slot);
-		lease_watch_look(slot, now);
+		lease_watch_take_back(slot, now);
 	} else if (slot->link.state != SLOT_BUSY || !job_runs(slot)) {
 		slot_drop(slot, "closed its channel but did not end");
 	}
@@ -355,7 +348,7 @@ void death_channel_readable(struct loop *loop, struct source *source, uint32_t e
 	if (slot->pid > 0 && slot->facts.kill_signal != SIGKILL &&
 		slot->link.state != SLOT_ENDING) {
 		/* a worker on a lease looks at its channel only when it is told to */
-		recall_lease(slot);
+		lease_watch_recall(slot);
 		slot->eof_timer.on = eof_time_up;
 		timer_set(loop, &slot->eof_timer, now_ns() + EOF_GRACE_MS * NS_PER_MS);
 	}

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* The exit code is the library's, and not a job's. */
 bool death_log_gave_up(const struct slot *slot, const struct process_exit *e)
 {
 	uint32_t said = atomic_load(&slot_page(slot)->gave_up);
@@ -31,12 +30,9 @@ static const char *why_gave_up(const struct slot *slot, const struct process_exi
 /* The id of the job that runs on the lease, as the engine published it; 0: none. */
 static uint64_t job_on_lease(const struct slot *slot)
 {
-	const struct shared *shared = slot->pool->supervisor->config.shared;
-	const struct lease_page *lease_page = shared_lease_page(
-		shared, slot->job->lease.lease_page);
-	uint64_t word = slot->facts.condemned
-		? slot->facts.word_before
-		: atomic_load(&shared_slot_page(shared, slot->number)->word);
+	const struct lease_page *lease_page = slot_lease_page(slot);
+	uint64_t word = slot->facts.condemned ? slot->facts.word_before
+					      : atomic_load(&slot_page(slot)->word);
 	uint64_t sequence = SLOT_PAGE_SEQUENCE(word);
 
 	if (SLOT_PAGE_STATE(word) != SLOT_PAGE_RUNNING || sequence <= slot->lease.watch.base ||

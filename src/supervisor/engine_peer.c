@@ -4,18 +4,101 @@
  * wrong, stuck or dead, and none of that may block or break the supervisor. If the engine's channel
  * ends while the engine lives (it closed all its fds, say), the pool ends, too: nobody can give
  * jobs any more.
+ *
+ * Each job, and each request for a lease, takes the record that its id names. The engine's memory
+ * may be damaged: a message that makes no sense is logged and dropped.
  */
 #include "engine_peer.h"
-#include "intake.h"
+#include "deadline.h"
 #include "lease_watch.h"
 #include "logging.h"
 #include "manager.h"
 #include "stop.h"
 #include "strays.h"
+#include "verdict.h"
+#include "waiting.h"
 
 #include <sys/socket.h>
 
 #define ABNORMAL_STOP_MS 100u /* an engine that was killed takes its pool with it, now */
+
+/* ---- jobs and requests for leases ---- */
+
+static bool sane(const struct message_job *m)
+{
+	return m->id != 0 && (m->fn != 0) != (m->plugin_size != 0) &&
+		m->arg_size <= BROOD_ARG_MAX && m->plugin_size <= m->arg_size;
+}
+
+/* The record is filled in but for its fds. last: the last phase of a stop that lets it wait. */
+static void enter(struct job *job, struct frame *f, uint32_t fds, enum halt_phase last)
+{
+	record_take_fds(job, f);
+	if (job->fds_count < fds)
+		verdict_refuse(job, BROOD_DETAIL_FD_LOST);
+	else if (job->pool->supervisor->halt.phase > last)
+		verdict_refuse(job, BROOD_DETAIL_DRAINING);
+	else
+		waiting_enter(job);
+}
+
+static void on_job(struct pool *pool, struct frame *f)
+{
+	struct job *job;
+
+	if (!sane(&f->job) || !(job = record_of(records_claim(&pool->records, f->job.id)))) {
+		plain_log(pool->supervisor, BROOD_ERR, BROOD_EVENT_PROTOCOL,
+			"the engine gave a job that makes no sense; its library's memory is "
+			"damaged");
+		return;
+	}
+	record_begin(pool, job, &f->job);
+	memcpy(job->arg, frame_rest(f), f->job.arg_size);
+	enter(job, f, f->header.fds, HALT_NONE);
+}
+
+static void on_lease(struct pool *pool, struct frame *f)
+{
+	struct supervisor *s = pool->supervisor;
+	const struct message_job m = {
+		.id = f->lease.id, .given_ns = f->lease.given_ns, .queue_ms = f->lease.queue_ms
+	};
+	struct job *job = f->lease.lease_page < s->config.shared->lease_pages_count
+		? record_of(records_claim(&pool->records, m.id))
+		: NULL;
+
+	if (!job) {
+		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL,
+			"the engine asked for a lease in a way that makes no sense; its library's "
+			"memory is damaged");
+		return;
+	}
+	record_begin(pool, job, &m);
+	job->is_lease = true;
+	job->lease = f->lease;
+	memset(&job->grant, 0, sizeof job->grant);
+	enter(job, f, LEASE_FDS, HALT_DRAIN); /* the engine's queues drain, too */
+}
+
+static void on_cancel(struct pool *pool, uint64_t id)
+{
+	struct job *job = record_of(records_find(&pool->records, id));
+
+	if (!job || job->is_lease || job->link.state == RECORD_TOLD)
+		return; /* the job has its verdict: that is the answer */
+	if (job->link.state == RECORD_RUNNING && job->slot) {
+		if (job->slot->link.state == SLOT_BUSY)
+			deadline_hurry(job->slot, now_ns(), LADDER_CAUSE_CANCEL);
+		return;
+	}
+	job->verdict = job->ran ? job->before : (struct brood_verdict){ 0 };
+	job->verdict.outcome = BROOD_CANCELLED;
+	job->verdict.detail = BROOD_DETAIL_NONE;
+	job->verdict.signal = job->verdict.core = 0;
+	verdict_give(job);
+}
+
+/* ---- all else that it says ---- */
 
 static void drop_init_data(struct init_data *d)
 {
@@ -25,7 +108,7 @@ static void drop_init_data(struct init_data *d)
 	*d = (struct init_data){ .memfd = -1 };
 }
 
-static void on_init_data(struct supervisor *s, struct frame *f)
+static void on_init_data(struct pool *pool, struct frame *f)
 {
 	struct init_data d = {
 		.memfd = -1, .size = f->init_data.data_size, .version = f->init_data.version
@@ -34,7 +117,7 @@ static void on_init_data(struct supervisor *s, struct frame *f)
 
 	if (f->init_data.fds_count > BROOD_INIT_FDS_MAX ||
 		f->fds_count != first + f->init_data.fds_count) {
-		plain_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE,
+		plain_log(pool->supervisor, BROOD_ERR, BROOD_EVENT_RESOURCE,
 			"init data version %u is dropped: its fds did not arrive (limit on open "
 			"files)",
 			d.version);
@@ -44,8 +127,8 @@ static void on_init_data(struct supervisor *s, struct frame *f)
 		d.memfd = frame_take_fd(f, 0);
 	for (; d.fds_count < f->init_data.fds_count; d.fds_count++)
 		d.fds[d.fds_count] = frame_take_fd(f, first + d.fds_count);
-	drop_init_data(&pool_addressed(s)->init_data);
-	pool_addressed(s)->init_data = d;
+	drop_init_data(&pool->init_data);
+	pool->init_data = d;
 }
 
 static uint32_t drain_left(const struct supervisor *s, uint32_t used_ms)
@@ -81,9 +164,9 @@ static void handle(struct supervisor *s, struct frame *f)
 	struct pool *pool = pool_addressed(s);
 
 	switch (f->header.type) {
-	case MESSAGE_JOB: intake_job(pool, f); break;
-	case MESSAGE_CANCEL: intake_cancel(pool, f->cancel.id); break;
-	case MESSAGE_LEASE: intake_lease(pool, f); break;
+	case MESSAGE_JOB: on_job(pool, f); break;
+	case MESSAGE_CANCEL: on_cancel(pool, f->cancel.id); break;
+	case MESSAGE_LEASE: on_lease(pool, f); break;
 	case MESSAGE_LEASE_END: lease_watch_end(pool, f->lease_id.id); break;
 	case MESSAGE_LEASE_LOOK: lease_watch_look_by_id(pool, f->lease_id.id); break;
 	case MESSAGE_LEASE_KILL: lease_watch_kill(pool, &f->lease_kill); break;
@@ -94,12 +177,14 @@ static void handle(struct supervisor *s, struct frame *f)
 		stop_pool(s, drain_left(s, f->stop.drained_ms), s->options->stop_ms);
 		break;
 	case MESSAGE_NOTIFY: manager_hear_engine(s, &f->notify); break;
-	case MESSAGE_INIT_DATA: on_init_data(s, f); break;
+	case MESSAGE_INIT_DATA: on_init_data(pool, f); break;
 	default:
 		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL,
 			"the engine sent a message that is none of its own");
 	}
 }
+
+/* ---- its channel ---- */
 
 static void channel_over(struct supervisor *s)
 {
@@ -204,6 +289,8 @@ void engine_peer_readable(struct loop *loop, struct source *source, uint32_t eve
 		return;
 	read_one(s);
 }
+
+/* ---- its end ---- */
 
 /* A stop signal reached both: the supervisor may not have read its own yet. */
 static bool stop_signal_came(const struct supervisor *s)

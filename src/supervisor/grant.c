@@ -56,36 +56,34 @@ bool grant_end_by_return(struct slot *slot, const struct message_left *m)
 	return true;
 }
 
-void grant_end_by_death(struct slot *slot, const struct grant_death *d)
+void grant_end_by_death(
+	struct slot *slot, const struct fate_facts *facts, const struct brood_verdict *used)
 {
 	struct job *job = slot->job;
 	struct message_lease_over *o = &job->grant.over;
-	uint64_t word = atomic_load(&slot_page(slot)->word);
+	uint64_t subject = slot->lease.watch.subject;
 
-	count_jobs(slot, slot->facts.condemned ? slot->facts.word_before : word);
+	count_jobs(slot, facts->word);
 	did_jobs(slot);
-	o->sequence = slot->facts.stuck && !slot->lease.watch.subject ? SLOT_PAGE_SEQUENCE(word)
-								      : slot->lease.watch.subject;
-	o->word = slot->facts.condemned ? slot->facts.word_before : word;
-	o->escaped = slot->facts.escaped;
+	o->sequence = facts->stuck && !subject ? SLOT_PAGE_SEQUENCE(facts->word) : subject;
+	o->word = facts->word;
+	o->escaped = facts->escaped;
 	o->began_ns = atomic_load(&slot_page(slot)->began_ns);
 	o->escaped_sequence = slot->facts.escaped_sequence;
-	o->cause = slot->lease.watch.subject ? slot->ladder.cause : LADDER_CAUSE_NONE;
-	o->flags = (slot->facts.protocol ? OVER_PROTOCOL : 0) |
-		(slot->facts.stuck ? OVER_STUCK : 0) | (d->memory ? OVER_MEMORY : 0) |
-		(d->gave_up ? OVER_GAVE_UP : 0) |
-		(slot->lease.watch.subject && slot->ladder.abort ? OVER_ABORT : 0) |
-		(slot->facts.condemned ? OVER_CONDEMNED : 0) |
-		(slot->lease.watch.subject && slot->ladder.told ? OVER_TOLD : 0) |
-		(slot->lease.watch.subject && slot_noticed(slot, slot->lease.watch.subject)
-				? OVER_NOTICED
-				: 0) |
-		(d->undead ? OVER_UNDEAD : 0);
-	o->code = d->code;
-	o->status = d->status;
-	o->kill_signal = slot->facts.kill_signal;
-	o->cpu_us = d->cpu_us;
-	o->peak_kb = d->peak_kb;
+	o->flags = (facts->protocol ? OVER_PROTOCOL : 0) | (facts->stuck ? OVER_STUCK : 0) |
+		(facts->memory ? OVER_MEMORY : 0) | (facts->gave_up ? OVER_GAVE_UP : 0) |
+		(facts->condemned ? OVER_CONDEMNED : 0) | (facts->undead ? OVER_UNDEAD : 0);
+	o->cause = LADDER_CAUSE_NONE;
+	if (subject) {
+		o->cause = facts->cause;
+		o->flags |= (facts->abort ? OVER_ABORT : 0) | (facts->told ? OVER_TOLD : 0) |
+			(slot_noticed(slot, subject) ? OVER_NOTICED : 0);
+	}
+	o->code = facts->code;
+	o->status = facts->status;
+	o->kill_signal = facts->kill_signal;
+	o->cpu_us = used->cpu_us;
+	o->peak_kb = used->peak_kb;
 	slot_cut_job(slot);
 	record_end_lease(job, LEASE_DIED);
 }
@@ -142,9 +140,8 @@ int grant_give(struct slot *slot, struct job *job, uint64_t now)
 	int r;
 
 	prepare_memory(slot, job);
-	frame_begin(&f, MESSAGE_GRANT);
-	f.grant.id = job->link.id;
-	f.grant.sequence = slot->sequence;
+	frame_begin(&f, MESSAGE_GRANT)->grant = (struct message_grant){ .id = job->link.id,
+		.sequence = slot->sequence };
 	memcpy(f.fds, job->fds, LEASE_FDS * sizeof f.fds[0]);
 	f.fds_count = LEASE_FDS;
 	r = frame_send(slot->channel.fd, &f);

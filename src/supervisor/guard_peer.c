@@ -13,6 +13,25 @@ static void respawn_later(struct supervisor *s, uint64_t now)
 	timer_set(&s->loop, &s->guard.respawn, now + QUICK_NS);
 }
 
+static void death(struct loop *loop, struct source *source, uint32_t events)
+{
+	struct supervisor *s = container_of(source, struct supervisor, guard.death);
+
+	(void)events;
+	guard_peer_replace_if_ended(s);
+	if (s->guard.pid > 0 && source->fd >= 0 && source->fd == s->guard.pidfd &&
+		now_ns() - s->guard.born_ns >= QUICK_NS)
+		loop_remove(loop, source); /* waitid() failed for now: do not spin */
+}
+
+/* Where there is no memory for it now, the retry timer tries again. */
+static void watch(struct supervisor *s)
+{
+	if (s->guard.pidfd >= 0 && s->guard.death.fd < 0 &&
+		loop_add(&s->loop, &s->guard.death, s->guard.pidfd, EPOLLIN, death) < 0)
+		note(s, NOTE_RETRY);
+}
+
 void guard_peer_spawn(struct supervisor *s)
 {
 	struct guard_config config = { .shared = s->config.shared, .supervisor_pid = s->pid };
@@ -32,23 +51,18 @@ void guard_peer_spawn(struct supervisor *s)
 	s->guard.pidfd = pidfd;
 	atomic_store(&s->stats_page->guard_pid, pid);
 	note(s, NOTE_BIRTH); /* no worker is born without a guard */
-	if (pidfd >= 0 && loop_add(&s->loop, &s->guard.death, pidfd, EPOLLIN, guard_peer_death) < 0)
-		note(s, NOTE_RETRY);
+	watch(s);
 }
 
 void guard_peer_replace_if_ended(struct supervisor *s)
 {
-	struct process_exit e;
 	int r;
 
 	if (s->guard.pid <= 0)
 		return;
-	r = process_wait(s->guard.pid, false, &e);
+	r = process_wait(s->guard.pid, false, NULL);
 	if (r == 0) {
-		if (s->guard.death.fd < 0 && s->guard.pidfd >= 0 &&
-			loop_add(&s->loop, &s->guard.death, s->guard.pidfd, EPOLLIN,
-				guard_peer_death) < 0)
-			note(s, NOTE_RETRY);
+		watch(s);
 		return;
 	}
 	if (r < 0 && r != -ECHILD) {
@@ -68,17 +82,6 @@ void guard_peer_replace_if_ended(struct supervisor *s)
 		guard_peer_spawn(s);
 }
 
-void guard_peer_death(struct loop *loop, struct source *source, uint32_t events)
-{
-	struct supervisor *s = container_of(source, struct supervisor, guard.death);
-
-	(void)events;
-	guard_peer_replace_if_ended(s);
-	if (s->guard.pid > 0 && source->fd >= 0 && source->fd == s->guard.pidfd &&
-		now_ns() - s->guard.born_ns >= QUICK_NS)
-		loop_remove(loop, source); /* waitid() failed for now: do not spin */
-}
-
 void guard_peer_respawn_fired(struct loop *loop, struct timer *timer, uint64_t now)
 {
 	struct supervisor *s = container_of(timer, struct supervisor, guard.respawn);
@@ -92,7 +95,7 @@ void guard_peer_respawn_fired(struct loop *loop, struct timer *timer, uint64_t n
 /* The last thing before the supervisor's own end, when nothing is left to guard. */
 void guard_peer_end(struct supervisor *s)
 {
-	struct process_exit e;
+	const struct timespec ms = { .tv_nsec = (long)NS_PER_MS };
 	pid_t pid = s->guard.pid;
 
 	timer_stop(&s->loop, &s->guard.respawn);
@@ -100,15 +103,9 @@ void guard_peer_end(struct supervisor *s)
 	if (pid <= 0)
 		return;
 	process_signal(s->guard.pidfd, pid, SIGKILL);
-	for (int i = 0; i < 10000 && process_wait(pid, false, &e) == 0; i++) {
-		struct timespec ms = { .tv_nsec = NS_PER_MS };
-
-		/*
-		 * SIGKILL ends a sleeper in microseconds, if it is given a CPU. Nothing else waits
-		 * by now.
-		 */
+	/* SIGKILL ends a sleeper in microseconds, if it gets a CPU. Nothing else waits by now. */
+	for (int i = 0; i < 10000 && process_wait(pid, false, NULL) == 0; i++)
 		nanosleep(&ms, NULL);
-	}
 	s->guard.pidfd = close_fd(s->guard.pidfd);
 	s->guard.pid = 0;
 }

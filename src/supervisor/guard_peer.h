@@ -8,7 +8,6 @@
 #include "root.h"
 
 void guard_peer_spawn(struct supervisor *s);
-source_fn guard_peer_death;
 timer_fn guard_peer_respawn_fired;
 void guard_peer_replace_if_ended(struct supervisor *s);
 /* The last thing before the supervisor's own end, when nothing is left to guard. */

@@ -4,7 +4,6 @@
  */
 #include "lease_share.h"
 #include "lease_watch.h"
-#include "recall.h"
 
 #define RECALL_MAX    16u /* leases that are on their way back for others at a time */
 #define LOOKED_AT_MAX 32u /* leases that are looked at for one that waits */
@@ -148,8 +147,7 @@ static uint32_t recall(struct pool *pool, struct list *waiting, uint32_t count, 
 		/* the worker may have a long job, or say nothing */
 		ask_again_at(pool, time_after_ms(now, LEASE_HOLD_MS));
 		count_one(&pool->stats_page->leases_revoked);
-		recall_lease(slot);
-		lease_watch_look(slot, now);
+		lease_watch_take_back(slot, now);
 		recalled++;
 	}
 	return recalled;

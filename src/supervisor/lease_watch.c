@@ -5,12 +5,71 @@
  * asked, for it may lie. The engine stores `published`, and then looks whether its job ends before
  * look_at. The supervisor stores look_at, and then looks at `published` again. So one of the two
  * sees the other.
+ *
+ * A worker is asked three times to leave its lease. `leaving` in the lease page keeps the engine
+ * from publishing more jobs there. RECALL on the channel tells the worker. `attention` in the slot
+ * page, and its wake word, make the worker read the channel before its next job. The worker answers
+ * LEFT; a worker that does not is stuck.
  */
 #include "lease_watch.h"
 #include "deadline.h"
 #include "pool.h"
-#include "recall.h"
 #include "verdict.h"
+#include "../os/futex.h"
+
+/* ---- taking it back ---- */
+
+static void wake(struct slot *slot)
+{
+	struct slot_page *page = slot_page(slot);
+
+	atomic_store(&page->attention, 1);
+	atomic_fetch_add(&page->wake, 1);
+	futex_wake(&page->wake, 1);
+}
+
+static void send_recall(struct slot *slot)
+{
+	struct frame f;
+	int r;
+
+	frame_begin(&f, MESSAGE_RECALL)->recall.id = slot->job->link.id;
+	r = slot->paused               ? -EAGAIN
+		: slot->channel.fd < 0 ? -EPIPE
+				       : frame_send(slot->channel.fd, &f);
+	slot->lease.recall_unsent = error_passes(r);
+	if (slot->lease.recall_unsent)
+		note(slot->pool->supervisor, NOTE_RETRY);
+	else
+		/* where the channel has ended, too: a worker that lives reads its end */
+		wake(slot);
+}
+
+void lease_watch_recall(struct slot *slot)
+{
+	if (slot->lease.watch.leaving || slot->link.state != SLOT_LEASED)
+		return;
+	list_remove(&slot->lease.list);
+	list_append(&slot->lease.list, &slot->pool->leases.recalled);
+	slot->lease.recalled_ns = now_ns();
+	watch_leaving(&slot->lease.watch, slot_lease_page(slot)->entries, slot->lease.recalled_ns);
+	atomic_store(&slot_lease_page(slot)->leaving, 1);
+	send_recall(slot);
+}
+
+void lease_watch_take_back(struct slot *slot, uint64_t now)
+{
+	lease_watch_recall(slot);
+	lease_watch_look(slot, now);
+}
+
+void lease_watch_recall_again(struct pool *pool)
+{
+	for_each_slot(slot, pool) if (slot->lease.recall_unsent && slot->link.state == SLOT_LEASED)
+		send_recall(slot);
+}
+
+/* ---- looking ---- */
 
 static struct lease_sight sight(const struct slot *slot)
 {
@@ -67,7 +126,7 @@ static bool look(struct slot *slot, uint64_t now)
 		return false;
 	case LEASE_TAKE_BACK:
 		count_one(&slot->pool->stats_page->leases_revoked);
-		recall_lease(slot);
+		lease_watch_recall(slot);
 		break;
 	case LEASE_GO_ON: break;
 	}
@@ -121,16 +180,15 @@ static void look_fired(struct loop *loop, struct timer *timer, uint64_t now)
 
 void lease_watch_start(struct slot *slot, const struct message_lease *m, uint64_t now)
 {
-	const struct lease_terms terms = {
+	slot->lease.watch = (struct lease_watch){
 		.base = slot->sequence,
-		.limit_ms = m->limit_ms,
+		.limit_at = time_after_ms(now, m->limit_ms),
 		.idle_ms = slot->pool->options->lease_idle_ms,
 		.grace_ms = EOF_GRACE_MS,
 		.core_ms = slot->pool->options->core_ms,
-		.kept = m->flags & LEASE_PINNED,
+		.pinned = m->flags & LEASE_PINNED,
 	};
-
-	watch_begin(&slot->lease.watch, &terms, now);
+	watch_begin(&slot->lease.watch, now);
 	if (slot->pool->supervisor->halt.phase != HALT_NONE)
 		watch_drain(&slot->lease.watch);
 	look_again_at(slot, watch_next(&slot->lease.watch, &slot->ladder, now), now);
@@ -175,8 +233,7 @@ void lease_watch_end(struct pool *pool, uint64_t id)
 	if (!job->slot) {
 		verdict_refuse(job, BROOD_DETAIL_NONE);
 	} else if (job->slot->link.state == SLOT_LEASED) {
-		recall_lease(job->slot);
-		lease_watch_look(job->slot, now_ns());
+		lease_watch_take_back(job->slot, now_ns());
 	}
 }
 
@@ -191,12 +248,6 @@ void lease_watch_drain(struct pool *pool)
 			lease_watch_look(slot, now_ns());
 		}
 	}
-}
-
-void lease_watch_stop(struct slot *slot, uint64_t now)
-{
-	recall_lease(slot);
-	lease_watch_look(slot, now);
 }
 
 void lease_watch_force(struct slot *slot, uint64_t now)

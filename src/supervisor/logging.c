@@ -14,8 +14,7 @@ static void to_engine(struct supervisor *s, const struct message_log *line)
 {
 	struct frame f;
 
-	frame_begin(&f, MESSAGE_LOG);
-	f.log = *line;
+	frame_begin(&f, MESSAGE_LOG)->log = *line;
 	if (s->engine.ended || frame_send(s->config.log_fd, &f) < 0)
 		count_one(&s->stats_page->logs_dropped);
 }
@@ -33,15 +32,13 @@ static void to_stderr(struct supervisor *s, const struct message_log *line)
 		count_one(&s->stats_page->logs_dropped);
 }
 
-static void emit(struct supervisor *s, const struct message_log *line)
+void logging_relay(struct supervisor *s, const struct message_log *line)
 {
 	if (s->options->log && !s->engine.ended && !s->engine.channel_ended && !s->engine.exiting)
 		to_engine(s, line);
 	else
 		to_stderr(s, line);
 }
-
-void logging_relay(struct supervisor *s, const struct message_log *line) { emit(s, line); }
 
 void logging_line(struct supervisor *s, const struct logging_about *about, const char *format, ...)
 {
@@ -61,11 +58,11 @@ void logging_line(struct supervisor *s, const struct logging_about *about, const
 	va_end(args);
 	pass = fold_line(&s->fold, now, &line, &summary, &has_summary);
 	if (has_summary)
-		emit(s, &summary);
+		logging_relay(s, &summary);
 	if (pass && about->past_engine)
 		to_stderr(s, &line);
 	else if (pass)
-		emit(s, &line);
+		logging_relay(s, &line);
 	timer_set(&s->loop, &s->fold_timer, fold_next(&s->fold));
 }
 
@@ -75,15 +72,14 @@ void logging_fold_fired(struct loop *loop, struct timer *timer, uint64_t now)
 	struct message_log summary;
 
 	while (fold_due(&s->fold, now, &summary))
-		emit(s, &summary);
+		logging_relay(s, &summary);
 	timer_set(loop, timer, fold_next(&s->fold));
 }
 
-/* At the end: what is still held is said, not lost. */
 void logging_flush(struct supervisor *s)
 {
 	struct message_log summary;
 
 	while (fold_due(&s->fold, TIME_NEVER, &summary))
-		emit(s, &summary);
+		logging_relay(s, &summary);
 }

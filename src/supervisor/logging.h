@@ -17,7 +17,8 @@ struct logging_about {
 };
 void logging_line(struct supervisor *s, const struct logging_about *about, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-void logging_relay(struct supervisor *s, const struct message_log *line); /* a job's own */
+/* passes a line on as it is: a job's own, or one that was made here */
+void logging_relay(struct supervisor *s, const struct message_log *line);
 timer_fn logging_fold_fired;
 /* At the end: what is still held is said, not lost. */
 void logging_flush(struct supervisor *s);

@@ -26,54 +26,36 @@ static bool send_or_keep(struct supervisor *s, const char *text)
 	return true; /* sent, or never will be: the manager is gone */
 }
 
-struct status {
-	char text[sizeof((struct manager *)0)->status + 64];
-};
-
-static struct status status_now(const struct pool *pool)
+/* before: what else is said, or nothing */
+static bool say_status(struct supervisor *s, const char *before)
 {
-	const char *own = pool->supervisor->manager.status;
-	struct status now;
+	const struct pool *pool = pool_addressed(s);
+	const char *own = s->manager.status, *trouble = "";
+	char text[sizeof s->manager.status + 128], ready[64] = "";
 
 	if (pool->backoff.degraded)
-		snprintf(now.text, sizeof now.text, "degraded: workers die at birth%s%s",
-			*own ? "; " : "", own);
+		trouble = "degraded: workers die at birth";
 	else if (pool_degraded(pool))
-		snprintf(now.text, sizeof now.text, "degraded: workers cannot die%s%s",
-			*own ? "; " : "", own);
-	else if (*own)
-		snprintf(now.text, sizeof now.text, "%s", own);
-	else
-		snprintf(now.text, sizeof now.text, "%u of %u workers ready", pool_ready(pool),
+		trouble = "degraded: workers cannot die";
+	else if (!*own)
+		snprintf(ready, sizeof ready, "%u of %u workers ready", pool_ready(pool),
 			pool->workers);
-	return now;
-}
-
-static void say_ready(struct supervisor *s)
-{
-	struct status status = status_now(pool_addressed(s));
-	char text[sizeof status + 64];
-
-	snprintf(text, sizeof text, "READY=1\nMAINPID=%d\nSTATUS=%s", s->pid, status.text);
-	s->manager.ready_pending = !send_or_keep(s, text);
-	s->manager.status_pending = s->manager.status_pending && s->manager.ready_pending;
-}
-
-static void say_status(struct supervisor *s)
-{
-	struct status status = status_now(pool_addressed(s));
-	char text[sizeof status + 16];
-
-	snprintf(text, sizeof text, "STATUS=%s", status.text);
-	s->manager.status_pending = !send_or_keep(s, text);
+	snprintf(text, sizeof text, "%sSTATUS=%s%s%s%s", before, ready, trouble,
+		*trouble && *own ? "; " : "", own);
+	return send_or_keep(s, text);
 }
 
 static void flush(struct supervisor *s)
 {
-	if (s->manager.ready_pending)
-		say_ready(s);
+	char ready[64];
+
+	if (s->manager.ready_pending) {
+		snprintf(ready, sizeof ready, "READY=1\nMAINPID=%d\n", s->pid);
+		s->manager.ready_pending = !say_status(s, ready);
+		s->manager.status_pending = s->manager.status_pending && s->manager.ready_pending;
+	}
 	if (s->manager.status_pending)
-		say_status(s);
+		s->manager.status_pending = !say_status(s, "");
 	if (s->manager.stopping_pending)
 		s->manager.stopping_pending = !send_or_keep(s, "STOPPING=1\nSTATUS=stopping");
 }

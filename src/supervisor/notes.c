@@ -11,7 +11,7 @@
 #include "manager.h"
 #include "outbox.h"
 #include "pool.h"
-#include "recall.h"
+#include "lease_watch.h"
 #include "spawn.h"
 #include "stop.h"
 #include "undead.h"
@@ -26,7 +26,7 @@ void notes_retry_fired(struct loop *loop, struct timer *timer, uint64_t now)
 	for_each_pool(pool, s)
 	{
 		for_each_slot(slot, pool) if (slot->paused) worker_peer_resume(slot);
-		recall_send_again(pool);
+		lease_watch_recall_again(pool);
 	}
 	engine_peer_resume(s);
 	guard_peer_replace_if_ended(s);

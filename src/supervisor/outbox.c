@@ -29,8 +29,7 @@ static int tell_verdict(struct supervisor *s, struct job *job)
 	struct frame f;
 	int r;
 
-	frame_begin(&f, MESSAGE_VERDICT);
-	f.verdict.verdict = job->verdict;
+	frame_begin(&f, MESSAGE_VERDICT)->verdict.verdict = job->verdict;
 	f.fds_count = job->fds_count;
 	memcpy(f.fds, job->fds, job->fds_count * sizeof f.fds[0]);
 	r = frame_send(s->config.channel_fd, &f);
@@ -49,8 +48,7 @@ static int tell_lease_over(struct supervisor *s, struct job *job)
 {
 	struct frame f;
 
-	frame_begin(&f, MESSAGE_LEASE_OVER);
-	f.lease_over = job->grant.over;
+	frame_begin(&f, MESSAGE_LEASE_OVER)->lease_over = job->grant.over;
 	return frame_send(s->config.channel_fd, &f);
 }
 
@@ -60,8 +58,7 @@ static int send_granted(struct supervisor *s, const struct job *job)
 
 	if (engine_is_deaf(s))
 		return 0;
-	frame_begin(&f, MESSAGE_GRANTED);
-	f.granted = job->grant.granted;
+	frame_begin(&f, MESSAGE_GRANTED)->granted = job->grant.granted;
 	return frame_send(s->config.channel_fd, &f);
 }
 

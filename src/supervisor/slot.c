@@ -141,6 +141,16 @@ void slot_set_timer(struct slot *slot, timer_fn *on, uint64_t when)
 
 /* ---- its process ---- */
 
+void slot_open_channel(struct slot *slot, int fd)
+{
+	struct supervisor *s = slot->pool->supervisor;
+
+	slot->paused = loop_add(&s->loop, &slot->channel, fd, EPOLLIN, slot->channel.on) < 0;
+	slot->channel.fd = fd; /* also of one that is not in the loop */
+	if (slot->paused)
+		note(s, NOTE_RETRY);
+}
+
 void slot_close_channel(struct slot *slot)
 {
 	int fd = slot->channel.fd;
@@ -174,8 +184,8 @@ void slot_kill(struct slot *slot, int sig, const char *reason)
 	process_signal(slot->pidfd, slot->pid, sig);
 	if (sig != SIGKILL)
 		return;
-	process_kill_group(
-		slot->pid); /* a child of the worker's job may hold the worker, by tracing it */
+	/* a child of the worker's job may hold the worker, by tracing it */
+	process_kill_group(slot->pid);
 	expect_end(slot);
 }
 

@@ -96,6 +96,8 @@ void slot_revive(struct slot *slot);
 /* BUSY or LEASED, with that job or lease */
 void slot_take_job(struct slot *slot, struct job *job);
 void slot_cut_job(struct slot *slot);
+/* Reads what comes there; if there is no memory for that now: paused, and tried again later. */
+void slot_open_channel(struct slot *slot, int fd);
 void slot_close_channel(struct slot *slot);
 /* STARTING, IDLE, BUSY and LEASED have one limit each; TIME_NEVER: none */
 void slot_set_timer(struct slot *slot, timer_fn *on, uint64_t when);

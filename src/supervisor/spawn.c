@@ -22,7 +22,6 @@
  * All other steps, and all that is owned, stay where they are.
  */
 #include "spawn.h"
-#include "cores.h"
 #include "logging.h"
 #include "pool.h"
 #include "../os/proc.h"
@@ -123,12 +122,7 @@ static void born(struct slot *slot, int channel_fd)
 		slot_end(slot, now + RETRY_MS * NS_PER_MS);
 		spawn_failed(pool, r, now);
 	}
-	slot->channel.fd = -1;
-	if (loop_add(&s->loop, &slot->channel, channel_fd, EPOLLIN, slot->channel.on) < 0) {
-		slot->channel.fd = channel_fd; /* kept for worker_peer_resume */
-		slot->paused = true;
-		note(s, NOTE_RETRY);
-	}
+	slot_open_channel(slot, channel_fd);
 }
 
 static int spawn_one(struct pool *pool)
@@ -142,7 +136,7 @@ static int spawn_one(struct pool *pool)
 		return r;
 	forget_former(slot);
 	slot->generation++;
-	slot->core_allowed = cores_allowed(pool, now_ns());
+	slot->core_allowed = pool_cores_allowed(pool, now_ns());
 	pid = process_spawn(&pool->supervisor->way, &pidfd);
 	if (pid == 0)
 		child(pool, slot, pair[1]);

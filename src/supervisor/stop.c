@@ -46,7 +46,7 @@ static void cancel_all(struct pool *pool)
 		if (slot->link.state == SLOT_BUSY) {
 			deadline_hurry(slot, now, LADDER_CAUSE_STOP);
 		} else if (slot->link.state == SLOT_LEASED) {
-			lease_watch_stop(slot, now);
+			lease_watch_take_back(slot, now);
 		} else if (slot->link.state == SLOT_STARTING) {
 			slot_kill(slot, SIGKILL, "the pool stops");
 			slot_end(slot, now + RETRY_MS * NS_PER_MS);
@@ -111,7 +111,7 @@ static void finish(struct supervisor *s)
 		return;
 	}
 	s->left = 0;
-	for_each_pool(pool, s) s->left += undead_alive(pool);
+	for_each_pool(pool, s) s->left += undead_alive(pool, 0);
 	if (s->left && !s->undead_said)
 		plain_log(s, BROOD_WARNING, BROOD_EVENT_UNDEAD,
 			"the pool has stopped, but %u worker%s that cannot die %s left", s->left,
@@ -148,7 +148,7 @@ static void enter_phase(struct supervisor *s)
 static uint32_t workers_alive(struct pool *pool)
 {
 	return slots_working(&pool->slots) - pool->slots.counts[SLOT_EMPTY] +
-		undead_fresh(pool, now_ns());
+		undead_alive(pool, now_ns());
 }
 
 /* True: the next phase has begun. */

@@ -20,7 +20,6 @@
 #include <stdlib.h>
 
 #define SWEEP_EVERY_NS  NS_PER_S
-#define CHILDREN_MAX    16384
 #define HUNT_NS         (50 * NS_PER_MS) /* that the pool may stand still for one */
 #define HUNT_AT_STOP_NS NS_PER_S
 
@@ -181,13 +180,6 @@ static void say_blind(struct supervisor *s)
 		"sessions of their own, or with CLONE_PARENT, are ended at the stop only");
 }
 
-static void reap_quietly(pid_t pid)
-{
-	struct process_exit e;
-
-	process_wait(pid, false, &e);
-}
-
 uint32_t strays_sweep(struct supervisor *s)
 {
 	/* too large for a stack; and the supervisor must not allocate now */
@@ -202,10 +194,9 @@ uint32_t strays_sweep(struct supervisor *s)
 	n = children_list(children, CHILDREN_MAX);
 	for (int i = 0; i < n; i++) {
 		pid_t pid = children[i];
-		struct process_exit e;
 
 		if (bsearch(&pid, known, known_count, sizeof pid, by_pid) ||
-			process_wait(pid, false, &e) != 0 || !strays_is_jobs(s, pid))
+			process_wait(pid, false, NULL) != 0 || !strays_is_jobs(s, pid))
 			continue;
 		found++;
 		s->strays_left++;
@@ -219,7 +210,7 @@ uint32_t strays_sweep(struct supervisor *s)
 	say_killed(s, killed);
 	for (int i = 0; found && i < n; i++)
 		if (!bsearch(&children[i], known, known_count, sizeof children[i], by_pid))
-			reap_quietly(children[i]);
+			process_wait(children[i], false, NULL);
 	strays_reap(s);
 	if (n < 0)
 		say_blind(s);

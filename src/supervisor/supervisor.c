@@ -20,7 +20,6 @@
  * closed.
  */
 #include "supervisor.h"
-#include "cores.h"
 #include "death.h"
 #include "engine_peer.h"
 #include "guard_peer.h"
@@ -28,8 +27,8 @@
 #include "logging.h"
 #include "manager.h"
 #include "notes.h"
+#include "pool.h"
 #include "signal_source.h"
-#include "slot.h"
 #include "spawn.h"
 #include "stop.h"
 #include "strays.h"
@@ -63,10 +62,7 @@ static void slot_prepare(struct pool *pool, struct slot *slot, uint32_t number)
 	timer_init(&slot->end_timer, death_end_fired);
 	timer_init(&slot->undead_timer, undead_time_up);
 	list_init(&slot->lease.list);
-	if (number < pool->workers)
-		slots_add(&pool->slots, &slot->link);
-	else
-		slots_add_spare(&pool->slots, &slot->link);
+	slots_add(&pool->slots, &slot->link, number < pool->workers ? SLOT_EMPTY : SLOT_SPARE);
 }
 
 static int pool_prepare(struct supervisor *s, struct pool *pool)
@@ -86,7 +82,7 @@ static int pool_prepare(struct supervisor *s, struct pool *pool)
 	list_init(&pool->leases.untold);
 	timer_init(&pool->leases.timer, lease_share_fired);
 	timer_init(&pool->spawn_timer, spawn_timer_fired);
-	timer_init(&pool->cores.timer, cores_fired);
+	timer_init(&pool->cores.timer, pool_cores_fired);
 	backoff_init(&pool->backoff, o->backoff_min_ms, o->backoff_max_ms, o->start_limit,
 		now_ns() ^ (uint64_t)getpid());
 	r = records_init(&pool->records, s->config.records, sizeof(struct job));

@@ -16,7 +16,6 @@
 #include "undead.h"
 #include "../os/proc.h"
 #include "death.h"
-#include "grant.h"
 #include "pool.h"
 #include "strays.h"
 #include "verdict.h"
@@ -51,18 +50,6 @@ static void kill_tracer(struct slot *slot, pid_t tracer)
 	if (pidfd != -ESRCH && proc_tracer(slot->pid) == tracer && strays_is_jobs(s, tracer))
 		process_signal(pidfd, tracer, SIGKILL);
 	close_fd(pidfd);
-}
-
-/* ---- its job ---- */
-
-static void give_verdict(struct slot *slot)
-{
-	struct fate_facts facts = death_facts(slot);
-
-	facts.undead = true;
-	slot->job->verdict = (struct brood_verdict){ 0 };
-	fate_decide(&facts, &slot->job->verdict);
-	verdict_give(slot->job);
 }
 
 /* ---- the place ---- */
@@ -100,10 +87,7 @@ static void begin(struct slot *slot)
 	say(slot);
 	slot_close_channel(slot);
 	slot_make_undead(slot);
-	if (slot->job && slot->job->is_lease)
-		grant_end_by_death(slot, &(struct grant_death){ .undead = true });
-	else if (slot->job)
-		give_verdict(slot);
+	death_end_job(slot, NULL);
 	if (slot->death.fd < 0)
 		slot_end(slot, 0); /* looks again */
 	say_degraded(slot->pool);
@@ -145,9 +129,7 @@ void undead_revive(struct pool *pool)
 			"the pool has recovered: all places work again");
 }
 
-uint32_t undead_alive(struct pool *pool) { return undead_fresh(pool, 0); }
-
-uint32_t undead_fresh(struct pool *pool, uint64_t now)
+uint32_t undead_alive(struct pool *pool, uint64_t now)
 {
 	uint32_t count = 0;
 

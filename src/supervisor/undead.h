@@ -10,8 +10,7 @@
 timer_fn undead_time_up;
 /* a sweep has found nothing: places whose process has ended are places again */
 void undead_revive(struct pool *pool);
-uint32_t undead_alive(struct pool *pool); /* processes */
-/* of these, killed a short time ago: they may just be slow */
-uint32_t undead_fresh(struct pool *pool, uint64_t now);
+/* How many live on. now: only those killed a short time ago, which may just be slow; 0: all. */
+uint32_t undead_alive(struct pool *pool, uint64_t now);
 
 #endif

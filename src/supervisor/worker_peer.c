@@ -318,18 +318,9 @@ static void pause_reading(struct slot *slot)
 
 void worker_peer_resume(struct slot *slot)
 {
-	struct supervisor *s = slot->pool->supervisor;
-	int fd = slot->channel.fd;
-
 	slot->paused = false;
-	if (slot->pid <= 0 || fd < 0)
-		return;
-	slot->channel.fd = -1;
-	if (loop_add(&s->loop, &slot->channel, fd, EPOLLIN, slot->channel.on) < 0) {
-		slot->channel.fd = fd;
-		slot->paused = true;
-		note(s, NOTE_RETRY);
-	}
+	if (slot->pid > 0 && slot->channel.fd >= 0)
+		slot_open_channel(slot, slot->channel.fd);
 }
 
 bool worker_peer_read(struct slot *slot)

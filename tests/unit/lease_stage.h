@@ -22,22 +22,20 @@ struct stage {
 	uint64_t word, began, published;
 };
 
-static inline void begin_with(struct stage *s, bool kept, uint32_t limit_ms)
+static inline void begin_with(struct stage *s, bool pinned, uint32_t limit_ms)
 {
-	const struct lease_terms terms = { .base = BASE,
-		.limit_ms = limit_ms,
-		.idle_ms = IDLE,
-		.grace_ms = RECALL,
-		.core_ms = CORE,
-		.kept = kept };
-
-	memset(s, 0, sizeof *s);
+	*s = (struct stage){ .w = { .base = BASE,
+				     .limit_at = time_after_ms(AT, limit_ms),
+				     .idle_ms = IDLE,
+				     .grace_ms = RECALL,
+				     .core_ms = CORE,
+				     .pinned = pinned } };
 	for (size_t i = 0; i < RING_DEPTH; i++)
 		s->entries[i] =
 			(struct lease_page_entry){ .id = i, .run_ms = RUN, .grace_ms = GRACE };
 	s->word = SLOT_PAGE_WORD(BASE, SLOT_PAGE_FREE);
 	s->published = BASE;
-	watch_begin(&s->w, &terms, AT);
+	watch_begin(&s->w, AT);
 }
 
 static inline void begin(struct stage *s) { begin_with(s, false, BROOD_FOREVER); }

@@ -83,7 +83,7 @@ static void run_model(uint64_t seed)
 
 	slots_init(&s);
 	for (int i = 0; i < SLOTS; i++) {
-		slots_add(&s, &links[i]);
+		slots_add(&s, &links[i], SLOT_EMPTY);
 		model_enter(&m, &links[i], SLOT_EMPTY);
 	}
 	for (int step = 0; step < STEPS; step++) {
@@ -116,7 +116,7 @@ Test(unit_slots, the_warmest_goes_first_and_the_longest_empty)
 	slots_init(&s);
 	cr_assert_null(slots_first(&s, SLOT_EMPTY));
 	for (int i = 0; i < 3; i++)
-		slots_add(&s, &links[i]);
+		slots_add(&s, &links[i], SLOT_EMPTY);
 	cr_assert_eq(slots_first(&s, SLOT_EMPTY), &links[0]);
 	for (int i = 0; i < 3; i++) {
 		slots_move(&s, &links[i], SLOT_STARTING);
@@ -146,7 +146,7 @@ Test(unit_slots, a_spare_place_takes_over)
 
 	slots_init(&s);
 	for (int i = 0; i < 4; i++)
-		(i < 2 ? slots_add : slots_add_spare)(&s, &links[i]);
+		slots_add(&s, &links[i], i < 2 ? SLOT_EMPTY : SLOT_SPARE);
 	cr_assert_eq(slots_working(&s), 2);
 	kill_one(&s, &links[0]);
 	cr_assert_eq(slots_working(&s), 2);
@@ -171,7 +171,7 @@ static void move_badly(enum slot_state from, enum slot_state to)
 	struct slots s;
 
 	slots_init(&s);
-	slots_add(&s, &l);
+	slots_add(&s, &l, SLOT_EMPTY);
 	if (from != SLOT_EMPTY)
 		slots_move(&s, &l, SLOT_STARTING);
 	if (from == SLOT_IDLE || from == SLOT_BUSY)
