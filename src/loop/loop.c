@@ -115,7 +115,7 @@ static void run_timers(struct loop *loop, uint64_t until)
 			return;
 		t = container_of(first, struct timer, node);
 		timer_stop(loop, t);
-		t->on(loop, t, loop->now);
+		t->on(t, loop->now);
 	}
 }
 
@@ -126,7 +126,7 @@ static void dispatch(struct loop *loop, int count)
 		struct source *s = loop->batch[i].data.ptr;
 
 		if (s)
-			s->on(loop, s, loop->batch[i].events);
+			s->on(s, loop->batch[i].events);
 	}
 	loop->batch_count = 0;
 }

@@ -19,8 +19,8 @@
 struct loop;
 struct source;
 struct timer;
-typedef void source_fn(struct loop *loop, struct source *source, uint32_t events);
-typedef void timer_fn(struct loop *loop, struct timer *timer, uint64_t now);
+typedef void source_fn(struct source *source, uint32_t events);
+typedef void timer_fn(struct timer *timer, uint64_t now);
 
 struct source {
 	int fd;

@@ -139,9 +139,8 @@ void deadline_hurry(struct slot *slot, uint64_t now, enum ladder_cause cause)
 	deadline_enforce(slot, now);
 }
 
-static void ladder_fired(struct loop *loop, struct timer *timer, uint64_t now)
+static void ladder_fired(struct timer *timer, uint64_t now)
 {
-	(void)loop;
 	deadline_enforce(container_of(timer, struct slot, timer), now);
 }
 

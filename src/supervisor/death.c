@@ -263,7 +263,7 @@ void death_bury_if_ended(struct slot *slot)
 	bury(slot, &e);
 }
 
-void death_readable(struct loop *loop, struct source *source, uint32_t events)
+void death_readable(struct source *source, uint32_t events)
 {
 	struct slot *slot = container_of(source, struct slot, death);
 
@@ -274,7 +274,7 @@ void death_readable(struct loop *loop, struct source *source, uint32_t events)
 	 * it is taken from the loop, and a timer looks again.
 	 */
 	if (slot->pid > 0) {
-		loop_remove(loop, &slot->death);
+		loop_remove(&slot->pool->supervisor->loop, &slot->death);
 		slot_end(slot, now_ns() + RETRY_MS * NS_PER_MS);
 	}
 }
@@ -283,16 +283,15 @@ void death_readable(struct loop *loop, struct source *source, uint32_t events)
  * The timer of an ENDING slot kills its worker (again). Where the worker's pidfd could not be had
  * or watched, the timer then looks whether the worker is gone.
  */
-void death_end_fired(struct loop *loop, struct timer *timer, uint64_t now)
+void death_end_fired(struct timer *timer, uint64_t now)
 {
 	struct slot *slot = container_of(timer, struct slot, end_timer);
+	struct supervisor *s = slot->pool->supervisor;
 
 	death_bury_if_ended(slot);
 	if (slot->pid <= 0)
 		return;
 	if (slot->facts.kill_signal != SIGKILL && slot->link.state == SLOT_ENDING) {
-		struct supervisor *s = slot->pool->supervisor;
-
 		slot_log(slot, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED,
 			"worker %u (pid %d) did not end when asked and is killed", slot->number,
 			slot->pid);
@@ -306,7 +305,7 @@ void death_end_fired(struct loop *loop, struct timer *timer, uint64_t now)
 	if (slot->link.state == SLOT_UNDEAD)
 		slot_end(slot, 0);
 	else
-		timer_set(loop, timer, now + RETRY_MS * NS_PER_MS);
+		timer_set(&s->loop, timer, now + RETRY_MS * NS_PER_MS);
 }
 
 static bool job_runs(const struct slot *slot)
@@ -321,11 +320,10 @@ static bool job_runs(const struct slot *slot)
  * job it is stuck then, and with a job the looks at the lease go on. A worker without a job or a
  * lease has no reason to live on.
  */
-static void eof_time_up(struct loop *loop, struct timer *timer, uint64_t now)
+static void eof_time_up(struct timer *timer, uint64_t now)
 {
 	struct slot *slot = container_of(timer, struct slot, eof_timer);
 
-	(void)loop;
 	death_bury_if_ended(slot);
 	if (slot->pid <= 0 || slot->link.state == SLOT_ENDING)
 		return;
@@ -336,7 +334,7 @@ static void eof_time_up(struct loop *loop, struct timer *timer, uint64_t now)
 	}
 }
 
-void death_channel_readable(struct loop *loop, struct source *source, uint32_t events)
+void death_channel_readable(struct source *source, uint32_t events)
 {
 	struct slot *slot = container_of(source, struct slot, channel);
 
@@ -350,6 +348,7 @@ void death_channel_readable(struct loop *loop, struct source *source, uint32_t e
 		/* a worker on a lease looks at its channel only when it is told to */
 		lease_watch_recall(slot);
 		slot->eof_timer.on = eof_time_up;
-		timer_set(loop, &slot->eof_timer, now_ns() + EOF_GRACE_MS * NS_PER_MS);
+		timer_set(&slot->pool->supervisor->loop, &slot->eof_timer,
+			now_ns() + EOF_GRACE_MS * NS_PER_MS);
 	}
 }

@@ -201,11 +201,10 @@ static void channel_over(struct supervisor *s)
 		timer_set(&s->loop, &s->engine.eof_timer, now_ns() + EOF_GRACE_MS * NS_PER_MS);
 }
 
-void engine_peer_eof_fired(struct loop *loop, struct timer *timer, uint64_t now)
+void engine_peer_eof_fired(struct timer *timer, uint64_t now)
 {
 	struct supervisor *s = container_of(timer, struct supervisor, engine.eof_timer);
 
-	(void)loop;
 	(void)now;
 	engine_peer_stop_if_ended(s);
 	if (s->engine.ended)
@@ -278,11 +277,10 @@ void engine_peer_resume(struct supervisor *s)
 	engine_peer_stop_if_ended(s);
 }
 
-void engine_peer_readable(struct loop *loop, struct source *source, uint32_t events)
+void engine_peer_readable(struct source *source, uint32_t events)
 {
 	struct supervisor *s = container_of(source, struct supervisor, engine.channel);
 
-	(void)loop;
 	if (events & EPOLLOUT)
 		note(s, NOTE_TELL);
 	if (source->fd < 0 || !(events & ~(uint32_t)EPOLLOUT))
@@ -394,7 +392,7 @@ void engine_peer_stop_if_ended(struct supervisor *s)
 		orderly ? s->options->stop_ms : MIN(s->options->stop_ms, ABNORMAL_STOP_MS));
 }
 
-void engine_peer_death(struct loop *loop, struct source *source, uint32_t events)
+void engine_peer_death(struct source *source, uint32_t events)
 {
 	struct supervisor *s = container_of(source, struct supervisor, engine.death);
 
@@ -402,7 +400,7 @@ void engine_peer_death(struct loop *loop, struct source *source, uint32_t events
 	engine_peer_stop_if_ended(s);
 	/* waitid failed for now, or a debugger has it first: engine_peer_resume looks again */
 	if (!s->engine.ended) {
-		loop_remove(loop, source);
+		loop_remove(&s->loop, source);
 		note(s, NOTE_RETRY);
 	}
 }

@@ -13,7 +13,7 @@ static void respawn_later(struct supervisor *s, uint64_t now)
 	timer_set(&s->loop, &s->guard.respawn, now + QUICK_NS);
 }
 
-static void death(struct loop *loop, struct source *source, uint32_t events)
+static void death(struct source *source, uint32_t events)
 {
 	struct supervisor *s = container_of(source, struct supervisor, guard.death);
 
@@ -21,7 +21,7 @@ static void death(struct loop *loop, struct source *source, uint32_t events)
 	guard_peer_replace_if_ended(s);
 	if (s->guard.pid > 0 && source->fd >= 0 && source->fd == s->guard.pidfd &&
 		now_ns() - s->guard.born_ns >= QUICK_NS)
-		loop_remove(loop, source); /* waitid() failed for now: do not spin */
+		loop_remove(&s->loop, source); /* waitid() failed for now: do not spin */
 }
 
 /* Where there is no memory for it now, the retry timer tries again. */
@@ -82,11 +82,10 @@ void guard_peer_replace_if_ended(struct supervisor *s)
 		guard_peer_spawn(s);
 }
 
-void guard_peer_respawn_fired(struct loop *loop, struct timer *timer, uint64_t now)
+void guard_peer_respawn_fired(struct timer *timer, uint64_t now)
 {
 	struct supervisor *s = container_of(timer, struct supervisor, guard.respawn);
 
-	(void)loop;
 	(void)now;
 	if (s->guard.pid <= 0 && !(s->engine.ended && s->halt.phase == HALT_DONE))
 		guard_peer_spawn(s);

@@ -178,9 +178,8 @@ void lease_share_recall(struct pool *pool)
 		recall(pool, &pool->records.queue, MIN(queued - ready - leaving, room), now);
 }
 
-void lease_share_fired(struct loop *loop, struct timer *timer, uint64_t now)
+void lease_share_fired(struct timer *timer, uint64_t now)
 {
-	(void)loop;
 	(void)now;
 	lease_share_recall(container_of(timer, struct pool, leases.timer));
 }

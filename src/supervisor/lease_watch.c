@@ -172,9 +172,8 @@ void lease_watch_look(struct slot *slot, uint64_t now)
 	}
 }
 
-static void look_fired(struct loop *loop, struct timer *timer, uint64_t now)
+static void look_fired(struct timer *timer, uint64_t now)
 {
-	(void)loop;
 	lease_watch_look(container_of(timer, struct slot, timer), now);
 }
 

@@ -66,14 +66,14 @@ void logging_line(struct supervisor *s, const struct logging_about *about, const
 	timer_set(&s->loop, &s->fold_timer, fold_next(&s->fold));
 }
 
-void logging_fold_fired(struct loop *loop, struct timer *timer, uint64_t now)
+void logging_fold_fired(struct timer *timer, uint64_t now)
 {
 	struct supervisor *s = container_of(timer, struct supervisor, fold_timer);
 	struct message_log summary;
 
 	while (fold_due(&s->fold, now, &summary))
 		logging_relay(s, &summary);
-	timer_set(loop, timer, fold_next(&s->fold));
+	timer_set(&s->loop, timer, fold_next(&s->fold));
 }
 
 void logging_flush(struct supervisor *s)

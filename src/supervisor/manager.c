@@ -128,17 +128,17 @@ static bool engine_stands_still(struct supervisor *s)
 	return stopped && !spared;
 }
 
-void manager_watchdog_fired(struct loop *loop, struct timer *timer, uint64_t now)
+void manager_watchdog_fired(struct timer *timer, uint64_t now)
 {
 	struct supervisor *s = container_of(timer, struct supervisor, manager.watchdog);
 
 	if (!engine_stands_still(s))
 		notify_send(&s->config.notify, "WATCHDOG=1");
-	timer_set(loop, timer, now + s->config.notify.watchdog_us * NS_PER_US / 2);
+	timer_set(&s->loop, timer, now + s->config.notify.watchdog_us * NS_PER_US / 2);
 }
 
 void manager_start(struct supervisor *s)
 {
 	if (s->config.notify.watchdog_us > 0)
-		manager_watchdog_fired(&s->loop, &s->manager.watchdog, now_ns());
+		manager_watchdog_fired(&s->manager.watchdog, now_ns());
 }

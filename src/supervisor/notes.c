@@ -17,11 +17,10 @@
 #include "undead.h"
 #include "worker_peer.h"
 
-void notes_retry_fired(struct loop *loop, struct timer *timer, uint64_t now)
+void notes_retry_fired(struct timer *timer, uint64_t now)
 {
 	struct supervisor *s = container_of(timer, struct supervisor, retry_timer);
 
-	(void)loop;
 	(void)now;
 	for_each_pool(pool, s)
 	{

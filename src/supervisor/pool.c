@@ -104,9 +104,8 @@ static void adjust_all(struct pool *pool, uint64_t now)
 			pool_adjust_core(container_of(l, struct slot, link.link), now);
 }
 
-void pool_cores_fired(struct loop *loop, struct timer *timer, uint64_t now)
+void pool_cores_fired(struct timer *timer, uint64_t now)
 {
-	(void)loop;
 	adjust_all(container_of(timer, struct pool, cores.timer), now);
 }
 

@@ -97,12 +97,11 @@ static void handle(struct supervisor *s, const struct signalfd_siginfo *info)
 		pass_on(s, info);
 }
 
-void signal_source_readable(struct loop *loop, struct source *source, uint32_t events)
+void signal_source_readable(struct source *source, uint32_t events)
 {
 	struct supervisor *s = container_of(source, struct supervisor, signals);
 	struct signalfd_siginfo info;
 
-	(void)loop;
 	(void)events;
 	while (source->fd >= 0 && signals_read(source->fd, &info) > 0)
 		handle(s, &info);

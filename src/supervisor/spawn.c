@@ -82,12 +82,12 @@ static void forget_former(struct slot *slot)
 	memset(page->name, 0, sizeof page->name);
 }
 
-static void init_time_up(struct loop *loop, struct timer *timer, uint64_t now)
+static void init_time_up(struct timer *timer, uint64_t now)
 {
 	struct slot *slot = container_of(timer, struct slot, timer);
 
 	if ((slot->pool->options->flags & BROOD_DEBUGGING) && proc_traced_or_stopped(slot->pid)) {
-		timer_set(loop, timer, now + NS_PER_S);
+		timer_set(&slot->pool->supervisor->loop, timer, now + NS_PER_S);
 		return;
 	}
 	slot_kill(slot, SIGKILL, "it was not ready within init_ms");
@@ -163,11 +163,10 @@ static bool wanted(struct pool *pool)
 	return s->halt.phase == HALT_DRAIN && pool->records.queued > 0;
 }
 
-void spawn_timer_fired(struct loop *loop, struct timer *timer, uint64_t now)
+void spawn_timer_fired(struct timer *timer, uint64_t now)
 {
 	struct pool *pool = container_of(timer, struct pool, spawn_timer);
 
-	(void)loop;
 	for (int n = 0; n < BIRTHS_A_TURN && wanted(pool) && backoff_next(&pool->backoff) <= now;
 		n++) {
 		int r = spawn_one(pool);

@@ -177,9 +177,8 @@ void stop_step(struct supervisor *s)
 		finish(s);
 }
 
-void stop_timer_fired(struct loop *loop, struct timer *timer, uint64_t now)
+void stop_timer_fired(struct timer *timer, uint64_t now)
 {
-	(void)loop;
 	(void)now;
 	note(container_of(timer, struct supervisor, halt_timer), NOTE_STOP);
 }
@@ -207,9 +206,8 @@ static void force_engine(struct supervisor *s, const char *why)
 	process_signal(s->engine.pidfd, s->engine.pid, SIGKILL);
 }
 
-void stop_engine_timer_fired(struct loop *loop, struct timer *timer, uint64_t now)
+void stop_engine_timer_fired(struct timer *timer, uint64_t now)
 {
-	(void)loop;
 	(void)now;
 	force_engine(container_of(timer, struct supervisor, engine.stop_timer),
 		"it did not end within engine_stop_ms of the stop signal");

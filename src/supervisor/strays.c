@@ -273,7 +273,7 @@ void strays_end_closers(struct supervisor *s)
  * After a sweep that found something the next one is due soon: the killed processes may have had
  * children, which are the supervisor's now.
  */
-void strays_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now)
+void strays_sweep_fired(struct timer *timer, uint64_t now)
 {
 	struct supervisor *s = container_of(timer, struct supervisor, sweep_timer);
 
@@ -281,7 +281,7 @@ void strays_sweep_fired(struct loop *loop, struct timer *timer, uint64_t now)
 	if (strays_sweep(s) > 0) {
 		s->sweep_pause_ms = s->sweep_pause_ms ? MIN(s->sweep_pause_ms * 2, 1000u)
 						      : RETRY_MS;
-		timer_set(loop, timer, now + s->sweep_pause_ms * NS_PER_MS);
+		timer_set(&s->loop, timer, now + s->sweep_pause_ms * NS_PER_MS);
 		if (strays_given_up(s, now))
 			note(s, NOTE_STOP); /* some of them cannot be killed: the stop gives up */
 	} else {

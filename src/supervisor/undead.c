@@ -93,11 +93,10 @@ static void begin(struct slot *slot)
 	say_degraded(slot->pool);
 }
 
-void undead_time_up(struct loop *loop, struct timer *timer, uint64_t now)
+void undead_time_up(struct timer *timer, uint64_t now)
 {
 	struct slot *slot = container_of(timer, struct slot, undead_timer);
 
-	(void)loop;
 	(void)now;
 	death_bury_if_ended(slot);
 	if (slot->pid <= 0)

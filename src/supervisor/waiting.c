@@ -11,11 +11,10 @@
 /* workers may die under a job that has not started so often; then it is crashed */
 #define REDISPATCH_MAX 16u
 
-static void queue_time_up(struct loop *loop, struct timer *timer, uint64_t now)
+static void queue_time_up(struct timer *timer, uint64_t now)
 {
 	struct job *job = container_of(timer, struct job, queue_timer);
 
-	(void)loop;
 	(void)now;
 	verdict_refuse(job, BROOD_DETAIL_QUEUE_TIME);
 }

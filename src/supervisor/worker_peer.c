@@ -19,11 +19,10 @@
 
 /* ---- one function a cell ---- */
 
-static void healthy_fired(struct loop *loop, struct timer *timer, uint64_t now)
+static void healthy_fired(struct timer *timer, uint64_t now)
 {
 	struct slot *slot = container_of(timer, struct slot, timer);
 
-	(void)loop;
 	(void)now;
 	if (slot->link.state == SLOT_IDLE)
 		pool_worker_is_well(slot, "stay alive");

@@ -15,6 +15,8 @@
 
 TestSuite(unit_loop, .timeout = 60);
 
+static struct loop loop; /* each test runs in a process of its own */
+
 struct ear { /* a pipe that somebody listens to */
 	struct source source;
 	int write_fd, heard;
@@ -23,7 +25,7 @@ struct ear { /* a pipe that somebody listens to */
 
 static void say(struct ear *e) { cr_assert_eq(write(e->write_fd, "x", 1), 1); }
 
-static void hear(struct loop *loop, struct source *s, uint32_t events)
+static void hear(struct source *s, uint32_t events)
 {
 	struct ear *e = container_of(s, struct ear, source);
 	char c;
@@ -34,118 +36,114 @@ static void hear(struct loop *loop, struct source *s, uint32_t events)
 	if (e->remove) {
 		int fd = e->remove->source.fd;
 
-		loop_remove(loop, &e->remove->source);
+		loop_remove(&loop, &e->remove->source);
 		close_fd(fd);
 	}
 	if (e->also && e->also->source.fd >= 0)
-		loop_remove(loop, &e->also->source);
+		loop_remove(&loop, &e->also->source);
 }
 
-static void open_ear(struct loop *loop, struct ear *e)
+static void open_ear(struct ear *e)
 {
 	int fds[2];
 
 	memset(e, 0, sizeof *e);
 	cr_assert_eq(pipe(fds), 0);
 	e->write_fd = fds[1];
-	cr_assert_eq(loop_add(loop, &e->source, fds[0], EPOLLIN, hear), 0);
+	cr_assert_eq(loop_add(&loop, &e->source, fds[0], EPOLLIN, hear), 0);
 }
 
-static void close_ear(struct loop *loop, struct ear *e)
+static void close_ear(struct ear *e)
 {
 	int fd = e->source.fd;
 
-	loop_remove(loop, &e->source);
+	loop_remove(&loop, &e->source);
 	close_fd(fd);
 	close_fd(e->write_fd);
 }
 
-static void on_stop(struct loop *loop, struct timer *t, uint64_t now)
+static void on_stop(struct timer *t, uint64_t now)
 {
 	(void)t, (void)now;
-	loop->stop = true;
+	loop.stop = true;
 }
 
 /* Until nothing is ready any more. */
-static void run_out(struct loop *loop)
+static void run_out(void)
 {
 	struct timer stop;
 
 	timer_init(&stop, on_stop);
-	timer_set(loop, &stop, now_ns());
-	cr_assert_eq(loop_run(loop), 0);
+	timer_set(&loop, &stop, now_ns());
+	cr_assert_eq(loop_run(&loop), 0);
 	cr_assert_not(timer_running(&stop));
 }
 
 Test(unit_loop, a_removed_source_is_not_called_any_more_in_its_batch)
 {
-	struct loop loop;
 	struct ear a, b;
 
 	cr_assert_eq(loop_init(&loop, 4), 0);
-	open_ear(&loop, &a);
-	open_ear(&loop, &b);
+	open_ear(&a);
+	open_ear(&b);
 	/* whoever comes first takes the other out, and closes its fd */
 	a.remove = &b;
 	b.remove = &a;
 	say(&a);
 	say(&b);
-	run_out(&loop);
+	run_out();
 	cr_assert_eq(a.heard + b.heard, 1);
 	cr_assert((a.source.fd < 0) != (b.source.fd < 0));
-	close_ear(&loop, &a);
-	close_ear(&loop, &b);
+	close_ear(&a);
+	close_ear(&b);
 	loop_close(&loop);
 }
 
 Test(unit_loop, a_source_may_remove_itself_and_be_removed_twice)
 {
-	struct loop loop;
 	struct ear a;
 	int fd;
 
 	cr_assert_eq(loop_init(&loop, 4), 0);
-	open_ear(&loop, &a);
+	open_ear(&a);
 	fd = a.source.fd;
 	a.also = &a;
 	say(&a);
 	say(&a);
-	run_out(&loop);
+	run_out();
 	cr_assert_eq(a.heard, 1);
 	loop_remove(&loop, &a.source);
 	loop_remove(&loop, &a.source);
 	source_init(&a.source);
 	loop_remove(&loop, &a.source);
 	cr_assert_eq(loop_add(&loop, &a.source, fd, EPOLLIN, hear), 0, "it can come back");
-	run_out(&loop);
+	run_out();
 	cr_assert_eq(a.heard, 2);
-	close_ear(&loop, &a);
+	close_ear(&a);
 	loop_close(&loop);
 }
 
 Test(unit_loop, modify)
 {
-	struct loop loop;
 	struct ear a;
 
 	cr_assert_eq(loop_init(&loop, 4), 0);
-	open_ear(&loop, &a);
+	open_ear(&a);
 	say(&a);
 	cr_assert_eq(loop_modify(&loop, &a.source, 0), 0);
-	run_out(&loop);
+	run_out();
 	cr_assert_eq(a.heard, 0);
 	cr_assert_eq(loop_modify(&loop, &a.source, EPOLLIN), 0);
 	cr_assert_eq(loop_modify(&loop, &a.source, EPOLLIN), 0);
-	run_out(&loop);
+	run_out();
 	cr_assert_eq(a.heard, 1);
-	close_ear(&loop, &a);
+	close_ear(&a);
 	loop_close(&loop);
 }
 
 Test(unit_loop, add_says_what_is_wrong)
 {
 	struct source s;
-	struct loop loop;
 
 	source_init(&s);
 	cr_assert_eq(loop_init(&loop, 4), 0);
@@ -166,21 +164,20 @@ struct numbered {
 	uint64_t when;
 };
 
-static void note_timer(struct loop *loop, struct timer *t, uint64_t now)
+static void note_timer(struct timer *t, uint64_t now)
 {
 	struct numbered *n = container_of(t, struct numbered, timer);
 
 	cr_assert_geq(now, n->when, "never early");
 	cr_assert_not(timer_running(t));
 	order[ran++] = n->number;
-	loop->stop = ran == TIMERS;
+	loop.stop = ran == TIMERS;
 }
 
 Test(unit_loop, timers_run_in_order_and_never_early)
 {
 	static struct numbered timers[TIMERS];
 	uint64_t start = now_ns();
-	struct loop loop;
 
 	cr_assert_eq(loop_init(&loop, TIMERS), 0);
 	for (int i = 0; i < TIMERS; i++) {
@@ -198,22 +195,21 @@ Test(unit_loop, timers_run_in_order_and_never_early)
 
 static int again_left;
 
-static void again(struct loop *loop, struct timer *t, uint64_t now)
+static void again(struct timer *t, uint64_t now)
 {
 	(void)now;
 	if (again_left-- > 0)
-		timer_set(loop, t, 1); /* long past */
+		timer_set(&loop, t, 1); /* long past */
 }
 
 /* One that is due for ever, on purpose or not, does not keep the others and the events out. */
 Test(unit_loop, a_timer_that_sets_itself_for_the_past)
 {
 	struct timer eager, stop;
-	struct loop loop;
 	struct ear a;
 
 	cr_assert_eq(loop_init(&loop, 4), 0);
-	open_ear(&loop, &a);
+	open_ear(&a);
 	again_left = 1000;
 	timer_init(&eager, again);
 	timer_init(&stop, on_stop);
@@ -223,7 +219,7 @@ Test(unit_loop, a_timer_that_sets_itself_for_the_past)
 	cr_assert_eq(loop_run(&loop), 0);
 	cr_assert_eq(a.heard, 1);
 	timer_stop(&loop, &eager);
-	close_ear(&loop, &a);
+	close_ear(&a);
 	loop_close(&loop);
 }
 
@@ -231,7 +227,6 @@ Test(unit_loop, timers_move_and_stop)
 {
 	static struct numbered n[2];
 	struct timer stop;
-	struct loop loop;
 
 	cr_assert_eq(loop_init(&loop, 4), 0);
 	timer_init(&n[0].timer, note_timer);
@@ -263,13 +258,13 @@ Test(unit_loop, timers_move_and_stop)
 static struct ear race_ear[3 * LOOP_BATCH];
 static int heard_before;
 
-static void race_timer(struct loop *loop, struct timer *t, uint64_t now)
+static void race_timer(struct timer *t, uint64_t now)
 {
 	(void)t, (void)now;
 	heard_before = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(race_ear); i++)
 		heard_before += race_ear[i].heard;
-	loop->stop = true;
+	loop.stop = true;
 }
 
 /*
@@ -279,11 +274,10 @@ static void race_timer(struct loop *loop, struct timer *t, uint64_t now)
 Test(unit_loop, events_that_are_ready_come_before_timers)
 {
 	struct timer t;
-	struct loop loop;
 
 	cr_assert_eq(loop_init(&loop, 4), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(race_ear); i++) {
-		open_ear(&loop, &race_ear[i]);
+		open_ear(&race_ear[i]);
 		say(&race_ear[i]);
 		say(&race_ear[i]);
 	}
@@ -292,29 +286,28 @@ Test(unit_loop, events_that_are_ready_come_before_timers)
 	cr_assert_eq(loop_run(&loop), 0);
 	cr_assert_eq(heard_before, 2 * (int)ARRAY_SIZE(race_ear));
 	for (size_t i = 0; i < ARRAY_SIZE(race_ear); i++)
-		close_ear(&loop, &race_ear[i]);
+		close_ear(&race_ear[i]);
 	loop_close(&loop);
 }
 
-static void never_empty(struct loop *loop, struct source *s, uint32_t events)
+static void never_empty(struct source *s, uint32_t events)
 {
-	(void)loop, (void)s, (void)events; /* reads nothing: ready for ever */
+	(void)s, (void)events; /* reads nothing: ready for ever */
 }
 
 Test(unit_loop, traffic_without_a_pause_does_not_starve_timers)
 {
 	struct timer stop;
-	struct loop loop;
 	struct ear a;
 
 	cr_assert_eq(loop_init(&loop, 4), 0);
-	open_ear(&loop, &a);
+	open_ear(&a);
 	a.source.on = never_empty;
 	say(&a);
 	timer_init(&stop, on_stop);
 	timer_set(&loop, &stop, now_ns() + NS_PER_MS);
 	cr_assert_eq(loop_run(&loop), 0);
-	close_ear(&loop, &a);
+	close_ear(&a);
 	loop_close(&loop);
 }
 
@@ -330,21 +323,20 @@ static void interrupt(int sig)
 		abort();
 }
 
-static void hear_and_stop(struct loop *loop, struct source *s, uint32_t events)
+static void hear_and_stop(struct source *s, uint32_t events)
 {
-	hear(loop, s, events);
-	loop->stop = true;
+	hear(s, events);
+	loop.stop = true;
 }
 
 Test(unit_loop, signals_do_not_end_it)
 {
 	struct itimerval every = { { 0, 2000 }, { 0, 2000 } }, none = { { 0, 0 }, { 0, 0 } };
 	struct sigaction action = { .sa_handler = interrupt };
-	struct loop loop;
 	struct ear a;
 
 	cr_assert_eq(loop_init(&loop, 4), 0);
-	open_ear(&loop, &a);
+	open_ear(&a);
 	a.source.on = hear_and_stop;
 	alarm_pipe = a.write_fd;
 	sigaction(SIGALRM, &action, NULL);
@@ -352,14 +344,13 @@ Test(unit_loop, signals_do_not_end_it)
 	cr_assert_eq(loop_run(&loop), 0);
 	setitimer(ITIMER_REAL, &none, NULL);
 	cr_assert_geq(interruptions, 5);
-	close_ear(&loop, &a);
+	close_ear(&a);
 	loop_close(&loop);
 }
 
 Test(unit_loop, no_fd_left_for_epoll)
 {
 	struct rlimit before, limit;
-	struct loop loop;
 	int r;
 
 	getrlimit(RLIMIT_NOFILE, &before);
