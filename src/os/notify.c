@@ -70,14 +70,6 @@ int notify_from_environment(struct notify *ret)
 	return 0;
 }
 
-/* The first send makes the socket, so that only the process that sends has it. */
-static int notify_open(struct notify *n)
-{
-	if (n->fd < 0)
-		n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	return n->fd < 0 ? -errno : 0;
-}
-
 int notify_send(struct notify *n, const char *text)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -86,9 +78,11 @@ int notify_send(struct notify *n, const char *text)
 
 	if (n->path_size == 0)
 		return 0;
-	r = notify_open(n);
-	if (r < 0)
-		return r;
+	/* The first send makes the socket, so that only the process that sends has it. */
+	if (n->fd < 0)
+		n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (n->fd < 0)
+		return -errno;
 	memcpy(address.sun_path, n->path, n->path_size);
 	/* An abstract name ends with its last byte, a path ends with a NUL. */
 	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n->path_size +

@@ -74,12 +74,6 @@ static int kill_checked(const struct proc_stat *s)
 	return process_signal(pidfd, s->pid, SIGKILL);
 }
 
-/*
- * For want of fds or memory nothing can be read now. So the session that getsid() told a moment ago
- * must do.
- */
-static int kill_unread(pid_t pid) { return process_signal(-1, pid, SIGKILL); }
-
 /* True: this process was killed before. False: it is noted as killed now. */
 static bool was_killed(struct walk *w, pid_t pid)
 {
@@ -130,7 +124,11 @@ static int kill_one(void *context, int pid)
 	}
 	if (r < 0 ? r == -ESRCH || session < 0 : s.doomed || !wanted(w, s.session))
 		return 0;
-	r = r < 0 ? kill_unread(pid) : kill_checked(&s);
+	/*
+	 * For want of fds or memory nothing can be read now: the session that getsid() told a
+	 * moment ago must do.
+	 */
+	r = r < 0 ? process_signal(-1, pid, SIGKILL) : kill_checked(&s);
 	w->killed += r == 0;
 	/*
 	 * EPERM: the process belongs to another user (a set-id program). Another round would change

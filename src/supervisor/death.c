@@ -195,7 +195,7 @@ static void bury_undead(struct slot *slot)
 	slot_log(slot, BROOD_NOTICE, BROOD_EVENT_UNDEAD,
 		"worker %u (pid %d), which was killed, has ended after %" PRIu64 " ms",
 		slot->number, slot->pid, (now_ns() - slot->killed_ns) / NS_PER_MS);
-	count_one(&s->stats_page->died);
+	count_one(&slot->pool->stats_page->died);
 	forget_process(slot);
 	slot->sweeps = s->sweeps;
 	note(s, NOTE_STOP);
@@ -295,7 +295,7 @@ void death_end_fired(struct timer *timer, uint64_t now)
 		slot_log(slot, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED,
 			"worker %u (pid %d) did not end when asked and is killed", slot->number,
 			slot->pid);
-		count_one(&s->stats_page->killed);
+		count_one(&slot->pool->stats_page->killed);
 		slot_kill(slot, SIGKILL,
 			slot->facts.reason ? slot->facts.reason : "it did not end when asked");
 	}

@@ -210,11 +210,7 @@ void engine_peer_eof_fired(struct timer *timer, uint64_t now)
 	if (s->engine.ended)
 		return;
 	if (!s->engine.stopped_pool)
-		logging_line(s,
-			&(struct logging_about){ .level = BROOD_ERR,
-				.event = BROOD_EVENT_ENGINE_DIED,
-				.pid = s->engine.pid,
-				.past_engine = true },
+		stderr_log(s, BROOD_ERR, BROOD_EVENT_ENGINE_DIED, s->engine.pid,
 			"the engine (pid %d) lives, but has closed its channel to the supervisor, "
 			"or runs another program: the pool stops",
 			s->engine.pid);

@@ -66,20 +66,20 @@ void logging_line(struct supervisor *s, const struct logging_about *about, const
 	timer_set(&s->loop, &s->fold_timer, fold_next(&s->fold));
 }
 
-void logging_fold_fired(struct timer *timer, uint64_t now)
+static void say_held(struct supervisor *s, uint64_t now)
 {
-	struct supervisor *s = container_of(timer, struct supervisor, fold_timer);
 	struct message_log summary;
 
 	while (fold_due(&s->fold, now, &summary))
 		logging_relay(s, &summary);
+}
+
+void logging_fold_fired(struct timer *timer, uint64_t now)
+{
+	struct supervisor *s = container_of(timer, struct supervisor, fold_timer);
+
+	say_held(s, now);
 	timer_set(&s->loop, timer, fold_next(&s->fold));
 }
 
-void logging_flush(struct supervisor *s)
-{
-	struct message_log summary;
-
-	while (fold_due(&s->fold, TIME_NEVER, &summary))
-		logging_relay(s, &summary);
-}
+void logging_flush(struct supervisor *s) { say_held(s, TIME_NEVER); }

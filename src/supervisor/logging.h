@@ -27,8 +27,14 @@ void logging_flush(struct supervisor *s);
 	logging_line((s_),                                                                      \
 		&(struct logging_about){ .level = (level_), .event = (event_), .pid = (pid_) }, \
 		__VA_ARGS__)
-#define plain_log(s_, level_, event_, ...)                                                  \
-	logging_line((s_), &(struct logging_about){ .level = (level_), .event = (event_) }, \
+/* to stderr: the engine cannot say it */
+#define stderr_log(s_, level_, event_, pid_, ...)           \
+	logging_line((s_),                                  \
+		&(struct logging_about){ .level = (level_), \
+			.event = (event_),                  \
+			.pid = (pid_),                      \
+			.past_engine = true },              \
 		__VA_ARGS__)
+#define plain_log(s_, level_, event_, ...) process_log(s_, level_, event_, 0, __VA_ARGS__)
 
 #endif

@@ -116,11 +116,7 @@ static bool engine_stands_still(struct supervisor *s)
 	bool spared = s->options->flags & BROOD_DEBUGGING;
 
 	if (stopped && !spared && !s->manager.still_said)
-		logging_line(s,
-			&(struct logging_about){ .level = BROOD_WARNING,
-				.event = BROOD_EVENT_ENGINE_STOPPED,
-				.pid = s->engine.pid,
-				.past_engine = true },
+		stderr_log(s, BROOD_WARNING, BROOD_EVENT_ENGINE_STOPPED, s->engine.pid,
 			"the engine (pid %d) is stopped, by a signal or a debugger: the service "
 			"manager's watchdog is not fed",
 			s->engine.pid);

@@ -24,6 +24,12 @@ static bool refused_for_long(struct job *job)
 	return now - job->refused_ns >= REPLY_FDS_NS;
 }
 
+/* 0: sent, or nobody hears it any more; or -errno */
+static int send(struct supervisor *s, struct frame *f)
+{
+	return engine_is_deaf(s) ? 0 : frame_send(s->config.channel_fd, f);
+}
+
 static int tell_verdict(struct supervisor *s, struct job *job)
 {
 	struct frame f;
@@ -32,7 +38,7 @@ static int tell_verdict(struct supervisor *s, struct job *job)
 	frame_begin(&f, MESSAGE_VERDICT)->verdict.verdict = job->verdict;
 	f.fds_count = job->fds_count;
 	memcpy(f.fds, job->fds, job->fds_count * sizeof f.fds[0]);
-	r = frame_send(s->config.channel_fd, &f);
+	r = send(s, &f);
 	if (r == 0 || job->fds_count == 0 ||
 		(error_passes(r) && (r != -ETOOMANYREFS || !refused_for_long(job))))
 		return r;
@@ -41,7 +47,7 @@ static int tell_verdict(struct supervisor *s, struct job *job)
 		job->link.id, strerror(-r));
 	record_close_fds(job); /* whatever was wrong with the fds, the verdict must go */
 	f.fds_count = 0;
-	return frame_send(s->config.channel_fd, &f);
+	return send(s, &f);
 }
 
 static int tell_lease_over(struct supervisor *s, struct job *job)
@@ -49,17 +55,15 @@ static int tell_lease_over(struct supervisor *s, struct job *job)
 	struct frame f;
 
 	frame_begin(&f, MESSAGE_LEASE_OVER)->lease_over = job->grant.over;
-	return frame_send(s->config.channel_fd, &f);
+	return send(s, &f);
 }
 
 static int send_granted(struct supervisor *s, const struct job *job)
 {
 	struct frame f;
 
-	if (engine_is_deaf(s))
-		return 0;
 	frame_begin(&f, MESSAGE_GRANTED)->granted = job->grant.granted;
-	return frame_send(s->config.channel_fd, &f);
+	return send(s, &f);
 }
 
 static int tell_granted(struct pool *pool)
@@ -74,13 +78,6 @@ static int tell_granted(struct pool *pool)
 		list_remove(first);
 	}
 	return 0;
-}
-
-static int tell(struct supervisor *s, struct job *job)
-{
-	if (engine_is_deaf(s))
-		return 0; /* nobody to tell */
-	return job->is_lease ? tell_lease_over(s, job) : tell_verdict(s, job);
 }
 
 /* A full socket becomes writable. If another resource is short, only time tells. */
@@ -101,7 +98,7 @@ static int flush_pool(struct pool *pool)
 	int r = tell_granted(pool);
 
 	while (r >= 0 && (job = record_of(records_told(&pool->records)))) {
-		r = tell(s, job);
+		r = job->is_lease ? tell_lease_over(s, job) : tell_verdict(s, job);
 		if (error_passes(r))
 			return r;
 		record_close_fds(job);
@@ -135,13 +132,11 @@ int outbox_tell(struct pool *pool, enum message_type type)
 	struct frame f;
 	int r;
 
-	if (engine_is_deaf(s))
-		return 0;
 	frame_begin(&f, type);
 	f.pool.ready = pool_ready(pool);
 	f.pool.workers = pool->workers;
 	f.pool.left = s->left;
-	r = frame_send(s->config.channel_fd, &f);
+	r = send(s, &f);
 	if (r < 0)
 		note(s, NOTE_RETRY);
 	return r;

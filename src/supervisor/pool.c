@@ -40,22 +40,16 @@ void pool_count(struct pool *pool)
 	atomic_store_explicit(&b->degraded, pool_degraded(pool), memory_order_relaxed);
 }
 
-static void recovered(struct pool *pool, const char *what)
-{
-	struct supervisor *s = pool->supervisor;
-
-	plain_log(s, BROOD_NOTICE, BROOD_EVENT_RECOVERED,
-		"the pool has recovered: workers %s again", what);
-	note(s, NOTE_POOL | NOTE_GAUGES);
-}
-
 void pool_worker_is_well(struct slot *slot, const char *what)
 {
 	struct pool *pool = slot->pool;
 	uint64_t before = backoff_next(&pool->backoff);
 
-	if (backoff_healthy(&pool->backoff, slot->ready_ns))
-		recovered(pool, what);
+	if (backoff_healthy(&pool->backoff, slot->ready_ns)) {
+		plain_log(pool->supervisor, BROOD_NOTICE, BROOD_EVENT_RECOVERED,
+			"the pool has recovered: workers %s again", what);
+		note(pool->supervisor, NOTE_POOL | NOTE_GAUGES);
+	}
 	if (backoff_next(&pool->backoff) != before)
 		/* nobody is to wait for a pause that is no more */
 		note(pool->supervisor, NOTE_BIRTH);

@@ -6,8 +6,8 @@
 #ifndef BROOD_SUPERVISOR_ROOT_H
 #define BROOD_SUPERVISOR_ROOT_H
 
-#include "config.h"
 #include "parts.h"
+#include "supervisor.h"
 #include "../os/stdlog.h"
 #include "../pool/backoff.h"
 #include "../pool/fold.h"

@@ -26,9 +26,8 @@ static void default_all(const struct brood_options *o)
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
-		for (size_t k = 0; k < o->keep_signals_count; k++)
-			if (o->keep_signals[k] == faults[i] && (n == 0 || keep[n - 1] != faults[i]))
-				keep[n++] = faults[i];
+		if (signals_listed(o->keep_signals, o->keep_signals_count, faults[i]))
+			keep[n++] = faults[i];
 	signals_default_all(keep, n);
 }
 

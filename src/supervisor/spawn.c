@@ -35,7 +35,7 @@ static void __attribute__((noreturn)) child(struct pool *pool, struct slot *slot
 {
 	struct supervisor *s = pool->supervisor;
 	struct worker_config config = {
-		.options = s->options,
+		.options = pool->options,
 		.shared = s->config.shared,
 		.slot = slot->number,
 		.generation = slot->generation,

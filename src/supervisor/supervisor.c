@@ -97,11 +97,12 @@ static int pool_prepare(struct supervisor *s, struct pool *pool)
 }
 
 /* Room for all timers, so that no timer is ever refused. */
-static size_t timers_count(const struct supervisor *s)
+static size_t timers_count(struct supervisor *s)
 {
-	const struct pool *pool = s->pools;
+	size_t count = 16;
 
-	return (size_t)POOLS * (s->config.records + 4 * (size_t)pool->places + 3) + 16;
+	for_each_pool(pool, s) count += pool->records.count + 4 * (size_t)pool->places + 3;
+	return count;
 }
 
 static void timers_prepare(struct supervisor *s)
@@ -243,10 +244,7 @@ static void watch_or_die(struct supervisor *s, struct source *source, int fd, so
 	/* Without its own eyes the supervisor would be worse than none. Nobody waits for it yet. */
 	if (fd >= 0 && loop_add(&s->loop, source, fd, EPOLLIN, on) < 0) {
 		process_signal(s->engine.pidfd, s->engine.pid, SIGKILL);
-		logging_line(s,
-			&(struct logging_about){ .level = BROOD_ERR,
-				.event = BROOD_EVENT_RESOURCE,
-				.past_engine = true },
+		stderr_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE, 0,
 			"the supervisor cannot watch the engine: both end");
 		_exit(EXIT_FAILURE);
 	}

@@ -5,9 +5,26 @@
 #ifndef BROOD_SUPERVISOR_SUPERVISOR_H
 #define BROOD_SUPERVISOR_SUPERVISOR_H
 
-#include "config.h"
+#include "../os/notify.h"
+#include "../os/signals.h"
+#include "../wire/birth.h"
 
 struct supervisor;
+/* What it is made of: the front door fills it in. */
+struct supervisor_config {
+	const struct brood_options *options; /* resolved */
+	struct shared *shared;
+	struct notify notify;
+	struct standard standard; /* flags of stdout and stderr at the start */
+	/* what the program had open at the start (os/stale.h) */
+	struct stale stale;
+	uint32_t records;
+	int channel_fd, log_fd;       /* supervisor's ends */
+	struct signals_state signals; /* the caller's, for the children */
+	/* roles never include each other: the front door passes them */
+	void (*worker_main)(struct worker_config *) __attribute__((noreturn));
+	void (*guard_main)(struct guard_config *) __attribute__((noreturn));
+};
 
 /* Before the first fork: memory, epoll, signalfd. */
 int supervisor_prepare(const struct supervisor_config *config, struct supervisor **ret);

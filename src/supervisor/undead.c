@@ -64,7 +64,7 @@ static void say(struct slot *slot)
 		slot->number, slot->pid, slot->facts.reason ? " because " : "",
 		slot->facts.reason ? slot->facts.reason : "", why(slot, tracer));
 	kill_tracer(slot, tracer);
-	count_one(&slot->pool->supervisor->stats_page->undead_ever);
+	count_one(&slot->pool->stats_page->undead_ever);
 }
 
 static void say_degraded(struct pool *pool)
@@ -110,19 +110,15 @@ void undead_time_up(struct timer *timer, uint64_t now)
 
 void undead_revive(struct pool *pool)
 {
-	bool was_degraded = pool_degraded(pool), any = false;
+	bool was_degraded = pool_degraded(pool);
 
 	list_for_each_safe(l, tmp, &pool->slots.lists[SLOT_UNDEAD]) {
 		struct slot *slot = container_of(l, struct slot, link.link);
 
 		/* a sweep has to come after the end of the process */
-		if (slot->pid > 0 || slot->sweeps == pool->supervisor->sweeps)
-			continue;
-		slot_revive(slot);
-		any = true;
+		if (slot->pid <= 0 && slot->sweeps != pool->supervisor->sweeps)
+			slot_revive(slot);
 	}
-	if (!any)
-		return;
 	if (was_degraded && !pool_degraded(pool))
 		plain_log(pool->supervisor, BROOD_NOTICE, BROOD_EVENT_RECOVERED,
 			"the pool has recovered: all places work again");

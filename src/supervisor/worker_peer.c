@@ -100,7 +100,7 @@ static void retire(struct slot *slot, const char *whose, uint32_t flags, uint32_
 
 	slot->facts.retiring = true;
 	slot->facts.reason = "it retired";
-	count_one(&slot->pool->supervisor->stats_page->retired);
+	count_one(&slot->pool->stats_page->retired);
 	slot_log(slot, flags & FINISHED_NO_FD ? BROOD_WARNING : BROOD_NOTICE,
 		BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced%s: %s", slot->number,
 		slot->pid, whose, why_retired(slot, flags, left, text, sizeof text));
