@@ -34,12 +34,14 @@
 #include "waiter.h"
 
 #include "../base/base.h"
+#include "../os/closing.h"
 #include "../wire/frame.h"
 
 #define DRAIN_SLICE_MS 5    /* how often queues are looked at whose threads may be elsewhere */
 #define STOP_SLACK_MS  1000 /* beyond drain_ms and stop_ms */
 #define KILL_MS        5000 /* and for thousands of workers to die on a small machine */
 #define LOCK_MS        100  /* who holds a lock for longer has been interrupted by the exit */
+#define CLOSING_MS     500  /* a close() that hangs (a dead server) holds up the stop this long */
 
 static void drops_message(const struct drops *d, struct frame *f)
 {
@@ -197,6 +199,8 @@ int engine_stop(struct brood *b)
 	engine_unlock(b);
 	queues_over(b);
 	drops_say(b);
+	/* The program may count its open files now: those that helpers close for it are not its. */
+	closing_settle(time_after_ms(now_ns(), CLOSING_MS));
 	return stop_result(b, r);
 }
 

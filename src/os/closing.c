@@ -21,6 +21,7 @@
  * process after all.
  */
 #include "closing.h"
+#include "futex.h"
 #include "process.h"
 #include "../base/base.h"
 
@@ -36,7 +37,8 @@
 
 #define WAITING         256
 #define STACK_SIZE      16384
-#define NAP_NS          200000000L
+#define NAPS            10 /* as a helper waits before it closes what a worker may have, too */
+#define NAP_NS          20000000L
 #define MAJOR_MEM       1 /* /dev/null, /dev/zero ... */
 #define MAJOR_PTS_FIRST 136
 #define MAJOR_PTS_LAST  143
@@ -48,7 +50,8 @@ static struct {
 	/* A descriptor plus 1; negative: close it at once; 0: this place is free. */
 	_Atomic int waiting[WAITING];
 	/* Not 0 while this helper runs: the kernel clears it when the helper has ended. */
-	_Atomic int busy[CLOSING_HELPERS];
+	_Atomic uint32_t busy[CLOSING_HELPERS];
+	_Atomic bool hurry; /* no worker has copies any more: a helper need not wait */
 	_Alignas(16) unsigned char stacks[CLOSING_HELPERS][STACK_SIZE];
 } closing;
 
@@ -78,6 +81,7 @@ void closing_by(enum closing_way way, _Atomic int pids[CLOSING_HELPERS])
 {
 	closing.way = way;
 	closing.pids = pids;
+	atomic_store(&closing.hurry, false);
 	closing.helpers = way != CLOSING_PLAIN && helpers_work();
 }
 
@@ -183,7 +187,8 @@ static int helper(void *unused)
 	call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
 	call(SYS_prctl, PR_SET_NAME, (long)CLOSING_NAME);
 	close_those(false);
-	call(SYS_nanosleep, (long)(intptr_t)&nap, 0);
+	for (int i = 0; i < NAPS && !atomic_load(&closing.hurry); i++)
+		call(SYS_nanosleep, (long)(intptr_t)&nap, 0);
 	while (close_those(true))
 		;
 	return 0;
@@ -201,7 +206,7 @@ static bool make_helper(void)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	for (int i = 0; i < CLOSING_HELPERS && r < 0; i++) {
-		int free_place = 0;
+		uint32_t free_place = 0;
 
 		if (!atomic_compare_exchange_strong(&closing.busy[i], &free_place, 1)) {
 			running++;
@@ -264,3 +269,31 @@ static int close_here_or_there(int fd, bool ours)
 int closing_fd(int fd) { return close_here_or_there(fd, false); }
 
 int closing_pair_end(int fd) { return close_here_or_there(fd, true); }
+
+static bool some_wait(void)
+{
+	for (int i = 0; i < WAITING; i++)
+		if (atomic_load(&closing.waiting[i]) != 0)
+			return true;
+	return false;
+}
+
+static bool helpers_end(uint64_t until)
+{
+	for (int i = 0; i < CLOSING_HELPERS; i++) {
+		uint32_t busy;
+
+		while ((busy = atomic_load(&closing.busy[i])) != 0)
+			if (futex_wait(&closing.busy[i], busy, until) == -ETIMEDOUT)
+				return false;
+	}
+	return true;
+}
+
+void closing_settle(uint64_t until)
+{
+	atomic_store(&closing.hurry, true);
+	/* A helper may have ended just before it could see a descriptor that came late. */
+	while (helpers_end(until) && some_wait() && make_helper())
+		;
+}

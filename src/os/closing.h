@@ -10,6 +10,8 @@
 #ifndef BROOD_OS_CLOSING_H
 #define BROOD_OS_CLOSING_H
 
+#include <stdint.h>
+
 /*
  * How this process does a close() that may block. PLAIN: it closes, and waits. CHILD: a child of
  * this process closes, and SIGCHLD tells of its end. SIBLING: a child of the parent closes, so that
@@ -29,5 +31,10 @@ int closing_pair_end(int fd);
  * socket with l_linger 0 is still aborted.) Returns -1, as close_fd() does.
  */
 int closing_socket(int fd);
+/*
+ * Waits until the helpers have closed all that they were given, or until `until`. For a process
+ * whose workers have ended: the helpers no longer wait before they close.
+ */
+void closing_settle(uint64_t until);
 
 #endif

@@ -136,6 +136,33 @@ static void unwanted(void)
 }
 Test(closing, unwanted_ones_of_a_reply_block_nobody) { case_run(unwanted, 30000); }
 
+/* ---- after the stop ---- */
+
+/*
+ * A helper waits before it closes what a worker may still have. brood_stop() must not return
+ * earlier: the program would count descriptors as its own that are not.
+ */
+static void nothing_waits(void)
+{
+	struct brood_options options = { .workers = 2 };
+	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE };
+	struct brood_verdict v;
+
+	brood = pool_start(&options);
+	/* The peer of the client that lingers is closed with it, so its close() does not block. */
+	CHECK_EQ(brood_call(brood, sends_back, "", 0, NULL, 0, &o, &v), 0);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	pool_stop(brood);
+	for (int fd = 3; fd < 256; fd++) {
+		socklen_t size = sizeof(int);
+		int domain = AF_UNSPEC;
+
+		getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+		CHECK_MSG(domain != AF_INET, "the client is open still, as %d", fd);
+	}
+}
+Test(closing, the_stop_leaves_no_descriptor_to_helpers) { case_run(nothing_waits, 30000); }
+
 /* ---- the program closes all, and opens a file of its own ---- */
 
 static int answers(struct brood_job *job) { return brood_job_reply(job, "ok", 2) != 2; }
