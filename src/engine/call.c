@@ -1,67 +1,75 @@
 /* SPDX-License-Identifier: MIT */
-/* call.c - request in, reply out: brood_call(), by a lease or by handoff. */
-#include "call_handoff.h"
+/*
+ * call.c - request in, reply out: brood_call(), by a lease or by handoff.
+ *
+ * By handoff the bytes travel on a socket pair of the call's own, the verdict on the channel; one
+ * poll() waits for both (wait.c). Retries are made here and not in the supervisor: the request is
+ * here. Each attempt is a job of its own on the wire, with a new socket pair and the request from
+ * its beginning; what an earlier attempt replied is overwritten. For the caller it is one job: the
+ * id is that of the first attempt, and brood_cancel() by that id reaches whichever attempt runs.
+ */
 #include "deliver.h"
-#include "engine.h"
-#include "fail.h"
-#include "given.h"
+#include "engine_root.h"
 #include "job_message.h"
 #include "path.h"
 #include "place.h"
-#include "queue.h"
-#include "queue_job.h"
 #include "queue_jobs.h"
-#include "engine_root.h"
 #include "sleep.h"
+#include "wait.h"
 
-#include "../base/base.h"
-#include "../os/fds.h"
-#include "../wire/frame.h"
+#include "../os/closing.h"
 #include <limits.h>
-#include <sys/uio.h>
 
-static void take_fds(const struct given *given, struct queue_job *job)
+struct call {
+	struct brood *b;
+	struct given given;
+	const struct engine_bytes *bytes;
+	struct brood_handle handle;
+	struct transfer transfer;
+	struct tries tries;
+};
+
+/* Of the reply's fds those that the caller has room for are the caller's: -1 from now on. */
+static void give_fds(const struct brood_job_options *o, int *fds, size_t count)
 {
-	const struct brood_job_options *o = &given->options;
-	size_t count = job->result.fds_count, kept = o->ret_fds ? MIN(count, o->ret_fds_room) : 0;
+	size_t kept = o->ret_fds ? MIN(count, o->ret_fds_room) : 0;
 
 	for (size_t i = 0; i < kept; i++) {
-		o->ret_fds[i] = job->result.fds[i];
-		job->result.fds[i] = -1;
+		o->ret_fds[i] = fds[i];
+		fds[i] = -1;
 	}
 	if (o->ret_fds_count)
 		*o->ret_fds_count = kept;
 }
 
-static ssize_t result(const struct queue_job *job, const struct engine_bytes *bytes)
+/* spoilt: why the bytes are not what they should be, or 0. */
+static ssize_t result(const struct brood_verdict *v, size_t size, size_t room, int spoilt)
 {
-	const struct brood_verdict *v = &job->result.verdict;
 	bool ended = v->outcome == BROOD_DONE || v->outcome == BROOD_FAILED;
 	int r = ended ? 0 : fail_verdict(v);
 
 	if (r < 0)
 		return v->detail == BROOD_DETAIL_LEASE_OVER ? path_lease_over() : r;
-	if (job->reply.lost)
-		return fail_system(-ENOMEM, "the reply of a call");
-	if (job->result.reply_size > bytes->reply_size)
+	if (spoilt)
+		return fail_system(spoilt, "the request or the reply of a call");
+	if (size > room)
 		return fail_with(-EMSGSIZE,
 			"job %llu %s: its reply has %zu bytes, the caller's buffer %zu: the first "
 			"of them are there",
-			(unsigned long long)v->id, v->name, job->result.reply_size,
-			bytes->reply_size);
-	return (ssize_t)job->result.reply_size;
+			(unsigned long long)v->id, v->name, size, room);
+	return (ssize_t)size;
 }
 
-static int call_on(struct queue *l, const struct given *given, const struct engine_bytes *bytes,
-	struct queue_job *job)
+static int call_on(struct queue *l, const struct call *call, struct queue_job *job)
 {
+	const struct given *given = &call->given;
 	int r;
 
 	job->call.waited = true;
 	l->jobs.others++;
 	job->tell.on_done = NULL;
-	job->call.room = bytes->reply;
-	job->call.room_size = bytes->reply_size;
+	job->call.room = call->bytes->reply;
+	job->call.room_size = call->bytes->reply_size;
 	r = place_give(l, job, given);
 	if (r == -EAGAIN)
 		return path_full(l);
@@ -73,19 +81,20 @@ static int call_on(struct queue *l, const struct given *given, const struct engi
 			sleep_caller(l, job);
 		else
 			sleep_until(l, &job->call.sleeper, TIME_NEVER);
-		if (!list_empty(&job->tell.progress))
+		if (!list_empty(&job->tell.progress.list))
 			deliver_progress(l, job);
 	}
-	if (!list_empty(&job->tell.progress))
+	if (!list_empty(&job->tell.progress.list))
 		deliver_progress(l, job);
 	return 0;
 }
 
-static int call_lease(struct brood *b, const struct given *given, const struct engine_bytes *bytes,
-	struct brood_verdict *ret_verdict, ssize_t *ret_result)
+static int call_lease(struct call *call, ssize_t *ret_result)
 {
-	struct queue *l;
+	struct brood *b = call->b;
+	const struct given *given = &call->given;
 	struct queue_job *job = NULL;
+	struct queue *l;
 	int r;
 
 	r = path_enter(b, given, true, &l);
@@ -97,17 +106,122 @@ static int call_lease(struct brood *b, const struct given *given, const struct e
 	if (r == 0) {
 		if (given->options.ret_id)
 			__atomic_store_n(given->options.ret_id, job->id, __ATOMIC_RELEASE);
-		ret_verdict->id = job->id;
-		r = call_on(l, given, bytes, job);
+		call->handle.verdict.id = job->id;
+		r = call_on(l, call, job);
 		if (r == 0) {
-			take_fds(given, job);
-			*ret_result = result(job, bytes);
-			*ret_verdict = job->result.verdict;
+			call->handle.verdict = job->result.verdict;
+			give_fds(&given->options, job->result.fds, job->result.fds_count);
+			*ret_result = result(&job->result.verdict, job->result.reply_size,
+				call->bytes->reply_size, job->reply.lost ? -ENOMEM : 0);
 		}
 		queue_jobs_free(l, job);
 	}
 	sleep_leave(l);
 	return r;
+}
+
+static bool call_done(const struct wait *wait) { return wait->handle->closed; }
+
+/* One attempt. 0: the handle is closed; -errno: no job was given. */
+static int attempt(struct call *call)
+{
+	struct wait wait = { .brood = call->b,
+		.handle = &call->handle,
+		.done = call_done,
+		.transfer = &call->transfer,
+		.until = TIME_NEVER };
+	int r = job_message_attempt(
+		call->b, &call->given, &call->handle, call->bytes, &call->transfer);
+
+	if (r < 0)
+		return r;
+	engine_lock(call->b);
+	wait_until(&wait);
+	engine_unlock(call->b);
+	transfer_finish(&call->transfer);
+	closing_pair_end(call->transfer.fd);
+	return 0;
+}
+
+static void enlist(struct call *call)
+{
+	engine_lock(call->b);
+	list_append(&call->handle.calls, &call->b->calls);
+	engine_unlock(call->b);
+}
+
+/* All attempts. 0: the handle has the verdict; -errno: no job was given. */
+static int hand_off(struct call *call)
+{
+	struct brood_handle *h = &call->handle;
+	bool retries = call->given.options.retries > 0;
+	int r;
+
+	call->tries = (struct tries){ .left = call->given.options.retries };
+	if (retries)
+		enlist(call);
+	r = attempt(call);
+	while (r == 0 && job_message_again(call->b, h, &call->tries)) {
+		call->given.attempt = h->verdict.attempts;
+		call->given.given_ns = now_ns();
+		r = attempt(call);
+	}
+	job_message_over(call->b, &call->tries, r, &h->verdict);
+	if (retries) {
+		engine_lock(call->b);
+		list_remove(&h->calls);
+		engine_unlock(call->b);
+	}
+	return call->tries.ran ? 0 : r;
+}
+
+static ssize_t handed_off(struct call *call)
+{
+	struct brood_handle *h = &call->handle;
+
+	give_fds(&call->given.options, h->reply_fds, h->reply_fds_count);
+	for (size_t i = 0; i < h->reply_fds_count; i++)
+		closing_fd(h->reply_fds[i]);
+	h->verdict.reply_size = call->transfer.received;
+	return result(&h->verdict, call->transfer.received, call->bytes->reply_size,
+		call->transfer.error);
+}
+
+/* A call that never became a job has a verdict, too, with an id that is nobody else's. */
+static ssize_t refused(struct call *call, int error)
+{
+	struct brood_verdict *v = &call->handle.verdict;
+
+	*v = outcome_of_error(error);
+	given_name(v->name, given_text(&call->given));
+	v->id = call->handle.public_id;
+	if (!v->id) { /* its caller was told of none */
+		engine_lock(call->b);
+		v->id = job_record_fresh_id(call->b);
+		engine_unlock(call->b);
+	}
+	return outcome_refused(call->b, error);
+}
+
+/*
+ * from: what call_lease() returned, or the error with which the options were refused. 1 asks first
+ * whether the pool has room for one more job. Returns a negative errno only without a verdict.
+ */
+static int call_by_handoff(struct call *call, int from, ssize_t *ret_result)
+{
+	uint64_t told = call->handle.verdict.id;
+	int r = from;
+
+	job_message_handle(&call->handle, call->b, &call->given);
+	call->handle.public_id = told;
+	if (r == 1)
+		r = job_message_full(call->b);
+	if (r >= 0)
+		r = hand_off(call);
+	if (r == -EINVAL || r == -ESHUTDOWN)
+		return r;
+	*ret_result = r < 0 ? refused(call, r) : handed_off(call);
+	return 0;
 }
 
 static int call_check(struct call *call, const struct engine_job *job)
@@ -121,68 +235,45 @@ static int call_check(struct call *call, const struct engine_job *job)
 	return given_check(call->b, job, call->b->options.queue_ms, &call->given);
 }
 
-/*
- * from: what call_lease() returned, or the error with which the options were refused. 1 asks first
- * whether the pool has room for one more job. Returns a negative errno only without a verdict.
- */
-static int call_by_handoff(struct call *call, int from, ssize_t *ret_result)
+static ssize_t call_job(
+	struct call *call, const struct engine_job *job, struct brood_verdict *ret_verdict)
 {
-	struct brood *b = call->b;
-	uint64_t told = call->handle.verdict.id;
-	int r = from;
+	const struct iovec request = { .iov_base = (void *)(uintptr_t)call->bytes->request,
+		.iov_len = call->bytes->request_size };
+	ssize_t n = 0;
+	int r = call_check(call, job);
 
-	job_message_handle(&call->handle, b, &call->given);
-	call->handle.public_id = told;
-	if (r == 1)
-		r = job_message_full(b);
-	if (r >= 0)
-		r = call_handoff_run(call);
-	if (r == -EINVAL || r == -ESHUTDOWN)
-		return r;
-	if (r < 0) {
-		*ret_result = job_message_refused(b, r);
-		call_handoff_refused(call, r);
-		given_name(call->handle.verdict.name, given_text(&call->given));
-	} else {
-		*ret_result = call_handoff_result(call);
-		call_handoff_fds(call);
-	}
-	return 0;
-}
-
-ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes,
-	struct brood_verdict *ret_verdict)
-{
-	VISIT(visit);
-	const struct iovec request = { .iov_base = (void *)(uintptr_t)bytes->request,
-		.iov_len = bytes->request_size };
-	struct call call;
-	ssize_t result = 0;
-	int r;
-
-	r = visit_begin(&visit, b);
-	if (r < 0)
-		return r;
-	call.b = b;
-	call.bytes = bytes;
-	r = call_check(&call, job);
 	if (r == -EINVAL)
 		return r;
-	call.given.request = &request;
-	call.given.request_count = 1;
-	call.given.request_size = bytes->request_size;
-	call.handle.verdict.id = 0;
+	call->given.request = &request;
+	call->given.request_count = 1;
+	call->given.request_size = request.iov_len;
+	call->handle.verdict.id = 0;
 	if (r >= 0)
-		r = call_lease(b, &call.given, bytes, &call.handle.verdict, &result);
-	if (r == 0) {
-		if (ret_verdict)
-			*ret_verdict = call.handle.verdict;
-		return result;
-	}
-	r = call_by_handoff(&call, r, &result);
+		r = call_lease(call, &n);
+	if (r != 0)
+		r = call_by_handoff(call, r, &n);
 	if (r < 0)
 		return r;
 	if (ret_verdict)
-		*ret_verdict = call.handle.verdict;
-	return result;
+		*ret_verdict = call->handle.verdict;
+	return n;
+}
+
+/* A visit, made here: this is the way of most jobs. */
+ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes,
+	struct brood_verdict *ret_verdict)
+{
+	struct call call;
+	ssize_t n;
+	int state;
+
+	if (!ENGINE_IS_HERE(b))
+		return fail_not_engine(b);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	call.b = b;
+	call.bytes = bytes;
+	n = call_job(&call, job, ret_verdict);
+	pthread_setcancelstate(state, NULL);
+	return n;
 }

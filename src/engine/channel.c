@@ -11,7 +11,6 @@
 
 #include "inbox.h"
 #include "lease_state.h"
-#include "progress.h"
 #include "job_record.h"
 #include "engine_root.h"
 #include "waiter.h"
@@ -34,22 +33,21 @@ static void take_fds(struct brood *b, struct frame *f)
 	struct record *record = f->header.fds ? job_record_find(b, f->verdict.verdict.id) : NULL;
 	struct brood_handle *handle = record ? record->handle : NULL;
 
-	for (size_t i = 0; handle && i < f->header.fds && i < BROOD_JOB_FDS_MAX; i++)
-		handle->reply_fds[handle->reply_fds_count++] = frame_take_fd(f, i);
+	/* with those of an attempt before */
+	for (size_t i = 0; handle && i < f->header.fds; i++)
+		if (handle->reply_fds_count < BROOD_JOB_FDS_MAX)
+			handle->reply_fds[handle->reply_fds_count++] = frame_take_fd(f, i);
 }
 
 static void hear_progress(struct brood *b, const struct message_progress *m)
 {
 	struct record *record = job_record_find(b, m->id);
 	struct brood_handle *handle = record ? record->handle : NULL;
-	struct message_progress named = *m;
 
-	if (!handle || handle->progress_count >= PROGRESS_MAX)
+	if (!handle ||
+		!progress_add(&handle->progress, handle->on_progress, handle->progress_context,
+			handle->public_id, m))
 		return;
-	named.id = handle->public_id;
-	if (!progress_add(&handle->progress, handle->on_progress, handle->progress_context, &named))
-		return;
-	handle->progress_count++;
 	if (handle->to)
 		inbox_add(handle->to, &handle->inbox, &handle->to->handles);
 	else if (handle->waiter && handle->waiter != b->reader)

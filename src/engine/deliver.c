@@ -17,11 +17,10 @@
 /* The job stays: while it is told of, nobody closes it for good. */
 static void tell(struct queue *l, struct queue_job *job)
 {
-	struct list batch;
+	struct progress batch;
 
-	list_init(&batch);
+	progress_init(&batch);
 	progress_move(&job->tell.progress, &batch);
-	job->tell.progress_count = 0;
 	job->tell.telling = true;
 	l->results.delivering++;
 	queue_unlock(l);
@@ -33,7 +32,7 @@ static void tell(struct queue *l, struct queue_job *job)
 
 void deliver_progress(struct queue *l, struct queue_job *job)
 {
-	while (!list_empty(&job->tell.progress))
+	while (!list_empty(&job->tell.progress.list))
 		tell(l, job);
 }
 
@@ -45,7 +44,7 @@ static void tell_progress(struct queue *l)
 
 		if (job->tell.telling)
 			continue;
-		while (!list_empty(&job->tell.progress))
+		while (!list_empty(&job->tell.progress.list))
 			tell(l, job);
 		list_remove(&job->tell.talks);
 		if (job->tell.held) {

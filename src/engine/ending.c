@@ -172,14 +172,12 @@ static int stop_result(const struct brood *b, int r)
 
 int engine_stop(struct brood *b)
 {
-	VISIT(visit);
+	VISIT(b);
 	struct wait wait = {
 		.brood = b, .done = stop_done, .until = stop_bound(b), .queues = true
 	};
-	int r = visit_begin(&visit, b);
+	int r;
 
-	if (r < 0)
-		return r;
 	engine_lock(b);
 	if (b->state != ENGINE_RUNNING) {
 		engine_unlock(b);
@@ -298,9 +296,9 @@ static void exit_drain(struct brood *b)
 
 void engine_at_exit(struct brood *b)
 {
-	VISIT(visit);
+	VISIT_VOID(b);
 
-	if (visit_begin(&visit, b) < 0 || !free_to_enter(b))
+	if (!free_to_enter(b))
 		return;
 	engine_lock(b);
 	if (b->state == ENGINE_RUNNING && channel_ours(b)) {

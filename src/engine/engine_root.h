@@ -10,11 +10,11 @@
 #define BROOD_ENGINE_ENGINE_ROOT_H
 
 #include "../base/base.h"
+#include "../base/cancellation.h"
 #include "../base/list.h"
 #include "../os/fds.h"
 #include "engine.h"
 #include "fail.h"
-#include <pthread.h>
 #include <stdatomic.h>
 
 #define ENGINE_ALIVE 0x62726f6f642e656eull
@@ -124,27 +124,19 @@ struct brood {
 static inline void engine_lock(struct brood *b) { pthread_mutex_lock(&b->lock); }
 static inline void engine_unlock(struct brood *b) { pthread_mutex_unlock(&b->lock); }
 
+/* This process is the engine, and none that the engine has forked. */
+#define ENGINE_IS_HERE(b) \
+	((b) && atomic_load_explicit((b)->alive, memory_order_relaxed) == ENGINE_ALIVE)
+
 /*
- * A thread inside the library. visit_begin() checks that this is the engine, before any lock, and
- * holds cancellation off. The end is scoped.
+ * How a public call begins, before any lock: in a process that is not the engine the call is left
+ * at once. The thread is not cancelled inside the library.
  */
-struct visit {
-	bool began;
-	int cancel_state;
-};
-static inline int visit_begin(struct visit *visit, const struct brood *b)
-{
-	if (!b || atomic_load_explicit(b->alive, memory_order_relaxed) != ENGINE_ALIVE)
-		return fail_not_engine(b);
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &visit->cancel_state);
-	visit->began = true;
-	return 0;
-}
-static inline void visit_end(struct visit *visit)
-{
-	if (visit->began)
-		pthread_setcancelstate(visit->cancel_state, NULL);
-}
-#define VISIT(name) struct visit name __attribute__((cleanup(visit_end))) = { false, 0 }
+#define VISIT_OR(b, value)      \
+	if (!ENGINE_IS_HERE(b)) \
+		return value;   \
+	CANCELLATION_OFF
+#define VISIT(b)      VISIT_OR(b, fail_not_engine(b))
+#define VISIT_VOID(b) VISIT_OR(b, )
 
 #endif

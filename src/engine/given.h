@@ -28,8 +28,8 @@ struct given {
 	unsigned char text[BROOD_ARG_MAX];
 };
 
-/* what the job is about: 0, -EINVAL */
-int given_request(struct given *given, const struct iovec *request, size_t count);
+/* what the job is about; the pieces were checked (engine.h) */
+void given_request(struct given *given, const struct iovec *request, size_t count);
 void given_name(char dst[BROOD_NAME_MAX], const char *name);
 /* No lock. queue_ms: for a job whose own options say nothing. 0, -EINVAL, -EFAULT, -EBADF. */
 int given_check(

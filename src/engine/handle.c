@@ -38,11 +38,9 @@ static int not_yet(const struct brood_handle *h)
 
 int engine_fetch(struct brood_handle *h, struct brood_verdict *ret)
 {
-	VISIT(visit);
-	int r = visit_begin(&visit, h->brood);
+	VISIT(h->brood);
+	int r;
 
-	if (r < 0)
-		return r;
 	if (h->on.queue) {
 		if (!atomic_load_explicit(&h->on.closed, memory_order_acquire))
 			return not_yet(h);
@@ -131,11 +129,9 @@ static int wait_in_queue(struct brood_handle *h, uint32_t timeout_ms)
 
 int engine_wait(struct brood_handle *h, uint32_t timeout_ms, struct brood_verdict *ret)
 {
-	VISIT(visit);
-	int r = visit_begin(&visit, h->brood);
+	VISIT(h->brood);
+	int r;
 
-	if (r < 0)
-		return r;
 	engine_lock(h->brood);
 	r = h->on.queue ? wait_in_queue(h, timeout_ms) : wait_for(h, timeout_ms);
 	if (r == 0 && ret)
@@ -160,16 +156,14 @@ static void release_on_queue(struct brood_handle *h)
 
 void engine_release(struct brood_handle *h)
 {
-	VISIT(visit);
-	struct brood *b = h ? h->brood : NULL;
-	struct record *record;
-
 	/*
 	 * In a forked child the handle is a copy, and the lock may be held by a thread that is not
 	 * here.
 	 */
-	if (!h || visit_begin(&visit, b) < 0)
-		return;
+	VISIT_VOID(h->brood);
+	struct brood *b = h->brood;
+	struct record *record;
+
 	if (h->on.queue)
 		release_on_queue(h);
 	engine_lock(b);
@@ -190,7 +184,7 @@ struct wish {
 
 static void cancel_job(struct queue *l, struct queue_job *job)
 {
-	struct brood_verdict v = { .outcome = BROOD_CANCELLED };
+	struct brood_verdict v;
 
 	job->tries.cancelled = true;
 	switch (job->state) {
@@ -203,7 +197,7 @@ static void cancel_job(struct queue *l, struct queue_job *job)
 	case JOB_STREAMED: stream_cancel(l, job); return;
 	default: break;
 	}
-	v.queue_us = (now_ns() - job->given_ns) / NS_PER_US;
+	v = outcome_made_up(BROOD_CANCELLED, BROOD_DETAIL_NONE, job->given_ns);
 	job_verdict_give(l, job, &v);
 	sleep_tell(l);
 }
@@ -257,11 +251,9 @@ static int cancel(struct brood *b, uint64_t id)
 
 int engine_cancel(struct brood *b, uint64_t id)
 {
-	VISIT(visit);
-	int r = visit_begin(&visit, b);
+	VISIT(b);
+	int r;
 
-	if (r < 0)
-		return r;
 	if (atomic_load(&b->refusing))
 		return fail_stopped();
 	if (cancel_on_queue(b, id) == 0)

@@ -5,15 +5,12 @@
  */
 #include "job_message.h"
 
-#include "fail.h"
-#include "given.h"
-#include "out.h"
-#include "job_record.h"
 #include "engine_root.h"
+#include "out.h"
 #include "wait.h"
 
-#include "../os/fds.h"
-#include "../wire/frame.h"
+#include "../os/closing.h"
+#include <sys/socket.h>
 
 static size_t jobs_room(const struct brood *b)
 {
@@ -36,16 +33,6 @@ int job_message_full(struct brood *b)
 	return out >= jobs_room(b) + leases ? fail_full(b) : 0;
 }
 
-int job_message_refused(struct brood *b, int error)
-{
-	if (error != -EAGAIN && error != -EFAULT)
-		return error;
-	engine_lock(b);
-	b->refused++;
-	engine_unlock(b);
-	return error;
-}
-
 void job_message_handle(struct brood_handle *handle, struct brood *b, const struct given *given)
 {
 	memset(handle, 0, sizeof *handle);
@@ -55,7 +42,7 @@ void job_message_handle(struct brood_handle *handle, struct brood *b, const stru
 	handle->progress_context = given->options.context;
 	list_init(&handle->calls);
 	list_init(&handle->inbox);
-	list_init(&handle->progress);
+	progress_init(&handle->progress);
 	given_name(handle->name, given_text(given));
 }
 
@@ -113,9 +100,69 @@ int job_message_send(struct brood *b, const struct given *given, struct brood_ha
 	}
 	if (handle)
 		handle->id = id;
-	if (!given->attempt)
+	if (!given->attempt && !(handle && handle->to)) /* else its queue counts it */
 		b->submitted++;
 	return r;
+}
+
+int job_message_attempt(struct brood *b, struct given *given, struct brood_handle *handle,
+	const struct engine_bytes *bytes, struct transfer *t)
+{
+	int fds[2], r = sockets_pair(SOCK_STREAM, fds);
+
+	t->reading = false;
+	if (r < 0)
+		return fail_system(r, "a job's socket pair");
+	transfer_begin(t, fds[0], bytes);
+	given->fd = fds[1];
+	given->own_pair = true;
+	if (t->error) {
+		r = fail_system(t->error, "reading the request");
+	} else {
+		engine_lock(b);
+		r = job_message_send(b, given, handle);
+		engine_unlock(b);
+	}
+	if (r != 1) /* else it waits in the queue now */
+		close_fd(fds[1]);
+	if (r < 0) {
+		t->reading = false;
+		t->fd = closing_pair_end(t->fd);
+	}
+	return MIN(r, 0);
+}
+
+/*
+ * Under the lock, so that a cancel goes either to this attempt or to the next. Of a retried attempt
+ * only the library sees the verdict: engine_stats() subtracts it.
+ */
+bool job_message_again(struct brood *b, struct brood_handle *handle, struct tries *t)
+{
+	bool again;
+
+	if (!t->left)
+		return false;
+	engine_lock(b);
+	again = !handle->cancelled && !b->lost && b->state == ENGINE_RUNNING &&
+		outcome_again(t, &handle->verdict);
+	handle->closed &= !again;
+	b->retried += again;
+	engine_unlock(b);
+	return again;
+}
+
+/* An attempt that never ran, after one that did, leaves the verdict of the one before. */
+void job_message_over(
+	struct brood *b, const struct tries *t, int r, struct brood_verdict *inout_verdict)
+{
+	if (t->ran && (r < 0 || inout_verdict->outcome == BROOD_REFUSED)) {
+		engine_lock(b);
+		b->retried--;
+		b->refused -= r >= 0; /* the supervisor has counted it, but nobody hears of it */
+		engine_unlock(b);
+		*inout_verdict = t->before;
+	}
+	inout_verdict->started |= t->ran;
 }
 
 int job_message_cancel(struct brood *b, struct record *record)

@@ -4,16 +4,12 @@
 #define BROOD_ENGINE_JOB_MESSAGE_H
 
 #include "given.h"
-
-struct brood;
-struct brood_handle;
-struct given;
-struct record;
+#include "job_record.h"
+#include "outcome.h"
+#include "transfer.h"
 
 /* no lock, a hint: -EAGAIN when every record is out */
 int job_message_full(struct brood *b);
-/* counts it when it is a refusal; returns error */
-int job_message_refused(struct brood *b, int error);
 /* a new handle of that job */
 void job_message_handle(struct brood_handle *handle, struct brood *b, const struct given *given);
 /*
@@ -21,6 +17,17 @@ void job_message_handle(struct brood_handle *handle, struct brood *b, const stru
  * library's; -errno: not accepted. handle may be NULL.
  */
 int job_message_send(struct brood *b, const struct given *given, struct brood_handle *handle);
+/*
+ * One attempt of a job whose bytes the library moves: a socket pair, the request into it, and the
+ * message. No lock. 0: *t is to be moved on, and its fd closed; -errno: no job was given.
+ */
+int job_message_attempt(struct brood *b, struct given *given, struct brood_handle *handle,
+	const struct engine_bytes *bytes, struct transfer *t);
+/* another attempt of a closed handle may be made: the handle is open again. No lock */
+bool job_message_again(struct brood *b, struct brood_handle *handle, struct tries *t);
+/* No lock. After the last attempt, whose job_message_attempt() returned r: the job's verdict. */
+void job_message_over(
+	struct brood *b, const struct tries *t, int r, struct brood_verdict *inout_verdict);
 /* under the lock */
 int job_message_cancel(struct brood *b, struct record *record);
 

@@ -13,13 +13,10 @@
  */
 #include "job_record.h"
 
-#include "drops.h"
-#include "inbox.h"
-#include "lease_state.h"
 #include "engine_root.h"
+#include "inbox.h"
+#include "outcome.h"
 #include "waiter.h"
-
-#include "../base/base.h"
 
 static uint64_t *taken_word(struct brood *b, size_t index) { return &b->taken[index / 64]; }
 
@@ -131,7 +128,7 @@ void job_record_verdict(struct brood *b, const struct brood_verdict *verdict)
 	struct record *record = job_record_find(b, verdict->id);
 	struct brood_handle *handle = record ? job_record_free(b, record) : NULL;
 
-	drops_count(b, verdict, handle ? handle->name : verdict->name);
+	outcome_count_drop(b, verdict, handle ? handle->name : verdict->name);
 	if (handle)
 		close_handle(b, handle, verdict);
 	else
@@ -142,9 +139,9 @@ void job_record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome
 	enum brood_detail detail, bool started)
 {
 	struct record *record = job_record_find(b, id);
-	struct brood_verdict verdict = {
-		.id = id, .outcome = outcome, .detail = detail, .started = started
-	};
+	struct brood_handle *handle = record ? record->handle : NULL;
+	struct brood_verdict verdict = outcome_made_up(
+		outcome, detail, handle ? handle->given_ns : TIME_NEVER);
 
 	if (!record)
 		return;
@@ -160,8 +157,8 @@ void job_record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome
 		b->refused++;
 	else
 		b->lost_jobs++;
-	if (record->handle)
-		verdict.queue_us = (now_ns() - record->handle->given_ns) / NS_PER_US;
+	verdict.id = id;
+	verdict.started = started;
 	job_record_verdict(b, &verdict);
 }
 

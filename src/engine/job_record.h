@@ -6,13 +6,10 @@
 #ifndef BROOD_ENGINE_JOB_RECORD_H
 #define BROOD_ENGINE_JOB_RECORD_H
 
-#include "../base/list.h"
-#include <brood.h>
-#include <stdbool.h>
+#include "progress.h"
 #include <stdatomic.h>
 
 struct brood;
-struct brood_verdict;
 struct queue;
 struct queue_job;
 struct inbox;
@@ -46,8 +43,7 @@ struct brood_handle {
 	struct handle_queue on;
 	brood_progress_fn *on_progress;
 	void *progress_context;
-	struct list progress;
-	uint32_t progress_count;
+	struct progress progress;
 	int reply_fds[BROOD_JOB_FDS_MAX];
 	size_t reply_fds_count;
 	struct brood_verdict verdict;

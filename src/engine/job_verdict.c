@@ -7,15 +7,12 @@
 
 #include "engine_root.h"
 #include "caller.h"
-#include "drops.h"
-#include "progress.h"
 #include "queue.h"
 #include "queue_job.h"
 #include "queue_jobs.h"
 #include "job_record.h"
 
 #include "../base/base.h"
-#include "../pool/fate.h"
 #include "../wire/frame.h"
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -76,10 +73,9 @@ static void write_down(struct queue_job *job, const struct brood_verdict *verdic
 	v->id = job->id;
 	v->attempts = job->tries.made;
 	v->reply_size = job->result.reply_size;
-	v->started |= job->tries.ran;
 	memcpy(v->name, job->function->name, sizeof v->name);
-	if (job->tries.ran && v->outcome == BROOD_REFUSED) { /* that would say that it never ran */
-		*v = job->tries.before;
+	if (job->tries.ran) {
+		outcome_of_tries(&job->tries, v);
 		v->attempts = job->tries.made;
 	}
 }
@@ -102,7 +98,7 @@ void job_verdict_give(struct queue *l, struct queue_job *job, const struct brood
 	if (!counted) {
 		l->stats.verdicts[v->outcome]++;
 		if (v->outcome == BROOD_REFUSED || v->outcome == BROOD_LOST)
-			drops_count(l->brood, v, v->name);
+			outcome_count_drop(l->brood, v, v->name);
 	}
 	if (job->socket_job) {
 		/*
@@ -132,10 +128,7 @@ void job_verdict_give(struct queue *l, struct queue_job *job, const struct brood
 
 void job_verdict_refuse(struct queue *l, struct queue_job *job, enum brood_detail detail)
 {
-	uint64_t now = now_ns();
-	struct brood_verdict verdict = { .outcome = BROOD_REFUSED,
-		.detail = detail,
-		.queue_us = (now - MIN(job->given_ns, now)) / NS_PER_US };
+	struct brood_verdict verdict = outcome_made_up(BROOD_REFUSED, detail, job->given_ns);
 
 	job->result.reply = NULL;
 	job->result.reply_size = 0;
@@ -144,12 +137,9 @@ void job_verdict_refuse(struct queue *l, struct queue_job *job, enum brood_detai
 
 bool job_verdict_retry(struct queue *l, struct queue_job *job, const struct brood_verdict *v)
 {
-	if (job->tries.left == 0 || !fate_retryable(v) || job->tries.cancelled ||
-		l->kind == QUEUE_PINNED || l->freed || l->brood->state != ENGINE_RUNNING)
+	if (l->kind == QUEUE_PINNED || l->freed || l->brood->state != ENGINE_RUNNING ||
+		!outcome_again(&job->tries, v))
 		return false;
-	job->tries.left--;
-	job->tries.ran = true;
-	job->tries.before = *v;
 	job->tries.before.id = job->id;
 	memcpy(job->tries.before.name, job->function->name, sizeof job->tries.before.name);
 	l->stats.retried++;
@@ -170,13 +160,8 @@ void job_verdict_progress_came(struct queue *l, struct queue_job *job)
 
 void job_verdict_progress(struct queue *l, struct queue_job *job, const struct message_progress *m)
 {
-	struct message_progress named = *m;
-
-	named.id = job->id; /* not what a worker says */
-	if (job->tell.progress_count >= PROGRESS_MAX ||
-		!progress_add(
-			&job->tell.progress, job->tell.on_progress, job->result.context, &named))
-		return;
-	job->tell.progress_count++;
-	job_verdict_progress_came(l, job);
+	/* the id is not what a worker says */
+	if (progress_add(
+		    &job->tell.progress, job->tell.on_progress, job->result.context, job->id, m))
+		job_verdict_progress_came(l, job);
 }

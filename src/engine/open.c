@@ -151,7 +151,7 @@ static int job_give(struct brood *b, const struct given *given, struct brood_han
 	}
 	if (r < 0) {
 		free(handle);
-		return job_message_refused(b, r);
+		return outcome_refused(b, r);
 	}
 	if (r == 0)
 		close_fd(given->fd);
@@ -163,19 +163,16 @@ static int job_give(struct brood *b, const struct given *given, struct brood_han
 int engine_open(struct brood *b, const struct engine_job *job, int *ret_fd,
 	struct brood_handle **ret_handle)
 {
-	VISIT(visit);
+	VISIT(b);
 	struct given given;
 	int fds[2], r;
 
-	r = visit_begin(&visit, b);
-	if (r < 0)
-		return r;
 	if (!ret_fd)
 		return fail_with(
 			-EINVAL, "brood_open: ret_fd is NULL, nobody could talk to the job");
 	r = given_check(b, job, b->options.queue_ms, &given);
 	if (r < 0)
-		return job_message_refused(b, r);
+		return outcome_refused(b, r);
 	r = sockets_pair(SOCK_STREAM, fds);
 	if (r < 0)
 		return fail_system(r, "a job's socket pair");
@@ -212,19 +209,16 @@ static int give_check(int fd)
 int engine_give(
 	struct brood *b, const struct engine_job *job, int fd, struct brood_handle **ret_handle)
 {
-	VISIT(visit);
+	VISIT(b);
 	struct given given;
 	int r;
 
-	r = visit_begin(&visit, b);
-	if (r < 0)
-		return r;
 	r = give_check(fd);
 	if (r < 0)
 		return r;
 	r = given_check(b, job, b->options.queue_ms, &given);
 	if (r < 0)
-		return job_message_refused(b, r);
+		return outcome_refused(b, r);
 	given.fd = fd;
 	return job_give(b, &given, ret_handle);
 }

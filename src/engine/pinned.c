@@ -91,13 +91,11 @@ static int obtain(struct queue *l, const struct brood_lease_options *o)
 int engine_lease(
 	struct brood *b, const struct brood_lease_options *options, struct brood_lease **ret)
 {
-	VISIT(visit);
+	VISIT(b);
 	struct brood_lease_options o;
 	struct queue *l;
-	int r = visit_begin(&visit, b);
+	int r;
 
-	if (r < 0)
-		return r;
 	r = options_copy(&o, sizeof o, options, sizeof o);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(o.reserved); i++)
 		r = o.reserved[i] ? -EINVAL : 0;
@@ -127,10 +125,8 @@ int engine_lease(
 void engine_lease_end(struct brood_lease *lease)
 {
 	struct queue *l = (struct queue *)lease;
-	VISIT(visit);
+	VISIT_VOID(l->brood);
 
-	if (visit_begin(&visit, l->brood) < 0)
-		return;
 	queue_lock(l);
 	sleep_look(l);
 	if (l->pinned.lease && l->pinned.lease->state == LEASE_ACTIVE)
@@ -152,11 +148,9 @@ int engine_lease_worker(
 	struct brood_lease *lease, pid_t *ret_pid, uint32_t *ret_slot, uint32_t *ret_generation)
 {
 	struct queue *l = (struct queue *)lease;
-	VISIT(visit);
-	int r = visit_begin(&visit, l->brood);
+	VISIT(l->brood);
+	int r;
 
-	if (r < 0)
-		return r;
 	queue_lock(l);
 	inbox_look(l);
 	if (ret_pid)

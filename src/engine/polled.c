@@ -16,11 +16,9 @@
 
 int engine_fd(struct brood *b)
 {
-	VISIT(visit);
-	int r = visit_begin(&visit, b);
+	VISIT(b);
+	int r;
 
-	if (r < 0)
-		return r;
 	engine_lock(b);
 	if (b->state != ENGINE_RUNNING) {
 		r = fail_stopped();
@@ -45,13 +43,11 @@ int engine_fd(struct brood *b)
 
 int engine_dispatch(struct brood *b)
 {
-	VISIT(visit);
-	int r = visit_begin(&visit, b);
+	VISIT(b);
+	int r;
 	int results;
 	bool lost;
 
-	if (r < 0)
-		return r;
 	/* -1: there is no such queue. Else its epoll has said whether there is something to read */
 	results = submit_dispatch_own(b);
 	engine_lock(b);

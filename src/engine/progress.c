@@ -1,58 +1,70 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * progress.c - messages of running jobs on their way to a callback. The list of messages belongs to
- * whoever will call the callback: a handle (under brood.lock) or a queue's job. A list holds
- * PROGRESS_MAX messages; later ones are dropped, since they are only progress.
+ * progress.c - messages of running jobs on their way to a callback. Of one job MESSAGES_MAX wait;
+ * later ones are dropped, since they are only progress.
  */
 #include "progress.h"
 
 #include "../base/base.h"
-#include "../wire/frame.h"
 #include <stdlib.h>
 
-bool progress_add(
-	struct list *to, brood_progress_fn *on, void *context, const struct message_progress *m)
-{
-	struct progress *p = on ? malloc(sizeof *p) : NULL;
+#define MESSAGES_MAX 256
 
-	if (!p)
+struct message {
+	struct list link;
+	brood_progress_fn *on;
+	void *context;
+	uint64_t id;
+	uint32_t size;
+	unsigned char data[BROOD_PROGRESS_MAX];
+};
+
+void progress_init(struct progress *p)
+{
+	list_init(&p->list);
+	p->count = 0;
+}
+
+bool progress_add(struct progress *p, brood_progress_fn *on, void *context, uint64_t id,
+	const struct message_progress *from)
+{
+	struct message *m = on && p->count < MESSAGES_MAX ? malloc(sizeof *m) : NULL;
+
+	if (!m)
 		return false;
-	p->on = on;
-	p->context = context;
-	p->id = m->id;
-	p->size = MIN(m->size, (uint32_t)BROOD_PROGRESS_MAX);
-	memcpy(p->data, m->data, p->size);
-	list_append(&p->link, to);
+	m->on = on;
+	m->context = context;
+	m->id = id;
+	m->size = MIN(from->size, (uint32_t)BROOD_PROGRESS_MAX);
+	memcpy(m->data, from->data, m->size);
+	list_append(&m->link, &p->list);
+	p->count++;
 	return true;
 }
 
-uint32_t progress_move(struct list *from, struct list *to)
+void progress_move(struct progress *from, struct progress *to)
 {
-	uint32_t count = 0;
-
-	list_for_each_safe(link, tmp, from) {
+	list_for_each_safe(link, tmp, &from->list) {
 		list_remove(link);
-		list_append(link, to);
-		count++;
+		list_append(link, &to->list);
 	}
-	return count;
+	to->count += from->count;
+	from->count = 0;
 }
 
-void progress_tell(struct list *from)
+static void empty(struct progress *p, bool tell)
 {
-	list_for_each_safe(link, tmp, from) {
-		struct progress *p = container_of(link, struct progress, link);
+	list_for_each_safe(link, tmp, &p->list) {
+		struct message *m = container_of(link, struct message, link);
 
 		list_remove(link);
-		p->on(p->context, p->id, p->data, p->size);
-		free(p);
+		if (tell)
+			m->on(m->context, m->id, m->data, m->size);
+		free(m);
 	}
+	p->count = 0;
 }
 
-void progress_free(struct list *from)
-{
-	list_for_each_safe(link, tmp, from) {
-		list_remove(link);
-		free(container_of(link, struct progress, link));
-	}
-}
+void progress_tell(struct progress *p) { empty(p, true); }
+
+void progress_free(struct progress *p) { empty(p, false); }

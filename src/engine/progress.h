@@ -1,32 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* progress.h - lists of progress messages. The lists have no lock of their own. */
+/* progress.h - what jobs said meanwhile, until a callback is told. No lock of its own. */
 #ifndef BROOD_ENGINE_PROGRESS_H
 #define BROOD_ENGINE_PROGRESS_H
 
 #include "../base/list.h"
 #include "../wire/frame.h"
-#include <brood.h>
 
-struct list;
-struct message_progress;
-
-/* progress.c: lists of what jobs said; no lock of its own */
-#define PROGRESS_MAX 256
+/* Of one job: a handle's (under brood.lock), or a queue's job's. */
 struct progress {
-	struct list link;
-	brood_progress_fn *on;
-	void *context;
-	uint64_t id;
-	uint32_t size;
-	unsigned char data[BROOD_PROGRESS_MAX];
+	struct list list;
+	uint32_t count;
 };
 
-bool progress_add(
-	struct list *to, brood_progress_fn *on, void *context, const struct message_progress *m);
-/* how many */
-uint32_t progress_move(struct list *from, struct list *to);
+void progress_init(struct progress *p);
+/* under this id, for that callback; false: dropped */
+bool progress_add(struct progress *p, brood_progress_fn *on, void *context, uint64_t id,
+	const struct message_progress *m);
+void progress_move(struct progress *from, struct progress *to);
 /* calls back, no lock held */
-void progress_tell(struct list *from);
-void progress_free(struct list *from);
+void progress_tell(struct progress *p);
+void progress_free(struct progress *p);
 
 #endif

@@ -6,8 +6,8 @@
 #ifndef BROOD_ENGINE_QUEUE_JOB_H
 #define BROOD_ENGINE_QUEUE_JOB_H
 
-#include "../base/list.h"
-#include <brood.h>
+#include "outcome.h"
+#include "progress.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,14 +37,6 @@ struct queue_fds {
 
 struct queue_limits {
 	uint32_t flags, queue_ms, run_ms, grace_ms; /* flags: enum brood_job_flags */
-};
-
-/* The attempts: those to come, those made, and what the last one came to. */
-struct queue_tries {
-	uint32_t left, made, moved;
-	bool cancelled;
-	bool ran; /* an attempt had started; `before` is its verdict */
-	struct brood_verdict before;
 };
 
 /* The descriptors of the job. -1: none. */
@@ -80,8 +72,7 @@ struct queue_tell {
 	brood_done_fn *on_done;
 	brood_progress_fn *on_progress;
 	/* not told yet: a call's by its own thread, a submitted job's by who delivers */
-	struct list progress;
-	uint32_t progress_count;
+	struct progress progress;
 	struct list talks; /* queue.results.talkers */
 	/* a thread tells it now, without the lock; closed meanwhile: the result waits for that */
 	bool telling, held;
@@ -97,7 +88,7 @@ struct queue_job {
 	const struct function *function;
 	struct function *own_function; /* when the queue's table was full */
 	struct queue_limits limits;
-	struct queue_tries tries;
+	struct tries tries;
 	uint64_t given_ns, waiting_until;
 	uint32_t queued_ns;
 

@@ -132,7 +132,7 @@ static struct queue_job *job_new(struct queue *l)
 	if (!job)
 		return NULL;
 	list_init(&job->link);
-	list_init(&job->tell.progress);
+	progress_init(&job->tell.progress);
 	list_init(&job->tell.talks);
 	job->fds.memfd = job->fds.socket = job->reply.memfd = -1;
 	return job;
@@ -242,9 +242,8 @@ void queue_jobs_free(struct queue *l, struct queue_job *job)
 		queue_jobs_unqueue(l, job);
 	list_remove(&job->link);
 	list_remove(&job->tell.talks);
-	if (!list_empty(&job->tell.progress))
+	if (!list_empty(&job->tell.progress.list))
 		progress_free(&job->tell.progress);
-	job->tell.progress_count = 0;
 	if (job->in_backlog)
 		queue_jobs_out_of_backlog(l, job);
 	if (job->id) {

@@ -36,14 +36,12 @@ static bool ready_done(const struct wait *wait)
 
 int engine_wait_ready(struct brood *b, uint32_t timeout_ms)
 {
-	VISIT(visit);
+	VISIT(b);
 	struct wait wait = {
 		.brood = b, .done = ready_done, .until = time_after_ms(now_ns(), timeout_ms)
 	};
-	int r = visit_begin(&visit, b);
+	int r;
 
-	if (r < 0)
-		return r;
 	engine_lock(b);
 	channel_ours(b);
 	/* what is known already may have a different answer by now */
@@ -104,12 +102,9 @@ static void stats_of_page(const struct stats_page *stats_page, struct brood_stat
 
 int engine_stats(struct brood *b, struct brood_stats *ret)
 {
-	VISIT(visit);
+	VISIT(b);
 	struct brood_stats s = { .size = sizeof s, .workers = b->options.workers };
-	int r = visit_begin(&visit, b);
 
-	if (r < 0)
-		return r;
 	if (!ret)
 		return fail_with(-EINVAL, "brood_stats: ret_stats is NULL");
 	stats_of_page(b->shared.stats_page, &s);

@@ -7,31 +7,18 @@
  */
 #include "stream.h"
 
-#include "fail.h"
-#include "given.h"
-#include "job_message.h"
-#include "progress.h"
-#include "queue.h"
-#include "queue_job.h"
-#include "queue_jobs.h"
-#include "job_record.h"
 #include "engine_root.h"
+#include "job_message.h"
 #include "job_verdict.h"
+#include "queue_jobs.h"
 
-#include "../base/base.h"
 #include "../os/closing.h"
-#include "../os/fds.h"
-#include "../os/sockets.h"
-#include "../wire/frame.h"
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 struct stream {
 	struct brood_handle handle;
-	int fd;
-	size_t written, received;
-	bool reading;
+	struct transfer transfer;
 	uint32_t watched;
 };
 
@@ -43,75 +30,29 @@ static void watch(struct queue *l, struct queue_job *job, uint32_t events)
 	if (events == s->watched || l->fds.gone)
 		return;
 	epoll_ctl(l->fds.epoll, s->watched ? events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL : EPOLL_CTL_ADD,
-		s->fd, &event);
+		s->transfer.fd, &event);
 	s->watched = events;
 }
 
-static void write_some(struct queue_job *job)
+static void watch_on(struct queue *l, struct queue_job *job)
 {
-	struct stream *s = job->stream;
-	size_t size = (size_t)job->request_size;
+	const struct transfer *t = &job->stream->transfer;
 
-	while (s->written < size) {
-		ssize_t n = send(s->fd, job->bytes + job->arg_size + s->written, size - s->written,
-			MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n < 0 && fail_is_later(-errno))
-			return;
-		if (n < 0)
-			break; /* the job did not want all of it */
-		s->written += (size_t)n;
-	}
-	s->written = size;
-	shutdown(s->fd, SHUT_WR);
+	watch(l, job, (t->reading ? EPOLLIN : 0) | (t->writing ? EPOLLOUT : 0));
 }
 
-static bool room(struct queue_job *job, size_t need)
+/* Where the transfer has the reply is the job's buffer. */
+static void reply_is_at(struct queue_job *job)
 {
-	size_t want = MAX(need * 2, (size_t)1024);
-	char *buffer;
-
-	if (need <= job->reply.buffer_size)
-		return true;
-	buffer = realloc(job->reply.buffer, want);
-	if (!buffer)
-		return false;
-	job->reply.buffer = buffer;
-	job->reply.buffer_size = want;
-	return true;
-}
-
-static void read_some(struct queue_job *job)
-{
-	struct stream *s = job->stream;
-
-	while (s->reading) {
-		ssize_t n;
-
-		if (!room(job, s->received + 512)) {
-			job->reply.lost = true;
-			s->reading = false;
-			return;
-		}
-		n = recv(s->fd, job->reply.buffer + s->received,
-			job->reply.buffer_size - s->received, MSG_DONTWAIT);
-		if (n < 0 && fail_is_later(-errno))
-			return;
-		if (n <= 0)
-			s->reading = false;
-		else
-			s->received += (size_t)n;
-	}
+	job->reply.buffer = job->stream->transfer.reply;
+	job->reply.buffer_size = job->stream->transfer.room;
 }
 
 void stream_event(struct queue *l, struct queue_job *job)
 {
-	struct stream *s = job->stream;
-
-	if (s->written < job->request_size)
-		write_some(job);
-	read_some(job);
-	watch(l, job, (s->reading ? EPOLLIN : 0) | (s->written < job->request_size ? EPOLLOUT : 0));
+	transfer_step(&job->stream->transfer, POLLIN | POLLOUT);
+	reply_is_at(job);
+	watch_on(l, job);
 }
 
 static void describe(
@@ -138,64 +79,42 @@ static void describe(
 }
 
 /*
- * The first attempt goes by the id that its caller knows: one whose record is free. What a job says
- * of itself, and its log lines, have it too.
+ * One attempt. The job has its bytes. The first goes by the id that its caller knows: one whose
+ * record is free. What a job says of itself, and its log lines, have it too.
  */
-static int send_as(struct queue *l, struct queue_job *job, struct given *given, uint64_t *ret_id)
-{
-	struct brood *b = l->brood;
-	struct brood_handle *handle = &job->stream->handle;
-	int r;
-
-	for (;;) {
-		given->id = given->attempt ? 0 : job->id;
-		given->options.ret_id = ret_id;
-		engine_lock(b);
-		r = job_message_send(b, given, handle);
-		handle->public_id = job->id;
-		if (r >= 0 && !given->attempt)
-			b->submitted--; /* counted by the queue */
-		engine_unlock(b);
-		if (r != -EEXIST)
-			return r;
-		queue_jobs_renumber(l, job);
-	}
-}
-
-/* One attempt. The job has its bytes. */
 static int begin(struct queue *l, struct queue_job *job, uint64_t *ret_id)
 {
-	struct brood *b = l->brood;
 	struct stream *s = job->stream;
 	struct engine_job what = { .fn = job->function->fn, .name = job->function->name };
+	struct engine_bytes bytes = { .request = job->bytes + job->arg_size,
+		.request_size = (size_t)job->request_size,
+		.reply = job->reply.buffer,
+		.reply_size = job->reply.buffer_size };
 	struct given given;
-	int fds[2], r = sockets_pair(SOCK_STREAM, fds);
+	int r;
 
-	if (r < 0)
-		return fail_system(r, "a job's socket pair");
 	describe(job, &what, &given);
-	given.fd = fds[1];
-	given.own_pair = true;
-	job_message_handle(&s->handle, b, &given);
+	given.options.ret_id = ret_id;
+	job_message_handle(&s->handle, l->brood, &given);
 	s->handle.to = &l->inbox;
 	s->handle.on.job = job;
-	s->fd = fds[0];
-	s->written = s->received = 0;
-	s->reading = true;
 	s->watched = 0;
-	r = send_as(l, job, &given, ret_id);
-	if (r != 1)
-		close_fd(fds[1]);
-	if (r < 0) {
-		s->fd = close_fd(s->fd);
-		return r;
+	for (;;) {
+		s->handle.public_id = job->id;
+		given.id = given.attempt ? 0 : job->id;
+		r = job_message_attempt(l->brood, &given, &s->handle, &bytes, &s->transfer);
+		if (r != -EEXIST)
+			break;
+		queue_jobs_renumber(l, job);
 	}
+	if (r < 0)
+		return r;
+	s->transfer.grows = true;
 	job->state = JOB_STREAMED;
 	/* the supervisor has them; no other attempt will need them */
 	if (job->fds.extra && job->tries.left == 0)
 		job->fds.extra = queue_jobs_fds_free(job->fds.extra);
-	write_some(job);
-	watch(l, job, EPOLLIN | (s->written < job->request_size ? EPOLLOUT : 0));
+	watch_on(l, job);
 	return 0;
 }
 
@@ -206,9 +125,7 @@ int stream_begin(struct queue *l, struct queue_job *job, uint64_t *ret_id)
 	job->stream = calloc(1, sizeof *job->stream);
 	if (!job->stream)
 		return fail_system(-ENOMEM, "a job's record");
-	job->stream->fd = -1;
-	list_init(&job->stream->handle.inbox);
-	list_init(&job->stream->handle.progress);
+	job->stream->transfer.fd = -1;
 	r = begin(l, job, ret_id);
 	if (r < 0) {
 		free(job->stream);
@@ -222,7 +139,7 @@ int stream_begin(struct queue *l, struct queue_job *job, uint64_t *ret_id)
 static void stream_close_fd(struct queue *l, struct queue_job *job)
 {
 	watch(l, job, 0);
-	job->stream->fd = closing_pair_end(job->stream->fd);
+	job->stream->transfer.fd = closing_pair_end(job->stream->transfer.fd);
 }
 
 void stream_free(struct queue *l, struct queue_job *job)
@@ -233,6 +150,7 @@ void stream_free(struct queue *l, struct queue_job *job)
 
 	if (!s)
 		return;
+	stream_close_fd(l, job);
 	l->leases.streamed--;
 	job->stream = NULL;
 	engine_lock(b);
@@ -242,9 +160,6 @@ void stream_free(struct queue *l, struct queue_job *job)
 	if (record && record->handle == &s->handle)
 		record->handle = NULL;
 	engine_unlock(b);
-	if (!l->fds.gone && s->watched)
-		epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, s->fd, NULL);
-	closing_pair_end(s->fd);
 	for (size_t i = 0; i < s->handle.reply_fds_count; i++)
 		closing_fd(s->handle.reply_fds[i]);
 	free(s);
@@ -266,29 +181,36 @@ static void take_fds(struct queue_job *job)
 	job->result.fds_count = job->reply.fds->count;
 }
 
-static void over(struct queue *l, struct queue_job *job)
+/* Is the job tried again? Else *v is its verdict. */
+static bool again(struct queue *l, struct queue_job *job, struct brood_verdict *v)
 {
-	struct stream *s = job->stream;
-	struct brood_verdict v = s->handle.verdict;
+	int r = 0;
 
-	job->tries.made = v.attempts;
-	if (job_verdict_retry(l, job, &v)) {
+	job->tries.made = v->attempts;
+	if (!l->freed && job_message_again(l->brood, &job->stream->handle, &job->tries)) {
 		stream_close_fd(l, job);
 		job->given_ns = now_ns();
-		/* the supervisor has counted that attempt's verdict: as with a call */
-		l->stats.retried--;
-		if (begin(l, job, NULL) == 0) {
-			engine_lock(l->brood);
-			l->brood->retried++;
-			engine_unlock(l->brood);
-			return;
-		}
-		v = job->tries.before;
+		r = begin(l, job, NULL);
+		if (r == 0)
+			return true;
 	}
-	read_some(job);
+	job_message_over(l->brood, &job->tries, r, v);
+	return false;
+}
+
+static void over(struct queue *l, struct queue_job *job)
+{
+	struct transfer *t = &job->stream->transfer;
+	struct brood_verdict v = job->stream->handle.verdict;
+
+	if (again(l, job, &v))
+		return;
+	transfer_finish(t);
+	reply_is_at(job);
 	take_fds(job);
-	job->result.reply = job->reply.lost ? NULL : job->reply.buffer;
-	job->result.reply_size = s->received;
+	job->reply.lost = t->error != 0;
+	job->result.reply = t->error ? NULL : job->reply.buffer;
+	job->result.reply_size = t->received;
 	stream_free(l, job);
 	job_verdict_give(l, job, &v);
 }
@@ -308,14 +230,12 @@ void stream_inbox(struct queue *l)
 			handle = container_of(first, struct brood_handle, inbox);
 			list_remove(first);
 			closed = handle->closed;
-			handle->on.job->tell.progress_count += progress_move(
-				&handle->progress, &handle->on.job->tell.progress);
-			handle->progress_count = 0;
+			progress_move(&handle->progress, &handle->on.job->tell.progress);
 		}
 		engine_unlock(b);
 		if (!handle)
 			return;
-		if (!list_empty(&handle->on.job->tell.progress))
+		if (!list_empty(&handle->on.job->tell.progress.list))
 			job_verdict_progress_came(l, handle->on.job);
 		if (closed)
 			over(l, handle->on.job);

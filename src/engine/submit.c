@@ -78,14 +78,14 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 int engine_submit(struct brood *b, const struct engine_job *job, const struct iovec *request,
 	size_t count, uint64_t *ret_id)
 {
-	VISIT(visit);
+	VISIT(b);
 	struct given given;
 	struct queue *l;
-	int r = visit_begin(&visit, b);
+	int r = given_check(b, job, b->submit_queue_ms, &given);
 
-	if (r < 0 || (r = given_check(b, job, b->submit_queue_ms, &given)) < 0 ||
-		(r = given_request(&given, request, count)) < 0)
+	if (r < 0)
 		return r;
+	given_request(&given, request, count);
 	if (atomic_load_explicit(&b->refusing, memory_order_relaxed))
 		return fail_stopped();
 	if (given.options.lease)
@@ -99,7 +99,7 @@ int engine_submit(struct brood *b, const struct engine_job *job, const struct io
 		? fail_gone()
 		: submit(l, &given, ret_id);
 	queue_unlock(l);
-	return r == -EAGAIN ? job_message_refused(b, r) : r;
+	return r == -EAGAIN ? outcome_refused(b, r) : r;
 }
 
 static void forget_taken(struct queue *l)
@@ -119,12 +119,10 @@ static int gone(const struct queue *l, int count)
 
 int engine_queue_fd(struct brood_queue *q)
 {
-	VISIT(visit);
 	struct queue *l = queue_of(q);
-	int r = visit_begin(&visit, l->brood);
+	VISIT(l->brood);
+	int r;
 
-	if (r < 0)
-		return r;
 	queue_lock(l);
 	if (!l->sleep.polled) {
 		l->sleep.polled = true;
@@ -164,12 +162,10 @@ int submit_dispatch(struct queue *l)
 
 int engine_queue_dispatch(struct brood_queue *q)
 {
-	VISIT(visit);
 	struct queue *l = queue_of(q);
-	int r = visit_begin(&visit, l->brood);
+	VISIT(l->brood);
+	int r;
 
-	if (r < 0)
-		return r;
 	queue_lock(l);
 	r = gone(l, submit_dispatch(l));
 	queue_unlock(l);
@@ -200,12 +196,10 @@ static int wait_for_results(struct queue *l, uint32_t timeout_ms)
 
 int engine_queue_wait(struct brood_queue *q, uint32_t timeout_ms)
 {
-	VISIT(visit);
 	struct queue *l = queue_of(q);
-	int r = visit_begin(&visit, l->brood);
+	VISIT(l->brood);
+	int r;
 
-	if (r < 0)
-		return r;
 	queue_lock(l);
 	forget_taken(l);
 	sleep_glance(l);
@@ -217,12 +211,10 @@ int engine_queue_wait(struct brood_queue *q, uint32_t timeout_ms)
 
 int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t room)
 {
-	VISIT(visit);
 	struct queue *l = queue_of(q);
-	int r = visit_begin(&visit, l->brood), count = 0;
+	VISIT(l->brood);
+	int count = 0;
 
-	if (r < 0)
-		return r;
 	queue_lock(l);
 	forget_taken(l);
 	l->results.taking = true;
@@ -265,13 +257,11 @@ size_t engine_queue_out(struct brood_queue *q)
 int engine_queue_new(
 	struct brood *b, const struct brood_queue_options *options, struct brood_queue **ret)
 {
-	VISIT(visit);
+	VISIT(b);
 	struct brood_queue_options o;
 	struct queue *l;
-	int r = visit_begin(&visit, b);
+	int r;
 
-	if (r < 0)
-		return r;
 	r = options_copy(&o, sizeof o, options, sizeof o);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(o.reserved); i++)
 		r = o.reserved[i] ? -EINVAL : 0;
@@ -297,18 +287,17 @@ int engine_queue_new(
 
 void engine_queue_free(struct brood_queue *q)
 {
-	VISIT(visit);
+	VISIT_VOID(queue_of(q)->brood);
 
-	if (visit_begin(&visit, queue_of(q)->brood) < 0 || queue_of(q)->kind != QUEUE_QUEUE)
-		return;
-	queue_life_free(queue_of(q));
+	if (queue_of(q)->kind == QUEUE_QUEUE)
+		queue_life_free(queue_of(q));
 }
 
 struct brood_queue *engine_own_queue(struct brood *b)
 {
-	VISIT(visit);
+	VISIT_OR(b, NULL);
 
-	return visit_begin(&visit, b) < 0 ? NULL : (struct brood_queue *)queue_life_own(b);
+	return (struct brood_queue *)queue_life_own(b);
 }
 
 int submit_dispatch_own(struct brood *b)

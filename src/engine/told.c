@@ -53,13 +53,13 @@ static int init_data_send(struct brood *b, struct frame *f)
 int engine_set_init_data(
 	struct brood *b, const void *data, size_t size, const int *fds, size_t fds_count)
 {
-	VISIT(visit);
+	VISIT(b);
 	_cleanup_close_ int memfd = -1;
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
 	struct frame f;
-	int r = visit_begin(&visit, b);
+	int r = init_data_check(data, size, fds, fds_count);
 
-	if (r < 0 || (r = init_data_check(data, size, fds, fds_count)) < 0)
+	if (r < 0)
 		return r;
 	frame_begin(&f, MESSAGE_INIT_DATA);
 	f.init_data.data_size = size;
@@ -110,12 +110,10 @@ static int notify_send(struct brood *b, struct frame *f)
 
 int engine_notify(struct brood *b, uint32_t kind, const char *text)
 {
-	VISIT(visit);
+	VISIT(b);
 	struct frame f;
-	int r = visit_begin(&visit, b);
+	int r;
 
-	if (r < 0)
-		return r;
 	notify_frame(&f, kind, text);
 	engine_lock(b);
 	r = notify_send(b, &f);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * transfer.c - the bytes of a handed-off call on the job's socket: the request out, the reply in,
+ * transfer.c - the bytes of a handed-off job on its socket: the request out, the reply in,
  * both at once, since a job may reply while it still reads. Never blocks, takes no lock.
  *
  * The verdict ends the call, not the reply's last byte. So a reply that fits into the socket may
@@ -21,7 +21,7 @@
 #include "fail.h"
 
 #include "../base/base.h"
-#include <poll.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -35,6 +35,8 @@
 #define SMALL_REPLY 65536
 
 #define QUIET_MS 20
+#define GROW_MIN 512 /* a room that grows has at least so much left for a read */
+#define TURN     64  /* reads, so that no job keeps the thread for itself */
 
 static void write_end(struct transfer *t)
 {
@@ -76,40 +78,50 @@ void transfer_begin(struct transfer *t, int fd, const struct engine_bytes *bytes
 	t->quiet_until = bytes->reply_size <= SMALL_REPLY ? now_ns() + QUIET_MS * NS_PER_MS : 0;
 }
 
-enum read_result { READ_MORE, READ_DRY, READ_END };
-
-static void count_reply(struct transfer *t, size_t n)
+static size_t room_left(struct transfer *t)
 {
-	size_t kept = MIN(n, t->room);
+	size_t want = MAX((t->received + GROW_MIN) * 2, (size_t)1024);
+	char *reply;
 
-	t->received += n;
-	t->reply = t->reply ? t->reply + kept : NULL;
-	t->room -= kept;
+	if (t->grows && t->room < t->received + GROW_MIN) {
+		reply = realloc(t->reply, want);
+		if (!reply)
+			return 0;
+		t->reply = reply;
+		t->room = want;
+	}
+	return t->room - MIN(t->room, t->received);
 }
 
-/* READ_DRY: nothing is left in the socket now; READ_MORE: there may be. */
-static enum read_result transfer_read(struct transfer *t)
+static bool read_end(struct transfer *t, int error)
+{
+	if (!fail_is_end(error))
+		t->error = error;
+	return t->reading = false;
+}
+
+/* False: nothing is left in the socket now; true: there may be. */
+static bool transfer_read(struct transfer *t)
 {
 	char scratch[SCRATCH];
-	size_t room = MIN(t->room, (size_t)READ_MAX), beyond = room == t->room ? sizeof scratch : 0;
-	struct iovec iov[2] = { { .iov_base = t->reply, .iov_len = room },
+	size_t left = room_left(t), room = MIN(left, (size_t)READ_MAX);
+	size_t beyond = room == left && !t->grows ? sizeof scratch : 0;
+	struct iovec iov[2] = { { .iov_base = room ? t->reply + t->received : NULL,
+					.iov_len = room },
 		{ .iov_base = scratch, .iov_len = beyond } };
 	struct msghdr msg = { .msg_iov = room ? iov : iov + 1,
 		.msg_iovlen = (room ? 1 : 0) + (beyond ? 1 : 0) };
-	ssize_t n = recvmsg(t->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	bool filled;
+	ssize_t n;
 
-	if (n > 0) {
-		filled = (size_t)n == room + beyond;
-		count_reply(t, (size_t)n);
-		return filled || (msg.msg_flags & MSG_CTRUNC) ? READ_MORE : READ_DRY;
-	}
+	if (room + beyond == 0)
+		return read_end(t, -ENOMEM);
+	n = recvmsg(t->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && fail_is_later(-errno))
-		return errno == EINTR ? READ_MORE : READ_DRY;
-	if (n < 0 && !fail_is_end(-errno))
-		t->error = -errno;
-	t->reading = false;
-	return READ_END;
+		return errno == EINTR;
+	if (n <= 0)
+		return read_end(t, n < 0 ? -errno : -EPIPE);
+	t->received += (size_t)n;
+	return (size_t)n == room + beyond || (msg.msg_flags & MSG_CTRUNC);
 }
 
 void transfer_poll(struct transfer *t, uint64_t now, struct pollfd *ret_poll, uint64_t *inout_until)
@@ -129,24 +141,21 @@ void transfer_step(struct transfer *t, short revents)
 	if (t->writing && (revents & (POLLOUT | POLLERR | POLLHUP)))
 		transfer_write(t);
 	if (t->reading && (revents & (POLLIN | POLLERR | POLLHUP)))
-		transfer_read(t);
+		for (int i = 0; i < TURN && transfer_read(t); i++)
+			;
 }
 
 void transfer_finish(struct transfer *t)
 {
-	enum read_result result;
 	int queued = 0;
 	size_t limit;
 
-	if (!t->reading)
-		return;
-	result = transfer_read(t);
-	if (result != READ_MORE)
+	if (!t->reading || !transfer_read(t))
 		return;
 	/* Somebody may still write, for ever: read no more than there is now. */
 	if (ioctl(t->fd, FIONREAD, &queued) < 0 || queued <= 0)
 		return;
 	limit = t->received + (size_t)queued;
-	while (t->reading && t->received < limit && transfer_read(t) == READ_MORE)
+	while (t->received < limit && transfer_read(t))
 		;
 }

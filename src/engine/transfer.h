@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* transfer.h - the bytes of a handed-off call. They belong to the calling thread; no lock. */
+/*
+ * transfer.h - the bytes of a handed-off job. They belong to the calling thread (no lock), or to a
+ * job of a queue (its lock).
+ */
 #ifndef BROOD_ENGINE_TRANSFER_H
 #define BROOD_ENGINE_TRANSFER_H
 
@@ -7,16 +10,13 @@
 #include <poll.h>
 #include <stdbool.h>
 
-struct engine_bytes;
-struct pollfd;
-
-/* transfer.c: the bytes of a call; the thread's own, no lock */
 struct transfer {
 	int fd;
 	const char *request;
 	size_t left; /* of the request */
 	char *reply;
 	size_t room, received; /* received: also what did not fit */
+	bool grows;            /* reply is malloc()'s, and gets as large as it must */
 	bool writing, reading;
 	int error; /* what the caller's buffers or the kernel spoilt */
 	/* until then a reply may lie in the socket: the verdict ends the call, not its last byte */
@@ -26,6 +26,7 @@ struct transfer {
 void transfer_begin(struct transfer *t, int fd, const struct engine_bytes *bytes);
 void transfer_poll(
 	struct transfer *t, uint64_t now, struct pollfd *ret_poll, uint64_t *inout_until);
+/* what poll() or an epoll said */
 void transfer_step(struct transfer *t, short revents);
 /* the verdict is there: what lies in the socket, without waiting */
 void transfer_finish(struct transfer *t);

@@ -17,7 +17,6 @@
 #include "loglines.h"
 #include "out.h"
 #include "unsent.h"
-#include "progress.h"
 #include "job_record.h"
 #include "engine_root.h"
 #include "transfer.h"
@@ -104,13 +103,12 @@ static void round_dispatch(const struct round *round, struct wait *wait)
 
 static void tell_progress(struct brood *b, struct brood_handle *handle)
 {
-	struct list batch;
+	struct progress batch;
 
-	if (list_empty(&handle->progress))
+	if (list_empty(&handle->progress.list))
 		return;
-	list_init(&batch);
+	progress_init(&batch);
 	progress_move(&handle->progress, &batch);
-	handle->progress_count = 0;
 	engine_unlock(b);
 	progress_tell(&batch);
 	engine_lock(b);
