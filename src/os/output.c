@@ -43,11 +43,12 @@ struct stream {
 };
 
 static struct {
-	bool looked;
-	/* with true it changes nothing and returns the present state */
+	/* with true it changes nothing and returns the present state; NULL: no such runtime */
 	bool (*synchronised)(bool on);
 	struct stream streams[4]; /* the first is std::cout */
 } runtime;
+
+bool output_streams = true;
 
 static void found(void *const objects[4], rdbuf_fn *const rdbufs[2], pubsync_fn *const pubsyncs[2],
 	bool (*synchronised)(bool on))
@@ -57,14 +58,17 @@ static void found(void *const objects[4], rdbuf_fn *const rdbufs[2], pubsync_fn 
 	for (int i = 0; i < 4; i++)
 		runtime.streams[i] = (struct stream){ objects[i], rdbufs[i / 2], pubsyncs[i / 2] };
 	runtime.synchronised = synchronised;
+	output_streams = true;
 }
+
+static bool nobody_looked(void) { return output_streams && !runtime.synchronised; }
 
 static void look_at_linked(void)
 {
+	output_streams = false;
 	found((void *const[]){ cout_, clog_, wcout_, wclog_ },
 		(rdbuf_fn *const[]){ rdbuf_, wide_rdbuf_ },
 		(pubsync_fn *const[]){ pubsync_, wide_pubsync_ }, sync_with_stdio_);
-	runtime.looked = true;
 }
 
 /* A runtime loaded with RTLD_LOCAL is not found by the names that the library is linked with. */
@@ -96,9 +100,9 @@ static void look_at_loaded(void)
 
 void output_look(void)
 {
-	if (!runtime.looked)
+	if (nobody_looked())
 		look_at_linked();
-	if (!runtime.synchronised && dlopen && dlsym)
+	if (!output_streams && dlopen && dlsym)
 		look_at_loaded();
 }
 
@@ -123,9 +127,9 @@ static void flush_streams(void)
 {
 	int count;
 
-	if (!runtime.looked)
+	if (nobody_looked())
 		look_at_linked();
-	if (!runtime.synchronised)
+	if (!output_streams)
 		return;
 	count = runtime.synchronised(true) ? 1 : (int)ARRAY_SIZE(runtime.streams);
 	for (int i = 0; i < count; i++)

@@ -7,9 +7,13 @@
 #ifndef BROOD_OS_OUTPUT_H
 #define BROOD_OS_OUTPUT_H
 
+#include <stdbool.h>
+
 void output_flush(void); /* flushes all of it */
 /* Flushes stdout and C++'s own streams. Makes no system call where no text waits. */
 void output_flush_standard(void);
+/* The program has C++'s own streams, or nobody has looked yet. */
+extern bool output_streams;
 /* Call it after an object was loaded, which may have brought the C++ runtime. */
 void output_look(void);
 

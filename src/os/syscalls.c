@@ -18,7 +18,8 @@
 #define TRAPPED 2
 
 _Atomic unsigned char syscalls_selector = SYSCALLS_ALLOW;
-static volatile sig_atomic_t watched, made;
+volatile sig_atomic_t syscalls_watched;
+static volatile sig_atomic_t made;
 
 void (*volatile syscalls_before_first)(void);
 
@@ -33,13 +34,11 @@ void syscalls_note(void)
 		syscalls_before_first();
 }
 
-bool syscalls_watching(void) { return watched; }
-
 void syscalls_begin(void)
 {
 	made = 0;
 	atomic_signal_fence(memory_order_seq_cst);
-	if (watched)
+	if (syscalls_watched)
 		atomic_store_explicit(&syscalls_selector, SYSCALLS_BLOCK, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
 }
@@ -49,7 +48,7 @@ bool syscalls_end(void)
 	atomic_signal_fence(memory_order_seq_cst);
 	atomic_store_explicit(&syscalls_selector, SYSCALLS_ALLOW, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
-	return made || !watched;
+	return made || !syscalls_watched;
 }
 
 #if defined(__x86_64__) && !defined(__ILP32__)
@@ -167,25 +166,25 @@ int syscalls_watch(void)
 		sigaction(SIGSYS, &action, NULL);
 		return r;
 	}
-	watched = 1;
+	syscalls_watched = 1;
 	return 0;
 }
 
 bool syscalls_watch_again(void)
 {
-	if (watched && dispatch() < 0)
-		watched = 0;
-	return watched;
+	if (syscalls_watched && dispatch() < 0)
+		syscalls_watched = 0;
+	return syscalls_watched;
 }
 
 void syscalls_forget(void)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL }, now;
 
-	if (watched && sigaction(SIGSYS, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO &&
+	if (syscalls_watched && sigaction(SIGSYS, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO &&
 		now.sa_sigaction == on_trap)
 		sigaction(SIGSYS, &action, NULL);
-	watched = 0;
+	syscalls_watched = 0;
 }
 
 #else

@@ -23,6 +23,7 @@
 #ifndef BROOD_OS_SYSCALLS_H
 #define BROOD_OS_SYSCALLS_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,7 +50,7 @@ void syscalls_forget(void);
  * Called before the first system call is made; async-signal-safe, and keeps errno. NULL: not set.
  */
 extern void (*volatile syscalls_before_first)(void);
-bool syscalls_watching(void);
+extern volatile sig_atomic_t syscalls_watched; /* this thread is watched */
 
 void syscalls_begin(void);
 /* True: the code since syscalls_begin() made a system call, or this cannot be known. */

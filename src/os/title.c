@@ -34,6 +34,9 @@ static struct {
 	pid_t comm_pid; /* the process that has set its comm name */
 } title;
 
+static char nowhere;
+char *title_suffix = &nowhere;
+
 #ifdef PR_SET_MM_MAP
 
 /* Field numbers of /proc/self/stat, as in proc(5). */
@@ -175,6 +178,7 @@ void title_set(const char *text)
 	at = put(0, title.prefix);
 	at = put(at, ": ");
 	title.suffix_at = put(at, text);
+	title_suffix = title.suffix_at < TITLE_SIZE - 2 ? title.area + title.suffix_at : &nowhere;
 }
 
 void title_set_suffix(const char *text)
@@ -186,11 +190,4 @@ void title_set_suffix(const char *text)
 	title.area[at] = '\0';
 	if (*text)
 		put(put(at, " "), text);
-}
-
-/* The removed suffix still stands in the area, behind the NUL. */
-void title_show_suffix(void)
-{
-	if (title.area && title.suffix_at < TITLE_SIZE - 2)
-		title.area[title.suffix_at] = ' ';
 }

@@ -17,5 +17,6 @@ void title_set_comm(const char *comm); /* at most 15 bytes */
  * removes it.
  */
 void title_set_suffix(const char *text);
-void title_show_suffix(void); /* shows the suffix again that "" removed last */
+/* The byte before the suffix that was set last: '\0' hides the suffix, ' ' shows it. Never NULL. */
+extern char *title_suffix;
 #endif

@@ -42,20 +42,6 @@ uint32_t ring_done_so_far(const struct ring_up *up, uint64_t sequence, uint32_t 
 	return (uint32_t)d.reply_size;
 }
 
-const struct ring_entry *ring_entry_at(const struct ring_down *down, uint64_t sequence)
-{
-	const struct ring_entry *e = &down->entries[sequence % RING_DEPTH];
-
-	if (e->sequence != sequence || e->arg_size > BROOD_ARG_MAX ||
-		e->plugin_size > e->arg_size || e->extra > BROOD_JOB_FDS_MAX)
-		return NULL;
-	if (!within(e->arg_at, e->arg_size, RING_DOWN_BYTES) ||
-		(!(e->flags & (RING_MEMFD | RING_SOCKET | RING_STREAM)) &&
-			!within(e->request_at, e->request_size, RING_DOWN_BYTES)))
-		return NULL;
-	return e;
-}
-
 /* Where the next piece would begin: there, or at the front of the next round. */
 static uint64_t space_begin(const struct ring_space *space, uint32_t need, uint32_t align)
 {

@@ -75,8 +75,10 @@ enum {
 	RING_STREAM = 32,
 	/* a thread waits: a large reply may go over a socket, which that thread reads */
 	RING_CALL = 64,
-	RING_CALLER = 128
-}; /* a thread may sleep for this very job: see `callers` */
+	RING_CALLER = 128, /* a thread may sleep for this very job: see `callers` */
+	/* the request does not lie in the space */
+	RING_ELSEWHERE = RING_MEMFD | RING_SOCKET | RING_STREAM
+};
 
 struct ring_entry {
 	/* one cache line up to the name, which is written only when it changes */
@@ -87,10 +89,10 @@ struct ring_entry {
 	uint16_t arg_size;
 	/* "path\0symbol\0", the last bytes of arg_size; 0: fn is the function */
 	uint16_t plugin_size;
-	uint32_t run_ms, job_flags; /* enum brood_job_flags */
-	uint32_t attempt;           /* 1 is the first */
-	uint16_t flags, extra;      /* RING_*; extra fds */
-	_Alignas(64) char name[BROOD_NAME_MAX];
+	uint32_t run_ms, job_flags;             /* enum brood_job_flags */
+	uint32_t attempt;                       /* 1 is the first */
+	uint16_t flags, extra;                  /* RING_*; extra fds */
+	_Alignas(64) char name[BROOD_NAME_MAX]; /* may lack its NUL */
 };
 _Static_assert(sizeof(struct ring_entry) == 128, "whole cache lines");
 struct ring_down {
@@ -141,10 +143,5 @@ int ring_done_get(const struct ring_up *up, uint64_t sequence, struct ring_done 
  * *ret_at on; 0: none, or what cannot be.
  */
 uint32_t ring_done_so_far(const struct ring_up *up, uint64_t sequence, uint32_t *ret_at);
-/*
- * What the engine wrote, in the worker: it may be our own bug, but it does not change until `done`
- * has counted it. The entry where it stands, or NULL. `name` may lack its NUL.
- */
-const struct ring_entry *ring_entry_at(const struct ring_down *down, uint64_t sequence);
 
 #endif

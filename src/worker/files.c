@@ -11,7 +11,6 @@
 
 #include "../base/base.h"
 #include "flags.h"
-#include "hygiene.h"
 #include "library_call.h"
 
 #include <errno.h>
@@ -90,8 +89,7 @@ static void note_identity(int fd, struct identity *ret)
 		*ret = (struct identity){ 0 };
 }
 
-/* Async-signal-safe. */
-static void note_identities(void)
+void files_note(void)
 {
 	struct brood_job *job = &the_job;
 	int saved = errno;
@@ -102,15 +100,6 @@ static void note_identities(void)
 		note_identity(job->extra.fds[i], &job->extra.identities[i]);
 	flags_note();
 	errno = saved;
-}
-
-void files_note(const struct brood_job *job)
-{
-	bool trapped = syscalls_watching() && !job->unwatched && !hygiene_others;
-
-	syscalls_before_first = trapped ? note_identities : NULL;
-	if (!trapped)
-		note_identities();
 }
 
 /*

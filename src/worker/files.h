@@ -9,8 +9,8 @@
 void files_take_socket(struct brood_job *job, int fd, bool own_pair);
 void files_take_extra(struct brood_job *job, struct frame *f, size_t first);
 void files_take_stream(struct brood_job *job, int fd); /* the library's: blocking */
-/* before fn: which files they are, now or when that can have changed */
-void files_note(const struct brood_job *job);
+/* Notes which files they are, before the job can change that. Async-signal-safe. */
+void files_note(void);
 /* Shuts the socket down, and closes all, where they still are the files that came. */
 void files_release(struct brood_job *job, bool suspect);
 void files_close_extra(struct brood_job *job, bool suspect); /* the extra ones alone */

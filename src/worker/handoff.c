@@ -38,13 +38,14 @@ static void take_job(struct brood_job *job, struct frame *f)
 {
 	const struct message_run *m = &f->run;
 
-	job_clear(job);
 	job->id = m->id;
 	job->sequence = m->sequence;
 	job->soft_ns = m->soft_ns;
-	job->request_size = job_size(m->request_size);
+	job->request_size = (size_t)MIN(m->request_size, BROOD_SIZE_UNKNOWN);
 	job->fn = (brood_fn *)(uintptr_t)m->fn;
 	job->attempt = m->attempt;
+	job->unwatched = job->no_plugin = job->on_ring = job->bytes = job->engine_waits = false;
+	job->request = (struct job_request){ 0 };
 	job_set_arg(job, frame_rest(f), m->arg_size, m->plugin_size);
 	memcpy(job->name, m->name, sizeof job->name);
 	files_take_socket(job, frame_take_fd(f, 0), m->own_pair);
@@ -64,12 +65,9 @@ static void end_job(struct brood_job *job, const struct ran *ran, uint64_t ran_n
 		.peak_kb = ran->usage.peak_kb };
 	struct ending e = { 0 };
 
-	run_release(job, ran->calls);
 	hygiene_fds((int)job->back_count);
 	if (ran->calls)
 		e = residue_look(ran_ns);
-	else
-		hygiene_glance();
 	hygiene_fds(-(int)job->back_count);
 	said.left = e.left;
 	said.flags = (e.retiring ? FINISHED_RETIRING : 0) | (ran->memory ? FINISHED_MEMORY : 0) |
@@ -108,6 +106,6 @@ void handoff_job(struct frame *f)
 	began = now_ns();
 	word = SLOT_PAGE_WORD(job->sequence, SLOT_PAGE_ASSIGNED);
 	ran = run_job(job, job->name, &word);
-	title_set_suffix("");
+	*title_suffix = '\0';
 	end_job(job, &ran, ran.ended_ns - began);
 }

@@ -9,8 +9,8 @@
  * signals that jobs really do change, and a few of the others in turn: those are put right within a
  * few jobs, but the verdict says so only for jobs that ran longer.
  *
- * Most of that takes a system call to change. So a job that made none (src/os/syscalls.h) gets only
- * a glance: at the floating point unit.
+ * All of that takes a system call to change. So nobody looks here after a job that made none
+ * (src/os/syscalls.h).
  *
  * Order: timers before the mask, and pending signals before it too, since unblocking delivers;
  * dispositions last. Not covered: locale, environment, resource limits, priority, credentials,
@@ -70,50 +70,9 @@ static struct hygiene {
 	unsigned rotation;
 	/* all dispositions were looked at when the last job had ended */
 	bool all_known;
-	uint64_t floating; /* control words of the floating point unit */
 } the_hygiene;
 
 bool hygiene_others;
-
-/* ---- the floating point unit: rounding and traps, as the program had them ---- */
-
-/* Control words, and exceptions that are noted but not yet raised. */
-static uint64_t floating_get(void)
-{
-#if defined(__x86_64__) || (defined(__i386__) && defined(__SSE__))
-	uint32_t mxcsr;
-	uint16_t control, status;
-
-	__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
-	__asm__ volatile("fnstcw %0" : "=m"(control));
-	__asm__ volatile("fnstsw %0" : "=a"(status));
-	return (uint64_t)(status & 0xffu) << 48 | (uint64_t)control << 32 | mxcsr;
-#elif defined(__aarch64__)
-	uint64_t control;
-
-	__asm__ volatile("mrs %0, fpcr" : "=r"(control));
-	return control;
-#else
-	return 0;
-#endif
-}
-
-static void floating_set(uint64_t words)
-{
-	if (floating_get() == words)
-		return;
-#if defined(__x86_64__) || (defined(__i386__) && defined(__SSE__))
-	uint32_t mxcsr = (uint32_t)words;
-	uint16_t control = (uint16_t)(words >> 32);
-
-	/* a pending exception would be raised by the next instruction, under the new mask */
-	__asm__ volatile("fnclex");
-	__asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
-	__asm__ volatile("fldcw %0" : : "m"(control));
-#elif defined(__aarch64__)
-	__asm__ volatile("msr fpcr, %0" : : "r"(words));
-#endif
-}
 
 /* ---- one check each ---- */
 
@@ -363,8 +322,6 @@ int hygiene_snapshot(void)
 	if (sigaltstack(NULL, &h->alternate) < 0)
 		return -errno;
 	h->all_known = true;
-	h->floating = floating_get() & ~(UINT64_C(0xff) << 48);
-	floating_set(h->floating);
 	h->cwd_known = getcwd(h->cwd_path, sizeof h->cwd_path) && h->cwd_path[0] == '/';
 	if (h->cwd_known) {
 		struct stat st;
@@ -419,7 +376,6 @@ struct hygiene_result hygiene_restore(uint64_t ran_ns)
 		result.left |= BROOD_LEFT_UMASK;
 	if (left_handlers(h, ran_ns > HYGIENE_SHORT_NS))
 		result.left |= BROOD_LEFT_HANDLERS;
-	floating_set(h->floating);
 	return result;
 }
 
@@ -444,7 +400,5 @@ void hygiene_tolerate(uint32_t left)
 	reap();
 	h->children_kept = has_children();
 }
-
-void hygiene_glance(void) { floating_set(the_hygiene.floating); }
 
 void hygiene_fds(int more) { the_hygiene.fds = the_hygiene.fds < 0 ? -1 : the_hygiene.fds + more; }

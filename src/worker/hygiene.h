@@ -18,8 +18,6 @@ struct hygiene_result {
 int hygiene_snapshot(void);
 /* All of it. ran_ns: how long the job ran; a short one is not made long by rare checks. */
 struct hygiene_result hygiene_restore(uint64_t ran_ns);
-/* After a job that made no system call: only what can be changed without one. */
-void hygiene_glance(void);
 /* After a job whose worker goes on: what it left is the next one's to find, and not its doing. */
 void hygiene_tolerate(uint32_t left);
 /* so many are open now that are ours */

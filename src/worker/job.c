@@ -2,24 +2,13 @@
 /*
  * job.c - see job.h; and the public calls that tell a job what it is. Other public calls stand
  * where their subject is: the soft step (soft.c), log lines (report.c), progress (worker_lease.c),
- * request and reply (request.c, reply.c), fds (files.c).
+ * request and reply (payload.c), fds (files.c).
  */
 #include "job.h"
 
 #include "../base/base.h"
 
-struct brood_job the_job;
-
-void job_clear(struct brood_job *job)
-{
-	job->unwatched = job->no_plugin = job->on_ring = job->bytes = false;
-	job->fd = job->stream = -1;
-	job->engine_waits = job->taken = false;
-	job->in_line = NULL;
-	job->request = (struct job_request){ 0 };
-	job->extra.count = job->extra.taken = job->back_count = 0;
-	atomic_store_explicit(&job->cancel_fd, -1, memory_order_relaxed);
-}
+struct brood_job the_job = { .fd = -1, .stream = -1, .cancel_fd = -1 };
 
 void job_set_arg(struct brood_job *job, const void *data, size_t size, size_t plugin_size)
 {
@@ -43,7 +32,9 @@ size_t brood_job_request_size(const struct brood_job *job) BROOD_NOEXCEPT
 
 const void *brood_job_arg(const struct brood_job *job, size_t *ret_size) BROOD_NOEXCEPT
 {
+	static const _Alignas(16) char none[1];
+
 	if (ret_size)
 		*ret_size = job->arg_size;
-	return job->arg;
+	return job->arg_size > 0 ? job->arg : none;
 }

@@ -15,7 +15,8 @@
 
 /* Of a job of bytes on a ring. Positions are those of the lease's space. */
 struct job_reply {
-	uint64_t start, size; /* the piece, while memfd is -1 */
+	uint64_t start, size; /* the piece, unless it went elsewhere */
+	bool elsewhere;       /* to a memfd or a socket, or it is lost */
 	int memfd;
 	bool streams; /* it goes over job.stream */
 	bool ended;   /* by brood_job_reply() */
@@ -98,19 +99,12 @@ struct brood_job {
 #define SEQUENCE_NONE   UINT64_MAX /* no slot page has it: words have 61 bits for it */
 #define SEQUENCE_INLINE (UINT64_MAX - 1)
 
+/* Between two jobs it has no fds and no memory: whoever takes a job sets the other members. */
 extern struct brood_job the_job;
-
-/* Nothing of the job before is left in it. */
-void job_clear(struct brood_job *job);
 /*
  * The argument, with the text of a plugin behind it. A copy: where it came is used again while the
  * job runs, and brood_job_arg() is aligned for anything.
  */
 void job_set_arg(struct brood_job *job, const void *data, size_t size, size_t plugin_size);
-/* job.request_size, of what a message or an entry says */
-static inline size_t job_size(uint64_t size)
-{
-	return size > SIZE_MAX ? BROOD_SIZE_UNKNOWN : (size_t)size;
-}
 
 #endif

@@ -5,7 +5,7 @@
 #include "../os/standard.h"
 #include "files.h"
 #include "job.h"
-#include "request.h"
+#include "payload.h"
 #include "soft.h"
 
 #include "../base/base.h"
@@ -62,7 +62,7 @@ int job_inline_run(brood_fn *fn, const struct job_inline *in_line, bool *ret_too
 		standard_put_back(&standard, i);
 	soft_close_fd(&job);
 	files_close_extra(&job, true);
-	request_unmap(&job);
+	payload_unmap(&job);
 	give_inline_fds(&job);
 	files_close_back(&job);
 	*ret_took_fd = job.taken;

@@ -43,6 +43,7 @@
 #include "job_stack.h"
 #include "memory.h"
 #include "report.h"
+#include "run.h"
 #include "serve.h"
 #include "worker.h"
 
@@ -172,8 +173,6 @@ static void set_manners(const struct worker_config *c)
 		birth_failed("setting up its signals", r);
 }
 
-/* ---- hooks ---- */
-
 /* ---- ready, and the loop ---- */
 
 static void ready(void)
@@ -186,6 +185,7 @@ static void ready(void)
 
 	dispositions_ready(c->options);
 	blind = self_settle();
+	run_ready();
 	r = hygiene_snapshot();
 	if (r < 0)
 		birth_failed("looking at itself", r);

@@ -20,9 +20,9 @@
 #include "../os/futex.h"
 #include "../os/text.h"
 #include "files.h"
-#include "hygiene.h"
-#include "lease_end.h"
-#include "reply.h"
+#include "hooks.h"
+#include "payload.h"
+#include "report.h"
 #include "residue.h"
 #include "run.h"
 #include "soft.h"
@@ -38,7 +38,54 @@
 
 enum { GOT_IT, REFUSED = DONE_REFUSED_POINTER, LOST = DONE_NO_FD };
 
-/* ---- its end ---- */
+/* ---- the end of the lease ---- */
+
+void ring_job_tell(struct worker_lease *l)
+{
+	const uint64_t one = 1;
+
+	if (l->suspect_done && !identity_is(l->done_fd, &l->done_identity))
+		worker_give_up(WORKER_EXIT_CHANNEL);
+	l->suspect_done = false;
+	l->told = l->rung = l->last;
+	while (write(l->done_fd, &one, sizeof one) < 0 && errno == EINTR)
+		; /* full: it is readable */
+}
+
+void ring_job_left(const struct worker_lease *l, uint32_t flags, uint32_t left)
+{
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_LEFT);
+	f.left = (struct message_left){ .id = l->id,
+		.sequence = l->last,
+		.flags = flags | (flags & FINISHED_RETIRING && left == 0 ? FINISHED_NO_FD : 0),
+		.left = left };
+	report_send(&f);
+}
+
+void ring_job_retire(struct worker_lease *l, uint32_t left)
+{
+	if (l->last != l->told)
+		ring_job_tell(l);
+	ring_job_left(l, FINISHED_RETIRING, left);
+	/* the program's hook does not expect to run beside a job's threads */
+	hooks_end(!(left & BROOD_LEFT_THREADS));
+}
+
+void ring_job_look(struct worker_lease *l)
+{
+	struct ending e = { 0 };
+
+	if (l->owed)
+		e = residue_look(TIME_NEVER);
+	l->owed = false;
+	l->left = e.left;
+	if (e.retiring)
+		ring_job_retire(l, e.left);
+}
+
+/* ---- the end of a job ---- */
 
 /* Told once, an engine need not be told again until it has taken what it was told of. */
 static bool was_told(const struct worker_lease *l)
@@ -58,7 +105,7 @@ static void tell_caller(struct worker_lease *l)
 	if (how == CALLER_WORD(l->last, CALLER_SLEEPS))
 		futex_wake(word, INT_MAX);
 	else if (how == CALLER_WORD(l->last, CALLER_DONE_FD))
-		worker_lease_tell(l);
+		ring_job_tell(l);
 	l->now = 0;
 }
 
@@ -70,7 +117,7 @@ static void count(struct worker_lease *l)
 	if (l->caller)
 		tell_caller(l);
 	if (atomic_load(&l->queue->listening) && !was_told(l))
-		worker_lease_tell(l);
+		ring_job_tell(l);
 }
 
 /* It is filled where it stands: nobody looks before it is counted. */
@@ -79,7 +126,7 @@ static struct ring_done *begin_done(struct worker_lease *l, const struct brood_j
 	struct ring_done *d = &l->up->dones[job->sequence % RING_DEPTH];
 
 	d->reply_size = 0;
-	/* what it says of the reply is true after each instruction: see reply.c */
+	/* what it says of the reply is true after each instruction: see payload.c */
 	atomic_signal_fence(memory_order_seq_cst);
 	d->sequence = job->sequence;
 	d->cpu_us = d->peak_kb = 0;
@@ -99,7 +146,6 @@ static void refuse(struct worker_lease *l, struct brood_job *job, uint32_t flags
 	struct ring_done *done = begin_done(l, job);
 	bool retiring = flags & DONE_NO_FD; /* the next one's would not come either */
 
-	soft_expect(SEQUENCE_NONE);
 	run_release(job, false);
 	done->began_ns = done->ended_ns = now_ns();
 	done->flags = flags | (retiring ? DONE_RETIRING : 0);
@@ -107,7 +153,7 @@ static void refuse(struct worker_lease *l, struct brood_job *job, uint32_t flags
 	run_swap(&l->word, SLOT_PAGE_WORD(l->last, SLOT_PAGE_DONE));
 	l->now = 0;
 	if (retiring)
-		lease_end_retire(l, 0);
+		ring_job_retire(l, 0);
 }
 
 /* ---- what comes over the link ---- */
@@ -201,22 +247,44 @@ static void drop_with(struct worker_lease *l, const struct ring_entry *e)
 
 /* ---- its beginning ---- */
 
+/*
+ * The engine wrote it: it may be our own bug, but it does not change until `done` has counted it.
+ * NULL: no job looks like that.
+ */
+static const struct ring_entry *entry_at(const struct ring_down *down, uint64_t sequence)
+{
+	const struct ring_entry *e = &down->entries[sequence % RING_DEPTH];
+
+	if (e->sequence != sequence || e->arg_size > BROOD_ARG_MAX ||
+		e->plugin_size > e->arg_size || e->extra > BROOD_JOB_FDS_MAX ||
+		(uint64_t)e->arg_at + e->arg_size > RING_DOWN_BYTES)
+		return NULL;
+	if (!(e->flags & RING_ELSEWHERE) &&
+		(e->request_size > RING_DOWN_BYTES ||
+			e->request_at > RING_DOWN_BYTES - e->request_size))
+		return NULL;
+	return e;
+}
+
 static void take_entry(struct worker_lease *l, struct brood_job *job, const struct ring_entry *e)
 {
-	job_clear(job);
 	job->id = e->id;
 	job->sequence = e->sequence;
 	job->fn = (brood_fn *)(uintptr_t)e->fn;
 	job->attempt = e->attempt;
-	job->request_size = job_size(e->request_size);
+	job->request_size = (size_t)MIN(e->request_size, BROOD_SIZE_UNKNOWN);
 	job->unwatched = l->owed && e->job_flags & BROOD_JOB_TRUSTED;
+	job->no_plugin = false;
 	job->on_ring = true;
 	job->bytes = !(e->flags & RING_SOCKET);
 	job->engine_waits = e->flags & RING_CALL;
-	if (!(e->flags & (RING_MEMFD | RING_SOCKET | RING_STREAM)))
-		job->request.bytes = l->down->bytes + e->request_at;
-	reply_begin(job);
-	job_set_arg(job, l->down->bytes + e->arg_at, e->arg_size, e->plugin_size);
+	job->request.bytes = e->flags & RING_ELSEWHERE ? NULL : l->down->bytes + e->request_at;
+	job->request.read = 0;
+	job->request.asked = false;
+	job->reply = (struct job_reply){ .memfd = -1 };
+	job->arg_size = job->plugin_size = 0;
+	if (e->arg_size > 0)
+		job_set_arg(job, l->down->bytes + e->arg_at, e->arg_size, e->plugin_size);
 }
 
 /* Asked once a function, until a job could have unloaded something. */
@@ -262,10 +330,8 @@ static bool claim(struct worker_lease *l, uint64_t sequence)
 /* The look at what it left: now, or for a trusted one when there is nothing else to do. */
 static struct ending look(struct worker_lease *l, const struct ran *ran, uint64_t ran_ns)
 {
-	if (!ran->calls) {
-		hygiene_glance();
+	if (!ran->calls)
 		return (struct ending){ 0 };
-	}
 	l->callable = NULL;
 	if (l->trusted) {
 		l->owed_ns = l->owed ? l->owed_ns : ran->ended_ns;
@@ -290,14 +356,18 @@ static void end(
 	done->peak_kb = (uint32_t)MIN(ran->usage.peak_kb, (uint64_t)UINT32_MAX);
 	done->flags = (uint16_t)((job->no_plugin ? DONE_NO_PLUGIN : 0) |
 		(ran->memory ? DONE_MEMORY : 0) | ran->told << DONE_TOLD_SHIFT);
-	run_release(job, ran->calls);
-	reply_finish(job, done);
+	if (job->reply.elsewhere || job->back_count > 0)
+		payload_finish(job, done);
+	else if (job->reply.size > 0)
+		done->reply_at = (uint32_t)(job->reply.start % RING_UP_BYTES);
+	atomic_signal_fence(memory_order_seq_cst); /* as in begin_done() */
+	done->reply_size = job->reply.size;
 	e = look(l, ran, l->now - began);
 	done->left = l->left = e.left;
 	done->flags |= e.retiring ? DONE_RETIRING : 0;
 	count(l);
 	if (e.retiring)
-		lease_end_retire(l, e.left);
+		ring_job_retire(l, e.left);
 }
 
 /* What the engine wrote is on its way here while this job runs. */
@@ -315,7 +385,7 @@ void ring_job(struct worker_lease *l)
 {
 	struct brood_job *job = &the_job;
 	uint64_t sequence = l->last + 1, began;
-	const struct ring_entry *e = ring_entry_at(l->down, sequence);
+	const struct ring_entry *e = entry_at(l->down, sequence);
 	struct ran ran;
 	uint32_t r;
 
@@ -324,7 +394,7 @@ void ring_job(struct worker_lease *l)
 	l->caller = e->flags & RING_CALLER;
 	/* What a trusted job before it has left is not this one's doing. */
 	if (l->owed && !(e->job_flags & BROOD_JOB_TRUSTED))
-		lease_end_look(l);
+		ring_job_look(l);
 	if (!claim(l, sequence)) {
 		drop_with(l, e);
 		pass_by(l);

@@ -21,9 +21,9 @@
 #include "hygiene.h"
 #include "job_frame.h"
 #include "memory.h"
+#include "payload.h"
 #include "plugin.h"
 #include "report.h"
-#include "request.h"
 #include "soft.h"
 #include "worker.h"
 #include "worker_lease.h"
@@ -33,6 +33,8 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+/* ---- the slot page ---- */
 
 void run_swap(uint64_t *word, uint64_t to)
 {
@@ -47,6 +49,56 @@ void run_swap(uint64_t *word, uint64_t to)
 	for (;;)
 		pause();
 }
+
+/* ---- the floating point unit: rounding and traps, as the program had them ---- */
+
+static uint64_t floating;
+
+/* Control words, and exceptions that are noted but not yet raised. */
+static uint64_t get_floating(void)
+{
+#if defined(__x86_64__) || (defined(__i386__) && defined(__SSE__))
+	uint32_t mxcsr;
+	uint16_t control, status;
+
+	__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+	__asm__ volatile("fnstcw %0" : "=m"(control));
+	__asm__ volatile("fnstsw %0" : "=a"(status));
+	return (uint64_t)(status & 0xffu) << 48 | (uint64_t)control << 32 | mxcsr;
+#elif defined(__aarch64__)
+	uint64_t control;
+
+	__asm__ volatile("mrs %0, fpcr" : "=r"(control));
+	return control;
+#else
+	return 0;
+#endif
+}
+
+static void put_back_floating(void)
+{
+	if (get_floating() == floating)
+		return;
+#if defined(__x86_64__) || (defined(__i386__) && defined(__SSE__))
+	uint32_t mxcsr = (uint32_t)floating;
+	uint16_t control = (uint16_t)(floating >> 32);
+
+	/* a pending exception would be raised by the next instruction, under the new mask */
+	__asm__ volatile("fnclex");
+	__asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
+	__asm__ volatile("fldcw %0" : : "m"(control));
+#elif defined(__aarch64__)
+	__asm__ volatile("msr fpcr, %0" : : "r"(floating));
+#endif
+}
+
+void run_ready(void)
+{
+	floating = get_floating() & ~(UINT64_C(0xff) << 48);
+	put_back_floating();
+}
+
+/* ---- the frame ---- */
 
 /* A plugin is opened here, so that what its constructors do is the job's doing. */
 static int call_job(void *arg)
@@ -95,15 +147,16 @@ static void returned_in_child(int code)
 		exit(code);
 }
 
+/* ---- one job ---- */
+
 /* The name stays in the title's memory; it is only hidden while no job runs. */
 static void show_title(const char *name)
 {
 	static char shown[BROOD_NAME_MAX];
 
-	if (strncmp(shown, name, sizeof shown) == 0) {
-		title_show_suffix();
+	*title_suffix = ' ';
+	if (strncmp(shown, name, sizeof shown) == 0)
 		return;
-	}
 	snprintf(shown, sizeof shown, "%.*s", (int)sizeof shown - 1, name);
 	memcpy(the_worker.page->name, shown, sizeof the_worker.page->name);
 	title_set_suffix(shown);
@@ -111,8 +164,18 @@ static void show_title(const char *name)
 
 void run_begin(const struct brood_job *job, uint64_t *word)
 {
-	soft_expect(job->sequence);
+	atomic_store_explicit(&soft_sequence, job->sequence, memory_order_release);
 	run_swap(word, SLOT_PAGE_WORD(job->sequence, SLOT_PAGE_RUNNING));
+}
+
+/* Which files are the job's is asked before its first system call: once that is trapped, or now. */
+static void note_files(const struct brood_job *job)
+{
+	bool trapped = syscalls_watched && !job->unwatched && !hygiene_others;
+
+	syscalls_before_first = trapped ? files_note : NULL;
+	if (!trapped)
+		files_note();
 }
 
 static void suspect_fds(void)
@@ -120,6 +183,19 @@ static void suspect_fds(void)
 	report_suspect();
 	worker_lease_suspect();
 	account_suspect();
+}
+
+static bool has_something(const struct brood_job *job)
+{
+	return job->fd >= 0 || job->stream >= 0 || job->extra.count > 0 || job->request.mapped ||
+		atomic_load_explicit(&job->cancel_fd, memory_order_relaxed) >= 0;
+}
+
+void run_release(struct brood_job *job, bool suspect)
+{
+	files_release(job, suspect);
+	soft_close_fd(job);
+	payload_unmap(job);
 }
 
 struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint64_t *word)
@@ -134,7 +210,7 @@ struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint6
 	if (account_wanted)
 		account_begin();
 	if (job->fd >= 0 || job->extra.count > 0 || flags_shared)
-		files_note(job);
+		note_files(job);
 	if (!job->unwatched)
 		syscalls_begin();
 	ran.code = job_frame_run(&frame);
@@ -142,26 +218,21 @@ struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint6
 	ran.calls = syscalls_end() || job->unwatched || hygiene_others;
 	if (ran.calls)
 		returned_in_child(ran.code);
+	put_back_floating();
 	ran.memory = ran.code != 0 && memory_refused(error);
 	if (account_wanted)
 		ran.usage = account_end();
 	/* belongs to the job's time, and is out if a later job crashes */
-	output_flush_standard();
-	ran.told = soft_told(job->sequence);
+	if (output_streams || __fpending(stdout) > 0)
+		output_flush_standard();
+	if (atomic_load(&the_worker.page->soft) == job->sequence)
+		ran.told = soft_told();
 	run_swap(word, SLOT_PAGE_WORD(job->sequence, SLOT_PAGE_DONE));
-	soft_expect(SEQUENCE_NONE);
+	atomic_store_explicit(&soft_sequence, SEQUENCE_NONE, memory_order_release);
 	ran.ended_ns = now_ns();
 	if (ran.calls)
 		suspect_fds();
+	if (has_something(job))
+		run_release(job, ran.calls);
 	return ran;
-}
-
-void run_release(struct brood_job *job, bool suspect)
-{
-	if (job->fd >= 0 || job->stream >= 0 || job->extra.count > 0)
-		files_release(job, suspect);
-	if (atomic_load_explicit(&job->cancel_fd, memory_order_relaxed) >= 0)
-		soft_close_fd(job);
-	if (job->request.mapped)
-		request_unmap(job);
 }

@@ -22,13 +22,16 @@ struct ran {
 	uint64_t ended_ns;
 	struct usage usage;
 };
+/* What the floating point unit is like now is how each job shall find it. */
+void run_ready(void);
 /* The slot page's word from `word` to RUNNING: from now on the soft step is meant for this job. */
 void run_begin(const struct brood_job *job, uint64_t *word);
 /*
  * Calls the job's function, with the slot page's word from `word` to RUNNING, unless it is there,
- * to DONE.
+ * to DONE. Then gives back its fds and memory.
  */
 struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint64_t *word);
-void run_release(struct brood_job *job, bool suspect); /* its fds and memory */
+/* The fds and memory of a job that was not run. suspect: it may have put other files there */
+void run_release(struct brood_job *job, bool suspect);
 
 #endif

@@ -19,7 +19,6 @@
 #include "../os/title.h"
 #include "hooks.h"
 #include "hygiene.h"
-#include "lease_end.h"
 #include "report.h"
 #include "ring_job.h"
 #include "worker.h"
@@ -65,7 +64,7 @@ static bool hear_one(struct worker_lease *l)
 	}
 	if (r == 0 || (r == 1 && f.header.type == MESSAGE_END)) {
 		if (l->last != l->told)
-			worker_lease_tell(l);
+			ring_job_tell(l);
 		hooks_end(true);
 	}
 	worker_give_up(WORKER_EXIT_CHANNEL);
@@ -109,12 +108,12 @@ static void rest(struct worker_lease *l)
 	uint64_t now = owing ? now_ns() : 0;
 
 	if (l->last != l->told && atomic_load(&l->queue->listening))
-		worker_lease_tell(l);
-	title_set_suffix("");
+		ring_job_tell(l);
+	*title_suffix = '\0';
 	if (owing && now - l->owed_ns > OWED_MAX_NS)
-		lease_end_look(l);
+		ring_job_look(l);
 	else if (sleep_until(l, owing ? now + OWED_REST_NS : TIME_NEVER))
-		lease_end_look(l);
+		ring_job_look(l);
 }
 
 static void serve(struct worker_lease *l)
@@ -132,13 +131,13 @@ static void serve(struct worker_lease *l)
 static void leave(struct worker_lease *l)
 {
 	if (l->last != l->told)
-		worker_lease_tell(l);
-	lease_end_look(l);
+		ring_job_tell(l);
+	ring_job_look(l);
 	if (!worker_lease_still_ours(l))
-		lease_end_retire(l, BROOD_LEFT_FDS);
+		ring_job_retire(l, BROOD_LEFT_FDS);
 	worker_lease_give_back(l);
-	title_set_suffix("");
-	lease_end_say(l, 0, l->left);
+	*title_suffix = '\0';
+	ring_job_left(l, 0, l->left);
 }
 
 void serve_lease(struct frame *f)
@@ -149,7 +148,7 @@ void serve_lease(struct frame *f)
 	frame_done(f);
 	/* as for a job whose fd did not come: no use any more */
 	if (!taken) {
-		lease_end_say(l, FINISHED_RETIRING, 0);
+		ring_job_left(l, FINISHED_RETIRING, 0);
 		hooks_end(true);
 	}
 	hygiene_fds(2);

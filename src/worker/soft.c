@@ -23,29 +23,22 @@
 
 static const int soft_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
 
-static _Atomic uint64_t running_sequence = SEQUENCE_NONE;
-
-void soft_expect(uint64_t sequence)
-{
-	atomic_store_explicit(&running_sequence, sequence, memory_order_release);
-}
+_Atomic uint64_t soft_sequence = SEQUENCE_NONE;
 
 /* Outside of workers (inline mode) there is no page, and nobody tells a job to end. */
-bool soft_came(uint64_t sequence)
+static bool came(uint64_t sequence)
 {
 	return the_worker.page && atomic_load(&the_worker.page->soft) == sequence;
 }
 
-uint32_t soft_told(uint64_t sequence)
+uint32_t soft_told(void)
 {
 	struct slot_page *page = the_worker.page;
+	bool noticed = atomic_load_explicit(&page->noticed, memory_order_relaxed) ==
+		atomic_load(&soft_sequence);
 
-	if (!soft_came(sequence))
-		return 0;
 	return atomic_load_explicit(&page->soft_cause, memory_order_relaxed) |
-		(atomic_load_explicit(&page->noticed, memory_order_relaxed) == sequence
-				? BROOD_NOTICED
-				: 0);
+		(noticed ? BROOD_NOTICED : 0);
 }
 
 /*
@@ -57,7 +50,7 @@ static void soft_step(void)
 	uint64_t one = 1;
 	int fd;
 
-	if (!soft_came(atomic_load(&running_sequence)))
+	if (!came(atomic_load(&soft_sequence)))
 		return;
 	fd = atomic_load(&the_job.cancel_fd);
 	if (fd >= 0 && write(fd, &one, sizeof one) < 0)
@@ -112,7 +105,7 @@ void soft_forget(void)
 /* The job learns it here, and the verdict says so. */
 static bool told(const struct brood_job *job)
 {
-	if (!soft_came(job->sequence))
+	if (!came(job->sequence))
 		return false;
 	atomic_store_explicit(&the_worker.page->noticed, job->sequence, memory_order_relaxed);
 	return true;
@@ -136,7 +129,7 @@ int brood_job_cancel_fd(struct brood_job *job) BROOD_NOEXCEPT
 	if (fd < 0)
 		return -errno;
 	atomic_store(&job->cancel_fd, fd);
-	if (soft_came(job->sequence) && write(fd, &one, sizeof one) < 0)
+	if (came(job->sequence) && write(fd, &one, sizeof one) < 0)
 		return fd; /* full: readable */
 	return fd;
 }

@@ -15,9 +15,10 @@ void soft_ready(void);
 /* In a child that a job forked: gives it the default dispositions. Async-signal-safe. */
 void soft_forget(void);
 
-void soft_expect(uint64_t sequence);
-bool soft_came(uint64_t sequence);     /* async-signal-safe */
-uint32_t soft_told(uint64_t sequence); /* the same, as enum brood_verdict_flags */
+/* Of the job that the soft step is meant for; SEQUENCE_NONE: none runs. */
+extern _Atomic uint64_t soft_sequence;
+/* What a job was told to which the soft step came: enum brood_verdict_flags */
+uint32_t soft_told(void);
 void soft_close_fd(struct brood_job *job);
 
 #endif

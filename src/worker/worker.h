@@ -8,15 +8,13 @@
  *
  *   main          birth, the loop
  *   serve         on lease: from GRANT to LEFT
- *   ring_job      one job on lease, from entry to completion
+ *   ring_job      one job on lease, from entry to completion, and how a lease ends
  *   handoff       one job through the supervisor, from RUN to FINISHED
  *   job_inline    one job where there is no worker
- *   lease_end     how a lease ends that costs the worker, and the look that was put off
  *   hooks         the program's hooks, and the ordered end
  *   residue       what a job left behind: said, and what that costs
  *   run           what all jobs have in common: the slot page, the frame
- *   reply         a job's reply: on its socket, or in memory
- *   request       a job's request: the same
+ *   payload       a job's request and reply: on its socket, or in memory
  *   files         a job's fds
  *   hygiene       how the process differs from what it was when it was ready
  *   dispositions  what signals mean here

@@ -85,18 +85,6 @@ void worker_lease_check_link(struct worker_lease *l)
 	l->suspect_side = false;
 }
 
-void worker_lease_tell(struct worker_lease *l)
-{
-	const uint64_t one = 1;
-
-	if (l->suspect_done && !identity_is(l->done_fd, &l->done_identity))
-		worker_give_up(WORKER_EXIT_CHANNEL);
-	l->suspect_done = false;
-	l->told = l->rung = l->last;
-	while (write(l->done_fd, &one, sizeof one) < 0 && errno == EINTR)
-		; /* full: it is readable */
-}
-
 bool worker_lease_say(struct worker_lease *l, struct frame *f)
 {
 	struct pollfd p = { .fd = l->side, .events = POLLOUT };

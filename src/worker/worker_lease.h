@@ -49,8 +49,6 @@ void worker_lease_give_back(struct worker_lease *l);
 /* A job may have put other files in the place of the link and the done fd. */
 void worker_lease_suspect(void);
 bool worker_lease_still_ours(const struct worker_lease *l);
-/* The engine, that jobs are done. */
-void worker_lease_tell(struct worker_lease *l);
 /* on the link; waits for room. False: nobody is there, or the kernel does not take its fds */
 bool worker_lease_say(struct worker_lease *l, struct frame *f);
 /* Ends the process where the link is not ours any more. */

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reply.c - the reply of a job: over its socket, or in memory.
+ * payload.c - the bytes of a job, its request and its reply: over its socket, or in memory.
  *
- * A reply in memory is one piece of the lease's up space, which grows while it is the last
- * one there (it is: jobs run one at a time). What gets too large for that, or finds no room because
- * the engine has not yet taken what lies there, goes elsewhere. Where a thread of the engine waits
- * for the job, that is a socket, which this thread reads: memory that is warm goes through it again
- * and again. Else it is a memfd: an engine in which nobody waits is never waited for.
+ * A request in memory is read without a system call, and without the two atomic operations that
+ * holding off cancellation takes: nothing there is a cancellation point.
+ *
+ * A reply in memory is one piece of the lease's up space, which grows while it is the last one
+ * there (it is: jobs run one at a time). A reply that gets too large for the space, or finds no
+ * room because the engine has not yet taken what lies there, goes elsewhere. Where a thread of the
+ * engine waits for the job, that is a socket, which this thread reads: memory that is warm goes
+ * through it again and again. Else it is a memfd: an engine in which nobody waits is never waited
+ * for.
  *
  * The memory is the engine's to distrust and ours to lose: a job that writes there by itself spoils
  * the replies of this worker and nothing else.
@@ -14,25 +18,180 @@
  * Trap: a child that the job forked shares the memory of a reply, but not the figures on it. It
  * gets -EPERM.
  */
-#include "reply.h"
+#include "payload.h"
 
 #include "../base/base.h"
 #include "../os/shm.h"
-#include "../os/sockets.h"
 #include "bytes.h"
 #include "files.h"
 #include "library_call.h"
 #include "worker.h"
 #include "worker_lease.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#define FILE_BETTER (64u << 10)
 /* no line of memory has two replies: one is read while the next is written */
 #define REPLY_ALIGN 64
+
+/* ---- the request ---- */
+
+static ssize_t read_memory(struct brood_job *job, void *data, size_t size)
+{
+	size_t n = MIN(size, job->request_size - job->request.read);
+
+	if (n > 0)
+		memcpy(data, job->request.bytes + job->request.read, n);
+	job->request.read += n;
+	return (ssize_t)n;
+}
+
+static ssize_t read_some(struct brood_job *job, void *data, size_t size)
+{
+	ssize_t n = bytes_receive(job->stream >= 0 ? job->stream : job->fd, data, size);
+
+	job->request.read += n > 0 ? (size_t)n : 0;
+	return n;
+}
+
+ssize_t brood_job_read(struct brood_job *job, void *data, size_t size) BROOD_NOEXCEPT
+{
+	if (size == 0)
+		return 0;
+	if (job->request.bytes)
+		return read_memory(job, data, size);
+	LIBRARY_CALL;
+	return read_some(job, data, size);
+}
+
+static ssize_t read_all(struct brood_job *job, void *data, size_t size)
+{
+	size_t have = 0;
+	ssize_t n;
+
+	while (have < size) {
+		n = read_some(job, (char *)data + have, size - have);
+		if (n < 0)
+			return n;
+		if (n == 0)
+			break;
+		have += (size_t)n;
+	}
+	return (ssize_t)have;
+}
+
+ssize_t brood_job_read_all(struct brood_job *job, void *data, size_t size) BROOD_NOEXCEPT
+{
+	if (job->request.bytes)
+		return read_memory(job, data, size);
+	LIBRARY_CALL;
+	return read_all(job, data, size);
+}
+
+/*
+ * A file in memory gets pages that are written whole. Memory that is mapped must be zeroed first, a
+ * page at a time, which on some machines is dearer than all copies together.
+ */
+static int gather_in_file(struct brood_job *job, int fd, size_t size, void **ret_memory)
+{
+	static char piece[64 << 10];
+	void *memory;
+	ssize_t n;
+	int r;
+
+	for (size_t at = 0; at < size; at += (size_t)n) {
+		n = read_some(job, piece, MIN(sizeof piece, size - at));
+		if (n <= 0)
+			return n < 0 ? (int)n : -EPIPE;
+		r = shm_memfd_append(fd, piece, (size_t)n, at);
+		if (r < 0)
+			return r;
+	}
+	memory = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (memory == MAP_FAILED)
+		return -ENOMEM;
+	*ret_memory = memory;
+	return 0;
+}
+
+static int gather_in_memory(struct brood_job *job, size_t size, void **ret_memory)
+{
+	/* shared: the library's memory, which worker_memory does not count */
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ssize_t n;
+
+	if (memory == MAP_FAILED)
+		return -ENOMEM;
+	n = read_all(job, memory, size);
+	if (n != (ssize_t)size) {
+		munmap(memory, size);
+		return n < 0 ? (int)n : -EPIPE;
+	}
+	*ret_memory = memory;
+	return 0;
+}
+
+/* -1: none for that size. Asked before bytes are read: they come once. */
+static int file_for(size_t size)
+{
+	struct rlimit limit;
+
+	if (size <= FILE_BETTER || size > SIZE_MAX / 2 || getrlimit(RLIMIT_FSIZE, &limit) < 0 ||
+		size > limit.rlim_cur)
+		return -1;
+	return shm_memfd_begin("brood-request");
+}
+
+/* All of it from the socket, into memory that is given back at the job's end. NULL: errno. */
+static const unsigned char *gather(struct brood_job *job)
+{
+	LIBRARY_CALL;
+	size_t size = job->request_size;
+	_cleanup_close_ int fd = size > 0 ? file_for(size) : -1;
+	void *memory = NULL;
+	int r;
+
+	if (size == 0)
+		return (const unsigned char *)"";
+	r = fd >= 0 ? gather_in_file(job, fd, size, &memory) : gather_in_memory(job, size, &memory);
+	if (r < 0) {
+		errno = -r;
+		return NULL;
+	}
+	job->request.mapped = memory;
+	job->request.mapped_size = size;
+	return memory;
+}
+
+const void *brood_job_request(struct brood_job *job, size_t *ret_size) BROOD_NOEXCEPT
+{
+	if (job->request_size == BROOD_SIZE_UNKNOWN ||
+		(job->request.read > 0 && !job->request.asked)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (!job->request.bytes)
+		job->request.bytes = gather(job);
+	if (!job->request.bytes)
+		return NULL;
+	job->request.read = job->request_size;
+	job->request.asked = true;
+	if (ret_size)
+		*ret_size = job->request_size;
+	return job->request.bytes;
+}
+
+void payload_unmap(struct brood_job *job)
+{
+	if (job->request.mapped)
+		munmap(job->request.mapped, job->request.mapped_size);
+	job->request.mapped = NULL;
+	job->request.bytes = NULL;
+}
+
+/* ---- the reply ---- */
 
 /*
  * Positions are looked at only when some room is needed: the engine writes that word at each
@@ -49,38 +208,35 @@ static void give_back(struct worker_lease *l)
 		ring_space_release(&l->space, end);
 }
 
-void reply_begin(struct brood_job *job) { job->reply = (struct job_reply){ .memfd = -1 }; }
-
-static bool grow(struct ring_space *space, uint64_t start, uint32_t more)
-{
-	if (start % space->size + (space->head - start) + more > space->size ||
-		space->head + more - space->tail > space->size)
-		return false;
-	space->head += more;
-	return true;
-}
-
-static bool move(struct worker_lease *l, struct job_reply *r, uint32_t more)
+/* Elsewhere in the space: the piece does not fit where it is. */
+static bool move(struct worker_lease *l, struct job_reply *r, uint32_t need)
 {
 	uint64_t end;
-	int64_t at = ring_space_take(&l->space, (uint32_t)r->size + more, REPLY_ALIGN, &end);
+	int64_t at = ring_space_take(&l->space, need, REPLY_ALIGN, &end);
 
 	if (at < 0)
 		return false;
 	if (r->size > 0)
 		memmove(l->up->bytes + at, l->up->bytes + r->start % RING_UP_BYTES, r->size);
-	r->start = end - r->size - more;
+	r->start = end - need;
 	return true;
 }
 
 /* Room for so many bytes behind those that are there. */
 static bool make_room(struct worker_lease *l, struct job_reply *r, uint32_t more)
 {
-	if (r->size > 0)
-		return grow(&l->space, r->start, more) || move(l, r, more);
-	if (l->space.head - l->space.tail >= RING_UP_BYTES / 8)
-		give_back(l);
-	return move(l, r, more);
+	uint32_t need = (uint32_t)r->size + more;
+
+	if (r->size == 0) {
+		if (l->space.head - l->space.tail >= RING_UP_BYTES / 8)
+			give_back(l);
+		r->start = (l->space.head + REPLY_ALIGN - 1) & ~(uint64_t)(REPLY_ALIGN - 1);
+	}
+	if (r->start % RING_UP_BYTES + need > RING_UP_BYTES ||
+		r->start + need - l->space.tail > RING_UP_BYTES)
+		return move(l, r, need);
+	l->space.head = r->start + need;
+	return true;
 }
 
 /*
@@ -177,9 +333,10 @@ static int append_elsewhere(
 {
 	LIBRARY_CALL;
 	struct job_reply *r = &job->reply;
-	int e = r->memfd < 0 && !r->streams ? spill(l, job) : 0;
+	int e = r->elsewhere ? 0 : spill(l, job);
 	ssize_t n;
 
+	r->elsewhere = true;
 	if (e < 0)
 		return e;
 	if (!r->streams)
@@ -192,8 +349,8 @@ static int append(struct worker_lease *l, struct brood_job *job, const void *dat
 {
 	struct job_reply *r = &job->reply;
 
-	if (r->memfd < 0 && !r->streams && size <= RING_INLINE_MAX &&
-		r->size + size <= RING_INLINE_MAX && make_room(l, r, (uint32_t)size)) {
+	if (!r->elsewhere && size <= RING_INLINE_MAX && r->size + size <= RING_INLINE_MAX &&
+		make_room(l, r, (uint32_t)size)) {
 		memcpy(l->up->bytes + (r->start % RING_UP_BYTES + r->size), data, size);
 		return 0;
 	}
@@ -215,7 +372,7 @@ static ssize_t write_piece(struct brood_job *job, const void *data, size_t size)
 	r->size += size;
 	if (r->error < 0)
 		return r->error;
-	say_so_far(&the_lease, job, r->memfd < 0 && !r->streams ? r->size : 0);
+	say_so_far(&the_lease, job, r->elsewhere ? 0 : r->size);
 	return (ssize_t)size;
 }
 
@@ -241,9 +398,8 @@ static void say_back(struct worker_lease *l, const struct brood_job *job, struct
 	done->extra = job->back_count;
 }
 
-void reply_finish(struct brood_job *job, struct ring_done *done)
+void payload_finish(struct brood_job *job, struct ring_done *done)
 {
-	struct worker_lease *l = &the_lease;
 	struct job_reply *r = &job->reply;
 
 	if (r->memfd >= 0 && r->error == 0)
@@ -251,22 +407,14 @@ void reply_finish(struct brood_job *job, struct ring_done *done)
 	if (r->error < 0) {
 		done->flags |= DONE_NO_ROOM;
 		r->memfd = close_fd(r->memfd);
-	}
-	if (r->streams && r->error == 0)
+	} else if (r->streams) {
 		done->flags |= DONE_STREAM;
+	}
 	if (r->memfd >= 0 || job->back_count > 0)
-		say_back(l, job, done);
-	done->reply_at = r->memfd < 0 && !r->streams && r->size > 0 && !(done->flags & DONE_NO_ROOM)
-		? (uint32_t)(r->start % RING_UP_BYTES)
-		: 0;
-	atomic_signal_fence(memory_order_seq_cst); /* as in say_so_far() */
-	done->reply_size = r->size;
+		say_back(&the_lease, job, done);
 	r->memfd = close_fd(r->memfd);
-	if (job->back_count > 0)
-		files_close_back(job);
+	files_close_back(job);
 }
-
-/* ---- the public calls ---- */
 
 static ssize_t write_memory(struct brood_job *job, const void *data, size_t size)
 {

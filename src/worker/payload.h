@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* payload.h - the bytes of a job: its request and its reply. */
+#ifndef BROOD_WORKER_PAYLOAD_H
+#define BROOD_WORKER_PAYLOAD_H
+
+#include "../wire/ring_done.h"
+#include "job.h"
+
+/* Of a reply that does not lie in the ring, or brings fds: seals it, and says BACK. */
+void payload_finish(struct brood_job *job, struct ring_done *done);
+void payload_unmap(struct brood_job *job);
+
+#endif
