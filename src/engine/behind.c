@@ -27,8 +27,6 @@
 #include "leasing.h"
 #include "lease_state.h"
 #include "queue.h"
-#include "queue_job.h"
-#include "queue_jobs.h"
 #include "ring_out.h"
 #include "job_verdict.h"
 

@@ -13,7 +13,6 @@
 #include "inbox.h"
 #include "lease_state.h"
 #include "queue.h"
-#include "queue_job.h"
 
 #include "../base/base.h"
 #include "../os/futex.h"

@@ -11,8 +11,6 @@
 #include "lease_state.h"
 #include "pipe.h"
 #include "queue.h"
-#include "queue_job.h"
-#include "queue_jobs.h"
 #include "ring_in.h"
 #include "ring_out.h"
 #include "job_verdict.h"

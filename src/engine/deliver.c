@@ -7,8 +7,6 @@
 #include "place.h"
 #include "progress.h"
 #include "queue.h"
-#include "queue_job.h"
-#include "queue_jobs.h"
 #include "ring_in.h"
 #include "job_verdict.h"
 

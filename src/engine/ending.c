@@ -26,7 +26,6 @@
 #include "loglines.h"
 #include "out.h"
 #include "queue.h"
-#include "queue_job.h"
 #include "queues.h"
 #include "job_record.h"
 #include "engine_root.h"

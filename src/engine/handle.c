@@ -10,8 +10,6 @@
 #include "leasing.h"
 #include "progress.h"
 #include "queue.h"
-#include "queue_job.h"
-#include "queue_jobs.h"
 #include "queue_life.h"
 #include "queues.h"
 #include "job_record.h"

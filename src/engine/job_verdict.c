@@ -8,8 +8,6 @@
 #include "engine_root.h"
 #include "caller.h"
 #include "queue.h"
-#include "queue_job.h"
-#include "queue_jobs.h"
 #include "job_record.h"
 
 #include "../base/base.h"

@@ -13,7 +13,6 @@
 #include "lease_state.h"
 #include "out.h"
 #include "queue.h"
-#include "queue_job.h"
 #include "job_record.h"
 #include "engine_root.h"
 #include "side.h"

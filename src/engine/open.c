@@ -15,8 +15,6 @@
 #include "path.h"
 #include "place.h"
 #include "queue.h"
-#include "queue_job.h"
-#include "queue_jobs.h"
 #include "queue_life.h"
 #include "job_record.h"
 #include "engine_root.h"

@@ -7,8 +7,8 @@
 
 #include "fail.h"
 #include "given.h"
-#include "queue.h"
 #include "queue_job.h"
+#include "queue_state.h"
 
 #include "../base/base.h"
 #include "../os/sockets.h"

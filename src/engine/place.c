@@ -11,8 +11,6 @@
 #include "lease_state.h"
 #include "pipe.h"
 #include "queue.h"
-#include "queue_job.h"
-#include "queue_jobs.h"
 #include "ring_in.h"
 #include "ring_out.h"
 #include "job_verdict.h"
@@ -250,7 +248,7 @@ static int keep_extra(struct queue_job *job, const struct given *given)
 
 static int keep_bytes(struct queue_job *job, const struct given *order)
 {
-	size_t request = queue_job_bytes(job);
+	size_t request = job->inline_size;
 	unsigned char *at;
 
 	if (job->bytes || job->arg_size + request == 0)
@@ -273,6 +271,7 @@ int place_keep(struct queue_job *job, const struct given *given)
 {
 	int r = given->options.fds_count ? keep_extra(job, given) : 0;
 
+	job->inline_size = given->request_size;
 	return r < 0 ? r : keep_bytes(job, given);
 }
 
@@ -280,9 +279,10 @@ int place_keep(struct queue_job *job, const struct given *given)
 static int prepare(struct queue_job *job, const struct given *given)
 {
 	int r = given->options.fds_count ? keep_extra(job, given) : 0;
+	bool fits = given->request_size <= RING_INLINE_MAX;
 
-	if (r < 0 || given->request_size <= RING_INLINE_MAX ||
-		given->request_size == BROOD_SIZE_UNKNOWN)
+	job->inline_size = fits ? given->request_size : 0;
+	if (r < 0 || fits || given->request_size == BROOD_SIZE_UNKNOWN)
 		return r;
 	return job->call.waited ? pipe_order(job, given) : make_memfd(job, given);
 }

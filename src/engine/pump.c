@@ -17,8 +17,6 @@
 #include "pipe.h"
 #include "place.h"
 #include "queue.h"
-#include "queue_job.h"
-#include "queue_jobs.h"
 #include "ring_in.h"
 #include "engine_root.h"
 #include "stream.h"

@@ -14,35 +14,14 @@
 #ifndef BROOD_ENGINE_QUEUE_H
 #define BROOD_ENGINE_QUEUE_H
 
-#include "../base/list.h"
+#include "queue_job.h"
 #include "queue_state.h"
 
-struct brood;
-struct function;
-struct queue_job;
-struct lease;
+struct given;
 
-#define QUEUE_TICK_MS 5  /* between two tries to get what was refused */
-#define QUEUE_EVENTS  64 /* at once */
-
-/*
- * What an event of a queue's epoll is about: the low four bits. Above stand, for a lease, its place
- * in the table and that place's serial; for a stream, the job's id.
- */
-enum {
-	QUEUE_EVENT_WAKE = 1,
-	QUEUE_EVENT_TICK,
-	QUEUE_EVENT_CHANNEL,
-	QUEUE_EVENT_LOG,
-	QUEUE_EVENT_DONE,
-	QUEUE_EVENT_SIDE,
-	QUEUE_EVENT_STREAM,
-	QUEUE_EVENT_OVER
-};
-#define QUEUE_EVENT_KIND(data) ((unsigned)((data) % 16))
-#define QUEUE_EVENT_LEASE(lease, kind) \
-	((uint64_t)(lease)->serial << 32 | (uint64_t)(lease)->index << 4 | (kind))
-#define QUEUE_EVENT_JOB(job) ((job)->id << 4 | QUEUE_EVENT_STREAM)
+#define QUEUE_TICK_MS  5  /* between two tries to get what was refused */
+#define QUEUE_EVENTS   64 /* at once */
+#define FUNCTIONS_SIZE 256
 
 /* A thread that waits for something of a queue, on its own stack, while it sleeps. */
 struct sleeper {
@@ -62,28 +41,30 @@ static inline bool queue_has_news(const struct queue *l)
 		!list_empty(&l->results.talkers);
 }
 
-/*
- * How many jobs wait in this queue, for the page that the supervisor can read. Under the queue's
- * lock.
- */
-void queue_tell_waiting(struct queue *l);
+void queue_lock(struct queue *l);
+void queue_unlock(struct queue *l);
+/* All that follows is under the queue's lock. */
 /* wakes this one thread */
 void queue_rouse(struct queue *l, struct sleeper *s);
 /* what these wait for is there */
 void queue_wake(struct queue *l, struct sleeper **chain);
 /* something is, that one of them can take */
 void queue_wake_one(struct queue *l, struct sleeper **chain);
-/* wakes a follower to lead */
-void queue_promote(struct queue *l);
 
-static inline void queue_lock(struct queue *l) { pthread_mutex_lock(&l->lock); }
-static inline void queue_unlock(struct queue *l)
-{
-	if (l->waiting.count != l->waiting.told)
-		queue_tell_waiting(l);
-	if (!l->sleep.leader && l->sleep.waking == 0 && !list_empty(&l->sleep.followers))
-		queue_promote(l);
-	pthread_mutex_unlock(&l->lock);
-}
+/* from queue.waiting */
+void queue_jobs_unqueue(struct queue *l, struct queue_job *job);
+/* it waits no more: counted off */
+void queue_jobs_out_of_backlog(struct queue *l, struct queue_job *job);
+/* another id, before anybody knows the first one */
+void queue_jobs_renumber(struct queue *l, struct queue_job *job);
+/* a job with its own copy of nothing yet: NEW. -EAGAIN: full */
+int queue_jobs_new(struct queue *l, const struct given *order, struct queue_job **ret);
+/* closes the fds and frees the struct. Returns NULL */
+struct queue_fds *queue_jobs_fds_free(struct queue_fds *fds);
+/* gives back its id and itself */
+void queue_jobs_free(struct queue *l, struct queue_job *job);
+struct queue_job *queue_jobs_find(struct queue *l, uint64_t id);
+/* to queue.waiting */
+void queue_jobs_wait(struct queue *l, struct queue_job *job, bool front);
 
 #endif

@@ -95,6 +95,8 @@ struct queue_job {
 	/* bytes: argument, plugin text, and the request, while it is in no ring */
 	uint32_t arg_size, plugin_size;
 	uint64_t request_size; /* BROOD_SIZE_UNKNOWN: a conversation */
+	/* of the request: what lies in the ring, or with the job; else a file or socket has it */
+	uint64_t inline_size;
 	unsigned char *bytes;
 	struct queue_job_fds fds;
 	bool alone;      /* behind no other job */
@@ -110,20 +112,5 @@ struct queue_job {
 	struct stream *stream; /* STREAMED */
 	struct pipe *pipe;     /* RINGED: its bytes go over a socket; NULL */
 };
-
-/* Of the request: what lies in the ring, or with the job. */
-static inline size_t queue_job_bytes(const struct queue_job *job)
-{
-	bool elsewhere = job->request_size == BROOD_SIZE_UNKNOWN || job->fds.memfd >= 0 ||
-		job->piped;
-
-	return elsewhere ? 0 : (size_t)job->request_size;
-}
-
-/* The job has descriptors of its own (its socket, options.fds), besides a large request's file. */
-static inline bool queue_job_needs_side(const struct queue_job *job)
-{
-	return job->fds.socket >= 0 || job->fds.extra;
-}
 
 #endif

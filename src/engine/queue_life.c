@@ -8,8 +8,6 @@
 #include "leasing.h"
 #include "lease_state.h"
 #include "queue.h"
-#include "queue_job.h"
-#include "queue_jobs.h"
 #include "engine_root.h"
 #include "stream.h"
 

@@ -8,12 +8,6 @@
 #include <brood.h>
 #include <pthread.h>
 
-struct brood;
-struct function;
-struct queue_job;
-struct lease;
-struct sleeper;
-
 enum queue_kind { QUEUE_OWN, QUEUE_QUEUE, QUEUE_THREAD, QUEUE_PINNED, QUEUE_CALLERS };
 
 /* brood.queues.lock guards all of it. */
@@ -127,5 +121,24 @@ struct queue {
 	struct queue_pinned pinned;
 	struct queue_stats stats;
 };
+
+/*
+ * What an event of a queue's epoll is about: the low four bits. Above stand, for a lease, its place
+ * in the table and that place's serial; for a stream, the job's id.
+ */
+enum {
+	QUEUE_EVENT_WAKE = 1,
+	QUEUE_EVENT_TICK,
+	QUEUE_EVENT_CHANNEL,
+	QUEUE_EVENT_LOG,
+	QUEUE_EVENT_DONE,
+	QUEUE_EVENT_SIDE,
+	QUEUE_EVENT_STREAM,
+	QUEUE_EVENT_OVER
+};
+#define QUEUE_EVENT_KIND(data) ((unsigned)((data) % 16))
+#define QUEUE_EVENT_LEASE(lease, kind) \
+	((uint64_t)(lease)->serial << 32 | (uint64_t)(lease)->index << 4 | (kind))
+#define QUEUE_EVENT_JOB(job) ((job)->id << 4 | QUEUE_EVENT_STREAM)
 
 #endif

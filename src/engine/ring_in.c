@@ -14,8 +14,6 @@
 #include "lease_state.h"
 #include "pipe.h"
 #include "queue.h"
-#include "queue_job.h"
-#include "queue_jobs.h"
 #include "engine_root.h"
 #include "side.h"
 
@@ -44,7 +42,7 @@ static int put_bytes(struct lease *lease, const struct queue_job *job, const str
 	struct ring_entry *entry)
 {
 	struct ring_space *space = &lease->space, before = *space;
-	uint32_t request = (uint32_t)queue_job_bytes(job);
+	uint32_t request = (uint32_t)job->inline_size;
 	int64_t arg_at = 0, request_at = 0;
 	uint64_t end;
 
@@ -84,10 +82,9 @@ static void put_entry(struct lease *lease, struct ring_entry *entry, const struc
 	entry->flags = (job->call.waited ? RING_CALL : 0) |
 		(job->piped ? RING_WITH | RING_STREAM : 0) |
 		(job->fds.memfd >= 0 ? RING_WITH | RING_MEMFD : 0) |
-		(job->fds.socket >= 0
-				? RING_WITH | RING_SOCKET | (job->fds.own_pair ? RING_OWN_PAIR : 0)
-				: 0) |
-		(job->fds.extra ? RING_WITH : 0) | (queue_job_needs_side(job) ? RING_FDS : 0) |
+		(job->fds.socket >= 0 ? RING_WITH | RING_FDS | RING_SOCKET : 0) |
+		(job->fds.socket >= 0 && job->fds.own_pair ? RING_OWN_PAIR : 0) |
+		(job->fds.extra ? RING_WITH | RING_FDS : 0) |
 		(lease->queue->kind == QUEUE_CALLERS ? RING_CALLER : 0);
 	entry->extra = (uint16_t)(job->fds.extra ? job->fds.extra->count : 0);
 	if (*named == job->function && !job->own_function)
@@ -210,7 +207,7 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 	if (job->piped)
 		pipe_begin(l, job);
 	publish(lease, job, sequence);
-	if (queue_job_needs_side(job))
+	if (entry->flags & RING_FDS)
 		side_sent(lease, job);
 	return 0;
 }

@@ -6,8 +6,6 @@
 #include "leasing.h"
 #include "lease_state.h"
 #include "queue.h"
-#include "queue_job.h"
-#include "queue_jobs.h"
 #include "ring_in.h"
 #include "side.h"
 #include "job_verdict.h"
@@ -21,7 +19,7 @@
 static int take_bytes(struct queue_job *job, const struct lease *lease)
 {
 	const struct ring_entry *entry = &lease->down->entries[job->sequence % RING_DEPTH];
-	size_t request = queue_job_bytes(job);
+	size_t request = job->inline_size;
 
 	if (job->bytes || job->arg_size + request == 0)
 		return 0;

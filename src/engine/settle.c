@@ -20,7 +20,6 @@
 #include "leasing.h"
 #include "lease_state.h"
 #include "queue.h"
-#include "queue_job.h"
 #include "ring_out.h"
 #include "side.h"
 #include "job_verdict.h"

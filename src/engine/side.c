@@ -22,8 +22,7 @@
 #include "fail.h"
 #include "lease_state.h"
 #include "pipe.h"
-#include "queue_job.h"
-#include "queue_jobs.h"
+#include "queue.h"
 
 #include "../base/base.h"
 #include "../os/closing.h"
@@ -57,6 +56,9 @@ void side_close(struct lease *lease)
 /* Is a job with descriptors of its own in the ring, not collected? */
 static bool occupied(const struct lease *lease) { return lease->side.sequence > lease->collected; }
 
+/* It has descriptors of its own (its socket, options.fds), besides a large request's file. */
+static bool has_own(const struct queue_job *job) { return job->fds.socket >= 0 || job->fds.extra; }
+
 int side_send(struct lease *lease, struct queue_job *job, uint64_t sequence)
 {
 	_cleanup_close_ int theirs = -1;
@@ -65,7 +67,7 @@ int side_send(struct lease *lease, struct queue_job *job, uint64_t sequence)
 
 	if (job->fds.out)
 		return -EBADF;
-	if (occupied(lease) || (queue_job_needs_side(job) && lease->published != lease->collected))
+	if (occupied(lease) || (has_own(job) && lease->published != lease->collected))
 		return -ENOBUFS;
 	r = job->piped ? pipe_open(job, &theirs) : 0;
 	if (r < 0)

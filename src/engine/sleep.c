@@ -36,7 +36,6 @@
 #include "place.h"
 #include "pump.h"
 #include "queue.h"
-#include "queue_job.h"
 #include "ring_in.h"
 #include "engine_root.h"
 

@@ -10,7 +10,7 @@
 #include "engine_root.h"
 #include "job_message.h"
 #include "job_verdict.h"
-#include "queue_jobs.h"
+#include "queue.h"
 
 #include "../os/closing.h"
 #include <stdlib.h>

@@ -13,8 +13,6 @@
 #include "path.h"
 #include "place.h"
 #include "queue.h"
-#include "queue_job.h"
-#include "queue_jobs.h"
 #include "queue_life.h"
 #include "engine_root.h"
 #include "ring_in.h"
