@@ -381,7 +381,7 @@ void collect_done(struct lease *lease)
 			return;
 		}
 		lease->collected = sequence;
-		ring_space_release(&lease->space, lease->entries[sequence % RING_DEPTH].end);
+		lease->space.tail = lease->entries[sequence % RING_DEPTH].end;
 	}
 	atomic_store_explicit(&lease->down->collected, done, memory_order_release);
 	l->leases.wakes |= l->kind == QUEUE_CALLERS;

@@ -115,8 +115,6 @@ static void promote(struct queue *l)
 		queue_rouse(l, next);
 }
 
-void queue_lock(struct queue *l) { pthread_mutex_lock(&l->lock); }
-
 void queue_unlock(struct queue *l)
 {
 	if (l->waiting.count != l->waiting.told)

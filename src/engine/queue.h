@@ -41,7 +41,7 @@ static inline bool queue_has_news(const struct queue *l)
 		!list_empty(&l->results.talkers);
 }
 
-void queue_lock(struct queue *l);
+#define queue_lock(l) pthread_mutex_lock(&(l)->lock)
 void queue_unlock(struct queue *l);
 /* All that follows is under the queue's lock. */
 /* wakes this one thread */

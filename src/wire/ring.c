@@ -42,46 +42,18 @@ uint32_t ring_done_so_far(const struct ring_up *up, uint64_t sequence, uint32_t 
 	return (uint32_t)d.reply_size;
 }
 
-/* Where the next piece would begin: there, or at the front of the next round. */
-static uint64_t space_begin(const struct ring_space *space, uint32_t need, uint32_t align)
-{
-	uint64_t at = (space->head + align - 1) & ~(uint64_t)(align - 1),
-		 rest = space->size - (at & (space->size - 1));
-
-	return rest >= need ? at : at + rest;
-}
-
 int64_t ring_space_take(struct ring_space *space, uint32_t need, uint32_t align, uint64_t *ret_end)
 {
-	uint64_t at = space_begin(space, need, align);
+	uint64_t mask = space->size - 1, at;
 
+	if (space->head == space->tail) /* begin at the front again, where the memory is warm */
+		space->head = space->tail = (space->head + mask) & ~mask;
+	at = (space->head + align - 1) & ~(uint64_t)(align - 1);
+	if (space->size - (at & mask) < need) /* at the front of the next round */
+		at = (at + mask) & ~mask;
 	if (need > space->size || at + need - space->tail > space->size)
 		return -1;
 	space->head = at + need;
 	*ret_end = space->head;
-	return (int64_t)(at & (space->size - 1));
-}
-
-uint32_t ring_space_room(const struct ring_space *space, uint32_t align)
-{
-	uint64_t at = (space->head + align - 1) & ~(uint64_t)(align - 1),
-		 left = space->tail + space->size, rest, front;
-
-	if (at >= left)
-		return 0;
-	left -= at;
-	rest = space->size - (at & (space->size - 1));
-	if (left <= rest)
-		return (uint32_t)left;
-	front = left - rest;
-	return (uint32_t)MAX(rest, front);
-}
-
-void ring_space_release(struct ring_space *space, uint64_t end)
-{
-	space->tail = end;
-	/* empty: begin at the front again, where the memory is warm */
-	if (space->tail == space->head)
-		space->head = space->tail = (space->head + space->size - 1) &
-			~(uint64_t)(space->size - 1);
+	return (int64_t)(at & mask);
 }

@@ -15,12 +15,8 @@ struct ring_space {
 };
 /*
  * Room for `need` bytes at a multiple of `align` (a power of two up to 64): where, or -1. *ret_end
- * is what to give back with ring_space_release().
+ * is what to store in `tail` when all up to there is given back.
  */
 int64_t ring_space_take(struct ring_space *space, uint32_t need, uint32_t align, uint64_t *ret_end);
-/* The longest piece that could be taken now, in one. */
-uint32_t ring_space_room(const struct ring_space *space, uint32_t align);
-/* all up to there */
-void ring_space_release(struct ring_space *space, uint64_t end);
 
 #endif

@@ -205,7 +205,7 @@ static void give_back(struct worker_lease *l)
 		return;
 	end = l->ends[collected % RING_DEPTH];
 	if (end > l->space.tail && end <= l->space.head)
-		ring_space_release(&l->space, end);
+		l->space.tail = end;
 }
 
 /* Elsewhere in the space: the piece does not fit where it is. */
