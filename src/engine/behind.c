@@ -26,13 +26,9 @@
 #include "collect.h"
 #include "leasing.h"
 #include "lease_state.h"
-#include "queue.h"
 #include "ring_out.h"
 #include "job_verdict.h"
 
-#include "../base/base.h"
-#include "../pool/pick.h"
-#include "../wire/ring.h"
 #include <sys/timerfd.h>
 
 /* a function that nobody has seen end counts as long from then on */

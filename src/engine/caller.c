@@ -10,13 +10,9 @@
  */
 #include "caller.h"
 
-#include "inbox.h"
 #include "lease_state.h"
-#include "queue.h"
 
-#include "../base/base.h"
 #include "../os/futex.h"
-#include "../wire/ring.h"
 
 static _Atomic uint32_t *word_of(const struct lease *lease, uint64_t sequence)
 {

@@ -10,21 +10,14 @@
 #include "leasing.h"
 #include "lease_state.h"
 #include "pipe.h"
-#include "queue.h"
 #include "ring_in.h"
 #include "ring_out.h"
 #include "job_verdict.h"
 
-#include "../base/base.h"
-#include "../os/fds.h"
 #include "../pool/fate.h"
-#include "../pool/pick.h"
-#include "../wire/frame.h"
-#include "../wire/ring.h"
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/socket.h>
 
 static bool memfd_good(int fd, uint64_t size)
@@ -233,9 +226,12 @@ static bool complete(
 	return true;
 }
 
-static bool in_ring(const struct lease *lease, uint64_t sequence)
+/* NULL: none in the ring has this sequence. */
+static struct queue_job *job_of(const struct lease *lease, uint64_t sequence)
 {
-	return sequence - lease->collected - 1 < lease->published - lease->collected;
+	return sequence - lease->collected - 1 < lease->published - lease->collected
+		? lease->entries[sequence % RING_DEPTH].job
+		: NULL;
 }
 
 /* Its fd may have been lost: then the worker's writing fails, or there is no reply. */
@@ -251,9 +247,7 @@ static int hear_stream(struct lease *lease, struct queue_job *job, struct frame 
 
 static int hear_back(struct lease *lease, struct frame *f)
 {
-	struct queue_job *job = in_ring(lease, f->side.sequence)
-		? lease->entries[f->side.sequence % RING_DEPTH].job
-		: NULL;
+	struct queue_job *job = job_of(lease, f->side.sequence);
 	size_t first = f->side.flags & SIDE_MEMFD ? 1 : 0;
 
 	if (f->side.flags & SIDE_STREAM)
@@ -279,9 +273,7 @@ static int hear(struct lease *lease, struct frame *f)
 	switch (f->header.type) {
 	case MESSAGE_BACK: return hear_back(lease, f);
 	case MESSAGE_PROGRESS:
-		job = in_ring(lease, f->progress.sequence)
-			? lease->entries[f->progress.sequence % RING_DEPTH].job
-			: NULL;
+		job = job_of(lease, f->progress.sequence);
 		if (f->progress.size > BROOD_PROGRESS_MAX)
 			return -EBADMSG;
 		if (job)

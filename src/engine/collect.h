@@ -3,7 +3,6 @@
 #ifndef BROOD_ENGINE_COLLECT_H
 #define BROOD_ENGINE_COLLECT_H
 
-#include <brood.h>
 #include <stdint.h>
 
 struct brood_verdict;

@@ -5,12 +5,9 @@
 #include "deliver.h"
 
 #include "place.h"
-#include "progress.h"
 #include "queue.h"
 #include "ring_in.h"
 #include "job_verdict.h"
-
-#include "../base/base.h"
 
 /* The job stays: while it is told of, nobody closes it for good. */
 static void tell(struct queue *l, struct queue_job *job)

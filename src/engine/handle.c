@@ -10,7 +10,6 @@
 #include "leasing.h"
 #include "progress.h"
 #include "queue.h"
-#include "queue_life.h"
 #include "queues.h"
 #include "job_record.h"
 #include "ring_out.h"
@@ -149,7 +148,7 @@ static void release_on_queue(struct brood_handle *h)
 			h->on.job->handle = NULL;
 		queue_unlock(l);
 	}
-	queue_life_put(l);
+	queues_put(l);
 }
 
 void engine_release(struct brood_handle *h)

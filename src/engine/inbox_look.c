@@ -8,30 +8,209 @@
  */
 #include "inbox_look.h"
 
+#include "collect.h"
+#include "job_verdict.h"
+#include "side.h"
 #include "leasing.h"
 #include "lease_state.h"
-#include "queue.h"
 #include "ring_out.h"
 #include "engine_root.h"
-#include "settle.h"
 #include "stream.h"
 
-#include "../base/base.h"
-#include "../wire/frame.h"
+#include "../pool/fate.h"
 #include <sys/epoll.h>
 
-static int watch(struct lease *lease)
+/*
+ * What becomes of the jobs in a ring when their lease ends, whoever ended it. The
+ * engine's library is the author of their verdicts, by the rule of src/pool/fate.c and with the
+ * facts that the supervisor sends.
+ *
+ * For each job without a completion, in order: a job that its worker had not begun goes on to
+ * another worker, in front of what waits, in the old order. The job that ran has the verdict that
+ * the death says, or another try if its options allow. Two things prove that a job was not begun:
+ * its claim word still says QUEUED, or the word of the slot page says that the job before it was
+ * the last (DONE(N-1)). Both are memory of the worker's. The worker can only harm jobs of its own
+ * ring. That is why a ring with anything in it that cannot be counts as damaged, and all its jobs
+ * as begun. Two kinds of jobs are excepted, for the worker's memory has no part in them: a job that
+ * the engine had not told the worker of yet, and a job whose descriptors still lay in the side
+ * socket, unread, when the worker was gone.
+ */
+
+static void fill(const struct lease *lease, const struct queue_job *job, struct brood_verdict *v)
+{
+	uint64_t now = now_ns(), given = MIN(job->given_ns, now),
+		 began = v->started ? lease->news.over.began_ns : now;
+
+	began = MIN(MAX(began, given), now);
+	v->queue_us = (began - given) / NS_PER_US;
+	v->run_us = (now - began) / NS_PER_US;
+	collect_worker(lease, v);
+	if (v->started) {
+		v->cpu_us = lease->news.over.cpu_us;
+		v->peak_kb = lease->news.over.peak_kb;
+	}
+}
+
+struct end {
+	struct lease *lease;
+	/* this job's descriptors were taken back: no worker has read them */
+	bool unread;
+	bool began_seen;   /* one that had begun was there already: a second cannot be */
+	struct list again; /* in order */
+};
+
+static bool word_is_before(uint64_t word, uint64_t sequence)
+{
+	return (SLOT_PAGE_STATE(word) == SLOT_PAGE_DONE ||
+		       SLOT_PAGE_STATE(word) == SLOT_PAGE_FREE) &&
+		SLOT_PAGE_SEQUENCE(word) == sequence - 1;
+}
+
+static bool had_begun(struct end *end, const struct queue_job *job, bool condemned)
+{
+	const struct lease *lease = end->lease;
+	uint32_t claim = atomic_load_explicit(
+		&lease->up->claims[job->sequence % RING_DEPTH], memory_order_relaxed);
+
+	if (lease->damaged)
+		return job->sequence <= lease->told.said && !end->unread;
+	if (condemned)
+		return !word_is_before(lease->news.over.word, job->sequence);
+	if (claim == CLAIM_WORD(job->sequence, CLAIM_QUEUED))
+		return false;
+	return !(lease->news.over.how == LEASE_DIED &&
+		claim == CLAIM_WORD(job->sequence, CLAIM_TAKEN) &&
+		word_is_before(lease->news.over.word, job->sequence));
+}
+
+static bool decide(struct end *end, const struct queue_job *job, struct brood_verdict *v)
+{
+	const struct lease *lease = end->lease;
+	const struct message_lease_over *o = &lease->news.over;
+	bool condemned = !lease->damaged && (o->flags & OVER_CONDEMNED) &&
+		o->sequence == job->sequence;
+	bool begun = had_begun(end, job, condemned);
+	struct fate_facts facts = {
+		.word = SLOT_PAGE_WORD(
+			job->sequence, begun ? SLOT_PAGE_RUNNING : SLOT_PAGE_ASSIGNED),
+		.sequence = job->sequence,
+		.ended = o->how == LEASE_DIED && !(o->flags & OVER_UNDEAD),
+		.code = o->code,
+		.status = o->status,
+		.kill_signal = o->kill_signal,
+		.abort = o->flags & OVER_ABORT,
+		.condemned = condemned,
+		.cause = (enum ladder_cause)o->cause,
+		.undead = o->flags & OVER_UNDEAD,
+		.noticed = o->flags & OVER_NOTICED,
+		.told = (o->flags & OVER_TOLD) && o->sequence == job->sequence,
+		.protocol = lease->damaged || (o->flags & OVER_PROTOCOL) ||
+			(begun && (end->began_seen || o->how != LEASE_DIED)),
+		.stuck = (o->flags & OVER_STUCK) && o->sequence == job->sequence,
+		.memory = o->flags & OVER_MEMORY,
+		.gave_up = o->flags & OVER_GAVE_UP,
+		.escaped = o->escaped_sequence == job->sequence ? o->escaped : 0,
+	};
+
+	end->began_seen |= begun;
+	return fate_decide(&facts, v);
+}
+
+/* True: the kernel still had them. */
+static bool take_back_unread(struct lease *lease, const struct queue_job *job)
+{
+	bool out = job->fds.out;
+
+	side_take_back(lease, job);
+	return out && !job->fds.out;
+}
+
+static void settle_job(struct end *end, struct queue_job *job)
+{
+	struct lease *lease = end->lease;
+	struct queue *l = lease->queue;
+	struct brood_verdict v = { 0 };
+	/* Its worker had not even looked at it: whatever that died of, it was not this job. */
+	bool innocent = atomic_load_explicit(&lease->up->claims[job->sequence % RING_DEPTH],
+				memory_order_relaxed) == CLAIM_WORD(job->sequence, CLAIM_QUEUED);
+	bool decided, fds_lost;
+	int r;
+
+	end->unread = take_back_unread(lease, job);
+	decided = decide(end, job, &v);
+	r = ring_out_rescue(lease, job);
+	/* its worker had read them: it cannot go to another one */
+	fds_lost = job->fds.out && l->kind != QUEUE_PINNED;
+
+	job->result.reply = NULL;
+	job->result.reply_size = 0;
+	fill(lease, job, &v);
+	if (!decided && r < 0) {
+		job_verdict_refuse(l, job, BROOD_DETAIL_NONE); /* no memory to keep its bytes */
+	} else if (!decided && fds_lost && lease->news.over.how != LEASE_DIED) {
+		job_verdict_refuse(l, job, BROOD_DETAIL_FD_LOST);
+	} else if (!decided && !fds_lost &&
+		(lease->news.over.how != LEASE_DIED || !(job->limits.flags & BROOD_JOB_ONCE)) &&
+		(innocent || job->tries.moved++ < QUEUE_TAKEN_MAX)) {
+		l->stats.redispatched += lease->news.over.how == LEASE_DIED;
+		job->tries.made -= innocent; /* no worker has seen it */
+		list_append(&job->link, &end->again);
+	} else if (r == 0 && job_verdict_retry(l, job, &v)) {
+		list_append(&job->link, &end->again);
+	} else {
+		if (v.started && !lease->damaged)
+			collect_so_far(lease, job);
+		job_verdict_give(l, job, &v);
+	}
+}
+
+static void refused(struct lease *lease)
 {
 	struct queue *l = lease->queue;
-	struct epoll_event done = { .events = EPOLLIN | EPOLLET,
-		.data.u64 = QUEUE_EVENT_LEASE(lease, QUEUE_EVENT_DONE) };
-	struct epoll_event link = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET,
-		.data.u64 = QUEUE_EVENT_LEASE(lease, QUEUE_EVENT_SIDE) };
 
-	if (epoll_ctl(l->fds.epoll, EPOLL_CTL_ADD, lease->done_fd, &done) < 0 ||
-		epoll_ctl(l->fds.epoll, EPOLL_CTL_ADD, lease->side.fd, &link) < 0)
-		return -errno;
-	return 0;
+	l->leases.refused = (enum brood_detail)lease->news.over.detail;
+	l->leases.ask_again = now_ns() + QUEUE_TICK_MS * NS_PER_MS;
+	if (l->leases.active || l->leases.asked || l->kind == QUEUE_PINNED ||
+		(l->leases.refused != BROOD_DETAIL_DRAINING &&
+			l->leases.refused != BROOD_DETAIL_DEGRADED))
+		return;
+	list_for_each_safe(link, tmp, &l->waiting.list)
+		job_verdict_refuse(
+			l, container_of(link, struct queue_job, link), l->leases.refused);
+}
+
+static void lease_over(struct lease *lease)
+{
+	struct queue *l = lease->queue;
+	struct end end = { .lease = lease };
+
+	list_init(&end.again);
+	if (lease->news.over.how == LEASE_REFUSED || lease->state == LEASE_ASKED) {
+		leasing_out_of_use(lease);
+		lease->state = LEASE_OVER;
+		refused(lease);
+		return;
+	}
+	collect_side(lease);
+	collect_done(lease);
+	if (lease->news.over.flags & OVER_UNDEAD)
+		/* what it has not begun is taken from it, for it still is there */
+		ring_out_all(lease);
+	leasing_out_of_use(lease);
+	lease->state = LEASE_OVER;
+	for (uint64_t q = lease->collected + 1; q <= lease->published; q++)
+		if (lease->entries[q % RING_DEPTH].job)
+			settle_job(&end, lease->entries[q % RING_DEPTH].job);
+	while (!list_empty(&end.again)) {
+		struct queue_job *job = container_of(end.again.prev, struct queue_job, link);
+
+		list_remove(&job->link);
+		ring_out_again(l, job);
+	}
+	if (l->kind == QUEUE_PINNED)
+		list_for_each_safe(link, tmp, &l->waiting.list)
+			job_verdict_refuse(l, container_of(link, struct queue_job, link),
+				BROOD_DETAIL_LEASE_OVER);
 }
 
 static void on_lent(struct lease *lease)
@@ -54,7 +233,11 @@ static void on_lent(struct lease *lease)
 	l->leases.active++;
 	l->leases.refused = BROOD_DETAIL_NONE;
 	list_insert(&lease->idle, &l->leases.idle);
-	if (watch(lease) < 0) { /* no memory for it: of no use to us */
+	if (queue_watch(l, lease->done_fd, EPOLLIN | EPOLLET,
+		    QUEUE_EVENT_LEASE(lease, QUEUE_EVENT_DONE)) < 0 ||
+		queue_watch(l, lease->side.fd, EPOLLIN | EPOLLRDHUP | EPOLLET,
+			QUEUE_EVENT_LEASE(lease, QUEUE_EVENT_SIDE)) <
+			0) { /* no memory for it: of no use to us */
 		ring_out_all(lease);
 		leasing_end(lease);
 	}
@@ -85,7 +268,7 @@ static void look_at_leases(struct queue *l)
 			queue_wake(l, &l->sleep.lookers);
 		}
 		if (over) {
-			settle_over(lease);
+			lease_over(lease);
 			leasing_free(lease);
 		}
 	}

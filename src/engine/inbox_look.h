@@ -6,8 +6,6 @@
 #ifndef BROOD_ENGINE_INBOX_LOOK_H
 #define BROOD_ENGINE_INBOX_LOOK_H
 
-#include <stdint.h>
-
 struct queue;
 
 /* what whoever read the channel left for it */

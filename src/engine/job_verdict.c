@@ -10,8 +10,6 @@
 #include "queue.h"
 #include "job_record.h"
 
-#include "../base/base.h"
-#include "../wire/frame.h"
 #include <stdlib.h>
 #include <sys/socket.h>
 

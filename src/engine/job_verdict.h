@@ -9,10 +9,8 @@
 #include "../wire/message.h"
 #include <stdbool.h>
 
-struct brood_verdict;
 struct queue;
 struct queue_job;
-struct message_progress;
 
 /* closed: to those that deliver */
 void job_verdict_result(struct queue *l, struct queue_job *job);

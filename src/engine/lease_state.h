@@ -8,12 +8,7 @@
 
 #include "../os/fds.h"
 #include "../pool/pick.h"
-#include "../wire/ring.h"
-#include "inbox.h"
-
-struct function;
-struct queue;
-struct queue_job;
+#include "queue.h"
 
 enum lease_state { LEASE_ASKED, LEASE_ACTIVE, LEASE_DYING, LEASE_OVER };
 

@@ -12,17 +12,11 @@
 #include "caller.h"
 #include "lease_state.h"
 #include "out.h"
-#include "queue.h"
 #include "job_record.h"
 #include "engine_root.h"
 #include "side.h"
 
-#include "../base/base.h"
-#include "../os/fds.h"
 #include "../os/shm.h"
-#include "../pool/pick.h"
-#include "../wire/frame.h"
-#include "../wire/ring.h"
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -243,13 +237,20 @@ int leasing_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms)
 	return 0;
 }
 
-static void say(struct lease *lease, struct frame *f)
+static void say(struct lease *lease, uint16_t type, uint64_t sequence, uint32_t cause)
 {
 	struct brood *b = lease->queue->brood;
+	struct frame f;
 	int r;
 
+	frame_begin(&f, type);
+	f.lease_id.id = lease->news.id;
+	if (type == MESSAGE_LEASE_KILL)
+		f.lease_kill = (struct message_lease_kill){
+			.id = lease->news.id, .sequence = sequence, .cause = cause
+		};
 	engine_lock(b);
-	r = b->lost ? 0 : out_send(b, f, 0, 0);
+	r = b->lost ? 0 : out_send(b, &f, 0, 0);
 	if (r < 0)
 		out_failed(b, r, "a message about a lease");
 	engine_unlock(b);
@@ -257,14 +258,9 @@ static void say(struct lease *lease, struct frame *f)
 
 void leasing_end(struct lease *lease)
 {
-	struct frame f;
-
-	if (lease->ended_by_us)
-		return;
+	if (!lease->ended_by_us)
+		say(lease, MESSAGE_LEASE_END, 0, 0);
 	lease->ended_by_us = true;
-	frame_begin(&f, MESSAGE_LEASE_END);
-	f.lease_id.id = lease->news.id;
-	say(lease, &f);
 }
 
 void leasing_unask(struct queue *l)
@@ -277,24 +273,11 @@ void leasing_unask(struct queue *l)
 	}
 }
 
-void leasing_look(struct lease *lease)
-{
-	struct frame f;
-
-	frame_begin(&f, MESSAGE_LEASE_LOOK);
-	f.lease_id.id = lease->news.id;
-	say(lease, &f);
-}
+void leasing_look(struct lease *lease) { say(lease, MESSAGE_LEASE_LOOK, 0, 0); }
 
 void leasing_kill(struct lease *lease, uint64_t sequence, uint32_t cause)
 {
-	struct frame f;
-
-	frame_begin(&f, MESSAGE_LEASE_KILL);
-	f.lease_kill.id = lease->news.id;
-	f.lease_kill.sequence = sequence;
-	f.lease_kill.cause = cause;
-	say(lease, &f);
+	say(lease, MESSAGE_LEASE_KILL, sequence, cause);
 }
 
 /* Whatever is heard of it later finds nobody. */

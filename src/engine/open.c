@@ -15,7 +15,7 @@
 #include "path.h"
 #include "place.h"
 #include "queue.h"
-#include "queue_life.h"
+#include "queues.h"
 #include "job_record.h"
 #include "engine_root.h"
 #include "ring_in.h"
@@ -59,7 +59,7 @@ static int give(
 		job->fds.socket = -1; /* still the caller's */
 		if (handle) {
 			handle->on.queue = NULL;
-			queue_life_put(l);
+			queues_put(l);
 		}
 		job->handle = NULL;
 		queue_jobs_free(l, job);

@@ -21,21 +21,16 @@
  */
 #include "path.h"
 
-#include "fail.h"
 #include "given.h"
 #include "inbox_look.h"
 #include "leasing.h"
 #include "lease_state.h"
 #include "place.h"
 #include "pump.h"
-#include "queue.h"
-#include "queue_life.h"
+#include "queues.h"
 #include "ring_out.h"
 #include "engine_root.h"
 #include "sleep.h"
-
-#include "../base/base.h"
-#include "../pool/pick.h"
 
 #define CROWD_NS NS_PER_S
 #define STEP_NS  (50 * NS_PER_MS) /* the time is moved no more often: all read it */
@@ -92,7 +87,7 @@ static struct queue *own_queue(struct brood *b)
 	pthread_mutex_unlock(&b->queues.lock);
 	if (!l && !more)
 		return NULL;
-	if (!l && queue_life_new(b, QUEUE_THREAD, &l) < 0) {
+	if (!l && queues_new(b, QUEUE_THREAD, &l) < 0) {
 		pthread_mutex_lock(&b->queues.lock);
 		b->queues.threads--;
 		pthread_mutex_unlock(&b->queues.lock);
@@ -115,7 +110,7 @@ static struct queue *callers_queue(struct brood *b)
 		return l;
 	pthread_mutex_lock(&b->common.lock);
 	l = atomic_load(&b->common.callers);
-	if (!l && queue_life_new(b, QUEUE_CALLERS, &l) == 0)
+	if (!l && queues_new(b, QUEUE_CALLERS, &l) == 0)
 		atomic_store(&b->common.callers, l);
 	pthread_mutex_unlock(&b->common.lock);
 	return l;
@@ -228,7 +223,7 @@ static struct queue *queue_for(struct brood *b, const struct given *given, bool 
 	if (given->options.lease)
 		return (struct queue *)given->options.lease;
 	if (!call)
-		return queue_life_own(b);
+		return queues_own(b);
 	frequent = often(given->given_ns) || given->options.dispatch == BROOD_PATH_LEASE;
 	return frequent || crowded(b, given->given_ns) ? crowd_queue(b, given->given_ns, frequent)
 						       : NULL;

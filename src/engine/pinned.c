@@ -9,7 +9,7 @@
 #include "inbox_look.h"
 #include "leasing.h"
 #include "queue.h"
-#include "queue_life.h"
+#include "queues.h"
 #include "ring_out.h"
 #include "engine_root.h"
 #include "sleep.h"
@@ -107,14 +107,14 @@ int engine_lease(
 		return fail_stopped();
 	o.wait_ms = o.wait_ms ? o.wait_ms : b->options.queue_ms;
 	o.limit_ms = o.limit_ms ? o.limit_ms : LIMIT_DEFAULT_MS;
-	r = queue_life_new(b, QUEUE_PINNED, &l);
+	r = queues_new(b, QUEUE_PINNED, &l);
 	if (r < 0)
 		return fail_system(r, "a lease's memory and fds");
 	queue_lock(l);
 	r = obtain(l, &o);
 	queue_unlock(l);
 	if (r < 0) {
-		queue_life_free(l);
+		queues_free(l);
 		return r;
 	}
 	*ret = (struct brood_lease *)l;
@@ -136,7 +136,7 @@ void engine_lease_end(struct brood_lease *lease)
 	while (l->pinned.lease && !atomic_load(&l->brood->queues_ended))
 		sleep_until(l, &l->sleep.lookers, TIME_NEVER);
 	queue_unlock(l);
-	queue_life_free(l);
+	queues_free(l);
 }
 
 struct brood_queue *engine_lease_queue(struct brood_lease *lease)

@@ -10,12 +10,9 @@
 #include "queue_job.h"
 #include "queue_state.h"
 
-#include "../base/base.h"
-#include "../os/sockets.h"
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #define SCRATCH  16384              /* where a reply goes that has no room */
 #define READ_MAX ((size_t)64 << 20) /* at once */

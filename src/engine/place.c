@@ -4,22 +4,16 @@
 
 #include "inbox_look.h"
 #include "engine_root.h"
-#include "fail.h"
 #include "behind.h"
 #include "given.h"
 #include "leasing.h"
 #include "lease_state.h"
 #include "pipe.h"
-#include "queue.h"
 #include "ring_in.h"
 #include "ring_out.h"
 #include "job_verdict.h"
 
-#include "../base/base.h"
-#include "../os/fds.h"
 #include "../os/shm.h"
-#include "../pool/pick.h"
-#include "../wire/ring.h"
 #include <fcntl.h>
 #include <stdlib.h>
 

@@ -3,13 +3,11 @@
 #ifndef BROOD_ENGINE_PLACE_H
 #define BROOD_ENGINE_PLACE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct given;
 struct queue;
 struct queue_job;
-struct lease;
 
 /* Asks for one more lease. 0 or -errno; -EAGAIN: as many are out as may be. */
 int place_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms);

@@ -6,7 +6,7 @@
 #include "loglines.h"
 #include "out.h"
 #include "unsent.h"
-#include "queue_life.h"
+#include "queues.h"
 #include "engine_root.h"
 #include "submit.h"
 #include "waiter.h"
@@ -37,7 +37,7 @@ int engine_fd(struct brood *b)
 		}
 	}
 	engine_unlock(b);
-	queue_life_own_polled(b);
+	queues_own_polled(b);
 	return r;
 }
 

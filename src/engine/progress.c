@@ -5,7 +5,6 @@
  */
 #include "progress.h"
 
-#include "../base/base.h"
 #include <stdlib.h>
 
 #define MESSAGES_MAX 256

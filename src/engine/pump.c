@@ -8,22 +8,16 @@
 #include "behind.h"
 #include "channel.h"
 #include "collect.h"
-#include "inbox_look.h"
 #include "leasing.h"
 #include "lease_state.h"
 #include "loglines.h"
 #include "out.h"
 #include "unsent.h"
 #include "pipe.h"
-#include "place.h"
-#include "queue.h"
-#include "ring_in.h"
 #include "engine_root.h"
 #include "stream.h"
 #include "job_verdict.h"
 
-#include "../base/base.h"
-#include "../os/fds.h"
 #include <sys/epoll.h>
 
 #define LOG_BATCH 32

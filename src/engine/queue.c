@@ -15,18 +15,13 @@
 #include "queue.h"
 
 #include "given.h"
-#include "inbox.h"
 #include "pipe.h"
-#include "progress.h"
 #include "engine_root.h"
 
-#include "../base/base.h"
-#include "../os/closing.h"
-#include "../os/fds.h"
 #include "../os/futex.h"
-#include "../os/sockets.h"
 #include "../pool/pick.h"
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 
 #define ID_BLOCK  4096
@@ -102,6 +97,13 @@ static struct sleeper *to_lead(struct queue *l)
 			break;
 	}
 	return container_of(l->sleep.followers.prev, struct sleeper, link);
+}
+
+int queue_watch(struct queue *l, int fd, uint32_t events, uint64_t what)
+{
+	struct epoll_event event = { .events = events, .data.u64 = what };
+
+	return epoll_ctl(l->fds.epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
 /* Wakes a follower to lead. */

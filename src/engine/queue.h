@@ -44,6 +44,8 @@ static inline bool queue_has_news(const struct queue *l)
 #define queue_lock(l) pthread_mutex_lock(&(l)->lock)
 void queue_unlock(struct queue *l);
 /* All that follows is under the queue's lock. */
+/* by the queue's epoll: an event of what QUEUE_EVENT_* says. 0 or -errno */
+int queue_watch(struct queue *l, int fd, uint32_t events, uint64_t what);
 /* wakes this one thread */
 void queue_rouse(struct queue *l, struct sleeper *s);
 /* what these wait for is there */

@@ -8,18 +8,9 @@
 
 #include "outcome.h"
 #include "progress.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #define QUEUE_BUFFER_KEPT (64u << 10)
 #define QUEUE_TAKEN_MAX   16 /* workers may die under a job that has not started so often */
-
-struct brood_handle;
-struct lease;
-struct pipe;
-struct sleeper;
-struct stream;
 
 /* What a function is called, and how long it runs, as far as seen. */
 struct function {

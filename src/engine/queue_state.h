@@ -5,7 +5,6 @@
 
 #include "../wire/ring.h"
 #include "inbox.h"
-#include <brood.h>
 #include <pthread.h>
 
 enum queue_kind { QUEUE_OWN, QUEUE_QUEUE, QUEUE_THREAD, QUEUE_PINNED, QUEUE_CALLERS };

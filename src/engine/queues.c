@@ -1,18 +1,270 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * queues.c - all queues at once: for brood_stop(), brood_stats(), brood_fd() and brood_dispatch().
+ * queues.c - the queues of a brood: a queue's life; and all queues at once, for brood_stop(),
+ * brood_stats(), brood_fd() and brood_dispatch().
  */
 #include "queues.h"
 
-#include "inbox.h"
-#include "place.h"
-#include "queue.h"
-#include "queue_life.h"
 #include "engine_root.h"
+#include "lease_state.h"
+#include "leasing.h"
 #include "ring_in.h"
 #include "sleep.h"
+#include "stream.h"
 
-#include "../base/base.h"
+#include "../os/shm.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/timerfd.h>
+
+#define JOBS_FIRST   64
+#define JOBS_DEFAULT 4096
+
+static int make_control(struct queue *l)
+{
+	const int shape = F_SEAL_SHRINK | F_SEAL_GROW, seals = F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
+
+	l->fds.control = fds_above_standard(shm_memfd("brood-queue", NULL, shm_page(), &shape));
+	if (l->fds.control < 0)
+		return l->fds.control;
+	l->fds.page = mmap(NULL, shm_page(), PROT_READ | PROT_WRITE, MAP_SHARED, l->fds.control, 0);
+	if (l->fds.page == MAP_FAILED) {
+		l->fds.page = NULL;
+		return -errno;
+	}
+	return fcntl(l->fds.control, F_ADD_SEALS, seals) < 0 ? -errno : 0;
+}
+
+/* The channel is watched by all queues, but one event wakes one of those that sleep. */
+static int make_fds(struct queue *l)
+{
+	struct brood *b = l->brood;
+	int r;
+
+	/* Never 0-2, should the program have closed those: others write there. */
+	l->fds.epoll = fds_above_standard(epoll_create1(EPOLL_CLOEXEC));
+	l->inbox.wake_fd = fds_above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	l->fds.tick = fds_above_standard(
+		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+	if (l->fds.epoll < 0 || l->inbox.wake_fd < 0 || l->fds.tick < 0)
+		return -errno;
+	if ((r = queue_watch(l, l->inbox.wake_fd, EPOLLIN, QUEUE_EVENT_WAKE)) < 0 ||
+		(r = queue_watch(l, l->fds.tick, EPOLLIN, QUEUE_EVENT_TICK)) < 0 ||
+		(r = queue_watch(l, b->channel_fd, EPOLLIN | EPOLLEXCLUSIVE, QUEUE_EVENT_CHANNEL)) <
+			0)
+		return r;
+	if ((r = queue_watch(l, b->over_fd, EPOLLIN, QUEUE_EVENT_OVER)) < 0)
+		return r;
+	if (b->options.log &&
+		(r = queue_watch(l, b->log_fd, EPOLLIN | EPOLLEXCLUSIVE, QUEUE_EVENT_LOG)) < 0)
+		return r;
+	return make_control(l);
+}
+
+void queues_close_fds(struct queue *l)
+{
+	if (!l->fds.gone) {
+		close_fd(l->fds.epoll);
+		close_fd(l->inbox.wake_fd);
+		close_fd(l->fds.tick);
+		close_fd(l->fds.control);
+	}
+	l->fds.epoll = l->inbox.wake_fd = l->fds.tick = l->fds.control = -1;
+	l->fds.gone = true;
+}
+
+/*
+ * Who waits for a handle, or gives it back, comes here for the lock, also when the lease that the
+ * job was on has ended.
+ */
+void queues_put(struct queue *l)
+{
+	if (atomic_fetch_sub(&l->refs, 1) > 1)
+		return;
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+static void unmake(struct queue *l)
+{
+	if (l->fds.page)
+		munmap(l->fds.page, shm_page());
+	queues_close_fds(l);
+	list_for_each_safe(link, tmp, &l->jobs.spare) {
+		struct queue_job *job = container_of(link, struct queue_job, link);
+
+		free(job->reply.buffer);
+		free(job);
+	}
+	for (size_t i = 0; l->jobs.functions && i < FUNCTIONS_SIZE; i++)
+		free(l->jobs.functions[i]);
+	free(l->jobs.functions);
+	free(l->leases.table);
+	free(l->jobs.table);
+	queues_put(l);
+}
+
+static uint32_t leases_allowed(const struct brood *b, enum queue_kind kind)
+{
+	return kind == QUEUE_PINNED || kind == QUEUE_THREAD ? 1 : b->options.leases;
+}
+
+static int make_memory(struct queue *l)
+{
+	l->leases.table_size = l->brood->options.workers + 1;
+	l->leases.table = calloc(l->leases.table_size, sizeof *l->leases.table);
+	l->jobs.table = calloc(JOBS_FIRST, sizeof *l->jobs.table);
+	l->jobs.functions = calloc(FUNCTIONS_SIZE, sizeof *l->jobs.functions);
+	l->jobs.room = JOBS_FIRST;
+	return l->leases.table && l->jobs.table && l->jobs.functions ? 0 : -ENOMEM;
+}
+
+/* Only once brood_stop() waits: an epoll within another makes each event dearer. */
+void queues_watch_for_stop(struct queue *l)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	if (!l->listed.watched && !l->fds.gone)
+		l->listed.watched = epoll_ctl(l->brood->queues_fd, EPOLL_CTL_ADD, l->fds.epoll,
+					    &event) == 0;
+}
+
+static void enlist(struct queue *l)
+{
+	struct brood *b = l->brood;
+
+	pthread_mutex_lock(&b->queues.lock);
+	list_append(&l->listed.link, &b->queues.list);
+	if (atomic_load(&b->refusing))
+		queues_watch_for_stop(l);
+	pthread_mutex_unlock(&b->queues.lock);
+}
+
+int queues_new(struct brood *b, enum queue_kind kind, struct queue **ret)
+{
+	struct queue *l = NULL;
+	int r;
+
+	/* no cache line of it is another queue's */
+	if (posix_memalign((void **)&l, 64, sizeof *l) != 0)
+		return -ENOMEM;
+	*l = (struct queue){ .brood = b,
+		.kind = kind,
+		.refs = 1,
+		.fds = { .epoll = -1, .tick = -1, .control = -1 },
+		.inbox.wake_fd = -1,
+		.timer.at = TIME_NEVER,
+		.waiting.due = TIME_NEVER };
+	pthread_mutex_init(&l->lock, NULL);
+	struct list *lists[] = { &l->listed.link, &l->jobs.spare, &l->sleep.followers,
+		&l->waiting.list, &l->results.list, &l->results.taken, &l->leases.list,
+		&l->leases.idle, &l->inbox.leases, &l->inbox.handles, &l->results.talkers,
+		&l->results.callbacks };
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		list_init(lists[i]);
+	l->leases.limit = leases_allowed(b, kind);
+	l->jobs.limit = kind == QUEUE_OWN || kind == QUEUE_QUEUE ? JOBS_DEFAULT : 65536;
+	r = make_memory(l);
+	if (r == 0)
+		r = make_fds(l);
+	if (r < 0) {
+		unmake(l);
+		return r;
+	}
+	enlist(l);
+	*ret = l;
+	return 0;
+}
+
+static void add_stats(struct brood *b, const struct queue *l)
+{
+	b->submitted += l->stats.submitted;
+	b->dropped += l->stats.dropped;
+	b->queue_redispatched += l->stats.redispatched;
+	b->queue_retried += l->stats.retried;
+	for (int i = 0; i < BROOD_OUTCOMES; i++)
+		b->queue_verdicts[i] += l->stats.verdicts[i];
+}
+
+/* Its workers are told to leave; what they do until then is nobody's business any more. */
+void queues_free(struct queue *l)
+{
+	struct brood *b = l->brood;
+
+	pthread_mutex_lock(&b->queues.lock);
+	list_remove(&l->listed.link);
+	if (l->listed.watched && !l->fds.gone)
+		epoll_ctl(b->queues_fd, EPOLL_CTL_DEL, l->fds.epoll, NULL);
+	pthread_mutex_unlock(&b->queues.lock);
+	queue_lock(l);
+	l->freed = true;
+	list_for_each_safe(link, tmp, &l->leases.list)
+		leasing_abandon(container_of(link, struct lease, link));
+	for (size_t i = 0; i < l->jobs.room; i++) {
+		struct queue_job *job = l->jobs.table[i];
+
+		if (!job)
+			continue;
+		if (job->state != JOB_CLOSED)
+			l->stats.dropped++;
+		if (job->state == JOB_STREAMED) {
+			stream_cancel(l, job);
+			stream_free(l, job);
+		}
+		queue_jobs_free(l, job);
+	}
+	engine_lock(b);
+	add_stats(b, l);
+	engine_unlock(b);
+	queue_unlock(l);
+	unmake(l);
+}
+
+void queues_own_polled(struct brood *b)
+{
+	struct queue *l = atomic_load(&b->common.own);
+
+	if (!l)
+		return;
+	queue_lock(l);
+	if (!l->sleep.polled) {
+		l->sleep.polled = true;
+		sleep_tell(l);
+	}
+	queue_unlock(l);
+}
+
+struct queue *queues_own(struct brood *b)
+{
+	struct queue *l = atomic_load_explicit(&b->common.own, memory_order_acquire);
+	struct epoll_event event = { .events = EPOLLIN };
+	int r;
+
+	if (l)
+		return l;
+	pthread_mutex_lock(&b->common.lock);
+	l = atomic_load(&b->common.own);
+	if (!l) {
+		r = queues_new(b, QUEUE_OWN, &l);
+		if (r < 0) {
+			pthread_mutex_unlock(&b->common.lock);
+			fail_system(r, "the brood's own queue");
+			errno = -r;
+			return NULL;
+		}
+		event.data.fd = l->fds.epoll;
+		epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, l->fds.epoll, &event);
+		/* then the look, as brood_fd() does it the other way round */
+		atomic_store(&b->common.own, l);
+		if (atomic_load(&b->fd_used))
+			queues_own_polled(b);
+	}
+	pthread_mutex_unlock(&b->common.lock);
+	return l;
+}
 
 void queues_each(struct brood *b, void (*each)(struct queue *l, void *context), void *context)
 {
@@ -45,7 +297,7 @@ static void drain(struct queue *l, void *open)
 {
 	size_t *count = open;
 
-	queue_life_watch_for_stop(l);
+	queues_watch_for_stop(l);
 	look_without_logs(l);
 	ring_in_flush(l);
 	/* For as long as the stop takes somebody always wants to know. */
@@ -71,7 +323,7 @@ static void over(struct queue *l, void *unused)
 	/* Nobody gives those back; a thread that still sleeps there is on its way out. */
 	if ((l->kind == QUEUE_OWN || l->kind == QUEUE_THREAD || l->kind == QUEUE_CALLERS) &&
 		!l->sleep.leader && list_empty(&l->sleep.followers))
-		queue_life_close_fds(l);
+		queues_close_fds(l);
 }
 
 void queues_over(struct brood *b) { queues_each(b, over, NULL); }

@@ -13,13 +13,10 @@
 #include "leasing.h"
 #include "lease_state.h"
 #include "pipe.h"
-#include "queue.h"
 #include "engine_root.h"
 #include "side.h"
 
-#include "../base/base.h"
 #include "../os/futex.h"
-#include "../wire/ring.h"
 
 /* jobs that a worker may do for callers before one of them has run */
 #define CALLERS_AHEAD         6

@@ -5,14 +5,10 @@
 #include "caller.h"
 #include "leasing.h"
 #include "lease_state.h"
-#include "queue.h"
 #include "ring_in.h"
 #include "side.h"
 #include "job_verdict.h"
 
-#include "../base/base.h"
-#include "../os/fds.h"
-#include "../wire/ring.h"
 #include <stdlib.h>
 
 /* The bytes that only the ring has. */

@@ -5,8 +5,6 @@
 #ifndef BROOD_ENGINE_RING_OUT_H
 #define BROOD_ENGINE_RING_OUT_H
 
-#include <stdbool.h>
-
 struct queue;
 struct queue_job;
 struct lease;

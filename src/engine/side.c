@@ -22,14 +22,7 @@
 #include "fail.h"
 #include "lease_state.h"
 #include "pipe.h"
-#include "queue.h"
 
-#include "../base/base.h"
-#include "../os/closing.h"
-#include "../os/fds.h"
-#include "../os/sockets.h"
-#include "../wire/frame.h"
-#include "../wire/ring.h"
 #include <stdlib.h>
 #include <sys/socket.h>
 

@@ -6,7 +6,6 @@
 #ifndef BROOD_ENGINE_SIDE_H
 #define BROOD_ENGINE_SIDE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct queue_job;

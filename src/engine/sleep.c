@@ -35,11 +35,9 @@
 #include "lease_state.h"
 #include "place.h"
 #include "pump.h"
-#include "queue.h"
 #include "ring_in.h"
 #include "engine_root.h"
 
-#include "../base/base.h"
 #include "../os/futex.h"
 #include <sys/epoll.h>
 

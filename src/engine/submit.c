@@ -13,7 +13,7 @@
 #include "path.h"
 #include "place.h"
 #include "queue.h"
-#include "queue_life.h"
+#include "queues.h"
 #include "engine_root.h"
 #include "ring_in.h"
 #include "sleep.h"
@@ -89,7 +89,7 @@ int engine_submit(struct brood *b, const struct engine_job *job, const struct io
 	if (given.options.lease)
 		l = (struct queue *)given.options.lease;
 	else
-		l = given.options.queue ? queue_of(given.options.queue) : queue_life_own(b);
+		l = given.options.queue ? queue_of(given.options.queue) : queues_own(b);
 	if (!l)
 		return -errno;
 	queue_lock(l);
@@ -272,7 +272,7 @@ int engine_queue_new(
 			-EINVAL, "queue options: jobs is %u: at most %u", o.jobs, QUEUE_JOBS_MAX);
 	if (atomic_load(&b->refusing))
 		return fail_stopped();
-	r = queue_life_new(b, QUEUE_QUEUE, &l);
+	r = queues_new(b, QUEUE_QUEUE, &l);
 	if (r < 0)
 		return fail_system(r, "a queue's memory and fds");
 	if (o.jobs)
@@ -288,14 +288,14 @@ void engine_queue_free(struct brood_queue *q)
 	VISIT_VOID(queue_of(q)->brood);
 
 	if (queue_of(q)->kind == QUEUE_QUEUE)
-		queue_life_free(queue_of(q));
+		queues_free(queue_of(q));
 }
 
 struct brood_queue *engine_own_queue(struct brood *b)
 {
 	VISIT_OR(b, NULL);
 
-	return (struct brood_queue *)queue_life_own(b);
+	return (struct brood_queue *)queues_own(b);
 }
 
 int submit_dispatch_own(struct brood *b)
