@@ -5,7 +5,7 @@
 #include "process.h"
 #include "procfs.h"
 
-#include <fcntl.h>
+#include <stdio.h>
 #include <sys/wait.h>
 
 #define NEWBORN_MAX 100000
@@ -14,75 +14,31 @@
 
 /* ---- hidepid ---- */
 
-/* A line of mountinfo. Its fifth field is the mount's place; its options may have hidepid=. */
-struct mount_line {
-	unsigned field, place_size, matched;
-	char place[8], value;
-};
-
-static const char option[] = "hidepid=";
-
-static void read_char(struct mount_line *line, char c)
+/* The fifth field of mountinfo is the mount's place. The last mount at a place is on top. */
+static int look_at_mount(void *context, const char *line)
 {
-	if (c == ' ') {
-		line->field++;
-		line->matched = 0;
-		return;
-	}
-	if (line->field == 4 && line->place_size < sizeof line->place)
-		line->place[line->place_size++] = c;
-	if (line->matched == sizeof option - 1) {
-		line->value = c;
-		line->matched = 0;
-	} else {
-		line->matched = c == option[line->matched] ? line->matched + 1 : c == option[0];
-	}
-}
+	const char *value = strstr(line, "hidepid=");
+	char place[8];
 
-static bool is_proc(const struct mount_line *line)
-{
-	return line->place_size == 5 && memcmp(line->place, "/proc", 5) == 0;
-}
-
-/* The last mount at a place is on top. Returns 1, 0, or -errno. */
-static int says_hidepid(void)
-{
-	_cleanup_close_ int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-	struct mount_line line = { 0 };
-	char text[2048];
-	int hides = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	while ((n = read(fd, text, sizeof text)) > 0)
-		for (ssize_t i = 0; i < n; i++) {
-			if (text[i] != '\n') {
-				read_char(&line, text[i]);
-				continue;
-			}
-			if (is_proc(&line))
-				hides = line.value != 0 && line.value != '0' && line.value != '1' &&
-					line.value != 'o' && line.value != 'n';
-			line = (struct mount_line){ 0 };
-		}
-	return hides;
+	if (sscanf(line, "%*s %*s %*s %*s %7s", place) == 1 && strcmp(place, "/proc") == 0)
+		/* 0, 1, off, noaccess; or no value */
+		*(bool *)context = value && !strchr("01on", value[strlen("hidepid=")]);
+	return 0;
 }
 
 bool pids_hidden(void)
 {
 	static pid_t asked; /* the pid that asked: after a fork the child asks again */
 	static bool answer;
-	int r;
+	bool hides = false;
 
 	if (!procfs_has_our_pids())
 		return true;
 	if (asked == getpid())
 		return answer;
-	r = says_hidepid();
-	if (r < 0)
+	if (procfs_each_line("/proc/self/mountinfo", look_at_mount, &hides) < 0)
 		return false; /* perhaps no fd was free: the next call asks again */
-	answer = r > 0;
+	answer = hides;
 	asked = getpid();
 	return answer;
 }

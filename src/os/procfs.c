@@ -131,3 +131,28 @@ int procfs_each_fd(int (*each)(void *context, int fd), void *context)
 {
 	return walk("/proc/self/fd", true, each, context);
 }
+
+int procfs_each_line(const char *path, int (*each)(void *context, const char *line), void *context)
+{
+	_cleanup_close_ int fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC));
+	char line[PROCFS_LINE], buffer[1024];
+	size_t length = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	while ((n = TEMP_FAILURE_RETRY(read(fd, buffer, sizeof buffer))) > 0) {
+		for (ssize_t i = 0; i < n; i++) {
+			if (buffer[i] != '\n') {
+				line[length] = buffer[i];
+				length += length < sizeof line - 1;
+				continue;
+			}
+			line[length] = '\0';
+			length = 0;
+			if (each(context, line) != 0)
+				return 0;
+		}
+	}
+	return n < 0 ? -errno : 0;
+}

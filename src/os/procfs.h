@@ -9,6 +9,7 @@
 #include "../base/base.h"
 
 #define PROCFS_PATH 64
+#define PROCFS_LINE 1024
 
 /*
  * Writes "/proc/PID/NAME", or "/proc/self/NAME" for pid 0; cuts a NAME that is far too long.
@@ -35,6 +36,11 @@ ssize_t procfs_read(const char *path, char *text, size_t size);
 int procfs_each(const char *path, int (*each)(void *context, int number), void *context);
 /* The same for all open fds of this process, but for the one that the walk itself holds. */
 int procfs_each_fd(int (*each)(void *context, int fd), void *context);
+/*
+ * Calls `each` for every line of the file, until `each` answers non-zero. Lines come without their
+ * newline, and are cut at PROCFS_LINE - 1 bytes. Returns 0 or -errno.
+ */
+int procfs_each_line(const char *path, int (*each)(void *context, const char *line), void *context);
 /* Skips blanks and reads a decimal number. Returns the text behind it. */
 const char *procfs_number(const char *text, unsigned long long *ret_value);
 

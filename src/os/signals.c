@@ -109,40 +109,16 @@ int signals_read(int fd, struct signalfd_siginfo *ret_info)
 	return (int)info.ssi_signo;
 }
 
+#define NAMED(signal_) [signal_] = #signal_
 const char *signals_name(int sig, char buffer[16])
 {
-	static const char *const names[] = {
-		[SIGHUP] = "SIGHUP",
-		[SIGINT] = "SIGINT",
-		[SIGQUIT] = "SIGQUIT",
-		[SIGILL] = "SIGILL",
-		[SIGTRAP] = "SIGTRAP",
-		[SIGABRT] = "SIGABRT",
-		[SIGBUS] = "SIGBUS",
-		[SIGFPE] = "SIGFPE",
-		[SIGKILL] = "SIGKILL",
-		[SIGUSR1] = "SIGUSR1",
-		[SIGSEGV] = "SIGSEGV",
-		[SIGUSR2] = "SIGUSR2",
-		[SIGPIPE] = "SIGPIPE",
-		[SIGALRM] = "SIGALRM",
-		[SIGTERM] = "SIGTERM",
-		[SIGCHLD] = "SIGCHLD",
-		[SIGCONT] = "SIGCONT",
-		[SIGSTOP] = "SIGSTOP",
-		[SIGTSTP] = "SIGTSTP",
-		[SIGTTIN] = "SIGTTIN",
-		[SIGTTOU] = "SIGTTOU",
-		[SIGURG] = "SIGURG",
-		[SIGXCPU] = "SIGXCPU",
-		[SIGXFSZ] = "SIGXFSZ",
-		[SIGVTALRM] = "SIGVTALRM",
-		[SIGPROF] = "SIGPROF",
-		[SIGWINCH] = "SIGWINCH",
-		[SIGIO] = "SIGIO",
-		[SIGPWR] = "SIGPWR",
-		[SIGSYS] = "SIGSYS",
-	};
+	static const char *const names[] = { NAMED(SIGHUP), NAMED(SIGINT), NAMED(SIGQUIT),
+		NAMED(SIGILL), NAMED(SIGTRAP), NAMED(SIGABRT), NAMED(SIGBUS), NAMED(SIGFPE),
+		NAMED(SIGKILL), NAMED(SIGUSR1), NAMED(SIGSEGV), NAMED(SIGUSR2), NAMED(SIGPIPE),
+		NAMED(SIGALRM), NAMED(SIGTERM), NAMED(SIGCHLD), NAMED(SIGCONT), NAMED(SIGSTOP),
+		NAMED(SIGTSTP), NAMED(SIGTTIN), NAMED(SIGTTOU), NAMED(SIGURG), NAMED(SIGXCPU),
+		NAMED(SIGXFSZ), NAMED(SIGVTALRM), NAMED(SIGPROF), NAMED(SIGWINCH), NAMED(SIGIO),
+		NAMED(SIGPWR), NAMED(SIGSYS) };
 
 	if (sig > 0 && (size_t)sig < ARRAY_SIZE(names) && names[sig])
 		return names[sig];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* stack.c - see stack.h. */
 #include "stack.h"
+#include "procfs.h"
 #include "shm.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
@@ -26,49 +26,23 @@ static struct {
 
 struct scan {
 	uintptr_t here, before, low, top;
-	bool found;
 };
 
-static void scan_line(struct scan *s, const char *line)
+static int scan_line(void *context, const char *line)
 {
+	struct scan *s = context;
 	char *end;
 	uintptr_t from = (uintptr_t)strtoull(line, &end, 16), to;
 
 	if (*end != '-')
-		return;
+		return 0;
 	to = (uintptr_t)strtoull(end + 1, NULL, 16);
 	if (s->here >= from && s->here < to) {
 		s->low = s->before;
 		s->top = to;
-		s->found = true;
 	}
 	s->before = to;
-}
-
-/* Reads line by line, in memory of fixed size: the start of a line is enough. */
-static int scan_maps(struct scan *s)
-{
-	_cleanup_close_ int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-	char line[64], buffer[1024];
-	size_t length = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	while (!s->found && (n = read(fd, buffer, sizeof buffer)) != 0) {
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		for (ssize_t i = 0; i < n; i++) {
-			if (buffer[i] == '\n') {
-				line[length] = '\0';
-				scan_line(s, line);
-				length = 0;
-			} else if (length < sizeof line - 1) {
-				line[length++] = buffer[i];
-			}
-		}
-	}
-	return s->found ? 0 : -ENOENT;
+	return s->top != 0;
 }
 
 /* The kernel puts the program's name at the top of the first thread's stack, above all else. */
@@ -76,12 +50,12 @@ int stack_note(void)
 {
 	uintptr_t name = (uintptr_t)getauxval(AT_EXECFN);
 	struct scan s = { .here = (uintptr_t)__builtin_frame_address(0) };
-	int r = scan_maps(&s);
+	int r = procfs_each_line("/proc/self/maps", scan_line, &s);
 
 	noted.low = noted.top = 0;
 	if (r < 0)
 		return r;
-	if (name < s.here || name >= s.top)
+	if (name < s.here || name >= s.top) /* or it was not found: then top is 0 */
 		return -ENOENT;
 	noted.low = s.low;
 	noted.top = s.top;

@@ -46,12 +46,9 @@ static void fold_summary(
 				  : (elapsed + NS_PER_MS - 1) / NS_PER_MS;
 	int n;
 
-	memset(ret, 0, sizeof(*ret));
-	ret->level = e->last.level;
+	*ret = e->last;
 	ret->event = BROOD_EVENT_REPEATED;
-	ret->pid = e->last.pid;
-	ret->slot = e->last.slot;
-	ret->job = e->last.job;
+	memset(ret->text, 0, sizeof(ret->text));
 	n = snprintf(ret->text, sizeof(ret->text), "(%u more like this in %llu %s) ", e->held,
 		(unsigned long long)figure, seconds ? "s" : "ms");
 	if (n > 0 && (size_t)n < sizeof(ret->text))
