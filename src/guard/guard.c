@@ -2,26 +2,25 @@
 /*
  * guard.c - law 3, for the case that nobody is left to enforce it: the supervisor was killed.
  *
- * PDEATHSIG ends the engine and the workers. What jobs started has other parents, so the kernel
- * tells those nothing: the guard kills each worker's session. It reads who they are from the
- * roster, which workers sign before any code of the program runs in them, and then can no longer
- * write.
+ * PDEATHSIG ends the engine and the workers. Processes that jobs started have other parents, so the
+ * kernel does not end them: the guard kills each worker's session. It reads the sessions from the
+ * roster. A worker signs its entry before any code of the program runs in it, and cannot write
+ * there later.
  *
  * It sleeps in one poll() on the supervisor's pidfd, and on a signalfd for its own PDEATHSIG: where
  * a sandbox or valgrind has no pidfds the signal alone must do. The signal is only a hint: what
  * counts is whether the parent is still the same.
  *
- * After birth it allocates nothing and opens nothing that it could be refused for want of memory of
- * its own making: the list of sessions is mapped first, and the walks over /proc need one or two
- * fds.
+ * It allocates no memory when it is needed: the list of sessions is mapped at its birth, and the
+ * walks over /proc need one or two fds.
  *
  * A pid may have been used again since its worker was reaped (the supervisor clears the entry then,
  * but may have been killed right before): a process that started later than its entry was signed is
  * a stranger. While any member of a session lives the kernel gives its number to nobody else, so a
  * session without a leader is the one that was meant.
  *
- * What has made a session of its own is found by the mark that all of the pool's workers had
- * (os/mark.h).
+ * A process that has made a session of its own is found by the mark that all of the pool's workers
+ * had (os/mark.h).
  *
  * Every signal that can be blocked is: one that is sent to the whole group or cgroup at a stop must
  * not take the guard first.
@@ -46,8 +45,8 @@
 #define HINT    SIGUSR1 /* what PDEATHSIG sends: nothing that ends us */
 #define HUNT_NS (10 * NS_PER_S)
 /*
- * walks over /proc at most: a job that forks faster than we walk loses all the same, each walk
- * kills the parents that it met
+ * Walks over /proc at most. A job that forks faster than the guard walks loses all the same, for
+ * each walk kills the parents that it meets.
  */
 #define ROUNDS 50
 
@@ -161,8 +160,8 @@ static bool is_prey(void *unused, pid_t pid)
 }
 
 /*
- * Groups first, which is quick and needs no /proc; then whoever made a group of his own within the
- * session.
+ * Groups come first: that is quick and needs no /proc. Then come processes that made a group of
+ * their own within the session.
  */
 static void kill_all(struct guard *g, uint32_t slots)
 {

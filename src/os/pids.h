@@ -19,14 +19,14 @@
 
 typedef int pids_each_fn(void *context, int pid);
 struct pids_walk {
-	bool complete;
-	int error;
-}; /* error: 0 or -errno */
+	bool complete; /* no process was missed */
+	int error;     /* 0 or -errno */
+};
+void pids_begin(void); /* processes older than this one are not looked for */
 /*
  * Calls `each` for every pid, as long as it answers 0. Where all numbers are tried, `each` also
  * gets numbers without a process.
  */
-void pids_begin(void); /* processes older than this one are not looked for */
 struct pids_walk pids_walk(pids_each_fn *each, void *context);
 /* True: /proc hides processes of this PID namespace from this process. */
 bool pids_hidden(void);

@@ -13,8 +13,7 @@
  *   soft step   the process ended by the signal of the soft step, which kills what the job has put
  *               in its place (exec): timed out or cancelled, too.
  *   not started the worker died before fn was entered: another try (false). Also when it was
- *   dropped for
- *               nonsense then: that was an earlier job's doing.
+ *               dropped for nonsense then: that was an earlier job's doing.
  *   escaped, protocol, stuck, and at last the wait status alone.
  *
  * Started means: not provably untouched. Only ASSIGNED(sequence) proves that fn was not entered; a

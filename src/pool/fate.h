@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fate.h - the verdict. One author: the supervisor.
+ * fate.h - what became of a job, decided from facts. The supervisor asks for jobs that were handed
+ * off, the engine for jobs on lease.
  */
 #ifndef BROOD_POOL_FATE_H
 #define BROOD_POOL_FATE_H

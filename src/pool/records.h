@@ -44,9 +44,9 @@ struct record_link *records_find(struct records *r, uint64_t id); /* out, not FR
 void records_queue(struct records *r, struct record_link *l, bool front);
 /* the first in the queue, still in it; NULL */
 struct record_link *records_next(struct records *r);
-/* out of the others' way, for what it waits for is not a worker; still queued */
+/* PARKED: it waits for a lease to end, and holds up nobody; it still counts as queued */
 void records_park(struct records *r, struct record_link *l);
-/* the first of those; NULL */
+/* the first that is parked; NULL */
 struct record_link *records_parked(struct records *r);
 void records_run(struct records *r, struct record_link *l);
 void records_tell(struct records *r, struct record_link *l);

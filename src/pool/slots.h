@@ -18,14 +18,11 @@ enum slot_state {
 	SLOT_LEASED,
 	SLOT_ENDING,
 	/*
-	 * its process was killed and does not end; or what that left may still live: the
-	 * place is used for nothing
+	 * its process was killed and does not end; or it has ended, and what it left may still
+	 * live. The place is used for nothing
 	 */
 	SLOT_UNDEAD,
-	/*
-	 * takes the place of one that is undead, so that the pool keeps its number of
-	 * working ones
-	 */
+	/* out of use, until it replaces a place that is undead */
 	SLOT_SPARE,
 	SLOT_STATES
 };

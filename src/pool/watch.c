@@ -2,22 +2,25 @@
 /*
  * watch.c - see watch.h.
  *
- * One number tells how far a worker is: its place, 2 N while job N runs and 2 N + 1 when it is
- * done. It lies between the grant's and what is published, and never goes back; a slot page that
- * says otherwise was scribbled on. The word is read before `published`, which the engine raised
- * before the worker could see the job: so an honest word is never ahead of it.
+ * One number tells how far a worker is: its place, 2 N while job N runs and 2 N + 1 when job N is
+ * done. The place lies between that of the grant and that of the last published job, and never goes
+ * back: a slot page that says otherwise was scribbled on. The word is read before `published`. The
+ * engine raises `published` before the worker can see the job, so an honest word is never ahead.
  *
- * The times of those that wait behind the running one cannot have begun, and the sooner of them may
- * be short: so the next look is no later than the end of the shortest, had it begun right now. What
- * is published after a look, and ends sooner than the next one, the engine says (LEASE_LOOK). So no
- * end is missed, and none costs a message a job. One that shall leave begins no more, but for the
- * one job that it may have been about to begin when that was said: nobody is waited for on its
- * account, but its time counts.
+ * The jobs that wait behind the running one have not begun, but one of them may be short. So the
+ * next look is no later than the end of the shortest of them, had it begun right now. Where the
+ * engine publishes a job after a look, and the job may end before the next look, the engine says so
+ * (LEASE_LOOK). So no end is missed, and a usual job costs no message.
+ *
+ * A worker that was asked to leave begins no more jobs, but for the one that it may have been about
+ * to begin when it was asked. The ladder is not about that job before a look sees it run, but its
+ * time counts for the next look.
  */
 #include "watch.h"
 
 /*
- * a job whose cancel came between its being taken and its beginning: look again, at first so soon
+ * A cancel may come when the worker has taken the job, and has not begun it: then there is another
+ * look, at first so soon.
  */
 #define CANCEL_AGAIN_MS  1u
 #define CANCEL_AGAIN_MAX 1000u
@@ -33,10 +36,7 @@ static uint64_t place_of(uint64_t word)
 	case SLOT_PAGE_FREE:
 	case SLOT_PAGE_DONE: return PLACE_DONE(sequence);
 	default:
-		/*
-		 * ASSIGNED, CONDEMNED, or no state at all. A lease that nobody is ending has none
-		 * of these: 0, no place
-		 */
+		/* ASSIGNED, CONDEMNED, or nonsense: not on a lease that nobody is ending */
 		return 0;
 	}
 }

@@ -19,13 +19,13 @@
 #include "../wire/shared.h"
 
 /*
- * a lease is not taken back for others sooner after its grant; and who shall go back, and is longer
- * in a job, is not waited for
+ * A lease is not taken back for others sooner than this after its grant. A recalled worker that is
+ * in one job for longer than this does not count as about to be back.
  */
 #define LEASE_HOLD_MS 5u
-/* but one that rests so long since it began its last job is */
+/* But it is taken back when its worker has begun no job for this long. */
 #define LEASE_REST_MS  1u
-#define LEASE_DRAIN_MS 10u /* how long one may rest while the pool drains */
+#define LEASE_DRAIN_MS 10u /* how long a lease may rest while the pool drains */
 /* DROP: what stands on its slot page makes no sense. STUCK: asked to leave, it does not */
 enum lease_wish { LEASE_GO_ON, LEASE_TAKE_BACK, LEASE_DROP, LEASE_STUCK };
 struct lease_watch {
@@ -35,14 +35,14 @@ struct lease_watch {
 	/* as the last look saw them. place: 2 N while N runs, 2 N + 1 when it is done */
 	uint64_t place, published;
 	uint64_t changed_ns; /* when one of the two was seen to be new */
-	/* whom the ladder is about, 0: nobody; from when on */
+	/* the job that the ladder is about, 0: none; since when */
 	uint64_t subject, since;
 	uint64_t cancel; /* said since the last look, 0: none */
-	/* to be hurried when they begin: a bit each, at sequence % RING_DEPTH */
+	/* jobs to be hurried when they begin: a bit each, at sequence % RING_DEPTH */
 	uint64_t cancels[RING_DEPTH / 64];
-	/* the soonest end of the time of those that wait behind it; TIME_NEVER */
+	/* the soonest end of a job that waits behind that one; TIME_NEVER: none waits */
 	uint64_t behind;
-	/* grace_ms: for it to leave when it was asked */
+	/* grace_ms: how long the worker may take to leave when it was asked */
 	uint32_t idle_ms, grace_ms, core_ms, cancel_ms;
 	bool waits, pinned, leaving;
 };
@@ -55,13 +55,11 @@ struct lease_sight {
 void watch_begin(struct lease_watch *w, uint64_t now);
 enum lease_wish watch_look(
 	struct lease_watch *w, struct ladder *l, const struct lease_sight *sight, uint64_t now);
-/* it was asked to leave */
+/* the worker was asked to leave */
 void watch_leaving(struct lease_watch *w, const struct lease_page_entry *entries, uint64_t now);
 /* the pool drains: explicit ones, too, may rest for LEASE_DRAIN_MS only */
 void watch_drain(struct lease_watch *w);
-/*
- * right before a look: hurry that one, should it run; wait for it when it is about to. Each of many
- */
+/* Right before a look: that job was cancelled. It is hurried when it runs, or once it does. */
 void watch_cancel(struct lease_watch *w, uint64_t sequence);
 /* the swap that should condemn was lost: look again */
 void watch_lost(struct lease_watch *w);
@@ -70,7 +68,7 @@ uint64_t watch_next(const struct lease_watch *w, const struct ladder *l, uint64_
 /* The soonest end of the time of jobs first .. last, if they all began now. */
 uint64_t watch_soonest(
 	const struct lease_page_entry *entries, uint64_t first, uint64_t last, uint64_t now);
-/* it has at least begun a job */
+/* the worker has begun a job since `base` */
 static inline bool watch_moved(uint64_t base, uint64_t word)
 {
 	return SLOT_PAGE_SEQUENCE(word) > base;

@@ -10,7 +10,7 @@
 
 /* 0 or -errno as frame_send() */
 int grant_give(struct slot *slot, struct job *job, uint64_t now);
-/* it waits for another lease to end: there may be no more of them */
+/* The request waits until another lease ends: the pool has as many as it may have. */
 bool grant_must_wait(const struct pool *pool, const struct job *job);
 /* False: it is not on that lease, and was dropped. */
 bool grant_end_by_return(struct slot *slot, const struct message_left *m);

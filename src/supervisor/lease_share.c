@@ -7,7 +7,7 @@
 
 #define RECALL_MAX    16u /* leases that are on their way back for others at a time */
 #define LOOKED_AT_MAX 32u /* leases that are looked at for one that waits */
-/* who was born no longer ago is about to be ready; who takes longer may hang in worker_init */
+/* A younger worker is about to be ready; one that takes longer may hang in worker_init. */
 #define BIRTH_SOON_MS 100u
 
 static bool rests(const struct slot *slot)

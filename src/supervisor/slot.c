@@ -11,7 +11,7 @@
  *   UNDEAD    its process cannot die; the place is used for nothing until it has, and a sweep has
  *             found nothing that it left: EMPTY, or SPARE where another place has taken over
  *
- * Any state may become ENDING. Whoever moves a slot has not to think of what follows: notes say it.
+ * Any state may become ENDING. Whoever moves a slot need not think of what follows: notes tell.
  */
 #include "slot.h"
 

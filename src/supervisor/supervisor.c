@@ -2,13 +2,14 @@
 /*
  * supervisor.c - the original process.
  *
- * It owns the pool: who is born, who runs what, who is killed, and what each job's verdict is; it
- * is the only author of verdicts while it lives. It runs no job code, waits only in epoll_wait(),
- * believes nothing that a worker says, and allocates nothing after supervisor_prepare(): job
- * records, slots, timers and buffers are there from the start.
+ * It owns the pools: which workers are born, which worker runs what, and which one is killed. It
+ * gives the verdict of each job that is handed off; the engine gives those of jobs on lease
+ * (engine/job_verdict.c). It runs no job code, waits only in epoll_wait(), believes nothing that a
+ * worker says, and allocates nothing after supervisor_prepare(): job records, slots, timers and
+ * buffers are there from the start.
  *
- * A job on its way: JOB arrives from the engine and takes the record that its id names; the record
- * waits in the queue; the warmest idle worker gets RUN with the fd; FINISHED, or the worker's
+ * A handed-off job on its way: JOB arrives from the engine and takes the record that its id names;
+ * the record waits in the queue; the warmest idle worker gets RUN with the fds; FINISHED, or the worker's
  * death, or the ladder (deadline, cancel, stop) decides the verdict; the record is free again when
  * the engine's socket took it.
  *
@@ -158,8 +159,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
  */
 void supervisor_leave(struct supervisor *s)
 {
-	if (s->loop.epoll_fd >= 0)
-		s->loop.epoll_fd = close_fd(s->loop.epoll_fd);
+	s->loop.epoll_fd = close_fd(s->loop.epoll_fd);
 	s->signal_fd = close_fd(s->signal_fd);
 	stdlog_close(&s->stdlog);
 	close_fd(s->config.channel_fd);
@@ -172,8 +172,7 @@ struct supervisor *supervisor_free(struct supervisor *s)
 {
 	if (!s)
 		return NULL;
-	if (s->loop.epoll_fd >= 0)
-		loop_close(&s->loop);
+	loop_close(&s->loop);
 	if (s->signal_fd >= 0) {
 		close_fd(s->signal_fd);
 		signals_restore(&s->config.signals);

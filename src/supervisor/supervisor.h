@@ -16,8 +16,7 @@ struct supervisor_config {
 	struct shared *shared;
 	struct notify notify;
 	struct standard standard; /* flags of stdout and stderr at the start */
-	/* what the program had open at the start (os/stale.h) */
-	struct stale stale;
+	struct stale stale;       /* what the program had open at the start */
 	uint32_t records;
 	int channel_fd, log_fd;       /* supervisor's ends */
 	struct signals_state signals; /* the caller's, for the children */

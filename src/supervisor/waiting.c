@@ -8,7 +8,7 @@
 #include "verdict.h"
 #include "../pool/fate.h"
 
-/* workers may die under a job that has not started so often; then it is crashed */
+/* So many workers may die before they begin one job; then its verdict is crashed. */
 #define REDISPATCH_MAX 16u
 
 static void queue_time_up(struct timer *timer, uint64_t now)
