@@ -60,28 +60,23 @@ static struct fate_facts facts_of(const struct slot *slot, const struct process_
 	return facts;
 }
 
-static void end_handed_off(struct job *job, const struct fate_facts *facts)
-{
-	bool again = !fate_decide(facts, &job->verdict);
-
-	if (again ? !waiting_redispatch(job) : !waiting_retry(job))
-		verdict_give(job);
-}
-
 void death_end_job(struct slot *slot, const struct process_exit *e)
 {
 	struct fate_facts facts = facts_of(slot, e);
 	struct brood_verdict used = { 0 };
+	struct job *job = slot->job;
 
 	if (e) {
 		used.cpu_us = cpu_us(&e->usage);
 		used.peak_kb = (uint64_t)e->usage.ru_maxrss;
 	}
-	if (slot->job && slot->job->is_lease) {
+	if (job && job->is_lease) {
 		grant_end_by_death(slot, &facts, &used);
-	} else if (slot->job) {
-		slot->job->verdict = used;
-		end_handed_off(slot->job, &facts);
+	} else if (job) {
+		job->verdict = used;
+		if (fate_decide(&facts, &job->verdict) ? !waiting_retry(job)
+						       : !waiting_redispatch(job))
+			verdict_give(job);
 	}
 }
 

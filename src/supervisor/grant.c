@@ -27,10 +27,6 @@ static void count_jobs(struct slot *slot, uint64_t word)
 {
 	slot->jobs_done += watch_moved(slot->lease.watch.base, word);
 	slot->sequence = MAX(slot->sequence, last_published(slot));
-}
-
-static void did_jobs(struct slot *slot)
-{
 	if (slot->jobs_done && slot->pool->backoff.young > 0)
 		pool_worker_is_well(slot, "do jobs");
 }
@@ -52,7 +48,6 @@ bool grant_end_by_return(struct slot *slot, const struct message_left *m)
 	job->grant.over.word = word;
 	slot_cut_job(slot);
 	record_end_lease(job, LEASE_RETURNED);
-	did_jobs(slot);
 	return true;
 }
 
@@ -64,7 +59,6 @@ void grant_end_by_death(
 	uint64_t subject = slot->lease.watch.subject;
 
 	count_jobs(slot, facts->word);
-	did_jobs(slot);
 	o->sequence = facts->stuck && !subject ? SLOT_PAGE_SEQUENCE(facts->word) : subject;
 	o->word = facts->word;
 	o->escaped = facts->escaped;

@@ -58,21 +58,16 @@ static int tell_lease_over(struct supervisor *s, struct job *job)
 	return send(s, &f);
 }
 
-static int send_granted(struct supervisor *s, const struct job *job)
-{
-	struct frame f;
-
-	frame_begin(&f, MESSAGE_GRANTED)->granted = job->grant.granted;
-	return send(s, &f);
-}
-
 static int tell_granted(struct pool *pool)
 {
 	struct list *first;
+	struct frame f;
+	int r;
 
 	while ((first = list_first(&pool->leases.untold))) {
-		int r = send_granted(pool->supervisor, container_of(first, struct job, untold));
-
+		frame_begin(&f, MESSAGE_GRANTED)->granted =
+			container_of(first, struct job, untold)->grant.granted;
+		r = send(pool->supervisor, &f);
 		if (error_passes(r))
 			return r;
 		list_remove(first);

@@ -91,11 +91,8 @@ void pool_adjust_core(struct slot *slot, uint64_t now)
  */
 static void adjust_all(struct pool *pool, uint64_t now)
 {
-	static const enum slot_state states[] = { SLOT_BUSY, SLOT_LEASED };
-
-	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
-		list_for_each_safe(l, tmp, &pool->slots.lists[states[i]])
-			pool_adjust_core(container_of(l, struct slot, link.link), now);
+	for_each_slot(slot, pool) if (slot->link.state == SLOT_BUSY ||
+		slot->link.state == SLOT_LEASED) pool_adjust_core(slot, now);
 }
 
 void pool_cores_fired(struct timer *timer, uint64_t now)

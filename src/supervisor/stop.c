@@ -144,24 +144,20 @@ static void enter_phase(struct supervisor *s)
 	note(s, NOTE_BIRTH);
 }
 
-/* Workers that cannot die are waited for as long as a slow one may need. */
-static uint32_t workers_alive(struct pool *pool)
-{
-	return slots_working(&pool->slots) - pool->slots.counts[SLOT_EMPTY] +
-		undead_alive(pool, now_ns());
-}
-
 /* True: the next phase has begun. */
 static bool step(struct supervisor *s)
 {
 	uint32_t out = 0, alive = 0;
+	uint64_t now = now_ns();
 
 	for_each_pool(pool, s)
 	{
 		out += pool->records.out;
-		alive += workers_alive(pool);
+		alive += slots_working(&pool->slots) - pool->slots.counts[SLOT_EMPTY];
+		/* workers that cannot die are waited for as long as a slow one may need */
+		alive += undead_alive(pool, now);
 	}
-	return halt_step(&s->halt, now_ns(), out, alive);
+	return halt_step(&s->halt, now, out, alive);
 }
 
 void stop_step(struct supervisor *s)

@@ -9,9 +9,9 @@
  * buffers are there from the start.
  *
  * A handed-off job on its way: JOB arrives from the engine and takes the record that its id names;
- * the record waits in the queue; the warmest idle worker gets RUN with the fds; FINISHED, or the worker's
- * death, or the ladder (deadline, cancel, stop) decides the verdict; the record is free again when
- * the engine's socket took it.
+ * the record waits in the queue; the warmest idle worker gets RUN with the fds; FINISHED, or the
+ * worker's death, or the ladder (deadline, cancel, stop) decides the verdict; the record is free
+ * again when the engine's socket took it.
  *
  * When a resource is short (EAGAIN, ENOMEM, EMFILE, ETOOMANYREFS ...), nothing is given up: what
  * could not be done stays as it was, and one timer tries all of it again (NOTE_RETRY).
