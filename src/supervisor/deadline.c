@@ -17,7 +17,7 @@ static bool condemn_from(struct slot *slot, uint64_t sequence, const uint64_t *f
 
 		if (atomic_compare_exchange_strong(
 			    &page->word, &word, SLOT_PAGE_WORD(sequence, SLOT_PAGE_CONDEMNED))) {
-			slot->facts.word_before = from[i];
+			slot->facts.word = from[i];
 			slot->facts.condemned = true;
 			return true;
 		}

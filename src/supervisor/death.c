@@ -32,50 +32,35 @@ static uint64_t cpu_us(const struct rusage *u)
 		(uint64_t)(u->ru_utime.tv_usec + u->ru_stime.tv_usec);
 }
 
-static struct fate_facts facts_of(const struct slot *slot, const struct process_exit *e)
-{
-	struct fate_facts facts = {
-		.escaped = slot->facts.escaped,
-		.sequence = slot->sequence,
-		.word = slot->facts.condemned ? slot->facts.word_before
-					      : atomic_load(&slot_page(slot)->word),
-		.kill_signal = slot->facts.kill_signal,
-		.condemned = slot->facts.condemned,
-		.abort = slot->ladder.abort,
-		.cause = slot->ladder.cause,
-		.told = slot->ladder.told,
-		.noticed = slot_noticed(slot, slot->sequence),
-		.protocol = slot->facts.protocol,
-		.stuck = slot->facts.stuck,
-		.undead = !e,
-	};
-
-	if (e) {
-		facts.ended = true;
-		facts.code = e->code;
-		facts.status = e->status;
-		facts.memory = atomic_load(&slot_page(slot)->memory) != 0;
-		facts.gave_up = death_log_gave_up(slot, e);
-	}
-	return facts;
-}
-
 void death_end_job(struct slot *slot, const struct process_exit *e)
 {
-	struct fate_facts facts = facts_of(slot, e);
+	struct fate_facts *facts = &slot->facts;
 	struct brood_verdict used = { 0 };
 	struct job *job = slot->job;
 
+	facts->sequence = slot->sequence;
+	if (!facts->condemned)
+		facts->word = atomic_load(&slot_page(slot)->word);
+	facts->abort = slot->ladder.abort;
+	facts->cause = slot->ladder.cause;
+	facts->told = slot->ladder.told;
+	facts->noticed = slot_noticed(slot, slot->sequence);
+	facts->undead = !e;
 	if (e) {
+		facts->ended = true;
+		facts->code = e->code;
+		facts->status = e->status;
+		facts->memory = atomic_load(&slot_page(slot)->memory) != 0;
+		facts->gave_up = death_log_gave_up(slot, e);
 		used.cpu_us = cpu_us(&e->usage);
 		used.peak_kb = (uint64_t)e->usage.ru_maxrss;
 	}
 	if (job && job->is_lease) {
-		grant_end_by_death(slot, &facts, &used);
+		grant_end_by_death(slot, &used);
 	} else if (job) {
 		job->verdict = used;
-		if (fate_decide(&facts, &job->verdict) ? !waiting_retry(job)
-						       : !waiting_redispatch(job))
+		if (fate_decide(facts, &job->verdict) ? !waiting_retry(job)
+						      : !waiting_redispatch(job))
 			verdict_give(job);
 	}
 }
@@ -105,7 +90,7 @@ static void count(struct slot *slot, const struct process_exit *e, bool expected
 	count_one(&pool->stats_page->died);
 	if (e->code == CLD_DUMPED)
 		pool_count_core(pool, now);
-	if (young && !slot->facts.unwatched && (!expected || slot->ready_ns == 0) &&
+	if (young && !slot->end.unwatched && (!expected || slot->ready_ns == 0) &&
 		slot->pool->supervisor->halt.phase <= HALT_DRAIN)
 		backoff_young_death(&pool->backoff, now, pool_ready(pool));
 }
@@ -199,10 +184,10 @@ static void bury_undead(struct slot *slot)
 static void bury_worker(struct slot *slot, const struct process_exit *e)
 {
 	struct supervisor *s = slot->pool->supervisor;
-	bool expected = slot->facts.retiring || slot->facts.kill_signal != 0 ||
+	bool expected = slot->end.retiring || slot->facts.kill_signal != 0 ||
 		s->halt.phase >= HALT_CANCEL;
 
-	death_log_say(slot, e, slot->facts.retiring || s->halt.phase >= HALT_CANCEL);
+	death_log_say(slot, e, slot->end.retiring || s->halt.phase >= HALT_CANCEL);
 	slot_end(slot, TIME_NEVER);
 	count(slot, e, expected);
 	put_standard_back(slot);
@@ -241,7 +226,7 @@ void death_bury_if_ended(struct slot *slot)
 		slot_end(slot, now_ns() + RETRY_MS * NS_PER_MS);
 		return;
 	}
-	slot->facts.dead = true;
+	slot->end.dead = true;
 	worker_peer_drain(slot);
 	if (slot->pid <= 0)
 		return;
@@ -292,7 +277,7 @@ void death_end_fired(struct timer *timer, uint64_t now)
 			slot->pid);
 		count_one(&slot->pool->stats_page->killed);
 		slot_kill(slot, SIGKILL,
-			slot->facts.reason ? slot->facts.reason : "it did not end when asked");
+			slot->end.reason ? slot->end.reason : "it did not end when asked");
 	}
 	/* A watched pidfd tells the end. Without one, look again. */
 	if (slot->death.fd >= 0)

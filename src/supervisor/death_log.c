@@ -31,7 +31,7 @@ static const char *why_gave_up(const struct slot *slot, const struct process_exi
 static uint64_t job_on_lease(const struct slot *slot)
 {
 	const struct lease_page *lease_page = slot_lease_page(slot);
-	uint64_t word = slot->facts.condemned ? slot->facts.word_before
+	uint64_t word = slot->facts.condemned ? slot->facts.word
 					      : atomic_load(&slot_page(slot)->word);
 	uint64_t sequence = SLOT_PAGE_SEQUENCE(word);
 
@@ -88,10 +88,10 @@ void death_log_say(struct slot *slot, const struct process_exit *e, bool planned
 	if (as_planned)
 		/* a normal stop is silent; a retirement was told when it began */
 		return;
-	if (!by_signal && e->status == 0 && slot->channel_ended && !slot->facts.reason)
-		slot->facts.reason = "a job shut its channel down";
-	if (death_log_gave_up(slot, e) && !slot->facts.reason)
-		slot->facts.reason = why_gave_up(slot, e);
+	if (!by_signal && e->status == 0 && slot->channel_ended && !slot->end.reason)
+		slot->end.reason = "a job shut its channel down";
+	if (death_log_gave_up(slot, e) && !slot->end.reason)
+		slot->end.reason = why_gave_up(slot, e);
 	if (by_signal)
 		snprintf(how, sizeof how, "by %s%s", signals_name(e->status, name),
 			e->code == CLD_DUMPED ? " (core dumped)" : "");
@@ -108,5 +108,5 @@ void death_log_say(struct slot *slot, const struct process_exit *e, bool planned
 			.worker = slot->number + 1,
 			.job = id },
 		"worker %u (pid %d) ended %s%s%s%s", slot->number, slot->pid, how, what,
-		slot->facts.reason ? ": " : "", slot->facts.reason ? slot->facts.reason : "");
+		slot->end.reason ? ": " : "", slot->end.reason ? slot->end.reason : "");
 }

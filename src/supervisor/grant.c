@@ -51,9 +51,9 @@ bool grant_end_by_return(struct slot *slot, const struct message_left *m)
 	return true;
 }
 
-void grant_end_by_death(
-	struct slot *slot, const struct fate_facts *facts, const struct brood_verdict *used)
+void grant_end_by_death(struct slot *slot, const struct brood_verdict *used)
 {
+	const struct fate_facts *facts = &slot->facts;
 	struct job *job = slot->job;
 	struct message_lease_over *o = &job->grant.over;
 	uint64_t subject = slot->lease.watch.subject;
@@ -63,7 +63,7 @@ void grant_end_by_death(
 	o->word = facts->word;
 	o->escaped = facts->escaped;
 	o->began_ns = atomic_load(&slot_page(slot)->began_ns);
-	o->escaped_sequence = slot->facts.escaped_sequence;
+	o->escaped_sequence = slot->end.escaped_sequence;
 	o->flags = (facts->protocol ? OVER_PROTOCOL : 0) | (facts->stuck ? OVER_STUCK : 0) |
 		(facts->memory ? OVER_MEMORY : 0) | (facts->gave_up ? OVER_GAVE_UP : 0) |
 		(facts->condemned ? OVER_CONDEMNED : 0) | (facts->undead ? OVER_UNDEAD : 0);

@@ -6,7 +6,6 @@
 #define BROOD_SUPERVISOR_GRANT_H
 
 #include "slot.h"
-#include "../pool/fate.h"
 
 /* 0 or -errno as frame_send() */
 int grant_give(struct slot *slot, struct job *job, uint64_t now);
@@ -14,8 +13,7 @@ int grant_give(struct slot *slot, struct job *job, uint64_t now);
 bool grant_must_wait(const struct pool *pool, const struct job *job);
 /* False: it is not on that lease, and was dropped. */
 bool grant_end_by_return(struct slot *slot, const struct message_left *m);
-/* used: CPU time and memory of the worker */
-void grant_end_by_death(
-	struct slot *slot, const struct fate_facts *facts, const struct brood_verdict *used);
+/* slot->facts are complete. used: CPU time and memory of the worker */
+void grant_end_by_death(struct slot *slot, const struct brood_verdict *used);
 
 #endif

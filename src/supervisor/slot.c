@@ -61,8 +61,7 @@ void slot_make_ready(struct slot *slot)
 
 void slot_make_idle(struct slot *slot)
 {
-	if (slot->facts.dead || slot->facts.kill_signal == SIGKILL ||
-		slot->link.state == SLOT_ENDING)
+	if (slot->end.dead || slot->facts.kill_signal == SIGKILL || slot->link.state == SLOT_ENDING)
 		slot_end(slot, now_ns() + RETRY_MS * NS_PER_MS);
 	else
 		move(slot, SLOT_IDLE);
@@ -178,7 +177,7 @@ void slot_kill(struct slot *slot, int sig, const char *reason)
 	if (slot->pid <= 0)
 		return;
 	if (reason)
-		slot->facts.reason = reason;
+		slot->end.reason = reason;
 	if (slot->facts.kill_signal != SIGKILL)
 		slot->facts.kill_signal = sig;
 	process_signal(slot->pidfd, slot->pid, sig);

@@ -8,21 +8,16 @@
 
 #include "logging.h"
 #include "record.h"
+#include "../pool/fate.h"
 #include "../pool/watch.h"
 
-/* What is known of a process that has ended, or shall end, and of the job that it had. */
-struct slot_facts {
-	uint32_t escaped; /* ESCAPED_*, 0 */
+/* What is known of a process that has ended, or shall end, beside what its job's verdict needs. */
+struct slot_end {
 	uint64_t escaped_sequence;
-	/* the swap was won; word_before: what it replaced in the slot page */
-	bool condemned;
-	uint64_t word_before;
-	bool protocol; /* dropped for nonsense */
-	bool stuck, retiring;
+	bool retiring;
 	/* its pidfd could not be watched: a failed birth, not a death */
 	bool unwatched;
-	bool dead;       /* it has ended; what its channel still holds is being read */
-	int kill_signal; /* the last that was sent to end it, 0 */
+	bool dead; /* it has ended; what its channel still holds is being read */
 	/* for the log: why it was ended; NULL: it was not */
 	const char *reason;
 };
@@ -58,7 +53,9 @@ struct slot {
 	uint64_t born_ns, ready_ns;
 	uint32_t jobs_done;
 	bool core_allowed;
-	struct slot_facts facts;
+	struct slot_end end;
+	/* as they become known; death.c adds the rest. word: only once it is condemned */
+	struct fate_facts facts;
 };
 
 #define for_each_slot(slot_, pool_)                    \

@@ -71,7 +71,8 @@ static void forget_former(struct slot *slot)
 	slot->job = NULL;
 	slot->jobs_done = 0;
 	slot->ready_ns = 0;
-	slot->facts = (struct slot_facts){ 0 };
+	slot->facts = (struct fate_facts){ 0 };
+	slot->end = (struct slot_end){ 0 };
 	slot->channel_ended = slot->paused = false;
 	for (int i = 0; i < STANDARD_FILES; i++)
 		atomic_store(&page->standard[i], 0);
@@ -117,7 +118,7 @@ static void born(struct slot *slot, int channel_fd)
 	slot_set_timer(slot, init_time_up, time_after_ms(now, pool->options->init_ms));
 	if (slot->pidfd >= 0 &&
 		(r = loop_add(&s->loop, &slot->death, slot->pidfd, EPOLLIN, slot->death.on)) < 0) {
-		slot->facts.unwatched = true;
+		slot->end.unwatched = true;
 		slot_kill(slot, SIGKILL, "it could not be watched");
 		slot_end(slot, now + RETRY_MS * NS_PER_MS);
 		spawn_failed(pool, r, now);

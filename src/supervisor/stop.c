@@ -29,9 +29,9 @@ static void end_idle(struct pool *pool)
 		struct frame f;
 
 		frame_begin(&f, MESSAGE_END);
-		slot->facts.reason = "the pool stops";
+		slot->end.reason = "the pool stops";
 		if (slot->paused || frame_send(slot->channel.fd, &f) < 0)
-			slot_kill(slot, SIGKILL, slot->facts.reason);
+			slot_kill(slot, SIGKILL, slot->end.reason);
 		slot_end(slot, time_after_ms(now_ns(), pool->options->stop_ms));
 	}
 }

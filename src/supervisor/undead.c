@@ -61,8 +61,8 @@ static void say(struct slot *slot)
 	slot_log(slot, BROOD_WARNING, BROOD_EVENT_UNDEAD,
 		"worker %u (pid %d) was killed%s%s, and does not end: %s; its place is out of use "
 		"until it has",
-		slot->number, slot->pid, slot->facts.reason ? " because " : "",
-		slot->facts.reason ? slot->facts.reason : "", why(slot, tracer));
+		slot->number, slot->pid, slot->end.reason ? " because " : "",
+		slot->end.reason ? slot->end.reason : "", why(slot, tracer));
 	kill_tracer(slot, tracer);
 	count_one(&slot->pool->stats_page->undead_ever);
 }

@@ -6,7 +6,6 @@
 #include "waiting.h"
 #include "pool.h"
 #include "verdict.h"
-#include "../pool/fate.h"
 
 /* So many workers may die before they begin one job; then its verdict is crashed. */
 #define REDISPATCH_MAX 16u

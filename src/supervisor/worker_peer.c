@@ -10,7 +10,6 @@
 #include "strays.h"
 #include "verdict.h"
 #include "waiting.h"
-#include "../pool/fate.h"
 #include "../os/self.h"
 
 #include <inttypes.h>
@@ -98,8 +97,8 @@ static void retire(struct slot *slot, const char *whose, uint32_t flags, uint32_
 {
 	char text[160];
 
-	slot->facts.retiring = true;
-	slot->facts.reason = "it retired";
+	slot->end.retiring = true;
+	slot->end.reason = "it retired";
 	count_one(&slot->pool->stats_page->retired);
 	slot_log(slot, flags & FINISHED_NO_FD ? BROOD_WARNING : BROOD_NOTICE,
 		BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced%s: %s", slot->number,
@@ -184,7 +183,7 @@ static void on_lease_escaped(struct slot *slot, struct frame *f)
 		return;
 	}
 	slot->facts.escaped = f->escaped.how;
-	slot->facts.escaped_sequence = f->escaped.sequence;
+	slot->end.escaped_sequence = f->escaped.sequence;
 }
 
 /* Nobody waits for progress: what the engine's socket does not take is dropped. */
