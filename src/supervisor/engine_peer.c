@@ -291,7 +291,7 @@ static bool stop_signal_came(const struct supervisor *s)
 {
 	sigset_t pending;
 
-	if (s->engine.asked_to_stop)
+	if (s->engine.first_stop_ns)
 		return true;
 	return sigpending(&pending) == 0 &&
 		(sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT));

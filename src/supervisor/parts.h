@@ -21,9 +21,9 @@ struct engine_process {
 	pid_t pid;
 	int pidfd;
 	struct source death, channel;
-	bool exiting, ended, channel_ended, asked_to_stop, kill_sent, paused, stopped_pool;
+	bool exiting, ended, channel_ended, kill_sent, paused, stopped_pool;
 	struct process_exit exit;
-	uint64_t first_stop_ns;
+	uint64_t first_stop_ns; /* when a stop signal came; 0: none has */
 	struct timer stop_timer, eof_timer;
 };
 

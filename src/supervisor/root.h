@@ -76,8 +76,7 @@ struct supervisor {
 	struct loop loop;
 	pid_t pid;
 	struct rlimit nofile, core; /* the caller's, for workers */
-	int oom_score_adj;          /* the program's own */
-	int oom_mark;               /* what workers get; -1: cannot be told apart by it */
+	int oom_mark; /* the workers' oom_score_adj; -1: it does not tell them from others */
 	enum process_spawn way;
 
 	struct pool pools[POOLS];
@@ -89,19 +88,19 @@ struct supervisor {
 
 	struct halt halt;
 	struct timer halt_timer;
-	bool stop_asked, stopped_pending;
-	uint64_t done_ns; /* when the last worker had ended */
-	bool undead_said; /* that some cannot die */
-	uint32_t left;    /* then: processes that live on, as far as they are known */
+	bool stop_asked;             /* by the engine, which waits for STOPPED */
+	uint64_t done_ns;            /* when the last worker had ended */
+	bool undead_said, left_said; /* the log has it that workers, or strays, cannot be ended */
+	uint32_t left;               /* how many processes the stop leaves, as far as is known */
+
 	struct timer sweep_timer;
 	uint64_t last_sweep_ns;
 	uint32_t sweep_pause_ms;
-	bool strays_seen, strays_blind; /* some were killed; they cannot be looked for */
-	uint32_t sweeps;                /* that found nothing */
-	uint32_t strays_left;           /* of those that the last sweep found */
-	bool left_said;                 /* that the stop leaves some */
-	/* in the roster, behind its slots: how many since a sweep found nothing */
-	uint32_t remains;
+	bool strays_seen;     /* a sweep has killed some */
+	bool strays_blind;    /* the supervisor cannot list its children */
+	uint32_t sweeps;      /* how many have found nothing */
+	uint32_t strays_left; /* how many the last sweep has found */
+	uint32_t remains;     /* dead workers in the roster since a sweep has found nothing */
 
 	int signal_fd;
 	struct source signals;

@@ -127,8 +127,7 @@ static void finish(struct supervisor *s)
 	} else if (s->stop_asked) {
 		/* while the engine's callback still listens; later the lines would go to stderr */
 		logging_flush(s);
-		s->stopped_pending = outbox_tell(pool_addressed(s), MESSAGE_STOPPED) < 0;
-		s->stop_asked = s->stopped_pending;
+		s->stop_asked = outbox_tell(pool_addressed(s), MESSAGE_STOPPED) < 0;
 	}
 }
 
@@ -221,7 +220,6 @@ void stop_engine_signal(struct supervisor *s, int sig, bool from_terminal)
 		return;
 	}
 	s->engine.first_stop_ns = now;
-	s->engine.asked_to_stop = true;
 	timer_set(&s->loop, &s->engine.stop_timer, time_after_ms(now, s->options->engine_stop_ms));
 	manager_tell_stopping(s);
 	/* a Ctrl-C went to the whole foreground group: the engine has it already */

@@ -224,6 +224,7 @@ static void say_unguarded(struct supervisor *s)
 static void limits_and_marks(struct supervisor *s)
 {
 	size_t hard, need = birth_files_needed(s->options) + stale_open(&s->config.stale);
+	int own;
 
 	getrlimit(RLIMIT_NOFILE, &s->nofile);
 	getrlimit(RLIMIT_CORE, &s->core);
@@ -233,8 +234,8 @@ static void limits_and_marks(struct supervisor *s)
 	if (s->nofile.rlim_max > need)
 		fds_raise_limit(MIN(s->nofile.rlim_max, MAX(need, FILES_ROOM)), &hard);
 	s->oom_mark = -1;
-	if (proc_oom_score_adj(0, &s->oom_score_adj) == 0 && s->oom_score_adj < 1000)
-		s->oom_mark = MIN(s->oom_score_adj + PROC_OOM_MARK, 1000);
+	if (proc_oom_score_adj(0, &own) == 0 && own < 1000)
+		s->oom_mark = MIN(own + PROC_OOM_MARK, 1000);
 	mark_make();
 }
 
