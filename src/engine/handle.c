@@ -36,7 +36,7 @@ static int not_yet(const struct brood_handle *h)
 int engine_fetch(struct brood_handle *h, struct brood_verdict *ret)
 {
 	VISIT(h->brood);
-	int r;
+	int r = 0;
 
 	if (h->on.queue) {
 		if (!atomic_load_explicit(&h->on.closed, memory_order_acquire))
