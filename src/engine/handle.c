@@ -153,6 +153,8 @@ static void release_on_queue(struct brood_handle *h)
 
 void engine_release(struct brood_handle *h)
 {
+	if (!h)
+		return;
 	/*
 	 * In a forked child the handle is a copy, and the lock may be held by a thread that is not
 	 * here.
