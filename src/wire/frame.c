@@ -3,24 +3,20 @@
 #include "../os/closing.h"
 #include "../base/base.h"
 
-_Static_assert(offsetof(struct frame, bytes) == sizeof(struct frame_header),
-	"header and payload are one buffer");
-_Static_assert(
-	offsetof(struct frame, fds) >= FRAME_MAX, "what is not on the wire stands behind it");
-_Static_assert(
-	sizeof(struct frame_header) + sizeof(struct message_job) + BROOD_ARG_MAX <= FRAME_MAX,
-	"the largest job fits");
-_Static_assert(
-	sizeof(struct frame_header) + sizeof(struct message_run) + BROOD_ARG_MAX <= FRAME_MAX,
-	"the largest run fits");
-_Static_assert(
-	BROOD_INIT_FDS_MAX + 1 <= SOCKETS_FDS_MAX && BROOD_JOB_FDS_MAX + 2 <= SOCKETS_FDS_MAX,
-	"all fds of a message fit");
+#define HEADER sizeof(struct frame_header)
+_Static_assert(offsetof(struct frame, bytes) == HEADER, "header and payload are one buffer");
+_Static_assert(offsetof(struct frame, fds) >= FRAME_MAX, "fds stand behind what is on the wire");
+_Static_assert(HEADER + sizeof(struct message_job) + BROOD_ARG_MAX <= FRAME_MAX, "a job fits");
+_Static_assert(HEADER + sizeof(struct message_run) + BROOD_ARG_MAX <= FRAME_MAX, "a run fits");
+_Static_assert(BROOD_INIT_FDS_MAX + 1 <= SOCKETS_FDS_MAX, "all fds of a message fit");
+_Static_assert(BROOD_JOB_FDS_MAX + 2 <= SOCKETS_FDS_MAX, "the same for a job's");
 
-#define WITHIN(member, field) (offsetof(struct frame, member.field) - sizeof(struct frame_header))
+#define WITHIN(member, field) (offsetof(struct frame, member.field) - HEADER)
+#define FIXED(member)         .known = true, .fixed = sizeof(((struct frame *)0)->member)
 #define TEXT(member, field) \
 	.text_at = WITHIN(member, field), .text_size = sizeof(((struct frame *)0)->member.field)
-#define REST(member) .rest_at = WITHIN(member, arg_size)
+#define REST(member)  .rest_at = WITHIN(member, arg_size)
+#define FDS(min, max) .fds_min = (min), .fds_max = (max)
 
 /*
  * What each type looks like. fixed: its struct. text: one that ends with a NUL; cut: nothing is
@@ -32,74 +28,38 @@ struct shape {
 	bool known, cut;
 };
 static const struct shape shapes[] = {
-	[MESSAGE_JOB] = { .known = true,
-		.fixed = sizeof(struct message_job),
-		TEXT(job, name),
-		REST(job),
-		.fds_min = 1,
-		.fds_max = 1 + BROOD_JOB_FDS_MAX },
-	[MESSAGE_CANCEL] = { .known = true, .fixed = sizeof(struct message_cancel) },
-	[MESSAGE_STOP] = { .known = true, .fixed = sizeof(struct message_stop) },
-	[MESSAGE_NOTIFY] = { .known = true,
-		.fixed = sizeof(struct message_notify),
-		TEXT(notify, text) },
-	[MESSAGE_INIT_DATA] = { .known = true,
-		.fixed = sizeof(struct message_init_data),
-		.fds_max = BROOD_INIT_FDS_MAX + 1 },
-	[MESSAGE_VERDICT] = { .known = true,
-		.fixed = sizeof(struct message_verdict),
-		TEXT(verdict, verdict.name),
-		.fds_max = BROOD_JOB_FDS_MAX },
-	[MESSAGE_POOL_READY] = { .known = true, .fixed = sizeof(struct message_pool) },
-	[MESSAGE_POOL_DEGRADED] = { .known = true, .fixed = sizeof(struct message_pool) },
-	[MESSAGE_STOPPED] = { .known = true, .fixed = sizeof(struct message_pool) },
-	[MESSAGE_LOG] = { .known = true,
-		.cut = true,
-		.fixed = sizeof(struct message_log),
-		TEXT(log, text) },
-	[MESSAGE_RUN] = { .known = true,
-		.fixed = sizeof(struct message_run),
-		TEXT(run, name),
-		REST(run),
-		.fds_min = 1,
-		.fds_max = 1 + BROOD_JOB_FDS_MAX },
+	[MESSAGE_JOB] = { FIXED(job), TEXT(job, name), REST(job), FDS(1, 1 + BROOD_JOB_FDS_MAX) },
+	[MESSAGE_CANCEL] = { FIXED(cancel) },
+	[MESSAGE_STOP] = { FIXED(stop) },
+	[MESSAGE_NOTIFY] = { FIXED(notify), TEXT(notify, text) },
+	[MESSAGE_INIT_DATA] = { FIXED(init_data), FDS(0, BROOD_INIT_FDS_MAX + 1) },
+	[MESSAGE_VERDICT] = { FIXED(verdict), TEXT(verdict, verdict.name),
+		FDS(0, BROOD_JOB_FDS_MAX) },
+	[MESSAGE_POOL_READY] = { FIXED(pool) },
+	[MESSAGE_POOL_DEGRADED] = { FIXED(pool) },
+	[MESSAGE_STOPPED] = { FIXED(pool) },
+	[MESSAGE_LOG] = { FIXED(log), TEXT(log, text), .cut = true },
+	[MESSAGE_RUN] = { FIXED(run), TEXT(run, name), REST(run), FDS(1, 1 + BROOD_JOB_FDS_MAX) },
 	[MESSAGE_END] = { .known = true },
-	[MESSAGE_READY] = { .known = true, .fixed = sizeof(struct message_ready) },
-	[MESSAGE_FINISHED] = { .known = true,
-		.fixed = sizeof(struct message_finished),
-		.fds_max = BROOD_JOB_FDS_MAX },
-	[MESSAGE_ESCAPED] = { .known = true, .fixed = sizeof(struct message_escaped) },
-	[MESSAGE_JOB_LOG] = { .known = true,
-		.cut = true,
-		.fixed = sizeof(struct message_job_log),
-		TEXT(job_log, text) },
-	[MESSAGE_PROGRESS] = { .known = true, .fixed = sizeof(struct message_progress) },
-	[MESSAGE_LEASE] = { .known = true,
-		.fixed = sizeof(struct message_lease),
-		.fds_min = LEASE_FDS,
-		.fds_max = LEASE_FDS },
-	[MESSAGE_LEASE_END] = { .known = true, .fixed = sizeof(struct message_lease_id) },
-	[MESSAGE_LEASE_LOOK] = { .known = true, .fixed = sizeof(struct message_lease_id) },
-	[MESSAGE_LEASE_KILL] = { .known = true, .fixed = sizeof(struct message_lease_kill) },
+	[MESSAGE_READY] = { FIXED(ready) },
+	[MESSAGE_FINISHED] = { FIXED(finished), FDS(0, BROOD_JOB_FDS_MAX) },
+	[MESSAGE_ESCAPED] = { FIXED(escaped) },
+	[MESSAGE_JOB_LOG] = { FIXED(job_log), TEXT(job_log, text), .cut = true },
+	[MESSAGE_PROGRESS] = { FIXED(progress) },
+	[MESSAGE_LEASE] = { FIXED(lease), FDS(LEASE_FDS, LEASE_FDS) },
+	[MESSAGE_LEASE_END] = { FIXED(lease_id) },
+	[MESSAGE_LEASE_LOOK] = { FIXED(lease_id) },
+	[MESSAGE_LEASE_KILL] = { FIXED(lease_kill) },
 	[MESSAGE_EXITING] = { .known = true },
-	[MESSAGE_DROPPED] = { .known = true,
-		.fixed = sizeof(struct message_dropped),
-		TEXT(dropped, name) },
-	[MESSAGE_GRANTED] = { .known = true, .fixed = sizeof(struct message_granted) },
-	[MESSAGE_LEASE_OVER] = { .known = true, .fixed = sizeof(struct message_lease_over) },
-	[MESSAGE_GRANT] = { .known = true,
-		.fixed = sizeof(struct message_grant),
-		.fds_min = LEASE_FDS,
-		.fds_max = LEASE_FDS },
-	[MESSAGE_RECALL] = { .known = true, .fixed = sizeof(struct message_recall) },
-	[MESSAGE_LEFT] = { .known = true, .fixed = sizeof(struct message_left) },
+	[MESSAGE_DROPPED] = { FIXED(dropped), TEXT(dropped, name) },
+	[MESSAGE_GRANTED] = { FIXED(granted) },
+	[MESSAGE_LEASE_OVER] = { FIXED(lease_over) },
+	[MESSAGE_GRANT] = { FIXED(grant), FDS(LEASE_FDS, LEASE_FDS) },
+	[MESSAGE_RECALL] = { FIXED(recall) },
+	[MESSAGE_LEFT] = { FIXED(left) },
 	[MESSAGE_CALLED] = { .known = true },
-	[MESSAGE_WITH] = { .known = true,
-		.fixed = sizeof(struct message_side),
-		.fds_max = 2 + BROOD_JOB_FDS_MAX },
-	[MESSAGE_BACK] = { .known = true,
-		.fixed = sizeof(struct message_side),
-		.fds_max = 1 + BROOD_JOB_FDS_MAX },
+	[MESSAGE_WITH] = { FIXED(side), FDS(0, 2 + BROOD_JOB_FDS_MAX) },
+	[MESSAGE_BACK] = { FIXED(side), FDS(0, 1 + BROOD_JOB_FDS_MAX) },
 };
 
 static const struct shape *shape_of(unsigned type)
@@ -123,30 +83,19 @@ struct frame *frame_begin(struct frame *f, enum message_type type)
 	return f;
 }
 
-static void put_rest_size(struct frame *f, const struct shape *s, uint32_t size)
-{
-	memcpy(f->bytes + s->rest_at, &size, sizeof size);
-}
-
-static uint32_t get_rest_size(const struct frame *f, const struct shape *s)
-{
-	uint32_t size;
-
-	memcpy(&size, f->bytes + s->rest_at, sizeof size);
-	return size;
-}
-
 int frame_append(struct frame *f, const void *data, size_t size)
 {
 	const struct shape *s = shape_of(f->header.type);
 	size_t payload = f->header.size - sizeof f->header;
+	uint32_t rest;
 
 	if (!s || s->rest_at == 0 || size > BROOD_ARG_MAX - (payload - s->fixed))
 		return -EMSGSIZE;
 	if (size > 0)
 		memcpy(f->bytes + payload, data, size);
 	f->header.size += (uint32_t)size;
-	put_rest_size(f, s, (uint32_t)(payload - s->fixed + size));
+	rest = (uint32_t)(payload - s->fixed + size);
+	memcpy(f->bytes + s->rest_at, &rest, sizeof rest);
 	return 0;
 }
 
@@ -159,13 +108,15 @@ const void *frame_rest(const struct frame *f)
 
 static bool good_size(const struct frame *f, const struct shape *s, size_t payload)
 {
+	uint32_t rest;
+
 	if (s->cut)
 		return payload > s->text_at && payload <= s->fixed;
 	if (s->rest_at == 0)
 		return payload == s->fixed;
-	if (payload < s->fixed || payload - s->fixed > BROOD_ARG_MAX)
-		return false;
-	return get_rest_size(f, s) == payload - s->fixed;
+	memcpy(&rest, f->bytes + s->rest_at, sizeof rest);
+	return payload >= s->fixed && payload - s->fixed <= BROOD_ARG_MAX &&
+		rest == payload - s->fixed;
 }
 
 /*

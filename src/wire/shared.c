@@ -18,35 +18,7 @@ static void unmap(void *memory, size_t size)
 		munmap(memory, size);
 }
 
-static void drop_roster(struct shared *s)
-{
-	unmap(s->roster, s->roster_size);
-	s->roster = NULL;
-}
-
-static void drop_slot_pages(struct shared *s)
-{
-	unmap(s->slot_pages, s->slot_pages_size);
-	s->slot_pages = NULL;
-}
-
-static void drop_lease_pages(struct shared *s)
-{
-	unmap(s->lease_pages, s->lease_pages_size);
-	s->lease_pages = NULL;
-}
-
-static void drop_stats_page(struct shared *s)
-{
-	unmap(s->stats_page, s->stats_page_size);
-	s->stats_page = NULL;
-}
-
-static void drop_tally(struct shared *s)
-{
-	unmap(s->tally, s->tally_size);
-	s->tally = NULL;
-}
+#define DROP(s, part) (unmap((s)->part, (s)->part##_size), (s)->part = NULL)
 
 /*
  * How many lease pages: for leases that run, that are asked for, and that are over without their
@@ -82,25 +54,22 @@ int shared_create(uint32_t slots, struct shared *ret)
 
 void shared_free(struct shared *s)
 {
-	drop_roster(s);
-	drop_slot_pages(s);
-	drop_lease_pages(s);
-	drop_stats_page(s);
-	drop_tally(s);
+	shared_keep_guard(s);
+	DROP(s, roster);
 }
 
 void shared_keep_engine(struct shared *s)
 {
-	drop_roster(s);
+	DROP(s, roster);
 	mprotect(s->stats_page, s->stats_page_size, PROT_READ);
 }
 
 void shared_keep_guard(struct shared *s)
 {
-	drop_slot_pages(s);
-	drop_lease_pages(s);
-	drop_stats_page(s);
-	drop_tally(s);
+	DROP(s, slot_pages);
+	DROP(s, lease_pages);
+	DROP(s, stats_page);
+	DROP(s, tally);
 }
 
 /* s->slot pages stays where it was, so that shared_slot_page() finds the one that is left. */
@@ -108,10 +77,10 @@ void shared_keep_slot_page(struct shared *s, uint32_t slot)
 {
 	size_t before = (size_t)slot * s->slot_page_size, after = before + s->slot_page_size;
 
-	drop_roster(s);
-	drop_lease_pages(s);
-	drop_stats_page(s);
-	drop_tally(s);
+	DROP(s, roster);
+	DROP(s, lease_pages);
+	DROP(s, stats_page);
+	DROP(s, tally);
 	unmap(s->slot_pages, before);
 	unmap(s->slot_pages + after, s->slot_pages_size - after);
 }
