@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* histogram.c - three digits everywhere, against a sorted array. */
-#include "base/histogram.h"
+#include "../../tools/load/histogram.h"
 #include "unit.h"
 
 #include <criterion/criterion.h>

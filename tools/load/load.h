@@ -23,7 +23,7 @@
 #ifndef BROOD_LOAD_H
 #define BROOD_LOAD_H
 
-#include "../../src/base/histogram.h"
+#include "histogram.h"
 
 #include <brood.h>
 #include <pthread.h>
