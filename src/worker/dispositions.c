@@ -2,37 +2,111 @@
 /*
  * dispositions.c - see dispositions.h.
  *
- * TERM, INT, HUP and QUIT tell a job to end: soft.c. Other signals that a manager may send to all
- * processes of a service have a handler that ignores them when they come from outside: outside.c.
- * Those by which a process dies that got no memory have one where there is a limit: memory.c.
+ * TERM, INT, HUP and QUIT tell a job to end: soft.c. Signals by which a process dies that got no
+ * memory have a handler where there is a limit: memory.c.
+ *
+ * Somebody outside sends signals to all processes of the service: a log rotation sends SIGUSR1 to
+ * every process of a unit. The signal is meant for the engine: its default action would end the
+ * worker, and with it the job that runs. So each signal that ends a process by default, and that a
+ * manager or an administrator may send, has a handler that ignores it when another process sent it.
+ * The ordinary meaning stays for what happens inside the worker: raise() and kill() of the worker
+ * itself, timers, I/O that became ready, limits that were reached. Then the handler restores the
+ * default action and sends the signal again. A job's child counts as another process: what it sends
+ * to its parent is ignored, unless the job has a handler of its own. SIG_IGN would not do: a job's
+ * own raise() would be lost, and exec() hands it on to children.
  *
  * SIGSYS has a handler where jobs are watched for system calls (src/os/syscalls.h); it hands on
  * what is not from there. All other dispositions are default, except those of options.keep_signals,
  * which stay as inherited. TERM is always ours; INT, HUP and QUIT stay too when the list names
- * them. SIGPIPE is default: a job that writes to a broken pipe with its own write() dies of it,
+ * them. Nobody sends faults (SIGSEGV and its like), SIGPIPE, SIGXCPU and SIGXFSZ to a whole
+ * service. SIGPIPE is default: a job that writes to a broken pipe with its own write() dies of it,
  * unless the program keeps an inherited SIG_IGN. The library's own writes never raise it.
  *
  * A job's children get default dispositions: exec does it, and after fork() an atfork handler.
  */
 #include "dispositions.h"
 
-#include "../os/signals.h"
+#include "../base/base.h"
 #include "../os/syscalls.h"
 #include "memory.h"
-#include "outside.h"
 #include "soft.h"
 #include "worker.h"
 
-#include <errno.h>
 #include <pthread.h>
+
+static bool sent_by_another(const siginfo_t *info)
+{
+	bool sent = info->si_code == SI_USER || info->si_code == SI_QUEUE ||
+		info->si_code == SI_TKILL;
+
+	return sent && info->si_pid != the_worker.pid;
+}
+
+static void on_outside(int sig, siginfo_t *info, void *context)
+{
+	int saved = errno;
+
+	(void)context;
+	syscalls_note(); /* returning is a system call */
+	if (!worker_is_self() || !sent_by_another(info))
+		signals_step_aside(sig);
+	errno = saved;
+}
+
+static const struct sigaction outside_action = { .sa_sigaction = on_outside,
+	.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
+
+static const struct {
+	int sig;
+	const struct sigaction *action;
+} ours[] = {
+	{ SIGTERM, &soft_action },
+	{ SIGINT, &soft_action },
+	{ SIGHUP, &soft_action },
+	{ SIGQUIT, &soft_action },
+	{ SIGUSR1, &outside_action },
+	{ SIGUSR2, &outside_action },
+	{ SIGALRM, &outside_action },
+	{ SIGVTALRM, &outside_action },
+	{ SIGPROF, &outside_action },
+	{ SIGIO, &outside_action },
+	{ SIGPWR, &outside_action },
+#ifdef SIGSTKFLT
+	{ SIGSTKFLT, &outside_action },
+#endif
+	{ SIGSEGV, &memory_action },
+	{ SIGBUS, &memory_action },
+	{ SIGILL, &memory_action },
+	{ SIGFPE, &memory_action },
+	{ SIGTRAP, &memory_action },
+	{ SIGABRT, &memory_action },
+};
+
+static bool keeps(const struct brood_options *options, int sig)
+{
+	return signals_listed(options->keep_signals, options->keep_signals_count, sig);
+}
+
+/* valgrind keeps one of them for itself and refuses it: that one is left alone. */
+static void handle_all(const struct brood_options *options)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		if ((ours[i].sig == SIGTERM || !keeps(options, ours[i].sig)) &&
+			(ours[i].action != &memory_action || options->worker_memory > 0))
+			sigaction(ours[i].sig, ours[i].action, NULL);
+	for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++)
+		if (!keeps(options, sig))
+			sigaction(sig, &outside_action, NULL);
+}
 
 static void in_child(void)
 {
 	the_worker.forked = true;
 	syscalls_forget();
-	soft_forget();
-	outside_forget();
-	memory_forget();
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		signals_drop(ours[i].sig, ours[i].action);
+	for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++)
+		signals_drop(sig, &outside_action);
 }
 
 int dispositions_prepare(const struct brood_options *options)
@@ -41,11 +115,7 @@ int dispositions_prepare(const struct brood_options *options)
 	int r;
 
 	signals_default_all(options->keep_signals, options->keep_signals_count);
-	r = soft_prepare(options);
-	if (r < 0)
-		return r;
-	outside_prepare(options);
-	memory_watch_deaths(options);
+	handle_all(options);
 	r = pthread_atfork(NULL, NULL, in_child);
 	if (r != 0)
 		return -r;
@@ -53,10 +123,18 @@ int dispositions_prepare(const struct brood_options *options)
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
 
-/* SIGSYS is not taken where somebody else wants it, or a debugger would stop at each trap. */
+/*
+ * SIGTERM is ours whatever worker_init did. SIGSYS is not taken where somebody else wants it, or a
+ * debugger would stop at each trap.
+ */
 void dispositions_ready(const struct brood_options *options)
 {
-	soft_ready();
-	if (!(options->flags & BROOD_DEBUGGING) && !worker_keeps_signal(options, SIGSYS))
+	sigset_t term;
+
+	sigaction(SIGTERM, &soft_action, NULL);
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_UNBLOCK, &term, NULL);
+	if (!(options->flags & BROOD_DEBUGGING) && !keeps(options, SIGSYS))
 		syscalls_watch();
 }

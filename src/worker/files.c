@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * files.c - the fds of a job: its socket, extra ones, and those that go back with the reply.
+ * files.c - the fds of a job: its socket, extra ones, and those that go back with the reply; and the
+ * flags of stdout and stderr, as a job found them (os/standard.h).
  *
  * Trap: at the job's end an fd is ours to close only if it still is the file that came: a job may
  * have closed it, and have opened something else that got its number. (Not so one that made no
  * system call.) Which file it is, is asked before the job's first system call: where that is
  * trapped, only then.
+ *
+ * Where the files at 1 and 2 are shared with the engine, the note of their flags also stands in the
+ * slot's page: when the worker dies, the supervisor puts them back.
  */
 #include "files.h"
 
 #include "../base/base.h"
-#include "flags.h"
+#include "../os/standard.h"
 #include "library_call.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,6 +86,55 @@ int brood_job_reply_fds(struct brood_job *job, const int *fds, size_t count) BRO
 	return 0;
 }
 
+/* ---- the flags of stdout and stderr ---- */
+
+static struct standard standard;
+bool files_shared;
+
+static _Atomic uint32_t *note_of(int file) { return &the_worker.page->standard[file]; }
+
+void files_open_own(void)
+{
+	struct standard *s = &standard;
+
+	*s = the_worker.config->standard;
+	standard_open_own(s);
+	files_shared = standard_is_shared(s);
+}
+
+void files_note_own(void) { standard_note_own(&standard); }
+
+/* Async-signal-safe: before a job's first system call. */
+void files_note_flags(void)
+{
+	struct standard *s = &standard;
+
+	if (!files_shared || s->is_noted)
+		return;
+	standard_note(s);
+	for (int i = 0; i < STANDARD_FILES; i++)
+		if (!s->own[i] && s->start[i] >= 0 && s->noted[i] >= 0)
+			atomic_store_explicit(note_of(i),
+				SLOT_PAGE_STANDARD | (uint32_t)s->noted[i], memory_order_relaxed);
+}
+
+/* A job may have put another file there: then only the supervisor can reach the one that was. */
+void files_put_back_flags(const struct identity *files)
+{
+	struct standard *s = &standard;
+
+	for (int i = 0; i < STANDARD_FILES; i++) {
+		int fd = STDOUT_FILENO + i;
+
+		if (files && !identity_is(fd, &files[fd]))
+			continue;
+		standard_put_back(s, i);
+		if (s->is_noted)
+			atomic_store_explicit(note_of(i), 0, memory_order_relaxed);
+	}
+	s->is_noted = false;
+}
+
 /* ---- the worker's side ---- */
 
 static void note_identity(int fd, struct identity *ret)
@@ -98,7 +152,7 @@ void files_note(void)
 		note_identity(job->fd, &job->identity);
 	for (uint32_t i = 0; i < job->extra.count; i++)
 		note_identity(job->extra.fds[i], &job->extra.identities[i]);
-	flags_note();
+	files_note_flags();
 	errno = saved;
 }
 

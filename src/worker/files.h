@@ -16,4 +16,17 @@ void files_release(struct brood_job *job, bool suspect);
 void files_close_extra(struct brood_job *job, bool suspect); /* the extra ones alone */
 void files_close_back(struct brood_job *job);
 
+/* Of stdout and stderr, whose flags a job may change for the engine, too: at birth. */
+void files_open_own(void);
+extern bool files_shared; /* somebody else has the same open files */
+/* Before a hook or a job runs. Async-signal-safe. */
+void files_note_flags(void);
+/* What the hook made of the files that are the worker's own stays. */
+void files_note_own(void);
+/*
+ * Puts the flags back. files: what stood at 0 to 2 when the worker was ready; one that is another
+ * file now is left alone. NULL: none was replaced.
+ */
+void files_put_back_flags(const struct identity *files);
+
 #endif

@@ -17,7 +17,6 @@
 #include "hooks.h"
 #include "hygiene.h"
 #include "report.h"
-#include "residue.h"
 #include "run.h"
 #include "worker.h"
 
@@ -63,11 +62,11 @@ static void end_job(struct brood_job *job, const struct ran *ran, uint64_t ran_n
 		.told = ran->told,
 		.cpu_us = ran->usage.cpu_us,
 		.peak_kb = ran->usage.peak_kb };
-	struct ending e = { 0 };
+	struct hygiene_ending e = { 0 };
 
 	hygiene_fds((int)job->back_count);
 	if (ran->calls)
-		e = residue_look(ran_ns);
+		e = hygiene_look(ran_ns);
 	hygiene_fds(-(int)job->back_count);
 	said.left = e.left;
 	said.flags = (e.retiring ? FINISHED_RETIRING : 0) | (ran->memory ? FINISHED_MEMORY : 0) |

@@ -4,7 +4,7 @@
 
 #include "../os/output.h"
 #include "../os/self.h"
-#include "flags.h"
+#include "files.h"
 #include "job_frame.h"
 #include "report.h"
 #include "worker.h"
@@ -55,11 +55,11 @@ void hooks_init(void)
 
 	if (!the_worker.config->options->worker_init)
 		return;
-	flags_note();
+	files_note_flags();
 	self_keep();
 	r = run_hook(call_init);
-	flags_put_back(NULL); /* of what is shared; */
-	flags_note_own();     /* its own are as the hook wants them */
+	files_put_back_flags(NULL); /* of what is shared; */
+	files_note_own();           /* its own are as the hook wants them */
 	if (r == 0)
 		return;
 	report_log(0, BROOD_WARNING, "worker_init returned %d: this worker ends", r);

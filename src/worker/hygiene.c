@@ -22,8 +22,10 @@
 #include "../base/base.h"
 #include "../os/fds.h"
 #include "../os/self.h"
-#include "flags.h"
+#include "../os/syscalls.h"
+#include "files.h"
 #include "memory.h"
+#include "report.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -357,36 +359,34 @@ static uint32_t look(struct hygiene *h)
 	return left;
 }
 
-struct hygiene_result hygiene_restore(uint64_t ran_ns)
+/* ran_ns: how long the job ran; a short one is not made long by rare checks. */
+static uint32_t restore(struct hygiene *h, uint64_t ran_ns, bool *broken)
 {
-	struct hygiene *h = &the_hygiene;
-	struct hygiene_result result = { .left = left_alternate(h) ? BROOD_LEFT_HANDLERS : 0 };
+	uint32_t left = left_alternate(h) ? BROOD_LEFT_HANDLERS : 0;
 
-	result.left |= look(h);
-	flags_put_back(result.left & BROOD_LEFT_FDS ? h->standard : NULL);
+	left |= look(h);
+	files_put_back_flags(left & BROOD_LEFT_FDS ? h->standard : NULL);
 	if (left_itimers(h))
-		result.left |= BROOD_LEFT_TIMERS;
-	if (left_posix_timers(h, &result.broken))
-		result.left |= BROOD_LEFT_TIMERS;
+		left |= BROOD_LEFT_TIMERS;
+	if (left_posix_timers(h, broken))
+		left |= BROOD_LEFT_TIMERS;
 	if (left_mask(h))
-		result.left |= BROOD_LEFT_MASK;
-	if (left_cwd(h, &result.broken))
-		result.left |= BROOD_LEFT_CWD;
+		left |= BROOD_LEFT_MASK;
+	if (left_cwd(h, broken))
+		left |= BROOD_LEFT_CWD;
 	if (umask(h->umask) != h->umask)
-		result.left |= BROOD_LEFT_UMASK;
+		left |= BROOD_LEFT_UMASK;
 	if (left_handlers(h, ran_ns > HYGIENE_SHORT_NS))
-		result.left |= BROOD_LEFT_HANDLERS;
-	return result;
+		left |= BROOD_LEFT_HANDLERS;
+	return left;
 }
 
 /*
  * What was tolerated belongs to no later job. Children that live on hide those of later jobs:
  * nobody can tell them apart, and nobody is blamed.
  */
-void hygiene_tolerate(uint32_t left)
+static void tolerate(struct hygiene *h, uint32_t left)
 {
-	struct hygiene *h = &the_hygiene;
-
 	if (left & BROOD_LEFT_THREADS)
 		h->threads = self_threads(h->threads_now);
 	if (left & BROOD_LEFT_FDS)
@@ -399,6 +399,23 @@ void hygiene_tolerate(uint32_t left)
 		return;
 	reap();
 	h->children_kept = has_children();
+}
+
+struct hygiene_ending hygiene_look(uint64_t ran_ns)
+{
+	const uint32_t costly = BROOD_LEFT_THREADS | BROOD_LEFT_FDS | BROOD_LEFT_CHILDREN |
+		BROOD_LEFT_MEMORY;
+	struct hygiene *h = &the_hygiene;
+	bool broken = false;
+	struct hygiene_ending e;
+
+	report_called();
+	syscalls_watch_again();
+	e.left = restore(h, ran_ns, &broken);
+	e.retiring = broken || (e.left & costly & ~the_worker.config->options->tolerate);
+	if (!e.retiring)
+		tolerate(h, e.left);
+	return e;
 }
 
 void hygiene_fds(int more) { the_hygiene.fds = the_hygiene.fds < 0 ? -1 : the_hygiene.fds + more; }

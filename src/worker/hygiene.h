@@ -9,17 +9,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* left: enum brood_left. broken: something could not be put right */
-struct hygiene_result {
-	uint32_t left;
-	bool broken;
+/* What a job left behind, and what that costs the worker. */
+struct hygiene_ending {
+	uint32_t left; /* enum brood_left */
+	bool retiring; /* the worker is of no more use */
 };
 /* What the process is like now is how it shall be. 0 or -errno. */
 int hygiene_snapshot(void);
-/* All of it. ran_ns: how long the job ran; a short one is not made long by rare checks. */
-struct hygiene_result hygiene_restore(uint64_t ran_ns);
-/* After a job whose worker goes on: what it left is the next one's to find, and not its doing. */
-void hygiene_tolerate(uint32_t left);
+/*
+ * After a job that made system calls. ran_ns: how long it ran. What it left is the next one's to
+ * find, and not its doing.
+ */
+struct hygiene_ending hygiene_look(uint64_t ran_ns);
 /* so many are open now that are ours */
 void hygiene_fds(int more);
 /*

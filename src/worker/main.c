@@ -35,7 +35,7 @@
 #include "account.h"
 #include "disown.h"
 #include "dispositions.h"
-#include "flags.h"
+#include "files.h"
 #include "handoff.h"
 #include "hooks.h"
 #include "hygiene.h"
@@ -122,7 +122,7 @@ static void keep_only_ours(struct worker_config *c)
 		r = fds_fill_standard();
 	if (r < 0)
 		birth_failed("setting up its files", r);
-	flags_open_own();
+	files_open_own();
 	__fpurge(stdin); /* what the program had read ahead is not a job's */
 }
 

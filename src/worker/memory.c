@@ -38,8 +38,6 @@ static struct {
 	bool limited;
 } memory = { .statm = { .fd = -1 }, .status = { .fd = -1 } };
 
-static const int deaths[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT };
-
 /* ---- the size ---- */
 
 static void open_figure(struct figure *f, const char *path)
@@ -161,22 +159,5 @@ static void on_death(int sig, siginfo_t *info, void *context)
 	errno = error;
 }
 
-static const struct sigaction death_action = { .sa_sigaction = on_death,
+const struct sigaction memory_action = { .sa_sigaction = on_death,
 	.sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND) };
-
-void memory_watch_deaths(const struct brood_options *options)
-{
-	if (options->worker_memory == 0)
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(deaths); i++)
-		if (!worker_keeps_signal(options, deaths[i]))
-			sigaction(deaths[i], &death_action, NULL);
-}
-
-void memory_forget(void)
-{
-	if (the_worker.config->options->worker_memory == 0)
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(deaths); i++)
-		signals_drop(deaths[i], &death_action);
-}

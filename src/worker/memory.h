@@ -6,18 +6,15 @@
 #ifndef BROOD_WORKER_MEMORY_H
 #define BROOD_WORKER_MEMORY_H
 
+#include "../os/signals.h"
+
 #include <brood.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 /* Before code of the program runs here, which may hide /proc: opens what tells the size. */
 void memory_open(const struct brood_options *options);
-/*
- * Handlers for the signals by which a process dies that got no memory. Signals are still blocked.
- */
-void memory_watch_deaths(const struct brood_options *options);
-/* In a child that a job forked: gives it the default dispositions. Async-signal-safe. */
-void memory_forget(void);
+extern const struct sigaction memory_action; /* of the signals by which such a process dies */
 /* When the worker is ready: what it allocates counts from here. 0, or -errno: there is no limit. */
 int memory_limit(const struct brood_options *options);
 

@@ -36,50 +36,46 @@ void report_check(void)
  * it is not to cost this one more than its files. Nor may it last: a worker that has done its job
  * and does not say so is taken for stuck.
  */
-bool report_waits(int r, const struct frame *f, uint64_t *since)
-{
-	uint64_t now = now_ns();
+static bool is_short(int r) { return r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS; }
 
-	if (r != -ENOBUFS && r != -ENOMEM && r != -ETOOMANYREFS)
-		return false;
-	*since = *since ? *since : now;
-	if (f->fds_count > 0 && now - *since >= FDS_WAIT_NS)
-		return false;
-	poll(NULL, 0, 1);
-	return true;
-}
-
-static void leave_fds_out(struct frame *f, int r)
+int report_over(int fd, struct frame *f)
 {
-	report_log(0, BROOD_WARNING,
-		"the files that come with a job's reply are dropped: the kernel does not take them "
-		"(error %d)",
-		-r);
-	f->fds_count = 0;
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	uint64_t since = 0;
+	int r;
+
+	while ((r = frame_send(fd, f)) < 0) {
+		if (r != -EAGAIN && !is_short(r))
+			return r;
+		if (r == -EAGAIN) {
+			poll(&p, 1, -1);
+			continue;
+		}
+		since = since ? since : now_ns();
+		if (f->fds_count > 0 && now_ns() - since >= FDS_WAIT_NS)
+			return r;
+		poll(NULL, 0, 1);
+	}
+	return 0;
 }
 
 /* Its files are left out when they cannot be sent: the rest is what is waited for. */
 void report_send(struct frame *f)
 {
-	const int fd = the_worker.config->channel_fd;
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	uint64_t since = 0;
 	int r;
 
-	for (;;) {
-		report_check();
-		r = frame_send(fd, f);
-		if (r >= 0)
-			return;
-		if (r == -EAGAIN)
-			poll(&p, 1, -1);
-		else if (report_waits(r, f, &since))
-			continue;
-		else if (since && f->fds_count > 0)
-			leave_fds_out(f, r);
-		else
-			worker_give_up(WORKER_EXIT_CHANNEL);
+	report_check();
+	r = report_over(the_worker.config->channel_fd, f);
+	if (r < 0 && is_short(r)) {
+		report_log(0, BROOD_WARNING,
+			"the files that come with a job's reply are dropped: the kernel does not "
+			"take them (error %d)",
+			-r);
+		f->fds_count = 0;
+		r = report_over(the_worker.config->channel_fd, f);
 	}
+	if (r < 0)
+		worker_give_up(WORKER_EXIT_CHANNEL);
 }
 
 /* A line of the worker's own, through the jobs' way to the log. Dropped rather than waited for. */

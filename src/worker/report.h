@@ -20,8 +20,11 @@ void report_suspect(void);
 void report_check(void);
 /* Sends or ends the process: never loses a message, never sends to a stranger. */
 void report_send(struct frame *f);
-/* sending it failed with this: wait a moment and try again? *since is 0 at first */
-bool report_waits(int r, const struct frame *f, uint64_t *since);
+/*
+ * Sends over this socket, and waits for room. 0 or -errno: waiting does not help, or the kernel
+ * does not take the frame's fds.
+ */
+int report_over(int fd, struct frame *f);
 /* A line of the worker's own, through the jobs' way to the log. Dropped rather than waited for. */
 void report_log(uint64_t job, enum brood_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -21,9 +21,9 @@
 #include "../os/text.h"
 #include "files.h"
 #include "hooks.h"
+#include "hygiene.h"
 #include "payload.h"
 #include "report.h"
-#include "residue.h"
 #include "run.h"
 #include "soft.h"
 #include "worker.h"
@@ -75,10 +75,10 @@ void ring_job_retire(struct worker_lease *l, uint32_t left)
 
 void ring_job_look(struct worker_lease *l)
 {
-	struct ending e = { 0 };
+	struct hygiene_ending e = { 0 };
 
 	if (l->owed)
-		e = residue_look(TIME_NEVER);
+		e = hygiene_look(TIME_NEVER);
 	l->owed = false;
 	l->left = e.left;
 	if (e.retiring)
@@ -328,26 +328,26 @@ static bool claim(struct worker_lease *l, uint64_t sequence)
 /* ---- the job ---- */
 
 /* The look at what it left: now, or for a trusted one when there is nothing else to do. */
-static struct ending look(struct worker_lease *l, const struct ran *ran, uint64_t ran_ns)
+static struct hygiene_ending look(struct worker_lease *l, const struct ran *ran, uint64_t ran_ns)
 {
 	if (!ran->calls)
-		return (struct ending){ 0 };
+		return (struct hygiene_ending){ 0 };
 	l->callable = NULL;
 	if (l->trusted) {
 		l->owed_ns = l->owed ? l->owed_ns : ran->ended_ns;
 		l->owed = true;
-		return (struct ending){ 0 };
+		return (struct hygiene_ending){ 0 };
 	}
 	l->now = 0;
 	l->owed = false;
-	return residue_look(ran_ns);
+	return hygiene_look(ran_ns);
 }
 
 static void end(
 	struct worker_lease *l, struct brood_job *job, const struct ran *ran, uint64_t began)
 {
 	struct ring_done *done = begin_done(l, job);
-	struct ending e;
+	struct hygiene_ending e;
 
 	done->began_ns = began;
 	done->ended_ns = l->now = MAX(ran->ended_ns, began);

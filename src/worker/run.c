@@ -17,7 +17,6 @@
 #include "../os/syscalls.h"
 #include "../os/title.h"
 #include "files.h"
-#include "flags.h"
 #include "hygiene.h"
 #include "job_frame.h"
 #include "memory.h"
@@ -209,7 +208,7 @@ struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint6
 		run_begin(job, word);
 	if (account_wanted)
 		account_begin();
-	if (job->fd >= 0 || job->extra.count > 0 || flags_shared)
+	if (job->fd >= 0 || job->extra.count > 0 || files_shared)
 		note_files(job);
 	if (!job->unwatched)
 		syscalls_begin();

@@ -21,8 +21,6 @@
 
 #include <sys/eventfd.h>
 
-static const int soft_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
-
 _Atomic uint64_t soft_sequence = SEQUENCE_NONE;
 
 /* Outside of workers (inline mode) there is no page, and nobody tells a job to end. */
@@ -70,35 +68,8 @@ static void on_soft(int sig, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-static const struct sigaction soft_action = { .sa_sigaction = on_soft,
+const struct sigaction soft_action = { .sa_sigaction = on_soft,
 	.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
-
-int soft_prepare(const struct brood_options *options)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(soft_signals); i++) {
-		if (soft_signals[i] != SIGTERM && worker_keeps_signal(options, soft_signals[i]))
-			continue;
-		if (sigaction(soft_signals[i], &soft_action, NULL) < 0)
-			return -errno;
-	}
-	return 0;
-}
-
-void soft_ready(void)
-{
-	sigset_t term;
-
-	sigaction(SIGTERM, &soft_action, NULL);
-	sigemptyset(&term);
-	sigaddset(&term, SIGTERM);
-	sigprocmask(SIG_UNBLOCK, &term, NULL);
-}
-
-void soft_forget(void)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(soft_signals); i++)
-		signals_drop(soft_signals[i], &soft_action);
-}
 
 /* ---- what the job sees of it ---- */
 

@@ -6,15 +6,10 @@
 #ifndef BROOD_WORKER_SOFT_H
 #define BROOD_WORKER_SOFT_H
 
+#include "../os/signals.h"
 #include "job.h"
 
-/* The handlers. 0 or -errno. */
-int soft_prepare(const struct brood_options *options);
-/* after worker_init: SIGTERM is ours whatever it did */
-void soft_ready(void);
-/* In a child that a job forked: gives it the default dispositions. Async-signal-safe. */
-void soft_forget(void);
-
+extern const struct sigaction soft_action; /* of the signals that tell a job to end */
 /* Of the job that the soft step is meant for; SEQUENCE_NONE: none runs. */
 extern _Atomic uint64_t soft_sequence;
 /* What a job was told to which the soft step came: enum brood_verdict_flags */

@@ -59,10 +59,4 @@ int worker_rearm(void);
 /* says why in the slot's page: the exit code may be a job's, too */
 void worker_give_up(enum worker_exit why) __attribute__((noreturn));
 
-/* options.keep_signals names it */
-static inline bool worker_keeps_signal(const struct brood_options *options, int sig)
-{
-	return signals_listed(options->keep_signals, options->keep_signals_count, sig);
-}
-
 #endif

@@ -87,22 +87,12 @@ void worker_lease_check_link(struct worker_lease *l)
 
 bool worker_lease_say(struct worker_lease *l, struct frame *f)
 {
-	struct pollfd p = { .fd = l->side, .events = POLLOUT };
-	uint64_t since = 0;
 	int r;
 
 	worker_lease_check_link(l);
-	for (;;) {
-		r = frame_send(l->side, f);
-		if (r >= 0)
-			return true;
-		if (r == -EAGAIN)
-			poll(&p, 1, -1);
-		else if (!report_waits(r, f, &since))
-			break;
-	}
-	l->gone = r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN;
-	return false;
+	r = report_over(l->side, f);
+	l->gone |= r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN;
+	return r == 0;
 }
 
 /*
