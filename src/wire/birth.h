@@ -10,10 +10,6 @@
 #include "../os/standard.h"
 #include "message.h"
 #include "shared.h"
-#include <brood.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/types.h>
 
 struct worker_config {                       /* lives as long as the process */
 	const struct brood_options *options; /* resolved: no zeros for defaults; arrays valid */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "frame.h"
 #include "../os/closing.h"
-#include "../base/base.h"
 
 #define HEADER sizeof(struct frame_header)
 _Static_assert(offsetof(struct frame, bytes) == HEADER, "header and payload are one buffer");

@@ -13,8 +13,6 @@
 
 #include "../os/sockets.h"
 #include "message.h"
-#include <stddef.h>
-#include <stdint.h>
 
 #define FRAME_MAGIC   0x6272u
 #define FRAME_VERSION 1

@@ -4,7 +4,6 @@
 #define BROOD_WIRE_MESSAGE_JOB_H
 
 #include <brood.h>
-#include <stdint.h>
 
 /*
  * JOB: followed by arg_size bytes. `id` modulo the number of job records (same in engine and

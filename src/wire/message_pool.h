@@ -4,8 +4,6 @@
 #define BROOD_WIRE_MESSAGE_POOL_H
 
 #include <brood.h>
-#include <stddef.h>
-#include <stdint.h>
 
 /* of the drain time, what the engine's queues have used up */
 struct message_stop {

@@ -48,10 +48,7 @@
 #include "ring_space.h"
 
 #include <brood.h>
-#include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #define RING_DOWN_BYTES (512u << 10)
 #define RING_UP_BYTES   (512u << 10)

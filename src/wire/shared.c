@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "shared.h"
-#include "../base/base.h"
 #include "../os/shm.h"
 
 #include <sys/mman.h>

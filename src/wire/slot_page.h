@@ -20,7 +20,6 @@
 
 #include <brood.h>
 #include <stdatomic.h>
-#include <stdint.h>
 
 enum slot_page_state {
 	SLOT_PAGE_FREE,

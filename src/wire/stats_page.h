@@ -11,7 +11,6 @@
 
 #include <brood.h>
 #include <stdatomic.h>
-#include <stdint.h>
 
 struct stats_page { /* one writer; each field is read alone */
 	_Atomic uint32_t ready, idle, busy, starting, queued, queued_peak, degraded;

@@ -6,14 +6,12 @@
  */
 #include "account.h"
 
-#include "../base/base.h"
 #include "../os/fds.h"
 
 #include <brood.h>
 
 #include <fcntl.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 static struct {
 	bool cpu;

@@ -4,10 +4,8 @@
 
 #include "../base/base.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <sys/socket.h>
 
 /* 0: try again; else the error to give back. */

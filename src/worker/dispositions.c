@@ -26,7 +26,6 @@
  */
 #include "dispositions.h"
 
-#include "../base/base.h"
 #include "../os/syscalls.h"
 #include "memory.h"
 #include "soft.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * files.c - the fds of a job: its socket, extra ones, and those that go back with the reply; and the
- * flags of stdout and stderr, as a job found them (os/standard.h).
+ * files.c - the fds of a job: its socket, extra ones, and those that go back with the reply. And
+ * the flags of stdout and stderr, as a job found them (os/standard.h).
  *
  * Trap: at the job's end an fd is ours to close only if it still is the file that came: a job may
  * have closed it, and have opened something else that got its number. (Not so one that made no
@@ -13,15 +13,11 @@
  */
 #include "files.h"
 
-#include "../base/base.h"
-#include "../os/standard.h"
 #include "library_call.h"
 #include "worker.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 int brood_job_fd(struct brood_job *job) BROOD_NOEXCEPT { return job->bytes ? -ENOTSOCK : job->fd; }
 

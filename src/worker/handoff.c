@@ -10,7 +10,6 @@
  */
 #include "handoff.h"
 
-#include "../base/base.h"
 #include "../os/text.h"
 #include "../os/title.h"
 #include "files.h"

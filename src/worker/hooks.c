@@ -10,7 +10,6 @@
 #include "worker.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 static int call_init(void *arg)
 {

@@ -19,8 +19,6 @@
 #define _GNU_SOURCE
 #include "hygiene.h"
 
-#include "../base/base.h"
-#include "../os/fds.h"
 #include "../os/self.h"
 #include "../os/syscalls.h"
 #include "files.h"
@@ -28,14 +26,10 @@
 #include "report.h"
 #include "worker.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #define HYGIENE_SHORT_NS (200 * NS_PER_US)
 #define SA_RESTORER_     0x04000000 /* the kernel's; the C library hides its name */

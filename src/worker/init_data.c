@@ -2,10 +2,8 @@
 /* init_data.c - see init_data.h. */
 #include "init_data.h"
 
-#include "../base/base.h"
 #include "worker.h"
 
-#include <errno.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 

@@ -6,8 +6,6 @@
  */
 #include "job.h"
 
-#include "../base/base.h"
-
 struct brood_job the_job = { .fd = -1, .stream = -1, .cancel_fd = -1 };
 
 void job_set_arg(struct brood_job *job, const void *data, size_t size, size_t plugin_size)

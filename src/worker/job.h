@@ -10,8 +10,6 @@
 
 #include <brood.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 /* Of a job of bytes on a ring. Positions are those of the lease's space. */
 struct job_reply {

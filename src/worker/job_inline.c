@@ -4,11 +4,8 @@
 
 #include "../os/standard.h"
 #include "files.h"
-#include "job.h"
 #include "payload.h"
 #include "soft.h"
-
-#include "../base/base.h"
 
 #include <stdio.h>
 

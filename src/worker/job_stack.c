@@ -12,7 +12,6 @@
  */
 #include "job_stack.h"
 
-#include "../base/base.h"
 #include "../os/shm.h"
 #include "../os/stack.h"
 

@@ -23,16 +23,12 @@
 #define _GNU_SOURCE
 #include "main.h"
 
-#include "../base/base.h"
-#include "../os/closing.h"
 #include "../os/proc.h"
-#include "../os/fds.h"
 #include "../os/mark.h"
 #include "../os/output.h"
 #include "../os/process.h"
 #include "../os/self.h"
 #include "../os/title.h"
-#include "account.h"
 #include "disown.h"
 #include "dispositions.h"
 #include "files.h"
@@ -52,7 +48,6 @@
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 static int hear(struct frame *f)
 {

@@ -16,16 +16,12 @@
  */
 #include "memory.h"
 
-#include "../base/base.h"
 #include "../os/fds.h"
 #include "../os/shm.h"
 #include "../os/syscalls.h"
 #include "worker.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 struct figure {
 	int fd;

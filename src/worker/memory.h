@@ -9,8 +9,6 @@
 #include "../os/signals.h"
 
 #include <brood.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 /* Before code of the program runs here, which may hide /proc: opens what tells the size. */
 void memory_open(const struct brood_options *options);

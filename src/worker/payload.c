@@ -20,7 +20,6 @@
  */
 #include "payload.h"
 
-#include "../base/base.h"
 #include "../os/shm.h"
 #include "bytes.h"
 #include "files.h"
@@ -29,7 +28,6 @@
 #include "worker_lease.h"
 
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define FILE_BETTER (64u << 10)

@@ -8,7 +8,6 @@
  */
 #include "plugin.h"
 
-#include "../base/base.h"
 #include "../os/output.h"
 #include "report.h"
 

@@ -2,13 +2,10 @@
 /* report.c - see report.h. */
 #include "report.h"
 
-#include "../base/base.h"
-#include "../os/fds.h"
 #include "job.h"
 #include "library_call.h"
 #include "worker.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -9,9 +9,6 @@
 
 #include "../wire/frame.h"
 
-#include <brood.h>
-#include <stdbool.h>
-
 /* At birth: which file the channel is. 0 or -errno. */
 int report_open(void);
 /* A job may have changed that: look before anything is sent. */

@@ -16,7 +16,6 @@
  */
 #include "ring_job.h"
 
-#include "../base/base.h"
 #include "../os/futex.h"
 #include "../os/text.h"
 #include "files.h"
@@ -25,16 +24,12 @@
 #include "payload.h"
 #include "report.h"
 #include "run.h"
-#include "soft.h"
 #include "worker.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 enum { GOT_IT, REFUSED = DONE_REFUSED_POINTER, LOST = DONE_NO_FD };
 

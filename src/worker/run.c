@@ -12,7 +12,6 @@
  */
 #include "run.h"
 
-#include "../base/base.h"
 #include "../os/output.h"
 #include "../os/syscalls.h"
 #include "../os/title.h"
@@ -27,11 +26,9 @@
 #include "worker.h"
 #include "worker_lease.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 /* ---- the slot page ---- */
 

@@ -14,7 +14,6 @@
  */
 #include "serve.h"
 
-#include "../base/base.h"
 #include "../os/futex.h"
 #include "../os/title.h"
 #include "hooks.h"
@@ -22,9 +21,7 @@
 #include "report.h"
 #include "ring_job.h"
 #include "worker.h"
-#include "worker_lease.h"
 
-#include <errno.h>
 #include <sys/socket.h>
 
 #define OWED_REST_NS NS_PER_MS /* without a job, before what was put off is done */

@@ -14,8 +14,6 @@
  */
 #include "soft.h"
 
-#include "../base/base.h"
-#include "../os/signals.h"
 #include "library_call.h"
 #include "worker.h"
 

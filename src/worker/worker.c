@@ -4,9 +4,6 @@
 
 #include "../os/process.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 struct worker the_worker;
 
 bool worker_is_self(void) { return the_worker.pid != 0 && getpid() == the_worker.pid; }

@@ -12,14 +12,13 @@
  *   handoff       one job through the supervisor, from RUN to FINISHED
  *   job_inline    one job where there is no worker
  *   hooks         the program's hooks, and the ordered end
- *   residue       what a job left behind: said, and what that costs
  *   run           what all jobs have in common: the slot page, the frame
  *   payload       a job's request and reply: on its socket, or in memory
- *   files         a job's fds
- *   hygiene       how the process differs from what it was when it was ready
+ *   worker_lease  the worker's half of a lease
+ *   hygiene       what a job left behind: looked for, put right, and what that costs
+ *   files         a job's fds, and the flags of stdout and stderr
  *   dispositions  what signals mean here
- *   soft, outside, memory, flags, plugin, account, worker_lease, report, bytes, init_data, job,
- *   job_frame, job_stack, disown
+ *   soft, memory, plugin, account, report, bytes, init_data, job, job_frame, job_stack, disown
  *   worker
  *
  * Trap: a job may fork, and its child has all of this in memory, the slot page and the channel
@@ -34,9 +33,7 @@
 #include "../os/signals.h"
 #include "../wire/birth.h"
 
-#include <stdbool.h>
 #include <sys/resource.h>
-#include <sys/types.h>
 
 struct worker {
 	struct worker_config *config;

@@ -2,21 +2,17 @@
 /* worker_lease.c - see worker_lease.h. */
 #include "worker_lease.h"
 
-#include "../base/base.h"
 #include "hygiene.h"
 #include "job.h"
 #include "library_call.h"
 #include "report.h"
 #include "worker.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 struct worker_lease the_lease;
 

@@ -7,9 +7,6 @@
 #include "../wire/frame.h"
 #include "../wire/ring.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-
 /* The worker's half of a lease. */
 struct worker_lease {
 	uint64_t id;
