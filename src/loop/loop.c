@@ -9,9 +9,6 @@
  * rounds the timers run all the same.
  */
 #include "loop.h"
-#include "../base/base.h"
-
-#include <stdlib.h>
 
 #define ROUNDS_MAX 16
 #define RETRY_NS   (10 * NS_PER_MS)
@@ -81,20 +78,6 @@ void loop_remove(struct loop *loop, struct source *source)
 	for (int i = 0; i < loop->batch_count; i++)
 		if (loop->batch[i].data.ptr == source)
 			loop->batch[i].data.ptr = NULL;
-}
-
-void timer_set(struct loop *loop, struct timer *timer, uint64_t when)
-{
-	if (when == TIME_NEVER)
-		timer_stop(loop, timer);
-	else if (heap_insert(&loop->timers, &timer->node, when) < 0)
-		/* more timers than loop_init() was told, and no memory: our own bug */
-		abort();
-}
-
-void timer_stop(struct loop *loop, struct timer *timer)
-{
-	heap_remove(&loop->timers, &timer->node);
 }
 
 static uint64_t next_timer(const struct loop *loop)

@@ -12,9 +12,10 @@
 #ifndef BROOD_LOOP_H
 #define BROOD_LOOP_H
 
+#include "../base/base.h"
 #include "../base/heap.h"
-#include <stdbool.h>
-#include <stdint.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
 
 struct loop;
 struct source;
@@ -33,7 +34,6 @@ struct timer {
 }; /* node.key is the time */
 
 #define LOOP_BATCH 64
-#include <sys/epoll.h>
 struct loop {
 	int epoll_fd;
 	struct heap timers;
@@ -45,7 +45,7 @@ struct loop {
 	void (*settle)(struct loop *loop);
 };
 
-/* Has room for this many timers: below this number timer_set() cannot fail. */
+/* Has room for this many timers: with more, and no memory, timer_set() aborts. */
 int loop_init(struct loop *loop, size_t timers);
 /* Closes the epoll fd and frees the memory. The sources still belong to their owners. */
 void loop_close(struct loop *loop);
@@ -69,9 +69,20 @@ static inline void timer_init(struct timer *t, timer_fn *on)
 	t->node.index = 0;
 	t->on = on;
 }
-void timer_set(struct loop *loop, struct timer *timer, uint64_t when); /* TIME_NEVER stops it */
 static inline bool timer_running(const struct timer *t) { return t->node.index != 0; }
-void timer_stop(struct loop *loop, struct timer *timer);
+static inline void timer_stop(struct loop *loop, struct timer *timer)
+{
+	heap_remove(&loop->timers, &timer->node);
+}
+/* TIME_NEVER stops it. */
+static inline void timer_set(struct loop *loop, struct timer *timer, uint64_t when)
+{
+	if (when == TIME_NEVER)
+		timer_stop(loop, timer);
+	else if (heap_insert(&loop->timers, &timer->node, when) < 0)
+		/* more timers than loop_init() was told, and no memory: our own bug */
+		abort();
+}
 /* Runs until loop->stop is set. Returns 0 or -errno. */
 int loop_run(struct loop *loop);
 
