@@ -72,6 +72,8 @@ int deliver(struct queue *l)
 	int count;
 
 	tell_progress(l);
+	count = (int)MIN(l->results.news, (uint32_t)INT32_MAX);
+	l->results.news = 0;
 	list_init(&batch);
 	while (!list_empty(&l->results.callbacks)) {
 		struct list *link = list_first(&l->results.callbacks);
@@ -92,8 +94,6 @@ int deliver(struct queue *l)
 		place_waiting(l);
 	}
 	ring_in_flush(l);
-	count = (int)MIN(l->results.news, (uint32_t)INT32_MAX);
-	l->results.news = 0;
 	l->results.handle_news -= MIN(handles, l->results.handle_news);
 	return count;
 }

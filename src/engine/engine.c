@@ -87,6 +87,7 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	b->options = *config->options;
 	b->shared = *config->shared;
 	b->supervisor_pid = config->supervisor_pid;
+	b->run_here = config->run_here;
 	b->one_cpu = has_one_cpu();
 	b->submit_queue_ms = config->submit_queue_ms;
 	b->channel_fd = config->channel_fd;

@@ -15,6 +15,16 @@
 #include <brood.h>
 #include <sys/types.h>
 
+struct given;
+struct queue;
+struct queue_job;
+
+/*
+ * Runs a job in this process and gives its verdict. Under the queue's lock, which is free while the
+ * job runs. 0; -errno: the job did not run.
+ */
+typedef int engine_run_fn(struct queue *l, struct queue_job *job, const struct given *given);
+
 struct engine_config {
 	const struct brood_options *options; /* resolved */
 	struct shared *shared;
@@ -23,6 +33,7 @@ struct engine_config {
 	/* of a submitted job whose own options say nothing */
 	uint32_t submit_queue_ms;
 	pid_t supervisor_pid;
+	engine_run_fn *run_here; /* inline mode's; NULL: workers run the jobs */
 };
 /* Before the fork, so that nothing can fail after it: allocates all that the engine needs. */
 int engine_prepare(const struct engine_config *config, struct brood **ret_brood);
@@ -36,8 +47,8 @@ void engine_error(const char *format, ...) __attribute__((format(printf, 1, 2)))
 const char *engine_error_text(void);
 
 /*
- * The public calls' bodies; src/front dispatches between these and src/inline. Same contracts
- * as in brood.h.
+ * The public calls' bodies, for src/front; in inline mode they serve, too, but for what stands in
+ * inline/inline.h. Same contracts as in brood.h.
  */
 struct engine_job {
 	brood_fn *fn;

@@ -19,7 +19,6 @@
 
 #define ENGINE_ALIVE 0x62726f6f642e656eull
 
-struct queue;
 struct record;
 
 enum engine_state { ENGINE_RUNNING, ENGINE_STOPPING, ENGINE_STOPPED };
@@ -66,6 +65,7 @@ struct brood {
 	pid_t supervisor_pid;
 	bool one_cpu;             /* this process may use one CPU alone, as it was at the start */
 	uint32_t submit_queue_ms; /* what options.queue_ms is for a submitted job */
+	engine_run_fn *run_here;  /* inline mode's; NULL: workers run the jobs */
 	/* not the engine's to close. -1: the program closed them; the numbers may be anybody's */
 	int channel_fd, log_fd;
 	struct identity channel;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* given.c - a job as the program gave it: checks its options, its function and its request. */
+/* given.c - a job as the program gave it: checks its options and its function. */
 #include "given.h"
 
 #include "fail.h"
@@ -9,8 +9,6 @@
 #include "../base/options.h"
 #include "../os/fds.h"
 #include "../os/text.h"
-#include <limits.h>
-#include <sys/uio.h>
 
 static bool all_zero(const uint64_t *words, size_t count)
 {
@@ -135,6 +133,9 @@ int given_check(
 	if (r < 0)
 		return r;
 	options_resolve(b, queue_ms, o);
+	ret->path = o->lease ? BROOD_PATH_LEASE : o->dispatch;
+	if (b->run_here)
+		o->dispatch = BROOD_PATH_LEASE; /* nobody hands it off */
 	ret->job = job;
 	ret->request = NULL;
 	ret->request_count = 0;

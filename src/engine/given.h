@@ -15,6 +15,7 @@ struct iovec;
 struct given {
 	const struct engine_job *job;
 	struct brood_job_options options; /* resolved */
+	uint32_t path;                    /* enum brood_path: what the program asked for */
 	const struct iovec *request;
 	size_t request_count;
 	uint64_t request_size, given_ns;

@@ -187,6 +187,7 @@ static void cancel_job(struct queue *l, struct queue_job *job)
 
 	job->tries.cancelled = true;
 	switch (job->state) {
+	case JOB_HERE: return; /* nobody can end it */
 	case JOB_RINGED:
 		if (ring_out_withdraw(job->lease, job) < 0) {
 			leasing_kill(job->lease, job->sequence, LEASE_KILL_CANCEL);

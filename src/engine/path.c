@@ -220,9 +220,9 @@ static struct queue *queue_for(struct brood *b, const struct given *given, bool 
 {
 	bool frequent;
 
-	if (given->options.lease)
+	if (given->options.lease && !b->run_here)
 		return (struct queue *)given->options.lease;
-	if (!call)
+	if (!call || b->run_here)
 		return queues_own(b);
 	frequent = often(given->given_ns) || given->options.dispatch == BROOD_PATH_LEASE;
 	return frequent || crowded(b, given->given_ns) ? crowd_queue(b, given->given_ns, frequent)

@@ -73,6 +73,11 @@ static int obtain(struct queue *l, const struct brood_lease_options *o)
 		o->wait_ms == BROOD_FOREVER ? BROOD_FOREVER : o->wait_ms + ANSWER_SLACK_MS);
 	int r;
 
+	if (l->brood->run_here) {
+		l->pinned.pid = getpid();
+		l->pinned.generation = 1;
+		return 0;
+	}
 	do {
 		r = ask(l, o, until);
 		if (r < 0)

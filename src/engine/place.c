@@ -270,13 +270,13 @@ int place_keep(struct queue_job *job, const struct given *given)
 }
 
 /* All that may fail, but for the way to a worker. */
-static int prepare(struct queue_job *job, const struct given *given)
+static int prepare(const struct queue *l, struct queue_job *job, const struct given *given)
 {
 	int r = given->options.fds_count ? keep_extra(job, given) : 0;
 	bool fits = given->request_size <= RING_INLINE_MAX;
 
 	job->inline_size = fits ? given->request_size : 0;
-	if (r < 0 || fits || given->request_size == BROOD_SIZE_UNKNOWN)
+	if (r < 0 || l->brood->run_here || fits || given->request_size == BROOD_SIZE_UNKNOWN)
 		return r;
 	return job->call.waited ? pipe_order(job, given) : make_memfd(job, given);
 }
@@ -287,10 +287,12 @@ static int prepare(struct queue_job *job, const struct given *given)
  */
 int place_give(struct queue *l, struct queue_job *job, const struct given *given)
 {
-	int r = prepare(job, given);
+	int r = prepare(l, job, given);
 
 	if (r < 0)
 		return r;
+	if (l->brood->run_here)
+		return l->brood->run_here(l, job, given);
 	if (l->waiting.count == 0 && place(l, job, given)) {
 		/* it may stand behind one that takes long */
 		if (l->leases.ringed > l->leases.busy || l->kind == QUEUE_PINNED)

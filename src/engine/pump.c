@@ -96,7 +96,7 @@ static void give_up(struct queue *l, enum brood_detail detail)
 			job_verdict_refuse(l, job, BROOD_DETAIL_DRAINING);
 			continue;
 		}
-		v.started = job->state == JOB_RINGED || job->state == JOB_STREAMED;
+		v.started = job->state >= JOB_RINGED;
 		if (job->state == JOB_RINGED)
 			l->leases.ringed--;
 		if (job->state == JOB_STREAMED)
@@ -124,5 +124,6 @@ void pump_lost(struct queue *l)
 	if (!lost)
 		return;
 	give_up(l, b->stopped ? BROOD_DETAIL_STOP_TIME : BROOD_DETAIL_CHANNEL);
+	l->pinned.over = true;
 	queue_wake(l, &l->sleep.takers);
 }

@@ -69,7 +69,8 @@ struct queue_tell {
 	bool telling, held;
 };
 
-enum queue_job_state { JOB_NEW, JOB_WAITING, JOB_RINGED, JOB_STREAMED, JOB_CLOSED };
+/* HERE: runs in this process (inline mode) */
+enum queue_job_state { JOB_NEW, JOB_WAITING, JOB_RINGED, JOB_STREAMED, JOB_HERE, JOB_CLOSED };
 struct queue_job {
 	/* WAITING: queue.waiting. CLOSED: results or taken. Else none */
 	struct list link;

@@ -72,6 +72,8 @@ void sleep_listen_polled(struct queue *l)
 {
 	if (l->sleep.polled && sleep_listen(l))
 		inbox_poke(&l->inbox);
+	else if (l->brood->run_here && !l->sleep.leader && !queue_has_news(l))
+		fds_unpoke(l->inbox.wake_fd); /* no worker will say more */
 }
 
 void sleep_tell(struct queue *l)

@@ -1,221 +1,351 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * calls.c - the engine's public calls: each asks whether this process may (front.h) and goes on to
- * the engine's side, or to inline mode's.
+ * calls.c - the engine's public calls: each asks whether this process may (role.h), checks what can
+ * be said of the arguments without a look at the pool, and goes on to the engine; a few to inline
+ * mode, where that is different.
  */
-#include "front.h"
-
 #include "../base/intern.h"
-#include "calls.h"
-#include "../engine/engine.h"
 #include "../inline/inline.h"
 #include "../wire/message.h"
+#include "role.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 
-const char *calls_name(brood_fn *fn, const char *text)
+#define PIECES_MAX 1024u /* as the kernel's IOV_MAX */
+
+/* enum role_way, or -errno with a sentence: only the engine may make that call. */
+static int way(const char *call, const void *what)
 {
-	return intern_function((uintptr_t)fn, text);
+	int way = atomic_load_explicit(role_mark, memory_order_relaxed);
+
+	return way != ROLE_NOBODY && what ? way : role_check(call, what);
+}
+
+static int fail(const char *call, const char *why)
+{
+	engine_error("%s: %s", call, why);
+	return -EINVAL;
+}
+
+/* With the name that fn got first. */
+static struct engine_job job_of(
+	brood_fn *fn, const char *text, const struct brood_job_options *options)
+{
+	static __thread struct engine_job last;
+
+	if (!last.name || last.fn != fn)
+		last.name = intern_function((uintptr_t)fn, text);
+	last.fn = fn;
+	return (struct engine_job){ .fn = fn, .name = last.name, .options = options };
 }
 
 const char *brood_error(void) { return engine_error_text(); }
 
+/* ---- Jobs ---- */
+
 int brood_open_named(struct brood *brood, brood_fn *fn, const char *name,
 	const struct brood_job_options *options, int *ret_fd, struct brood_handle **ret_handle)
 {
-	struct engine_job job = { .fn = fn, .name = calls_name(fn, name), .options = options };
-	int r = front_check("brood_open", brood);
+	struct engine_job job = job_of(fn, name, options);
+	int r = way("brood_open", brood);
 
-	if (r < 0)
-		return r;
-	return front_is_inline() ? inline_open(brood, &job, ret_fd, ret_handle)
-				 : engine_open(brood, &job, ret_fd, ret_handle);
+	return r < 0 ? r : engine_open(brood, &job, ret_fd, ret_handle);
 }
 
 int brood_give_named(struct brood *brood, brood_fn *fn, const char *name, int fd,
 	const struct brood_job_options *options, struct brood_handle **ret_handle)
 {
-	struct engine_job job = { .fn = fn, .name = calls_name(fn, name), .options = options };
-	int r = front_check("brood_give", brood);
+	struct engine_job job = job_of(fn, name, options);
+	int r = way("brood_give", brood);
 
-	if (r < 0)
-		return r;
-	return front_is_inline() ? inline_give(brood, &job, fd, ret_handle)
-				 : engine_give(brood, &job, fd, ret_handle);
+	if (r == ROLE_INLINE)
+		return inline_give(brood, &job, fd, ret_handle);
+	return r < 0 ? r : engine_give(brood, &job, fd, ret_handle);
 }
 
 ssize_t brood_call_named(struct brood *brood, brood_fn *fn, const char *name, const void *request,
 	size_t request_size, void *reply, size_t reply_size,
 	const struct brood_job_options *options, struct brood_verdict *ret_verdict)
 {
-	struct engine_job job = { .fn = fn, .name = calls_name(fn, name), .options = options };
+	struct engine_job job = job_of(fn, name, options);
 	struct engine_bytes bytes = { .request = request,
 		.request_size = request_size,
 		.reply = reply,
 		.reply_size = reply_size };
-	int r = front_check("brood_call", brood);
+	int r = way("brood_call", brood);
 
-	if (r < 0)
-		return r;
-	return front_is_inline() ? inline_call(brood, &job, &bytes, ret_verdict)
-				 : engine_call(brood, &job, &bytes, ret_verdict);
+	return r < 0 ? r : engine_call(brood, &job, &bytes, ret_verdict);
 }
 
-static char *join(const struct iovec *pieces, size_t count, size_t size)
+/* The sum of the pieces' sizes; -EINVAL with a sentence: no request looks like that. */
+static int check_pieces(
+	const char *call, const struct iovec *pieces, size_t count, size_t *ret_size)
 {
-	char *all = malloc(size + 1), *at = all;
+	size_t size = 0;
 
-	for (size_t i = 0; all && i < count; at += pieces[i++].iov_len)
-		if (pieces[i].iov_len > 0)
-			memcpy(at, pieces[i].iov_base, pieces[i].iov_len);
-	return all;
+	if (count > 0 && !pieces)
+		return fail(call, "request is NULL, but request_count is not 0");
+	if (count > PIECES_MAX)
+		return fail(call, "request_count is more than 1024: join pieces");
+	for (size_t i = 0; i < count; i++) {
+		if (pieces[i].iov_len > 0 && !pieces[i].iov_base)
+			return fail(call, "request is NULL, but its size is not 0");
+		if (pieces[i].iov_len > (size_t)SSIZE_MAX - size)
+			return fail(call, "the request's size is larger than any memory");
+		size += pieces[i].iov_len;
+	}
+	*ret_size = size;
+	return 0;
 }
 
 ssize_t brood_callv_named(struct brood *brood, brood_fn *fn, const char *name,
 	const struct iovec *request, size_t request_count, void *reply, size_t reply_size,
 	const struct brood_job_options *options, struct brood_verdict *ret_verdict)
 {
-	size_t size;
+	size_t size, at = 0;
 	char *all;
 	ssize_t n;
-	int r = front_check("brood_callv", brood);
+	int r = way("brood_callv", brood);
 
-	if (r < 0 || (r = calls_check_pieces("brood_callv", request, request_count, &size)) < 0)
+	if (r < 0 || (r = check_pieces("brood_callv", request, request_count, &size)) < 0)
 		return r;
-	all = join(request, request_count, size);
+	all = malloc(size + 1);
 	if (!all) {
 		engine_error("brood_callv: out of memory");
 		return -ENOMEM;
 	}
+	for (size_t i = 0; i < request_count; at += request[i++].iov_len)
+		if (request[i].iov_len > 0)
+			memcpy(all + at, request[i].iov_base, request[i].iov_len);
 	n = brood_call_named(brood, fn, name, all, size, reply, reply_size, options, ret_verdict);
 	free(all);
 	return n;
 }
 
-uint64_t brood_id(const struct brood_handle *handle)
+static int submit(const char *call, struct brood *brood, const struct engine_job *job,
+	const struct iovec *request, size_t count, uint64_t *ret_id)
 {
-	if (!handle)
-		return 0;
-	return front_is_inline() ? inline_id(handle) : engine_id(handle);
+	size_t size;
+	int r = way(call, brood);
+
+	if (r < 0 || (r = check_pieces("brood_submit", request, count, &size)) < 0)
+		return r;
+	return engine_submit(brood, job, request, count, ret_id);
 }
+
+int brood_submit_named(struct brood *brood, brood_fn *fn, const char *name, const void *request,
+	size_t request_size, const struct brood_job_options *options, uint64_t *ret_id)
+{
+	struct engine_job job = job_of(fn, name, options);
+	struct iovec piece = { .iov_base = (void *)(uintptr_t)request, .iov_len = request_size };
+
+	return submit("brood_submit", brood, &job, &piece, request_size > 0, ret_id);
+}
+
+int brood_submitv_named(struct brood *brood, brood_fn *fn, const char *name,
+	const struct iovec *request, size_t request_count, const struct brood_job_options *options,
+	uint64_t *ret_id)
+{
+	struct engine_job job = job_of(fn, name, options);
+
+	return submit("brood_submitv", brood, &job, request, request_count, ret_id);
+}
+
+uint64_t brood_id(const struct brood_handle *handle) { return handle ? engine_id(handle) : 0; }
 
 int brood_fetch(struct brood_handle *handle, struct brood_verdict *ret_verdict)
 {
-	int r = front_check("brood_fetch", handle);
+	int r = way("brood_fetch", handle);
 
-	if (r < 0)
-		return r;
-	return front_is_inline() ? inline_fetch(handle, ret_verdict)
-				 : engine_fetch(handle, ret_verdict);
+	return r < 0 ? r : engine_fetch(handle, ret_verdict);
 }
 
 int brood_wait(struct brood_handle *handle, uint32_t timeout_ms, struct brood_verdict *ret_verdict)
 {
-	int r = front_check("brood_wait", handle);
+	int r = way("brood_wait", handle);
 
-	if (r < 0)
-		return r;
-	return front_is_inline() ? inline_wait(handle, timeout_ms, ret_verdict)
-				 : engine_wait(handle, timeout_ms, ret_verdict);
+	return r < 0 ? r : engine_wait(handle, timeout_ms, ret_verdict);
 }
 
 struct brood_handle *brood_release(struct brood_handle *handle)
 {
-	if (!handle || front_check("brood_release", handle) < 0)
-		return NULL;
-	if (front_is_inline())
-		inline_release(handle);
-	else
+	if (handle && way("brood_release", handle) >= 0)
 		engine_release(handle);
 	return NULL;
 }
 
 int brood_cancel(struct brood *brood, uint64_t id)
 {
-	int r = front_check("brood_cancel", brood);
+	int r = way("brood_cancel", brood);
 
-	if (r < 0)
-		return r;
-	return front_is_inline() ? inline_cancel(brood, id) : engine_cancel(brood, id);
+	return r < 0 ? r : engine_cancel(brood, id);
 }
+
+/* ---- The pool ---- */
 
 int brood_fd(struct brood *brood)
 {
-	int r = front_check("brood_fd", brood);
+	int r = way("brood_fd", brood);
 
-	if (r < 0)
-		return r;
-	return front_is_inline() ? inline_fd(brood) : engine_fd(brood);
+	return r < 0 ? r : r == ROLE_INLINE ? inline_fd(brood) : engine_fd(brood);
 }
 
 int brood_dispatch(struct brood *brood)
 {
-	int r = front_check("brood_dispatch", brood);
+	int r = way("brood_dispatch", brood);
 
-	if (r < 0)
-		return r;
-	return front_is_inline() ? inline_dispatch(brood) : engine_dispatch(brood);
+	return r < 0 ? r : engine_dispatch(brood);
 }
 
 int brood_wait_ready(struct brood *brood, uint32_t timeout_ms)
 {
-	int r = front_check("brood_wait_ready", brood);
+	int r = way("brood_wait_ready", brood);
 
-	if (r < 0)
-		return r;
-	return front_is_inline() ? inline_wait_ready(brood) : engine_wait_ready(brood, timeout_ms);
+	return r < 0 ? r : engine_wait_ready(brood, timeout_ms);
 }
 
 int brood_stop(struct brood *brood)
 {
-	int r = front_check("brood_stop", brood);
+	int r = way("brood_stop", brood);
 
-	if (r < 0)
-		return r;
-	return front_is_inline() ? inline_stop(brood) : engine_stop(brood);
+	return r < 0 ? r : r == ROLE_INLINE ? inline_stop(brood) : engine_stop(brood);
 }
 
 int brood_set_init_data(
 	struct brood *brood, const void *data, size_t data_size, const int *fds, size_t fds_count)
 {
-	int r = front_check("brood_set_init_data", brood);
+	int r = way("brood_set_init_data", brood);
 
-	if (r < 0)
-		return r;
-	return front_is_inline() ? inline_set_init_data(brood, data, data_size, fds, fds_count)
-				 : engine_set_init_data(brood, data, data_size, fds, fds_count);
+	if (r == ROLE_INLINE)
+		return inline_set_init_data(brood, data, data_size, fds, fds_count);
+	return r < 0 ? r : engine_set_init_data(brood, data, data_size, fds, fds_count);
+}
+
+static int notify(struct brood *brood, int way, uint32_t kind, const char *text)
+{
+	if (way < 0)
+		return way;
+	return way == ROLE_INLINE ? inline_check(brood) : engine_notify(brood, kind, text);
 }
 
 int brood_notify_ready(struct brood *brood)
 {
-	int r = front_check("brood_notify_ready", brood);
-
-	if (r < 0)
-		return r;
-	return front_is_inline() ? inline_notify(brood) : engine_notify(brood, NOTIFY_READY, NULL);
+	return notify(brood, way("brood_notify_ready", brood), NOTIFY_READY, NULL);
 }
 
 int brood_notify_status(struct brood *brood, const char *text)
 {
-	int r = front_check("brood_notify_status", brood);
+	int r = way("brood_notify_status", brood);
 
-	if (r < 0)
-		return r;
-	if (!text) {
-		engine_error("brood_notify_status: text is NULL");
-		return -EINVAL;
-	}
-	return front_is_inline() ? inline_notify(brood) : engine_notify(brood, NOTIFY_STATUS, text);
+	if (r >= 0 && !text)
+		return fail("brood_notify_status", "text is NULL");
+	return notify(brood, r, NOTIFY_STATUS, text);
 }
 
 int brood_stats(struct brood *brood, struct brood_stats *ret_stats)
 {
-	int r = front_check("brood_stats", brood);
+	int r = way("brood_stats", brood);
 
-	if (r < 0)
-		return r;
-	return front_is_inline() ? inline_stats(brood, ret_stats) : engine_stats(brood, ret_stats);
+	return r < 0 ? r : engine_stats(brood, ret_stats);
+}
+
+/* ---- Queues ---- */
+
+int brood_queue_new(struct brood *brood, const struct brood_queue_options *options,
+	struct brood_queue **ret_queue)
+{
+	int r = way("brood_queue_new", brood);
+
+	if (r >= 0 && !ret_queue)
+		return fail("brood_queue_new", "ret_queue is NULL");
+	return r < 0 ? r : engine_queue_new(brood, options, ret_queue);
+}
+
+struct brood_queue *brood_queue_free(struct brood_queue *queue)
+{
+	if (queue && way("brood_queue_free", queue) >= 0)
+		engine_queue_free(queue);
+	return NULL;
+}
+
+struct brood_queue *brood_own_queue(struct brood *brood)
+{
+	return way("brood_own_queue", brood) < 0 ? NULL : engine_own_queue(brood);
+}
+
+int brood_queue_fd(struct brood_queue *queue)
+{
+	int r = way("brood_queue_fd", queue);
+
+	return r < 0 ? r : engine_queue_fd(queue);
+}
+
+int brood_queue_dispatch(struct brood_queue *queue)
+{
+	int r = way("brood_queue_dispatch", queue);
+
+	return r < 0 ? r : engine_queue_dispatch(queue);
+}
+
+int brood_queue_wait(struct brood_queue *queue, uint32_t timeout_ms)
+{
+	int r = way("brood_queue_wait", queue);
+
+	return r < 0 ? r : engine_queue_wait(queue, timeout_ms);
+}
+
+int brood_take(struct brood_queue *queue, const struct brood_result **ret_results, size_t room)
+{
+	int r = way("brood_take", queue);
+
+	if (r >= 0 && room > 0 && !ret_results)
+		return fail("brood_take", "ret_results is NULL, but room is not 0");
+	return r < 0 ? r : engine_take(queue, ret_results, room);
+}
+
+size_t brood_queue_out(struct brood_queue *queue)
+{
+	return way("brood_queue_out", queue) < 0 ? 0 : engine_queue_out(queue);
+}
+
+/* ---- Pinned leases ---- */
+
+int brood_lease(struct brood *brood, const struct brood_lease_options *options,
+	struct brood_lease **ret_lease)
+{
+	int r = way("brood_lease", brood);
+
+	if (r >= 0 && !ret_lease)
+		return fail("brood_lease", "ret_lease is NULL");
+	if (r == ROLE_INLINE)
+		return inline_lease(brood, options, ret_lease);
+	return r < 0 ? r : engine_lease(brood, options, ret_lease);
+}
+
+struct brood_lease *brood_lease_end(struct brood_lease *lease)
+{
+	int r = lease ? way("brood_lease_end", lease) : -EINVAL;
+
+	if (r == ROLE_INLINE)
+		inline_lease_end(lease);
+	else if (r >= 0)
+		engine_lease_end(lease);
+	return NULL;
+}
+
+struct brood_queue *brood_lease_queue(struct brood_lease *lease)
+{
+	return way("brood_lease_queue", lease) < 0 ? NULL : engine_lease_queue(lease);
+}
+
+int brood_lease_worker(
+	struct brood_lease *lease, pid_t *ret_pid, uint32_t *ret_slot, uint32_t *ret_generation)
+{
+	int r = way("brood_lease_worker", lease);
+
+	return r < 0 ? r : engine_lease_worker(lease, ret_pid, ret_slot, ret_generation);
 }

@@ -179,33 +179,30 @@ static int check_signals(const char *field, const int *signals, size_t count, bo
 	return 0;
 }
 
+static void own_ints(const int **list, size_t count, int **at)
+{
+	if (count > 0)
+		*list = memcpy(*at, *list, count * sizeof **at);
+	*at += count;
+}
+
 /* Arrays and title move into memory of our own: one block. */
 static int own(struct brood_options *o, void **ret_memory)
 {
-	size_t title_size = o->title ? strnlen(o->title, TITLE_MAX) + 1 : 0;
+	size_t title_size = o->title ? strnlen(o->title, TITLE_MAX) : 0;
 	size_t ints = o->keep_fds_count + o->pass_signals_count + o->keep_signals_count;
-	int *at = malloc(ints * sizeof *at + title_size + 1);
-	char *title;
+	int *at = calloc(1, ints * sizeof *at + title_size + 1);
 
 	*ret_memory = at;
 	if (!at) {
 		engine_error("brood_start: out of memory");
 		return -ENOMEM;
 	}
-	if (o->keep_fds_count > 0)
-		o->keep_fds = memcpy(at, o->keep_fds, o->keep_fds_count * sizeof *at);
-	at += o->keep_fds_count;
-	if (o->pass_signals_count > 0)
-		o->pass_signals = memcpy(at, o->pass_signals, o->pass_signals_count * sizeof *at);
-	at += o->pass_signals_count;
-	if (o->keep_signals_count > 0)
-		o->keep_signals = memcpy(at, o->keep_signals, o->keep_signals_count * sizeof *at);
-	at += o->keep_signals_count;
-	if (o->title) {
-		title = memcpy(at, o->title, title_size - 1);
-		title[title_size - 1] = '\0';
-		o->title = title;
-	}
+	own_ints(&o->keep_fds, o->keep_fds_count, &at);
+	own_ints(&o->pass_signals, o->pass_signals_count, &at);
+	own_ints(&o->keep_signals, o->keep_signals_count, &at);
+	if (o->title)
+		o->title = memcpy(at, o->title, title_size);
 	return 0;
 }
 
@@ -219,16 +216,12 @@ int resolve_options(const struct brood_options *options, struct resolved *ret)
 		return r;
 	new.submit_queue_ms = o->queue_ms ? o->queue_ms : BROOD_FOREVER;
 	set_defaults(o);
-	r = check_numbers(o);
-	if (r == 0)
-		r = check_fds(o);
-	if (r == 0)
-		r = check_signals("pass_signals", o->pass_signals, o->pass_signals_count, true);
-	if (r == 0)
-		r = check_signals("keep_signals", o->keep_signals, o->keep_signals_count, false);
-	if (r == 0)
-		r = own(o, &new.memory);
-	if (r < 0)
+	if ((r = check_numbers(o)) < 0 || (r = check_fds(o)) < 0 ||
+		(r = check_signals("pass_signals", o->pass_signals, o->pass_signals_count, true)) <
+			0 ||
+		(r = check_signals("keep_signals", o->keep_signals, o->keep_signals_count, false)) <
+			0 ||
+		(r = own(o, &new.memory)) < 0)
 		return r;
 	*ret = new;
 	return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * start.c - the front door: brood_start(), and which role this process takes.
+ * start.c - the front door: brood_start().
  *
  * One process becomes many here, so the order is everything. What can fail is done before the fork,
  * step by step (prepare()), and each step can be taken back (undo()): a start that fails leaves no
@@ -21,47 +21,30 @@
  * image; what is shared is in wire/shared.h.
  *
  * The trap: brood_start() may be called again after it failed, from a worker, from a child that the
- * engine forked, or twice. The engine is told from its children by a page that the kernel wipes on
- * fork.
+ * engine forked, or twice. role.c tells them apart.
  */
 #define _GNU_SOURCE
-#include "front.h"
-
-#include "../base/base.h"
-#include "../engine/engine.h"
 #include "../guard/guard.h"
 #include "../inline/inline.h"
-#include "../os/closing.h"
 #include "../os/proc.h"
 #include "../os/fds.h"
-#include "../os/notify.h"
 #include "../os/output.h"
 #include "../os/process.h"
-#include "../os/shm.h"
-#include "../os/signals.h"
 #include "../os/sockets.h"
 #include "../os/stack.h"
-#include "../os/stale.h"
 #include "../os/text.h"
 #include "../os/title.h"
 #include "resolve.h"
+#include "role.h"
 #include "../supervisor/supervisor.h"
 #include "surroundings.h"
-#include "../wire/shared.h"
 #include "../worker/main.h"
 #include "../worker/worker.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-
-#define ENGINE_MARK 0x656e67696e65ull
-
-static const char *const notify_variables[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID" };
 
 /*
  * All that a start has opened so far. Valid for the life of the process once it succeeded: options
@@ -75,7 +58,6 @@ struct start {
 	struct stale stale;
 	struct standard standard;
 	struct notify notify;
-	char *environment[ARRAY_SIZE(notify_variables)];
 	int messages[2], logs[2]; /* [0] the engine's end, [1] the supervisor's */
 	struct brood *brood;
 	struct supervisor *supervisor;
@@ -83,93 +65,15 @@ struct start {
 	struct supervisor *left_behind;
 };
 
-struct mark {
-	_Atomic uint64_t value;
-};
-
-static struct front {
-	bool started, in_line;
-	/* ENGINE_MARK in the engine; wiped in what it forks */
-	struct mark *mark;
-	/* where the kernel cannot wipe (emulators): whose mark it is; else 0 */
-	pid_t mark_pid;
-	struct start start;
-} front;
-
-bool front_is_inline(void) { return front.in_line; }
-
-static bool is_engine(void)
-{
-	return front.mark &&
-		atomic_load_explicit(&front.mark->value, memory_order_relaxed) == ENGINE_MARK &&
-		(front.mark_pid == 0 || front.mark_pid == getpid());
-}
-
-enum brood_role brood_role(void)
-{
-	if (!front.started)
-		return BROOD_ROLE_NONE;
-	if (is_engine())
-		return BROOD_ROLE_ENGINE;
-	return worker_is_self() ? BROOD_ROLE_WORKER : BROOD_ROLE_FORKED;
-}
-
-int front_check(const char *call, const void *what)
-{
-	switch (brood_role()) {
-	case BROOD_ROLE_WORKER:
-		engine_error("%s: this is a worker; only the engine may call this. Give the result "
-			     "back as the job's reply",
-			call);
-		return -EPERM;
-	case BROOD_ROLE_FORKED:
-		engine_error("%s: this is a child that the engine or a job forked; only the "
-			     "process in which brood_start() returned may call this",
-			call);
-		return -EPERM;
-	default: break;
-	}
-	if (!what) {
-		engine_error("%s: its first argument is NULL%s", call,
-			front.started ? "" : ", and brood_start() has not succeeded");
-		return -EINVAL;
-	}
-	return 0;
-}
+static struct start the_start;
 
 int brood_rearm(void)
 {
 	switch (brood_role()) {
-	case BROOD_ROLE_ENGINE: return front.in_line ? 0 : engine_rearm(front.start.brood);
+	case BROOD_ROLE_ENGINE: return the_start.brood ? engine_rearm(the_start.brood) : 0;
 	case BROOD_ROLE_WORKER: return worker_rearm();
 	default: engine_error("brood_rearm: for the engine and for workers only"); return -EPERM;
 	}
-}
-
-static int mark_prepare(void)
-{
-	front.mark = mmap(
-		NULL, shm_page(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (front.mark == MAP_FAILED) {
-		front.mark = NULL;
-		return -ENOMEM;
-	}
-	front.mark_pid = shm_wipe_on_fork(front.mark, shm_page()) < 0 ? -1 : 0;
-	return 0;
-}
-
-static void mark_engine(void)
-{
-	if (front.mark_pid != 0)
-		front.mark_pid = getpid();
-	atomic_store(&front.mark->value, ENGINE_MARK);
-}
-
-static void mark_undo(void)
-{
-	if (front.mark)
-		munmap(front.mark, shm_page());
-	front.mark = NULL;
 }
 
 /* -errno with a sentence: what could not be done, and what the kernel said. */
@@ -221,35 +125,14 @@ static int check_files(const struct brood_options *o, const struct stale *stale)
 	return -EMFILE;
 }
 
-static void environment_save(struct start *s)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(notify_variables); i++) {
-		const char *value = getenv(notify_variables[i]);
-
-		s->environment[i] = value ? strdup(value) : NULL;
-	}
-}
-
-static void environment_forget(struct start *s, bool restore)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(notify_variables); i++) {
-		if (restore && s->environment[i])
-			setenv(notify_variables[i], s->environment[i], 1);
-		free(s->environment[i]);
-		s->environment[i] = NULL;
-	}
-}
-
 static int prepare_notify(struct start *s)
 {
-	int r;
+	int r = notify_from_environment(&s->notify);
 
-	environment_save(s);
-	r = notify_from_environment(&s->notify);
 	if (r < 0)
 		engine_error("brood_start: NOTIFY_SOCKET is \"%s\": systemd sets a path or an "
 			     "abstract name (@...) there; unset it",
-			s->environment[0] ? s->environment[0] : "");
+			getenv("NOTIFY_SOCKET"));
 	return r;
 }
 
@@ -284,7 +167,7 @@ static int prepare_memory_and_fds(struct start *s)
 {
 	int r;
 
-	if ((r = mark_prepare()) < 0 || (r = text_snapshot()) < 0)
+	if ((r = role_prepare()) < 0 || (r = text_snapshot()) < 0)
 		return refused(r, "memory");
 	stack_note(); /* not there: workers map a stack for their jobs */
 	if ((r = prepare_standard_fds(s)) < 0)
@@ -353,16 +236,14 @@ static void undo(struct start *s)
 	close_pair(s->messages);
 	close_pair(s->logs);
 	notify_close(&s->notify);
-	environment_forget(s, true);
 	shared_free(&s->shared);
 	stale_free(&s->stale);
 	leave_standard_fds(s);
-	mark_undo();
+	role_undo();
 	resolve_free(&s->resolved);
 }
 
-static void __attribute__((noreturn))
-become_supervisor(struct start *s, pid_t engine_pid, int placeholder)
+static _Noreturn void become_supervisor(struct start *s, pid_t engine_pid, int placeholder)
 {
 	int pidfd;
 
@@ -371,6 +252,7 @@ become_supervisor(struct start *s, pid_t engine_pid, int placeholder)
 	 * now, and that passes. -1 where there are no pidfds.
 	 */
 	close_fd(placeholder);
+	notify_hide();
 	while ((pidfd = process_pidfd_open(engine_pid)) == -ENOMEM || pidfd == -ENFILE ||
 		pidfd == -EMFILE)
 		poll(NULL, 0, 1);
@@ -380,15 +262,15 @@ become_supervisor(struct start *s, pid_t engine_pid, int placeholder)
 /* A child that the engine forks inherits the handler, but is not the engine. */
 static void at_exit(void)
 {
-	if (is_engine() && front.start.brood)
-		engine_at_exit(front.start.brood);
+	if (brood_role() == BROOD_ROLE_ENGINE && the_start.brood)
+		engine_at_exit(the_start.brood);
 }
 
 static int become_engine(struct start *s, int placeholder, struct brood **ret_brood)
 {
 	int r;
 
-	mark_engine();
+	role_take(ROLE_WORKERS);
 	close_fd(placeholder);
 	r = engine_adopt(s->brood);
 	if (r == -ESRCH)
@@ -401,7 +283,7 @@ static int become_engine(struct start *s, int placeholder, struct brood **ret_br
 	stale_free(&s->stale);
 	title_set("engine");
 	leave_standard_fds(s);
-	environment_forget(s, false);
+	notify_hide();
 	closing_by(CLOSING_SIBLING, s->shared.tally->closers[1]);
 	if (r == 0 && atexit(at_exit) != 0)
 		r = -ENOMEM;
@@ -423,7 +305,7 @@ static int start_processes(struct start *s, struct brood **ret_brood)
 	if (placeholder < 0 && placeholder != -ENOSYS && placeholder != -EPERM)
 		return refused(placeholder, "a pidfd");
 	title_init(s->resolved.options.title);
-	front.started = true;
+	role_begin(true);
 	output_flush();
 	pid = fork();
 	if (pid == 0)
@@ -431,47 +313,42 @@ static int start_processes(struct start *s, struct brood **ret_brood)
 	if (pid > 0)
 		become_supervisor(s, pid, placeholder);
 	r = -errno;
-	front.started = false;
+	role_begin(false);
 	close_fd(placeholder);
 	return refused(r, "fork");
 }
 
 static int start_inline(struct start *s, struct brood **ret_brood)
 {
-	int r = mark_prepare();
+	int r;
 
-	if (r < 0)
+	if ((r = role_prepare()) < 0 || (r = text_snapshot()) < 0)
 		return refused(r, "memory");
-	r = text_snapshot();
+	r = inline_start(&s->resolved.options, ret_brood);
 	if (r == 0)
-		r = inline_start(&s->resolved.options, ret_brood);
-	if (r < 0)
-		return r;
-	mark_engine();
-	front.started = front.in_line = true;
-	return 0;
+		role_take(ROLE_INLINE);
+	return r;
 }
 
 static int check_role(struct brood **ret_brood)
 {
-	if (front.started) {
-		if (brood_role() == BROOD_ROLE_ENGINE) {
-			engine_error("brood_start: this program has been started already, and can "
-				     "be only once");
-			return -EALREADY;
-		}
-		return front_check("brood_start", ret_brood);
-	}
-	if (!ret_brood) {
+	switch (brood_role()) {
+	case BROOD_ROLE_NONE:
+		if (ret_brood)
+			return 0;
 		engine_error("brood_start: ret_brood is NULL");
 		return -EINVAL;
+	case BROOD_ROLE_ENGINE:
+		engine_error("brood_start: this program has been started already, and can be only "
+			     "once");
+		return -EALREADY;
+	default: return role_check("brood_start", ret_brood);
 	}
-	return 0;
 }
 
 int brood_start(const struct brood_options *options, struct brood **ret_brood)
 {
-	struct start *s = &front.start;
+	struct start *s = &the_start;
 	int r = check_role(ret_brood);
 
 	if (r < 0)
@@ -481,20 +358,11 @@ int brood_start(const struct brood_options *options, struct brood **ret_brood)
 	r = resolve_options(options, &s->resolved);
 	if (r < 0)
 		return r;
-	if (s->resolved.options.flags & BROOD_INLINE) {
+	if (s->resolved.options.flags & BROOD_INLINE)
 		r = start_inline(s, ret_brood);
-		if (r < 0) {
-			mark_undo();
-			resolve_free(&s->resolved);
-		}
-		return r;
-	}
-	r = check_threads();
-	if (r == 0)
-		r = surroundings_check();
-	if (r == 0)
+	else if ((r = check_threads()) == 0 && (r = surroundings_check()) == 0)
 		r = start_processes(s, ret_brood);
-	if (r < 0 && !front.started)
+	if (r < 0 && brood_role() == BROOD_ROLE_NONE)
 		undo(s);
 	return r;
 }

@@ -72,11 +72,9 @@ static int check_pid_namespace(void)
 
 int surroundings_check(void)
 {
-	int r = check_null();
+	int r;
 
-	if (r == 0)
-		r = check_file_size();
-	if (r == 0)
-		r = check_pid_namespace();
-	return r;
+	if ((r = check_null()) < 0 || (r = check_file_size()) < 0)
+		return r;
+	return check_pid_namespace();
 }

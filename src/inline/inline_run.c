@@ -1,267 +1,172 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inline_run.c - inline mode: one job, from its options to its verdict.
+ * inline_run.c - the transport of inline mode. A job runs in the thread that gives it
+ * (brood_open(): in a thread of its own, because the caller talks to it), through the worker's own
+ * code, so that a job sees the same struct brood_job. A crash is a crash of the caller; limits are
+ * not enforced; there is nobody to kill.
  *
- * A job of bytes runs in the calling thread while a helper thread moves the bytes: it may reply
- * before it has read all, and neither fits a socket's buffer. So its request and reply are those of
- * a handoff.
+ * The trap: while the job runs, brood_stop() may give up waiting for it. Then the job's record has
+ * its verdict, and perhaps another job, so it is looked for by its id.
  */
 #define _GNU_SOURCE
-#include "inline_internal.h"
+#include "inline_run.h"
 
-#include "../base/options.h"
-#include "../os/fds.h"
-#include "../os/sockets.h"
-#include "../os/text.h"
+#include "../engine/deliver.h"
+#include "../engine/given.h"
+#include "../engine/job_verdict.h"
+#include "../engine/queue.h"
+#include "../engine/sleep.h"
 #include "../worker/job_inline.h"
+#include "inline_bytes.h"
 
 #include <dlfcn.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
-/* A static program need not have them: then such jobs are refused. */
+/* A static program need not have them: then jobs of plugins are refused. */
 #pragma weak dlopen
 #pragma weak dlsym
 #pragma weak dlerror
 
-#define JOB_FLAGS_KNOWN \
-	(uint32_t)(BROOD_JOB_ONCE | BROOD_JOB_ABORT | BROOD_JOB_TRUSTED | BROOD_JOB_MORE)
+/* A job that runs: a copy of all that it needs. */
+struct here {
+	struct queue *queue;
+	uint64_t id;
+	brood_fn *fn;
+	uint32_t plugin_size; /* behind the argument: as in struct given */
+	struct job_inline worker;
+	struct brood_verdict verdict;
+	struct inline_bytes bytes;
+	bool has_bytes;
+	struct queue_fds fds, back; /* extra ones, and those of the reply */
+	char name[BROOD_NAME_MAX];
+	_Alignas(max_align_t) unsigned char arg[BROOD_ARG_MAX];
+};
 
-/* ---- Its options ---- */
+static const struct brood_options *program;
 
-static int check_plugin(const struct brood_job_options *o, brood_fn *fn, const char *call)
+void inline_run_options(const struct brood_options *options) { program = options; }
+
+static void log_line(void *unused, const struct brood_log *line)
 {
-	if (!o->plugin && !o->symbol)
-		return 0;
-	if (fn)
-		return inline_fail(
-			-EINVAL, call, "options.plugin is set, and fn is not NULL: one of the two");
-	if (!o->plugin || !o->symbol || o->plugin[0] != '/' || !o->symbol[0])
-		return inline_fail(-EINVAL, call,
-			"options.plugin must be an absolute path, and options.symbol a name in it");
-	if (strlen(o->plugin) + strlen(o->symbol) + 2 > BROOD_ARG_MAX - o->arg_size)
-		return inline_fail(-EINVAL, call,
-			"options.plugin and symbol are longer than BROOD_ARG_MAX less arg_size");
-	return 0;
+	/* Recursive: a callback may run a job that logs. */
+	static pthread_mutex_t one_at_a_time = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+	(void)unused;
+	pthread_mutex_lock(&one_at_a_time);
+	if (program->log)
+		program->log(program->log_context, line);
+	else
+		dprintf(2, "%s\n", line->text);
+	pthread_mutex_unlock(&one_at_a_time);
 }
 
-static int check_options(const struct brood_job_options *o, brood_fn *fn, const char *call)
+/* Under the queue's lock. NULL: the stop has given it up. */
+static struct queue_job *job_of(const struct here *h)
 {
-	if (o->flags & ~JOB_FLAGS_KNOWN)
-		return inline_fail(
-			-EINVAL, call, "options.flags has bits that this library does not know");
-	if (o->arg_size > BROOD_ARG_MAX || (o->arg_size > 0 && !o->arg))
-		return inline_fail(-EINVAL, call,
-			"options.arg_size is more than BROOD_ARG_MAX, or arg is NULL: send larger "
-			"arguments as the request");
-	if (o->dispatch > BROOD_PATH_LEASE)
-		return inline_fail(-EINVAL, call, "options.dispatch is none of enum brood_path");
-	if (o->fds_count > BROOD_JOB_FDS_MAX || (o->fds_count > 0 && !o->fds))
-		return inline_fail(-EINVAL, call,
-			"options.fds_count is more than BROOD_JOB_FDS_MAX, or fds is NULL");
-	if (!inline_all_zero(o->reserved, ARRAY_SIZE(o->reserved)))
-		return inline_fail(-EINVAL, call,
-			"options.reserved is not zero: initialise the struct with { .size = sizeof "
-			"options }");
-	return check_plugin(o, fn, call);
+	struct queue_job *job = queue_jobs_find(h->queue, h->id);
+
+	return job && job->state == JOB_HERE ? job : NULL;
 }
 
-static int copy_fds(struct run *run, const char *call)
+static void keep_progress(void *context, const void *data, size_t size)
 {
-	for (size_t i = 0; i < run->options.fds_count; i++) {
-		int fd = fcntl(run->options.fds[i], F_DUPFD_CLOEXEC, 3), r = -errno;
+	struct here *h = context;
+	struct message_progress m = { .size = (uint32_t)size };
+	struct queue_job *job;
 
-		if (fd < 0) {
-			run_clear(run);
-			return inline_fail(r, call, "one of options.fds could not be duplicated");
-		}
-		run->fds[run->fds_count++] = fd;
+	if (size > 0)
+		memcpy(m.data, data, size);
+	queue_lock(h->queue);
+	job = job_of(h);
+	if (job) {
+		job_verdict_progress(h->queue, job, &m);
+		if (job->call.waited)
+			deliver_progress(h->queue, job);
+		sleep_tell(h->queue);
 	}
-	return 0;
+	queue_unlock(h->queue);
 }
 
-static uint32_t path_of(const struct brood_job_options *o, const struct brood_options *pool)
+/* ---- Under the queue's lock: what the job needs ---- */
+
+static void describe(
+	struct here *h, struct queue *l, struct queue_job *job, const struct given *given)
 {
-	return o->lease ? BROOD_PATH_LEASE : o->dispatch ? o->dispatch : pool->dispatch;
+	*h = (struct here){ .queue = l,
+		.id = job->id,
+		.fn = given->job->fn,
+		.plugin_size = given->plugin_size,
+		.verdict = { .pid = getpid(), .generation = 1, .started = 1, .path = given->path },
+		.bytes = { .request = given->request,
+			.left = (size_t)given->request_size,
+			.reply = job->call.room,
+			.room = job->call.room_size,
+			.grow = !job->call.waited },
+		.has_bytes = !job->socket_job };
+	memcpy(h->name, job->function->name, sizeof h->name);
+	memcpy(h->arg, given->arg ? given->arg : "", given->arg_size);
+	h->worker = (struct job_inline){ .fd = job->fds.socket,
+		.id = h->id,
+		.request_size = (size_t)given->request_size,
+		.arg = h->arg,
+		.arg_size = given->options.arg_size,
+		.name = h->name,
+		.log = log_line,
+		.fds = h->fds.fds,
+		.progress = keep_progress,
+		.progress_context = h };
+	if (h->has_bytes) {
+		h->worker.ret_fds = h->back.fds;
+		h->worker.ret_fds_count = &h->back.count;
+	}
 }
 
-static void verdict_init(struct run *run, const char *name)
+static void count(struct queue *l, int by)
 {
-	struct brood_verdict *v = &run->verdict;
+	struct stats_page *stats = l->brood->shared.stats_page;
 
-	*v = (struct brood_verdict){
-		.size = sizeof *v, .pid = getpid(), .generation = 1, .attempts = 1, .started = 1
-	};
-	v->path = path_of(&run->options, run->brood->options);
-	snprintf(v->name, sizeof v->name, "%s",
-		run->options.plugin ? run->options.symbol
-			: name      ? name
-				    : "");
+	l->leases.streamed += (uint32_t)by; /* brood_stop() waits for those */
+	atomic_fetch_add(&stats->busy, (uint32_t)by);
+	atomic_store(&stats->idle, atomic_load(&stats->busy) == 0);
 }
+
+/* It runs: the fds are its own from now on. */
+static void begin(struct here *h, struct queue_job *job)
+{
+	job->state = JOB_HERE;
+	job->tries.made = 1;
+	job->fds.socket = -1;
+	if (job->fds.extra) {
+		h->fds = *job->fds.extra;
+		job->fds.extra->count = 0;
+	}
+	h->worker.fds_count = h->fds.count;
+	count(h->queue, 1);
+}
+
+/* ---- Without the lock: it runs ---- */
 
 /* The plugin stays open for good, as in a worker. */
-static brood_fn *open_plugin(struct run *run)
+static brood_fn *open_plugin(struct here *h)
 {
 	struct brood_log line = { .size = sizeof line,
 		.level = BROOD_WARNING,
 		.event = BROOD_EVENT_JOB_LOG,
 		.pid = getpid(),
 		.slot = UINT32_MAX };
+	const char *path = (const char *)h->arg + h->worker.arg_size;
 	bool can = dlopen && dlsym && dlerror;
-	void *plugin = can ? dlopen(run->options.plugin, RTLD_NOW | RTLD_LOCAL) : NULL;
-	void *symbol = plugin ? dlsym(plugin, run->options.symbol) : NULL;
+	void *plugin = can ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+	void *symbol = plugin ? dlsym(plugin, path + strlen(path) + 1) : NULL;
 
 	if (!symbol) {
 		line.text = can ? dlerror() : "plugin: this program cannot open shared objects";
 		line.text = line.text ? line.text : "plugin: the symbol is NULL";
-		inline_log(run->brood, &line);
+		log_line(NULL, &line);
 	}
 	return (brood_fn *)(uintptr_t)symbol;
-}
-
-int run_init(
-	struct run *run, struct inline_brood *b, const struct engine_job *job, const char *call)
-{
-	struct brood_job_options *o = &run->options;
-	int r = inline_check_open(b, call);
-
-	memset(run, 0, sizeof *run);
-	list_init(&run->link);
-	run->brood = b;
-	run->fd = -1;
-	run->request_size = BROOD_SIZE_UNKNOWN;
-	if (r < 0)
-		return r;
-	if (options_copy(o, sizeof *o, job->options, offsetof(struct brood_job_options, dispatch)) <
-		0)
-		return inline_fail(
-			-EINVAL, call, "options.size is wrong: set it, { .size = sizeof options }");
-	r = check_options(o, job->fn, call);
-	if (r < 0)
-		return r;
-	if (o->arg_size > 0)
-		memcpy(run->arg, o->arg, o->arg_size);
-	verdict_init(run, job->name);
-	run->fn = o->plugin ? open_plugin(run) : job->fn;
-	if (!o->plugin && !text_callable((const void *)job->fn))
-		return inline_fail(-EFAULT, call,
-			"fn does not lie in the program or in a library that was loaded at "
-			"brood_start() and still is");
-	return copy_fds(run, call);
-}
-
-int run_new(struct inline_brood *b, const struct engine_job *job, const char *call,
-	bool with_handle, struct run **ret_run)
-{
-	struct run *run = aligned_alloc(_Alignof(struct run), sizeof *run);
-	int r;
-
-	if (!run)
-		return inline_fail(-ENOMEM, call, "out of memory");
-	r = run_init(run, b, job, call);
-	if (r < 0) {
-		free(run);
-		return r;
-	}
-	if (with_handle) {
-		run->handle = calloc(1, sizeof *run->handle);
-		if (!run->handle) {
-			run_free(run);
-			return inline_fail(-ENOMEM, call, "out of memory");
-		}
-		*run->handle = (struct inline_handle){ .brood = b, .holders = 2 };
-	}
-	*ret_run = run;
-	return 0;
-}
-
-static void run_clear_given(struct run *run)
-{
-	while (run->fds_count > 0)
-		close_fd(run->fds[--run->fds_count]);
-}
-
-void run_clear(struct run *run)
-{
-	run_clear_given(run);
-	while (run->back_count > 0)
-		close_fd(run->back[--run->back_count]);
-}
-
-void run_free(struct run *run)
-{
-	run_clear(run);
-	free(run->handle);
-	free(run);
-}
-
-/* ---- Its life ---- */
-
-void run_accept(struct run *run)
-{
-	struct inline_brood *b = run->brood;
-
-	pthread_mutex_lock(&b->lock);
-	run->verdict.id = ++b->last_id;
-	if (run->options.ret_id)
-		__atomic_store_n(run->options.ret_id, run->verdict.id, __ATOMIC_RELEASE);
-	b->stats.submitted++;
-	b->stats.busy++;
-	if (run->handle)
-		run->handle->verdict = run->verdict;
-	list_append(&run->link, &b->running);
-	pthread_mutex_unlock(&b->lock);
-}
-
-void run_unaccept(struct run *run)
-{
-	struct inline_brood *b = run->brood;
-
-	pthread_mutex_lock(&b->lock);
-	list_remove(&run->link);
-	b->stats.busy--;
-	b->stats.submitted--;
-	pthread_mutex_unlock(&b->lock);
-}
-
-void handle_drop(struct inline_handle *h)
-{
-	if (--h->holders == 0)
-		free(h);
-}
-
-void handle_close(struct inline_handle *h, const struct brood_verdict *verdict)
-{
-	struct inline_brood *b = h->brood;
-
-	h->verdict = *verdict;
-	h->closed = true;
-	b->stats.verdicts[verdict->outcome]++;
-	b->news++;
-	eventfd_write(b->news_fd, 1);
-}
-
-void run_finish(struct run *run)
-{
-	struct inline_brood *b = run->brood;
-
-	pthread_mutex_lock(&b->lock);
-	list_remove(&run->link);
-	b->stats.busy--;
-	if (!run->handle)
-		b->stats.verdicts[run->verdict.outcome]++;
-	else if (!run->handle->closed)
-		handle_close(run->handle, &run->verdict);
-	if (run->handle && run->handle->holders == 1)
-		b->stats.dropped++;
-	if (run->handle)
-		handle_drop(run->handle);
-	pthread_cond_broadcast(&b->changed);
-	pthread_mutex_unlock(&b->lock);
 }
 
 static uint64_t thread_cpu_us(void)
@@ -272,168 +177,135 @@ static uint64_t thread_cpu_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / NS_PER_US;
 }
 
-static void call_fn(struct run *run, bool *ret_took)
+static bool call_function(struct here *h)
 {
-	struct job_inline job = {
-		.fd = run->fd,
-		.id = run->verdict.id,
-		.request_size = run->request_size,
-		.arg = run->arg,
-		.arg_size = run->options.arg_size,
-		.name = run->verdict.name,
-		.log = inline_log,
-		.log_context = run->brood,
-		.fds = run->fds,
-		.fds_count = run->fds_count,
-		.progress = run->progress,
-		.progress_context = run->progress_context,
-		.ret_fds = run->bytes ? run->back : NULL,
-		.ret_fds_count = run->bytes ? &run->back_count : NULL,
-	};
+	struct brood_verdict *v = &h->verdict;
 	uint64_t began = now_ns(), cpu = thread_cpu_us();
+	bool taken;
 
-	run->fds_count = 0; /* the extra fds are the job's from here on: not ours to close */
-	run->verdict.code = job_inline_run(run->fn, &job, ret_took);
-	run->verdict.outcome = run->verdict.code ? BROOD_FAILED : BROOD_DONE;
-	run->verdict.run_us = (now_ns() - began) / NS_PER_US;
-	if (run->brood->options->flags & BROOD_ACCOUNT_CPU)
-		run->verdict.cpu_us = thread_cpu_us() - cpu;
-}
-
-static void refuse(struct run *run, enum brood_detail detail)
-{
-	run->verdict.outcome = BROOD_REFUSED;
-	run->verdict.detail = detail;
-	run->verdict.started = 0;
+	v->code = job_inline_run(h->fn, &h->worker, &taken);
+	v->outcome = v->code ? BROOD_FAILED : BROOD_DONE;
+	v->run_us = (now_ns() - began) / NS_PER_US;
+	if (program->flags & BROOD_ACCOUNT_CPU)
+		v->cpu_us = thread_cpu_us() - cpu;
+	return taken;
 }
 
 /* The job may have closed its socket: then the number is somebody else's. */
-bool run_now(struct run *run)
+static void run(struct here *h)
 {
-	struct identity fd = { 0 };
-	bool took = false;
+	struct identity socket = { 0 };
+	bool taken = false;
 
-	if (identity_get(run->fd, &fd) < 0)
-		fd = (struct identity){ 0 };
-	if (run->fn)
-		call_fn(run, &took);
-	else
-		refuse(run, BROOD_DETAIL_PLUGIN);
-	if (!took && identity_is(run->fd, &fd)) {
-		shutdown(run->fd, SHUT_RDWR);
-		close_fd(run->fd);
+	identity_get(h->worker.fd, &socket);
+	if (h->plugin_size > 0)
+		h->fn = open_plugin(h);
+	if (h->fn) {
+		taken = call_function(h);
+	} else {
+		h->verdict.outcome = BROOD_REFUSED;
+		h->verdict.detail = BROOD_DETAIL_PLUGIN;
+		h->verdict.started = 0;
+		while (h->fds.count > 0)
+			close_fd(h->fds.fds[--h->fds.count]);
 	}
-	run_clear_given(run); /* what a job that did not run has left */
-	run->fd = -1;
-	return took;
-}
-
-/* ---- Its bytes ---- */
-
-struct pump {
-	int fd;
-	struct run_bytes *bytes;
-	size_t piece, at, left, received;
-	bool failed;
-};
-
-static bool pump_room(struct pump *p)
-{
-	struct run_bytes *b = p->bytes;
-	size_t want = b->room ? 2 * b->room : 4096;
-	char *larger;
-
-	if (!b->grow || p->received < b->room || p->failed)
-		return p->received < b->room;
-	larger = realloc(b->reply, want);
-	p->failed = !larger;
-	if (larger) {
-		b->reply = larger;
-		b->room = want;
+	if (!taken && identity_is(h->worker.fd, &socket)) {
+		shutdown(h->worker.fd, SHUT_RDWR);
+		close_fd(h->worker.fd);
 	}
-	return larger != NULL;
+	if (h->has_bytes)
+		inline_bytes_end(&h->bytes, taken);
 }
 
-static bool pump_read(struct pump *p)
+/* ---- Under the lock again: what came of it ---- */
+
+static void take_reply(struct here *h, struct queue_job *job)
 {
-	char spill[16384];
-	bool room = pump_room(p);
-	ssize_t n = room ? recv(p->fd, p->bytes->reply + p->received, p->bytes->room - p->received,
-				   MSG_DONTWAIT)
-			 : recv(p->fd, spill, sizeof spill, MSG_DONTWAIT);
-
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR;
-	p->received += (size_t)n;
-	return n > 0;
-}
-
-/* What the job does not want to read is no error. */
-static void pump_write(struct pump *p)
-{
-	const struct iovec *piece;
-	ssize_t n;
-
-	while (p->at == p->bytes->request[p->piece].iov_len) {
-		p->piece++;
-		p->at = 0;
+	job->result.reply_size = h->bytes.received;
+	job->reply.lost = h->bytes.received > h->bytes.room && !job->call.waited;
+	if (!job->call.waited) {
+		free(job->reply.buffer);
+		job->result.reply = job->reply.buffer = h->bytes.reply;
+		job->reply.buffer_size = h->bytes.room;
+		h->bytes.reply = NULL;
 	}
-	piece = &p->bytes->request[p->piece];
-	n = send(p->fd, (const char *)piece->iov_base + p->at, piece->iov_len - p->at,
-		MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	p->at += n < 0 ? 0 : (size_t)n;
-	p->left = n < 0 ? 0 : p->left - (size_t)n;
-	if (p->left == 0)
-		shutdown(p->fd, SHUT_WR);
-}
-
-/* Until the reply's end: then nobody waits for the rest of the request either. */
-static void *pump_main(void *arg)
-{
-	struct pump *p = arg;
-	struct pollfd poll_fd = { .fd = p->fd };
-
-	if (p->left == 0)
-		shutdown(p->fd, SHUT_WR);
-	for (;;) {
-		poll_fd.events = (short)(POLLIN | (p->left > 0 ? POLLOUT : 0));
-		if (poll(&poll_fd, 1, -1) < 0)
-			continue;
-		if (p->left > 0 && (poll_fd.revents & (POLLOUT | POLLHUP | POLLERR)))
-			pump_write(p);
-		if ((poll_fd.revents & (POLLIN | POLLHUP | POLLERR)) && !pump_read(p))
-			return NULL;
+	if (h->back.count > 0 && (job->reply.fds = malloc(sizeof h->back))) {
+		*job->reply.fds = h->back;
+		job->result.fds = job->reply.fds->fds;
+		job->result.fds_count = h->back.count;
+		h->back.count = 0;
 	}
 }
 
-int run_bytes(struct run *run, struct run_bytes *bytes, const char *call, uint64_t *ret_id)
+static void end(struct here *h)
 {
-	struct pump pump = { .bytes = bytes, .left = bytes->request_size };
+	struct queue *l = h->queue;
+	struct queue_job *job = job_of(h);
+
+	count(l, -1);
+	if (job) {
+		if (h->has_bytes)
+			take_reply(h, job);
+		job_verdict_give(l, job, &h->verdict);
+		sleep_tell(l);
+	}
+	if (h->bytes.grow)
+		free(h->bytes.reply);
+	while (h->back.count > 0)
+		close_fd(h->back.fds[--h->back.count]);
+}
+
+static void *thread_main(void *arg)
+{
+	struct here *h = arg;
+
+	queue_lock(h->queue); /* it has begun when whoever made this thread lets go of it */
+	queue_unlock(h->queue);
+	run(h);
+	queue_lock(h->queue);
+	end(h);
+	queue_unlock(h->queue);
+	free(h);
+	return NULL;
+}
+
+/* All that may fail. 0, or what inline_bytes_begin() says. */
+static int prepare(struct here *h, bool in_thread)
+{
 	pthread_t thread;
-	int pair[2], r = sockets_pair(SOCK_STREAM, pair);
+	int r;
 
-	if (r < 0)
-		return inline_fail(r, call, "no socketpair could be made");
-	pump.fd = pair[0];
-	run->fd = pair[1];
-	run->request_size = bytes->request_size;
-	run->bytes = true;
-	r = inline_thread(&thread, pump_main, &pump);
+	if (!in_thread)
+		return h->has_bytes ? inline_bytes_begin(&h->bytes) : 0;
+	r = inline_bytes_thread(&thread, thread_main, h);
+	if (r == 0)
+		pthread_detach(thread);
+	return r;
+}
+
+int inline_run(struct queue *l, struct queue_job *job, const struct given *given)
+{
+	bool in_thread = given->own_pair; /* of brood_open() */
+	struct here here, *h = in_thread ? malloc(sizeof *h) : &here;
+	int r;
+
+	if (!h)
+		return -ENOMEM;
+	describe(h, l, job, given);
+	r = prepare(h, in_thread);
 	if (r < 0) {
-		close_fd(pair[0]);
-		close_fd(pair[1]);
-		return inline_fail(r, call, "no thread could be started");
+		if (in_thread)
+			free(h);
+		return r;
 	}
-	run_accept(run);
-	if (ret_id)
-		*ret_id = run->verdict.id;
-	if (run_now(run))
-		/* taken over: no end will come by itself. What is there is read before the end */
-		shutdown(pair[0], SHUT_RD);
-	pthread_join(thread, NULL);
-	close_fd(pair[0]);
-	run->verdict.reply_size = pump.received;
+	if (h->has_bytes)
+		h->worker.fd = r;
+	begin(h, job);
+	if (in_thread)
+		return 0;
+	queue_unlock(l);
+	run(h);
+	queue_lock(l);
+	end(h);
 	return 0;
 }

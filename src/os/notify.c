@@ -61,13 +61,17 @@ int notify_from_environment(struct notify *ret)
 	int r = parse_path(getenv("NOTIFY_SOCKET"), &n);
 
 	n.watchdog_us = watchdog();
-	unsetenv("NOTIFY_SOCKET");
-	unsetenv("WATCHDOG_USEC");
-	unsetenv("WATCHDOG_PID");
 	if (r < 0)
 		return r;
 	*ret = n;
 	return 0;
+}
+
+void notify_hide(void)
+{
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
 }
 
 int notify_send(struct notify *n, const char *text)

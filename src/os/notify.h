@@ -11,10 +11,12 @@ struct notify {
 	uint64_t watchdog_us;
 };
 /*
- * Reads and unsets NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. Returns 0, also without a socket;
- * -EINVAL: the socket's name is too long, or does not begin with / or @.
+ * Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. Returns 0, also without a socket; -EINVAL:
+ * the socket's name is too long, or does not begin with / or @.
  */
 int notify_from_environment(struct notify *ret);
+/* Unsets them. */
+void notify_hide(void);
 /* Never blocks. Returns 0 (also without a socket), -EAGAIN, or -errno. */
 int notify_send(struct notify *n, const char *text);
 void notify_close(struct notify *n);

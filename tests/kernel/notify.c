@@ -44,6 +44,7 @@ static void check_name(const char *name)
 
 	setenv("NOTIFY_SOCKET", name, 1);
 	CHECK_EQ(notify_from_environment(&n), 0);
+	notify_hide();
 	expect_hidden();
 	/* nothing is opened for those who never speak */
 	CHECK_EQ(fds_count(), before);
@@ -112,6 +113,7 @@ static void bad(void)
 		setenv("WATCHDOG_USEC", "1000", 1);
 		CHECK_EQ(notify_from_environment(&n), -EINVAL);
 		CHECK_EQ(n.fd, 77);
+		notify_hide();
 		expect_hidden();
 	}
 	for (size_t size = 100; size < sizeof name; size++) {
@@ -135,6 +137,7 @@ static uint64_t watchdog(const char *us, const char *pid)
 	else
 		unsetenv("WATCHDOG_PID");
 	CHECK_EQ(notify_from_environment(&n), 0);
+	notify_hide();
 	expect_hidden();
 	return n.watchdog_us;
 }
