@@ -146,11 +146,14 @@ int wait_until(struct wait *wait)
 	bool last = false;
 	int r = 0;
 
-	if (wait->done(wait)) {
-		if (wait->handle)
-			tell_progress(b, wait->handle); /* another thread has read both */
+	/*
+	 * Another thread may have read progress before this one waits, and nobody pokes this one
+	 * for it: the job may wait for the answer.
+	 */
+	if (wait->handle)
+		tell_progress(b, wait->handle);
+	if (wait->done(wait))
 		return 0;
-	}
 	wait->waiter = waiter_take(b, &blind);
 	wait->waiter->state = !wait->handle;
 	if (wait->handle)

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 TestSuite(races, .timeout = 240);
@@ -335,3 +336,94 @@ static void replied_and_killed(void)
 	pool_stop(brood);
 }
 Test(races, replied_and_killed) { case_run(replied_and_killed, 120000); }
+
+/* ---- progress that another thread has read before the caller waits ---- */
+
+#define ASKERS 2 /* more would bring each other news, and hide it */
+#define ASKED  150
+
+static pthread_barrier_t together;
+static pthread_t askers[ASKERS];
+
+/* Holds the second thread up at any place, as a busy machine does. */
+static void hold_up(int signal)
+{
+	const struct timespec pause = { .tv_nsec = 30000000 };
+
+	(void)signal;
+	nanosleep(&pause, NULL);
+}
+static void hold_up_the_other(uint32_t round)
+{
+	for (volatile uint32_t n = 0; n < round % 75 * 4000; n++)
+		;
+	pthread_kill(askers[1], SIGUSR2);
+}
+
+struct answers {
+	_Atomic uint32_t to[ASKERS];
+};
+
+/* Says how far it is, and goes on when the engine has heard. */
+static int asks(struct brood_job *job)
+{
+	struct answers *answers = case_shared();
+	uint32_t ask[2];
+	size_t size;
+
+	memcpy(ask, brood_job_arg(job, &size), sizeof ask);
+	if (size != sizeof ask || brood_job_progress(job, ask, sizeof ask) != 0)
+		return 1;
+	for (unsigned round = 0; atomic_load(&answers->to[ask[0]]) != ask[1]; round++)
+		test_pause(round);
+	return 0;
+}
+
+static void answer(void *context, uint64_t id, const void *data, size_t size)
+{
+	uint32_t ask[2];
+
+	(void)context, (void)id;
+	CHECK_EQ(size, sizeof ask);
+	memcpy(ask, data, sizeof ask);
+	atomic_store(&((struct answers *)case_shared())->to[ask[0]], ask[1]);
+}
+
+static void *asker(void *number)
+{
+	struct brood_job_options o = { .size = sizeof o,
+		.dispatch = BROOD_PATH_HANDOFF,
+		.run_ms = 10000,
+		.on_progress = answer };
+	struct brood_verdict v;
+	char line[400];
+
+	for (uint32_t i = 1; i <= ASKED; i++) {
+		uint32_t ask[2] = { (uint32_t)(uintptr_t)number, i };
+
+		pthread_barrier_wait(&together);
+		if (ask[0] == 0)
+			hold_up_the_other(i);
+		o.arg = ask;
+		o.arg_size = sizeof ask;
+		brood_call(brood, asks, NULL, 0, NULL, 0, &o, &v);
+		brood_verdict_format(&v, line, sizeof line);
+		CHECK_MSG(v.outcome == BROOD_DONE, "%s", line);
+	}
+	return NULL;
+}
+
+static void progress_answered(void)
+{
+	struct brood_options options = { .workers = ASKERS };
+
+	signal(SIGUSR2, hold_up);
+	pthread_barrier_init(&together, NULL, ASKERS);
+	brood = pool_start(&options);
+	for (size_t i = 0; i < ASKERS; i++)
+		CHECK_EQ(pthread_create(&askers[i], NULL, asker, (void *)i), 0);
+	for (size_t i = 0; i < ASKERS; i++)
+		pthread_join(askers[i], NULL);
+	pool_stop(brood);
+}
+Test(races, progress_that_another_thread_has_read) { case_run(progress_answered, 120000); }
