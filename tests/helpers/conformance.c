@@ -22,9 +22,9 @@ const char *const way_names[WAYS] = {
 	"handoff, open",
 	"handoff, give",
 	"handoff, submit",
-	"link, open",
-	"link, give",
-	"link, open on an explicit lease",
+	"side socket, open",
+	"side socket, give",
+	"side socket, open on an explicit lease",
 	"ring, call",
 	"ring, submit and take",
 	"ring, submit with a callback",
@@ -119,8 +119,8 @@ static bool reply_some(struct given *g)
 /* As an event loop does it: the job's socket, and the library's fd. */
 static void talk(struct given *g)
 {
-	struct brood_queue *queue = given_is(g, KEPT) ? brood_lease_queue(g->what.options.lease)
-						      : NULL;
+	struct brood_queue *queue = given_is(g, PINNED) ? brood_lease_queue(g->what.options.lease)
+							: NULL;
 	struct pollfd p[2] = { { .fd = g->fd },
 		{ .fd = queue ? brood_queue_fd(queue) : brood_fd(g->site->brood),
 			.events = POLLIN } };
@@ -152,7 +152,7 @@ static int opens(struct given *g)
 	struct what *w = &g->what;
 	int pair[2], r;
 
-	if (g->way != LINK_GIVE && g->way != HANDOFF_GIVE)
+	if (g->way != SIDE_GIVE && g->way != HANDOFF_GIVE)
 		return brood_open_named(
 			g->site->brood, w->fn, w->name, &w->options, &g->fd, &g->handle);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -221,8 +221,8 @@ static int submits(struct given *g)
 	struct what *w = &g->what;
 	struct brood_job_options *o = &w->options;
 
-	g->queue = given_is(g, KEPT) ? brood_lease_queue(o->lease) : site_queue(g->site);
-	o->queue = given_is(g, KEPT) ? NULL : g->queue;
+	g->queue = given_is(g, PINNED) ? brood_lease_queue(o->lease) : site_queue(g->site);
+	o->queue = given_is(g, PINNED) ? NULL : g->queue;
 	o->context = o->context ? o->context : g;
 	if (g->way == RING_CALLBACK)
 		o->on_done = result_came;
@@ -269,7 +269,7 @@ static void prepare(struct given *g)
 
 	o->size = sizeof *o;
 	o->dispatch = given_is(g, HANDOFF) ? BROOD_PATH_HANDOFF : BROOD_PATH_LEASE;
-	if (given_is(g, KEPT))
+	if (given_is(g, PINNED))
 		o->lease = site_lease(g->site);
 	if (!o->arg) {
 		g->said = (struct said){ g->site->stage, g->what.number };

@@ -32,31 +32,31 @@ enum way {
 	HANDOFF_OPEN,
 	HANDOFF_GIVE,
 	HANDOFF_SUBMIT,
-	/* KEPT: with an explicit lease */
-	LINK_OPEN,
-	LINK_GIVE,
-	LINK_KEPT,
+	/* PINNED: with an explicit lease */
+	SIDE_OPEN,
+	SIDE_GIVE,
+	SIDE_PINNED,
 	RING_CALL,
 	RING_SUBMIT,
 	RING_CALLBACK,
-	RING_KEPT_CALL,
-	RING_KEPT_SUBMIT,
+	RING_PINNED_CALL,
+	RING_PINNED_SUBMIT,
 	WAYS
 };
 #define WAY(way) (1u << (way))
 #define HANDOFF  (WAY(HANDOFF_CALL) | WAY(HANDOFF_OPEN) | WAY(HANDOFF_GIVE) | WAY(HANDOFF_SUBMIT))
-#define LINK     (WAY(LINK_OPEN) | WAY(LINK_GIVE) | WAY(LINK_KEPT))
-#define RING                                                                            \
-	(WAY(RING_CALL) | WAY(RING_SUBMIT) | WAY(RING_CALLBACK) | WAY(RING_KEPT_CALL) | \
-		WAY(RING_KEPT_SUBMIT))
-#define EVERYWHERE (HANDOFF | LINK | RING)
-#define CALLS      (WAY(HANDOFF_CALL) | WAY(RING_CALL) | WAY(RING_KEPT_CALL))
+#define SIDE     (WAY(SIDE_OPEN) | WAY(SIDE_GIVE) | WAY(SIDE_PINNED))
+#define RING                                                                              \
+	(WAY(RING_CALL) | WAY(RING_SUBMIT) | WAY(RING_CALLBACK) | WAY(RING_PINNED_CALL) | \
+		WAY(RING_PINNED_SUBMIT))
+#define EVERYWHERE (HANDOFF | SIDE | RING)
+#define CALLS      (WAY(HANDOFF_CALL) | WAY(RING_CALL) | WAY(RING_PINNED_CALL))
 #define SUBMITS \
-	(WAY(HANDOFF_SUBMIT) | WAY(RING_SUBMIT) | WAY(RING_CALLBACK) | WAY(RING_KEPT_SUBMIT))
+	(WAY(HANDOFF_SUBMIT) | WAY(RING_SUBMIT) | WAY(RING_CALLBACK) | WAY(RING_PINNED_SUBMIT))
 #define BYTES      (CALLS | SUBMITS)
 #define STREAMS    (EVERYWHERE & ~BYTES)
-#define KEPT       (WAY(LINK_KEPT) | WAY(RING_KEPT_CALL) | WAY(RING_KEPT_SUBMIT))
-#define ANY_WORKER (EVERYWHERE & ~KEPT)
+#define PINNED     (WAY(SIDE_PINNED) | WAY(RING_PINNED_CALL) | WAY(RING_PINNED_SUBMIT))
+#define ANY_WORKER (EVERYWHERE & ~PINNED)
 /* And how the runner goes about it. */
 #define ALONE (1u << 30) /* one thread only: the case wants the pool for itself */
 /* ALONE, and a pool of its own for each way: the case stops it */
@@ -159,7 +159,7 @@ void stage_open(struct site *s);    /* the gate */
 /* so many gated jobs are in; waits, and dispatches meanwhile */
 bool stage_entered(struct site *s, unsigned count);
 pid_t stage_pid(struct site *s); /* that a job has stored; the same */
-/* KEPT: the lease, a new one when it was over */
+/* PINNED: the lease, a new one when it was over */
 struct brood_lease *site_lease(struct site *s);
 /* Runs a job that must be done, whatever came before. */
 void site_well(struct site *s);
@@ -185,7 +185,7 @@ void conform_run(const struct conform *conform, unsigned path);
 	static const struct conform conform_##function = { #function, function, where,       \
 		{ .size = sizeof(struct brood_options), ##__VA_ARGS__ } };                   \
 	Test(conformance, function##_handoff) { conform_run(&conform_##function, HANDOFF); } \
-	Test(conformance, function##_link) { conform_run(&conform_##function, LINK); }       \
+	Test(conformance, function##_side) { conform_run(&conform_##function, SIDE); }       \
 	Test(conformance, function##_ring) { conform_run(&conform_##function, RING); }
 
 #endif

@@ -212,7 +212,7 @@ void fake_with(struct fake_ring *r, uint64_t sequence, uint32_t flags, const int
 	CHECK_EQ(frame_send(r->side, &f), 0);
 }
 
-void fake_link(struct fake_ring *r, struct frame *f, enum message_type type)
+void fake_side(struct fake_ring *r, struct frame *f, enum message_type type)
 {
 	struct pollfd p = { .fd = r->side, .events = POLLIN };
 

@@ -46,7 +46,7 @@ struct ring_done fake_ring_job(struct fake_ring *r, brood_fn *fn, int code);
 void fake_await(struct fake_ring *r, uint64_t sequence); /* until `done` is that far */
 void fake_with(
 	struct fake_ring *r, uint64_t sequence, uint32_t flags, const int *fds, size_t count);
-void fake_link(struct fake_ring *r, struct frame *f, enum message_type type);
+void fake_side(struct fake_ring *r, struct frame *f, enum message_type type);
 void fake_ask_to_leave(struct fake_ring *r);
 /* hears LEFT, and gives the memory back */
 struct message_left fake_left(struct fake_ring *r);

@@ -235,7 +235,7 @@ static void set_flags(uint64_t *r)
 	}
 }
 
-static void ring_bells(uint64_t *r)
+static void write_done_fds(uint64_t *r)
 {
 	uint64_t count = UINT64_MAX - 1 - hostile_random(r) % 2;
 
@@ -430,14 +430,14 @@ static void lie_well(uint64_t *r)
 	atomic_store(&loot.up->done, sequence);
 	(void)!ftruncate(f.fds[0], 0);
 	close(f.fds[0]);
-	ring_bells(r);
+	write_done_fds(r);
 }
 
 /* ---- all ---- */
 
 typedef void act_fn(uint64_t *r);
 static act_fn *const acts[] = { scribble, lie_about_jobs, flip_claims, lie_on_slot_page,
-	scribble_beside, truncate_all, set_flags, ring_bells, shut_sockets, close_some,
+	scribble_beside, truncate_all, set_flags, write_done_fds, shut_sockets, close_some,
 	talk_nonsense, lie_well };
 #define ACTS (sizeof acts / sizeof acts[0])
 

@@ -10,7 +10,7 @@
 TestSuite(kernel_futex, .timeout = 60);
 
 struct words {
-	_Atomic uint32_t bell, about_to, woken;
+	_Atomic uint32_t word, about_to, woken;
 };
 
 static void wakes(void)
@@ -23,18 +23,18 @@ static void wakes(void)
 	CHECK_GE(pid, 0);
 	if (pid == 0) {
 		atomic_store(&w->about_to, 1);
-		while (atomic_load(&w->bell) == 0)
-			CHECK_EQ(futex_wait(&w->bell, 0, TIME_NEVER), 0);
+		while (atomic_load(&w->word) == 0)
+			CHECK_EQ(futex_wait(&w->word, 0, TIME_NEVER), 0);
 		atomic_store(&w->woken, 1);
 		_exit(0);
 	}
 	CHECK(WAIT_UNTIL(atomic_load(&w->about_to) == 1, SHORT_MS));
-	atomic_store(&w->bell, 1);
+	atomic_store(&w->word, 1);
 	/* 0: it was not asleep yet, and does not fall asleep */
-	CHECK_GE(futex_wake(&w->bell, 1), 0);
+	CHECK_GE(futex_wake(&w->word, 1), 0);
 	ends_well(pid);
 	CHECK_EQ(atomic_load(&w->woken), 1);
-	CHECK_EQ(futex_wake(&w->bell, 1), 0);
+	CHECK_EQ(futex_wake(&w->word, 1), 0);
 	close_fd(pidfd);
 }
 Test(kernel_futex, wakes) { case_run(wakes, 20000); }
@@ -44,9 +44,9 @@ static void sleeps_no_longer(void)
 	struct words *w = shm_anonymous(shm_page());
 	uint64_t until = now_ns() + 20 * NS_PER_MS;
 
-	CHECK_EQ(futex_wait(&w->bell, 1, TIME_NEVER), 0); /* it is something else */
-	CHECK_EQ(futex_wait(&w->bell, 0, until), -ETIMEDOUT);
+	CHECK_EQ(futex_wait(&w->word, 1, TIME_NEVER), 0); /* it is something else */
+	CHECK_EQ(futex_wait(&w->word, 0, until), -ETIMEDOUT);
 	CHECK_GE(now_ns(), until);
-	CHECK_EQ(futex_wait(&w->bell, 0, 1), -ETIMEDOUT);
+	CHECK_EQ(futex_wait(&w->word, 0, 1), -ETIMEDOUT);
 }
 Test(kernel_futex, sleeps_no_longer) { case_run(sleeps_no_longer, 20000); }

@@ -493,4 +493,4 @@ static void socket_closed(struct site *s)
 	CHECK_EQ(g->reply_size, 4);
 	CHECK_MEM(g->reply, "mine", 4);
 }
-CASE(socket_closed, HANDOFF | LINK)
+CASE(socket_closed, HANDOFF | SIDE)

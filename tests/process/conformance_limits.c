@@ -16,7 +16,7 @@ TestSuite(conformance, .timeout = 1000);
 /* With an explicit lease: it ends with a worker that is replaced. */
 static void lease_is_over(struct site *s)
 {
-	if (!site_is(s, KEPT))
+	if (!site_is(s, PINNED))
 		return;
 	CHECK(WAIT_UNTIL(brood_dispatch(s->brood) >= 0 &&
 			brood_lease_worker(s->lease, NULL, NULL, NULL) == -ESTALE,

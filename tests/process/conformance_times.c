@@ -338,7 +338,7 @@ static void behind_another(struct site *s)
 }
 /* It takes its time: one call of each path, and those where it stands in a ring. */
 CASE(behind_another,
-	WAY(HANDOFF_OPEN) | WAY(LINK_OPEN) | WAY(RING_SUBMIT) | WAY(RING_KEPT_SUBMIT) | ALONE,
+	WAY(HANDOFF_OPEN) | WAY(SIDE_OPEN) | WAY(RING_SUBMIT) | WAY(RING_PINNED_SUBMIT) | ALONE,
 	.workers = 1)
 
 /*

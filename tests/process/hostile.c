@@ -161,7 +161,7 @@ static void judge_honest(struct given *g, pid_t lease_pid)
 	char line[512];
 
 	finish(g);
-	if (hostile_tainted(g->v.pid) || (given_is(g, KEPT) && hostile_tainted(lease_pid))) {
+	if (hostile_tainted(g->v.pid) || (given_is(g, PINNED) && hostile_tainted(lease_pid))) {
 		atomic_fetch_add(&honest_excused, 1);
 		return;
 	}
@@ -199,7 +199,7 @@ static void some_honest(struct site *s, uint64_t *r)
 		g[i] = GIVE(s, job_turns, .request = request[i], .size = size, .refusable = true,
 			.options = { .queue_ms = 50000, .run_ms = 15000 });
 		pids[i] = 0;
-		if (given_is(g[i], KEPT))
+		if (given_is(g[i], PINNED))
 			brood_lease_worker(s->lease, &pids[i], NULL, NULL);
 	}
 	for (int i = 0; i < n; i++) {

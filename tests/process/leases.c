@@ -19,7 +19,7 @@ static void in_their_order(void)
 	struct message_granted granted;
 	struct message_run run;
 	struct stage_worker *w;
-	uint64_t a, lease, b, kept;
+	uint64_t a, lease, b, pinned;
 	struct stage s;
 
 	stage_init(&s, 1);
@@ -29,7 +29,7 @@ static void in_their_order(void)
 	run = stage_run(w, a);
 	lease = stage_ask(&s, 0);
 	b = stage_job(&s);
-	kept = stage_ask(&s, LEASE_PINNED);
+	pinned = stage_ask(&s, LEASE_PINNED);
 	STATS_PAGE(&s, 0, 1, 0, 3);
 	stage_finish(&s, w, &run);
 	CHECK_EQ(stage_verdict(&s, a).outcome, BROOD_DONE);
@@ -48,7 +48,7 @@ static void in_their_order(void)
 	STATS_PAGE(&s, 0, 1, 0, 1);
 	stage_finish(&s, w, &run);
 	stage_verdict(&s, b);
-	stage_granted(&s, kept, &granted);
+	stage_granted(&s, pinned, &granted);
 	CHECK_EQ(atomic_load(&s.shared.stats_page->leases), 2);
 	CHECK_EQ(atomic_load(&s.shared.stats_page->leases_revoked), 0);
 	stage_end(&s);

@@ -266,7 +266,7 @@ static void limited(void)
 	struct message_granted granted;
 	struct stage_worker *w, *k;
 	struct message_run run;
-	uint64_t first, second, third, kept, job;
+	uint64_t first, second, third, pinned, job;
 	struct stage s;
 
 	stage_init(&s, 3);
@@ -281,8 +281,8 @@ static void limited(void)
 	third = stage_ask(&s, 0);
 	/* they wait for the limit, not in its way, nor in that of an explicit one */
 	job = stage_job(&s);
-	kept = stage_ask(&s, LEASE_PINNED);
-	k = stage_granted(&s, kept, &granted);
+	pinned = stage_ask(&s, LEASE_PINNED);
+	k = stage_granted(&s, pinned, &granted);
 	for (int i = 0; i < 3; i++)
 		if (&s.workers[i] != w && &s.workers[i] != k)
 			run = stage_run(&s.workers[i], job);

@@ -72,13 +72,13 @@ Test(sharing, two_callers_have_a_worker_each) { case_run(two_callers, 30000); }
 /* An explicit lease has one worker for ever. The other one is the last. */
 static void beside_an_explicit_lease(void)
 {
-	struct brood_lease *kept;
+	struct brood_lease *pinned;
 
 	start(2);
-	CHECK_EQ(brood_lease(brood, NULL, &kept), 0);
+	CHECK_EQ(brood_lease(brood, NULL, &pinned), 0);
 	CHECK_GT(on_a_lease(), 0);
 	CHECK_EQ(pool_stats(brood).leases_revoked, 0);
-	CHECK(brood_lease_end(kept) == NULL);
+	CHECK(brood_lease_end(pinned) == NULL);
 	pool_stop(brood);
 }
 Test(sharing, the_last_one_beside_an_explicit_lease) { case_run(beside_an_explicit_lease, 30000); }

@@ -21,7 +21,7 @@
 const struct way ways[] = {
 	{ "handoff, open", KIND_OPEN, BROOD_PATH_HANDOFF, true },
 	{ "handoff, call", KIND_CALL, BROOD_PATH_HANDOFF, true },
-	{ "link, open", KIND_OPEN, BROOD_PATH_LEASE, true },
+	{ "side socket, open", KIND_OPEN, BROOD_PATH_LEASE, true },
 	{ "ring, call", KIND_CALL, BROOD_PATH_LEASE, false },
 	{ "ring, submit", KIND_SUBMIT, BROOD_PATH_LEASE, false },
 	{ "ring, call, a job that makes system calls", KIND_CALL, BROOD_PATH_LEASE, true },

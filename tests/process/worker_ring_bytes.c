@@ -56,7 +56,7 @@ static bool check_reply(struct wish w)
 		return false;
 	}
 	CHECK(d.flags & DONE_BACK);
-	fake_link(&ring, &f, MESSAGE_BACK);
+	fake_side(&ring, &f, MESSAGE_BACK);
 	CHECK_EQ(f.side.sequence, d.sequence);
 	CHECK_EQ(f.side.flags, SIDE_MEMFD);
 	CHECK_EQ(f.side.extra, 0);
@@ -107,7 +107,7 @@ static void full_space(void)
 		if (d.flags & DONE_MEMFD) {
 			struct frame f;
 
-			fake_link(&ring, &f, MESSAGE_BACK);
+			fake_side(&ring, &f, MESSAGE_BACK);
 			CHECK_EQ(f.side.sequence, n);
 			check_memfd(frame_take_fd(&f, 0), w.size);
 			spilled++;
@@ -171,7 +171,7 @@ static int floods_and_replies(struct brood_job *job)
 }
 
 /* Full all the same: BACK waits until the engine has read, and comes. */
-static int fills_the_link(struct brood_job *job)
+static int fills_the_side_socket(struct brood_job *job)
 {
 	char data[70000] = { 0 };
 	struct frame f;
@@ -184,13 +184,13 @@ static int fills_the_link(struct brood_job *job)
 	return brood_job_write(job, data, sizeof data) == sizeof data ? 0 : 2;
 }
 
-static void full_link(bool whole)
+static void full_side_socket(bool whole)
 {
 	struct frame f;
 	int heard = 0;
 
 	begin();
-	fake_push(&ring, whole ? fills_the_link : floods_and_replies, NULL, 0);
+	fake_push(&ring, whole ? fills_the_side_socket : floods_and_replies, NULL, 0);
 	CHECK(WAIT_UNTIL(SLOT_PAGE_STATE(fake_word(&fake)) == SLOT_PAGE_DONE, 10000));
 	if (!whole)
 		fake_await(&ring, ring.published);
@@ -210,12 +210,12 @@ static void full_link(bool whole)
 	CHECK_EQ(fake_done(&ring, 0).reply_size, 70000);
 	finish();
 }
-static void full_links(void)
+static void full_side_sockets(void)
 {
-	full_link(false);
-	full_link(true);
+	full_side_socket(false);
+	full_side_socket(true);
 }
-Test(worker_ring_bytes, link_that_is_full) { case_run(full_links, 30000); }
+Test(worker_ring_bytes, side_socket_that_is_full) { case_run(full_side_sockets, 30000); }
 
 /* ---- requests ---- */
 

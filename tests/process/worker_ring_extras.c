@@ -42,12 +42,12 @@ static void progress(void)
 	begin();
 	fake_push(&ring, progresses, NULL, 0);
 	fake_done(&ring, 0);
-	fake_link(&ring, &f, MESSAGE_PROGRESS);
+	fake_side(&ring, &f, MESSAGE_PROGRESS);
 	CHECK_EQ(f.progress.sequence, ring.published);
 	CHECK_EQ(f.progress.id, fake.id);
 	CHECK_EQ(f.progress.size, 4);
 	CHECK_MEM(f.progress.data, "half", 4);
-	fake_link(&ring, &f, MESSAGE_PROGRESS);
+	fake_side(&ring, &f, MESSAGE_PROGRESS);
 	CHECK_EQ(f.progress.size, 0);
 	fake_hear(&fake, &f, MESSAGE_JOB_LOG);
 	CHECK_EQ(f.job_log.id, fake.id);

@@ -177,7 +177,7 @@ static void fds_back(void)
 		d = fake_done(&ring, 7);
 		CHECK_EQ(d.extra, 2);
 		CHECK_EQ(d.flags, DONE_BACK);
-		fake_link(&ring, &f, MESSAGE_BACK);
+		fake_side(&ring, &f, MESSAGE_BACK);
 		CHECK_EQ(f.side.extra, 2);
 		CHECK_EQ(f.header.fds, 2);
 		check_pipe(&f, 0);

@@ -374,8 +374,8 @@ static bool is_packet(int fd)
 
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
 }
-static bool is_link(int fd) { return is_packet(fd) && fd != fake.config.channel_fd; }
-static bool is_bell(int fd)
+static bool is_side_socket(int fd) { return is_packet(fd) && fd != fake.config.channel_fd; }
+static bool is_done_fd(int fd)
 {
 	char path[64], text[64] = "";
 
@@ -384,31 +384,32 @@ static bool is_bell(int fd)
 		strcmp(text, "anon_inode:[eventfd]") == 0;
 }
 static int replace(int fd) { return fd < 0 ? -1 : dup2(1, fd) < 0; }
-static int replaces_bell(struct brood_job *job)
+static int replaces_done_fd(struct brood_job *job)
 {
 	(void)job;
-	return replace(find(is_bell));
+	return replace(find(is_done_fd));
 }
-static int replaces_link(struct brood_job *job)
+static int replaces_side_socket(struct brood_job *job)
 {
 	char data[70000] = { 0 };
 
-	return replace(find(is_link)) || brood_job_write(job, data, sizeof data) != sizeof data;
+	return replace(find(is_side_socket)) ||
+		brood_job_write(job, data, sizeof data) != sizeof data;
 }
 static int replaces_channel(struct brood_job *job)
 {
 	(void)job;
 	return replace(fake.config.channel_fd);
 }
-static int closes_link(struct brood_job *job)
+static int closes_side_socket(struct brood_job *job)
 {
 	(void)job;
-	return close(find(is_link));
+	return close(find(is_side_socket));
 }
 
 static void damaged_fds(uint32_t flags)
 {
-	static brood_fn *const games[] = { replaces_bell, replaces_link };
+	static brood_fn *const games[] = { replaces_done_fd, replaces_side_socket };
 	struct ring_done d;
 	char c;
 	int out[2];
@@ -428,7 +429,7 @@ static void damaged_fds(uint32_t flags)
 	fake_attention(&ring);
 	CHECK_EQ(fake_exit_code(&fake), 72);
 	start_with(flags);
-	fake_push(&ring, closes_link, NULL, 0);
+	fake_push(&ring, closes_side_socket, NULL, 0);
 	d = fake_done_raw(&ring);
 	CHECK_EQ(d.left, BROOD_LEFT_FDS);
 	CHECK_EQ(fake_left(&ring).flags, FINISHED_RETIRING);

@@ -52,7 +52,7 @@ static void reply_stream(size_t size)
 
 	fake_entry(&ring, replies, &w, sizeof w)->flags |= RING_CALL;
 	fake_publish(&ring);
-	fake_link(&ring, &f, MESSAGE_BACK);
+	fake_side(&ring, &f, MESSAGE_BACK);
 	CHECK_EQ(f.side.flags, SIDE_STREAM);
 	CHECK_EQ(f.side.sequence, ring.published);
 	CHECK_EQ(f.fds_count, 1);

@@ -35,7 +35,7 @@ static void remember(uint64_t id)
 
 static char some_job(unsigned *state) { return "eeeeeeeeeessspppcxwl"[real_random(state) % 20]; }
 
-static void check_result(const struct brood_verdict *v, char what, bool kept)
+static void check_result(const struct brood_verdict *v, char what, bool pinned)
 {
 	char line[512];
 	bool expected;
@@ -46,10 +46,10 @@ static void check_result(const struct brood_verdict *v, char what, bool kept)
 	case BROOD_EXITED: expected = what == 'x'; break;
 	case BROOD_TIMED_OUT:
 	case BROOD_CANCELLED: expected = true; break;
-	default: expected = kept && v->detail == BROOD_DETAIL_LEASE_OVER;
+	default: expected = pinned && v->detail == BROOD_DETAIL_LEASE_OVER;
 	}
 	brood_verdict_format(v, line, sizeof line);
-	CHECK_MSG(expected, "'%c'%s: %s", what, kept ? " on a lease" : "", line);
+	CHECK_MSG(expected, "'%c'%s: %s", what, pinned ? " on a lease" : "", line);
 }
 
 static void on_progress(void *context, uint64_t id, const void *data, size_t size)
@@ -76,10 +76,10 @@ static void options_of(struct brood_job_options *o, const char *what, unsigned *
 
 /* ---- submitted ---- */
 
-static void over(struct ticket *t, const struct brood_result *result, bool kept)
+static void over(struct ticket *t, const struct brood_result *result, bool pinned)
 {
 	CHECK_EQ(atomic_fetch_add(&t->results, 1), 0);
-	check_result(&result->verdict, t->what, kept);
+	check_result(&result->verdict, t->what, pinned);
 	if (result->verdict.outcome == BROOD_DONE) {
 		CHECK_EQ(result->reply_size, t->size);
 		CHECK_MEM(result->reply, t->request, t->size);
@@ -126,24 +126,24 @@ static int submit(struct brood_queue *queue, struct brood_lease *lease, brood_do
 	return 1;
 }
 
-static int take(struct brood_queue *queue, bool kept)
+static int take(struct brood_queue *queue, bool pinned)
 {
 	const struct brood_result *results[8];
 	int n = brood_take(queue, results, 8);
 
 	CHECK_GE(n, 0);
 	for (int i = 0; i < n; i++)
-		over(results[i]->context, results[i], kept);
+		over(results[i]->context, results[i], pinned);
 	return n;
 }
 
-static void take_all(struct brood_queue *queue, bool kept)
+static void take_all(struct brood_queue *queue, bool pinned)
 {
 	while (brood_queue_out(queue) > 0) {
 		int r = brood_queue_wait(queue, 60000);
 
 		CHECK_MSG(r >= 0, "%d: %s", r, brood_error());
-		take(queue, kept);
+		take(queue, pinned);
 	}
 }
 
