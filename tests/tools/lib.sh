@@ -29,6 +29,33 @@ skip_all() {    # skip_all REASON
 	exit 0
 }
 
+# beside COMMAND...: runs COMMAND in the background, in a folder of its own. Its checks count once
+# together has waited for all commands of this kind.
+parts=0
+beside() {
+	parts=$((parts + 1))
+	mkdir "$folder/part$parts" || exit 99
+	(tests=0 failures=0; cd "$folder/part$parts" && "$@" && echo end) >"$folder/part$parts.tap" &
+}
+together() {
+	local i line last
+	wait
+	for ((i = 1; i <= parts; i++)); do
+		last=
+		while IFS= read -r line; do
+			last=$line
+			case $line in
+			"ok "*) ok 0 "${line#ok * - }" ;;
+			"not ok "*) ok 1 "${line#not ok * - }" ;;
+			end) ;;
+			*) printf '%s\n' "$line" ;;
+			esac
+		done <"$folder/part$i.tap"
+		[ "$last" = end ] || ok 1 "part $i ended early, after: $last"
+	done
+	parts=0
+}
+
 done_testing() {
 	echo "1..$tests"
 	[ "$failures" -eq 0 ]

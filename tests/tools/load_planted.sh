@@ -10,8 +10,11 @@ mapfile -t programs < <(realpath "$@")
 set -- "${programs[@]}"
 cd "$folder" || exit 99
 
-broken() {      # broken PROGRAM INVARIANT WORDS OPTION...: exit 1; that invariant alone broke; standard error says so in such words
-	local program=$1 invariant=$2 words=$3 names=(one_verdict_per_job replies_intact pool_full nothing_left) values value i all=0
+# broken PROGRAM INVARIANT WORDS OPTION...: exit 1; that invariant alone broke; standard error says
+# so in such words
+broken() {
+	local program=$1 invariant=$2 words=$3 values value i all=0
+	local names=(one_verdict_per_job replies_intact pool_full nothing_left)
 	shift 3
 	timeout 100 "$program" -q --json json "$@" >out 2>err
 	local code=$?
@@ -22,7 +25,8 @@ broken() {      # broken PROGRAM INVARIANT WORDS OPTION...: exit 1; that invaria
 		[ "${names[i]}" = "$invariant" ] && [ "$value" != false ] && all=1
 		i=$((i + 1))
 	done
-	[ $code -eq 1 ] && [ $all -eq 0 ] && [ $i -eq 4 ] && grep -q "^brood-load: $invariant: .*$words" err
+	[ $code -eq 1 ] && [ $all -eq 0 ] && [ $i -eq 4 ] &&
+		grep -q "^brood-load: $invariant: .*$words" err
 	ok $? "$(basename "$program") $*: exit code $code, $(head -n 1 err)"
 	[ "$("$reader" json broken)" -gt 0 ]
 	ok $? "the JSON says what broke"
@@ -32,9 +36,11 @@ above() {
 	ok $? "$1 is above 0"
 }
 
-lost=${1:?} twice=${2:?} swapped=${3:?} flipped=${4:?} fd=${5:?} zombie=${6:?} grandchild=${7:?} slot=${8:?} incomplete=${9:?}
-for how in call open submit; do
-	many=(-n 2500 -w 4 -c 16 -s 64 --call "$how" --deadline 1000)
+lost=${1:?} twice=${2:?} swapped=${3:?} flipped=${4:?} fd=${5:?} zombie=${6:?}
+grandchild=${7:?} slot=${8:?} incomplete=${9:?}
+by() {          # by HOW: the bugs that a run sees whichever way its jobs are given
+	local how=$1
+	local many=(-n 2500 -w 4 -c 16 -s 64 --call "$how" --deadline 1000)
 	broken "$lost" one_verdict_per_job 'had no verdict' "${many[@]}" --mix nop=1
 	above jobs.unaccounted
 	broken "$twice" one_verdict_per_job twice "${many[@]}" --mix nop=1
@@ -42,16 +48,27 @@ for how in call open submit; do
 	broken "$incomplete" one_verdict_per_job 'its worker is missing' "${many[@]}" --mix nop=1
 	broken "$swapped" replies_intact 'not what was sent' "${many[@]}"
 	broken "$flipped" replies_intact 'not what was sent' "${many[@]}"
+}
+leftovers() {
+	local few=(-n 200 -w 2 -c 4)
+	broken "$fd" nothing_left 'fds more' "${few[@]}"
+	above left.fds
+	broken "$zombie" nothing_left zombies "${few[@]}"
+	above left.zombies
+	broken "$grandchild" nothing_left processes "${few[@]}"
+	above left.processes
+}
+slots() {
+	broken "$slot" pool_full 'ready worker' -d 2 -w 4 -c 8 --kill-rate 10
+	broken "$slot" pool_full 'ready worker' -d 2 -w 4 -c 8 --kill-rate 10 --call submit
+}
+# These runs mostly wait for what does not come.
+for how in call open submit; do
+	beside by "$how"
 done
-few=(-n 200 -w 2 -c 4)
-broken "$fd" nothing_left 'fds more' "${few[@]}"
-above left.fds
-broken "$zombie" nothing_left zombies "${few[@]}"
-above left.zombies
-broken "$grandchild" nothing_left processes "${few[@]}"
-above left.processes
-broken "$slot" pool_full 'ready worker' -d 2 -w 4 -c 8 --kill-rate 10
-broken "$slot" pool_full 'ready worker' -d 2 -w 4 -c 8 --kill-rate 10 --call submit
+beside leftovers
+beside slots
+together
 for program; do
 	[ "$(left "$program")" -eq 0 ]
 	ok $? "nothing is left of $(basename "$program")"

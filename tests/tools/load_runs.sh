@@ -69,21 +69,18 @@ is jobs.done 4000
 run "submit, thousands out" -n 20000 -w 4 -c 5000 --call submit
 held
 is jobs.done 20000
-for how in call open submit; do
+by() {          # by HOW: all that a run may have, with the jobs given in this way
+	local how=$1 path
 	for path in handoff lease; do
 		run "forced: $how by $path" -n 500 -w 2 -c 8 --call "$how" --dispatch $path
 		held
 		is paths.$path 500
 		is config.dispatch $path
 	done
-done
-for how in call open submit; do
 	run "sizes, $how" -n 300 -w 2 -c 4 -s 0,1,64,5000,70K,300K --call "$how"
 	held
 	is jobs.done 300
 	is config.size 6
-done
-for how in call open submit; do
 	run "large, $how" -n 40 -w 2 -c 4 -t 2 -s 1M --call "$how"
 	held
 	is jobs.done 40
@@ -97,7 +94,44 @@ for how in call open submit; do
 	above jobs.crashed 0
 	above jobs.exited 0
 	above jobs.timed_out 0
+}
+killed() {
+	run "killed, call" -d 2 -w 4 -c 16 --kill-rate 30
+	held
+	above workers.killed 10
+	above workers.died 10
+	above recovery_us.death_to_ready.p50 0
+	run "killed, open" -d 2 -w 4 -c 16 --kill-rate 30 --call open
+	held
+	above workers.killed 10
+	run "killed, submit" -d 2 -w 4 -c 16 --kill-rate 100 --call submit --mix echo=99,crash=1
+	held
+	above workers.killed 30
+	above jobs.crashed 10
+	run "killed, submit, two threads, forced leases" -d 2 -w 4 -c 16 -t 2 --kill-rate 50 \
+		--call submit --dispatch lease
+	held
+	above workers.killed 20
+	run "all killed, twice" -d 2 -w 4 -c 16 --kill-all-at 0.5,1.2
+	held
+	above workers.killed 5
+	run "supervisor killed" -d 30 -w 4 -c 16 --kill-supervisor-at 0.7 --mix echo=9,fork=1
+	held null
+	run "supervisor killed at once" -d 30 -w 4 --kill-supervisor-at 0 --call open
+	held null
+	run "supervisor killed, submit" -d 30 -w 4 -c 64 --kill-supervisor-at 0.7 \
+		--call submit --mix echo=999,fork=1
+	held null
+	run "all killed, submit" -d 2 -w 4 -c 64 --kill-all-at 0.5,1.2 --call submit
+	held
+}
+# These runs mostly wait: for deadlines, for kills, for the end of their time.
+for how in call open submit; do
+	beside by "$how"
 done
+beside killed
+together
+
 seed() {
 	timeout 60 "$program" -q --json - -n 500 -c 5 -w 2 --seed "$1" --mix nop=1,fail=1,exit=0.1 | "$reader" - jobs.done jobs.failed jobs.exited |
 		tr '\n' ' '
@@ -106,32 +140,6 @@ first=$(seed 11) again=$(seed 11) other=$(seed 12)
 [ -n "$first" ] && [ "$first" = "$again" ] && [ "$first" != "$other" ]
 ok $? "a seed repeats its jobs: $first / $again / $other"
 
-run "killed, call" -d 2 -w 4 -c 16 --kill-rate 30
-held
-above workers.killed 10
-above workers.died 10
-above recovery_us.death_to_ready.p50 0
-run "killed, open" -d 2 -w 4 -c 16 --kill-rate 30 --call open
-held
-above workers.killed 10
-run "killed, submit" -d 2 -w 4 -c 16 --kill-rate 100 --call submit --mix echo=99,crash=1
-held
-above workers.killed 30
-above jobs.crashed 10
-run "killed, submit, two threads, forced leases" -d 2 -w 4 -c 16 -t 2 --kill-rate 50 --call submit --dispatch lease
-held
-above workers.killed 20
-run "all killed, twice" -d 2 -w 4 -c 16 --kill-all-at 0.5,1.2
-held
-above workers.killed 5
-run "supervisor killed" -d 30 -w 4 -c 16 --kill-supervisor-at 0.7 --mix echo=9,fork=1
-held null
-run "supervisor killed at once" -d 30 -w 4 --kill-supervisor-at 0 --call open
-held null
-run "supervisor killed, submit" -d 30 -w 4 -c 64 --kill-supervisor-at 0.7 --call submit --mix echo=999,fork=1
-held null
-run "all killed, submit" -d 2 -w 4 -c 64 --kill-all-at 0.5,1.2 --call submit
-held
 run "idle" --idle 0.5 -w 2
 held
 is jobs.submitted 0
