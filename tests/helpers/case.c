@@ -24,7 +24,7 @@ static void close_inherited(void)
 		close(fd);
 }
 
-/* Criterion's own dispositions are nothing that a program under test should inherit. */
+/* Criterion changes dispositions of signals. A program under test must not inherit them. */
 static void default_signals(void)
 {
 	sigset_t none;
@@ -54,7 +54,7 @@ static void __attribute__((noreturn)) case_main(const struct case_options *optio
 	_exit(0);
 }
 
-/* Until pid has ended (it stays a zombie) or the time is up. */
+/* Waits until pid has ended (it stays a zombie) or the time is up. */
 static bool wait_ended(pid_t pid, uint64_t end)
 {
 	siginfo_t info;
@@ -92,7 +92,7 @@ static void name_left(pid_t pid)
 		(int)proc_session(pid), proc_state(pid), proc_title(pid, title, sizeof title));
 }
 
-/* Kills all descendants that live; returns how many. */
+/* Kills all living descendants. Returns how many. */
 static int kill_descendants(bool name)
 {
 	pid_t *pids = calloc(PROC_MAX, sizeof *pids);
@@ -110,7 +110,10 @@ static int kill_descendants(bool name)
 	return killed;
 }
 
-/* Again and again, since who is killed may have forked just before. Counted once. */
+/*
+ * The caller calls this again and again: a process may have forked just before it was killed. So a
+ * later call may find more; the largest number counts.
+ */
 static void kill_what_is_left(struct case_result *result)
 {
 	int killed = kill_descendants(result->left == 0 && !result->expired);
@@ -120,8 +123,8 @@ static void kill_what_is_left(struct case_result *result)
 }
 
 /*
- * Reaps until ECHILD: then there is no process left that the case started. What does not end by
- * itself is named, killed and counted.
+ * Reaps until ECHILD: then no process is left that the case started. A process that does not end by
+ * itself within the settle time is named, killed and counted.
  */
 static void reap_all(pid_t pid, int settle_ms, struct case_result *result)
 {

@@ -31,52 +31,55 @@
 #include <sys/types.h>
 
 struct case_options {
-	void (*body)(void); /* one of the two */
+	void (*body)(void); /* either body or body_with */
 	void (*body_with)(void *context);
 	void *context;
-	int timeout_ms; /* scaled, see proc.h; 0: 20000 */
-	/* how long what is left after the case's end may take to end by itself; 0: 5000 */
+	int timeout_ms; /* multiplied by BROOD_TEST_SCALE, see proc.h; 0: 20000 */
+	/*
+	 * after the case's end: how long its other processes may take to end by themselves; 0: 5000
+	 */
 	int settle_ms;
 	/*
-	 * Runs in the test's process while the case runs: for what must be done from outside (kill
-	 * the supervisor). CHECK() ends the hook and fails the case.
+	 * Runs in the test's process while the case runs, for what only another process can do,
+	 * such as killing the supervisor. A failed CHECK() ends this function and fails the case.
 	 */
 	void (*outside)(pid_t case_pid);
 };
 
 struct case_result {
-	bool expired; /* the time was up, and all was killed */
-	/* the case process's, as from waitpid(): the supervisor's, so the engine's */
+	bool expired; /* the time was up, and all processes were killed */
+	/* of the case's process, as from waitpid(): the supervisor, which ends as the engine did */
 	int status;
 	unsigned done, failures;
-	/* processes that came to the test as orphans. 0 after an orderly stop */
+	/* processes that became the test's children as orphans; 0 after an orderly stop */
 	int adopted;
 	/* processes that had to be killed after the settle time */
 	int left;
-	int end_ms;             /* from the case's end to the end of the last of them */
-	char text[REPORT_TEXT]; /* failures, notes, and what was left, by name */
+	/* from the end of the case's process to the end of the last process that it left */
+	int end_ms;
+	char text[REPORT_TEXT]; /* failures, notes, and the names of processes that were left */
 };
 
-/* Judges nothing. */
+/* Runs a case and judges nothing. */
 void case_try(const struct case_options *options, struct case_result *ret);
 
 /*
- * All well: done said once, no failure, exit status 0, in time, no orphan, nothing left. Else the
- * test fails and shows the text.
+ * Runs a case and fails the test, with the report's text, unless all is well: case_done() was
+ * called once, no check failed, exit status 0, in time, no orphan, no process left.
  */
 void case_run(void (*body)(void), int timeout_ms);
 void case_run_with(void (*body)(void *context), void *context, int timeout_ms);
-/* The same but for the exit status, which it returns. */
+/* As case_run(), but does not judge the exit status and returns it. */
 int case_status(void (*body)(void), int timeout_ms);
 /*
- * For cases whose supervisor is killed: orphans are fine (the kernel and the guard end them), what
- * is left is not. Returns the status.
+ * As case_status(), for cases whose supervisor is killed: orphans are allowed, because the kernel
+ * and the guard end them. Processes that are left are not.
  */
 int case_orphaned(const struct case_options *options);
 
 /*
- * Runs a program (built beside the tests; a path) as a case of its own: argv[0] is the path.
- * report_attach() in it. Call inside a body.
+ * Executes a program that was built beside the tests, as the rest of the case: argv[0] is its path.
+ * The program calls report_attach(). Call this inside a body.
  */
 void case_exec(const char *const argv[]) __attribute__((noreturn));
 

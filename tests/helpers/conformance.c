@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conformance.c - see conformance.h: giving a job in each way, and the runner. What a verdict must
- * say whatever the case is in conformance_expect.c.
+ * conformance.c - see conformance.h: giving a job in each way, and the runner. conformance_expect.c
+ * has what every verdict must say.
  */
 #include "conformance.h"
 
@@ -87,7 +87,7 @@ static void *calls(void *context)
 
 /* ---- open and give ---- */
 
-/* What the socket takes at once; the rest while the reply is read. */
+/* Sends as much as the socket takes at once. The rest is sent while the reply is read. */
 static void request_some(struct given *g)
 {
 	const char *request = g->what.request;
@@ -98,7 +98,7 @@ static void request_some(struct given *g)
 
 		if (n < 0 && errno == EAGAIN)
 			return;
-		if (n < 0) /* the job did not want it all */
+		if (n < 0) /* the job has closed its socket before it read all */
 			break;
 		g->sent += (size_t)n;
 	}
@@ -116,7 +116,7 @@ static bool reply_some(struct given *g)
 	return n < 0 && errno == EAGAIN;
 }
 
-/* As an event loop does it: the job's socket, and the library's fd. */
+/* Waits as an event loop does: on the job's socket and on the library's fd. */
 static void talk(struct given *g)
 {
 	struct brood_queue *queue = given_is(g, PINNED) ? brood_lease_queue(g->what.options.lease)
@@ -172,7 +172,7 @@ static void result_came(void *context, const struct brood_result *result)
 	struct given *g = context;
 
 	CHECK_EQ(result->size, sizeof *result);
-	CHECK_EQ(atomic_fetch_add(&g->results, 1), 0); /* exactly one */
+	CHECK_EQ(atomic_fetch_add(&g->results, 1), 0); /* exactly one result */
 	g->elapsed_us = now_us() - g->begin_us;
 	g->v = result->verdict;
 	reply_append(g, result->reply, result->reply_size);
@@ -252,10 +252,11 @@ struct brood_lease *site_lease(struct site *s)
 
 	if (s->lease && brood_lease_worker(s->lease, NULL, NULL, NULL) == 0)
 		return s->lease;
-	for (struct given *g = s->givens; g; g = g->next) /* its queue ends with it */
+	/* the lease's queue ends with the lease */
+	for (struct given *g = s->givens; g; g = g->next)
 		finish(g);
 	s->lease = brood_lease_end(s->lease);
-	/* Where many wait for workers it may be told to come again. */
+	/* brood_lease() may say -EAGAIN while many threads wait for workers. */
 	CHECK_MSG(WAIT_UNTIL((r = brood_lease(s->brood, &options, &s->lease)) != -EAGAIN,
 			  PATIENCE_MS) &&
 			r == 0,
@@ -430,7 +431,7 @@ static void all_at_once(struct brood *brood, const struct run *run)
 	CHECK(WAIT_UNTIL(pool_full(brood), 20000));
 }
 
-/* Every job that was accepted has one verdict, and nobody else has any. */
+/* Every accepted job has one verdict, and nothing else has one. */
 static void check_sums(struct brood *brood)
 {
 	struct brood_stats stats = pool_stats(brood);
@@ -439,7 +440,7 @@ static void check_sums(struct brood *brood)
 	for (int i = 1; i < BROOD_OUTCOMES; i++)
 		sum += stats.verdicts[i];
 	CHECK_GE(sum, stats.submitted);
-	/* what was refused at once */
+	/* jobs that were refused at once have a verdict, too */
 	CHECK_LE(sum - stats.submitted, stats.verdicts[BROOD_REFUSED]);
 	CHECK_EQ(stats.dropped, 0);
 }
@@ -464,7 +465,7 @@ static void run_in_case(void *context)
 	pool_stop(brood);
 }
 
-/* For who looks for a bug: only these ways. */
+/* For debugging: BROOD_CONFORM_WAYS is a bit mask of the ways to run. */
 static unsigned asked_for(void)
 {
 	const char *text = getenv("BROOD_CONFORM_WAYS");

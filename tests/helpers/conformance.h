@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conformance.h - one case, every way to give a job. A case is a function and a line in a table:
- * where it applies, and what pool it wants; a runner takes it through the paths (handoff; link,
- * where a socket goes to a worker on lease; ring, where bytes do), on each by every call that there
- * is, from one thread and then from eight at once, which mix the calls of the path.
+ * conformance.h - runs a test case with every way to give a job. A case is a function and a line in
+ * a table (CASE below), which says on which paths the case runs, and with which pool. There are
+ * three paths: handoff; side (a lease, and the job's socket goes through the side socket); ring (a
+ * lease, and bytes go through the ring). The runner runs the case on each path by each call that
+ * exists there, from one thread. Then eight threads run the case at once, and mix the calls of the
+ * path.
  *
  * 	static void codes(struct site *s)                    // in the engine
  * 	{
- * 		// given, waited for, its verdict looked at in every field that is the same for all
+ * 		// gives the job, waits for it, checks what each verdict must say
  * 		struct given *g = RUN(s, job_code, .number = 7);
  *
  * 		expect(g, BROOD_FAILED, BROOD_DETAIL_NONE);
@@ -15,8 +17,8 @@
  * 	}
  * 	CASE(codes, EVERYWHERE)
  *
- * Which calls a path has is in `enum way`; a case asks s->way only where the contract itself
- * differs (brood_job_fd() of bytes), and its line in the table says why.
+ * `enum way` has the calls of each path. A case asks s->way only where the contract itself differs
+ * (for example brood_job_fd() of bytes), and its line in the table says why.
  */
 #ifndef BROOD_TESTS_CONFORMANCE_H
 #define BROOD_TESTS_CONFORMANCE_H
@@ -32,7 +34,7 @@ enum way {
 	HANDOFF_OPEN,
 	HANDOFF_GIVE,
 	HANDOFF_SUBMIT,
-	/* PINNED: with an explicit lease */
+	/* PINNED: with a pinned lease */
 	SIDE_OPEN,
 	SIDE_GIVE,
 	SIDE_PINNED,
@@ -57,25 +59,28 @@ enum way {
 #define STREAMS    (EVERYWHERE & ~BYTES)
 #define PINNED     (WAY(SIDE_PINNED) | WAY(RING_PINNED_CALL) | WAY(RING_PINNED_SUBMIT))
 #define ANY_WORKER (EVERYWHERE & ~PINNED)
-/* And how the runner goes about it. */
-#define ALONE (1u << 30) /* one thread only: the case wants the pool for itself */
-/* ALONE, and a pool of its own for each way: the case stops it */
+/* More bits of a table's line: how the runner runs the case. */
+#define ALONE (1u << 30) /* one thread only, because the case needs the whole pool */
+/* as ALONE, and with a new pool for each way, because the case stops the pool */
 #define FRESH (1u << 31)
 
 extern const char *const way_names[WAYS];
 
-/* What the case's jobs and threads share; in memory that workers have too. One a site. */
+/*
+ * What the jobs and threads of a case share, in memory that workers have, too. Each site has one.
+ */
 #define ORDER_MAX 256
 struct stage {
-	atomic_uint entered, left; /* gated jobs: how many are in; how many went on */
-	atomic_uint gate;          /* they go on when it is not 0 */
+	/* gated jobs: how many have begun; how many have passed the gate */
+	atomic_uint entered, left;
+	atomic_uint gate; /* gated jobs wait until it is not 0 */
 	atomic_uint ordered;
 	atomic_int order[ORDER_MAX];
-	atomic_int pid; /* of a worker */
+	atomic_int pid; /* the pid of a worker, stored by a job */
 	atomic_int engine;
 	atomic_ullong values[64];
 };
-/* What a job is told: its argument, unless the case gives one. */
+/* A job's argument, unless the case gives another one. */
 struct said {
 	struct stage *stage;
 	long number;
@@ -88,12 +93,12 @@ struct what {
 	const void *request;
 	size_t size;
 	const struct iovec *pieces;
-	size_t pieces_count; /* instead, bytes only */
-	size_t room;         /* calls: for the reply; 0: 1 MiB and more */
+	size_t pieces_count; /* instead of request and size; only for ways that take bytes */
+	size_t room;         /* of calls: room for the reply; 0: at least 1 MiB */
 	long number;
-	/* the job takes its socket: do not wait for its end */
+	/* the job takes its socket, so do not wait for the end of its bytes */
 	bool no_eof;
-	bool refusable; /* may be refused at once: given.error */
+	bool refusable; /* the job may be refused at once; given.error says so */
 	struct brood_job_options options;
 };
 
@@ -102,20 +107,20 @@ struct given {
 	enum way way;
 	struct what what;
 	struct said said;
-	uint64_t id; /* of a call: when it is known */
-	/* what giving it returned, of ways other than calls */
+	uint64_t id; /* of a call: 0 until the job has told it */
+	/* the return value of the call that gave the job; not of brood_call() */
 	int error;
 	uint64_t begin_us, elapsed_us;
-	uint64_t submitted; /* jobs of the pool until then */
-	/* when it is finished */
+	uint64_t submitted; /* how many jobs the pool had before this one */
+	/* set by finish() */
 	bool finished;
 	struct brood_verdict v;
-	ssize_t n;   /* what a call returns, made up for the others */
-	char *reply; /* what came */
+	ssize_t n;   /* the return value of brood_call(); computed alike for other ways */
+	char *reply; /* the reply */
 	size_t reply_size, reply_room;
-	int fds[BROOD_JOB_FDS_MAX]; /* with the reply; the case's to close */
+	int fds[BROOD_JOB_FDS_MAX]; /* fds that came with the reply; the case closes them */
 	size_t fds_count;
-	/* on the way */
+	/* while the job runs */
 	atomic_int over, results;
 	int fd;
 	size_t sent;
@@ -130,57 +135,61 @@ struct site {
 	struct brood *brood;
 	const struct conform *conform;
 	enum way way;
-	unsigned number; /* of the thread, 0 to 7 */
+	unsigned number; /* the thread's number, 0 to 7 */
 	struct stage *stage;
 	struct brood_queue *queue;
 	bool queue_ours;
-	uint32_t lease_ms; /* of explicit leases; 0: without a limit */
+	uint32_t lease_ms; /* time limit of pinned leases; 0: none */
 	struct brood_lease *lease;
 	struct given *givens;
-	bool stopped; /* the case ended the pool itself */
+	bool stopped; /* the case has stopped the pool itself */
 };
 static inline bool site_is(const struct site *s, unsigned ways) { return WAY(s->way) & ways; }
 static inline bool given_is(const struct given *g, unsigned ways) { return WAY(g->way) & ways; }
 
-/* Gives a job and returns; finish() waits for its end. All are freed after the case, or before. */
+/*
+ * Gives a job and returns. finish() waits for its end. All jobs are freed after the case at the
+ * latest.
+ */
 struct given *give(struct site *s, const struct what *what);
 struct given *finish(struct given *g);
-void givens_free(struct site *s); /* finishes them all, and frees them */
+void givens_free(struct site *s); /* finishes and frees all jobs of the site */
 #define GIVE(s, job, ...) give(s, &(struct what){ .fn = job, .name = #job, ##__VA_ARGS__ })
 #define RUN(s, job, ...)  finish(GIVE(s, job, ##__VA_ARGS__))
-/* finish(), and that outcome, with all that a verdict of that kind says. */
+/* Calls finish(), and checks the outcome and all that a verdict with this outcome must say. */
 void expect(struct given *g, enum brood_outcome outcome, enum brood_detail detail);
-uint64_t given_id(struct given *g); /* waits until it is known */
-/* refused at once, by whichever means the way has. For cases that are ALONE */
+uint64_t given_id(struct given *g); /* waits until the id is known */
+/* True if the job was refused at once, in the manner of its way. Only for cases that are ALONE. */
 bool given_refused(struct given *g);
 
-void site_dispatch(struct site *s); /* all that it has */
-void stage_open(struct site *s);    /* the gate */
-/* so many gated jobs are in; waits, and dispatches meanwhile */
+void site_dispatch(struct site *s); /* dispatches all of the site's results */
+void stage_open(struct site *s);    /* opens the gate */
+/* Waits until so many gated jobs have begun, and dispatches meanwhile. False: the time is up. */
 bool stage_entered(struct site *s, unsigned count);
-pid_t stage_pid(struct site *s); /* that a job has stored; the same */
-/* PINNED: the lease, a new one when it was over */
+pid_t stage_pid(struct site *s); /* Waits likewise for the pid that a job stores. */
+/* Ways with PINNED: the site's lease. Gets a new one if the last one is over. */
 struct brood_lease *site_lease(struct site *s);
-/* Runs a job that must be done, whatever came before. */
+/* Runs a job whose outcome must be DONE: the site works, whatever happened before. */
 void site_well(struct site *s);
 
-/* Jobs. `number` is the case's. */
-int job_code(struct brood_job *job);       /* returns it */
-int job_raises(struct brood_job *job);     /* raises it; 0 when that was nothing */
-int job_gated(struct brood_job *job);      /* is in; waits for the gate; returns it */
-int job_gated_kill(struct brood_job *job); /* the same, and then raises it */
-int job_orders(struct brood_job *job);     /* appends it to the order; returns 0 */
-int job_stores_pid(struct brood_job *job); /* stage.pid, then sleeps for ever */
+/* Jobs. `number` is the number that the case gives. */
+int job_code(struct brood_job *job);   /* returns the number */
+int job_raises(struct brood_job *job); /* raises signal `number`; returns 0 if it survives */
+/* counts as entered, waits for the gate, returns the number */
+int job_gated(struct brood_job *job);
+int job_gated_kill(struct brood_job *job); /* the same, but raises signal `number` */
+int job_orders(struct brood_job *job);     /* appends the number to stage.order; returns 0 */
+int job_stores_pid(struct brood_job *job); /* stores stage.pid, then sleeps for ever */
 
 struct conform {
 	const char *name;
 	void (*body)(struct site *s);
 	unsigned ways;
-	struct brood_options options; /* workers 0: 6 */
+	struct brood_options options; /* workers 0 means 6 */
 };
 void conform_run(const struct conform *conform, unsigned path);
 
-/* A line of the table: three tests. */
+/* A line of the table. It makes three tests, one a path. */
 #define CASE(function, where, ...)                                                           \
 	static const struct conform conform_##function = { #function, function, where,       \
 		{ .size = sizeof(struct brood_options), ##__VA_ARGS__ } };                   \

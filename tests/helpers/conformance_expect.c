@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conformance_expect.c - what a verdict says whatever the way was, and the jobs that many cases
- * give.
+ * conformance_expect.c - what a verdict says, whichever way the job was given; and jobs that many
+ * cases give.
  */
 #include "conformance.h"
 
@@ -12,7 +12,7 @@
 
 #define IDS 65536
 
-/* No id is used twice. */
+/* Checks that no id is used twice. */
 static void id_is_new(uint64_t id)
 {
 	static uint64_t seen[IDS];
@@ -27,7 +27,7 @@ static void id_is_new(uint64_t id)
 	pthread_mutex_unlock(&lock);
 }
 
-/* A job that got to a worker, and one that did not. */
+/* Checks what holds for jobs that got to a worker, and for jobs that did not. */
 static void place_is_sane(const struct given *g)
 {
 	const struct brood_verdict *v = &g->v;
@@ -35,8 +35,8 @@ static void place_is_sane(const struct given *g)
 
 	if (v->pid == 0) {
 		/*
-		 * When all is lost nobody knows; a job that ran once and was waiting to be tried
-		 * again has started.
+		 * When the supervisor is lost nobody knows whether a job has started. A job that
+		 * ran once, and then waited for another attempt, has started.
 		 */
 		CHECK(!v->started || v->outcome == BROOD_LOST ||
 			(v->outcome == BROOD_CANCELLED && v->attempts > 0));
@@ -52,8 +52,8 @@ static void place_is_sane(const struct given *g)
 }
 
 /*
- * One reason at most; who was not told cannot have noticed; nor can one that did not begin, or was
- * not killed for it, have been told by it.
+ * A job was told to end for one reason at most. A job that was not told cannot have noticed it. A
+ * job that did not begin, or that was not ended for this reason, was not told of it.
  */
 static void flags_are_sane(const struct brood_verdict *v, const char *line)
 {

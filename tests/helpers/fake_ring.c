@@ -33,7 +33,7 @@ static void *make(size_t size, int seals, int *ret_fd)
 	return memory;
 }
 
-void fake_lend(struct fake *f, struct fake_ring *r)
+void fake_grant(struct fake *f, struct fake_ring *r)
 {
 	struct frame frame;
 	int pair[2];
@@ -130,7 +130,7 @@ static uint64_t done(struct fake_ring *r)
 	return atomic_load_explicit(&r->up->done, memory_order_acquire);
 }
 
-/* As the engine sleeps: with a word for the worker. */
+/* As the engine when it sleeps: a word says that the worker must wake it. */
 void fake_await(struct fake_ring *r, uint64_t sequence)
 {
 	struct pollfd p = { .fd = r->done_fd, .events = POLLIN };
@@ -184,7 +184,7 @@ struct ring_done fake_done(struct fake_ring *r, int code)
 	return d;
 }
 
-/* Valid until the next job that replies. */
+/* The returned memory is valid until the next job with a reply. */
 const void *fake_reply(struct fake_ring *r, const struct ring_done *d)
 {
 	static unsigned char copy[RING_INLINE_MAX];

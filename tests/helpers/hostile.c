@@ -18,11 +18,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* behind what the stages take of the case's shared memory */
+/* behind the part of the case's shared memory that the stages take */
 #define SHARED_AT 40960
 _Static_assert(SHARED_AT + sizeof(struct hostile_shared) <= REPORT_SHARED, "there is room for it");
 
-/* A sanitizer in this process has no say any more: it would report what was done on purpose. */
+/* Silences a sanitizer in this process: it would report what is done on purpose. */
 extern void __sanitizer_set_report_fd(void *fd) __attribute__((weak));
 
 struct hostile_shared *hostile_shared(void)
@@ -78,7 +78,7 @@ static void scribble(uint64_t *r)
 
 		if (!a->writable)
 			continue;
-		if (hostile_random(r) % 2) /* where the small words are */
+		if (hostile_random(r) % 2) /* the pages with the small words */
 			at %= a->size > 16384 ? 16384 : a->size;
 		for (size_t k = at; k < at + length && k < a->size; k++)
 			a->at[k] = (unsigned char)hostile_random(r);
@@ -154,7 +154,7 @@ static void lie_on_slot_page(uint64_t *r)
 	}
 }
 
-/* Goes on beside the rest, while the engine reads. */
+/* A thread that writes while the engine reads. */
 static void *scribbler(void *seed)
 {
 	uint64_t r = (uint64_t)(uintptr_t)seed | 1;
@@ -274,11 +274,11 @@ static int odd_file(uint64_t *r)
 	switch (hostile_random(r) % 9) {
 	case 0: fd = open("/dev/zero", O_RDWR | O_CLOEXEC); break;
 	case 1:
-		(void)!pipe2(pair, O_CLOEXEC); /* whose other end is closed */
+		(void)!pipe2(pair, O_CLOEXEC); /* a pipe whose other end is closed */
 		close(pair[1]);
 		fd = pair[0];
 		break;
-	/* of no size that was said, and it shrinks later */
+	/* a memfd of another size than was said; it shrinks later */
 	case 2:
 		fd = memfd_create("odd", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 		(void)!ftruncate(fd, (off_t)(hostile_random(r) % 100000));
@@ -290,7 +290,7 @@ static int odd_file(uint64_t *r)
 		break;
 	case 4: fd = eventfd(0, EFD_CLOEXEC); break;
 	case 5: fd = epoll_create1(EPOLL_CLOEXEC); break;
-	case 6: /* a socket sent through itself */
+	case 6: /* a socket that is sent through itself */
 		fd = loot.sockets_count ? dup(loot.sockets[hostile_random(r) % loot.sockets_count])
 					: -1;
 		break;
@@ -372,7 +372,7 @@ static void send_frame(int fd, uint64_t *r)
 	fill_frame(&f, r);
 	frame_send(fd, &f);
 	for (size_t i = 0; i < f.fds_count; i++) {
-		(void)!ftruncate(f.fds[i], 0); /* it shrinks once it is on its way */
+		(void)!ftruncate(f.fds[i], 0); /* the memfd shrinks after it was sent */
 		close(f.fds[i]);
 	}
 }
@@ -405,7 +405,7 @@ static void talk_nonsense(uint64_t *r)
 	}
 }
 
-/* A completion with fds that fit what it says, so that it comes far. */
+/* A completion whose fds match what it says, so that the engine accepts more of it. */
 static void lie_well(uint64_t *r)
 {
 	struct ring_done *d;

@@ -26,6 +26,6 @@ struct loot {
 };
 extern struct loot loot;
 
-void loot_find(void); /* again, from the beginning */
+void loot_find(void); /* begins the search again */
 
 #endif

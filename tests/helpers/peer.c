@@ -43,7 +43,7 @@ void peer_init(struct peer *p)
 		.grace_ms = 30,
 		.drain_ms = 100,
 		.stop_ms = 100,
-		.dispatch = BROOD_PATH_HANDOFF, /* it grants nobody */
+		.dispatch = BROOD_PATH_HANDOFF, /* this peer grants no leases */
 	};
 	p->channel = p->log = -1;
 	pthread_mutex_init(&p->lock, NULL);
@@ -59,7 +59,7 @@ void peer_start(struct peer *p, uint32_t records)
 	int messages[2], logs[2];
 
 	p->options.workers = MIN(p->options.workers, records);
-	/* as many jobs as records: there are none for leases */
+	/* there are as many records as jobs, and none for leases */
 	p->options.backlog = records - p->options.workers;
 	CHECK_EQ(text_snapshot(), 0);
 	CHECK_EQ(shared_create(p->options.workers, &p->shared), 0);
@@ -193,7 +193,7 @@ static void *serve_one(void *context)
 {
 	struct served *s = context;
 	enum brood_outcome outcome = s->serve(s->peer, &s->job);
-	/* as fate.c: a kill from outside */
+	/* as pool/fate.c judges a kill from outside */
 	struct brood_verdict v = {
 		.size = sizeof v,
 		.id = s->job.id,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peer.h - the other end of an engine: a supervisor of a few lines, in the same process, so that a
- * test can say any frame at any moment. Needs neither workers nor Criterion: plain programs use it
- * too.
+ * peer.h - a fake supervisor for tests of the engine. It runs in the engine's own process, so that
+ * a test can send any frame at any moment. It needs neither workers nor Criterion: plain programs
+ * use it, too.
  *
- * Two ways: step by step (peer_job(), peer_verdict()), or served: peer_serve() starts threads that
- * take each JOB and do what its function names, in the manner of a worker: the job's function is
- * never called, it is looked up in a table. Every wait is bounded and CHECKed.
+ * There are two ways to use it. Step by step: peer_job(), peer_verdict(). Or served: peer_serve()
+ * starts threads, which take each JOB and do what a worker would do. They do not call the job's
+ * function, but look it up in a table. Every wait is bounded and CHECKed.
  */
 #ifndef BROOD_TESTS_PEER_H
 #define BROOD_TESTS_PEER_H
@@ -23,22 +23,22 @@
 
 struct peer {
 	struct brood_options options; /* change them before peer_start() */
-	uint32_t submit_queue_ms;     /* the same; 0: no limit */
+	uint32_t submit_queue_ms;     /* change before peer_start(), too; 0: no limit */
 	struct shared shared;
 	struct brood *brood;
-	int channel, log;             /* the supervisor's ends */
-	pthread_mutex_t lock;         /* peer_serve(): around the sending of verdicts */
-	atomic_int stopping, serving; /* peer_serve(): STOP was heard; jobs that run */
+	int channel, log;             /* the supervisor's ends of channel and log socket */
+	pthread_mutex_t lock;         /* peer_serve(): held while a verdict is sent */
+	atomic_int stopping, serving; /* peer_serve(): STOP was received; how many jobs run */
 };
 
-void peer_init(struct peer *p); /* defaults; all jobs are handed off */
-/* jobs that may be out: workers and backlog are made to fit */
+void peer_init(struct peer *p); /* sets the defaults; all jobs are handed off */
+/* as above, with room for so many jobs in workers and backlog */
 void peer_start(struct peer *p, uint32_t records);
 /* Closes the supervisor's ends: from now on the engine is alone. */
 void peer_hang_up(struct peer *p);
 
-bool peer_silent(struct peer *p); /* nothing from the engine lies in the channel */
-/* the next frame, of that type; the test calls frame_done() */
+bool peer_silent(struct peer *p); /* true if the channel holds nothing from the engine */
+/* receives the next frame, which must be of this type; the test calls frame_done() */
 void peer_hear(struct peer *p, struct frame *f, enum message_type type);
 struct peer_job {
 	uint64_t id;
@@ -46,7 +46,7 @@ struct peer_job {
 	char arg[BROOD_ARG_MAX];
 	int fd;
 };
-/* the next frame, a JOB; fd is the test's */
+/* receives the next frame, which must be a JOB; the test owns its fd */
 void peer_job(struct peer *p, struct peer_job *ret);
 
 void peer_say(struct peer *p, enum message_type type);
@@ -56,45 +56,45 @@ void peer_log(struct peer *p, const char *text);
 void peer_raw(int fd, const void *data, size_t size);
 
 /*
- * Ends the job as a worker does: reads nothing more, shuts the socket down, closes it; then the
+ * Ends a job as a worker does: stops reading, shuts the socket down, closes it. Then sends the
  * verdict.
  */
 void peer_finish(struct peer *p, struct peer_job *job, enum brood_outcome outcome);
 
-/* What a served job does, by its function. Returns the outcome. */
+/* What a served job does. Returns the outcome. */
 typedef enum brood_outcome peer_serve_fn(struct peer *p, struct peer_job *job);
 struct peer_service {
 	brood_fn *fn;
 	peer_serve_fn *serve;
 };
 /*
- * One thread takes JOBs, until the channel ends or STOP (then it says STOPPED, after the last
- * verdict), and runs each in a thread of its own: verdicts come in any order. CANCEL is taken and
- * ignored. The table ends with fn NULL.
+ * One thread takes JOBs until the channel ends or STOP comes (then it sends STOPPED after the last
+ * verdict). Each job runs in a thread of its own, so verdicts come in any order. CANCEL is taken
+ * and ignored. The table ends with fn NULL.
  */
 pthread_t peer_serve(struct peer *p, const struct peer_service *services);
 
-/* Functions to name in jobs; nobody calls them. */
+/* Functions for jobs to name. Nobody calls them. */
 int peer_fn_a(struct brood_job *job);
 int peer_fn_b(struct brood_job *job);
 int peer_fn_c(struct brood_job *job);
 int peer_fn_d(struct brood_job *job);
 
-/* Served: everything back, while it still reads; nothing at all; a short wait. */
+/* For tables of peer_serve(): sends all bytes back while it reads; does nothing. */
 enum brood_outcome peer_echo(struct peer *p, struct peer_job *job);
 enum brood_outcome peer_nothing(struct peer *p, struct peer_job *job);
 
 /* Shorthands for what tests do often. */
-/* CHECKed; ret_fd NULL: closed */
+/* opens a job, CHECKed; with ret_fd NULL its fd is closed */
 struct brood_handle *peer_open(struct peer *p, brood_fn *fn, int *ret_fd);
-/* the result; the fd is closed */
+/* returns the result of opening; closes the fd */
 int peer_open_try(
 	struct peer *p, const struct brood_job_options *options, struct brood_handle **ret_handle);
 ssize_t peer_call(struct peer *p, brood_fn *fn, const struct engine_bytes *bytes,
 	struct brood_verdict *ret_verdict);
 /*
- * The same in a thread of its own; peer_join() gives its result. What the pointers name must last
- * till then.
+ * The same in a thread. peer_join() returns its result. What the pointers name must last until
+ * then.
  */
 pthread_t peer_call_later(struct peer *p, brood_fn *fn, const struct engine_bytes *bytes,
 	struct brood_verdict *ret_verdict);
@@ -103,9 +103,10 @@ pthread_t peer_call_with_later(struct peer *p, const struct brood_job_options *o
 ssize_t peer_join(pthread_t thread);
 pthread_t peer_wait_later(struct brood_handle *handle);
 pthread_t peer_wait_later_ms(struct brood_handle *handle, uint32_t timeout_ms);
-bool peer_waited(struct brood_handle *handle); /* a thread sleeps for it now, or is about to */
-int peer_engine_channel(struct peer *p);       /* the engine's end */
-/* hears and forgets all that lies in the channel */
+/* waits until a thread sleeps for this job, or is about to */
+bool peer_waited(struct brood_handle *handle);
+int peer_engine_channel(struct peer *p); /* the engine's end of the channel */
+/* receives and drops all frames in the channel */
 void peer_drop(struct peer *p);
 bool peer_write_all(int fd, const void *data, size_t size);
 bool peer_readable(int fd); /* now */

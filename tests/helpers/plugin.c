@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * plugin.c - a shared object with jobs in it: one that a program has open at the start, or hears of
- * later.
+ * plugin.c - a shared object with jobs. A program has it open before the start, or its workers
+ * learn of it later.
  */
 #include <brood.h>
 
@@ -13,7 +13,7 @@ BROOD_PUBLIC int plugin_counts(struct brood_job *job);
 BROOD_PUBLIC extern int plugin_datum;
 int plugin_datum = 1;
 
-/* The number in its argument: struct said of conformance.h. */
+/* Returns the number in the job's argument: struct said of conformance.h. */
 int plugin_code(struct brood_job *job)
 {
 	size_t size;
@@ -36,7 +36,7 @@ int plugin_upper(struct brood_job *job)
 	return n >= 0 && brood_job_reply(job, text, (size_t)n) == n ? 0 : 1;
 }
 
-/* How often it ran in this worker: the object stays open. */
+/* Returns how often it ran in this worker. That shows that the object stays open. */
 int plugin_counts(struct brood_job *job)
 {
 	static int count;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool.h - starting a Brood inside a case, and the jobs that many tests give. Needs only the public
- * header.
+ * pool.h - starts a Brood inside a case, and has jobs that many tests give. It needs only the
+ * public header.
  */
 #ifndef BROOD_TESTS_POOL_H
 #define BROOD_TESTS_POOL_H
@@ -12,21 +12,22 @@
 #define POOL_READY_MS 10000
 
 /*
- * Starts with these options (NULL: defaults; .size is set), waits until the pool is ready, all
- * CHECKed.
+ * Starts a Brood with these options (NULL: defaults; .size is set), waits until the pool is ready,
+ * and CHECKs all of it.
  */
 struct brood *pool_start(const struct brood_options *options);
 struct brood *pool_start_workers(uint32_t workers);
-/* CHECKs that it went well and left no handle open */
+/* Stops the Brood. CHECKs that the stop went well and left no handle open. */
 void pool_stop(struct brood *brood);
-/* A log callback: a line of the log becomes a note of the case. */
+/* A log callback: each log line becomes a note of the case. */
 void note_log(void *context, const struct brood_log *log);
 struct brood_stats pool_stats(struct brood *brood);
-/* every place has a ready worker */
+/* every slot has a ready worker */
 bool pool_full(struct brood *brood);
 
 /*
- * A call with default options; the verdict, and the reply's size or error in *ret_n when not NULL.
+ * Makes a call with default options. Returns the verdict; *ret_n, if not NULL, is the reply's size
+ * or an error.
  */
 struct brood_verdict pool_call(struct brood *brood, brood_fn *fn, const char *name,
 	const void *request, size_t size, ssize_t *ret_n);
@@ -34,18 +35,18 @@ struct brood_verdict pool_call(struct brood *brood, brood_fn *fn, const char *na
 struct brood_verdict pool_call_with(
 	struct brood *brood, brood_fn *fn, const struct brood_job_options *options);
 
-/* CHECKs these two; the message is the whole verdict */
+/* CHECKs outcome and detail. The message of a failure is the whole verdict. */
 void verdict_is(
 	const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail);
 
 int job_nothing(struct brood_job *job);
-/* reads to the end while it writes back */
+/* reads to the end, and writes back meanwhile */
 int job_echo(struct brood_job *job);
-int job_sleep_forever(struct brood_job *job); /* deaf to everything */
-/* polls the cancel fd; returns 42 */
+int job_sleep_forever(struct brood_job *job); /* hangs and ignores SIGTERM */
+/* polls the cancel fd, then returns 42 */
 int job_until_cancelled(struct brood_job *job);
-int job_overflows(struct brood_job *job); /* its stack */
-int job_pid(struct brood_job *job);       /* replies its pid_t */
+int job_overflows(struct brood_job *job); /* overflows its stack */
+int job_pid(struct brood_job *job);       /* replies with its pid_t */
 pid_t pool_ask_pid(struct brood *brood);
 
 #endif

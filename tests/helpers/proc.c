@@ -194,7 +194,7 @@ char *proc_fd_list(pid_t pid, char *text, size_t size)
 	return text;
 }
 
-/* All processes; NULL when /proc cannot be read. The caller frees. */
+/* All processes. NULL: /proc cannot be read. The caller frees the array. */
 static struct stat_line *all_processes(int *ret_count)
 {
 	struct stat_line *lines = calloc(PROC_MAX, sizeof *lines);
@@ -271,7 +271,7 @@ int proc_count(pid_t root, const char *words)
 
 pid_t proc_supervisor(void) { return getppid(); }
 
-/* The living children of the supervisor whose title has, or lacks, what marks guard and workers. */
+/* The supervisor's living children. Their titles tell guard and workers apart. */
 static int supervisor_children(pid_t supervisor, const char *words, pid_t *pids, int max)
 {
 	pid_t *all = calloc(PROC_MAX, sizeof *all);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proc.h - what /proc says of the processes of a case, and waiting for things to become so.
+ * proc.h - what /proc says of the processes of a case, and waits for conditions.
  *
- * Waiting never is a fixed sleep: WAIT_UNTIL() looks again and again until the condition holds or
- * the bound has passed, and proc_wait_gone() sleeps on a pidfd. Bounds are multiplied by
- * BROOD_TEST_SCALE (a number; for valgrind, sanitizers, loaded machines): they say when to give up,
- * never what is right.
+ * No wait is a fixed sleep: WAIT_UNTIL() looks again and again until the condition holds or the
+ * bound has passed, and proc_wait_gone() sleeps on a pidfd. Bounds are multiplied by
+ * BROOD_TEST_SCALE (a number, for valgrind, sanitizers and loaded machines). They say when to give
+ * up, and never what is right.
  */
 #ifndef BROOD_TESTS_PROC_H
 #define BROOD_TESTS_PROC_H
@@ -19,7 +19,7 @@
 
 uint64_t test_now_ms(void);
 int test_scaled(int ms);
-/* between two looks: 0.2 ms at first, 20 ms in the end */
+/* Pauses between two looks: 0.2 ms at first, 20 ms in the end. */
 void test_pause(unsigned round);
 
 /* True as soon as the expression is; false after ms. */
@@ -40,35 +40,38 @@ static inline bool proc_alive(pid_t pid)
 	char state = proc_state(pid);
 	return state && state != 'Z' && state != 'X';
 }
-pid_t proc_parent(pid_t pid); /* -1: gone */
+pid_t proc_parent(pid_t pid); /* -1: there is no such process */
 pid_t proc_session(pid_t pid);
 pid_t proc_group(pid_t pid);
 int proc_threads(pid_t pid);
-bool proc_wait_gone(pid_t pid, int ms); /* ended (a zombie counts as ended) */
+bool proc_wait_gone(pid_t pid, int ms); /* it has ended (a zombie has ended, too) */
 
-/* What ps shows, arguments joined by spaces; "" when there is none. Returns text. */
+/* What ps shows: the arguments, joined by spaces; "" if there are none. Returns text. */
 char *proc_title(pid_t pid, char *text, size_t size);
-/* How many fds a process has open; -errno. One's own: without the one that looking takes. */
+/*
+ * How many fds a process has open; or -errno. proc_own_fds() does not count the fd that looking
+ * takes.
+ */
 int proc_fds(pid_t pid);
 int proc_own_fds(void);
-/* "0 /dev/null\n1 pipe:[17]\n...": for the message of a failed check. Returns text. */
+/* All fds as "0 /dev/null\n1 pipe:[17]\n...", for the message of a failed check. Returns text. */
 char *proc_fd_list(pid_t pid, char *text, size_t size);
 
-/* Zombies included; by a walk over /proc. Returns how many (at most max). */
+/* These include zombies and walk over /proc. They return how many they found (at most max). */
 int proc_children(pid_t pid, pid_t *pids, int max);
 int proc_descendants(pid_t pid, pid_t *pids, int max);
-/* Living descendants of root (itself too) whose title contains the words. */
+/* Living descendants of root, and root, if their title contains the words. */
 int proc_find(pid_t root, const char *words, pid_t *pids, int max);
 int proc_count(pid_t root, const char *words);
 
 /*
- * Called in the engine; the supervisor is its parent. Workers have titles "NAME: worker 3 ...", the
- * guard "NAME: guard".
+ * To be called in the engine, whose parent is the supervisor. Workers have titles "NAME: worker 3
+ * ...", the guard has "NAME: guard".
  */
 pid_t proc_supervisor(void);
-pid_t proc_guard(pid_t supervisor);  /* 0: none seen */
-pid_t proc_engine(pid_t supervisor); /* from outside: 0: none seen */
+pid_t proc_guard(pid_t supervisor);  /* 0: there is none */
+pid_t proc_engine(pid_t supervisor); /* the same, called from outside; 0: there is none */
 int proc_workers(pid_t supervisor, pid_t *pids, int max);
-int proc_worker_slot(pid_t worker); /* from its title; -1 */
+int proc_worker_slot(pid_t worker); /* the slot in a worker's title; -1: none */
 
 #endif

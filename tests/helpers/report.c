@@ -32,7 +32,7 @@ struct report *report_create(void)
 		munmap(report, sizeof *report);
 	if (fd >= 0)
 		close(fd);
-	/* The fd stays open in the test alone: exec'd programs open it through /proc. */
+	/* The fd stays open in the test alone. Executed programs open it through /proc. */
 	fd = memfd_create("report", MFD_CLOEXEC);
 	if (fd < 0 || ftruncate(fd, sizeof *report) < 0 || !(report = report_map(fd))) {
 		perror("report_create");
@@ -65,7 +65,7 @@ void *case_shared(void) { return report->shared; }
 void case_done(void) { atomic_fetch_add(&report->done, 1); }
 
 /*
- * One add reserves the place, so that lines of two processes never mix. What does not fit is
+ * One atomic add reserves the space, so lines of two processes never mix. Text that does not fit is
  * dropped.
  */
 static void report_line(const char *line, size_t length)

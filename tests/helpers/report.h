@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * report.h - how any process of a case says what went wrong: CHECK() and its kin.
+ * report.h - how each process of a case reports failures: CHECK() and similar macros.
  *
- * A case is many processes (supervisor, engine, guard, workers, what jobs start), most of which
- * close all fds that they do not know. So the channel is not an fd but shared memory, mapped before
- * the first fork: text is appended with one atomic add, works in every process that was forked from
- * the case, and outlives a SIGKILL of its writer. A program that a case execs finds it again by
- * report_attach().
+ * A case is many processes (supervisor, engine, guard, workers, and what jobs start), and most of
+ * them close all fds that they do not know. So the report is not an fd but shared memory, mapped
+ * before the first fork. Text is appended with one atomic add. This works in every process that was
+ * forked from the case, and the text outlives a SIGKILL of its writer. A program that a case
+ * executes finds the report again by report_attach().
  *
- * A failed CHECK writes "file:line: expression" and ends its process with _exit(99); in the process
- * of the test itself (see case_options.outside) it leaves the hook instead.
+ * A failed CHECK writes "file:line: expression" and ends its process with _exit(99). In the process
+ * of the test itself (see case_options.outside) it leaves the function `outside` instead.
  */
 #ifndef BROOD_TESTS_REPORT_H
 #define BROOD_TESTS_REPORT_H
@@ -24,37 +24,43 @@
 #define REPORT_SHARED 65536
 
 struct report {
-	atomic_uint done; /* last words: must be one at the end */
+	atomic_uint done; /* calls of case_done(); must be one at the end */
 	atomic_uint failures;
 	atomic_uint used; /* bytes of text */
 	char text[REPORT_TEXT];
 	_Alignas(64) unsigned char shared[REPORT_SHARED];
 };
 
-/* In the test, before a case: a fresh one. Called by case.c; plain programs call it themselves. */
+/*
+ * Called in the test, before a case: makes a new report. case.c calls it; plain programs call it
+ * themselves.
+ */
 struct report *report_create(void);
 struct report *report_current(void);
-/* In a program that a case exec'd: the case's report, by the environment. 0 or -errno. */
+/*
+ * Called in a program that a case has executed: finds the case's report by the environment. 0 or
+ * -errno.
+ */
 int report_attach(void);
 
 /*
- * 64 KiB of zeroed memory that all processes of the case and the test share, for whatever a test
- * wants to pass around: struct mine *m = case_shared(); m->pids[0] = ...
+ * 64 KiB of zeroed memory that the test and all processes of the case share. A test may use it for
+ * anything: struct mine *m = case_shared(); m->pids[0] = ...
  */
 void *case_shared(void);
 
 /*
- * The last word. The body's return says it too; a body that ends otherwise (exit(5), a crash on
- * purpose) says it itself. Exactly one a case.
+ * Says that the case is done; exactly once a case. The body's return says it, too. A body that ends
+ * otherwise (exit(5), a crash on purpose) calls this itself.
  */
 void case_done(void);
 
-/* A line of text for the log of a failed case. Fails nothing. */
+/* Adds a line of text to the report. It shows in the log of a failed case, and fails nothing. */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void report_failure(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4), noreturn));
-/* Where a failed CHECK goes instead of _exit(99), in the process that sets it. */
+/* In the process that sets it: what a failed CHECK calls instead of _exit(99). */
 void report_on_failure(void (*leave)(void));
 
 #define FAIL(...) report_failure(__FILE__, __LINE__, __VA_ARGS__)

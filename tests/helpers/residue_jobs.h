@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * residue_jobs.h - jobs that leave something behind in their worker, for the tests of what becomes
- * of residue. Each is named for what it leaves, and returns 0. Needs only the public header.
+ * residue_jobs.h - jobs that leave residue in their worker. Each is named for what it leaves, and
+ * returns 0. It needs only the public header.
  */
 #ifndef BROOD_TESTS_RESIDUE_JOBS_H
 #define BROOD_TESTS_RESIDUE_JOBS_H

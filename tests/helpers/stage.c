@@ -18,7 +18,7 @@ struct birth {
 	pid_t pid;
 	uint32_t slot, generation;
 };
-/* The start of case_shared(): what soft steps brought. */
+/* At the start of case_shared(): what soft steps have brought. */
 struct marks {
 	_Atomic uint64_t soft[STAGE_WORKERS];
 };
@@ -125,7 +125,7 @@ uint64_t stage_soft(const struct stage_worker *w) { return atomic_load(&marks()-
 
 /* ---- all of them ---- */
 
-/* What the supervisor says goes to s->log. */
+/* The supervisor's log lines go to s->log. */
 static void drop_line(void *context, const struct brood_log *log)
 {
 	(void)context;
@@ -329,7 +329,10 @@ void stage_kill(struct stage *s, uint64_t id, uint64_t sequence, uint32_t cause)
 	stage_say(s->channel, &f);
 }
 
-/* As the engine's library: entry, published, and then a look at when the supervisor will look. */
+/*
+ * Does what the engine's library does: writes an entry, publishes it, then looks when the
+ * supervisor will look next.
+ */
 void stage_publish(struct stage *s, const struct stage_worker *w, uint64_t sequence,
 	const struct stage_limits *limits)
 {

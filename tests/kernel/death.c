@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* death.c - who is told of a death, who inherits orphans, what a zombie keeps from being reused. */
+/*
+ * death.c - which process is told of a death, which one inherits orphans, and what a zombie keeps
+ * from being used again.
+ */
 #include "kernel.h"
 #include "os/fds.h"
 #include "os/children.h"
@@ -55,8 +58,8 @@ static bool sigchld_comes(pid_t *ret_pid)
 static bool is_worker(void *context, pid_t pid) { return pid == *(pid_t *)context; }
 
 /*
- * A worker leaves a child behind. The orphan comes to the subreaper with SIGCHLD as its exit
- * signal, whatever it had; the worker itself raised none.
+ * A worker leaves a child behind. The subreaper gets the orphan, whose exit signal is SIGCHLD from
+ * then on, whatever it was; the worker itself raised no signal.
  */
 static void orphans(void)
 {
@@ -111,7 +114,7 @@ static pid_t forked(int status)
 }
 
 /*
- * Workers made by fork() are seen by every wait: their zombies stand before a stray's and must
+ * Workers made by fork() are seen by every wait: their zombies come before a stray's, and must
  * stay.
  */
 static void known_zombies(void)
@@ -189,13 +192,13 @@ static void pinned(void)
 	}
 	CHECK(WAIT_UNTIL(process_wait(worker, true, &end) == 1, SHORT_MS));
 	CHECK_EQ(proc_group(p->child), worker);
-	/* a zombie is there: nobody else gets its pid, as pid, group or session */
+	/* while the zombie is there no process gets its pid, as pid, group or session */
 	CHECK(!gone(worker));
 	CHECK_EQ(process_kill_group(worker), 0);
 	CHECK(WAIT_UNTIL(process_wait(p->child, true, &end) == 1, SHORT_MS));
 	CHECK_EQ(end.status, SIGKILL);
 	CHECK_EQ(process_wait(p->child, false, &end), 1);
-	CHECK_EQ(process_kill_group(worker), 0); /* the zombie itself still is the group */
+	CHECK_EQ(process_kill_group(worker), 0); /* the zombie itself is still the group */
 	ends_well(worker);
 	CHECK_EQ(process_kill_group(worker), -ESRCH);
 	CHECK(gone(worker));
@@ -205,8 +208,8 @@ Test(kernel_death, a_zombie_pins_its_group) { case_run(pinned, 20000); }
 /* ---- PDEATHSIG ------------------------------------------------------------------------------- */
 
 /*
- * The child of a SIGKILLed parent goes with it; its own child, which inherited nothing, stays and
- * comes to the subreaper.
+ * The child of a process that gets SIGKILL dies with it. The child's own child, which did not
+ * inherit the setting, lives on, and becomes a child of the subreaper.
  */
 static void pdeathsig(void)
 {
@@ -245,8 +248,8 @@ static void pdeathsig(void)
 Test(kernel_death, pdeathsig_takes_the_child_and_not_its_child) { case_run(pdeathsig, 20000); }
 
 /*
- * The parent is gone before the child gets to prctl(): no signal will ever come, and the check says
- * so.
+ * The parent is gone before the child calls prctl(): no signal will ever come, and the check of the
+ * parent says so.
  */
 static void birth_race(void)
 {
@@ -316,7 +319,10 @@ static void *thread_that_spawns(void *context)
 	return NULL;
 }
 
-/* It is the thread that counts: so whoever starts must live as long as the process. */
+/*
+ * PDEATHSIG is about the thread: so the thread that starts a child must live as long as the
+ * process.
+ */
 static void thread_dies(void)
 {
 	struct pids *p = case_shared();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fds.c - closing all but a few by every way there is, counting, limits. A case has 0-2 alone when
- * it begins.
+ * fds.c - closing all fds but a few in every way, counting, limits. A case has 0-2 alone when it
+ * begins.
  */
 #include "kernel.h"
 #include "os/fds.h"
@@ -90,7 +90,7 @@ static void counting(void)
 	tight = limit;
 	tight.rlim_cur = 100; /* the table is full */
 	setrlimit(RLIMIT_NOFILE, &tight);
-	/* it has to read the directory: a kernel before 6.2 */
+	/* it has to read the directory, as on a kernel before 6.2 */
 	if (fds_count() != -EMFILE)
 		CHECK_EQ(fds_count(), 100);
 	setrlimit(RLIMIT_NOFILE, &limit);

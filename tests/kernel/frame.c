@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * frame.c - what the frame of a job rests on: glibc's hooks for longjmp() and pthread_exit(), the
+ * frame.c - what the frame of a job relies on: glibc's hooks for longjmp() and pthread_exit(), the
  * order of exit handlers, the end of unwinding on a stack of makecontext(). Each attempt is a
- * process of its own, which says by its exit status how it ended.
+ * process, whose exit status says how it ended.
  */
 #include "kernel.h"
 #include "os/shm.h"
@@ -60,8 +60,8 @@ static void atexit_after(void)
 }
 
 /*
- * Registered last, run first: an on_exit() in the worker comes before what the program registered
- * earlier, and after what a job registered.
+ * Registered last, so it runs first: an on_exit() in the worker runs before what the program
+ * registered earlier, and after what a job registered.
  */
 static void exit_order(void)
 {
@@ -124,7 +124,7 @@ static void jump_within(void)
 static void below_unwound(int *context)
 {
 	(void)context;
-	/* a clean-up of the program's own, on the old stack: must not run */
+	/* a clean-up of the program, on the old stack: must not run */
 	caught = 1;
 	_exit(CAUGHT_BELOW);
 }
@@ -134,10 +134,7 @@ static void (*job)(void);
 
 static void entry(void) { framed(job); }
 
-/*
- * The body in its frame, on a stack of its own, called below a clean-up and a setjmp() of the
- * program.
- */
+/* Calls the body in its frame, on another stack, below a clean-up and a setjmp() of the program. */
 static __attribute__((noinline)) void on_own_stack(void (*body)(void))
 {
 	int below __attribute__((cleanup(below_unwound))) = 0;
@@ -172,7 +169,7 @@ static void frames(void)
 Test(kernel_frame, longjmp_and_pthread_exit_are_caught) { case_run(frames, 20000); }
 
 /*
- * Without a frame: unwinding ends where the stack of makecontext() does, and nothing of the program
+ * Without a frame: unwinding ends where the stack of makecontext() ends, and nothing of the program
  * below has run.
  */
 static void bare_entry(void) { job(); }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * futex.c - who sleeps on shared memory is woken from another process, and sleeps no longer than it
- * said.
+ * futex.c - a process that sleeps on shared memory is woken by another process, and sleeps no
+ * longer than it said.
  */
 #include "kernel.h"
 #include "os/futex.h"
@@ -30,7 +30,7 @@ static void wakes(void)
 	}
 	CHECK(WAIT_UNTIL(atomic_load(&w->about_to) == 1, SHORT_MS));
 	atomic_store(&w->word, 1);
-	/* 0: it was not asleep yet, and does not fall asleep */
+	/* 0: it was not asleep yet, and will not fall asleep */
 	CHECK_GE(futex_wake(&w->word, 1), 0);
 	ends_well(pid);
 	CHECK_EQ(atomic_load(&w->woken), 1);
@@ -44,7 +44,7 @@ static void sleeps_no_longer(void)
 	struct words *w = shm_anonymous(shm_page());
 	uint64_t until = now_ns() + 20 * NS_PER_MS;
 
-	CHECK_EQ(futex_wait(&w->word, 1, TIME_NEVER), 0); /* it is something else */
+	CHECK_EQ(futex_wait(&w->word, 1, TIME_NEVER), 0); /* the word has another value */
 	CHECK_EQ(futex_wait(&w->word, 0, until), -ETIMEDOUT);
 	CHECK_GE(now_ns(), until);
 	CHECK_EQ(futex_wait(&w->word, 0, 1), -ETIMEDOUT);

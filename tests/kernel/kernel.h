@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel.h - for the tests of what is relied on: making the kernel say no, so that each fallback is
- * met on every machine, and being somebody without privileges. Everything here is called in the
- * body of a case, whose process ends with it.
+ * kernel.h - for tests of what Brood relies on: makes the kernel refuse calls, so that each
+ * fallback is used on every machine; and drops privileges. Call all of this in the body of a case,
+ * whose process ends with it.
  */
 #ifndef BROOD_TESTS_KERNEL_H
 #define BROOD_TESTS_KERNEL_H
@@ -40,8 +40,8 @@
 #endif
 
 /*
- * From now on this process, and what it makes, gets `error` from system call `number` when its
- * first argument has a bit of `mask` (0: always).
+ * From now on this process and its children get `error` from system call `number` if its first
+ * argument has a bit of `mask` (0: always).
  */
 static inline void refuse_if(long number, uint32_t mask, int error)
 {
@@ -62,7 +62,10 @@ static inline void refuse_if(long number, uint32_t mask, int error)
 
 static inline void refuse(long number, int error) { refuse_if(number, 0, error); }
 
-/* In the test, before a case that needs it. (valgrind and qemu-user know no filters either.) */
+/*
+ * Called in the test, before a case that needs such filters. (valgrind and qemu-user know none
+ * either.)
+ */
 #define NEEDS_FILTERS()                                          \
 	do {                                                     \
 		if (prctl(PR_GET_SECCOMP, 0L, 0L, 0L, 0L) != 0)  \
@@ -83,7 +86,7 @@ static inline void become_nobody(void)
 	CHECK_EQ(setresuid(NOBODY, NOBODY, NOBODY), 0);
 }
 
-/* Memory that all processes of the case share: case_shared() is zeroed for each case. */
+/* Memory that all processes of the case share: case_shared(), zeroed for each case. */
 static inline bool readable(int fd, int ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -95,7 +98,7 @@ static inline bool readable(int fd, int ms)
 	return r == 1;
 }
 
-/* Waits, bounded, for the end of a child; reaps it. */
+/* Waits, with a bound, for a child's end, and reaps it. */
 static inline struct process_exit end_of(pid_t pid)
 {
 	struct process_exit end = { 0 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory.c - pages that a fork wipes, memfds that stay as they are, and who can still touch what of
- * the shared pieces.
+ * memory.c - pages that a fork wipes, sealed memfds, and which process can still touch which part
+ * of the shared memory.
  */
 #include "kernel.h"
 #include "os/fds.h"
@@ -88,7 +88,7 @@ static void memfds(void)
 }
 Test(kernel_memory, sealed_memfds) { case_run(memfds, 20000); }
 
-/* A limit on the size of files must be an error here, and no SIGXFSZ. */
+/* A limit on the size of files must be an error here, and not SIGXFSZ. */
 static void file_limit(void)
 {
 	struct rlimit limit = { 1000, 1000 };
@@ -154,7 +154,7 @@ static void keep_slot_page_2(struct shared *s) { shared_keep_slot_page(s, 2); }
 static void keep_first_slot_page(struct shared *s) { shared_keep_slot_page(s, 0); }
 static void keep_last_slot_page(struct shared *s) { shared_keep_slot_page(s, 9); }
 
-/* Which slots' pages are left. */
+/* Which slots' pages are still mapped. */
 enum { NONE = 10, ALL };
 static void expect_pages(void (*keep)(struct shared *s), uint32_t own, uint32_t own_lease_page)
 {

@@ -17,7 +17,7 @@ static void expect_hidden(void)
 	CHECK(!getenv("WATCHDOG_PID"));
 }
 
-/* A manager's socket; the name's first byte tells which kind. */
+/* A manager's socket. The first byte of its name tells which kind it is. */
 static int manager(const char *name)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -46,7 +46,7 @@ static void check_name(const char *name)
 	CHECK_EQ(notify_from_environment(&n), 0);
 	notify_hide();
 	expect_hidden();
-	/* nothing is opened for those who never speak */
+	/* nothing is opened if nothing is ever sent */
 	CHECK_EQ(fds_count(), before);
 	CHECK_EQ(notify_send(&n, "READY=1\nSTATUS=here"), 0);
 	CHECK_EQ(fcntl(n.fd, F_GETFD), FD_CLOEXEC);
@@ -56,7 +56,7 @@ static void check_name(const char *name)
 	CHECK_STR(text, "READY=1\nSTATUS=here");
 	while ((r = notify_send(&n, "WATCHDOG=1")) == 0)
 		CHECK_LT(++sent, 1000000);
-	/* a manager that does not read blocks nobody */
+	/* a manager that does not read holds up nobody */
 	CHECK_EQ(r, -EAGAIN);
 	close(fd);
 	CHECK_LT(notify_send(&n, "STOPPING=1"), 0);

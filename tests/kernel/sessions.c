@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sessions.c - killing whole sessions: whatever state its processes are in, while they fork, and
- * nobody else's.
+ * sessions.c - killing whole sessions: whatever state their processes are in, while they fork, and
+ * no other process.
  */
 #include "kernel.h"
 #include "os/fds.h"
@@ -48,7 +48,7 @@ static void tell(void)
 
 static void alone(void) { tell(); }
 
-/* Reaps everything; all of it must have been killed. */
+/* Reaps all children. All of them must have been killed. */
 static int reap_killed(void)
 {
 	int count = 0, status;
@@ -137,7 +137,7 @@ Test(kernel_sessions, without_pidfds)
 	case_run(family_without_getsid, 20000);
 }
 
-/* The leader is long gone: the session lives on in its members. */
+/* The session's leader is long gone: the session lives on in its members. */
 static void leave(void)
 {
 	if (fork() == 0) {
@@ -161,7 +161,10 @@ Test(kernel_sessions, without_a_leader) { case_run(leaderless, 20000); }
 
 /* ---- while it forks -------------------------------------------------------------------------- */
 
-/* Each forks a successor and ends, several at a time: no walk sees them all standing still. */
+/*
+ * Each process forks a successor and ends, several at a time: no walk over /proc finds them all
+ * standing still.
+ */
 static void chain(void)
 {
 	struct stats_page *b = case_shared();
@@ -189,8 +192,8 @@ static void in_flight(void)
 		CHECK(WAIT_UNTIL(b->forks > forks + 100, SHORT_MS));
 		CHECK_GT(sessions_kill(&leader, 1, 10000), 0);
 		/*
-		 * All are dying, and none can fork: they end. (Between taking its SIGKILL and
-		 * beginning to exit one looks alive, but is not.)
+		 * All are dying and cannot fork, so they end. (A process that has got SIGKILL and
+		 * has not begun to exit looks alive, but is not.)
 		 */
 		CHECK(WAIT_UNTIL(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, SHORT_MS));
 		forks = b->forks;
@@ -213,7 +216,7 @@ static void others(void)
 	list[1] = 1;
 	list[2] = -1;
 	list[3] = getsid(0);
-	/* meets the same bit of the filter, and is no pid that can be */
+	/* has the bit of the filter, and can be no process's pid */
 	list[4] = theirs % 65536 + (1 << 23);
 	CHECK_EQ(sessions_kill(list, ARRAY_SIZE(list), ROUNDS), 0);
 	CHECK_EQ(sessions_kill(NULL, 0, ROUNDS), 0);
@@ -226,10 +229,7 @@ static void others(void)
 }
 Test(kernel_sessions, nobody_else_is_hit) { case_run(others, 20000); }
 
-/*
- * The process itself may stand in a listed session: another one than its own cannot be, so the
- * list's entry is passed over.
- */
+/* The caller itself may stand in a session of the list: then this entry is passed over. */
 static void itself(void)
 {
 	pid_t pid = fork();
@@ -268,7 +268,7 @@ static void no_fds(void)
 	r = sessions_kill(&leader, 1, 2);
 	CHECK_EQ(r, -EMFILE);
 	/*
-	 * one for the walk, one for what it reads, none left for a pidfd; then one for the walk
+	 * one file for the walk, one for what it reads, none for a pidfd; then one for the walk
 	 * alone
 	 */
 	for (tight.rlim_cur = 5; tight.rlim_cur >= 4; tight.rlim_cur--) {
@@ -284,7 +284,7 @@ static void no_fds(void)
 }
 Test(kernel_sessions, with_hardly_an_fd) { case_run(no_fds, 20000); }
 
-/* A set-id program may not be signalled: that is no reason to try for ever. */
+/* A set-id program must not be signalled: that is no reason to try for ever. */
 static void not_ours(void)
 {
 	int life[2];
@@ -369,7 +369,7 @@ static void listing(void)
 }
 Test(kernel_sessions, listing) { case_run(listing, 20000); }
 
-/* A name with everything in it that could mislead a parser. */
+/* A process name with everything that could mislead a parser. */
 static void names(void)
 {
 	static const char *const odd[] = { ") R 1 1 1", "a b", "((((", "))))", " ", ") Z 1",

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* signals.c - dispositions kept and put back, names, signalfd, dying like somebody else. */
+/*
+ * signals.c - dispositions that are saved and restored, names, signalfd, dying as another process
+ * died.
+ */
 #include "kernel.h"
 #include "os/signals.h"
 
@@ -110,7 +113,7 @@ static void reading(void)
 	for (int i = 0; i < 2; i++)
 		CHECK(waitid(P_ALL, 0, &(siginfo_t){ 0 }, WEXITED) == 0);
 	CHECK_EQ(signals_read(fd, &info), SIGCHLD);
-	/* a child reads its own signals from it, not its parent's */
+	/* a child reads its own signals from it, and not its parent's */
 	CHECK_EQ(kill(getpid(), SIGUSR1), 0);
 	if (fork() == 0)
 		_exit(signals_read(fd, &info) != 0);
@@ -134,7 +137,7 @@ static struct process_exit dying(int sig, int way)
 		if (way == 2) {
 			sigfillset(&all);
 			sigprocmask(SIG_SETMASK, &all, NULL);
-			kill(getpid(), SIGTERM); /* pending, and must not win */
+			kill(getpid(), SIGTERM); /* a pending signal, which must not win */
 		}
 		signals_die_like(sig);
 	}
@@ -161,7 +164,7 @@ static void die_like(void)
 }
 Test(kernel_signals, die_like_without_a_core) { case_run(die_like, 60000); }
 
-/* PID 1 of a namespace does not die of its own signals: the exit code says it then. */
+/* PID 1 of a namespace does not die of its own signals, so its exit code says it. */
 static void init_dies(void)
 {
 	struct process_exit end;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sockets.c - what a socket says when its peer dies, when it is full, when there is no room for
+ * sockets.c - what a socket says when its peer dies, when it is full, and when there is no room for
  * fds.
  */
 #include "kernel.h"
@@ -38,7 +38,7 @@ static void make_pair(int type, int fds[2])
 
 /* ---- the peer dies --------------------------------------------------------------------------- */
 
-/* Two messages for us, one that the peer never read. */
+/* Two messages for this process, and one that the peer never read. */
 static void dead_peer(int type, int fds[2])
 {
 	make_pair(type, fds);
@@ -48,7 +48,7 @@ static void dead_peer(int type, int fds[2])
 	close(fds[1]);
 }
 
-/* The fact: ECONNRESET once, before what is still queued. */
+/* The kernel says ECONNRESET once, before what is still queued. */
 static void reset_fact(void)
 {
 	char text[16] = "";
@@ -61,7 +61,7 @@ static void reset_fact(void)
 	CHECK_EQ(recv(fds[0], text, sizeof text, MSG_DONTWAIT), 3);
 	CHECK_EQ(recv(fds[0], text, sizeof text, MSG_DONTWAIT), 0);
 	close(fds[0]);
-	/* sending meets it as well, and it proves nothing about what can be read */
+	/* sending gets the error, too, and that says nothing about what can still be read */
 	dead_peer(SOCK_SEQPACKET, fds);
 	CHECK_LT(send_text(fds[0], "x", NULL, 0), 0);
 	CHECK_EQ(send_text(fds[0], "x", NULL, 0), -EPIPE);
@@ -95,7 +95,7 @@ static void reset_hidden(void)
 }
 Test(kernel_sockets, receive_reads_on_to_the_end) { case_run(reset_hidden, 20000); }
 
-/* No SIGPIPE: the case has it at its default, which would end it. */
+/* No SIGPIPE is raised: the case has it at its default, which would end the case. */
 static void no_sigpipe(void)
 {
 	int fds[2];
@@ -108,7 +108,8 @@ static void no_sigpipe(void)
 Test(kernel_sockets, no_sigpipe) { case_run(no_sigpipe, 20000); }
 
 /*
- * shutdown() is the end for the peer though somebody else holds a copy of this end; close() is not.
+ * After shutdown() the peer sees the end although another process holds a copy of this end; after
+ * close() it does not.
  */
 static void shutdown_says_end(void)
 {
@@ -142,7 +143,7 @@ static void full(void)
 	while (sockets_send(fds[0], &iov, 1, NULL, 0) == (ssize_t)sizeof message)
 		CHECK_LT(++sent, 1000000);
 	note("%d small messages fit", sent);
-	/* 278 with default limits; what is built on it needs not many, but some */
+	/* 278 with default limits; Brood needs not many, but some */
 	CHECK_GE(sent, 64);
 	CHECK_EQ(sockets_send(fds[0], &iov, 1, NULL, 0), -EAGAIN);
 	CHECK(!readable(fds[0], 0));
@@ -172,7 +173,7 @@ static void large(void)
 }
 Test(kernel_sockets, a_message_comes_whole_or_says_so) { case_run(large, 20000); }
 
-/* O_NONBLOCK belongs to the open file, which whoever holds a copy can change for all. */
+/* O_NONBLOCK belongs to the open file: whoever has a copy can change it for all. */
 static void nonblock_is_shared(void)
 {
 	struct sockets_received got;
@@ -230,7 +231,7 @@ static void passing(void)
 }
 Test(kernel_sockets, fds_pass_close_on_exec) { case_run(passing, 20000); }
 
-/* More than there is room for, by a peer that does not keep to our limit. */
+/* More fds than there is room for, from a peer that does not keep to the limit. */
 static void too_many(void)
 {
 	union {
@@ -262,9 +263,7 @@ static void too_many(void)
 }
 Test(kernel_sockets, more_fds_than_fit) { case_run(too_many, 20000); }
 
-/*
- * At the limit of open files the message comes, the fds do not, and the flag is all that says so.
- */
+/* At the limit of open files the message comes, the fds do not, and only the flag says so. */
 static void at_the_limit(void)
 {
 	int fds[2], three[3], before;
@@ -295,8 +294,8 @@ static void at_the_limit(void)
 Test(kernel_sockets, fds_are_lost_at_the_limit_and_it_says_so) { case_run(at_the_limit, 20000); }
 
 /*
- * Fds in flight count against the user; then all passing by that user says ETOOMANYREFS until
- * something is received.
+ * Fds in flight count for the user. At the limit every passing of fds by this user says
+ * ETOOMANYREFS until some are received.
  */
 static void in_flight(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spawn.c - making children: every way forced, what the raw ways must mend, what happens when the
- * kernel says no.
+ * spawn.c - making children: every way is forced, what the raw ways must repair, and what happens
+ * when the kernel refuses.
  */
 #include "kernel.h"
 #include "os/fds.h"
@@ -46,8 +46,8 @@ static void block(int sig)
 }
 
 /*
- * All ways must be there, or the case says nothing: those where they are not are told apart in the
- * test.
+ * All ways must work, or the case would prove nothing. A test skips a way that this kernel does not
+ * have.
  */
 #define NEEDS_WAYS()                              \
 	do {                                      \
@@ -91,8 +91,8 @@ Test(kernel_spawn, life)
 }
 
 /*
- * Exit signal 0: no SIGCHLD, and none but a wait with __WALL sees it; SIGCHLD ignored makes such a
- * child no less of a zombie.
+ * Exit signal 0: there is no SIGCHLD, and only a wait with __WALL sees the child. SIGCHLD set to
+ * ignored does not reap it.
  */
 static void silent(void)
 {
@@ -168,7 +168,7 @@ static void __attribute__((noreturn)) die_with(pthread_mutex_t *m)
 	check_own_mutex(PTHREAD_MUTEX_RECURSIVE);
 	check_own_mutex(PTHREAD_MUTEX_ERRORCHECK);
 	CHECK_EQ(pthread_mutex_lock(&m[0]), 0);
-	/* the parent's: not ours, though the memory says the same */
+	/* the parent's lock: the child does not hold it, though the memory says so */
 	CHECK_EQ(pthread_mutex_unlock(&m[1]), EPERM);
 	CHECK_EQ(pthread_mutex_lock(&m[2]), 0);
 	CHECK_EQ(pthread_mutex_unlock(&m[2]), 0);
@@ -177,8 +177,8 @@ static void __attribute__((noreturn)) die_with(pthread_mutex_t *m)
 }
 
 /*
- * The child's tid is its own, and its robust list is registered and empty: what it held when it was
- * killed is told to the next, what the parent holds is untouched.
+ * The child's tid is its own, and its robust list is registered and empty: a lock that it held when
+ * it was killed says so to the next owner, and a lock of the parent is untouched.
  */
 static void mended(void)
 {
@@ -197,7 +197,7 @@ static void mended(void)
 		CHECK_EQ(pthread_mutex_lock(&m[0]), EOWNERDEAD);
 		CHECK_EQ(pthread_mutex_consistent(&m[0]), 0);
 		CHECK_EQ(pthread_mutex_unlock(&m[0]), 0);
-		CHECK_EQ(pthread_mutex_lock(&m[1]), EDEADLK); /* held, by us, in peace */
+		CHECK_EQ(pthread_mutex_lock(&m[1]), EDEADLK); /* this process holds it */
 		CHECK_EQ(pthread_mutex_unlock(&m[1]), 0);
 	}
 }
@@ -207,7 +207,7 @@ Test(kernel_spawn, tid_and_robust_list_are_mended)
 	case_run(mended, 20000);
 }
 
-/* raise() goes by the tid too, abort() as well; and a child can fork and spawn on. */
+/* raise() and abort() use the tid, too; and a child can fork and spawn. */
 static void child_works(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {

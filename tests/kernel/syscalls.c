@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * syscalls.c - did it make a system call? What Linux 5.11 on x86-64 says, and that a machine which
- * does not know says so.
+ * syscalls.c - noticing whether code made a system call: what Linux 5.11 on x86-64 says, and that a
+ * machine which cannot know says so.
  */
 #include "kernel.h"
 #include "os/syscalls.h"
@@ -21,7 +21,7 @@ TestSuite(kernel_syscalls, .timeout = 120);
 #define PR_SET_SYSCALL_USER_DISPATCH 59
 #endif
 
-/* Asked in a child: the test's own process stays as it is. */
+/* Asked in a child, so that the test's own process stays as it is. */
 static bool there(void)
 {
 	pid_t pid = fork();
@@ -45,7 +45,7 @@ static void counts_alone(void)
 		number = number * 1.001;
 }
 
-/* The clock is read without a call where there is a vdso. */
+/* Where there is a vdso the clock is read without a system call. */
 static void noticed(void)
 {
 	int fds[2];
@@ -79,7 +79,7 @@ Test(kernel_syscalls, one_call_is_noticed)
 	case_run(noticed, 20000);
 }
 
-/* All six arguments reach the kernel, and what it says comes back. */
+/* All six arguments reach the kernel, and its answer comes back. */
 static void six_arguments(void)
 {
 	char *memory;
@@ -99,8 +99,8 @@ Test(kernel_syscalls, arguments_are_kept)
 }
 
 /*
- * Somebody wants to see how things are before the first call changes them: asked once, before it,
- * and its own calls are not trapped again.
+ * A callback looks at the state before the first call changes it: it is called once, before that
+ * call, and its own calls are not trapped.
  */
 static int closing, asked, open_then;
 static void look_before(void)
@@ -124,7 +124,7 @@ static void before_the_first(void)
 	CHECK_EQ(errno, 0);
 	CHECK_EQ(asked, 1);
 	CHECK_EQ(open_then, 1);
-	CHECK_EQ(close(closing), -1); /* it is closed, and nobody was asked again */
+	CHECK_EQ(close(closing), -1); /* the fd is closed, and the callback was not called again */
 	CHECK(syscalls_end());
 	CHECK_EQ(asked, 1);
 	syscalls_before_first = NULL;
@@ -180,7 +180,7 @@ static void *calls(void *arg)
 	return getppid() > 0 ? NULL : arg;
 }
 
-/* Neither is watched; whoever has one made a call for it. */
+/* A thread and a child are not watched: the system call that makes one is noticed. */
 static void children_and_threads(void)
 {
 	pthread_t thread;
@@ -216,7 +216,7 @@ static void handler(int sig)
 	handled++;
 }
 
-/* A handler that interrupts watched code returns by a call: noticed, and survived. */
+/* A handler that interrupts watched code returns by a system call: noticed, and survived. */
 static void handlers(void)
 {
 	struct sigaction action = { .sa_handler = handler };
@@ -237,7 +237,7 @@ Test(kernel_syscalls, a_handler_in_between)
 	case_run(handlers, 20000);
 }
 
-/* A SIGSYS that is not from there does what it did without us. */
+/* A SIGSYS from elsewhere does what it would do without this code. */
 static void real_sigsys(void)
 {
 	for (int how = 0; how < 3; how++) {
@@ -282,7 +282,7 @@ Test(kernel_syscalls, a_real_sigsys)
 	case_run(real_sigsys, 20000);
 }
 
-/* Where a trap could not be handled nobody is watched. */
+/* Where a trap could not be handled nothing is watched. */
 static void no_room(void)
 {
 	struct sigaction action = { .sa_handler = handler }, now;
@@ -314,7 +314,7 @@ Test(kernel_syscalls, where_it_would_not_be_safe)
 	case_run(no_room, 20000);
 }
 
-/* Code that has switched it off, and somebody who has not noticed. */
+/* Code has switched it off, and its caller has not noticed. */
 static void switched_off(void)
 {
 	CHECK_EQ(syscalls_watch(), 0);

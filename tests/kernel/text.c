@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* text.c - which pointers are code that was there at the snapshot and still is. */
+/* text.c - which pointers point to code that was there at the snapshot and is still there. */
 #include "kernel.h"
 #include "os/text.h"
 
@@ -56,7 +56,7 @@ static bool loaded(const char *library)
 	return h != NULL;
 }
 
-/* One that nothing else has loaded, so that dlclose() really unloads it. */
+/* An object that nothing else has loaded, so dlclose() really unloads it. */
 static size_t pick(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(libraries); i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * threads.c - how many threads are there: asked by unshare(), which changes nothing in a process
- * with one, and by /proc.
+ * threads.c - counting threads: by unshare(), which changes nothing in a process with one thread,
+ * and by /proc.
  */
 #include "kernel.h"
 
@@ -90,7 +90,7 @@ Test(kernel_threads, count_without_unshare)
 static void *nothing(void *context) { return context; }
 
 /*
- * pthread_join() returns while the kernel still takes the thread apart: a job that joined all its
+ * pthread_join() returns while the kernel still ends the thread. A job that has joined all its
  * threads has left none.
  */
 static void joined(void)

@@ -48,7 +48,7 @@ static void shown(void)
 	CHECK_EQ(title_init("/usr/bin/server"), 0);
 	for (size_t i = 0; i + 1 < n; i++)
 		before[i] = before[i] ? before[i] : ' ';
-	/* until there is a title: what it was started as */
+	/* before there is a title: the command line of the start */
 	CHECK_STR(cmdline(getpid()), before);
 	title_set("supervisor");
 	CHECK_STR(cmdline(getpid()), "server: supervisor");
@@ -81,7 +81,7 @@ static void shown(void)
 	CHECK_CONTAINS(cmdline(getpid()), ": again");
 }
 
-/* Children have titles of their own, by every way, without a further call. */
+/* Children have titles of their own, whichever way they were made, without a further call. */
 static void inherited(void)
 {
 	enum process_spawn ways[] = { PROCESS_CLONE3, PROCESS_CLONE, PROCESS_FORK };
@@ -111,7 +111,7 @@ static void inherited(void)
 
 extern char **environ;
 
-/* Pointers that the program took before stay true, and the environment can still be changed. */
+/* Pointers that the program took before stay valid, and the environment can still be changed. */
 static void untouched(void)
 {
 	char before[8192], after[8192];
@@ -194,7 +194,7 @@ Test(kernel_title, without_privileges)
 	case_run(as_nobody, 20000);
 }
 
-/* No such call: the command line stays, the comm name is set all the same. */
+/* The system call is not there: the command line stays, and the comm name is set all the same. */
 static void refused(void)
 {
 	char before[4096], after[4096];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * arguments.c - every public call with arguments that make no sense: the documented error, a
- * sentence that names the call or the field, outputs untouched, nobody hurt.
+ * arguments.c - every public call with arguments that make no sense: it returns the documented
+ * error, brood_error() names the call or the field, outputs are untouched, and nothing is damaged.
  */
 #include "../helpers/pool.h"
 
@@ -19,7 +19,7 @@ TestSuite(arguments, .timeout = 120);
 
 static struct brood *brood;
 
-/* The call gives this error, and brood_error() these words. */
+/* The call returns this error, and brood_error() has these words. */
 #define REFUSES(call, error, words)                                                             \
 	do {                                                                                    \
 		ssize_t refused_ = (ssize_t)(call);                                             \
@@ -80,7 +80,7 @@ static void before(void)
 	CHECK_STR(brood_detail_name((enum brood_detail)BROOD_DETAILS), "?");
 	CHECK_STR(brood_event_name((enum brood_event)INT_MAX), "?");
 	CHECK_GT(brood_verdict_format(NULL, NULL, 0), 0);
-	memset(&v, 0xff, sizeof v); /* garbage, and a name without an end */
+	memset(&v, 0xff, sizeof v); /* garbage, and a name that is not terminated */
 	CHECK_GT(brood_verdict_format(&v, NULL, 0), 64);
 	CHECK_GT(brood_verdict_format(&v, line, 1), 64);
 	CHECK_EQ(line[0], 0);
@@ -93,8 +93,8 @@ Test(arguments, before_the_start) { case_run(before, 10000); }
 static void calls(void)
 {
 	/*
-	 * The kernel tells of a bad address where it copies; on a lease the copy is the caller's
-	 * own.
+	 * On handoff the kernel finds a bad address when it copies. On a lease the caller itself
+	 * copies.
 	 */
 	const struct brood_job_options handed = { .size = sizeof handed,
 		.dispatch = BROOD_PATH_HANDOFF };
@@ -125,7 +125,7 @@ static void calls(void)
 	REFUSES(brood_call(brood, job_echo, "12345", 5, (char *)(uintptr_t)bad_address(), 5,
 			&handed, &v),
 		-EFAULT, "reply");
-	/* a lie about the buffer that is never found out */
+	/* a wrong size of the buffer, which nobody can find out */
 	CHECK_EQ(brood_call(brood, job_echo, "1234", 4, small, SSIZE_MAX, NULL, &v), 4);
 	CHECK_EQ(brood_call(brood, job_echo, small, 0, NULL, 0, NULL, NULL), 0);
 	CHECK_EQ(brood_call_named(brood, job_nothing, "\n\033[2Jevil", NULL, 0, NULL, 0, NULL, &v),
@@ -293,7 +293,7 @@ static int asks_oddly(struct brood_job *job)
 	WANT(brood_job_read(job, (void *)(uintptr_t)bad_address(), 5) == -EFAULT);
 	WANT(brood_job_write(job, bad_address(), 5) == -EFAULT);
 	WANT(brood_job_write(job, nothing, 0) == 0);
-	/* what is there, whatever was asked for */
+	/* returns what is there, whatever the caller asked for */
 	WANT(brood_job_read(job, nothing, SIZE_MAX) == 5);
 	WANT(memcmp(nothing, "12345", 5) == 0);
 	WANT(brood_job_arg(job, NULL) && brood_job_arg(job, &size) && size == 0);

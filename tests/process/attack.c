@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * attack.c - jobs that harm what they can reach (their slot page, their siblings, the guard, the
- * channel, a client's socket), and programs that begin or go on in odd states. One fault costs one
- * job; the supervisor never waits; whoever gives jobs hears the truth.
+ * attack.c - jobs that damage what they can reach (their slot page, their siblings, the guard, the
+ * channel, a client's socket), and programs in odd states. One fault costs one job, the supervisor
+ * never waits, and the program hears the truth.
  */
 #include "../helpers/pool.h"
 #include "../../src/wire/shared.h"
@@ -43,7 +43,7 @@ static void all_well(uint32_t jobs)
 
 /* ---- a job that writes over its slot page ---- */
 
-/* The one shared mapping of a page that a worker can write. */
+/* Finds the one shared mapping of a page that a worker can write. */
 static _Atomic uint64_t *find_slot_page(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -60,8 +60,8 @@ static _Atomic uint64_t *find_slot_page(void)
 }
 
 /*
- * arg: the state that it writes, with its own sequence, or BEFORE: what stands on a lease before it
- * begins; above: the whole word
+ * arg: the state that the job writes, with its own sequence. BEFORE: what is there on a lease
+ * before a job begins. Above BEFORE: the whole word.
  */
 #define BEFORE 6
 static int scribbles(struct brood_job *job)
@@ -104,10 +104,10 @@ static void scribbled(
 
 static void judge_handoff(uint64_t word, const struct brood_verdict *v)
 {
-	/* it waits for a kill that comes with its deadline */
+	/* the job waits for the kill that its deadline brings */
 	if (word == SLOT_PAGE_CONDEMNED)
 		verdict_is(v, BROOD_CRASHED, BROOD_DETAIL_STUCK);
-	else if (word == SLOT_PAGE_ASSIGNED) /* says of itself that it never began */
+	else if (word == SLOT_PAGE_ASSIGNED) /* the job writes that it never began */
 		CHECK_EQ(v->outcome, BROOD_CRASHED);
 	else
 		verdict_is(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
@@ -116,7 +116,9 @@ static void judge_handoff(uint64_t word, const struct brood_verdict *v)
 static void slot_pages(void) { scribbled(BROOD_PATH_HANDOFF, judge_handoff); }
 Test(attack, slot_page_written_over) { case_run(slot_pages, 60000); }
 
-/* The supervisor looks when it likes: it may find the scribble before its worker ends of it. */
+/*
+ * The supervisor may look at any time: it may see what the job wrote before its worker dies of it.
+ */
 static void judge_lease(uint64_t word, const struct brood_verdict *v)
 {
 	if (word != BEFORE || v->detail != BROOD_DETAIL_NONE)
@@ -177,7 +179,7 @@ static void siblings(void)
 	CHECK_EQ(proc_workers(proc_supervisor(), pids, 3), 3);
 	job.arg = pids;
 	job.arg_size = sizeof pids;
-	/* itself among them, perhaps: then it is tried again, and done */
+	/* perhaps the job killed itself: then another attempt is done */
 	v = pool_call_with(brood, kills, &job);
 	verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 	for (int i = 0; i < 3; i++) {
@@ -230,8 +232,8 @@ static int channel_of_worker(void)
 }
 
 /*
- * The child has the worker's channel and the job's socket, in a session of its own, and outlives
- * its worker.
+ * The child has the worker's channel and the job's socket. It is in a session of its own, and
+ * outlives its worker.
  */
 static int leaves_holder(struct brood_job *job)
 {
@@ -267,9 +269,10 @@ static void held_channel(void)
 		int fd;
 
 		CHECK_EQ(brood_open(brood, leaves_holder, NULL, &fd, &h), 0);
-		CHECK_EQ(brood_wait(h, 10000, &v), 0); /* no EOF says so; the pidfd does */
+		/* no EOF tells of the death, but the pidfd does */
+		CHECK_EQ(brood_wait(h, 10000, &v), 0);
 		verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
-		/* and the engine is not kept waiting for it either */
+		/* and the engine does not wait for it either */
 		CHECK_EQ(read(fd, &c, 1), 0);
 		close(fd);
 		brood_release(h);
@@ -280,7 +283,7 @@ static void held_channel(void)
 }
 Test(attack, channel_held_by_a_child) { case_run(held_channel, 30000); }
 
-/* Floods its channel from a child, with frames that are none, as long as it lives. */
+/* A child floods the channel with invalid frames as long as it lives. */
 static int floods(struct brood_job *job)
 {
 	static const char junk[2000] = "junk";
@@ -292,7 +295,7 @@ static int floods(struct brood_job *job)
 			return 1;
 }
 
-/* Good frames without an end: the log of a mad job. */
+/* Valid frames without end: the log lines of a job out of control. */
 static int __attribute__((noreturn)) logs_for_ever(struct brood_job *job)
 {
 	for (;;)
@@ -300,7 +303,7 @@ static int __attribute__((noreturn)) logs_for_ever(struct brood_job *job)
 			job, BROOD_DEBUG, "a line that nobody needs, from a job that cannot stop");
 }
 
-/* Jobs that were handed off; the calls before may have left a worker on lease. */
+/* These jobs are handed off. The calls before may have left a worker on lease. */
 static bool running(uint32_t count)
 {
 	struct brood_stats stats = pool_stats(brood);
@@ -329,7 +332,7 @@ static void flooded(void)
 	CHECK(WAIT_UNTIL(running(2), 5000));
 	for (int i = 0; i < 300; i++)
 		CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
-	/* its deadline comes in spite of a channel that is never empty */
+	/* its deadline is enforced although the channel is never empty */
 	for (int i = 0; i < 2; i++) {
 		CHECK_EQ(brood_wait(h[i], 20000, &v), 0);
 		verdict_is(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
@@ -362,7 +365,9 @@ static void tcp_pair(int pair[2])
 	close(listener);
 }
 
-/* More than the client takes; and whoever closes last is to wait for it. */
+/*
+ * The job writes more than the client takes, and the last close of the socket waits for the client.
+ */
 static int lingers(struct brood_job *job)
 {
 	static const char block[65536];
@@ -399,7 +404,7 @@ static void lingering(void)
 			verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
 		else
 			verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
-		/* the supervisor has its hands free */
+		/* the supervisor does not wait */
 		for (int k = 0; k < 20; k++)
 			CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
 		CHECK_LT(test_now_ms() - begin, (uint64_t)test_scaled(10000));
@@ -410,7 +415,7 @@ static void lingering(void)
 }
 Test(attack, client_that_lingers) { case_run(lingering, 60000); }
 
-/* What is no connected stream is refused before it becomes a job. */
+/* A socket that is no connected stream is refused before it becomes a job. */
 static void wrong_sockets(void)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET,
@@ -429,7 +434,7 @@ static void wrong_sockets(void)
 	CHECK(fcntl(listener, F_GETFD) >= 0);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_DGRAM, 0, datagram), 0);
 	CHECK_EQ(brood_give(brood, job_echo, datagram[0], NULL, &h), -EPROTOTYPE);
-	/* a client that has gone already is a job like any other */
+	/* a job whose client is gone already is like any other */
 	tcp_pair(pair);
 	CHECK_EQ(setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
 	close(pair[0]);

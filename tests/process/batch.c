@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * batch.c - how long a submitted job waits for a worker: without limit, unless its own options or
- * the pool's say otherwise. Calls and conversations have 10 s. The supervisor is played (peer.h),
- * so that no test has to wait for as long as that.
+ * batch.c - how long a submitted job waits for a worker: without limit, unless the job's or the
+ * pool's options say otherwise. Calls and opened jobs have 10 s. A fake supervisor (peer.h) makes
+ * these tests shorter than that.
  */
 #include "../../src/front/resolve.h"
 #include "../helpers/peer.h"
@@ -68,7 +68,7 @@ static void handed_off(void)
 }
 Test(batch, handed_off) { case_run(handed_off, 20000); }
 
-/* The supervisor has no worker to grant: it says why, and the engine asks again. */
+/* The supervisor has no worker to grant. It says why, and the engine asks again. */
 static void no_lease(enum brood_detail why)
 {
 	struct frame f, over;
@@ -92,7 +92,10 @@ static const struct brood_result *one_result(uint32_t timeout_ms)
 	return result;
 }
 
-/* The wish for a lease is refused again and again: the job is not, before its own time. */
+/*
+ * The request for a lease is refused again and again. The job is not refused before its own time is
+ * up.
+ */
 static void on_a_lease(void)
 {
 	struct brood_job_options o = { .dispatch = BROOD_PATH_LEASE };
@@ -113,7 +116,7 @@ static void on_a_lease(void)
 }
 Test(batch, on_a_lease) { case_run(on_a_lease, 20000); }
 
-/* Without a limit only a pool in which no worker is possible refuses it. */
+/* A job without limit is refused only by a pool that cannot have a worker. */
 static void degraded(void)
 {
 	struct brood_job_options o = { .dispatch = BROOD_PATH_LEASE };

@@ -21,9 +21,7 @@ struct end {
 	char lines[8192];
 };
 
-/*
- * Runs a program of its own, and gathers what its processes write to stderr until all have ended.
- */
+/* Runs a program, and collects what its processes write to stderr until all have ended. */
 static struct end run_apart(void (*program)(void))
 {
 	static struct end end;
@@ -162,7 +160,9 @@ static void execs(void)
 	execl("/bin/sleep", "sleep", "3", (char *)NULL);
 }
 
-/* Its jobs cannot be had any more, and the pool stops: that has a line, too. */
+/*
+ * The engine's jobs can no longer be had, and the pool stops: the log has a line about that, too.
+ */
 static void engine_cuts_itself_off(void)
 {
 	CHECK_CONTAINS(run_apart(execs).lines,
@@ -266,7 +266,10 @@ static void deaths(void)
 }
 Test(blame, deaths_name_function_and_job) { case_run(deaths, 40000); }
 
-/* What the library ends for its own reasons is said in words, and not by its exit codes. */
+/*
+ * When the library ends a process for its own reasons, the log says so in words, and not by an exit
+ * code.
+ */
 static void own_codes(void)
 {
 	struct brood *brood = begin_seen();

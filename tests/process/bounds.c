@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bounds.c - law 6: nothing waits without a bound. Queue time, backlog, run deadline with its soft
- * step, abort, cancel at every stage, init time, a kill that cannot hit the next job.
+ * step, abort, cancel at every stage, init time; and a kill cannot hit the next job.
  */
 #include "../helpers/pool.h"
 
@@ -53,7 +53,7 @@ static void deadlines(void)
 	verdict_is(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	v = pool_call_with(brood, blocks_all_signals, &job);
 	verdict_is(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
-	/* notices the soft step: its own end */
+	/* the job notices the soft step and ends by itself */
 	v = pool_call_with(brood, job_until_cancelled, &patient);
 	verdict_is(&v, BROOD_FAILED, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.code, 42);
@@ -97,7 +97,7 @@ static void aborting(void)
 	v = pool_call_with(brood, spins, &job);
 	verdict_is(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	CHECK_EQ(v.signal, SIGABRT);
-	/* SIGABRT is blocked too: SIGKILL follows after core_ms */
+	/* SIGABRT is blocked, too: SIGKILL follows after core_ms */
 	v = pool_call_with(brood, blocks_all_signals, &job);
 	verdict_is(&v, BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	pool_stop(brood);
@@ -156,7 +156,7 @@ static rlim_t core_limit(pid_t pid)
 	return limit.rlim_cur;
 }
 
-/* Also of workers that were granted before there were so many. */
+/* The limit holds also for workers that were granted before. */
 static void few_cores(void)
 {
 	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
@@ -257,7 +257,7 @@ static void backlog(void)
 	CHECK_EQ(fd, -1);
 	CHECK_EQ(brood_call(brood, job_nothing, NULL, 0, NULL, 0, NULL, &v), -EAGAIN);
 	verdict_is(&v, BROOD_REFUSED, BROOD_DETAIL_QUEUE_FULL);
-	for (int i = 7; i >= 0; i--) { /* queued ones first, then those that run */
+	for (int i = 7; i >= 0; i--) { /* queued jobs first, then running ones */
 		CHECK_EQ(brood_cancel(brood, brood_id(h[i])), 0);
 		CHECK_EQ(brood_wait(h[i], 10000, &v), 0);
 		if (i >= 2)
@@ -299,8 +299,8 @@ static void cancel_deaf(void)
 Test(bounds, cancel_deaf_job) { case_run(cancel_deaf, 30000); }
 
 /*
- * Cancel at a random moment of short jobs: whatever it hits, the verdict is cancelled or done of
- * that job, and the job after it is never harmed.
+ * Cancels short jobs at a random moment. The verdict is "cancelled" or the job's own, and the next
+ * job is never harmed.
  */
 static int short_job(struct brood_job *job)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * callers.c - more threads that call than there are workers: who came first is served first, each
- * call has its verdict, whatever becomes of the workers, of the job, or of the pool, and no thread
- * sleeps for ever.
+ * callers.c - more threads call than there are workers. Whoever came first is served first, each
+ * call has its verdict, and no thread sleeps for ever, whatever happens to the workers, the job or
+ * the pool.
  */
 #include "../helpers/pool.h"
 
@@ -18,7 +18,7 @@ TestSuite(callers, .timeout = 120);
 
 #define THREADS_MAX 24
 
-/* What jobs write; made before the start. */
+/* What jobs write. It is mapped before the start. */
 struct seen {
 	atomic_bool held, go;
 	atomic_uint count;
@@ -81,7 +81,7 @@ static void *holder(void *known)
 	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE };
 
 	for (int i = 0; known && i < 20; i++)
-		call_note('-'); /* how long that one takes is known then */
+		call_note('-'); /* from then on the engine knows how long this function takes */
 	CHECK_EQ(pool_call_with(brood, hold, &o).outcome, BROOD_DONE);
 	return NULL;
 }
@@ -92,7 +92,10 @@ static void *noter(void *what)
 	return NULL;
 }
 
-/* `known`: those that wait stand in the worker's ring at first, behind the job that takes long. */
+/*
+ * With `known` the waiting jobs stand at first in the worker's ring, behind the job that takes
+ * long.
+ */
 static void in_order(bool known)
 {
 	static char names[] = "abcdefghijkl";
@@ -101,7 +104,8 @@ static void in_order(bool known)
 
 	start(1);
 	for (int i = 0; i < 5; i++)
-		POOL_CALL(brood, job_nothing); /* the one queue of a thread's own is taken */
+		/* the one queue that a thread has to itself is taken */
+		POOL_CALL(brood, job_nothing);
 	CHECK_EQ(pthread_create(&held, NULL, holder, known ? seen : NULL), 0);
 	while (!atomic_load(&seen->held))
 		usleep(500);
@@ -111,7 +115,7 @@ static void in_order(bool known)
 		CHECK_EQ(pthread_create(&threads[i], NULL, noter, &names[i]), 0);
 		while (pool_stats(brood).submitted == before)
 			usleep(200);
-		/* some are moved out of the ring before others come */
+		/* some jobs are moved out of the ring before others come */
 		usleep(i % 4 == 3 ? 4000 : 0);
 	}
 	atomic_store(&seen->go, true);
@@ -243,7 +247,7 @@ static void *cancels(void *unused)
 		uint64_t id = atomic_exchange(&recent[i % 64], 0);
 
 		if (id)
-			/* that of another one, most of the time: an id that is out now */
+			/* in most cases the id of another job, which is running now */
 			brood_cancel(brood, id + i % 32);
 		usleep(300);
 	}

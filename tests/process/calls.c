@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * calls.c - open, give and call as a user makes them: any size, any thread, any end; the original
- * design's own list of tests among them.
+ * calls.c - open, give and call as a user makes them: any size, any thread, any end. The list of
+ * tests of the first design is among them.
  */
 #include "../helpers/pool.h"
 
@@ -305,7 +305,7 @@ static void pollable_by(enum brood_path path)
 	CHECK_EQ(arrived, 10);
 	if (path == BROOD_PATH_HANDOFF)
 		CHECK_EQ(poll(&p, 1, 0), 0);
-	/* what leases have to say is something to do, but it ends */
+	/* messages about leases are work for the engine, but they come to an end */
 	else
 		CHECK(WAIT_UNTIL(brood_dispatch(brood) == 0 && poll(&p, 1, 0) == 0, 10000));
 	for (int i = 0; i < 10; i++) {

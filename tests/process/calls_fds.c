@@ -65,10 +65,10 @@ static void gives(void)
 	tcp_pair(pair);
 	CHECK_EQ(write(pair[0], "a request that nobody reads", 27), 27);
 	CHECK_EQ(brood_give(brood, answers_without_reading, pair[1], NULL, &h), 0);
-	CHECK_EQ(fcntl(pair[1], F_GETFD), -1); /* it is the library's, and closed here */
+	CHECK_EQ(fcntl(pair[1], F_GETFD), -1); /* the fd belongs to the library, which closed it */
 	while ((n = read(pair[0], page + got, sizeof page - got)) > 0)
 		got += (size_t)n;
-	CHECK_EQ(n, 0); /* EOF, not a reset that eats the answer */
+	CHECK_EQ(n, 0); /* EOF, and not a reset that loses the answer */
 	CHECK_EQ(got, 100000);
 	CHECK_EQ(brood_wait(h, 10000, &v), 0);
 	CHECK_EQ(v.outcome, BROOD_DONE);
@@ -76,7 +76,7 @@ static void gives(void)
 	close(pair[0]);
 	CHECK_EQ(pipe(pipes), 0);
 	CHECK_EQ(brood_give(brood, job_echo, pipes[0], NULL, &h), -ENOTSOCK);
-	CHECK(fcntl(pipes[0], F_GETFD) >= 0); /* on error it stays the caller's */
+	CHECK(fcntl(pipes[0], F_GETFD) >= 0); /* on error the fd stays the caller's */
 	CHECK_EQ(brood_give(brood, job_echo, -1, NULL, &h), -EBADF);
 	pool_stop(brood);
 }
@@ -151,10 +151,7 @@ static void released(void)
 	pool_stop(brood);
 }
 
-/*
- * Leases have fds of their own in the engine, while they last: so many a worker and thread, not a
- * job.
- */
+/* A lease has fds in the engine while it lasts: so many a worker and thread, not a job. */
 static void released_on_lease(void)
 {
 	int before;

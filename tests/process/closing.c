@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * closing.c - supervisor and engine never wait in close(): a client with a linger time and unsent
- * bytes costs nobody any time, whoever has its last copy. And the library never writes into a file
- * of the program's that got the number of a descriptor which the library remembers.
+ * closing.c - supervisor and engine never wait in close(). A client with a linger time and unsent
+ * bytes holds nobody up, whoever closes the last copy. And the library never writes into a file of
+ * the program that has the number of an fd which the library remembers.
  */
 #include "../helpers/pool.h"
 
@@ -24,7 +24,9 @@ TestSuite(closing, .timeout = 120);
 
 static struct brood *brood;
 
-/* A client that lingers, connected to *ret_peer, which does not read; bytes are unsent. */
+/*
+ * A client with a linger time, connected to *ret_peer. The peer does not read, so bytes are unsent.
+ */
 static int lingering(int *ret_peer)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -79,7 +81,8 @@ static void refused(void)
 	CHECK_EQ(syscall(SYS_close_range, client, client, 0), 0);
 	CHECK_EQ(brood_wait(waits, 20000, &v), 0);
 	CHECK_EQ(v.detail, BROOD_DETAIL_QUEUE_TIME);
-	CHECK_EQ(brood_cancel(brood, brood_id(runs)), 0); /* the supervisor hears, and acts */
+	/* the supervisor still reads its messages and acts */
+	CHECK_EQ(brood_cancel(brood, brood_id(runs)), 0);
 	CHECK_EQ(brood_wait(runs, 20000, &v), 0);
 	at_once("the refusal and the next cancel");
 	brood_release(waits);
@@ -128,7 +131,7 @@ static void unwanted(void)
 		CHECK_EQ(brood_submit(brood, sends_back, NULL, 0, &o, NULL), 0);
 		CHECK_EQ(brood_queue_wait(brood_own_queue(brood), 20000), 1);
 		CHECK_EQ(brood_take(brood_own_queue(brood), &result, 1), 1);
-		result->fds[0] = -1; /* the peer leaks: so the client still lingers */
+		result->fds[0] = -1; /* the peer stays open, so the client still lingers */
 		CHECK_EQ(brood_take(brood_own_queue(brood), &result, 1), 0);
 		at_once("a result that nobody takes the descriptors of");
 	}

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conformance_bytes.c - what goes to a job and comes back: requests and replies of any size,
- * arguments, pieces, the job's socket; on every path. Fds, progress and plugins:
- * conformance_extras.c.
+ * conformance_bytes.c - a job's bytes, on every path: requests and replies of any size, arguments,
+ * pieces, the job's socket. conformance_extras.c has fds, progress and plugins.
  */
 #include "../helpers/conformance.h"
 
@@ -86,7 +85,7 @@ static void sizes(struct site *s)
 }
 CASE(sizes, EVERYWHERE)
 
-/* More in flight than there is room for beside each other, of any size. */
+/* More bytes, of any size, are on their way than there is room for at one time. */
 static void many_sizes(struct site *s)
 {
 	unsigned char *requests[40];
@@ -143,7 +142,9 @@ static void large_replies(struct site *s)
 }
 CASE(large_replies, EVERYWHERE)
 
-/* More than the caller has room for: the beginning, and how much it would have been. */
+/*
+ * The reply is longer than the caller's buffer: the caller gets its beginning and its whole length.
+ */
 static void small_room(struct site *s)
 {
 	static const size_t list[] = { 100, 65536, 70000, 2 * MIB };
@@ -158,7 +159,7 @@ static void small_room(struct site *s)
 			CHECK_EQ((unsigned char)g->reply[k], byte_at(k, 3));
 	}
 }
-/* Only a call brings a buffer of its own. */
+/* Only a call has a buffer of its own. */
 CASE(small_room, CALLS)
 
 /* ---- reading ---- */
@@ -209,7 +210,7 @@ static void reads(struct site *s)
 }
 CASE(reads, EVERYWHERE)
 
-/* While it still reads it may write, more than any buffer holds. */
+/* A job may write while it reads, and more than any buffer holds. */
 static int answers_each(struct brood_job *job)
 {
 	unsigned char block[1000], answer[1500];
@@ -323,7 +324,7 @@ static void in_place(struct site *s)
 	expect(RUN(s, asks_too_late, .request = "abc", .size = 3), BROOD_DONE, BROOD_DETAIL_NONE);
 	expect(RUN(s, asks_after_all, .request = "abc", .size = 3), BROOD_DONE, BROOD_DETAIL_NONE);
 }
-/* A conversation has no whole request: below. */
+/* An opened job has no whole request: see below. */
 CASE(in_place, BYTES)
 
 static int has_no_request(struct brood_job *job)
@@ -459,7 +460,7 @@ static void socket_or_not(struct site *s)
 	CHECK_EQ(g->reply_size, 2);
 	CHECK_MEM(g->reply, "xy", 2);
 }
-/* The ring has none: bytes lie in memory. */
+/* A job in the ring has no socket: its bytes are in memory. */
 CASE(socket_or_not, EVERYWHERE)
 
 static int closes_socket(struct brood_job *job) { return close(brood_job_fd(job)); }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conformance_cancel.c - cancel on every path: by another thread, in the queue, before others, at
- * any moment.
+ * conformance_cancel.c - cancel on every path: by another thread, in the queue, in front of other
+ * jobs, at any moment.
  */
 #include "../helpers/conformance.h"
 
@@ -49,7 +49,10 @@ static void cancelled_by_a_thread(struct site *s)
 }
 CASE(cancelled_by_a_thread, EVERYWHERE)
 
-/* Queued ones at once, while the one before them runs on; the others are not touched. */
+/*
+ * Queued jobs are cancelled at once, while the job in front of them runs on. The others are not
+ * touched.
+ */
 static void cancelled_in_the_queue(struct site *s)
 {
 	struct given *first = GIVE(s, job_gated), *g[6];
@@ -79,8 +82,8 @@ static void cancelled_in_the_queue(struct site *s)
 CASE(cancelled_in_the_queue, EVERYWHERE | ALONE, .workers = 1)
 
 /*
- * The one that runs, while others wait behind it: they go on, in order, elsewhere. Not on an
- * explicit lease: it is over then.
+ * Cancels the running job while others wait behind it: these go on, in order, on another worker.
+ * Not on a pinned lease, which is over then.
  */
 static void cancelled_before_others(struct site *s)
 {
@@ -98,13 +101,16 @@ static void cancelled_before_others(struct site *s)
 		expect(g[i], BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK_NE(g[i]->v.pid, first->v.pid);
 	}
-	/* calls are given by threads of their own: no order */
+	/* calls are made by threads of their own, so they have no order */
 	for (int i = 0; i < 6 && !site_is(s, CALLS); i++)
 		CHECK_EQ(atomic_load(&s->stage->order[i]), i);
 }
 CASE(cancelled_before_others, ANY_WORKER | ALONE, .workers = 1)
 
-/* Cancelled again and again, at any moment of its life: one verdict, and a true one. */
+/*
+ * A job is cancelled many times, at any moment of its life: it has one verdict, and the verdict is
+ * true.
+ */
 static void cancelled_at_any_moment(struct site *s)
 {
 	for (unsigned i = 0; i < 60; i++) {
@@ -127,7 +133,7 @@ static void cancelled_at_any_moment(struct site *s)
 }
 CASE(cancelled_at_any_moment, EVERYWHERE)
 
-/* SIGTERM of anybody else is nothing. */
+/* A SIGTERM from anybody else does not end a job. */
 static void terms_from_others(struct site *s)
 {
 	struct given *g = GIVE(s, job_gated);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conformance_ends.c - each end that a job can have, on every path: its verdict, and no other job's
- * harm.
+ * conformance_ends.c - each way in which a job can end, on every path: its verdict is right, and no
+ * other job is harmed.
  */
 #include "../helpers/conformance.h"
 
@@ -116,8 +116,8 @@ CASE(exited, EVERYWHERE)
 /* ---- out of the frame ---- */
 
 /*
- * Before the start, as in a program whose main() has a setjmp(). A jump that came through would end
- * in a frame that is gone.
+ * Set before the start, as in a program whose main() has a setjmp(). A jump that got through would
+ * land in a frame that is gone.
  */
 static jmp_buf far;
 static void __attribute__((constructor)) set_far(void)
@@ -144,7 +144,7 @@ static int leaves_thread(struct brood_job *job)
 	pthread_exit(NULL);
 }
 
-/* The frames of the job itself are unwound on the way, as C says. */
+/* On the way the job's own frames are unwound, as C demands. */
 static void noticed(void *stage) { atomic_fetch_add(&((struct stage *)stage)->left, 1); }
 static int __attribute__((noinline)) unwound(struct stage *stage)
 {
@@ -182,7 +182,7 @@ CASE(frames, EVERYWHERE)
 
 /* ---- children ---- */
 
-/* The child comes back from fn: it ends there, and speaks for nobody. */
+/* The child returns from fn: it ends there, and sends nothing. */
 static int both_return(struct brood_job *job)
 {
 	pid_t child = fork();
@@ -194,7 +194,7 @@ static int both_return(struct brood_job *job)
 		return 1;
 	return WIFEXITED(status) ? (int)said(job)->number : 2;
 }
-/* The same, and it speaks before. */
+/* The same, but the child writes before. */
 static int both_reply(struct brood_job *job)
 {
 	pid_t child = fork();
@@ -246,7 +246,7 @@ static int replies_and_exits(struct brood_job *job)
 	_exit(8);
 }
 
-/* What the job had written is the caller's, whatever came then. */
+/* The caller gets what the job had written, whatever happened later. */
 static void expect_half(struct given *g, enum brood_outcome outcome, enum brood_detail detail)
 {
 	expect(g, outcome, detail);
@@ -284,7 +284,7 @@ static void who_it_was(struct site *s)
 		g = RUN(s, says_who, .options.run_ms = 500000);
 		expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 		CHECK_EQ(g->v.pid, atomic_load(&s->stage->values[0]));
-		/* a submit that is handed off has another on its way */
+		/* a submitted job that is handed off has another end of the socket on its way */
 		if (g->v.path == BROOD_PATH_LEASE)
 			CHECK_EQ(g->v.id, atomic_load(&s->stage->values[1]));
 		CHECK_EQ(atomic_load(&s->stage->values[2]), 1);
@@ -295,7 +295,7 @@ static void who_it_was(struct site *s)
 }
 CASE(who_it_was, EVERYWHERE)
 
-/* The next process of the same place is the next generation; the others stay what they are. */
+/* The next process of the same slot is the next generation. Other slots keep theirs. */
 static void generations(struct site *s)
 {
 	uint32_t slot = 0, generation = 0;
@@ -328,7 +328,7 @@ static int sleeps(struct brood_job *job)
 	return 0;
 }
 
-/* Times: a job that waits for another says that it waited, not that it ran. */
+/* Times: the time that a job waits for another is waiting time, not running time. */
 static void times(struct site *s)
 {
 	struct given *first, *second;
@@ -351,8 +351,7 @@ static void times(struct site *s)
 CASE(times, EVERYWHERE | ALONE, .workers = 1)
 
 /*
- * Closes all that it has, the worker's own files too: that costs nobody else anything, and there is
- * one verdict, whatever it is.
+ * The job closes all fds, the worker's own, too. No other job is harmed, and there is one verdict.
  */
 static int closes_everything(struct brood_job *job)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conformance_extras.c - what goes beside the bytes: extra fds with a job, fds with its reply,
- * progress, log lines, functions of plugins; and that none of it leaks. On every path.
+ * conformance_extras.c - what goes beside a job's bytes, on every path: extra fds with a job, fds
+ * with its reply, progress, log lines, functions of plugins. None of it leaks.
  */
 #include "../helpers/conformance.h"
 
@@ -15,7 +15,7 @@
 
 TestSuite(conformance, .timeout = 1000);
 
-/* A file with one line that tells it from others. */
+/* A file with a line of its own. */
 static int make_file(int number)
 {
 	int fd = memfd_create("extra", MFD_CLOEXEC);
@@ -103,7 +103,7 @@ static void wrong_fds(struct site *s)
 }
 CASE(wrong_fds, EVERYWHERE)
 
-/* Many at once, with large requests beside them: each its own. */
+/* Many jobs at once, with large requests beside them: each gets its own fds. */
 static void many_extra_fds(struct site *s)
 {
 	static char request[100000];
@@ -234,7 +234,7 @@ static void reply_fds(struct site *s)
 }
 CASE(reply_fds, BYTES)
 
-/* What the caller has no room for is closed. */
+/* Fds for which the caller has no room are closed. */
 static void reply_fds_without_room(struct site *s)
 {
 	struct reply_fds got = { .count = 99 };
@@ -250,7 +250,7 @@ static void reply_fds_without_room(struct site *s)
 }
 CASE(reply_fds_without_room, CALLS)
 
-/* A conversation can send what it likes itself. */
+/* An opened job can send fds itself. */
 static int may_not_reply_fds(struct brood_job *job)
 {
 	int fd = 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conformance_large.c - large bytes of calls whose jobs do not come to their end, or want only a
- * part of them: what was written before a death is there, another attempt gets the whole request
- * again, a cancel does not wait for bytes that nobody reads.
+ * conformance_large.c - large requests and replies of jobs that do not reach their end, or want a
+ * part only. Bytes that were written before a death are there, another attempt gets the whole
+ * request again, and a cancel does not wait for bytes that nobody reads.
  */
 #include "../helpers/conformance.h"
 
@@ -27,7 +27,7 @@ static unsigned char *pattern(size_t size)
 	return p;
 }
 
-/* As many bytes of the pattern as `number` says. */
+/* Writes `number` bytes of the pattern. */
 static int writes(struct brood_job *job)
 {
 	static unsigned char piece[100000];
@@ -107,7 +107,7 @@ static void attempts(struct site *s)
 	free(whole);
 	site_well(s);
 }
-/* On an explicit lease there is no other worker. */
+/* A pinned lease has no other worker. */
 CASE(attempts, WAY(HANDOFF_CALL) | WAY(RING_CALL) | ALONE)
 
 static int reads_nothing(struct brood_job *job)
@@ -135,7 +135,7 @@ static void unread(struct site *s)
 }
 CASE(unread, CALLS | ALONE)
 
-/* Whoever closes descriptors that are not its own loses its reply, and no other job. */
+/* A job that closes fds that are not its own loses its reply. No other job loses any. */
 static int closes_all(struct brood_job *job)
 {
 	static unsigned char data[MIB];
@@ -161,7 +161,7 @@ static void closed(struct site *s)
 }
 CASE(closed, CALLS | ALONE)
 
-/* More threads than workers: whichever thread looks moves the bytes of all. */
+/* More threads than workers: the thread that looks moves the bytes of all. */
 static int sends_back(struct brood_job *job)
 {
 	static unsigned char data[2 * MIB];

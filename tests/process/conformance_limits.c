@@ -13,7 +13,7 @@ TestSuite(conformance, .timeout = 1000);
 
 /* ---- what a job left ---- */
 
-/* With an explicit lease: it ends with a worker that is replaced. */
+/* A pinned lease ends with a worker that is replaced. */
 static void lease_is_over(struct site *s)
 {
 	if (!site_is(s, PINNED))
@@ -68,7 +68,7 @@ static int wants_too_much_and_aborts(struct brood_job *job)
 		abort();
 	return 0;
 }
-/* In small pieces, and the last call had memory. */
+/* The job takes memory in small pieces, and the last call still had some. */
 static int leaks_nearly_all(struct brood_job *job)
 {
 	(void)job;
@@ -86,7 +86,7 @@ static int touch(const char *p, size_t size)
 		sum += p[i];
 	return sum ? 3 : 4;
 }
-/* Neither of them is the job's memory: a file that it reads, and what the library brought. */
+/* A file that the job reads, and what the library mapped, are not the job's memory. */
 static int reads_file(struct brood_job *job)
 {
 	const size_t size = 100 << 20;
@@ -154,12 +154,12 @@ static void memory(struct site *s)
 	CHECK_EQ(g->v.left, BROOD_LEFT_MEMORY);
 	lease_is_over(s);
 	g = RUN(s, job_raises, .number = SIGSEGV);
-	/* and one that wanted nothing says nothing of it */
+	/* and the verdict of a job that wanted no memory says nothing of it */
 	expect(g, BROOD_CRASHED, BROOD_DETAIL_NONE);
 	site_well(s);
 }
 
-/* The limit refused something, and nothing is left of that; or the memory was not the job's. */
+/* The limit refused memory, and nothing of it is left; or it was not the job's memory. */
 static void not_memory(struct site *s)
 {
 	const size_t size = 48 << 20;
@@ -190,7 +190,7 @@ static void not_memory(struct site *s)
 	free(request);
 	site_well(s);
 }
-/* A sanitizer's allocator maps what it likes. */
+/* A sanitizer's allocator does not keep to limits. */
 #ifndef __SANITIZE_ADDRESS__
 CASE(memory, EVERYWHERE | ALONE, .workers = 1, .worker_memory = 32 << 20)
 CASE(not_memory, EVERYWHERE | ALONE, .workers = 1, .worker_memory = 32 << 20)
@@ -222,8 +222,8 @@ static void stack(struct site *s)
 CASE(stack, EVERYWHERE, .stack_size = 65536)
 
 /*
- * A worker that can take no file any more is an earlier job's doing, and no later one's fault. Not
- * on an explicit lease, where there is no other worker.
+ * A worker that has no room for files is the fault of an earlier job, and not of the next one. Not
+ * on a pinned lease, which has no other worker.
  */
 static int shuts_the_door(struct brood_job *job)
 {

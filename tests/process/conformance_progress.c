@@ -9,7 +9,7 @@ TestSuite(conformance, .timeout = 1000);
 
 /* ---- progress ---- */
 
-/* Each begins with its number, and is longer than that by as much as the number says. */
+/* Each progress message begins with its number, and is as much longer as the number says. */
 static size_t progress_size(int number)
 {
 	return sizeof number + (size_t)(number * 37) % (BROOD_PROGRESS_MAX + 1 - sizeof number);
@@ -69,7 +69,7 @@ static void progress_came(void *context, uint64_t id, const void *data, size_t s
 	atomic_fetch_add(&h->count, 1);
 }
 
-/* The context is the submitted job's; of a call it is told the same way. */
+/* The context is that of the submitted job. Progress of a call is told in the same way. */
 static void progress(struct site *s)
 {
 	struct heard *h = heard_of(s->stage);
@@ -85,8 +85,9 @@ static void progress(struct site *s)
 				.context = site_is(s, CALLS) ? &fake : NULL });
 		expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 		/*
-		 * Handed off, it goes by the supervisor, which drops what the engine's full socket
-		 * does not take; where many threads fill it, all of it.
+		 * Progress of a handed-off job goes through the supervisor, which drops what the
+		 * engine's full socket does not take. Where many threads fill this socket all of it
+		 * may be dropped.
 		 */
 		CHECK(atomic_load(&h->count) == 30 || site_is(s, HANDOFF));
 		CHECK(h->id == g->v.id || atomic_load(&h->count) == 0);
@@ -98,7 +99,7 @@ static void progress(struct site *s)
 }
 CASE(progress, BYTES)
 
-/* Nobody hears that of a conversation; it costs nothing. */
+/* Nobody hears progress of an opened job. It harms nothing. */
 static void progress_unheard(struct site *s)
 {
 	expect(RUN(s, progresses, .number = 5), BROOD_DONE, BROOD_DETAIL_NONE);
@@ -106,7 +107,7 @@ static void progress_unheard(struct site *s)
 }
 CASE(progress_unheard, STREAMS)
 
-/* It comes while the job runs, not with its verdict. */
+/* Progress comes while the job runs, and not with its verdict. */
 static int progresses_and_waits(struct brood_job *job)
 {
 	if (brood_job_progress(job, "", 0) != 0)
@@ -130,7 +131,10 @@ static void progress_while_it_runs(struct site *s)
 }
 CASE(progress_while_it_runs, BYTES)
 
-/* More than anybody can hear: dropped or heard, in order, and the job is done. */
+/*
+ * More progress than anybody can read: each message is dropped or told, in order, and the job is
+ * done.
+ */
 static int floods(struct brood_job *job)
 {
 	unsigned number = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conformance_queue.c - before a job begins, and when its worker is gone: refusals, order, what is
- * behind a dead worker, once, retries, the pool's stop and loss; on every path.
+ * conformance_queue.c - jobs that have not begun, and jobs whose worker is gone, on every path:
+ * refusals, order, jobs behind a dead worker, `once`, retries, the pool's stop and loss.
  */
 #include "../helpers/conformance.h"
 
@@ -19,8 +19,8 @@ TestSuite(conformance, .timeout = 1000);
 /* ---- refused ---- */
 
 /*
- * As many as there is room for, and no more; all that were taken are done. An explicit lease has
- * the room of its ring and of its queue.
+ * The pool accepts as many jobs as it has room for, and no more. All accepted jobs are done. A
+ * pinned lease has the room of its ring and of its queue.
  */
 static void full(struct site *s)
 {
@@ -112,7 +112,7 @@ static void pointers(struct site *s)
 }
 CASE(pointers, EVERYWHERE)
 
-/* A function that the engine has and the worker has no more: it says so, and lives on. */
+/* A function that the engine has and the worker lost: the worker says so, and lives on. */
 static void *module;
 static brood_fn *module_code;
 static void __attribute__((constructor)) load_module(void)
@@ -179,7 +179,7 @@ static void degraded(struct site *s)
 	CHECK(WAIT_UNTIL(brood_dispatch(s->brood) >= 0 && pool_full(s->brood), 20000));
 	site_well(s);
 }
-/* There is no lease for the job to be given to. */
+/* There is no lease to which the job could be given. */
 CASE(degraded, ANY_WORKER | FRESH, .workers = 1, .worker_init = init_as_told, .start_limit = 3,
 	.backoff_min_ms = 100, .backoff_max_ms = 400)
 
@@ -188,7 +188,7 @@ CASE(degraded, ANY_WORKER | FRESH, .workers = 1, .worker_init = init_as_told, .s
 static void check_order(struct site *s, int count)
 {
 	CHECK_EQ(atomic_load(&s->stage->ordered), count);
-	/* calls are given by threads of their own: no order */
+	/* calls are made by threads of their own, so they have no order */
 	for (int i = 0; i < count && !site_is(s, CALLS); i++)
 		CHECK_EQ(atomic_load(&s->stage->order[i]), i);
 }
@@ -209,8 +209,8 @@ static void in_order(struct site *s)
 CASE(in_order, EVERYWHERE | ALONE, .workers = 1)
 
 /*
- * A worker that dies costs the one job that runs: those behind it were not started, and go to
- * others, in order. Not on an explicit lease.
+ * A worker's death costs the one job that runs. Jobs behind it have not started and go to other
+ * workers, in order. Not on a pinned lease.
  */
 static void behind_the_dead(struct site *s)
 {
@@ -241,7 +241,7 @@ static void behind_the_dead(struct site *s)
 }
 CASE(behind_the_dead, ANY_WORKER | ALONE, .workers = 1)
 
-/* Every second of many jobs dies: each has its own verdict, and each ran once. */
+/* Of many jobs every second one dies. Each has its own verdict, and each ran once. */
 static int counts_itself(struct brood_job *job)
 {
 	struct stage *stage = said(job)->stage;
@@ -264,7 +264,7 @@ static void every_second_dies(struct site *s)
 }
 CASE(every_second_dies, ANY_WORKER, .workers = 3)
 
-/* While a worker is free nobody waits for one that is not. */
+/* No job waits for a busy worker while another worker is free. */
 static void not_behind_the_long(struct site *s)
 {
 	struct given *first = GIVE(s, job_gated), *g[30];
@@ -281,8 +281,7 @@ static void not_behind_the_long(struct site *s)
 CASE(not_behind_the_long, ANY_WORKER | ALONE, .workers = 2)
 
 /*
- * Also when it turns out to be long only after others were put behind it: a function that was short
- * so often.
+ * The same where a function that was always short takes long once, after others were put behind it.
  */
 static int short_or_long(struct brood_job *job)
 {
@@ -310,7 +309,10 @@ static void not_behind_what_became_long(struct site *s)
 }
 CASE(not_behind_what_became_long, ANY_WORKER | ALONE, .workers = 2)
 
-/* To one worker only, and never behind another job: what dies before it costs it nothing. */
+/*
+ * A job with `once` goes to one worker only, and never behind another job: what dies before it does
+ * not cost it anything.
+ */
 static void once(struct site *s)
 {
 	struct given *first = GIVE(s, job_gated_kill, .number = SIGSEGV), *g[3];
@@ -331,7 +333,7 @@ static void once(struct site *s)
 		.options = { .flags = BROOD_JOB_ONCE, .retries = 3 });
 	expect(first, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 }
-/* Behind others on an explicit lease is where it was given. */
+/* On a pinned lease a job may stand behind others: the program gave it there. */
 CASE(once, ANY_WORKER | ALONE, .workers = 1)
 
 /* ---- retries ---- */
@@ -358,7 +360,7 @@ static void retried(struct site *s)
 
 	expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK_EQ(g->v.attempts, 3);
-	if (site_is(s, BYTES)) { /* a stream goes on where it was left */
+	if (site_is(s, BYTES)) { /* a stream goes on where it stopped */
 		CHECK_EQ(g->reply_size, 7);
 		CHECK_MEM(g->reply, "request", 7);
 	}
@@ -371,7 +373,7 @@ static void retried(struct site *s)
 	CHECK_EQ(g->v.attempts, 1);
 	site_well(s);
 }
-/* An explicit lease is over with its worker: there is nobody to try again. */
+/* A pinned lease is over with its worker: there is no worker for another attempt. */
 CASE(retried, ANY_WORKER)
 
 static int exits_2(struct brood_job *job)
@@ -398,7 +400,7 @@ static void not_retried(struct site *s)
 }
 CASE(not_retried, EVERYWHERE)
 
-/* The next attempt waits for a worker when the wish to cancel comes. */
+/* The cancel comes while the next attempt waits for a worker. */
 static int kills_and_holds(struct brood_job *job)
 {
 	if (brood_job_attempt(job) > 1)
@@ -417,7 +419,7 @@ static void cancelled_between_attempts(struct site *s)
 		20000));
 	CHECK_EQ(brood_cancel(s->brood, id), 0);
 	finish(g);
-	/* before the library had read of the first attempt's end */
+	/* before the library had read that the first attempt has ended */
 	if (g->v.outcome == BROOD_CRASHED)
 		expect(g, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 	else

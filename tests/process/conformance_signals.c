@@ -111,7 +111,7 @@ static void faults(struct site *s)
 }
 CASE(faults, EVERYWHERE, .stack_size = 1 << 20)
 
-/* A SIGKILL that Brood did not send: by itself, by anybody. */
+/* A SIGKILL that Brood did not send: the job's own, or anybody's. */
 static void killed_from_outside(struct site *s)
 {
 	struct given *g = RUN(s, job_raises, .number = SIGKILL);
@@ -134,8 +134,8 @@ static void killed_from_outside(struct site *s)
 CASE(killed_from_outside, EVERYWHERE)
 
 /*
- * What is sent to all processes of a service is meant for the engine: it ends no job, and is not
- * handed on to a job's children.
+ * A signal to all processes of a service is meant for the engine. It ends no job, and a job's
+ * children do not get it from Brood.
  */
 static int stores_pid_and_waits(struct brood_job *job)
 {

@@ -26,7 +26,9 @@ TestSuite(conformance, .timeout = 1000);
 
 /* ---- the bounds ---- */
 
-/* 0: the whole of `size` bytes below the caller is within the bounds that the C library says. */
+/*
+ * 0: all `size` bytes below the caller are within the stack's bounds as the C library tells them.
+ */
 static __attribute__((noinline)) int bounds_are_true(size_t size)
 {
 	pthread_attr_t attr;
@@ -157,7 +159,7 @@ static int switches(struct brood_job *job)
 	return code;
 }
 
-/* set in the engine, when the workers had been born: set here */
+/* set in the engine after the workers were born; here it must be set, too */
 static jmp_buf outside;
 static void jumps_out(void) { longjmp(outside, 1); }
 static __attribute__((constructor)) void set_outside(void)
@@ -211,7 +213,7 @@ static void spins_on_small_stack(void)
 		;
 	told = true;
 }
-/* The page below is not there. number: with an alternate stack of the job's own. */
+/* The page below is not mapped. number: the job has an alternate stack of its own. */
 static int has_a_small_stack(struct brood_job *job)
 {
 	static char own[65536];
@@ -244,7 +246,7 @@ static void small_stack(struct site *s)
 }
 CASE(small_stack, EVERYWHERE | ALONE)
 
-/* The limit is the target's: the queue of this worker is full. */
+/* The limit counts for the process that gets the signal: this worker's queue of signals is full. */
 static int has_no_queue(struct brood_job *job)
 {
 	const struct rlimit none = { 0, 0 };

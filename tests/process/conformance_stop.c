@@ -23,8 +23,8 @@ static int begins_and_heeds(struct brood_job *job)
 }
 
 /*
- * All three run before others come: a worker that is granted and has not begun may be taken back
- * for these.
+ * All three jobs run before others come: a granted worker that has not begun may be taken back for
+ * these.
  */
 static void draining(struct site *s)
 {
@@ -55,7 +55,7 @@ static void draining(struct site *s)
 }
 CASE(draining, ANY_WORKER | FRESH, .workers = 3, .drain_ms = 300, .stop_ms = 20000)
 
-/* Jobs that end in the time for that have their own end. */
+/* Jobs that end within the drain time have their own end. */
 static void drained(struct site *s)
 {
 	struct given *g = GIVE(s, job_gated, .number = 5), *queued[8];
@@ -67,7 +67,7 @@ static void drained(struct site *s)
 		given_id(queued[i]);
 	}
 	CHECK_EQ(pthread_create(&thread, NULL, stops, s), 0);
-	/* mostly within the stop; before it, it is as right */
+	/* in most cases within the stop; before it is as right */
 	usleep(20000);
 	stage_open(s);
 	expect(g, BROOD_FAILED, BROOD_DETAIL_NONE);
@@ -80,7 +80,7 @@ static void drained(struct site *s)
 }
 CASE(drained, ANY_WORKER | FRESH, .workers = 1, .drain_ms = 60000)
 
-/* The channel to the supervisor breaks, and nothing else of the engine's. */
+/* The engine's channel to the supervisor breaks, and nothing else. */
 static void break_channel(const int *channels)
 {
 	for (int i = 0; channels[i] >= 0; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * conformance_times.c - deadlines and cancel on every path: the soft step, the kill, an engine that
- * does nothing meanwhile; what has not begun, what is over.
+ * does nothing meanwhile, jobs that have not begun, jobs that are over.
  */
 #include "../helpers/conformance.h"
 
@@ -23,8 +23,8 @@ TestSuite(conformance, .timeout = 1000);
 	}
 
 /*
- * Jobs that shall run out of time say that they are in. On a machine that is slow enough they may
- * not come so far: then once more, with twice the time.
+ * Jobs that shall run out of time say that they have begun. On a slow machine their time may be up
+ * before. Then the test gives them again, with twice the time.
  */
 static void enter(struct brood_job *job) { atomic_fetch_add(&said(job)->stage->entered, 1); }
 
@@ -79,7 +79,7 @@ static int polls_in_a_thread(struct brood_job *job)
 		? 1
 		: (int)(intptr_t)code;
 }
-/* Asked for after the step, it is readable at once. */
+/* A cancel fd that the job asks for after the soft step is readable at once. */
 static int asks_late(struct brood_job *job)
 {
 	struct pollfd p = { .events = POLLIN };
@@ -101,7 +101,7 @@ static void heeded(struct site *s)
 			BROOD_TOLD_DEADLINE | BROOD_NOTICED },
 		{ polls_until_cancelled, "polls_until_cancelled",
 			BROOD_TOLD_DEADLINE | BROOD_NOTICED },
-		/* it may end by the clock before it is told */
+		/* the job may end by the clock before it is told */
 		{ waits_for_its_time, "waits_for_its_time", UINT32_MAX },
 		{ polls_in_a_thread, "polls_in_a_thread", BROOD_TOLD_DEADLINE | BROOD_NOTICED },
 		{ asks_late, "asks_late", BROOD_TOLD_DEADLINE | BROOD_NOTICED },
@@ -119,7 +119,7 @@ static void heeded(struct site *s)
 		CHECK_GE(g->elapsed_us, 49000);
 		CHECK_EQ(g->v.left, 0);
 	}
-	/* by a cancel, which is the same for the job but for its time */
+	/* ended by a cancel, which differs for the job only in its time */
 	for (int i = 0; i < 3; i++) {
 		struct given *g = GIVE(s, polls_until_cancelled,
 			.options = { .run_ms = BROOD_FOREVER, .grace_ms = BROOD_FOREVER });
@@ -167,7 +167,7 @@ static int stops_itself(struct brood_job *job)
 	raise(SIGSTOP);
 	return 0;
 }
-/* Somebody else holds the CPU and the locks: threads that spin. */
+/* Other threads hold the CPU and the locks: they spin. */
 static void *spins_too(void *job)
 {
 	while (job)
@@ -256,7 +256,7 @@ static void abort_ignored(struct site *s)
 }
 CASE(abort_ignored, EVERYWHERE, .core_ms = 100)
 
-/* Its time is nearly up, or is, and it ends by itself: that end is the verdict. */
+/* The job ends by itself when its time is nearly up, or is up: the verdict is the job's own end. */
 static int ends_after_the_step(struct brood_job *job)
 {
 	while (!brood_job_cancelled(job))
@@ -302,8 +302,8 @@ CASE(hangs_after_its_reply, EVERYWHERE)
 /* ---- whose time it is ---- */
 
 /*
- * A long deadline first, then a short one: the short one counts. The pool's own, where the job says
- * nothing.
+ * A long deadline, then a short one: the short one counts. Where the job's options say nothing the
+ * pool's count.
  */
 static void later_and_sooner(struct site *s)
 {
@@ -315,13 +315,16 @@ static void later_and_sooner(struct site *s)
 		BROOD_DETAIL_NONE);
 	expect(RUN_SHORT(s, sleeps_for_ever), BROOD_TIMED_OUT, BROOD_DETAIL_NONE);
 	finish(g = GIVE(s, sleeps_for_ever));
-	/* too late for it to begin, perhaps */
+	/* perhaps too late for it to begin */
 	CHECK(g->v.outcome == BROOD_TIMED_OUT || g->v.detail == BROOD_DETAIL_LEASE_OVER);
 	site_well(s);
 }
 CASE(later_and_sooner, EVERYWHERE, .run_ms = 60, .grace_ms = 20)
 
-/* It counts from where the job itself can begin: what waits behind another has all of its own. */
+/*
+ * run_ms counts from the moment when the job itself can begin: a job that waits behind another has
+ * all of it.
+ */
 static void behind_another(struct site *s)
 {
 	uint32_t ms = (uint32_t)test_scaled(2000);
@@ -336,14 +339,14 @@ static void behind_another(struct site *s)
 	expect(second, BROOD_DONE, BROOD_DETAIL_NONE);
 	CHECK_GE(second->v.queue_us, ms * 1000);
 }
-/* It takes its time: one call of each path, and those where it stands in a ring. */
+/* This test takes long, so it runs one call of each path, and those where jobs stand in a ring. */
 CASE(behind_another,
 	WAY(HANDOFF_OPEN) | WAY(SIDE_OPEN) | WAY(RING_SUBMIT) | WAY(RING_PINNED_SUBMIT) | ALONE,
 	.workers = 1)
 
 /*
- * Jobs that hang between jobs that do not: each gets its own. Not on an explicit lease: what is
- * behind a dead worker is refused there.
+ * Jobs that hang among jobs that do not: each gets its own verdict. Not on a pinned lease: jobs
+ * behind a dead worker are refused there.
  */
 static void some_hang(struct site *s)
 {
@@ -367,7 +370,7 @@ static int stores_and_spins(struct brood_job *job)
 	return spins(job);
 }
 
-/* A process beside: stops the engine, sees the worker die, and lets the engine go on. */
+/* Another process stops the engine, sees the worker die, and lets the engine go on. */
 static pid_t watcher(struct site *s)
 {
 	pid_t engine = getpid(), pid = fork();
@@ -403,7 +406,7 @@ static void engine_stopped(struct site *s)
 }
 CASE(engine_stopped, EVERYWHERE | ALONE)
 
-/* Nobody dispatches: the wish to cancel goes out, and is fulfilled. */
+/* Nobody dispatches: the cancel goes out all the same, and takes effect. */
 static void cancelled_undispatched(struct site *s)
 {
 	struct given *g = GIVE(s, stores_and_spins, .options = NEVER);

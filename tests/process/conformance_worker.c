@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conformance_worker.c - what a job leaves behind in its worker, and what its jobs cost: on every
+ * conformance_worker.c - what a job leaves behind in its worker, and what a job costs, on every
  * path.
  */
 #include "../helpers/conformance.h"
@@ -66,7 +66,7 @@ static int says_state(struct brood_job *job)
 	return brood_job_reply(job, &s, sizeof s) == sizeof s ? 0 : 1;
 }
 
-/* With an explicit lease: it ends with a worker that is replaced. */
+/* A pinned lease ends with a worker that is replaced. */
 static void lease_is_over(struct site *s)
 {
 	if (!site_is(s, PINNED))
@@ -128,7 +128,7 @@ static void put_right(struct site *s)
 	LEAVES(s, leaves_umask, BROOD_LEFT_UMASK);
 	LEAVES(s, leaves_handlers, BROOD_LEFT_HANDLERS);
 	LEAVES(s, leaves_sigsys, BROOD_LEFT_HANDLERS);
-	LEAVES(s, leaves_umask, BROOD_LEFT_UMASK); /* told again after that one, too */
+	LEAVES(s, leaves_umask, BROOD_LEFT_UMASK); /* told again after this job, too */
 	CHECK_EQ(pool_stats(s->brood).retired, 0);
 }
 CASE(put_right, EVERYWHERE | FRESH, .workers = 1)
@@ -147,10 +147,7 @@ static void costs_the_worker(struct site *s)
 }
 CASE(costs_the_worker, EVERYWHERE | FRESH, .workers = 1)
 
-/*
- * Those behind such a job lose nothing by it. Not on an explicit lease, which is over with its
- * worker.
- */
+/* Jobs behind such a job lose nothing. Not on a pinned lease, which is over with its worker. */
 static int gated_and_leaves(struct brood_job *job) { return job_gated(job) || leaves_thread(job); }
 static void behind_a_litterer(struct site *s)
 {
@@ -192,7 +189,7 @@ static void tolerated(struct site *s)
 CASE(tolerated, EVERYWHERE | FRESH, .workers = 1,
 	.tolerate = BROOD_LEFT_FDS | BROOD_LEFT_THREADS | BROOD_LEFT_CHILDREN)
 
-/* Without a system call: what it may leave behind even so is put right. */
+/* The job makes no system call. What it can change even so is put right. */
 static void rounding(struct site *s)
 {
 	struct given *g;
@@ -207,7 +204,7 @@ static void rounding(struct site *s)
 }
 CASE(rounding, EVERYWHERE | ALONE, .workers = 1)
 
-/* Each job's own: those with leftovers among those without, given at once. */
+/* Jobs with residue among jobs without, all given at once: each verdict tells of its own job. */
 static void each_its_own(struct site *s)
 {
 	struct given *g[24];
@@ -227,8 +224,8 @@ static void each_its_own(struct site *s)
 CASE(each_its_own, EVERYWHERE)
 
 /*
- * A job that is trusted and should not be: its worker is replaced all the same, at the latest when
- * it has nothing else to do.
+ * A job says that it leaves nothing, and leaves something: its worker is replaced all the same, at
+ * the latest when it is idle.
  */
 static void trusted(struct site *s)
 {

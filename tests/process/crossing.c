@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * crossing.c - what crosses from the program into workers beside memory: numbers of files that were
- * open at the start, locks, the flags of stdout, output that waits in buffers.
+ * crossing.c - what workers inherit from the program beside memory: numbers of files that were open
+ * at the start, locks, the flags of stdout, output that waits in buffers.
  */
 #include "../helpers/pool.h"
 #include "../helpers/proc.h"
@@ -37,7 +37,7 @@ static void listen_to_log(void *context, const struct brood_log *log)
 
 static const uint32_t paths[] = { BROOD_PATH_HANDOFF, BROOD_PATH_LEASE };
 
-/* One job on that path, done, with this code and nothing left but `left`. */
+/* Runs one job on this path. It must be done, with this code, and with this residue alone. */
 static struct brood_verdict run(brood_fn *fn, uint32_t path, int code, uint32_t left)
 {
 	const struct brood_job_options options = { .size = sizeof options, .dispatch = path };
@@ -87,7 +87,7 @@ static void open_old_files(void)
 
 static int fails(ssize_t n, int error) { return n < 0 && errno == error ? 0 : 1; }
 
-/* The number of what did not refuse as it should. alarm() ends a job that is blocked. */
+/* Returns the number of the first call that did not refuse. alarm() ends a job that is blocked. */
 static int tries_old_files(struct brood_job *job)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET };
@@ -119,7 +119,7 @@ static int tries_old_files(struct brood_job *job)
 	return wrong;
 }
 
-/* A socket that is shared by all workers refuses though somebody connects it. */
+/* A socket that all workers share refuses although somebody connects it. */
 static int connects_an_old_socket(struct brood_job *job)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "" };
@@ -312,7 +312,7 @@ static void fcntl_lock(void)
 	CHECK(!other_gets(false));
 }
 
-/* A flock() belongs to the open file: it ends when the program has closed that, as ever. */
+/* A flock() belongs to the open file: it ends, as always, when the program closes this file. */
 static void flock_lock(void)
 {
 	struct brood_options options = { .workers = 1, .log = listen_to_log };
@@ -437,7 +437,7 @@ static void flags_inline(void)
 }
 Test(crossing, flags_in_inline_mode) { case_run(flags_inline, 20000); }
 
-/* An open file of one's own is at the place where the engine's is. */
+/* The worker's file has the number of one of the engine's. */
 static int says_a_line(struct brood_job *job)
 {
 	(void)job;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deadlines.c - a deadline decides, whatever a job has made of its worker: another program, a
- * process without descriptors. On both paths, all jobs of a case at once, since they take seconds.
+ * deadlines.c - a deadline is enforced, whatever a job has made of its worker: another program, or
+ * a process without fds. On both paths. All jobs of a case run at once, because they take seconds.
  */
 #define _GNU_SOURCE
 #include "../helpers/pool.h"
@@ -59,7 +59,7 @@ static void wait_for(struct order *o)
 
 static bool has_begun(size_t count)
 {
-	/* a lease that has come is taken in the library */
+	/* the library takes a lease that was granted */
 	brood_dispatch(brood);
 	return atomic_load(entered) >= count;
 }
@@ -71,8 +71,8 @@ static void run_all(struct order *orders, size_t count, uint32_t path)
 	atomic_store(entered, 0);
 	for (size_t i = 0; i < count; i++) {
 		give(&orders[i], path);
-		CHECK(WAIT_UNTIL(has_begun(i + 1), 10000)); /* none waits behind another one */
-		/* the soft step before exec would be lost on it */
+		CHECK(WAIT_UNTIL(has_begun(i + 1), 10000)); /* no job waits behind another */
+		/* a soft step before the exec would be lost on it */
 		if (orders[i].says_so)
 			CHECK_EQ(read(orders[i].fd, &byte, 1), 1);
 		if (orders[i].cancel)
@@ -153,8 +153,8 @@ static int closes_all_and_exits(struct brood_job *job)
 /* ---- the cases ---- */
 
 /*
- * What ends by itself may take longer than a worker without a channel has otherwise; what does not
- * has its own time, and no more.
+ * A job that ends by itself may take longer than a worker without a channel otherwise has. A job
+ * that does not end has its own time, and no more.
  */
 static void without_a_channel(uint32_t path)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * death.c - workers that die: alone, all at once, idle, busy, at birth, again and again. The pool
- * is full again; no verdict is wrong or missing.
+ * death.c - workers die: alone, all at once, idle, busy, at birth, again and again. The pool is
+ * full again, and no verdict is wrong or missing.
  */
 #include "../helpers/pool.h"
 
@@ -206,7 +206,7 @@ static void crash_loop(void)
 	stats = pool_stats(brood);
 	CHECK(stats.degraded);
 	CHECK_LE(stats.next_spawn_ms, 40);
-	/* the cause is gone: it comes back by itself */
+	/* the cause is gone: the pool recovers by itself */
 	*fail = 0;
 	CHECK(WAIT_UNTIL(pool_full(brood) && !pool_stats(brood).degraded, 20000));
 	CHECK_EQ(brood_wait_ready(brood, 10000), 0);
@@ -220,7 +220,9 @@ static void crash_loop(void)
 }
 Test(death, at_birth) { case_run(crash_loop, 60000); }
 
-/* Births fail while an old worker does jobs: that it does is no reason to try without a pause. */
+/*
+ * Births fail while an old worker does jobs. Its jobs are no reason to try again without a pause.
+ */
 static void crash_loop_beside_jobs(enum brood_path path)
 {
 	struct brood_options options = { .workers = 2,
@@ -240,7 +242,7 @@ static void crash_loop_beside_jobs(enum brood_path path)
 	other = pool_ask_pid(brood);
 	*fail = 1;
 	kill(other, SIGKILL);
-	/* itself, three for nothing, and one that begins the pauses */
+	/* the worker itself, three that die, and one that begins the pauses */
 	CHECK(WAIT_UNTIL(
 		POOL_CALL(brood, job_nothing).outcome == BROOD_DONE && pool_stats(brood).died >= 5,
 		20000));
@@ -266,7 +268,7 @@ Test(death, at_birth_beside_jobs)
 	case_run(beside_leases, 60000);
 }
 
-/* All births but one fail: the one that comes as number `good`. */
+/* All births fail but number `good`. */
 struct births {
 	atomic_int fail, good, count;
 };
@@ -281,7 +283,7 @@ static int fails_but_one(void *context)
 		: 0;
 }
 
-/* One that was born meanwhile does a job: then the pause is over for the others, too. */
+/* A worker that was born meanwhile does a job: then the pause is over for the others, too. */
 static void pause_ends(void)
 {
 	struct brood_options options = { .workers = 2,
@@ -312,8 +314,8 @@ static void pause_ends(void)
 Test(death, a_pause_ends_with_its_reason) { case_run(pause_ends, 60000); }
 
 /*
- * Degraded, but there is one that does jobs: what waits for it is not refused when one more birth
- * fails.
+ * The pool is degraded, but one worker does jobs. A job that waits for it is not refused when one
+ * more birth fails.
  */
 static void degraded_but_one(void)
 {

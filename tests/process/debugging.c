@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * debugging.c - BROOD_DEBUGGING: who stands under a debugger is not killed by deadlines;
- * keep_signals: a handler that was there at the start reports from a job.
+ * debugging.c - BROOD_DEBUGGING: deadlines do not kill a process under a debugger. keep_signals: a
+ * handler that was set before the start reports from a job.
  */
 #include "../helpers/pool.h"
 
@@ -66,7 +66,7 @@ static int stops_itself(struct brood_job *job)
 	return kill(getpid(), SIGSTOP);
 }
 
-/* Whoever grants the worker or hands the job over: it stands still in the middle of it. */
+/* The process that grants the worker, or hands the job over, is stopped in the middle of that. */
 static void stopped_in_a_job(enum brood_path path, uint32_t flags)
 {
 	struct brood_options options = {

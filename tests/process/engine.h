@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * engine.h - what the tests of the engine alone share: the supervisor that they play, and what they
- * ask.
- */
+/* engine.h - what the tests of the engine alone share: the fake supervisor, and what they ask. */
 #ifndef BROOD_TESTS_ENGINE_H
 #define BROOD_TESTS_ENGINE_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine_calls.c - the bytes of a call and its retries, against a supervisor that the test plays:
- * the worker's side does here what a worker rarely does.
+ * engine_calls.c - the bytes of a call, and its retries, against a fake supervisor, which does what
+ * a worker rarely does.
  */
 #include "../helpers/case.h"
 #include "../helpers/peer.h"
@@ -67,14 +67,14 @@ static void sizes(void)
 	before = proc_own_fds();
 	for (size_t i = 0; i < ARRAY_SIZE(list); i++)
 		echo_of(list[i]);
-	/* the other side's threads close theirs after the verdict */
+	/* the fake supervisor's threads close their ends after the verdict */
 	CHECK(WAIT_UNTIL(proc_own_fds() == before, 2000));
 }
 Test(engine_calls, any_size) { case_run(sizes, 60000); }
 
 /*
- * All of the reply before the first byte of the request is read, and the other way round: neither
- * side may wait for the other.
+ * The whole reply is written before the first byte of the request is read, and the other way round:
+ * neither side may wait for the other.
  */
 static enum brood_outcome reply_first(struct peer *p, struct peer_job *job)
 {
@@ -173,8 +173,8 @@ static void *write_for_ever(void *context)
 }
 
 /*
- * The job took its socket and somebody goes on writing: the verdict ends the call, not EOF, and not
- * the last byte either.
+ * The job took its socket and a process goes on writing: the verdict ends the call, and neither EOF
+ * nor the last byte does.
  */
 static enum brood_outcome took_fd(struct peer *p, struct peer_job *job)
 {
@@ -214,8 +214,8 @@ static void fd_taken(void)
 Test(engine_calls, a_socket_that_the_job_took) { case_run(fd_taken, 20000); }
 
 /*
- * The kernel ends a read at a message with fds: what follows must not be lost, and the fds must not
- * stay.
+ * The kernel ends a read at a message with fds: the bytes behind it must not be lost, and the fds
+ * must not stay open.
  */
 static enum brood_outcome with_fds(struct peer *p, struct peer_job *job)
 {
@@ -245,7 +245,7 @@ static void fds_in_reply(void)
 }
 Test(engine_calls, fds_inside_a_reply) { case_run(fds_in_reply, 20000); }
 
-/* Each outcome's errno, and what had been replied till then. */
+/* Each outcome has its errno, and the caller gets what had been replied until then. */
 static void outcomes(void)
 {
 	static const struct {
@@ -340,8 +340,8 @@ static void channel_ends(void)
 Test(engine_calls, the_channel_ends_in_a_call) { case_run(channel_ends, 20000); }
 
 /*
- * The caller was told an id, and then the job could not be sent: the verdict has that id, and the
- * next one another.
+ * The caller was told an id, then the job could not be sent: the verdict has this id, and the next
+ * job has another.
  */
 static void told_id(void)
 {

@@ -19,7 +19,8 @@ static void check_gone(struct brood_handle *h)
 	CHECK_EQ(engine_wait(h, 5000, &v), 0);
 	CHECK_EQ(v.outcome, BROOD_LOST);
 	CHECK_EQ(v.detail, BROOD_DETAIL_CHANNEL);
-	CHECK_NE(v.started, 0); /* nobody knows: a retry is not safe */
+	/* nobody knows whether the job has started, so a retry is not safe */
+	CHECK_NE(v.started, 0);
 	CHECK_STR(v.name, "job");
 	CHECK_EQ(engine_dispatch(peer.brood), -ENOTCONN);
 	CHECK_EQ(peer_open_try(&peer, NULL, NULL), -ENOTCONN);
@@ -40,7 +41,7 @@ static void channel_end(void)
 	start(4);
 	done = peer_open(&peer, peer_fn_a, NULL);
 	h = peer_open(&peer, peer_fn_a, NULL);
-	peer_outcome(&peer, engine_id(done), BROOD_DONE); /* said before the end: it counts */
+	peer_outcome(&peer, engine_id(done), BROOD_DONE); /* told before the end, so it counts */
 	peer_hang_up(&peer);
 	check_gone(h);
 	CHECK_EQ(outcome_of(done), BROOD_DONE);
@@ -55,7 +56,7 @@ static void end_seen_by_sending(void)
 	done = peer_open(&peer, peer_fn_a, NULL);
 	peer_outcome(&peer, engine_id(done), BROOD_DONE);
 	peer_hang_up(&peer);
-	/* the send fails, and what could still be read was read */
+	/* the send fails, and all that could still be read was read */
 	CHECK_EQ(peer_open_try(&peer, NULL, NULL), -ENOTCONN);
 	CHECK_EQ(outcome_of(done), BROOD_DONE);
 	CHECK_EQ(stats().submitted, 1);
@@ -126,13 +127,14 @@ static void ready(void)
 	atomic_store(&peer.shared.stats_page->degraded, 1);
 	peer_say(&peer, MESSAGE_POOL_DEGRADED);
 	CHECK_EQ(engine_wait_ready(peer.brood, BROOD_FOREVER), -EHOSTDOWN);
-	/* it recovered, and is not whole yet */
+	/* the pool has recovered, but is not full yet */
 	atomic_store(&peer.shared.stats_page->degraded, 0);
 	CHECK_EQ(engine_wait_ready(peer.brood, 20), -ETIMEDOUT);
 	peer_say(&peer, MESSAGE_POOL_READY);
 	CHECK_EQ(engine_wait_ready(peer.brood, BROOD_FOREVER), 0);
 	peer_say(&peer, MESSAGE_POOL_DEGRADED);
-	CHECK_EQ(engine_wait_ready(peer.brood, 0), 0); /* for the first time: that was */
+	/* "full for the first time" was already told */
+	CHECK_EQ(engine_wait_ready(peer.brood, 0), 0);
 }
 Test(engine_jobs, ready_once) { case_run(ready, 10000); }
 
@@ -181,7 +183,7 @@ static void stopping(void)
 	CHECK_EQ(outcome_of(h), BROOD_CANCELLED);
 	check_stopped(h);
 	peer_hang_up(&peer);
-	/* an event loop that still has it does not spin */
+	/* an event loop that still has the fd does not spin */
 	CHECK(!peer_readable(fd));
 	engine_release(h);
 }

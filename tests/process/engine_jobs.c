@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine_jobs.c - the engine alone against a supervisor that the test plays: one verdict a job,
- * credits, handles, options, who may call.
+ * engine_jobs.c - the engine against a fake supervisor: one verdict a job, credits, handles,
+ * options, which process may call.
  */
 #include "engine.h"
 
@@ -37,7 +37,7 @@ static void verdict_once(void)
 	peer_outcome(&peer, job.id, BROOD_DONE);
 	peer_outcome(&peer, 999, BROOD_DONE);
 	peer_outcome(&peer, 0, BROOD_DONE);
-	CHECK_EQ(outcome_of(h), 0); /* fetching does not read the channel */
+	CHECK_EQ(outcome_of(h), 0); /* looking for the verdict does not read the channel */
 	CHECK_EQ(engine_dispatch(peer.brood), 1);
 	CHECK_EQ(outcome_of(h), BROOD_FAILED);
 	CHECK_EQ(outcome_of(h), BROOD_FAILED); /* again */
@@ -68,7 +68,7 @@ static void out_of_order(void)
 	for (int i = 0; i < 8; i++) {
 		CHECK_EQ(engine_wait(h[i], 1000, &v), 0);
 		CHECK_EQ(v.code, i);
-		CHECK_STR(v.name, "job"); /* ours, whatever the wire says */
+		CHECK_STR(v.name, "job"); /* our own value, whatever the message says */
 		engine_release(h[i]);
 	}
 }
@@ -123,8 +123,8 @@ static void ids(void)
 	peer_job(&peer, &job);
 	stuck = job.id;
 	/*
-	 * One job stays out while others go round and round: its record is skipped, ids go up, none
-	 * twice.
+	 * One job stays out while others come and go: its record is skipped, ids rise, and no id is
+	 * used twice.
 	 */
 	for (int i = 0; i < 5 * N; i++) {
 		struct brood_handle *one = peer_open(&peer, peer_fn_a, NULL);
@@ -210,7 +210,7 @@ static void fields(void)
 	CHECK_STR(heard.arg, "hello");
 	CHECK_EQ(strlen(heard.message.name), BROOD_NAME_MAX - 1);
 	CHECK_MEM(heard.message.name, job.name, BROOD_NAME_MAX - 1);
-	/* The two ends are one connection, blocking and close-on-exec. */
+	/* The two ends are of one connection, blocking, and close-on-exec. */
 	peer_raw(fd, "ping", 4);
 	CHECK_EQ(recv(heard.fd, heard.arg, 10, MSG_DONTWAIT), 4);
 	CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
@@ -247,12 +247,12 @@ static void options_checked(void)
 	CHECK_EQ(peer_open_try(&peer, good, NULL), -EINVAL);
 	good->size = (size_t)-1;
 	CHECK_EQ(peer_open_try(&peer, good, NULL), -EINVAL);
-	good->size = sizeof o; /* a newer caller, who uses nothing new */
+	good->size = sizeof o; /* a newer caller, who uses no new field */
 	CHECK_EQ(peer_open_try(&peer, good, NULL), 0);
 	o.news = 1; /* who does */
 	CHECK_EQ(peer_open_try(&peer, good, NULL), -EINVAL);
 	CHECK_CONTAINS(engine_error_text(), "size");
-	/* an older one: what lies behind is not read */
+	/* an older caller: what is behind its struct is not read */
 	good->size = offsetof(struct brood_job_options, reserved);
 	good->reserved[0] = 1;
 	CHECK_EQ(peer_open_try(&peer, good, NULL), 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* engine_logs.c - the log callback: who calls it, and when. The test plays the supervisor. */
+/* engine_logs.c - which thread calls the log callback, and when. The supervisor is a fake one. */
 #include "engine.h"
 
 #include <criterion/criterion.h>
@@ -69,7 +69,7 @@ static void log_by_dispatch(void)
 	while (peer_readable(fd))
 		CHECK_EQ(engine_dispatch(peer.brood), 0);
 	CHECK_EQ(logs.count, 101);
-	/* the end of that socket alone is no end of the rest */
+	/* only the log socket has ended, and all else goes on */
 	peer.log = close_fd(peer.log);
 	CHECK_EQ(engine_dispatch(peer.brood), 0);
 	CHECK(!peer_readable(fd));
@@ -111,8 +111,8 @@ static void log_by_calls(void)
 Test(engine_waiting, log_lines_by_calls_one_at_a_time) { case_run(log_by_calls, 30000); }
 
 /*
- * A callback that uses the library itself: no lock is held, the lead is given up, and it is not
- * called within itself.
+ * A callback uses the library itself: no lock is held, another thread may lead, and the callback is
+ * not called within itself.
  */
 static void log_calls(void *context, const struct brood_log *log)
 {

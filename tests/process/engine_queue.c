@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine_queue.c - what the engine sends beside single jobs: many at once, more than its socket
- * takes, data for workers, words for systemd. The test plays the supervisor.
+ * engine_queue.c - what the engine sends: many jobs at once, more than its socket takes, data for
+ * workers, words for systemd. The supervisor is a fake one.
  */
 #include "../helpers/case.h"
 #include "../helpers/peer.h"
@@ -67,8 +67,8 @@ static void queue_for_loops(void)
 		many[i] = peer_open(&peer, peer_fn_a, NULL);
 	CHECK_EQ(engine_cancel(peer.brood, engine_id(many[MANY - 1])), 0);
 	fds = proc_own_fds();
-	CHECK_GT(fds, before + 1000);                 /* most of them wait, with their fds */
-	CHECK(!peer_readable(engine_fd(peer.brood))); /* and nothing can be done about it now */
+	CHECK_GT(fds, before + 1000);                 /* most jobs wait, with their fds */
+	CHECK(!peer_readable(engine_fd(peer.brood))); /* now nothing can be done about it */
 	drain_many(MANY);
 	CHECK_EQ(proc_own_fds(), before);
 	CHECK(!peer_readable(engine_fd(peer.brood)));
@@ -96,7 +96,7 @@ static void queue_lost(void)
 		engine_release(many[i]);
 	}
 	CHECK_GT(started, 0);
-	/* what never left is known not to have started */
+	/* a job that was never sent is known not to have started */
 	CHECK_LT(started, 700);
 	CHECK_EQ(proc_own_fds(), before - 2);
 }
@@ -106,7 +106,7 @@ static void *drain_later(void *context)
 {
 	struct frame f;
 
-	/* Not before the socket is full: else nothing would have to wait. */
+	/* The socket must be full first: otherwise nothing has to wait. */
 	CHECK(WAIT_UNTIL(proc_state((pid_t)(intptr_t)context) == 'S', PEER_WAIT_MS));
 	for (int i = 0; i < MANY; i++) {
 		CHECK_EQ(frame_receive(peer.channel, &f, 0), 1);
@@ -117,8 +117,8 @@ static void *drain_later(void *context)
 }
 
 /*
- * Without brood_fd() nothing may stay behind when open() has returned and the supervisor reads: the
- * caller may never come back.
+ * A program without brood_fd() may never call the library again. So nothing may be left unsent when
+ * open() has returned and the supervisor reads.
  */
 static void queue_for_others(void)
 {
@@ -128,14 +128,14 @@ static void queue_for_others(void)
 	CHECK_EQ(pthread_create(&thread, NULL, drain_later, (void *)(intptr_t)getpid()), 0);
 	for (int i = 0; i < MANY; i++)
 		engine_release(peer_open(&peer, peer_fn_a, NULL));
-	/* all have arrived without another word from us */
+	/* all have arrived, and this process has called nothing more */
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 Test(engine_queue, open_sends_what_nobody_else_would) { case_run(queue_for_others, 60000); }
 
 /*
- * One job too many in flight for this user: the kernel says ETOOMANYREFS, POLLOUT says nothing, and
- * time is the cure.
+ * One fd too many is in flight for this user: the kernel says ETOOMANYREFS, POLLOUT tells nothing,
+ * and only waiting helps.
  */
 static void too_many_refs(void)
 {
@@ -237,8 +237,8 @@ static void notify(void)
 Test(engine_queue, notify) { case_run(notify, 10000); }
 
 /*
- * Of what only describes a state the newest alone waits for room; READY is said once and is not
- * replaced by a status.
+ * Of status messages the newest alone waits for room. READY is sent once, and no status replaces
+ * it.
  */
 static void newest_waits(void)
 {

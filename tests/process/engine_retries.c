@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* engine_retries.c - the retries of calls, against a supervisor that the test plays. */
+/* engine_retries.c - the retries of calls, against a fake supervisor. */
 #include "../helpers/case.h"
 #include "../helpers/peer.h"
 
@@ -28,7 +28,7 @@ struct attempt {
 	enum brood_detail detail;
 };
 
-/* Answers as many attempts as there are; the ids go to ret_ids. */
+/* Answers all attempts. Their ids go to ret_ids. */
 static void answer(const struct attempt *attempts, int count, uint64_t *ret_ids)
 {
 	for (int i = 0; i < count; i++) {
@@ -149,8 +149,8 @@ static void lost_retry(void)
 	peer_hang_up(&peer);
 	peer_join(thread);
 	/*
-	 * By the moment: the second attempt could not be given any more (the verdict of the first
-	 * stands), or was lost.
+	 * Depending on the moment, the second attempt could no longer be given (the verdict of the
+	 * first stands), or it was lost.
 	 */
 	CHECK(v.outcome == BROOD_CRASHED || v.outcome == BROOD_LOST);
 	CHECK_EQ(v.id, job.id);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine_waiting.c - who is told what, and when: brood_fd() for event loops, waiting among threads,
- * the log callback. The test plays the supervisor.
+ * engine_waiting.c - which thread is told what, and when: brood_fd() for event loops, and threads
+ * that wait. The supervisor is a fake one.
  */
 #include "engine.h"
 
@@ -43,8 +43,8 @@ static void fd_own(void)
 Test(engine_waiting, fd_says_when_there_is_a_verdict) { case_run(fd_own, 10000); }
 
 /*
- * Another thread's call reads the channel and brings it: no message is left there, and the loop
- * must hear of it all the same.
+ * Another thread's call reads the channel and takes the verdict. The channel is empty then, and the
+ * event loop must hear of the verdict all the same.
  */
 static void fd_others(void)
 {
@@ -72,7 +72,7 @@ static void fd_others(void)
 	CHECK_EQ(engine_fetch(h, &v), 0);
 	CHECK_EQ(v.outcome, BROOD_FAILED);
 
-	/* A verdict that a thread waits for in brood_wait() is told to that thread alone. */
+	/* A verdict for which a thread waits in brood_wait() is told to this thread alone. */
 	late = peer_open(&peer, peer_fn_a, NULL);
 	thread = peer_wait_later(late);
 	CHECK(WAIT_UNTIL(peer_waited(late), PEER_WAIT_MS));
@@ -85,7 +85,7 @@ static void fd_others(void)
 }
 Test(engine_waiting, fd_says_what_another_thread_brought) { case_run(fd_others, 10000); }
 
-/* brood_fd() asked for only after it had been brought. */
+/* brood_fd() is called only after the verdict has come. */
 static void fd_late(void)
 {
 	struct brood_handle *first, *second;
@@ -113,7 +113,7 @@ static void fd_ready(void)
 	peer_outcome(&peer, engine_id(h), BROOD_DONE);
 	peer_say(&peer, MESSAGE_POOL_READY);
 	engine_fd(peer.brood);
-	CHECK_EQ(engine_wait_ready(peer.brood, 5000), 0); /* brings the verdict on its way */
+	CHECK_EQ(engine_wait_ready(peer.brood, 5000), 0); /* reads the verdict, too */
 	CHECK(peer_readable(engine_fd(peer.brood)));
 	CHECK_EQ(engine_dispatch(peer.brood), 1);
 	engine_release(h);
@@ -145,7 +145,7 @@ static void fd_end(void *context)
 	CHECK_EQ(engine_dispatch(peer.brood), -ENOTCONN);
 	CHECK_EQ(engine_fetch(h, &v), 0);
 	CHECK_EQ(v.outcome, BROOD_LOST);
-	/* said once: a loop that goes on does not spin */
+	/* told once: a loop that goes on does not spin */
 	CHECK(!peer_readable(fd));
 	CHECK_EQ(engine_dispatch(peer.brood), -ENOTCONN);
 	engine_release(h);
@@ -184,7 +184,10 @@ static void bounds(void)
 	CHECK_EQ(engine_wait(h, 0, &v), 0); /* as often as one likes */
 	engine_release(h);
 
-	/* Already in the channel, and no time at all: also for a thread that does not lead. */
+	/*
+	 * The verdict is in the channel, and the timeout is 0: also for a thread that does not
+	 * lead.
+	 */
 	h = peer_open(&peer, peer_fn_a, NULL);
 	peer_outcome(&peer, engine_id(h), BROOD_DONE);
 	CHECK_EQ(engine_wait(h, 0, &v), 0);
@@ -193,8 +196,8 @@ static void bounds(void)
 Test(engine_waiting, bounds_of_waiting) { case_run(bounds, 10000); }
 
 /*
- * The leader leaves with its verdict; the one that slept behind it must take over, or its own
- * verdict would lie in the channel for ever.
+ * The leader leaves with its verdict. The thread that slept behind it must take over, or its own
+ * verdict would stay in the channel for ever.
  */
 static void lead_passes(void)
 {
@@ -208,7 +211,7 @@ static void lead_passes(void)
 		threads[i] = peer_wait_later(h[i]);
 		CHECK(WAIT_UNTIL(peer_waited(h[i]), PEER_WAIT_MS));
 	}
-	/* 0 leads, then whoever is poked: each leaves while others sleep */
+	/* thread 0 leads, then the thread that is poked: each leaves while others sleep */
 	for (int i = 0; i < N; i++) {
 		peer_outcome(&peer, engine_id(h[i]), BROOD_DONE);
 		CHECK_EQ(peer_join(threads[i]), 0);
@@ -238,7 +241,7 @@ static void lead_times_out(void)
 }
 Test(engine_waiting, a_leader_whose_time_is_up) { case_run(lead_times_out, 20000); }
 
-/* An event loop's dispatch may be faster than the thread that sleeps for it. */
+/* An event loop may dispatch before the thread that sleeps for this verdict. */
 static void dispatched_by_loop(void)
 {
 	struct brood_handle *h;
@@ -258,7 +261,7 @@ static void dispatched_by_loop(void)
 }
 Test(engine_waiting, dispatch_pokes_who_waits) { case_run(dispatched_by_loop, 20000); }
 
-/* No fd for an eventfd: threads look every few ms instead, and nothing fails. */
+/* There is no fd for an eventfd: threads look every few ms instead, and nothing fails. */
 static void no_fds(void)
 {
 	enum { N = 4 };
@@ -320,7 +323,8 @@ static void __attribute__((noinline)) call_once(void)
 	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, NULL), 0);
 }
 /*
- * No local variable here: AddressSanitizer does not clean up frames that a cancelled thread leaves.
+ * This is no local variable, because AddressSanitizer does not clean up frames that a cancelled
+ * thread leaves.
  */
 static void *call_then_cancel_point(void *context)
 {
@@ -344,7 +348,7 @@ static void cancellation(void)
 	peer_finish(&peer, &job, BROOD_DONE);
 	CHECK_EQ(pthread_join(thread, &result), 0);
 	CHECK(result == PTHREAD_CANCELED);
-	/* the call returned; only then the thread went */
+	/* the call returned, and the thread ended after it */
 	CHECK_EQ(went_on, 1);
 }
 Test(engine_waiting, no_call_is_a_cancellation_point) { case_run(cancellation, 10000); }

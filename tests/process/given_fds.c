@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * given_fds.c - the engine keeps no copy of the descriptors that it gave to a job: whoever reads
- * the other end sees its end when the job is over, without any call of the library. What a worker
- * never read comes back: the job goes to another worker, or its descriptors are closed with its
- * verdict.
+ * given_fds.c - the engine keeps no copy of the fds that it gave to a job: the reader of the other
+ * end sees its end when the job is over, without any call of the library. What no worker has read
+ * comes back: the job goes to another worker, or its fds are closed with its verdict.
  */
 #include "../helpers/pool.h"
 
@@ -106,7 +105,7 @@ static void conversations(void)
 		if (pinned)
 			brood_lease_end(lease);
 	}
-	brood_fd(brood); /* AUTO is a lease now, where one is idle */
+	brood_fd(brood); /* BROOD_PATH_AUTO takes a lease now, where a worker is idle */
 	for (int i = 0; i < 6; i++) {
 		struct brood_job_options o = { .size = sizeof o };
 		converse(dies, &o, i & 1, BROOD_CRASHED);
@@ -122,7 +121,10 @@ static int writes(struct brood_job *job)
 	return write(brood_job_extra_fd(job, 0), "hello", 5) != 5;
 }
 
-/* Submitted, dispatched as an event loop does, and read to the end before the result is taken. */
+/*
+ * A submitted job, dispatched as an event loop does; its bytes are read to the end before its
+ * result is taken.
+ */
 static void pipe_to(const struct brood_job_options *how, struct brood_queue *queue)
 {
 	struct brood_job_options o = *how;
@@ -191,7 +193,7 @@ static void retried(void)
 		CHECK_EQ(brood_submit(brood, killed_once, NULL, 0, &o, NULL), 0);
 		close(p[1]);
 		CHECK(brood_queue_wait(brood_own_queue(brood), 10000) > 0);
-		/* A worker that is just being born may still have the supervisor's. */
+		/* A worker that is being born may still have the supervisor's copy. */
 		CHECK(WAIT_UNTIL(ended(p[0]), 5000));
 		CHECK_EQ(read(p[0], got, sizeof got), 5);
 		CHECK_EQ(brood_take(brood_own_queue(brood), &result, 1), 1);
@@ -222,7 +224,7 @@ static int answers(struct brood_job *job)
 											       : 2;
 }
 
-/* The only worker on lease, stopped: whatever is given to it now it does not read. */
+/* The only worker on lease is stopped: it reads nothing that it is given now. */
 static pid_t stopped_worker(void)
 {
 	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE };
@@ -272,7 +274,7 @@ static void taken_back(void)
 }
 Test(given_fds, unread_ones_go_to_another_worker) { case_run(taken_back, 40000); }
 
-/* Its worker may not look for long: the ends come with the verdict all the same. */
+/* The worker may not look for long: the ends come with the verdict all the same. */
 static void cancelled(void)
 {
 	struct brood_options options = { .workers = 1, .lease_idle_ms = 60000, .run_ms = 20000 };

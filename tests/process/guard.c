@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guard.c - law 3 by the guard alone: a process plays the supervisor (it makes guard, engine and a
- * worker whose job starts children), and is killed. Nothing may be left: that is what the end of
- * each case proves. What the guard must not kill says so itself.
+ * guard.c - law 3 by the guard alone. A process plays the supervisor: it makes guard, engine and a
+ * worker whose job starts children, and is killed. The end of each case proves that nothing is
+ * left. A process that the guard must not kill says so itself.
  */
 #define _GNU_SOURCE
 #include "../helpers/fake.h"
@@ -38,7 +38,7 @@ static void __attribute__((noreturn)) sleeps(int i)
 	family()->children[i] = getpid();
 	if (i == 3)
 		raise(SIGSTOP);
-	/* its parent is gone, and does not wait for it */
+	/* its parent is gone and did not wait for it */
 	if (i == 4)
 		for (pid_t parent = getppid(); getppid() == parent;)
 			usleep(1000);
@@ -75,7 +75,7 @@ static pid_t make_guard(void)
 	return pid;
 }
 
-/* without PDEATHSIG: the guard has to do it */
+/* it has no PDEATHSIG, so the guard has to kill it */
 static pid_t make_engine(void)
 {
 	pid_t pid = fork();
@@ -89,8 +89,8 @@ static pid_t make_engine(void)
 }
 
 /*
- * An entry that the supervisor had no time to clear, its pid long used again by somebody whom the
- * guard must leave alone.
+ * An entry that the supervisor had no time to clear: its pid belongs to another process now, which
+ * the guard must leave alone.
  */
 static void stale_entry(pid_t pid)
 {
@@ -108,7 +108,7 @@ static bool stopped(pid_t pid)
 	return state == 'T' || state == 't'; /* the latter under a tracer */
 }
 
-/* As in a container whose filter does not know them. */
+/* As in a container whose filter does not know these calls. */
 static void forbid_pidfds(void)
 {
 	struct sock_filter filter[] = {
@@ -221,11 +221,11 @@ static void quiet_and_deaf(void)
 	supervisor = start(innocent);
 	guard = family()->guard;
 	CHECK(WAIT_UNTIL(proc_session(guard) == guard, 5000));
-	/* stdio on /dev/null, the pidfd, the signalfd */
+	/* 0-2 on /dev/null, the pidfd, the signalfd */
 	CHECK(WAIT_UNTIL(proc_fds(guard) <= 5, 5000));
 	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
 		CHECK_EQ(kill(guard, signals[i]), 0);
-	/* the hint came from us, the parent lives: it sleeps again */
+	/* the signal came from this test and the parent lives: the guard sleeps again */
 	CHECK(WAIT_UNTIL(proc_state(guard) == 'S', 5000));
 	CHECK(proc_alive(family()->worker));
 	kill_supervisor(supervisor);
@@ -238,7 +238,7 @@ Test(guard, sleeps_until_then)
 	case_orphaned(&(struct case_options){ .body = quiet_and_deaf, .timeout_ms = 20000 });
 }
 
-/* Its supervisor is gone before it has looked. */
+/* Its supervisor is gone before the guard has looked. */
 static void born_late(void)
 {
 	struct family *f = family();

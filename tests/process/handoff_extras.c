@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handoff_extras.c - what a handed-off job brings along beside its socket: files, progress,
- * accounts, a plugin; seen from the supervisor, with engine and workers played (stage.h).
+ * handoff_extras.c - what comes with a handed-off job beside its socket: files, progress, accounts,
+ * a plugin. Seen from the supervisor, with a fake engine and fake workers (stage.h).
  */
 #include "leases.h"
 

@@ -83,8 +83,8 @@ static int hostile_init(void *unused)
 }
 
 /*
- * Each verdict comes once (conformance.c looks), within its bound; what it says is the worker's
- * word, but not what it cannot be.
+ * Each verdict comes once (conformance.c looks), within its bound. A hostile worker may lie in it,
+ * but not about what is impossible.
  */
 static void one_hostile(struct site *s, uint64_t *r)
 {
@@ -124,8 +124,8 @@ static void one_hostile(struct site *s, uint64_t *r)
 static void *hostile_thread(void *number)
 {
 	/*
-	 * A worker that makes its slot page say that it is through is bounded by the limit of an
-	 * explicit lease, where nobody looks at that.
+	 * Nobody looks at a pinned lease whose slot page says that its job has ended. The lease's
+	 * time limit ends such a worker.
 	 */
 	struct site s = { .brood = brood,
 		.number = 1 + (unsigned)(uintptr_t)number,
@@ -177,8 +177,8 @@ static void judge_honest(struct given *g, pid_t lease_pid)
 }
 
 /*
- * Their limits are well below the patience: one that a hostile worker got and keeps ends by them,
- * and is excused.
+ * These limits are well below the patience: a lease that a hostile worker got and keeps ends by
+ * them, and its jobs are excused.
  */
 static void some_honest(struct site *s, uint64_t *r)
 {
@@ -254,7 +254,7 @@ static bool settled(void)
 	return stats.ready == stats.workers && stats.leased == 0;
 }
 
-/* As good as new: every way, in every worker. */
+/* At the end all works: every way, in every worker. */
 static void all_well(void)
 {
 	struct site s = { .brood = brood, .number = 20, .stage = case_shared() };
@@ -330,7 +330,7 @@ static void beside_hostile_workers(void)
 	pool_stop(brood);
 }
 
-/* For tests/all/hostile; a runner keeps what its tests print to itself. */
+/* For tests/all/hostile, because a runner does not show what its tests print. */
 static void report(void)
 {
 	const char *path = getenv("BROOD_HOSTILE_REPORT");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hygiene.c - what a worker has, and what a job left: put right, or the worker's end; and said in
- * either case.
+ * hygiene.c - what a worker has, and what a job left. Residue is put right, or it ends the worker;
+ * the verdict tells of it in either case.
  */
 #include "../helpers/pool.h"
 #include "../helpers/residue_jobs.h"
@@ -57,7 +57,7 @@ static void what_it_has(void)
 	sigset_t blocked;
 
 	kept = eventfd(0, EFD_CLOEXEC);
-	/* not a number that the job's socket may get */
+	/* not a number that the job's socket may have */
 	secret = fcntl(eventfd(0, 0), F_DUPFD, 200);
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGUSR1);
@@ -285,7 +285,7 @@ static void no_harm(void)
 	CHECK_EQ(v.outcome, BROOD_DONE);
 	CHECK_EQ(v.reply_size, 300000);
 	CHECK_EQ(pool_stats(brood).died, 0);
-	/* also its channel: a crash of this job, no hang */
+	/* its channel is closed, too: this job crashed, and nothing hangs */
 	v = POOL_CALL(brood, closes_everything);
 	CHECK_NE(v.outcome, BROOD_DONE);
 	CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
@@ -293,7 +293,7 @@ static void no_harm(void)
 }
 Test(hygiene, no_job_harms_the_next) { case_run(no_harm, 20000); }
 
-/* An engine that never closes its end holds no worker. */
+/* An engine that never closes its end of the socket holds no worker. */
 static void leaky_engine(void)
 {
 	struct brood_options options = { .workers = 2, .log = note_log };

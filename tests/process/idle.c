@@ -24,7 +24,7 @@
 TestSuite(idle, .timeout = 120);
 
 #define WORKERS  3
-#define CALM_MS  2500 /* longer than any pause after work: the sweep's, healthy_ms */
+#define CALM_MS  2500 /* longer than any pause after work: that of the sweep, healthy_ms */
 #define WATCH_MS 4000
 
 struct watched {
@@ -60,7 +60,7 @@ static void watch(struct everybody *e, const char *what, pid_t pid)
 	e->who[e->count++] = (struct watched){ .what = what, .pid = pid };
 }
 
-/* Who has been awake in that time; NULL: nobody. */
+/* Names a process that has been awake in that time; NULL: none has. */
 static const struct watched *awake_within(struct everybody *e, int ms)
 {
 	const struct watched *awake = NULL;
@@ -102,8 +102,8 @@ static int job_crash(struct brood_job *job)
 }
 
 /*
- * In a session of its own before the job ends: else the end of the worker's own group may take it
- * along.
+ * The stray is in a session of its own before the job ends: otherwise the kill of the worker's
+ * group could hit it.
  */
 static int job_leaves_a_child(struct brood_job *job)
 {
@@ -126,7 +126,7 @@ static void silent(void *context, const struct brood_log *log)
 	note("log: %s", log->text);
 }
 
-/* The engine has nothing to do until the measuring child ends and its end of the pipe with it. */
+/* The engine has nothing to do until the measuring child ends, and with it its end of the pipe. */
 static void sleep_in_poll(struct brood *brood, int pipe_fd)
 {
 	struct pollfd fds[2] = { { .fd = brood_fd(brood), .events = POLLIN },
@@ -139,7 +139,7 @@ static void sleep_in_poll(struct brood *brood, int pipe_fd)
 	}
 }
 
-/* Two workers were replaced, and the stray, which has a worker's title, is no more. */
+/* Two workers were replaced. The stray, which has a worker's title, is gone. */
 static bool settled(struct brood *brood)
 {
 	struct brood_stats stats = pool_stats(brood);

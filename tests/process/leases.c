@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * leases.c - how workers are granted, as the supervisor does it: engine and
- * workers are played (stage.h), so that every message can be said at every moment.
+ * leases.c - how the supervisor grants workers. Engine and workers are fake (stage.h), so a test
+ * can send every message at every moment.
  */
 #include "../helpers/stage.h"
 
@@ -75,7 +75,7 @@ static void refused(void)
 	CHECK_EQ(stage_over(&s, ended, LEASE_REFUSED).detail, BROOD_DETAIL_NONE);
 	STATS_PAGE(&s, 0, 1, 1, 0);
 	CHECK_EQ(prlimit(getppid(), RLIMIT_NOFILE, NULL, &full), 0);
-	full.rlim_cur = 3; /* the supervisor can take no file now */
+	full.rlim_cur = 3; /* the supervisor has no room for a file now */
 	CHECK_EQ(prlimit(getppid(), RLIMIT_NOFILE, &full, NULL), 0);
 	without = stage_ask(&s, 0);
 	CHECK_EQ(stage_over(&s, without, LEASE_REFUSED).detail, BROOD_DETAIL_FD_LOST);
@@ -122,7 +122,7 @@ Test(leases, no_sequence_is_used_twice) { case_run(no_sequence_twice, 30000); }
 
 enum { ASKED = 30 };
 
-/* GRANTED of the first one, or LEASE_OVER of any: each once. */
+/* GRANTED of the first lease, or LEASE_OVER of any: each once. */
 static void hear_of_one(struct stage *s, uint64_t asked[ASKED], bool *lent_said)
 {
 	struct frame f;
@@ -145,7 +145,7 @@ static void hear_of_one(struct stage *s, uint64_t asked[ASKED], bool *lent_said)
 }
 
 /*
- * More is to be told than there is room for: nothing is lost, nothing said twice, GRANTED comes
+ * More messages are due than there is room for: none is lost, none is sent twice, and GRANTED comes
  * before LEASE_OVER.
  */
 static void full_socket(void)
@@ -167,11 +167,11 @@ static void full_socket(void)
 			&(struct message_lease){ .queue_ms = BROOD_FOREVER,
 				.limit_ms = BROOD_FOREVER,
 				.flags = LEASE_PINNED });
-	/* all were heard, and all but one wait */
+	/* all requests were read, and all but one wait */
 	CHECK(WAIT_UNTIL(stage_stats_page(&s, 0, 2, 2, ASKED - 1), STAGE_MS));
 	for (int i = 1; i < ASKED; i++)
 		stage_about(&s, MESSAGE_LEASE_END, asked[i]);
-	/* they are refused, for nobody wants them any more */
+	/* they are refused, because nobody wants them any more */
 	CHECK(WAIT_UNTIL(stage_stats_page(&s, 0, 2, 2, 0), STAGE_MS));
 	w = &s.workers[1 - granted.slot];
 	stage_die(w, SIGKILL);

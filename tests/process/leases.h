@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* leases.h - a play with one worker on lease: what the tests of how leases end share. */
+/* leases.h - for tests of how leases end: one fake worker on lease. */
 #ifndef BROOD_TESTS_LEASES_H
 #define BROOD_TESTS_LEASES_H
 
@@ -38,7 +38,10 @@ static inline void word(struct play *p, uint64_t n, enum slot_page_state state)
 	stage_word(&p->s, p->w, p->base + n, state);
 }
 
-/* Its soft step has come; or it was killed before it had a chance to notice: its grace is short. */
+/*
+ * The soft step has come; or the worker was killed before it could notice, because its grace is
+ * short.
+ */
 static inline bool soft_or_late(struct play *p, uint64_t n)
 {
 	return WAIT_UNTIL(stage_soft(p->w) == p->base + n || !proc_alive(p->w->pid), STAGE_MS) &&

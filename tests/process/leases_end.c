@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * leases_end.c - how workers on lease come to a bad end: killed, talking nonsense; seen from the
- * supervisor, with engine and workers played (stage.h).
+ * leases_end.c - bad ends of workers on lease: killed, or killed for nonsense. Seen from the
+ * supervisor, with a fake engine and fake workers (stage.h).
  */
 #include "leases.h"
 
@@ -66,7 +66,7 @@ static void escaped(void)
 }
 Test(leases_end, facts_of_an_escape) { case_run(escaped, 30000); }
 
-/* It says LEFT and dies: it has left. */
+/* The worker says LEFT and dies: it has left. */
 static void left_and_died(void)
 {
 	struct play p;
@@ -214,8 +214,8 @@ static void scribbled(void)
 Test(leases_end, slot_pages_that_were_scribbled_on) { case_run(scribbled, 30000); }
 
 /*
- * The engine's word that a worker sent it nonsense; and words of the engine that make no sense
- * themselves, which cost nobody.
+ * The engine says that a worker has sent it nonsense. And messages of the engine that make no sense
+ * themselves: they harm nobody.
  */
 static void engines_words(void)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * leases_random.c - a supervisor under all that engine and workers can say, in any order: leases
- * asked for, ended, looked at, killed; jobs handed off and cancelled; workers that work, leave,
- * die, talk nonsense, are born and die at birth. What must hold: each lease is over once, after it
- * was granted if it was; each job has one verdict; and in the end all workers are idle and nothing
- * is out. A seed repeats it.
+ * leases_random.c - a supervisor that hears anything from engine and workers, in any order: leases
+ * are asked for, ended, looked at, killed; jobs are handed off and cancelled; workers work, leave,
+ * die, talk nonsense, are born, and die at birth. What must hold: each lease is over once, and
+ * after it was granted, if it was; each job has one verdict; in the end all workers are idle and
+ * nothing is left. A seed repeats a run.
  */
 #include "../helpers/stage.h"
 #include "../unit/unit.h"
@@ -148,8 +148,8 @@ static void hear_all(struct life *l)
 }
 
 /*
- * Lets the supervisor have its turn, now and then until it says something: how long is nothing that
- * the test stands on.
+ * Lets the supervisor run, at times until it sends something. The test does not depend on how long
+ * that is.
  */
 static void breathe(struct life *l)
 {
@@ -230,7 +230,7 @@ static void meddles(struct life *l)
 
 /* ---- what workers do ---- */
 
-/* It may be dead by the supervisor's hand, and its channel with it. */
+/* The supervisor may have killed the worker, and then its channel has ended. */
 static void say(struct life *l, uint32_t slot, struct frame *f)
 {
 	int r = frame_send(l->s.workers[slot].channel, f);
@@ -284,7 +284,7 @@ static void dies(struct life *l, uint32_t slot)
 {
 	struct stage_worker *w = &l->s.workers[slot];
 
-	/* by the supervisor's hand already */
+	/* the supervisor has killed it already */
 	CHECK(kill(w->pid, below(l, 2) ? SIGKILL : SIGSEGV) == 0 || errno == ESRCH);
 	w->channel = close_fd(w->channel);
 	l->workers[slot].role = GONE;
@@ -329,7 +329,7 @@ static void step(struct life *l)
 	hear_all(l);
 }
 
-/* Nothing new; all that is out comes to its end. */
+/* Nothing new begins; all that has begun comes to its end. */
 static bool ended(struct life *l)
 {
 	hear_all(l);

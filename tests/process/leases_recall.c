@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * leases_recall.c - how leases are taken back, as the supervisor does it: engine and workers are
- * played (stage.h), so that every message can be said at every moment.
+ * leases_recall.c - how the supervisor recalls leases. Engine and workers are fake (stage.h), so a
+ * test can send every message at every moment.
  */
 #include "../helpers/stage.h"
 
@@ -77,11 +77,11 @@ static void for_others(void)
 		stage_word(&s, w[i], granted[i].sequence + 1, SLOT_PAGE_RUNNING);
 	}
 	job = stage_job(&s);
-	/* the longest held but for the explicit one */
+	/* the lease that was held longest, but not the pinned one */
 	stage_leave(w[1], lease[1]);
 	/*
-	 * its job takes long: the next one. (It used to be waited for, if other workers rested all
-	 * the time.)
+	 * its job takes long, so the next one is recalled. (The supervisor used to wait for it, if
+	 * other workers rested all the time.)
 	 */
 	stage_leave(w[2], lease[2]);
 	stage_word(&s, w[1], granted[1].sequence + 1, SLOT_PAGE_DONE);
@@ -102,8 +102,7 @@ static void for_others(void)
 Test(leases_recall, are_taken_back_for_others) { case_run(for_others, 30000); }
 
 /*
- * One that has nothing to do goes first. And nobody gains when a queue's own goes back for the same
- * queue.
+ * An idle lease goes first. And no queue gains anything when its own lease is recalled for itself.
  */
 static void the_best_of_them(void)
 {
@@ -143,8 +142,8 @@ Test(leases_recall, that_rest_go_first_and_none_for_its_own_queue)
 }
 
 /*
- * For who stands first there is no lease, since its own queue has all but an explicit one: who
- * stands behind it is not made to wait for that.
+ * For the first request there is no lease to recall, since its own queue has all but a pinned one.
+ * The request behind it does not wait for that.
  */
 static void behind_the_greedy(void)
 {
@@ -189,8 +188,8 @@ Test(leases_recall, do_not_starve_who_stands_behind_the_greedy)
 }
 
 /*
- * One that was asked to leave and says nothing is not waited for while another one could be taken
- * back.
+ * A worker that was asked to leave and does not answer holds nobody up while another lease can be
+ * recalled.
  */
 static void beside_a_silent_one(void)
 {
@@ -208,7 +207,7 @@ static void beside_a_silent_one(void)
 		w[i] = stage_granted(&s, lease[i], &granted[i]);
 	}
 	job = stage_job(&s);
-	/* and w[0] has no job, and does not answer */
+	/* w[0] has no job, and does not answer */
 	stage_leave(w[0], lease[0]);
 	stage_leave(w[1], lease[1]);
 	stage_left(w[1], lease[1], granted[1].sequence, 0);
@@ -226,9 +225,7 @@ Test(leases_recall, are_taken_back_though_another_says_nothing)
 	case_run(beside_a_silent_one, 30000);
 }
 
-/*
- * A worker that hangs in its worker_init is not waited for while another one could be taken back.
- */
+/* A worker that hangs in worker_init holds nobody up while a lease can be recalled. */
 static void beside_one_that_hangs(void)
 {
 	struct message_granted granted;
@@ -279,7 +276,10 @@ static void limited(void)
 	stage_word(&s, w, granted.sequence + 1, SLOT_PAGE_RUNNING);
 	second = stage_ask(&s, 0);
 	third = stage_ask(&s, 0);
-	/* they wait for the limit, not in its way, nor in that of an explicit one */
+	/*
+	 * these wait because of the limit, so they stand in nobody's way, nor in that of a pinned
+	 * lease
+	 */
 	job = stage_job(&s);
 	pinned = stage_ask(&s, LEASE_PINNED);
 	k = stage_granted(&s, pinned, &granted);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * leases_stop.c - leases when the pool stops, or the engine ends: seen from the supervisor, with
- * engine and workers played (stage.h).
+ * leases_stop.c - leases when the pool stops or the engine ends. Seen from the supervisor, with a
+ * fake engine and fake workers (stage.h).
  */
 #include "../../src/pool/watch.h"
 #include "leases.h"
@@ -28,8 +28,8 @@ static void stop(struct play *p)
 }
 
 /*
- * Who rests leaves; who works may finish all that is published; who still has something to give may
- * have a lease for it.
+ * An idle worker leaves. A worker with jobs may finish all that is published. An engine that still
+ * has jobs may have a lease for them.
  */
 static void drained(void)
 {
@@ -55,7 +55,7 @@ static void drained(void)
 	stage_over(&p.s, rests, LEASE_RETURNED);
 	late = stage_ask(&p.s, 0);
 	more = stage_granted(&p.s, late, &granted);
-	stage_leave(more, late); /* it has nothing to do, and leaves soon */
+	stage_leave(more, late); /* it has no job, and leaves soon */
 	stage_left(more, late, granted.sequence, 0);
 	stage_over(&p.s, late, LEASE_RETURNED);
 	CHECK(stage_quiet(p.w->channel));
@@ -124,7 +124,10 @@ static void killed_by_the_stop(void)
 }
 Test(leases_end, all_patience_ends) { case_run(killed_by_the_stop, 30000); }
 
-/* The engine ends: what it had published has its drain time, and nobody hears of it. */
+/*
+ * The engine ends: jobs that it had published have their drain time, and nobody reads their
+ * replies.
+ */
 static void engine_gone(void)
 {
 	struct play p;
@@ -136,6 +139,6 @@ static void engine_gone(void)
 	publish(&p, 1, &forever);
 	word(&p, 1, SLOT_PAGE_RUNNING);
 	stage_ask(&p.s, 0);
-	close_fd(p.s.channel); /* the case says whether anything is left */
+	close_fd(p.s.channel); /* the case's end tells whether anything is left */
 }
 Test(leases_end, the_engine_ends) { case_run(engine_gone, 30000); }

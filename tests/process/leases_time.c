@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * leases_time.c - jobs on lease that are out of time, or cancelled: seen from the supervisor, with
- * engine and workers played (stage.h).
+ * leases_time.c - jobs on lease whose time is up, or that are cancelled. Seen from the supervisor,
+ * with a fake engine and fake workers (stage.h).
  */
 #include "../../src/pool/watch.h"
 #include "leases.h"
@@ -11,7 +11,7 @@
 
 TestSuite(leases_end, .timeout = 180);
 
-/* It was killed; all of it is replaced. */
+/* The worker was killed and is replaced. */
 static struct message_lease_over died(struct play *p)
 {
 	struct message_lease_over over;
@@ -54,8 +54,8 @@ static void out_of_time(void)
 Test(leases_end, a_job_has_its_time) { case_run(out_of_time, 30000); }
 
 /*
- * The soft step is about the job that runs by then. One that ends in its grace is followed by the
- * next, which has its own time.
+ * The soft step is for the job that runs by then. A job that ends within its grace is followed by
+ * the next, which has its own time.
  */
 static void the_right_one(void)
 {
@@ -128,8 +128,8 @@ static void aborted(void)
 Test(leases_end, a_core_when_the_job_wants_one) { case_run(aborted, 30000); }
 
 /*
- * A job with little time is published behind one with much: the supervisor hears of it in time,
- * though nobody tells when it begins.
+ * A job with a short time is published behind one with a long time. The supervisor looks in time,
+ * although nobody tells it when the job begins.
  */
 static void short_behind_long(void)
 {
@@ -184,7 +184,7 @@ static void cancelled(void)
 }
 Test(leases_end, cancel_is_for_the_job_that_runs) { case_run(cancelled, 30000); }
 
-/* The engine found it taken, so it will run: the wish waits for that. */
+/* The engine found the job taken, so it will run: the cancel waits for that. */
 static void cancelled_before_it_runs(void)
 {
 	struct play p;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lifetime.c - law 3: nothing outlives the supervisor. kill -9 of supervisor, engine and guard, at
- * moments from the very start to the stop, while jobs hold children of every kind.
+ * lifetime.c - law 3: nothing outlives the supervisor. Supervisor, engine and guard are killed with
+ * SIGKILL at moments from the very start to the stop, while jobs have children of every kind.
  *
- * The judge is the test's own process: a subreaper outside of the case. case_orphaned() fails when
+ * The test's own process judges: a subreaper outside of the case. case_orphaned() fails when
  * anything is left after the settle time.
  */
 #include "../helpers/pool.h"
@@ -230,7 +230,7 @@ static void escapees(void)
 }
 Test(lifetime, escapees_are_swept) { case_run(escapees, 30000); }
 
-/* The engine's own children are its own business, also when they become orphans. */
+/* The engine's own children are its own affair, also when they become orphans. */
 static void engines_orphan(void)
 {
 	pid_t pid, *orphan = case_shared();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * limits.c - where the kernel has no more room: open files in the supervisor, in a worker and in
- * flight; a log that nobody reads; a user without rights. Nothing of it ends a process or loses a
- * verdict, and all is well again when the shortage is over.
+ * limits.c - where the kernel has no more room: open files in the supervisor, in a worker, in
+ * flight; a log that nobody reads; a user without privileges. No process ends of it, no verdict is
+ * lost, and all is well when the shortage is over.
  */
 #include "limits.h"
 
@@ -93,7 +93,7 @@ static void supervisor_full(void)
 		CHECK_CONTAINS(brood_error(), "open files");
 	}
 	CHECK_EQ(proc_workers(proc_supervisor(), &worker, 1), 1);
-	kill(worker, SIGKILL); /* no file for another one either */
+	kill(worker, SIGKILL); /* no file for another attempt either */
 	CHECK(WAIT_UNTIL(pool_stats(brood).spawn_failures >= 2, 10000));
 	CHECK_EQ(pool_stats(brood).ready, 2);
 	squeeze(before.rlim_cur);
@@ -163,7 +163,7 @@ Test(limits, worker_without_files_and_once) { case_run(worker_full_once, 30000);
 
 /* ---- a user without rights ---- */
 
-/* Returns when it stands in a session of its own, with another parent. */
+/* Returns when the process is in a session of its own, with another parent. */
 static pid_t escape(void)
 {
 	pid_t pid = -1;
@@ -196,8 +196,8 @@ static int leaves_escapee(struct brood_job *job)
 }
 
 /*
- * A process that has dropped its rights is not dumpable: much of its own /proc is closed to it.
- * What jobs leave behind is found all the same, and the engine's orphans are not touched.
+ * A process that has dropped its privileges is not dumpable: much of its own /proc is closed to it.
+ * Residue of jobs is found all the same, and the engine's orphans are not touched.
  */
 static void escapees_of_nobody(void)
 {
@@ -267,12 +267,12 @@ static void nobody_reads(int reader, int writer, bool rights)
 	}
 	stats = pool_stats(brood);
 	CHECK_GE(stats.logs_dropped, 1);
-	CHECK_LE(stats.logs_dropped, 8); /* equal lines are folded before */
+	CHECK_LE(stats.logs_dropped, 8); /* equal lines are folded before that */
 	pool_stop(brood);
 	CHECK_EQ(fcntl(reader, F_SETFL, O_NONBLOCK), 0);
 	while ((n = read(reader, text, sizeof text)) > 0)
 		for (ssize_t i = 0; i < n; i++)
-			/* nothing half-written among what was there */
+			/* no line is cut */
 			CHECK_EQ(text[i], 0);
 }
 
@@ -287,7 +287,7 @@ static void full_pipe_of_another(void)
 {
 	int fds[2];
 
-	CHECK_EQ(pipe(fds), 0); /* root's: nobody may not open it anew */
+	CHECK_EQ(pipe(fds), 0); /* it belongs to root: user nobody may not open it again */
 	nobody_reads(fds[0], fds[1], false);
 }
 static void full_socket(void)
@@ -301,7 +301,7 @@ Test(limits, log_to_a_full_pipe) { case_run(full_pipe, 30000); }
 Test(limits, log_to_a_full_pipe_of_another) { case_run(full_pipe_of_another, 30000); }
 Test(limits, log_to_a_full_socket) { case_run(full_socket, 30000); }
 
-/* The reader is gone: no SIGPIPE ends the supervisor. */
+/* The log's reader is gone: SIGPIPE does not end the supervisor. */
 static void broken_pipe(void)
 {
 	struct brood_options options = { .workers = 2, .healthy_ms = 1 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* limits.h - what the tests of shortages share: the pool, and a user without rights. */
+/* limits.h - what the tests of shortages share: the pool, and a user without privileges. */
 #ifndef BROOD_TESTS_LIMITS_H
 #define BROOD_TESTS_LIMITS_H
 
@@ -13,12 +13,12 @@
 static struct brood *brood;
 
 /*
- * As a service that has dropped its rights: everything from here on is without them. Where the
- * tests do not run as root they have none anyway.
+ * As a service that has dropped its privileges: everything from here on runs without them. Tests
+ * that do not run as root have none anyway.
  */
 /*
- * A user that nobody else is: what is in flight counts for all of a user's processes, and other
- * tests run beside this one.
+ * A user id that no other test has: fds in flight count for all processes of a user, and other
+ * tests run at the same time.
  */
 static inline void become_nobody(void)
 {

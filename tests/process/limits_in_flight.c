@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * limits_in_flight.c - the files of a user that are in flight are as many as the kernel allows: no
- * process ends of it and no verdict is lost, and all is well again when the shortage is over.
+ * limits_in_flight.c - a user has as many files in flight as the kernel allows: no process ends of
+ * it, no verdict is lost, and all is well when the shortage is over.
  */
 #include "limits.h"
 
@@ -21,8 +21,8 @@ TestSuite(limits, .timeout = 240);
 #define FLOOD_MAX 64
 
 /*
- * A process of the same user that puts fds in flight until the kernel takes no more, holds them
- * there for a while, and ends.
+ * A process of the same user puts fds in flight until the kernel takes no more, holds them for a
+ * while, and ends.
  */
 static void __attribute__((noreturn)) flood(int ready, int release)
 {
@@ -110,7 +110,7 @@ static void in_flight_by(enum brood_path path)
 	become_nobody();
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	brood = pool_start(&options);
-	/* an event loop's program: nobody waits in brood_open() */
+	/* a program with an event loop: no thread waits in brood_open() */
 	brood_fd(brood);
 	for (int round = 0; round < 3; round++) {
 		f = flood_begin();
@@ -136,7 +136,7 @@ static void in_flight_by(enum brood_path path)
 static void in_flight(void) { in_flight_by(BROOD_PATH_HANDOFF); }
 static void in_flight_as_it_comes(void) { in_flight_by(BROOD_PATH_AUTO); }
 
-/* The supervisor meets it: the jobs are with it already when the flood begins. */
+/* The supervisor meets the shortage: it has the jobs already when the flood begins. */
 static void in_flight_to_workers(void)
 {
 	struct brood_options options = {
@@ -158,7 +158,7 @@ static void in_flight_to_workers(void)
 	}
 	CHECK(WAIT_UNTIL(pool_stats(brood).queued == 20, 10000));
 	f = flood_begin();
-	/* its job ends, the next are due, and cannot be sent */
+	/* its job ends; the next jobs are due, and cannot be sent */
 	CHECK_EQ(shutdown(first, SHUT_RDWR), 0);
 	CHECK(WAIT_UNTIL(pool_stats(brood).idle == 1, 10000));
 	CHECK_EQ(brood_wait(h[0], 50, &v), -ETIMEDOUT);
@@ -173,7 +173,10 @@ static void in_flight_to_workers(void)
 	CHECK_EQ(pool_stats(brood).died, 0);
 	pool_stop(brood);
 }
-/* In state R until it is over: so it is seen from outside when its end has been told. */
+/*
+ * The job spins, so its worker is in state R until the job is over. The test sees from outside when
+ * the end was told.
+ */
 static int sends_a_file(struct brood_job *job)
 {
 	atomic_uint *entered = case_shared(), *gate = entered + 1;
@@ -207,7 +210,9 @@ static void result_with(uint32_t fds_count)
 	CHECK_EQ(result->fds_count, fds_count);
 }
 
-/* The supervisor meets it with the files of a reply: their verdict waits, but not for ever. */
+/*
+ * The supervisor meets the shortage with the files of a reply: the verdict waits, but not for ever.
+ */
 static void in_flight_back(void)
 {
 	struct brood_options options = { .workers = 1,
@@ -241,7 +246,7 @@ static void in_flight_back(void)
 	pool_stop(brood);
 }
 
-/* The worker meets it: its reply waits for a while, and then it goes without its files. */
+/* The worker meets the shortage: its reply waits for a while, and then goes without its files. */
 static void in_flight_from(enum brood_path path)
 {
 	struct brood_options options = {

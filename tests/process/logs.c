@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * logs.c - lines: to the callback, to stderr, from jobs; folded; never blocking; and none at all in
- * a normal life.
+ * logs.c - log lines: to the callback, to stderr, from jobs; folded; never blocking; and none at
+ * all in a normal life.
  */
 #include "../helpers/pool.h"
 
@@ -87,7 +87,7 @@ static void by_callback(void)
 }
 Test(logs, callback) { case_run(by_callback, 30000); }
 
-/* A normal life says nothing, on neither way. */
+/* A normal life logs nothing, in neither way. */
 static int stderr_pipe(void)
 {
 	int p[2];
@@ -155,7 +155,7 @@ static void to_stderr(void)
 }
 Test(logs, to_stderr_and_folded) { case_run(to_stderr, 30000); }
 
-/* A stderr that nobody reads and that is full: the pool goes on. */
+/* Nobody reads stderr and it is full: the pool goes on. */
 static void full_stderr(void)
 {
 	int fd = stderr_pipe();
@@ -175,7 +175,7 @@ static void full_stderr(void)
 	for (int i = 0; i < 10; i++)
 		CHECK_EQ(POOL_CALL(brood, exits_4).outcome, BROOD_EXITED);
 	CHECK(WAIT_UNTIL(pool_stats(brood).logs_dropped > 0, 5000));
-	/* and the flag, which is shared, was left alone */
+	/* O_NONBLOCK, which all copies share, was left alone */
 	CHECK_EQ(fcntl(2, F_GETFL) & O_NONBLOCK, 0);
 	pool_stop(brood);
 	close(fd);

@@ -18,7 +18,7 @@
 
 TestSuite(manager, .timeout = 120);
 
-/* The manager's end of the socket, in the engine: an abstract name, so that nothing is left. */
+/* The manager's end of the socket, in the engine. It has an abstract name, so nothing is left. */
 static int listen_as_manager(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -35,7 +35,7 @@ static int listen_as_manager(void)
 	return fd;
 }
 
-/* One message, waited for; false: none came. */
+/* Waits for one message. False: none came. */
 static bool hear(int fd, char *text, size_t size, int ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -149,8 +149,8 @@ static bool ping_comes(int fd) { return WAIT_UNTIL(pings_within(fd, 1) > 0, 1000
 enum how { BY_SIGNAL, BY_DEBUGGER };
 
 /*
- * Beside the engine, whose parent it stops: how many came in ten periods. One may have been on its
- * way.
+ * Stops its parent, the engine, and returns how many messages came in ten periods. One may have
+ * been on its way.
  */
 static void stop_and_count(int fd, pid_t engine, enum how how, int *ret_pings)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * odd_fds.c - programs whose files are odd: standard fds that are closed, a client that has number
- * 0, an engine that closes all its files or uses their numbers again.
+ * odd_fds.c - programs with odd files: closed standard fds, a client whose number is 0, an engine
+ * that closes all its files or uses their numbers again.
  */
 #include "../helpers/pool.h"
 
@@ -52,7 +52,7 @@ static void without(const int *closed, size_t count)
 		close(fd);
 		CHECK_EQ(brood_wait(h, 10000, &v), 0);
 		brood_release(h);
-		/* and the log goes to nobody's socket */
+		/* and log lines go to no other socket */
 		CHECK_EQ(POOL_CALL(brood, exits_with_3).outcome, BROOD_EXITED);
 	}
 	CHECK_EQ(brood_set_init_data(brood, "data", 4, NULL, 0), 1);
@@ -68,7 +68,7 @@ Test(odd, fd_0_closed) { case_run(without_0, 20000); }
 Test(odd, fd_2_closed) { case_run(without_2, 20000); }
 Test(odd, fds_0_to_2_closed) { case_run(without_any, 20000); }
 
-/* A client that got the number 0 is a client like any other. */
+/* A client whose number is 0 is like any other. */
 static void gives_fd_0(void)
 {
 	struct brood_options options = { .workers = 1 };
@@ -122,15 +122,15 @@ static void closes_all(void)
 	CHECK_CONTAINS(brood_error(), "supervisor");
 	CHECK_EQ(brood_dispatch(brood), -ENOTCONN);
 	CHECK_EQ(brood_cancel(brood, 1), -ENOENT);
-	/* the supervisor has drawn its conclusion */
+	/* the supervisor has noticed and acted */
 	CHECK(WAIT_UNTIL(pool_stats(brood).ready == 0, 10000));
 	CHECK_LE(brood_stop(brood), 0);
 }
 Test(odd, engine_that_closes_all_its_fds) { case_run(closes_all, 20000); }
 
 /*
- * And then opens files of its own, which get the library's numbers: not a byte must go to them, and
- * none must be taken from them or closed.
+ * Then it opens files of its own, which get the numbers of the library's: the library writes no
+ * byte to them, takes none from them, and closes none.
  */
 static void reuses_numbers(void)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * program_end.c - the end of the program without brood_stop(), and what brood_stop() says: accepted
- * jobs are done by exit(); an engine that ends without a word has its lost jobs counted; what a
- * stop dropped is said in one line.
+ * program_end.c - the program ends without brood_stop(), and what brood_stop() says. Accepted jobs
+ * are done by exit(). When an engine ends without a word its lost jobs are counted. One log line
+ * tells what a stop dropped.
  */
 #include "../helpers/pool.h"
 
@@ -78,7 +78,10 @@ Test(program_end, accepted_jobs_are_done)
 	}
 }
 
-/* A handler that was registered before the start runs after the drain, one of after it before. */
+/*
+ * A handler that was registered before the start runs after the drain; one that was registered
+ * later runs before.
+ */
 static void handler_before(void) { atomic_store(&SHARED->handler_saw, atomic_load(&SHARED->ran)); }
 static void handler_after(void) { submit(works, BROOD_PATH_LEASE, 1); }
 static void logs(void *context, const struct brood_log *line)
@@ -115,7 +118,7 @@ Test(program_end, in_the_order_of_handlers)
 	cr_assert_eq(atomic_load(&SHARED->called_back), 0);
 }
 
-/* Neither a child of the engine nor a program that has stopped its pool waits for anything. */
+/* Neither a child of the engine waits for anything, nor a program that has stopped its pool. */
 static void others(void)
 {
 	uint64_t began;
@@ -144,7 +147,7 @@ static void stopped_before(void)
 	exit(0);
 }
 
-/* What a job needs longer than drain_ms does not hold the exit. */
+/* A job that needs longer than drain_ms does not hold up the exit. */
 static void bounded(void)
 {
 	start(300);
@@ -184,7 +187,7 @@ Test(program_end, waits_for_nothing_else)
 /* ---- without a word ---- */
 
 /*
- * stderr of all that the case starts; what the supervisor says of the jobs is copied for the test.
+ * stderr of all processes of the case. The supervisor's lines about jobs are copied for the test.
  */
 static int heard[2];
 

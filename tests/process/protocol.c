@@ -3,7 +3,7 @@
  * protocol.c - law 5: a worker that sends nonsense is killed and replaced, and costs the job that
  * it runs. Here the job itself writes to the worker's channel, as a stray pointer or a wrong fd
  * number might make it: bytes, frames that lie about themselves, messages that its state does not
- * allow, fds that nobody asked for. The next job runs, and the supervisor has as many fds open as
+ * allow, fds that nobody expects. The next job runs, and the supervisor has as many fds open as
  * before.
  */
 #include "../helpers/pool.h"
@@ -22,7 +22,7 @@ struct nonsense {
 	void (*send)(int channel, struct brood_job *job);
 };
 
-/* The only SEQPACKET socket that a worker has. */
+/* Finds the only SEQPACKET socket of a worker. */
 static int channel_of_worker(void)
 {
 	for (int fd = 3; fd < 256; fd++) {
@@ -179,7 +179,7 @@ static void costs_its_worker(struct brood *brood, unsigned kind)
 
 static void every_kind(void)
 {
-	/* More lines of one kind than these would be folded: the equal ones are few. */
+	/* More equal lines than these would be folded. */
 	const struct brood_options options = {
 		.size = sizeof options, .workers = 2, .flags = BROOD_NO_CORE, .log = log_line
 	};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * races.c - two things at once to one job: cancel and kill, a deadline and a kill, a retry and a
- * full pool. The verdict says what really happened, above all whether the function was entered.
+ * races.c - two things happen to one job at once: cancel and kill, a deadline and a kill, a retry
+ * and a full pool. The verdict says what really happened, above all whether the function was
+ * entered.
  */
 #include "../helpers/pool.h"
 
@@ -60,8 +61,8 @@ static void cancelled_and_killed(void)
 Test(races, cancelled_then_killed) { case_run(cancelled_and_killed, 30000); }
 
 /*
- * The same before it began: its worker is stopped, it is cancelled, and the worker is killed. It
- * never ran, and never will.
+ * The same before the job begins: its worker is stopped, it is cancelled, and the worker is killed.
+ * The job never ran.
  */
 static void cancelled_before_it_began(void)
 {
@@ -80,7 +81,7 @@ static void cancelled_before_it_began(void)
 	CHECK(WAIT_UNTIL(pool_stats(brood).busy == 1, 5000));
 	CHECK_EQ(brood_cancel(brood, brood_id(h)), 0);
 	CHECK_EQ(brood_open(brood, job_nothing, NULL, &next_fd, &next), 0);
-	/* so the wish, which came before it, is with the supervisor too */
+	/* so the supervisor has the cancel, too, which came before it */
 	CHECK(WAIT_UNTIL(pool_stats(brood).queued == 1, 5000));
 	CHECK_EQ(brood_wait(h, 0, &v), -ETIMEDOUT);
 	kill(worker, SIGKILL);
@@ -101,8 +102,8 @@ Test(races, cancelled_before_it_began) { case_run(cancelled_before_it_began, 300
 /* ---- a retry that finds no worker ---- */
 
 /*
- * Runs longer than jobs may wait for a worker, and is killed then: the time that it ran is no time
- * in the queue.
+ * The job runs longer than jobs may wait for a worker, and is killed then: its running time does
+ * not count as queue time.
  */
 static void long_run_is_no_long_wait(void)
 {
@@ -117,7 +118,7 @@ static void long_run_is_no_long_wait(void)
 	CHECK(WAIT_UNTIL(atomic_load(&told()->runs) == 1, 5000));
 	CHECK_EQ(brood_wait(h, 2000, &v), -ETIMEDOUT);
 	first = atomic_load(&told()->pid);
-	/* the one place of the pool is empty now, for a moment */
+	/* the pool's one slot is empty now, for a moment */
 	kill(first, SIGKILL);
 	CHECK(WAIT_UNTIL(atomic_load(&told()->runs) == 2 || brood_fetch(h, &v) == 0 ||
 			brood_dispatch(brood) < 0,
@@ -134,8 +135,8 @@ static void long_run_is_no_long_wait(void)
 Test(races, a_long_run_is_no_long_wait) { case_run(long_run_is_no_long_wait, 30000); }
 
 /*
- * No worker comes for the retry in time: it has run all the same, and "refused" or "not started"
- * would be a lie.
+ * No worker comes for the retry in time. The job has run all the same, so "refused" or "not
+ * started" would be a lie.
  */
 static int init_waits(void *context)
 {
@@ -289,7 +290,7 @@ static void *kills_us(void *delay_us)
 	return NULL;
 }
 
-/* A reply that is a file of its own, on its way before the job is through. */
+/* The reply is a memfd, sent before the job has ended. */
 static int replies_and_is_killed(struct brood_job *job)
 {
 	static char big[100000];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * residue.c - what jobs leave behind, where it is hard to find or to tell whose it is. (hygiene.c
- * has the plain cases.)
+ * residue.c - residue of jobs that is hard to find, or hard to ascribe to a job. hygiene.c has the
+ * plain cases.
  */
 #define _GNU_SOURCE
 #include "../helpers/residue_jobs.h"
@@ -69,14 +69,20 @@ static void blamed(void)
 	}
 	expect_left(on_path(other_mask, BROOD_PATH_LEASE, 0, 0), BROOD_LEFT_HANDLERS);
 	expect_left(on_path(makes_calls, BROOD_PATH_LEASE, 0, 0), 0);
-	/* Not seen at once, and so nobody's: this signal is rare, and the job was short. */
+	/*
+	 * The residue is not seen at once, so no job is blamed: this signal is rare, and the job
+	 * was short.
+	 */
 	CHECK_EQ(on_path(ignores_shortly, BROOD_PATH_HANDOFF, 0, SIGWINCH).outcome, BROOD_DONE);
 	expect_left(on_path(makes_calls, BROOD_PATH_HANDOFF, 0, 0), 0);
 	pool_stop(brood);
 }
 Test(residue, no_later_job_is_blamed) { case_run(blamed, 20000); }
 
-/* Blocked below the C library, which then shows it and never sets it again. */
+/*
+ * Blocked by a system call: the C library shows this signal in a mask, and drops it when it sets
+ * one.
+ */
 static int blocks_what_the_library_hides(void *context)
 {
 	uint64_t bits = UINT64_C(1) << 31;
@@ -264,8 +270,8 @@ static void give(brood_fn *fn, uint32_t job_flags, struct brood_verdict *verdict
 }
 
 /*
- * What the worker had been told of may have run; what it had not, has not, whatever its memory
- * says.
+ * A job that the worker was told of may have run. A job that it was not told of has not, whatever
+ * its memory says.
  */
 static void behind_a_scribbler(void)
 {
@@ -288,7 +294,7 @@ static void behind_a_scribbler(void)
 	while (brood_queue_out(queue) > 0)
 		CHECK_GE(brood_queue_wait(queue, 10000), 0);
 	CHECK_EQ(guilty.outcome, BROOD_CRASHED);
-	if (told.outcome != BROOD_DONE) { /* it may have been kept back for another worker */
+	if (told.outcome != BROOD_DONE) { /* the job may have waited for another worker */
 		CHECK_EQ(told.outcome, BROOD_CRASHED);
 		CHECK(told.started);
 	}

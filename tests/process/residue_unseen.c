@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * residue_unseen.c - what jobs leave behind where the worker cannot see it: behind a filter, in a
- * chroot, without /proc.
+ * residue_unseen.c - residue of jobs where the worker cannot see it: behind a filter, in a chroot,
+ * without /proc.
  */
 #define _GNU_SOURCE
 #include "../helpers/residue_jobs.h"

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sharing.c - who has the workers when there are few: a lease that is asked for takes no worker
- * from the job that it was asked for, and no job stands behind a long one while another worker is
- * idle.
+ * sharing.c - which job gets a worker when there are few. A lease request takes no worker from the
+ * job that asked for it, and no job stands behind a long one while another worker is idle.
  */
 #include "../helpers/pool.h"
 
@@ -38,7 +37,7 @@ static int on_a_lease(void)
 	return count;
 }
 
-/* Had the lease taken the worker from the job, the job would have had it taken back. */
+/* If the lease had taken the worker, it would have been recalled for the job. */
 static void one_worker(void)
 {
 	start(1);
@@ -69,7 +68,7 @@ static void two_callers(void)
 }
 Test(sharing, two_callers_have_a_worker_each) { case_run(two_callers, 30000); }
 
-/* An explicit lease has one worker for ever. The other one is the last. */
+/* A pinned lease has one worker for ever. The other worker is the last one. */
 static void beside_an_explicit_lease(void)
 {
 	struct brood_lease *pinned;
@@ -104,7 +103,7 @@ static enum brood_path converse(void)
 	return v.path;
 }
 
-/* A conversation needs the one worker; of several it leaves one for a lease. */
+/* An opened job needs the one worker. Of several workers it leaves one for a lease. */
 static void conversations(uint32_t workers)
 {
 	int leased = 0;
@@ -129,16 +128,16 @@ Test(sharing, a_conversation_leaves_one_for_the_lease) { case_run(one_of_four, 3
 
 #define SHORTS 4
 #define LONGS  2
-#define BOUND  10000 /* ms: a short job that stands behind a long one is never done */
+#define BOUND  10000 /* ms: a short job behind a long one would not be done by then */
 
-/* What engine and workers share: the long jobs run until they are let go. */
+/* Shared by engine and workers: the long jobs run until this lets them end. */
 static struct {
 	_Atomic int began[LONGS], go[LONGS];
 } * gates;
 static struct brood_queue *queue;
 static int shorts_done, longs_done;
 
-/* One function for both kinds, so that nothing tells beforehand which job is long. */
+/* Long and short jobs have one function, so nothing tells beforehand which is which. */
 static int either(struct brood_job *job)
 {
 	int which = *(const int *)brood_job_request(job, NULL);
@@ -193,7 +192,7 @@ static void end(void)
 	pool_stop(brood);
 }
 
-/* The function is known to be short: then jobs of it are put behind one another. */
+/* The engine knows the function as short, so it puts its jobs behind one another. */
 static void learn(struct brood_queue *in)
 {
 	for (int i = 0; i < 100; i++) {
@@ -223,7 +222,7 @@ static void others_idle(void)
 }
 Test(sharing, short_jobs_go_to_workers_that_idle) { case_run(others_idle, 60000); }
 
-/* The only other worker is on another queue's lease, which rests. */
+/* The only other worker is on another queue's lease, and idle. */
 static void another_queue_rests(void)
 {
 	struct brood_queue *other;
@@ -244,7 +243,9 @@ static void another_queue_rests(void)
 }
 Test(sharing, short_jobs_go_to_a_lease_that_rests) { case_run(another_queue_rests, 60000); }
 
-/* Both workers have a long job, short ones stand behind one of these, and the other one idles. */
+/*
+ * Both workers have a long job, short jobs stand behind one of these, and the other becomes idle.
+ */
 static void becomes_idle(void)
 {
 	begin(2);

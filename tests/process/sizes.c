@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sizes.c - large requests and replies that one side does not want, or not yet; sockets that are
- * closed in one direction, or in the middle of it all. Every call ends, with the truth about its
- * bytes.
+ * closed in one direction, or at any moment. Every call ends, and says the truth about its bytes.
  */
 #include "../helpers/pool.h"
 
@@ -17,9 +16,9 @@ TestSuite(sizes, .timeout = 240);
 #define MIB ((size_t)1 << 20)
 
 static struct brood *brood;
-/* 64 MiB each: made in the engine, workers know nothing of it */
+/* 64 MiB each: the engine makes them, workers know nothing of them */
 static unsigned char *big, *back;
-static int fds_at_most; /* when all is over; -1: leases keep some */
+static int fds_at_most; /* when all is over; -1: not checked, because leases keep some */
 
 static unsigned char byte_at(size_t i) { return (unsigned char)((i * 2654435761u) >> 13); }
 
@@ -210,7 +209,7 @@ static void reply_first(enum brood_path path)
 	for (int i = 0; i < 3; i++)
 		pthread_join(threads[i], NULL);
 	if (fds_at_most >= 0)
-		fds_at_most += 2; /* what they were woken by is kept for the next */
+		fds_at_most += 2; /* the engine keeps the eventfds that woke them for the next */
 	well_and_stop(0);
 }
 static void reply_first_handed_off(void) { reply_first(BROOD_PATH_HANDOFF); }

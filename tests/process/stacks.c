@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stacks.c - the stack of jobs where the thread's own cannot serve: a hard limit that is too low, a
- * size that nothing can grow to, a start on a coroutine's stack. Jobs run there, too, and nothing
- * gets past their frame. And an alternate stack that the program had already.
+ * stacks.c - where the thread's own stack cannot serve jobs: a hard limit that is too low, a size
+ * to which nothing can grow, a start on a coroutine's stack. Jobs run there, too, and nothing gets
+ * past their frame. And a program that has an alternate stack already.
  */
 #define _GNU_SOURCE
 #include "../helpers/pool.h"
@@ -45,7 +45,7 @@ static int ends_thread(struct brood_job *job)
 	pthread_exit(NULL);
 }
 
-/* Two rounds: what a job does to its stack costs its worker alone. */
+/* Two rounds: what a job does to its stack harms its own worker alone. */
 static void jobs_are_well(uint64_t stack_size)
 {
 	struct brood_options options = {
@@ -57,7 +57,7 @@ static void jobs_are_well(uint64_t stack_size)
 	for (int i = 0; i < 2; i++) {
 		v = POOL_CALL(brood, uses_4_mib);
 		CHECK_EQ(v.outcome, BROOD_DONE);
-		/* a stack that is larger than memory has no end that a job could reach in time */
+		/* a stack that is larger than memory, so no job reaches its end in time */
 		v = stack_size > 1 << 30 ? POOL_CALL(brood, crashes)
 					 : POOL_CALL(brood, job_overflows);
 		CHECK_EQ(v.outcome, BROOD_CRASHED);
@@ -84,7 +84,7 @@ static void hard_limit(void)
 }
 Test(stacks, hard_limit_below_the_size) { case_run(hard_limit, 30000); }
 
-/* More than the kernel leaves between a stack and what is mapped below it. */
+/* More than the gap that the kernel leaves between a stack and the mapping below it. */
 static void large(void)
 {
 	if (setjmp(outside) == 0)

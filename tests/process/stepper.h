@@ -24,8 +24,8 @@
 struct place {
 	unsigned call, step;
 };
-#define STEP_END UINT32_MAX /* as place.step: as far as it goes */
-/* to an instruction that was met in an earlier round, and at which none was killed */
+#define STEP_END UINT32_MAX /* as place.step: to the end */
+/* to an instruction that an earlier round met, and at which no round has killed */
 #define STEP_MISSED (UINT32_MAX - 1)
 
 #define CALLS_MAX 2048
@@ -36,17 +36,21 @@ struct place {
  * that are waited for are futexes; each is written by one side.
  */
 struct stage {
-	/* numbers of rounds: the case asks, the tracer is ready, the tracer has done it */
+	/*
+	 * numbers of rounds: the last that the case asked for, for which the tracer is ready, which
+	 * the tracer has done
+	 */
 	atomic_int asked, armed, told;
 	atomic_int over; /* the case asks for no more */
 	/* a worker's way */
 	pid_t workers[2];
 	struct place want, got;
 	pid_t killed;
-	/* it was killed where it would have gone to sleep again */
+	/* it was killed where it was about to sleep again */
 	bool at_end;
-	bool missed;                 /* there is one for STEP_MISSED */
-	unsigned lengths[CALLS_MAX]; /* places behind each, when want.step was STEP_END */
+	bool missed; /* there is one for STEP_MISSED */
+	/* number of places behind each system call, if want.step was STEP_END */
+	unsigned lengths[CALLS_MAX];
 	atomic_uint births;
 	atomic_int born[BORN_MAX]; /* pids, as worker_init ran in them */
 	/* a role's life */
@@ -69,8 +73,8 @@ void stage_post(atomic_int *word, int value);
 
 struct tracee {
 	pid_t pid;
-	bool ours;      /* our own child: its zombie is left for others */
-	int signal;     /* to be delivered when it goes on */
+	bool ours;      /* the test's own child: its zombie is left for others */
+	int signal;     /* a signal to be delivered when it goes on */
 	bool new_frame; /* it stands at the first instruction of a handler */
 	/*
 	 * the system call in which it was found sleeping, without a limit; and the call's first
@@ -83,19 +87,19 @@ enum trace_stop { TRACE_STEP, TRACE_CALL, TRACE_SIGNAL, TRACE_OTHER, TRACE_ENDED
 
 /* NULL, or why it cannot be done here */
 const char *trace_refused(void);
-/* from now on: no wait below lasts longer; a CHECK fails instead */
+/* from now on no wait below lasts longer than this; a CHECK fails instead */
 void trace_patience(void);
 void trace_begin(struct tracee *t, pid_t pid); /* it is stopped */
-/* it sleeps in its system call, and will stop when that returns */
+/* it sleeps in its system call, and stops when that returns */
 void trace_arm(struct tracee *t, pid_t pid);
 /* PTRACE_SYSCALL, PTRACE_SINGLESTEP */
 enum trace_stop trace_resume(struct tracee *t, int how);
 /* which of all armed ones has stopped */
 pid_t trace_first(void);
 enum trace_stop trace_wait(struct tracee *t);
-/* it goes on by itself, wherever it is */
+/* it goes on untraced, wherever it is */
 void trace_disarm(struct tracee *t);
-/* where it stands: not one instruction more */
+/* kills it where it stands: it executes not one instruction more */
 void trace_kill(struct tracee *t);
 /* at a system call's stop: its number */
 long trace_call(const struct tracee *t);
@@ -104,7 +108,7 @@ unsigned long trace_at(const struct tracee *t);
 bool trace_in_vdso(unsigned long address);
 /* that instruction makes a system call */
 bool trace_at_call(const struct tracee *t, unsigned long address);
-/* it is about to make the one in which it was found sleeping, or has entered it */
+/* it is about to make the system call in which it was found sleeping, or has entered it */
 bool trace_at_sleep(const struct tracee *t, bool entered);
 
 /* ---- stepper_jobs.c ---- */
@@ -114,7 +118,7 @@ struct way {
 	const char *name;
 	enum kind kind;
 	uint32_t dispatch; /* enum brood_path */
-	/* the job does; else it makes no system call of its own */
+	/* the job makes system calls; otherwise it makes none of its own */
 	bool naps;
 };
 extern const struct way ways[];
@@ -127,7 +131,7 @@ struct brood *jobs_start(uint32_t leases);
  * checked when it is done.
  */
 bool jobs_give(struct brood *brood, const struct way *way, struct brood_verdict *ret_verdict);
-/* One that starts a child, and holds until it is cancelled. */
+/* A job that starts a child, and runs until it is cancelled. */
 bool jobs_hold(
 	struct brood *brood, const struct way *way, struct brood_handle **ret_handle, int *ret_fd);
 int job_leaves_child(struct brood_job *job);
@@ -142,7 +146,7 @@ struct plan {
 	const struct way *way;
 	bool engine; /* of a life: whose */
 };
-/* What it found goes to `text`; false: it failed, and that says how. */
+/* The result goes to `text`. False: it failed, and `text` says how. */
 bool walk_prove(const struct plan *plan, char *text, size_t size);
 bool life_prove(const struct plan *plan, char *text, size_t size);
 /* False, and its text: the case failed. */

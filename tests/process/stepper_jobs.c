@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stepper_jobs.c - tiny jobs, one way of giving them beside the other.
+ * stepper_jobs.c - tiny jobs, given in each way.
  *
- * Most of them nap: what is looked at behind a job depends on how long it ran, and one that is
- * traced would be now a short one and now a long one.
+ * Most of them nap. The worker looks for residue behind a job depending on how long the job ran,
+ * and a traced job without a nap would seem short at one time and long at another.
  */
 #define _GNU_SOURCE
 #include "stepper.h"
@@ -50,7 +50,10 @@ static int tiny(struct brood_job *job)
 	return code;
 }
 
-/* In the worker's session, but in a group of its own, and deaf to what may be ignored. */
+/*
+ * In the worker's session, but in a group of its own, and it ignores all signals that can be
+ * ignored.
+ */
 static void start_child(void)
 {
 	pid_t pid = fork();
@@ -132,8 +135,8 @@ static void check_reply(const struct brood_verdict *v, const char *reply, ssize_
 }
 
 /*
- * What was opened by way of a lease needs an engine that dispatches: the library has the socket
- * too, for another try. The supervisor does the same by itself.
+ * A job that was opened on a lease needs an engine that dispatches: the library has a copy of its
+ * socket, for another attempt. On handoff the supervisor does the same by itself.
  */
 static void wait_readable(struct brood *brood, const struct brood_job_options *options, int fd)
 {
@@ -218,7 +221,9 @@ static bool give_submit(
 	return true;
 }
 
-/* A job that came too late, for a lease whose worker had died, is like one that was refused. */
+/*
+ * A job that came too late for a lease, because its worker had died, is like one that was refused.
+ */
 static bool give_lease(
 	struct brood *brood, struct brood_job_options *options, struct brood_verdict *v)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stepper_life.c - the life of a supervisor, or of an engine, ended after each of its system calls.
- * Each time a pool of its own: born, given jobs (tiny ones, one that starts a child and holds, one
- * that is cancelled, one that leaves a child behind and costs its worker), stopped.
+ * stepper_life.c - the life of a supervisor or of an engine, ended after each of its system calls.
+ * Each time a new pool is born, given jobs (tiny ones, one that starts a child and waits, one that
+ * is cancelled, one that leaves a child behind and costs its worker), and stopped.
  *
- * A supervisor is killed from brood_start() on: engine, workers, guard and what jobs started end,
- * by themselves. An engine is killed from the return of brood_start() on: its supervisor stops the
- * pool, kills what jobs started, and ends like it.
+ * A supervisor is killed from brood_start() on: engine, workers, guard and what jobs started must
+ * end by themselves. An engine is killed from the return of brood_start() on: its supervisor must
+ * stop the pool, kill what jobs started, and end as the engine did.
  */
 #define _GNU_SOURCE
 #include "stepper.h"
@@ -63,7 +63,7 @@ static void meet(void)
 	CHECK(stage_wait(&s->armed, 1, 0));
 }
 
-/* The supervisor was killed, and this engine has heard of it before its own end, which is near. */
+/* The supervisor was killed, and this engine has noticed before its own end, which is near. */
 static void doomed(void)
 {
 	CHECK_MSG(!plan->engine && kill_at != STEP_END,
@@ -190,7 +190,10 @@ bool life_prove(const struct plan *p, char *text, size_t size)
 	lives.stops = stage()->stops;
 	if (!p->every && lives.stops > p->sample)
 		stride = lives.stops / p->sample;
-	/* How many there are differs by a few from life to life: until one has ended before. */
+	/*
+	 * The number of system calls differs by a few from life to life. So this goes on until one
+	 * life has ended before the kill.
+	 */
 	for (unsigned at = 1 + p->seed % stride;; at += stride) {
 		if (!life(at, &lives, text, size))
 			return false;

@@ -96,7 +96,7 @@ enum trace_stop trace_wait(struct tracee *t)
 	return TRACE_SIGNAL;
 }
 
-/* ESRCH: it was killed while it stood there. What follows sees that. */
+/* ESRCH: it was killed while it was stopped. The next wait sees that. */
 static void request(struct tracee *t, int how, int sig)
 {
 	if (ptrace(how, t->pid, NULL, (void *)(uintptr_t)sig) < 0)
@@ -128,8 +128,8 @@ static struct user_regs_struct registers(const struct tracee *t)
 long trace_call(const struct tracee *t) { return (long)registers(t).orig_rax; }
 
 /*
- * The kernel's own code in each process, which reads the clock. All are children of this one, which
- * has it at the same place.
+ * The vdso in each process, which reads the clock. All are children of this process, which has it
+ * at the same address.
  */
 bool trace_in_vdso(unsigned long address)
 {
@@ -145,7 +145,7 @@ bool trace_in_vdso(unsigned long address)
 	return address >= begin && address < end;
 }
 
-/* Workers of one case are images of one process: what lies where is the same in all of them. */
+/* Workers of one case are images of one process, so addresses are the same in all of them. */
 bool trace_at_call(const struct tracee *t, unsigned long address)
 {
 	static struct {
@@ -166,7 +166,7 @@ bool trace_at_call(const struct tracee *t, unsigned long address)
 	return known[i].call;
 }
 
-/* A sleep with a limit is no end yet: what was put off comes after it. */
+/* A sleep with a time limit is no end yet: the worker does postponed work after it. */
 static bool for_good(const struct user_regs_struct *regs, long call)
 {
 	return call != SYS_futex || regs->r10 == 0;

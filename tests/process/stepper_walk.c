@@ -28,8 +28,8 @@
 #include <unistd.h>
 
 /*
- * instructions by which one way may be longer than another: reading the clock, for one, now and
- * then takes a few more
+ * by how many instructions one way may be longer than another; reading the clock, for example,
+ * sometimes takes a few more
  */
 #define JITTER 64
 
@@ -63,7 +63,7 @@ static struct met *met_missed(void)
 
 /* ---- the tracer ---- */
 
-/* By system calls: to the return of the one that `want` counts from. */
+/* Goes by system calls to the return of the one from which `want` counts. */
 static void forward(struct tracee *t, struct stage *s)
 {
 	bool inside = false;
@@ -83,7 +83,7 @@ static void forward(struct tracee *t, struct stage *s)
 	}
 }
 
-/* To the next instruction. True: the last one was a system call that was made. */
+/* Steps to the next instruction. True: the last one was a system call that was made. */
 static bool step(struct tracee *t, unsigned long from)
 {
 	bool call = trace_at_call(t, from);
@@ -94,7 +94,7 @@ static bool step(struct tracee *t, unsigned long from)
 		stop = trace_resume(t, PTRACE_SINGLESTEP);
 		CHECK_MSG(stop != TRACE_ENDED, "the worker ended by itself at %lx", from);
 		if (stop == TRACE_SIGNAL)
-			/* user dispatch turned it into a signal, and it will be made once more */
+			/* user dispatch turned it into a signal, and it will be made again */
 			call = false;
 		to = trace_at(t);
 	} while (stop != TRACE_STEP || to == from || trace_in_vdso(to));
@@ -131,7 +131,7 @@ static void walk(struct tracee *t, struct stage *s)
 	s->lengths[s->got.call % CALLS_MAX] = s->got.step + 1;
 	met_at(trace_at(t))->killed = true;
 	if (missed)
-		/* or not met again, on a way that is not always gone */
+		/* or the place was not met again, on a way that is not always taken */
 		missed->killed = true;
 	s->missed = met_missed() != NULL;
 }
@@ -177,7 +177,7 @@ struct tally {
 	bool reached[PHASES];
 	struct place first[PHASES]; /* where each was first seen */
 };
-/* at the end of the shared memory: what is printed */
+/* at the end of the shared memory: the text to print */
 struct outcome {
 	unsigned places, missed, once, calls, kills, phases[PHASES];
 };
@@ -188,8 +188,8 @@ static struct outcome *outcome(void)
 }
 
 /*
- * What its verdict says of the worker that was killed. (One that took it back from a dead worker's
- * ring before that had seen it need not count that as an attempt.)
+ * Checks what the verdict says of the worker that was killed. (A worker that took the job back from
+ * a dead worker's ring before it had seen that need not count as an attempt.)
  */
 static enum phase phase_of(
 	const struct brood_verdict *v, pid_t killed, unsigned entered, unsigned left)
@@ -217,8 +217,8 @@ static enum phase phase_of(
 }
 
 /*
- * None comes back once a later one was seen. Of a whole lease nothing can be said: the worker may
- * have slept once more before the job came, or not.
+ * No earlier phase comes back once a later one was seen. Nothing can be said of a whole lease: the
+ * worker may have slept once more before the job came, or not.
  */
 static void check_order(struct tally *t, enum phase phase, const char *what)
 {
@@ -241,10 +241,7 @@ static void check_order(struct tally *t, enum phase phase, const char *what)
 	}
 }
 
-/*
- * Told is not dead: the supervisor may have heard of the end of the job, and not yet of that of its
- * worker.
- */
+/* The supervisor may have heard of the job's end, and not yet of its worker's death. */
 static bool replaced(const struct tally *t)
 {
 	struct brood_stats stats = pool_stats(t->brood);
@@ -252,7 +249,7 @@ static bool replaced(const struct tally *t)
 	return stats.died >= t->kills && stats.ready == stats.workers;
 }
 
-/* Who is there now: one is new. */
+/* The workers now: one is new. */
 static void replace(struct tally *t, pid_t dead)
 {
 	struct stage *s = stage();
@@ -266,7 +263,7 @@ static void replace(struct tally *t, pid_t dead)
 		proc_state(dead));
 }
 
-/* On a lease the engine may not have heard yet that its worker is dead. */
+/* On a lease the engine may not know yet that its worker is dead. */
 static void settle(struct tally *t)
 {
 	struct brood_verdict v;
@@ -299,7 +296,7 @@ static void round_of(struct tally *t, struct place want)
 	settle(t);
 }
 
-/* The whole way in single steps, for the lengths of its parts. */
+/* Walks the whole way in single steps, to learn the lengths of its parts. */
 static unsigned measure(struct tally *t, unsigned *lengths, unsigned *ret_calls)
 {
 	struct stage *s = stage();
@@ -314,7 +311,7 @@ static unsigned measure(struct tally *t, unsigned *lengths, unsigned *ret_calls)
 	return places;
 }
 
-/* Around each system call, and spread between. */
+/* A sample: around each system call, and spread between. */
 static void walk_sample(struct tally *t, const unsigned *lengths, unsigned calls, unsigned places)
 {
 	unsigned stride = places / plan->sample ? places / plan->sample : 1,
@@ -327,8 +324,8 @@ static void walk_sample(struct tally *t, const unsigned *lengths, unsigned calls
 }
 
 /*
- * The end of each part is found by getting there. Where ways differ by a few instructions one may
- * have been jumped over: these are looked for.
+ * The end of each part is found by getting there. Where ways differ by a few instructions one place
+ * may have been jumped over: these are looked for.
  */
 static unsigned walk_every(struct tally *t)
 {

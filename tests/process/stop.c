@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stop.c - ends: the supervisor ends as the engine did; drain, cancel, kill, each bounded; signals
- * to supervisor, group and all; a container's PID 1.
+ * stop.c - how a pool ends: the supervisor ends as the engine did; drain, cancel and kill are each
+ * bounded; signals go to the supervisor, to the group, to all; PID 1 of a container.
  */
 #include "../helpers/pool.h"
 
@@ -121,7 +121,7 @@ static void drains(void)
 }
 Test(stop, drains) { case_run(drains, 20000); }
 
-/* An engine that simply returns: what it gave, down to its last moment, has its drain time. */
+/* The engine simply returns: jobs that it gave, up to its last moment, have their drain time. */
 static int says_it_in_the_end(struct brood_job *job)
 {
 	struct pollfd none = { .fd = -1 };
@@ -175,7 +175,7 @@ static void deaf(void)
 	pool_stop(brood);
 	for (int i = 0; i < 4; i++) {
 		CHECK_EQ(brood_fetch(h[i], &v), 0);
-		if (i == 1) /* it notices, if the machine lets it within its grace */
+		if (i == 1) /* the job notices, if the machine is fast enough for its grace */
 			CHECK(v.code == 42 || v.outcome == BROOD_CANCELLED);
 		else if (i == 0)
 			CHECK(v.outcome == BROOD_CANCELLED && v.detail == BROOD_DETAIL_STOPPED);
@@ -254,7 +254,7 @@ static void with_a_stray(void)
 	CHECK_EQ(brood_stop(brood), -ETIMEDOUT); /* something is left */
 }
 
-/* Whoever traces a process has its end first: until then nobody else can be rid of it. */
+/* A tracer is told of a process's end first: until then no other process can reap it. */
 static void holds_it(pid_t supervisor)
 {
 	struct stray *stray = case_shared();
@@ -313,7 +313,7 @@ static void passed_on(void)
 		kill(getppid(), signals[i]);
 		CHECK_EQ(next_signal(fd, 5000), signals[i]);
 	}
-	/* at once after the first: the same wish, told once */
+	/* at once after the first signal: taken as the same request, told once */
 	kill(getppid(), SIGTERM);
 	kill(getppid(), SIGINT);
 	kill(getppid(), SIGHUP);
@@ -328,7 +328,7 @@ static void second_forces(pid_t supervisor)
 	CHECK(WAIT_UNTIL(*(volatile int *)case_shared() == 1, 20000));
 	kill(supervisor, SIGTERM);
 	CHECK(WAIT_UNTIL(*(volatile int *)case_shared() == 2, 20000));
-	/* until one comes a second after the first */
+	/* until a signal comes a second after the first */
 	for (int i = 0; i < 100 && proc_alive(supervisor); i++) {
 		kill(supervisor, SIGTERM);
 		proc_wait_gone(supervisor, 50);
@@ -389,8 +389,8 @@ Test(stop, engine_stop_is_bounded)
 }
 
 /*
- * A service manager signals everybody, a terminal the whole group: one clean stop, no word of
- * crashed workers, running jobs finish.
+ * A service manager signals all processes, a terminal the whole group: the pool stops once and
+ * cleanly, no line tells of crashed workers, and running jobs finish.
  */
 static void everybody(void)
 {
@@ -486,7 +486,7 @@ static void pid_1(void)
 	if (first == 0)
 		pid_1_engine();
 	CHECK_EQ(waitpid(first, &status, 0), first);
-	/* PID 1 cannot die of a signal that it raises */
+	/* PID 1 cannot die of a signal that it sends to itself */
 	CHECK_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 128 + SIGKILL);
 }
 Test(stop, as_pid_1)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * strays.c - processes of jobs that are out of their worker's reach: in sessions of their own,
- * hidden by /proc, made with CLONE_PARENT, forking faster than they are killed. None may be left;
+ * hidden from /proc, made with CLONE_PARENT, forking faster than they are killed. None may be left;
  * or the stop says so.
  */
 #define _GNU_SOURCE

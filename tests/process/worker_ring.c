@@ -339,7 +339,7 @@ static void leaves(void)
 	fake_init(&fake);
 	fake_start(&fake);
 	for (int round = 1; round <= 20; round++) {
-		fake_lend(&fake, &ring);
+		fake_grant(&fake, &ring);
 		first = fake_push(&ring, waits, NULL, 0);
 		fake_push(&ring, marks, NULL, 0);
 		fake_push(&ring, marks, NULL, 0);
@@ -356,10 +356,10 @@ static void leaves(void)
 	}
 	CHECK_EQ(atomic_load(marked()), 0);
 	/* asked before it has looked into the ring at all */
-	fake_lend(&fake, &ring);
+	fake_grant(&fake, &ring);
 	fake_push(&ring, nothing, NULL, 0);
 	fake_leave(&ring);
-	fake_lend(&fake, &ring);
+	fake_grant(&fake, &ring);
 	fake_ask_to_leave(&ring); /* said twice */
 	left = fake_leave(&ring);
 	CHECK_EQ(left.sequence, ring.base);
@@ -414,7 +414,7 @@ static void not_taken(void)
 	CHECK_EQ(f.left.sequence, fake.sequence);
 	CHECK_EQ(fake_exit_code(&fake), 0);
 }
-Test(worker_ring, loan_that_cannot_be_taken) { case_run(not_taken, 20000); }
+Test(worker_ring, grant_that_cannot_be_taken) { case_run(not_taken, 20000); }
 
 /* An engine that is gone: nothing more is done, and the supervisor decides. */
 static int sends_fds(struct brood_job *job)

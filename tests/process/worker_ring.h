@@ -12,7 +12,7 @@ static inline void begin(void)
 {
 	fake_init(&fake);
 	fake_start(&fake);
-	fake_lend(&fake, &ring);
+	fake_grant(&fake, &ring);
 }
 
 static inline void finish(void)

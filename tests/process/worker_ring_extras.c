@@ -168,7 +168,7 @@ static void accounts(void)
 	fake_init(&fake);
 	fake.options.flags = BROOD_ACCOUNT_CPU | BROOD_ACCOUNT_MEMORY;
 	fake_start(&fake);
-	fake_lend(&fake, &ring);
+	fake_grant(&fake, &ring);
 	d = fake_ring_job(&ring, burns, 0);
 	CHECK_GT(d.cpu_us, 0);
 	CHECK_LE(d.cpu_us, (d.ended_ns - d.began_ns) / 1000 + 1000);

@@ -46,7 +46,7 @@ static void start_with(uint32_t flags)
 	fake_init(&fake);
 	fake.options.flags = flags;
 	fake_start(&fake);
-	fake_lend(&fake, &ring);
+	fake_grant(&fake, &ring);
 }
 
 static void both_ways(void (*body)(uint32_t flags))
@@ -184,7 +184,7 @@ static void costly(uint32_t flags)
 		fake.options.flags = flags;
 		fake.options.worker_exit = exit_hook;
 		fake_start(&fake);
-		fake_lend(&fake, &ring);
+		fake_grant(&fake, &ring);
 		fake_ring_job(&ring, nothing, 0);
 		fake_entry(&ring, rows[i].fn, NULL, 0);
 		fake_entry(&ring, counts, NULL, 0);
@@ -221,7 +221,7 @@ static void tolerated(uint32_t flags)
 	fake.options.flags = flags;
 	fake.options.tolerate = BROOD_LEFT_CHILDREN | BROOD_LEFT_THREADS;
 	fake_start(&fake);
-	fake_lend(&fake, &ring);
+	fake_grant(&fake, &ring);
 	fake_push(&ring, leaves_zombie, NULL, 0);
 	d = fake_done_raw(&ring);
 	CHECK_EQ(d.left, BROOD_LEFT_CHILDREN);
@@ -340,7 +340,7 @@ static void memory(void)
 	fake.options.worker_init = reserves;
 	fake.options.worker_memory = 16 << 20;
 	fake_start(&fake);
-	fake_lend(&fake, &ring);
+	fake_grant(&fake, &ring);
 	fake_ring_job(&ring, nothing, 0);
 	fake_push(&ring, touches, NULL, 0);
 	d = fake_done_raw(&ring);

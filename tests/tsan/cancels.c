@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cancels.c - pthread_cancel() of threads inside every blocking call: none is cut short in there,
- * each call returns as it would have; the thread is cancelled behind it, and no lock, no job and no
- * lease is left behind.
+ * cancels.c - pthread_cancel() of threads inside every blocking call: no call is cut short, each
+ * returns as it would have; the thread is cancelled after it, and no lock, no job and no lease is
+ * left behind.
  */
 #define REAL_DEATHS 0
 #include "real.h"
@@ -154,7 +154,8 @@ static void one(const struct blocking *what, unsigned *state)
 	void *how = NULL;
 
 	/*
-	 * What is opened waits for a lease only where somebody looks: by itself it is handed off.
+	 * An opened job waits for a lease only if the program dispatches: otherwise it is handed
+	 * off.
 	 */
 	c.act.dispatch = what->streams
 		? real_random(state) % 2 ? BROOD_PATH_HANDOFF : BROOD_PATH_AUTO

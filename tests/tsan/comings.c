@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * comings.c - queues, leases and threads that come and go, some of them in the middle of their
- * jobs, beside others that work; and what the engine tells the supervisor meanwhile.
+ * comings.c - queues, leases and threads come and go, some of them in the middle of their jobs,
+ * while others work; and what the engine tells the supervisor meanwhile.
  */
 #include "real.h"
 
@@ -18,7 +18,7 @@ static void never(void *context, const struct brood_result *result)
 	CHECK_EQ(atomic_load((atomic_int *)context), 0); /* not after its queue was freed */
 }
 
-/* Freed with jobs that wait, run, are done, and were taken. */
+/* Frees a queue with jobs that wait, run, are done, and were taken. */
 static void *queues(void *number)
 {
 	unsigned state = (unsigned)(uintptr_t)number + 1;
@@ -124,7 +124,7 @@ static void *lives(void *number)
 	return NULL;
 }
 
-/* Handles released with their jobs in all states. */
+/* Releases handles whose jobs are in all states. */
 static void *handles(void *number)
 {
 	unsigned state = (unsigned)(uintptr_t)number + 99;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * engine.c - the engine's library under many threads, as a plain program, because ThreadSanitizer
- * does not go with Criterion. The supervisor is played by threads of the same process
- * (tests/helpers/peer.h), so that both sides are looked at. Ends with 0 and "engine: N jobs, as
+ * does not work with Criterion. Threads of the same process play the supervisor
+ * (tests/helpers/peer.h), so the sanitizer looks at both sides. Ends with 0 and "engine: N jobs, as
  * many verdicts", or by a CHECK or a report of the sanitizer.
  */
 #include "../helpers/peer.h"
@@ -95,13 +95,13 @@ static void open_and(unsigned how)
 		CHECK(engine_cancel(peer.brood, engine_id(h)) == 0 || engine_fetch(h, &v) == 0 ||
 			engine_cancel(peer.brood, engine_id(h)) == -ENOENT);
 	if (how % 4 < 2) {
-		/* leads and leaves, again and again */
+		/* becomes the leader and leaves, again and again */
 		while ((r = engine_wait(h, how % 3, &v)) < 0)
 			CHECK_EQ(r, -ETIMEDOUT);
 		CHECK_EQ(v.id, engine_id(h));
 		atomic_fetch_add(&verdicts, 1);
 	}
-	/* before its verdict, or after: both are fine, and only the library knows */
+	/* before its verdict or after: both are right, and only the library knows which */
 	if (how % 4 == 2)
 		atomic_fetch_add(&unasked, 1);
 	engine_release(h);
@@ -180,7 +180,7 @@ static void check_sums(void)
 		atomic_load(&accepted));
 }
 
-/* All threads in a call, and the supervisor goes. */
+/* All threads are in a call, and the supervisor ends. */
 static void hang_up(void)
 {
 	struct engine_bytes bytes = { "x", 1, NULL, 0 };
@@ -201,7 +201,7 @@ static void hang_up(void)
 	CHECK_EQ(engine_dispatch(peer.brood), -ENOTCONN);
 }
 
-/* All threads in a call, and one stops the pool: each gets its verdict. */
+/* All threads are in a call, and one stops the pool: each gets its verdict. */
 static enum brood_outcome until_stop(struct peer *p, struct peer_job *job)
 {
 	(void)job;

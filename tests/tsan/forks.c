@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * forks.c - children that the engine forks while its threads are inside the library: each call
- * there gives a clear error, at once, whatever lock somebody held at that moment; and the engine
- * feels nothing of it.
+ * forks.c - the engine forks children while its threads are inside the library. Each call in a
+ * child returns a clear error at once, whichever lock a thread held at that moment; and the engine
+ * is not disturbed.
  */
 #include "real.h"
 
@@ -56,8 +56,8 @@ static void *drains(void *unused)
 }
 
 /*
- * In the child: nothing but errors, and nothing that allocates or locks. _exit code: which call was
- * wrong; 0: none.
+ * Runs in the child: all calls must return errors, and none may allocate or lock. The exit code
+ * says which call was wrong; 0: none.
  */
 static int all_refused(void)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * queues.c - every way to give a job, from many threads at once, on queues of their own and shared
- * ones, on leases of their own and shared ones, while workers die: one result a job, the right one,
- * and not a word from the sanitizer.
+ * queues.c - every way to give a job, from many threads at once, on their own and on shared queues,
+ * on their own and on shared leases, while workers die: each job has one result, the right one, and
+ * the sanitizer reports nothing.
  */
 #include "real.h"
 
@@ -12,12 +12,12 @@
 
 enum { THREADS = 8, ROUNDS = 120, SHARED = 2, RECENT = 64 };
 
-/* [0] is dispatched by all: callbacks; of [1] one thread takes */
+/* all threads dispatch [0], which has callbacks; one thread takes from [1] */
 static struct brood_queue *shared_queues[SHARED];
 static struct brood_lease *shared_lease;
 static atomic_long given, ended, refused, progressed;
 static atomic_int working;
-static _Atomic uint64_t recent[RECENT]; /* ids, for who cancels */
+static _Atomic uint64_t recent[RECENT]; /* ids, for the thread that cancels */
 
 struct ticket {
 	atomic_int results;
@@ -263,8 +263,8 @@ static void *giver(void *number)
 }
 
 /*
- * Results of the second shared queue; an event loop on the brood's fd; one that cancels what it
- * hears of; figures.
+ * Threads: one takes the results of the second shared queue; an event loop on the brood's fd; one
+ * cancels jobs that it learns of; one reads counters.
  */
 static void *taker(void *unused)
 {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * real.h - what the programs of this folder that start a real Brood have in common. All processes
- * are instrumented; it is the engine that has threads. A program ends with 0 and a line of its own,
- * or by a CHECK or a report: halt_on_error makes the engine end with it, and the supervisor ends as
- * the engine did.
+ * real.h - what the programs of this folder that start a real Brood share. All processes are
+ * instrumented; only the engine has threads. A program ends with 0 and a line of its own, or by a
+ * CHECK or a report: halt_on_error ends the engine, and the supervisor ends as the engine did.
  */
 #ifndef BROOD_TESTS_TSAN_REAL_H
 #define BROOD_TESTS_TSAN_REAL_H
@@ -21,7 +20,7 @@
 
 static struct brood *brood;
 
-/* What is said of deaths is worth reading where nobody shall die. */
+/* Prints log lines about deaths, where no process shall die. */
 #ifndef REAL_DEATHS
 #define REAL_DEATHS 1
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stops.c - the pool stops while threads give jobs in every way and wait for them: each has its
- * verdict or its error, none hangs, and what comes afterwards is refused. Many pools, one after
+ * stops.c - the pool stops while threads give jobs in every way and wait for them: each job has its
+ * verdict or its error, no thread hangs, and later calls are refused. Many pools, one after
  * another.
  */
 #include "real.h"
@@ -62,7 +62,7 @@ static void *submitter(void *number)
 		CHECK_GE(r, 0);
 		back += r;
 	}
-	/* What was accepted has its result, also now. */
+	/* Every accepted job has its result, also now. */
 	for (uint64_t end = test_now_ms() + (uint64_t)test_scaled(20000); back < out;) {
 		const struct brood_result *results[8];
 
@@ -161,7 +161,9 @@ static void one_pool(unsigned number)
 		atomic_load(&jobs), atomic_load(&refused));
 }
 
-/* Each by a fresh image: a fork of this one would have a thread of the sanitizer's. */
+/*
+ * Each pool in a newly executed program: a fork of this one would have a thread of the sanitizer.
+ */
 int main(int argc, char **argv)
 {
 	if (argc > 1) {

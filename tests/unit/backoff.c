@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* backoff.c - the pauses between births, with a clock of our own. */
+/* backoff.c - the pauses between births, with a fake clock. */
 #include "pool/backoff.h"
 #include "unit.h"
 
@@ -9,7 +9,7 @@ TestSuite(unit_backoff, .timeout = 20);
 
 #define AT (1000 * NS_PER_S)
 
-/* The pause may have lost up to a quarter to jitter, and nothing more. */
+/* Jitter may shorten the pause by up to a quarter, and no more. */
 static void expect_pause(const struct backoff *b, uint64_t now, uint64_t ms)
 {
 	uint64_t pause = backoff_next(b) - now;
@@ -19,7 +19,7 @@ static void expect_pause(const struct backoff *b, uint64_t now, uint64_t ms)
 		(unsigned long)ms);
 }
 
-/* One worker after the other, each dying as soon as it may be born. */
+/* One worker after another dies as soon as it may be born. */
 static uint64_t die(struct backoff *b, uint64_t now, int times)
 {
 	for (int i = 0; i < times; i++) {
@@ -67,7 +67,7 @@ Test(unit_backoff, health_sets_it_back)
 	cr_assert_not(backoff_healthy(&b, now + 1));
 }
 
-/* What it does says nothing about those that are born now. */
+/* What an old worker does says nothing about new ones. */
 Test(unit_backoff, one_born_before_the_row_sets_nothing_back)
 {
 	struct backoff b;
@@ -79,10 +79,10 @@ Test(unit_backoff, one_born_before_the_row_sets_nothing_back)
 	backoff_healthy(&b, AT);
 	cr_assert_eq(b.young, BACKOFF_FREE + 1);
 	expect_pause(&b, now, 100);
-	backoff_healthy(&b, AT + 1); /* born in the row: a birth has gone well */
+	backoff_healthy(&b, AT + 1); /* born within the row of deaths: a birth has gone well */
 	cr_assert_eq(b.young, 0);
 	cr_assert_eq(backoff_next(&b), 0);
-	/* and then it is an old one for the next row */
+	/* it is an old worker for the next row */
 	die(&b, AT + 2, BACKOFF_FREE + 1);
 	backoff_healthy(&b, AT + 1);
 	cr_assert_eq(b.young, BACKOFF_FREE + 1);

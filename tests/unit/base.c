@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base.c - times that cannot be told, and waits that must not come early. */
+/* base.c - times that are too large, and waits that must not end early. */
 #include "base/base.h"
 #include "base/list.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* case.c - the harness can fail: what tests/helpers/case.h promises to notice, it notices. */
+/* case.c - the harness can fail: it notices what tests/helpers/case.h promises to notice. */
 #include "case.h"
 
 #include <criterion/criterion.h>
@@ -103,7 +103,7 @@ Test(case_harness, what_is_left)
 	cr_assert(strstr(result.text, "left: pid"), "%s", result.text);
 }
 
-/* Ended before its parent, which never looked. */
+/* It ended before its parent, which did not reap it. */
 static void leaves_a_zombie(void)
 {
 	pid_t pid = fork();

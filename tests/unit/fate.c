@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fate.c - what became of a job: a row for each story that has a name. */
+/* fate.c - the verdict of a job: a row for each story that has a name. */
 #include "pool/fate.h"
 #include "fate_words.h"
 

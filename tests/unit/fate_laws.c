@@ -86,13 +86,13 @@ static bool laws_hold(const struct fate_facts *f, const struct brood_verdict *v,
 	bool soft = f->told && by_signal && f->status == SIGTERM && f->word != ASSIGNED;
 
 	return in_range(v) &&
-		/* nobody is timed out whom we did not end */
+		/* "timed out" only if the pool has ended the job */
 		(!ours || ((f->condemned || soft) && f->cause != LADDER_CAUSE_NONE)) &&
-		/* nor who died of something else */
+		/* and not if the job died of something else */
 		(!ours || !by_signal || f->word == ASSIGNED || soft || ended_by_us(f)) &&
 		(!ours || (v->outcome == BROOD_TIMED_OUT) == (f->cause == LADDER_CAUSE_DEADLINE)) &&
 		(!ours || (v->detail == BROOD_DETAIL_STOPPED) == (f->cause == LADDER_CAUSE_STOP)) &&
-		(f->word == ASSIGNED || !again) && /* no second try for what may have begun */
+		(f->word == ASSIGNED || !again) && /* no retry if the job may have begun */
 		(!again || !v->started) && (!again || !f->undead) &&
 		/* as brood.h says of a job that is tried once */
 		(!again || v->outcome == BROOD_CRASHED) &&
@@ -107,8 +107,8 @@ static bool laws_hold(const struct fate_facts *f, const struct brood_verdict *v,
 }
 
 /*
- * The facts that are not bits: the number picks one of each. Returns false when the numbers are
- * used up.
+ * The facts that are no bits: the number chooses one value of each. Returns false when all
+ * combinations were used.
  */
 static bool pick(struct fate_facts *f, size_t n)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fate_words.h - the states of a job, as words of a page. */
+/* fate_words.h - the states of a job, as words of a slot page. */
 #ifndef BROOD_TESTS_FATE_WORDS_H
 #define BROOD_TESTS_FATE_WORDS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fold.c - equal lines beyond a rate become one with a count, and none is lost without being
+ * fold.c - equal log lines beyond a rate become one with a count, and none is lost without being
  * counted.
  */
 #include "pool/fold.h"
@@ -206,7 +206,7 @@ Test(unit_fold, times_at_the_end_of_time)
 	cr_assert(fold_due(&f, TIME_NEVER, &s));
 }
 
-/* Whatever comes in whatever order: passed + counted = given. */
+/* Any lines in any order: passed + counted = given. */
 static uint64_t counted(const struct message_log *s)
 {
 	cr_assert_eq(s->event, BROOD_EVENT_REPEATED);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * frame.c - frames: what decodes, and that nothing else does. The buffer is as long as the frame
- * says at most, with a fence behind it, so that a sanitizer sees a step too far.
+ * frame.c - which frames decode, and that no others do. The buffer ends where the frame says that
+ * it ends at most, with a fence behind it, so a sanitizer sees a read too far.
  */
 #include "wire/frame.h"
 #include "base/base.h"
@@ -60,10 +60,7 @@ static bool known(unsigned type)
 	return false;
 }
 
-/*
- * As it stands after a receive: the count of fds is there, the fds themselves are of no concern to
- * the decoder.
- */
+/* As after a receive: the count of fds is set. The decoder does not look at the fds themselves. */
 static void make(struct frame *f, size_t i)
 {
 	memset(f, 0xa5, sizeof *f);
@@ -102,7 +99,7 @@ Test(unit_frame, every_other_length_is_refused)
 				continue; /* tested below */
 			cr_assert_neq(frame_decode(&f, size) == 0, !good, "type %u, %zu bytes",
 				types[i].type, size);
-			f.header.size = (uint32_t)size; /* the same when the header lies along */
+			f.header.size = (uint32_t)size; /* the same when the header's size agrees */
 			cr_assert_neq(frame_decode(&f, size) == 0, !good,
 				"type %u, %zu bytes and saying so", types[i].type, size);
 		}
@@ -193,8 +190,8 @@ Test(unit_frame, text_ends_with_a_nul)
 }
 
 /*
- * A log line is sent up to its NUL: any cut behind the first NUL decodes, and what was in the
- * buffer before does not shine through.
+ * A log line is sent up to its NUL: a frame cut anywhere behind the first NUL decodes, and old
+ * bytes of the buffer do not show.
  */
 Test(unit_frame, log_lines_are_cut)
 {
@@ -297,7 +294,7 @@ Test(unit_frame, random_bytes_decode_to_nothing_strange)
 		random_bytes(&r, &f, FRAME_MAX);
 		f.fds_count = unit_below(&r, 3);
 		f.fds_lost = (int)unit_below(&r, 2);
-		/* the magic alone keeps it out, as good as always */
+		/* the magic number alone makes it invalid, as always */
 		cr_assert_eq(frame_decode(&f, size), -EBADMSG);
 		f.header.magic = FRAME_MAGIC;
 		f.header.version = FRAME_VERSION;

@@ -30,7 +30,7 @@ static const int table[HALT_DONE + 1][2][2][2] = {
 	[HALT_KILL] = { { { DONE, KILL }, { KILL, KILL } }, { { DONE, DONE }, { DONE, DONE } } },
 	[HALT_DONE] = { { { DONE, DONE }, { DONE, DONE } }, { { DONE, DONE }, { DONE, DONE } } },
 };
-/* The time of a phase that was just reached. */
+/* The time of a phase that has just begun. */
 static const uint64_t reached_next[HALT_DONE + 1] = {
 	[HALT_CANCEL] = AT + MS(STOP),
 	[HALT_KILL] = AT + MS(HALT_KILL_MS),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* heap.c - the heap against a plain array that is searched from end to end. */
+/* heap.c - the heap, compared with a plain array that is searched from end to end. */
 #include "base/heap.h"
 #include "unit.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* intern.c - the first name of a function stays; what C++ macros pass is taken apart. */
+/* intern.c - the first name of a function stays; names that C++ macros pass are taken apart. */
 #include "base/intern.h"
 
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ladder.c - every step with every event, then whole lives with a clock of our own. */
+/* ladder.c - every step with every event, then whole lives with a fake clock. */
 #include "pool/ladder.h"
 #include "unit.h"
 
@@ -31,7 +31,7 @@ struct cell {
 #define STEPS (LADDER_ENDED + 1)
 
 /*
- * At START_NEXT, where the step's time is up; TOO_EARLY is a nanosecond before. WON and LOST answer
+ * At START_NEXT, when the step's time is up; TOO_EARLY is a nanosecond before. WON and LOST answer
  * DO_CONDEMN, so only SOFT can meet them.
  */
 static const struct cell table[STEPS][EVENTS] = {
@@ -246,8 +246,8 @@ Test(unit_ladder, for_ever)
 }
 
 /*
- * Any finite times, any answers, hurried or not, asked early and late: one soft step, one swap, at
- * most two kills, and an end within a bound.
+ * Any finite times, any answers, hurried or not, asked early and late: there is one soft step, one
+ * swap, at most two kills, and an end within a bound.
  */
 static void run_life(struct unit_random *r)
 {

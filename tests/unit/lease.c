@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * lease.c - what a look at a worker on lease says: by a clock, a slot page and a lease page of our
- * own.
- */
+/* lease.c - what a look at a worker on lease says, with a fake clock, slot page and lease page. */
 #include "lease_stage.h"
 
 #include <criterion/criterion.h>
@@ -71,7 +68,7 @@ Test(unit_lease, lies_about_its_beginning_gain_one_run_time_at_most)
 		look(&s, AT + MS(100));
 		cr_assert_geq(s.w.since, AT + MS(90));
 		cr_assert_leq(s.w.since, AT + MS(100));
-		s.began = TIME_NEVER; /* and again: it counts no more */
+		s.began = TIME_NEVER; /* again: it does not count twice */
 		look(&s, AT + MS(200));
 		cr_assert_leq(next(&s, AT + MS(200)), AT + MS(100 + RUN));
 	}
@@ -97,7 +94,7 @@ Test(unit_lease, a_job_that_is_not_begun_has_its_time_too)
 	cr_assert_eq(ladder_due(&s.ladder, AT + MS(205 + RUN)), LADDER_DO_SOFT);
 	done(&s, BASE + 1);
 	look(&s, AT + MS(600));
-	/* the next one, from when it was seen to wait with nothing running */
+	/* the next job's time counts from when it was seen waiting with nothing running */
 	cr_assert_eq(s.w.subject, BASE + 2);
 	cr_assert(s.w.waits);
 	cr_assert_eq(s.w.since, AT + MS(600));
@@ -118,7 +115,7 @@ Test(unit_lease, those_behind_are_looked_at_in_time)
 	cr_assert_eq(next(&s, AT + MS(10)), AT + MS(12));
 	cr_assert_eq(watch_soonest(s.entries, BASE + 6, BASE + 6, AT), AT + MS(1));
 	cr_assert_eq(watch_soonest(s.entries, BASE + 7, BASE + 6, AT), TIME_NEVER);
-	/* damaged: an end all the same */
+	/* damaged: it ends all the same */
 	cr_assert_eq(watch_soonest(s.entries, 0, UINT64_MAX, AT), AT + MS(1));
 	s.entries[(BASE + 6) % RING_DEPTH].run_ms = 0;
 	cr_assert_eq(watch_soonest(s.entries, 0, UINT64_MAX, AT), AT);
@@ -175,7 +172,8 @@ Test(unit_lease, who_is_missed_by_the_swap_has_gone_on)
 	cr_assert_eq(look(&s, AT + MS(11)), LEASE_GO_ON);
 	cr_assert_eq(s.w.subject, BASE + 2);
 	watch_lost(&s.w);
-	cr_assert_eq(look(&s, AT + MS(12)), LEASE_DROP); /* still where it was: it plays */
+	/* its word has not moved: the worker plays for time */
+	cr_assert_eq(look(&s, AT + MS(12)), LEASE_DROP);
 }
 
 Test(unit_lease, any_slot_page_and_any_lease_page)
@@ -290,7 +288,7 @@ Test(unit_lease, while_the_pool_drains_nobody_rests_for_long)
 	cr_assert_eq(look(&s, AT + MS(50)), LEASE_GO_ON);
 	s.published = BASE + 2;
 	done(&s, BASE + 1);
-	/* what is published may drain */
+	/* published jobs may be drained */
 	cr_assert_eq(look(&s, AT + MS(60)), LEASE_GO_ON);
 	done(&s, BASE + 2);
 	cr_assert_eq(look(&s, AT + MS(70)), LEASE_GO_ON);

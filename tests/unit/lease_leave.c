@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lease_leave.c - what a look at a worker on lease says when it shall leave, or its job is
- * cancelled: by a clock, a slot page and a lease page of our own.
+ * lease_leave.c - what a look at a worker on lease says when the worker shall leave, or its job is
+ * cancelled; with a fake clock, slot page and lease page.
  */
 #include "lease_stage.h"
 
@@ -19,7 +19,7 @@ Test(unit_lease, one_that_shall_leave_has_its_grace)
 	look(&s, AT + MS(1));
 	watch_leaving(&s.w, s.entries, AT + MS(10));
 	cr_assert_eq(next(&s, AT + MS(10)), AT + MS(10 + RECALL));
-	/* in vain: not to be begun, and no reason to wait longer */
+	/* in vain: the job shall not begin, which is no reason to wait longer */
 	s.published = BASE + 3;
 	cr_assert_eq(look(&s, AT + MS(100)), LEASE_GO_ON);
 	cr_assert_eq(s.w.subject, 0);
@@ -63,8 +63,8 @@ Test(unit_lease, who_waited_when_it_shall_leave_may_still_begin)
 }
 
 /*
- * It had looked whether it shall leave, and then that was said: the job that it begins has its time
- * and no more.
+ * The worker looked whether it shall leave just before it was told: the job that it begins then has
+ * its own time, and no more.
  */
 Test(unit_lease, what_is_begun_while_it_shall_leave_ends_in_time)
 {
@@ -102,7 +102,7 @@ Test(unit_lease, what_is_not_begun_then_needs_no_look)
 	look(&s, AT + MS(1));
 	watch_leaving(&s.w, s.entries, AT + MS(2));
 	look(&s, AT + MS(2));
-	/* it is asked before it begins another one */
+	/* the worker looks before it begins another job */
 	cr_assert_eq(next(&s, AT + MS(2)), AT + MS(RUN));
 	done(&s, BASE + 3);
 	look(&s, AT + MS(3));
@@ -182,7 +182,7 @@ static bool hurried(struct stage *s, uint64_t now)
 		s->ladder.cause == LADDER_CAUSE_CANCEL;
 }
 
-/* All at once, before the first of them begins: each is met, and none of the others. */
+/* All are cancelled at once, before the first of them begins: each is met, and no other job. */
 Test(unit_lease, cancel_of_many_is_for_each_of_them)
 {
 	static const uint64_t some[] = { 1, 2, 64, 65, 127, 128 };
@@ -210,7 +210,7 @@ Test(unit_lease, cancel_of_many_is_for_each_of_them)
 	cr_assert_eq(met, ARRAY_SIZE(some));
 }
 
-/* Those that are past are forgotten: their bits are those of jobs that nobody cancels. */
+/* Past cancels are forgotten: their bits now stand for jobs that nobody cancels. */
 Test(unit_lease, cancel_of_what_is_past_is_nobodys)
 {
 	static const uint64_t steps[] = { 2, 3, 5, RING_DEPTH, RING_DEPTH + 1, 10 * RING_DEPTH };
@@ -234,7 +234,7 @@ Test(unit_lease, cancel_of_what_is_past_is_nobodys)
 			cr_assert_eq(ladder_due(&s.ladder, AT + MS(3)), LADDER_NOTHING);
 		}
 	}
-	for (int waited = 0; waited < 2; waited++) { /* and one that was missed by the swap */
+	for (int waited = 0; waited < 2; waited++) { /* and a job that the swap missed */
 		struct stage s;
 
 		begin(&s);

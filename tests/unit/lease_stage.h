@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lease_stage.h - a lease with a clock, a slot page and a lease page of our own. */
+/* lease_stage.h - a lease with a fake clock, slot page and lease page. */
 #ifndef BROOD_TESTS_LEASE_STAGE_H
 #define BROOD_TESTS_LEASE_STAGE_H
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * loop.c - the loop over pipes of its own: order, removal while a batch runs, timers against
- * events.
- */
+/* loop.c - the loop over pipes: order, removal while a batch runs, timers and events. */
 #include "loop/loop.h"
 #include "base/base.h"
 
@@ -86,7 +83,7 @@ Test(unit_loop, a_removed_source_is_not_called_any_more_in_its_batch)
 	cr_assert_eq(loop_init(&loop, 4), 0);
 	open_ear(&a);
 	open_ear(&b);
-	/* whoever comes first takes the other out, and closes its fd */
+	/* the first to come removes the other, and closes its fd */
 	a.remove = &b;
 	b.remove = &a;
 	say(&a);
@@ -202,7 +199,7 @@ static void again(struct timer *t, uint64_t now)
 		timer_set(&loop, t, 1); /* long past */
 }
 
-/* One that is due for ever, on purpose or not, does not keep the others and the events out. */
+/* A timer that is always due does not keep other timers and events out. */
 Test(unit_loop, a_timer_that_sets_itself_for_the_past)
 {
 	struct timer eager, stop;
@@ -268,8 +265,8 @@ static void race_timer(struct timer *t, uint64_t now)
 }
 
 /*
- * A deadline long past and more answers than a batch holds, several in each socket: all the answers
- * come first.
+ * A deadline long past, and more messages than a batch holds, several in each socket: all messages
+ * are handled first.
  */
 Test(unit_loop, events_that_are_ready_come_before_timers)
 {

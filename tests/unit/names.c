@@ -114,7 +114,7 @@ Test(names, other_ends)
 	cr_assert_str_eq(format(&v), "job 4: cancelled, pool stopped, not started; queued 1.5 ms");
 }
 
-/* Like snprintf: what did not fit is told, and nothing is written behind the end. */
+/* As snprintf() does: returns the whole length, and writes nothing behind the buffer's end. */
 Test(names, small_buffers)
 {
 	struct brood_verdict v = { .size = sizeof v,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pick.c - which worker takes the next job, when to ask for another one, and which one lies: by
- * figures and a clock of our own.
+ * pick.c - which worker takes the next job, when to ask for another one, and which worker lies:
+ * with fake figures and a fake clock.
  */
 #include "pool/pick.h"
 #include "unit.h"
@@ -112,8 +112,8 @@ Test(unit_pick, who_claims_to_be_through_for_long_lies)
 }
 
 /*
- * Queues that ask one after another for as many as they may: each gets something, as long as there
- * is any room.
+ * Queues ask one after another for as many workers as they may have: each gets some, as long as any
+ * are free.
  */
 static void ask_in_turn(struct pick_room *r, uint32_t *got, int queues)
 {
@@ -130,7 +130,7 @@ Test(unit_pick, one_queue_leaves_room_for_the_next)
 	uint32_t got[10];
 
 	ask_in_turn(&r, got, 10);
-	/* all that nobody has, and no more */
+	/* all free workers, and no more */
 	cr_assert_eq(got[0], 8);
 	for (int queue = 1; queue < 9; queue++)
 		cr_assert_eq(got[queue], 1);
@@ -197,7 +197,7 @@ Test(unit_pick, a_worker_without_a_cpu_has_more_time)
 
 	cr_assert_eq(pick_stands(&s, late - 1), PICK_STAY);
 	cr_assert_eq(pick_stands(&s, late), PICK_MOVE_SLOW);
-	/* it may begin meanwhile */
+	/* the job may begin meanwhile */
 	cr_assert_eq(pick_stand_due(&s, false, AT), AT + PICK_STAND_NS);
 	cr_assert_eq(pick_stand_due(&s, false, late - 1), late);
 }
@@ -209,12 +209,12 @@ Test(unit_pick, who_stands_behind_one_after_another_is_moved)
 
 	s.seen_ns = now - PICK_STAND_NS;
 	cr_assert_eq(pick_stands(&s, now - 1), PICK_STAY);
-	/* 11 to 15 were there that long ago */
+	/* jobs 11 to 15 were there then */
 	cr_assert_eq(pick_stands(&s, now), PICK_MOVE);
-	s.began_ns++; /* a very short one: they move on */
+	s.began_ns++; /* a very short job: the others move on */
 	cr_assert_eq(pick_stands(&s, now), PICK_STAY);
 	s.began_ns--;
-	/* all that was there then has begun */
+	/* all jobs that were there then have begun */
 	s.seen = 10;
 	cr_assert_eq(pick_stands(&s, now), PICK_STAY);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* records.c - the job records against an array of what each should be, and a queue of ids. */
+/*
+ * records.c - the job records, compared with an array of what each should be, and with a queue of
+ * ids.
+ */
 #include "pool/records.h"
 #include "unit.h"
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* slots.c - the places against plain arrays, one a state, in the order in which slots came. */
+/*
+ * slots.c - the slots, compared with plain arrays, one a state, in the order in which slots came.
+ */
 #include "pool/slots.h"
 #include "unit.h"
 
@@ -136,8 +138,8 @@ static void kill_one(struct slots *s, struct slot_link *l)
 }
 
 /*
- * Two workers and two spare places: two may be undead, and the pool has its number; with the third
- * it has not.
+ * Two workers and two spare slots: with two undead workers the pool still has its number; with a
+ * third it has not.
  */
 Test(unit_slots, a_spare_place_takes_over)
 {
@@ -164,7 +166,7 @@ Test(unit_slots, a_spare_place_takes_over)
 	cr_assert_eq(s.counts[SLOT_UNDEAD], 1);
 }
 
-/* Every move that makes no sense aborts: one process each, so only the tempting ones. */
+/* Each move that makes no sense aborts. Each takes a process, so only likely mistakes are tried. */
 static void move_badly(enum slot_state from, enum slot_state to)
 {
 	struct slot_link l;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit.h - what the unit tests share: a random source that repeats. Time is a number here, nothing
- * sleeps, and no test makes a process or a system call of its own.
+ * unit.h - what the unit tests share: a random source that can be repeated. Time is a number here,
+ * nothing sleeps, and no test makes a process or a system call itself.
  */
 #ifndef BROOD_TESTS_UNIT_H
 #define BROOD_TESTS_UNIT_H
