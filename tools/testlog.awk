@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 # testlog.awk LOG LOG - reads meson's testlog.txt twice and prints lines of four kinds:
 #
-#	count PASSED FAILED SKIPPED	each test of a program that speaks TAP counts, else the program
-#	skipped TEXT			a skipped test with its reason
-#	detail TEXT			what the log has about a failed program: at most 15 lines a case
-#	failed TEXT			a failed case, or a failed program, in one line with its message
+#	count PASSED FAILED SKIPPED  each test of a program that speaks TAP counts, else the program
+#	skipped TEXT                 a skipped test with its reason
+#	detail TEXT                  what the log has about a failed program: 15 lines a case
+#	failed TEXT                  a failed case, or a failed program, with its message
 
 BEGIN { most = 15 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# What the scripts of this folder share: a folder of their own and TAP lines. Sourced, by sh; $0 is the script.
+# What the scripts of this folder share: a folder of their own and TAP lines. Sourced, by sh; $0 is
+# the script.
 set -u
 LC_ALL=C; export LC_ALL
 work=$(mktemp -d "${TMPDIR:-/tmp}/brood-api.XXXXXX") || exit 99
@@ -28,6 +29,7 @@ skip_all() { echo "1..0 # SKIP $1"; exit 0; }
 finish() { echo "1..$tests"; [ "$failures" -eq 0 ]; exit; }
 
 # All public functions of the header, one a line.
-public_functions() { grep -o '^BROOD_PUBLIC .*' "$1" | sed 's/^BROOD_PUBLIC //; s/(.*//; s/.*[ *]//' | sort -u; }
+public_functions() { grep -o '^BROOD_PUBLIC .*' "$1" |
+	sed 's/^BROOD_PUBLIC //; s/(.*//; s/.*[ *]//' | sort -u; }
 compilers_c() { for c in gcc clang; do command -v "$c" >/dev/null && echo "$c"; done; }
 compilers_cxx() { for c in g++ clang++; do command -v "$c" >/dev/null && echo "$c"; done; }

@@ -23,28 +23,33 @@ began=$SECONDS
 timeout 500 "$bench" --quick --json "$folder/json" >"$folder/table" 2>"$folder/error"
 status=$?
 say "$((SECONDS - began)) s"
-[ "$status" -eq 0 ] || say "exit status $status" "$(cat "$folder/error")" "$(grep -E '  -  ' "$folder/table")"
+[ "$status" -eq 0 ] || say "exit status $status" "$(cat "$folder/error")" \
+	"$(grep -E '  -  ' "$folder/table")"
 ok "$status" 'a quick run'
 
 missing=
 while read -r modes name _; do
 	for mode in ${modes//,/ }; do
-		"$read" "$folder/json" "$mode.$name.value" >"$folder/value" 2>/dev/null || missing="$missing $mode.$name"
+		"$read" "$folder/json" "$mode.$name.value" >"$folder/value" 2>/dev/null ||
+			missing="$missing $mode.$name"
 		# If the machine cannot run a row, the row is null and its note says why. No other
 		# row is null.
-		if [ "$(cat "$folder/value")" = null ] && [ -z "$("$read" "$folder/json" "$mode.$name.note")" ]; then
+		if [ "$(cat "$folder/value")" = null ] &&
+			[ -z "$("$read" "$folder/json" "$mode.$name.note")" ]; then
 			missing="$missing $mode.$name(null)"
 		fi
 	done
 done <"$folder/list"
 [ -z "$missing" ]
 ok $? "each row is there$missing"
-[ "$("$read" "$folder/json" schema)" = brood-bench/1 ] && [ "$("$read" "$folder/json" bounds)" -ge 12 ]
+[ "$("$read" "$folder/json" schema)" = brood-bench/1 ] &&
+	[ "$("$read" "$folder/json" bounds)" -ge 12 ]
 ok $? 'JSON, with bounds'
 grep -q '^To reach' "$folder/table"
 ok $? 'the table'
 
-"$bench" --quick -p -r F0 --json - 2>/dev/null >"$folder/json" && "$read" "$folder/json" pinned.F0.value >/dev/null
+"$bench" --quick -p -r F0 --json - 2>/dev/null >"$folder/json" &&
+	"$read" "$folder/json" pinned.F0.value >/dev/null
 ok $? 'JSON on standard output'
 [ "$(left "$bench")" -eq 0 ]
 ok $? 'nobody is left'

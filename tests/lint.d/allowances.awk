@@ -27,16 +27,19 @@ END {
 	}
 	for (k in weight)
 		if (weight[k] > allowed[k] + 0)
-			print "lint: " rule[k] " " scope[k] ": " weight[k] " where " allowed[k] + 0 " is allowed"
+			print "lint: " rule[k] " " scope[k] ": " weight[k] \
+				" where " allowed[k] + 0 " is allowed"
 	for (k in allowed) {
 		split(k, part, SUBSEP)
 		if (!objects && part[1] ~ /^(circle-calls|circle|prefix)$/)
 			continue
 		if (weight[k] + 0 < allowed[k])
-			print "lint: lower the allowance: " part[1] " " part[2] " " weight[k] + 0 " (was " allowed[k] ")"
+			print "lint: lower the allowance: " part[1] " " part[2] " " \
+				weight[k] + 0 " (was " allowed[k] ")"
 	}
 	if (bad) {
-		print "lint: " bad " findings (a commit may lower lint.d/allowances, never raise it)"
+		print "lint: " bad \
+			" findings (a commit may lower lint.d/allowances, never raise it)"
 		exit 1
 	}
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-# calls.awk FILES NM - NM: what nm says of the library's objects. Prints "circle-calls FOLDER FROM TO
-# SYMBOL" for each symbol that one file of a folder has from another, and a finding for each global
-# function whose name does not begin with the name of its file. What stands in the face of a folder
-# (engine/engine.h) begins with the name of the folder instead.
+# calls.awk FILES NM - NM: what nm says of the library's objects. Prints "circle-calls FOLDER FROM
+# TO SYMBOL" for each symbol that one file of a folder has from another, and a finding for each
+# global function whose name does not begin with the name of its file. What stands in the face of a
+# folder (engine/engine.h) begins with the name of the folder instead.
 #
 # A file that takes the address of another's function has an undefined symbol, too: it counts as
 # a call.
@@ -58,7 +58,8 @@ function prefix(file, symbol,    stem, folder, own) {
 		return
 	if (symbol ~ /^brood_/ || symbol ~ /^_*[a-z]*san_/ || symbol ~ /^__/)
 		return
-	print "prefix\t" folder "\t1\t" file ": " symbol "() does not begin with the name of its file"
+	print "prefix\t" folder "\t1\t" file ": " symbol \
+		"() does not begin with the name of its file"
 }
 END {
 	for (i = 1; i <= wanted_count; i++) {
@@ -71,6 +72,7 @@ END {
 		sub(/\/[^\/]*$/, "", folder)
 		if (index(to, folder "/") != 1 || substr(to, length(folder) + 2) ~ /\//)
 			continue
-		print "circle-calls " folder " " substr(from, length(folder) + 2) " " substr(to, length(folder) + 2) " " part[2]
+		print "circle-calls " folder " " substr(from, length(folder) + 2) " " \
+			substr(to, length(folder) + 2) " " part[2]
 	}
 }

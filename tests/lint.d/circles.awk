@@ -40,9 +40,12 @@ END {
 				continue
 			text = ""
 			for (j = 1; j <= n; j++)
-				if (i != j && (key, node[i], node[j]) in edge && (key, node[j], node[i]) in reach)
-					text = text (text ? "; " : "") node[j] " (" few(edge[key, node[i], node[j]]) ")"
-			print what[1] "\t" what[2] "\t1\t" what[2] "/" node[i] ": in a circle: " text
+				if (i != j && (key, node[i], node[j]) in edge &&
+					(key, node[j], node[i]) in reach)
+					text = text (text ? "; " : "") node[j] " (" \
+						few(edge[key, node[i], node[j]]) ")"
+			print what[1] "\t" what[2] "\t1\t" what[2] "/" node[i] \
+				": in a circle: " text
 		}
 	}
 }

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # floors.awk SOURCES - findings about includes that go up a floor. For includes inside a folder it
 # prints "circle-includes FOLDER FROM TO FILE": x.c and x.h are one module there, but for the face
-# of a folder, engine/engine.h: what other folders see of it lies below its files, and engine.c above.
+# of a folder, engine/engine.h: what other folders see of it lies below its files, and engine.c
+# above.
 
 function floor_of(folder) { return folder in floor ? floor[folder] : -1 }
 function bad(text) { print "floors\tall\t1\t" FILENAME ":" FNR ": " text ": " $0 }
@@ -40,6 +41,7 @@ BEGIN {
 	else if (own != target && floor_of(target) >= floor_of(own))
 		bad(own " must not include " target)
 	else if (own == target && stem(FILENAME) != stem(text))
-		print "circle-includes " (own == "." ? "src" : "src/" own) " " stem(FILENAME) " " stem(text) " " FILENAME
+		print "circle-includes " (own == "." ? "src" : "src/" own) " " stem(FILENAME) \
+			" " stem(text) " " FILENAME
 }
 /^[ \t]*#[ \t]*include[ \t]*<brood\// { bad("<brood.h> is all that is public") }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # names.awk FILES - findings about the names of the files of src.
 #
-# A door needs no header of its own: a .c file all of whose global functions stand in the face of its
-# folder (engine/engine.h), or in brood.h.
+# A door needs no header of its own: a .c file all of whose global functions stand in the face of
+# its folder (engine/engine.h), or in brood.h.
 
 function text_of(file,    line, text) {
 	while ((getline line < file) > 0)
@@ -12,7 +12,8 @@ function text_of(file,    line, text) {
 }
 function is_door(file, faces,    line, name, seen) {
 	while ((getline line < file) > 0) {
-		if (line !~ /^[a-z].*\(/ || line ~ /^(static|typedef|extern|struct [a-z_]* =)/ || line ~ /;$/)
+		if (line !~ /^[a-z].*\(/ || line ~ /;$/ ||
+			line ~ /^(static|typedef|extern|struct [a-z_]* =)/)
 			continue
 		name = line
 		sub(/\(.*/, "", name)
@@ -52,7 +53,8 @@ END {
 		face = folder
 		sub(/.*\//, "", face)
 		face = folder "/" face ".h"
-		if (!(header in here) && !is_door(sources[i], text_of(face) text_of("include/brood.h")))
+		if (!(header in here) &&
+			!is_door(sources[i], text_of(face) text_of("include/brood.h")))
 			finding("own-header", folder, sources[i] ": has no " header)
 	}
 }

@@ -3,6 +3,10 @@
 # may call another one that stands above it. Each has a line in LIST: the folder, the name, the
 # reason. Types of brood.h are not ours to list.
 
+BEGIN {
+	declared = "^[ \t]*(static |extern )?(const )?(unsigned )?" \
+		"(void|bool|int|long|char|ssize_t|pid_t|size_t|struct [a-z_]*) "
+}
 function seen(folder, name, at) {
 	if (!((folder, name) in found)) {
 		found[folder, name] = at
@@ -31,7 +35,7 @@ FILENAME == ARGV[1] {
 		rest = substr(rest, RSTART + RLENGTH)
 		gsub(/[^a-z_0-9]*\(\*(const )?|\[.*|\).*/, "", name)
 		# a call by a pointer has no type before it
-		if (line !~ /^[ \t]*(return )?[^(]*\(\*[a-z_]+\)\([^)]*\)\)?;$/ || line ~ /^[ \t]*(static |extern )?(const )?(unsigned )?(void|bool|int|long|char|ssize_t|pid_t|size_t|struct [a-z_]*) /)
+		if (line !~ /^[ \t]*(return )?[^(]*\(\*[a-z_]+\)\([^)]*\)\)?;$/ || line ~ declared)
 			seen(folder, name, at)
 	}
 	rest = line
@@ -53,11 +57,13 @@ END {
 	for (i = 1; i <= count; i++) {
 		split(order[i], part, SUBSEP)
 		if (!((part[1], part[2]) in listed))
-			print "pointers\tsrc" "\t1\t" found[order[i]] ": " part[1] " " part[2] ": a pointer to a function that " ARGV[1] " does not know"
+			print "pointers\tsrc" "\t1\t" found[order[i]] ": " part[1] " " part[2] \
+				": a pointer to a function that " ARGV[1] " does not know"
 	}
 	for (key in listed) {
 		split(key, part, SUBSEP)
 		if (!(key in found))
-			print "pointers\tsrc" "\t1\t" ARGV[1] ":" listed[key] ": " part[1] " " part[2] " is no pointer to a function any more"
+			print "pointers\tsrc" "\t1\t" ARGV[1] ":" listed[key] ": " part[1] " " \
+				part[2] " is no pointer to a function any more"
 	}
 }

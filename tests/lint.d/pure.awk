@@ -34,7 +34,8 @@ END {
 	for (key in calls) {
 		split(key, part, SUBSEP)
 		symbol = part[2]
-		if (symbol in defined || symbol ~ /^_*stack_chk_fail$|^_GLOBAL_OFFSET_TABLE_$|^_*(asan|ubsan|tsan|sanitizer|gcov|llvm)_/)
+		if (symbol in defined || symbol ~ /^_*stack_chk_fail$|^_GLOBAL_OFFSET_TABLE_$/ ||
+			symbol ~ /^_*(asan|ubsan|tsan|sanitizer|gcov|llvm)_/)
 			continue
 		sub(/^_*/, "", symbol)
 		sub(/_chk$/, "", symbol)

@@ -12,9 +12,11 @@ function report(    i, j, n, x) {
 		return
 	if (lines > 500) {
 		if (file ~ /^src\//)
-			finding("file-lines", folder_of(file), 1, file ": " lines " lines (at most 500)")
+			finding("file-lines", folder_of(file), 1,
+				file ": " lines " lines (at most 500)")
 		else
-			finding("file-lines", file, lines - 500, file ": " lines " lines (at most 500)")
+			finding("file-lines", file, lines - 500,
+				file ": " lines " lines (at most 500)")
 	}
 	if (file ~ /^src\/.*\.h$/ && lines > 150)
 		finding("header-lines", folder_of(file), 1, file ": " lines " lines (at most 150)")
@@ -35,7 +37,8 @@ FNR == 1 {
 }
 /^\}/ {
 	if (began && FNR - began + 2 > 50)
-		finding("function-lines", folder_of(FILENAME), 1, FILENAME ":" began ": " FNR - began + 2 " lines in a function (at most 50): " name)
+		finding("function-lines", folder_of(FILENAME), 1, FILENAME ":" began ": " \
+			FNR - began + 2 " lines in a function (at most 50): " name)
 	began = 0
 }
 { previous = $0 }
@@ -48,5 +51,6 @@ END {
 		length_of[j + 1] = x
 	}
 	if (files && length_of[int((files + 1) / 2)] >= 250)
-		finding("median", "src", 1, "src: the median .c file has " length_of[int((files + 1) / 2)] " lines (less than 250)")
+		finding("median", "src", 1, "src: the median .c file has " \
+			length_of[int((files + 1) / 2)] " lines (less than 250)")
 }

@@ -46,11 +46,13 @@ function lock_named(name, new_wording) {
 
 function close_struct() {
 	if (members > 30 && !(name in root))
-		finding("struct-members", began, "struct " name " has " members " members (at most 30)")
+		finding("struct-members", began,
+			"struct " name " has " members " members (at most 30)")
 	if (locks_count > 1)
 		finding("struct-locks", began, "struct " name " stands under " locks_text)
 	else if (locks_count == 1 && !headed)
-		finding("struct-locks", began, "struct " name " stands under " locks_text ", and some members do not say under what")
+		finding("struct-locks", began, "struct " name " stands under " locks_text \
+			", and some members do not say under what")
 }
 
 FILENAME == ARGV[1] {

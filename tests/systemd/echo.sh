@@ -10,11 +10,14 @@ outside() {
 	local units=$folder name
 	[ "$(id -u)" -eq 0 ] || skip_all "only root can boot a systemd in namespaces"
 	[ -x /lib/systemd/systemd ] || skip_all "no systemd here"
-	unshare --mount --pid --fork --cgroup --net true 2>/dev/null || skip_all "no namespaces here"
+	unshare --mount --pid --fork --cgroup --net true 2>/dev/null ||
+		skip_all "no namespaces here"
 	# The shipped unit, with one more line for the journal: once a unit has stopped well,
 	# systemd forgets how.
-	sed 's/^ExecStart=.*/&\nExecStopPost=\/bin\/sh -c "echo RESULT $$SERVICE_RESULT $$EXIT_CODE $$EXIT_STATUS"/' \
-		"$here/../../tools/systemd/brood-echo.service" >"$units/brood-echo.service" || exit 99
+	result='RESULT $$SERVICE_RESULT $$EXIT_CODE $$EXIT_STATUS'
+	sed "s/^ExecStart=.*/&\\nExecStopPost=\\/bin\\/sh -c \"echo $result\"/" \
+		"$here/../../tools/systemd/brood-echo.service" >"$units/brood-echo.service" ||
+		exit 99
 	variant() { sed "$2" "$units/brood-echo.service" >"$units/$1.service"; }
 	variant control-group 's/^KillMode=.*/KillMode=control-group/'
 	# A watchdog that must be fed often, and clients that may crash their worker.
@@ -22,8 +25,10 @@ outside() {
 	# systemd kills no process of this unit, so every process that is gone has ended without
 	# systemd.
 	variant orphans 's/^KillMode=.*/KillMode=process/; s/^Restart=.*/Restart=no/'
-	variant hidden 's/^WatchdogSec=.*/WatchdogSec=20/; s/^ExecStart=.*/ExecStart=\/usr\/bin\/notify-hidden/'
-	"$here/boot" 100 "$units"/*.service "$1" "$2" -- "$here/echo.sh" --inside 2>"$folder/boot.err" >"$folder/boot.out"
+	variant hidden \
+	's,^WatchdogSec=.*,WatchdogSec=20,; s,^ExecStart=.*,ExecStart=/usr/bin/notify-hidden,'
+	"$here/boot" 100 "$units"/*.service "$1" "$2" -- "$here/echo.sh" --inside \
+		2>"$folder/boot.err" >"$folder/boot.out"
 	name=$?
 	cat "$folder/boot.out"
 	if [ $name -eq 125 ]; then
@@ -54,7 +59,8 @@ talk() {                # prints the server's answer
 }
 
 is() { [ "$(show "$1" "$2")" = "$3" ]; }
-is_ready() { is "$1" ActiveState active && case $(show "$1" StatusText) in *worker*) ;; *) false ;; esac; }
+is_ready() { is "$1" ActiveState active &&
+	case $(show "$1" StatusText) in *worker*) ;; *) false ;; esac; }
 said() { journalctl -q --no-pager -o cat -u "$1"; }
 group_is_empty() { [ -n "$1" ] && [ -z "$(cat "/sys/fs/cgroup$1/cgroup.procs" 2>/dev/null)" ]; }
 
@@ -107,13 +113,17 @@ check_watchdog() {
 }
 
 check_orphans() {
-	local group main
+	local group main nothing there
 	group=$(show orphans ControlGroup)
 	main=$(show orphans MainPID)
 	[ "$main" -gt 1 ] && kill -KILL "$main"
 	ok $? "orphans: kill -9 of the main process"
 	within 2 group_is_empty "$group"
-	ok $? "orphans: kill -9 of the main process leaves nothing: $(for p in $(cat "/sys/fs/cgroup$group/cgroup.procs" 2>/dev/null); do tr '\0' ' ' <"/proc/$p/cmdline"; done)"
+	nothing=$?
+	there=$(for p in $(cat "/sys/fs/cgroup$group/cgroup.procs" 2>/dev/null); do
+		tr '\0' ' ' <"/proc/$p/cmdline"
+	done)
+	ok $nothing "orphans: kill -9 of the main process leaves nothing: $there"
 	within 5 is orphans Result signal
 	ok $? "orphans: systemd saw it"
 }

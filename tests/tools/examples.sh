@@ -9,7 +9,8 @@ ulimit -c 0
 
 readme_has() {          # the README shows the whole file
 	awk -v file="$1" 'BEGIN { while ((getline line < file) > 0) want[n++] = line }
-		{ at = ($0 == want[at]) ? at + 1 : ($0 == want[0]); if (at == n) { found = 1; exit } }
+		{ at = ($0 == want[at]) ? at + 1 : ($0 == want[0]) }
+		at == n { found = 1; exit }
 		END { exit !found }' "$source/README.md"
 }
 
@@ -96,8 +97,10 @@ check_throw() {
 	fi
 	timeout 60 "$build/throw" >out 2>err
 	ok $? "throw: exit code"
-	grep -q '^84 / 2: "42" (.*: done' out && grep -q '^84 / 0: "division by zero" (.*: failed' out &&
-		grep -q '^careless: "" (.*: crashed, SIGABRT' out && grep -q '^84 / 2, again: "42" (.*: done' out
+	grep -q '^84 / 2: "42" (.*: done' out &&
+		grep -q '^84 / 0: "division by zero" (.*: failed' out &&
+		grep -q '^careless: "" (.*: crashed, SIGABRT' out &&
+		grep -q '^84 / 2, again: "42" (.*: done' out
 	ok $? "throw: what it says"
 }
 
@@ -108,7 +111,8 @@ check_map() {
 		seq "$i" >"words.$i"
 	done
 	timeout 60 "$build/example-map" words.{0..299} none >out 2>err
-	[ $? -eq 1 ] && [ "$(wc -l <out)" -eq 301 ] && tail -n 1 out | grep -q '^ *- none (.*: failed, code 2' &&
+	[ $? -eq 1 ] && [ "$(wc -l <out)" -eq 301 ] &&
+		tail -n 1 out | grep -q '^ *- none (.*: failed, code 2' &&
 		head -n 300 out | awk '$1 != NR - 1 || $2 != "words." NR - 1 { exit 1 }'
 	ok $? "map: 300 counts, in order, and one failure"
 }
@@ -180,7 +184,8 @@ check_daemon() {
 }
 
 start_server() {        # start_server OPTIONS...: sets server and port
-	: >server.out          # here, not in the background: the port of the last server must be gone
+	# here, not in the background: the port of the last server must be gone
+	: >server.out
 	"$build/echo-server" "$@" >server.out 2>server.err &
 	server=$!
 	local i

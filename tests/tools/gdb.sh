@@ -6,8 +6,10 @@
 program=$(realpath "$1") source=$(realpath "$2")
 command -v gdb >/dev/null || skip_all "no gdb here"
 cd "$folder" || exit 99
-timeout 20 gdb -q -batch -ex 'python print(6 * 7)' 2>/dev/null | grep -q 42 || skip_all "gdb without Python"
-timeout 20 gdb -q -batch -ex run --args /bin/true 2>&1 | grep -q 'exited normally' || skip_all "gdb may not trace here"
+timeout 20 gdb -q -batch -ex 'python print(6 * 7)' 2>/dev/null | grep -q 42 ||
+	skip_all "gdb without Python"
+timeout 20 gdb -q -batch -ex run --args /bin/true 2>&1 | grep -q 'exited normally' ||
+	skip_all "gdb may not trace here"
 
 cat >commands <<'END'
 break listen_on
@@ -49,10 +51,12 @@ gdb.execute("signal SIGTERM")
 end
 END
 # A leak checker stops its own process to look around. It cannot do so under gdb.
-ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 timeout 120 gdb -q -batch -x "$source/tools/gdb/brood.gdb" -x commands "$program" >out 2>&1
+ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 timeout 120 gdb -q -batch \
+	-x "$source/tools/gdb/brood.gdb" -x commands "$program" >out 2>&1
 grep -q '^ENGINE [1-9]' out
 ok $? "gdb follows the engine"
-[ "$(grep -c '^[ *] *[0-9][0-9]* .*echo-server' out)" -ge 4 ] && [ "$(grep -c ': worker' out)" -ge 2 ] && grep -q ': guard' out
+[ "$(grep -c '^[ *] *[0-9][0-9]* .*echo-server' out)" -ge 4 ] &&
+	[ "$(grep -c ': worker' out)" -ge 2 ] && grep -q ': guard' out
 ok $? "brood-processes"
 grep -q '^WORKER [1-9]' out
 ok $? "brood-worker"

@@ -44,11 +44,14 @@ same() {
 	local code expected
 	timeout 60 grep "$@" >../grep.out 2>../grep.err </usr/share/common-licenses/GPL-3
 	expected=$?
-	timeout 60 "$program" "${extra[@]}" "$@" >../brood.out 2>../brood.err </usr/share/common-licenses/GPL-3
+	timeout 60 "$program" "${extra[@]}" "$@" >../brood.out 2>../brood.err \
+		</usr/share/common-licenses/GPL-3
 	code=$?
 	sed -i 's/^brood-grep: /grep: /; /workers killed/d' ../brood.err
-	sed -i '/warning: stray/d; /warning: .* at start of expression/d; /warning: recursive/d' ../grep.err
-	[ "$code" -eq "$expected" ] && cmp -s ../grep.out ../brood.out && cmp -s ../grep.err ../brood.err && return 0
+	sed -i '/warning: stray/d; /warning: .* at start of expression/d; /warning: recursive/d' \
+		../grep.err
+	[ "$code" -eq "$expected" ] && cmp -s ../grep.out ../brood.out &&
+		cmp -s ../grep.err ../brood.err && return 0
 	say "differs: $(printf '%q ' "$@")(exit $code, grep $expected)"
 	say "$(diff -a ../grep.out ../brood.out | head -n 6)"
 	say "$(diff -a ../grep.err ../brood.err | head -n 6)"
@@ -61,7 +64,9 @@ by_hand() {     # by_hand ARGS...: makes one TAP line
 }
 
 cases_by_hand() {
-	local files=(licences empty newline open_end dos high binary binary_late binary_border hole long_line numbers large) file
+	local file
+	local files=(licences empty newline open_end dos high binary binary_late binary_border hole
+		long_line numbers large)
 	for file in "${files[@]}"; do
 		by_hand the "$file"
 		by_hand -c the "$file"
@@ -115,7 +120,8 @@ cases_by_hand() {
 pick() { local -n from=$1; echo "${from[RANDOM % ${#from[@]}]}"; }
 
 words=(the GNU license copyright a e of 'any' 19 20 '(c)' 'x' WARRANTY 'no')
-atoms=(. '[a-f]' '[^a-z ]' '[[:digit:]]' '[[:upper:]]' '\w' '\W' '[]x]' '\.' 't' 'e' ' ' '[0-9a-c]' '\s')
+atoms=(. '[a-f]' '[^a-z ]' '[[:digit:]]' '[[:upper:]]' '\w' '\W' '[]x]' '\.' 't' 'e' ' '
+	'[0-9a-c]' '\s')
 edges=('^' '$' '\<' '\>' '\b')
 
 # pattern SYNTAX DEPTH: prints a random pattern; SYNTAX is basic or extended.
@@ -142,7 +148,8 @@ pattern() {
 }
 
 cases_by_seed() {
-	local pool=(licences dos high binary binary_late folder numbers open_end newline) round text syntax arguments bad=0
+	local pool=(licences dos high binary binary_late folder numbers open_end newline) round \
+		text syntax arguments bad=0
 	for ((round = 0; round < rounds; round++)); do
 		arguments=()
 		syntax=basic

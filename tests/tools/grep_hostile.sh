@@ -58,7 +58,8 @@ check_memory() {
 		return
 	fi
 	rows "$bloat" the -- -w 2 -T 20000 text
-	case $(row "$bloat") in *"in compile") case $(row "$bloat") in *memory*) true ;; *) false ;; esac ;; *) false ;; esac
+	case $(row "$bloat") in *"in compile") case $(row "$bloat") in *memory*) true ;; *) false \
+		;; esac ;; *) false ;; esac
 	ok $? "memory: $(row "$bloat")"
 	[ "$(row the)" = "$(grep -c the text)" ]
 	ok $? "and its neighbour's count"
@@ -72,7 +73,8 @@ check_rows_of_sane() {
 	[ "$code" -eq 1 ]
 	ok $? "no line at all: exit code $code"
 	rows the the '' -- text text
-	[ "$code" -eq 0 ] && [ "$(head -n 1 rows)" = "$(($(grep -c the text) * 2))	the" ] && [ "$(wc -l <rows)" -eq 3 ] &&
+	[ "$code" -eq 0 ] && [ "$(head -n 1 rows)" = "$(($(grep -c the text) * 2))	the" ] &&
+		[ "$(wc -l <rows)" -eq 3 ] &&
 		[ "$(tail -n 1 rows)" = "$(($(wc -l <text) * 2))	" ]
 	ok $? "two files, equal and empty patterns"
 }
@@ -85,7 +87,8 @@ check_one_pattern() {
 	[ $? -eq 2 ] && [ "$(cat err)" = "brood-grep: text: timed out in search" ] && [ ! -s out ]
 	ok $? "one pattern that hangs: $(cat err)"
 	# handle_segv=0: the program shall die of SIGSEGV under a sanitizer, too.
-	(ASAN_OPTIONS=${ASAN_OPTIONS-}:handle_segv=0 timeout 60 "$program" --in-process -E -e "$crash" text) >out 2>err
+	(ASAN_OPTIONS=${ASAN_OPTIONS-}:handle_segv=0 timeout 60 "$program" --in-process -E \
+		-e "$crash" text) >out 2>err
 	code=$?
 	[ "$code" -eq 139 ]
 	ok $? "in process: SIGSEGV, exit code $code"

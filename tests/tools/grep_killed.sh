@@ -23,7 +23,8 @@ one_run() {     # one_run ARGS...: with kills, has the same output and exit code
 	code=$?
 	now=$(said 'workers killed')
 	killed=$((killed + ${now:-0}))
-	[ "$code" -eq "$expected" ] && cmp -s expected out && [ "$(said 'verdicts lost')" = 0 ] && [ "$(wc -l <err)" -eq 1 ] && return
+	[ "$code" -eq "$expected" ] && cmp -s expected out && [ "$(said 'verdicts lost')" = 0 ] &&
+		[ "$(wc -l <err)" -eq 1 ] && return
 	say "$* (exit $code, grep $expected): $(head -n 5 err)"
 	return 1
 }
@@ -43,7 +44,8 @@ ok $? "workers were killed"
 
 printf '%s\n' the '[0-9]{4}' '.*{10,}{10,}{10,}{10,}{10,}' '^$' '(' >patterns
 timeout 120 "$program" -E -c -w 16 -T 60000 --kill-rate 50 -f patterns text >rows 2>err
-printf '%s\n' "$(grep -c the text)" "$(grep -cE '[0-9]{4}' text)" "crashed, SIGSEGV in compile" "$(grep -c '^$' text)" 'Unmatched ( or \(' >expected
+printf '%s\n' "$(grep -c the text)" "$(grep -cE '[0-9]{4}' text)" "crashed, SIGSEGV in compile" \
+	"$(grep -c '^$' text)" 'Unmatched ( or \(' >expected
 cut -f 1 rows >out
 cmp -s expected out && [ "$(said 'verdicts lost')" = 0 ]
 ok $? "rows, with kills: $(cat err)"

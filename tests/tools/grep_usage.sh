@@ -29,8 +29,9 @@ timeout 20 "$program" --version | grep -q '^brood-grep [0-9]'
 ok $? "--version"
 seq 1 300000 >long
 timeout 60 "$program" -n '' long 2>err | head -n 1 >out
-[ "${PIPESTATUS[0]}" -eq 141 ] && [ "$(cat out)" = 1:1 ] && ! grep -qvE 'did not end in time|had accepted and no worker' err
-ok $? "the reader went away: SIGPIPE, and no more is said than who was killed, and what was lost: $(cat err)"
+[ "${PIPESTATUS[0]}" -eq 141 ] && [ "$(cat out)" = 1:1 ] &&
+	! grep -qvE 'did not end in time|had accepted and no worker' err
+ok $? "the reader went away: SIGPIPE, and it says only who was killed and what was lost: $(cat err)"
 timeout 60 "$program" one text >/dev/full 2>err
 [ $? -eq 2 ] && grep -q 'write error' err
 ok $? "a full disk: $(cat err)"

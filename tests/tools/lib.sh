@@ -35,7 +35,12 @@ parts=0
 beside() {
 	parts=$((parts + 1))
 	mkdir "$folder/part$parts" || exit 99
-	(tests=0 failures=0; cd "$folder/part$parts" && "$@" && echo end) >"$folder/part$parts.tap" &
+	(
+		tests=0 failures=0
+		cd "$folder/part$parts" || exit
+		"$@"
+		echo end
+	) >"$folder/part$parts.tap" &
 }
 together() {
 	local i line last
@@ -77,6 +82,7 @@ left() {
 pids_of() {
 	local exe
 	for exe in /proc/[0-9]*/exe; do
-		case $(readlink "$exe" 2>/dev/null) in "$1"*) exe=${exe#/proc/}; echo "${exe%/exe}" ;; esac
+		case $(readlink "$exe" 2>/dev/null) in "$1"*) exe=${exe#/proc/}; echo \
+			"${exe%/exe}" ;; esac
 	done
 }

@@ -38,7 +38,8 @@ held() {
 
 run "echo, call" -n 2000 -w 4 -c 16 --seed 7
 held
-is '' schema,config,elapsed_s,jobs,paths,rate_per_s,latency_us,recovery_us,workers,left,invariants,broken
+keys=schema,config,elapsed_s,jobs,paths,rate_per_s,latency_us,recovery_us,workers,left
+is '' $keys,invariants,broken
 is jobs submitted,done,failed,crashed,exited,timed_out,cancelled,refused,lost,cut_off,unaccounted
 is latency_us.echo p50,p90,p99,p99_9,max
 is recovery_us death_to_verdict,death_to_ready
@@ -133,7 +134,8 @@ beside killed
 together
 
 seed() {
-	timeout 60 "$program" -q --json - -n 500 -c 5 -w 2 --seed "$1" --mix nop=1,fail=1,exit=0.1 | "$reader" - jobs.done jobs.failed jobs.exited |
+	timeout 60 "$program" -q --json - -n 500 -c 5 -w 2 --seed "$1" --mix nop=1,fail=1,exit=0.1 |
+		"$reader" - jobs.done jobs.failed jobs.exited |
 		tr '\n' ' '
 }
 first=$(seed 11) again=$(seed 11) other=$(seed 12)
@@ -148,7 +150,8 @@ run "more callers than shards" -n 1000 -w 2 -c 100
 held
 is jobs.done 1000
 
-timeout 100 "$program" -q --json json --compare -n 400 -w 2 -c 4 --mix nop=20,echo=70,fail=5,exit=3,crash=2 >out 2>err
+timeout 100 "$program" -q --json json --compare -n 400 -w 2 -c 4 --mix \
+	nop=20,echo=70,fail=5,exit=3,crash=2 >out 2>err
 ok $? "--compare: $(cat err)"
 is '' schema,config,compare
 is compare 4
@@ -168,14 +171,17 @@ is compare.2.paths.lease 400
 is compare.3.call fork
 is compare.3.ratio_to_fork 1
 is compare.3.invariants.pool_full null
-timeout 100 "$program" -n 100 -w 2 -c 4 --compare >out 2>err && grep -q '^ *fork a job .* 1.00x$' out && grep -q '^fork a job .* all invariants held$' out
+timeout 100 "$program" -n 100 -w 2 -c 4 --compare >out 2>err &&
+	grep -q '^ *fork a job .* 1.00x$' out && grep -q '^fork a job .* all invariants held$' out
 ok $? "--compare: the table"
 
 # Ctrl-C ends a run in order: every job that was given gets its verdict.
 timeout 100 "$program" -d 60 -w 2 -c 4 -q --json json 2>err &
 timer=$!
 for ((i = 0; i < 200; i++)); do
-	pid=$(pgrep -P $timer -x brood-load) && workers=$(pgrep -f '^brood-load-[0-9a-f]*: worker' | wc -l) && [ "$workers" -ge 2 ] && break
+	pid=$(pgrep -P $timer -x brood-load) &&
+		workers=$(pgrep -f '^brood-load-[0-9a-f]*: worker' | wc -l) &&
+		[ "$workers" -ge 2 ] && break
 	sleep 0.05
 done
 kill -INT "$pid" && wait $timer

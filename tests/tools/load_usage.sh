@@ -5,11 +5,14 @@
 program=$(realpath "$1")
 cd "$folder" || exit 99
 
-wrong() {       # wrong WORD OPTION...: exit 2, nothing on standard output, and a message that has the word and says where help is
+# wrong WORD OPTION...: exit 2, nothing on standard output, and a message that has the word and says
+# where help is
+wrong() {
 	local word=$1
 	shift
 	timeout 20 "$program" "$@" >out 2>err </dev/null
-	[ $? -eq 2 ] && [ ! -s out ] && grep -q -e "$word" err && grep -q 'Try: brood-load --help' err
+	[ $? -eq 2 ] && [ ! -s out ] && grep -q -e "$word" err &&
+		grep -q 'Try: brood-load --help' err
 	ok $? "usage: $* ($(head -n 1 err))"
 }
 wrong '1 to 10000' -w 0
@@ -58,17 +61,21 @@ wrong 'no option -Z' -Z
 wrong 'no option --walk' --walk
 wrong '"extra"' extra
 
-timeout 20 "$program" --help >out 2>err && grep -q '^Usage: brood-load' out && grep -qi 'closed loop' out && [ ! -s err ]
+timeout 20 "$program" --help >out 2>err && grep -q '^Usage: brood-load' out &&
+	grep -qi 'closed loop' out && [ ! -s err ]
 ok $? "--help"
 timeout 20 "$program" --version | grep -q '^brood-load [0-9]'
 ok $? "--version"
-timeout 60 "$program" -n 100 -c 4 -w 2 >out 2>err && grep -q 'closed loop' out && grep -q '^one_verdict_per_job *held$' out && [ ! -s err ]
+timeout 60 "$program" -n 100 -c 4 -w 2 >out 2>err && grep -q 'closed loop' out &&
+	grep -q '^one_verdict_per_job *held$' out && [ ! -s err ]
 ok $? "a short run: the table on standard output, nothing on standard error"
 timeout 60 "$program" -n 100 -c 4 -w 2 -q >out 2>err && [ ! -s out ] && [ ! -s err ]
 ok $? "-q: not a word"
-timeout 60 "$program" -n 100 -c 4 -w 2 --json - >out 2>err && [ "$(head -c 1 out)" = '{' ] && grep -q '^one_verdict_per_job *held$' err
+timeout 60 "$program" -n 100 -c 4 -w 2 --json - >out 2>err && [ "$(head -c 1 out)" = '{' ] &&
+	grep -q '^one_verdict_per_job *held$' err
 ok $? "--json -: JSON alone on standard output, the table on standard error"
-timeout 60 "$program" -n 100 -c 4 -w 2 -q --json file >out 2>err && [ ! -s out ] && [ ! -s err ] && [ "$(head -c 1 file)" = '{' ]
+timeout 60 "$program" -n 100 -c 4 -w 2 -q --json file >out 2>err && [ ! -s out ] && [ ! -s err ] &&
+	[ "$(head -c 1 file)" = '{' ]
 ok $? "--json FILE"
 (ulimit -n 64; timeout 60 "$program" -n 10 -w 100 >out 2>err)
 [ $? -eq 2 ] && [ ! -s out ] && grep -q 'brood-load: the pool could not be started: .*64' err
