@@ -17,7 +17,6 @@
 #include "sleep.h"
 #include "wait.h"
 
-#include "../os/closing.h"
 #include <limits.h>
 
 struct call {

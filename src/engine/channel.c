@@ -10,14 +10,10 @@
 #include "unsent.h"
 
 #include "inbox.h"
-#include "lease_state.h"
 #include "job_record.h"
 #include "engine_root.h"
 #include "waiter.h"
 
-#include "../base/base.h"
-#include "../os/fds.h"
-#include "../wire/frame.h"
 #include <sys/epoll.h>
 #include <sys/socket.h>
 

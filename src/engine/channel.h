@@ -6,9 +6,6 @@
 #include <brood.h>
 #include <stdbool.h>
 
-struct brood;
-struct brood_handle;
-struct frame;
 struct waiter;
 
 /* takes the fd out of the epoll behind brood_fd() */

@@ -21,20 +21,15 @@
  * waited here.
  */
 #include "channel.h"
-#include "engine.h"
-#include "fail.h"
 #include "loglines.h"
 #include "out.h"
 #include "queue.h"
 #include "queues.h"
-#include "job_record.h"
 #include "engine_root.h"
 #include "wait.h"
 #include "waiter.h"
 
-#include "../base/base.h"
 #include "../os/closing.h"
-#include "../wire/frame.h"
 
 #define DRAIN_SLICE_MS 5    /* how often queues are looked at whose threads may be elsewhere */
 #define STOP_SLACK_MS  1000 /* beyond drain_ms and stop_ms */

@@ -8,48 +8,36 @@
  * the epoll fd behind brood_fd(), the two eventfd-like fds in it, the records and the waiters
  * belong to this folder.
  */
-#include "fail.h"
 #include "engine_root.h"
 #include "waiter.h"
 
 #include "job_record.h"
-#include "../base/base.h"
-#include "../os/fds.h"
 #include "../os/process.h"
 #include "../os/shm.h"
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/timerfd.h>
 
-static int watch(struct brood *b, int fd)
+static bool watch(struct brood *b, int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
 
-	return epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+	return epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 static int make_fds(struct brood *b)
 {
-	int r;
-
-	b->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	b->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	b->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	b->queues_fd = epoll_create1(EPOLL_CLOEXEC);
-	b->over_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (b->queues_fd < 0 || b->over_fd < 0)
+	if ((b->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
+		(b->queues_fd = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
+		(b->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0 ||
+		(b->over_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0 ||
+		(b->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) < 0 ||
+		!watch(b, b->channel_fd) || !watch(b, b->news_fd) || !watch(b, b->timer_fd))
 		return -errno;
-	if (b->epoll_fd < 0 || b->news_fd < 0 || b->timer_fd < 0)
-		return -errno;
-	if ((r = watch(b, b->channel_fd)) < 0 || (r = watch(b, b->news_fd)) < 0 ||
-		(r = watch(b, b->timer_fd)) < 0)
-		return r;
 	/* Without a callback nobody reads log lines, and the supervisor sends none. */
-	return b->options.log ? watch(b, b->log_fd) : 0;
+	return !b->options.log || watch(b, b->log_fd) ? 0 : -errno;
 }
 
 static int make_memory(struct brood *b)

@@ -13,7 +13,6 @@
 
 #include "../wire/shared.h"
 #include <brood.h>
-#include <sys/types.h>
 
 struct given;
 struct queue;

@@ -13,17 +13,12 @@
 
 static __thread char error_text[384] = "no call of this thread has failed";
 
-static void __attribute__((format(printf, 1, 0))) error_set(const char *format, va_list args)
-{
-	vsnprintf(error_text, sizeof error_text, format, args);
-}
-
 void engine_error(const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	error_set(format, args);
+	vsnprintf(error_text, sizeof error_text, format, args);
 	va_end(args);
 }
 
@@ -34,7 +29,7 @@ int fail_with(int error, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	error_set(format, args);
+	vsnprintf(error_text, sizeof error_text, format, args);
 	va_end(args);
 	return error;
 }
@@ -68,49 +63,21 @@ int fail_stopped(void)
 		"fetched and released");
 }
 
-static int refused_sentence(const struct brood_verdict *v, const char *name, unsigned long long id)
-{
-	switch (v->detail) {
-	case BROOD_DETAIL_QUEUE_FULL:
-		return fail_with(-EAGAIN,
-			"job %s: as many jobs are out as the pool has room for (workers + "
-			"backlog): wait for a verdict, "
-			"or raise options.backlog",
-			name);
-	case BROOD_DETAIL_QUEUE_TIME:
-		return fail_with(-EAGAIN,
-			"job %llu %s: no worker was free within queue_ms: more workers, or a "
-			"longer queue_ms",
-			id, name);
-	case BROOD_DETAIL_DRAINING:
-		return fail_with(-EAGAIN,
-			"job %llu %s: the pool is stopping and takes no more jobs", id, name);
-	case BROOD_DETAIL_DEGRADED:
-		return fail_with(-EAGAIN,
-			"job %llu %s: workers die at birth and the pool waits before it tries "
-			"again: see the log, "
-			"and next_spawn_ms of brood_stats()",
-			id, name);
-	case BROOD_DETAIL_BAD_POINTER:
-		return fail_with(-EFAULT,
-			"job %llu %s: the worker refused the pointer: the function must lie in the "
-			"program or in a library that was loaded "
-			"at brood_start() and still is; code that was loaded or made later, or "
-			"lies in anonymous memory (a JIT, a trampoline), cannot be called",
-			id, name);
-	case BROOD_DETAIL_FD_LOST:
-		return fail_with(-EAGAIN,
-			"job %llu %s: its fd could not be passed, a limit on open files was "
-			"reached on the way: raise RLIMIT_NOFILE",
-			id, name);
-	case BROOD_DETAIL_PLUGIN:
-		return fail_with(-EAGAIN,
-			"job %llu %s: the worker could not open the plugin, or found no such "
-			"symbol there: the log says why",
-			id, name);
-	default: return fail_with(-EAGAIN, "job %llu %s: refused", id, name);
-	}
-}
+static const char *const refusals[BROOD_DETAILS] = {
+	[BROOD_DETAIL_QUEUE_FULL] =
+		"as many jobs are out as the pool has room for (workers + backlog): wait for a "
+		"verdict, or raise options.backlog",
+	[BROOD_DETAIL_QUEUE_TIME] =
+		"no worker was free within queue_ms: more workers, or a longer queue_ms",
+	[BROOD_DETAIL_DRAINING] = "the pool is stopping and takes no more jobs",
+	[BROOD_DETAIL_DEGRADED] = "workers die at birth and the pool waits before it tries again: "
+				  "see the log, and next_spawn_ms of brood_stats()",
+	[BROOD_DETAIL_BAD_POINTER] = "the worker refused the pointer: " FAIL_NO_FUNCTION,
+	[BROOD_DETAIL_FD_LOST] = "its fd could not be passed, a limit on open files was reached on "
+				 "the way: raise RLIMIT_NOFILE",
+	[BROOD_DETAIL_PLUGIN] = "the worker could not open the plugin, or found no such symbol "
+				"there: the log says why",
+};
 
 int fail_verdict(const struct brood_verdict *v)
 {
@@ -136,7 +103,10 @@ int fail_verdict(const struct brood_verdict *v)
 	case BROOD_CANCELLED:
 		return fail_with(-ECANCELED, "job %llu %s was cancelled%s", id, name,
 			v->detail == BROOD_DETAIL_STOPPED ? " because the pool stops" : "");
-	case BROOD_REFUSED: return refused_sentence(v, name, id);
+	case BROOD_REFUSED:
+		return fail_with(v->detail == BROOD_DETAIL_BAD_POINTER ? -EFAULT : -EAGAIN,
+			"job %llu %s: %s", id, name,
+			refusals[v->detail] ? refusals[v->detail] : "refused");
 	case BROOD_LOST:
 		return fail_with(-ENOTCONN, "job %llu %s is lost: %s", id, name,
 			v->detail == BROOD_DETAIL_STOP_TIME

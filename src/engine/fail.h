@@ -9,7 +9,11 @@
 #include <errno.h>
 #include <stdbool.h>
 
-struct brood;
+/* where a job's function must lie */
+#define FAIL_NO_FUNCTION                                                                         \
+	"the function must lie in the program or in a library that was loaded at brood_start() " \
+	"and still is; code that was loaded or made later, or lies in anonymous memory (a JIT, " \
+	"a trampoline), cannot be called"
 
 int fail_with(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* the same for what the kernel said */

@@ -2,21 +2,10 @@
 /* given.c - a job as the program gave it: checks its options and its function. */
 #include "given.h"
 
-#include "fail.h"
 #include "engine_root.h"
 
-#include "../base/base.h"
 #include "../base/options.h"
-#include "../os/fds.h"
 #include "../os/text.h"
-
-static bool all_zero(const uint64_t *words, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (words[i])
-			return false;
-	return true;
-}
 
 static int options_check(const struct brood_job_options *o)
 {
@@ -39,11 +28,29 @@ static int options_check(const struct brood_job_options *o)
 	if (o->fds_count > BROOD_JOB_FDS_MAX || (o->fds_count && !o->fds))
 		return fail_with(-EINVAL, "job options: fds_count is %u: at most %d, with fds",
 			o->fds_count, BROOD_JOB_FDS_MAX);
-	if (!all_zero(o->reserved, ARRAY_SIZE(o->reserved)))
-		return fail_with(-EINVAL,
-			"job options: reserved fields must be zero: initialise the struct with { "
-			".size = sizeof options }");
+	for (size_t i = 0; i < ARRAY_SIZE(o->reserved); i++)
+		if (o->reserved[i])
+			return fail_with(-EINVAL,
+				"job options: reserved fields must be zero: initialise the struct "
+				"with { .size = sizeof options }");
 	return 0;
+}
+
+/* Those of a program that was built with this header are just copied. */
+static int options_take(struct brood_job_options *o, const struct brood_job_options *from)
+{
+	int r = 0;
+
+	if (from->size == sizeof *o)
+		*o = *from;
+	else
+		r = options_copy(o, sizeof *o, from,
+			offsetof(struct brood_job_options, ret_id) + sizeof o->ret_id);
+	if (r < 0)
+		return fail_with(r,
+			"job options: size is wrong, or a newer header's option is set: use { "
+			".size = sizeof options }");
+	return options_check(o);
 }
 
 static void options_resolve(const struct brood *b, uint32_t queue_ms, struct brood_job_options *o)
@@ -86,15 +93,18 @@ static int plugin_check(struct given *given)
 	return 0;
 }
 
-static int function_check(const struct engine_job *job)
+int given_options(void *dst, size_t known_size, const void *src, const uint64_t *reserved,
+	size_t reserved_count, const char *what)
 {
-	if (text_callable((const void *)(uintptr_t)job->fn))
-		return 0;
-	return fail_with(-EFAULT,
-		"job %s: %p is not a function that workers have: it must lie in the program or in "
-		"a library that was loaded at brood_start() and still is; code that was loaded or "
-		"made later, or lies in anonymous memory (a JIT, a trampoline), cannot be called",
-		job->name ? job->name : "?", (void *)(uintptr_t)job->fn);
+	int r = options_copy(dst, known_size, src, known_size);
+
+	for (size_t i = 0; r == 0 && i < reserved_count; i++)
+		r = reserved[i] ? -EINVAL : 0;
+	return r == 0 ? 0
+		      : fail_with(r,
+				"%s options: size is wrong, or reserved is not zero: use { .size = "
+				"sizeof options }",
+				what);
 }
 
 void given_request(struct given *given, const struct iovec *request, size_t count)
@@ -117,19 +127,39 @@ void given_name(char dst[BROOD_NAME_MAX], const char *name)
 		dst[0] = '?';
 }
 
+/*
+ * Functions of the program itself that this thread gave before. The program is never unloaded, so
+ * they need not be looked up again.
+ */
+static __thread brood_fn *known[8];
+
+static int function_check(const struct engine_job *job)
+{
+	brood_fn **place = &known[(uintptr_t)job->fn / 16 % ARRAY_SIZE(known)];
+
+	if (*place == job->fn && job->fn)
+		return 0;
+	if (text_callable((const void *)(uintptr_t)job->fn)) {
+		if (text_in_program((const void *)(uintptr_t)job->fn))
+			*place = job->fn;
+		return 0;
+	}
+	return fail_with(-EFAULT,
+		"job %s: %p is not a function that workers have: " FAIL_NO_FUNCTION,
+		job->name ? job->name : "?", (void *)(uintptr_t)job->fn);
+}
+
 int given_check(
 	const struct brood *b, const struct engine_job *job, uint32_t queue_ms, struct given *ret)
 {
 	struct brood_job_options *o = &ret->options;
-	int r;
+	int r = 0;
 
-	r = options_copy(o, sizeof *o, job->options,
-		offsetof(struct brood_job_options, ret_id) + sizeof o->ret_id);
-	if (r < 0)
-		return fail_with(r,
-			"job options: size is wrong, or a newer header's option is set: use { "
-			".size = sizeof options }");
-	r = options_check(o);
+	memset(ret, 0, offsetof(struct given, text));
+	if (job->options)
+		r = options_take(o, job->options);
+	else
+		o->size = sizeof *o;
 	if (r < 0)
 		return r;
 	options_resolve(b, queue_ms, o);
@@ -137,16 +167,10 @@ int given_check(
 	if (b->run_here)
 		o->dispatch = BROOD_PATH_LEASE; /* nobody hands it off */
 	ret->job = job;
-	ret->request = NULL;
-	ret->request_count = 0;
 	ret->request_size = BROOD_SIZE_UNKNOWN;
 	ret->given_ns = now_ns();
-	ret->attempt = 0;
-	ret->id = 0;
 	ret->fd = -1;
-	ret->own_pair = false;
 	ret->arg = o->arg;
 	ret->arg_size = (uint32_t)o->arg_size;
-	ret->plugin_size = 0;
 	return o->plugin || o->symbol ? plugin_check(ret) : function_check(job);
 }

@@ -4,12 +4,8 @@
 #define BROOD_ENGINE_GIVEN_H
 
 #include "engine.h"
-#include <stdbool.h>
 #include <sys/uio.h>
-
-struct brood;
-struct engine_job;
-struct iovec;
+#include <stdbool.h>
 
 /* A job that was checked. */
 struct given {
@@ -29,6 +25,9 @@ struct given {
 	unsigned char text[BROOD_ARG_MAX];
 };
 
+/* other options of the program's, into *dst; reserved: there. 0, -EINVAL */
+int given_options(void *dst, size_t known_size, const void *src, const uint64_t *reserved,
+	size_t reserved_count, const char *what);
 /* what the job is about; the pieces were checked (engine.h) */
 void given_request(struct given *given, const struct iovec *request, size_t count);
 void given_name(char dst[BROOD_NAME_MAX], const char *name);

@@ -4,14 +4,10 @@
  * handle back.
  */
 #include "channel.h"
-#include "engine.h"
-#include "fail.h"
 #include "job_message.h"
 #include "leasing.h"
-#include "progress.h"
 #include "queue.h"
 #include "queues.h"
-#include "job_record.h"
 #include "ring_out.h"
 #include "engine_root.h"
 #include "sleep.h"
@@ -19,9 +15,6 @@
 #include "job_verdict.h"
 #include "wait.h"
 
-#include "../base/base.h"
-#include "../os/closing.h"
-#include "../wire/frame.h"
 #include <stdlib.h>
 
 uint64_t engine_id(const struct brood_handle *h) { return h->public_id; }
@@ -33,95 +26,74 @@ static int not_yet(const struct brood_handle *h)
 		(unsigned long long)h->public_id, h->name);
 }
 
+static bool is_closed(const struct brood_handle *h)
+{
+	return atomic_load_explicit(&h->closed, memory_order_acquire);
+}
+
 int engine_fetch(struct brood_handle *h, struct brood_verdict *ret)
 {
 	VISIT(h->brood);
-	int r = 0;
 
-	if (h->on.queue) {
-		if (!atomic_load_explicit(&h->on.closed, memory_order_acquire))
-			return not_yet(h);
-		if (ret)
-			*ret = h->verdict;
-		return 0;
-	}
-	engine_lock(h->brood);
-	if (!h->closed)
-		r = not_yet(h);
-	else if (ret)
+	if (!is_closed(h))
+		return not_yet(h);
+	if (ret)
 		*ret = h->verdict;
-	engine_unlock(h->brood);
-	return r;
+	return 0;
 }
 
 static bool wait_done(const struct wait *wait) { return wait->handle->closed; }
 
-static int fail_busy(const struct brood_handle *h)
+/* Under brood.lock. */
+static void wait_for_message(struct brood_handle *h, uint64_t until)
 {
-	return fail_with(-EBUSY, "another thread waits for job %llu %s: one at a time per handle",
-		(unsigned long long)h->public_id, h->name);
-}
+	struct wait wait = { .brood = h->brood, .handle = h, .done = wait_done, .until = until };
 
-static int fail_late(const struct brood_handle *h, uint32_t timeout_ms)
-{
-	return fail_with(-ETIMEDOUT, "job %llu %s has no verdict after %u ms",
-		(unsigned long long)h->public_id, h->name, timeout_ms);
-}
-
-/* Under the lock. */
-static int wait_for(struct brood_handle *h, uint32_t timeout_ms)
-{
-	struct wait wait = { .brood = h->brood,
-		.handle = h,
-		.done = wait_done,
-		.until = time_after_ms(now_ns(), timeout_ms) };
-	int r;
-
-	if (h->waited)
-		return fail_busy(h);
-	h->waited = true;
 	channel_ours(h->brood);
-	r = wait_until(&wait);
-	h->waited = false;
-	return r < 0 ? fail_late(h, timeout_ms) : 0;
+	wait_until(&wait);
 }
 
-static int wait_on_queue(struct brood_handle *h, uint64_t until)
+static void wait_on_queue(struct brood_handle *h, uint64_t until)
 {
 	struct queue *l = h->on.queue;
-	bool closed;
 
-	if (atomic_load_explicit(&h->on.closed, memory_order_acquire))
-		return 0;
+	if (is_closed(h))
+		return;
 	queue_lock(l);
-	while (!(closed = atomic_load_explicit(&h->on.closed, memory_order_acquire))) {
+	while (!is_closed(h)) {
 		if (until != TIME_NEVER && now_ns() >= until) {
 			sleep_look(l);
-			closed = atomic_load_explicit(&h->on.closed, memory_order_acquire);
 			break;
 		}
 		sleep_until(l, &h->on.sleepers, until);
 	}
-	l->results.handle_news -= closed && l->results.handle_news > 0; /* it is told now */
+	if (is_closed(h) && l->results.handle_news > 0)
+		l->results.handle_news--; /* it is told now */
 	sleep_tell(l);
 	queue_unlock(l);
-	return closed ? 0 : -ETIMEDOUT;
 }
 
-/* The lock is let go of meanwhile. */
-static int wait_in_queue(struct brood_handle *h, uint32_t timeout_ms)
+/* Under brood.lock, which is free meanwhile. */
+static int wait_for(struct brood_handle *h, uint32_t timeout_ms)
 {
-	struct brood *b = h->brood;
-	int r;
+	uint64_t until = time_after_ms(now_ns(), timeout_ms);
 
 	if (h->waited)
-		return fail_busy(h);
+		return fail_with(-EBUSY,
+			"another thread waits for job %llu %s: one at a time per handle",
+			(unsigned long long)h->public_id, h->name);
 	h->waited = true;
-	engine_unlock(b);
-	r = wait_on_queue(h, time_after_ms(now_ns(), timeout_ms));
-	engine_lock(b);
+	if (h->on.queue) {
+		engine_unlock(h->brood);
+		wait_on_queue(h, until);
+		engine_lock(h->brood);
+	} else {
+		wait_for_message(h, until);
+	}
 	h->waited = false;
-	return r < 0 ? fail_late(h, timeout_ms) : 0;
+	return is_closed(h) ? 0
+			    : fail_with(-ETIMEDOUT, "job %llu %s has no verdict after %u ms",
+				      (unsigned long long)h->public_id, h->name, timeout_ms);
 }
 
 int engine_wait(struct brood_handle *h, uint32_t timeout_ms, struct brood_verdict *ret)
@@ -130,7 +102,7 @@ int engine_wait(struct brood_handle *h, uint32_t timeout_ms, struct brood_verdic
 	int r;
 
 	engine_lock(h->brood);
-	r = h->on.queue ? wait_in_queue(h, timeout_ms) : wait_for(h, timeout_ms);
+	r = wait_for(h, timeout_ms);
 	if (r == 0 && ret)
 		*ret = h->verdict;
 	engine_unlock(h->brood);
@@ -141,7 +113,7 @@ static void release_on_queue(struct brood_handle *h)
 {
 	struct queue *l = h->on.queue;
 
-	if (!atomic_load_explicit(&h->on.closed, memory_order_acquire)) {
+	if (!is_closed(h)) {
 		queue_lock(l);
 		if (h->on.job)
 			/* its verdict will be dropped, and counted */
@@ -166,7 +138,7 @@ void engine_release(struct brood_handle *h)
 	if (h->on.queue)
 		release_on_queue(h);
 	engine_lock(b);
-	record = h->closed || h->on.queue ? NULL : job_record_find(b, h->id);
+	record = is_closed(h) || h->on.queue ? NULL : job_record_find(b, h->id);
 	if (record && record->handle == h)
 		record->handle = NULL; /* its verdict will be dropped, and counted */
 	progress_free(&h->progress);
@@ -213,14 +185,6 @@ static void cancel_in(struct queue *l, void *context)
 	cancel_job(l, job);
 }
 
-static int cancel_on_queue(struct brood *b, uint64_t id)
-{
-	struct wish wish = { .id = id };
-
-	queues_each(b, cancel_in, &wish);
-	return wish.found ? 0 : -ENOENT;
-}
-
 /* The id that its caller knows may be that of a call's first attempt. */
 static struct brood_handle *find_call(struct brood *b, uint64_t id)
 {
@@ -252,11 +216,13 @@ static int cancel(struct brood *b, uint64_t id)
 int engine_cancel(struct brood *b, uint64_t id)
 {
 	VISIT(b);
+	struct wish wish = { .id = id };
 	int r;
 
 	if (atomic_load(&b->refusing))
 		return fail_stopped();
-	if (cancel_on_queue(b, id) == 0)
+	queues_each(b, cancel_in, &wish);
+	if (wish.found)
 		return 0;
 	engine_lock(b);
 	r = cancel(b, id);

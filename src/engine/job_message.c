@@ -9,7 +9,6 @@
 #include "out.h"
 #include "wait.h"
 
-#include "../os/closing.h"
 #include <sys/socket.h>
 
 static size_t jobs_room(const struct brood *b)
@@ -84,7 +83,7 @@ int job_message_send(struct brood *b, const struct given *given, struct brood_ha
 	r = job_message_full(b);
 	if (r < 0)
 		return r;
-	r = id ? job_record_claim_as(b, handle, id) : job_record_claim(b, handle, &id);
+	r = job_record_claim(b, handle, &id);
 	if (r < 0)
 		return r == -EEXIST ? r : fail_full(b);
 	r = job_frame(&f, given, id);
@@ -145,7 +144,8 @@ bool job_message_again(struct brood *b, struct brood_handle *handle, struct trie
 	engine_lock(b);
 	again = !handle->cancelled && !b->lost && b->state == ENGINE_RUNNING &&
 		outcome_again(t, &handle->verdict);
-	handle->closed &= !again;
+	if (again)
+		handle->closed = false;
 	b->retried += again;
 	engine_unlock(b);
 	return again;

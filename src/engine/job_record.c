@@ -50,28 +50,20 @@ static void take(struct brood *b, struct brood_handle *handle, uint64_t id)
 	atomic_fetch_add_explicit(&b->out_count, 1, memory_order_relaxed);
 }
 
-int job_record_claim_as(struct brood *b, struct brood_handle *handle, uint64_t id)
-{
-	if (atomic_load_explicit(&b->out_count, memory_order_relaxed) >= b->records_count)
-		return -EAGAIN;
-	if (b->records[id % b->records_count].id)
-		return -EEXIST;
-	take(b, handle, id);
-	return 0;
-}
-
-int job_record_claim(struct brood *b, struct brood_handle *handle, uint64_t *ret_id)
+int job_record_claim(struct brood *b, struct brood_handle *handle, uint64_t *inout_id)
 {
 	size_t from = (size_t)((b->last_id + 1) % b->records_count), index;
-	uint64_t id;
 
 	if (atomic_load_explicit(&b->out_count, memory_order_relaxed) >= b->records_count)
 		return -EAGAIN;
-	index = free_after(b, from);
-	id = b->last_id + 1 + (index >= from ? index - from : index + b->records_count - from);
-	b->last_id = id;
-	take(b, handle, id);
-	*ret_id = id;
+	if (*inout_id && b->records[*inout_id % b->records_count].id)
+		return -EEXIST;
+	if (!*inout_id) {
+		index = free_after(b, from);
+		b->last_id += 1 + (index >= from ? index - from : index + b->records_count - from);
+		*inout_id = b->last_id;
+	}
+	take(b, handle, *inout_id);
 	return 0;
 }
 
@@ -110,7 +102,7 @@ static void close_handle(
 	handle->verdict.size = sizeof handle->verdict;
 	handle->verdict.id = handle->public_id;
 	memcpy(handle->verdict.name, handle->name, sizeof handle->name);
-	handle->closed = true;
+	atomic_store_explicit(&handle->closed, true, memory_order_release);
 	if (handle->to) {
 		inbox_add(handle->to, &handle->inbox, &handle->to->handles);
 		return;

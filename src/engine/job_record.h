@@ -7,24 +7,14 @@
 #define BROOD_ENGINE_JOB_RECORD_H
 
 #include "progress.h"
-#include <stdatomic.h>
-
-struct brood;
-struct queue;
-struct queue_job;
-struct inbox;
-struct lease_news;
-struct sleeper;
-struct waiter;
 
 #define RECORD_NO_PAGE UINT32_MAX
 
-/* Where a handle's job is, if it goes by a queue. Under the queue's lock, but for `closed`. */
+/* Where a handle's job is, if it goes by a queue. Under the queue's lock. */
 struct handle_queue {
 	struct queue *queue;      /* open and give on a lease: its queue; NULL */
 	struct queue_job *job;    /* NULL: it is closed */
 	struct sleeper *sleepers; /* the thread that waits for it */
-	_Atomic bool closed;      /* the job has its verdict, which stands in the handle */
 };
 
 /* A job as its owner sees it. On the heap for open and give, on the caller's stack for call. */
@@ -34,7 +24,7 @@ struct brood_handle {
 	uint64_t public_id; /* of the first attempt */
 	uint64_t given_ns;
 	struct waiter *waiter; /* the thread that sleeps for it, NULL */
-	bool closed;           /* the verdict is there. Set once, never unset */
+	_Atomic bool closed;   /* the verdict is there */
 	bool cancelled;        /* between two attempts of a call: no more of them */
 	bool waited;           /* a thread is in brood_wait() for it */
 	struct list calls;     /* in brood.calls, if it may be retried */
@@ -64,10 +54,8 @@ struct record {
 
 /* an id for a job that never gets out */
 uint64_t job_record_fresh_id(struct brood *b);
-/* an id of the caller's own. -EEXIST: its record is out */
-int job_record_claim_as(struct brood *b, struct brood_handle *handle, uint64_t id);
-/* handle may be NULL. 0 or -EAGAIN: all are out */
-int job_record_claim(struct brood *b, struct brood_handle *handle, uint64_t *ret_id);
+/* *inout_id: 0, or an id to have. handle may be NULL. -EAGAIN: all are out; -EEXIST: that one is */
+int job_record_claim(struct brood *b, struct brood_handle *handle, uint64_t *inout_id);
 /* NULL: no job or lease of that id is out */
 struct record *job_record_find(struct brood *b, uint64_t id);
 /* its frame did not get out */

@@ -38,7 +38,7 @@ static void close_handle(struct queue *l, struct queue_job *job)
 		l->results.handle_news++;
 		queue_wake(l, &handle->on.sleepers);
 		/* last: from now on its owner may give it back */
-		atomic_store_explicit(&handle->on.closed, true, memory_order_release);
+		atomic_store_explicit(&handle->closed, true, memory_order_release);
 	}
 	queue_jobs_free(l, job);
 }

@@ -8,23 +8,16 @@
  * event loop that dispatches (brood_fd() was called), or forces the lease.
  */
 #include "deliver.h"
-#include "engine.h"
-#include "fail.h"
-#include "given.h"
 #include "job_message.h"
 #include "path.h"
 #include "place.h"
 #include "queue.h"
 #include "queues.h"
-#include "job_record.h"
 #include "engine_root.h"
 #include "ring_in.h"
 #include "sleep.h"
 #include "wait.h"
 
-#include "../base/base.h"
-#include "../os/sockets.h"
-#include "../wire/frame.h"
 #include <stdlib.h>
 #include <sys/socket.h>
 

@@ -8,15 +8,10 @@
 #include "out.h"
 
 #include "channel.h"
-#include "fail.h"
 #include "unsent.h"
 #include "job_record.h"
 #include "engine_root.h"
 #include "waiter.h"
-
-#include "../base/base.h"
-#include "../os/fds.h"
-#include "../wire/frame.h"
 
 /* A failed send proves nothing about what can still be read: verdicts may lie before the end. */
 int out_failed(struct brood *b, int error, const char *what)

@@ -5,9 +5,6 @@
 
 #include "../wire/frame.h"
 
-struct brood;
-struct frame;
-
 /* after that: sees whether the supervisor is gone, sets the text, returns the errno to give */
 int out_failed(struct brood *b, int error, const char *what);
 /* as many waiting frames as the socket takes */

@@ -9,8 +9,6 @@
 #include <brood.h>
 #include <stdbool.h>
 
-struct brood;
-
 /* The attempts: those to come, those made, and what the last one came to. */
 struct tries {
 	uint32_t left, made, moved;

@@ -3,9 +3,9 @@
  * pinned.c - pinned leases: a queue with one worker, kept until the worker dies, its time is up, or
  * its owner has enough.
  */
-#include "engine.h"
+#include "given.h"
+#include "path.h"
 #include "place.h"
-#include "fail.h"
 #include "inbox_look.h"
 #include "leasing.h"
 #include "queue.h"
@@ -15,7 +15,6 @@
 #include "sleep.h"
 
 #include "lease_state.h"
-#include "../base/base.h"
 #include "../base/options.h"
 
 #define LIMIT_DEFAULT_MS 60000
@@ -101,13 +100,9 @@ int engine_lease(
 	struct queue *l;
 	int r;
 
-	r = options_copy(&o, sizeof o, options, sizeof o);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(o.reserved); i++)
-		r = o.reserved[i] ? -EINVAL : 0;
+	r = given_options(&o, sizeof o, options, o.reserved, ARRAY_SIZE(o.reserved), "lease");
 	if (r < 0)
-		return fail_with(r,
-			"lease options: size is wrong, or reserved is not zero: use { .size = "
-			"sizeof options }");
+		return r;
 	if (atomic_load(&b->refusing))
 		return fail_stopped();
 	o.wait_ms = o.wait_ms ? o.wait_ms : b->options.queue_ms;
@@ -164,11 +159,7 @@ int engine_lease_worker(
 		*ret_slot = l->pinned.slot;
 	if (ret_generation)
 		*ret_generation = l->pinned.generation;
-	r = l->pinned.over
-		? fail_with(-ESTALE,
-			  "this lease is over: its worker died, or its time was up; take "
-			  "another one")
-		: 0;
+	r = l->pinned.over ? path_lease_over() : 0;
 	queue_unlock(l);
 	return r;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* polled.c - for event loops: brood_fd() and brood_dispatch(). */
 #include "channel.h"
-#include "engine.h"
-#include "fail.h"
 #include "loglines.h"
 #include "out.h"
 #include "unsent.h"
@@ -10,9 +8,6 @@
 #include "engine_root.h"
 #include "submit.h"
 #include "waiter.h"
-
-#include "../base/base.h"
-#include "../os/fds.h"
 
 int engine_fd(struct brood *b)
 {

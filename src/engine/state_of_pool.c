@@ -3,13 +3,9 @@
  * state_of_pool.c - what the program asks about the pool: brood_wait_ready() and brood_stats().
  */
 #include "channel.h"
-#include "engine.h"
-#include "fail.h"
 #include "queues.h"
 #include "engine_root.h"
 #include "wait.h"
-
-#include "../base/base.h"
 
 static uint32_t load32(const _Atomic uint32_t *p)
 {

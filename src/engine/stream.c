@@ -12,7 +12,6 @@
 #include "job_verdict.h"
 #include "queue.h"
 
-#include "../os/closing.h"
 #include <stdlib.h>
 #include <sys/epoll.h>
 

@@ -5,11 +5,8 @@
 #include "submit.h"
 
 #include "deliver.h"
-#include "engine.h"
-#include "fail.h"
 #include "given.h"
 #include "inbox_look.h"
-#include "job_message.h"
 #include "path.h"
 #include "place.h"
 #include "queue.h"
@@ -19,11 +16,8 @@
 #include "sleep.h"
 #include "stream.h"
 
-#include "../base/base.h"
 #include "../base/options.h"
-#include "../wire/frame.h"
 #include <limits.h>
-#include <sys/uio.h>
 
 #define QUEUE_JOBS_MAX 65536u
 
@@ -260,13 +254,9 @@ int engine_queue_new(
 	struct queue *l;
 	int r;
 
-	r = options_copy(&o, sizeof o, options, sizeof o);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(o.reserved); i++)
-		r = o.reserved[i] ? -EINVAL : 0;
+	r = given_options(&o, sizeof o, options, o.reserved, ARRAY_SIZE(o.reserved), "queue");
 	if (r < 0)
-		return fail_with(r,
-			"queue options: size is wrong, or reserved is not zero: use { .size = "
-			"sizeof options }");
+		return r;
 	if (o.jobs > QUEUE_JOBS_MAX)
 		return fail_with(
 			-EINVAL, "queue options: jobs is %u: at most %u", o.jobs, QUEUE_JOBS_MAX);

@@ -2,16 +2,12 @@
 /*
  * told.c - what the program tells the supervisor: init data, and messages for the service manager.
  */
-#include "engine.h"
-#include "fail.h"
 #include "out.h"
 #include "unsent.h"
 #include "engine_root.h"
 #include "wait.h"
 
-#include "../os/fds.h"
 #include "../os/shm.h"
-#include "../wire/frame.h"
 #include <fcntl.h>
 
 #define STATUS_MAX 200 /* bytes of a status for systemd */
@@ -32,7 +28,20 @@ static int init_data_check(const void *data, size_t size, const int *fds, size_t
 	return 0;
 }
 
-/* A version that waits for room is not worth sending any more once there is a newer one. */
+/* What waits for room is not worth sending any more once there is something newer of its kind. */
+static int send_newest(struct brood *b, struct frame *f, const char *what)
+{
+	int r = out_send(b, f, 0, 0);
+
+	if (r < 0)
+		return out_failed(b, r, what);
+	if (r == 1) {
+		unsent_drop_older(b);
+		wait_for_room(b);
+	}
+	return 0;
+}
+
 static int init_data_send(struct brood *b, struct frame *f)
 {
 	int r;
@@ -40,14 +49,8 @@ static int init_data_send(struct brood *b, struct frame *f)
 	if (b->state != ENGINE_RUNNING)
 		return fail_stopped();
 	f->init_data.version = b->init_version + 1;
-	r = out_send(b, f, 0, 0);
-	if (r < 0)
-		return out_failed(b, r, "sending init data to the supervisor");
-	if (r == 1) {
-		unsent_drop_older(b);
-		wait_for_room(b);
-	}
-	return (int)++b->init_version;
+	r = send_newest(b, f, "sending init data to the supervisor");
+	return r < 0 ? r : (int)++b->init_version;
 }
 
 int engine_set_init_data(
@@ -97,15 +100,10 @@ static int notify_send(struct brood *b, struct frame *f)
 		return fail_stopped();
 	if (ready && b->ready_said)
 		return 0;
-	r = out_send(b, f, 0, 0);
-	if (r < 0)
-		return out_failed(b, r, "telling the supervisor");
 	b->ready_said |= ready;
-	if (r == 1) {
-		unsent_drop_older(b);
-		wait_for_room(b);
-	}
-	return 0;
+	r = send_newest(b, f, "telling the supervisor");
+	b->ready_said &= r == 0 || !ready;
+	return r;
 }
 
 int engine_notify(struct brood *b, uint32_t kind, const char *text)

@@ -24,7 +24,6 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #define SCRATCH 16384 /* where a reply goes that has no room */
 

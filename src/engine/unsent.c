@@ -12,10 +12,6 @@
 #include "engine_root.h"
 #include "waiter.h"
 
-#include "../base/base.h"
-#include "../os/closing.h"
-#include "../os/fds.h"
-#include "../wire/frame.h"
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>

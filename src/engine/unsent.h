@@ -4,11 +4,7 @@
 #define BROOD_ENGINE_UNSENT_H
 
 #include "../base/list.h"
-#include "../os/sockets.h"
 #include "../wire/frame.h"
-
-struct brood;
-struct frame;
 
 /* how soon to try again what the kernel refused for another reason than a full socket */
 #define OUT_RETRY_MS 5

@@ -22,9 +22,6 @@
 #include "transfer.h"
 #include "waiter.h"
 
-#include "../base/base.h"
-#include <poll.h>
-
 #define BLIND_MS 10 /* a thread for which there is no eventfd looks this often */
 
 enum { POLL_SELF, POLL_TRANSFER, POLL_CHANNEL, POLL_LOG, POLL_QUEUES, POLL_COUNT };

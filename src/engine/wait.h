@@ -9,11 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct brood;
-struct brood_handle;
-struct transfer;
-struct waiter;
-
 /* how long a job waits for room in the socket when nobody polls brood_fd() */
 #define OUT_PATIENCE_MS 1000
 struct wait {

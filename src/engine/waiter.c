@@ -10,8 +10,6 @@
 
 #include "engine_root.h"
 
-#include "../base/base.h"
-#include "../os/fds.h"
 #include <stdlib.h>
 #include <sys/eventfd.h>
 

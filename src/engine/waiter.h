@@ -6,7 +6,6 @@
 #include <stdbool.h>
 
 struct brood;
-struct waiter;
 
 /* with an eventfd, if there is one to be had; NULL: no memory */
 struct waiter *waiter_new(void);

@@ -179,3 +179,11 @@ bool text_callable(const void *fn)
 	dl_iterate_phdr(still_loaded, &l);
 	return l.found;
 }
+
+/* The loader has no name for the program. */
+bool text_in_program(const void *fn)
+{
+	const struct segment *s = find((uintptr_t)fn);
+
+	return s && s->name == hash("");
+}

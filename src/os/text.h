@@ -10,4 +10,6 @@
 #include <stdbool.h>
 int text_snapshot(void);            /* 0 or -ENOMEM; a second call replaces the first */
 bool text_callable(const void *fn); /* thread-safe */
+/* it lies in the program itself, not in a library: it stays callable. Thread-safe */
+bool text_in_program(const void *fn);
 #endif
