@@ -13,32 +13,13 @@
 #include "queue.h"
 
 #include <stdlib.h>
-#include <sys/epoll.h>
 
 struct stream {
 	struct brood_handle handle;
 	struct transfer transfer;
-	uint32_t watched;
 };
 
-static void watch(struct queue *l, struct queue_job *job, uint32_t events)
-{
-	struct stream *s = job->stream;
-	struct epoll_event event = { .events = events, .data.u64 = QUEUE_EVENT_JOB(job) };
-
-	if (events == s->watched || l->fds.gone)
-		return;
-	epoll_ctl(l->fds.epoll, s->watched ? events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL : EPOLL_CTL_ADD,
-		s->transfer.fd, &event);
-	s->watched = events;
-}
-
-static void watch_on(struct queue *l, struct queue_job *job)
-{
-	const struct transfer *t = &job->stream->transfer;
-
-	watch(l, job, (t->reading ? EPOLLIN : 0) | (t->writing ? EPOLLOUT : 0));
-}
+static int epoll_of(const struct queue *l) { return l->fds.gone ? -1 : l->fds.epoll; }
 
 /* Where the transfer has the reply is the job's buffer. */
 static void reply_is_at(struct queue_job *job)
@@ -51,7 +32,7 @@ void stream_event(struct queue *l, struct queue_job *job)
 {
 	transfer_step(&job->stream->transfer, POLLIN | POLLOUT);
 	reply_is_at(job);
-	watch_on(l, job);
+	transfer_watch(&job->stream->transfer, epoll_of(l), QUEUE_EVENT_JOB(job));
 }
 
 static void describe(
@@ -97,7 +78,6 @@ static int begin(struct queue *l, struct queue_job *job, uint64_t *ret_id)
 	job_message_handle(&s->handle, l->brood, &given);
 	s->handle.to = &l->inbox;
 	s->handle.on.job = job;
-	s->watched = 0;
 	for (;;) {
 		s->handle.public_id = job->id;
 		given.id = given.attempt ? 0 : job->id;
@@ -113,7 +93,7 @@ static int begin(struct queue *l, struct queue_job *job, uint64_t *ret_id)
 	/* the supervisor has them; no other attempt will need them */
 	if (job->fds.extra && job->tries.left == 0)
 		job->fds.extra = queue_jobs_fds_free(job->fds.extra);
-	watch_on(l, job);
+	transfer_watch(&s->transfer, epoll_of(l), QUEUE_EVENT_JOB(job));
 	return 0;
 }
 
@@ -137,7 +117,7 @@ int stream_begin(struct queue *l, struct queue_job *job, uint64_t *ret_id)
 
 static void stream_close_fd(struct queue *l, struct queue_job *job)
 {
-	watch(l, job, 0);
+	transfer_unwatch(&job->stream->transfer, epoll_of(l));
 	job->stream->transfer.fd = closing_pair_end(job->stream->transfer.fd);
 }
 

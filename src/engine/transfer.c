@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * transfer.c - the bytes of a handed-off job on its socket: the request out, the reply in,
+ * transfer.c - the bytes of a job on its socket: the request out, the reply in,
  * both at once, since a job may reply while it still reads. Never blocks, takes no lock.
  *
  * The verdict ends the call, not the reply's last byte. So a reply that fits into the socket may
@@ -22,6 +22,7 @@
 
 #include "../base/base.h"
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -134,6 +135,24 @@ void transfer_poll(struct transfer *t, uint64_t now, struct pollfd *ret_poll, ui
 	ret_poll->fd = t->fd;
 	ret_poll->events = (short)((t->writing ? POLLOUT : 0) | (t->reading ? POLLIN : 0));
 }
+
+static void watch_for(struct transfer *t, int epoll_fd, uint32_t events, uint64_t data)
+{
+	struct epoll_event event = { .events = events, .data.u64 = data };
+	int how = !t->watched ? EPOLL_CTL_ADD : events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
+
+	if (events == t->watched || t->fd < 0 || epoll_fd < 0)
+		return;
+	epoll_ctl(epoll_fd, how, t->fd, &event);
+	t->watched = events;
+}
+
+void transfer_watch(struct transfer *t, int epoll_fd, uint64_t data)
+{
+	watch_for(t, epoll_fd, (t->reading ? EPOLLIN : 0) | (t->writing ? EPOLLOUT : 0), data);
+}
+
+void transfer_unwatch(struct transfer *t, int epoll_fd) { watch_for(t, epoll_fd, 0, 0); }
 
 void transfer_step(struct transfer *t, short revents)
 {
