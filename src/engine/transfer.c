@@ -93,15 +93,18 @@ static size_t room_left(struct transfer *t)
 	return t->room - MIN(t->room, t->received);
 }
 
-static bool read_end(struct transfer *t, int error)
+enum read_result { READ_NOTHING, READ_ALL, READ_MORE };
+
+static enum read_result read_end(struct transfer *t, int error)
 {
 	if (!fail_is_end(error))
 		t->error = error;
-	return t->reading = false;
+	t->reading = false;
+	return READ_NOTHING;
 }
 
-/* False: nothing is left in the socket now; true: there may be. */
-static bool transfer_read(struct transfer *t)
+/* READ_ALL: all that lay in the socket when it was read; READ_MORE: there may be more. */
+static enum read_result transfer_read(struct transfer *t)
 {
 	char scratch[SCRATCH];
 	size_t left = room_left(t), room = MIN(left, (size_t)READ_MAX);
@@ -117,11 +120,11 @@ static bool transfer_read(struct transfer *t)
 		return read_end(t, -ENOMEM);
 	n = recvmsg(t->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && fail_is_later(-errno))
-		return errno == EINTR;
+		return errno == EINTR ? READ_MORE : READ_NOTHING;
 	if (n <= 0)
 		return read_end(t, n < 0 ? -errno : -EPIPE);
 	t->received += (size_t)n;
-	return (size_t)n == room + beyond || (msg.msg_flags & MSG_CTRUNC);
+	return (size_t)n == room + beyond || (msg.msg_flags & MSG_CTRUNC) ? READ_MORE : READ_ALL;
 }
 
 void transfer_poll(struct transfer *t, uint64_t now, struct pollfd *ret_poll, uint64_t *inout_until)
@@ -159,7 +162,7 @@ void transfer_step(struct transfer *t, short revents)
 	if (t->writing && (revents & (POLLOUT | POLLERR | POLLHUP)))
 		transfer_write(t);
 	if (t->reading && (revents & (POLLIN | POLLERR | POLLHUP)))
-		for (int i = 0; i < TURN && transfer_read(t); i++)
+		for (int i = 0; i < TURN && transfer_read(t) != READ_NOTHING; i++)
 			;
 }
 
@@ -168,12 +171,12 @@ void transfer_finish(struct transfer *t)
 	int queued = 0;
 	size_t limit;
 
-	if (!t->reading || !transfer_read(t))
+	if (!t->reading || transfer_read(t) != READ_MORE)
 		return;
 	/* Somebody may still write, for ever: read no more than there is now. */
 	if (ioctl(t->fd, FIONREAD, &queued) < 0 || queued <= 0)
 		return;
 	limit = t->received + (size_t)queued;
-	while (t->received < limit && transfer_read(t))
+	while (t->received < limit && transfer_read(t) == READ_MORE)
 		;
 }
