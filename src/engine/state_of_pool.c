@@ -69,6 +69,7 @@ static uint32_t ms_until(uint64_t when)
 
 static void stats_of_page(const struct stats_page *stats_page, struct brood_stats *s)
 {
+	s->died = atomic_load_explicit(&stats_page->died, memory_order_acquire);
 	s->ready = load32(&stats_page->ready);
 	s->idle = load32(&stats_page->idle);
 	s->busy = load32(&stats_page->busy);
@@ -82,7 +83,6 @@ static void stats_of_page(const struct stats_page *stats_page, struct brood_stat
 	s->redispatched = load64(&stats_page->redispatched);
 	s->retried = load64(&stats_page->retried);
 	s->spawned = load64(&stats_page->spawned);
-	s->died = load64(&stats_page->died);
 	s->killed = load64(&stats_page->killed);
 	s->retired = load64(&stats_page->retired);
 	s->spawn_failures = load64(&stats_page->spawn_failures);

@@ -87,7 +87,7 @@ static void count(struct slot *slot, const struct process_exit *e, bool expected
 		(slot->jobs_done == 0 && !at_work(slot) && !outside &&
 			now - slot->ready_ns < (uint64_t)pool->options->healthy_ms * NS_PER_MS);
 
-	count_one(&pool->stats_page->died);
+	pool->died++;
 	if (e->code == CLD_DUMPED)
 		pool_count_core(pool, now);
 	if (young && !slot->end.unwatched && (!expected || slot->ready_ns == 0) &&
@@ -175,7 +175,7 @@ static void bury_undead(struct slot *slot)
 	slot_log(slot, BROOD_NOTICE, BROOD_EVENT_UNDEAD,
 		"worker %u (pid %d), which was killed, has ended after %" PRIu64 " ms",
 		slot->number, slot->pid, (now_ns() - slot->killed_ns) / NS_PER_MS);
-	count_one(&slot->pool->stats_page->died);
+	slot->pool->died++;
 	forget_process(slot);
 	slot->sweeps = s->sweeps;
 	note(s, NOTE_STOP);

@@ -38,6 +38,8 @@ void pool_count(struct pool *pool)
 	atomic_store_explicit(&b->queued_peak, pool->records.queued_peak, memory_order_relaxed);
 	atomic_store_explicit(&b->undead, n[SLOT_UNDEAD], memory_order_relaxed);
 	atomic_store_explicit(&b->degraded, pool_degraded(pool), memory_order_relaxed);
+	/* Whoever reads that a worker has died must not read that the worker is still ready. */
+	atomic_store_explicit(&b->died, pool->died, memory_order_release);
 }
 
 void pool_worker_is_well(struct slot *slot, const char *what)

@@ -61,6 +61,7 @@ struct pool {
 	struct timer spawn_timer;
 	struct cores cores;
 	struct init_data init_data;
+	uint64_t died;      /* workers: pool_count() tells, after the gauges */
 	bool was_ready;     /* all of its workers were, once */
 	bool degraded_said; /* to the service manager */
 	bool degraded_told; /* to the engine */

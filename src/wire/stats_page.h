@@ -12,7 +12,8 @@
 #include <brood.h>
 #include <stdatomic.h>
 
-struct stats_page { /* one writer; each field is read alone */
+/* One writer. Each field is read alone, but for `died`: it is read first, and written last. */
+struct stats_page {
 	_Atomic uint32_t ready, idle, busy, starting, queued, queued_peak, degraded;
 	_Atomic uint64_t next_spawn_ns; /* 0: none is waited for */
 	_Atomic uint64_t verdicts[BROOD_OUTCOMES];
