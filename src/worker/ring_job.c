@@ -353,7 +353,7 @@ static void end(
 		(ran->memory ? DONE_MEMORY : 0) | ran->told << DONE_TOLD_SHIFT);
 	if (job->reply.elsewhere || job->back_count > 0)
 		payload_finish(job, done);
-	else if (job->reply.size > 0)
+	if (!job->reply.elsewhere && job->reply.size > 0)
 		done->reply_at = (uint32_t)(job->reply.start % RING_UP_BYTES);
 	atomic_signal_fence(memory_order_seq_cst); /* as in begin_done() */
 	done->reply_size = job->reply.size;
