@@ -778,6 +778,87 @@ BROOD_PUBLIC int brood_take(struct brood_queue *queue, const struct brood_result
  */
 BROOD_PUBLIC size_t brood_queue_out(struct brood_queue *queue) BROOD_NOEXCEPT;
 
+/* ---- Mapping (engine): a function over many items -------------------------------------------- */
+
+/* options.flags of brood_map(), a set. Since: 0.3.0. */
+enum brood_map_flags {
+	BROOD_MAP_ORDERED = 1 << 0, /* on_item gets the items in their order, not as they end */
+};
+
+/*
+ * The callback of an item that has its verdict. It is called once for each item.
+ * Parameters: context: of brood_map(), as result->context. index: the item's place in items, 0 is
+ *   the first. result: the library's, valid until the callback returns; set an fd to -1 to keep it.
+ * Returns: 0: the map goes on. Any other value ends the map.
+ * Threads: the thread that called brood_map(); the library holds no lock. The callback may make
+ *   any call, brood_map() and brood_stop() included. Since: 0.3.0.
+ */
+typedef int brood_item_fn(void *context, size_t index, const struct brood_result *result);
+
+/* How far a map is. The library's memory, valid until the callback returns. Since: 0.3.0. */
+struct brood_map_progress {
+	size_t size;     /* set by the library */
+	size_t count;    /* the items of the map */
+	size_t ended;    /* items that have their verdict */
+	size_t not_done; /* of these, items whose outcome is not BROOD_DONE */
+	size_t out;      /* items that were given and have no verdict yet */
+	uint64_t elapsed_us;
+};
+
+/*
+ * The callback that tells how far a map is: every progress_ms, also while no item ends, and once
+ * more when the last item has ended.
+ * Parameters: context: of brood_map(). progress: the library's.
+ * Returns, threads: as brood_item_fn. Since: 0.3.0.
+ */
+typedef int brood_map_progress_fn(void *context, const struct brood_map_progress *progress);
+
+/* The options of brood_map(). brood_map(3) tells more. Since: 0.3.0. */
+struct brood_map_options {
+	size_t size;
+	uint32_t flags;       /* enum brood_map_flags */
+	uint32_t at_once;     /* items out at a time, at most 65536; 0: 2 x workers */
+	uint32_t progress_ms; /* the time between two calls of on_progress; 0: 100 */
+	/*
+	 * ORDERED: results that wait for an earlier item. An item is given only if it is less than
+	 * `window` items after the first one that on_item did not have, and while the waiting
+	 * results have less than `window_bytes`.
+	 */
+	uint32_t window;                    /* 0: 65536 */
+	uint64_t window_bytes;              /* 0: 64 MiB */
+	brood_map_progress_fn *on_progress; /* NULL: nobody wants to know */
+	/*
+	 * The options of each job. `queue`, `lease`, `on_done`, `on_progress`, `context`, `ret_id`
+	 * and `ret_fds` are not set there: on_item has all that they would tell. NULL: all defaults
+	 */
+	const struct brood_job_options *job;
+	uint64_t reserved[8];
+};
+
+/*
+ * Runs fn over an array of items, on all workers, and tells the program what became of each. An
+ * item is the request of one job. The call returns when all items have ended. It gives an item
+ * whenever fewer than at_once are out, and waits where the pool has no room for more.
+ * Parameters: items: the caller's, unchanged until the call returns; an item may have 0 bytes.
+ *   count: any number. options: the caller's; NULL: all defaults. on_item: called for each item.
+ *   context: for both callbacks.
+ * Returns: how many items on_item had: count, or less where a callback ended the map. What was out
+ *   then was cancelled, and has ended.
+ * Errors: on_item had each item that was given before the error. -EINVAL, -EMFILE, -ENFILE,
+ *   -ENOMEM, and
+ *   -ESHUTDOWN  brood_stop() was called: on_item had the other items, too, as refused (DRAINING)
+ *   -ENOTCONN   the supervisor is gone: on_item had the other items, too, as lost (CHANNEL)
+ *   -EFAULT  fn is not in code that was mapped at brood_start(): use a plugin
+ *   -EBADF   one of options.job->fds is not open
+ * Worker death: as brood_submit(). It costs one item.
+ * Threads: any number of threads may each have a map. Since: 0.3.0.
+ */
+#define brood_map(brood, fn, items, count, options, on_item, context) \
+	brood_map_named(brood, fn, #fn, items, count, options, on_item, context)
+BROOD_PUBLIC ssize_t brood_map_named(struct brood *brood, brood_fn *fn, const char *name,
+	const struct iovec *items, size_t count, const struct brood_map_options *options,
+	brood_item_fn *on_item, void *context) BROOD_NOEXCEPT;
+
 /* ---- Pinned leases (engine): one worker for a conversation ----------------------------------- */
 
 /* The options of brood_lease(). Since: 0.2.0. */
@@ -1131,6 +1212,15 @@ inline int brood_submitv_cxx(const char *text, struct brood *brood, brood_fn *fn
 	uint64_t *ret_id) BROOD_NOEXCEPT
 {
 	return brood_submitv_named(brood, fn, text, request, request_count, options, ret_id);
+}
+
+#undef brood_map
+#define brood_map(...) brood_map_cxx("\375" #__VA_ARGS__, __VA_ARGS__)
+inline ssize_t brood_map_cxx(const char *text, struct brood *brood, brood_fn *fn,
+	const struct iovec *items, size_t count, const struct brood_map_options *options,
+	brood_item_fn *on_item, void *context) BROOD_NOEXCEPT
+{
+	return brood_map_named(brood, fn, text, items, count, options, on_item, context);
 }
 
 #endif
