@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <sys/uio.h>
 
 namespace
 {
@@ -21,6 +22,27 @@ void expect(const brood_verdict &v, int code, const char *name)
 	brood_verdict_format(&v, line, sizeof line);
 	std::fprintf(stderr, "lambda: code %d of \"%s\" was expected: %s\n", code, name, line);
 	failures++;
+}
+
+void maps(brood *pool)
+{
+	const iovec items[] = { { nullptr, 0 }, { nullptr, 0 } };
+	brood_verdict v = {};
+	const ssize_t told = brood_map(
+		pool,
+		[](brood_job *) {
+			int a = 5, b = 6;
+			return a + b;
+		},
+		items, 2, nullptr,
+		[](void *context, size_t, const brood_result *each) {
+			*static_cast<brood_verdict *>(context) = each->verdict;
+			return 0;
+		},
+		&v);
+	if (told != 2)
+		std::fprintf(stderr, "lambda: %s\n", brood_error());
+	expect(v, 11, "[](brood_job *) { int a = 5, b = 6; return a + b; }");
 }
 
 } // namespace
@@ -67,5 +89,6 @@ int main()
 	while (brood_take(brood_own_queue(pool), &result, 1) == 0)
 		brood_queue_wait(brood_own_queue(pool), 10000);
 	expect(result->verdict, 9, "[](brood_job *) { int a[] = { 4, 5 }; return a[0] + a[1]; }");
+	maps(pool);
 	return brood_stop(pool) < 0 || failures > 0;
 }
