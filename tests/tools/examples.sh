@@ -112,9 +112,15 @@ check_map() {
 	done
 	timeout 60 "$build/example-map" words.{0..299} none >out 2>err
 	[ $? -eq 1 ] && [ "$(wc -l <out)" -eq 301 ] &&
-		tail -n 1 out | grep -q '^ *- none (.*: failed, code 2' &&
-		head -n 300 out | awk '$1 != NR - 1 || $2 != "words." NR - 1 { exit 1 }'
+		[ "$(tail -n 1 out)" = "       0        0 none: failed" ] &&
+		head -n 300 out | awk '$1 != NR - 1 || $2 != NR - 1 || $4 != "done" ||
+			$3 != "words." NR - 1 ":" { exit 1 }'
 	ok $? "map: 300 counts, in order, and one failure"
+	[ "$(tr '\r' '\n' <err | tail -n 1)" = "301 of 301 files" ]
+	ok $? "map: its progress line ends with all files"
+	timeout 60 "$build/example-map" words.{0..9} >out 2>err &&
+		[ "$(grep -c ': done$' out)" -eq 10 ]
+	ok $? "map: all is well"
 }
 
 check_drain() {         # check_drain MS REST: REST: the last line behind "accepted"

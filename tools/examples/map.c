@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * map: runs one function over many items, on all workers, and prints the results in the order of
- * the items. It counts the words of files. A file that takes its worker down has no count; the
- * other files still have theirs.
+ * the items. It counts the lines and words of files. A file that takes its worker down has no
+ * counts; the other files still have theirs. A line on standard error says how many files have
+ * been counted.
  *
  * 	map FILE...
  */
@@ -12,89 +13,72 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 
-/* In a worker: the request is a path with its NUL, the reply is a number. */
-static int count_words(struct brood_job *job)
+struct counts {
+	unsigned long lines, words;
+};
+
+/* In a worker: the request is a path with its NUL, the reply are the counts. */
+static int count(struct brood_job *job)
 {
 	const char *path = brood_job_request(job, NULL);
 	FILE *file = path ? fopen(path, "r") : NULL;
-	unsigned long words = 0;
+	struct counts counts = { 0, 0 };
 	int c, inside = 0;
 	if (!file)
 		return errno;
 	while ((c = getc(file)) != EOF) {
-		words += !inside && !isspace(c);
+		counts.lines += c == '\n';
+		counts.words += !inside && !isspace(c);
 		inside = !isspace(c);
 	}
+	c = ferror(file) ? EIO : 0;
 	fclose(file);
-	return brood_job_reply(job, &words, sizeof words) < 0;
+	return c ? c : brood_job_reply(job, &counts, sizeof counts) < 0;
 }
 
-struct item {
-	const char *path;
-	unsigned long words;
-	struct brood_verdict verdict;
-};
+static size_t failed;
 
-/* Submits items until the queue is full: -EAGAIN says that a result must be taken first. */
-static size_t give(struct brood *brood, struct item *items, size_t next, size_t count)
+static int progress(void *paths, const struct brood_map_progress *p)
 {
-	struct brood_job_options options = { .size = sizeof options };
-	for (; next < count; next++) {
-		options.context = &items[next];
-		int r = brood_submit(brood, count_words, items[next].path,
-			strlen(items[next].path) + 1, &options, NULL);
-		if (r == -EAGAIN)
-			break;
-		if (r < 0) {
-			fprintf(stderr, "map: %s\n", brood_error());
-			exit(1);
-		}
-	}
-	return next;
+	(void)paths;
+	failed = p->not_done;
+	fprintf(stderr, "\r%zu of %zu files%s", p->ended, p->count,
+		p->ended < p->count ? "" : "\n");
+	return 0;
 }
 
-static size_t take(struct brood *brood)
+static int print(void *paths, size_t index, const struct brood_result *result)
 {
-	const struct brood_result *results[64];
-	int n = brood_take(brood_own_queue(brood), results, 64);
-	for (int i = 0; i < n; i++) {
-		struct item *item = results[i]->context;
-		item->verdict = results[i]->verdict;
-		if (results[i]->reply_size == sizeof item->words)
-			memcpy(&item->words, results[i]->reply, sizeof item->words);
-	}
-	return n > 0 ? (size_t)n : 0;
+	struct counts counts = { 0, 0 };
+	if (result->reply_size == sizeof counts)
+		memcpy(&counts, result->reply, sizeof counts);
+	printf("%8lu %8lu %s: %s\n", counts.lines, counts.words, ((char **)paths)[index],
+		brood_outcome_name(result->verdict.outcome));
+	return 0; /* any other value ends the map */
 }
 
-static int print(const struct item *item)
+static ssize_t count_all(struct brood *brood, const struct iovec *items, size_t n, char **paths)
 {
-	char line[300];
-	if (item->verdict.outcome == BROOD_DONE)
-		return printf("%8lu %s\n", item->words, item->path), 0;
-	brood_verdict_format(&item->verdict, line, sizeof line);
-	return printf("       - %s (%s)\n", item->path, line), 1;
+	struct brood_map_options options = { .size = sizeof options, .flags = BROOD_MAP_ORDERED };
+	options.on_progress = progress;
+	return brood_map(brood, count, items, n, &options, print, paths);
 }
 
 int main(int argc, char **argv)
 {
-	struct brood_options options = { .size = sizeof options };
+	struct brood_options options = { .size = sizeof options, .flags = BROOD_NO_CORE };
+	size_t files = argc > 1 ? (size_t)argc - 1 : 0;
+	struct iovec *items = calloc(files + 1, sizeof *items);
 	struct brood *brood;
-	if (brood_start(&options, &brood) < 0)
-		return fprintf(stderr, "map: %s\n", brood_error()), 1;
-	size_t count = (size_t)(argc > 1 ? argc - 1 : 0), next = 0, done = 0;
-	struct item *items = calloc(count + 1, sizeof *items);
-	int failed = 0;
-	for (size_t i = 0; items && i < count; i++)
-		items[i].path = argv[i + 1];
-	while (items && done < count) {
-		next = give(brood, items, next, count);
-		if (brood_queue_wait(brood_own_queue(brood), BROOD_FOREVER) < 0)
-			break;
-		done += take(brood);
-	}
-	for (size_t i = 0; i < done; i++)
-		failed += print(&items[i]);
+	for (size_t i = 0; items && i < files; i++)
+		items[i] = (struct iovec){ argv[i + 1], strlen(argv[i + 1]) + 1 };
+	if (!items || brood_start(&options, &brood) < 0)
+		return fprintf(stderr, "map: %s\n", items ? brood_error() : "no memory"), 1;
+	ssize_t n = count_all(brood, items, files, argv + 1);
+	if (n < 0)
+		fprintf(stderr, "map: %s\n", brood_error());
 	free(items);
-	return brood_stop(brood) < 0 || failed > 0 || done < count;
+	return brood_stop(brood) < 0 || n < 0 || failed > 0;
 }
