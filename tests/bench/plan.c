@@ -411,6 +411,22 @@ static void plan_large(struct plan *plan, const char *size, uint32_t bytes)
 	}
 }
 
+/* A block takes seconds, since a pool must live through a thousand crashes. */
+static void plan_map(struct plan *plan, bool quick)
+{
+	const struct params p = { .workers = 8, .fixed = quick ? 2000 : 100000 };
+	struct group *g = add_group(plan, "map", BOTH);
+	uint32_t map = add_stand(g, &bench_map, &p);
+	const struct reading list = { map, 1 };
+
+	g->rounds = quick ? 1 : 3;
+	say(add_row(g, first(map), (struct beside){ list, "list" }, "map.bad"),
+		"brood_map() in order: 8 workers, %u items of 1 ms, 1 %% crash, 0.1 %% hang",
+		p.fixed);
+	add_bound(g, UNPINNED, TIMES_AT_MOST, list, 1.2,
+		"map with crashes and hangs: time, of list scheduling (unpinned)");
+}
+
 void plan_make(struct plan *plan, const struct settings *settings)
 {
 	static const uint32_t workers[] = { 1, 8, 64 }, bytes[] = { 0, 64, 1024 };
@@ -428,6 +444,7 @@ void plan_make(struct plan *plan, const struct settings *settings)
 	plan_submit(plan, 8, 65536);
 	plan_many_submit(plan);
 	plan_threads(plan);
+	plan_map(plan, settings->quick);
 	plan_processes(plan, settings->quick);
 	plan_many(plan, settings->many);
 	plan_large(plan, "256k", 256u << 10);
