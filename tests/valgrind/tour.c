@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -220,6 +221,48 @@ static void threads(void)
 		pthread_join(t[i], NULL);
 }
 
+/* Replies with a descriptor. The first item is late, so that the others wait for it. */
+static int late_first(struct brood_job *job)
+{
+	size_t size;
+	const void *request = brood_job_request(job, &size);
+	int fd = 2;
+
+	if (size == 1)
+		usleep(100000);
+	if (size == 20)
+		abort();
+	return brood_job_reply_fds(job, &fd, 1) == 0 &&
+			brood_job_reply(job, request, size) == (ssize_t)size
+		? 0
+		: 1;
+}
+
+static int on_item(void *context, size_t index, const struct brood_result *result)
+{
+	size_t *last = context;
+
+	EXPECT(result->verdict.outcome == (index == 19 ? BROOD_CRASHED : BROOD_DONE));
+	EXPECT(index == 19 || (result->reply_size == index + 1 && result->fds_count == 1));
+	return index == *last;
+}
+
+/* To the end, and to an end in the middle: what waits for its turn then is dropped. */
+static void maps(void)
+{
+	struct brood_map_options o = { .size = sizeof o, .flags = BROOD_MAP_ORDERED };
+	struct iovec items[40];
+	char bytes[40] = { 0 };
+
+	for (size_t i = 0; i < 40; i++)
+		items[i] = (struct iovec){ bytes, i + 1 };
+	for (size_t last = 40; last > 2; last /= 10)
+		EXPECT(brood_map(brood, late_first, items, 40, &o, on_item, &last) ==
+			(last < 40 ? (ssize_t)last + 1 : 40));
+	items[0].iov_len = 0;
+	EXPECT(brood_map(brood, late_first, items, 1, NULL, NULL, NULL) == -EINVAL);
+}
+
 int main(int argc, char **argv)
 {
 	struct brood_options options = {
@@ -246,6 +289,7 @@ int main(int argc, char **argv)
 	handles();
 	data();
 	threads();
+	maps();
 	EXPECT(brood_dispatch(brood) >= 0 && brood_rearm() == 0 && brood_notify_ready(brood) == 0);
 	EXPECT(brood_stats(brood, &stats) == 0 && stats.died >= 4 && stats.spawned > 4);
 	EXPECT(brood_wait_ready(brood, WAIT_MS) == 0);
