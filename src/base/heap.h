@@ -25,7 +25,7 @@ int heap_init(struct heap *h, size_t capacity);
 void heap_free(struct heap *h);
 /* 0 or -ENOMEM; a node that is in moves to its new key */
 int heap_insert(struct heap *h, struct heap_node *n, uint64_t key);
-void heap_remove(struct heap *h, struct heap_node *n); /* fine when it is in none */
+void heap_remove(struct heap *h, struct heap_node *n); /* does nothing to a node in no heap */
 struct heap_node *heap_first(const struct heap *h);    /* NULL when empty */
 static inline bool heap_contains(const struct heap_node *n) { return n->index != 0; }
 

@@ -36,7 +36,7 @@ static int give(
 	job->socket_job = true;
 	l->jobs.others++;
 	job->tell.on_done = NULL;
-	job->tell.on_progress = NULL; /* nobody would tell it */
+	job->tell.on_progress = NULL; /* who waits for a handle does not call it */
 	job->fds.socket = given->fd;
 	job->fds.own_pair = given->own_pair;
 	job->alone = true;
@@ -130,7 +130,7 @@ static int job_give(struct brood *b, const struct given *given, struct brood_han
 		if (!handle)
 			return fail_system(-ENOMEM, "a job's handle");
 		job_message_handle(handle, b, given);
-		handle->on_progress = NULL; /* nobody would tell it */
+		handle->on_progress = NULL; /* who waits for a handle does not call it */
 	}
 	r = give_on_lease(b, given, handle);
 	if (r == 0) {

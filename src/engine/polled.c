@@ -43,7 +43,10 @@ int engine_dispatch(struct brood *b)
 	int results;
 	bool lost;
 
-	/* -1: there is no such queue. Else its epoll has said whether there is something to read */
+	/*
+	 * -1: the brood has no queue of its own, so the channel is read here. Else the queue has
+	 * read the channel, if its epoll said that something was there
+	 */
 	results = submit_dispatch_own(b);
 	engine_lock(b);
 	if (b->state != ENGINE_RUNNING) {

@@ -26,7 +26,10 @@ void unsent_drop(struct brood *b, struct out *out)
 		b->out_state = OUT_OPEN;
 }
 
-/* Init data, or a status. READY is said once and must not be lost. */
+/*
+ * Does the newer message make the older one, which waits to be sent, needless? Yes if both are
+ * init data, or both are a status. A READY is said once, so nothing may replace it.
+ */
 static bool out_replaces(const struct out *newer, const struct out *older)
 {
 	const size_t kind = offsetof(struct frame, notify.kind);

@@ -248,8 +248,9 @@ static _Noreturn void become_supervisor(struct start *s, pid_t engine_pid, int p
 	int pidfd;
 
 	/*
-	 * The placeholder kept a place for it in the table of open files; only memory may be short
-	 * now, and that passes. -1 where there are no pidfds.
+	 * The placeholder was opened before the fork, so that the engine's pidfd now has a place in
+	 * the table of open files. Memory may still be short, or the system's table full: that
+	 * passes. A kernel without pidfds gives -1.
 	 */
 	close_fd(placeholder);
 	notify_hide();

@@ -98,15 +98,15 @@ static void sleep_until_orphaned(struct guard *g)
 			{ .fd = g->signal_fd, .events = POLLIN } };
 
 		/*
-		 * negative fds are passed by. With neither (no memory at birth) there is nothing to
-		 * sleep on: look once a while
+		 * poll() passes negative fds by. If there was no memory for either at birth, there
+		 * is nothing to sleep on: look every 20 ms
 		 */
 		if (poll(p, 2, g->pidfd < 0 && g->signal_fd < 0 ? 20 : -1) < 0)
 			continue;
 		if (p[0].revents)
 			/*
-			 * readable: it has ended, though we may not have been given another parent
-			 * yet
+			 * the pidfd is readable: the supervisor has ended, though getppid() may
+			 * not say so yet
 			 */
 			return;
 		if (p[1].revents)
@@ -137,7 +137,7 @@ static void kill_engine(const struct guard *g)
 	close_fd(pidfd);
 }
 
-/* Each leads, or has led, a session and a group with its own number. */
+/* The workers of the roster: each leads, or has led, a session and a group with its own pid. */
 static size_t list_sessions(struct guard *g, uint32_t slots)
 {
 	size_t count = 0;

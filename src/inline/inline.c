@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#define SLACK_MS 1000 /* of the stop, beyond drain_ms and stop_ms */
+#define SLACK_MS 1000 /* brood_stop() waits for drain_ms + stop_ms + this at most */
 
 struct init_version {
 	struct init_version *older;

@@ -36,7 +36,7 @@ static void make_room(struct inline_bytes *b)
 	b->room = larger ? want : b->room;
 }
 
-/* False: the reply is at its end. */
+/* Reads some of what the job has replied. False: no more will come. */
 static bool read_reply(struct inline_bytes *b)
 {
 	char spill[16384];

@@ -5,9 +5,9 @@
 
 #include "../engine/engine_root.h"
 
-/* whose log callback hears of jobs; valid for good */
+/* The program's: its log callback is called for jobs. They must stay valid for good. */
 void inline_run_options(const struct brood_options *options);
-/* brood.run_here */
+/* What brood.run_here points to: runs the job here. 0: it runs, or is over; -errno. */
 int inline_run(struct queue *l, struct queue_job *job, const struct given *given);
 
 #endif

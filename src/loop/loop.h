@@ -29,9 +29,9 @@ struct source {
 	source_fn *on;
 }; /* embedded in its owner */
 struct timer {
-	struct heap_node node;
+	struct heap_node node; /* node.key: when it fires */
 	timer_fn *on;
-}; /* node.key is the time */
+};
 
 #define LOOP_BATCH 64
 struct loop {
@@ -45,7 +45,10 @@ struct loop {
 	void (*settle)(struct loop *loop);
 };
 
-/* Has room for this many timers: with more, and no memory, timer_set() aborts. */
+/*
+ * timers: how many can run at once without more memory. Beyond that timer_set() asks for memory,
+ * and aborts where there is none.
+ */
 int loop_init(struct loop *loop, size_t timers);
 /* Closes the epoll fd and frees the memory. The sources still belong to their owners. */
 void loop_close(struct loop *loop);
@@ -80,7 +83,7 @@ static inline void timer_set(struct loop *loop, struct timer *timer, uint64_t wh
 	if (when == TIME_NEVER)
 		timer_stop(loop, timer);
 	else if (heap_insert(&loop->timers, &timer->node, when) < 0)
-		/* more timers than loop_init() was told, and no memory: our own bug */
+		/* more timers run than loop_init() has room for, and no memory: our own bug */
 		abort();
 }
 /* Runs until loop->stop is set. Returns 0 or -errno. */

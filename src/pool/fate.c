@@ -56,7 +56,7 @@ static bool fate_ours(const struct fate_facts *f)
 	if (f->code == CLD_EXITED)
 		return aborted;
 	if (!fate_by_signal(f))
-		return true; /* nobody knows how it ended: the swap is all there is */
+		return true; /* no exit status was to be had: that the swap was won must do */
 	if (f->kill_signal != 0 && f->status == f->kill_signal)
 		return true;
 	return aborted && (f->status == SIGABRT || f->status == SIGKILL);

@@ -22,7 +22,7 @@
 #define PICK_FULL_NS 200000u /* and while none is */
 enum pick_choice { PICK_WARM, PICK_IDLE, PICK_LEAST, PICK_NONE };
 struct pick_view {
-	/* TIME_NEVER: there is no worker that was given the last job and is still at work */
+	/* work left of the worker that got the last job; TIME_NEVER: it has none, or takes none */
 	uint64_t warm_cost;
 	uint64_t least_cost; /* of those looked at; TIME_NEVER: none has room */
 	bool idle;           /* some worker has nothing to do */

@@ -107,8 +107,9 @@ static void move_to(struct lease_watch *w, uint64_t place)
 }
 
 /*
- * Cancels for jobs that have not begun are kept until they have, or are past: when several are
- * cancelled, each of those that the worker has taken already is to be met.
+ * Hurries the job that runs, if it was cancelled. A job may be cancelled that the worker has taken,
+ * but has not begun, and so may several. So each cancel is kept, a bit a job, until its job runs or
+ * is past.
  */
 static void hurry(struct lease_watch *w, struct ladder *l, uint64_t now)
 {

@@ -34,7 +34,7 @@ struct job {
 	uint32_t attempts, redispatched;
 	uint32_t retries_left;
 	uint64_t assigned_ns;
-	struct slot *slot; /* its worker's; NULL: none */
+	struct slot *slot; /* whose worker has it; NULL: none has */
 	struct timer queue_timer;
 	struct brood_verdict verdict; /* once decided, until the socket takes it */
 	struct brood_verdict before;  /* of an attempt that had begun, if `ran` */

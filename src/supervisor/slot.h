@@ -47,7 +47,7 @@ struct slot {
 	struct timer undead_timer; /* since SIGKILL was sent to it, at killed_ns */
 	uint64_t killed_ns;
 	uint64_t sequence; /* of the last job */
-	struct job *job;   /* that it runs, or the lease that it is on */
+	struct job *job;   /* that its worker runs, or the lease it is on; NULL */
 	struct ladder ladder;
 	struct slot_lease lease;
 	uint64_t born_ns, ready_ns;

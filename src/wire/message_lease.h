@@ -64,7 +64,10 @@ struct message_lease_kill {
 	uint64_t id, sequence;
 	uint32_t cause, pad;
 };
-/* CANCEL: the ladder of that job, if it still runs. NONSENSE: the worker sent some */
+/*
+ * CANCEL: begin the ladder of the job with that sequence, once it runs. NONSENSE: the worker sent
+ * what makes no sense, so kill it
+ */
 enum { LEASE_KILL_CANCEL = 1, LEASE_KILL_NONSENSE };
 enum { LEASE_REFUSED = 1, LEASE_RETURNED, LEASE_DIED };
 enum {

@@ -113,10 +113,10 @@ struct ring_queue {
 
 /*
  * callers: a word for each job whose entry says RING_CALLER, on which the thread that made the call
- * sleeps. That thread stores SLEEPS (or BELL, if it sleeps in the queue's epoll), looks once more
- * at `done`, and sleeps while the word says so. Who changes the word to TOLD (the worker after
- * `done`; or the engine, when another thread took the completion, or the job moves) wakes that
- * thread.
+ * sleeps. That thread stores CALLER_SLEEPS (or CALLER_DONE_FD, if it sleeps in the queue's epoll),
+ * looks once more at `done`, and sleeps while the word says so. Who changes the word to CALLER_TOLD
+ * (the worker after `done`; or the engine, when another thread took the completion, or the job
+ * moves) wakes that thread.
  */
 enum caller_state { CALLER_NONE, CALLER_SLEEPS, CALLER_DONE_FD, CALLER_TOLD };
 #define CALLER_WORD(sequence, state) ((uint32_t)(sequence) << 2 | (uint32_t)(state))

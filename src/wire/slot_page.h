@@ -50,7 +50,10 @@ enum worker_exit {
 	WORKER_EXIT_RING = 75,
 };
 
-/* at the start of the slot's page. All of it hostile, but to its worker */
+/*
+ * At the start of the slot's page. A job can write all of it, so nobody but the slot's own worker
+ * may trust what stands there.
+ */
 struct slot_page {
 	_Atomic uint64_t word;
 	/* of RUNNING(N), stored before it: when the worker says it began */
@@ -62,7 +65,7 @@ struct slot_page {
 	_Atomic uint64_t soft;
 	/* the worker's, as it dies: worker_memory refused it memory */
 	_Atomic uint32_t memory;
-	/* why: one of BROOD_TOLD_*. Stored before `soft` */
+	/* the supervisor's: why that job was told to end, a BROOD_TOLD_*. Stored before `soft` */
 	_Atomic uint32_t soft_cause;
 	/* the worker's: sequence of the last job to which brood_job_cancelled() said so */
 	_Atomic uint64_t noticed;

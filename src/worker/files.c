@@ -114,7 +114,11 @@ void files_note_flags(void)
 				SLOT_PAGE_STANDARD | (uint32_t)s->noted[i], memory_order_relaxed);
 }
 
-/* A job may have put another file there: then only the supervisor can reach the one that was. */
+/*
+ * A job may have put another file at the number of stdout or stderr. Then the worker cannot reach
+ * the file that was there: its note stays in the slot page, and the supervisor puts the flags back
+ * once the worker is dead.
+ */
 void files_put_back_flags(const struct identity *files)
 {
 	struct standard *s = &standard;

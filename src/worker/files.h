@@ -24,8 +24,9 @@ void files_note_flags(void);
 /* What the hook made of the files that are the worker's own stays. */
 void files_note_own(void);
 /*
- * Puts the flags back. files: what stood at 0 to 2 when the worker was ready; one that is another
- * file now is left alone. NULL: none was replaced.
+ * Puts the flags of stdout and stderr back to what they were before the job. files: which files had
+ * the numbers 0 to 2 when the worker was ready. A number that has another file now is left alone.
+ * NULL: none has.
  */
 void files_put_back_flags(const struct identity *files);
 

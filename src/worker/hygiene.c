@@ -376,8 +376,9 @@ static uint32_t restore(struct hygiene *h, uint64_t ran_ns, bool *broken)
 }
 
 /*
- * What was tolerated belongs to no later job. Children that live on hide those of later jobs:
- * nobody can tell them apart, and nobody is blamed.
+ * A residue that a job was allowed to leave is no later job's fault: from now on it counts as what
+ * was there before. While a child that was allowed lives, children of later jobs cannot be told
+ * from it, so no job is blamed for children.
  */
 static void tolerate(struct hygiene *h, uint32_t left)
 {

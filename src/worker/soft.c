@@ -71,7 +71,7 @@ const struct sigaction soft_action = { .sa_sigaction = on_soft,
 
 /* ---- what the job sees of it ---- */
 
-/* The job learns it here, and the verdict says so. */
+/* Was this job told to end? From a yes on, the verdict says that the job has noticed. */
 static bool told(const struct brood_job *job)
 {
 	if (!came(job->sequence))
