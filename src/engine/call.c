@@ -99,7 +99,7 @@ static int call_lease(struct call *call, ssize_t *ret_result)
 	r = path_enter(b, given, true, &l);
 	if (r != 0)
 		return r;
-	r = queue_jobs_new(l, given, &job);
+	r = queue_jobs_new(l, given, false, &job);
 	if (r < 0)
 		r = fail_system(r, "a job's record");
 	if (r == 0) {

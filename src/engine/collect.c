@@ -373,17 +373,20 @@ void collect_done(struct lease *lease)
 			return;
 		}
 		lease->collected = sequence;
-		lease->space.tail = lease->entries[sequence % RING_DEPTH].end;
+		/* A job without bytes may have been given before the space began at the front. */
+		lease->space.tail = MAX(
+			lease->space.tail, lease->entries[sequence % RING_DEPTH].end);
 	}
 	atomic_store_explicit(&lease->down->collected, done, memory_order_release);
 	l->leases.wakes |= l->kind == QUEUE_CALLERS;
-	if (retiring)
-		ring_out_all(lease);
 	if (lease->published == lease->collected && lease->state == LEASE_ACTIVE &&
 		list_empty(&lease->idle)) {
 		list_insert(&lease->idle, &l->leases.idle);
 		l->leases.busy--;
 	}
+	/* After the count: a lease with an empty ring is not busy when it goes out of use. */
+	if (retiring)
+		ring_out_all(lease);
 }
 
 void collect_event(struct queue *l, uint64_t data)

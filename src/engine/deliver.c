@@ -18,6 +18,8 @@ static void tell(struct queue *l, struct queue_job *job)
 	progress_move(&job->tell.progress, &batch);
 	job->tell.telling = true;
 	l->results.delivering++;
+	/* Workers hear of jobs that were placed: nobody may come by until the callback is over. */
+	ring_in_flush(l);
 	queue_unlock(l);
 	progress_tell(&batch);
 	queue_lock(l);

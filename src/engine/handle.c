@@ -201,6 +201,7 @@ static int cancel(struct brood *b, uint64_t id)
 {
 	struct brood_handle *call = find_call(b, id);
 	struct record *record = job_record_find(b, call ? call->id : id);
+	int r;
 
 	if (b->state != ENGINE_RUNNING)
 		return fail_stopped();
@@ -210,7 +211,10 @@ static int cancel(struct brood *b, uint64_t id)
 		return fail_with(-ENOENT,
 			"brood_cancel: no job %llu is out: it has its verdict, or never was",
 			(unsigned long long)id);
-	return record ? job_message_cancel(b, record) : 0;
+	r = record ? job_message_cancel(b, record) : 0;
+	if (r > 0)
+		wait_for_room(b);
+	return MIN(r, 0);
 }
 
 int engine_cancel(struct brood *b, uint64_t id)

@@ -178,7 +178,5 @@ int job_message_cancel(struct brood *b, struct record *record)
 	if (r < 0)
 		return out_failed(b, r, "cancelling a job");
 	record->cancel_sent = true;
-	if (r == 1)
-		wait_for_room(b);
-	return 0;
+	return r;
 }

@@ -28,7 +28,7 @@ bool job_message_again(struct brood *b, struct brood_handle *handle, struct trie
 /* No lock. After the last attempt, whose job_message_attempt() returned r: the job's verdict. */
 void job_message_over(
 	struct brood *b, const struct tries *t, int r, struct brood_verdict *inout_verdict);
-/* under the lock */
+/* Under the lock. 1: the message waits for room in the channel. Never waits. */
 int job_message_cancel(struct brood *b, struct record *record);
 
 #endif

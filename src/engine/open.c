@@ -26,7 +26,7 @@ static int give(
 {
 	struct queue_job *job;
 	uint64_t id;
-	int r = queue_jobs_new(l, given, &job);
+	int r = queue_jobs_new(l, given, false, &job);
 
 	if (r < 0)
 		return r == -EAGAIN ? r : fail_system(r, "a job's record");

@@ -135,6 +135,9 @@ void engine_lease_end(struct brood_lease *lease)
 		leasing_end(l->pinned.lease);
 	while (l->pinned.lease && !atomic_load(&l->brood->queues_ended))
 		sleep_until(l, &l->sleep.lookers, TIME_NEVER);
+	/* Jobs whose handles are open get their verdict before the queue goes. */
+	if (atomic_load(&l->brood->queues_ended))
+		sleep_look(l);
 	queue_unlock(l);
 	queues_free(l);
 }

@@ -124,6 +124,6 @@ void pump_lost(struct queue *l)
 	if (!lost)
 		return;
 	give_up(l, b->stopped ? BROOD_DETAIL_STOP_TIME : BROOD_DETAIL_CHANNEL);
-	l->pinned.over = true;
+	l->pinned.over |= l->kind == QUEUE_PINNED;
 	queue_wake(l, &l->sleep.takers);
 }

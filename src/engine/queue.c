@@ -273,6 +273,7 @@ static void take_options(struct queue_job *job, const struct given *order)
 	job->handle = NULL;
 	job->call.sleeper = NULL;
 	job->call.room = NULL;
+	job->call.room_size = 0;
 	job->result.context = o->context;
 	job->result.reply = NULL;
 	job->result.reply_size = 0;
@@ -294,12 +295,15 @@ void queue_jobs_renumber(struct queue *l, struct queue_job *job)
 	number(l, job);
 }
 
-int queue_jobs_new(struct queue *l, const struct given *order, struct queue_job **ret)
+int queue_jobs_new(
+	struct queue *l, const struct given *order, bool submitted, struct queue_job **ret)
 {
+	bool full = l->jobs.out - l->results.taken_count >= l->jobs.limit;
 	struct queue_job *job;
 	int r;
 
-	if (l->jobs.out - l->results.taken_count >= l->jobs.limit)
+	/* In inline mode results that nobody takes must not stand in the way of a call. */
+	if (full && (submitted || !l->brood->run_here))
 		return -EAGAIN;
 	if (l->jobs.out * 2 >= l->jobs.room && (r = grow(l)) < 0)
 		return r;

@@ -60,7 +60,8 @@ void queue_jobs_out_of_backlog(struct queue *l, struct queue_job *job);
 /* another id, before anybody knows the first one */
 void queue_jobs_renumber(struct queue *l, struct queue_job *job);
 /* a job with its own copy of nothing yet: NEW. -EAGAIN: full */
-int queue_jobs_new(struct queue *l, const struct given *order, struct queue_job **ret);
+int queue_jobs_new(
+	struct queue *l, const struct given *order, bool submitted, struct queue_job **ret);
 /* closes the fds and frees the struct. Returns NULL */
 struct queue_fds *queue_jobs_fds_free(struct queue_fds *fds);
 /* gives back its id and itself */

@@ -42,7 +42,7 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 		inbox_look(l); /* its end may lie there */
 	if (l->pinned.over)
 		return path_lease_over();
-	r = queue_jobs_new(l, given, &job);
+	r = queue_jobs_new(l, given, true, &job);
 	if (r < 0)
 		return r == -EAGAIN ? fail_full(l) : fail_system(r, "a job's record");
 	id = job->id;

@@ -146,8 +146,8 @@ static void watch_for(struct transfer *t, int epoll_fd, uint32_t events, uint64_
 
 	if (events == t->watched || t->fd < 0 || epoll_fd < 0)
 		return;
-	epoll_ctl(epoll_fd, how, t->fd, &event);
-	t->watched = events;
+	if (epoll_ctl(epoll_fd, how, t->fd, &event) == 0 || events == 0)
+		t->watched = events;
 }
 
 void transfer_watch(struct transfer *t, int epoll_fd, uint64_t data)

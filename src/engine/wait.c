@@ -106,6 +106,9 @@ static void tell_progress(struct brood *b, struct brood_handle *handle)
 		return;
 	progress_init(&batch);
 	progress_move(&handle->progress, &batch);
+	/* The callback may take its time, or wait for another call: let another thread lead. */
+	if (handle->waiter)
+		waiter_leave(b, handle->waiter);
 	engine_unlock(b);
 	progress_tell(&batch);
 	engine_lock(b);

@@ -62,8 +62,6 @@ int brood_give_named(struct brood *brood, brood_fn *fn, const char *name, int fd
 	struct engine_job job = job_of(fn, name, options);
 	int r = way("brood_give", brood);
 
-	if (r == ROLE_INLINE)
-		return inline_give(brood, &job, fd, ret_handle);
 	return r < 0 ? r : engine_give(brood, &job, fd, ret_handle);
 }
 

@@ -131,17 +131,6 @@ int inline_stop(struct brood *b)
 
 /* ---- Calls in which the mode shows ---- */
 
-int inline_give(
-	struct brood *b, const struct engine_job *job, int fd, struct brood_handle **ret_handle)
-{
-	int r = sockets_is_stream_socket(fd);
-
-	if (r < 0)
-		return fail_with(r == -EPROTOTYPE ? -ENOTSOCK : r,
-			"brood_give: fd %d is no connected stream socket", fd);
-	return engine_give(b, job, fd, ret_handle);
-}
-
 /* All comes by the brood's own queue. */
 int inline_fd(struct brood *b) { return engine_queue_fd(engine_own_queue(b)); }
 

@@ -12,8 +12,6 @@
 /* options: resolved, valid for good */
 int inline_start(const struct brood_options *options, struct brood **ret_brood);
 int inline_stop(struct brood *b);
-int inline_give(
-	struct brood *b, const struct engine_job *job, int fd, struct brood_handle **ret_handle);
 int inline_fd(struct brood *b);
 int inline_set_init_data(
 	struct brood *b, const void *data, size_t size, const int *fds, size_t fds_count);

@@ -23,7 +23,7 @@ int inline_bytes_thread(pthread_t *ret, void *(*main)(void *), void *arg)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = pthread_create(ret, NULL, main, arg);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -r;
+	return r == EAGAIN ? -ENOMEM : -r; /* -EAGAIN would say that too many jobs wait */
 }
 
 static void make_room(struct inline_bytes *b)

@@ -102,7 +102,7 @@ static void describe(
 		.bytes = { .request = given->request,
 			.left = (size_t)given->request_size,
 			.reply = job->call.room,
-			.room = job->call.room_size,
+			.room = job->call.waited ? job->call.room_size : 0,
 			.grow = !job->call.waited },
 		.has_bytes = !job->socket_job };
 	memcpy(h->name, job->function->name, sizeof h->name);
@@ -225,7 +225,9 @@ static void take_reply(struct here *h, struct queue_job *job)
 	job->reply.lost = h->bytes.received > h->bytes.room && !job->call.waited;
 	if (!job->call.waited) {
 		free(job->reply.buffer);
-		job->result.reply = job->reply.buffer = h->bytes.reply;
+		job->reply.buffer = h->bytes.reply;
+		job->result.reply = h->bytes.received > 0 && !job->reply.lost ? h->bytes.reply
+									      : NULL;
 		job->reply.buffer_size = h->bytes.room;
 		h->bytes.reply = NULL;
 	}

@@ -178,7 +178,7 @@ static void bury_undead(struct slot *slot)
 	slot->pool->died++;
 	forget_process(slot);
 	slot->sweeps = s->sweeps;
-	note(s, NOTE_STOP);
+	note(s, NOTE_GAUGES | NOTE_STOP);
 }
 
 static void bury_worker(struct slot *slot, const struct process_exit *e)

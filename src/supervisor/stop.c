@@ -13,6 +13,7 @@
 #include "logging.h"
 #include "manager.h"
 #include "outbox.h"
+#include "pool.h"
 #include "strays.h"
 #include "undead.h"
 #include "verdict.h"
@@ -125,6 +126,8 @@ static void finish(struct supervisor *s)
 		strays_reap(s);
 		s->loop.stop = true;
 	} else if (s->stop_asked) {
+		/* Whoever hears STOPPED finds all counted. */
+		for_each_pool(pool, s) pool_count(pool);
 		/* while the engine's callback still listens; later the lines would go to stderr */
 		logging_flush(s);
 		s->stop_asked = outbox_tell(pool_addressed(s), MESSAGE_STOPPED) < 0;

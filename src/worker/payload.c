@@ -147,7 +147,8 @@ static const unsigned char *gather(struct brood_job *job)
 {
 	LIBRARY_CALL;
 	size_t size = job->request_size;
-	_cleanup_close_ int fd = size > 0 ? file_for(size) : -1;
+	/* gather_in_file() has one buffer a worker: in inline mode threads would share it. */
+	_cleanup_close_ int fd = size > 0 && !job->in_line ? file_for(size) : -1;
 	void *memory = NULL;
 	int r;
 
@@ -228,6 +229,10 @@ static bool make_room(struct worker_lease *l, struct job_reply *r, uint32_t more
 	if (r->size == 0) {
 		if (l->space.head - l->space.tail >= RING_UP_BYTES / 8)
 			give_back(l);
+		/* Back to the front where nothing waits: the same pages stay in the cache. */
+		if (l->space.head == l->space.tail)
+			l->space.head = l->space.tail = (l->space.head + RING_UP_BYTES - 1) &
+				~(uint64_t)(RING_UP_BYTES - 1);
 		r->start = (l->space.head + REPLY_ALIGN - 1) & ~(uint64_t)(REPLY_ALIGN - 1);
 	}
 	if (r->start % RING_UP_BYTES + need > RING_UP_BYTES ||

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -42,6 +43,46 @@ static int submit_code(struct brood *brood, int code, brood_done_fn *on_done, vo
 
 	return brood_submit(brood, job_code, NULL, 0, &o, NULL);
 }
+
+static int job_large(struct brood_job *job)
+{
+	static char bytes[1 << 20];
+
+	return brood_job_reply(job, bytes, sizeof bytes) == sizeof bytes ? 0 : 1;
+}
+
+static const struct brood_result *submit_one(struct brood *brood, brood_fn *fn, const char *request)
+{
+	const struct brood_result *result = NULL;
+
+	CHECK_EQ(brood_submit(brood, fn, request, strlen(request), NULL, NULL), 0);
+	CHECK_EQ(brood_take(brood_own_queue(brood), &result, 1), 1);
+	CHECK_EQ(result->verdict.outcome, BROOD_DONE);
+	return result;
+}
+
+/* Calls leave nothing to the jobs that are submitted after them, and always have room. */
+static void after_calls(void)
+{
+	struct brood *brood = start_inline();
+	const struct brood_result *result;
+	char reply[64];
+
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(brood_call(brood, job_echo, "call", 4, reply, 64, NULL, NULL), 4);
+	result = submit_one(brood, job_echo, "hello");
+	CHECK_EQ(result->reply_size, 5);
+	CHECK(memcmp(result->reply, "hello", 5) == 0);
+	CHECK_EQ(brood_call(brood, job_echo, "call", 4, reply, 64, NULL, NULL), 4);
+	CHECK_EQ(submit_one(brood, job_large, "")->reply_size, 1 << 20);
+	CHECK(submit_one(brood, job_echo, "")->reply == NULL);
+	for (int i = 0; i < 4096; i++)
+		CHECK_EQ(brood_submit(brood, job_echo, "", 0, NULL, NULL), 0);
+	CHECK_EQ(brood_submit(brood, job_echo, "", 0, NULL, NULL), -EAGAIN);
+	CHECK_EQ(brood_call(brood, job_echo, "call", 4, reply, 64, NULL, NULL), 4);
+	CHECK_EQ(brood_stop(brood), 0);
+}
+Test(inline_submit, calls_leave_nothing_to_them) { case_run(after_calls, 30000); }
 
 /* Results come by brood_take(), in order, with what the job wrote; the fd tells of them. */
 static void take_in_order(void)
