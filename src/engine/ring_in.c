@@ -122,18 +122,26 @@ static uint64_t may_say(struct lease *lease)
  */
 static void say(struct lease *lease)
 {
-	uint64_t look_at,
-		to = lease->queue->kind == QUEUE_CALLERS ? may_say(lease) : lease->published;
+	struct lease_page *page = lease->lease_page;
+	uint64_t to = lease->queue->kind == QUEUE_CALLERS ? may_say(lease) : lease->published;
+	bool early;
 
 	if (lease->told.said >= to || lease->damaged)
 		return;
 	lease->told.said = to;
 	lease->told.unsaid = 0;
-	atomic_store_explicit(&lease->lease_page->published, to, memory_order_release);
+	early = lease->told.look_due < atomic_load_explicit(&page->look_at, memory_order_relaxed);
+	/*
+	 * The supervisor hears of an early deadline before the worker has the job. So the deadline
+	 * holds even if this process is stopped (SIGSTOP) right here.
+	 */
+	atomic_store_explicit(&page->published, to, memory_order_release);
+	if (early)
+		leasing_look(lease);
 	atomic_store(&lease->down->published, to);
 	lease->told.to_wake |= atomic_load(&lease->page->asleep) != 0;
-	look_at = atomic_load(&lease->lease_page->look_at);
-	if (lease->told.look_due < look_at)
+	/* The supervisor may have put its next look off meanwhile, without seeing this job. */
+	if (!early && lease->told.look_due < atomic_load(&page->look_at))
 		leasing_look(lease);
 	lease->told.look_due = TIME_NEVER;
 }
