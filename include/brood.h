@@ -83,13 +83,15 @@ extern "C" {
 #define BROOD_VERSION_MINOR 3
 #define BROOD_VERSION_PATCH 0
 
-#define BROOD_FOREVER      UINT32_MAX /* as a time: no limit */
-#define BROOD_NAME_MAX     64         /* bytes of a function's name with its NUL; more are cut */
-#define BROOD_ARG_MAX      1024       /* bytes of a job's argument */
-#define BROOD_INIT_FDS_MAX 16         /* fds that brood_set_init_data() takes */
-#define BROOD_JOB_FDS_MAX  32         /* extra fds of a job; fds of its reply. Since 0.2.0 */
-#define BROOD_PROGRESS_MAX 256        /* bytes of a progress message. Since 0.2.0 */
-#define BROOD_SIZE_UNKNOWN SIZE_MAX   /* brood_job_request_size(): the job has a socket */
+#define BROOD_FOREVER       UINT32_MAX /* as a time: no limit */
+#define BROOD_NAME_MAX      64         /* bytes of a function's name with its NUL; more are cut */
+#define BROOD_ARG_MAX       1024       /* bytes of a job's argument */
+#define BROOD_INIT_FDS_MAX  16         /* fds that brood_set_init_data() takes */
+#define BROOD_JOB_FDS_MAX   32         /* extra fds of a job; fds of its reply. Since 0.2.0 */
+#define BROOD_PROGRESS_MAX  256        /* bytes of a progress message. Since 0.2.0 */
+#define BROOD_POOLS_MAX     64         /* pools of a brood. Since 0.3.0 */
+#define BROOD_POOL_NAME_MAX 32         /* bytes of a pool's name with its NUL. Since 0.3.0 */
+#define BROOD_SIZE_UNKNOWN  SIZE_MAX   /* brood_job_request_size(): the job has a socket */
 
 struct brood;        /* engine: the whole pool, as the engine sees it */
 struct brood_handle; /* engine: a job of brood_open() or brood_give() */
@@ -312,6 +314,42 @@ enum brood_spawn {
 };
 
 /*
+ * The options of one pool, for brood_options.pools. brood_start() copies them. 0 means the value
+ * of the same field of struct brood_options. brood_pool_options(3) tells more. Since: 0.3.0.
+ */
+struct brood_pool_options {
+	size_t size;
+	/*
+	 * At most 31 letters, digits, '.', '_' and '-'; each pool of the brood has another name.
+	 * That of the first pool (brood_options.pool_name): these options are the first pool's.
+	 */
+	const char *name;
+	uint32_t flags;   /* NO_CORE, ACCOUNT_CPU and ACCOUNT_MEMORY, beside brood_options.flags */
+	uint32_t workers; /* 1 to 10000 in all pools together */
+	uint32_t backlog;
+
+	uint32_t queue_ms, run_ms, grace_ms;
+	uint32_t init_ms, core_ms, cores_per_minute;
+	uint32_t backoff_min_ms, backoff_max_ms, start_limit, healthy_ms;
+
+	uint32_t dispatch; /* enum brood_path */
+	uint32_t leases;   /* 0: brood_options.leases; where that is 0, too: all of this pool */
+	uint32_t lease_idle_ms;
+	uint32_t tolerate; /* enum brood_left; 0: brood_options.tolerate */
+	uint64_t worker_memory;
+	size_t stack_size;
+
+	/*
+	 * The pool's own hooks, as they are: NULL means none. (The first pool's: NULL means that of
+	 * struct brood_options.)
+	 */
+	int (*worker_init)(void *hook_context);
+	void (*worker_exit)(void *hook_context);
+	void *hook_context;
+	uint64_t reserved[8];
+};
+
+/*
  * The options of brood_start(), which copies them, strings and arrays included. Default values
  * stand after "0:". brood_start(3) tells more. Since: 0.1.0.
  */
@@ -387,6 +425,14 @@ struct brood_options {
 	uint32_t lease_idle_ms; /* a lease that had no job for so long ends; 0: 1000 */
 	uint32_t reserved32;
 	uint64_t reserved[6];
+
+	/*
+	 * Since 0.3.0. The fields above that describe a pool are those of the first pool, and the
+	 * defaults of all others. Each entry of `pools` is a further pool.
+	 */
+	const char *pool_name; /* the first pool's; NULL: "main" */
+	const struct brood_pool_options *const *pools;
+	size_t pools_count; /* at most BROOD_POOLS_MAX */
 };
 
 /*

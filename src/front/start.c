@@ -107,21 +107,27 @@ static int check_threads(void)
 }
 
 /* Is the hard limit enough? The supervisor raises its own soft limit, after the fork. */
-static int check_files(const struct brood_options *o, const struct stale *stale)
+static int check_files(const struct pool_setups *pools, const struct stale *stale)
 {
-	size_t need = birth_files_needed(o) + stale_open(stale);
+	size_t need = birth_files_needed(pools) + stale_open(stale);
+	uint32_t workers = 0, backlog = 0;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return refused(-errno, "getrlimit(RLIMIT_NOFILE)");
 	if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= need)
 		return 0;
+	for_each_setup(pool, pools)
+	{
+		workers += pool->options.workers;
+		backlog += pool->options.backlog;
+	}
 	engine_error("brood_start: %u workers and a backlog of %u need %zu open files in the "
 		     "supervisor (%zu for those that the program has open), but the "
 		     "hard limit is %llu: raise it (LimitNOFILE=%zu in a systemd unit, ulimit -Hn "
 		     "%zu as root), or ask for a smaller backlog or fewer workers",
-		o->workers, o->backlog, need, stale_open(stale), (unsigned long long)limit.rlim_max,
-		need, need);
+		workers, backlog, need, stale_open(stale), (unsigned long long)limit.rlim_max, need,
+		need);
 	return -EMFILE;
 }
 
@@ -160,7 +166,14 @@ static int prepare_stale(struct start *s)
 		engine_error("brood_start: too many open files have fcntl locks");
 	else if (r < 0)
 		return refused(r, "a look at the files that are open");
-	return r < 0 ? r : check_files(o, &s->stale);
+	return r < 0 ? r : check_files(&s->resolved.pools, &s->stale);
+}
+
+static uint32_t all_places(const struct pool_setups *pools)
+{
+	const struct pool_setup *last = &pools->list[pools->count - 1];
+
+	return last->first_slot + last->places;
 }
 
 static int prepare_memory_and_fds(struct start *s)
@@ -172,9 +185,7 @@ static int prepare_memory_and_fds(struct start *s)
 	stack_note(); /* not there: workers map a stack for their jobs */
 	if ((r = prepare_standard_fds(s)) < 0)
 		return refused(r, "/dev/null for stdin, stdout or stderr, which are closed");
-	if ((r = shared_create(
-		     s->resolved.options.workers + SLOTS_SPARE(s->resolved.options.workers),
-		     &s->shared)) < 0)
+	if ((r = shared_create(all_places(&s->resolved.pools), &s->shared)) < 0)
 		return refused(r, "shared memory");
 	if ((r = prepare_stale(s)) < 0)
 		return r;
@@ -187,6 +198,14 @@ static int prepare_memory_and_fds(struct start *s)
 	return 0;
 }
 
+static uint32_t all_records(const struct pool_setups *pools)
+{
+	uint32_t count = 0;
+
+	for_each_setup(pool, pools) count += pool_setup_records(&pool->options);
+	return count;
+}
+
 static int prepare_roles(struct start *s)
 {
 	struct engine_config engine = {
@@ -194,13 +213,13 @@ static int prepare_roles(struct start *s)
 		.shared = &s->shared,
 		.channel_fd = s->messages[0],
 		.log_fd = s->logs[0],
-		.records = 2 * s->resolved.options.workers +
-			LEASE_WAITING(s->resolved.options.workers) + s->resolved.options.backlog,
+		.records = all_records(&s->resolved.pools),
 		.supervisor_pid = getpid(),
-		.submit_queue_ms = s->resolved.submit_queue_ms,
+		.submit_queue_ms = s->resolved.setups[0].submit_queue_ms,
 	};
 	struct supervisor_config supervisor = {
 		.options = engine.options,
+		.pools = s->resolved.pools,
 		.shared = &s->shared,
 		.notify = s->notify,
 		.records = engine.records,

@@ -41,7 +41,8 @@ enum note_bit {
 struct slot;
 struct pool {
 	struct supervisor *supervisor;
-	const struct brood_options *options;
+	const struct pool_setup *setup;
+	const struct brood_options *options; /* the setup's */
 	struct stats_page *stats_page;
 	uint32_t workers; /* as many as it is to have */
 	struct slot *slot_array;

@@ -36,6 +36,7 @@ static void __attribute__((noreturn)) child(struct pool *pool, struct slot *slot
 	struct supervisor *s = pool->supervisor;
 	struct worker_config config = {
 		.options = pool->options,
+		.pool = pool->setup,
 		.shared = s->config.shared,
 		.slot = slot->number,
 		.generation = slot->generation,

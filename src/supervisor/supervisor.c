@@ -66,13 +66,14 @@ static void slot_prepare(struct pool *pool, struct slot *slot, uint32_t number)
 	slots_add(&pool->slots, &slot->link, number < pool->workers ? SLOT_EMPTY : SLOT_SPARE);
 }
 
-static int pool_prepare(struct supervisor *s, struct pool *pool)
+static int pool_prepare(struct supervisor *s, struct pool *pool, const struct pool_setup *setup)
 {
-	const struct brood_options *o = s->options;
+	const struct brood_options *o = &setup->options;
 	uint32_t number = 0;
 	int r;
 
 	pool->supervisor = s;
+	pool->setup = setup;
 	pool->options = o;
 	pool->stats_page = s->config.shared->stats_page;
 	pool->workers = o->workers;
@@ -89,7 +90,7 @@ static int pool_prepare(struct supervisor *s, struct pool *pool)
 	r = records_init(&pool->records, s->config.records, sizeof(struct job));
 	if (r < 0)
 		return r;
-	pool->places = MAX(s->config.shared->slots, pool->workers);
+	pool->places = setup->places;
 	pool->slot_array = calloc(pool->places, sizeof *pool->slot_array);
 	if (!pool->slot_array)
 		return -ENOMEM;
@@ -137,7 +138,8 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	source_init(&s->guard.death);
 	source_init(&s->signals);
 	timers_prepare(s);
-	for_each_pool(pool, s) r = r < 0 ? r : pool_prepare(s, pool);
+	for_each_pool(pool, s)
+		r = r < 0 ? r : pool_prepare(s, pool, &config->pools.list[pool - s->pools]);
 	if (r == 0)
 		r = loop_init(&s->loop, timers_count(s));
 	s->loop.settle = notes_settle;
@@ -223,7 +225,7 @@ static void say_unguarded(struct supervisor *s)
 
 static void limits_and_marks(struct supervisor *s)
 {
-	size_t hard, need = birth_files_needed(s->options) + stale_open(&s->config.stale);
+	size_t hard, need = birth_files_needed(&s->config.pools) + stale_open(&s->config.stale);
 	int own;
 
 	getrlimit(RLIMIT_NOFILE, &s->nofile);

@@ -12,7 +12,8 @@
 struct supervisor;
 /* What it is made of: the front door fills it in. */
 struct supervisor_config {
-	const struct brood_options *options; /* resolved */
+	const struct brood_options *options; /* resolved; of these, what is for all pools */
+	struct pool_setups pools;
 	struct shared *shared;
 	struct notify notify;
 	struct standard standard; /* flags of stdout and stderr at the start */

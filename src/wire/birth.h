@@ -9,10 +9,12 @@
 #include "../os/stale.h"
 #include "../os/standard.h"
 #include "message.h"
+#include "pool_setup.h"
 #include "shared.h"
 
 struct worker_config {                       /* lives as long as the process */
 	const struct brood_options *options; /* resolved: no zeros for defaults; arrays valid */
+	const struct pool_setup *pool;       /* whose they are */
 	struct shared *shared;
 	uint32_t slot, generation;
 	uint32_t mark; /* os/mark.h */
@@ -33,11 +35,18 @@ struct worker_config {                       /* lives as long as the process */
  * Open files that the supervisor needs: two a worker, one a job that is out, those of leases that
  * are asked for, its own, and those that it keeps.
  */
-static inline size_t birth_files_needed(const struct brood_options *o)
+static inline size_t birth_files_needed(const struct pool_setups *pools)
 {
-	return 64 + 3 * (size_t)o->workers + o->backlog +
-		(size_t)LEASE_WAITING(o->workers) * LEASE_FDS + o->keep_fds_count +
-		BROOD_INIT_FDS_MAX;
+	size_t count = 64 + pools->list[0].options.keep_fds_count;
+
+	for_each_setup(pool, pools)
+	{
+		const struct brood_options *o = &pool->options;
+
+		count += 3 * (size_t)o->workers + o->backlog +
+			(size_t)LEASE_WAITING(o->workers) * LEASE_FDS + BROOD_INIT_FDS_MAX;
+	}
+	return count;
 }
 
 struct guard_config {

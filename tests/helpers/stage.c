@@ -185,6 +185,8 @@ void stage_start(struct stage *s)
 	s->options.keep_fds_count = 1;
 	CHECK_EQ(resolve_options(&s->options, &resolved), 0);
 	CHECK_EQ(shared_create(s->options.workers, &s->shared), 0);
+	resolved.setups[0].places = s->options.workers; /* no spare ones */
+	config.pools = resolved.pools;
 	config.options = &resolved.options;
 	config.channel_fd = messages[1];
 	config.log_fd = logs[1];

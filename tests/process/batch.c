@@ -39,12 +39,12 @@ Test(batch, the_default_is_of_the_way_to_give)
 
 	cr_assert_eq(resolve_options(&o, &r), 0);
 	cr_assert_eq(r.options.queue_ms, 10000);
-	cr_assert_eq(r.submit_queue_ms, BROOD_FOREVER);
+	cr_assert_eq(r.setups[0].submit_queue_ms, BROOD_FOREVER);
 	resolve_free(&r);
 	o.queue_ms = 700;
 	cr_assert_eq(resolve_options(&o, &r), 0);
 	cr_assert_eq(r.options.queue_ms, 700);
-	cr_assert_eq(r.submit_queue_ms, 700);
+	cr_assert_eq(r.setups[0].submit_queue_ms, 700);
 	resolve_free(&r);
 }
 

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "pool_values.h"
+
+#include "../base/base.h"
+#include "../engine/engine.h"
+
+#include <sched.h>
+
+#define BACKLOG_MAX 65536u
+#define STACK_MIN   (64u << 10)
+#define STACK_MAX   (SIZE_MAX > UINT32_MAX ? (size_t)(UINT64_C(1) << 40) : SIZE_MAX / 4)
+#define FLAGS_KNOWN \
+	(BROOD_INLINE | BROOD_DEBUGGING | BROOD_NO_CORE | BROOD_ACCOUNT_CPU | BROOD_ACCOUNT_MEMORY)
+#define LEFT_KNOWN ((BROOD_LEFT_HANDLERS << 1) - 1)
+
+#define INVALID(...) (engine_error("brood_start: " __VA_ARGS__), -EINVAL)
+
+static uint32_t usable_cpus(void)
+{
+	/*
+	 * The kernel wants a mask as large as its own, which may be larger than cpu_set_t: so grow.
+	 */
+	for (int cpus = 1024; cpus <= 1 << 20; cpus *= 4) {
+		cpu_set_t *set = CPU_ALLOC((size_t)cpus);
+		size_t size = CPU_ALLOC_SIZE((size_t)cpus);
+		int r, count;
+
+		if (!set)
+			break;
+		CPU_ZERO_S(size, set);
+		r = sched_getaffinity(0, size, set);
+		count = CPU_COUNT_S(size, set);
+		CPU_FREE(set);
+		if (r == 0)
+			return count > 0 ? MIN((uint32_t)count, POOL_WORKERS_MAX) : 1;
+		if (errno != EINVAL)
+			break;
+	}
+	return 1;
+}
+
+static void default_to(uint32_t *field, uint32_t value)
+{
+	if (*field == 0)
+		*field = value;
+}
+
+void pool_values_default(struct brood_options *o)
+{
+	if (o->workers == 0)
+		o->workers = usable_cpus();
+	default_to(&o->backlog, 1024);
+	default_to(&o->queue_ms, 10000);
+	default_to(&o->run_ms, 60000);
+	default_to(&o->grace_ms, 50);
+	default_to(&o->init_ms, 10000);
+	default_to(&o->drain_ms, 5000);
+	default_to(&o->stop_ms, 1000);
+	default_to(&o->engine_stop_ms, 60000);
+	default_to(&o->core_ms, 5000);
+	default_to(&o->cores_per_minute, 6);
+	/* One given alone moves the other's default out of its way. */
+	if (o->backoff_min_ms == 0)
+		o->backoff_min_ms = o->backoff_max_ms ? MIN(100, o->backoff_max_ms) : 100;
+	default_to(&o->backoff_max_ms, MAX(30000, o->backoff_min_ms));
+	default_to(&o->start_limit, 10);
+	default_to(&o->healthy_ms, 1000);
+	default_to(&o->leases, o->workers);
+	default_to(&o->lease_idle_ms, 1000);
+	if (o->stack_size == 0)
+		o->stack_size = 8u << 20;
+}
+
+int pool_values_check(const struct brood_options *o, const char *where)
+{
+	if (o->flags & ~(uint32_t)FLAGS_KNOWN)
+		return INVALID(
+			"%sflags has unknown bits: 0x%x", where, o->flags & ~(uint32_t)FLAGS_KNOWN);
+	if (o->tolerate & ~(uint32_t)LEFT_KNOWN)
+		return INVALID("%stolerate has unknown bits: 0x%x", where,
+			o->tolerate & ~(uint32_t)LEFT_KNOWN);
+	if (o->workers > POOL_WORKERS_MAX)
+		return INVALID("%sworkers is %u: 1 to %u, or 0 for one a CPU", where, o->workers,
+			POOL_WORKERS_MAX);
+	if (o->backlog > BACKLOG_MAX)
+		return INVALID(
+			"%sbacklog is %u: 1 to %u, or 0 for 1024", where, o->backlog, BACKLOG_MAX);
+	if (o->spawn > BROOD_SPAWN_FORK)
+		return INVALID("%sspawn is %u: one of enum brood_spawn", where, o->spawn);
+	if (o->dispatch > BROOD_PATH_LEASE)
+		return INVALID("%sdispatch is %u: one of enum brood_path", where, o->dispatch);
+	if (o->backoff_max_ms == BROOD_FOREVER || o->backoff_min_ms > o->backoff_max_ms)
+		return INVALID("%sbackoff_min_ms is %u and backoff_max_ms %u: the first must "
+			       "not be larger, and neither for ever",
+			where, o->backoff_min_ms, o->backoff_max_ms);
+	if (o->stack_size < STACK_MIN || o->stack_size > STACK_MAX)
+		return INVALID("%sstack_size is %zu: 64 KiB to 1 TiB, or 0 for 8 MiB", where,
+			o->stack_size);
+	return 0;
+}

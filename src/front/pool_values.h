@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool_values.h - defaults and bounds of the fields of struct brood_options, those that describe a
+ * pool above all: the same for each pool.
+ */
+#ifndef BROOD_POOL_VALUES_H
+#define BROOD_POOL_VALUES_H
+
+#include <brood.h>
+
+#define POOL_WORKERS_MAX 10000u /* of all pools together */
+
+/* what is 0 gets its default */
+void pool_values_default(struct brood_options *o);
+/* 0, or -EINVAL with a sentence. where: what a field's name stands behind, such as "options." */
+int pool_values_check(const struct brood_options *o, const char *where);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool_setup.h - a pool as the program asked for it, resolved. The front door makes all of them
+ * before the first fork. From then on every role reads them, and nobody changes them.
+ *
+ * Two numbers are the same in all processes: a pool has a number, and its places have numbers in
+ * one row over all pools.
+ */
+#ifndef BROOD_WIRE_POOL_SETUP_H
+#define BROOD_WIRE_POOL_SETUP_H
+
+#include "message_lease.h"
+#include <brood.h>
+
+struct pool_setup {
+	char name[BROOD_POOL_NAME_MAX];
+	uint32_t number;
+	uint32_t first_slot, places; /* places: those of the workers, then the spare ones */
+	uint32_t submit_queue_ms; /* options.queue_ms of a submitted job: BROOD_FOREVER, or set */
+	/*
+	 * What describes a pool is this pool's, without zeros for defaults; all else is the
+	 * brood's, the same in each pool. The pointers are valid for life.
+	 */
+	struct brood_options options;
+	/* as the program gave it, for what struct brood_options has no field for; or all zeros */
+	struct brood_pool_options own;
+};
+struct pool_setups {
+	const struct pool_setup *list;
+	uint32_t count;
+};
+
+#define for_each_setup(setup_, setups_)                         \
+	for (const struct pool_setup *setup_ = (setups_)->list; \
+		setup_ < (setups_)->list + (setups_)->count; setup_++)
+
+/* Records of jobs and of leases: those that run, and those that wait. */
+static inline uint32_t pool_setup_records(const struct brood_options *o)
+{
+	return 2 * o->workers + LEASE_WAITING(o->workers) + o->backlog;
+}
+
+#endif

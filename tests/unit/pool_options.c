@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* pool_options.c - the options of pools: what they inherit, and what is refused, in which words. */
+#include "front/resolve.h"
+#include "engine/engine.h"
+#include "wire/shared.h"
+#include "unit.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+TestSuite(unit_pool_options, .timeout = 20);
+
+static int hook_one(void *context) { return context != NULL; }
+static void hook_end(void *context) { (void)context; }
+
+#define POOL(...) \
+	(&(struct brood_pool_options){ .size = sizeof(struct brood_pool_options), __VA_ARGS__ })
+#define LIST(...)    ((const struct brood_pool_options *const[]){ __VA_ARGS__ })
+#define OPTIONS(...) (&(struct brood_options){ .size = sizeof(struct brood_options), __VA_ARGS__ })
+
+static struct resolved resolve(const struct brood_options *o)
+{
+	struct resolved r;
+	int result = resolve_options(o, &r);
+
+	cr_assert_eq(result, 0, "%s", engine_error_text());
+	return r;
+}
+
+static void refused(const struct brood_options *o, const char *words)
+{
+	struct resolved r;
+
+	cr_assert_eq(resolve_options(o, &r), -EINVAL);
+	cr_assert(strstr(engine_error_text(), words), "%s", engine_error_text());
+}
+#define REFUSED(words, ...) refused(OPTIONS(__VA_ARGS__), words)
+#define REFUSED_POOL(words, ...) \
+	refused(OPTIONS(.workers = 2, .pools = LIST(POOL(__VA_ARGS__)), .pools_count = 1), words)
+
+Test(unit_pool_options, alone)
+{
+	struct resolved r = resolve(OPTIONS(.workers = 3));
+
+	cr_assert_eq(r.pools.count, 1);
+	cr_assert_str_eq(r.setups[0].name, "main");
+	cr_assert_eq(r.setups[0].options.workers, 3);
+	cr_assert_eq(r.setups[0].options.leases, 3);
+	cr_assert_eq(r.setups[0].first_slot, 0);
+	cr_assert_eq(r.setups[0].places, 3 + SLOTS_SPARE(3));
+	cr_assert_eq(r.setups[0].submit_queue_ms, BROOD_FOREVER);
+	cr_assert_eq(r.setups[0].own.size, 0);
+	resolve_free(&r);
+}
+
+/* An entry with the first pool's name: what it sets wins. */
+Test(unit_pool_options, first_pool)
+{
+	struct resolved r = resolve(OPTIONS(.workers = 3, .run_ms = 70, .queue_ms = 500,
+		.worker_init = hook_one, .worker_exit = hook_end, .pool_name = "web",
+		.pools = LIST(
+			POOL(.name = "web", .workers = 5, .flags = BROOD_NO_CORE, .queue_ms = 900)),
+		.pools_count = 1));
+	const struct brood_options *o = &r.setups[0].options;
+
+	cr_assert_eq(r.pools.count, 1);
+	cr_assert_str_eq(r.setups[0].name, "web");
+	cr_assert_eq(o->workers, 5);
+	cr_assert_eq(r.options.workers, 5);
+	cr_assert_eq(o->leases, 5);
+	cr_assert_eq(o->run_ms, 70);
+	cr_assert_eq(r.setups[0].submit_queue_ms, 900);
+	cr_assert_eq(o->flags, BROOD_NO_CORE);
+	cr_assert(o->worker_init == hook_one && o->worker_exit == hook_end);
+	cr_assert_str_eq(r.setups[0].own.name, "web");
+	resolve_free(&r);
+}
+
+Test(unit_pool_options, refused)
+{
+	char longest[BROOD_POOL_NAME_MAX + 1];
+
+	memset(longest, 'x', sizeof longest);
+	longest[sizeof longest - 1] = '\0';
+	REFUSED("pools is NULL", .pools_count = 1);
+	REFUSED("pools_count is 65: at most 64", .pools = LIST(NULL), .pools_count = 65);
+	REFUSED("pools[0] is NULL", .pools = LIST(NULL), .pools_count = 1);
+	REFUSED("pool_name is \"a b\"", .pool_name = "a b");
+	REFUSED("pool_name is \"\"", .pool_name = "");
+	REFUSED("1 to 31", .pool_name = longest);
+	REFUSED_POOL("pools[0]->name is NULL", .workers = 1);
+	REFUSED_POOL("pools[0]->name is \"a/b\"", .name = "a/b");
+	refused(OPTIONS(.pools = LIST(&(struct brood_pool_options){ .size = 8 }), .pools_count = 1),
+		"pools[0]->size is 8");
+	REFUSED_POOL("reserved", .name = "main", .reserved = { [3] = 1 });
+	REFUSED_POOL(
+		"pool main (options.pools[0]): workers is 10001", .name = "main", .workers = 10001);
+	REFUSED_POOL(
+		"pool main (options.pools[0]): backlog is 65537", .name = "main", .backlog = 65537);
+	REFUSED_POOL("flags has BROOD_INLINE", .name = "main", .flags = BROOD_INLINE);
+	REFUSED_POOL("flags has BROOD_DEBUGGING", .name = "main", .flags = BROOD_DEBUGGING);
+	REFUSED_POOL("flags has unknown bits", .name = "main", .flags = 1u << 30);
+	REFUSED_POOL("dispatch is 3", .name = "main", .dispatch = 3);
+	REFUSED_POOL("tolerate", .name = "main", .tolerate = 1u << 30);
+	REFUSED_POOL("stack_size is 100", .name = "main", .stack_size = 100);
+	REFUSED_POOL("backoff_min_ms is 2000", .name = "main", .backoff_min_ms = 2000,
+		.backoff_max_ms = 1000);
+}
