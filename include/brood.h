@@ -97,6 +97,7 @@ struct brood;        /* engine: the whole pool, as the engine sees it */
 struct brood_handle; /* engine: a job of brood_open() or brood_give() */
 struct brood_queue;  /* engine: jobs are submitted to a queue; results come out. Since 0.2.0 */
 struct brood_lease;  /* engine: a worker that is pinned for many jobs. Since 0.2.0 */
+struct brood_pool;   /* engine: one pool of several, brood_pool(). Since 0.3.0 */
 struct brood_job;    /* worker: the job that runs */
 struct iovec;        /* <sys/uio.h> */
 
@@ -222,10 +223,11 @@ struct brood_verdict {
 	uint64_t peak_kb;
 	/* brood_call(), brood_submit(): bytes that the job wrote, whether or not they arrived */
 	uint64_t reply_size;
-	char name[BROOD_NAME_MAX]; /* the function's name, as the caller's source has it */
-	uint32_t path;             /* enum brood_path: the (last) transport. Since 0.2.0 */
-	uint32_t flags;            /* enum brood_verdict_flags. Since 0.3.0 */
-	uint64_t reserved[7];
+	char name[BROOD_NAME_MAX];      /* the function's name, as the caller's source has it */
+	uint32_t path;                  /* enum brood_path: the (last) transport. Since 0.2.0 */
+	uint32_t flags;                 /* enum brood_verdict_flags. Since 0.3.0 */
+	char pool[BROOD_POOL_NAME_MAX]; /* the pool's name; "": the brood has one. Since 0.3.0 */
+	uint64_t reserved[3];
 };
 
 /*
@@ -286,6 +288,8 @@ struct brood_log {
 	uint32_t slot;    /* the worker's slot; UINT32_MAX: no worker */
 	uint64_t job;     /* the job's id; 0: no job */
 	const char *text; /* one line without a newline; valid during the callback */
+	/* its name; NULL: the line is about no pool, or the brood has one pool. Since 0.3.0 */
+	const char *pool;
 };
 
 /*
@@ -457,12 +461,20 @@ BROOD_PUBLIC int brood_start(
 	const struct brood_options *options, struct brood **ret_brood) BROOD_NOEXCEPT;
 
 /*
- * Waits until every slot of the pool has had a ready worker. From then on the call returns 0 at
+ * A pool by its name, for the options of jobs, queues and leases that name one.
+ * Parameters: name: of brood_options.pool_name or brood_pool_options.name; NULL: the first pool.
+ * Returns: the pool; the library's, for life. NULL: an error, in errno.
+ * Errors: in errno: EINVAL, EPERM; ENOENT: there is no pool of that name. Since: 0.3.0.
+ */
+BROOD_PUBLIC struct brood_pool *brood_pool(struct brood *brood, const char *name) BROOD_NOEXCEPT;
+
+/*
+ * Waits until every slot of every pool has had a ready worker. From then on the call returns 0 at
  * once.
  * Returns: 0.
  * Errors: -ESHUTDOWN, -ENOTCONN, and
  *   -ETIMEDOUT  some slot had no ready worker in time
- *   -EHOSTDOWN  the pool is degraded, workers die at birth: read the log; call again later
+ *   -EHOSTDOWN  a pool is degraded, workers die at birth: read the log; call again later
  * Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_wait_ready(struct brood *brood, uint32_t timeout_ms) BROOD_NOEXCEPT;
@@ -562,6 +574,10 @@ struct brood_job_options {
 	size_t ret_fds_room;   /* further fds are closed */
 	size_t *ret_fds_count; /* how many fds there are; or NULL */
 	uint64_t reserved[4];
+
+	/* Since 0.3.0 */
+	struct brood_pool
+		*pool; /* of brood_pool(); NULL: the lease's, the queue's, else the first */
 };
 
 /*
@@ -729,6 +745,7 @@ struct brood_queue_options {
 	uint32_t jobs;   /* jobs whose result has not come out yet, at most 65536; 0: 4096 */
 	uint32_t leases; /* workers on lease for this queue; 0: the pool's limit */
 	uint64_t reserved[4];
+	struct brood_pool *pool; /* whose workers; NULL: the first pool's. Since 0.3.0 */
 };
 
 /*
@@ -913,6 +930,7 @@ struct brood_lease_options {
 	uint32_t wait_ms;  /* the wait for a worker; 0: the pool's queue_ms */
 	uint32_t limit_ms; /* of the lease; a job that runs then goes on to its end; 0: 60000 */
 	uint64_t reserved[4];
+	struct brood_pool *pool; /* whose worker; NULL: the first pool's. Since 0.3.0 */
 };
 
 /*
@@ -962,16 +980,19 @@ BROOD_PUBLIC int brood_lease_worker(struct brood_lease *lease, pid_t *ret_pid, u
 
 /*
  * Sets the bytes and fds that workers born from now on get by brood_get_init_data(). The call
- * replaces what was set before.
+ * replaces what was set before. brood_set_init_data() is for the first pool; each pool has its own
+ * init data and versions.
  * Parameters: data: copied, at most 1 GiB. fds: duplicated, at most BROOD_INIT_FDS_MAX.
  * Returns: the version, 1 first. It holds for workers that are born after the supervisor has read
  *   it.
  * Errors: -EINVAL, -EMFILE, -ENFILE, -ENOMEM, -ESHUTDOWN, -ENOTCONN;
  *   -E2BIG: too many bytes or fds; -EBADF: one of fds is not open.
- * Since: 0.1.0.
+ * Since: 0.1.0; brood_pool_set_init_data(): 0.3.0.
  */
 BROOD_PUBLIC int brood_set_init_data(struct brood *brood, const void *data, size_t data_size,
 	const int *fds, size_t fds_count) BROOD_NOEXCEPT;
+BROOD_PUBLIC int brood_pool_set_init_data(struct brood_pool *pool, const void *data,
+	size_t data_size, const int *fds, size_t fds_count) BROOD_NOEXCEPT;
 
 /*
  * systemd: the engine is ready. The supervisor sends READY=1, once, when the pool is ready, too,
@@ -1014,11 +1035,15 @@ struct brood_stats {
 
 /*
  * Reads the counters from memory that the supervisor writes. Each figure is right; two figures may
- * be a moment apart.
+ * be a moment apart. brood_stats() adds up all pools (degraded: any is; next_spawn_ms: the first
+ * of all). brood_pool_stats() has those of one pool; strays_killed, guard_deaths, logs_dropped and
+ * stop_dropped, which are about no pool, are 0 there.
  * Returns: 0.
- * Errors: -EINVAL. Since: 0.1.0.
+ * Errors: -EINVAL. Since: 0.1.0; brood_pool_stats(): 0.3.0.
  */
 BROOD_PUBLIC int brood_stats(struct brood *brood, struct brood_stats *ret_stats) BROOD_NOEXCEPT;
+BROOD_PUBLIC int brood_pool_stats(
+	struct brood_pool *pool, struct brood_stats *ret_stats) BROOD_NOEXCEPT;
 
 /* ---- In a worker ----------------------------------------------------------------------------- */
 

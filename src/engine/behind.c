@@ -122,7 +122,7 @@ static void withdraw_behind(struct lease *lease)
 /* May another worker take what stands behind others? */
 static bool can_grow(const struct queue *l)
 {
-	return l->leases.active < l->leases.limit && l->leases.active < l->brood->options.workers;
+	return l->leases.active < l->leases.limit && l->leases.active < l->pool->options->workers;
 }
 
 static bool can_move(const struct queue *l)

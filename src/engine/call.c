@@ -165,7 +165,7 @@ static int hand_off(struct call *call)
 		call->given.given_ns = now_ns();
 		r = attempt(call);
 	}
-	job_message_over(call->b, &call->tries, r, &h->verdict);
+	job_message_over(h, &call->tries, r, &h->verdict);
 	if (retries) {
 		engine_lock(call->b);
 		list_remove(&h->calls);
@@ -192,6 +192,7 @@ static ssize_t refused(struct call *call, int error)
 	struct brood_verdict *v = &call->handle.verdict;
 
 	*v = outcome_of_error(error);
+	pool_sign(call->given.pool, v);
 	given_name(v->name, given_text(&call->given));
 	v->id = call->handle.public_id;
 	if (!v->id) { /* its caller was told of none */
@@ -199,7 +200,7 @@ static ssize_t refused(struct call *call, int error)
 		v->id = job_record_fresh_id(call->b);
 		engine_unlock(call->b);
 	}
-	return outcome_refused(call->b, error);
+	return outcome_refused(call->given.pool, error);
 }
 
 /*
@@ -214,7 +215,7 @@ static int call_by_handoff(struct call *call, int from, ssize_t *ret_result)
 	job_message_handle(&call->handle, call->b, &call->given);
 	call->handle.public_id = told;
 	if (r == 1)
-		r = job_message_full(call->b);
+		r = job_message_full(call->given.pool);
 	if (r >= 0)
 		r = hand_off(call);
 	if (r == -EINVAL || r == -ESHUTDOWN)
@@ -231,7 +232,7 @@ static int call_check(struct call *call, const struct engine_job *job)
 		return fail_with(-EINVAL, "brood_call: a size is not 0 but its pointer is NULL");
 	if (bytes->request_size > SSIZE_MAX || bytes->reply_size > SSIZE_MAX)
 		return fail_with(-EINVAL, "brood_call: a size is larger than memory can be");
-	return given_check(call->b, job, call->b->options.queue_ms, &call->given);
+	return given_check(call->b, job, false, &call->given);
 }
 
 static ssize_t call_job(

@@ -61,8 +61,8 @@ static int hear_lease(struct brood *b, const struct frame *f)
 	if (over) {
 		if (!lease)
 			job_record_page_give_back(b, record->page);
+		record->pool->leases_out--;
 		job_record_unclaim(b, f->lease_over.id);
-		b->leases_out--;
 		if (!lease)
 			return 0;
 		lease->over = f->lease_over;
@@ -92,10 +92,12 @@ static int hear(struct brood *b, struct frame *f)
 	case MESSAGE_LEASE_OVER: return hear_lease(b, f);
 	case MESSAGE_PROGRESS: hear_progress(b, &f->progress); return 0;
 	case MESSAGE_POOL_READY:
-		b->ready = true;
-		b->degraded = false;
+	case MESSAGE_POOL_DEGRADED:
+		if (f->pool.pool >= b->pools_count)
+			return -EBADMSG;
+		b->pools[f->pool.pool].degraded = f->header.type == MESSAGE_POOL_DEGRADED;
+		b->pools[f->pool.pool].ready |= f->header.type == MESSAGE_POOL_READY;
 		break;
-	case MESSAGE_POOL_DEGRADED: b->degraded = true; break;
 	case MESSAGE_STOPPED:
 		b->stopped = true;
 		b->left = f->pool.left;

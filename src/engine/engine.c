@@ -58,6 +58,29 @@ static int make_memory(struct brood *b)
 	return b->records && b->taken && b->lease_pages && first ? 0 : -ENOMEM;
 }
 
+static void pool_prepare(struct brood_pool *pool, struct brood *b, const struct pool_setup *setup)
+{
+	pool->brood = b;
+	pool->setup = setup;
+	pool->options = &setup->options;
+	pool->stats_page = shared_stats_page(&b->shared, setup->number);
+	/* a single pool has all of them, however many there are */
+	pool->records = b->pools_count == 1 ? (uint32_t)b->records_count
+					    : pool_setup_records(&setup->options);
+}
+
+static int make_pools(struct brood *b, const struct pool_setups *setups)
+{
+	if (posix_memalign((void **)&b->pools, 64, setups->count * sizeof *b->pools) != 0) {
+		b->pools = NULL;
+		return -ENOMEM;
+	}
+	memset(b->pools, 0, setups->count * sizeof *b->pools);
+	b->pools_count = setups->count;
+	for_each_setup(setup, setups) pool_prepare(&b->pools[setup->number], b, setup);
+	return 0;
+}
+
 static bool has_one_cpu(void)
 {
 	cpu_set_t set;
@@ -77,7 +100,6 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	b->supervisor_pid = config->supervisor_pid;
 	b->run_here = config->run_here;
 	b->one_cpu = has_one_cpu();
-	b->submit_queue_ms = config->submit_queue_ms;
 	b->channel_fd = config->channel_fd;
 	b->log_fd = config->log_fd;
 	b->records_count = config->records;
@@ -96,6 +118,8 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	r = identity_get(b->channel_fd, &b->channel);
 	if (r >= 0)
 		r = make_memory(b);
+	if (r >= 0)
+		r = make_pools(b, &config->pools);
 	if (r >= 0)
 		r = make_fds(b);
 	if (r < 0) {
@@ -126,6 +150,7 @@ struct brood *engine_free(struct brood *b)
 	free(b->records);
 	free(b->taken);
 	free(b->lease_pages);
+	free(b->pools);
 	free(b);
 	return NULL;
 }

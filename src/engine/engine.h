@@ -11,6 +11,7 @@
 #ifndef BROOD_ENGINE_H
 #define BROOD_ENGINE_H
 
+#include "../wire/pool_setup.h"
 #include "../wire/shared.h"
 #include <brood.h>
 
@@ -25,12 +26,11 @@ struct queue_job;
 typedef int engine_run_fn(struct queue *l, struct queue_job *job, const struct given *given);
 
 struct engine_config {
-	const struct brood_options *options; /* resolved */
+	const struct brood_options *options; /* resolved; of these, what is for all pools */
+	struct pool_setups pools;
 	struct shared *shared;
 	int channel_fd, log_fd; /* engine's ends */
 	uint32_t records;       /* job records on both sides */
-	/* of a submitted job whose own options say nothing */
-	uint32_t submit_queue_ms;
 	pid_t supervisor_pid;
 	engine_run_fn *run_here; /* inline mode's; NULL: workers run the jobs */
 };
@@ -76,10 +76,13 @@ int engine_dispatch(struct brood *b);
 int engine_wait_ready(struct brood *b, uint32_t timeout_ms);
 int engine_stop(struct brood *b);
 void engine_at_exit(struct brood *b); /* in the engine, from exit() */
+/* NULL for b's first one, or one of that name; NULL: there is none */
+struct brood_pool *engine_pool(struct brood *b, const char *name);
 int engine_set_init_data(
-	struct brood *b, const void *data, size_t size, const int *fds, size_t fds_count);
+	struct brood_pool *pool, const void *data, size_t size, const int *fds, size_t fds_count);
 int engine_notify(struct brood *b, uint32_t kind, const char *text);
 int engine_stats(struct brood *b, struct brood_stats *ret);
+int engine_pool_stats(struct brood_pool *pool, struct brood_stats *ret);
 
 /* the front has checked the pieces */
 int engine_submit(struct brood *b, const struct engine_job *job, const struct iovec *request,

@@ -15,6 +15,7 @@
 #include "../os/fds.h"
 #include "engine.h"
 #include "fail.h"
+#include "pool_state.h"
 #include <stdatomic.h>
 
 #define ENGINE_ALIVE 0x62726f6f642e656eull
@@ -50,22 +51,22 @@ struct brood_queues {
 	uint32_t threads; /* of these, queues of threads */
 };
 
-/* The queues that threads have in common, made when first asked for. */
+/* The birth of the queues that threads have in common: of each pool its own and its callers'. */
 struct brood_common {
 	pthread_mutex_t lock;
-	struct queue *_Atomic own;     /* what is opened and given; submits without a queue */
-	struct queue *_Atomic callers; /* see path.c */
 };
 
 struct brood {
 	/* ENGINE_ALIVE in the engine; wiped to 0 in what it forks, never set in workers */
 	_Atomic uint64_t *alive;
-	struct brood_options options; /* resolved; its arrays are not looked at */
+	/* resolved, of the first pool; its arrays are not looked at */
+	struct brood_options options;
+	struct brood_pool *pools; /* the first one first */
+	uint32_t pools_count;
 	struct shared shared;
 	pid_t supervisor_pid;
-	bool one_cpu;             /* this process may use one CPU alone, as it was at the start */
-	uint32_t submit_queue_ms; /* what options.queue_ms is for a submitted job */
-	engine_run_fn *run_here;  /* inline mode's; NULL: workers run the jobs */
+	bool one_cpu;            /* this process may use one CPU alone, as it was at the start */
+	engine_run_fn *run_here; /* inline mode's; NULL: workers run the jobs */
 	/* not the engine's to close. -1: the program closed them; the numbers may be anybody's */
 	int channel_fd, log_fd;
 	struct identity channel;
@@ -82,16 +83,12 @@ struct brood {
 	struct drops drops;
 	struct brood_queues queues;
 	struct brood_common common;
-	/* changed by each job that is handed off: far from crowd_until, which each call reads */
-	_Atomic size_t out_count;        /* records taken; read without the lock as a hint */
-	_Atomic size_t leases_out;       /* of those, leases */
-	_Atomic uint32_t queues_waiting; /* calls that wait for a lease: at most the backlog */
 
 	pthread_mutex_t lock; /* of what follows */
 	enum engine_state state;
-	bool lost;                     /* the channel has ended */
-	bool ready, degraded, stopped; /* what the supervisor said of the pool */
-	uint32_t left;                 /* from STOPPED: how many processes the stop could not end */
+	bool lost;     /* the channel has ended */
+	bool stopped;  /* what the supervisor said */
+	uint32_t left; /* from STOPPED: how many processes the stop could not end */
 	uint64_t last_id;
 	struct record *records;
 	uint64_t *taken;   /* a bit a record */
@@ -113,12 +110,8 @@ struct brood {
 	uint32_t news; /* verdicts that brood_dispatch() has not counted yet */
 	bool news_set; /* news_fd is readable */
 
-	uint32_t init_version;
 	bool ready_said;    /* NOTIFY_READY is on its way */
 	size_t queues_open; /* brood_stop(): jobs of queues without a verdict */
-	uint64_t submitted, dropped, retried, refused, lost_jobs;
-	/* of queues that are no more */
-	uint64_t queue_redispatched, queue_retried, queue_verdicts[BROOD_OUTCOMES];
 };
 
 static inline void engine_lock(struct brood *b) { pthread_mutex_lock(&b->lock); }

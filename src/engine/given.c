@@ -3,6 +3,7 @@
 #include "given.h"
 
 #include "engine_root.h"
+#include "queue_state.h"
 
 #include "../base/options.h"
 #include "../os/text.h"
@@ -53,16 +54,43 @@ static int options_take(struct brood_job_options *o, const struct brood_job_opti
 	return options_check(o);
 }
 
-static void options_resolve(const struct brood *b, uint32_t queue_ms, struct brood_job_options *o)
+static void options_resolve(
+	const struct brood_pool *pool, bool submitted, struct brood_job_options *o)
 {
+	const struct brood_options *defaults = pool->options;
+
 	if (!o->queue_ms)
-		o->queue_ms = queue_ms;
+		o->queue_ms = submitted ? pool->setup->submit_queue_ms : defaults->queue_ms;
 	if (!o->run_ms)
-		o->run_ms = b->options.run_ms;
+		o->run_ms = defaults->run_ms;
 	if (!o->grace_ms)
-		o->grace_ms = b->options.grace_ms;
+		o->grace_ms = defaults->grace_ms;
 	if (!o->dispatch)
-		o->dispatch = o->lease ? BROOD_PATH_LEASE : b->options.dispatch;
+		o->dispatch = o->lease ? BROOD_PATH_LEASE : defaults->dispatch;
+}
+
+bool given_pool_known(const struct brood *b, const struct brood_pool *pool)
+{
+	return pool >= b->pools && pool < b->pools + b->pools_count;
+}
+
+/* The pool that the options name, else that of the lease, of the queue, else the first one. */
+static int pool_choose(const struct brood *b, struct given *given)
+{
+	const struct brood_job_options *o = &given->options;
+	const struct queue *lease = (const struct queue *)o->lease,
+			   *queue = (const struct queue *)o->queue;
+
+	given->pool = o->pool ? o->pool : lease ? lease->pool : queue ? queue->pool : b->pools;
+	if (o->pool && !given_pool_known(b, o->pool))
+		return fail_with(-EINVAL,
+			"job options: pool is none that brood_pool() gave: it has all there are");
+	if (o->pool && lease && lease->pool != o->pool)
+		return fail_with(-EINVAL,
+			"job options: pool is %s, but the worker of options.lease is of pool %s: "
+			"set one of the two",
+			o->pool->setup->name, lease->pool->setup->name);
+	return 0;
 }
 
 /* The job is another object's function: the argument, then "path\0symbol\0". */
@@ -96,7 +124,9 @@ static int plugin_check(struct given *given)
 int given_options(void *dst, size_t known_size, const void *src, const uint64_t *reserved,
 	size_t reserved_count, const char *what)
 {
-	int r = options_copy(dst, known_size, src, known_size);
+	/* that of the first version: later fields stand behind `reserved` */
+	size_t minimal = (size_t)((const char *)(reserved + reserved_count) - (const char *)dst);
+	int r = options_copy(dst, known_size, src, minimal);
 
 	for (size_t i = 0; r == 0 && i < reserved_count; i++)
 		r = reserved[i] ? -EINVAL : 0;
@@ -150,7 +180,7 @@ static int function_check(const struct engine_job *job)
 }
 
 int given_check(
-	const struct brood *b, const struct engine_job *job, uint32_t queue_ms, struct given *ret)
+	const struct brood *b, const struct engine_job *job, bool submitted, struct given *ret)
 {
 	struct brood_job_options *o = &ret->options;
 	int r = 0;
@@ -160,9 +190,9 @@ int given_check(
 		r = options_take(o, job->options);
 	else
 		o->size = sizeof *o;
-	if (r < 0)
+	if (r < 0 || (r = pool_choose(b, ret)) < 0)
 		return r;
-	options_resolve(b, queue_ms, o);
+	options_resolve(ret->pool, submitted, o);
 	ret->path = o->lease ? BROOD_PATH_LEASE : o->dispatch;
 	if (b->run_here)
 		o->dispatch = BROOD_PATH_LEASE; /* nobody hands it off */

@@ -10,6 +10,7 @@
 /* A job that was checked. */
 struct given {
 	const struct engine_job *job;
+	struct brood_pool *pool;          /* whose workers may do it */
 	struct brood_job_options options; /* resolved */
 	uint32_t path;                    /* enum brood_path: what the program asked for */
 	const struct iovec *request;
@@ -30,10 +31,13 @@ int given_options(void *dst, size_t known_size, const void *src, const uint64_t 
 	size_t reserved_count, const char *what);
 /* what the job is about; the pieces were checked (engine.h) */
 void given_request(struct given *given, const struct iovec *request, size_t count);
+/* it is one of the brood's */
+bool given_pool_known(const struct brood *b, const struct brood_pool *pool);
 void given_name(char dst[BROOD_NAME_MAX], const char *name);
-/* No lock. queue_ms: for a job whose own options say nothing. 0, -EINVAL, -EFAULT, -EBADF. */
+/* No lock. submitted: it waits for a worker without limit, if nobody has set one. 0, -EINVAL,
+ * -EFAULT, -EBADF. */
 int given_check(
-	const struct brood *b, const struct engine_job *job, uint32_t queue_ms, struct given *ret);
+	const struct brood *b, const struct engine_job *job, bool submitted, struct given *ret);
 
 static inline const char *given_text(const struct given *given)
 {

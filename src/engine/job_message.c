@@ -11,31 +11,32 @@
 
 #include <sys/socket.h>
 
-static size_t jobs_room(const struct brood *b)
+static size_t jobs_room(const struct brood_pool *pool)
 {
-	return (size_t)b->options.workers + b->options.backlog;
+	return (size_t)pool->options->workers + pool->options->backlog;
 }
 
-static int fail_full(const struct brood *b)
+static int fail_full(const struct brood_pool *pool)
 {
 	return fail_with(-EAGAIN,
 		"%zu jobs are out, as many as the pool has room for (workers + backlog): wait for "
 		"a verdict, or raise options.backlog",
-		jobs_room(b));
+		jobs_room(pool));
 }
 
-int job_message_full(struct brood *b)
+int job_message_full(const struct brood_pool *pool)
 {
-	size_t out = atomic_load_explicit(&b->out_count, memory_order_relaxed),
-	       leases = atomic_load_explicit(&b->leases_out, memory_order_relaxed);
+	size_t out = atomic_load_explicit(&pool->out_count, memory_order_relaxed),
+	       leases = atomic_load_explicit(&pool->leases_out, memory_order_relaxed);
 
-	return out >= jobs_room(b) + leases ? fail_full(b) : 0;
+	return out >= jobs_room(pool) + leases ? fail_full(pool) : 0;
 }
 
 void job_message_handle(struct brood_handle *handle, struct brood *b, const struct given *given)
 {
 	memset(handle, 0, sizeof *handle);
 	handle->brood = b;
+	handle->pool = given->pool;
 	handle->given_ns = given->given_ns;
 	handle->on_progress = given->options.on_progress;
 	handle->progress_context = given->options.context;
@@ -63,6 +64,7 @@ static int job_frame(struct frame *f, const struct given *given, uint64_t id)
 	m->attempt = given->attempt;
 	m->plugin_size = given->plugin_size;
 	m->own_pair = given->own_pair;
+	m->pool = given->pool->setup->number;
 	given_name(m->name, given_text(given));
 	f->fds[f->fds_count++] = given->fd;
 	for (size_t i = 0; i < o->fds_count; i++)
@@ -80,12 +82,12 @@ int job_message_send(struct brood *b, const struct given *given, struct brood_ha
 		return fail_stopped();
 	if (b->lost)
 		return fail_gone();
-	r = job_message_full(b);
+	r = job_message_full(given->pool);
 	if (r < 0)
 		return r;
-	r = job_record_claim(b, handle, &id);
+	r = job_record_claim(given->pool, handle, &id);
 	if (r < 0)
-		return r == -EEXIST ? r : fail_full(b);
+		return r == -EEXIST ? r : fail_full(given->pool);
 	r = job_frame(&f, given, id);
 	if (handle && !given->attempt)
 		handle->public_id = id;
@@ -100,7 +102,7 @@ int job_message_send(struct brood *b, const struct given *given, struct brood_ha
 	if (handle)
 		handle->id = id;
 	if (!given->attempt && !(handle && handle->to)) /* else its queue counts it */
-		b->submitted++;
+		given->pool->counts.submitted++;
 	return r;
 }
 
@@ -146,20 +148,23 @@ bool job_message_again(struct brood *b, struct brood_handle *handle, struct trie
 		outcome_again(t, &handle->verdict);
 	if (again)
 		handle->closed = false;
-	b->retried += again;
+	handle->pool->counts.retried += again;
 	engine_unlock(b);
 	return again;
 }
 
 /* An attempt that never ran, after one that did, leaves the verdict of the one before. */
-void job_message_over(
-	struct brood *b, const struct tries *t, int r, struct brood_verdict *inout_verdict)
+void job_message_over(const struct brood_handle *handle, const struct tries *t, int r,
+	struct brood_verdict *inout_verdict)
 {
+	struct pool_counts *counts = &handle->pool->counts;
+
 	if (t->ran && (r < 0 || inout_verdict->outcome == BROOD_REFUSED)) {
-		engine_lock(b);
-		b->retried--;
-		b->refused -= r >= 0; /* the supervisor has counted it, but nobody hears of it */
-		engine_unlock(b);
+		engine_lock(handle->brood);
+		counts->retried--;
+		/* the supervisor has counted it, but nobody hears of it */
+		counts->refused -= r >= 0;
+		engine_unlock(handle->brood);
 		*inout_verdict = t->before;
 	}
 	inout_verdict->started |= t->ran;

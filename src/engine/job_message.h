@@ -9,7 +9,7 @@
 #include "transfer.h"
 
 /* no lock, a hint: -EAGAIN when every record is out */
-int job_message_full(struct brood *b);
+int job_message_full(const struct brood_pool *pool);
 /* a new handle of that job */
 void job_message_handle(struct brood_handle *handle, struct brood *b, const struct given *given);
 /*
@@ -26,8 +26,8 @@ int job_message_attempt(struct brood *b, struct given *given, struct brood_handl
 /* another attempt of a closed handle may be made: the handle is open again. No lock */
 bool job_message_again(struct brood *b, struct brood_handle *handle, struct tries *t);
 /* No lock. After the last attempt, whose job_message_attempt() returned r: the job's verdict. */
-void job_message_over(
-	struct brood *b, const struct tries *t, int r, struct brood_verdict *inout_verdict);
+void job_message_over(const struct brood_handle *handle, const struct tries *t, int r,
+	struct brood_verdict *inout_verdict);
 /* Under the lock. 1: the message waits for room in the channel. Never waits. */
 int job_message_cancel(struct brood *b, struct record *record);
 

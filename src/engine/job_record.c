@@ -41,20 +41,23 @@ static size_t free_after(struct brood *b, size_t from)
 
 uint64_t job_record_fresh_id(struct brood *b) { return ++b->last_id; }
 
-static void take(struct brood *b, struct brood_handle *handle, uint64_t id)
+static void take(struct brood_pool *pool, struct brood_handle *handle, uint64_t id)
 {
+	struct brood *b = pool->brood;
 	size_t index = (size_t)(id % b->records_count);
 
 	*taken_word(b, index) |= 1ull << (index % 64);
-	b->records[index] = (struct record){ .id = id, .handle = handle };
-	atomic_fetch_add_explicit(&b->out_count, 1, memory_order_relaxed);
+	b->records[index] = (struct record){ .id = id, .pool = pool, .handle = handle };
+	atomic_fetch_add_explicit(&pool->out_count, 1, memory_order_relaxed);
 }
 
-int job_record_claim(struct brood *b, struct brood_handle *handle, uint64_t *inout_id)
+/* No pool has more out than its own number of records, so that one is free for each pool. */
+int job_record_claim(struct brood_pool *pool, struct brood_handle *handle, uint64_t *inout_id)
 {
+	struct brood *b = pool->brood;
 	size_t from = (size_t)((b->last_id + 1) % b->records_count), index;
 
-	if (atomic_load_explicit(&b->out_count, memory_order_relaxed) >= b->records_count)
+	if (atomic_load_explicit(&pool->out_count, memory_order_relaxed) >= pool->records)
 		return -EAGAIN;
 	if (*inout_id && b->records[*inout_id % b->records_count].id)
 		return -EEXIST;
@@ -63,7 +66,7 @@ int job_record_claim(struct brood *b, struct brood_handle *handle, uint64_t *ino
 		b->last_id += 1 + (index >= from ? index - from : index + b->records_count - from);
 		*inout_id = b->last_id;
 	}
-	take(b, handle, *inout_id);
+	take(pool, handle, *inout_id);
 	return 0;
 }
 
@@ -81,8 +84,8 @@ static struct brood_handle *job_record_free(struct brood *b, struct record *reco
 	size_t index = (size_t)(record - b->records);
 
 	*taken_word(b, index) &= ~(1ull << (index % 64));
+	atomic_fetch_sub_explicit(&record->pool->out_count, 1, memory_order_relaxed);
 	*record = (struct record){ 0 };
-	atomic_fetch_sub_explicit(&b->out_count, 1, memory_order_relaxed);
 	return handle;
 }
 
@@ -101,6 +104,7 @@ static void close_handle(
 	handle->verdict = *verdict;
 	handle->verdict.size = sizeof handle->verdict;
 	handle->verdict.id = handle->public_id;
+	pool_sign(handle->pool, &handle->verdict);
 	memcpy(handle->verdict.name, handle->name, sizeof handle->name);
 	atomic_store_explicit(&handle->closed, true, memory_order_release);
 	if (handle->to) {
@@ -118,13 +122,14 @@ static void close_handle(
 void job_record_verdict(struct brood *b, const struct brood_verdict *verdict)
 {
 	struct record *record = job_record_find(b, verdict->id);
+	struct brood_pool *pool = record ? record->pool : b->pools;
 	struct brood_handle *handle = record ? job_record_free(b, record) : NULL;
 
 	outcome_count_drop(b, verdict, handle ? handle->name : verdict->name);
 	if (handle)
 		close_handle(b, handle, verdict);
 	else
-		b->dropped++;
+		pool->counts.dropped++;
 }
 
 void job_record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome,
@@ -135,20 +140,23 @@ void job_record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome
 	struct brood_verdict verdict = outcome_made_up(
 		outcome, detail, handle ? handle->given_ns : TIME_NEVER);
 
+	struct brood_pool *pool;
+
 	if (!record)
 		return;
+	pool = record->pool;
 	if (record->lease) {
 		struct lease_news *lease = record->lease;
 
 		job_record_free(b, record);
-		b->leases_out--;
+		pool->leases_out--;
 		inbox_lease_refused(lease, detail);
 		return;
 	}
 	if (outcome == BROOD_REFUSED)
-		b->refused++;
+		pool->counts.refused++;
 	else
-		b->lost_jobs++;
+		pool->counts.lost++;
 	verdict.id = id;
 	verdict.started = started;
 	job_record_verdict(b, &verdict);

@@ -20,6 +20,7 @@ struct handle_queue {
 /* A job as its owner sees it. On the heap for open and give, on the caller's stack for call. */
 struct brood_handle {
 	struct brood *brood;
+	struct brood_pool *pool;
 	uint64_t id;        /* on the wire */
 	uint64_t public_id; /* of the first attempt */
 	uint64_t given_ns;
@@ -46,6 +47,7 @@ struct brood_handle {
  */
 struct record {
 	uint64_t id;
+	struct brood_pool *pool;
 	struct brood_handle *handle;
 	struct lease_news *lease;
 	uint32_t page;
@@ -54,8 +56,11 @@ struct record {
 
 /* an id for a job that never gets out */
 uint64_t job_record_fresh_id(struct brood *b);
-/* *inout_id: 0, or an id to have. handle may be NULL. -EAGAIN: all are out; -EEXIST: that one is */
-int job_record_claim(struct brood *b, struct brood_handle *handle, uint64_t *inout_id);
+/*
+ * *inout_id: 0, or an id to have. handle may be NULL. -EAGAIN: all of the pool's are out; -EEXIST:
+ * that one is
+ */
+int job_record_claim(struct brood_pool *pool, struct brood_handle *handle, uint64_t *inout_id);
 /* NULL: no job or lease of that id is out */
 struct record *job_record_find(struct brood *b, uint64_t id);
 /* its frame did not get out */

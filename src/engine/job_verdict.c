@@ -74,6 +74,7 @@ static void write_down(struct queue_job *job, const struct brood_verdict *verdic
 		outcome_of_tries(&job->tries, v);
 		v->attempts = job->tries.made;
 	}
+	pool_sign(job->pool, v);
 }
 
 void job_verdict_give(struct queue *l, struct queue_job *job, const struct brood_verdict *verdict)

@@ -146,10 +146,10 @@ void leasing_free(struct lease *lease)
 
 static bool asked_enough(const struct queue *l)
 {
-	const struct brood *b = l->brood;
-	struct pick_room room = { .workers = b->options.workers,
-		.waiting = LEASE_WAITING(b->options.workers),
-		.out = (uint32_t)atomic_load_explicit(&b->leases_out, memory_order_relaxed),
+	const struct brood_pool *pool = l->pool;
+	struct pick_room room = { .workers = pool->options->workers,
+		.waiting = LEASE_WAITING(pool->options->workers),
+		.out = (uint32_t)atomic_load_explicit(&pool->leases_out, memory_order_relaxed),
 		.asked = l->leases.asked };
 
 	return !pick_may_ask(&room);
@@ -166,7 +166,7 @@ static int send_wish(
 
 	if (asked_enough(l))
 		return -EAGAIN;
-	r = job_record_claim(b, NULL, &lease->news.id);
+	r = job_record_claim(l->pool, NULL, &lease->news.id);
 	if (r < 0)
 		return r;
 	lease->news.page = job_record_page_take(b);
@@ -175,7 +175,7 @@ static int send_wish(
 		return -ENOSPC;
 	}
 	job_record_find(b, lease->news.id)->lease = &lease->news;
-	b->leases_out++;
+	l->pool->leases_out++;
 	frame_begin(&f, MESSAGE_LEASE);
 	f.lease = (struct message_lease){ .id = lease->news.id,
 		.given_ns = now_ns(),
@@ -183,13 +183,14 @@ static int send_wish(
 		.limit_ms = limit_ms,
 		.flags = l->kind == QUEUE_PINNED ? LEASE_PINNED : 0,
 		.queue = (uint32_t)l->fds.control,
-		.lease_page = lease->news.page };
+		.lease_page = lease->news.page,
+		.pool = l->pool->setup->number };
 	memcpy(f.fds, fds, sizeof f.fds[0] * LEASE_FDS);
 	f.fds_count = LEASE_FDS;
 	r = out_send(b, &f, lease->news.id, 0);
 	if (r < 0) {
 		job_record_unclaim(b, lease->news.id);
-		b->leases_out--;
+		l->pool->leases_out--;
 	}
 	return r;
 }

@@ -44,6 +44,9 @@ static void log_line(const struct brood *b, const struct message_log *m)
 		.slot = m->slot,
 		.job = m->job,
 		.text = m->text,
+		.pool = m->pool > 0 && m->pool <= b->pools_count
+			? pool_shown(&b->pools[m->pool - 1])
+			: NULL,
 	};
 
 	b->options.log(b->options.log_context, &log);

@@ -92,7 +92,7 @@ static int give_on_lease(struct brood *b, const struct given *given, struct broo
  */
 static void lease_next_time(struct brood *b, const struct given *given)
 {
-	struct queue *l = atomic_load_explicit(&b->common.own, memory_order_acquire);
+	struct queue *l = atomic_load_explicit(&given->pool->own, memory_order_acquire);
 
 	if (given->options.dispatch || given->options.lease || !l || !b->fd_used)
 		return;
@@ -104,7 +104,7 @@ static void lease_next_time(struct brood *b, const struct given *given)
 
 static int job_hand_off(struct brood *b, const struct given *given, struct brood_handle *handle)
 {
-	int r = job_message_full(b);
+	int r = job_message_full(given->pool);
 
 	if (r < 0)
 		return r;
@@ -142,7 +142,7 @@ static int job_give(struct brood *b, const struct given *given, struct brood_han
 	}
 	if (r < 0) {
 		free(handle);
-		return outcome_refused(b, r);
+		return outcome_refused(given->pool, r);
 	}
 	if (r == 0)
 		close_fd(given->fd);
@@ -161,9 +161,9 @@ int engine_open(struct brood *b, const struct engine_job *job, int *ret_fd,
 	if (!ret_fd)
 		return fail_with(
 			-EINVAL, "brood_open: ret_fd is NULL, nobody could talk to the job");
-	r = given_check(b, job, b->options.queue_ms, &given);
+	r = given_check(b, job, false, &given);
 	if (r < 0)
-		return outcome_refused(b, r);
+		return outcome_refused(given.pool, r);
 	r = sockets_pair(SOCK_STREAM, fds);
 	if (r < 0)
 		return fail_system(r, "a job's socket pair");
@@ -207,9 +207,9 @@ int engine_give(
 	r = give_check(fd);
 	if (r < 0)
 		return r;
-	r = given_check(b, job, b->options.queue_ms, &given);
+	r = given_check(b, job, false, &given);
 	if (r < 0)
-		return outcome_refused(b, r);
+		return outcome_refused(given.pool, r);
 	given.fd = fd;
 	return job_give(b, &given, ret_handle);
 }

@@ -53,13 +53,13 @@ struct brood_verdict outcome_of_error(int error)
 	}
 }
 
-int outcome_refused(struct brood *b, int error)
+int outcome_refused(struct brood_pool *pool, int error)
 {
 	if (error != -EAGAIN && error != -EFAULT)
 		return error;
-	engine_lock(b);
-	b->refused++;
-	engine_unlock(b);
+	engine_lock(pool->brood);
+	pool->counts.refused++;
+	engine_unlock(pool->brood);
 	return error;
 }
 

@@ -27,7 +27,7 @@ struct brood_verdict outcome_made_up(
 /* of a call that never became a job, for this -errno */
 struct brood_verdict outcome_of_error(int error);
 /* counts it when it is a refusal; returns error. Takes brood.lock */
-int outcome_refused(struct brood *b, int error);
+int outcome_refused(struct brood_pool *pool, int error);
 /*
  * A job has its verdict; once the stop has begun, one that it refused or lost is counted. Any lock.
  */

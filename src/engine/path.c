@@ -13,6 +13,9 @@
  * there is none it is handed off, and then a lease is asked for if yet another worker is idle. A
  * job that forces a lease waits for one.
  *
+ * Queues of threads are for the first pool. A call for another pool goes by that pool's callers'
+ * queue, once its thread calls often; what is opened or given there by a queue of that pool's own.
+ *
  * Two threads with a lease each touch no memory that both write. When a thread finds no worker
  * left, that begins a crowd: for a second (and on, while such threads come) no lease is a thread's
  * own. Each thread gives its own lease back when it calls next, and all of them go by the callers'
@@ -87,7 +90,7 @@ static struct queue *own_queue(struct brood *b)
 	pthread_mutex_unlock(&b->queues.lock);
 	if (!l && !more)
 		return NULL;
-	if (!l && queues_new(b, QUEUE_THREAD, &l) < 0) {
+	if (!l && queues_new(b->pools, QUEUE_THREAD, &l) < 0) {
 		pthread_mutex_lock(&b->queues.lock);
 		b->queues.threads--;
 		pthread_mutex_unlock(&b->queues.lock);
@@ -102,16 +105,17 @@ static struct queue *own_queue(struct brood *b)
 }
 
 /* That of all threads without a lease of their own. */
-static struct queue *callers_queue(struct brood *b)
+static struct queue *callers_queue(struct brood_pool *pool)
 {
-	struct queue *l = atomic_load_explicit(&b->common.callers, memory_order_acquire);
+	struct queue *l = atomic_load_explicit(&pool->callers, memory_order_acquire);
+	struct brood *b = pool->brood;
 
 	if (l)
 		return l;
 	pthread_mutex_lock(&b->common.lock);
-	l = atomic_load(&b->common.callers);
-	if (!l && queues_new(b, QUEUE_CALLERS, &l) == 0)
-		atomic_store(&b->common.callers, l);
+	l = atomic_load(&pool->callers);
+	if (!l && queues_new(pool, QUEUE_CALLERS, &l) == 0)
+		atomic_store(&pool->callers, l);
 	pthread_mutex_unlock(&b->common.lock);
 	return l;
 }
@@ -148,7 +152,7 @@ static void give_back(struct queue *l)
 static void crowd_over(struct brood *b, uint64_t now)
 {
 	uint64_t until = atomic_load_explicit(&b->crowd_until, memory_order_relaxed);
-	struct queue *l = atomic_load_explicit(&b->common.callers, memory_order_acquire);
+	struct queue *l = atomic_load_explicit(&b->pools->callers, memory_order_acquire);
 
 	if (until != 0 && until <= now &&
 		atomic_compare_exchange_strong(&b->crowd_until, &until, 0) && l)
@@ -170,13 +174,13 @@ static struct queue *crowd_queue(struct brood *b, uint64_t now, bool frequent)
 	} else if (frequent) {
 		crowd(b, now);
 	}
-	return callers_queue(b);
+	return callers_queue(b->pools);
 }
 
 static bool crowd_lacks(struct brood *b, struct queue *own, bool idle, uint64_t now)
 {
 	if (own->leases.active > 0 || own->leases.asked > 0 || idle ||
-		atomic_load_explicit(&b->leases_out, memory_order_relaxed) == 0) {
+		atomic_load_explicit(&own->pool->leases_out, memory_order_relaxed) == 0) {
 		lacked = 0;
 		return false;
 	}
@@ -222,18 +226,22 @@ static struct queue *queue_for(struct brood *b, const struct given *given, bool 
 
 	if (given->options.lease && !b->run_here)
 		return (struct queue *)given->options.lease;
-	if (!call || b->run_here)
-		return queues_own(b);
+	if (b->run_here)
+		return queues_own(b->pools);
+	if (!call)
+		return queues_own(given->pool);
 	frequent = often(given->given_ns) || given->options.dispatch == BROOD_PATH_LEASE;
+	if (given->pool != b->pools)
+		return frequent ? callers_queue(given->pool) : NULL;
 	return frequent || crowded(b, given->given_ns) ? crowd_queue(b, given->given_ns, frequent)
 						       : NULL;
 }
 
 /* Idle, and no lease on its way will take it. */
-static bool somebody_idle(const struct brood *b)
+static bool somebody_idle(const struct brood_pool *pool)
 {
-	const struct stats_page *stats_page = b->shared.stats_page;
-	uint32_t out = (uint32_t)atomic_load_explicit(&b->leases_out, memory_order_relaxed);
+	const struct stats_page *stats_page = pool->stats_page;
+	uint32_t out = (uint32_t)atomic_load_explicit(&pool->leases_out, memory_order_relaxed);
 	uint32_t leased = atomic_load_explicit(&stats_page->leased, memory_order_relaxed);
 
 	return atomic_load_explicit(&stats_page->idle, memory_order_relaxed) >
@@ -241,16 +249,16 @@ static bool somebody_idle(const struct brood *b)
 }
 
 /* A busy pool is better shared by handing jobs off, first come, first served. */
-static uint32_t spare(const struct brood *b)
+static uint32_t spare(const struct brood_pool *pool)
 {
-	const struct stats_page *stats_page = b->shared.stats_page;
+	const struct stats_page *stats_page = pool->stats_page;
 
 	return pick_spare(&(struct pick_pool){
 		.idle = atomic_load_explicit(&stats_page->idle, memory_order_relaxed),
 		.leased = atomic_load_explicit(&stats_page->leased, memory_order_relaxed),
 		.library = atomic_load_explicit(&stats_page->library, memory_order_relaxed),
-		.out = (uint32_t)atomic_load_explicit(&b->leases_out, memory_order_relaxed),
-		.limit = b->options.leases,
+		.out = (uint32_t)atomic_load_explicit(&pool->leases_out, memory_order_relaxed),
+		.limit = pool->options->leases,
 	});
 }
 
@@ -259,7 +267,7 @@ int path_full(const struct queue *l)
 	return fail_with(-EAGAIN,
 		"as many jobs wait for a worker as the pool has room for (backlog, %u): wait for a "
 		"verdict, or raise options.backlog",
-		l->brood->options.backlog);
+		l->pool->options->backlog);
 }
 
 int path_lease_over(void)
@@ -284,17 +292,17 @@ static bool was_lent(struct queue *l)
 bool path_ask(struct queue *l, uint64_t now, uint32_t needed)
 {
 	return l->leases.asked == 0 && l->leases.active < l->leases.limit && often(now) &&
-		now >= l->leases.ask_again && spare(l->brood) >= needed &&
-		place_ask(l, BROOD_FOREVER, l->brood->options.queue_ms) == 0;
+		now >= l->leases.ask_again && spare(l->pool) >= needed &&
+		place_ask(l, BROOD_FOREVER, l->pool->options->queue_ms) == 0;
 }
 
 /*
  * The worker that was idle has another job: wishes, perhaps this one, wait in the supervisor's
  * queue.
  */
-static bool wishes_wait(const struct brood *b)
+static bool wishes_wait(const struct brood_pool *pool)
 {
-	return atomic_load_explicit(&b->shared.stats_page->queued, memory_order_relaxed) > 0;
+	return atomic_load_explicit(&pool->stats_page->queued, memory_order_relaxed) > 0;
 }
 
 /* The wish is taken back, for it would stand before the job in the supervisor's queue. */
@@ -312,9 +320,9 @@ static bool wait_for_lease(struct queue *l)
 
 	while (l->leases.asked > 0 && !has_idle(l)) {
 		if (now >= begun + GRANTED_LATE_NS ||
-			(now >= begun + GRANTED_WITHIN_NS && wishes_wait(l->brood)))
+			(now >= begun + GRANTED_WITHIN_NS && wishes_wait(l->pool)))
 			return in_vain(l, now);
-		if (now >= begun + GRANTED_WITHIN_NS && spare(l->brood) > 0)
+		if (now >= begun + GRANTED_WITHIN_NS && spare(l->pool) > 0)
 			return false; /* there is another worker for the job */
 		sleep_from(l, &l->sleep.lookers, now, now + GRANTED_WITHIN_NS);
 		now = now_ns();
@@ -336,10 +344,10 @@ static int ready(struct queue *l, const struct given *given, bool call)
 	if (l->pinned.over)
 		return path_lease_over();
 	if (l->kind == QUEUE_CALLERS)
-		return !forced && somebody_idle(l->brood) &&
+		return !forced && somebody_idle(l->pool) &&
 			l->leases.active + l->leases.asked >= l->leases.limit;
 	if (l->kind == QUEUE_THREAD &&
-		crowd_lacks(l->brood, l, somebody_idle(l->brood), given->given_ns))
+		crowd_lacks(l->brood, l, somebody_idle(l->pool), given->given_ns))
 		return 2;
 	if (forced || has_idle(l) || was_lent(l))
 		return 0;
@@ -368,7 +376,7 @@ int path_enter(struct brood *b, const struct given *given, bool call, struct que
 	r = ready(l, given, call);
 	if (r == 2) {
 		queue_unlock(l);
-		l = callers_queue(b);
+		l = callers_queue(b->pools);
 		if (!l)
 			return 1;
 		queue_lock(l);

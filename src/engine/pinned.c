@@ -97,17 +97,21 @@ int engine_lease(
 {
 	VISIT(b);
 	struct brood_lease_options o;
+	struct brood_pool *pool;
 	struct queue *l;
 	int r;
 
 	r = given_options(&o, sizeof o, options, o.reserved, ARRAY_SIZE(o.reserved), "lease");
 	if (r < 0)
 		return r;
+	if (o.pool && !given_pool_known(b, o.pool))
+		return fail_with(-EINVAL, "lease options: pool is none that brood_pool() gave");
 	if (atomic_load(&b->refusing))
 		return fail_stopped();
-	o.wait_ms = o.wait_ms ? o.wait_ms : b->options.queue_ms;
+	pool = o.pool ? o.pool : b->pools;
+	o.wait_ms = o.wait_ms ? o.wait_ms : pool->options->queue_ms;
 	o.limit_ms = o.limit_ms ? o.limit_ms : LIMIT_DEFAULT_MS;
-	r = queues_new(b, QUEUE_PINNED, &l);
+	r = queues_new(pool, QUEUE_PINNED, &l);
 	if (r < 0)
 		return fail_system(r, "a lease's memory and fds");
 	queue_lock(l);

@@ -153,7 +153,7 @@ static void ask(struct queue *l)
 
 	l->leases.ask_held = more > 0 && l->leases.ask_again && now_ns() < l->leases.ask_again;
 	for (uint32_t i = 0; i < more && !l->leases.ask_held; i++)
-		l->leases.ask_held = place_ask(l, BROOD_FOREVER, l->brood->options.queue_ms) < 0;
+		l->leases.ask_held = place_ask(l, BROOD_FOREVER, l->pool->options->queue_ms) < 0;
 }
 
 void place_waiting(struct queue *l)
@@ -301,7 +301,7 @@ int place_give(struct queue *l, struct queue_job *job, const struct given *given
 	}
 	if ((job->call.waited || job->socket_job) && l->kind != QUEUE_PINNED) {
 		job->in_backlog = true;
-		if (atomic_fetch_add(&l->brood->queues_waiting, 1) >= l->brood->options.backlog)
+		if (atomic_fetch_add(&l->pool->queues_waiting, 1) >= l->pool->options->backlog)
 			return -EAGAIN; /* freeing the job counts it off again */
 	}
 	r = keep_bytes(job, given);

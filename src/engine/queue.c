@@ -182,7 +182,7 @@ void queue_jobs_unqueue(struct queue *l, struct queue_job *job)
 void queue_jobs_out_of_backlog(struct queue *l, struct queue_job *job)
 {
 	job->in_backlog = false;
-	atomic_fetch_sub(&l->brood->queues_waiting, 1);
+	atomic_fetch_sub(&l->pool->queues_waiting, 1);
 }
 
 static int grow(struct queue *l)
@@ -256,6 +256,7 @@ static void take_options(struct queue_job *job, const struct given *order)
 {
 	const struct brood_job_options *o = &order->options;
 
+	job->pool = order->pool;
 	job->limits.flags = o->flags;
 	job->limits.queue_ms = o->queue_ms;
 	job->limits.run_ms = o->run_ms;

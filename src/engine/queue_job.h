@@ -75,6 +75,7 @@ struct queue_job {
 	/* WAITING: queue.waiting. CLOSED: results or taken. Else none */
 	struct list link;
 	enum queue_job_state state;
+	struct brood_pool *pool; /* whose workers may do it */
 	uint64_t id, sequence;
 	struct lease *lease; /* RINGED */
 	const struct function *function;
@@ -92,7 +93,7 @@ struct queue_job {
 	unsigned char *bytes;
 	struct queue_job_fds fds;
 	bool alone;      /* behind no other job */
-	bool in_backlog; /* a call or conversation that waits: counted in brood.queues_waiting */
+	bool in_backlog; /* a call or conversation that waits: counted in pool.queues_waiting */
 	bool socket_job; /* open, give: its result is a handle's */
 	bool piped;      /* its request goes over the pipe */
 

@@ -99,10 +99,11 @@ struct queue_stats {
 
 /*
  * `inbox` and `listed` say themselves which lock guards them. The queue's own lock guards all other
- * members but those that are constant (brood, kind) or atomic (refs, orphan).
+ * members but those that are constant (brood, pool, kind) or atomic (refs, orphan).
  */
 struct queue {
 	struct brood *brood;
+	struct brood_pool *pool; /* its leases are workers of this one */
 	enum queue_kind kind;
 	pthread_mutex_t lock;
 	_Atomic uint32_t refs; /* the queue's own, and one of each handle */

@@ -107,14 +107,14 @@ static void unmake(struct queue *l)
 	queues_put(l);
 }
 
-static uint32_t leases_allowed(const struct brood *b, enum queue_kind kind)
+static uint32_t leases_allowed(const struct brood_pool *pool, enum queue_kind kind)
 {
-	return kind == QUEUE_PINNED || kind == QUEUE_THREAD ? 1 : b->options.leases;
+	return kind == QUEUE_PINNED || kind == QUEUE_THREAD ? 1 : pool->options->leases;
 }
 
 static int make_memory(struct queue *l)
 {
-	l->leases.table_size = l->brood->options.workers + 1;
+	l->leases.table_size = l->pool->options->workers + 1;
 	l->leases.table = calloc(l->leases.table_size, sizeof *l->leases.table);
 	l->jobs.table = calloc(JOBS_FIRST, sizeof *l->jobs.table);
 	l->jobs.functions = calloc(FUNCTIONS_SIZE, sizeof *l->jobs.functions);
@@ -143,7 +143,7 @@ static void enlist(struct queue *l)
 	pthread_mutex_unlock(&b->queues.lock);
 }
 
-int queues_new(struct brood *b, enum queue_kind kind, struct queue **ret)
+int queues_new(struct brood_pool *pool, enum queue_kind kind, struct queue **ret)
 {
 	struct queue *l = NULL;
 	int r;
@@ -151,7 +151,8 @@ int queues_new(struct brood *b, enum queue_kind kind, struct queue **ret)
 	/* no cache line of it is another queue's */
 	if (posix_memalign((void **)&l, 64, sizeof *l) != 0)
 		return -ENOMEM;
-	*l = (struct queue){ .brood = b,
+	*l = (struct queue){ .brood = pool->brood,
+		.pool = pool,
 		.kind = kind,
 		.refs = 1,
 		.fds = { .epoll = -1, .tick = -1, .control = -1 },
@@ -165,7 +166,7 @@ int queues_new(struct brood *b, enum queue_kind kind, struct queue **ret)
 		&l->results.callbacks };
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		list_init(lists[i]);
-	l->leases.limit = leases_allowed(b, kind);
+	l->leases.limit = leases_allowed(pool, kind);
 	l->jobs.limit = kind == QUEUE_OWN || kind == QUEUE_QUEUE ? JOBS_DEFAULT : 65536;
 	r = make_memory(l);
 	if (r == 0)
@@ -179,14 +180,14 @@ int queues_new(struct brood *b, enum queue_kind kind, struct queue **ret)
 	return 0;
 }
 
-static void add_stats(struct brood *b, const struct queue *l)
+static void add_stats(struct pool_counts *c, const struct queue *l)
 {
-	b->submitted += l->stats.submitted;
-	b->dropped += l->stats.dropped;
-	b->queue_redispatched += l->stats.redispatched;
-	b->queue_retried += l->stats.retried;
+	c->submitted += l->stats.submitted;
+	c->dropped += l->stats.dropped;
+	c->queue_redispatched += l->stats.redispatched;
+	c->queue_retried += l->stats.retried;
 	for (int i = 0; i < BROOD_OUTCOMES; i++)
-		b->queue_verdicts[i] += l->stats.verdicts[i];
+		c->queue_verdicts[i] += l->stats.verdicts[i];
 }
 
 /* Its workers are told to leave; what they do until then is nobody's business any more. */
@@ -219,15 +220,15 @@ void queues_free(struct queue *l)
 		queue_jobs_free(l, job);
 	}
 	engine_lock(b);
-	add_stats(b, l);
+	add_stats(&l->pool->counts, l);
 	engine_unlock(b);
 	queue_unlock(l);
 	unmake(l);
 }
 
-void queues_own_polled(struct brood *b)
+static void own_polled(struct brood_pool *pool)
 {
-	struct queue *l = atomic_load(&b->common.own);
+	struct queue *l = atomic_load(&pool->own);
 
 	if (!l)
 		return;
@@ -239,18 +240,25 @@ void queues_own_polled(struct brood *b)
 	queue_unlock(l);
 }
 
-struct queue *queues_own(struct brood *b)
+void queues_own_polled(struct brood *b)
 {
-	struct queue *l = atomic_load_explicit(&b->common.own, memory_order_acquire);
+	for (uint32_t i = 0; i < b->pools_count; i++)
+		own_polled(&b->pools[i]);
+}
+
+struct queue *queues_own(struct brood_pool *pool)
+{
+	struct queue *l = atomic_load_explicit(&pool->own, memory_order_acquire);
+	struct brood *b = pool->brood;
 	struct epoll_event event = { .events = EPOLLIN };
 	int r;
 
 	if (l)
 		return l;
 	pthread_mutex_lock(&b->common.lock);
-	l = atomic_load(&b->common.own);
+	l = atomic_load(&pool->own);
 	if (!l) {
-		r = queues_new(b, QUEUE_OWN, &l);
+		r = queues_new(pool, QUEUE_OWN, &l);
 		if (r < 0) {
 			pthread_mutex_unlock(&b->common.lock);
 			fail_system(r, "the brood's own queue");
@@ -260,9 +268,9 @@ struct queue *queues_own(struct brood *b)
 		event.data.fd = l->fds.epoll;
 		epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, l->fds.epoll, &event);
 		/* then the look, as brood_fd() does it the other way round */
-		atomic_store(&b->common.own, l);
+		atomic_store(&pool->own, l);
 		if (atomic_load(&b->fd_used))
-			queues_own_polled(b);
+			own_polled(pool);
 	}
 	pthread_mutex_unlock(&b->common.lock);
 	return l;
@@ -330,10 +338,18 @@ static void over(struct queue *l, void *unused)
 
 void queues_over(struct brood *b) { queues_each(b, over, NULL); }
 
-static void add(struct queue *l, void *stats)
-{
-	struct brood_stats *s = stats;
+struct sum {
+	const struct brood_pool *pool;
+	struct brood_stats *stats;
+};
 
+static void add(struct queue *l, void *context)
+{
+	const struct sum *sum = context;
+	struct brood_stats *s = sum->stats;
+
+	if (l->pool != sum->pool)
+		return;
 	s->submitted += l->stats.submitted;
 	s->dropped += l->stats.dropped;
 	s->redispatched += l->stats.redispatched;
@@ -342,13 +358,16 @@ static void add(struct queue *l, void *stats)
 		s->verdicts[i] += l->stats.verdicts[i];
 }
 
-void queues_stats(struct brood *b, struct brood_stats *s)
+void queues_stats(struct brood_pool *pool, struct brood_stats *s)
 {
-	queues_each(b, add, s);
-	engine_lock(b);
-	s->redispatched += b->queue_redispatched;
-	s->retried += b->queue_retried;
+	struct sum sum = { .pool = pool, .stats = s };
+	const struct pool_counts *c = &pool->counts;
+
+	queues_each(pool->brood, add, &sum);
+	engine_lock(pool->brood);
+	s->redispatched += c->queue_redispatched;
+	s->retried += c->queue_retried;
 	for (int i = 0; i < BROOD_OUTCOMES; i++)
-		s->verdicts[i] += b->queue_verdicts[i];
-	engine_unlock(b);
+		s->verdicts[i] += c->queue_verdicts[i];
+	engine_unlock(pool->brood);
 }

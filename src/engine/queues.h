@@ -14,7 +14,8 @@ void queues_each(struct brood *b, void (*each)(struct queue *l, void *context), 
 size_t queues_drain(struct brood *b);
 /* all that queues have is lost */
 void queues_over(struct brood *b);
-void queues_stats(struct brood *b, struct brood_stats *s);
+/* adds what the queues of this pool have counted, and those that are no more */
+void queues_stats(struct brood_pool *pool, struct brood_stats *s);
 
 /* Under the queue's lock: and does without them from now on. */
 void queues_close_fds(struct queue *l);
@@ -22,11 +23,11 @@ void queues_close_fds(struct queue *l);
 void queues_put(struct queue *l);
 /* under brood.queues.lock too */
 void queues_watch_for_stop(struct queue *l);
-int queues_new(struct brood *b, enum queue_kind kind, struct queue **ret);
+int queues_new(struct brood_pool *pool, enum queue_kind kind, struct queue **ret);
 /* no lock held; its memory stays while a handle has it */
 void queues_free(struct queue *l);
-/* made when first asked for; NULL: errno-like text was set */
-struct queue *queues_own(struct brood *b);
+/* the pool's own, made when first asked for; NULL: errno-like text was set */
+struct queue *queues_own(struct brood_pool *pool);
 /* somebody has brood_fd() */
 void queues_own_polled(struct brood *b);
 

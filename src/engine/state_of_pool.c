@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * state_of_pool.c - what the program asks about the pool: brood_wait_ready() and brood_stats().
+ * state_of_pool.c - what the program asks about the pools: brood_pool(), brood_wait_ready() and
+ * brood_stats().
  */
 #include "channel.h"
 #include "queues.h"
@@ -18,16 +19,53 @@ static uint64_t load64(const _Atomic uint64_t *p)
 }
 
 /* Told by a message, so that a waiter wakes; whether it still holds, the stats page says. */
-static bool is_degraded(const struct brood *b)
+static const struct brood_pool *degraded_one(const struct brood *b)
 {
-	return b->degraded && load32(&b->shared.stats_page->degraded);
+	for (uint32_t i = 0; i < b->pools_count; i++)
+		if (b->pools[i].degraded && load32(&b->pools[i].stats_page->degraded))
+			return &b->pools[i];
+	return NULL;
+}
+
+/* The first pool some slot of which has never had a ready worker; NULL: there is none. */
+static const struct brood_pool *unready_one(const struct brood *b)
+{
+	for (uint32_t i = 0; i < b->pools_count; i++)
+		if (!b->pools[i].ready)
+			return &b->pools[i];
+	return NULL;
 }
 
 static bool ready_done(const struct wait *wait)
 {
 	const struct brood *b = wait->brood;
 
-	return b->ready || is_degraded(b) || b->lost || b->state != ENGINE_RUNNING;
+	return !unready_one(b) || degraded_one(b) || b->lost || b->state != ENGINE_RUNNING;
+}
+
+static const char *pool_word(const struct brood_pool *pool)
+{
+	return pool->setup->named ? pool->setup->name : "";
+}
+
+static int fail_unready(const struct brood *b, uint32_t timeout_ms)
+{
+	const struct brood_pool *pool = unready_one(b);
+
+	return fail_with(-ETIMEDOUT,
+		"brood_wait_ready: the pool %s%sis not ready after %u ms: is worker_init slow? "
+		"init_ms bounds it",
+		pool ? pool_word(pool) : "", pool && pool->setup->named ? " " : "", timeout_ms);
+}
+
+static int fail_degraded(const struct brood *b)
+{
+	const struct brood_pool *pool = degraded_one(b);
+
+	return fail_with(-EHOSTDOWN,
+		"brood_wait_ready: the pool %s%sis degraded, its workers die at birth: the log "
+		"says how. It tries again by itself",
+		pool ? pool_word(pool) : "", pool && pool->setup->named ? " " : "");
 }
 
 int engine_wait_ready(struct brood *b, uint32_t timeout_ms)
@@ -44,18 +82,13 @@ int engine_wait_ready(struct brood *b, uint32_t timeout_ms)
 	channel_read(b, NULL, NULL);
 	r = wait_until(&wait);
 	if (r < 0)
-		r = fail_with(r,
-			"brood_wait_ready: the pool is not ready after %u ms: is worker_init slow? "
-			"init_ms bounds it",
-			timeout_ms);
+		r = fail_unready(b, timeout_ms);
 	else if (b->state != ENGINE_RUNNING)
 		r = fail_stopped();
 	else if (b->lost)
 		r = fail_gone();
-	else if (!b->ready)
-		r = fail_with(-EHOSTDOWN,
-			"brood_wait_ready: the pool is degraded, its workers die at birth: the log "
-			"says how. It tries again by itself");
+	else if (unready_one(b))
+		r = fail_degraded(b);
 	engine_unlock(b);
 	return r;
 }
@@ -67,54 +100,95 @@ static uint32_t ms_until(uint64_t when)
 	return when > now ? (uint32_t)MIN((when - now) / NS_PER_MS, (uint64_t)UINT32_MAX) : 0;
 }
 
-static void stats_of_page(const struct stats_page *stats_page, struct brood_stats *s)
+/* The soonest of two times from now, of which 0 is none. */
+static uint32_t sooner(uint32_t a, uint32_t b) { return a && b ? MIN(a, b) : MAX(a, b); }
+
+static void add_page(const struct stats_page *page, struct brood_stats *s)
 {
-	s->died = atomic_load_explicit(&stats_page->died, memory_order_acquire);
-	s->ready = load32(&stats_page->ready);
-	s->idle = load32(&stats_page->idle);
-	s->busy = load32(&stats_page->busy);
-	s->starting = load32(&stats_page->starting);
-	s->queued = load32(&stats_page->queued);
-	s->queued_peak = load32(&stats_page->queued_peak);
-	s->degraded = load32(&stats_page->degraded);
-	s->next_spawn_ms = ms_until(load64(&stats_page->next_spawn_ns));
+	s->died += atomic_load_explicit(&page->died, memory_order_acquire);
+	s->ready += load32(&page->ready);
+	s->idle += load32(&page->idle);
+	s->busy += load32(&page->busy);
+	s->starting += load32(&page->starting);
+	s->queued += load32(&page->queued);
+	s->queued_peak += load32(&page->queued_peak);
+	s->degraded |= load32(&page->degraded);
+	s->next_spawn_ms = sooner(s->next_spawn_ms, ms_until(load64(&page->next_spawn_ns)));
 	for (int i = 0; i < BROOD_OUTCOMES; i++)
-		s->verdicts[i] = load64(&stats_page->verdicts[i]);
-	s->redispatched = load64(&stats_page->redispatched);
-	s->retried = load64(&stats_page->retried);
-	s->spawned = load64(&stats_page->spawned);
-	s->killed = load64(&stats_page->killed);
-	s->retired = load64(&stats_page->retired);
-	s->spawn_failures = load64(&stats_page->spawn_failures);
-	s->strays_killed = load64(&stats_page->strays_killed);
-	s->guard_deaths = load64(&stats_page->guard_deaths);
-	s->logs_dropped = load64(&stats_page->logs_dropped);
-	s->leased = load32(&stats_page->leased);
-	s->undead = load32(&stats_page->undead);
-	s->undead_ever = load64(&stats_page->undead_ever);
-	s->leases = load64(&stats_page->leases);
-	s->leases_revoked = load64(&stats_page->leases_revoked);
+		s->verdicts[i] += load64(&page->verdicts[i]);
+	s->redispatched += load64(&page->redispatched);
+	s->retried += load64(&page->retried);
+	s->spawned += load64(&page->spawned);
+	s->killed += load64(&page->killed);
+	s->retired += load64(&page->retired);
+	s->spawn_failures += load64(&page->spawn_failures);
+	s->leased += load32(&page->leased);
+	s->undead += load32(&page->undead);
+	s->undead_ever += load64(&page->undead_ever);
+	s->leases += load64(&page->leases);
+	s->leases_revoked += load64(&page->leases_revoked);
+}
+
+/* A retried attempt had a verdict of its own, which nobody but the library saw. */
+static void add_counts(struct brood_pool *pool, struct brood_stats *s)
+{
+	const struct pool_counts *c = &pool->counts;
+	uint64_t *crashed = &s->verdicts[BROOD_CRASHED];
+
+	engine_lock(pool->brood);
+	s->submitted += c->submitted;
+	s->dropped += c->dropped;
+	s->retried += c->retried;
+	*crashed -= MIN(c->retried, *crashed);
+	s->verdicts[BROOD_REFUSED] += c->refused;
+	s->verdicts[BROOD_LOST] += c->lost;
+	engine_unlock(pool->brood);
+}
+
+static void add_pool(struct brood_pool *pool, struct brood_stats *s)
+{
+	s->workers += pool->options->workers;
+	add_page(pool->stats_page, s);
+	add_counts(pool, s);
+	queues_stats(pool, s);
 }
 
 int engine_stats(struct brood *b, struct brood_stats *ret)
 {
 	VISIT(b);
-	struct brood_stats s = { .size = sizeof s, .workers = b->options.workers };
+	const struct stats_page *first = b->shared.stats_page;
+	struct brood_stats s = { .size = sizeof s };
 
 	if (!ret)
 		return fail_with(-EINVAL, "brood_stats: ret_stats is NULL");
-	stats_of_page(b->shared.stats_page, &s);
-	engine_lock(b);
-	s.submitted = b->submitted;
-	s.dropped = b->dropped;
+	for (uint32_t i = 0; i < b->pools_count; i++)
+		add_pool(&b->pools[i], &s);
+	/* what is about no pool */
+	s.strays_killed = load64(&first->strays_killed);
+	s.guard_deaths = load64(&first->guard_deaths);
+	s.logs_dropped = load64(&first->logs_dropped);
 	s.stop_dropped = atomic_load(&b->drops.count);
-	/* A retried attempt had a verdict of its own, which nobody but the library saw. */
-	s.retried += b->retried;
-	s.verdicts[BROOD_CRASHED] -= MIN(b->retried, s.verdicts[BROOD_CRASHED]);
-	s.verdicts[BROOD_REFUSED] += b->refused;
-	s.verdicts[BROOD_LOST] += b->lost_jobs;
-	engine_unlock(b);
-	queues_stats(b, &s);
 	*ret = s;
 	return 0;
+}
+
+int engine_pool_stats(struct brood_pool *pool, struct brood_stats *ret)
+{
+	struct brood *b = pool->brood;
+	VISIT(b);
+	struct brood_stats s = { .size = sizeof s };
+
+	if (!ret)
+		return fail_with(-EINVAL, "brood_pool_stats: ret_stats is NULL");
+	add_pool(pool, &s);
+	*ret = s;
+	return 0;
+}
+
+struct brood_pool *engine_pool(struct brood *b, const char *name)
+{
+	for (uint32_t i = 0; i < b->pools_count; i++)
+		if (!name || strcmp(b->pools[i].setup->name, name) == 0)
+			return &b->pools[i];
+	return NULL;
 }

@@ -50,6 +50,7 @@ static void describe(
 	o->on_progress = job->tell.on_progress;
 	o->context = job->result.context;
 	given->job = what;
+	given->pool = job->pool;
 	given->request_size = job->request_size;
 	given->given_ns = job->given_ns;
 	given->attempt = job->tries.made;
@@ -173,7 +174,7 @@ static bool again(struct queue *l, struct queue_job *job, struct brood_verdict *
 		if (r == 0)
 			return true;
 	}
-	job_message_over(l->brood, &job->tries, r, v);
+	job_message_over(&job->stream->handle, &job->tries, r, v);
 	return false;
 }
 

@@ -31,9 +31,35 @@ static int fail_full(const struct queue *l)
 		l->jobs.limit);
 }
 
+/* The queue's leases are workers of one pool: a job for another pool is handed off. */
+static bool is_handed_off(const struct queue *l, const struct given *given)
+{
+	return (given->options.dispatch == BROOD_PATH_HANDOFF || given->pool != l->pool) &&
+		l->kind != QUEUE_PINNED && !l->brood->run_here;
+}
+
+static int fail_other_pool(const struct queue *l, const struct given *given)
+{
+	return fail_with(-EINVAL,
+		"job options: the job is for pool %s and forces a lease, but its queue's leases "
+		"are of pool %s: make a queue of that pool (brood_queue_options.pool)",
+		given->pool->setup->name, l->pool->setup->name);
+}
+
+static void count_submitted(struct queue *l, struct brood_pool *pool)
+{
+	if (pool == l->pool) {
+		l->stats.submitted++;
+		return;
+	}
+	engine_lock(l->brood);
+	pool->counts.submitted++;
+	engine_unlock(l->brood);
+}
+
 static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 {
-	bool handoff = given->options.dispatch == BROOD_PATH_HANDOFF && l->kind != QUEUE_PINNED;
+	bool handoff = is_handed_off(l, given);
 	struct queue_job *job;
 	uint64_t id;
 	int r;
@@ -42,6 +68,8 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 		inbox_look(l); /* its end may lie there */
 	if (l->pinned.over)
 		return path_lease_over();
+	if (handoff && given->options.dispatch == BROOD_PATH_LEASE)
+		return fail_other_pool(l, given);
 	r = queue_jobs_new(l, given, true, &job);
 	if (r < 0)
 		return r == -EAGAIN ? fail_full(l) : fail_system(r, "a job's record");
@@ -59,7 +87,7 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 		queue_jobs_free(l, job);
 		return r;
 	}
-	l->stats.submitted++;
+	count_submitted(l, given->pool);
 	if (ret_id)
 		*ret_id = id;
 	if (!(given->options.flags & BROOD_JOB_MORE) && !deliver_here(l))
@@ -73,7 +101,7 @@ int engine_submit(struct brood *b, const struct engine_job *job, const struct io
 	VISIT(b);
 	struct given given;
 	struct queue *l;
-	int r = given_check(b, job, b->submit_queue_ms, &given);
+	int r = given_check(b, job, true, &given);
 
 	if (r < 0)
 		return r;
@@ -83,7 +111,7 @@ int engine_submit(struct brood *b, const struct engine_job *job, const struct io
 	if (given.options.lease)
 		l = (struct queue *)given.options.lease;
 	else
-		l = given.options.queue ? queue_of(given.options.queue) : queues_own(b);
+		l = given.options.queue ? queue_of(given.options.queue) : queues_own(b->pools);
 	if (!l)
 		return -errno;
 	queue_lock(l);
@@ -91,7 +119,7 @@ int engine_submit(struct brood *b, const struct engine_job *job, const struct io
 		? fail_gone()
 		: submit(l, &given, ret_id);
 	queue_unlock(l);
-	return r == -EAGAIN ? outcome_refused(b, r) : r;
+	return r == -EAGAIN ? outcome_refused(given.pool, r) : r;
 }
 
 static void forget_taken(struct queue *l)
@@ -260,9 +288,11 @@ int engine_queue_new(
 	if (o.jobs > QUEUE_JOBS_MAX)
 		return fail_with(
 			-EINVAL, "queue options: jobs is %u: at most %u", o.jobs, QUEUE_JOBS_MAX);
+	if (o.pool && !given_pool_known(b, o.pool))
+		return fail_with(-EINVAL, "queue options: pool is none that brood_pool() gave");
 	if (atomic_load(&b->refusing))
 		return fail_stopped();
-	r = queues_new(b, QUEUE_QUEUE, &l);
+	r = queues_new(o.pool ? o.pool : b->pools, QUEUE_QUEUE, &l);
 	if (r < 0)
 		return fail_system(r, "a queue's memory and fds");
 	if (o.jobs)
@@ -285,18 +315,21 @@ struct brood_queue *engine_own_queue(struct brood *b)
 {
 	VISIT_OR(b, NULL);
 
-	return (struct brood_queue *)queues_own(b);
+	return (struct brood_queue *)queues_own(b->pools);
 }
 
 int submit_dispatch_own(struct brood *b)
 {
-	struct queue *l = atomic_load_explicit(&b->common.own, memory_order_acquire);
-	int count;
+	int count = -1;
 
-	if (!l)
-		return -1;
-	queue_lock(l);
-	count = submit_dispatch(l);
-	queue_unlock(l);
+	for (uint32_t i = 0; i < b->pools_count; i++) {
+		struct queue *l = atomic_load_explicit(&b->pools[i].own, memory_order_acquire);
+
+		if (!l)
+			continue;
+		queue_lock(l);
+		count = MAX(count, 0) + submit_dispatch(l);
+		queue_unlock(l);
+	}
 	return count;
 }

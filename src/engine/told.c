@@ -42,20 +42,22 @@ static int send_newest(struct brood *b, struct frame *f, const char *what)
 	return 0;
 }
 
-static int init_data_send(struct brood *b, struct frame *f)
+static int init_data_send(struct brood_pool *pool, struct frame *f)
 {
 	int r;
 
-	if (b->state != ENGINE_RUNNING)
+	if (pool->brood->state != ENGINE_RUNNING)
 		return fail_stopped();
-	f->init_data.version = b->init_version + 1;
-	r = send_newest(b, f, "sending init data to the supervisor");
-	return r < 0 ? r : (int)++b->init_version;
+	f->init_data.pool = pool->setup->number;
+	f->init_data.version = pool->init_version + 1;
+	r = send_newest(pool->brood, f, "sending init data to the supervisor");
+	return r < 0 ? r : (int)++pool->init_version;
 }
 
 int engine_set_init_data(
-	struct brood *b, const void *data, size_t size, const int *fds, size_t fds_count)
+	struct brood_pool *pool, const void *data, size_t size, const int *fds, size_t fds_count)
 {
+	struct brood *b = pool->brood;
 	VISIT(b);
 	_cleanup_close_ int memfd = -1;
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
@@ -76,7 +78,7 @@ int engine_set_init_data(
 	for (size_t i = 0; i < fds_count; i++)
 		f.fds[f.fds_count++] = fds[i];
 	engine_lock(b);
-	r = init_data_send(b, &f);
+	r = init_data_send(pool, &f);
 	engine_unlock(b);
 	return r;
 }

@@ -28,19 +28,20 @@ void unsent_drop(struct brood *b, struct out *out)
 
 /*
  * Does the newer message make the older one, which waits to be sent, needless? Yes if both are
- * init data, or both are a status. A READY is said once, so nothing may replace it.
+ * init data for one pool, or both are a status. A READY is said once, so nothing may replace it.
  */
 static bool out_replaces(const struct out *newer, const struct out *older)
 {
-	const size_t kind = offsetof(struct frame, notify.kind);
+	const size_t at = newer->type == MESSAGE_NOTIFY ? offsetof(struct frame, notify.kind)
+							: offsetof(struct frame, init_data.pool);
 	uint32_t a, b;
 
 	if (newer->type != older->type || newer == older || newer->job)
 		return false;
-	if (newer->type != MESSAGE_NOTIFY)
-		return newer->type == MESSAGE_INIT_DATA;
-	memcpy(&a, newer->bytes + kind, sizeof a);
-	memcpy(&b, older->bytes + kind, sizeof b);
+	if (newer->type != MESSAGE_NOTIFY && newer->type != MESSAGE_INIT_DATA)
+		return false;
+	memcpy(&a, newer->bytes + at, sizeof a);
+	memcpy(&b, older->bytes + at, sizeof b);
 	return a == b;
 }
 

@@ -213,14 +213,47 @@ int brood_stop(struct brood *brood)
 	return r < 0 ? r : r == ROLE_INLINE ? inline_stop(brood) : engine_stop(brood);
 }
 
+struct brood_pool *brood_pool(struct brood *brood, const char *name)
+{
+	struct brood_pool *pool;
+	int r = way("brood_pool", brood);
+
+	if (r < 0) {
+		errno = -r;
+		return NULL;
+	}
+	pool = engine_pool(brood, name);
+	if (!pool) {
+		engine_error("brood_pool: there is no pool \"%s\": options.pools of brood_start() "
+			     "made all there are",
+			name);
+		errno = ENOENT;
+	}
+	return pool;
+}
+
+static int set_init_data(struct brood_pool *pool, int way, const void *data, size_t data_size,
+	const int *fds, size_t fds_count)
+{
+	if (way == ROLE_INLINE)
+		return inline_set_init_data(pool, data, data_size, fds, fds_count);
+	return way < 0 ? way : engine_set_init_data(pool, data, data_size, fds, fds_count);
+}
+
 int brood_set_init_data(
 	struct brood *brood, const void *data, size_t data_size, const int *fds, size_t fds_count)
 {
 	int r = way("brood_set_init_data", brood);
 
-	if (r == ROLE_INLINE)
-		return inline_set_init_data(brood, data, data_size, fds, fds_count);
-	return r < 0 ? r : engine_set_init_data(brood, data, data_size, fds, fds_count);
+	return r < 0 ? r
+		     : set_init_data(engine_pool(brood, NULL), r, data, data_size, fds, fds_count);
+}
+
+int brood_pool_set_init_data(struct brood_pool *pool, const void *data, size_t data_size,
+	const int *fds, size_t fds_count)
+{
+	return set_init_data(
+		pool, way("brood_pool_set_init_data", pool), data, data_size, fds, fds_count);
 }
 
 static int notify(struct brood *brood, int way, uint32_t kind, const char *text)
@@ -249,6 +282,13 @@ int brood_stats(struct brood *brood, struct brood_stats *ret_stats)
 	int r = way("brood_stats", brood);
 
 	return r < 0 ? r : engine_stats(brood, ret_stats);
+}
+
+int brood_pool_stats(struct brood_pool *pool, struct brood_stats *ret_stats)
+{
+	int r = way("brood_pool_stats", pool);
+
+	return r < 0 ? r : engine_pool_stats(pool, ret_stats);
 }
 
 /* ---- Queues ---- */

@@ -42,6 +42,7 @@ struct map {
 	void *context;
 	struct brood_map_options options;
 	struct brood_job_options job;
+	struct brood_pool *pool;
 	struct brood_queue *queue;
 	struct window window;
 	struct sent *sent, *free; /* at_once and a batch */
@@ -304,7 +305,7 @@ static int set_size(struct map *m, size_t count)
 	struct brood_stats stats;
 	size_t at_once = m->options.at_once;
 
-	if (at_once == 0 && brood_stats(m->brood, &stats) == 0)
+	if (at_once == 0 && brood_pool_stats(m->pool, &stats) == 0)
 		at_once = 2 * (size_t)stats.workers;
 	if (m->way == ROLE_INLINE)
 		at_once = 1;
@@ -335,8 +336,9 @@ static int set_order(struct map *m, size_t count)
 
 static int make(struct map *m, size_t count)
 {
-	struct brood_queue_options options = { .size = sizeof options };
+	struct brood_queue_options options = { .size = sizeof options, .pool = m->pool };
 
+	m->pool = m->job.pool ? m->job.pool : brood_pool(m->brood, NULL);
 	if (set_size(m, count) < 0 || set_order(m, count) < 0) {
 		engine_error("brood_map: out of memory for %zu items at once", m->window.at_once);
 		return -ENOMEM;

@@ -179,6 +179,9 @@ int brood_verdict_format(const struct brood_verdict *verdict, char *text, size_t
 	add(&l, ": ");
 	add_how(&l, verdict);
 	add_told(&l, verdict);
+	if (verdict->pool[0])
+		add(&l, "; pool %.*s", (int)strnlen(verdict->pool, sizeof verdict->pool),
+			verdict->pool);
 	if (verdict->pid)
 		add(&l, "; worker %u (pid %d, generation %u)", verdict->slot, (int)verdict->pid,
 			verdict->generation);

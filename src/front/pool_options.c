@@ -174,9 +174,6 @@ static int add(
 		return INVALID("options.pools[%zu]->name is %s, which another pool has: names are "
 			       "unique",
 			index, setup->name);
-	if (!setup)
-		return INVALID("%sthis version of the library makes the first pool only, %s", where,
-			list->name);
 	if (!setup) {
 		setup = &list[(*count)++];
 		setup->options = *o;
@@ -218,6 +215,7 @@ static int number(struct pool_setup *list, uint32_t count)
 		o->pools = NULL; /* the program's memory */
 		o->pools_count = 0;
 		list[i].number = i;
+		list[i].named = count > 1;
 		list[i].first_slot = first;
 		list[i].places = o->workers + SLOTS_SPARE(o->workers);
 		first += list[i].places;

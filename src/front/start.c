@@ -185,7 +185,8 @@ static int prepare_memory_and_fds(struct start *s)
 	stack_note(); /* not there: workers map a stack for their jobs */
 	if ((r = prepare_standard_fds(s)) < 0)
 		return refused(r, "/dev/null for stdin, stdout or stderr, which are closed");
-	if ((r = shared_create(all_places(&s->resolved.pools), &s->shared)) < 0)
+	if ((r = shared_create(
+		     all_places(&s->resolved.pools), s->resolved.pools.count, &s->shared)) < 0)
 		return refused(r, "shared memory");
 	if ((r = prepare_stale(s)) < 0)
 		return r;
@@ -210,12 +211,12 @@ static int prepare_roles(struct start *s)
 {
 	struct engine_config engine = {
 		.options = &s->resolved.options,
+		.pools = s->resolved.pools,
 		.shared = &s->shared,
 		.channel_fd = s->messages[0],
 		.log_fd = s->logs[0],
 		.records = all_records(&s->resolved.pools),
 		.supervisor_pid = getpid(),
-		.submit_queue_ms = s->resolved.setups[0].submit_queue_ms,
 	};
 	struct supervisor_config supervisor = {
 		.options = engine.options,
@@ -344,7 +345,7 @@ static int start_inline(struct start *s, struct brood **ret_brood)
 
 	if ((r = role_prepare()) < 0 || (r = text_snapshot()) < 0)
 		return refused(r, "memory");
-	r = inline_start(&s->resolved.options, ret_brood);
+	r = inline_start(&s->resolved.pools, ret_brood);
 	if (r == 0)
 		role_take(ROLE_INLINE);
 	return r;

@@ -24,71 +24,109 @@ struct init_version {
 };
 
 static struct {
-	const struct brood_options *options; /* the program's */
+	struct pool_setups pools;  /* the program's */
+	struct pool_setup *setups; /* the same, for the engine: there is one worker, the caller */
 	struct shared shared;
 	int channel[2]; /* [0] the engine's end */
 } mode;
 
-static struct init_version *versions; /* the newest first; under brood.lock */
+/* of each pool the newest first; under brood.lock */
+static struct init_version *versions[BROOD_POOLS_MAX];
 
 /* ---- Start and stop ---- */
 
-static int make(const struct brood_options *options, struct brood **ret_brood)
+static int make_setups(void)
 {
-	struct engine_config config = { .options = options,
-		.shared = &mode.shared,
+	const struct brood_options *first = &mode.pools.list[0].options;
+	uint64_t stop_ms = (uint64_t)first->drain_ms + first->stop_ms + SLACK_MS;
+
+	mode.setups = calloc(mode.pools.count, sizeof *mode.setups);
+	if (!mode.setups)
+		return -ENOMEM;
+	for_each_setup(from, &mode.pools)
+	{
+		struct pool_setup *setup = &mode.setups[from->number];
+
+		*setup = *from;
+		setup->submit_queue_ms = BROOD_FOREVER;
+		setup->options.workers = 1;
+		setup->options.log = NULL; /* it hears of jobs alone */
+		setup->options.drain_ms = (uint32_t)MIN(stop_ms, (uint64_t)BROOD_FOREVER);
+	}
+	return 0;
+}
+
+static int make(struct brood **ret_brood)
+{
+	struct engine_config config = { .shared = &mode.shared,
 		.log_fd = -1,
 		.records = 1,
-		.submit_queue_ms = BROOD_FOREVER,
 		.supervisor_pid = getpid(),
 		.run_here = inline_run };
+	struct brood *b;
 	int r;
 
-	if ((r = shared_create(1, &mode.shared)) < 0 ||
+	if ((r = make_setups()) < 0 || (r = shared_create(1, mode.pools.count, &mode.shared)) < 0 ||
 		(r = sockets_pair(SOCK_SEQPACKET, mode.channel)) < 0)
 		return r;
+	config.options = &mode.setups[0].options;
+	config.pools = (struct pool_setups){ .list = mode.setups, .count = mode.pools.count };
 	config.channel_fd = mode.channel[0];
 	r = engine_prepare(&config, ret_brood);
 	if (r < 0)
 		return r;
-	atomic_store((*ret_brood)->alive, ENGINE_ALIVE);
+	b = *ret_brood;
+	atomic_store(b->alive, ENGINE_ALIVE);
 	atomic_store(&mode.shared.stats_page->ready, 1);
 	atomic_store(&mode.shared.stats_page->idle, 1);
-	(*ret_brood)->ready = true;
-	return queues_own(*ret_brood) ? 0 : -errno;
+	for (uint32_t i = 0; i < b->pools_count; i++)
+		b->pools[i].ready = true;
+	return queues_own(b->pools) ? 0 : -errno;
 }
 
 static void unmake(struct brood *b)
 {
-	if (b && atomic_load(&b->common.own))
-		queues_free(b->common.own);
+	if (b && atomic_load(&b->pools[0].own))
+		queues_free(b->pools[0].own);
 	engine_free(b);
 	shared_free(&mode.shared);
+	free(mode.setups);
+	mode.setups = NULL;
 	close_fdp(&mode.channel[0]);
 	close_fdp(&mode.channel[1]);
 }
 
-int inline_start(const struct brood_options *options, struct brood **ret_brood)
+/* The caller is the worker of each pool. */
+static int call_inits(void)
 {
-	uint64_t stop_ms = (uint64_t)options->drain_ms + options->stop_ms + SLACK_MS;
-	struct brood_options o = *options;
+	for_each_setup(setup, &mode.pools)
+	{
+		const struct brood_options *o = &setup->options;
+		int r = o->worker_init ? o->worker_init(o->hook_context) : 0;
+
+		if (r != 0)
+			return fail_with(r,
+				"brood_start: worker_init returned %d, and in inline mode it runs "
+				"here",
+				r);
+	}
+	return 0;
+}
+
+int inline_start(const struct pool_setups *pools, struct brood **ret_brood)
+{
 	struct brood *b = NULL;
 	int r;
 
-	o.workers = 1;
-	o.log = NULL; /* it hears of jobs alone */
-	o.drain_ms = (uint32_t)MIN(stop_ms, (uint64_t)BROOD_FOREVER);
-	mode.options = options;
+	mode.pools = *pools;
+	mode.setups = NULL;
 	mode.channel[0] = mode.channel[1] = -1;
-	inline_run_options(options);
-	r = make(&o, &b);
-	if (r < 0) {
+	inline_run_options(&pools->list[0].options);
+	r = make(&b);
+	if (r < 0)
 		fail_system(r, "brood_start");
-	} else if (options->worker_init && (r = options->worker_init(options->hook_context)) != 0) {
-		fail_with(r,
-			"brood_start: worker_init returned %d, and in inline mode it runs here", r);
+	else if (call_inits() != 0)
 		r = -ECANCELED;
-	}
 	if (r < 0)
 		unmake(b);
 	else
@@ -103,9 +141,25 @@ static void init_free(struct init_version *v)
 	free(v);
 }
 
+static void call_exits(void)
+{
+	for_each_setup(setup, &mode.pools) if (setup->options.worker_exit)
+		setup->options.worker_exit(setup->options.hook_context);
+}
+
+static void free_versions(uint32_t pool)
+{
+	inline_run_init_data(pool, NULL);
+	while (versions[pool]) {
+		struct init_version *v = versions[pool];
+
+		versions[pool] = v->older;
+		init_free(v);
+	}
+}
+
 int inline_stop(struct brood *b)
 {
-	const struct brood_options *o = mode.options;
 	struct frame f;
 	int r;
 
@@ -114,18 +168,13 @@ int inline_stop(struct brood *b)
 	r = engine_stop(b);
 	if (r == -ESHUTDOWN)
 		return r;
-	if (o->worker_exit)
-		o->worker_exit(o->hook_context);
+	call_exits();
 	if (atomic_load(&mode.shared.stats_page->busy) > 0)
 		return fail_with(
 			-ETIMEDOUT, "brood_stop: jobs were still running; their verdict is lost");
 	init_data_set(NULL);
-	while (versions) {
-		struct init_version *v = versions;
-
-		versions = v->older;
-		init_free(v);
-	}
+	for (uint32_t i = 0; i < b->pools_count; i++)
+		free_versions(i);
 	return r;
 }
 
@@ -183,8 +232,10 @@ static int init_new(
 
 /* Former versions stay: a job may use them, "the worker's for life". */
 int inline_set_init_data(
-	struct brood *b, const void *data, size_t size, const int *fds, size_t fds_count)
+	struct brood_pool *pool, const void *data, size_t size, const int *fds, size_t fds_count)
 {
+	struct brood *b = pool->brood;
+	uint32_t number = pool->setup->number;
 	struct init_version *v = NULL;
 	int r = inline_check(b);
 
@@ -200,11 +251,13 @@ int inline_set_init_data(
 	if (r < 0)
 		return r;
 	engine_lock(b);
-	v->older = versions;
-	v->data.version = ++b->init_version;
-	versions = v;
+	v->older = versions[number];
+	v->data.version = ++pool->init_version;
+	versions[number] = v;
 	r = (int)v->data.version;
-	init_data_set(&v->data);
+	if (number == 0)
+		init_data_set(&v->data); /* outside of jobs, too */
+	inline_run_init_data(number, &v->data);
 	engine_unlock(b);
 	return r;
 }

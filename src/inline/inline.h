@@ -9,12 +9,12 @@
 
 #include "../engine/engine.h"
 
-/* options: resolved, valid for good */
-int inline_start(const struct brood_options *options, struct brood **ret_brood);
+/* pools: resolved, valid for good */
+int inline_start(const struct pool_setups *pools, struct brood **ret_brood);
 int inline_stop(struct brood *b);
 int inline_fd(struct brood *b);
 int inline_set_init_data(
-	struct brood *b, const void *data, size_t size, const int *fds, size_t fds_count);
+	struct brood_pool *pool, const void *data, size_t size, const int *fds, size_t fds_count);
 /* All that brood_notify_*() does: the program is its own main process, and may speak itself. */
 int inline_check(struct brood *b);
 int inline_lease(

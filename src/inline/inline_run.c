@@ -16,6 +16,7 @@
 #include "../engine/job_verdict.h"
 #include "../engine/queue.h"
 #include "../engine/sleep.h"
+#include "../worker/init_data.h"
 #include "../worker/job_inline.h"
 #include "inline_bytes.h"
 
@@ -32,6 +33,7 @@
 /* A job that runs: a copy of all that it needs. */
 struct here {
 	struct queue *queue;
+	uint32_t pool; /* its number */
 	uint64_t id;
 	brood_fn *fn;
 	uint32_t plugin_size; /* behind the argument: as in struct given */
@@ -47,6 +49,22 @@ struct here {
 static const struct brood_options *program;
 
 void inline_run_options(const struct brood_options *options) { program = options; }
+
+static const struct brood_init_data *_Atomic init_data[BROOD_POOLS_MAX];
+
+void inline_run_init_data(uint32_t pool, const struct brood_init_data *data)
+{
+	atomic_store(&init_data[pool], data);
+}
+
+/* NULL: as outside of jobs, which is the first pool's. */
+static const struct brood_init_data *init_data_of(uint32_t pool)
+{
+	static const struct brood_init_data nothing = { .size = sizeof nothing };
+	const struct brood_init_data *data = atomic_load(&init_data[pool]);
+
+	return pool == 0 ? NULL : data ? data : &nothing;
+}
 
 static void log_line(void *unused, const struct brood_log *line)
 {
@@ -95,6 +113,7 @@ static void describe(
 	struct here *h, struct queue *l, struct queue_job *job, const struct given *given)
 {
 	*h = (struct here){ .queue = l,
+		.pool = given->pool->setup->number,
 		.id = job->id,
 		.fn = given->job->fn,
 		.plugin_size = given->plugin_size,
@@ -183,7 +202,9 @@ static bool call_function(struct here *h)
 	uint64_t began = now_ns(), cpu = thread_cpu_us();
 	bool taken;
 
+	init_data_here(init_data_of(h->pool));
 	v->code = job_inline_run(h->fn, &h->worker, &taken);
+	init_data_here(NULL);
 	v->outcome = v->code ? BROOD_FAILED : BROOD_DONE;
 	v->run_us = (now_ns() - began) / NS_PER_US;
 	if (program->flags & BROOD_ACCOUNT_CPU)

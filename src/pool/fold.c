@@ -9,13 +9,13 @@
 #include <stdio.h>
 
 /*
- * FNV-1a over what makes two lines equal: level, event, and the text without its digits (pids,
- * slots, job ids, times differ in equal lines).
+ * FNV-1a over what makes two lines equal: level, event, pool, and the text without its digits
+ * (pids, slots, job ids, times differ in equal lines).
  */
 static uint64_t fold_key(const struct message_log *line)
 {
 	uint64_t hash = 0xcbf29ce484222325ull;
-	const uint32_t head[2] = { line->level, line->event };
+	const uint32_t head[3] = { line->level, line->event, line->pool };
 	const unsigned char *bytes = (const unsigned char *)head;
 
 	for (size_t i = 0; i < sizeof(head); i++)

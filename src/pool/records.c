@@ -20,6 +20,14 @@ static struct record_link *records_at(struct records *r, uint64_t id)
 		: (struct record_link *)(void *)(r->memory + (size_t)(id % r->count) * r->stride);
 }
 
+static void records_make(struct records *r, char *memory, uint32_t count, size_t stride)
+{
+	*r = (struct records){ .memory = memory, .stride = stride, .count = count };
+	list_init(&r->queue);
+	list_init(&r->parked);
+	list_init(&r->told);
+}
+
 int records_init(struct records *r, uint32_t count, size_t stride)
 {
 	char *memory;
@@ -30,11 +38,13 @@ int records_init(struct records *r, uint32_t count, size_t stride)
 	memory = stride > SIZE_MAX / count ? NULL : calloc(count, stride);
 	if (!memory)
 		return -ENOMEM;
-	*r = (struct records){ .memory = memory, .stride = stride, .count = count };
-	list_init(&r->queue);
-	list_init(&r->parked);
-	list_init(&r->told);
+	records_make(r, memory, count, stride);
 	return 0;
+}
+
+void records_share(struct records *r, const struct records *first)
+{
+	records_make(r, first->memory, first->count, first->stride);
 }
 
 void records_free(struct records *r)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * records.h - job records, made once. A job's id modulo their number is its record.
+ * records.h - job records, made once. A job's id modulo their number is its record. All pools have
+ * their records from one memory, and an id names the same record in each; but each pool has queues
+ * and counts of its own.
  */
 #ifndef BROOD_POOL_RECORDS_H
 #define BROOD_POOL_RECORDS_H
@@ -33,6 +35,9 @@ struct records {
 };
 /* 0; -ENOMEM; -EINVAL. Records are zeroed, and their memory is untouched until they are claimed */
 int records_init(struct records *r, uint32_t count, size_t stride);
+/* those of another pool, with the memory of the first */
+void records_share(struct records *r, const struct records *first);
+/* not of shared ones: the first has the memory */
 void records_free(struct records *r);
 /* CLAIMED. NULL: taken, or id 0 */
 struct record_link *records_claim(struct records *r, uint64_t id);

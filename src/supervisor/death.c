@@ -103,14 +103,14 @@ static void degraded_news(struct pool *pool)
 
 	if (!pool->backoff.degraded || s->halt.phase > HALT_DRAIN)
 		return;
-	plain_log(s, BROOD_ERR, BROOD_EVENT_DEGRADED,
+	pool_log(pool, BROOD_ERR, BROOD_EVENT_DEGRADED,
 		"the pool is degraded: %u workers in a row died at birth; %snext try in %" PRIu64
 		" ms",
 		pool->backoff.young, hopeless ? "jobs are refused; " : "",
 		next > now ? (next - now) / NS_PER_MS : 0);
 	if (hopeless) /* else there is one that may do them yet */
 		verdict_refuse_all(pool, BROOD_DETAIL_DEGRADED);
-	note(s, NOTE_POOL | NOTE_GAUGES);
+	note_pool(pool, NOTE_POOL | NOTE_GAUGES);
 }
 
 /* ---- the end ---- */
@@ -178,7 +178,7 @@ static void bury_undead(struct slot *slot)
 	slot->pool->died++;
 	forget_process(slot);
 	slot->sweeps = s->sweeps;
-	note(s, NOTE_GAUGES | NOTE_STOP);
+	note_pool(slot->pool, NOTE_GAUGES | NOTE_STOP);
 }
 
 static void bury_worker(struct slot *slot, const struct process_exit *e)

@@ -106,6 +106,7 @@ void death_log_say(struct slot *slot, const struct process_exit *e, bool planned
 			.event = BROOD_EVENT_WORKER_DIED,
 			.pid = slot->pid,
 			.worker = slot->number + 1,
+			.pool = slot->pool,
 			.job = id },
 		"worker %u (pid %d) ended %s%s%s%s", slot->number, slot->pid, how, what,
 		slot->end.reason ? ": " : "", slot->end.reason ? slot->end.reason : "");

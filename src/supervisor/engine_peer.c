@@ -42,12 +42,15 @@ static void enter(struct job *job, struct frame *f, uint32_t fds, enum halt_phas
 		waiting_enter(job);
 }
 
-static void on_job(struct pool *pool, struct frame *f)
+static void on_job(struct supervisor *s, struct frame *f)
 {
-	struct job *job;
+	struct pool *pool = pool_addressed(s, f->job.pool);
+	struct job *job = pool && sane(&f->job)
+		? record_of(records_claim(&pool->records, f->job.id))
+		: NULL;
 
-	if (!sane(&f->job) || !(job = record_of(records_claim(&pool->records, f->job.id)))) {
-		plain_log(pool->supervisor, BROOD_ERR, BROOD_EVENT_PROTOCOL,
+	if (!job) {
+		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL,
 			"the engine gave a job that makes no sense; its library's memory is "
 			"damaged");
 		return;
@@ -57,13 +60,13 @@ static void on_job(struct pool *pool, struct frame *f)
 	enter(job, f, f->header.fds, HALT_NONE);
 }
 
-static void on_lease(struct pool *pool, struct frame *f)
+static void on_lease(struct supervisor *s, struct frame *f)
 {
-	struct supervisor *s = pool->supervisor;
+	struct pool *pool = pool_addressed(s, f->lease.pool);
 	const struct message_job m = {
 		.id = f->lease.id, .given_ns = f->lease.given_ns, .queue_ms = f->lease.queue_ms
 	};
-	struct job *job = f->lease.lease_page < s->config.shared->lease_pages_count
+	struct job *job = pool && f->lease.lease_page < s->config.shared->lease_pages_count
 		? record_of(records_claim(&pool->records, m.id))
 		: NULL;
 
@@ -80,9 +83,9 @@ static void on_lease(struct pool *pool, struct frame *f)
 	enter(job, f, LEASE_FDS, HALT_DRAIN); /* the engine's queues drain, too */
 }
 
-static void on_cancel(struct pool *pool, uint64_t id)
+static void on_cancel(struct supervisor *s, uint64_t id)
 {
-	struct job *job = record_of(records_find(&pool->records, id));
+	struct job *job = record_find(s, id);
 
 	if (!job || job->is_lease || job->link.state == RECORD_TOLD)
 		return; /* the job has its verdict: that is the answer */
@@ -108,16 +111,19 @@ static void drop_init_data(struct init_data *d)
 	*d = (struct init_data){ .memfd = -1 };
 }
 
-static void on_init_data(struct pool *pool, struct frame *f)
+static void on_init_data(struct supervisor *s, struct frame *f)
 {
+	struct pool *pool = pool_addressed(s, f->init_data.pool);
 	struct init_data d = {
 		.memfd = -1, .size = f->init_data.data_size, .version = f->init_data.version
 	};
 	size_t first = d.size > 0 ? 1 : 0;
 
+	if (!pool)
+		return;
 	if (f->init_data.fds_count > BROOD_INIT_FDS_MAX ||
 		f->fds_count != first + f->init_data.fds_count) {
-		plain_log(pool->supervisor, BROOD_ERR, BROOD_EVENT_RESOURCE,
+		pool_log(pool, BROOD_ERR, BROOD_EVENT_RESOURCE,
 			"init data version %u is dropped: its fds did not arrive (limit on open "
 			"files)",
 			d.version);
@@ -161,15 +167,13 @@ static void say_lost_with_it(struct supervisor *s)
 
 static void handle(struct supervisor *s, struct frame *f)
 {
-	struct pool *pool = pool_addressed(s);
-
 	switch (f->header.type) {
-	case MESSAGE_JOB: on_job(pool, f); break;
-	case MESSAGE_CANCEL: on_cancel(pool, f->cancel.id); break;
-	case MESSAGE_LEASE: on_lease(pool, f); break;
-	case MESSAGE_LEASE_END: lease_watch_end(pool, f->lease_id.id); break;
-	case MESSAGE_LEASE_LOOK: lease_watch_look_by_id(pool, f->lease_id.id); break;
-	case MESSAGE_LEASE_KILL: lease_watch_kill(pool, &f->lease_kill); break;
+	case MESSAGE_JOB: on_job(s, f); break;
+	case MESSAGE_CANCEL: on_cancel(s, f->cancel.id); break;
+	case MESSAGE_LEASE: on_lease(s, f); break;
+	case MESSAGE_LEASE_END: lease_watch_end(s, f->lease_id.id); break;
+	case MESSAGE_LEASE_LOOK: lease_watch_look_by_id(s, f->lease_id.id); break;
+	case MESSAGE_LEASE_KILL: lease_watch_kill(s, &f->lease_kill); break;
 	case MESSAGE_EXITING: s->engine.exiting = true; break;
 	case MESSAGE_DROPPED: say_dropped(s, &f->dropped); break;
 	case MESSAGE_STOP:
@@ -177,7 +181,7 @@ static void handle(struct supervisor *s, struct frame *f)
 		stop_pool(s, drain_left(s, f->stop.drained_ms), s->options->stop_ms);
 		break;
 	case MESSAGE_NOTIFY: manager_hear_engine(s, &f->notify); break;
-	case MESSAGE_INIT_DATA: on_init_data(pool, f); break;
+	case MESSAGE_INIT_DATA: on_init_data(s, f); break;
 	default:
 		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL,
 			"the engine sent a message that is none of its own");

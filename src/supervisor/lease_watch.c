@@ -193,25 +193,25 @@ void lease_watch_start(struct slot *slot, const struct message_lease *m, uint64_
 	look_again_at(slot, watch_next(&slot->lease.watch, &slot->ladder, now), now);
 }
 
-static struct slot *lent_slot(struct pool *pool, uint64_t id)
+static struct slot *lent_slot(struct supervisor *s, uint64_t id)
 {
-	struct job *job = record_of(records_find(&pool->records, id));
+	struct job *job = record_find(s, id);
 
 	return job && job->is_lease && job->slot && job->slot->link.state == SLOT_LEASED ? job->slot
 											 : NULL;
 }
 
-void lease_watch_look_by_id(struct pool *pool, uint64_t id)
+void lease_watch_look_by_id(struct supervisor *s, uint64_t id)
 {
-	struct slot *slot = lent_slot(pool, id);
+	struct slot *slot = lent_slot(s, id);
 
 	if (slot)
 		lease_watch_look(slot, now_ns());
 }
 
-void lease_watch_kill(struct pool *pool, const struct message_lease_kill *m)
+void lease_watch_kill(struct supervisor *s, const struct message_lease_kill *m)
 {
-	struct slot *slot = lent_slot(pool, m->id);
+	struct slot *slot = lent_slot(s, m->id);
 
 	if (!slot)
 		return; /* it is over: LEASE_OVER is on its way */
@@ -223,9 +223,9 @@ void lease_watch_kill(struct pool *pool, const struct message_lease_kill *m)
 	}
 }
 
-void lease_watch_end(struct pool *pool, uint64_t id)
+void lease_watch_end(struct supervisor *s, uint64_t id)
 {
-	struct job *job = record_of(records_find(&pool->records, id));
+	struct job *job = record_find(s, id);
 
 	if (!job || !job->is_lease || job->link.state == RECORD_TOLD)
 		return; /* it is over: LEASE_OVER is on its way */

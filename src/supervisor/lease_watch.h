@@ -17,9 +17,9 @@ void lease_watch_take_back(struct slot *slot, uint64_t now);
 /* recalls that could not be sent before */
 void lease_watch_recall_again(struct pool *pool);
 /* what the engine says of one of its leases */
-void lease_watch_look_by_id(struct pool *pool, uint64_t id);
-void lease_watch_kill(struct pool *pool, const struct message_lease_kill *m);
-void lease_watch_end(struct pool *pool, uint64_t id);
+void lease_watch_look_by_id(struct supervisor *s, uint64_t id);
+void lease_watch_kill(struct supervisor *s, const struct message_lease_kill *m);
+void lease_watch_end(struct supervisor *s, uint64_t id);
 /* the stop's phases */
 void lease_watch_drain(struct pool *pool);
 void lease_watch_force(struct slot *slot, uint64_t now);

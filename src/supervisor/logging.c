@@ -46,15 +46,19 @@ void logging_line(struct supervisor *s, const struct logging_about *about, const
 		.event = about->event,
 		.pid = about->pid,
 		.slot = about->worker - 1,
-		.job = about->job },
+		.job = about->job,
+		.pool = logging_pool(about->pool) },
 			   summary;
 	bool has_summary = false;
 	uint64_t now = now_ns();
 	va_list args;
-	int pass;
+	int pass, named = 0;
 
+	if (about->pool && about->pool->setup->named)
+		named = snprintf(
+			line.text, sizeof line.text, "pool %s: ", about->pool->setup->name);
 	va_start(args, format);
-	vsnprintf(line.text, sizeof line.text, format, args);
+	vsnprintf(line.text + named, sizeof line.text - (size_t)named, format, args);
 	va_end(args);
 	pass = fold_line(&s->fold, now, &line, &summary, &has_summary);
 	if (has_summary)

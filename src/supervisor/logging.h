@@ -13,12 +13,19 @@ struct logging_about {
 	uint32_t worker; /* its slot's number, and 1; 0: none */
 	pid_t pid;
 	uint64_t job;
-	bool past_engine; /* to stderr, for the engine cannot say it */
+	const struct pool *pool; /* NULL: the line is about no pool */
+	bool past_engine;        /* to stderr, for the engine cannot say it */
 };
+/* Where there are several pools the line begins with the name of its pool. */
 void logging_line(struct supervisor *s, const struct logging_about *about, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* passes a line on as it is: a job's own, or one that was made here */
 void logging_relay(struct supervisor *s, const struct message_log *line);
+/* what such a line has for its pool; 0: none */
+static inline uint32_t logging_pool(const struct pool *pool)
+{
+	return pool ? pool->setup->number + 1 : 0;
+}
 timer_fn logging_fold_fired;
 /* At the end: what is still held is said, not lost. */
 void logging_flush(struct supervisor *s);
@@ -34,6 +41,10 @@ void logging_flush(struct supervisor *s);
 			.event = (event_),                  \
 			.pid = (pid_),                      \
 			.past_engine = true },              \
+		__VA_ARGS__)
+#define pool_log(pool_, level_, event_, ...)                                                      \
+	logging_line((pool_)->supervisor,                                                         \
+		&(struct logging_about){ .level = (level_), .event = (event_), .pool = (pool_) }, \
 		__VA_ARGS__)
 #define plain_log(s_, level_, event_, ...) process_log(s_, level_, event_, 0, __VA_ARGS__)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * manager.c - what systemd is told, by the supervisor alone (NotifyAccess=main): READY=1 once, when
- * the pool is ready and the engine has said so; STATUS; STOPPING=1 once; WATCHDOG=1 at half its
+ * all pools are ready and the engine has said so; STATUS; STOPPING=1 once; WATCHDOG=1 at half its
  * time, while the engine is not stopped. Whatever cannot be sent now is tried again; nothing
  * blocks.
  *
@@ -26,22 +26,45 @@ static bool send_or_keep(struct supervisor *s, const char *text)
 	return true; /* sent, or never will be: the manager is gone */
 }
 
+static const char *trouble_of(const struct pool *pool)
+{
+	if (pool->backoff.degraded)
+		return "workers die at birth";
+	return pool_degraded(pool) ? "workers cannot die" : NULL;
+}
+
+/* The first pool that has trouble; or how many workers are ready, where the engine has no words. */
+static void describe(struct supervisor *s, char *text, size_t size)
+{
+	uint32_t ready = 0, workers = 0;
+	bool named;
+
+	for_each_pool(pool, s)
+	{
+		const char *trouble = trouble_of(pool);
+
+		ready += pool_ready(pool);
+		workers += pool->workers;
+		if (!trouble)
+			continue;
+		named = pool->setup->named;
+		snprintf(text, size, "degraded: %s%s%s%s", named ? "pool " : "",
+			named ? pool->setup->name : "", named ? ": " : "", trouble);
+		return;
+	}
+	if (!*s->manager.status)
+		snprintf(text, size, "%u of %u workers ready", ready, workers);
+}
+
 /* before: what else is said, or nothing */
 static bool say_status(struct supervisor *s, const char *before)
 {
-	const struct pool *pool = pool_addressed(s);
-	const char *own = s->manager.status, *trouble = "";
-	char text[sizeof s->manager.status + 128], ready[64] = "";
+	const char *own = s->manager.status;
+	char text[sizeof s->manager.status + 192], state[64 + BROOD_POOL_NAME_MAX] = "";
 
-	if (pool->backoff.degraded)
-		trouble = "degraded: workers die at birth";
-	else if (pool_degraded(pool))
-		trouble = "degraded: workers cannot die";
-	else if (!*own)
-		snprintf(ready, sizeof ready, "%u of %u workers ready", pool_ready(pool),
-			pool->workers);
-	snprintf(text, sizeof text, "%sSTATUS=%s%s%s%s", before, ready, trouble,
-		*trouble && *own ? "; " : "", own);
+	describe(s, state, sizeof state);
+	snprintf(text, sizeof text, "%sSTATUS=%s%s%s", before, state, *state && *own ? "; " : "",
+		own);
 	return send_or_keep(s, text);
 }
 
@@ -58,6 +81,12 @@ static void flush(struct supervisor *s)
 		s->manager.status_pending = !say_status(s, "");
 	if (s->manager.stopping_pending)
 		s->manager.stopping_pending = !send_or_keep(s, "STOPPING=1\nSTATUS=stopping");
+}
+
+static bool all_were_ready(struct supervisor *s)
+{
+	for_each_pool(pool, s) if (!pool->was_ready) return false;
+	return true;
 }
 
 void manager_tell(struct pool *pool)
@@ -78,8 +107,8 @@ void manager_tell(struct pool *pool)
 		pool->degraded_told = outbox_tell(pool, MESSAGE_POOL_DEGRADED) == 0;
 	if (full && !pool->was_ready && outbox_tell(pool, MESSAGE_POOL_READY) == 0)
 		pool->was_ready = true;
-	if (pool->was_ready && s->manager.engine_ready && !s->manager.ready_said &&
-		!s->manager.stopping_said)
+	if (s->manager.engine_ready && !s->manager.ready_said && !s->manager.stopping_said &&
+		all_were_ready(s))
 		s->manager.ready_said = s->manager.ready_pending = true;
 	flush(s);
 }

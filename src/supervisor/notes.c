@@ -40,13 +40,24 @@ static bool take(struct supervisor *s, uint32_t bit)
 	bool was = s->notes & bit;
 
 	s->notes &= ~bit;
+	s->notes_all &= ~bit;
 	return was;
 }
 
 static void take_for_pools(struct supervisor *s, uint32_t bit, void (*follow)(struct pool *pool))
 {
-	if (take(s, bit))
-		for_each_pool(pool, s) follow(pool);
+	bool all = s->notes_all & bit;
+
+	if (!take(s, bit))
+		return;
+	for (uint32_t n = 0; n < s->pools_count; n++) {
+		struct pool *pool = pool_in_turn(s, s->turn, n);
+		bool noted = pool->notes & bit;
+
+		pool->notes &= ~bit;
+		if (all || noted)
+			follow(pool);
+	}
 }
 
 /*
@@ -63,7 +74,8 @@ static void settle_round(struct supervisor *s)
 	if (take(s, NOTE_TELL))
 		outbox_flush(s);
 	take_for_pools(s, NOTE_QUEUE, assign_all);
-	take_for_pools(s, NOTE_BIRTH, spawn_due);
+	if (take(s, NOTE_BIRTH))
+		spawn_due(s);
 	take_for_pools(s, NOTE_POOL, manager_tell);
 	if (take(s, NOTE_STOP))
 		stop_step(s);
@@ -73,6 +85,7 @@ void notes_settle(struct loop *loop)
 {
 	struct supervisor *s = container_of(loop, struct supervisor, loop);
 
+	s->turn++;
 	for (int n = 0; (s->notes & ~NOTE_RETRY) && !loop->stop && n < ROUNDS_MAX; n++)
 		settle_round(s);
 	if (s->notes && !timer_running(&s->retry_timer))

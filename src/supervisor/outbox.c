@@ -42,7 +42,7 @@ static int tell_verdict(struct supervisor *s, struct job *job)
 	if (r == 0 || job->fds_count == 0 ||
 		(error_passes(r) && (r != -ETOOMANYREFS || !refused_for_long(job))))
 		return r;
-	plain_log(s, BROOD_WARNING, BROOD_EVENT_RESOURCE,
+	pool_log(job->pool, BROOD_WARNING, BROOD_EVENT_RESOURCE,
 		"the files that came with the reply of job %" PRIu64 " are dropped: %s",
 		job->link.id, strerror(-r));
 	record_close_fds(job); /* whatever was wrong with the fds, the verdict must go */
@@ -105,13 +105,15 @@ static int flush_pool(struct pool *pool)
 	return r;
 }
 
+/* The pool at which the socket is full has had its turn: the one after it is the first then. */
 void outbox_flush(struct supervisor *s)
 {
-	for_each_pool(pool, s)
-	{
+	for (uint32_t n = 0; n < s->pools_count; n++) {
+		struct pool *pool = pool_in_turn(s, s->tell_turn, n);
 		int r = flush_pool(pool);
 
 		if (r < 0) {
+			s->tell_turn = pool_turn_after(pool);
 			flush_later(s, r);
 			return;
 		}
@@ -131,6 +133,7 @@ int outbox_tell(struct pool *pool, enum message_type type)
 	f.pool.ready = pool_ready(pool);
 	f.pool.workers = pool->workers;
 	f.pool.left = s->left;
+	f.pool.pool = pool->setup->number;
 	r = send(s, &f);
 	if (r < 0)
 		note(s, NOTE_RETRY);

@@ -48,13 +48,13 @@ void pool_worker_is_well(struct slot *slot, const char *what)
 	uint64_t before = backoff_next(&pool->backoff);
 
 	if (backoff_healthy(&pool->backoff, slot->ready_ns)) {
-		plain_log(pool->supervisor, BROOD_NOTICE, BROOD_EVENT_RECOVERED,
+		pool_log(pool, BROOD_NOTICE, BROOD_EVENT_RECOVERED,
 			"the pool has recovered: workers %s again", what);
-		note(pool->supervisor, NOTE_POOL | NOTE_GAUGES);
+		note_pool(pool, NOTE_POOL | NOTE_GAUGES);
 	}
 	if (backoff_next(&pool->backoff) != before)
 		/* nobody is to wait for a pause that is no more */
-		note(pool->supervisor, NOTE_BIRTH);
+		note_pool(pool, NOTE_BIRTH);
 }
 
 /*

@@ -63,7 +63,7 @@ void record_end(struct job *job)
 
 	timer_stop(&s->loop, &job->queue_timer);
 	records_tell(&pool->records, &job->link);
-	note(s, NOTE_TELL | NOTE_GAUGES);
+	note_pool(pool, NOTE_TELL | NOTE_GAUGES);
 }
 
 void record_end_lease(struct job *job, uint32_t how)

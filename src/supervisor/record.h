@@ -53,6 +53,11 @@ static inline bool record_is_pinned(const struct job *job)
 {
 	return job->lease.flags & LEASE_PINNED;
 }
+/* of any pool; NULL: none of that id is out */
+static inline struct job *record_find(struct supervisor *s, uint64_t id)
+{
+	return record_of(records_find(&s->pools[0].records, id));
+}
 /* sets up a record that was just claimed: all fields but arg, fds, lease */
 void record_begin(struct pool *pool, struct job *job, const struct message_job *m);
 void record_take_fds(struct job *job, struct frame *f);

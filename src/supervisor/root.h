@@ -6,14 +6,11 @@
 #ifndef BROOD_SUPERVISOR_ROOT_H
 #define BROOD_SUPERVISOR_ROOT_H
 
-#include "parts.h"
+#include "pool_root.h"
 #include "supervisor.h"
 #include "../os/stdlog.h"
-#include "../pool/backoff.h"
 #include "../pool/fold.h"
 #include "../pool/halt.h"
-#include "../pool/records.h"
-#include "../pool/slots.h"
 
 /* after EAGAIN, ENOMEM, EMFILE, ETOOMANYREFS: try all that waits again */
 #define RETRY_MS 10u
@@ -38,40 +35,9 @@ enum note_bit {
 	NOTE_RETRY = 1 << 7,  /* a resource was short: try all that waits again, in RETRY_MS */
 };
 
-struct slot;
-struct pool {
-	struct supervisor *supervisor;
-	const struct pool_setup *setup;
-	const struct brood_options *options; /* the setup's */
-	struct stats_page *stats_page;
-	uint32_t workers; /* as many as it is to have */
-	struct slot *slot_array;
-	uint32_t places; /* in it: those of the workers, then the spare ones */
-	struct slots slots;
-	struct records records;
-	/*
-	 * slots: granted by the library's wish, in that order; recalled, of all. untold: records.
-	 * library: how many leases are not pinned
-	 */
-	struct {
-		struct list granted, recalled, untold;
-		uint32_t library;
-		struct timer timer;
-	} leases;
-	struct backoff backoff;
-	struct timer spawn_timer;
-	struct cores cores;
-	struct init_data init_data;
-	uint64_t died;      /* workers: pool_count() tells, after the gauges */
-	bool was_ready;     /* all of its workers were, once */
-	bool degraded_said; /* to the service manager */
-	bool degraded_told; /* to the engine */
-	bool blind_said;    /* workers that cannot see what jobs leave */
-};
-
-#define POOLS 1
 struct supervisor {
-	uint32_t notes; /* enum note_bit */
+	uint32_t notes;     /* enum note_bit */
+	uint32_t notes_all; /* of these, what has happened to all pools */
 	struct supervisor_config config;
 	const struct brood_options *options;
 	struct stats_page *stats_page;
@@ -81,8 +47,11 @@ struct supervisor {
 	int oom_mark; /* the workers' oom_score_adj; -1: it does not tell them from others */
 	enum process_spawn way;
 
-	struct pool pools[POOLS];
-	struct timer retry_timer;
+	struct pool *pools;
+	uint32_t pools_count;
+	/* the pool that is the first in turn: for anything, to be told, to have a birth */
+	uint32_t turn, tell_turn, birth_turn;
+	struct timer spawn_timer, retry_timer;
 
 	struct engine_process engine;
 	struct guard_process guard;
@@ -114,14 +83,34 @@ struct supervisor {
 };
 
 #define for_each_pool(pool_, s_) \
-	for (struct pool *pool_ = (s_)->pools; pool_ < (s_)->pools + POOLS; pool_++)
-/* The pool that a message of the engine's is about: there is one. */
-static inline struct pool *pool_addressed(struct supervisor *s) { return &s->pools[0]; }
+	for (struct pool *pool_ = (s_)->pools; pool_ < (s_)->pools + (s_)->pools_count; pool_++)
+/* The pool n places after the one that is in turn: so no pool is always the first. */
+static inline struct pool *pool_in_turn(struct supervisor *s, uint32_t turn, uint32_t n)
+{
+	return &s->pools[(turn + n) % s->pools_count];
+}
+/* The turn after this pool. */
+static inline uint32_t pool_turn_after(const struct pool *pool) { return pool->setup->number + 1; }
+/* The pool that a message of the engine's is about. NULL: there is none of that number. */
+static inline struct pool *pool_addressed(struct supervisor *s, uint32_t number)
+{
+	return number < s->pools_count ? &s->pools[number] : NULL;
+}
 
 /* one more in a counter of the stats page */
 #define count_one(counter_) atomic_fetch_add_explicit((counter_), 1, memory_order_relaxed)
 
-static inline void note(struct supervisor *s, uint32_t notes) { s->notes |= notes; }
+static inline void note(struct supervisor *s, uint32_t notes)
+{
+	s->notes |= notes;
+	s->notes_all |= notes;
+}
+/* It has happened to this pool: nothing follows from it for the others. */
+static inline void note_pool(struct pool *pool, uint32_t notes)
+{
+	pool->notes |= notes;
+	pool->supervisor->notes |= notes;
+}
 
 /* The engine cannot hear anything any more. */
 static inline bool engine_is_deaf(const struct supervisor *s)

@@ -48,7 +48,7 @@ static void move(struct slot *slot, enum slot_state to)
 		slots_undead(&pool->slots, &slot->link);
 	else
 		slots_move(&pool->slots, &slot->link, to);
-	note(slot->pool->supervisor, notes);
+	note_pool(pool, notes);
 }
 
 void slot_make_starting(struct slot *slot) { move(slot, SLOT_STARTING); }
@@ -96,7 +96,7 @@ void slot_make_empty(struct slot *slot) { move(slot, SLOT_EMPTY); }
 void slot_revive(struct slot *slot)
 {
 	slots_revive(&slot->pool->slots, &slot->link, slot->pool->workers);
-	note(slot->pool->supervisor, NOTE_GAUGES | NOTE_POOL | NOTE_BIRTH | NOTE_STOP);
+	note_pool(slot->pool, NOTE_GAUGES | NOTE_POOL | NOTE_BIRTH | NOTE_STOP);
 }
 
 /* ---- its job ---- */
@@ -126,7 +126,7 @@ void slot_cut_job(struct slot *slot)
 	if (job->is_lease) {
 		slot->pool->leases.library -= !record_is_pinned(job);
 		slot->lease.watch.leaving = slot->lease.recall_unsent = false;
-		note(s, NOTE_GAUGES | NOTE_QUEUE);
+		note_pool(slot->pool, NOTE_GAUGES | NOTE_QUEUE);
 	}
 	slot->job = NULL;
 	job->slot = NULL;

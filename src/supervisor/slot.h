@@ -72,8 +72,9 @@ static inline struct lease_page *slot_lease_page(const struct slot *slot)
 	return shared_lease_page(
 		slot->pool->supervisor->config.shared, slot->job->lease.lease_page);
 }
-/* of a mark, the number of the slot: a pool has 10,000 at most. The rest is the generation */
+/* of a mark, the number of the slot. The rest is the generation */
 #define SLOT_MARK_BITS 14
+_Static_assert(SLOTS_MAX <= 1 << SLOT_MARK_BITS, "each slot has a mark");
 /* its worker's number and generation in one, for os/mark.h */
 uint32_t slot_mark(const struct slot *slot);
 /* its worker has noticed that this job was told to end */
@@ -110,6 +111,7 @@ void slot_drop(struct slot *slot, const char *what);
 		&(struct logging_about){ .level = (level_),                                    \
 			.event = (event_),                                                     \
 			.pid = (slot_)->pid,                                                   \
+			.pool = (slot_)->pool,                                                 \
 			.worker = (slot_)->number + 1,                                         \
 			.job = (slot_)->job && !(slot_)->job->is_lease ? (slot_)->job->link.id \
 								       : 0 },                  \

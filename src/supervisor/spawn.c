@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * spawn.c - births. An empty place is filled as soon as backoff allows, a few at a time, so that
- * messages are read in between.
+ * messages are read in between. The pools have their births in turn, one each.
  *
  * What a birth makes, in this order, and whose it is:
  *   1. a pair of sockets: one end is the slot's channel until the death (death.c closes it), the
@@ -100,7 +100,7 @@ static void spawn_failed(struct pool *pool, int error, uint64_t now)
 {
 	backoff_spawn_failed(&pool->backoff, now);
 	count_one(&pool->stats_page->spawn_failures);
-	plain_log(pool->supervisor, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED,
+	pool_log(pool, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED,
 		"no worker could be made: %s; %u of %u are there; trying again%s", strerror(-error),
 		pool_ready(pool), pool->workers,
 		error == -EAGAIN ? " (look at pids.max, TasksMax and RLIMIT_NPROC)" : "");
@@ -165,33 +165,46 @@ static bool wanted(struct pool *pool)
 	return s->halt.phase == HALT_DRAIN && pool->records.queued > 0;
 }
 
-void spawn_timer_fired(struct timer *timer, uint64_t now)
+/* The first in turn that may have a birth now: a pool waits for one birth of each other. */
+static struct pool *next_in_turn(struct supervisor *s, uint64_t now)
 {
-	struct pool *pool = container_of(timer, struct pool, spawn_timer);
+	for (uint32_t n = 0; n < s->pools_count; n++) {
+		struct pool *pool = pool_in_turn(s, s->birth_turn, n);
 
-	for (int n = 0; n < BIRTHS_A_TURN && wanted(pool) && backoff_next(&pool->backoff) <= now;
-		n++) {
-		int r = spawn_one(pool);
-
-		if (r < 0) {
-			spawn_failed(pool, r, now);
-			break;
+		if (wanted(pool) && backoff_next(&pool->backoff) <= now) {
+			s->birth_turn = pool_turn_after(pool);
+			return pool;
 		}
 	}
-	note(pool->supervisor, NOTE_BIRTH);
+	return NULL;
 }
 
-void spawn_due(struct pool *pool)
+void spawn_timer_fired(struct timer *timer, uint64_t now)
 {
-	struct supervisor *s = pool->supervisor;
-	uint64_t next = backoff_next(&pool->backoff);
+	struct supervisor *s = container_of(timer, struct supervisor, spawn_timer);
+	struct pool *pool;
 
-	if (!wanted(pool)) {
-		timer_stop(&s->loop, &pool->spawn_timer);
-		next = 0;
-	} else {
-		timer_set(&s->loop, &pool->spawn_timer, MAX(next, 1));
+	for (int n = 0; n < BIRTHS_A_TURN && (pool = next_in_turn(s, now)); n++) {
+		int r = spawn_one(pool);
+
+		if (r < 0)
+			spawn_failed(pool, r, now);
 	}
-	atomic_store_explicit(
-		&pool->stats_page->next_spawn_ns, next > now_ns() ? next : 0, memory_order_relaxed);
+	note(s, NOTE_BIRTH);
+}
+
+void spawn_due(struct supervisor *s)
+{
+	uint64_t soonest = TIME_NEVER;
+
+	for_each_pool(pool, s)
+	{
+		uint64_t next = wanted(pool) ? MAX(backoff_next(&pool->backoff), (uint64_t)1) : 0;
+
+		if (next > 0)
+			soonest = MIN(soonest, next);
+		atomic_store_explicit(&pool->stats_page->next_spawn_ns, next > now_ns() ? next : 0,
+			memory_order_relaxed);
+	}
+	timer_set(&s->loop, &s->spawn_timer, soonest);
 }

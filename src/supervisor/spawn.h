@@ -8,7 +8,7 @@
 #include "root.h"
 
 /* places are empty: now, or when backoff allows */
-void spawn_due(struct pool *pool);
+void spawn_due(struct supervisor *s);
 timer_fn spawn_timer_fired;
 
 #endif

@@ -75,7 +75,7 @@ static void kill_all(struct pool *pool)
 		slot_end(slot, now_ns() + RETRY_MS * NS_PER_MS);
 	}
 	if (forced)
-		plain_log(pool->supervisor, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED,
+		pool_log(pool, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED,
 			"%u worker%s did not end in time and were killed", forced,
 			forced == 1 ? "" : "s");
 }
@@ -130,7 +130,7 @@ static void finish(struct supervisor *s)
 		for_each_pool(pool, s) pool_count(pool);
 		/* while the engine's callback still listens; later the lines would go to stderr */
 		logging_flush(s);
-		s->stop_asked = outbox_tell(pool_addressed(s), MESSAGE_STOPPED) < 0;
+		s->stop_asked = outbox_tell(&s->pools[0], MESSAGE_STOPPED) < 0;
 	}
 }
 

@@ -103,8 +103,8 @@ pid_t strays_fork_of_engine(struct supervisor *s)
 
 static const struct slot *numbered(struct supervisor *s, uint32_t number)
 {
-	for_each_pool(pool, s) if (number - pool->slot_array[0].number <
-		pool->places) return &pool->slot_array[number - pool->slot_array[0].number];
+	for_each_pool(pool, s) if (number - pool->setup->first_slot <
+		pool->places) return &pool->slot_array[number - pool->setup->first_slot];
 	return NULL;
 }
 
@@ -183,7 +183,7 @@ static void say_blind(struct supervisor *s)
 uint32_t strays_sweep(struct supervisor *s)
 {
 	/* too large for a stack; and the supervisor must not allocate now */
-	static pid_t children[CHILDREN_MAX], known[10002 + SLOTS_SPARE(10000)];
+	static pid_t children[CHILDREN_MAX], known[2 + SLOTS_MAX];
 	size_t known_count = known_pids(s, known);
 	uint32_t found = 0, killed = 0;
 	bool hunts = false;

@@ -49,10 +49,10 @@
  * Handlers of sources and timers are set here: the loop knows none of them, and calls within the
  * supervisor go down only.
  */
-static void slot_prepare(struct pool *pool, struct slot *slot, uint32_t number)
+static void slot_prepare(struct pool *pool, struct slot *slot, uint32_t place)
 {
 	slot->pool = pool;
-	slot->number = number;
+	slot->number = pool->setup->first_slot + place;
 	slot->pidfd = -1;
 	source_init(&slot->death);
 	source_init(&slot->channel);
@@ -63,19 +63,30 @@ static void slot_prepare(struct pool *pool, struct slot *slot, uint32_t number)
 	timer_init(&slot->end_timer, death_end_fired);
 	timer_init(&slot->undead_timer, undead_time_up);
 	list_init(&slot->lease.list);
-	slots_add(&pool->slots, &slot->link, number < pool->workers ? SLOT_EMPTY : SLOT_SPARE);
+	slots_add(&pool->slots, &slot->link, place < pool->workers ? SLOT_EMPTY : SLOT_SPARE);
+}
+
+/* The first pool has the memory of all records: which one an id names depends on no pool. */
+static int prepare_records(struct pool *pool)
+{
+	const struct supervisor *s = pool->supervisor;
+
+	if (pool == s->pools)
+		return records_init(&pool->records, s->config.records, sizeof(struct job));
+	records_share(&pool->records, &s->pools[0].records);
+	return 0;
 }
 
 static int pool_prepare(struct supervisor *s, struct pool *pool, const struct pool_setup *setup)
 {
 	const struct brood_options *o = &setup->options;
-	uint32_t number = 0;
+	uint32_t place = 0;
 	int r;
 
 	pool->supervisor = s;
 	pool->setup = setup;
 	pool->options = o;
-	pool->stats_page = s->config.shared->stats_page;
+	pool->stats_page = shared_stats_page(s->config.shared, setup->number);
 	pool->workers = o->workers;
 	pool->init_data.memfd = -1;
 	slots_init(&pool->slots);
@@ -83,32 +94,49 @@ static int pool_prepare(struct supervisor *s, struct pool *pool, const struct po
 	list_init(&pool->leases.recalled);
 	list_init(&pool->leases.untold);
 	timer_init(&pool->leases.timer, lease_share_fired);
-	timer_init(&pool->spawn_timer, spawn_timer_fired);
 	timer_init(&pool->cores.timer, pool_cores_fired);
 	backoff_init(&pool->backoff, o->backoff_min_ms, o->backoff_max_ms, o->start_limit,
 		now_ns() ^ (uint64_t)getpid());
-	r = records_init(&pool->records, s->config.records, sizeof(struct job));
+	r = prepare_records(pool);
 	if (r < 0)
 		return r;
 	pool->places = setup->places;
 	pool->slot_array = calloc(pool->places, sizeof *pool->slot_array);
 	if (!pool->slot_array)
 		return -ENOMEM;
-	for_each_slot(slot, pool) slot_prepare(pool, slot, number++);
+	for_each_slot(slot, pool) slot_prepare(pool, slot, place++);
+	return 0;
+}
+
+static int pools_prepare(struct supervisor *s)
+{
+	const struct pool_setups *setups = &s->config.pools;
+
+	s->pools = calloc(setups->count, sizeof *s->pools);
+	if (!s->pools)
+		return -ENOMEM;
+	for_each_setup(setup, setups)
+	{
+		int r = pool_prepare(s, &s->pools[s->pools_count++], setup);
+
+		if (r < 0)
+			return r;
+	}
 	return 0;
 }
 
 /* Room for all timers, so that no timer is ever refused. */
 static size_t timers_count(struct supervisor *s)
 {
-	size_t count = 16;
+	size_t count = 16 + s->config.records;
 
-	for_each_pool(pool, s) count += pool->records.count + 4 * (size_t)pool->places + 3;
+	for_each_pool(pool, s) count += 4 * (size_t)pool->places + 2;
 	return count;
 }
 
 static void timers_prepare(struct supervisor *s)
 {
+	timer_init(&s->spawn_timer, spawn_timer_fired);
 	timer_init(&s->retry_timer, notes_retry_fired);
 	timer_init(&s->engine.stop_timer, stop_engine_timer_fired);
 	timer_init(&s->engine.eof_timer, engine_peer_eof_fired);
@@ -123,7 +151,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 {
 	const struct brood_options *o = config->options;
 	struct supervisor *s = calloc(1, sizeof *s);
-	int r = 0;
+	int r;
 
 	if (!s)
 		return -ENOMEM;
@@ -138,8 +166,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	source_init(&s->guard.death);
 	source_init(&s->signals);
 	timers_prepare(s);
-	for_each_pool(pool, s)
-		r = r < 0 ? r : pool_prepare(s, pool, &config->pools.list[pool - s->pools]);
+	r = pools_prepare(s);
 	if (r == 0)
 		r = loop_init(&s->loop, timers_count(s));
 	s->loop.settle = notes_settle;
@@ -180,11 +207,10 @@ struct supervisor *supervisor_free(struct supervisor *s)
 		signals_restore(&s->config.signals);
 	}
 	stdlog_close(&s->stdlog);
-	for_each_pool(pool, s)
-	{
-		records_free(&pool->records);
-		free(pool->slot_array);
-	}
+	if (s->pools_count > 0)
+		records_free(&s->pools[0].records);
+	for_each_pool(pool, s) free(pool->slot_array);
+	free(s->pools);
 	free(s);
 	return NULL;
 }

@@ -74,7 +74,7 @@ static void say_degraded(struct pool *pool)
 
 	if (working == pool->workers || s->halt.phase > HALT_DRAIN)
 		return;
-	plain_log(s, BROOD_ERR, BROOD_EVENT_DEGRADED,
+	pool_log(pool, BROOD_ERR, BROOD_EVENT_DEGRADED,
 		"the pool is degraded: %u workers that were killed do not end, and there is no "
 		"spare place left; %u of %u places work",
 		pool->slots.counts[SLOT_UNDEAD], working, pool->workers);
@@ -120,7 +120,7 @@ void undead_revive(struct pool *pool)
 			slot_revive(slot);
 	}
 	if (was_degraded && !pool_degraded(pool))
-		plain_log(pool->supervisor, BROOD_NOTICE, BROOD_EVENT_RECOVERED,
+		pool_log(pool, BROOD_NOTICE, BROOD_EVENT_RECOVERED,
 			"the pool has recovered: all places work again");
 }
 

@@ -26,9 +26,9 @@ static void enqueue(struct job *job, bool front)
 
 	records_queue(&pool->records, &job->link, front);
 	job->queue_timer.on = queue_time_up;
-	note(s, NOTE_QUEUE | NOTE_GAUGES);
+	note_pool(pool, NOTE_QUEUE | NOTE_GAUGES);
 	if (s->halt.phase == HALT_DRAIN)
-		note(s, NOTE_BIRTH); /* births go on while something is queued */
+		note_pool(pool, NOTE_BIRTH); /* births go on while something is queued */
 	/*
 	 * Each attempt has its own time to wait: the time that a former attempt ran was no waiting.
 	 * The number of attempts is bounded.

@@ -38,7 +38,7 @@ static void say_blind(struct slot *slot, uint32_t blind)
 	if (blind == 0 || pool->blind_said)
 		return;
 	pool->blind_said = true;
-	plain_log(slot->pool->supervisor, BROOD_WARNING, BROOD_EVENT_WORKER_LEFT,
+	pool_log(slot->pool, BROOD_WARNING, BROOD_EVENT_WORKER_LEFT,
 		"workers cannot see %s%s%sthat jobs leave behind: /proc is hidden from them, and "
 		"there is no other way here",
 		blind & SELF_BLIND_THREADS ? "threads " : "",
@@ -227,9 +227,10 @@ static uint64_t job_on_lease(struct slot *slot, uint64_t id)
 
 static void on_job_log(struct slot *slot, struct frame *f)
 {
-	struct message_log line = {
-		.event = BROOD_EVENT_JOB_LOG, .pid = slot->pid, .slot = slot->number
-	};
+	struct message_log line = { .event = BROOD_EVENT_JOB_LOG,
+		.pid = slot->pid,
+		.slot = slot->number,
+		.pool = logging_pool(slot->pool) };
 
 	if (slot->job)
 		line.job = slot->job->is_lease ? job_on_lease(slot, f->job_log.id)

@@ -30,7 +30,8 @@ struct message_job {
 	 * 1: the socket is one of a pair that the library made for this job: blocking, without
 	 * linger, and nobody else has set anything on it
 	 */
-	uint32_t own_pair, pad;
+	uint32_t own_pair;
+	uint32_t pool; /* whose workers may do it */
 	char name[BROOD_NAME_MAX];
 }; /* fds: the job's socket, then the extra ones */
 /* RUN: followed by arg_size bytes. */

@@ -26,11 +26,11 @@ enum { LEASE_FD_SIDE, LEASE_FD_DONE, LEASE_FD_DOWN, LEASE_FD_UP, LEASE_FD_QUEUE 
 /*
  * limit_ms: from the grant. lease page: its number, this lease's alone until the engine is through
  * with it. queue: whose it is: while it waits none of the same queue is taken back for it; 0:
- * nobody's
+ * nobody's. pool: whose worker it is to be
  */
 struct message_lease {
 	uint64_t id, given_ns;
-	uint32_t queue_ms, limit_ms, flags, queue, lease_page, pad;
+	uint32_t queue_ms, limit_ms, flags, queue, lease_page, pool;
 };
 /* an explicit one: not to be taken back for others or for being idle */
 enum { LEASE_PINNED = 1 };

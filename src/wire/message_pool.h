@@ -18,13 +18,14 @@ struct message_notify {
 struct message_init_data {
 	uint64_t data_size;
 	uint32_t version, fds_count;
+	uint32_t pool, pad;
 };
 /*
- * POOL_READY, POOL_DEGRADED, STOPPED. left: STOPPED: processes that live on, as far as they are
- * known
+ * POOL_READY, POOL_DEGRADED: of this pool. STOPPED: of all; left: processes that live on, as far as
+ * they are known
  */
 struct message_pool {
-	uint32_t ready, workers, left, pad;
+	uint32_t ready, workers, left, pool;
 };
 /*
  * EXITING (no fields): the program is in exit(), and nobody hears log lines any more. DROPPED: what
@@ -36,12 +37,13 @@ struct message_dropped {
 };
 /* the line for the log; as snprintf() */
 int message_dropped_text(const struct message_dropped *m, char *text, size_t size);
-/* text: NUL-terminated; sent cut after its NUL */
+/* pool: its number, and 1; 0: the line is about no pool. text: NUL-terminated; sent cut after it */
 struct message_log {
 	uint32_t level, event;
 	int32_t pid;
 	uint32_t slot;
 	uint64_t job;
+	uint32_t pool, pad;
 	char text[512];
 };
 /* blind: enum self_blind */

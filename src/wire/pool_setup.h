@@ -11,10 +11,12 @@
 
 #include "message_lease.h"
 #include <brood.h>
+#include <stdbool.h>
 
 struct pool_setup {
 	char name[BROOD_POOL_NAME_MAX];
 	uint32_t number;
+	bool named;                  /* the brood has several pools: logs and titles name them */
 	uint32_t first_slot, places; /* places: those of the workers, then the spare ones */
 	uint32_t submit_queue_ms; /* options.queue_ms of a submitted job: BROOD_FOREVER, or set */
 	/*

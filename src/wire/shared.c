@@ -25,7 +25,7 @@ static void unmap(void *memory, size_t size)
  */
 #define LEASE_PAGES(slots) (4 * (slots) + 64)
 
-int shared_create(uint32_t slots, struct shared *ret)
+int shared_create(uint32_t slots, uint32_t pools, struct shared *ret)
 {
 	struct shared s = { .slots = slots, .slot_page_size = shm_page() };
 
@@ -35,7 +35,8 @@ int shared_create(uint32_t slots, struct shared *ret)
 	s.lease_page_size = pages(sizeof(struct lease_page));
 	s.lease_pages_count = LEASE_PAGES(slots);
 	s.lease_pages_size = s.lease_page_size * s.lease_pages_count;
-	s.stats_page_size = pages(sizeof *s.stats_page);
+	s.stats_page_stride = pages(sizeof *s.stats_page);
+	s.stats_page_size = s.stats_page_stride * pools;
 	s.tally_size = pages(sizeof *s.tally);
 	s.roster = shm_anonymous(s.roster_size);
 	s.slot_pages = shm_anonymous(s.slot_pages_size);

@@ -19,15 +19,17 @@ struct shared {
 	char *lease_pages;
 	size_t lease_pages_size, lease_page_size;
 	uint32_t lease_pages_count;
-	struct stats_page *stats_page;
-	size_t stats_page_size;
+	struct stats_page *stats_page; /* the first pool's; those of the others follow */
+	size_t stats_page_size, stats_page_stride;
 	struct tally *tally;
 	size_t tally_size;
 	uint32_t slots;
 };
 /* Places beside those of the workers, for those whose process cannot die. */
 #define SLOTS_SPARE(workers) ((workers) / 8 > 2 ? (workers) / 8 : 2)
-int shared_create(uint32_t slots, struct shared *ret);
+/* The most that there can be, in all pools together. */
+#define SLOTS_MAX (10000 + 10000 / 8 + 2 * BROOD_POOLS_MAX)
+int shared_create(uint32_t slots, uint32_t pools, struct shared *ret);
 void shared_free(struct shared *s);
 static inline struct slot_page *shared_slot_page(const struct shared *s, uint32_t slot)
 {
@@ -37,8 +39,13 @@ static inline struct lease_page *shared_lease_page(const struct shared *s, uint3
 {
 	return (struct lease_page *)(s->lease_pages + (size_t)number * s->lease_page_size);
 }
+static inline struct stats_page *shared_stats_page(const struct shared *s, uint32_t pool)
+{
+	return (struct stats_page *)(void *)((char *)s->stats_page +
+		(size_t)pool * s->stats_page_stride);
+}
 /* What each role keeps. */
-void shared_keep_engine(struct shared *s); /* slot pages, lease pages; the stats page, read-only */
+void shared_keep_engine(struct shared *s); /* slot pages, lease pages; stats pages, read-only */
 void shared_keep_guard(struct shared *s);  /* roster */
 /* worker, after it wrote its roster entry */
 void shared_keep_slot_page(struct shared *s, uint32_t slot);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stats_page.h - counters. The stats page is written by the supervisor and read-only in the engine;
- * the tally is the engine's, for the supervisor to read when the engine has ended. Workers and
- * guard unmap both.
+ * stats_page.h - counters. Each pool has a stats page, written by the supervisor and read-only in
+ * the engine; the tally is the engine's, for the supervisor to read when the engine has ended.
+ * Workers and guard unmap both.
  */
 #ifndef BROOD_WIRE_STATS_PAGE_H
 #define BROOD_WIRE_STATS_PAGE_H
@@ -12,7 +12,10 @@
 #include <brood.h>
 #include <stdatomic.h>
 
-/* One writer. Each field is read alone, but for `died`: it is read first, and written last. */
+/*
+ * One writer. Each field is read alone, but for `died`: it is read first, and written last. What is
+ * about no pool (strays, the guard, log lines) is counted in the first pool's page.
+ */
 struct stats_page {
 	_Atomic uint32_t ready, idle, busy, starting, queued, queued_peak, degraded;
 	_Atomic uint64_t next_spawn_ns; /* 0: none is waited for */

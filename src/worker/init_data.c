@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 
 static struct brood_init_data init_data;
+/* inline mode: what the job that this thread runs has instead; NULL: nothing else */
+static __thread const struct brood_init_data *here;
 
 static int map_init_data(struct worker_config *c)
 {
@@ -47,9 +49,11 @@ int brood_get_init_data(struct brood_init_data *ret_data) BROOD_NOEXCEPT
 	/* that is set in workers and inline mode */
 	if (!worker_is_self() && init_data.size == 0)
 		return -EPERM;
-	*ret_data = init_data;
+	*ret_data = here ? *here : init_data;
 	return 0;
 }
+
+void init_data_here(const struct brood_init_data *data) { here = data; }
 
 void init_data_set(const struct brood_init_data *data)
 {

@@ -9,5 +9,7 @@
 int init_data_take(struct worker_config *c);
 /* Of inline mode: memory and fds stay the caller's. NULL: nothing. */
 void init_data_set(const struct brood_init_data *data);
+/* The same, for what this thread runs alone, until NULL is set. */
+void init_data_here(const struct brood_init_data *data);
 
 #endif

@@ -148,7 +148,7 @@ static void forbid_cores(void)
 
 static void set_manners(const struct worker_config *c)
 {
-	char title[32];
+	char title[32 + BROOD_POOL_NAME_MAX];
 	int r;
 
 	if (!c->core || c->options->flags & BROOD_NO_CORE)
@@ -157,7 +157,10 @@ static void set_manners(const struct worker_config *c)
 		/* refused in some containers: it only sorts victims */
 		proc_set_oom_score_adj(c->oom_score_adj);
 	mark_self(c->mark); /* by one of the two the sweep tells strays */
-	snprintf(title, sizeof title, "worker %u", c->slot);
+	if (c->pool && c->pool->named)
+		snprintf(title, sizeof title, "worker %u [%s]", c->slot, c->pool->name);
+	else
+		snprintf(title, sizeof title, "worker %u", c->slot);
 	title_set(title);
 	disown_thread_locals();
 	memory_open(c->options);

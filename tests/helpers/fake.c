@@ -37,7 +37,7 @@ void fake_birth(struct fake *f)
 	int pair[2];
 
 	if (!f->shared.slot_pages)
-		CHECK_EQ(shared_create(2, &f->shared), 0);
+		CHECK_EQ(shared_create(2, 1, &f->shared), 0);
 	CHECK_EQ(text_snapshot(), 0);
 	CHECK_EQ(stack_note(), 0);
 	CHECK_EQ(sockets_pair(SOCK_SEQPACKET, pair), 0);

@@ -51,18 +51,22 @@ void peer_init(struct peer *p)
 
 void peer_start(struct peer *p, uint32_t records)
 {
+	static struct pool_setup pool;
 	struct engine_config config = { .options = &p->options,
+		.pools = { .list = &pool, .count = 1 },
 		.shared = &p->shared,
 		.records = records,
-		.supervisor_pid = getppid(),
-		.submit_queue_ms = p->submit_queue_ms ? p->submit_queue_ms : BROOD_FOREVER };
+		.supervisor_pid = getppid() };
 	int messages[2], logs[2];
 
 	p->options.workers = MIN(p->options.workers, records);
 	/* there are as many records as jobs, and none for leases */
 	p->options.backlog = records - p->options.workers;
+	pool = (struct pool_setup){ .name = "main",
+		.options = p->options,
+		.submit_queue_ms = p->submit_queue_ms ? p->submit_queue_ms : BROOD_FOREVER };
 	CHECK_EQ(text_snapshot(), 0);
-	CHECK_EQ(shared_create(p->options.workers, &p->shared), 0);
+	CHECK_EQ(shared_create(p->options.workers, 1, &p->shared), 0);
 	CHECK_EQ(sockets_pair(SOCK_SEQPACKET, messages), 0);
 	CHECK_EQ(sockets_pair(SOCK_SEQPACKET, logs), 0);
 	config.channel_fd = messages[0];

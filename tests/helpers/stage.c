@@ -184,7 +184,7 @@ void stage_start(struct stage *s)
 	s->options.keep_fds = keep;
 	s->options.keep_fds_count = 1;
 	CHECK_EQ(resolve_options(&s->options, &resolved), 0);
-	CHECK_EQ(shared_create(s->options.workers, &s->shared), 0);
+	CHECK_EQ(shared_create(s->options.workers, 1, &s->shared), 0);
 	resolved.setups[0].places = s->options.workers; /* no spare ones */
 	config.pools = resolved.pools;
 	config.options = &resolved.options;

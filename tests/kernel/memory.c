@@ -173,7 +173,7 @@ static void pieces(void)
 {
 	volatile char *roster, *stats_page;
 
-	CHECK_EQ(shared_create(10, &shared), 0);
+	CHECK_EQ(shared_create(10, 1, &shared), 0);
 	CHECK_EQ(shared.roster->slots, 10);
 	roster = (volatile char *)shared.roster;
 	stats_page = (volatile char *)shared.stats_page;
@@ -194,9 +194,9 @@ static void pieces(void)
 	CHECK_EQ(SLOT_PAGE_SEQUENCE(shared_slot_page(&shared, 3)->word), 77);
 	shared_free(&shared);
 	shared_free(&shared);
-	CHECK_EQ(shared_create(0, &shared), 0);
+	CHECK_EQ(shared_create(0, 1, &shared), 0);
 	shared_free(&shared);
-	CHECK_EQ(shared_create(10000, &shared), 0);
+	CHECK_EQ(shared_create(10000, 1, &shared), 0);
 	shared_free(&shared);
 }
 Test(kernel_memory, who_can_touch_what) { case_run(pieces, 60000); }

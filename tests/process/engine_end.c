@@ -151,7 +151,7 @@ static void check_stopped(struct brood_handle *closed)
 	CHECK_EQ(engine_dispatch(peer.brood), -ESHUTDOWN);
 	CHECK_EQ(engine_fd(peer.brood), -ESHUTDOWN);
 	CHECK_EQ(engine_wait_ready(peer.brood, 0), -ESHUTDOWN);
-	CHECK_EQ(engine_set_init_data(peer.brood, "x", 1, NULL, 0), -ESHUTDOWN);
+	CHECK_EQ(engine_set_init_data(engine_pool(peer.brood, NULL), "x", 1, NULL, 0), -ESHUTDOWN);
 	CHECK_EQ(engine_notify(peer.brood, NOTIFY_READY, NULL), -ESHUTDOWN);
 	CHECK_EQ(engine_wait(closed, 0, &v), 0);
 	CHECK_EQ(engine_fetch(closed, &v), 0);

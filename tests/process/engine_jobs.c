@@ -386,7 +386,8 @@ static void forked(void)
 		CHECK_EQ(engine_fd(peer.brood), -EPERM);
 		CHECK_EQ(engine_dispatch(peer.brood), -EPERM);
 		CHECK_EQ(engine_wait_ready(peer.brood, 0), -EPERM);
-		CHECK_EQ(engine_set_init_data(peer.brood, NULL, 0, NULL, 0), -EPERM);
+		CHECK_EQ(engine_set_init_data(engine_pool(peer.brood, NULL), NULL, 0, NULL, 0),
+			-EPERM);
 		CHECK_EQ(engine_notify(peer.brood, NOTIFY_READY, NULL), -EPERM);
 		CHECK_EQ(engine_stats(peer.brood, &s), -EPERM);
 		CHECK_EQ(engine_stop(peer.brood), -EPERM);

@@ -178,17 +178,24 @@ static void init_data(void)
 	start(4);
 	for (int i = 0; i <= BROOD_INIT_FDS_MAX; i++)
 		fds[i] = 1;
-	CHECK_EQ(engine_set_init_data(peer.brood, bytes, sizeof bytes, fds, 2), 1);
-	CHECK_EQ(engine_set_init_data(peer.brood, NULL, 0, NULL, 0), 2);
-	CHECK_EQ(engine_set_init_data(peer.brood, bytes, 1, fds, BROOD_INIT_FDS_MAX), 3);
-	CHECK_EQ(engine_set_init_data(peer.brood, bytes, 1, fds, BROOD_INIT_FDS_MAX + 1), -E2BIG);
-	CHECK_EQ(engine_set_init_data(peer.brood, bytes, (1ull << 30) + 1, NULL, 0), -E2BIG);
-	CHECK_EQ(engine_set_init_data(peer.brood, NULL, 1, NULL, 0), -EINVAL);
+	CHECK_EQ(engine_set_init_data(engine_pool(peer.brood, NULL), bytes, sizeof bytes, fds, 2),
+		1);
+	CHECK_EQ(engine_set_init_data(engine_pool(peer.brood, NULL), NULL, 0, NULL, 0), 2);
+	CHECK_EQ(engine_set_init_data(
+			 engine_pool(peer.brood, NULL), bytes, 1, fds, BROOD_INIT_FDS_MAX),
+		3);
+	CHECK_EQ(engine_set_init_data(
+			 engine_pool(peer.brood, NULL), bytes, 1, fds, BROOD_INIT_FDS_MAX + 1),
+		-E2BIG);
+	CHECK_EQ(engine_set_init_data(
+			 engine_pool(peer.brood, NULL), bytes, (1ull << 30) + 1, NULL, 0),
+		-E2BIG);
+	CHECK_EQ(engine_set_init_data(engine_pool(peer.brood, NULL), NULL, 1, NULL, 0), -EINVAL);
 	fds[0] = 999;
-	CHECK_EQ(engine_set_init_data(peer.brood, NULL, 0, fds, 1), -EBADF);
+	CHECK_EQ(engine_set_init_data(engine_pool(peer.brood, NULL), NULL, 0, fds, 1), -EBADF);
 	fds[0] = 1;
 	/* failures use no version up */
-	CHECK_EQ(engine_set_init_data(peer.brood, NULL, 0, fds, 1), 4);
+	CHECK_EQ(engine_set_init_data(engine_pool(peer.brood, NULL), NULL, 0, fds, 1), 4);
 
 	peer_hear(&peer, &f, MESSAGE_INIT_DATA);
 	CHECK_EQ(f.init_data.version, 1);
@@ -255,7 +262,7 @@ static void newest_waits(void)
 	for (int i = 1; i <= 5; i++) {
 		char text[16] = { (char)('0' + i) };
 
-		CHECK_EQ(engine_set_init_data(peer.brood, text, 1, NULL, 0), i);
+		CHECK_EQ(engine_set_init_data(engine_pool(peer.brood, NULL), text, 1, NULL, 0), i);
 		CHECK_EQ(engine_notify(peer.brood, NOTIFY_STATUS, text), 0);
 	}
 	CHECK_EQ(proc_own_fds(), before + 1);

@@ -131,7 +131,7 @@ static void __attribute__((noreturn)) supervise(pid_t innocent)
 	if (no_pidfds)
 		forbid_pidfds();
 	fake_init(&fake);
-	CHECK_EQ(shared_create(2, &fake.shared), 0);
+	CHECK_EQ(shared_create(2, 1, &fake.shared), 0);
 	family()->guard = make_guard();
 	family()->engine = make_engine();
 	fake.options.tolerate = BROOD_LEFT_CHILDREN;
@@ -248,7 +248,7 @@ static void born_late(void)
 		pid_t supervisor = getpid();
 
 		fake_init(&fake);
-		CHECK_EQ(shared_create(2, &fake.shared), 0);
+		CHECK_EQ(shared_create(2, 1, &fake.shared), 0);
 		if (fork() == 0) {
 			struct guard_config config = { .shared = &fake.shared,
 				.supervisor_pid = supervisor };

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool_state.h - a pool as the engine sees it. All pools of a brood stand in one array, the first
+ * one first (brood.pools), from the start to the end of the process.
+ */
+#ifndef BROOD_ENGINE_POOL_STATE_H
+#define BROOD_ENGINE_POOL_STATE_H
+
+#include "../wire/pool_setup.h"
+#include "../wire/shared.h"
+#include <stdatomic.h>
+#include <string.h>
+
+struct queue;
+
+struct pool_counts {
+	uint64_t submitted, dropped, retried, refused, lost;
+	/* of queues that are no more */
+	uint64_t queue_redispatched, queue_retried, queue_verdicts[BROOD_OUTCOMES];
+};
+
+struct brood_pool {
+	/* guarded by: nothing: constant, or atomic */
+	struct brood *brood;
+	const struct pool_setup *setup;
+	const struct brood_options *options; /* the setup's */
+	const struct stats_page *stats_page;
+	uint32_t records; /* so many jobs and leases of this pool may be out */
+
+	/* made when first asked for */
+	struct queue *_Atomic own;     /* what is opened and given; the first's: the brood's own */
+	struct queue *_Atomic callers; /* see path.c */
+
+	/* Changed by each job that is handed off: far from what each call reads. */
+	_Alignas(64) _Atomic size_t out_count; /* records taken; without the lock a hint */
+	_Atomic size_t leases_out;             /* of those, leases */
+	_Atomic uint32_t queues_waiting; /* calls that wait for a lease: at most the backlog */
+
+	/* guarded by: brood.lock */
+	bool ready, degraded; /* what the supervisor said */
+	uint32_t init_version;
+	struct pool_counts counts;
+};
+
+/* The pool's name in log lines and verdicts: nothing where the brood has no other pool. */
+static inline const char *pool_shown(const struct brood_pool *pool)
+{
+	return pool->setup->named ? pool->setup->name : NULL;
+}
+static inline void pool_sign(const struct brood_pool *pool, struct brood_verdict *v)
+{
+	if (pool->setup->named)
+		memcpy(v->pool, pool->setup->name, sizeof v->pool);
+	else
+		v->pool[0] = '\0';
+}
+
+#endif
