@@ -187,11 +187,13 @@ static void result_came(void *context, const struct brood_result *result)
 
 static struct brood_queue *site_queue(struct site *s)
 {
+	struct brood_queue_options options = { .size = sizeof options, .pool = site_pool(s) };
+
 	if (s->queue)
 		return s->queue;
-	s->queue_ours = s->number > 0;
+	s->queue_ours = s->number > 0 || options.pool;
 	if (s->queue_ours)
-		CHECK_EQ(brood_queue_new(s->brood, NULL, &s->queue), 0);
+		CHECK_EQ(brood_queue_new(s->brood, &options, &s->queue), 0);
 	else
 		s->queue = brood_own_queue(s->brood);
 	CHECK(s->queue);
@@ -247,7 +249,8 @@ struct brood_lease *site_lease(struct site *s)
 {
 	struct brood_lease_options options = { .size = sizeof options,
 		.limit_ms = s->lease_ms ? s->lease_ms : BROOD_FOREVER,
-		.wait_ms = patience() };
+		.wait_ms = patience(),
+		.pool = site_pool(s) };
 	int r;
 
 	if (s->lease && brood_lease_worker(s->lease, NULL, NULL, NULL) == 0)
@@ -269,6 +272,7 @@ static void prepare(struct given *g)
 	struct brood_job_options *o = &g->what.options;
 
 	o->size = sizeof *o;
+	o->pool = site_pool(g->site);
 	o->dispatch = given_is(g, HANDOFF) ? BROOD_PATH_HANDOFF : BROOD_PATH_LEASE;
 	if (given_is(g, PINNED))
 		o->lease = site_lease(g->site);
@@ -456,6 +460,7 @@ static void run_in_case(void *context)
 	if (!options.log)
 		options.log = note_log;
 	options.flags |= BROOD_NO_CORE;
+	conform_pools(&options);
 	brood = pool_start(&options);
 	if (!one_by_one(brood, run))
 		return;

@@ -45,7 +45,10 @@ static void place_is_sane(const struct given *g)
 		return;
 	}
 	CHECK_GT(v->pid, 1);
-	CHECK_LT(v->slot, stats.workers);
+	if (site_pool(g->site))
+		CHECK_STR(v->pool, "second");
+	else
+		CHECK_LT(v->slot, stats.workers);
 	CHECK_GE(v->generation, 1);
 	CHECK_GE(v->attempts, 1);
 	CHECK_EQ(v->path, given_is(g, HANDOFF) ? BROOD_PATH_HANDOFF : BROOD_PATH_LEASE);

@@ -24,7 +24,9 @@ TestSuite(conformance, .timeout = 1000);
  */
 static void full(struct site *s)
 {
-	struct brood_queue_options small = { .size = sizeof small, .jobs = 9 };
+	struct brood_queue_options small = {
+		.size = sizeof small, .jobs = 9, .pool = site_pool(s)
+	};
 	struct given *g[64];
 	int n = 0;
 

@@ -128,6 +128,35 @@ static void recovers_with_words(void) { recovers("serving"); }
 Test(manager, status_recovers) { case_run(recovers_alone, 40000); }
 Test(manager, status_keeps_the_engines_words) { case_run(recovers_with_words, 40000); }
 
+/* READY=1 and the number of workers are of all pools; a pool that has trouble is named. */
+static void several_pools(void)
+{
+	static const struct brood_pool_options more = {
+		.size = sizeof more, .name = "more", .workers = 1
+	};
+	static const struct brood_pool_options *const pools[] = { &more };
+	struct births *births = case_shared();
+	struct brood_options options = weak_pool();
+	struct last last = { "" };
+	int fd = listen_as_manager();
+	struct brood *brood;
+
+	options.pool_name = "weak";
+	options.pools = pools;
+	options.pools_count = 1;
+	births->fail = 1;
+	CHECK_EQ(brood_start(&options, &brood), 0);
+	brood_notify_ready(brood);
+	status_becomes(brood, fd, &last, "degraded: pool weak: workers die at birth");
+	births->fail = 0;
+	CHECK_MSG(WAIT_UNTIL(strstr(read_on(brood, fd, &last), "of 3 workers ready"), 10000), "%s",
+		last.status);
+	CHECK_EQ(brood_wait_ready(brood, POOL_READY_MS), 0);
+	pool_stop(brood);
+	close(fd);
+}
+Test(manager, status_of_several_pools) { case_run(several_pools, 40000); }
+
 /* ---- WATCHDOG=1 ---- */
 
 #define PERIOD_MS 100 /* between two of them: half of WATCHDOG_USEC */

@@ -65,18 +65,20 @@ Test(unit_fold, beyond_the_burst_they_are_counted)
 Test(unit_fold, what_makes_lines_equal)
 {
 	struct message_log s, a = line_of("job 17 of worker 3"), b = line_of("job 4 of worker 444");
-	struct message_log c = line_of("job 17 of worker x"), d = a, e = a;
+	struct message_log c = line_of("job 17 of worker x"), d = a, e = a, p = a;
 	struct fold f;
 	bool has;
 
 	d.level = BROOD_ERR;
 	e.event = BROOD_EVENT_RESOURCE;
+	p.pool = 2;
 	fold_init(&f, 1, WINDOW);
 	cr_assert_eq(fold_line(&f, AT, &a, &s, &has), 1);
 	cr_assert_eq(fold_line(&f, AT, &b, &s, &has), 0, "digits do not count");
 	cr_assert_eq(fold_line(&f, AT, &c, &s, &has), 1, "text does");
 	cr_assert_eq(fold_line(&f, AT, &d, &s, &has), 1, "level does");
 	cr_assert_eq(fold_line(&f, AT, &e, &s, &has), 1, "event does");
+	cr_assert_eq(fold_line(&f, AT, &p, &s, &has), 1, "pool does");
 }
 
 Test(unit_fold, every_digit_and_only_digits)

@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 TestSuite(unit_pool_options, .timeout = 20);
@@ -54,6 +55,21 @@ Test(unit_pool_options, alone)
 	resolve_free(&r);
 }
 
+/* A program of before has a shorter struct: what stands behind it is nothing of ours. */
+Test(unit_pool_options, older_struct)
+{
+	struct resolved r = resolve(&(struct brood_options){
+		.size = offsetof(struct brood_options, pool_name),
+		.workers = 1,
+		.pool_name = "no name!",
+		.pools_count = 9,
+	});
+
+	cr_assert_eq(r.pools.count, 1);
+	cr_assert_str_eq(r.setups[0].name, "main");
+	resolve_free(&r);
+}
+
 /* An entry with the first pool's name: what it sets wins. */
 Test(unit_pool_options, first_pool)
 {
@@ -75,6 +91,68 @@ Test(unit_pool_options, first_pool)
 	cr_assert(o->worker_init == hook_one && o->worker_exit == hook_end);
 	cr_assert_str_eq(r.setups[0].own.name, "web");
 	resolve_free(&r);
+}
+
+/* What a further pool does not set is the first one's; defaults and hooks are its own. */
+Test(unit_pool_options, further_pools)
+{
+	struct resolved r = resolve(
+		OPTIONS(.workers = 3, .run_ms = 70, .backlog = 9, .worker_init = hook_one,
+			.hook_context = &r, .flags = BROOD_ACCOUNT_CPU, .tolerate = BROOD_LEFT_FDS,
+			.pools = LIST(POOL(.name = "a", .workers = 5, .run_ms = 90, .queue_ms = 10),
+				POOL(.name = "main", .workers = 4, .grace_ms = 6),
+				POOL(.name = "b", .worker_exit = hook_end, .backoff_max_ms = 40)),
+			.pools_count = 3));
+	const struct pool_setup *first = &r.setups[0], *a = &r.setups[1], *b = &r.setups[2];
+
+	cr_assert_eq(r.pools.count, 3);
+	cr_assert_str_eq(a->name, "a");
+	cr_assert_str_eq(b->name, "b");
+	cr_assert(first->named && a->named && b->named);
+	cr_assert_eq(first->options.workers, 4);
+	cr_assert_eq(first->options.grace_ms, 6);
+	cr_assert_eq(a->options.workers, 5);
+	cr_assert_eq(a->options.leases, 5);
+	cr_assert_eq(a->options.run_ms, 90);
+	cr_assert_eq(a->options.backlog, 9);
+	cr_assert_eq(a->submit_queue_ms, 10);
+	cr_assert_eq(a->options.flags, BROOD_ACCOUNT_CPU);
+	cr_assert_eq(a->options.tolerate, BROOD_LEFT_FDS);
+	cr_assert(!a->options.worker_init && !a->options.hook_context);
+	cr_assert_eq(b->options.workers, 3);
+	cr_assert_eq(b->options.grace_ms, 50);
+	cr_assert_eq(b->options.backoff_min_ms, 40);
+	cr_assert_eq(b->submit_queue_ms, BROOD_FOREVER);
+	cr_assert(!b->options.worker_init && b->options.worker_exit == hook_end);
+	for (uint32_t i = 0; i < 3; i++) {
+		cr_assert_eq(r.setups[i].number, i);
+		cr_assert_eq(r.setups[i].first_slot,
+			i ? r.setups[i - 1].first_slot + r.setups[i - 1].places : 0);
+	}
+	resolve_free(&r);
+}
+
+Test(unit_pool_options, together)
+{
+	const struct brood_pool_options *list[BROOD_POOLS_MAX];
+	static struct brood_pool_options many[BROOD_POOLS_MAX];
+	static char names[BROOD_POOLS_MAX][8];
+
+	REFUSED("pool a has 2 workers: with it all pools have 10001", .workers = 9999,
+		.pools = LIST(POOL(.name = "a", .workers = 2)), .pools_count = 1);
+	REFUSED("pools[1]->name is a, which another pool has", .workers = 1,
+		.pools = LIST(POOL(.name = "a"), POOL(.name = "a")), .pools_count = 2);
+	REFUSED("pools[1]->name is main, which another pool has", .workers = 1,
+		.pools = LIST(POOL(.name = "main"), POOL(.name = "main")), .pools_count = 2);
+	REFUSED("pool a (options.pools[1]): workers is 10001", .workers = 1,
+		.pools = LIST(POOL(.name = "main"), POOL(.name = "a", .workers = 10001)),
+		.pools_count = 2);
+	for (int i = 0; i < BROOD_POOLS_MAX; i++) {
+		snprintf(names[i], sizeof names[i], "p%d", i);
+		many[i] = (struct brood_pool_options){ .size = sizeof many[i], .name = names[i] };
+		list[i] = &many[i];
+	}
+	REFUSED("more than 64", .workers = 1, .pools = list, .pools_count = BROOD_POOLS_MAX);
 }
 
 Test(unit_pool_options, refused)

@@ -212,6 +212,34 @@ Test(unit_records, each_has_its_own_memory)
 	records_free(&r);
 }
 
+/* Two pools: an id names one record, whose queue and counts are its own pool's. */
+Test(unit_records, pools_share_the_memory_and_nothing_else)
+{
+	struct record_link *a, *b;
+	struct records first, second;
+
+	cr_assert_eq(records_init(&first, 4, sizeof(struct owner)), 0);
+	records_share(&second, &first);
+	a = records_claim(&first, 5);
+	b = records_claim(&second, 6);
+	cr_assert_null(records_claim(&second, 9), "the record of 5");
+	cr_assert_eq(records_find(&first, 6), b);
+	cr_assert_eq(records_find(&second, 5), a);
+	records_queue(&first, a, false);
+	records_queue(&second, b, false);
+	cr_assert_eq(records_next(&first), a);
+	cr_assert_eq(records_next(&second), b);
+	cr_assert_eq(first.queued, 1);
+	cr_assert_eq(second.out, 1);
+	records_tell(&second, b);
+	cr_assert_null(records_told(&first));
+	records_release(&second, b);
+	cr_assert_eq(second.out, 0);
+	cr_assert_eq(first.out, 1);
+	cr_assert_eq(records_claim(&first, 10), b);
+	records_free(&first);
+}
+
 static void misuse(void (*again)(struct records *, struct record_link *))
 {
 	struct records r;
