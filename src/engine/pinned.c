@@ -18,7 +18,8 @@
 #include "../base/options.h"
 
 #define LIMIT_DEFAULT_MS 60000
-#define ANSWER_SLACK_MS  1000 /* the supervisor bounds the wait; should it not answer at all */
+#define ANSWER_SLACK_MS  1000   /* the supervisor bounds the wait; should it not answer at all */
+#define LEAVE_LOOK_NS    100000 /* how often the end looks whether all threads have left */
 
 static int fail_refused(const struct queue *l, uint32_t wait_ms)
 {
@@ -125,6 +126,24 @@ int engine_lease(
 	return 0;
 }
 
+/*
+ * Threads that waited for a handle are woken, and still come back through the queue: its memory and
+ * fds stay until they have left.
+ */
+static void let_out(struct queue *l)
+{
+	const struct timespec pause = { .tv_nsec = LEAVE_LOOK_NS };
+
+	while (!l->fds.gone &&
+		(l->sleep.leader || l->sleep.waking > 0 || !list_empty(&l->sleep.followers))) {
+		if (l->sleep.leader)
+			inbox_poke(&l->inbox);
+		queue_unlock(l);
+		nanosleep(&pause, NULL);
+		queue_lock(l);
+	}
+}
+
 /* Handles of its jobs outlive it, so it ends when the last of them has its verdict. */
 void engine_lease_end(struct brood_lease *lease)
 {
@@ -142,6 +161,7 @@ void engine_lease_end(struct brood_lease *lease)
 	/* Jobs whose handles are open get their verdict before the queue goes. */
 	if (atomic_load(&l->brood->queues_ended))
 		sleep_look(l);
+	let_out(l);
 	queue_unlock(l);
 	queues_free(l);
 }

@@ -202,7 +202,8 @@ void queues_free(struct queue *l)
 	pthread_mutex_unlock(&b->queues.lock);
 	queue_lock(l);
 	l->freed = true;
-	if (b->run_here) /* all have run, and nobody took these */
+	l->sleep.polled = false; /* who has a handle yet may come for the lock, and tell nobody */
+	if (b->run_here)         /* all have run, and nobody took these */
 		l->stats.dropped += l->jobs.out - l->results.taken_count;
 	list_for_each_safe(link, tmp, &l->leases.list)
 		leasing_abandon(container_of(link, struct lease, link));
