@@ -94,8 +94,9 @@ int deliver(struct queue *l)
 		list_for_each_safe(link, tmp, &batch)
 			queue_jobs_free(l, container_of(link, struct queue_job, link));
 		place_waiting(l);
+		if (l->jobs.out == l->results.taken_count + l->jobs.others)
+			queue_wake(l, &l->sleep.takers); /* they wait for nothing any more */
 	}
 	ring_in_flush(l);
-	l->results.handle_news -= MIN(handles, l->results.handle_news);
 	return count;
 }
