@@ -8,6 +8,8 @@
 #include "queue.h"
 #include "ring_in.h"
 #include "job_verdict.h"
+#include "engine_root.h"
+#include "waiter.h"
 
 /* The job stays: while it is told of, nobody closes it for good. */
 static void tell(struct queue *l, struct queue_job *job)
@@ -65,11 +67,32 @@ static void call_back(struct list *batch)
 	}
 }
 
+int deliver_handles(struct queue *l)
+{
+	uint32_t count = MIN(l->results.handle_news, (uint32_t)INT16_MAX);
+
+	l->results.handle_news = 0;
+	l->results.handle_round++;
+	return (int)count;
+}
+
+void deliver_handles_on(struct queue *l)
+{
+	struct brood *b = l->brood;
+	uint32_t count = l->results.handle_news > 0 ? (uint32_t)deliver_handles(l) : 0;
+
+	if (count == 0 || l->kind != QUEUE_OWN)
+		return;
+	engine_lock(b);
+	b->news += count;
+	waiter_tell_poller(b);
+	engine_unlock(b);
+}
+
 /* One round: what callbacks submit, and is done at once, comes with the next. */
 int deliver(struct queue *l)
 {
 	const struct queue *before = delivering_queue;
-	uint32_t handles = l->results.handle_news;
 	struct list batch;
 	int count;
 

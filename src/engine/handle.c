@@ -67,8 +67,8 @@ static void wait_on_queue(struct brood_handle *h, uint64_t until)
 		}
 		sleep_until(l, &h->on.sleepers, until);
 	}
-	if (is_closed(h) && l->results.handle_news > 0)
-		l->results.handle_news--; /* it is told now */
+	if (is_closed(h) && h->on.round == l->results.handle_round && l->results.handle_news > 0)
+		l->results.handle_news--; /* it is told now, and was not counted before */
 	sleep_tell(l);
 	queue_unlock(l);
 }

@@ -15,6 +15,7 @@ struct handle_queue {
 	struct queue *queue;      /* open and give on a lease: its queue; NULL */
 	struct queue_job *job;    /* NULL: it is closed */
 	struct sleeper *sleepers; /* the thread that waits for it */
+	uint32_t round;           /* closed: results.handle_round when it was */
 };
 
 /* A job as its owner sees it. On the heap for open and give, on the caller's stack for call. */

@@ -35,6 +35,7 @@ static void close_handle(struct queue *l, struct queue_job *job)
 	} else {
 		handle->verdict = job->result.verdict;
 		handle->on.job = NULL;
+		handle->on.round = l->results.handle_round;
 		l->results.handle_news++;
 		queue_wake(l, &handle->on.sleepers);
 		/* last: from now on its owner may give it back */

@@ -59,6 +59,7 @@ struct queue_waiting {
 struct queue_results {
 	/* results, and verdicts of handles, that nobody was told of yet */
 	uint32_t news, handle_news;
+	uint32_t handle_round; /* how often handle_news was counted, and is 0 since */
 	struct list callbacks; /* closed: on_done is to be called */
 	/* closed: to be delivered; delivered by brood_take() and still the caller's to look at */
 	struct list list, taken;

@@ -168,12 +168,13 @@ int submit_dispatch(struct queue *l)
 	l->results.delivering_next = true;
 	sleep_look(l);
 	l->results.delivering_next = false;
-	count = (int)MIN(l->results.handle_news, (uint32_t)INT16_MAX);
+	count = deliver_handles(l);
 	count += deliver(l);
 	for (int round = 0; round < DISPATCH_ROUNDS && l->sleep.polled && sleep_listen(l);
 		round++) {
 		sleep_quiet(l);
 		sleep_glance(l);
+		count += deliver_handles(l);
 		count += deliver(l);
 	}
 	sleep_listen_polled(l);
@@ -199,6 +200,7 @@ static int wait_for_results(struct queue *l, uint32_t timeout_ms)
 	for (;;) {
 		int count = deliver(l);
 
+		deliver_handles_on(l);
 		if (count > 0 || l->results.count > 0)
 			return MAX(count, (int)MIN(l->results.count, (size_t)INT_MAX));
 		if (l->jobs.out == l->results.taken_count + l->jobs.others)
@@ -244,6 +246,7 @@ int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t r
 		sleep_look(l);
 	l->results.taking = false;
 	deliver(l);
+	deliver_handles_on(l);
 	while ((size_t)count < room && count < INT_MAX && !list_empty(&l->results.list)) {
 		struct queue_job *job = container_of(
 			list_first(&l->results.list), struct queue_job, link);
