@@ -27,6 +27,7 @@
 #include "leasing.h"
 #include "lease_state.h"
 #include "ring_out.h"
+#include "unsent.h"
 #include "job_verdict.h"
 
 #include <sys/timerfd.h>
@@ -203,14 +204,23 @@ static uint64_t kept_due(const struct queue *l, uint64_t now)
 	return l->leases.ringed > 0 ? now + QUEUE_LIE_TICK_MS * NS_PER_MS : TIME_NEVER;
 }
 
+/* Frames wait for room in the socket to the supervisor: nobody else may be there to send them. */
+static bool is_unsent(const struct queue *l)
+{
+	return atomic_load_explicit(&l->brood->unsent, memory_order_relaxed);
+}
+
 static uint64_t due_of(const struct queue *l, uint64_t now)
 {
-	uint64_t due = TIME_NEVER;
+	uint64_t due = is_unsent(l) ? now + OUT_RETRY_MS * NS_PER_MS : TIME_NEVER;
 
 	if (l->kind == QUEUE_PINNED)
-		return kept_due(l, now);
+		return MIN(due, kept_due(l, now));
+	if (l->leases.ringed > l->leases.busy)
+		due = MIN(due, l->leases.behind_due);
 	if (l->waiting.count > 0)
-		due = MIN(l->waiting.due, l->leases.ask_held ? l->leases.ask_again : TIME_NEVER);
+		due = MIN(MIN(due, l->waiting.due),
+			l->leases.ask_held ? l->leases.ask_again : TIME_NEVER);
 	return MIN(due, due_to_move(l, now));
 }
 
@@ -233,6 +243,8 @@ static bool is_watched(const struct queue *l)
 {
 	if (l->fds.gone || l->timer.soon)
 		return true;
+	if (is_unsent(l))
+		return false;
 	if (l->kind == QUEUE_PINNED)
 		return l->leases.ringed + l->waiting.count == 0 ||
 			(l->timer.at != TIME_NEVER && !pinned_waits(l));

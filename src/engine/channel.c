@@ -164,7 +164,7 @@ bool channel_ours(struct brood *b)
 	if (identity_is(b->channel_fd, &b->channel))
 		return true;
 	b->channel_fd = b->log_fd = b->epoll_fd = b->news_fd = b->timer_fd = b->queues_fd =
-		b->over_fd = -1;
+		b->over_fd = b->unsent_fd = -1;
 	b->log_ended = true;
 	list_for_each_safe(link, tmp, &b->spare)
 		container_of(link, struct waiter, link)->efd = -1;

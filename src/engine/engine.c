@@ -33,6 +33,7 @@ static int make_fds(struct brood *b)
 		(b->queues_fd = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
 		(b->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0 ||
 		(b->over_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0 ||
+		(b->unsent_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0 ||
 		(b->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) < 0 ||
 		!watch(b, b->channel_fd) || !watch(b, b->news_fd) || !watch(b, b->timer_fd))
 		return -errno;
@@ -103,7 +104,7 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	b->channel_fd = config->channel_fd;
 	b->log_fd = config->log_fd;
 	b->records_count = config->records;
-	b->epoll_fd = b->news_fd = b->timer_fd = b->queues_fd = b->over_fd = -1;
+	b->epoll_fd = b->news_fd = b->timer_fd = b->queues_fd = b->over_fd = b->unsent_fd = -1;
 	b->dispatcher.efd = -1;
 	b->log_ended = !config->options->log;
 	list_init(&b->dispatcher.link);
@@ -144,6 +145,7 @@ struct brood *engine_free(struct brood *b)
 	close_fd(b->timer_fd);
 	close_fd(b->queues_fd);
 	close_fd(b->over_fd);
+	close_fd(b->unsent_fd);
 	pthread_mutex_destroy(&b->lock);
 	pthread_mutex_destroy(&b->queues.lock);
 	pthread_mutex_destroy(&b->common.lock);

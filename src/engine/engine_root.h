@@ -73,11 +73,13 @@ struct brood {
 	int epoll_fd, news_fd, timer_fd;
 	int queues_fd; /* an epoll of all queues' epolls, once brood_stop() was called */
 	int over_fd;   /* readable when all is over */
+	int unsent_fd; /* readable since a frame had to wait: each queue hears of it, once */
 	size_t records_count;
 
 	/* for any thread: atomic, or with locks of their own */
 	_Atomic uint64_t crowd_until; /* 0: there has been none since */
 	_Atomic bool fd_used;         /* brood_fd() was called: keep its epoll right */
+	_Atomic bool unsent;          /* `out` has frames */
 	_Atomic bool queues_ended;    /* nothing will come any more */
 	_Atomic bool refusing;        /* brood_stop() was called, or exit() */
 	struct drops drops;

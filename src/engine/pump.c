@@ -58,7 +58,11 @@ void pump_event(struct queue *l, uint64_t data)
 			(l->results.delivering_next || !l->sleep.polled || !queue_has_news(l)))
 			fds_unpoke(l->inbox.wake_fd);
 		break;
-	case QUEUE_EVENT_TICK: behind_fired(l); break;
+	case QUEUE_EVENT_TICK:
+		behind_fired(l);
+		if (atomic_load_explicit(&l->brood->unsent, memory_order_relaxed))
+			pump_channel(l, false);
+		break;
 	case QUEUE_EVENT_CHANNEL: pump_channel(l, false); break;
 	case QUEUE_EVENT_OVER: /* these would be readable for ever */
 		epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, l->brood->over_fd, NULL);

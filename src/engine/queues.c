@@ -56,7 +56,8 @@ static int make_fds(struct queue *l)
 		(r = queue_watch(l, b->channel_fd, EPOLLIN | EPOLLEXCLUSIVE, QUEUE_EVENT_CHANNEL)) <
 			0)
 		return r;
-	if ((r = queue_watch(l, b->over_fd, EPOLLIN, QUEUE_EVENT_OVER)) < 0)
+	if ((r = queue_watch(l, b->over_fd, EPOLLIN, QUEUE_EVENT_OVER)) < 0 ||
+		(r = queue_watch(l, b->unsent_fd, EPOLLIN | EPOLLET, QUEUE_EVENT_UNSENT)) < 0)
 		return r;
 	if (b->options.log &&
 		(r = queue_watch(l, b->log_fd, EPOLLIN | EPOLLEXCLUSIVE, QUEUE_EVENT_LOG)) < 0)

@@ -27,7 +27,6 @@
  */
 #include "sleep.h"
 
-#include "unsent.h"
 #include "caller.h"
 #include "behind.h"
 #include "collect.h"
@@ -93,11 +92,15 @@ static void scan(struct queue *l)
 	}
 }
 
-/* Nothing waits or stands behind a job that may take long: behind_watch() has nothing to do. */
+/*
+ * Nothing waits or stands behind a job that may take long, and all is sent: behind_watch() has
+ * nothing to do.
+ */
 static bool flows(const struct queue *l)
 {
 	return !l->timer.fired && l->kind != QUEUE_PINNED && l->waiting.count == 0 &&
-		l->leases.ringed <= l->leases.busy;
+		l->leases.ringed <= l->leases.busy &&
+		!atomic_load_explicit(&l->brood->unsent, memory_order_relaxed);
 }
 
 /* After whatever happened. */
@@ -173,32 +176,17 @@ static void sleeper_out(struct sleeper *s)
 		*at = s->next;
 }
 
-/* What waits for room in the supervisor's socket is looked after by whoever leads. */
-static uint64_t sleep_limit(struct queue *l, uint64_t until)
-{
-	struct brood *b = l->brood;
-
-	engine_lock(b);
-	if (!list_empty(&b->out))
-		until = MIN(until, now_ns() + OUT_RETRY_MS * NS_PER_MS);
-	engine_unlock(b);
-	return until;
-}
-
 static int lead(struct queue *l, struct sleeper *s, struct epoll_event *events, uint64_t now,
 	uint64_t until)
 {
-	uint64_t limit = l->leases.asked || l->waiting.count ? sleep_limit(l, until) : until;
 	int n;
 
 	l->sleep.leader = s;
 	queue_unlock(l);
 	n = epoll_wait(l->fds.epoll, events, QUEUE_EVENTS,
-		limit == TIME_NEVER ? -1 : time_poll_ms(limit == until ? now : now_ns(), limit));
+		until == TIME_NEVER ? -1 : time_poll_ms(now, until));
 	queue_lock(l);
 	l->sleep.leader = NULL;
-	if (limit != until)
-		pump_channel(l, false);
 	return n;
 }
 

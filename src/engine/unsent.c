@@ -5,7 +5,9 @@
  * A frame waits for one of two reasons, which need different cures. The socket is full: POLLOUT
  * says when it is not. Or the kernel has no room for fds in flight, or no memory: nothing says when
  * it has, so the engine tries again in a few ms. The thread that leads (wait.c) looks after both,
- * and so does the epoll behind brood_fd(). When no frame waits, neither costs anything.
+ * and so does the epoll behind brood_fd(). A queue hears of the first frame that waits by an
+ * eventfd, and tries again by its timer (behind.c): all threads may sleep in queues, or poll the fd
+ * of one. When no frame waits, none of that costs anything.
  */
 #include "unsent.h"
 
@@ -22,8 +24,10 @@ void unsent_drop(struct brood *b, struct out *out)
 	for (size_t i = 0; i < out->fds_count; i++)
 		closing_fd(out->fds[i]);
 	free(out);
-	if (list_empty(&b->out))
+	if (list_empty(&b->out)) {
 		b->out_state = OUT_OPEN;
+		atomic_store_explicit(&b->unsent, false, memory_order_relaxed);
+	}
 }
 
 /*
@@ -128,6 +132,10 @@ int unsent_append(struct brood *b, struct frame *f, uint64_t job, size_t owned)
 	memcpy(out->bytes, (const unsigned char *)f, size);
 	list_append(&out->link, &b->out);
 	if (first) {
+		/* before the poke: who sleeps in a queue looks at it then */
+		atomic_store(&b->unsent, true);
+		if (b->unsent_fd >= 0)
+			fds_poke(b->unsent_fd);
 		if (b->leader && b->leader != b->reader)
 			waiter_poke(b->leader);
 		unsent_watch(b);
