@@ -116,7 +116,7 @@ static void withdraw_behind(struct lease *lease)
 		struct queue_job *job = lease->entries[q % RING_DEPTH].job;
 
 		if (job && ring_out_withdraw(lease, job) == 0)
-			queue_jobs_wait(lease->queue, job, true);
+			ring_out_again(lease->queue, job);
 	}
 }
 

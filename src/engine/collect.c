@@ -216,7 +216,7 @@ static bool complete(
 	v->peak_kb = done->peak_kb;
 	if (done->flags & DONE_NO_FD && !(job->limits.flags & BROOD_JOB_ONCE) &&
 		job->tries.moved++ < QUEUE_TAKEN_MAX && ring_out_rescue(lease, job) == 0) {
-		queue_jobs_wait(l, job, true); /* this worker's trouble: another one can */
+		ring_out_again(l, job); /* this worker's trouble: another one can */
 		return true;
 	}
 	learn(job, done);

@@ -180,6 +180,8 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 
 	if (lease->published - lease->collected >= RING_DEPTH)
 		return -ENOBUFS;
+	if (job->fds.out)
+		return -EBADF; /* a worker has read its fds, and they are lost */
 	if (job->pipe && !job->piped)
 		pipe_free(l, job); /* that for the reply of an attempt before */
 	r = put_bytes(lease, job, order, entry);

@@ -58,8 +58,6 @@ int side_send(struct lease *lease, struct queue_job *job, uint64_t sequence)
 	struct frame f;
 	int r;
 
-	if (job->fds.out)
-		return -EBADF;
 	if (occupied(lease) || (has_own(job) && lease->published != lease->collected))
 		return -ENOBUFS;
 	r = job->piped ? pipe_open(job, &theirs) : 0;
