@@ -10,8 +10,8 @@
  *
  * The timer fires once, and is set only while a job stands behind another one and a worker of the
  * pool could take it: a worker of this queue that is idle, or one that the queue may ask for. The
- * timer also ends the time that a job may wait in the queue (queue_ms), and asks for a lease again
- * after a refusal.
+ * timer also ends the time that a job may wait (queue_ms), in the queue or in a ring, asks for a
+ * lease again after a refusal, and tries again to send what the supervisor's socket refused.
  *
  * Bound: a job is moved when the job before it has run for PICK_STAND_NS, or when two looks in a
  * row have found it behind jobs that are shorter. A job that has not begun does not run: its worker
@@ -51,17 +51,20 @@ static void no_longer(struct queue *l, uint64_t now)
 	}
 }
 
-/* On a pinned lease they stay where they are, but not for longer than they may wait. */
-static void kept_no_longer(struct queue *l, struct lease *lease, uint64_t now)
+/*
+ * Where no other worker can take them they stay where they are, but not for longer than they may
+ * wait.
+ */
+static void behind_no_longer(struct queue *l, struct lease *lease, uint64_t now)
 {
-	uint64_t q = lease->collected + 2;
-
-	for (; l->kind == QUEUE_PINNED && q <= lease->published; q++) {
+	for (uint64_t q = lease->collected + 2; q <= lease->published; q++) {
 		struct queue_job *job = lease->entries[q % RING_DEPTH].job;
 
-		if (!job || time_after_ms(job->given_ns, job->limits.queue_ms) > now)
+		if (!job)
 			continue;
-		if (ring_out_withdraw(lease, job) == 0)
+		if (job->waiting_until > now)
+			l->leases.behind_due = MIN(l->leases.behind_due, job->waiting_until);
+		else if (ring_out_withdraw(lease, job) == 0)
 			job_verdict_refuse(l, job, BROOD_DETAIL_QUEUE_TIME);
 	}
 }
@@ -248,7 +251,9 @@ static bool is_watched(const struct queue *l)
 	if (l->kind == QUEUE_PINNED)
 		return l->leases.ringed + l->waiting.count == 0 ||
 			(l->timer.at != TIME_NEVER && !pinned_waits(l));
-	return l->waiting.count == 0 && (l->leases.ringed <= l->leases.busy || !can_move(l));
+	return l->waiting.count == 0 &&
+		(l->leases.ringed <= l->leases.busy ||
+			(!can_move(l) && l->timer.at <= l->leases.behind_due));
 }
 
 void behind_watch(struct queue *l)
@@ -267,8 +272,10 @@ void behind_watch(struct queue *l)
 void behind_fired(struct queue *l)
 {
 	uint64_t now = now_ns();
-	bool move = can_move(l);
+	bool move = can_move(l), late = l->leases.behind_due <= now;
 
+	if (late)
+		l->leases.behind_due = TIME_NEVER;
 	list_for_each_safe(link, tmp, &l->leases.list) {
 		struct lease *lease = container_of(link, struct lease, link);
 
@@ -277,7 +284,8 @@ void behind_fired(struct queue *l)
 		collect_done(lease);
 		if (move)
 			look(lease, now);
-		kept_no_longer(l, lease, now);
+		if (late)
+			behind_no_longer(l, lease, now);
 		catch_liar(lease, now);
 	}
 	no_longer(l, now);

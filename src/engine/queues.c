@@ -159,7 +159,8 @@ int queues_new(struct brood_pool *pool, enum queue_kind kind, struct queue **ret
 		.fds = { .epoll = -1, .tick = -1, .control = -1 },
 		.inbox.wake_fd = -1,
 		.timer.at = TIME_NEVER,
-		.waiting.due = TIME_NEVER };
+		.waiting.due = TIME_NEVER,
+		.leases.behind_due = TIME_NEVER };
 	pthread_mutex_init(&l->lock, NULL);
 	struct list *lists[] = { &l->listed.link, &l->jobs.spare, &l->sleep.followers,
 		&l->waiting.list, &l->results.list, &l->results.taken, &l->leases.list,

@@ -170,6 +170,26 @@ static void publish(struct lease *lease, struct queue_job *job, uint64_t sequenc
 		say(lease);
 }
 
+/* The first in the ring, or behind others: it may stand there as long as it may wait. */
+static void stand(struct lease *lease, struct queue_job *job, const struct given *order)
+{
+	struct queue *l = lease->queue;
+
+	if (lease->published != lease->collected) {
+		/* one of the queue has waited before, and has its time from there */
+		if (order)
+			job->waiting_until = time_after_ms(job->given_ns, job->limits.queue_ms);
+		l->leases.behind_due = MIN(l->leases.behind_due, job->waiting_until);
+		return;
+	}
+	/* one of the queue may have waited for long */
+	lease->stand.head_since = order ? job->given_ns : now_ns();
+	list_remove(&lease->idle);
+	l->leases.busy++;
+	if (l->leases.ringed == 0)
+		l->leases.behind_due = TIME_NEVER;
+}
+
 int ring_in_publish(struct lease *lease, struct queue_job *job, const struct given *order)
 {
 	uint64_t sequence = lease->published + 1;
@@ -194,12 +214,7 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 		job->tries.made--;
 		return r;
 	}
-	if (lease->published == lease->collected) {
-		/* one of the queue may have waited for long */
-		lease->stand.head_since = order ? job->given_ns : now_ns();
-		list_remove(&lease->idle);
-		l->leases.busy++;
-	}
+	stand(lease, job, order);
 	job->state = JOB_RINGED;
 	if (job->in_backlog)
 		queue_jobs_out_of_backlog(l, job);

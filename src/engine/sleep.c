@@ -297,4 +297,6 @@ void sleep_caller(struct queue *l, struct queue_job *job)
 	if (job->state == JOB_RINGED)
 		collect_done(job->lease);
 	place_waiting(l);
+	if (!flows(l))
+		behind_watch(l);
 }
