@@ -106,6 +106,7 @@ static uint32_t sooner(uint32_t a, uint32_t b) { return a && b ? MIN(a, b) : MAX
 static void add_page(const struct stats_page *page, struct brood_stats *s)
 {
 	s->died += atomic_load_explicit(&page->died, memory_order_acquire);
+	s->workers += load32(&page->workers);
 	s->ready += load32(&page->ready);
 	s->idle += load32(&page->idle);
 	s->busy += load32(&page->busy);
@@ -147,7 +148,6 @@ static void add_counts(struct brood_pool *pool, struct brood_stats *s)
 
 static void add_pool(struct brood_pool *pool, struct brood_stats *s)
 {
-	s->workers += pool->options->workers;
 	add_page(pool->stats_page, s);
 	add_counts(pool, s);
 	queues_stats(pool, s);

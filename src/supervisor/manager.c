@@ -44,7 +44,7 @@ static void describe(struct supervisor *s, char *text, size_t size)
 		const char *trouble = trouble_of(pool);
 
 		ready += pool_ready(pool);
-		workers += pool->workers;
+		workers += pool->size.target;
 		if (!trouble)
 			continue;
 		named = pool->setup->named;
@@ -92,7 +92,7 @@ static bool all_were_ready(struct supervisor *s)
 void manager_tell(struct pool *pool)
 {
 	struct supervisor *s = pool->supervisor;
-	bool full = pool_ready(pool) == pool->workers, degraded = pool_degraded(pool);
+	bool full = pool_ready(pool) >= sizing_least(&pool->size), degraded = pool_degraded(pool);
 
 	/*
 	 * Both degraded and recovered change the status. A pool that stops keeps the status

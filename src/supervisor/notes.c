@@ -11,6 +11,7 @@
 #include "manager.h"
 #include "outbox.h"
 #include "pool.h"
+#include "size.h"
 #include "lease_watch.h"
 #include "spawn.h"
 #include "stop.h"
@@ -74,6 +75,7 @@ static void settle_round(struct supervisor *s)
 	if (take(s, NOTE_TELL))
 		outbox_flush(s);
 	take_for_pools(s, NOTE_QUEUE, assign_all);
+	take_for_pools(s, NOTE_SIZE, size_step);
 	if (take(s, NOTE_BIRTH))
 		spawn_due(s);
 	take_for_pools(s, NOTE_POOL, manager_tell);

@@ -131,7 +131,7 @@ int outbox_tell(struct pool *pool, enum message_type type)
 
 	frame_begin(&f, type);
 	f.pool.ready = pool_ready(pool);
-	f.pool.workers = pool->workers;
+	f.pool.workers = pool->size.target;
 	f.pool.left = s->left;
 	f.pool.pool = pool->setup->number;
 	r = send(s, &f);

@@ -13,14 +13,15 @@ uint32_t pool_ready(const struct pool *pool)
 
 bool pool_degraded(const struct pool *pool)
 {
-	return pool->backoff.degraded || slots_working(&pool->slots) < pool->workers;
+	return pool->backoff.degraded || slots_working(&pool->slots) < pool->size.target;
 }
 
 /* A ready worker gets jobs, whatever else is wrong: a job done ends the degraded state. */
 bool pool_hopeless(const struct pool *pool)
 {
 	return pool_ready(pool) == 0 &&
-		(pool->backoff.degraded || slots_working(&pool->slots) == 0);
+		(pool->backoff.degraded ||
+			(pool->size.target > 0 && slots_working(&pool->slots) == 0));
 }
 
 void pool_count(struct pool *pool)
@@ -28,6 +29,7 @@ void pool_count(struct pool *pool)
 	const uint32_t *n = pool->slots.counts;
 	struct stats_page *b = pool->stats_page;
 
+	atomic_store_explicit(&b->workers, pool->size.target, memory_order_relaxed);
 	atomic_store_explicit(&b->idle, n[SLOT_IDLE], memory_order_relaxed);
 	atomic_store_explicit(&b->busy, n[SLOT_BUSY] + n[SLOT_LEASED], memory_order_relaxed);
 	atomic_store_explicit(&b->leased, n[SLOT_LEASED], memory_order_relaxed);
@@ -50,7 +52,7 @@ void pool_worker_is_well(struct slot *slot, const char *what)
 	if (backoff_healthy(&pool->backoff, slot->ready_ns)) {
 		pool_log(pool, BROOD_NOTICE, BROOD_EVENT_RECOVERED,
 			"the pool has recovered: workers %s again", what);
-		note_pool(pool, NOTE_POOL | NOTE_GAUGES);
+		note_pool(pool, NOTE_POOL | NOTE_GAUGES | NOTE_SIZE);
 	}
 	if (backoff_next(&pool->backoff) != before)
 		/* nobody is to wait for a pause that is no more */

@@ -6,6 +6,7 @@
 #include "parts.h"
 #include "../pool/backoff.h"
 #include "../pool/records.h"
+#include "../pool/sizing.h"
 #include "../pool/slots.h"
 #include "../wire/pool_setup.h"
 #include "../wire/stats_page.h"
@@ -17,9 +18,10 @@ struct pool {
 	const struct pool_setup *setup;
 	const struct brood_options *options; /* the setup's */
 	struct stats_page *stats_page;
-	uint32_t workers; /* as many as it is to have */
+	struct sizing size; /* how many workers it is to have */
+	struct timer size_timer;
 	struct slot *slot_array;
-	uint32_t places; /* in it: those of the workers, then the spare ones */
+	uint32_t places; /* in it: those in use, and spare ones */
 	struct slots slots;
 	struct records records;
 	/*
@@ -35,7 +37,7 @@ struct pool {
 	struct cores cores;
 	struct init_data init_data;
 	uint64_t died;      /* workers: pool_count() tells, after the gauges */
-	bool was_ready;     /* all of its workers were, once */
+	bool was_ready;     /* all of its first workers were, once */
 	bool degraded_said; /* to the service manager */
 	bool degraded_told; /* to the engine */
 	bool blind_said;    /* workers that cannot see what jobs leave */

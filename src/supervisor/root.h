@@ -33,6 +33,7 @@ enum note_bit {
 	NOTE_POOL = 1 << 5,   /* the pool may be ready, degraded, or recovered */
 	NOTE_STOP = 1 << 6,   /* the stop may go on */
 	NOTE_RETRY = 1 << 7,  /* a resource was short: try all that waits again, in RETRY_MS */
+	NOTE_SIZE = 1 << 8,   /* what the pool does has changed: it may grow or shrink */
 };
 
 struct supervisor {

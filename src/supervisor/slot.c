@@ -7,9 +7,12 @@
  *   IDLE      waits for a job or a lease: BUSY, LEASED
  *   BUSY      has a job; over: IDLE
  *   LEASED    the engine has it; over: IDLE
- *   ENDING    ends by itself, or was killed. Has ended: EMPTY. Does not end: UNDEAD
+ *   ENDING    ends by itself, or was killed. Has ended: EMPTY, or SPARE where the pool shrinks.
+ *             Does not end: UNDEAD
  *   UNDEAD    its process cannot die; the place is used for nothing until it has, and a sweep has
  *             found nothing that it left: EMPTY, or SPARE where another place has taken over
+ *   SPARE     out of use: the pool needs no more workers. It grows, or another place is undead:
+ *             EMPTY
  *
  * Any state may become ENDING. Whoever moves a slot need not think of what follows: notes tell.
  */
@@ -36,7 +39,7 @@ static void move(struct slot *slot, enum slot_state to)
 {
 	struct pool *pool = slot->pool;
 	enum slot_state from = slot->link.state;
-	uint32_t notes = NOTE_GAUGES | NOTE_STOP;
+	uint32_t notes = NOTE_GAUGES | NOTE_SIZE | NOTE_STOP;
 
 	if (from == SLOT_STARTING || to == SLOT_UNDEAD)
 		notes |= NOTE_POOL;
@@ -44,6 +47,8 @@ static void move(struct slot *slot, enum slot_state to)
 		notes |= NOTE_BIRTH;
 	if (from == SLOT_LEASED || to == SLOT_IDLE || to == SLOT_EMPTY || to == SLOT_UNDEAD)
 		notes |= NOTE_QUEUE;
+	if (to == SLOT_IDLE && !pool->size.fixed)
+		slot->idle_ns = now_ns();
 	if (to == SLOT_UNDEAD)
 		slots_undead(&pool->slots, &slot->link);
 	else
@@ -91,12 +96,34 @@ void slot_make_undead(struct slot *slot)
 	move(slot, SLOT_UNDEAD);
 }
 
-void slot_make_empty(struct slot *slot) { move(slot, SLOT_EMPTY); }
+void slot_make_empty(struct slot *slot)
+{
+	struct pool *pool = slot->pool;
+
+	move(slot, SLOT_EMPTY);
+	if (slots_working(&pool->slots) > pool->size.target)
+		move(slot, SLOT_SPARE);
+}
+
+void slot_use(struct slot *slot) { move(slot, SLOT_EMPTY); }
+
+void slot_put_aside(struct slot *slot) { move(slot, SLOT_SPARE); }
+
+void slot_dismiss(struct slot *slot, const char *reason)
+{
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_END);
+	slot->end.reason = reason;
+	if (slot->paused || frame_send(slot->channel.fd, &f) < 0)
+		slot_kill(slot, SIGKILL, reason);
+	slot_end(slot, time_after_ms(now_ns(), slot->pool->options->stop_ms));
+}
 
 void slot_revive(struct slot *slot)
 {
-	slots_revive(&slot->pool->slots, &slot->link, slot->pool->workers);
-	note_pool(slot->pool, NOTE_GAUGES | NOTE_POOL | NOTE_BIRTH | NOTE_STOP);
+	slots_revive(&slot->pool->slots, &slot->link, slot->pool->size.target);
+	note_pool(slot->pool, NOTE_GAUGES | NOTE_SIZE | NOTE_POOL | NOTE_BIRTH | NOTE_STOP);
 }
 
 /* ---- its job ---- */

@@ -50,7 +50,7 @@ struct slot {
 	struct job *job;   /* that its worker runs, or the lease it is on; NULL */
 	struct ladder ladder;
 	struct slot_lease lease;
-	uint64_t born_ns, ready_ns;
+	uint64_t born_ns, ready_ns, idle_ns; /* idle_ns: IDLE since, of an elastic pool */
 	uint32_t jobs_done;
 	bool core_allowed;
 	struct slot_end end;
@@ -88,7 +88,12 @@ void slot_make_idle(struct slot *slot);
 /* ENDING: at that time, if its worker still lives, it is killed, and looked at again. */
 void slot_end(struct slot *slot, uint64_t kill_at);
 void slot_make_undead(struct slot *slot);
+/* Its process is gone: EMPTY, or SPARE where the pool has more places in use than it needs */
 void slot_make_empty(struct slot *slot);
+void slot_use(struct slot *slot);       /* SPARE to EMPTY */
+void slot_put_aside(struct slot *slot); /* EMPTY to SPARE */
+/* An idle worker is asked to end, and killed after stop_ms. reason: for the log */
+void slot_dismiss(struct slot *slot, const char *reason);
 /* UNDEAD: EMPTY where the pool is short of places, else SPARE */
 void slot_revive(struct slot *slot);
 /* BUSY or LEASED, with that job or lease */

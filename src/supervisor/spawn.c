@@ -102,7 +102,7 @@ static void spawn_failed(struct pool *pool, int error, uint64_t now)
 	count_one(&pool->stats_page->spawn_failures);
 	pool_log(pool, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED,
 		"no worker could be made: %s; %u of %u are there; trying again%s", strerror(-error),
-		pool_ready(pool), pool->workers,
+		pool_ready(pool), pool->size.target,
 		error == -EAGAIN ? " (look at pids.max, TasksMax and RLIMIT_NPROC)" : "");
 }
 

@@ -25,16 +25,8 @@ static void end_idle(struct pool *pool)
 {
 	struct slot_link *l;
 
-	while ((l = slots_first(&pool->slots, SLOT_IDLE))) {
-		struct slot *slot = container_of(l, struct slot, link);
-		struct frame f;
-
-		frame_begin(&f, MESSAGE_END);
-		slot->end.reason = "the pool stops";
-		if (slot->paused || frame_send(slot->channel.fd, &f) < 0)
-			slot_kill(slot, SIGKILL, slot->end.reason);
-		slot_end(slot, time_after_ms(now_ns(), pool->options->stop_ms));
-	}
+	while ((l = slots_first(&pool->slots, SLOT_IDLE)))
+		slot_dismiss(container_of(l, struct slot, link), "the pool stops");
 }
 
 static void cancel_all(struct pool *pool)

@@ -30,6 +30,7 @@
 #include "notes.h"
 #include "pool.h"
 #include "signal_source.h"
+#include "size.h"
 #include "spawn.h"
 #include "stop.h"
 #include "strays.h"
@@ -63,7 +64,7 @@ static void slot_prepare(struct pool *pool, struct slot *slot, uint32_t place)
 	timer_init(&slot->end_timer, death_end_fired);
 	timer_init(&slot->undead_timer, undead_time_up);
 	list_init(&slot->lease.list);
-	slots_add(&pool->slots, &slot->link, place < pool->workers ? SLOT_EMPTY : SLOT_SPARE);
+	slots_add(&pool->slots, &slot->link, place < pool->size.target ? SLOT_EMPTY : SLOT_SPARE);
 }
 
 /* The first pool has the memory of all records: which one an id names depends on no pool. */
@@ -87,13 +88,15 @@ static int pool_prepare(struct supervisor *s, struct pool *pool, const struct po
 	pool->setup = setup;
 	pool->options = o;
 	pool->stats_page = shared_stats_page(s->config.shared, setup->number);
-	pool->workers = o->workers;
+	sizing_init(&pool->size, true, o->workers, o->workers, 0, BROOD_FOREVER);
+	atomic_store(&pool->stats_page->workers, pool->size.target);
 	pool->init_data.memfd = -1;
 	slots_init(&pool->slots);
 	list_init(&pool->leases.granted);
 	list_init(&pool->leases.recalled);
 	list_init(&pool->leases.untold);
 	timer_init(&pool->leases.timer, lease_share_fired);
+	timer_init(&pool->size_timer, size_timer_fired);
 	timer_init(&pool->cores.timer, pool_cores_fired);
 	backoff_init(&pool->backoff, o->backoff_min_ms, o->backoff_max_ms, o->start_limit,
 		now_ns() ^ (uint64_t)getpid());
@@ -130,7 +133,7 @@ static size_t timers_count(struct supervisor *s)
 {
 	size_t count = 16 + s->config.records;
 
-	for_each_pool(pool, s) count += 4 * (size_t)pool->places + 2;
+	for_each_pool(pool, s) count += 4 * (size_t)pool->places + 3;
 	return count;
 }
 
@@ -306,7 +309,7 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	watch_or_die(s, &s->engine.channel, s->config.channel_fd, engine_peer_readable);
 	manager_start(s);
 	guard_peer_spawn(s);
-	note(s, NOTE_BIRTH | NOTE_GAUGES);
+	note(s, NOTE_BIRTH | NOTE_GAUGES | NOTE_POOL);
 	engine_peer_stop_if_ended(s); /* the engine may have ended before anybody watched */
 	if (loop_run(&s->loop) < 0)
 		plain_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE,

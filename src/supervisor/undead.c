@@ -72,12 +72,12 @@ static void say_degraded(struct pool *pool)
 	struct supervisor *s = pool->supervisor;
 	uint32_t working = slots_working(&pool->slots);
 
-	if (working == pool->workers || s->halt.phase > HALT_DRAIN)
+	if (working >= pool->size.target || s->halt.phase > HALT_DRAIN)
 		return;
 	pool_log(pool, BROOD_ERR, BROOD_EVENT_DEGRADED,
 		"the pool is degraded: %u workers that were killed do not end, and there is no "
 		"spare place left; %u of %u places work",
-		pool->slots.counts[SLOT_UNDEAD], working, pool->workers);
+		pool->slots.counts[SLOT_UNDEAD], working, pool->size.target);
 	if (pool_hopeless(pool))
 		verdict_refuse_all(pool, BROOD_DETAIL_DEGRADED);
 }

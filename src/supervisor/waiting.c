@@ -26,7 +26,7 @@ static void enqueue(struct job *job, bool front)
 
 	records_queue(&pool->records, &job->link, front);
 	job->queue_timer.on = queue_time_up;
-	note_pool(pool, NOTE_QUEUE | NOTE_GAUGES);
+	note_pool(pool, NOTE_QUEUE | NOTE_GAUGES | NOTE_SIZE);
 	if (s->halt.phase == HALT_DRAIN)
 		note_pool(pool, NOTE_BIRTH); /* births go on while something is queued */
 	/*

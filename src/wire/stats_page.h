@@ -17,7 +17,7 @@
  * about no pool (strays, the guard, log lines) is counted in the first pool's page.
  */
 struct stats_page {
-	_Atomic uint32_t ready, idle, busy, starting, queued, queued_peak, degraded;
+	_Atomic uint32_t workers, ready, idle, busy, starting, queued, queued_peak, degraded;
 	_Atomic uint64_t next_spawn_ns; /* 0: none is waited for */
 	_Atomic uint64_t verdicts[BROOD_OUTCOMES];
 	_Atomic uint32_t leased, library; /* library: leased, but for explicit leases */

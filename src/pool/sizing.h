@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sizing.h - how many workers a pool is to have. A fixed pool has `max` of them at all times. An
+ * elastic pool keeps `spare` workers idle: it grows before a caller waits, and it ends workers that
+ * have been idle for idle_ms, the coldest first. Its size stays between min and max.
+ *
+ * Growth comes in steps, SIZING_STEP_NS apart. The first step adds as many workers as are spare, at
+ * least one; each next one twice as many, SIZING_RAMP workers at most, until a second has passed
+ * without growth. While births fail nothing grows, for more workers would only die too.
+ */
+#ifndef BROOD_POOL_SIZING_H
+#define BROOD_POOL_SIZING_H
+
+#include "../base/base.h"
+
+#define SIZING_STEP_NS (10 * NS_PER_MS)
+#define SIZING_REST_NS NS_PER_S
+#define SIZING_RAMP    32u
+
+struct sizing {
+	uint32_t target; /* as many workers as the pool is to have now */
+	uint32_t min, max, spare, idle_ms;
+	bool fixed;
+	uint32_t ramp;    /* of the next step */
+	uint64_t grew_ns; /* the last step; 0: none yet */
+};
+/* What the pool does at the moment. */
+struct sizing_facts {
+	uint32_t active;        /* workers with a job or on lease */
+	uint32_t waiting;       /* jobs, and requests for leases, that any worker could take */
+	uint32_t idle;          /* ready, without a job */
+	uint64_t coldest_since; /* the worker that has been idle for longest; TIME_NEVER: none */
+	bool trouble;           /* births fail */
+};
+/* The target at the start: max, or the least that keeps `spare` workers idle. */
+void sizing_init(struct sizing *s, bool fixed, uint32_t min, uint32_t max, uint32_t spare,
+	uint32_t idle_ms);
+/* So many workers are there at the start, and at all times. */
+uint32_t sizing_least(const struct sizing *s);
+/* New bounds, at run time. A fixed pool goes to `max` at once; an elastic one may have to shrink. */
+void sizing_resize(struct sizing *s, uint32_t min, uint32_t max);
+/*
+ * Moves the target. Returns when to ask again; TIME_NEVER: after the next change. A worker beyond
+ * the target is to end once it is idle, the coldest first.
+ */
+uint64_t sizing_step(struct sizing *s, const struct sizing_facts *facts, uint64_t now);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * size.c - brings the pool to the size that pool/sizing.c decides. A pool grows by taking spare
+ * places into use; births follow. It shrinks at its idle workers, the coldest first. A worker that
+ * has a job or a lease keeps it: such a worker ends when it is idle again.
+ */
+#include "size.h"
+#include "lease_watch.h"
+#include "pool.h"
+#include "slot.h"
+#include "verdict.h"
+
+static struct slot *coldest(struct pool *pool)
+{
+	struct list *idle = &pool->slots.lists[SLOT_IDLE];
+
+	return list_empty(idle) ? NULL : container_of(idle->prev, struct slot, link.link);
+}
+
+static uint64_t decide(struct pool *pool, uint64_t now)
+{
+	const uint32_t *n = pool->slots.counts;
+	struct slot *cold = coldest(pool);
+
+	return sizing_step(&pool->size,
+		&(struct sizing_facts){
+			.active = n[SLOT_BUSY] + n[SLOT_LEASED],
+			.waiting = pool->records.queued - pool->records.parked_count,
+			.idle = n[SLOT_IDLE],
+			.coldest_since = cold ? cold->idle_ns : TIME_NEVER,
+			.trouble = pool->backoff.degraded || backoff_next(&pool->backoff) > now },
+		now);
+}
+
+static struct slot *first(struct pool *pool, enum slot_state state)
+{
+	struct slot_link *l = slots_first(&pool->slots, state);
+
+	return l ? container_of(l, struct slot, link) : NULL;
+}
+
+static void use_places(struct pool *pool)
+{
+	struct slot *slot;
+
+	while (slots_working(&pool->slots) < pool->size.target && (slot = first(pool, SLOT_SPARE)))
+		slot_use(slot);
+}
+
+/* Workers beyond the target, without those that end already. */
+static uint32_t surplus(const struct pool *pool)
+{
+	uint32_t stay = slots_working(&pool->slots) - pool->slots.counts[SLOT_ENDING];
+
+	return stay > pool->size.target ? stay - pool->size.target : 0;
+}
+
+/* Leases last for long: those held longest are recalled, unless they are on their way already. */
+static void recall_surplus(struct pool *pool, uint64_t now)
+{
+	uint32_t count = surplus(pool), leaving = 0;
+
+	for (struct list *l = pool->leases.recalled.next; l != &pool->leases.recalled; l = l->next)
+		leaving++;
+	list_for_each_safe(l, tmp, &pool->leases.granted)
+	{
+		if (count <= leaving)
+			break;
+		lease_watch_take_back(container_of(l, struct slot, lease.list), now);
+		count--;
+	}
+}
+
+static void end_surplus(struct pool *pool, uint64_t now)
+{
+	struct slot *slot;
+
+	while (surplus(pool) > 0 && (slot = first(pool, SLOT_EMPTY)))
+		slot_put_aside(slot);
+	while (surplus(pool) > 0 && (slot = coldest(pool))) {
+		slot->end.retiring = true;
+		count_one(&pool->stats_page->retired);
+		slot_dismiss(slot, "the pool shrinks");
+	}
+	if (surplus(pool) > 0)
+		recall_surplus(pool, now);
+}
+
+void size_step(struct pool *pool)
+{
+	struct supervisor *s = pool->supervisor;
+	uint64_t now, again;
+
+	if (pool->size.fixed && slots_working(&pool->slots) == pool->size.target)
+		return;
+	if (s->halt.phase > HALT_DRAIN)
+		return;
+	now = now_ns();
+	while ((again = decide(pool, now)) == now)
+		end_surplus(pool, now);
+	use_places(pool);
+	end_surplus(pool, now);
+	if (again != TIME_NEVER)
+		timer_set(&s->loop, &pool->size_timer, again);
+	else
+		timer_stop(&s->loop, &pool->size_timer);
+	/* All places may be undead: then a job that has made the pool grow waits for nobody. */
+	if (pool_hopeless(pool) && pool->records.queued > 0)
+		verdict_refuse_all(pool, BROOD_DETAIL_DEGRADED);
+}
+
+void size_timer_fired(struct timer *timer, uint64_t now)
+{
+	struct pool *pool = container_of(timer, struct pool, size_timer);
+
+	(void)now;
+	note_pool(pool, NOTE_SIZE);
+}
+
+void size_set(struct pool *pool, uint32_t min, uint32_t max)
+{
+	sizing_resize(&pool->size, min, max);
+	note_pool(pool, NOTE_SIZE | NOTE_GAUGES | NOTE_POOL);
+}
