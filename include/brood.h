@@ -317,6 +317,54 @@ enum brood_spawn {
 	BROOD_SPAWN_FORK,   /* with pthread_atfork() handlers; slow with thousands of workers */
 };
 
+/* What a struct brood_rights sets, beside limits and cpus: a set. Since: 0.3.0. */
+enum brood_rights_set {
+	BROOD_RIGHTS_UID = 1 << 0,
+	BROOD_RIGHTS_GID = 1 << 1,
+	BROOD_RIGHTS_GROUPS = 1 << 2, /* also with groups_count 0: none */
+	BROOD_RIGHTS_NICE = 1 << 3,
+	BROOD_RIGHTS_SCHEDULER = 1 << 4, /* policy and priority */
+	BROOD_RIGHTS_OOM = 1 << 5,
+	BROOD_RIGHTS_UMASK = 1 << 6,
+	BROOD_RIGHTS_NO_NEW_PRIVS = 1 << 7 /* PR_SET_NO_NEW_PRIVS */
+};
+
+/* A resource limit, by its RLIMIT_ number; not DATA, STACK or CORE, which pool options set. */
+struct brood_limit {
+	int resource;
+	uint32_t reserved;
+	uint64_t soft, hard; /* RLIM_INFINITY: none */
+};
+
+/*
+ * Who the workers of a pool are and what they may use. Workers take the rights on at birth, before
+ * any hook. brood_start() tries them once in a child, and fails where a worker would fail.
+ * brood_rights(3) tells more. Since: 0.3.0.
+ */
+struct brood_rights {
+	size_t size;
+	uint32_t set;             /* enum brood_rights_set: which of the next ones are meant */
+	uint32_t uid, gid;        /* real, effective and saved */
+	int32_t nice;             /* -20 to 19 */
+	int32_t policy, priority; /* SCHED_OTHER, ...; see sched(7) */
+	int32_t oom_score_adj;    /* -1000 to 1000 */
+	uint32_t umask;
+	const uint32_t *groups;
+	size_t groups_count;
+	const struct brood_limit *limits;
+	size_t limits_count; /* at most 32 */
+	const int *cpus;     /* that workers may run on */
+	size_t cpus_count;   /* 0: those of the program */
+	uint64_t reserved[8];
+};
+
+/* brood_pool_options.scaling: how a pool comes to its number of workers. Since: 0.3.0. */
+enum brood_scaling {
+	BROOD_FIXED,    /* `workers` of them, at all times */
+	BROOD_ELASTIC,  /* workers_min to `workers`; `spare` of them idle, if possible */
+	BROOD_ON_DEMAND /* none, until a job comes; to `workers` at most */
+};
+
 /*
  * The options of one pool, for brood_options.pools. brood_start() copies them. 0 means the value
  * of the same field of struct brood_options. brood_pool_options(3) tells more. Since: 0.3.0.
@@ -350,6 +398,14 @@ struct brood_pool_options {
 	int (*worker_init)(void *hook_context);
 	void (*worker_exit)(void *hook_context);
 	void *hook_context;
+
+	/* The size at run time. */
+	uint32_t scaling;     /* enum brood_scaling */
+	uint32_t workers_min; /* ELASTIC: the least; 0: 1 */
+	uint32_t spare;       /* ELASTIC: idle workers to keep; 0: 1 */
+	uint32_t idle_ms;     /* a worker idle for so long ends, unless it is spare; 0: 10000 */
+
+	const struct brood_rights *rights; /* NULL: those of the program; BROOD_INLINE: ignored */
 	uint64_t reserved[8];
 };
 

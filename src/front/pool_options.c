@@ -8,6 +8,7 @@
  */
 #include "pool_options.h"
 #include "pool_values.h"
+#include "rights_options.h"
 
 #include "../base/base.h"
 #include "../base/options.h"
@@ -141,6 +142,43 @@ static int check_first(const struct pool_setup *setup, const char *where)
 	return pool_values_check(&o, where);
 }
 
+/* ---- its size at run time ---- */
+
+static int check_size(const struct pool_setup *setup)
+{
+	const struct brood_pool_options *own = &setup->own;
+	uint32_t workers = setup->options.workers;
+	char where[64];
+
+	snprintf(where, sizeof where, "pool %s: ", setup->name);
+	if (own->scaling > BROOD_ON_DEMAND)
+		return INVALID("%sscaling is %u: one of enum brood_scaling", where, own->scaling);
+	if (own->scaling != BROOD_ELASTIC && (own->workers_min || own->spare))
+		return INVALID("%s%s is %u: only a pool with scaling BROOD_ELASTIC has it", where,
+			own->workers_min ? "workers_min" : "spare",
+			own->workers_min ? own->workers_min : own->spare);
+	if (own->scaling == BROOD_FIXED && own->idle_ms)
+		return INVALID("%sidle_ms is %u: workers of a fixed pool stay; set scaling", where,
+			own->idle_ms);
+	if (own->workers_min > workers)
+		return INVALID("%sworkers_min is %u: at most workers, which is %u", where,
+			own->workers_min, workers);
+	if (own->spare > workers)
+		return INVALID(
+			"%sspare is %u: at most workers, which is %u", where, own->spare, workers);
+	return 0;
+}
+
+static void default_size(struct brood_pool_options *own)
+{
+	if (own->scaling == BROOD_ELASTIC) {
+		own->workers_min = MAX(own->workers_min, 1u);
+		own->spare = MAX(own->spare, 1u);
+	}
+	if (own->idle_ms == 0)
+		own->idle_ms = 10000;
+}
+
 /* ---- all of them ---- */
 
 static struct pool_setup *find(struct pool_setup *list, uint32_t count, const char *name)
@@ -149,6 +187,17 @@ static struct pool_setup *find(struct pool_setup *list, uint32_t count, const ch
 		if (strcmp(list[i].name, name) == 0)
 			return &list[i];
 	return NULL;
+}
+
+static int take_rights(
+	struct pool_setup *setup, const struct brood_rights *rights, const char *where)
+{
+	char field[112];
+
+	if (!rights)
+		return 0;
+	snprintf(field, sizeof field, "%srights->", where);
+	return rights_options_take(rights, field, &setup->rights);
 }
 
 /* The entry number `index`: a further pool, or more of the first one. */
@@ -179,10 +228,12 @@ static int add(
 		setup->options = *o;
 		without_hooks(&setup->options);
 	}
+	lay_over(&setup->options, &own);
 	setup->own = own;
 	setup->own.name = setup->name;
-	lay_over(&setup->options, &own);
-	return setup == list ? check_first(setup, where) : finish(setup, where);
+	setup->own.rights = NULL;
+	r = setup == list ? check_first(setup, where) : finish(setup, where);
+	return r < 0 ? r : take_rights(setup, own.rights, where);
 }
 
 static int check_count(const struct brood_options *o)
@@ -234,14 +285,26 @@ static int fill(const struct brood_options *o, struct pool_setup *list, uint32_t
 		r = add(o, list, count, i);
 	if (r == 0)
 		r = finish(&list[0], "options.");
+	/* at the end, when each pool has its number of workers */
+	for (uint32_t i = 0; r == 0 && i < *count; i++) {
+		r = check_size(&list[i]);
+		default_size(&list[i].own);
+	}
 	return r < 0 ? r : number(list, *count);
+}
+
+void pool_options_free(struct pool_setup *list, uint32_t count)
+{
+	for (uint32_t i = 0; list && i < count; i++)
+		free(list[i].rights);
+	free(list);
 }
 
 int pool_options_resolve(
 	const struct brood_options *o, struct pool_setup **ret_list, uint32_t *ret_count)
 {
 	struct pool_setup *list;
-	uint32_t count;
+	uint32_t count = 0;
 	int r = check_count(o);
 
 	if (r < 0)
@@ -253,7 +316,7 @@ int pool_options_resolve(
 	}
 	r = fill(o, list, &count);
 	if (r < 0) {
-		free(list);
+		pool_options_free(list, count);
 		return r;
 	}
 	*ret_list = list;

@@ -146,7 +146,7 @@ int resolve_options(const struct brood_options *options, struct resolved *ret)
 
 void resolve_free(struct resolved *r)
 {
-	free(r->setups);
+	pool_options_free(r->setups, r->pools.count);
 	free(r->memory);
 	r->setups = NULL;
 	r->memory = NULL;

@@ -35,6 +35,7 @@
 #include "../os/text.h"
 #include "../os/title.h"
 #include "resolve.h"
+#include "rights_trial.h"
 #include "role.h"
 #include "../supervisor/supervisor.h"
 #include "surroundings.h"
@@ -381,7 +382,8 @@ int brood_start(const struct brood_options *options, struct brood **ret_brood)
 		return r;
 	if (s->resolved.options.flags & BROOD_INLINE)
 		r = start_inline(s, ret_brood);
-	else if ((r = check_threads()) == 0 && (r = surroundings_check()) == 0)
+	else if ((r = check_threads()) == 0 && (r = surroundings_check()) == 0 &&
+		(r = rights_trial(&s->resolved.pools)) == 0)
 		r = start_processes(s, ret_brood);
 	if (r < 0 && brood_role() == BROOD_ROLE_NONE)
 		undo(s);

@@ -9,8 +9,8 @@ static uint32_t bounded(const struct sizing *s, uint64_t workers)
 	return (uint32_t)MIN(MAX(workers, (uint64_t)s->min), (uint64_t)s->max);
 }
 
-void sizing_init(struct sizing *s, bool fixed, uint32_t min, uint32_t max, uint32_t spare,
-	uint32_t idle_ms)
+void sizing_init(
+	struct sizing *s, bool fixed, uint32_t min, uint32_t max, uint32_t spare, uint32_t idle_ms)
 {
 	*s = (struct sizing){
 		.fixed = fixed, .min = min, .max = max, .spare = spare, .idle_ms = idle_ms

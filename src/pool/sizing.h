@@ -33,11 +33,11 @@ struct sizing_facts {
 	bool trouble;           /* births fail */
 };
 /* The target at the start: max, or the least that keeps `spare` workers idle. */
-void sizing_init(struct sizing *s, bool fixed, uint32_t min, uint32_t max, uint32_t spare,
-	uint32_t idle_ms);
+void sizing_init(
+	struct sizing *s, bool fixed, uint32_t min, uint32_t max, uint32_t spare, uint32_t idle_ms);
 /* So many workers are there at the start, and at all times. */
 uint32_t sizing_least(const struct sizing *s);
-/* New bounds, at run time. A fixed pool goes to `max` at once; an elastic one may have to shrink. */
+/* New bounds, at run time. A fixed pool goes to `max` at once; an elastic one keeps within. */
 void sizing_resize(struct sizing *s, uint32_t min, uint32_t max);
 /*
  * Moves the target. Returns when to ask again; TIME_NEVER: after the next change. A worker beyond

@@ -23,8 +23,7 @@ static uint64_t decide(struct pool *pool, uint64_t now)
 	struct slot *cold = coldest(pool);
 
 	return sizing_step(&pool->size,
-		&(struct sizing_facts){
-			.active = n[SLOT_BUSY] + n[SLOT_LEASED],
+		&(struct sizing_facts){ .active = n[SLOT_BUSY] + n[SLOT_LEASED],
 			.waiting = pool->records.queued - pool->records.parked_count,
 			.idle = n[SLOT_IDLE],
 			.coldest_since = cold ? cold->idle_ns : TIME_NEVER,
@@ -62,8 +61,7 @@ static void recall_surplus(struct pool *pool, uint64_t now)
 
 	for (struct list *l = pool->leases.recalled.next; l != &pool->leases.recalled; l = l->next)
 		leaving++;
-	list_for_each_safe(l, tmp, &pool->leases.granted)
-	{
+	list_for_each_safe(l, tmp, &pool->leases.granted) {
 		if (count <= leaving)
 			break;
 		lease_watch_take_back(container_of(l, struct slot, lease.list), now);

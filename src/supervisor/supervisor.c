@@ -88,7 +88,8 @@ static int pool_prepare(struct supervisor *s, struct pool *pool, const struct po
 	pool->setup = setup;
 	pool->options = o;
 	pool->stats_page = shared_stats_page(s->config.shared, setup->number);
-	sizing_init(&pool->size, true, o->workers, o->workers, 0, BROOD_FOREVER);
+	sizing_init(&pool->size, setup->own.scaling == BROOD_FIXED, setup->own.workers_min,
+		o->workers, setup->own.spare, setup->own.idle_ms);
 	atomic_store(&pool->stats_page->workers, pool->size.target);
 	pool->init_data.memfd = -1;
 	slots_init(&pool->slots);

@@ -26,6 +26,7 @@ struct pool_setup {
 	struct brood_options options;
 	/* as the program gave it, for what struct brood_options has no field for; or all zeros */
 	struct brood_pool_options own;
+	struct brood_rights *rights; /* NULL; a copy, with its arrays */
 };
 struct pool_setups {
 	const struct pool_setup *list;

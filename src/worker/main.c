@@ -39,6 +39,7 @@
 #include "job_stack.h"
 #include "memory.h"
 #include "report.h"
+#include "rights.h"
 #include "run.h"
 #include "serve.h"
 #include "worker.h"
@@ -171,6 +172,24 @@ static void set_manners(const struct worker_config *c)
 		birth_failed("setting up its signals", r);
 }
 
+/* What its pool gives it. A change of the user has cleared PDEATHSIG. */
+static void take_rights(const struct worker_config *c)
+{
+	const char *step = "";
+	char what[64];
+	int r;
+
+	if (!c->pool || !c->pool->rights)
+		return;
+	r = rights_take(c->pool->rights, &step);
+	if (r < 0) {
+		snprintf(what, sizeof what, "taking the rights of its pool (%s)", step);
+		birth_failed(what, r);
+	}
+	if (process_set_pdeathsig(SIGKILL, c->supervisor_pid) < 0)
+		worker_give_up(WORKER_EXIT_BIRTH);
+}
+
 /* ---- ready, and the loop ---- */
 
 static void ready(void)
@@ -242,6 +261,7 @@ void worker_main(struct worker_config *config)
 	become_worker(config);
 	keep_only_ours(config);
 	set_manners(config);
+	take_rights(config);
 	birth_failed(
 		"making its stack", job_stack_enter(config->options->stack_size, on_own_stack));
 }

@@ -149,11 +149,13 @@ static bool settled(struct brood *brood)
 		proc_workers(proc_supervisor(), workers, 2 * WORKERS) == WORKERS;
 }
 
-static void nothing_to_do(void)
+static void nothing_to_do_with(const struct brood_pool_options *pool)
 {
-	struct brood_options options = {
-		.workers = WORKERS, .log = silent, .flags = BROOD_NO_CORE
-	};
+	struct brood_options options = { .workers = WORKERS,
+		.log = silent,
+		.flags = BROOD_NO_CORE,
+		.pools = &pool,
+		.pools_count = pool != NULL };
 	struct brood *brood = pool_start(&options);
 	pid_t engine = getpid(), child;
 	int ends[2], status;
@@ -177,4 +179,18 @@ static void nothing_to_do(void)
 	pool_stop(brood);
 }
 
+static void nothing_to_do(void) { nothing_to_do_with(NULL); }
+
+/* An elastic pool that is as small as it may be asks for nothing, either. */
+static void elastic_with_nothing_to_do(void)
+{
+	nothing_to_do_with(&(struct brood_pool_options){ .size = sizeof(struct brood_pool_options),
+		.name = "main",
+		.scaling = BROOD_ELASTIC,
+		.workers = 2 * WORKERS,
+		.workers_min = WORKERS,
+		.idle_ms = 500 });
+}
+
+Test(idle, elastic_pool) { case_run(elastic_with_nothing_to_do, 80000); }
 Test(idle, nobody_wakes_up) { case_run(nothing_to_do, 80000); }

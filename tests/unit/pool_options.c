@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 TestSuite(unit_pool_options, .timeout = 20);
 
@@ -155,6 +156,52 @@ Test(unit_pool_options, together)
 	REFUSED("more than 64", .workers = 1, .pools = list, .pools_count = BROOD_POOLS_MAX);
 }
 
+Test(unit_pool_options, size_has_its_defaults)
+{
+	struct resolved r = resolve(OPTIONS(.workers = 3,
+		.pools = LIST(POOL(.name = "main", .scaling = BROOD_ELASTIC)), .pools_count = 1));
+
+	cr_assert_eq(r.setups[0].own.workers_min, 1);
+	cr_assert_eq(r.setups[0].own.spare, 1);
+	cr_assert_eq(r.setups[0].own.idle_ms, 10000);
+	resolve_free(&r);
+	r = resolve(OPTIONS(.workers = 3,
+		.pools = LIST(POOL(.name = "main", .scaling = BROOD_ON_DEMAND, .idle_ms = 5)),
+		.pools_count = 1));
+	cr_assert_eq(r.setups[0].own.workers_min, 0);
+	cr_assert_eq(r.setups[0].own.spare, 0);
+	cr_assert_eq(r.setups[0].own.idle_ms, 5);
+	resolve_free(&r);
+}
+
+/* The arrays of the program may be gone after the start. */
+Test(unit_pool_options, rights_are_copied)
+{
+	uint32_t groups[] = { 4, 5 };
+	int cpus[] = { 0 };
+	struct brood_limit limits[] = { { .resource = RLIMIT_NPROC, .soft = 1, .hard = 2 } };
+	struct brood_rights rights = { .size = sizeof rights,
+		.set = BROOD_RIGHTS_GROUPS,
+		.groups = groups,
+		.groups_count = 2,
+		.limits = limits,
+		.limits_count = 1,
+		.cpus = cpus,
+		.cpus_count = 1 };
+	struct resolved r = resolve(
+		OPTIONS(.pools = LIST(POOL(.name = "main", .rights = &rights)), .pools_count = 1));
+	const struct brood_rights *own = r.setups[0].rights;
+
+	memset(groups, 0, sizeof groups);
+	memset(limits, 0, sizeof limits);
+	memset(cpus, 1, sizeof cpus);
+	memset(&rights, 1, sizeof rights);
+	cr_assert_eq(own->groups[1], 5);
+	cr_assert_eq(own->limits[0].hard, 2);
+	cr_assert_eq(own->cpus[0], 0);
+	resolve_free(&r);
+}
+
 Test(unit_pool_options, refused)
 {
 	char longest[BROOD_POOL_NAME_MAX + 1];
@@ -182,6 +229,16 @@ Test(unit_pool_options, refused)
 	REFUSED_POOL("dispatch is 3", .name = "main", .dispatch = 3);
 	REFUSED_POOL("tolerate", .name = "main", .tolerate = 1u << 30);
 	REFUSED_POOL("stack_size is 100", .name = "main", .stack_size = 100);
+	REFUSED_POOL("pool main: scaling is 3", .name = "main", .scaling = 3);
+	REFUSED_POOL("workers_min is 2: only a pool with scaling BROOD_ELASTIC", .name = "main",
+		.workers_min = 2);
+	REFUSED_POOL("spare is 1: only", .name = "main", .scaling = BROOD_ON_DEMAND, .spare = 1);
+	REFUSED_POOL("idle_ms is 9: workers of a fixed pool stay", .name = "main", .idle_ms = 9);
+	REFUSED_POOL("workers_min is 3: at most workers, which is 2", .name = "main",
+		.scaling = BROOD_ELASTIC, .workers_min = 3);
+	REFUSED_POOL("spare is 3: at most", .name = "main", .scaling = BROOD_ELASTIC, .spare = 3);
+	REFUSED_POOL(
+		"rights->size is 8", .name = "main", .rights = &(struct brood_rights){ .size = 8 });
 	REFUSED_POOL("backoff_min_ms is 2000", .name = "main", .backoff_min_ms = 2000,
 		.backoff_max_ms = 1000);
 }

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* rights_trial.h - can a worker have the rights of its pool? */
+#ifndef BROOD_FRONT_RIGHTS_TRIAL_H
+#define BROOD_FRONT_RIGHTS_TRIAL_H
+
+#include "../wire/pool_setup.h"
+
+/* Tries them in a child of its own, a pool after the other. 0, or -errno with a sentence. */
+int rights_trial(const struct pool_setups *pools);
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * elastic.c - pools that grow with their work and shrink without it. Jobs wait at a gate in shared
+ * memory, so the test decides how many run.
+ */
+#include "../helpers/pool.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+
+TestSuite(elastic, .timeout = 180);
+
+#define BOUND_MS 20000
+
+static struct brood *brood;
+static struct {
+	_Atomic int open, inside, fail;
+} * gate;
+
+static int job_at_gate(struct brood_job *job)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	(void)job;
+	atomic_fetch_add(&gate->inside, 1);
+	while (!atomic_load(&gate->open))
+		nanosleep(&pause, NULL);
+	atomic_fetch_sub(&gate->inside, 1);
+	return 0;
+}
+
+static int init_may_fail(void *context)
+{
+	(void)context;
+	return atomic_load(&gate->fail);
+}
+
+static void start(struct brood_pool_options pool, uint32_t path)
+{
+	const struct brood_pool_options *pools[] = { &pool };
+	struct brood_options options = { .size = sizeof options,
+		.workers = 12,
+		.pools = pools,
+		.pools_count = 1,
+		.dispatch = path,
+		.worker_init = init_may_fail,
+		.log = note_log };
+
+	pool.size = sizeof pool;
+	pool.name = "main";
+	gate = mmap(NULL, sizeof *gate, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(gate != MAP_FAILED);
+	brood = pool_start(&options);
+}
+
+static void submit(int count)
+{
+	struct brood_job_options o = { .size = sizeof o, .run_ms = BROOD_FOREVER };
+
+	for (int i = 0; i < count; i++)
+		CHECK_MSG(brood_submit(brood, job_at_gate, "", 0, &o, NULL) == 0, "%s",
+			brood_error());
+}
+
+/* So many jobs wait at the gate. */
+static bool inside(int count)
+{
+	CHECK_GE(brood_dispatch(brood), 0);
+	return atomic_load(&gate->inside) == count;
+}
+
+static bool some_inside(void)
+{
+	CHECK_GE(brood_dispatch(brood), 0);
+	return atomic_load(&gate->inside) > 2;
+}
+
+static void take(int count)
+{
+	const struct brood_result *result;
+
+	atomic_store(&gate->open, 1);
+	for (int i = 0; i < count; i++) {
+		while (brood_take(brood_own_queue(brood), &result, 1) == 0)
+			CHECK_GE(brood_queue_wait(
+					 brood_own_queue(brood), (uint32_t)test_scaled(BOUND_MS)),
+				0);
+		verdict_is(&result->verdict, BROOD_DONE, BROOD_DETAIL_NONE);
+	}
+	atomic_store(&gate->open, 0);
+}
+
+static bool ready_are(uint32_t count)
+{
+	struct brood_stats stats = pool_stats(brood);
+
+	return stats.ready == count && stats.workers == count && stats.starting == 0;
+}
+
+/* With each transport: jobs that wait make workers; idle workers end, but for the least. */
+static void grows_and_shrinks(uint32_t path)
+{
+	pid_t workers[32];
+
+	start(
+		(struct brood_pool_options){
+			.scaling = BROOD_ELASTIC, .workers_min = 2, .spare = 1, .idle_ms = 300 },
+		path);
+	CHECK(ready_are(2));
+	for (int round = 0; round < 3; round++) {
+		submit(8);
+		CHECK(WAIT_UNTIL(inside(8), BOUND_MS));
+		CHECK(WAIT_UNTIL(ready_are(9), BOUND_MS)); /* the spare one, too */
+		take(8);
+		CHECK(WAIT_UNTIL(ready_are(2), BOUND_MS));
+		CHECK(WAIT_UNTIL(proc_workers(proc_supervisor(), workers, 32) == 2, BOUND_MS));
+	}
+	CHECK_GE(pool_stats(brood).retired, 3 * 7);
+	CHECK_EQ(pool_stats(brood).degraded, 0);
+	pool_stop(brood);
+}
+static void grows_by_handoff(void) { grows_and_shrinks(BROOD_PATH_HANDOFF); }
+Test(elastic, grows_by_handoff) { case_run(grows_by_handoff, 120000); }
+static void grows_by_lease(void) { grows_and_shrinks(BROOD_PATH_LEASE); }
+Test(elastic, grows_by_lease) { case_run(grows_by_lease, 120000); }
+
+static void never_above_workers(void)
+{
+	pid_t workers[64];
+
+	start((struct brood_pool_options){ .scaling = BROOD_ELASTIC }, BROOD_PATH_HANDOFF);
+	submit(40);
+	CHECK(WAIT_UNTIL(inside(12), BOUND_MS));
+	CHECK(ready_are(12));
+	CHECK_EQ(proc_workers(proc_supervisor(), workers, 64), 12);
+	take(40);
+	pool_stop(brood);
+}
+Test(elastic, never_above_workers) { case_run(never_above_workers, 60000); }
+
+/* No worker at first, nor after a while without work. The pool is ready at once. */
+static void on_demand(uint32_t path)
+{
+	pid_t workers[32];
+
+	start((struct brood_pool_options){ .scaling = BROOD_ON_DEMAND, .idle_ms = 200 }, path);
+	for (int round = 0; round < 3; round++) {
+		CHECK(WAIT_UNTIL(ready_are(0), BOUND_MS));
+		CHECK_EQ(proc_workers(proc_supervisor(), workers, 32), 0);
+		for (int i = 0; i < 20; i++)
+			CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
+	}
+	CHECK_EQ(pool_stats(brood).degraded, 0);
+	pool_stop(brood);
+}
+static void on_demand_by_handoff(void) { on_demand(BROOD_PATH_HANDOFF); }
+Test(elastic, on_demand_by_handoff) { case_run(on_demand_by_handoff, 60000); }
+static void on_demand_by_lease(void) { on_demand(BROOD_PATH_LEASE); }
+Test(elastic, on_demand_by_lease) { case_run(on_demand_by_lease, 60000); }
+static void on_demand_by_choice(void) { on_demand(BROOD_PATH_AUTO); }
+Test(elastic, on_demand_by_choice) { case_run(on_demand_by_choice, 60000); }
+
+/* Births that fail stop the growth. The job that waits is refused, and the next one is done. */
+static void holds_off_in_trouble(void)
+{
+	struct brood_verdict v;
+
+	start((struct brood_pool_options){ .scaling = BROOD_ON_DEMAND,
+		      .backoff_min_ms = 10,
+		      .backoff_max_ms = 50,
+		      .start_limit = 5 },
+		BROOD_PATH_HANDOFF);
+	atomic_store(&gate->fail, 1);
+	v = POOL_CALL(brood, job_nothing);
+	verdict_is(&v, BROOD_REFUSED, BROOD_DETAIL_DEGRADED);
+	CHECK_LE(pool_stats(brood).workers, 2);
+	atomic_store(&gate->fail, 0);
+	CHECK(WAIT_UNTIL(POOL_CALL(brood, job_nothing).outcome == BROOD_DONE, BOUND_MS));
+	pool_stop(brood);
+}
+Test(elastic, holds_off_in_trouble) { case_run(holds_off_in_trouble, 60000); }
+
+/* A worker that dies while the pool is large is replaced, and the pool still shrinks later. */
+static void deaths_while_large(void)
+{
+	pid_t workers[32];
+	int n;
+
+	start((struct brood_pool_options){ .scaling = BROOD_ELASTIC, .idle_ms = 300 },
+		BROOD_PATH_HANDOFF);
+	submit(6);
+	CHECK(WAIT_UNTIL(inside(6), BOUND_MS));
+	take(6);
+	n = proc_workers(proc_supervisor(), workers, 32);
+	for (int i = 0; i < n; i++)
+		kill(workers[i], SIGKILL);
+	CHECK(WAIT_UNTIL(ready_are(1), BOUND_MS));
+	for (int i = 0; i < 10; i++)
+		CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
+	pool_stop(brood);
+}
+Test(elastic, deaths_while_large) { case_run(deaths_while_large, 60000); }
+
+static void stop_while_it_grows(void)
+{
+	start((struct brood_pool_options){ .scaling = BROOD_ELASTIC, .idle_ms = 50 },
+		BROOD_PATH_AUTO);
+	submit(12);
+	CHECK(WAIT_UNTIL(some_inside(), BOUND_MS));
+	atomic_store(&gate->open, 1);
+	pool_stop(brood);
+	CHECK_EQ(pool_stats(brood).stop_dropped, 0);
+}
+Test(elastic, stop_while_it_grows) { case_run(stop_while_it_grows, 60000); }
