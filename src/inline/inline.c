@@ -80,8 +80,8 @@ static int make(struct brood **ret_brood)
 	atomic_store(&mode.shared.stats_page->ready, 1);
 	atomic_store(&mode.shared.stats_page->idle, 1);
 	for (uint32_t i = 0; i < b->pools_count; i++) {
-		atomic_store(&shared_stats_page(&mode.shared, i)->workers,
-			b->pools[i].options->workers);
+		atomic_store(
+			&shared_stats_page(&mode.shared, i)->workers, b->pools[i].options->workers);
 		b->pools[i].ready = true;
 	}
 	return queues_own(b->pools) ? 0 : -errno;
