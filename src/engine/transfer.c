@@ -85,10 +85,13 @@ static size_t room_left(struct transfer *t)
 
 	if (t->grows && t->room < t->received + GROW_MIN) {
 		reply = realloc(t->reply, want);
-		if (!reply)
-			return 0;
-		t->reply = reply;
-		t->room = want;
+		if (reply) {
+			t->reply = reply;
+			t->room = want;
+		} else { /* the rest is read all the same: else the job would never end */
+			t->error = -ENOMEM;
+			t->grows = false;
+		}
 	}
 	return t->room - MIN(t->room, t->received);
 }
@@ -116,8 +119,6 @@ static enum read_result transfer_read(struct transfer *t)
 		.msg_iovlen = (room ? 1 : 0) + (beyond ? 1 : 0) };
 	ssize_t n;
 
-	if (room + beyond == 0)
-		return read_end(t, -ENOMEM);
 	n = recvmsg(t->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && fail_is_later(-errno))
 		return errno == EINTR ? READ_MORE : READ_NOTHING;
