@@ -152,8 +152,11 @@ int wait_until(struct wait *wait)
 	 */
 	if (wait->handle)
 		tell_progress(b, wait->handle);
-	if (wait->done(wait))
+	if (wait->done(wait)) {
+		if (wait->handle)
+			tell_progress(b, wait->handle); /* what came while that was told */
 		return 0;
+	}
 	wait->waiter = waiter_take(b, &blind);
 	wait->waiter->state = !wait->handle;
 	if (wait->handle)
