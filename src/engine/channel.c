@@ -29,6 +29,9 @@ static void take_fds(struct brood *b, struct frame *f)
 	struct record *record = f->header.fds ? job_record_find(b, f->verdict.verdict.id) : NULL;
 	struct brood_handle *handle = record ? record->handle : NULL;
 
+	/* All or none: our limit on open files may have cut some off. */
+	if (f->fds_lost)
+		return;
 	/* with those of an attempt before */
 	for (size_t i = 0; handle && i < f->header.fds; i++)
 		if (handle->reply_fds_count < BROOD_JOB_FDS_MAX)

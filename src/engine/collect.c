@@ -258,8 +258,8 @@ static int hear_back(struct lease *lease, struct frame *f)
 	job->reply.came = true;
 	if (first)
 		job->reply.memfd = frame_take_fd(f, 0);
-	if (!f->side.extra)
-		return 0;
+	if (!f->side.extra || f->fds_lost)
+		return 0; /* all or none: our limit on open files may have cut some off */
 	job->reply.fds = calloc(1, sizeof *job->reply.fds);
 	for (size_t i = 0; job->reply.fds && i < f->side.extra; i++)
 		job->reply.fds->fds[job->reply.fds->count++] = frame_take_fd(f, first + i);
