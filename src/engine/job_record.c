@@ -132,6 +132,18 @@ void job_record_verdict(struct brood *b, const struct brood_verdict *verdict)
 		pool->counts.dropped++;
 }
 
+static void give_up_lease(struct brood *b, struct record *record, enum brood_detail detail)
+{
+	struct lease_news *lease = record->lease;
+
+	if (!lease)
+		job_record_page_give_back(b, record->page);
+	record->pool->leases_out--;
+	job_record_free(b, record);
+	if (lease)
+		inbox_lease_refused(lease, detail);
+}
+
 void job_record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome,
 	enum brood_detail detail, bool started)
 {
@@ -145,12 +157,8 @@ void job_record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome
 	if (!record)
 		return;
 	pool = record->pool;
-	if (record->lease) {
-		struct lease_news *lease = record->lease;
-
-		job_record_free(b, record);
-		pool->leases_out--;
-		inbox_lease_refused(lease, detail);
+	if (record->is_lease) {
+		give_up_lease(b, record, detail);
 		return;
 	}
 	if (outcome == BROOD_REFUSED)

@@ -44,7 +44,7 @@ struct brood_handle {
 
 /*
  * A job, or a lease, as the supervisor sees it: taken from JOB to VERDICT, whatever became of the
- * handle. page: the lease page of a lease whose queue is gone.
+ * handle. lease: NULL, too, when its queue is gone; then page is its lease page.
  */
 struct record {
 	uint64_t id;
@@ -52,7 +52,7 @@ struct record {
 	struct brood_handle *handle;
 	struct lease_news *lease;
 	uint32_t page;
-	bool cancel_sent;
+	bool cancel_sent, is_lease;
 };
 
 /* an id for a job that never gets out */

@@ -161,6 +161,7 @@ static int send_wish(
 {
 	struct queue *l = lease->queue;
 	struct brood *b = l->brood;
+	struct record *record;
 	struct frame f;
 	int r;
 
@@ -174,7 +175,9 @@ static int send_wish(
 		job_record_unclaim(b, lease->news.id);
 		return -ENOSPC;
 	}
-	job_record_find(b, lease->news.id)->lease = &lease->news;
+	record = job_record_find(b, lease->news.id);
+	record->lease = &lease->news;
+	record->is_lease = true;
 	l->pool->leases_out++;
 	frame_begin(&f, MESSAGE_LEASE);
 	f.lease = (struct message_lease){ .id = lease->news.id,
