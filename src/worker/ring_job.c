@@ -92,11 +92,15 @@ static bool was_told(const struct worker_lease *l)
 static void tell_caller(struct worker_lease *l)
 {
 	_Atomic uint32_t *word = &l->up->callers[l->last % RING_DEPTH];
-	uint32_t how;
+	uint32_t how = atomic_load(word);
 
-	if (atomic_load(word) == CALLER_WORD(l->last, CALLER_NONE))
+	if (how == CALLER_WORD(l->last, CALLER_NONE))
 		return; /* it does not sleep, and looks before it does */
-	how = atomic_exchange(word, CALLER_WORD(l->last, CALLER_TOLD));
+	/* The engine may have taken the job already, and have another one's thread sleep there. */
+	while ((how == CALLER_WORD(l->last, CALLER_SLEEPS) ||
+		       how == CALLER_WORD(l->last, CALLER_DONE_FD)) &&
+		!atomic_compare_exchange_weak(word, &how, CALLER_WORD(l->last, CALLER_TOLD)))
+		;
 	if (how == CALLER_WORD(l->last, CALLER_SLEEPS))
 		futex_wake(word, INT_MAX);
 	else if (how == CALLER_WORD(l->last, CALLER_DONE_FD))

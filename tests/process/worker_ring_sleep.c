@@ -57,6 +57,30 @@ static void hammer(void)
 }
 Test(worker_ring, no_wake_up_is_lost) { case_run(hammer, 100000); }
 
+/*
+ * The engine has taken the job already, and the thread of a later one sleeps on the same word: that
+ * is not this worker's to change.
+ */
+static void later_caller(void)
+{
+	uint64_t first;
+	_Atomic uint32_t *word;
+	uint32_t later;
+
+	begin();
+	first = ring.prepared + 1;
+	word = &ring.up->callers[first % RING_DEPTH];
+	later = CALLER_WORD(first + RING_DEPTH, CALLER_SLEEPS);
+	fake_entry(&ring, nothing, NULL, 0)->flags |= RING_CALLER;
+	atomic_store(word, later);
+	fake_publish(&ring);
+	fake_done(&ring, 0);
+	fake_ring_job(&ring, nothing, 0); /* now it is through with the first */
+	CHECK_EQ(atomic_load(word), later);
+	finish();
+}
+Test(worker_ring, a_later_caller_s_word_is_left_alone) { case_run(later_caller, 30000); }
+
 /* Idle: it makes no system call, and is in futex(). */
 static void idle(void)
 {
