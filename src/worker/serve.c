@@ -33,14 +33,18 @@
 
 /* ---- between jobs ---- */
 
-static bool published(struct worker_lease *l)
+static bool is_new(struct worker_lease *l, uint64_t published)
 {
-	if (l->published > l->last)
-		return true;
-	l->published = atomic_load_explicit(&l->down->published, memory_order_acquire);
+	l->published = published;
 	if (l->published > l->last && l->published - l->last > RING_DEPTH)
 		worker_give_up(WORKER_EXIT_RING);
 	return l->published > l->last;
+}
+
+static bool published(struct worker_lease *l)
+{
+	return l->published > l->last ||
+		is_new(l, atomic_load_explicit(&l->down->published, memory_order_acquire));
 }
 
 /* True: something was read, and is dealt with. */
@@ -75,9 +79,12 @@ static void hear(struct worker_lease *l)
 		;
 }
 
+/* No load may come before the store of asleep, or the engine and this worker miss each other. */
 static bool waits_for_nothing(struct worker_lease *l)
 {
-	return !(published(l) && !l->gone) && !atomic_load(&the_worker.page->attention);
+	bool new = is_new(l, atomic_load(&l->down->published));
+
+	return !(new && !l->gone) && !atomic_load(&the_worker.page->attention);
 }
 
 /* Sleeps until somebody wakes the worker, or `until`. True: it was until then. */
