@@ -69,8 +69,7 @@ static bool died_too_soon(const struct queue *l)
 /* Under the queue's lock. */
 static int obtain(struct queue *l, const struct brood_lease_options *o)
 {
-	uint64_t until = time_after_ms(now_ns(),
-		o->wait_ms == BROOD_FOREVER ? BROOD_FOREVER : o->wait_ms + ANSWER_SLACK_MS);
+	uint64_t until = time_after_ms(time_after_ms(now_ns(), o->wait_ms), ANSWER_SLACK_MS);
 	int r;
 
 	if (l->brood->run_here) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lease_handles.c - handles of conversations on a pinned lease, which outlive the lease. */
+/* lease_handles.c - pinned leases: the wait for one, and handles that outlive it. */
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
@@ -78,3 +78,16 @@ static void end_plain(void) { end_under_waiter(false); }
 static void end_polled(void) { end_under_waiter(true); }
 Test(lease_handles, a_lease_ends_under_who_waits_for_a_handle) { case_run(end_plain, 30000); }
 Test(lease_handles, so_does_one_that_is_polled) { case_run(end_polled, 30000); }
+
+/* All but for ever, and the library waits for a little longer than that. */
+static void nearly_forever(void)
+{
+	const struct brood_lease_options o = { .size = sizeof o, .wait_ms = BROOD_FOREVER - 999 };
+	struct brood *brood = pool_start_workers(1);
+	struct brood_lease *lease;
+
+	CHECK_EQ(brood_lease(brood, &o, &lease), 0);
+	brood_lease_end(lease);
+	pool_stop(brood);
+}
+Test(lease_handles, wait_ms_may_be_nearly_forever) { case_run(nearly_forever, 30000); }
