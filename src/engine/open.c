@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+/* 1: hand it off. */
 static int give(
 	struct queue *l, const struct given *given, struct brood_handle *handle, uint64_t *ret_id)
 {
@@ -28,8 +29,10 @@ static int give(
 	uint64_t id;
 	int r = queue_jobs_new(l, given, false, &job);
 
+	if (r == -EAGAIN && given->options.dispatch != BROOD_PATH_LEASE && l->kind != QUEUE_PINNED)
+		return 1; /* by handoff: results that nobody took are no reason to refuse it */
 	if (r < 0)
-		return r == -EAGAIN ? r : fail_system(r, "a job's record");
+		return r == -EAGAIN ? path_results(l) : fail_system(r, "a job's record");
 	id = job->id;
 	if (given->options.ret_id)
 		__atomic_store_n(given->options.ret_id, id, __ATOMIC_RELEASE);

@@ -270,6 +270,14 @@ int path_full(const struct queue *l)
 		l->pool->options->backlog);
 }
 
+int path_results(const struct queue *l)
+{
+	return fail_with(-EAGAIN,
+		"%zu jobs of this queue are out, as many as it has room for: dispatch or take, "
+		"then again, or make queues with more (options.jobs)",
+		l->jobs.limit);
+}
+
 int path_lease_over(void)
 {
 	return fail_with(-ESTALE,

@@ -17,6 +17,8 @@ struct queue;
 int path_enter(struct brood *b, const struct given *given, bool call, struct queue **ret);
 /* -EAGAIN with its sentence */
 int path_full(const struct queue *l);
+/* the same, for a queue with as many results and jobs as it has room for */
+int path_results(const struct queue *l);
 /* -ESTALE with its sentence */
 int path_lease_over(void);
 /* asks for a lease for this queue, if as many workers are idle as are needed */

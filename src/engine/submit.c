@@ -23,14 +23,6 @@
 
 static struct queue *queue_of(struct brood_queue *q) { return (struct queue *)q; }
 
-static int fail_full(const struct queue *l)
-{
-	return fail_with(-EAGAIN,
-		"%zu jobs of this queue are out, as many as it has room for: dispatch or take, "
-		"then again, or make queues with more (options.jobs)",
-		l->jobs.limit);
-}
-
 /* The queue's leases are workers of one pool: a job for another pool is handed off. */
 static bool is_handed_off(const struct queue *l, const struct given *given)
 {
@@ -72,7 +64,7 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 		return fail_other_pool(l, given);
 	r = queue_jobs_new(l, given, true, &job);
 	if (r < 0)
-		return r == -EAGAIN ? fail_full(l) : fail_system(r, "a job's record");
+		return r == -EAGAIN ? path_results(l) : fail_system(r, "a job's record");
 	id = job->id;
 	if (given->options.ret_id && !handoff)
 		__atomic_store_n(given->options.ret_id, id, __ATOMIC_RELEASE);
