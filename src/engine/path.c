@@ -46,6 +46,7 @@ static __thread uint32_t lacked;
 static __thread struct queue *thread_queue;
 static pthread_key_t thread_key;
 static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
+static bool has_key; /* else nobody would hear of a thread's end, and no thread has a queue */
 
 /* The thread ends: the next one that calls may have it. */
 static void thread_over(void *queue)
@@ -59,7 +60,7 @@ static void thread_over(void *queue)
 	atomic_store_explicit(&l->orphan, true, memory_order_release);
 }
 
-static void make_key(void) { pthread_key_create(&thread_key, thread_over); }
+static void make_key(void) { has_key = pthread_key_create(&thread_key, thread_over) == 0; }
 
 /* Under brood.queues.lock. */
 static struct queue *find_orphan(struct brood *b)
@@ -83,6 +84,8 @@ static struct queue *own_queue(struct brood *b)
 	if (l)
 		return l;
 	pthread_once(&thread_once, make_key);
+	if (!has_key)
+		return NULL;
 	pthread_mutex_lock(&b->queues.lock);
 	l = find_orphan(b);
 	more = !l && b->queues.threads < b->options.workers;
