@@ -249,6 +249,14 @@ void queues_own_polled(struct brood *b)
 		own_polled(&b->pools[i]);
 }
 
+static void fail_own(int r)
+{
+	if (r == -ESHUTDOWN)
+		fail_stopped();
+	else
+		fail_system(r, "the brood's own queue");
+}
+
 struct queue *queues_own(struct brood_pool *pool)
 {
 	struct queue *l = atomic_load_explicit(&pool->own, memory_order_acquire);
@@ -261,10 +269,10 @@ struct queue *queues_own(struct brood_pool *pool)
 	pthread_mutex_lock(&b->common.lock);
 	l = atomic_load(&pool->own);
 	if (!l) {
-		r = queues_new(pool, QUEUE_OWN, &l);
+		r = atomic_load(&b->refusing) ? -ESHUTDOWN : queues_new(pool, QUEUE_OWN, &l);
 		if (r < 0) {
 			pthread_mutex_unlock(&b->common.lock);
-			fail_system(r, "the brood's own queue");
+			fail_own(r);
 			errno = -r;
 			return NULL;
 		}

@@ -142,7 +142,9 @@ int engine_queue_fd(struct brood_queue *q)
 	}
 	r = l->fds.epoll;
 	queue_unlock(l);
-	return r >= 0 ? r : l->brood->stopped ? fail_stopped() : fail_gone();
+	if (atomic_load(&l->brood->refusing))
+		return fail_stopped();
+	return r >= 0 ? r : fail_gone();
 }
 
 #define DISPATCH_ROUNDS 16

@@ -219,3 +219,50 @@ static void few_files(void)
 	pool_stop(brood);
 }
 Test(queue_odd, a_job_does_not_run_without_its_fds) { case_run(few_files, 30000); }
+
+/* ---- results that nobody takes ---- */
+
+static void untaken(void)
+{
+	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE };
+	struct brood_handle *handle;
+	struct brood_verdict v;
+	int fd, r;
+
+	brood = pool_start_workers(2);
+	CHECK_GE(brood_fd(brood), 0);
+	do
+		r = brood_submit(brood, job_nothing, "", 0, &o, NULL);
+	while (r == 0);
+	CHECK_EQ(r, -EAGAIN);
+	CHECK(WAIT_UNTIL(
+		brood_dispatch(brood) >= 0 && pool_stats(brood).verdicts[BROOD_DONE] >= 4096,
+		60000));
+	CHECK_EQ(brood_cancel(brood, 0), -ENOENT); /* another sentence */
+	CHECK_EQ(brood_open(brood, job_nothing, &o, &fd, &handle), -EAGAIN);
+	CHECK_CONTAINS(brood_error(), "dispatch or take");
+	/* not forced: the pool has room for it */
+	CHECK_EQ(brood_open(brood, job_nothing, NULL, &fd, &handle), 0);
+	CHECK_EQ(brood_wait(handle, (uint32_t)test_scaled(WAIT_MS), &v), 0);
+	verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	brood_release(handle);
+	close(fd);
+	pool_stop(brood);
+}
+Test(queue_odd, untaken_results_leave_the_pool_room) { case_run(untaken, 90000); }
+
+/* ---- after the stop ---- */
+
+static void after_stop(void)
+{
+	brood = pool_start_workers(1);
+	CHECK_EQ(brood_queue_new(brood, NULL, &queue), 0);
+	CHECK_GE(brood_queue_fd(queue), 0);
+	pool_stop(brood);
+	CHECK_EQ(brood_queue_fd(queue), -ESHUTDOWN);
+	errno = 0;
+	CHECK(!brood_own_queue(brood)); /* there is none, and none is made any more */
+	CHECK_EQ(errno, ESHUTDOWN);
+	brood_queue_free(queue);
+}
+Test(queue_odd, a_stopped_brood_has_no_new_queue) { case_run(after_stop, 30000); }
