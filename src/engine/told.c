@@ -44,14 +44,19 @@ static int send_newest(struct brood *b, struct frame *f, const char *what)
 
 static int init_data_send(struct brood_pool *pool, struct frame *f)
 {
+	uint32_t version;
 	int r;
 
 	if (pool->brood->state != ENGINE_RUNNING)
 		return fail_stopped();
+	/* before the send: while it waits for room another thread's call may come */
+	version = ++pool->init_version;
 	f->init_data.pool = pool->setup->number;
-	f->init_data.version = pool->init_version + 1;
+	f->init_data.version = version;
 	r = send_newest(pool->brood, f, "sending init data to the supervisor");
-	return r < 0 ? r : (int)++pool->init_version;
+	if (r < 0 && pool->init_version == version)
+		pool->init_version--;
+	return r < 0 ? r : (int)version;
 }
 
 int engine_set_init_data(

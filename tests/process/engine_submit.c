@@ -5,11 +5,14 @@
  */
 #include "engine.h"
 
+#include "../../src/engine/engine_root.h"
 #include "../../src/engine/queue.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 TestSuite(engine_submit, .timeout = 120);
@@ -178,3 +181,166 @@ static void unsent_under_poller(void)
 	engine_queue_free(queue);
 }
 Test(engine_submit, an_event_loop_sends_what_waits) { case_run(unsent_under_poller, 30000); }
+
+/* ---- shortages ---- */
+
+static struct brood_verdict take_one(const struct brood_result **ret)
+{
+	CHECK_EQ(engine_queue_wait(queue, (uint32_t)test_scaled(PEER_WAIT_MS)), 1);
+	CHECK_EQ(engine_take(queue, ret, 1), 1);
+	return (*ret)->verdict;
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+enum { LARGE = 64 << 20, ROOM = 24 << 20 };
+
+static void *reply_at_large(void *context)
+{
+	static const char zeros[65536];
+	struct peer_job *job = context;
+
+	for (int i = 0; i < LARGE / (int)sizeof zeros; i++)
+		CHECK(peer_write_all(job->fd, zeros, sizeof zeros));
+	peer_finish(&peer, job, BROOD_DONE);
+	return NULL;
+}
+
+static rlim_t memory_used(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	unsigned long pages;
+
+	CHECK(f);
+	CHECK_EQ(fscanf(f, "%lu", &pages), 1);
+	fclose(f);
+	return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The reply is lost, but it is read: the job comes to its end. */
+static void no_memory_for_reply(void)
+{
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+	const struct brood_result *result;
+	struct brood_verdict v;
+	struct peer_job job;
+	pthread_t thread;
+
+	begin(4);
+	submit(NULL);
+	peer_job(&peer, &job);
+	CHECK_EQ(pthread_create(&thread, NULL, reply_at_large, &job), 0);
+	limit.rlim_cur = memory_used() + ROOM;
+	CHECK_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+	v = take_one(&result);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	CHECK_EQ(v.reply_size, LARGE);
+	CHECK(!result->reply);
+	CHECK_EQ(result->reply_size, 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	engine_queue_free(queue);
+}
+Test(engine_submit, a_reply_without_memory_is_read) { case_run(no_memory_for_reply, 60000); }
+#endif
+
+/* All of a reply's fds, or none. */
+static void no_files_for_reply(void)
+{
+	struct rlimit limit = { 0, 4096 };
+	const struct brood_result *result;
+	struct peer_job job;
+	struct frame f;
+	int before;
+
+	begin(4);
+	submit(NULL);
+	peer_job(&peer, &job);
+	frame_begin(&f, MESSAGE_VERDICT)->verdict.verdict =
+		(struct brood_verdict){ .size = sizeof(struct brood_verdict),
+			.id = job.id,
+			.outcome = BROOD_DONE,
+			.started = 1,
+			.attempts = 1 };
+	for (f.fds_count = 0; f.fds_count < 3; f.fds_count++)
+		f.fds[f.fds_count] = STDERR_FILENO;
+	close_fd(job.fd);
+	CHECK_EQ(frame_send(peer.channel, &f), 0);
+	before = proc_own_fds();
+	limit.rlim_cur = (rlim_t)dup(STDERR_FILENO) + 1; /* for one, and no more */
+	close((int)limit.rlim_cur - 1);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	CHECK_EQ(take_one(&result).outcome, BROOD_DONE);
+	CHECK_EQ(result->fds_count, 0);
+	limit.rlim_cur = 4096;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	CHECK(WAIT_UNTIL(proc_own_fds() == before - 1, PEER_WAIT_MS)); /* the job's own is closed */
+	engine_queue_free(queue);
+}
+Test(engine_submit, fds_of_a_reply_come_all_or_none) { case_run(no_files_for_reply, 30000); }
+
+/* ---- a lease that nobody waits for any more ---- */
+
+static void lost_wish(void)
+{
+	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE };
+	const struct engine_job job = { .fn = peer_fn_a, .name = "job", .options = &o };
+	struct brood_stats before, after;
+	struct frame f;
+
+	peer_init(&peer);
+	peer.options.dispatch = BROOD_PATH_AUTO;
+	peer.options.leases = 1;
+	peer_start(&peer, 8);
+	CHECK_EQ(engine_queue_new(peer.brood, NULL, &queue), 0);
+	o.queue = queue;
+	CHECK_EQ(engine_submit(peer.brood, &job, NULL, 0, NULL), 0);
+	peer_hear(&peer, &f, MESSAGE_LEASE);
+	frame_done(&f);
+	engine_queue_free(queue);
+	before = stats();
+	peer_hang_up(&peer);
+	CHECK_EQ(engine_dispatch(peer.brood), -ENOTCONN);
+	after = stats();
+	CHECK_EQ(after.verdicts[BROOD_LOST], before.verdicts[BROOD_LOST]);
+	CHECK_EQ(after.dropped, before.dropped);
+}
+Test(engine_submit, a_lost_wish_is_no_lost_job) { case_run(lost_wish, 30000); }
+
+/* ---- init data, twice at once ---- */
+
+static atomic_int tids[2];
+
+static void *set_init_data(void *number)
+{
+	atomic_store(&tids[(intptr_t)number], gettid());
+	return (void *)(intptr_t)engine_set_init_data(peer.brood->pools, NULL, 0, NULL, 0);
+}
+
+static void versions(void)
+{
+	const char text[512] = { 0 };
+	struct frame f;
+	pthread_t threads[2];
+	ssize_t sum = 0;
+	int engine;
+
+	start(4);
+	engine = peer_engine_channel(&peer);
+	for (size_t size = sizeof text; size > 0; size /= 8)
+		while (send(engine, text, size, MSG_DONTWAIT) > 0)
+			;
+	for (intptr_t i = 0; i < 2; i++) {
+		CHECK_EQ(pthread_create(&threads[i], NULL, set_init_data, (void *)i), 0);
+		CHECK(WAIT_UNTIL(atomic_load(&tids[i]) && proc_state(atomic_load(&tids[i])) == 'S',
+			PEER_WAIT_MS));
+	}
+	/* the newer one took the other's place */
+	do
+		CHECK(peer_readable_soon(peer.channel) &&
+			recv(peer.channel, &f.header, FRAME_MAX, 0) > 0);
+	while (f.header.type != MESSAGE_INIT_DATA);
+	CHECK_EQ(f.init_data.version, 2);
+	for (int i = 0; i < 2; i++)
+		sum += peer_join(threads[i]);
+	CHECK_EQ(sum, 1 + 2);
+}
+Test(engine_submit, each_init_data_has_its_version) { case_run(versions, 30000); }
