@@ -277,6 +277,7 @@ enum brood_event {
 	BROOD_EVENT_ENGINE_STOPPED, /* by a signal or a debugger; no watchdog. Always to stderr */
 	BROOD_EVENT_UNDEAD,         /* a worker was killed and does not end */
 	BROOD_EVENT_JOBS_DROPPED,   /* how many jobs a stop, or the engine's end, refused or lost */
+	BROOD_EVENT_RESIZED,        /* brood_pool_resize() */
 };
 
 /* One log line, for the log callback. Since: 0.1.0. */
@@ -1049,6 +1050,19 @@ BROOD_PUBLIC int brood_set_init_data(struct brood *brood, const void *data, size
 	const int *fds, size_t fds_count) BROOD_NOEXCEPT;
 BROOD_PUBLIC int brood_pool_set_init_data(struct brood_pool *pool, const void *data,
 	size_t data_size, const int *fds, size_t fds_count) BROOD_NOEXCEPT;
+
+/*
+ * Sets new bounds for the number of workers of a pool. A fixed pool has `max` workers from now on.
+ * A pool that shrinks ends its idle workers; a worker that has a job ends after the job, and a
+ * worker on lease after the lease, which the library gives back soon.
+ * Parameters: min: BROOD_ELASTIC: the least; else 0 or max. max: 1 to `workers` of the pool at
+ *   brood_start().
+ * Returns: 0: the supervisor will hear of it. `workers` of brood_pool_stats() tells the size.
+ *   BROOD_INLINE: 0, and nothing changes.
+ * Errors: -ERANGE: max; -EINVAL: min; -ENOMEM, -ESHUTDOWN, -ENOTCONN. Since: 0.3.0.
+ */
+BROOD_PUBLIC int brood_pool_resize(
+	struct brood_pool *pool, uint32_t min, uint32_t max) BROOD_NOEXCEPT;
 
 /*
  * systemd: the engine is ready. The supervisor sends READY=1, once, when the pool is ready, too,

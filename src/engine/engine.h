@@ -82,6 +82,7 @@ int engine_set_init_data(
 	struct brood_pool *pool, const void *data, size_t size, const int *fds, size_t fds_count);
 int engine_notify(struct brood *b, uint32_t kind, const char *text);
 int engine_stats(struct brood *b, struct brood_stats *ret);
+int engine_pool_resize(struct brood_pool *pool, uint32_t min, uint32_t max);
 int engine_pool_stats(struct brood_pool *pool, struct brood_stats *ret);
 
 /* the front has checked the pieces */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * told.c - what the program tells the supervisor: init data, and messages for the service manager.
+ * told.c - what the program tells the supervisor: init data, sizes of pools, and messages
+ * for the service manager.
  */
 #include "out.h"
 #include "unsent.h"
@@ -84,6 +85,36 @@ int engine_set_init_data(
 		f.fds[f.fds_count++] = fds[i];
 	engine_lock(b);
 	r = init_data_send(pool, &f);
+	engine_unlock(b);
+	return r;
+}
+
+int engine_pool_resize(struct brood_pool *pool, uint32_t min, uint32_t max)
+{
+	struct brood *b = pool->brood;
+	VISIT(b);
+	uint32_t most = pool->options->workers, scaling = pool->setup->own.scaling;
+	struct frame f;
+	int r;
+
+	if (max < 1 || max > most)
+		return fail_with(-ERANGE,
+			"brood_pool_resize: max is %u: 1 to %u (`workers` of the pool at "
+			"brood_start())",
+			max, most);
+	if (min > max || (min > 0 && scaling != BROOD_ELASTIC && min != max))
+		return fail_with(-EINVAL,
+			"brood_pool_resize: min is %u: at most max, which is %u; and 0 or max "
+			"unless the pool is BROOD_ELASTIC",
+			min, max);
+	frame_begin(&f, MESSAGE_RESIZE);
+	f.resize = (struct message_resize){
+		.pool = pool->setup->number, .min = scaling == BROOD_ON_DEMAND ? 0 : min, .max = max
+	};
+	engine_lock(b);
+	r = b->state != ENGINE_RUNNING
+		? fail_stopped()
+		: send_newest(b, &f, "sending the size of a pool to the supervisor");
 	engine_unlock(b);
 	return r;
 }

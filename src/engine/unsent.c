@@ -32,17 +32,21 @@ void unsent_drop(struct brood *b, struct out *out)
 
 /*
  * Does the newer message make the older one, which waits to be sent, needless? Yes if both are
- * init data for one pool, or both are a status. A READY is said once, so nothing may replace it.
+ * init data or a size for one pool, or both are a status. A READY is said once, so nothing may
+ * replace it.
  */
 static bool out_replaces(const struct out *newer, const struct out *older)
 {
-	const size_t at = newer->type == MESSAGE_NOTIFY ? offsetof(struct frame, notify.kind)
-							: offsetof(struct frame, init_data.pool);
+	size_t at = offsetof(struct frame, init_data.pool);
 	uint32_t a, b;
 
 	if (newer->type != older->type || newer == older || newer->job)
 		return false;
-	if (newer->type != MESSAGE_NOTIFY && newer->type != MESSAGE_INIT_DATA)
+	if (newer->type == MESSAGE_NOTIFY)
+		at = offsetof(struct frame, notify.kind);
+	else if (newer->type == MESSAGE_RESIZE)
+		at = offsetof(struct frame, resize.pool);
+	else if (newer->type != MESSAGE_INIT_DATA)
 		return false;
 	memcpy(&a, newer->bytes + at, sizeof a);
 	memcpy(&b, older->bytes + at, sizeof b);

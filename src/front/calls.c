@@ -256,6 +256,15 @@ int brood_pool_set_init_data(struct brood_pool *pool, const void *data, size_t d
 		pool, way("brood_pool_set_init_data", pool), data, data_size, fds, fds_count);
 }
 
+int brood_pool_resize(struct brood_pool *pool, uint32_t min, uint32_t max)
+{
+	int r = way("brood_pool_resize", pool);
+
+	if (r == ROLE_INLINE)
+		return 0;
+	return r < 0 ? r : engine_pool_resize(pool, min, max);
+}
+
 static int notify(struct brood *brood, int way, uint32_t kind, const char *text)
 {
 	if (way < 0)

@@ -57,6 +57,7 @@ static const char *const event_names[] = {
 	[BROOD_EVENT_REPEATED] = "repeated",
 	[BROOD_EVENT_SIGNAL] = "signal",
 	[BROOD_EVENT_JOBS_DROPPED] = "jobs-dropped",
+	[BROOD_EVENT_RESIZED] = "resized",
 	[BROOD_EVENT_ENGINE_STOPPED] = "engine-stopped",
 	[BROOD_EVENT_UNDEAD] = "undead",
 };

@@ -13,6 +13,7 @@
 #include "lease_watch.h"
 #include "logging.h"
 #include "manager.h"
+#include "size.h"
 #include "stop.h"
 #include "strays.h"
 #include "verdict.h"
@@ -137,6 +138,14 @@ static void on_init_data(struct supervisor *s, struct frame *f)
 	pool->init_data = d;
 }
 
+static void on_resize(struct supervisor *s, const struct message_resize *m)
+{
+	struct pool *pool = pool_addressed(s, m->pool);
+
+	if (pool && m->max >= 1 && m->min <= m->max && m->max <= pool->options->workers)
+		size_set(pool, m->min, m->max);
+}
+
 static uint32_t drain_left(const struct supervisor *s, uint32_t used_ms)
 {
 	uint32_t ms = s->options->drain_ms;
@@ -182,6 +191,7 @@ static void handle(struct supervisor *s, struct frame *f)
 		break;
 	case MESSAGE_NOTIFY: manager_hear_engine(s, &f->notify); break;
 	case MESSAGE_INIT_DATA: on_init_data(s, f); break;
+	case MESSAGE_RESIZE: on_resize(s, &f->resize); break;
 	default:
 		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL,
 			"the engine sent a message that is none of its own");

@@ -6,6 +6,7 @@
  */
 #include "size.h"
 #include "lease_watch.h"
+#include "logging.h"
 #include "pool.h"
 #include "slot.h"
 #include "verdict.h"
@@ -117,6 +118,10 @@ void size_timer_fired(struct timer *timer, uint64_t now)
 
 void size_set(struct pool *pool, uint32_t min, uint32_t max)
 {
+	uint32_t before = pool->size.max;
+
 	sizing_resize(&pool->size, min, max);
+	pool_log(pool, BROOD_NOTICE, BROOD_EVENT_RESIZED,
+		"the pool is resized: it has %u workers at most, and had %u", max, before);
 	note_pool(pool, NOTE_SIZE | NOTE_GAUGES | NOTE_POOL);
 }

@@ -31,6 +31,7 @@ static const struct shape shapes[] = {
 	[MESSAGE_CANCEL] = { FIXED(cancel) },
 	[MESSAGE_STOP] = { FIXED(stop) },
 	[MESSAGE_NOTIFY] = { FIXED(notify), TEXT(notify, text) },
+	[MESSAGE_RESIZE] = { FIXED(resize), FDS(0, 0) },
 	[MESSAGE_INIT_DATA] = { FIXED(init_data), FDS(0, BROOD_INIT_FDS_MAX + 1) },
 	[MESSAGE_VERDICT] = { FIXED(verdict), TEXT(verdict, verdict.name),
 		FDS(0, BROOD_JOB_FDS_MAX) },

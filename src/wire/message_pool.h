@@ -20,6 +20,10 @@ struct message_init_data {
 	uint32_t version, fds_count;
 	uint32_t pool, pad;
 };
+/* New bounds for the number of workers. */
+struct message_resize {
+	uint32_t pool, min, max, pad;
+};
 /*
  * POOL_READY, POOL_DEGRADED: of this pool. STOPPED: of all; left: processes that live on, as far as
  * they are known

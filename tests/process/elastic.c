@@ -150,7 +150,7 @@ static void on_demand(uint32_t path)
 	start((struct brood_pool_options){ .scaling = BROOD_ON_DEMAND, .idle_ms = 200 }, path);
 	for (int round = 0; round < 3; round++) {
 		CHECK(WAIT_UNTIL(ready_are(0), BOUND_MS));
-		CHECK_EQ(proc_workers(proc_supervisor(), workers, 32), 0);
+		CHECK(WAIT_UNTIL(proc_workers(proc_supervisor(), workers, 32) == 0, BOUND_MS));
 		for (int i = 0; i < 20; i++)
 			CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
 	}
@@ -216,3 +216,95 @@ static void stop_while_it_grows(void)
 	CHECK_EQ(pool_stats(brood).stop_dropped, 0);
 }
 Test(elastic, stop_while_it_grows) { case_run(stop_while_it_grows, 60000); }
+
+/* ---- brood_pool_resize() ---- */
+
+static struct brood_pool *first(void) { return brood_pool(brood, NULL); }
+
+/* Each transport: a fixed pool that shrinks keeps who is busy until the job ends. */
+static void resized(uint32_t path)
+{
+	start((struct brood_pool_options){ .scaling = BROOD_FIXED }, path);
+	CHECK_EQ(brood_pool_resize(first(), 0, 3), 0);
+	CHECK(WAIT_UNTIL(ready_are(3), BOUND_MS));
+	CHECK_EQ(brood_pool_resize(first(), 12, 12), 0);
+	CHECK(WAIT_UNTIL(ready_are(12), BOUND_MS));
+	submit(8);
+	CHECK(WAIT_UNTIL(inside(8), BOUND_MS));
+	CHECK_EQ(brood_pool_resize(first(), 0, 2), 0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).ready == 8, BOUND_MS)); /* the idle ones have ended */
+	CHECK_EQ(atomic_load(&gate->inside), 8);
+	take(8);
+	CHECK(WAIT_UNTIL(ready_are(2), BOUND_MS));
+	CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
+	CHECK_EQ(pool_stats(brood).verdicts[BROOD_DONE], 9);
+	pool_stop(brood);
+}
+static void resized_by_handoff(void) { resized(BROOD_PATH_HANDOFF); }
+Test(elastic, resized_by_handoff) { case_run(resized_by_handoff, 60000); }
+static void resized_by_lease(void) { resized(BROOD_PATH_LEASE); }
+Test(elastic, resized_by_lease) { case_run(resized_by_lease, 60000); }
+
+/* However the size changes meanwhile: each job is done. */
+static void resized_under_load(uint32_t path)
+{
+	const struct brood_result *results[64];
+	int out = 0, given = 0;
+
+	start((struct brood_pool_options){ .scaling = BROOD_FIXED }, path);
+	for (int taken = 0; taken < 4000;) {
+		int n;
+
+		for (; out < 40 && given < 4000; out++, given++)
+			CHECK_EQ(brood_submit(brood, job_nothing, "", 0, NULL, NULL), 0);
+		if (taken % 20 == 0)
+			CHECK_EQ(brood_pool_resize(first(), 0, 1 + (uint32_t)(given % 12)), 0);
+		CHECK_GE(brood_queue_wait(brood_own_queue(brood), (uint32_t)test_scaled(BOUND_MS)),
+			0);
+		n = brood_take(brood_own_queue(brood), results, 64);
+		for (int i = 0; i < n; i++)
+			verdict_is(&results[i]->verdict, BROOD_DONE, BROOD_DETAIL_NONE);
+		out -= n;
+		taken += n;
+	}
+	CHECK_EQ(brood_pool_resize(first(), 0, 12), 0);
+	CHECK(WAIT_UNTIL(ready_are(12), BOUND_MS));
+	pool_stop(brood);
+}
+static void load_by_handoff(void) { resized_under_load(BROOD_PATH_HANDOFF); }
+Test(elastic, resized_under_load_by_handoff) { case_run(load_by_handoff, 120000); }
+static void load_by_lease(void) { resized_under_load(BROOD_PATH_LEASE); }
+Test(elastic, resized_under_load_by_lease) { case_run(load_by_lease, 120000); }
+
+/* An elastic pool: the bounds change, its ways do not. */
+static void new_bounds(void)
+{
+	start((struct brood_pool_options){ .scaling = BROOD_ELASTIC, .idle_ms = 200 },
+		BROOD_PATH_AUTO);
+	CHECK(ready_are(1));
+	CHECK_EQ(brood_pool_resize(first(), 4, 6), 0);
+	CHECK(WAIT_UNTIL(ready_are(4), BOUND_MS));
+	submit(10);
+	CHECK(WAIT_UNTIL(inside(6), BOUND_MS));
+	CHECK_EQ(brood_pool_resize(first(), 1, 12), 0);
+	CHECK(WAIT_UNTIL(inside(10), BOUND_MS));
+	take(10);
+	CHECK(WAIT_UNTIL(ready_are(1), BOUND_MS));
+	pool_stop(brood);
+}
+Test(elastic, new_bounds) { case_run(new_bounds, 60000); }
+
+static void wrong_sizes(void)
+{
+	start((struct brood_pool_options){ .scaling = BROOD_FIXED }, BROOD_PATH_AUTO);
+	CHECK_EQ(brood_pool_resize(first(), 0, 13), -ERANGE);
+	CHECK_CONTAINS(brood_error(), "max is 13: 1 to 12");
+	CHECK_EQ(brood_pool_resize(first(), 0, 0), -ERANGE);
+	CHECK_EQ(brood_pool_resize(first(), 5, 4), -EINVAL);
+	CHECK_EQ(brood_pool_resize(first(), 1, 4), -EINVAL);
+	CHECK_CONTAINS(brood_error(), "BROOD_ELASTIC");
+	CHECK_EQ(brood_pool_resize(NULL, 1, 1), -EINVAL);
+	pool_stop(brood);
+	CHECK_EQ(brood_pool_resize(first(), 0, 4), -ESHUTDOWN);
+}
+Test(elastic, wrong_sizes) { case_run(wrong_sizes, 60000); }
