@@ -207,10 +207,13 @@ static uint64_t kept_due(const struct queue *l, uint64_t now)
 	return l->leases.ringed > 0 ? now + QUEUE_LIE_TICK_MS * NS_PER_MS : TIME_NEVER;
 }
 
-/* Frames wait for room in the socket to the supervisor: nobody else may be there to send them. */
+/*
+ * Frames wait for room in the socket to the supervisor, or for memory: nobody else may be there to
+ * send them.
+ */
 static bool is_unsent(const struct queue *l)
 {
-	return atomic_load_explicit(&l->brood->unsent, memory_order_relaxed);
+	return l->leases.unsaid || atomic_load_explicit(&l->brood->unsent, memory_order_relaxed);
 }
 
 static uint64_t due_of(const struct queue *l, uint64_t now)

@@ -44,6 +44,13 @@ struct lease_entry {
 	const struct function *named; /* whose name stands in the ring's entry */
 };
 
+/* What the supervisor was to be told, and was not: there was no memory. */
+struct lease_unsaid {
+	bool end, look, kill;
+	uint64_t kill_sequence;
+	uint32_t kill_cause;
+};
+
 struct lease {
 	struct lease_news news;
 	struct queue *queue;
@@ -67,6 +74,7 @@ struct lease {
 	uint64_t cost_ns; /* of what is in the ring, as estimated */
 	struct lease_told told;
 	struct lease_stand stand;
+	struct lease_unsaid unsaid;
 	bool damaged, ended_by_us;
 	struct lease_entry entries[RING_DEPTH];
 };

@@ -241,7 +241,11 @@ int leasing_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms)
 	return 0;
 }
 
-static void say(struct lease *lease, uint16_t type, uint64_t sequence, uint32_t cause)
+/*
+ * -errno: it was not said, and will be once more. Who sleeps in the queue sees to that. A look, a
+ * kill or an end that got lost would leave a worker to itself.
+ */
+static int say(struct lease *lease, uint16_t type, uint64_t sequence, uint32_t cause)
 {
 	struct brood *b = lease->queue->brood;
 	struct frame f;
@@ -257,13 +261,19 @@ static void say(struct lease *lease, uint16_t type, uint64_t sequence, uint32_t 
 	r = b->lost ? 0 : out_send(b, &f, 0, 0);
 	if (r < 0)
 		out_failed(b, r, "a message about a lease");
+	r = b->lost ? 0 : MIN(r, 0);
 	engine_unlock(b);
+	if (r < 0) {
+		lease->queue->leases.unsaid = true;
+		inbox_poke(&lease->queue->inbox);
+	}
+	return r;
 }
 
 void leasing_end(struct lease *lease)
 {
 	if (!lease->ended_by_us)
-		say(lease, MESSAGE_LEASE_END, 0, 0);
+		lease->unsaid.end = say(lease, MESSAGE_LEASE_END, 0, 0) < 0;
 	lease->ended_by_us = true;
 }
 
@@ -277,11 +287,34 @@ void leasing_unask(struct queue *l)
 	}
 }
 
-void leasing_look(struct lease *lease) { say(lease, MESSAGE_LEASE_LOOK, 0, 0); }
+void leasing_look(struct lease *lease)
+{
+	lease->unsaid.look = say(lease, MESSAGE_LEASE_LOOK, 0, 0) < 0;
+}
 
 void leasing_kill(struct lease *lease, uint64_t sequence, uint32_t cause)
 {
-	say(lease, MESSAGE_LEASE_KILL, sequence, cause);
+	lease->unsaid.kill = say(lease, MESSAGE_LEASE_KILL, sequence, cause) < 0;
+	lease->unsaid.kill_sequence = sequence;
+	lease->unsaid.kill_cause = cause;
+}
+
+void leasing_say_again(struct queue *l)
+{
+	l->leases.unsaid = false;
+	list_for_each_safe(link, tmp, &l->leases.list) {
+		struct lease *lease = container_of(link, struct lease, link);
+		struct lease_unsaid *unsaid = &lease->unsaid;
+
+		if (lease->state == LEASE_OVER)
+			continue;
+		if (unsaid->end)
+			unsaid->end = say(lease, MESSAGE_LEASE_END, 0, 0) < 0;
+		if (unsaid->look)
+			leasing_look(lease);
+		if (unsaid->kill)
+			leasing_kill(lease, unsaid->kill_sequence, unsaid->kill_cause);
+	}
 }
 
 /* Whatever is heard of it later finds nobody. */

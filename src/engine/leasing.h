@@ -23,6 +23,8 @@ void leasing_unask(struct queue *l);
 void leasing_look(struct lease *lease);
 /* its worker shall die: for a cancel of that job, or for nonsense */
 void leasing_kill(struct lease *lease, uint64_t sequence, uint32_t cause);
+/* what was not said for lack of memory */
+void leasing_say_again(struct queue *l);
 /* freed before its LEASE_OVER, which will find nobody */
 void leasing_drop(struct lease *lease);
 /* its queue goes: LEASE_OVER will find nobody */

@@ -83,6 +83,7 @@ struct queue_leases {
 	uint64_t ask_again;        /* not before: the last wish was refused */
 	bool ask_held;             /* one more is wanted then */
 	bool wakes;                /* some lease is to_wake */
+	bool unsaid;               /* some lease has something to say again */
 	uint64_t behind_due;       /* a job behind others has waited for too long then, or later */
 	enum brood_detail refused; /* why; NONE: it was not */
 };

@@ -31,6 +31,7 @@
 #include "behind.h"
 #include "collect.h"
 #include "inbox_look.h"
+#include "leasing.h"
 #include "lease_state.h"
 #include "place.h"
 #include "pump.h"
@@ -99,7 +100,7 @@ static void scan(struct queue *l)
 static bool flows(const struct queue *l)
 {
 	return !l->timer.fired && l->kind != QUEUE_PINNED && l->waiting.count == 0 &&
-		l->leases.ringed <= l->leases.busy &&
+		l->leases.ringed <= l->leases.busy && !l->leases.unsaid &&
 		!atomic_load_explicit(&l->brood->unsent, memory_order_relaxed);
 }
 
@@ -112,6 +113,8 @@ static void settle(struct queue *l)
 		pump_lost(l);
 	if (l->waiting.count > 0 || l->leases.asked > 0)
 		place_waiting(l);
+	if (l->leases.unsaid)
+		leasing_say_again(l);
 	if (!flows(l))
 		behind_watch(l);
 	if (l->leases.wakes)

@@ -6,11 +6,13 @@
 #include "engine.h"
 
 #include "../../src/engine/engine_root.h"
+#include "../../src/engine/lease_state.h"
 #include "../../src/engine/queue.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -277,13 +279,17 @@ static void no_files_for_reply(void)
 }
 Test(engine_submit, fds_of_a_reply_come_all_or_none) { case_run(no_files_for_reply, 30000); }
 
-/* ---- a lease that nobody waits for any more ---- */
+/* ---- leases that are asked for ---- */
 
-static void lost_wish(void)
+struct wish {
+	uint64_t lease, job;
+};
+
+static struct wish ask_for_lease(void)
 {
 	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE };
 	const struct engine_job job = { .fn = peer_fn_a, .name = "job", .options = &o };
-	struct brood_stats before, after;
+	struct wish wish;
 	struct frame f;
 
 	peer_init(&peer);
@@ -292,9 +298,113 @@ static void lost_wish(void)
 	peer_start(&peer, 8);
 	CHECK_EQ(engine_queue_new(peer.brood, NULL, &queue), 0);
 	o.queue = queue;
-	CHECK_EQ(engine_submit(peer.brood, &job, NULL, 0, NULL), 0);
+	CHECK_EQ(engine_submit(peer.brood, &job, NULL, 0, &wish.job), 0);
 	peer_hear(&peer, &f, MESSAGE_LEASE);
+	wish.lease = f.lease.id;
 	frame_done(&f);
+	return wish;
+}
+
+/* What the engine sends from now on has to wait. */
+static void fill_channel(void)
+{
+	const char text[512] = { 0 };
+	int engine = peer_engine_channel(&peer);
+
+	for (size_t size = sizeof text; size > 0; size /= 8)
+		while (send(engine, text, size, MSG_DONTWAIT) > 0)
+			;
+}
+
+static void await(struct frame *f, enum message_type type)
+{
+	do
+		CHECK(peer_readable_soon(peer.channel) &&
+			recv(peer.channel, &f->header, FRAME_MAX, 0) > 0);
+	while (f->header.type != type);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+enum { BASE = 100 };
+
+/* The job is in the ring, and its worker has it. */
+static void begin_in_ring(uint64_t id)
+{
+	struct queue *l = (struct queue *)queue;
+	struct lease *lease;
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_GRANTED)->granted = (struct message_granted){
+		.id = id, .pid = 4711, .generation = 1, .sequence = BASE
+	};
+	CHECK_EQ(frame_send(peer.channel, &f), 0);
+	CHECK(WAIT_UNTIL(engine_queue_dispatch(queue) != 0 || l->leases.ringed == 1, PEER_WAIT_MS));
+	lease = container_of(list_first(&l->leases.list), struct lease, link);
+	CHECK(claim_swap(lease->up, BASE + 1, CLAIM_TAKEN));
+}
+
+struct block {
+	struct block *next;
+};
+
+static struct block *take_all_memory(void)
+{
+	struct rlimit limit = { 0, RLIM_INFINITY };
+	struct block *first = NULL, *block;
+
+	CHECK_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+	for (size_t size = 1 << 20; size >= sizeof *block; size /= 2)
+		while ((block = malloc(size))) {
+			block->next = first;
+			first = block;
+		}
+	return first;
+}
+
+static void give_memory_back(struct block *block)
+{
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+
+	CHECK_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+	while (block) {
+		struct block *next = block->next;
+
+		free(block);
+		block = next;
+	}
+}
+
+/* Else the job would run on until its run_ms. */
+static void kill_without_memory(void)
+{
+	struct wish wish = ask_for_lease();
+	struct block *memory;
+	pthread_t thread;
+	struct frame f;
+
+	begin_in_ring(wish.lease);
+	CHECK_EQ(pthread_create(&thread, NULL, wait_for_results, NULL), 0);
+	CHECK(WAIT_UNTIL(sleepers() == 1, PEER_WAIT_MS));
+	fill_channel();
+	memory = take_all_memory();
+	CHECK_EQ(engine_cancel(peer.brood, wish.job), 0);
+	give_memory_back(memory);
+	await(&f, MESSAGE_LEASE_KILL);
+	CHECK_EQ(f.lease_kill.id, wish.lease);
+	CHECK_EQ(f.lease_kill.sequence, BASE + 1);
+	CHECK_EQ(f.lease_kill.cause, LEASE_KILL_CANCEL);
+	peer_hang_up(&peer);
+	peer_join(thread);
+	engine_queue_free(queue);
+}
+Test(engine_submit, a_kill_is_said_when_there_is_memory) { case_run(kill_without_memory, 60000); }
+#endif
+
+static void lost_wish(void)
+{
+	struct brood_stats before, after;
+
+	ask_for_lease();
 	engine_queue_free(queue);
 	before = stats();
 	peer_hang_up(&peer);
@@ -317,27 +427,19 @@ static void *set_init_data(void *number)
 
 static void versions(void)
 {
-	const char text[512] = { 0 };
 	struct frame f;
 	pthread_t threads[2];
 	ssize_t sum = 0;
-	int engine;
 
 	start(4);
-	engine = peer_engine_channel(&peer);
-	for (size_t size = sizeof text; size > 0; size /= 8)
-		while (send(engine, text, size, MSG_DONTWAIT) > 0)
-			;
+	fill_channel();
 	for (intptr_t i = 0; i < 2; i++) {
 		CHECK_EQ(pthread_create(&threads[i], NULL, set_init_data, (void *)i), 0);
 		CHECK(WAIT_UNTIL(atomic_load(&tids[i]) && proc_state(atomic_load(&tids[i])) == 'S',
 			PEER_WAIT_MS));
 	}
 	/* the newer one took the other's place */
-	do
-		CHECK(peer_readable_soon(peer.channel) &&
-			recv(peer.channel, &f.header, FRAME_MAX, 0) > 0);
-	while (f.header.type != MESSAGE_INIT_DATA);
+	await(&f, MESSAGE_INIT_DATA);
 	CHECK_EQ(f.init_data.version, 2);
 	for (int i = 0; i < 2; i++)
 		sum += peer_join(threads[i]);
