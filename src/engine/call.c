@@ -101,7 +101,7 @@ static int call_lease(struct call *call, ssize_t *ret_result)
 		return r;
 	r = queue_jobs_new(l, given, false, &job);
 	if (r < 0)
-		r = fail_system(r, "a job's record");
+		r = r == -EAGAIN ? path_results(l) : fail_system(r, "a job's record");
 	if (r == 0) {
 		if (given->options.ret_id)
 			__atomic_store_n(given->options.ret_id, job->id, __ATOMIC_RELEASE);
