@@ -7,6 +7,9 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -89,21 +92,21 @@ static int until_end(struct brood_job *job)
 
 static int conversation;
 
-/* A worker has done a job that nobody has collected. */
-static bool something_done(void)
+/* So many workers have done a job that nobody has collected. */
+static bool are_done(uint32_t workers)
 {
 	struct queue *l = (struct queue *)brood_own_queue(brood);
-	bool done = false;
+	uint32_t done = 0;
 
 	queue_lock(l);
 	list_for_each_safe(link, tmp, &l->leases.list) {
 		struct lease *lease = container_of(link, struct lease, link);
 
-		done |= lease->state == LEASE_ACTIVE && atomic_load(&lease->up->done) != 0 &&
+		done += lease->state == LEASE_ACTIVE && atomic_load(&lease->up->done) != 0 &&
 			atomic_load(&lease->up->done) != lease->collected;
 	}
 	queue_unlock(l);
-	return done;
+	return done == workers;
 }
 
 static void end_conversation(void *context, const struct brood_result *result)
@@ -111,7 +114,7 @@ static void end_conversation(void *context, const struct brood_result *result)
 	(void)context;
 	(void)result;
 	close(conversation);
-	CHECK(WAIT_UNTIL(something_done(), WAIT_MS));
+	CHECK(WAIT_UNTIL(are_done(1), WAIT_MS));
 }
 
 static int dispatch_all(int fd, struct brood_handle *handle)
@@ -128,6 +131,14 @@ static int dispatch_all(int fd, struct brood_handle *handle)
 		count += n;
 	}
 	return count;
+}
+
+static void one_more(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	CHECK_EQ(poll(&p, 1, test_scaled(WAIT_MS)), 1);
+	CHECK_EQ(brood_dispatch(brood), 1);
 }
 
 static void between_rounds(void)
@@ -160,18 +171,85 @@ static void by_another(void)
 	fd = brood_fd(brood);
 	CHECK_EQ(brood_open(brood, until_end, &o, &conversation, &handle), 0);
 	close(conversation);
-	CHECK(WAIT_UNTIL(something_done(), WAIT_MS));
+	CHECK(WAIT_UNTIL(are_done(1), WAIT_MS));
 	CHECK_EQ(brood_submit(brood, job_nothing, "", 0, &o, NULL), 0);
 	CHECK_EQ(brood_queue_wait(brood_own_queue(brood), (uint32_t)test_scaled(WAIT_MS)), 1);
 	CHECK_EQ(brood_take(brood_own_queue(brood), &result, 1), 1);
 	CHECK_EQ(brood_fetch(handle, NULL), 0);
 	CHECK_EQ(dispatch_all(fd, handle), 0);
-	CHECK_EQ(poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, test_scaled(WAIT_MS)), 1);
-	CHECK_EQ(brood_dispatch(brood), 1);
+	one_more(fd);
 	brood_release(handle);
 	pool_stop(brood);
 }
 Test(queue_odd, a_handle_that_another_thread_closed) { case_run(by_another, 30000); }
+
+/*
+ * A thread waits for one conversation. It is held up while a dispatch counts that one's verdict,
+ * and finds another one's before the dispatch is over: that is counted, too.
+ */
+static struct brood_handle *waited_for;
+static atomic_int waiter_tid, held, go;
+static pthread_t waiter;
+
+static void hold_up(int signal)
+{
+	(void)signal;
+	atomic_store(&held, 1);
+	while (!atomic_load(&go))
+		;
+}
+
+static void *wait_for_one(void *unused)
+{
+	(void)unused;
+	atomic_store(&waiter_tid, gettid());
+	CHECK_EQ(brood_wait(waited_for, BROOD_FOREVER, NULL), 0);
+	return NULL;
+}
+
+static void end_the_other(void *context, const struct brood_result *result)
+{
+	(void)context;
+	(void)result;
+	close(conversation);
+	CHECK(WAIT_UNTIL(are_done(1), WAIT_MS));
+	atomic_store(&go, 1);
+	CHECK_EQ(pthread_join(waiter, NULL), 0);
+}
+
+static void counted_before(void)
+{
+	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE };
+	struct brood_handle *other, *third;
+	int fd, first, last;
+
+	signal(SIGUSR1, hold_up);
+	brood = pool_start_workers(3);
+	fd = brood_fd(brood);
+	CHECK_EQ(brood_open(brood, until_end, &o, &first, &waited_for), 0);
+	CHECK_EQ(brood_open(brood, until_end, &o, &conversation, &other), 0);
+	/* it runs, so the two before it do; and its worker is idle afterwards */
+	CHECK_EQ(brood_open(brood, until_end, &o, &last, &third), 0);
+	close(last);
+	CHECK_EQ(brood_wait(third, (uint32_t)test_scaled(WAIT_MS), NULL), 0);
+	brood_release(third);
+	CHECK_EQ(pthread_create(&waiter, NULL, wait_for_one, NULL), 0);
+	CHECK(WAIT_UNTIL(
+		atomic_load(&waiter_tid) && proc_state(atomic_load(&waiter_tid)) == 'S', WAIT_MS));
+	CHECK_EQ(pthread_kill(waiter, SIGUSR1), 0);
+	CHECK(WAIT_UNTIL(atomic_load(&held), WAIT_MS));
+	o.on_done = end_the_other;
+	CHECK_EQ(brood_submit(brood, job_nothing, "", 0, &o, NULL), 0);
+	CHECK(WAIT_UNTIL(are_done(1), WAIT_MS));
+	close(first);
+	CHECK(WAIT_UNTIL(are_done(2), WAIT_MS));
+	CHECK_EQ(dispatch_all(fd, other), 2);
+	one_more(fd);
+	brood_release(waited_for);
+	brood_release(other);
+	pool_stop(brood);
+}
+Test(queue_odd, a_wait_takes_no_verdict_off_the_count) { case_run(counted_before, 30000); }
 
 /* ---- workers with few files ---- */
 
