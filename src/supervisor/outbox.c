@@ -113,7 +113,7 @@ void outbox_flush(struct supervisor *s)
 		int r = flush_pool(pool);
 
 		if (r < 0) {
-			s->tell_turn = pool_turn_after(pool);
+			s->tell_turn = turns_after(pool->setup->number);
 			flush_later(s, r);
 			return;
 		}

@@ -11,6 +11,7 @@
 #include "../os/stdlog.h"
 #include "../pool/fold.h"
 #include "../pool/halt.h"
+#include "../pool/turns.h"
 
 /* after EAGAIN, ENOMEM, EMFILE, ETOOMANYREFS: try all that waits again */
 #define RETRY_MS 10u
@@ -85,13 +86,11 @@ struct supervisor {
 
 #define for_each_pool(pool_, s_) \
 	for (struct pool *pool_ = (s_)->pools; pool_ < (s_)->pools + (s_)->pools_count; pool_++)
-/* The pool n places after the one that is in turn: so no pool is always the first. */
+/* The n-th pool when it is the turn of this one: so no pool is always the first. */
 static inline struct pool *pool_in_turn(struct supervisor *s, uint32_t turn, uint32_t n)
 {
-	return &s->pools[(turn + n) % s->pools_count];
+	return &s->pools[turns_at(turn, n, s->pools_count)];
 }
-/* The turn after this pool. */
-static inline uint32_t pool_turn_after(const struct pool *pool) { return pool->setup->number + 1; }
 /* The pool that a message of the engine's is about. NULL: there is none of that number. */
 static inline struct pool *pool_addressed(struct supervisor *s, uint32_t number)
 {

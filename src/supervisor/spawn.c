@@ -172,7 +172,7 @@ static struct pool *next_in_turn(struct supervisor *s, uint64_t now)
 		struct pool *pool = pool_in_turn(s, s->birth_turn, n);
 
 		if (wanted(pool) && backoff_next(&pool->backoff) <= now) {
-			s->birth_turn = pool_turn_after(pool);
+			s->birth_turn = turns_after(pool->setup->number);
 			return pool;
 		}
 	}
