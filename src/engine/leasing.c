@@ -340,7 +340,7 @@ void leasing_abandon(struct lease *lease)
 		lease->state != LEASE_ASKED && q <= lease->published; q++) {
 		struct queue_job *job = lease->entries[q % RING_DEPTH].job;
 
-		if (job && !claim_swap(lease->up, q, CLAIM_WITHDRAWN))
+		if (job && !ring_withdraw(lease->up, q))
 			leasing_kill(lease, q, LEASE_KILL_CANCEL);
 		else if (job)
 			side_take_back(lease, job);

@@ -124,13 +124,13 @@ enum caller_state { CALLER_NONE, CALLER_SLEEPS, CALLER_DONE_FD, CALLER_TOLD };
 enum claim_state { CLAIM_QUEUED = 1, CLAIM_TAKEN, CLAIM_WITHDRAWN };
 #define CLAIM_WORD(sequence, state) ((uint32_t)(sequence) << 2 | (uint32_t)(state))
 
-/* QUEUED to that; false: somebody else was first, or it is damaged */
-static inline bool claim_swap(struct ring_up *up, uint64_t sequence, enum claim_state to)
+/* QUEUED to WITHDRAWN: the job is the engine's again. False: its worker was first. */
+static inline bool ring_withdraw(struct ring_up *up, uint64_t sequence)
 {
 	uint32_t word = CLAIM_WORD(sequence, CLAIM_QUEUED);
 
 	return atomic_compare_exchange_strong(
-		&up->claims[sequence % RING_DEPTH], &word, CLAIM_WORD(sequence, to));
+		&up->claims[sequence % RING_DEPTH], &word, CLAIM_WORD(sequence, CLAIM_WITHDRAWN));
 }
 
 /* A completion for the engine: a checked copy. 0, or -EBADMSG: no job ends like that. */

@@ -316,10 +316,12 @@ static uint32_t begin(struct worker_lease *l, struct brood_job *job, const struc
 /* False: the engine has withdrawn it. */
 static bool claim(struct worker_lease *l, uint64_t sequence)
 {
-	if (claim_swap(l->up, sequence, CLAIM_TAKEN))
+	uint32_t found = CLAIM_WORD(sequence, CLAIM_QUEUED);
+
+	if (atomic_compare_exchange_strong(&l->up->claims[sequence % RING_DEPTH], &found,
+		    CLAIM_WORD(sequence, CLAIM_TAKEN)))
 		return true;
-	if (atomic_load(&l->up->claims[sequence % RING_DEPTH]) !=
-		CLAIM_WORD(sequence, CLAIM_WITHDRAWN))
+	if (found != CLAIM_WORD(sequence, CLAIM_WITHDRAWN))
 		worker_give_up(WORKER_EXIT_RING);
 	return false;
 }
