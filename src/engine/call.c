@@ -59,63 +59,69 @@ static ssize_t result(const struct brood_verdict *v, size_t size, size_t room, i
 	return (ssize_t)size;
 }
 
-static int call_on(struct queue *l, const struct call *call, struct queue_job *job)
+/* The job's record is no more when this returns. */
+static int call_on(
+	struct queue *l, const struct given *given, struct queue_job *job, struct queue_call *call)
 {
-	const struct given *given = &call->given;
 	int r;
 
-	job->call.waited = true;
+	job->call = call;
 	l->jobs.others++;
 	job->tell.on_done = NULL;
-	job->call.room = call->bytes->reply;
-	job->call.room_size = call->bytes->reply_size;
 	r = place_give(l, job, given);
-	if (r == -EAGAIN)
-		return path_full(l);
-	if (r < 0)
-		return fail_system(r, "what a call needs");
+	if (r < 0) {
+		queue_jobs_free(l, job);
+		return r == -EAGAIN ? path_full(l) : fail_system(r, "what a call needs");
+	}
 	l->stats.submitted++;
-	while (job->state != JOB_CLOSED) {
+	for (;;) {
+		if (!list_empty(&call->progress.list))
+			deliver_progress(l, &call->progress);
+		if (call->closed)
+			return 0;
 		if (l->kind == QUEUE_CALLERS)
 			sleep_caller(l, job);
 		else
-			sleep_until(l, &job->call.sleeper, TIME_NEVER);
-		if (!list_empty(&job->tell.progress.list))
-			deliver_progress(l, job);
+			sleep_until(l, &call->sleeper, TIME_NEVER);
 	}
-	if (!list_empty(&job->tell.progress.list))
-		deliver_progress(l, job);
-	return 0;
+}
+
+/* What the library has of a call that is closed goes to the caller. */
+static ssize_t call_over(const struct call *call, struct queue_call *of)
+{
+	give_fds(&call->given.options, of->fds ? of->fds->fds : NULL, of->fds ? of->fds->count : 0);
+	if (of->fds)
+		queue_jobs_fds_free(of->fds);
+	return result(of->verdict, of->reply_size, of->room_size, of->lost ? -ENOMEM : 0);
 }
 
 static int call_lease(struct call *call, ssize_t *ret_result)
 {
 	struct brood *b = call->b;
 	const struct given *given = &call->given;
-	struct queue_job *job = NULL;
+	struct queue_call of = { .room = call->bytes->reply,
+		.room_size = call->bytes->reply_size,
+		.verdict = &call->handle.verdict };
+	struct queue_job *job;
 	struct queue *l;
 	int r;
 
 	r = path_enter(b, given, true, &l);
 	if (r != 0)
 		return r;
+	list_init(&of.progress.list);
 	r = queue_jobs_new(l, given, false, &job);
-	if (r < 0)
+	if (r < 0) {
 		r = r == -EAGAIN ? path_results(l) : fail_system(r, "a job's record");
-	if (r == 0) {
+	} else {
 		if (given->options.ret_id)
 			__atomic_store_n(given->options.ret_id, job->id, __ATOMIC_RELEASE);
 		call->handle.verdict.id = job->id;
-		r = call_on(l, call, job);
-		if (r == 0) {
-			call->handle.verdict = job->result.verdict;
-			give_fds(&given->options, job->result.fds, job->result.fds_count);
-			*ret_result = result(&job->result.verdict, job->result.reply_size,
-				call->bytes->reply_size, job->reply.lost ? -ENOMEM : 0);
-		}
-		queue_jobs_free(l, job);
+		r = call_on(l, given, job, &of);
 	}
 	sleep_leave(l);
+	if (r == 0)
+		*ret_result = call_over(call, &of);
 	return r;
 }
 

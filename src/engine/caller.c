@@ -55,7 +55,7 @@ static void move(struct queue *l, struct sleeper *s, _Atomic uint32_t *to, uint6
 void caller_ringed(struct lease *lease, struct queue_job *job, uint64_t sequence)
 {
 	_Atomic uint32_t *word = word_of(lease, sequence);
-	struct sleeper *s = job->call.sleeper;
+	struct sleeper *s = job->call->sleeper;
 
 	atomic_store(word,
 		CALLER_WORD(sequence,
@@ -72,7 +72,7 @@ void caller_ringed(struct lease *lease, struct queue_job *job, uint64_t sequence
  */
 void caller_unringed(struct lease *lease, struct queue_job *job)
 {
-	struct sleeper *s = job->call.sleeper;
+	struct sleeper *s = job->call->sleeper;
 
 	if (s && s != lease->queue->sleep.leader)
 		move(lease->queue, s, NULL, 0);
@@ -83,11 +83,11 @@ void caller_unringed(struct lease *lease, struct queue_job *job)
 
 void caller_closed(struct queue *l, struct queue_job *job)
 {
-	struct sleeper *s = job->call.sleeper;
+	struct sleeper *s = job->call->sleeper;
 
 	if (s && s != l->sleep.leader && s->word && atomic_exchange(s->word, s->told) == s->told)
 		return; /* its worker has woken it, or is about to */
-	queue_wake(l, &job->call.sleeper);
+	queue_wake(l, &job->call->sleeper);
 }
 
 void caller_lease_gone(struct lease *lease)

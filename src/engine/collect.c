@@ -53,9 +53,9 @@ static int take_memfd(struct queue_job *job, uint64_t size)
 		return -EIO; /* lost on the way: our limit on open files */
 	if (!memfd_good(job->reply.memfd, size))
 		return -EBADMSG;
-	if (job->call.waited)
-		return read_whole(job->reply.memfd, job->call.room,
-			       MIN((size_t)size, job->call.room_size))
+	if (job->call)
+		return read_whole(job->reply.memfd, job->call->room,
+			       MIN((size_t)size, job->call->room_size))
 			? 0
 			: -EIO;
 	if (size == 0)
@@ -73,9 +73,9 @@ static int take_memfd(struct queue_job *job, uint64_t size)
 
 static int take_bytes_back(struct queue_job *job, const unsigned char *from, size_t size)
 {
-	if (job->call.waited) {
-		if (job->call.room_size)
-			memcpy(job->call.room, from, MIN(size, job->call.room_size));
+	if (job->call) {
+		if (job->call->room_size)
+			memcpy(job->call->room, from, MIN(size, job->call->room_size));
 		return 0;
 	}
 	if (size > job->reply.buffer_size) {
@@ -97,7 +97,7 @@ static int take_stream(struct queue_job *job, uint64_t size)
 {
 	if (!job->pipe)
 		/* lost on the way: our limit on open files */
-		return job->call.waited ? -EIO : -EBADMSG;
+		return job->call ? -EIO : -EBADMSG;
 	return pipe_finish(job, size) ? 0 : -EBADMSG;
 }
 
@@ -127,7 +127,7 @@ static int take_reply(
 	else if (done->flags & DONE_MEMFD)
 		r = take_memfd(job, done->reply_size);
 	else
-		r = done->reply_size || job->call.waited
+		r = done->reply_size || job->call
 			? take_bytes_back(
 				  job, lease->up->bytes + done->reply_at, (size_t)done->reply_size)
 			: 0;

@@ -11,14 +11,12 @@
 #include "engine_root.h"
 #include "waiter.h"
 
-/* The job stays: while it is told of, nobody closes it for good. */
-static void tell(struct queue *l, struct queue_job *job)
+static void tell(struct queue *l, struct progress *progress)
 {
 	struct progress batch;
 
 	progress_init(&batch);
-	progress_move(&job->tell.progress, &batch);
-	job->tell.telling = true;
+	progress_move(progress, &batch);
 	l->results.delivering++;
 	/* Workers hear of jobs that were placed: nobody may come by until the callback is over. */
 	ring_in_flush(l);
@@ -26,16 +24,18 @@ static void tell(struct queue *l, struct queue_job *job)
 	progress_tell(&batch);
 	queue_lock(l);
 	l->results.delivering--;
-	job->tell.telling = false;
 }
 
-void deliver_progress(struct queue *l, struct queue_job *job)
+void deliver_progress(struct queue *l, struct progress *progress)
 {
-	while (!list_empty(&job->tell.progress.list))
-		tell(l, job);
+	while (!list_empty(&progress->list))
+		tell(l, progress);
 }
 
-/* Never two threads for one job, and its result not before they are through. */
+/*
+ * Never two threads for one job, and its result not before they are through: while a job is told
+ * of, nobody closes it for good.
+ */
 static void tell_progress(struct queue *l)
 {
 	list_for_each_safe(link, tmp, &l->results.talkers) {
@@ -43,8 +43,9 @@ static void tell_progress(struct queue *l)
 
 		if (job->tell.telling)
 			continue;
-		while (!list_empty(&job->tell.progress.list))
-			tell(l, job);
+		job->tell.telling = true;
+		deliver_progress(l, &job->tell.progress);
+		job->tell.telling = false;
 		list_remove(&job->tell.talks);
 		if (job->tell.held) {
 			job->tell.held = false;

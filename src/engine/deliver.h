@@ -6,10 +6,10 @@
 #include <stdbool.h>
 
 struct queue;
-struct queue_job;
+struct progress;
 
-/* a call's progress */
-void deliver_progress(struct queue *l, struct queue_job *job);
+/* all of it, also what comes meanwhile */
+void deliver_progress(struct queue *l, struct progress *progress);
 /* this thread is in a callback of it */
 bool deliver_here(const struct queue *l);
 /* verdicts of handles that nobody was told of yet: how many. They are told of now */

@@ -44,6 +44,26 @@ static void close_handle(struct queue *l, struct queue_job *job)
 	queue_jobs_free(l, job);
 }
 
+/* What is the caller's own. */
+static void close_call(struct queue *l, struct queue_job *job)
+{
+	struct queue_call *call = job->call;
+
+	*call->verdict = job->result.verdict;
+	call->reply_size = job->result.reply_size;
+	call->lost = job->reply.lost;
+	if (job->result.fds_count) {
+		call->fds = job->reply.fds;
+		job->reply.fds = NULL;
+	}
+	call->closed = true;
+	if (l->kind == QUEUE_CALLERS)
+		caller_closed(l, job);
+	else if (call->sleeper)
+		queue_wake(l, &call->sleeper);
+	queue_jobs_free(l, job);
+}
+
 void job_verdict_result(struct queue *l, struct queue_job *job)
 {
 	job->result.size = sizeof job->result;
@@ -109,15 +129,14 @@ void job_verdict_give(struct queue *l, struct queue_job *job, const struct brood
 		queue_wake(l, &l->sleep.lookers);
 		return;
 	}
+	if (job->call) {
+		close_call(l, job);
+		return;
+	}
 	/* nobody but the job needs them, and who reads the other end waits for that */
 	if (job->fds.extra)
 		job->fds.extra = queue_jobs_fds_free(job->fds.extra);
-	if (job->call.waited && l->kind == QUEUE_CALLERS) {
-		caller_closed(l, job);
-	} else if (job->call.waited) {
-		if (job->call.sleeper)
-			queue_wake(l, &job->call.sleeper);
-	} else if (job->tell.telling || !list_empty(&job->tell.talks)) {
+	if (job->tell.telling || !list_empty(&job->tell.talks)) {
 		job->tell.held = true;
 	} else {
 		job_verdict_result(l, job);
@@ -146,8 +165,8 @@ bool job_verdict_retry(struct queue *l, struct queue_job *job, const struct broo
 
 void job_verdict_progress_came(struct queue *l, struct queue_job *job)
 {
-	if (job->call.waited) {
-		queue_wake(l, &job->call.sleeper);
+	if (job->call) {
+		queue_wake(l, &job->call->sleeper);
 		return;
 	}
 	if (list_empty(&job->tell.talks))
@@ -158,8 +177,9 @@ void job_verdict_progress_came(struct queue *l, struct queue_job *job)
 
 void job_verdict_progress(struct queue *l, struct queue_job *job, const struct message_progress *m)
 {
+	struct progress *to = job->call ? &job->call->progress : &job->tell.progress;
+
 	/* the id is not what a worker says */
-	if (progress_add(
-		    &job->tell.progress, job->tell.on_progress, job->result.context, job->id, m))
+	if (progress_add(to, job->tell.on_progress, job->result.context, job->id, m))
 		job_verdict_progress_came(l, job);
 }

@@ -62,8 +62,8 @@ int pipe_open(struct queue_job *job, int *ret_theirs)
 	r = sockets_pair(SOCK_STREAM, fds);
 	if (r < 0)
 		return r;
-	p->bytes.reply = job->call.room;
-	p->bytes.reply_size = job->call.room_size;
+	p->bytes.reply = job->call->room;
+	p->bytes.reply_size = job->call->room_size;
 	transfer_begin(&p->transfer, fds[0], &p->bytes);
 	*ret_theirs = fds[1];
 	return 0;
@@ -76,12 +76,12 @@ void pipe_begin(struct queue *l, struct queue_job *job)
 
 int pipe_take(struct queue *l, struct queue_job *job, int fd)
 {
-	if (fd < 0 || job->pipe || !job->call.waited || !pipe_new(job)) {
+	if (fd < 0 || job->pipe || !job->call || !pipe_new(job)) {
 		close_fd(fd);
-		return fd >= 0 && !job->pipe && job->call.waited ? -ENOMEM : -EBADMSG;
+		return fd >= 0 && !job->pipe && job->call ? -ENOMEM : -EBADMSG;
 	}
 	job->pipe->transfer = (struct transfer){
-		.fd = fd, .reply = job->call.room, .room = job->call.room_size, .reading = true
+		.fd = fd, .reply = job->call->room, .room = job->call->room_size, .reading = true
 	};
 	pipe_event(l, job);
 	return 0;

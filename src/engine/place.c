@@ -101,7 +101,7 @@ static struct lease *choose(struct queue *l, const struct queue_job *job)
 	}
 }
 
-/* true: it is in a ring, or has its verdict. */
+/* true: it is in a ring, or has its verdict, and its record may be no more. */
 static bool place(struct queue *l, struct queue_job *job, const struct given *order)
 {
 	for (;;) {
@@ -114,6 +114,10 @@ static bool place(struct queue *l, struct queue_job *job, const struct given *or
 		if (r == 0) {
 			l->leases.warm = lease;
 			l->leases.wakes = true;
+			if (!order && job->bytes) { /* they are in the ring */
+				free(job->bytes);
+				job->bytes = NULL;
+			}
 			return true;
 		}
 		if (r == -ENOBUFS)
@@ -171,10 +175,6 @@ void place_waiting(struct queue *l)
 			job->waiting_until = until;
 			l->waiting.due = MIN(l->waiting.due, until);
 			break;
-		}
-		if (job->bytes && job->state == JOB_RINGED) {
-			free(job->bytes);
-			job->bytes = NULL;
 		}
 	}
 	if (l->waiting.count)
@@ -278,7 +278,7 @@ static int prepare(const struct queue *l, struct queue_job *job, const struct gi
 	job->inline_size = fits ? given->request_size : 0;
 	if (r < 0 || l->brood->run_here || fits || given->request_size == BROOD_SIZE_UNKNOWN)
 		return r;
-	return job->call.waited ? pipe_order(job, given) : make_memfd(job, given);
+	return job->call ? pipe_order(job, given) : make_memfd(job, given);
 }
 
 /*
@@ -299,7 +299,7 @@ int place_give(struct queue *l, struct queue_job *job, const struct given *given
 			behind_watch(l);
 		return 0;
 	}
-	if ((job->call.waited || job->socket_job) && l->kind != QUEUE_PINNED) {
+	if ((job->call || job->socket_job) && l->kind != QUEUE_PINNED) {
 		job->in_backlog = true;
 		if (atomic_fetch_add(&l->pool->queues_waiting, 1) >= l->pool->options->backlog)
 			return -EAGAIN; /* freeing the job counts it off again */

@@ -263,7 +263,7 @@ static void take_options(struct queue_job *job, const struct given *order)
 	job->limits.grace_ms = o->grace_ms;
 	job->tries.left = o->retries;
 	job->tries.made = job->tries.moved = 0;
-	job->tries.cancelled = job->tries.ran = job->call.waited = job->reply.came = job->alone =
+	job->tries.cancelled = job->tries.ran = job->reply.came = job->alone =
 		job->socket_job = job->fds.out = job->reply.lost = job->tell.held = false;
 	job->given_ns = order->given_ns;
 	job->request_size = order->request_size;
@@ -272,9 +272,7 @@ static void take_options(struct queue_job *job, const struct given *order)
 	job->tell.on_done = o->on_done;
 	job->tell.on_progress = o->on_progress;
 	job->handle = NULL;
-	job->call.sleeper = NULL;
-	job->call.room = NULL;
-	job->call.room_size = 0;
+	job->call = NULL;
 	job->result.context = o->context;
 	job->result.reply = NULL;
 	job->result.reply_size = 0;
@@ -352,7 +350,7 @@ void queue_jobs_free(struct queue *l, struct queue_job *job)
 	if (job->id) {
 		l->jobs.table[job->id & (l->jobs.room - 1)] = NULL;
 		l->jobs.out--;
-		l->jobs.others -= job->call.waited || job->socket_job;
+		l->jobs.others -= job->call || job->socket_job;
 	}
 	job->id = 0;
 	if (job->bytes)

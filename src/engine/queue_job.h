@@ -50,19 +50,24 @@ struct queue_reply {
 	bool came; /* what the worker sent over the side socket */
 };
 
-/* A call: a thread sleeps for the job, and takes it when it is closed. */
+/* A call: what its thread has of the job, on its own stack. The job's record ends before it. */
 struct queue_call {
-	bool waited;
 	struct sleeper *sleeper; /* that thread, while it sleeps */
 	void *room;
-	size_t room_size; /* where the reply goes */
+	size_t room_size;         /* where the reply goes */
+	struct progress progress; /* not told yet */
+	/* closed: the job has its verdict, and what follows is set */
+	bool closed, lost; /* lost: as in struct queue_reply */
+	struct brood_verdict *verdict;
+	size_t reply_size;
+	struct queue_fds *fds; /* of the reply; NULL */
 };
 
 /* The callbacks. */
 struct queue_tell {
 	brood_done_fn *on_done;
 	brood_progress_fn *on_progress;
-	/* not told yet: a call's by its own thread, a submitted job's by who delivers */
+	/* a submitted job's, not told yet */
 	struct progress progress;
 	struct list talks; /* queue.results.talkers */
 	/* a thread tells it now, without the lock; closed meanwhile: the result waits for that */
@@ -98,7 +103,7 @@ struct queue_job {
 	bool piped;      /* its request goes over the pipe */
 
 	struct brood_handle *handle; /* open, give */
-	struct queue_call call;
+	struct queue_call *call;     /* NULL: it is none */
 	struct queue_tell tell;
 	struct brood_result result;
 	struct queue_reply reply;

@@ -76,7 +76,7 @@ static void put_entry(struct lease *lease, struct ring_entry *entry, const struc
 	entry->run_ms = job->limits.run_ms;
 	entry->job_flags = job->limits.flags;
 	entry->attempt = job->tries.made;
-	entry->flags = (job->call.waited ? RING_CALL : 0) |
+	entry->flags = (job->call ? RING_CALL : 0) |
 		(job->piped ? RING_WITH | RING_STREAM : 0) |
 		(job->fds.memfd >= 0 ? RING_WITH | RING_MEMFD : 0) |
 		(job->fds.socket >= 0 ? RING_WITH | RING_FDS | RING_SOCKET : 0) |

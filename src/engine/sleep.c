@@ -260,7 +260,7 @@ static void caller_follow(struct queue *l, struct queue_job *job)
 	struct sleeper self;
 	uint32_t asleep;
 
-	sleeper_in(&self, &job->call.sleeper);
+	sleeper_in(&self, &job->call->sleeper);
 	if (caller_arm(job, &self, CALLER_SLEEPS)) {
 		list_append(&self.link, &l->sleep.followers);
 		word = caller_sleeps_on(&self);
@@ -281,7 +281,7 @@ static void caller_lead(struct queue *l, struct queue_job *job)
 	struct sleeper self;
 	int n = 0;
 
-	sleeper_in(&self, &job->call.sleeper);
+	sleeper_in(&self, &job->call->sleeper);
 	if (!l->fds.gone && caller_arm(job, &self, CALLER_DONE_FD))
 		n = lead(l, &self, events, 0, TIME_NEVER);
 	sleeper_out(&self);
@@ -291,13 +291,15 @@ static void caller_lead(struct queue *l, struct queue_job *job)
 /* Who is woken takes what its own worker has done, and no more: the leader looks at the rest. */
 void sleep_caller(struct queue *l, struct queue_job *job)
 {
+	const struct queue_call *call = job->call;
+
 	if (l->fds.gone || !l->sleep.leader) {
 		ring_in_flush(l);
 		caller_lead(l, job);
 		return;
 	}
 	caller_follow(l, job);
-	if (job->state == JOB_RINGED)
+	if (!call->closed && job->state == JOB_RINGED)
 		collect_done(job->lease);
 	place_waiting(l);
 	if (!flows(l))

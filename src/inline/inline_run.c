@@ -100,8 +100,8 @@ static void keep_progress(void *context, const void *data, size_t size)
 	job = job_of(h);
 	if (job) {
 		job_verdict_progress(h->queue, job, &m);
-		if (job->call.waited)
-			deliver_progress(h->queue, job);
+		if (job->call)
+			deliver_progress(h->queue, &job->call->progress);
 		sleep_tell(h->queue);
 	}
 	queue_unlock(h->queue);
@@ -120,9 +120,9 @@ static void describe(
 		.verdict = { .pid = getpid(), .generation = 1, .started = 1, .path = given->path },
 		.bytes = { .request = given->request,
 			.left = (size_t)given->request_size,
-			.reply = job->call.room,
-			.room = job->call.waited ? job->call.room_size : 0,
-			.grow = !job->call.waited },
+			.reply = job->call ? job->call->room : NULL,
+			.room = job->call ? job->call->room_size : 0,
+			.grow = !job->call },
 		.has_bytes = !job->socket_job };
 	memcpy(h->name, job->function->name, sizeof h->name);
 	memcpy(h->arg, given->arg ? given->arg : "", given->arg_size);
@@ -243,8 +243,8 @@ static void run(struct here *h)
 static void take_reply(struct here *h, struct queue_job *job)
 {
 	job->result.reply_size = h->bytes.received;
-	job->reply.lost = h->bytes.received > h->bytes.room && !job->call.waited;
-	if (!job->call.waited) {
+	job->reply.lost = h->bytes.received > h->bytes.room && !job->call;
+	if (!job->call) {
 		free(job->reply.buffer);
 		job->reply.buffer = h->bytes.reply;
 		job->result.reply = h->bytes.received > 0 && !job->reply.lost ? h->bytes.reply
