@@ -28,7 +28,7 @@
 #include "lease_state.h"
 #include "ring_out.h"
 #include "unsent.h"
-#include "job_verdict.h"
+#include "queue_jobs.h"
 
 #include <sys/timerfd.h>
 
@@ -44,7 +44,7 @@ static void no_longer(struct queue *l, uint64_t now)
 		struct queue_job *job = container_of(link, struct queue_job, link);
 
 		if (job->waiting_until <= now)
-			job_verdict_refuse(l, job,
+			queue_jobs_refuse(l, job,
 				l->leases.refused ? l->leases.refused : BROOD_DETAIL_QUEUE_TIME);
 		else
 			l->waiting.due = MIN(l->waiting.due, job->waiting_until);
@@ -65,7 +65,7 @@ static void behind_no_longer(struct queue *l, struct lease *lease, uint64_t now)
 		if (job->waiting_until > now)
 			l->leases.behind_due = MIN(l->leases.behind_due, job->waiting_until);
 		else if (ring_out_withdraw(lease, job) == 0)
-			job_verdict_refuse(l, job, BROOD_DETAIL_QUEUE_TIME);
+			queue_jobs_refuse(l, job, BROOD_DETAIL_QUEUE_TIME);
 	}
 }
 

@@ -13,7 +13,7 @@
 #include "job_message.h"
 #include "path.h"
 #include "place.h"
-#include "queue.h"
+#include "queue_jobs.h"
 #include "sleep.h"
 #include "wait.h"
 

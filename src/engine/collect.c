@@ -10,9 +10,8 @@
 #include "leasing.h"
 #include "lease_state.h"
 #include "pipe.h"
-#include "ring_in.h"
 #include "ring_out.h"
-#include "job_verdict.h"
+#include "queue_jobs.h"
 
 #include "../pool/fate.h"
 #include <fcntl.h>
@@ -220,9 +219,7 @@ static bool complete(
 		return true;
 	}
 	learn(job, done);
-	if (job->lease)
-		ring_in_forget(lease, job);
-	job_verdict_give(l, job, v);
+	queue_jobs_close(l, job, v);
 	return true;
 }
 
@@ -277,7 +274,7 @@ static int hear(struct lease *lease, struct frame *f)
 		if (f->progress.size > BROOD_PROGRESS_MAX)
 			return -EBADMSG;
 		if (job)
-			job_verdict_progress(lease->queue, job, &f->progress);
+			queue_jobs_progress(lease->queue, job, &f->progress);
 		return 0;
 	default: return -EBADMSG;
 	}

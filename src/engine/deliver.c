@@ -5,9 +5,8 @@
 #include "deliver.h"
 
 #include "place.h"
-#include "queue.h"
 #include "ring_in.h"
-#include "job_verdict.h"
+#include "queue_jobs.h"
 #include "engine_root.h"
 #include "waiter.h"
 
@@ -49,7 +48,7 @@ static void tell_progress(struct queue *l)
 		list_remove(&job->tell.talks);
 		if (job->tell.held) {
 			job->tell.held = false;
-			job_verdict_result(l, job);
+			queue_jobs_result(l, job);
 		}
 		tmp = l->results.talkers.next; /* others were here meanwhile */
 	}

@@ -6,13 +6,12 @@
 #include "channel.h"
 #include "job_message.h"
 #include "leasing.h"
-#include "queue.h"
 #include "queues.h"
 #include "ring_out.h"
 #include "engine_root.h"
 #include "sleep.h"
 #include "stream.h"
-#include "job_verdict.h"
+#include "queue_jobs.h"
 #include "wait.h"
 
 #include <stdlib.h>
@@ -170,7 +169,7 @@ static void cancel_job(struct queue *l, struct queue_job *job)
 	default: break;
 	}
 	v = outcome_made_up(BROOD_CANCELLED, BROOD_DETAIL_NONE, job->given_ns);
-	job_verdict_give(l, job, &v);
+	queue_jobs_close(l, job, &v);
 	sleep_tell(l);
 }
 

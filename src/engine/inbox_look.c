@@ -9,7 +9,7 @@
 #include "inbox_look.h"
 
 #include "collect.h"
-#include "job_verdict.h"
+#include "queue_jobs.h"
 #include "side.h"
 #include "leasing.h"
 #include "lease_state.h"
@@ -146,21 +146,21 @@ static void settle_job(struct end *end, struct queue_job *job)
 	job->result.reply_size = 0;
 	fill(lease, job, &v);
 	if (!decided && r < 0) {
-		job_verdict_refuse(l, job, BROOD_DETAIL_NONE); /* no memory to keep its bytes */
+		queue_jobs_refuse(l, job, BROOD_DETAIL_NONE); /* no memory to keep its bytes */
 	} else if (!decided && fds_lost && lease->news.over.how != LEASE_DIED) {
-		job_verdict_refuse(l, job, BROOD_DETAIL_FD_LOST);
+		queue_jobs_refuse(l, job, BROOD_DETAIL_FD_LOST);
 	} else if (!decided && !fds_lost &&
 		(lease->news.over.how != LEASE_DIED || !(job->limits.flags & BROOD_JOB_ONCE)) &&
 		(innocent || job->tries.moved++ < QUEUE_TAKEN_MAX)) {
 		l->stats.redispatched += lease->news.over.how == LEASE_DIED;
 		job->tries.made -= innocent; /* no worker has seen it */
 		list_append(&job->link, &end->again);
-	} else if (r == 0 && job_verdict_retry(l, job, &v)) {
+	} else if (r == 0 && queue_jobs_retry(l, job, &v)) {
 		list_append(&job->link, &end->again);
 	} else {
 		if (v.started && !lease->damaged)
 			collect_so_far(lease, job);
-		job_verdict_give(l, job, &v);
+		queue_jobs_close(l, job, &v);
 	}
 }
 
@@ -175,8 +175,7 @@ static void refused(struct lease *lease)
 			l->leases.refused != BROOD_DETAIL_DEGRADED))
 		return;
 	list_for_each_safe(link, tmp, &l->waiting.list)
-		job_verdict_refuse(
-			l, container_of(link, struct queue_job, link), l->leases.refused);
+		queue_jobs_refuse(l, container_of(link, struct queue_job, link), l->leases.refused);
 }
 
 static void lease_over(struct lease *lease)
@@ -209,7 +208,7 @@ static void lease_over(struct lease *lease)
 	}
 	if (l->kind == QUEUE_PINNED)
 		list_for_each_safe(link, tmp, &l->waiting.list)
-			job_verdict_refuse(l, container_of(link, struct queue_job, link),
+			queue_jobs_refuse(l, container_of(link, struct queue_job, link),
 				BROOD_DETAIL_LEASE_OVER);
 }
 

@@ -11,7 +11,7 @@
 #include "job_message.h"
 #include "path.h"
 #include "place.h"
-#include "queue.h"
+#include "queue_jobs.h"
 #include "queues.h"
 #include "engine_root.h"
 #include "ring_in.h"

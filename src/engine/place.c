@@ -11,7 +11,8 @@
 #include "pipe.h"
 #include "ring_in.h"
 #include "ring_out.h"
-#include "job_verdict.h"
+#include "queue_jobs.h"
+#include "queue_waiting.h"
 
 #include "../os/shm.h"
 #include <fcntl.h>
@@ -124,7 +125,7 @@ static bool place(struct queue *l, struct queue_job *job, const struct given *or
 			return false;
 		if (!fail_is_end(r)) {
 			/* its fds cannot be sent, to nobody */
-			job_verdict_refuse(l, job, BROOD_DETAIL_FD_LOST);
+			queue_jobs_refuse(l, job, BROOD_DETAIL_FD_LOST);
 			return true;
 		}
 		ring_out_all(lease);
@@ -168,10 +169,10 @@ void place_waiting(struct queue *l)
 
 		uint64_t until = job->waiting_until;
 
-		queue_jobs_unqueue(l, job);
+		queue_waiting_remove(l, job);
 		job->state = JOB_NEW;
 		if (!place(l, job, NULL)) {
-			queue_jobs_wait(l, job, true);
+			queue_waiting_add(l, job, true);
 			job->waiting_until = until;
 			l->waiting.due = MIN(l->waiting.due, until);
 			break;
@@ -307,7 +308,7 @@ int place_give(struct queue *l, struct queue_job *job, const struct given *given
 	r = keep_bytes(job, given);
 	if (r < 0)
 		return r;
-	queue_jobs_wait(l, job, false);
+	queue_waiting_add(l, job, false);
 	place_waiting(l);
 	behind_watch(l);
 	return 0;

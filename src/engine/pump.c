@@ -16,7 +16,7 @@
 #include "pipe.h"
 #include "engine_root.h"
 #include "stream.h"
-#include "job_verdict.h"
+#include "queue_jobs.h"
 
 #include <sys/epoll.h>
 
@@ -97,15 +97,17 @@ static void give_up(struct queue *l, enum brood_detail detail)
 		if (!job || job->state == JOB_CLOSED)
 			continue;
 		if (job->state == JOB_WAITING && l->brood->stopped) {
-			job_verdict_refuse(l, job, BROOD_DETAIL_DRAINING);
+			queue_jobs_refuse(l, job, BROOD_DETAIL_DRAINING);
 			continue;
 		}
 		v.started = job->state >= JOB_RINGED;
-		if (job->state == JOB_RINGED)
+		if (job->state == JOB_RINGED) { /* its lease may be gone already */
 			l->leases.ringed--;
+			job->state = JOB_NEW;
+		}
 		if (job->state == JOB_STREAMED)
 			stream_free(l, job);
-		job_verdict_give(l, job, &v);
+		queue_jobs_close(l, job, &v);
 	}
 	list_for_each_safe(link, tmp, &l->leases.list)
 		leasing_drop(container_of(link, struct lease, link));

@@ -17,8 +17,6 @@
 #include "queue_job.h"
 #include "queue_state.h"
 
-struct given;
-
 #define QUEUE_TICK_MS  5  /* between two tries to get what was refused */
 #define QUEUE_EVENTS   64 /* at once */
 #define FUNCTIONS_SIZE 256
@@ -52,22 +50,5 @@ void queue_rouse(struct queue *l, struct sleeper *s);
 void queue_wake(struct queue *l, struct sleeper **chain);
 /* something is, that one of them can take */
 void queue_wake_one(struct queue *l, struct sleeper **chain);
-
-/* from queue.waiting */
-void queue_jobs_unqueue(struct queue *l, struct queue_job *job);
-/* it waits no more: counted off */
-void queue_jobs_out_of_backlog(struct queue *l, struct queue_job *job);
-/* another id, before anybody knows the first one */
-void queue_jobs_renumber(struct queue *l, struct queue_job *job);
-/* a job with its own copy of nothing yet: NEW. -EAGAIN: full */
-int queue_jobs_new(
-	struct queue *l, const struct given *order, bool submitted, struct queue_job **ret);
-/* closes the fds and frees the struct. Returns NULL */
-struct queue_fds *queue_jobs_fds_free(struct queue_fds *fds);
-/* gives back its id and itself */
-void queue_jobs_free(struct queue *l, struct queue_job *job);
-struct queue_job *queue_jobs_find(struct queue *l, uint64_t id);
-/* to queue.waiting */
-void queue_jobs_wait(struct queue *l, struct queue_job *job, bool front);
 
 #endif

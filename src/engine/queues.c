@@ -7,6 +7,7 @@
 
 #include "engine_root.h"
 #include "lease_state.h"
+#include "queue_jobs.h"
 #include "leasing.h"
 #include "ring_in.h"
 #include "sleep.h"

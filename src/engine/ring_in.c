@@ -14,6 +14,7 @@
 #include "lease_state.h"
 #include "pipe.h"
 #include "engine_root.h"
+#include "queue_waiting.h"
 #include "side.h"
 
 #include "../os/futex.h"
@@ -76,8 +77,7 @@ static void put_entry(struct lease *lease, struct ring_entry *entry, const struc
 	entry->run_ms = job->limits.run_ms;
 	entry->job_flags = job->limits.flags;
 	entry->attempt = job->tries.made;
-	entry->flags = (job->call ? RING_CALL : 0) |
-		(job->piped ? RING_WITH | RING_STREAM : 0) |
+	entry->flags = (job->call ? RING_CALL : 0) | (job->piped ? RING_WITH | RING_STREAM : 0) |
 		(job->fds.memfd >= 0 ? RING_WITH | RING_MEMFD : 0) |
 		(job->fds.socket >= 0 ? RING_WITH | RING_FDS | RING_SOCKET : 0) |
 		(job->fds.socket >= 0 && job->fds.own_pair ? RING_OWN_PAIR : 0) |
@@ -217,7 +217,7 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 	stand(lease, job, order);
 	job->state = JOB_RINGED;
 	if (job->in_backlog)
-		queue_jobs_out_of_backlog(l, job);
+		queue_waiting_uncount(l, job);
 	job->lease = lease;
 	job->sequence = sequence;
 	lease->published = sequence;
@@ -285,16 +285,4 @@ void ring_in_leave(struct queue *l)
 	ring_in_flush(l);
 	queue_unlock(l);
 	wake_workers(slot_pages, count);
-}
-
-void ring_in_forget(struct lease *lease, struct queue_job *job)
-{
-	uint64_t at = job->sequence % RING_DEPTH;
-
-	lease->entries[at].job = NULL;
-	lease->cost_ns -= lease->entries[at].cost;
-	lease->entries[at].cost = 0;
-	lease->queue->leases.ringed--;
-	job->lease = NULL;
-	job->state = JOB_NEW;
 }

@@ -14,7 +14,4 @@ void ring_in_flush(struct queue *l);
 /* the same, and lets go of the lock */
 void ring_in_leave(struct queue *l);
 
-/* The job is in the ring no more: it has a completion, or was taken out. */
-void ring_in_forget(struct lease *lease, struct queue_job *job);
-
 #endif

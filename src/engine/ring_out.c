@@ -5,9 +5,9 @@
 #include "caller.h"
 #include "leasing.h"
 #include "lease_state.h"
-#include "ring_in.h"
 #include "side.h"
-#include "job_verdict.h"
+#include "queue_jobs.h"
+#include "queue_waiting.h"
 
 #include <stdlib.h>
 
@@ -48,7 +48,7 @@ int ring_out_withdraw(struct lease *lease, struct queue_job *job)
 	side_take_back(lease, job);
 	if (lease->queue->kind == QUEUE_CALLERS)
 		caller_unringed(lease, job);
-	ring_in_forget(lease, job);
+	queue_jobs_unring(job);
 	forget_back(job);
 	job->tries.made--; /* no worker has seen it */
 	return 0;
@@ -61,7 +61,7 @@ int ring_out_rescue(struct lease *lease, struct queue_job *job)
 	side_take_back(lease, job);
 	if (lease->queue->kind == QUEUE_CALLERS)
 		caller_unringed(lease, job);
-	ring_in_forget(lease, job);
+	queue_jobs_unring(job);
 	forget_back(job);
 	return r;
 }
@@ -71,11 +71,11 @@ void ring_out_again(struct queue *l, struct queue_job *job)
 	if (job->tries.cancelled) {
 		struct brood_verdict v = { .outcome = BROOD_CANCELLED };
 
-		job_verdict_give(l, job, &v);
+		queue_jobs_close(l, job, &v);
 	} else if (l->kind == QUEUE_PINNED) {
-		job_verdict_refuse(l, job, BROOD_DETAIL_LEASE_OVER);
+		queue_jobs_refuse(l, job, BROOD_DETAIL_LEASE_OVER);
 	} else {
-		queue_jobs_wait(l, job, true);
+		queue_waiting_add(l, job, true);
 	}
 }
 

@@ -22,6 +22,7 @@
 #include "fail.h"
 #include "lease_state.h"
 #include "pipe.h"
+#include "queue_jobs.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>

@@ -9,7 +9,7 @@
 
 #include "engine_root.h"
 #include "job_message.h"
-#include "job_verdict.h"
+#include "queue_jobs.h"
 #include "queue.h"
 
 #include <stdlib.h>
@@ -192,7 +192,7 @@ static void over(struct queue *l, struct queue_job *job)
 	job->result.reply = t->error ? NULL : job->reply.buffer;
 	job->result.reply_size = t->received;
 	stream_free(l, job);
-	job_verdict_give(l, job, &v);
+	queue_jobs_close(l, job, &v);
 }
 
 void stream_inbox(struct queue *l)
@@ -216,7 +216,7 @@ void stream_inbox(struct queue *l)
 		if (!handle)
 			return;
 		if (!list_empty(&handle->on.job->tell.progress.list))
-			job_verdict_progress_came(l, handle->on.job);
+			queue_jobs_progress_came(l, handle->on.job);
 		if (closed)
 			over(l, handle->on.job);
 	}

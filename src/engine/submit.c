@@ -9,7 +9,7 @@
 #include "inbox_look.h"
 #include "path.h"
 #include "place.h"
-#include "queue.h"
+#include "queue_jobs.h"
 #include "queues.h"
 #include "engine_root.h"
 #include "ring_in.h"

@@ -13,7 +13,7 @@
 
 #include "../engine/deliver.h"
 #include "../engine/given.h"
-#include "../engine/job_verdict.h"
+#include "../engine/queue_jobs.h"
 #include "../engine/queue.h"
 #include "../engine/sleep.h"
 #include "../worker/init_data.h"
@@ -99,7 +99,7 @@ static void keep_progress(void *context, const void *data, size_t size)
 	queue_lock(h->queue);
 	job = job_of(h);
 	if (job) {
-		job_verdict_progress(h->queue, job, &m);
+		queue_jobs_progress(h->queue, job, &m);
 		if (job->call)
 			deliver_progress(h->queue, &job->call->progress);
 		sleep_tell(h->queue);
@@ -269,7 +269,7 @@ static void end(struct here *h)
 	if (job) {
 		if (h->has_bytes)
 			take_reply(h, job);
-		job_verdict_give(l, job, &h->verdict);
+		queue_jobs_close(l, job, &h->verdict);
 		sleep_tell(l);
 	}
 	if (h->bytes.grow)

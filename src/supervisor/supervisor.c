@@ -4,7 +4,7 @@
  *
  * It owns the pools: which workers are born, which worker runs what, and which one is killed. It
  * gives the verdict of each job that is handed off; the engine gives those of jobs on lease
- * (engine/job_verdict.c). It runs no job code, waits only in epoll_wait(), believes nothing that a
+ * (engine/queue_jobs.c). It runs no job code, waits only in epoll_wait(), believes nothing that a
  * worker says, and allocates nothing after supervisor_prepare(): job records, slots, timers and
  * buffers are there from the start.
  *
