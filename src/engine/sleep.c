@@ -159,7 +159,10 @@ void sleep_glance(struct queue *l)
 void sleep_leave(struct queue *l)
 {
 	sleep_tell(l);
-	ring_in_leave(l);
+	if (l->leases.wakes)
+		ring_in_leave(l);
+	else
+		queue_unlock(l);
 }
 
 static void sleeper_in(struct sleeper *s, struct sleeper **chain)
