@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base.h - what every floor uses: scoped cleanup, small arithmetic, times. No system call but the
- * vdso clock.
+ * base.h - what every floor uses: small arithmetic, lists, times, scoped cleanup. No system call
+ * but the vdso clock.
  *
  * Errors everywhere in src/: negative errno is for the caller's caller, 0 is success, positive is a
  * documented answer. ret_ parameters come last and are untouched on failure. An fd that is not set
@@ -22,6 +22,41 @@
 #define MIN(a, b)                       ((a) < (b) ? (a) : (b))
 #define MAX(a, b)                       ((a) > (b) ? (a) : (b))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+/*
+ * A ring of intrusive links. A link that is in no list points to itself; list_remove() of such a
+ * link is fine.
+ */
+struct list {
+	struct list *next, *prev;
+};
+
+static inline void list_init(struct list *l) { l->next = l->prev = l; }
+static inline bool list_empty(const struct list *l) { return l->next == l; }
+
+/* first, when `after` is the head */
+static inline void list_insert(struct list *l, struct list *after)
+{
+	l->prev = after;
+	l->next = after->next;
+	after->next->prev = l;
+	after->next = l;
+}
+static inline void list_append(struct list *l, struct list *head) { list_insert(l, head->prev); }
+static inline void list_remove(struct list *l)
+{
+	l->prev->next = l->next;
+	l->next->prev = l->prev;
+	list_init(l);
+}
+static inline struct list *list_first(struct list *head)
+{
+	return list_empty(head) ? NULL : head->next;
+}
+
+#define list_for_each_safe(pos, tmp, head)                                     \
+	for (struct list *pos = (head)->next, *tmp = pos->next; pos != (head); \
+		pos = tmp, tmp = pos->next)
 
 #define NS_PER_US  UINT64_C(1000)
 #define NS_PER_MS  UINT64_C(1000000)

@@ -11,7 +11,6 @@
 
 #include "../base/base.h"
 #include "../base/cancellation.h"
-#include "../base/list.h"
 #include "../os/fds.h"
 #include "engine.h"
 #include "fail.h"

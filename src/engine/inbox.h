@@ -7,7 +7,7 @@
 #ifndef BROOD_ENGINE_INBOX_H
 #define BROOD_ENGINE_INBOX_H
 
-#include "../base/list.h"
+#include "../base/base.h"
 #include "../wire/message.h"
 #include <stdatomic.h>
 

@@ -3,7 +3,7 @@
 #ifndef BROOD_ENGINE_PROGRESS_H
 #define BROOD_ENGINE_PROGRESS_H
 
-#include "../base/list.h"
+#include "../base/base.h"
 #include "../wire/frame.h"
 
 /* Of one job: a handle's (under brood.lock), or a queue's job's. */

@@ -3,7 +3,7 @@
 #ifndef BROOD_ENGINE_UNSENT_H
 #define BROOD_ENGINE_UNSENT_H
 
-#include "../base/list.h"
+#include "../base/base.h"
 #include "../wire/frame.h"
 
 /* how soon to try again what the kernel refused for another reason than a full socket */

@@ -8,7 +8,6 @@
 #define BROOD_POOL_RECORDS_H
 
 #include "../base/base.h"
-#include "../base/list.h"
 
 /* CLAIMED: new, in no list yet. TOLD: the verdict waits for the socket */
 enum record_state {

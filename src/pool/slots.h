@@ -7,7 +7,6 @@
 #define BROOD_POOL_SLOTS_H
 
 #include "../base/base.h"
-#include "../base/list.h"
 
 /* BUSY: with a job that was handed off */
 enum slot_state {

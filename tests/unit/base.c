@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* base.c - times that are too large, and waits that must not end early. */
 #include "base/base.h"
-#include "base/list.h"
 
 #include <criterion/criterion.h>
 #include <limits.h>
