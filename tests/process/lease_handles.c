@@ -39,6 +39,12 @@ static void *wait_for_handle(void *unused)
 	return NULL;
 }
 
+static int begins_and_sleeps(struct brood_job *job)
+{
+	brood_job_write(job, "!", 1);
+	return job_sleep_forever(job);
+}
+
 static void end_under_waiter(bool polled)
 {
 	struct brood_options options = { .size = sizeof options, .workers = 1 };
@@ -47,6 +53,7 @@ static void end_under_waiter(bool polled)
 	struct brood_lease *lease;
 	pthread_t thread;
 	pid_t worker;
+	char began;
 	int fd;
 
 	signal(SIGUSR1, hold_up);
@@ -55,7 +62,8 @@ static void end_under_waiter(bool polled)
 		CHECK_GE(brood_queue_fd(brood_lease_queue(lease)), 0);
 	CHECK_EQ(brood_lease_worker(lease, &worker, NULL, NULL), 0);
 	job.lease = lease;
-	CHECK_EQ(brood_open(brood, job_sleep_forever, &job, &fd, &handle), 0);
+	CHECK_EQ(brood_open(brood, begins_and_sleeps, &job, &fd, &handle), 0);
+	CHECK_EQ(read(fd, &began, 1), 1);
 	CHECK_EQ(pthread_create(&thread, NULL, wait_for_handle, NULL), 0);
 	CHECK(WAIT_UNTIL(
 		atomic_load(&waiter_tid) && proc_state(atomic_load(&waiter_tid)) == 'S', WAIT_MS));
