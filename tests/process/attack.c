@@ -238,12 +238,14 @@ static int channel_of_worker(void)
 static int leaves_holder(struct brood_job *job)
 {
 	int pipes[2];
+	pid_t child;
 	char c;
 
 	(void)job;
 	if (pipe(pipes) < 0)
 		return 1;
-	if (fork() == 0) {
+	child = fork();
+	if (child == 0) {
 		setsid();
 		if (fork() > 0)
 			_exit(0);
@@ -252,7 +254,8 @@ static int leaves_holder(struct brood_job *job)
 		for (;;)
 			pause();
 	}
-	if (read(pipes[0], &c, 1) != 1)
+	/* the one in between has ended: it would be one more that the job leaves */
+	if (read(pipes[0], &c, 1) != 1 || waitpid(child, NULL, 0) != child)
 		return 2;
 	raise(SIGKILL);
 	return 3;
