@@ -113,6 +113,13 @@ killed() {
 		--call submit --dispatch lease
 	held
 	above workers.killed 20
+	for how in call submit open; do
+		run "killed, three pools, $how" -d 1 -w 6 --pools 3 -c 18 -t 3 --kill-rate 50 \
+			--call $how --mix echo=99,crash=1
+		held
+		is config.pools 3
+		above workers.killed 5
+	done
 	run "all killed, twice" -d 2 -w 4 -c 16 --kill-all-at 0.5,1.2
 	held
 	above workers.killed 5

@@ -21,6 +21,8 @@ wrong '1 to 10000' --workers=-3
 wrong '1 to 10000' -c 1x
 wrong '1 to 10000' -c ''
 wrong '1 to 256' -t 0
+wrong '1 to 64' --pools 65
+wrong 'a worker for each' -w 2 --pools 3
 wrong duration -d 0
 wrong duration -d nan
 wrong duration -d ten

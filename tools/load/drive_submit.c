@@ -48,9 +48,8 @@ static bool as_usual(
 		!((unsigned)v->detail | (unsigned)v->code | (unsigned)v->signal |
 			(unsigned)v->core | v->left) &&
 		v->started && v->attempts && v->pid > 0 && v->generation &&
-		v->slot < d->engine->options->workers && v->path < PATHS &&
-		d->engine->paths >> v->path & 1 && v->size == sizeof *v &&
-		!memcmp(v->name, work->name, work->name_size) &&
+		v->slot < d->engine->slots && v->path < PATHS && d->engine->paths >> v->path & 1 &&
+		v->size == sizeof *v && !memcmp(v->name, work->name, work->name_size) &&
 		(job->kind == KIND_ECHO || job->kind == KIND_NOP) && r->reply_size == job->size &&
 		v->reply_size == job->size && payload_same(job->key, 0, r->reply, job->size);
 }
@@ -187,8 +186,9 @@ static void take_some(struct line *l)
 static bool prepare(struct line *l)
 {
 	struct driver *d = l->driver;
-	const struct brood_queue_options options = { .size = sizeof options,
-		.jobs = d->concurrency };
+	const struct brood_queue_options options = {
+		.size = sizeof options, .jobs = d->concurrency, .pool = d->options.pool
+	};
 
 	l->places = calloc(d->concurrency, sizeof *l->places);
 	l->free = calloc(d->concurrency, sizeof *l->free);

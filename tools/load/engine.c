@@ -218,6 +218,7 @@ static void make_driver(struct engine *e, unsigned index)
 	d->options.size = sizeof d->options;
 	d->options.run_ms = options_run_ms(o);
 	d->options.dispatch = o->dispatch;
+	d->options.pool = pools_of_thread(e, index);
 	d->options.arg_size = sizeof(struct job_arg);
 }
 
@@ -357,6 +358,7 @@ static int start(struct engine *e)
 		.title = e->tally->marker,
 	};
 
+	pools_add(e, &options);
 	return brood_start(&options, &e->brood);
 }
 
@@ -438,6 +440,7 @@ int engine_main(const struct options *o, struct tally *tally)
 	static struct engine e;
 
 	e.options = o;
+	e.slots = o->workers;
 	e.tally = tally;
 	e.end_ns = UINT64_MAX;
 	e.bound_ns = options_bound_ns(o);

@@ -84,6 +84,7 @@ static void put_config(FILE *file, const struct options *o)
 {
 	fputs("  \"config\": {\n    \"loop\": \"closed\",\n    ", file);
 	put_count(file, "workers", o->workers, false);
+	put_count(file, "pools", o->pools, false);
 	put_count(file, "concurrency", o->concurrency, false);
 	put_count(file, "threads", o->threads, false);
 	fputs("\n", file);

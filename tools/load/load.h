@@ -65,6 +65,7 @@ enum kind {
 
 struct options {
 	unsigned workers, concurrency, threads;
+	unsigned pools;    /* over which the workers are spread */
 	double duration_s; /* 0: the run ends after `jobs` */
 	uint64_t jobs;     /* 0: the run ends when the time is up */
 	size_t sizes[SIZES_MAX], size_max;
@@ -94,6 +95,8 @@ int options_parse(int argc, char **argv, struct options *ret);
 /* Sets how jobs are given, and the number of threads that this way needs. */
 void options_way(struct options *o, enum way way, uint32_t dispatch);
 unsigned options_run_ms(const struct options *o);
+/* The workers of a pool, the first of which has number 0. Pools differ by one at most. */
+unsigned options_pool_workers(const struct options *o, unsigned pool);
 /*
  * The time within which every job must have its verdict: its time in the queue, its run time, the
  * grace, and some room for a loaded machine.
@@ -309,9 +312,17 @@ struct engine {
 	struct driver *drivers;
 	unsigned drivers_count;
 	pthread_mutex_t locks[SHARDS_MAX];
+	uint32_t slots; /* as many as there are in all pools, with spare ones */
 	_Atomic uint32_t running;
 	_Atomic uint32_t broken; /* a call failed in a way that ends the run */
 };
+
+/* ---- pools.c: --pools ----------------------------------------------------------------------- */
+
+/* The options get what --pools asks for; the engine gets the number of slots. */
+void pools_add(struct engine *e, struct brood_options *options);
+/* NULL: the first one */
+struct brood_pool *pools_of_thread(const struct engine *e, unsigned thread);
 
 /*
  * Starts, runs and stops the pool, in the process that the judge forked. Returns the exit code, in

@@ -33,6 +33,9 @@ static const char help[] =
 	"closed loop: each caller gives its next job when it has the last verdict.\n"
 	"\n"
 	"  -w, --workers N         workers, 1 to 10000 (default: 8)\n"
+	"      --pools N           spreads the workers over N pools, 1 to 64 (default: 1), and "
+	"the\n"
+	"                          threads, too: each gives its jobs to one pool\n"
 	"  -c, --concurrency N     jobs out at any time, 1 to 10000 (default: 64)\n"
 	"  -t, --threads N         engine threads that share these jobs, 1 to 256 (default: 2;\n"
 	"                          with --call submit 1, and each thread has its own queue).\n"
@@ -293,6 +296,7 @@ enum {
 	OPT_KILL_RATE,
 	OPT_KILL_ALL,
 	OPT_KILL_SUPERVISOR,
+	OPT_POOLS,
 	OPT_IDLE,
 	OPT_SEED,
 	OPT_JSON
@@ -300,6 +304,7 @@ enum {
 
 static const struct option longs[] = {
 	{ "workers", required_argument, NULL, 'w' },
+	{ "pools", required_argument, NULL, OPT_POOLS },
 	{ "concurrency", required_argument, NULL, 'c' },
 	{ "threads", required_argument, NULL, 't' },
 	{ "duration", required_argument, NULL, 'd' },
@@ -326,6 +331,7 @@ static int option_load(int option, const char *text, struct options *o)
 {
 	switch (option) {
 	case 'w': return whole_unsigned("--workers", text, 1, 10000, &o->workers);
+	case OPT_POOLS: return whole_unsigned("--pools", text, 1, BROOD_POOLS_MAX, &o->pools);
 	case 'c': return whole_unsigned("--concurrency", text, 1, 10000, &o->concurrency);
 	case 't': return whole_unsigned("--threads", text, 1, 256, &o->threads_asked);
 	case 'd': return real("--duration", text, 0.001, 1e6, &o->duration_s);
@@ -395,7 +401,15 @@ static int options_together(struct options *o)
 	if (!o->jobs && o->kill_all_count && o->kill_all_at[o->kill_all_count - 1] > o->duration_s)
 		return wrong("--kill-all-at %g comes after the end: give a longer --duration",
 			o->kill_all_at[o->kill_all_count - 1]);
+	if (o->pools > o->workers)
+		return wrong(
+			"--pools %u needs a worker for each: there are %u", o->pools, o->workers);
 	return o->compare ? compare_together(o, kills) : 0;
+}
+
+unsigned options_pool_workers(const struct options *o, unsigned pool)
+{
+	return o->workers / o->pools + (pool < o->workers % o->pools);
 }
 
 void options_way(struct options *o, enum way way, uint32_t how)
@@ -410,6 +424,7 @@ void options_way(struct options *o, enum way way, uint32_t how)
 int options_parse(int argc, char **argv, struct options *ret)
 {
 	struct options o = { .workers = 8,
+		.pools = 1,
 		.concurrency = 64,
 		.sizes = { 64 },
 		.sizes_count = 1,

@@ -79,7 +79,7 @@ static const char *judge_whole(const struct engine *e, const struct brood_verdic
 		return "its size is wrong";
 	if (!v->started || !v->attempts)
 		return "it should have started";
-	if (v->pid <= 0 || !v->generation || v->slot >= e->options->workers)
+	if (v->pid <= 0 || !v->generation || v->slot >= e->slots)
 		return "its worker is missing";
 	if (v->path >= PATHS || !(e->paths & 1u << v->path))
 		return "it went another way than was asked for";
