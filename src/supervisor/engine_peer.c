@@ -186,7 +186,9 @@ static void handle(struct supervisor *s, struct frame *f)
 	case MESSAGE_EXITING: s->engine.exiting = true; break;
 	case MESSAGE_DROPPED: say_dropped(s, &f->dropped); break;
 	case MESSAGE_STOP:
-		s->stop_asked = s->engine.stopped_pool = true;
+		s->stop_asked = true;
+		/* exit() stops the pool, too; only brood_stop() says that any exit code is right */
+		s->engine.stopped_pool |= !s->engine.exiting;
 		stop_pool(s, drain_left(s, f->stop.drained_ms), s->options->stop_ms);
 		break;
 	case MESSAGE_NOTIFY: manager_hear_engine(s, &f->notify); break;
@@ -328,7 +330,8 @@ static bool ended_as_asked(const struct supervisor *s, const struct process_exit
  */
 static void say_daemon(struct supervisor *s)
 {
-	pid_t pid = s->engine.stopped_pool ? 0 : strays_fork_of_engine(s);
+	bool in_order = s->engine.stopped_pool || s->engine.exiting;
+	pid_t pid = in_order ? 0 : strays_fork_of_engine(s);
 
 	if (pid == 0)
 		return;

@@ -105,6 +105,16 @@ static void exits_3(void)
 	begin();
 	_exit(3);
 }
+static void exits_3_in_order(void)
+{
+	begin();
+	exit(3);
+}
+static void exits_0_in_order(void)
+{
+	begin();
+	exit(0);
+}
 static void exits_0(void)
 {
 	begin();
@@ -132,7 +142,9 @@ static const struct {
 	{ is_terminated, SIGTERM, ") ended by SIGTERM" },
 	{ is_killed_with_callback, SIGKILL, ") ended by SIGKILL" },
 	{ exits_3, 3 << 8, ") ended with exit code 3" },
+	{ exits_3_in_order, 3 << 8, ") ended with exit code 3" },
 	{ exits_0, 0, NULL },
+	{ exits_0_in_order, 0, NULL },
 	{ stops_and_exits_3, 3 << 8, NULL },
 	{ is_asked, SIGTERM, NULL },
 };
