@@ -240,6 +240,7 @@ static void on_job_log(struct slot *slot, struct frame *f)
 		? f->job_log.level
 		: BROOD_NOTICE;
 	memcpy(line.text, f->job_log.text, sizeof f->job_log.text);
+	message_one_line(line.text); /* the worker may have sent it past brood_job_log() */
 	if (slot->job)
 		logging_relay(slot->pool->supervisor, &line);
 	else /* the worker itself: in a crash loop it repeats */

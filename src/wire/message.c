@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * message.c - of the messages only DROPPED has code of its own: the line about jobs that were
- * accepted and not done when the pool or its engine ended.
+ * message.c - what there is to write of messages: the line about jobs that were accepted and not
+ * done when the pool or its engine ended (DROPPED), and the text of a job's own line (JOB_LOG).
  */
 #include "message.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 int message_dropped_text(const struct message_dropped *m, char *text, size_t size)
 {
@@ -18,4 +19,15 @@ int message_dropped_text(const struct message_dropped *m, char *text, size_t siz
 	return snprintf(text, size,
 		"the stop dropped %" PRIu64 " job%s; the first: job %" PRIu64 " %s", m->count,
 		m->count == 1 ? "" : "s", m->first, m->name);
+}
+
+void message_one_line(char *text)
+{
+	size_t length = strlen(text);
+
+	while (length > 0 && text[length - 1] == '\n')
+		text[--length] = '\0';
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = ' ';
 }

@@ -41,6 +41,11 @@ struct message_dropped {
 };
 /* the line for the log; as snprintf() */
 int message_dropped_text(const struct message_dropped *m, char *text, size_t size);
+/*
+ * Makes one line of a job's text: no newline at its end, none within, no other control characters.
+ * Else a job could write lines of its own into somebody's log.
+ */
+void message_one_line(char *text);
 /* pool: its number, and 1; 0: the line is about no pool. text: NUL-terminated; sent cut after it */
 struct message_log {
 	uint32_t level, event;

@@ -40,8 +40,10 @@ static int run_hook(int (*call)(void *))
 	struct job_frame frame = { .call = call,
 		.arg = (void *)(uintptr_t)the_worker.config->options,
 		.escaped = hook_escaped };
-	int r = job_frame_run(&frame);
+	int r;
 
+	report_suspect(); /* from its first instruction on the channel may be another file */
+	r = job_frame_run(&frame);
 	if (!worker_is_self())
 		/* a child of the hook came back: for it that is the end */
 		exit(r);

@@ -75,12 +75,17 @@ void report_send(struct frame *f)
 		worker_give_up(WORKER_EXIT_CHANNEL);
 }
 
-/* A line of the worker's own, through the jobs' way to the log. Dropped rather than waited for. */
+/*
+ * A line of the worker's own, through the jobs' way to the log. Dropped rather than waited for, or
+ * written into a file that has taken the channel's number.
+ */
 void report_log(uint64_t job, enum brood_level level, const char *format, ...)
 {
 	struct frame f;
 	va_list arguments;
 
+	if (suspect && !identity_is(the_worker.config->channel_fd, &channel))
+		return;
 	frame_begin(&f, MESSAGE_JOB_LOG);
 	f.job_log.id = job;
 	f.job_log.level = level;
@@ -107,21 +112,6 @@ void report_called(void)
 }
 
 /* ---- what a job says ---- */
-
-/*
- * One line: no newline at its end, none within, no other control characters that would let a job
- * write lines of its own into somebody's log.
- */
-static void one_line(char *text)
-{
-	size_t length = strlen(text);
-
-	while (length > 0 && text[length - 1] == '\n')
-		text[--length] = '\0';
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = ' ';
-}
 
 static int log_inline(struct brood_job *job, const struct message_job_log *m)
 {
@@ -158,7 +148,7 @@ int brood_job_log(
 	va_end(arguments);
 	if (r < 0)
 		return -EINVAL;
-	one_line(f.job_log.text);
+	message_one_line(f.job_log.text);
 	if (job->in_line)
 		return log_inline(job, &f.job_log);
 	if (!worker_is_self())

@@ -194,3 +194,42 @@ static void every_kind(void)
 }
 
 Test(protocol, nonsense_costs_its_worker) { case_run(every_kind, 120000); }
+
+/* ---- a line past brood_job_log() ---- */
+
+static int job_forges(struct brood_job *job)
+{
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_JOB_LOG);
+	f.job_log.level = BROOD_WARNING;
+	f.job_log.id = brood_job_id(job);
+	strcpy(f.job_log.text, "said\nforged: a line\t\x1b[2J\n");
+	message(channel_of_worker(), &f);
+	return 0;
+}
+
+static char heard[512];
+
+static void hear_line(void *context, const struct brood_log *log)
+{
+	(void)context;
+	if (log->event == BROOD_EVENT_JOB_LOG)
+		strncpy(heard, log->text, sizeof heard - 1);
+}
+
+static void forged(void)
+{
+	const struct brood_options options = {
+		.size = sizeof options, .workers = 1, .log = hear_line
+	};
+	struct brood *brood = pool_start(&options);
+	struct brood_verdict v = POOL_CALL(brood, job_forges);
+
+	verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	CHECK(WAIT_UNTIL((brood_dispatch(brood), heard[0] != '\0'), 10000));
+	CHECK_STR(heard, "said forged: a line  [2J");
+	pool_stop(brood);
+}
+
+Test(protocol, a_job_writes_one_line_at_a_time) { case_run(forged, 20000); }

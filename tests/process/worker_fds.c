@@ -144,3 +144,32 @@ static void channel_games(void)
 	fake_end(&fake);
 }
 Test(worker, channel_damaged_by_a_job) { case_run(channel_games, 20000); }
+
+/* ---- worker_init, which may damage the channel, too ---- */
+
+static int init_covers_channel(void *context)
+{
+	return dup2(stranger[0], channel_number()) < 0 ? 99 : *(const int *)context;
+}
+
+/* Nothing of the library's goes into the file that has the channel's number now. */
+static void init_games(void)
+{
+	static const int results[] = { 0, 3 };
+	char byte;
+
+	for (size_t i = 0; i < 2; i++) {
+		CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, stranger), 0);
+		fake_init(&fake);
+		fake.options.worker_init = init_covers_channel;
+		fake.options.hook_context = (void *)(uintptr_t)&results[i];
+		fake.options.keep_fds = stranger;
+		fake.options.keep_fds_count = 1;
+		fake_birth(&fake);
+		close(stranger[0]);
+		CHECK_EQ(read(stranger[1], &byte, 1), 0);
+		CHECK_EQ(fake_exit_code(&fake), results[i] ? 71 : 72);
+		close(stranger[1]);
+	}
+}
+Test(worker, channel_damaged_by_worker_init) { case_run(init_games, 20000); }
