@@ -77,7 +77,8 @@ static bool at_work(const struct slot *slot)
 			watch_moved(slot->lease.watch.base, word));
 }
 
-static void count(struct slot *slot, const struct process_exit *e, bool expected)
+/* True: it counts as a death at birth. */
+static bool count(struct slot *slot, const struct process_exit *e, bool expected)
 {
 	struct pool *pool = slot->pool;
 	uint64_t now = now_ns();
@@ -90,9 +91,11 @@ static void count(struct slot *slot, const struct process_exit *e, bool expected
 	pool->died++;
 	if (e->code == CLD_DUMPED)
 		pool_count_core(pool, now);
-	if (young && !slot->end.unwatched && (!expected || slot->ready_ns == 0) &&
-		slot->pool->supervisor->halt.phase <= HALT_DRAIN)
+	young = young && !slot->end.unwatched && (!expected || slot->ready_ns == 0) &&
+		slot->pool->supervisor->halt.phase <= HALT_DRAIN;
+	if (young)
 		backoff_young_death(&pool->backoff, now, pool_ready(pool));
+	return young;
 }
 
 static void degraded_news(struct pool *pool)
@@ -145,6 +148,7 @@ static void forget_process(struct slot *slot)
 	loop_remove(&s->loop, &slot->death);
 	slot->pidfd = close_fd(slot->pidfd);
 	timer_stop(&s->loop, &slot->timer);
+	timer_stop(&s->loop, &slot->healthy_timer);
 	timer_stop(&s->loop, &slot->end_timer);
 	timer_stop(&s->loop, &slot->eof_timer);
 	timer_stop(&s->loop, &slot->undead_timer);
@@ -186,15 +190,16 @@ static void bury_worker(struct slot *slot, const struct process_exit *e)
 	struct supervisor *s = slot->pool->supervisor;
 	bool expected = slot->end.retiring || slot->facts.kill_signal != 0 ||
 		s->halt.phase >= HALT_CANCEL;
+	bool young;
 
 	death_log_say(slot, e, slot->end.retiring || s->halt.phase >= HALT_CANCEL);
 	slot_end(slot, TIME_NEVER);
-	count(slot, e, expected);
+	young = count(slot, e, expected);
 	put_standard_back(slot);
 	death_end_job(slot, e);
 	forget_process(slot);
 	slot_make_empty(slot);
-	if (slot->ready_ns == 0)
+	if (young)
 		degraded_news(slot->pool);
 }
 

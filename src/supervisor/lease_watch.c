@@ -103,13 +103,10 @@ static void look_again_at(struct slot *slot, uint64_t next, uint64_t now)
 	slot_set_timer(slot, look_fired, next);
 }
 
-static void recovered(struct slot *slot, uint64_t now)
+static void recovered(struct slot *slot)
 {
-	struct pool *pool = slot->pool;
-	bool well = slot->lease.watch.place > slot->lease.watch.base * 2 + 1 ||
-		now >= time_after_ms(slot->ready_ns, pool->options->healthy_ms);
-
-	if (pool->backoff.young > 0 && well)
+	if (slot->pool->backoff.young > 0 &&
+		slot->lease.watch.place > slot->lease.watch.base * 2 + 1)
 		pool_worker_is_well(slot, "do jobs");
 }
 
@@ -130,7 +127,7 @@ static bool look(struct slot *slot, uint64_t now)
 		break;
 	case LEASE_GO_ON: break;
 	}
-	recovered(slot, now);
+	recovered(slot);
 	return slot->link.state == SLOT_LEASED;
 }
 

@@ -92,7 +92,7 @@ static bool all_were_ready(struct supervisor *s)
 void manager_tell(struct pool *pool)
 {
 	struct supervisor *s = pool->supervisor;
-	bool full = pool_ready(pool) >= sizing_least(&pool->size), degraded = pool_degraded(pool);
+	bool full = pool->ever_ready >= sizing_least(&pool->size), degraded = pool_degraded(pool);
 
 	/*
 	 * Both degraded and recovered change the status. A pool that stops keeps the status

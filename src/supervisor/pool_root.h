@@ -36,11 +36,12 @@ struct pool {
 	struct backoff backoff;
 	struct cores cores;
 	struct init_data init_data;
-	uint64_t died;      /* workers: pool_count() tells, after the gauges */
-	bool was_ready;     /* all of its first workers were, once */
-	bool degraded_said; /* to the service manager */
-	bool degraded_told; /* to the engine */
-	bool blind_said;    /* workers that cannot see what jobs leave */
+	uint64_t died;       /* workers: pool_count() tells, after the gauges */
+	uint32_t ever_ready; /* places that have had a ready worker */
+	bool was_ready;      /* each of its first places has had one */
+	bool degraded_said;  /* to the service manager */
+	bool degraded_told;  /* to the engine */
+	bool blind_said;     /* workers that cannot see what jobs leave */
 };
 
 #endif

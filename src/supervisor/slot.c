@@ -61,6 +61,8 @@ void slot_make_starting(struct slot *slot) { move(slot, SLOT_STARTING); }
 void slot_make_ready(struct slot *slot)
 {
 	timer_stop(&slot->pool->supervisor->loop, &slot->timer);
+	slot->pool->ever_ready += !slot->was_ready;
+	slot->was_ready = true;
 	move(slot, SLOT_IDLE);
 }
 
@@ -93,6 +95,9 @@ void slot_make_undead(struct slot *slot)
 
 	slot_end(slot, TIME_NEVER);
 	timer_stop(loop, &slot->eof_timer);
+	/* another place takes over: that one shall count */
+	slot->pool->ever_ready -= slot->was_ready;
+	slot->was_ready = false;
 	move(slot, SLOT_UNDEAD);
 }
 

@@ -40,8 +40,10 @@ struct slot {
 	int pidfd;       /* -1: none, or no process */
 	struct source death, channel;
 	bool channel_ended, paused;
-	/* STARTING: init limit; IDLE: healthy; BUSY: the ladder; LEASED: the next look */
+	/* STARTING: init limit; BUSY: the ladder; LEASED: the next look */
 	struct timer timer;
+	struct timer
+		healthy_timer;     /* ready after young deaths: it will have lived for healthy_ms */
 	struct timer end_timer;    /* ENDING: the kill; then, as in UNDEAD, looks for the end */
 	struct timer eof_timer;    /* its channel has ended, and it has not */
 	struct timer undead_timer; /* since SIGKILL was sent to it, at killed_ns */
@@ -53,6 +55,7 @@ struct slot {
 	uint64_t born_ns, ready_ns, idle_ns; /* idle_ns: IDLE since, of an elastic pool */
 	uint32_t jobs_done;
 	bool core_allowed;
+	bool was_ready; /* one of its workers was, and the place counts in pool.ever_ready */
 	struct slot_end end;
 	/* as they become known; death.c adds the rest. word: only once it is condemned */
 	struct fate_facts facts;
@@ -102,7 +105,7 @@ void slot_cut_job(struct slot *slot);
 /* Reads what comes there; if there is no memory for that now: paused, and tried again later. */
 void slot_open_channel(struct slot *slot, int fd);
 void slot_close_channel(struct slot *slot);
-/* STARTING, IDLE, BUSY and LEASED have one limit each; TIME_NEVER: none */
+/* STARTING, BUSY and LEASED have one limit each; TIME_NEVER: none */
 void slot_set_timer(struct slot *slot, timer_fn *on, uint64_t when);
 
 /* ---- its process ---- */

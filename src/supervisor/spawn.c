@@ -78,7 +78,14 @@ static void forget_former(struct slot *slot)
 	for (int i = 0; i < STANDARD_FILES; i++)
 		atomic_store(&page->standard[i], 0);
 	atomic_store(&page->called, 0);
+	atomic_store(&page->attention, 0);
+	atomic_store(&page->asleep, 0);
 	atomic_store(&page->word, SLOT_PAGE_WORD(slot->sequence, SLOT_PAGE_FREE));
+	atomic_store(&page->began_ns, 0);
+	/* what the former worker wrote there must not end a job of the next one */
+	atomic_store(&page->soft, 0);
+	atomic_store(&page->soft_cause, 0);
+	atomic_store(&page->noticed, 0);
 	atomic_store(&page->memory, 0);
 	atomic_store(&page->gave_up, 0);
 	memset(page->name, 0, sizeof page->name);

@@ -35,6 +35,7 @@
 #include "stop.h"
 #include "strays.h"
 #include "undead.h"
+#include "worker_peer.h"
 #include "../os/fds.h"
 #include "../os/proc.h"
 #include "../os/pids.h"
@@ -60,6 +61,7 @@ static void slot_prepare(struct pool *pool, struct slot *slot, uint32_t place)
 	slot->death.on = death_readable;
 	slot->channel.on = death_channel_readable;
 	timer_init(&slot->timer, NULL);
+	timer_init(&slot->healthy_timer, worker_peer_healthy_fired);
 	timer_init(&slot->eof_timer, NULL);
 	timer_init(&slot->end_timer, death_end_fired);
 	timer_init(&slot->undead_timer, undead_time_up);
@@ -134,7 +136,7 @@ static size_t timers_count(struct supervisor *s)
 {
 	size_t count = 16 + s->config.records;
 
-	for_each_pool(pool, s) count += 4 * (size_t)pool->places + 3;
+	for_each_pool(pool, s) count += 5 * (size_t)pool->places + 3;
 	return count;
 }
 

@@ -18,12 +18,12 @@
 
 /* ---- one function a cell ---- */
 
-static void healthy_fired(struct timer *timer, uint64_t now)
+void worker_peer_healthy_fired(struct timer *timer, uint64_t now)
 {
-	struct slot *slot = container_of(timer, struct slot, timer);
+	struct slot *slot = container_of(timer, struct slot, healthy_timer);
 
 	(void)now;
-	if (slot->link.state == SLOT_IDLE)
+	if (slot->link.state != SLOT_ENDING && slot->link.state != SLOT_UNDEAD)
 		pool_worker_is_well(slot, "stay alive");
 }
 
@@ -57,10 +57,9 @@ static void on_ready(struct slot *slot, struct frame *f)
 	slot->ready_ns = now_ns();
 	say_blind(slot, f->ready.blind);
 	slot_make_ready(slot);
-	if (pool->backoff.young > 0 || pool->backoff.degraded) {
-		slot_set_timer(slot, healthy_fired,
+	if (pool->backoff.young > 0 || pool->backoff.degraded)
+		timer_set(&pool->supervisor->loop, &slot->healthy_timer,
 			time_after_ms(slot->ready_ns, pool->options->healthy_ms));
-	}
 }
 
 /* What the worker cannot go on with. Puts a list into `text`. */

@@ -13,5 +13,6 @@ bool worker_peer_read(struct slot *slot);
 void worker_peer_drain(struct slot *slot);
 /* reads again, after a resource was short */
 void worker_peer_resume(struct slot *slot);
+timer_fn worker_peer_healthy_fired;
 
 #endif
