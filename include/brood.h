@@ -455,7 +455,10 @@ struct brood_options {
 	 */
 	const int *keep_fds;
 	size_t keep_fds_count; /* at most 64 */
-	/* Signals that the supervisor passes on, beside HUP, USR1, USR2, WINCH and QUIT */
+	/*
+	 * Signals that the supervisor passes on, beside HUP, USR1, USR2, WINCH and QUIT. TSTP,
+	 * TTIN, TTOU and CONT are never passed on: they stop and continue the supervisor
+	 */
 	const int *pass_signals;
 	size_t pass_signals_count; /* at most 64 */
 	/* Signals whose dispositions workers inherit, such as a sanitizer's; others are default */
@@ -506,6 +509,7 @@ struct brood_options {
  * Errors: in the caller, before the first fork; the caller goes on.
  *   -EBUSY      the program has other threads (brood_error() has their names): start before them
  *   -EMFILE     the hard RLIMIT_NOFILE is too low (brood_error() has the need and the cure)
+ *   -E2BIG      the program has fcntl() locks on more than 512 open files: take them later
  *   -EALREADY   brood_start() was called before
  *   -EINVAL     also: unshare(CLONE_NEWPID) was called before: fork() first
  *   -EFBIG      RLIMIT_FSIZE is too low for shared memory: raise it

@@ -288,6 +288,18 @@ static void at_exit(void)
 		engine_at_exit(the_start.brood);
 }
 
+/*
+ * Once, and before the fork: in the engine a start cannot fail any more. The handler stays after a
+ * start that fails, and does nothing in a process that is no engine.
+ */
+static int prepare_exit(void)
+{
+	static bool registered;
+
+	registered = registered || atexit(at_exit) == 0;
+	return registered ? 0 : -ENOMEM;
+}
+
 static int become_engine(struct start *s, int placeholder, struct brood **ret_brood)
 {
 	int r;
@@ -307,8 +319,6 @@ static int become_engine(struct start *s, int placeholder, struct brood **ret_br
 	leave_standard_fds(s);
 	notify_hide();
 	closing_by(CLOSING_SIBLING, s->shared.tally->closers[1]);
-	if (r == 0 && atexit(at_exit) != 0)
-		r = -ENOMEM;
 	if (r < 0)
 		return refused(r, "the engine's first steps");
 	*ret_brood = s->brood;
@@ -326,6 +336,10 @@ static int start_processes(struct start *s, struct brood **ret_brood)
 	placeholder = process_pidfd_open(getpid());
 	if (placeholder < 0 && placeholder != -ENOSYS && placeholder != -EPERM)
 		return refused(placeholder, "a pidfd");
+	if ((r = prepare_exit()) < 0) {
+		close_fd(placeholder);
+		return refused(r, "memory for a handler of exit()");
+	}
 	title_init(s->resolved.options.title);
 	role_begin(true);
 	output_flush();
