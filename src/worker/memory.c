@@ -114,6 +114,7 @@ int memory_limit(const struct brood_options *options)
 	uint64_t all_kb = statm_kb(), data_kb = status_kb(), page_kb = shm_page() / 1024;
 	uint64_t most_kb = MAX(
 		(options->worker_memory - options->worker_memory / 8) / 1024, page_kb);
+	uint64_t most = MIN(options->worker_memory, UINT64_MAX - data_kb * 1024);
 	struct rlimit limit;
 
 	if (options->worker_memory == 0)
@@ -124,7 +125,7 @@ int memory_limit(const struct brood_options *options)
 		return -errno;
 	memory.statm.near_kb = all_kb + most_kb;
 	memory.status.near_kb = data_kb + most_kb;
-	limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)(data_kb * 1024 + options->worker_memory));
+	limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)(data_kb * 1024 + most));
 	if (setrlimit(RLIMIT_DATA, &limit) < 0)
 		return -errno;
 	memory.limited = true;

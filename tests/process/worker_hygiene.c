@@ -17,6 +17,7 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 TestSuite(worker_hygiene, .timeout = 60);
@@ -364,3 +365,23 @@ static void printed(void)
 	CHECK_EQ(fake_exit(&fake).status, SIGKILL);
 }
 Test(worker_hygiene, what_a_job_printed) { case_run(printed, 20000); }
+
+/* ---- a limit without an end ---- */
+
+static int takes_memory(struct brood_job *job)
+{
+	void *at = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)job;
+	return at == MAP_FAILED || munmap(at, 1 << 20) < 0;
+}
+
+static void as_much_as_there_is(void)
+{
+	fake_init(&fake);
+	fake.options.worker_memory = UINT64_MAX;
+	fake_start(&fake);
+	CHECK_EQ(fake_job(&fake, takes_memory).code, 0);
+	fake_end(&fake);
+}
+Test(worker_hygiene, the_largest_worker_memory) { case_run(as_much_as_there_is, 20000); }
