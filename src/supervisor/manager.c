@@ -19,7 +19,7 @@ static bool send_or_keep(struct supervisor *s, const char *text)
 {
 	int r = notify_send(&s->config.notify, text);
 
-	if (r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM) {
+	if (error_passes(r)) {
 		note(s, NOTE_RETRY);
 		return false;
 	}

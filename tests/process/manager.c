@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -232,3 +233,40 @@ static void debugging(void) { CHECK_GE(pings_while_stopped(BY_DEBUGGER, BROOD_DE
 Test(manager, no_ping_for_a_stopped_engine) { case_run(stopped, 40000); }
 Test(manager, nor_under_a_debugger) { case_run(debugged, 40000); }
 Test(manager, unless_it_is_debugging) { case_run(debugging, 40000); }
+
+/* ---- no descriptor for the socket at the moment ---- */
+
+static void files_of_supervisor(rlim_t soft)
+{
+	struct rlimit limit;
+
+	CHECK_EQ(prlimit(proc_supervisor(), RLIMIT_NOFILE, NULL, &limit), 0);
+	limit.rlim_cur = soft ? soft : limit.rlim_max;
+	CHECK_EQ(prlimit(proc_supervisor(), RLIMIT_NOFILE, &limit, NULL), 0);
+}
+
+static bool hears(int fd, const char *words)
+{
+	char text[512];
+
+	return hear(fd, text, sizeof text, 0) && strstr(text, words);
+}
+
+static void short_of_files(void)
+{
+	struct brood_options options = { .size = sizeof options, .workers = 1, .log = note_log };
+	struct brood_job_options handed_off = { .dispatch = BROOD_PATH_HANDOFF };
+	int fd = listen_as_manager();
+	struct brood *brood = pool_start(&options);
+
+	files_of_supervisor(3);
+	brood_notify_ready(brood);
+	/* a round trip: the supervisor has tried by now. The job's own socket is lost as well */
+	CHECK_EQ(pool_call_with(brood, job_nothing, &handed_off).outcome, BROOD_REFUSED);
+	CHECK(!hears(fd, "READY=1"));
+	files_of_supervisor(0);
+	CHECK(WAIT_UNTIL(hears(fd, "READY=1"), 10000));
+	pool_stop(brood);
+	close(fd);
+}
+Test(manager, ready_is_said_when_there_are_files_again) { case_run(short_of_files, 30000); }
