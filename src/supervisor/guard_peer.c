@@ -20,8 +20,11 @@ static void death(struct source *source, uint32_t events)
 	(void)events;
 	guard_peer_replace_if_ended(s);
 	if (s->guard.pid > 0 && source->fd >= 0 && source->fd == s->guard.pidfd &&
-		now_ns() - s->guard.born_ns >= QUICK_NS)
-		loop_remove(&s->loop, source); /* waitid() failed for now: do not spin */
+		now_ns() - s->guard.born_ns >= QUICK_NS) {
+		/* waitid() failed for now, or a debugger has it first: look again, do not spin */
+		loop_remove(&s->loop, source);
+		note(s, NOTE_RETRY);
+	}
 }
 
 /* Where there is no memory for it now, the retry timer tries again. */

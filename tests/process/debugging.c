@@ -8,6 +8,8 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -188,3 +190,50 @@ Test(debugging, kept_handlers_report)
 	case_run_with(kept_handlers, (void *)1, 20000);
 	case_run_with(kept_handlers, NULL, 20000);
 }
+
+/* ---- a debugger holds what it traces until it has taken note of its death ---- */
+
+enum { HOLDS = 1, LETS_GO };
+
+static void hold_dead(pid_t pid)
+{
+	atomic_int *step = case_shared();
+	siginfo_t info;
+
+	CHECK_EQ(ptrace(PTRACE_SEIZE, pid, NULL, NULL), 0);
+	CHECK_EQ(kill(pid, SIGKILL), 0);
+	CHECK_EQ(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	atomic_store(step, HOLDS);
+	CHECK(WAIT_UNTIL(atomic_load(step) == LETS_GO, 20000));
+	_exit(0);
+}
+
+/*
+ * The guard's end is seen, but cannot be waited for. The supervisor looks again until it can.
+ * Within 100 ms of its birth a guard's end is looked at otherwise.
+ */
+static void traced_guard(void)
+{
+	struct brood_job_options handed_off = { .dispatch = BROOD_PATH_HANDOFF };
+	struct brood *brood = pool_start_workers(1);
+	pid_t supervisor = proc_supervisor(), guard, fresh, tracer;
+	atomic_int *step = case_shared();
+	uint64_t until;
+	int status;
+
+	CHECK(WAIT_UNTIL((guard = proc_guard(supervisor)) > 0, 10000));
+	tracer = fork();
+	if (tracer == 0)
+		hold_dead(guard);
+	CHECK(WAIT_UNTIL(atomic_load(step) == HOLDS, 10000));
+	until = test_now_ms() + 200;
+	do
+		CHECK_EQ(pool_call_with(brood, job_nothing, &handed_off).outcome, BROOD_DONE);
+	while (test_now_ms() < until);
+	atomic_store(step, LETS_GO);
+	CHECK_EQ(waitpid(tracer, &status, 0), tracer);
+	CHECK_EQ(status, 0);
+	CHECK(WAIT_UNTIL((fresh = proc_guard(supervisor)) > 0 && fresh != guard, 10000));
+	pool_stop(brood);
+}
+Test(debugging, a_traced_guard_is_replaced) { case_run(traced_guard, 40000); }
