@@ -72,11 +72,20 @@ static void on_child(struct supervisor *s)
 	note(s, NOTE_STOP);
 }
 
+/*
+ * A key of the terminal goes to the whole foreground group, in which the engine is, if it has not
+ * left it.
+ */
+static bool engine_has_it(const struct supervisor *s, const struct signalfd_siginfo *info)
+{
+	return info->ssi_code == SI_KERNEL && getpgid(s->engine.pid) == getpgrp();
+}
+
 static void pass_on(struct supervisor *s, const struct signalfd_siginfo *info)
 {
 	char name[16];
 
-	if (s->engine.ended || info->ssi_code == SI_KERNEL)
+	if (s->engine.ended || engine_has_it(s, info))
 		return;
 	process_log(s, BROOD_INFO, BROOD_EVENT_SIGNAL, (pid_t)info->ssi_pid,
 		"%s from pid %u is passed on to the engine",
@@ -91,7 +100,7 @@ static void handle(struct supervisor *s, const struct signalfd_siginfo *info)
 	if (sig == SIGCHLD)
 		on_child(s);
 	else if (sig == SIGTERM || sig == SIGINT)
-		stop_engine_signal(s, sig, info->ssi_code == SI_KERNEL);
+		stop_engine_signal(s, sig, engine_has_it(s, info));
 	else if (sigismember(&s->pass, sig))
 		pass_on(s, info);
 }

@@ -203,7 +203,7 @@ void stop_engine_timer_fired(struct timer *timer, uint64_t now)
 		"it did not end within engine_stop_ms of the stop signal");
 }
 
-void stop_engine_signal(struct supervisor *s, int sig, bool from_terminal)
+void stop_engine_signal(struct supervisor *s, int sig, bool engine_has_it)
 {
 	uint64_t now = now_ns();
 
@@ -217,7 +217,6 @@ void stop_engine_signal(struct supervisor *s, int sig, bool from_terminal)
 	s->engine.first_stop_ns = now;
 	timer_set(&s->loop, &s->engine.stop_timer, time_after_ms(now, s->options->engine_stop_ms));
 	manager_tell_stopping(s);
-	/* a Ctrl-C went to the whole foreground group: the engine has it already */
-	if (!from_terminal)
+	if (!engine_has_it)
 		process_signal(s->engine.pidfd, s->engine.pid, sig);
 }

@@ -11,7 +11,7 @@ void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms);
 /* after any change that may move the stop on */
 void stop_step(struct supervisor *s);
 timer_fn stop_timer_fired;
-void stop_engine_signal(struct supervisor *s, int sig, bool from_terminal);
+void stop_engine_signal(struct supervisor *s, int sig, bool engine_has_it);
 timer_fn stop_engine_timer_fired;
 
 #endif

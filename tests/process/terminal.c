@@ -24,6 +24,7 @@ TestSuite(terminal, .timeout = 120);
 
 struct words {
 	atomic_int ready, interrupts, died, line_ok, supervisor;
+	atomic_int apart; /* the engine leaves the foreground group */
 };
 static struct words *words(void) { return case_shared(); }
 
@@ -77,6 +78,8 @@ static void engine_on(const char *path)
 	atomic_store(&words()->supervisor, getppid());
 	CHECK_EQ(read(0, line, sizeof line), 5); /* in the foreground group: no SIGTTIN */
 	CHECK_MEM(line, "text\n", 5);
+	if (atomic_load(&words()->apart))
+		CHECK_EQ(setpgid(0, 0), 0);
 	atomic_store(&words()->ready, 1);
 	CHECK_EQ(interrupts(fd, test_scaled(10000)), 1);
 	/* a round trip through the supervisor: had it passed one on, it would be here */
@@ -121,7 +124,13 @@ static void at_the_keys(void)
 	CHECK_EQ(status, 0);
 	close(master);
 }
+static void at_the_keys_apart(void)
+{
+	atomic_store(&words()->apart, 1);
+	at_the_keys();
+}
 Test(terminal, keys) { case_run(at_the_keys, 60000); }
+Test(terminal, keys_for_an_engine_in_another_group) { case_run(at_the_keys_apart, 60000); }
 
 /* TSTP is neither blocked nor ignored in the supervisor: a shell that watches it sees it stop. */
 static void tstp(void)
