@@ -53,8 +53,6 @@ static const char *cause_text(enum ladder_cause cause)
 
 static void kill_for(struct slot *slot, int sig)
 {
-	if (slot->facts.kill_signal == 0)
-		count_one(&slot->pool->stats_page->killed);
 	slot_kill(slot, sig, slot->facts.stuck ? stuck_text(slot) : cause_text(slot->ladder.cause));
 }
 

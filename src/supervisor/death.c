@@ -280,7 +280,6 @@ void death_end_fired(struct timer *timer, uint64_t now)
 		slot_log(slot, BROOD_NOTICE, BROOD_EVENT_STOP_FORCED,
 			"worker %u (pid %d) did not end when asked and is killed", slot->number,
 			slot->pid);
-		count_one(&slot->pool->stats_page->killed);
 		slot_kill(slot, SIGKILL,
 			slot->end.reason ? slot->end.reason : "it did not end when asked");
 	}

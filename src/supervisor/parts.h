@@ -23,6 +23,7 @@ struct engine_process {
 	struct source death, channel;
 	bool exiting, ended, channel_ended, kill_sent, paused, stopped_pool;
 	struct process_exit exit;
+	uint64_t start_ticks;   /* as in struct proc_stat; 0: not known */
 	uint64_t first_stop_ns; /* when a stop signal came; 0: none has */
 	struct timer stop_timer, eof_timer;
 };

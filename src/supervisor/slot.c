@@ -210,6 +210,8 @@ void slot_kill(struct slot *slot, int sig, const char *reason)
 		return;
 	if (reason)
 		slot->end.reason = reason;
+	if (slot->facts.kill_signal == 0)
+		count_one(&slot->pool->stats_page->killed);
 	if (slot->facts.kill_signal != SIGKILL)
 		slot->facts.kill_signal = sig;
 	process_signal(slot->pidfd, slot->pid, sig);
@@ -227,7 +229,6 @@ void slot_drop(struct slot *slot, const char *what)
 	slot->facts.protocol = true;
 	slot_log(slot, BROOD_ERR, BROOD_EVENT_PROTOCOL,
 		"worker %u (pid %d) %s; it is killed and replaced", slot->number, slot->pid, what);
-	count_one(&slot->pool->stats_page->killed);
 	slot_kill(slot, SIGKILL, what);
 	slot_end(slot, now_ns() + RETRY_MS * NS_PER_MS);
 }

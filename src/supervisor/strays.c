@@ -85,6 +85,21 @@ bool strays_is_jobs(struct supervisor *s, pid_t pid)
 		stat.session != self.session;
 }
 
+/* one of the helpers that close files that may block */
+static bool is_closer(const struct proc_stat *stat)
+{
+	return strcmp(stat->comm, CLOSING_NAME) == 0;
+}
+
+/* Neither a helper, nor a child that the program had before the start. */
+static bool is_fork_of_engine(const struct supervisor *s, pid_t pid)
+{
+	struct proc_stat stat;
+
+	return proc_same_program(pid) && proc_stat(pid, &stat) == 0 && !is_closer(&stat) &&
+		stat.start_ticks >= s->engine.start_ticks;
+}
+
 /*
  * A child of the engine that runs the same program; it is the supervisor's child since the engine
  * ended. 0: none.
@@ -96,7 +111,7 @@ pid_t strays_fork_of_engine(struct supervisor *s)
 
 	for (int i = 0; i < n; i++)
 		if (!strays_known(s, children[i]) && !strays_is_jobs(s, children[i]) &&
-			proc_same_program(children[i]))
+			is_fork_of_engine(s, children[i]))
 			return children[i];
 	return 0;
 }
@@ -245,7 +260,8 @@ static bool end_closer(const struct supervisor *s, pid_t pid)
 {
 	struct proc_stat stat;
 
-	if (pid <= 0 || proc_stat(pid, &stat) < 0 || stat.ppid != s->pid)
+	/* The helper may be long gone, and an orphan of the engine may have its number. */
+	if (pid <= 0 || proc_stat(pid, &stat) < 0 || stat.ppid != s->pid || !is_closer(&stat))
 		return false;
 	process_signal(-1, pid, SIGKILL);
 	return true;

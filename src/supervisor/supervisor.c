@@ -295,10 +295,14 @@ static void __attribute__((noreturn)) exit_like_engine(struct supervisor *s)
 
 void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 {
+	struct proc_stat engine;
+
 	s->pid = getpid();
 	closing_by(CLOSING_CHILD, s->config.shared->tally->closers[0]);
 	s->engine.pid = engine_pid;
 	s->engine.pidfd = engine_pidfd;
+	if (proc_stat(engine_pid, &engine) == 0)
+		s->engine.start_ticks = engine.start_ticks;
 	limits_and_marks(s);
 	close_the_rest(s);
 	say_unguarded(s);

@@ -6,6 +6,7 @@
  */
 #include "../helpers/pool.h"
 #include "../helpers/stage.h"
+#include "../../src/os/fds.h"
 
 #include <criterion/criterion.h>
 #include <semaphore.h>
@@ -200,3 +201,66 @@ static void former(void)
 	stage_end(&s);
 }
 Test(births, nothing_of_the_former_worker) { case_run(former, 20000); }
+
+/* ---- whom Brood killed ---- */
+
+static int never(void *context)
+{
+	(void)context;
+	while (pause() < 0)
+		;
+	return 0;
+}
+
+static void kills_at_birth(void)
+{
+	struct brood_options options = { .size = sizeof options,
+		.workers = 1,
+		.worker_init = never,
+		.init_ms = 50,
+		.log = note_log };
+	struct brood *brood;
+
+	CHECK_EQ(brood_start(&options, &brood), 0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).died >= 1, 10000));
+	CHECK_GE(pool_stats(brood).killed, 1);
+	CHECK_EQ(brood_stop(brood), 0);
+	CHECK_EQ(pool_stats(brood).killed, pool_stats(brood).died);
+}
+Test(births, a_kill_at_birth_counts) { case_run(kills_at_birth, 20000); }
+
+/* ---- the number of a helper that closes files, when somebody else has it ---- */
+
+/* A child that the engine leaves behind. It says that it has outlived the supervisor, too. */
+static void __attribute__((noreturn)) outlives(pid_t engine, pid_t supervisor)
+{
+	fds_close_all_but(NULL, 0);
+	CHECK(WAIT_UNTIL(getppid() != engine && getppid() != supervisor, STAGE_MS));
+	atomic_fetch_add((atomic_int *)case_shared() + 1000, 1);
+	_exit(0);
+}
+
+static void stale_number(void)
+{
+	pid_t engine, supervisor, child;
+
+	stage_init(&s, 1);
+	stage_start(&s);
+	engine = getpid();
+	supervisor = getppid();
+	child = fork();
+	if (child == 0)
+		outlives(engine, supervisor);
+	atomic_store(&s.shared.tally->closers[1][0], child);
+	stage_end(&s);
+}
+
+Test(births, another_one_with_the_number_of_a_helper)
+{
+	struct case_options options = { .body = stale_number, .timeout_ms = 20000 };
+	struct case_result r;
+
+	case_try(&options, &r);
+	cr_assert(!r.expired && r.status == 0 && r.left == 0 && r.failures == 0, "%s", r.text);
+	cr_assert_eq(atomic_load((atomic_int *)case_shared() + 1000), 1);
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* blame.c - log lines and verdicts say the truth about who ended, of what, and because of whom. */
 #include "../helpers/pool.h"
+#include "../../src/os/proc.h"
 
 #include <criterion/criterion.h>
 #include <poll.h>
@@ -165,6 +166,30 @@ static void engine_ends(void)
 	}
 }
 Test(blame, engines_end_has_a_line) { case_run(engine_ends, 60000); }
+
+/* A child from before the start is no fork of the engine's. */
+static void exits_0_with_an_older_child(void)
+{
+	uint64_t ticks;
+
+	if (fork() == 0) {
+		close(2);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	ticks = proc_boot_ticks();
+	CHECK(WAIT_UNTIL(proc_boot_ticks() > ticks, 5000));
+	begin();
+	_exit(0);
+}
+static void older_child(void) { CHECK_STR(run_apart(exits_0_with_an_older_child).lines, ""); }
+Test(blame, engine_with_an_older_child)
+{
+	struct case_options options = { .body = older_child, .timeout_ms = 20000 };
+
+	cr_assert_eq(case_orphaned(&options), 0);
+}
 
 static void execs(void)
 {
