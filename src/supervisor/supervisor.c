@@ -257,7 +257,9 @@ static void say_unguarded(struct supervisor *s)
 
 static void limits_and_marks(struct supervisor *s)
 {
-	size_t hard, need = birth_files_needed(&s->config.pools) + stale_open(&s->config.stale);
+	size_t hard, stale = stale_open(&s->config.stale);
+	size_t need = birth_files_needed(&s->config.pools) + stale;
+	size_t useful = birth_files_useful(&s->config.pools) + stale;
 	int own;
 
 	getrlimit(RLIMIT_NOFILE, &s->nofile);
@@ -266,7 +268,7 @@ static void limits_and_marks(struct supervisor *s)
 	fds_raise_limit(need, &hard);
 	/* jobs may carry more fds, if there is room; else they are refused one by one */
 	if (s->nofile.rlim_max > need)
-		fds_raise_limit(MIN(s->nofile.rlim_max, MAX(need, FILES_ROOM)), &hard);
+		fds_raise_limit(MIN(s->nofile.rlim_max, MAX(useful, FILES_ROOM)), &hard);
 	s->oom_mark = -1;
 	if (proc_oom_score_adj(0, &own) == 0 && own < 1000)
 		s->oom_mark = MIN(own + PROC_OOM_MARK, 1000);

@@ -49,6 +49,18 @@ static inline size_t birth_files_needed(const struct pool_setups *pools)
 	return count;
 }
 
+/*
+ * And these it can use: each worker may be asked for by a lease that waits, where handed-off jobs
+ * have all of them.
+ */
+static inline size_t birth_files_useful(const struct pool_setups *pools)
+{
+	size_t count = birth_files_needed(pools);
+
+	for_each_setup(pool, pools) count += (size_t)pool->options.workers * LEASE_FDS;
+	return count;
+}
+
 struct guard_config {
 	struct shared *shared;
 	pid_t supervisor_pid;
