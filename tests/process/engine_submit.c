@@ -324,7 +324,6 @@ static void await(struct frame *f, enum message_type type)
 	while (f->header.type != type);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 enum { BASE = 100 };
 
 /* The job is in the ring, and its worker has it. */
@@ -340,9 +339,33 @@ static void begin_in_ring(uint64_t id)
 	CHECK_EQ(frame_send(peer.channel, &f), 0);
 	CHECK(WAIT_UNTIL(engine_queue_dispatch(queue) != 0 || l->leases.ringed == 1, PEER_WAIT_MS));
 	lease = container_of(list_first(&l->leases.list), struct lease, link);
-	CHECK(claim_swap(lease->up, BASE + 1, CLAIM_TAKEN));
+	atomic_store(
+		&lease->up->claims[(BASE + 1) % RING_DEPTH], CLAIM_WORD(BASE + 1, CLAIM_TAKEN));
 }
 
+/* The worker could not take its fds, and another one could; but nobody wants the job any more. */
+static void cancelled_and_moved(void)
+{
+	struct wish wish = ask_for_lease();
+	const struct brood_result *result;
+	struct lease *lease;
+	struct queue *l;
+	struct frame f;
+
+	begin_in_ring(wish.lease);
+	CHECK_EQ(engine_cancel(peer.brood, wish.job), 0);
+	peer_hear(&peer, &f, MESSAGE_LEASE_KILL);
+	l = (struct queue *)queue;
+	lease = container_of(list_first(&l->leases.list), struct lease, link);
+	lease->up->dones[(BASE + 1) % RING_DEPTH] = (struct ring_done){ .sequence = BASE + 1,
+		.flags = DONE_NO_FD };
+	atomic_store(&lease->up->done, BASE + 1);
+	CHECK_EQ(take_one(&result).outcome, BROOD_CANCELLED);
+	engine_queue_free(queue);
+}
+Test(engine_submit, what_is_cancelled_is_not_moved) { case_run(cancelled_and_moved, 30000); }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 struct block {
 	struct block *next;
 };
