@@ -88,4 +88,6 @@ bool backoff_healthy(struct backoff *b, uint64_t ready_ns)
 	return was_degraded;
 }
 
+void backoff_try_now(struct backoff *b) { b->not_before = 0; }
+
 uint64_t backoff_next(const struct backoff *b) { return MAX(b->not_before, b->retry_at); }

@@ -29,6 +29,8 @@ void backoff_init(
 void backoff_young_death(struct backoff *b, uint64_t now, uint32_t ready_workers);
 /* fork said no: pause (at most 1 s), but nobody is degraded by it */
 void backoff_spawn_failed(struct backoff *b, uint64_t now);
+/* births have got a reason to go better: no pause for young deaths runs any more */
+void backoff_try_now(struct backoff *b);
 /* a worker that became ready then is well. True: was degraded and is no more */
 bool backoff_healthy(struct backoff *b, uint64_t ready_ns);
 /* no spawn before this time; 0: at once */

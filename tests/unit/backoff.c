@@ -195,3 +195,17 @@ Test(unit_backoff, edges)
 	cr_assert_eq(b.young, UINT32_MAX, "counters stop at their end");
 	cr_assert_eq(backoff_next(&b), TIME_NEVER);
 }
+
+Test(unit_backoff, a_new_reason_ends_the_pause)
+{
+	struct backoff b;
+	uint64_t now;
+
+	backoff_init(&b, 100, 5000, 6, 2);
+	now = die(&b, AT, BACKOFF_FREE + 2);
+	cr_assert_gt(backoff_next(&b), now);
+	backoff_try_now(&b);
+	cr_assert_eq(backoff_next(&b), 0);
+	now = die(&b, now, 1);
+	expect_pause(&b, now, 400);
+}
