@@ -50,8 +50,9 @@
  *   Channel    Verdicts and log lines arrive on the supervisor's channel. Each call that waits
  *              reads the channel for all threads; so do the dispatch calls and brood_take(). These
  *              calls may call the log callback. So may brood_open() and brood_give(), and, while
- *              the supervisor's socket is full, brood_cancel(), brood_set_init_data() and the
- *              brood_notify_...() calls. Hold no lock in them that the log callback takes.
+ *              the supervisor's socket is full, brood_cancel(), brood_set_init_data(),
+ *              brood_reload() and the brood_notify_...() calls. Hold no lock in them that the log
+ *              callback takes.
  *   Stopped    After brood_stop() these still work: brood_fetch(), brood_wait(), brood_id(),
  *              brood_release(), brood_stats(), brood_rearm(), and the calls that take results, or
  *              end a queue or a lease.
@@ -278,6 +279,10 @@ enum brood_event {
 	BROOD_EVENT_UNDEAD,         /* a worker was killed and does not end */
 	BROOD_EVENT_JOBS_DROPPED,   /* how many jobs a stop, or the engine's end, refused or lost */
 	BROOD_EVENT_RESIZED,        /* brood_pool_resize() */
+	BROOD_EVENT_RELOAD_STARTED, /* brood_reload(): workers are to be replaced */
+	BROOD_EVENT_RELOAD_DONE,
+	BROOD_EVENT_RELOAD_FAILED, /* new workers do not get ready; the former ones go on */
+	BROOD_EVENT_RELOAD_HELD,   /* a worker with a long job or a pinned lease holds one up */
 };
 
 /* One log line, for the log callback. Since: 0.1.0. */
@@ -308,6 +313,10 @@ enum brood_flags {
 	BROOD_NO_CORE = 1 << 2,        /* workers never dump core */
 	BROOD_ACCOUNT_CPU = 1 << 3,    /* CPU time of each job: 1.5 us a job. Since 0.2.0 */
 	BROOD_ACCOUNT_MEMORY = 1 << 4, /* peak memory of each job: 30 us a job. Since 0.2.0 */
+	/* Since 0.3.0. A worker goes on after a pinned lease. Else it ends, with what it learned */
+	BROOD_LEASE_REUSE = 1 << 5,
+	/* Since 0.3.0. A worker that retires ends before its replacement begins, not after */
+	BROOD_OLD_FIRST = 1 << 6,
 };
 
 /* How the supervisor makes workers. Since: 0.1.0. */
@@ -377,7 +386,11 @@ struct brood_pool_options {
 	 * That of the first pool (brood_options.pool_name): these options are the first pool's.
 	 */
 	const char *name;
-	uint32_t flags;   /* NO_CORE, ACCOUNT_CPU and ACCOUNT_MEMORY, beside brood_options.flags */
+	/*
+	 * NO_CORE, ACCOUNT_CPU, ACCOUNT_MEMORY, LEASE_REUSE and OLD_FIRST, beside
+	 * brood_options.flags
+	 */
+	uint32_t flags;
 	uint32_t workers; /* 1 to 10000 in all pools together */
 	uint32_t backlog;
 
@@ -407,6 +420,16 @@ struct brood_pool_options {
 	uint32_t idle_ms;     /* a worker idle for so long ends, unless it is spare; 0: 10000 */
 
 	const struct brood_rights *rights; /* NULL: those of the program; BROOD_INLINE: ignored */
+
+	/*
+	 * When a worker retires: it ends between two jobs, and another one takes its place. 0:
+	 * never. Up to a tenth is taken off jobs and age, at random.
+	 */
+	uint32_t retire_jobs;   /* after so many jobs; 1 is exact: each job has a new worker */
+	uint32_t retire_age_ms; /* so long after it was ready */
+	uint64_t retire_memory; /* when it has gained so many bytes since it was ready */
+	uint32_t surge;         /* so many at a time; 0: a twentieth of the workers, at least 1 */
+	uint32_t reserved32;
 	uint64_t reserved[8];
 };
 
@@ -1069,6 +1092,36 @@ BROOD_PUBLIC int brood_pool_resize(
 	struct brood_pool *pool, uint32_t min, uint32_t max) BROOD_NOEXCEPT;
 
 /*
+ * Replaces all workers, a few at a time (brood_pool_options.surge), by new ones that have the init
+ * data of now. Jobs go on meanwhile: none is refused or lost, and a worker with a job or on a
+ * pinned lease is replaced when that ends. A later reload supersedes one that goes on. New workers
+ * are images of the program as it was at brood_start(): new code needs a new start.
+ * Parameters: pool: NULL: all pools. ret_reload: for brood_reload_wait(); or NULL.
+ * Returns: 0: it has begun.
+ * Errors: -EINVAL, -ESHUTDOWN, -ENOTCONN, -ENOMEM;
+ *   -ENOTSUP: inline mode has no workers.
+ * Since: 0.3.0.
+ */
+BROOD_PUBLIC int brood_reload(
+	struct brood *brood, struct brood_pool *pool, uint64_t *ret_reload) BROOD_NOEXCEPT;
+
+/*
+ * Waits until a reload is over.
+ * Parameters: reload: what brood_reload() gave.
+ * Returns: 0: all workers are new.
+ * Errors: -ESHUTDOWN, -ENOTCONN, and
+ *   -ETIMEDOUT  it goes on still
+ *   -EHOSTDOWN  it has failed: new workers ended before they were ready (the log says how). The
+ *               former ones go on, and workers are born with the init data of before
+ *   -ECANCELED  a later reload has superseded it
+ *   -EINVAL     also: there is no such reload, or 64 later ones
+ *   -ENOTSUP    inline mode has no workers
+ * Since: 0.3.0.
+ */
+BROOD_PUBLIC int brood_reload_wait(
+	struct brood *brood, uint64_t reload, uint32_t timeout_ms) BROOD_NOEXCEPT;
+
+/*
  * systemd: the engine is ready. The supervisor sends READY=1, once, when the pool is ready, too,
  * with the pool's figures as STATUS. brood_notify_status() sends STATUS=text. Without NOTIFY_SOCKET
  * nothing happens.
@@ -1293,6 +1346,18 @@ BROOD_PUBLIC uint32_t brood_job_time_left_ms(const struct brood_job *job) BROOD_
  */
 BROOD_PUBLIC int brood_job_log(struct brood_job *job, enum brood_level level, const char *format,
 	...) BROOD_NOEXCEPT BROOD_PRINTF(3, 4);
+
+/*
+ * Wishes that this worker retires: once another worker has taken its place it ends, between two
+ * jobs. Until then it may get more jobs.
+ * Returns: 0; also when the worker retires already.
+ * Errors:
+ *   -EAGAIN   there is no room now: try again, or leave it
+ *   -EPERM    this process is a child of the job
+ *   -ENOTSUP  inline mode has no workers
+ * Since: 0.3.0.
+ */
+BROOD_PUBLIC int brood_job_retire(struct brood_job *job) BROOD_NOEXCEPT;
 
 #ifdef __cplusplus
 }

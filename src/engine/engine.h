@@ -80,6 +80,9 @@ void engine_at_exit(struct brood *b); /* in the engine, from exit() */
 struct brood_pool *engine_pool(struct brood *b, const char *name);
 int engine_set_init_data(
 	struct brood_pool *pool, const void *data, size_t size, const int *fds, size_t fds_count);
+/* pool: NULL: all */
+int engine_reload(struct brood *b, const struct brood_pool *pool, uint64_t *ret_reload);
+int engine_reload_wait(struct brood *b, uint64_t reload, uint32_t timeout_ms);
 int engine_notify(struct brood *b, uint32_t kind, const char *text);
 int engine_stats(struct brood *b, struct brood_stats *ret);
 int engine_pool_resize(struct brood_pool *pool, uint32_t min, uint32_t max);

@@ -15,6 +15,7 @@
 #include "engine.h"
 #include "fail.h"
 #include "pool_state.h"
+#include "reloads.h"
 #include <stdatomic.h>
 
 #define ENGINE_ALIVE 0x62726f6f642e656eull
@@ -111,6 +112,7 @@ struct brood {
 	uint32_t news; /* verdicts that brood_dispatch() has not counted yet */
 	bool news_set; /* news_fd is readable */
 
+	struct reloads reloads;
 	bool ready_said;    /* NOTIFY_READY is on its way */
 	size_t queues_open; /* brood_stop(): jobs of queues without a verdict */
 };

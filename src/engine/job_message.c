@@ -178,7 +178,7 @@ int job_message_cancel(struct brood *b, struct record *record)
 	if (record->cancel_sent)
 		return 0;
 	frame_begin(&f, MESSAGE_CANCEL);
-	f.cancel.id = record->id;
+	f.about.id = record->id;
 	r = out_send(b, &f, 0, 0);
 	if (r < 0)
 		return out_failed(b, r, "cancelling a job");

@@ -252,7 +252,7 @@ static int say(struct lease *lease, uint16_t type, uint64_t sequence, uint32_t c
 	int r;
 
 	frame_begin(&f, type);
-	f.lease_id.id = lease->news.id;
+	f.about.id = lease->news.id;
 	if (type == MESSAGE_LEASE_KILL)
 		f.lease_kill = (struct message_lease_kill){
 			.id = lease->news.id, .sequence = sequence, .cause = cause

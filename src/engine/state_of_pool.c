@@ -93,6 +93,76 @@ int engine_wait_ready(struct brood *b, uint32_t timeout_ms)
 	return r;
 }
 
+/* ---- a reload ---- */
+
+struct reload_wait {
+	struct wait wait; /* first */
+	uint64_t id;
+};
+
+static bool reload_done(const struct wait *wait)
+{
+	const struct brood *b = wait->brood;
+	int result;
+
+	return reloads_over(&b->reloads, ((const struct reload_wait *)wait)->id, &result) ||
+		b->lost || b->state != ENGINE_RUNNING;
+}
+
+static int reload_result(const struct brood *b, uint64_t id)
+{
+	int result;
+
+	if (reloads_over(&b->reloads, id, &result)) {
+		switch (result) {
+		case -EINVAL:
+			return fail_with(result,
+				"brood_reload_wait: %llu is no reload, or one long ago: keep what "
+				"brood_reload() gave",
+				(unsigned long long)id);
+		case -ECANCELED:
+			return fail_with(result,
+				"brood_reload_wait: a later reload has superseded this one");
+		case -EHOSTDOWN:
+			return fail_with(result,
+				"brood_reload_wait: new workers end before they are ready, and the "
+				"former ones go on: the log says how");
+		default: return result;
+		}
+	}
+	return b->state != ENGINE_RUNNING ? fail_stopped() : fail_gone();
+}
+
+int engine_reload_wait(struct brood *b, uint64_t reload, uint32_t timeout_ms)
+{
+	VISIT(b);
+	struct reload_wait wait = {
+		.wait = { .brood = b,
+			.done = reload_done,
+			.until = time_after_ms(now_ns(), timeout_ms) },
+		.id = reload,
+	};
+	int r;
+
+	engine_lock(b);
+	channel_ours(b);
+	/* what is known already may have a different answer by now */
+	channel_read(b, NULL, NULL);
+	r = wait_until(&wait.wait);
+	if (r < 0)
+		r = fail_with(r,
+			"brood_reload_wait: the reload goes on after %u ms: the log names who "
+			"holds "
+			"it up after 30 s",
+			timeout_ms);
+	else
+		r = reload_result(b, reload);
+	engine_unlock(b);
+	return r;
+}
+
+/* ---- counters ---- */
+
 static uint32_t ms_until(uint64_t when)
 {
 	uint64_t now = now_ns();

@@ -119,6 +119,40 @@ int engine_pool_resize(struct brood_pool *pool, uint32_t min, uint32_t max)
 	return r;
 }
 
+static int reload_send(struct brood *b, const struct brood_pool *pool, uint64_t *ret_reload)
+{
+	uint32_t number = pool ? pool->setup->number : MESSAGE_ALL_POOLS;
+	struct frame f;
+	int r;
+
+	if (b->state != ENGINE_RUNNING)
+		return fail_stopped();
+	frame_begin(&f, MESSAGE_RELOAD)->reload = (struct message_reload){
+		.id = reloads_add(&b->reloads, number, b->pools_count), .pool = number
+	};
+	r = send_newest(b, &f, "asking the supervisor for a reload");
+	if (r < 0)
+		reloads_hear(&b->reloads, f.reload.id, r);
+	else if (ret_reload)
+		*ret_reload = f.reload.id;
+	return r;
+}
+
+int engine_reload(struct brood *b, const struct brood_pool *pool, uint64_t *ret_reload)
+{
+	VISIT(b);
+	int r;
+
+	if (pool && (pool < b->pools || pool >= b->pools + b->pools_count))
+		return fail_with(-EINVAL,
+			"brood_reload: the pool is none of this brood: brood_pool() has them");
+
+	engine_lock(b);
+	r = reload_send(b, pool, ret_reload);
+	engine_unlock(b);
+	return r;
+}
+
 static void notify_frame(struct frame *f, uint32_t kind, const char *text)
 {
 	struct message_notify *m = &frame_begin(f, MESSAGE_NOTIFY)->notify;

@@ -32,8 +32,8 @@ void unsent_drop(struct brood *b, struct out *out)
 
 /*
  * Does the newer message make the older one, which waits to be sent, needless? Yes if both are
- * init data or a size for one pool, or both are a status. A READY is said once, so nothing may
- * replace it.
+ * init data, a size or a reload for one pool, or both are a status. A READY is said once, so
+ * nothing may replace it.
  */
 static bool out_replaces(const struct out *newer, const struct out *older)
 {
@@ -46,6 +46,8 @@ static bool out_replaces(const struct out *newer, const struct out *older)
 		at = offsetof(struct frame, notify.kind);
 	else if (newer->type == MESSAGE_RESIZE)
 		at = offsetof(struct frame, resize.pool);
+	else if (newer->type == MESSAGE_RELOAD)
+		at = offsetof(struct frame, reload.pool);
 	else if (newer->type != MESSAGE_INIT_DATA)
 		return false;
 	memcpy(&a, newer->bytes + at, sizeof a);

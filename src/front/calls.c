@@ -265,6 +265,24 @@ int brood_pool_resize(struct brood_pool *pool, uint32_t min, uint32_t max)
 	return r < 0 ? r : engine_pool_resize(pool, min, max);
 }
 
+int brood_reload(struct brood *brood, struct brood_pool *pool, uint64_t *ret_reload)
+{
+	int r = way("brood_reload", brood);
+
+	return r == ROLE_INLINE ? inline_has_no_workers(brood, "brood_reload")
+		: r < 0         ? r
+				: engine_reload(brood, pool, ret_reload);
+}
+
+int brood_reload_wait(struct brood *brood, uint64_t reload, uint32_t timeout_ms)
+{
+	int r = way("brood_reload_wait", brood);
+
+	return r == ROLE_INLINE ? inline_has_no_workers(brood, "brood_reload_wait")
+		: r < 0         ? r
+				: engine_reload_wait(brood, reload, timeout_ms);
+}
+
 static int notify(struct brood *brood, int way, uint32_t kind, const char *text)
 {
 	if (way < 0)

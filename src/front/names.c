@@ -60,6 +60,10 @@ static const char *const event_names[] = {
 	[BROOD_EVENT_RESIZED] = "resized",
 	[BROOD_EVENT_ENGINE_STOPPED] = "engine-stopped",
 	[BROOD_EVENT_UNDEAD] = "undead",
+	[BROOD_EVENT_RELOAD_STARTED] = "reload-started",
+	[BROOD_EVENT_RELOAD_DONE] = "reload-done",
+	[BROOD_EVENT_RELOAD_FAILED] = "reload-failed",
+	[BROOD_EVENT_RELOAD_HELD] = "reload-held",
 };
 
 static const char *const left_names[] = { "threads", "fds", "children", "memory", "mask", "timers",

@@ -23,7 +23,9 @@
 #define SIZE_FIRST                                       \
 	(offsetof(struct brood_pool_options, reserved) + \
 		sizeof((struct brood_pool_options *)0)->reserved)
-#define POOL_FLAGS (BROOD_NO_CORE | BROOD_ACCOUNT_CPU | BROOD_ACCOUNT_MEMORY)
+#define POOL_FLAGS                                                                      \
+	(BROOD_NO_CORE | BROOD_ACCOUNT_CPU | BROOD_ACCOUNT_MEMORY | BROOD_LEASE_REUSE | \
+		BROOD_OLD_FIRST)
 
 #define INVALID(...) (engine_error("brood_start: " __VA_ARGS__), -EINVAL)
 
@@ -61,7 +63,7 @@ static int take(const struct brood_pool_options *from, size_t index, struct broo
 			       "of it: use { .size = sizeof(struct brood_pool_options) }",
 			index, from->size, brood_version(), sizeof *ret);
 	for (size_t i = 0; i < ARRAY_SIZE(ret->reserved); i++)
-		if (ret->reserved[i])
+		if (ret->reserved[i] || ret->reserved32)
 			return INVALID("options.pools[%zu]->reserved is not zero: clear the struct "
 				       "before you fill it",
 				index);
@@ -129,6 +131,9 @@ static int finish(struct pool_setup *setup, const char *where)
 	struct brood_options *o = &setup->options;
 
 	setup->submit_queue_ms = o->queue_ms ? o->queue_ms : BROOD_FOREVER;
+	/* a lease for one job would be a detour */
+	if (setup->own.retire_jobs == 1 && o->dispatch == BROOD_PATH_AUTO)
+		o->dispatch = BROOD_PATH_HANDOFF;
 	pool_values_default(o);
 	return pool_values_check(o, where);
 }

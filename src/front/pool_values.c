@@ -10,8 +10,9 @@
 #define BACKLOG_MAX 65536u
 #define STACK_MIN   (64u << 10)
 #define STACK_MAX   (SIZE_MAX > UINT32_MAX ? (size_t)(UINT64_C(1) << 40) : SIZE_MAX / 4)
-#define FLAGS_KNOWN \
-	(BROOD_INLINE | BROOD_DEBUGGING | BROOD_NO_CORE | BROOD_ACCOUNT_CPU | BROOD_ACCOUNT_MEMORY)
+#define FLAGS_KNOWN                                                           \
+	(BROOD_INLINE | BROOD_DEBUGGING | BROOD_NO_CORE | BROOD_ACCOUNT_CPU | \
+		BROOD_ACCOUNT_MEMORY | BROOD_LEASE_REUSE | BROOD_OLD_FIRST)
 #define LEFT_KNOWN ((BROOD_LEFT_HANDLERS << 1) - 1)
 
 #define INVALID(...) (engine_error("brood_start: " __VA_ARGS__), -EINVAL)

@@ -189,6 +189,13 @@ int inline_fd(struct brood *b) { return engine_queue_fd(engine_own_queue(b)); }
 /* -ESHUTDOWN: brood_stop() was called. It is always ready. */
 int inline_check(struct brood *b) { return engine_wait_ready(b, 0); }
 
+int inline_has_no_workers(struct brood *b, const char *call)
+{
+	int r = inline_check(b);
+
+	return r < 0 ? r : fail_with(-ENOTSUP, "%s: inline mode has no workers", call);
+}
+
 /* There is one worker, the caller, and it is always free: so all leases may have it at once. */
 int inline_lease(
 	struct brood *b, const struct brood_lease_options *options, struct brood_lease **ret)

@@ -60,6 +60,19 @@ void slots_undead(struct slots *s, struct slot_link *l)
 		slots_move(s, spare, SLOT_EMPTY);
 }
 
+void slots_cool(struct slots *s, struct slot_link *l)
+{
+	list_remove(&l->link);
+	list_append(&l->link, &s->lists[SLOT_IDLE]);
+}
+
+struct slot_link *slots_coldest(struct slots *s)
+{
+	struct list *idle = &s->lists[SLOT_IDLE];
+
+	return list_empty(idle) ? NULL : container_of(idle->prev, struct slot_link, link);
+}
+
 void slots_revive(struct slots *s, struct slot_link *l, uint32_t workers)
 {
 	slots_move(s, l, slots_working(s) < workers ? SLOT_EMPTY : SLOT_SPARE);

@@ -40,6 +40,10 @@ void slots_add(struct slots *s, struct slot_link *l, enum slot_state state); /* 
 uint32_t slots_working(const struct slots *s);
 /* ENDING to UNDEAD; a spare place, if there is one, becomes EMPTY for it */
 void slots_undead(struct slots *s, struct slot_link *l);
+/* IDLE: to the bottom of the stack, so that it is the last to get a job */
+void slots_cool(struct slots *s, struct slot_link *l);
+/* IDLE: the coldest. NULL: there is none */
+struct slot_link *slots_coldest(struct slots *s);
 /* UNDEAD to EMPTY where the pool is short of places, else to SPARE */
 void slots_revive(struct slots *s, struct slot_link *l, uint32_t workers);
 /* aborts on a move that makes no sense: a bug of ours */

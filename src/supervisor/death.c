@@ -16,6 +16,7 @@
 #include "death_log.h"
 #include "grant.h"
 #include "pool.h"
+#include "reload.h"
 #include "strays.h"
 #include "verdict.h"
 #include "waiting.h"
@@ -23,6 +24,7 @@
 #include "lease_watch.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 /* ---- the verdict of the job that it ran ---- */
 
@@ -152,6 +154,7 @@ static void forget_process(struct slot *slot)
 	timer_stop(&s->loop, &slot->end_timer);
 	timer_stop(&s->loop, &slot->eof_timer);
 	timer_stop(&s->loop, &slot->undead_timer);
+	timer_stop(&s->loop, &slot->renewal.age);
 	remember_session(slot);
 	atomic_store(&s->config.shared->roster->workers[slot->number].pid, 0);
 	slot->pid = 0;
@@ -185,6 +188,18 @@ static void bury_undead(struct slot *slot)
 	note_pool(slot->pool, NOTE_GAUGES | NOTE_STOP);
 }
 
+/* One that somebody else killed says nothing about its generation. */
+static void birth_failed(struct slot *slot, const struct process_exit *e)
+{
+	char how[160], text[64];
+
+	if (e->code == CLD_KILLED && e->status == SIGKILL && slot->facts.kill_signal != SIGKILL)
+		return;
+	snprintf(how, sizeof how, "%s%s%s", death_log_how(slot, e, text, sizeof text),
+		slot->end.reason ? ": " : "", slot->end.reason ? slot->end.reason : "");
+	reload_birth_failed(slot, how);
+}
+
 static void bury_worker(struct slot *slot, const struct process_exit *e)
 {
 	struct supervisor *s = slot->pool->supervisor;
@@ -199,6 +214,8 @@ static void bury_worker(struct slot *slot, const struct process_exit *e)
 	death_end_job(slot, e);
 	forget_process(slot);
 	slot_make_empty(slot);
+	if (slot->ready_ns == 0)
+		birth_failed(slot, e);
 	if (young)
 		degraded_news(slot->pool);
 }

@@ -77,12 +77,27 @@ static uint64_t doing(const struct slot *slot, char *what, size_t size)
 	return id;
 }
 
+const char *death_log_how(
+	const struct slot *slot, const struct process_exit *e, char *text, size_t size)
+{
+	char name[16];
+
+	if (e->code == CLD_KILLED || e->code == CLD_DUMPED)
+		snprintf(text, size, "by %s%s", signals_name(e->status, name),
+			e->code == CLD_DUMPED ? " (core dumped)" : "");
+	else if (death_log_gave_up(slot, e))
+		return "itself";
+	else
+		snprintf(text, size, "with exit code %d", e->status);
+	return text;
+}
+
 void death_log_say(struct slot *slot, const struct process_exit *e, bool planned)
 {
 	bool by_signal = e->code == CLD_KILLED || e->code == CLD_DUMPED;
 	bool as_planned = planned &&
 		(by_signal ? e->status == slot->facts.kill_signal : e->status == 0);
-	char name[16], how[64], what[BROOD_NAME_MAX + 64] = "";
+	char how[64], what[BROOD_NAME_MAX + 64] = "";
 	uint64_t id;
 
 	if (as_planned)
@@ -92,13 +107,6 @@ void death_log_say(struct slot *slot, const struct process_exit *e, bool planned
 		slot->end.reason = "a job shut its channel down";
 	if (death_log_gave_up(slot, e) && !slot->end.reason)
 		slot->end.reason = why_gave_up(slot, e);
-	if (by_signal)
-		snprintf(how, sizeof how, "by %s%s", signals_name(e->status, name),
-			e->code == CLD_DUMPED ? " (core dumped)" : "");
-	else if (death_log_gave_up(slot, e))
-		snprintf(how, sizeof how, "itself");
-	else
-		snprintf(how, sizeof how, "with exit code %d", e->status);
 	id = doing(slot, what, sizeof what);
 	logging_line(slot->pool->supervisor,
 		&(struct logging_about){
@@ -108,6 +116,7 @@ void death_log_say(struct slot *slot, const struct process_exit *e, bool planned
 			.worker = slot->number + 1,
 			.pool = slot->pool,
 			.job = id },
-		"worker %u (pid %d) ended %s%s%s%s", slot->number, slot->pid, how, what,
-		slot->end.reason ? ": " : "", slot->end.reason ? slot->end.reason : "");
+		"worker %u (pid %d) ended %s%s%s%s", slot->number, slot->pid,
+		death_log_how(slot, e, how, sizeof how), what, slot->end.reason ? ": " : "",
+		slot->end.reason ? slot->end.reason : "");
 }

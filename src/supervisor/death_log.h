@@ -9,6 +9,9 @@
 
 /* The exit code is the library's, and not a job's. */
 bool death_log_gave_up(const struct slot *slot, const struct process_exit *e);
+/* how it ended, in words, such as "by SIGSEGV"; the text is `text`, or a string for life */
+const char *death_log_how(
+	const struct slot *slot, const struct process_exit *e, char *text, size_t size);
 void death_log_say(struct slot *slot, const struct process_exit *e, bool planned);
 
 #endif

@@ -13,6 +13,7 @@
 #include "lease_watch.h"
 #include "logging.h"
 #include "manager.h"
+#include "reload.h"
 #include "size.h"
 #include "stop.h"
 #include "strays.h"
@@ -104,14 +105,6 @@ static void on_cancel(struct supervisor *s, uint64_t id)
 
 /* ---- all else that it says ---- */
 
-static void drop_init_data(struct init_data *d)
-{
-	close_fd(d->memfd);
-	for (uint32_t i = 0; i < d->fds_count; i++)
-		closing_fd(d->fds[i]);
-	*d = (struct init_data){ .memfd = -1 };
-}
-
 static void on_init_data(struct supervisor *s, struct frame *f)
 {
 	struct pool *pool = pool_addressed(s, f->init_data.pool);
@@ -134,8 +127,13 @@ static void on_init_data(struct supervisor *s, struct frame *f)
 		d.memfd = frame_take_fd(f, 0);
 	for (; d.fds_count < f->init_data.fds_count; d.fds_count++)
 		d.fds[d.fds_count] = frame_take_fd(f, first + d.fds_count);
-	drop_init_data(&pool->init_data);
-	pool->init_data = d;
+	reload_set_init_data(pool, &d);
+}
+
+static void on_reload(struct supervisor *s, const struct message_reload *m)
+{
+	for_each_pool(pool, s) if (m->pool == MESSAGE_ALL_POOLS || m->pool == pool->setup->number)
+		reload_begin(pool, m->id);
 }
 
 static void on_resize(struct supervisor *s, const struct message_resize *m)
@@ -178,10 +176,10 @@ static void handle(struct supervisor *s, struct frame *f)
 {
 	switch (f->header.type) {
 	case MESSAGE_JOB: on_job(s, f); break;
-	case MESSAGE_CANCEL: on_cancel(s, f->cancel.id); break;
+	case MESSAGE_CANCEL: on_cancel(s, f->about.id); break;
 	case MESSAGE_LEASE: on_lease(s, f); break;
-	case MESSAGE_LEASE_END: lease_watch_end(s, f->lease_id.id); break;
-	case MESSAGE_LEASE_LOOK: lease_watch_look_by_id(s, f->lease_id.id); break;
+	case MESSAGE_LEASE_END: lease_watch_end(s, f->about.id); break;
+	case MESSAGE_LEASE_LOOK: lease_watch_look_by_id(s, f->about.id); break;
 	case MESSAGE_LEASE_KILL: lease_watch_kill(s, &f->lease_kill); break;
 	case MESSAGE_EXITING: s->engine.exiting = true; break;
 	case MESSAGE_DROPPED: say_dropped(s, &f->dropped); break;
@@ -194,6 +192,7 @@ static void handle(struct supervisor *s, struct frame *f)
 	case MESSAGE_NOTIFY: manager_hear_engine(s, &f->notify); break;
 	case MESSAGE_INIT_DATA: on_init_data(s, f); break;
 	case MESSAGE_RESIZE: on_resize(s, &f->resize); break;
+	case MESSAGE_RELOAD: on_reload(s, &f->reload); break;
 	default:
 		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL,
 			"the engine sent a message that is none of its own");

@@ -134,8 +134,9 @@ int grant_give(struct slot *slot, struct job *job, uint64_t now)
 	int r;
 
 	prepare_memory(slot, job);
-	frame_begin(&f, MESSAGE_GRANT)->grant = (struct message_grant){ .id = job->link.id,
-		.sequence = slot->sequence };
+	frame_begin(&f, MESSAGE_GRANT)->grant = (struct message_grant){
+		.id = job->link.id, .sequence = slot->sequence, .flags = job->lease.flags
+	};
 	memcpy(f.fds, job->fds, LEASE_FDS * sizeof f.fds[0]);
 	f.fds_count = LEASE_FDS;
 	r = frame_send(slot->channel.fd, &f);

@@ -6,10 +6,10 @@
  * look_at. The supervisor stores look_at, and then looks at `published` again. So one of the two
  * sees the other.
  *
- * A worker is asked three times to leave its lease. `leaving` in the lease page keeps the engine
- * from publishing more jobs there. RECALL on the channel tells the worker. `attention` in the slot
- * page, and its wake word, make the worker read the channel before its next job. The worker answers
- * LEFT; a worker that does not is stuck.
+ * A worker is asked three times to leave its lease, at once or softly. `leaving` in the lease page
+ * keeps the engine from publishing more jobs there. RECALL on the channel tells the worker.
+ * `attention` in the slot page, and its wake word, make the worker read the channel before its next
+ * job. The worker answers LEFT; a worker that does not is stuck.
  */
 #include "lease_watch.h"
 #include "deadline.h"
@@ -34,6 +34,7 @@ static void send_recall(struct slot *slot)
 	int r;
 
 	frame_begin(&f, MESSAGE_RECALL)->recall.id = slot->job->link.id;
+	f.recall.soft = !slot->lease.watch.leaving;
 	r = slot->paused               ? -EAGAIN
 		: slot->channel.fd < 0 ? -EPIPE
 				       : frame_send(slot->channel.fd, &f);
@@ -53,6 +54,19 @@ void lease_watch_recall(struct slot *slot)
 	list_append(&slot->lease.list, &slot->pool->leases.recalled);
 	slot->lease.recalled_ns = now_ns();
 	watch_leaving(&slot->lease.watch, slot_lease_page(slot)->entries, slot->lease.recalled_ns);
+	atomic_store(&slot_lease_page(slot)->leaving, 1);
+	send_recall(slot);
+}
+
+/*
+ * To the watch it is on lease as before: its jobs have their time. A worker that does not leave
+ * when its ring is empty is recalled for being idle.
+ */
+void lease_watch_recall_softly(struct slot *slot)
+{
+	slot_note_recall(slot);
+	if (slot->lease.watch.leaving || slot->link.state != SLOT_LEASED)
+		return;
 	atomic_store(&slot_lease_page(slot)->leaving, 1);
 	send_recall(slot);
 }

@@ -13,6 +13,8 @@ void lease_watch_look(struct slot *slot, uint64_t now);
 /* asks the worker to leave its lease */
 void lease_watch_recall(struct slot *slot);
 /* the same, and looks at it */
+/* LEASED: its worker leaves once it has done what is in its ring */
+void lease_watch_recall_softly(struct slot *slot);
 void lease_watch_take_back(struct slot *slot, uint64_t now);
 /* recalls that could not be sent before */
 void lease_watch_recall_again(struct pool *pool);

@@ -11,6 +11,8 @@
 #include "manager.h"
 #include "outbox.h"
 #include "pool.h"
+#include "reload.h"
+#include "renew.h"
 #include "size.h"
 #include "lease_watch.h"
 #include "spawn.h"
@@ -30,7 +32,7 @@ void notes_retry_fired(struct timer *timer, uint64_t now)
 	}
 	engine_peer_resume(s);
 	guard_peer_replace_if_ended(s);
-	note(s, NOTE_TELL | NOTE_QUEUE | NOTE_BIRTH | NOTE_POOL | NOTE_STOP);
+	note(s, NOTE_TELL | NOTE_QUEUE | NOTE_RENEW | NOTE_BIRTH | NOTE_POOL | NOTE_STOP);
 }
 
 /* Should two steps note each other for ever, the retry timer goes on with the rest. */
@@ -61,9 +63,17 @@ static void take_for_pools(struct supervisor *s, uint32_t bit, void (*follow)(st
 	}
 }
 
+static void renew(struct pool *pool)
+{
+	renew_step(pool);
+	reload_step(pool);
+}
+
 /*
  * The order matters. Gauges come before messages: whoever hears of a change finds it counted.
  * Messages come before the queue: the end of a lease is told before its worker is granted again.
+ * The queue comes before renewals: an idle worker that is due goes only when nobody waits for it.
+ * Renewals come before births: they open and close places.
  * The stop comes last: it waits until all verdicts are told.
  */
 static void settle_round(struct supervisor *s)
@@ -76,6 +86,7 @@ static void settle_round(struct supervisor *s)
 		outbox_flush(s);
 	take_for_pools(s, NOTE_QUEUE, assign_all);
 	take_for_pools(s, NOTE_SIZE, size_step);
+	take_for_pools(s, NOTE_RENEW, renew);
 	if (take(s, NOTE_BIRTH))
 		spawn_due(s);
 	take_for_pools(s, NOTE_POOL, manager_tell);

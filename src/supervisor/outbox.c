@@ -123,19 +123,24 @@ void outbox_flush(struct supervisor *s)
 		note(s, NOTE_RETRY);
 }
 
+int outbox_send(struct supervisor *s, struct frame *f)
+{
+	int r = send(s, f);
+
+	if (r < 0)
+		note(s, NOTE_RETRY);
+	return r;
+}
+
 int outbox_tell(struct pool *pool, enum message_type type)
 {
 	struct supervisor *s = pool->supervisor;
 	struct frame f;
-	int r;
 
 	frame_begin(&f, type);
 	f.pool.ready = pool_ready(pool);
 	f.pool.workers = pool->size.target;
 	f.pool.left = s->left;
 	f.pool.pool = pool->setup->number;
-	r = send(s, &f);
-	if (r < 0)
-		note(s, NOTE_RETRY);
-	return r;
+	return outbox_send(s, &f);
 }

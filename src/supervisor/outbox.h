@@ -9,6 +9,8 @@
 
 /* Sends what waits, as far as the socket takes it; the rest waits on. */
 void outbox_flush(struct supervisor *s);
+/* 0, also when nobody hears it any more; or -errno: not now, the retry timer is set */
+int outbox_send(struct supervisor *s, struct frame *f);
 /* POOL_READY, POOL_DEGRADED, STOPPED. 0, or -errno: not now */
 int outbox_tell(struct pool *pool, enum message_type type);
 

@@ -6,7 +6,9 @@
 #define BROOD_SUPERVISOR_PARTS_H
 
 #include "../loop/loop.h"
+#include "../base/base.h"
 #include "../os/process.h"
+#include "../pool/retire.h"
 #include <brood.h>
 
 struct init_data {
@@ -15,6 +17,35 @@ struct init_data {
 	uint32_t version;
 	int fds[BROOD_INIT_FDS_MAX];
 	uint32_t fds_count;
+};
+
+/* Workers that are well, and are to be replaced: pool/retire.h. due and old: slot.c counts them. */
+struct renewals {
+	struct retire_limits limits;
+	uint64_t random;
+	uint32_t due;       /* may go, when there is a replacement */
+	uint32_t extra;     /* places for replacements, beyond the pool's size */
+	uint32_t recalled;  /* of the due, on leases that were recalled softly */
+	struct list leased; /* of these, on leases that were not */
+	bool cramped;       /* the last birth failed: there is no room for one more */
+	/*
+	 * how many reloads the pool has had; old: workers, ready or not, that were born before the
+	 * last
+	 */
+	uint32_t epoch, old;
+};
+
+/* reload.c */
+struct reload {
+	uint64_t id; /* the engine's; of the last one */
+	bool running;
+	bool untold; /* the engine has not heard the result */
+	int32_t result;
+	uint32_t failures; /* births of it that failed, in a row */
+	uint64_t began_ns;
+	struct timer held;
+	bool proven, has_before;
+	struct init_data before; /* the init data that was proven last; only if there is some */
 };
 
 struct engine_process {

@@ -36,6 +36,8 @@ struct pool {
 	struct backoff backoff;
 	struct cores cores;
 	struct init_data init_data;
+	struct renewals renewals;
+	struct reload reload;
 	uint64_t died;       /* workers: pool_count() tells, after the gauges */
 	uint32_t ever_ready; /* places that have had a ready worker */
 	bool was_ready;      /* each of its first places has had one */
@@ -43,5 +45,11 @@ struct pool {
 	bool degraded_told;  /* to the engine */
 	bool blind_said;     /* workers that cannot see what jobs leave */
 };
+
+/* How many places are to be in use: those of the pool's size, and those for replacements. */
+static inline uint32_t pool_places(const struct pool *pool)
+{
+	return pool->size.target + pool->renewals.extra;
+}
 
 #endif

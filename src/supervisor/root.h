@@ -35,6 +35,7 @@ enum note_bit {
 	NOTE_STOP = 1 << 6,   /* the stop may go on */
 	NOTE_RETRY = 1 << 7,  /* a resource was short: try all that waits again, in RETRY_MS */
 	NOTE_SIZE = 1 << 8,   /* what the pool does has changed: it may grow or shrink */
+	NOTE_RENEW = 1 << 9,  /* a worker is due, or there is a replacement, or a place is empty */
 };
 
 struct supervisor {

@@ -43,16 +43,16 @@ static void use_places(struct pool *pool)
 {
 	struct slot *slot;
 
-	while (slots_working(&pool->slots) < pool->size.target && (slot = first(pool, SLOT_SPARE)))
+	while (slots_working(&pool->slots) < pool_places(pool) && (slot = first(pool, SLOT_SPARE)))
 		slot_use(slot);
 }
 
-/* Workers beyond the target, without those that end already. */
+/* Workers beyond the places, without those that end already. */
 static uint32_t surplus(const struct pool *pool)
 {
 	uint32_t stay = slots_working(&pool->slots) - pool->slots.counts[SLOT_ENDING];
 
-	return stay > pool->size.target ? stay - pool->size.target : 0;
+	return stay > pool_places(pool) ? stay - pool_places(pool) : 0;
 }
 
 /* Leases last for long: those held longest are recalled, unless they are on their way already. */
@@ -90,7 +90,7 @@ void size_step(struct pool *pool)
 	struct supervisor *s = pool->supervisor;
 	uint64_t now, again;
 
-	if (pool->size.fixed && slots_working(&pool->slots) == pool->size.target)
+	if (pool->size.fixed && slots_working(&pool->slots) == pool_places(pool))
 		return;
 	if (s->halt.phase > HALT_DRAIN)
 		return;

@@ -33,6 +33,67 @@ bool slot_noticed(const struct slot *slot, uint64_t sequence)
 	return atomic_load(&slot_page(slot)->noticed) == sequence;
 }
 
+/* ---- whether it is due ---- */
+
+static void count_if(bool *counted, bool counts, uint32_t *counter)
+{
+	*counter = *counter + counts - *counted;
+	*counted = counts;
+}
+
+/* Those on pinned leases are not in the count of the due: nobody knows when they come back. */
+void slot_recount(struct slot *slot)
+{
+	struct slot_renewal *own = &slot->renewal;
+	struct renewals *all = &slot->pool->renewals;
+	enum slot_state state = slot->link.state;
+	bool leased = state == SLOT_LEASED, ready = state >= SLOT_IDLE && state <= SLOT_LEASED;
+	bool was_due = own->due, was_old = own->old;
+
+	if (!own->cause && !was_due && !was_old && !own->recalled && own->epoch == all->epoch)
+		return;
+	count_if(&own->due,
+		ready && own->cause && !(leased && slot->job && record_is_pinned(slot->job)),
+		&all->due);
+	count_if(&own->old, (ready || state == SLOT_STARTING) && own->epoch != all->epoch,
+		&all->old);
+	count_if(&own->recalled, own->recalled && leased, &all->recalled);
+	list_remove(&own->leased);
+	if (own->due && leased && !own->recalled)
+		list_append(&own->leased, &all->leased);
+	if (own->due != was_due || own->old != was_old)
+		note_pool(slot->pool, NOTE_RENEW);
+}
+
+void slot_make_due(struct slot *slot, enum retire_cause cause)
+{
+	slot->renewal.cause = cause;
+	slot_recount(slot);
+	if (slot->link.state == SLOT_IDLE && cause)
+		slots_cool(&slot->pool->slots, &slot->link);
+}
+
+void slot_note_recall(struct slot *slot)
+{
+	if (!slot->renewal.recalled)
+		slot->pool->renewals.recalled++;
+	slot->renewal.recalled = true;
+	slot_recount(slot);
+}
+
+void slot_set_extra(struct pool *pool, uint32_t extra)
+{
+	struct slot_link *l;
+
+	pool->renewals.extra = extra;
+	while (slots_working(&pool->slots) < pool_places(pool) &&
+		(l = slots_first(&pool->slots, SLOT_SPARE)))
+		slot_use(container_of(l, struct slot, link));
+	while (slots_working(&pool->slots) > pool_places(pool) &&
+		(l = slots_first(&pool->slots, SLOT_EMPTY)))
+		slot_put_aside(container_of(l, struct slot, link));
+}
+
 /* ---- state ---- */
 
 static void move(struct slot *slot, enum slot_state to)
@@ -42,9 +103,9 @@ static void move(struct slot *slot, enum slot_state to)
 	uint32_t notes = NOTE_GAUGES | NOTE_SIZE | NOTE_STOP;
 
 	if (from == SLOT_STARTING || to == SLOT_UNDEAD)
-		notes |= NOTE_POOL;
+		notes |= NOTE_POOL | NOTE_RENEW;
 	if (to == SLOT_EMPTY || to == SLOT_UNDEAD)
-		notes |= NOTE_BIRTH;
+		notes |= NOTE_BIRTH | NOTE_RENEW;
 	if (from == SLOT_LEASED || to == SLOT_IDLE || to == SLOT_EMPTY || to == SLOT_UNDEAD)
 		notes |= NOTE_QUEUE;
 	if (to == SLOT_IDLE && !pool->size.fixed)
@@ -53,6 +114,9 @@ static void move(struct slot *slot, enum slot_state to)
 		slots_undead(&pool->slots, &slot->link);
 	else
 		slots_move(&pool->slots, &slot->link, to);
+	slot_recount(slot);
+	if (to == SLOT_IDLE && slot->renewal.cause)
+		slots_cool(&pool->slots, &slot->link);
 	note_pool(pool, notes);
 }
 
@@ -106,7 +170,7 @@ void slot_make_empty(struct slot *slot)
 	struct pool *pool = slot->pool;
 
 	move(slot, SLOT_EMPTY);
-	if (slots_working(&pool->slots) > pool->size.target)
+	if (slots_working(&pool->slots) > pool_places(pool))
 		move(slot, SLOT_SPARE);
 }
 
@@ -127,7 +191,7 @@ void slot_dismiss(struct slot *slot, const char *reason)
 
 void slot_revive(struct slot *slot)
 {
-	slots_revive(&slot->pool->slots, &slot->link, slot->pool->size.target);
+	slots_revive(&slot->pool->slots, &slot->link, pool_places(slot->pool));
 	note_pool(slot->pool, NOTE_GAUGES | NOTE_SIZE | NOTE_POOL | NOTE_BIRTH | NOTE_STOP);
 }
 

@@ -31,6 +31,18 @@ struct slot_lease {
 	struct list list;
 };
 
+/* whether its worker is to be replaced although it is well: renew.c */
+struct slot_renewal {
+	enum retire_cause cause; /* why it is due; NONE: it is not */
+	uint32_t epoch;          /* that of the pool's renewals at its birth */
+	uint32_t init_version;   /* of the init data that it was born with */
+	bool due, old;           /* it is counted there */
+	bool recalled;           /* its lease was recalled softly */
+	struct list leased;      /* in renewals.leased */
+	struct timer age;
+	uint64_t age_ns; /* how old it may be; 0: as old as it likes */
+};
+
 struct slot {
 	struct slot_link link; /* first */
 	struct pool *pool;
@@ -52,6 +64,7 @@ struct slot {
 	struct job *job;   /* that its worker runs, or the lease it is on; NULL */
 	struct ladder ladder;
 	struct slot_lease lease;
+	struct slot_renewal renewal;
 	uint64_t born_ns, ready_ns, idle_ns; /* idle_ns: IDLE since, of an elastic pool */
 	uint32_t jobs_done;
 	bool core_allowed;
@@ -99,6 +112,14 @@ void slot_put_aside(struct slot *slot); /* EMPTY to SPARE */
 void slot_dismiss(struct slot *slot, const char *reason);
 /* UNDEAD: EMPTY where the pool is short of places, else SPARE */
 void slot_revive(struct slot *slot);
+/* STARTING to LEASED: it is due from now on; NONE: it is not any more */
+void slot_make_due(struct slot *slot, enum retire_cause cause);
+/* LEASED: its lease was recalled softly */
+void slot_note_recall(struct slot *slot);
+/* after a change of its epoch, or of the pool's */
+void slot_recount(struct slot *slot);
+/* So many places more than the pool's size wants are in use, as far as there are some. */
+void slot_set_extra(struct pool *pool, uint32_t extra);
 /* BUSY or LEASED, with that job or lease */
 void slot_take_job(struct slot *slot, struct job *job);
 void slot_cut_job(struct slot *slot);

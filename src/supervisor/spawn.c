@@ -31,7 +31,8 @@
 
 #define BIRTHS_A_TURN 8
 
-static void __attribute__((noreturn)) child(struct pool *pool, struct slot *slot, int channel_fd)
+static void __attribute__((noreturn))
+child(struct pool *pool, struct slot *slot, int channel_fd, uint64_t retire_jobs)
 {
 	struct supervisor *s = pool->supervisor;
 	struct worker_config config = {
@@ -49,6 +50,8 @@ static void __attribute__((noreturn)) child(struct pool *pool, struct slot *slot
 		.init_data_size = pool->init_data.size,
 		.init_version = pool->init_data.version,
 		.init_fds_count = pool->init_data.fds_count,
+		.retire_jobs = retire_jobs,
+		.retire_memory_kb = pool->renewals.limits.memory_kb,
 		.stale = s->config.stale,
 		.standard = s->config.standard,
 	};
@@ -74,6 +77,9 @@ static void forget_former(struct slot *slot)
 	slot->ready_ns = 0;
 	slot->facts = (struct fate_facts){ 0 };
 	slot->end = (struct slot_end){ 0 };
+	slot->renewal.cause = RETIRE_NONE;
+	slot->renewal.epoch = slot->pool->renewals.epoch;
+	slot->renewal.init_version = slot->pool->init_data.version;
 	slot->channel_ended = slot->paused = false;
 	for (int i = 0; i < STANDARD_FILES; i++)
 		atomic_store(&page->standard[i], 0);
@@ -107,6 +113,8 @@ static void spawn_failed(struct pool *pool, int error, uint64_t now)
 {
 	backoff_spawn_failed(&pool->backoff, now);
 	count_one(&pool->stats_page->spawn_failures);
+	pool->renewals.cramped = true;
+	note_pool(pool, NOTE_RENEW);
 	pool_log(pool, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED,
 		"no worker could be made: %s; %u of %u are there; trying again%s", strerror(-error),
 		pool_ready(pool), pool->size.target,
@@ -123,6 +131,7 @@ static void born(struct slot *slot, int channel_fd)
 	slot->born_ns = now;
 	slot_make_starting(slot);
 	count_one(&pool->stats_page->spawned);
+	pool->renewals.cramped = false;
 	slot_set_timer(slot, init_time_up, time_after_ms(now, pool->options->init_ms));
 	if (slot->pidfd >= 0 &&
 		(r = loop_add(&s->loop, &slot->death, slot->pidfd, EPOLLIN, slot->death.on)) < 0) {
@@ -138,6 +147,7 @@ static int spawn_one(struct pool *pool)
 {
 	struct slot *slot = container_of(slots_first(&pool->slots, SLOT_EMPTY), struct slot, link);
 	int pair[2], r, pidfd = -1;
+	struct retire_lot lot;
 	pid_t pid;
 
 	r = sockets_pair(SOCK_SEQPACKET, pair);
@@ -146,9 +156,11 @@ static int spawn_one(struct pool *pool)
 	forget_former(slot);
 	slot->generation++;
 	slot->core_allowed = pool_cores_allowed(pool, now_ns());
+	lot = retire_draw(&pool->renewals.limits, &pool->renewals.random);
+	slot->renewal.age_ns = lot.age_ns;
 	pid = process_spawn(&pool->supervisor->way, &pidfd);
 	if (pid == 0)
-		child(pool, slot, pair[1]);
+		child(pool, slot, pair[1], lot.jobs);
 	close_fd(pair[1]);
 	if (pid < 0) {
 		slot->generation--;

@@ -29,6 +29,8 @@
 #include "manager.h"
 #include "notes.h"
 #include "pool.h"
+#include "reload.h"
+#include "renew.h"
 #include "signal_source.h"
 #include "size.h"
 #include "spawn.h"
@@ -65,7 +67,9 @@ static void slot_prepare(struct pool *pool, struct slot *slot, uint32_t place)
 	timer_init(&slot->eof_timer, NULL);
 	timer_init(&slot->end_timer, death_end_fired);
 	timer_init(&slot->undead_timer, undead_time_up);
+	timer_init(&slot->renewal.age, renew_age_fired);
 	list_init(&slot->lease.list);
+	list_init(&slot->renewal.leased);
 	slots_add(&pool->slots, &slot->link, place < pool->size.target ? SLOT_EMPTY : SLOT_SPARE);
 }
 
@@ -93,11 +97,12 @@ static int pool_prepare(struct supervisor *s, struct pool *pool, const struct po
 	sizing_init(&pool->size, setup->own.scaling == BROOD_FIXED, setup->own.workers_min,
 		o->workers, setup->own.spare, setup->own.idle_ms);
 	atomic_store(&pool->stats_page->workers, pool->size.target);
-	pool->init_data.memfd = -1;
+	reload_prepare(pool);
 	slots_init(&pool->slots);
 	list_init(&pool->leases.granted);
 	list_init(&pool->leases.recalled);
 	list_init(&pool->leases.untold);
+	renew_prepare(pool);
 	timer_init(&pool->leases.timer, lease_share_fired);
 	timer_init(&pool->size_timer, size_timer_fired);
 	timer_init(&pool->cores.timer, pool_cores_fired);
@@ -136,7 +141,7 @@ static size_t timers_count(struct supervisor *s)
 {
 	size_t count = 16 + s->config.records;
 
-	for_each_pool(pool, s) count += 5 * (size_t)pool->places + 3;
+	for_each_pool(pool, s) count += 6 * (size_t)pool->places + 4;
 	return count;
 }
 

@@ -7,6 +7,8 @@
 #include "worker_peer.h"
 #include "grant.h"
 #include "pool.h"
+#include "reload.h"
+#include "renew.h"
 #include "strays.h"
 #include "verdict.h"
 #include "waiting.h"
@@ -57,6 +59,8 @@ static void on_ready(struct slot *slot, struct frame *f)
 	slot->ready_ns = now_ns();
 	say_blind(slot, f->ready.blind);
 	slot_make_ready(slot);
+	renew_ready(slot);
+	reload_ready(slot);
 	if (pool->backoff.young > 0 || pool->backoff.degraded)
 		timer_set(&pool->supervisor->loop, &slot->healthy_timer,
 			time_after_ms(slot->ready_ns, pool->options->healthy_ms));
@@ -97,6 +101,12 @@ static void retire(struct slot *slot, const char *whose, uint32_t flags, uint32_
 	char text[160];
 
 	slot->end.retiring = true;
+	if (flags & FINISHED_PLANNED) { /* after each job: a line each would be too many */
+		slot->end.reason = "it has done its one job";
+		count_one(&slot->pool->stats_page->retired);
+		slot_end(slot, time_after_ms(now_ns(), slot->pool->options->stop_ms));
+		return;
+	}
 	slot->end.reason = "it retired";
 	count_one(&slot->pool->stats_page->retired);
 	slot_log(slot, flags & FINISHED_NO_FD ? BROOD_WARNING : BROOD_NOTICE,
@@ -110,6 +120,8 @@ static void go_on(struct slot *slot, const char *whose, uint32_t flags, uint32_t
 {
 	if (flags & FINISHED_RETIRING)
 		retire(slot, whose, flags, left);
+	else if (renew_goes(slot))
+		renew_end(slot, RETIRE_NONE);
 	else
 		slot_make_idle(slot);
 }
@@ -170,7 +182,13 @@ static void on_finished(struct slot *slot, struct frame *f)
 
 static void on_left(struct slot *slot, struct frame *f)
 {
-	if (grant_end_by_return(slot, &f->left))
+	bool session = renew_after_lease(slot);
+
+	if (!grant_end_by_return(slot, &f->left))
+		return;
+	if (session && !(f->left.flags & FINISHED_RETIRING))
+		renew_end(slot, RETIRE_SESSION);
+	else
 		go_on(slot, "", f->left.flags, f->left.left);
 }
 
@@ -276,22 +294,37 @@ static void on_called(struct slot *slot, struct frame *f)
 	strays_sweep_soon(slot->pool->supervisor);
 }
 
+/* It is worn, or a job wished it. It works on until there is another one. */
+static void on_worn(struct slot *slot, struct frame *f)
+{
+	static const enum retire_cause causes[] = {
+		[WORN_JOBS] = RETIRE_JOBS, [WORN_MEMORY] = RETIRE_MEMORY, [WORN_WISH] = RETIRE_WISH
+	};
+
+	if (f->about.id < ARRAY_SIZE(causes) && causes[f->about.id])
+		renew_due(slot, causes[f->about.id]);
+	else
+		slot_drop(slot, "is worn in no way that there is");
+}
+
 typedef void cell_fn(struct slot *slot, struct frame *f);
-static cell_fn *const cells[SLOT_STATES][7] = {
-	/* READY, FINISHED, ESCAPED, JOB_LOG, PROGRESS, LEFT, CALLED */
-	[SLOT_STARTING] = { on_ready, NULL, NULL, on_job_log, NULL, NULL, NULL },
-	[SLOT_IDLE] = { NULL, NULL, NULL, on_job_log, NULL, NULL, on_called },
-	[SLOT_BUSY] = { NULL, on_finished, on_escaped, on_job_log, on_progress, NULL, on_called },
+static cell_fn *const cells[SLOT_STATES][8] = {
+	/* READY, FINISHED, ESCAPED, JOB_LOG, PROGRESS, LEFT, CALLED, WORN */
+	[SLOT_STARTING] = { on_ready, NULL, NULL, on_job_log, NULL, NULL, NULL, NULL },
+	[SLOT_IDLE] = { NULL, NULL, NULL, on_job_log, NULL, NULL, on_called, on_worn },
+	[SLOT_BUSY] = { NULL, on_finished, on_escaped, on_job_log, on_progress, NULL, on_called,
+		on_worn },
 	/* PROGRESS of a lease goes over the side socket: here it concerns nobody */
-	[SLOT_LEASED] = { NULL, NULL, on_lease_escaped, on_job_log, on_late, on_left, on_called },
+	[SLOT_LEASED] = { NULL, NULL, on_lease_escaped, on_job_log, on_late, on_left, on_called,
+		on_worn },
 	[SLOT_ENDING] = { on_late, on_late_finished, on_late, on_job_log, on_late, on_late_left,
-		on_called },
+		on_called, on_late },
 };
 
 static void handle(struct slot *slot, struct frame *f)
 {
 	unsigned type = f->header.type;
-	cell_fn *cell = type >= MESSAGE_READY && type <= MESSAGE_CALLED
+	cell_fn *cell = type >= MESSAGE_READY && type <= MESSAGE_WORN
 		? cells[slot->link.state][type - MESSAGE_READY]
 		: NULL;
 

@@ -27,6 +27,8 @@ struct worker_config {                       /* lives as long as the process */
 	uint32_t init_version;
 	int init_fds[BROOD_INIT_FDS_MAX];
 	uint32_t init_fds_count;
+	/* when it is worn; 0: never. jobs of 1: it ends after that one */
+	uint64_t retire_jobs, retire_memory_kb;
 	struct standard standard; /* flags of stdout and stderr at the start */
 	struct stale stale;       /* what the program had open at the start */
 };
@@ -44,7 +46,8 @@ static inline size_t birth_files_needed(const struct pool_setups *pools)
 		const struct brood_options *o = &pool->options;
 
 		count += 3 * (size_t)o->workers + o->backlog +
-			(size_t)LEASE_WAITING(o->workers) * LEASE_FDS + BROOD_INIT_FDS_MAX;
+			(size_t)LEASE_WAITING(o->workers) * LEASE_FDS +
+			2 * (BROOD_INIT_FDS_MAX + 1); /* init data, and that of before */
 	}
 	return count;
 }

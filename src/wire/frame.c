@@ -28,7 +28,7 @@ struct shape {
 };
 static const struct shape shapes[] = {
 	[MESSAGE_JOB] = { FIXED(job), TEXT(job, name), REST(job), FDS(1, 1 + BROOD_JOB_FDS_MAX) },
-	[MESSAGE_CANCEL] = { FIXED(cancel) },
+	[MESSAGE_CANCEL] = { FIXED(about) },
 	[MESSAGE_STOP] = { FIXED(stop) },
 	[MESSAGE_NOTIFY] = { FIXED(notify), TEXT(notify, text) },
 	[MESSAGE_RESIZE] = { FIXED(resize), FDS(0, 0) },
@@ -47,8 +47,8 @@ static const struct shape shapes[] = {
 	[MESSAGE_JOB_LOG] = { FIXED(job_log), TEXT(job_log, text), .cut = true },
 	[MESSAGE_PROGRESS] = { FIXED(progress) },
 	[MESSAGE_LEASE] = { FIXED(lease), FDS(LEASE_FDS, LEASE_FDS) },
-	[MESSAGE_LEASE_END] = { FIXED(lease_id) },
-	[MESSAGE_LEASE_LOOK] = { FIXED(lease_id) },
+	[MESSAGE_LEASE_END] = { FIXED(about) },
+	[MESSAGE_LEASE_LOOK] = { FIXED(about) },
 	[MESSAGE_LEASE_KILL] = { FIXED(lease_kill) },
 	[MESSAGE_EXITING] = { .known = true },
 	[MESSAGE_DROPPED] = { FIXED(dropped), TEXT(dropped, name) },
@@ -58,6 +58,9 @@ static const struct shape shapes[] = {
 	[MESSAGE_RECALL] = { FIXED(recall) },
 	[MESSAGE_LEFT] = { FIXED(left) },
 	[MESSAGE_CALLED] = { .known = true },
+	[MESSAGE_RELOAD] = { FIXED(reload) },
+	[MESSAGE_RELOADED] = { FIXED(reload) },
+	[MESSAGE_WORN] = { FIXED(about) },
 	[MESSAGE_WITH] = { FIXED(side), FDS(0, 2 + BROOD_JOB_FDS_MAX) },
 	[MESSAGE_BACK] = { FIXED(side), FDS(0, 1 + BROOD_JOB_FDS_MAX) },
 };

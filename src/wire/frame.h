@@ -32,7 +32,7 @@ struct frame {
 	union {
 		struct message_job job;
 		struct message_run run;
-		struct message_cancel cancel;
+		struct message_about about;
 		struct message_stop stop;
 		struct message_notify notify;
 		struct message_init_data init_data;
@@ -41,6 +41,7 @@ struct frame {
 		struct message_pool pool;
 		struct message_log log;
 		struct message_ready ready;
+		struct message_reload reload;
 		struct message_finished finished;
 		struct message_escaped escaped;
 		struct message_job_log job_log;
@@ -50,7 +51,6 @@ struct frame {
 		struct message_recall recall;
 		struct message_left left;
 		struct message_granted granted;
-		struct message_lease_id lease_id;
 		struct message_lease_kill lease_kill;
 		struct message_lease_over lease_over;
 		struct message_side side;

@@ -5,14 +5,15 @@
  * before it looks.
  *
  *   engine -> supervisor   JOB (+fds)  CANCEL  STOP  NOTIFY  INIT_DATA (+fds)  LEASE (+5 fds)
- *                          LEASE_END  LEASE_LOOK  LEASE_KILL  EXITING  DROPPED
+ *                          LEASE_END  LEASE_LOOK  LEASE_KILL  EXITING  DROPPED  RELOAD
  *   supervisor -> engine   VERDICT (+fds)  POOL_READY  POOL_DEGRADED  STOPPED  PROGRESS  GRANTED
- *                          LEASE_OVER
+ *                          LEASE_OVER  RELOADED
  *                          and on a datagram socket of their own, so that they never stand before
  *                          a verdict: LOG
  *   supervisor -> worker   RUN (+fds)  END  GRANT (+5 fds)  RECALL
  *   worker -> supervisor   READY  FINISHED (+fds)  ESCAPED  JOB_LOG  PROGRESS  LEFT  CALLED (a job
- *                          that made system calls is over, see slot_page.called)
+ *                          that made system calls is over, see slot_page.called)  WORN (it would
+ *                          like to be replaced)
  *   engine -> worker       on the link of a lease: WITH (+fds)
  *   worker -> engine       on the link of a lease: BACK (+fds)  PROGRESS
  *   supervisor -> guard    (nothing: it watches a pidfd and reads the roster)
@@ -45,6 +46,7 @@ enum message_type {
 	MESSAGE_EXITING,
 	MESSAGE_DROPPED,
 	MESSAGE_RESIZE,
+	MESSAGE_RELOAD,
 	MESSAGE_VERDICT = 32,
 	MESSAGE_POOL_READY,
 	MESSAGE_POOL_DEGRADED,
@@ -52,6 +54,7 @@ enum message_type {
 	MESSAGE_LOG,
 	MESSAGE_GRANTED,
 	MESSAGE_LEASE_OVER,
+	MESSAGE_RELOADED,
 	MESSAGE_RUN = 64,
 	MESSAGE_END,
 	MESSAGE_GRANT,
@@ -64,6 +67,7 @@ enum message_type {
 	MESSAGE_PROGRESS,
 	MESSAGE_LEFT,
 	MESSAGE_CALLED,
+	MESSAGE_WORN,
 	MESSAGE_WITH = 128,
 	MESSAGE_BACK,
 };

@@ -44,7 +44,12 @@ struct message_run {
 	uint32_t plugin_size, own_pair;
 	char name[BROOD_NAME_MAX];
 };
-struct message_cancel {
+/*
+ * CANCEL of a job; LEASE_END; LEASE_LOOK: the engine published a job whose run time ends before
+ * lease_page.look_at; WORN: why, as the enum says (once a worker, and the worker works on)
+ */
+enum { WORN_JOBS = 1, WORN_MEMORY, WORN_WISH };
+struct message_about {
 	uint64_t id;
 };
 struct message_verdict {
@@ -66,6 +71,8 @@ enum {
 	FINISHED_NO_FD = 4,
 	/* worker_memory refused the job memory */
 	FINISHED_MEMORY = 16,
+	/* with RETIRING: nothing is wrong, it was to do one job */
+	FINISHED_PLANNED = 32,
 	/* it could not be opened; fn was not entered */
 	FINISHED_NO_PLUGIN = 8
 };

@@ -12,9 +12,10 @@
  * through the ring. The lease ends by LEASE_OVER, always, exactly once, also when it was refused:
  * when the worker has died; or when it has left. It leaves because the supervisor says so (RECALL,
  * and a write to its wake word): after the job that it runs, without looking at those behind it, it
- * says LEFT and is idle. The supervisor says so when the engine asked (LEASE_END), the limit is
- * over, the lease had no job for lease_idle_ms, somebody else waits, or the pool stops. Entries
- * that a worker has left behind in its ring were not started.
+ * says LEFT and is idle. A soft RECALL lets it do those behind it, too. The supervisor says so when
+ * the engine asked (LEASE_END), the limit is over, the lease had no job for lease_idle_ms, somebody
+ * else waits, its worker is to be replaced (softly), or the pool stops. Entries that a worker has
+ * left behind in its ring were not started.
  */
 #define LEASE_FDS 5
 /*
@@ -37,9 +38,12 @@ enum { LEASE_PINNED = 1 };
 /* sequence: the first job's less 1 */
 struct message_grant {
 	uint64_t id, sequence;
+	uint32_t flags, pad; /* as LEASE has them */
 };
+/* soft: the worker leaves once its ring is empty; else after the job that it runs */
 struct message_recall {
 	uint64_t id;
+	uint32_t soft, pad;
 };
 /*
  * sequence: of the last job that it has done. flags: FINISHED_RETIRING, FINISHED_NO_FD. left: what
@@ -53,12 +57,6 @@ struct message_granted {
 	uint64_t id, sequence;
 	int32_t pid;
 	uint32_t slot, generation, pad;
-};
-/*
- * LEASE_END, LEASE_LOOK: the engine published a job whose run time ends before lease_page.look_at
- */
-struct message_lease_id {
-	uint64_t id;
 };
 struct message_lease_kill {
 	uint64_t id, sequence;

@@ -55,6 +55,16 @@ struct message_log {
 	uint32_t pool, pad;
 	char text[512];
 };
+/*
+ * RELOAD, RELOADED. id: the engine's, each larger than the one before. pool: its number. result:
+ * RELOADED: 0 or -EHOSTDOWN; of a reload that was superseded nothing is said
+ */
+#define MESSAGE_ALL_POOLS UINT32_MAX
+struct message_reload {
+	uint64_t id;
+	uint32_t pool;
+	int32_t result;
+};
 /* blind: enum self_blind */
 struct message_ready {
 	int32_t pid;

@@ -17,6 +17,7 @@
 #include "hygiene.h"
 #include "report.h"
 #include "run.h"
+#include "wear.h"
 #include "worker.h"
 
 static void finished(const struct brood_job *job, const struct message_finished *said)
@@ -62,19 +63,24 @@ static void end_job(struct brood_job *job, const struct ran *ran, uint64_t ran_n
 		.cpu_us = ran->usage.cpu_us,
 		.peak_kb = ran->usage.peak_kb };
 	struct hygiene_ending e = { 0 };
+	bool planned;
 
 	hygiene_fds((int)job->back_count);
 	if (ran->calls)
 		e = hygiene_look(ran_ns);
 	hygiene_fds(-(int)job->back_count);
 	said.left = e.left;
-	said.flags = (e.retiring ? FINISHED_RETIRING : 0) | (ran->memory ? FINISHED_MEMORY : 0) |
-		(job->no_plugin ? FINISHED_NO_PLUGIN : 0);
+	planned = the_wear.once && !e.retiring;
+	said.flags = (e.retiring ? FINISHED_RETIRING : 0) |
+		(planned ? FINISHED_RETIRING | FINISHED_PLANNED : 0) |
+		(ran->memory ? FINISHED_MEMORY : 0) | (job->no_plugin ? FINISHED_NO_PLUGIN : 0);
 	finished(job, &said);
 	files_close_back(job);
-	if (e.retiring)
+	if (e.retiring || planned)
 		/* the program's hook does not expect to run beside a job's threads */
 		hooks_end(!(e.left & BROOD_LEFT_THREADS));
+	if (wear_due(ran->ended_ns))
+		wear_look(ran->ended_ns);
 }
 
 void handoff_job(struct frame *f)

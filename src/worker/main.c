@@ -42,6 +42,7 @@
 #include "rights.h"
 #include "run.h"
 #include "serve.h"
+#include "wear.h"
 #include "worker.h"
 
 #include <fcntl.h>
@@ -164,7 +165,7 @@ static void set_manners(const struct worker_config *c)
 		snprintf(title, sizeof title, "worker %u", c->slot);
 	title_set(title);
 	disown_thread_locals();
-	memory_open(c->options);
+	memory_open(c->options, c->retire_memory_kb > 0);
 	if (on_exit(at_exit, NULL) != 0)
 		birth_failed("setting up its exit", -ENOMEM);
 	r = dispositions_prepare(c->options);
@@ -209,6 +210,7 @@ static void ready(void)
 	r = memory_limit(c->options);
 	if (r < 0)
 		report_log(0, BROOD_WARNING, "worker_memory cannot be enforced (error %d)", -r);
+	wear_ready();
 	the_worker.files = getrlimit(RLIMIT_NOFILE, &files) < 0 ? 0 : files.rlim_cur;
 	frame_begin(&f, MESSAGE_READY);
 	f.ready = (struct message_ready){

@@ -30,9 +30,9 @@ struct figure {
 };
 
 static struct {
-	struct figure statm, status;
+	struct figure statm, status, rollup;
 	bool limited;
-} memory = { .statm = { .fd = -1 }, .status = { .fd = -1 } };
+} memory = { .statm = { .fd = -1 }, .status = { .fd = -1 }, .rollup = { .fd = -1 } };
 
 /* ---- the size ---- */
 
@@ -43,12 +43,14 @@ static void open_figure(struct figure *f, const char *path)
 		f->fd = close_fd(f->fd);
 }
 
-void memory_open(const struct brood_options *options)
+void memory_open(const struct brood_options *options, bool grows)
 {
-	if (options->worker_memory == 0)
-		return;
-	open_figure(&memory.statm, "/proc/self/statm");
-	open_figure(&memory.status, "/proc/self/status");
+	if (options->worker_memory > 0 || grows)
+		open_figure(&memory.statm, "/proc/self/statm");
+	if (options->worker_memory > 0)
+		open_figure(&memory.status, "/proc/self/status");
+	if (grows)
+		open_figure(&memory.rollup, "/proc/self/smaps_rollup");
 }
 
 /* Jobs may have closed the file, and have opened another one with its number. */
@@ -72,29 +74,54 @@ static uint64_t number_at(const char *text)
 	return value;
 }
 
+/* The number `index` of a line of pages, in KiB. */
+static uint64_t pages_at(const char *at, int index)
+{
+	for (int i = 0; i < index && at; i++)
+		at = strchr(at, ' ') ? strchr(at, ' ') + 1 : NULL;
+	return at ? number_at(at) * (shm_page() / 1024) : 0;
+}
+
 /* The sixth number: pages of data and stack. 0: nobody knows. */
 static uint64_t statm_kb(void)
 {
 	char text[160];
-	const char *at = text;
+
+	return read_figure(&memory.statm, text, sizeof text) ? pages_at(text, 5) : 0;
+}
+
+/* The second number: resident pages. The third: those of them that files or shared memory have. */
+static uint64_t resident_kb(void)
+{
+	char text[160];
 
 	if (!read_figure(&memory.statm, text, sizeof text))
 		return 0;
-	for (int i = 0; i < 5 && at; i++)
-		at = strchr(at, ' ') ? strchr(at, ' ') + 1 : NULL;
-	return at ? number_at(at) * (shm_page() / 1024) : 0;
+	return pages_at(text, 1) - MIN(pages_at(text, 1), pages_at(text, 2));
+}
+
+static uint64_t field_kb(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	return at ? number_at(at + strlen(name)) : 0;
+}
+
+uint64_t memory_anonymous_kb(bool exact)
+{
+	char text[1500];
+
+	if (!exact || !read_figure(&memory.rollup, text, sizeof text))
+		return resident_kb();
+	return field_kb(text, "\nAnonymous:") + field_kb(text, "\nSwap:");
 }
 
 /* VmData. 0: nobody knows. */
 static uint64_t status_kb(void)
 {
 	char text[1500];
-	const char *at;
 
-	if (!read_figure(&memory.status, text, sizeof text))
-		return 0;
-	at = strstr(text, "\nVmData:");
-	return at ? number_at(at + 8) : 0;
+	return read_figure(&memory.status, text, sizeof text) ? field_kb(text, "\nVmData:") : 0;
 }
 
 bool memory_near(void)

@@ -10,8 +10,11 @@
 
 #include <brood.h>
 
-/* Before code of the program runs here, which may hide /proc: opens what tells the size. */
-void memory_open(const struct brood_options *options);
+/*
+ * Before code of the program runs here, which may hide /proc: opens what tells the size. grows:
+ * memory_anonymous_kb() will be asked.
+ */
+void memory_open(const struct brood_options *options, bool grows);
 extern const struct sigaction memory_action; /* of the signals by which such a process dies */
 /* When the worker is ready: what it allocates counts from here. 0, or -errno: there is no limit. */
 int memory_limit(const struct brood_options *options);
@@ -22,6 +25,11 @@ bool memory_near(void);
 bool memory_refused(int error);
 /* The process is about to die: tells the supervisor. Async-signal-safe. */
 void memory_note_death(int error);
+/*
+ * Memory that no file has, in KiB: resident; exact: swapped out, too, and to the page. 0: nobody
+ * knows.
+ */
+uint64_t memory_anonymous_kb(bool exact);
 /* What is there now is tolerated: only what comes on top counts as close. */
 void memory_tolerated(void);
 

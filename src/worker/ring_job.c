@@ -24,6 +24,7 @@
 #include "payload.h"
 #include "report.h"
 #include "run.h"
+#include "wear.h"
 #include "worker.h"
 
 #include <fcntl.h>
@@ -54,7 +55,7 @@ void ring_job_left(const struct worker_lease *l, uint32_t flags, uint32_t left)
 	frame_begin(&f, MESSAGE_LEFT);
 	f.left = (struct message_left){ .id = l->id,
 		.sequence = l->last,
-		.flags = flags | (flags & FINISHED_RETIRING && left == 0 ? FINISHED_NO_FD : 0),
+		.flags = flags | (flags == FINISHED_RETIRING && left == 0 ? FINISHED_NO_FD : 0),
 		.left = left };
 	report_send(&f);
 }
@@ -78,6 +79,16 @@ void ring_job_look(struct worker_lease *l)
 	l->left = e.left;
 	if (e.retiring)
 		ring_job_retire(l, e.left);
+}
+
+/* It was to do one job. */
+static void __attribute__((noreturn)) end_as_planned(struct worker_lease *l)
+{
+	ring_job_look(l);
+	if (l->last != l->told)
+		ring_job_tell(l);
+	ring_job_left(l, FINISHED_RETIRING | FINISHED_PLANNED, 0);
+	hooks_end(true);
 }
 
 /* ---- the end of a job ---- */
@@ -349,6 +360,7 @@ static void end(
 {
 	struct ring_done *done = begin_done(l, job);
 	struct hygiene_ending e;
+	bool once;
 
 	done->began_ns = began;
 	done->ended_ns = l->now = MAX(ran->ended_ns, began);
@@ -365,10 +377,15 @@ static void end(
 	done->reply_size = job->reply.size;
 	e = look(l, ran, l->now - began);
 	done->left = l->left = e.left;
-	done->flags |= e.retiring ? DONE_RETIRING : 0;
+	once = the_wear.once && !l->pinned;
+	done->flags |= e.retiring || once ? DONE_RETIRING : 0;
 	count(l);
 	if (e.retiring)
 		ring_job_retire(l, e.left);
+	if (once)
+		end_as_planned(l);
+	if (wear_due(ran->ended_ns))
+		wear_look(ran->ended_ns);
 }
 
 /* What the engine wrote is on its way here while this job runs. */

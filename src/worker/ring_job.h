@@ -8,7 +8,7 @@
 void ring_job(struct worker_lease *l); /* the next entry */
 /* Tells the engine that jobs are done. */
 void ring_job_tell(struct worker_lease *l);
-/* LEFT. flags: FINISHED_RETIRING; left: what the last job left behind */
+/* LEFT. flags: FINISHED_RETIRING, FINISHED_PLANNED; left: what the last job left behind */
 void ring_job_left(const struct worker_lease *l, uint32_t flags, uint32_t left);
 /* The worker is of no more use. */
 void ring_job_retire(struct worker_lease *l, uint32_t left) __attribute__((noreturn));

@@ -60,7 +60,9 @@ static bool hear_one(struct worker_lease *l)
 	if (r == 1)
 		frame_done(&f);
 	if (r == 1 && f.header.type == MESSAGE_RECALL) {
-		l->leaving |= f.recall.id == l->id; /* one for an earlier lease may come late */
+		/* one for an earlier lease may come late */
+		if (f.recall.id == l->id)
+			*(f.recall.soft ? &l->draining : &l->leaving) = true;
 		return true;
 	}
 	if (r == 0 || (r == 1 && f.header.type == MESSAGE_END)) {
@@ -127,6 +129,8 @@ static void serve(struct worker_lease *l)
 			hear(l);
 		else if (!l->gone && published(l))
 			ring_job(l);
+		else if (l->draining)
+			l->leaving = true;
 		else
 			rest(l);
 	}

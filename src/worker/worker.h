@@ -18,6 +18,7 @@
  *   hygiene       what a job left behind: looked for, put right, and what that costs
  *   files         a job's fds, and the flags of stdout and stderr
  *   dispositions  what signals mean here
+ *   wear          how worn the worker is
  *   soft, memory, plugin, account, report, bytes, init_data, job, job_frame, job_stack, disown
  *   worker
  *

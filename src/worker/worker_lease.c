@@ -40,6 +40,7 @@ bool worker_lease_take(struct worker_lease *l, struct frame *f)
 
 	memset(l, 0, sizeof *l);
 	l->id = f->grant.id;
+	l->pinned = f->grant.flags & LEASE_PINNED;
 	l->last = l->told = f->grant.sequence;
 	l->word = atomic_load(&the_worker.page->word);
 	l->space.size = RING_UP_BYTES;

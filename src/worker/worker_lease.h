@@ -18,6 +18,8 @@ struct worker_lease {
 	bool suspect_side, suspect_done;
 	bool gone;          /* nobody reads the link: no more jobs from there */
 	bool leaving;       /* RECALL was heard */
+	bool draining;      /* a soft one was: leaves when its ring is empty */
+	bool pinned;        /* the lease is a session: the worker does not end by itself */
 	bool owed;          /* a trusted job is still to be looked after, */
 	uint64_t owed_ns;   /* since then */
 	uint64_t last;      /* sequence of the last entry that was dealt with: up.done */

@@ -142,7 +142,8 @@ void stage_init(struct stage *s, uint32_t workers)
 		.drain_ms = 20000,
 		.stop_ms = 100,
 		.grace_ms = 30,
-		.flags = BROOD_NO_CORE,
+		/* else a worker ends with its pinned lease */
+		.flags = BROOD_NO_CORE | BROOD_LEASE_REUSE,
 		.log = drop_line,
 	};
 	s->id = 1000;
@@ -318,7 +319,7 @@ void stage_about(struct stage *s, enum message_type type, uint64_t id)
 {
 	struct frame f;
 
-	frame_begin(&f, type)->lease_id.id = id;
+	frame_begin(&f, type)->about.id = id;
 	stage_say(s->channel, &f);
 }
 

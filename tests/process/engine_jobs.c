@@ -349,7 +349,7 @@ static void cancelling(void)
 	CHECK_EQ(engine_cancel(peer.brood, id + 4), -ENOENT); /* the same record */
 	peer_job(&peer, &job);
 	peer_hear(&peer, &f, MESSAGE_CANCEL);
-	CHECK_EQ(f.cancel.id, id);
+	CHECK_EQ(f.about.id, id);
 	CHECK(peer_silent(&peer)); /* one wish is enough */
 	engine_release(h);         /* by id, also without a handle */
 	CHECK_EQ(engine_cancel(peer.brood, id), 0);

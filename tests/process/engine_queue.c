@@ -45,7 +45,7 @@ static void drain_many(int count)
 			CHECK_EQ(f.fds_count, 1);
 		} else {
 			CHECK_EQ(f.header.type, MESSAGE_CANCEL);
-			CHECK_EQ(f.cancel.id, last); /* behind its job, not before */
+			CHECK_EQ(f.about.id, last); /* behind its job, not before */
 			CHECK_EQ(jobs, count);
 			cancels++;
 		}

@@ -116,7 +116,7 @@ static void cancelled_retry(void)
 	peer_job(&peer, &second);
 	CHECK_EQ(engine_cancel(peer.brood, first.id), 0); /* the id that its caller knows */
 	peer_hear(&peer, &f, MESSAGE_CANCEL);
-	CHECK_EQ(f.cancel.id, second.id);
+	CHECK_EQ(f.about.id, second.id);
 	v = (struct brood_verdict){ .id = second.id,
 		.outcome = BROOD_CRASHED,
 		.detail = BROOD_DETAIL_OUTSIDE,

@@ -106,6 +106,7 @@ static const struct said words[] = {
 	{ "GRANTED", MESSAGE_GRANTED, { false, false, false } },
 	{ "LEASE_OVER", MESSAGE_LEASE_OVER, { false, false, false } },
 	{ "LEASE_END", MESSAGE_LEASE_END, { false, false, false } },
+	{ "WORN in no way", MESSAGE_WORN, { false, false, false } },
 	{ "WITH", MESSAGE_WITH, { false, false, false } },
 };
 
@@ -229,7 +230,7 @@ static void engines_words(void)
 	for (f.fds_count = 0; f.fds_count < LEASE_FDS; f.fds_count++)
 		f.fds[f.fds_count] = STDERR_FILENO;
 	stage_say(p.s.channel, &f);
-	frame_begin(&f, MESSAGE_CANCEL)->cancel.id = p.lease;
+	frame_begin(&f, MESSAGE_CANCEL)->about.id = p.lease;
 	stage_say(p.s.channel, &f);
 	job = stage_job(&p.s);
 	for (uint64_t id = 0; id < 3; id++) {

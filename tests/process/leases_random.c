@@ -224,7 +224,7 @@ static void meddles(struct life *l)
 	case 4:
 		stage_kill(&l->s, id, 0, below(l, 3) ? LEASE_KILL_CANCEL : LEASE_KILL_NONSENSE);
 		break;
-	default: frame_begin(&f, MESSAGE_CANCEL)->cancel.id = id; stage_say(l->s.channel, &f);
+	default: frame_begin(&f, MESSAGE_CANCEL)->about.id = id; stage_say(l->s.channel, &f);
 	}
 }
 

@@ -22,7 +22,7 @@ static const struct {
 	bool rest, cut;
 } types[] = {
 	{ MESSAGE_JOB, sizeof(struct message_job), 1, true, false },
-	{ MESSAGE_CANCEL, sizeof(struct message_cancel), 0, false, false },
+	{ MESSAGE_CANCEL, sizeof(struct message_about), 0, false, false },
 	{ MESSAGE_STOP, sizeof(struct message_stop), 0, false, false },
 	{ MESSAGE_NOTIFY, sizeof(struct message_notify), 0, false, false },
 	{ MESSAGE_INIT_DATA, sizeof(struct message_init_data), 0, false, false },
@@ -38,9 +38,10 @@ static const struct {
 	{ MESSAGE_ESCAPED, sizeof(struct message_escaped), 0, false, false },
 	{ MESSAGE_JOB_LOG, sizeof(struct message_job_log), 0, false, true },
 	{ MESSAGE_CALLED, 0, 0, false, false },
+	{ MESSAGE_WORN, sizeof(struct message_about), 0, false, false },
 	{ MESSAGE_PROGRESS, sizeof(struct message_progress), 0, false, false },
-	{ MESSAGE_LEASE_END, sizeof(struct message_lease_id), 0, false, false },
-	{ MESSAGE_LEASE_LOOK, sizeof(struct message_lease_id), 0, false, false },
+	{ MESSAGE_LEASE_END, sizeof(struct message_about), 0, false, false },
+	{ MESSAGE_LEASE_LOOK, sizeof(struct message_about), 0, false, false },
 	{ MESSAGE_LEASE_KILL, sizeof(struct message_lease_kill), 0, false, false },
 	{ MESSAGE_GRANTED, sizeof(struct message_granted), 0, false, false },
 	{ MESSAGE_LEASE_OVER, sizeof(struct message_lease_over), 0, false, false },
@@ -51,6 +52,8 @@ static const struct {
 	{ MESSAGE_EXITING, 0, 0, false, false },
 	{ MESSAGE_DROPPED, sizeof(struct message_dropped), 0, false, false },
 	{ MESSAGE_RESIZE, sizeof(struct message_resize), 0, false, false },
+	{ MESSAGE_RELOAD, sizeof(struct message_reload), 0, false, false },
+	{ MESSAGE_RELOADED, sizeof(struct message_reload), 0, false, false },
 };
 
 static bool known(unsigned type)

@@ -14,7 +14,7 @@
 TestSuite(unit_slots, .timeout = 60);
 
 static const bool allowed[SLOT_STATES][SLOT_STATES] = {
-	[SLOT_EMPTY] = { [SLOT_STARTING] = true },
+	[SLOT_EMPTY] = { [SLOT_STARTING] = true, [SLOT_SPARE] = true },
 	[SLOT_STARTING] = { [SLOT_IDLE] = true, [SLOT_ENDING] = true, [SLOT_EMPTY] = true },
 	[SLOT_IDLE] = { [SLOT_BUSY] = true,
 		[SLOT_LEASED] = true,
@@ -194,3 +194,19 @@ Test(unit_slots, undead_takes_no_worker, .signal = SIGABRT)
 	move_badly(SLOT_UNDEAD, SLOT_STARTING);
 }
 Test(unit_slots, no_such_state, .signal = SIGABRT) { move_badly(SLOT_IDLE, SLOT_STATES); }
+
+Test(unit_slots, a_cooled_one_is_the_last)
+{
+	struct slot_link links[3];
+	struct slots s;
+
+	slots_init(&s);
+	cr_assert_null(slots_coldest(&s));
+	for (int i = 0; i < 3; i++)
+		slots_add(&s, &links[i], SLOT_IDLE);
+	cr_assert_eq(slots_coldest(&s), &links[0]);
+	slots_cool(&s, &links[2]);
+	cr_assert_eq(slots_first(&s, SLOT_IDLE), &links[1]);
+	cr_assert_eq(slots_coldest(&s), &links[2]);
+	cr_assert_eq(s.counts[SLOT_IDLE], 3);
+}

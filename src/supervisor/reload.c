@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reload.c - the engine wants all workers of a pool replaced, usually since there is new init data.
+ * Each worker has the epoch of its pool at its birth; a reload begins a new epoch, and all workers
+ * of an older one are due (renew.c replaces them). It is done when no older worker is left and the
+ * pool is full.
+ *
+ * A generation whose workers do not get ready leaves the old one serving: after RELOAD_TRIES failed
+ * births in a row the reload has failed, births get the init data of before, and the old workers
+ * are not due any more. Should some of the new generation have become ready, they are due instead.
+ *
+ * Init data is proven once a worker was ready with it and no reload goes on. What was proven last
+ * is kept until something newer is.
+ */
+#include "reload.h"
+#include "../os/closing.h"
+#include "outbox.h"
+#include "pool.h"
+#include "renew.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define RELOAD_TRIES   3u
+#define RELOAD_HELD_MS 30000u
+
+/* ---- init data ---- */
+
+static void drop(struct init_data *d)
+{
+	close_fd(d->memfd);
+	for (uint32_t i = 0; i < d->fds_count; i++)
+		closing_fd(d->fds[i]);
+	*d = (struct init_data){ .memfd = -1 };
+}
+
+void reload_prepare(struct pool *pool)
+{
+	pool->init_data.memfd = pool->reload.before.memfd = -1;
+	pool->reload.proven = true; /* there is none */
+	timer_init(&pool->reload.held, reload_held_fired);
+}
+
+void reload_set_init_data(struct pool *pool, const struct init_data *data)
+{
+	struct reload *r = &pool->reload;
+
+	if (r->proven) {
+		drop(&r->before);
+		r->before = pool->init_data;
+		r->has_before = true;
+	} else {
+		drop(&pool->init_data);
+	}
+	pool->init_data = *data;
+	r->proven = false;
+}
+
+static void prove(struct pool *pool)
+{
+	struct reload *r = &pool->reload;
+
+	r->proven = true;
+	r->has_before = false;
+	drop(&r->before);
+}
+
+static void take_back(struct pool *pool)
+{
+	struct reload *r = &pool->reload;
+
+	if (r->proven || !r->has_before)
+		return;
+	drop(&pool->init_data);
+	pool->init_data = r->before;
+	r->before = (struct init_data){ .memfd = -1 };
+	prove(pool);
+}
+
+/* ---- begin and end ---- */
+
+static void begin_epoch(struct pool *pool)
+{
+	pool->renewals.epoch++;
+	for_each_slot(slot, pool)
+	{
+		slot_recount(slot);
+		renew_due(slot, RETIRE_RELOAD);
+	}
+	note_pool(pool, NOTE_RENEW | NOTE_BIRTH);
+}
+
+void reload_begin(struct pool *pool, uint64_t id)
+{
+	struct supervisor *s = pool->supervisor;
+	struct reload *r = &pool->reload;
+	uint64_t now = now_ns();
+
+	if (s->halt.phase != HALT_NONE)
+		return; /* the engine knows that the pool stops */
+	if (r->running)
+		pool_log(pool, BROOD_INFO, BROOD_EVENT_RELOAD_STARTED,
+			"reload %" PRIu64 " is superseded by reload %" PRIu64, r->id, id);
+	r->id = id;
+	r->running = true;
+	r->untold = false;
+	r->failures = 0;
+	r->began_ns = now;
+	timer_set(&s->loop, &r->held, time_after_ms(now, RELOAD_HELD_MS));
+	backoff_try_now(&pool->backoff); /* there may be better init data */
+	begin_epoch(pool);
+	pool_log(pool, BROOD_NOTICE, BROOD_EVENT_RELOAD_STARTED,
+		"reload %" PRIu64 ": %u workers are to be replaced; init data version %u", id,
+		pool->renewals.old, pool->init_data.version);
+}
+
+static void end(struct pool *pool, int32_t result)
+{
+	struct reload *r = &pool->reload;
+
+	r->running = false;
+	r->result = result;
+	r->untold = true;
+	timer_stop(&pool->supervisor->loop, &r->held);
+	note_pool(pool, NOTE_RENEW);
+}
+
+static void done(struct pool *pool)
+{
+	prove(pool);
+	pool_log(pool, BROOD_NOTICE, BROOD_EVENT_RELOAD_DONE,
+		"reload %" PRIu64 " is done after %" PRIu64 " ms: %u workers are ready; init data "
+		"version %u",
+		pool->reload.id, (now_ns() - pool->reload.began_ns) / NS_PER_MS, pool_ready(pool),
+		pool->init_data.version);
+	end(pool, 0);
+}
+
+/* Older workers are of the epoch that begins now, and those of the failed one are not. */
+static void spare_older(struct pool *pool)
+{
+	uint32_t failed = pool->renewals.epoch;
+
+	for_each_slot(slot, pool)
+	{
+		if (slot->renewal.epoch == failed)
+			continue;
+		slot->renewal.epoch = failed + 1;
+		if (slot->renewal.cause == RETIRE_RELOAD)
+			slot_make_due(slot, RETIRE_NONE);
+	}
+	begin_epoch(pool);
+}
+
+static void fail(struct pool *pool, const char *how)
+{
+	const struct reload *r = &pool->reload;
+	uint32_t version = pool->init_data.version;
+
+	take_back(pool);
+	pool_log(pool, BROOD_ERR, BROOD_EVENT_RELOAD_FAILED,
+		"reload %" PRIu64 " has failed: %u workers in a row ended before they were ready, "
+		"the last one %s; the former workers go on. Init data version %u is %s",
+		r->id, r->failures, how, version,
+		version == pool->init_data.version ? "kept, there was none before"
+						   : "dropped for the one before");
+	spare_older(pool);
+	end(pool, -EHOSTDOWN);
+}
+
+/* ---- what happens meanwhile ---- */
+
+void reload_ready(struct slot *slot)
+{
+	struct pool *pool = slot->pool;
+
+	if (slot->renewal.epoch == pool->renewals.epoch)
+		pool->reload.failures = 0;
+	if (!pool->reload.running && !pool->reload.proven &&
+		slot->renewal.init_version == pool->init_data.version)
+		prove(pool);
+}
+
+void reload_birth_failed(struct slot *slot, const char *how)
+{
+	struct pool *pool = slot->pool;
+
+	if (!pool->reload.running || slot->renewal.epoch != pool->renewals.epoch ||
+		pool->supervisor->halt.phase != HALT_NONE)
+		return;
+	pool->reload.failures++;
+	if (pool->reload.failures >= RELOAD_TRIES)
+		fail(pool, how);
+}
+
+static void tell(struct pool *pool)
+{
+	struct reload *r = &pool->reload;
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_RELOADED)->reload = (struct message_reload){
+		.id = r->id, .pool = pool->setup->number, .result = r->result
+	};
+	r->untold = outbox_send(pool->supervisor, &f) < 0;
+}
+
+void reload_step(struct pool *pool)
+{
+	if (pool->reload.running && pool->supervisor->halt.phase == HALT_NONE &&
+		pool->renewals.old == 0 && pool_ready(pool) >= pool->size.target)
+		done(pool);
+	if (pool->reload.untold)
+		tell(pool);
+}
+
+/* Which worker holds it up: one with a job, or on a lease. */
+static void name_holder(struct pool *pool)
+{
+	struct slot *first = NULL;
+	uint32_t more = 0;
+	char what[BROOD_NAME_MAX + 32] = "is on a lease";
+
+	for_each_slot(slot, pool)
+	{
+		if (!slot->renewal.old || !slot->job)
+			continue;
+		more += first != NULL;
+		first = first ? first : slot;
+	}
+	if (!first)
+		return;
+	if (!first->job->is_lease)
+		snprintf(what, sizeof what, "runs %s, job %" PRIu64, first->job->message.name,
+			first->job->link.id);
+	else if (record_is_pinned(first->job))
+		snprintf(what, sizeof what, "is on a pinned lease");
+	slot_log(first, BROOD_WARNING, BROOD_EVENT_RELOAD_HELD,
+		"reload %" PRIu64 " has waited for %" PRIu64
+		" s: worker %u (pid %d) %s; %u more are busy",
+		pool->reload.id, (now_ns() - pool->reload.began_ns) / NS_PER_S, first->number,
+		first->pid, what, more);
+}
+
+void reload_held_fired(struct timer *timer, uint64_t now)
+{
+	struct pool *pool = container_of(timer, struct pool, reload.held);
+
+	if (pool->supervisor->halt.phase != HALT_NONE)
+		return;
+	name_holder(pool);
+	timer_set(&pool->supervisor->loop, timer, time_after_ms(now, RELOAD_HELD_MS));
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * renew.c - replaces workers that are well: they have done so many jobs, are so old, have grown, or
+ * a job wished it; or the pool is reloaded; or a pinned lease has ended. pool/retire.c decides how
+ * many at a time.
+ *
+ * A worker that is due works on, until there is a replacement. An idle one goes first; it is the
+ * last to get a job. A busy one goes at the end of its job. A lease of the library's is recalled
+ * softly: the worker does what is in its ring, and the engine gives no more jobs there. A pinned
+ * lease is left alone until it ends.
+ *
+ * An extra place is a spare one (slots.h). So a worker that cannot die and a renewal may want the
+ * same place; then the old worker goes first.
+ */
+#include "renew.h"
+#include "lease_watch.h"
+#include "pool.h"
+
+static const char *const reasons[RETIRE_CAUSES] = {
+	[RETIRE_NONE] = "it retired",
+	[RETIRE_JOBS] = "it has done its number of jobs",
+	[RETIRE_AGE] = "it has reached its age",
+	[RETIRE_MEMORY] = "its memory has grown",
+	[RETIRE_WISH] = "a job wished it",
+	[RETIRE_SESSION] = "its pinned lease is over",
+	[RETIRE_RELOAD] = "the pool is reloaded",
+};
+
+void renew_prepare(struct pool *pool)
+{
+	const struct brood_pool_options *own = &pool->setup->own;
+
+	list_init(&pool->renewals.leased);
+	pool->renewals.random = now_ns() ^ (uint64_t)getpid() << 32;
+	pool->renewals.limits = (struct retire_limits){ .jobs = own->retire_jobs,
+		.age_ms = own->retire_age_ms,
+		.surge = own->surge,
+		.memory_kb = (own->retire_memory + 1023) / 1024,
+		.old_first = pool->options->flags & BROOD_OLD_FIRST,
+		.reuse = pool->options->flags & BROOD_LEASE_REUSE };
+}
+
+static struct retire_view view_of(const struct pool *pool)
+{
+	uint32_t working = slots_working(&pool->slots);
+
+	return (struct retire_view){ .workers = pool->size.target,
+		.ready = pool_ready(pool),
+		.due = pool->renewals.due,
+		.extra = working - MIN(working, pool->size.target),
+		.spare = pool->slots.counts[SLOT_SPARE],
+		.cramped = pool->renewals.cramped };
+}
+
+static uint32_t may_go(const struct pool *pool)
+{
+	const struct retire_view view = view_of(pool);
+
+	return view.due && pool->supervisor->halt.phase == HALT_NONE
+		? retire_may_go(&pool->renewals.limits, &view)
+		: 0;
+}
+
+void renew_due(struct slot *slot, enum retire_cause cause)
+{
+	enum slot_state state = slot->link.state;
+
+	if (slot->renewal.cause == RETIRE_NONE && state >= SLOT_IDLE && state <= SLOT_LEASED)
+		slot_make_due(slot, cause);
+}
+
+void renew_age_fired(struct timer *timer, uint64_t now)
+{
+	(void)now;
+	renew_due(container_of(timer, struct slot, renewal.age), RETIRE_AGE);
+}
+
+void renew_ready(struct slot *slot)
+{
+	struct pool *pool = slot->pool;
+
+	if (slot->renewal.age_ns)
+		timer_set(&pool->supervisor->loop, &slot->renewal.age,
+			time_after_ns(slot->ready_ns, slot->renewal.age_ns));
+	if (slot->renewal.epoch != pool->renewals.epoch)
+		renew_due(slot, RETIRE_RELOAD);
+}
+
+bool renew_goes(const struct slot *slot)
+{
+	return slot->renewal.cause && slot->link.state != SLOT_ENDING && may_go(slot->pool) > 0;
+}
+
+bool renew_after_lease(const struct slot *slot)
+{
+	const struct retire_limits *limits = &slot->pool->renewals.limits;
+
+	return slot->link.state == SLOT_LEASED && record_is_pinned(slot->job) &&
+		(!limits->reuse || limits->jobs == 1) &&
+		watch_moved(slot->lease.watch.base, atomic_load(&slot_page(slot)->word));
+}
+
+void renew_end(struct slot *slot, enum retire_cause cause)
+{
+	const char *reason = reasons[cause ? cause : slot->renewal.cause];
+
+	slot->end.retiring = true;
+	count_one(&slot->pool->stats_page->retired);
+	slot_log(slot, BROOD_DEBUG, BROOD_EVENT_WORKER_LEFT, "worker %u (pid %d) is replaced: %s",
+		slot->number, slot->pid, reason);
+	slot_dismiss(slot, reason);
+}
+
+static void end_idle(struct pool *pool)
+{
+	for (uint32_t n = may_go(pool); n > 0; n--) {
+		struct slot_link *coldest = slots_coldest(&pool->slots);
+		struct slot *slot = coldest ? container_of(coldest, struct slot, link) : NULL;
+
+		if (!slot || !slot->renewal.cause)
+			break; /* those that are due are the coldest */
+		renew_end(slot, RETIRE_NONE);
+	}
+}
+
+/* Each lease that comes back lets one go, as each idle one would. */
+static void recall(struct pool *pool)
+{
+	struct list *first;
+
+	while (pool->renewals.recalled < may_go(pool) &&
+		(first = list_first(&pool->renewals.leased)))
+		lease_watch_recall_softly(container_of(first, struct slot, renewal.leased));
+}
+
+void renew_step(struct pool *pool)
+{
+	const struct retire_view view = view_of(pool);
+	bool idle = view.due == 0 && pool->renewals.extra == 0;
+
+	if (idle || pool->supervisor->halt.phase != HALT_NONE)
+		return;
+	slot_set_extra(pool, retire_extra(&pool->renewals.limits, &view));
+	end_idle(pool);
+	recall(pool);
+}

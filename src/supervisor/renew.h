@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * renew.h - workers that are well, and are to be replaced.
+ */
+#ifndef BROOD_SUPERVISOR_RENEW_H
+#define BROOD_SUPERVISOR_RENEW_H
+
+#include "slot.h"
+
+/* At the start: as the pool's options say. */
+void renew_prepare(struct pool *pool);
+/* From now on it is due. Said twice, the first cause stays. */
+void renew_due(struct slot *slot, enum retire_cause cause);
+/* Its worker is ready: what its share of the limits is counts from here. */
+void renew_ready(struct slot *slot);
+/* Its job or lease is over, and it may not have another one. */
+bool renew_goes(const struct slot *slot);
+/* It goes now. cause: of one that is not due; NONE: what it is due for */
+void renew_end(struct slot *slot, enum retire_cause cause);
+/* It was on a pinned lease, and did a job there: nobody else is to see its memory. */
+bool renew_after_lease(const struct slot *slot);
+/* Opens and closes extra places, and lets idle workers go, and recalls leases. */
+void renew_step(struct pool *pool);
+timer_fn renew_age_fired;
+
+#endif
