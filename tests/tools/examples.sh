@@ -163,6 +163,37 @@ check_restart() {
 	ok $? "restart: ends"
 }
 
+check_reload() {
+	local pid i answer
+	: >server.out
+	printf one >greeting
+	"$build/example-reload" greeting >server.out 2>server.err &
+	pid=$!
+	timeout 30 sh -c 'until grep -q . server.out; do sleep 0.01; done'
+	port=$(cat server.out)
+	timeout 30 sh -c 'until grep -q reload-done server.err; do sleep 0.01; done'
+	[ "$(client '')" = one ]
+	ok $? "reload: workers have what stands in the file"
+	printf two >greeting
+	kill -HUP "$pid"
+	for ((i = 0; i < 200; i++)); do
+		answer=$(client '')
+		case $answer in one) ;; *) break ;; esac
+	done
+	[ "$answer" = two ]
+	ok $? "reload: new clients get the new text, none gets nothing: $answer"
+	timeout 30 sh -c 'until [ "$(grep -c reload-done server.err)" = 2 ]; do sleep 0.01; done'
+	: >greeting
+	kill -HUP "$pid"
+	timeout 30 sh -c 'until grep -q reload-failed server.err; do sleep 0.01; done'
+	[ "$(client '')" = two ]
+	ok $? "reload: where the new data is no good the former workers go on"
+	kill "$pid"
+	timeout 30 tail --pid="$pid" -f /dev/null
+	wait "$pid"
+	ok $? "reload: ends"
+}
+
 check_sandbox() {
 	timeout 60 "$build/example-sandbox" >out 2>err
 	ok $? "sandbox: jobs work in it, and open no file: $(grep 'not ok' out)"
@@ -270,6 +301,7 @@ check_map
 check_drain 20 '^([0-9]+) accepted, \1 done, 0 cancelled, 0 without'
 check_drain 5000 '^16 accepted, 0 done, 16 cancelled, 0 without'
 check_restart
+check_reload
 check_sandbox
 check_daemon
 check_echo_tcp

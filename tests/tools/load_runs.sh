@@ -43,7 +43,7 @@ is '' $keys,invariants,broken
 is jobs submitted,done,failed,crashed,exited,timed_out,cancelled,refused,lost,cut_off,unaccounted
 is latency_us.echo p50,p90,p99,p99_9,max
 is recovery_us death_to_verdict,death_to_ready
-is workers spawned,died,killed,leases,leases_revoked
+is workers spawned,died,killed,retired,reloads,leases,leases_revoked
 is paths handoff,lease
 is left processes,zombies,fds
 is config.loop closed
@@ -120,6 +120,10 @@ killed() {
 		is config.pools 3
 		above workers.killed 5
 	done
+	run "reloads and kills" -d 2 -w 4 -c 16 --reload-every 0.05 --kill-rate 10
+	held
+	above workers.reloads 3
+	above workers.retired 12
 	run "all killed, twice" -d 2 -w 4 -c 16 --kill-all-at 0.5,1.2
 	held
 	above workers.killed 5

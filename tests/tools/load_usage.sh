@@ -52,6 +52,8 @@ wrong kill-rate --kill-rate x
 wrong order --kill-all-at 2,1
 wrong seconds --kill-all-at 1,,2
 wrong longer -d 2 --kill-all-at 3
+wrong number --reload-every 0
+wrong reload-every --idle 1 --reload-every 1
 wrong longer -d 2 --kill-supervisor-at 3
 wrong 'without load' --idle 1 -n 5
 wrong 'without load' --idle 1 --kill-rate 5

@@ -47,6 +47,8 @@ struct monitor {
 	uint32_t taken; /* how many entries of the judge's ring of kills were taken */
 	struct pending pending[PENDING_MAX];
 	unsigned pending_count;
+	uint64_t reload;         /* that goes on; 0: none */
+	uint64_t next_reload_ns; /* UINT64_MAX: no reloads */
 };
 
 static void notify(struct tally *t, enum phase phase)
@@ -149,6 +151,44 @@ static void look_at_kills(struct monitor *m)
 	}
 }
 
+/* ---- reloads --------------------------------------------------------------------------------- */
+
+/* True: none goes on. */
+static bool reload_is_over(struct monitor *m)
+{
+	struct engine *e = m->engine;
+	int r = m->reload ? brood_reload_wait(e->brood, m->reload, 0) : -ETIMEDOUT;
+
+	if (!m->reload || r == -ETIMEDOUT)
+		return !m->reload;
+	if (r < 0)
+		engine_failed(e, "brood_reload_wait()", r);
+	e->tally->engine.reloads += r == 0;
+	m->reload = 0;
+	return true;
+}
+
+static void reload_if_due(struct monitor *m, uint64_t now)
+{
+	struct engine *e = m->engine;
+	int r;
+
+	if (m->next_reload_ns == UINT64_MAX || !reload_is_over(m) || now < m->next_reload_ns)
+		return;
+	m->next_reload_ns = now + (uint64_t)(e->options->reload_every_s * (double)NS_S);
+	r = brood_reload(e->brood, NULL, &m->reload);
+	if (r < 0)
+		engine_failed(e, "brood_reload()", r);
+}
+
+/* When to look again, at the latest. */
+static uint64_t reload_wait(const struct monitor *m, uint64_t now)
+{
+	if (m->reload)
+		return FAR_NS;
+	return m->next_reload_ns > now ? m->next_reload_ns - now : CLOSE_NS;
+}
+
 static void monitor_run(struct monitor *m)
 {
 	struct engine *e = m->engine;
@@ -157,15 +197,18 @@ static void monitor_run(struct monitor *m)
 
 	while (atomic_load(&e->running)) {
 		uint32_t births = atomic_load(&t->births);
-		uint64_t now = load_now(), wait = LOOK_NS;
+		uint64_t now = load_now(), wait = LOOK_NS, soon;
 
 		look_at_kills(m);
+		reload_if_due(m, now);
 		if (now >= looked + LOOK_NS) {
 			look_at_stats(e);
 			looked = now;
 		}
 		if (m->pending_count)
 			wait = now > m->pending[0].killed.when_ns + LOOK_NS ? FAR_NS : CLOSE_NS;
+		soon = reload_wait(m, now);
+		wait = soon < wait ? soon : wait;
 		futex_wait(&t->births, births, wait);
 	}
 }
@@ -273,6 +316,7 @@ static void load_pool(struct engine *e)
 		return;
 	}
 	m->engine = e;
+	m->next_reload_ns = e->options->reload_every_s > 0 ? load_now() : UINT64_MAX;
 	make_drivers(e);
 	plant_engine(e->tally);
 	atomic_store(&e->tally->engine.run_start_ns, load_now());

@@ -106,6 +106,7 @@ static void put_config(FILE *file, const struct options *o)
 		fprintf(file, "%s%.9g", i ? ", " : "", o->kill_all_at[i]);
 	fputs("],\n", file);
 	put_or_null(file, "kill_supervisor_at", o->kill_supervisor_at, o->kill_supervisor_at >= 0);
+	put_or_null(file, "reload_every_s", o->reload_every_s, o->reload_every_s > 0);
 	put_or_null(file, "idle_s", o->idle_s, o->idle_s >= 0);
 	fprintf(file, "    \"seed\": %llu\n  },\n", (llu)o->seed);
 }
@@ -170,6 +171,8 @@ static void put_workers(FILE *file, const struct findings *f)
 	put_count(file, "spawned", stats->spawned, false);
 	put_count(file, "died", stats->died, false);
 	put_count(file, "killed", f->workers_killed, false);
+	put_count(file, "retired", stats->retired, false);
+	put_count(file, "reloads", f->tally->engine.reloads, false);
 	put_count(file, "leases", stats->leases, false);
 	put_count(file, "leases_revoked", stats->leases_revoked, true);
 	fputs(" },\n", file);

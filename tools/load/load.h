@@ -79,6 +79,7 @@ struct options {
 	double kill_all_at[KILL_TIMES_MAX];
 	unsigned kill_all_count;
 	double kill_supervisor_at; /* < 0: never */
+	double reload_every_s;     /* 0: never */
 	double idle_s;             /* < 0: a load, no idle run */
 	uint64_t seed;
 	const char *json; /* NULL: none; "-": standard output */
@@ -179,7 +180,8 @@ struct tally_engine { /* only the engine's main thread writes these */
 	char trouble[2 * NOTE_TEXT];
 	char nonsense[NOTE_TEXT]; /* the first log line of event `protocol` */
 	/* Log lines by event. One thread at a time reads the channel and writes here. */
-	uint64_t logs[BROOD_EVENT_JOBS_DROPPED + 1];
+	uint64_t logs[BROOD_EVENT_RELOAD_HELD + 1];
+	uint64_t reloads; /* that were done */
 	struct histogram *death_to_ready;
 };
 

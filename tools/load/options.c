@@ -69,6 +69,8 @@ static const char help[] =
 	"      --kill-all-at SEC,...   kills all workers, SEC seconds after the load began\n"
 	"      --kill-supervisor-at SEC   kills the supervisor: the run ends then, and a second\n"
 	"                          later nothing may be left\n"
+	"      --reload-every SEC  replaces all workers, a few at a time, again and again: a new\n"
+	"                          reload begins after SEC seconds, or when the last one is done\n"
 	"      --idle SEC          no load: starts, waits until the pool is ready, waits SEC\n"
 	"                          seconds, stops\n"
 	"      --seed N            repeats the jobs, payloads and choice of victims of a run\n"
@@ -297,6 +299,7 @@ enum {
 	OPT_KILL_ALL,
 	OPT_KILL_SUPERVISOR,
 	OPT_POOLS,
+	OPT_RELOAD_EVERY,
 	OPT_IDLE,
 	OPT_SEED,
 	OPT_JSON
@@ -318,6 +321,7 @@ static const struct option longs[] = {
 	{ "kill-rate", required_argument, NULL, OPT_KILL_RATE },
 	{ "kill-all-at", required_argument, NULL, OPT_KILL_ALL },
 	{ "kill-supervisor-at", required_argument, NULL, OPT_KILL_SUPERVISOR },
+	{ "reload-every", required_argument, NULL, OPT_RELOAD_EVERY },
 	{ "idle", required_argument, NULL, OPT_IDLE },
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ "json", required_argument, NULL, OPT_JSON },
@@ -353,6 +357,7 @@ static int option_other(int option, const char *text, struct options *o)
 	case OPT_KILL_ALL: return kill_times(text, o);
 	case OPT_KILL_SUPERVISOR:
 		return real("--kill-supervisor-at", text, 0, 1e6, &o->kill_supervisor_at);
+	case OPT_RELOAD_EVERY: return real("--reload-every", text, 0.001, 1e6, &o->reload_every_s);
 	case OPT_IDLE: return real("--idle", text, 0, 1e6, &o->idle_s);
 	case OPT_SEED: return whole("--seed", text, 0, UINT64_MAX, &o->seed);
 	case OPT_JSON:
@@ -368,9 +373,9 @@ static int option_other(int option, const char *text, struct options *o)
 
 static int compare_together(const struct options *o, bool kills)
 {
-	if (kills || o->idle_s >= 0)
-		return wrong(
-			"--compare is for load alone: it takes no --idle and no --kill options");
+	if (kills || o->idle_s >= 0 || o->reload_every_s > 0)
+		return wrong("--compare is for load alone: it takes no --idle, no --reload-every "
+			     "and no --kill options");
 	if (o->way_given || o->dispatch_given)
 		return wrong("--compare has its own ways to give jobs: it takes no --call and no "
 			     "--dispatch");
@@ -390,8 +395,9 @@ static int options_together(struct options *o)
 {
 	bool kills = o->kill_rate > 0 || o->kill_all_count || o->kill_supervisor_at >= 0;
 
-	if (o->idle_s >= 0 && (kills || o->jobs || o->duration_s > 0))
-		return wrong("--idle is a run without load: it takes no -d, -n or --kill options");
+	if (o->idle_s >= 0 && (kills || o->jobs || o->duration_s > 0 || o->reload_every_s > 0))
+		return wrong("--idle is a run without load: it takes no -d, -n, --reload-every or "
+			     "--kill options");
 	if (!o->jobs && o->duration_s <= 0)
 		o->duration_s = 10;
 	if (!o->jobs && o->kill_supervisor_at > o->duration_s)

@@ -15,7 +15,7 @@ void pools_add(struct engine *e, struct brood_options *options)
 	static const struct brood_pool_options *list[BROOD_POOLS_MAX];
 	const struct options *o = e->options;
 
-	e->slots = o->workers;
+	e->slots = slots_of(o->workers);
 	if (o->pools == 1)
 		return;
 	options->workers = options_pool_workers(o, 0);

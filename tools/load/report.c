@@ -135,6 +135,8 @@ static void print_workers(FILE *file, const struct findings *f)
 		"retired; %llu jobs given to another worker\n",
 		(llu)s->spawned, (llu)s->died, (llu)f->workers_killed, (llu)s->killed,
 		(llu)s->retired, (llu)s->redispatched);
+	if (f->options->reload_every_s > 0)
+		fprintf(file, "reloads: %llu\n", (llu)te->reloads);
 	fprintf(file, "leases: %llu, %llu of them taken back by the pool\n", (llu)s->leases,
 		(llu)s->leases_revoked);
 	for (int event = 1; event < (int)COUNT_OF(te->logs); event++) {
