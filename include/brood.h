@@ -31,8 +31,8 @@
  *                -ESHUTDOWN  brood_stop() was called before: give no more jobs
  *                -ENOTCONN   the supervisor is gone, and all jobs are lost: end the program
  *                -EMFILE, -ENFILE, -ENOMEM  this process has no fd or no memory: try again later
- *   Anywhere   brood_version(), brood_error(), brood_role(), brood_verdict_format() and the
- *              ..._name() calls work in every process and at any time.
+ *   Anywhere   brood_version(), brood_error(), brood_role(), brood_verdict_format(), _format_tag()
+ *              and the ..._name() calls work in every process and at any time.
  *   Sizes      Each struct begins with `size`. The program sets the size of a struct that it passes
  *              in; the library sets the size of a struct that it fills. 0 in any other field of an
  *              options struct means the default. `reserved` fields are 0.
@@ -87,6 +87,7 @@ extern "C" {
 #define BROOD_FOREVER       UINT32_MAX /* as a time: no limit */
 #define BROOD_NAME_MAX      64         /* bytes of a function's name with its NUL; more are cut */
 #define BROOD_ARG_MAX       1024       /* bytes of a job's argument */
+#define BROOD_TAG_MAX       64         /* bytes of a job's tag with its NUL. Since 0.3.0 */
 #define BROOD_INIT_FDS_MAX  16         /* fds that brood_set_init_data() takes */
 #define BROOD_JOB_FDS_MAX   32         /* extra fds of a job; fds of its reply. Since 0.2.0 */
 #define BROOD_PROGRESS_MAX  256        /* bytes of a progress message. Since 0.2.0 */
@@ -246,6 +247,17 @@ BROOD_PUBLIC const char *brood_detail_name(enum brood_detail detail) BROOD_NOEXC
  */
 BROOD_PUBLIC int brood_verdict_format(
 	const struct brood_verdict *verdict, char *text, size_t size) BROOD_NOEXCEPT;
+
+/*
+ * Does the same, and names the job's tag behind the function: "job 17 upper [GET /index]: crashed,
+ * ...". A verdict has no tag. The program has the tag that it gave; a result has it (result->tag),
+ * and a handle (brood_tag()).
+ * Parameters: tag: cut after BROOD_TAG_MAX - 1 bytes; a control character becomes "?". NULL or "":
+ *   the line is that of brood_verdict_format().
+ * Returns: as brood_verdict_format(). Since: 0.3.0.
+ */
+BROOD_PUBLIC int brood_verdict_format_tag(const struct brood_verdict *verdict, const char *tag,
+	char *text, size_t size) BROOD_NOEXCEPT;
 
 /* ---- Logs ------------------------------------------------------------------------------------ */
 
@@ -626,7 +638,7 @@ typedef void brood_done_fn(void *context, const struct brood_result *result);
 typedef void brood_progress_fn(void *context, uint64_t id, const void *data, size_t size);
 
 /*
- * The options of one job. The call copies arg, plugin and symbol, and duplicates fds.
+ * The options of one job. The call copies arg, plugin, symbol and tag, and duplicates fds.
  * brood_job_options(3) tells more. Since: 0.1.0.
  */
 struct brood_job_options {
@@ -662,6 +674,11 @@ struct brood_job_options {
 	/* Since 0.3.0 */
 	struct brood_pool
 		*pool; /* of brood_pool(); NULL: the lease's, the queue's, else the first */
+	/*
+	 * What the job is for: a URI, a user, a trace id. The log lines of the job and of its
+	 * worker's death name it, and ps does. At most BROOD_TAG_MAX - 1 bytes; NULL or "": none
+	 */
+	const char *tag;
 };
 
 /*
@@ -749,6 +766,13 @@ BROOD_PUBLIC ssize_t brood_callv_named(struct brood *brood, brood_fn *fn, const 
 BROOD_PUBLIC uint64_t brood_id(const struct brood_handle *handle) BROOD_NOEXCEPT;
 
 /*
+ * The tag of a job, for brood_verdict_format_tag().
+ * Returns: the library's copy, valid until brood_release(); "" for a job without a tag, and for
+ *   NULL. Since: 0.3.0.
+ */
+BROOD_PUBLIC const char *brood_tag(const struct brood_handle *handle) BROOD_NOEXCEPT;
+
+/*
  * The verdict of a job, if it is there. The call neither blocks nor reads the channel: call
  * brood_dispatch() first. It may be called again.
  * Parameters: ret_verdict: the caller's, or NULL.
@@ -821,6 +845,7 @@ struct brood_result {
 	int *fds;          /* of brood_job_reply_fds(); set an fd to -1 to keep it */
 	size_t fds_count;
 	struct brood_verdict verdict;
+	const char *tag; /* of the job's options; "": it has none. Since 0.3.0 */
 };
 
 /* The options of brood_queue_new(). Since: 0.2.0. */
@@ -1199,6 +1224,12 @@ BROOD_PUBLIC int brood_get_init_data(struct brood_init_data *ret_data) BROOD_NOE
  */
 BROOD_PUBLIC uint64_t brood_job_id(const struct brood_job *job) BROOD_NOEXCEPT;
 BROOD_PUBLIC uint32_t brood_job_attempt(const struct brood_job *job) BROOD_NOEXCEPT;
+
+/*
+ * The tag of the job's options, byte by byte as the program gave it.
+ * Returns: the library's memory, valid until fn returns; "" for a job without a tag. Since: 0.3.0.
+ */
+BROOD_PUBLIC const char *brood_job_tag(const struct brood_job *job) BROOD_NOEXCEPT;
 
 /*
  * The size of the request.

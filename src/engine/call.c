@@ -42,10 +42,12 @@ static void give_fds(const struct brood_job_options *o, int *fds, size_t count)
 }
 
 /* spoilt: why the bytes are not what they should be, or 0. */
-static ssize_t result(const struct brood_verdict *v, size_t size, size_t room, int spoilt)
+static ssize_t result(
+	const struct call *call, const struct brood_verdict *v, size_t size, int spoilt)
 {
+	size_t room = call->bytes->reply_size;
 	bool ended = v->outcome == BROOD_DONE || v->outcome == BROOD_FAILED;
-	int r = ended ? 0 : fail_verdict(v);
+	int r = ended ? 0 : fail_verdict(v, given_tag(&call->given));
 
 	if (r < 0)
 		return v->detail == BROOD_DETAIL_LEASE_OVER ? path_lease_over() : r;
@@ -92,7 +94,7 @@ static ssize_t call_over(const struct call *call, struct queue_call *of)
 	give_fds(&call->given.options, of->fds ? of->fds->fds : NULL, of->fds ? of->fds->count : 0);
 	if (of->fds)
 		queue_jobs_fds_free(of->fds);
-	return result(of->verdict, of->reply_size, of->room_size, of->lost ? -ENOMEM : 0);
+	return result(call, of->verdict, of->reply_size, of->lost ? -ENOMEM : 0);
 }
 
 static int call_lease(struct call *call, ssize_t *ret_result)
@@ -188,8 +190,7 @@ static ssize_t handed_off(struct call *call)
 	for (size_t i = 0; i < h->reply_fds_count; i++)
 		closing_fd(h->reply_fds[i]);
 	h->verdict.reply_size = call->transfer.received;
-	return result(&h->verdict, call->transfer.received, call->bytes->reply_size,
-		call->transfer.error);
+	return result(call, &h->verdict, call->transfer.received, call->transfer.error);
 }
 
 /* A call that never became a job has a verdict, too, with an id that is nobody else's. */

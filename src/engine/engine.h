@@ -67,6 +67,7 @@ struct engine_bytes {
 ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes,
 	struct brood_verdict *ret_verdict);
 uint64_t engine_id(const struct brood_handle *h);
+const char *engine_tag(const struct brood_handle *h);
 int engine_fetch(struct brood_handle *h, struct brood_verdict *ret);
 int engine_wait(struct brood_handle *h, uint32_t timeout_ms, struct brood_verdict *ret);
 void engine_release(struct brood_handle *h);

@@ -8,6 +8,7 @@
 #include "engine.h"
 
 #include "../base/base.h"
+#include "../base/printable.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -79,10 +80,11 @@ static const char *const refusals[BROOD_DETAILS] = {
 				"there: the log says why",
 };
 
-int fail_verdict(const struct brood_verdict *v)
+int fail_verdict(const struct brood_verdict *v, const char *tag)
 {
+	char text[PRINTABLE_JOB_MAX];
+	const char *name = printable_job(text, v->name, tag ? tag : "");
 	unsigned long long id = v->id;
-	const char *name = v->name;
 
 	switch (v->outcome) {
 	case BROOD_DONE:

@@ -22,8 +22,8 @@ int fail_system(int error, const char *what);
 int fail_gone(void);
 /* -ESHUTDOWN */
 int fail_stopped(void);
-/* the errno of a call whose job ended like that; 0: done, failed */
-int fail_verdict(const struct brood_verdict *v);
+/* the errno of a call whose job ended like that; 0: done, failed. tag: the job's, or NULL */
+int fail_verdict(const struct brood_verdict *v, const char *tag);
 
 /* -EPERM, or -EINVAL when it is NULL */
 int fail_not_engine(const struct brood *b);

@@ -29,6 +29,11 @@ static int options_check(const struct brood_job_options *o)
 	if (o->fds_count > BROOD_JOB_FDS_MAX || (o->fds_count && !o->fds))
 		return fail_with(-EINVAL, "job options: fds_count is %u: at most %d, with fds",
 			o->fds_count, BROOD_JOB_FDS_MAX);
+	if (o->tag && strnlen(o->tag, BROOD_TAG_MAX) == BROOD_TAG_MAX)
+		return fail_with(-EINVAL,
+			"job options: tag is longer than %d bytes (BROOD_TAG_MAX with its NUL): "
+			"cut it, or send the rest as arg",
+			BROOD_TAG_MAX - 1);
 	for (size_t i = 0; i < ARRAY_SIZE(o->reserved); i++)
 		if (o->reserved[i])
 			return fail_with(-EINVAL,
@@ -121,6 +126,19 @@ static int plugin_check(struct given *given)
 	return 0;
 }
 
+/* Behind the argument and the plugin's text. */
+static void take_tag(struct given *given)
+{
+	uint32_t size = (uint32_t)strlen(given->options.tag) + 1;
+
+	if (given->arg != given->text && given->arg_size > 0)
+		memcpy(given->text, given->arg, given->arg_size);
+	memcpy(given->text + given->arg_size, given->options.tag, size);
+	given->arg = given->text;
+	given->tag_size = size;
+	given->arg_size += size;
+}
+
 int given_options(void *dst, size_t known_size, const void *src, const uint64_t *reserved,
 	size_t reserved_count, const char *what)
 {
@@ -202,5 +220,8 @@ int given_check(
 	ret->fd = -1;
 	ret->arg = o->arg;
 	ret->arg_size = (uint32_t)o->arg_size;
-	return o->plugin || o->symbol ? plugin_check(ret) : function_check(job);
+	r = o->plugin || o->symbol ? plugin_check(ret) : function_check(job);
+	if (r == 0 && o->tag && o->tag[0])
+		take_tag(ret);
+	return r;
 }

@@ -3,6 +3,7 @@
 #ifndef BROOD_ENGINE_GIVEN_H
 #define BROOD_ENGINE_GIVEN_H
 
+#include "../wire/message_job.h"
 #include "engine.h"
 #include <sys/uio.h>
 #include <stdbool.h>
@@ -16,14 +17,14 @@ struct given {
 	const struct iovec *request;
 	size_t request_count;
 	uint64_t request_size, given_ns;
-	uint32_t attempt; /* made before this one */
-	uint64_t id;      /* that it shall have; 0: any */
-	int fd;           /* the worker's end; -1 */
-	bool own_pair;    /* of a socketpair that we made */
-	const void *arg;  /* with the plugin's text behind it */
-	uint32_t arg_size, plugin_size;
-	/* where both stand when there is a plugin; else nothing */
-	unsigned char text[BROOD_ARG_MAX];
+	uint32_t attempt;                         /* made before this one */
+	uint64_t id;                              /* that it shall have; 0: any */
+	int fd;                                   /* the worker's end; -1 */
+	bool own_pair;                            /* of a socketpair that we made */
+	const void *arg;                          /* with the plugin's text and the tag behind it */
+	uint32_t arg_size, plugin_size, tag_size; /* arg_size: of all three */
+	/* where they stand when there is a plugin or a tag; else nothing */
+	unsigned char text[MESSAGE_ARG_MAX];
 };
 
 /* other options of the program's, into *dst; reserved: there. 0, -EINVAL */
@@ -42,6 +43,12 @@ int given_check(
 static inline const char *given_text(const struct given *given)
 {
 	return given->options.plugin ? given->options.symbol : given->job->name;
+}
+/* NULL: the job has none */
+static inline const char *given_tag(const struct given *given)
+{
+	return given->tag_size ? (const char *)given->arg + given->arg_size - given->tag_size
+			       : NULL;
 }
 
 #endif

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 uint64_t engine_id(const struct brood_handle *h) { return h->public_id; }
+const char *engine_tag(const struct brood_handle *h) { return h->tag ? h->tag : ""; }
 
 static int not_yet(const struct brood_handle *h)
 {

@@ -63,6 +63,7 @@ static int job_frame(struct frame *f, const struct given *given, uint64_t id)
 	m->retries = given->request_size == BROOD_SIZE_UNKNOWN ? o->retries : 0;
 	m->attempt = given->attempt;
 	m->plugin_size = given->plugin_size;
+	m->tag_size = given->tag_size;
 	m->own_pair = given->own_pair;
 	m->pool = given->pool->setup->number;
 	given_name(m->name, given_text(given));

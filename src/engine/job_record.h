@@ -39,6 +39,7 @@ struct brood_handle {
 	int reply_fds[BROOD_JOB_FDS_MAX];
 	size_t reply_fds_count;
 	struct brood_verdict verdict;
+	const char *tag; /* of open and give; NULL: none */
 	char name[BROOD_NAME_MAX];
 };
 

@@ -119,6 +119,20 @@ static int job_hand_off(struct brood *b, const struct given *given, struct brood
 	return r;
 }
 
+/* The tag stands behind the handle. */
+static struct brood_handle *new_handle(struct brood *b, const struct given *given)
+{
+	struct brood_handle *handle = malloc(sizeof *handle + given->tag_size);
+
+	if (!handle)
+		return NULL;
+	job_message_handle(handle, b, given);
+	handle->on_progress = NULL; /* who waits for a handle does not call it */
+	if (given->tag_size)
+		handle->tag = memcpy(handle + 1, given_tag(given), given->tag_size);
+	return handle;
+}
+
 /*
  * Sends the job and closes the fd when the supervisor has it. On failure the fd is still the
  * caller's.
@@ -128,13 +142,8 @@ static int job_give(struct brood *b, const struct given *given, struct brood_han
 	struct brood_handle *handle = NULL;
 	int r;
 
-	if (ret_handle) {
-		handle = malloc(sizeof *handle);
-		if (!handle)
-			return fail_system(-ENOMEM, "a job's handle");
-		job_message_handle(handle, b, given);
-		handle->on_progress = NULL; /* who waits for a handle does not call it */
-	}
+	if (ret_handle && !(handle = new_handle(b, given)))
+		return fail_system(-ENOMEM, "a job's handle");
 	r = give_on_lease(b, given, handle);
 	if (r == 0) {
 		r = 1; /* the fd is the library's */

@@ -72,6 +72,7 @@ struct queue_tell {
 	struct list talks; /* queue.results.talkers */
 	/* a thread tells it now, without the lock; closed meanwhile: the result waits for that */
 	bool telling, held;
+	char *tag; /* a submitted job's, for its result; NULL: it has none */
 };
 
 /* HERE: runs in this process (inline mode) */
@@ -90,8 +91,8 @@ struct queue_job {
 	uint64_t given_ns, waiting_until;
 	uint32_t queued_ns;
 
-	/* bytes: argument, plugin text, and the request, while it is in no ring */
-	uint32_t arg_size, plugin_size;
+	/* bytes: argument, plugin text, tag, and the request, while it is in no ring */
+	uint32_t arg_size, plugin_size, tag_size; /* arg_size: of the first three */
 	uint64_t request_size; /* BROOD_SIZE_UNKNOWN: a conversation */
 	/* of the request: what lies in the ring, or with the job; else a file or socket has it */
 	uint64_t inline_size;

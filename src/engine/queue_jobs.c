@@ -153,6 +153,23 @@ static void job_spare(struct queue *l, struct queue_job *job)
 	l->jobs.spare_count++;
 }
 
+/* Whoever waits for a call or a handle has the tag: only a result brings it. */
+static int keep_tag(struct queue_job *job, const struct given *order)
+{
+	job->tell.tag = malloc(order->tag_size);
+	if (!job->tell.tag)
+		return -ENOMEM;
+	memcpy(job->tell.tag, given_tag(order), order->tag_size);
+	return 0;
+}
+
+static void forget_tag(struct queue_job *job)
+{
+	if (job->tell.tag)
+		free(job->tell.tag);
+	job->tell.tag = NULL;
+}
+
 static void take_options(struct queue_job *job, const struct given *order)
 {
 	const struct brood_job_options *o = &order->options;
@@ -170,6 +187,7 @@ static void take_options(struct queue_job *job, const struct given *order)
 	job->request_size = order->request_size;
 	job->arg_size = order->arg_size;
 	job->plugin_size = order->plugin_size;
+	job->tag_size = order->tag_size;
 	job->tell.on_done = o->on_done;
 	job->tell.on_progress = o->on_progress;
 	job->handle = NULL;
@@ -179,6 +197,7 @@ static void take_options(struct queue_job *job, const struct given *order)
 	job->result.reply_size = 0;
 	job->result.fds = NULL;
 	job->result.fds_count = 0;
+	job->result.tag = job->tell.tag ? job->tell.tag : "";
 }
 
 static void number(struct queue *l, struct queue_job *job)
@@ -210,8 +229,11 @@ int queue_jobs_new(
 	job = job_new(l);
 	if (!job)
 		return -ENOMEM;
-	r = function_of(l, order, job);
+	r = submitted && order->tag_size ? keep_tag(job, order) : 0;
+	if (r == 0)
+		r = function_of(l, order, job);
 	if (r < 0) {
+		forget_tag(job);
 		job_spare(l, job);
 		return r;
 	}
@@ -260,6 +282,7 @@ void queue_jobs_free(struct queue *l, struct queue_job *job)
 	if (job->own_function)
 		free(job->own_function);
 	job->own_function = NULL;
+	forget_tag(job);
 	if (job->pipe)
 		pipe_free(l, job);
 	job->fds.memfd = close_fd(job->fds.memfd);

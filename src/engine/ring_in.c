@@ -55,6 +55,7 @@ static int put_bytes(struct lease *lease, const struct queue_job *job, const str
 	entry->arg_at = (uint32_t)arg_at;
 	entry->arg_size = (uint16_t)job->arg_size;
 	entry->plugin_size = (uint16_t)job->plugin_size;
+	entry->tag_size = (uint16_t)job->tell.tag_size;
 	entry->request_at = (uint32_t)request_at;
 	if (job->arg_size)
 		memcpy(lease->down->bytes + arg_at, order ? order->arg : job->bytes, job->arg_size);

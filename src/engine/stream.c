@@ -57,6 +57,7 @@ static void describe(
 	given->arg = job->bytes;
 	given->arg_size = job->arg_size;
 	given->plugin_size = job->plugin_size;
+	given->tag_size = job->tag_size;
 }
 
 /*

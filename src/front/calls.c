@@ -155,6 +155,11 @@ int brood_submitv_named(struct brood *brood, brood_fn *fn, const char *name,
 
 uint64_t brood_id(const struct brood_handle *handle) { return handle ? engine_id(handle) : 0; }
 
+const char *brood_tag(const struct brood_handle *handle)
+{
+	return handle ? engine_tag(handle) : "";
+}
+
 int brood_fetch(struct brood_handle *handle, struct brood_verdict *ret_verdict)
 {
 	int r = way("brood_fetch", handle);

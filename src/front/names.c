@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* names.c - words for numbers: outcomes, details, events, a verdict in one line. */
+#include "../base/printable.h"
 #include "../os/signals.h"
 
 #include <brood.h>
@@ -174,6 +175,13 @@ static void add_left(struct line *l, uint32_t left)
 
 int brood_verdict_format(const struct brood_verdict *verdict, char *text, size_t size)
 {
+	return brood_verdict_format_tag(verdict, NULL, text, size);
+}
+
+int brood_verdict_format_tag(
+	const struct brood_verdict *verdict, const char *tag, char *text, size_t size)
+{
+	char shown[BROOD_TAG_MAX];
 	struct line l = { .used = 0 };
 
 	if (!verdict)
@@ -181,6 +189,8 @@ int brood_verdict_format(const struct brood_verdict *verdict, char *text, size_t
 	add(&l, "job %llu", (unsigned long long)verdict->id);
 	if (verdict->name[0])
 		add(&l, " %.*s", (int)strnlen(verdict->name, sizeof verdict->name), verdict->name);
+	if (tag && tag[0])
+		add(&l, " [%s]", printable_copy(shown, sizeof shown, tag));
 	add(&l, ": ");
 	add_how(&l, verdict);
 	add_told(&l, verdict);

@@ -36,14 +36,14 @@ struct here {
 	uint32_t pool; /* its number */
 	uint64_t id;
 	brood_fn *fn;
-	uint32_t plugin_size; /* behind the argument: as in struct given */
+	uint32_t plugin_size; /* behind the argument, before the tag: as in struct given */
 	struct job_inline worker;
 	struct brood_verdict verdict;
 	struct inline_bytes bytes;
 	bool has_bytes;
 	struct queue_fds fds, back; /* extra ones, and those of the reply */
 	char name[BROOD_NAME_MAX];
-	_Alignas(max_align_t) unsigned char arg[BROOD_ARG_MAX];
+	_Alignas(max_align_t) unsigned char arg[MESSAGE_ARG_MAX];
 };
 
 static const struct brood_options *program;
@@ -132,6 +132,8 @@ static void describe(
 		.arg = h->arg,
 		.arg_size = given->options.arg_size,
 		.name = h->name,
+		.tag = given->tag_size ? (const char *)h->arg + given->arg_size - given->tag_size
+				       : "",
 		.log = log_line,
 		.fds = h->fds.fds,
 		.progress = keep_progress,

@@ -8,20 +8,34 @@
 
 #include <stdio.h>
 
+/* Where a job's tag stands: from the first "[" to the last "]". Both 0: the line names none. */
+static void fold_tag(const struct message_log *line, size_t *ret_from, size_t *ret_to)
+{
+	*ret_from = *ret_to = 0;
+	for (size_t i = 0; i < sizeof(line->text) && line->text[i]; i++) {
+		if (line->text[i] == '[' && *ret_from == 0)
+			*ret_from = i;
+		if (line->text[i] == ']' && *ret_from > 0)
+			*ret_to = i;
+	}
+}
+
 /*
  * FNV-1a over what makes two lines equal: level, event, pool, and the text without its digits
- * (pids, slots, job ids, times differ in equal lines).
+ * (pids, slots, job ids, times differ in equal lines), and without a job's tag.
  */
 static uint64_t fold_key(const struct message_log *line)
 {
 	uint64_t hash = 0xcbf29ce484222325ull;
 	const uint32_t head[3] = { line->level, line->event, line->pool };
 	const unsigned char *bytes = (const unsigned char *)head;
+	size_t from, to;
 
 	for (size_t i = 0; i < sizeof(head); i++)
 		hash = (hash ^ bytes[i]) * 0x100000001b3ull;
+	fold_tag(line, &from, &to);
 	for (size_t i = 0; i < sizeof(line->text) && line->text[i]; i++)
-		if (line->text[i] < '0' || line->text[i] > '9')
+		if ((line->text[i] < '0' || line->text[i] > '9') && (i <= from || i >= to))
 			hash = (hash ^ (unsigned char)line->text[i]) * 0x100000001b3ull;
 	return hash ? hash : 1;
 }

@@ -3,6 +3,8 @@
  * death_log.c - how a worker ended, and what it was at, in words.
  */
 #include "death_log.h"
+#include "record.h"
+#include "../base/printable.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -56,7 +58,7 @@ static void name_on_lease(const struct slot *slot, char name[BROOD_NAME_MAX])
 /* Puts what the worker was doing into `what`. Returns the job's id, or 0. */
 static uint64_t doing(const struct slot *slot, char *what, size_t size)
 {
-	char name[BROOD_NAME_MAX];
+	char name[BROOD_NAME_MAX], tag[BROOD_TAG_MAX], shown[PRINTABLE_JOB_MAX];
 	uint64_t id;
 
 	if (!slot->job) {
@@ -65,13 +67,16 @@ static uint64_t doing(const struct slot *slot, char *what, size_t size)
 	}
 	if (!slot->job->is_lease) {
 		id = slot->job->link.id;
-		snprintf(what, size, " in %s, job %" PRIu64, slot->job->message.name, id);
+		snprintf(what, size, " in %s, job %" PRIu64,
+			printable_job(shown, slot->job->message.name, record_tag(slot->job)), id);
 		return id;
 	}
 	id = job_on_lease(slot);
 	name_on_lease(slot, name);
+	printable_copy(tag, sizeof tag, slot_page(slot)->tag);
 	if (id)
-		snprintf(what, size, " in %s, job %" PRIu64 ", on lease", name, id);
+		snprintf(what, size, " in %s, job %" PRIu64 ", on lease",
+			printable_job(shown, name, tag), id);
 	else
 		snprintf(what, size, " on lease, between jobs");
 	return id;
@@ -97,7 +102,7 @@ void death_log_say(struct slot *slot, const struct process_exit *e, bool planned
 	bool by_signal = e->code == CLD_KILLED || e->code == CLD_DUMPED;
 	bool as_planned = planned &&
 		(by_signal ? e->status == slot->facts.kill_signal : e->status == 0);
-	char how[64], what[BROOD_NAME_MAX + 64] = "";
+	char how[64], what[PRINTABLE_JOB_MAX + 64] = "";
 	uint64_t id;
 
 	if (as_planned)

@@ -26,10 +26,15 @@
 
 /* ---- jobs and requests for leases ---- */
 
-static bool sane(const struct message_job *m)
+static bool sane(const struct frame *f)
 {
+	const struct message_job *m = &f->job;
+	const char *rest = frame_rest(f);
+
 	return m->id != 0 && (m->fn != 0) != (m->plugin_size != 0) &&
-		m->arg_size <= BROOD_ARG_MAX && m->plugin_size <= m->arg_size;
+		m->arg_size <= MESSAGE_ARG_MAX && m->tag_size <= BROOD_TAG_MAX &&
+		(uint64_t)m->plugin_size + m->tag_size <= m->arg_size &&
+		(m->tag_size == 0 || rest[m->arg_size - 1] == '\0');
 }
 
 /* The record is filled in but for its fds. last: the last phase of a stop that lets it wait. */
@@ -47,9 +52,8 @@ static void enter(struct job *job, struct frame *f, uint32_t fds, enum halt_phas
 static void on_job(struct supervisor *s, struct frame *f)
 {
 	struct pool *pool = pool_addressed(s, f->job.pool);
-	struct job *job = pool && sane(&f->job)
-		? record_of(records_claim(&pool->records, f->job.id))
-		: NULL;
+	struct job *job = pool && sane(f) ? record_of(records_claim(&pool->records, f->job.id))
+					  : NULL;
 
 	if (!job) {
 		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL,

@@ -5,6 +5,13 @@
  */
 #include "record.h"
 
+const char *record_tag(const struct job *job)
+{
+	const struct message_job *m = &job->message;
+
+	return m->tag_size ? (const char *)job->arg + m->arg_size - m->tag_size : "";
+}
+
 void record_begin(struct pool *pool, struct job *job, const struct message_job *m)
 {
 	job->pool = pool;

@@ -18,7 +18,7 @@ struct job {
 	struct message_lease lease;
 	struct message_job message;
 	union {
-		unsigned char arg[BROOD_ARG_MAX];
+		unsigned char arg[MESSAGE_ARG_MAX]; /* as many bytes as JOB says */
 		struct {
 			struct message_granted granted;
 			struct message_lease_over over;
@@ -58,6 +58,8 @@ static inline struct job *record_find(struct supervisor *s, uint64_t id)
 {
 	return record_of(records_find(&s->pools[0].records, id));
 }
+/* the tag of a job, with its NUL; "": it has none */
+const char *record_tag(const struct job *job);
 /* sets up a record that was just claimed: all fields but arg, fds, lease */
 void record_begin(struct pool *pool, struct job *job, const struct message_job *m);
 void record_take_fds(struct job *job, struct frame *f);

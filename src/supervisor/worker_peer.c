@@ -12,6 +12,7 @@
 #include "strays.h"
 #include "verdict.h"
 #include "waiting.h"
+#include "../base/printable.h"
 #include "../os/self.h"
 
 #include <inttypes.h>
@@ -153,7 +154,7 @@ static void on_finished(struct slot *slot, struct frame *f)
 	const struct message_finished *m = &f->finished;
 	struct job *job = slot->job;
 	struct fate_facts facts = { .finished = m, .sequence = slot->sequence };
-	char whose[BROOD_NAME_MAX + 48];
+	char shown[PRINTABLE_JOB_MAX], whose[PRINTABLE_JOB_MAX + 48];
 	bool no_fd;
 
 	if (slot->facts.condemned)
@@ -170,14 +171,17 @@ static void on_finished(struct slot *slot, struct frame *f)
 		return;
 	}
 	no_fd = m->flags & FINISHED_NO_FD;
-	snprintf(whose, sizeof whose, " after %s, job %" PRIu64, job->message.name, job->link.id);
+	whose[0] = '\0';
+	if (!no_fd && m->flags & FINISHED_RETIRING)
+		snprintf(whose, sizeof whose, " after %s, job %" PRIu64,
+			printable_job(shown, job->message.name, record_tag(job)), job->link.id);
 	slot->jobs_done += !no_fd;
 	/* the trouble is this worker's: another worker can do the job */
 	if (!no_fd || !waiting_redispatch(job))
 		settle(slot, job, f);
 	if (!no_fd && slot->pool->backoff.young > 0)
 		pool_worker_is_well(slot, "do jobs");
-	go_on(slot, no_fd ? "" : whose, m->flags, m->left);
+	go_on(slot, whose, m->flags, m->left);
 }
 
 static void on_left(struct slot *slot, struct frame *f)

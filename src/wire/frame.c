@@ -5,8 +5,8 @@
 #define HEADER sizeof(struct frame_header)
 _Static_assert(offsetof(struct frame, bytes) == HEADER, "header and payload are one buffer");
 _Static_assert(offsetof(struct frame, fds) >= FRAME_MAX, "fds stand behind what is on the wire");
-_Static_assert(HEADER + sizeof(struct message_job) + BROOD_ARG_MAX <= FRAME_MAX, "a job fits");
-_Static_assert(HEADER + sizeof(struct message_run) + BROOD_ARG_MAX <= FRAME_MAX, "a run fits");
+_Static_assert(HEADER + sizeof(struct message_job) + MESSAGE_ARG_MAX <= FRAME_MAX, "a job fits");
+_Static_assert(HEADER + sizeof(struct message_run) + MESSAGE_ARG_MAX <= FRAME_MAX, "a run fits");
 _Static_assert(BROOD_INIT_FDS_MAX + 1 <= SOCKETS_FDS_MAX, "all fds of a message fit");
 _Static_assert(BROOD_JOB_FDS_MAX + 2 <= SOCKETS_FDS_MAX, "the same for a job's");
 
@@ -92,7 +92,7 @@ int frame_append(struct frame *f, const void *data, size_t size)
 	size_t payload = f->header.size - sizeof f->header;
 	uint32_t rest;
 
-	if (!s || s->rest_at == 0 || size > BROOD_ARG_MAX - (payload - s->fixed))
+	if (!s || s->rest_at == 0 || size > MESSAGE_ARG_MAX - (payload - s->fixed))
 		return -EMSGSIZE;
 	if (size > 0)
 		memcpy(f->bytes + payload, data, size);
@@ -118,7 +118,7 @@ static bool good_size(const struct frame *f, const struct shape *s, size_t paylo
 	if (s->rest_at == 0)
 		return payload == s->fixed;
 	memcpy(&rest, f->bytes + s->rest_at, sizeof rest);
-	return payload >= s->fixed && payload - s->fixed <= BROOD_ARG_MAX &&
+	return payload >= s->fixed && payload - s->fixed <= MESSAGE_ARG_MAX &&
 		rest == payload - s->fixed;
 }
 

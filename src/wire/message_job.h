@@ -5,9 +5,13 @@
 
 #include <brood.h>
 
+/* of JOB and RUN, and of a ring's entry: argument, plugin's text, tag */
+#define MESSAGE_ARG_MAX (BROOD_ARG_MAX + BROOD_TAG_MAX)
+
 /*
- * JOB: followed by arg_size bytes. `id` modulo the number of job records (same in engine and
- * supervisor) names its record: the engine gives no id whose record is out.
+ * JOB: followed by arg_size bytes: the argument, plugin_size bytes of a plugin's text, tag_size
+ * bytes of the tag. `id` modulo the number of job records (same in engine and supervisor) names its
+ * record: the engine gives no id whose record is out.
  */
 struct message_job {
 	uint64_t id;
@@ -24,7 +28,7 @@ struct message_job {
 	uint32_t retries;
 	uint32_t attempt; /* attempts made before this message */
 	uint32_t arg_size;
-	/* of those bytes, the last: "path\0symbol\0"; 0: fn is the function */
+	/* of those bytes, behind the argument: "path\0symbol\0"; 0: fn is the function */
 	uint32_t plugin_size;
 	/*
 	 * 1: the socket is one of a pair that the library made for this job: blocking, without
@@ -32,16 +36,19 @@ struct message_job {
 	 */
 	uint32_t own_pair;
 	uint32_t pool; /* whose workers may do it */
+	/* of those bytes, the last, with their NUL; 0: the job has no tag */
+	uint32_t tag_size;
 	char name[BROOD_NAME_MAX];
 }; /* fds: the job's socket, then the extra ones */
-/* RUN: followed by arg_size bytes. */
+/* RUN: followed by arg_size bytes, as JOB. */
 struct message_run {
 	uint64_t id, sequence; /* sequence: of the slot page word */
 	uint64_t fn;
 	uint64_t request_size;
 	uint64_t soft_ns; /* the soft step, CLOCK_MONOTONIC; UINT64_MAX never */
 	uint32_t attempt, arg_size;
-	uint32_t plugin_size, own_pair;
+	uint32_t plugin_size;
+	uint16_t own_pair, tag_size;
 	char name[BROOD_NAME_MAX];
 };
 /*

@@ -44,6 +44,7 @@
 #define BROOD_WIRE_RING_H
 
 #include "lease_page.h"
+#include "message_job.h"
 #include "ring_done.h"
 #include "ring_space.h"
 
@@ -82,13 +83,12 @@ struct ring_entry {
 	_Alignas(64) uint64_t sequence;
 	uint64_t id, fn;
 	uint64_t request_size;
-	uint32_t request_at, arg_at; /* in the space; the argument, then the plugin's text */
+	uint32_t request_at, arg_at; /* in the space; argument, plugin's text, tag: as in JOB */
 	uint16_t arg_size;
-	/* "path\0symbol\0", the last bytes of arg_size; 0: fn is the function */
 	uint16_t plugin_size;
 	uint32_t run_ms, job_flags;             /* enum brood_job_flags */
 	uint32_t attempt;                       /* 1 is the first */
-	uint16_t flags, extra;                  /* RING_*; extra fds */
+	uint16_t flags, extra, tag_size;        /* RING_*; extra fds */
 	_Alignas(64) char name[BROOD_NAME_MAX]; /* may lack its NUL */
 };
 _Static_assert(sizeof(struct ring_entry) == 128, "whole cache lines");

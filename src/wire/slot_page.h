@@ -92,8 +92,8 @@ struct slot_page {
 	_Atomic uint32_t attention;
 	/* enum worker_exit, right before the worker ends itself; 0: it does not */
 	_Atomic uint32_t gave_up;
-	/* the function of the last job that began, for log lines: may lack its NUL */
-	char name[BROOD_NAME_MAX];
+	/* function and tag of the last job that began, for log lines: may lack their NULs */
+	char name[BROOD_NAME_MAX], tag[BROOD_TAG_MAX];
 };
 
 #endif

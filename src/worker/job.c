@@ -6,13 +6,27 @@
  */
 #include "job.h"
 
-struct brood_job the_job = { .fd = -1, .stream = -1, .cancel_fd = -1 };
+struct brood_job the_job = { .tag = "", .fd = -1, .stream = -1, .cancel_fd = -1 };
 
-void job_set_arg(struct brood_job *job, const void *data, size_t size, size_t plugin_size)
+static void set_tag(struct brood_job *job, const void *data, size_t size)
+{
+	static char tag[BROOD_TAG_MAX];
+
+	memcpy(tag, data, size);
+	tag[size - 1] = '\0';
+	job->tag = tag;
+}
+
+void job_set_arg(
+	struct brood_job *job, const void *data, size_t size, size_t plugin_size, size_t tag_size)
 {
 	static _Alignas(16) unsigned char arg[BROOD_ARG_MAX + 1];
 
-	size = MIN(size, (size_t)BROOD_ARG_MAX);
+	tag_size = MIN(tag_size, MIN(size, (size_t)BROOD_TAG_MAX));
+	job->tag = "";
+	if (tag_size > 0)
+		set_tag(job, (const char *)data + size - tag_size, tag_size);
+	size = MIN(size - tag_size, (size_t)BROOD_ARG_MAX);
 	if (size > 0)
 		memcpy(arg, data, size);
 	arg[size] = 0;
@@ -23,6 +37,7 @@ void job_set_arg(struct brood_job *job, const void *data, size_t size, size_t pl
 
 uint64_t brood_job_id(const struct brood_job *job) BROOD_NOEXCEPT { return job->id; }
 uint32_t brood_job_attempt(const struct brood_job *job) BROOD_NOEXCEPT { return job->attempt; }
+const char *brood_job_tag(const struct brood_job *job) BROOD_NOEXCEPT { return job->tag; }
 size_t brood_job_request_size(const struct brood_job *job) BROOD_NOEXCEPT
 {
 	return job->request_size;

@@ -46,6 +46,7 @@ struct job_inline {
 	const void *arg;
 	size_t arg_size;
 	const char *name;
+	const char *tag; /* "": none */
 	/* where brood_job_log() goes; NULL: nowhere */
 	void (*log)(void *log_context, const struct brood_log *log);
 	void *log_context;
@@ -69,6 +70,7 @@ struct brood_job {
 	brood_fn *fn;
 	const void *arg;
 	size_t arg_size;
+	const char *tag; /* "": none */
 	uint32_t attempt;
 	uint32_t plugin_size; /* behind the argument; 0: fn is the function */
 	/* its system calls do not matter: what is owed is a look at everything anyway */
@@ -100,9 +102,10 @@ struct brood_job {
 /* Between two jobs it has no fds and no memory: whoever takes a job sets the other members. */
 extern struct brood_job the_job;
 /*
- * The argument, with the text of a plugin behind it. A copy: where it came is used again while the
- * job runs, and brood_job_arg() is aligned for anything.
+ * The argument, with the text of a plugin and the tag behind it; size: of all three. Copies: where
+ * they came is used again while the job runs, and brood_job_arg() is aligned for anything.
  */
-void job_set_arg(struct brood_job *job, const void *data, size_t size, size_t plugin_size);
+void job_set_arg(
+	struct brood_job *job, const void *data, size_t size, size_t plugin_size, size_t tag_size);
 
 #endif

@@ -41,6 +41,7 @@ int job_inline_run(brood_fn *fn, const struct job_inline *in_line, bool *ret_too
 		.fn = fn,
 		.arg = in_line->arg,
 		.arg_size = in_line->arg_size,
+		.tag = in_line->tag,
 		.attempt = 1,
 		.fd = in_line->fd,
 		.stream = -1,

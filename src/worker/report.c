@@ -2,6 +2,7 @@
 /* report.c - see report.h. */
 #include "report.h"
 
+#include "../base/printable.h"
 #include "job.h"
 #include "library_call.h"
 #include "worker.h"
@@ -75,6 +76,15 @@ void report_send(struct frame *f)
 		worker_give_up(WORKER_EXIT_CHANNEL);
 }
 
+/* A line about a job begins with the job's tag. Returns how many bytes that are. */
+static size_t put_tag(char *text, const char *tag)
+{
+	char shown[BROOD_TAG_MAX];
+
+	return tag[0] ? (size_t)sprintf(text, "[%s] ", printable_copy(shown, sizeof shown, tag))
+		      : 0;
+}
+
 /*
  * A line of the worker's own, through the jobs' way to the log. Dropped rather than waited for, or
  * written into a file that has taken the channel's number.
@@ -83,14 +93,16 @@ void report_log(uint64_t job, enum brood_level level, const char *format, ...)
 {
 	struct frame f;
 	va_list arguments;
+	size_t at;
 
 	if (suspect && !identity_is(the_worker.config->channel_fd, &channel))
 		return;
 	frame_begin(&f, MESSAGE_JOB_LOG);
 	f.job_log.id = job;
 	f.job_log.level = level;
+	at = put_tag(f.job_log.text, job ? the_job.tag : "");
 	va_start(arguments, format);
-	vsnprintf(f.job_log.text, sizeof f.job_log.text, format, arguments);
+	vsnprintf(f.job_log.text + at, sizeof f.job_log.text - at, format, arguments);
 	va_end(arguments);
 	frame_send(the_worker.config->channel_fd, &f);
 }
@@ -136,6 +148,7 @@ int brood_job_log(
 	LIBRARY_CALL;
 	struct frame f;
 	va_list arguments;
+	size_t at;
 	int r;
 
 	if (level < BROOD_ERR || level > BROOD_DEBUG)
@@ -143,8 +156,9 @@ int brood_job_log(
 	frame_begin(&f, MESSAGE_JOB_LOG);
 	f.job_log.id = job->id;
 	f.job_log.level = level;
+	at = put_tag(f.job_log.text, job->tag);
 	va_start(arguments, format);
-	r = vsnprintf(f.job_log.text, sizeof f.job_log.text, format, arguments);
+	r = vsnprintf(f.job_log.text + at, sizeof f.job_log.text - at, format, arguments);
 	va_end(arguments);
 	if (r < 0)
 		return -EINVAL;

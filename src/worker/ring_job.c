@@ -265,8 +265,8 @@ static const struct ring_entry *entry_at(const struct ring_down *down, uint64_t 
 {
 	const struct ring_entry *e = &down->entries[sequence % RING_DEPTH];
 
-	if (e->sequence != sequence || e->arg_size > BROOD_ARG_MAX ||
-		e->plugin_size > e->arg_size || e->extra > BROOD_JOB_FDS_MAX ||
+	if (e->sequence != sequence || e->arg_size > MESSAGE_ARG_MAX ||
+		e->plugin_size + e->tag_size > e->arg_size || e->extra > BROOD_JOB_FDS_MAX ||
 		(uint64_t)e->arg_at + e->arg_size > RING_DOWN_BYTES)
 		return NULL;
 	if (!(e->flags & RING_ELSEWHERE) &&
@@ -293,8 +293,10 @@ static void take_entry(struct worker_lease *l, struct brood_job *job, const stru
 	job->request.asked = false;
 	job->reply = (struct job_reply){ .memfd = -1 };
 	job->arg_size = job->plugin_size = 0;
+	job->tag = "";
 	if (e->arg_size > 0)
-		job_set_arg(job, l->down->bytes + e->arg_at, e->arg_size, e->plugin_size);
+		job_set_arg(
+			job, l->down->bytes + e->arg_at, e->arg_size, e->plugin_size, e->tag_size);
 }
 
 /* Asked once a function, until a job could have unloaded something. */

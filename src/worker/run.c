@@ -12,6 +12,7 @@
  */
 #include "run.h"
 
+#include "../base/printable.h"
 #include "../os/output.h"
 #include "../os/syscalls.h"
 #include "../os/title.h"
@@ -90,6 +91,7 @@ static void put_back_floating(void)
 
 void run_ready(void)
 {
+	the_worker.page->tag[0] = '\0'; /* the place had another worker */
 	floating = get_floating() & ~(UINT64_C(0xff) << 48);
 	put_back_floating();
 }
@@ -145,17 +147,28 @@ static void returned_in_child(int code)
 
 /* ---- one job ---- */
 
+static char shown[BROOD_NAME_MAX];
+static bool tagged; /* title and slot page have a tag */
+
 /* The name stays in the title's memory; it is only hidden while no job runs. */
 static void show_title(const char *name)
 {
-	static char shown[BROOD_NAME_MAX];
-
 	*title_suffix = ' ';
 	if (strncmp(shown, name, sizeof shown) == 0)
 		return;
 	snprintf(shown, sizeof shown, "%.*s", (int)sizeof shown - 1, name);
 	memcpy(the_worker.page->name, shown, sizeof the_worker.page->name);
 	title_set_suffix(shown);
+}
+
+/* Behind the name; "" takes that of the job before away. */
+static void show_tag(const char *tag)
+{
+	char text[PRINTABLE_JOB_MAX];
+
+	tagged = tag[0] != '\0';
+	printable_copy(the_worker.page->tag, sizeof the_worker.page->tag, tag);
+	title_set_suffix(printable_job(text, shown, tag));
 }
 
 void run_begin(const struct brood_job *job, uint64_t *word)
@@ -201,6 +214,8 @@ struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint6
 	int error;
 
 	show_title(name);
+	if (job->tag[0] || tagged)
+		show_tag(job->tag);
 	if (*word != SLOT_PAGE_WORD(job->sequence, SLOT_PAGE_RUNNING))
 		run_begin(job, word);
 	if (account_wanted)

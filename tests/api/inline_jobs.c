@@ -362,3 +362,45 @@ static void number_given_away(void)
 	CHECK_EQ(brood_stop(brood), 0);
 }
 Test(inline_jobs, number_given_away) { case_run(number_given_away, 10000); }
+
+static int job_says_its_tag(struct brood_job *job)
+{
+	const char *tag = brood_job_tag(job);
+
+	brood_job_log(job, BROOD_NOTICE, "%s", *tag ? "here" : "nobody's");
+	return brood_job_reply(job, tag, strlen(tag)) < 0;
+}
+
+static void tags(void)
+{
+	char line[200] = "", reply[BROOD_TAG_MAX];
+	struct brood_options options = {
+		.size = sizeof options, .flags = BROOD_INLINE, .log = on_log, .log_context = line
+	};
+	struct brood_job_options o = { .size = sizeof o, .arg = "arg", .arg_size = 3 };
+	const struct brood_result *result;
+	struct brood_handle *handle;
+	struct brood *brood;
+	int fd;
+
+	CHECK_EQ(brood_start(&options, &brood), 0);
+	CHECK_EQ(brood_call(brood, job_says_its_tag, NULL, 0, reply, sizeof reply, &o, NULL), 0);
+	CHECK_STR(line, "nobody's");
+	o.tag = "GET /\n";
+	CHECK_EQ(brood_call(brood, job_says_its_tag, NULL, 0, reply, sizeof reply, &o, NULL), 6);
+	CHECK_MEM(reply, "GET /\n", 6);
+	CHECK_STR(line, "[GET /?] here");
+	CHECK_EQ(brood_submit(brood, job_says_its_tag, NULL, 0, &o, NULL), 0);
+	CHECK_EQ(brood_take(brood_own_queue(brood), &result, 1), 1);
+	CHECK_STR(result->tag, "GET /\n");
+	CHECK_MEM(result->reply, "GET /\n", 6);
+	CHECK_EQ(brood_open(brood, job_says_its_tag, &o, &fd, &handle), 0);
+	CHECK_STR(brood_tag(handle), "GET /\n");
+	CHECK_EQ(read(fd, reply, sizeof reply), 6);
+	CHECK_EQ(brood_wait(handle, 5000, NULL), 0);
+	CHECK(brood_release(handle) == NULL);
+	CHECK_STR(brood_tag(NULL), "");
+	close(fd);
+	CHECK_EQ(brood_stop(brood), 0);
+}
+Test(inline_jobs, tags) { case_run(tags, 10000); }

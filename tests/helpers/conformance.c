@@ -173,6 +173,7 @@ static void result_came(void *context, const struct brood_result *result)
 
 	CHECK_EQ(result->size, sizeof *result);
 	CHECK_EQ(atomic_fetch_add(&g->results, 1), 0); /* exactly one result */
+	CHECK_STR(result->tag, g->what.options.tag ? g->what.options.tag : "");
 	g->elapsed_us = now_us() - g->begin_us;
 	g->v = result->verdict;
 	reply_append(g, result->reply, result->reply_size);

@@ -68,7 +68,7 @@ static void no_plugin(void)
 		.grace_ms = 30,
 		.name = "played",
 		.plugin_size = 4,
-		.arg_size = 4 };
+		.tag_size = 2 };
 	struct brood_verdict v;
 	struct stage_worker *w;
 	struct frame f;
@@ -78,14 +78,15 @@ static void no_plugin(void)
 	w = &p.s.workers[0];
 	frame_begin(&f, MESSAGE_JOB)->job = m;
 	f.job.id = 5000;
-	f.job.arg_size = 0;
-	CHECK_EQ(frame_append(&f, "a\0b", 4), 0);
+	CHECK_EQ(frame_append(&f, "a\0b\0t", 6), 0);
 	f.fds[0] = STDERR_FILENO;
 	f.fds_count = 1;
 	stage_say(p.s.channel, &f);
 	stage_hear(w->channel, &f, MESSAGE_RUN);
 	CHECK_EQ(f.run.plugin_size, 4);
-	CHECK_EQ(f.run.arg_size, 4);
+	CHECK_EQ(f.run.tag_size, 2);
+	CHECK_EQ(f.run.arg_size, 6);
+	CHECK_MEM((const char *)frame_rest(&f), "a\0b\0t", 6);
 	frame_done(&f);
 	stage_word(&p.s, w, f.run.sequence, SLOT_PAGE_DONE);
 	m.attempt = (uint32_t)f.run.sequence;
@@ -100,3 +101,46 @@ static void no_plugin(void)
 	stage_end(&p.s);
 }
 Test(leases_end, a_plugin_that_is_none) { case_run(no_plugin, 30000); }
+
+/* An engine whose memory is damaged: such a job is dropped, and the next one runs. */
+static void nonsense_tags(void)
+{
+	static const struct {
+		uint32_t plugin_size, tag_size;
+		const char *rest;
+		size_t size;
+	} wrong[] = {
+		{ 0, 3, "ab", 3 - 1 },              /* longer than all */
+		{ 0, 3, "abc", 3 },                 /* no NUL */
+		{ 3, 2, "a\0b", 4 },                /* both together are longer */
+		{ 0, BROOD_TAG_MAX + 1, NULL, 80 }, /* too long */
+		{ 0, UINT32_MAX, "ab", 3 },
+	};
+	static const char zeros[80];
+	struct stage_worker *w;
+	struct message_run run;
+	struct frame f;
+	struct play p;
+
+	begin(&p, 1);
+	w = &p.s.workers[0];
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		frame_begin(&f, MESSAGE_JOB)->job = (struct message_job){ .id = 6000 + i,
+			.queue_ms = BROOD_FOREVER,
+			.run_ms = BROOD_FOREVER,
+			.fn = wrong[i].plugin_size ? 0 : 4711,
+			.plugin_size = wrong[i].plugin_size,
+			.tag_size = wrong[i].tag_size,
+			.name = "played" };
+		CHECK_EQ(frame_append(&f, wrong[i].rest ? wrong[i].rest : zeros, wrong[i].size), 0);
+		f.fds[0] = STDERR_FILENO;
+		f.fds_count = 1;
+		stage_say(p.s.channel, &f);
+	}
+	run = stage_run(w, stage_job(&p.s));
+	CHECK_EQ(run.tag_size, 0);
+	stage_finish(&p.s, w, &run);
+	CHECK_EQ(stage_verdict(&p.s, run.id).outcome, BROOD_DONE);
+	stage_end(&p.s);
+}
+Test(leases_end, tags_that_make_no_sense) { case_run(nonsense_tags, 30000); }

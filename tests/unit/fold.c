@@ -81,6 +81,25 @@ Test(unit_fold, what_makes_lines_equal)
 	cr_assert_eq(fold_line(&f, AT, &p, &s, &has), 1, "pool does");
 }
 
+Test(unit_fold, tags_do_not_count)
+{
+	struct message_log s, a = line_of("ended in upper [GET /a], job 1"),
+			      b = line_of("ended in upper [a [b] ]c], job 2"),
+			      c = line_of("ended in lower [GET /a], job 3"),
+			      d = line_of("ended in upper [GET /a], worker 3"), e = line_of("a [b"),
+			      g = line_of("a [c");
+	struct fold f;
+	bool has;
+
+	fold_init(&f, 1, WINDOW);
+	cr_assert_eq(fold_line(&f, AT, &a, &s, &has), 1);
+	cr_assert_eq(fold_line(&f, AT, &b, &s, &has), 0);
+	cr_assert_eq(fold_line(&f, AT, &c, &s, &has), 1, "what stands before them does");
+	cr_assert_eq(fold_line(&f, AT, &d, &s, &has), 1, "what stands behind them does");
+	cr_assert_eq(fold_line(&f, AT, &e, &s, &has), 1);
+	cr_assert_eq(fold_line(&f, AT, &g, &s, &has), 1, "this is no tag");
+}
+
 Test(unit_fold, every_digit_and_only_digits)
 {
 	struct message_log s;

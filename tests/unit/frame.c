@@ -134,7 +134,7 @@ Test(unit_frame, header_fields_are_checked)
 
 Test(unit_frame, the_rest_has_the_size_that_it_says)
 {
-	static unsigned char data[BROOD_ARG_MAX + 1];
+	static unsigned char data[MESSAGE_ARG_MAX + 1];
 	struct frame f;
 
 	for (size_t i = 0; i < sizeof data; i++)
@@ -145,7 +145,7 @@ Test(unit_frame, the_rest_has_the_size_that_it_says)
 			cr_assert_eq(frame_append(&f, data, 1), -EMSGSIZE);
 			continue;
 		}
-		for (size_t size = 0; size <= BROOD_ARG_MAX; size++) {
+		for (size_t size = 0; size <= MESSAGE_ARG_MAX; size++) {
 			make(&f, i);
 			cr_assert_eq(frame_append(&f, data, size), 0);
 			cr_assert_eq(types[i].type == MESSAGE_JOB ? f.job.arg_size : f.run.arg_size,
@@ -158,11 +158,11 @@ Test(unit_frame, the_rest_has_the_size_that_it_says)
 			cr_assert_eq(frame_decode(&f, f.header.size), -EBADMSG);
 		}
 		make(&f, i);
-		cr_assert_eq(frame_append(&f, data, BROOD_ARG_MAX + 1), -EMSGSIZE);
+		cr_assert_eq(frame_append(&f, data, MESSAGE_ARG_MAX + 1), -EMSGSIZE);
 		cr_assert_eq(frame_append(&f, data, 24), 0);
-		cr_assert_eq(frame_append(&f, data + 24, BROOD_ARG_MAX - 24), 0);
+		cr_assert_eq(frame_append(&f, data + 24, MESSAGE_ARG_MAX - 24), 0);
 		cr_assert_eq(frame_append(&f, data, 1), -EMSGSIZE);
-		cr_assert_eq(memcmp(frame_rest(&f), data, BROOD_ARG_MAX), 0);
+		cr_assert_eq(memcmp(frame_rest(&f), data, MESSAGE_ARG_MAX), 0);
 		/* a size that wraps or reaches past the end */
 		make(&f, i);
 		f.job.arg_size = f.run.arg_size = UINT32_MAX;
@@ -268,7 +268,7 @@ static void check_decoded(const struct frame *f, size_t size)
 	cr_assert_leq(size, FRAME_MAX);
 	cr_assert_leq(f->fds_count, f->header.fds);
 	if (f->header.type == MESSAGE_JOB) {
-		cr_assert_leq(f->job.arg_size, BROOD_ARG_MAX);
+		cr_assert_leq(f->job.arg_size, MESSAGE_ARG_MAX);
 		cr_assert_eq(size, sizeof f->header + sizeof f->job + f->job.arg_size);
 		cr_assert_neq(memchr(f->job.name, 0, sizeof f->job.name), NULL);
 	}

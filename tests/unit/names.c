@@ -76,6 +76,33 @@ Test(names, crash)
 		"queued 12 us, ran 1.2 ms");
 }
 
+/* The tag is what somebody's client sent: it cannot end the line, or write elsewhere. */
+Test(names, tag)
+{
+	static const char
+		ctl[] = "\001\037\177\302\23331m",
+		long_one[] = "123456789 123456789 123456789 123456789 123456789 123456789 1234";
+	struct brood_verdict v = {
+		.size = sizeof v, .id = 17, .outcome = BROOD_DONE, .started = 1, .name = "upper"
+	};
+	char line[256], plain[256];
+	int n = brood_verdict_format(&v, plain, sizeof plain);
+
+	cr_assert_eq(brood_verdict_format_tag(&v, NULL, line, sizeof line), n);
+	cr_assert_str_eq(line, plain);
+	cr_assert_eq(brood_verdict_format_tag(&v, "", line, sizeof line), n);
+	cr_assert_str_eq(line, plain);
+	n = brood_verdict_format_tag(&v, "GET /\303\200?x=%s", line, sizeof line);
+	cr_assert_eq(n, (int)strlen(line));
+	cr_assert_str_eq(line, "job 17 upper [GET /\303\200?x=%s]: done; queued 0 us");
+	brood_verdict_format_tag(&v, ctl, line, sizeof line);
+	cr_assert_str_eq(line, "job 17 upper [???\302?31m]: done; queued 0 us");
+	brood_verdict_format_tag(&v, long_one, line, sizeof line);
+	cr_assert(
+		strstr(line, " [123456789 123456789 123456789 123456789 123456789 123456789 123]"));
+	cr_assert_eq(brood_verdict_format_tag(NULL, "tag", line, sizeof line), 10);
+}
+
 Test(names, other_ends)
 {
 	struct brood_verdict v = { .size = sizeof v,
