@@ -618,6 +618,26 @@ enum brood_job_flags {
 	BROOD_JOB_MORE = 1 << 3,
 };
 
+/*
+ * options.priority of a job. While normal jobs wait in the same queue, one start in eight is a
+ * background job's; else it begins like any. A job that runs is not interrupted. Since: 0.3.0.
+ */
+enum brood_priority {
+	BROOD_NORMAL,
+	BROOD_BACKGROUND,
+};
+
+/*
+ * options.retry_on of a job, a set: the ends after which an idempotent job runs again. A worker
+ * that cannot be killed is no such end, for the first attempt may still run. Since: 0.3.0.
+ */
+enum brood_retry {
+	BROOD_RETRY_OUTSIDE = 1 << 0, /* crashed, detail OUTSIDE: not the job's doing */
+	BROOD_RETRY_CRASH = 1 << 1,   /* crashed by any other signal; not STUCK, not MEMORY */
+	BROOD_RETRY_TIMEOUT = 1 << 2, /* timed out */
+	BROOD_RETRY_MEMORY = 1 << 3,  /* detail MEMORY; failed: not of brood_open(), brood_give() */
+};
+
 struct brood_result;
 
 /*
@@ -647,7 +667,7 @@ struct brood_job_options {
 	uint32_t queue_ms; /* the wait for a worker; 0: the pool's */
 	uint32_t run_ms;   /* the run time, until the soft step; 0: the pool's */
 	uint32_t grace_ms; /* from the soft step to SIGKILL; 0: the pool's */
-	uint32_t retries;  /* idempotent job: how often it may run again after OUTSIDE */
+	uint32_t retries;  /* idempotent job: how often it may run again, see retry_on */
 	const void *arg;   /* for brood_job_arg() */
 	size_t arg_size;   /* bytes, at most BROOD_ARG_MAX */
 	uint64_t *ret_id;  /* the job's id, stored before the job is given; or NULL */
@@ -679,6 +699,10 @@ struct brood_job_options {
 	 * worker's death name it, and ps does. At most BROOD_TAG_MAX - 1 bytes; NULL or "": none
 	 */
 	const char *tag;
+	uint32_t retry_on;       /* enum brood_retry; 0: BROOD_RETRY_OUTSIDE */
+	uint32_t retry_pause_ms; /* before each retry; other jobs go first; 0: none */
+	uint32_t priority;       /* enum brood_priority; no effect with `lease` */
+	uint32_t reserved32;
 };
 
 /*
@@ -830,8 +854,9 @@ BROOD_PUBLIC int brood_dispatch(struct brood *brood) BROOD_NOEXCEPT;
 
 /*
  * What became of a submitted job. The library's memory: valid until on_done returns, or until the
- * next brood_take(), brood_queue_wait(), _dispatch() or _free() on the queue, and brood_dispatch()
- * for the brood's own queue. Since: 0.2.0.
+ * next brood_take(), brood_wait_id(), brood_queue_wait(), _dispatch() or _free() on the queue, and
+ * brood_dispatch() for the brood's own queue. Of brood_wait_id(): until the next such call of the
+ * same thread, or brood_queue_free(). Since: 0.2.0.
  */
 struct brood_result {
 	size_t size;   /* set by the library */
@@ -943,6 +968,34 @@ BROOD_PUBLIC int brood_queue_wait(struct brood_queue *queue, uint32_t timeout_ms
  */
 BROOD_PUBLIC int brood_take(struct brood_queue *queue, const struct brood_result **ret_results,
 	size_t room) BROOD_NOEXCEPT;
+
+/*
+ * Waits for the result of one job, and takes it. No other call takes it, and on_done is not called.
+ * Results of other jobs wait for whoever takes or dispatches them. The call runs on_progress of
+ * this job alone, and no other callback of the queue.
+ * Parameters: id: of brood_submit() to this queue. ret_result: the result is the library's, valid
+ *   until this thread's next call that takes from the queue, waits for it or dispatches it.
+ * Returns: 0: the result is in *ret_result, also when the job was refused, cancelled or lost.
+ * Errors:
+ *   -ETIMEDOUT  there is no result yet: the job goes on, and its result comes as if nobody had
+ *               waited
+ *   -ENOENT     no result with this id is to come: it was taken or called back, or never given here
+ *   -EBUSY      another thread waits for this job
+ *   -EINVAL
+ * Threads: any number at a time, each for a job of its own; also a callback of the queue.
+ * Since: 0.3.0.
+ */
+BROOD_PUBLIC int brood_wait_id(struct brood_queue *queue, uint64_t id, uint32_t timeout_ms,
+	const struct brood_result **ret_result) BROOD_NOEXCEPT;
+
+/*
+ * Cancels each submitted job of the queue that has no verdict, as brood_cancel() does. A job that
+ * has not begun ends at once. Each job has its one result: dispatch, take or wait for them. Jobs
+ * that are submitted later are not touched.
+ * Returns: how many jobs were told to end. Some may finish first: their verdicts say so.
+ * Errors: -ESHUTDOWN, -ENOTCONN. Since: 0.3.0.
+ */
+BROOD_PUBLIC int brood_queue_cancel(struct brood_queue *queue) BROOD_NOEXCEPT;
 
 /*
  * The number of submitted jobs whose result was neither taken nor called back.

@@ -10,8 +10,9 @@
  *
  * The timer fires once, and is set only while a job stands behind another one and a worker of the
  * pool could take it: a worker of this queue that is idle, or one that the queue may ask for. The
- * timer also ends the time that a job may wait (queue_ms), in the queue or in a ring, asks for a
- * lease again after a refusal, and tries again to send what the supervisor's socket refused.
+ * timer also ends the time that a job may wait (queue_ms), in the queue or in a ring, and the pause
+ * before a retry, asks for a lease again after a refusal, and tries again to send what the
+ * supervisor's socket refused.
  *
  * Bound: a job is moved when the job before it has run for PICK_STAND_NS, or when two looks in a
  * row have found it behind jobs that are shorter. A job that has not begun does not run: its worker
@@ -29,6 +30,7 @@
 #include "ring_out.h"
 #include "unsent.h"
 #include "queue_jobs.h"
+#include "queue_waiting.h"
 
 #include <sys/timerfd.h>
 
@@ -37,10 +39,9 @@
 /* on a pinned lease with a job: how often it is looked whether its worker lies */
 #define QUEUE_LIE_TICK_MS 1000
 
-static void no_longer(struct queue *l, uint64_t now)
+static void no_longer(struct queue *l, struct list *waiting, uint64_t now)
 {
-	l->waiting.due = TIME_NEVER;
-	list_for_each_safe(link, tmp, &l->waiting.list) {
+	list_for_each_safe(link, tmp, waiting) {
 		struct queue_job *job = container_of(link, struct queue_job, link);
 
 		if (job->waiting_until <= now)
@@ -218,7 +219,8 @@ static bool is_unsent(const struct queue *l)
 
 static uint64_t due_of(const struct queue *l, uint64_t now)
 {
-	uint64_t due = is_unsent(l) ? now + OUT_RETRY_MS * NS_PER_MS : TIME_NEVER;
+	uint64_t due = MIN(
+		l->waiting.paused_due, is_unsent(l) ? now + OUT_RETRY_MS * NS_PER_MS : TIME_NEVER);
 
 	if (l->kind == QUEUE_PINNED)
 		return MIN(due, kept_due(l, now));
@@ -272,6 +274,26 @@ void behind_watch(struct queue *l)
 	l->timer.fired = false;
 }
 
+/* To the front of the queue: the job was the first of its worker. */
+static void end_pauses(struct queue *l, uint64_t now)
+{
+	uint64_t due = TIME_NEVER;
+
+	if (l->waiting.paused_due > now)
+		return;
+	list_for_each_safe(link, tmp, &l->waiting.paused) {
+		struct queue_job *job = container_of(link, struct queue_job, link);
+
+		if (job->waiting_until <= now) {
+			queue_waiting_unpause(l, job);
+			queue_waiting_add(l, job, true);
+		} else {
+			due = MIN(due, job->waiting_until);
+		}
+	}
+	l->waiting.paused_due = due;
+}
+
 void behind_fired(struct queue *l)
 {
 	uint64_t now = now_ns();
@@ -291,6 +313,9 @@ void behind_fired(struct queue *l)
 			behind_no_longer(l, lease, now);
 		catch_liar(lease, now);
 	}
-	no_longer(l, now);
+	l->waiting.due = TIME_NEVER;
+	no_longer(l, &l->waiting.ranks.normal, now);
+	no_longer(l, &l->waiting.ranks.background, now);
+	end_pauses(l, now);
 	l->timer.fired = true;
 }

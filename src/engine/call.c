@@ -164,7 +164,8 @@ static int hand_off(struct call *call)
 	bool retries = call->given.options.retries > 0;
 	int r;
 
-	call->tries = (struct tries){ .left = call->given.options.retries };
+	call->tries = (struct tries){ .left = call->given.options.retries,
+		.on = call->given.options.retry_on };
 	if (retries)
 		enlist(call);
 	r = attempt(call);

@@ -194,6 +194,24 @@ static void learn(struct queue_job *job, const struct ring_done *done)
 	f->seen = true;
 }
 
+/* It had too little memory: another attempt, if the options ask for that. Its reply is dropped. */
+static bool again(struct lease *lease, struct queue_job *job, const struct brood_verdict *v)
+{
+	struct queue *l = lease->queue;
+
+	if (job->socket_job || !queue_jobs_may_retry(l, job, v))
+		return false;
+	job->result.reply = NULL;
+	job->result.reply_size = 0;
+	if (ring_out_rescue(lease, job) == 0 && queue_jobs_retry(l, job, v)) {
+		ring_out_again(l, job);
+		return true;
+	}
+	job->reply.lost = true;
+	queue_jobs_close(l, job, v);
+	return true;
+}
+
 /* false: damaged. */
 static bool complete(
 	struct lease *lease, struct queue_job *job, const struct ring_done *done, uint64_t now)
@@ -201,8 +219,6 @@ static bool complete(
 	struct queue *l = lease->queue;
 	struct brood_verdict *v = &job->result.verdict;
 
-	if (take_reply(lease, job, done) < 0)
-		return false;
 	*v = (struct brood_verdict){
 		.outcome = BROOD_DONE, .started = 1, .flags = DONE_TOLD(done->flags)
 	};
@@ -213,6 +229,10 @@ static bool complete(
 	times(job, done, now, v);
 	v->cpu_us = done->cpu_us;
 	v->peak_kb = done->peak_kb;
+	if (v->detail == BROOD_DETAIL_MEMORY && again(lease, job, v))
+		return true;
+	if (take_reply(lease, job, done) < 0)
+		return false;
 	if (done->flags & DONE_NO_FD && !(job->limits.flags & BROOD_JOB_ONCE) &&
 		job->tries.moved++ < QUEUE_TAKEN_MAX && ring_out_rescue(lease, job) == 0) {
 		ring_out_again(l, job); /* this worker's trouble: another one can */

@@ -45,6 +45,8 @@ static void tell_progress(struct queue *l)
 		job->tell.telling = true;
 		deliver_progress(l, &job->tell.progress);
 		job->tell.telling = false;
+		if (job->tell.awaited)
+			queue_wake(l, &job->tell.waiter);
 		list_remove(&job->tell.talks);
 		if (job->tell.held) {
 			job->tell.held = false;
@@ -99,12 +101,14 @@ int deliver(struct queue *l)
 	tell_progress(l);
 	count = (int)MIN(l->results.news, (uint32_t)INT32_MAX);
 	l->results.news = 0;
+	l->results.round++;
 	list_init(&batch);
 	while (!list_empty(&l->results.callbacks)) {
 		struct list *link = list_first(&l->results.callbacks);
 
 		list_remove(link);
 		list_append(link, &batch);
+		container_of(link, struct queue_job, link)->tell.result = RESULT_OUT;
 	}
 	if (!list_empty(&batch)) {
 		l->results.delivering++;

@@ -239,11 +239,12 @@ static size_t open_jobs(const struct brood *b)
 static void first_open(struct queue *l, void *context)
 {
 	struct drops *d = context;
+	struct list *first = rank_first(&l->waiting.ranks);
 	const struct queue_job *job;
 
-	if (d->first || list_empty(&l->waiting.list))
+	if (d->first || !first)
 		return;
-	job = container_of(list_first(&l->waiting.list), struct queue_job, link);
+	job = container_of(first, struct queue_job, link);
 	d->first = job->id;
 	memcpy(d->name, job->function->name, sizeof d->name);
 }

@@ -100,6 +100,9 @@ int engine_queue_fd(struct brood_queue *q);
 int engine_queue_dispatch(struct brood_queue *q);
 int engine_queue_wait(struct brood_queue *q, uint32_t timeout_ms);
 int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t room);
+int engine_wait_id(
+	struct brood_queue *q, uint64_t id, uint32_t timeout_ms, const struct brood_result **ret);
+int engine_queue_cancel(struct brood_queue *q);
 size_t engine_queue_out(struct brood_queue *q);
 int engine_lease(
 	struct brood *b, const struct brood_lease_options *options, struct brood_lease **ret);

@@ -8,6 +8,9 @@
 #include "../base/options.h"
 #include "../os/text.h"
 
+#define RETRY_KNOWN \
+	(BROOD_RETRY_OUTSIDE | BROOD_RETRY_CRASH | BROOD_RETRY_TIMEOUT | BROOD_RETRY_MEMORY)
+
 static int options_check(const struct brood_job_options *o)
 {
 	if (o->flags &
@@ -34,8 +37,20 @@ static int options_check(const struct brood_job_options *o)
 			"job options: tag is longer than %d bytes (BROOD_TAG_MAX with its NUL): "
 			"cut it, or send the rest as arg",
 			BROOD_TAG_MAX - 1);
+	if (o->retry_on & ~(uint32_t)RETRY_KNOWN)
+		return fail_with(-EINVAL,
+			"job options: retry_on %#x has bits that this library does not know: a set "
+			"of enum brood_retry",
+			o->retry_on);
+	if (o->priority > BROOD_BACKGROUND)
+		return fail_with(-EINVAL, "job options: priority is %u: one of enum brood_priority",
+			o->priority);
+	if (o->retry_pause_ms == BROOD_FOREVER)
+		return fail_with(-EINVAL,
+			"job options: retry_pause_ms must not be BROOD_FOREVER: the retry would "
+			"never come");
 	for (size_t i = 0; i < ARRAY_SIZE(o->reserved); i++)
-		if (o->reserved[i])
+		if (o->reserved[i] || o->reserved32)
 			return fail_with(-EINVAL,
 				"job options: reserved fields must be zero: initialise the struct "
 				"with { .size = sizeof options }");
@@ -70,6 +85,8 @@ static void options_resolve(
 		o->run_ms = defaults->run_ms;
 	if (!o->grace_ms)
 		o->grace_ms = defaults->grace_ms;
+	if (!o->retry_on)
+		o->retry_on = BROOD_RETRY_OUTSIDE;
 	if (!o->dispatch)
 		o->dispatch = o->lease ? BROOD_PATH_LEASE : defaults->dispatch;
 }

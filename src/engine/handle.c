@@ -171,7 +171,11 @@ static void cancel_job(struct queue *l, struct queue_job *job)
 	}
 	v = outcome_made_up(BROOD_CANCELLED, BROOD_DETAIL_NONE, job->given_ns);
 	queue_jobs_close(l, job, &v);
-	sleep_tell(l);
+}
+
+static bool is_out(const struct queue_job *job)
+{
+	return job->state != JOB_CLOSED && job->state != JOB_NEW;
 }
 
 static void cancel_in(struct queue *l, void *context)
@@ -179,10 +183,11 @@ static void cancel_in(struct queue *l, void *context)
 	struct wish *wish = context;
 	struct queue_job *job = wish->found ? NULL : queue_jobs_find(l, wish->id);
 
-	if (!job || job->state == JOB_CLOSED || job->state == JOB_NEW)
+	if (!job || !is_out(job))
 		return;
 	wish->found = true;
 	cancel_job(l, job);
+	sleep_tell(l);
 }
 
 /* The id that its caller knows may be that of a call's first attempt. */
@@ -232,4 +237,28 @@ int engine_cancel(struct brood *b, uint64_t id)
 	r = cancel(b, id);
 	engine_unlock(b);
 	return r;
+}
+
+int engine_queue_cancel(struct brood_queue *q)
+{
+	struct queue *l = (struct queue *)q;
+	VISIT(l->brood);
+	int count = 0;
+
+	if (atomic_load(&l->brood->refusing))
+		return fail_stopped();
+	if (atomic_load(&l->brood->queues_ended))
+		return fail_gone();
+	queue_lock(l);
+	for (size_t i = 0; i < l->jobs.room; i++) {
+		struct queue_job *job = l->jobs.table[i];
+
+		if (!job || !is_out(job) || job->call || job->socket_job)
+			continue;
+		cancel_job(l, job);
+		count++;
+	}
+	sleep_tell(l);
+	queue_unlock(l);
+	return count;
 }

@@ -164,6 +164,14 @@ static void settle_job(struct end *end, struct queue_job *job)
 	}
 }
 
+static void refuse_all(struct queue *l, enum brood_detail detail)
+{
+	struct list *first;
+
+	while ((first = rank_first(&l->waiting.ranks)))
+		queue_jobs_refuse(l, container_of(first, struct queue_job, link), detail);
+}
+
 static void refused(struct lease *lease)
 {
 	struct queue *l = lease->queue;
@@ -174,8 +182,7 @@ static void refused(struct lease *lease)
 		(l->leases.refused != BROOD_DETAIL_DRAINING &&
 			l->leases.refused != BROOD_DETAIL_DEGRADED))
 		return;
-	list_for_each_safe(link, tmp, &l->waiting.list)
-		queue_jobs_refuse(l, container_of(link, struct queue_job, link), l->leases.refused);
+	refuse_all(l, l->leases.refused);
 }
 
 static void lease_over(struct lease *lease)
@@ -207,9 +214,7 @@ static void lease_over(struct lease *lease)
 		ring_out_again(l, job);
 	}
 	if (l->kind == QUEUE_PINNED)
-		list_for_each_safe(link, tmp, &l->waiting.list)
-			queue_jobs_refuse(l, container_of(link, struct queue_job, link),
-				BROOD_DETAIL_LEASE_OVER);
+		refuse_all(l, BROOD_DETAIL_LEASE_OVER);
 }
 
 static void on_lent(struct lease *lease)

@@ -61,6 +61,9 @@ static int job_frame(struct frame *f, const struct given *given, uint64_t id)
 	m->grace_ms = o->grace_ms;
 	/* A call's request is here: only the library can send it again. */
 	m->retries = given->request_size == BROOD_SIZE_UNKNOWN ? o->retries : 0;
+	m->retry_on = o->retry_on;
+	m->pause_ms = o->retry_pause_ms;
+	m->priority = o->priority;
 	m->attempt = given->attempt;
 	m->plugin_size = given->plugin_size;
 	m->tag_size = given->tag_size;

@@ -11,11 +11,17 @@
 
 #include "../pool/fate.h"
 
+bool outcome_may_again(const struct tries *t, const struct brood_verdict *v)
+{
+	return t->left > 0 && !t->cancelled && fate_retryable(v, t->on);
+}
+
 bool outcome_again(struct tries *t, const struct brood_verdict *v)
 {
-	if (t->left == 0 || t->cancelled || !fate_retryable(v))
+	if (!outcome_may_again(t, v))
 		return false;
 	t->left--;
+	t->pause = t->pause_ms > 0;
 	t->ran = true;
 	t->before = *v;
 	return true;

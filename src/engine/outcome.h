@@ -12,12 +12,16 @@
 /* The attempts: those to come, those made, and what the last one came to. */
 struct tries {
 	uint32_t left, made, moved;
+	uint32_t on, pause_ms; /* options.retry_on, retry_pause_ms */
 	bool cancelled;
-	bool ran; /* an attempt had started; `before` is its verdict */
+	bool pause; /* the next attempt is to wait for pause_ms first */
+	bool ran;   /* an attempt had started; `before` is its verdict */
 	struct brood_verdict before;
 };
 
-/* another attempt, if the options allow one after this verdict: begun */
+/* do the options allow another attempt after this verdict? */
+bool outcome_may_again(const struct tries *t, const struct brood_verdict *v);
+/* another attempt, if they do: begun */
 bool outcome_again(struct tries *t, const struct brood_verdict *v);
 /* the last verdict becomes that of the job: one that came to nothing leaves the one before */
 void outcome_of_tries(const struct tries *t, struct brood_verdict *v);

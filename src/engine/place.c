@@ -163,10 +163,11 @@ static void ask(struct queue *l)
 
 void place_waiting(struct queue *l)
 {
-	while (!list_empty(&l->waiting.list)) {
-		struct queue_job *job = container_of(
-			list_first(&l->waiting.list), struct queue_job, link);
+	struct list *first;
 
+	while ((first = rank_first(&l->waiting.ranks))) {
+		struct queue_job *job = container_of(first, struct queue_job, link);
+		bool background = job->limits.background;
 		uint64_t until = job->waiting_until;
 
 		queue_waiting_remove(l, job);
@@ -177,6 +178,7 @@ void place_waiting(struct queue *l)
 			l->waiting.due = MIN(l->waiting.due, until);
 			break;
 		}
+		rank_begun(&l->waiting.ranks, background);
 	}
 	if (l->waiting.count)
 		ask(l);

@@ -96,7 +96,7 @@ static void give_up(struct queue *l, enum brood_detail detail)
 
 		if (!job || job->state == JOB_CLOSED)
 			continue;
-		if (job->state == JOB_WAITING && l->brood->stopped) {
+		if ((job->state == JOB_WAITING || job->state == JOB_PAUSED) && l->brood->stopped) {
 			queue_jobs_refuse(l, job, BROOD_DETAIL_DRAINING);
 			continue;
 		}

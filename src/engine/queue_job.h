@@ -28,6 +28,7 @@ struct queue_fds {
 
 struct queue_limits {
 	uint32_t flags, queue_ms, run_ms, grace_ms; /* flags: enum brood_job_flags */
+	bool background;
 };
 
 /* The descriptors of the job. -1: none. */
@@ -63,7 +64,10 @@ struct queue_call {
 	struct queue_fds *fds; /* of the reply; NULL */
 };
 
-/* The callbacks. */
+/* NONE: to come. CAME: in queue.results.list or callbacks. OUT: the program's, or called back. */
+enum queue_result { RESULT_NONE, RESULT_CAME, RESULT_OUT };
+
+/* The callbacks, and the way of the result. */
 struct queue_tell {
 	brood_done_fn *on_done;
 	brood_progress_fn *on_progress;
@@ -72,13 +76,28 @@ struct queue_tell {
 	struct list talks; /* queue.results.talkers */
 	/* a thread tells it now, without the lock; closed meanwhile: the result waits for that */
 	bool telling, held;
+	uint32_t tag_size;
 	char *tag; /* a submitted job's, for its result; NULL: it has none */
+	/* a thread waits for the result, and sleeps there */
+	bool awaited;
+	struct sleeper *waiter;
+	enum queue_result result;
+	uint32_t round;    /* queue.results.round, when the result came */
+	const void *taker; /* of queue.results.waited: the thread */
 };
 
-/* HERE: runs in this process (inline mode) */
-enum queue_job_state { JOB_NEW, JOB_WAITING, JOB_RINGED, JOB_STREAMED, JOB_HERE, JOB_CLOSED };
+/* PAUSED: a retry that waits for its time. HERE: runs in this process (inline mode) */
+enum queue_job_state {
+	JOB_NEW,
+	JOB_WAITING,
+	JOB_PAUSED,
+	JOB_RINGED,
+	JOB_STREAMED,
+	JOB_HERE,
+	JOB_CLOSED
+};
 struct queue_job {
-	/* WAITING: queue.waiting. CLOSED: results or taken. Else none */
+	/* WAITING, PAUSED: queue.waiting. CLOSED: results or taken. Else none */
 	struct list link;
 	enum queue_job_state state;
 	struct brood_pool *pool; /* whose workers may do it */
@@ -92,8 +111,8 @@ struct queue_job {
 	uint32_t queued_ns;
 
 	/* bytes: argument, plugin text, tag, and the request, while it is in no ring */
-	uint32_t arg_size, plugin_size, tag_size; /* arg_size: of the first three */
-	uint64_t request_size; /* BROOD_SIZE_UNKNOWN: a conversation */
+	uint32_t arg_size, plugin_size; /* arg_size: of the first three; the tag's: tell.tag_size */
+	uint64_t request_size;          /* BROOD_SIZE_UNKNOWN: a conversation */
 	/* of the request: what lies in the ring, or with the job; else a file or socket has it */
 	uint64_t inline_size;
 	unsigned char *bytes;

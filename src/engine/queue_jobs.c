@@ -156,17 +156,13 @@ static void job_spare(struct queue *l, struct queue_job *job)
 /* Whoever waits for a call or a handle has the tag: only a result brings it. */
 static int keep_tag(struct queue_job *job, const struct given *order)
 {
-	job->tell.tag = malloc(order->tag_size);
-	if (!job->tell.tag)
-		return -ENOMEM;
-	memcpy(job->tell.tag, given_tag(order), order->tag_size);
-	return 0;
+	job->tell.tag = strdup(given_tag(order));
+	return job->tell.tag ? 0 : -ENOMEM;
 }
 
 static void forget_tag(struct queue_job *job)
 {
-	if (job->tell.tag)
-		free(job->tell.tag);
+	free(job->tell.tag);
 	job->tell.tag = NULL;
 }
 
@@ -179,15 +175,21 @@ static void take_options(struct queue_job *job, const struct given *order)
 	job->limits.queue_ms = o->queue_ms;
 	job->limits.run_ms = o->run_ms;
 	job->limits.grace_ms = o->grace_ms;
+	job->limits.background = o->priority == BROOD_BACKGROUND && !o->lease;
 	job->tries.left = o->retries;
+	job->tries.on = o->retry_on;
+	job->tries.pause_ms = o->retry_pause_ms;
 	job->tries.made = job->tries.moved = 0;
-	job->tries.cancelled = job->tries.ran = job->reply.came = job->alone = job->socket_job =
-		job->fds.out = job->reply.lost = job->tell.held = false;
+	job->tries.cancelled = job->tries.ran = job->tries.pause = job->reply.came = job->alone =
+		job->socket_job = job->fds.out = job->reply.lost = job->tell.held =
+			job->tell.awaited = false;
+	job->tell.waiter = NULL;
+	job->tell.result = RESULT_NONE;
 	job->given_ns = order->given_ns;
 	job->request_size = order->request_size;
 	job->arg_size = order->arg_size;
 	job->plugin_size = order->plugin_size;
-	job->tag_size = order->tag_size;
+	job->tell.tag_size = order->tag_size;
 	job->tell.on_done = o->on_done;
 	job->tell.on_progress = o->on_progress;
 	job->handle = NULL;
@@ -264,6 +266,8 @@ void queue_jobs_free(struct queue *l, struct queue_job *job)
 {
 	if (job->state == JOB_WAITING)
 		queue_waiting_remove(l, job);
+	else if (job->state == JOB_PAUSED)
+		queue_waiting_unpause(l, job);
 	list_remove(&job->link);
 	list_remove(&job->tell.talks);
 	if (!list_empty(&job->tell.progress.list))
@@ -361,6 +365,8 @@ void queue_jobs_result(struct queue *l, struct queue_job *job)
 	job->result.size = sizeof job->result;
 	if (job->reply.lost)
 		job->result.reply_size = 0; /* what is not there; the verdict has it */
+	job->tell.result = RESULT_CAME;
+	job->tell.round = l->results.round;
 	if (job->tell.on_done) {
 		list_append(&job->link, &l->results.callbacks);
 	} else {
@@ -400,6 +406,8 @@ void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood
 		abort(); /* a second verdict: a bug of ours */
 	if (job->state == JOB_WAITING)
 		queue_waiting_remove(l, job);
+	else if (job->state == JOB_PAUSED)
+		queue_waiting_unpause(l, job);
 	else if (job->state == JOB_RINGED)
 		queue_jobs_unring(job);
 	list_remove(&job->link);
@@ -430,7 +438,9 @@ void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood
 	/* nobody but the job needs them, and who reads the other end waits for that */
 	if (job->fds.extra)
 		job->fds.extra = queue_jobs_fds_free(job->fds.extra);
-	if (job->tell.telling || !list_empty(&job->tell.talks)) {
+	if (job->tell.awaited) {
+		queue_wake(l, &job->tell.waiter);
+	} else if (job->tell.telling || !list_empty(&job->tell.talks)) {
 		job->tell.held = true;
 	} else {
 		queue_jobs_result(l, job);
@@ -446,11 +456,18 @@ void queue_jobs_refuse(struct queue *l, struct queue_job *job, enum brood_detail
 	queue_jobs_close(l, job, &verdict);
 }
 
+bool queue_jobs_may_retry(
+	const struct queue *l, const struct queue_job *job, const struct brood_verdict *v)
+{
+	return l->kind != QUEUE_PINNED && !l->freed && l->brood->state == ENGINE_RUNNING &&
+		outcome_may_again(&job->tries, v);
+}
+
 bool queue_jobs_retry(struct queue *l, struct queue_job *job, const struct brood_verdict *v)
 {
-	if (l->kind == QUEUE_PINNED || l->freed || l->brood->state != ENGINE_RUNNING ||
-		!outcome_again(&job->tries, v))
+	if (!queue_jobs_may_retry(l, job, v) || !outcome_again(&job->tries, v))
 		return false;
+	job->tries.before.size = sizeof job->tries.before;
 	job->tries.before.id = job->id;
 	memcpy(job->tries.before.name, job->function->name, sizeof job->tries.before.name);
 	l->stats.retried++;
@@ -461,6 +478,10 @@ void queue_jobs_progress_came(struct queue *l, struct queue_job *job)
 {
 	if (job->call) {
 		queue_wake(l, &job->call->sleeper);
+		return;
+	}
+	if (job->tell.awaited) {
+		queue_wake(l, &job->tell.waiter);
 		return;
 	}
 	if (list_empty(&job->tell.talks))

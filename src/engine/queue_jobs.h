@@ -27,7 +27,10 @@ void queue_jobs_result(struct queue *l, struct queue_job *job);
 /* OPEN to CLOSED: to the results, the handle or the caller */
 void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood_verdict *verdict);
 void queue_jobs_refuse(struct queue *l, struct queue_job *job, enum brood_detail detail);
-/* a retry that its options allow */
+/* do its options, and the state of all, allow a retry after this? */
+bool queue_jobs_may_retry(
+	const struct queue *l, const struct queue_job *job, const struct brood_verdict *v);
+/* the retry, if they do: it is begun, and the job is in no ring */
 bool queue_jobs_retry(struct queue *l, struct queue_job *job, const struct brood_verdict *v);
 /* some was put into job.progress */
 void queue_jobs_progress_came(struct queue *l, struct queue_job *job);

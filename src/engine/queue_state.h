@@ -3,6 +3,7 @@
 #ifndef BROOD_ENGINE_QUEUE_STATE_H
 #define BROOD_ENGINE_QUEUE_STATE_H
 
+#include "../pool/rank.h"
 #include "../wire/ring.h"
 #include "inbox.h"
 #include <pthread.h>
@@ -50,22 +51,23 @@ struct queue_jobs {
 
 /* Jobs that no transport has. */
 struct queue_waiting {
-	struct list list;
-	size_t count, told; /* told: of these the page for the supervisor knows */
-	uint64_t ns;        /* what they will take, as estimated */
-	uint64_t due;       /* the first of them has waited for too long then, or later */
+	struct rank_queue ranks;
+	size_t count, told;  /* told: of these the page for the supervisor knows */
+	uint64_t ns;         /* what they will take, as estimated */
+	uint64_t due;        /* the first of them has waited for too long then, or later */
+	struct list paused;  /* retries that have a pause: none of the above counts them */
+	uint64_t paused_due; /* the first pause is over then, or later */
 };
 
 struct queue_results {
-	/* results, and verdicts of handles, that nobody was told of yet */
-	uint32_t news, handle_news;
-	uint32_t handle_round; /* how often handle_news was counted, and is 0 since */
-	struct list callbacks; /* closed: on_done is to be called */
-	/* closed: to be delivered; delivered by brood_take() and still the caller's to look at */
-	struct list list, taken;
-	size_t count, taken_count;
-	struct list talkers; /* submitted jobs with progress that is to be told */
-	uint32_t delivering; /* callbacks run: wakes wait for their end */
+	uint32_t news, handle_news;   /* results, verdicts of handles, that nobody was told of */
+	uint32_t round, handle_round; /* how often these were counted, and are 0 since */
+	struct list callbacks;        /* closed: on_done is to be called */
+	/* closed: to be delivered; taken by brood_take(), by brood_wait_id(): still the caller's */
+	struct list list, taken, waited;
+	size_t count, taken_count; /* taken_count: of both that were taken */
+	struct list talkers;       /* submitted jobs with progress that is to be told */
+	uint32_t delivering;       /* callbacks run: wakes wait for their end */
 	/* who holds the lock takes the results: nobody else need be woken for them */
 	bool taking;
 	bool delivering_next; /* and delivers: a poke has done its work */

@@ -8,8 +8,10 @@
 struct queue;
 struct queue_job;
 
-/* It waits from now on, behind the others or before them. */
+/* It waits from now on, behind the others or before them; a retry, after its pause. */
 void queue_waiting_add(struct queue *l, struct queue_job *job, bool front);
+/* Its pause is over, or the job is: NEW. */
+void queue_waiting_unpause(struct queue *l, struct queue_job *job);
 /* It waits no more. */
 void queue_waiting_remove(struct queue *l, struct queue_job *job);
 /* A call or conversation counts no more for the pool's queues_waiting. */

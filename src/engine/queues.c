@@ -160,15 +160,16 @@ int queues_new(struct brood_pool *pool, enum queue_kind kind, struct queue **ret
 		.fds = { .epoll = -1, .tick = -1, .control = -1 },
 		.inbox.wake_fd = -1,
 		.timer.at = TIME_NEVER,
-		.waiting.due = TIME_NEVER,
+		.waiting = { .due = TIME_NEVER, .paused_due = TIME_NEVER },
 		.leases.behind_due = TIME_NEVER };
 	pthread_mutex_init(&l->lock, NULL);
 	struct list *lists[] = { &l->listed.link, &l->jobs.spare, &l->sleep.followers,
-		&l->waiting.list, &l->results.list, &l->results.taken, &l->leases.list,
-		&l->leases.idle, &l->inbox.leases, &l->inbox.handles, &l->results.talkers,
-		&l->results.callbacks };
+		&l->results.list, &l->results.taken, &l->leases.list, &l->leases.idle,
+		&l->inbox.leases, &l->inbox.handles, &l->results.talkers, &l->results.callbacks,
+		&l->results.waited, &l->waiting.paused };
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		list_init(lists[i]);
+	rank_init(&l->waiting.ranks);
 	l->leases.limit = leases_allowed(pool, kind);
 	l->jobs.limit = kind == QUEUE_OWN || kind == QUEUE_QUEUE ? JOBS_DEFAULT : 65536;
 	r = make_memory(l);
@@ -325,7 +326,8 @@ static void drain(struct queue *l, void *open)
 	/* For as long as the stop takes somebody always wants to know. */
 	l->sleep.polled = true;
 	sleep_listen_polled(l);
-	*count += l->waiting.count + l->leases.ringed + l->leases.streamed;
+	*count += l->waiting.count + !list_empty(&l->waiting.paused) + l->leases.ringed +
+		l->leases.streamed;
 }
 
 size_t queues_drain(struct brood *b)

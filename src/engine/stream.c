@@ -45,6 +45,8 @@ static void describe(
 	o->queue_ms = job->limits.queue_ms;
 	o->run_ms = job->limits.run_ms;
 	o->grace_ms = job->limits.grace_ms;
+	o->retry_pause_ms = job->tries.pause_ms;
+	o->priority = job->limits.background ? BROOD_BACKGROUND : BROOD_NORMAL;
 	o->fds = job->fds.extra ? job->fds.extra->fds : NULL;
 	o->fds_count = job->fds.extra ? (uint32_t)job->fds.extra->count : 0;
 	o->on_progress = job->tell.on_progress;
@@ -57,7 +59,7 @@ static void describe(
 	given->arg = job->bytes;
 	given->arg_size = job->arg_size;
 	given->plugin_size = job->plugin_size;
-	given->tag_size = job->tag_size;
+	given->tag_size = job->tell.tag_size;
 }
 
 /*

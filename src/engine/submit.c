@@ -15,6 +15,7 @@
 #include "ring_in.h"
 #include "sleep.h"
 #include "stream.h"
+#include "take.h"
 
 #include "../base/options.h"
 #include <limits.h>
@@ -114,13 +115,6 @@ int engine_submit(struct brood *b, const struct engine_job *job, const struct io
 	return r == -EAGAIN ? outcome_refused(given.pool, r) : r;
 }
 
-static void forget_taken(struct queue *l)
-{
-	list_for_each_safe(link, tmp, &l->results.taken)
-		queue_jobs_free(l, container_of(link, struct queue_job, link));
-	l->results.taken_count = 0;
-}
-
 static int gone(const struct queue *l, int count)
 {
 	if (count == 0 && atomic_load_explicit(&l->brood->queues_ended, memory_order_relaxed) &&
@@ -157,7 +151,7 @@ int submit_dispatch(struct queue *l)
 {
 	int count;
 
-	forget_taken(l);
+	take_forget(l);
 	sleep_quiet(l);
 	l->results.delivering_next = true;
 	sleep_look(l);
@@ -217,47 +211,12 @@ int engine_queue_wait(struct brood_queue *q, uint32_t timeout_ms)
 	int r;
 
 	queue_lock(l);
-	forget_taken(l);
+	take_forget(l);
 	sleep_glance(l);
 	r = wait_for_results(l, timeout_ms);
 	sleep_listen_polled(l);
 	queue_unlock(l);
 	return r == 0 ? gone(l, 0) : r;
-}
-
-int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t room)
-{
-	struct queue *l = queue_of(q);
-	VISIT(l->brood);
-	int count = 0;
-
-	queue_lock(l);
-	forget_taken(l);
-	l->results.taking = true;
-	if (l->results.count < room)
-		sleep_glance(l);
-	if (l->results.count == 0)
-		sleep_look(l);
-	l->results.taking = false;
-	deliver(l);
-	deliver_handles_on(l);
-	while ((size_t)count < room && count < INT_MAX && !list_empty(&l->results.list)) {
-		struct queue_job *job = container_of(
-			list_first(&l->results.list), struct queue_job, link);
-
-		list_remove(&job->link);
-		l->results.count--;
-		list_append(&job->link, &l->results.taken);
-		l->results.taken_count++;
-		ret[count++] = &job->result;
-	}
-	if (l->results.count > 0)
-		queue_wake_one(l, &l->sleep.takers);
-	else if (l->jobs.out == l->results.taken_count + l->jobs.others)
-		queue_wake(l, &l->sleep.takers); /* who waits for results waits for nothing */
-	sleep_listen_polled(l);
-	queue_unlock(l);
-	return count;
 }
 
 size_t engine_queue_out(struct brood_queue *q)

@@ -377,6 +377,23 @@ int brood_take(struct brood_queue *queue, const struct brood_result **ret_result
 	return r < 0 ? r : engine_take(queue, ret_results, room);
 }
 
+int brood_wait_id(struct brood_queue *queue, uint64_t id, uint32_t timeout_ms,
+	const struct brood_result **ret_result)
+{
+	int r = way("brood_wait_id", queue);
+
+	if (r >= 0 && !ret_result)
+		return fail("brood_wait_id", "ret_result is NULL");
+	return r < 0 ? r : engine_wait_id(queue, id, timeout_ms, ret_result);
+}
+
+int brood_queue_cancel(struct brood_queue *queue)
+{
+	int r = way("brood_queue_cancel", queue);
+
+	return r < 0 ? r : engine_queue_cancel(queue);
+}
+
 size_t brood_queue_out(struct brood_queue *queue)
 {
 	return way("brood_queue_out", queue) < 0 ? 0 : engine_queue_out(queue);

@@ -170,7 +170,27 @@ bool fate_decide(const struct fate_facts *f, struct brood_verdict *v)
 	return v->started || f->escaped || f->stuck || f->undead;
 }
 
-bool fate_retryable(const struct brood_verdict *v)
+/*
+ * Without a signal a crashed or timed out worker has not provably ended: it may be one that cannot
+ * die, and still run the job.
+ */
+static uint32_t fate_retry_bit(const struct brood_verdict *v)
 {
-	return v->outcome == BROOD_CRASHED && v->detail == BROOD_DETAIL_OUTSIDE;
+	switch (v->outcome) {
+	case BROOD_CRASHED:
+		if (v->detail == BROOD_DETAIL_OUTSIDE)
+			return BROOD_RETRY_OUTSIDE;
+		if (v->signal == 0 || v->detail == BROOD_DETAIL_STUCK)
+			return 0;
+		return v->detail == BROOD_DETAIL_MEMORY ? BROOD_RETRY_MEMORY : BROOD_RETRY_CRASH;
+	case BROOD_TIMED_OUT: return v->signal ? BROOD_RETRY_TIMEOUT : 0;
+	case BROOD_FAILED:
+	case BROOD_EXITED: return v->detail == BROOD_DETAIL_MEMORY ? BROOD_RETRY_MEMORY : 0;
+	default: return 0;
+	}
+}
+
+bool fate_retryable(const struct brood_verdict *v, uint32_t retry_on)
+{
+	return fate_retry_bit(v) & retry_on;
 }

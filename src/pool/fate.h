@@ -46,6 +46,7 @@ struct fate_facts {
  * started 0.
  */
 bool fate_decide(const struct fate_facts *facts, struct brood_verdict *verdict);
-bool fate_retryable(const struct brood_verdict *verdict); /* a kill from outside */
+/* May a job that came to this be tried again? retry_on: enum brood_retry */
+bool fate_retryable(const struct brood_verdict *verdict, uint32_t retry_on);
 
 #endif

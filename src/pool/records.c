@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * records.c - see records.h. A record is in `queue` when QUEUED, in `parked` when PARKED, in `told`
- * when TOLD, else in no list. The memory is zeroed and not touched before a record is claimed (FREE
- * is 0, a link is made at the claim): a pool with room for many jobs costs only what it has used.
+ * records.c - see records.h. A record is in `queue` when QUEUED, in `parked` when PARKED, in
+ * `paused` when PAUSED, in `told` when TOLD, else in no list. The memory is zeroed and not touched
+ * before a record is claimed (FREE is 0, a link is made at the claim): a pool with room for many
+ * jobs costs only what it has used.
  *
  * Which id comes is the engine's doing, and the engine may be broken: a claim of what is taken is
  * answered, not fatal. A move that makes no sense is a bug of ours and aborts: above all a second
@@ -23,8 +24,9 @@ static struct record_link *records_at(struct records *r, uint64_t id)
 static void records_make(struct records *r, char *memory, uint32_t count, size_t stride)
 {
 	*r = (struct records){ .memory = memory, .stride = stride, .count = count };
-	list_init(&r->queue);
+	rank_init(&r->queue);
 	list_init(&r->parked);
+	list_init(&r->paused);
 	list_init(&r->told);
 }
 
@@ -63,6 +65,7 @@ struct record_link *records_claim(struct records *r, uint64_t id)
 		return NULL;
 	list_init(&l->link);
 	l->id = id;
+	l->background = false;
 	l->state = RECORD_CLAIMED;
 	r->out++;
 	return l;
@@ -92,10 +95,7 @@ void records_queue(struct records *r, struct record_link *l, bool front)
 	if (l->state == RECORD_TOLD)
 		abort();
 	records_leave(r, l);
-	if (front)
-		list_insert(&l->link, &r->queue);
-	else
-		list_append(&l->link, &r->queue);
+	rank_add(&r->queue, &l->link, l->background, front);
 	l->state = RECORD_QUEUED;
 	r->queued++;
 	r->queued_peak = MAX(r->queued_peak, r->queued);
@@ -108,7 +108,12 @@ static struct record_link *records_first(struct list *list)
 	return first ? container_of(first, struct record_link, link) : NULL;
 }
 
-struct record_link *records_next(struct records *r) { return records_first(&r->queue); }
+struct record_link *records_next(struct records *r)
+{
+	struct list *first = rank_first(&r->queue);
+
+	return first ? container_of(first, struct record_link, link) : NULL;
+}
 
 void records_park(struct records *r, struct record_link *l)
 {
@@ -122,11 +127,23 @@ void records_park(struct records *r, struct record_link *l)
 
 struct record_link *records_parked(struct records *r) { return records_first(&r->parked); }
 
+void records_pause(struct records *r, struct record_link *l)
+{
+	if (l->state == RECORD_TOLD)
+		abort();
+	records_leave(r, l);
+	list_append(&l->link, &r->paused);
+	l->state = RECORD_PAUSED;
+}
+
+struct record_link *records_paused(struct records *r) { return records_first(&r->paused); }
+
 void records_run(struct records *r, struct record_link *l)
 {
 	if (l->state == RECORD_TOLD)
 		abort();
 	records_leave(r, l);
+	rank_begun(&r->queue, l->background);
 	l->state = RECORD_RUNNING;
 }
 

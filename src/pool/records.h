@@ -8,6 +8,7 @@
 #define BROOD_POOL_RECORDS_H
 
 #include "../base/base.h"
+#include "rank.h"
 
 /* CLAIMED: new, in no list yet. TOLD: the verdict waits for the socket */
 enum record_state {
@@ -15,6 +16,7 @@ enum record_state {
 	RECORD_CLAIMED,
 	RECORD_QUEUED,
 	RECORD_PARKED,
+	RECORD_PAUSED,
 	RECORD_RUNNING,
 	RECORD_TOLD
 };
@@ -23,13 +25,15 @@ struct record_link {
 	struct list link;
 	uint64_t id;
 	enum record_state state;
+	bool background; /* set after the claim, and then the same */
 };
 /* queued: with those parked */
 struct records {
 	char *memory;
 	size_t stride;
 	uint32_t count;
-	struct list queue, parked, told;
+	struct rank_queue queue;
+	struct list parked, paused, told;
 	uint32_t queued, parked_count, queued_peak, out;
 };
 /* 0; -ENOMEM; -EINVAL. Records are zeroed, and their memory is untouched until they are claimed */
@@ -46,12 +50,16 @@ struct record_link *records_find(struct records *r, uint64_t id); /* out, not FR
  * ours.
  */
 void records_queue(struct records *r, struct record_link *l, bool front);
-/* the first in the queue, still in it; NULL */
+/* whose turn it is in the queue, still in it; NULL */
 struct record_link *records_next(struct records *r);
 /* PARKED: it waits for a lease to end, and holds up nobody; it still counts as queued */
 void records_park(struct records *r, struct record_link *l);
 /* the first that is parked; NULL */
 struct record_link *records_parked(struct records *r);
+/* PAUSED: a retry that waits for its time; nothing counts it. From any state as records_queue() */
+void records_pause(struct records *r, struct record_link *l);
+/* the first that pauses; NULL */
+struct record_link *records_paused(struct records *r);
 void records_run(struct records *r, struct record_link *l);
 void records_tell(struct records *r, struct record_link *l);
 /* the first verdict that waits; NULL */

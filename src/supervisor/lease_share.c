@@ -153,6 +153,14 @@ static uint32_t recall(struct pool *pool, struct list *waiting, uint32_t count, 
 	return recalled;
 }
 
+static void recall_for_queue(struct pool *pool, uint32_t count, uint64_t now)
+{
+	struct rank_queue *queue = &pool->records.queue;
+
+	count -= recall(pool, &queue->normal, count, now);
+	recall(pool, &queue->background, count, now);
+}
+
 /*
  * Parked requests wait for a lease to end; all others wait for any worker. Each lease about to be
  * back, and each worker about to be ready, is enough for one that waits.
@@ -175,7 +183,7 @@ void lease_share_recall(struct pool *pool)
 	if (queued > ready + leaving)
 		ready += soon_ready(pool, now);
 	if (queued > ready + leaving)
-		recall(pool, &pool->records.queue, MIN(queued - ready - leaving, room), now);
+		recall_for_queue(pool, MIN(queued - ready - leaving, room), now);
 }
 
 void lease_share_fired(struct timer *timer, uint64_t now)

@@ -18,6 +18,7 @@ void record_begin(struct pool *pool, struct job *job, const struct message_job *
 	job->message = *m;
 	job->message.name[BROOD_NAME_MAX - 1] = '\0';
 	job->is_lease = false;
+	job->link.background = m->priority == BROOD_BACKGROUND;
 	job->fds_count = 0;
 	job->attempts = job->redispatched = 0;
 	job->retries_left = m->retries;

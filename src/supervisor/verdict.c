@@ -63,6 +63,7 @@ void verdict_refuse_all(struct pool *pool, enum brood_detail detail)
 {
 	struct record_link *l;
 
-	while ((l = records_parked(&pool->records)) || (l = records_next(&pool->records)))
+	while ((l = records_parked(&pool->records)) || (l = records_paused(&pool->records)) ||
+		(l = records_next(&pool->records)))
 		verdict_refuse(record_of(l), detail);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * waiting.c - the queue of jobs and of requests for leases. A job that its worker did not begin, or
- * that was killed from outside, comes back to the front.
+ * that is tried again, comes back to the front; a retry may have a pause first.
  */
 #include "waiting.h"
 #include "pool.h"
@@ -38,15 +38,32 @@ static void enqueue(struct job *job, bool front)
 			front ? now : MIN(job->message.given_ns, now), job->message.queue_ms));
 }
 
+static void pause_over(struct timer *timer, uint64_t now)
+{
+	(void)now;
+	enqueue(container_of(timer, struct job, queue_timer), true);
+}
+
+/* Before a retry, whoever counts them: the engine gives each attempt of a call as a job. */
+static void pause_first(struct job *job)
+{
+	records_pause(&job->pool->records, &job->link);
+	job->queue_timer.on = pause_over;
+	timer_set(&job->pool->supervisor->loop, &job->queue_timer,
+		time_after_ms(now_ns(), job->message.pause_ms));
+}
+
 void waiting_enter(struct job *job)
 {
 	if (pool_hopeless(job->pool))
 		verdict_refuse(job, BROOD_DETAIL_DEGRADED);
+	else if (job->message.attempt > 0 && job->message.pause_ms > 0)
+		pause_first(job);
 	else
 		enqueue(job, false);
 }
 
-static void again(struct job *job)
+static void again(struct job *job, bool pause)
 {
 	struct pool *pool = job->pool;
 
@@ -55,6 +72,8 @@ static void again(struct job *job)
 		verdict_refuse(job, BROOD_DETAIL_DEGRADED);
 	else if (pool->supervisor->halt.phase >= HALT_CANCEL)
 		verdict_refuse(job, BROOD_DETAIL_DRAINING);
+	else if (pause && job->message.pause_ms > 0)
+		pause_first(job);
 	else
 		enqueue(job, true);
 }
@@ -75,7 +94,7 @@ bool waiting_redispatch(struct job *job)
 		return false;
 	job->redispatched++;
 	count_one(&job->pool->stats_page->redispatched);
-	again(job);
+	again(job, false);
 	return true;
 }
 
@@ -83,7 +102,7 @@ bool waiting_retry(struct job *job)
 {
 	struct pool *pool = job->pool;
 
-	if (job->retries_left == 0 || !fate_retryable(&job->verdict) ||
+	if (job->retries_left == 0 || !fate_retryable(&job->verdict, job->message.retry_on) ||
 		pool->supervisor->halt.phase != HALT_NONE || cancel_wished(job))
 		return false;
 	job->retries_left--;
@@ -91,6 +110,6 @@ bool waiting_retry(struct job *job)
 	verdict_fill(job);
 	job->before = job->verdict;
 	job->ran = true;
-	again(job);
+	again(job, true);
 	return true;
 }

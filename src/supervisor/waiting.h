@@ -14,7 +14,7 @@ void waiting_enter(struct job *job);
  * happened too often; then the verdict says so.
  */
 bool waiting_redispatch(struct job *job);
-/* the same for a job that was killed from outside */
+/* the same for a job whose options allow another attempt after this end */
 bool waiting_retry(struct job *job);
 
 #endif

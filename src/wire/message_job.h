@@ -26,7 +26,9 @@ struct message_job {
 	 * library, which has the request
 	 */
 	uint32_t retries;
-	uint32_t attempt; /* attempts made before this message */
+	uint32_t retry_on; /* enum brood_retry: after what */
+	uint32_t pause_ms; /* before each attempt but the first */
+	uint32_t attempt;  /* attempts made before this message */
 	uint32_t arg_size;
 	/* of those bytes, behind the argument: "path\0symbol\0"; 0: fn is the function */
 	uint32_t plugin_size;
@@ -38,6 +40,7 @@ struct message_job {
 	uint32_t pool; /* whose workers may do it */
 	/* of those bytes, the last, with their NUL; 0: the job has no tag */
 	uint32_t tag_size;
+	uint32_t priority, pad; /* enum brood_priority */
 	char name[BROOD_NAME_MAX];
 }; /* fds: the job's socket, then the extra ones */
 /* RUN: followed by arg_size bytes, as JOB. */

@@ -152,3 +152,97 @@ static void terms_from_others(struct site *s)
 	CHECK_EQ(pool_stats(s->brood).died, 0);
 }
 CASE(terms_from_others, EVERYWHERE | ALONE)
+
+/* ---- all jobs of a queue ---- */
+
+/*
+ * The job that runs takes the soft step; the others have their verdicts at once. A job that was
+ * submitted afterwards, or to another queue, is not touched.
+ */
+static void cancelled_with_its_queue(struct site *s)
+{
+	struct given *first = GIVE(s, enters_and_hangs, .options = NEVER), *g[20], *later;
+	const struct brood_job_options *o = &first->what.options;
+	struct brood_job_options elsewhere = { .size = sizeof elsewhere, .dispatch = o->dispatch };
+	const struct brood_result *result;
+	uint64_t id;
+
+	CHECK(stage_entered(s, 1));
+	for (int i = 0; i < 20; i++)
+		g[i] = GIVE(s, job_orders, .number = i);
+	CHECK_EQ(brood_queue_new(s->brood, NULL, &elsewhere.queue), 0);
+	CHECK_EQ(brood_submit(s->brood, job_nothing, NULL, 0, &elsewhere, &id), 0);
+	CHECK_EQ(brood_queue_cancel(first->queue), 21);
+	CHECK_EQ(brood_queue_out(first->queue), 21);
+	later = GIVE(s, job_orders, .number = 20, .refusable = true);
+	expect(first, BROOD_CANCELLED, BROOD_DETAIL_NONE);
+	CHECK(first->v.started);
+	for (int i = 0; i < 20; i++) {
+		expect(g[i], BROOD_CANCELLED, BROOD_DETAIL_NONE);
+		CHECK_EQ(g[i]->v.started, 0);
+		CHECK_EQ(atomic_load(&g[i]->results), 1);
+	}
+	if (!site_is(s, PINNED)) /* that lease is over, and the job behind it refused */
+		expect(later, BROOD_DONE, BROOD_DETAIL_NONE);
+	CHECK_EQ(atomic_load(&s->stage->ordered), site_is(s, PINNED) ? 0 : 1);
+	CHECK_EQ(brood_wait_id(elsewhere.queue, id, (uint32_t)test_scaled(20000), &result), 0);
+	CHECK_EQ(result->verdict.outcome, BROOD_DONE);
+	CHECK(!brood_queue_free(elsewhere.queue));
+	site_well(s);
+}
+CASE(cancelled_with_its_queue, SUBMITS | ALONE, .workers = 1)
+
+/* None is out: nothing happens. Calls and conversations are nobody's queue's. */
+static void queue_without_jobs(struct site *s)
+{
+	struct brood_queue *own = brood_own_queue(s->brood);
+	struct given *g = GIVE(s, job_gated);
+
+	CHECK(stage_entered(s, 1));
+	CHECK_EQ(brood_queue_cancel(own), 0);
+	if (site_is(s, PINNED))
+		CHECK_EQ(brood_queue_cancel(brood_lease_queue(s->lease)), 0);
+	CHECK_EQ(brood_queue_cancel(NULL), -EINVAL);
+	stage_open(s);
+	expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
+}
+CASE(queue_without_jobs, (CALLS | STREAMS) | ALONE)
+
+/* Other threads submit and take meanwhile: each job has its one result. */
+struct storm {
+	struct brood_queue *queue;
+	atomic_bool over;
+};
+static void *cancels_again_and_again(void *context)
+{
+	struct storm *storm = context;
+
+	for (unsigned round = 0; !atomic_load(&storm->over); round++) {
+		CHECK_GE(brood_queue_cancel(storm->queue), 0);
+		test_pause(round);
+	}
+	return NULL;
+}
+
+static void cancelled_while_others_submit(struct site *s)
+{
+	struct storm storm = { .queue = RUN(s, job_code)->queue };
+	unsigned done = 0, cancelled = 0;
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, cancels_again_and_again, &storm), 0);
+	for (int i = 0; i < 100; i++) {
+		struct given *g = finish(GIVE(s, job_code, .options = { .grace_ms = 20 }));
+
+		CHECK_MSG(g->v.outcome == BROOD_DONE || g->v.outcome == BROOD_CANCELLED, "%s: %s",
+			way_names[s->way], brood_outcome_name(g->v.outcome));
+		CHECK_EQ(atomic_load(&g->results), 1);
+		done += g->v.outcome == BROOD_DONE;
+		cancelled += g->v.outcome == BROOD_CANCELLED;
+	}
+	atomic_store(&storm.over, true);
+	pthread_join(thread, NULL);
+	CHECK_EQ(done + cancelled, 100);
+	site_well(s);
+}
+CASE(cancelled_while_others_submit, SUBMITS &ANY_WORKER)

@@ -101,9 +101,11 @@ static bool laws_hold(const struct fate_facts *f, const struct brood_verdict *v,
 			f->finished) &&
 		(v->detail != BROOD_DETAIL_OUTSIDE ||
 			(by_signal && f->status == SIGKILL && f->kill_signal != SIGKILL)) &&
-		(!fate_retryable(v) || v->signal == SIGKILL) && (v->left & ~0x1ffu) == 0 &&
-		(v->left == 0 || f->finished) && (v->signal == 0 || v->signal == f->status) &&
-		(!v->core || v->signal != 0);
+		(!fate_retryable(v, BROOD_RETRY_OUTSIDE) || v->signal == SIGKILL) &&
+		/* no retry while the first attempt may still run */
+		(!f->undead || f->ended || f->finished || !fate_retryable(v, UINT32_MAX)) &&
+		(v->left & ~0x1ffu) == 0 && (v->left == 0 || f->finished) &&
+		(v->signal == 0 || v->signal == f->status) && (!v->core || v->signal != 0);
 }
 
 /*
@@ -159,15 +161,37 @@ Test(unit_fate, every_combination_keeps_the_laws)
 	}
 }
 
-Test(unit_fate, only_a_kill_from_outside_is_retried)
+/* The bit that allows a retry after this end; 0: none does. */
+static uint32_t bit_of(unsigned outcome, unsigned detail, bool signal)
+{
+	bool ended = signal && detail != BROOD_DETAIL_STUCK;
+
+	switch (outcome) {
+	case BROOD_CRASHED:
+		return detail == BROOD_DETAIL_OUTSIDE   ? BROOD_RETRY_OUTSIDE
+			: !ended                        ? 0
+			: detail == BROOD_DETAIL_MEMORY ? BROOD_RETRY_MEMORY
+							: BROOD_RETRY_CRASH;
+	case BROOD_TIMED_OUT: return signal ? BROOD_RETRY_TIMEOUT : 0;
+	case BROOD_FAILED:
+	case BROOD_EXITED: return detail == BROOD_DETAIL_MEMORY ? BROOD_RETRY_MEMORY : 0;
+	default: return 0;
+	}
+}
+
+Test(unit_fate, what_is_retried)
 {
 	for (unsigned outcome = 0; outcome < BROOD_OUTCOMES; outcome++) {
 		for (unsigned detail = 0; detail < BROOD_DETAILS; detail++) {
-			struct brood_verdict v = { .outcome = (enum brood_outcome)outcome,
-				.detail = (enum brood_detail)detail };
+			for (uint32_t set = 0; set < 32; set++) {
+				bool signal = set & 16;
+				struct brood_verdict v = { .outcome = (enum brood_outcome)outcome,
+					.detail = (enum brood_detail)detail,
+					.signal = signal ? SIGKILL : 0 };
 
-			cr_assert_eq(fate_retryable(&v),
-				outcome == BROOD_CRASHED && detail == BROOD_DETAIL_OUTSIDE);
+				cr_assert_eq(fate_retryable(&v, set & 15),
+					(bit_of(outcome, detail, signal) & set & 15) != 0);
+			}
 		}
 	}
 }

@@ -20,8 +20,8 @@ struct owner {
 };
 struct model {
 	enum record_state state[COUNT];
-	uint64_t id[COUNT], queue[COUNT], told[COUNT];
-	uint32_t queued, told_count, peak, out;
+	uint64_t id[COUNT], queue[COUNT], told[COUNT], paused[COUNT];
+	uint32_t queued, told_count, paused_count, peak, out;
 };
 
 static void drop_id(uint64_t *ids, uint32_t *count, uint64_t id)
@@ -39,6 +39,7 @@ static void model_leave(struct model *m, uint64_t id)
 {
 	drop_id(m->queue, &m->queued, id);
 	drop_id(m->told, &m->told_count, id);
+	drop_id(m->paused, &m->paused_count, id);
 }
 
 static void check_order(
@@ -59,14 +60,17 @@ static void check_order(
 
 static void check(struct records *r, struct model *m)
 {
-	struct record_link *next = records_next(r), *told = records_told(r);
+	struct record_link *next = records_next(r), *told = records_told(r),
+			   *paused = records_paused(r);
 
 	cr_assert_eq(r->queued, m->queued);
 	cr_assert_eq(r->queued_peak, m->peak);
 	cr_assert_eq(r->out, m->out);
 	cr_assert_eq(next ? next->id : 0, m->queued ? m->queue[0] : 0);
 	cr_assert_eq(told ? told->id : 0, m->told_count ? m->told[0] : 0);
-	check_order(&r->queue, m->queue, m->queued, RECORD_QUEUED);
+	cr_assert_eq(paused ? paused->id : 0, m->paused_count ? m->paused[0] : 0);
+	check_order(&r->paused, m->paused, m->paused_count, RECORD_PAUSED);
+	check_order(&r->queue.normal, m->queue, m->queued, RECORD_QUEUED);
 	check_order(&r->told, m->told, m->told_count, RECORD_TOLD);
 }
 
@@ -92,7 +96,7 @@ static void move(struct records *r, struct model *m, size_t at, uint64_t what)
 	bool front = what & 1;
 
 	cr_assert_not_null(l);
-	if (what >= 6) {
+	if (what == 6 || what == 7) {
 		records_release(r, l);
 		model_leave(m, id);
 		m->state[at] = RECORD_FREE;
@@ -110,6 +114,10 @@ static void move(struct records *r, struct model *m, size_t at, uint64_t what)
 		m->queued++;
 		m->peak = MAX(m->peak, m->queued);
 		m->state[at] = RECORD_QUEUED;
+	} else if (what == 8) {
+		records_pause(r, l);
+		m->paused[m->paused_count++] = id;
+		m->state[at] = RECORD_PAUSED;
 	} else if (what < 4) {
 		records_run(r, l);
 		m->state[at] = RECORD_RUNNING;
@@ -140,7 +148,7 @@ static void run_model(uint64_t seed)
 		if (m.state[at] == RECORD_FREE || unit_below(&random, 4) == 0)
 			claim(&r, &m, some_id(&random, at));
 		else
-			move(&r, &m, at, unit_below(&random, 8));
+			move(&r, &m, at, unit_below(&random, 9));
 		if (step % 16 == 0)
 			check(&r, &m);
 	}
