@@ -73,8 +73,10 @@ int role_check(const char *call, const void *what)
 {
 	switch (brood_role()) {
 	case BROOD_ROLE_WORKER:
-		engine_error("%s: this is a worker; only the engine may call this. Give the result "
-			     "back as the job's reply",
+		engine_error(
+			"%s: this is a worker, and only the engine may call this. A job cannot "
+			"give jobs: it would wait for a worker while it has one. Let its "
+			"reply say what is to be done, and let the engine give that",
 			call);
 		return -EPERM;
 	case BROOD_ROLE_FORKED:

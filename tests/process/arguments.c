@@ -13,11 +13,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 TestSuite(arguments, .timeout = 120);
 
 static struct brood *brood;
+static struct brood_queue *own_queue;
 
 /* The call returns this error, and brood_error() has these words. */
 #define REFUSES(call, error, words)                                                             \
@@ -328,3 +330,67 @@ static void in_worker(void)
 	pool_stop(brood);
 }
 Test(arguments, in_a_worker) { case_run(in_worker, 20000); }
+
+/* ---- a job that gives jobs ---- */
+
+/* Each such call is refused by name, and the sentence says why. */
+static int refused_by_name(ssize_t r, const char *call)
+{
+	return r == -EPERM && strncmp(brood_error(), call, strlen(call)) == 0 &&
+		strstr(brood_error(), ": this is a worker") &&
+		strstr(brood_error(), "A job cannot give jobs");
+}
+#define IS_REFUSED(call, name) WANT(refused_by_name(call, name ": "))
+
+static int no_item(void *context, size_t index, const struct brood_result *result)
+{
+	(void)context;
+	(void)index;
+	return result == NULL;
+}
+
+static int gives_jobs(struct brood_job *job)
+{
+	struct iovec piece = { .iov_base = (void *)(uintptr_t) "x", .iov_len = 1 };
+	struct brood_handle *handle = NULL;
+	const struct brood_result *result;
+	struct brood_queue *queue = NULL;
+	struct brood_lease *lease = NULL;
+	struct brood_verdict v;
+	uint64_t id = 0;
+	int fd = -1;
+
+	IS_REFUSED(brood_call(brood, job_nothing, NULL, 0, NULL, 0, NULL, &v), "brood_call");
+	IS_REFUSED(brood_callv(brood, job_nothing, &piece, 1, NULL, 0, NULL, &v), "brood_callv");
+	IS_REFUSED(brood_open(brood, job_nothing, NULL, &fd, &handle), "brood_open");
+	IS_REFUSED(brood_give(brood, job_nothing, 0, NULL, &handle), "brood_give");
+	IS_REFUSED(brood_submit(brood, job_nothing, NULL, 0, NULL, &id), "brood_submit");
+	IS_REFUSED(brood_submitv(brood, job_nothing, &piece, 1, NULL, &id), "brood_submitv");
+	IS_REFUSED(brood_map(brood, job_nothing, &piece, 1, NULL, no_item, NULL), "brood_map");
+	IS_REFUSED(brood_lease(brood, NULL, &lease), "brood_lease");
+	IS_REFUSED(brood_queue_new(brood, NULL, &queue), "brood_queue_new");
+	WANT(brood_own_queue(brood) == NULL && strstr(brood_error(), "brood_own_queue: "));
+	IS_REFUSED(brood_queue_wait(own_queue, 0), "brood_queue_wait");
+	IS_REFUSED(brood_wait_id(own_queue, 1, 0, &result), "brood_wait_id");
+	IS_REFUSED(brood_queue_cancel(own_queue), "brood_queue_cancel");
+	WANT(!handle && !queue && !lease && id == 0 && fd == -1);
+	return brood_job_reply(job, "well", 4) == 4 ? 0 : __LINE__;
+}
+
+static void jobs_from_jobs(void)
+{
+	const uint32_t paths[] = { BROOD_PATH_HANDOFF, BROOD_PATH_LEASE };
+
+	start();
+	own_queue = brood_own_queue(brood);
+	for (size_t i = 0; i < 2; i++) {
+		struct brood_job_options o = { .size = sizeof o, .dispatch = paths[i] };
+		struct brood_verdict v = pool_call_with(brood, gives_jobs, &o);
+
+		CHECK_MSG(v.outcome == BROOD_DONE && v.left == 0, "%s, line %d, left %x",
+			brood_outcome_name(v.outcome), v.code, v.left);
+	}
+	still_well();
+	pool_stop(brood);
+}
+Test(arguments, a_job_gives_no_jobs) { case_run(jobs_from_jobs, 20000); }
