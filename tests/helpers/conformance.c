@@ -460,7 +460,8 @@ static void run_in_case(void *context)
 		options.workers = 6;
 	if (!options.log)
 		options.log = note_log;
-	options.flags |= BROOD_NO_CORE;
+	/* a pinned lease is one way of many here, and no session whose worker ends with it */
+	options.flags |= BROOD_NO_CORE | BROOD_LEASE_REUSE;
 	conform_pools(&options);
 	brood = pool_start(&options);
 	if (!one_by_one(brood, run))
