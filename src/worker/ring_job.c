@@ -386,7 +386,7 @@ static void end(
 		ring_job_retire(l, e.left);
 	if (once)
 		end_as_planned(l);
-	if (wear_due(ran->ended_ns))
+	if (--the_wear.jobs_left == 0 || ran->ended_ns >= the_wear.look_ns)
 		wear_look(ran->ended_ns);
 }
 

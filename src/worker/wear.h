@@ -18,11 +18,7 @@ extern struct wear {
 
 /* When the worker is ready: what it gains from here on counts. */
 void wear_ready(void);
-/* After each job: no call is made where nothing is due. */
-static inline bool wear_due(uint64_t now)
-{
-	return --the_wear.jobs_left == 0 || now >= the_wear.look_ns;
-}
+/* Who has run a job takes it off jobs_left, and calls this at 0 jobs left, or at look_ns. */
 void wear_look(uint64_t now);
 
 #endif
