@@ -224,7 +224,7 @@ static void damage(int how)
 
 	switch (how) {
 	case 0: e->sequence++; break;
-	case 1: e->arg_size = BROOD_ARG_MAX + 1; break;
+	case 1: e->arg_size = MESSAGE_ARG_MAX + 1; break;
 	case 2:
 		e->request_at = 1;
 		e->request_size = RING_DOWN_BYTES;
