@@ -39,7 +39,8 @@ struct worker_config {                       /* lives as long as the process */
  */
 static inline size_t birth_files_needed(const struct pool_setups *pools)
 {
-	size_t count = 64 + pools->list[0].options.keep_fds_count;
+	/* 46 for the supervisor's own: it has some twenty */
+	size_t count = 46 + pools->list[0].options.keep_fds_count;
 
 	for_each_setup(pool, pools)
 	{

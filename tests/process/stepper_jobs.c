@@ -111,6 +111,8 @@ static void quiet(void *context, const struct brood_log *log)
 struct brood *jobs_start(uint32_t leases)
 {
 	struct brood_options options = { .size = sizeof options,
+		/* the worker that is stepped serves one pinned lease after another */
+		.flags = BROOD_LEASE_REUSE,
 		.workers = 2,
 		.worker_init = on_birth,
 		.leases = leases,
