@@ -311,7 +311,7 @@ struct queue_job *queue_jobs_find(struct queue *l, uint64_t id)
 
 /*
  * The worker has not done it: it never had the job, or is dead, and a child of the job's, or the
- * link's buffer, may still hold the socket.
+ * side socket's buffer, may still hold the socket.
  */
 static void end_socket(const struct queue_job *job)
 {

@@ -12,13 +12,13 @@
 
 #include <stdint.h>
 
+#define CLOSING_NAME    "brood-close" /* what ps calls the helper */
+#define CLOSING_HELPERS 4             /* at a time */
 /*
  * How this process does a close() that may block. PLAIN: it closes, and waits. CHILD: a child of
  * this process closes, and SIGCHLD tells of its end. SIBLING: a child of the parent closes, so that
  * the program never sees a child that it did not make.
  */
-#define CLOSING_NAME    "brood-close" /* what ps calls the helper */
-#define CLOSING_HELPERS 4             /* at a time */
 enum closing_way { CLOSING_PLAIN, CLOSING_CHILD, CLOSING_SIBLING };
 /* pids: the pids of the last helpers are written here; NULL only with CLOSING_PLAIN. */
 void closing_by(enum closing_way way, _Atomic int pids[CLOSING_HELPERS]);

@@ -14,8 +14,8 @@
  *   worker -> supervisor   READY  FINISHED (+fds)  ESCAPED  JOB_LOG  PROGRESS  LEFT  CALLED (a job
  *                          that made system calls is over, see slot_page.called)  WORN (it would
  *                          like to be replaced)
- *   engine -> worker       on the link of a lease: WITH (+fds)
- *   worker -> engine       on the link of a lease: BACK (+fds)  PROGRESS
+ *   engine -> worker       on the side socket of a lease: WITH (+fds)
+ *   worker -> engine       on the side socket of a lease: BACK (+fds)  PROGRESS
  *   supervisor -> guard    (nothing: it watches a pidfd and reads the roster)
  *
  * Who writes the verdict of a job: on the handoff path the supervisor, alone (src/pool/fate.c); of
@@ -59,7 +59,7 @@ enum message_type {
 	MESSAGE_END,
 	MESSAGE_GRANT,
 	MESSAGE_RECALL,
-	/* PROGRESS also goes on to the engine, and over links */
+	/* PROGRESS also goes on to the engine, and over side sockets */
 	MESSAGE_READY = 96,
 	MESSAGE_FINISHED,
 	MESSAGE_ESCAPED,

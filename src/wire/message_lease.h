@@ -6,16 +6,16 @@
 #include <stdint.h>
 
 /*
- * A lease. The engine makes link, ring and eventfd and asks (LEASE); the request waits in the
- * supervisor's queue like a job, in a record like a job's (`id`), and when it is its turn the fds
- * go on to an idle worker (GRANT), and the engine hears who it is (GRANTED). From then on jobs go
- * through the ring. The lease ends by LEASE_OVER, always, exactly once, also when it was refused:
- * when the worker has died; or when it has left. It leaves because the supervisor says so (RECALL,
- * and a write to its wake word): after the job that it runs, without looking at those behind it, it
- * says LEFT and is idle. A soft RECALL lets it do those behind it, too. The supervisor says so when
- * the engine asked (LEASE_END), the limit is over, the lease had no job for lease_idle_ms, somebody
- * else waits, its worker is to be replaced (softly), or the pool stops. Entries that a worker has
- * left behind in its ring were not started.
+ * A lease. The engine makes side socket, ring and eventfd and asks (LEASE); the request waits in
+ * the supervisor's queue like a job, in a record like a job's (`id`), and when it is its turn the
+ * fds go on to an idle worker (GRANT), and the engine hears who it is (GRANTED). From then on jobs
+ * go through the ring. The lease ends by LEASE_OVER, always, exactly once, also when it was
+ * refused: when the worker has died; or when it has left. It leaves because the supervisor says so
+ * (RECALL, and a write to its wake word): after the job that it runs, without looking at those
+ * behind it, it says LEFT and is idle. A soft RECALL lets it do those behind it, too. The
+ * supervisor says so when the engine asked (LEASE_END), the limit is over, the lease had no job for
+ * lease_idle_ms, somebody else waits, its worker is to be replaced (softly), or the pool stops.
+ * Entries that a worker has left behind in its ring were not started.
  */
 #define LEASE_FDS 5
 /*
@@ -107,9 +107,9 @@ struct message_lease_over {
 };
 
 /*
- * On the link. WITH: the fds of the entry with that sequence, sent before it is published: [the
- * request's memfd][the job's socket][extra ...]. BACK: before the job's completion: [the reply's
- * memfd][extra ...].
+ * On the side socket. WITH: the fds of the entry with that sequence, sent before it is published:
+ * [the request's memfd][the job's socket][extra ...]. BACK: before the job's completion: [the
+ * reply's memfd][extra ...].
  */
 /*
  * STREAM, with WITH: a socket for request and reply, in the memfd's place. BACK with it is said

@@ -37,8 +37,8 @@
  *     the engine sleeps: then nobody is told anything.
  *
  * Bytes lie in a space (ring_space.h), each in one piece; what has no room there, or is large, goes
- * by memfd over the link. Positions in the up space are given back when the engine has stored
- * down.collected = N.
+ * by memfd over the side socket. Positions in the up space are given back when the engine has
+ * stored down.collected = N.
  */
 #ifndef BROOD_WIRE_RING_H
 #define BROOD_WIRE_RING_H
@@ -57,7 +57,7 @@
 #define RING_INLINE_MAX (64u << 10)
 
 enum {
-	RING_WITH = 1, /* fds come over the link: WITH */
+	RING_WITH = 1, /* fds come over the side socket: WITH */
 	/* the request is a memfd, the first of them; request_at is 0 */
 	RING_MEMFD = 2,
 	/* open, give: the job's socket is among them, and request_size is BROOD_SIZE_UNKNOWN */

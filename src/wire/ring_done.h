@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 enum {
-	DONE_BACK = 1,  /* something came over the link: BACK */
+	DONE_BACK = 1,  /* something came over the side socket: BACK */
 	DONE_MEMFD = 2, /* the reply is the first of its fds */
 	/* and the worker leaves now: LEFT follows on its channel */
 	DONE_RETIRING = 4,
@@ -15,8 +15,8 @@ enum {
 	DONE_NO_PLUGIN = 32, /* fn was not entered */
 	DONE_MEMORY = 128,   /* worker_memory refused the job memory */
 	/*
-	 * the reply went over a socket: the request's, or one that came over the link: BACK with
-	 * SIDE_STREAM
+	 * the reply went over a socket: the request's, or one that came over the side socket (BACK
+	 * with SIDE_STREAM)
 	 */
 	DONE_STREAM = 4096,
 	/*

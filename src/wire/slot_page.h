@@ -46,7 +46,7 @@ enum worker_exit {
 	WORKER_EXIT_CHANNEL = 72,
 	WORKER_EXIT_SLOT_PAGE = 73, /* the slot page word makes no sense: somebody wrote there */
 	WORKER_EXIT_ESCAPED = 74,   /* a job left its frame; ESCAPED was sent before */
-	/* on lease: the ring makes no sense, or the link carried nonsense */
+	/* on lease: the ring makes no sense, or the side socket carried nonsense */
 	WORKER_EXIT_RING = 75,
 };
 

@@ -261,8 +261,8 @@ static void say_so_far(struct worker_lease *l, const struct brood_job *job, size
 
 /*
  * A socket that the engine reads: that of the request, or a new one. Neither where the job has
- * closed what is ours: a new socket may have got the number of the link, and nobody would read
- * there.
+ * closed what is ours: a new socket may have got the number of the side socket, and nobody would
+ * read there.
  */
 static bool open_stream(struct worker_lease *l, struct brood_job *job)
 {

@@ -166,7 +166,7 @@ static void refuse(struct worker_lease *l, struct brood_job *job, uint32_t flags
 		ring_job_retire(l, 0);
 }
 
-/* ---- what comes over the link ---- */
+/* ---- what comes over the side socket ---- */
 
 /*
  * A job that lowered the limit on open files may have left room for fewer than this one brings:
@@ -193,7 +193,7 @@ static bool hear_with(struct worker_lease *l, const struct ring_entry *e, struct
 {
 	int r;
 
-	worker_lease_check_link(l);
+	worker_lease_check_side(l);
 	if (!room_for_fds(l, e))
 		return false;
 	r = frame_receive(l->side, f, MSG_DONTWAIT);

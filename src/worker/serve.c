@@ -9,8 +9,8 @@
  * could wake it.
  *
  * What the engine wrote is checked, since it may be our own bug; it is not hostile. An engine that
- * has closed its end of the link gets no more jobs done, but only the supervisor ends the lease.
- * When the worker goes back to the pool the slot page word stays as it is.
+ * has closed its end of the side socket gets no more jobs done, but only the supervisor ends the
+ * lease. When the worker goes back to the pool the slot page word stays as it is.
  */
 #include "serve.h"
 

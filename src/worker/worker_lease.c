@@ -75,7 +75,7 @@ void worker_lease_suspect(void) { the_lease.suspect_side = the_lease.suspect_don
 
 /* ---- telling ---- */
 
-void worker_lease_check_link(struct worker_lease *l)
+void worker_lease_check_side(struct worker_lease *l)
 {
 	if (l->suspect_side && !identity_is(l->side, &l->side_identity))
 		worker_give_up(WORKER_EXIT_CHANNEL);
@@ -86,15 +86,15 @@ bool worker_lease_say(struct worker_lease *l, struct frame *f)
 {
 	int r;
 
-	worker_lease_check_link(l);
+	worker_lease_check_side(l);
 	r = report_over(l->side, f);
 	l->gone |= r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN;
 	return r == 0;
 }
 
 /*
- * Half of the link's buffer is for what must not be lost: an engine that does not look for a while
- * shall find replies there, however talkative a job is.
+ * Half of the side socket's buffer is for what must not be lost: an engine that does not look for a
+ * while shall find replies there, however talkative a job is.
  */
 static bool side_has_room(int fd)
 {
@@ -105,7 +105,7 @@ static bool side_has_room(int fd)
 		getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) == 0 && out < room / 2;
 }
 
-/* Over the link, or to the supervisor, which hands it on. */
+/* Over the side socket, or to the supervisor, which hands it on. */
 static int send_progress(const struct brood_job *job, struct frame *f)
 {
 	int side = the_lease.side;

@@ -16,7 +16,7 @@ struct worker_lease {
 	int side, done_fd;
 	struct identity side_identity, done_identity;
 	bool suspect_side, suspect_done;
-	bool gone;          /* nobody reads the link: no more jobs from there */
+	bool gone;          /* nobody reads the side socket: no more jobs from there */
 	bool leaving;       /* RECALL was heard */
 	bool draining;      /* a soft one was: leaves when its ring is empty */
 	bool pinned;        /* the lease is a session: the worker does not end by itself */
@@ -45,12 +45,14 @@ extern struct worker_lease the_lease;
 /* What GRANT brought. False: no use, fds did not come or are not what they should be. */
 bool worker_lease_take(struct worker_lease *l, struct frame *f);
 void worker_lease_give_back(struct worker_lease *l);
-/* A job may have put other files in the place of the link and the done fd. */
+/* A job may have put other files in the place of the side socket and the done fd. */
 void worker_lease_suspect(void);
 bool worker_lease_still_ours(const struct worker_lease *l);
-/* on the link; waits for room. False: nobody is there, or the kernel does not take its fds */
+/*
+ * On the side socket; waits for room. False: nobody is there, or the kernel does not take its fds.
+ */
 bool worker_lease_say(struct worker_lease *l, struct frame *f);
-/* Ends the process where the link is not ours any more. */
-void worker_lease_check_link(struct worker_lease *l);
+/* Ends the process where the side socket is not ours any more. */
+void worker_lease_check_side(struct worker_lease *l);
 
 #endif
