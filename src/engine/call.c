@@ -268,6 +268,29 @@ static ssize_t call_job(
 	return n;
 }
 
+/* There was no memory for the request: no job, but a verdict as of any call that failed. */
+ssize_t engine_call_without_memory(
+	struct brood *b, const struct engine_job *job, struct brood_verdict *ret_verdict)
+{
+	VISIT(b);
+	const struct engine_bytes none = { 0 };
+	struct call call = { .b = b, .bytes = &none };
+	int r = call_check(&call, job);
+
+	if (r == -EINVAL)
+		return r;
+	if (atomic_load(&b->refusing))
+		return fail_stopped();
+	job_message_handle(&call.handle, b, &call.given);
+	call.handle.public_id = 0;
+	if (r == 0)
+		r = fail_system(-ENOMEM, "a request in one piece");
+	r = (int)refused(&call, r);
+	if (ret_verdict)
+		*ret_verdict = call.handle.verdict;
+	return r;
+}
+
 /* A visit, made here: this is the way of most jobs. */
 ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes,
 	struct brood_verdict *ret_verdict)

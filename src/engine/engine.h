@@ -66,6 +66,9 @@ struct engine_bytes {
 };
 ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes,
 	struct brood_verdict *ret_verdict);
+/* -ENOMEM and its verdict, unless there is something else wrong with the call */
+ssize_t engine_call_without_memory(
+	struct brood *b, const struct engine_job *job, struct brood_verdict *ret_verdict);
 uint64_t engine_id(const struct brood_handle *h);
 const char *engine_tag(const struct brood_handle *h);
 int engine_fetch(struct brood_handle *h, struct brood_verdict *ret);
@@ -79,6 +82,8 @@ int engine_stop(struct brood *b);
 void engine_at_exit(struct brood *b); /* in the engine, from exit() */
 /* NULL for b's first one, or one of that name; NULL: there is none */
 struct brood_pool *engine_pool(struct brood *b, const char *name);
+/* -EINVAL, -E2BIG */
+int engine_check_init_data(const void *data, size_t size, const int *fds, size_t fds_count);
 int engine_set_init_data(
 	struct brood_pool *pool, const void *data, size_t size, const int *fds, size_t fds_count);
 /* pool: NULL: all */

@@ -13,7 +13,7 @@
 
 #define STATUS_MAX 200 /* bytes of a status for systemd */
 
-static int init_data_check(const void *data, size_t size, const int *fds, size_t fds_count)
+int engine_check_init_data(const void *data, size_t size, const int *fds, size_t fds_count)
 {
 	if (size > (size_t)1 << 30)
 		return fail_with(-E2BIG,
@@ -68,7 +68,7 @@ int engine_set_init_data(
 	_cleanup_close_ int memfd = -1;
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
 	struct frame f;
-	int r = init_data_check(data, size, fds, fds_count);
+	int r = engine_check_init_data(data, size, fds, fds_count);
 
 	if (r < 0)
 		return r;

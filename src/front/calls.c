@@ -113,8 +113,9 @@ ssize_t brood_callv_named(struct brood *brood, brood_fn *fn, const char *name,
 		return r;
 	all = malloc(size + 1);
 	if (!all) {
-		engine_error("brood_callv: out of memory");
-		return -ENOMEM;
+		struct engine_job job = job_of(fn, name, options);
+
+		return engine_call_without_memory(brood, &job, ret_verdict);
 	}
 	for (size_t i = 0; i < request_count; at += request[i++].iov_len)
 		if (request[i].iov_len > 0)

@@ -30,6 +30,7 @@ static struct {
 	int channel[2]; /* [0] the engine's end */
 } mode;
 
+static const struct brood_init_data nothing = { .size = sizeof nothing };
 /* of each pool the newest first; under brood.lock */
 static struct init_version *versions[BROOD_POOLS_MAX];
 
@@ -125,15 +126,18 @@ int inline_start(const struct pool_setups *pools, struct brood **ret_brood)
 	mode.setups = NULL;
 	mode.channel[0] = mode.channel[1] = -1;
 	inline_run_options(&pools->list[0].options);
+	init_data_set(&nothing);
 	r = make(&b);
 	if (r < 0)
 		fail_system(r, "brood_start");
 	else if (call_inits() != 0)
 		r = -ECANCELED;
-	if (r < 0)
-		unmake(b);
-	else
+	if (r == 0) {
 		*ret_brood = b;
+		return 0;
+	}
+	init_data_set(NULL);
+	unmake(b);
 	return r;
 }
 
@@ -222,9 +226,10 @@ static int init_new(
 
 	if (!v)
 		return fail_system(-ENOMEM, "brood_set_init_data");
-	v->data = (struct brood_init_data){
-		.size = sizeof v->data, .data = v->bytes, .data_size = size, .fds = v->fds
-	};
+	v->data = (struct brood_init_data){ .size = sizeof v->data,
+		.data = size > 0 ? v->bytes : NULL,
+		.data_size = size,
+		.fds = fds_count > 0 ? v->fds : NULL };
 	if (size > 0)
 		memcpy(v->bytes, data, size);
 	while (v->data.fds_count < fds_count) {
@@ -247,17 +252,12 @@ int inline_set_init_data(
 	struct brood *b = pool->brood;
 	uint32_t number = pool->setup->number;
 	struct init_version *v = NULL;
-	int r = inline_check(b);
+	int r = engine_check_init_data(data, size, fds, fds_count);
 
-	if (r < 0)
-		return r;
-	if ((size > 0 && !data) || (fds_count > 0 && !fds))
-		return fail_with(
-			-EINVAL, "brood_set_init_data: a size is not 0 but its pointer is NULL");
-	if (fds_count > BROOD_INIT_FDS_MAX || size > (size_t)1 << 30)
-		return fail_with(-E2BIG, "brood_set_init_data: at most %d fds and 1 GiB",
-			BROOD_INIT_FDS_MAX);
-	r = init_new(data, size, fds, fds_count, &v);
+	if (r == 0)
+		r = inline_check(b);
+	if (r == 0)
+		r = init_new(data, size, fds, fds_count, &v);
 	if (r < 0)
 		return r;
 	engine_lock(b);

@@ -131,6 +131,7 @@ static void describe(
 		.request_size = (size_t)given->request_size,
 		.arg = h->arg,
 		.arg_size = given->options.arg_size,
+		.own_pair = h->has_bytes || job->fds.own_pair,
 		.name = h->name,
 		.tag = given->tag_size ? (const char *)h->arg + given->arg_size - given->tag_size
 				       : "",
@@ -146,11 +147,15 @@ static void describe(
 
 static void count(struct queue *l, int by)
 {
+	/* jobs of other queues begin and end at the same time */
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct stats_page *stats = l->brood->shared.stats_page;
 
 	l->leases.streamed += (uint32_t)by; /* brood_stop() waits for those */
+	pthread_mutex_lock(&lock);
 	atomic_fetch_add(&stats->busy, (uint32_t)by);
 	atomic_store(&stats->idle, atomic_load(&stats->busy) == 0);
+	pthread_mutex_unlock(&lock);
 }
 
 /* It runs: the fds are its own from now on. */
@@ -214,28 +219,28 @@ static bool call_function(struct here *h)
 	return taken;
 }
 
-/* The job may have closed its socket: then the number is somebody else's. */
+/* Its plugin could not be opened. */
+static void refuse(struct here *h)
+{
+	h->verdict.outcome = BROOD_REFUSED;
+	h->verdict.detail = BROOD_DETAIL_PLUGIN;
+	h->verdict.started = 0;
+	while (h->fds.count > 0)
+		close_fd(h->fds.fds[--h->fds.count]);
+	shutdown(h->worker.fd, SHUT_RDWR);
+	close_fd(h->worker.fd);
+}
+
 static void run(struct here *h)
 {
-	struct identity socket = { 0 };
 	bool taken = false;
 
-	identity_get(h->worker.fd, &socket);
 	if (h->plugin_size > 0)
 		h->fn = open_plugin(h);
-	if (h->fn) {
+	if (h->fn)
 		taken = call_function(h);
-	} else {
-		h->verdict.outcome = BROOD_REFUSED;
-		h->verdict.detail = BROOD_DETAIL_PLUGIN;
-		h->verdict.started = 0;
-		while (h->fds.count > 0)
-			close_fd(h->fds.fds[--h->fds.count]);
-	}
-	if (!taken && identity_is(h->worker.fd, &socket)) {
-		shutdown(h->worker.fd, SHUT_RDWR);
-		close_fd(h->worker.fd);
-	}
+	else
+		refuse(h);
 	if (h->has_bytes)
 		inline_bytes_end(&h->bytes, taken);
 }

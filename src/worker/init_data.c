@@ -7,7 +7,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-static struct brood_init_data init_data;
+static struct brood_init_data own; /* a worker's */
+/* NULL: this process runs no jobs */
+static const struct brood_init_data *_Atomic init_data;
 /* inline mode: what the job that this thread runs has instead; NULL: nothing else */
 static __thread const struct brood_init_data *here;
 
@@ -25,8 +27,8 @@ static int map_init_data(struct worker_config *c)
 	data = mmap(NULL, (size_t)c->init_data_size, PROT_READ, MAP_PRIVATE, c->init_memfd, 0);
 	if (data == MAP_FAILED)
 		return -errno;
-	init_data.data = data;
-	init_data.data_size = (size_t)c->init_data_size;
+	own.data = data;
+	own.data_size = (size_t)c->init_data_size;
 	return 0;
 }
 
@@ -35,30 +37,26 @@ int init_data_take(struct worker_config *c)
 	int r = map_init_data(c);
 
 	c->init_memfd = close_fd(c->init_memfd);
-	init_data.size = sizeof init_data;
-	init_data.version = c->init_version;
-	init_data.fds = c->init_fds_count ? c->init_fds : NULL;
-	init_data.fds_count = c->init_fds_count;
+	own.size = sizeof own;
+	own.version = c->init_version;
+	own.fds = c->init_fds_count ? c->init_fds : NULL;
+	own.fds_count = c->init_fds_count;
+	atomic_store(&init_data, &own);
 	return r;
 }
 
 int brood_get_init_data(struct brood_init_data *ret_data) BROOD_NOEXCEPT
 {
+	const struct brood_init_data *data = atomic_load(&init_data);
+
 	if (!ret_data)
 		return -EINVAL;
-	/* that is set in workers and inline mode */
-	if (!worker_is_self() && init_data.size == 0)
+	if (!data)
 		return -EPERM;
-	*ret_data = here ? *here : init_data;
+	*ret_data = here ? *here : *data;
 	return 0;
 }
 
 void init_data_here(const struct brood_init_data *data) { here = data; }
 
-void init_data_set(const struct brood_init_data *data)
-{
-	static const struct brood_init_data none;
-
-	init_data = data ? *data : none;
-	init_data.size = sizeof init_data;
-}
+void init_data_set(const struct brood_init_data *data) { atomic_store(&init_data, data); }

@@ -7,7 +7,10 @@
 
 /* Of a worker: maps the memfd, which is closed. 0 or -errno. */
 int init_data_take(struct worker_config *c);
-/* Of inline mode: memory and fds stay the caller's. NULL: nothing. */
+/*
+ * Of inline mode, where another thread may read it at the same time: the struct, its memory and its
+ * fds stay the caller's, and stay as they are for as long as jobs run. NULL: no more jobs run.
+ */
 void init_data_set(const struct brood_init_data *data);
 /* The same, for what this thread runs alone, until NULL is set. */
 void init_data_here(const struct brood_init_data *data);

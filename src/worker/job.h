@@ -41,6 +41,7 @@ struct job_request {
 /* What stands in for the worker in inline mode. */
 struct job_inline {
 	int fd;
+	bool own_pair; /* a socket pair that the library made */
 	uint64_t id;
 	size_t request_size;
 	const void *arg;

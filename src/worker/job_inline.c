@@ -13,6 +13,9 @@ static void take_inline_fds(struct brood_job *job)
 {
 	const struct job_inline *in = job->in_line;
 
+	files_take_socket(job, in->fd, in->own_pair);
+	if (identity_get(in->fd, &job->identity) < 0)
+		job->identity = (struct identity){ 0 };
 	for (size_t i = 0; i < in->fds_count && i < BROOD_JOB_FDS_MAX; i++) {
 		job->extra.fds[i] = in->fds[i];
 		if (identity_get(in->fds[i], &job->extra.identities[i]) < 0)
@@ -43,7 +46,6 @@ int job_inline_run(brood_fn *fn, const struct job_inline *in_line, bool *ret_too
 		.arg_size = in_line->arg_size,
 		.tag = in_line->tag,
 		.attempt = 1,
-		.fd = in_line->fd,
 		.stream = -1,
 		.cancel_fd = -1,
 		.in_line = in_line,
@@ -59,7 +61,7 @@ int job_inline_run(brood_fn *fn, const struct job_inline *in_line, bool *ret_too
 	for (int i = 0; i < STANDARD_FILES; i++)
 		standard_put_back(&standard, i);
 	soft_close_fd(&job);
-	files_close_extra(&job, true);
+	files_release(&job, true);
 	payload_unmap(&job);
 	give_inline_fds(&job);
 	files_close_back(&job);

@@ -224,6 +224,83 @@ static void hooks_logs_and_data(void)
 }
 Test(inline_mode, hooks_logs_and_data) { case_run(hooks_logs_and_data, 10000); }
 
+static int init_has_none(void *context)
+{
+	struct brood_init_data data;
+
+	return brood_get_init_data(&data) == 0 && data.version == 0 && data.data_size == 0 &&
+			data.fds_count == 0
+		? 0
+		: ++*(int *)context;
+}
+
+/* As in a worker, there is data of version 0 before any was set, and a wrong call says the same. */
+static void data_before_it_is_set(void)
+{
+	int wrong = 0, fds[BROOD_INIT_FDS_MAX + 1] = { 0 };
+	struct brood_options o = { .worker_init = init_has_none, .hook_context = &wrong };
+	struct brood_init_data data;
+	struct brood *brood;
+
+	CHECK_EQ(brood_get_init_data(&data), -EPERM);
+	brood = start_inline(&o);
+	CHECK_EQ(brood_get_init_data(NULL), -EINVAL);
+	CHECK_EQ(brood_set_init_data(brood, NULL, 1, fds, BROOD_INIT_FDS_MAX + 1), -E2BIG);
+	CHECK_EQ(brood_set_init_data(brood, NULL, 1, NULL, 0), -EINVAL);
+	CHECK_EQ(brood_set_init_data(brood, NULL, 0, NULL, 0), 1);
+	CHECK_EQ(brood_get_init_data(&data), 0);
+	CHECK_EQ(data.version, 1);
+	CHECK(!data.data && !data.fds);
+	CHECK_EQ(brood_stop(brood), 0);
+	CHECK_EQ(brood_get_init_data(&data), -EPERM);
+}
+Test(inline_mode, data_before_it_is_set) { case_run(data_before_it_is_set, 10000); }
+
+#define VERSIONS 3000u
+
+static int job_sees_one_version(struct brood_job *job)
+{
+	struct brood_init_data data;
+
+	(void)job;
+	for (int i = 0; i < 100; i++)
+		if (brood_get_init_data(&data) < 0 || data.data_size != data.version ||
+			(data.data_size > 0 && *(const char *)data.data != (char)data.version))
+			return 1;
+	return data.version == VERSIONS ? 2 : 0;
+}
+
+static void *reads_data(void *brood)
+{
+	int code;
+
+	while ((code = POOL_CALL(brood, job_sees_one_version).code) == 0)
+		;
+	CHECK_EQ(code, 2);
+	return NULL;
+}
+
+/* Threads run jobs while another one sets data: each job sees a version as it was set. */
+static void data_is_set_meanwhile(void)
+{
+	struct brood *brood = start_inline(NULL);
+	static char bytes[VERSIONS];
+	pthread_t threads[3];
+
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, reads_data, brood), 0);
+	for (uint32_t i = 1; i <= VERSIONS; i++) {
+		bytes[0] = (char)i;
+		CHECK_EQ(brood_set_init_data(brood, bytes, i, NULL, 0), i);
+	}
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	CHECK_EQ(pool_stats(brood).busy, 0);
+	CHECK_EQ(pool_stats(brood).idle, 1);
+	CHECK_EQ(brood_stop(brood), 0);
+}
+Test(inline_mode, data_is_set_meanwhile) { case_run(data_is_set_meanwhile, 30000); }
+
 static void init_says_no(void)
 {
 	int count = 7, fds = proc_own_fds();

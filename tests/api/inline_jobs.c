@@ -334,6 +334,31 @@ static void closed_without_job(void)
 }
 Test(inline_jobs, closed_without_job) { case_run(closed_without_job, 10000); }
 
+/* A job that is given a socket can block on it, and who talks on it reads its end. */
+static int job_leaves_unread(struct brood_job *job)
+{
+	return fcntl(brood_job_fd(job), F_GETFL) & O_NONBLOCK ? 1 : 0;
+}
+static void given_as_to_workers(void)
+{
+	struct brood *brood = start_inline(0);
+	struct brood_handle *handle;
+	struct brood_verdict v;
+	int pair[2];
+	char c;
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	CHECK_EQ(write(pair[0], "never read", 10), 10);
+	CHECK_EQ(brood_give(brood, job_leaves_unread, pair[1], NULL, &handle), 0);
+	CHECK_EQ(brood_wait(handle, 5000, &v), 0);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	CHECK_EQ(read(pair[0], &c, 1), 0);
+	close(pair[0]);
+	brood_release(handle);
+	CHECK_EQ(brood_stop(brood), 0);
+}
+Test(inline_jobs, given_as_to_workers) { case_run(given_as_to_workers, 10000); }
+
 /*
  * A job closes its socket, and something else gets the number: that is not the library's to close.
  */

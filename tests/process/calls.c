@@ -6,10 +6,12 @@
 #include "../helpers/pool.h"
 
 #include <criterion/criterion.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -372,3 +374,36 @@ static void misuse(void)
 	pool_stop(brood);
 }
 Test(calls, misuse) { case_run(misuse, 30000); }
+
+/* ---- no memory ---- */
+
+/* There is no memory to join the pieces: no job, but a verdict, as of any call that fails. */
+static void no_memory(void)
+{
+	struct iovec pieces[2] = { { &brood, (size_t)SSIZE_MAX / 2 }, { &brood, 1000 } };
+	struct brood_job_options wrong = { .size = 7 };
+	struct brood_verdict v = { .code = 77 };
+
+	start(1);
+	CHECK_EQ(brood_callv(brood, job_echo, pieces, 2, NULL, 0, &wrong, &v), -EINVAL);
+	CHECK_EQ(v.code, 77);
+	CHECK_EQ(brood_callv(brood, job_echo, pieces, 2, NULL, 0, NULL, &v), -ENOMEM);
+	CHECK_CONTAINS(brood_error(), "memory");
+	verdict_is(&v, BROOD_REFUSED, BROOD_DETAIL_NONE);
+	CHECK_EQ(v.code, 0);
+	CHECK_EQ(v.started, 0);
+	CHECK_GT(v.id, 0);
+	CHECK_STR(v.name, "job_echo");
+	CHECK_EQ(brood_callv(brood, job_echo, pieces, 2, NULL, 0, NULL, NULL), -ENOMEM);
+	pool_stop(brood);
+}
+
+/* Its malloc() ends the program where ours returns NULL. */
+extern void __asan_init(void) __attribute__((weak));
+
+Test(calls, pieces_without_memory)
+{
+	if (__asan_init)
+		cr_skip_test("AddressSanitizer");
+	case_run(no_memory, 20000);
+}
