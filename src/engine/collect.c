@@ -390,9 +390,7 @@ void collect_done(struct lease *lease)
 			return;
 		}
 		lease->collected = sequence;
-		/* A job without bytes may have been given before the space began at the front. */
-		lease->space.tail = MAX(
-			lease->space.tail, lease->entries[sequence % RING_DEPTH].end);
+		ring_space_give_back(&lease->space, lease->entries[sequence % RING_DEPTH].end);
 	}
 	atomic_store_explicit(&lease->down->collected, done, memory_order_release);
 	l->leases.wakes |= l->kind == QUEUE_CALLERS;

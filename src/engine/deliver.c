@@ -16,13 +16,11 @@ static void tell(struct queue *l, struct progress *progress)
 
 	progress_init(&batch);
 	progress_move(progress, &batch);
-	l->results.delivering++;
 	/* Workers hear of jobs that were placed: nobody may come by until the callback is over. */
 	ring_in_flush(l);
 	queue_unlock(l);
 	progress_tell(&batch);
 	queue_lock(l);
-	l->results.delivering--;
 }
 
 void deliver_progress(struct queue *l, struct progress *progress)
@@ -111,13 +109,11 @@ int deliver(struct queue *l)
 		container_of(link, struct queue_job, link)->tell.result = RESULT_OUT;
 	}
 	if (!list_empty(&batch)) {
-		l->results.delivering++;
 		delivering_queue = l;
 		queue_unlock(l);
 		call_back(&batch);
 		queue_lock(l);
 		delivering_queue = before;
-		l->results.delivering--;
 		list_for_each_safe(link, tmp, &batch)
 			queue_jobs_free(l, container_of(link, struct queue_job, link));
 		place_waiting(l);

@@ -110,6 +110,7 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	list_init(&b->dispatcher.link);
 	list_init(&b->calls);
 	list_init(&b->out);
+	list_init(&b->log_waits);
 	list_init(&b->followers);
 	list_init(&b->spare);
 	list_init(&b->queues.list);

@@ -107,7 +107,8 @@ struct brood {
 	struct waiter *reader;    /* dispatches right now: needs no poke */
 	struct waiter dispatcher; /* stands for brood_dispatch() as the reader */
 	struct list followers, spare;
-	bool logging; /* a thread runs the log callback */
+	bool logging;          /* a thread runs the log callback */
+	struct list log_waits; /* inboxes of queues that do not watch the log meanwhile */
 	bool log_ended;
 	uint32_t news; /* verdicts that brood_dispatch() has not counted yet */
 	bool news_set; /* news_fd is readable */

@@ -27,6 +27,18 @@ void inbox_add_lease(struct lease_news *news)
 	inbox_add(news->to, &news->link, &news->to->leases);
 }
 
+void inbox_log_free(struct list *waits)
+{
+	list_for_each_safe(link, tmp, waits) {
+		struct inbox *inbox = container_of(link, struct inbox, log);
+
+		list_remove(link);
+		inbox->log_free = true;
+		atomic_store_explicit(&inbox->full, true, memory_order_release);
+		inbox_poke(inbox);
+	}
+}
+
 void inbox_lease_refused(struct lease_news *news, enum brood_detail detail)
 {
 	news->over = (struct message_lease_over){

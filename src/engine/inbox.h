@@ -20,6 +20,8 @@ struct inbox {
 	/* guarded by: brood.lock */
 	struct list leases;  /* of which something was said */
 	struct list handles; /* of handed-off submits */
+	struct list log;     /* in brood.log_waits: its queue does not watch the log */
+	bool log_free;       /* the log callback is through: watch the log again */
 };
 
 /* A lease's part, under brood.lock but for `to` and the figures of `over` once the queue has it. */
@@ -39,6 +41,8 @@ void inbox_poke(struct inbox *inbox);
 /* Under brood.lock: something was said of the lease or the handle that `link` is in. */
 void inbox_add(struct inbox *inbox, struct list *link, struct list *to);
 void inbox_add_lease(struct lease_news *news);
+/* the log can be read again: for each of these */
+void inbox_log_free(struct list *waits);
 /* The wish for the lease never came to the supervisor. */
 void inbox_lease_refused(struct lease_news *news, enum brood_detail detail);
 

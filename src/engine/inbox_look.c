@@ -278,6 +278,18 @@ static void look_at_leases(struct queue *l)
 	}
 }
 
+/* See pump.c. */
+static void watch_log_again(struct queue *l)
+{
+	struct brood *b = l->brood;
+
+	engine_lock(b);
+	if (l->inbox.log_free && !b->log_ended && !l->fds.gone && !atomic_load(&b->queues_ended))
+		queue_watch(l, b->log_fd, EPOLLIN | EPOLLEXCLUSIVE, QUEUE_EVENT_LOG);
+	l->inbox.log_free = false;
+	engine_unlock(b);
+}
+
 void inbox_look(struct queue *l)
 {
 	if (!atomic_load_explicit(&l->inbox.full, memory_order_acquire))
@@ -286,6 +298,7 @@ void inbox_look(struct queue *l)
 	atomic_store_explicit(&l->inbox.full, false, memory_order_release);
 	look_at_leases(l);
 	stream_inbox(l);
+	watch_log_again(l);
 }
 
 void inbox_look_at_others(struct queue *own)

@@ -8,6 +8,7 @@
 
 #include "channel.h"
 #include "engine_root.h"
+#include "inbox.h"
 #include "waiter.h"
 
 #include "../wire/frame.h"
@@ -84,6 +85,7 @@ void loglines_read(struct brood *b, int limit)
 	engine_lock(b);
 	b->logging = false;
 	b->log_ended |= r < 0;
+	inbox_log_free(&b->log_waits);
 	if (b->state == ENGINE_STOPPED)
 		return;
 	if (b->log_ended)

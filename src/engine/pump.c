@@ -22,19 +22,34 @@
 
 #define LOG_BATCH 32
 
+/*
+ * Under brood.lock. Nobody reads the log now: without this its fd would be readable all the time,
+ * and the leader would spin. The thread that is in the log callback says when it is through
+ * (loglines.c), and inbox_look() watches again.
+ */
+static void unwatch_log(struct queue *l)
+{
+	struct brood *b = l->brood;
+
+	if (l->fds.gone)
+		return;
+	epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, b->log_fd, NULL);
+	if (!b->log_ended && list_empty(&l->inbox.log))
+		list_append(&l->inbox.log, &b->log_waits);
+}
+
 void pump_channel(struct queue *l, bool logs)
 {
 	struct brood *b = l->brood;
 
 	engine_lock(b);
-	/* nobody reads them: they would be readable for ever */
-	if (logs && b->log_ended && !l->fds.gone)
-		epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, b->log_fd, NULL);
+	if (logs && (b->log_ended || b->logging))
+		unwatch_log(l);
 	if (channel_ours(b)) {
 		if (b->out_state == OUT_FULL || unsent_due(b))
 			out_flush(b);
 		channel_read(b, NULL, NULL);
-		if (logs && !l->results.delivering) {
+		if (logs && !l->results.no_logs && loglines_wanted(b)) {
 			/* The callback must not find the queue locked. */
 			engine_unlock(b);
 			queue_unlock(l);

@@ -67,7 +67,7 @@ struct queue_results {
 	struct list list, taken, waited;
 	size_t count, taken_count; /* taken_count: of both that were taken */
 	struct list talkers;       /* submitted jobs with progress that is to be told */
-	uint32_t delivering;       /* callbacks run: wakes wait for their end */
+	bool no_logs; /* who looks has other locks, too, which the log callback may need */
 	/* who holds the lock takes the results: nobody else need be woken for them */
 	bool taking;
 	bool delivering_next; /* and delivers: a poke has done its work */

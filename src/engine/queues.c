@@ -165,8 +165,8 @@ int queues_new(struct brood_pool *pool, enum queue_kind kind, struct queue **ret
 	pthread_mutex_init(&l->lock, NULL);
 	struct list *lists[] = { &l->listed.link, &l->jobs.spare, &l->sleep.followers,
 		&l->results.list, &l->results.taken, &l->leases.list, &l->leases.idle,
-		&l->inbox.leases, &l->inbox.handles, &l->results.talkers, &l->results.callbacks,
-		&l->results.waited, &l->waiting.paused };
+		&l->inbox.leases, &l->inbox.handles, &l->inbox.log, &l->results.talkers,
+		&l->results.callbacks, &l->results.waited, &l->waiting.paused };
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		list_init(lists[i]);
 	rank_init(&l->waiting.ranks);
@@ -225,6 +225,7 @@ void queues_free(struct queue *l)
 		queue_jobs_free(l, job);
 	}
 	engine_lock(b);
+	list_remove(&l->inbox.log);
 	add_stats(&l->pool->counts, l);
 	engine_unlock(b);
 	queue_unlock(l);
@@ -305,7 +306,7 @@ void queues_each(struct brood *b, void (*each)(struct queue *l, void *context), 
 /* The log callback must not find brood.queues.lock taken; brood_stop() reads the log itself. */
 static void look_without_logs(struct queue *l)
 {
-	l->results.delivering++;
+	l->results.no_logs = true;
 	/*
 	 * nobody else does meanwhile: a poke that stands would keep the stop from sleeping.
 	 * queues_over() pokes again
@@ -313,7 +314,7 @@ static void look_without_logs(struct queue *l)
 	l->results.delivering_next = true;
 	sleep_look(l);
 	l->results.delivering_next = false;
-	l->results.delivering--;
+	l->results.no_logs = false;
 }
 
 static void drain(struct queue *l, void *open)

@@ -53,6 +53,7 @@ static void count_submitted(struct queue *l, struct brood_pool *pool)
 static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 {
 	bool handoff = is_handed_off(l, given);
+	uint32_t news = l->results.news;
 	struct queue_job *job;
 	uint64_t id;
 	int r;
@@ -85,6 +86,9 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 		*ret_id = id;
 	if (!(given->options.flags & BROOD_JOB_MORE) && !deliver_here(l))
 		ring_in_flush(l);
+	/* refused on its way to a worker: no other thread tells a loop that polls */
+	if (l->results.news != news && l->sleep.polled)
+		inbox_poke(&l->inbox);
 	return 0;
 }
 

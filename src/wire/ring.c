@@ -57,3 +57,8 @@ int64_t ring_space_take(struct ring_space *space, uint32_t need, uint32_t align,
 	*ret_end = space->head;
 	return (int64_t)(at & mask);
 }
+
+void ring_space_give_back(struct ring_space *space, uint64_t end)
+{
+	space->tail = MAX(space->tail, end);
+}
