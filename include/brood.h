@@ -1041,8 +1041,9 @@ typedef int brood_map_progress_fn(void *context, const struct brood_map_progress
 /* The options of brood_map(). brood_map(3) tells more. Since: 0.3.0. */
 struct brood_map_options {
 	size_t size;
-	uint32_t flags;       /* enum brood_map_flags */
-	uint32_t at_once;     /* items out at a time, at most 65536; 0: 2 x workers */
+	uint32_t flags; /* enum brood_map_flags */
+	/* items out at a time, at most 65536; 0: 2 x workers, up to 256 while items are short */
+	uint32_t at_once;
 	uint32_t progress_ms; /* the time between two calls of on_progress; 0: 100 */
 	/*
 	 * ORDERED: results that wait for an earlier item. An item is given only if it is less than

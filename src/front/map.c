@@ -20,7 +20,8 @@
 #include <stdlib.h>
 #include <sys/uio.h>
 
-#define BATCH        64u /* results that are taken at once */
+#define BATCH        64u  /* results that are taken at once */
+#define ADAPTS_TO    256u /* the most items that are out where the program gave no number */
 #define PAUSE_MIN_MS 1u
 #define PAUSE_MAX_MS 20u
 
@@ -174,6 +175,18 @@ static void put_back(struct map *m, struct sent *sent)
 	m->free = sent;
 }
 
+/* A handed-off job has one of the places in the backlog, which all threads share: no more of it. */
+static void ended(struct map *m, size_t index, const struct brood_result *result)
+{
+	const struct brood_verdict *v = &result->verdict;
+
+	window_ended(&m->window);
+	m->not_done += v->outcome != BROOD_DONE;
+	if (v->path == BROOD_PATH_LEASE)
+		window_measured(&m->window, v->run_us * NS_PER_US,
+			m->items[index].iov_len + result->reply_size);
+}
+
 /* Takes a batch of results. Returns how many. */
 static int take(struct map *m, const struct brood_result **results)
 {
@@ -183,8 +196,7 @@ static int take(struct map *m, const struct brood_result **results)
 		struct sent *sent = results[i]->context;
 
 		sent->id = 0;
-		window_ended(&m->window);
-		m->not_done += results[i]->verdict.outcome != BROOD_DONE;
+		ended(m, sent->index, results[i]);
 	}
 	return n;
 }
@@ -303,7 +315,7 @@ static void cancel(struct map *m)
 static int set_size(struct map *m, size_t count)
 {
 	struct brood_stats stats;
-	size_t at_once = m->options.at_once;
+	size_t at_once = m->options.at_once, most;
 
 	if (at_once == 0 && brood_pool_stats(m->pool, &stats) == 0)
 		at_once = 2 * (size_t)stats.workers;
@@ -311,7 +323,12 @@ static int set_size(struct map *m, size_t count)
 		at_once = 1;
 	at_once = MAX(1, MIN(at_once, MIN(count, MAP_AT_ONCE_MAX)));
 	window_init(&m->window, count, at_once);
-	m->sent_count = at_once + BATCH;
+	most = MAX(at_once, MIN(count, ADAPTS_TO));
+	if (m->options.at_once || m->way == ROLE_INLINE)
+		most = at_once;
+	else
+		window_adapt(&m->window, most);
+	m->sent_count = most + BATCH;
 	m->sent = calloc(m->sent_count, sizeof *m->sent);
 	if (!m->sent)
 		return -ENOMEM;

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MEAN_OF 8                   /* the mean is about so many items old */
+#define LONG_NS UINT64_C(100000000) /* longer ones count as so long: others are seen soon after */
+
 /* A caller that breaks these rules has a bug. The program must not go on with a wrong order. */
 static void need(bool holds)
 {
@@ -26,6 +29,45 @@ void window_order(struct window *w, struct window_slot *slots, size_t room, uint
 	w->slots = slots;
 	w->room = room;
 	w->bytes_room = bytes_room;
+}
+
+/* Each item may be long until it was seen to be short. */
+void window_adapt(struct window *w, size_t most)
+{
+	w->pace = (struct window_pace){
+		.least = w->at_once, .most = most, .run_ns = WINDOW_AHEAD_NS
+	};
+}
+
+static uint64_t mean(uint64_t before, uint64_t value)
+{
+	return before - before / MEAN_OF + value / MEAN_OF;
+}
+
+/* Two a worker, and each of them takes as long as all that is ahead: that is `least`. */
+static uint64_t wanted(const struct window_pace *p)
+{
+	uint64_t by_time = p->least * WINDOW_AHEAD_NS / (p->run_ns + 1) / 2;
+	uint64_t by_bytes = WINDOW_AHEAD_BYTES / (p->bytes + 1);
+
+	return by_time < by_bytes ? by_time : by_bytes;
+}
+
+/* By one an item at most, so that the number has doubled when all that is out has ended. */
+void window_measured(struct window *w, uint64_t run_ns, uint64_t bytes)
+{
+	struct window_pace *p = &w->pace;
+	uint64_t want;
+
+	if (p->most == 0)
+		return;
+	p->run_ns = mean(p->run_ns, run_ns < LONG_NS ? run_ns : LONG_NS);
+	p->bytes = mean(p->bytes, bytes);
+	want = wanted(p);
+	if (want > w->at_once && w->at_once < p->most)
+		w->at_once++;
+	else if (want < w->at_once)
+		w->at_once = want > p->least ? (size_t)want : p->least;
 }
 
 bool window_open(const struct window *w)

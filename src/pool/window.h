@@ -11,6 +11,11 @@
  * nothing is out, nothing is held either, so the window is open: a map always gets on.
  *
  * As they come, each result has its turn at once, and `told` is a number of items.
+ *
+ * How many may be out (`at_once`) is what the program says. Where it says nothing, the number grows
+ * while items are short and small: giving an item and hearing of its end costs microseconds each
+ * time that a thread has to be woken for it, and nothing when others are on their way. The number
+ * stays so low that all that is out takes a moment (WINDOW_AHEAD_NS a worker) and few bytes.
  */
 #ifndef BROOD_POOL_WINDOW_H
 #define BROOD_POOL_WINDOW_H
@@ -19,9 +24,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define WINDOW_AHEAD_NS    UINT64_C(500000)    /* run time of what is out, a worker */
+#define WINDOW_AHEAD_BYTES (UINT64_C(1) << 20) /* requests and replies of what is out */
+
 struct window_slot {
 	void *result; /* the caller's; NULL: none is held */
 	uint64_t bytes;
+};
+struct window_pace {
+	size_t least, most; /* of at_once; most 0: at_once is the program's */
+	/* of an item, a mean in which the last ones count most */
+	uint64_t run_ns, bytes;
 };
 struct window {
 	size_t count; /* items of the map */
@@ -31,6 +44,7 @@ struct window {
 	size_t out;   /* items given, without a result */
 	size_t at_once;
 	bool over; /* give no more */
+	struct window_pace pace;
 	/* in order; room 0: as they come */
 	struct window_slot *slots; /* the caller's, `room` of them, zero at first */
 	size_t room, held;
@@ -39,6 +53,11 @@ struct window {
 
 void window_init(struct window *w, size_t count, size_t at_once);
 void window_order(struct window *w, struct window_slot *slots, size_t room, uint64_t bytes_room);
+
+/* at_once, which is two a worker now, may grow to `most`, and shrinks again to what it was. */
+void window_adapt(struct window *w, size_t most);
+/* An item has run for so long. bytes: of its request and its reply. */
+void window_measured(struct window *w, uint64_t run_ns, uint64_t bytes);
 
 /* May the item `next` be given? */
 bool window_open(const struct window *w);

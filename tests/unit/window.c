@@ -174,6 +174,85 @@ Test(unit_window, all_that_is_held_can_be_dropped)
 	cr_assert_eq(w.held, 0);
 }
 
+/* ---- how many at once ---- */
+
+/* One item after the other ends, and has run for so long. */
+static void end_many(struct window *w, int count, uint64_t run_ns, uint64_t bytes)
+{
+	for (int i = 0; i < count; i++) {
+		size_t before = w->at_once;
+
+		give_all(w);
+		window_ended(w);
+		window_told(w);
+		window_measured(w, run_ns, bytes);
+		cr_assert_leq(w->at_once, before + 1, "it does not jump");
+	}
+}
+
+Test(unit_window, many_short_items_are_out)
+{
+	struct window w;
+
+	window_init(&w, SIZE_MAX, 4);
+	window_adapt(&w, 256);
+	end_many(&w, 1000, 1000, 100);
+	cr_assert_eq(w.at_once, 256);
+	end_many(&w, 100, 20 * NS_PER_MS, 100);
+	cr_assert_eq(w.at_once, 4, "no fewer than two a worker");
+	end_many(&w, 1000, 0, 0);
+	cr_assert_eq(w.at_once, 256);
+}
+
+Test(unit_window, what_is_out_takes_a_moment)
+{
+	struct window w;
+
+	window_init(&w, SIZE_MAX, 8);
+	window_adapt(&w, 256);
+	end_many(&w, 1000, WINDOW_AHEAD_NS / 10, 100);
+	cr_assert_geq(w.at_once, 38, "%zu", w.at_once);
+	cr_assert_leq(w.at_once, 40, "four workers, each with ten that take a tenth of it");
+	end_many(&w, 1000, WINDOW_AHEAD_NS / 2, 100);
+	cr_assert_eq(w.at_once, 8);
+}
+
+Test(unit_window, what_is_out_has_few_bytes)
+{
+	struct window w;
+
+	window_init(&w, SIZE_MAX, 4);
+	window_adapt(&w, 256);
+	end_many(&w, 1000, 1000, WINDOW_AHEAD_BYTES / 16);
+	cr_assert_geq(w.at_once, 15);
+	cr_assert_leq(w.at_once, 17);
+	end_many(&w, 1000, 1000, 10 * WINDOW_AHEAD_BYTES);
+	cr_assert_eq(w.at_once, 4);
+}
+
+/* One item that hangs makes it small, and it grows again. */
+Test(unit_window, it_forgets_a_long_item)
+{
+	struct window w;
+
+	window_init(&w, SIZE_MAX, 4);
+	window_adapt(&w, 256);
+	end_many(&w, 1000, 1000, 100);
+	end_many(&w, 1, 1000 * NS_PER_S, 100);
+	cr_assert_eq(w.at_once, 4);
+	end_many(&w, 600, 1000, 100);
+	cr_assert_eq(w.at_once, 256);
+}
+
+Test(unit_window, what_the_program_says_stays)
+{
+	struct window w;
+
+	window_init(&w, SIZE_MAX, 7);
+	end_many(&w, 1000, 0, 0);
+	cr_assert_eq(w.at_once, 7);
+}
+
 /*
  * At random: any item that is out may end next. What always holds: no more out than at_once, the
  * window is never wider than it may be, told items are in order, and the map gets to its end.
