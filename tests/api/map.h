@@ -122,15 +122,6 @@ static inline int on_number(void *context, size_t index, const struct brood_resu
 #define WORK_MAP(w, fn) \
 	brood_map((w)->brood, fn, (w)->items, (w)->count, &(w)->options, on_number, w)
 
-/* The call gives this error, and brood_error() these words. */
-#define REFUSES(call, error, words)                                                             \
-	do {                                                                                    \
-		ssize_t refused_ = (ssize_t)(call);                                             \
-		CHECK_MSG(refused_ == (error), "%zd instead of %d: %s", refused_, (int)(error), \
-			brood_error());                                                         \
-		CHECK_CONTAINS(brood_error(), words);                                           \
-	} while (0)
-
 static inline void run_inline(void *body)
 {
 	mode = BROOD_INLINE;

@@ -3,6 +3,7 @@
  * json.c - the results for programs: rows by mode and name. A row that could not be measured is
  * null and has a note. Times are in microseconds.
  */
+#include "../../tools/load/json_text.h"
 #include "bench.h"
 
 #include <stdlib.h>
@@ -11,26 +12,10 @@
 
 #define SCHEMA "brood-bench/1"
 
-static void put_text(FILE *file, const char *text)
-{
-	fputc('"', file);
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '"' || c == '\\')
-			fprintf(file, "\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
-			fprintf(file, "\\u%04x", c);
-		else
-			fputc(c, file);
-	}
-	fputc('"', file);
-}
-
 static void put_key_text(FILE *file, const char *key, const char *text)
 {
 	fprintf(file, ", \"%s\": ", key);
-	put_text(file, text);
+	json_put_text(file, text);
 }
 
 static void put_number(FILE *file, const char *key, double value, bool there)
@@ -58,7 +43,7 @@ static void put_row(FILE *file, const struct group *g, enum mode mode, const str
 	bool times = row->unit == UNIT_US;
 
 	fputs("    ", file);
-	put_text(file, row->name);
+	json_put_text(file, row->name);
 	fprintf(file, ": { \"unit\": \"%s\"", times ? "us" : "count");
 	put_number(file, "value", f.median, f.there);
 	put_number(file, "min", f.min, f.there);

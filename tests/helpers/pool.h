@@ -39,6 +39,15 @@ struct brood_verdict pool_call_with(
 void verdict_is(
 	const struct brood_verdict *v, enum brood_outcome outcome, enum brood_detail detail);
 
+/* The call returns this error, and brood_error() has these words. */
+#define REFUSES(call, error, words)                                                             \
+	do {                                                                                    \
+		ssize_t refused_ = (ssize_t)(call);                                             \
+		CHECK_MSG(refused_ == (error), "%zd instead of %d: %s", refused_, (int)(error), \
+			brood_error());                                                         \
+		CHECK_CONTAINS(brood_error(), words);                                           \
+	} while (0)
+
 int job_nothing(struct brood_job *job);
 /* reads to the end, and writes back meanwhile */
 int job_echo(struct brood_job *job);

@@ -21,15 +21,6 @@ TestSuite(arguments, .timeout = 120);
 static struct brood *brood;
 static struct brood_queue *own_queue;
 
-/* The call returns this error, and brood_error() has these words. */
-#define REFUSES(call, error, words)                                                             \
-	do {                                                                                    \
-		ssize_t refused_ = (ssize_t)(call);                                             \
-		CHECK_MSG(refused_ == (error), "%zd instead of %d: %s", refused_, (int)(error), \
-			brood_error());                                                         \
-		CHECK_CONTAINS(brood_error(), words);                                           \
-	} while (0)
-
 static void start(void)
 {
 	struct brood_options options = { .workers = 2 };

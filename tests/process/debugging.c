@@ -15,50 +15,57 @@
 
 TestSuite(debugging, .timeout = 120);
 
-static void stopped_worker(void)
+static struct brood *brood;
+static pid_t worker;
+static int fd;
+
+/* A job for a worker that is stopped. */
+static struct brood_handle *give_to_stopped(uint32_t flags)
 {
 	struct brood_options options = {
-		.workers = 1, .flags = BROOD_DEBUGGING, .run_ms = 50, .log = note_log
+		.workers = 1, .flags = flags, .run_ms = 50, .log = note_log
 	};
-	struct brood *brood = pool_start(&options);
 	struct brood_handle *h;
-	struct brood_verdict v;
-	pid_t worker = pool_ask_pid(brood);
-	int fd;
 
+	brood = pool_start(&options);
+	worker = pool_ask_pid(brood);
 	kill(worker, SIGSTOP);
 	CHECK(WAIT_UNTIL(proc_state(worker) == 'T', 5000));
 	CHECK_EQ(brood_open(brood, job_nothing, NULL, &fd, &h), 0);
-	CHECK_EQ(brood_wait(h, 500, &v), -ETIMEDOUT); /* ten times its deadline */
-	CHECK(proc_alive(worker));
-	kill(worker, SIGCONT);
-	CHECK_EQ(brood_wait(h, 10000, &v), 0);
-	CHECK_EQ(v.outcome, BROOD_DONE);
-	CHECK_EQ(v.pid, worker);
+	return h;
+}
+
+static struct brood_verdict verdict_of(struct brood_handle *h)
+{
+	struct brood_verdict v;
+
+	CHECK_EQ(brood_wait(h, 20000, &v), 0);
 	brood_release(h);
 	close(fd);
 	pool_stop(brood);
+	return v;
+}
+
+static void stopped_worker(void)
+{
+	struct brood_handle *h = give_to_stopped(BROOD_DEBUGGING);
+	struct brood_verdict v;
+
+	CHECK_EQ(brood_wait(h, 500, &v), -ETIMEDOUT); /* ten times its deadline */
+	CHECK(proc_alive(worker));
+	kill(worker, SIGCONT);
+	v = verdict_of(h);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	CHECK_EQ(v.pid, worker);
 }
 Test(debugging, stopped_worker_is_spared) { case_run(stopped_worker, 30000); }
 
 static void without_it(void)
 {
-	struct brood_options options = { .workers = 1, .run_ms = 50, .log = note_log };
-	struct brood *brood = pool_start(&options);
-	struct brood_verdict v;
-	struct brood_handle *h;
-	pid_t worker = pool_ask_pid(brood);
-	int fd;
+	struct brood_verdict v = verdict_of(give_to_stopped(0));
 
-	kill(worker, SIGSTOP);
-	CHECK(WAIT_UNTIL(proc_state(worker) == 'T', 5000));
-	CHECK_EQ(brood_open(brood, job_nothing, NULL, &fd, &h), 0);
-	CHECK_EQ(brood_wait(h, 10000, &v), 0);
 	CHECK_EQ(v.outcome, BROOD_TIMED_OUT);
 	CHECK(!v.started);
-	brood_release(h);
-	close(fd);
-	pool_stop(brood);
 }
 Test(debugging, otherwise_it_is_not) { case_run(without_it, 30000); }
 
@@ -74,27 +81,23 @@ static void stopped_in_a_job(enum brood_path path, uint32_t flags)
 	struct brood_options options = {
 		.workers = 1, .flags = flags, .run_ms = 300, .grace_ms = 1, .log = note_log
 	};
-	struct brood *brood = pool_start(&options);
 	struct brood_job_options o = { .size = sizeof o, .dispatch = path };
 	struct brood_handle *h;
 	struct brood_verdict v;
-	pid_t worker = pool_ask_pid(brood);
-	int fd;
 
+	brood = pool_start(&options);
+	worker = pool_ask_pid(brood);
 	CHECK_EQ(brood_open(brood, stops_itself, &o, &fd, &h), 0);
 	if (flags & BROOD_DEBUGGING) {
 		CHECK_EQ(brood_wait(h, 2500, &v), -ETIMEDOUT);
 		CHECK_EQ(proc_state(worker), 'T');
 		kill(worker, SIGCONT);
 	}
-	CHECK_EQ(brood_wait(h, 20000, &v), 0);
+	v = verdict_of(h);
 	CHECK_EQ(v.outcome, flags & BROOD_DEBUGGING ? BROOD_DONE : BROOD_TIMED_OUT);
 	CHECK_EQ(v.path, path);
 	CHECK_EQ(v.pid, worker);
 	CHECK(v.started);
-	brood_release(h);
-	close(fd);
-	pool_stop(brood);
 }
 static void debugged_in_a_job(void *path)
 {
@@ -115,6 +118,22 @@ Test(debugging, in_the_middle_of_a_job_on_lease)
 
 /* ---- handlers that stay ---- */
 
+/* What comes of a job in a pool that keeps this signal's disposition, or does not. */
+static struct brood_verdict with_signal(int sig, bool keep, brood_fn *fn)
+{
+	const int signals[] = { sig };
+	struct brood_options options = { .workers = 1,
+		.keep_signals = keep ? signals : NULL,
+		.keep_signals_count = keep ? 1 : 0,
+		.log = note_log };
+	struct brood_verdict v;
+
+	brood = pool_start(&options);
+	v = pool_call(brood, fn, "job", "", 0, NULL);
+	pool_stop(brood);
+	return v;
+}
+
 static int breaks_a_pipe(struct brood_job *job)
 {
 	int p[2];
@@ -130,21 +149,14 @@ static int breaks_a_pipe(struct brood_job *job)
 
 static void kept_ignored(void *keep)
 {
-	const int signals[] = { SIGPIPE };
-	struct brood_options options = { .workers = 1,
-		.keep_signals = keep ? signals : NULL,
-		.keep_signals_count = keep ? 1 : 0,
-		.log = note_log };
-	struct brood *brood;
 	struct brood_verdict v;
 
 	signal(SIGPIPE, SIG_IGN);
-	brood = pool_start(&options);
-	v = POOL_CALL(brood, breaks_a_pipe);
+	v = with_signal(SIGPIPE, keep, breaks_a_pipe);
 	CHECK_EQ(v.outcome, keep ? BROOD_DONE : BROOD_CRASHED);
 	CHECK_EQ(v.signal, keep ? 0 : SIGPIPE);
-	pool_stop(brood);
 }
+
 Test(debugging, kept_dispositions)
 {
 	case_run_with(kept_ignored, (void *)1, 20000);
@@ -169,22 +181,15 @@ static int segfaults(struct brood_job *job)
 
 static void kept_handlers(void *keep)
 {
-	const int signals[] = { SIGSEGV };
-	struct brood_options options = { .workers = 1,
-		.keep_signals = keep ? signals : NULL,
-		.keep_signals_count = keep ? 1 : 0,
-		.log = note_log };
-	struct brood *brood;
 	struct brood_verdict v;
 
 	signal(SIGSEGV, reporter);
-	brood = pool_start(&options);
-	v = POOL_CALL(brood, segfaults);
+	v = with_signal(SIGSEGV, keep, segfaults);
 	CHECK_EQ(v.outcome, BROOD_CRASHED);
 	CHECK_EQ(v.signal, SIGSEGV);
 	CHECK_EQ(atomic_load((atomic_uint *)case_shared()), keep ? 1 : 0);
-	pool_stop(brood);
 }
+
 Test(debugging, kept_handlers_report)
 {
 	case_run_with(kept_handlers, (void *)1, 20000);
@@ -215,12 +220,13 @@ static void hold_dead(pid_t pid)
 static void traced_guard(void)
 {
 	struct brood_job_options handed_off = { .dispatch = BROOD_PATH_HANDOFF };
-	struct brood *brood = pool_start_workers(1);
-	pid_t supervisor = proc_supervisor(), guard, fresh, tracer;
+	pid_t supervisor, guard, fresh, tracer;
 	atomic_int *step = case_shared();
 	uint64_t until;
 	int status;
 
+	brood = pool_start_workers(1);
+	supervisor = proc_supervisor();
 	CHECK(WAIT_UNTIL((guard = proc_guard(supervisor)) > 0, 10000));
 	tracer = fork();
 	if (tracer == 0)

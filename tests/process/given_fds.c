@@ -242,34 +242,53 @@ static pid_t stopped_worker(void)
 	return pid;
 }
 
-static void taken_back(void)
+/* A job with a socket and the end of a pipe, which its worker does not read. */
+struct unread {
+	struct brood_handle *handle;
+	int fd, pipe;
+	pid_t worker;
+};
+
+static struct unread give_unread(void)
 {
 	struct brood_options options = { .workers = 1, .lease_idle_ms = 60000, .run_ms = 20000 };
 	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE };
-	struct brood_handle *handle;
-	struct brood_verdict v;
-	int p[2], fd;
-	pid_t pid;
-	char c;
+	struct unread u;
+	int p[2];
 
 	brood = pool_start(&options);
-	pid = stopped_worker();
+	u.worker = stopped_worker();
 	CHECK_EQ(pipe2(p, O_CLOEXEC), 0);
 	o.fds = &p[1];
 	o.fds_count = 1;
-	CHECK_EQ(brood_open(brood, answers, &o, &fd, &handle), 0);
+	CHECK_EQ(brood_open(brood, answers, &o, &u.fd, &u.handle), 0);
 	close(p[1]);
-	CHECK_EQ(send(fd, "q", 1, MSG_NOSIGNAL), 1);
-	CHECK_EQ(kill(pid, SIGKILL), 0);
-	CHECK_EQ(brood_wait(handle, 15000, &v), 0);
+	u.pipe = p[0];
+	return u;
+}
+
+static void forget(struct unread *u)
+{
+	brood_release(u->handle);
+	close(u->fd);
+	close(u->pipe);
+}
+
+static void taken_back(void)
+{
+	struct unread u = give_unread();
+	struct brood_verdict v;
+	char c;
+
+	CHECK_EQ(send(u.fd, "q", 1, MSG_NOSIGNAL), 1);
+	CHECK_EQ(kill(u.worker, SIGKILL), 0);
+	CHECK_EQ(brood_wait(u.handle, 15000, &v), 0);
 	CHECK_EQ(v.outcome, BROOD_DONE);
-	CHECK_NE(v.pid, pid);
-	CHECK_EQ(read(fd, &c, 1), 1); /* the same stream, as it was */
+	CHECK_NE(v.pid, u.worker);
+	CHECK_EQ(read(u.fd, &c, 1), 1); /* the same stream, as it was */
 	CHECK_EQ(c, 'q');
-	CHECK(ends_soon(fd) && ends_soon(p[0]));
-	brood_release(handle);
-	close(fd);
-	close(p[0]);
+	CHECK(ends_soon(u.fd) && ends_soon(u.pipe));
+	forget(&u);
 	pool_stop(brood);
 }
 Test(given_fds, unread_ones_go_to_another_worker) { case_run(taken_back, 40000); }
@@ -277,29 +296,16 @@ Test(given_fds, unread_ones_go_to_another_worker) { case_run(taken_back, 40000);
 /* The worker may not look for long: the ends come with the verdict all the same. */
 static void cancelled(void)
 {
-	struct brood_options options = { .workers = 1, .lease_idle_ms = 60000, .run_ms = 20000 };
-	struct brood_job_options o = { .size = sizeof o, .dispatch = BROOD_PATH_LEASE };
-	struct brood_handle *handle;
+	struct unread u = give_unread();
 	struct brood_verdict v;
-	int p[2], fd;
-	pid_t pid;
 
-	brood = pool_start(&options);
-	pid = stopped_worker();
-	CHECK_EQ(pipe2(p, O_CLOEXEC), 0);
-	o.fds = &p[1];
-	o.fds_count = 1;
-	CHECK_EQ(brood_open(brood, answers, &o, &fd, &handle), 0);
-	close(p[1]);
-	CHECK(!ended(p[0]));
-	CHECK_EQ(brood_cancel(brood, brood_id(handle)), 0);
-	CHECK_EQ(brood_wait(handle, 10000, &v), 0);
+	CHECK(!ended(u.pipe));
+	CHECK_EQ(brood_cancel(brood, brood_id(u.handle)), 0);
+	CHECK_EQ(brood_wait(u.handle, 10000, &v), 0);
 	CHECK_EQ(v.outcome, BROOD_CANCELLED);
-	CHECK(ended(fd) && ended(p[0]));
-	brood_release(handle);
-	close(fd);
-	close(p[0]);
-	CHECK_EQ(kill(pid, SIGCONT), 0);
+	CHECK(ended(u.fd) && ended(u.pipe));
+	forget(&u);
+	CHECK_EQ(kill(u.worker, SIGCONT), 0);
 	pool_call(brood, job_nothing, "nothing", "", 0, NULL);
 	pool_stop(brood);
 }

@@ -40,6 +40,30 @@ static void start(uint32_t workers)
 	brood = pool_start(&options);
 }
 
+static struct case_result try(void (*body)(void), void (*outside)(pid_t))
+{
+	struct case_options options = { .body = body, .timeout_ms = 40000, .outside = outside };
+	struct case_result result;
+
+	case_try(&options, &result);
+	cr_assert(!result.expired && result.left == 0 && result.done == 1, "%s", result.text);
+	return result;
+}
+
+static void ends_well(void (*body)(void), void (*outside)(pid_t))
+{
+	struct case_result result = try(body, outside);
+
+	cr_assert(result.status == 0 && result.failures == 0, "%s", result.text);
+}
+
+static void is_killed(void (*body)(void), void (*outside)(pid_t))
+{
+	int status = try(body, outside).status;
+
+	cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "%x", (unsigned)status);
+}
+
 /* ---- the engine's end is the supervisor's ---- */
 
 static void exits_5(void)
@@ -134,9 +158,11 @@ static int says_it_in_the_end(struct brood_job *job)
 
 static void returns_at_once(void)
 {
+	/* as long as a busy machine takes for them */
+	struct brood_options options = { .workers = 2, .drain_ms = 20000, .log = counting };
 	int fd;
 
-	start(2);
+	brood = pool_start(&options);
 	for (int i = 0; i < 4; i++)
 		CHECK_EQ(brood_open(brood, says_it_in_the_end, NULL, &fd, NULL), 0);
 	case_done();
@@ -144,21 +170,10 @@ static void returns_at_once(void)
 }
 static void count_them(pid_t supervisor)
 {
-	CHECK(proc_wait_gone(supervisor, 20000));
+	CHECK(proc_wait_gone(supervisor, 30000));
 	CHECK_EQ(atomic_load((atomic_int *)case_shared()), 4);
 }
-Test(stop, an_engine_that_returns_has_its_jobs_finished)
-{
-	struct case_options options = {
-		.body = returns_at_once, .timeout_ms = 20000, .outside = count_them
-	};
-	struct case_result result;
-
-	case_try(&options, &result);
-	cr_assert(!result.expired && result.left == 0 && result.done == 1 && result.status == 0 &&
-			result.failures == 0,
-		"%s", result.text);
-}
+Test(stop, an_engine_that_returns_has_its_jobs_finished) { ends_well(returns_at_once, count_them); }
 
 static void deaf(void)
 {
@@ -267,18 +282,7 @@ static void holds_it(pid_t supervisor)
 	CHECK_EQ(waitpid(atomic_load(&stray->pid), NULL, __WALL), atomic_load(&stray->pid));
 }
 
-Test(stop, a_stray_that_stays_does_not_hold_it)
-{
-	struct case_options options = {
-		.body = with_a_stray, .timeout_ms = 30000, .outside = holds_it
-	};
-	struct case_result result;
-
-	case_try(&options, &result);
-	cr_assert(!result.expired && result.left == 0 && result.done == 1 && result.status == 0 &&
-			result.failures == 0,
-		"%s", result.text);
-}
+Test(stop, a_stray_that_stays_does_not_hold_it) { ends_well(with_a_stray, holds_it); }
 
 /* ---- signals ---- */
 
@@ -348,18 +352,7 @@ static void deaf_engine(void)
 	for (;;)
 		pause();
 }
-Test(stop, second_signal_forces)
-{
-	struct case_options options = {
-		.body = deaf_engine, .timeout_ms = 30000, .outside = second_forces
-	};
-	struct case_result result;
-
-	case_try(&options, &result);
-	cr_assert(!result.expired && result.left == 0 && result.done == 1, "%s", result.text);
-	cr_assert(WIFSIGNALED(result.status) && WTERMSIG(result.status) == SIGKILL, "%x",
-		(unsigned)result.status);
-}
+Test(stop, second_signal_forces) { is_killed(deaf_engine, second_forces); }
 
 static void one_term(pid_t supervisor)
 {
@@ -375,18 +368,7 @@ static void deaf_engine_bounded(void)
 	for (;;)
 		pause();
 }
-Test(stop, engine_stop_is_bounded)
-{
-	struct case_options options = {
-		.body = deaf_engine_bounded, .timeout_ms = 30000, .outside = one_term
-	};
-	struct case_result result;
-
-	case_try(&options, &result);
-	cr_assert(!result.expired && result.left == 0 && result.done == 1, "%s", result.text);
-	cr_assert(WIFSIGNALED(result.status) && WTERMSIG(result.status) == SIGKILL, "%x",
-		(unsigned)result.status);
-}
+Test(stop, engine_stop_is_bounded) { is_killed(deaf_engine_bounded, one_term); }
 
 /*
  * A service manager signals all processes, a terminal the whole group: the pool stops once and

@@ -4,28 +4,13 @@
  * recovery to measure, or when this run could not judge the invariant (the supervisor was killed by
  * plan).
  */
+#include "json_text.h"
 #include "load.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 #define SCHEMA "brood-load/1"
-
-static void put_text(FILE *file, const char *text)
-{
-	fputc('"', file);
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '"' || c == '\\')
-			fprintf(file, "\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
-			fprintf(file, "\\u%04x", c);
-		else
-			fputc(c, file);
-	}
-	fputc('"', file);
-}
 
 static void put_count(FILE *file, const char *key, uint64_t value, bool last)
 {
@@ -158,7 +143,7 @@ static void put_invariants(FILE *file, const struct findings *f)
 		snprintf(text, sizeof text, "%s: %s", invariant_name(f->breach[i].invariant),
 			f->breach[i].text);
 		fputs(i ? ",\n    " : "\n    ", file);
-		put_text(file, text);
+		json_put_text(file, text);
 	}
 	fputs(f->breaches ? "\n  ]\n" : "]\n", file);
 }
