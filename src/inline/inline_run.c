@@ -207,11 +207,11 @@ static bool call_function(struct here *h)
 {
 	struct brood_verdict *v = &h->verdict;
 	uint64_t began = now_ns(), cpu = thread_cpu_us();
+	const struct brood_init_data *outer = init_data_here(init_data_of(h->pool));
 	bool taken;
 
-	init_data_here(init_data_of(h->pool));
 	v->code = job_inline_run(h->fn, &h->worker, &taken);
-	init_data_here(NULL);
+	init_data_here(outer); /* of the job that gave this one, if any */
 	v->outcome = v->code ? BROOD_FAILED : BROOD_DONE;
 	v->run_us = (now_ns() - began) / NS_PER_US;
 	if (program->flags & BROOD_ACCOUNT_CPU)

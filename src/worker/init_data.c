@@ -57,6 +57,12 @@ int brood_get_init_data(struct brood_init_data *ret_data) BROOD_NOEXCEPT
 	return 0;
 }
 
-void init_data_here(const struct brood_init_data *data) { here = data; }
+const struct brood_init_data *init_data_here(const struct brood_init_data *data)
+{
+	const struct brood_init_data *before = here;
+
+	here = data;
+	return before;
+}
 
 void init_data_set(const struct brood_init_data *data) { atomic_store(&init_data, data); }

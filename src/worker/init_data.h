@@ -12,7 +12,7 @@ int init_data_take(struct worker_config *c);
  * fds stay the caller's, and stay as they are for as long as jobs run. NULL: no more jobs run.
  */
 void init_data_set(const struct brood_init_data *data);
-/* The same, for what this thread runs alone, until NULL is set. */
-void init_data_here(const struct brood_init_data *data);
+/* The same, for what this thread runs alone, until NULL is set. Returns what was set before. */
+const struct brood_init_data *init_data_here(const struct brood_init_data *data);
 
 #endif
