@@ -16,7 +16,10 @@ struct sleeper;
 _Atomic uint32_t *caller_sleeps_on(struct sleeper *s);
 /* about to be published */
 void caller_ringed(struct lease *lease, struct queue_job *job, uint64_t sequence);
-/* withdrawn, or rescued */
+/*
+ * The job was taken back out of the ring: withdrawn, or rescued from a dead worker. Its sleeping
+ * thread moves to a word of its own.
+ */
 void caller_unringed(struct lease *lease, struct queue_job *job);
 /* wakes its thread, unless the worker does */
 void caller_closed(struct queue *l, struct queue_job *job);

@@ -66,7 +66,10 @@ struct engine_bytes {
 };
 ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes,
 	struct brood_verdict *ret_verdict);
-/* -ENOMEM and its verdict, unless there is something else wrong with the call */
+/*
+ * For a caller that had no memory for its request: fails with -ENOMEM and gives the verdict of
+ * that. Another fault of the call is reported instead.
+ */
 ssize_t engine_call_without_memory(
 	struct brood *b, const struct engine_job *job, struct brood_verdict *ret_verdict);
 uint64_t engine_id(const struct brood_handle *h);

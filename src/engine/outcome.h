@@ -21,7 +21,7 @@ struct tries {
 
 /* do the options allow another attempt after this verdict? */
 bool outcome_may_again(const struct tries *t, const struct brood_verdict *v);
-/* another attempt, if they do: begun */
+/* True: the options allow another attempt, and it counts as begun. */
 bool outcome_again(struct tries *t, const struct brood_verdict *v);
 /* the last verdict becomes that of the job: one that came to nothing leaves the one before */
 void outcome_of_tries(const struct tries *t, struct brood_verdict *v);

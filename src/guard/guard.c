@@ -152,7 +152,7 @@ static size_t list_sessions(struct guard *g, uint32_t slots)
 	return count;
 }
 
-/* Whatever worker it comes from, in whatever session it is. */
+/* Has this process the mark of our workers? Session and worker do not matter. */
 static bool is_prey(void *unused, pid_t pid)
 {
 	(void)unused;

@@ -80,7 +80,7 @@ static void log_line(void *unused, const struct brood_log *line)
 	pthread_mutex_unlock(&one_at_a_time);
 }
 
-/* Under the queue's lock. NULL: the stop has given it up. */
+/* The job that runs here; the caller holds the queue's lock. NULL: the stop gave the job up. */
 static struct queue_job *job_of(const struct here *h)
 {
 	struct queue_job *job = queue_jobs_find(h->queue, h->id);
@@ -219,7 +219,7 @@ static bool call_function(struct here *h)
 	return taken;
 }
 
-/* Its plugin could not be opened. */
+/* The verdict of a job whose plugin could not be opened. */
 static void refuse(struct here *h)
 {
 	h->verdict.outcome = BROOD_REFUSED;
@@ -289,7 +289,8 @@ static void *thread_main(void *arg)
 {
 	struct here *h = arg;
 
-	queue_lock(h->queue); /* it has begun when whoever made this thread lets go of it */
+	/* The thread that made this one holds the lock until the job counts as begun. */
+	queue_lock(h->queue);
 	queue_unlock(h->queue);
 	run(h);
 	queue_lock(h->queue);

@@ -7,7 +7,7 @@
 
 #include "slot.h"
 
-/* The exit code is the library's, and not a job's. */
+/* True: the library's own code ended the worker, and the exit code is the library's. */
 bool death_log_gave_up(const struct slot *slot, const struct process_exit *e);
 /* how it ended, in words, such as "by SIGSEGV"; the text is `text`, or a string for life */
 const char *death_log_how(

@@ -94,7 +94,8 @@ static void on_cancel(struct supervisor *s, uint64_t id)
 	struct job *job = record_find(s, id);
 
 	if (!job || job->is_lease || job->link.state == RECORD_TOLD)
-		return; /* the job has its verdict: that is the answer */
+		/* Nothing to cancel: a lease, or a job whose verdict is made and answers the cancel. */
+		return;
 	if (job->link.state == RECORD_RUNNING && job->slot) {
 		if (job->slot->link.state == SLOT_BUSY)
 			deadline_hurry(job->slot, now_ns(), LADDER_CAUSE_CANCEL);
@@ -166,7 +167,10 @@ static void say_dropped(struct supervisor *s, const struct message_dropped *m)
 	logging_line(s, &about, "%s", text);
 }
 
-/* The engine ended without a word: only the shared page tells how many jobs waited in it. */
+/*
+ * The engine died without saying what it dropped. The tally (wire/stats_page.h) tells how many jobs
+ * waited in the engine.
+ */
 static void say_lost_with_it(struct supervisor *s)
 {
 	const struct message_dropped m = { .count = atomic_load(

@@ -5,7 +5,7 @@
 
 #include <brood.h>
 
-/* of JOB and RUN, and of a ring's entry: argument, plugin's text, tag */
+/* The most bytes that follow JOB, RUN or a ring's entry: argument, plugin's text and tag. */
 #define MESSAGE_ARG_MAX (BROOD_ARG_MAX + BROOD_TAG_MAX)
 
 /*

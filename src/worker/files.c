@@ -47,7 +47,7 @@ int brood_job_take_extra_fd(struct brood_job *job, size_t index) BROOD_NOEXCEPT
 	return job->extra.fds[index];
 }
 
-/* All or none. */
+/* Duplicates all fds; where one fails, those made before are closed. */
 static int copy_all(const int *fds, size_t count, int *copies)
 {
 	int r = 0;

@@ -16,7 +16,10 @@ void files_release(struct brood_job *job, bool suspect);
 void files_close_extra(struct brood_job *job, bool suspect); /* the extra ones alone */
 void files_close_back(struct brood_job *job);
 
-/* Of stdout and stderr, whose flags a job may change for the engine, too: at birth. */
+/*
+ * Called at birth: gives the worker a stdout and stderr of its own where it can. With shared ones a
+ * job could change the flags for the engine, too.
+ */
 void files_open_own(void);
 extern bool files_shared; /* somebody else has the same open files */
 /* Before a hook or a job runs. Async-signal-safe. */
