@@ -80,6 +80,11 @@ static int check_limits(const struct brood_rights *r, const char *where)
 		if (l->resource < 0 || l->resource >= RLIMIT_NLIMITS)
 			return INVALID("%slimits[%zu].resource is %d: a RLIMIT_ number", where, i,
 				l->resource);
+		if (l->resource == RLIMIT_LOCKS)
+			return INVALID(
+				"%slimits[%zu].resource is RLIMIT_LOCKS, by which the library "
+				"marks what workers start: leave it out",
+				where, i);
 		if (whose_limit(l->resource))
 			return INVALID("%slimits[%zu].resource is %d, which the library sets "
 				       "itself: use the pool's %s",

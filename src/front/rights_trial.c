@@ -52,6 +52,8 @@ static int run(const struct brood_rights *rights, struct answer *ret)
 	close_fd(pipe_fds[1]);
 	r = pid < 0 ? (int)pid : read_answer(pipe_fds[0], ret);
 	close_fd(pipe_fds[0]);
+	if (r == 0 && ret->result == 0 && process_signal(pidfd, pid, 0) == -EPERM)
+		*ret = (struct answer){ .result = -EPERM, .step = "a signal from the supervisor" };
 	close_fd(pidfd);
 	if (pid > 0)
 		TEMP_FAILURE_RETRY(waitpid(pid, NULL, __WALL));

@@ -63,10 +63,10 @@ uint64_t sizing_step(struct sizing *s, const struct sizing_facts *f, uint64_t no
 
 	if (s->fixed || to == s->target)
 		return TIME_NEVER;
+	if (f->trouble_until > now)
+		return f->trouble_until;
 	if (to < s->target)
 		return shrink(s, f, now);
-	if (f->trouble)
-		return TIME_NEVER;
 	if (s->grew_ns == 0 || now >= s->grew_ns + SIZING_STEP_NS)
 		grow(s, to, now);
 	return s->target < to ? s->grew_ns + SIZING_STEP_NS : TIME_NEVER;

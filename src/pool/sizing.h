@@ -6,7 +6,8 @@
  *
  * Growth comes in steps, SIZING_STEP_NS apart. The first step adds as many workers as are spare, at
  * least one; each next one twice as many, SIZING_RAMP workers at most, until a second has passed
- * without growth. While births fail nothing grows, for more workers would only die too.
+ * without growth. While births fail the size stays: more workers would only die too, and the last
+ * healthy one is the way out.
  */
 #ifndef BROOD_POOL_SIZING_H
 #define BROOD_POOL_SIZING_H
@@ -30,7 +31,7 @@ struct sizing_facts {
 	uint32_t waiting;       /* jobs, and requests for leases, that any worker could take */
 	uint32_t idle;          /* ready, without a job */
 	uint64_t coldest_since; /* the worker that has been idle for longest; TIME_NEVER: none */
-	bool trouble;           /* births fail */
+	uint64_t trouble_until; /* births fail until then; 0: none does; TIME_NEVER: degraded */
 };
 /* The target at the start: max, or the least that keeps `spare` workers idle. */
 void sizing_init(

@@ -18,6 +18,12 @@ static struct slot *coldest(struct pool *pool)
 	return list_empty(idle) ? NULL : container_of(idle->prev, struct slot, link.link);
 }
 
+/* A worker that is due to be replaced is not worth a replacement where the pool may shrink. */
+static uint64_t cold_since(const struct slot *slot)
+{
+	return slot->renewal.cause == RETIRE_NONE ? slot->idle_ns : 0;
+}
+
 static uint64_t decide(struct pool *pool, uint64_t now)
 {
 	const uint32_t *n = pool->slots.counts;
@@ -27,8 +33,9 @@ static uint64_t decide(struct pool *pool, uint64_t now)
 		&(struct sizing_facts){ .active = n[SLOT_BUSY] + n[SLOT_LEASED],
 			.waiting = pool->records.queued - pool->records.parked_count,
 			.idle = n[SLOT_IDLE],
-			.coldest_since = cold ? cold->idle_ns : TIME_NEVER,
-			.trouble = pool->backoff.degraded || backoff_next(&pool->backoff) > now },
+			.coldest_since = cold ? cold_since(cold) : TIME_NEVER,
+			.trouble_until = pool->backoff.degraded ? TIME_NEVER
+								: backoff_next(&pool->backoff) },
 		now);
 }
 
@@ -55,6 +62,15 @@ static uint32_t surplus(const struct pool *pool)
 	return stay > pool_places(pool) ? stay - pool_places(pool) : 0;
 }
 
+bool size_is_surplus(const struct pool *pool) { return surplus(pool) > 0; }
+
+void size_end(struct slot *slot)
+{
+	slot->end.retiring = true;
+	count_one(&slot->pool->stats_page->retired);
+	slot_dismiss(slot, "the pool shrinks");
+}
+
 /* Leases last for long: those held longest are recalled, unless they are on their way already. */
 static void recall_surplus(struct pool *pool, uint64_t now)
 {
@@ -76,11 +92,8 @@ static void end_surplus(struct pool *pool, uint64_t now)
 
 	while (surplus(pool) > 0 && (slot = first(pool, SLOT_EMPTY)))
 		slot_put_aside(slot);
-	while (surplus(pool) > 0 && (slot = coldest(pool))) {
-		slot->end.retiring = true;
-		count_one(&pool->stats_page->retired);
-		slot_dismiss(slot, "the pool shrinks");
-	}
+	while (surplus(pool) > 0 && (slot = coldest(pool)))
+		size_end(slot);
 	if (surplus(pool) > 0)
 		recall_surplus(pool, now);
 }

@@ -10,6 +10,12 @@
 /* after any change of what the pool does */
 void size_step(struct pool *pool);
 timer_fn size_timer_fired;
+/*
+ * The pool has more workers than it is to have. A worker whose job is over ends then, before it can
+ * have the next one: a backlog would keep it for ever.
+ */
+bool size_is_surplus(const struct pool *pool);
+void size_end(struct slot *slot);
 /* New bounds, by the program's wish. */
 void size_set(struct pool *pool, uint32_t min, uint32_t max);
 

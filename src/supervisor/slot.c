@@ -71,6 +71,7 @@ void slot_make_due(struct slot *slot, enum retire_cause cause)
 	slot_recount(slot);
 	if (slot->link.state == SLOT_IDLE && cause)
 		slots_cool(&slot->pool->slots, &slot->link);
+	note_pool(slot->pool, NOTE_SIZE); /* a pool that may shrink ends it, and replaces nobody */
 }
 
 void slot_note_recall(struct slot *slot)

@@ -9,6 +9,7 @@
 #include "pool.h"
 #include "reload.h"
 #include "renew.h"
+#include "size.h"
 #include "strays.h"
 #include "verdict.h"
 #include "waiting.h"
@@ -123,6 +124,8 @@ static void go_on(struct slot *slot, const char *whose, uint32_t flags, uint32_t
 		retire(slot, whose, flags, left);
 	else if (renew_goes(slot))
 		renew_end(slot, RETIRE_NONE);
+	else if (!slot->end.dead && size_is_surplus(slot->pool))
+		size_end(slot);
 	else
 		slot_make_idle(slot);
 }

@@ -18,7 +18,7 @@ TestSuite(elastic, .timeout = 180);
 
 static struct brood *brood;
 static struct {
-	_Atomic int open, inside, fail;
+	_Atomic int open, inside, fail, pass;
 } * gate;
 
 static int job_at_gate(struct brood_job *job)
@@ -27,8 +27,13 @@ static int job_at_gate(struct brood_job *job)
 
 	(void)job;
 	atomic_fetch_add(&gate->inside, 1);
-	while (!atomic_load(&gate->open))
+	while (!atomic_load(&gate->open)) {
+		int pass = atomic_load(&gate->pass);
+
+		if (pass > 0 && atomic_compare_exchange_strong(&gate->pass, &pass, pass - 1))
+			break;
 		nanosleep(&pause, NULL);
+	}
 	atomic_fetch_sub(&gate->inside, 1);
 	return 0;
 }
@@ -170,6 +175,7 @@ static void holds_off_in_trouble(void)
 	struct brood_verdict v;
 
 	start((struct brood_pool_options){ .scaling = BROOD_ON_DEMAND,
+		      .idle_ms = 50, /* less than healthy_ms: the first healthy worker must stay */
 		      .backoff_min_ms = 10,
 		      .backoff_max_ms = 50,
 		      .start_limit = 5 },
@@ -275,6 +281,36 @@ static void load_by_handoff(void) { resized_under_load(BROOD_PATH_HANDOFF); }
 Test(elastic, resized_under_load_by_handoff) { case_run(load_by_handoff, 120000); }
 static void load_by_lease(void) { resized_under_load(BROOD_PATH_LEASE); }
 Test(elastic, resized_under_load_by_lease) { case_run(load_by_lease, 120000); }
+
+/* A backlog keeps no worker that the pool is not to have. */
+static void shrinks_beside_a_backlog(void)
+{
+	start((struct brood_pool_options){ .scaling = BROOD_FIXED }, BROOD_PATH_HANDOFF);
+	submit(60);
+	CHECK(WAIT_UNTIL(inside(12), BOUND_MS));
+	CHECK_EQ(brood_pool_resize(first(), 0, 2), 0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).workers == 2, BOUND_MS));
+	atomic_store(&gate->pass, 11); /* eleven may go: one is left, and one of two begins */
+	CHECK(WAIT_UNTIL(inside(2) && pool_stats(brood).ready == 2, BOUND_MS));
+	take(60);
+	pool_stop(brood);
+}
+Test(elastic, shrinks_beside_a_backlog) { case_run(shrinks_beside_a_backlog, 60000); }
+
+/* Workers that are due for their age end, where the pool may shrink, and are not replaced. */
+static void old_ones_are_the_coldest(void)
+{
+	start(
+		(struct brood_pool_options){
+			.scaling = BROOD_ELASTIC, .idle_ms = 3000, .retire_age_ms = 300 },
+		BROOD_PATH_HANDOFF);
+	submit(6);
+	CHECK(WAIT_UNTIL(inside(6), BOUND_MS));
+	take(6);
+	CHECK(WAIT_UNTIL(ready_are(1), 2500));
+	pool_stop(brood);
+}
+Test(elastic, old_ones_are_the_coldest) { case_run(old_ones_are_the_coldest, 60000); }
 
 /* An elastic pool: the bounds change, its ways do not. */
 static void new_bounds(void)

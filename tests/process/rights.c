@@ -196,6 +196,7 @@ static void starts_that_cannot_work(void)
 {
 	const int no_cpu = CPU_SETSIZE - 1;
 	const struct brood_limit core = { .resource = RLIMIT_CORE };
+	const struct brood_limit locks = { .resource = RLIMIT_LOCKS };
 	const struct brood_limit upside_down = { .resource = RLIMIT_NOFILE, .soft = 2, .hard = 1 };
 
 	become_nobody();
@@ -204,6 +205,7 @@ static void starts_that_cannot_work(void)
 	REFUSED(-EACCES, "at nice", .set = BROOD_RIGHTS_NICE, .nice = -20);
 	REFUSED(-EINVAL, "at cpus", .cpus = &no_cpu, .cpus_count = 1);
 	REFUSED(-EINVAL, "BROOD_NO_CORE", .limits = &core, .limits_count = 1);
+	REFUSED(-EINVAL, "RLIMIT_LOCKS", .limits = &locks, .limits_count = 1);
 	REFUSED(-EINVAL, "soft is 2, more than hard, 1", .limits = &upside_down, .limits_count = 1);
 	REFUSED(-EINVAL, "nice is 20: -20 to 19", .set = BROOD_RIGHTS_NICE, .nice = 20);
 	REFUSED(-EINVAL, "set has unknown bits: 0x40000000", .set = 1u << 30);

@@ -98,17 +98,25 @@ Test(unit_sizing, after_a_rest_steps_are_small_again)
 	cr_assert_eq(s.target, 61);
 }
 
-Test(unit_sizing, trouble_stops_growth_only)
+/* The size stays as it is; after a pause it goes on by itself. */
+Test(unit_sizing, trouble_keeps_the_size)
 {
-	struct sizing_facts f = { .waiting = 50, .coldest_since = TIME_NEVER, .trouble = true };
+	struct sizing_facts f = {
+		.waiting = 50, .coldest_since = TIME_NEVER, .trouble_until = TIME_NEVER
+	};
 	struct sizing s = elastic(2, 100, 2);
 
-	cr_assert_eq(sizing_step(&s, &f, AT), TIME_NEVER);
+	cr_assert_eq(sizing_step(&s, &f, AT), TIME_NEVER, "degraded");
 	cr_assert_eq(s.target, 2);
+	f.trouble_until = AT + 5;
+	cr_assert_eq(sizing_step(&s, &f, AT), AT + 5, "a pause");
+	cr_assert_eq(s.target, 2);
+	sizing_step(&s, &f, AT + 5);
+	cr_assert_eq(s.target, 4);
 	s.target = 10;
-	f = (struct sizing_facts){ .idle = 10, .coldest_since = AT, .trouble = true };
+	f = (struct sizing_facts){ .idle = 10, .coldest_since = AT, .trouble_until = TIME_NEVER };
 	sizing_step(&s, &f, AT + NS_PER_S);
-	cr_assert_eq(s.target, 9);
+	cr_assert_eq(s.target, 10);
 }
 
 Test(unit_sizing, the_coldest_ends_after_its_time)
@@ -174,7 +182,7 @@ Test(unit_sizing, any_course)
 			f.active = (uint32_t)unit_below(&random, s.target + 1);
 			f.idle = s.target - f.active;
 			f.waiting = f.idle ? 0 : (uint32_t)unit_below(&random, 20);
-			f.trouble = unit_below(&random, 8) == 0;
+			f.trouble_until = unit_below(&random, 8) == 0 ? TIME_NEVER : 0;
 			if (f.idle)
 				f.coldest_since = now - unit_below(&random, 2 * NS_PER_S);
 			sizing_step(&s, &f, now);
