@@ -94,7 +94,7 @@ static void on_cancel(struct supervisor *s, uint64_t id)
 	struct job *job = record_find(s, id);
 
 	if (!job || job->is_lease || job->link.state == RECORD_TOLD)
-		/* Nothing to cancel: a lease, or a job whose verdict is made and answers the cancel. */
+		/* Nothing to cancel: a lease, or a job whose verdict is the answer. */
 		return;
 	if (job->link.state == RECORD_RUNNING && job->slot) {
 		if (job->slot->link.state == SLOT_BUSY)
