@@ -25,8 +25,9 @@ struct renewals {
 	uint64_t random;
 	uint32_t due;       /* may go, when there is a replacement */
 	uint32_t extra;     /* places for replacements, beyond the pool's size */
-	uint32_t recalled;  /* of the due, on leases that were recalled softly */
-	struct list leased; /* of these, on leases that were not */
+	/* the due on leases: those that were recalled softly, the last one last, and the others */
+	struct list recalled, leased;
+	struct timer again; /* another lease may be recalled then */
 	bool cramped;       /* the last birth failed: there is no room for one more */
 	/*
 	 * how many reloads the pool has had; old: workers, ready or not, that were born before the

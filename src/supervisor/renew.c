@@ -26,11 +26,19 @@ static const char *const reasons[RETIRE_CAUSES] = {
 	[RETIRE_RELOAD] = "the pool is reloaded",
 };
 
+static void again_fired(struct timer *timer, uint64_t now)
+{
+	(void)now;
+	note_pool(container_of(timer, struct pool, renewals.again), NOTE_RENEW);
+}
+
 void renew_prepare(struct pool *pool)
 {
 	const struct brood_pool_options *own = &pool->setup->own;
 
 	list_init(&pool->renewals.leased);
+	list_init(&pool->renewals.recalled);
+	timer_init(&pool->renewals.again, again_fired);
 	pool->renewals.random = now_ns() ^ (uint64_t)getpid() << 32;
 	pool->renewals.limits = (struct retire_limits){ .jobs = own->retire_jobs,
 		.age_ms = own->retire_age_ms,
@@ -123,14 +131,46 @@ static void end_idle(struct pool *pool)
 	}
 }
 
-/* Each lease that comes back lets one go, as each idle one would. */
+/*
+ * How many recalled leases are about to be back: `most` if there are more. One that was recalled
+ * longer ago probably has a long job. until: when the first of these is late, too
+ */
+static uint32_t soon_back(const struct pool *pool, uint32_t most, uint64_t now, uint64_t *until)
+{
+	const struct list *recalled = &pool->renewals.recalled;
+	uint32_t count = 0;
+
+	for (struct list *l = recalled->prev; l != recalled && count < most; l = l->prev) {
+		const struct slot *slot = container_of(l, struct slot, renewal.leased);
+		uint64_t late = time_after_ms(slot->renewal.recalled_ns, LEASE_HOLD_MS);
+
+		if (late <= now)
+			break;
+		*until = late;
+		count++;
+	}
+	return count;
+}
+
+/*
+ * Each lease that comes back lets one go, as each idle one would. One that does not come back soon
+ * holds up nobody: another one is recalled.
+ */
 static void recall(struct pool *pool)
 {
-	struct list *first;
+	struct list *leased = &pool->renewals.leased, *first;
+	uint32_t count, most = list_empty(leased) ? 0 : may_go(pool);
+	uint64_t now, until;
 
-	while (pool->renewals.recalled < may_go(pool) &&
-		(first = list_first(&pool->renewals.leased)))
+	if (most == 0)
+		return;
+	now = now_ns();
+	until = time_after_ms(now, LEASE_HOLD_MS);
+	for (count = soon_back(pool, most, now, &until); count < most && (first = list_first(leased));
+		count++)
 		lease_watch_recall_softly(container_of(first, struct slot, renewal.leased));
+	if (!list_empty(leased))
+		timer_set(&pool->supervisor->loop, &pool->renewals.again, until);
 }
 
 void renew_step(struct pool *pool)

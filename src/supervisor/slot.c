@@ -57,9 +57,10 @@ void slot_recount(struct slot *slot)
 		&all->due);
 	count_if(&own->old, (ready || state == SLOT_STARTING) && own->epoch != all->epoch,
 		&all->old);
-	count_if(&own->recalled, own->recalled && leased, &all->recalled);
-	list_remove(&own->leased);
-	if (own->due && leased && !own->recalled)
+	own->recalled = own->recalled && leased;
+	if (!own->due || !leased)
+		list_remove(&own->leased);
+	else if (!own->recalled && list_empty(&own->leased))
 		list_append(&own->leased, &all->leased);
 	if (own->due != was_due || own->old != was_old)
 		note_pool(slot->pool, NOTE_RENEW);
@@ -76,10 +77,14 @@ void slot_make_due(struct slot *slot, enum retire_cause cause)
 
 void slot_note_recall(struct slot *slot)
 {
-	if (!slot->renewal.recalled)
-		slot->pool->renewals.recalled++;
-	slot->renewal.recalled = true;
-	slot_recount(slot);
+	struct slot_renewal *own = &slot->renewal;
+
+	if (!own->recalled)
+		own->recalled_ns = now_ns();
+	own->recalled = true;
+	list_remove(&own->leased);
+	if (own->due)
+		list_append(&own->leased, &slot->pool->renewals.recalled);
 }
 
 void slot_set_extra(struct pool *pool, uint32_t extra)

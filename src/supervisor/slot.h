@@ -37,8 +37,9 @@ struct slot_renewal {
 	uint32_t epoch;          /* that of the pool's renewals at its birth */
 	uint32_t init_version;   /* of the init data that it was born with */
 	bool due, old;           /* it is counted there */
-	bool recalled;           /* its lease was recalled softly */
-	struct list leased;      /* in renewals.leased */
+	bool recalled;           /* its lease was recalled softly, at recalled_ns */
+	uint64_t recalled_ns;
+	struct list leased; /* in renewals.leased or renewals.recalled */
 	struct timer age;
 	uint64_t age_ns; /* how old it may be; 0: as old as it likes */
 };
