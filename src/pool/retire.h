@@ -45,7 +45,7 @@ struct retire_lot {
 /* jobs of 1 is exact. Else up to a tenth is taken off jobs and age. random: any seed */
 struct retire_lot retire_draw(const struct retire_limits *limits, uint64_t *random);
 
-/* What the pool has. workers: as many as it is to have */
+/* What the pool has. workers: as many as it is to have, without those whose places are undead */
 struct retire_view {
 	uint32_t workers;
 	uint32_t ready; /* idle, busy or on lease, due or not */

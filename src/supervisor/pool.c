@@ -11,9 +11,14 @@ uint32_t pool_ready(const struct pool *pool)
 		pool->slots.counts[SLOT_LEASED];
 }
 
+uint32_t pool_possible(const struct pool *pool)
+{
+	return MIN(pool->size.target, slots_working(&pool->slots));
+}
+
 bool pool_degraded(const struct pool *pool)
 {
-	return pool->backoff.degraded || slots_working(&pool->slots) < pool->size.target;
+	return pool->backoff.degraded || pool_possible(pool) < pool->size.target;
 }
 
 /* A ready worker gets jobs, whatever else is wrong: a job done ends the degraded state. */

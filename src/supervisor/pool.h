@@ -10,6 +10,8 @@
 
 /* workers that are there, idle or not */
 uint32_t pool_ready(const struct pool *pool);
+/* how many workers it can have: less than its size while too many places are undead */
+uint32_t pool_possible(const struct pool *pool);
 /* Workers die at birth; or so many cannot die that the spare places are used up. */
 bool pool_degraded(const struct pool *pool);
 /* Degraded, and nobody there who might do a job after all. */

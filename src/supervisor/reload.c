@@ -3,7 +3,7 @@
  * reload.c - the engine wants all workers of a pool replaced, usually since there is new init data.
  * Each worker has the epoch of its pool at its birth; a reload begins a new epoch, and all workers
  * of an older one are due (renew.c replaces them). It is done when no older worker is left and the
- * pool is full.
+ * pool is as full as its undead places let it be.
  *
  * A generation whose workers do not get ready leaves the old one serving: after RELOAD_TRIES failed
  * births in a row the reload has failed, births get the init data of before, and the old workers
@@ -204,10 +204,17 @@ static void tell(struct pool *pool)
 	r->untold = outbox_send(pool->supervisor, &f) < 0;
 }
 
+/* Undead places are not waited for, unless all are. */
+static bool is_done(const struct pool *pool)
+{
+	uint32_t wanted = MIN(pool->size.target, MAX(pool_possible(pool), 1));
+
+	return pool->renewals.old == 0 && pool_ready(pool) >= wanted;
+}
+
 void reload_step(struct pool *pool)
 {
-	if (pool->reload.running && pool->supervisor->halt.phase == HALT_NONE &&
-		pool->renewals.old == 0 && pool_ready(pool) >= pool->size.target)
+	if (pool->reload.running && pool->supervisor->halt.phase == HALT_NONE && is_done(pool))
 		done(pool);
 	if (pool->reload.untold)
 		tell(pool);

@@ -50,12 +50,12 @@ void renew_prepare(struct pool *pool)
 
 static struct retire_view view_of(const struct pool *pool)
 {
-	uint32_t working = slots_working(&pool->slots);
+	uint32_t workers = pool_possible(pool);
 
-	return (struct retire_view){ .workers = pool->size.target,
+	return (struct retire_view){ .workers = workers,
 		.ready = pool_ready(pool),
 		.due = pool->renewals.due,
-		.extra = working - MIN(working, pool->size.target),
+		.extra = slots_working(&pool->slots) - workers,
 		.spare = pool->slots.counts[SLOT_SPARE],
 		.cramped = pool->renewals.cramped };
 }
