@@ -96,14 +96,15 @@ void renew_ready(struct slot *slot)
 
 bool renew_goes(const struct slot *slot)
 {
-	return slot->renewal.cause && slot->link.state != SLOT_ENDING && may_go(slot->pool) > 0;
+	return slot->renewal.cause && slot->link.state != SLOT_ENDING && !slot->end.dead &&
+		may_go(slot->pool) > 0;
 }
 
 bool renew_after_lease(const struct slot *slot)
 {
 	const struct retire_limits *limits = &slot->pool->renewals.limits;
 
-	return slot->link.state == SLOT_LEASED && record_is_pinned(slot->job) &&
+	return slot->link.state == SLOT_LEASED && !slot->end.dead && record_is_pinned(slot->job) &&
 		(!limits->reuse || limits->jobs == 1) &&
 		watch_moved(slot->lease.watch.base, atomic_load(&slot_page(slot)->word));
 }

@@ -13,11 +13,11 @@ void renew_prepare(struct pool *pool);
 void renew_due(struct slot *slot, enum retire_cause cause);
 /* Its worker is ready: what its share of the limits is counts from here. */
 void renew_ready(struct slot *slot);
-/* Its job or lease is over, and it may not have another one. */
+/* Its job or lease is over, and it may not have another one. Not one that has died meanwhile. */
 bool renew_goes(const struct slot *slot);
 /* It goes now. cause: of one that is not due; NONE: what it is due for */
 void renew_end(struct slot *slot, enum retire_cause cause);
-/* It was on a pinned lease, and did a job there: nobody else is to see its memory. */
+/* It lives, was on a pinned lease, and did a job there: nobody else is to see its memory. */
 bool renew_after_lease(const struct slot *slot);
 /* Opens and closes extra places, and lets idle workers go, and recalls leases. */
 void renew_step(struct pool *pool);
