@@ -6,8 +6,8 @@
  * pool is as full as its undead places let it be.
  *
  * A generation whose workers do not get ready leaves the old one serving: after RELOAD_TRIES failed
- * births in a row the reload has failed, births get the init data of before, and the old workers
- * are not due any more. Should some of the new generation have become ready, they are due instead.
+ * births in a row the reload has failed, births get the init data of before (unless there came some
+ * meanwhile that the failed ones did not have), and the old workers are not due any more. Should some of the new generation have become ready, they are due instead.
  *
  * Init data is proven once a worker was ready with it and no reload goes on. What was proven last
  * is kept until something newer is.
@@ -65,16 +65,20 @@ static void prove(struct pool *pool)
 	drop(&r->before);
 }
 
-static void take_back(struct pool *pool)
+/* tried: the version that the failed births had. Returns what has become of the pool's. */
+static const char *take_back(struct pool *pool, uint32_t tried)
 {
 	struct reload *r = &pool->reload;
 
+	if (tried != pool->init_data.version)
+		return "kept, those workers had an older one";
 	if (r->proven || !r->has_before)
-		return;
+		return "kept, there was none before";
 	drop(&pool->init_data);
 	pool->init_data = r->before;
 	r->before = (struct init_data){ .memfd = -1 };
 	prove(pool);
+	return "dropped for the one before";
 }
 
 /* ---- begin and end ---- */
@@ -152,18 +156,18 @@ static void spare_older(struct pool *pool)
 	begin_epoch(pool);
 }
 
-static void fail(struct pool *pool, const char *how)
+/* slot: the last one whose worker did not get ready */
+static void fail(const struct slot *slot, const char *how)
 {
+	struct pool *pool = slot->pool;
 	const struct reload *r = &pool->reload;
 	uint32_t version = pool->init_data.version;
+	const char *what = take_back(pool, slot->renewal.init_version);
 
-	take_back(pool);
 	pool_log(pool, BROOD_ERR, BROOD_EVENT_RELOAD_FAILED,
 		"reload %" PRIu64 " has failed: %u workers in a row ended before they were ready, "
 		"the last one %s; the former workers go on. Init data version %u is %s",
-		r->id, r->failures, how, version,
-		version == pool->init_data.version ? "kept, there was none before"
-						   : "dropped for the one before");
+		r->id, r->failures, how, version, what);
 	spare_older(pool);
 	end(pool, -EHOSTDOWN);
 }
@@ -190,7 +194,7 @@ void reload_birth_failed(struct slot *slot, const char *how)
 		return;
 	pool->reload.failures++;
 	if (pool->reload.failures >= RELOAD_TRIES)
-		fail(pool, how);
+		fail(slot, how);
 }
 
 static void tell(struct pool *pool)
