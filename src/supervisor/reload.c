@@ -129,9 +129,24 @@ static void end(struct pool *pool, int32_t result)
 	note_pool(pool, NOTE_RENEW);
 }
 
+/* There may have come init data since the workers were born. */
+static bool a_worker_has_it(struct pool *pool)
+{
+	for_each_slot(slot, pool)
+	{
+		enum slot_state state = slot->link.state;
+
+		if (state >= SLOT_IDLE && state <= SLOT_LEASED &&
+			slot->renewal.init_version == pool->init_data.version)
+			return true;
+	}
+	return false;
+}
+
 static void done(struct pool *pool)
 {
-	prove(pool);
+	if (!pool->reload.proven && a_worker_has_it(pool))
+		prove(pool);
 	pool_log(pool, BROOD_NOTICE, BROOD_EVENT_RELOAD_DONE,
 		"reload %" PRIu64 " is done after %" PRIu64 " ms: %u workers are ready; init data "
 		"version %u",
