@@ -28,7 +28,8 @@ struct renewals {
 	/* the due on leases: those that were recalled softly, the last one last, and the others */
 	struct list recalled, leased;
 	struct timer again; /* another lease may be recalled then */
-	bool cramped;       /* the last birth failed: there is no room for one more */
+	/* a birth failed: there is no room for one more, until all that are due are replaced */
+	bool cramped;
 	/*
 	 * how many reloads the pool has had; old: workers, ready or not, that were born before the
 	 * last

@@ -179,6 +179,9 @@ void renew_step(struct pool *pool)
 	const struct retire_view view = view_of(pool);
 	bool idle = view.due == 0 && pool->renewals.extra == 0;
 
+	/* A birth in the place of an old worker says nothing about room for one more. */
+	if (view.due == 0 && !pool->reload.running)
+		pool->renewals.cramped = false;
 	if (idle || pool->supervisor->halt.phase != HALT_NONE)
 		return;
 	slot_set_extra(pool, retire_extra(&pool->renewals.limits, &view));

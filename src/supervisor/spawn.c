@@ -131,7 +131,6 @@ static void born(struct slot *slot, int channel_fd)
 	slot->born_ns = now;
 	slot_make_starting(slot);
 	count_one(&pool->stats_page->spawned);
-	pool->renewals.cramped = false;
 	slot_set_timer(slot, init_time_up, time_after_ms(now, pool->options->init_ms));
 	if (slot->pidfd >= 0 &&
 		(r = loop_add(&s->loop, &slot->death, slot->pidfd, EPOLLIN, slot->death.on)) < 0) {
