@@ -7,7 +7,8 @@
  *
  * A generation whose workers do not get ready leaves the old one serving: after RELOAD_TRIES failed
  * births in a row the reload has failed, births get the init data of before (unless there came some
- * meanwhile that the failed ones did not have), and the old workers are not due any more. Should some of the new generation have become ready, they are due instead.
+ * meanwhile that the failed ones did not have), and the old workers are not due any more. Should
+ * some of the new generation have become ready, they are due instead.
  *
  * Init data is proven once a worker was ready with it and no reload goes on. What was proven last
  * is kept until something newer is.

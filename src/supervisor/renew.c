@@ -167,8 +167,8 @@ static void recall(struct pool *pool)
 		return;
 	now = now_ns();
 	until = time_after_ms(now, LEASE_HOLD_MS);
-	for (count = soon_back(pool, most, now, &until); count < most && (first = list_first(leased));
-		count++)
+	for (count = soon_back(pool, most, now, &until);
+		count < most && (first = list_first(leased)); count++)
 		lease_watch_recall_softly(container_of(first, struct slot, renewal.leased));
 	if (!list_empty(leased))
 		timer_set(&pool->supervisor->loop, &pool->renewals.again, until);
