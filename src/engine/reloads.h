@@ -21,11 +21,10 @@ struct reloads {
 	} list[RELOADS_KEPT];
 };
 
-/*
- * One more, of the pool with this number, or of all `pools` (MESSAGE_ALL_POOLS): its id. Those of
- * the same pools are superseded.
- */
+/* One more, of the pool with this number, or of all `pools` (MESSAGE_ALL_POOLS): its id. */
 uint64_t reloads_add(struct reloads *r, uint32_t pool, uint32_t pools);
+/* It is on its way: earlier ones of the same pools are superseded. */
+void reloads_sent(struct reloads *r, uint64_t id);
 /* A pool has said how it went. */
 void reloads_hear(struct reloads *r, uint64_t id, int result);
 /* False: it goes on still. -EINVAL: there is no such one, or it is forgotten */

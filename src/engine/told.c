@@ -133,7 +133,9 @@ static int reload_send(struct brood *b, const struct brood_pool *pool, uint64_t 
 	r = send_newest(b, &f, "asking the supervisor for a reload");
 	if (r < 0)
 		reloads_hear(&b->reloads, f.reload.id, r);
-	else if (ret_reload)
+	else
+		reloads_sent(&b->reloads, f.reload.id);
+	if (r == 0 && ret_reload)
 		*ret_reload = f.reload.id;
 	return r;
 }

@@ -16,6 +16,14 @@ static int result_of(const struct reloads *r, uint64_t id)
 	return result;
 }
 
+static uint64_t send_one(struct reloads *r, uint32_t pool, uint32_t pools)
+{
+	uint64_t id = reloads_add(r, pool, pools);
+
+	reloads_sent(r, id);
+	return id;
+}
+
 Test(unit_reloads, one_pool)
 {
 	struct reloads r = { 0 };
@@ -46,18 +54,33 @@ Test(unit_reloads, all_pools)
 Test(unit_reloads, superseded)
 {
 	struct reloads r = { 0 };
-	uint64_t first = reloads_add(&r, 0, 2), other = reloads_add(&r, 1, 2), all, last;
+	uint64_t first = send_one(&r, 0, 2), other = send_one(&r, 1, 2), all, last;
 
 	cr_assert_eq(result_of(&r, first), 1, "the other pool's supersedes nothing");
-	all = reloads_add(&r, MESSAGE_ALL_POOLS, 2);
+	all = send_one(&r, MESSAGE_ALL_POOLS, 2);
 	cr_assert_eq(result_of(&r, first), -ECANCELED);
 	cr_assert_eq(result_of(&r, other), -ECANCELED);
-	last = reloads_add(&r, 1, 2);
+	last = send_one(&r, 1, 2);
 	cr_assert_eq(result_of(&r, all), -ECANCELED);
 	reloads_hear(&r, all, 0);
 	cr_assert_eq(result_of(&r, all), -ECANCELED, "said too late");
 	reloads_hear(&r, last, 0);
 	cr_assert_eq(result_of(&r, last), 0);
+}
+
+Test(unit_reloads, one_that_is_not_sent_supersedes_nothing)
+{
+	struct reloads r = { 0 };
+	uint64_t first = send_one(&r, 0, 1), second = reloads_add(&r, 0, 1), third;
+
+	reloads_hear(&r, second, -EIO);
+	cr_assert_eq(result_of(&r, second), -EIO);
+	cr_assert_eq(result_of(&r, first), 1, "it goes on");
+	second = reloads_add(&r, 0, 1);
+	third = send_one(&r, 0, 1);
+	reloads_sent(&r, second); /* its send took longer */
+	cr_assert_eq(result_of(&r, second), -ECANCELED);
+	cr_assert_eq(result_of(&r, third), 1, "a later one is not superseded");
 }
 
 Test(unit_reloads, old_ones_are_forgotten)
