@@ -146,6 +146,8 @@ static void tell(struct map *m, size_t index, const struct brood_result *result)
 	struct brood_result told = *result;
 
 	told.context = m->context;
+	/* the library's copy is gone when a held result is told, and a refused item had none */
+	told.tag = m->job.tag ? m->job.tag : "";
 	window_told(&m->window);
 	if (m->on_item(m->context, index, &told) != 0)
 		end(m);

@@ -350,6 +350,38 @@ static void stop_in_on_item(void)
 }
 TWICE(stop_in_on_item)
 
+/* Also of a result that was held, and of an item that was refused. */
+static int on_tag(void *context, size_t index, const struct brood_result *result)
+{
+	CHECK_STR(result->tag, "a tag");
+	return on_stops(context, index, result);
+}
+
+static int on_no_tag(void *context, size_t index, const struct brood_result *result)
+{
+	CHECK_STR(result->tag, "");
+	return on_number(context, index, result);
+}
+
+static void tags(void)
+{
+	struct work w;
+
+	work_start(&w, 1000, (struct brood_options){ .workers = 4 });
+	w.options.flags = BROOD_MAP_ORDERED;
+	w.options.window = 300;
+	CHECK_EQ(brood_map(w.brood, job_number, w.items, 1000, &w.options, on_no_tag, &w), 1000);
+	work_items_free(&w);
+	work_items(&w, 1000);
+	w.job.tag = "a tag";
+	REFUSES(brood_map(w.brood, job_number, w.items, 1000, &w.options, on_tag, &w), -ESHUTDOWN,
+		"brood_stop");
+	CHECK_EQ(w.tells, 1000);
+	CHECK_GE(w.outcomes[BROOD_REFUSED], 500);
+	work_items_free(&w);
+}
+TWICE(tags)
+
 static void stopped_before(void)
 {
 	struct work w;
