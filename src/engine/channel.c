@@ -32,7 +32,7 @@ static void take_fds(struct brood *b, struct frame *f)
 	/* All or none: our limit on open files may have cut some off. */
 	if (f->fds_lost)
 		return;
-	/* Added to the fds that the reply of an earlier attempt brought. */
+	/* Those of an attempt that is made again are closed before the next one is given. */
 	for (size_t i = 0; handle && i < f->header.fds; i++)
 		if (handle->reply_fds_count < BROOD_JOB_FDS_MAX)
 			handle->reply_fds[handle->reply_fds_count++] = frame_take_fd(f, i);

@@ -154,6 +154,8 @@ bool job_message_again(struct brood *b, struct brood_handle *handle, struct trie
 		handle->closed = false;
 	handle->pool->counts.retried += again;
 	engine_unlock(b);
+	while (again && handle->reply_fds_count) /* nobody gets what the attempt replied */
+		closing_fd(handle->reply_fds[--handle->reply_fds_count]);
 	return again;
 }
 
