@@ -153,6 +153,7 @@ bool job_message_again(struct brood *b, struct brood_handle *handle, struct trie
 	if (again)
 		handle->closed = false;
 	handle->pool->counts.retried += again;
+	handle->pool->counts.retried_of[handle->verdict.outcome] += again;
 	engine_unlock(b);
 	while (again && handle->reply_fds_count) /* nobody gets what the attempt replied */
 		closing_fd(handle->reply_fds[--handle->reply_fds_count]);
@@ -168,6 +169,7 @@ void job_message_over(const struct brood_handle *handle, const struct tries *t, 
 	if (t->ran && (r < 0 || inout_verdict->outcome == BROOD_REFUSED)) {
 		engine_lock(handle->brood);
 		counts->retried--;
+		counts->retried_of[t->before.outcome]--;
 		/* the supervisor has counted it, but nobody hears of it */
 		counts->refused -= r >= 0;
 		engine_unlock(handle->brood);

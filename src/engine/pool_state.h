@@ -14,7 +14,8 @@
 struct queue;
 
 struct pool_counts {
-	uint64_t submitted, dropped, retried, refused, lost;
+	uint64_t submitted, dropped, refused, lost;
+	uint64_t retried, retried_of[BROOD_OUTCOMES]; /* by the verdict that led to it */
 	/* of queues that are no more */
 	uint64_t queue_redispatched, queue_retried, queue_verdicts[BROOD_OUTCOMES];
 };

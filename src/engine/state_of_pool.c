@@ -204,13 +204,13 @@ static void add_page(const struct stats_page *page, struct brood_stats *s)
 static void add_counts(struct brood_pool *pool, struct brood_stats *s)
 {
 	const struct pool_counts *c = &pool->counts;
-	uint64_t *crashed = &s->verdicts[BROOD_CRASHED];
 
 	engine_lock(pool->brood);
 	s->submitted += c->submitted;
 	s->dropped += c->dropped;
 	s->retried += c->retried;
-	*crashed -= MIN(c->retried, *crashed);
+	for (int i = 0; i < BROOD_OUTCOMES; i++)
+		s->verdicts[i] -= MIN(c->retried_of[i], s->verdicts[i]);
 	s->verdicts[BROOD_REFUSED] += c->refused;
 	s->verdicts[BROOD_LOST] += c->lost;
 	engine_unlock(pool->brood);

@@ -10,6 +10,7 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 TestSuite(conformance, .timeout = 1000);
 
@@ -91,6 +92,38 @@ static void causes(struct site *s)
 	site_well(s);
 }
 CASE(causes, EVERYWHERE, .worker_memory = 256u << 20)
+
+/* The first attempt replies two fds, and fails; the second replies one. */
+static int replies_fds(struct brood_job *job)
+{
+	bool first = brood_job_attempt(job) == 1;
+
+	if (brood_job_reply_fds(job, (int[]){ 2, 2 }, first ? 2 : 1) != 0)
+		return 9;
+	return first ? ends_so_once(job) : 0;
+}
+
+static void fds_of_the_last(struct site *s)
+{
+	int fds[BROOD_JOB_FDS_MAX];
+	size_t count = 0;
+	struct given *g;
+
+	if (site_is(s, PINNED))
+		return;
+	g = RUN(s, replies_fds, .number = MEMORY_FAILED,
+		.options = { .retries = 1,
+			.retry_on = BROOD_RETRY_MEMORY,
+			.ret_fds = fds,
+			.ret_fds_room = BROOD_JOB_FDS_MAX,
+			.ret_fds_count = &count });
+	expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
+	CHECK_EQ(g->v.attempts, 2);
+	CHECK_EQ(site_is(s, CALLS) ? count : g->fds_count, 1);
+	close(site_is(s, CALLS) ? fds[0] : g->fds[0]);
+	site_well(s);
+}
+CASE(fds_of_the_last, BYTES, .worker_memory = 256u << 20)
 
 static void wrong_options(struct site *s)
 {
