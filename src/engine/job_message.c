@@ -76,6 +76,15 @@ static int job_frame(struct frame *f, const struct given *given, uint64_t id)
 	return given->arg_size ? frame_append(f, given->arg, given->arg_size) : 0;
 }
 
+/* A cancel that came between two attempts found no record: it goes to this attempt. */
+static void cancel_again(struct brood *b, const struct brood_handle *handle)
+{
+	struct record *record = handle->cancelled ? job_record_find(b, handle->id) : NULL;
+
+	if (record)
+		job_message_cancel(b, record);
+}
+
 int job_message_send(struct brood *b, const struct given *given, struct brood_handle *handle)
 {
 	struct frame f;
@@ -103,8 +112,10 @@ int job_message_send(struct brood *b, const struct given *given, struct brood_ha
 		job_record_unclaim(b, id);
 		return out_failed(b, r, "giving a job to the supervisor");
 	}
-	if (handle)
+	if (handle) {
 		handle->id = id;
+		cancel_again(b, handle);
+	}
 	if (!given->attempt && !(handle && handle->to)) /* else its queue counts it */
 		given->pool->counts.submitted++;
 	return r;
