@@ -249,7 +249,7 @@ static void set(struct queue *l, uint64_t due, uint64_t now)
 /* Is there nothing to look for, or is the timer set to a time that is soon enough for all? */
 static bool is_watched(const struct queue *l)
 {
-	if (l->fds.gone || l->timer.soon)
+	if (l->timer.soon)
 		return true;
 	if (is_unsent(l))
 		return false;
@@ -265,6 +265,10 @@ void behind_watch(struct queue *l)
 {
 	uint64_t now, due;
 
+	if (l->fds.gone) { /* the number of the timer's fd may be one of the program's by now */
+		l->timer.fired = false;
+		return;
+	}
 	if (!l->timer.fired && is_watched(l))
 		return;
 	now = now_ns();
