@@ -242,6 +242,8 @@ static void first_open(struct queue *l, void *context)
 	struct list *first = rank_first(&l->waiting.ranks);
 	const struct queue_job *job;
 
+	if (!first)
+		first = list_first(&l->waiting.paused);
 	if (d->first || !first)
 		return;
 	job = container_of(first, struct queue_job, link);

@@ -20,14 +20,15 @@
 static void tell_waiting(struct queue *l)
 {
 	struct tally *tally = l->brood->shared.tally;
+	size_t count = l->waiting.count + l->waiting.paused_count;
 
-	if (l->waiting.count > l->waiting.told)
+	if (count > l->waiting.told)
 		atomic_fetch_add_explicit(
-			&tally->waiting, l->waiting.count - l->waiting.told, memory_order_relaxed);
+			&tally->waiting, count - l->waiting.told, memory_order_relaxed);
 	else
 		atomic_fetch_sub_explicit(
-			&tally->waiting, l->waiting.told - l->waiting.count, memory_order_relaxed);
-	l->waiting.told = l->waiting.count;
+			&tally->waiting, l->waiting.told - count, memory_order_relaxed);
+	l->waiting.told = count;
 }
 
 /*
@@ -106,7 +107,7 @@ static void promote(struct queue *l)
 
 void queue_unlock(struct queue *l)
 {
-	if (l->waiting.count != l->waiting.told)
+	if (l->waiting.count + l->waiting.paused_count != l->waiting.told)
 		tell_waiting(l);
 	if (!l->sleep.leader && l->sleep.waking == 0 && !list_empty(&l->sleep.followers))
 		promote(l);

@@ -52,10 +52,10 @@ struct queue_jobs {
 /* Jobs that no transport has. */
 struct queue_waiting {
 	struct rank_queue ranks;
-	size_t count, told;  /* told: of these the page for the supervisor knows */
-	uint64_t ns;         /* what they will take, as estimated */
+	size_t count, paused_count, told; /* told: what of both the supervisor's page has */
+	uint64_t ns;                      /* what they will take, as estimated */
 	uint64_t due;        /* the first of them has waited for too long then, or later */
-	struct list paused;  /* retries that have a pause: none of the above counts them */
+	struct list paused;  /* retries that have a pause: not in `ranks` */
 	uint64_t paused_due; /* the first pause is over then, or later */
 };
 

@@ -17,13 +17,14 @@ static void pause_job(struct queue *l, struct queue_job *job)
 	job->waiting_until = time_after_ms(now_ns(), job->tries.pause_ms);
 	l->waiting.paused_due = MIN(l->waiting.paused_due, job->waiting_until);
 	list_append(&job->link, &l->waiting.paused);
+	l->waiting.paused_count++;
 	l->timer.fired = true;
 }
 
 void queue_waiting_unpause(struct queue *l, struct queue_job *job)
 {
 	list_remove(&job->link);
-	if (list_empty(&l->waiting.paused))
+	if (--l->waiting.paused_count == 0)
 		l->waiting.paused_due = TIME_NEVER;
 	job->state = JOB_NEW;
 }

@@ -327,7 +327,7 @@ static void drain(struct queue *l, void *open)
 	/* For as long as the stop takes somebody always wants to know. */
 	l->sleep.polled = true;
 	sleep_listen_polled(l);
-	*count += l->waiting.count + !list_empty(&l->waiting.paused) + l->leases.ringed +
+	*count += l->waiting.count + l->waiting.paused_count + l->leases.ringed +
 		l->leases.streamed;
 }
 

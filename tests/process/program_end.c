@@ -203,6 +203,25 @@ static int waits(struct brood_job *job)
 	return job_sleep_forever(job);
 }
 
+static int is_killed(struct brood_job *job)
+{
+	(void)job;
+	return raise(SIGKILL);
+}
+
+/* A job that pauses before its second attempt. */
+static void submit_pausing(void)
+{
+	struct brood_job_options o = { .size = sizeof o,
+		.dispatch = BROOD_PATH_LEASE,
+		.retries = 1,
+		.retry_on = BROOD_RETRY_OUTSIDE,
+		.retry_pause_ms = 600000 };
+
+	CHECK_EQ(brood_submit(brood, is_killed, NULL, 0, &o, NULL), 0);
+	CHECK(WAIT_UNTIL((brood_dispatch(brood), pool_stats(brood).retried == 1), 10000));
+}
+
 static void killed(void)
 {
 	listen_first();
@@ -214,13 +233,14 @@ static void killed(void)
 		close(2);
 		while ((n = read(heard[0], bytes, sizeof bytes - 1)) > 0) {
 			bytes[n] = '\0';
-			if (strstr(bytes, "7 jobs that the engine had accepted"))
+			if (strstr(bytes, "8 jobs that the engine had accepted"))
 				atomic_fetch_add(&SHARED->lines, 1);
 		}
 		_exit(0);
 	}
 	close(heard[0]);
 	start(300);
+	submit_pausing();
 	submit(waits, BROOD_PATH_AUTO, 9);
 	CHECK(WAIT_UNTIL((brood_dispatch(brood), atomic_load(&SHARED->jobs) == 2), 10000));
 	case_done();
