@@ -653,7 +653,8 @@ typedef void brood_done_fn(void *context, const struct brood_result *result);
  * The callback of a brood_job_progress(). It is never called after the job's verdict.
  * Parameters: context: of the job's options. id: the job's. data: the library's, valid until the
  *   callback returns; size: its bytes.
- * Threads: as brood_done_fn; for brood_call() the calling thread. Since: 0.2.0.
+ * Threads: as brood_done_fn; for brood_call() the calling thread. The callback must not wait for
+ *   its own job (brood_wait_id()), whose result cannot come before it returns. Since: 0.2.0.
  */
 typedef void brood_progress_fn(void *context, uint64_t id, const void *data, size_t size);
 
@@ -856,7 +857,7 @@ BROOD_PUBLIC int brood_dispatch(struct brood *brood) BROOD_NOEXCEPT;
  * What became of a submitted job. The library's memory: valid until on_done returns, or until the
  * next brood_take(), brood_wait_id(), brood_queue_wait(), _dispatch() or _free() on the queue, and
  * brood_dispatch() for the brood's own queue. Of brood_wait_id(): until the next such call of the
- * same thread, or brood_queue_free(). Since: 0.2.0.
+ * same thread, that thread's end, or brood_queue_free(). Since: 0.2.0.
  */
 struct brood_result {
 	size_t size;   /* set by the library */
@@ -974,7 +975,8 @@ BROOD_PUBLIC int brood_take(struct brood_queue *queue, const struct brood_result
  * Results of other jobs wait for whoever takes or dispatches them. The call runs on_progress of
  * this job alone, and no other callback of the queue.
  * Parameters: id: of brood_submit() to this queue. ret_result: the result is the library's, valid
- *   until this thread's next call that takes from the queue, waits for it or dispatches it.
+ *   until this thread's next call that takes from the queue, waits for it or dispatches it, or
+ *   until the thread ends.
  * Returns: 0: the result is in *ret_result, also when the job was refused, cancelled or lost.
  * Errors:
  *   -ETIMEDOUT  there is no result yet: the job goes on, and its result comes as if nobody had
