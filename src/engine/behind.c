@@ -34,9 +34,9 @@
 
 #include <sys/timerfd.h>
 
-/* a function that nobody has seen end counts as long from then on */
+/* A function that nobody has seen end counts as long once a job has run for this long. */
 #define QUEUE_LONG_NS (5 * NS_PER_MS)
-/* on a pinned lease with a job: how often it is looked whether its worker lies */
+/* How often the timer looks whether the worker of a pinned lease lies. */
 #define QUEUE_LIE_TICK_MS 1000
 
 static void no_longer(struct queue *l, struct list *waiting, uint64_t now)
@@ -52,10 +52,7 @@ static void no_longer(struct queue *l, struct list *waiting, uint64_t now)
 	}
 }
 
-/*
- * Where no other worker can take them they stay where they are, but not for longer than they may
- * wait.
- */
+/* If no other worker can take the jobs, they stay, but not longer than they may wait. */
 static void behind_no_longer(struct queue *l, struct lease *lease, uint64_t now)
 {
 	for (uint64_t q = lease->collected + 2; q <= lease->published; q++) {
@@ -88,8 +85,8 @@ static void catch_liar(struct lease *lease, uint64_t now)
 }
 
 /*
- * It takes at least as long as it has taken. A function that was short before may just have lost
- * its CPU for a while: that is forgotten with this job's end.
+ * The function takes at least as long as this job has run. If the function was short before, the
+ * worker may just have lost its CPU for a while: the guess is forgotten when this job ends.
  */
 static void slow(struct lease *lease, uint64_t now)
 {
@@ -102,7 +99,7 @@ static void slow(struct lease *lease, uint64_t now)
 		f->est_ns = (uint32_t)so_far;
 		f->seen = true;
 	}
-	if (job) { /* nobody else behind it */
+	if (job) { /* no other job is behind it */
 		uint64_t cost = MAX(lease->cost_ns, (uint64_t)PICK_FULL_NS);
 		uint32_t more = (uint32_t)(cost - lease->cost_ns);
 
@@ -113,7 +110,7 @@ static void slow(struct lease *lease, uint64_t now)
 	lease->stand.stalled = true;
 }
 
-/* To the front of the queue, in their order. */
+/* The jobs go to the front of the queue, in their old order. */
 static void withdraw_behind(struct lease *lease)
 {
 	for (uint64_t q = lease->published; q > lease->collected + 1; q--) {
@@ -124,7 +121,7 @@ static void withdraw_behind(struct lease *lease)
 	}
 }
 
-/* May another worker take what stands behind others? */
+/* True: another worker may take what stands behind other jobs. */
 static bool can_grow(const struct queue *l)
 {
 	return l->leases.active < l->leases.limit && l->leases.active < l->pool->options->workers;
@@ -135,7 +132,7 @@ static bool can_move(const struct queue *l)
 	return l->kind != QUEUE_PINNED && (!list_empty(&l->leases.idle) || can_grow(l));
 }
 
-/* What its worker says of the job that it runs. One that lies harms the jobs in its own ring. */
+/* When the job began, as its worker says. A worker that lies harms the jobs in its own ring. */
 static uint64_t began(const struct lease *lease, uint64_t now)
 {
 	uint64_t word = atomic_load_explicit(&lease->page->word, memory_order_acquire);
@@ -159,7 +156,7 @@ static struct pick_stand stand_of(const struct lease *lease, uint64_t now)
 		.stalled = lease->stand.stalled };
 }
 
-/* Of callers' jobs few are said to a worker at a time: it may know of none yet. */
+/* The engine tells a worker of few callers' jobs at a time: the worker may know of none yet. */
 static bool is_said(const struct lease *lease) { return lease->told.said > lease->collected; }
 
 static void look(struct lease *lease, uint64_t now)
@@ -209,7 +206,7 @@ static uint64_t kept_due(const struct queue *l, uint64_t now)
 }
 
 /*
- * Frames wait for room in the socket to the supervisor, or for memory: nobody else may be there to
+ * Frames wait for room in the socket to the supervisor, or for memory. Perhaps no other thread will
  * send them.
  */
 static bool is_unsent(const struct queue *l)
@@ -232,7 +229,7 @@ static uint64_t due_of(const struct queue *l, uint64_t now)
 	return MIN(due, due_to_move(l, now));
 }
 
-/* It is readable from when it fires until it is set anew. */
+/* The timer's fd is readable from when it fires until it is set anew. */
 static void set(struct queue *l, uint64_t due, uint64_t now)
 {
 	uint64_t soon = l->kind == QUEUE_PINNED ? QUEUE_TICK_MS * NS_PER_MS : PICK_STAND_NS;
@@ -246,7 +243,7 @@ static void set(struct queue *l, uint64_t due, uint64_t now)
 	l->timer.soon = l->timer.at <= now + soon;
 }
 
-/* Is there nothing to look for, or is the timer set to a time that is soon enough for all? */
+/* True: there is nothing to look for, or the timer fires soon enough for all. */
 static bool is_watched(const struct queue *l)
 {
 	if (l->timer.soon)
@@ -278,7 +275,7 @@ void behind_watch(struct queue *l)
 	l->timer.fired = false;
 }
 
-/* To the front of the queue: the job was the first of its worker. */
+/* A retry goes to the front of the queue: the job was the first of its worker. */
 static void end_pauses(struct queue *l, uint64_t now)
 {
 	uint64_t due = TIME_NEVER;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * behind.h - jobs that stand behind others, and are not to stand there for long. Under the queue's
- * lock.
- */
+/* behind.h - jobs must not stand behind long ones for long. All under the queue's lock. */
 #ifndef BROOD_ENGINE_BEHIND_H
 #define BROOD_ENGINE_BEHIND_H
 
 struct queue;
 
-/* Something was given, or has happened: sets the queue's timer if a job may have to be moved. */
+/*
+ * To be called after anything was given or has happened: sets the queue's timer if a job may have
+ * to be moved.
+ */
 void behind_watch(struct queue *l);
 /* The timer has fired: moves jobs, and refuses those that waited for too long. */
 void behind_fired(struct queue *l);

@@ -28,7 +28,7 @@ struct call {
 	struct tries tries;
 };
 
-/* Of the reply's fds those that the caller has room for are the caller's: -1 from now on. */
+/* Fds of the reply that the caller has room for become the caller's. Their places become -1. */
 static void give_fds(const struct brood_job_options *o, int *fds, size_t count)
 {
 	size_t kept = o->ret_fds ? MIN(count, o->ret_fds_room) : 0;
@@ -41,7 +41,7 @@ static void give_fds(const struct brood_job_options *o, int *fds, size_t count)
 		*o->ret_fds_count = kept;
 }
 
-/* spoilt: why the bytes are not what they should be, or 0. */
+/* spoilt: why the reply's bytes are not what they should be, or 0. */
 static ssize_t result(
 	const struct call *call, const struct brood_verdict *v, size_t size, int spoilt)
 {
@@ -61,7 +61,7 @@ static ssize_t result(
 	return (ssize_t)size;
 }
 
-/* The job's record is no more when this returns. */
+/* When this returns, the job's record has ended. */
 static int call_on(
 	struct queue *l, const struct given *given, struct queue_job *job, struct queue_call *call)
 {
@@ -88,7 +88,7 @@ static int call_on(
 	}
 }
 
-/* What the library has of a call that is closed goes to the caller. */
+/* The call is closed: its result goes from the library to the caller. */
 static ssize_t call_over(const struct call *call, struct queue_call *of)
 {
 	give_fds(&call->given.options, of->fds ? of->fds->fds : NULL, of->fds ? of->fds->count : 0);
@@ -129,7 +129,7 @@ static int call_lease(struct call *call, ssize_t *ret_result)
 
 static bool call_done(const struct wait *wait) { return wait->handle->closed; }
 
-/* One attempt. 0: the handle is closed; -errno: no job was given. */
+/* Makes one attempt. 0: the handle is closed; -errno: no job was given. */
 static int attempt(struct call *call)
 {
 	struct wait wait = { .brood = call->b,
@@ -157,7 +157,7 @@ static void enlist(struct call *call)
 	engine_unlock(call->b);
 }
 
-/* All attempts. 0: the handle has the verdict; -errno: no job was given. */
+/* Makes all attempts. 0: the handle has the verdict; -errno: no job was given. */
 static int hand_off(struct call *call)
 {
 	struct brood_handle *h = &call->handle;
@@ -194,7 +194,7 @@ static ssize_t handed_off(struct call *call)
 	return result(call, &h->verdict, call->transfer.received, call->transfer.error);
 }
 
-/* A call that never became a job has a verdict, too, with an id that is nobody else's. */
+/* A call that never became a job has a verdict, too. Its id belongs to no other job. */
 static ssize_t refused(struct call *call, int error)
 {
 	struct brood_verdict *v = &call->handle.verdict;
@@ -203,7 +203,7 @@ static ssize_t refused(struct call *call, int error)
 	pool_sign(call->given.pool, v);
 	given_name(v->name, given_text(&call->given));
 	v->id = call->handle.public_id;
-	if (!v->id) { /* its caller was told of none */
+	if (!v->id) { /* the caller was told no id */
 		engine_lock(call->b);
 		v->id = job_record_fresh_id(call->b);
 		engine_unlock(call->b);
@@ -268,7 +268,7 @@ static ssize_t call_job(
 	return n;
 }
 
-/* There was no memory for the request: no job, but a verdict as of any call that failed. */
+/* There was no memory for the request: no job begins, but the call has a verdict. */
 ssize_t engine_call_without_memory(
 	struct brood *b, const struct engine_job *job, struct brood_verdict *ret_verdict)
 {

@@ -22,8 +22,8 @@ static _Atomic uint32_t *word_of(const struct lease *lease, uint64_t sequence)
 _Atomic uint32_t *caller_sleeps_on(struct sleeper *s) { return s->word ? s->word : &s->woken; }
 
 /*
- * The worker has done it, or has passed it by. What it says of that may be nonsense: collect_done()
- * finds out.
+ * True: the worker has done the job, or has passed its entry by. The worker's figures may be
+ * nonsense: collect_done() finds that out.
  */
 static bool is_done(const struct lease *lease, uint64_t sequence)
 {
@@ -32,14 +32,14 @@ static bool is_done(const struct lease *lease, uint64_t sequence)
 	return done != 0 && done - lease->collected >= sequence - lease->collected;
 }
 
-/* It sleeps there from now on (NULL: on its own word), or has been woken. */
+/* From now on the thread sleeps on the word `to` (NULL: on its own word), or has been woken. */
 static void move(struct queue *l, struct sleeper *s, _Atomic uint32_t *to, uint64_t sequence)
 {
 	_Atomic uint32_t *from = caller_sleeps_on(s);
 	uint32_t left = s->word ? s->told : SLEEPER_MOVED;
 
 	if (atomic_load_explicit(&s->woken, memory_order_relaxed) == SLEEPER_WOKEN) {
-		s->word = NULL; /* it comes, and sees where its job is */
+		s->word = NULL; /* the thread wakes, and sees where its job is */
 		return;
 	}
 	atomic_store(from, left);
@@ -67,8 +67,8 @@ void caller_ringed(struct lease *lease, struct queue_job *job, uint64_t sequence
 }
 
 /*
- * The worker will pass the entry by: the leader is told, for the worker may have nothing else to do
- * then.
+ * The worker will pass the entry by and may then have nothing to do. The leader is told, for the
+ * worker says nothing.
  */
 void caller_unringed(struct lease *lease, struct queue_job *job)
 {
@@ -86,7 +86,7 @@ void caller_closed(struct queue *l, struct queue_job *job)
 	struct sleeper *s = job->call->sleeper;
 
 	if (s && s != l->sleep.leader && s->word && atomic_exchange(s->word, s->told) == s->told)
-		return; /* its worker has woken it, or is about to */
+		return; /* the worker has woken the thread, or is about to */
 	queue_wake(l, &job->call->sleeper);
 }
 
@@ -100,11 +100,11 @@ void caller_lease_gone(struct lease *lease)
 		if (s->word < from || s->word >= to)
 			continue;
 		queue_rouse(lease->queue, s);
-		s->word = NULL; /* nobody shall look there any more */
+		s->word = NULL; /* no thread may look at the lease's word any more */
 	}
 }
 
-/* Says how this thread sleeps. False: its job is done. */
+/* Writes into the ring how this thread sleeps. False: its job is done. */
 bool caller_arm(const struct queue_job *job, struct sleeper *s, enum caller_state how)
 {
 	const struct lease *lease = job->lease;

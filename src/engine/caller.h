@@ -14,18 +14,18 @@ struct sleeper;
 
 /* the word that this thread sleeps on */
 _Atomic uint32_t *caller_sleeps_on(struct sleeper *s);
-/* about to be published */
+/* The job is about to be published in the ring: its thread will sleep on a word there. */
 void caller_ringed(struct lease *lease, struct queue_job *job, uint64_t sequence);
 /*
  * The job was taken back out of the ring: withdrawn, or rescued from a dead worker. Its sleeping
  * thread moves to a word of its own.
  */
 void caller_unringed(struct lease *lease, struct queue_job *job);
-/* wakes its thread, unless the worker does */
+/* The job has its verdict: wakes its thread, unless the worker does that. */
 void caller_closed(struct queue *l, struct queue_job *job);
-/* its memory goes */
+/* The lease's memory goes: no thread may sleep on a word there any more. */
 void caller_lease_gone(struct lease *lease);
-/* says in the ring how this thread sleeps. false: its job is done */
+/* Writes into the ring how this thread sleeps. False: its job is done. */
 bool caller_arm(const struct queue_job *job, struct sleeper *s, enum caller_state how);
 
 #endif

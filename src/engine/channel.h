@@ -8,19 +8,19 @@
 
 struct waiter;
 
-/* takes the fd out of the epoll behind brood_fd() */
+/* Takes the fd out of the epoll behind brood_fd(). */
 void channel_unwatch(struct brood *b, int fd);
-/* nothing will come any more: makes over_fd readable, which each queue has in its epoll */
+/* The channel brings nothing more: makes over_fd readable, which each queue has in its epoll. */
 void channel_all_over(struct brood *b);
-/* every job that is out is lost; also those in the outbox */
+/* Every job that is out is lost, also one whose frame still waits to be sent. */
 void channel_give_up_all(struct brood *b, enum brood_detail detail);
-/* the channel has ended, or carried nonsense: all that is out is lost */
+/* The channel has ended, or carried nonsense: all jobs that are out are lost. */
 void channel_lost(struct brood *b);
-/* the fd is still the channel; else all is lost now */
+/* True: the fd still is the channel. False: it was closed, and all jobs are lost now. */
 bool channel_ours(struct brood *b);
-/* until it is empty, or `until` is closed. reader: this thread, who needs no poke */
+/* Reads until the channel is empty, or `until` is closed. reader: this thread (no poke). */
 void channel_read(struct brood *b, struct waiter *reader, const struct brood_handle *until);
-/* brood_fd() says nothing any more */
+/* The channel no longer makes brood_fd() readable. */
 void channel_leave(struct brood *b);
 
 #endif

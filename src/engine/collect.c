@@ -45,11 +45,11 @@ static bool read_whole(int fd, char *to, size_t size)
 	return true;
 }
 
-/* A reply in a memfd of the worker's, sealed, so that it can neither shrink nor change under us. */
+/* The reply is in a sealed memfd: it can neither shrink nor change while it is read. */
 static int take_memfd(struct queue_job *job, uint64_t size)
 {
 	if (job->reply.memfd < 0)
-		return -EIO; /* lost on the way: our limit on open files */
+		return -EIO; /* our limit on open files cut the fd off */
 	if (!memfd_good(job->reply.memfd, size))
 		return -EBADMSG;
 	if (job->call)
@@ -95,14 +95,14 @@ static int take_bytes_back(struct queue_job *job, const unsigned char *from, siz
 static int take_stream(struct queue_job *job, uint64_t size)
 {
 	if (!job->pipe)
-		/* lost on the way: our limit on open files */
+		/* our limit on open files cut the fd off */
 		return job->call ? -EIO : -EBADMSG;
 	return pipe_finish(job, size) ? 0 : -EBADMSG;
 }
 
 /*
- * 0, also when there was no memory for it (then the reply is not there, but its size is); -EBADMSG:
- * no worker of ours would.
+ * 0: the reply was taken, or there was no memory for it (then only its size is known). -EBADMSG:
+ * the reply is nothing that an honest worker would send.
  */
 static int take_reply(
 	const struct lease *lease, struct queue_job *job, const struct ring_done *done)
@@ -175,7 +175,7 @@ void collect_worker(const struct lease *lease, struct brood_verdict *v)
 	v->path = BROOD_PATH_LEASE;
 }
 
-/* A worker's times are its own word: bounded by what we know. */
+/* A worker may lie about times: they are bounded by what the engine knows. */
 static void times(const struct queue_job *job, const struct ring_done *done, uint64_t now,
 	struct brood_verdict *v)
 {
@@ -194,7 +194,10 @@ static void learn(struct queue_job *job, const struct ring_done *done)
 	f->seen = true;
 }
 
-/* It had too little memory: another attempt, if the options ask for that. Its reply is dropped. */
+/*
+ * The worker had too little memory. The job has another attempt if its options allow one. The reply
+ * of this attempt is dropped.
+ */
 static bool again(struct lease *lease, struct queue_job *job, const struct brood_verdict *v)
 {
 	struct queue *l = lease->queue;
@@ -212,7 +215,7 @@ static bool again(struct lease *lease, struct queue_job *job, const struct brood
 	return true;
 }
 
-/* false: damaged. */
+/* False: the worker's memory is damaged. */
 static bool complete(
 	struct lease *lease, struct queue_job *job, const struct ring_done *done, uint64_t now)
 {
@@ -235,7 +238,8 @@ static bool complete(
 		return false;
 	if (done->flags & DONE_NO_FD && !(job->limits.flags & BROOD_JOB_ONCE) &&
 		job->tries.moved++ < QUEUE_TAKEN_MAX && ring_out_rescue(lease, job) == 0) {
-		ring_out_again(l, job); /* this worker's trouble: another one can */
+		/* only this worker has the trouble: another one can do the job */
+		ring_out_again(l, job);
 		return true;
 	}
 	learn(job, done);
@@ -243,7 +247,7 @@ static bool complete(
 	return true;
 }
 
-/* NULL: none in the ring has this sequence. */
+/* NULL: no job in the ring has this sequence. */
 static struct queue_job *job_of(const struct lease *lease, uint64_t sequence)
 {
 	return sequence - lease->collected - 1 < lease->published - lease->collected
@@ -251,7 +255,7 @@ static struct queue_job *job_of(const struct lease *lease, uint64_t sequence)
 		: NULL;
 }
 
-/* Its fd may have been lost: then the worker's writing fails, or there is no reply. */
+/* The socket's fd may be lost. Then the worker fails to write, or there is no reply. */
 static int hear_stream(struct lease *lease, struct queue_job *job, struct frame *f)
 {
 	int fd;
@@ -276,7 +280,7 @@ static int hear_back(struct lease *lease, struct frame *f)
 	if (first)
 		job->reply.memfd = frame_take_fd(f, 0);
 	if (!f->side.extra || f->fds_lost)
-		return 0; /* all or none: our limit on open files may have cut some off */
+		return 0; /* our limit on open files may have cut some fds off: then none is kept */
 	job->reply.fds = calloc(1, sizeof *job->reply.fds);
 	for (size_t i = 0; job->reply.fds && i < f->side.extra; i++)
 		job->reply.fds->fds[job->reply.fds->count++] = frame_take_fd(f, first + i);
@@ -301,8 +305,8 @@ static int hear(struct lease *lease, struct frame *f)
 }
 
 /*
- * The worker has died, has left, or a job shut the side socket down: then the worker is well, and
- * does not know that it gets no more jobs.
+ * The side socket has ended: the worker died, left, or a job shut the socket down. In the last case
+ * the worker is well, and does not know that it gets no more jobs.
  */
 static void side_ended(struct lease *lease)
 {
@@ -332,8 +336,8 @@ void collect_side(struct lease *lease)
 }
 
 /*
- * What it sent over the side socket it sent before its end. A side socket that has ended may take
- * jobs out of the ring, of a worker that lies even this one.
+ * The worker sent a job's fds before it completed the job, so they are read first. A side socket
+ * that has ended may take jobs out of the ring: if the worker lies, even this one.
  */
 static struct queue_job *heard_out(struct lease *lease, const struct ring_done *done)
 {
@@ -345,14 +349,14 @@ static struct queue_job *heard_out(struct lease *lease, const struct ring_done *
 	return *at;
 }
 
-/* retiring: its worker leaves now, and takes no other job. */
+/* retiring: the worker leaves now, and takes no other job. */
 static bool collect_one(struct lease *lease, uint64_t sequence, uint64_t now, bool *retiring)
 {
 	struct queue_job *job = lease->entries[sequence % RING_DEPTH].job;
 	struct ring_done done;
 
 	if (!job)
-		return true; /* withdrawn: passed by */
+		return true; /* the job was withdrawn: the worker passed it by */
 	if (ring_done_get(lease->up, sequence, &done) < 0)
 		return false;
 	job = heard_out(lease, &done);
@@ -374,7 +378,7 @@ void collect_done(struct lease *lease)
 	done = atomic_load_explicit(&lease->up->done, memory_order_acquire);
 	if (done == lease->collected || (done == 0 && lease->collected == lease->base))
 		return;
-	/* back, or beyond what it was given */
+	/* the worker's count went back, or beyond what it was given */
 	if (done - lease->collected > lease->published - lease->collected) {
 		leasing_distrust(lease);
 		return;
@@ -399,7 +403,7 @@ void collect_done(struct lease *lease)
 		list_insert(&lease->idle, &l->leases.idle);
 		l->leases.busy--;
 	}
-	/* After the count: a lease with an empty ring is not busy when it goes out of use. */
+	/* After the count, so that no lease with an empty ring is busy when it goes out of use. */
 	if (retiring)
 		ring_out_all(lease);
 }

@@ -10,15 +10,15 @@ struct queue;
 struct queue_job;
 struct lease;
 
-/* what it had written of its reply when its worker died; for its result */
+/* The worker died: its result gets what it had written of the reply. */
 void collect_so_far(const struct lease *lease, struct queue_job *job);
-/* whose job it was */
+/* Writes into the verdict which worker had the job. */
 void collect_worker(const struct lease *lease, struct brood_verdict *v);
-/* the side socket */
+/* Reads what the worker sent over the side socket. */
 void collect_side(struct lease *lease);
-/* its completions, in order */
+/* Collects the worker's completions, in order. */
 void collect_done(struct lease *lease);
-/* an event of a lease: its worker has told of some, or its side socket is readable */
+/* An event of a lease: its worker has told of completions, or its side socket is readable. */
 void collect_event(struct queue *l, uint64_t data);
 
 #endif

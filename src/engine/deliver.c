@@ -16,7 +16,10 @@ static void tell(struct queue *l, struct progress *progress)
 
 	progress_init(&batch);
 	progress_move(progress, &batch);
-	/* Workers hear of jobs that were placed: nobody may come by until the callback is over. */
+	/*
+	 * Workers hear of the placed jobs now: perhaps no thread looks at the queue until the
+	 * callback is over.
+	 */
 	ring_in_flush(l);
 	queue_unlock(l);
 	progress_tell(&batch);
@@ -30,8 +33,8 @@ void deliver_progress(struct queue *l, struct progress *progress)
 }
 
 /*
- * Never two threads for one job, and its result not before they are through: while a job is told
- * of, nobody closes it for good.
+ * One thread at a time tells of a job, and the job's result waits until it is through. While a job
+ * is told of, nobody closes it for good.
  */
 static void tell_progress(struct queue *l)
 {
@@ -50,7 +53,7 @@ static void tell_progress(struct queue *l)
 			job->tell.held = false;
 			queue_jobs_result(l, job);
 		}
-		tmp = l->results.talkers.next; /* others were here meanwhile */
+		tmp = l->results.talkers.next; /* other threads have used the list meanwhile */
 	}
 }
 
@@ -89,7 +92,10 @@ void deliver_handles_on(struct queue *l)
 	engine_unlock(b);
 }
 
-/* One round: what callbacks submit, and is done at once, comes with the next. */
+/*
+ * Makes one round. If callbacks submit jobs that are done at once, their results come with the next
+ * round.
+ */
 int deliver(struct queue *l)
 {
 	const struct queue *before = delivering_queue;
@@ -118,7 +124,8 @@ int deliver(struct queue *l)
 			queue_jobs_free(l, container_of(link, struct queue_job, link));
 		place_waiting(l);
 		if (l->jobs.out == l->results.taken_count + l->jobs.others)
-			queue_wake(l, &l->sleep.takers); /* they wait for nothing any more */
+			/* no result is left that these threads could wait for */
+			queue_wake(l, &l->sleep.takers);
 	}
 	ring_in_flush(l);
 	return count;

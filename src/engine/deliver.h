@@ -8,15 +8,15 @@
 struct queue;
 struct progress;
 
-/* all of it, also what comes meanwhile */
+/* Tells all of the progress, also what comes meanwhile. */
 void deliver_progress(struct queue *l, struct progress *progress);
-/* this thread is in a callback of it */
+/* True: this thread is in a callback of the queue. */
 bool deliver_here(const struct queue *l);
-/* verdicts of handles that nobody was told of yet: how many. They are told of now */
+/* Counts the verdicts of handles that nobody was told of yet. They count as told from now on. */
 int deliver_handles(struct queue *l);
-/* the same for a thread that is not told of handles: brood_dispatch() will tell */
+/* The same for a thread that does not report handles: brood_dispatch() will tell of them. */
 void deliver_handles_on(struct queue *l);
-/* callbacks, without the lock; how many results came that were not counted before */
+/* Calls the callbacks without the lock. Returns how many results were not counted before. */
 int deliver(struct queue *l);
 
 #endif

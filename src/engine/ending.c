@@ -31,10 +31,10 @@
 
 #include "../os/closing.h"
 
-#define DRAIN_SLICE_MS 5    /* how often queues are looked at whose threads may be elsewhere */
-#define STOP_SLACK_MS  1000 /* beyond drain_ms and stop_ms */
-#define KILL_MS        5000 /* and for thousands of workers to die on a small machine */
-#define LOCK_MS        100  /* who holds a lock for longer has been interrupted by the exit */
+#define DRAIN_SLICE_MS 5    /* how often the drain looks at queues that other threads may serve */
+#define STOP_SLACK_MS  1000 /* the engine waits this much beyond drain_ms and stop_ms */
+#define KILL_MS        5000 /* in this time thousands of workers die, even on a small machine */
+#define LOCK_MS        100  /* a thread that holds a lock for longer was interrupted by the exit */
 #define CLOSING_MS     500  /* a close() that hangs (a dead server) holds up the stop this long */
 
 static void drops_message(const struct drops *d, struct frame *f)
@@ -45,7 +45,10 @@ static void drops_message(const struct drops *d, struct frame *f)
 	memcpy(f->dropped.name, d->name, sizeof f->dropped.name);
 }
 
-/* No lock is held. With a callback the engine says it itself: nobody reads the log any more. */
+/*
+ * Called with no lock. With a log callback the engine says this line itself: nobody reads the log
+ * socket any more.
+ */
 static void drops_say(struct brood *b)
 {
 	char text[BROOD_NAME_MAX + 160];
@@ -67,7 +70,7 @@ static void drops_say(struct brood *b)
 	}
 	engine_lock(b);
 	if (!b->lost && channel_ours(b))
-		frame_send(b->channel_fd, &f); /* one line: not worth waiting for room */
+		frame_send(b->channel_fd, &f); /* the line is not worth waiting for room */
 	engine_unlock(b);
 }
 
@@ -78,8 +81,8 @@ static bool drained(const struct wait *wait)
 }
 
 /*
- * What queues have of jobs is done first, while the supervisor grants workers as ever. They have no
- * channel of their own to be heard on by this thread, hence the slices. Returns how long it took.
+ * The queues do their jobs first, while the supervisor still grants workers. This thread cannot
+ * hear when they are done, so it looks in slices. Returns how long the drain took.
  */
 static uint32_t drain(struct brood *b)
 {
@@ -108,7 +111,7 @@ static int ask(struct brood *b, uint32_t drained_ms)
 	return out_send(b, &f, 0, 0);
 }
 
-/* Jobs that end after the drain have their verdicts, too. */
+/* Jobs that end after the drain get their verdicts, too. */
 static int wait_for_end(struct wait *wait)
 {
 	int r;
@@ -137,7 +140,7 @@ static uint64_t stop_bound(const struct brood *b)
 	return until;
 }
 
-/* The logs that came before STOPPED belong to the stop: said before it returns. */
+/* Log lines that came before STOPPED belong to the stop: they are said before it returns. */
 static void stop_finish(struct brood *b)
 {
 	loglines_read(b, INT32_MAX);
@@ -191,7 +194,10 @@ int engine_stop(struct brood *b)
 	engine_unlock(b);
 	queues_over(b);
 	drops_say(b);
-	/* The program may count its open files now: those that helpers close for it are not its. */
+	/*
+	 * Helpers still close files of this process. The program may count its open files now, so
+	 * wait for the helpers.
+	 */
 	closing_settle(time_after_ms(now_ns(), CLOSING_MS));
 	return stop_result(b, r);
 }
@@ -209,7 +215,7 @@ static bool can_lock(pthread_mutex_t *mutex)
 	return pthread_mutex_timedlock(mutex, &until) == 0;
 }
 
-/* Does this thread hold none of the locks? Others let go of them soon. */
+/* True: this thread holds none of the locks. Other threads let go of a lock soon. */
 static bool free_to_enter(struct brood *b)
 {
 	bool all = true;
@@ -235,7 +241,7 @@ static size_t open_jobs(const struct brood *b)
 	return atomic_load_explicit(&b->shared.tally->waiting, memory_order_relaxed);
 }
 
-/* What waits still: the supervisor says so, and asks the page no more. */
+/* The supervisor says which jobs still wait here, and reads the page no more. */
 static void first_open(struct queue *l, void *context)
 {
 	struct drops *d = context;

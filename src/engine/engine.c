@@ -37,7 +37,7 @@ static int make_fds(struct brood *b)
 		(b->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) < 0 ||
 		!watch(b, b->channel_fd) || !watch(b, b->news_fd) || !watch(b, b->timer_fd))
 		return -errno;
-	/* Without a callback nobody reads log lines, and the supervisor sends none. */
+	/* Without a log callback nobody reads log lines, and the supervisor sends none. */
 	return !b->options.log || watch(b, b->log_fd) ? 0 : -errno;
 }
 
@@ -65,7 +65,7 @@ static void pool_prepare(struct brood_pool *pool, struct brood *b, const struct 
 	pool->setup = setup;
 	pool->options = &setup->options;
 	pool->stats_page = shared_stats_page(&b->shared, setup->number);
-	/* a single pool has all of them, however many there are */
+	/* a single pool has all of the records, however many there are */
 	pool->records = b->pools_count == 1 ? (uint32_t)b->records_count
 					    : pool_setup_records(&setup->options);
 }
@@ -132,7 +132,7 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	return 0;
 }
 
-/* For a start that failed: an engine that ran is never freed. */
+/* Frees an engine whose start failed. An engine that ran is never freed. */
 struct brood *engine_free(struct brood *b)
 {
 	if (!b)
@@ -164,7 +164,7 @@ int engine_adopt(struct brood *b)
 
 	if (r < 0)
 		return r;
-	/* a kernel without it: the front door's own mark is asked too */
+	/* a kernel may lack wipe-on-fork: then the front door's own mark tells a forked child */
 	shm_wipe_on_fork(b->alive, shm_page());
 	atomic_store(b->alive, ENGINE_ALIVE);
 	return 0;

@@ -26,23 +26,24 @@ struct queue_job;
 typedef int engine_run_fn(struct queue *l, struct queue_job *job, const struct given *given);
 
 struct engine_config {
-	const struct brood_options *options; /* resolved; of these, what is for all pools */
+	/* resolved; only the options that hold for all pools count */
+	const struct brood_options *options;
 	struct pool_setups pools;
 	struct shared *shared;
-	int channel_fd, log_fd; /* engine's ends */
-	uint32_t records;       /* job records on both sides */
+	int channel_fd, log_fd; /* the engine's ends */
+	uint32_t records;       /* how many job records there are, on both sides */
 	pid_t supervisor_pid;
-	engine_run_fn *run_here; /* inline mode's; NULL: workers run the jobs */
+	engine_run_fn *run_here; /* inline mode runs jobs by this; NULL: workers run the jobs */
 };
-/* Before the fork, so that nothing can fail after it: allocates all that the engine needs. */
+/* Called before the fork: allocates all that the engine needs, so nothing fails later. */
 int engine_prepare(const struct engine_config *config, struct brood **ret_brood);
-/* in the engine, first thing: pdeathsig, epoll, wipe-on-fork page armed. 0 or -errno */
+/* The engine's first call: sets pdeathsig, the epoll and the wipe-on-fork page. 0 or -errno. */
 int engine_adopt(struct brood *brood);
 struct brood *engine_free(struct brood *brood);
 int engine_rearm(struct brood *brood);
-/* what brood_error() says; per thread */
+/* Sets the sentence that brood_error() gives to this thread. */
 void engine_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* the sentence, what brood_error() gives; never NULL */
+/* The sentence that brood_error() gives; never NULL. */
 const char *engine_error_text(void);
 
 /*
@@ -82,14 +83,14 @@ int engine_fd(struct brood *b);
 int engine_dispatch(struct brood *b);
 int engine_wait_ready(struct brood *b, uint32_t timeout_ms);
 int engine_stop(struct brood *b);
-void engine_at_exit(struct brood *b); /* in the engine, from exit() */
-/* NULL for b's first one, or one of that name; NULL: there is none */
+void engine_at_exit(struct brood *b); /* exit() calls this in the engine */
+/* The pool of that name, or NULL. name NULL: the first pool of b. */
 struct brood_pool *engine_pool(struct brood *b, const char *name);
-/* -EINVAL, -E2BIG */
+/* Checks init data: 0, -EINVAL, -E2BIG. */
 int engine_check_init_data(const void *data, size_t size, const int *fds, size_t fds_count);
 int engine_set_init_data(
 	struct brood_pool *pool, const void *data, size_t size, const int *fds, size_t fds_count);
-/* pool: NULL: all */
+/* pool NULL: reloads all pools. */
 int engine_reload(struct brood *b, const struct brood_pool *pool, uint64_t *ret_reload);
 int engine_reload_wait(struct brood *b, uint64_t reload, uint32_t timeout_ms);
 int engine_notify(struct brood *b, uint32_t kind, const char *text);
@@ -97,7 +98,7 @@ int engine_stats(struct brood *b, struct brood_stats *ret);
 int engine_pool_resize(struct brood_pool *pool, uint32_t min, uint32_t max);
 int engine_pool_stats(struct brood_pool *pool, struct brood_stats *ret);
 
-/* the front has checked the pieces */
+/* The front door has checked the pieces of the request. */
 int engine_submit(struct brood *b, const struct engine_job *job, const struct iovec *request,
 	size_t count, uint64_t *ret_id);
 int engine_queue_new(

@@ -28,16 +28,16 @@ enum out_state { OUT_OPEN, OUT_FULL, OUT_LATER };
 /* A thread that blocks: an eventfd of its own to be woken by (waiter.c). */
 struct waiter {
 	/*
-	 * in brood.followers while it sleeps and does not lead, in brood.spare while no thread has
-	 * it; else in none
+	 * In brood.followers while the thread sleeps and does not lead. In brood.spare while no
+	 * thread has this waiter.
 	 */
 	struct list link;
-	int efd;    /* -1: there was none to be had; the thread looks every few ms */
+	int efd;    /* -1: no eventfd was to be had; the thread looks every few ms */
 	bool poked; /* efd is readable */
-	bool state; /* waits for a state of the pool, not (only) for a verdict */
+	bool state; /* the thread waits for a state of the pool, not (only) for a verdict */
 };
 
-/* Jobs that the stop refused or lost: how many, and the first of them. */
+/* Counts the jobs that the stop refused or lost, and keeps the first of them. */
 struct drops {
 	_Atomic uint64_t count;
 	uint64_t first;
@@ -48,10 +48,10 @@ struct drops {
 struct brood_queues {
 	pthread_mutex_t lock;
 	struct list list;
-	uint32_t threads; /* of these, queues of threads */
+	uint32_t threads; /* how many of these queues are threads' own */
 };
 
-/* The birth of the queues that threads have in common: of each pool its own and its callers'. */
+/* Guards the birth of queues that threads share: each pool's own and its callers'. */
 struct brood_common {
 	pthread_mutex_t lock;
 };
@@ -59,14 +59,14 @@ struct brood_common {
 struct brood {
 	/* ENGINE_ALIVE in the engine; wiped to 0 in what it forks, never set in workers */
 	_Atomic uint64_t *alive;
-	/* resolved, of the first pool; its arrays are not looked at */
+	/* the first pool's, resolved; its arrays are not looked at */
 	struct brood_options options;
-	struct brood_pool *pools; /* the first one first */
+	struct brood_pool *pools; /* the array of pools; the first pool is at its beginning */
 	uint32_t pools_count;
 	struct shared shared;
 	pid_t supervisor_pid;
 	bool one_cpu;            /* this process may use one CPU alone, as it was at the start */
-	engine_run_fn *run_here; /* inline mode's; NULL: workers run the jobs */
+	engine_run_fn *run_here; /* inline mode runs jobs by this; NULL: workers run the jobs */
 	/* not the engine's to close. -1: the program closed them; the numbers may be anybody's */
 	int channel_fd, log_fd;
 	struct identity channel;
@@ -77,7 +77,7 @@ struct brood {
 	size_t records_count;
 
 	/* for any thread: atomic, or with locks of their own */
-	_Atomic uint64_t crowd_until; /* 0: there has been none since */
+	_Atomic uint64_t crowd_until; /* 0: no crowd since the last one ended */
 	_Atomic bool fd_used;         /* brood_fd() was called: keep its epoll right */
 	_Atomic bool unsent;          /* `out` has frames */
 	_Atomic bool queues_ended;    /* nothing will come any more */
@@ -86,14 +86,14 @@ struct brood {
 	struct brood_queues queues;
 	struct brood_common common;
 
-	pthread_mutex_t lock; /* of what follows */
+	pthread_mutex_t lock; /* guards all that follows */
 	enum engine_state state;
 	bool lost;     /* the channel has ended */
-	bool stopped;  /* what the supervisor said */
+	bool stopped;  /* the supervisor has said STOPPED */
 	uint32_t left; /* from STOPPED: how many processes the stop could not end */
 	uint64_t last_id;
 	struct record *records;
-	uint64_t *taken;   /* a bit a record */
+	uint64_t *taken;   /* a bit for each record: it is taken */
 	bool *lease_pages; /* which lease pages are taken */
 	uint32_t lease_page_last;
 	struct list calls; /* handles of calls that may be retried */
@@ -103,8 +103,8 @@ struct brood {
 	uint64_t out_retry;        /* OUT_LATER: when to try again */
 	bool epoll_out, timer_set; /* what the epoll watches for now */
 
-	struct waiter *leader;    /* polls the channel for all, NULL */
-	struct waiter *reader;    /* dispatches right now: needs no poke */
+	struct waiter *leader;    /* the thread that polls the channel for all, or NULL */
+	struct waiter *reader;    /* the thread that dispatches right now: it needs no poke */
 	struct waiter dispatcher; /* stands for brood_dispatch() as the reader */
 	struct list followers, spare;
 	bool logging;          /* a thread runs the log callback */
@@ -121,7 +121,7 @@ struct brood {
 static inline void engine_lock(struct brood *b) { pthread_mutex_lock(&b->lock); }
 static inline void engine_unlock(struct brood *b) { pthread_mutex_unlock(&b->lock); }
 
-/* This process is the engine, and none that the engine has forked. */
+/* True: this process is the engine, not a process that the engine has forked. */
 #define ENGINE_IS_HERE(b) \
 	((b) && atomic_load_explicit((b)->alive, memory_order_relaxed) == ENGINE_ALIVE)
 

@@ -9,27 +9,30 @@
 #include <errno.h>
 #include <stdbool.h>
 
-/* where a job's function must lie */
+/* The part of a sentence that says where a job's function must lie. */
 #define FAIL_NO_FUNCTION                                                                         \
 	"the function must lie in the program or in a library that was loaded at brood_start() " \
 	"and still is; code that was loaded or made later, or lies in anonymous memory (a JIT, " \
 	"a trampoline), cannot be called"
 
 int fail_with(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* the same for what the kernel said */
+/* Like fail_with(), for an error that the kernel gave. */
 int fail_system(int error, const char *what);
-/* -ENOTCONN */
+/* Returns -ENOTCONN. */
 int fail_gone(void);
-/* -ESHUTDOWN */
+/* Returns -ESHUTDOWN. */
 int fail_stopped(void);
-/* the errno of a call whose job ended like that; 0: done, failed. tag: the job's, or NULL */
+/*
+ * The errno of a call whose job ended with this verdict. 0: the job is done or failed. tag: the
+ * job's, or NULL.
+ */
 int fail_verdict(const struct brood_verdict *v, const char *tag);
 
-/* -EPERM, or -EINVAL when it is NULL */
+/* Returns -EPERM, or -EINVAL when b is NULL. */
 int fail_not_engine(const struct brood *b);
 
 /*
- * The kernel had no room now, or no memory, or no room for fds in flight: the same may succeed in a
+ * The kernel had no room, no memory, or too many fds in flight: the same call may succeed in a
  * moment. `error` is negative.
  */
 static inline bool fail_is_later(int error)

@@ -57,7 +57,7 @@ static int options_check(const struct brood_job_options *o)
 	return 0;
 }
 
-/* Those of a program that was built with this header are just copied. */
+/* Options of a program that was built with this very header are just copied. */
 static int options_take(struct brood_job_options *o, const struct brood_job_options *from)
 {
 	int r = 0;
@@ -96,7 +96,7 @@ bool given_pool_known(const struct brood *b, const struct brood_pool *pool)
 	return pool >= b->pools && pool < b->pools + b->pools_count;
 }
 
-/* The pool that the options name, else that of the lease, of the queue, else the first one. */
+/* Chooses the pool that the options name, else that of the lease or queue, else the first one. */
 static int pool_choose(const struct brood *b, struct given *given)
 {
 	const struct brood_job_options *o = &given->options;
@@ -143,7 +143,7 @@ static int plugin_check(struct given *given)
 	return 0;
 }
 
-/* Behind the argument and the plugin's text. */
+/* Puts the tag behind the argument and the plugin's text. */
 static void take_tag(struct given *given)
 {
 	uint32_t size = (uint32_t)strlen(given->options.tag) + 1;
@@ -159,7 +159,7 @@ static void take_tag(struct given *given)
 int given_options(void *dst, size_t known_size, const void *src, const uint64_t *reserved,
 	size_t reserved_count, const char *what)
 {
-	/* that of the first version: later fields stand behind `reserved` */
+	/* the size of the first version: later fields stand behind `reserved` */
 	size_t minimal = (size_t)((const char *)(reserved + reserved_count) - (const char *)dst);
 	int r = options_copy(dst, known_size, src, minimal);
 
@@ -230,7 +230,7 @@ int given_check(
 	options_resolve(ret->pool, submitted, o);
 	ret->path = o->lease ? BROOD_PATH_LEASE : o->dispatch;
 	if (b->run_here)
-		o->dispatch = BROOD_PATH_LEASE; /* nobody hands it off */
+		o->dispatch = BROOD_PATH_LEASE; /* no supervisor is there to hand the job off to */
 	ret->job = job;
 	ret->request_size = BROOD_SIZE_UNKNOWN;
 	ret->given_ns = now_ns();

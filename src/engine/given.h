@@ -11,32 +11,37 @@
 /* A job that was checked. */
 struct given {
 	const struct engine_job *job;
-	struct brood_pool *pool;          /* whose workers may do it */
-	struct brood_job_options options; /* resolved */
+	struct brood_pool *pool;          /* the pool whose workers may do the job */
+	struct brood_job_options options; /* the job's options, resolved */
 	uint32_t path;                    /* enum brood_path: what the program asked for */
 	const struct iovec *request;
 	size_t request_count;
 	uint64_t request_size, given_ns;
-	uint32_t attempt;                         /* made before this one */
-	uint64_t id;                              /* that it shall have; 0: any */
-	int fd;                                   /* the worker's end; -1 */
-	bool own_pair;                            /* of a socketpair that we made */
-	const void *arg;                          /* with the plugin's text and the tag behind it */
-	uint32_t arg_size, plugin_size, tag_size; /* arg_size: of all three */
+	uint32_t attempt; /* how many attempts were made before this one */
+	uint64_t id;      /* the id that the job shall have; 0: any */
+	int fd;           /* the worker's end of the socket; -1: none */
+	/* fd belongs to a socketpair that the library made */
+	bool own_pair;
+	/* the argument, with the plugin's text and the tag behind it */
+	const void *arg;
+	/* arg_size: of argument, plugin text and tag together */
+	uint32_t arg_size, plugin_size, tag_size;
 	/* where they stand when there is a plugin or a tag; else nothing */
 	unsigned char text[MESSAGE_ARG_MAX];
 };
 
-/* other options of the program's, into *dst; reserved: there. 0, -EINVAL */
+/* Checks other options and copies them to *dst. reserved: points into them. 0, -EINVAL. */
 int given_options(void *dst, size_t known_size, const void *src, const uint64_t *reserved,
 	size_t reserved_count, const char *what);
-/* what the job is about; the pieces were checked (engine.h) */
+/* Sets the request. The pieces were checked (engine.h). */
 void given_request(struct given *given, const struct iovec *request, size_t count);
-/* it is one of the brood's */
+/* True: the pool is one of the brood's. */
 bool given_pool_known(const struct brood *b, const struct brood_pool *pool);
 void given_name(char dst[BROOD_NAME_MAX], const char *name);
-/* No lock. submitted: it waits for a worker without limit, if nobody has set one. 0, -EINVAL,
- * -EFAULT, -EBADF. */
+/*
+ * Takes no lock. submitted: the job waits for a worker without limit, if nobody has set one. 0,
+ * -EINVAL, -EFAULT, -EBADF.
+ */
 int given_check(
 	const struct brood *b, const struct engine_job *job, bool submitted, struct given *ret);
 
@@ -44,7 +49,7 @@ static inline const char *given_text(const struct given *given)
 {
 	return given->options.plugin ? given->options.symbol : given->job->name;
 }
-/* NULL: the job has none */
+/* The job's tag; NULL: it has none. */
 static inline const char *given_tag(const struct given *given)
 {
 	return given->tag_size ? (const char *)given->arg + given->arg_size - given->tag_size

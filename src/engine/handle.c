@@ -44,7 +44,7 @@ int engine_fetch(struct brood_handle *h, struct brood_verdict *ret)
 
 static bool wait_done(const struct wait *wait) { return wait->handle->closed; }
 
-/* Under brood.lock. */
+/* Waits for a message of the job. Under brood.lock. */
 static void wait_for_message(struct brood_handle *h, uint64_t until)
 {
 	struct wait wait = { .brood = h->brood, .handle = h, .done = wait_done, .until = until };
@@ -68,12 +68,12 @@ static void wait_on_queue(struct brood_handle *h, uint64_t until)
 		sleep_until(l, &h->on.sleepers, until);
 	}
 	if (is_closed(h) && h->on.round == l->results.handle_round && l->results.handle_news > 0)
-		l->results.handle_news--; /* it is told now, and was not counted before */
+		l->results.handle_news--; /* the verdict is told now, and was not counted before */
 	sleep_tell(l);
 	queue_unlock(l);
 }
 
-/* Under brood.lock, which is free meanwhile. */
+/* Waits for the verdict. Under brood.lock, which is free meanwhile. */
 static int wait_for(struct brood_handle *h, uint32_t timeout_ms)
 {
 	uint64_t until = time_after_ms(now_ns(), timeout_ms);
@@ -116,7 +116,7 @@ static void release_on_queue(struct brood_handle *h)
 	if (!is_closed(h)) {
 		queue_lock(l);
 		if (h->on.job)
-			/* its verdict will be dropped, and counted */
+			/* the verdict will be dropped, and counted */
 			h->on.job->handle = NULL;
 		queue_unlock(l);
 	}
@@ -140,7 +140,7 @@ void engine_release(struct brood_handle *h)
 	engine_lock(b);
 	record = is_closed(h) || h->on.queue ? NULL : job_record_find(b, h->id);
 	if (record && record->handle == h)
-		record->handle = NULL; /* its verdict will be dropped, and counted */
+		record->handle = NULL; /* the verdict will be dropped, and counted */
 	progress_free(&h->progress);
 	engine_unlock(b);
 	for (size_t i = 0; i < h->reply_fds_count; i++)
@@ -159,7 +159,7 @@ static void cancel_job(struct queue *l, struct queue_job *job)
 
 	job->tries.cancelled = true;
 	switch (job->state) {
-	case JOB_HERE: return; /* nobody can end it */
+	case JOB_HERE: return; /* inline mode runs the job in this process: nothing can end it */
 	case JOB_RINGED:
 		if (ring_out_withdraw(job->lease, job) < 0) {
 			leasing_kill(job->lease, job->sequence, LEASE_KILL_CANCEL);
@@ -190,7 +190,7 @@ static void cancel_in(struct queue *l, void *context)
 	sleep_tell(l);
 }
 
-/* The id that its caller knows may be that of a call's first attempt. */
+/* The caller may know the call by the id of its first attempt. */
 static struct brood_handle *find_call(struct brood *b, uint64_t id)
 {
 	list_for_each_safe(link, tmp, &b->calls) {

@@ -18,30 +18,30 @@ struct inbox {
 	/* guarded by: nothing, it is atomic */
 	_Atomic bool full;
 	/* guarded by: brood.lock */
-	struct list leases;  /* of which something was said */
-	struct list handles; /* of handed-off submits */
-	struct list log;     /* in brood.log_waits: its queue does not watch the log */
-	bool log_free;       /* the log callback is through: watch the log again */
+	struct list leases;  /* leases of which the supervisor said something */
+	struct list handles; /* handles of handed-off submits */
+	struct list log;     /* in brood.log_waits while the queue does not watch the log */
+	bool log_free;       /* the log callback is through: the queue watches the log again */
 };
 
-/* A lease's part, under brood.lock but for `to` and the figures of `over` once the queue has it. */
+/* A lease's part. Under brood.lock, except `to`, and `over` once the queue has it. */
 struct lease_news {
 	struct inbox *to;
 	struct list link; /* inbox.leases */
-	uint64_t id;      /* the record */
-	uint32_t page;    /* its lease page; RECORD_NO_PAGE */
+	uint64_t id;      /* the id of the lease's record */
+	uint32_t page;    /* the number of the lease page, or RECORD_NO_PAGE */
 	bool has_granted, has_over;
 	struct message_granted granted;
 	struct message_lease_over over;
 };
 
-/* Any lock: the queue's leader, or the program that polls its fd, looks again. */
+/* Under any lock. The queue's leader looks again, or the program that polls its fd. */
 void inbox_poke(struct inbox *inbox);
 
-/* Under brood.lock: something was said of the lease or the handle that `link` is in. */
+/* Under brood.lock: notes that something was said of the lease or handle that `link` is in. */
 void inbox_add(struct inbox *inbox, struct list *link, struct list *to);
 void inbox_add_lease(struct lease_news *news);
-/* the log can be read again: for each of these */
+/* The log can be read again: tells each queue in `waits`. */
 void inbox_log_free(struct list *waits);
 /* The wish for the lease never came to the supervisor. */
 void inbox_lease_refused(struct lease_news *news, enum brood_detail detail);

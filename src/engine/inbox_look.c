@@ -55,8 +55,9 @@ struct end {
 	struct lease *lease;
 	/* this job's descriptors were taken back: no worker has read them */
 	bool unread;
-	bool began_seen;   /* one that had begun was there already: a second cannot be */
-	struct list again; /* in order */
+	/* a job that had begun was found already: there cannot be a second one */
+	bool began_seen;
+	struct list again; /* jobs that go back to the queue, in order */
 };
 
 static bool word_is_before(uint64_t word, uint64_t sequence)
@@ -116,7 +117,7 @@ static bool decide(struct end *end, const struct queue_job *job, struct brood_ve
 	return fate_decide(&facts, v);
 }
 
-/* True: the kernel still had them. */
+/* True: the kernel still had the descriptors. */
 static bool take_back_unread(struct lease *lease, const struct queue_job *job)
 {
 	bool out = job->fds.out;
@@ -130,7 +131,7 @@ static void settle_job(struct end *end, struct queue_job *job)
 	struct lease *lease = end->lease;
 	struct queue *l = lease->queue;
 	struct brood_verdict v = { 0 };
-	/* Its worker had not even looked at it: whatever that died of, it was not this job. */
+	/* The worker had not even looked at this job: the job did not cause the death. */
 	bool innocent = atomic_load_explicit(&lease->up->claims[job->sequence % RING_DEPTH],
 				memory_order_relaxed) == CLAIM_WORD(job->sequence, CLAIM_QUEUED);
 	bool decided, fds_lost;
@@ -139,21 +140,22 @@ static void settle_job(struct end *end, struct queue_job *job)
 	end->unread = take_back_unread(lease, job);
 	decided = decide(end, job, &v);
 	r = ring_out_rescue(lease, job);
-	/* its worker had read them: it cannot go to another one */
+	/* the worker had read the fds: the job cannot go to another worker */
 	fds_lost = job->fds.out && l->kind != QUEUE_PINNED;
 
 	job->result.reply = NULL;
 	job->result.reply_size = 0;
 	fill(lease, job, &v);
 	if (!decided && r < 0) {
-		queue_jobs_refuse(l, job, BROOD_DETAIL_NONE); /* no memory to keep its bytes */
+		/* there is no memory to keep the job's bytes */
+		queue_jobs_refuse(l, job, BROOD_DETAIL_NONE);
 	} else if (!decided && fds_lost && lease->news.over.how != LEASE_DIED) {
 		queue_jobs_refuse(l, job, BROOD_DETAIL_FD_LOST);
 	} else if (!decided && !fds_lost &&
 		(lease->news.over.how != LEASE_DIED || !(job->limits.flags & BROOD_JOB_ONCE)) &&
 		(innocent || job->tries.moved++ < QUEUE_TAKEN_MAX)) {
 		l->stats.redispatched += lease->news.over.how == LEASE_DIED;
-		job->tries.made -= innocent; /* no worker has seen it */
+		job->tries.made -= innocent; /* no worker has seen this attempt */
 		list_append(&job->link, &end->again);
 	} else if (r == 0 && queue_jobs_retry(l, job, &v)) {
 		list_append(&job->link, &end->again);
@@ -200,7 +202,7 @@ static void lease_over(struct lease *lease)
 	collect_side(lease);
 	collect_done(lease);
 	if (lease->news.over.flags & OVER_UNDEAD)
-		/* what it has not begun is taken from it, for it still is there */
+		/* the worker still lives: take from it what it has not begun */
 		ring_out_all(lease);
 	leasing_out_of_use(lease);
 	lease->state = LEASE_OVER;
@@ -241,7 +243,7 @@ static void on_lent(struct lease *lease)
 		    QUEUE_EVENT_LEASE(lease, QUEUE_EVENT_DONE)) < 0 ||
 		queue_watch(l, lease->side.fd, EPOLLIN | EPOLLRDHUP | EPOLLET,
 			QUEUE_EVENT_LEASE(lease, QUEUE_EVENT_SIDE)) <
-			0) { /* no memory for it: of no use to us */
+			0) { /* there was no memory for this lease: it is of no use */
 		ring_out_all(lease);
 		leasing_end(lease);
 	}
@@ -278,7 +280,7 @@ static void look_at_leases(struct queue *l)
 	}
 }
 
-/* See pump.c. */
+/* pump.c stops watching the log while another thread runs the log callback. */
 static void watch_log_again(struct queue *l)
 {
 	struct brood *b = l->brood;
@@ -294,7 +296,7 @@ void inbox_look(struct queue *l)
 {
 	if (!atomic_load_explicit(&l->inbox.full, memory_order_acquire))
 		return;
-	/* before the look: what comes later says so again */
+	/* Cleared before the look: a note that comes later sets it again. */
 	atomic_store_explicit(&l->inbox.full, false, memory_order_release);
 	look_at_leases(l);
 	stream_inbox(l);
@@ -313,7 +315,7 @@ void inbox_look_at_others(struct queue *own)
 		if (l == own || !atomic_load_explicit(&l->inbox.full, memory_order_relaxed) ||
 			pthread_mutex_trylock(&l->lock) != 0)
 			continue;
-		/* it was poked when that came: what is to be done with it there is done there */
+		/* this queue was poked when the note came, and its own thread does the rest */
 		inbox_look(l);
 		queue_unlock(l);
 	}

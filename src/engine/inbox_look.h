@@ -8,11 +8,11 @@
 
 struct queue;
 
-/* what whoever read the channel left for it */
+/* Looks at the notes that the reader of the channel left for this queue. */
 void inbox_look(struct queue *l);
 /*
- * A lease that is over keeps its lease page, memory and fds until its queue looks, and a queue that
- * nobody uses never does: another one looks there. Under that one's lock, and waits for no other.
+ * A lease that is over keeps its lease page, memory and fds until its queue looks, and an unused
+ * queue never looks. So `own` looks there, under that queue's lock. It waits for no lock.
  */
 void inbox_look_at_others(struct queue *own);
 

@@ -8,27 +8,27 @@
 #include "outcome.h"
 #include "transfer.h"
 
-/* no lock, a hint: -EAGAIN when every record is out */
+/* No lock, so this is a hint. -EAGAIN: every record is taken. */
 int job_message_full(const struct brood_pool *pool);
-/* a new handle of that job */
+/* Sets up a new handle for the given job. */
 void job_message_handle(struct brood_handle *handle, struct brood *b, const struct given *given);
 /*
- * Under the lock. 0: sent, given->fd is still the caller's to close; 1: queued, the fd is the
- * library's; -errno: not accepted. handle may be NULL.
+ * Sends the job, under the lock. 0: sent, given->fd is still the caller's to close; 1: queued, the
+ * fd is the library's; -errno: not accepted. handle may be NULL.
  */
 int job_message_send(struct brood *b, const struct given *given, struct brood_handle *handle);
 /*
- * One attempt of a job whose bytes the library moves: a socket pair, the request into it, and the
- * message. No lock. 0: *t is to be moved on, and its fd closed; -errno: no job was given.
+ * Makes one attempt of a job whose bytes the library moves: a socket pair, the request into it, and
+ * the message. No lock. 0: *t is to be moved on, and its fd closed; -errno: no job was given.
  */
 int job_message_attempt(struct brood *b, struct given *given, struct brood_handle *handle,
 	const struct engine_bytes *bytes, struct transfer *t);
-/* another attempt of a closed handle may be made: the handle is open again. No lock */
+/* A closed handle may have another attempt: then the handle is open again. No lock. */
 bool job_message_again(struct brood *b, struct brood_handle *handle, struct tries *t);
-/* No lock. After the last attempt, whose job_message_attempt() returned r: the job's verdict. */
+/* Sets the verdict after the last attempt. r: what job_message_attempt() returned. No lock. */
 void job_message_over(const struct brood_handle *handle, const struct tries *t, int r,
 	struct brood_verdict *inout_verdict);
-/* Under the lock. 1: the message waits for room in the channel. Never waits. */
+/* Cancels the job. Under the lock. 1: the message waits for room in the channel. Never waits. */
 int job_message_cancel(struct brood *b, struct record *record);
 
 #endif

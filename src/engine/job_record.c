@@ -20,7 +20,7 @@
 
 static uint64_t *taken_word(struct brood *b, size_t index) { return &b->taken[index / 64]; }
 
-/* The first record at or after `from`, cyclic, that is not out. One is free: the caller knows. */
+/* The first record at or after `from`, cyclic, that is free. The caller knows that one is free. */
 static size_t free_after(struct brood *b, size_t from)
 {
 	size_t index = from;
@@ -51,7 +51,7 @@ static void take(struct brood_pool *pool, struct brood_handle *handle, uint64_t 
 	atomic_fetch_add_explicit(&pool->out_count, 1, memory_order_relaxed);
 }
 
-/* No pool has more out than its own number of records, so that one is free for each pool. */
+/* No pool takes more records than its own number, so each pool finds a free one. */
 int job_record_claim(struct brood_pool *pool, struct brood_handle *handle, uint64_t *inout_id)
 {
 	struct brood *b = pool->brood;
@@ -97,7 +97,7 @@ void job_record_unclaim(struct brood *b, uint64_t id)
 		job_record_free(b, record);
 }
 
-/* OPEN to CLOSED, once. */
+/* Takes the handle from OPEN to CLOSED, once. */
 static void close_handle(
 	struct brood *b, struct brood_handle *handle, const struct brood_verdict *verdict)
 {

@@ -12,16 +12,16 @@
 
 enum lease_state { LEASE_ASKED, LEASE_ACTIVE, LEASE_DYING, LEASE_OVER };
 
-/* The side socket. far_fd: the worker's end, to take back what the worker did not read. */
+/* far_fd is the worker's end: the engine reads there what the worker did not read. */
 struct lease_side {
 	int fd, far_fd;
 	struct identity identity, far_identity;
-	uint64_t sequence; /* of the last job that had fds of its own */
+	uint64_t sequence; /* the sequence of the last job with fds of its own */
 };
 
 /* What the worker and the supervisor were told of the ring. */
 struct lease_told {
-	/* the last sequence that the worker knows of; the earliest deadline of later ones */
+	/* The last sequence that the worker knows of, and the earliest deadline of later ones. */
 	uint64_t said, look_due;
 	uint32_t unsaid;
 	bool to_wake;
@@ -29,22 +29,22 @@ struct lease_told {
 
 /* How long jobs stand in the ring (behind.c). */
 struct lease_stand {
-	uint64_t head_since; /* when the first of those in the ring became the first */
-	/* the last job in the ring at the last look, and when that was */
+	uint64_t head_since; /* when the present first job of the ring became the first */
+	/* The last job in the ring at the last look, and when that look was. */
 	uint64_t seen, seen_ns;
-	bool stalled; /* the first job takes long */
+	bool stalled; /* the first job in the ring takes long */
 	struct pick_doubt doubt;
 };
 
 /* One job in the ring. */
 struct lease_entry {
-	struct queue_job *job; /* NULL: withdrawn */
-	uint64_t end;          /* of its bytes in the space */
+	struct queue_job *job; /* NULL: the job was withdrawn */
+	uint64_t end;          /* where the job's bytes end in the space */
 	uint32_t cost;
-	const struct function *named; /* whose name stands in the ring's entry */
+	const struct function *named; /* the function whose name stands in the ring's entry */
 };
 
-/* What the supervisor was to be told, and was not: there was no memory. */
+/* Messages for the supervisor that could not be sent for lack of memory. */
 struct lease_unsaid {
 	bool end, look, kill;
 	uint64_t kill_sequence;
@@ -56,8 +56,8 @@ struct lease {
 	struct queue *queue;
 	struct list link; /* queue.leases */
 	struct list idle; /* queue.leases.idle when ACTIVE and nothing is in its ring */
-	uint32_t index;   /* in queue.leases.table */
-	/* of that place: events of an earlier lease there are not this one's */
+	uint32_t index;   /* the lease's place in queue.leases.table */
+	/* the serial of that place: an event with another serial is an earlier lease's */
 	uint32_t serial;
 	enum lease_state state;
 	pid_t pid;
@@ -69,9 +69,9 @@ struct lease {
 	struct slot_page *page;
 	struct lease_page *lease_page;
 	struct ring_space space;
-	/* in the ring: all after `collected`, up to `published` */
+	/* Jobs in the ring are those after `collected`, up to `published`. */
 	uint64_t base, published, collected;
-	uint64_t cost_ns; /* of what is in the ring, as estimated */
+	uint64_t cost_ns; /* how long the jobs in the ring will take, as estimated */
 	struct lease_told told;
 	struct lease_stand stand;
 	struct lease_unsaid unsaid;

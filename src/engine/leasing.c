@@ -23,7 +23,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
-#define ASK_AGAIN_MS 50 /* after what a lease is made of could not be had */
+#define ASK_AGAIN_MS 50 /* the pause after something that a lease needs could not be had */
 
 static void *map_sealed(int fd, size_t size, int seals)
 {
@@ -103,7 +103,7 @@ static void unmap(struct lease *lease)
 	lease->up = NULL;
 }
 
-/* EPOLL_CTL_DEL before close: the worker holds the same open file. */
+/* EPOLL_CTL_DEL comes before close: the worker holds the same open file. */
 static void drop_fds(struct lease *lease)
 {
 	struct queue *l = lease->queue;
@@ -155,7 +155,7 @@ static bool asked_enough(const struct queue *l)
 	return !pick_may_ask(&room);
 }
 
-/* -EAGAIN: as many are out as may be; -ENOSPC: there is no lease page for it. */
+/* -EAGAIN: as many leases are out as may be; -ENOSPC: no lease page is free. */
 static int send_wish(
 	struct lease *lease, const int fds[LEASE_FDS], uint32_t limit_ms, uint32_t wait_ms)
 {
@@ -216,7 +216,7 @@ int leasing_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms)
 	int fds[LEASE_FDS] = { -1, -1, -1, -1, -1 }, r;
 	struct lease *lease;
 
-	if (asked_enough(l)) { /* before anything is made for it */
+	if (asked_enough(l)) { /* checked before anything is made for the lease */
 		l->leases.ask_again = now_ns() + QUEUE_TICK_MS * NS_PER_MS;
 		return -EAGAIN;
 	}
@@ -242,8 +242,8 @@ int leasing_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms)
 }
 
 /*
- * -errno: it was not said, and will be once more. Who sleeps in the queue sees to that. A look, a
- * kill or an end that got lost would leave a worker to itself.
+ * -errno: the message was not sent, and is tried again by the thread that sleeps in the queue.
+ * Without a look, a kill or an end the worker would be left to itself.
  */
 static int say(struct lease *lease, uint16_t type, uint64_t sequence, uint32_t cause)
 {
@@ -317,7 +317,7 @@ void leasing_say_again(struct queue *l)
 	}
 }
 
-/* Whatever is heard of it later finds nobody. */
+/* What the supervisor says of this lease later finds no lease. */
 void leasing_drop(struct lease *lease)
 {
 	struct brood *b = lease->queue->brood;
@@ -325,7 +325,7 @@ void leasing_drop(struct lease *lease)
 
 	engine_lock(b);
 	record = job_record_find(b, lease->news.id);
-	if (record && record->lease == &lease->news) { /* until LEASE_OVER */
+	if (record && record->lease == &lease->news) { /* the record stays until LEASE_OVER */
 		record->lease = NULL;
 		record->page = lease->news.page;
 		lease->news.page = RECORD_NO_PAGE;
@@ -379,7 +379,7 @@ void leasing_distrust(struct lease *lease)
 		leasing_kill(lease, 0, LEASE_KILL_NONSENSE);
 }
 
-/* The supervisor is gone; who has not said what came of its job never will. */
+/* The supervisor is gone: a worker that has not told of its job never will. */
 void leasing_lost(struct lease *lease)
 {
 	if (lease->state != LEASE_OVER)

@@ -11,29 +11,29 @@
 struct queue;
 struct lease;
 
-/* its memory, fds and lease page go */
+/* Frees the lease, with its memory, fds and lease page. */
 void leasing_free(struct lease *lease);
-/* one more for this queue. 0 or -errno; -ENOSPC: no lease page is free */
+/* Asks for one more lease for this queue. 0 or -errno; -ENOSPC: no lease page is free. */
 int leasing_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms);
-/* asks the supervisor to take it back */
+/* Asks the supervisor to take the lease back. */
 void leasing_end(struct lease *lease);
-/* the same for all that were asked for and are not granted yet */
+/* The same for all leases that were asked for and are not granted yet. */
 void leasing_unask(struct queue *l);
-/* a job ends sooner than the supervisor looks next */
+/* A job ends sooner than the supervisor looks next: asks it to look earlier. */
 void leasing_look(struct lease *lease);
-/* its worker shall die: for a cancel of that job, or for nonsense */
+/* Has the worker killed, since that job was cancelled or the worker sent nonsense. */
 void leasing_kill(struct lease *lease, uint64_t sequence, uint32_t cause);
-/* what was not said for lack of memory */
+/* Sends the messages that were not sent for lack of memory. */
 void leasing_say_again(struct queue *l);
-/* freed before its LEASE_OVER, which will find nobody */
+/* Frees the lease before its LEASE_OVER, which will find no lease. */
 void leasing_drop(struct lease *lease);
-/* its queue goes: LEASE_OVER will find nobody */
+/* The queue goes before the lease: LEASE_OVER will find no lease. */
 void leasing_abandon(struct lease *lease);
-/* no job goes there any more: off the idle ones, and counted off */
+/* The lease gets no more jobs: it leaves the idle ones, and is not counted any more. */
 void leasing_out_of_use(struct lease *lease);
-/* it sent nonsense: have it killed */
+/* The worker sent nonsense: has it killed. */
 void leasing_distrust(struct lease *lease);
-/* the supervisor is gone */
+/* The supervisor is gone, and with it the lease. */
 void leasing_lost(struct lease *lease);
 
 #endif

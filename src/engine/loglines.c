@@ -53,14 +53,14 @@ static void log_line(const struct brood *b, const struct message_log *m)
 	b->options.log(b->options.log_context, &log);
 }
 
-/* 1: there may be more, 0: none now, -errno: never again. */
+/* 1: there may be more lines; 0: there is none now; -errno: there will never be one. */
 static int log_next(const struct brood *b)
 {
 	struct frame f;
 	int r = frame_receive(b->log_fd, &f, MSG_DONTWAIT);
 
 	if (r == -EBADMSG)
-		return 1; /* a damaged line costs that line */
+		return 1; /* a damaged line costs only that line */
 	if (fail_is_later(r))
 		return 0;
 	if (r <= 0)
@@ -93,5 +93,5 @@ void loglines_read(struct brood *b, int limit)
 	else
 		loglines_watch(b, true);
 	if (b->leader && !b->log_ended)
-		waiter_poke(b->leader); /* it left that socket out meanwhile */
+		waiter_poke(b->leader); /* the leader did not poll the log socket meanwhile */
 }

@@ -12,13 +12,13 @@ struct brood;
 
 #define LOG_ROUND 32 /* lines a round, so that a flood of them does not keep a caller */
 
-/* no log line is read any more */
+/* The engine reads no log line any more. */
 void loglines_end(struct brood *b);
-/* worth polling log_fd */
+/* True: it is worth polling log_fd. */
 bool loglines_wanted(const struct brood *b);
-/* the epoll behind brood_fd() watches the log socket, or not */
+/* Says whether the epoll behind brood_fd() watches the log socket. */
 void loglines_watch(struct brood *b, bool on);
-/* lets go of the lock for the callback */
+/* Reads log lines. The lock is free while the callback runs. */
 void loglines_read(struct brood *b, int limit);
 
 #endif

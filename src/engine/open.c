@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* 1: hand it off. */
+/* 1: the caller hands the job off. */
 static int give(
 	struct queue *l, const struct given *given, struct brood_handle *handle, uint64_t *ret_id)
 {
@@ -30,7 +30,7 @@ static int give(
 	int r = queue_jobs_new(l, given, false, &job);
 
 	if (r == -EAGAIN && given->options.dispatch != BROOD_PATH_LEASE && l->kind != QUEUE_PINNED)
-		return 1; /* by handoff: results that nobody took are no reason to refuse it */
+		return 1; /* by handoff: untaken results are no reason to refuse the job */
 	if (r < 0)
 		return r == -EAGAIN ? path_results(l) : fail_system(r, "a job's record");
 	id = job->id;
@@ -39,7 +39,8 @@ static int give(
 	job->socket_job = true;
 	l->jobs.others++;
 	job->tell.on_done = NULL;
-	job->tell.on_progress = NULL; /* who waits for a handle does not call it */
+	/* a thread that waits for a handle does not call on_progress */
+	job->tell.on_progress = NULL;
 	job->fds.socket = given->fd;
 	job->fds.own_pair = given->own_pair;
 	job->alone = true;
@@ -52,7 +53,7 @@ static int give(
 	}
 	r = place_give(l, job, given);
 	if (r < 0) {
-		job->fds.socket = -1; /* still the caller's */
+		job->fds.socket = -1; /* the socket is still the caller's */
 		if (handle) {
 			handle->on.queue = NULL;
 			queues_put(l);
@@ -80,8 +81,8 @@ static int give_on_lease(struct brood *b, const struct given *given, struct broo
 		return r;
 	r = give(l, given, handle, &id);
 	/*
-	 * Forced, and there is no lease at all yet: bounded by the supervisor's answer, and by the
-	 * job's queue_ms.
+	 * The program forces a lease, and there is none yet. The wait is bounded by the
+	 * supervisor's answer, and by the job's queue_ms.
 	 */
 	while (r == 0 && l->leases.active == 0 && (job = queue_jobs_find(l, id)) &&
 		job->state == JOB_WAITING && l->kind != QUEUE_PINNED)
@@ -91,7 +92,8 @@ static int give_on_lease(struct brood *b, const struct given *given, struct broo
 }
 
 /*
- * The job was handed off. It has one of the workers that are idle, or will: the lease gets another.
+ * The job was handed off, and takes one of the idle workers. So the lease that is asked for gets
+ * another one.
  */
 static void lease_next_time(struct brood *b, const struct given *given)
 {
@@ -119,7 +121,7 @@ static int job_hand_off(struct brood *b, const struct given *given, struct brood
 	return r;
 }
 
-/* The tag stands behind the handle. */
+/* The tag is stored behind the handle. */
 static struct brood_handle *new_handle(struct brood *b, const struct given *given)
 {
 	struct brood_handle *handle = malloc(sizeof *handle + given->tag_size);
@@ -127,7 +129,7 @@ static struct brood_handle *new_handle(struct brood *b, const struct given *give
 	if (!handle)
 		return NULL;
 	job_message_handle(handle, b, given);
-	handle->on_progress = NULL; /* who waits for a handle does not call it */
+	handle->on_progress = NULL; /* a thread that waits for a handle does not call on_progress */
 	if (given->tag_size)
 		handle->tag = memcpy(handle + 1, given_tag(given), given->tag_size);
 	return handle;
@@ -197,7 +199,7 @@ static int give_check(int fd)
 
 	switch (r) {
 	case 0:
-	/* a client that has gone already: the job reads that, and it is no business of ours */
+	/* the client has gone already: the job will read that, and the engine does not care */
 	case -ENOTCONN: return 0;
 	case -EBADF: return fail_with(r, "brood_give: fd %d is not open", fd);
 	case -EPROTOTYPE:

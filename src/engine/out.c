@@ -13,7 +13,7 @@
 #include "engine_root.h"
 #include "waiter.h"
 
-/* A failed send proves nothing about what can still be read: verdicts may lie before the end. */
+/* A failed send does not prove that nothing can be read: verdicts may lie before the end. */
 int out_failed(struct brood *b, int error, const char *what)
 {
 	if (!fail_is_end(error))
@@ -35,7 +35,7 @@ static int out_send_first(struct brood *b, struct out *out)
 	return frame_send(b->channel_fd, &f);
 }
 
-/* A frame that can never be sent: its job never ran, and says so. */
+/* A frame that can never be sent is dropped: its job never ran, and its verdict says so. */
 static void out_give_up(struct brood *b, struct out *out)
 {
 	uint64_t job = out->job;

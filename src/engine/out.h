@@ -5,13 +5,16 @@
 
 #include "../wire/frame.h"
 
-/* after that: sees whether the supervisor is gone, sets the text, returns the errno to give */
+/*
+ * To be called after a failed send: sees whether the supervisor is gone, sets the text, returns the
+ * errno to give.
+ */
 int out_failed(struct brood *b, int error, const char *what);
-/* as many waiting frames as the socket takes */
+/* Sends as many waiting frames as the socket takes. */
 void out_flush(struct brood *b);
 /*
- * 0: sent, the fds are still the caller's; 1: queued: the first `owned` fds are the library's now,
- * the others were duplicated; -errno: neither.
+ * 0: sent, the fds are still the caller's. 1: queued, the first `owned` fds are the library's, the
+ * others were duplicated. -errno: neither.
  */
 int out_send(struct brood *b, struct frame *f, uint64_t job, size_t owned);
 

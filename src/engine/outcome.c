@@ -27,7 +27,7 @@ bool outcome_again(struct tries *t, const struct brood_verdict *v)
 	return true;
 }
 
-/* "Refused" and "not started" would not be true of a job of which an attempt ran. */
+/* If an attempt ran, "refused" and "not started" would not be true of the job. */
 void outcome_of_tries(const struct tries *t, struct brood_verdict *v)
 {
 	if (t->ran && v->outcome == BROOD_REFUSED)

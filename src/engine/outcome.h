@@ -9,7 +9,7 @@
 #include <brood.h>
 #include <stdbool.h>
 
-/* The attempts: those to come, those made, and what the last one came to. */
+/* The attempts of a job: how many are left, how many were made, and what the last one came to. */
 struct tries {
 	uint32_t left, made, moved;
 	uint32_t on, pause_ms; /* options.retry_on, retry_pause_ms */
@@ -19,22 +19,20 @@ struct tries {
 	struct brood_verdict before;
 };
 
-/* do the options allow another attempt after this verdict? */
+/* True: the options allow another attempt after this verdict. */
 bool outcome_may_again(const struct tries *t, const struct brood_verdict *v);
 /* True: the options allow another attempt, and it counts as begun. */
 bool outcome_again(struct tries *t, const struct brood_verdict *v);
-/* the last verdict becomes that of the job: one that came to nothing leaves the one before */
+/* The job gets the last verdict, or the one before if the last attempt came to nothing. */
 void outcome_of_tries(const struct tries *t, struct brood_verdict *v);
-/* nobody else gives this job a verdict. given_ns: when it was given */
+/* Makes the verdict of a job that gets none from elsewhere. given_ns: when it was given. */
 struct brood_verdict outcome_made_up(
 	enum brood_outcome outcome, enum brood_detail detail, uint64_t given_ns);
-/* of a call that never became a job, for this -errno */
+/* Makes the verdict of a call that never became a job, from its -errno. */
 struct brood_verdict outcome_of_error(int error);
-/* counts it when it is a refusal; returns error. Takes brood.lock */
+/* Counts the error when it is a refusal, and returns it. Takes brood.lock. */
 int outcome_refused(struct brood_pool *pool, int error);
-/*
- * A job has its verdict; once the stop has begun, one that it refused or lost is counted. Any lock.
- */
+/* The job has its verdict: counts it if the stop refused or lost the job. Any lock. */
 void outcome_count_drop(struct brood *b, const struct brood_verdict *v, const char *name);
 
 #endif

@@ -36,9 +36,9 @@
 #include "sleep.h"
 
 #define CROWD_NS NS_PER_S
-#define STEP_NS  (50 * NS_PER_MS) /* the time is moved no more often: all read it */
+#define STEP_NS  (50 * NS_PER_MS) /* crowd_until moves in such steps: all threads read it */
 
-/* so often in a row an owner finds neither a lease nor an idle worker */
+/* so often in a row an owner finds neither a lease nor an idle worker before a crowd begins */
 #define LACKS 3
 
 static __thread uint32_t lacked;
@@ -46,9 +46,9 @@ static __thread uint32_t lacked;
 static __thread struct queue *thread_queue;
 static pthread_key_t thread_key;
 static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
-static bool has_key; /* else nobody would hear of a thread's end, and no thread has a queue */
+static bool has_key; /* without the key nobody hears of a thread's end, so no thread has a queue */
 
-/* The thread ends: the next one that calls may have it. */
+/* The thread ends: its queue goes to the next thread that calls. */
 static void thread_over(void *queue)
 {
 	struct queue *l = queue;
@@ -62,7 +62,7 @@ static void thread_over(void *queue)
 
 static void make_key(void) { has_key = pthread_key_create(&thread_key, thread_over) == 0; }
 
-/* Under brood.queues.lock. */
+/* Finds a queue whose thread has ended. Under brood.queues.lock. */
 static struct queue *find_orphan(struct brood *b)
 {
 	list_for_each_safe(link, tmp, &b->queues.list) {
@@ -107,7 +107,7 @@ static struct queue *own_queue(struct brood *b)
 	return l;
 }
 
-/* That of all threads without a lease of their own. */
+/* The queue of all threads that have no lease of their own. */
 static struct queue *callers_queue(struct brood_pool *pool)
 {
 	struct queue *l = atomic_load_explicit(&pool->callers, memory_order_acquire);
@@ -134,7 +134,7 @@ static void crowd(struct brood *b, uint64_t now)
 		atomic_store_explicit(&b->crowd_until, now + CROWD_NS, memory_order_relaxed);
 }
 
-/* What is not in use. */
+/* Gives back the leases of the queue that are not in use. */
 static void give_back(struct queue *l)
 {
 	queue_lock(l);
@@ -151,7 +151,7 @@ static void give_back(struct queue *l)
 	queue_unlock(l);
 }
 
-/* The first that comes after a crowd. */
+/* The first call after a crowd. */
 static void crowd_over(struct brood *b, uint64_t now)
 {
 	uint64_t until = atomic_load_explicit(&b->crowd_until, memory_order_relaxed);
@@ -194,7 +194,7 @@ static bool crowd_lacks(struct brood *b, struct queue *own, bool idle, uint64_t 
 	return true;
 }
 
-#define OFTEN    3 /* calls within a second: worth a lease */
+#define OFTEN    3 /* so many calls within a second are worth a lease */
 #define OFTEN_NS NS_PER_S
 #define GRANTED_WITHIN_NS \
 	(5 * NS_PER_MS) /* an idle worker is granted in a tenth of a millisecond */
@@ -202,7 +202,7 @@ static bool crowd_lacks(struct brood *b, struct queue *own, bool idle, uint64_t 
 /* if the supervisor has no CPU: the job itself would wait as long */
 #define GRANTED_LATE_NS NS_PER_S
 
-#define ASK_PAUSE_NS (10 * NS_PER_MS) /* after a wish that was in vain */
+#define ASK_PAUSE_NS (10 * NS_PER_MS) /* the pause after a wish for a lease was in vain */
 
 /*
  * How often this thread has called of late. A queue has files open, so one that calls now and then
@@ -222,7 +222,7 @@ static bool often(uint64_t now)
 	return ++habit.calls >= OFTEN;
 }
 
-/* NULL: hand the job off, or there is no memory. */
+/* NULL: there is no memory, or the job is to be handed off. */
 static struct queue *queue_for(struct brood *b, const struct given *given, bool call)
 {
 	bool frequent;
@@ -240,7 +240,7 @@ static struct queue *queue_for(struct brood *b, const struct given *given, bool 
 						       : NULL;
 }
 
-/* Idle, and no lease on its way will take it. */
+/* True: a worker is idle, and no lease on its way will take it. */
 static bool somebody_idle(const struct brood_pool *pool)
 {
 	const struct stats_page *stats_page = pool->stats_page;
@@ -251,7 +251,10 @@ static bool somebody_idle(const struct brood_pool *pool)
 		(out > leased ? out - leased : 0);
 }
 
-/* A busy pool is better shared by handing jobs off, first come, first served. */
+/*
+ * How many idle workers may be leased. A busy pool is better shared by handing jobs off, first
+ * come, first served.
+ */
 static uint32_t spare(const struct brood_pool *pool)
 {
 	const struct stats_page *stats_page = pool->stats_page;
@@ -289,7 +292,7 @@ int path_lease_over(void)
 
 static bool has_idle(struct queue *l) { return l->waiting.count == 0 && place_idle(l); }
 
-/* GRANTED may wait in the channel, which nobody has read since. */
+/* The message GRANTED may lie in the channel, which nobody has read since. */
 static bool was_lent(struct queue *l)
 {
 	if (l->leases.asked > 0) {
@@ -299,7 +302,7 @@ static bool was_lent(struct queue *l)
 	return has_idle(l);
 }
 
-/* One for this queue, if as many workers are idle as are needed. */
+/* Asks for one lease for this queue, if as many workers are idle as are needed. */
 bool path_ask(struct queue *l, uint64_t now, uint32_t needed)
 {
 	return l->leases.asked == 0 && l->leases.active < l->leases.limit && often(now) &&
@@ -307,10 +310,7 @@ bool path_ask(struct queue *l, uint64_t now, uint32_t needed)
 		place_ask(l, BROOD_FOREVER, l->pool->options->queue_ms) == 0;
 }
 
-/*
- * The worker that was idle has another job: wishes, perhaps this one, wait in the supervisor's
- * queue.
- */
+/* The idle worker has another job: wishes, perhaps this one, wait in the supervisor. */
 static bool wishes_wait(const struct brood_pool *pool)
 {
 	return atomic_load_explicit(&pool->stats_page->queued, memory_order_relaxed) > 0;
@@ -324,7 +324,7 @@ static bool in_vain(struct queue *l, uint64_t now)
 	return false;
 }
 
-/* False: hand the job off. */
+/* False: the caller hands the job off. */
 static bool wait_for_lease(struct queue *l)
 {
 	uint64_t now = now_ns(), begun = now;
@@ -334,7 +334,7 @@ static bool wait_for_lease(struct queue *l)
 			(now >= begun + GRANTED_WITHIN_NS && wishes_wait(l->pool)))
 			return in_vain(l, now);
 		if (now >= begun + GRANTED_WITHIN_NS && spare(l->pool) > 0)
-			return false; /* there is another worker for the job */
+			return false; /* another worker is there for the job */
 		sleep_from(l, &l->sleep.lookers, now, now + GRANTED_WITHIN_NS);
 		now = now_ns();
 	}
@@ -342,8 +342,8 @@ static bool wait_for_lease(struct queue *l)
 }
 
 /*
- * Under the queue's lock: 0, there is a lease that would take it now, or it may wait for one; 1:
- * hand it off; 2: by the callers' queue; -ESTALE. The inbox comes first: the end of the lease may
+ * Under the queue's lock. 0: a lease would take the job now, or the job may wait for one; 1: hand
+ * it off; 2: use the callers' queue; -ESTALE. The inbox is read first, for the end of the lease may
  * lie there.
  */
 static int ready(struct queue *l, const struct given *given, bool call)

@@ -11,16 +11,16 @@ struct given;
 struct queue;
 
 /*
- * 0: a lease would take the job now, or the job may wait for one; the queue is locked. 1: hand it
- * off. -errno. call: a thread waits, and may wait for a lease.
+ * Chooses the queue of a job. 0: a lease would take the job now, or the job may wait for one; the
+ * queue is locked. 1: hand it off. -errno. call: a thread waits, and may wait for a lease.
  */
 int path_enter(struct brood *b, const struct given *given, bool call, struct queue **ret);
-/* -EAGAIN with its sentence */
+/* Returns -EAGAIN and sets its sentence. */
 int path_full(const struct queue *l);
-/* the same, for a queue with as many results and jobs as it has room for */
+/* The same, for a queue that has no room for more results and jobs. */
 int path_results(const struct queue *l);
-/* -ESTALE with its sentence */
+/* Returns -ESTALE and sets its sentence. */
 int path_lease_over(void);
-/* asks for a lease for this queue, if as many workers are idle as are needed */
+/* Asks for a lease for this queue, if as many workers are idle as are needed. */
 bool path_ask(struct queue *l, uint64_t now, uint32_t needed);
 #endif

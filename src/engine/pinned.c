@@ -18,7 +18,7 @@
 #include "../base/options.h"
 
 #define LIMIT_DEFAULT_MS 60000
-#define ANSWER_SLACK_MS  1000   /* the supervisor bounds the wait; should it not answer at all */
+#define ANSWER_SLACK_MS  1000   /* the supervisor may answer this much later than it should */
 #define LEAVE_LOOK_NS    100000 /* how often the end looks whether all threads have left */
 
 static int fail_refused(const struct queue *l, uint32_t wait_ms)
@@ -39,7 +39,7 @@ static int fail_refused(const struct queue *l, uint32_t wait_ms)
 	}
 }
 
-/* As many as the supervisor has room for are asked for: their time is bounded, too. */
+/* Asks for the lease until `until`, should the supervisor have no room for the request now. */
 static int ask(struct queue *l, const struct brood_lease_options *o, uint64_t until)
 {
 	int r;
@@ -60,13 +60,13 @@ static int ask(struct queue *l, const struct brood_lease_options *o, uint64_t un
 	return 0;
 }
 
-/* It was granted, and is over: its worker has died before anybody had it. */
+/* The lease was granted and is over: its worker died before anybody had it. */
 static bool died_too_soon(const struct queue *l)
 {
 	return l->leases.active == 0 && l->pinned.over && l->leases.refused == BROOD_DETAIL_NONE;
 }
 
-/* Under the queue's lock. */
+/* Obtains the one lease. Under the queue's lock. */
 static int obtain(struct queue *l, const struct brood_lease_options *o)
 {
 	uint64_t until = time_after_ms(time_after_ms(now_ns(), o->wait_ms), ANSWER_SLACK_MS);
@@ -143,7 +143,7 @@ static void let_out(struct queue *l)
 	}
 }
 
-/* Handles of its jobs outlive it, so it ends when the last of them has its verdict. */
+/* Handles of the lease's jobs outlive it, so the lease ends when the last job has its verdict. */
 void engine_lease_end(struct brood_lease *lease)
 {
 	struct queue *l = (struct queue *)lease;

@@ -15,9 +15,9 @@
 #include <sys/socket.h>
 
 struct pipe {
-	struct transfer transfer;  /* fd -1: none now */
-	struct engine_bytes bytes; /* the caller's, which waits */
-	bool request;              /* it has one; else it is for the reply alone */
+	struct transfer transfer;  /* fd -1: nothing is moved now */
+	struct engine_bytes bytes; /* the caller's memory, which stays while the caller waits */
+	bool request;              /* the pipe carries a request; else it is for the reply alone */
 };
 
 static struct pipe *pipe_new(struct queue_job *job)
@@ -36,7 +36,7 @@ int pipe_order(struct queue_job *job, const struct given *given)
 	if (!p)
 		return -ENOMEM;
 	p->request = true;
-	p->bytes.request = given->request->iov_base; /* a call's is one piece */
+	p->bytes.request = given->request->iov_base; /* the request of a call is one piece */
 	p->bytes.request_size = given->request->iov_len;
 	job->piped = true;
 	return 0;
@@ -58,7 +58,8 @@ int pipe_open(struct queue_job *job, int *ret_theirs)
 	struct pipe *p = job->pipe;
 	int fds[2], r;
 
-	p->transfer.fd = close_fd(p->transfer.fd); /* of an attempt before; the epoll forgets it */
+	/* the socket of an attempt before; the epoll forgets it */
+	p->transfer.fd = close_fd(p->transfer.fd);
 	r = sockets_pair(SOCK_STREAM, fds);
 	if (r < 0)
 		return r;
@@ -87,7 +88,7 @@ int pipe_take(struct queue *l, struct queue_job *job, int fd)
 	return 0;
 }
 
-/* A job that is in no ring any more (another attempt may come) has nobody to talk to. */
+/* A job that is in no ring has nobody to talk to. It may have another attempt. */
 void pipe_event(struct queue *l, struct queue_job *job)
 {
 	if (job->state != JOB_RINGED) {
@@ -104,7 +105,7 @@ bool pipe_finish(struct queue_job *job, uint64_t size)
 
 	if (t->fd < 0)
 		return false;
-	/* All of it lies in the socket, which holds so much and no more. */
+	/* All that is left lies in the socket already, for it holds only so much. */
 	transfer_finish(t);
 	return t->received == size;
 }

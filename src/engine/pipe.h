@@ -20,19 +20,19 @@ struct given;
 struct queue;
 struct queue_job;
 
-/* The request goes over a pipe: one is made anew for each attempt. 0 or -ENOMEM. */
+/* The request shall go over a pipe. Each attempt makes a new one. 0 or -ENOMEM. */
 int pipe_order(struct queue_job *job, const struct given *given);
-/* Makes the socket pair for this attempt; the worker's end in *ret_theirs. 0 or -errno. */
+/* Makes the socket pair for this attempt. *ret_theirs is the worker's end. 0 or -errno. */
 int pipe_open(struct queue_job *job, int *ret_theirs);
-/* That end is on its way: begins to write. */
+/* The worker's end is on its way: begins to write. */
 void pipe_begin(struct queue *l, struct queue_job *job);
-/* A socket for the reply, from the worker. Owned now, also on failure. 0 or -errno. */
+/* Takes the worker's socket for the reply. The pipe owns it, also on failure. 0 or -errno. */
 int pipe_take(struct queue *l, struct queue_job *job, int fd);
-/* Something can be read or written. */
+/* The socket can be read or written: moves bytes. */
 void pipe_event(struct queue *l, struct queue_job *job);
-/* The job has ended: reads what is there. True: it makes `size` bytes in all. */
+/* The job has ended: reads what is in the socket. True: the reply has `size` bytes in all. */
 bool pipe_finish(struct queue_job *job, uint64_t size);
-/* Its worker has died: how many bytes of the reply had come over the pipe. */
+/* The worker has died: how many bytes of the reply had come over the pipe. */
 uint64_t pipe_so_far(struct queue_job *job);
 void pipe_free(struct queue *l, struct queue_job *job);
 

@@ -36,7 +36,7 @@ static uint64_t least(struct queue *l, struct lease **ret)
 			cost = lease->cost_ns;
 			*ret = lease;
 		}
-		if (++seen == SCAN_MAX) { /* others next time */
+		if (++seen == SCAN_MAX) { /* the next call looks at other leases */
 			list_remove(&l->leases.list);
 			list_insert(&l->leases.list, link);
 			break;
@@ -57,8 +57,8 @@ struct lease *place_idle(struct queue *l)
 }
 
 /*
- * The one worker: behind short jobs only, so that what waits can still be refused or cancelled at
- * once.
+ * The one worker of a pinned lease. A job stands only behind short jobs, so that it can still be
+ * refused or cancelled at once.
  */
 static struct lease *kept_one(const struct queue *l, const struct queue_job *job)
 {
@@ -80,7 +80,7 @@ static struct lease *choose(struct queue *l, const struct queue_job *job)
 	struct pick_view view;
 
 	if (idle && l->leases.busy == 0)
-		return idle; /* what pick_lease() would say: there is no job to stand behind */
+		return idle; /* pick_lease() would say the same: there is no job to stand behind */
 	if (l->kind == QUEUE_PINNED)
 		return kept_one(l, job);
 	view = (struct pick_view){ .warm_cost = TIME_NEVER,
@@ -102,7 +102,7 @@ static struct lease *choose(struct queue *l, const struct queue_job *job)
 	}
 }
 
-/* true: it is in a ring, or has its verdict, and its record may be no more. */
+/* True: the job is in a ring or has its verdict, and its record may be gone. */
 static bool place(struct queue *l, struct queue_job *job, const struct given *order)
 {
 	for (;;) {
@@ -115,7 +115,7 @@ static bool place(struct queue *l, struct queue_job *job, const struct given *or
 		if (r == 0) {
 			l->leases.warm = lease;
 			l->leases.wakes = true;
-			if (!order && job->bytes) { /* they are in the ring */
+			if (!order && job->bytes) { /* the bytes are in the ring */
 				free(job->bytes);
 				job->bytes = NULL;
 			}
@@ -124,7 +124,7 @@ static bool place(struct queue *l, struct queue_job *job, const struct given *or
 		if (r == -ENOBUFS)
 			return false;
 		if (!fail_is_end(r)) {
-			/* its fds cannot be sent, to nobody */
+			/* the job's fds can be sent to no worker */
 			queue_jobs_refuse(l, job, BROOD_DETAIL_FD_LOST);
 			return true;
 		}
@@ -184,12 +184,13 @@ void place_waiting(struct queue *l)
 		ask(l);
 	else if (l->leases.asked && l->leases.active > 0 && l->kind == QUEUE_QUEUE)
 		/*
-		 * asked for when nobody knew how short the jobs are: others may want those workers
+		 * These leases were asked for when nobody knew how short the jobs are. Other queues
+		 * may want the workers.
 		 */
 		leasing_unask(l);
 }
 
-/* What is too large for a ring goes to the worker as a file of its own. */
+/* A request that is too large for a ring goes to the worker as a memfd. */
 static int make_memfd(struct queue_job *job, const struct given *given)
 {
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
@@ -239,7 +240,7 @@ static int keep_extra(struct queue_job *job, const struct given *given)
 			return fd;
 		job->fds.extra->fds[job->fds.extra->count++] = fd;
 	}
-	job->alone = true; /* see side.c */
+	job->alone = true; /* side.c explains why such a job is alone */
 	return 0;
 }
 
@@ -272,7 +273,7 @@ int place_keep(struct queue_job *job, const struct given *given)
 	return r < 0 ? r : keep_bytes(job, given);
 }
 
-/* All that may fail, but for the way to a worker. */
+/* Does all that may fail, except finding a way to a worker. */
 static int prepare(const struct queue *l, struct queue_job *job, const struct given *given)
 {
 	int r = given->options.fds_count ? keep_extra(job, given) : 0;
@@ -284,10 +285,7 @@ static int prepare(const struct queue *l, struct queue_job *job, const struct gi
 	return job->call ? pipe_order(job, given) : make_memfd(job, given);
 }
 
-/*
- * Into a ring now, or to wait, with all that it needs. 0 or -errno: then it is the caller's to
- * free.
- */
+/* Puts the job into a ring, or lets it wait. 0 or -errno: then the caller frees it. */
 int place_give(struct queue *l, struct queue_job *job, const struct given *given)
 {
 	int r = prepare(l, job, given);
@@ -297,7 +295,7 @@ int place_give(struct queue *l, struct queue_job *job, const struct given *given
 	if (l->brood->run_here)
 		return l->brood->run_here(l, job, given);
 	if (l->waiting.count == 0 && place(l, job, given)) {
-		/* it may stand behind one that takes long */
+		/* the job may stand behind one that takes long */
 		if (l->leases.ringed > l->leases.busy || l->kind == QUEUE_PINNED)
 			behind_watch(l);
 		return 0;
@@ -305,7 +303,7 @@ int place_give(struct queue *l, struct queue_job *job, const struct given *given
 	if ((job->call || job->socket_job) && l->kind != QUEUE_PINNED) {
 		job->in_backlog = true;
 		if (atomic_fetch_add(&l->pool->queues_waiting, 1) >= l->pool->options->backlog)
-			return -EAGAIN; /* freeing the job counts it off again */
+			return -EAGAIN; /* freeing the job takes it off the count */
 	}
 	r = keep_bytes(job, given);
 	if (r < 0)

@@ -45,7 +45,7 @@ int engine_dispatch(struct brood *b)
 
 	/*
 	 * -1: the brood has no queue of its own, so the channel is read here. Else the queue has
-	 * read the channel, if its epoll said that something was there
+	 * read the channel if its epoll had an event for it.
 	 */
 	results = submit_dispatch_own(b);
 	engine_lock(b);

@@ -23,9 +23,9 @@
 #define LOG_BATCH 32
 
 /*
- * Under brood.lock. Nobody reads the log now: without this its fd would be readable all the time,
- * and the leader would spin. The thread that is in the log callback says when it is through
- * (loglines.c), and inbox_look() watches again.
+ * Under brood.lock. Nobody reads the log now, so its fd would stay readable and the leader would
+ * spin. The thread in the log callback says when it is through (loglines.c). Then inbox_look()
+ * watches again.
  */
 static void unwatch_log(struct queue *l)
 {
@@ -50,7 +50,7 @@ void pump_channel(struct queue *l, bool logs)
 			out_flush(b);
 		channel_read(b, NULL, NULL);
 		if (logs && !l->results.no_logs && loglines_wanted(b)) {
-			/* The callback must not find the queue locked. */
+			/* The log callback must not find the queue locked. */
 			engine_unlock(b);
 			queue_unlock(l);
 			engine_lock(b);
@@ -79,7 +79,7 @@ void pump_event(struct queue *l, uint64_t data)
 			pump_channel(l, false);
 		break;
 	case QUEUE_EVENT_CHANNEL: pump_channel(l, false); break;
-	case QUEUE_EVENT_OVER: /* these would be readable for ever */
+	case QUEUE_EVENT_OVER: /* these events would stay readable for ever */
 		epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, l->brood->over_fd, NULL);
 		epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, l->brood->channel_fd, NULL);
 		epoll_ctl(l->fds.epoll, EPOLL_CTL_DEL, l->brood->log_fd, NULL);
@@ -116,7 +116,7 @@ static void give_up(struct queue *l, enum brood_detail detail)
 			continue;
 		}
 		v.started = job->state >= JOB_RINGED;
-		if (job->state == JOB_RINGED) { /* its lease may be gone already */
+		if (job->state == JOB_RINGED) { /* the job's lease may be gone already */
 			l->leases.ringed--;
 			job->state = JOB_NEW;
 		}
@@ -128,7 +128,7 @@ static void give_up(struct queue *l, enum brood_detail detail)
 		leasing_drop(container_of(link, struct lease, link));
 }
 
-/* The supervisor is gone: nothing will come any more. */
+/* The supervisor is gone: nothing more will come. */
 void pump_lost(struct queue *l)
 {
 	struct brood *b = l->brood;
@@ -137,7 +137,7 @@ void pump_lost(struct queue *l)
 	engine_lock(b);
 	lost = b->lost || b->state == ENGINE_STOPPED;
 	if (b->epoll_fd < 0) {
-		/* the program closed them, and may have others with these numbers */
+		/* the program closed the fds, and may have others with these numbers */
 		l->fds.gone = true;
 		l->inbox.wake_fd = -1;
 	}

@@ -9,9 +9,9 @@
 struct queue;
 
 void pump_channel(struct queue *l, bool logs);
-/* what the epoll said, but for completions and side sockets: see collect_event() */
+/* Handles an event of the epoll, except completions and side sockets: see collect_event(). */
 void pump_event(struct queue *l, uint64_t data);
-/* queues_ended is set: gives up what is left, unless the engine itself ends */
+/* queues_ended is set: gives up the jobs that are left, unless the engine itself ends. */
 void pump_lost(struct queue *l);
 
 #endif

@@ -13,10 +13,10 @@
 #include "../os/futex.h"
 #include <sys/epoll.h>
 
-/* sleeping threads that are looked at for one that is about to come */
+/* how many sleeping threads are searched for one that is about to come */
 #define COMING_MAX 8
 
-/* How many jobs wait in this queue, for the page that the supervisor can read. */
+/* Tells the page that the supervisor can read how many jobs wait in this queue. */
 static void tell_waiting(struct queue *l)
 {
 	struct tally *tally = l->brood->shared.tally;
@@ -32,9 +32,9 @@ static void tell_waiting(struct queue *l)
 }
 
 /*
- * It is asleep: whoever looks, or may let others look, has stood out of its chain before. (Else
- * `waking` counted somebody who never comes back from sleep, and nobody would be made to lead any
- * more.)
+ * The thread must be asleep. A thread that looks, or may let others look, has left its chain
+ * before. (Else `waking` would count a thread that never returns from sleep, and nobody would lead
+ * any more.)
  */
 void queue_rouse(struct queue *l, struct sleeper *s)
 {
@@ -69,8 +69,8 @@ void queue_wake_one(struct queue *l, struct sleeper **chain)
 }
 
 /*
- * The one that came last waits longest yet: the lead changes hands no sooner. NULL: a worker has
- * woken another one, who comes, and lets go of the lock after that.
+ * The thread that came last waits longest yet, so the lead changes hands least often. NULL: a
+ * worker has woken another thread, which comes and lets go of the lock after that.
  */
 static struct sleeper *to_lead(struct queue *l)
 {

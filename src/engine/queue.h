@@ -17,22 +17,24 @@
 #include "queue_job.h"
 #include "queue_state.h"
 
-#define QUEUE_TICK_MS  5  /* between two tries to get what was refused */
-#define QUEUE_EVENTS   64 /* at once */
+#define QUEUE_TICK_MS  5  /* the pause before the engine tries again what was refused */
+#define QUEUE_EVENTS   64 /* how many events are read at once */
 #define FUNCTIONS_SIZE 256
 
-/* A thread that waits for something of a queue, on its own stack, while it sleeps. */
+/* A thread that waits for something of a queue. It lies on the sleeping thread's stack. */
 struct sleeper {
-	struct list link;              /* queue.sleep.followers; the leader: none */
-	struct sleeper **chain, *next; /* of those that wait for the same; NULL: that was there */
-	_Atomic uint32_t woken;        /* what a follower sleeps on: SLEEPER_* */
-	_Atomic uint32_t *word;        /* or this one, in a ring: see caller.c. NULL: woken */
-	/* what stands there while it may sleep; and when it shall not */
+	struct list link; /* in queue.sleep.followers; the leader is in no list */
+	/* The threads that wait for the same thing. NULL: it has come. */
+	struct sleeper **chain, *next;
+	_Atomic uint32_t woken; /* the word on which a follower sleeps: SLEEPER_* */
+	/* Or the word in a ring on which it sleeps: see caller.c. NULL: it was woken. */
+	_Atomic uint32_t *word;
+	/* The word's value while the thread may sleep, and its value once it may not. */
 	uint32_t asleep, told;
 };
 enum { SLEEPER_SLEEPS, SLEEPER_WOKEN, SLEEPER_MOVED };
 
-/* for those that dispatch */
+/* True: there is something for threads that dispatch. */
 static inline bool queue_has_news(const struct queue *l)
 {
 	return l->results.news > 0 || l->results.handle_news > 0 ||
@@ -42,13 +44,13 @@ static inline bool queue_has_news(const struct queue *l)
 #define queue_lock(l) pthread_mutex_lock(&(l)->lock)
 void queue_unlock(struct queue *l);
 /* All that follows is under the queue's lock. */
-/* by the queue's epoll: an event of what QUEUE_EVENT_* says. 0 or -errno */
+/* Lets the queue's epoll watch fd; its event says `what` (QUEUE_EVENT_*). 0 or -errno. */
 int queue_watch(struct queue *l, int fd, uint32_t events, uint64_t what);
-/* wakes this one thread */
+/* Wakes this one thread. */
 void queue_rouse(struct queue *l, struct sleeper *s);
-/* what these wait for is there */
+/* What these threads wait for has come: wakes all of them. */
 void queue_wake(struct queue *l, struct sleeper **chain);
-/* something is, that one of them can take */
+/* Something has come that one of these threads can take: wakes one. */
 void queue_wake_one(struct queue *l, struct sleeper **chain);
 
 #endif

@@ -10,14 +10,14 @@
 #include "progress.h"
 
 #define QUEUE_BUFFER_KEPT (64u << 10)
-#define QUEUE_TAKEN_MAX   16 /* workers may die under a job that has not started so often */
+#define QUEUE_TAKEN_MAX   16 /* how many workers may die under a job that has not started */
 
-/* What a function is called, and how long it runs, as far as seen. */
+/* A function's name, and how long it runs, as far as seen. */
 struct function {
 	brood_fn *fn;
-	const char *text; /* the caller's, a literal: compared by address */
+	const char *text; /* the caller's literal: compared by address */
 	uint32_t est_ns;
-	bool seen; /* else est_ns is a guess: nobody has seen it run */
+	bool seen; /* false: nobody has seen it run, and est_ns is a guess */
 	char name[BROOD_NAME_MAX];
 };
 
@@ -34,34 +34,34 @@ struct queue_limits {
 /* The descriptors of the job. -1: none. */
 struct queue_job_fds {
 	int memfd, socket;
-	bool own_pair; /* the socket, as in JOB */
-	bool out;      /* socket and extra are not here: the worker has them, or the side socket */
-	struct queue_fds *extra; /* NULL */
+	bool own_pair; /* the library made the socket pair, as in JOB */
+	bool out;      /* socket and extra are gone: the worker or the side socket has them */
+	struct queue_fds *extra; /* or NULL */
 };
 
 /* What came back, besides job.result. */
 struct queue_reply {
-	bool lost;    /* no memory, no fd for it */
-	char *buffer; /* the library's, for replies that have no other place */
+	bool lost;    /* there was no memory or no fd for the reply */
+	char *buffer; /* the library's, for a reply that has no other place */
 	size_t buffer_size;
 	void *mapped;
-	size_t mapped_size; /* a reply that is a memfd */
+	size_t mapped_size; /* set for a reply that is a memfd */
 	struct queue_fds *fds;
 	int memfd;
-	bool came; /* what the worker sent over the side socket */
+	bool came; /* the worker sent something over the side socket */
 };
 
 /* A call: what its thread has of the job, on its own stack. The job's record ends before it. */
 struct queue_call {
-	struct sleeper *sleeper; /* that thread, while it sleeps */
+	struct sleeper *sleeper; /* the calling thread, while it sleeps */
 	void *room;
-	size_t room_size;         /* where the reply goes */
-	struct progress progress; /* not told yet */
+	size_t room_size;         /* the caller's room for the reply */
+	struct progress progress; /* messages that were not told yet */
 	/* closed: the job has its verdict, and what follows is set */
 	bool closed, lost; /* lost: as in struct queue_reply */
 	struct brood_verdict *verdict;
 	size_t reply_size;
-	struct queue_fds *fds; /* of the reply; NULL */
+	struct queue_fds *fds; /* the reply's fds; NULL: none */
 };
 
 /* NONE: to come. CAME: in queue.results.list or callbacks. OUT: the program's, or called back. */
@@ -71,22 +71,25 @@ enum queue_result { RESULT_NONE, RESULT_CAME, RESULT_OUT };
 struct queue_tell {
 	brood_done_fn *on_done;
 	brood_progress_fn *on_progress;
-	/* a submitted job's, not told yet */
+	/* The progress of a submitted job that was not told yet. */
 	struct progress progress;
 	struct list talks; /* queue.results.talkers */
-	/* a thread tells it now, without the lock; closed meanwhile: the result waits for that */
+	/*
+	 * telling: a thread tells progress now, without the lock. held: the job was closed
+	 * meanwhile, and its result waits for that thread.
+	 */
 	bool telling, held;
 	uint32_t tag_size;
-	char *tag; /* a submitted job's, for its result; NULL: it has none */
-	/* a thread waits for the result, and sleeps there */
+	char *tag; /* the tag of a submitted job, for its result; NULL: none */
+	/* A thread waits for this result, and sleeps as `waiter`. */
 	bool awaited;
 	struct sleeper *waiter;
 	enum queue_result result;
-	uint32_t round;    /* queue.results.round, when the result came */
-	const void *taker; /* of queue.results.waited: the thread */
+	uint32_t round;    /* what queue.results.round was when the result came */
+	const void *taker; /* the thread in queue.results.waited that took the result */
 };
 
-/* PAUSED: a retry that waits for its time. HERE: runs in this process (inline mode) */
+/* PAUSED: a retry that waits for its time. HERE: runs in this process (inline mode). */
 enum queue_job_state {
 	JOB_NEW,
 	JOB_WAITING,
@@ -97,38 +100,38 @@ enum queue_job_state {
 	JOB_CLOSED
 };
 struct queue_job {
-	/* WAITING, PAUSED: queue.waiting. CLOSED: results or taken. Else none */
+	/* WAITING, PAUSED: in queue.waiting. CLOSED: in results or taken. Otherwise in no list. */
 	struct list link;
 	enum queue_job_state state;
-	struct brood_pool *pool; /* whose workers may do it */
+	struct brood_pool *pool; /* the pool whose workers may do the job */
 	uint64_t id, sequence;
-	struct lease *lease; /* RINGED */
+	struct lease *lease; /* the lease whose ring has it, if RINGED */
 	const struct function *function;
-	struct function *own_function; /* when the queue's table was full */
+	struct function *own_function; /* used when the queue's table was full */
 	struct queue_limits limits;
 	struct tries tries;
 	uint64_t given_ns, waiting_until;
 	uint32_t queued_ns;
 
-	/* bytes: argument, plugin text, tag, and the request, while it is in no ring */
+	/* bytes: argument, plugin text and tag. Also the request, while it is in no ring. */
 	uint32_t arg_size, plugin_size; /* arg_size: of the first three; the tag's: tell.tag_size */
-	uint64_t request_size;          /* BROOD_SIZE_UNKNOWN: a conversation */
-	/* of the request: what lies in the ring, or with the job; else a file or socket has it */
+	uint64_t request_size;          /* BROOD_SIZE_UNKNOWN: the job is a conversation */
+	/* How much of the request is in the ring or with the job. A file or socket has the rest. */
 	uint64_t inline_size;
 	unsigned char *bytes;
 	struct queue_job_fds fds;
-	bool alone;      /* behind no other job */
-	bool in_backlog; /* a call or conversation that waits: counted in pool.queues_waiting */
-	bool socket_job; /* open, give: its result is a handle's */
+	bool alone;      /* the job stands behind no other job */
+	bool in_backlog; /* a waiting call or conversation: counted in pool.queues_waiting */
+	bool socket_job; /* open or give: the handle has the result */
 	bool piped;      /* its request goes over the pipe */
 
-	struct brood_handle *handle; /* open, give */
-	struct queue_call *call;     /* NULL: it is none */
+	struct brood_handle *handle; /* of open and give; else NULL */
+	struct queue_call *call;     /* NULL: the job is no call */
 	struct queue_tell tell;
 	struct brood_result result;
 	struct queue_reply reply;
-	struct stream *stream; /* STREAMED */
-	struct pipe *pipe;     /* RINGED: its bytes go over a socket; NULL */
+	struct stream *stream; /* set if STREAMED */
+	struct pipe *pipe;     /* set if RINGED and the bytes go over a socket; else NULL */
 };
 
 #endif

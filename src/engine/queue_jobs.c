@@ -49,8 +49,8 @@ static size_t function_hash(const struct given *order)
 }
 
 /*
- * Found, or new in the table; the job's own when the table is full (names that are made up all the
- * time), or when it is a plugin's.
+ * The table's function, or a new one there. The job gets a function of its own when it is a
+ * plugin's, or when the table is full (a program may make up names all the time).
  */
 static int function_of(struct queue *l, const struct given *order, struct queue_job *job)
 {
@@ -153,7 +153,7 @@ static void job_spare(struct queue *l, struct queue_job *job)
 	l->jobs.spare_count++;
 }
 
-/* Whoever waits for a call or a handle has the tag: only a result brings it. */
+/* A thread that waits for a call or a handle has the tag itself: only a result brings it. */
 static int keep_tag(struct queue_job *job, const struct given *order)
 {
 	job->tell.tag = strdup(given_tag(order));
@@ -223,7 +223,7 @@ int queue_jobs_new(
 	struct queue_job *job;
 	int r;
 
-	/* In inline mode results that nobody takes must not stand in the way of a call. */
+	/* In inline mode, results that nobody takes must not refuse a call. */
 	if (full && (submitted || !l->brood->run_here))
 		return -EAGAIN;
 	if (l->jobs.out * 2 >= l->jobs.room && (r = grow(l)) < 0)
@@ -334,13 +334,13 @@ static void close_handle(struct queue *l, struct queue_job *job)
 		handle->on.round = l->results.handle_round;
 		l->results.handle_news++;
 		queue_wake(l, &handle->on.sleepers);
-		/* last: from now on its owner may give it back */
+		/* done last: from now on its owner may give the handle back */
 		atomic_store_explicit(&handle->closed, true, memory_order_release);
 	}
 	queue_jobs_free(l, job);
 }
 
-/* What is the caller's own. */
+/* Closes what the caller has of its job. */
 static void close_call(struct queue *l, struct queue_job *job)
 {
 	struct queue_call *call = job->call;
@@ -364,7 +364,7 @@ void queue_jobs_result(struct queue *l, struct queue_job *job)
 {
 	job->result.size = sizeof job->result;
 	if (job->reply.lost)
-		job->result.reply_size = 0; /* what is not there; the verdict has it */
+		job->result.reply_size = 0; /* there is no reply; the verdict says why */
 	job->tell.result = RESULT_CAME;
 	job->tell.round = l->results.round;
 	if (job->tell.on_done) {
@@ -400,10 +400,10 @@ static void write_down(struct queue_job *job, const struct brood_verdict *verdic
 void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood_verdict *verdict)
 {
 	struct brood_verdict *v = &job->result.verdict;
-	bool counted = job->state == JOB_STREAMED; /* by the supervisor */
+	bool counted = job->state == JOB_STREAMED; /* the supervisor counts such a job */
 
 	if (job->state == JOB_CLOSED)
-		abort(); /* a second verdict: a bug of ours */
+		abort(); /* a second verdict is a bug of the library */
 	if (job->state == JOB_WAITING)
 		queue_waiting_remove(l, job);
 	else if (job->state == JOB_PAUSED)
@@ -422,7 +422,7 @@ void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood
 	}
 	if (job->socket_job) {
 		/*
-		 * Whoever talks on it reads its end now, also while a copy is still on its way to a
+		 * The other end reads the socket's end now, even if a copy is still on its way to a
 		 * worker.
 		 */
 		if (job->fds.socket >= 0 && !v->started)
@@ -435,7 +435,7 @@ void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood
 		close_call(l, job);
 		return;
 	}
-	/* nobody but the job needs them, and who reads the other end waits for that */
+	/* only the job needs the fds, and their other ends wait for the close */
 	if (job->fds.extra)
 		job->fds.extra = queue_jobs_fds_free(job->fds.extra);
 	if (job->tell.awaited) {
@@ -494,7 +494,7 @@ void queue_jobs_progress(struct queue *l, struct queue_job *job, const struct me
 {
 	struct progress *to = job->call ? &job->call->progress : &job->tell.progress;
 
-	/* the id is not what a worker says */
+	/* the job's true id replaces what the worker says */
 	if (progress_add(to, job->tell.on_progress, job->result.context, job->id, m))
 		queue_jobs_progress_came(l, job);
 }

@@ -9,32 +9,32 @@
 
 struct given;
 
-/* The job is in the ring no more: it has a completion, or was taken out. */
+/* The job is in the ring no more: it has a completion, or was withdrawn. */
 void queue_jobs_unring(struct queue_job *job);
-/* another id, before anybody knows the first one */
+/* Gives the job another id, before anybody knows the first one. */
 void queue_jobs_renumber(struct queue *l, struct queue_job *job);
-/* a job with its own copy of nothing yet: NEW. -EAGAIN: full */
+/* Makes a NEW job, which has no copy of anything yet. -EAGAIN: the queue is full. */
 int queue_jobs_new(
 	struct queue *l, const struct given *order, bool submitted, struct queue_job **ret);
-/* closes the fds and frees the struct. Returns NULL */
+/* Closes the fds and frees the struct. Returns NULL. */
 struct queue_fds *queue_jobs_fds_free(struct queue_fds *fds);
-/* gives back its id and itself */
+/* Frees the job and its id. */
 void queue_jobs_free(struct queue *l, struct queue_job *job);
 struct queue_job *queue_jobs_find(struct queue *l, uint64_t id);
 
-/* closed: to those that deliver */
+/* A closed job's result goes to the threads that deliver. */
 void queue_jobs_result(struct queue *l, struct queue_job *job);
-/* OPEN to CLOSED: to the results, the handle or the caller */
+/* The job goes from OPEN to CLOSED: its result goes to the results, the handle or the caller. */
 void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood_verdict *verdict);
 void queue_jobs_refuse(struct queue *l, struct queue_job *job, enum brood_detail detail);
-/* do its options, and the state of all, allow a retry after this? */
+/* True: the options and the state of the queue allow a retry after this verdict. */
 bool queue_jobs_may_retry(
 	const struct queue *l, const struct queue_job *job, const struct brood_verdict *v);
-/* the retry, if they do: it is begun, and the job is in no ring */
+/* Begins the retry if one is allowed. The job is in no ring. */
 bool queue_jobs_retry(struct queue *l, struct queue_job *job, const struct brood_verdict *v);
-/* some was put into job.progress */
+/* Progress was put into job.progress: a thread shall tell it. */
 void queue_jobs_progress_came(struct queue *l, struct queue_job *job);
-/* keeps it for whoever is to tell; dropped when there are too many */
+/* Keeps the progress for the thread that is to tell it. Drops it when there is too much. */
 void queue_jobs_progress(struct queue *l, struct queue_job *job, const struct message_progress *m);
 
 #endif

@@ -9,7 +9,7 @@
 #include "queue_job.h"
 #include "queue_state.h"
 
-/* The timer is to be set anew: whoever looks at the queue next does that (behind.c). */
+/* The timer has to be set anew. The next thread that looks at the queue does it (behind.c). */
 static void pause_job(struct queue *l, struct queue_job *job)
 {
 	job->tries.pause = false;
@@ -31,7 +31,7 @@ void queue_waiting_unpause(struct queue *l, struct queue_job *job)
 
 void queue_waiting_add(struct queue *l, struct queue_job *job, bool front)
 {
-	/* each attempt has its own time to wait */
+	/* Each attempt has its own time to wait. */
 	uint64_t from = front && job->tries.made > 0 ? now_ns() : job->given_ns;
 
 	if (job->tries.pause) {

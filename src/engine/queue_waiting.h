@@ -8,13 +8,16 @@
 struct queue;
 struct queue_job;
 
-/* It waits from now on, behind the others or before them; a retry, after its pause. */
+/*
+ * The job waits from now on, before the others if `front`, else behind them. A retry waits after
+ * its pause.
+ */
 void queue_waiting_add(struct queue *l, struct queue_job *job, bool front);
-/* Its pause is over, or the job is: NEW. */
+/* The pause is over, or the job has ended: it is NEW. */
 void queue_waiting_unpause(struct queue *l, struct queue_job *job);
-/* It waits no more. */
+/* The job waits no more. */
 void queue_waiting_remove(struct queue *l, struct queue_job *job);
-/* A call or conversation counts no more for the pool's queues_waiting. */
+/* The call or conversation is taken off the pool's queues_waiting. */
 void queue_waiting_uncount(struct queue *l, struct queue_job *job);
 
 #endif

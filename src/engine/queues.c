@@ -39,13 +39,13 @@ static int make_control(struct queue *l)
 	return fcntl(l->fds.control, F_ADD_SEALS, seals) < 0 ? -errno : 0;
 }
 
-/* The channel is watched by all queues, but one event wakes one of those that sleep. */
+/* All queues watch the channel, but one event wakes only one sleeping queue. */
 static int make_fds(struct queue *l)
 {
 	struct brood *b = l->brood;
 	int r;
 
-	/* Never 0-2, should the program have closed those: others write there. */
+	/* The fds are never 0-2, even if the program has closed those: other code writes there. */
 	l->fds.epoll = fds_above_standard(epoll_create1(EPOLL_CLOEXEC));
 	l->inbox.wake_fd = fds_above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	l->fds.tick = fds_above_standard(
@@ -78,10 +78,7 @@ void queues_close_fds(struct queue *l)
 	l->fds.gone = true;
 }
 
-/*
- * Who waits for a handle, or gives it back, comes here for the lock, also when the lease that the
- * job was on has ended.
- */
+/* A thread with a handle takes the queue's lock here, even after the job's lease has ended. */
 void queues_put(struct queue *l)
 {
 	if (atomic_fetch_sub(&l->refs, 1) > 1)
@@ -124,7 +121,7 @@ static int make_memory(struct queue *l)
 	return l->leases.table && l->jobs.table && l->jobs.functions ? 0 : -ENOMEM;
 }
 
-/* Only once brood_stop() waits: an epoll within another makes each event dearer. */
+/* Done only once brood_stop() waits, since an epoll within another makes each event dearer. */
 void queues_watch_for_stop(struct queue *l)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -150,7 +147,7 @@ int queues_new(struct brood_pool *pool, enum queue_kind kind, struct queue **ret
 	struct queue *l = NULL;
 	int r;
 
-	/* no cache line of it is another queue's */
+	/* no other queue shares a cache line with it */
 	if (posix_memalign((void **)&l, 64, sizeof *l) != 0)
 		return -ENOMEM;
 	*l = (struct queue){ .brood = pool->brood,
@@ -194,7 +191,7 @@ static void add_stats(struct pool_counts *c, const struct queue *l)
 		c->queue_verdicts[i] += l->stats.verdicts[i];
 }
 
-/* Its workers are told to leave; what they do until then is nobody's business any more. */
+/* The workers are told to leave. What they do until then concerns nobody. */
 void queues_free(struct queue *l)
 {
 	struct brood *b = l->brood;
@@ -206,8 +203,9 @@ void queues_free(struct queue *l)
 	pthread_mutex_unlock(&b->queues.lock);
 	queue_lock(l);
 	l->freed = true;
-	l->sleep.polled = false; /* who has a handle yet may come for the lock, and tell nobody */
-	if (b->run_here)         /* all have run, and nobody took these */
+	/* a thread that has a handle may still take the lock, and must not poke */
+	l->sleep.polled = false;
+	if (b->run_here) /* in inline mode all jobs have run: nobody took these results */
 		l->stats.dropped += l->jobs.out - l->results.taken_count;
 	list_for_each_safe(link, tmp, &l->leases.list)
 		leasing_abandon(container_of(link, struct lease, link));
@@ -281,7 +279,7 @@ struct queue *queues_own(struct brood_pool *pool)
 		}
 		event.data.fd = l->fds.epoll;
 		epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, l->fds.epoll, &event);
-		/* then the look, as brood_fd() does it the other way round */
+		/* the look comes after the store; brood_fd() does it the other way round */
 		atomic_store(&pool->own, l);
 		if (atomic_load(&b->fd_used))
 			own_polled(pool);
@@ -303,13 +301,13 @@ void queues_each(struct brood *b, void (*each)(struct queue *l, void *context), 
 	pthread_mutex_unlock(&b->queues.lock);
 }
 
-/* The log callback must not find brood.queues.lock taken; brood_stop() reads the log itself. */
+/* The log callback must not run under brood.queues.lock. brood_stop() reads the log itself. */
 static void look_without_logs(struct queue *l)
 {
 	l->results.no_logs = true;
 	/*
-	 * nobody else does meanwhile: a poke that stands would keep the stop from sleeping.
-	 * queues_over() pokes again
+	 * Only this thread delivers: a standing poke would keep the stop from sleeping.
+	 * queues_over() pokes again.
 	 */
 	l->results.delivering_next = true;
 	sleep_look(l);
@@ -324,7 +322,7 @@ static void drain(struct queue *l, void *open)
 	queues_watch_for_stop(l);
 	look_without_logs(l);
 	ring_in_flush(l);
-	/* For as long as the stop takes somebody always wants to know. */
+	/* While the stop lasts, its thread always wants to know. */
 	l->sleep.polled = true;
 	sleep_listen_polled(l);
 	*count += l->waiting.count + l->waiting.paused_count + l->leases.ringed +
@@ -342,10 +340,14 @@ size_t queues_drain(struct brood *b)
 static void over(struct queue *l, void *unused)
 {
 	(void)unused;
-	look_without_logs(l); /* sees that all is over, and gives up what is left */
+	/* the look sees that all is over, and gives up the jobs that are left */
+	look_without_logs(l);
 	if (queue_has_news(l) || l->sleep.leader)
 		inbox_poke(&l->inbox);
-	/* Nobody gives those back; a thread that still sleeps there is on its way out. */
+	/*
+	 * The program does not give back these queues. A thread that still sleeps in one is on its
+	 * way out.
+	 */
 	if ((l->kind == QUEUE_OWN || l->kind == QUEUE_THREAD || l->kind == QUEUE_CALLERS) &&
 		!l->sleep.leader && list_empty(&l->sleep.followers))
 		queues_close_fds(l);

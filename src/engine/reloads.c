@@ -40,7 +40,7 @@ void reloads_hear(struct reloads *r, uint64_t id, int result)
 	struct reloads_one *one = &r->list[id % RELOADS_KEPT];
 
 	if (one->id != id || one->waits == 0)
-		return; /* superseded meanwhile */
+		return; /* a newer reload has superseded this one */
 	one->waits--;
 	if (result < 0 && one->result == 0)
 		one->result = result;

@@ -19,12 +19,12 @@
 
 #include "../os/futex.h"
 
-/* jobs that a worker may do for callers before one of them has run */
+/* how many callers' jobs a worker may know of before one of them has run */
 #define CALLERS_AHEAD         6
-#define CALLERS_AHEAD_ONE_CPU 4 /* no thread runs beside the worker: more would wait longer */
+#define CALLERS_AHEAD_ONE_CPU 4 /* with one CPU no thread runs beside the worker */
 
-#define SAY_EVERY 8 /* of jobs that say that more are to come */
-#define WAKES     8 /* workers at once */
+#define SAY_EVERY 8 /* a worker hears of so many jobs at once while more are to come */
+#define WAKES     8 /* how many workers are woken at once */
 
 static void copy_pieces(unsigned char *to, const struct given *order)
 {
@@ -35,7 +35,7 @@ static void copy_pieces(unsigned char *to, const struct given *order)
 	}
 }
 
-/* Room for argument and request, and both copied. */
+/* Finds room for argument and request, and copies both. */
 static int put_bytes(struct lease *lease, const struct queue_job *job, const struct given *order,
 	struct ring_entry *entry)
 {
@@ -110,7 +110,7 @@ static uint64_t may_say(struct lease *lease)
 	uint64_t to = MIN(lease->published, lease->collected + ahead);
 
 	if (lease->told.said <= lease->collected && to > lease->told.said)
-		lease->stand.head_since = now_ns(); /* it could not begin before */
+		lease->stand.head_since = now_ns(); /* the job could not begin before */
 	for (uint64_t q = lease->told.said + 1; q <= to; q++)
 		if (lease->entries[q % RING_DEPTH].job)
 			due_with(lease, lease->entries[q % RING_DEPTH].job);
@@ -118,8 +118,8 @@ static uint64_t may_say(struct lease *lease)
 }
 
 /*
- * What is in the ring is said to the worker. One store, and one look at two words that others
- * write, for several jobs when more are to come.
+ * Tells the worker what is in the ring. When more jobs are to come, several share one store, and
+ * one look at two words that others write.
  */
 static void say(struct lease *lease)
 {
@@ -141,7 +141,7 @@ static void say(struct lease *lease)
 		leasing_look(lease);
 	atomic_store(&lease->down->published, to);
 	lease->told.to_wake |= atomic_load(&lease->page->asleep) != 0;
-	/* The supervisor may have put its next look off meanwhile, without seeing this job. */
+	/* The supervisor may have put its next look off without seeing this job. */
 	if (!early && lease->told.look_due < atomic_load(&page->look_at))
 		leasing_look(lease);
 	lease->told.look_due = TIME_NEVER;
@@ -156,13 +156,13 @@ static void publish(struct lease *lease, struct queue_job *job, uint64_t sequenc
 	said->run_ms = job->limits.run_ms;
 	said->grace_ms = job->limits.grace_ms;
 	said->flags = job->limits.flags;
-	/* somebody sleeps who did not know of this one */
+	/* a thread sleeps that did not know of this job */
 	if (l->sleep.leader && l->kind != QUEUE_CALLERS)
 		atomic_store_explicit(&l->fds.page->listening, 1, memory_order_relaxed);
 	atomic_store_explicit(&lease->up->claims[sequence % RING_DEPTH],
 		CLAIM_WORD(sequence, CLAIM_QUEUED), memory_order_relaxed);
 	if (l->kind == QUEUE_CALLERS) {
-		/* said with those of others, once the lock is free */
+		/* the worker hears of it with other jobs, once the lock is free */
 		caller_ringed(lease, job, sequence);
 		return;
 	}
@@ -171,19 +171,19 @@ static void publish(struct lease *lease, struct queue_job *job, uint64_t sequenc
 		say(lease);
 }
 
-/* The first in the ring, or behind others: it may stand there as long as it may wait. */
+/* A job that is the first in the ring, or stands behind others, may stay as long as it may wait. */
 static void stand(struct lease *lease, struct queue_job *job, const struct given *order)
 {
 	struct queue *l = lease->queue;
 
 	if (lease->published != lease->collected) {
-		/* one of the queue has waited before, and has its time from there */
+		/* A job of the queue has waited before: its time counts from there. */
 		if (order)
 			job->waiting_until = time_after_ms(job->given_ns, job->limits.queue_ms);
 		l->leases.behind_due = MIN(l->leases.behind_due, job->waiting_until);
 		return;
 	}
-	/* one of the queue may have waited for long */
+	/* A job of the queue may have waited for long. */
 	lease->stand.head_since = order ? job->given_ns : now_ns();
 	list_remove(&lease->idle);
 	l->leases.busy++;
@@ -202,9 +202,9 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 	if (lease->published - lease->collected >= RING_DEPTH)
 		return -ENOBUFS;
 	if (job->fds.out)
-		return -EBADF; /* a worker has read its fds, and they are lost */
+		return -EBADF; /* a worker has read the fds: they are lost */
 	if (job->pipe && !job->piped)
-		pipe_free(l, job); /* that for the reply of an attempt before */
+		pipe_free(l, job); /* the pipe was for the reply of an attempt before */
 	r = put_bytes(lease, job, order, entry);
 	if (r < 0)
 		return r;
@@ -277,7 +277,7 @@ void ring_in_flush(struct queue *l)
 		wake_workers(slot_pages, take_workers(l, slot_pages, WAKES));
 }
 
-/* A worker that runs at once on this CPU shall not find the lock taken. */
+/* The woken worker may run at once on this CPU, and must not find the lock taken. */
 void ring_in_leave(struct queue *l)
 {
 	struct slot_page *slot_pages[WAKES];

@@ -9,9 +9,9 @@ struct queue_job;
 struct lease;
 
 int ring_in_publish(struct lease *lease, struct queue_job *job, const struct given *order);
-/* says to the workers what was published since, and wakes them */
+/* Tells the workers what was published since, and wakes them. */
 void ring_in_flush(struct queue *l);
-/* the same, and lets go of the lock */
+/* The same, and lets go of the lock. */
 void ring_in_leave(struct queue *l);
 
 #endif

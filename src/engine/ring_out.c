@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-/* The bytes that only the ring has. */
+/* Takes the bytes that only the ring has. */
 static int take_bytes(struct queue_job *job, const struct lease *lease)
 {
 	const struct ring_entry *entry = &lease->down->entries[job->sequence % RING_DEPTH];
@@ -27,7 +27,7 @@ static int take_bytes(struct queue_job *job, const struct lease *lease)
 	return 0;
 }
 
-/* What came over the side socket of an attempt that is not its last. */
+/* Drops what came over the side socket from an attempt that is not the last. */
 static void forget_back(struct queue_job *job)
 {
 	job->reply.came = false;
@@ -50,7 +50,7 @@ int ring_out_withdraw(struct lease *lease, struct queue_job *job)
 		caller_unringed(lease, job);
 	queue_jobs_unring(job);
 	forget_back(job);
-	job->tries.made--; /* no worker has seen it */
+	job->tries.made--; /* no worker has seen this attempt */
 	return 0;
 }
 
@@ -79,7 +79,7 @@ void ring_out_again(struct queue *l, struct queue_job *job)
 	}
 }
 
-/* From the last to the first, each to the front of the queue: the old order. */
+/* Goes from the last job to the first, and puts each to the front: the old order stays. */
 void ring_out_all(struct lease *lease)
 {
 	struct queue *l = lease->queue;

@@ -9,13 +9,13 @@ struct queue;
 struct queue_job;
 struct lease;
 
-/* 0: it is nobody's now (NEW again, with its bytes); -EBUSY: it runs; -ENOMEM */
+/* Withdraws a job. 0: the job is NEW again, with its bytes; -EBUSY: it runs; -ENOMEM. */
 int ring_out_withdraw(struct lease *lease, struct queue_job *job);
-/* the same without asking: the worker is gone. -ENOMEM: its bytes are lost */
+/* Withdraws a job whose worker is gone. -ENOMEM: the job's bytes are lost. */
 int ring_out_rescue(struct lease *lease, struct queue_job *job);
-/* back to the queue, to be placed again; on a pinned lease it is refused */
+/* The job goes back to the queue, to be placed again. On a pinned lease it is refused. */
 void ring_out_again(struct queue *l, struct queue_job *job);
-/* no new ones; what has not begun goes elsewhere */
+/* The lease gets no new jobs. Jobs that have not begun go to other leases. */
 void ring_out_all(struct lease *lease);
 
 #endif

@@ -47,10 +47,10 @@ void side_close(struct lease *lease)
 	lease->side.far_fd = closing_pair_end(lease->side.far_fd);
 }
 
-/* Is a job with descriptors of its own in the ring, not collected? */
+/* True: a job with descriptors of its own is in the ring, not collected. */
 static bool occupied(const struct lease *lease) { return lease->side.sequence > lease->collected; }
 
-/* It has descriptors of its own (its socket, options.fds), besides a large request's file. */
+/* True: the job has own descriptors (its socket, options.fds), besides a request's file. */
 static bool has_own(const struct queue_job *job) { return job->fds.socket >= 0 || job->fds.extra; }
 
 int side_send(struct lease *lease, struct queue_job *job, uint64_t sequence)
@@ -97,7 +97,7 @@ void side_sent(struct lease *lease, struct queue_job *job)
 	job->fds.extra = job->fds.extra ? queue_jobs_fds_free(job->fds.extra) : NULL;
 }
 
-/* All or nothing: a limit on open files may have cut them off. */
+/* A limit on open files may have cut the descriptors off. Then none is taken. */
 static void recover(struct queue_job *job, struct frame *f)
 {
 	size_t first = f->side.flags & (SIDE_MEMFD | SIDE_STREAM) ? 1 : 0,
@@ -125,7 +125,7 @@ void side_take_back(struct lease *lease, const struct queue_job *job)
 
 	if (lease->side.sequence != job->sequence)
 		return;
-	/* The program may have closed all files, and have opened one that got this number. */
+	/* The program may have closed all files, and opened one that got this number. */
 	while (lease->side.far_fd >= 0 &&
 		identity_is(lease->side.far_fd, &lease->side.far_identity) &&
 		frame_receive(lease->side.far_fd, &f, MSG_DONTWAIT) == 1) {

@@ -15,8 +15,8 @@ struct lease;
 int side_make(struct lease *lease);
 void side_close(struct lease *lease);
 /*
- * Sends what the job needs, before its entry is published.
- * 0; -ENOBUFS: not now; -EBADF: the job's descriptors are lost; -errno: not with this lease.
+ * Sends what the job needs, before its entry is published. 0: sent; -ENOBUFS: not now; -EBADF: the
+ * job's descriptors are lost; -errno: this lease cannot take it.
  */
 int side_send(struct lease *lease, struct queue_job *job, uint64_t sequence);
 /*

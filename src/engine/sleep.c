@@ -41,10 +41,10 @@
 #include "../os/futex.h"
 #include <sys/epoll.h>
 
-#define BELT_NS             (NS_PER_S / 2) /* the longest sleep */
+#define BELT_NS             (NS_PER_S / 2) /* the longest time a thread sleeps */
 #define LOOKS_WITHOUT_EPOLL 64
 
-/* Workers tell of each completion from now on. true: one came before they knew. */
+/* From now on workers tell of each completion. True: one came before the workers knew. */
 bool sleep_listen(struct queue *l)
 {
 	atomic_store(&l->fds.page->listening, 1);
@@ -73,7 +73,7 @@ void sleep_listen_polled(struct queue *l)
 	if (l->sleep.polled && sleep_listen(l))
 		inbox_poke(&l->inbox);
 	else if (l->brood->run_here && !l->sleep.leader && !queue_has_news(l))
-		fds_unpoke(l->inbox.wake_fd); /* no worker will say more */
+		fds_unpoke(l->inbox.wake_fd); /* workers say nothing more */
 }
 
 void sleep_tell(struct queue *l)
@@ -82,7 +82,10 @@ void sleep_tell(struct queue *l)
 		inbox_poke(&l->inbox);
 }
 
-/* Also where all jobs were withdrawn (ringed is 0): once a worker has passed them by it is idle. */
+/*
+ * To be called even if all jobs were withdrawn (ringed is 0): the worker is idle once it has passed
+ * them by.
+ */
 static void scan(struct queue *l)
 {
 	list_for_each_safe(link, tmp, &l->leases.list) {
@@ -94,8 +97,8 @@ static void scan(struct queue *l)
 }
 
 /*
- * Nothing waits or stands behind a job that may take long, and all is sent: behind_watch() has
- * nothing to do.
+ * True: all is sent, and no job waits or stands behind one that may take long. Then behind_watch()
+ * has nothing to do.
  */
 static bool flows(const struct queue *l)
 {
@@ -104,7 +107,7 @@ static bool flows(const struct queue *l)
 		!atomic_load_explicit(&l->brood->unsent, memory_order_relaxed);
 }
 
-/* After whatever happened. */
+/* Puts the queue in order after whatever happened. */
 static void settle(struct queue *l)
 {
 	if (atomic_load_explicit(&l->inbox.full, memory_order_acquire))
@@ -124,7 +127,7 @@ static void settle(struct queue *l)
 static void heard(struct queue *l, const struct epoll_event *events, int n)
 {
 	if (n < 0 && errno != EINTR)
-		pump_channel(l, false); /* is it our epoll at all? */
+		pump_channel(l, false); /* asks whether the epoll still is the queue's own */
 	for (int i = 0; i < n; i++) {
 		uint64_t data = events[i].data.u64;
 
@@ -212,9 +215,9 @@ static void follow(struct queue *l, struct sleeper *s, uint64_t until)
 }
 
 /*
- * What this thread found is for those that dispatch, who poll the same epoll: it stays readable
- * until they have come, so nobody can sleep there. They look for us, too, and should they not come,
- * we do.
+ * What this thread found is for threads that dispatch. They poll the same epoll, which stays
+ * readable until they come, so nobody can sleep there. They look for this thread, too. If they do
+ * not come, this thread looks.
  */
 static void stand_back(struct queue *l, struct sleeper *s, uint64_t until)
 {
@@ -245,7 +248,7 @@ void sleep_from(struct queue *l, struct sleeper **chain, uint64_t now, uint64_t 
 	if (!l->fds.gone && !sleep_listen(l))
 		n = lead(l, &self, events, now, until);
 	sleeper_out(&self);
-	if (!l->sleep.polled) /* else there is a sleeper of whom we know nothing */
+	if (!l->sleep.polled) /* else the library does not know of a sleeping thread */
 		sleep_quiet(l);
 	l->results.taking = chain == &l->sleep.takers;
 	heard(l, events, n);
@@ -291,7 +294,7 @@ static void caller_lead(struct queue *l, struct queue_job *job)
 	heard(l, events, n);
 }
 
-/* Who is woken takes what its own worker has done, and no more: the leader looks at the rest. */
+/* A woken thread takes only what its own worker has done: the leader looks at the rest. */
 void sleep_caller(struct queue *l, struct queue_job *job)
 {
 	const struct queue_call *call = job->call;

@@ -10,28 +10,28 @@ struct queue;
 struct queue_job;
 struct sleeper;
 
-/* what has happened, without waiting */
+/* Looks at what has happened, without waiting. */
 void sleep_look(struct queue *l);
-/* what can be seen in memory alone */
+/* Looks at what can be seen in memory alone. */
 void sleep_glance(struct queue *l);
-/* workers tell of each completion from now on. true: one came before they knew */
+/* From now on workers tell of each completion. True: one came before the workers knew. */
 bool sleep_listen(struct queue *l);
-/* somebody looks: no telling needed */
+/* A thread looks: workers need not tell. */
 void sleep_quiet(struct queue *l);
 /*
- * for those that poll its fd: workers tell from now on, and what they did meanwhile makes it
- * readable
+ * For programs that poll the queue's fd: workers tell from now on, and what they did meanwhile
+ * makes the fd readable.
  */
 void sleep_listen_polled(struct queue *l);
-/* the same by who does not deliver: so does what it found for others */
+/* The same for a thread that does not deliver: what it found makes the fd readable, too. */
 void sleep_tell(struct queue *l);
-/* the same, wakes workers, and lets go of the lock */
+/* The same as sleep_tell(); it also wakes workers, and lets go of the lock. */
 void sleep_leave(struct queue *l);
-/* the same, for who knows the time */
+/* The same as sleep_until(), for a caller that knows the time. */
 void sleep_from(struct queue *l, struct sleeper **chain, uint64_t now, uint64_t until);
-/* lets go of the lock until something may have happened, and has looked */
+/* Lets go of the lock until something may have happened, then looks. */
 void sleep_until(struct queue *l, struct sleeper **chain, uint64_t until);
-/* the same as sleep_until(), for a job of the callers' queue */
+/* The same as sleep_until(), for a job of the callers' queue. */
 void sleep_caller(struct queue *l, struct queue_job *job);
 
 #endif

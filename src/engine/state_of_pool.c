@@ -18,7 +18,10 @@ static uint64_t load64(const _Atomic uint64_t *p)
 	return atomic_load_explicit(p, memory_order_relaxed);
 }
 
-/* Told by a message, so that a waiter wakes; whether it still holds, the stats page says. */
+/*
+ * A message tells that a pool is degraded, so that a waiting thread wakes. The stats page says
+ * whether it still is.
+ */
 static const struct brood_pool *degraded_one(const struct brood *b)
 {
 	for (uint32_t i = 0; i < b->pools_count; i++)
@@ -27,7 +30,7 @@ static const struct brood_pool *degraded_one(const struct brood *b)
 	return NULL;
 }
 
-/* The first pool some slot of which has never had a ready worker; NULL: there is none. */
+/* The first pool with a slot that has never had a ready worker; NULL: there is none. */
 static const struct brood_pool *unready_one(const struct brood *b)
 {
 	for (uint32_t i = 0; i < b->pools_count; i++)
@@ -78,7 +81,7 @@ int engine_wait_ready(struct brood *b, uint32_t timeout_ms)
 
 	engine_lock(b);
 	channel_ours(b);
-	/* what is known already may have a different answer by now */
+	/* a message that lies in the channel may change the answer */
 	channel_read(b, NULL, NULL);
 	r = wait_until(&wait);
 	if (r < 0)
@@ -96,7 +99,7 @@ int engine_wait_ready(struct brood *b, uint32_t timeout_ms)
 /* ---- a reload ---- */
 
 struct reload_wait {
-	struct wait wait; /* first */
+	struct wait wait; /* first member */
 	uint64_t id;
 };
 
@@ -146,7 +149,7 @@ int engine_reload_wait(struct brood *b, uint64_t reload, uint32_t timeout_ms)
 
 	engine_lock(b);
 	channel_ours(b);
-	/* what is known already may have a different answer by now */
+	/* a message that lies in the channel may change the answer */
 	channel_read(b, NULL, NULL);
 	r = wait_until(&wait.wait);
 	if (r < 0)
@@ -170,7 +173,7 @@ static uint32_t ms_until(uint64_t when)
 	return when > now ? (uint32_t)MIN((when - now) / NS_PER_MS, (uint64_t)UINT32_MAX) : 0;
 }
 
-/* The soonest of two times from now, of which 0 is none. */
+/* The sooner of two times from now. 0 means none. */
 static uint32_t sooner(uint32_t a, uint32_t b) { return a && b ? MIN(a, b) : MAX(a, b); }
 
 static void add_page(const struct stats_page *page, struct brood_stats *s)
@@ -233,7 +236,7 @@ int engine_stats(struct brood *b, struct brood_stats *ret)
 		return fail_with(-EINVAL, "brood_stats: ret_stats is NULL");
 	for (uint32_t i = 0; i < b->pools_count; i++)
 		add_pool(&b->pools[i], &s);
-	/* what is about no pool */
+	/* the counters that belong to no pool */
 	s.strays_killed = load64(&first->strays_killed);
 	s.guard_deaths = load64(&first->guard_deaths);
 	s.logs_dropped = load64(&first->logs_dropped);

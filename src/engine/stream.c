@@ -21,7 +21,7 @@ struct stream {
 
 static int epoll_of(const struct queue *l) { return l->fds.gone ? -1 : l->fds.epoll; }
 
-/* Where the transfer has the reply is the job's buffer. */
+/* The job's buffer is where the transfer has put the reply. */
 static void reply_is_at(struct queue_job *job)
 {
 	job->reply.buffer = job->stream->transfer.reply;
@@ -63,8 +63,8 @@ static void describe(
 }
 
 /*
- * One attempt. The job has its bytes. The first goes by the id that its caller knows: one whose
- * record is free. What a job says of itself, and its log lines, have it too.
+ * Begins one attempt of a job that has its bytes. The first attempt has the id that the caller
+ * knows, and that id's record is free. The job's messages and log lines have this id, too.
  */
 static int begin(struct queue *l, struct queue_job *job, uint64_t *ret_id)
 {
@@ -94,7 +94,7 @@ static int begin(struct queue *l, struct queue_job *job, uint64_t *ret_id)
 		return r;
 	s->transfer.grows = true;
 	job->state = JOB_STREAMED;
-	/* the supervisor has them; no other attempt will need them */
+	/* the supervisor has the fds, and no other attempt will need them */
 	if (job->fds.extra && job->tries.left == 0)
 		job->fds.extra = queue_jobs_fds_free(job->fds.extra);
 	transfer_watch(&s->transfer, epoll_of(l), QUEUE_EVENT_JOB(job));
@@ -164,7 +164,7 @@ static void take_fds(struct queue_job *job)
 	job->result.fds_count = job->reply.fds->count;
 }
 
-/* Is the job tried again? Else *v is its verdict. */
+/* True: the job is tried again. False: *v is its verdict. */
 static bool again(struct queue *l, struct queue_job *job, struct brood_verdict *v)
 {
 	int r = 0;

@@ -59,7 +59,7 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 	int r;
 
 	if (l->kind == QUEUE_PINNED)
-		inbox_look(l); /* its end may lie there */
+		inbox_look(l); /* the end of the lease may lie in the inbox */
 	if (l->pinned.over)
 		return path_lease_over();
 	if (handoff && given->options.dispatch == BROOD_PATH_LEASE)
@@ -86,7 +86,7 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 		*ret_id = id;
 	if (!(given->options.flags & BROOD_JOB_MORE) && !deliver_here(l))
 		ring_in_flush(l);
-	/* refused on its way to a worker: no other thread tells a loop that polls */
+	/* the job was refused: only this thread can tell a polling program */
 	if (l->results.news != news && l->sleep.polled)
 		inbox_poke(&l->inbox);
 	return 0;
@@ -148,8 +148,8 @@ int engine_queue_fd(struct brood_queue *q)
 #define DISPATCH_ROUNDS 16
 
 /*
- * What callbacks submit may be done before they are back: looked at a few times, since to be told
- * of it, and to come again for it, is dearer.
+ * Jobs that callbacks submit may be done before the callbacks return. So this thread looks a few
+ * times: being told, and coming again, would be dearer.
  */
 int submit_dispatch(struct queue *l)
 {

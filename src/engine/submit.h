@@ -7,7 +7,10 @@ struct brood;
 struct queue;
 
 int submit_dispatch(struct queue *l);
-/* the brood's own queue; how many results, -1: nobody has used it yet */
+/*
+ * Dispatches the brood's own queue. Returns how many results there are; -1: nobody has used the
+ * queue yet.
+ */
 int submit_dispatch_own(struct brood *b);
 
 #endif

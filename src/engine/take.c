@@ -51,7 +51,7 @@ static const struct brood_result *taken(
 	return &job->result;
 }
 
-/* Who waits for results waits for nothing, where none is left. */
+/* No result is left to come: threads that wait for results wait for nothing. */
 static void tell_takers(struct queue *l)
 {
 	if (l->results.count > 0)
@@ -100,7 +100,7 @@ static int fail_unknown(uint64_t id)
 		(unsigned long long)id);
 }
 
-/* From now on the result is this thread's. */
+/* From now on the result belongs to this thread. */
 static int claim(struct queue *l, struct queue_job *job)
 {
 	if (job->call || job->socket_job || job->tell.result == RESULT_OUT)
@@ -120,7 +120,7 @@ static int claim(struct queue *l, struct queue_job *job)
 	return 0;
 }
 
-/* The time was up. Another thread may still tell the progress of a job that is closed. */
+/* The time is up. Another thread may still tell the progress of a closed job. */
 static int unclaim(struct queue_job *job)
 {
 	job->tell.awaited = false;

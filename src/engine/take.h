@@ -5,7 +5,10 @@
 
 struct queue;
 
-/* The program is through with what it took: any thread's brood_take(), this thread's waits. */
+/*
+ * The program is through with what it took: what any thread's brood_take() gave, and what this
+ * thread waited for.
+ */
 void take_forget(struct queue *l);
 
 #endif

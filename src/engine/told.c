@@ -11,7 +11,7 @@
 #include "../os/shm.h"
 #include <fcntl.h>
 
-#define STATUS_MAX 200 /* bytes of a status for systemd */
+#define STATUS_MAX 200 /* the most bytes of a status for systemd */
 
 int engine_check_init_data(const void *data, size_t size, const int *fds, size_t fds_count)
 {
@@ -29,7 +29,7 @@ int engine_check_init_data(const void *data, size_t size, const int *fds, size_t
 	return 0;
 }
 
-/* What waits for room is not worth sending any more once there is something newer of its kind. */
+/* A newer message of its kind replaces one that still waits for room. */
 static int send_newest(struct brood *b, struct frame *f, const char *what)
 {
 	int r = out_send(b, f, 0, 0);
@@ -50,7 +50,7 @@ static int init_data_send(struct brood_pool *pool, struct frame *f)
 
 	if (pool->brood->state != ENGINE_RUNNING)
 		return fail_stopped();
-	/* before the send: while it waits for room another thread's call may come */
+	/* done before the send: while it waits for room, another thread may call */
 	version = ++pool->init_version;
 	f->init_data.pool = pool->setup->number;
 	f->init_data.version = version;

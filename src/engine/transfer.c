@@ -26,17 +26,17 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#define SCRATCH 16384 /* where a reply goes that has no room */
+#define SCRATCH 16384 /* takes a reply for which there is no room */
 
-/* at once: a caller's size may be larger than memory, and the kernel would refuse it whole */
+/* the most that one read asks for: the kernel refuses a size that exceeds memory */
 #define READ_MAX (64 << 20)
 
-/* a caller with no more room than this expects a reply that fits into the socket */
+/* with no more room than this, the caller expects a reply that fits into the socket */
 #define SMALL_REPLY 65536
 
 #define QUIET_MS 20
-#define GROW_MIN 512 /* a room that grows has at least so much left for a read */
-#define TURN     64  /* reads, so that no job keeps the thread for itself */
+#define GROW_MIN 512 /* the free space that a growing buffer offers to a read */
+#define TURN     64  /* reads in a row, so that no job keeps the thread for itself */
 
 static void write_end(struct transfer *t)
 {
@@ -88,7 +88,7 @@ static size_t room_left(struct transfer *t)
 		if (reply) {
 			t->reply = reply;
 			t->room = want;
-		} else { /* the rest is read all the same: else the job would never end */
+		} else { /* the rest is read and dropped: else the job would never end */
 			t->error = -ENOMEM;
 			t->grows = false;
 		}
@@ -106,7 +106,7 @@ static enum read_result read_end(struct transfer *t, int error)
 	return READ_NOTHING;
 }
 
-/* READ_ALL: all that lay in the socket when it was read; READ_MORE: there may be more. */
+/* READ_ALL: all bytes that lay in the socket were read. READ_MORE: there may be more. */
 static enum read_result transfer_read(struct transfer *t)
 {
 	char scratch[SCRATCH];
@@ -174,7 +174,7 @@ void transfer_finish(struct transfer *t)
 
 	if (!t->reading || transfer_read(t) != READ_MORE)
 		return;
-	/* Somebody may still write, for ever: read no more than there is now. */
+	/* Another process may write for ever: read no more than there is now. */
 	if (ioctl(t->fd, FIONREAD, &queued) < 0 || queued <= 0)
 		return;
 	limit = t->received + (size_t)queued;

@@ -13,27 +13,27 @@
 struct transfer {
 	int fd;
 	const char *request;
-	size_t left; /* of the request */
+	size_t left; /* bytes of the request that are left */
 	char *reply;
-	size_t room, received; /* received: also what did not fit */
-	bool grows;            /* reply is malloc()'s, and gets as large as it must */
+	size_t room, received; /* received: counts also what did not fit */
+	bool grows;            /* reply is from malloc(), and grows as needed */
 	bool writing, reading;
-	uint32_t watched; /* by an epoll: for these events */
-	int error;        /* what the caller's buffers or the kernel spoilt */
-	/* until then a reply may lie in the socket: the verdict ends the call, not its last byte */
+	uint32_t watched; /* the events for which an epoll watches the socket */
+	int error;        /* the fault of the caller's buffers or of the kernel */
+	/* A reply may lie in the socket until then: the verdict ends the call. */
 	uint64_t quiet_until;
 };
 
 void transfer_begin(struct transfer *t, int fd, const struct engine_bytes *bytes);
 void transfer_poll(
 	struct transfer *t, uint64_t now, struct pollfd *ret_poll, uint64_t *inout_until);
-/* for an epoll: makes it tell what poll() would be asked */
+/* Makes an epoll tell what poll() would be asked for. */
 void transfer_watch(struct transfer *t, int epoll_fd, uint64_t data);
-/* no more */
+/* The epoll watches the socket no more. */
 void transfer_unwatch(struct transfer *t, int epoll_fd);
-/* what poll() or an epoll said */
+/* Moves bytes after poll() or an epoll has said what is possible. */
 void transfer_step(struct transfer *t, short revents);
-/* the verdict is there: what lies in the socket, without waiting */
+/* The verdict has come: reads what lies in the socket, without waiting. */
 void transfer_finish(struct transfer *t);
 
 #endif

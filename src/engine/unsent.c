@@ -31,9 +31,9 @@ void unsent_drop(struct brood *b, struct out *out)
 }
 
 /*
- * Does the newer message make the older one, which waits to be sent, needless? Yes if both are
- * init data, a size or a reload for one pool, or both are a status. A READY is said once, so
- * nothing may replace it.
+ * True: the newer message makes the older one, which waits to be sent, needless. Both are init
+ * data, a size or a reload for one pool, or both are a status. A READY is said once, so nothing may
+ * replace it.
  */
 static bool out_replaces(const struct out *newer, const struct out *older)
 {
@@ -110,7 +110,7 @@ void unsent_watch(struct brood *b)
 		epoll_ctl(b->epoll_fd, EPOLL_CTL_MOD, b->channel_fd, &event);
 		b->epoll_out = out;
 	}
-	/* Setting it also takes back its readability: nobody needs to read it. */
+	/* Setting the timer also ends its readability, so nobody needs to read it. */
 	if (later || b->timer_set) {
 		struct itimerspec spec = { .it_value.tv_nsec =
 						   later ? OUT_RETRY_MS * (long)NS_PER_MS : 0 };
@@ -138,7 +138,7 @@ int unsent_append(struct brood *b, struct frame *f, uint64_t job, size_t owned)
 	memcpy(out->bytes, (const unsigned char *)f, size);
 	list_append(&out->link, &b->out);
 	if (first) {
-		/* before the poke: who sleeps in a queue looks at it then */
+		/* stored before the poke: a thread that sleeps in a queue looks at it then */
 		atomic_store(&b->unsent, true);
 		if (b->unsent_fd >= 0)
 			fds_poke(b->unsent_fd);

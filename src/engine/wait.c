@@ -22,7 +22,7 @@
 #include "transfer.h"
 #include "waiter.h"
 
-#define BLIND_MS 10 /* a thread for which there is no eventfd looks this often */
+#define BLIND_MS 10 /* how often a thread without an eventfd looks */
 
 enum { POLL_SELF, POLL_TRANSFER, POLL_CHANNEL, POLL_LOG, POLL_QUEUES, POLL_COUNT };
 
@@ -64,7 +64,7 @@ static void round_prepare(struct round *round, struct wait *wait, uint64_t now)
 		round->fds[POLL_LOG].fd = b->log_fd;
 }
 
-/* No lock. Whatever goes wrong, no events: the caller looks at everything again. */
+/* Without a lock. An error counts as no events: the caller looks at everything again. */
 static void round_poll(struct round *round, uint64_t now)
 {
 	int n = poll(round->fds, POLL_COUNT, time_poll_ms(now, round->until));
@@ -92,7 +92,7 @@ static void round_dispatch(const struct round *round, struct wait *wait)
 	if (channel & ~POLLOUT)
 		channel_read(b, wait->waiter, wait->handle);
 	if (round->fds[POLL_LOG].revents) {
-		/* The callback may take its time, or block in a call of its own. */
+		/* The log callback may take its time, or block in a call of its own. */
 		waiter_leave(b, wait->waiter);
 		loglines_read(b, LOG_ROUND);
 	}
@@ -106,7 +106,7 @@ static void tell_progress(struct brood *b, struct brood_handle *handle)
 		return;
 	progress_init(&batch);
 	progress_move(&handle->progress, &batch);
-	/* The callback may take its time, or wait for another call: let another thread lead. */
+	/* The callback may take its time, or wait for another call: another thread shall lead. */
 	if (handle->waiter)
 		waiter_leave(b, handle->waiter);
 	engine_unlock(b);
@@ -135,7 +135,7 @@ static void wait_round(struct wait *wait, bool last)
 	if (wait->handle)
 		tell_progress(b, wait->handle);
 	if (last && !round.leading)
-		/* the leader may not have come to it yet */
+		/* the leader may not have read this handle's verdict yet */
 		channel_read(b, wait->waiter, wait->handle);
 }
 
@@ -147,14 +147,14 @@ int wait_until(struct wait *wait)
 	int r = 0;
 
 	/*
-	 * Another thread may have read progress before this one waits, and nobody pokes this one
-	 * for it: the job may wait for the answer.
+	 * Another thread may have read progress before this one waits, and nobody pokes this thread
+	 * for it. The job may wait for an answer.
 	 */
 	if (wait->handle)
 		tell_progress(b, wait->handle);
 	if (wait->done(wait)) {
 		if (wait->handle)
-			tell_progress(b, wait->handle); /* what came while that was told */
+			tell_progress(b, wait->handle); /* tells what came while the callback ran */
 		return 0;
 	}
 	wait->waiter = waiter_take(b, &blind);
@@ -177,7 +177,7 @@ int wait_until(struct wait *wait)
 	waiter_leave(b, wait->waiter);
 	waiter_give_back(b, wait->waiter, &blind);
 	if (wait->handle && r == 0)
-		tell_progress(b, wait->handle); /* what came while the last of it was told */
+		tell_progress(b, wait->handle); /* tells what came while the last callback ran */
 	return r;
 }
 

@@ -9,22 +9,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* how long a job waits for room in the socket when nobody polls brood_fd() */
+/* How long a job waits for room in the socket when nobody polls brood_fd(). */
 #define OUT_PATIENCE_MS 1000
 struct wait {
 	struct brood *brood;
-	struct brood_handle *handle; /* NULL: a state of the pool */
+	struct brood_handle *handle; /* NULL: the thread waits for a state of the pool */
 	bool (*done)(const struct wait *wait);
-	struct transfer *transfer; /* a call's bytes, moved meanwhile; NULL */
+	struct transfer *transfer; /* moves a call's bytes meanwhile; or NULL */
 	uint64_t until;
-	bool queues;       /* the thread that stops: it wants to hear of the queues, too */
+	bool queues;       /* the stopping thread also wants to hear of the queues */
 	bool queues_ready; /* a queue has something to look at */
 	struct waiter *waiter;
 };
 
-/* 0, -ETIMEDOUT; or 0 with queues_ready: it may not be done yet */
+/* 0, or -ETIMEDOUT. With queues_ready, 0 may come before what was waited for. */
 int wait_until(struct wait *wait);
-/* waits a little for room, unless somebody polls brood_fd() */
+/* Waits a little for room, unless the program polls brood_fd(). */
 void wait_for_room(struct brood *b);
 
 #endif

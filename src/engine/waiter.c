@@ -64,12 +64,12 @@ void waiter_poke_all(struct brood *b)
 void waiter_closed(struct brood *b, struct waiter *waiter)
 {
 	if (waiter != b->leader)
-		list_remove(&waiter->link); /* it goes: the lead is not for it */
+		list_remove(&waiter->link); /* the waiter goes: it must not lead */
 	if (waiter != b->reader)
 		waiter_poke(waiter);
 }
 
-/* A waiter for this thread. `blind` stands in when there is neither memory nor an fd for one. */
+/* Takes a waiter for this thread. `blind` stands in when there is no memory or fd for one. */
 struct waiter *waiter_take(struct brood *b, struct waiter *blind)
 {
 	struct list *link = list_first(&b->spare);
