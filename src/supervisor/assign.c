@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * assign.c - the first in the queue gets the warmest idle worker: a job is sent there, a request
- * becomes a lease. Where nobody is idle leases are taken back for those that wait.
+ * becomes a lease. If no worker is idle, leases are taken back for jobs and requests that wait.
  */
 #include "assign.h"
 #include "deadline.h"
@@ -58,7 +58,7 @@ static int run(struct slot *slot, struct job *job, uint64_t now)
 	return r;
 }
 
-/* 0: it runs; 1: this worker was no good, try another; -errno: not now. */
+/* 0: the job runs, or the lease began; 1: this worker was no good, try another; -errno: not now. */
 static int give(struct slot *slot, struct job *job)
 {
 	uint64_t now = now_ns();

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * assign.h - who waits longest gets an idle worker.
- */
+/* assign.h - the job or request that waits longest gets an idle worker. */
 #ifndef BROOD_SUPERVISOR_ASSIGN_H
 #define BROOD_SUPERVISOR_ASSIGN_H
 

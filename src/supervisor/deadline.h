@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * deadline.h - the end of a job that takes too long, or is cancelled: step by step.
- */
+/* deadline.h - ends a job that takes too long, or is cancelled, step by step. */
 #ifndef BROOD_SUPERVISOR_DEADLINE_H
 #define BROOD_SUPERVISOR_DEADLINE_H
 
 #include "slot.h"
 
-/* of a job that was handed off, to a BUSY slot */
+/* Starts the ladder of a job that was handed off, to a BUSY slot. */
 void deadline_start(struct slot *slot, const struct message_job *m, uint64_t now);
-/* does what is due */
+/* Does the ladder's steps that are due. */
 void deadline_enforce(struct slot *slot, uint64_t now);
 void deadline_hurry(struct slot *slot, uint64_t now, enum ladder_cause cause);
-/* the same for what runs on a lease. False: the swap was lost, look again */
+/* The same for the job that runs on a lease. False: the swap was lost, so look again. */
 bool deadline_enforce_lease(struct slot *slot, uint64_t now);
 void deadline_kill_stuck(struct slot *slot);
 bool deadline_spares_debugged(struct slot *slot);

@@ -67,7 +67,7 @@ void death_end_job(struct slot *slot, const struct process_exit *e)
 	}
 }
 
-/* ---- what is said and counted ---- */
+/* ---- what the log and the counters hear of it ---- */
 
 /* The worker had begun something: its end is that job's fault, and no failed birth. */
 static bool at_work(const struct slot *slot)
@@ -79,7 +79,7 @@ static bool at_work(const struct slot *slot)
 			watch_moved(slot->lease.watch.base, word));
 }
 
-/* True: it counts as a death at birth. */
+/* True: the end counts as a death at birth. */
 static bool count(struct slot *slot, const struct process_exit *e, bool expected)
 {
 	struct pool *pool = slot->pool;
@@ -113,12 +113,12 @@ static void degraded_news(struct pool *pool)
 		" ms",
 		pool->backoff.young, hopeless ? "jobs are refused; " : "",
 		next > now ? (next - now) / NS_PER_MS : 0);
-	if (hopeless) /* else there is one that may do them yet */
+	if (hopeless) /* otherwise a worker is left that may do the jobs */
 		verdict_refuse_all(pool, BROOD_DETAIL_DEGRADED);
 	note_pool(pool, NOTE_POOL | NOTE_GAUGES);
 }
 
-/* ---- the end ---- */
+/* ---- the end of a worker ---- */
 
 /*
  * An entry that the worker did not sign needs no memory: no code of the program has run there.
@@ -188,7 +188,7 @@ static void bury_undead(struct slot *slot)
 	note_pool(slot->pool, NOTE_GAUGES | NOTE_STOP);
 }
 
-/* One that somebody else killed says nothing about its generation. */
+/* A worker that somebody else killed says nothing about its generation. */
 static void birth_failed(struct slot *slot, const struct process_exit *e)
 {
 	char how[160], text[64];
@@ -229,7 +229,7 @@ static void bury(struct slot *slot, const struct process_exit *e)
 	else
 		bury_worker(slot, e);
 	if (s->way == PROCESS_FORK)
-		strays_reap(s); /* the worker's zombie may have hidden those of strays */
+		strays_reap(s); /* the worker's zombie may have hidden zombies of strays */
 	strays_sweep_soon(s);
 }
 
@@ -255,7 +255,7 @@ void death_bury_if_ended(struct slot *slot)
 	process_kill_group(slot->pid);
 	if (r == 1)
 		r = process_wait(slot->pid, false, &e);
-	/* somebody else reaped the worker: nobody knows how it ended */
+	/* another process reaped the worker: nobody knows how it ended */
 	if (r == -ECHILD)
 		e = (struct process_exit){ 0 };
 	else if (r != 1) {
@@ -273,7 +273,7 @@ void death_readable(struct source *source, uint32_t events)
 	death_bury_if_ended(slot);
 	/*
 	 * waitid() failed for now, or a debugger gets the news first. The pidfd stays readable, so
-	 * it is taken from the loop, and a timer looks again.
+	 * the loop drops it, and a timer looks again.
 	 */
 	if (slot->pid > 0) {
 		loop_remove(&slot->pool->supervisor->loop, &slot->death);
@@ -346,7 +346,7 @@ void death_channel_readable(struct source *source, uint32_t events)
 	death_bury_if_ended(slot);
 	if (slot->pid > 0 && slot->facts.kill_signal != SIGKILL &&
 		slot->link.state != SLOT_ENDING) {
-		/* a worker on a lease looks at its channel only when it is told to */
+		/* a worker on a lease reads its channel only when it is told to */
 		lease_watch_recall(slot);
 		slot->eof_timer.on = eof_time_up;
 		timer_set(&slot->pool->supervisor->loop, &slot->eof_timer,

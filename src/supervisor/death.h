@@ -7,12 +7,13 @@
 
 #include "slot.h"
 
-source_fn death_readable;         /* the worker's pidfd is readable: it has ended */
-source_fn death_channel_readable; /* its channel: what it says, and the end of it */
-timer_fn death_end_fired;         /* of a slot that is ENDING or UNDEAD */
-/* all that follows, if it has ended */
+source_fn death_readable; /* The worker's pidfd is readable: the worker has ended. */
+/* The worker's channel is readable: a message, or the channel's end. */
+source_fn death_channel_readable;
+timer_fn death_end_fired; /* The timer of a slot that is ENDING or UNDEAD. */
+/* Does all that a worker's end asks for, if the worker has ended. */
 void death_bury_if_ended(struct slot *slot);
-/* The end of its job or lease, if it has one. e: how the worker ended; NULL: it does not end. */
+/* Ends the worker's job or lease, if any. e: how the worker ended; NULL: it has not ended. */
 void death_end_job(struct slot *slot, const struct process_exit *e);
 
 #endif

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * death_log.c - how a worker ended, and what it was at, in words.
- */
+/* death_log.c - puts into words how a worker ended, and what it did then. */
 #include "death_log.h"
 #include "record.h"
 #include "../base/printable.h"
@@ -106,7 +104,7 @@ void death_log_say(struct slot *slot, const struct process_exit *e, bool planned
 	uint64_t id;
 
 	if (as_planned)
-		/* a normal stop is silent; a retirement was told when it began */
+		/* a normal stop is silent; a retirement was logged when it began */
 		return;
 	if (!by_signal && e->status == 0 && slot->channel_ended && !slot->end.reason)
 		slot->end.reason = "a job shut its channel down";

@@ -9,9 +9,9 @@
 
 source_fn engine_peer_readable, engine_peer_death;
 timer_fn engine_peer_eof_fired;
-/* all that follows, if it has ended */
+/* Does all that the engine's end asks for, if the engine has ended. */
 void engine_peer_stop_if_ended(struct supervisor *s);
-/* reads again, after a resource was short */
+/* Reads the engine's messages again, after a resource was short. */
 void engine_peer_resume(struct supervisor *s);
 
 #endif

@@ -10,9 +10,10 @@
 #include "lease_watch.h"
 #include "pool.h"
 
-#define SEQUENCES_MAX ((uint64_t)1 << 48) /* jobs on one lease: what says more is damaged */
+/* how many jobs one lease can have had: a higher number is damaged */
+#define SEQUENCES_MAX ((uint64_t)1 << 48)
 
-/* ---- the end ---- */
+/* ---- the end of a lease ---- */
 
 static uint64_t last_published(const struct slot *slot)
 {
@@ -22,7 +23,7 @@ static uint64_t last_published(const struct slot *slot)
 								  : slot->lease.watch.base;
 }
 
-/* No sequence is used twice: neither of a job that was done, nor of one that was only published. */
+/* No sequence is used twice, even if its job was only published and not done. */
 static void count_jobs(struct slot *slot, uint64_t word)
 {
 	slot->jobs_done += watch_moved(slot->lease.watch.base, word);
@@ -37,7 +38,7 @@ bool grant_end_by_return(struct slot *slot, const struct message_left *m)
 	uint64_t word = atomic_load(&slot_page(slot)->word);
 
 	if (slot->facts.condemned)
-		return false; /* it lost the swap, and was killed */
+		return false; /* the worker lost the swap, and was killed */
 	if (m->id != job->link.id || m->sequence < slot->lease.watch.base ||
 		m->sequence > last_published(slot) || SLOT_PAGE_STATE(word) == SLOT_PAGE_RUNNING) {
 		slot_drop(slot, "left a lease that it is not on");
@@ -82,7 +83,7 @@ void grant_end_by_death(struct slot *slot, const struct brood_verdict *used)
 	record_end_lease(job, LEASE_DIED);
 }
 
-/* ---- the beginning ---- */
+/* ---- the beginning of a lease ---- */
 
 bool grant_must_wait(const struct pool *pool, const struct job *job)
 {

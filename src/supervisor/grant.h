@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * grant.h - a lease: its begin and its end.
- */
+/* grant.h - the beginning and the end of a lease. */
 #ifndef BROOD_SUPERVISOR_GRANT_H
 #define BROOD_SUPERVISOR_GRANT_H
 
 #include "slot.h"
 
-/* 0 or -errno as frame_send() */
+/* Gives a lease to the slot's worker. 0, or -errno as frame_send(). */
 int grant_give(struct slot *slot, struct job *job, uint64_t now);
 /* The request waits until another lease ends: the pool has as many as it may have. */
 bool grant_must_wait(const struct pool *pool, const struct job *job);
-/* False: it is not on that lease, and was dropped. */
+/* False: the worker is not on that lease; the message was dropped. */
 bool grant_end_by_return(struct slot *slot, const struct message_left *m);
-/* slot->facts are complete. used: CPU time and memory of the worker */
+/* Ends a dead worker's lease. slot->facts are complete. used: its CPU time and memory. */
 void grant_end_by_death(struct slot *slot, const struct brood_verdict *used);
 
 #endif

@@ -21,13 +21,13 @@ static void death(struct source *source, uint32_t events)
 	guard_peer_replace_if_ended(s);
 	if (s->guard.pid > 0 && source->fd >= 0 && source->fd == s->guard.pidfd &&
 		now_ns() - s->guard.born_ns >= QUICK_NS) {
-		/* waitid() failed for now, or a debugger has it first: look again, do not spin */
+		/* waitid() failed for now, or a debugger has it. Look later, and do not spin. */
 		loop_remove(&s->loop, source);
 		note(s, NOTE_RETRY);
 	}
 }
 
-/* Where there is no memory for it now, the retry timer tries again. */
+/* Without memory for the watch now, the retry timer tries again. */
 static void watch(struct supervisor *s)
 {
 	if (s->guard.pidfd >= 0 && s->guard.death.fd < 0 &&

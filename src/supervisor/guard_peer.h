@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * guard_peer.h - the guard, replaced when it dies.
- */
+/* guard_peer.h - watches the guard, and replaces it when it dies. */
 #ifndef BROOD_SUPERVISOR_GUARD_PEER_H
 #define BROOD_SUPERVISOR_GUARD_PEER_H
 

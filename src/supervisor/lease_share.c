@@ -5,8 +5,8 @@
 #include "lease_share.h"
 #include "lease_watch.h"
 
-#define RECALL_MAX    16u /* leases that are on their way back for others at a time */
-#define LOOKED_AT_MAX 32u /* leases that are looked at for one that waits */
+#define RECALL_MAX    16u /* how many leases may be on their way back for others at a time */
+#define LOOKED_AT_MAX 32u /* how many leases are looked at for one job or request that waits */
 /* A younger worker is about to be ready; one that takes longer may hang in worker_init. */
 #define BIRTH_SOON_MS 100u
 
@@ -129,7 +129,7 @@ static struct slot *best_for(struct pool *pool, const struct job *waiting, uint6
 }
 
 /*
- * The first in the queue may find no lease to recall, since its own queue holds them all. So the
+ * The first in the queue may find no lease to recall, since its own queue holds all of them. So the
  * next ones are looked at, too.
  */
 static uint32_t recall(struct pool *pool, struct list *waiting, uint32_t count, uint64_t now)
@@ -144,7 +144,7 @@ static uint32_t recall(struct pool *pool, struct list *waiting, uint32_t count, 
 		slot = best_for(pool, container_of(l, struct job, link.link), now);
 		if (!slot)
 			continue;
-		/* the worker may have a long job, or say nothing */
+		/* The worker may have a long job, or not answer at all. */
 		ask_again_at(pool, time_after_ms(now, LEASE_HOLD_MS));
 		count_one(&pool->stats_page->leases_revoked);
 		lease_watch_take_back(slot, now);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * lease_share.h - leases that are taken back for others that wait.
- */
+/* lease_share.h - takes leases back for jobs and requests that wait. */
 #ifndef BROOD_SUPERVISOR_LEASE_SHARE_H
 #define BROOD_SUPERVISOR_LEASE_SHARE_H
 

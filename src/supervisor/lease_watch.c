@@ -17,7 +17,7 @@
 #include "verdict.h"
 #include "../os/futex.h"
 
-/* ---- taking it back ---- */
+/* ---- taking the lease back ---- */
 
 static void wake(struct slot *slot)
 {
@@ -42,7 +42,7 @@ static void send_recall(struct slot *slot)
 	if (slot->lease.recall_unsent)
 		note(slot->pool->supervisor, NOTE_RETRY);
 	else
-		/* where the channel has ended, too: a worker that lives reads its end */
+		/* Done also where the channel has ended: a worker that lives reads the end. */
 		wake(slot);
 }
 
@@ -59,8 +59,8 @@ void lease_watch_recall(struct slot *slot)
 }
 
 /*
- * To the watch it is on lease as before: its jobs have their time. A worker that does not leave
- * when its ring is empty is recalled for being idle.
+ * For the watch the worker is on lease as before: its jobs have their time. A worker that does not
+ * leave when its ring is empty is recalled for being idle.
  */
 void lease_watch_recall_softly(struct slot *slot)
 {
@@ -83,7 +83,7 @@ void lease_watch_recall_again(struct pool *pool)
 		send_recall(slot);
 }
 
-/* ---- looking ---- */
+/* ---- looking at the lease ---- */
 
 static struct lease_sight sight(const struct slot *slot)
 {
@@ -124,7 +124,7 @@ static void recovered(struct slot *slot)
 		pool_worker_is_well(slot, "do jobs");
 }
 
-/* False: there is nothing more to look at. */
+/* Looks once. False: there is nothing more to look at. */
 static bool look(struct slot *slot, uint64_t now)
 {
 	struct lease_sight see = sight(slot);
@@ -145,7 +145,7 @@ static bool look(struct slot *slot, uint64_t now)
 	return slot->link.state == SLOT_LEASED;
 }
 
-/* Also a job that began after the stop had recalled its worker. */
+/* Hurries also a job that began after the stop had recalled its worker. */
 static void hurry_for_the_stop(struct slot *slot, uint64_t now)
 {
 	if (slot->pool->supervisor->halt.phase >= HALT_CANCEL && slot->lease.watch.subject &&
@@ -225,7 +225,7 @@ void lease_watch_kill(struct supervisor *s, const struct message_lease_kill *m)
 	struct slot *slot = lent_slot(s, m->id);
 
 	if (!slot)
-		return; /* it is over: LEASE_OVER is on its way */
+		return; /* the lease is over: LEASE_OVER is on its way */
 	if (m->cause == LEASE_KILL_NONSENSE) {
 		slot_drop(slot, "sent nonsense to the engine");
 	} else if (m->cause == LEASE_KILL_CANCEL) {
@@ -239,7 +239,7 @@ void lease_watch_end(struct supervisor *s, uint64_t id)
 	struct job *job = record_find(s, id);
 
 	if (!job || !job->is_lease || job->link.state == RECORD_TOLD)
-		return; /* it is over: LEASE_OVER is on its way */
+		return; /* the lease is over: LEASE_OVER is on its way */
 	if (!job->slot) {
 		verdict_refuse(job, BROOD_DETAIL_NONE);
 	} else if (job->slot->link.state == SLOT_LEASED) {

@@ -1,28 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * lease_watch.h - what a worker on lease does, seen from outside; and the lease is taken back.
- */
+/* lease_watch.h - sees from outside what a worker on lease does, and takes the lease back. */
 #ifndef BROOD_SUPERVISOR_LEASE_WATCH_H
 #define BROOD_SUPERVISOR_LEASE_WATCH_H
 
 #include "slot.h"
 
 void lease_watch_start(struct slot *slot, const struct message_lease *m, uint64_t now);
-/* at a slot in LEASED; does what is due */
+/* Looks at a slot in LEASED, and does what is due. */
 void lease_watch_look(struct slot *slot, uint64_t now);
-/* asks the worker to leave its lease */
+/* Asks the worker to leave its lease. */
 void lease_watch_recall(struct slot *slot);
-/* the same, and looks at it */
-/* LEASED: its worker leaves once it has done what is in its ring */
+/* Recalls softly a worker in LEASED: it leaves once it has done what is in its ring. */
 void lease_watch_recall_softly(struct slot *slot);
+/* Asks the worker to leave its lease at once, and looks at the lease. */
 void lease_watch_take_back(struct slot *slot, uint64_t now);
-/* recalls that could not be sent before */
+/* Sends the recalls that could not be sent before. */
 void lease_watch_recall_again(struct pool *pool);
-/* what the engine says of one of its leases */
+/* The engine asks for a look at one of its leases. */
 void lease_watch_look_by_id(struct supervisor *s, uint64_t id);
 void lease_watch_kill(struct supervisor *s, const struct message_lease_kill *m);
 void lease_watch_end(struct supervisor *s, uint64_t id);
-/* the stop's phases */
+/* The phases of the pool's stop. */
 void lease_watch_drain(struct pool *pool);
 void lease_watch_force(struct slot *slot, uint64_t now);
 

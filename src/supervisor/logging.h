@@ -10,31 +10,31 @@
 struct logging_about {
 	enum brood_level level;
 	enum brood_event event;
-	uint32_t worker; /* its slot's number, and 1; 0: none */
+	uint32_t worker; /* the worker's slot number plus 1; 0: no worker */
 	pid_t pid;
 	uint64_t job;
 	const struct pool *pool; /* NULL: the line is about no pool */
-	bool past_engine;        /* to stderr, for the engine cannot say it */
+	bool past_engine;        /* the line goes to stderr, for the engine cannot print it */
 };
-/* Where there are several pools the line begins with the name of its pool. */
+/* If there are several pools, the line begins with the name of its pool. */
 void logging_line(struct supervisor *s, const struct logging_about *about, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* passes a line on as it is: a job's own, or one that was made here */
+/* Passes a line on as it is: a job's own line, or one that was made here. */
 void logging_relay(struct supervisor *s, const struct message_log *line);
-/* what such a line has for its pool; 0: none */
+/* The number of the pool in a message of a log line; 0: the line is about no pool. */
 static inline uint32_t logging_pool(const struct pool *pool)
 {
 	return pool ? pool->setup->number + 1 : 0;
 }
 timer_fn logging_fold_fired;
-/* At the end: what is still held is said, not lost. */
+/* At the end: writes the lines that are still held back. */
 void logging_flush(struct supervisor *s);
 
 #define process_log(s_, level_, event_, pid_, ...)                                              \
 	logging_line((s_),                                                                      \
 		&(struct logging_about){ .level = (level_), .event = (event_), .pid = (pid_) }, \
 		__VA_ARGS__)
-/* to stderr: the engine cannot say it */
+/* Writes to stderr, for the engine cannot print the line. */
 #define stderr_log(s_, level_, event_, pid_, ...)           \
 	logging_line((s_),                                  \
 		&(struct logging_about){ .level = (level_), \

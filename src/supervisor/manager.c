@@ -23,7 +23,7 @@ static bool send_or_keep(struct supervisor *s, const char *text)
 		note(s, NOTE_RETRY);
 		return false;
 	}
-	return true; /* sent, or never will be: the manager is gone */
+	return true; /* the message was sent, or never will be: the manager is gone */
 }
 
 static const char *trouble_of(const struct pool *pool)
@@ -56,7 +56,7 @@ static void describe(struct supervisor *s, char *text, size_t size)
 		snprintf(text, size, "%u of %u workers ready", ready, workers);
 }
 
-/* before: what else is said, or nothing */
+/* before: another message, which comes first; or nothing */
 static bool say_status(struct supervisor *s, const char *before)
 {
 	const char *own = s->manager.status;

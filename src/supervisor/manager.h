@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * manager.h - what the service manager is told.
- */
+/* manager.h - what the supervisor tells the service manager. */
 #ifndef BROOD_SUPERVISOR_MANAGER_H
 #define BROOD_SUPERVISOR_MANAGER_H
 

@@ -24,7 +24,7 @@ static bool refused_for_long(struct job *job)
 	return now - job->refused_ns >= REPLY_FDS_NS;
 }
 
-/* 0: sent, or nobody hears it any more; or -errno */
+/* 0: the message was sent, or nobody hears it any more; else -errno. */
 static int send(struct supervisor *s, struct frame *f)
 {
 	return engine_is_deaf(s) ? 0 : frame_send(s->config.channel_fd, f);
@@ -45,7 +45,7 @@ static int tell_verdict(struct supervisor *s, struct job *job)
 	pool_log(job->pool, BROOD_WARNING, BROOD_EVENT_RESOURCE,
 		"the files that came with the reply of job %" PRIu64 " are dropped: %s",
 		job->link.id, strerror(-r));
-	record_close_fds(job); /* whatever was wrong with the fds, the verdict must go */
+	record_close_fds(job); /* whatever is wrong with the fds, the verdict must go */
 	f.fds_count = 0;
 	return send(s, &f);
 }
@@ -85,7 +85,7 @@ static void flush_later(struct supervisor *s, int r)
 		note(s, NOTE_RETRY);
 }
 
-/* 0, or -errno: not now */
+/* 0: all messages of the pool were sent; -errno: not now. */
 static int flush_pool(struct pool *pool)
 {
 	struct supervisor *s = pool->supervisor;

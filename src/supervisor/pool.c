@@ -45,7 +45,7 @@ void pool_count(struct pool *pool)
 	atomic_store_explicit(&b->queued_peak, pool->records.queued_peak, memory_order_relaxed);
 	atomic_store_explicit(&b->undead, n[SLOT_UNDEAD], memory_order_relaxed);
 	atomic_store_explicit(&b->degraded, pool_degraded(pool), memory_order_relaxed);
-	/* Whoever reads that a worker has died must not read that the worker is still ready. */
+	/* A program that reads of a worker's death must not read that the worker is ready. */
 	atomic_store_explicit(&b->died, pool->died, memory_order_release);
 }
 
@@ -60,7 +60,7 @@ void pool_worker_is_well(struct slot *slot, const char *what)
 		note_pool(pool, NOTE_POOL | NOTE_GAUGES | NOTE_SIZE);
 	}
 	if (backoff_next(&pool->backoff) != before)
-		/* nobody is to wait for a pause that is no more */
+		/* a pause has ended early: no birth may wait for it */
 		note_pool(pool, NOTE_BIRTH);
 }
 

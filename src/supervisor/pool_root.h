@@ -13,20 +13,20 @@
 
 struct slot;
 struct pool {
-	uint32_t notes; /* enum note_bit: of what follows for this pool alone */
+	uint32_t notes; /* enum note_bit: the notes of this pool alone */
 	struct supervisor *supervisor;
 	const struct pool_setup *setup;
-	const struct brood_options *options; /* the setup's */
+	const struct brood_options *options; /* the options in `setup` */
 	struct stats_page *stats_page;
-	struct sizing size; /* how many workers it is to have */
+	struct sizing size; /* how many workers the pool shall have */
 	struct timer size_timer;
 	struct slot *slot_array;
-	uint32_t places; /* in it: those in use, and spare ones */
+	uint32_t places; /* slots in slot_array, in use and spare */
 	struct slots slots;
 	struct records records;
 	/*
-	 * slots: granted by the library's wish, in that order; recalled, of all. untold: records.
-	 * library: how many leases are not pinned
+	 * granted: slots on leases of the library's wish, in that order. recalled: slots whose
+	 * leases were recalled. untold: records. library: how many leases are not pinned.
 	 */
 	struct {
 		struct list granted, recalled, untold;
@@ -38,15 +38,15 @@ struct pool {
 	struct init_data init_data;
 	struct renewals renewals;
 	struct reload reload;
-	uint64_t died;       /* workers: pool_count() tells, after the gauges */
+	uint64_t died;       /* workers; pool_count() publishes it after the gauges */
 	uint32_t ever_ready; /* places that have had a ready worker */
-	bool was_ready;      /* each of its first places has had one */
-	bool degraded_said;  /* to the service manager */
-	bool degraded_told;  /* to the engine */
-	bool blind_said;     /* workers that cannot see what jobs leave */
+	bool was_ready;      /* each first place has had a ready worker */
+	bool degraded_said;  /* the service manager knows that it is degraded */
+	bool degraded_told;  /* the engine knows that it is degraded */
+	bool blind_said;     /* logged: workers cannot see what jobs leave */
 };
 
-/* How many places are to be in use: those of the pool's size, and those for replacements. */
+/* How many places shall be in use: those of the pool's size, and those for replacements. */
 static inline uint32_t pool_places(const struct pool *pool)
 {
 	return pool->size.target + pool->renewals.extra;

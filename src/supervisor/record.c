@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record.c - job records: their begin, their fds, their end. The records themselves were made at
- * the start (pool/records.c).
+ * record.c - job records: how they begin and end, and their fds. The records themselves were made
+ * at the start (pool/records.c).
  */
 #include "record.h"
 

@@ -11,20 +11,20 @@
 #include "../wire/frame.h"
 
 struct job {
-	struct record_link link; /* first: records.h */
+	struct record_link link; /* the first member, for records.h */
 	struct pool *pool;
-	/* a request for a lease, then the lease: it has `lease` and `grant`, a job has `arg` */
+	/* A request for a lease, then the lease. It has `lease` and `grant`; a job has `arg`. */
 	bool is_lease;
 	struct message_lease lease;
 	struct message_job message;
 	union {
-		unsigned char arg[MESSAGE_ARG_MAX]; /* as many bytes as JOB says */
+		unsigned char arg[MESSAGE_ARG_MAX]; /* JOB says how many bytes it has */
 		struct {
 			struct message_granted granted;
 			struct message_lease_over over;
 		} grant;
 	};
-	struct list untold; /* GRANTED waits for the socket */
+	struct list untold; /* the list of records whose GRANTED waits for the socket */
 	/*
 	 * A job has its socket and its extra fds here, and the reply's fds once it has finished. A
 	 * request has the lease's five fds, until it is granted.
@@ -34,13 +34,13 @@ struct job {
 	uint32_t attempts, redispatched;
 	uint32_t retries_left;
 	uint64_t assigned_ns;
-	struct slot *slot; /* whose worker has it; NULL: none has */
+	struct slot *slot; /* the slot whose worker has it; NULL: none has */
 	struct timer queue_timer;
-	struct brood_verdict verdict; /* once decided, until the socket takes it */
-	struct brood_verdict before;  /* of an attempt that had begun, if `ran` */
+	struct brood_verdict verdict; /* the decided verdict, until the socket takes it */
+	struct brood_verdict before;  /* if `ran`: the verdict of an earlier attempt */
 	bool ran;
-	bool replied; /* the fds are those of the reply */
-	/* when the kernel first refused to pass the reply's fds on; 0: it has not */
+	bool replied; /* `fds` has the reply's fds */
+	/* When the kernel first refused to pass the reply's fds on; 0: it did not. */
 	uint64_t refused_ns;
 };
 _Static_assert(sizeof(struct job) <= 2200, "a pool has many of them");
@@ -53,24 +53,24 @@ static inline bool record_is_pinned(const struct job *job)
 {
 	return job->lease.flags & LEASE_PINNED;
 }
-/* of any pool; NULL: none of that id is out */
+/* Finds the record of that id, of any pool. NULL: no such record is in use. */
 static inline struct job *record_find(struct supervisor *s, uint64_t id)
 {
 	return record_of(records_find(&s->pools[0].records, id));
 }
-/* the tag of a job, with its NUL; "": it has none */
+/* The job's tag with its NUL; "": the job has no tag. */
 const char *record_tag(const struct job *job);
-/* sets up a record that was just claimed: all fields but arg, fds, lease */
+/* Sets up a record that was just claimed: all fields but arg, fds, lease. */
 void record_begin(struct pool *pool, struct job *job, const struct message_job *m);
 void record_take_fds(struct job *job, struct frame *f);
 void record_close_fds(struct job *job);
-/* the job's own: its peer may be a client */
+/* Closes the fds that the job was given. The peer of its socket may be a client. */
 void record_close_own_fds(struct job *job);
-/* its own fds are done with; those of the reply take their place */
+/* The fds that the job was given are done with: the reply's fds take their place. */
 void record_take_reply(struct job *job, struct frame *f);
-/* what the engine is to hear of it is there: it waits for the socket */
+/* The record has what the engine shall hear, and waits for the socket. */
 void record_end(struct job *job);
-/* the same for a lease, or a request for one. how: LEASE_REFUSED ... */
+/* The same for a lease, or a request for one. how: LEASE_REFUSED ... */
 void record_end_lease(struct job *job, uint32_t how);
 
 #endif

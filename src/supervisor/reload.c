@@ -38,7 +38,7 @@ static void drop(struct init_data *d)
 void reload_prepare(struct pool *pool)
 {
 	pool->init_data.memfd = pool->reload.before.memfd = -1;
-	pool->reload.proven = true; /* there is none */
+	pool->reload.proven = true; /* the pool has no init data */
 	timer_init(&pool->reload.held, reload_held_fired);
 }
 
@@ -82,7 +82,7 @@ static const char *take_back(struct pool *pool, uint32_t tried)
 	return "dropped for the one before";
 }
 
-/* ---- begin and end ---- */
+/* ---- begin and end of a reload ---- */
 
 static void begin_epoch(struct pool *pool)
 {
@@ -112,7 +112,7 @@ void reload_begin(struct pool *pool, uint64_t id)
 	r->failures = 0;
 	r->began_ns = now;
 	timer_set(&s->loop, &r->held, time_after_ms(now, RELOAD_HELD_MS));
-	backoff_try_now(&pool->backoff); /* there may be better init data */
+	backoff_try_now(&pool->backoff); /* the new generation may have better init data */
 	begin_epoch(pool);
 	pool_log(pool, BROOD_NOTICE, BROOD_EVENT_RELOAD_STARTED,
 		"reload %" PRIu64 ": %u workers are to be replaced; init data version %u", id,
@@ -156,7 +156,7 @@ static void done(struct pool *pool)
 	end(pool, 0);
 }
 
-/* Older workers are of the epoch that begins now, and those of the failed one are not. */
+/* Older workers get the epoch that begins now. Workers of the failed one do not. */
 static void spare_older(struct pool *pool)
 {
 	uint32_t failed = pool->renewals.epoch;
@@ -188,7 +188,7 @@ static void fail(const struct slot *slot, const char *how)
 	end(pool, -EHOSTDOWN);
 }
 
-/* ---- what happens meanwhile ---- */
+/* ---- what happens during a reload ---- */
 
 void reload_ready(struct slot *slot)
 {

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * reload.h - a rolling new generation of a pool's workers, and the init data that it is born with.
- */
+/* reload.h - replaces a pool's workers by a new generation, and keeps its init data. */
 #ifndef BROOD_SUPERVISOR_RELOAD_H
 #define BROOD_SUPERVISOR_RELOAD_H
 
 #include "slot.h"
 
 void reload_prepare(struct pool *pool);
-/* The engine asked for it. One that still goes on is superseded. */
+/* The engine asked for a reload. A reload that still goes on is superseded. */
 void reload_begin(struct pool *pool, uint64_t id);
-/* Init data for workers that are born from now on. What it has is the pool's. */
+/* Sets the init data of workers that are born from now on. The pool owns its memfd and fds. */
 void reload_set_init_data(struct pool *pool, const struct init_data *data);
-/* Its worker is ready. */
+/* The slot's worker is ready. */
 void reload_ready(struct slot *slot);
-/* Its worker ended before it was ready. how: in words */
+/* The slot's worker ended before it was ready. how: in words. */
 void reload_birth_failed(struct slot *slot, const char *how);
-/* Is it done? Tells the engine what it is still to be told. */
+/* Sees whether the reload is done. Tells the engine what it has not heard yet. */
 void reload_step(struct pool *pool);
 timer_fn reload_held_fired;
 

@@ -13,46 +13,47 @@
 #include "../pool/halt.h"
 #include "../pool/turns.h"
 
-/* after EAGAIN, ENOMEM, EMFILE, ETOOMANYREFS: try all that waits again */
+/* After EAGAIN, ENOMEM, EMFILE or ETOOMANYREFS, all that waits is tried again after this time. */
 #define RETRY_MS 10u
 /*
- * a worker whose channel ended has this long to end itself: one that was killed, on a busy machine,
- * may take long from there to its end
+ * A worker whose channel ended has this long to end itself. On a busy machine even a killed worker
+ * may need long.
  */
 #define EOF_GRACE_MS 2000u
 
 /*
- * What has happened, a bit each. Whoever changes something says so here; notes.c looks once after
- * each batch of events, before the loop sleeps, and does what follows, in one order.
+ * What has happened, one bit for each thing. The code that changes something sets its bit. notes.c
+ * looks once after each batch of events, before the loop sleeps, and does what follows, in one
+ * order.
  */
 enum note_bit {
 	NOTE_SWEPT = 1 << 0,  /* a sweep has found no stray */
 	NOTE_GAUGES = 1 << 1, /* numbers of the stats page have changed */
 	NOTE_TELL = 1 << 2,   /* a verdict, GRANTED or LEASE_OVER waits for the engine's socket */
-	NOTE_QUEUE = 1 << 3,  /* something waits that did not, or a worker or a lease is free */
+	NOTE_QUEUE = 1 << 3,  /* something new waits, or a worker or lease is free */
 	NOTE_BIRTH = 1 << 4,  /* a place is empty, or a reason not to fill it is gone */
 	NOTE_POOL = 1 << 5,   /* the pool may be ready, degraded, or recovered */
 	NOTE_STOP = 1 << 6,   /* the stop may go on */
-	NOTE_RETRY = 1 << 7,  /* a resource was short: try all that waits again, in RETRY_MS */
+	NOTE_RETRY = 1 << 7,  /* a resource was short: try again in RETRY_MS */
 	NOTE_SIZE = 1 << 8,   /* what the pool does has changed: it may grow or shrink */
 	NOTE_RENEW = 1 << 9,  /* a worker is due, or there is a replacement, or a place is empty */
 };
 
 struct supervisor {
-	uint32_t notes;     /* enum note_bit */
-	uint32_t notes_all; /* of these, what has happened to all pools */
+	uint32_t notes;     /* enum note_bit: what has happened */
+	uint32_t notes_all; /* the notes that are about all pools */
 	struct supervisor_config config;
 	const struct brood_options *options;
 	struct stats_page *stats_page;
 	struct loop loop;
 	pid_t pid;
-	struct rlimit nofile, core; /* the caller's, for workers */
-	int oom_mark; /* the workers' oom_score_adj; -1: it does not tell them from others */
+	struct rlimit nofile, core; /* the limits of the caller, which workers get */
+	int oom_mark; /* the workers' oom_score_adj; -1: other processes have the same */
 	enum process_spawn way;
 
 	struct pool *pools;
 	uint32_t pools_count;
-	/* the pool that is the first in turn: for anything, to be told, to have a birth */
+	/* The pool that is next in turn: for anything, to be told, and to have a birth. */
 	uint32_t turn, tell_turn, birth_turn;
 	struct timer spawn_timer, retry_timer;
 
@@ -62,19 +63,20 @@ struct supervisor {
 
 	struct halt halt;
 	struct timer halt_timer;
-	bool stop_asked;             /* by the engine, which waits for STOPPED */
+	bool stop_asked;             /* the engine asked for the stop, and waits for STOPPED */
 	uint64_t done_ns;            /* when the last worker had ended */
-	bool undead_said, left_said; /* the log has it that workers, or strays, cannot be ended */
-	uint32_t left;               /* how many processes the stop leaves, as far as is known */
+	bool undead_said, left_said; /* the log has that workers, or strays, cannot be ended */
+	/* how many processes the stop leaves behind, as far as known */
+	uint32_t left;
 
 	struct timer sweep_timer;
 	uint64_t last_sweep_ns;
 	uint32_t sweep_pause_ms;
-	bool strays_seen;     /* a sweep has killed some */
+	bool strays_seen;     /* a sweep has killed strays */
 	bool strays_blind;    /* the supervisor cannot list its children */
-	uint32_t sweeps;      /* how many have found nothing */
-	uint32_t strays_left; /* how many the last sweep has found */
-	uint32_t remains;     /* dead workers in the roster since a sweep has found nothing */
+	uint32_t sweeps;      /* how many sweeps in all have found nothing */
+	uint32_t strays_left; /* how many strays the last sweep found */
+	uint32_t remains;     /* dead workers in the roster since a sweep found nothing */
 
 	int signal_fd;
 	struct source signals;
@@ -92,13 +94,13 @@ static inline struct pool *pool_in_turn(struct supervisor *s, uint32_t turn, uin
 {
 	return &s->pools[turns_at(turn, n, s->pools_count)];
 }
-/* The pool that a message of the engine's is about. NULL: there is none of that number. */
+/* The pool that a message of the engine is about. NULL: no pool has that number. */
 static inline struct pool *pool_addressed(struct supervisor *s, uint32_t number)
 {
 	return number < s->pools_count ? &s->pools[number] : NULL;
 }
 
-/* one more in a counter of the stats page */
+/* Adds one to a counter of the stats page. */
 #define count_one(counter_) atomic_fetch_add_explicit((counter_), 1, memory_order_relaxed)
 
 static inline void note(struct supervisor *s, uint32_t notes)
@@ -106,14 +108,14 @@ static inline void note(struct supervisor *s, uint32_t notes)
 	s->notes |= notes;
 	s->notes_all |= notes;
 }
-/* It has happened to this pool: nothing follows from it for the others. */
+/* Notes what has happened to this pool alone: the other pools are not looked at. */
 static inline void note_pool(struct pool *pool, uint32_t notes)
 {
 	pool->notes |= notes;
 	pool->supervisor->notes |= notes;
 }
 
-/* The engine cannot hear anything any more. */
+/* True: the engine cannot hear anything any more. */
 static inline bool engine_is_deaf(const struct supervisor *s)
 {
 	return s->engine.channel_ended || s->engine.ended;

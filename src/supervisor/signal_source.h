@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * signal_source.h - what comes by signalfd.
- */
+/* signal_source.h - acts on signals, which come by signalfd. */
 #ifndef BROOD_SUPERVISOR_SIGNAL_SOURCE_H
 #define BROOD_SUPERVISOR_SIGNAL_SOURCE_H
 

@@ -54,7 +54,7 @@ static void use_places(struct pool *pool)
 		slot_use(slot);
 }
 
-/* Workers beyond the places, without those that end already. */
+/* How many workers are too many for the places, without workers that already end. */
 static uint32_t surplus(const struct pool *pool)
 {
 	uint32_t stay = slots_working(&pool->slots) - pool->slots.counts[SLOT_ENDING];
@@ -116,7 +116,7 @@ void size_step(struct pool *pool)
 		timer_set(&s->loop, &pool->size_timer, again);
 	else
 		timer_stop(&s->loop, &pool->size_timer);
-	/* All places may be undead: then a job that has made the pool grow waits for nobody. */
+	/* All places may be undead: then the job that made the pool grow waits for nothing. */
 	if (pool_hopeless(pool) && pool->records.queued > 0)
 		verdict_refuse_all(pool, BROOD_DETAIL_DEGRADED);
 }

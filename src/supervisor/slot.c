@@ -19,7 +19,7 @@
 #include "slot.h"
 
 #define UNDEAD_AFTER_NS NS_PER_S
-#define UNDEAD_LOOK_MS  200u /* where its end cannot be waited for by a pidfd */
+#define UNDEAD_LOOK_MS  200u /* how often the end is looked for where no pidfd tells it */
 
 uint32_t slot_mark(const struct slot *slot)
 {
@@ -33,7 +33,7 @@ bool slot_noticed(const struct slot *slot, uint64_t sequence)
 	return atomic_load(&slot_page(slot)->noticed) == sequence;
 }
 
-/* ---- whether it is due ---- */
+/* ---- whether the worker is due ---- */
 
 static void count_if(bool *counted, bool counts, uint32_t *counter)
 {
@@ -41,7 +41,7 @@ static void count_if(bool *counted, bool counts, uint32_t *counter)
 	*counted = counts;
 }
 
-/* Those on pinned leases are not in the count of the due: nobody knows when they come back. */
+/* Workers on pinned leases are not in the count of the due: nobody knows when they come back. */
 void slot_recount(struct slot *slot)
 {
 	struct slot_renewal *own = &slot->renewal;
@@ -100,7 +100,7 @@ void slot_set_extra(struct pool *pool, uint32_t extra)
 		slot_put_aside(container_of(l, struct slot, link));
 }
 
-/* ---- state ---- */
+/* ---- the slot's state ---- */
 
 static void move(struct slot *slot, enum slot_state to)
 {
@@ -165,7 +165,7 @@ void slot_make_undead(struct slot *slot)
 
 	slot_end(slot, TIME_NEVER);
 	timer_stop(loop, &slot->eof_timer);
-	/* another place takes over: that one shall count */
+	/* another place takes over: that place shall count */
 	slot->pool->ever_ready -= slot->was_ready;
 	slot->was_ready = false;
 	move(slot, SLOT_UNDEAD);
@@ -201,7 +201,7 @@ void slot_revive(struct slot *slot)
 	note_pool(slot->pool, NOTE_GAUGES | NOTE_SIZE | NOTE_POOL | NOTE_BIRTH | NOTE_STOP);
 }
 
-/* ---- its job ---- */
+/* ---- the slot's job ---- */
 
 void slot_take_job(struct slot *slot, struct job *job)
 {
@@ -240,14 +240,14 @@ void slot_set_timer(struct slot *slot, timer_fn *on, uint64_t when)
 	timer_set(&slot->pool->supervisor->loop, &slot->timer, when);
 }
 
-/* ---- its process ---- */
+/* ---- the slot's process ---- */
 
 void slot_open_channel(struct slot *slot, int fd)
 {
 	struct supervisor *s = slot->pool->supervisor;
 
 	slot->paused = loop_add(&s->loop, &slot->channel, fd, EPOLLIN, slot->channel.on) < 0;
-	slot->channel.fd = fd; /* also of one that is not in the loop */
+	slot->channel.fd = fd; /* set also for a channel that the loop does not watch */
 	if (slot->paused)
 		note(s, NOTE_RETRY);
 }
@@ -258,7 +258,7 @@ void slot_close_channel(struct slot *slot)
 
 	loop_remove(&slot->pool->supervisor->loop, &slot->channel);
 	closing_pair_end(fd);
-	slot->channel.fd = -1; /* it may not have been in the loop */
+	slot->channel.fd = -1; /* the loop may not have watched the channel */
 	slot->channel_ended = true;
 	slot->paused = false;
 }
@@ -287,7 +287,7 @@ void slot_kill(struct slot *slot, int sig, const char *reason)
 	process_signal(slot->pidfd, slot->pid, sig);
 	if (sig != SIGKILL)
 		return;
-	/* a child of the worker's job may hold the worker, by tracing it */
+	/* a child of the worker's job may trace the worker, and so hold it */
 	process_kill_group(slot->pid);
 	expect_end(slot);
 }

@@ -88,7 +88,7 @@ static void forget_former(struct slot *slot)
 	atomic_store(&page->asleep, 0);
 	atomic_store(&page->word, SLOT_PAGE_WORD(slot->sequence, SLOT_PAGE_FREE));
 	atomic_store(&page->began_ns, 0);
-	/* what the former worker wrote there must not end a job of the next one */
+	/* the former worker may have written `soft`, which must not end a job of the next one */
 	atomic_store(&page->soft, 0);
 	atomic_store(&page->soft_cause, 0);
 	atomic_store(&page->noticed, 0);
@@ -177,7 +177,7 @@ static bool wanted(struct pool *pool)
 	struct supervisor *s = pool->supervisor;
 
 	if (pool->slots.counts[SLOT_EMPTY] == 0 || s->guard.pid <= 0)
-		return false; /* no guard, no worker: law 3 */
+		return false; /* no worker is born without a guard: law 3 */
 	if (s->halt.phase == HALT_NONE)
 		return !s->engine.ended;
 	return s->halt.phase == HALT_DRAIN && pool->records.queued > 0;

@@ -18,7 +18,7 @@
 #include "undead.h"
 #include "verdict.h"
 
-/* a second stop signal forces only when it comes this much later */
+/* a second stop signal forces the end only if it comes this much later */
 #define FORCE_AFTER_NS NS_PER_S
 
 static void end_idle(struct pool *pool)
@@ -72,7 +72,7 @@ static void kill_all(struct pool *pool)
 			forced == 1 ? "" : "s");
 }
 
-/* Once; STOPPED has the number, too. */
+/* Logs once how many processes are left. STOPPED has the number, too. */
 static void say_left(struct supervisor *s)
 {
 	uint32_t left = s->strays_left;
@@ -112,13 +112,13 @@ static void finish(struct supervisor *s)
 	s->undead_said = s->left > 0;
 	say_left(s);
 	if (s->engine.ended) {
-		if (s->strays_left == 0) /* else the guard goes on trying when we are gone */
+		if (s->strays_left == 0) /* else the guard goes on when the supervisor is gone */
 			guard_peer_end(s);
 		strays_end_closers(s);
 		strays_reap(s);
 		s->loop.stop = true;
 	} else if (s->stop_asked) {
-		/* Whoever hears STOPPED finds all counted. */
+		/* Counted first: a program that hears STOPPED finds all numbers complete. */
 		for_each_pool(pool, s) pool_count(pool);
 		/* while the engine's callback still listens; later the lines would go to stderr */
 		logging_flush(s);
@@ -148,7 +148,7 @@ static bool step(struct supervisor *s)
 	{
 		out += pool->records.out;
 		alive += slots_working(&pool->slots) - pool->slots.counts[SLOT_EMPTY];
-		/* workers that cannot die are waited for as long as a slow one may need */
+		/* the stop waits for workers that cannot die as long as for slow ones */
 		alive += undead_alive(pool, now);
 	}
 	return halt_step(&s->halt, now, out, alive);
@@ -181,10 +181,10 @@ void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms)
 	if (first)
 		for_each_pool(pool, s) lease_watch_drain(pool);
 	note(s, NOTE_STOP);
-	stop_step(s); /* at once: with no time to drain, no job of this batch shall begin */
+	stop_step(s); /* done at once: with no time to drain, no job of this batch shall begin */
 }
 
-/* ---- the engine ---- */
+/* ---- the engine's end ---- */
 
 static void force_engine(struct supervisor *s, const char *why)
 {

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * stop.h - the pool's stop and the engine's.
- */
+/* stop.h - stops the pool and the engine. */
 #ifndef BROOD_SUPERVISOR_STOP_H
 #define BROOD_SUPERVISOR_STOP_H
 
 #include "root.h"
 
 void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms);
-/* after any change that may move the stop on */
+/* To be called after any change that may move the stop on. */
 void stop_step(struct supervisor *s);
 timer_fn stop_timer_fired;
 void stop_engine_signal(struct supervisor *s, int sig, bool engine_has_it);

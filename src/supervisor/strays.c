@@ -20,7 +20,7 @@
 #include <stdlib.h>
 
 #define SWEEP_EVERY_NS  NS_PER_S
-#define HUNT_NS         (50 * NS_PER_MS) /* that the pool may stand still for one */
+#define HUNT_NS         (50 * NS_PER_MS) /* the longest that the pool may stand still for a hunt */
 #define HUNT_AT_STOP_NS NS_PER_S
 
 static void forget_sessions(struct supervisor *s)
@@ -85,7 +85,7 @@ bool strays_is_jobs(struct supervisor *s, pid_t pid)
 		stat.session != self.session;
 }
 
-/* one of the helpers that close files that may block */
+/* True: the process is a helper that closes files that may block. */
 static bool is_closer(const struct proc_stat *stat)
 {
 	return strcmp(stat->comm, CLOSING_NAME) == 0;
@@ -160,15 +160,15 @@ static uint32_t go_hunting(struct supervisor *s, uint64_t limit_ns)
 }
 
 /*
- * An unreaped child of the supervisor: nobody else can have its number, nor its group's number if
- * it leads one.
+ * The child is not reaped yet, so no other process can have its number, or its group's number if it
+ * leads one.
  */
 static bool end_child(pid_t pid)
 {
 	struct proc_stat stat;
 
 	if (proc_stat(pid, &stat) == 0 && stat.doomed)
-		return false; /* killed before, and on its way */
+		return false; /* a sweep killed it before, and it is about to end */
 	process_kill_group(pid);
 	return process_signal(-1, pid, SIGKILL) == 0;
 }
@@ -197,7 +197,7 @@ static void say_blind(struct supervisor *s)
 
 uint32_t strays_sweep(struct supervisor *s)
 {
-	/* too large for a stack; and the supervisor must not allocate now */
+	/* static, for it is too large for a stack, and the supervisor must not allocate now */
 	static pid_t children[CHILDREN_MAX], known[2 + SLOTS_MAX];
 	size_t known_count = known_pids(s, known);
 	uint32_t found = 0, killed = 0;
@@ -267,7 +267,7 @@ static bool end_closer(const struct supervisor *s, pid_t pid)
 	return true;
 }
 
-/* The supervisor's helpers and the engine's: nobody waits for them any more. */
+/* Ends the helpers of supervisor and engine: nobody waits for them any more. */
 void strays_end_closers(struct supervisor *s)
 {
 	struct tally *tally = s->config.shared->tally;
@@ -286,7 +286,7 @@ void strays_end_closers(struct supervisor *s)
 }
 
 /*
- * After a sweep that found something the next one is due soon: the killed processes may have had
+ * After a sweep that found something, the next sweep is due soon: the killed processes may have had
  * children, which are the supervisor's now.
  */
 void strays_sweep_fired(struct timer *timer, uint64_t now)
@@ -299,7 +299,7 @@ void strays_sweep_fired(struct timer *timer, uint64_t now)
 						      : RETRY_MS;
 		timer_set(&s->loop, timer, now + s->sweep_pause_ms * NS_PER_MS);
 		if (strays_given_up(s, now))
-			note(s, NOTE_STOP); /* some of them cannot be killed: the stop gives up */
+			note(s, NOTE_STOP); /* some strays cannot be killed: the stop gives up */
 	} else {
 		s->sweep_pause_ms = 0;
 		note(s, NOTE_STOP);

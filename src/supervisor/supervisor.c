@@ -269,9 +269,9 @@ static void limits_and_marks(struct supervisor *s)
 
 	getrlimit(RLIMIT_NOFILE, &s->nofile);
 	getrlimit(RLIMIT_CORE, &s->core);
-	/* checked before the fork; if it fails now, births wait and say so */
+	/* the limit was checked before the fork; if it fails now, births wait and log it */
 	fds_raise_limit(need, &hard);
-	/* jobs may carry more fds, if there is room; else they are refused one by one */
+	/* with room, jobs may carry more fds; without it, such jobs are refused one by one */
 	if (s->nofile.rlim_max > need)
 		fds_raise_limit(MIN(s->nofile.rlim_max, MAX(useful, FILES_ROOM)), &hard);
 	s->oom_mark = -1;
@@ -282,7 +282,7 @@ static void limits_and_marks(struct supervisor *s)
 
 static void watch_or_die(struct supervisor *s, struct source *source, int fd, source_fn *on)
 {
-	/* Without its own eyes the supervisor would be worse than none. Nobody waits for it yet. */
+	/* A supervisor that cannot watch is worse than none. Nobody waits for it yet. */
 	if (fd >= 0 && loop_add(&s->loop, source, fd, EPOLLIN, on) < 0) {
 		process_signal(s->engine.pidfd, s->engine.pid, SIGKILL);
 		stderr_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE, 0,
@@ -324,7 +324,7 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	manager_start(s);
 	guard_peer_spawn(s);
 	note(s, NOTE_BIRTH | NOTE_GAUGES | NOTE_POOL);
-	engine_peer_stop_if_ended(s); /* the engine may have ended before anybody watched */
+	engine_peer_stop_if_ended(s); /* the engine may have ended before the loop watched it */
 	if (loop_run(&s->loop) < 0)
 		plain_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE,
 			"the supervisor's event loop failed; it ends, and all with it");

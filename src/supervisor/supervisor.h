@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * supervisor.h - the original process: too dull to crash. See supervisor.c.
- */
+/* supervisor.h - the original process, which does too little to crash. See supervisor.c. */
 #ifndef BROOD_SUPERVISOR_SUPERVISOR_H
 #define BROOD_SUPERVISOR_SUPERVISOR_H
 
@@ -10,28 +8,29 @@
 #include "../wire/birth.h"
 
 struct supervisor;
-/* What it is made of: the front door fills it in. */
+/* What the front door gives to the supervisor. */
 struct supervisor_config {
-	const struct brood_options *options; /* resolved; of these, what is for all pools */
+	/* resolved; only the options that hold for all pools count */
+	const struct brood_options *options;
 	struct pool_setups pools;
 	struct shared *shared;
 	struct notify notify;
-	struct standard standard; /* flags of stdout and stderr at the start */
+	struct standard standard; /* the flags of stdout and stderr at the start */
 	struct stale stale;       /* what the program had open at the start */
 	uint32_t records;
-	int channel_fd, log_fd;       /* supervisor's ends */
-	struct signals_state signals; /* the caller's, for the children */
-	/* roles never include each other: the front door passes them */
+	int channel_fd, log_fd;       /* the supervisor's ends */
+	struct signals_state signals; /* the caller's signal state, for the children */
+	/* Functions of other roles, from the front door: roles never include each other. */
 	void (*worker_main)(struct worker_config *) __attribute__((noreturn));
 	void (*guard_main)(struct guard_config *) __attribute__((noreturn));
 };
 
-/* Before the first fork: memory, epoll, signalfd. */
+/* Called before the first fork: makes memory, epoll and signalfd. */
 int supervisor_prepare(const struct supervisor_config *config, struct supervisor **ret);
 struct supervisor *supervisor_free(struct supervisor *s);
-/* In the child that becomes the engine: closes what prepare opened. */
+/* Called in the child that becomes the engine: closes what supervisor_prepare() opened. */
 void supervisor_leave(struct supervisor *s);
-/* After the engine's fork. Never returns: ends as the engine did. */
+/* Called after the engine's fork. Never returns: ends as the engine did. */
 void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	__attribute__((noreturn));
 

@@ -21,7 +21,7 @@
 #include "verdict.h"
 #include "worker_peer.h"
 
-/* ---- what is known of it ---- */
+/* ---- what is known of the worker ---- */
 
 static const char *why(const struct slot *slot, pid_t tracer)
 {
@@ -46,13 +46,13 @@ static void kill_tracer(struct slot *slot, pid_t tracer)
 	if (tracer <= 1 || strays_known(s, tracer))
 		return;
 	pidfd = process_pidfd_open(
-		tracer); /* first: from now on the number cannot become another's */
+		tracer); /* checked first: from now on the number cannot become another process's */
 	if (pidfd != -ESRCH && proc_tracer(slot->pid) == tracer && strays_is_jobs(s, tracer))
 		process_signal(pidfd, tracer, SIGKILL);
 	close_fd(pidfd);
 }
 
-/* ---- the place ---- */
+/* ---- the worker's place ---- */
 
 static void say(struct slot *slot)
 {
@@ -89,7 +89,7 @@ static void begin(struct slot *slot)
 	slot_make_undead(slot);
 	death_end_job(slot, NULL);
 	if (slot->death.fd < 0)
-		slot_end(slot, 0); /* looks again */
+		slot_end(slot, 0); /* the timer looks again */
 	say_degraded(slot->pool);
 }
 
@@ -101,12 +101,12 @@ void undead_time_up(struct timer *timer, uint64_t now)
 	death_bury_if_ended(slot);
 	if (slot->pid <= 0)
 		return;
-	worker_peer_drain(slot); /* a FINISHED that it still sent counts */
+	worker_peer_drain(slot); /* a FINISHED that the worker still sent counts */
 	if (slot->pid > 0 && slot->link.state != SLOT_UNDEAD)
 		begin(slot);
 }
 
-/* ---- the end of it ---- */
+/* ---- the worker's end ---- */
 
 void undead_revive(struct pool *pool)
 {

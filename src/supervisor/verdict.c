@@ -36,7 +36,8 @@ void verdict_give(struct job *job)
 {
 	struct brood_verdict *v = &job->verdict;
 
-	if (job->ran && v->outcome == BROOD_REFUSED) /* that attempt's verdict stands */
+	/* the verdict of the attempt that ran stands */
+	if (job->ran && v->outcome == BROOD_REFUSED)
 		*v = job->before;
 	verdict_fill(job);
 	v->started |= job->ran;

@@ -28,7 +28,7 @@ static void enqueue(struct job *job, bool front)
 	job->queue_timer.on = queue_time_up;
 	note_pool(pool, NOTE_QUEUE | NOTE_GAUGES | NOTE_SIZE);
 	if (s->halt.phase == HALT_DRAIN)
-		note_pool(pool, NOTE_BIRTH); /* births go on while something is queued */
+		note_pool(pool, NOTE_BIRTH); /* births go on while jobs or requests wait */
 	/*
 	 * Each attempt has its own time to wait: the time that a former attempt ran was no waiting.
 	 * The number of attempts is bounded.
@@ -44,7 +44,10 @@ static void pause_over(struct timer *timer, uint64_t now)
 	enqueue(container_of(timer, struct job, queue_timer), true);
 }
 
-/* Before a retry, whoever counts them: the engine gives each attempt of a call as a job. */
+/*
+ * Pauses before a retry, whether supervisor or engine counts the retries: the engine gives each
+ * attempt of a call as a job.
+ */
 static void pause_first(struct job *job)
 {
 	records_pause(&job->pool->records, &job->link);

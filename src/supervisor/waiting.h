@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * waiting.h - the queue: who enters it, and who comes back to its front.
- */
+/* waiting.h - the queue: what enters it, and what comes back to its front. */
 #ifndef BROOD_SUPERVISOR_WAITING_H
 #define BROOD_SUPERVISOR_WAITING_H
 
 #include "record.h"
 
-/* a new one: to the queue, unless there is a reason to refuse it */
+/* A new job enters the queue, unless there is a reason to refuse it. */
 void waiting_enter(struct job *job);
 /*
  * Puts a job that was not started at the front of the queue. False: its caller forbids that, or it
  * happened too often; then the verdict says so.
  */
 bool waiting_redispatch(struct job *job);
-/* the same for a job whose options allow another attempt after this end */
+/* The same for a job that may have another attempt after this end. */
 bool waiting_retry(struct job *job);
 
 #endif

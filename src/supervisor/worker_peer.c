@@ -20,7 +20,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-/* ---- one function a cell ---- */
+/* ---- one function for each cell ---- */
 
 void worker_peer_healthy_fired(struct timer *timer, uint64_t now)
 {
@@ -68,7 +68,7 @@ static void on_ready(struct slot *slot, struct frame *f)
 			time_after_ms(slot->ready_ns, pool->options->healthy_ms));
 }
 
-/* What the worker cannot go on with. Puts a list into `text`. */
+/* Puts into `text` a list of reasons why the worker cannot go on. */
 static const char *why_retired(
 	const struct slot *slot, uint32_t flags, uint32_t left, char *text, size_t size)
 {
@@ -103,7 +103,8 @@ static void retire(struct slot *slot, const char *whose, uint32_t flags, uint32_
 	char text[160];
 
 	slot->end.retiring = true;
-	if (flags & FINISHED_PLANNED) { /* after each job: a line each would be too many */
+	/* these come after each job: a line for each would be too many */
+	if (flags & FINISHED_PLANNED) {
 		slot->end.reason = "it has done its one job";
 		count_one(&slot->pool->stats_page->retired);
 		slot_end(slot, time_after_ms(now_ns(), slot->pool->options->stop_ms));
@@ -117,7 +118,7 @@ static void retire(struct slot *slot, const char *whose, uint32_t flags, uint32_
 	slot_end(slot, time_after_ms(now_ns(), slot->pool->options->stop_ms));
 }
 
-/* Its job or lease is over. flags: FINISHED_* */
+/* The worker's job or lease is over. flags: FINISHED_*. */
 static void go_on(struct slot *slot, const char *whose, uint32_t flags, uint32_t left)
 {
 	if (flags & FINISHED_RETIRING)
@@ -161,7 +162,7 @@ static void on_finished(struct slot *slot, struct frame *f)
 	bool no_fd;
 
 	if (slot->facts.condemned)
-		/* the worker lost the swap and was killed: what it says now counts for nothing */
+		/* the worker lost the swap and was killed: its message counts for nothing */
 		return;
 	if (!job || m->id != job->link.id || m->sequence != slot->sequence) {
 		slot_drop(slot, "finished a job that it does not have");
@@ -179,7 +180,7 @@ static void on_finished(struct slot *slot, struct frame *f)
 		snprintf(whose, sizeof whose, " after %s, job %" PRIu64,
 			printable_job(shown, job->message.name, record_tag(job)), job->link.id);
 	slot->jobs_done += !no_fd;
-	/* the trouble is this worker's: another worker can do the job */
+	/* only this worker has the trouble: another worker can do the job */
 	if (!no_fd || !waiting_redispatch(job))
 		settle(slot, job, f);
 	if (!no_fd && slot->pool->backoff.young > 0)
@@ -264,10 +265,11 @@ static void on_job_log(struct slot *slot, struct frame *f)
 		? f->job_log.level
 		: BROOD_NOTICE;
 	memcpy(line.text, f->job_log.text, sizeof f->job_log.text);
-	message_one_line(line.text); /* the worker may have sent it past brood_job_log() */
+	/* the worker may have sent this line without brood_job_log() */
+	message_one_line(line.text);
 	if (slot->job)
 		logging_relay(slot->pool->supervisor, &line);
-	else /* the worker itself: in a crash loop it repeats */
+	else /* the line is about the worker itself: in a crash loop it repeats */
 		slot_log(slot, (enum brood_level)line.level, BROOD_EVENT_JOB_LOG, "worker %u: %s",
 			slot->number, line.text);
 }
@@ -301,7 +303,7 @@ static void on_called(struct slot *slot, struct frame *f)
 	strays_sweep_soon(slot->pool->supervisor);
 }
 
-/* It is worn, or a job wished it. It works on until there is another one. */
+/* The worker is worn, or a job wished to end it. It works on until there is another worker. */
 static void on_worn(struct slot *slot, struct frame *f)
 {
 	static const enum retire_cause causes[] = {

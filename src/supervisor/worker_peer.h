@@ -7,11 +7,11 @@
 
 #include "slot.h"
 
-/* One message. False: there are no more for now, or never again. */
+/* Reads one message. False: there is none for now, or never again. */
 bool worker_peer_read(struct slot *slot);
-/* all messages that are there */
+/* Reads all messages that are there. */
 void worker_peer_drain(struct slot *slot);
-/* reads again, after a resource was short */
+/* Reads the worker's messages again, after a resource was short. */
 void worker_peer_resume(struct slot *slot);
 timer_fn worker_peer_healthy_fired;
 
