@@ -25,8 +25,8 @@ static struct {
 bool account_wanted;
 
 /*
- * Before worker_init, which may hide /proc, and before the count of fds: this one is the worker's,
- * for life.
+ * Called before worker_init, which may hide /proc, and before the count of fds, for this fd is the
+ * worker's for life.
  */
 void account_ready(uint32_t flags)
 {
@@ -37,7 +37,7 @@ void account_ready(uint32_t flags)
 	if (account.refs_fd >= 0 && identity_get(account.refs_fd, &account.refs) < 0)
 		account.refs_fd = close_fd(account.refs_fd);
 	account_wanted = account.cpu || account.refs_fd >= 0;
-	account.suspect = true; /* by what worker_init does */
+	account.suspect = true; /* what worker_init does may spoil the figures */
 }
 
 void account_suspect(void) { account.suspect = true; }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* account.h - what a job used, where the pool's options ask for that. */
+/* account.h - measures what a job used, where the pool's options ask for that. */
 #ifndef BROOD_WORKER_ACCOUNT_H
 #define BROOD_WORKER_ACCOUNT_H
 
@@ -10,10 +10,10 @@ struct usage {
 	uint64_t cpu_us, peak_kb;
 };
 /*
- * Before worker_init, which may hide /proc, and before the count of fds. flags: enum
- * brood_flags
+ * To be called before worker_init, which may hide /proc, and before the count of fds. flags: enum
+ * brood_flags.
  */
-extern bool account_wanted; /* else nothing is to be done for a job */
+extern bool account_wanted; /* false: no job is measured */
 void account_ready(uint32_t flags);
 /* A job may have put another file in the place of the one that this module has. */
 void account_suspect(void);

@@ -8,7 +8,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-/* 0: try again; else the error to give back. */
+/* Waits for the events. 0: try again; else the error to give back. */
 static int wait_for(int fd, short events)
 {
 	struct pollfd p = { .fd = fd, .events = events };

@@ -10,9 +10,9 @@
 
 #include <sys/types.h>
 
-/* How many bytes came; 0: the end; -errno. */
+/* Returns how many bytes came; 0: the end; -errno. */
 ssize_t bytes_receive(int fd, void *data, size_t size);
-/* all of it, or -errno. -EPIPE: nobody reads */
+/* Sends all of the bytes. 0 or -errno; -EPIPE: nobody reads. */
 ssize_t bytes_send(int fd, const void *data, size_t size);
 
 #endif

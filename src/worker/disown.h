@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* disown.h - what main() left to be destructed. */
+/* disown.h - keeps a worker from destructing what main() made. */
 #ifndef BROOD_WORKER_DISOWN_H
 #define BROOD_WORKER_DISOWN_H
 

@@ -46,7 +46,7 @@ static void on_outside(int sig, siginfo_t *info, void *context)
 	int saved = errno;
 
 	(void)context;
-	syscalls_note(); /* returning is a system call */
+	syscalls_note(); /* the return from a handler is a system call */
 	if (!worker_is_self() || !sent_by_another(info))
 		signals_step_aside(sig);
 	errno = saved;
@@ -86,7 +86,7 @@ static bool keeps(const struct brood_options *options, int sig)
 	return signals_listed(options->keep_signals, options->keep_signals_count, sig);
 }
 
-/* valgrind keeps one of them for itself and refuses it: that one is left alone. */
+/* valgrind keeps one signal for itself and refuses a handler: that signal is left alone. */
 static void handle_all(const struct brood_options *options)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
@@ -123,8 +123,8 @@ int dispositions_prepare(const struct brood_options *options)
 }
 
 /*
- * SIGTERM is ours whatever worker_init did. SIGSYS is not taken where somebody else wants it, or a
- * debugger would stop at each trap.
+ * SIGTERM is the library's, whatever worker_init did. SIGSYS is left alone if other code wants it,
+ * or a debugger would stop at each trap.
  */
 void dispositions_ready(const struct brood_options *options)
 {

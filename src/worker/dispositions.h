@@ -7,7 +7,7 @@
 
 /* At birth, while all signals are blocked; unblocks them. 0 or -errno. */
 int dispositions_prepare(const struct brood_options *options);
-/* After worker_init. */
+/* To be called after worker_init. */
 void dispositions_ready(const struct brood_options *options);
 
 #endif

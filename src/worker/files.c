@@ -26,7 +26,7 @@ int brood_job_take_fd(struct brood_job *job) BROOD_NOEXCEPT
 	if (job->bytes)
 		return -ENOTSOCK;
 	job->taken = true;
-	/* it stays open: to be looked at as if the job had opened it */
+	/* the socket stays open: the look must see it as a file that the job opened */
 	syscalls_note();
 	return job->fd;
 }
@@ -47,7 +47,7 @@ int brood_job_take_extra_fd(struct brood_job *job, size_t index) BROOD_NOEXCEPT
 	return job->extra.fds[index];
 }
 
-/* Duplicates all fds; where one fails, those made before are closed. */
+/* Duplicates all fds. If one fails, the duplicates made before are closed. */
 static int copy_all(const int *fds, size_t count, int *copies)
 {
 	int r = 0;
@@ -56,14 +56,15 @@ static int copy_all(const int *fds, size_t count, int *copies)
 		copies[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
 		if (copies[i] >= 0)
 			continue;
-		r = errno == EINVAL ? -EMFILE : -errno; /* EINVAL: a limit of 3 or less */
+		/* EINVAL: the limit on open files is 3 or less */
+		r = errno == EINVAL ? -EMFILE : -errno;
 		while (i > 0)
 			close_fd(copies[--i]);
 	}
 	return r;
 }
 
-/* In inline mode they are collected where the caller wants them. */
+/* In inline mode the fds are collected where the caller wants them. */
 int brood_job_reply_fds(struct brood_job *job, const int *fds, size_t count) BROOD_NOEXCEPT
 {
 	LIBRARY_CALL;
@@ -135,7 +136,7 @@ void files_put_back_flags(const struct identity *files)
 	s->is_noted = false;
 }
 
-/* ---- the worker's side ---- */
+/* ---- the worker's side of a job's fds ---- */
 
 static void note_identity(int fd, struct identity *ret)
 {
@@ -214,7 +215,7 @@ void files_take_stream(struct brood_job *job, int fd)
 	note_identity(fd, &job->stream_identity);
 }
 
-/* The engine counts what came: it waits for no end. */
+/* The engine counts the bytes that came: it does not wait for an end. */
 static void close_stream(struct brood_job *job)
 {
 	int fd = job->stream;

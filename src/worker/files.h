@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* files.h - the fds of a job: its socket, extra ones, and those that go back with the reply. */
+/* files.h - a job's fds: its socket, extra ones, and those that go back with the reply. */
 #ifndef BROOD_WORKER_FILES_H
 #define BROOD_WORKER_FILES_H
 
@@ -8,12 +8,12 @@
 
 void files_take_socket(struct brood_job *job, int fd, bool own_pair);
 void files_take_extra(struct brood_job *job, struct frame *f, size_t first);
-void files_take_stream(struct brood_job *job, int fd); /* the library's: blocking */
+void files_take_stream(struct brood_job *job, int fd); /* fd is the library's, and blocking */
 /* Notes which files they are, before the job can change that. Async-signal-safe. */
 void files_note(void);
 /* Shuts the socket down, and closes all, where they still are the files that came. */
 void files_release(struct brood_job *job, bool suspect);
-void files_close_extra(struct brood_job *job, bool suspect); /* the extra ones alone */
+void files_close_extra(struct brood_job *job, bool suspect); /* closes the extra fds alone */
 void files_close_back(struct brood_job *job);
 
 /*
@@ -21,10 +21,10 @@ void files_close_back(struct brood_job *job);
  * job could change the flags for the engine, too.
  */
 void files_open_own(void);
-extern bool files_shared; /* somebody else has the same open files */
-/* Before a hook or a job runs. Async-signal-safe. */
+extern bool files_shared; /* other processes have the same open files */
+/* To be called before a hook or a job runs. Async-signal-safe. */
 void files_note_flags(void);
-/* What the hook made of the files that are the worker's own stays. */
+/* Notes the flags that the hook gave to the worker's own files: those flags stay. */
 void files_note_own(void);
 /*
  * Puts the flags of stdout and stderr back to what they were before the job. files: which files had

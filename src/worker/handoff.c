@@ -77,7 +77,7 @@ static void end_job(struct brood_job *job, const struct ran *ran, uint64_t ran_n
 	finished(job, &said);
 	files_close_back(job);
 	if (e.retiring || planned)
-		/* the program's hook does not expect to run beside a job's threads */
+		/* A hook of the program does not expect to run beside a job's threads. */
 		hooks_end(!(e.left & BROOD_LEFT_THREADS));
 	if (--the_wear.jobs_left == 0 || ran->ended_ns >= the_wear.look_ns)
 		wear_look(ran->ended_ns);

@@ -42,10 +42,11 @@ static int run_hook(int (*call)(void *))
 		.escaped = hook_escaped };
 	int r;
 
-	report_suspect(); /* from its first instruction on the channel may be another file */
+	/* From the hook's first instruction on, the channel may be another file. */
+	report_suspect();
 	r = job_frame_run(&frame);
 	if (!worker_is_self())
-		/* a child of the hook came back: for it that is the end */
+		/* a child that the hook forked came back: the child ends here */
 		exit(r);
 	return r;
 }
@@ -59,8 +60,8 @@ void hooks_init(void)
 	files_note_flags();
 	self_keep();
 	r = run_hook(call_init);
-	files_put_back_flags(NULL); /* of what is shared; */
-	files_note_own();           /* its own are as the hook wants them */
+	files_put_back_flags(NULL); /* shared files get their flags back */
+	files_note_own();           /* the worker's own files keep the flags that the hook set */
 	if (r == 0)
 		return;
 	report_log(0, BROOD_WARNING, "worker_init returned %d: this worker ends", r);

@@ -5,9 +5,9 @@
 
 #include <stdbool.h>
 
-/* worker_init, if there is one. Ends the worker where the hook did not return 0. */
+/* Calls worker_init, if there is one. Ends the worker if the hook did not return 0. */
 void hooks_init(void);
-/* The worker's ordered end, after worker_exit. */
+/* Ends the worker in order, after worker_exit. */
 void hooks_end(bool with_hook) __attribute__((noreturn));
 
 #endif

@@ -32,29 +32,29 @@
 #include <sys/wait.h>
 
 #define HYGIENE_SHORT_NS (200 * NS_PER_US)
-#define SA_RESTORER_     0x04000000 /* the kernel's; the C library hides its name */
-/* more than these in one job: not worth finding one by one */
+#define SA_RESTORER_     0x04000000 /* the kernel's flag; the C library hides its name */
+/* More timers than these in one job are not worth finding one by one. */
 #define POSIX_TIMERS_MAX 4096
 
-/* the standard ones */
+/* The number of standard signals. */
 #define HYGIENE_SIGNALS 32
 
 static const int itimers[3] = { ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF };
 static const unsigned char usual_signals[] = { SIGTERM, SIGINT, SIGALRM, SIGPIPE, SIGCHLD, SIGUSR1,
 	SIGUSR2, SIGSEGV, SIGABRT, SIGSYS };
-#define ROTATION 3 /* of the others, a short job */
+#define ROTATION 3 /* a short job has so many of the other signals checked */
 
-/* What the process was like when it said READY. */
+/* The state of the process when it said READY. */
 static struct hygiene {
-	int threads, fds; /* fds < 0: nobody can count them here */
+	int threads, fds; /* fds < 0: open files cannot be counted here */
 	int threads_now;  /* as the last look found them */
 	bool standard_open[3];
-	/* of the files at 0 to 2: what is put in their place does not change how many are open */
+	/* The files at 0 to 2. Replacing one of them does not change how many files are open. */
 	struct identity standard[3];
-	bool children;      /* worker_init started some: no telling them from a job's */
-	bool children_kept; /* a former job left some, and that is tolerated */
-	bool itimers[3];    /* running since then: not a job's */
-	/* the kernel numbers them upwards: those from here on are a job's; -1: no timers here */
+	bool children;      /* worker_init started children: a job's cannot be told from them */
+	bool children_kept; /* a former job left children, and the options tolerate that */
+	bool itimers[3];    /* ran at READY: such a timer is not a job's */
+	/* The kernel numbers timers upwards: a job's begin with this number. -1: no timers here. */
 	int posix_timer;
 	sigset_t mask;
 	mode_t umask;
@@ -64,13 +64,13 @@ static struct hygiene {
 	struct sigaction actions[HYGIENE_SIGNALS];
 	stack_t alternate;
 	unsigned rotation;
-	/* all dispositions were looked at when the last job had ended */
+	/* All dispositions were looked at when the last job had ended. */
 	bool all_known;
 } the_hygiene;
 
 bool hygiene_others;
 
-/* ---- one check each ---- */
+/* ---- one check for each kind of residue ---- */
 
 static bool has_children(void)
 {
@@ -112,11 +112,11 @@ static bool left_posix_timers(struct hygiene *h, bool *broken)
 	next = next_posix_timer();
 	if (next < 0)
 		/*
-		 * others of this user took all that RLIMIT_SIGPENDING allows: no fault of the job,
-		 * the next look finds what it left
+		 * Other processes of this user took all that RLIMIT_SIGPENDING allows. The job is
+		 * not at fault, and the next look finds what it left.
 		 */
 		return false;
-	/* wrapped, or far too many */
+	/* The numbers wrapped, or there are far too many timers. */
 	if (next < h->posix_timer || next - h->posix_timer > POSIX_TIMERS_MAX) {
 		*broken = true;
 		return true;
@@ -140,8 +140,8 @@ static bool left_itimers(const struct hygiene *h)
 }
 
 /*
- * What waits behind the mask would be delivered to the worker by unblocking: it belongs to the job
- * that is over.
+ * Unblocking would deliver to the worker the signals that wait behind the mask. They belong to the
+ * job that is over.
  */
 static void drop_pending(const sigset_t *blocked)
 {
@@ -217,8 +217,8 @@ static bool left_handler(const struct hygiene *h, int sig)
 }
 
 /*
- * A job that ran for long has all dispositions looked at. Those that nobody looked at after the job
- * before it may be the former job's: they are put right without a word.
+ * A job that ran for long has all dispositions looked at. Dispositions that were not checked after
+ * the job before may be the former job's: they are put right without a word.
  */
 static bool left_unusual(struct hygiene *h, bool all)
 {
@@ -285,7 +285,7 @@ static bool left_files(struct hygiene *h)
 	return false;
 }
 
-/* ---- all of them ---- */
+/* ---- all checks together ---- */
 
 static void note_files(struct hygiene *h)
 {
@@ -330,7 +330,7 @@ int hygiene_snapshot(void)
 	return 0;
 }
 
-/* What costs the worker unless it is tolerated. */
+/* Looks for residue that costs the worker unless it is tolerated. */
 static uint32_t look(struct hygiene *h)
 {
 	int threads = self_threads(h->threads);
@@ -353,7 +353,7 @@ static uint32_t look(struct hygiene *h)
 	return left;
 }
 
-/* ran_ns: how long the job ran; a short one is not made long by rare checks. */
+/* ran_ns: how long the job ran. Rare checks must not make a short job long. */
 static uint32_t restore(struct hygiene *h, uint64_t ran_ns, bool *broken)
 {
 	uint32_t left = left_alternate(h) ? BROOD_LEFT_HANDLERS : 0;

@@ -11,17 +11,17 @@
 
 /* What a job left behind, and what that costs the worker. */
 struct hygiene_ending {
-	uint32_t left; /* enum brood_left */
+	uint32_t left; /* what the job left: enum brood_left */
 	bool retiring; /* the worker is of no more use */
 };
-/* What the process is like now is how it shall be. 0 or -errno. */
+/* The present state of the process is how it shall be from now on. 0 or -errno. */
 int hygiene_snapshot(void);
 /*
- * After a job that made system calls. ran_ns: how long it ran. What it left is the next one's to
- * find, and not its doing.
+ * Looks after a job that made system calls. ran_ns: how long it ran. The next job may find
+ * tolerated residue, and is not blamed for it.
  */
 struct hygiene_ending hygiene_look(uint64_t ran_ns);
-/* so many are open now that are ours */
+/* This many more of the open fds are the library's. */
 void hygiene_fds(int more);
 /*
  * There are threads beside the one that runs jobs, whose calls may be a job's doing; or children to

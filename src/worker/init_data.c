@@ -7,10 +7,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-static struct brood_init_data own; /* a worker's */
-/* NULL: this process runs no jobs */
+static struct brood_init_data own; /* the worker's own init data */
+/* NULL: this process runs no jobs. */
 static const struct brood_init_data *_Atomic init_data;
-/* inline mode: what the job that this thread runs has instead; NULL: nothing else */
+/* Inline mode: the init data of the job that this thread runs. NULL: there is none. */
 static __thread const struct brood_init_data *here;
 
 static int map_init_data(struct worker_config *c)
@@ -23,7 +23,7 @@ static int map_init_data(struct worker_config *c)
 	if (fstat(c->init_memfd, &st) < 0)
 		return -errno;
 	if (st.st_size < 0 || (uint64_t)st.st_size < c->init_data_size)
-		return -EINVAL; /* reading it would be a SIGBUS */
+		return -EINVAL; /* reading past the file's end would be a SIGBUS */
 	data = mmap(NULL, (size_t)c->init_data_size, PROT_READ, MAP_PRIVATE, c->init_memfd, 0);
 	if (data == MAP_FAILED)
 		return -errno;

@@ -5,14 +5,14 @@
 
 #include "../wire/birth.h"
 
-/* Of a worker: maps the memfd, which is closed. 0 or -errno. */
+/* In a worker: maps the memfd, and closes it. 0 or -errno. */
 int init_data_take(struct worker_config *c);
 /*
  * Of inline mode, where another thread may read it at the same time: the struct, its memory and its
  * fds stay the caller's, and stay as they are for as long as jobs run. NULL: no more jobs run.
  */
 void init_data_set(const struct brood_init_data *data);
-/* The same, for what this thread runs alone, until NULL is set. Returns what was set before. */
+/* The same for what this thread alone runs, until NULL is set. Returns what was set before. */
 const struct brood_init_data *init_data_here(const struct brood_init_data *data);
 
 #endif

@@ -11,19 +11,19 @@
 #include <brood.h>
 #include <stdatomic.h>
 
-/* Of a job of bytes on a ring. Positions are those of the lease's space. */
+/* The reply of a job of bytes on a ring. Positions are those of the lease's space. */
 struct job_reply {
-	uint64_t start, size; /* the piece, unless it went elsewhere */
-	bool elsewhere;       /* to a memfd or a socket, or it is lost */
+	uint64_t start, size; /* where the piece lies, unless the reply went elsewhere */
+	bool elsewhere;       /* the reply went to a memfd or a socket, or is lost */
 	int memfd;
-	bool streams; /* it goes over job.stream */
-	bool ended;   /* by brood_job_reply() */
-	int error;    /* negative: there was no room for it, it is lost */
+	bool streams; /* the reply goes over job.stream */
+	bool ended;   /* brood_job_reply() has ended the reply */
+	int error;    /* negative: the reply is lost, for there was no room */
 };
 
 /* The fds beside the job's socket. */
 struct job_extra {
-	uint32_t count, taken; /* taken: a set */
+	uint32_t count, taken; /* taken: a bit for each fd that the job took */
 	int fds[BROOD_JOB_FDS_MAX];
 	struct identity identities[BROOD_JOB_FDS_MAX];
 };
@@ -31,38 +31,38 @@ _Static_assert(BROOD_JOB_FDS_MAX <= 32, "job_extra.taken has a bit for each");
 
 /* Where a request of known size lies in memory. */
 struct job_request {
-	const unsigned char *bytes; /* NULL: it comes over a socket */
-	size_t read;                /* how far it was read */
-	bool asked;                 /* by brood_job_request(), which takes it as a whole */
+	const unsigned char *bytes; /* NULL: the request comes over a socket */
+	size_t read;                /* how far the job has read */
+	bool asked;                 /* brood_job_request() has taken the request as a whole */
 	void *mapped;
-	size_t mapped_size; /* what of it is to be unmapped */
+	size_t mapped_size; /* how much is to be unmapped */
 };
 
 /* What stands in for the worker in inline mode. */
 struct job_inline {
 	int fd;
-	bool own_pair; /* a socket pair that the library made */
+	bool own_pair; /* fd is of a socket pair that the library made */
 	uint64_t id;
 	size_t request_size;
 	const void *arg;
 	size_t arg_size;
 	const char *name;
-	const char *tag; /* "": none */
-	/* where brood_job_log() goes; NULL: nowhere */
+	const char *tag; /* "": the job has no tag */
+	/* Takes what brood_job_log() says; NULL: it is dropped. */
 	void (*log)(void *log_context, const struct brood_log *log);
 	void *log_context;
-	/* extra ones: this call closes them, but those that the job took */
+	/* The extra fds: this call closes them, except those that the job took. */
 	const int *fds;
 	size_t fds_count;
-	/* where brood_job_progress() goes; NULL: nowhere */
+	/* Takes what brood_job_progress() says; NULL: it is dropped. */
 	void (*progress)(void *progress_context, const void *data, size_t size);
 	void *progress_context;
 	/*
-	 * room for BROOD_JOB_FDS_MAX: those of brood_job_reply_fds(), the caller's from now on.
-	 * NULL: not a job that replies fds
+	 * Has room for BROOD_JOB_FDS_MAX fds. Those of brood_job_reply_fds() become the caller's.
+	 * NULL: the job cannot reply fds.
 	 */
 	int *ret_fds;
-	size_t *ret_fds_count; /* 0 before */
+	size_t *ret_fds_count; /* the caller sets it to 0 */
 };
 
 struct brood_job {
@@ -71,36 +71,37 @@ struct brood_job {
 	brood_fn *fn;
 	const void *arg;
 	size_t arg_size;
-	const char *tag; /* "": none */
+	const char *tag; /* "": the job has no tag */
 	uint32_t attempt;
-	uint32_t plugin_size; /* behind the argument; 0: fn is the function */
-	/* its system calls do not matter: what is owed is a look at everything anyway */
+	uint32_t plugin_size; /* size of the text behind the argument; 0: fn is the function */
+	/* The job's system calls do not matter: it gets a full look anyway. */
 	bool unwatched;
-	bool no_plugin; /* it could not be had: fn was not entered */
+	bool no_plugin; /* the plugin could not be had, so fn was not entered */
 	bool on_ring;
-	/* on a ring, and has no socket: request and reply lie in memory */
+	/* On a ring without a socket: request and reply lie in memory. */
 	bool bytes;
-	int fd;                   /* -1: none */
-	struct identity identity; /* of the fd, when it came */
-	/* on a ring: the library's socket for large bytes; -1: none */
+	int fd;                   /* the job's socket; -1: none */
+	struct identity identity; /* which file fd was when it came */
+	/* On a ring: the library's socket for large bytes; -1: none. */
 	int stream;
 	struct identity stream_identity;
-	/* a thread of the engine waits, and reads what is written there */
+	/* A thread of the engine waits, and reads what the job writes to `stream`. */
 	bool engine_waits;
-	bool taken;                       /* the job's own: not ours to close */
-	_Atomic int cancel_fd;            /* -1: not asked for */
-	const struct job_inline *in_line; /* inline mode: not NULL */
+	bool taken;                       /* the job took fd over: the library does not close it */
+	_Atomic int cancel_fd;            /* -1: the job has not asked for it */
+	const struct job_inline *in_line; /* not NULL: inline mode runs the job */
 	struct job_request request;
 	struct job_reply reply;
 	struct job_extra extra;
-	uint32_t back_count; /* fds that go back with the reply: duplicates, ours */
+	uint32_t back_count; /* fds for the reply: duplicates that the library owns */
 	int back[BROOD_JOB_FDS_MAX];
 	char name[BROOD_NAME_MAX];
 };
-#define SEQUENCE_NONE   UINT64_MAX /* no slot page has it: words have 61 bits for it */
+/* no job in a slot page has it: words have 61 bits for a sequence */
+#define SEQUENCE_NONE   UINT64_MAX
 #define SEQUENCE_INLINE (UINT64_MAX - 1)
 
-/* Between two jobs it has no fds and no memory: whoever takes a job sets the other members. */
+/* Between jobs the_job has no fds and no memory. Taking a job sets the other members. */
 extern struct brood_job the_job;
 /*
  * The argument, with the text of a plugin and the tag behind it; size: of all three. Copies: where

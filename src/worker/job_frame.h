@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* job_frame.h - a call that nothing gets past: not longjmp(), not pthread_exit(). */
+/*
+ * job_frame.h - calls a function that cannot get past the frame: not by longjmp(), not by
+ * pthread_exit().
+ */
 #ifndef BROOD_WORKER_JOB_FRAME_H
 #define BROOD_WORKER_JOB_FRAME_H
 
@@ -10,7 +13,7 @@
 struct job_frame {
 	int (*call)(void *arg);
 	void *arg;
-	void (*escaped)(void *arg, int how); /* ESCAPED_* */
+	void (*escaped)(void *arg, int how); /* how: ESCAPED_* */
 };
 int job_frame_run(const struct job_frame *frame);
 

@@ -5,7 +5,7 @@
 
 #include "job.h"
 
-/* what fn returned; fd is closed, unless the job took it over */
+/* Returns what fn returned. fd is closed, unless the job took it over. */
 int job_inline_run(brood_fn *fn, const struct job_inline *job, bool *ret_took_fd);
 
 #endif

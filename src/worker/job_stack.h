@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* job_stack.h - the stack that hooks and jobs run on. */
+/* job_stack.h - the stack on which hooks and jobs run. */
 #ifndef BROOD_WORKER_JOB_STACK_H
 #define BROOD_WORKER_JOB_STACK_H
 

@@ -56,7 +56,8 @@ static int hear(struct frame *f)
 	struct pollfd p = { .fd = the_worker.config->channel_fd, .events = POLLIN };
 	int r;
 
-	while ((r = frame_receive(p.fd, f, 0)) == -EAGAIN) /* a job made it non-blocking */
+	/* a job may have made the channel non-blocking */
+	while ((r = frame_receive(p.fd, f, 0)) == -EAGAIN)
 		poll(&p, 1, -1);
 	return r;
 }
@@ -91,7 +92,7 @@ static void become_worker(struct worker_config *c)
 	if (process_set_pdeathsig(SIGKILL, c->supervisor_pid) < 0 || setsid() < 0)
 		worker_give_up(WORKER_EXIT_BIRTH);
 	sign_roster(c);
-	/* before code of the program: a job that spins must not keep the supervisor from running */
+	/* Before code of the program: a job that spins must not stop the supervisor. */
 	process_drop_real_time();
 	shared_keep_slot_page(c->shared, c->slot);
 	if (process_set_subreaper() < 0 || report_open() < 0)
@@ -120,7 +121,7 @@ static void keep_only_ours(struct worker_config *c)
 	if (r < 0)
 		birth_failed("setting up its files", r);
 	files_open_own();
-	__fpurge(stdin); /* what the program had read ahead is not a job's */
+	__fpurge(stdin); /* input that the program had read ahead is not for a job */
 }
 
 /* Runs at exit(), in the worker and in children that a job forked. */
@@ -156,9 +157,9 @@ static void set_manners(const struct worker_config *c)
 	if (!c->core || c->options->flags & BROOD_NO_CORE)
 		forbid_cores();
 	if (c->oom_score_adj != -1001)
-		/* refused in some containers: it only sorts victims */
+		/* Some containers refuse this. It only says which processes to kill first. */
 		proc_set_oom_score_adj(c->oom_score_adj);
-	mark_self(c->mark); /* by one of the two the sweep tells strays */
+	mark_self(c->mark); /* a sweep knows strays by the mark or by oom_score_adj */
 	if (c->pool && c->pool->named)
 		snprintf(title, sizeof title, "worker %u [%s]", c->slot, c->pool->name);
 	else
@@ -173,7 +174,7 @@ static void set_manners(const struct worker_config *c)
 		birth_failed("setting up its signals", r);
 }
 
-/* What its pool gives it. A change of the user has cleared PDEATHSIG. */
+/* Gives the worker its pool's rights. A change of the user has cleared PDEATHSIG. */
 static void take_rights(const struct worker_config *c)
 {
 	const char *step = "";
@@ -191,7 +192,7 @@ static void take_rights(const struct worker_config *c)
 		worker_give_up(WORKER_EXIT_BIRTH);
 }
 
-/* ---- ready, and the loop ---- */
+/* ---- ready, and the loop of jobs ---- */
 
 static void ready(void)
 {
@@ -235,7 +236,7 @@ static __attribute__((noreturn)) void loop(void)
 			continue;
 		}
 		if (r == 1 && f.header.type == MESSAGE_RECALL)
-			continue; /* said twice, or when it had left already */
+			continue; /* the recall was sent twice, or after the worker had left */
 		if (r == 1)
 			frame_done(&f);
 		if (r == 0 || (r == 1 && f.header.type == MESSAGE_END))
@@ -258,7 +259,7 @@ static void on_own_stack(void)
 
 void worker_main(struct worker_config *config)
 {
-	/* a child of its own would be taken for one that a job left */
+	/* A helper would be taken for a child that a job left: the worker closes files itself. */
 	closing_by(CLOSING_PLAIN, NULL);
 	become_worker(config);
 	keep_only_ours(config);

@@ -34,7 +34,7 @@ static struct {
 	bool limited;
 } memory = { .statm = { .fd = -1 }, .status = { .fd = -1 }, .rollup = { .fd = -1 } };
 
-/* ---- the size ---- */
+/* ---- how large the process is ---- */
 
 static void open_figure(struct figure *f, const char *path)
 {
@@ -74,7 +74,7 @@ static uint64_t number_at(const char *text)
 	return value;
 }
 
-/* The number `index` of a line of pages, in KiB. */
+/* The number at `index` in a line that counts pages, in KiB. */
 static uint64_t pages_at(const char *at, int index)
 {
 	for (int i = 0; i < index && at; i++)
@@ -82,7 +82,7 @@ static uint64_t pages_at(const char *at, int index)
 	return at ? number_at(at) * (shm_page() / 1024) : 0;
 }
 
-/* The sixth number: pages of data and stack. 0: nobody knows. */
+/* The sixth number of statm: pages of data and stack. 0: it cannot be known. */
 static uint64_t statm_kb(void)
 {
 	char text[160];
@@ -116,7 +116,7 @@ uint64_t memory_anonymous_kb(bool exact)
 	return field_kb(text, "\nAnonymous:") + field_kb(text, "\nSwap:");
 }
 
-/* VmData. 0: nobody knows. */
+/* VmData of the process. 0: it cannot be known. */
 static uint64_t status_kb(void)
 {
 	char text[1500];
@@ -134,7 +134,7 @@ bool memory_refused(int error) { return memory.limited && (error == ENOMEM || me
 
 void memory_tolerated(void) { memory.status.near_kb = status_kb() + 1; }
 
-/* ---- the limit ---- */
+/* ---- the limit on memory ---- */
 
 int memory_limit(const struct brood_options *options)
 {
@@ -159,7 +159,7 @@ int memory_limit(const struct brood_options *options)
 	return 0;
 }
 
-/* ---- deaths ---- */
+/* ---- deaths for lack of memory ---- */
 
 void memory_note_death(int error)
 {
@@ -168,8 +168,8 @@ void memory_note_death(int error)
 }
 
 /*
- * What the instruction did it does again under the default action; what was sent is sent again. A
- * trap is past its instruction.
+ * An instruction that failed fails again under the default action. A signal that was sent is sent
+ * again. So is a trap, which is past its instruction.
  */
 static void on_death(int sig, siginfo_t *info, void *context)
 {

@@ -11,26 +11,27 @@
 #include <brood.h>
 
 /*
- * Before code of the program runs here, which may hide /proc: opens what tells the size. grows:
- * memory_anonymous_kb() will be asked.
+ * Opens the files that tell the size, before code of the program runs here and may hide /proc.
+ * grows: memory_anonymous_kb() will be asked.
  */
 void memory_open(const struct brood_options *options, bool grows);
-extern const struct sigaction memory_action; /* of the signals by which such a process dies */
-/* When the worker is ready: what it allocates counts from here. 0, or -errno: there is no limit. */
+/* the handler of signals by which a process without memory dies */
+extern const struct sigaction memory_action;
+/* Called when the worker is ready: what it allocates counts from here. 0, or -errno: no limit. */
 int memory_limit(const struct brood_options *options);
 
 /* The counted size is within an eighth of the limit. Async-signal-safe. */
 bool memory_near(void);
-/* The same, or the last call that failed had no memory: error is errno at a job's end. */
+/* True: the size is near the limit, or the last failed call had no memory (`error`). */
 bool memory_refused(int error);
 /* The process is about to die: tells the supervisor. Async-signal-safe. */
 void memory_note_death(int error);
 /*
- * Memory that no file has, in KiB: resident; exact: swapped out, too, and to the page. 0: nobody
- * knows.
+ * Memory of no file, in KiB. Resident; with `exact`, swapped out, too, and to the page. 0: it
+ * cannot be known.
  */
 uint64_t memory_anonymous_kb(bool exact);
-/* What is there now is tolerated: only what comes on top counts as close. */
+/* The present memory is tolerated: only what comes on top of it counts as close to the limit. */
 void memory_tolerated(void);
 
 #endif

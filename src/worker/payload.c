@@ -31,10 +31,10 @@
 #include <sys/socket.h>
 
 #define FILE_BETTER (64u << 10)
-/* no line of memory has two replies: one is read while the next is written */
+/* No cache line has two replies: one is read while the next is written. */
 #define REPLY_ALIGN 64
 
-/* ---- the request ---- */
+/* ---- reading the request ---- */
 
 static ssize_t read_memory(struct brood_job *job, void *data, size_t size)
 {
@@ -116,7 +116,7 @@ static int gather_in_file(struct brood_job *job, int fd, size_t size, void **ret
 
 static int gather_in_memory(struct brood_job *job, size_t size, void **ret_memory)
 {
-	/* shared: the library's memory, which worker_memory does not count */
+	/* MAP_SHARED: the memory is the library's, and worker_memory does not count it. */
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ssize_t n;
 
@@ -142,12 +142,12 @@ static int file_for(size_t size)
 	return shm_memfd_begin("brood-request");
 }
 
-/* All of it from the socket, into memory that is given back at the job's end. NULL: errno. */
+/* Reads the whole request from the socket, into memory until the job's end. NULL: errno. */
 static const unsigned char *gather(struct brood_job *job)
 {
 	LIBRARY_CALL;
 	size_t size = job->request_size;
-	/* gather_in_file() has one buffer a worker: in inline mode threads would share it. */
+	/* gather_in_file() has one buffer a worker. In inline mode threads would share it. */
 	_cleanup_close_ int fd = size > 0 && !job->in_line ? file_for(size) : -1;
 	void *memory = NULL;
 	int r;
@@ -190,7 +190,7 @@ void payload_unmap(struct brood_job *job)
 	job->request.bytes = NULL;
 }
 
-/* ---- the reply ---- */
+/* ---- writing the reply ---- */
 
 /*
  * Positions are looked at only when some room is needed: the engine writes that word at each
@@ -221,7 +221,7 @@ static bool move(struct worker_lease *l, struct job_reply *r, uint32_t need)
 	return true;
 }
 
-/* Room for so many bytes behind those that are there. */
+/* Makes room for so many bytes behind those that are there. */
 static bool make_room(struct worker_lease *l, struct job_reply *r, uint32_t more)
 {
 	uint32_t need = (uint32_t)r->size + more;
@@ -243,8 +243,8 @@ static bool make_room(struct worker_lease *l, struct job_reply *r, uint32_t more
 }
 
 /*
- * Should the job not come to its end, the engine finds here what it had written by then. Each store
- * leaves something that is true: whoever dies between two of them had less.
+ * If the job does not come to its end, the engine finds here how much it had written. Each store
+ * leaves a true figure: a worker that dies between two stores had written less.
  */
 static void say_so_far(struct worker_lease *l, const struct brood_job *job, size_t size)
 {
@@ -305,7 +305,7 @@ static int spill_to_stream(struct worker_lease *l, struct brood_job *job)
 	return 0;
 }
 
-/* Nobody else is told: the piece is ours until the job's completion says so. */
+/* No other process is told: the piece is the worker's until the job's completion says so. */
 static int spill_to_memfd(struct worker_lease *l, struct job_reply *r)
 {
 	int fd = shm_memfd_begin("brood-reply"), e;
@@ -371,7 +371,7 @@ static ssize_t write_piece(struct brood_job *job, const void *data, size_t size)
 	if (size == 0)
 		return 0;
 	r->error = append(&the_lease, job, data, size);
-	/* also where it is lost: the verdict tells how much that was */
+	/* counted even if the bytes are lost: the verdict tells how many there were */
 	r->size += size;
 	if (r->error < 0)
 		return r->error;

@@ -6,7 +6,7 @@
 #include "../wire/ring_done.h"
 #include "job.h"
 
-/* Of a reply that does not lie in the ring, or brings fds: seals it, and says BACK. */
+/* For a reply that does not lie in the ring, or brings fds: seals it, and says BACK. */
 void payload_finish(struct brood_job *job, struct ring_done *done);
 void payload_unmap(struct brood_job *job);
 

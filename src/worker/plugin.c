@@ -26,7 +26,7 @@ struct plugin {
 };
 static struct plugin *plugins;
 
-/* "path\0symbol\0" */
+/* Finds the symbol in "path\0symbol\0". */
 static const char *symbol_in(const char *text, size_t size)
 {
 	const char *nul = memchr(text, '\0', size);
@@ -62,7 +62,7 @@ static void keep(brood_fn *fn, const char *text, size_t size)
 	struct plugin *p = malloc(sizeof *p + size);
 
 	if (!p)
-		return; /* then it is looked up again */
+		return; /* the next call looks it up again */
 	p->fn = fn;
 	p->size = size;
 	memcpy(p->text, text, size);

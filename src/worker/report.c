@@ -11,7 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define FDS_WAIT_NS NS_PER_S /* that a message waits for the kernel to take its fds */
+#define FDS_WAIT_NS NS_PER_S /* how long a message waits until the kernel takes its fds */
 
 static struct identity channel;
 static bool suspect;
@@ -20,7 +20,7 @@ int report_open(void) { return identity_get(the_worker.config->channel_fd, &chan
 
 void report_suspect(void) { suspect = true; }
 
-/* Is it still ours? Asked the first time after a job that could have changed that. */
+/* Checks that the channel still is the library's, after a job that could have changed it. */
 void report_check(void)
 {
 	if (suspect && !identity_is(the_worker.config->channel_fd, &channel))
@@ -57,7 +57,7 @@ int report_over(int fd, struct frame *f)
 	return 0;
 }
 
-/* Its files are left out when they cannot be sent: the rest is what is waited for. */
+/* The frame goes without its files when they cannot be sent: the rest is awaited. */
 void report_send(struct frame *f)
 {
 	int r;
@@ -123,7 +123,7 @@ void report_called(void)
 		atomic_store(&page->called, 0);
 }
 
-/* ---- what a job says ---- */
+/* ---- messages that a job sends ---- */
 
 static int log_inline(struct brood_job *job, const struct message_job_log *m)
 {
@@ -166,6 +166,6 @@ int brood_job_log(
 	if (job->in_line)
 		return log_inline(job, &f.job_log);
 	if (!worker_is_self())
-		return -EPERM; /* a child of the job: the channel is not its own */
+		return -EPERM; /* the caller is a child of the job: the channel is not its own */
 	return frame_send(the_worker.config->channel_fd, &f) < 0 ? -EAGAIN : 0;
 }

@@ -9,11 +9,11 @@
 
 #include "../wire/frame.h"
 
-/* At birth: which file the channel is. 0 or -errno. */
+/* Called at birth: notes which file the channel is. 0 or -errno. */
 int report_open(void);
 /* A job may have changed that: look before anything is sent. */
 void report_suspect(void);
-/* Is it still ours? Asked the first time after a job that could have changed that. */
+/* Checks that the channel still is the library's, after a job that could have changed it. */
 void report_check(void);
 /* Sends or ends the process: never loses a message, never sends to a stranger. */
 void report_send(struct frame *f);

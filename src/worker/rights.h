@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rights.h - who a worker is and what it may use: struct brood_rights of its pool, before any code
- * of the program runs there.
+ * rights.h - sets who a worker is and what it may use: the struct brood_rights of its pool. Done
+ * before any code of the program runs there.
  */
 #ifndef BROOD_WORKER_RIGHTS_H
 #define BROOD_WORKER_RIGHTS_H

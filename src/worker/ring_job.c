@@ -45,7 +45,7 @@ void ring_job_tell(struct worker_lease *l)
 	l->suspect_done = false;
 	l->told = l->rung = l->last;
 	while (write(l->done_fd, &one, sizeof one) < 0 && errno == EINTR)
-		; /* full: it is readable */
+		; /* the counter is full, so the fd is readable anyway */
 }
 
 void ring_job_left(const struct worker_lease *l, uint32_t flags, uint32_t left)
@@ -65,7 +65,7 @@ void ring_job_retire(struct worker_lease *l, uint32_t left)
 	if (l->last != l->told)
 		ring_job_tell(l);
 	ring_job_left(l, FINISHED_RETIRING, left);
-	/* the program's hook does not expect to run beside a job's threads */
+	/* A hook of the program does not expect to run beside a job's threads. */
 	hooks_end(!(left & BROOD_LEFT_THREADS));
 }
 
@@ -81,7 +81,7 @@ void ring_job_look(struct worker_lease *l)
 		ring_job_retire(l, e.left);
 }
 
-/* It was to do one job. */
+/* The worker was to do one job only, and that is done. */
 static void __attribute__((noreturn)) end_as_planned(struct worker_lease *l)
 {
 	ring_job_look(l);
@@ -106,7 +106,7 @@ static void tell_caller(struct worker_lease *l)
 	uint32_t how = atomic_load(word);
 
 	if (how == CALLER_WORD(l->last, CALLER_NONE))
-		return; /* it does not sleep, and looks before it does */
+		return; /* the thread does not sleep, and looks before it does */
 	/* The engine may have taken the job already, and have another one's thread sleep there. */
 	while ((how == CALLER_WORD(l->last, CALLER_SLEEPS) ||
 		       how == CALLER_WORD(l->last, CALLER_DONE_FD)) &&
@@ -130,13 +130,13 @@ static void count(struct worker_lease *l)
 		ring_job_tell(l);
 }
 
-/* It is filled where it stands: nobody looks before it is counted. */
+/* The completion is filled in place: the engine does not look before it is counted. */
 static struct ring_done *begin_done(struct worker_lease *l, const struct brood_job *job)
 {
 	struct ring_done *d = &l->up->dones[job->sequence % RING_DEPTH];
 
 	d->reply_size = 0;
-	/* what it says of the reply is true after each instruction: see payload.c */
+	/* What the worker says of the reply is true after each instruction: see payload.c. */
 	atomic_signal_fence(memory_order_seq_cst);
 	d->sequence = job->sequence;
 	d->cpu_us = d->peak_kb = 0;
@@ -154,7 +154,7 @@ static void pass_by(struct worker_lease *l)
 static void refuse(struct worker_lease *l, struct brood_job *job, uint32_t flags)
 {
 	struct ring_done *done = begin_done(l, job);
-	bool retiring = flags & DONE_NO_FD; /* the next one's would not come either */
+	bool retiring = flags & DONE_NO_FD; /* the fds of the next job would not come either */
 
 	run_release(job, false);
 	done->began_ns = done->ended_ns = now_ns();
@@ -166,7 +166,7 @@ static void refuse(struct worker_lease *l, struct brood_job *job, uint32_t flags
 		ring_job_retire(l, 0);
 }
 
-/* ---- what comes over the side socket ---- */
+/* ---- fds that come over the side socket ---- */
 
 /*
  * A job that lowered the limit on open files may have left room for fewer than this one brings:
@@ -182,7 +182,7 @@ static bool room_for_fds(const struct worker_lease *l, const struct ring_entry *
 		limit.rlim_cur >= the_worker.files)
 		return true;
 	if (frame_receive(l->side, &f, MSG_DONTWAIT | MSG_PEEK) != 1)
-		return true; /* it will be found out */
+		return true; /* the read itself will find the fault */
 	all = f.fds_count == f.header.fds && !f.fds_lost;
 	frame_done(&f);
 	return all;
@@ -198,7 +198,7 @@ static bool hear_with(struct worker_lease *l, const struct ring_entry *e, struct
 		return false;
 	r = frame_receive(l->side, f, MSG_DONTWAIT);
 	if (r == -EAGAIN || r == 0 || r == -ECONNRESET)
-		return false; /* a job has read there */
+		return false; /* a job has read from the side socket */
 	if (r != 1 || f->header.type != MESSAGE_WITH || f->side.sequence != e->sequence)
 		worker_give_up(WORKER_EXIT_RING);
 	return true;
@@ -255,7 +255,7 @@ static void drop_with(struct worker_lease *l, const struct ring_entry *e)
 		frame_done(&f);
 }
 
-/* ---- its beginning ---- */
+/* ---- the beginning of a job ---- */
 
 /*
  * The engine wrote it: it may be our own bug, but it does not change until `done` has counted it.
@@ -326,7 +326,7 @@ static uint32_t begin(struct worker_lease *l, struct brood_job *job, const struc
 	return e->flags & RING_WITH && !take_with(l, job, e) ? LOST : GOT_IT;
 }
 
-/* False: the engine has withdrawn it. */
+/* Claims the entry. False: the engine has withdrawn it. */
 static bool claim(struct worker_lease *l, uint64_t sequence)
 {
 	uint32_t found = CLAIM_WORD(sequence, CLAIM_QUEUED);
@@ -339,7 +339,7 @@ static bool claim(struct worker_lease *l, uint64_t sequence)
 	return false;
 }
 
-/* ---- the job ---- */
+/* ---- running a job ---- */
 
 /* The look at what it left: now, or for a trusted one when there is nothing else to do. */
 static struct hygiene_ending look(struct worker_lease *l, const struct ran *ran, uint64_t ran_ns)
@@ -375,7 +375,7 @@ static void end(
 		payload_finish(job, done);
 	if (!job->reply.elsewhere && job->reply.size > 0)
 		done->reply_at = (uint32_t)(job->reply.start % RING_UP_BYTES);
-	atomic_signal_fence(memory_order_seq_cst); /* as in begin_done() */
+	atomic_signal_fence(memory_order_seq_cst); /* The order is needed as in begin_done(). */
 	done->reply_size = job->reply.size;
 	e = look(l, ran, l->now - began);
 	done->left = l->left = e.left;
@@ -390,7 +390,7 @@ static void end(
 		wear_look(ran->ended_ns);
 }
 
-/* What the engine wrote is on its way here while this job runs. */
+/* What the engine wrote is fetched into the cache while this job runs. */
 static void fetch_next(const struct worker_lease *l)
 {
 	const char *next = (const char *)&l->down->entries[(l->last + 2) % RING_DEPTH];
@@ -412,7 +412,7 @@ void ring_job(struct worker_lease *l)
 	if (!e)
 		worker_give_up(WORKER_EXIT_RING);
 	l->caller = e->flags & RING_CALLER;
-	/* What a trusted job before it has left is not this one's doing. */
+	/* What a trusted job before this one has left is not this job's doing. */
 	if (l->owed && !(e->job_flags & BROOD_JOB_TRUSTED))
 		ring_job_look(l);
 	if (!claim(l, sequence)) {

@@ -5,12 +5,12 @@
 
 #include "worker_lease.h"
 
-void ring_job(struct worker_lease *l); /* the next entry */
-/* Tells the engine that jobs are done. */
+void ring_job(struct worker_lease *l); /* does the job of the next entry */
+/* Tells the engine which jobs are done. */
 void ring_job_tell(struct worker_lease *l);
 /* LEFT. flags: FINISHED_RETIRING, FINISHED_PLANNED; left: what the last job left behind */
 void ring_job_left(const struct worker_lease *l, uint32_t flags, uint32_t left);
-/* The worker is of no more use. */
+/* Leaves the lease and ends: the worker is of no more use. */
 void ring_job_retire(struct worker_lease *l, uint32_t left) __attribute__((noreturn));
 /* The look that was put off; does not return where it costs the worker. */
 void ring_job_look(struct worker_lease *l);

@@ -31,7 +31,7 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 
-/* ---- the slot page ---- */
+/* ---- the slot page word ---- */
 
 void run_swap(uint64_t *word, uint64_t to)
 {
@@ -80,7 +80,7 @@ static void put_back_floating(void)
 	uint32_t mxcsr = (uint32_t)floating;
 	uint16_t control = (uint16_t)(floating >> 32);
 
-	/* a pending exception would be raised by the next instruction, under the new mask */
+	/* The next instruction would raise a pending exception, under the new mask. */
 	__asm__ volatile("fnclex");
 	__asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
 	__asm__ volatile("fldcw %0" : : "m"(control));
@@ -91,12 +91,12 @@ static void put_back_floating(void)
 
 void run_ready(void)
 {
-	the_worker.page->tag[0] = '\0'; /* the place had another worker */
+	the_worker.page->tag[0] = '\0'; /* the slot had another worker before, with another tag */
 	floating = get_floating() & ~(UINT64_C(0xff) << 48);
 	put_back_floating();
 }
 
-/* ---- the frame ---- */
+/* ---- the frame around a job ---- */
 
 /* A plugin is opened here, so that what its constructors do is the job's doing. */
 static int call_job(void *arg)
@@ -110,7 +110,7 @@ static int call_job(void *arg)
 		job->no_plugin = true;
 		return 0;
 	}
-	errno = 0; /* what it says at the job's end is the job's */
+	errno = 0; /* so errno at the job's end is what the job has set */
 	return job->fn(job);
 }
 
@@ -145,10 +145,10 @@ static void returned_in_child(int code)
 		exit(code);
 }
 
-/* ---- one job ---- */
+/* ---- one job from begin to end ---- */
 
 static char shown[BROOD_NAME_MAX];
-static bool tagged; /* title and slot page have a tag */
+static bool tagged; /* title and slot page show a tag */
 
 /* The name stays in the title's memory; it is only hidden while no job runs. */
 static void show_title(const char *name)
@@ -233,7 +233,7 @@ struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint6
 	ran.memory = ran.code != 0 && memory_refused(error);
 	if (account_wanted)
 		ran.usage = account_end();
-	/* belongs to the job's time, and is out if a later job crashes */
+	/* Flushing belongs to the job's time, and the output is safe if a later job crashes. */
 	if (output_streams || __fpending(stdout) > 0)
 		output_flush_standard();
 	if (atomic_load(&the_worker.page->soft) == job->sequence)

@@ -7,13 +7,13 @@
 #include "job.h"
 
 /*
- * Returns when the slot page's word is ours, and *word is what stands there now. Does not return
- * where the job was condemned (the worker waits for SIGKILL), or where somebody wrote over it.
+ * Returns when the slot page's word is the worker's, and *word is its new value. Does not return if
+ * the job was condemned (the worker waits for SIGKILL), or if a job wrote over the word.
  */
 void run_swap(uint64_t *word, uint64_t to);
 /*
- * calls: it made system calls, or nobody knows. memory: it failed, and worker_memory had refused it
- * memory. told: enum brood_verdict_flags
+ * calls: the job made system calls, or nobody knows. memory: the job failed, and worker_memory had
+ * refused it memory. told: enum brood_verdict_flags.
  */
 struct ran {
 	int code;
@@ -22,7 +22,7 @@ struct ran {
 	uint64_t ended_ns;
 	struct usage usage;
 };
-/* What the floating point unit is like now is how each job shall find it. */
+/* The present state of the floating point unit is how each job shall find it. */
 void run_ready(void);
 /* The slot page's word from `word` to RUNNING: from now on the soft step is meant for this job. */
 void run_begin(const struct brood_job *job, uint64_t *word);

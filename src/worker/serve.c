@@ -24,14 +24,14 @@
 
 #include <sys/socket.h>
 
-#define OWED_REST_NS NS_PER_MS /* without a job, before what was put off is done */
+#define OWED_REST_NS NS_PER_MS /* a rest of this length begins what was put off */
 /*
- * the look after the last job is done after this time at the latest, if the worker rests often but
- * never for OWED_REST_NS
+ * The look after the last job is put off no longer than this, if the worker rests often but never
+ * for OWED_REST_NS.
  */
 #define OWED_MAX_NS (100 * NS_PER_MS)
 
-/* ---- between jobs ---- */
+/* ---- what happens between jobs ---- */
 
 static bool is_new(struct worker_lease *l, uint64_t published)
 {
@@ -47,7 +47,7 @@ static bool published(struct worker_lease *l)
 		is_new(l, atomic_load_explicit(&l->down->published, memory_order_acquire));
 }
 
-/* True: something was read, and is dealt with. */
+/* True: one message was read, and is dealt with. */
 static bool hear_one(struct worker_lease *l)
 {
 	static struct frame f;
@@ -60,7 +60,7 @@ static bool hear_one(struct worker_lease *l)
 	if (r == 1)
 		frame_done(&f);
 	if (r == 1 && f.header.type == MESSAGE_RECALL) {
-		/* one for an earlier lease may come late */
+		/* a recall for an earlier lease may come late */
 		if (f.recall.id == l->id)
 			*(f.recall.soft ? &l->draining : &l->leaving) = true;
 		return true;
@@ -89,7 +89,7 @@ static bool waits_for_nothing(struct worker_lease *l)
 	return !(new && !l->gone) && !atomic_load(&the_worker.page->attention);
 }
 
-/* Sleeps until somebody wakes the worker, or `until`. True: it was until then. */
+/* Sleeps until the worker is woken, or `until`. True: the time was up. */
 static bool sleep_until(struct worker_lease *l, uint64_t until)
 {
 	struct slot_page *page = the_worker.page;
@@ -105,8 +105,8 @@ static bool sleep_until(struct worker_lease *l, uint64_t until)
 }
 
 /*
- * What is owed waits for a moment without jobs, so that it is not in the way of the next one; but
- * not for long.
+ * The put-off look waits for a moment without jobs, so that it does not delay the next job. But it
+ * does not wait for long.
  */
 static void rest(struct worker_lease *l)
 {
@@ -154,7 +154,7 @@ void serve_lease(struct frame *f)
 	bool taken = worker_lease_take(l, f);
 
 	frame_done(f);
-	/* as for a job whose fd did not come: no use any more */
+	/* A worker whose lease lacks an fd is of no use, like one whose job lacks an fd. */
 	if (!taken) {
 		ring_job_left(l, FINISHED_RETIRING, 0);
 		hooks_end(true);

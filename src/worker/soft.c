@@ -50,7 +50,7 @@ static void soft_step(void)
 		return;
 	fd = atomic_load(&the_job.cancel_fd);
 	if (fd >= 0 && write(fd, &one, sizeof one) < 0)
-		return; /* its counter is full: readable all the same */
+		return; /* the counter is full, so the fd is readable anyway */
 }
 
 static void on_soft(int sig, siginfo_t *info, void *context)
@@ -58,7 +58,7 @@ static void on_soft(int sig, siginfo_t *info, void *context)
 	int saved = errno;
 
 	(void)info, (void)context;
-	syscalls_note(); /* we make some, and returning is one */
+	syscalls_note(); /* the handler makes system calls, and its return is one */
 	if (!worker_is_self())
 		signals_step_aside(sig);
 	else
@@ -69,7 +69,7 @@ static void on_soft(int sig, siginfo_t *info, void *context)
 const struct sigaction soft_action = { .sa_sigaction = on_soft,
 	.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
 
-/* ---- what the job sees of it ---- */
+/* ---- what the job sees of the soft step ---- */
 
 /* Was this job told to end? From a yes on, the verdict says that the job has noticed. */
 static bool told(const struct brood_job *job)
@@ -99,7 +99,7 @@ int brood_job_cancel_fd(struct brood_job *job) BROOD_NOEXCEPT
 		return -errno;
 	atomic_store(&job->cancel_fd, fd);
 	if (came(job->sequence) && write(fd, &one, sizeof one) < 0)
-		return fd; /* full: readable */
+		return fd; /* the counter is full, so the fd is readable anyway */
 	return fd;
 }
 

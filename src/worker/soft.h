@@ -9,10 +9,10 @@
 #include "../os/signals.h"
 #include "job.h"
 
-extern const struct sigaction soft_action; /* of the signals that tell a job to end */
-/* Of the job that the soft step is meant for; SEQUENCE_NONE: none runs. */
+extern const struct sigaction soft_action; /* the handler of the signals that tell a job to end */
+/* The sequence of the job that the soft step is meant for; SEQUENCE_NONE: no job runs. */
 extern _Atomic uint64_t soft_sequence;
-/* What a job was told to which the soft step came: enum brood_verdict_flags */
+/* What the job that got the soft step was told: enum brood_verdict_flags. */
 uint32_t soft_told(void);
 void soft_close_fd(struct brood_job *job);
 

@@ -20,7 +20,7 @@
 struct wear the_wear = { .jobs_left = UINT64_MAX, .look_ns = TIME_NEVER };
 
 static struct {
-	uint64_t cheap_kb, exact_kb; /* when the worker was ready */
+	uint64_t cheap_kb, exact_kb; /* the memory of the worker when it became ready */
 	bool said;
 } before;
 
@@ -85,7 +85,7 @@ int brood_job_retire(struct brood_job *job) BROOD_NOEXCEPT
 	if (job->in_line)
 		return -ENOTSUP;
 	if (!worker_is_self())
-		return -EPERM; /* a child of the job: the channel is not its own */
+		return -EPERM; /* the caller is a child of the job: the channel is not its own */
 	if (before.said)
 		return 0;
 	r = frame_send(the_worker.config->channel_fd, worn(&f, WORN_WISH));

@@ -10,15 +10,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* jobs_left: until it is worn. look_ns: when its memory is looked at, after a job. */
+/*
+ * jobs_left: how many jobs until the worker is worn. look_ns: when its memory is looked at next,
+ * after a job.
+ */
 extern struct wear {
 	uint64_t jobs_left, look_ns;
-	bool once; /* it is to do one job */
+	bool once; /* the worker is to do one job only */
 } the_wear;
 
-/* When the worker is ready: what it gains from here on counts. */
+/* Called when the worker is ready: the memory that it gains counts from here. */
 void wear_ready(void);
-/* Who has run a job takes it off jobs_left, and calls this at 0 jobs left, or at look_ns. */
+/* The code that ran a job counts jobs_left down, and calls this at 0 or at look_ns. */
 void wear_look(uint64_t now);
 
 #endif

@@ -38,23 +38,20 @@
 
 struct worker {
 	struct worker_config *config;
-	pid_t pid; /* 0: this is no worker */
+	pid_t pid; /* 0: this process is no worker */
 	struct slot_page *page;
-	rlim_t files; /* the limit on open files when it was ready */
-	/*
-	 * in a child that fork() made: what it writes in memory that is shared would spoil its
-	 * parent's
-	 */
+	rlim_t files; /* the limit on open files at READY */
+	/* True in a child that fork() made: its writes would spoil its parent's memory. */
 	volatile bool forked;
 };
 extern struct worker the_worker;
 
-/* this process is a worker: not so in children that a job forked. Async-signal-safe */
+/* True: this process is a worker, not a child that a job forked. Async-signal-safe. */
 bool worker_is_self(void);
-bool worker_is_forked(void); /* it is a child that a job (or worker_init) forked */
-/* brood_rearm() in a worker: 0 or -ESRCH; -EPERM: this is no worker */
+bool worker_is_forked(void); /* True: a job or worker_init forked this process. */
+/* brood_rearm() in a worker. 0 or -ESRCH; -EPERM: this process is no worker. */
 int worker_rearm(void);
-/* says why in the slot's page: the exit code may be a job's, too */
+/* Says why in the slot page, then ends: the exit code alone may be a job's. */
 void worker_give_up(enum worker_exit why) __attribute__((noreturn));
 
 #endif

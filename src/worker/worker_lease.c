@@ -73,7 +73,7 @@ void worker_lease_give_back(struct worker_lease *l)
 
 void worker_lease_suspect(void) { the_lease.suspect_side = the_lease.suspect_done = true; }
 
-/* ---- telling ---- */
+/* ---- telling the engine ---- */
 
 void worker_lease_check_side(struct worker_lease *l)
 {
@@ -130,7 +130,7 @@ int brood_job_progress(struct brood_job *job, const void *data, size_t size) BRO
 		return 0;
 	}
 	if (!worker_is_self())
-		return -EPERM; /* as for the log */
+		return -EPERM; /* refused as brood_job_log() refuses it */
 	frame_begin(&f, MESSAGE_PROGRESS);
 	f.progress.id = job->id;
 	f.progress.sequence = job->sequence;
