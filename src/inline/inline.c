@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#define SLACK_MS 1000 /* brood_stop() waits for drain_ms + stop_ms + this at most */
+#define SLACK_MS 1000 /* brood_stop() waits at most this much beyond drain_ms + stop_ms */
 
 struct init_version {
 	struct init_version *older;
@@ -24,17 +24,17 @@ struct init_version {
 };
 
 static struct {
-	struct pool_setups pools;  /* the program's */
-	struct pool_setup *setups; /* the same, for the engine: there is one worker, the caller */
+	struct pool_setups pools;  /* the pools of the program */
+	struct pool_setup *setups; /* the pools for the engine: each has one worker, the caller */
 	struct shared shared;
-	int channel[2]; /* [0] the engine's end */
+	int channel[2]; /* [0] is the engine's end */
 } mode;
 
 static const struct brood_init_data nothing = { .size = sizeof nothing };
-/* of each pool the newest first; under brood.lock */
+/* The versions of each pool's init data, the newest first. Under brood.lock. */
 static struct init_version *versions[BROOD_POOLS_MAX];
 
-/* ---- Start and stop ---- */
+/* ---- start and stop ---- */
 
 static int make_setups(void)
 {
@@ -100,7 +100,7 @@ static void unmake(struct brood *b)
 	close_fdp(&mode.channel[1]);
 }
 
-/* The caller is the worker of each pool. */
+/* Calls worker_init for each pool, since the caller is the worker of each. */
 static int call_inits(void)
 {
 	for_each_setup(setup, &mode.pools)
@@ -185,9 +185,9 @@ int inline_stop(struct brood *b)
 	return r;
 }
 
-/* ---- Calls in which the mode shows ---- */
+/* ---- calls in which the mode shows ---- */
 
-/* All comes by the brood's own queue. */
+/* Everything comes by the brood's own queue. */
 int inline_fd(struct brood *b) { return engine_queue_fd(engine_own_queue(b)); }
 
 /* -ESHUTDOWN: brood_stop() was called. It is always ready. */
@@ -217,7 +217,7 @@ void inline_lease_end(struct brood_lease *l)
 	atomic_fetch_sub(&mode.shared.stats_page->leased, 1);
 }
 
-/* ---- Init data ---- */
+/* ---- init data ---- */
 
 static int init_new(
 	const void *data, size_t size, const int *fds, size_t fds_count, struct init_version **ret)
@@ -266,7 +266,7 @@ int inline_set_init_data(
 	versions[number] = v;
 	r = (int)v->data.version;
 	if (number == 0)
-		init_data_set(&v->data); /* outside of jobs, too */
+		init_data_set(&v->data); /* code outside of jobs sees this init data, too */
 	inline_run_init_data(number, &v->data);
 	engine_unlock(b);
 	return r;

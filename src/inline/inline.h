@@ -9,15 +9,15 @@
 
 #include "../engine/engine.h"
 
-/* pools: resolved, valid for good */
+/* pools: resolved, and valid for good. */
 int inline_start(const struct pool_setups *pools, struct brood **ret_brood);
 int inline_stop(struct brood *b);
 int inline_fd(struct brood *b);
 int inline_set_init_data(
 	struct brood_pool *pool, const void *data, size_t size, const int *fds, size_t fds_count);
-/* All that brood_notify_*() does: the program is its own main process, and may speak itself. */
+/* All that brood_notify_*() do: the program is its own main process, and may speak itself. */
 int inline_check(struct brood *b);
-/* -ENOTSUP, of a call that is about workers */
+/* Returns -ENOTSUP, for a call that is about workers. */
 int inline_has_no_workers(struct brood *b, const char *call);
 int inline_lease(
 	struct brood *b, const struct brood_lease_options *options, struct brood_lease **ret);

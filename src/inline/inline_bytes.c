@@ -51,7 +51,7 @@ static bool read_reply(struct inline_bytes *b)
 	return n > 0 || (n < 0 && fail_is_later(-errno));
 }
 
-/* What the job does not want to read is no error. */
+/* It is no error if the job does not read all of its request. */
 static void write_request(struct inline_bytes *b)
 {
 	ssize_t n;
@@ -68,7 +68,7 @@ static void write_request(struct inline_bytes *b)
 		shutdown(b->fd, SHUT_WR);
 }
 
-/* Until the reply's end: then nobody waits for the rest of the request either. */
+/* Moves bytes until the reply's end. After that nobody waits for the rest of the request. */
 static void *move_bytes(void *bytes)
 {
 	struct inline_bytes *b = bytes;
@@ -105,7 +105,8 @@ int inline_bytes_begin(struct inline_bytes *b)
 void inline_bytes_end(struct inline_bytes *b, bool taken)
 {
 	if (taken)
-		shutdown(b->fd, SHUT_RD); /* what is there is read before the end */
+		/* the thread reads what is there before it sees the end */
+		shutdown(b->fd, SHUT_RD);
 	pthread_join(b->thread, NULL);
 	close_fd(b->fd);
 }

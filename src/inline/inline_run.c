@@ -30,18 +30,18 @@
 #pragma weak dlsym
 #pragma weak dlerror
 
-/* A job that runs: a copy of all that it needs. */
+/* A job that runs here, with a copy of all that it needs. */
 struct here {
 	struct queue *queue;
-	uint32_t pool; /* its number */
+	uint32_t pool; /* the pool's number */
 	uint64_t id;
 	brood_fn *fn;
-	uint32_t plugin_size; /* behind the argument, before the tag: as in struct given */
+	uint32_t plugin_size; /* the text between argument and tag: as in struct given */
 	struct job_inline worker;
 	struct brood_verdict verdict;
 	struct inline_bytes bytes;
 	bool has_bytes;
-	struct queue_fds fds, back; /* extra ones, and those of the reply */
+	struct queue_fds fds, back; /* the extra fds, and those of the reply */
 	char name[BROOD_NAME_MAX];
 	_Alignas(max_align_t) unsigned char arg[MESSAGE_ARG_MAX];
 };
@@ -68,7 +68,7 @@ static const struct brood_init_data *init_data_of(uint32_t pool)
 
 static void log_line(void *unused, const struct brood_log *line)
 {
-	/* Recursive: a callback may run a job that logs. */
+	/* Recursive, because a callback may run a job that logs. */
 	static pthread_mutex_t one_at_a_time = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 	(void)unused;
@@ -147,18 +147,18 @@ static void describe(
 
 static void count(struct queue *l, int by)
 {
-	/* jobs of other queues begin and end at the same time */
+	/* needed because jobs of other queues begin and end at the same time */
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct stats_page *stats = l->brood->shared.stats_page;
 
-	l->leases.streamed += (uint32_t)by; /* brood_stop() waits for those */
+	l->leases.streamed += (uint32_t)by; /* brood_stop() waits for the jobs that this counts */
 	pthread_mutex_lock(&lock);
 	atomic_fetch_add(&stats->busy, (uint32_t)by);
 	atomic_store(&stats->idle, atomic_load(&stats->busy) == 0);
 	pthread_mutex_unlock(&lock);
 }
 
-/* It runs: the fds are its own from now on. */
+/* The job runs: from now on the fds belong to it. */
 static void begin(struct here *h, struct queue_job *job)
 {
 	job->state = JOB_HERE;
@@ -172,7 +172,7 @@ static void begin(struct here *h, struct queue_job *job)
 	count(h->queue, 1);
 }
 
-/* ---- Without the lock: it runs ---- */
+/* ---- without the lock: the job runs ---- */
 
 /* The plugin stays open for good, as in a worker. */
 static brood_fn *open_plugin(struct here *h)
@@ -211,7 +211,7 @@ static bool call_function(struct here *h)
 	bool taken;
 
 	v->code = job_inline_run(h->fn, &h->worker, &taken);
-	init_data_here(outer); /* of the job that gave this one, if any */
+	init_data_here(outer); /* the init data of the outer job that gave this one, if any */
 	v->outcome = v->code ? BROOD_FAILED : BROOD_DONE;
 	v->run_us = (now_ns() - began) / NS_PER_US;
 	if (program->flags & BROOD_ACCOUNT_CPU)
@@ -245,7 +245,7 @@ static void run(struct here *h)
 		inline_bytes_end(&h->bytes, taken);
 }
 
-/* ---- Under the lock again: what came of it ---- */
+/* ---- under the lock again: what came of the job ---- */
 
 static void take_reply(struct here *h, struct queue_job *job)
 {
@@ -300,7 +300,7 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* All that may fail. 0, or what inline_bytes_begin() says. */
+/* Does all that may fail. 0, or what inline_bytes_begin() returns. */
 static int prepare(struct here *h, bool in_thread)
 {
 	pthread_t thread;
@@ -316,7 +316,7 @@ static int prepare(struct here *h, bool in_thread)
 
 int inline_run(struct queue *l, struct queue_job *job, const struct given *given)
 {
-	bool in_thread = given->own_pair; /* of brood_open() */
+	bool in_thread = given->own_pair; /* true for brood_open() */
 	struct here here, *h = in_thread ? malloc(sizeof *h) : &here;
 	int r;
 
