@@ -42,7 +42,7 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 
-#define HINT    SIGUSR1 /* what PDEATHSIG sends: nothing that ends us */
+#define HINT    SIGUSR1 /* what PDEATHSIG sends: it must not end the guard */
 #define HUNT_NS (10 * NS_PER_S)
 /*
  * Walks over /proc at most. A job that forks faster than the guard walks loses all the same, for
@@ -53,8 +53,8 @@
 struct guard {
 	const struct roster *roster;
 	pid_t supervisor_pid;
-	int pidfd, signal_fd; /* -1: not to be had */
-	pid_t *sessions;      /* room for all of the roster */
+	int pidfd, signal_fd; /* -1: the fd could not be had */
+	pid_t *sessions;      /* has room for all pids of the roster */
 };
 
 static bool orphaned(const struct guard *g) { return getppid() != g->supervisor_pid; }
@@ -68,7 +68,7 @@ static void set_manners(void)
 	for (int fd = 0; fd < 3; fd++)
 		fds_null_onto(fd, O_RDWR);
 	if (chdir("/") < 0)
-		return; /* then it keeps some directory busy, no more */
+		return; /* without chdir() the guard only keeps some directory busy */
 }
 
 static int hint_fd(void)
@@ -98,15 +98,15 @@ static void sleep_until_orphaned(struct guard *g)
 			{ .fd = g->signal_fd, .events = POLLIN } };
 
 		/*
-		 * poll() passes negative fds by. If there was no memory for either at birth, there
-		 * is nothing to sleep on: look every 20 ms
+		 * poll() passes negative fds by. If there was no memory for either fd at birth,
+		 * nothing wakes the guard: it looks every 20 ms.
 		 */
 		if (poll(p, 2, g->pidfd < 0 && g->signal_fd < 0 ? 20 : -1) < 0)
 			continue;
 		if (p[0].revents)
 			/*
-			 * the pidfd is readable: the supervisor has ended, though getppid() may
-			 * not say so yet
+			 * The pidfd is readable: the supervisor has ended, though getppid() may not
+			 * say so yet.
 			 */
 			return;
 		if (p[1].revents)
@@ -114,14 +114,14 @@ static void sleep_until_orphaned(struct guard *g)
 	}
 }
 
-/* Signed at `born`, so a process with that pid that started later is somebody else. */
+/* The roster was signed at `born`. A process with that pid that started later is a stranger. */
 static bool stranger(pid_t pid, uint64_t born)
 {
 	struct proc_stat stat;
 
 	if (proc_stat(pid, &stat) == 0)
 		return stat.start_ticks > born;
-	return mark_of(pid) == 0 && mark_is_made(); /* /proc hides it: its mark has to do */
+	return mark_of(pid) == 0 && mark_is_made(); /* /proc hides the process: its mark must do */
 }
 
 static void kill_engine(const struct guard *g)
@@ -131,7 +131,8 @@ static void kill_engine(const struct guard *g)
 
 	if (pid <= 1)
 		return;
-	pidfd = process_pidfd_open(pid); /* first: from here on the pid stays whose it is */
+	/* opened first: from here on the pid cannot become another's */
+	pidfd = process_pidfd_open(pid);
 	if (pidfd != -ESRCH && !stranger(pid, g->roster->engine_born_ticks))
 		process_signal(pidfd, pid, SIGKILL);
 	close_fd(pidfd);
@@ -152,7 +153,7 @@ static size_t list_sessions(struct guard *g, uint32_t slots)
 	return count;
 }
 
-/* Has this process the mark of our workers? Session and worker do not matter. */
+/* True: the process has the mark of the pool's workers, of whatever session and worker. */
 static bool is_prey(void *unused, pid_t pid)
 {
 	(void)unused;
@@ -198,7 +199,7 @@ void guard_main(struct guard_config *config)
 	title_set("guard");
 	g.sessions = map_sessions(slots);
 	if (!g.sessions)
-		_exit(1); /* the supervisor makes another */
+		_exit(1); /* the supervisor makes another guard */
 	watch(&g);
 	sleep_until_orphaned(&g);
 	kill_all(&g, slots);
