@@ -15,9 +15,9 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#define PIECES_MAX 1024u /* as the kernel's IOV_MAX */
+#define PIECES_MAX 1024u /* the same bound as the kernel's IOV_MAX */
 
-/* enum role_way, or -errno with a sentence: only the engine may make that call. */
+/* Returns enum role_way, or -errno with a sentence: only the engine may make such a call. */
 static int way(const char *call, const void *what)
 {
 	int way = atomic_load_explicit(role_mark, memory_order_relaxed);
@@ -31,7 +31,7 @@ static int fail(const char *call, const char *why)
 	return -EINVAL;
 }
 
-/* With the name that fn got first. */
+/* Makes the job with the name that fn got first. */
 static struct engine_job job_of(
 	brood_fn *fn, const char *text, const struct brood_job_options *options)
 {
@@ -45,7 +45,7 @@ static struct engine_job job_of(
 
 const char *brood_error(void) { return engine_error_text(); }
 
-/* ---- Jobs ---- */
+/* ---- jobs ---- */
 
 int brood_open_named(struct brood *brood, brood_fn *fn, const char *name,
 	const struct brood_job_options *options, int *ret_fd, struct brood_handle **ret_handle)
@@ -189,7 +189,7 @@ int brood_cancel(struct brood *brood, uint64_t id)
 	return r < 0 ? r : engine_cancel(brood, id);
 }
 
-/* ---- The pool ---- */
+/* ---- the pool ---- */
 
 int brood_fd(struct brood *brood)
 {
@@ -324,7 +324,7 @@ int brood_pool_stats(struct brood_pool *pool, struct brood_stats *ret_stats)
 	return r < 0 ? r : engine_pool_stats(pool, ret_stats);
 }
 
-/* ---- Queues ---- */
+/* ---- queues ---- */
 
 int brood_queue_new(struct brood *brood, const struct brood_queue_options *options,
 	struct brood_queue **ret_queue)
@@ -400,7 +400,7 @@ size_t brood_queue_out(struct brood_queue *queue)
 	return way("brood_queue_out", queue) < 0 ? 0 : engine_queue_out(queue);
 }
 
-/* ---- Pinned leases ---- */
+/* ---- pinned leases ---- */
 
 int brood_lease(struct brood *brood, const struct brood_lease_options *options,
 	struct brood_lease **ret_lease)

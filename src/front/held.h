@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* held.h - a result that waits for its turn: a copy, since the queue's own goes with the next. */
+/* held.h - a result that waits for its turn: a copy, since the queue's goes with the next. */
 #ifndef BROOD_HELD_H
 #define BROOD_HELD_H
 
@@ -8,7 +8,7 @@
 
 struct held {
 	struct brood_result result;
-	uint64_t bytes; /* of memory, all in all */
+	uint64_t bytes; /* how much memory all held results have */
 };
 
 /*

@@ -20,22 +20,22 @@
 #include <stdlib.h>
 #include <sys/uio.h>
 
-#define BATCH        64u  /* results that are taken at once */
-#define ADAPTS_TO    256u /* the most items that are out where the program gave no number */
+#define BATCH        64u  /* how many results are taken at once */
+#define ADAPTS_TO    256u /* the most items that are out when the program gave no number */
 #define PAUSE_MIN_MS 1u
 #define PAUSE_MAX_MS 20u
 
 /* An item that was given, until its result was told or is held. It is the context of its job. */
 struct sent {
-	struct sent *next; /* of those that are free */
+	struct sent *next; /* the next free one */
 	size_t index;
-	uint64_t id;       /* 0: its job has ended */
-	struct held *held; /* in order: where its result goes if it must wait */
+	uint64_t id;       /* 0: the job has ended */
+	struct held *held; /* in order: keeps the result if it must wait */
 };
 
 struct map {
 	struct brood *brood;
-	int way; /* enum role_way */
+	int way; /* enum role_way of this process */
 	brood_fn *fn;
 	const char *name;
 	const struct iovec *items;
@@ -46,12 +46,13 @@ struct map {
 	struct brood_pool *pool;
 	struct brood_queue *queue;
 	struct window window;
-	struct sent *sent, *free; /* at_once and a batch */
+	struct sent *sent, *free; /* there are at_once and a batch of them */
 	size_t sent_count, not_done;
-	uint64_t began_ns, progress_ns; /* when to call on_progress next; TIME_NEVER: not at all */
+	/* progress_ns: when to call on_progress next; TIME_NEVER: not at all */
+	uint64_t began_ns, progress_ns;
 	uint32_t pause_ms;
-	bool stalled; /* the pool has no room, although the window is open */
-	bool ended;   /* by a callback */
+	bool stalled; /* the window is open, but the pool has no room */
+	bool ended;   /* a callback has ended the map */
 	int error;    /* no more items can be given; `why` has the sentence */
 	char why[384];
 };
@@ -67,7 +68,7 @@ static void set_error(struct map *m, int error)
 
 static void end(struct map *m) { m->ended = m->window.over = true; }
 
-/* ---- Giving ---- */
+/* ---- giving items ---- */
 
 static int give_one(struct map *m)
 {
@@ -112,7 +113,7 @@ static void give(struct map *m)
 		set_error(m, r);
 }
 
-/* ---- Progress ---- */
+/* ---- progress ---- */
 
 static void tell_progress(struct map *m, uint64_t now)
 {
@@ -139,7 +140,7 @@ static void tell_progress_if_due(struct map *m)
 		tell_progress(m, now);
 }
 
-/* ---- Telling ---- */
+/* ---- telling results ---- */
 
 static void tell(struct map *m, size_t index, const struct brood_result *result)
 {
@@ -189,7 +190,7 @@ static void ended(struct map *m, size_t index, const struct brood_result *result
 			m->items[index].iov_len + result->reply_size);
 }
 
-/* Takes a batch of results. Returns how many. */
+/* Takes a batch of results. Returns how many there are. */
 static int take(struct map *m, const struct brood_result **results)
 {
 	int n = brood_take(m->queue, results, BATCH);
@@ -209,7 +210,8 @@ static int take_and_tell(struct map *m)
 	int n = take(m, results);
 
 	if (m->way !=
-		ROLE_INLINE) /* inline give() runs an item, and on_item of the last goes first */
+		/* inline, give() itself runs an item, and on_item of the last one goes first */
+		ROLE_INLINE)
 		give(m);
 	for (int i = 0; i < n; i++) {
 		struct sent *sent = results[i]->context;
@@ -222,7 +224,7 @@ static int take_and_tell(struct map *m)
 	return n;
 }
 
-/* ---- Waiting ---- */
+/* ---- waiting ---- */
 
 static uint32_t time_left_ms(const struct map *m)
 {
@@ -238,7 +240,7 @@ static void pause_a_moment(struct map *m)
 {
 	m->pause_ms = MAX(PAUSE_MIN_MS, MIN(PAUSE_MAX_MS, 2 * m->pause_ms));
 	nanosleep(&(struct timespec){ .tv_nsec = (long)(m->pause_ms * NS_PER_MS) }, NULL);
-	brood_queue_dispatch(m->queue); /* reads the channel, too */
+	brood_queue_dispatch(m->queue); /* this reads the channel, too */
 }
 
 /* Returns false when there is nothing to wait for any more. */
@@ -258,7 +260,7 @@ static bool wait_for_results(struct map *m, uint32_t timeout_ms)
 	return false;
 }
 
-/* Each item that was given is told. */
+/* Runs until each item that was given is told. */
 static void run(struct map *m)
 {
 	for (;;) {
@@ -312,7 +314,7 @@ static void cancel(struct map *m)
 	}
 }
 
-/* ---- Life ---- */
+/* ---- a map's life ---- */
 
 static int set_size(struct map *m, size_t count)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* map_options.c - checks what brood_map() was given before any item is. */
+/* map_options.c - checks the options of brood_map() before any item is given. */
 #include "map_options.h"
 
 #include "../base/base.h"

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 
 #define NAME_FIRST "main"
-/* of the first released version: never less */
+/* The size in the first released version: a caller's struct is never smaller. */
 #define SIZE_FIRST                                       \
 	(offsetof(struct brood_pool_options, reserved) + \
 		sizeof((struct brood_pool_options *)0)->reserved)
@@ -29,7 +29,7 @@
 
 #define INVALID(...) (engine_error("brood_start: " __VA_ARGS__), -EINVAL)
 
-/* ---- an entry, as the program gave it ---- */
+/* ---- a pool's entry, as the program gave it ---- */
 
 static bool good_name(const char *name)
 {
@@ -85,7 +85,7 @@ static int check_flags(const struct brood_pool_options *own, const char *where)
 	return 0;
 }
 
-/* ---- laid over struct brood_options ---- */
+/* ---- the entry laid over struct brood_options ---- */
 
 #define LAY(field)                             \
 	do {                                   \
@@ -131,7 +131,7 @@ static int finish(struct pool_setup *setup, const char *where)
 	struct brood_options *o = &setup->options;
 
 	setup->submit_queue_ms = o->queue_ms ? o->queue_ms : BROOD_FOREVER;
-	/* a lease for one job would be a detour */
+	/* A worker that does one job gets it by handoff: a lease would be a detour. */
 	if (setup->own.retire_jobs == 1 && o->dispatch == BROOD_PATH_AUTO)
 		o->dispatch = BROOD_PATH_HANDOFF;
 	pool_values_default(o);
@@ -147,7 +147,7 @@ static int check_first(const struct pool_setup *setup, const char *where)
 	return pool_values_check(&o, where);
 }
 
-/* ---- its size at run time ---- */
+/* ---- the pool's size at run time ---- */
 
 static int check_size(const struct pool_setup *setup)
 {
@@ -184,7 +184,7 @@ static void default_size(struct brood_pool_options *own)
 		own->idle_ms = 10000;
 }
 
-/* ---- all of them ---- */
+/* ---- all pools ---- */
 
 static struct pool_setup *find(struct pool_setup *list, uint32_t count, const char *name)
 {
@@ -268,7 +268,7 @@ static int number(struct pool_setup *list, uint32_t count)
 				       "have %u",
 				list[i].name, o->workers, workers, POOL_WORKERS_MAX);
 		o->pool_name = list[i].name;
-		o->pools = NULL; /* the program's memory */
+		o->pools = NULL; /* the array is the program's memory */
 		o->pools_count = 0;
 		list[i].number = i;
 		list[i].named = count > 1;
@@ -290,7 +290,7 @@ static int fill(const struct brood_options *o, struct pool_setup *list, uint32_t
 		r = add(o, list, count, i);
 	if (r == 0)
 		r = finish(&list[0], "options.");
-	/* at the end, when each pool has its number of workers */
+	/* Done at the end, when each pool has its number of workers. */
 	for (uint32_t i = 0; r == 0 && i < *count; i++) {
 		r = check_size(&list[i]);
 		default_size(&list[i].own);

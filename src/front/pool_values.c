@@ -61,7 +61,7 @@ void pool_values_default(struct brood_options *o)
 	default_to(&o->engine_stop_ms, 60000);
 	default_to(&o->core_ms, 5000);
 	default_to(&o->cores_per_minute, 6);
-	/* One given alone moves the other's default out of its way. */
+	/* If only one of the two is given, the other's default moves out of its way. */
 	if (o->backoff_min_ms == 0)
 		o->backoff_min_ms = o->backoff_max_ms ? MIN(100, o->backoff_max_ms) : 100;
 	default_to(&o->backoff_max_ms, MAX(30000, o->backoff_min_ms));

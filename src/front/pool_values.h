@@ -8,11 +8,14 @@
 
 #include <brood.h>
 
-#define POOL_WORKERS_MAX 10000u /* of all pools together */
+#define POOL_WORKERS_MAX 10000u /* the most workers of all pools together */
 
-/* what is 0 gets its default */
+/* Fills in the defaults: a field that is 0 gets its own. */
 void pool_values_default(struct brood_options *o);
-/* 0, or -EINVAL with a sentence. where: what a field's name stands behind, such as "options." */
+/*
+ * Checks the values. 0, or -EINVAL with a sentence. where: what stands before a field's name, such
+ * as "options."
+ */
 int pool_values_check(const struct brood_options *o, const char *where);
 
 #endif

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 
 #define LIST_MAX 64u
-/* of the first released version: never less */
+/* The size in the first released version: a caller's struct is never smaller. */
 #define SIZE_FIRST \
 	(offsetof(struct brood_options, reserved) + sizeof((struct brood_options *)0)->reserved)
 #define TITLE_MAX 128u

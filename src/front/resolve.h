@@ -9,13 +9,16 @@
 #include "../wire/pool_setup.h"
 
 struct resolved {
-	struct brood_options options; /* with those of the first pool */
+	struct brood_options options; /* has the pool options of the first pool, too */
 	struct pool_setups pools;
-	struct pool_setup *setups; /* what pools points to */
-	void *memory;              /* what the pointers in options point into */
+	struct pool_setup *setups; /* the array to which `pools` points */
+	void *memory;              /* the memory to which pointers in `options` point */
 };
 
-/* 0, -EINVAL or -ENOMEM with a sentence in brood_error(). NULL: all defaults. */
+/*
+ * Resolves the options. 0, or -EINVAL or -ENOMEM with a sentence in brood_error(). options NULL:
+ * all defaults.
+ */
 int resolve_options(const struct brood_options *options, struct resolved *ret);
 void resolve_free(struct resolved *r);
 

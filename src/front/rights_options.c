@@ -17,7 +17,7 @@
 
 #define INVALID(...) (engine_error("brood_start: " __VA_ARGS__), -EINVAL)
 
-/* An array, and how many there may be. */
+/* Checks an array, and how many entries it may have. */
 static int check_array(
 	const char *where, const char *name, const void *array, size_t count, size_t most)
 {

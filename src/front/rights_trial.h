@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* rights_trial.h - can a worker have the rights of its pool? */
+/* rights_trial.h - finds out whether a worker can have the rights of its pool. */
 #ifndef BROOD_FRONT_RIGHTS_TRIAL_H
 #define BROOD_FRONT_RIGHTS_TRIAL_H
 

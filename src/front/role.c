@@ -15,7 +15,7 @@ static const _Atomic int nobody = ROLE_NOBODY;
 static _Atomic int *page;
 
 static struct {
-	bool begun, wiped; /* wiped: the kernel wipes the page */
+	bool begun, wiped; /* wiped: the kernel wipes the page on fork */
 	pid_t pid;
 	enum role_way way;
 } role;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* role.h - what this process is to the caller of brood.h. */
+/* role.h - what this process may do with the calls of brood.h. */
 #ifndef BROOD_ROLE_H
 #define BROOD_ROLE_H
 
@@ -15,17 +15,17 @@ enum role_way { ROLE_NOBODY, ROLE_WORKERS, ROLE_INLINE };
  */
 extern const _Atomic int *role_mark;
 
-/* Before the first fork. 0 or -errno. */
+/* Called before the first fork. 0 or -errno. */
 int role_prepare(void);
-/* From now on this process, and what it forks, have a role. False: not yet. */
+/* True: this process, and what it forks, have a role from now on. False: not yet. */
 void role_begin(bool begun);
-/* This process is the engine. */
+/* From now on this process is the engine. */
 void role_take(enum role_way way);
 /* Takes role_prepare() back. */
 void role_undo(void);
 /*
- * enum role_way in the engine; else -EPERM (a worker, a forked child) or -EINVAL (nothing was
- * started, `what` is NULL) with a sentence. what: the object that the call is about.
+ * enum role_way in the engine. Else a sentence is set: -EPERM (a worker, a forked child) or -EINVAL
+ * (nothing was started, `what` is NULL). what: the object that the call is about.
  */
 int role_check(const char *call, const void *what);
 

@@ -48,8 +48,8 @@
 #include <sys/socket.h>
 
 /*
- * All that a start has opened so far. Valid for the life of the process once it succeeded: options
- * and shared memory are used by all roles.
+ * All that a start has opened so far. After success it stays valid for life, for all roles use the
+ * options and the shared memory.
  */
 struct start {
 	struct resolved resolved;
@@ -59,10 +59,10 @@ struct start {
 	struct stale stale;
 	struct standard standard;
 	struct notify notify;
-	int messages[2], logs[2]; /* [0] the engine's end, [1] the supervisor's */
+	int messages[2], logs[2]; /* [0] is the engine's end, [1] the supervisor's */
 	struct brood *brood;
 	struct supervisor *supervisor;
-	/* in the engine: an image that nobody uses, but that a leak checker shall find */
+	/* In the engine: an image that nobody uses. It is kept so that a leak checker finds it. */
 	struct supervisor *left_behind;
 };
 
@@ -107,7 +107,7 @@ static int check_threads(void)
 	return -EBUSY;
 }
 
-/* Is the hard limit enough? The supervisor raises its own soft limit, after the fork. */
+/* Checks the hard limit. The supervisor raises its own soft limit, after the fork. */
 static int check_files(const struct pool_setups *pools, const struct stale *stale)
 {
 	size_t need = birth_files_needed(pools) + stale_open(stale);
@@ -157,7 +157,7 @@ static void leave_standard_fds(const struct start *s)
 			close_fd(fd);
 }
 
-/* Before the library opens anything that stays open. */
+/* Called before the library opens anything that stays open. */
 static int prepare_stale(struct start *s)
 {
 	const struct brood_options *o = &s->resolved.options;
@@ -183,7 +183,7 @@ static int prepare_memory_and_fds(struct start *s)
 
 	if ((r = role_prepare()) < 0 || (r = text_snapshot()) < 0)
 		return refused(r, "memory");
-	stack_note(); /* not there: workers map a stack for their jobs */
+	stack_note(); /* if the stack is not found, workers map one for their jobs */
 	if ((r = prepare_standard_fds(s)) < 0)
 		return refused(r, "/dev/null for stdin, stdout or stderr, which are closed");
 	if ((r = shared_create(
@@ -308,7 +308,7 @@ static int become_engine(struct start *s, int placeholder, struct brood **ret_br
 	close_fd(placeholder);
 	r = engine_adopt(s->brood);
 	if (r == -ESRCH)
-		/* the supervisor is gone already: nothing outlives it */
+		/* The supervisor is gone already: nothing may outlive it. */
 		signals_die_like(SIGKILL);
 	supervisor_leave(s->supervisor);
 	s->left_behind = s->supervisor;

@@ -60,7 +60,7 @@ static int check_pid_namespace(void)
 	struct stat own, children;
 
 	if (stat("/proc/self/ns/pid", &own) < 0)
-		return 0; /* no /proc, or a kernel without them */
+		return 0; /* there is no /proc, or the kernel does not tell this */
 	if (stat("/proc/self/ns/pid_for_children", &children) == 0 &&
 		children.st_ino == own.st_ino && children.st_dev == own.st_dev)
 		return 0;
