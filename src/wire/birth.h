@@ -12,34 +12,34 @@
 #include "pool_setup.h"
 #include "shared.h"
 
-struct worker_config {                       /* lives as long as the process */
-	const struct brood_options *options; /* resolved: no zeros for defaults; arrays valid */
-	const struct pool_setup *pool;       /* whose they are */
+struct worker_config {                       /* The struct lives as long as the process. */
+	const struct brood_options *options; /* resolved: no zeros for defaults; arrays are valid */
+	const struct pool_setup *pool;       /* the pool of the worker */
 	struct shared *shared;
 	uint32_t slot, generation;
-	uint32_t mark; /* os/mark.h */
+	uint32_t mark; /* the worker's mark: os/mark.h */
 	int channel_fd;
 	pid_t supervisor_pid;
-	int oom_score_adj; /* to set; -1001: leave it */
-	bool core;         /* cores are allowed now */
-	int init_memfd;    /* -1: none */
+	int oom_score_adj; /* the value to set; -1001: leave it as it is */
+	bool core;         /* the worker may make core files now */
+	int init_memfd;    /* -1: there is no init data */
 	uint64_t init_data_size;
 	uint32_t init_version;
 	int init_fds[BROOD_INIT_FDS_MAX];
 	uint32_t init_fds_count;
-	/* when it is worn; 0: never. jobs of 1: it ends after that one */
+	/* When the worker is worn; 0: never. retire_jobs of 1: the worker ends after that job. */
 	uint64_t retire_jobs, retire_memory_kb;
-	struct standard standard; /* flags of stdout and stderr at the start */
+	struct standard standard; /* the flags of stdout and stderr at the start */
 	struct stale stale;       /* what the program had open at the start */
 };
 
 /*
- * Open files that the supervisor needs: two a worker, one a job that is out, those of leases that
- * are asked for, its own, and those that it keeps.
+ * How many open files the supervisor needs: for workers, for jobs that are out, for leases that are
+ * asked for, its own, and those that it keeps.
  */
 static inline size_t birth_files_needed(const struct pool_setups *pools)
 {
-	/* 46 for the supervisor's own: it has some twenty */
+	/* the supervisor needs some twenty fds for itself, and has 46 */
 	size_t count = 46 + pools->list[0].options.keep_fds_count;
 
 	for_each_setup(pool, pools)
@@ -48,14 +48,15 @@ static inline size_t birth_files_needed(const struct pool_setups *pools)
 
 		count += 3 * (size_t)o->workers + o->backlog +
 			(size_t)LEASE_WAITING(o->workers) * LEASE_FDS +
-			2 * (BROOD_INIT_FDS_MAX + 1); /* init data, and that of before */
+			/* the present init data, and that of before */
+			2 * (BROOD_INIT_FDS_MAX + 1);
 	}
 	return count;
 }
 
 /*
- * And these it can use: each worker may be asked for by a lease that waits, where handed-off jobs
- * have all of them.
+ * How many open files it can use: each worker may be asked for by a waiting lease while handed-off
+ * jobs have all workers.
  */
 static inline size_t birth_files_useful(const struct pool_setups *pools)
 {

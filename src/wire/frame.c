@@ -18,8 +18,8 @@ _Static_assert(BROOD_JOB_FDS_MAX + 2 <= SOCKETS_FDS_MAX, "the same for a job's")
 #define FDS(min, max) .fds_min = (min), .fds_max = (max)
 
 /*
- * What each type looks like. fixed: its struct. text: one that ends with a NUL; cut: nothing is
- * sent after that. rest_at: where its arg_size stands.
+ * The shape of each message type. fixed: its struct. text: a text that ends with a NUL; cut:
+ * nothing is sent after the NUL. rest_at: where its arg_size stands.
  */
 struct shape {
 	uint16_t fixed, text_at, text_size, rest_at;
@@ -171,7 +171,7 @@ int frame_decode(struct frame *f, size_t size)
 	return 0;
 }
 
-/* After its NUL the text of a log line is not sent. */
+/* The text of a log line ends with its NUL: the rest is not sent. */
 static void cut(struct frame *f)
 {
 	const struct shape *s = shape_of(f->header.type);

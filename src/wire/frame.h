@@ -16,7 +16,7 @@
 
 #define FRAME_MAGIC   0x6272u
 #define FRAME_VERSION 1
-/* size: with the header */
+/* size: counts the header, too. */
 struct frame_header {
 	uint16_t magic;
 	uint8_t version, type;
@@ -27,7 +27,7 @@ struct frame_header {
 #define FRAME_MAX 2048
 
 struct frame {
-	/* right before the payload: one buffer on the wire */
+	/* Stands right before the payload: one buffer on the wire. */
 	struct frame_header header;
 	union {
 		struct message_job job;
@@ -57,10 +57,10 @@ struct frame {
 		struct message_dropped dropped;
 		unsigned char bytes[FRAME_MAX - sizeof(struct frame_header)];
 	};
-	/* not on the wire */
+	/* The fds are not part of the bytes on the wire. */
 	int fds[SOCKETS_FDS_MAX];
 	size_t fds_count;
-	/* the kernel dropped fds on the way: a limit of the receiver's */
+	/* The kernel dropped fds on the way: the receiver had reached a limit. */
 	int fds_lost;
 };
 
@@ -75,11 +75,12 @@ int frame_decode(struct frame *f, size_t size);
 /* Sends, with f->fds (which stay the caller's). 0 or -errno as sockets_send(). */
 int frame_send(int fd, struct frame *f);
 /*
- * One frame. 1: f has it; 0: the end; -EAGAIN; -EBADMSG: nonsense (fds closed, f->header.type 0);
- * -errno. flags: 0 blocks, MSG_DONTWAIT. Fewer fds than the header says, and fds_lost: still 1.
+ * Receives one frame. 1: f has it; 0: the end; -EAGAIN; -EBADMSG: nonsense (fds closed,
+ * f->header.type 0); -errno. flags: 0 blocks, MSG_DONTWAIT. With fewer fds than the header says, or
+ * fds_lost, still 1.
  */
 int frame_receive(int fd, struct frame *f, int flags);
-int frame_take_fd(struct frame *f, size_t index); /* moves it out; -1 when there is none */
+int frame_take_fd(struct frame *f, size_t index); /* moves the fd out; -1: there is none */
 void frame_done(struct frame *f);                 /* closes the fds that were not taken */
 
 #endif

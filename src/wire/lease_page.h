@@ -19,21 +19,19 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/*
- * jobs in one worker's ring. Job `sequence` has entry sequence % RING_DEPTH in lease page and ring
- */
+/* Jobs in a ring. Job `sequence` has entry sequence % RING_DEPTH in lease page and ring. */
 #define RING_DEPTH 128
-/* flags: enum brood_job_flags */
+/* One job's entry. flags: enum brood_job_flags. */
 struct lease_page_entry {
 	uint64_t id;
 	uint32_t run_ms, grace_ms, flags, pad;
 };
 struct lease_page {
-	/* sequence of the last job in the ring. Entries first, then this (release) */
+	/* The sequence of the last job in the ring. Stored after the entries (release). */
 	_Atomic uint64_t published;
-	/* the supervisor's: CLOCK_MONOTONIC; TIME_NEVER: not without LEASE_LOOK */
+	/* Written by the supervisor: its next look (CLOCK_MONOTONIC). TIME_NEVER: at LEASE_LOOK. */
 	_Alignas(64) _Atomic uint64_t look_at;
-	/* the supervisor's: 1: it asked the worker to leave; publishing there is in vain */
+	/* Written by the supervisor. 1: the worker was asked to leave, so publish nothing. */
 	_Atomic uint32_t leaving;
 	_Alignas(64) struct lease_page_entry entries[RING_DEPTH];
 };

@@ -16,39 +16,41 @@
 struct message_job {
 	uint64_t id;
 	uint64_t fn;
-	uint64_t request_size; /* BROOD_SIZE_UNKNOWN for a conversation */
-	uint64_t given_ns;     /* when the caller gave it, CLOCK_MONOTONIC */
+	uint64_t request_size; /* BROOD_SIZE_UNKNOWN: a conversation */
+	uint64_t given_ns;     /* when the caller gave the job, CLOCK_MONOTONIC */
 	uint32_t flags;        /* enum brood_job_flags */
-	/* resolved: no zeros for defaults; UINT32_MAX forever */
+	/* Resolved: no zeros for defaults. UINT32_MAX: for ever. */
 	uint32_t queue_ms, run_ms, grace_ms;
 	/*
-	 * that the supervisor may make: for open and give. A call's are made by the engine's
-	 * library, which has the request
+	 * How often the supervisor may retry: for open and give. The engine's library retries a
+	 * call, since it has the request.
 	 */
 	uint32_t retries;
-	uint32_t retry_on; /* enum brood_retry: after what */
-	uint32_t pause_ms; /* before each attempt but the first */
-	uint32_t attempt;  /* attempts made before this message */
+	uint32_t retry_on; /* the ends after which to retry: enum brood_retry */
+	uint32_t pause_ms; /* the pause before each attempt but the first */
+	uint32_t attempt;  /* how many attempts were made before this message */
 	uint32_t arg_size;
-	/* of those bytes, behind the argument: "path\0symbol\0"; 0: fn is the function */
+	/*
+	 * Size of the plugin's text, "path\0symbol\0", behind the argument. 0: fn is the function.
+	 */
 	uint32_t plugin_size;
 	/*
-	 * 1: the socket is one of a pair that the library made for this job: blocking, without
-	 * linger, and nobody else has set anything on it
+	 * 1: the library made the socket pair for this job. The socket is blocking, without linger,
+	 * and nothing else has been set on it.
 	 */
 	uint32_t own_pair;
-	uint32_t pool; /* whose workers may do it */
-	/* of those bytes, the last, with their NUL; 0: the job has no tag */
+	uint32_t pool; /* the pool whose workers may do the job */
+	/* Size of the tag with its NUL, the last of the arg_size bytes. 0: the job has no tag. */
 	uint32_t tag_size;
 	uint32_t priority, pad; /* enum brood_priority */
 	char name[BROOD_NAME_MAX];
 }; /* fds: the job's socket, then the extra ones */
 /* RUN: followed by arg_size bytes, as JOB. */
 struct message_run {
-	uint64_t id, sequence; /* sequence: of the slot page word */
+	uint64_t id, sequence; /* sequence: as in the slot page word */
 	uint64_t fn;
 	uint64_t request_size;
-	uint64_t soft_ns; /* the soft step, CLOCK_MONOTONIC; UINT64_MAX never */
+	uint64_t soft_ns; /* when the soft step is due, CLOCK_MONOTONIC; UINT64_MAX: never */
 	uint32_t attempt, arg_size;
 	uint32_t plugin_size;
 	uint16_t own_pair, tag_size;
@@ -65,7 +67,7 @@ struct message_about {
 struct message_verdict {
 	struct brood_verdict verdict;
 }; /* fds: those of the reply */
-/* told: enum brood_verdict_flags. The last two: where they are accounted. fds: of the reply */
+/* told: enum brood_verdict_flags. cpu_us, peak_kb: if asked for. fds: of the reply. */
 struct message_finished {
 	uint64_t id, sequence;
 	int32_t code;
@@ -73,17 +75,17 @@ struct message_finished {
 	uint32_t flags, told;
 	uint64_t cpu_us, peak_kb;
 };
-/* RETIRING: the worker ends by itself now */
+/* What FINISHED says of the worker and the job. RETIRING: the worker ends by itself now. */
 enum {
 	FINISHED_REFUSED_POINTER = 1,
 	FINISHED_RETIRING = 2,
-	/* the job's fds did not arrive; fn was not entered. Comes with RETIRING */
+	/* The job's fds did not arrive, so fn was not entered. Comes with RETIRING. */
 	FINISHED_NO_FD = 4,
-	/* worker_memory refused the job memory */
+	/* worker_memory refused the job memory. */
 	FINISHED_MEMORY = 16,
-	/* with RETIRING: nothing is wrong, it was to do one job */
+	/* Comes with RETIRING: nothing is wrong, the worker was to do one job. */
 	FINISHED_PLANNED = 32,
-	/* it could not be opened; fn was not entered */
+	/* The plugin could not be opened, so fn was not entered. */
 	FINISHED_NO_PLUGIN = 8
 };
 enum { ESCAPED_LONGJMP = 1, ESCAPED_THREAD_EXIT };
@@ -91,13 +93,13 @@ struct message_escaped {
 	uint64_t id, sequence;
 	uint32_t how, pad;
 };
-/* sent cut after its NUL */
+/* The text is cut after its NUL when it is sent. */
 struct message_job_log {
 	uint64_t id;
 	uint32_t level, pad;
 	char text[400];
 };
-/* sent whole */
+/* Sent whole, whatever the size of the data. */
 struct message_progress {
 	uint64_t id, sequence;
 	uint32_t size, pad;

@@ -19,35 +19,35 @@
  */
 #define LEASE_FDS 5
 /*
- * leases that may be asked for beyond one a worker. Jobs have records of their own: workers +
- * backlog
+ * How many leases may be asked for beyond one for each worker. Jobs have other records: workers +
+ * backlog.
  */
 #define LEASE_WAITING(workers) ((workers) < 64 ? (workers) : 64)
 enum { LEASE_FD_SIDE, LEASE_FD_DONE, LEASE_FD_DOWN, LEASE_FD_UP, LEASE_FD_QUEUE };
 /*
- * limit_ms: from the grant. lease page: its number, this lease's alone until the engine is through
- * with it. queue: whose it is: while it waits none of the same queue is taken back for it; 0:
- * nobody's. pool: whose worker it is to be
+ * limit_ms: counts from the grant. lease_page: the number of the page, which is this lease's alone
+ * until the engine is through with it. queue: the lease's queue; while it waits, no lease of the
+ * same queue is taken back for it; 0: no queue. pool: the pool whose worker it shall be.
  */
 struct message_lease {
 	uint64_t id, given_ns;
 	uint32_t queue_ms, limit_ms, flags, queue, lease_page, pool;
 };
-/* an explicit one: not to be taken back for others or for being idle */
+/* The lease is the program's own: it is not taken back for others, or for being idle. */
 enum { LEASE_PINNED = 1 };
-/* sequence: the first job's less 1 */
+/* sequence: that of the first job, less 1. */
 struct message_grant {
 	uint64_t id, sequence;
-	uint32_t flags, pad; /* as LEASE has them */
+	uint32_t flags, pad; /* flags: as in LEASE */
 };
-/* soft: the worker leaves once its ring is empty; else after the job that it runs */
+/* soft: the worker leaves once its ring is empty; else after the job that it runs. */
 struct message_recall {
 	uint64_t id;
 	uint32_t soft, pad;
 };
 /*
- * sequence: of the last job that it has done. flags: FINISHED_RETIRING, FINISHED_NO_FD. left: what
- * the last one left behind then
+ * sequence: the last job that the worker has done. flags: FINISHED_RETIRING, FINISHED_NO_FD. left:
+ * the residue of that job.
  */
 struct message_left {
 	uint64_t id, sequence;
@@ -75,18 +75,18 @@ enum {
 	OVER_ABORT = 8,
 	OVER_CONDEMNED = 16,
 	OVER_GAVE_UP = 256,
-	/* the soft step was sent to the job `sequence`, for `cause` */
+	/* The soft step was sent to the job `sequence`, for `cause`. */
 	OVER_TOLD = 32,
-	OVER_NOTICED = 128, /* and it has noticed */
+	OVER_NOTICED = 128, /* that job has noticed the soft step */
 	/*
-	 * it was killed and does not end: how it will is not known, and what it began is not tried
-	 * again
+	 * The worker was killed and does not end. Nobody knows how it will end, so what it began is
+	 * not tried again.
 	 */
 	OVER_UNDEAD = 64
 };
 struct message_lease_over {
 	uint64_t id;
-	uint32_t how, detail; /* REFUSED: enum brood_detail */
+	uint32_t how, detail; /* detail: for REFUSED, enum brood_detail */
 	int32_t pid;
 	uint32_t slot, generation;
 	uint32_t flags;

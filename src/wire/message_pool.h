@@ -5,7 +5,7 @@
 
 #include <brood.h>
 
-/* of the drain time, what the engine's queues have used up */
+/* drained_ms: how much of the drain time the engine's queues have used up. */
 struct message_stop {
 	uint32_t drained_ms, pad;
 };
@@ -14,39 +14,39 @@ struct message_notify {
 	uint32_t kind, pad;
 	char text[208];
 };
-/* fds: a memfd (data_size > 0), then fds_count */
+/* fds: a memfd (if data_size > 0), then fds_count more. */
 struct message_init_data {
 	uint64_t data_size;
 	uint32_t version, fds_count;
 	uint32_t pool, pad;
 };
-/* New bounds for the number of workers. */
+/* New bounds for a pool's number of workers. */
 struct message_resize {
 	uint32_t pool, min, max, pad;
 };
 /*
- * POOL_READY, POOL_DEGRADED: of this pool. STOPPED: of all; left: processes that live on, as far as
- * they are known
+ * POOL_READY, POOL_DEGRADED: about this pool. STOPPED: about all pools. left: how many processes
+ * live on, as far as known.
  */
 struct message_pool {
 	uint32_t ready, workers, left, pool;
 };
 /*
- * EXITING (no fields): the program is in exit(), and nobody hears log lines any more. DROPPED: what
- * its end or the stop made of jobs.
+ * EXITING (no fields): the program is in exit(), and nobody hears log lines any more. DROPPED:
+ * which jobs its end or the stop has dropped.
  */
 struct message_dropped {
 	uint64_t count, first;
 	char name[BROOD_NAME_MAX];
 };
-/* the line for the log; as snprintf() */
+/* Writes the log line about dropped jobs. Returns as snprintf(). */
 int message_dropped_text(const struct message_dropped *m, char *text, size_t size);
 /*
  * Makes one line of a job's text: no newline at its end, none within, no other control characters.
  * Else a job could write lines of its own into somebody's log.
  */
 void message_one_line(char *text);
-/* pool: its number, and 1; 0: the line is about no pool. text: NUL-terminated; sent cut after it */
+/* pool: its number plus 1; 0: the line is about no pool. text: sent up to its NUL. */
 struct message_log {
 	uint32_t level, event;
 	int32_t pid;
@@ -56,8 +56,8 @@ struct message_log {
 	char text[512];
 };
 /*
- * RELOAD, RELOADED. id: the engine's, each larger than the one before. pool: its number. result:
- * RELOADED: 0 or -EHOSTDOWN; of a reload that was superseded nothing is said
+ * RELOAD, RELOADED. id: the engine's, each larger than the one before. pool: its number. result: of
+ * RELOADED, 0 or -EHOSTDOWN. Nothing is sent about a reload that was superseded.
  */
 #define MESSAGE_ALL_POOLS UINT32_MAX
 struct message_reload {
@@ -65,7 +65,7 @@ struct message_reload {
 	uint32_t pool;
 	int32_t result;
 };
-/* blind: enum self_blind */
+/* blind: enum self_blind, what the worker cannot count. */
 struct message_ready {
 	int32_t pid;
 	uint32_t generation, blind, pad;

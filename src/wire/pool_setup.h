@@ -16,17 +16,18 @@
 struct pool_setup {
 	char name[BROOD_POOL_NAME_MAX];
 	uint32_t number;
-	bool named;                  /* the brood has several pools: logs and titles name them */
-	uint32_t first_slot, places; /* places: those of the workers, then the spare ones */
-	uint32_t submit_queue_ms; /* options.queue_ms of a submitted job: BROOD_FOREVER, or set */
+	bool named;                  /* the brood has several pools, so logs and titles name them */
+	uint32_t first_slot, places; /* places: one for each worker, then the spare ones */
+	/* options.queue_ms of a submitted job: BROOD_FOREVER, or what was set */
+	uint32_t submit_queue_ms;
 	/*
-	 * What describes a pool is this pool's, without zeros for defaults; all else is the
-	 * brood's, the same in each pool. The pointers are valid for life.
+	 * The fields that describe a pool are this pool's, without zeros for defaults. The others
+	 * are the brood's, the same in each pool. The pointers are valid for life.
 	 */
 	struct brood_options options;
-	/* as the program gave it, for what struct brood_options has no field for; or all zeros */
+	/* The program's own entry, for what struct brood_options has no field for; or all zeros. */
 	struct brood_pool_options own;
-	struct brood_rights *rights; /* NULL; a copy, with its arrays */
+	struct brood_rights *rights; /* a copy with its arrays; or NULL */
 };
 struct pool_setups {
 	const struct pool_setup *list;
@@ -37,7 +38,7 @@ struct pool_setups {
 	for (const struct pool_setup *setup_ = (setups_)->list; \
 		setup_ < (setups_)->list + (setups_)->count; setup_++)
 
-/* Records of jobs and of leases: those that run, and those that wait. */
+/* How many records of jobs and leases: those that run, and those that wait. */
 static inline uint32_t pool_setup_records(const struct brood_options *o)
 {
 	return 2 * o->workers + LEASE_WAITING(o->workers) + o->backlog;

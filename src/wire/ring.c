@@ -14,7 +14,7 @@ int ring_done_get(const struct ring_up *up, uint64_t sequence, struct ring_done 
 	struct ring_done d;
 
 	memcpy(&d, &up->dones[sequence % RING_DEPTH], sizeof d);
-	/* what is checked below is this copy, not what stands there by then */
+	/* What is checked below is this copy, whatever the worker writes meanwhile. */
 	__asm__ volatile("" : : "r"(&d) : "memory");
 	if (d.sequence != sequence || (d.flags & ~DONE_FLAGS) || d.extra > BROOD_JOB_FDS_MAX ||
 		d.ended_ns < d.began_ns)
@@ -46,10 +46,12 @@ int64_t ring_space_take(struct ring_space *space, uint32_t need, uint32_t align,
 {
 	uint64_t mask = space->size - 1, at;
 
-	if (space->head == space->tail) /* begin at the front again, where the memory is warm */
+	/* the ring is empty: begin at the front again, where the memory is warm */
+	if (space->head == space->tail)
 		space->head = space->tail = (space->head + mask) & ~mask;
 	at = (space->head + align - 1) & ~(uint64_t)(align - 1);
-	if (space->size - (at & mask) < need) /* at the front of the next round */
+	/* no room before the end: go to the front of the next round */
+	if (space->size - (at & mask) < need)
 		at = (at + mask) & ~mask;
 	if (need > space->size || at + need - space->tail > space->size)
 		return -1;

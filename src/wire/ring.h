@@ -53,48 +53,49 @@
 
 #define RING_DOWN_BYTES (512u << 10)
 #define RING_UP_BYTES   (512u << 10)
-/* a request or reply up to this goes into the space, if there is room */
+/* A request or reply up to this size goes into the space, if there is room. */
 #define RING_INLINE_MAX (64u << 10)
 
 enum {
-	RING_WITH = 1, /* fds come over the side socket: WITH */
-	/* the request is a memfd, the first of them; request_at is 0 */
+	RING_WITH = 1, /* the entry's fds come over the side socket: WITH */
+	/* The first fd is a memfd with the request. request_at is 0. */
 	RING_MEMFD = 2,
-	/* open, give: the job's socket is among them, and request_size is BROOD_SIZE_UNKNOWN */
+	/* Open, give: the job's socket is among the fds, and request_size is BROOD_SIZE_UNKNOWN. */
 	RING_SOCKET = 4,
-	RING_OWN_PAIR = 8, /* as in JOB */
+	RING_OWN_PAIR = 8, /* as own_pair in JOB */
 	/*
-	 * the job's socket or extra fds are among them: if the entry is withdrawn, the engine takes
-	 * the message back, and the worker does not read it. Read once the word says RUNNING:
-	 * unread, nothing of the job has begun
+	 * The fds include the job's socket or extra ones. If the entry is withdrawn, the engine
+	 * takes the message back, and the worker does not read it. The worker reads it once the
+	 * word says RUNNING: while it is unread, nothing of the job has begun.
 	 */
 	RING_FDS = 16,
-	/* the request comes over a socket, the first of them; request_at is 0 */
+	/* The first fd is a socket over which the request comes. request_at is 0. */
 	RING_STREAM = 32,
-	/* a thread waits: a large reply may go over a socket, which that thread reads */
+	/* A thread waits: a large reply may go over a socket, which that thread reads. */
 	RING_CALL = 64,
 	RING_CALLER = 128, /* a thread may sleep for this very job: see `callers` */
-	/* the request does not lie in the space */
+	/* The request does not lie in the space. */
 	RING_ELSEWHERE = RING_MEMFD | RING_SOCKET | RING_STREAM
 };
 
 struct ring_entry {
-	/* one cache line up to the name, which is written only when it changes */
+	/* All up to the name is one cache line. The name is written only when it changes. */
 	_Alignas(64) uint64_t sequence;
 	uint64_t id, fn;
 	uint64_t request_size;
-	uint32_t request_at, arg_at; /* in the space; argument, plugin's text, tag: as in JOB */
+	/* positions in the space; at arg_at: argument, plugin's text, tag as in JOB */
+	uint32_t request_at, arg_at;
 	uint16_t arg_size;
 	uint16_t plugin_size;
 	uint32_t run_ms, job_flags;             /* enum brood_job_flags */
-	uint32_t attempt;                       /* 1 is the first */
-	uint16_t flags, extra, tag_size;        /* RING_*; extra fds */
-	_Alignas(64) char name[BROOD_NAME_MAX]; /* may lack its NUL */
+	uint32_t attempt;                       /* the first attempt is 1 */
+	uint16_t flags, extra, tag_size;        /* flags: RING_*. extra: how many extra fds. */
+	_Alignas(64) char name[BROOD_NAME_MAX]; /* the function's name; may lack its NUL */
 };
 _Static_assert(sizeof(struct ring_entry) == 128, "whole cache lines");
 struct ring_down {
 	_Atomic uint64_t published;
-	/* the engine has copied what came with this and those before it */
+	/* The engine has copied what came with this job and those before it. */
 	_Alignas(64) _Atomic uint64_t collected;
 	_Alignas(64) struct ring_entry entries[RING_DEPTH];
 	_Alignas(4096) unsigned char bytes[RING_DOWN_BYTES];
@@ -136,8 +137,8 @@ static inline bool ring_withdraw(struct ring_up *up, uint64_t sequence)
 /* A completion for the engine: a checked copy. 0, or -EBADMSG: no job ends like that. */
 int ring_done_get(const struct ring_up *up, uint64_t sequence, struct ring_done *ret);
 /*
- * Of a job that did not come to its end: the bytes of its reply that stand in `up`. How many, from
- * *ret_at on; 0: none, or what cannot be.
+ * For a job that did not come to its end: how many bytes of its reply stand in `up`, from *ret_at
+ * on. 0: none, or the figures cannot be.
  */
 uint32_t ring_done_so_far(const struct ring_up *up, uint64_t sequence, uint32_t *ret_at);
 

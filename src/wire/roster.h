@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 struct roster_entry {
-	_Atomic int32_t pid; /* 0: nobody */
+	_Atomic int32_t pid; /* 0: no worker */
 	uint32_t generation;
-	/* proc_boot_ticks() at birth: the leader of that session started no later */
+	/* proc_boot_ticks() at the worker's birth: the leader of that session started no later. */
 	uint64_t born_ticks;
 };
 struct roster {
@@ -22,8 +22,8 @@ struct roster {
 	uint32_t slots;
 	uint64_t engine_born_ticks;
 	/*
-	 * one a slot; behind them the remains: dead workers in whose sessions something of their
-	 * jobs may live, until a sweep has found nothing any more
+	 * An entry for each slot. Behind them are the remains: dead workers in whose sessions
+	 * something of their jobs may live, until a sweep has found nothing.
 	 */
 	struct roster_entry workers[];
 };

@@ -20,8 +20,8 @@ static void unmap(void *memory, size_t size)
 #define DROP(s, part) (unmap((s)->part, (s)->part##_size), (s)->part = NULL)
 
 /*
- * How many lease pages: for leases that run, that are asked for, and that are over without their
- * queue knowing. A page that nobody touches costs nothing, so this is generous.
+ * How many lease pages there are: for leases that run, that are asked for, or that are over without
+ * their queue knowing. An untouched page costs nothing, so this is generous.
  */
 #define LEASE_PAGES(slots) (4 * (slots) + 64)
 
@@ -72,7 +72,7 @@ void shared_keep_guard(struct shared *s)
 	DROP(s, tally);
 }
 
-/* s->slot pages stays where it was, so that shared_slot_page() finds the one that is left. */
+/* s->slot_pages keeps its address, so that shared_slot_page() finds the page that is left. */
 void shared_keep_slot_page(struct shared *s, uint32_t slot)
 {
 	size_t before = (size_t)slot * s->slot_page_size, after = before + s->slot_page_size;

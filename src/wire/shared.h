@@ -15,17 +15,17 @@ struct shared {
 	struct roster *roster;
 	size_t roster_size;
 	char *slot_pages;
-	size_t slot_pages_size, slot_page_size; /* slot_page_size: the page */
+	size_t slot_pages_size, slot_page_size; /* slot_page_size: the size of one page */
 	char *lease_pages;
 	size_t lease_pages_size, lease_page_size;
 	uint32_t lease_pages_count;
-	struct stats_page *stats_page; /* the first pool's; those of the others follow */
+	struct stats_page *stats_page; /* the first pool's page; those of the other pools follow */
 	size_t stats_page_size, stats_page_stride;
 	struct tally *tally;
 	size_t tally_size;
 	uint32_t slots;
 };
-/* Places beside those of the workers, for those whose process cannot die. */
+/* How many spare places there are, for workers whose process cannot die. */
 #define SLOTS_SPARE(workers) ((workers) / 8 > 2 ? (workers) / 8 : 2)
 /* The most that there can be, in all pools together. */
 #define SLOTS_MAX (10000 + 10000 / 8 + 2 * BROOD_POOLS_MAX)
@@ -44,10 +44,11 @@ static inline struct stats_page *shared_stats_page(const struct shared *s, uint3
 	return (struct stats_page *)(void *)((char *)s->stats_page +
 		(size_t)pool * s->stats_page_stride);
 }
-/* What each role keeps. */
-void shared_keep_engine(struct shared *s); /* slot pages, lease pages; stats pages, read-only */
-void shared_keep_guard(struct shared *s);  /* roster */
-/* worker, after it wrote its roster entry */
+/* Each role keeps its part of the memory, and unmaps the rest. */
+/* keeps slot pages, lease pages; stats pages read-only */
+void shared_keep_engine(struct shared *s);
+void shared_keep_guard(struct shared *s); /* keeps the roster */
+/* Called in a worker after it has written its roster entry. */
 void shared_keep_slot_page(struct shared *s, uint32_t slot);
 
 #endif

@@ -42,11 +42,11 @@ enum worker_exit {
 	WORKER_EXIT_ORDERLY = 0,
 	WORKER_EXIT_BIRTH = 70, /* the kernel refused something that a worker needs */
 	WORKER_EXIT_INIT = 71,  /* worker_init did not return 0, or left its frame */
-	/* the channel is gone, is something else now, or carried nonsense */
+	/* The channel is gone, is another file now, or carried nonsense. */
 	WORKER_EXIT_CHANNEL = 72,
-	WORKER_EXIT_SLOT_PAGE = 73, /* the slot page word makes no sense: somebody wrote there */
+	WORKER_EXIT_SLOT_PAGE = 73, /* the slot page word makes no sense: a job wrote there */
 	WORKER_EXIT_ESCAPED = 74,   /* a job left its frame; ESCAPED was sent before */
-	/* on lease: the ring makes no sense, or the side socket carried nonsense */
+	/* On lease: the ring makes no sense, or the side socket carried nonsense. */
 	WORKER_EXIT_RING = 75,
 };
 
@@ -56,26 +56,27 @@ enum worker_exit {
  */
 struct slot_page {
 	_Atomic uint64_t word;
-	/* of RUNNING(N), stored before it: when the worker says it began */
+	/* When job N began, as the worker says. Stored before RUNNING(N). */
 	_Atomic uint64_t began_ns;
 	/*
-	 * the supervisor's: sequence of the last job that was told to end. Stored before the
-	 * signal. No job has 0
+	 * Written by the supervisor, before it sends the signal: the sequence of the last job that
+	 * was told to end. No job has 0.
 	 */
 	_Atomic uint64_t soft;
-	/* the worker's, as it dies: worker_memory refused it memory */
+	/* Written by the worker as it dies: worker_memory refused it memory. */
 	_Atomic uint32_t memory;
-	/* the supervisor's: why that job was told to end, a BROOD_TOLD_*. Stored before `soft` */
+	/* Written by the supervisor before `soft`: why that job was told to end, a BROOD_TOLD_*. */
 	_Atomic uint32_t soft_cause;
-	/* the worker's: sequence of the last job to which brood_job_cancelled() said so */
+	/* Written by the worker: the last job to which brood_job_cancelled() said yes. */
 	_Atomic uint64_t noticed;
 	/*
-	 * what a worker on lease sleeps on (futex): added to by the engine after it published, and
-	 * by the supervisor
+	 * A worker on lease sleeps on this word (futex). The engine adds to it after it has
+	 * published, and the supervisor to wake the worker.
 	 */
 	_Alignas(64) _Atomic uint32_t wake;
 	/*
-	 * 1: it sleeps on it, or is about to: ring. It sets that, looks again (seq_cst), and sleeps
+	 * 1: the worker sleeps on `wake`, or is about to, and wants to be woken. It sets this word,
+	 * looks again (seq_cst), and sleeps.
 	 */
 	_Atomic uint32_t asleep;
 	/*
@@ -84,15 +85,15 @@ struct slot_page {
 	 */
 	_Atomic uint32_t standard[2];
 	/*
-	 * 1: a job made system calls since the supervisor looked for strays. The worker sets it and
-	 * says so (CALLED); the supervisor clears it before it looks
+	 * 1: a job made system calls since the supervisor looked for strays. The worker sets this
+	 * and says CALLED. The supervisor clears it before it looks.
 	 */
 	_Atomic uint32_t called;
-	/* 1: the supervisor has sent something: look at the channel before the next job */
+	/* 1: the supervisor has sent something: read the channel before the next job. */
 	_Atomic uint32_t attention;
-	/* enum worker_exit, right before the worker ends itself; 0: it does not */
+	/* enum worker_exit, written right before the worker ends itself. 0: it does not. */
 	_Atomic uint32_t gave_up;
-	/* function and tag of the last job that began, for log lines: may lack their NULs */
+	/* Function and tag of the last job that began, for log lines. They may lack their NULs. */
 	char name[BROOD_NAME_MAX], tag[BROOD_TAG_MAX];
 };
 

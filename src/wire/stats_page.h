@@ -18,23 +18,23 @@
  */
 struct stats_page {
 	_Atomic uint32_t workers, ready, idle, busy, starting, queued, queued_peak, degraded;
-	_Atomic uint64_t next_spawn_ns; /* 0: none is waited for */
+	_Atomic uint64_t next_spawn_ns; /* when births go on after a pause; 0: there is no pause */
 	_Atomic uint64_t verdicts[BROOD_OUTCOMES];
-	_Atomic uint32_t leased, library; /* library: leased, but for explicit leases */
+	_Atomic uint32_t leased, library; /* library: leased, without pinned leases */
 	_Atomic uint64_t leases, leases_revoked;
 	_Atomic uint64_t redispatched, retried, spawned, died, killed, retired, spawn_failures,
 		strays_killed, guard_deaths, logs_dropped;
 	_Atomic uint32_t undead;
 	_Atomic uint64_t undead_ever;
-	_Atomic int32_t guard_pid; /* for tests and tools */
+	_Atomic int32_t guard_pid; /* the guard's pid, for tests and tools */
 };
 
 struct tally {
-	/* jobs that the engine accepted and that wait in it for a worker */
+	/* How many jobs that the engine accepted wait in it for a worker. */
 	_Atomic uint64_t waiting;
 	/*
-	 * os/closing.h: pids of the supervisor's and of the engine's helpers, as the kernel wrote
-	 * them
+	 * The pids of the supervisor's and the engine's helpers, as the kernel wrote them:
+	 * os/closing.h.
 	 */
 	_Atomic int closers[2][CLOSING_HELPERS];
 };
