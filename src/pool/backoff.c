@@ -73,8 +73,8 @@ void backoff_spawn_failed(struct backoff *b, uint64_t now)
 }
 
 /*
- * One that was ready before the row began says nothing about births: what it was born with was
- * still well.
+ * A worker that was ready before the row began says nothing about births: it was born when all was
+ * well.
  */
 bool backoff_healthy(struct backoff *b, uint64_t ready_ns)
 {

@@ -15,25 +15,25 @@
 #define BACKOFF_FREE 3
 struct backoff {
 	uint32_t min_ms, max_ms, limit;
-	/* in a row: young deaths, pauses for them, failed spawns */
+	/* How many in a row: young deaths, pauses for them, failed spawns. */
 	uint32_t young, pauses, failures;
-	uint64_t row_ns; /* the first of these young deaths */
-	/* the end of the pause for young deaths, and for failed spawns */
+	uint64_t row_ns; /* when the first of these young deaths was */
+	/* When the pause for young deaths ends, and that for failed spawns. */
 	uint64_t not_before, retry_at;
 	uint64_t random;
 	bool degraded;
 };
 void backoff_init(
 	struct backoff *b, uint32_t min_ms, uint32_t max_ms, uint32_t limit, uint64_t seed);
-/* may set degraded */
+/* Counts a young death; may set degraded. */
 void backoff_young_death(struct backoff *b, uint64_t now, uint32_t ready_workers);
-/* fork said no: pause (at most 1 s), but nobody is degraded by it */
+/* The fork failed: pause for at most 1 s. The pool is not degraded by it. */
 void backoff_spawn_failed(struct backoff *b, uint64_t now);
-/* births have got a reason to go better: no pause for young deaths runs any more */
+/* Births have a reason to go better now: no pause for young deaths runs any more. */
 void backoff_try_now(struct backoff *b);
-/* a worker that became ready then is well. True: was degraded and is no more */
+/* A worker that became ready at ready_ns is well. True: the pool was degraded and is no more. */
 bool backoff_healthy(struct backoff *b, uint64_t ready_ns);
-/* no spawn before this time; 0: at once */
+/* No worker is born before this time; 0: at once. */
 uint64_t backoff_next(const struct backoff *b);
 
 #endif

@@ -56,7 +56,8 @@ static bool fate_ours(const struct fate_facts *f)
 	if (f->code == CLD_EXITED)
 		return aborted;
 	if (!fate_by_signal(f))
-		return true; /* no exit status was to be had: that the swap was won must do */
+		/* no exit status was to be had: it must suffice that the swap was won */
+		return true;
 	if (f->kill_signal != 0 && f->status == f->kill_signal)
 		return true;
 	return aborted && (f->status == SIGABRT || f->status == SIGKILL);
@@ -79,7 +80,7 @@ static void fate_from_finished(const struct fate_facts *f, struct brood_verdict 
 	const struct message_finished *m = f->finished;
 
 	v->left = m->left & LEFT_KNOWN;
-	v->signal = v->core = 0; /* what ended the worker later is not this job's story */
+	v->signal = v->core = 0; /* what ended the worker later has nothing to do with this job */
 	v->started = !(m->flags & REFUSED_BY_WORKER);
 	v->flags = v->started ? m->told & FLAGS_KNOWN : 0;
 	if (m->flags & FINISHED_REFUSED_POINTER) {
@@ -100,8 +101,8 @@ static void fate_from_finished(const struct fate_facts *f, struct brood_verdict 
 }
 
 /*
- * SIGKILL is the one signal of which we know who did not send it. One of ours without a won swap:
- * the function had ended and nothing followed.
+ * SIGKILL is the one signal of which it is known who did not send it. If Brood sent one without a
+ * won swap, the function had ended and nothing followed.
  */
 static enum brood_detail fate_signal_detail(const struct fate_facts *f)
 {
@@ -162,7 +163,7 @@ bool fate_decide(const struct fate_facts *f, struct brood_verdict *v)
 		return true;
 	}
 	fate_from_end(f, v);
-	/* it says that it did what its slot page says it never began */
+	/* the worker says it did what its slot page says it never began */
 	if (f->finished && !v->started) {
 		fate_set(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
 		return f->undead;

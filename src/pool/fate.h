@@ -11,32 +11,32 @@
 #include "../wire/shared.h"
 
 struct fate_facts {
-	const struct message_finished *finished; /* valid one for this job, or NULL */
-	uint32_t escaped;                        /* ESCAPED_*, 0 */
+	const struct message_finished *finished; /* a valid FINISHED for this job, or NULL */
+	uint32_t escaped;                        /* how the job escaped: ESCAPED_*; 0: it did not */
 	/*
-	 * the slot page word, hostile. When condemned: as it was before the swap, for CONDEMNED
-	 * does not tell whether fn was entered
+	 * The slot page word, which may lie. When condemned: the word before the swap, since
+	 * CONDEMNED does not tell whether fn was entered.
 	 */
 	uint64_t word;
 	uint64_t sequence;
-	/* the process has ended: code and status are si_code (CLD_*) and si_status */
+	/* The process has ended. code and status are si_code (CLD_*) and si_status. */
 	bool ended;
 	int code, status;
-	int kill_signal; /* the last that Brood sent to end it, 0 */
-	/* the job asked for SIGABRT (ladder.abort): when condemned, that came before any SIGKILL */
+	int kill_signal; /* the last signal that Brood sent to end the worker; 0: none */
+	/* The job asked for SIGABRT (ladder.abort), which then came before any SIGKILL. */
 	bool abort;
-	bool condemned; /* the swap was won */
+	bool condemned; /* the supervisor won the swap */
 	enum ladder_cause cause;
-	/* the soft step was sent to this job, for that cause */
+	/* The soft step was sent to this job, for `cause`. */
 	bool told;
-	bool noticed;  /* and it has noticed */
-	bool protocol; /* dropped for nonsense */
+	bool noticed;  /* the job has noticed the soft step */
+	bool protocol; /* the worker was dropped for nonsense */
 	bool stuck;
-	/* killed, and it does not end: nobody knows how it will, and there is no second try */
+	/* The worker was killed and does not end. So there is no second try. */
 	bool undead;
-	/* the library's code in the worker ended it: the exit code is not the job's */
+	/* The library's code in the worker ended it, so the exit code is not the job's. */
 	bool gave_up;
-	/* the dying worker noted that worker_memory refused it memory */
+	/* The dying worker noted that worker_memory refused it memory. */
 	bool memory;
 };
 /*
@@ -46,7 +46,7 @@ struct fate_facts {
  * started 0.
  */
 bool fate_decide(const struct fate_facts *facts, struct brood_verdict *verdict);
-/* May a job that came to this be tried again? retry_on: enum brood_retry */
+/* True: a job with this verdict may be tried again. retry_on: enum brood_retry. */
 bool fate_retryable(const struct brood_verdict *verdict, uint32_t retry_on);
 
 #endif

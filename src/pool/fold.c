@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-/* Where a job's tag stands: from the first "[" to the last "]". Both 0: the line names none. */
+/* Where a job's tag stands: from the first "[" to the last "]". Both 0: the line has no tag. */
 static void fold_tag(const struct message_log *line, size_t *ret_from, size_t *ret_to)
 {
 	*ret_from = *ret_to = 0;

@@ -31,7 +31,7 @@ int fold_line(struct fold *f, uint64_t now, const struct message_log *line,
 	struct message_log *ret_summary, bool *ret_has_summary);
 /* "(37 more like this in 10 s) worker 3 ..." with event REPEATED */
 bool fold_due(struct fold *f, uint64_t now, struct message_log *ret_summary);
-/* TIME_NEVER: nothing held */
+/* When fold_due() has something next. TIME_NEVER: no line is held. */
 uint64_t fold_next(const struct fold *f);
 
 #endif

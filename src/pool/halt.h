@@ -16,7 +16,7 @@ struct halt {
 	uint64_t next;
 	uint32_t stop_ms;
 };
-/* again: only ever shortens */
+/* Begins the stop. Called again, it can only shorten the stop. */
 void halt_begin(struct halt *h, uint64_t now, uint32_t drain_ms, uint32_t stop_ms);
 /*
  * Moves on when time is up or the work is done. Returns true when the phase changed: act, then call

@@ -64,7 +64,7 @@ enum ladder_action ladder_due(struct ladder *l, uint64_t now)
 		l->next = time_after_ms(now, l->grace_ms);
 		return LADDER_DO_SOFT;
 	case LADDER_SOFT:
-		l->next = TIME_NEVER; /* until ladder_condemned() */
+		l->next = TIME_NEVER; /* nothing is due until ladder_condemned() */
 		return LADDER_DO_CONDEMN;
 	case LADDER_ABORTED:
 		l->step = LADDER_KILLED;

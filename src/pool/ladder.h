@@ -26,7 +26,7 @@ enum ladder_cause {
 	LADDER_CAUSE_CANCEL,
 	LADDER_CAUSE_STOP
 };
-/* told: the soft step was made */
+/* The ladder of one job. told: the soft step was made. */
 struct ladder {
 	enum ladder_step step;
 	enum ladder_cause cause;
@@ -47,14 +47,17 @@ void ladder_hurry(struct ladder *l, uint64_t now, enum ladder_cause cause);
  */
 void ladder_force(struct ladder *l, uint64_t now, enum ladder_cause cause);
 /*
- * what is due; call until NOTHING. DO_CONDEMN must be answered by ladder_condemned(): nothing is
- * due before
+ * Says what is due; to be called until NOTHING. The caller answers DO_CONDEMN by
+ * ladder_condemned(): nothing is due before.
  */
 enum ladder_action ladder_due(struct ladder *l, uint64_t now);
-/* what to do now: DO_KILL (SIGABRT if l->step is ABORTED after the call) or NOTHING */
+/*
+ * Says what to do after the swap: DO_KILL (by SIGABRT if l->step is ABORTED after the call) or
+ * NOTHING.
+ */
 enum ladder_action ladder_condemned(struct ladder *l, uint64_t now, bool won);
-uint64_t ladder_next(const struct ladder *l); /* TIME_NEVER: nothing more */
-/* of enum brood_verdict_flags */
+uint64_t ladder_next(const struct ladder *l); /* TIME_NEVER: no step is left */
+/* The verdict flag of the cause, of enum brood_verdict_flags. */
 static inline uint32_t ladder_flag(enum ladder_cause cause)
 {
 	return cause == LADDER_CAUSE_NONE        ? 0

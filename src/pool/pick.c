@@ -13,8 +13,8 @@ enum pick_choice pick_lease(const struct pick_view *v)
 	if (v->idle)
 		return PICK_IDLE;
 	/*
-	 * Not two that nobody has seen run: the first may be long, and another worker is on its way
-	 * for the second.
+	 * Two jobs of an unknown function do not share a ring: the first may be long, and another
+	 * worker is on its way for the second.
 	 */
 	if (!v->once && v->least_cost != TIME_NEVER && v->least_cost + est < PICK_FULL_NS)
 		return PICK_LEAST;
@@ -27,8 +27,8 @@ uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns)
 	uint64_t ran = MIN(ran_ns, (uint64_t)PICK_UNKNOWN - 1);
 
 	/*
-	 * One that lost its CPU for a while is not to be taken for long: what really is becomes so
-	 * in a few steps.
+	 * A function that lost its CPU for a while must not count as long. One that really is long
+	 * counts so in a few steps.
 	 */
 	if (est_ns != PICK_UNKNOWN)
 		ran = MIN(ran, (uint64_t)est_ns * 4 + 10000);
@@ -63,7 +63,7 @@ enum pick_standing pick_stands(const struct pick_stand *s, uint64_t now)
 	if (runs_for(s, now) >= PICK_STAND_NS || now >= s->head_since + PICK_NO_CPU_NS)
 		return PICK_MOVE_SLOW;
 	/*
-	 * No single job is long enough to move others from behind it, but the row of them has kept
+	 * No single job is long enough to move others from behind it, but together they have kept
 	 * one waiting for PICK_STAND_NS.
 	 */
 	if (runs_for(s, now) >= PICK_STAND_NS / 4 && stands(s, s->seen) &&
@@ -72,7 +72,7 @@ enum pick_standing pick_stands(const struct pick_stand *s, uint64_t now)
 	return PICK_STAY;
 }
 
-/* Behind a long one nobody stands any more: none is put there. */
+/* No job stands behind a long one any more, for none is put there. */
 uint64_t pick_stand_due(const struct pick_stand *s, bool head, uint64_t now)
 {
 	bool behind = stands(s, s->published);

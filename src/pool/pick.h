@@ -15,18 +15,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PICK_UNKNOWN  UINT32_MAX /* as an estimate: nobody has seen this function run */
+#define PICK_UNKNOWN  UINT32_MAX /* the estimate while nobody has seen the function run */
 #define PICK_GUESS_NS 100000u
-/* of work that may lie before a job while another worker is idle */
+/* How much work may lie before a job while another worker is idle. */
 #define PICK_WARM_NS 30000u
-#define PICK_FULL_NS 200000u /* and while none is */
+#define PICK_FULL_NS 200000u /* how much may lie there while no worker is idle */
 enum pick_choice { PICK_WARM, PICK_IDLE, PICK_LEAST, PICK_NONE };
 struct pick_view {
-	/* work left of the worker that got the last job; TIME_NEVER: it has none, or takes none */
+	/* Work left of the worker that got the last job. TIME_NEVER: none, or it takes none. */
 	uint64_t warm_cost;
-	uint64_t least_cost; /* of those looked at; TIME_NEVER: none has room */
-	bool idle;           /* some worker has nothing to do */
-	bool once;           /* never behind another job */
+	/* the least work of the workers looked at; TIME_NEVER: none has room */
+	uint64_t least_cost;
+	bool idle; /* some worker has nothing to do */
+	bool once; /* the job may never stand behind another one */
 	uint32_t est_ns;
 };
 enum pick_choice pick_lease(const struct pick_view *view);
@@ -41,9 +42,9 @@ static inline uint32_t pick_estimate(uint32_t est_ns)
 #define PICK_LIE_NS (10 * NS_PER_S)
 struct pick_doubt {
 	uint64_t word, since;
-}; /* zero at first */
+}; /* all zero at first */
 bool pick_lies(struct pick_doubt *doubt, uint64_t word, uint64_t collected, uint64_t now);
-/* the estimate after one more run */
+/* The estimate after one more run that took ran_ns. */
 uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns);
 /*
  * May jobs stay behind others in a ring, while another worker could take them? Sequences as the
@@ -59,15 +60,16 @@ struct pick_stand {
 	uint64_t published, collected, head_since, began_ns, seen, seen_ns;
 	bool stalled;
 };
-enum pick_standing { PICK_STAY, PICK_MOVE, PICK_MOVE_SLOW }; /* SLOW: and the first one is long */
+/* SLOW: jobs move, and the first one is long */
+enum pick_standing { PICK_STAY, PICK_MOVE, PICK_MOVE_SLOW };
 enum pick_standing pick_stands(const struct pick_stand *stand, uint64_t now);
-/* When to look; TIME_NEVER. head: also when nobody stands behind the first one. */
+/* When to look at the ring; TIME_NEVER. head: look also when no job stands behind the first one. */
 uint64_t pick_stand_due(const struct pick_stand *stand, bool head, uint64_t now);
 /*
  * How many more leases to ask for: one for the first jobs, then one for as much work as is worth
  * the price of a grant.
  */
-/* stalled: of the active ones, those busy with a job for long */
+/* stalled: how many active leases have been busy with one job for long. */
 struct pick_load {
 	size_t waiting;
 	uint64_t waiting_ns;

@@ -14,15 +14,15 @@
 
 struct rank_queue {
 	struct list normal, background;
-	uint32_t in_a_row; /* starts of normal jobs since one of the background, while one waited */
+	uint32_t in_a_row; /* starts of normal jobs in a row, while a background job waited */
 };
 
 void rank_init(struct rank_queue *t);
-/* front: before all of its kind. Who leaves is just removed from the list. */
+/* front: before all jobs of its kind. A job leaves by being removed from the list. */
 void rank_add(struct rank_queue *t, struct list *link, bool background, bool front);
-/* whose turn it is; NULL: nobody waits */
+/* The job whose turn it is; NULL: no job waits. */
 struct list *rank_first(struct rank_queue *t);
-/* a job has left the queue, to begin */
+/* A job has left the queue, to begin. */
 void rank_begun(struct rank_queue *t, bool background);
 
 #endif

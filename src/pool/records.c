@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-/* NULL: no record has id 0. */
+/* The place of the record with that id; NULL: the id is 0. */
 static struct record_link *records_at(struct records *r, uint64_t id)
 {
 	return id == 0
@@ -78,7 +78,7 @@ struct record_link *records_find(struct records *r, uint64_t id)
 	return l && l->state != RECORD_FREE && l->id == id ? l : NULL;
 }
 
-/* Takes it out of where it is, for a new state. */
+/* Takes the record out of its list, for a new state. */
 static void records_leave(struct records *r, struct record_link *l)
 {
 	if (l->state == RECORD_FREE || records_at(r, l->id) != l)

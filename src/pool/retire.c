@@ -12,7 +12,7 @@ static uint64_t retire_random(uint64_t *random)
 	return z ^ z >> 31;
 }
 
-/* The limit is the most, so that whoever sets it knows the most. */
+/* The jitter only takes off, so that the limit in the options is the most there can be. */
 static uint64_t retire_jitter(uint64_t limit, uint64_t *random)
 {
 	return limit - retire_random(random) % (limit / 10 + 1);

@@ -28,7 +28,7 @@ void sizing_resize(struct sizing *s, uint32_t min, uint32_t max)
 	s->target = s->fixed ? max : bounded(s, s->target);
 }
 
-/* As many as are wanted now: those that work, one for each that waits, and the spare ones. */
+/* How many workers are wanted: those that work, one for each waiting job, and the spare. */
 static uint32_t wanted(const struct sizing *s, const struct sizing_facts *f)
 {
 	return bounded(s, (uint64_t)f->active + f->waiting + s->spare);

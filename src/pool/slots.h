@@ -8,7 +8,7 @@
 
 #include "../base/base.h"
 
-/* BUSY: with a job that was handed off */
+/* BUSY: the worker has a job that was handed off. */
 enum slot_state {
 	SLOT_EMPTY,
 	SLOT_STARTING,
@@ -17,15 +17,15 @@ enum slot_state {
 	SLOT_LEASED,
 	SLOT_ENDING,
 	/*
-	 * its process was killed and does not end; or it has ended, and what it left may still
-	 * live. The place is used for nothing
+	 * The process was killed and does not end; or it has ended, and what it left may still
+	 * live. The place is not used.
 	 */
 	SLOT_UNDEAD,
-	/* out of use, until it replaces a place that is undead */
+	/* The place is out of use, until it replaces an undead one. */
 	SLOT_SPARE,
 	SLOT_STATES
 };
-/* embedded in the supervisor's slot */
+/* A member of the supervisor's slot. */
 struct slot_link {
 	struct list link;
 	enum slot_state state;
@@ -35,19 +35,20 @@ struct slots {
 	uint32_t counts[SLOT_STATES];
 };
 void slots_init(struct slots *s);
-void slots_add(struct slots *s, struct slot_link *l, enum slot_state state); /* a new place */
-/* places that are neither undead nor spare */
+void slots_add(struct slots *s, struct slot_link *l, enum slot_state state); /* adds a new place */
+/* How many places are neither undead nor spare. */
 uint32_t slots_working(const struct slots *s);
 /* ENDING to UNDEAD; a spare place, if there is one, becomes EMPTY for it */
 void slots_undead(struct slots *s, struct slot_link *l);
 /* IDLE: to the bottom of the stack, so that it is the last to get a job */
 void slots_cool(struct slots *s, struct slot_link *l);
-/* IDLE: the coldest. NULL: there is none */
+/* The coldest slot in IDLE. NULL: none is idle. */
 struct slot_link *slots_coldest(struct slots *s);
 /* UNDEAD to EMPTY where the pool is short of places, else to SPARE */
 void slots_revive(struct slots *s, struct slot_link *l, uint32_t workers);
-/* aborts on a move that makes no sense: a bug of ours */
+/* Moves a slot to another state. Aborts on a move that makes no sense: a bug of the library. */
 void slots_move(struct slots *s, struct slot_link *l, enum slot_state to);
-struct slot_link *slots_first(struct slots *s, enum slot_state state); /* IDLE: the warmest. NULL */
+/* the first slot in that state, in IDLE the warmest; NULL */
+struct slot_link *slots_first(struct slots *s, enum slot_state state);
 
 #endif

@@ -13,7 +13,7 @@ static inline uint32_t turns_at(uint32_t first, uint32_t n, uint32_t count)
 {
 	return (first % count + n) % count;
 }
-/* The turn after that of this one. */
+/* The turn that follows the turn of `index`. */
 static inline uint32_t turns_after(uint32_t index) { return index + 1; }
 
 #endif

@@ -36,7 +36,7 @@ static uint64_t place_of(uint64_t word)
 	case SLOT_PAGE_FREE:
 	case SLOT_PAGE_DONE: return PLACE_DONE(sequence);
 	default:
-		/* ASSIGNED, CONDEMNED, or nonsense: not on a lease that nobody is ending */
+		/* on a live lease ASSIGNED, CONDEMNED or nonsense cannot stand there */
 		return 0;
 	}
 }
@@ -89,7 +89,7 @@ static bool cancels_any(const struct lease_watch *w)
 	return any != 0;
 }
 
-/* Its bit is another job's from now on. */
+/* From now on the job's bit is another job's. */
 static void cancels_drop(struct lease_watch *w, uint64_t sequence)
 {
 	*cancels_of(w, sequence) &= ~(UINT64_C(1) << sequence % 64);
@@ -175,7 +175,7 @@ void watch_leaving(struct lease_watch *w, const struct lease_page_entry *entries
 	w->leaving = true;
 	w->changed_ns = now;
 	w->behind = TIME_NEVER;
-	if (w->waits) { /* it will not be begun, or is seen when it was */
+	if (w->waits) { /* the job will not begin, or a later look sees that it has */
 		w->behind = watch_soonest(entries, w->subject, w->subject, now);
 		w->subject = 0;
 		w->waits = false;

@@ -23,52 +23,52 @@
  * in one job for longer than this does not count as about to be back.
  */
 #define LEASE_HOLD_MS 5u
-/* But it is taken back when its worker has begun no job for this long. */
+/* But a lease is taken back when its worker has begun no job for this long. */
 #define LEASE_REST_MS  1u
 #define LEASE_DRAIN_MS 10u /* how long a lease may rest while the pool drains */
 /* DROP: what stands on its slot page makes no sense. STUCK: asked to leave, it does not */
 enum lease_wish { LEASE_GO_ON, LEASE_TAKE_BACK, LEASE_DROP, LEASE_STUCK };
 struct lease_watch {
-	/* the sequence before the first job; when its time is up */
+	/* base: the sequence before the first job. limit_at: when the lease's time is up. */
 	uint64_t base, limit_at;
-	uint64_t looked_ns; /* the last look, or the grant */
-	/* as the last look saw them. place: 2 N while N runs, 2 N + 1 when it is done */
+	uint64_t looked_ns; /* when the last look was, or the grant */
+	/* As the last look saw them. place: 2 N while job N runs, 2 N + 1 when it is done. */
 	uint64_t place, published;
-	uint64_t changed_ns; /* when one of the two was seen to be new */
-	/* the job that the ladder is about, 0: none; since when */
+	uint64_t changed_ns; /* when place or published was last seen to change */
+	/* subject: the job that the ladder is about; 0: none. since: when it became that. */
 	uint64_t subject, since;
-	uint64_t cancel; /* said since the last look, 0: none */
-	/* jobs to be hurried when they begin: a bit each, at sequence % RING_DEPTH */
+	uint64_t cancel; /* the job cancelled since the last look; 0: none */
+	/* Jobs to be hurried when they begin: one bit each, at sequence % RING_DEPTH. */
 	uint64_t cancels[RING_DEPTH / 64];
-	/* the soonest end of a job that waits behind that one; TIME_NEVER: none waits */
+	/* The soonest end of a job that waits behind `subject`. TIME_NEVER: none waits. */
 	uint64_t behind;
-	/* grace_ms: how long the worker may take to leave when it was asked */
+	/* grace_ms: how long the worker may take to leave once it was asked. */
 	uint32_t idle_ms, grace_ms, core_ms, cancel_ms;
 	bool waits, pinned, leaving;
 };
-/* word was read before published */
+/* What a look sees. The word was read before `published`. */
 struct lease_sight {
 	uint64_t word, began_ns, published;
 	const struct lease_page_entry *entries;
 };
-/* with base, limit_at, idle_ms, grace_ms, core_ms and pinned set, and all else zero */
+/* The caller has set base, limit_at, idle_ms, grace_ms, core_ms and pinned. All else is zero. */
 void watch_begin(struct lease_watch *w, uint64_t now);
 enum lease_wish watch_look(
 	struct lease_watch *w, struct ladder *l, const struct lease_sight *sight, uint64_t now);
-/* the worker was asked to leave */
+/* The worker was asked to leave. */
 void watch_leaving(struct lease_watch *w, const struct lease_page_entry *entries, uint64_t now);
-/* the pool drains: explicit ones, too, may rest for LEASE_DRAIN_MS only */
+/* The pool drains: pinned leases, too, may rest only for LEASE_DRAIN_MS. */
 void watch_drain(struct lease_watch *w);
 /* Right before a look: that job was cancelled. It is hurried when it runs, or once it does. */
 void watch_cancel(struct lease_watch *w, uint64_t sequence);
-/* the swap that should condemn was lost: look again */
+/* The supervisor lost the swap that should condemn the job: look again. */
 void watch_lost(struct lease_watch *w);
-/* when to look again; TIME_NEVER */
+/* When to look again. TIME_NEVER: not by time. */
 uint64_t watch_next(const struct lease_watch *w, const struct ladder *l, uint64_t now);
 /* The soonest end of the time of jobs first .. last, if they all began now. */
 uint64_t watch_soonest(
 	const struct lease_page_entry *entries, uint64_t first, uint64_t last, uint64_t now);
-/* the worker has begun a job since `base` */
+/* True: the worker has begun a job since `base`. */
 static inline bool watch_moved(uint64_t base, uint64_t word)
 {
 	return SLOT_PAGE_SEQUENCE(word) > base;

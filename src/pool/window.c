@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MEAN_OF 8                   /* the mean is about so many items old */
-#define LONG_NS UINT64_C(100000000) /* longer ones count as so long: others are seen soon after */
+#define MEAN_OF 8 /* the mean counts about so many items */
+/* Longer run times count as this long, so that other items weigh in soon. */
+#define LONG_NS UINT64_C(100000000)
 
 /* A caller that breaks these rules has a bug. The program must not go on with a wrong order. */
 static void need(bool holds)
@@ -31,7 +32,7 @@ void window_order(struct window *w, struct window_slot *slots, size_t room, uint
 	w->bytes_room = bytes_room;
 }
 
-/* Each item may be long until it was seen to be short. */
+/* An item counts as long until items were seen to be short. */
 void window_adapt(struct window *w, size_t most)
 {
 	w->pace = (struct window_pace){
@@ -53,7 +54,7 @@ static uint64_t wanted(const struct window_pace *p)
 	return by_time < by_bytes ? by_time : by_bytes;
 }
 
-/* By one an item at most, so that the number has doubled when all that is out has ended. */
+/* at_once grows by at most one for each item, so it has doubled when all that is out has ended. */
 void window_measured(struct window *w, uint64_t run_ns, uint64_t bytes)
 {
 	struct window_pace *p = &w->pace;
