@@ -14,7 +14,7 @@ struct listed {
 	size_t max, count;
 };
 
-/* Returns 1 where there is no room for more. */
+/* Returns 1 when there is no room for more. */
 static int add(struct listed *l, pid_t pid)
 {
 	if (l->count < l->max)
@@ -85,7 +85,7 @@ static int wait_any(idtype_t type, pid_t pid, int options, siginfo_t *info)
 		: 0;
 }
 
-/* Returns its pid, if it has ended and nobody knows it. */
+/* Returns the child's pid, if the child has ended and nobody knows it. */
 static pid_t reap_unknown(pid_t pid, bool (*known)(void *context, pid_t pid), void *context)
 {
 	siginfo_t info;
@@ -100,7 +100,7 @@ static pid_t reap_unknown(pid_t pid, bool (*known)(void *context, pid_t pid), vo
  */
 pid_t children_reap_stray(bool (*known)(void *context, pid_t pid), void *context)
 {
-	static pid_t children[CHILDREN_MAX]; /* too large for a stack */
+	static pid_t children[CHILDREN_MAX]; /* static, for it is too large for a stack */
 	siginfo_t info;
 	int r = wait_any(P_ALL, 0, WNOWAIT, &info), n;
 	pid_t reaped;

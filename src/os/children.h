@@ -5,7 +5,7 @@
 
 #include "../base/base.h"
 
-#define CHILDREN_MAX 16384 /* more are not looked at at a time */
+#define CHILDREN_MAX 16384 /* so many children are looked at once at most */
 /*
  * Lists the pids of this process's children, by /proc/self/task/TID/children, else by a walk.
  * Returns how many (at most max).

@@ -37,9 +37,9 @@
 
 #define WAITING         256
 #define STACK_SIZE      16384
-#define NAPS            10 /* as a helper waits before it closes what a worker may have, too */
+#define NAPS            10 /* naps that a helper takes before it closes what workers may have */
 #define NAP_NS          20000000L
-#define MAJOR_MEM       1 /* /dev/null, /dev/zero ... */
+#define MAJOR_MEM       1 /* the major number of /dev/null, /dev/zero ... */
 #define MAJOR_PTS_FIRST 136
 #define MAJOR_PTS_LAST  143
 
@@ -51,7 +51,7 @@ static struct {
 	_Atomic int waiting[WAITING];
 	/* Not 0 while this helper runs: the kernel clears it when the helper has ended. */
 	_Atomic uint32_t busy[CLOSING_HELPERS];
-	_Atomic bool hurry; /* no worker has copies any more: a helper need not wait */
+	_Atomic bool hurry; /* no worker has copies any more, so a helper need not wait */
 	_Alignas(16) unsigned char stacks[CLOSING_HELPERS][STACK_SIZE];
 } closing;
 
@@ -85,7 +85,7 @@ void closing_by(enum closing_way way, _Atomic int pids[CLOSING_HELPERS])
 	closing.helpers = way != CLOSING_PLAIN && helpers_work();
 }
 
-/* ---- may it block? ---- */
+/* ---- whether a close() may block ---- */
 
 static bool queue_is_empty(int fd)
 {
@@ -136,7 +136,7 @@ static bool is_harmless(int fd)
 
 /* ---- the helper ---- */
 
-/* Does not set errno, which belongs to the other thread. */
+/* Makes a system call without setting errno, which belongs to the other thread. */
 static inline long call(long number, long a, long b)
 {
 #if defined(__x86_64__)
@@ -162,7 +162,7 @@ static inline long call(long number, long a, long b)
 #endif
 }
 
-/* True: it has closed a file. */
+/* Closes files that wait. True: it has closed one. */
 static inline bool close_those(bool all)
 {
 	bool some = false;
@@ -253,7 +253,7 @@ int closing_socket(int fd)
 	return close_fd(fd);
 }
 
-/* ours: a socket of the library's own, for whose end some process waits */
+/* ours: the library's own socket, for whose end some process waits. */
 static int close_here_or_there(int fd, bool ours)
 {
 	int saved = errno;

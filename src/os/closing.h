@@ -12,8 +12,8 @@
 
 #include <stdint.h>
 
-#define CLOSING_NAME    "brood-close" /* what ps calls the helper */
-#define CLOSING_HELPERS 4             /* at a time */
+#define CLOSING_NAME    "brood-close" /* the helper's name in ps */
+#define CLOSING_HELPERS 4             /* so many helpers run at once at most */
 /*
  * How this process does a close() that may block. PLAIN: it closes, and waits. CHILD: a child of
  * this process closes, and SIGCHLD tells of its end. SIBLING: a child of the parent closes, so that
@@ -23,7 +23,7 @@ enum closing_way { CLOSING_PLAIN, CLOSING_CHILD, CLOSING_SIBLING };
 /* pids: the pids of the last helpers are written here; NULL only with CLOSING_PLAIN. */
 void closing_by(enum closing_way way, _Atomic int pids[CLOSING_HELPERS]);
 
-int closing_fd(int fd); /* any descriptor; returns -1, as close_fd() does */
+int closing_fd(int fd); /* closes any descriptor; returns -1, as close_fd() does */
 /* An AF_UNIX socket of the library's own: only a descriptor in its queue may block. Returns -1. */
 int closing_pair_end(int fd);
 /*

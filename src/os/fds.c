@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#define FIRST 3 /* 0-2 are never closed */
+#define FIRST 3 /* the first number that may be closed: 0-2 never are */
 
 struct keep {
 	int fds[FDS_KEEP_MAX];

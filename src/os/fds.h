@@ -18,7 +18,7 @@ int fds_close_all_but(const int *keep, size_t keep_count);
  */
 int fds_count(void);
 int fds_cloexec(int fd, bool on);
-int fds_dup_above(int fd, int min); /* F_DUPFD_CLOEXEC */
+int fds_dup_above(int fd, int min); /* duplicates by F_DUPFD_CLOEXEC */
 /*
  * Returns the same file on a number that is not 0-2. Closes fd when the file had to move, and when
  * it could not. A negative fd is returned as it is. Else -errno.

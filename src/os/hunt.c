@@ -8,7 +8,7 @@
 
 #include <signal.h>
 
-#define SET_SIZE    32768 /* a power of two */
+#define SET_SIZE    32768 /* the set's size: a power of two */
 #define FREEZES_MAX 50
 #define FEW         16
 
@@ -17,7 +17,7 @@ struct hunter {
 	void *context;
 	pid_t self;
 	int met, count;      /* met: new processes in this walk; count: processes in the set */
-	int killed, refused; /* killed: only those that are not in the set */
+	int killed, refused; /* killed: counts only processes that are not in the set */
 };
 
 /* The processes met in this hunt. Static, because guard and supervisor must not allocate now. */
@@ -63,7 +63,7 @@ static int meet(void *context, int pid)
 	if (pid <= 1 || pid == h->self || !h->prey(h->context, pid))
 		return 0;
 	if (proc_stat(pid, &stat) == 0 && stat.doomed)
-		return 0; /* it cannot fork any more */
+		return 0; /* the process cannot fork any more */
 	place = place_of(pid);
 	if (*place == pid)
 		return 0;

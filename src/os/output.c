@@ -43,9 +43,9 @@ struct stream {
 };
 
 static struct {
-	/* with true it changes nothing and returns the present state; NULL: no such runtime */
+	/* Called with true it only returns the present state. NULL: there is no such runtime. */
 	bool (*synchronised)(bool on);
-	struct stream streams[4]; /* the first is std::cout */
+	struct stream streams[4]; /* streams[0] is std::cout */
 } runtime;
 
 bool output_streams = true;

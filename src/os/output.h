@@ -9,10 +9,10 @@
 
 #include <stdbool.h>
 
-void output_flush(void); /* flushes all of it */
+void output_flush(void); /* flushes all of these buffers */
 /* Flushes stdout and C++'s own streams. Makes no system call where no text waits. */
 void output_flush_standard(void);
-/* The program has C++'s own streams, or nobody has looked yet. */
+/* The program has C++'s own streams, or that is not known yet. */
 extern bool output_streams;
 /* Call it after an object was loaded, which may have brought the C++ runtime. */
 void output_look(void);

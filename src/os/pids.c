@@ -10,9 +10,9 @@
 
 #define NEWBORN_MAX 100000
 #define CHASES_MAX  100
-#define PID_LIMIT   (sizeof(long) > 4 ? 4194304 : 32768) /* the kernel's own limit */
+#define PID_LIMIT   (sizeof(long) > 4 ? 4194304 : 32768) /* the kernel's own limit on pids */
 
-/* ---- hidepid ---- */
+/* ---- hidepid, which hides other users' processes ---- */
 
 /* The fifth field of mountinfo is the mount's place. The last mount at a place is on top. */
 static int look_at_mount(void *context, const char *line)
@@ -21,14 +21,15 @@ static int look_at_mount(void *context, const char *line)
 	char place[8];
 
 	if (sscanf(line, "%*s %*s %*s %*s %7s", place) == 1 && strcmp(place, "/proc") == 0)
-		/* 0, 1, off, noaccess; or no value */
+		/* The values 0, 1, off, noaccess, or none: nothing is hidden. */
 		*(bool *)context = value && !strchr("01on", value[strlen("hidepid=")]);
 	return 0;
 }
 
 bool pids_hidden(void)
 {
-	static pid_t asked; /* the pid that asked: after a fork the child asks again */
+	/* the pid of the process that asked: after a fork the child asks again */
+	static pid_t asked;
 	static bool answer;
 	bool hides = false;
 
@@ -43,7 +44,7 @@ bool pids_hidden(void)
 	return answer;
 }
 
-/* ---- the walk ---- */
+/* ---- the walk over all processes ---- */
 
 /* Returns 0 if /proc does not tell. */
 static pid_t last_pid(void)

@@ -19,10 +19,10 @@
 
 typedef int pids_each_fn(void *context, int pid);
 struct pids_walk {
-	bool complete; /* no process was missed */
+	bool complete; /* true: no process was missed */
 	int error;     /* 0 or -errno */
 };
-void pids_begin(void); /* processes older than this one are not looked for */
+void pids_begin(void); /* From now on, processes older than this one are not looked for. */
 /*
  * Calls `each` for every pid, as long as it answers 0. Where all numbers are tried, `each` also
  * gets numbers without a process.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proc.c - reads what /proc says of processes and threads, and the oom_score_adj, which marks those
- * of workers (os/mark.h has the other mark).
+ * proc.c - reads what /proc says of processes and threads, and the oom_score_adj, which marks
+ * workers (os/mark.h has the other mark).
  */
 #include "proc.h"
 #include "procfs.h"
@@ -179,7 +179,7 @@ static int name_thread(void *context, int tid)
 	size = procfs_read(procfs_task_path(path, tid, "comm"), name, sizeof name);
 	if (size <= 0)
 		return 0;
-	name[size - 1] = '\0'; /* cuts the newline */
+	name[size - 1] = '\0'; /* cuts the newline at the end */
 	n->used += (size_t)snprintf(
 		n->text + n->used, n->size - n->used, "%s%s", n->count++ ? ", " : "", name);
 	n->used = MIN(n->used, n->size - 1);

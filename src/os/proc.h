@@ -42,7 +42,7 @@ int proc_thread_names(char *text, size_t size);
  * engine made.
  */
 #define PROC_OOM_MARK 167
-int proc_oom_score_adj(pid_t pid, int *ret_adj); /* pid 0: this process */
+int proc_oom_score_adj(pid_t pid, int *ret_adj); /* pid 0: asks for this process */
 int proc_set_oom_score_adj(int adj);
 
 #endif

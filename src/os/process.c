@@ -90,7 +90,7 @@ static long clone3_raw(int *pidfd, void *tid)
 
 static long clone_raw(int *pidfd, void *tid)
 {
-	unsigned long flags = RAW_FLAGS; /* the low byte is the exit signal, 0 */
+	unsigned long flags = RAW_FLAGS; /* the low byte is the exit signal: 0, for none */
 
 #if defined(__s390__) || defined(__CRIS__)
 	return syscall(SYS_clone, NULL, flags, pidfd, tid, 0);

@@ -28,7 +28,7 @@ enum process_spawn { PROCESS_AUTO, PROCESS_CLONE3, PROCESS_CLONE, PROCESS_FORK }
  */
 pid_t process_spawn(enum process_spawn *inout_way, int *ret_pidfd);
 
-int process_pidfd_open(pid_t pid); /* fd or -errno */
+int process_pidfd_open(pid_t pid); /* returns the fd, or -errno */
 /*
  * Signals by pidfd, or with pidfd -1 by kill(). Carries no value: a value would need room in a
  * queue of the kernel, which may be full. Returns 0 or -errno; -ESRCH only says that the process

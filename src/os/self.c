@@ -12,11 +12,12 @@
 #include <sched.h>
 #include <sys/resource.h>
 
-#define NUMBERS 1024 /* a new file gets the lowest free number, so a leak shows up here */
-#define MOMENTS 50   /* of 0.1 ms each: longer than a thread takes to leave the kernel */
+/* A new file gets the lowest free number, so a leak shows up below this one. */
+#define NUMBERS 1024
+#define MOMENTS 50 /* moments of 0.1 ms each: longer than a thread takes to leave the kernel */
 
 static struct {
-	int fd; /* an open file of /proc/self/stat */
+	int fd; /* the open file /proc/self/stat */
 	struct identity identity;
 	bool kept, tasks_hidden, files_hidden;
 } self;

@@ -9,7 +9,7 @@
 #ifndef BROOD_OS_SELF_H
 #define BROOD_OS_SELF_H
 
-/* A set: what this process cannot count. */
+/* A set of what this process cannot count. */
 enum self_blind { SELF_BLIND_THREADS = 1, SELF_BLIND_FILES = 2 };
 
 /* Call it before code that may hide /proc: opens the files that are needed later. */

@@ -28,7 +28,8 @@ struct walk {
 	pid_t self, own;
 	int killed, found;
 	uint64_t filter[FILTER_BITS / 64];
-	pid_t hidden[HIDDEN_MAX]; /* killed, and perhaps not dead yet: nothing can tell */
+	/* processes that were killed and may not be dead yet: nothing can tell */
+	pid_t hidden[HIDDEN_MAX];
 	size_t hidden_count;
 };
 
@@ -125,8 +126,8 @@ static int kill_one(void *context, int pid)
 	if (r < 0 ? r == -ESRCH || session < 0 : s.doomed || !wanted(w, s.session))
 		return 0;
 	/*
-	 * For want of fds or memory nothing can be read now: the session that getsid() told a
-	 * moment ago must do.
+	 * Without fds or memory nothing can be read now, so the session that getsid() told a moment
+	 * ago must do.
 	 */
 	r = r < 0 ? process_signal(-1, pid, SIGKILL) : kill_checked(&s);
 	w->killed += r == 0;

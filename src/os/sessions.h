@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sessions.h - the processes of a session. */
+/* sessions.h - kills the processes of a session. */
 #ifndef BROOD_OS_SESSIONS_H
 #define BROOD_OS_SESSIONS_H
 

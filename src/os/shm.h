@@ -3,7 +3,7 @@
 #ifndef BROOD_OS_SHM_H
 #define BROOD_OS_SHM_H
 #include "../base/base.h"
-void *shm_anonymous(size_t size); /* MAP_SHARED|MAP_ANONYMOUS, zeroed; NULL: no memory */
+void *shm_anonymous(size_t size); /* maps MAP_SHARED|MAP_ANONYMOUS, zeroed; NULL: no memory */
 /* MADV_WIPEONFORK: a forked child reads zeros there. */
 int shm_wipe_on_fork(void *page, size_t size);
 /*

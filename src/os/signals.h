@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* signals.h - dispositions, masks, signalfd. */
+/* signals.h - signal handlers and their saved state, masks, signalfd. */
 #ifndef BROOD_OS_SIGNALS_H
 #define BROOD_OS_SIGNALS_H
 

@@ -11,7 +11,7 @@
 
 #define SOCKETS_FDS_MAX 36
 
-int sockets_pair(int type, int ret_fds[2]); /* AF_UNIX, close-on-exec, blocking */
+int sockets_pair(int type, int ret_fds[2]); /* makes an AF_UNIX pair: close-on-exec, blocking */
 /*
  * Sends one message; tries again after EINTR. Returns the bytes sent or -errno. -EAGAIN: the queue
  * is full; -ETOOMANYREFS, -ENOBUFS, -ENOMEM: try later; -EPIPE, -ECONNRESET: the peer is gone.

@@ -17,7 +17,7 @@
  * program's own handler that prints a backtrace. Pages that no handler touches cost no memory.
  */
 #define ALTERNATE_ROOM (24u << 10)
-#define ALTERNATE_MIN  (8u << 10) /* where the kernel does not tell how much it saves */
+#define ALTERNATE_MIN  (8u << 10) /* the size where the kernel does not tell how much it saves */
 
 /* low: the end of the mapping below the stack. Both 0: not noted. */
 static struct {
@@ -55,7 +55,7 @@ int stack_note(void)
 	noted.low = noted.top = 0;
 	if (r < 0)
 		return r;
-	if (name < s.here || name >= s.top) /* or it was not found: then top is 0 */
+	if (name < s.here || name >= s.top) /* the stack was not found: then top is 0 */
 		return -ENOENT;
 	noted.low = s.low;
 	noted.top = s.top;

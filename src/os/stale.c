@@ -12,7 +12,7 @@
 #include <sys/sysmacros.h>
 
 #define FIRST      3
-#define ROOM       64 /* at least this many numbers stay free for files of jobs */
+#define ROOM       64 /* At least this many numbers stay free for files of jobs. */
 #define LOCKED_MAX 512
 /* How many numbers are tried one by one where there is no /proc. */
 #define NO_PROC_MAX 65536
@@ -30,7 +30,7 @@ struct survey {
 	bool short_of_memory;
 };
 
-/* ---- looking ---- */
+/* ---- which files are open ---- */
 
 static int see(void *context, int fd)
 {
@@ -144,7 +144,7 @@ static void look_at_each(struct survey *v, const int *keep, size_t keep_count)
 		lock_brothers(v);
 }
 
-/* ---- deciding ---- */
+/* ---- which files get a stand-in ---- */
 
 static int by_number(const void *a, const void *b)
 {
@@ -206,7 +206,7 @@ static int make_refusing_file(void)
 		return file;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", file);
 	fd = open(path, O_PATH | O_CLOEXEC);
-	if (fd < 0) /* no /proc: no plain file is sure to exist */
+	if (fd < 0) /* without /proc, no plain file is sure to exist */
 		fd = open("/dev/null", O_PATH | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
@@ -217,7 +217,7 @@ static int make_refusing_socket(void)
 
 	if (fd < 0)
 		return -errno;
-	shutdown(fd, SHUT_RDWR); /* refuses even when a job connects it */
+	shutdown(fd, SHUT_RDWR); /* the socket refuses even when a job connects it */
 	return fd;
 }
 
@@ -275,7 +275,7 @@ void stale_free(struct stale *s)
 	*s = (struct stale){ 0 };
 }
 
-/* ---- in the processes ---- */
+/* ---- the stand-ins in the processes ---- */
 
 /* A number without a stand-in is closed and stays free. */
 static void take_place(struct stale *s, struct stale_file *f)
@@ -311,7 +311,7 @@ size_t stale_keep_in_supervisor(const struct stale *s, int *keep)
 		if (s->files[i].stands || s->files[i].locked)
 			keep[n++] = s->files[i].fd;
 	if (s->locked > 0 && s->refusing_file >= 0)
-		/* the workers put stand-ins in the places of locked files */
+		/* in place of a locked file, workers have a copy of this one */
 		keep[n++] = s->refusing_file;
 	return n;
 }

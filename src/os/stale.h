@@ -30,20 +30,21 @@ struct stale_file {
 	int fd;
 	bool socket;
 	bool locked; /* the file stays open in the supervisor */
-	bool stands; /* workers have a stand-in */
+	bool stands; /* workers have a stand-in for the file */
 };
 
 struct stale {
-	struct stale_file *files; /* sorted by number */
+	struct stale_file *files; /* an array, sorted by number */
 	size_t count;
-	size_t standing, locked; /* how many of the files stand, and are locked */
+	/* how many of the files have a stand-in, and how many are locked */
+	size_t standing, locked;
 	/*
 	 * How many have a number below 1,024 and no stand-in: workers need room for these numbers.
 	 */
 	size_t crowded;
 	/* How many have a number from 1,024 on that a worker's file may get. */
 	size_t high;
-	/* the stand-ins are copies of these two; -1: not needed */
+	/* The stand-ins are copies of these two. -1: not needed. */
 	int refusing_file, refusing_socket;
 };
 
@@ -53,9 +54,9 @@ struct stale {
  * many files have fcntl locks.
  */
 int stale_survey(struct stale *ret, const int *keep, size_t keep_count);
-/* closes the originals; also valid for a zeroed struct */
+/* Closes the originals of the stand-ins. Also valid for a zeroed struct. */
 void stale_free(struct stale *s);
-/* at most this many are open in the supervisor */
+/* At most this many files are open in the supervisor for this. */
 static inline size_t stale_open(const struct stale *s)
 {
 	return s->standing + s->locked > 0 ? s->standing + s->locked + 2 : 0;

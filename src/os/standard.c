@@ -6,7 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#define FLAGS (O_NONBLOCK | O_APPEND | O_ASYNC | O_DIRECT) /* the flags that F_SETFL sets */
+#define FLAGS (O_NONBLOCK | O_APPEND | O_ASYNC | O_DIRECT) /* The flags that F_SETFL sets. */
 
 void standard_look(struct standard *s)
 {

@@ -16,20 +16,20 @@
 
 #include "../base/base.h"
 
-#define STANDARD_FILES 2 /* stdout, stderr */
+#define STANDARD_FILES 2 /* the two files: stdout, stderr */
 
 struct standard {
-	int start[STANDARD_FILES]; /* the flags at the start; -1: not open */
+	int start[STANDARD_FILES]; /* the flags at the start; -1: the file is not open */
 	int noted[STANDARD_FILES];
-	bool own[STANDARD_FILES]; /* true: the file is shared with no other process */
+	bool own[STANDARD_FILES]; /* true: no other process shares the file */
 	bool is_noted;
 };
 
 void standard_look(struct standard *s);     /* reads the flags, at the start or now */
-void standard_open_own(struct standard *s); /* in a worker: opens the files anew */
+void standard_open_own(struct standard *s); /* called in a worker: opens the files anew */
 bool standard_is_shared(const struct standard *s);
 void standard_note(struct standard *s); /* notes the flags of shared files; async-signal-safe */
-/* notes the flags of the worker's own files, as worker_init left them */
+/* Notes the flags of the worker's own files, as worker_init left them. */
 void standard_note_own(struct standard *s);
 /* Puts back the flags of one file: 0: stdout, 1: stderr. */
 void standard_put_back(const struct standard *s, int file);

@@ -27,8 +27,8 @@ void stdlog_open(struct stdlog *l)
 }
 
 /*
- * For a pipe that could not be opened anew: POLLOUT promises room for PIPE_BUF bytes, and lines are
- * shorter.
+ * True: a pipe that could not be opened anew has room. POLLOUT promises room for PIPE_BUF bytes,
+ * and lines are shorter.
  */
 static bool has_room(int fd)
 {

@@ -11,7 +11,9 @@ struct stdlog {
 	int fd;
 	bool own, socket;
 };
-void stdlog_open(struct stdlog *l);                                /* before the first fork */
-int stdlog_write(struct stdlog *l, const char *line, size_t size); /* 0; -EAGAIN: dropped */
+/* called before the first fork */
+void stdlog_open(struct stdlog *l);
+/* returns 0; -EAGAIN: the line was dropped */
+int stdlog_write(struct stdlog *l, const char *line, size_t size);
 void stdlog_close(struct stdlog *l);
 #endif

@@ -28,7 +28,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { SYSCALLS_ALLOW = 0, SYSCALLS_BLOCK = 1 }; /* the kernel's numbers */
+/* the selector's values, as the kernel defines them */
+enum { SYSCALLS_ALLOW = 0, SYSCALLS_BLOCK = 1 };
 /* The kernel reads it at each system call of the watched thread. */
 extern _Atomic unsigned char syscalls_selector;
 
@@ -50,12 +51,12 @@ void syscalls_forget(void);
  * Called before the first system call is made; async-signal-safe, and keeps errno. NULL: not set.
  */
 extern void (*volatile syscalls_before_first)(void);
-extern volatile sig_atomic_t syscalls_watched; /* this thread is watched */
+extern volatile sig_atomic_t syscalls_watched; /* true: this thread is watched */
 
 void syscalls_begin(void);
 /* True: the code since syscalls_begin() made a system call, or this cannot be known. */
 bool syscalls_end(void);
-void syscalls_note(void); /* counts as a system call; async-signal-safe */
+void syscalls_note(void); /* counts a system call; async-signal-safe */
 
 static inline unsigned char syscalls_allow(void)
 {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #ifdef DLFO_STRUCT_HAS_EH_DBASE
-/* the library may run with an older C library than it was built with */
+/* The library may run with an older C library than it was built with. */
 #pragma weak _dl_find_object
 #endif
 

@@ -8,8 +8,9 @@
 #ifndef BROOD_OS_TEXT_H
 #define BROOD_OS_TEXT_H
 #include <stdbool.h>
-int text_snapshot(void);            /* 0 or -ENOMEM; a second call replaces the first */
-bool text_callable(const void *fn); /* thread-safe */
-/* it lies in the program itself, not in a library: it stays callable. Thread-safe */
+/* returns 0 or -ENOMEM; a second call replaces the first one's notes */
+int text_snapshot(void);
+bool text_callable(const void *fn); /* true: fn may be called; thread-safe */
+/* True: fn lies in the program itself, not in a library, so it stays callable. Thread-safe. */
 bool text_in_program(const void *fn);
 #endif

@@ -28,10 +28,10 @@
 #define PREFIX_MAX 64
 
 static struct {
-	char *area; /* NULL: the kernel was not told */
+	char *area; /* NULL: the kernel was not told of an area */
 	char prefix[PREFIX_MAX];
 	size_t suffix_at;
-	pid_t comm_pid; /* the process that has set its comm name */
+	pid_t comm_pid; /* the process whose comm name was set */
 } title;
 
 static char nowhere;
@@ -61,7 +61,7 @@ static int read_layout(struct prctl_mm_map *ret)
 
 	if (!at || strlen(at) < 4)
 		return -ENOTSUP;
-	at += 3; /* skips the state letter */
+	at += 3; /* skips the state letter and its spaces */
 	for (int i = 4; i < STAT_FIELDS; i++)
 		at = procfs_number(at, &fields[i]);
 	memset(ret, 0, sizeof *ret);

@@ -11,7 +11,7 @@ int title_init(const char *name);
  * Sets the title to "PREFIX: text", cut to fit; also the comm name, unless `comm` was set already.
  */
 void title_set(const char *text);
-void title_set_comm(const char *comm); /* at most 15 bytes */
+void title_set_comm(const char *comm); /* cuts the name to 15 bytes */
 /*
  * Sets the text behind the title, without a system call. A new suffix replaces the old one; ""
  * removes it.
