@@ -129,7 +129,7 @@ static int wait_events(struct loop *loop, int timeout)
 	return -EAGAIN;
 }
 
-/* False: the loop is to stop. */
+/* False: the loop shall stop. */
 static bool settle(struct loop *loop)
 {
 	if (loop->settle && !loop->stop)
@@ -155,7 +155,7 @@ int loop_run(struct loop *loop)
 			busy = 0;
 		else if (n == 0 || (n > 0 && ++busy >= ROUNDS_MAX)) {
 			busy = 0;
-			/* what has come counts before the time that is up */
+			/* Events that have come count before timers whose time is up. */
 			if (!settle(loop))
 				break;
 			run_timers(loop, before);

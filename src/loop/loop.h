@@ -27,9 +27,9 @@ struct source {
 	int fd;
 	uint32_t events;
 	source_fn *on;
-}; /* embedded in its owner */
+}; /* a member of its owner */
 struct timer {
-	struct heap_node node; /* node.key: when it fires */
+	struct heap_node node; /* node.key: when the timer fires */
 	timer_fn *on;
 };
 
@@ -46,8 +46,8 @@ struct loop {
 };
 
 /*
- * timers: how many can run at once without more memory. Beyond that timer_set() asks for memory,
- * and aborts where there is none.
+ * timers: how many can run at once without more memory. Beyond that, timer_set() asks for memory,
+ * and aborts if there is none.
  */
 int loop_init(struct loop *loop, size_t timers);
 /* Closes the epoll fd and frees the memory. The sources still belong to their owners. */
@@ -77,13 +77,16 @@ static inline void timer_stop(struct loop *loop, struct timer *timer)
 {
 	heap_remove(&loop->timers, &timer->node);
 }
-/* TIME_NEVER stops it. */
+/* Sets the timer. TIME_NEVER stops it. */
 static inline void timer_set(struct loop *loop, struct timer *timer, uint64_t when)
 {
 	if (when == TIME_NEVER)
 		timer_stop(loop, timer);
 	else if (heap_insert(&loop->timers, &timer->node, when) < 0)
-		/* more timers run than loop_init() has room for, and no memory: our own bug */
+		/*
+		 * More timers run than loop_init() made room for, and there is no memory: a bug of
+		 * the library.
+		 */
 		abort();
 }
 /* Runs until loop->stop is set. Returns 0 or -errno. */
