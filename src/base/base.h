@@ -34,7 +34,7 @@ struct list {
 static inline void list_init(struct list *l) { l->next = l->prev = l; }
 static inline bool list_empty(const struct list *l) { return l->next == l; }
 
-/* first, when `after` is the head */
+/* Inserts l behind `after`; as the first if `after` is the head. */
 static inline void list_insert(struct list *l, struct list *after)
 {
 	l->prev = after;
@@ -71,7 +71,7 @@ static inline uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-/* `ns` after `start`; what cannot be told is never. */
+/* The time `ns` after `start`; TIME_NEVER if it is too late to be told. */
 static inline uint64_t time_after_ns(uint64_t start, uint64_t ns)
 {
 	return ns > TIME_NEVER - start ? TIME_NEVER : start + ns;
@@ -84,8 +84,8 @@ static inline uint64_t time_after_ms(uint64_t start, uint32_t ms)
 }
 
 /*
- * What poll() and epoll_wait() want for "until `when`": rounded up, so that a timer never comes
- * early; -1 for never.
+ * The time-out for poll() and epoll_wait() until `when`. It is rounded up, so that a timer never
+ * comes early; -1: never.
  */
 static inline int time_poll_ms(uint64_t now, uint64_t when)
 {
@@ -99,7 +99,7 @@ static inline int time_poll_ms(uint64_t now, uint64_t when)
 	return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 
-static inline int close_fd(int fd) /* keeps errno; always returns -1: fd = close_fd(fd) */
+static inline int close_fd(int fd) /* keeps errno; always returns -1, for fd = close_fd(fd) */
 {
 	int saved = errno;
 

@@ -14,19 +14,19 @@
 struct heap_node {
 	uint64_t key;
 	size_t index;
-}; /* index: place + 1; 0: in no heap */
+}; /* index: the node's place + 1; 0: the node is in no heap */
 struct heap {
 	struct heap_node **nodes;
 	size_t count, capacity;
 };
 
-/* 0 or -ENOMEM; `capacity` insertions cannot fail */
+/* Returns 0 or -ENOMEM. After it, `capacity` insertions cannot fail. */
 int heap_init(struct heap *h, size_t capacity);
 void heap_free(struct heap *h);
-/* 0 or -ENOMEM; a node that is in moves to its new key */
+/* Inserts the node; a node in the heap moves to its new key. 0 or -ENOMEM. */
 int heap_insert(struct heap *h, struct heap_node *n, uint64_t key);
-void heap_remove(struct heap *h, struct heap_node *n); /* does nothing to a node in no heap */
-struct heap_node *heap_first(const struct heap *h);    /* NULL when empty */
+void heap_remove(struct heap *h, struct heap_node *n); /* does nothing if the node is in no heap */
+struct heap_node *heap_first(const struct heap *h);    /* returns NULL if the heap is empty */
 static inline bool heap_contains(const struct heap_node *n) { return n->index != 0; }
 
 #endif

@@ -39,7 +39,7 @@ static size_t literal_end(const char *text, size_t at)
 	return text[at] ? at + 1 : at;
 }
 
-/* Where the commas between a macro's arguments stand: the last `room` of them, oldest first. */
+/* Where the commas between a macro's arguments are: the last `room` of them, oldest first. */
 static size_t commas_of(const char *text, size_t *commas, size_t room, size_t *ret_first)
 {
 	size_t count = 0;

@@ -7,8 +7,8 @@
 
 #include <stdint.h>
 
-#define INTERN_NAME_MAX 64 /* bytes of a name with its NUL; a longer one is cut */
-/* functions that get a name of their own; later ones are "?" */
+#define INTERN_NAME_MAX 64 /* The bytes of a name with its NUL. A longer name is cut. */
+/* So many functions get a name of their own. Later ones are called "?". */
 #define INTERN_FUNCTIONS_MAX 4096u
 
 /*
