@@ -49,6 +49,8 @@ static void never_all_at_once(void)
 	CHECK_EQ(brood_start(&options, &brood), 0);
 	CHECK(WAIT_UNTIL(pool_stats(brood).ready == 1, 10000));
 	CHECK_EQ(brood_wait_ready(brood, 0), -ETIMEDOUT);
+	/* the second one has its number: else the one that is born for the first would take it */
+	CHECK(WAIT_UNTIL(atomic_load(&order()->count) == 2, 10000));
 	kill(atomic_load(&order()->first), SIGKILL);
 	CHECK(WAIT_UNTIL(atomic_load(&order()->count) == 3, 10000));
 	sem_post(&order()->second);
