@@ -19,8 +19,9 @@ static int agree(enum message_type type)
 	uint64_t died = page ? atomic_load(&page->died) : 0;
 
 	(void)type;
+	/* those that were born and have not died, with the replacements that are ready already */
 	if (died > 0)
-		CHECK_LE(died + atomic_load(&page->ready), STAGE_WORKERS);
+		CHECK_LE(died + atomic_load(&page->ready), atomic_load(&page->spawned));
 	atomic_fetch_add(looks, 1);
 	return 0;
 }
