@@ -85,6 +85,9 @@ bool strays_is_jobs(struct supervisor *s, pid_t pid)
 		stat.session != self.session;
 }
 
+/* A helper has its name long before this many ticks of 10 ms have passed. */
+#define BEGINNING_TICKS 20u
+
 /* True: the process is a helper that closes files that may block. */
 static bool is_closer(const struct proc_stat *stat)
 {
@@ -260,9 +263,15 @@ static bool end_closer(const struct supervisor *s, pid_t pid)
 {
 	struct proc_stat stat;
 
-	/* The helper may be long gone, and an orphan of the engine may have its number. */
-	if (pid <= 0 || proc_stat(pid, &stat) < 0 || stat.ppid != s->pid || !is_closer(&stat))
+	if (pid <= 0 || proc_stat(pid, &stat) < 0 || stat.ppid != s->pid)
 		return false;
+	/*
+	 * The helper may be long gone, and another orphan of the engine may have its number. But a
+	 * helper that has only begun has no name yet: look again.
+	 */
+	if (!is_closer(&stat))
+		return proc_same_program(pid) &&
+			stat.start_ticks + BEGINNING_TICKS >= proc_boot_ticks();
 	process_signal(-1, pid, SIGKILL);
 	return true;
 }
