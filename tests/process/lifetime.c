@@ -193,7 +193,7 @@ static void guard_replaced(void)
 		CHECK(WAIT_UNTIL(
 			proc_guard(supervisor) > 0 && proc_guard(supervisor) != guard, 5000));
 	}
-	CHECK_EQ(pool_stats(brood).guard_deaths, 3);
+	CHECK(WAIT_UNTIL(pool_stats(brood).guard_deaths == 3, 10000));
 	POOL_CALL(brood, job_nothing);
 	pool_stop(brood);
 }
