@@ -2,7 +2,7 @@
 /*
  * size.c - brings the pool to the size that pool/sizing.c decides. A pool grows by taking spare
  * places into use; births follow. It shrinks at its idle workers, the coldest first. A worker that
- * has a job or a lease keeps it: such a worker ends when it is idle again.
+ * has a job or a lease keeps the job or lease, and ends after it, before it gets the next one.
  */
 #include "size.h"
 #include "lease_watch.h"
