@@ -50,12 +50,12 @@
  *   Channel    Verdicts and log lines arrive on the supervisor's channel. Each call that waits
  *              reads the channel for all threads; so do the dispatch calls and brood_take(). These
  *              calls may call the log callback. So may brood_open() and brood_give(), and, while
- *              the supervisor's socket is full, brood_cancel(), brood_set_init_data(),
- *              brood_reload() and the brood_notify_...() calls. Hold no lock in them that the log
- *              callback takes.
+ *              the supervisor's socket is full, the brood_cancel(), brood_set_init_data(),
+ *              brood_reload() and brood_notify_...() calls and brood_queue_cancel(). Hold no lock
+ *              in them that the log callback takes.
  *   Stopped    After brood_stop() these still work: brood_fetch(), brood_wait(), brood_id(),
- *              brood_release(), brood_stats(), brood_rearm(), and the calls that take results, or
- *              end a queue or a lease.
+ *              brood_tag(), brood_release(), brood_stats(), brood_pool_stats(), brood_rearm(), and
+ *              the calls that take results, or end a queue or a lease.
  */
 #ifndef BROOD_H
 #define BROOD_H
@@ -325,7 +325,7 @@ enum brood_flags {
 	BROOD_NO_CORE = 1 << 2,        /* workers never dump core */
 	BROOD_ACCOUNT_CPU = 1 << 3,    /* CPU time of each job: 1.5 us a job. Since 0.2.0 */
 	BROOD_ACCOUNT_MEMORY = 1 << 4, /* peak memory of each job: 30 us a job. Since 0.2.0 */
-	/* Since 0.3.0. A worker goes on after a pinned lease. Else it ends, with what it learned */
+	/* Since 0.3.0. After a pinned lease the worker goes on; else it ends, and its memory */
 	BROOD_LEASE_REUSE = 1 << 5,
 	/* Since 0.3.0. A worker that retires ends before its replacement begins, not after */
 	BROOD_OLD_FIRST = 1 << 6,
@@ -351,7 +351,10 @@ enum brood_rights_set {
 	BROOD_RIGHTS_NO_NEW_PRIVS = 1 << 7 /* PR_SET_NO_NEW_PRIVS */
 };
 
-/* A resource limit, by its RLIMIT_ number; not DATA, STACK or CORE, which pool options set. */
+/*
+ * A resource limit, by its RLIMIT_ number. -EINVAL: DATA, STACK and CORE, which pool options set,
+ * and LOCKS, which the library uses. Since: 0.3.0.
+ */
 struct brood_limit {
 	int resource;
 	uint32_t reserved;
@@ -531,7 +534,7 @@ struct brood_options {
 	 */
 	const char *pool_name; /* the first pool's; NULL: "main" */
 	const struct brood_pool_options *const *pools;
-	size_t pools_count; /* at most BROOD_POOLS_MAX */
+	size_t pools_count; /* at most BROOD_POOLS_MAX pools in all, the first included */
 };
 
 /*
@@ -559,14 +562,17 @@ BROOD_PUBLIC int brood_start(
 /*
  * A pool by its name, for the options of jobs, queues and leases that name one.
  * Parameters: name: of brood_options.pool_name or brood_pool_options.name; NULL: the first pool.
+ *   In the options of a job, a queue or a lease a pool of NULL means the default pool. So check the
+ *   pointer: else a misspelled name chooses that pool silently.
  * Returns: the pool; the library's, for life. NULL: an error, in errno.
  * Errors: in errno: EINVAL, EPERM; ENOENT: there is no pool of that name. Since: 0.3.0.
  */
 BROOD_PUBLIC struct brood_pool *brood_pool(struct brood *brood, const char *name) BROOD_NOEXCEPT;
 
 /*
- * Waits until every slot of every pool has had a ready worker. From then on the call returns 0 at
- * once.
+ * Waits until each pool has had the workers that it begins with, all of them ready. A fixed pool
+ * begins with `workers`, an elastic one with the larger of workers_min and spare, one on demand
+ * with none. From then on the call returns 0 at once.
  * Returns: 0.
  * Errors: -ESHUTDOWN, -ENOTCONN, and
  *   -ETIMEDOUT  some slot had no ready worker in time
@@ -633,7 +639,7 @@ enum brood_priority {
  */
 enum brood_retry {
 	BROOD_RETRY_OUTSIDE = 1 << 0, /* crashed, detail OUTSIDE: not the job's doing */
-	BROOD_RETRY_CRASH = 1 << 1,   /* crashed by any other signal; not STUCK, not MEMORY */
+	BROOD_RETRY_CRASH = 1 << 1,   /* crashed by a signal; not OUTSIDE, STUCK or MEMORY */
 	BROOD_RETRY_TIMEOUT = 1 << 2, /* timed out */
 	BROOD_RETRY_MEMORY = 1 << 3,  /* detail MEMORY; failed: not of brood_open(), brood_give() */
 };
@@ -912,8 +918,8 @@ BROOD_PUBLIC struct brood_queue *brood_queue_free(struct brood_queue *queue) BRO
 BROOD_PUBLIC struct brood_queue *brood_own_queue(struct brood *brood) BROOD_NOEXCEPT;
 
 /*
- * Gives a job and returns at once. The result comes by options.on_done, or by brood_take(). A job
- * without a worker waits in the engine until a thread dispatches its queue, takes from it or waits
+ * Gives a job and returns at once. The result comes by options.on_done, brood_take() or
+ * brood_wait_id(). A job without a worker waits in the engine until a thread dispatches its queue, takes from it or waits
  * for it: poll brood_fd() or brood_queue_fd() and dispatch, or call brood_queue_wait().
  * brood_submitv() takes the request in pieces, at most 1024; the job sees one request.
  * Parameters: request: copied. options: the caller's; NULL: all defaults. ret_id: the job's id; or
@@ -1048,23 +1054,24 @@ struct brood_map_options {
 	uint32_t at_once;
 	uint32_t progress_ms; /* the time between two calls of on_progress; 0: 100 */
 	/*
-	 * ORDERED: results that wait for an earlier item. An item is given only if it is less than
-	 * `window` items after the first one that on_item did not have, and while the waiting
-	 * results have less than `window_bytes`.
+	 * ORDERED: results that wait for an earlier item. The map gives an item while its index is
+	 * less than `window` above that of the first item that on_item has not had, and while the
+	 * waiting results have fewer than `window_bytes` together.
 	 */
 	uint32_t window;                    /* 0: 65536 */
 	uint64_t window_bytes;              /* 0: 64 MiB */
 	brood_map_progress_fn *on_progress; /* NULL: nobody wants to know */
 	/*
 	 * The options of each job. `queue`, `lease`, `on_done`, `on_progress`, `context`, `ret_id`
-	 * and `ret_fds` are not set there: on_item has all that they would tell. NULL: all defaults
+	 * and `ret_fds` are not set there: on_item has verdict, reply, fds and id. Progress of the
+	 * jobs goes nowhere. NULL: all defaults
 	 */
 	const struct brood_job_options *job;
 	uint64_t reserved[8];
 };
 
 /*
- * Runs fn over an array of items, on all workers, and tells the program what became of each. An
+ * Runs fn over an array of items, on all workers of a pool, and tells the program what became of each. An
  * item is the request of one job. The call returns when all items have ended. It gives an item
  * whenever fewer than at_once are out, and waits where the pool has no room for more.
  * Parameters: items: the caller's, unchanged until the call returns; an item may have 0 bytes.
@@ -1173,10 +1180,11 @@ BROOD_PUBLIC int brood_pool_resize(
 	struct brood_pool *pool, uint32_t min, uint32_t max) BROOD_NOEXCEPT;
 
 /*
- * Replaces all workers, a few at a time (brood_pool_options.surge), by new ones that have the init
- * data of now. Jobs go on meanwhile: none is refused or lost, and a worker with a job or on a
- * pinned lease is replaced when that ends. A later reload supersedes one that goes on. New workers
- * are images of the program as it was at brood_start(): new code needs a new start.
+ * Replaces all workers, a few at a time (brood_pool_options.surge), by new ones. They have the init
+ * data that their own pool has now (brood_pool_set_init_data()). Jobs go on meanwhile; none is
+ * refused or lost. A worker that has a job is replaced when the job ends, a worker on a pinned
+ * lease when the lease ends. A later reload of a pool supersedes one that goes on. New workers are
+ * images of the program as it was at brood_start(): new code needs a new start.
  * Parameters: pool: NULL: all pools. ret_reload: for brood_reload_wait(); or NULL.
  * Returns: 0: it has begun.
  * Errors: -EINVAL, -ESHUTDOWN, -ENOTCONN, -ENOMEM;
@@ -1187,8 +1195,8 @@ BROOD_PUBLIC int brood_reload(
 	struct brood *brood, struct brood_pool *pool, uint64_t *ret_reload) BROOD_NOEXCEPT;
 
 /*
- * Waits until a reload is over.
- * Parameters: reload: what brood_reload() gave.
+ * Waits until a reload is over. A reload of all pools fails when it fails in one.
+ * Parameters: reload: what brood_reload() gave. timeout_ms: 0 looks once.
  * Returns: 0: all workers are new.
  * Errors: -ESHUTDOWN, -ENOTCONN, and
  *   -ETIMEDOUT  it goes on still
@@ -1216,7 +1224,7 @@ BROOD_PUBLIC int brood_notify_status(struct brood *brood, const char *text) BROO
 /* The counters of the pool; filled by the library. Since: 0.1.0. */
 struct brood_stats {
 	size_t size; /* set by the library */
-	/* slots; slots with a ready worker (idle and busy ones), and with one that is not ready */
+	/* so many workers the pool is to have now; ready ones (idle, busy); ones not ready yet */
 	uint32_t workers, ready, idle, busy, starting;
 	uint32_t queued; /* jobs by handoff, and requests for leases, that wait */
 	uint32_t queued_peak;
@@ -1227,7 +1235,7 @@ struct brood_stats {
 	uint64_t verdicts[BROOD_OUTCOMES]; /* by outcome; [0] is unused */
 	uint64_t dropped;                  /* verdicts that came when nobody wanted them */
 	uint64_t redispatched; /* jobs given to another worker: the first died before fn */
-	uint64_t retried;      /* jobs that ran again after a kill from outside */
+	uint64_t retried;      /* retries: how often a job ran again */
 	uint64_t spawned, died, killed, retired; /* worker processes; killed: by Brood */
 	uint64_t spawn_failures;
 	uint64_t strays_killed;

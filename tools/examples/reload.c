@@ -103,13 +103,13 @@ int main(int argc, char **argv)
 	int listener, signals;
 	if (argc != 2)
 		return fprintf(stderr, "Usage: reload FILE\n"), 2;
-	if (brood_start(&options, &brood) < 0 || brood_wait_ready(brood, 10000) < 0)
-		return fprintf(stderr, "reload: %s\n", brood_error()), 1;
 	sigemptyset(&set);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigprocmask(SIG_BLOCK, &set, NULL); /* before the start: SIGHUP would end the engine */
+	if (brood_start(&options, &brood) < 0 || brood_wait_ready(brood, 10000) < 0)
+		return fprintf(stderr, "reload: %s\n", brood_error()), 1;
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	listener = listen_anywhere(&port);
 	if (signals < 0 || listener < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * restart: new code or new data, without refusing a client. Workers are snapshots of the program at
- * brood_start(), so anything new needs a new start of the program. The launcher keeps the listening
- * socket. At SIGHUP the launcher starts the program again, waits until the new program is ready,
+ * restart: new code, without refusing a client. Workers are snapshots of the program at
+ * brood_start(), so new code needs a new start of the program. (For new data see reload.c.) The
+ * launcher keeps the listening socket. At SIGHUP the launcher starts the program again, waits until the new program is ready,
  * and tells the old program to end. The old program first serves the clients that it has. Clients
  * that come meanwhile wait in the socket's backlog. (systemd does the same with a socket unit and
  * `systemctl restart`.)
@@ -26,7 +26,7 @@
 #define LISTENER 3
 #define READY    4
 
-/* Counts the starts: this stands for the new code or data. */
+/* Counts the starts: this stands for the new code. */
 static int number;
 
 static int answer(struct brood_job *job) /* in a worker */

@@ -20,8 +20,8 @@ static struct {
 } list;
 
 /*
- * A worker that goes back to the pool keeps its memory. So each session begins with this job, which
- * empties the list.
+ * The worker ends with its lease, so a session begins with fresh memory. With BROOD_LEASE_REUSE a
+ * worker keeps its memory: then each session must begin with this job, which empties the list.
  */
 static int begin(struct brood_job *job)
 {
