@@ -919,8 +919,9 @@ BROOD_PUBLIC struct brood_queue *brood_own_queue(struct brood *brood) BROOD_NOEX
 
 /*
  * Gives a job and returns at once. The result comes by options.on_done, brood_take() or
- * brood_wait_id(). A job without a worker waits in the engine until a thread dispatches its queue, takes from it or waits
- * for it: poll brood_fd() or brood_queue_fd() and dispatch, or call brood_queue_wait().
+ * brood_wait_id(). A job without a worker waits in the engine until a thread dispatches its queue,
+ * takes from it or waits for it: poll brood_fd() or brood_queue_fd() and dispatch, or call
+ * brood_queue_wait().
  * brood_submitv() takes the request in pieces, at most 1024; the job sees one request.
  * Parameters: request: copied. options: the caller's; NULL: all defaults. ret_id: the job's id; or
  *   NULL.
@@ -1071,9 +1072,9 @@ struct brood_map_options {
 };
 
 /*
- * Runs fn over an array of items, on all workers of a pool, and tells the program what became of each. An
- * item is the request of one job. The call returns when all items have ended. It gives an item
- * whenever fewer than at_once are out, and waits where the pool has no room for more.
+ * Runs fn over an array of items, on all workers of a pool, and tells the program what became of
+ * each. An item is the request of one job. The call returns when all items have ended. It gives an
+ * item whenever fewer than at_once are out, and waits where the pool has no room for more.
  * Parameters: items: the caller's, unchanged until the call returns; an item may have 0 bytes.
  *   count: any number. options: the caller's; NULL: all defaults. on_item: called for each item.
  *   context: for both callbacks.

@@ -46,7 +46,7 @@ static void heap_down(struct heap *h, size_t place, struct heap_node *n)
 	heap_put(h, place, n);
 }
 
-/* Puts n, whose key may be anything, where `place` has become free. */
+/* Puts n at `place`, which is free, and moves it up or down to where its key belongs. */
 static void heap_settle(struct heap *h, size_t place, struct heap_node *n)
 {
 	if (place > 0 && n->key < h->nodes[(place - 1) / 2]->key)
@@ -56,8 +56,8 @@ static void heap_settle(struct heap *h, size_t place, struct heap_node *n)
 }
 
 /*
- * A node that claims a place which is not its own was copied, or lies in another heap: a bug of
- * ours, and the array would be overrun.
+ * Returns the place of the node. Aborts if another node is there: then n was copied or is in
+ * another heap, by a bug of the library, and the array would be overrun.
  */
 static size_t heap_place(const struct heap *h, const struct heap_node *n)
 {

@@ -2,9 +2,9 @@
 /*
  * intern.c - see intern.h.
  *
- * A table with open addressing whose places are only ever filled, never changed or emptied: a
- * reader takes no lock, and two threads that see a function first at once settle it by one
- * exchange. Names are copied because a program may make them up in memory that it uses again.
+ * A hash table with open addressing. A place is filled once, and never changed or emptied, so a
+ * reader takes no lock. If two threads see a new function at once, a compare-and-exchange decides
+ * which of the two names stays. Names are copied, since a program may reuse the memory of a text.
  */
 #include "base.h"
 

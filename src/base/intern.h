@@ -8,15 +8,15 @@
 #include <stdint.h>
 
 #define INTERN_NAME_MAX 64 /* The bytes of a name with its NUL. A longer name is cut. */
-/* So many functions get a name of their own. Later ones are called "?". */
+/* At most so many functions have a name. The name of any further one is "?". */
 #define INTERN_FUNCTIONS_MAX 4096u
 
 /*
- * The name of the function at `function`: `text` when the function is new (copied, cut, control
- * characters become spaces), else the name that it got first. `text` may be NULL or empty: "?". A
- * first byte of 0xf8 + N, which no UTF-8 text has, says that the text is the whole list of a
- * macro's arguments, as C++ passes it: the function is all between the first argument and the last
- * N. Any thread; takes no lock. The result stays for the life of the process.
+ * Returns the name of the function at `function`: the one that it got first, else `text` (copied,
+ * cut, control characters become spaces). If `text` is NULL or empty: "?". If its first byte is
+ * 0xf8 + N, which begins no UTF-8 text, the rest is the whole list of a macro's arguments, from
+ * C++: the name is what stands between the first argument and the last N. May be called by any
+ * thread; takes no lock. The name is valid until the process ends.
  */
 const char *intern_function(uintptr_t function, const char *text);
 

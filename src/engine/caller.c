@@ -104,7 +104,10 @@ void caller_lease_gone(struct lease *lease)
 	}
 }
 
-/* Writes into the ring how this thread sleeps. False: its job is done. */
+/*
+ * Called before the thread sleeps: writes into its job's word in the ring how it will sleep. A job
+ * that is in no ring has no word there. Returns false if the job is done: do not sleep.
+ */
 bool caller_arm(const struct queue_job *job, struct sleeper *s, enum caller_state how)
 {
 	const struct lease *lease = job->lease;

@@ -21,11 +21,14 @@ void caller_ringed(struct lease *lease, struct queue_job *job, uint64_t sequence
  * thread moves to a word of its own.
  */
 void caller_unringed(struct lease *lease, struct queue_job *job);
-/* The job has its verdict: wakes its thread, unless the worker does that. */
+/* To be called when the job has its verdict. Wakes its calling thread, if the worker has not. */
 void caller_closed(struct queue *l, struct queue_job *job);
 /* The lease's memory goes: no thread may sleep on a word there any more. */
 void caller_lease_gone(struct lease *lease);
-/* Writes into the ring how this thread sleeps. False: its job is done. */
+/*
+ * Called before the thread sleeps: writes into its job's word in the ring how it will sleep. A job
+ * that is in no ring has no word there. Returns false if the job is done: do not sleep.
+ */
 bool caller_arm(const struct queue_job *job, struct sleeper *s, enum caller_state how);
 
 #endif

@@ -23,7 +23,7 @@ static bool verdict_sane(const struct brood_verdict *v)
 		(unsigned)v->detail < BROOD_DETAILS;
 }
 
-/* The reply's, for whoever has the handle. */
+/* Moves the fds of a reply from the frame to the job's handle. */
 static void take_fds(struct brood *b, struct frame *f)
 {
 	struct record *record = f->header.fds ? job_record_find(b, f->verdict.verdict.id) : NULL;

@@ -76,7 +76,10 @@ static int job_frame(struct frame *f, const struct given *given, uint64_t id)
 	return given->arg_size ? frame_append(f, given->arg, given->arg_size) : 0;
 }
 
-/* A cancel that came between two attempts found no record: it goes to this attempt. */
+/*
+ * A brood_cancel() that came between two attempts found no record to send CANCEL for, and only set
+ * handle->cancelled. So CANCEL is sent now, for the new attempt.
+ */
 static void cancel_again(struct brood *b, const struct brood_handle *handle)
 {
 	struct record *record = handle->cancelled ? job_record_find(b, handle->id) : NULL;
@@ -139,7 +142,7 @@ int job_message_attempt(struct brood *b, struct given *given, struct brood_handl
 		r = job_message_send(b, given, handle);
 		engine_unlock(b);
 	}
-	if (r != 1) /* else it waits in the queue now */
+	if (r != 1) /* 1: the frame waits to be sent, and has the fd (unsent.c) */
 		close_fd(fds[1]);
 	if (r < 0) {
 		t->reading = false;
@@ -166,7 +169,8 @@ bool job_message_again(struct brood *b, struct brood_handle *handle, struct trie
 	handle->pool->counts.retried += again;
 	handle->pool->counts.retried_of[handle->verdict.outcome] += again;
 	engine_unlock(b);
-	while (again && handle->reply_fds_count) /* nobody gets what the attempt replied */
+	/* the job is tried again, so the fds of this attempt's reply go to nobody */
+	while (again && handle->reply_fds_count)
 		closing_fd(handle->reply_fds[--handle->reply_fds_count]);
 	return again;
 }
@@ -181,7 +185,7 @@ void job_message_over(const struct brood_handle *handle, const struct tries *t, 
 		engine_lock(handle->brood);
 		counts->retried--;
 		counts->retried_of[t->before.outcome]--;
-		/* the supervisor has counted it, but nobody hears of it */
+		/* a refusal that the supervisor counted, and that the caller does not see */
 		counts->refused -= r >= 0;
 		engine_unlock(handle->brood);
 		*inout_verdict = t->before;

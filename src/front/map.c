@@ -21,11 +21,14 @@
 #include <sys/uio.h>
 
 #define BATCH        64u  /* how many results are taken at once */
-#define ADAPTS_TO    256u /* the most items that are out when the program gave no number */
+#define ADAPTS_TO    256u /* no options.at_once: up to so many jobs at a time, or 2 a worker */
 #define PAUSE_MIN_MS 1u
 #define PAUSE_MAX_MS 20u
 
-/* An item that was given, until its result was told or is held. It is the context of its job. */
+/*
+ * An item whose job was given, until on_item had the result, or `held` keeps the result. It is the
+ * context of its job.
+ */
 struct sent {
 	struct sent *next; /* the next free one */
 	size_t index;
@@ -234,7 +237,8 @@ static uint32_t time_left_ms(const struct map *m)
 }
 
 /*
- * The pool is full of other threads' jobs, and none of ours is out whose end could be waited for.
+ * The pool is full, and all its jobs are of other callers. No job of this map is out, so there is
+ * no end to wait for: the thread sleeps for a moment, and longer each time.
  */
 static void pause_a_moment(struct map *m)
 {
@@ -298,7 +302,7 @@ static void refuse_rest(struct map *m)
 	}
 }
 
-/* A callback has ended the map: what is out is cancelled, and its results are dropped. */
+/* A callback has ended the map: cancels the jobs that are out, and drops their results. */
 static void cancel(struct map *m)
 {
 	const struct brood_result *results[BATCH];

@@ -8,7 +8,10 @@
 
 #define MAP_AT_ONCE_MAX 65536u /* the most jobs for which a queue has room */
 
-/* Copies the options with their defaults (at_once stays 0). 0, or -EINVAL with a sentence. */
+/*
+ * Copies the options, and sets defaults (but leaves at_once as it is). Returns 0, or -EINVAL: then
+ * brood_error() says what is wrong.
+ */
 int map_options_resolve(const struct brood_map_options *options, struct brood_map_options *ret_map,
 	struct brood_job_options *ret_job);
 /* Checks the items. 0, or -EINVAL with a sentence that has the first wrong item. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool_options.c - see pool_options.h. A pool's options are those of struct brood_options with the
- * pool's own fields laid over them, before any default is filled in: so a default that depends on
- * another field depends on the pool's own (leases on workers, one pause on the other).
+ * pool_options.c - see pool_options.h. A pool's options are a copy of struct brood_options in which
+ * each field that the pool sets itself replaces the common one. Defaults are set after that. So the
+ * default of `leases` is this pool's number of workers, and the default of backoff_max_ms depends
+ * on this pool's backoff_min_ms.
  *
  * Each refusal says which pool, which field, what it holds, and what may stand there.
  */
@@ -29,7 +30,7 @@
 
 #define INVALID(...) (engine_error("brood_start: " __VA_ARGS__), -EINVAL)
 
-/* ---- a pool's entry, as the program gave it ---- */
+/* ---- one element of options.pools, as the program gave it ---- */
 
 static bool good_name(const char *name)
 {

@@ -52,8 +52,9 @@ static int check_file_size(void)
 }
 
 /*
- * After unshare(CLONE_NEWPID) children live in another PID namespace: none could see its parent,
- * and the first would be PID 1 there. Until it is born the kernel shows no namespace for children.
+ * After unshare(CLONE_NEWPID) or setns() the children of this process live in another PID
+ * namespace. There no child could see its parent, and the first child would be PID 1. Until the
+ * first child is born, stat() of pid_for_children fails. That counts as another namespace, too.
  */
 static int check_pid_namespace(void)
 {

@@ -45,8 +45,8 @@
 #define HINT    SIGUSR1 /* what PDEATHSIG sends: it must not end the guard */
 #define HUNT_NS (10 * NS_PER_S)
 /*
- * Walks over /proc at most. A job that forks faster than the guard walks loses all the same, for
- * each walk kills the parents that it meets.
+ * The most walks over /proc. A job can fork faster than the guard walks, but each walk kills the
+ * processes that it meets, so there are fewer and fewer parents.
  */
 #define ROUNDS 50
 
@@ -98,8 +98,8 @@ static void sleep_until_orphaned(struct guard *g)
 			{ .fd = g->signal_fd, .events = POLLIN } };
 
 		/*
-		 * poll() passes negative fds by. If there was no memory for either fd at birth,
-		 * nothing wakes the guard: it looks every 20 ms.
+		 * poll() ignores a negative fd. If neither fd could be had at birth, nothing wakes
+		 * the guard, so it looks every 20 ms.
 		 */
 		if (poll(p, 2, g->pidfd < 0 && g->signal_fd < 0 ? 20 : -1) < 0)
 			continue;
@@ -114,7 +114,10 @@ static void sleep_until_orphaned(struct guard *g)
 	}
 }
 
-/* The roster was signed at `born`. A process with that pid that started later is a stranger. */
+/*
+ * True: the process with this pid is not the one in the roster, for it started after the entry was
+ * signed, at `born`. Where /proc hides the process, its mark decides.
+ */
 static bool stranger(pid_t pid, uint64_t born)
 {
 	struct proc_stat stat;
@@ -138,7 +141,10 @@ static void kill_engine(const struct guard *g)
 	close_fd(pidfd);
 }
 
-/* The workers of the roster: each leads, or has led, a session and a group with its own pid. */
+/*
+ * Fills g->sessions with the pids in the roster, without strangers. A worker leads a session and a
+ * process group of that number, and both may outlive it. Returns how many pids there are.
+ */
 static size_t list_sessions(struct guard *g, uint32_t slots)
 {
 	size_t count = 0;

@@ -9,7 +9,10 @@
 
 #include "../engine/engine.h"
 
-/* pools: resolved, and valid for good. */
+/*
+ * Starts inline mode. pools: checked, with defaults filled in; the list stays valid until the
+ * process ends. Returns 0, or -errno: then brood_error() says why.
+ */
 int inline_start(const struct pool_setups *pools, struct brood **ret_brood);
 int inline_stop(struct brood *b);
 int inline_fd(struct brood *b);

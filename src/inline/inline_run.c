@@ -36,12 +36,12 @@ struct here {
 	uint32_t pool; /* the pool's number */
 	uint64_t id;
 	brood_fn *fn;
-	uint32_t plugin_size; /* the text between argument and tag: as in struct given */
+	uint32_t plugin_size; /* bytes of the plugin's text, in `arg` behind the argument */
 	struct job_inline worker;
 	struct brood_verdict verdict;
 	struct inline_bytes bytes;
 	bool has_bytes;
-	struct queue_fds fds, back; /* the extra fds, and those of the reply */
+	struct queue_fds fds, back; /* fds: the job's extra fds; back: the fds of its reply */
 	char name[BROOD_NAME_MAX];
 	_Alignas(max_align_t) unsigned char arg[MESSAGE_ARG_MAX];
 };
@@ -147,7 +147,7 @@ static void describe(
 
 static void count(struct queue *l, int by)
 {
-	/* needed because jobs of other queues begin and end at the same time */
+	/* jobs of two queues begin and end under two different locks, perhaps at the same time */
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct stats_page *stats = l->brood->shared.stats_page;
 
@@ -211,7 +211,8 @@ static bool call_function(struct here *h)
 	bool taken;
 
 	v->code = job_inline_run(h->fn, &h->worker, &taken);
-	init_data_here(outer); /* the init data of the outer job that gave this one, if any */
+	/* a job may give another job: afterwards the init data of the first one is set again */
+	init_data_here(outer);
 	v->outcome = v->code ? BROOD_FAILED : BROOD_DONE;
 	v->run_us = (now_ns() - began) / NS_PER_US;
 	if (program->flags & BROOD_ACCOUNT_CPU)

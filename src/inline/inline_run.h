@@ -5,7 +5,10 @@
 
 #include "../engine/engine_root.h"
 
-/* The program's: its log callback is called for jobs. They must stay valid for good. */
+/*
+ * Sets the program's options. Log lines of jobs go to their log callback. The options must stay
+ * valid until the process ends.
+ */
 void inline_run_options(const struct brood_options *options);
 /* Sets the init data for jobs of this pool from now on. It must stay valid. */
 void inline_run_init_data(uint32_t pool, const struct brood_init_data *data);

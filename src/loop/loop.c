@@ -114,7 +114,7 @@ static void dispatch(struct loop *loop, int count)
 	loop->batch_count = 0;
 }
 
-/* Returns how many events there are; 0 also when the wait was interrupted or failed for now. */
+/* Returns how many events there are; -EAGAIN: none, look again; another -errno: the loop ends. */
 static int wait_events(struct loop *loop, int timeout)
 {
 	static const struct timespec pause = { .tv_nsec = RETRY_NS };

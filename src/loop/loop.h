@@ -4,10 +4,10 @@
  * system call. Without a timer there is no time-out, so an idle process does not wake up (law 8).
  *
  * The loop takes care of four traps. A source that is removed while a batch is dispatched is not
- * called any more in this batch. Before timers run, all ready events have been dispatched: after
- * SIGSTOP and SIGCONT, a deadline must not win against an answer that lies in the socket.
- * EPOLL_CTL_DEL comes before close(). When epoll_wait() fails for want of memory, the loop waits a
- * little and tries again.
+ * called any more in this batch. Timers run when a look has found no event (or after 16 looks that
+ * all found some): after SIGSTOP and SIGCONT, a deadline must not win against an answer that lies
+ * in the socket. EPOLL_CTL_DEL comes before close(). When epoll_wait() fails for want of memory,
+ * the loop waits a little and tries again.
  */
 #ifndef BROOD_LOOP_H
 #define BROOD_LOOP_H
@@ -41,7 +41,7 @@ struct loop {
 	int batch_count;
 	struct epoll_event batch[LOOP_BATCH];
 	uint64_t now;
-	/* Called before each sleep, after a batch of events and timers; NULL: not used. */
+	/* Called before each wait for events, and again before timers run; NULL: not used. */
 	void (*settle)(struct loop *loop);
 };
 
@@ -56,8 +56,8 @@ int loop_add(struct loop *loop, struct source *source, int fd, uint32_t events, 
 /* Makes no system call when nothing changes. */
 int loop_modify(struct loop *loop, struct source *source, uint32_t events);
 /*
- * Allowed for a source that is not in the loop (fd -1). Sets source->fd to -1, and does not close
- * it.
+ * Takes the source out of the loop and sets source->fd to -1. The caller closes the fd. A source
+ * that is not in the loop (fd -1) is allowed.
  */
 void loop_remove(struct loop *loop, struct source *source);
 static inline void source_init(struct source *s)

@@ -39,10 +39,11 @@ struct stale {
 	/* how many of the files have a stand-in, and how many are locked */
 	size_t standing, locked;
 	/*
-	 * How many have a number below 1,024 and no stand-in: workers need room for these numbers.
+	 * How many have a number below 1,024 and no stand-in, since RLIMIT_NOFILE is too low to
+	 * give each of them one and leave room for the files of workers.
 	 */
 	size_t crowded;
-	/* How many have a number from 1,024 on that a worker's file may get. */
+	/* How many have a number from 1,024 up to the soft RLIMIT_NOFILE: they get no stand-in. */
 	size_t high;
 	/* The stand-ins are copies of these two. -1: not needed. */
 	int refusing_file, refusing_socket;

@@ -101,8 +101,9 @@ static void fate_from_finished(const struct fate_facts *f, struct brood_verdict 
 }
 
 /*
- * SIGKILL is the one signal of which it is known who did not send it. If Brood sent one without a
- * won swap, the function had ended and nothing followed.
+ * The process ended by a signal, and not by a kill after a won swap (fate_ours()). SIGKILL from
+ * Brood then means stuck: the job's function had ended, but FINISHED did not come. A SIGKILL that
+ * Brood did not send came from outside. Who sent any other signal is not known.
  */
 static enum brood_detail fate_signal_detail(const struct fate_facts *f)
 {

@@ -21,8 +21,8 @@ static void fold_tag(const struct message_log *line, size_t *ret_from, size_t *r
 }
 
 /*
- * FNV-1a over what makes two lines equal: level, event, pool, and the text without its digits
- * (pids, slots, job ids, times differ in equal lines), and without a job's tag.
+ * FNV-1a over what lines of one kind have in common: level, event, pool, and the text without its
+ * digits (pids, slots, ids and times differ from line to line) and without a job's tag.
  */
 static uint64_t fold_key(const struct message_log *line)
 {

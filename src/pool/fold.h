@@ -29,7 +29,10 @@ void fold_init(struct fold *f, uint32_t burst, uint64_t window_ns);
  */
 int fold_line(struct fold *f, uint64_t now, const struct message_log *line,
 	struct message_log *ret_summary, bool *ret_has_summary);
-/* "(37 more like this in 10 s) worker 3 ..." with event REPEATED */
+/*
+ * True: a window has ended that held lines back, and *ret_summary is the line for it, with event
+ * BROOD_EVENT_REPEATED: "(37 more like this in 10 s) worker 3 ...". Call again until false.
+ */
 bool fold_due(struct fold *f, uint64_t now, struct message_log *ret_summary);
 /* When fold_due() has something next. TIME_NEVER: no line is held. */
 uint64_t fold_next(const struct fold *f);

@@ -19,8 +19,8 @@ struct halt {
 /* Begins the stop. Called again, it can only shorten the stop. */
 void halt_begin(struct halt *h, uint64_t now, uint32_t drain_ms, uint32_t stop_ms);
 /*
- * Moves on when time is up or the work is done. Returns true when the phase changed: act, then call
- * again.
+ * Enters the next phase if its time has come, or if the present one has nothing left to do. Returns
+ * true if the phase has changed: then act on the new phase, and call again.
  */
 bool halt_step(struct halt *h, uint64_t now, uint32_t jobs_out, uint32_t workers_alive);
 

@@ -37,8 +37,8 @@ struct ladder {
 void ladder_start(struct ladder *l, uint64_t now, uint32_t run_ms, uint32_t grace_ms,
 	uint32_t core_ms, bool abort);
 /*
- * The wish to end it now, from cancel or stop: makes the soft step due at once (no effect when it
- * is past).
+ * The job is to end now, because of a cancel or the stop: makes the soft step due at once. Does
+ * nothing if that step was made, or if the job has such a cause already.
  */
 void ladder_hurry(struct ladder *l, uint64_t now, enum ladder_cause cause);
 /*
@@ -47,8 +47,8 @@ void ladder_hurry(struct ladder *l, uint64_t now, enum ladder_cause cause);
  */
 void ladder_force(struct ladder *l, uint64_t now, enum ladder_cause cause);
 /*
- * Says what is due; to be called until NOTHING. The caller answers DO_CONDEMN by
- * ladder_condemned(): nothing is due before.
+ * Returns the step that is due. Call again until it returns LADDER_NOTHING. After DO_CONDEMN the
+ * caller swaps and tells ladder_condemned() the result; until then no other step is due.
  */
 enum ladder_action ladder_due(struct ladder *l, uint64_t now);
 /*

@@ -51,7 +51,7 @@ struct retire_view {
 	uint32_t ready; /* idle, busy or on lease, due or not */
 	uint32_t due;   /* of these, without those on pinned leases */
 	uint32_t extra; /* places beyond `workers` that are open: empty, or with a process */
-	uint32_t spare; /* places that could be opened */
+	uint32_t spare; /* slots in state SPARE: each can become an extra place */
 	bool cramped;   /* there is no room for one more process */
 };
 uint32_t retire_surge(const struct retire_limits *limits, uint32_t workers);

@@ -5,8 +5,8 @@
  * ends while the engine lives (it closed all its fds, say), the pool ends, too: nobody can give
  * jobs any more.
  *
- * Each job, and each request for a lease, takes the record that its id names. The engine's memory
- * may be damaged: a message that makes no sense is logged and dropped.
+ * A job, and a request for a lease, has a record: that of its id modulo the number of records. The
+ * engine's memory may be damaged: a message that makes no sense is logged and dropped.
  */
 #include "engine_peer.h"
 #include "deadline.h"
@@ -86,7 +86,8 @@ static void on_lease(struct supervisor *s, struct frame *f)
 	job->is_lease = true;
 	job->lease = f->lease;
 	memset(&job->grant, 0, sizeof job->grant);
-	enter(job, f, LEASE_FDS, HALT_DRAIN); /* the engine's queues drain, too */
+	/* leases are granted while the pool drains: the engine needs them for its queued jobs */
+	enter(job, f, LEASE_FDS, HALT_DRAIN);
 }
 
 static void on_cancel(struct supervisor *s, uint64_t id)
@@ -247,7 +248,10 @@ static void pause_reading(struct supervisor *s)
 	note(s, NOTE_RETRY);
 }
 
-/* One message. 1: there may be more; 0: not now, or never again. */
+/*
+ * Reads one message and handles it. Returns 1: read again, there may be more. 0: there is none now,
+ * or the channel has ended, or reading pauses for lack of a resource.
+ */
 static int read_one(struct supervisor *s)
 {
 	struct frame f;

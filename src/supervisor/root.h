@@ -33,10 +33,10 @@ enum note_bit {
 	NOTE_QUEUE = 1 << 3,  /* something new waits, or a worker or lease is free */
 	NOTE_BIRTH = 1 << 4,  /* a place is empty, or a reason not to fill it is gone */
 	NOTE_POOL = 1 << 5,   /* the pool may be ready, degraded, or recovered */
-	NOTE_STOP = 1 << 6,   /* the stop may go on */
+	NOTE_STOP = 1 << 6,   /* the stop may enter its next phase, or finish */
 	NOTE_RETRY = 1 << 7,  /* a resource was short: try again in RETRY_MS */
-	NOTE_SIZE = 1 << 8,   /* what the pool does has changed: it may grow or shrink */
-	NOTE_RENEW = 1 << 9,  /* a worker is due, or there is a replacement, or a place is empty */
+	NOTE_SIZE = 1 << 8,   /* the pool's load has changed: it may need more workers, or fewer */
+	NOTE_RENEW = 1 << 9,  /* a worker is to be replaced, is ready or has ended */
 };
 
 struct supervisor {
@@ -47,8 +47,8 @@ struct supervisor {
 	struct stats_page *stats_page;
 	struct loop loop;
 	pid_t pid;
-	struct rlimit nofile, core; /* the limits of the caller, which workers get */
-	int oom_mark; /* the workers' oom_score_adj; -1: other processes have the same */
+	struct rlimit nofile, core; /* the limits at the start, which workers get */
+	int oom_mark; /* the workers' oom_score_adj; -1: not set: the start's was 1000 or unknown */
 	enum process_spawn way;
 
 	struct pool *pools;

@@ -5,7 +5,7 @@
  * before it looks.
  *
  *   engine -> supervisor   JOB (+fds)  CANCEL  STOP  NOTIFY  INIT_DATA (+fds)  LEASE (+5 fds)
- *                          LEASE_END  LEASE_LOOK  LEASE_KILL  EXITING  DROPPED  RELOAD
+ *                          LEASE_END  LEASE_LOOK  LEASE_KILL  EXITING  DROPPED  RESIZE  RELOAD
  *   supervisor -> engine   VERDICT (+fds)  POOL_READY  POOL_DEGRADED  STOPPED  PROGRESS  GRANTED
  *                          LEASE_OVER  RELOADED
  *                          and on a datagram socket of their own, so that they never stand before
@@ -18,13 +18,13 @@
  *   worker -> engine       on the side socket of a lease: BACK (+fds)  PROGRESS
  *   supervisor -> guard    (nothing: it watches a pidfd and reads the roster)
  *
- * Who writes the verdict of a job: on the handoff path the supervisor, alone (src/pool/fate.c); of
- * a job in a ring (ring.h) the engine's library, alone, by the same rule; when the worker has died
- * it waits for LEASE_OVER, which has the facts. When a worker's pidfd is readable the
- * supervisor reads the worker's channel to its end, kills what is left of the worker's group, then
- * reaps; a valid FINISHED found on the way means done or failed, else the wait status decides. For
- * handed-off jobs the engine's library makes up verdicts only when the channel to the supervisor
- * has ended, or the stop time has: lost.
+ * Who writes the verdict of a job: of a handed-off job the supervisor alone (pool/fate.c). Of a job
+ * in a ring (ring.h) the engine's library alone, by the same rule; if the worker has died, the
+ * library waits for LEASE_OVER, which has the facts. When a worker's pidfd is readable, the
+ * supervisor reads the worker's channel to its end, kills what is left of the worker's group, and
+ * reaps. A valid FINISHED in the channel decides the verdict; without one the wait status does. The
+ * library makes up a verdict for a handed-off job only if the channel to the supervisor has ended,
+ * or the time for the stop is over: lost. Or if the job's message could never be sent: refused.
  */
 #ifndef BROOD_WIRE_MESSAGE_H
 #define BROOD_WIRE_MESSAGE_H

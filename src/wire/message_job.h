@@ -16,7 +16,7 @@
 struct message_job {
 	uint64_t id;
 	uint64_t fn;
-	uint64_t request_size; /* BROOD_SIZE_UNKNOWN: a conversation */
+	uint64_t request_size; /* BROOD_SIZE_UNKNOWN: open or give, so there is no request */
 	uint64_t given_ns;     /* when the caller gave the job, CLOCK_MONOTONIC */
 	uint32_t flags;        /* enum brood_job_flags */
 	/* Resolved: no zeros for defaults. UINT32_MAX: for ever. */
@@ -26,7 +26,7 @@ struct message_job {
 	 * call, since it has the request.
 	 */
 	uint32_t retries;
-	uint32_t retry_on; /* the ends after which to retry: enum brood_retry */
+	uint32_t retry_on; /* the kinds of failure after which to try again: enum brood_retry */
 	uint32_t pause_ms; /* the pause before each attempt but the first */
 	uint32_t attempt;  /* how many attempts were made before this message */
 	uint32_t arg_size;
@@ -40,7 +40,7 @@ struct message_job {
 	 */
 	uint32_t own_pair;
 	uint32_t pool; /* the pool whose workers may do the job */
-	/* Size of the tag with its NUL, the last of the arg_size bytes. 0: the job has no tag. */
+	/* Bytes of the tag with its NUL, at the end of the arg_size bytes. 0: no tag. */
 	uint32_t tag_size;
 	uint32_t priority, pad; /* enum brood_priority */
 	char name[BROOD_NAME_MAX];

@@ -95,7 +95,7 @@ struct ring_entry {
 _Static_assert(sizeof(struct ring_entry) == 128, "whole cache lines");
 struct ring_down {
 	_Atomic uint64_t published;
-	/* The engine has copied what came with this job and those before it. */
+	/* Written by the engine: it has copied the replies of all jobs up to this sequence. */
 	_Alignas(64) _Atomic uint64_t collected;
 	_Alignas(64) struct ring_entry entries[RING_DEPTH];
 	_Alignas(4096) unsigned char bytes[RING_DOWN_BYTES];

@@ -9,7 +9,10 @@
 void files_take_socket(struct brood_job *job, int fd, bool own_pair);
 void files_take_extra(struct brood_job *job, struct frame *f, size_t first);
 void files_take_stream(struct brood_job *job, int fd); /* fd is the library's, and blocking */
-/* Notes which files they are, before the job can change that. Async-signal-safe. */
+/*
+ * Notes the identity (os/identity.h) of each fd of the job, before the job can put another file at
+ * its number; and the flags of stdout and stderr. Async-signal-safe.
+ */
 void files_note(void);
 /* Shuts the socket down, and closes all, where they still are the files that came. */
 void files_release(struct brood_job *job, bool suspect);
@@ -22,7 +25,10 @@ void files_close_back(struct brood_job *job);
  */
 void files_open_own(void);
 extern bool files_shared; /* other processes have the same open files */
-/* To be called before a hook or a job runs. Async-signal-safe. */
+/*
+ * Notes the flags of stdout and stderr if other processes share these files. Called before a hook,
+ * and before a job's first system call. Async-signal-safe.
+ */
 void files_note_flags(void);
 /* Notes the flags that the hook gave to the worker's own files: those flags stay. */
 void files_note_own(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hooks.h - the program's hooks in a worker, and the ordered end. */
+/* hooks.h - calls the hooks of the program (worker_init, worker_exit), and ends the worker. */
 #ifndef BROOD_WORKER_HOOKS_H
 #define BROOD_WORKER_HOOKS_H
 

@@ -412,7 +412,7 @@ void ring_job(struct worker_lease *l)
 	if (!e)
 		worker_give_up(WORKER_EXIT_RING);
 	l->caller = e->flags & RING_CALLER;
-	/* What a trusted job before this one has left is not this job's doing. */
+	/* Looked for now: what trusted jobs have left must not be blamed on this job. */
 	if (l->owed && !(e->job_flags & BROOD_JOB_TRUSTED))
 		ring_job_look(l);
 	if (!claim(l, sequence)) {

@@ -8,11 +8,17 @@
 void ring_job(struct worker_lease *l); /* does the job of the next entry */
 /* Tells the engine which jobs are done. */
 void ring_job_tell(struct worker_lease *l);
-/* LEFT. flags: FINISHED_RETIRING, FINISHED_PLANNED; left: what the last job left behind */
+/*
+ * Sends LEFT: the worker is back from its lease. flags: FINISHED_RETIRING, FINISHED_PLANNED. left:
+ * the residue of the last job.
+ */
 void ring_job_left(const struct worker_lease *l, uint32_t flags, uint32_t left);
 /* Leaves the lease and ends: the worker is of no more use. */
 void ring_job_retire(struct worker_lease *l, uint32_t left) __attribute__((noreturn));
-/* The look that was put off; does not return where it costs the worker. */
+/*
+ * Looks for residue, if trusted jobs have put that off. Does not return if the residue costs the
+ * worker: then the worker ends.
+ */
 void ring_job_look(struct worker_lease *l);
 
 #endif

@@ -2,10 +2,10 @@
 /*
  * restart: new code, without refusing a client. Workers are snapshots of the program at
  * brood_start(), so new code needs a new start of the program. (For new data see reload.c.) The
- * launcher keeps the listening socket. At SIGHUP the launcher starts the program again, waits until the new program is ready,
- * and tells the old program to end. The old program first serves the clients that it has. Clients
- * that come meanwhile wait in the socket's backlog. (systemd does the same with a socket unit and
- * `systemctl restart`.)
+ * launcher keeps the listening socket. At SIGHUP the launcher starts the program again, waits until
+ * the new program is ready, and tells the old program to end. The old program first serves the
+ * clients that it has. Clients that come meanwhile wait in the socket's backlog. (systemd does the
+ * same with a socket unit and `systemctl restart`.)
  *
  * 	restart         prints its port; each client gets the number of the start that serves it
  */
