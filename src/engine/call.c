@@ -75,7 +75,7 @@ static int call_on(
 		queue_jobs_free(l, job);
 		return r == -EAGAIN ? path_full(l) : fail_system(r, "what a call needs");
 	}
-	l->stats.submitted++;
+	queue_count_submitted(l, given->pool);
 	for (;;) {
 		if (!list_empty(&call->progress.list))
 			deliver_progress(l, &call->progress);

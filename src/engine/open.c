@@ -62,7 +62,7 @@ static int give(
 		queue_jobs_free(l, job);
 		return r == -EAGAIN ? path_full(l) : fail_system(r, "what a job needs");
 	}
-	l->stats.submitted++;
+	queue_count_submitted(l, given->pool);
 	*ret_id = id;
 	if (!deliver_here(l))
 		ring_in_flush(l);

@@ -52,5 +52,12 @@ void queue_rouse(struct queue *l, struct sleeper *s);
 void queue_wake(struct queue *l, struct sleeper **chain);
 /* Something has come that one of these threads can take: wakes one. */
 void queue_wake_one(struct queue *l, struct sleeper **chain);
+/*
+ * Count a job in its own pool, which is not always the queue's: in inline mode one queue has the
+ * jobs of all pools, and a queue may hand off a job of another pool.
+ */
+void queue_count_submitted(struct queue *l, struct brood_pool *pool);
+void queue_count_dropped(struct queue *l, struct brood_pool *pool);
+void queue_count_verdict(struct queue *l, struct brood_pool *pool, enum brood_outcome outcome);
 
 #endif

@@ -327,7 +327,7 @@ static void close_handle(struct queue *l, struct queue_job *job)
 
 	end_socket(job);
 	if (!handle) {
-		l->stats.dropped += job->socket_job;
+		queue_count_dropped(l, job->pool);
 	} else {
 		handle->verdict = job->result.verdict;
 		handle->on.job = NULL;
@@ -416,7 +416,7 @@ void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood
 		queue_waiting_uncount(l, job);
 	write_down(job, verdict);
 	if (!counted) {
-		l->stats.verdicts[v->outcome]++;
+		queue_count_verdict(l, job->pool, v->outcome);
 		if (v->outcome == BROOD_REFUSED || v->outcome == BROOD_LOST)
 			outcome_count_drop(l->brood, v, v->name);
 	}

@@ -205,8 +205,6 @@ void queues_free(struct queue *l)
 	l->freed = true;
 	/* a thread that has a handle may still take the lock, and must not poke */
 	l->sleep.polled = false;
-	if (b->run_here) /* in inline mode all jobs have run: nobody took these results */
-		l->stats.dropped += l->jobs.out - l->results.taken_count;
 	list_for_each_safe(link, tmp, &l->leases.list)
 		leasing_abandon(container_of(link, struct lease, link));
 	for (size_t i = 0; i < l->jobs.room; i++) {
@@ -214,8 +212,9 @@ void queues_free(struct queue *l)
 
 		if (!job)
 			continue;
-		if (job->state != JOB_CLOSED)
-			l->stats.dropped++;
+		/* in inline mode all jobs have run: nobody took these results */
+		if (job->state != JOB_CLOSED || (b->run_here && job->tell.result != RESULT_OUT))
+			queue_count_dropped(l, job->pool);
 		if (job->state == JOB_STREAMED) {
 			stream_cancel(l, job);
 			stream_free(l, job);

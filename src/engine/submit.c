@@ -39,17 +39,6 @@ static int fail_other_pool(const struct queue *l, const struct given *given)
 		given->pool->setup->name, l->pool->setup->name);
 }
 
-static void count_submitted(struct queue *l, struct brood_pool *pool)
-{
-	if (pool == l->pool) {
-		l->stats.submitted++;
-		return;
-	}
-	engine_lock(l->brood);
-	pool->counts.submitted++;
-	engine_unlock(l->brood);
-}
-
 static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 {
 	bool handoff = is_handed_off(l, given);
@@ -81,7 +70,7 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 		queue_jobs_free(l, job);
 		return r;
 	}
-	count_submitted(l, given->pool);
+	queue_count_submitted(l, given->pool);
 	if (ret_id)
 		*ret_id = id;
 	if (!(given->options.flags & BROOD_JOB_MORE) && !deliver_here(l))

@@ -78,11 +78,13 @@ static int make(struct brood **ret_brood)
 		return r;
 	b = *ret_brood;
 	atomic_store(b->alive, ENGINE_ALIVE);
-	atomic_store(&mode.shared.stats_page->ready, 1);
-	atomic_store(&mode.shared.stats_page->idle, 1);
+	/* the caller is the worker of each pool */
 	for (uint32_t i = 0; i < b->pools_count; i++) {
-		atomic_store(
-			&shared_stats_page(&mode.shared, i)->workers, b->pools[i].options->workers);
+		struct stats_page *page = shared_stats_page(&mode.shared, i);
+
+		atomic_store(&page->workers, b->pools[i].options->workers);
+		atomic_store(&page->ready, 1);
+		atomic_store(&page->idle, 1);
 		b->pools[i].ready = true;
 	}
 	return queues_own(b->pools) ? 0 : -errno;
@@ -165,6 +167,14 @@ static void free_versions(uint32_t pool)
 	}
 }
 
+static bool is_busy(const struct brood *b)
+{
+	for (uint32_t i = 0; i < b->pools_count; i++)
+		if (atomic_load(&shared_stats_page(&mode.shared, i)->busy) > 0)
+			return true;
+	return false;
+}
+
 int inline_stop(struct brood *b)
 {
 	struct frame f;
@@ -176,7 +186,7 @@ int inline_stop(struct brood *b)
 	if (r == -ESHUTDOWN)
 		return r;
 	call_exits();
-	if (atomic_load(&mode.shared.stats_page->busy) > 0)
+	if (is_busy(b))
 		return fail_with(
 			-ETIMEDOUT, "brood_stop: jobs were still running; their verdict is lost");
 	init_data_set(NULL);
@@ -200,21 +210,33 @@ int inline_has_no_workers(struct brood *b, const char *call)
 	return r < 0 ? r : fail_with(-ENOTSUP, "%s: inline mode has no workers", call);
 }
 
+/* The stats page of the lease's pool. */
+static struct stats_page *page_of(const struct brood_lease *lease)
+{
+	const struct queue *l = (const struct queue *)lease;
+
+	return shared_stats_page(&mode.shared, l->pool->setup->number);
+}
+
 /* There is one worker, the caller, and it is always free: so all leases may have it at once. */
 int inline_lease(
 	struct brood *b, const struct brood_lease_options *options, struct brood_lease **ret)
 {
 	int r = engine_lease(b, options, ret);
 
-	atomic_fetch_add(&mode.shared.stats_page->leased, r == 0);
-	atomic_fetch_add(&mode.shared.stats_page->leases, r == 0);
+	if (r == 0) {
+		atomic_fetch_add(&page_of(*ret)->leased, 1);
+		atomic_fetch_add(&page_of(*ret)->leases, 1);
+	}
 	return r;
 }
 
 void inline_lease_end(struct brood_lease *l)
 {
+	struct stats_page *page = page_of(l);
+
 	engine_lease_end(l);
-	atomic_fetch_sub(&mode.shared.stats_page->leased, 1);
+	atomic_fetch_sub(&page->leased, 1);
 }
 
 /* ---- init data ---- */

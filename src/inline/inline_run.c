@@ -145,11 +145,12 @@ static void describe(
 	}
 }
 
-static void count(struct queue *l, int by)
+static void count(const struct here *h, int by)
 {
 	/* jobs of two queues begin and end under two different locks, perhaps at the same time */
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	struct stats_page *stats = l->brood->shared.stats_page;
+	struct queue *l = h->queue;
+	struct stats_page *stats = shared_stats_page(&l->brood->shared, h->pool);
 
 	l->leases.streamed += (uint32_t)by; /* brood_stop() waits for the jobs that this counts */
 	pthread_mutex_lock(&lock);
@@ -169,7 +170,7 @@ static void begin(struct here *h, struct queue_job *job)
 		job->fds.extra->count = 0;
 	}
 	h->worker.fds_count = h->fds.count;
-	count(h->queue, 1);
+	count(h, 1);
 }
 
 /* ---- without the lock: the job runs ---- */
@@ -273,7 +274,7 @@ static void end(struct here *h)
 	struct queue *l = h->queue;
 	struct queue_job *job = job_of(h);
 
-	count(l, -1);
+	count(h, -1);
 	if (job) {
 		if (h->has_bytes)
 			take_reply(h, job);
