@@ -553,7 +553,9 @@ struct brood_options {
  *   -EFBIG      RLIMIT_FSIZE is too low for shared memory: raise it
  *   -ENOENT, -ENODEV, ...  there is no usable /dev/null
  *   -ECANCELED  BROOD_INLINE: worker_init did not return 0
- *   -EPERM, -ENOMEM, -EAGAIN, -ENFILE
+ *   -EAGAIN     a limit on processes leaves a pool without a worker (TasksMax=, RLIMIT_NPROC;
+ *               brood_error() has the need and the cure); or the kernel has no process now
+ *   -EPERM, -ENOMEM, -ENFILE
  * Threads: from main(), while the program has one thread. Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_start(

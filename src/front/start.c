@@ -34,6 +34,7 @@
 #include "../os/stack.h"
 #include "../os/text.h"
 #include "../os/title.h"
+#include "capacity.h"
 #include "resolve.h"
 #include "rights_trial.h"
 #include "role.h"
@@ -59,6 +60,7 @@ struct start {
 	struct stale stale;
 	struct standard standard;
 	struct notify notify;
+	struct capacity_lines tight;
 	int messages[2], logs[2]; /* [0] is the engine's end, [1] the supervisor's */
 	struct brood *brood;
 	struct supervisor *supervisor;
@@ -130,6 +132,15 @@ static int check_files(const struct pool_setups *pools, const struct stale *stal
 		workers, backlog, need, stale_open(stale), (unsigned long long)limit.rlim_max, need,
 		need);
 	return -EMFILE;
+}
+
+/* Limits that leave too few workers, but some, are told in the log: see capacity.c. */
+static int check_capacity(struct start *s)
+{
+	struct capacity limits;
+
+	capacity_look("", &limits);
+	return capacity_judge(&limits, &s->resolved.pools, &s->tight);
 }
 
 static int prepare_notify(struct start *s)
@@ -226,6 +237,7 @@ static int prepare_roles(struct start *s)
 		.notify = s->notify,
 		.records = engine.records,
 		.stale = s->stale,
+		.tight = { s->tight.tasks, s->tight.memory },
 		.standard = s->standard,
 		.channel_fd = s->messages[1],
 		.log_fd = s->logs[1],
@@ -397,7 +409,7 @@ int brood_start(const struct brood_options *options, struct brood **ret_brood)
 	if (s->resolved.options.flags & BROOD_INLINE)
 		r = start_inline(s, ret_brood);
 	else if ((r = check_threads()) == 0 && (r = surroundings_check()) == 0 &&
-		(r = rights_trial(&s->resolved.pools)) == 0)
+		(r = check_capacity(s)) == 0 && (r = rights_trial(&s->resolved.pools)) == 0)
 		r = start_processes(s, ret_brood);
 	if (r < 0 && brood_role() == BROOD_ROLE_NONE)
 		undo(s);

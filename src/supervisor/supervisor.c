@@ -260,6 +260,13 @@ static void say_unguarded(struct supervisor *s)
 		high + crowded, high, crowded);
 }
 
+static void say_tight(struct supervisor *s)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(s->config.tight); i++)
+		if (s->config.tight[i] && *s->config.tight[i])
+			plain_log(s, BROOD_WARNING, BROOD_EVENT_RESOURCE, "%s", s->config.tight[i]);
+}
+
 static void limits_and_marks(struct supervisor *s)
 {
 	size_t hard, stale = stale_open(&s->config.stale);
@@ -313,6 +320,7 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	limits_and_marks(s);
 	close_the_rest(s);
 	say_unguarded(s);
+	say_tight(s);
 	process_set_subreaper();
 	pids_begin();
 	title_set("supervisor");

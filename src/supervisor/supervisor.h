@@ -17,6 +17,7 @@ struct supervisor_config {
 	struct notify notify;
 	struct standard standard; /* the flags of stdout and stderr at the start */
 	struct stale stale;       /* what the program had open at the start */
+	const char *tight[2];     /* lines about limits that are too low for all workers, or "" */
 	uint32_t records;
 	int channel_fd, log_fd;       /* the supervisor's ends */
 	struct signals_state signals; /* the caller's signal state, for the children */

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * capacity.h - whether the limits on processes and memory have room for all workers of all pools.
+ * The limit on open files is in start.c.
+ */
+#ifndef BROOD_CAPACITY_H
+#define BROOD_CAPACITY_H
+
+#include "../os/cgroup.h"
+#include "../wire/pool_setup.h"
+
+#define CAPACITY_LINE 400
+
+/* The limits of this process. CGROUP_UNLIMITED: there is none. */
+struct capacity {
+	struct cgroup_limit tasks, memory;
+	uint64_t user; /* RLIMIT_NPROC */
+};
+
+/* A line for the log about each limit that is too low for all workers; "": it is not. */
+struct capacity_lines {
+	char tasks[CAPACITY_LINE], memory[CAPACITY_LINE];
+};
+
+/* root: as in os/cgroup.h. */
+void capacity_look(const char *root, struct capacity *ret);
+/*
+ * 0, and *ret_lines; or -EAGAIN with a sentence: not every pool could have a worker. Makes no
+ * system call.
+ */
+int capacity_judge(const struct capacity *c, const struct pool_setups *pools,
+	struct capacity_lines *ret_lines);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cgroup.c - see cgroup.h. A limit of a cgroup holds for all below it, so the lowest one on the way
+ * up decides. A container may show a cgroup's path as the host has it, although only the groups
+ * from the container's own on are mounted. So a group that is not there is passed over.
+ */
+#define _GNU_SOURCE
+#include "cgroup.h"
+#include "procfs.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The line of version 2 in /proc/self/cgroup is "0::PATH". */
+static int find_group(void *context, const char *line)
+{
+	char *group = context;
+
+	if (strncmp(line, "0::/", 4) != 0)
+		return 0;
+	snprintf(group, PROCFS_LINE, "%s", line + 3);
+	return 1;
+}
+
+/* Beside the controllers of version 1 the tree of version 2 has a folder of its own. */
+static int find_mount(const char *root, char mount[PATH_MAX])
+{
+	static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		snprintf(mount, PATH_MAX, "%s%s/cgroup.procs", root, places[i]);
+		if (access(mount, F_OK) == 0) {
+			snprintf(mount, PATH_MAX, "%s%s", root, places[i]);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static void look(
+	const char *mount, const char *group, const char *file, struct cgroup_limit *lowest)
+{
+	char path[2 * PATH_MAX], text[32];
+	unsigned long long value;
+
+	snprintf(path, sizeof path, "%s%s/%s", mount, group, file);
+	if (procfs_read(path, text, sizeof text) <= 0 || text[0] < '0' || text[0] > '9')
+		return; /* "max", or the group has no such controller */
+	procfs_number(text, &value);
+	if (value >= lowest->value)
+		return;
+	lowest->value = value;
+	snprintf(lowest->group, sizeof lowest->group, "%.*s", CGROUP_NAME - 1,
+		*group ? group : "/");
+}
+
+void cgroup_limit(const char *root, const char *file, struct cgroup_limit *ret)
+{
+	char mount[PATH_MAX], group[PROCFS_LINE] = "", *last;
+	struct cgroup_limit lowest = { .value = CGROUP_UNLIMITED };
+
+	*ret = lowest;
+	snprintf(mount, sizeof mount, "%s/proc/self/cgroup", root);
+	procfs_each_line(mount, find_group, group);
+	/* "/..": the process was moved out of what its cgroup namespace shows */
+	if (group[0] == '\0' || strncmp(group, "/..", 3) == 0 || find_mount(root, mount) < 0)
+		return;
+	while ((last = strrchr(group, '/'))) {
+		if (last[1] != '\0')
+			look(mount, group, file, &lowest);
+		*last = '\0';
+	}
+	look(mount, "", file, &lowest);
+	*ret = lowest;
+}

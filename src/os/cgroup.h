@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* cgroup.h - the limits of the cgroup (version 2) in which this process is. */
+#ifndef BROOD_OS_CGROUP_H
+#define BROOD_OS_CGROUP_H
+
+#include <stdint.h>
+
+#define CGROUP_NAME      256
+#define CGROUP_UNLIMITED UINT64_MAX
+
+struct cgroup_limit {
+	uint64_t value;
+	char group[CGROUP_NAME]; /* the cgroup that has the limit, such as "/system.slice" */
+};
+
+/*
+ * The lowest limit that a file such as "pids.max" has in the cgroup of this process, and in those
+ * above it that can be seen here. CGROUP_UNLIMITED: there is none, or no cgroup can be seen. root:
+ * "" for the system's /proc and /sys; a test has a folder with files of its own.
+ */
+void cgroup_limit(const char *root, const char *file, struct cgroup_limit *ret);
+
+#endif
