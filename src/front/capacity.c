@@ -145,8 +145,8 @@ static void judge_memory(const struct capacity *c, const struct pool_setups *poo
 			c->memory.group, (unsigned long long)(c->memory.value >> 20));
 }
 
-int capacity_judge(const struct capacity *c, const struct pool_setups *pools,
-	struct capacity_lines *ret_lines)
+int capacity_judge(
+	const struct capacity *c, const struct pool_setups *pools, struct capacity_lines *ret_lines)
 {
 	struct capacity_lines lines;
 	int r = judge_tasks(c, pools, lines.tasks);

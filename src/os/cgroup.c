@@ -52,8 +52,8 @@ static void look(
 	if (value >= lowest->value)
 		return;
 	lowest->value = value;
-	snprintf(lowest->group, sizeof lowest->group, "%.*s", CGROUP_NAME - 1,
-		*group ? group : "/");
+	snprintf(
+		lowest->group, sizeof lowest->group, "%.*s", CGROUP_NAME - 1, *group ? group : "/");
 }
 
 void cgroup_limit(const char *root, const char *file, struct cgroup_limit *ret)
