@@ -368,7 +368,8 @@ struct brood_limit {
  */
 struct brood_rights {
 	size_t size;
-	uint32_t set;             /* enum brood_rights_set: which of the next ones are meant */
+	/* enum brood_rights_set: which of the next ones are meant; the others must be 0 */
+	uint32_t set;
 	uint32_t uid, gid;        /* real, effective and saved */
 	int32_t nice;             /* -20 to 19 */
 	int32_t policy, priority; /* SCHED_OTHER, ...; see sched(7) */

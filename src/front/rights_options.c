@@ -14,6 +14,9 @@
 #define GROUPS_MAX 65536u
 #define LIMITS_MAX 32u
 #define SET_KNOWN  ((BROOD_RIGHTS_NO_NEW_PRIVS << 1) - 1)
+/* The size in the first released version: a caller's struct is never smaller. */
+#define SIZE_FIRST \
+	(offsetof(struct brood_rights, reserved) + sizeof((struct brood_rights *)0)->reserved)
 
 #define INVALID(...) (engine_error("brood_start: " __VA_ARGS__), -EINVAL)
 
@@ -25,6 +28,38 @@ static int check_array(
 		return INVALID("%s%s_count is %zu: at most %zu", where, name, count, most);
 	if (count > 0 && !array)
 		return INVALID("%s%s is NULL, but %s_count is %zu", where, name, name, count);
+	return 0;
+}
+
+/*
+ * A value whose bit is missing is a mistake: the program would believe that its workers have it,
+ * and they would run as root.
+ */
+static int check_set(const struct brood_rights *r, const char *where)
+{
+	const struct {
+		uint32_t bit;
+		bool given;
+		const char *field, *name;
+	} all[] = {
+		{ BROOD_RIGHTS_UID, r->uid != 0, "uid", "UID" },
+		{ BROOD_RIGHTS_GID, r->gid != 0, "gid", "GID" },
+		{ BROOD_RIGHTS_GROUPS, r->groups_count > 0, "groups", "GROUPS" },
+		{ BROOD_RIGHTS_NICE, r->nice != 0, "nice", "NICE" },
+		{ BROOD_RIGHTS_SCHEDULER, r->policy != 0, "policy", "SCHEDULER" },
+		{ BROOD_RIGHTS_SCHEDULER, r->priority != 0, "priority", "SCHEDULER" },
+		{ BROOD_RIGHTS_OOM, r->oom_score_adj != 0, "oom_score_adj", "OOM" },
+		{ BROOD_RIGHTS_UMASK, r->umask != 0, "umask", "UMASK" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (all[i].given && !(r->set & all[i].bit))
+			return INVALID("%s%s has a value, but set lacks BROOD_RIGHTS_%s, without "
+				       "which workers do not take it on",
+				where, all[i].field, all[i].name);
+	if (r->set & ~(uint32_t)SET_KNOWN)
+		return INVALID(
+			"%sset has unknown bits: 0x%x", where, r->set & ~(uint32_t)SET_KNOWN);
 	return 0;
 }
 
@@ -46,9 +81,6 @@ static int check_scheduler(const struct brood_rights *r, const char *where)
 
 static int check_numbers(const struct brood_rights *r, const char *where)
 {
-	if (r->set & ~(uint32_t)SET_KNOWN)
-		return INVALID(
-			"%sset has unknown bits: 0x%x", where, r->set & ~(uint32_t)SET_KNOWN);
 	if (r->set & BROOD_RIGHTS_UID && r->uid == (uid_t)-1)
 		return INVALID("%suid is -1, which is no user", where);
 	if (r->set & BROOD_RIGHTS_GID && r->gid == (gid_t)-1)
@@ -89,6 +121,10 @@ static int check_limits(const struct brood_rights *r, const char *where)
 			return INVALID("%slimits[%zu].resource is %d, which the library sets "
 				       "itself: use the pool's %s",
 				where, i, l->resource, whose_limit(l->resource));
+		if (l->reserved)
+			return INVALID("%slimits[%zu].reserved is not zero: clear the struct "
+				       "before you fill it",
+				where, i);
 		if (l->soft > l->hard)
 			return INVALID("%slimits[%zu]: soft is %llu, more than hard, %llu", where,
 				i, (unsigned long long)l->soft, (unsigned long long)l->hard);
@@ -117,7 +153,8 @@ static int check(const struct brood_rights *r, const char *where)
 	if ((e = check_array(where, "groups", r->groups, r->groups_count, GROUPS_MAX)) < 0 ||
 		(e = check_array(where, "limits", r->limits, r->limits_count, LIMITS_MAX)) < 0 ||
 		(e = check_array(where, "cpus", r->cpus, r->cpus_count, CPU_SETSIZE)) < 0 ||
-		(e = check_numbers(r, where)) < 0 || (e = check_limits(r, where)) < 0)
+		(e = check_set(r, where)) < 0 || (e = check_numbers(r, where)) < 0 ||
+		(e = check_limits(r, where)) < 0)
 		return e;
 	return check_cpus(r, where);
 }
@@ -140,7 +177,7 @@ int rights_options_take(
 	char *at;
 	int e;
 
-	if (options_copy(&r, sizeof r, rights, sizeof r) < 0)
+	if (options_copy(&r, sizeof r, rights, SIZE_FIRST) < 0)
 		return INVALID(
 			"%ssize is %zu, and this library (%s) knows %zu of it: use { .size = "
 			"sizeof(struct brood_rights) }",
