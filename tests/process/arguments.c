@@ -165,6 +165,43 @@ static void job_options(void)
 }
 Test(arguments, job_options) { case_run(job_options, 20000); }
 
+/* What 0.3.0 has added. */
+static void newer_job_options(void)
+{
+	const struct brood_job_options good = { .size = sizeof good };
+	struct brood_job_options o = good;
+	char tag[BROOD_TAG_MAX + 1];
+	struct brood_handle *h = NULL;
+	int fd = -7;
+
+	memset(tag, 'x', sizeof tag);
+	tag[BROOD_TAG_MAX] = '\0';
+	start();
+	o.pool = (struct brood_pool *)(uintptr_t)tag;
+	REFUSES(brood_open(brood, job_echo, &o, &fd, &h), -EINVAL, "pool is none that brood_pool");
+	o = good;
+	o.tag = tag;
+	REFUSES(brood_open(brood, job_echo, &o, &fd, &h), -EINVAL, "tag is longer than 63 bytes");
+	o = good;
+	o.retry_on = BROOD_RETRY_MEMORY << 1;
+	REFUSES(brood_open(brood, job_echo, &o, &fd, &h), -EINVAL, "retry_on 0x10 has bits");
+	o = good;
+	o.retry_pause_ms = BROOD_FOREVER;
+	REFUSES(brood_open(brood, job_echo, &o, &fd, &h), -EINVAL, "retry_pause_ms must not be");
+	o = good;
+	o.priority = BROOD_BACKGROUND + 1;
+	REFUSES(brood_open(brood, job_echo, &o, &fd, &h), -EINVAL, "priority is 2: one of enum");
+	o = good;
+	o.reserved32 = 1;
+	REFUSES(brood_open(brood, job_echo, &o, &fd, &h), -EINVAL, "reserved fields must be zero");
+	CHECK_EQ(fd, -7);
+	CHECK(h == NULL);
+	CHECK_EQ(pool_stats(brood).submitted, 0);
+	still_well();
+	pool_stop(brood);
+}
+Test(arguments, newer_job_options) { case_run(newer_job_options, 20000); }
+
 /* ---- handles ---- */
 
 static void handles(void)

@@ -174,6 +174,117 @@ Test(unit_pool_options, size_has_its_defaults)
 	resolve_free(&r);
 }
 
+/*
+ * Each number that a pool may have of its own: F(member, the brood's, the pool's own, the default
+ * of brood_start(3)).
+ */
+#define NUMBERS(F)                                                         \
+	F(workers, 3, 4, 0)                                                \
+	F(backlog, 5, 6, 1024)                                             \
+	F(queue_ms, 7, 8, 10000)                                           \
+	F(run_ms, 9, 10, 60000)                                            \
+	F(grace_ms, 11, 12, 50)                                            \
+	F(init_ms, 13, 14, 10000)                                          \
+	F(core_ms, 15, 16, 5000)                                           \
+	F(cores_per_minute, 17, 18, 6)                                     \
+	F(backoff_min_ms, 19, 20, 100)                                     \
+	F(backoff_max_ms, 21, 22, 30000)                                   \
+	F(start_limit, 23, 24, 10)                                         \
+	F(healthy_ms, 25, 26, 1000)                                        \
+	F(dispatch, BROOD_PATH_HANDOFF, BROOD_PATH_LEASE, BROOD_PATH_AUTO) \
+	F(leases, 2, 1, 0)                                                 \
+	F(lease_idle_ms, 27, 28, 1000)                                     \
+	F(tolerate, BROOD_LEFT_FDS, BROOD_LEFT_CWD, 0)                     \
+	F(worker_memory, 29, 30, 0)                                        \
+	F(stack_size, 1 << 16, 1 << 17, 8 << 20)
+
+#define IN_BROOD(member, brood, own, none)  .member = brood,
+#define IN_POOL(member, brood, own, none)   .member = own,
+#define IS_BROODS(member, brood, own, none) cr_assert_eq(o->member, brood, #member);
+#define IS_OWN(member, brood, own, none)    cr_assert_eq(o->member, own, #member);
+#define IS_DEFAULT(member, brood, own, none) \
+	if (none)                            \
+		cr_assert_eq(o->member, none, #member);
+
+/* A member that the entry does not set is the brood's; one that it sets is its own. */
+Test(unit_pool_options, each_member_is_inherited)
+{
+	struct resolved r = resolve(OPTIONS(NUMBERS(IN_BROOD).flags = BROOD_ACCOUNT_CPU,
+		.pools = LIST(POOL(.name = "a"),
+			POOL(.name = "b", NUMBERS(IN_POOL).flags = BROOD_NO_CORE)),
+		.pools_count = 2));
+	const struct brood_options *o = &r.setups[0].options;
+
+	NUMBERS(IS_BROODS)
+	o = &r.setups[1].options;
+	NUMBERS(IS_BROODS)
+	cr_assert_eq(o->flags, BROOD_ACCOUNT_CPU);
+	o = &r.setups[2].options;
+	NUMBERS(IS_OWN)
+	cr_assert_eq(o->flags, BROOD_ACCOUNT_CPU | BROOD_NO_CORE);
+	resolve_free(&r);
+}
+
+/* Where nobody sets anything, a further pool has the same defaults as the first one. */
+Test(unit_pool_options, each_member_has_its_default)
+{
+	struct resolved r = resolve(OPTIONS(.pools = LIST(POOL(.name = "a")), .pools_count = 1));
+
+	cr_assert_eq(r.pools.count, 2);
+	for (uint32_t i = 0; i < r.pools.count; i++) {
+		const struct pool_setup *setup = &r.setups[i];
+		const struct brood_options *o = &setup->options;
+
+		NUMBERS(IS_DEFAULT)
+		cr_assert_geq(o->workers, 1);
+		cr_assert_eq(o->leases, o->workers);
+		cr_assert_eq(o->flags, 0);
+		cr_assert_eq(o->tolerate, 0);
+		cr_assert_eq(o->worker_memory, 0);
+		cr_assert_eq(o->dispatch, BROOD_PATH_AUTO);
+		cr_assert(!o->worker_init && !o->worker_exit && !o->hook_context);
+		cr_assert_eq(setup->own.scaling, BROOD_FIXED);
+		cr_assert_eq(setup->own.retire_jobs, 0);
+		cr_assert_eq(setup->own.retire_age_ms, 0);
+		cr_assert_eq(setup->own.retire_memory, 0);
+		cr_assert_eq(setup->own.surge, 0);
+		cr_assert(!setup->rights);
+	}
+	cr_assert_str_eq(r.setups[0].name, "main");
+	resolve_free(&r);
+}
+
+/* A newer program's entry is longer, and may say nothing that this library does not know. */
+Test(unit_pool_options, newer_entry)
+{
+	struct {
+		struct brood_pool_options known;
+		uint64_t later;
+	} newer = { .known = { .size = sizeof newer, .name = "a", .workers = 2 } };
+	struct resolved r = resolve(
+		OPTIONS(.workers = 1, .pools = LIST(&newer.known), .pools_count = 1));
+
+	cr_assert_eq(r.setups[1].options.workers, 2);
+	resolve_free(&r);
+	newer.later = 1;
+	refused(OPTIONS(.pools = LIST(&newer.known), .pools_count = 1), "pools[0]->size is");
+}
+
+/* The entry of the first version ends with `reserved`. A shorter one never was. */
+Test(unit_pool_options, oldest_entry)
+{
+	struct brood_pool_options old = { .size = offsetof(struct brood_pool_options, reserved) +
+			8 * sizeof(uint64_t),
+		.name = "a",
+		.surge = 3 };
+	struct resolved r = resolve(OPTIONS(.pools = LIST(&old), .pools_count = 1));
+
+	cr_assert_eq(r.setups[1].own.surge, 3);
+	resolve_free(&r);
+	old.size--;
+	refused(OPTIONS(.pools = LIST(&old), .pools_count = 1), "pools[0]->size is");
+}
+
 /* The arrays of the program may be gone after the start. */
 Test(unit_pool_options, rights_are_copied)
 {
@@ -219,6 +330,7 @@ Test(unit_pool_options, refused)
 	refused(OPTIONS(.pools = LIST(&(struct brood_pool_options){ .size = 8 }), .pools_count = 1),
 		"pools[0]->size is 8");
 	REFUSED_POOL("reserved", .name = "main", .reserved = { [3] = 1 });
+	REFUSED_POOL("reserved", .name = "main", .reserved32 = 1);
 	REFUSED_POOL(
 		"pool main (options.pools[0]): workers is 10001", .name = "main", .workers = 10001);
 	REFUSED_POOL(
@@ -239,6 +351,8 @@ Test(unit_pool_options, refused)
 	REFUSED_POOL("spare is 3: at most", .name = "main", .scaling = BROOD_ELASTIC, .spare = 3);
 	REFUSED_POOL(
 		"rights->size is 8", .name = "main", .rights = &(struct brood_rights){ .size = 8 });
+	REFUSED_POOL("backoff_max_ms 4294967295: the first must not be larger", .name = "main",
+		.backoff_max_ms = BROOD_FOREVER);
 	REFUSED_POOL("backoff_min_ms is 2000", .name = "main", .backoff_min_ms = 2000,
 		.backoff_max_ms = 1000);
 }
