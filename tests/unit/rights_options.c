@@ -20,7 +20,8 @@ static void refused(const struct brood_rights *rights, const char *words)
 	cr_assert(strstr(engine_error_text(), words), "%s", engine_error_text());
 	cr_assert(!own);
 }
-#define RIGHTS(...)         (&(struct brood_rights){ .size = sizeof(struct brood_rights), __VA_ARGS__ })
+#define SIZE                .size = sizeof(struct brood_rights)
+#define RIGHTS(...)         (&(struct brood_rights){ SIZE, __VA_ARGS__ })
 #define REFUSED(words, ...) refused(RIGHTS(__VA_ARGS__), words)
 
 static struct brood_rights *taken(const struct brood_rights *rights)
