@@ -132,10 +132,14 @@ static void at_the_keys_apart(void)
 Test(terminal, keys) { case_run(at_the_keys, 60000); }
 Test(terminal, keys_for_an_engine_in_another_group) { case_run(at_the_keys_apart, 60000); }
 
-/* TSTP is neither blocked nor ignored in the supervisor: a shell that watches it sees it stop. */
-static void tstp(void)
+/*
+ * These signals are neither blocked nor ignored in the supervisor: a shell that watches it sees it
+ * stop and continue.
+ */
+static const int job_control[] = { SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT };
+
+static void check_job_control(void)
 {
-	struct brood *brood = pool_start_workers(1);
 	char path[64], text[4096], *line;
 	unsigned long long blocked, ignored;
 	FILE *file;
@@ -151,8 +155,38 @@ static void tstp(void)
 	CHECK(line && sscanf(line, "SigBlk: %llx", &blocked) == 1);
 	line = strstr(text, "SigIgn:");
 	CHECK(line && sscanf(line, "SigIgn: %llx", &ignored) == 1);
-	CHECK_EQ((blocked | ignored) >> (SIGTSTP - 1) & 1, 0);
+	for (size_t i = 0; i < 4; i++)
+		CHECK_EQ((blocked | ignored) >> (job_control[i] - 1) & 1, 0);
 	CHECK_EQ(blocked >> (SIGTERM - 1) & 1, 1);
+}
+
+static void tstp(void)
+{
+	struct brood *brood = pool_start_workers(1);
+
+	check_job_control();
 	pool_stop(brood);
 }
 Test(terminal, stop_key_stops) { case_run(tstp, 20000); }
+
+static atomic_uint seen[2];
+static void see(int sig) { atomic_fetch_add(&seen[sig == SIGCONT], 1); }
+
+/* A program of 0.2 may have listed them in pass_signals: the start allows it, and none is passed. */
+static void listed(void)
+{
+	static const int pass[] = { SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGIO };
+	struct brood *brood = pool_start(&(struct brood_options){
+		.workers = 1, .pass_signals = pass, .pass_signals_count = 5 });
+	struct sigaction act = { .sa_handler = see };
+
+	CHECK_EQ(sigaction(SIGCONT, &act, NULL), 0);
+	CHECK_EQ(sigaction(SIGIO, &act, NULL), 0);
+	check_job_control();
+	CHECK_EQ(kill(getppid(), SIGCONT), 0);
+	CHECK_EQ(kill(getppid(), SIGIO), 0); /* its number is larger: CONT would come before */
+	CHECK(WAIT_UNTIL(atomic_load(&seen[0]) == 1, 10000));
+	CHECK_EQ(atomic_load(&seen[1]), 0);
+	pool_stop(brood);
+}
+Test(terminal, stop_and_continue_are_never_passed) { case_run(listed, 20000); }
