@@ -172,7 +172,7 @@ Test(terminal, stop_key_stops) { case_run(tstp, 20000); }
 static atomic_uint seen[2];
 static void see(int sig) { atomic_fetch_add(&seen[sig == SIGCONT], 1); }
 
-/* A program of 0.2 may have listed them in pass_signals: the start allows it, and none is passed. */
+/* A program of 0.2 may have listed them in pass_signals: the start allows it, none is passed. */
 static void listed(void)
 {
 	static const int pass[] = { SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGIO };
