@@ -84,7 +84,7 @@ static uint64_t all_memory(const struct pool_setups *pools, uint64_t *ret_worker
 /* The lower of the two limits on processes, as a line names it: what it is, and its cure. */
 struct tasks {
 	uint64_t limit;
-	char name[CGROUP_NAME + 32];
+	char name[160];
 	const char *unit, *shell; /* "TasksMax", " or ulimit -u" */
 };
 

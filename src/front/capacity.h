@@ -9,7 +9,7 @@
 #include "../os/cgroup.h"
 #include "../wire/pool_setup.h"
 
-#define CAPACITY_LINE 400
+#define CAPACITY_LINE 500
 
 /* The limits of this process. CGROUP_UNLIMITED: there is none. */
 struct capacity {
