@@ -101,7 +101,9 @@ static int hear(struct brood *b, struct frame *f)
 		b->pools[f->pool.pool].degraded = f->header.type == MESSAGE_POOL_DEGRADED;
 		b->pools[f->pool.pool].ready |= f->header.type == MESSAGE_POOL_READY;
 		break;
-	case MESSAGE_RELOADED: reloads_hear(&b->reloads, f->reload.id, f->reload.result); break;
+	case MESSAGE_RELOADED:
+		reloads_hear(&b->reloads, f->reload.id, f->reload.pool, f->reload.result);
+		break;
 	case MESSAGE_STOPPED:
 		b->stopped = true;
 		b->left = f->pool.left;

@@ -13,20 +13,25 @@
 
 struct reloads {
 	uint64_t last; /* id */
-	/* at id % RELOADS_KEPT; waits: pools that have not said; result: once none waits */
+	/*
+	 * At id % RELOADS_KEPT. pools, waits: a bit for each pool of the reload, and for each that
+	 * has not ended it. result: once no pool waits. -ECANCELED: a later reload has superseded
+	 * this one in a pool; an error of another pool is stronger.
+	 */
 	struct reloads_one {
-		uint64_t id;
-		uint32_t pool, waits;
+		uint64_t id, pools, waits;
 		int result;
 	} list[RELOADS_KEPT];
 };
 
-/* One more, of the pool with this number, or of all `pools` (MESSAGE_ALL_POOLS): its id. */
+/* Returns the id of one more, of the pool with this number, or of all (MESSAGE_ALL_POOLS). */
 uint64_t reloads_add(struct reloads *r, uint32_t pool, uint32_t pools);
-/* It is on its way: earlier ones of the same pools are superseded. */
+/* The reload is on its way: in its pools it supersedes all earlier ones. */
 void reloads_sent(struct reloads *r, uint64_t id);
-/* A pool has said how it went. */
-void reloads_hear(struct reloads *r, uint64_t id, int result);
+/* The reload was not sent. */
+void reloads_unsent(struct reloads *r, uint64_t id, int error);
+/* A pool has said how its reload went. */
+void reloads_hear(struct reloads *r, uint64_t id, uint32_t pool, int result);
 /* False: it goes on still. -EINVAL: there is no such one, or it is forgotten */
 bool reloads_over(const struct reloads *r, uint64_t id, int *ret_result);
 

@@ -7,6 +7,7 @@
 #include "unsent.h"
 #include "engine_root.h"
 #include "wait.h"
+#include "waiter.h"
 
 #include "../os/shm.h"
 #include <fcntl.h>
@@ -132,9 +133,10 @@ static int reload_send(struct brood *b, const struct brood_pool *pool, uint64_t 
 	};
 	r = send_newest(b, &f, "asking the supervisor for a reload");
 	if (r < 0)
-		reloads_hear(&b->reloads, f.reload.id, r);
+		reloads_unsent(&b->reloads, f.reload.id, r);
 	else
 		reloads_sent(&b->reloads, f.reload.id);
+	waiter_poke_all(b); /* a thread may wait for a reload that this one has superseded */
 	if (r == 0 && ret_reload)
 		*ret_reload = f.reload.id;
 	return r;

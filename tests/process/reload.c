@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 TestSuite(reload, .timeout = 180);
@@ -280,6 +281,39 @@ static void pinned(void)
 }
 Test(reload, waits_for_a_pinned_lease) { case_run(pinned, 30000); }
 
+static _Atomic pid_t waiter;
+
+static void *wait_for_it(void *id)
+{
+	atomic_store(&waiter, (pid_t)syscall(SYS_gettid));
+	return (void *)(intptr_t)brood_reload_wait(brood, *(uint64_t *)id, BROOD_FOREVER);
+}
+
+/* No message of the supervisor wakes the thread that waits for the first: there is no log. */
+static void superseded_while_a_thread_waits(void)
+{
+	struct brood_lease *lease;
+	uint64_t first, second;
+	pthread_t thread;
+	void *result;
+
+	living_make();
+	brood = pool_start(&(struct brood_options){
+		.workers = 1, .worker_init = living_begins, .worker_exit = living_ends });
+	CHECK_EQ(brood_lease(brood, NULL, &lease), 0);
+	first = reload();
+	CHECK_EQ(pthread_create(&thread, NULL, wait_for_it, &first), 0);
+	CHECK(WAIT_UNTIL(waiter && proc_state(waiter) == 'S', SOON));
+	second = reload();
+	CHECK_EQ(pthread_join(thread, &result), 0);
+	CHECK_EQ((intptr_t)result, -ECANCELED);
+	CHECK_EQ(brood_reload_wait(brood, second, 0), -ETIMEDOUT);
+	brood_lease_end(lease);
+	CHECK_EQ(over(second), 0);
+	pool_stop(brood);
+}
+Test(reload, superseded_while_a_thread_waits) { case_run(superseded_while_a_thread_waits, 30000); }
+
 static void named(void)
 {
 	struct brood_job_options o = { 0 };
@@ -316,6 +350,7 @@ static void two_pools(void)
 		.pools = pools,
 		.pools_count = 1 };
 	struct brood_pool *pool;
+	struct brood_lease *lease;
 	struct brood_stats stats;
 	uint64_t first, id;
 
@@ -334,6 +369,14 @@ static void two_pools(void)
 	CHECK_EQ(over(first), -ECANCELED);
 	CHECK_EQ(over(id), 0);
 	CHECK_GE(pool_stats(brood).retired, 6);
+	/* superseded in one pool, and it goes on in the other */
+	CHECK_EQ(brood_lease(brood, NULL, &lease), 0);
+	id = reload();
+	CHECK_EQ(brood_reload(brood, pool, &first), 0);
+	CHECK_EQ(over(first), 0);
+	CHECK_EQ(brood_reload_wait(brood, id, 0), -ETIMEDOUT);
+	brood_lease_end(lease);
+	CHECK_EQ(over(id), -ECANCELED);
 	CHECK_EQ(brood_reload(brood, (struct brood_pool *)(uintptr_t)&o, NULL), -EINVAL);
 	CHECK_CONTAINS(brood_error(), "pool");
 	pool_stop(brood);
