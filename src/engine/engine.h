@@ -97,6 +97,8 @@ int engine_notify(struct brood *b, uint32_t kind, const char *text);
 int engine_stats(struct brood *b, struct brood_stats *ret);
 int engine_pool_resize(struct brood_pool *pool, uint32_t min, uint32_t max);
 int engine_pool_stats(struct brood_pool *pool, struct brood_stats *ret);
+/* How many workers a fixed pool is to have; how many any other pool may come to have. */
+uint32_t engine_pool_most(const struct brood_pool *pool);
 
 /* The front door has checked the pieces of the request. */
 int engine_submit(struct brood *b, const struct engine_job *job, const struct iovec *request,

@@ -258,6 +258,12 @@ int engine_pool_stats(struct brood_pool *pool, struct brood_stats *ret)
 	return 0;
 }
 
+uint32_t engine_pool_most(const struct brood_pool *pool)
+{
+	return pool->setup->own.scaling == BROOD_FIXED ? load32(&pool->stats_page->workers)
+						       : pool->options->workers;
+}
+
 struct brood_pool *engine_pool(struct brood *b, const char *name)
 {
 	for (uint32_t i = 0; i < b->pools_count; i++)

@@ -322,11 +322,11 @@ static void cancel(struct map *m)
 
 static int set_size(struct map *m, size_t count)
 {
-	struct brood_stats stats;
 	size_t at_once = m->options.at_once, most;
 
-	if (at_once == 0 && brood_pool_stats(m->pool, &stats) == 0)
-		at_once = 2 * (size_t)stats.workers;
+	/* An elastic pool grows by the jobs that wait: so many must be out as it can come to do. */
+	if (at_once == 0)
+		at_once = 2 * (size_t)engine_pool_most(m->pool);
 	if (m->way == ROLE_INLINE)
 		at_once = 1;
 	at_once = MAX(1, MIN(at_once, MIN(count, MAP_AT_ONCE_MAX)));

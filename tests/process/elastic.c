@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -168,6 +169,44 @@ static void on_demand_by_lease(void) { on_demand(BROOD_PATH_LEASE); }
 Test(elastic, on_demand_by_lease) { case_run(on_demand_by_lease, 60000); }
 static void on_demand_by_choice(void) { on_demand(BROOD_PATH_AUTO); }
 Test(elastic, on_demand_by_choice) { case_run(on_demand_by_choice, 60000); }
+
+/* Done only if four of these run at the same time. */
+static int job_of_four(struct brood_job *job)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	int done = 0;
+
+	(void)job;
+	atomic_fetch_add(&gate->inside, 1);
+	for (int i = 0; i < test_scaled(BOUND_MS) && !done; i++) {
+		done = atomic_load(&gate->open) || atomic_load(&gate->inside) >= 4;
+		nanosleep(&pause, NULL);
+	}
+	atomic_store(&gate->open, done);
+	return !done;
+}
+
+static int is_done(void *context, size_t index, const struct brood_result *result)
+{
+	(void)context;
+	(void)index;
+	verdict_is(&result->verdict, BROOD_DONE, BROOD_DETAIL_NONE);
+	return 0;
+}
+
+/* A map gives so many items at once that the pool grows: nobody else gives jobs. */
+static void a_map_makes_it_grow(uint32_t scaling)
+{
+	const struct iovec items[4] = { { 0 } };
+
+	start((struct brood_pool_options){ .scaling = scaling }, BROOD_PATH_AUTO);
+	CHECK_EQ(brood_map(brood, job_of_four, items, 4, NULL, is_done, NULL), 4);
+	pool_stop(brood);
+}
+static void a_map_on_demand(void) { a_map_makes_it_grow(BROOD_ON_DEMAND); }
+Test(elastic, a_map_on_demand) { case_run(a_map_on_demand, 60000); }
+static void a_map_in_an_elastic_pool(void) { a_map_makes_it_grow(BROOD_ELASTIC); }
+Test(elastic, a_map_in_an_elastic_pool) { case_run(a_map_in_an_elastic_pool, 60000); }
 
 /* Births that fail stop the growth. The job that waits is refused, and the next one is done. */
 static void holds_off_in_trouble(void)
