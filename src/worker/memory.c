@@ -54,13 +54,18 @@ void memory_open(const struct brood_options *options, bool grows)
 }
 
 /* Jobs may have closed the file, and have opened another one with its number. */
-static bool read_figure(const struct figure *f, char *text, size_t size)
+static bool read_figure_at(const struct figure *f, char *text, size_t size, off_t from)
 {
-	ssize_t n = f->fd >= 0 && identity_is(f->fd, &f->identity) ? pread(f->fd, text, size - 1, 0)
-								   : -1;
+	bool ours = f->fd >= 0 && identity_is(f->fd, &f->identity);
+	ssize_t n = ours ? pread(f->fd, text, size - 1, from) : -1;
 
 	text[n > 0 ? n : 0] = '\0';
 	return n > 0;
+}
+
+static bool read_figure(const struct figure *f, char *text, size_t size)
+{
+	return read_figure_at(f, text, size, 0);
 }
 
 static uint64_t number_at(const char *text)
@@ -116,12 +121,27 @@ uint64_t memory_anonymous_kb(bool exact)
 	return field_kb(text, "\nAnonymous:") + field_kb(text, "\nSwap:");
 }
 
-/* VmData of the process. 0: it cannot be known. */
+/*
+ * VmData of the process. 0: it cannot be known. The list of groups stands before VmData, and may be
+ * hundreds of kilobytes long. So each piece begins with the end of the piece before.
+ */
 static uint64_t status_kb(void)
 {
+	enum { OVERLAP = 64, PIECES = 1024 };
 	char text[1500];
+	off_t from = 0;
 
-	return read_figure(&memory.status, text, sizeof text) ? field_kb(text, "\nVmData:") : 0;
+	for (int i = 0; i < PIECES && read_figure_at(&memory.status, text, sizeof text, from);
+		i++) {
+		const char *at = strstr(text, "\nVmData:");
+
+		if (at && strchr(at + 1, '\n'))
+			return field_kb(at, "\nVmData:");
+		if (strlen(text) <= OVERLAP)
+			break;
+		from += (off_t)strlen(text) - OVERLAP;
+	}
+	return 0;
 }
 
 bool memory_near(void)

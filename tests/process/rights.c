@@ -3,8 +3,10 @@
 #include "limits.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -137,6 +139,54 @@ Test(rights, another_user)
 		cr_skip_test("another user is for root");
 	case_run(another_user, 60000);
 }
+
+#ifndef __SANITIZE_ADDRESS__ /* the sanitizer maps more than the limit */
+#define MANY 300
+static uint32_t many_groups[MANY];
+
+static int job_takes_too_much(struct brood_job *job)
+{
+	char *memory = malloc(256 << 20);
+
+	(void)job;
+	if (!memory)
+		return errno;
+	memset(memory, 1, 256 << 20);
+	free(memory);
+	return 0;
+}
+
+/* In /proc the list of groups stands before the figure by which worker_memory is set. */
+static void many_groups_and_little_memory(void)
+{
+	const struct brood_rights rights = { .size = sizeof rights,
+		.set = BROOD_RIGHTS_GROUPS,
+		.groups = many_groups,
+		.groups_count = MANY };
+	const struct brood_pool_options pool = {
+		.size = sizeof pool, .name = "main", .worker_memory = 64 << 20, .rights = &rights
+	};
+	const struct brood_pool_options *pools[] = { &pool };
+	struct brood_options options = {
+		.size = sizeof options, .workers = 1, .pools = pools, .pools_count = 1
+	};
+	struct brood_verdict v;
+
+	for (uint32_t i = 0; i < MANY; i++)
+		many_groups[i] = 1000000000 + i;
+	brood = pool_start(&options);
+	v = POOL_CALL(brood, job_takes_too_much);
+	CHECK_EQ(v.code, ENOMEM);
+	verdict_is(&v, BROOD_FAILED, BROOD_DETAIL_MEMORY);
+	pool_stop(brood);
+}
+Test(rights, many_groups_and_little_memory)
+{
+	if (getuid() != 0)
+		cr_skip_test("groups are for root");
+	case_run(many_groups_and_little_memory, 60000);
+}
+#endif
 
 static int first_cpu(void)
 {
