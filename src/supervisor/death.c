@@ -188,12 +188,17 @@ static void bury_undead(struct slot *slot)
 	note_pool(slot->pool, NOTE_GAUGES | NOTE_STOP);
 }
 
-/* A worker that somebody else killed says nothing about its generation. */
+/*
+ * A worker that somebody else killed says nothing about its generation, nor does one that was
+ * killed because there was no memory to watch its death.
+ */
 static void birth_failed(struct slot *slot, const struct process_exit *e)
 {
 	char how[160], text[64];
 
-	if (e->code == CLD_KILLED && e->status == SIGKILL && slot->facts.kill_signal != SIGKILL)
+	if (slot->end.unwatched ||
+		(e->code == CLD_KILLED && e->status == SIGKILL &&
+			slot->facts.kill_signal != SIGKILL))
 		return;
 	snprintf(how, sizeof how, "%s%s%s", death_log_how(slot, e, text, sizeof text),
 		slot->end.reason ? ": " : "", slot->end.reason ? slot->end.reason : "");

@@ -123,6 +123,9 @@ static void go_on(struct slot *slot, const char *whose, uint32_t flags, uint32_t
 {
 	if (flags & FINISHED_RETIRING)
 		retire(slot, whose, flags, left);
+	else if (slot->link.state == SLOT_ENDING || slot->facts.kill_signal == SIGKILL)
+		slot_make_idle(
+			slot); /* killed already: counted, and asked to end, once is enough */
 	else if (renew_goes(slot))
 		renew_end(slot, RETIRE_NONE);
 	else if (!slot->end.dead && size_is_surplus(slot->pool))
