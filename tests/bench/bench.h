@@ -16,10 +16,10 @@
  *   mode       Pinned: all processes of all stations run on one CPU, which is set before
  *              brood_start(); there figures repeat. Unpinned: they run where the kernel puts them.
  *
- * plan.c lists the rows. run.c runs groups. station.c is the station's side. pool.c starts a pool
- * and checks verdicts. floors.c and passing.c are the floors. open.c, callers.c, submit.c, map.c,
- * fork.c, idle.c and large.c are the measured things. tree.c asks the scheduler. table.c and json.c
- * print the results.
+ * plan.c and plan_crowd.c list the rows. run.c runs groups. station.c is the station's side. pool.c
+ * starts a pool and checks verdicts. floors.c and passing.c are the floors. open.c, callers.c,
+ * submit.c, map.c, fork.c, idle.c, large.c and crowd.c are the measured things. tree.c asks the
+ * scheduler and finds processes. table.c and json.c print the results.
  *
  * Every reply is compared and every verdict checked, within the measured time. A wrong one fails
  * the run with exit status 2: a fast wrong answer is no figure.
@@ -35,10 +35,10 @@
 #include <time.h>
 
 #define ROUNDS_MAX   99
-#define VALUES_MAX   3
+#define VALUES_MAX   9
 #define STATIONS_MAX 12 /* of a group; the next two are of a group, too */
 #define ROWS_MAX     12
-#define BOUNDS_MAX   4
+#define BOUNDS_MAX   8
 #define GROUPS_MAX   48
 #define TEXT_MAX     160
 #define MESSAGE_SIZE 16 /* of ping-pongs, and of jobs without a size of their own */
@@ -62,7 +62,7 @@ struct params {
 struct kind {
 	/* Runs once, in the station's process. */
 	void (*open)(const struct params *p);
-	/* Does this many jobs. values: the time of one job in us (idle: what was counted). */
+	/* Does this many jobs. values: the time of one job in us (or what else the kind tells). */
 	void (*block)(const struct params *p, uint32_t jobs, double *values);
 };
 
@@ -86,8 +86,8 @@ struct stand { /* a station, seen from outside */
 };
 struct reading {
 	uint32_t stand, value;
-}; /* which figure of which stand */
-enum unit { UNIT_US, UNIT_COUNT };
+};                                                     /* which figure of which stand */
+enum unit { UNIT_US, UNIT_TIME, UNIT_RUNS, UNIT_KIB }; /* US: of a job; TIME: us, no rate */
 struct row {
 	char name[40], what[TEXT_MAX];
 	enum unit unit;
@@ -181,10 +181,17 @@ struct tree_use {
 };
 void tree_find(struct tree *tree, pid_t root);
 struct tree_use tree_use(const struct tree *tree);
+/* The workers of a supervisor. */
+void tree_workers(struct tree *tree, pid_t supervisor);
 
 /* pool.c */
-/* Returns a pool that is ready. options: NULL, or options beside the defaults. */
+/*
+ * Returns a pool that is ready. options: NULL, or options beside the defaults. pool_begin() does
+ * not wait; began_ns: when brood_start() was called.
+ */
 struct brood *pool_start(const struct params *p, const struct brood_options *options);
+struct brood *pool_begin(
+	const struct params *p, const struct brood_options *options, uint64_t *ret_began_ns);
 /* Fails unless the job is done, by a worker, in one attempt. */
 void pool_check(const struct brood_verdict *verdict, uint64_t id, uint32_t path);
 /* Fills MESSAGE_SIZE bytes. */
@@ -205,7 +212,21 @@ static inline double us_each(uint64_t ns, uint32_t jobs) { return (double)ns / 1
 extern const struct kind floor_futex, floor_eventfd, floor_pipe, floor_f0, floor_f1, floor_f2,
 	floor_f2v, floor_f5, floor_f5v, floor_pool;
 extern const struct kind bench_open, bench_call, bench_callers, bench_submit, bench_fork,
-	bench_spawn, bench_idle, bench_map, bench_reply, bench_request;
+	bench_spawn, bench_idle, bench_map, bench_reply, bench_request, bench_crowd;
+/* The figures of crowd.c: in us, but for the memory. */
+enum crowd_value {
+	READY,
+	FIRST_FIFTH,
+	LAST_FIFTH,
+	SLAB_KB,
+	ALL_KB,
+	FIRST_VERDICT,
+	DEATH,
+	FULL,
+	GONE,
+	CROWD_VALUES
+};
+_Static_assert((int)CROWD_VALUES <= VALUES_MAX, "a block tells that much");
 /* fork.c: the main() of a process that was made for one job. */
 int spawned_echo(void);
 

@@ -40,15 +40,18 @@ static void put_row(FILE *file, const struct group *g, enum mode mode, const str
 {
 	struct figure f = figure_of(g, mode, row->of), floor = figure_of(g, mode, row->floor),
 		      ratio = ratio_of(g, mode, row->of, row->floor);
-	bool times = row->unit == UNIT_US;
+	bool times = row->unit == UNIT_US || row->unit == UNIT_TIME;
 
 	fputs("    ", file);
 	json_put_text(file, row->name);
-	fprintf(file, ": { \"unit\": \"%s\"", times ? "us" : "count");
+	fprintf(file, ": { \"unit\": \"%s\"",
+		times                           ? "us"
+			: row->unit == UNIT_KIB ? "KiB"
+						: "count");
 	put_number(file, "value", f.median, f.there);
 	put_number(file, "min", f.min, f.there);
 	put_number(file, "max", f.max, f.there);
-	put_number(file, "per_second", 1e6 / f.median, f.there && times);
+	put_number(file, "per_second", 1e6 / f.median, f.there && row->unit == UNIT_US);
 	if (times) {
 		put_key_text(file, "floor", row->floor_name);
 		put_number(file, "floor_value", floor.median, floor.there);

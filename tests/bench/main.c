@@ -34,7 +34,7 @@ static const char help[] =
 	"  -t, --cpu-time         in pinned rows, counts the CPU time of all processes instead of\n"
 	"                         the time that passed: the same on a quiet machine, and still\n"
 	"                         right on a machine that others use, too\n"
-	"  -m, --many N           workers of the row many.all (default: 5000)\n"
+	"  -m, --many N           workers of many.all and of the crowd (default: 5000)\n"
 	"  -q, --quick            a smoke run in seconds, whose figures mean little\n"
 	"      --check            exit status 1 if a bound is missed\n"
 	"  -l, --list             lists the rows\n"
@@ -198,7 +198,9 @@ static void list(const struct plan *plan)
 		for (uint32_t j = 0; j < g->rows_count; j++) {
 			if (g->rows[j].wanted)
 				printf("%-15s %-20s %s\n",
-					g->modes == BOTH ? "pinned,unpinned" : "pinned",
+					g->modes == BOTH                  ? "pinned,unpinned"
+						: g->modes & ONLY(PINNED) ? "pinned"
+									  : "unpinned",
 					g->rows[j].name, g->rows[j].what);
 		}
 	}

@@ -7,6 +7,10 @@
  * jobs, the births of workers, and the wait of items behind others that take long.
  *
  * Jobs sleep. So the figure is the library's, and not that of the number of CPUs.
+ *
+ * Each item's verdict comes once and in order, or the run fails. While an item hangs, thousands of
+ * later ones wait for their turn, with a reply of 1 KiB each: what the engine's memory gains
+ * meanwhile is told, too.
  */
 #include "bench.h"
 
@@ -17,6 +21,8 @@
 
 #define RUN_MS   500u /* no item that is well takes as long on a busy machine */
 #define GRACE_MS 20u
+#define WINDOW   (8u << 20) /* bytes that wait for their turn */
+#define REPLY    1024u
 
 struct item {
 	uint32_t number, sleep_us;
@@ -26,6 +32,7 @@ struct work {
 	struct iovec *pieces;
 	uint64_t *run_us; /* of each item, as its verdict says */
 	size_t told;
+	uint64_t before_kb, most_kb; /* memory of this process */
 };
 
 static struct brood *brood;
@@ -37,15 +44,17 @@ static bool hangs(uint32_t number) { return number % 1000 == 500; }
 static int job_item(struct brood_job *job)
 {
 	const struct item *item = brood_job_request(job, NULL);
+	unsigned char reply[REPLY] = { 0 };
 
 	if (!item)
 		return 1;
+	memcpy(reply, &item->number, sizeof item->number);
 	if (crashes(item->number))
 		abort();
 	while (hangs(item->number))
 		nanosleep(&(struct timespec){ .tv_sec = 1000 }, NULL);
 	nanosleep(&(struct timespec){ .tv_nsec = (long)item->sleep_us * 1000 }, NULL);
-	return brood_job_reply(job, &item->number, sizeof item->number) < 0;
+	return brood_job_reply(job, reply, sizeof reply) < 0;
 }
 
 static void nothing(void *context, const struct brood_log *log) { (void)context, (void)log; }
@@ -60,11 +69,38 @@ static void map_open(const struct params *p)
 	work.pieces = calloc(p->fixed, sizeof *work.pieces);
 	work.run_us = calloc(p->fixed, sizeof *work.run_us);
 	station_need(work.items && work.pieces && work.run_us, "calloc");
+	memset(work.run_us, 1,
+		p->fixed * sizeof *work.run_us); /* its pages are no gain of the map */
 	for (uint32_t i = 0; i < p->fixed; i++) {
 		random = random * 1664525u + 1013904223u;
 		work.items[i] = (struct item){ i, 200 + (random >> 8) % 1600 };
 		work.pieces[i] = (struct iovec){ &work.items[i], sizeof work.items[i] };
 	}
+}
+
+static uint64_t memory_kb(void)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	unsigned long long kb = 0;
+	char line[128];
+
+	station_need(file != NULL, "/proc/self/status");
+	while (fgets(line, sizeof line, file) && sscanf(line, "RssAnon: %llu", &kb) != 1)
+		;
+	fclose(file);
+	return kb;
+}
+
+/* Results wait in the largest number when an item that hangs has its verdict at last. */
+static void watch_memory(size_t index)
+{
+	uint64_t kb;
+
+	if (!hangs((uint32_t)index) && index % 1000 > 0)
+		return;
+	kb = memory_kb();
+	if (kb > work.most_kb)
+		work.most_kb = kb;
 }
 
 static int on_item(void *context, size_t index, const struct brood_result *result)
@@ -78,11 +114,14 @@ static int on_item(void *context, size_t index, const struct brood_result *resul
 
 	(void)context;
 	if (index != work.told++ || v->outcome != want ||
-		(v->outcome == BROOD_DONE && memcmp(result->reply, &number, sizeof number) != 0)) {
+		(v->outcome == BROOD_DONE &&
+			(result->reply_size != REPLY ||
+				memcmp(result->reply, &number, sizeof number) != 0))) {
 		brood_verdict_format(v, text, sizeof text);
 		station_fail("item %zu: %s", index, text);
 	}
 	work.run_us[index] = v->run_us;
+	watch_memory(index);
 	return 0;
 }
 
@@ -111,16 +150,24 @@ static void map_block(const struct params *p, uint32_t jobs, double *values)
 	struct brood_job_options job = {
 		.size = sizeof job, .run_ms = RUN_MS, .grace_ms = GRACE_MS
 	};
-	struct brood_map_options options = {
-		.size = sizeof options, .flags = BROOD_MAP_ORDERED, .job = &job
-	};
-	uint64_t began = now_ns();
+	struct brood_map_options options = { .size = sizeof options,
+		.flags = BROOD_MAP_ORDERED,
+		.window_bytes = WINDOW,
+		.job = &job };
+	uint64_t began;
 
 	work.told = 0;
+	if (!work.before_kb) /* memory that a round has freed may stay with the process */
+		work.before_kb = memory_kb();
+	work.most_kb = work.before_kb;
+	began = now_ns();
 	if (brood_map(brood, job_item, work.pieces, jobs, &options, on_item, NULL) != (ssize_t)jobs)
 		station_fail("brood_map: %s", brood_error());
 	values[0] = us_each(now_ns() - began, jobs);
+	if (work.told != jobs)
+		station_fail("only %zu items had a verdict", work.told);
 	values[1] = (double)list_schedule(work.run_us, jobs, p->workers) / jobs;
+	values[2] = (double)(work.most_kb - work.before_kb);
 }
 
 const struct kind bench_map = { map_open, map_block };

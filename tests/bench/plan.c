@@ -1,102 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * plan.c - lists the rows, their floors and their bounds. Bounds hold for the pinned mode, where
- * figures repeat. Only the bound of threads holds for the other mode, since threads can only lose
- * on one CPU. --quick keeps the rows, but makes those smaller whose size costs time or memory.
+ * figures repeat, but for those of threads, which can only lose on one CPU, of maps, and of crowds
+ * (plan_crowd.c). --quick keeps the rows, but makes those smaller whose size costs time or memory.
  */
-#include "bench.h"
+#include "plan.h"
 
-#include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MIB (1ull << 20)
-
-/* A plan larger than its tables is a bug of this program. */
-static void need_room(uint32_t count, uint32_t room)
-{
-	if (count >= room)
-		abort();
-}
-
-static uint32_t add_stand(struct group *g, const struct kind *kind, const struct params *p)
-{
-	struct stand *s = &g->stands[g->stands_count];
-
-	need_room(g->stands_count, STATIONS_MAX);
-	s->kind = kind;
-	if (p)
-		s->params = *p;
-	if (!s->params.threads)
-		s->params.threads = 1;
-	if (!s->params.out && kind != &bench_idle)
-		s->params.out = 1;
-	return g->stands_count++;
-}
-
-static struct group *add_group(struct plan *plan, const char *name, uint32_t modes)
-{
-	struct group *g = &plan->groups[plan->count];
-
-	need_room(plan->count++, GROUPS_MAX);
-	*g = (struct group){ .name = name, .modes = modes };
-	return g;
-}
-
-struct beside {
-	struct reading floor;
-	const char *name;
-};
-
-static struct row *add_row(struct group *g, struct reading of, struct beside beside,
-	const char *name, ...) __attribute__((format(printf, 4, 5)));
-static struct row *add_row(
-	struct group *g, struct reading of, struct beside beside, const char *name, ...)
-{
-	struct row *row = &g->rows[g->rows_count];
-	va_list args;
-
-	need_room(g->rows_count++, ROWS_MAX);
-	va_start(args, name);
-	vsnprintf(row->name, sizeof row->name, name, args);
-	va_end(args);
-	row->of = of;
-	row->floor = beside.floor;
-	snprintf(row->floor_name, sizeof row->floor_name, "%s", beside.name);
-	return row;
-}
-
-static void say(struct row *row, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct row *row, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(row->what, sizeof row->what, format, args);
-	va_end(args);
-}
-
-/* Adds a bound to the row that was added last. */
-static void add_bound(struct group *g, enum mode mode, enum bound_kind kind, struct reading against,
-	double limit, const char *what)
-{
-	struct bound *b = &g->bounds[g->bounds_count];
-
-	need_room(g->bounds_count++, BOUNDS_MAX);
-	*b = (struct bound){ .kind = kind,
-		.mode = mode,
-		.row = g->rows_count - 1,
-		.against = against,
-		.limit = limit };
-	snprintf(b->what, sizeof b->what, "%s", what);
-}
-
-static struct reading first(uint32_t stand) { return (struct reading){ .stand = stand }; }
-
-static struct beside beside(uint32_t stand, const char *name)
-{
-	return (struct beside){ first(stand), name };
-}
 
 /* ---- the groups ---- */
 
@@ -236,6 +148,24 @@ static void plan_callers(struct plan *plan)
 	}
 }
 
+/* Every lease is forced, so the callers share eight leases, and nothing is handed off. */
+static void plan_forced(struct plan *plan)
+{
+	const struct params p = {
+		.workers = 8, .threads = 64, .blocks = 8, .path = BROOD_PATH_LEASE
+	};
+	struct group *g = add_group(plan, "forced", BOTH);
+	uint32_t pool = add_stand(g, &floor_pool, &p), call = add_stand(g, &bench_callers, &p);
+	const struct reading longest = { call, 2 };
+	struct row *row = add_row(
+		g, longest, (struct beside){ { pool, 2 }, "pool" }, "forced.c64.max");
+
+	row->unit = UNIT_TIME;
+	say(row, "brood_call() from 64 threads on 8 forced leases, 16 bytes: the longest call");
+	add_bound(g, UNPINNED, COUNT_AT_MOST, longest, 20000,
+		"64 threads call 8 forced leases: the longest call, in us");
+}
+
 static void add_submit(struct group *g, uint32_t floor, const struct params *p)
 {
 	struct row *row = add_row(g, first(add_stand(g, &bench_submit, p)),
@@ -369,7 +299,7 @@ static void plan_idle(struct plan *plan, bool quick)
 		struct row *row = add_row(g, of, (struct beside){ of, "" }, "%s", idle[i].name);
 		char what[TEXT_MAX];
 
-		row->unit = UNIT_COUNT;
+		row->unit = UNIT_RUNS;
 		row->bare = true;
 		say(row, "times that any process ran in %u ms: %s", p.idle_ms, idle[i].what);
 		snprintf(what, sizeof what, "idle, system calls: %s", idle[i].what);
@@ -418,6 +348,7 @@ static void plan_map(struct plan *plan, bool quick)
 	struct group *g = add_group(plan, "map", BOTH);
 	uint32_t map = add_stand(g, &bench_map, &p);
 	const struct reading list = { map, 1 };
+	struct row *row;
 
 	g->rounds = quick ? 1 : 3;
 	say(add_row(g, first(map), (struct beside){ list, "list" }, "map.bad"),
@@ -425,6 +356,13 @@ static void plan_map(struct plan *plan, bool quick)
 		p.fixed);
 	add_bound(g, UNPINNED, TIMES_AT_MOST, list, 1.2,
 		"map with crashes and hangs: time, of list scheduling (unpinned)");
+	row = add_row(
+		g, (struct reading){ map, 2 }, (struct beside){ { map, 2 }, "" }, "map.bad.memory");
+	row->unit = UNIT_KIB;
+	row->bare = true;
+	say(row, "the same: what the engine's memory gained; all replies have %u KiB", p.fixed);
+	add_bound(g, UNPINNED, COUNT_AT_MOST, (struct reading){ map, 2 }, 12 << 10,
+		"the same, window of 8 MiB: memory of the engine, KiB");
 }
 
 void plan_make(struct plan *plan, const struct settings *settings)
@@ -436,6 +374,7 @@ void plan_make(struct plan *plan, const struct settings *settings)
 	plan_handoff(plan);
 	plan_lease(plan);
 	plan_callers(plan);
+	plan_forced(plan);
 	for (uint32_t w = 0; w < 3; w++) {
 		for (uint32_t b = 0; b < 3; b++)
 			plan_submit(plan, workers[w], bytes[b]);
@@ -451,5 +390,6 @@ void plan_make(struct plan *plan, const struct settings *settings)
 	plan_large(plan, "4m", 4u << 20);
 	if (!settings->quick)
 		plan_large(plan, "96m", 96u << 20);
+	plan_crowd(plan, settings->many);
 	plan_idle(plan, settings->quick);
 }

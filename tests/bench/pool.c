@@ -28,14 +28,17 @@ int job_answer(struct brood_job *job)
 }
 
 /* Starts fewer workers, and says so, where the machine's limits do not allow this many. */
-static struct brood *start_what_fits(struct brood_options *o)
+static struct brood *start_what_fits(struct brood_options *o, uint64_t *ret_began_ns)
 {
 	struct brood *brood = NULL;
 	uint32_t wanted = o->workers;
 	int r;
 
-	while ((r = brood_start(o, &brood)) == -EMFILE && o->workers > 16)
+	*ret_began_ns = now_ns();
+	while ((r = brood_start(o, &brood)) == -EMFILE && o->workers > 16) {
 		o->workers -= o->workers / 10;
+		*ret_began_ns = now_ns();
+	}
 	if (r)
 		station_fail("brood_start: %s", brood_error());
 	if (o->workers < wanted)
@@ -43,11 +46,10 @@ static struct brood *start_what_fits(struct brood_options *o)
 	return brood;
 }
 
-struct brood *pool_start(const struct params *p, const struct brood_options *options)
+struct brood *pool_begin(
+	const struct params *p, const struct brood_options *options, uint64_t *ret_began_ns)
 {
 	struct brood_options o = options ? *options : (struct brood_options){ 0 };
-	struct brood *brood;
-	int r;
 
 	o.size = sizeof o;
 	o.workers = p->workers;
@@ -59,10 +61,17 @@ struct brood *pool_start(const struct params *p, const struct brood_options *opt
 	o.stop_ms = 30000;          /* and must end them */
 	if (o.backlog < p->out)
 		o.backlog = p->out > 1024 ? p->out : 0;
-	brood = start_what_fits(&o);
-	r = brood_wait_ready(brood, READY_MS);
+	return start_what_fits(&o, ret_began_ns);
+}
+
+struct brood *pool_start(const struct params *p, const struct brood_options *options)
+{
+	uint64_t began_ns;
+	struct brood *brood = pool_begin(p, options, &began_ns);
+	int r = brood_wait_ready(brood, READY_MS);
+
 	if (r == -ETIMEDOUT || r == -EHOSTDOWN)
-		station_skip("%u workers were not ready: %s", o.workers, brood_error());
+		station_skip("%u workers were not ready: %s", p->workers, brood_error());
 	if (r)
 		station_fail("brood_wait_ready: %s", brood_error());
 	return brood;

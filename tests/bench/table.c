@@ -57,15 +57,19 @@ static void put_row(FILE *file, const struct group *g, enum mode mode, const str
 		fprintf(file, " %10s  %s\n", "-", *note ? note : "not measured");
 		return;
 	}
-	if (row->unit == UNIT_COUNT) {
-		fprintf(file, " %10.0f  times that any process ran%s%s\n", f.median,
+	if (row->unit == UNIT_RUNS || row->unit == UNIT_KIB) {
+		fprintf(file, " %10.0f  %s%s%s\n", f.median,
+			row->unit == UNIT_KIB ? "KiB" : "times that any process ran",
 			*note ? "; " : "", note);
 		return;
 	}
 	fputc(' ', file);
 	put_number(file, f.median, 10);
-	fprintf(file, " %6.0f%% %10.0f", f.median > 0 ? (f.max - f.min) / f.median * 100 : 0,
-		1e6 / f.median);
+	fprintf(file, " %6.0f%%", f.median > 0 ? (f.max - f.min) / f.median * 100 : 0);
+	if (row->unit == UNIT_US)
+		fprintf(file, " %10.0f", 1e6 / f.median);
+	else
+		fprintf(file, " %10s", "");
 	if (ratio.there && (!row->bare || row->of.stand != row->floor.stand)) {
 		fprintf(file, "  %-9s ", row->floor_name);
 		put_number(file, floor.median, 9);
@@ -119,7 +123,7 @@ uint32_t table_bounds(FILE *file, const struct plan *plan, const struct settings
 				b->kind == TIMES_AT_MOST || b->kind == COUNT_AT_MOST ? "<=" : ">=",
 				whole ? 0 : 2, b->limit,
 				holds             ? "OK"
-					: f.there ? "over"
+					: f.there ? "MISSED"
 						  : "not measured");
 		}
 	}

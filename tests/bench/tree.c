@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tree.c - finds the processes below one process in /proc, and reads from the scheduler how often
- * they ran and for how long. Every thread counts, but not this process itself.
+ * they ran and for how long. Every thread counts, but not this process itself. Also finds the
+ * workers of a supervisor.
  */
 #include "bench.h"
 
 #include <dirent.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static pid_t parent_of(pid_t pid)
@@ -101,4 +103,36 @@ struct tree_use tree_use(const struct tree *tree)
 			use.ended++;
 	}
 	return use;
+}
+
+static bool is_worker(pid_t pid)
+{
+	char path[64], title[128] = "";
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (!fgets(title, sizeof title, file))
+		title[0] = '\0';
+	fclose(file);
+	return strstr(title, ": worker ") != NULL;
+}
+
+void tree_workers(struct tree *tree, pid_t supervisor)
+{
+	DIR *folder = opendir("/proc");
+	struct dirent *entry;
+
+	station_need(folder != NULL, "/proc");
+	tree->count = 0;
+	while ((entry = readdir(folder))) {
+		pid_t pid = (pid_t)atoi(entry->d_name);
+
+		if (pid > 0 && tree->count < TREE_MAX && parent_of(pid) == supervisor &&
+			is_worker(pid))
+			tree->pids[tree->count++] = pid;
+	}
+	closedir(folder);
 }
