@@ -57,15 +57,25 @@ static bool out_replaces(const struct out *newer, const struct out *older)
 
 void unsent_drop_older(struct brood *b)
 {
-	const struct out *newest = list_empty(&b->out)
-		? NULL
-		: container_of(b->out.prev, struct out, link);
+	struct out *newest = list_empty(&b->out) ? NULL
+						 : container_of(b->out.prev, struct out, link);
 
 	list_for_each_safe(link, tmp, &b->out) {
 		struct out *out = container_of(link, struct out, link);
 
-		if (out_replaces(newest, out))
-			unsent_drop(b, out);
+		if (!out_replaces(newest, out))
+			continue;
+		/*
+		 * A reload that waits behind the older init data is to be about the newer: so the
+		 * newer takes the older one's place. A reload is about all that was said before it,
+		 * and stays the last.
+		 */
+		if (newest->type != MESSAGE_RELOAD) {
+			list_remove(&newest->link);
+			list_insert(&newest->link, &out->link);
+		}
+		unsent_drop(b, out);
+		break; /* of each kind one waits at most */
 	}
 }
 

@@ -21,8 +21,9 @@ struct out {
 
 void unsent_drop(struct brood *b, struct out *out);
 /*
- * Drops an older init data or status message, since only the newest is worth sending. Looks only at
- * what was queued last.
+ * Looks at what was queued last. Where it makes an older message needless (init data, a size, a
+ * reload, a status), that one is dropped, since only the newest is worth sending. The newest takes
+ * its place; but a reload stays the last, behind the init data that it is about.
  */
 void unsent_drop_older(struct brood *b);
 /* The socket refused a frame for this reason. */

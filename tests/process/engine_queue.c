@@ -287,3 +287,58 @@ static void newest_waits(void)
 	CHECK_STR(status, "5");
 }
 Test(engine_queue, the_newest_state_waits_alone) { case_run(newest_waits, 30000); }
+
+/* One of the messages that the next test queues, as the supervisor gets it. */
+static bool hear_next(struct frame *f)
+{
+	for (;;) {
+		if (!WAIT_UNTIL(peer_readable(peer.channel) || engine_dispatch(peer.brood) < 0 ||
+				    peer_readable(peer.channel),
+			    PEER_WAIT_MS))
+			return false;
+		CHECK_EQ(frame_receive(peer.channel, f, MSG_DONTWAIT), 1);
+		frame_done(f);
+		engine_dispatch(peer.brood);
+		if (f->header.type != MESSAGE_JOB)
+			return true;
+	}
+}
+
+/*
+ * A reload that waits for room is about the init data that the program set before it, though a
+ * newer one has replaced that. A newer reload is about all init data before it.
+ */
+static void order(void)
+{
+	struct brood_pool *pool;
+	uint64_t reload = 0;
+	struct frame f;
+
+	start(MANY);
+	engine_fd(peer.brood);
+	pool = engine_pool(peer.brood, NULL);
+	for (int i = 0; i < 1000; i++)
+		engine_release(peer_open(&peer, peer_fn_a, NULL));
+	CHECK_EQ(engine_set_init_data(pool, "1", 1, NULL, 0), 1);
+	CHECK_EQ(engine_reload(peer.brood, NULL, &reload), 0);
+	CHECK_EQ(engine_pool_resize(pool, 1, 1), 0);
+	CHECK_EQ(engine_set_init_data(pool, "2", 1, NULL, 0), 2); /* first still */
+	CHECK_EQ(engine_reload(peer.brood, pool, &reload), 0);    /* of this pool alone: another */
+	CHECK_EQ(engine_set_init_data(pool, "3", 1, NULL, 0), 3);
+	CHECK_EQ(engine_pool_resize(pool, 2, 2), 0);
+	CHECK_EQ(engine_reload(peer.brood, NULL, &reload), 0); /* replaces the first, and is last */
+	CHECK(hear_next(&f));
+	CHECK_EQ(f.header.type, MESSAGE_INIT_DATA);
+	CHECK_EQ(f.init_data.version, 3);
+	CHECK(hear_next(&f));
+	CHECK_EQ(f.header.type, MESSAGE_RESIZE);
+	CHECK_EQ(f.resize.max, 2);
+	CHECK(hear_next(&f));
+	CHECK_EQ(f.header.type, MESSAGE_RELOAD);
+	CHECK_EQ(f.reload.pool, 0);
+	CHECK(hear_next(&f));
+	CHECK_EQ(f.header.type, MESSAGE_RELOAD);
+	CHECK_EQ(f.reload.pool, MESSAGE_ALL_POOLS);
+	CHECK_EQ(f.reload.id, reload);
+}
+Test(engine_queue, a_reload_stays_behind_its_init_data) { case_run(order, 30000); }
