@@ -66,6 +66,12 @@ void slots_cool(struct slots *s, struct slot_link *l)
 	list_append(&l->link, &s->lists[SLOT_IDLE]);
 }
 
+void slots_warm(struct slots *s, struct slot_link *l)
+{
+	list_remove(&l->link);
+	list_insert(&l->link, &s->lists[SLOT_IDLE]);
+}
+
 struct slot_link *slots_coldest(struct slots *s)
 {
 	struct list *idle = &s->lists[SLOT_IDLE];

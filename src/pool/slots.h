@@ -42,6 +42,8 @@ uint32_t slots_working(const struct slots *s);
 void slots_undead(struct slots *s, struct slot_link *l);
 /* IDLE: to the bottom of the stack, so that it is the last to get a job */
 void slots_cool(struct slots *s, struct slot_link *l);
+/* IDLE: to the top of the stack */
+void slots_warm(struct slots *s, struct slot_link *l);
 /* The coldest slot in IDLE. NULL: none is idle. */
 struct slot_link *slots_coldest(struct slots *s);
 /* UNDEAD to EMPTY where the pool is short of places, else to SPARE */

@@ -7,8 +7,9 @@
  *
  * A generation whose workers do not get ready leaves the old one serving: after RELOAD_TRIES failed
  * births in a row the reload has failed, births get the init data of before (unless there came some
- * meanwhile that the failed ones did not have), and the old workers are not due any more. Should
- * some of the new generation have become ready, they are due instead.
+ * meanwhile that the failed ones did not have), and the old workers are not due any more. Workers
+ * of generations in between, which failed or were superseded, stay due, and so do those of the new
+ * generation that have become ready.
  *
  * Init data is proven once a worker was ready with it and no reload goes on. What was proven last
  * is kept until something newer is.
@@ -90,7 +91,8 @@ static void begin_epoch(struct pool *pool)
 	for_each_slot(slot, pool)
 	{
 		slot_recount(slot);
-		renew_due(slot, RETIRE_RELOAD);
+		if (slot->renewal.epoch != pool->renewals.epoch)
+			renew_due(slot, RETIRE_RELOAD);
 	}
 	note_pool(pool, NOTE_RENEW | NOTE_BIRTH);
 }
@@ -153,23 +155,47 @@ static void done(struct pool *pool)
 		"version %u",
 		pool->reload.id, (now_ns() - pool->reload.began_ns) / NS_PER_MS, pool_ready(pool),
 		pool->init_data.version);
+	pool->reload.good = pool->renewals.epoch;
 	end(pool, 0);
 }
 
-/* Older workers get the epoch that begins now. Workers of the failed one do not. */
-static void spare_older(struct pool *pool)
+/* Of all init data that the pool has had, the last that was proven. */
+static uint32_t proven_version(const struct pool *pool)
 {
-	uint32_t failed = pool->renewals.epoch;
+	return pool->reload.proven ? pool->init_data.version : pool->reload.before.version;
+}
+
+/*
+ * Is the worker one of those that served before the reload failed? Beside those of the last good
+ * generation these are any with the proven init data, but for those of the reload itself, and those
+ * with the init data that the failed births tried and that is dropped.
+ */
+static bool is_good(const struct slot *slot, uint32_t tried)
+{
+	const struct pool *pool = slot->pool;
+	uint32_t version = slot->renewal.init_version;
+
+	if (slot->renewal.epoch == pool->renewals.epoch ||
+		(version == tried && tried != pool->init_data.version))
+		return false;
+	return slot->renewal.epoch == pool->reload.good || version == proven_version(pool);
+}
+
+/* The good ones get the epoch that begins now. All others are due. */
+static void spare_good(struct pool *pool, uint32_t tried)
+{
+	uint32_t next = pool->renewals.epoch + 1;
 
 	for_each_slot(slot, pool)
 	{
-		if (slot->renewal.epoch == failed)
+		if (!is_good(slot, tried))
 			continue;
-		slot->renewal.epoch = failed + 1;
+		slot->renewal.epoch = next;
 		if (slot->renewal.cause == RETIRE_RELOAD)
 			slot_make_due(slot, RETIRE_NONE);
 	}
 	begin_epoch(pool);
+	pool->reload.good = next;
 }
 
 /* slot: the last one whose worker did not get ready */
@@ -177,14 +203,14 @@ static void fail(const struct slot *slot, const char *how)
 {
 	struct pool *pool = slot->pool;
 	const struct reload *r = &pool->reload;
-	uint32_t version = pool->init_data.version;
-	const char *what = take_back(pool, slot->renewal.init_version);
+	uint32_t version = pool->init_data.version, tried = slot->renewal.init_version;
+	const char *what = take_back(pool, tried);
 
 	pool_log(pool, BROOD_ERR, BROOD_EVENT_RELOAD_FAILED,
 		"reload %" PRIu64 " has failed: %u workers in a row ended before they were ready, "
 		"the last one %s; the former workers go on. Init data version %u is %s",
 		r->id, r->failures, how, version, what);
-	spare_older(pool);
+	spare_good(pool, tried);
 	end(pool, -EHOSTDOWN);
 }
 

@@ -73,7 +73,8 @@ void renew_due(struct slot *slot, enum retire_cause cause)
 {
 	enum slot_state state = slot->link.state;
 
-	if (slot->renewal.cause == RETIRE_NONE && state >= SLOT_IDLE && state <= SLOT_LEASED)
+	if ((slot->renewal.cause == RETIRE_NONE || slot->renewal.cause == RETIRE_RELOAD) &&
+		cause != slot->renewal.cause && state >= SLOT_IDLE && state <= SLOT_LEASED)
 		slot_make_due(slot, cause);
 }
 

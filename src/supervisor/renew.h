@@ -9,7 +9,10 @@
 
 /* At the start: as the pool's options say. */
 void renew_prepare(struct pool *pool);
-/* From now on it is due. Said twice, the first cause stays. */
+/*
+ * From now on it is due. Said twice, the first cause stays; but any other takes the place of a
+ * reload, which may fail, and then its workers are not due any more.
+ */
 void renew_due(struct slot *slot, enum retire_cause cause);
 /* Its worker is ready: what its share of the limits is counts from here. */
 void renew_ready(struct slot *slot);

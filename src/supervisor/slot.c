@@ -70,8 +70,11 @@ void slot_make_due(struct slot *slot, enum retire_cause cause)
 {
 	slot->renewal.cause = cause;
 	slot_recount(slot);
+	/* those of the idle ones that are due are the coldest: renew.c looks at the end alone */
 	if (slot->link.state == SLOT_IDLE && cause)
 		slots_cool(&slot->pool->slots, &slot->link);
+	else if (slot->link.state == SLOT_IDLE)
+		slots_warm(&slot->pool->slots, &slot->link);
 	note_pool(slot->pool, NOTE_SIZE); /* a pool that may shrink ends it, and replaces nobody */
 }
 
@@ -91,6 +94,8 @@ void slot_set_extra(struct pool *pool, uint32_t extra)
 {
 	struct slot_link *l;
 
+	if (extra < pool->renewals.extra)
+		note_pool(pool, NOTE_SIZE); /* a place with a ready worker may be too many now */
 	pool->renewals.extra = extra;
 	while (slots_working(&pool->slots) < pool_places(pool) &&
 		(l = slots_first(&pool->slots, SLOT_SPARE)))

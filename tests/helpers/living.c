@@ -12,13 +12,32 @@ void living_make(void)
 	CHECK(living != MAP_FAILED);
 }
 
+static bool is_held(int version)
+{
+	int hold = atomic_load(&living->hold);
+
+	return hold && version >= hold;
+}
+
+static bool fails(int version)
+{
+	int from = atomic_load(&living->failing), to = atomic_load(&living->failing_to);
+
+	return from && version >= from && (!to || version <= to);
+}
+
 int living_begins(void *context)
 {
 	struct brood_init_data d;
-	int alive, most, failing = atomic_load(&living->failing);
+	int alive, most, version = brood_get_init_data(&d) == 0 ? (int)d.version : 0;
 
 	(void)context;
-	if (failing && brood_get_init_data(&d) == 0 && d.version >= (uint32_t)failing) {
+	if (is_held(version)) {
+		atomic_fetch_add(&living->held, 1);
+		if (!WAIT_UNTIL(!is_held(version), 20000))
+			return 6;
+	}
+	if (fails(version)) {
 		atomic_fetch_add(&living->refusals, 1);
 		return 5;
 	}

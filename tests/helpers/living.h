@@ -13,8 +13,11 @@ struct living {
 	_Atomic int born, alive, most;
 	_Atomic int waits; /* a job waits for `go` */
 	_Atomic int go;
-	_Atomic int failing;  /* worker_init fails with init data of this version or a later one */
-	_Atomic int refusals; /* how often it has */
+	_Atomic int failing; /* worker_init fails with init data of this version or a later one */
+	_Atomic int failing_to; /* the last such version; 0: there is no last one */
+	_Atomic int refusals;   /* how often it has */
+	_Atomic int hold; /* worker_init waits with init data of this version or a later one */
+	_Atomic int held; /* how many have come to that wait */
 };
 extern struct living *living;
 

@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,9 +18,12 @@ TestSuite(reload, .timeout = 180);
 
 static struct brood *brood;
 static _Atomic int events[64];
+static char held_text[400];
 
 static void count_event(void *context, const struct brood_log *log)
 {
+	if (log->event == BROOD_EVENT_RELOAD_HELD)
+		snprintf(held_text, sizeof held_text, "%s", log->text);
 	if ((unsigned)log->event < 64)
 		atomic_fetch_add(&events[log->event], 1);
 	note_log(context, log);
@@ -167,6 +171,7 @@ static void fails(void)
 	kill(pool_ask_pid(brood), SIGKILL);
 	CHECK(WAIT_UNTIL(pool_stats(brood).died >= 7 && pool_full(brood), SOON));
 	all_have(1);
+	CHECK_EQ(pool_stats(brood).retired, 3); /* the old ones serve on */
 	CHECK_EQ(pool_stats(brood).degraded, 0);
 	atomic_store(&living->failing, 0);
 	set(3);
@@ -316,18 +321,31 @@ Test(reload, superseded_while_a_thread_waits) { case_run(superseded_while_a_thre
 
 static void named(void)
 {
-	struct brood_job_options o = { 0 };
+	struct brood_job_options o = { 0 },
+				 hand = { .size = sizeof hand, .dispatch = BROOD_PATH_HANDOFF };
+	const struct brood_result *result;
 	uint64_t id;
 
-	start(2, BROOD_PATH_AUTO);
+	start(3, BROOD_PATH_AUTO);
 	CHECK_EQ(brood_lease(brood, NULL, &o.lease), 0);
+	CHECK_EQ(brood_submit(brood, waits, NULL, 0, &hand, NULL), 0);
+	CHECK(WAIT_UNTIL(
+		brood_queue_dispatch(brood_own_queue(brood)) == 0 && atomic_load(&living->waits),
+		SOON));
 	id = reload();
 	CHECK_EQ(brood_reload_wait(brood, id, 29000), -ETIMEDOUT);
 	CHECK_EQ(atomic_load(&events[BROOD_EVENT_RELOAD_HELD]), 0);
 	CHECK_EQ(brood_reload_wait(brood, id, 2000), -ETIMEDOUT);
 	CHECK(WAIT_UNTIL(
 		pool_stats(brood).ready && atomic_load(&events[BROOD_EVENT_RELOAD_HELD]), SOON));
+	CHECK_CONTAINS(held_text, "1 more are busy");
+	CHECK(strstr(held_text, "is on a pinned lease") || strstr(held_text, "runs waits, job "));
+	/* it waits for both */
 	brood_lease_end(o.lease);
+	CHECK_EQ(brood_reload_wait(brood, id, 100), -ETIMEDOUT);
+	atomic_store(&living->go, 1);
+	CHECK_GE(brood_queue_wait(brood_own_queue(brood), SOON), 0);
+	CHECK_EQ(brood_take(brood_own_queue(brood), &result, 1), 1);
 	CHECK_EQ(over(id), 0);
 	pool_stop(brood);
 }

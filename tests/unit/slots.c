@@ -209,4 +209,8 @@ Test(unit_slots, a_cooled_one_is_the_last)
 	cr_assert_eq(slots_first(&s, SLOT_IDLE), &links[1]);
 	cr_assert_eq(slots_coldest(&s), &links[2]);
 	cr_assert_eq(s.counts[SLOT_IDLE], 3);
+	slots_warm(&s, &links[2]);
+	cr_assert_eq(slots_first(&s, SLOT_IDLE), &links[2]);
+	cr_assert_eq(slots_coldest(&s), &links[0]);
+	cr_assert_eq(s.counts[SLOT_IDLE], 3);
 }
