@@ -28,6 +28,11 @@ void sizing_resize(struct sizing *s, uint32_t min, uint32_t max)
 	s->target = s->fixed ? max : bounded(s, s->target);
 }
 
+uint32_t sizing_surplus(uint32_t places, uint32_t ready)
+{
+	return ready > places ? ready - places : 0;
+}
+
 /* How many workers are wanted: those that work, one for each waiting job, and the spare. */
 static uint32_t wanted(const struct sizing *s, const struct sizing_facts *f)
 {

@@ -41,6 +41,11 @@ uint32_t sizing_least(const struct sizing *s);
 /* New bounds, at run time. A fixed pool goes to `max` at once; an elastic one keeps within. */
 void sizing_resize(struct sizing *s, uint32_t min, uint32_t max);
 /*
+ * How many of the ready workers are too many for so many places. Births that are under way do not
+ * count: a worker that serves is not ended for one that may come.
+ */
+uint32_t sizing_surplus(uint32_t places, uint32_t ready);
+/*
  * Moves the target. Returns when to ask again; TIME_NEVER: after the next change. A worker beyond
  * the target is to end once it is idle, the coldest first.
  */

@@ -54,15 +54,18 @@ static void use_places(struct pool *pool)
 		slot_use(slot);
 }
 
-/* How many workers are too many for the places, without workers that already end. */
 static uint32_t surplus(const struct pool *pool)
 {
-	uint32_t stay = slots_working(&pool->slots) - pool->slots.counts[SLOT_ENDING];
-
-	return stay > pool_places(pool) ? stay - pool_places(pool) : 0;
+	return sizing_surplus(pool_places(pool), pool_ready(pool));
 }
 
 bool size_is_surplus(const struct pool *pool) { return surplus(pool) > 0; }
+
+/* More are there or to be born than there are places, without workers that already end. */
+static bool is_beyond(const struct pool *pool)
+{
+	return slots_working(&pool->slots) - pool->slots.counts[SLOT_ENDING] > pool_places(pool);
+}
 
 void size_end(struct slot *slot)
 {
@@ -86,12 +89,29 @@ static void recall_surplus(struct pool *pool, uint64_t now)
 	}
 }
 
+static void close_places(struct pool *pool)
+{
+	struct slot *slot;
+
+	while (is_beyond(pool) && (slot = first(pool, SLOT_EMPTY)))
+		slot_put_aside(slot);
+}
+
+/* The target has fallen by one: the coldest worker has been idle for long. */
+static void end_cold(struct pool *pool)
+{
+	struct slot *slot;
+
+	close_places(pool);
+	if (is_beyond(pool) && (slot = coldest(pool)))
+		size_end(slot);
+}
+
 static void end_surplus(struct pool *pool, uint64_t now)
 {
 	struct slot *slot;
 
-	while (surplus(pool) > 0 && (slot = first(pool, SLOT_EMPTY)))
-		slot_put_aside(slot);
+	close_places(pool);
 	while (surplus(pool) > 0 && (slot = coldest(pool)))
 		size_end(slot);
 	if (surplus(pool) > 0)
@@ -109,7 +129,7 @@ void size_step(struct pool *pool)
 		return;
 	now = now_ns();
 	while ((again = decide(pool, now)) == now)
-		end_surplus(pool, now);
+		end_cold(pool);
 	use_places(pool);
 	end_surplus(pool, now);
 	if (again != TIME_NEVER)

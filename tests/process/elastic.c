@@ -19,7 +19,7 @@ TestSuite(elastic, .timeout = 180);
 
 static struct brood *brood;
 static struct {
-	_Atomic int open, inside, fail, pass;
+	_Atomic int open, inside, fail, pass, hold;
 } * gate;
 
 static int job_at_gate(struct brood_job *job)
@@ -42,7 +42,7 @@ static int job_at_gate(struct brood_job *job)
 static int init_may_fail(void *context)
 {
 	(void)context;
-	return atomic_load(&gate->fail);
+	return WAIT_UNTIL(!atomic_load(&gate->hold), BOUND_MS) ? atomic_load(&gate->fail) : 1;
 }
 
 static void start(struct brood_pool_options pool, uint32_t path)
@@ -350,6 +350,27 @@ static void old_ones_are_the_coldest(void)
 	pool_stop(brood);
 }
 Test(elastic, old_ones_are_the_coldest) { case_run(old_ones_are_the_coldest, 60000); }
+
+/* A pool that shrinks while it grows still keeps the workers that serve, not those being born. */
+static void shrinks_while_it_grows(void)
+{
+	start((struct brood_pool_options){ .scaling = BROOD_FIXED }, BROOD_PATH_HANDOFF);
+	CHECK_EQ(brood_pool_resize(first(), 0, 4), 0);
+	CHECK(WAIT_UNTIL(ready_are(4), BOUND_MS));
+	atomic_store(&gate->hold, 1);
+	CHECK_EQ(brood_pool_resize(first(), 0, 12), 0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).starting == 8, BOUND_MS));
+	CHECK_EQ(brood_pool_resize(first(), 0, 3), 0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).workers == 3, BOUND_MS));
+	for (int i = 0; i < 20; i++)
+		CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
+	CHECK_EQ(pool_stats(brood).ready, 3);
+	CHECK_EQ(pool_stats(brood).starting, 8);
+	atomic_store(&gate->hold, 0);
+	CHECK(WAIT_UNTIL(ready_are(3), BOUND_MS));
+	pool_stop(brood);
+}
+Test(elastic, shrinks_while_it_grows) { case_run(shrinks_while_it_grows, 60000); }
 
 /* An elastic pool: the bounds change, its ways do not. */
 static void new_bounds(void)

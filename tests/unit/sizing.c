@@ -166,6 +166,16 @@ Test(unit_sizing, new_bounds)
 	cr_assert_eq(s.target, 20);
 }
 
+/* An extra worker that is being born is none yet: the ready ones all stay. */
+Test(unit_sizing, births_make_no_ready_worker_surplus)
+{
+	cr_assert_eq(sizing_surplus(4, 3), 0, "one of four is being born, or two of five");
+	cr_assert_eq(sizing_surplus(4, 4), 0);
+	cr_assert_eq(sizing_surplus(4, 5), 1);
+	cr_assert_eq(sizing_surplus(0, 2), 2);
+	cr_assert_eq(sizing_surplus(0, 0), 0);
+}
+
 /* Whatever a pool does: its size stays within the bounds, and comes back to the least one. */
 Test(unit_sizing, any_course)
 {
