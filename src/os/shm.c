@@ -28,6 +28,20 @@ void *shm_anonymous(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* An old size of 0 asks for a second mapping of the same memory. */
+void *shm_keep_from_children(void *memory, size_t size)
+{
+	void *reader = mremap(memory, 0, size, MREMAP_MAYMOVE);
+
+	if (reader == MAP_FAILED)
+		return NULL;
+	if (mprotect(reader, size, PROT_READ) < 0 || madvise(memory, size, MADV_DONTFORK) < 0) {
+		munmap(reader, size);
+		return NULL;
+	}
+	return reader;
+}
+
 int shm_wipe_on_fork(void *page, size_t size)
 {
 	return madvise(page, size, MADV_WIPEONFORK) < 0 ? -errno : 0;

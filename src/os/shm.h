@@ -4,6 +4,12 @@
 #define BROOD_OS_SHM_H
 #include "../base/base.h"
 void *shm_anonymous(size_t size); /* maps MAP_SHARED|MAP_ANONYMOUS, zeroed; NULL: no memory */
+/*
+ * Keeps shared memory from children: those made from now on, however they are made, do not have it
+ * (but for those that share all memory). Returns where the same memory can be read, in children,
+ * too. NULL: the kernel cannot do that, and all is as before.
+ */
+void *shm_keep_from_children(void *memory, size_t size);
 /* MADV_WIPEONFORK: a forked child reads zeros there. */
 int shm_wipe_on_fork(void *page, size_t size);
 /*

@@ -13,7 +13,9 @@
  * supervisor; condemning swaps DONE(N-1) or RUNNING(N) to CONDEMNED(N).
  *
  * A worker that scribbles on its own page harms itself alone: what the supervisor and the engine
- * read there only decides about that worker.
+ * read there only decides about that worker. Processes that its jobs make do not have the page
+ * (os/shm.h, shm_keep_from_children()): one that outlives its worker cannot write to the page of
+ * the next one.
  */
 #ifndef BROOD_WIRE_SLOT_PAGE_H
 #define BROOD_WIRE_SLOT_PAGE_H

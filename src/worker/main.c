@@ -28,6 +28,7 @@
 #include "../os/output.h"
 #include "../os/process.h"
 #include "../os/self.h"
+#include "../os/shm.h"
 #include "../os/title.h"
 #include "disown.h"
 #include "dispositions.h"
@@ -95,6 +96,9 @@ static void become_worker(struct worker_config *c)
 	/* Before code of the program: a job that spins must not stop the supervisor. */
 	process_drop_real_time();
 	shared_keep_slot_page(c->shared, c->slot);
+	the_worker.shown_page = shm_keep_from_children(the_worker.page, c->shared->slot_page_size);
+	if (!the_worker.shown_page)
+		the_worker.shown_page = the_worker.page;
 	if (process_set_subreaper() < 0 || report_open() < 0)
 		worker_give_up(WORKER_EXIT_BIRTH);
 }

@@ -21,10 +21,15 @@
 
 _Atomic uint64_t soft_sequence = SEQUENCE_NONE;
 
-/* Outside of workers (inline mode) there is no page, and nobody tells a job to end. */
+/*
+ * Outside of workers (inline mode) there is no page, and nobody tells a job to end. Also called in
+ * children of a job.
+ */
 static bool came(uint64_t sequence)
 {
-	return the_worker.page && atomic_load(&the_worker.page->soft) == sequence;
+	const struct slot_page *page = the_worker.shown_page;
+
+	return page && atomic_load(&page->soft) == sequence;
 }
 
 uint32_t soft_told(void)
@@ -71,12 +76,19 @@ const struct sigaction soft_action = { .sa_sigaction = on_soft,
 
 /* ---- what the job sees of the soft step ---- */
 
-/* Was this job told to end? From a yes on, the verdict says that the job has noticed. */
+/*
+ * Was this job told to end? From a yes on, the verdict says that the job has noticed. A child that
+ * the job forked may ask, too, but cannot write that down.
+ */
 static bool told(const struct brood_job *job)
 {
 	if (!came(job->sequence))
 		return false;
-	atomic_store_explicit(&the_worker.page->noticed, job->sequence, memory_order_relaxed);
+	if (atomic_load_explicit(&the_worker.shown_page->noticed, memory_order_relaxed) !=
+			job->sequence &&
+		worker_is_self())
+		atomic_store_explicit(
+			&the_worker.page->noticed, job->sequence, memory_order_relaxed);
 	return true;
 }
 

@@ -23,8 +23,9 @@
  *   disown
  *   worker
  *
- * Trap: a job may fork, and its child has all of this in memory, the slot page and the channel
- * included. Whatever speaks for the worker asks worker_is_self() first.
+ * Trap: a job may fork, and its child has all of this in memory, and the channel. Whatever speaks
+ * for the worker asks worker_is_self() first. The slot page is there for reading alone
+ * (shown_page): the child dies if it writes.
  * Trap: a job that made a system call may have closed any fd, and have opened something else that
  * got its number. So a module that has an fd of the worker's own looks at the fd's identity before
  * it writes there, the first time after such a job.
@@ -41,6 +42,11 @@ struct worker {
 	struct worker_config *config;
 	pid_t pid; /* 0: this process is no worker */
 	struct slot_page *page;
+	/*
+	 * The same page, to read. A child that a job forked has this one alone: what a job leaves
+	 * behind may outlive its worker, and the next worker of the slot has the same page.
+	 */
+	const struct slot_page *shown_page;
 	rlim_t files; /* the limit on open files at READY */
 	/* True in a child that fork() made: its writes would spoil its parent's memory. */
 	volatile bool forked;
