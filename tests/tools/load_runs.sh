@@ -38,12 +38,15 @@ held() {
 
 run "echo, call" -n 2000 -w 4 -c 16 --seed 7
 held
-keys=schema,config,elapsed_s,jobs,paths,rate_per_s,latency_us,recovery_us,workers,left
+keys=schema,config,elapsed_s,jobs,paths,rate_per_s,latency_us,recovery_us,gap_us,workers,left
 is '' $keys,invariants,broken
 is jobs submitted,done,failed,crashed,exited,timed_out,cancelled,refused,lost,cut_off,unaccounted
 is latency_us.echo p50,p90,p99,p99_9,max
 is recovery_us death_to_verdict,death_to_ready
-is workers spawned,died,killed,retired,reloads,leases,leases_revoked
+is workers spawned,died,killed,retired,reloads,resizes,leases,leases_revoked
+is gap_us null
+is config.resize null
+is config.rate null
 is paths handoff,lease
 is left processes,zombies,fds
 is config.loop closed
@@ -124,6 +127,21 @@ killed() {
 	held
 	above workers.reloads 3
 	above workers.retired 12
+	for how in call submit; do
+		run "reloads, resizes and kills, at a rate, $how" -d 2 -w 12 -c 16 --call $how \
+			--reload-every 0.05 --resize 2:12:100 --kill-rate 5 --rate 1000 --control
+		held
+		is config.resize 2:12:100
+		is config.rate 1000
+		is jobs.refused 0
+		above workers.reloads 3
+		above workers.resizes 5
+		above jobs.done 300
+		[ "$("$reader" json jobs.submitted)" -le 2600 ]
+		ok $? "no more than the rate: $("$reader" json jobs.submitted)"
+		above gap_us.completions 0
+		above gap_us.control 0
+	done
 	run "all killed, twice" -d 2 -w 4 -c 16 --kill-all-at 0.5,1.2
 	held
 	above workers.killed 5

@@ -54,6 +54,20 @@ wrong seconds --kill-all-at 1,,2
 wrong longer -d 2 --kill-all-at 3
 wrong number --reload-every 0
 wrong reload-every --idle 1 --reload-every 1
+wrong 4:400:500 --resize 4
+wrong 4:400:500 --resize 4:8
+wrong 4:400:500 --resize 0:8:100
+wrong 4:400:500 --resize 8:4:100
+wrong 4:400:500 --resize 4:8:0
+wrong 4:400:500 --resize 4:8:100x
+wrong 4:400:500 --resize ' 4:8:100'
+wrong 4:400:500 --resize 4:-8:100
+wrong 'give -w 9' --resize 4:9:100
+wrong 'one pool' --resize 4:8:100 --pools 2
+wrong 'load alone' --compare --resize 4:8:100
+wrong 'without load' --idle 1 --control
+wrong rate --rate 0
+wrong 'call and --call submit' --rate 100 --call open
 wrong longer -d 2 --kill-supervisor-at 3
 wrong 'without load' --idle 1 -n 5
 wrong 'without load' --idle 1 --kill-rate 5

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define DEBT_NS (500 * NS_MS)
+
 bool drive_over(const struct driver *d, uint64_t now)
 {
 	const struct engine *e = d->engine;
@@ -44,6 +46,7 @@ void drive_make(struct driver *d, struct load_job *job, uint64_t now)
 
 	if (d->jobs_left != UINT64_MAX)
 		d->jobs_left--;
+	d->due_ns += d->pace_ns;
 	while (i + 1 < e->draws_count && draw >= e->draws[i].below)
 		i++;
 	job->number = d->given++;
@@ -62,9 +65,50 @@ void drive_make(struct driver *d, struct load_job *job, uint64_t now)
 	drive_unlock(d);
 }
 
-bool drive_next(struct driver *d, struct load_job *job)
+/* Jobs that are behind their time are made up for, up to DEBT_NS. */
+bool drive_due(struct driver *d, uint64_t now)
+{
+	if (!d->pace_ns)
+		return true;
+	if (d->due_ns + DEBT_NS < now)
+		d->due_ns = now - DEBT_NS;
+	return d->due_ns <= now;
+}
+
+/* The moment when the next job is due. */
+static uint64_t wait_until_due(struct driver *d)
 {
 	uint64_t now = load_now();
+
+	while (!drive_due(d, now) && !drive_over(d, now)) {
+		const struct timespec pause = { .tv_nsec = (long)(d->due_ns - now < 100 * NS_MS
+								? d->due_ns - now
+								: 100 * NS_MS) };
+
+		nanosleep(&pause, NULL);
+		now = load_now();
+	}
+	return now;
+}
+
+void drive_completed(struct driver *d, uint64_t now)
+{
+	struct engine *e = d->engine;
+	_Atomic uint64_t *longest = &e->tally->engine.gap_ns;
+	uint64_t last, gap, most;
+
+	if (!e->options->control)
+		return;
+	last = atomic_exchange(&e->completed_ns, now);
+	gap = now > last ? now - last : 0;
+	most = atomic_load(longest);
+	while (gap > most && !atomic_compare_exchange_weak(longest, &most, gap))
+		;
+}
+
+bool drive_next(struct driver *d, struct load_job *job)
+{
+	uint64_t now = wait_until_due(d);
 
 	if (drive_over(d, now))
 		return false;
@@ -167,6 +211,7 @@ bool drive_verdict(struct driver *d, const struct load_job *job,
 	uint64_t now = load_now();
 	bool own;
 
+	drive_completed(d, now);
 	drive_lock(d);
 	own = own_verdict(d, job, verdict);
 	if (own) {

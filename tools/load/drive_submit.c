@@ -21,6 +21,7 @@
 #define BATCH      256
 #define LOOK_MS    1000 /* between two searches for overdue jobs */
 #define REFUSED_MS 2
+#define PACE_MS    1 /* with --rate, so long at most until the next jobs are given */
 
 struct place {
 	struct load_job job;
@@ -134,7 +135,8 @@ static void give_some(struct line *l)
 		return;
 	now = load_now();
 	l->refused = false;
-	for (l->over = drive_over(l->driver, now); l->free_count && !l->over;
+	for (l->over = drive_over(l->driver, now);
+		l->free_count && !l->over && drive_due(l->driver, now);
 		l->over = !l->driver->jobs_left) {
 		if (!give_one(l, now))
 			break;
@@ -171,14 +173,17 @@ static void pause_for(unsigned ms)
 static void take_some(struct line *l)
 {
 	const struct brood_result *results[BATCH + 1];
-	int r = l->active ? brood_queue_wait(l->queue, l->refused ? REFUSED_MS : LOOK_MS) : 0;
+	uint32_t wait_ms = l->refused ? REFUSED_MS : l->driver->pace_ns ? PACE_MS : LOOK_MS;
+	int r = l->active ? brood_queue_wait(l->queue, wait_ms) : 0;
 	int n = plant_take(l->queue, results, BATCH);
 	uint64_t now = load_now();
 
+	if (n > 0)
+		drive_completed(l->driver, now);
 	for (int i = 0; i < n; i++)
 		look_at_result(l, results[i], now);
 	if (n <= 0 && r <= 0 && r != -ETIMEDOUT)
-		pause_for(REFUSED_MS);
+		pause_for(l->driver->pace_ns ? PACE_MS : REFUSED_MS);
 	if (now >= l->look_ns)
 		look_for_overdue(l, now);
 }

@@ -3,14 +3,11 @@
  * engine.c - the process under load: starts the pool, lets its threads give jobs, watches the
  * counters, and stops the pool.
  *
- * The main thread gives no jobs. While the other threads do, the main thread sleeps on the futex
- * `births`. New workers wake it, and so does the judge after a kill. Then the main thread reads the
- * counters to see whether the killed worker's slot has a ready worker again. "All slots are ready"
- * would be too strict, because other workers may have died meanwhile. So deaths and replacements
- * are paired in their order. Let N be the count of deaths that includes this one: the worker is
- * replaced when ready + died has reached workers + N.
+ * The main thread gives no jobs. While the other threads do, it is the monitor (monitor.c).
  */
+#include "control.h"
 #include "load.h"
+#include "monitor.h"
 #include "open_files.h"
 #include "plant.h"
 
@@ -24,32 +21,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* The longest time between two reads of the counters. */
-#define LOOK_NS  (100 * NS_MS)
-#define CLOSE_NS (200 * NS_US) /* the same, while a killed worker has no replacement yet */
-#define FAR_NS   (5 * NS_MS)   /* the same, when the replacement takes long */
 /*
  * How long the pool may take to be full again after the load. Each worker adds to this, and so does
  * a backoff.
  */
-#define REFILL_NS   (10 * NS_S)
-#define PENDING_MAX KILLS_MAX
-#define STACK_SIZE  (256u << 10)
-
-struct pending {
-	struct killed killed;
-	/* The process is gone. The counters may not include this death yet. */
-	bool reaped;
-	uint64_t died; /* N of the head comment; 0: not known yet */
-};
-struct monitor {
-	struct engine *engine;
-	uint32_t taken; /* how many entries of the judge's ring of kills were taken */
-	struct pending pending[PENDING_MAX];
-	unsigned pending_count;
-	uint64_t reload;         /* that goes on; 0: none */
-	uint64_t next_reload_ns; /* UINT64_MAX: no reloads */
-};
+#define REFILL_NS  (10 * NS_S)
+#define STACK_SIZE (256u << 10)
 
 static void notify(struct tally *t, enum phase phase)
 {
@@ -100,119 +77,6 @@ static void raise_fd_limit(const struct options *o)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* ---- the monitor ----------------------------------------------------------------------------- */
-
-static void look_at_stats(struct engine *e)
-{
-	struct brood_stats stats;
-
-	if (!e->brood || brood_stats(e->brood, &stats) < 0)
-		return;
-	e->tally->engine.stats = stats;
-	atomic_store(&e->tally->engine.ready, stats.ready);
-}
-
-static void take_kills(struct monitor *m)
-{
-	struct tally_judge *j = &m->engine->tally->judge;
-	uint32_t kills = atomic_load(&j->kills);
-
-	for (; m->taken != kills && m->pending_count < PENDING_MAX; m->taken++)
-		m->pending[m->pending_count++] =
-			(struct pending){ .killed = j->ring[m->taken % KILLS_MAX] };
-}
-
-static bool is_replaced(struct pending *p, const struct brood_stats *stats)
-{
-	if (!p->reaped)
-		p->reaped = kill(p->killed.pid, 0) < 0 && errno == ESRCH;
-	else if (!p->died)
-		p->died = stats->died;
-	return p->died && stats->ready + stats->died >= stats->workers + p->died;
-}
-
-static void look_at_kills(struct monitor *m)
-{
-	struct tally *t = m->engine->tally;
-	uint64_t now;
-
-	take_kills(m);
-	if (!m->pending_count)
-		return;
-	look_at_stats(m->engine);
-	now = load_now();
-	for (unsigned i = 0; i < m->pending_count;) {
-		if (!is_replaced(&m->pending[i], &t->engine.stats)) {
-			i++;
-			continue;
-		}
-		histogram_add(t->engine.death_to_ready, now - m->pending[i].killed.when_ns);
-		m->pending[i] = m->pending[--m->pending_count];
-	}
-}
-
-/* ---- reloads --------------------------------------------------------------------------------- */
-
-/* True: none goes on. */
-static bool reload_is_over(struct monitor *m)
-{
-	struct engine *e = m->engine;
-	int r = m->reload ? brood_reload_wait(e->brood, m->reload, 0) : -ETIMEDOUT;
-
-	if (!m->reload || r == -ETIMEDOUT)
-		return !m->reload;
-	if (r < 0)
-		engine_failed(e, "brood_reload_wait()", r);
-	e->tally->engine.reloads += r == 0;
-	m->reload = 0;
-	return true;
-}
-
-static void reload_if_due(struct monitor *m, uint64_t now)
-{
-	struct engine *e = m->engine;
-	int r;
-
-	if (m->next_reload_ns == UINT64_MAX || !reload_is_over(m) || now < m->next_reload_ns)
-		return;
-	m->next_reload_ns = now + (uint64_t)(e->options->reload_every_s * (double)NS_S);
-	r = brood_reload(e->brood, NULL, &m->reload);
-	if (r < 0)
-		engine_failed(e, "brood_reload()", r);
-}
-
-/* When to look again, at the latest. */
-static uint64_t reload_wait(const struct monitor *m, uint64_t now)
-{
-	if (m->reload)
-		return FAR_NS;
-	return m->next_reload_ns > now ? m->next_reload_ns - now : CLOSE_NS;
-}
-
-static void monitor_run(struct monitor *m)
-{
-	struct engine *e = m->engine;
-	struct tally *t = e->tally;
-	uint64_t looked = 0;
-
-	while (atomic_load(&e->running)) {
-		uint32_t births = atomic_load(&t->births);
-		uint64_t now = load_now(), wait = LOOK_NS, soon;
-
-		look_at_kills(m);
-		reload_if_due(m, now);
-		if (now >= looked + LOOK_NS) {
-			look_at_stats(e);
-			looked = now;
-		}
-		if (m->pending_count)
-			wait = now > m->pending[0].killed.when_ns + LOOK_NS ? FAR_NS : CLOSE_NS;
-		soon = reload_wait(m, now);
-		wait = soon < wait ? soon : wait;
-		futex_wait(&t->births, births, wait);
-	}
-}
-
 /* ---- the run --------------------------------------------------------------------------------- */
 
 static void *driver_main(void *driver)
@@ -257,6 +121,9 @@ static void make_driver(struct engine *e, unsigned index)
 	d->shard = &e->tally->shard[index % e->tally->shards];
 	d->lock = o->threads > e->tally->shards ? &e->locks[index % e->tally->shards] : NULL;
 	d->poke_fd = -1;
+	d->pace_ns = o->rate > 0 ? (uint64_t)((double)NS_S * o->threads / o->rate) : 0;
+	/* the threads in turn, and none makes up for what was before */
+	d->due_ns = load_now() + d->pace_ns * index / o->threads;
 	d->stream = payload_mix(o->seed ^ (uint64_t)(index + 1) << 40);
 	d->options.size = sizeof d->options;
 	d->options.run_ms = options_run_ms(o);
@@ -306,25 +173,28 @@ static unsigned start_drivers(struct engine *e)
 
 static void load_pool(struct engine *e)
 {
-	struct monitor *m = calloc(1, sizeof *m);
+	struct monitor *m = monitor_new(e);
+	struct control *control = NULL;
 	unsigned started;
 
 	e->drivers = calloc(e->options->threads, sizeof *e->drivers);
 	if (!m || !e->drivers) {
 		engine_break_off(e, "no memory for %u threads", e->options->threads);
-		free(m);
+		monitor_free(m);
 		return;
 	}
-	m->engine = e;
-	m->next_reload_ns = e->options->reload_every_s > 0 ? load_now() : UINT64_MAX;
 	make_drivers(e);
 	plant_engine(e->tally);
 	atomic_store(&e->tally->engine.run_start_ns, load_now());
 	if (e->options->duration_s > 0)
 		e->end_ns = load_now() + (uint64_t)(e->options->duration_s * (double)NS_S);
+	atomic_store(&e->completed_ns, load_now());
 	notify(e->tally, PHASE_RUN);
+	if (e->options->control && !(control = control_begin()))
+		engine_break_off(e, "no room for --control: %s", strerror(errno));
 	started = start_drivers(e);
 	monitor_run(m);
+	e->tally->engine.control_ns = control_end(control);
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(e->drivers[i].thread, NULL);
 	atomic_store(&e->tally->engine.run_end_ns, load_now());
@@ -333,7 +203,7 @@ static void load_pool(struct engine *e)
 			close(e->drivers[i].poke_fd);
 	}
 	free(e->drivers);
-	free(m);
+	monitor_free(m);
 }
 
 /* Blocks in one call without a wake-up, unless the user ends the run. */
@@ -357,7 +227,7 @@ static void refill(struct engine *e)
 	notify(e->tally, PHASE_REFILL);
 	futex_wait(&e->tally->judge.calm, 0, 5 * NS_S);
 	for (;;) {
-		look_at_stats(e);
+		monitor_look_at_stats(e);
 		now = load_now();
 		if (te->stats.ready == te->stats.workers &&
 			te->stats.workers == e->options->workers && !te->stats.busy &&
@@ -468,7 +338,7 @@ static int engine_body(void *context)
 	if (r)
 		return r;
 	open_files_look(&before);
-	look_at_stats(e);
+	monitor_look_at_stats(e);
 	if (e->options->idle_s >= 0)
 		idle(e);
 	else

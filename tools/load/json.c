@@ -92,6 +92,12 @@ static void put_config(FILE *file, const struct options *o)
 	fputs("],\n", file);
 	put_or_null(file, "kill_supervisor_at", o->kill_supervisor_at, o->kill_supervisor_at >= 0);
 	put_or_null(file, "reload_every_s", o->reload_every_s, o->reload_every_s > 0);
+	if (o->resize_ms)
+		fprintf(file, "    \"resize\": \"%u:%u:%u\",\n", o->resize_min, o->resize_max,
+			o->resize_ms);
+	else
+		fputs("    \"resize\": null,\n", file);
+	put_or_null(file, "rate", o->rate, o->rate > 0);
 	put_or_null(file, "idle_s", o->idle_s, o->idle_s >= 0);
 	fprintf(file, "    \"seed\": %llu\n  },\n", (llu)o->seed);
 }
@@ -158,9 +164,21 @@ static void put_workers(FILE *file, const struct findings *f)
 	put_count(file, "killed", f->workers_killed, false);
 	put_count(file, "retired", stats->retired, false);
 	put_count(file, "reloads", f->tally->engine.reloads, false);
+	put_count(file, "resizes", f->tally->engine.resizes, false);
 	put_count(file, "leases", stats->leases, false);
 	put_count(file, "leases_revoked", stats->leases_revoked, true);
 	fputs(" },\n", file);
+}
+
+static void put_gaps(FILE *file, const struct findings *f)
+{
+	const struct tally_engine *te = &f->tally->engine;
+
+	if (f->options->control)
+		fprintf(file, "  \"gap_us\": { \"completions\": %.3f, \"control\": %.3f },\n",
+			us(atomic_load(&te->gap_ns)), us(te->control_ns));
+	else
+		fputs("  \"gap_us\": null,\n", file);
 }
 
 /*
@@ -181,6 +199,7 @@ static void put_run(FILE *file, const struct findings *f)
 	fputs(",\n", file);
 	put_times(file, "death_to_ready", f->death_to_ready);
 	fputs("\n  },\n", file);
+	put_gaps(file, f);
 	put_workers(file, f);
 	fputs("  \"left\": { ", file);
 	put_count(file, "processes", f->left.processes, false);

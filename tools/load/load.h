@@ -78,9 +78,12 @@ struct options {
 	double kill_rate;
 	double kill_all_at[KILL_TIMES_MAX];
 	unsigned kill_all_count;
-	double kill_supervisor_at; /* < 0: never */
-	double reload_every_s;     /* 0: never */
-	double idle_s;             /* < 0: a load, no idle run */
+	double kill_supervisor_at;                  /* < 0: never */
+	double reload_every_s;                      /* 0: never */
+	unsigned resize_min, resize_max, resize_ms; /* resize_ms 0: never */
+	double rate;                                /* jobs a second; 0: as many as can be */
+	bool control;
+	double idle_s; /* < 0: a load, no idle run */
 	uint64_t seed;
 	const char *json; /* NULL: none; "-": standard output */
 	bool quiet;
@@ -103,6 +106,7 @@ unsigned options_pool_workers(const struct options *o, unsigned pool);
  * grace, and some room for a loaded machine.
  */
 uint64_t options_bound_ns(const struct options *o);
+extern const char options_help[];
 const char *kind_name(enum kind kind);
 const char *way_name(enum way way);
 const char *dispatch_name(uint32_t dispatch);
@@ -182,6 +186,10 @@ struct tally_engine { /* only the engine's main thread writes these */
 	/* Log lines by event. One thread at a time reads the channel and writes here. */
 	uint64_t logs[BROOD_EVENT_RELOAD_HELD + 1];
 	uint64_t reloads; /* that were done */
+	uint64_t resizes;
+	/* --control: the longest times without a completion, of the pool and of the bare loop */
+	_Atomic uint64_t gap_ns;
+	uint64_t control_ns;
 	struct histogram *death_to_ready;
 };
 
@@ -284,6 +292,8 @@ struct driver { /* one thread */
 	unsigned index;
 	unsigned concurrency; /* of this thread */
 	uint64_t jobs_left;   /* UINT64_MAX: no end */
+	uint64_t pace_ns;     /* --rate: from one job to the next; 0: none */
+	uint64_t due_ns;      /* --rate: when the next job is due */
 	uint64_t given;
 	uint64_t stream;                  /* the seed of this thread's random numbers */
 	struct brood_job_options options; /* the options of all its jobs; only arg differs */
@@ -316,7 +326,8 @@ struct engine {
 	pthread_mutex_t locks[SHARDS_MAX];
 	uint32_t slots; /* as many as there are in all pools, with spare ones */
 	_Atomic uint32_t running;
-	_Atomic uint32_t broken; /* a call failed in a way that ends the run */
+	_Atomic uint32_t broken;       /* a call failed in a way that ends the run */
+	_Atomic uint64_t completed_ns; /* --control: the last completion, of all threads */
 };
 
 /* ---- pools.c: --pools ----------------------------------------------------------------------- */
@@ -342,6 +353,10 @@ bool drive_next(struct driver *d, struct load_job *job);
 bool drive_over(const struct driver *d, uint64_t now);
 /* Makes the next job without a check for the end. drive_next() does both. */
 void drive_make(struct driver *d, struct load_job *job, uint64_t now);
+/* True: --rate allows one more job now. */
+bool drive_due(struct driver *d, uint64_t now);
+/* --control: jobs of this thread have ended. */
+void drive_completed(struct driver *d, uint64_t now);
 /* What came of a job. */
 struct reply {
 	uint64_t size;

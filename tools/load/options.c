@@ -26,65 +26,6 @@ static const char *const kind_names[KINDS] = { "nop", "echo", "crash", "exit", "
 static const char *const way_names[WAYS] = { "call", "open", "submit", "fork" };
 static const char *const dispatch_names[] = { "auto", "handoff", "lease" };
 
-static const char help[] =
-	"Usage: brood-load [OPTION]...\n"
-	"Loads a pool of workers, breaks it on purpose, and judges: each job has one verdict,\n"
-	"replies are intact, the pool is full again, nothing is left. The load is a\n"
-	"closed loop: each caller gives its next job when it has the last verdict.\n"
-	"\n"
-	"  -w, --workers N         workers, 1 to 10000 (default: 8)\n"
-	"      --pools N           spreads the workers over N pools, 1 to 64 (default: 1), and "
-	"the\n"
-	"                          threads, too: each gives its jobs to one pool\n"
-	"  -c, --concurrency N     jobs out at any time, 1 to 10000 (default: 64)\n"
-	"  -t, --threads N         engine threads that share these jobs, 1 to 256 (default: 2;\n"
-	"                          with --call submit 1, and each thread has its own queue).\n"
-	"                          With --call call there is one thread for each of the N jobs\n"
-	"                          of -c, and -t has no effect\n"
-	"  -d, --duration SEC      seconds of load (default: 10, unless -n is given)\n"
-	"  -n, --jobs N            ends after N jobs\n"
-	"  -s, --size BYTES,...    bytes of an echo's request and reply (default: 64; suffixes\n"
-	"                          K, M); of several sizes each job gets one at random\n"
-	"      --call open|call|submit   how jobs are given (default: call)\n"
-	"                          call    bytes in, bytes out, blocking\n"
-	"                          open    a socket for each job, an event loop for each thread\n"
-	"                          submit  bytes in, an id out, the results in batches\n"
-	"      --dispatch auto|handoff|lease   how jobs get to their workers (default: auto)\n"
-	"      --compare           runs the same load by handoff, by lease (call, then submit),\n"
-	"                          and by a fork() for each job, and compares them in a table.\n"
-	"                          Jobs: nop, echo, crash, exit, fail; no kills\n"
-	"      --mix KIND=W,...    jobs by weight (default: echo=1):\n"
-	"                          nop    returns at once\n"
-	"                          echo   sends its bytes back\n"
-	"                          crash  writes to address 0\n"
-	"                          exit   calls exit(3) or _exit(3)\n"
-	"                          fail   returns 7\n"
-	"                          hang   sleeps for ever, until its deadline\n"
-	"                          spin   computes for ever, until its deadline\n"
-	"                          leak   allocates up to the limit (64 MiB for each worker)\n"
-	"                          throw  leaves its frame: longjmp() or pthread_exit()\n"
-	"                          fork   leaves child processes behind\n"
-	"      --deadline MS       run time of a job (default: 60000; with hang or spin 1000)\n"
-	"      --kill-rate N       kills N random workers a second with SIGKILL\n"
-	"      --kill-all-at SEC,...   kills all workers, SEC seconds after the load began\n"
-	"      --kill-supervisor-at SEC   kills the supervisor: the run ends then, and a second\n"
-	"                          later nothing may be left\n"
-	"      --reload-every SEC  replaces all workers, a few at a time, again and again: a new\n"
-	"                          reload begins after SEC seconds, or when the last one is done\n"
-	"      --idle SEC          no load: starts, waits until the pool is ready, waits SEC\n"
-	"                          seconds, stops\n"
-	"      --seed N            repeats the jobs, payloads and choice of victims of a run\n"
-	"                          (default: a new seed, which is printed)\n"
-	"      --json FILE|-       writes the results as JSON; with - the table goes to standard\n"
-	"                          error\n"
-	"  -q, --quiet             no live line and no table; broken invariants are still named\n"
-	"  -h, --help    -V, --version\n"
-	"\n"
-	"Exit code: 0: all invariants held; 1: one broke, and is named; 2: wrong usage, or the\n"
-	"pool could not start.\n"
-	"Example:\n"
-	"  brood-load -w 8 -c 64 -d 10 --kill-rate 50 --mix echo=99.9,crash=0.05,exit=0.05\n";
-
 const char *kind_name(enum kind kind) { return kind_names[kind]; }
 
 const char *way_name(enum way way) { return way_names[way]; }
@@ -289,6 +230,22 @@ static int dispatch(const char *text, struct options *o)
 	return wrong("--dispatch wants auto, handoff or lease, not \"%s\"", text);
 }
 
+static int resize(const char *text, struct options *o)
+{
+	unsigned min, max, ms;
+	int end = -1;
+
+	if (sscanf(text, "%5u:%5u:%8u%n", &min, &max, &ms, &end) != 3 || end < 0 || text[end] ||
+		strspn(text, "0123456789:") != (size_t)end || min < 1 || min > max || ms < 1)
+		return wrong("--resize wants the least and the most workers, and milliseconds, as "
+			     "in 4:400:500, not \"%s\"",
+			text);
+	o->resize_min = min;
+	o->resize_max = max;
+	o->resize_ms = ms;
+	return 0;
+}
+
 enum {
 	OPT_CALL = 256,
 	OPT_DISPATCH,
@@ -300,6 +257,9 @@ enum {
 	OPT_KILL_SUPERVISOR,
 	OPT_POOLS,
 	OPT_RELOAD_EVERY,
+	OPT_RESIZE,
+	OPT_RATE,
+	OPT_CONTROL,
 	OPT_IDLE,
 	OPT_SEED,
 	OPT_JSON
@@ -322,6 +282,9 @@ static const struct option longs[] = {
 	{ "kill-all-at", required_argument, NULL, OPT_KILL_ALL },
 	{ "kill-supervisor-at", required_argument, NULL, OPT_KILL_SUPERVISOR },
 	{ "reload-every", required_argument, NULL, OPT_RELOAD_EVERY },
+	{ "resize", required_argument, NULL, OPT_RESIZE },
+	{ "rate", required_argument, NULL, OPT_RATE },
+	{ "control", no_argument, NULL, OPT_CONTROL },
 	{ "idle", required_argument, NULL, OPT_IDLE },
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ "json", required_argument, NULL, OPT_JSON },
@@ -358,13 +321,16 @@ static int option_other(int option, const char *text, struct options *o)
 	case OPT_KILL_SUPERVISOR:
 		return real("--kill-supervisor-at", text, 0, 1e6, &o->kill_supervisor_at);
 	case OPT_RELOAD_EVERY: return real("--reload-every", text, 0.001, 1e6, &o->reload_every_s);
+	case OPT_RESIZE: return resize(text, o);
+	case OPT_RATE: return real("--rate", text, 1, 1e7, &o->rate);
+	case OPT_CONTROL: o->control = true; return 0;
 	case OPT_IDLE: return real("--idle", text, 0, 1e6, &o->idle_s);
 	case OPT_SEED: return whole("--seed", text, 0, UINT64_MAX, &o->seed);
 	case OPT_JSON:
 		o->json = text;
 		return *text ? 0 : wrong("--json wants the name of a file, or -");
 	case 'q': o->quiet = true; return 0;
-	case 'h': fputs(help, stdout); return 1;
+	case 'h': fputs(options_help, stdout); return 1;
 	case 'V': printf("brood-load %s\n", brood_version()); return 1;
 	case ':': return wrong("%s wants a value", text);
 	default: return wrong("there is no option %s", text);
@@ -373,9 +339,10 @@ static int option_other(int option, const char *text, struct options *o)
 
 static int compare_together(const struct options *o, bool kills)
 {
-	if (kills || o->idle_s >= 0 || o->reload_every_s > 0)
-		return wrong("--compare is for load alone: it takes no --idle, no --reload-every "
-			     "and no --kill options");
+	if (kills || o->idle_s >= 0 || o->reload_every_s > 0 || o->resize_ms || o->rate > 0 ||
+		o->control)
+		return wrong("--compare is for load alone: it takes no --idle, --reload-every, "
+			     "--resize, --rate, --control and no --kill options");
 	if (o->way_given || o->dispatch_given)
 		return wrong("--compare has its own ways to give jobs: it takes no --call and no "
 			     "--dispatch");
@@ -395,9 +362,18 @@ static int options_together(struct options *o)
 {
 	bool kills = o->kill_rate > 0 || o->kill_all_count || o->kill_supervisor_at >= 0;
 
-	if (o->idle_s >= 0 && (kills || o->jobs || o->duration_s > 0 || o->reload_every_s > 0))
-		return wrong("--idle is a run without load: it takes no -d, -n, --reload-every or "
-			     "--kill options");
+	if (o->idle_s >= 0 &&
+		(kills || o->jobs || o->duration_s > 0 || o->reload_every_s > 0 || o->resize_ms ||
+			o->rate > 0 || o->control))
+		return wrong("--idle is a run without load: it takes no -d, -n, --reload-every, "
+			     "--resize, --rate, --control or --kill options");
+	if (o->rate > 0 && o->way == WAY_OPEN)
+		return wrong("--rate is for --call call and --call submit");
+	if (o->resize_max > o->workers)
+		return wrong("--resize wants %u workers at most: give -w %u", o->resize_max,
+			o->resize_max);
+	if (o->resize_ms && o->pools > 1)
+		return wrong("--resize is for one pool: it takes no --pools");
 	if (!o->jobs && o->duration_s <= 0)
 		o->duration_s = 10;
 	if (!o->jobs && o->kill_supervisor_at > o->duration_s)

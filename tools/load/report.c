@@ -137,6 +137,14 @@ static void print_workers(FILE *file, const struct findings *f)
 		(llu)s->retired, (llu)s->redispatched);
 	if (f->options->reload_every_s > 0)
 		fprintf(file, "reloads: %llu\n", (llu)te->reloads);
+	if (f->options->resize_ms)
+		fprintf(file, "resizes: %llu\n", (llu)te->resizes);
+	if (f->options->control)
+		fprintf(file,
+			"longest time without a completion: %.1f ms; without an answer of the "
+			"control: %.1f ms\n",
+			(double)atomic_load(&te->gap_ns) / (double)NS_MS,
+			(double)te->control_ns / (double)NS_MS);
 	fprintf(file, "leases: %llu, %llu of them taken back by the pool\n", (llu)s->leases,
 		(llu)s->leases_revoked);
 	for (int event = 1; event < (int)COUNT_OF(te->logs); event++) {

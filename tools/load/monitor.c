@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * monitor.c - the engine's main thread while the others give jobs: it measures how long a killed
+ * worker is missed, and asks for reloads and new sizes.
+ *
+ * It sleeps on the futex `births`. New workers wake it, and so does the judge after a kill. Then it
+ * reads the counters to see whether the killed worker's slot has a ready worker again. "All slots
+ * are ready" would be too strict, because other workers may have died meanwhile. So deaths and
+ * replacements are paired in their order. Let N be the count of deaths that includes this one: the
+ * worker is replaced when ready + died has reached workers + N.
+ */
+#include "load.h"
+#include "monitor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* The longest time between two reads of the counters. */
+#define LOOK_NS     (100 * NS_MS)
+#define CLOSE_NS    (200 * NS_US) /* the same, while a killed worker has no replacement yet */
+#define FAR_NS      (5 * NS_MS)   /* the same, when the replacement takes long */
+#define PENDING_MAX KILLS_MAX
+
+struct pending {
+	struct killed killed;
+	/* The process is gone. The counters may not include this death yet. */
+	bool reaped;
+	uint64_t died; /* N of the head comment; 0: not known yet */
+};
+struct monitor {
+	struct engine *engine;
+	uint32_t taken; /* how many entries of the judge's ring of kills were taken */
+	struct pending pending[PENDING_MAX];
+	unsigned pending_count;
+	uint64_t reload;         /* that goes on; 0: none */
+	uint64_t next_reload_ns; /* UINT64_MAX: no reloads */
+	uint64_t next_resize_ns; /* UINT64_MAX: no new sizes */
+};
+
+struct monitor *monitor_new(struct engine *e)
+{
+	struct monitor *m = calloc(1, sizeof *m);
+
+	if (!m)
+		return NULL;
+	m->engine = e;
+	m->next_reload_ns = e->options->reload_every_s > 0 ? load_now() : UINT64_MAX;
+	m->next_resize_ns = e->options->resize_ms ? load_now() : UINT64_MAX;
+	return m;
+}
+
+void monitor_free(struct monitor *m) { free(m); }
+
+/* ---- kills ----------------------------------------------------------------------------------- */
+
+void monitor_look_at_stats(struct engine *e)
+{
+	struct brood_stats stats;
+
+	if (!e->brood || brood_stats(e->brood, &stats) < 0)
+		return;
+	e->tally->engine.stats = stats;
+	atomic_store(&e->tally->engine.ready, stats.ready);
+}
+
+static void take_kills(struct monitor *m)
+{
+	struct tally_judge *j = &m->engine->tally->judge;
+	uint32_t kills = atomic_load(&j->kills);
+
+	for (; m->taken != kills && m->pending_count < PENDING_MAX; m->taken++)
+		m->pending[m->pending_count++] =
+			(struct pending){ .killed = j->ring[m->taken % KILLS_MAX] };
+}
+
+static bool is_replaced(struct pending *p, const struct brood_stats *stats)
+{
+	if (!p->reaped)
+		p->reaped = kill(p->killed.pid, 0) < 0 && errno == ESRCH;
+	else if (!p->died)
+		p->died = stats->died;
+	return p->died && stats->ready + stats->died >= stats->workers + p->died;
+}
+
+static void look_at_kills(struct monitor *m)
+{
+	struct tally *t = m->engine->tally;
+	uint64_t now;
+
+	take_kills(m);
+	if (!m->pending_count)
+		return;
+	monitor_look_at_stats(m->engine);
+	now = load_now();
+	for (unsigned i = 0; i < m->pending_count;) {
+		if (!is_replaced(&m->pending[i], &t->engine.stats)) {
+			i++;
+			continue;
+		}
+		histogram_add(t->engine.death_to_ready, now - m->pending[i].killed.when_ns);
+		m->pending[i] = m->pending[--m->pending_count];
+	}
+}
+
+/* ---- reloads --------------------------------------------------------------------------------- */
+
+/* True: none goes on. */
+static bool reload_is_over(struct monitor *m)
+{
+	struct engine *e = m->engine;
+	int r = m->reload ? brood_reload_wait(e->brood, m->reload, 0) : -ETIMEDOUT;
+
+	if (!m->reload || r == -ETIMEDOUT)
+		return !m->reload;
+	if (r < 0)
+		engine_failed(e, "brood_reload_wait()", r);
+	e->tally->engine.reloads += r == 0;
+	m->reload = 0;
+	return true;
+}
+
+static void reload_if_due(struct monitor *m, uint64_t now)
+{
+	struct engine *e = m->engine;
+	int r;
+
+	if (m->next_reload_ns == UINT64_MAX || !reload_is_over(m) || now < m->next_reload_ns)
+		return;
+	m->next_reload_ns = now + (uint64_t)(e->options->reload_every_s * (double)NS_S);
+	r = brood_reload(e->brood, NULL, &m->reload);
+	if (r < 0)
+		engine_failed(e, "brood_reload()", r);
+}
+
+/* ---- new sizes ------------------------------------------------------------------------------- */
+
+static void resize(struct engine *e, unsigned workers)
+{
+	int r = brood_pool_resize(brood_pool(e->brood, NULL), 0, workers);
+
+	if (r < 0)
+		engine_failed(e, "brood_pool_resize()", r);
+}
+
+static void resize_if_due(struct monitor *m, uint64_t now)
+{
+	const struct options *o = m->engine->options;
+
+	if (now < m->next_resize_ns)
+		return;
+	m->next_resize_ns = now + o->resize_ms * NS_MS;
+	resize(m->engine, m->engine->tally->engine.resizes++ % 2 ? o->resize_max : o->resize_min);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+/* When to look again, at the latest. */
+static uint64_t next_act(const struct monitor *m, uint64_t now)
+{
+	uint64_t next = m->next_reload_ns < m->next_resize_ns ? m->next_reload_ns
+							      : m->next_resize_ns;
+
+	if (m->reload)
+		return FAR_NS;
+	return next > now ? next - now : CLOSE_NS;
+}
+
+void monitor_run(struct monitor *m)
+{
+	struct engine *e = m->engine;
+	struct tally *t = e->tally;
+	uint64_t looked = 0;
+
+	while (atomic_load(&e->running)) {
+		uint32_t births = atomic_load(&t->births);
+		uint64_t now = load_now(), wait = LOOK_NS, soon;
+
+		look_at_kills(m);
+		reload_if_due(m, now);
+		resize_if_due(m, now);
+		if (now >= looked + LOOK_NS) {
+			monitor_look_at_stats(e);
+			looked = now;
+		}
+		if (m->pending_count)
+			wait = now > m->pending[0].killed.when_ns + LOOK_NS ? FAR_NS : CLOSE_NS;
+		soon = next_act(m, now);
+		wait = soon < wait ? soon : wait;
+		futex_wait(&t->births, births, wait);
+	}
+	if (e->tally->engine.resizes && !atomic_load(&e->broken))
+		resize(e, e->options->workers);
+}
