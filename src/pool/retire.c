@@ -20,8 +20,10 @@ static uint64_t retire_jitter(uint64_t limit, uint64_t *random)
 
 struct retire_lot retire_draw(const struct retire_limits *limits, uint64_t *random)
 {
+	bool ageless = limits->age_ms == BROOD_FOREVER;
+
 	return (struct retire_lot){ .jobs = retire_jitter(limits->jobs, random),
-		.age_ns = retire_jitter(limits->age_ms * NS_PER_MS, random) };
+		.age_ns = ageless ? 0 : retire_jitter(limits->age_ms * NS_PER_MS, random) };
 }
 
 uint32_t retire_surge(const struct retire_limits *limits, uint32_t workers)

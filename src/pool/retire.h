@@ -18,6 +18,7 @@
 #define BROOD_POOL_RETIRE_H
 
 #include "../base/base.h"
+#include <brood.h>
 
 enum retire_cause {
 	RETIRE_NONE,

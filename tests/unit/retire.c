@@ -49,12 +49,14 @@ Test(unit_retire, one_job_is_exact_and_zero_is_never)
 
 Test(unit_retire, largest_limits)
 {
-	const struct retire_limits limits = { .jobs = UINT32_MAX, .age_ms = UINT32_MAX };
+	struct retire_limits limits = { .jobs = UINT32_MAX, .age_ms = UINT32_MAX - 1 };
 	uint64_t random = 3;
 	struct retire_lot lot = retire_draw(&limits, &random);
 
 	cr_assert_geq(lot.jobs, UINT32_MAX / 10 * 9);
 	cr_assert_geq(lot.age_ns, UINT32_MAX / 10 * 9 * NS_PER_MS);
+	limits.age_ms = BROOD_FOREVER;
+	cr_assert_eq(retire_draw(&limits, &random).age_ns, 0, "it never retires for its age");
 }
 
 /* ---- how many ---- */
