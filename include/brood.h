@@ -713,6 +713,11 @@ struct brood_job_options {
 	uint32_t retry_pause_ms; /* before each retry; other jobs go first; 0: none */
 	uint32_t priority;       /* enum brood_priority; no effect with `lease` */
 	uint32_t reserved32;
+	/*
+	 * A hint: prefer the worker that had this key last, if it is free now or very soon.
+	 * brood_job_options(3) says when. 0: no key; no effect with `lease`
+	 */
+	uint64_t key;
 };
 
 /*

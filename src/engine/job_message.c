@@ -64,6 +64,7 @@ static int job_frame(struct frame *f, const struct given *given, uint64_t id)
 	m->retry_on = o->retry_on;
 	m->pause_ms = o->retry_pause_ms;
 	m->priority = o->priority;
+	m->key = o->key;
 	m->attempt = given->attempt;
 	m->plugin_size = given->plugin_size;
 	m->tag_size = given->tag_size;

@@ -15,6 +15,7 @@
 #include "queue_waiting.h"
 
 #include "../os/shm.h"
+#include "../pool/keys.h"
 #include <fcntl.h>
 #include <stdlib.h>
 
@@ -102,11 +103,53 @@ static struct lease *choose(struct queue *l, const struct queue_job *job)
 	}
 }
 
+/*
+ * The lease whose worker had the key last, if the job may go there: nothing is in its ring, or short
+ * jobs that take no longer than the job may wait for this worker. NULL: any other.
+ */
+static struct lease *choose_by_key(const struct queue *l, const struct queue_job *job)
+{
+	struct keys_worker last;
+	struct lease *lease;
+
+	if (!keys_find(l->leases.keys, job->limits.key, &last))
+		return NULL;
+	lease = l->leases.table[last.place];
+	if (!lease || lease->serial != last.serial || lease->state != LEASE_ACTIVE ||
+		atomic_load_explicit(&lease->lease_page->leaving, memory_order_relaxed))
+		return NULL;
+	if (lease->published == lease->collected)
+		return lease;
+	return !job->alone && !(job->limits.flags & BROOD_JOB_ONCE) && !lease->stand.stalled &&
+			lease->published - lease->collected < RING_DEPTH &&
+			lease->cost_ns <= KEYS_BEHIND_NS && now_ns() < job->given_ns + NS_PER_MS
+		? lease
+		: NULL;
+}
+
+/* A job with a key: the table has its worker, wherever the job goes. */
+static struct lease *choose_with_key(struct queue *l, const struct queue_job *job)
+{
+	struct lease *lease;
+
+	if (l->kind != QUEUE_PINNED && !l->leases.keys)
+		l->leases.keys = calloc(1, sizeof *l->leases.keys);
+	if (!l->leases.keys)
+		return choose(l, job);
+	lease = choose_by_key(l, job);
+	if (!lease)
+		lease = choose(l, job);
+	if (lease)
+		keys_note(l->leases.keys, job->limits.key,
+			(struct keys_worker){ .place = lease->index, .serial = lease->serial });
+	return lease;
+}
+
 /* True: the job is in a ring or has its verdict, and its record may be gone. */
 static bool place(struct queue *l, struct queue_job *job, const struct given *order)
 {
 	for (;;) {
-		struct lease *lease = choose(l, job);
+		struct lease *lease = job->limits.key ? choose_with_key(l, job) : choose(l, job);
 		int r;
 
 		if (!lease)

@@ -29,6 +29,7 @@ struct queue_fds {
 struct queue_limits {
 	uint32_t flags, queue_ms, run_ms, grace_ms; /* flags: enum brood_job_flags */
 	bool background;
+	uint64_t key; /* options.key; 0: none */
 };
 
 /* The descriptors of the job. -1: none. */

@@ -82,6 +82,7 @@ struct queue_leases {
 	uint32_t ringed, streamed; /* jobs in rings, and handed off */
 	uint32_t busy;             /* in use with a job in the ring, or a withdrawn one */
 	struct lease *warm;        /* that got the last job; NULL */
+	struct keys *keys;         /* which lease had a key last; NULL: no job had a key */
 	uint64_t ask_again;        /* not before: the last wish was refused */
 	bool ask_held;             /* one more is wanted then */
 	bool wakes;                /* some lease is to_wake */

@@ -102,6 +102,7 @@ static void unmake(struct queue *l)
 		free(l->jobs.functions[i]);
 	free(l->jobs.functions);
 	free(l->leases.table);
+	free(l->leases.keys);
 	free(l->jobs.table);
 	queues_put(l);
 }

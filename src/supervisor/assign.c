@@ -80,6 +80,28 @@ static int give(struct slot *slot, struct job *job)
 }
 
 /*
+ * The idle worker that had the job's key last, else the warmest. A worker that is due to be replaced
+ * gets no job for its key's sake.
+ */
+static struct slot *with_key(struct pool *pool, const struct job *job, struct slot *warmest)
+{
+	struct slot *slot = warmest;
+	struct keys_worker last;
+
+	if (keys_find(&pool->keys, job->message.key, &last)) {
+		struct slot *had = &pool->slot_array[last.place];
+
+		if (had->link.state == SLOT_IDLE && had->generation == last.serial &&
+			!had->renewal.cause)
+			slot = had;
+	}
+	keys_note(&pool->keys, job->message.key,
+		(struct keys_worker){
+			.place = (uint32_t)(slot - pool->slot_array), .serial = slot->generation });
+	return slot;
+}
+
+/*
  * A request that waits for another lease to end is parked: it holds up nobody. Once a lease has
  * ended, the parked request is the first in turn.
  */
@@ -100,7 +122,12 @@ void assign_all(struct pool *pool)
 	struct slot_link *idle;
 
 	while ((l = next_waiting(pool)) && (idle = slots_first(&pool->slots, SLOT_IDLE))) {
-		if (give(container_of(idle, struct slot, link), record_of(l)) < 0) {
+		struct slot *slot = container_of(idle, struct slot, link);
+		struct job *job = record_of(l);
+
+		if (job->message.key)
+			slot = with_key(pool, job, slot);
+		if (give(slot, job) < 0) {
 			note(pool->supervisor, NOTE_RETRY);
 			break;
 		}

@@ -43,6 +43,7 @@ struct message_job {
 	/* Bytes of the tag with its NUL, at the end of the arg_size bytes. 0: no tag. */
 	uint32_t tag_size;
 	uint32_t priority, pad; /* enum brood_priority */
+	uint64_t key;           /* prefer the worker that had this key last; 0: none */
 	char name[BROOD_NAME_MAX];
 }; /* fds: the job's socket, then the extra ones */
 /* RUN: followed by arg_size bytes, as JOB. */

@@ -65,6 +65,21 @@ static void request(void)
 }
 Test(inline_jobs, request) { case_run(request, 10000); }
 
+/* There is no worker to prefer. */
+static void key(void)
+{
+	struct brood *brood = start_inline(0);
+	struct brood_job_options o = { .size = sizeof o, .key = 7 };
+
+	for (int i = 0; i < 2; i++) {
+		struct brood_verdict v = pool_call_with(brood, job_nothing, &o);
+
+		verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	}
+	CHECK_EQ(brood_stop(brood), 0);
+}
+Test(inline_jobs, key) { case_run(key, 10000); }
+
 /* Writes into the first extra fd, keeps the second, and closes none itself. */
 static int job_extra(struct brood_job *job)
 {

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keys.h - which worker had a key last. A small table that forgets: a hint, never a promise. A key
+ * has a set of four places; the new one takes the place of the one that was used the longest time
+ * ago.
+ */
+#ifndef BROOD_POOL_KEYS_H
+#define BROOD_POOL_KEYS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define KEYS_SETS 64u
+#define KEYS_WAYS 4u
+/*
+ * A job waits for the busy worker of its key while the jobs there take no longer than this. It is
+ * below the time after which a job is moved from behind another one (PICK_STAND_NS).
+ */
+#define KEYS_BEHIND_NS 300000u
+
+/* A worker: its place, and which of the workers that had that place it is. */
+struct keys_worker {
+	uint32_t place, serial;
+};
+struct keys_entry {
+	uint64_t key; /* 0: free */
+	struct keys_worker worker;
+};
+/* All zero at first. The first of a set was used last. */
+struct keys {
+	struct keys_entry sets[KEYS_SETS][KEYS_WAYS];
+};
+/* True: *ret is the worker that had this key last, as far as the table knows. */
+bool keys_find(const struct keys *k, uint64_t key, struct keys_worker *ret);
+/* This worker has the key now. key: not 0. */
+void keys_note(struct keys *k, uint64_t key, struct keys_worker worker);
+
+#endif
