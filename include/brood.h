@@ -170,8 +170,10 @@ enum brood_detail {
 	/* refused; since 0.2.0 */
 	BROOD_DETAIL_LEASE_OVER, /* the pinned lease ended before the job began */
 	BROOD_DETAIL_PLUGIN,     /* the plugin does not open, or has no such symbol: see the log */
+	/* refused; since 0.3.0 */
+	BROOD_DETAIL_POISONED, /* jobs with this key ended too many workers (poison_after) */
 };
-#define BROOD_DETAILS 18 /* one more than the largest */
+#define BROOD_DETAILS 19 /* one more than the largest */
 
 /*
  * The residue of a finished job in its worker: a set in verdict.left and in options.tolerate.
@@ -295,6 +297,7 @@ enum brood_event {
 	BROOD_EVENT_RELOAD_DONE,
 	BROOD_EVENT_RELOAD_FAILED, /* new workers do not get ready; the former ones go on */
 	BROOD_EVENT_RELOAD_HELD,   /* a worker with a long job or a pinned lease holds one up */
+	BROOD_EVENT_KEY_POISONED,  /* a key is on the poison list (poison_after) */
 };
 
 /* One log line, for the log callback. Since: 0.1.0. */
@@ -447,6 +450,16 @@ struct brood_pool_options {
 	uint32_t surge;         /* so many at a time; 0: a twentieth of the workers, at least 1 */
 	uint32_t reserved32;
 	uint64_t reserved[8];
+
+	/*
+	 * The poison list: jobs whose key (brood_job_options.key) has crashed or hung so many
+	 * workers within poison_within_ms are refused (BROOD_DETAIL_POISONED, -EKEYREJECTED), until
+	 * the key is forgotten.
+	 */
+	uint32_t poison_after;     /* at most 16; 0: there is no list */
+	uint32_t poison_within_ms; /* 0: 60000 */
+	uint32_t poison_forget_ms; /* 0: 600000 */
+	uint32_t reserved32_more;
 };
 
 /*
@@ -734,6 +747,7 @@ struct brood_job_options {
  *   -EAGAIN  as many jobs are out as the pool has room for (workers + backlog): wait for a verdict
  *   -ESTALE  options.lease is over: pin another worker
  *   -EBADF   one of options.fds is not open
+ *   -EKEYREJECTED  options.key is on the poison list of the pool (poison_after)
  * Worker death: before fn: another worker gets the job. Later: the verdict says how the worker
  *   ended, and the engine reads EOF. A retry meets the stream as the first attempt left it.
  * Since: 0.1.0.

@@ -89,7 +89,7 @@ static int hear(struct brood *b, struct frame *f)
 		if (!verdict_sane(&f->verdict.verdict))
 			return -EBADMSG;
 		take_fds(b, f);
-		job_record_verdict(b, &f->verdict.verdict);
+		job_record_verdict(b, &f->verdict.verdict, f->verdict.faults);
 		return 0;
 	case MESSAGE_GRANTED:
 	case MESSAGE_LEASE_OVER: return hear_lease(b, f);

@@ -78,7 +78,16 @@ static const char *const refusals[BROOD_DETAILS] = {
 				 "the way: raise RLIMIT_NOFILE",
 	[BROOD_DETAIL_PLUGIN] = "the worker could not open the plugin, or found no such symbol "
 				"there: the log says why",
+	[BROOD_DETAIL_POISONED] = "its key is on the poison list: jobs with this key crashed or "
+				  "hung too many workers; it is forgotten after poison_forget_ms",
 };
+
+static int refusal_error(enum brood_detail detail)
+{
+	return detail == BROOD_DETAIL_BAD_POINTER ? -EFAULT
+		: detail == BROOD_DETAIL_POISONED ? -EKEYREJECTED
+						  : -EAGAIN;
+}
 
 int fail_verdict(const struct brood_verdict *v, const char *tag)
 {
@@ -106,8 +115,7 @@ int fail_verdict(const struct brood_verdict *v, const char *tag)
 		return fail_with(-ECANCELED, "job %llu %s was cancelled%s", id, name,
 			v->detail == BROOD_DETAIL_STOPPED ? " because the pool stops" : "");
 	case BROOD_REFUSED:
-		return fail_with(v->detail == BROOD_DETAIL_BAD_POINTER ? -EFAULT : -EAGAIN,
-			"job %llu %s: %s", id, name,
+		return fail_with(refusal_error(v->detail), "job %llu %s: %s", id, name,
 			refusals[v->detail] ? refusals[v->detail] : "refused");
 	case BROOD_LOST:
 		return fail_with(-ENOTCONN, "job %llu %s is lost: %s", id, name,

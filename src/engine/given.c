@@ -3,6 +3,7 @@
 #include "given.h"
 
 #include "engine_root.h"
+#include "faults.h"
 #include "queue_state.h"
 
 #include "../base/options.h"
@@ -240,5 +241,5 @@ int given_check(
 	r = o->plugin || o->symbol ? plugin_check(ret) : function_check(job);
 	if (r == 0 && o->tag && o->tag[0])
 		take_tag(ret);
-	return r;
+	return r == 0 && o->key ? faults_refuse(ret->pool, o->key) : r;
 }

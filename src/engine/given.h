@@ -40,7 +40,7 @@ bool given_pool_known(const struct brood *b, const struct brood_pool *pool);
 void given_name(char dst[BROOD_NAME_MAX], const char *name);
 /*
  * Takes no lock. submitted: the job waits for a worker without limit, if nobody has set one. 0,
- * -EINVAL, -EFAULT, -EBADF.
+ * -EINVAL, -EFAULT, -EBADF, -EKEYREJECTED.
  */
 int given_check(
 	const struct brood *b, const struct engine_job *job, bool submitted, struct given *ret);

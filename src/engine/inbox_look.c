@@ -9,6 +9,8 @@
 #include "inbox_look.h"
 
 #include "collect.h"
+#include "faults.h"
+#include "out.h"
 #include "queue_jobs.h"
 #include "side.h"
 #include "leasing.h"
@@ -126,6 +128,32 @@ static bool take_back_unread(struct lease *lease, const struct queue_job *job)
 	return out && !job->fds.out;
 }
 
+/*
+ * The job has a key, and was the end of its worker. The supervisor hears of it, too. True: the key
+ * is on the poison list: no other attempt.
+ */
+static bool fault(const struct queue_job *job, const struct brood_verdict *v)
+{
+	struct brood_pool *pool = job->pool;
+	struct brood *b = pool->brood;
+	struct frame f;
+	bool listed;
+
+	if (pool->setup->own.poison_after == 0 || !poison_is_fault(v))
+		return false;
+	frame_begin(&f, MESSAGE_FAULT);
+	f.job.key = job->limits.key;
+	f.job.id = job->id;
+	f.job.pool = pool->setup->number;
+	memcpy(f.job.name, job->function->name, sizeof f.job.name);
+	engine_lock(b);
+	listed = faults_count(pool, job->limits.key, 1);
+	if (!b->lost)
+		out_send(b, &f, 0, 0);
+	engine_unlock(b);
+	return listed;
+}
+
 static void settle_job(struct end *end, struct queue_job *job)
 {
 	struct lease *lease = end->lease;
@@ -134,11 +162,12 @@ static void settle_job(struct end *end, struct queue_job *job)
 	/* The worker had not even looked at this job: the job did not cause the death. */
 	bool innocent = atomic_load_explicit(&lease->up->claims[job->sequence % RING_DEPTH],
 				memory_order_relaxed) == CLAIM_WORD(job->sequence, CLAIM_QUEUED);
-	bool decided, fds_lost;
+	bool decided, fds_lost, poisoned;
 	int r;
 
 	end->unread = take_back_unread(lease, job);
 	decided = decide(end, job, &v);
+	poisoned = decided && job->limits.key && fault(job, &v);
 	r = ring_out_rescue(lease, job);
 	/* the worker had read the fds: the job cannot go to another worker */
 	fds_lost = job->fds.out && l->kind != QUEUE_PINNED;
@@ -157,7 +186,7 @@ static void settle_job(struct end *end, struct queue_job *job)
 		l->stats.redispatched += lease->news.over.how == LEASE_DIED;
 		job->tries.made -= innocent; /* no worker has seen this attempt */
 		list_append(&job->link, &end->again);
-	} else if (r == 0 && queue_jobs_retry(l, job, &v)) {
+	} else if (r == 0 && !poisoned && queue_jobs_retry(l, job, &v)) {
 		list_append(&job->link, &end->again);
 	} else {
 		if (v.started && !lease->damaged)

@@ -6,6 +6,7 @@
 #include "job_message.h"
 
 #include "engine_root.h"
+#include "faults.h"
 #include "out.h"
 #include "wait.h"
 
@@ -102,7 +103,10 @@ int job_message_send(struct brood *b, const struct given *given, struct brood_ha
 	r = job_message_full(given->pool);
 	if (r < 0)
 		return r;
-	r = job_record_claim(given->pool, handle, &id);
+	r = given->options.key ? faults_refuse_locked(given->pool, given->options.key) : 0;
+	if (r < 0)
+		return r;
+	r = job_record_claim(given->pool, handle, given->options.key, &id);
 	if (r < 0)
 		return r == -EEXIST ? r : fail_full(given->pool);
 	r = job_frame(&f, given, id);

@@ -53,6 +53,8 @@ struct brood_verdict outcome_of_error(int error)
 	case -EFAULT: return outcome_made_up(BROOD_REFUSED, BROOD_DETAIL_BAD_POINTER, TIME_NEVER);
 	case -EAGAIN: return outcome_made_up(BROOD_REFUSED, BROOD_DETAIL_QUEUE_FULL, TIME_NEVER);
 	case -ESTALE: return outcome_made_up(BROOD_REFUSED, BROOD_DETAIL_LEASE_OVER, TIME_NEVER);
+	case -EKEYREJECTED:
+		return outcome_made_up(BROOD_REFUSED, BROOD_DETAIL_POISONED, TIME_NEVER);
 	case -EMFILE:
 	case -ENFILE: return outcome_made_up(BROOD_REFUSED, BROOD_DETAIL_FD_LOST, TIME_NEVER);
 	default: return outcome_made_up(BROOD_REFUSED, BROOD_DETAIL_NONE, TIME_NEVER);
@@ -61,7 +63,7 @@ struct brood_verdict outcome_of_error(int error)
 
 int outcome_refused(struct brood_pool *pool, int error)
 {
-	if (error != -EAGAIN && error != -EFAULT)
+	if (error != -EAGAIN && error != -EFAULT && error != -EKEYREJECTED)
 		return error;
 	engine_lock(pool->brood);
 	pool->counts.refused++;

@@ -5,6 +5,7 @@
 #include "inbox_look.h"
 #include "engine_root.h"
 #include "behind.h"
+#include "faults.h"
 #include "given.h"
 #include "leasing.h"
 #include "lease_state.h"
@@ -104,8 +105,8 @@ static struct lease *choose(struct queue *l, const struct queue_job *job)
 }
 
 /*
- * The lease whose worker had the key last, if the job may go there: nothing is in its ring, or short
- * jobs that take no longer than the job may wait for this worker. NULL: any other.
+ * The lease whose worker had the key last, if the job may go there: nothing is in its ring, or
+ * short jobs that take no longer than the job may wait for this worker. NULL: any other.
  */
 static struct lease *choose_by_key(const struct queue *l, const struct queue_job *job)
 {
@@ -127,11 +128,19 @@ static struct lease *choose_by_key(const struct queue *l, const struct queue_job
 		: NULL;
 }
 
-/* A job with a key: the table has its worker, wherever the job goes. */
-static struct lease *choose_with_key(struct queue *l, const struct queue_job *job)
+/*
+ * The lease for a job with a key. The table has its worker, wherever the job goes. NULL: none now,
+ * or with *ret_over: the key is on the poison list, and the job has its verdict.
+ */
+static struct lease *choose_with_key(struct queue *l, struct queue_job *job, bool *ret_over)
 {
 	struct lease *lease;
 
+	if (faults_refuse(job->pool, job->limits.key) < 0) {
+		*ret_over = true;
+		queue_jobs_refuse(l, job, BROOD_DETAIL_POISONED);
+		return NULL;
+	}
 	if (l->kind != QUEUE_PINNED && !l->leases.keys)
 		l->leases.keys = calloc(1, sizeof *l->leases.keys);
 	if (!l->leases.keys)
@@ -149,11 +158,13 @@ static struct lease *choose_with_key(struct queue *l, const struct queue_job *jo
 static bool place(struct queue *l, struct queue_job *job, const struct given *order)
 {
 	for (;;) {
-		struct lease *lease = job->limits.key ? choose_with_key(l, job) : choose(l, job);
+		bool over = false;
+		struct lease *lease = job->limits.key ? choose_with_key(l, job, &over)
+						      : choose(l, job);
 		int r;
 
 		if (!lease)
-			return false;
+			return over;
 		r = ring_in_publish(lease, job, order);
 		if (r == 0) {
 			l->leases.warm = lease;

@@ -6,6 +6,7 @@
 #ifndef BROOD_ENGINE_POOL_STATE_H
 #define BROOD_ENGINE_POOL_STATE_H
 
+#include "../pool/poison.h"
 #include "../wire/pool_setup.h"
 #include "../wire/shared.h"
 #include <stdatomic.h>
@@ -28,6 +29,8 @@ struct brood_pool {
 	const struct stats_page *stats_page;
 	uint32_t records; /* so many jobs and leases of this pool may be out */
 
+	_Atomic uint32_t poisoned; /* how many keys are on the poison list */
+
 	/* made when first asked for */
 	struct queue *_Atomic own;     /* what is opened and given; the first's: the brood's own */
 	struct queue *_Atomic callers; /* see path.c */
@@ -41,6 +44,7 @@ struct brood_pool {
 	bool ready, degraded; /* what the supervisor said */
 	uint32_t init_version;
 	struct pool_counts counts;
+	struct poison poison;
 };
 
 /* The pool's name in log lines and verdicts: nothing where the brood has no other pool. */

@@ -40,6 +40,7 @@ static const char *const detail_names[BROOD_DETAILS] = {
 	[BROOD_DETAIL_STOP_TIME] = "stop time",
 	[BROOD_DETAIL_LEASE_OVER] = "lease over",
 	[BROOD_DETAIL_PLUGIN] = "plugin",
+	[BROOD_DETAIL_POISONED] = "poisoned key",
 };
 
 static const char *const event_names[] = {
@@ -65,6 +66,7 @@ static const char *const event_names[] = {
 	[BROOD_EVENT_RELOAD_DONE] = "reload-done",
 	[BROOD_EVENT_RELOAD_FAILED] = "reload-failed",
 	[BROOD_EVENT_RELOAD_HELD] = "reload-held",
+	[BROOD_EVENT_KEY_POISONED] = "key-poisoned",
 };
 
 static const char *const left_names[] = { "threads", "fds", "children", "memory", "mask", "timers",

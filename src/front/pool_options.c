@@ -14,6 +14,7 @@
 #include "../base/base.h"
 #include "../base/options.h"
 #include "../engine/engine.h"
+#include "../pool/poison.h"
 #include "../wire/shared.h"
 
 #include <stdio.h>
@@ -64,7 +65,7 @@ static int take(const struct brood_pool_options *from, size_t index, struct broo
 			       "of it: use { .size = sizeof(struct brood_pool_options) }",
 			index, from->size, brood_version(), sizeof *ret);
 	for (size_t i = 0; i < ARRAY_SIZE(ret->reserved); i++)
-		if (ret->reserved[i] || ret->reserved32)
+		if (ret->reserved[i] || ret->reserved32 || ret->reserved32_more)
 			return INVALID("options.pools[%zu]->reserved is not zero: clear the struct "
 				       "before you fill it",
 				index);
@@ -185,6 +186,35 @@ static void default_size(struct brood_pool_options *own)
 		own->idle_ms = 10000;
 }
 
+/* ---- the poison list ---- */
+
+static int check_poison(const struct pool_setup *setup)
+{
+	const struct brood_pool_options *own = &setup->own;
+	uint32_t within = own->poison_within_ms, forgets = own->poison_forget_ms;
+	char where[64];
+
+	snprintf(where, sizeof where, "pool %s: ", setup->name);
+	if (own->poison_after > POISON_AFTER_MAX)
+		return INVALID("%spoison_after is %u: at most %u, or 0 for no poison list", where,
+			own->poison_after, POISON_AFTER_MAX);
+	if (own->poison_after == 0 && (within || forgets))
+		return INVALID("%spoison_%s_ms is %u: only a pool with poison_after has it", where,
+			within ? "within" : "forget", within ? within : forgets);
+	if (within == BROOD_FOREVER || forgets == BROOD_FOREVER)
+		return INVALID("%spoison_%s_ms must not be BROOD_FOREVER: the list forgets", where,
+			within == BROOD_FOREVER ? "within" : "forget");
+	return 0;
+}
+
+static void default_poison(struct brood_pool_options *own)
+{
+	if (own->poison_within_ms == 0)
+		own->poison_within_ms = 60000;
+	if (own->poison_forget_ms == 0)
+		own->poison_forget_ms = 600000;
+}
+
 /* ---- all pools ---- */
 
 static struct pool_setup *find(struct pool_setup *list, uint32_t count, const char *name)
@@ -294,7 +324,10 @@ static int fill(const struct brood_options *o, struct pool_setup *list, uint32_t
 	/* Done at the end, when each pool has its number of workers. */
 	for (uint32_t i = 0; r == 0 && i < *count; i++) {
 		r = check_size(&list[i]);
+		if (r == 0)
+			r = check_poison(&list[i]);
 		default_size(&list[i].own);
+		default_poison(&list[i].own);
 	}
 	return r < 0 ? r : number(list, *count);
 }

@@ -7,7 +7,9 @@
 #include "deadline.h"
 #include "grant.h"
 #include "lease_share.h"
+#include "poisoned.h"
 #include "pool.h"
+#include "verdict.h"
 
 static int send_run(struct slot *slot, struct job *job, uint64_t now)
 {
@@ -80,14 +82,19 @@ static int give(struct slot *slot, struct job *job)
 }
 
 /*
- * The idle worker that had the job's key last, else the warmest. A worker that is due to be replaced
- * gets no job for its key's sake.
+ * The idle worker that had the job's key last, else the warmest. A worker that is due to be
+ * replaced gets no job for its key's sake. NULL: the job was refused, for its key is on the poison
+ * list.
  */
-static struct slot *with_key(struct pool *pool, const struct job *job, struct slot *warmest)
+static struct slot *with_key(struct pool *pool, struct job *job, struct slot *warmest)
 {
 	struct slot *slot = warmest;
 	struct keys_worker last;
 
+	if (poisoned_has(job)) {
+		verdict_refuse(job, BROOD_DETAIL_POISONED);
+		return NULL;
+	}
 	if (keys_find(&pool->keys, job->message.key, &last)) {
 		struct slot *had = &pool->slot_array[last.place];
 
@@ -125,8 +132,8 @@ void assign_all(struct pool *pool)
 		struct slot *slot = container_of(idle, struct slot, link);
 		struct job *job = record_of(l);
 
-		if (job->message.key)
-			slot = with_key(pool, job, slot);
+		if (job->message.key && !(slot = with_key(pool, job, slot)))
+			continue;
 		if (give(slot, job) < 0) {
 			note(pool->supervisor, NOTE_RETRY);
 			break;

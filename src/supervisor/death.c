@@ -15,6 +15,7 @@
 #include "death.h"
 #include "death_log.h"
 #include "grant.h"
+#include "poisoned.h"
 #include "pool.h"
 #include "reload.h"
 #include "strays.h"
@@ -32,6 +33,14 @@ static uint64_t cpu_us(const struct rusage *u)
 {
 	return (uint64_t)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000000u +
 		(uint64_t)(u->ru_utime.tv_usec + u->ru_stime.tv_usec);
+}
+
+/* True: another attempt. */
+static bool again(struct job *job, const struct fate_facts *facts)
+{
+	if (!fate_decide(facts, &job->verdict))
+		return waiting_redispatch(job);
+	return !(job->message.key && poisoned_count(job)) && waiting_retry(job);
 }
 
 void death_end_job(struct slot *slot, const struct process_exit *e)
@@ -61,8 +70,7 @@ void death_end_job(struct slot *slot, const struct process_exit *e)
 		grant_end_by_death(slot, &used);
 	} else if (job) {
 		job->verdict = used;
-		if (fate_decide(facts, &job->verdict) ? !waiting_retry(job)
-						      : !waiting_redispatch(job))
+		if (!again(job, facts))
 			verdict_give(job);
 	}
 }

@@ -6,6 +6,7 @@
 #include "parts.h"
 #include "../pool/backoff.h"
 #include "../pool/keys.h"
+#include "../pool/poison.h"
 #include "../pool/records.h"
 #include "../pool/sizing.h"
 #include "../pool/slots.h"
@@ -25,7 +26,8 @@ struct pool {
 	uint32_t places; /* slots in slot_array, in use and spare */
 	struct slots slots;
 	struct records records;
-	struct keys keys; /* which worker had a key last, of jobs by handoff */
+	struct keys keys;     /* which worker had a key last, of jobs by handoff */
+	struct poison poison; /* keys whose jobs ended workers */
 	/*
 	 * granted: slots on leases of the library's wish, in that order. recalled: slots whose
 	 * leases were recalled. untold: records. library: how many leases are not pinned.

@@ -11,7 +11,8 @@
 /*
  * JOB: followed by arg_size bytes: the argument, plugin_size bytes of a plugin's text, tag_size
  * bytes of the tag. `id` modulo the number of job records (same in engine and supervisor) names its
- * record: the engine gives no id whose record is out.
+ * record: the engine gives no id whose record is out. FAULT has id, key, pool and name: a job with
+ * a key, on a lease, has ended its worker (pool/poison.h).
  */
 struct message_job {
 	uint64_t id;
@@ -65,8 +66,10 @@ enum { WORN_JOBS = 1, WORN_MEMORY, WORN_WISH };
 struct message_about {
 	uint64_t id;
 };
+/* faults: how many attempts ended a worker (pool/poison.h), counted if the job has a key. */
 struct message_verdict {
 	struct brood_verdict verdict;
+	uint32_t faults, pad;
 }; /* fds: those of the reply */
 /* told: enum brood_verdict_flags. cpu_us, peak_kb: if asked for. fds: of the reply. */
 struct message_finished {

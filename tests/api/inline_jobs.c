@@ -80,6 +80,35 @@ static void key(void)
 }
 Test(inline_jobs, key) { case_run(key, 10000); }
 
+static int job_fails(struct brood_job *job)
+{
+	(void)job;
+	return 3;
+}
+
+/* Nothing is counted for the poison list: no job here ends a worker. */
+static void no_poison(void)
+{
+	const struct brood_pool_options poison = {
+		.size = sizeof poison, .name = "main", .poison_after = 1
+	};
+	const struct brood_pool_options *const pools[] = { &poison };
+	struct brood_options options = {
+		.size = sizeof options, .flags = BROOD_INLINE, .pools = pools, .pools_count = 1
+	};
+	struct brood_job_options o = { .size = sizeof o, .key = 7 };
+	struct brood *brood = NULL;
+
+	CHECK_MSG(brood_start(&options, &brood) == 0, "%s", brood_error());
+	for (int i = 0; i < 3; i++) {
+		struct brood_verdict v = pool_call_with(brood, job_fails, &o);
+
+		verdict_is(&v, BROOD_FAILED, BROOD_DETAIL_NONE);
+	}
+	CHECK_EQ(brood_stop(brood), 0);
+}
+Test(inline_jobs, no_poison) { case_run(no_poison, 10000); }
+
 /* Writes into the first extra fd, keeps the second, and closes none itself. */
 static int job_extra(struct brood_job *job)
 {

@@ -57,7 +57,7 @@ static ssize_t call_result(const struct given *g)
 	case BROOD_FAILED: return (ssize_t)g->reply_size;
 	case BROOD_TIMED_OUT: return -ETIMEDOUT;
 	case BROOD_CANCELLED: return -ECANCELED;
-	case BROOD_REFUSED: return g->v.detail == BROOD_DETAIL_BAD_POINTER ? -EFAULT : -EAGAIN;
+	case BROOD_REFUSED: return refusal_error(g->v.detail);
 	case BROOD_LOST: return -ENOTCONN;
 	default: return -EREMOTEIO;
 	}

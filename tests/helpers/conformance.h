@@ -162,6 +162,8 @@ uint64_t given_id(struct given *g); /* waits until the id is known */
 /* True if the job was refused at once, in the manner of its way. Only for cases that are ALONE. */
 bool given_refused(struct given *g);
 
+/* What brood_call() returns where its job was refused, for this reason. */
+int refusal_error(enum brood_detail detail);
 struct brood_pool *site_pool(struct site *s); /* of all jobs; NULL: the first one */
 void conform_pools(struct brood_options *options);
 void site_dispatch(struct site *s); /* dispatches all of the site's results */

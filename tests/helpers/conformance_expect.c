@@ -12,6 +12,15 @@
 
 #define IDS 65536
 
+int refusal_error(enum brood_detail detail)
+{
+	switch (detail) {
+	case BROOD_DETAIL_BAD_POINTER: return -EFAULT;
+	case BROOD_DETAIL_POISONED: return -EKEYREJECTED;
+	default: return -EAGAIN;
+	}
+}
+
 /* Checks that no id is used twice. */
 static void id_is_new(uint64_t id)
 {
@@ -116,7 +125,7 @@ static void result_is_sane(const struct given *g, const char *line)
 	if (v->outcome == BROOD_CANCELLED)
 		CHECK_EQ(g->n, -ECANCELED);
 	if (v->outcome == BROOD_REFUSED)
-		CHECK_EQ(g->n, v->detail == BROOD_DETAIL_BAD_POINTER ? -EFAULT : -EAGAIN);
+		CHECK_EQ(g->n, refusal_error(v->detail));
 	if (v->outcome == BROOD_LOST)
 		CHECK_EQ(g->n, -ENOTCONN);
 }

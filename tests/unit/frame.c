@@ -51,6 +51,7 @@ static const struct {
 	{ MESSAGE_BACK, sizeof(struct message_side), 0, false, false },
 	{ MESSAGE_EXITING, 0, 0, false, false },
 	{ MESSAGE_DROPPED, sizeof(struct message_dropped), 0, false, false },
+	{ MESSAGE_FAULT, sizeof(struct message_job), 0, false, false },
 	{ MESSAGE_RESIZE, sizeof(struct message_resize), 0, false, false },
 	{ MESSAGE_RELOAD, sizeof(struct message_reload), 0, false, false },
 	{ MESSAGE_RELOADED, sizeof(struct message_reload), 0, false, false },

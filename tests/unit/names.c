@@ -36,7 +36,7 @@ Test(names, each_number_has_its_own)
 			cr_assert_str_neq(brood_detail_name((enum brood_detail)i),
 				brood_detail_name((enum brood_detail)j));
 	}
-	for (int i = BROOD_EVENT_JOB_LOG; i <= BROOD_EVENT_RELOAD_HELD; i++)
+	for (int i = BROOD_EVENT_JOB_LOG; i <= BROOD_EVENT_KEY_POISONED; i++)
 		cr_assert(strcmp(brood_event_name((enum brood_event)i), "?") != 0, "event %d", i);
 }
 

@@ -356,3 +356,31 @@ Test(unit_pool_options, refused)
 	REFUSED_POOL("backoff_min_ms is 2000", .name = "main", .backoff_min_ms = 2000,
 		.backoff_max_ms = 1000);
 }
+
+Test(unit_pool_options, poison_list)
+{
+	struct resolved r = resolve(OPTIONS(.workers = 2,
+		.pools = LIST(POOL(.name = "main", .poison_after = 3),
+			POOL(.name = "b", .poison_after = 16, .poison_within_ms = 5,
+				.poison_forget_ms = 6),
+			POOL(.name = "c")),
+		.pools_count = 3));
+
+	cr_assert_eq(r.setups[0].own.poison_after, 3);
+	cr_assert_eq(r.setups[0].own.poison_within_ms, 60000, "the default");
+	cr_assert_eq(r.setups[0].own.poison_forget_ms, 600000);
+	cr_assert_eq(r.setups[1].own.poison_within_ms, 5);
+	cr_assert_eq(r.setups[1].own.poison_forget_ms, 6);
+	cr_assert_eq(r.setups[2].own.poison_after, 0, "off");
+	resolve_free(&r);
+	REFUSED_POOL("pool a: poison_after is 17: at most 16", .name = "a", .poison_after = 17);
+	REFUSED_POOL("pool a: poison_within_ms is 5: only a pool with poison_after has it",
+		.name = "a", .poison_within_ms = 5);
+	REFUSED_POOL("pool a: poison_forget_ms is 6: only a pool with poison_after has it",
+		.name = "a", .poison_forget_ms = 6);
+	REFUSED_POOL("pool a: poison_within_ms must not be BROOD_FOREVER", .name = "a",
+		.poison_after = 1, .poison_within_ms = BROOD_FOREVER);
+	REFUSED_POOL("pool a: poison_forget_ms must not be BROOD_FOREVER", .name = "a",
+		.poison_after = 1, .poison_forget_ms = BROOD_FOREVER);
+	REFUSED_POOL("reserved is not zero", .name = "a", .reserved32_more = 1);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * faults.h - keys whose jobs ended workers, as the engine counts them: of all jobs, whatever their
+ * transport. The rule is that of pool/poison.h. The supervisor counts the same for its own queue
+ * and for the log (supervisor/poisoned.c).
+ */
+#ifndef BROOD_ENGINE_FAULTS_H
+#define BROOD_ENGINE_FAULTS_H
+
+#include "pool_state.h"
+
+/*
+ * A job with this key, which is not 0, was a fault so many times. Under brood.lock. True: the key
+ * is on the poison list.
+ */
+bool faults_count(struct brood_pool *pool, uint64_t key, uint32_t times);
+/*
+ * A job with this key, which is not 0, is to begin, or to be given. 0; -EKEYREJECTED: the key is on
+ * the poison list. Takes brood.lock if any key is listed.
+ */
+int faults_refuse(struct brood_pool *pool, uint64_t key);
+/* The same under brood.lock. */
+int faults_refuse_locked(struct brood_pool *pool, uint64_t key);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * poison.h - keys whose jobs end workers again and again. A key whose jobs did so `after` times
+ * within a time is on the list, until it is forgotten. The table has room for POISON_KEYS keys: it
+ * forgets the one whose last fault was the longest ago first.
+ */
+#ifndef BROOD_POOL_POISON_H
+#define BROOD_POOL_POISON_H
+
+#include <brood.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define POISON_KEYS      64u
+#define POISON_AFTER_MAX 16u
+
+/* after: 0: no key is ever listed. */
+struct poison_rule {
+	uint32_t after;
+	uint64_t within_ns, forget_ns;
+};
+struct poison_key {
+	uint64_t key;   /* 0: free */
+	uint64_t until; /* listed until then; 0: not listed */
+	uint32_t count; /* faults of a key that is not listed, the oldest first */
+	uint64_t at[POISON_AFTER_MAX];
+};
+/* All zero at first. listed: how many keys are. */
+struct poison {
+	uint32_t listed;
+	struct poison_key keys[POISON_KEYS];
+};
+/* The rule that the options of a pool make. */
+struct poison_rule poison_rule_of(const struct brood_pool_options *options);
+/* True: the job crashed its worker, or hung and was killed; it was not an end from outside. */
+bool poison_is_fault(const struct brood_verdict *verdict);
+/* A job with this key, which is not 0, was a fault. True: this put the key on the list. */
+bool poison_fault(struct poison *p, const struct poison_rule *rule, uint64_t key, uint64_t now);
+/* True: the key is on the list. Forgets what is to be forgotten. */
+bool poison_has(struct poison *p, uint64_t key, uint64_t now);
+
+#endif
