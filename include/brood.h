@@ -202,6 +202,8 @@ enum brood_verdict_flags {
 	BROOD_TOLD_CANCEL = 1 << 1,   /* because of brood_cancel() */
 	BROOD_TOLD_STOP = 1 << 2,     /* because the pool stops */
 	BROOD_NOTICED = 1 << 3,       /* the job asked: brood_job_cancelled() or _time_left_ms() */
+	/* not about the end: the job's options allow another attempt, retry_percent does not */
+	BROOD_NOT_RETRIED = 1 << 4,
 };
 
 /* What became of a job; filled by the library. brood_verdict(3) tells more. Since: 0.1.0. */
@@ -459,7 +461,12 @@ struct brood_pool_options {
 	uint32_t poison_after;     /* at most 16; 0: there is no list */
 	uint32_t poison_within_ms; /* 0: 60000 */
 	uint32_t poison_forget_ms; /* 0: 600000 */
-	uint32_t reserved32_more;
+	/*
+	 * The cap on retries: so many for a hundred jobs, and 10 a second beside. A job beyond it
+	 * has the verdict of its last attempt (BROOD_NOT_RETRIED). Retries after a kill from
+	 * outside do not count. At most 10000; 0: 20
+	 */
+	uint32_t retry_percent;
 };
 
 /*

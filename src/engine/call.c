@@ -169,7 +169,7 @@ static int hand_off(struct call *call)
 	if (retries)
 		enlist(call);
 	r = attempt(call);
-	while (r == 0 && job_message_again(call->b, h, &call->tries)) {
+	while (r == 0 && job_message_again(call->b, h, NULL, &call->tries)) {
 		call->given.attempt = h->verdict.attempts;
 		call->given.given_ns = now_ns();
 		r = attempt(call);

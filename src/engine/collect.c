@@ -198,7 +198,7 @@ static void learn(struct queue_job *job, const struct ring_done *done)
  * The worker had too little memory. The job has another attempt if its options allow one. The reply
  * of this attempt is dropped.
  */
-static bool again(struct lease *lease, struct queue_job *job, const struct brood_verdict *v)
+static bool again(struct lease *lease, struct queue_job *job, struct brood_verdict *v)
 {
 	struct queue *l = lease->queue;
 
@@ -206,7 +206,8 @@ static bool again(struct lease *lease, struct queue_job *job, const struct brood
 		return false;
 	job->result.reply = NULL;
 	job->result.reply_size = 0;
-	if (ring_out_rescue(lease, job) == 0 && queue_jobs_retry(l, job, v)) {
+	if (ring_out_rescue(lease, job) == 0) {
+		queue_jobs_retry(l, job, v);
 		ring_out_again(l, job);
 		return true;
 	}

@@ -186,7 +186,8 @@ static void settle_job(struct end *end, struct queue_job *job)
 		l->stats.redispatched += lease->news.over.how == LEASE_DIED;
 		job->tries.made -= innocent; /* no worker has seen this attempt */
 		list_append(&job->link, &end->again);
-	} else if (r == 0 && !poisoned && queue_jobs_retry(l, job, &v)) {
+	} else if (r == 0 && !poisoned && queue_jobs_may_retry(l, job, &v)) {
+		queue_jobs_retry(l, job, &v);
 		list_append(&job->link, &end->again);
 	} else {
 		if (v.started && !lease->damaged)

@@ -8,6 +8,7 @@
 #include "engine_root.h"
 #include "faults.h"
 #include "out.h"
+#include "retries.h"
 #include "wait.h"
 
 #include <sys/socket.h>
@@ -160,7 +161,8 @@ int job_message_attempt(struct brood *b, struct given *given, struct brood_handl
  * Under the lock, so that a cancel goes either to this attempt or to the next. Of a retried attempt
  * only the library sees the verdict: engine_stats() subtracts it.
  */
-bool job_message_again(struct brood *b, struct brood_handle *handle, struct tries *t)
+bool job_message_again(
+	struct brood *b, struct brood_handle *handle, struct queue *l, struct tries *t)
 {
 	bool again;
 
@@ -168,6 +170,9 @@ bool job_message_again(struct brood *b, struct brood_handle *handle, struct trie
 		return false;
 	engine_lock(b);
 	again = !handle->cancelled && !b->lost && b->state == ENGINE_RUNNING &&
+		outcome_may_again(t, &handle->verdict) &&
+		retries_allow_locked(handle->pool, l, &handle->verdict);
+	if (again)
 		outcome_again(t, &handle->verdict);
 	if (again)
 		handle->closed = false;

@@ -24,7 +24,8 @@ int job_message_send(struct brood *b, const struct given *given, struct brood_ha
 int job_message_attempt(struct brood *b, struct given *given, struct brood_handle *handle,
 	const struct engine_bytes *bytes, struct transfer *t);
 /* A closed handle may have another attempt: then the handle is open again. No lock. */
-bool job_message_again(struct brood *b, struct brood_handle *handle, struct tries *t);
+bool job_message_again(
+	struct brood *b, struct brood_handle *handle, struct queue *l, struct tries *t);
 /* Sets the verdict after the last attempt. r: what job_message_attempt() returned. No lock. */
 void job_message_over(const struct brood_handle *handle, const struct tries *t, int r,
 	struct brood_verdict *inout_verdict);

@@ -16,15 +16,12 @@ bool outcome_may_again(const struct tries *t, const struct brood_verdict *v)
 	return t->left > 0 && !t->cancelled && fate_retryable(v, t->on);
 }
 
-bool outcome_again(struct tries *t, const struct brood_verdict *v)
+void outcome_again(struct tries *t, const struct brood_verdict *v)
 {
-	if (!outcome_may_again(t, v))
-		return false;
 	t->left--;
 	t->pause = t->pause_ms > 0;
 	t->ran = true;
 	t->before = *v;
-	return true;
 }
 
 /* If an attempt ran, "refused" and "not started" would not be true of the job. */

@@ -21,8 +21,8 @@ struct tries {
 
 /* True: the options allow another attempt after this verdict. */
 bool outcome_may_again(const struct tries *t, const struct brood_verdict *v);
-/* True: the options allow another attempt, and it counts as begun. */
-bool outcome_again(struct tries *t, const struct brood_verdict *v);
+/* Another attempt, which the options allow, counts as begun. */
+void outcome_again(struct tries *t, const struct brood_verdict *v);
 /* The job gets the last verdict, or the one before if the last attempt came to nothing. */
 void outcome_of_tries(const struct tries *t, struct brood_verdict *v);
 /* Makes the verdict of a job that gets none from elsewhere. given_ns: when it was given. */

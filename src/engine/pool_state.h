@@ -6,6 +6,7 @@
 #ifndef BROOD_ENGINE_POOL_STATE_H
 #define BROOD_ENGINE_POOL_STATE_H
 
+#include "../pool/budget.h"
 #include "../pool/poison.h"
 #include "../wire/pool_setup.h"
 #include "../wire/shared.h"
@@ -16,6 +17,7 @@ struct queue;
 
 struct pool_counts {
 	uint64_t submitted, dropped, refused, lost;
+	uint64_t budgeted; /* jobs of queues that the cap on retries has seen: retries.c */
 	uint64_t retried, retried_of[BROOD_OUTCOMES]; /* by the verdict that led to it */
 	/* of queues that are no more */
 	uint64_t queue_redispatched, queue_retried, queue_verdicts[BROOD_OUTCOMES];
@@ -45,6 +47,7 @@ struct brood_pool {
 	uint32_t init_version;
 	struct pool_counts counts;
 	struct poison poison;
+	struct budget budget; /* of retries */
 };
 
 /* The pool's name in log lines and verdicts: nothing where the brood has no other pool. */

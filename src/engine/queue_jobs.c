@@ -19,6 +19,7 @@
 #include "lease_state.h"
 #include "pipe.h"
 #include "queue_waiting.h"
+#include "retries.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -457,22 +458,19 @@ void queue_jobs_refuse(struct queue *l, struct queue_job *job, enum brood_detail
 	queue_jobs_close(l, job, &verdict);
 }
 
-bool queue_jobs_may_retry(
-	const struct queue *l, const struct queue_job *job, const struct brood_verdict *v)
+bool queue_jobs_may_retry(struct queue *l, const struct queue_job *job, struct brood_verdict *v)
 {
 	return l->kind != QUEUE_PINNED && !l->freed && l->brood->state == ENGINE_RUNNING &&
-		outcome_may_again(&job->tries, v);
+		outcome_may_again(&job->tries, v) && retries_allow(job->pool, l, v);
 }
 
-bool queue_jobs_retry(struct queue *l, struct queue_job *job, const struct brood_verdict *v)
+void queue_jobs_retry(struct queue *l, struct queue_job *job, const struct brood_verdict *v)
 {
-	if (!queue_jobs_may_retry(l, job, v) || !outcome_again(&job->tries, v))
-		return false;
+	outcome_again(&job->tries, v);
 	job->tries.before.size = sizeof job->tries.before;
 	job->tries.before.id = job->id;
 	memcpy(job->tries.before.name, job->function->name, sizeof job->tries.before.name);
 	l->stats.retried++;
-	return true;
 }
 
 void queue_jobs_progress_came(struct queue *l, struct queue_job *job)

@@ -27,11 +27,14 @@ void queue_jobs_result(struct queue *l, struct queue_job *job);
 /* The job goes from OPEN to CLOSED: its result goes to the results, the handle or the caller. */
 void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood_verdict *verdict);
 void queue_jobs_refuse(struct queue *l, struct queue_job *job, enum brood_detail detail);
-/* True: the options and the state of the queue allow a retry after this verdict. */
+/*
+ * True: the options, the state of the queue and the cap on retries allow a retry after this
+ * verdict. If the cap alone does not, the verdict says so. Takes brood.lock.
+ */
 bool queue_jobs_may_retry(
-	const struct queue *l, const struct queue_job *job, const struct brood_verdict *v);
-/* Begins the retry if one is allowed. The job is in no ring. */
-bool queue_jobs_retry(struct queue *l, struct queue_job *job, const struct brood_verdict *v);
+	struct queue *l, const struct queue_job *job, struct brood_verdict *verdict);
+/* Begins the retry, which is allowed. The job is in no ring. */
+void queue_jobs_retry(struct queue *l, struct queue_job *job, const struct brood_verdict *v);
 /* Progress was put into job.progress: a thread shall tell it. */
 void queue_jobs_progress_came(struct queue *l, struct queue_job *job);
 /* Keeps the progress for the thread that is to tell it. Drops it when there is too much. */

@@ -67,9 +67,8 @@ struct queue_results {
 	struct list list, taken, waited;
 	size_t count, taken_count; /* taken_count: of both that were taken */
 	struct list talkers;       /* submitted jobs with progress that is to be told */
-	bool no_logs; /* who looks has other locks, too, which the log callback may need */
-	/* who holds the lock takes the results: nobody else need be woken for them */
-	bool taking;
+	bool no_logs;         /* who looks has other locks, too, which the log callback may need */
+	bool taking;          /* who holds the lock takes the results: nobody else is woken */
 	bool delivering_next; /* and delivers: a poke has done its work */
 };
 
@@ -100,7 +99,7 @@ struct queue_pinned {
 };
 
 struct queue_stats {
-	uint64_t submitted, dropped, redispatched, retried, verdicts[BROOD_OUTCOMES];
+	uint64_t submitted, budgeted, dropped, redispatched, retried, verdicts[BROOD_OUTCOMES];
 };
 
 /*

@@ -185,6 +185,7 @@ int queues_new(struct brood_pool *pool, enum queue_kind kind, struct queue **ret
 static void add_stats(struct pool_counts *c, const struct queue *l)
 {
 	c->submitted += l->stats.submitted;
+	c->budgeted -= l->stats.budgeted;
 	c->dropped += l->stats.dropped;
 	c->queue_redispatched += l->stats.redispatched;
 	c->queue_retried += l->stats.retried;

@@ -171,13 +171,14 @@ static bool again(struct queue *l, struct queue_job *job, struct brood_verdict *
 	int r = 0;
 
 	job->tries.made = v->attempts;
-	if (!l->freed && job_message_again(l->brood, &job->stream->handle, &job->tries)) {
+	if (!l->freed && job_message_again(l->brood, &job->stream->handle, l, &job->tries)) {
 		stream_close_fd(l, job);
 		job->given_ns = now_ns();
 		r = begin(l, job, NULL);
 		if (r == 0)
 			return true;
 	}
+	v->flags = job->stream->handle.verdict.flags;
 	job_message_over(&job->stream->handle, &job->tries, r, v);
 	return false;
 }

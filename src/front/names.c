@@ -175,6 +175,12 @@ static void add_left(struct line *l, uint32_t left)
 	}
 }
 
+static void add_capped(struct line *l, const struct brood_verdict *v)
+{
+	if (v->flags & BROOD_NOT_RETRIED)
+		add(l, ", not retried (retry_percent)");
+}
+
 int brood_verdict_format(const struct brood_verdict *verdict, char *text, size_t size)
 {
 	return brood_verdict_format_tag(verdict, NULL, text, size);
@@ -204,6 +210,7 @@ int brood_verdict_format_tag(
 			verdict->generation);
 	if (verdict->attempts > 1)
 		add(&l, ", attempt %u", verdict->attempts);
+	add_capped(&l, verdict);
 	add_left(&l, verdict->left);
 	add_time(&l, "; queued", verdict->queue_us);
 	if (verdict->pid)

@@ -14,6 +14,7 @@
 #include "../base/base.h"
 #include "../base/options.h"
 #include "../engine/engine.h"
+#include "../pool/budget.h"
 #include "../pool/poison.h"
 #include "../wire/shared.h"
 
@@ -65,7 +66,7 @@ static int take(const struct brood_pool_options *from, size_t index, struct broo
 			       "of it: use { .size = sizeof(struct brood_pool_options) }",
 			index, from->size, brood_version(), sizeof *ret);
 	for (size_t i = 0; i < ARRAY_SIZE(ret->reserved); i++)
-		if (ret->reserved[i] || ret->reserved32 || ret->reserved32_more)
+		if (ret->reserved[i] || ret->reserved32)
 			return INVALID("options.pools[%zu]->reserved is not zero: clear the struct "
 				       "before you fill it",
 				index);
@@ -186,9 +187,9 @@ static void default_size(struct brood_pool_options *own)
 		own->idle_ms = 10000;
 }
 
-/* ---- the poison list ---- */
+/* ---- the poison list, and the cap on retries ---- */
 
-static int check_poison(const struct pool_setup *setup)
+static int check_faults(const struct pool_setup *setup)
 {
 	const struct brood_pool_options *own = &setup->own;
 	uint32_t within = own->poison_within_ms, forgets = own->poison_forget_ms;
@@ -204,15 +205,20 @@ static int check_poison(const struct pool_setup *setup)
 	if (within == BROOD_FOREVER || forgets == BROOD_FOREVER)
 		return INVALID("%spoison_%s_ms must not be BROOD_FOREVER: the list forgets", where,
 			within == BROOD_FOREVER ? "within" : "forget");
+	if (own->retry_percent > BUDGET_MOST)
+		return INVALID("%sretry_percent is %u: at most %u, or 0 for %u", where,
+			own->retry_percent, BUDGET_MOST, BUDGET_PERCENT);
 	return 0;
 }
 
-static void default_poison(struct brood_pool_options *own)
+static void default_faults(struct brood_pool_options *own)
 {
 	if (own->poison_within_ms == 0)
 		own->poison_within_ms = 60000;
 	if (own->poison_forget_ms == 0)
 		own->poison_forget_ms = 600000;
+	if (own->retry_percent == 0)
+		own->retry_percent = BUDGET_PERCENT;
 }
 
 /* ---- all pools ---- */
@@ -325,9 +331,9 @@ static int fill(const struct brood_options *o, struct pool_setup *list, uint32_t
 	for (uint32_t i = 0; r == 0 && i < *count; i++) {
 		r = check_size(&list[i]);
 		if (r == 0)
-			r = check_poison(&list[i]);
+			r = check_faults(&list[i]);
 		default_size(&list[i].own);
-		default_poison(&list[i].own);
+		default_faults(&list[i].own);
 	}
 	return r < 0 ? r : number(list, *count);
 }

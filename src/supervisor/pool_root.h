@@ -5,6 +5,7 @@
 
 #include "parts.h"
 #include "../pool/backoff.h"
+#include "../pool/budget.h"
 #include "../pool/keys.h"
 #include "../pool/poison.h"
 #include "../pool/records.h"
@@ -28,6 +29,7 @@ struct pool {
 	struct records records;
 	struct keys keys;     /* which worker had a key last, of jobs by handoff */
 	struct poison poison; /* keys whose jobs ended workers */
+	struct budget budget; /* of the retries that the supervisor makes */
 	/*
 	 * granted: slots on leases of the library's wish, in that order. recalled: slots whose
 	 * leases were recalled. untold: records. library: how many leases are not pinned.

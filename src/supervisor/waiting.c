@@ -101,12 +101,29 @@ bool waiting_redispatch(struct job *job)
 	return true;
 }
 
+/* The cap on retries. The jobs that it is a share of are those by handoff. */
+static bool capped(struct pool *pool, struct brood_verdict *v)
+{
+	uint64_t jobs = 0;
+
+	if (!budget_counts(v))
+		return false;
+	for (int i = 0; i < BROOD_OUTCOMES; i++)
+		jobs += atomic_load_explicit(&pool->stats_page->verdicts[i], memory_order_relaxed);
+	budget_earn(&pool->budget, pool->setup->own.retry_percent, jobs);
+	if (budget_take(&pool->budget, now_ns()))
+		return false;
+	v->flags |= BROOD_NOT_RETRIED;
+	return true;
+}
+
 bool waiting_retry(struct job *job)
 {
 	struct pool *pool = job->pool;
 
 	if (job->retries_left == 0 || !fate_retryable(&job->verdict, job->message.retry_on) ||
-		pool->supervisor->halt.phase != HALT_NONE || cancel_wished(job))
+		pool->supervisor->halt.phase != HALT_NONE || cancel_wished(job) ||
+		capped(pool, &job->verdict))
 		return false;
 	job->retries_left--;
 	count_one(&pool->stats_page->retried);

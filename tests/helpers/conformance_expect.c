@@ -69,12 +69,12 @@ static void place_is_sane(const struct given *g)
  */
 static void flags_are_sane(const struct brood_verdict *v, const char *line)
 {
-	uint32_t why = v->flags & ~(uint32_t)BROOD_NOTICED;
+	uint32_t why = v->flags & ~(uint32_t)(BROOD_NOTICED | BROOD_NOT_RETRIED);
 
 	CHECK_MSG(why == 0 || why == BROOD_TOLD_DEADLINE || why == BROOD_TOLD_CANCEL ||
 			why == BROOD_TOLD_STOP,
 		"%s: flags %x", line, v->flags);
-	CHECK_MSG(why != 0 || v->flags == 0, "%s: flags %x", line, v->flags);
+	CHECK_MSG(why != 0 || !(v->flags & BROOD_NOTICED), "%s: flags %x", line, v->flags);
 	CHECK_MSG(v->started || v->flags == 0, "%s: flags %x", line, v->flags);
 	CHECK_MSG(v->outcome != BROOD_TIMED_OUT || !v->started || why == BROOD_TOLD_DEADLINE,
 		"%s: flags %x", line, v->flags);

@@ -223,3 +223,40 @@ static void stopped_meanwhile(struct site *s)
 	CHECK_EQ(atomic_load(ATTEMPTS(s->stage)), 1);
 }
 CASE(stopped_meanwhile, (ANY_WORKER & ~CALLS) | FRESH, .workers = 1, .drain_ms = 50)
+
+/* ---- the cap ---- */
+
+#define MANY 1000
+
+static const struct brood_pool_options few = { .retry_percent = 1 };
+static const struct brood_pool_options *const few_retries[] = { &few };
+
+/* A hundred retries are saved up, and ten more come each second. Then the job has its verdict. */
+static void storm(struct site *s)
+{
+	struct given *g = RUN(s, job_raises, .number = SIGUSR1,
+		.options = { .retries = MANY, .retry_on = BROOD_RETRY_CRASH });
+	uint64_t most = 103 + 10 * g->elapsed_us / 1000000;
+
+	expect(g, BROOD_CRASHED, BROOD_DETAIL_NONE);
+	CHECK_EQ(g->v.signal, SIGUSR1);
+	CHECK_EQ(g->v.flags, BROOD_NOT_RETRIED);
+	CHECK_MSG(g->v.attempts > 100 && g->v.attempts <= most, "%s: %u attempts in %ju us",
+		way_names[s->way], g->v.attempts, (uintmax_t)g->elapsed_us);
+	g = RUN(s, job_raises, .number = SIGUSR1);
+	expect(g, BROOD_CRASHED, BROOD_DETAIL_NONE);
+	CHECK_MSG(g->v.flags == 0, "its options allow no retry");
+	site_well(s);
+}
+CASE(storm, ANY_WORKER | FRESH, .pools = few_retries, .pools_count = 1)
+
+/* Those of a program of 0.2: after a kill from outside. */
+static void without_a_cap(struct site *s)
+{
+	struct given *g = RUN(s, job_raises, .number = SIGKILL, .options.retries = 150);
+
+	expect(g, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
+	CHECK_EQ(g->v.attempts, 151);
+	CHECK_EQ(g->v.flags, 0);
+}
+CASE(without_a_cap, ANY_WORKER | FRESH, .pools = few_retries, .pools_count = 1)

@@ -382,5 +382,16 @@ Test(unit_pool_options, poison_list)
 		.poison_after = 1, .poison_within_ms = BROOD_FOREVER);
 	REFUSED_POOL("pool a: poison_forget_ms must not be BROOD_FOREVER", .name = "a",
 		.poison_after = 1, .poison_forget_ms = BROOD_FOREVER);
-	REFUSED_POOL("reserved is not zero", .name = "a", .reserved32_more = 1);
+}
+
+Test(unit_pool_options, cap_on_retries)
+{
+	struct resolved r = resolve(OPTIONS(.workers = 2,
+		.pools = LIST(POOL(.name = "b", .retry_percent = 10000)), .pools_count = 1));
+
+	cr_assert_eq(r.setups[0].own.retry_percent, 20, "the default");
+	cr_assert_eq(r.setups[1].own.retry_percent, 10000);
+	resolve_free(&r);
+	REFUSED_POOL("pool a: retry_percent is 10001: at most 10000, or 0 for 20", .name = "a",
+		.retry_percent = 10001);
 }
