@@ -24,11 +24,13 @@
 #include "loglines.h"
 #include "out.h"
 #include "queue.h"
+#include "queue_jobs.h"
 #include "queues.h"
 #include "engine_root.h"
 #include "wait.h"
 #include "waiter.h"
 
+#include "../base/printable.h"
 #include "../os/closing.h"
 
 #define DRAIN_SLICE_MS 5    /* how often the drain looks at queues that other threads may serve */
@@ -43,6 +45,7 @@ static void drops_message(const struct drops *d, struct frame *f)
 	f->dropped.count = atomic_load(&d->count);
 	f->dropped.first = d->first;
 	memcpy(f->dropped.name, d->name, sizeof f->dropped.name);
+	memcpy(f->dropped.tag, d->tag, sizeof f->dropped.tag);
 }
 
 /*
@@ -51,7 +54,7 @@ static void drops_message(const struct drops *d, struct frame *f)
  */
 static void drops_say(struct brood *b)
 {
-	char text[BROOD_NAME_MAX + 160];
+	char text[PRINTABLE_JOB_MAX + 160];
 	struct brood_log line = { .size = sizeof line,
 		.level = BROOD_WARNING,
 		.event = BROOD_EVENT_JOBS_DROPPED,
@@ -255,6 +258,7 @@ static void first_open(struct queue *l, void *context)
 	job = container_of(first, struct queue_job, link);
 	d->first = job->id;
 	memcpy(d->name, job->function->name, sizeof d->name);
+	printable_copy(d->tag, sizeof d->tag, queue_jobs_tag(job));
 }
 
 static void say_what_is_left(struct brood *b)

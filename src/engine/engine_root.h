@@ -41,7 +41,7 @@ struct waiter {
 struct drops {
 	_Atomic uint64_t count;
 	uint64_t first;
-	char name[BROOD_NAME_MAX];
+	char name[BROOD_NAME_MAX], tag[BROOD_TAG_MAX];
 };
 
 /* Which queues there are. */

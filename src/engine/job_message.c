@@ -45,6 +45,7 @@ void job_message_handle(struct brood_handle *handle, struct brood *b, const stru
 	list_init(&handle->calls);
 	list_init(&handle->inbox);
 	progress_init(&handle->progress);
+	handle->tag = given_tag(given);
 	given_name(handle->name, given_text(given));
 }
 

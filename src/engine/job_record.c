@@ -130,7 +130,8 @@ void job_record_verdict(struct brood *b, const struct brood_verdict *verdict, ui
 	if (record && record->key && faults)
 		faults_count(pool, record->key, faults);
 	handle = record ? job_record_free(b, record) : NULL;
-	outcome_count_drop(b, verdict, handle ? handle->name : verdict->name);
+	outcome_count_drop(
+		b, verdict, handle ? handle->name : verdict->name, handle ? handle->tag : NULL);
 	if (handle)
 		close_handle(b, handle, verdict);
 	else

@@ -39,7 +39,7 @@ struct brood_handle {
 	int reply_fds[BROOD_JOB_FDS_MAX];
 	size_t reply_fds_count;
 	struct brood_verdict verdict;
-	const char *tag; /* the tag of open and give; NULL: none */
+	const char *tag; /* lives as long as the handle; NULL: none */
 	char name[BROOD_NAME_MAX];
 };
 

@@ -9,6 +9,7 @@
 #include "engine_root.h"
 #include "given.h"
 
+#include "../base/printable.h"
 #include "../pool/fate.h"
 
 bool outcome_may_again(const struct tries *t, const struct brood_verdict *v)
@@ -68,7 +69,8 @@ int outcome_refused(struct brood_pool *pool, int error)
 	return error;
 }
 
-void outcome_count_drop(struct brood *b, const struct brood_verdict *v, const char *name)
+void outcome_count_drop(
+	struct brood *b, const struct brood_verdict *v, const char *name, const char *tag)
 {
 	struct drops *d = &b->drops;
 
@@ -80,4 +82,5 @@ void outcome_count_drop(struct brood *b, const struct brood_verdict *v, const ch
 		return;
 	d->first = v->id;
 	given_name(d->name, name);
+	printable_copy(d->tag, sizeof d->tag, tag ? tag : "");
 }

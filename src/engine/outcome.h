@@ -32,7 +32,9 @@ struct brood_verdict outcome_made_up(
 struct brood_verdict outcome_of_error(int error);
 /* Counts the error when it is a refusal, and returns it. Takes brood.lock. */
 int outcome_refused(struct brood_pool *pool, int error);
-/* The job has its verdict: counts it if the stop refused or lost the job. Any lock. */
-void outcome_count_drop(struct brood *b, const struct brood_verdict *v, const char *name);
+/* The job has its verdict: counts it if the stop refused or lost the job. Any lock. tag:
+ * NULL or "": none. */
+void outcome_count_drop(
+	struct brood *b, const struct brood_verdict *v, const char *name, const char *tag);
 
 #endif

@@ -420,7 +420,7 @@ void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood
 	if (!counted) {
 		queue_count_verdict(l, job->pool, v->outcome);
 		if (v->outcome == BROOD_REFUSED || v->outcome == BROOD_LOST)
-			outcome_count_drop(l->brood, v, v->name);
+			outcome_count_drop(l->brood, v, v->name, queue_jobs_tag(job));
 	}
 	if (job->socket_job) {
 		/*

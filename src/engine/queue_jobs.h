@@ -20,6 +20,15 @@ int queue_jobs_new(
 struct queue_fds *queue_jobs_fds_free(struct queue_fds *fds);
 /* Frees the job and its id. */
 void queue_jobs_free(struct queue *l, struct queue_job *job);
+/* The job's tag, of a submitted job or of one that is in no ring; else, and without a tag, "". */
+static inline const char *queue_jobs_tag(const struct queue_job *job)
+{
+	if (job->tell.tag)
+		return job->tell.tag;
+	return job->bytes && job->tell.tag_size
+		? (const char *)job->bytes + job->arg_size - job->tell.tag_size
+		: "";
+}
 struct queue_job *queue_jobs_find(struct queue *l, uint64_t id);
 
 /* A closed job's result goes to the threads that deliver. */

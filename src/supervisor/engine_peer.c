@@ -21,6 +21,7 @@
 #include "verdict.h"
 #include "waiting.h"
 
+#include "../base/printable.h"
 #include <sys/socket.h>
 
 #define ABNORMAL_STOP_MS 100u /* an engine that was killed takes its pool with it, now */
@@ -163,7 +164,7 @@ static void say_dropped(struct supervisor *s, const struct message_dropped *m)
 	const struct logging_about about = {
 		.level = BROOD_WARNING, .event = BROOD_EVENT_JOBS_DROPPED, .job = m->first
 	};
-	char text[BROOD_NAME_MAX + 160];
+	char text[PRINTABLE_JOB_MAX + 160];
 
 	message_dropped_text(m, text, sizeof text);
 	logging_line(s, &about, "%s", text);

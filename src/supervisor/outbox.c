@@ -7,6 +7,7 @@
 #include "logging.h"
 #include "pool.h"
 
+#include "../base/printable.h"
 #include <inttypes.h>
 
 /*
@@ -32,6 +33,7 @@ static int send(struct supervisor *s, struct frame *f)
 
 static int tell_verdict(struct supervisor *s, struct job *job)
 {
+	char shown[PRINTABLE_JOB_MAX];
 	struct frame f;
 	int r;
 
@@ -44,8 +46,9 @@ static int tell_verdict(struct supervisor *s, struct job *job)
 		(error_passes(r) && (r != -ETOOMANYREFS || !refused_for_long(job))))
 		return r;
 	pool_log(job->pool, BROOD_WARNING, BROOD_EVENT_RESOURCE,
-		"the files that came with the reply of job %" PRIu64 " are dropped: %s",
-		job->link.id, strerror(-r));
+		"the files that came with the reply of job %" PRIu64 " %s are dropped: %s",
+		job->link.id, printable_job(shown, job->message.name, record_tag(job)),
+		strerror(-r));
 	record_close_fds(job); /* whatever is wrong with the fds, the verdict must go */
 	f.fds_count = 0;
 	return send(s, &f);

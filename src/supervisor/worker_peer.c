@@ -146,13 +146,16 @@ static void accounted(struct slot *slot, struct job *job, const struct message_f
 
 static void settle(struct slot *slot, struct job *job, struct frame *f)
 {
+	char shown[PRINTABLE_JOB_MAX];
+
 	record_take_reply(job, f);
 	accounted(slot, job, &f->finished);
 	if (f->fds_lost)
 		slot_log(slot, BROOD_WARNING, BROOD_EVENT_RESOURCE,
 			"the %u files that came with the reply of job %" PRIu64
-			" are dropped: too many are open in the supervisor",
-			f->header.fds, job->link.id);
+			" %s are dropped: too many are open in the supervisor",
+			f->header.fds, job->link.id,
+			printable_job(shown, job->message.name, record_tag(job)));
 	verdict_give(job);
 }
 

@@ -5,12 +5,17 @@
  */
 #include "message.h"
 
+#include "../base/printable.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 int message_dropped_text(const struct message_dropped *m, char *text, size_t size)
 {
+	char shown[PRINTABLE_JOB_MAX], tag[BROOD_TAG_MAX];
+
+	memcpy(tag, m->tag, sizeof tag);
+	tag[sizeof tag - 1] = '\0'; /* a frame's decoder has looked at the name alone */
 	if (m->first == 0)
 		return snprintf(text, size,
 			"%" PRIu64 " job%s that the engine had accepted and no worker had been "
@@ -18,7 +23,7 @@ int message_dropped_text(const struct message_dropped *m, char *text, size_t siz
 			m->count, m->count == 1 ? "" : "s", m->count == 1 ? "is" : "are");
 	return snprintf(text, size,
 		"the stop dropped %" PRIu64 " job%s; the first: job %" PRIu64 " %s", m->count,
-		m->count == 1 ? "" : "s", m->first, m->name);
+		m->count == 1 ? "" : "s", m->first, printable_job(shown, m->name, tag));
 }
 
 void message_one_line(char *text)

@@ -37,7 +37,8 @@ struct message_pool {
  */
 struct message_dropped {
 	uint64_t count, first;
-	char name[BROOD_NAME_MAX];
+	char name[BROOD_NAME_MAX]; /* of the first, and its tag */
+	char tag[BROOD_TAG_MAX];
 };
 /* Writes the log line about dropped jobs. Returns as snprintf(). */
 int message_dropped_text(const struct message_dropped *m, char *text, size_t size);

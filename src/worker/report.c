@@ -65,7 +65,7 @@ void report_send(struct frame *f)
 	report_check();
 	r = report_over(the_worker.config->channel_fd, f);
 	if (r < 0 && is_short(r)) {
-		report_log(0, BROOD_WARNING,
+		report_log(f->header.type == MESSAGE_FINISHED ? f->finished.id : 0, BROOD_WARNING,
 			"the files that come with a job's reply are dropped: the kernel does not "
 			"take them (error %d)",
 			-r);

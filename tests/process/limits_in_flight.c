@@ -194,8 +194,10 @@ static atomic_bool dropped;
 static void hears_of_dropped_files(void *context, const struct brood_log *log)
 {
 	note_log(context, log);
-	if (log->event == BROOD_EVENT_RESOURCE && strstr(log->text, "are dropped"))
-		atomic_store(&dropped, true);
+	if (log->event != BROOD_EVENT_RESOURCE || !strstr(log->text, "are dropped"))
+		return;
+	CHECK_CONTAINS(log->text, "sends_a_file [backup 7] are dropped");
+	atomic_store(&dropped, true);
 }
 
 static void result_with(uint32_t fds_count)
@@ -219,6 +221,7 @@ static void in_flight_back(void)
 		.backlog = OUT,
 		.dispatch = BROOD_PATH_HANDOFF,
 		.log = hears_of_dropped_files };
+	struct brood_job_options tagged = { .size = sizeof tagged, .tag = "backup 7" };
 	struct rlimit limit = { 256, 256 };
 	atomic_uint *entered = case_shared(), *gate = entered + 1;
 	struct flood f;
@@ -229,7 +232,7 @@ static void in_flight_back(void)
 	brood = pool_start(&options);
 	supervisor = proc_supervisor();
 	worker = pool_ask_pid(brood);
-	CHECK_EQ(brood_submit(brood, sends_a_file, NULL, 0, NULL, NULL), 0);
+	CHECK_EQ(brood_submit(brood, sends_a_file, NULL, 0, &tagged, NULL), 0);
 	CHECK(WAIT_UNTIL(atomic_load(entered), 10000));
 	kill(supervisor, SIGSTOP);
 	CHECK(WAIT_UNTIL(proc_state(supervisor) == 'T', 10000));

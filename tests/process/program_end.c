@@ -43,7 +43,7 @@ static void start(uint32_t drain_ms)
 
 static void submit(brood_fn *fn, uint32_t path, int count)
 {
-	struct brood_job_options o = { .size = sizeof o, .dispatch = path };
+	struct brood_job_options o = { .size = sizeof o, .dispatch = path, .tag = "GET /\x1b" };
 
 	for (int i = 0; i < count; i++)
 		CHECK_EQ(brood_submit_named(brood, fn, "some_job", NULL, 0, &o, NULL), 0);
@@ -282,7 +282,39 @@ static void drops(void)
 	CHECK_EQ(brood_stop(brood), 0);
 	CHECK_EQ(atomic_load(&SHARED->lines), 1);
 	CHECK_CONTAINS(SHARED->line, "dropped 9 jobs");
-	CHECK_CONTAINS(SHARED->line, "some_job");
+	CHECK_CONTAINS(SHARED->line, "some_job [GET /?]");
 	CHECK_EQ(pool_stats(brood).stop_dropped, 9);
 }
 Test(program_end, what_a_stop_dropped_is_one_line) { case_run(drops, 20000); }
+
+/* The first job that is dropped is in the line with its tag, wherever it waits. */
+static void drops_one(void *context)
+{
+	struct brood_options options = {
+		.workers = 1, .drain_ms = 100, .stop_ms = 300, .log = dropped_line
+	};
+
+	atomic_store(&SHARED->jobs, 0);
+	atomic_store(&SHARED->lines, 0);
+	brood = pool_start(&options);
+	submit(waits, BROOD_PATH_AUTO, 1);
+	CHECK(WAIT_UNTIL((brood_dispatch(brood), atomic_load(&SHARED->jobs) == 1), 10000));
+	submit(works, *(uint32_t *)context, 1);
+	CHECK_EQ(brood_stop(brood), 0);
+	CHECK_EQ(atomic_load(&SHARED->lines), 1);
+	CHECK_CONTAINS(SHARED->line, "dropped 1 job;");
+	CHECK_CONTAINS(SHARED->line, "some_job [GET /?]");
+}
+Test(program_end, what_a_stop_dropped_has_its_tag)
+{
+	for (uint32_t path = BROOD_PATH_AUTO; path <= BROOD_PATH_LEASE; path++) {
+		struct case_options options = {
+			.body_with = drops_one, .context = &path, .timeout_ms = 20000
+		};
+		struct case_result r;
+
+		case_try(&options, &r);
+		cr_assert(!r.expired && r.status == 0 && r.left == 0 && r.failures == 0,
+			"path %u: %s", path, r.text);
+	}
+}
