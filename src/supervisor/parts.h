@@ -44,6 +44,7 @@ struct reload {
 	bool untold; /* the engine has not heard the result */
 	int32_t result;
 	uint32_t failures; /* births of it that failed, in a row */
+	uint32_t renewed;  /* new workers that became ready */
 	uint32_t good;     /* the epoch of the generation that serves until this reload is done */
 	uint64_t began_ns;
 	struct timer held;

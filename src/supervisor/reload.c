@@ -111,7 +111,7 @@ void reload_begin(struct pool *pool, uint64_t id)
 	r->id = id;
 	r->running = true;
 	r->untold = false;
-	r->failures = 0;
+	r->failures = r->renewed = 0;
 	r->began_ns = now;
 	timer_set(&s->loop, &r->held, time_after_ms(now, RELOAD_HELD_MS));
 	backoff_try_now(&pool->backoff); /* the new generation may have better init data */
@@ -220,8 +220,10 @@ void reload_ready(struct slot *slot)
 {
 	struct pool *pool = slot->pool;
 
-	if (slot->renewal.epoch == pool->renewals.epoch)
+	if (slot->renewal.epoch == pool->renewals.epoch) {
 		pool->reload.failures = 0;
+		pool->reload.renewed++;
+	}
 	if (!pool->reload.running && !pool->reload.proven &&
 		slot->renewal.init_version == pool->init_data.version)
 		prove(pool);
@@ -250,12 +252,16 @@ static void tell(struct pool *pool)
 	r->untold = outbox_send(pool->supervisor, &f) < 0;
 }
 
-/* Undead places are not waited for, unless all are. */
+/*
+ * Undead places are not waited for, unless all are. In a pool whose workers come and go all the
+ * time they may never all be ready at one moment: then it counts how many new ones were.
+ */
 static bool is_done(const struct pool *pool)
 {
 	uint32_t wanted = MIN(pool->size.target, MAX(pool_possible(pool), 1));
 
-	return pool->renewals.old == 0 && pool_ready(pool) >= wanted;
+	return pool->renewals.old == 0 &&
+		(pool_ready(pool) >= wanted || pool->reload.renewed >= wanted);
 }
 
 void reload_step(struct pool *pool)

@@ -105,9 +105,12 @@ bool renew_after_lease(const struct slot *slot)
 {
 	const struct retire_limits *limits = &slot->pool->renewals.limits;
 
-	return slot->link.state == SLOT_LEASED && !slot->end.dead && record_is_pinned(slot->job) &&
-		(!limits->reuse || limits->jobs == 1) &&
-		watch_moved(slot->lease.watch.base, atomic_load(&slot_page(slot)->word));
+	if (slot->link.state != SLOT_LEASED || slot->end.dead || !record_is_pinned(slot->job))
+		return false;
+	/* One that is due would be pinned again, and its replacement be too many, each time. */
+	return slot->renewal.cause ||
+		((!limits->reuse || limits->jobs == 1) &&
+			watch_moved(slot->lease.watch.base, atomic_load(&slot_page(slot)->word)));
 }
 
 void renew_end(struct slot *slot, enum retire_cause cause)

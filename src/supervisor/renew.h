@@ -20,7 +20,10 @@ void renew_ready(struct slot *slot);
 bool renew_goes(const struct slot *slot);
 /* It goes now. cause: of one that is not due; NONE: what it is due for */
 void renew_end(struct slot *slot, enum retire_cause cause);
-/* It lives, was on a pinned lease, and did a job there: nobody else is to see its memory. */
+/*
+ * The worker lives, was on a pinned lease, and is to end: it did a job there, whose memory nobody
+ * else is to see, or it is due.
+ */
 bool renew_after_lease(const struct slot *slot);
 /* Opens and closes extra places, and lets idle workers go, and recalls leases. */
 void renew_step(struct pool *pool);

@@ -154,7 +154,10 @@ void size_set(struct pool *pool, uint32_t min, uint32_t max)
 	uint32_t before = pool->size.max;
 
 	sizing_resize(&pool->size, min, max);
+	/* at once: else the pool would count as degraded until its spare places are in use */
+	if (pool->supervisor->halt.phase <= HALT_DRAIN)
+		use_places(pool);
 	pool_log(pool, BROOD_NOTICE, BROOD_EVENT_RESIZED,
 		"the pool is resized: it has %u workers at most, and had %u", max, before);
-	note_pool(pool, NOTE_SIZE | NOTE_GAUGES | NOTE_POOL);
+	note_pool(pool, NOTE_SIZE | NOTE_GAUGES | NOTE_POOL | NOTE_RENEW);
 }

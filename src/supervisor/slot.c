@@ -117,6 +117,8 @@ static void move(struct slot *slot, enum slot_state to)
 		notes |= NOTE_POOL | NOTE_RENEW;
 	if (to == SLOT_EMPTY || to == SLOT_UNDEAD)
 		notes |= NOTE_BIRTH | NOTE_RENEW;
+	if (to == SLOT_SPARE)
+		notes |= NOTE_RENEW;
 	if (from == SLOT_LEASED || to == SLOT_IDLE || to == SLOT_EMPTY || to == SLOT_UNDEAD)
 		notes |= NOTE_QUEUE;
 	if (to == SLOT_IDLE && !pool->size.fixed)

@@ -286,6 +286,47 @@ static void pinned(void)
 }
 Test(reload, waits_for_a_pinned_lease) { case_run(pinned, 30000); }
 
+static void *next_session(void *unused)
+{
+	struct brood_job_options o = { 0 };
+	int version;
+
+	CHECK_EQ(brood_lease(brood, NULL, &o.lease), 0);
+	version = pool_call_with(brood, says_version, &o).code;
+	brood_lease_end(o.lease);
+	return unused ? unused : (void *)(intptr_t)version;
+}
+
+/* A worker that goes from one pinned lease to the next is replaced between them. */
+static void pinned_again_and_again(void)
+{
+	struct brood_options options = { .workers = 1,
+		.flags = BROOD_LEASE_REUSE,
+		.worker_init = living_begins,
+		.worker_exit = living_ends,
+		.log = note_log };
+	struct brood_job_options o = { 0 };
+	pthread_t thread;
+	void *version;
+	uint64_t id;
+
+	living_make();
+	brood = pool_start(&options);
+	CHECK_EQ(brood_lease(brood, NULL, &o.lease), 0);
+	CHECK_EQ(pool_call_with(brood, says_version, &o).code, 0);
+	CHECK_EQ(pthread_create(&thread, NULL, next_session, NULL), 0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).queued == 1, SOON));
+	set(1);
+	id = reload();
+	CHECK_EQ(brood_reload_wait(brood, id, 100), -ETIMEDOUT);
+	brood_lease_end(o.lease);
+	CHECK_EQ(pthread_join(thread, &version), 0);
+	CHECK_EQ((intptr_t)version, 1);
+	CHECK_EQ(over(id), 0);
+	pool_stop(brood);
+}
+Test(reload, pinned_again_and_again) { case_run(pinned_again_and_again, 30000); }
+
 static _Atomic pid_t waiter;
 
 static void *wait_for_it(void *id)
