@@ -1,0 +1,314 @@
+/*
+ * echo-server: each client is a job. Accepts on loopback (--tcp PORT) or a Unix socket (--unix PATH) and gives each connection to a worker,
+ * which talks with the client until that has said all. A worker that falls costs its client, and no other.
+ *
+ * One epoll loop in the engine watches the listening socket, a signalfd and brood_fd(). SIGTERM and SIGINT close the door, then brood_stop() waits for the
+ * clients that are there, drain_ms at most. Under systemd it says when it is ready, and what it has done; see tools/systemd/.
+ *
+ * With --fault a client may say "crash", "hang" or "exit" instead, and gets what it asked for.
+ */
+#define _GNU_SOURCE
+#include <brood.h>
+#include <errno.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct settings {
+	const char *unix_path;
+	unsigned port;
+	unsigned workers;
+	unsigned run_ms;
+	int fault;
+};
+
+struct server {
+	struct settings settings;
+	struct brood *brood;
+	int epoll, listener, signals;
+	int stopping;
+	uint64_t clients, turned_away;
+	struct brood_handle **handles;    /* of clients that are out, in no order */
+	size_t handles_count, handles_room;
+};
+
+/* ---- In a worker ---------------------------------------------------------------------------------------------------------- */
+
+static void fault(const char *text, size_t size)
+{
+	if (size >= 5 && memcmp(text, "crash", 5) == 0)
+		raise(SIGSEGV);
+	if (size >= 4 && memcmp(text, "exit", 4) == 0)
+		_exit(3);
+	while (size >= 4 && memcmp(text, "hang", 4) == 0)
+		;
+}
+
+static int send_all(int fd, const char *data, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			data += n;
+			size -= (size_t) n;
+		}
+	}
+	return 0;
+}
+
+/* Until the client ends, its time is up, or the server stops: the cancel fd says both. */
+static int echo(struct brood_job *job)
+{
+	char data[16384];
+	size_t arg_size;
+	const int *fault_allowed = brood_job_arg(job, &arg_size);
+	struct pollfd fds[2] = { { .fd = brood_job_fd(job), .events = POLLIN }, { .fd = brood_job_cancel_fd(job), .events = POLLIN } };
+	for (;;) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return 1;
+		if (brood_job_cancelled(job))
+			return 0;
+		if (!fds[0].revents)
+			continue;
+		ssize_t n = recv(fds[0].fd, data, sizeof data, MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n <= 0)
+			return n == 0 || errno == ECONNRESET ? 0 : 1;
+		if (*fault_allowed)
+			fault(data, (size_t) n);
+		if (send_all(fds[0].fd, data, (size_t) n) < 0)
+			return 0;
+	}
+}
+
+/* ---- In the engine ---------------------------------------------------------------------------------------------------------- */
+
+static void die(const char *what)
+{
+	fprintf(stderr, "echo-server: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void listen_on(struct server *server)
+{
+	struct sockaddr_un local = { .sun_family = AF_UNIX };
+	struct sockaddr_in loopback = { .sin_family = AF_INET, .sin_port = htons((uint16_t) server->settings.port),
+	                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int unix_socket = server->settings.unix_path != NULL, yes = 1;
+	const struct sockaddr *address = unix_socket ? (const struct sockaddr *) &local : (const struct sockaddr *) &loopback;
+	socklen_t size = unix_socket ? sizeof local : sizeof loopback;
+	if (unix_socket) {
+		if (strlen(server->settings.unix_path) >= sizeof local.sun_path) {
+			errno = ENAMETOOLONG;
+			die(server->settings.unix_path);
+		}
+		strcpy(local.sun_path, server->settings.unix_path);
+		unlink(local.sun_path);
+	}
+	server->listener = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (server->listener < 0)
+		die("socket");
+	setsockopt(server->listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+	if (bind(server->listener, address, size) < 0 || listen(server->listener, SOMAXCONN) < 0)
+		die(unix_socket ? server->settings.unix_path : "cannot listen on that port");
+	size = sizeof loopback;
+	if (!unix_socket && getsockname(server->listener, (struct sockaddr *) &loopback, &size) == 0)
+		server->settings.port = ntohs(loopback.sin_port);
+}
+
+static void watch(struct server *server, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+	if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+		die("epoll_ctl");
+}
+
+static void remember(struct server *server, struct brood_handle *handle)
+{
+	if (server->handles_count == server->handles_room) {
+		size_t room = server->handles_room ? server->handles_room * 2 : 64;
+		struct brood_handle **handles = realloc(server->handles, room * sizeof *handles);
+		if (!handles) {
+			brood_release(handle);       /* its verdict will be missed, no more */
+			return;
+		}
+		server->handles = handles;
+		server->handles_room = room;
+	}
+	server->handles[server->handles_count++] = handle;
+}
+
+static void on_client(struct server *server)
+{
+	struct brood_job_options options = { .size = sizeof options, .run_ms = server->settings.run_ms,
+	                                     .arg = &server->settings.fault, .arg_size = sizeof server->settings.fault };
+	for (;;) {
+		struct brood_handle *handle;
+		int client = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+		if (client < 0 && errno == ECONNABORTED)
+			continue;
+		if (client < 0)
+			return;
+		server->clients++;
+		if (brood_give(server->brood, echo, client, &options, &handle) == 0) {
+			remember(server, handle);
+		} else {
+			server->turned_away++;
+			close(client);
+		}
+	}
+}
+
+/* Verdicts other than "done" are worth a line. */
+static void on_verdicts(struct server *server)
+{
+	struct brood_verdict verdict = { .size = sizeof verdict };
+	char line[256];
+	if (brood_dispatch(server->brood) < 0)
+		server->stopping = 1;
+	for (size_t i = 0; i < server->handles_count; ) {
+		if (brood_fetch(server->handles[i], &verdict) < 0) {
+			i++;
+			continue;
+		}
+		if (verdict.outcome != BROOD_DONE) {
+			brood_verdict_format(&verdict, line, sizeof line);
+			fprintf(stderr, "%s\n", line);
+		}
+		brood_release(server->handles[i]);
+		server->handles[i] = server->handles[--server->handles_count];
+	}
+}
+
+static void run(struct server *server)
+{
+	struct epoll_event events[16];
+	struct signalfd_siginfo signal_info;
+	while (!server->stopping) {
+		int n = epoll_wait(server->epoll, events, 16, -1);
+		if (n < 0 && errno != EINTR)
+			die("epoll_wait");
+		for (int i = 0; i < n; i++) {
+			if (events[i].data.fd == server->listener)
+				on_client(server);
+			else if (events[i].data.fd == server->signals)
+				server->stopping = read(server->signals, &signal_info, sizeof signal_info) > 0;
+			else
+				on_verdicts(server);
+		}
+	}
+}
+
+static void prepare(struct server *server)
+{
+	sigset_t ends;
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
+	server->signals = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+	server->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (server->signals < 0 || server->epoll < 0)
+		die("signalfd");
+	listen_on(server);
+	watch(server, server->listener);
+	watch(server, server->signals);
+	watch(server, brood_fd(server->brood));
+	if (brood_notify_ready(server->brood) < 0)
+		fprintf(stderr, "echo-server: %s\n", brood_error());
+	if (server->settings.unix_path)
+		printf("listening on %s\n", server->settings.unix_path);
+	else
+		printf("listening on port %u\n", server->settings.port);
+	fflush(stdout);
+}
+
+static int finish(struct server *server)
+{
+	char text[100];
+	close(server->listener);
+	if (server->settings.unix_path)
+		unlink(server->settings.unix_path);
+	int r = brood_stop(server->brood);
+	on_verdicts(server);
+	snprintf(text, sizeof text, "%llu clients, %llu turned away", (unsigned long long) server->clients, (unsigned long long) server->turned_away);
+	printf("%s\n", text);
+	while (server->handles_count > 0)
+		brood_release(server->handles[--server->handles_count]);
+	free(server->handles);
+	close(server->signals);
+	close(server->epoll);
+	return r < 0;
+}
+
+static void usage(FILE *where, int code)
+{
+	fprintf(where, "Usage: echo-server [--tcp PORT | --unix PATH] [-w WORKERS] [--run-ms MS] [--fault]\n"
+	               "Sends back what a client sends. Each client is a job of a worker of its own.\n"
+	               "  --tcp PORT      on loopback; 7007 unless given, 0 takes a free port\n"
+	               "  --unix PATH     on a Unix socket\n"
+	               "  -w WORKERS      clients at a time; 8. Others wait\n"
+	               "  --run-ms MS     how long a client may stay; 60000\n"
+	               "  --fault         a client that says crash, hang or exit gets it\n"
+	               "SIGTERM and SIGINT end it.\n");
+	exit(code);
+}
+
+static unsigned number(const char *text, unsigned most)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+	if (*end || end == text || text[0] == '-' || value > most) {
+		fprintf(stderr, "echo-server: %s: a number up to %u is wanted\n", text, most);
+		usage(stderr, 2);
+	}
+	return (unsigned) value;
+}
+
+static void read_options(struct settings *settings, int argc, char **argv)
+{
+	static const struct option names[] = { { "tcp", required_argument, NULL, 't' }, { "unix", required_argument, NULL, 'u' },
+		{ "run-ms", required_argument, NULL, 'r' }, { "fault", no_argument, NULL, 'f' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+	int option;
+	*settings = (struct settings) { .port = 7007, .workers = 8 };
+	while ((option = getopt_long(argc, argv, "w:", names, NULL)) >= 0) {
+		switch (option) {
+		case 't': settings->port = number(optarg, 65535); break;
+		case 'u': settings->unix_path = optarg; break;
+		case 'w': settings->workers = number(optarg, 10000); break;
+		case 'r': settings->run_ms = number(optarg, 86400000); break;
+		case 'f': settings->fault = 1; break;
+		case 'h': usage(stdout, 0); break;
+		default: usage(stderr, 2);
+		}
+	}
+	if (optind < argc)
+		usage(stderr, 2);
+}
+
+int main(int argc, char **argv)
+{
+	struct server server = { .epoll = -1 };
+	read_options(&server.settings, argc, argv);
+	struct brood_options options = { .size = sizeof options, .workers = server.settings.workers, .drain_ms = 1000, .grace_ms = 1000,
+	                                 .flags = BROOD_NO_CORE, .title = "echo-server" };
+	if (brood_start(&options, &server.brood) < 0) {
+		fprintf(stderr, "echo-server: %s\n", brood_error());
+		return 1;
+	}
+	prepare(&server);
+	run(&server);
+	return finish(&server);
+}

@@ -1,0 +1,187 @@
+/*
+ * drive.c - what all ways of giving jobs share: which job comes next, and writing down what came of it.
+ *
+ * A thread's jobs are a function of the seed, the thread's number and the job's number in that thread. With -n each
+ * thread gets its share beforehand, so the same seed gives the same jobs.
+ */
+#include "load.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool drive_over(const struct driver *d, uint64_t now)
+{
+	const struct engine *e = d->engine;
+
+	return !d->jobs_left || atomic_load_explicit(&e->broken, memory_order_relaxed) ||
+	       atomic_load_explicit(&e->tally->judge.stop, memory_order_relaxed) || now >= e->end_ns;
+}
+
+static uint64_t checksum_of(const struct load_job *job)
+{
+	unsigned char chunk[4096];
+	uint64_t sum = 0;
+
+	for (uint64_t at = 0; at < job->size; at += sizeof chunk) {
+		size_t part = job->size - at < sizeof chunk ? (size_t)(job->size - at) : sizeof chunk;
+
+		payload_fill(job->key, at, chunk, part);
+		sum = payload_checksum(sum, chunk, part);
+	}
+	return sum;
+}
+
+void drive_make(struct driver *d, struct load_job *job, uint64_t now)
+{
+	const struct engine *e = d->engine;
+	const struct options *o = e->options;
+	uint64_t base = payload_mix(d->stream + d->given), draw = payload_mix(base);
+	unsigned i = 0;
+
+	if (d->jobs_left != UINT64_MAX)
+		d->jobs_left--;
+	while (i + 1 < e->draws_count && draw >= e->draws[i].below)
+		i++;
+	job->number = d->given++;
+	job->kind = e->draws[i].kind;
+	job->key = payload_mix(base + 1);
+	job->size = 0;
+	if (job->kind == KIND_ECHO)
+		job->size = o->sizes[o->sizes_count == 1 ? 0 : payload_mix(base + 2) % o->sizes_count];
+	job->start_ns = now;
+	job->id = 0;
+	job->arg.variant = (uint32_t)(base >> 33);
+	job->arg.size = job->size;
+	drive_lock(d);
+	d->shard->submitted[job->kind]++;
+	drive_unlock(d);
+}
+
+bool drive_next(struct driver *d, struct load_job *job)
+{
+	uint64_t now = load_now();
+
+	if (drive_over(d, now))
+		return false;
+	drive_make(d, job, now);
+	job->arg.checksum = d->engine->whole ? 0 : checksum_of(job);
+	d->options.arg = &job->arg;
+	job->start_ns = load_now();
+	return true;
+}
+
+static bool seen(struct driver *d, uint64_t id)
+{
+	for (unsigned i = 0; i < RECENT_MAX; i++) {
+		if (d->recent[i] == id)
+			return true;
+	}
+	return false;
+}
+
+/* Is it this job's? For a call the id is news; for a handle it is known. */
+static bool own_verdict(struct driver *d, const struct load_job *job, const struct brood_verdict *v)
+{
+	if (v->outcome < BROOD_DONE || v->outcome >= BROOD_OUTCOMES) {
+		shard_note(d->shard, ONE_VERDICT, "%s job: a verdict with outcome %d, which there is not", kind_name(job->kind), (int)v->outcome);
+		return false;
+	}
+	if (!v->id || (job->id && v->id != job->id && !seen(d, v->id))) {
+		d->shard->strange++;
+		shard_note(d->shard, ONE_VERDICT, "a verdict for job %llu where that of job %llu was due", (llu)v->id, (llu)job->id);
+		return false;
+	}
+	if (seen(d, v->id)) {
+		d->shard->twice++;
+		shard_note(d->shard, ONE_VERDICT, "job %llu got its verdict twice (the second time in place of a %s job's)",
+		           (llu)v->id, kind_name(job->kind));
+		return false;
+	}
+	drive_keep(d, v->id);
+	return true;
+}
+
+static void judge_verdict(struct driver *d, const struct load_job *job, const struct brood_verdict *v)
+{
+	const char *bad = rules_judge(d->engine, job, v);
+	char line[160];
+
+	if (!bad)
+		return;
+	d->shard->wrong[job->kind]++;
+	brood_verdict_format(v, line, sizeof line);
+	shard_note(d->shard, ONE_VERDICT, "%s (%s job: %s)", line, kind_name(job->kind), bad);
+}
+
+/* The reply of a job that did not end well may be short; what is there of it must be right all the same. */
+static void judge_reply(struct driver *d, const struct load_job *job, const struct brood_verdict *v, const struct reply *reply)
+{
+	bool whole = v->outcome == BROOD_DONE || v->outcome == BROOD_FAILED;
+
+	if (!reply->judged)
+		return;
+	if (reply->intact && reply->size <= job->size && (!whole || reply->size == job->size))
+		return;
+	d->shard->bad_replies++;
+	shard_note(d->shard, REPLIES_INTACT, "%s job %llu: reply %s, %llu of %llu bytes", kind_name(job->kind), (llu)v->id,
+	           reply->intact ? "of another size" : "with other bytes than were sent", (llu)reply->size, (llu)job->size);
+}
+
+static void add_times(struct driver *d, const struct load_job *job, const struct brood_verdict *v, uint64_t now)
+{
+	uint64_t killed = 0;
+
+	histogram_add(d->shard->latency[job->kind], now - job->start_ns);
+	if (v->outcome != BROOD_CRASHED || v->detail != BROOD_DETAIL_OUTSIDE || v->pid <= 0 || v->pid >= PIDS_MAX)
+		return;
+	killed = atomic_load(&d->engine->tally->killed_ns[v->pid]);
+	if (killed && now > killed)
+		histogram_add(d->shard->death_to_verdict, now - killed);
+}
+
+bool drive_verdict(struct driver *d, const struct load_job *job, const struct brood_verdict *verdict, const struct reply *reply)
+{
+	uint64_t now = load_now();
+	bool own;
+
+	drive_lock(d);
+	own = own_verdict(d, job, verdict);
+	if (own) {
+		d->shard->verdicts[job->kind][verdict->outcome]++;
+		d->shard->paths[verdict->path < PATHS ? verdict->path : 0]++;
+		add_times(d, job, verdict, now);
+		judge_verdict(d, job, verdict);
+		judge_reply(d, job, verdict, reply);
+	}
+	drive_unlock(d);
+	return own;
+}
+
+void drive_stray(struct driver *d, const struct brood_verdict *v)
+{
+	drive_lock(d);
+	if (seen(d, v->id)) {
+		d->shard->twice++;
+		shard_note(d->shard, ONE_VERDICT, "job %llu got its verdict twice", (llu)v->id);
+	} else {
+		d->shard->strange++;
+		shard_note(d->shard, ONE_VERDICT, "a verdict for job %llu, which is not out", (llu)v->id);
+	}
+	drive_unlock(d);
+}
+
+/* The pool had no room, and said so at once: that is the whole verdict of a job that never was. */
+void drive_refused(struct driver *d, const struct load_job *job)
+{
+	drive_lock(d);
+	d->shard->verdicts[job->kind][BROOD_REFUSED]++;
+	drive_unlock(d);
+}
+
+void drive_overdue(struct driver *d, const struct load_job *job, const char *why)
+{
+	drive_lock(d);
+	d->shard->overdue++;
+	shard_note(d->shard, ONE_VERDICT, "%s job %llu: %s", kind_name(job->kind), (llu)job->id, why);
+	drive_unlock(d);
+}

@@ -1,0 +1,183 @@
+/*
+ * drive_fork.c - what --compare measures against: a fork() for each job, and no pool. The child runs the same job function, which finds its request in the memory
+ * that it inherited, and sends its reply through a socketpair; the parent reads that to its end and reaps. Its verdict is made here, from the wait status,
+ * and judged as any other.
+ */
+#include "load.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHUNK      65536
+#define EVENTS_MAX 64
+#define WAIT_MS    1000
+
+struct child {
+	struct child *next;              /* of the free ones */
+	struct load_job job;
+	pid_t pid;                       /* 0: free */
+	int fd;
+	uint64_t received;
+	bool intact;
+};
+
+struct nursery {
+	struct driver *driver;
+	int epoll_fd;
+	struct child *children, *free;
+	unsigned active;
+	bool over;
+	unsigned char *request, chunk[CHUNK];
+};
+
+static void make_verdict(const struct nursery *n, const struct child *c, int status, struct brood_verdict *v)
+{
+	*v = (struct brood_verdict){ .size = sizeof *v, .started = 1, .pid = c->pid, .generation = 1, .attempts = 1, .reply_size = c->received };
+	v->id = (c->job.number + 1) << 8 | n->driver->index;
+	memcpy(v->name, job_work(c->job.kind, true)->name, job_work(c->job.kind, true)->name_size);
+	if (WIFSIGNALED(status)) {
+		v->outcome = BROOD_CRASHED;
+		v->signal = WTERMSIG(status);
+		return;
+	}
+	/* What a function returned and what it gave to exit() look the same from here. */
+	v->code = WEXITSTATUS(status);
+	v->outcome = c->job.kind == KIND_EXIT ? BROOD_EXITED : v->code ? BROOD_FAILED : BROOD_DONE;
+}
+
+static void ended(struct nursery *n, struct child *c)
+{
+	struct reply reply = { .size = c->received, .intact = c->intact, .judged = true };
+	struct brood_verdict verdict;
+	int status = 0;
+
+	/* Children hold copies of it, so closing alone would leave it in the epoll. */
+	epoll_ctl(n->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
+	close(c->fd);
+	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	make_verdict(n, c, status, &verdict);
+	c->job.id = verdict.id;
+	drive_verdict(n->driver, &c->job, &verdict, &reply);
+	c->pid = 0;
+	c->next = n->free;
+	n->free = c;
+	n->active--;
+}
+
+static void receive_some(struct nursery *n, struct child *c)
+{
+	ssize_t size = recv(c->fd, n->chunk, CHUNK, MSG_DONTWAIT);
+
+	if (size < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (size <= 0) {
+		ended(n, c);
+		return;
+	}
+	if (c->received + (uint64_t)size > c->job.size || !payload_same(c->job.key, c->received, n->chunk, (size_t)size))
+		c->intact = false;
+	c->received += (uint64_t)size;
+}
+
+static void be_child(struct nursery *n, const struct child *c, int fd)
+{
+	const struct forked_job job = { .request = n->request, .request_size = c->job.size, .arg = &c->job.arg, .fd = fd };
+
+	_exit(jobs_run_forked(job_work(c->job.kind, true), &job));
+}
+
+static bool fork_one(struct nursery *n, struct child *c)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = c };
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return false;
+	payload_fill(c->job.key, 0, n->request, c->job.size);
+	c->pid = fork();
+	if (c->pid == 0)
+		be_child(n, c, fds[1]);
+	close(fds[1]);
+	c->fd = fds[0];
+	c->received = 0;
+	c->intact = true;
+	if (c->pid > 0 && epoll_ctl(n->epoll_fd, EPOLL_CTL_ADD, c->fd, &event) == 0)
+		return true;
+	close(c->fd);
+	if (c->pid > 0)
+		waitpid(c->pid, NULL, 0);
+	return false;
+}
+
+static void begin_one(struct nursery *n)
+{
+	struct child *c = n->free;
+
+	n->over = !drive_next(n->driver, &c->job);
+	if (n->over)
+		return;
+	if (!fork_one(n, c)) {
+		engine_break_off(n->driver->engine, "a fork() for a job: %s", strerror(errno));
+		n->over = true;
+		return;
+	}
+	n->free = c->next;
+	n->active++;
+}
+
+static void turn(struct nursery *n)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int count = epoll_wait(n->epoll_fd, events, EVENTS_MAX, WAIT_MS);
+
+	for (int i = 0; i < count; i++)
+		receive_some(n, events[i].data.ptr);
+}
+
+static bool prepare(struct nursery *n)
+{
+	n->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	n->children = calloc(n->driver->concurrency, sizeof *n->children);
+	n->request = malloc(n->driver->engine->options->size_max + 8);
+	if (n->epoll_fd < 0 || !n->children || !n->request) {
+		engine_break_off(n->driver->engine, "no memory for %u children", n->driver->concurrency);
+		return false;
+	}
+	for (unsigned i = 0; i < n->driver->concurrency; i++) {
+		n->children[i].next = n->free;
+		n->free = &n->children[i];
+	}
+	return true;
+}
+
+void *drive_fork(void *driver)
+{
+	struct nursery *n = calloc(1, sizeof *n);
+
+	if (!n) {
+		engine_break_off(((struct driver *)driver)->engine, "no memory for a loop of children");
+		return NULL;
+	}
+	n->driver = driver;
+	n->epoll_fd = -1;
+	if (prepare(n)) {
+		do {
+			while (n->free && !n->over)
+				begin_one(n);
+			if (n->active)
+				turn(n);
+		} while (n->active || !n->over);
+	}
+	if (n->epoll_fd >= 0)
+		close(n->epoll_fd);
+	free(n->children);
+	free(n->request);
+	free(n);
+	return NULL;
+}

@@ -1,0 +1,191 @@
+/* report.c - what people read: the live line, the table, what broke. */
+#include "load.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const invariant_names[INVARIANTS] = { "one_verdict_per_job", "replies_intact", "pool_full", "nothing_left" };
+
+const char *invariant_name(enum invariant invariant)
+{
+	return invariant_names[invariant];
+}
+
+/* ---- the live line ------------------------------------------------------------------------------------------------ */
+
+static void count(const struct tally *t, uint64_t *ret_submitted, uint64_t *ret_verdicts)
+{
+	*ret_submitted = *ret_verdicts = 0;
+	for (unsigned s = 0; s < t->shards; s++) {
+		for (unsigned k = 0; k < KINDS; k++) {
+			*ret_submitted += t->shard[s].submitted[k];
+			for (unsigned v = 0; v < BROOD_OUTCOMES; v++)
+				*ret_verdicts += t->shard[s].verdicts[k][v];
+		}
+	}
+}
+
+/* On a terminal one line that is written over; into a file or a pipe a line now and then. */
+void report_live(const struct options *o, const struct tally *t, uint64_t killed, bool last)
+{
+	static uint64_t last_ns, last_verdicts;
+	uint64_t now = load_now(), start = atomic_load(&t->engine.run_start_ns), submitted, verdicts, since;
+	bool tty = isatty(STDERR_FILENO);
+
+	if (last) {
+		if (tty)
+			fputs("\r\033[K", stderr);
+		last_ns = last_verdicts = 0;
+		return;
+	}
+	count(t, &submitted, &verdicts);
+	since = now - (last_ns ? last_ns : start);
+	fprintf(stderr, "%s%6.1f s  %llu jobs  %.0f/s  %llu out  %u of %u ready  %llu killed%s", tty ? "\r" : "",
+	        (double)(now - start) / (double)NS_S,
+	        (llu)verdicts, since ? (double)(verdicts - last_verdicts) * (double)NS_S / (double)since : 0.0,
+	        (llu)(submitted > verdicts ? submitted - verdicts : 0), atomic_load(&t->engine.ready), o->workers,
+	        (llu)killed, tty ? "\033[K" : "\n");
+	fflush(stderr);
+	last_ns = now;
+	last_verdicts = verdicts;
+}
+
+/* ---- the table ---------------------------------------------------------------------------------------------------- */
+
+static void print_time(FILE *file, uint64_t ns)
+{
+	if (ns < 10 * NS_MS)
+		fprintf(file, " %7.1f us", (double)ns / (double)NS_US);
+	else if (ns < 10 * NS_S)
+		fprintf(file, " %7.1f ms", (double)ns / (double)NS_MS);
+	else
+		fprintf(file, " %7.2f s ", (double)ns / (double)NS_S);
+}
+
+static void print_times(FILE *file, const char *name, const struct histogram *h)
+{
+	static const double quantiles[] = { 0.5, 0.9, 0.99, 0.999 };
+
+	if (!h || !histogram_count(h))
+		return;
+	fprintf(file, "  %-17s%10llu ", name, (llu)histogram_count(h));
+	for (unsigned i = 0; i < COUNT_OF(quantiles); i++)
+		print_time(file, histogram_quantile(h, quantiles[i]));
+	print_time(file, histogram_max(h));
+	fputc('\n', file);
+}
+
+static void print_asked(FILE *file, const struct options *o)
+{
+	fprintf(file, "brood-load %s, closed loop: each of %u callers gives its next job when it has the last verdict\nsize ", brood_version(), o->concurrency);
+	for (unsigned i = 0; i < o->sizes_count; i++)
+		fprintf(file, "%s%zu", i ? "," : "", o->sizes[i]);
+	fprintf(file, ", seed %llu, mix", (llu)o->seed);
+	for (unsigned k = 0; k < KINDS; k++) {
+		if (o->mix[k] > 0)
+			fprintf(file, " %s=%g", kind_name((enum kind)k), o->mix[k]);
+	}
+	fputc('\n', file);
+}
+
+static void print_config(FILE *file, const struct findings *f)
+{
+	const struct options *o = f->options;
+
+	print_asked(file, o);
+	fprintf(file, "%u workers, %u threads, --call %s, --dispatch %s\n\n", o->workers, o->threads, way_name(o->way), dispatch_name(o->dispatch));
+	if (o->way == WAY_CALL && o->threads_asked)
+		fputs("(-t says nothing with --call call: each caller that blocks is a thread)\n", file);
+}
+
+static void print_jobs(FILE *file, const struct findings *f)
+{
+	const struct totals *all = &f->totals;
+
+	fprintf(file, "%llu jobs in %.2f s: %.0f/s\n", (llu)all->submitted, f->elapsed_s,
+	        f->elapsed_s > 0 ? (double)all->verdicts / f->elapsed_s : 0.0);
+	for (int v = BROOD_DONE; v < BROOD_OUTCOMES; v++) {
+		if (all->outcomes[v])
+			fprintf(file, "  %-17s%10llu\n", brood_outcome_name((enum brood_outcome)v), (llu)all->outcomes[v]);
+	}
+	if (all->cut_off)
+		fprintf(file, "  %-17s%10llu (the supervisor was killed, and with it the engine that waited)\n", "cut off", (llu)all->cut_off);
+	fprintf(file, "  %-17s%10llu\n", "unaccounted", (llu)all->unaccounted);
+	fprintf(file, "by handoff %llu, by lease %llu\n\n", (llu)all->paths[BROOD_PATH_HANDOFF], (llu)all->paths[BROOD_PATH_LEASE]);
+}
+
+static void print_workers(FILE *file, const struct findings *f)
+{
+	const struct brood_stats *s = &f->tally->engine.stats;
+	const struct tally_engine *te = &f->tally->engine;
+
+	fprintf(file, "workers: %llu spawned, %llu died, %llu killed from here, %llu by the pool, %llu retired; %llu jobs given to another worker\n",
+	        (llu)s->spawned, (llu)s->died, (llu)f->workers_killed, (llu)s->killed,
+	        (llu)s->retired, (llu)s->redispatched);
+	fprintf(file, "leases: %llu, %llu of them taken back by the pool\n", (llu)s->leases, (llu)s->leases_revoked);
+	for (int event = 1; event < (int)COUNT_OF(te->logs); event++) {
+		if (te->logs[event])
+			fprintf(file, "  log: %llu %s\n", (llu)te->logs[event], brood_event_name((enum brood_event)event));
+	}
+	fprintf(file, "left: %u processes, %u zombies, %u fds\n\n", f->left.processes, f->left.zombies, f->fds);
+}
+
+void report_table(const struct findings *f, FILE *file)
+{
+	print_config(file, f);
+	if (f->options->idle_s >= 0)
+		fprintf(file, "idle for %.2f s\n", f->elapsed_s);
+	else
+		print_jobs(file, f);
+	if (f->totals.verdicts)
+		fprintf(file, "  %-17s%10s %10s %10s %10s %10s %10s\n", "latency", "count", "p50", "p90", "p99", "p99.9", "max");
+	for (unsigned k = 0; k < KINDS; k++)
+		print_times(file, kind_name((enum kind)k), f->latency[k]);
+	print_times(file, "death to verdict", f->death_to_verdict);
+	print_times(file, "death to ready", f->death_to_ready);
+	fputc('\n', file);
+	print_workers(file, f);
+	for (unsigned i = 0; i < INVARIANTS; i++)
+		fprintf(file, "%-20s %s\n", invariant_names[i], f->broken[i] ? "BROKEN" : f->judged[i] ? "held" : "not judged");
+}
+
+static void print_quantile(FILE *file, const struct histogram *h, double q)
+{
+	if (h && histogram_count(h))
+		print_time(file, q < 1 ? histogram_quantile(h, q) : histogram_max(h));
+	else
+		fprintf(file, " %10s", "-");
+}
+
+void report_comparison(const struct comparison *all, unsigned count, FILE *file)
+{
+	print_asked(file, &all[0].options);
+	fprintf(file, "%u workers, each way for itself, one after the other\n\n  %-16s%12s %10s %10s %10s %10s\n", all[0].options.workers, "", "jobs/s", "p50", "p99",
+	        "max", "to fork");
+	for (unsigned i = 0; i < count; i++) {
+		fprintf(file, "  %-16s%12.0f", all[i].name, all[i].rate);
+		print_quantile(file, all[i].latency, 0.5);
+		print_quantile(file, all[i].latency, 0.99);
+		print_quantile(file, all[i].latency, 1);
+		if (all[i].to_fork >= 0)
+			fprintf(file, " %9.2fx\n", all[i].to_fork);
+		else
+			fprintf(file, " %10s\n", "-");
+	}
+	fputc('\n', file);
+	for (unsigned i = 0; i < count; i++) {
+		unsigned broken = 0;
+
+		for (unsigned k = 0; k < INVARIANTS; k++)
+			broken += all[i].findings.broken[k];
+		fprintf(file, "%-16s %llu jobs, %llu unaccounted, %s\n", all[i].name, (llu)all[i].findings.totals.submitted, (llu)all[i].findings.totals.unaccounted,
+		        broken ? "BROKEN" : "all invariants held");
+	}
+}
+
+void report_breaches(const struct findings *f, const char *of, FILE *file)
+{
+	for (unsigned i = 0; i < f->breaches; i++)
+		fprintf(file, "brood-load: %s%s%s: %s\n", of ? of : "", of ? ": " : "", invariant_names[f->breach[i].invariant], f->breach[i].text);
+}
