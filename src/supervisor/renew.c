@@ -124,14 +124,25 @@ void renew_end(struct slot *slot, enum retire_cause cause)
 	slot_dismiss(slot, reason);
 }
 
+/* The coldest idle worker, if it is due: those that are due are the coldest. */
+static struct slot *idle_and_due(struct pool *pool)
+{
+	struct slot_link *coldest = slots_coldest(&pool->slots);
+	struct slot *slot = coldest ? container_of(coldest, struct slot, link) : NULL;
+
+	return slot && slot->renewal.cause ? slot : NULL;
+}
+
 static void end_idle(struct pool *pool)
 {
-	for (uint32_t n = may_go(pool); n > 0; n--) {
-		struct slot_link *coldest = slots_coldest(&pool->slots);
-		struct slot *slot = coldest ? container_of(coldest, struct slot, link) : NULL;
+	/* after the pool has got a smaller size, many may go */
+	uint32_t most = sizing_may_end(pool->slots.counts[SLOT_ENDING]);
 
-		if (!slot || !slot->renewal.cause)
-			break; /* those that are due are the coldest */
+	for (uint32_t n = MIN(may_go(pool), most); n > 0; n--) {
+		struct slot *slot = idle_and_due(pool);
+
+		if (!slot)
+			break;
 		renew_end(slot, RETIRE_NONE);
 	}
 }
@@ -167,7 +178,8 @@ static void recall(struct pool *pool)
 	uint32_t count, most = list_empty(leased) ? 0 : may_go(pool);
 	uint64_t now, until;
 
-	if (most == 0)
+	/* idle ones go first, and the lease would come back to one of these */
+	if (most == 0 || idle_and_due(pool))
 		return;
 	now = now_ns();
 	until = time_after_ms(now, LEASE_HOLD_MS);

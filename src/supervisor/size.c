@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * size.c - brings the pool to the size that pool/sizing.c decides. A pool grows by taking spare
- * places into use; births follow. It shrinks at its idle workers, the coldest first. A worker that
- * has a job or a lease keeps the job or lease, and ends after it, before it gets the next one.
+ * places into use; births follow. It shrinks at its idle workers, the coldest first, a few at a
+ * time. A worker that has a job or a lease keeps the job or lease, and ends after it, before it
+ * gets the next one.
  */
 #include "size.h"
 #include "lease_watch.h"
@@ -24,10 +25,16 @@ static uint64_t cold_since(const struct slot *slot)
 	return slot->renewal.cause == RETIRE_NONE ? slot->idle_ns : 0;
 }
 
+static bool may_end(const struct pool *pool)
+{
+	return sizing_may_end(pool->slots.counts[SLOT_ENDING]) > 0;
+}
+
+/* While too many end, none is cold: the end of one of these asks again. */
 static uint64_t decide(struct pool *pool, uint64_t now)
 {
 	const uint32_t *n = pool->slots.counts;
-	struct slot *cold = coldest(pool);
+	struct slot *cold = may_end(pool) ? coldest(pool) : NULL;
 
 	return sizing_step(&pool->size,
 		&(struct sizing_facts){ .active = n[SLOT_BUSY] + n[SLOT_LEASED],
@@ -74,10 +81,13 @@ void size_end(struct slot *slot)
 	slot_dismiss(slot, "the pool shrinks");
 }
 
-/* Leases last for long: those held longest are recalled, unless they are on their way already. */
+/*
+ * Leases last for long: those held longest are recalled, unless they are on their way already. The
+ * idle ones go first, now or once some others have ended.
+ */
 static void recall_surplus(struct pool *pool, uint64_t now)
 {
-	uint32_t count = surplus(pool), leaving = 0;
+	uint32_t count = surplus(pool), leaving = pool->slots.counts[SLOT_IDLE];
 
 	for (struct list *l = pool->leases.recalled.next; l != &pool->leases.recalled; l = l->next)
 		leaving++;
@@ -112,7 +122,7 @@ static void end_surplus(struct pool *pool, uint64_t now)
 	struct slot *slot;
 
 	close_places(pool);
-	while (surplus(pool) > 0 && (slot = coldest(pool)))
+	while (surplus(pool) > 0 && may_end(pool) && (slot = coldest(pool)))
 		size_end(slot);
 	if (surplus(pool) > 0)
 		recall_surplus(pool, now);

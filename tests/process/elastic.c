@@ -19,7 +19,7 @@ TestSuite(elastic, .timeout = 180);
 
 static struct brood *brood;
 static struct {
-	_Atomic int open, inside, fail, pass, hold;
+	_Atomic int open, inside, fail, pass, hold, ending, hold_end;
 } * gate;
 
 static int job_at_gate(struct brood_job *job)
@@ -45,6 +45,13 @@ static int init_may_fail(void *context)
 	return WAIT_UNTIL(!atomic_load(&gate->hold), BOUND_MS) ? atomic_load(&gate->fail) : 1;
 }
 
+static void end_may_wait(void *context)
+{
+	(void)context;
+	atomic_fetch_add(&gate->ending, 1);
+	CHECK(WAIT_UNTIL(!atomic_load(&gate->hold_end), BOUND_MS));
+}
+
 static void start(struct brood_pool_options pool, uint32_t path)
 {
 	const struct brood_pool_options *pools[] = { &pool };
@@ -54,6 +61,8 @@ static void start(struct brood_pool_options pool, uint32_t path)
 		.pools_count = 1,
 		.dispatch = path,
 		.worker_init = init_may_fail,
+		.worker_exit = end_may_wait,
+		.stop_ms = BOUND_MS,
 		.log = note_log };
 
 	pool.size = sizeof pool;
@@ -371,6 +380,26 @@ static void shrinks_while_it_grows(void)
 	pool_stop(brood);
 }
 Test(elastic, shrinks_while_it_grows) { case_run(shrinks_while_it_grows, 60000); }
+
+/* Hundreds of processes that end at once would keep those that serve from the CPUs. */
+static void few_end_at_a_time(void)
+{
+	start((struct brood_pool_options){ .scaling = BROOD_FIXED }, BROOD_PATH_LEASE);
+	atomic_store(&gate->hold_end, 1);
+	CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE); /* there is a lease */
+	CHECK_EQ(brood_pool_resize(first(), 0, 1), 0);
+	CHECK(WAIT_UNTIL(atomic_load(&gate->ending) == 8, BOUND_MS));
+	for (int i = 0; i < 20; i++)
+		CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
+	CHECK_EQ(pool_stats(brood).leases, 1); /* which is not taken back: others are idle */
+	CHECK_EQ(atomic_load(&gate->ending), 8);
+	CHECK_EQ(pool_stats(brood).ready, 4);
+	atomic_store(&gate->hold_end, 0);
+	CHECK(WAIT_UNTIL(ready_are(1), BOUND_MS));
+	CHECK_EQ(pool_stats(brood).killed, 0);
+	pool_stop(brood);
+}
+Test(elastic, few_end_at_a_time) { case_run(few_end_at_a_time, 60000); }
 
 /* An elastic pool: the bounds change, its ways do not. */
 static void new_bounds(void)
