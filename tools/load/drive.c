@@ -100,7 +100,7 @@ void drive_completed(struct driver *d, uint64_t now)
 	if (!e->options->control)
 		return;
 	last = atomic_exchange(&e->completed_ns, now);
-	gap = now > last ? now - last : 0;
+	gap = last && now > last ? now - last : 0;
 	most = atomic_load(longest);
 	while (gap > most && !atomic_compare_exchange_weak(longest, &most, gap))
 		;

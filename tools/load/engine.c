@@ -188,7 +188,6 @@ static void load_pool(struct engine *e)
 	atomic_store(&e->tally->engine.run_start_ns, load_now());
 	if (e->options->duration_s > 0)
 		e->end_ns = load_now() + (uint64_t)(e->options->duration_s * (double)NS_S);
-	atomic_store(&e->completed_ns, load_now());
 	notify(e->tally, PHASE_RUN);
 	if (e->options->control && !(control = control_begin()))
 		engine_break_off(e, "no room for --control: %s", strerror(errno));

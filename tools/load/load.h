@@ -326,8 +326,9 @@ struct engine {
 	pthread_mutex_t locks[SHARDS_MAX];
 	uint32_t slots; /* as many as there are in all pools, with spare ones */
 	_Atomic uint32_t running;
-	_Atomic uint32_t broken;       /* a call failed in a way that ends the run */
-	_Atomic uint64_t completed_ns; /* --control: the last completion, of all threads */
+	_Atomic uint32_t broken; /* a call failed in a way that ends the run */
+	/* --control: the last completion, of all threads; 0: there was none */
+	_Atomic uint64_t completed_ns;
 };
 
 /* ---- pools.c: --pools ----------------------------------------------------------------------- */
