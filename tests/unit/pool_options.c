@@ -203,7 +203,7 @@ Test(unit_pool_options, size_has_its_defaults)
 #define IS_BROODS(member, brood, own, none) cr_assert_eq(o->member, brood, #member);
 #define IS_OWN(member, brood, own, none)    cr_assert_eq(o->member, own, #member);
 #define IS_DEFAULT(member, brood, own, none) \
-	if (none)                            \
+	if ((none) > 0)                      \
 		cr_assert_eq(o->member, none, #member);
 
 /* A member that the entry does not set is the brood's; one that it sets is its own. */
