@@ -14,8 +14,8 @@
  *
  * A worker that scribbles on its own page harms itself alone: what the supervisor and the engine
  * read there only decides about that worker. Processes that its jobs make do not have the page
- * (os/shm.h, shm_keep_from_children()): one that outlives its worker cannot write to the page of
- * the next one.
+ * (os/shm.h, shm_keep_from_children()): one that outlives its worker does not write to the page of
+ * the next one by a fault. Hostile code could make its memory writable again.
  */
 #ifndef BROOD_WIRE_SLOT_PAGE_H
 #define BROOD_WIRE_SLOT_PAGE_H

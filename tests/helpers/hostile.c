@@ -180,7 +180,8 @@ static void scribble_beside(uint64_t *r)
 static void write_to_down(const struct area *a)
 {
 	if (mprotect(a->at, a->size, PROT_READ | PROT_WRITE) == 0) {
-		breach("mprotect() made memory writable that only the engine may write");
+		if (!a->own)
+			breach("mprotect() made memory writable that only the engine may write");
 		memset(a->at, 0x5a, a->size);
 	}
 }

@@ -22,6 +22,7 @@ static void find_memory(void)
 		*a = (struct area){ .at = (unsigned char *)from,
 			.size = to - from,
 			.writable = rights[1] == 'w',
+			.own = rights[1] != 'w' && strstr(line, "/dev/zero"),
 			.down = strstr(line, "brood-down"),
 			.up = strstr(line, "brood-up") };
 		if (a->up && a->size >= sizeof(struct ring_up))

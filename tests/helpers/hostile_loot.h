@@ -15,6 +15,7 @@ struct area {
 	unsigned char *at;
 	size_t size;
 	bool writable, down, up;
+	bool own; /* the worker's own slot page, to read: the worker may write it anyway */
 };
 struct loot {
 	struct area areas[64];
