@@ -123,7 +123,7 @@ static struct lease *choose_by_key(const struct queue *l, const struct queue_job
 		return lease;
 	return !job->alone && !(job->limits.flags & BROOD_JOB_ONCE) && !lease->stand.stalled &&
 			lease->published - lease->collected < RING_DEPTH &&
-			lease->cost_ns <= KEYS_BEHIND_NS && now_ns() < job->given_ns + NS_PER_MS
+			lease->cost_ns <= KEYS_BEHIND_NS && now_ns() < job->given_ns + KEYS_WAIT_NS
 		? lease
 		: NULL;
 }

@@ -10,11 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KEYS_SETS 64u
-#define KEYS_WAYS 4u
+#define KEYS_SETS    64u
+#define KEYS_WAYS    4u
+#define KEYS_WAIT_NS 1000000u /* a job waits for the busy worker of its key so long at most */
 /*
- * A job waits for the busy worker of its key while the jobs there take no longer than this. It is
- * below the time after which a job is moved from behind another one (PICK_STAND_NS).
+ * On a lease only while the jobs there take no longer than this. It is below the time after which a
+ * job is moved from behind another one (PICK_STAND_NS).
  */
 #define KEYS_BEHIND_NS 300000u
 
@@ -29,6 +30,7 @@ struct keys_entry {
 /* All zero at first. The first of a set was used last. */
 struct keys {
 	struct keys_entry sets[KEYS_SETS][KEYS_WAYS];
+	uint32_t waits; /* the owner's: so many jobs, or fewer, wait for the worker of their key */
 };
 /* True: *ret is the worker that had this key last, as far as the table knows. */
 bool keys_find(const struct keys *k, uint64_t key, struct keys_worker *ret);

@@ -10,6 +10,7 @@
 #include "poisoned.h"
 #include "pool.h"
 #include "verdict.h"
+#include "waiting.h"
 
 static int send_run(struct slot *slot, struct job *job, uint64_t now)
 {
@@ -81,31 +82,64 @@ static int give(struct slot *slot, struct job *job)
 	return 1;
 }
 
+/* The worker that had the job's key last, if it lives and may have jobs. NULL: none. */
+static struct slot *last_with(const struct job *job)
+{
+	struct pool *pool = job->pool;
+	struct keys_worker last;
+	struct slot *slot;
+
+	if (!keys_find(&pool->keys, job->message.key, &last))
+		return NULL;
+	slot = &pool->slot_array[last.place];
+	/* one that is due to be replaced gets no job for its key's sake */
+	return slot->generation == last.serial && !slot->renewal.cause ? slot : NULL;
+}
+
+/* A job that was just given waits for a busy worker. One that has waited anyhow does not. */
+static bool worth_a_wait(const struct slot *slot, const struct job *job)
+{
+	return slot->link.state == SLOT_BUSY && !job->key_waited && job->attempts == 0 &&
+		job->message.attempt == 0 && now_ns() < job->message.given_ns + KEYS_WAIT_NS;
+}
+
 /*
- * The idle worker that had the job's key last, else the warmest. A worker that is due to be
- * replaced gets no job for its key's sake. NULL: the job was refused, for its key is on the poison
- * list.
+ * The idle worker that had the job's key last, else the warmest. NULL: none yet, for the job waits
+ * for that worker; or the job was refused, for its key is on the poison list.
  */
 static struct slot *with_key(struct pool *pool, struct job *job, struct slot *warmest)
 {
-	struct slot *slot = warmest;
-	struct keys_worker last;
+	struct slot *slot = last_with(job);
 
 	if (poisoned_has(job)) {
 		verdict_refuse(job, BROOD_DETAIL_POISONED);
 		return NULL;
 	}
-	if (keys_find(&pool->keys, job->message.key, &last)) {
-		struct slot *had = &pool->slot_array[last.place];
-
-		if (had->link.state == SLOT_IDLE && had->generation == last.serial &&
-			!had->renewal.cause)
-			slot = had;
+	if (slot && worth_a_wait(slot, job)) {
+		waiting_for_key(job);
+		return NULL;
 	}
+	if (!slot || slot->link.state != SLOT_IDLE)
+		slot = warmest;
 	keys_note(&pool->keys, job->message.key,
 		(struct keys_worker){
 			.place = (uint32_t)(slot - pool->slot_array), .serial = slot->generation });
 	return slot;
+}
+
+/* Jobs that wait for the worker of their key: is it free, or gone? */
+static void look_at_waits(struct pool *pool)
+{
+	pool->keys.waits = 0;
+	list_for_each_safe(link, tmp, &pool->records.paused) {
+		struct job *job = record_of(container_of(link, struct record_link, link));
+		const struct slot *slot = job->for_key ? last_with(job) : NULL;
+
+		if (job->for_key && (!slot || slot->link.state != SLOT_BUSY))
+			waiting_key_over(job);
+		else
+			pool->keys.waits += job->for_key;
+	}
 }
 
 /*
@@ -128,6 +162,8 @@ void assign_all(struct pool *pool)
 	struct record_link *l;
 	struct slot_link *idle;
 
+	if (pool->keys.waits > 0)
+		look_at_waits(pool);
 	while ((l = next_waiting(pool)) && (idle = slots_first(&pool->slots, SLOT_IDLE))) {
 		struct slot *slot = container_of(idle, struct slot, link);
 		struct job *job = record_of(l);

@@ -23,7 +23,7 @@ void record_begin(struct pool *pool, struct job *job, const struct message_job *
 	job->attempts = job->redispatched = job->faults = 0;
 	job->retries_left = m->retries;
 	job->assigned_ns = 0;
-	job->ran = job->replied = false;
+	job->ran = job->replied = job->for_key = job->key_waited = false;
 	job->slot = NULL;
 	job->refused_ns = 0;
 	list_init(&job->untold);

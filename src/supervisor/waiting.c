@@ -66,6 +66,29 @@ void waiting_enter(struct job *job)
 		enqueue(job, false);
 }
 
+void waiting_key_over(struct job *job)
+{
+	job->for_key = false;
+	enqueue(job, true);
+}
+
+static void key_time_up(struct timer *timer, uint64_t now)
+{
+	(void)now;
+	waiting_key_over(container_of(timer, struct job, queue_timer));
+}
+
+void waiting_for_key(struct job *job)
+{
+	struct pool *pool = job->pool;
+
+	records_pause(&pool->records, &job->link);
+	job->for_key = job->key_waited = true;
+	pool->keys.waits++;
+	job->queue_timer.on = key_time_up;
+	timer_set(&pool->supervisor->loop, &job->queue_timer, now_ns() + KEYS_WAIT_NS);
+}
+
 static void again(struct job *job, bool pause)
 {
 	struct pool *pool = job->pool;

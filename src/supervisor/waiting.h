@@ -5,6 +5,13 @@
 
 #include "record.h"
 
+/*
+ * A job whose turn it is waits for a busy worker, for KEYS_WAIT_NS at most. Other jobs go first
+ * meanwhile. It does so once.
+ */
+void waiting_for_key(struct job *job);
+/* It goes to the front of the queue, before its time. */
+void waiting_key_over(struct job *job);
 /* A new job enters the queue, unless there is a reason to refuse it. */
 void waiting_enter(struct job *job);
 /*

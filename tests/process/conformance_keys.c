@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 TestSuite(conformance, .timeout = 1000);
@@ -113,6 +114,60 @@ static void not_for_the_dead_one(struct site *s)
 	CHECK_EQ(run_where(s, OTHER, 6), second);
 }
 CASE(not_for_the_dead_one, SHARED_WORKERS | ALONE, .workers = 4, .lease_idle_ms = 60000)
+
+#define ENDED 20 /* the value that has the time at which the last such job ended */
+
+static long long us_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* Works for as many microseconds as its number says. */
+static int job_works(struct brood_job *job)
+{
+	struct stage *stage = said(job)->stage;
+	long long until = us_now() + said(job)->number;
+
+	while (us_now() < until)
+		;
+	atomic_store(&stage->values[ENDED], (unsigned long long)us_now());
+	return 0;
+}
+
+/*
+ * True: the worker of the key took the second job when it had ended the first, and had long enough
+ * to do for a supervisor that does not wait to have chosen another one.
+ */
+static bool waited(struct site *s)
+{
+	bool handoff = site_is(s, HANDOFF);
+	struct given *first = GIVE(s, job_works, .number = handoff ? 700 : 150, .options.key = KEY),
+		     *second = GIVE(s, job_works, .options.key = KEY);
+	long long given = us_now(), ended;
+
+	expect(first, BROOD_DONE, BROOD_DETAIL_NONE);
+	ended = (long long)atomic_load(&s->stage->values[ENDED]);
+	expect(second, BROOD_DONE, BROOD_DETAIL_NONE);
+	return first->v.pid == second->v.pid && (!handoff || ended - given > 400);
+}
+
+/*
+ * A job waits for the worker of its key while that has a short one, though others are idle. On a
+ * busy machine a short one may take long.
+ */
+static void for_one_soon_free(struct site *s)
+{
+	int times = 0;
+
+	for (int i = 0; i < 400 && times < 5; i++)
+		times += waited(s);
+	CHECK_GE(times, 5);
+}
+CASE(for_one_soon_free, WAY(HANDOFF_SUBMIT) | WAY(RING_SUBMIT) | ALONE, .workers = 4,
+	.lease_idle_ms = 60000)
 
 /* Many keys, more than the table has; and one worker alone. */
 static void any_key(struct site *s)
