@@ -65,6 +65,7 @@ static int hear_lease(struct brood *b, const struct frame *f)
 		if (!lease)
 			job_record_page_give_back(b, record->page);
 		record->pool->leases_out--;
+		inbox_room(&record->pool->line);
 		job_record_unclaim(b, f->lease_over.id);
 		if (!lease)
 			return 0;

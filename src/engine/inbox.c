@@ -27,6 +27,28 @@ void inbox_add_lease(struct lease_news *news)
 	inbox_add(news->to, &news->link, &news->to->leases);
 }
 
+void inbox_room(struct line *line)
+{
+	struct line_place *place = list_empty(&line->list) ? NULL : line_room(line, now_ns());
+	struct inbox *inbox;
+
+	if (!place)
+		return;
+	inbox = container_of(place, struct inbox, place);
+	inbox->may_ask = true;
+	atomic_store_explicit(&inbox->full, true, memory_order_release);
+	inbox_poke(inbox);
+}
+
+void inbox_leave_line(struct inbox *inbox, struct line *line, bool asked)
+{
+	bool told = line_leave(&inbox->place);
+
+	inbox->may_ask = false;
+	if (told && !asked)
+		inbox_room(line);
+}
+
 void inbox_log_free(struct list *waits)
 {
 	list_for_each_safe(link, tmp, waits) {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inbox.h - notes for a queue: a lease was granted, a lease has ended, a handed-off job has its
- * verdict or has said something. A queue and each of its leases have a part here, so that the files
- * which read the channel need not know what a queue is.
+ * inbox.h - notes for a queue: a lease was granted, a lease has ended, a lease may be asked for, a
+ * handed-off job has its verdict or has said something. A queue and each of its leases have a part
+ * here, so that the files which read the channel need not know what a queue is.
  */
 #ifndef BROOD_ENGINE_INBOX_H
 #define BROOD_ENGINE_INBOX_H
 
-#include "../base/base.h"
+#include "../pool/line.h"
 #include "../wire/message.h"
 #include <stdatomic.h>
 
@@ -18,10 +18,12 @@ struct inbox {
 	/* guarded by: nothing, it is atomic */
 	_Atomic bool full;
 	/* guarded by: brood.lock */
-	struct list leases;  /* leases of which the supervisor said something */
-	struct list handles; /* handles of handed-off submits */
-	struct list log;     /* in brood.log_waits while the queue does not watch the log */
-	bool log_free;       /* the log callback is through: the queue watches the log again */
+	struct list leases;      /* leases of which the supervisor said something */
+	struct list handles;     /* handles of handed-off submits */
+	struct list log;         /* in brood.log_waits while the queue does not watch the log */
+	bool log_free;           /* the log callback is through: the queue watches the log again */
+	struct line_place place; /* in brood_pool.line while the queue waits to ask for a lease */
+	bool may_ask;            /* the queue was told that it may, and has not heard of it yet */
 };
 
 /* A lease's part. Under brood.lock, except `to`, and `over` once the queue has it. */
@@ -41,6 +43,10 @@ void inbox_poke(struct inbox *inbox);
 /* Under brood.lock: notes that something was said of the lease or handle that `link` is in. */
 void inbox_add(struct inbox *inbox, struct list *link, struct list *to);
 void inbox_add_lease(struct lease_news *news);
+/* A lease or a wish for one has ended: tells the first in this line that it may ask. */
+void inbox_room(struct line *line);
+/* The queue has made its wish, or wants no lease any more. */
+void inbox_leave_line(struct inbox *inbox, struct line *line, bool asked);
 /* The log can be read again: tells each queue in `waits`. */
 void inbox_log_free(struct list *waits);
 /* The wish for the lease never came to the supervisor. */

@@ -310,16 +310,27 @@ static void look_at_leases(struct queue *l)
 	}
 }
 
-/* pump.c stops watching the log while another thread runs the log callback. */
-static void watch_log_again(struct queue *l)
+/*
+ * pump.c stops watching the log while another thread runs the log callback. And a queue that was
+ * told that it may ask for a lease does so at once (place.c).
+ */
+static void look_at_notes(struct queue *l)
 {
 	struct brood *b = l->brood;
+	bool may_ask;
 
 	engine_lock(b);
 	if (l->inbox.log_free && !b->log_ended && !l->fds.gone && !atomic_load(&b->queues_ended))
 		queue_watch(l, b->log_fd, EPOLLIN | EPOLLEXCLUSIVE, QUEUE_EVENT_LOG);
 	l->inbox.log_free = false;
+	may_ask = l->inbox.may_ask;
+	l->inbox.may_ask = false;
 	engine_unlock(b);
+	if (may_ask) {
+		l->leases.ask_again = 0;
+		if (l->kind == QUEUE_PINNED) /* its thread asks */
+			queue_wake(l, &l->sleep.lookers);
+	}
 }
 
 void inbox_look(struct queue *l)
@@ -330,7 +341,7 @@ void inbox_look(struct queue *l)
 	atomic_store_explicit(&l->inbox.full, false, memory_order_release);
 	look_at_leases(l);
 	stream_inbox(l);
-	watch_log_again(l);
+	look_at_notes(l);
 }
 
 void inbox_look_at_others(struct queue *own)

@@ -145,6 +145,7 @@ static void give_up_lease(struct brood *b, struct record *record, enum brood_det
 	if (!lease)
 		job_record_page_give_back(b, record->page);
 	record->pool->leases_out--;
+	inbox_room(&record->pool->line);
 	job_record_free(b, record);
 	if (lease)
 		inbox_lease_refused(lease, detail);

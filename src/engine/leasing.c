@@ -144,6 +144,7 @@ void leasing_free(struct lease *lease)
 	queue_wake(l, &l->sleep.lookers);
 }
 
+/* Under brood.lock. The wishes of those who stand before the queue count as if they were made. */
 static bool asked_enough(const struct queue *l)
 {
 	const struct brood_pool *pool = l->pool;
@@ -152,7 +153,36 @@ static bool asked_enough(const struct queue *l)
 		.out = (uint32_t)atomic_load_explicit(&pool->leases_out, memory_order_relaxed),
 		.asked = l->leases.asked };
 
+	if (!list_empty(&pool->line.list))
+		room.out += line_before(
+			&pool->line, &l->inbox.place, room.workers + room.waiting, now_ns());
 	return !pick_may_ask(&room);
+}
+
+static bool asked_enough_now(const struct queue *l)
+{
+	bool enough;
+
+	engine_lock(l->brood);
+	enough = asked_enough(l);
+	engine_unlock(l->brood);
+	return enough;
+}
+
+void leasing_line_up(struct queue *l)
+{
+	engine_lock(l->brood);
+	line_join(&l->pool->line, &l->inbox.place);
+	engine_unlock(l->brood);
+	l->leases.in_line = true;
+}
+
+void leasing_leave_line(struct queue *l)
+{
+	engine_lock(l->brood);
+	inbox_leave_line(&l->inbox, &l->pool->line, false);
+	engine_unlock(l->brood);
+	l->leases.in_line = false;
 }
 
 /* -EAGAIN: as many leases are out as may be; -ENOSPC: no lease page is free. */
@@ -194,6 +224,9 @@ static int send_wish(
 	if (r < 0) {
 		job_record_unclaim(b, lease->news.id);
 		l->pool->leases_out--;
+	} else {
+		inbox_leave_line(&l->inbox, &l->pool->line, true);
+		l->leases.in_line = false;
 	}
 	return r;
 }
@@ -216,7 +249,7 @@ int leasing_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms)
 	int fds[LEASE_FDS] = { -1, -1, -1, -1, -1 }, r;
 	struct lease *lease;
 
-	if (asked_enough(l)) { /* checked before anything is made for the lease */
+	if (asked_enough_now(l)) { /* checked before anything is made for the lease */
 		l->leases.ask_again = now_ns() + QUEUE_TICK_MS * NS_PER_MS;
 		return -EAGAIN;
 	}

@@ -15,6 +15,12 @@ struct lease;
 void leasing_free(struct lease *lease);
 /* Asks for one more lease for this queue. 0 or -errno; -ENOSPC: no lease page is free. */
 int leasing_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms);
+/*
+ * The queue has work for one more lease, and as many are out as may be: it is told when it may ask.
+ * It leaves the line by asking, or when it wants no more.
+ */
+void leasing_line_up(struct queue *l);
+void leasing_leave_line(struct queue *l);
 /* Asks the supervisor to take the lease back. */
 void leasing_end(struct lease *lease);
 /* The same for all leases that were asked for and are not granted yet. */

@@ -46,8 +46,10 @@ static int ask(struct queue *l, const struct brood_lease_options *o, uint64_t un
 
 	l->pinned.over = false;
 	l->leases.refused = BROOD_DETAIL_QUEUE_TIME;
-	while ((r = place_ask(l, o->limit_ms, o->wait_ms)) == -EAGAIN && now_ns() < until)
+	while ((r = place_ask(l, o->limit_ms, o->wait_ms)) == -EAGAIN && now_ns() < until) {
+		leasing_line_up(l);
 		sleep_until(l, &l->sleep.lookers, now_ns() + QUEUE_TICK_MS * NS_PER_MS);
+	}
 	if (r == -EAGAIN)
 		return fail_with(r,
 			"brood_lease: as many jobs are out as the pool has room for (workers + "

@@ -211,8 +211,16 @@ static void ask(struct queue *l)
 			  .limit = l->leases.limit });
 
 	l->leases.ask_held = more > 0 && l->leases.ask_again && now_ns() < l->leases.ask_again;
-	for (uint32_t i = 0; i < more && !l->leases.ask_held; i++)
-		l->leases.ask_held = place_ask(l, BROOD_FOREVER, l->pool->options->queue_ms) < 0;
+	for (uint32_t i = 0; i < more && !l->leases.ask_held; i++) {
+		int r = place_ask(l, BROOD_FOREVER, l->pool->options->queue_ms);
+
+		l->leases.ask_held = r < 0;
+		/* who has a wish already is in the supervisor's queue */
+		if (r == -EAGAIN && l->leases.asked == 0)
+			leasing_line_up(l);
+	}
+	if (more == 0 && l->leases.in_line)
+		leasing_leave_line(l);
 }
 
 void place_waiting(struct queue *l)
@@ -234,6 +242,8 @@ void place_waiting(struct queue *l)
 		}
 		rank_begun(&l->waiting.ranks, background);
 	}
+	if (l->waiting.count == 0 && l->leases.in_line)
+		leasing_leave_line(l);
 	if (l->waiting.count)
 		ask(l);
 	else if (l->leases.asked && l->leases.active > 0 && l->kind == QUEUE_QUEUE)

@@ -7,6 +7,7 @@
 #define BROOD_ENGINE_POOL_STATE_H
 
 #include "../pool/budget.h"
+#include "../pool/line.h"
 #include "../pool/poison.h"
 #include "../wire/pool_setup.h"
 #include "../wire/shared.h"
@@ -44,6 +45,7 @@ struct brood_pool {
 
 	/* guarded by: brood.lock */
 	bool ready, degraded; /* what the supervisor said */
+	struct line line;     /* queues that wait until they may ask for a lease */
 	uint32_t init_version;
 	struct pool_counts counts;
 	struct poison poison;

@@ -83,7 +83,7 @@ struct queue_leases {
 	struct lease *warm;        /* that got the last job; NULL */
 	struct keys *keys;         /* which lease had a key last; NULL: no job had a key */
 	uint64_t ask_again;        /* not before: the last wish was refused */
-	bool ask_held;             /* one more is wanted then */
+	bool ask_held, in_line;    /* one more is wanted then; in pool/line.h, perhaps no longer */
 	bool wakes;                /* some lease is to_wake */
 	bool unsaid;               /* some lease has something to say again */
 	uint64_t behind_due;       /* a job behind others has waited for too long then, or later */

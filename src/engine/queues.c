@@ -168,6 +168,7 @@ int queues_new(struct brood_pool *pool, enum queue_kind kind, struct queue **ret
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		list_init(lists[i]);
 	rank_init(&l->waiting.ranks);
+	line_place_init(&l->inbox.place);
 	l->leases.limit = leases_allowed(pool, kind);
 	l->jobs.limit = kind == QUEUE_OWN || kind == QUEUE_QUEUE ? JOBS_DEFAULT : 65536;
 	r = make_memory(l);
@@ -225,6 +226,7 @@ void queues_free(struct queue *l)
 	}
 	engine_lock(b);
 	list_remove(&l->inbox.log);
+	inbox_leave_line(&l->inbox, &l->pool->line, false);
 	add_stats(&l->pool->counts, l);
 	engine_unlock(b);
 	queue_unlock(l);

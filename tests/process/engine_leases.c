@@ -5,9 +5,11 @@
  */
 #include "../helpers/case.h"
 #include "../helpers/peer_lease.h"
+#include "../../src/engine/queue.h"
 #include "hooks.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -298,3 +300,80 @@ static void flushed(void)
 	CHECK_EQ(pthread_join(holder, NULL), 0);
 }
 Test(engine_leases, a_worker_hears_of_jobs_before_a_callback) { case_run(flushed, 60000); }
+
+/* ---- more queues than there is room for wishes ---- */
+
+static struct brood_queue *queues[4];
+
+static void submit_to(struct brood_queue *to)
+{
+	struct brood_job_options o = { .size = sizeof o, .queue = to };
+	struct engine_job job = { .fn = peer_fn_a, .name = "a", .options = &o };
+
+	CHECK_EQ(engine_submit(peer.brood, &job, NULL, 0, NULL), 0);
+}
+
+/* The worker died, and its job with it. */
+static void lease_over(uint64_t id, uint64_t sequence)
+{
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_LEASE_OVER)->lease_over = (struct message_lease_over){ .id = id,
+		.how = LEASE_DIED,
+		.pid = 4711,
+		.generation = 1,
+		.status = SIGKILL,
+		.word = SLOT_PAGE_WORD(sequence, SLOT_PAGE_RUNNING) };
+	CHECK_EQ(frame_send(peer.channel, &f), 0);
+}
+
+static bool asks(struct brood_queue *of)
+{
+	CHECK_GE(engine_queue_dispatch(of), 0);
+	return peer_readable(peer.channel);
+}
+
+/* The next wish is of this queue. */
+static void hear_wish(struct brood_queue *of)
+{
+	struct frame f;
+
+	CHECK(WAIT_UNTIL(asks(of), PEER_WAIT_MS));
+	peer_hear(&peer, &f, MESSAGE_LEASE);
+	CHECK_EQ(f.lease.queue, (uint32_t)((struct queue *)of)->fds.control);
+	frame_done(&f);
+}
+
+/*
+ * One worker, and room for one wish beside it. The first queue has the worker, and a second job.
+ * The second queue has the wish. When the lease ends, the first queue hears of it first, and would
+ * have the room at once. But the third one has waited for it.
+ */
+static void in_line(void)
+{
+	struct peer_lease first;
+	uint64_t began;
+
+	start(1);
+	queues[0] = queue;
+	for (int i = 1; i < 4; i++)
+		CHECK_EQ(engine_queue_new(peer.brood, NULL, &queues[i]), 0);
+	submit_to(queues[0]);
+	peer_grant(&peer, 0, &first);
+	CHECK(WAIT_UNTIL(given(&first), PEER_WAIT_MS));
+	peer_begin(&first);
+	submit_to(queues[0]);
+	submit_to(queues[1]);
+	hear_wish(queues[1]);
+	submit_to(queues[2]);
+	submit_to(queues[3]);
+	CHECK(peer_silent(&peer));
+	lease_over(first.id, first.base + 1);
+	began = now_ns();
+	CHECK_GE(engine_queue_dispatch(queues[0]), 0);
+	if (now_ns() > began + LINE_WAIT_NS)
+		return; /* the third one counts as gone */
+	CHECK(peer_silent(&peer));
+	hear_wish(queues[2]);
+}
+Test(engine_leases, queues_ask_in_the_order_in_which_they_came) { case_run(in_line, 30000); }

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * line.h - queues that want one more lease while as many wishes wait at the supervisor as may. They
+ * stand in a line, one for each pool, and who came first is told first that there is room. Without
+ * the line a queue whose lease has just ended would be the first to ask, each time, and the others
+ * would find room by chance.
+ *
+ * A queue that was told and does not ask within LINE_WAIT_NS counts as gone: its thread may be
+ * anywhere.
+ */
+#ifndef BROOD_POOL_LINE_H
+#define BROOD_POOL_LINE_H
+
+#include "../base/base.h"
+
+#define LINE_WAIT_NS (5 * NS_PER_MS)
+
+struct line {
+	struct list list;
+};
+struct line_place {
+	struct list link;
+	uint64_t told_ns; /* 0: it was not told, or found no room */
+};
+
+void line_init(struct line *line);
+void line_place_init(struct line_place *place);
+/* How many are to ask before this one; more than `most` need not be counted. */
+uint32_t line_before(
+	const struct line *line, const struct line_place *place, uint32_t most, uint64_t now);
+/* There was no room: joins the line, or keeps the place there, to be told again. */
+void line_join(struct line *line, struct line_place *place);
+/* There is room for one. Returns who is to be told; NULL: nobody waits for it. */
+struct line_place *line_room(struct line *line, uint64_t now);
+/* True: who leaves was told, so the room is for the next one, if it has not asked. */
+bool line_leave(struct line_place *place);
+
+#endif
