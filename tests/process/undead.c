@@ -265,6 +265,29 @@ static void too_many(void)
 }
 Test(undead, more_than_spare_places) { case_run(too_many, 60000); }
 
+/* Undead places hold up no reload: of two places one is left, and its worker is replaced there. */
+static void reloaded(void)
+{
+	uint64_t id;
+
+	begin(2);
+	for (int i = 0; i < 3; i++)
+		run_held(BROOD_PATH_HANDOFF, BROOD_CANCELLED);
+	CHECK(WAIT_UNTIL(pool_stats(brood).ready == 1 && pool_stats(brood).starting == 0, 10000));
+	CHECK_EQ(pool_stats(brood).undead, 3);
+	CHECK_EQ(brood_reload(brood, NULL, &id), 0);
+	CHECK_EQ(brood_reload_wait(brood, id, (uint32_t)test_scaled(10000)), 0);
+	CHECK_EQ(pool_stats(brood).retired, 1);
+	CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
+	let_go();
+	CHECK(WAIT_UNTIL(all_is_well(), 10000));
+	CHECK_EQ(brood_reload(brood, NULL, &id), 0);
+	CHECK_EQ(brood_reload_wait(brood, id, (uint32_t)test_scaled(10000)), 0);
+	CHECK_EQ(pool_stats(brood).retired, 3);
+	pool_stop(brood);
+}
+Test(undead, a_reload_goes_on_beside_them) { case_run(reloaded, 60000); }
+
 /* ---- a tracer that is the job's own ---- */
 
 /*
