@@ -60,7 +60,10 @@ struct record_link *records_next(struct records *r);
 void records_park(struct records *r, struct record_link *l);
 /* The first record that is parked; NULL: none. */
 struct record_link *records_parked(struct records *r);
-/* PAUSED: a retry that waits for its time; nothing counts it. From any state as records_queue() */
+/*
+ * PAUSED: a retry that waits for its time, or a job that waits for the worker of its key; nothing
+ * counts it. From any state as records_queue().
+ */
 void records_pause(struct records *r, struct record_link *l);
 /* The first record that pauses; NULL: none. */
 struct record_link *records_paused(struct records *r);
