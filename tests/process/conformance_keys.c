@@ -178,3 +178,15 @@ static void any_key(struct site *s)
 	site_well(s);
 }
 CASE(any_key, EVERYWHERE | ALONE, .workers = 1)
+
+/* Threads with the same keys, and more jobs than workers. */
+static void keys_in_a_crowd(struct site *s)
+{
+	struct given *g[40];
+
+	for (unsigned i = 0; i < 40; i++)
+		g[i] = GIVE(s, job_code, .options.key = 1 + i % 7);
+	for (unsigned i = 0; i < 40; i++)
+		expect(g[i], BROOD_DONE, BROOD_DETAIL_NONE);
+}
+CASE(keys_in_a_crowd, EVERYWHERE, .workers = 3)

@@ -20,10 +20,12 @@ static const struct brood_pool_options *const list[] = { &listing },
 #define WITH_LIST  .pools = list, .pools_count = 1
 #define SHORT_LIST .pools = short_list, .pools_count = 1
 
-/* All ways of a case may have one pool. */
-static uint64_t key_of(const struct site *s, unsigned number)
+/* All ways and threads of a case may have one pool. */
+static uint64_t new_key(void)
 {
-	return 1000u * (number + 1) + 10u * s->number + s->way;
+	static _Atomic uint64_t last = 1000;
+
+	return atomic_fetch_add(&last, 1);
 }
 
 static void crash(struct site *s, uint64_t key)
@@ -55,7 +57,7 @@ static bool turned_away(struct site *s, uint64_t key)
 
 static void refused_after_two(struct site *s)
 {
-	uint64_t key = key_of(s, 0);
+	uint64_t key = new_key();
 
 	for (int i = 0; i < AFTER; i++) {
 		CHECK(!turned_away(s, key));
@@ -63,11 +65,11 @@ static void refused_after_two(struct site *s)
 	}
 	for (int i = 0; i < 3; i++)
 		CHECK(turned_away(s, key));
-	CHECK(!turned_away(s, key_of(s, 1)));
+	CHECK(!turned_away(s, new_key()));
 	CHECK(!turned_away(s, 0));
 	site_well(s);
 }
-CASE(refused_after_two, EVERYWHERE | ALONE, WITH_LIST)
+CASE(refused_after_two, EVERYWHERE, WITH_LIST)
 
 static void without_a_key(struct site *s)
 {
@@ -88,7 +90,7 @@ CASE(without_a_list, EVERYWHERE | ALONE)
 /* Kills from outside, and failures, are no fault of the job's. */
 static void other_ends(struct site *s)
 {
-	uint64_t key = key_of(s, 2);
+	uint64_t key = new_key();
 
 	for (int i = 0; i < 2 * AFTER; i++) {
 		expect(RUN(s, job_raises, .number = SIGKILL, .options.key = key), BROOD_CRASHED,
@@ -102,7 +104,7 @@ CASE(other_ends, EVERYWHERE | ALONE, WITH_LIST)
 
 static void hung(struct site *s)
 {
-	uint64_t key = key_of(s, 3);
+	uint64_t key = new_key();
 
 	for (int i = 0; i < AFTER; i++)
 		expect(RUN(s, job_sleep_forever,
@@ -115,7 +117,7 @@ CASE(hung, EVERYWHERE | ALONE, WITH_LIST)
 /* Each attempt counts, and none follows the one that puts the key on the list. */
 static void retries_end(struct site *s)
 {
-	uint64_t key = key_of(s, 4);
+	uint64_t key = new_key();
 	struct given *g = RUN(s, job_raises, .number = SIGSEGV,
 		.options = { .key = key, .retries = 20, .retry_on = BROOD_RETRY_CRASH });
 
@@ -128,7 +130,7 @@ CASE(retries_end, ANY_WORKER | ALONE, WITH_LIST)
 /* Accepted before the key was on the list: they have their verdicts, and end no worker. */
 static void those_that_wait(struct site *s)
 {
-	uint64_t key = key_of(s, 5), died = pool_stats(s->brood).died;
+	uint64_t key = new_key(), died = pool_stats(s->brood).died;
 	struct given *first = GIVE(s, job_gated), *g[6], *other;
 	int crashed = 0;
 
@@ -138,7 +140,7 @@ static void those_that_wait(struct site *s)
 		if (!site_is(s, CALLS))
 			given_id(g[i]);
 	}
-	other = GIVE(s, job_code, .options.key = key_of(s, 6));
+	other = GIVE(s, job_code, .options.key = new_key());
 	stage_open(s);
 	expect(first, BROOD_DONE, BROOD_DETAIL_NONE);
 	for (int i = 0; i < 6; i++) {
@@ -159,7 +161,7 @@ static bool forgotten(struct site *s, uint64_t key) { return !turned_away(s, key
 
 static void forgets(struct site *s)
 {
-	uint64_t key = key_of(s, 7);
+	uint64_t key = new_key();
 
 	for (int i = 0; i < AFTER; i++)
 		crash(s, key);
