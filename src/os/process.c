@@ -35,7 +35,7 @@
 #define CLONE_PIDFD 0x1000
 #endif
 
-#define RAW_FLAGS (CLONE_PIDFD | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
+#define RAW_FLAGS (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
 
 /*
  * The first version of the kernel's struct, because headers may be older or newer than the kernel.
@@ -79,44 +79,47 @@ static void mend_robust_list(const struct thread_memory *m)
 	syscall(SYS_set_robust_list, m->robust, m->robust_size);
 }
 
-static long clone3_raw(int *pidfd, void *tid)
-{
-	struct clone3_args args = {
-		.flags = RAW_FLAGS, .pidfd = (uintptr_t)pidfd, .child_tid = (uintptr_t)tid
-	};
+/* What the kernel writes to `number`: CLONE_PIDFD: the pidfd; CLONE_PARENT_SETTID: the pid. */
+struct raw {
+	unsigned long flags;
+	void *number;
+};
 
+static long clone3_raw(const struct raw *raw, void *tid)
+{
+	struct clone3_args args = { .flags = RAW_FLAGS | raw->flags, .child_tid = (uintptr_t)tid };
+
+	*(raw->flags & CLONE_PIDFD ? &args.pidfd : &args.parent_tid) = (uintptr_t)raw->number;
 	return syscall(SYS_clone3, &args, sizeof args);
 }
 
-static long clone_raw(int *pidfd, void *tid)
+static long clone_raw(const struct raw *raw, void *tid)
 {
-	unsigned long flags = RAW_FLAGS; /* the low byte is the exit signal: 0, for none */
+	/* the low byte is the exit signal: 0, for none */
+	unsigned long flags = RAW_FLAGS | raw->flags;
 
 #if defined(__s390__) || defined(__CRIS__)
-	return syscall(SYS_clone, NULL, flags, pidfd, tid, 0);
+	return syscall(SYS_clone, NULL, flags, raw->number, tid, 0);
 #elif defined(__x86_64__) || defined(__m68k__) || defined(__alpha__)
-	return syscall(SYS_clone, flags, NULL, pidfd, tid, 0);
+	return syscall(SYS_clone, flags, NULL, raw->number, tid, 0);
 #else
-	return syscall(SYS_clone, flags, NULL, pidfd, 0, tid);
+	return syscall(SYS_clone, flags, NULL, raw->number, 0, tid);
 #endif
 }
 
-static pid_t spawn_raw(long (*clone_way)(int *pidfd, void *tid), int *ret_pidfd)
+static pid_t spawn_raw(long (*clone_way)(const struct raw *raw, void *tid), const struct raw *raw)
 {
 	struct thread_memory m;
-	int pidfd = -1, r = thread_memory(&m);
+	int r = thread_memory(&m);
 	long pid;
 
 	if (r < 0)
 		return r;
-	pid = clone_way(&pidfd, m.tid);
+	pid = clone_way(raw, m.tid);
 	if (pid < 0)
 		return -errno;
-	if (pid == 0) {
+	if (pid == 0)
 		mend_robust_list(&m);
-		return 0;
-	}
-	*ret_pidfd = pidfd;
 	return (pid_t)pid;
 }
 
@@ -169,20 +172,45 @@ static pid_t spawn_fork(int *ret_pidfd)
 pid_t process_spawn(enum process_spawn *inout_way, int *ret_pidfd)
 {
 	enum process_spawn way = *inout_way == PROCESS_AUTO ? PROCESS_CLONE3 : *inout_way;
+	int pidfd = -1;
+	const struct raw raw = { CLONE_PIDFD, &pidfd };
 	pid_t pid = -ENOSYS;
 
 	if (way == PROCESS_CLONE3) {
-		pid = spawn_raw(clone3_raw, ret_pidfd);
+		pid = spawn_raw(clone3_raw, &raw);
 		if (missing(pid))
 			way = PROCESS_CLONE;
 	}
 	if (way == PROCESS_CLONE) {
-		pid = spawn_raw(clone_raw, ret_pidfd);
+		pid = spawn_raw(clone_raw, &raw);
 		if (missing(pid))
 			way = PROCESS_FORK;
 	}
 	if (way == PROCESS_FORK)
-		pid = spawn_fork(ret_pidfd);
+		pid = spawn_fork(&pidfd);
+	if (pid >= 0)
+		*inout_way = way;
+	if (pid > 0)
+		*ret_pidfd = pidfd;
+	return pid;
+}
+
+/* Without CLONE_PIDFD: the old clone() has one parameter for the pidfd and for the pid. */
+pid_t process_spawn_sibling(enum process_spawn *inout_way, _Atomic int32_t *ret_pid)
+{
+	enum process_spawn way = *inout_way == PROCESS_AUTO ? PROCESS_CLONE3 : *inout_way;
+	const struct raw raw = { CLONE_PARENT | CLONE_PARENT_SETTID, ret_pid };
+	pid_t pid = -ENOSYS;
+
+	if (way == PROCESS_CLONE3) {
+		pid = spawn_raw(clone3_raw, &raw);
+		if (missing(pid))
+			way = PROCESS_CLONE;
+	}
+	if (way == PROCESS_CLONE)
+		pid = spawn_raw(clone_raw, &raw);
+	if (missing(pid))
+		return -ENOSYS;
 	if (pid >= 0)
 		*inout_way = way;
 	return pid;

@@ -12,6 +12,7 @@
 
 #include <signal.h>
 #include "../base/base.h"
+#include <stdatomic.h>
 #include <sys/resource.h>
 
 /* The values are those of enum brood_spawn. */
@@ -27,6 +28,14 @@ enum process_spawn { PROCESS_AUTO, PROCESS_CLONE3, PROCESS_CLONE, PROCESS_FORK }
  * *ret_pidfd is -1, the way is FORK, and SIGCHLD tells of deaths.
  */
 pid_t process_spawn(enum process_spawn *inout_way, int *ret_pidfd);
+
+/*
+ * The same for a child of this process's parent: only the parent can wait for it, and its exit
+ * signal is this process's own. Before the child begins, the kernel has written its pid to
+ * *ret_pid. Returns 0 in the child, the pid, or -errno; -ENOSYS: neither clone3 nor clone can do
+ * this here.
+ */
+pid_t process_spawn_sibling(enum process_spawn *inout_way, _Atomic int32_t *ret_pid);
 
 int process_pidfd_open(pid_t pid); /* returns the fd, or -errno */
 /*
