@@ -7,6 +7,7 @@
  *   engine      the child in which brood_start() returns: the program goes on there
  *   workers     children that run jobs, one at a time each; they are started ahead
  *   guard       a process that kills what is left when the supervisor is killed
+ *   spawner     a process that makes the workers for the supervisor
  *
  * A job is a function that runs in a worker. A crash, a hang or a leak costs one job at most. The
  * engine gets exactly one verdict for each job that was accepted.
@@ -300,6 +301,7 @@ enum brood_event {
 	BROOD_EVENT_RELOAD_FAILED, /* new workers do not get ready; the former ones go on */
 	BROOD_EVENT_RELOAD_HELD,   /* a worker with a long job or a pinned lease holds one up */
 	BROOD_EVENT_KEY_POISONED,  /* a key is on the poison list (poison_after) */
+	BROOD_EVENT_SPAWNER_DIED,  /* no job and no worker is lost: a new spawner takes over */
 };
 
 /* One log line, for the log callback. Since: 0.1.0. */
@@ -336,7 +338,10 @@ enum brood_flags {
 	BROOD_OLD_FIRST = 1 << 6,
 };
 
-/* How the supervisor makes workers. Since: 0.1.0. */
+/*
+ * How workers are made. The spawner makes them, a small process; with FORK, and where the kernel
+ * allows neither of the other two, the supervisor makes them itself. Since: 0.1.0.
+ */
 enum brood_spawn {
 	BROOD_SPAWN_AUTO,   /* the first of these that the kernel allows */
 	BROOD_SPAWN_CLONE3, /* without pthread_atfork() handlers: use worker_init */
@@ -559,9 +564,10 @@ struct brood_options {
 };
 
 /*
- * Starts the supervisor, the engine, the guard and the workers. The calling process becomes the
- * supervisor; there the call never returns. When the engine ends, the supervisor stops the pool and
- * ends with the engine's exit code or signal. The call does not wait for workers: early jobs queue.
+ * Starts the supervisor, the engine, the guard, the spawner and the workers. The calling process
+ * becomes the supervisor; there the call never returns. When the engine ends, the supervisor stops
+ * the pool and ends with the engine's exit code or signal. The call does not wait for workers:
+ * early jobs queue.
  * With BROOD_INLINE the call makes no process and returns in the caller.
  * Parameters: options: the caller's; NULL: all defaults. ret_brood: the library's; nobody frees it.
  * Returns: 0 in the engine.
@@ -1276,14 +1282,15 @@ struct brood_stats {
 	uint64_t undead;         /* slots, now, whose worker was killed and does not end. 0.3.0 */
 	uint64_t undead_ever;    /* workers that lived a second after SIGKILL. Since 0.3.0 */
 	uint64_t stop_dropped;   /* jobs that brood_stop() refused or lost. Since 0.3.0 */
-	uint64_t reserved[3];
+	uint64_t spawner_deaths; /* Since 0.3.0 */
+	uint64_t reserved[2];
 };
 
 /*
  * Reads the counters from memory that the supervisor writes. Each figure is right; two figures may
  * be a moment apart. brood_stats() adds up all pools (degraded: any is; next_spawn_ms: the first
- * of all). brood_pool_stats() has those of one pool; strays_killed, guard_deaths, logs_dropped and
- * stop_dropped, which are about no pool, are 0 there.
+ * of all). brood_pool_stats() has those of one pool; strays_killed, guard_deaths,
+ * spawner_deaths, logs_dropped and stop_dropped, which are about no pool, are 0 there.
  * Returns: 0.
  * Errors: -EINVAL. Since: 0.1.0; brood_pool_stats(): 0.3.0.
  */

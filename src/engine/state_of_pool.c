@@ -239,6 +239,7 @@ int engine_stats(struct brood *b, struct brood_stats *ret)
 	/* the counters that belong to no pool */
 	s.strays_killed = load64(&first->strays_killed);
 	s.guard_deaths = load64(&first->guard_deaths);
+	s.spawner_deaths = load64(&first->spawner_deaths);
 	s.logs_dropped = load64(&first->logs_dropped);
 	s.stop_dropped = atomic_load(&b->drops.count);
 	*ret = s;

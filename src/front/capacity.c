@@ -17,8 +17,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#define OTHERS 3u /* supervisor, engine and guard */
-
 /* ---- the limits ---- */
 
 /* The kernel does not ask root and such a process for RLIMIT_NPROC. */
@@ -50,6 +48,12 @@ void capacity_look(const char *root, struct capacity *ret)
 }
 
 /* ---- what the pools need ---- */
+
+/* The processes beside the workers: by fork() the supervisor makes them itself. */
+static uint64_t others(const struct pool_setups *pools)
+{
+	return pools->list[0].options.spawn == BROOD_SPAWN_FORK ? 3 : 4;
+}
 
 static uint64_t all_workers(const struct pool_setups *pools)
 {
@@ -107,25 +111,26 @@ static struct tasks tasks_of(const struct capacity *c)
 static int judge_tasks(const struct capacity *c, const struct pool_setups *pools, char *line)
 {
 	struct tasks t = tasks_of(c);
-	uint64_t workers = all_workers(pools), most = OTHERS + workers;
-	uint64_t least = OTHERS + pools->count;
+	uint64_t workers = all_workers(pools), most = others(pools) + workers;
+	uint64_t least = others(pools) + pools->count;
+	const char *spawner = others(pools) == 4 ? ", spawner" : "";
 
 	line[0] = '\0';
 	if (t.limit < least) {
-		engine_error("brood_start: supervisor, engine, guard and one worker for each pool "
-			     "are %llu processes, but %s is %llu: raise it (%s=%llu in a systemd "
-			     "unit%s; jobs that fork need more)",
-			(unsigned long long)least, t.name, (unsigned long long)t.limit, t.unit,
-			(unsigned long long)most, t.shell);
+		engine_error("brood_start: supervisor, engine, guard%s and one worker for each "
+			     "pool are %llu processes, but %s is %llu: raise it (%s=%llu in a "
+			     "systemd unit%s; jobs that fork need more)",
+			spawner, (unsigned long long)least, t.name, (unsigned long long)t.limit,
+			t.unit, (unsigned long long)most, t.shell);
 		return -EAGAIN;
 	}
 	if (t.limit < most)
 		snprintf(line, CAPACITY_LINE,
-			"%llu workers, supervisor, engine and guard are %llu processes, but %s is "
+			"%llu workers, supervisor, engine, guard%s are %llu processes, but %s is "
 			"%llu: some workers cannot be born, and brood_wait_ready() may wait for "
 			"them for ever: raise it (%s=%llu in a systemd unit%s), or ask for fewer "
 			"workers",
-			(unsigned long long)workers, (unsigned long long)most, t.name,
+			(unsigned long long)workers, spawner, (unsigned long long)most, t.name,
 			(unsigned long long)t.limit, t.unit, (unsigned long long)most, t.shell);
 	return 0;
 }

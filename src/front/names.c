@@ -67,6 +67,7 @@ static const char *const event_names[] = {
 	[BROOD_EVENT_RELOAD_FAILED] = "reload-failed",
 	[BROOD_EVENT_RELOAD_HELD] = "reload-held",
 	[BROOD_EVENT_KEY_POISONED] = "key-poisoned",
+	[BROOD_EVENT_SPAWNER_DIED] = "spawner-died",
 };
 
 static const char *const left_names[] = { "threads", "fds", "children", "memory", "mask", "timers",

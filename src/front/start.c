@@ -12,8 +12,9 @@
  *     the child:           engine. Takes its own ends, drops the supervisor's, gets its signals
  *                          back, and returns from brood_start()
  *     the parent:          supervisor. Drops all that is not its own (supervisor_run) and never
- *                          returns. Workers and guard are made by it, through the functions that
- *                          are handed over here, because the roles do not know each other
+ *                          returns. Guard and spawner are made by it, and workers by the
+ *                          spawner, through the functions that are handed over here, because the
+ *                          roles do not know each other
  *
  * Who writes a job's verdict: by handoff the supervisor, on a lease the engine's library
  * (wire/message.h). Who owns a handed-off job's fd: the supervisor until the verdict. Who kills:
@@ -38,6 +39,7 @@
 #include "resolve.h"
 #include "rights_trial.h"
 #include "role.h"
+#include "../spawner/spawner.h"
 #include "../supervisor/supervisor.h"
 #include "surroundings.h"
 #include "../worker/main.h"
@@ -244,6 +246,7 @@ static int prepare_roles(struct start *s)
 		.signals = s->signals,
 		.worker_main = worker_main,
 		.guard_main = guard_main,
+		.spawner_main = spawner_main,
 	};
 	int r = engine_prepare(&engine, &s->brood);
 

@@ -11,6 +11,8 @@
 /* BUSY: the worker has a job that was handed off. */
 enum slot_state {
 	SLOT_EMPTY,
+	/* The spawner was asked for a worker, and has not answered. */
+	SLOT_ORDERED,
 	SLOT_STARTING,
 	SLOT_IDLE,
 	SLOT_BUSY,

@@ -59,16 +59,16 @@ static uint32_t soon_back(struct pool *pool, uint64_t now)
 }
 
 /*
- * How many workers are about to be ready, the last born first. Of a large wave of births only some
- * are looked at; the rest is taken for the same.
+ * How many workers of a state (ORDERED, STARTING) are about to be ready, the last born first. Of a
+ * large wave of births only some are looked at; the rest is taken for the same.
  */
-static uint32_t soon_ready(struct pool *pool, uint64_t now)
+static uint32_t soon_ready(struct pool *pool, enum slot_state state, uint64_t now)
 {
-	struct list *starting = &pool->slots.lists[SLOT_STARTING];
+	struct list *wave = &pool->slots.lists[state];
 	uint64_t until = now;
 	uint32_t count = 0;
 
-	for (struct list *l = starting->prev; l != starting && count < LOOKED_AT_MAX;
+	for (struct list *l = wave->prev; l != wave && count < LOOKED_AT_MAX;
 		l = l->prev, count++) {
 		uint64_t soon = time_after_ms(
 			container_of(l, struct slot, link.link)->born_ns, BIRTH_SOON_MS);
@@ -79,7 +79,7 @@ static uint32_t soon_ready(struct pool *pool, uint64_t now)
 	}
 	if (count > 0)
 		ask_again_at(pool, until);
-	return count < LOOKED_AT_MAX ? count : pool->slots.counts[SLOT_STARTING];
+	return count < LOOKED_AT_MAX ? count : pool->slots.counts[state];
 }
 
 /*
@@ -181,7 +181,7 @@ void lease_share_recall(struct pool *pool)
 		room -= recall(pool, &pool->records.parked, MIN(parked - leaving, room), now);
 	leaving -= MIN(leaving, parked);
 	if (queued > ready + leaving)
-		ready += soon_ready(pool, now);
+		ready += soon_ready(pool, SLOT_ORDERED, now) + soon_ready(pool, SLOT_STARTING, now);
 	if (queued > ready + leaving)
 		recall_for_queue(pool, MIN(queued - ready - leaving, room), now);
 }

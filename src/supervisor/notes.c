@@ -16,6 +16,7 @@
 #include "size.h"
 #include "lease_watch.h"
 #include "spawn.h"
+#include "spawner_peer.h"
 #include "stop.h"
 #include "undead.h"
 #include "worker_peer.h"
@@ -32,6 +33,7 @@ void notes_retry_fired(struct timer *timer, uint64_t now)
 	}
 	engine_peer_resume(s);
 	guard_peer_replace_if_ended(s);
+	spawner_peer_replace_if_ended(s);
 	note(s, NOTE_TELL | NOTE_QUEUE | NOTE_RENEW | NOTE_BIRTH | NOTE_POOL | NOTE_STOP);
 }
 

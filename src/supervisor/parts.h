@@ -71,6 +71,19 @@ struct guard_process {
 	uint64_t born_ns;
 };
 
+struct spawner_process {
+	pid_t pid; /* 0: there is none */
+	int pidfd;
+	int fd;                       /* the supervisor's end of its channel; -1: none */
+	struct source death, channel; /* channel.fd -1: the loop does not watch `fd` */
+	struct timer respawn;
+	struct timer answer; /* while orders are out: the spawner has not answered for too long */
+	uint64_t born_ns;
+	uint32_t orders; /* slots in ORDERED */
+	bool impossible; /* the supervisor makes the workers itself */
+	bool kill_sent;
+};
+
 /* status: the engine's own words. still_said: that the engine is stopped */
 struct manager {
 	bool engine_ready, ready_said, ready_pending, stopping_said, stopping_pending,

@@ -5,6 +5,18 @@
  */
 #include "pool.h"
 
+struct slot *pool_slot(struct supervisor *s, uint32_t number)
+{
+	for_each_pool(pool, s)
+	{
+		uint32_t place = number - pool->setup->first_slot;
+
+		if (place < pool->places)
+			return &pool->slot_array[place];
+	}
+	return NULL;
+}
+
 uint32_t pool_ready(const struct pool *pool)
 {
 	return pool->slots.counts[SLOT_IDLE] + pool->slots.counts[SLOT_BUSY] +
@@ -40,7 +52,8 @@ void pool_count(struct pool *pool)
 	atomic_store_explicit(&b->leased, n[SLOT_LEASED], memory_order_relaxed);
 	atomic_store_explicit(&b->library, pool->leases.library, memory_order_relaxed);
 	atomic_store_explicit(&b->ready, pool_ready(pool), memory_order_relaxed);
-	atomic_store_explicit(&b->starting, n[SLOT_STARTING], memory_order_relaxed);
+	atomic_store_explicit(
+		&b->starting, n[SLOT_ORDERED] + n[SLOT_STARTING], memory_order_relaxed);
 	atomic_store_explicit(&b->queued, pool->records.queued, memory_order_relaxed);
 	atomic_store_explicit(&b->queued_peak, pool->records.queued_peak, memory_order_relaxed);
 	atomic_store_explicit(&b->undead, n[SLOT_UNDEAD], memory_order_relaxed);

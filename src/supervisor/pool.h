@@ -8,6 +8,7 @@
 
 #include "slot.h"
 
+struct slot *pool_slot(struct supervisor *s, uint32_t number); /* NULL: there is none */
 /* workers that are there, idle or not */
 uint32_t pool_ready(const struct pool *pool);
 /* how many workers it can have: less than its size while too many places are undead */

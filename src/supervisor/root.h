@@ -47,7 +47,8 @@ struct supervisor {
 	struct stats_page *stats_page;
 	struct loop loop;
 	pid_t pid;
-	struct rlimit nofile, core; /* the limits at the start, which workers get */
+	struct birth birth; /* what all births have in common */
+	struct rlimit core; /* the limit at the start, which workers get */
 	int oom_mark; /* the workers' oom_score_adj; -1: not set: the start's was 1000 or unknown */
 	enum process_spawn way;
 
@@ -59,6 +60,7 @@ struct supervisor {
 
 	struct engine_process engine;
 	struct guard_process guard;
+	struct spawner_process spawner;
 	struct manager manager;
 
 	struct halt halt;

@@ -2,7 +2,8 @@
 /*
  * slot.c - the only file that changes a slot's state, its timer and its job.
  *
- *   EMPTY     no process. Born: STARTING
+ *   EMPTY     no process. The spawner is asked for a worker: ORDERED. Born: STARTING
+ *   ORDERED   no process that the supervisor knows. Born: STARTING. Not born: EMPTY
  *   STARTING  worker_init runs. Ready: IDLE
  *   IDLE      waits for a job or a lease: BUSY, LEASED
  *   BUSY      has a job; over: IDLE
@@ -14,7 +15,8 @@
  *   SPARE     out of use: the pool needs no more workers. It grows, or another place is undead:
  *             EMPTY
  *
- * Any state may become ENDING. Whoever moves a slot need not think of what follows: notes tell.
+ * Any state with a process may become ENDING. Whoever moves a slot need not think of what follows:
+ * notes tell.
  */
 #include "slot.h"
 
@@ -55,7 +57,9 @@ void slot_recount(struct slot *slot)
 	count_if(&own->due,
 		ready && own->cause && !(leased && slot->job && record_is_pinned(slot->job)),
 		&all->due);
-	count_if(&own->old, (ready || state == SLOT_STARTING) && own->epoch != all->epoch,
+	count_if(&own->old,
+		(ready || state == SLOT_STARTING || state == SLOT_ORDERED) &&
+			own->epoch != all->epoch,
 		&all->old);
 	own->recalled = own->recalled && leased;
 	if (!own->due || !leased)
@@ -113,7 +117,7 @@ static void move(struct slot *slot, enum slot_state to)
 	enum slot_state from = slot->link.state;
 	uint32_t notes = NOTE_GAUGES | NOTE_SIZE | NOTE_STOP;
 
-	if (from == SLOT_STARTING || to == SLOT_UNDEAD)
+	if (from == SLOT_STARTING || from == SLOT_ORDERED || to == SLOT_UNDEAD)
 		notes |= NOTE_POOL | NOTE_RENEW;
 	if (to == SLOT_EMPTY || to == SLOT_UNDEAD)
 		notes |= NOTE_BIRTH | NOTE_RENEW;
@@ -132,6 +136,8 @@ static void move(struct slot *slot, enum slot_state to)
 		slots_cool(&pool->slots, &slot->link);
 	note_pool(pool, notes);
 }
+
+void slot_make_ordered(struct slot *slot) { move(slot, SLOT_ORDERED); }
 
 void slot_make_starting(struct slot *slot) { move(slot, SLOT_STARTING); }
 

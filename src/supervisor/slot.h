@@ -55,11 +55,10 @@ struct slot {
 	bool channel_ended, paused;
 	/* STARTING: init limit; BUSY: the ladder; LEASED: the next look */
 	struct timer timer;
-	struct timer
-		healthy_timer;     /* ready after young deaths: it will have lived for healthy_ms */
-	struct timer end_timer;    /* ENDING: the kill; then, as in UNDEAD, looks for the end */
-	struct timer eof_timer;    /* its channel has ended, and it has not */
-	struct timer undead_timer; /* since SIGKILL was sent to it, at killed_ns */
+	struct timer healthy_timer; /* ready after young deaths: will have lived for healthy_ms */
+	struct timer end_timer;     /* ENDING: the kill; then, as in UNDEAD, looks for the end */
+	struct timer eof_timer;     /* its channel has ended, and it has not */
+	struct timer undead_timer;  /* since SIGKILL was sent to it, at killed_ns */
 	uint64_t killed_ns;
 	uint64_t sequence; /* of the last job */
 	struct job *job;   /* that its worker runs, or the lease it is on; NULL */
@@ -98,6 +97,7 @@ uint32_t slot_mark(const struct slot *slot);
 bool slot_noticed(const struct slot *slot, uint64_t sequence);
 
 /* ---- its state ---- */
+void slot_make_ordered(struct slot *slot);
 void slot_make_starting(struct slot *slot);
 void slot_make_ready(struct slot *slot);
 /* Its job is over: IDLE; or ENDING, where it cannot have another one. */

@@ -7,65 +7,33 @@
  *   1. a pair of sockets: one end is the slot's channel until the death (death.c closes it), the
  *      other end is the worker's alone;
  *   2. a clean slot page and the next generation: the child finds both there;
- *   3. the process, with its pidfd in the same step. It is the supervisor's own child, and only
- *      death.c reaps it: until then nobody else gets its pid, or the number of its group. pid and
- *      pidfd are the slot's;
- *   4. the roster entry: the worker signs it before any code of the program runs, and cannot write
- *      it later. death.c clears it after the reap;
+ *   3. the process. It is the supervisor's own child, and only death.c reaps it: until then nobody
+ *      else gets its pid, or the number of its group. pid and pidfd are the slot's;
+ *   4. the roster entry: the kernel or the worker signs it before any code of the program runs, and
+ *      the worker cannot write it later. death.c clears it after the reap;
  *   5. the watch: the loop looks at pidfd and channel, and the slot is STARTING.
  * What can fail, fails before the process exists, but for the watch: then the child is killed, and
  * looked for by timer until it is gone (death.c).
  *
- * spawn_one() and child() are the boundary to a process that makes births for the supervisor. Such
- * a spawner would do step 3, with CLONE_PARENT, so that the worker is still the supervisor's child;
- * it would get slot, generation and the worker's end of the channel, and send back pid and pidfd.
- * All other steps, and all that is owned, stay where they are.
+ * Step 3 is the spawner's (spawner/spawner.c): a clone costs as much as its maker has open, and the
+ * supervisor has two files a worker. The spawner is asked (SPAWN), the slot is ORDERED, and the
+ * answer (BORN) goes on with step 5. When the spawner dies, the roster says for each ordered slot
+ * whether there is a worker (spawner_peer.c). The supervisor makes a worker itself, in one step
+ * with its pidfd, where there is no spawner, for now or for good, and where the request cannot be
+ * sent (too many files in flight, say).
  */
 #include "spawn.h"
 #include "logging.h"
 #include "pool.h"
 #include "../os/proc.h"
 #include "../os/sockets.h"
+#include "../wire/frame.h"
 
 #include <sys/socket.h>
 
 #define BIRTHS_A_TURN 8
-
-static void __attribute__((noreturn))
-child(struct pool *pool, struct slot *slot, int channel_fd, uint64_t retire_jobs)
-{
-	struct supervisor *s = pool->supervisor;
-	struct worker_config config = {
-		.options = pool->options,
-		.pool = pool->setup,
-		.shared = s->config.shared,
-		.slot = slot->number,
-		.generation = slot->generation,
-		.mark = slot_mark(slot),
-		.channel_fd = channel_fd,
-		.supervisor_pid = s->pid,
-		.oom_score_adj = s->oom_mark < 0 ? -1001 : s->oom_mark,
-		.core = slot->core_allowed,
-		.init_memfd = pool->init_data.memfd,
-		.init_data_size = pool->init_data.size,
-		.init_version = pool->init_data.version,
-		.init_fds_count = pool->init_data.fds_count,
-		.retire_jobs = retire_jobs,
-		.retire_memory_kb = pool->renewals.limits.memory_kb,
-		.stale = s->config.stale,
-		.standard = s->config.standard,
-	};
-
-	memcpy(config.init_fds, pool->init_data.fds, sizeof config.init_fds);
-	/*
-	 * Signals stay blocked until the roster is signed: no handler of the program runs before.
-	 */
-	for (size_t i = 0; i < pool->options->keep_signals_count; i++)
-		sigaction(pool->options->keep_signals[i],
-			&s->config.signals.actions[pool->options->keep_signals[i]], NULL);
-	setrlimit(RLIMIT_NOFILE, &s->nofile);
-	s->config.worker_main(&config);
-}
+#define ANSWER_MS     5000 /* a spawner that does not answer for so long is killed */
+#define ORDERS_MAX    16   /* few enough for the socket: it never blocks */
 
 static void forget_former(struct slot *slot)
 {
@@ -81,6 +49,7 @@ static void forget_former(struct slot *slot)
 	slot->renewal.epoch = slot->pool->renewals.epoch;
 	slot->renewal.init_version = slot->pool->init_data.version;
 	slot->channel_ended = slot->paused = false;
+	slot->born_ns = now_ns();
 	for (int i = 0; i < STANDARD_FILES; i++)
 		atomic_store(&page->standard[i], 0);
 	atomic_store(&page->called, 0);
@@ -121,33 +90,156 @@ static void spawn_failed(struct pool *pool, int error, uint64_t now)
 		error == -EAGAIN ? " (look at pids.max, TasksMax and RLIMIT_NPROC)" : "");
 }
 
-static void born(struct slot *slot, int channel_fd)
+static void end_born(struct slot *slot, const char *reason, uint64_t now)
+{
+	slot_kill(slot, SIGKILL, reason);
+	slot_end(slot, now + RETRY_MS * NS_PER_MS);
+}
+
+/* There is no pidfd, or the loop cannot watch it. */
+static void unwatched(struct slot *slot, int error, uint64_t now)
+{
+	slot->end.unwatched = true;
+	end_born(slot, "it could not be watched", now);
+	spawn_failed(slot->pool, error, now);
+}
+
+/* pidfd: -1: there is none */
+static void born(struct slot *slot, pid_t pid, int pidfd, int channel_fd)
 {
 	struct supervisor *s = slot->pool->supervisor;
 	struct pool *pool = slot->pool;
 	uint64_t now = now_ns();
 	int r = 0;
 
+	slot->pid = pid;
+	slot->pidfd = pidfd;
 	slot->born_ns = now;
 	slot_make_starting(slot);
 	count_one(&pool->stats_page->spawned);
 	slot_set_timer(slot, init_time_up, time_after_ms(now, pool->options->init_ms));
-	if (slot->pidfd >= 0 &&
-		(r = loop_add(&s->loop, &slot->death, slot->pidfd, EPOLLIN, slot->death.on)) < 0) {
-		slot->end.unwatched = true;
-		slot_kill(slot, SIGKILL, "it could not be watched");
-		slot_end(slot, now + RETRY_MS * NS_PER_MS);
-		spawn_failed(pool, r, now);
-	}
+	if (s->halt.phase > HALT_DRAIN)
+		end_born(slot, "the pool stops", now);
+	if (pidfd >= 0)
+		r = loop_add(&s->loop, &slot->death, pidfd, EPOLLIN, slot->death.on);
+	if (r < 0)
+		unwatched(slot, r, now);
 	slot_open_channel(slot, channel_fd);
+}
+
+/* ---- by the supervisor itself ---- */
+
+static int make(struct slot *slot, const struct frame *f, int channel_fd)
+{
+	struct supervisor *s = slot->pool->supervisor;
+	int pidfd = -1;
+	pid_t pid = process_spawn(&s->way, &pidfd);
+
+	if (pid == 0)
+		birth_worker(&s->birth, &f->birth.spawn, f->fds);
+	if (pid > 0)
+		born(slot, pid, pidfd, channel_fd);
+	return MIN(pid, 0);
+}
+
+/* ---- by the spawner ---- */
+
+static void set_limit(struct supervisor *s)
+{
+	timer_set(&s->loop, &s->spawner.answer,
+		s->spawner.orders ? now_ns() + ANSWER_MS * NS_PER_MS : TIME_NEVER);
+}
+
+static int order(struct slot *slot, struct frame *f, int channel_fd)
+{
+	struct supervisor *s = slot->pool->supervisor;
+	int r = s->spawner.channel.fd >= 0 ? frame_send(s->spawner.channel.fd, f) : -ENOTCONN;
+
+	if (r < 0)
+		return r;
+	slot->channel.fd = channel_fd; /* not watched yet: nobody knows whose it will be */
+	slot_make_ordered(slot);
+	if (s->spawner.orders++ == 0)
+		set_limit(s);
+	return 0;
+}
+
+static void order_is_over(struct slot *slot)
+{
+	struct supervisor *s = slot->pool->supervisor;
+
+	s->spawner.orders--;
+	set_limit(s);
+	note(s, NOTE_BIRTH);
+}
+
+pid_t spawn_process(const struct slot *slot)
+{
+	const struct roster *roster = slot->pool->supervisor->config.shared->roster;
+
+	if (slot->link.state != SLOT_ORDERED)
+		return slot->pid;
+	return atomic_load_explicit(&roster->workers[slot->number].pid, memory_order_acquire);
+}
+
+void spawn_done(struct slot *slot, pid_t pid)
+{
+	int channel_fd = slot->channel.fd, pidfd = process_pidfd_open(pid);
+
+	order_is_over(slot);
+	slot->channel.fd = -1;
+	born(slot, pid, MAX(pidfd, -1), channel_fd);
+	if (pidfd < 0)
+		unwatched(slot, pidfd, now_ns());
+}
+
+/*
+ * Those that were ordered before the first of them failed are no failures of their own: the pause
+ * after a failure is long enough for all of them.
+ */
+void spawn_undone(struct slot *slot, int error)
+{
+	struct pool *pool = slot->pool;
+	uint64_t now = now_ns();
+
+	order_is_over(slot);
+	slot_close_channel(slot);
+	slot->generation--;
+	slot_make_empty(slot);
+	if (error && backoff_next(&pool->backoff) <= now)
+		spawn_failed(pool, error, now);
+}
+
+/* ---- which births there are, and when ---- */
+
+static void ask_for(struct slot *slot, uint64_t retire_jobs, int channel_fd, struct frame *f)
+{
+	const struct init_data *data = &slot->pool->init_data;
+
+	frame_begin(f, MESSAGE_SPAWN)->birth.spawn = (struct message_spawn){
+		.init_data_size = data->size,
+		.retire_jobs = retire_jobs,
+		.pool = slot->pool->setup->number,
+		.slot = slot->number,
+		.generation = slot->generation,
+		.mark = slot_mark(slot),
+		.core = slot->core_allowed,
+		.init_version = data->version,
+		.init_fds_count = data->fds_count,
+	};
+	f->fds[f->fds_count++] = channel_fd;
+	if (data->size > 0)
+		f->fds[f->fds_count++] = data->memfd;
+	for (uint32_t i = 0; i < data->fds_count; i++)
+		f->fds[f->fds_count++] = data->fds[i];
 }
 
 static int spawn_one(struct pool *pool)
 {
 	struct slot *slot = container_of(slots_first(&pool->slots, SLOT_EMPTY), struct slot, link);
-	int pair[2], r, pidfd = -1;
 	struct retire_lot lot;
-	pid_t pid;
+	struct frame f;
+	int pair[2], r;
 
 	r = sockets_pair(SOCK_SEQPACKET, pair);
 	if (r < 0)
@@ -157,19 +249,16 @@ static int spawn_one(struct pool *pool)
 	slot->core_allowed = pool_cores_allowed(pool, now_ns());
 	lot = retire_draw(&pool->renewals.limits, &pool->renewals.random);
 	slot->renewal.age_ns = lot.age_ns;
-	pid = process_spawn(&pool->supervisor->way, &pidfd);
-	if (pid == 0)
-		child(pool, slot, pair[1], lot.jobs);
+	ask_for(slot, lot.jobs, pair[1], &f);
+	r = order(slot, &f, pair[0]);
+	if (r < 0)
+		r = make(slot, &f, pair[0]);
 	close_fd(pair[1]);
-	if (pid < 0) {
+	if (r < 0) {
 		slot->generation--;
 		close_fd(pair[0]);
-		return (int)pid;
 	}
-	slot->pid = pid;
-	slot->pidfd = pidfd;
-	born(slot, pair[0]);
-	return 0;
+	return r;
 }
 
 static bool wanted(struct pool *pool)
@@ -178,6 +267,8 @@ static bool wanted(struct pool *pool)
 
 	if (pool->slots.counts[SLOT_EMPTY] == 0 || s->guard.pid <= 0)
 		return false; /* no worker is born without a guard: law 3 */
+	if (s->spawner.orders >= ORDERS_MAX && s->spawner.channel.fd >= 0)
+		return false;
 	if (s->halt.phase == HALT_NONE)
 		return !s->engine.ended;
 	return s->halt.phase == HALT_DRAIN && pool->records.queued > 0;

@@ -14,6 +14,7 @@
 #include "manager.h"
 #include "outbox.h"
 #include "pool.h"
+#include "spawner_peer.h"
 #include "strays.h"
 #include "undead.h"
 #include "verdict.h"
@@ -128,6 +129,8 @@ static void finish(struct supervisor *s)
 
 static void enter_phase(struct supervisor *s)
 {
+	if (s->halt.phase == HALT_CANCEL)
+		spawner_peer_end(s); /* no more births; what it has made since is killed */
 	for_each_pool(pool, s)
 	{
 		if (s->halt.phase == HALT_CANCEL)
@@ -141,7 +144,7 @@ static void enter_phase(struct supervisor *s)
 /* True: the next phase has begun. */
 static bool step(struct supervisor *s)
 {
-	uint32_t out = 0, alive = 0;
+	uint32_t out = 0, alive = s->spawner.pid > 0;
 	uint64_t now = now_ns();
 
 	for_each_pool(pool, s)

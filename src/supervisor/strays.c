@@ -12,6 +12,8 @@
  * mark is hunted.
  */
 #include "strays.h"
+#include "pool.h"
+#include "spawn.h"
 #include "../os/children.h"
 #include "../os/proc.h"
 #include "../os/hunt.h"
@@ -44,9 +46,10 @@ bool strays_known(void *supervisor, pid_t pid)
 {
 	struct supervisor *s = supervisor;
 
-	if (pid == s->engine.pid || pid == s->guard.pid)
+	if (pid == s->engine.pid || pid == s->guard.pid || pid == s->spawner.pid)
 		return true;
-	for_each_pool(pool, s) for_each_slot(slot, pool) if (slot->pid == pid) return true;
+	for_each_pool(pool, s)
+		for_each_slot(slot, pool) if (spawn_process(slot) == pid) return true;
 	return false;
 }
 
@@ -66,9 +69,16 @@ static size_t known_pids(struct supervisor *s, pid_t *known)
 
 	known[n++] = s->engine.pid;
 	known[n++] = s->guard.pid;
+	known[n++] = s->spawner.pid;
 	for_each_pool(pool, s) for_each_slot(slot, pool) known[n++] = slot->pid;
 	qsort(known, n, sizeof *known, by_pid);
 	return n;
+}
+
+/* A worker that the spawner is just making: it has not begun, and may not be in the roster yet. */
+static bool in_spawners_session(const struct supervisor *s, const struct proc_stat *stat)
+{
+	return s->spawner.pid > 0 && stat->session == s->spawner.pid;
 }
 
 bool strays_is_jobs(struct supervisor *s, pid_t pid)
@@ -82,7 +92,7 @@ bool strays_is_jobs(struct supervisor *s, pid_t pid)
 	if (mark_is_made() || s->oom_mark >= 0)
 		return false;
 	return proc_stat(pid, &stat) == 0 && proc_stat(s->pid, &self) == 0 &&
-		stat.session != self.session;
+		stat.session != self.session && !in_spawners_session(s, &stat);
 }
 
 /* A helper has its name long before this many ticks of 10 ms have passed. */
@@ -100,7 +110,7 @@ static bool is_fork_of_engine(const struct supervisor *s, pid_t pid)
 	struct proc_stat stat;
 
 	return proc_same_program(pid) && proc_stat(pid, &stat) == 0 && !is_closer(&stat) &&
-		stat.start_ticks >= s->engine.start_ticks;
+		!in_spawners_session(s, &stat) && stat.start_ticks >= s->engine.start_ticks;
 }
 
 /*
@@ -113,17 +123,10 @@ pid_t strays_fork_of_engine(struct supervisor *s)
 	int n = children_list(children, ARRAY_SIZE(children));
 
 	for (int i = 0; i < n; i++)
-		if (!strays_known(s, children[i]) && !strays_is_jobs(s, children[i]) &&
-			is_fork_of_engine(s, children[i]))
+		if (!strays_is_jobs(s, children[i]) && is_fork_of_engine(s, children[i]) &&
+			!strays_known(s, children[i]))
 			return children[i];
 	return 0;
-}
-
-static const struct slot *numbered(struct supervisor *s, uint32_t number)
-{
-	for_each_pool(pool, s) if (number - pool->setup->first_slot <
-		pool->places) return &pool->slot_array[number - pool->setup->first_slot];
-	return NULL;
 }
 
 /*
@@ -139,12 +142,13 @@ static bool is_prey(void *supervisor, pid_t pid)
 
 	if (mark <= 0)
 		return false;
-	slot = numbered(s, number);
+	slot = pool_slot(s, number);
 	if (!slot)
 		return true;
 	if (slot->link.state == SLOT_UNDEAD)
 		return pid != slot->pid;
-	return slot->pid <= 0 || slot_mark(slot) != (uint32_t)mark;
+	return (slot->pid <= 0 && slot->link.state != SLOT_ORDERED) ||
+		slot_mark(slot) != (uint32_t)mark;
 }
 
 static void say_killed(struct supervisor *s, uint32_t killed)
@@ -198,10 +202,32 @@ static void say_blind(struct supervisor *s)
 		"sessions of their own, or with CLONE_PARENT, are ended at the stop only");
 }
 
+/*
+ * The child is not in the list of the known; this says whether it lives, and is a stray. While
+ * births are under way it may be a worker: so the roster is looked at after the child. One that
+ * has ended is reaped here.
+ */
+static bool is_living_stray(struct supervisor *s, pid_t pid)
+{
+	int ended = process_wait(pid, true, NULL);
+	bool jobs = ended == 0 && strays_is_jobs(s, pid);
+
+	if (s->spawner.orders > 0 && strays_known(s, pid))
+		return false;
+	if (ended != 0)
+		process_wait(pid, false, NULL);
+	return jobs;
+}
+
+static bool is_listed(pid_t pid, const pid_t *known, size_t count)
+{
+	return bsearch(&pid, known, count, sizeof pid, by_pid) != NULL;
+}
+
 uint32_t strays_sweep(struct supervisor *s)
 {
 	/* static, for it is too large for a stack, and the supervisor must not allocate now */
-	static pid_t children[CHILDREN_MAX], known[2 + SLOTS_MAX];
+	static pid_t children[CHILDREN_MAX], known[3 + SLOTS_MAX];
 	size_t known_count = known_pids(s, known);
 	uint32_t found = 0, killed = 0;
 	bool hunts = false;
@@ -213,8 +239,7 @@ uint32_t strays_sweep(struct supervisor *s)
 	for (int i = 0; i < n; i++) {
 		pid_t pid = children[i];
 
-		if (bsearch(&pid, known, known_count, sizeof pid, by_pid) ||
-			process_wait(pid, false, NULL) != 0 || !strays_is_jobs(s, pid))
+		if (is_listed(pid, known, known_count) || !is_living_stray(s, pid))
 			continue;
 		found++;
 		s->strays_left++;
@@ -227,8 +252,8 @@ uint32_t strays_sweep(struct supervisor *s)
 		killed += go_hunting(s, HUNT_NS);
 	say_killed(s, killed);
 	for (int i = 0; found && i < n; i++)
-		if (!bsearch(&children[i], known, known_count, sizeof children[i], by_pid))
-			process_wait(children[i], false, NULL);
+		if (!is_listed(children[i], known, known_count))
+			(void)is_living_stray(s, children[i]); /* reaps those that have ended */
 	strays_reap(s);
 	if (n < 0)
 		say_blind(s);

@@ -34,6 +34,7 @@
 #include "signal_source.h"
 #include "size.h"
 #include "spawn.h"
+#include "spawner_peer.h"
 #include "stop.h"
 #include "strays.h"
 #include "undead.h"
@@ -152,6 +153,8 @@ static void timers_prepare(struct supervisor *s)
 	timer_init(&s->engine.stop_timer, stop_engine_timer_fired);
 	timer_init(&s->engine.eof_timer, engine_peer_eof_fired);
 	timer_init(&s->guard.respawn, guard_peer_respawn_fired);
+	timer_init(&s->spawner.respawn, spawner_peer_respawn_fired);
+	timer_init(&s->spawner.answer, spawner_peer_silent_fired);
 	timer_init(&s->halt_timer, stop_timer_fired);
 	timer_init(&s->sweep_timer, strays_sweep_fired);
 	timer_init(&s->fold_timer, logging_fold_fired);
@@ -170,11 +173,14 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	s->options = o;
 	s->stats_page = config->shared->stats_page;
 	s->signal_fd = s->engine.pidfd = s->guard.pidfd = s->loop.epoll_fd = -1;
+	s->spawner.pidfd = s->spawner.fd = -1;
 	s->stdlog.fd = -1;
 	s->way = (enum process_spawn)o->spawn;
 	source_init(&s->engine.death);
 	source_init(&s->engine.channel);
 	source_init(&s->guard.death);
+	source_init(&s->spawner.death);
+	source_init(&s->spawner.channel);
 	source_init(&s->signals);
 	timers_prepare(s);
 	r = pools_prepare(s);
@@ -274,17 +280,31 @@ static void limits_and_marks(struct supervisor *s)
 	size_t useful = birth_files_useful(&s->config.pools) + stale;
 	int own;
 
-	getrlimit(RLIMIT_NOFILE, &s->nofile);
+	getrlimit(RLIMIT_NOFILE, &s->birth.nofile);
 	getrlimit(RLIMIT_CORE, &s->core);
 	/* the limit was checked before the fork; if it fails now, births wait and log it */
 	fds_raise_limit(need, &hard);
 	/* with room, jobs may carry more fds; without it, such jobs are refused one by one */
-	if (s->nofile.rlim_max > need)
-		fds_raise_limit(MIN(s->nofile.rlim_max, MAX(useful, FILES_ROOM)), &hard);
+	if (s->birth.nofile.rlim_max > need)
+		fds_raise_limit(MIN(s->birth.nofile.rlim_max, MAX(useful, FILES_ROOM)), &hard);
 	s->oom_mark = -1;
 	if (proc_oom_score_adj(0, &own) == 0 && own < 1000)
 		s->oom_mark = MIN(own + PROC_OOM_MARK, 1000);
 	mark_make();
+}
+
+static void prepare_births(struct supervisor *s)
+{
+	struct birth *b = &s->birth;
+
+	b->pools = &s->config.pools;
+	b->shared = s->config.shared;
+	b->supervisor_pid = s->pid;
+	b->oom_score_adj = s->oom_mark < 0 ? -1001 : s->oom_mark;
+	b->signals = &s->config.signals;
+	b->standard = s->config.standard;
+	b->stale = s->config.stale;
+	b->worker_main = s->config.worker_main;
 }
 
 static void watch_or_die(struct supervisor *s, struct source *source, int fd, source_fn *on)
@@ -319,6 +339,7 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 		s->engine.start_ticks = engine.start_ticks;
 	limits_and_marks(s);
 	close_the_rest(s);
+	prepare_births(s);
 	say_unguarded(s);
 	say_tight(s);
 	process_set_subreaper();
@@ -331,6 +352,7 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	watch_or_die(s, &s->engine.channel, s->config.channel_fd, engine_peer_readable);
 	manager_start(s);
 	guard_peer_spawn(s);
+	spawner_peer_spawn(s);
 	note(s, NOTE_BIRTH | NOTE_GAUGES | NOTE_POOL);
 	engine_peer_stop_if_ended(s); /* the engine may have ended before the loop watched it */
 	if (loop_run(&s->loop) < 0)

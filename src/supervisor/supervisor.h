@@ -24,6 +24,8 @@ struct supervisor_config {
 	/* Functions of other roles, from the front door: roles never include each other. */
 	void (*worker_main)(struct worker_config *) __attribute__((noreturn));
 	void (*guard_main)(struct guard_config *) __attribute__((noreturn));
+	/* NULL: the supervisor makes the workers itself */
+	void (*spawner_main)(struct spawner_config *) __attribute__((noreturn));
 };
 
 /* Called before the first fork: makes memory, epoll and signalfd. */

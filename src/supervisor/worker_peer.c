@@ -54,12 +54,12 @@ static void on_ready(struct slot *slot, struct frame *f)
 {
 	struct pool *pool = slot->pool;
 
-	if (f->ready.pid != slot->pid || f->ready.generation != slot->generation) {
+	if (f->birth.ready.pid != slot->pid || f->birth.ready.generation != slot->generation) {
 		slot_drop(slot, "said that it is another one");
 		return;
 	}
 	slot->ready_ns = now_ns();
-	say_blind(slot, f->ready.blind);
+	say_blind(slot, f->birth.ready.blind);
 	slot_make_ready(slot);
 	renew_ready(slot);
 	reload_ready(slot);

@@ -6,6 +6,8 @@
 #ifndef BROOD_WIRE_BIRTH_H
 #define BROOD_WIRE_BIRTH_H
 
+#include "../os/process.h"
+#include "../os/signals.h"
 #include "../os/stale.h"
 #include "../os/standard.h"
 #include "message.h"
@@ -65,6 +67,37 @@ static inline size_t birth_files_useful(const struct pool_setups *pools)
 	for_each_setup(pool, pools) count += (size_t)pool->options.workers * LEASE_FDS;
 	return count;
 }
+
+/*
+ * What all births of a pool have in common. A worker is born in the spawner, or, where there is
+ * none, in the supervisor.
+ */
+struct birth {
+	const struct pool_setups *pools;
+	struct shared *shared;
+	pid_t supervisor_pid;
+	int oom_score_adj;                   /* as in struct worker_config */
+	struct rlimit nofile;                /* the caller's limit */
+	const struct signals_state *signals; /* the caller's */
+	struct standard standard;
+	struct stale stale;
+	/* from the front door, because the roles do not know each other */
+	void (*worker_main)(struct worker_config *) __attribute__((noreturn));
+};
+/*
+ * In a new child: it becomes the worker that the message asks for. fds: those of the message, in
+ * its order.
+ */
+void birth_worker(const struct birth *birth, const struct message_spawn *m, const int *fds)
+	__attribute__((noreturn));
+
+struct spawner_config {
+	const struct birth *birth;
+	const int *keep_fds; /* the program's: they stay open */
+	size_t keep_fds_count;
+	int channel_fd;
+	enum process_spawn way;
+};
 
 struct guard_config {
 	struct shared *shared;

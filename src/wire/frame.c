@@ -7,7 +7,7 @@ _Static_assert(offsetof(struct frame, bytes) == HEADER, "header and payload are 
 _Static_assert(offsetof(struct frame, fds) >= FRAME_MAX, "fds stand behind what is on the wire");
 _Static_assert(HEADER + sizeof(struct message_job) + MESSAGE_ARG_MAX <= FRAME_MAX, "a job fits");
 _Static_assert(HEADER + sizeof(struct message_run) + MESSAGE_ARG_MAX <= FRAME_MAX, "a run fits");
-_Static_assert(BROOD_INIT_FDS_MAX + 1 <= SOCKETS_FDS_MAX, "all fds of a message fit");
+_Static_assert(BROOD_INIT_FDS_MAX + 2 <= SOCKETS_FDS_MAX, "all fds of a message fit");
 _Static_assert(BROOD_JOB_FDS_MAX + 2 <= SOCKETS_FDS_MAX, "the same for a job's");
 
 #define WITHIN(member, field) (offsetof(struct frame, member.field) - HEADER)
@@ -41,7 +41,7 @@ static const struct shape shapes[] = {
 	[MESSAGE_LOG] = { FIXED(log), TEXT(log, text), .cut = true },
 	[MESSAGE_RUN] = { FIXED(run), TEXT(run, name), REST(run), FDS(1, 1 + BROOD_JOB_FDS_MAX) },
 	[MESSAGE_END] = { .known = true },
-	[MESSAGE_READY] = { FIXED(ready) },
+	[MESSAGE_READY] = { FIXED(birth.ready) },
 	[MESSAGE_FINISHED] = { FIXED(finished), FDS(0, BROOD_JOB_FDS_MAX) },
 	[MESSAGE_ESCAPED] = { FIXED(escaped) },
 	[MESSAGE_JOB_LOG] = { FIXED(job_log), TEXT(job_log, text), .cut = true },
@@ -64,6 +64,8 @@ static const struct shape shapes[] = {
 	[MESSAGE_WORN] = { FIXED(about) },
 	[MESSAGE_WITH] = { FIXED(side), FDS(0, 2 + BROOD_JOB_FDS_MAX) },
 	[MESSAGE_BACK] = { FIXED(side), FDS(0, 1 + BROOD_JOB_FDS_MAX) },
+	[MESSAGE_SPAWN] = { FIXED(birth.spawn), FDS(1, 2 + BROOD_INIT_FDS_MAX) },
+	[MESSAGE_BORN] = { FIXED(birth.born) },
 };
 
 static const struct shape *shape_of(unsigned type)
@@ -149,6 +151,10 @@ static bool good_fds(const struct frame *f, const struct shape *s)
 	if (says < s->fds_min || says > s->fds_max || f->fds_count > says ||
 		(f->fds_count < says && !f->fds_lost))
 		return false;
+	if (f->header.type == MESSAGE_SPAWN)
+		return f->birth.spawn.init_fds_count <= BROOD_INIT_FDS_MAX &&
+			says ==
+			1 + f->birth.spawn.init_fds_count + (f->birth.spawn.init_data_size > 0);
 	if (f->header.type != MESSAGE_INIT_DATA)
 		return true;
 	return f->init_data.fds_count <= BROOD_INIT_FDS_MAX &&

@@ -40,7 +40,6 @@ struct frame {
 		struct message_verdict verdict;
 		struct message_pool pool;
 		struct message_log log;
-		struct message_ready ready;
 		struct message_reload reload;
 		struct message_finished finished;
 		struct message_escaped escaped;
@@ -55,6 +54,7 @@ struct frame {
 		struct message_lease_over lease_over;
 		struct message_side side;
 		struct message_dropped dropped;
+		union message_birth birth;
 		unsigned char bytes[FRAME_MAX - sizeof(struct frame_header)];
 	};
 	/* The fds are not part of the bytes on the wire. */

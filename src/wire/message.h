@@ -17,6 +17,8 @@
  *                          like to be replaced)
  *   engine -> worker       on the side socket of a lease: WITH (+fds)
  *   worker -> engine       on the side socket of a lease: BACK (+fds)  PROGRESS
+ *   supervisor -> spawner  SPAWN (+fds)
+ *   spawner -> supervisor  BORN
  *   supervisor -> guard    (nothing: it watches a pidfd and reads the roster)
  *
  * Who writes the verdict of a job: of a handed-off job the supervisor alone (pool/fate.c). Of a job
@@ -30,6 +32,7 @@
 #ifndef BROOD_WIRE_MESSAGE_H
 #define BROOD_WIRE_MESSAGE_H
 
+#include "message_birth.h"
 #include "message_job.h"
 #include "message_lease.h"
 #include "message_pool.h"
@@ -72,6 +75,8 @@ enum message_type {
 	MESSAGE_WORN,
 	MESSAGE_WITH = 128,
 	MESSAGE_BACK,
+	MESSAGE_SPAWN = 160,
+	MESSAGE_BORN,
 };
 
 #endif

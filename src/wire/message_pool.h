@@ -66,10 +66,5 @@ struct message_reload {
 	uint32_t pool;
 	int32_t result;
 };
-/* blind: enum self_blind, what the worker cannot count. */
-struct message_ready {
-	int32_t pid;
-	uint32_t generation, blind, pad;
-};
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * roster.h - slot to pid, for the guard. Mapped in supervisor and guard. A worker writes its own
- * entry before any user code runs (init hook included) and then unmaps the roster: no job can
- * scribble pids into what the guard will kill. The engine unmaps it at once.
+ * roster.h - slot to pid, for the guard. Mapped in supervisor, spawner and guard. The pid of a
+ * worker that the spawner makes is written by the kernel, before the worker's first step: so the
+ * supervisor finds there whom a spawner that was killed has made. A worker writes its own entry
+ * before any user code runs (init hook included) and then unmaps the roster: no job can scribble
+ * pids into what the guard will kill. The engine unmaps it at once.
  */
 #ifndef BROOD_WIRE_ROSTER_H
 #define BROOD_WIRE_ROSTER_H

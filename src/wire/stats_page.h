@@ -2,7 +2,7 @@
 /*
  * stats_page.h - counters. Each pool has a stats page, written by the supervisor and read-only in
  * the engine; the tally is the engine's, for the supervisor to read when the engine has ended.
- * Workers and guard unmap both.
+ * Workers and guard unmap both; the spawner leaves them alone.
  */
 #ifndef BROOD_WIRE_STATS_PAGE_H
 #define BROOD_WIRE_STATS_PAGE_H
@@ -14,7 +14,7 @@
 
 /*
  * One writer. Each field is read alone, but for `died`: it is read first, and written last. What is
- * about no pool (strays, the guard, log lines) is counted in the first pool's page.
+ * about no pool (strays, guard, spawner, log lines) is counted in the first pool's page.
  */
 struct stats_page {
 	_Atomic uint32_t workers, ready, idle, busy, starting, queued, queued_peak, degraded;
@@ -23,10 +23,10 @@ struct stats_page {
 	_Atomic uint32_t leased, library; /* library: leased, without pinned leases */
 	_Atomic uint64_t leases, leases_revoked;
 	_Atomic uint64_t redispatched, retried, spawned, died, killed, retired, spawn_failures,
-		strays_killed, guard_deaths, logs_dropped;
+		strays_killed, guard_deaths, spawner_deaths, logs_dropped;
 	_Atomic uint32_t undead;
 	_Atomic uint64_t undead_ever;
-	_Atomic int32_t guard_pid; /* the guard's pid, for tests and tools */
+	_Atomic int32_t guard_pid, spawner_pid; /* for tests and tools */
 };
 
 struct tally {

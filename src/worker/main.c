@@ -71,12 +71,16 @@ static __attribute__((noreturn)) void birth_failed(const char *what, int r)
 	worker_give_up(WORKER_EXIT_BIRTH);
 }
 
-/* Fields first, pid last: the guard looks at an entry only when it has a pid. */
+/*
+ * Fields first, pid last: the guard looks at an entry only when it has a pid. The kernel may have
+ * written the pid already (process_spawn_sibling()). Then the spawner wrote the other fields before
+ * the birth, and the guard takes the worker for a stranger until they are right. Such a worker
+ * ends by itself: no code of the program has run, and its parent is gone.
+ */
 static void sign_roster(const struct worker_config *c)
 {
 	struct roster_entry *entry = &c->shared->roster->workers[c->slot];
 
-	atomic_store(&entry->pid, 0);
 	entry->generation = c->generation;
 	entry->born_ticks = proc_boot_ticks();
 	atomic_store_explicit(&entry->pid, the_worker.pid, memory_order_release);
@@ -218,7 +222,7 @@ static void ready(void)
 	wear_ready();
 	the_worker.files = getrlimit(RLIMIT_NOFILE, &files) < 0 ? 0 : files.rlim_cur;
 	frame_begin(&f, MESSAGE_READY);
-	f.ready = (struct message_ready){
+	f.birth.ready = (struct message_ready){
 		.pid = the_worker.pid, .generation = c->generation, .blind = blind
 	};
 	report_send(&f);

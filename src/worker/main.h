@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.h - the process in which jobs run. worker_main() is called in the new child, on the
- * supervisor's stack, and never returns. It
+ * main.h - the process in which jobs run. worker_main() is called in the new child, on the stack
+ * of the spawner (or of the supervisor, which is the parent in any case), and never returns. It
  *   1. sets PDEATHSIG and checks the parent, setsid(), becomes a subreaper (so that what a job's
  *      child leaves behind is found), writes its roster entry, drops roster, stats page and the
  *      other slots' pages;

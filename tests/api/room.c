@@ -46,16 +46,16 @@ static bool has_workers(struct brood *brood, uint32_t count)
 	return pool_stats(brood).ready == count;
 }
 
-/* Supervisor, engine and guard are three. */
+/* Supervisor, engine, guard and spawner are four. */
 static void for_no_worker(void)
 {
 	int fds = proc_own_fds();
 	struct brood *brood;
 
-	CHECK_EQ(start_as_user(3, &brood), -EAGAIN);
-	CHECK_CONTAINS(brood_error(), "one worker for each pool are 4 processes");
-	CHECK_CONTAINS(brood_error(), "RLIMIT_NPROC, for all processes of this user, is 3");
-	CHECK_CONTAINS(brood_error(), "LimitNPROC=9");
+	CHECK_EQ(start_as_user(4, &brood), -EAGAIN);
+	CHECK_CONTAINS(brood_error(), "one worker for each pool are 5 processes");
+	CHECK_CONTAINS(brood_error(), "RLIMIT_NPROC, for all processes of this user, is 4");
+	CHECK_CONTAINS(brood_error(), "LimitNPROC=10");
 	CHECK_EQ(proc_own_fds(), fds);
 	CHECK_EQ(brood_role(), BROOD_ROLE_NONE);
 }
@@ -64,12 +64,12 @@ static void for_some_workers(void)
 {
 	struct brood *brood;
 
-	CHECK_MSG(start_as_user(5, &brood) == 0, "%s", brood_error());
+	CHECK_MSG(start_as_user(6, &brood) == 0, "%s", brood_error());
 	CHECK(WAIT_UNTIL(has_workers(brood, 2), 20000));
 	CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
 	CHECK(WAIT_UNTIL(brood_dispatch(brood) >= 0 && *lines, 20000));
-	CHECK_CONTAINS(lines, "6 workers, supervisor, engine and guard are 9 processes");
-	CHECK_CONTAINS(lines, "is 5: some workers cannot be born");
+	CHECK_CONTAINS(lines, "6 workers, supervisor, engine, guard, spawner are 10 processes");
+	CHECK_CONTAINS(lines, "is 6: some workers cannot be born");
 	CHECK_EQ(brood_wait_ready(brood, 0), -ETIMEDOUT);
 	pool_stop(brood);
 }

@@ -59,8 +59,8 @@ void fake_start(struct fake *f)
 
 	fake_birth(f);
 	fake_hear(f, &frame, MESSAGE_READY);
-	CHECK_EQ(frame.ready.pid, f->pid);
-	CHECK_EQ(frame.ready.generation, f->config.generation);
+	CHECK_EQ(frame.birth.ready.pid, f->pid);
+	CHECK_EQ(frame.birth.ready.generation, f->config.generation);
 }
 
 static bool readable(int fd, int ms)

@@ -271,7 +271,7 @@ int proc_count(pid_t root, const char *words)
 
 pid_t proc_supervisor(void) { return getppid(); }
 
-/* The supervisor's living children. Their titles tell guard and workers apart. */
+/* The supervisor's living children. Their titles tell guard, spawner and workers apart. */
 static int supervisor_children(pid_t supervisor, const char *words, pid_t *pids, int max)
 {
 	pid_t *all = calloc(PROC_MAX, sizeof *all);
@@ -286,7 +286,8 @@ static int supervisor_children(pid_t supervisor, const char *words, pid_t *pids,
 			continue;
 		proc_title(all[i], title, sizeof title);
 		if (words ? strstr(title, words) != NULL
-			  : !strstr(title, ": guard") && !strstr(title, ": worker "))
+			  : !strstr(title, ": guard") && !strstr(title, ": spawner") &&
+					!strstr(title, ": worker "))
 			pids[have++] = all[i];
 	}
 	free(all);
@@ -298,6 +299,13 @@ pid_t proc_guard(pid_t supervisor)
 	pid_t pid;
 
 	return supervisor_children(supervisor, ": guard", &pid, 1) == 1 ? pid : 0;
+}
+
+pid_t proc_spawner(pid_t supervisor)
+{
+	pid_t pid;
+
+	return supervisor_children(supervisor, ": spawner", &pid, 1) == 1 ? pid : 0;
 }
 
 pid_t proc_engine(pid_t supervisor)

@@ -66,11 +66,12 @@ int proc_count(pid_t root, const char *words);
 
 /*
  * To be called in the engine, whose parent is the supervisor. Workers have titles "NAME: worker 3
- * ...", the guard has "NAME: guard".
+ * ...", the guard has "NAME: guard", the spawner "NAME: spawner".
  */
 pid_t proc_supervisor(void);
-pid_t proc_guard(pid_t supervisor);  /* 0: there is none */
-pid_t proc_engine(pid_t supervisor); /* the same, called from outside; 0: there is none */
+pid_t proc_guard(pid_t supervisor);   /* 0: there is none */
+pid_t proc_spawner(pid_t supervisor); /* 0: there is none */
+pid_t proc_engine(pid_t supervisor);  /* the same, called from outside; 0: there is none */
 int proc_workers(pid_t supervisor, pid_t *pids, int max);
 int proc_worker_slot(pid_t worker); /* the slot in a worker's title; -1: none */
 

@@ -8,13 +8,14 @@
 #include "../../src/os/process.h"
 #include "../../src/os/sockets.h"
 #include "../../src/front/resolve.h"
+#include "../../src/spawner/spawner.h"
 #include "../../src/supervisor/supervisor.h"
 
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-struct birth {
+struct arrival {
 	pid_t pid;
 	uint32_t slot, generation;
 };
@@ -51,7 +52,7 @@ static void on_soft(int sig)
 static void __attribute__((noreturn)) play_worker(struct worker_config *config)
 {
 	struct sigaction action = { .sa_handler = on_soft, .sa_flags = SA_RESTART };
-	struct birth birth = { getpid(), config->slot, config->generation };
+	struct arrival birth = { getpid(), config->slot, config->generation };
 	struct iovec iov = { &birth, sizeof birth };
 	sigset_t none;
 
@@ -75,7 +76,7 @@ struct stage_worker *stage_birth(struct stage *s)
 {
 	struct sockets_received got;
 	struct stage_worker *w;
-	struct birth birth;
+	struct arrival birth;
 
 	CHECK(readable(s->births, test_scaled(STAGE_MS)));
 	CHECK_EQ(sockets_receive(s->births, &birth, sizeof birth, MSG_DONTWAIT, &got),
@@ -94,7 +95,7 @@ void stage_ready(struct stage_worker *w)
 {
 	struct frame f;
 
-	frame_begin(&f, MESSAGE_READY)->ready = (struct message_ready){ .pid = w->pid,
+	frame_begin(&f, MESSAGE_READY)->birth.ready = (struct message_ready){ .pid = w->pid,
 		.generation = w->generation };
 	stage_say(w->channel, &f);
 }
@@ -146,6 +147,7 @@ void stage_init(struct stage *s, uint32_t workers)
 		.flags = BROOD_NO_CORE | BROOD_LEASE_REUSE,
 		.log = drop_line,
 	};
+	s->spawner = spawner_main;
 	s->id = 1000;
 	for (size_t i = 0; i < STAGE_WORKERS; i++)
 		s->workers[i].channel = -1;
@@ -170,7 +172,8 @@ void stage_start(struct stage *s)
 		.notify = { .fd = -1 },
 		.records = s->options.workers + s->options.backlog,
 		.worker_main = play_worker,
-		.guard_main = guard_main };
+		.guard_main = guard_main,
+		.spawner_main = s->spawner };
 	struct supervisor *supervisor;
 	int messages[2], logs[2], births[2], keep[1];
 	pid_t pid;

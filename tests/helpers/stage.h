@@ -14,6 +14,7 @@
 #define BROOD_TESTS_STAGE_H
 
 #include "../../src/base/base.h"
+#include "../../src/wire/birth.h"
 #include "../../src/wire/frame.h"
 #include "../../src/wire/shared.h"
 #include "case.h"
@@ -31,6 +32,8 @@ struct stage {
 	struct brood_options options; /* change them before stage_start() */
 	/* SO_SNDBUF of the supervisor's end of the engine's channel; 0: the kernel's */
 	int room;
+	/* What the spawner does; NULL: there is none. After stage_init(): as in a real pool */
+	void (*spawner)(struct spawner_config *) __attribute__((noreturn));
 	struct shared shared;
 	int channel, log, births;
 	struct stage_worker workers[STAGE_WORKERS]; /* index: slot */

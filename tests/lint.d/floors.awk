@@ -19,7 +19,8 @@ BEGIN {
 	floor["loop"] = 2
 	floor["wire"] = 3
 	floor["pool"] = 4
-	floor["supervisor"] = floor["engine"] = floor["worker"] = floor["guard"] = 5
+	floor["supervisor"] = floor["engine"] = floor["worker"] = floor["guard"] = \
+		floor["spawner"] = 5
 	floor["inline"] = 6
 	floor["front"] = 7
 }

@@ -33,7 +33,7 @@ struct watched {
 	uint64_t switches;
 };
 struct everybody {
-	struct watched who[WORKERS + 3];
+	struct watched who[WORKERS + 4];
 	size_t count;
 };
 
@@ -77,13 +77,15 @@ static const struct watched *awake_within(struct everybody *e, int ms)
 static void measure(pid_t engine)
 {
 	struct everybody e = { .count = 0 };
-	pid_t supervisor = proc_parent(engine), guard, workers[WORKERS];
+	pid_t supervisor = proc_parent(engine), guard, spawner, workers[WORKERS];
 	const struct watched *awake;
 
 	watch(&e, "the supervisor", supervisor);
 	watch(&e, "the engine", engine);
 	CHECK(WAIT_UNTIL((guard = proc_guard(supervisor)) > 0, 10000));
 	watch(&e, "the guard", guard);
+	CHECK(WAIT_UNTIL((spawner = proc_spawner(supervisor)) > 0, 10000));
+	watch(&e, "the spawner", spawner);
 	CHECK_EQ(proc_workers(supervisor, workers, WORKERS), WORKERS);
 	for (int i = 0; i < WORKERS; i++)
 		watch(&e, "a worker", workers[i]);

@@ -54,13 +54,14 @@ Test(unit_capacity, no_limit)
 	cr_assert_str_eq(lines.memory, "");
 }
 
-/* supervisor, engine, guard, and all workers of all pools: 10 */
+/* supervisor, engine, guard, spawner, and all workers of all pools: 11 */
 Test(unit_capacity, tasks_for_all)
 {
-	cr_assert_str_eq(judge(tasks(10)).tasks, "");
-	has(judge(tasks(9)).tasks, "7 workers, supervisor, engine and guard are 10 processes");
-	has(judge(tasks(9)).tasks, "pids.max of the cgroup /system.slice/x.service is 9");
-	has(judge(tasks(9)).tasks, "(TasksMax=10 in a systemd unit)");
+	cr_assert_str_eq(judge(tasks(11)).tasks, "");
+	has(judge(tasks(10)).tasks,
+		"7 workers, supervisor, engine, guard, spawner are 11 processes");
+	has(judge(tasks(10)).tasks, "pids.max of the cgroup /system.slice/x.service is 10");
+	has(judge(tasks(10)).tasks, "(TasksMax=11 in a systemd unit)");
 }
 
 static void refused(struct capacity c, const char *words)
@@ -75,23 +76,38 @@ static void refused(struct capacity c, const char *words)
 
 Test(unit_capacity, tasks_for_one_worker_a_pool)
 {
-	has(judge(tasks(5)).tasks, "is 5: some workers cannot be born");
-	refused(tasks(4), "one worker for each pool are 5 processes");
-	refused(tasks(4), "TasksMax=10");
+	has(judge(tasks(6)).tasks, "is 6: some workers cannot be born");
+	refused(tasks(5), "guard, spawner and one worker for each pool are 6 processes");
+	refused(tasks(5), "TasksMax=11");
 	refused(tasks(0), "x.service is 0: raise it");
 }
 
 Test(unit_capacity, processes_of_a_user)
 {
-	struct capacity c = tasks(9);
+	struct capacity c = tasks(10);
 
 	c.user = 6;
 	has(judge(c).tasks, "RLIMIT_NPROC, for all processes of this user, is 6");
-	has(judge(c).tasks, "(LimitNPROC=10 in a systemd unit, or ulimit -u)");
+	has(judge(c).tasks, "(LimitNPROC=11 in a systemd unit, or ulimit -u)");
 	c.user = 4;
-	refused(c, "LimitNPROC=10");
-	c.user = 9;
-	has(judge(c).tasks, "TasksMax=10");
+	refused(c, "LimitNPROC=11");
+	c.user = 10;
+	has(judge(c).tasks, "TasksMax=11");
+}
+
+/* By fork() the supervisor makes the workers itself. */
+Test(unit_capacity, no_spawner)
+{
+	const struct pool_setup one = { .options = { .workers = 2, .spawn = BROOD_SPAWN_FORK } };
+	const struct pool_setups forked = { &one, 1 };
+	struct capacity_lines lines;
+	struct capacity c = tasks(5);
+
+	cr_assert_eq(capacity_judge(&c, &forked, &lines), 0);
+	cr_assert_str_eq(lines.tasks, "");
+	c = tasks(4);
+	cr_assert_eq(capacity_judge(&c, &forked, &lines), 0);
+	has(lines.tasks, "2 workers, supervisor, engine, guard are 5 processes");
 }
 
 static struct capacity memory(uint64_t value)
@@ -129,7 +145,7 @@ Test(unit_capacity, memory_beyond_the_type)
 /* The longest names, and figures, fit in a line. */
 Test(unit_capacity, long_lines)
 {
-	struct capacity c = tasks(9);
+	struct capacity c = tasks(10);
 
 	memset(c.tasks.group, 'x', sizeof c.tasks.group - 1);
 	c.memory = c.tasks;

@@ -14,7 +14,8 @@
 TestSuite(unit_slots, .timeout = 60);
 
 static const bool allowed[SLOT_STATES][SLOT_STATES] = {
-	[SLOT_EMPTY] = { [SLOT_STARTING] = true, [SLOT_SPARE] = true },
+	[SLOT_EMPTY] = { [SLOT_ORDERED] = true, [SLOT_STARTING] = true, [SLOT_SPARE] = true },
+	[SLOT_ORDERED] = { [SLOT_STARTING] = true, [SLOT_EMPTY] = true },
 	[SLOT_STARTING] = { [SLOT_IDLE] = true, [SLOT_ENDING] = true, [SLOT_EMPTY] = true },
 	[SLOT_IDLE] = { [SLOT_BUSY] = true,
 		[SLOT_LEASED] = true,
@@ -166,6 +167,22 @@ Test(unit_slots, a_spare_place_takes_over)
 	cr_assert_eq(s.counts[SLOT_UNDEAD], 1);
 }
 
+/* A birth that is under way has its place. */
+Test(unit_slots, an_ordered_place_works)
+{
+	struct slot_link links[2];
+	struct slots s;
+
+	slots_init(&s);
+	for (int i = 0; i < 2; i++)
+		slots_add(&s, &links[i], SLOT_EMPTY);
+	slots_move(&s, &links[0], SLOT_ORDERED);
+	cr_assert_eq(slots_working(&s), 2);
+	cr_assert_eq(slots_first(&s, SLOT_EMPTY), &links[1]);
+	slots_move(&s, &links[0], SLOT_EMPTY);
+	cr_assert_eq(slots_first(&s, SLOT_EMPTY), &links[1], "it goes to the end of the queue");
+}
+
 /* Each move that makes no sense aborts. Each takes a process, so only likely mistakes are tried. */
 static void move_badly(enum slot_state from, enum slot_state to)
 {
@@ -175,7 +192,7 @@ static void move_badly(enum slot_state from, enum slot_state to)
 	slots_init(&s);
 	slots_add(&s, &l, SLOT_EMPTY);
 	if (from != SLOT_EMPTY)
-		slots_move(&s, &l, SLOT_STARTING);
+		slots_move(&s, &l, from == SLOT_ORDERED ? from : SLOT_STARTING);
 	if (from == SLOT_IDLE || from == SLOT_BUSY)
 		slots_move(&s, &l, SLOT_IDLE);
 	if (from == SLOT_BUSY || from == SLOT_ENDING)
@@ -192,6 +209,11 @@ Test(unit_slots, busy_takes_no_second_job, .signal = SIGABRT) { move_badly(SLOT_
 Test(unit_slots, undead_takes_no_worker, .signal = SIGABRT)
 {
 	move_badly(SLOT_UNDEAD, SLOT_STARTING);
+}
+Test(unit_slots, ordered_is_not_idle, .signal = SIGABRT) { move_badly(SLOT_ORDERED, SLOT_IDLE); }
+Test(unit_slots, ordered_has_nobody_to_end, .signal = SIGABRT)
+{
+	move_badly(SLOT_ORDERED, SLOT_ENDING);
 }
 Test(unit_slots, no_such_state, .signal = SIGABRT) { move_badly(SLOT_IDLE, SLOT_STATES); }
 

@@ -7,7 +7,8 @@
 # gdb would stay with the parent, the supervisor. With this file gdb follows the first child and
 # stays there, whatever the engine forks later. The supervisor and the workers run without gdb.
 #
-#     brood-processes       lists supervisor, guard, engine, and the workers with their jobs
+#     brood-processes       lists supervisor, guard, spawner, engine, and the workers with their
+#                           jobs
 #     brood-worker PID      attaches to a worker, too, and goes there. From then on breakpoints in a
 #                           job's function work. `continue` runs this worker alone, `inferior N`
 #                           goes back, `detach` lets the worker go
@@ -46,7 +47,7 @@ def brood_arguments(pid):
         return f.read().replace(b"\0", b" ").decode(errors="replace").strip()
 
 class BroodProcesses(gdb.Command):
-    """The supervisor of the process that gdb is at, and its children: guard, engine, workers."""
+    """The supervisor of the process that gdb is at, and its children: guard, spawner, engine, workers."""
     def __init__(self):
         super().__init__("brood-processes", gdb.COMMAND_STATUS)
     def invoke(self, argument, from_tty):

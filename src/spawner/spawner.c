@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spawner.c - one request, one clone, one answer.
+ *
+ * A worker is made with CLONE_PARENT: it is the supervisor's child as if the supervisor had made
+ * it. Its parent's death signal, its wait status and its exit signal (the spawner's own: none) are
+ * the supervisor's business, and it lives on when the spawner is killed.
+ *
+ * The kernel writes the worker's pid into the roster before clone() returns and before the worker
+ * begins. So a spawner may be killed at any instruction: who has waited for its end finds in the
+ * roster each worker that it made, answered or not. That needs the roster's page to be there for
+ * writing: a process that is being killed may not get a new one. The spawner itself has just
+ * written to the same entry.
+ *
+ * When the supervisor dies, so does the spawner. A worker that is born in between sees that its
+ * parent is not the supervisor, and ends (worker/main.c).
+ *
+ * Signals. All are blocked, as at each worker's birth, so a signal to the whole group or cgroup
+ * ends no spawner.
+ */
+#include "spawner.h"
+
+#include "../os/fds.h"
+#include "../os/proc.h"
+#include "../os/title.h"
+#include "../wire/frame.h"
+
+#include <signal.h>
+
+static void keep_only_ours(const struct spawner_config *c)
+{
+	int keep[FDS_KEEP_MAX];
+	size_t n = stale_keep_in_supervisor(&c->birth->stale, keep);
+
+	for (size_t i = 0; i < c->keep_fds_count; i++)
+		keep[n++] = c->keep_fds[i];
+	keep[n++] = c->channel_fd;
+	fds_close_all_but(keep, n);
+}
+
+static void become_spawner(const struct spawner_config *c)
+{
+	signals_block_all(NULL);
+	if (process_set_pdeathsig(SIGKILL, c->birth->supervisor_pid) < 0)
+		_exit(1);
+	/* The helpers are the supervisor's. A close() that blocks makes births late, no more. */
+	closing_by(CLOSING_PLAIN, NULL);
+	setsid();
+	keep_only_ours(c);
+	title_set("spawner");
+}
+
+/* Returns the worker's pid, or -errno. */
+static pid_t make_worker(struct spawner_config *c, const struct frame *f)
+{
+	const struct message_spawn *m = &f->birth.spawn;
+	struct roster_entry *entry;
+	pid_t pid;
+
+	if (f->fds_lost || f->fds_count != f->header.fds)
+		return -EMFILE;
+	if (m->pool >= c->birth->pools->count || m->slot >= c->birth->shared->slots)
+		return -EBADMSG;
+	entry = &c->birth->shared->roster->workers[m->slot];
+	entry->generation = m->generation;
+	entry->born_ticks = proc_boot_ticks();
+	pid = process_spawn_sibling(&c->way, &entry->pid);
+	if (pid == 0)
+		birth_worker(c->birth, m, f->fds);
+	return pid;
+}
+
+static void answer(const struct spawner_config *c, const struct message_spawn *m, pid_t result)
+{
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_BORN)->birth.born = (struct message_born){
+		.slot = m->slot, .generation = m->generation, .result = result
+	};
+	/* The supervisor makes another spawner, and looks into the roster. */
+	if (frame_send(c->channel_fd, &f) < 0)
+		_exit(1);
+}
+
+void spawner_main(struct spawner_config *config)
+{
+	static struct frame f;
+
+	become_spawner(config);
+	while (frame_receive(config->channel_fd, &f, 0) == 1) {
+		if (f.header.type == MESSAGE_SPAWN)
+			answer(config, &f.birth.spawn, make_worker(config, &f));
+		frame_done(&f);
+	}
+	_exit(0);
+}

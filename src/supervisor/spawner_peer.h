@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* spawner_peer.h - watches the spawner, reads its answers, and replaces it when it dies. */
+#ifndef BROOD_SUPERVISOR_SPAWNER_PEER_H
+#define BROOD_SUPERVISOR_SPAWNER_PEER_H
+
+#include "root.h"
+
+/* After the guard's birth: where workers are made by fork() there is no spawner. */
+void spawner_peer_spawn(struct supervisor *s);
+timer_fn spawner_peer_respawn_fired, spawner_peer_silent_fired;
+void spawner_peer_replace_if_ended(struct supervisor *s);
+/* No more births: it is killed, and not replaced. Its end notes NOTE_STOP. */
+void spawner_peer_end(struct supervisor *s);
+
+#endif

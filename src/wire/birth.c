@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* birth.c - see birth.h. */
+#include "birth.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+
+/* Signals stay blocked until the roster is signed: no handler of the program runs before. */
+static void keep_handlers(const struct birth *birth, const struct brood_options *o)
+{
+	for (size_t i = 0; i < o->keep_signals_count; i++)
+		sigaction(o->keep_signals[i], &birth->signals->actions[o->keep_signals[i]], NULL);
+}
+
+void birth_worker(const struct birth *birth, const struct message_spawn *m, const int *fds)
+{
+	const struct pool_setup *setup = &birth->pools->list[m->pool];
+	const uint32_t first = m->init_data_size > 0 ? 2 : 1;
+	struct worker_config config = {
+		.options = &setup->options,
+		.pool = setup,
+		.shared = birth->shared,
+		.slot = m->slot,
+		.generation = m->generation,
+		.mark = m->mark,
+		.channel_fd = fds[0],
+		.supervisor_pid = birth->supervisor_pid,
+		.oom_score_adj = birth->oom_score_adj,
+		.core = m->core != 0,
+		.init_memfd = m->init_data_size > 0 ? fds[1] : -1,
+		.init_data_size = m->init_data_size,
+		.init_version = m->init_version,
+		.init_fds_count = m->init_fds_count,
+		.retire_jobs = m->retire_jobs,
+		.retire_memory_kb = (setup->own.retire_memory + 1023) / 1024,
+		.standard = birth->standard,
+		.stale = birth->stale,
+	};
+
+	for (uint32_t i = 0; i < m->init_fds_count; i++)
+		config.init_fds[i] = fds[first + i];
+	keep_handlers(birth, &setup->options);
+	setrlimit(RLIMIT_NOFILE, &birth->nofile);
+	birth->worker_main(&config);
+}

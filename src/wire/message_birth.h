@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* message_birth.h - messages about a worker's birth: see message.h. */
+#ifndef BROOD_WIRE_MESSAGE_BIRTH_H
+#define BROOD_WIRE_MESSAGE_BIRTH_H
+
+#include <stdint.h>
+
+/*
+ * SPAWN: what a worker is told at its birth, beside struct birth (birth.h). fds: the worker's end
+ * of its channel, a memfd (if init_data_size > 0), then init_fds_count more. retire_jobs: when the
+ * worker is worn; 0: never.
+ */
+struct message_spawn {
+	uint64_t init_data_size, retire_jobs;
+	uint32_t pool, slot, generation;
+	uint32_t mark; /* os/mark.h */
+	uint32_t core; /* the worker may make core files now */
+	uint32_t init_version, init_fds_count, pad;
+};
+/* BORN: the answer. result: the worker's pid, or -errno: there is no worker. */
+struct message_born {
+	uint32_t slot, generation;
+	int32_t result;
+	uint32_t pad;
+};
+/* blind: enum self_blind, what the worker cannot count. */
+struct message_ready {
+	int32_t pid;
+	uint32_t generation, blind, pad;
+};
+union message_birth {
+	struct message_spawn spawn;
+	struct message_born born;
+	struct message_ready ready;
+};
+
+#endif

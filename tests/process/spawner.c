@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spawner.c - the process that makes the workers: that it does, how little it has open, what
+ * becomes of births when it dies, is stopped, cannot make a worker or says nothing, and that it
+ * leaves nobody behind.
+ */
+#define _GNU_SOURCE
+#include "../helpers/pool.h"
+#include "../helpers/stage.h"
+#include "../../src/os/process.h"
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+TestSuite(spawner, .timeout = 300);
+
+#define SOON_MS 10000
+
+static struct brood *brood;
+
+static pid_t spawner_of(pid_t supervisor)
+{
+	pid_t pid = 0;
+
+	CHECK(WAIT_UNTIL((pid = proc_spawner(supervisor)) > 0, SOON_MS));
+	return pid;
+}
+
+static void kill_worker(int n)
+{
+	pid_t workers[64];
+
+	CHECK_GT(proc_workers(proc_supervisor(), workers, 64), n);
+	CHECK_EQ(kill(workers[n], SIGKILL), 0);
+}
+
+/* The spawner is stopped, and a worker dies: its place waits. */
+static pid_t stop_it_amid_a_birth(void)
+{
+	pid_t spawner = spawner_of(proc_supervisor());
+
+	CHECK_EQ(kill(spawner, SIGSTOP), 0);
+	CHECK(WAIT_UNTIL(proc_state(spawner) == 'T', SOON_MS));
+	kill_worker(0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).died == 1 && pool_stats(brood).starting == 1, SOON_MS));
+	return spawner;
+}
+
+/* ---- it makes the workers ---- */
+
+static const enum brood_spawn by_spawner[] = { BROOD_SPAWN_AUTO, BROOD_SPAWN_CLONE3,
+	BROOD_SPAWN_CLONE };
+
+static void makes_them(void *context)
+{
+	struct brood_options options = {
+		.workers = 40, .spawn = *(const enum brood_spawn *)context, .log = note_log
+	};
+	pid_t supervisor, spawner, worker;
+
+	brood = pool_start(&options);
+	supervisor = proc_supervisor();
+	spawner = stop_it_amid_a_birth();
+	/* its channel and stdio, and what the test runner has open: nothing of the workers */
+	CHECK_LE(proc_fds(spawner), 20);
+	CHECK_EQ(proc_session(spawner), spawner);
+	CHECK_EQ(pool_stats(brood).spawned, 40);
+	CHECK_EQ(kill(spawner, SIGCONT), 0);
+	CHECK(WAIT_UNTIL(pool_full(brood), SOON_MS));
+	worker = pool_ask_pid(brood);
+	CHECK_EQ(proc_parent(worker), supervisor);
+	CHECK_EQ(proc_session(worker), worker);
+	CHECK_EQ(pool_stats(brood).spawner_deaths, 0);
+	pool_stop(brood);
+}
+Test(spawner, makes_the_workers)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(by_spawner); i++) {
+		enum brood_spawn way = by_spawner[i];
+
+		case_run_with(makes_them, &way, 60000);
+	}
+}
+
+static void without(void)
+{
+	struct brood_options options = { .workers = 3, .spawn = BROOD_SPAWN_FORK, .log = note_log };
+
+	brood = pool_start(&options);
+	CHECK_EQ(proc_spawner(proc_supervisor()), 0);
+	kill_worker(0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).spawned == 4 && pool_full(brood), SOON_MS));
+	POOL_CALL(brood, job_nothing);
+	pool_stop(brood);
+}
+Test(spawner, there_is_none_with_fork) { case_run(without, 40000); }
+
+static void replaced(void)
+{
+	struct brood_options options = { .workers = 2, .log = note_log };
+	pid_t supervisor, spawner;
+
+	brood = pool_start(&options);
+	supervisor = proc_supervisor();
+	for (uint64_t i = 1; i <= 3; i++) {
+		spawner = spawner_of(supervisor);
+		CHECK_EQ(kill(spawner, SIGKILL), 0);
+		CHECK(WAIT_UNTIL(pool_stats(brood).spawner_deaths == i, SOON_MS));
+		CHECK_NE(spawner_of(supervisor), spawner);
+		kill_worker(0);
+		CHECK(WAIT_UNTIL(pool_stats(brood).spawned == 2 + i && pool_full(brood), SOON_MS));
+	}
+	CHECK_EQ(pool_stats(brood).guard_deaths, 0);
+	pool_stop(brood);
+}
+Test(spawner, is_replaced) { case_run(replaced, 60000); }
+
+/* ---- killed at any moment, while workers are born all the time ---- */
+
+#define KILLED_JOBS 300
+
+static atomic_bool over;
+
+static void *killer(void *context)
+{
+	unsigned seed = *(const unsigned *)context;
+	pid_t supervisor = proc_supervisor();
+
+	while (!atomic_load(&over)) {
+		const struct timespec pause = { .tv_nsec = rand_r(&seed) % 3000000 };
+		pid_t pid = proc_spawner(supervisor);
+
+		if (pid > 0)
+			kill(pid, SIGKILL);
+		/* the moment is what is under test: any will do */
+		nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
+static int __attribute__((noreturn)) job_dies(struct brood_job *job)
+{
+	(void)job;
+	abort();
+}
+
+static void quiet(void *context, const struct brood_log *log)
+{
+	(void)context;
+	(void)log;
+}
+
+static void killed_often(void *context)
+{
+	struct brood_options options = { .workers = 6, .flags = BROOD_NO_CORE, .log = quiet };
+	pthread_t thread;
+
+	brood = pool_start(&options);
+	CHECK_EQ(pthread_create(&thread, NULL, killer, context), 0);
+	for (int i = 0; i < KILLED_JOBS; i++) {
+		struct brood_verdict v = i % 3 ? POOL_CALL(brood, job_nothing)
+					       : POOL_CALL(brood, job_dies);
+
+		CHECK_EQ(v.outcome, i % 3 ? BROOD_DONE : BROOD_CRASHED);
+	}
+	atomic_store(&over, true);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK(WAIT_UNTIL(pool_full(brood), SOON_MS));
+	CHECK_GE(pool_stats(brood).spawner_deaths, 1);
+	CHECK_EQ(pool_stats(brood).spawn_failures, 0);
+	CHECK_EQ(pool_stats(brood).strays_killed, 0);
+	CHECK_EQ(pool_stats(brood).spawned - pool_stats(brood).died, 6);
+	pool_stop(brood);
+}
+Test(spawner, killed_at_any_moment)
+{
+	for (unsigned seed = 1; seed <= 3; seed++)
+		case_run_with(killed_often, &seed, 90000);
+}
+
+/* ---- the supervisor is killed amid births ---- */
+
+static void always_births(void)
+{
+	struct brood_options options = {
+		.size = sizeof options, .workers = 8, .flags = BROOD_NO_CORE, .log = quiet
+	};
+
+	if (brood_start(&options, &brood) < 0)
+		return;
+	for (;;)
+		POOL_CALL(brood, job_dies);
+}
+
+static long delay_us;
+static bool guard_too;
+
+static void after_a_while(pid_t supervisor)
+{
+	const struct timespec delay = { .tv_nsec = delay_us * 1000L };
+	pid_t guard;
+
+	nanosleep(&delay, NULL);
+	guard = guard_too ? proc_guard(supervisor) : 0;
+	kill(supervisor, SIGKILL);
+	if (guard > 0)
+		kill(guard, SIGKILL);
+}
+
+Test(spawner, supervisor_killed_amid_births)
+{
+	unsigned seed = 7;
+
+	for (int i = 0; i < 40; i++) {
+		struct case_options options = { .body = always_births,
+			.timeout_ms = 20000,
+			.settle_ms = 1000,
+			.outside = after_a_while };
+		struct case_result result;
+
+		guard_too = i % 2;
+		delay_us = 2000 + (long)((unsigned)rand_r(&seed) % 60000);
+		case_try(&options, &result);
+		cr_assert(!result.expired && result.left == 0 && result.failures == 0,
+			"round %d, %ld us: %d left; %s", i, delay_us, result.left, result.text);
+	}
+}
+
+/* ---- stopped ---- */
+
+static void stopped_pool(void)
+{
+	struct brood_options options = { .workers = 3, .log = note_log };
+	uint64_t began;
+
+	brood = pool_start(&options);
+	stop_it_amid_a_birth();
+	began = now_ns();
+	pool_stop(brood);
+	CHECK_LT((now_ns() - began) / NS_PER_MS, (uint64_t)test_scaled(4000));
+	CHECK_EQ(proc_spawner(proc_supervisor()), 0);
+}
+Test(spawner, stopped_it_holds_up_no_stop) { case_run(stopped_pool, 40000); }
+
+static void never_goes_on(void)
+{
+	struct brood_options options = { .workers = 3, .log = note_log };
+	pid_t spawner;
+
+	brood = pool_start(&options);
+	spawner = stop_it_amid_a_birth();
+	CHECK(WAIT_UNTIL(pool_stats(brood).spawner_deaths == 1 && pool_full(brood), 20000));
+	CHECK_NE(spawner_of(proc_supervisor()), spawner);
+	pool_stop(brood);
+}
+Test(spawner, one_that_does_not_answer_is_replaced) { case_run(never_goes_on, 60000); }
+
+static void debugged(void)
+{
+	struct brood_options options = { .workers = 2, .flags = BROOD_DEBUGGING, .log = note_log };
+	pid_t spawner;
+
+	brood = pool_start(&options);
+	spawner = stop_it_amid_a_birth();
+	poll(NULL, 0, test_scaled(6500)); /* longer than the time for an answer */
+	CHECK(proc_alive(spawner));
+	CHECK_EQ(kill(spawner, SIGCONT), 0);
+	CHECK(WAIT_UNTIL(pool_full(brood), SOON_MS));
+	CHECK_EQ(pool_stats(brood).spawner_deaths, 0);
+	pool_stop(brood);
+}
+Test(spawner, a_debugged_one_has_time) { case_run(debugged, 60000); }
+
+/* ---- it cannot make a worker ---- */
+
+static void short_of_files(void)
+{
+	struct brood_options options = { .workers = 2, .log = note_log };
+	struct rlimit before, none;
+	pid_t spawner;
+
+	brood = pool_start(&options);
+	spawner = spawner_of(proc_supervisor());
+	CHECK_EQ(prlimit(spawner, RLIMIT_NOFILE, NULL, &before), 0);
+	none = (struct rlimit){ 3, before.rlim_max };
+	CHECK_EQ(prlimit(spawner, RLIMIT_NOFILE, &none, NULL), 0);
+	kill_worker(0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).spawn_failures > 0, SOON_MS));
+	POOL_CALL(brood, job_nothing);
+	CHECK_EQ(prlimit(spawner, RLIMIT_NOFILE, &before, NULL), 0);
+	CHECK(WAIT_UNTIL(pool_full(brood), SOON_MS));
+	CHECK_EQ(pool_stats(brood).spawned, 3);
+	CHECK_EQ(spawner_of(proc_supervisor()), spawner);
+	pool_stop(brood);
+}
+Test(spawner, a_failed_birth_is_tried_again) { case_run(short_of_files, 40000); }
+
+/* ---- played ones, between a real supervisor and played workers ---- */
+
+static struct stage s;
+
+/* Receives a request. It ends with the supervisor, as a real one does. */
+static bool asked(const struct spawner_config *c, struct frame *f)
+{
+	CHECK_EQ(process_set_pdeathsig(SIGKILL, c->birth->supervisor_pid), 0);
+	return frame_receive(c->channel_fd, f, 0) == 1;
+}
+
+static pid_t make_one(struct spawner_config *c, struct frame *f)
+{
+	_Atomic int32_t *place = &c->birth->shared->roster->workers[f->birth.spawn.slot].pid;
+	pid_t pid = process_spawn_sibling(&c->way, place);
+
+	if (pid == 0)
+		birth_worker(c->birth, &f->birth.spawn, f->fds);
+	return pid;
+}
+
+/* Makes a worker, and dies before it has said so. */
+static void __attribute__((noreturn)) dies_before_it_answers(struct spawner_config *c)
+{
+	struct frame f;
+
+	if (asked(c, &f))
+		make_one(c, &f);
+	_exit(0);
+}
+
+/* Answers that nothing of this kind is possible here. */
+static void __attribute__((noreturn)) cannot(struct spawner_config *c)
+{
+	struct frame f, answer;
+
+	while (asked(c, &f)) {
+		frame_begin(&answer, MESSAGE_BORN)->birth.born =
+			(struct message_born){ .slot = f.birth.spawn.slot,
+				.generation = f.birth.spawn.generation,
+				.result = -ENOSYS };
+		frame_done(&f);
+		if (frame_send(c->channel_fd, &answer) < 0)
+			break;
+	}
+	_exit(0);
+}
+
+static void __attribute__((noreturn)) says_nothing(struct spawner_config *c)
+{
+	struct frame f;
+
+	while (asked(c, &f))
+		frame_done(&f);
+	_exit(0);
+}
+
+static void __attribute__((noreturn)) talks_nonsense(struct spawner_config *c)
+{
+	struct frame f;
+
+	if (asked(c, &f))
+		(void)send(c->channel_fd, "nonsense", 8, MSG_NOSIGNAL);
+	for (;;)
+		pause();
+}
+
+static void played(void (*spawner)(struct spawner_config *) __attribute__((noreturn)))
+{
+	struct message_run run;
+	uint64_t id;
+
+	stage_init(&s, 4);
+	s.spawner = spawner;
+	stage_start(&s);
+	/* one more birth, and a job for the worker */
+	stage_die(&s.workers[0], SIGKILL);
+	stage_reborn(&s);
+	STATS_PAGE(&s, 4, 0, 0, 0);
+	CHECK_EQ(atomic_load(&s.shared.stats_page->spawned), 5);
+	CHECK_EQ(atomic_load(&s.shared.stats_page->spawn_failures), 0);
+	id = stage_job(&s);
+	run = stage_run(&s.workers[0], id);
+	stage_finish(&s, &s.workers[0], &run);
+	(void)stage_verdict(&s, id);
+}
+
+static void adopted(void)
+{
+	played(dies_before_it_answers);
+	CHECK_GE(atomic_load(&s.shared.stats_page->spawner_deaths), 1);
+	stage_end(&s);
+}
+static void impossible(void)
+{
+	played(cannot);
+	CHECK(WAIT_UNTIL(atomic_load(&s.shared.stats_page->spawner_pid) == 0, STAGE_MS));
+	CHECK_EQ(atomic_load(&s.shared.stats_page->spawner_deaths), 0);
+	stage_end(&s);
+}
+static void silent(void)
+{
+	played(says_nothing);
+	CHECK_GE(atomic_load(&s.shared.stats_page->spawner_deaths), 1);
+	stage_end(&s);
+}
+static void nonsense(void)
+{
+	played(talks_nonsense);
+	CHECK_GE(atomic_load(&s.shared.stats_page->spawner_deaths), 1);
+	stage_end(&s);
+}
+static void absent(void)
+{
+	played(NULL);
+	CHECK_EQ(atomic_load(&s.shared.stats_page->spawner_pid), 0);
+	stage_end(&s);
+}
+Test(spawner, dead_before_its_answer) { case_run(adopted, 40000); }
+Test(spawner, impossible_here) { case_run(impossible, 40000); }
+Test(spawner, silent) { case_run(silent, 60000); }
+Test(spawner, nonsense) { case_run(nonsense, 40000); }
+Test(spawner, absent) { case_run(absent, 40000); }
