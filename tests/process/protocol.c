@@ -98,7 +98,7 @@ static void ready_twice(int channel, struct brood_job *job)
 	struct frame f;
 
 	(void)job;
-	frame_begin(&f, MESSAGE_READY)->ready.pid = getpid();
+	frame_begin(&f, MESSAGE_READY)->birth.ready.pid = getpid();
 	message(channel, &f);
 }
 
