@@ -3,9 +3,11 @@
  * protocol.c - law 5: a worker that sends nonsense is killed and replaced, and costs the job that
  * it runs. Here the job itself writes to the worker's channel, as a stray pointer or a wrong fd
  * number might make it: bytes, frames that lie about themselves, messages that its state does not
- * allow, fds that nobody expects. The next job runs, and the supervisor has as many fds open as
+ * allow, fds that nobody expects. On a lease it writes to the side socket, which the engine reads.
+ * The next job runs, and the supervisor has as many fds open as
  * before.
  */
+#define _GNU_SOURCE
 #include "../helpers/pool.h"
 #include "../../src/wire/frame.h"
 
@@ -22,15 +24,21 @@ struct nonsense {
 	void (*send)(int channel, struct brood_job *job);
 };
 
-/* Finds the only SEQPACKET socket of a worker. */
-static int channel_of_worker(void)
+/*
+ * Finds a SEQPACKET socket of a worker by who made it: the supervisor made the channel, the engine
+ * the side socket.
+ */
+static int socket_of_worker(bool of_engine)
 {
 	for (int fd = 3; fd < 256; fd++) {
 		int type = 0;
-		socklen_t size = sizeof type;
+		struct ucred maker;
+		socklen_t size = sizeof type, maker_size = sizeof maker;
 
 		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
-			type == SOCK_SEQPACKET)
+			type == SOCK_SEQPACKET &&
+			getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &maker, &maker_size) == 0 &&
+			(maker.pid == getppid()) == !of_engine)
 			return fd;
 	}
 	return -1;
@@ -144,11 +152,16 @@ static const struct nonsense kinds[] = {
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
+struct talk {
+	unsigned kind;
+	uint32_t path;
+};
+
 static int job_talks(struct brood_job *job)
 {
-	const unsigned *kind = brood_job_arg(job, NULL);
+	const struct talk *talk = brood_job_arg(job, NULL);
 
-	kinds[*kind].send(channel_of_worker(), job);
+	kinds[talk->kind].send(socket_of_worker(talk->path == BROOD_PATH_LEASE), job);
 	return job_sleep_forever(job);
 }
 
@@ -161,11 +174,14 @@ static void log_line(void *context, const struct brood_log *log)
 	protocol_lines += log->event == BROOD_EVENT_PROTOCOL;
 }
 
-static void costs_its_worker(struct brood *brood, unsigned kind)
+static void costs_its_worker(struct brood *brood, unsigned kind, uint32_t path)
 {
-	const struct brood_job_options options = {
-		.size = sizeof options, .run_ms = 60000, .arg = &kind, .arg_size = sizeof kind
-	};
+	struct talk talk = { kind, path };
+	const struct brood_job_options options = { .size = sizeof options,
+		.run_ms = 60000,
+		.dispatch = path,
+		.arg = &talk,
+		.arg_size = sizeof talk };
 	struct brood_verdict v;
 	uint64_t died = pool_stats(brood).died;
 
@@ -186,8 +202,10 @@ static void every_kind(void)
 	struct brood *brood = pool_start(&options);
 	int fds = proc_fds(proc_supervisor());
 
-	for (unsigned kind = 0; kind < KINDS; kind++)
-		costs_its_worker(brood, kind);
+	for (unsigned kind = 0; kind < KINDS; kind++) {
+		costs_its_worker(brood, kind, BROOD_PATH_HANDOFF);
+		costs_its_worker(brood, kind, BROOD_PATH_LEASE);
+	}
 	CHECK(WAIT_UNTIL(proc_fds(proc_supervisor()) == fds, 10000));
 	CHECK_GT(protocol_lines, 0);
 	pool_stop(brood);
@@ -205,7 +223,7 @@ static int job_forges(struct brood_job *job)
 	f.job_log.level = BROOD_WARNING;
 	f.job_log.id = brood_job_id(job);
 	strcpy(f.job_log.text, "said\nforged: a line\t\x1b[2J\n");
-	message(channel_of_worker(), &f);
+	message(socket_of_worker(false), &f);
 	return 0;
 }
 
