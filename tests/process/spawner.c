@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * spawner.c - the process that makes the workers: that it does, how little it has open, what
- * becomes of births when it dies, is stopped, cannot make a worker or says nothing, and that it
- * leaves nobody behind.
+ * becomes of births when it dies, is stopped or cannot make a worker, and that it leaves nobody
+ * behind. Moments that a real spawner seldom meets are played in spawner_played.c.
  */
 #define _GNU_SOURCE
 #include "../helpers/pool.h"
-#include "../helpers/stage.h"
-#include "../../src/os/process.h"
+#include "../../src/base/base.h"
 
 #include <criterion/criterion.h>
 #include <poll.h>
@@ -15,7 +14,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -121,6 +119,51 @@ static void replaced(void)
 	pool_stop(brood);
 }
 Test(spawner, is_replaced) { case_run(replaced, 60000); }
+
+/* ---- what a tool sets meanwhile ---- */
+
+static int job_limit(struct brood_job *job)
+{
+	struct rlimit limit;
+
+	(void)job;
+	return getrlimit(RLIMIT_MSGQUEUE, &limit) < 0 ? -1 : (int)limit.rlim_cur;
+}
+
+static int limit_of_a_new_worker(void)
+{
+	uint64_t spawned = pool_stats(brood).spawned;
+
+	kill_worker(0);
+	CHECK(WAIT_UNTIL(pool_stats(brood).spawned == spawned + 1 && pool_full(brood), SOON_MS));
+	return POOL_CALL(brood, job_limit).code;
+}
+
+static void set_limit(pid_t pid, rlim_t soft)
+{
+	struct rlimit limit;
+
+	CHECK_EQ(prlimit(pid, RLIMIT_MSGQUEUE, NULL, &limit), 0);
+	limit.rlim_cur = soft;
+	CHECK_EQ(prlimit(pid, RLIMIT_MSGQUEUE, &limit, NULL), 0);
+}
+
+static void limits(void)
+{
+	struct brood_options options = { .workers = 1, .log = note_log };
+	int before;
+
+	set_limit(getpid(), 5000);
+	brood = pool_start(&options);
+	before = POOL_CALL(brood, job_limit).code;
+	CHECK_EQ(before, 5000);
+	set_limit(proc_supervisor(), 4000);
+	CHECK_EQ(limit_of_a_new_worker(), before);
+	set_limit(spawner_of(proc_supervisor()), 3000);
+	CHECK_EQ(limit_of_a_new_worker(), 3000);
+	pool_stop(brood);
+}
+Test(spawner, workers_have_its_limits) { case_run(limits, 40000); }
 
 /* ---- killed at any moment, while workers are born all the time ---- */
 
@@ -301,127 +344,3 @@ static void short_of_files(void)
 	pool_stop(brood);
 }
 Test(spawner, a_failed_birth_is_tried_again) { case_run(short_of_files, 40000); }
-
-/* ---- played ones, between a real supervisor and played workers ---- */
-
-static struct stage s;
-
-/* Receives a request. It ends with the supervisor, as a real one does. */
-static bool asked(const struct spawner_config *c, struct frame *f)
-{
-	CHECK_EQ(process_set_pdeathsig(SIGKILL, c->birth->supervisor_pid), 0);
-	return frame_receive(c->channel_fd, f, 0) == 1;
-}
-
-static pid_t make_one(struct spawner_config *c, struct frame *f)
-{
-	_Atomic int32_t *place = &c->birth->shared->roster->workers[f->birth.spawn.slot].pid;
-	pid_t pid = process_spawn_sibling(&c->way, place);
-
-	if (pid == 0)
-		birth_worker(c->birth, &f->birth.spawn, f->fds);
-	return pid;
-}
-
-/* Makes a worker, and dies before it has said so. */
-static void __attribute__((noreturn)) dies_before_it_answers(struct spawner_config *c)
-{
-	struct frame f;
-
-	if (asked(c, &f))
-		make_one(c, &f);
-	_exit(0);
-}
-
-/* Answers that nothing of this kind is possible here. */
-static void __attribute__((noreturn)) cannot(struct spawner_config *c)
-{
-	struct frame f, answer;
-
-	while (asked(c, &f)) {
-		frame_begin(&answer, MESSAGE_BORN)->birth.born =
-			(struct message_born){ .slot = f.birth.spawn.slot,
-				.generation = f.birth.spawn.generation,
-				.result = -ENOSYS };
-		frame_done(&f);
-		if (frame_send(c->channel_fd, &answer) < 0)
-			break;
-	}
-	_exit(0);
-}
-
-static void __attribute__((noreturn)) says_nothing(struct spawner_config *c)
-{
-	struct frame f;
-
-	while (asked(c, &f))
-		frame_done(&f);
-	_exit(0);
-}
-
-static void __attribute__((noreturn)) talks_nonsense(struct spawner_config *c)
-{
-	struct frame f;
-
-	if (asked(c, &f))
-		(void)send(c->channel_fd, "nonsense", 8, MSG_NOSIGNAL);
-	for (;;)
-		pause();
-}
-
-static void played(void (*spawner)(struct spawner_config *) __attribute__((noreturn)))
-{
-	struct message_run run;
-	uint64_t id;
-
-	stage_init(&s, 4);
-	s.spawner = spawner;
-	stage_start(&s);
-	/* one more birth, and a job for the worker */
-	stage_die(&s.workers[0], SIGKILL);
-	stage_reborn(&s);
-	STATS_PAGE(&s, 4, 0, 0, 0);
-	CHECK_EQ(atomic_load(&s.shared.stats_page->spawned), 5);
-	CHECK_EQ(atomic_load(&s.shared.stats_page->spawn_failures), 0);
-	id = stage_job(&s);
-	run = stage_run(&s.workers[0], id);
-	stage_finish(&s, &s.workers[0], &run);
-	(void)stage_verdict(&s, id);
-}
-
-static void adopted(void)
-{
-	played(dies_before_it_answers);
-	CHECK_GE(atomic_load(&s.shared.stats_page->spawner_deaths), 1);
-	stage_end(&s);
-}
-static void impossible(void)
-{
-	played(cannot);
-	CHECK(WAIT_UNTIL(atomic_load(&s.shared.stats_page->spawner_pid) == 0, STAGE_MS));
-	CHECK_EQ(atomic_load(&s.shared.stats_page->spawner_deaths), 0);
-	stage_end(&s);
-}
-static void silent(void)
-{
-	played(says_nothing);
-	CHECK_GE(atomic_load(&s.shared.stats_page->spawner_deaths), 1);
-	stage_end(&s);
-}
-static void nonsense(void)
-{
-	played(talks_nonsense);
-	CHECK_GE(atomic_load(&s.shared.stats_page->spawner_deaths), 1);
-	stage_end(&s);
-}
-static void absent(void)
-{
-	played(NULL);
-	CHECK_EQ(atomic_load(&s.shared.stats_page->spawner_pid), 0);
-	stage_end(&s);
-}
-Test(spawner, dead_before_its_answer) { case_run(adopted, 40000); }
-Test(spawner, impossible_here) { case_run(impossible, 40000); }
-Test(spawner, silent) { case_run(silent, 60000); }
-Test(spawner, nonsense) { case_run(nonsense, 40000); }
-Test(spawner, absent) { case_run(absent, 40000); }
