@@ -467,7 +467,8 @@ struct brood_pool_options {
 	uint32_t poison_within_ms; /* 0: 60000 */
 	uint32_t poison_forget_ms; /* 0: 600000 */
 	/*
-	 * The cap on retries: so many for a hundred jobs, and 10 a second beside. A job beyond it
+	 * The cap on retries: so many for a hundred jobs of the queues that ask for retries, and 10
+	 * a second beside; brood_open() and brood_give() by handoff have their own. A job beyond it
 	 * has the verdict of its last attempt (BROOD_NOT_RETRIED). Retries after a kill from
 	 * outside do not count. At most 10000; 0: 20
 	 */
@@ -741,7 +742,8 @@ struct brood_job_options {
 	uint32_t reserved32;
 	/*
 	 * A hint: prefer the worker that had this key last, if it is free now or very soon.
-	 * brood_job_options(3) says when. 0: no key; no effect with `lease`
+	 * brood_job_options(3) says when. No effect with `lease`. The poison list counts by it, on
+	 * each transport and on pinned leases. 0: no key
 	 */
 	uint64_t key;
 };
@@ -1119,6 +1121,8 @@ struct brood_map_options {
  *   -ENOMEM, and
  *   -ESHUTDOWN  brood_stop() was called: on_item had the other items, too, as refused (DRAINING)
  *   -ENOTCONN   the supervisor is gone: on_item had the other items, too, as lost (CHANNEL)
+ *   -EKEYREJECTED  the key of options.job is on the poison list: on_item had the other items, too,
+ *           as refused (POISONED)
  *   -EFAULT  fn is not in code that was mapped at brood_start(): use a plugin
  *   -EBADF   one of options.job->fds is not open
  * Worker death: as brood_submit(). It costs one item.

@@ -75,7 +75,7 @@ static int call_on(
 		queue_jobs_free(l, job);
 		return r == -EAGAIN ? path_full(l) : fail_system(r, "what a call needs");
 	}
-	queue_count_submitted(l, given->pool);
+	QUEUE_COUNT(l, given->pool, submitted, submitted);
 	for (;;) {
 		if (!list_empty(&call->progress.list))
 			deliver_progress(l, &call->progress);

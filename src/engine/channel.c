@@ -6,6 +6,7 @@
  * channel counts as ended.
  */
 #include "channel.h"
+#include "faults.h"
 
 #include "unsent.h"
 
@@ -90,7 +91,7 @@ static int hear(struct brood *b, struct frame *f)
 		if (!verdict_sane(&f->verdict.verdict))
 			return -EBADMSG;
 		take_fds(b, f);
-		job_record_verdict(b, &f->verdict.verdict, f->verdict.faults);
+		job_record_verdict(b, &f->verdict.verdict);
 		return 0;
 	case MESSAGE_GRANTED:
 	case MESSAGE_LEASE_OVER: return hear_lease(b, f);
@@ -101,6 +102,11 @@ static int hear(struct brood *b, struct frame *f)
 			return -EBADMSG;
 		b->pools[f->pool.pool].degraded = f->header.type == MESSAGE_POOL_DEGRADED;
 		b->pools[f->pool.pool].ready |= f->header.type == MESSAGE_POOL_READY;
+		break;
+	case MESSAGE_KEY_FAULT:
+		if (f->key_fault.pool >= b->pools_count)
+			return -EBADMSG;
+		faults_count(&b->pools[f->key_fault.pool], f->key_fault.key, f->key_fault.at_ns);
 		break;
 	case MESSAGE_RELOADED:
 		reloads_hear(&b->reloads, f->reload.id, f->reload.pool, f->reload.result);

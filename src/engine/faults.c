@@ -6,19 +6,20 @@
 
 static void publish(struct brood_pool *pool)
 {
-	atomic_store_explicit(&pool->poisoned, pool->poison.listed, memory_order_relaxed);
+	/* written only when it has changed: the memory beside it is read by each job */
+	if (atomic_load_explicit(&pool->poisoned, memory_order_relaxed) != pool->poison.listed)
+		atomic_store_explicit(&pool->poisoned, pool->poison.listed, memory_order_relaxed);
 }
 
-bool faults_count(struct brood_pool *pool, uint64_t key, uint32_t times)
+bool faults_count(struct brood_pool *pool, uint64_t key, uint64_t at)
 {
 	const struct poison_rule rule = poison_rule_of(&pool->setup->own);
 	uint64_t now = now_ns();
 	bool has;
 
-	if (rule.after == 0)
+	if (rule.after == 0 || key == 0)
 		return false;
-	for (uint32_t i = 0; i < times; i++)
-		poison_fault(&pool->poison, &rule, key, now);
+	poison_fault(&pool->poison, &rule, key, MIN(at, now));
 	has = poison_has(&pool->poison, key, now);
 	publish(pool);
 	return has;

@@ -10,10 +10,10 @@
 #include "pool_state.h"
 
 /*
- * A job with this key, which is not 0, was a fault so many times. Under brood.lock. True: the key
- * is on the poison list.
+ * A job with this key was a fault: its worker died at `at`. Under brood.lock. True: the key is on
+ * the poison list.
  */
-bool faults_count(struct brood_pool *pool, uint64_t key, uint32_t times);
+bool faults_count(struct brood_pool *pool, uint64_t key, uint64_t at);
 /*
  * A job with this key, which is not 0, is to begin, or to be given. 0; -EKEYREJECTED: the key is on
  * the poison list. Takes brood.lock if any key is listed.

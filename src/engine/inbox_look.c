@@ -59,6 +59,7 @@ struct end {
 	bool unread;
 	/* a job that had begun was found already: there cannot be a second one */
 	bool began_seen;
+	bool fault_counted;
 	struct list again; /* jobs that go back to the queue, in order */
 };
 
@@ -130,24 +131,28 @@ static bool take_back_unread(struct lease *lease, const struct queue_job *job)
 
 /*
  * The job has a key, and was the end of its worker. The supervisor hears of it, too. True: the key
- * is on the poison list: no other attempt.
+ * is on the poison list: no other attempt. One death is one job's fault. Where the ring is damaged
+ * nobody knows which job that was.
  */
-static bool fault(const struct queue_job *job, const struct brood_verdict *v)
+static bool fault(struct end *end, const struct queue_job *job, const struct brood_verdict *v)
 {
 	struct brood_pool *pool = job->pool;
 	struct brood *b = pool->brood;
 	struct frame f;
 	bool listed;
 
-	if (pool->setup->own.poison_after == 0 || !poison_is_fault(v))
+	if (pool->setup->own.poison_after == 0 || end->lease->damaged || end->fault_counted ||
+		!poison_is_fault(v))
 		return false;
+	end->fault_counted = true;
 	frame_begin(&f, MESSAGE_FAULT);
-	f.job.key = job->limits.key;
+	f.job.key = job->key;
 	f.job.id = job->id;
 	f.job.pool = pool->setup->number;
+	f.job.given_ns = end->lease->news.over.died_ns;
 	memcpy(f.job.name, job->function->name, sizeof f.job.name);
 	engine_lock(b);
-	listed = faults_count(pool, job->limits.key, 1);
+	listed = faults_count(pool, job->key, f.job.given_ns);
 	if (!b->lost)
 		out_send(b, &f, 0, 0);
 	engine_unlock(b);
@@ -167,7 +172,7 @@ static void settle_job(struct end *end, struct queue_job *job)
 
 	end->unread = take_back_unread(lease, job);
 	decided = decide(end, job, &v);
-	poisoned = decided && job->limits.key && fault(job, &v);
+	poisoned = decided && job->key && fault(end, job, &v);
 	r = ring_out_rescue(lease, job);
 	/* the worker had read the fds: the job cannot go to another worker */
 	fds_lost = job->fds.out && l->kind != QUEUE_PINNED;

@@ -108,7 +108,7 @@ int job_message_send(struct brood *b, const struct given *given, struct brood_ha
 	r = given->options.key ? faults_refuse_locked(given->pool, given->options.key) : 0;
 	if (r < 0)
 		return r;
-	r = job_record_claim(given->pool, handle, given->options.key, &id);
+	r = job_record_claim(given->pool, handle, &id);
 	if (r < 0)
 		return r == -EEXIST ? r : fail_full(given->pool);
 	r = job_frame(&f, given, id);

@@ -14,7 +14,6 @@
 #include "job_record.h"
 
 #include "engine_root.h"
-#include "faults.h"
 #include "inbox.h"
 #include "outcome.h"
 #include "waiter.h"
@@ -42,19 +41,18 @@ static size_t free_after(struct brood *b, size_t from)
 
 uint64_t job_record_fresh_id(struct brood *b) { return ++b->last_id; }
 
-static void take(struct brood_pool *pool, struct brood_handle *handle, uint64_t key, uint64_t id)
+static void take(struct brood_pool *pool, struct brood_handle *handle, uint64_t id)
 {
 	struct brood *b = pool->brood;
 	size_t index = (size_t)(id % b->records_count);
 
 	*taken_word(b, index) |= 1ull << (index % 64);
-	b->records[index] = (struct record){ .id = id, .pool = pool, .handle = handle, .key = key };
+	b->records[index] = (struct record){ .id = id, .pool = pool, .handle = handle };
 	atomic_fetch_add_explicit(&pool->out_count, 1, memory_order_relaxed);
 }
 
 /* No pool takes more records than its own number, so each pool finds a free one. */
-int job_record_claim(
-	struct brood_pool *pool, struct brood_handle *handle, uint64_t key, uint64_t *inout_id)
+int job_record_claim(struct brood_pool *pool, struct brood_handle *handle, uint64_t *inout_id)
 {
 	struct brood *b = pool->brood;
 	size_t from = (size_t)((b->last_id + 1) % b->records_count), index;
@@ -68,7 +66,7 @@ int job_record_claim(
 		b->last_id += 1 + (index >= from ? index - from : index + b->records_count - from);
 		*inout_id = b->last_id;
 	}
-	take(pool, handle, key, *inout_id);
+	take(pool, handle, *inout_id);
 	return 0;
 }
 
@@ -121,14 +119,12 @@ static void close_handle(
 	waiter_tell_poller(b);
 }
 
-void job_record_verdict(struct brood *b, const struct brood_verdict *verdict, uint32_t faults)
+void job_record_verdict(struct brood *b, const struct brood_verdict *verdict)
 {
 	struct record *record = job_record_find(b, verdict->id);
 	struct brood_pool *pool = record ? record->pool : b->pools;
 	struct brood_handle *handle;
 
-	if (record && record->key && faults)
-		faults_count(pool, record->key, faults);
 	handle = record ? job_record_free(b, record) : NULL;
 	outcome_count_drop(
 		b, verdict, handle ? handle->name : verdict->name, handle ? handle->tag : NULL);
@@ -174,7 +170,7 @@ void job_record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome
 		pool->counts.lost++;
 	verdict.id = id;
 	verdict.started = started;
-	job_record_verdict(b, &verdict, 0);
+	job_record_verdict(b, &verdict);
 }
 
 void job_record_give_up_all(struct brood *b, enum brood_detail detail)

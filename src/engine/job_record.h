@@ -52,7 +52,6 @@ struct record {
 	struct brood_pool *pool;
 	struct brood_handle *handle;
 	struct lease_news *lease;
-	uint64_t key; /* options.key of a job; 0: none */
 	uint32_t page;
 	bool cancel_sent, is_lease;
 };
@@ -60,17 +59,16 @@ struct record {
 /* Makes an id for a job that never gets to the supervisor. */
 uint64_t job_record_fresh_id(struct brood *b);
 /*
- * *inout_id: 0, or the id to have. handle may be NULL. key: the job's, or 0. -EAGAIN: all records
- * of the pool are taken; -EEXIST: the record of that id is.
+ * *inout_id: 0, or the id to have. handle may be NULL. -EAGAIN: all records of the pool are taken;
+ * -EEXIST: the record of that id is.
  */
-int job_record_claim(
-	struct brood_pool *pool, struct brood_handle *handle, uint64_t key, uint64_t *inout_id);
+int job_record_claim(struct brood_pool *pool, struct brood_handle *handle, uint64_t *inout_id);
 /* NULL: no job or lease of that id is out */
 struct record *job_record_find(struct brood *b, uint64_t id);
 /* Frees the record of a frame that was never sent. */
 void job_record_unclaim(struct brood *b, uint64_t id);
-/* Takes a verdict that came from the supervisor. faults: as in struct message_verdict. */
-void job_record_verdict(struct brood *b, const struct brood_verdict *verdict, uint32_t faults);
+/* Takes a verdict that came from the supervisor. */
+void job_record_verdict(struct brood *b, const struct brood_verdict *verdict);
 /* Gives the job a verdict that the engine makes up. */
 void job_record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome,
 	enum brood_detail detail, bool started);

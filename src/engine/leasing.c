@@ -197,7 +197,7 @@ static int send_wish(
 
 	if (asked_enough(l))
 		return -EAGAIN;
-	r = job_record_claim(l->pool, NULL, 0, &lease->news.id);
+	r = job_record_claim(l->pool, NULL, &lease->news.id);
 	if (r < 0)
 		return r;
 	lease->news.page = job_record_page_take(b);

@@ -62,7 +62,7 @@ static int give(
 		queue_jobs_free(l, job);
 		return r == -EAGAIN ? path_full(l) : fail_system(r, "what a job needs");
 	}
-	queue_count_submitted(l, given->pool);
+	QUEUE_COUNT(l, given->pool, submitted, submitted);
 	*ret_id = id;
 	if (!deliver_here(l))
 		ring_in_flush(l);

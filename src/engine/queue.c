@@ -114,33 +114,9 @@ void queue_unlock(struct queue *l)
 	pthread_mutex_unlock(&l->lock);
 }
 
-static void count_elsewhere(struct brood_pool *pool, uint64_t *counter)
+void queue_count_elsewhere(struct brood_pool *pool, uint64_t *counter)
 {
 	engine_lock(pool->brood);
 	++*counter;
 	engine_unlock(pool->brood);
-}
-
-void queue_count_submitted(struct queue *l, struct brood_pool *pool)
-{
-	if (pool == l->pool)
-		l->stats.submitted++;
-	else
-		count_elsewhere(pool, &pool->counts.submitted);
-}
-
-void queue_count_dropped(struct queue *l, struct brood_pool *pool)
-{
-	if (pool == l->pool)
-		l->stats.dropped++;
-	else
-		count_elsewhere(pool, &pool->counts.dropped);
-}
-
-void queue_count_verdict(struct queue *l, struct brood_pool *pool, enum brood_outcome outcome)
-{
-	if (pool == l->pool)
-		l->stats.verdicts[outcome]++;
-	else
-		count_elsewhere(pool, &pool->counts.queue_verdicts[outcome]);
 }

@@ -53,11 +53,17 @@ void queue_wake(struct queue *l, struct sleeper **chain);
 /* Something has come that one of these threads can take: wakes one. */
 void queue_wake_one(struct queue *l, struct sleeper **chain);
 /*
- * Count a job in its own pool, which is not always the queue's: in inline mode one queue has the
- * jobs of all pools, and a queue may hand off a job of another pool.
+ * Counts a job in its own pool, which is not always the queue's: in inline mode one queue has the
+ * jobs of all pools, and a queue may hand off a job of another pool. A macro: this is on each job's
+ * path.
  */
-void queue_count_submitted(struct queue *l, struct brood_pool *pool);
-void queue_count_dropped(struct queue *l, struct brood_pool *pool);
-void queue_count_verdict(struct queue *l, struct brood_pool *pool, enum brood_outcome outcome);
+void queue_count_elsewhere(struct brood_pool *pool, uint64_t *counter);
+#define QUEUE_COUNT(queue, of_pool, in_queue, in_pool)                              \
+	do {                                                                        \
+		if ((of_pool) == (queue)->pool)                                     \
+			(queue)->stats.in_queue++;                                  \
+		else                                                                \
+			queue_count_elsewhere(of_pool, &(of_pool)->counts.in_pool); \
+	} while (0)
 
 #endif

@@ -177,7 +177,7 @@ static void take_options(struct queue_job *job, const struct given *order)
 	job->limits.run_ms = o->run_ms;
 	job->limits.grace_ms = o->grace_ms;
 	job->limits.background = o->priority == BROOD_BACKGROUND && !o->lease;
-	job->limits.key = o->key;
+	job->key = o->key;
 	job->tries.left = o->retries;
 	job->tries.on = o->retry_on;
 	job->tries.pause_ms = o->retry_pause_ms;
@@ -329,7 +329,7 @@ static void close_handle(struct queue *l, struct queue_job *job)
 
 	end_socket(job);
 	if (!handle) {
-		queue_count_dropped(l, job->pool);
+		QUEUE_COUNT(l, job->pool, dropped, dropped);
 	} else {
 		handle->verdict = job->result.verdict;
 		handle->on.job = NULL;
@@ -418,7 +418,7 @@ void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood
 		queue_waiting_uncount(l, job);
 	write_down(job, verdict);
 	if (!counted) {
-		queue_count_verdict(l, job->pool, v->outcome);
+		QUEUE_COUNT(l, job->pool, verdicts[v->outcome], queue_verdicts[v->outcome]);
 		if (v->outcome == BROOD_REFUSED || v->outcome == BROOD_LOST)
 			outcome_count_drop(l->brood, v, v->name, queue_jobs_tag(job));
 	}

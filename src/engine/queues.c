@@ -217,7 +217,7 @@ void queues_free(struct queue *l)
 			continue;
 		/* in inline mode all jobs have run: nobody took these results */
 		if (job->state != JOB_CLOSED || (b->run_here && job->tell.result != RESULT_OUT))
-			queue_count_dropped(l, job->pool);
+			QUEUE_COUNT(l, job->pool, dropped, dropped);
 		if (job->state == JOB_STREAMED) {
 			stream_cancel(l, job);
 			stream_free(l, job);

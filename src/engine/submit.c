@@ -70,7 +70,7 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 		queue_jobs_free(l, job);
 		return r;
 	}
-	queue_count_submitted(l, given->pool);
+	QUEUE_COUNT(l, given->pool, submitted, submitted);
 	if (ret_id)
 		*ret_id = id;
 	if (!(given->options.flags & BROOD_JOB_MORE) && !deliver_here(l))
@@ -90,7 +90,7 @@ int engine_submit(struct brood *b, const struct engine_job *job, const struct io
 	int r = given_check(b, job, true, &given);
 
 	if (r < 0)
-		return r;
+		return outcome_refused(given.pool, r);
 	given_request(&given, request, count);
 	if (atomic_load_explicit(&b->refusing, memory_order_relaxed))
 		return fail_stopped();
@@ -105,7 +105,7 @@ int engine_submit(struct brood *b, const struct engine_job *job, const struct io
 		? fail_gone()
 		: submit(l, &given, ret_id);
 	queue_unlock(l);
-	return r == -EAGAIN ? outcome_refused(given.pool, r) : r;
+	return r < 0 ? outcome_refused(given.pool, r) : r;
 }
 
 static int gone(const struct queue *l, int count)

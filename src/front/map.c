@@ -280,19 +280,23 @@ static void run(struct map *m)
 }
 
 /*
- * The pool has stopped, or is gone: items that could not be given have their verdict all the same.
- * Nothing is out, so each has its turn.
+ * The pool has stopped, or is gone, or the key of the items was put on the poison list: items that
+ * could not be given have their verdict all the same. Nothing is out, so each has its turn.
  */
 static void refuse_rest(struct map *m)
 {
-	bool stopped = m->error == -ESHUTDOWN;
 	struct brood_result result = { .size = sizeof result,
-		.verdict = { .size = sizeof result.verdict,
-			.outcome = stopped ? BROOD_REFUSED : BROOD_LOST,
-			.detail = stopped ? BROOD_DETAIL_DRAINING : BROOD_DETAIL_CHANNEL } };
+		.verdict = { .size = sizeof result.verdict, .outcome = BROOD_REFUSED } };
 
-	if (!stopped && m->error != -ENOTCONN)
-		return;
+	switch (m->error) {
+	case -ESHUTDOWN: result.verdict.detail = BROOD_DETAIL_DRAINING; break;
+	case -EKEYREJECTED: result.verdict.detail = BROOD_DETAIL_POISONED; break;
+	case -ENOTCONN:
+		result.verdict.outcome = BROOD_LOST;
+		result.verdict.detail = BROOD_DETAIL_CHANNEL;
+		break;
+	default: return;
+	}
 	snprintf(result.verdict.name, sizeof result.verdict.name, "%s",
 		intern_function((uintptr_t)m->fn, m->name));
 	while (!m->ended && m->window.out == 0 && m->window.next < m->window.count) {

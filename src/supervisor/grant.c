@@ -64,6 +64,7 @@ void grant_end_by_death(struct slot *slot, const struct brood_verdict *used)
 	o->word = facts->word;
 	o->escaped = facts->escaped;
 	o->began_ns = atomic_load(&slot_page(slot)->began_ns);
+	o->died_ns = now_ns();
 	o->escaped_sequence = slot->end.escaped_sequence;
 	o->flags = (facts->protocol ? OVER_PROTOCOL : 0) | (facts->stuck ? OVER_STUCK : 0) |
 		(facts->memory ? OVER_MEMORY : 0) | (facts->gave_up ? OVER_GAVE_UP : 0) |

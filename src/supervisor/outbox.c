@@ -38,7 +38,6 @@ static int tell_verdict(struct supervisor *s, struct job *job)
 	int r;
 
 	frame_begin(&f, MESSAGE_VERDICT)->verdict.verdict = job->verdict;
-	f.verdict.faults = job->faults;
 	f.fds_count = job->fds_count;
 	memcpy(f.fds, job->fds, job->fds_count * sizeof f.fds[0]);
 	r = send(s, &f);

@@ -2,15 +2,16 @@
 /* poisoned.c - see poisoned.h. */
 #include "poisoned.h"
 #include "logging.h"
+#include "outbox.h"
 
 #include <inttypes.h>
 
-static void fault(struct pool *pool, uint64_t key, uint64_t id, const char *name)
+static void fault(struct pool *pool, uint64_t key, uint64_t at, uint64_t id, const char *name)
 {
 	const struct brood_pool_options *own = &pool->setup->own;
 	const struct poison_rule rule = poison_rule_of(own);
 
-	if (!poison_fault(&pool->poison, &rule, key, now_ns()))
+	if (!poison_fault(&pool->poison, &rule, key, at))
 		return;
 	logging_line(pool->supervisor,
 		&(struct logging_about){ .level = BROOD_WARNING,
@@ -23,12 +24,29 @@ static void fault(struct pool *pool, uint64_t key, uint64_t id, const char *name
 		id, name, own->poison_forget_ms);
 }
 
+/*
+ * The engine refuses keys at its door, so it counts, too, by the time of each fault. It misses one
+ * if its socket is full. The supervisor still refuses the key's jobs by handoff then.
+ */
+static void tell(const struct job *job, uint64_t at)
+{
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_KEY_FAULT)->key_fault = (struct message_key_fault){
+		.key = job->message.key, .at_ns = at, .pool = job->pool->setup->number
+	};
+	(void)outbox_send(job->pool->supervisor, &f);
+}
+
 bool poisoned_count(struct job *job)
 {
+	uint64_t now;
+
 	if (job->pool->setup->own.poison_after == 0 || !poison_is_fault(&job->verdict))
 		return false;
-	job->faults++;
-	fault(job->pool, job->message.key, job->link.id, job->message.name);
+	now = now_ns();
+	tell(job, now);
+	fault(job->pool, job->message.key, now, job->link.id, job->message.name);
 	return poisoned_has(job);
 }
 
@@ -44,5 +62,5 @@ void poisoned_hear(struct supervisor *s, const struct message_job *m)
 	struct pool *pool = pool_addressed(s, m->pool);
 
 	if (pool && m->key)
-		fault(pool, m->key, m->id, m->name);
+		fault(pool, m->key, MIN(m->given_ns, now_ns()), m->id, m->name);
 }

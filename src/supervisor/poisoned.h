@@ -13,7 +13,7 @@
 bool poisoned_count(struct job *job);
 /* True: the job's key, which is not 0, is on the list. */
 bool poisoned_has(const struct job *job);
-/* A job on a lease was a fault. m: FAULT. */
+/* A job on a lease was a fault. m: FAULT, whose given_ns is the time of the death. */
 void poisoned_hear(struct supervisor *s, const struct message_job *m);
 
 #endif

@@ -20,7 +20,7 @@ void record_begin(struct pool *pool, struct job *job, const struct message_job *
 	job->is_lease = false;
 	job->link.background = m->priority == BROOD_BACKGROUND;
 	job->fds_count = 0;
-	job->attempts = job->redispatched = job->faults = 0;
+	job->attempts = job->redispatched = 0;
 	job->retries_left = m->retries;
 	job->assigned_ns = 0;
 	job->ran = job->replied = job->for_key = job->key_waited = false;

@@ -34,7 +34,6 @@ struct job {
 	uint32_t attempts, redispatched;
 	uint32_t retries_left;
 	bool for_key, key_waited; /* it waits for the worker of its key; it has done so */
-	uint32_t faults;          /* of a job with a key: attempts that ended a worker */
 	uint64_t assigned_ns;
 	struct slot *slot; /* the slot whose worker has it; NULL: none has */
 	struct timer queue_timer;

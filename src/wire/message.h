@@ -8,7 +8,7 @@
  *                          LEASE_END  LEASE_LOOK  LEASE_KILL  EXITING  DROPPED  RESIZE  RELOAD
  *                          FAULT
  *   supervisor -> engine   VERDICT (+fds)  POOL_READY  POOL_DEGRADED  STOPPED  PROGRESS  GRANTED
- *                          LEASE_OVER  RELOADED
+ *                          LEASE_OVER  RELOADED  KEY_FAULT
  *                          and on a datagram socket of their own, so that they never stand before
  *                          a verdict: LOG
  *   supervisor -> worker   RUN (+fds)  END  GRANT (+5 fds)  RECALL
@@ -60,6 +60,7 @@ enum message_type {
 	MESSAGE_GRANTED,
 	MESSAGE_LEASE_OVER,
 	MESSAGE_RELOADED,
+	MESSAGE_KEY_FAULT,
 	MESSAGE_RUN = 64,
 	MESSAGE_END,
 	MESSAGE_GRANT,

@@ -66,11 +66,14 @@ enum { WORN_JOBS = 1, WORN_MEMORY, WORN_WISH };
 struct message_about {
 	uint64_t id;
 };
-/* faults: how many attempts ended a worker (pool/poison.h), counted if the job has a key. */
 struct message_verdict {
 	struct brood_verdict verdict;
-	uint32_t faults, pad;
 }; /* fds: those of the reply */
+/* KEY_FAULT: an attempt of a handed-off job with this key ended a worker (pool/poison.h). */
+struct message_key_fault {
+	uint64_t key, at_ns;
+	uint32_t pool, pad;
+};
 /* told: enum brood_verdict_flags. cpu_us, peak_kb: if asked for. fds: of the reply. */
 struct message_finished {
 	uint64_t id, sequence;

@@ -100,6 +100,7 @@ struct message_lease_over {
 	uint64_t escaped_sequence;
 	/* DIED: the slot page's, which the next worker there will write over */
 	uint64_t began_ns;
+	uint64_t died_ns; /* DIED: when the supervisor saw the death */
 	uint32_t escaped, cause;
 	int32_t code, status, kill_signal;
 	uint32_t pad;

@@ -85,10 +85,13 @@ static bool told(const struct brood_job *job)
 	if (!came(job->sequence))
 		return false;
 	if (atomic_load_explicit(&the_worker.shown_page->noticed, memory_order_relaxed) !=
-			job->sequence &&
-		worker_is_self())
-		atomic_store_explicit(
-			&the_worker.page->noticed, job->sequence, memory_order_relaxed);
+		job->sequence) {
+		SYSCALLS_OURS;
+
+		if (worker_is_self())
+			atomic_store_explicit(
+				&the_worker.page->noticed, job->sequence, memory_order_relaxed);
+	}
 	return true;
 }
 

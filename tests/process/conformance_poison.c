@@ -14,9 +14,11 @@ TestSuite(conformance, .timeout = 1000);
 #define AFTER 2
 
 static const struct brood_pool_options listing = { .poison_after = AFTER },
-				       soon = { .poison_after = AFTER, .poison_forget_ms = 300 };
+				       soon = { .poison_after = AFTER, .poison_forget_ms = 300 },
+				       near = { .poison_after = AFTER, .poison_within_ms = 200 };
 static const struct brood_pool_options *const list[] = { &listing },
-					      *const short_list[] = { &soon };
+					      *const short_list[] = { &soon },
+					      *const near_list[] = { &near };
 #define WITH_LIST  .pools = list, .pools_count = 1
 #define SHORT_LIST .pools = short_list, .pools_count = 1
 
@@ -173,3 +175,19 @@ static void forgets(struct site *s)
 	CHECK(turned_away(s, key));
 }
 CASE(forgets, EVERYWHERE | ALONE, SHORT_LIST)
+
+/* Faults that are further apart than the rule says put no key on the list, retries included. */
+static void far_apart(struct site *s)
+{
+	uint64_t key = key_of(s, 8);
+	struct given *g = RUN(s, job_raises, .number = SIGSEGV,
+		.options = { .key = key,
+			.retries = 2,
+			.retry_on = BROOD_RETRY_CRASH,
+			.retry_pause_ms = 300 });
+
+	expect(g, BROOD_CRASHED, BROOD_DETAIL_NONE);
+	CHECK_EQ(g->v.attempts, 3);
+	CHECK(!turned_away(s, key));
+}
+CASE(far_apart, ANY_WORKER | ALONE, .pools = near_list, .pools_count = 1)
