@@ -33,9 +33,11 @@ uint32_t sizing_surplus(uint32_t places, uint32_t ready)
 	return ready > places ? ready - places : 0;
 }
 
-uint32_t sizing_may_end(uint32_t ending)
+uint32_t sizing_may_end(uint32_t ending, uint32_t surge)
 {
-	return ending < SIZING_ENDING ? SIZING_ENDING - ending : 0;
+	uint32_t most = MAX(SIZING_ENDING, surge);
+
+	return ending < most ? most - ending : 0;
 }
 
 /* How many workers are wanted: those that work, one for each waiting job, and the spare. */

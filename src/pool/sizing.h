@@ -17,7 +17,7 @@
 #define SIZING_STEP_NS (10 * NS_PER_MS)
 #define SIZING_REST_NS NS_PER_S
 #define SIZING_RAMP    32u
-#define SIZING_ENDING  8u /* so many idle workers end at a time */
+#define SIZING_ENDING  8u /* so many idle workers end at a time, or surge */
 
 struct sizing {
 	uint32_t target; /* as many workers as the pool is to have now */
@@ -47,10 +47,11 @@ void sizing_resize(struct sizing *s, uint32_t min, uint32_t max);
  */
 uint32_t sizing_surplus(uint32_t places, uint32_t ready);
 /*
- * How many idle workers may be told to end now, while so many are ending. Hundreds at once would
- * keep those that serve from the CPUs: a process that ends has a lot to do.
+ * How many idle workers may be told to end now, while so many of them are ending. Hundreds at once
+ * would keep those that serve from the CPUs: a process that ends has a lot to do. surge: of
+ * retire.h, where the program allows more
  */
-uint32_t sizing_may_end(uint32_t ending);
+uint32_t sizing_may_end(uint32_t ending, uint32_t surge);
 /*
  * Moves the target. Returns when to ask again; TIME_NEVER: after the next change. A worker beyond
  * the target is to end once it is idle, the coldest first.

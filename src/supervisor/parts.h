@@ -23,8 +23,9 @@ struct init_data {
 struct renewals {
 	struct retire_limits limits;
 	uint64_t random;
-	uint32_t due;   /* may go, when there is a replacement */
-	uint32_t extra; /* places for replacements, beyond the pool's size */
+	uint32_t due;    /* may go, when there is a replacement */
+	uint32_t extra;  /* places for replacements, beyond the pool's size */
+	uint32_t ending; /* workers that were idle and were told to end: renew.c, size.c */
 	/* the due on leases: those that were recalled softly, the last one last, and the others */
 	struct list recalled, leased;
 	struct timer again; /* another lease may be recalled then */

@@ -136,7 +136,8 @@ static struct slot *idle_and_due(struct pool *pool)
 static void end_idle(struct pool *pool)
 {
 	/* after the pool has got a smaller size, many may go */
-	uint32_t most = sizing_may_end(pool->slots.counts[SLOT_ENDING]);
+	uint32_t most = sizing_may_end(
+		pool->renewals.ending, retire_surge(&pool->renewals.limits, pool_possible(pool)));
 
 	for (uint32_t n = MIN(may_go(pool), most); n > 0; n--) {
 		struct slot *slot = idle_and_due(pool);

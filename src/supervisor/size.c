@@ -27,7 +27,9 @@ static uint64_t cold_since(const struct slot *slot)
 
 static bool may_end(const struct pool *pool)
 {
-	return sizing_may_end(pool->slots.counts[SLOT_ENDING]) > 0;
+	const struct renewals *r = &pool->renewals;
+
+	return sizing_may_end(r->ending, retire_surge(&r->limits, pool_possible(pool))) > 0;
 }
 
 /* While too many end, none is cold: the end of one of these asks again. */

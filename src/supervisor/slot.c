@@ -127,6 +127,10 @@ static void move(struct slot *slot, enum slot_state to)
 		notes |= NOTE_QUEUE;
 	if (to == SLOT_IDLE && !pool->size.fixed)
 		slot->idle_ns = now_ns();
+	if (from == SLOT_ENDING && slot->end.was_idle) {
+		pool->renewals.ending--;
+		slot->end.was_idle = false;
+	}
 	if (to == SLOT_UNDEAD)
 		slots_undead(&pool->slots, &slot->link);
 	else
@@ -202,6 +206,8 @@ void slot_dismiss(struct slot *slot, const char *reason)
 	struct frame f;
 
 	frame_begin(&f, MESSAGE_END);
+	slot->end.was_idle = slot->link.state == SLOT_IDLE;
+	slot->pool->renewals.ending += slot->end.was_idle;
 	slot->end.reason = reason;
 	if (slot->paused || frame_send(slot->channel.fd, &f) < 0)
 		slot_kill(slot, SIGKILL, reason);

@@ -15,6 +15,7 @@
 struct slot_end {
 	uint64_t escaped_sequence;
 	bool retiring;
+	bool was_idle; /* it was told to end while it was idle: counted in renewals.ending */
 	/* its pidfd could not be watched: a failed birth, not a death */
 	bool unwatched;
 	bool dead; /* it has ended; what its channel still holds is being read */

@@ -178,10 +178,11 @@ Test(unit_sizing, births_make_no_ready_worker_surplus)
 
 Test(unit_sizing, a_few_end_at_a_time)
 {
-	cr_assert_eq(sizing_may_end(0), SIZING_ENDING);
-	cr_assert_eq(sizing_may_end(SIZING_ENDING - 1), 1);
-	cr_assert_eq(sizing_may_end(SIZING_ENDING), 0);
-	cr_assert_eq(sizing_may_end(1000), 0, "others end for other reasons");
+	cr_assert_eq(sizing_may_end(0, 1), SIZING_ENDING);
+	cr_assert_eq(sizing_may_end(SIZING_ENDING - 1, 1), 1);
+	cr_assert_eq(sizing_may_end(SIZING_ENDING, 1), 0);
+	cr_assert_eq(sizing_may_end(1000, 1), 0);
+	cr_assert_eq(sizing_may_end(SIZING_ENDING, 100), 100 - SIZING_ENDING);
 }
 
 /* Whatever a pool does: its size stays within the bounds, and comes back to the least one. */
