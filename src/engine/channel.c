@@ -104,9 +104,9 @@ static int hear(struct brood *b, struct frame *f)
 		b->pools[f->pool.pool].ready |= f->header.type == MESSAGE_POOL_READY;
 		break;
 	case MESSAGE_KEY_FAULT:
-		if (f->key_fault.pool >= b->pools_count)
+		if (f->job.pool >= b->pools_count)
 			return -EBADMSG;
-		faults_count(&b->pools[f->key_fault.pool], f->key_fault.key, f->key_fault.at_ns);
+		faults_count(&b->pools[f->job.pool], f->job.key, f->job.given_ns);
 		break;
 	case MESSAGE_RELOADED:
 		reloads_hear(&b->reloads, f->reload.id, f->reload.pool, f->reload.result);

@@ -146,13 +146,13 @@ static bool fault(struct end *end, const struct queue_job *job, const struct bro
 		return false;
 	end->fault_counted = true;
 	frame_begin(&f, MESSAGE_FAULT);
-	f.job.key = job->key;
+	f.job.key = job->limits.key;
 	f.job.id = job->id;
 	f.job.pool = pool->setup->number;
 	f.job.given_ns = end->lease->news.over.died_ns;
 	memcpy(f.job.name, job->function->name, sizeof f.job.name);
 	engine_lock(b);
-	listed = faults_count(pool, job->key, f.job.given_ns);
+	listed = faults_count(pool, job->limits.key, f.job.given_ns);
 	if (!b->lost)
 		out_send(b, &f, 0, 0);
 	engine_unlock(b);
@@ -172,7 +172,7 @@ static void settle_job(struct end *end, struct queue_job *job)
 
 	end->unread = take_back_unread(lease, job);
 	decided = decide(end, job, &v);
-	poisoned = decided && job->key && fault(end, job, &v);
+	poisoned = decided && job->limits.key && fault(end, job, &v);
 	r = ring_out_rescue(lease, job);
 	/* the worker had read the fds: the job cannot go to another worker */
 	fds_lost = job->fds.out && l->kind != QUEUE_PINNED;

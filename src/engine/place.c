@@ -113,7 +113,7 @@ static struct lease *choose_by_key(const struct queue *l, const struct queue_job
 	struct keys_worker last;
 	struct lease *lease;
 
-	if (!keys_find(l->leases.keys, job->key, &last))
+	if (!keys_find(l->leases.keys, job->limits.key, &last))
 		return NULL;
 	lease = l->leases.table[last.place];
 	if (!lease || lease->serial != last.serial || lease->state != LEASE_ACTIVE ||
@@ -136,7 +136,7 @@ static struct lease *choose_with_key(struct queue *l, struct queue_job *job, boo
 {
 	struct lease *lease;
 
-	if (faults_refuse(job->pool, job->key) < 0) {
+	if (faults_refuse(job->pool, job->limits.key) < 0) {
 		*ret_over = true;
 		queue_jobs_refuse(l, job, BROOD_DETAIL_POISONED);
 		return NULL;
@@ -149,7 +149,7 @@ static struct lease *choose_with_key(struct queue *l, struct queue_job *job, boo
 	if (!lease)
 		lease = choose(l, job);
 	if (lease)
-		keys_note(l->leases.keys, job->key,
+		keys_note(l->leases.keys, job->limits.key,
 			(struct keys_worker){ .place = lease->index, .serial = lease->serial });
 	return lease;
 }
@@ -159,7 +159,8 @@ static bool place(struct queue *l, struct queue_job *job, const struct given *or
 {
 	for (;;) {
 		bool over = false;
-		struct lease *lease = job->key ? choose_with_key(l, job, &over) : choose(l, job);
+		struct lease *lease = job->limits.key ? choose_with_key(l, job, &over)
+						      : choose(l, job);
 		int r;
 
 		if (!lease)

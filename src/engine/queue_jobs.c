@@ -177,7 +177,7 @@ static void take_options(struct queue_job *job, const struct given *order)
 	job->limits.run_ms = o->run_ms;
 	job->limits.grace_ms = o->grace_ms;
 	job->limits.background = o->priority == BROOD_BACKGROUND && !o->lease;
-	job->key = o->key;
+	job->limits.key = o->key;
 	job->tries.left = o->retries;
 	job->tries.on = o->retry_on;
 	job->tries.pause_ms = o->retry_pause_ms;

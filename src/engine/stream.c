@@ -46,7 +46,7 @@ static void describe(
 	o->run_ms = job->limits.run_ms;
 	o->grace_ms = job->limits.grace_ms;
 	o->retry_pause_ms = job->tries.pause_ms;
-	o->key = job->key;
+	o->key = job->limits.key;
 	o->priority = job->limits.background ? BROOD_BACKGROUND : BROOD_NORMAL;
 	o->fds = job->fds.extra ? job->fds.extra->fds : NULL;
 	o->fds_count = job->fds.extra ? (uint32_t)job->fds.extra->count : 0;

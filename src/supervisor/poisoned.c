@@ -32,8 +32,8 @@ static void tell(const struct job *job, uint64_t at)
 {
 	struct frame f;
 
-	frame_begin(&f, MESSAGE_KEY_FAULT)->key_fault = (struct message_key_fault){
-		.key = job->message.key, .at_ns = at, .pool = job->pool->setup->number
+	frame_begin(&f, MESSAGE_KEY_FAULT)->job = (struct message_job){
+		.key = job->message.key, .given_ns = at, .pool = job->pool->setup->number
 	};
 	(void)outbox_send(job->pool->supervisor, &f);
 }

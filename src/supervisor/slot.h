@@ -14,8 +14,7 @@
 /* What is known of a process that has ended, or shall end, beside what its job's verdict needs. */
 struct slot_end {
 	uint64_t escaped_sequence;
-	bool retiring;
-	bool was_idle; /* it was told to end while it was idle: counted in renewals.ending */
+	bool retiring, was_idle; /* was_idle: told to end while idle: counted in renewals.ending */
 	/* its pidfd could not be watched: a failed birth, not a death */
 	bool unwatched;
 	bool dead; /* it has ended; what its channel still holds is being read */

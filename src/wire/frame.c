@@ -61,7 +61,7 @@ static const struct shape shapes[] = {
 	[MESSAGE_CALLED] = { .known = true },
 	[MESSAGE_RELOAD] = { FIXED(reload) },
 	[MESSAGE_RELOADED] = { FIXED(reload) },
-	[MESSAGE_KEY_FAULT] = { FIXED(key_fault) },
+	[MESSAGE_KEY_FAULT] = { FIXED(job) },
 	[MESSAGE_WORN] = { FIXED(about) },
 	[MESSAGE_WITH] = { FIXED(side), FDS(0, 2 + BROOD_JOB_FDS_MAX) },
 	[MESSAGE_BACK] = { FIXED(side), FDS(0, 1 + BROOD_JOB_FDS_MAX) },

@@ -41,7 +41,6 @@ struct frame {
 		struct message_pool pool;
 		struct message_log log;
 		struct message_reload reload;
-		struct message_key_fault key_fault;
 		struct message_finished finished;
 		struct message_escaped escaped;
 		struct message_job_log job_log;

@@ -69,11 +69,6 @@ struct message_about {
 struct message_verdict {
 	struct brood_verdict verdict;
 }; /* fds: those of the reply */
-/* KEY_FAULT: an attempt of a handed-off job with this key ended a worker (pool/poison.h). */
-struct message_key_fault {
-	uint64_t key, at_ns;
-	uint32_t pool, pad;
-};
 /* told: enum brood_verdict_flags. cpu_us, peak_kb: if asked for. fds: of the reply. */
 struct message_finished {
 	uint64_t id, sequence;
