@@ -179,7 +179,7 @@ CASE(forgets, EVERYWHERE | ALONE, SHORT_LIST)
 /* Faults that are further apart than the rule says put no key on the list, retries included. */
 static void far_apart(struct site *s)
 {
-	uint64_t key = key_of(s, 8);
+	uint64_t key = new_key();
 	struct given *g = RUN(s, job_raises, .number = SIGSEGV,
 		.options = { .key = key,
 			.retries = 2,
