@@ -41,9 +41,13 @@ static void keep_only_ours(const struct spawner_config *c)
 static void become_spawner(const struct spawner_config *c)
 {
 	signals_block_all(NULL);
+	signals_default_all(NULL, 0); /* the program's handlers of faults are for its workers */
 	if (process_set_pdeathsig(SIGKILL, c->birth->supervisor_pid) < 0)
 		_exit(1);
-	/* The helpers are the supervisor's. A close() that blocks makes births late, no more. */
+	/*
+	 * The helpers are the supervisor's. A close() of an init fd that blocks makes births late:
+	 * after some seconds the supervisor makes the workers itself.
+	 */
 	closing_by(CLOSING_PLAIN, NULL);
 	setsid();
 	keep_only_ours(c);

@@ -146,6 +146,7 @@ static int make(struct slot *slot, const struct frame *f, int channel_fd)
 
 static void set_limit(struct supervisor *s)
 {
+	s->spawner.late = false;
 	timer_set(&s->loop, &s->spawner.answer,
 		s->spawner.orders ? now_ns() + ANSWER_MS * NS_PER_MS : TIME_NEVER);
 }

@@ -5,8 +5,8 @@
  *
  * The spawner may be killed with orders out. It is reaped first: from then on it makes no more
  * workers. What it said before counts; of each other ordered slot the roster says whether there is
- * a worker. One that does not answer is killed. One that cannot be killed, because a debugger holds
- * it, keeps the slots that it was asked for; the supervisor fills all others.
+ * a worker. One that does not answer is killed. One that does not end then, because the kernel
+ * holds it, keeps the slots that it was asked for; the supervisor fills all others.
  */
 #include "spawner_peer.h"
 #include "logging.h"
@@ -19,7 +19,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#define QUICK_NS (100 * NS_PER_MS)
+#define QUICK_NS     (100 * NS_PER_MS)
+#define PAUSE_MAX_MS 10000u
+#define LATE_NS      (200 * NS_PER_MS)
 
 static bool wanted(const struct supervisor *s)
 {
@@ -27,9 +29,13 @@ static bool wanted(const struct supervisor *s)
 		s->halt.phase <= HALT_DRAIN;
 }
 
+/* The pause doubles each time, until a spawner has made a worker. */
 static void respawn_later(struct supervisor *s, uint64_t now)
 {
-	timer_set(&s->loop, &s->spawner.respawn, now + QUICK_NS);
+	struct spawner_process *p = &s->spawner;
+
+	p->pause_ms = p->pause_ms ? MIN(2 * p->pause_ms, PAUSE_MAX_MS) : QUICK_NS / NS_PER_MS;
+	timer_set(&s->loop, &p->respawn, time_after_ms(now, p->pause_ms));
 }
 
 static void kill_spawner(struct supervisor *s)
@@ -39,6 +45,7 @@ static void kill_spawner(struct supervisor *s)
 	s->spawner.kill_sent = true;
 	loop_remove(&s->loop, &s->spawner.channel); /* nothing is ordered there any more */
 	process_signal(s->spawner.pidfd, s->spawner.pid, SIGKILL);
+	note(s, NOTE_BIRTH); /* the supervisor makes what could not be ordered */
 }
 
 /* ---- what it says ---- */
@@ -51,6 +58,7 @@ static void hear_born(struct supervisor *s, const struct message_born *m)
 	if (!slot || slot->link.state != SLOT_ORDERED || slot->generation != m->generation)
 		return;
 	if (m->result > 0 && m->result == spawn_process(slot)) {
+		s->spawner.pause_ms = 0;
 		spawn_done(slot, m->result);
 	} else if (m->result == -ENOSYS) {
 		s->spawner.impossible = true;
@@ -94,9 +102,30 @@ void spawner_peer_silent_fired(struct timer *timer, uint64_t now)
 		timer_set(&s->loop, timer, now + NS_PER_S);
 		return;
 	}
+	/* All processes may have been stopped for long: the spawner gets some time to go on. */
+	if (!s->spawner.late) {
+		s->spawner.late = true;
+		timer_set(&s->loop, timer, now + LATE_NS);
+		return;
+	}
 	process_log(s, BROOD_WARNING, BROOD_EVENT_STOP_FORCED, s->spawner.pid,
 		"the spawner (pid %d) does not answer and is killed", s->spawner.pid);
 	kill_spawner(s);
+}
+
+/* It has ended: no worker comes any more that the roster does not have. */
+static void settle_orders(struct supervisor *s)
+{
+	(void)hear(s);
+	for_each_pool(pool, s) for_each_slot(slot, pool)
+	{
+		pid_t pid = slot->link.state == SLOT_ORDERED ? spawn_process(slot) : 0;
+
+		if (pid > 0)
+			spawn_done(slot, pid);
+		else if (slot->link.state == SLOT_ORDERED)
+			spawn_undone(slot, 0);
+	}
 }
 
 /* ---- its birth ---- */
@@ -135,9 +164,13 @@ static void death(struct source *source, uint32_t events)
 
 	(void)events;
 	spawner_peer_replace_if_ended(s);
-	if (s->spawner.pid > 0 && source->fd >= 0 && source->fd == s->spawner.pidfd &&
-		now_ns() - s->spawner.born_ns >= QUICK_NS) {
-		/* waitid() failed for now, or a debugger has it. Look later, and do not spin. */
+	if (s->spawner.pid > 0 && source->fd >= 0 && source->fd == s->spawner.pidfd) {
+		/*
+		 * It has ended, but waitid() failed for now, or a debugger has the zombie. It makes
+		 * no more workers. Look later, and do not spin.
+		 */
+		kill_spawner(s);
+		settle_orders(s);
 		loop_remove(&s->loop, source);
 		note(s, NOTE_RETRY);
 	}
@@ -177,7 +210,7 @@ static pid_t try_to_spawn(struct supervisor *s)
 	p->pid = pid;
 	p->pidfd = pidfd;
 	p->fd = pair[0];
-	p->kill_sent = false;
+	p->kill_sent = p->late = false;
 	p->death.on = death;
 	return pid;
 }
@@ -206,21 +239,6 @@ void spawner_peer_spawn(struct supervisor *s)
 }
 
 /* ---- its death ---- */
-
-/* It is reaped: no worker comes any more that the roster does not have. */
-static void settle_orders(struct supervisor *s)
-{
-	(void)hear(s);
-	for_each_pool(pool, s) for_each_slot(slot, pool)
-	{
-		pid_t pid = slot->link.state == SLOT_ORDERED ? spawn_process(slot) : 0;
-
-		if (pid > 0)
-			spawn_done(slot, pid);
-		else if (slot->link.state == SLOT_ORDERED)
-			spawn_undone(slot, 0);
-	}
-}
 
 static void bury(struct supervisor *s)
 {
