@@ -7,7 +7,7 @@
  *   engine      the child in which brood_start() returns: the program goes on there
  *   workers     children that run jobs, one at a time each; they are started ahead
  *   guard       a process that kills what is left when the supervisor is killed
- *   spawner     a process that makes the workers for the supervisor
+ *   spawner     a process that makes the workers for the supervisor, if there are many
  *
  * A job is a function that runs in a worker. A crash, a hang or a leak costs one job at most. The
  * engine gets exactly one verdict for each job that was accepted.
@@ -339,8 +339,9 @@ enum brood_flags {
 };
 
 /*
- * How workers are made. The spawner makes them, a small process; with FORK, and where the kernel
- * allows neither of the other two, the supervisor makes them itself. Since: 0.1.0.
+ * How workers are made. With CLONE3 and CLONE, and by AUTO from 256 workers on (of all pools), the
+ * spawner makes them, a small process. Otherwise, and where the kernel does not allow that, the
+ * supervisor makes them itself. Since: 0.1.0.
  */
 enum brood_spawn {
 	BROOD_SPAWN_AUTO,   /* the first of these that the kernel allows */

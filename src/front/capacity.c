@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include "capacity.h"
 
+#include "../wire/birth.h"
 #include "../base/base.h"
 #include "../engine/engine.h"
 
@@ -49,11 +50,8 @@ void capacity_look(const char *root, struct capacity *ret)
 
 /* ---- what the pools need ---- */
 
-/* The processes beside the workers: by fork() the supervisor makes them itself. */
-static uint64_t others(const struct pool_setups *pools)
-{
-	return pools->list[0].options.spawn == BROOD_SPAWN_FORK ? 3 : 4;
-}
+/* The processes beside the workers. */
+static uint64_t others(const struct pool_setups *pools) { return birth_by_spawner(pools) ? 4 : 3; }
 
 static uint64_t all_workers(const struct pool_setups *pools)
 {

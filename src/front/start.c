@@ -246,7 +246,7 @@ static int prepare_roles(struct start *s)
 		.signals = s->signals,
 		.worker_main = worker_main,
 		.guard_main = guard_main,
-		.spawner_main = spawner_main,
+		.spawner_main = birth_by_spawner(&s->resolved.pools) ? spawner_main : NULL,
 	};
 	int r = engine_prepare(&engine, &s->brood);
 

@@ -69,6 +69,23 @@ static inline size_t birth_files_useful(const struct pool_setups *pools)
 }
 
 /*
+ * Does a spawner make the workers? With fewer than BIRTH_SPAWNER_FROM workers a clone of the
+ * supervisor costs no more than one of the spawner, which would be one more process for nothing.
+ */
+#define BIRTH_SPAWNER_FROM 256u
+static inline bool birth_by_spawner(const struct pool_setups *pools)
+{
+	uint64_t workers = 0;
+
+	for_each_setup(pool, pools) workers += pool->options.workers;
+	switch (pools->list[0].options.spawn) {
+	case BROOD_SPAWN_AUTO: return workers >= BIRTH_SPAWNER_FROM;
+	case BROOD_SPAWN_FORK: return false;
+	default: return true;
+	}
+}
+
+/*
  * What all births of a pool have in common. A worker is born in the spawner, or, where there is
  * none, in the supervisor.
  */

@@ -28,9 +28,11 @@ static void keep(void *context, const struct brood_log *log)
 
 static int start_as_user(rlim_t processes, struct brood **ret_brood)
 {
-	const struct brood_options o = {
-		.size = sizeof o, .workers = WORKERS, .log = keep, .drain_ms = 100
-	};
+	const struct brood_options o = { .size = sizeof o,
+		.workers = WORKERS,
+		.spawn = BROOD_SPAWN_CLONE3, /* with a spawner */
+		.log = keep,
+		.drain_ms = 100 };
 	struct rlimit limit = { .rlim_cur = processes, .rlim_max = processes };
 
 	CHECK_EQ(setrlimit(RLIMIT_NPROC, &limit), 0);

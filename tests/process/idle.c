@@ -154,6 +154,7 @@ static bool settled(struct brood *brood)
 static void nothing_to_do_with(const struct brood_pool_options *pool)
 {
 	struct brood_options options = { .workers = WORKERS,
+		.spawn = BROOD_SPAWN_CLONE3, /* with a spawner */
 		.log = silent,
 		.flags = BROOD_NO_CORE,
 		.pools = &pool,

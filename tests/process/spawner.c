@@ -53,8 +53,7 @@ static pid_t stop_it_amid_a_birth(void)
 
 /* ---- it makes the workers ---- */
 
-static const enum brood_spawn by_spawner[] = { BROOD_SPAWN_AUTO, BROOD_SPAWN_CLONE3,
-	BROOD_SPAWN_CLONE };
+static const enum brood_spawn by_spawner[] = { BROOD_SPAWN_CLONE3, BROOD_SPAWN_CLONE };
 
 static void makes_them(void *context)
 {
@@ -87,6 +86,27 @@ Test(spawner, makes_the_workers)
 	}
 }
 
+/* By default there is none for a few workers, and one for many. */
+static void for_a_few(void)
+{
+	struct brood_options options = { .workers = 8, .log = note_log };
+
+	brood = pool_start(&options);
+	CHECK_EQ(proc_spawner(proc_supervisor()), 0);
+	pool_stop(brood);
+}
+Test(spawner, none_for_a_few) { case_run(for_a_few, 60000); }
+
+static void for_many(void)
+{
+	struct brood_options options = { .workers = 256, .log = note_log };
+
+	brood = pool_start(&options);
+	CHECK(WAIT_UNTIL(proc_spawner(proc_supervisor()) > 0, SOON_MS));
+	pool_stop(brood);
+}
+Test(spawner, one_for_many) { case_run(for_many, 60000); }
+
 static void without(void)
 {
 	struct brood_options options = { .workers = 3, .spawn = BROOD_SPAWN_FORK, .log = note_log };
@@ -102,7 +122,9 @@ Test(spawner, there_is_none_with_fork) { case_run(without, 40000); }
 
 static void replaced(void)
 {
-	struct brood_options options = { .workers = 2, .log = note_log };
+	struct brood_options options = {
+		.workers = 2, .spawn = BROOD_SPAWN_CLONE3, .log = note_log
+	};
 	pid_t supervisor, spawner;
 
 	brood = pool_start(&options);
@@ -150,7 +172,9 @@ static void set_limit(pid_t pid, rlim_t soft)
 
 static void limits(void)
 {
-	struct brood_options options = { .workers = 1, .log = note_log };
+	struct brood_options options = {
+		.workers = 1, .spawn = BROOD_SPAWN_CLONE3, .log = note_log
+	};
 	int before;
 
 	set_limit(getpid(), 5000);
@@ -202,7 +226,9 @@ static void quiet(void *context, const struct brood_log *log)
 
 static void killed_often(void *context)
 {
-	struct brood_options options = { .workers = 6, .flags = BROOD_NO_CORE, .log = quiet };
+	struct brood_options options = {
+		.workers = 6, .spawn = BROOD_SPAWN_CLONE3, .flags = BROOD_NO_CORE, .log = quiet
+	};
 	pthread_t thread;
 
 	brood = pool_start(&options);
@@ -232,9 +258,11 @@ Test(spawner, killed_at_any_moment)
 
 static void always_births(void)
 {
-	struct brood_options options = {
-		.size = sizeof options, .workers = 8, .flags = BROOD_NO_CORE, .log = quiet
-	};
+	struct brood_options options = { .size = sizeof options,
+		.workers = 8,
+		.spawn = BROOD_SPAWN_CLONE3,
+		.flags = BROOD_NO_CORE,
+		.log = quiet };
 
 	if (brood_start(&options, &brood) < 0)
 		return;
@@ -280,7 +308,9 @@ Test(spawner, supervisor_killed_amid_births)
 
 static void stopped_pool(void)
 {
-	struct brood_options options = { .workers = 3, .log = note_log };
+	struct brood_options options = {
+		.workers = 3, .spawn = BROOD_SPAWN_CLONE3, .log = note_log
+	};
 	uint64_t began;
 
 	brood = pool_start(&options);
@@ -294,7 +324,9 @@ Test(spawner, stopped_it_holds_up_no_stop) { case_run(stopped_pool, 40000); }
 
 static void never_goes_on(void)
 {
-	struct brood_options options = { .workers = 3, .log = note_log };
+	struct brood_options options = {
+		.workers = 3, .spawn = BROOD_SPAWN_CLONE3, .log = note_log
+	};
 	pid_t spawner;
 
 	brood = pool_start(&options);
@@ -307,7 +339,9 @@ Test(spawner, one_that_does_not_answer_is_replaced) { case_run(never_goes_on, 60
 
 static void debugged(void)
 {
-	struct brood_options options = { .workers = 2, .flags = BROOD_DEBUGGING, .log = note_log };
+	struct brood_options options = {
+		.workers = 2, .spawn = BROOD_SPAWN_CLONE3, .flags = BROOD_DEBUGGING, .log = note_log
+	};
 	pid_t spawner;
 
 	brood = pool_start(&options);
@@ -325,7 +359,9 @@ Test(spawner, a_debugged_one_has_time) { case_run(debugged, 60000); }
 
 static void short_of_files(void)
 {
-	struct brood_options options = { .workers = 2, .log = note_log };
+	struct brood_options options = {
+		.workers = 2, .spawn = BROOD_SPAWN_CLONE3, .log = note_log
+	};
 	struct rlimit before, none;
 	pid_t spawner;
 

@@ -2,6 +2,7 @@
 /* capacity.c - limits on processes and memory: what is refused, what has a line, in which words. */
 #include "front/capacity.h"
 #include "engine/engine.h"
+#include "wire/birth.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -13,7 +14,10 @@ TestSuite(unit_capacity, .timeout = 20);
 
 /* Two pools: 4 workers of 64 MiB, and 3 workers without a limit. */
 static const struct pool_setup setups[] = {
-	{ .name = "main", .options = { .workers = 4, .worker_memory = 64 * MIB } },
+	{ .name = "main",
+		.options = { .workers = 4,
+			.spawn = BROOD_SPAWN_CLONE,
+			.worker_memory = 64 * MIB } },
 	{ .name = "php", .options = { .workers = 3 } },
 };
 static const struct pool_setups pools = { .list = setups, .count = 2 };
@@ -93,6 +97,20 @@ Test(unit_capacity, processes_of_a_user)
 	refused(c, "LimitNPROC=11");
 	c.user = 10;
 	has(judge(c).tasks, "TasksMax=11");
+}
+
+/* By default there is one where it saves something. */
+Test(unit_capacity, few_and_many_workers)
+{
+	struct pool_setup two[] = { { .options = { .workers = 200 } },
+		{ .options = { .workers = 55 } } };
+	const struct pool_setups some = { two, 2 };
+
+	cr_assert(!birth_by_spawner(&some));
+	two[1].options.workers++;
+	cr_assert(birth_by_spawner(&some));
+	two[0].options.spawn = BROOD_SPAWN_FORK;
+	cr_assert(!birth_by_spawner(&some));
 }
 
 /* By fork() the supervisor makes the workers itself. */
