@@ -81,8 +81,8 @@ struct spawner_process {
 	struct timer answer; /* while orders are out: the spawner has not answered for too long */
 	uint64_t born_ns;
 	uint32_t orders;   /* slots in ORDERED */
-	uint32_t pause_ms; /* before the next spawner; 0: the last one has made a worker */
-	bool late;         /* it has not answered for long, and gets a little more time */
+	uint32_t pause_ms; /* before the next spawner; 0: the last spawner has made a worker */
+	bool late;         /* the spawner has not answered for long, and gets a moment more */
 	bool impossible;   /* the supervisor makes the workers itself */
 	bool kill_sent;
 };

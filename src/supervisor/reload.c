@@ -254,7 +254,8 @@ static void tell(struct pool *pool)
 
 /*
  * Undead places are not waited for, unless all are. In a pool whose workers come and go all the
- * time they may never all be ready at one moment: then it counts how many new ones were.
+ * time, all may never be ready at one moment: there the number of new workers that became ready
+ * counts.
  */
 static bool is_done(const struct pool *pool)
 {

@@ -107,7 +107,7 @@ bool renew_after_lease(const struct slot *slot)
 
 	if (slot->link.state != SLOT_LEASED || slot->end.dead || !record_is_pinned(slot->job))
 		return false;
-	/* One that is due would be pinned again, and its replacement be too many, each time. */
+	/* A due worker would be pinned again and again, and its replacement be one too many. */
 	return slot->renewal.cause ||
 		((!limits->reuse || limits->jobs == 1) &&
 			watch_moved(slot->lease.watch.base, atomic_load(&slot_page(slot)->word)));
