@@ -409,8 +409,8 @@ enum brood_scaling {
 struct brood_pool_options {
 	size_t size;
 	/*
-	 * At most 31 letters, digits, '.', '_' and '-'; each pool of the brood has another name.
-	 * That of the first pool (brood_options.pool_name): these options are the first pool's.
+	 * At most 31 letters, digits, '.', '_' and '-'; each pool of the brood has another name. If
+	 * it is the first pool's name (brood_options.pool_name), the options are for that pool.
 	 */
 	const char *name;
 	/*
@@ -426,7 +426,8 @@ struct brood_pool_options {
 	uint32_t backoff_min_ms, backoff_max_ms, start_limit, healthy_ms;
 
 	uint32_t dispatch; /* enum brood_path */
-	uint32_t leases;   /* 0: brood_options.leases; where that is 0, too: all of this pool */
+	/* workers on lease at a time; 0: brood_options.leases; both 0: all workers of this pool */
+	uint32_t leases;
 	uint32_t lease_idle_ms;
 	uint32_t tolerate; /* enum brood_left; 0: brood_options.tolerate */
 	uint64_t worker_memory;
@@ -455,7 +456,7 @@ struct brood_pool_options {
 	uint32_t retire_jobs;   /* after so many jobs; 1 is exact: each job has a new worker */
 	uint32_t retire_age_ms; /* so long after it was ready */
 	uint64_t retire_memory; /* when it has gained so many bytes since it was ready */
-	uint32_t surge;         /* so many at a time; 0: a twentieth of the workers, at least 1 */
+	uint32_t surge;         /* so many retire at a time; 0: a twentieth of all, at least 1 */
 	uint32_t reserved32;
 	uint64_t reserved[8];
 
@@ -468,10 +469,11 @@ struct brood_pool_options {
 	uint32_t poison_within_ms; /* 0: 60000 */
 	uint32_t poison_forget_ms; /* 0: 600000 */
 	/*
-	 * The cap on retries: so many for a hundred jobs of the queues that ask for retries, and 10
-	 * a second beside; brood_open() and brood_give() by handoff have their own. A job beyond it
-	 * has the verdict of its last attempt (BROOD_NOT_RETRIED). Retries after a kill from
-	 * outside do not count. At most 10000; 0: 20
+	 * The cap on retries: so many for a hundred jobs, and 10 a second beside. Jobs of queues
+	 * that ask for retries and calls by handoff count together; brood_open() and brood_give()
+	 * by handoff have a cap of their own. A job beyond the cap has the verdict of its last
+	 * attempt (BROOD_NOT_RETRIED). Retries after a kill from outside do not count. At most
+	 * 10000; 0: 20
 	 */
 	uint32_t retry_percent;
 };
@@ -721,7 +723,8 @@ struct brood_job_options {
 	void *context;                  /* for both callbacks, and in the result */
 	/*
 	 * With fn NULL: the worker opens the shared object `plugin` (an absolute path), and runs
-	 * its function `symbol`. Both with NULs and arg_size: at most BROOD_ARG_MAX.
+	 * its function `symbol`. The argument and these two strings (with their NULs) may have
+	 * BROOD_ARG_MAX bytes together.
 	 */
 	const char *plugin, *symbol;
 	int *ret_fds;          /* brood_call(): the reply's fds, the caller's; NULL: all closed */
@@ -743,8 +746,8 @@ struct brood_job_options {
 	uint32_t reserved32;
 	/*
 	 * A hint: prefer the worker that had this key last, if it is free now or very soon.
-	 * brood_job_options(3) says when. No effect with `lease`. The poison list counts by it, on
-	 * each transport and on pinned leases. 0: no key
+	 * brood_job_options(3) says when. No effect with `lease`. The poison list counts crashes by
+	 * this key, on each transport and on pinned leases. 0: no key
 	 */
 	uint64_t key;
 };

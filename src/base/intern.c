@@ -39,7 +39,10 @@ static size_t literal_end(const char *text, size_t at)
 	return text[at] ? at + 1 : at;
 }
 
-/* Where the commas between a macro's arguments are: the last `room` of them, oldest first. */
+/*
+ * Where the commas between a macro's arguments are: the last `room` of them, in the order of the
+ * text. *ret_first is the first comma of all. Commas in brackets and literals do not count.
+ */
 static size_t commas_of(const char *text, size_t *commas, size_t room, size_t *ret_first)
 {
 	size_t count = 0;
@@ -66,8 +69,10 @@ static size_t commas_of(const char *text, size_t *commas, size_t room, size_t *r
 }
 
 /*
- * The second of a macro's arguments, which has `behind` more after it: "fn" of "brood, fn, a, b"
- * with 2. With fewer commas, all that is behind the first; if no comma tells, all of text.
+ * Cuts the job's function out of the text of a macro's arguments. The function is the second
+ * argument, and `behind` more follow: of "brood, fn, a, b" with behind 2 the answer is "fn". The
+ * end is counted from the last argument, because a C++ function may have commas of its own
+ * ("f<a, b>"). Without enough commas the answer is all behind the first comma, or all of text.
  */
 static struct span second_argument(const char *text, size_t behind)
 {

@@ -12,11 +12,12 @@
 #define INTERN_FUNCTIONS_MAX 4096u
 
 /*
- * Returns the name of the function at `function`: the one that it got first, else `text` (copied,
- * cut, control characters become spaces). If `text` is NULL or empty: "?". If its first byte is
- * 0xf8 + N, which begins no UTF-8 text, the rest is the whole list of a macro's arguments, from
- * C++: the name is what stands between the first argument and the last N. May be called by any
- * thread; takes no lock. The name is valid until the process ends.
+ * Returns the name of the function at `function`. A function that has a name keeps it. Else `text`
+ * becomes the name: a copy, cut to fit, with spaces for control characters; "?" if `text` is NULL
+ * or empty. In C++ the macros of brood.h cannot take the function out of their arguments, so they
+ * pass a byte 0xf8 + N (no UTF-8 text begins so) and the text of all arguments: the name is what
+ * stands between the first argument and the last N. Any thread may call this; it takes no lock. The
+ * name is valid until the process ends.
  */
 const char *intern_function(uintptr_t function, const char *text);
 

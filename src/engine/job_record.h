@@ -26,8 +26,8 @@ struct brood_handle {
 	uint64_t public_id; /* the id of the first attempt, which the caller knows */
 	uint64_t given_ns;
 	struct waiter *waiter; /* the thread that sleeps for this handle, or NULL */
-	_Atomic bool closed;   /* the verdict is there */
-	bool cancelled;        /* between two attempts of a call: no further attempt */
+	_Atomic bool closed;   /* the job is over: `verdict` is filled in */
+	bool cancelled;        /* cancelled between two attempts of a call: make no other one */
 	bool waited;           /* a thread is in brood_wait() for this handle */
 	struct list calls;     /* in brood.calls, if the call may be retried */
 	struct inbox *to;      /* of a handed-off submit: the inbox that hears of it; NULL */
@@ -44,8 +44,9 @@ struct brood_handle {
 };
 
 /*
- * A job, or a lease, as the supervisor sees it: taken from JOB to VERDICT, whatever became of the
- * handle. lease: NULL, too, when its queue is gone; then page is its lease page.
+ * A job or a lease that the supervisor knows. The record is in use from the message that asks (JOB,
+ * LEASE) to the one that ends it (VERDICT, LEASE_OVER), even if the handle was released before.
+ * lease: NULL for a job, and for a lease whose queue is gone: then `page` is its lease page.
  */
 struct record {
 	uint64_t id;
@@ -59,11 +60,11 @@ struct record {
 /* Makes an id for a job that never gets to the supervisor. */
 uint64_t job_record_fresh_id(struct brood *b);
 /*
- * *inout_id: 0, or the id to have. handle may be NULL. -EAGAIN: all records of the pool are taken;
- * -EEXIST: the record of that id is.
+ * Claims a record. *inout_id: the id that the job is to have; 0: any, and the id is returned there.
+ * handle may be NULL. -EAGAIN: all records of the pool are in use; -EEXIST: this id's record is.
  */
 int job_record_claim(struct brood_pool *pool, struct brood_handle *handle, uint64_t *inout_id);
-/* NULL: no job or lease of that id is out */
+/* The record of a job or lease that the supervisor still knows. NULL: it knows none of this id. */
 struct record *job_record_find(struct brood *b, uint64_t id);
 /* Frees the record of a frame that was never sent. */
 void job_record_unclaim(struct brood *b, uint64_t id);
@@ -72,7 +73,7 @@ void job_record_verdict(struct brood *b, const struct brood_verdict *verdict);
 /* Gives the job a verdict that the engine makes up. */
 void job_record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome,
 	enum brood_detail detail, bool started);
-/* All jobs are lost, also those whose frames wait to be sent. */
+/* Gives the verdict "lost" to all handed-off jobs, also those whose frames wait to be sent. */
 void job_record_give_up_all(struct brood *b, enum brood_detail detail);
 /* Takes a lease page for a new lease. RECORD_NO_PAGE: none is free. */
 uint32_t job_record_page_take(struct brood *b);

@@ -30,9 +30,15 @@ void unsent_drop_older(struct brood *b);
 void unsent_wait(struct brood *b, int error);
 /* True: frames are in OUT_LATER, and it is time to try again. */
 bool unsent_due(const struct brood *b);
-/* Makes the epoll watch for what the frames need. */
+/*
+ * Sets when the program's fd (brood_fd()) becomes readable for frames that wait: when the channel
+ * has room, or when it is time to try again. Without such a frame: for neither.
+ */
 void unsent_watch(struct brood *b);
-/* 1: the frame waits now, and the library owns its first `owned` fds; -errno: it does not. */
+/*
+ * Puts the frame into the list of those that wait. 1: done, and the list owns the frame's first
+ * `owned` fds; -errno: the frame does not wait, and all its fds stay the caller's.
+ */
 int unsent_append(struct brood *b, struct frame *f, uint64_t job, size_t owned);
 
 #endif

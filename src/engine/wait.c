@@ -4,7 +4,7 @@
  * the channel beside its own call's socket and dispatches for all. The others sleep on an eventfd
  * each, beside their own socket. A verdict pokes the thread that waits for it and no other. A
  * leader that has what it wanted pokes one follower, which leads from then on. A thread that runs
- * the log callback is neither; it looks again by itself.
+ * the log callback neither leads nor follows: after the callback it looks at everything again.
  *
  * Reading the channel needs the lock, not the lead: brood_dispatch() and a thread whose time is up
  * read it as well. So a leader may find nothing where poll() promised something. For this reason
@@ -64,7 +64,10 @@ static void round_prepare(struct round *round, struct wait *wait, uint64_t now)
 		round->fds[POLL_LOG].fd = b->log_fd;
 }
 
-/* Without a lock. An error counts as no events: the caller looks at everything again. */
+/*
+ * Runs without a lock. If poll() fails (EINTR, no memory), no fd counts as ready: the caller looks
+ * at everything again. After an error other than EINTR it sleeps for 1 ms, not to spin.
+ */
 static void round_poll(struct round *round, uint64_t now)
 {
 	int n = poll(round->fds, POLL_COUNT, time_poll_ms(now, round->until));
@@ -135,7 +138,10 @@ static void wait_round(struct wait *wait, bool last)
 	if (wait->handle)
 		tell_progress(b, wait->handle);
 	if (last && !round.leading)
-		/* the leader may not have read this handle's verdict yet */
+		/*
+		 * A last look at the channel before the time-out counts: the verdict may lie there,
+		 * and the thread that leads may not have read it yet.
+		 */
 		channel_read(b, wait->waiter, wait->handle);
 }
 
@@ -147,8 +153,8 @@ int wait_until(struct wait *wait)
 	int r = 0;
 
 	/*
-	 * Another thread may have read progress before this one waits, and nobody pokes this thread
-	 * for it. The job may wait for an answer.
+	 * Another thread may have read this job's progress before this thread waits, and nobody
+	 * pokes this thread for that. So progress is told first: the job may wait for an answer.
 	 */
 	if (wait->handle)
 		tell_progress(b, wait->handle);

@@ -9,7 +9,7 @@
 
 struct inline_bytes {
 	const struct iovec *request;
-	size_t at, left; /* at: where the rest begins in the first piece that is left */
+	size_t at, left; /* at: bytes of *request that are sent; left: bytes to send, in all */
 	char *reply;
 	size_t room, received; /* received: counts also what found no room */
 	bool grow;             /* the reply grows as needed, and the caller frees it */
@@ -19,7 +19,10 @@ struct inline_bytes {
 
 /* Returns the fd for the job, or -errno. */
 int inline_bytes_begin(struct inline_bytes *b);
-/* The job has ended. taken: it keeps its fd, so the reply has no end of its own. */
+/*
+ * The job has ended. taken: the job has kept its fd, and nobody closes that for it, so the reply
+ * would never come to its end: the engine's side is shut down instead.
+ */
 void inline_bytes_end(struct inline_bytes *b, bool taken);
 /* Starts a thread that takes none of the program's signals. 0 or -errno. */
 int inline_bytes_thread(pthread_t *ret, void *(*main)(void *), void *arg);

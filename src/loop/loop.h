@@ -27,7 +27,7 @@ struct source {
 	int fd;
 	uint32_t events;
 	source_fn *on;
-}; /* a member of its owner */
+}; /* a member of the struct that the fd belongs to: container_of() leads there */
 struct timer {
 	struct heap_node node; /* node.key: when the timer fires */
 	timer_fn *on;
@@ -53,7 +53,7 @@ int loop_init(struct loop *loop, size_t timers);
 /* Closes the epoll fd and frees the memory. The sources still belong to their owners. */
 void loop_close(struct loop *loop);
 int loop_add(struct loop *loop, struct source *source, int fd, uint32_t events, source_fn *on);
-/* Makes no system call when nothing changes. */
+/* Waits for other events on the source's fd. If they are the same as before: no system call. */
 int loop_modify(struct loop *loop, struct source *source, uint32_t events);
 /*
  * Takes the source out of the loop and sets source->fd to -1. The caller closes the fd. A source

@@ -9,14 +9,15 @@
 #ifndef BROOD_OS_SELF_H
 #define BROOD_OS_SELF_H
 
-/* A set of what this process cannot count. */
+/* What this process cannot count of itself, as a set: its threads, its open files. */
 enum self_blind { SELF_BLIND_THREADS = 1, SELF_BLIND_FILES = 2 };
 
-/* Call it before code that may hide /proc: opens the files that are needed later. */
+/* Call it before code that may hide /proc: opens and keeps the files of /proc to count with. */
 void self_keep(void);
 /*
- * Call it after this code: closes the files that still can be reached by path, and decides how the
- * two functions below count from now on. Returns a set of enum self_blind.
+ * Call it after the code that may hide /proc: closes the kept files of /proc that a path still
+ * leads to, and decides how self_threads() and self_files() count from now on. Returns a set of
+ * enum self_blind.
  */
 unsigned self_settle(void);
 

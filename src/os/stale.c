@@ -311,7 +311,7 @@ size_t stale_keep_in_supervisor(const struct stale *s, int *keep)
 		if (s->files[i].stands || s->files[i].locked)
 			keep[n++] = s->files[i].fd;
 	if (s->locked > 0 && s->refusing_file >= 0)
-		/* in place of a locked file, workers have a copy of this one */
+		/* A worker puts a copy of the refusing file in the place of each locked file. */
 		keep[n++] = s->refusing_file;
 	return n;
 }

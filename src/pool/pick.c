@@ -21,7 +21,7 @@ enum pick_choice pick_lease(const struct pick_view *v)
 	return PICK_NONE;
 }
 
-/* A running mean over about eight; the first figure is taken as it is. */
+/* A running mean of the last eight run times or so; the first run time is taken as it is. */
 uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns)
 {
 	uint64_t ran = MIN(ran_ns, (uint64_t)PICK_UNKNOWN - 1);
@@ -72,7 +72,10 @@ enum pick_standing pick_stands(const struct pick_stand *s, uint64_t now)
 	return PICK_STAY;
 }
 
-/* No job stands behind a long one any more, for none is put there. */
+/*
+ * If the first job was found to be long (stalled), the jobs behind it have moved and no new one is
+ * put there: nothing is due.
+ */
 uint64_t pick_stand_due(const struct pick_stand *s, bool head, uint64_t now)
 {
 	bool behind = stands(s, s->published);
@@ -103,9 +106,10 @@ uint32_t pick_spare(const struct pick_pool *p)
 }
 
 /*
- * A wish for what others have now: one at a time, or where there is much room for those an eighth
- * of it. The next queue may have no worker at all; and who is given several at once has taken from
- * those who would ask again.
+ * While workers are free, a queue may ask for one. If all workers are out, a further request wants
+ * a worker of another queue: a queue may have one such request at a time, or an eighth of the
+ * places for requests, if there are many. Else one queue would take several workers before the
+ * next queue, which may have none, has its turn.
  */
 bool pick_may_ask(const struct pick_room *r)
 {

@@ -41,11 +41,13 @@ static void keep_only_ours(const struct spawner_config *c)
 static void become_spawner(const struct spawner_config *c)
 {
 	signals_block_all(NULL);
-	signals_default_all(NULL, 0); /* the program's handlers of faults are for its workers */
+	/* a handler that the program keeps (options.keep_signals) is its code: for workers alone */
+	signals_default_all(NULL, 0);
 	if (process_set_pdeathsig(SIGKILL, c->birth->supervisor_pid) < 0)
 		_exit(1);
 	/*
-	 * The helpers are the supervisor's. A close() of an init fd that blocks makes births late:
+	 * The spawner closes its fds itself: helpers that close for others (os/closing.h) belong to
+	 * the supervisor and the engine. If the close() of an init fd blocks here, births are late:
 	 * after some seconds the supervisor makes the workers itself.
 	 */
 	closing_by(CLOSING_PLAIN, NULL);
@@ -81,7 +83,10 @@ static void answer(const struct spawner_config *c, const struct message_spawn *m
 	frame_begin(&f, MESSAGE_BORN)->birth.born = (struct message_born){
 		.slot = m->slot, .generation = m->generation, .result = result
 	};
-	/* The supervisor makes another spawner, and looks into the roster. */
+	/*
+	 * An answer that cannot be sent loses no worker: when the spawner has ended, the supervisor
+	 * finds in the roster whom it has made, and makes another spawner.
+	 */
 	if (frame_send(c->channel_fd, &f) < 0)
 		_exit(1);
 }

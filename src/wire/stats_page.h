@@ -13,8 +13,10 @@
 #include <stdatomic.h>
 
 /*
- * One writer. Each field is read alone, but for `died`: it is read first, and written last. What is
- * about no pool (strays, guard, spawner, log lines) is counted in the first pool's page.
+ * The supervisor alone writes here. Each field may be read alone, except `died`: the writer stores
+ * it last, so a reader that loads it first never sees a worker that it counts as dead as ready,
+ * too. What is about no pool (strays, guard, spawner, log lines) is counted in the first pool's
+ * page.
  */
 struct stats_page {
 	_Atomic uint32_t workers, ready, idle, busy, starting, queued, queued_peak, degraded;

@@ -8,7 +8,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-/* Waits for the events. 0: try again; else the error to give back. */
+/*
+ * For a call that has just failed with errno. 0: the fd is ready now, or a signal came: call again.
+ * Else -errno, which the caller returns.
+ */
 static int wait_for(int fd, short events)
 {
 	struct pollfd p = { .fd = fd, .events = events };
@@ -21,8 +24,9 @@ static int wait_for(int fd, short events)
 }
 
 /*
- * An engine that ends its side before it has read all: for a local stream that is an end like any
- * other.
+ * An AF_UNIX peer that closes its socket with bytes unread makes recv() say ECONNRESET here, after
+ * all that it had sent was read. That is the end of the stream, and no error. On TCP a reset may
+ * have lost bytes, so there it is one.
  */
 static bool reset_is_end(int fd)
 {

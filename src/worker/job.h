@@ -73,10 +73,10 @@ struct brood_job {
 	size_t arg_size;
 	const char *tag; /* "": the job has no tag */
 	uint32_t attempt;
-	uint32_t plugin_size; /* size of the text behind the argument; 0: fn is the function */
-	/* The job's system calls do not matter: it gets a full look anyway. */
+	uint32_t plugin_size; /* bytes of a plugin's path and symbol, behind arg; 0: no plugin */
+	/* Nobody asks whether the job makes system calls: a full look for residue comes anyway. */
 	bool unwatched;
-	bool no_plugin; /* the plugin could not be had, so fn was not entered */
+	bool no_plugin; /* the plugin could not be opened, so its function did not run */
 	bool on_ring;
 	/* On a ring without a socket: request and reply lie in memory. */
 	bool bytes;
@@ -97,15 +97,16 @@ struct brood_job {
 	int back[BROOD_JOB_FDS_MAX];
 	char name[BROOD_NAME_MAX];
 };
-/* no job in a slot page has it: words have 61 bits for a sequence */
+/* No job has one of these as its sequence: a slot page's word has 61 bits for it. */
 #define SEQUENCE_NONE   UINT64_MAX
 #define SEQUENCE_INLINE (UINT64_MAX - 1)
 
 /* Between jobs the_job has no fds and no memory. Taking a job sets the other members. */
 extern struct brood_job the_job;
 /*
- * The argument, with the text of a plugin and the tag behind it; size: of all three. Copies: where
- * they came is used again while the job runs, and brood_job_arg() is aligned for anything.
+ * Sets the job's argument, the text of its plugin and its tag, which lie one behind the other at
+ * data; size: of all three. The job gets a copy, because a frame or ring entry is used again while
+ * the job runs, and because brood_job_arg() promises an alignment for any type.
  */
 void job_set_arg(
 	struct brood_job *job, const void *data, size_t size, size_t plugin_size, size_t tag_size);

@@ -29,10 +29,10 @@ void report_check(void)
 }
 
 /*
- * What is short here POLLOUT would not wait for. Memory comes back; but what is in flight
- * (ETOOMANYREFS) counts for the whole user, and some other job can hold it for as long as it likes:
- * it is not to cost this one more than its files. Nor may it last: a worker that has done its job
- * and does not say so is taken for stuck.
+ * True: the kernel lacks something, for which poll() with POLLOUT would not wait. Lack of memory
+ * passes. ETOOMANYREFS may not: all fds in flight of one user count together, and another process
+ * can hold its own there for ever. So a message waits for FDS_WAIT_NS and then goes without its
+ * fds: a worker that has done its job and does not say so would be killed as stuck.
  */
 static bool is_short(int r) { return r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS; }
 
@@ -57,7 +57,7 @@ int report_over(int fd, struct frame *f)
 	return 0;
 }
 
-/* The frame goes without its files when they cannot be sent: the rest is awaited. */
+/* Sends the frame without its fds if the kernel does not take them: the message is waited for. */
 void report_send(struct frame *f)
 {
 	int r;
@@ -86,8 +86,8 @@ static size_t put_tag(char *text, const char *tag)
 }
 
 /*
- * A line of the worker's own, through the jobs' way to the log. Dropped rather than waited for, or
- * written into a file that has taken the channel's number.
+ * A log line of the worker itself, sent as brood_job_log() sends a job's. The line is dropped if
+ * the channel is full, or if a job may have put another file at the channel's number.
  */
 void report_log(uint64_t job, enum brood_level level, const char *format, ...)
 {
@@ -107,7 +107,7 @@ void report_log(uint64_t job, enum brood_level level, const char *format, ...)
 	frame_send(the_worker.config->channel_fd, &f);
 }
 
-/* Dropped where it cannot be sent: then the next job says so. */
+/* If CALLED cannot be sent, the mark in the slot page goes too: the next job says CALLED. */
 void report_called(void)
 {
 	struct slot_page *page = the_worker.page;

@@ -93,8 +93,8 @@ bool worker_lease_say(struct worker_lease *l, struct frame *f)
 }
 
 /*
- * Half of the side socket's buffer is for what must not be lost: an engine that does not look for a
- * while shall find replies there, however talkative a job is.
+ * Progress may fill half of the side socket's buffer. The other half is for replies, which must not
+ * be lost: if the engine does not read for a while, a talkative job leaves room for them.
  */
 static bool side_has_room(int fd)
 {
