@@ -23,34 +23,40 @@ struct init_data {
 struct renewals {
 	struct retire_limits limits;
 	uint64_t random;
-	uint32_t due;    /* may go, when there is a replacement */
+	uint32_t due;    /* how many workers are due and may go when there is a replacement */
 	uint32_t extra;  /* places for replacements, beyond the pool's size */
 	uint32_t ending; /* workers that were idle and were told to end: renew.c, size.c */
-	/* the due on leases: those that were recalled softly, the last one last, and the others */
+	/*
+	 * Due workers on leases. recalled: those whose lease was recalled softly, in the order of
+	 * the recalls; leased: the others.
+	 */
 	struct list recalled, leased;
-	struct timer again; /* another lease may be recalled then */
-	/* a birth failed: there is no room for one more, until all that are due are replaced */
+	struct timer again; /* when another lease may be recalled */
+	/*
+	 * The birth of a replacement failed: the machine has no room for one worker more. So old
+	 * workers end before their replacements are born, until none is due.
+	 */
 	bool cramped;
 	/*
-	 * how many reloads the pool has had; old: workers, ready or not, that were born before the
-	 * last
+	 * epoch: how many reloads the pool has had. old: how many workers, ready or not, were born
+	 * before the last reload.
 	 */
 	uint32_t epoch, old;
 };
 
-/* reload.c */
+/* The last reload of a pool: reload.c. */
 struct reload {
-	uint64_t id; /* the engine's; of the last one */
+	uint64_t id; /* the number that the engine gave to the reload */
 	bool running;
 	bool untold; /* the engine has not heard the result */
 	int32_t result;
-	uint32_t failures; /* births of it that failed, in a row */
+	uint32_t failures; /* how many births since the reload failed, in a row */
 	uint32_t renewed;  /* new workers that became ready */
 	uint32_t good;     /* the epoch of the generation that serves until this reload is done */
 	uint64_t began_ns;
 	struct timer held;
 	bool proven, has_before;
-	struct init_data before; /* the init data that was proven last; only if there is some */
+	struct init_data before; /* has_before: the init data that was proven last */
 };
 
 struct engine_process {
@@ -59,7 +65,7 @@ struct engine_process {
 	struct source death, channel;
 	bool exiting, ended, channel_ended, kill_sent, paused, stopped_pool;
 	struct process_exit exit;
-	uint64_t start_ticks;   /* as in struct proc_stat; 0: not known */
+	uint64_t start_ticks;   /* when the engine was born, as in struct proc_stat; 0: not known */
 	uint64_t first_stop_ns; /* when a stop signal came; 0: none has */
 	struct timer stop_timer, eof_timer;
 };
@@ -81,9 +87,9 @@ struct spawner_process {
 	struct timer answer; /* while orders are out: the spawner has not answered for too long */
 	uint64_t born_ns;
 	uint32_t orders;   /* slots in ORDERED */
-	uint32_t pause_ms; /* before the next spawner; 0: the last spawner has made a worker */
+	uint32_t pause_ms; /* the wait before the next spawner; 0: the last one made a worker */
 	bool late;         /* the spawner has not answered for long, and gets a moment more */
-	bool impossible;   /* the supervisor makes the workers itself */
+	bool impossible;   /* no spawner can work here: the supervisor makes the workers itself */
 	bool kill_sent;
 };
 

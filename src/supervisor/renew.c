@@ -107,7 +107,10 @@ bool renew_after_lease(const struct slot *slot)
 
 	if (slot->link.state != SLOT_LEASED || slot->end.dead || !record_is_pinned(slot->job))
 		return false;
-	/* A due worker would be pinned again and again, and its replacement be one too many. */
+	/*
+	 * A due worker ends even if leases may use a worker again: else the program could pin it
+	 * for ever, and its replacement would be one worker too many.
+	 */
 	return slot->renewal.cause ||
 		((!limits->reuse || limits->jobs == 1) &&
 			watch_moved(slot->lease.watch.base, atomic_load(&slot_page(slot)->word)));
@@ -135,7 +138,7 @@ static struct slot *idle_and_due(struct pool *pool)
 
 static void end_idle(struct pool *pool)
 {
-	/* after the pool has got a smaller size, many may go */
+	/* After brood_pool_resize() many idle workers may go: they end a few at a time. */
 	uint32_t most = sizing_may_end(
 		pool->renewals.ending, retire_surge(&pool->renewals.limits, pool_possible(pool)));
 
@@ -149,8 +152,9 @@ static void end_idle(struct pool *pool)
 }
 
 /*
- * How many recalled leases are about to be back: `most` if there are more. One that was recalled
- * longer ago probably has a long job. until: when the first of these is late, too
+ * How many recalled leases are about to be back, at most `most`. A lease that was recalled longer
+ * than LEASE_HOLD_MS ago does not count: its worker probably has a long job. *until: when the first
+ * lease that counts here does not count any more.
  */
 static uint32_t soon_back(const struct pool *pool, uint32_t most, uint64_t now, uint64_t *until)
 {
@@ -170,8 +174,8 @@ static uint32_t soon_back(const struct pool *pool, uint32_t most, uint64_t now, 
 }
 
 /*
- * Each lease that comes back lets one go, as each idle one would. One that does not come back soon
- * holds up nobody: another one is recalled.
+ * Recalls leases of due workers: each worker that comes back may go. If a lease does not come back
+ * soon, another one is recalled in its place.
  */
 static void recall(struct pool *pool)
 {
@@ -179,7 +183,7 @@ static void recall(struct pool *pool)
 	uint32_t count, most = list_empty(leased) ? 0 : may_go(pool);
 	uint64_t now, until;
 
-	/* idle ones go first, and the lease would come back to one of these */
+	/* A due worker that is idle goes first: no lease need be recalled for that. */
 	if (most == 0 || idle_and_due(pool))
 		return;
 	now = now_ns();

@@ -7,25 +7,28 @@
 
 #include "slot.h"
 
-/* At the start: as the pool's options say. */
+/* Called at the start: takes the limits from the pool's options. */
 void renew_prepare(struct pool *pool);
 /*
- * From now on it is due. Said twice, the first cause stays; but any other takes the place of a
- * reload, which may fail, and then its workers are not due any more.
+ * The slot's worker is due from now on. A second cause does not replace the first one, except that
+ * any cause replaces RELOAD: a reload may fail, and then its workers are not due any more.
  */
 void renew_due(struct slot *slot, enum retire_cause cause);
-/* Its worker is ready: what its share of the limits is counts from here. */
+/* The slot's worker is ready: its age counts from here. A reload since its birth makes it due. */
 void renew_ready(struct slot *slot);
-/* Its job or lease is over, and it may not have another one. Not one that has died meanwhile. */
+/*
+ * True: the slot's worker, whose job or lease is over, is to end now, because it is due and the
+ * pool can do without it. False for a worker that has died meanwhile.
+ */
 bool renew_goes(const struct slot *slot);
-/* It goes now. cause: of one that is not due; NONE: what it is due for */
+/* Ends the slot's worker now. cause: why, if it is not due; NONE: the cause that it is due for. */
 void renew_end(struct slot *slot, enum retire_cause cause);
 /*
- * The worker lives, was on a pinned lease, and is to end: it did a job there, whose memory nobody
- * else is to see, or it is due.
+ * True: the worker lives, its pinned lease is over, and it is to end. Either it did a job on the
+ * lease, whose memory no other caller is to see, or it is due.
  */
 bool renew_after_lease(const struct slot *slot);
-/* Opens and closes extra places, and lets idle workers go, and recalls leases. */
+/* One step of the renewal: opens or closes extra places, ends idle workers, recalls leases. */
 void renew_step(struct pool *pool);
 timer_fn renew_age_fired;
 

@@ -19,7 +19,10 @@ static struct slot *coldest(struct pool *pool)
 	return list_empty(idle) ? NULL : container_of(idle->prev, struct slot, link.link);
 }
 
-/* A worker that is due to be replaced is not worth a replacement where the pool may shrink. */
+/*
+ * Since when the worker is idle. A due worker counts as idle for ever: where the pool may shrink,
+ * such a worker ends, and no replacement is born.
+ */
 static uint64_t cold_since(const struct slot *slot)
 {
 	return slot->renewal.cause == RETIRE_NONE ? slot->idle_ns : 0;
@@ -32,7 +35,10 @@ static bool may_end(const struct pool *pool)
 	return sizing_may_end(r->ending, retire_surge(&r->limits, pool_possible(pool))) > 0;
 }
 
-/* While too many end, none is cold: the end of one of these asks again. */
+/*
+ * Asks pool/sizing.h. While as many workers end as may end at a time, no worker is called cold.
+ * When one of these has ended, the question comes again.
+ */
 static uint64_t decide(struct pool *pool, uint64_t now)
 {
 	const uint32_t *n = pool->slots.counts;
@@ -70,7 +76,7 @@ static uint32_t surplus(const struct pool *pool)
 
 bool size_is_surplus(const struct pool *pool) { return surplus(pool) > 0; }
 
-/* More are there or to be born than there are places, without workers that already end. */
+/* True: more places are in use than the pool is to have, not counting those whose workers end. */
 static bool is_beyond(const struct pool *pool)
 {
 	return slots_working(&pool->slots) - pool->slots.counts[SLOT_ENDING] > pool_places(pool);
@@ -84,8 +90,8 @@ void size_end(struct slot *slot)
 }
 
 /*
- * Leases last for long: those held longest are recalled, unless they are on their way already. The
- * idle ones go first, now or once some others have ended.
+ * Recalls leases, those held longest first, for the workers that are too many. Idle workers and
+ * leases that were already recalled count as workers that will go, so they are taken off first.
  */
 static void recall_surplus(struct pool *pool, uint64_t now)
 {
@@ -148,7 +154,7 @@ void size_step(struct pool *pool)
 		timer_set(&s->loop, &pool->size_timer, again);
 	else
 		timer_stop(&s->loop, &pool->size_timer);
-	/* All places may be undead: then the job that made the pool grow waits for nothing. */
+	/* If all places are undead, the pool cannot grow, and no worker will come for a job. */
 	if (pool_hopeless(pool) && pool->records.queued > 0)
 		verdict_refuse_all(pool, BROOD_DETAIL_DEGRADED);
 }
@@ -166,7 +172,7 @@ void size_set(struct pool *pool, uint32_t min, uint32_t max)
 	uint32_t before = pool->size.max;
 
 	sizing_resize(&pool->size, min, max);
-	/* at once: else the pool would count as degraded until its spare places are in use */
+	/* Spare places are taken at once: until then the pool would count as degraded. */
 	if (pool->supervisor->halt.phase <= HALT_DRAIN)
 		use_places(pool);
 	pool_log(pool, BROOD_NOTICE, BROOD_EVENT_RESIZED,

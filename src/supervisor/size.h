@@ -16,7 +16,7 @@ timer_fn size_timer_fired;
  */
 bool size_is_surplus(const struct pool *pool);
 void size_end(struct slot *slot);
-/* New bounds, by the program's wish. */
+/* Sets new bounds of the pool's size: brood_pool_resize(). */
 void size_set(struct pool *pool, uint32_t min, uint32_t max);
 
 #endif

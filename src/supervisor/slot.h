@@ -14,41 +14,41 @@
 /* What is known of a process that has ended, or shall end, beside what its job's verdict needs. */
 struct slot_end {
 	uint64_t escaped_sequence;
-	bool retiring, was_idle; /* was_idle: told to end while idle: counted in renewals.ending */
-	/* its pidfd could not be watched: a failed birth, not a death */
+	bool retiring, was_idle; /* was_idle: at the order to end; counted in renewals.ending */
+	/* the worker's pidfd could not be watched: that is a failed birth, not a death */
 	bool unwatched;
-	bool dead; /* it has ended; what its channel still holds is being read */
-	/* for the log: why it was ended; NULL: it was not */
+	bool dead; /* the process has ended; what its channel still holds is being read */
+	/* for the log: why the supervisor ended the worker; NULL: it did not */
 	const char *reason;
 };
 
-/* of a slot in LEASED */
+/* What the supervisor knows of a worker's lease. Used while the slot is in LEASED. */
 struct slot_lease {
 	struct lease_watch watch;
 	uint64_t granted_ns, recalled_ns;
 	bool recall_unsent;
-	/* in leases.granted, while it may be taken back for others; then in leases.recalled */
+	/* in leases.granted while others may get the worker; after the recall in leases.recalled */
 	struct list list;
 };
 
-/* whether its worker is to be replaced although it is well: renew.c */
+/* Whether the slot's worker is to be replaced although it is well: renew.c. */
 struct slot_renewal {
-	enum retire_cause cause; /* why it is due; NONE: it is not */
-	uint32_t epoch;          /* that of the pool's renewals at its birth */
-	uint32_t init_version;   /* of the init data that it was born with */
-	bool due, old;           /* it is counted there */
-	bool recalled;           /* its lease was recalled softly, at recalled_ns */
+	enum retire_cause cause; /* why the worker is due; NONE: it is not due */
+	uint32_t epoch;          /* renewals.epoch of the pool when the worker was born */
+	uint32_t init_version;   /* the version of the init data that the worker was born with */
+	bool due, old;           /* the worker is counted in renewals.due, renewals.old */
+	bool recalled;           /* the worker's lease was recalled softly, at recalled_ns */
 	uint64_t recalled_ns;
 	struct list leased; /* in renewals.leased or renewals.recalled */
 	struct timer age;
-	uint64_t age_ns; /* how old it may be; 0: as old as it likes */
+	uint64_t age_ns; /* at this age the worker is due; 0: at no age */
 };
 
 struct slot {
-	struct slot_link link; /* first */
+	struct slot_link link; /* the first member */
 	struct pool *pool;
 	uint32_t number, generation;
-	uint32_t sweeps; /* UNDEAD, without a process: sweeps before its end */
+	uint32_t sweeps; /* UNDEAD, ended at last: how many sweeps there had been at its end */
 	pid_t pid;       /* 0: no process */
 	int pidfd;       /* -1: none, or no process */
 	struct source death, channel;
@@ -57,20 +57,20 @@ struct slot {
 	struct timer timer;
 	struct timer healthy_timer; /* ready after young deaths: will have lived for healthy_ms */
 	struct timer end_timer;     /* ENDING: the kill; then, as in UNDEAD, looks for the end */
-	struct timer eof_timer;     /* its channel has ended, and it has not */
-	struct timer undead_timer;  /* since SIGKILL was sent to it, at killed_ns */
+	struct timer eof_timer;     /* the worker's channel has ended, the worker has not */
+	struct timer undead_timer;  /* a time after SIGKILL (sent at killed_ns): it is undead */
 	uint64_t killed_ns;
-	uint64_t sequence; /* of the last job */
-	struct job *job;   /* that its worker runs, or the lease it is on; NULL */
+	uint64_t sequence; /* the last job's number in the slot page's word */
+	struct job *job;   /* the job that the worker runs, or the lease it is on; or NULL */
 	struct ladder ladder;
 	struct slot_lease lease;
 	struct slot_renewal renewal;
 	uint64_t born_ns, ready_ns, idle_ns; /* idle_ns: IDLE since, of an elastic pool */
 	uint32_t jobs_done;
 	bool core_allowed;
-	bool was_ready; /* one of its workers was, and the place counts in pool.ever_ready */
+	bool was_ready; /* a worker was ready here: the place counts in pool.ever_ready */
 	struct slot_end end;
-	/* as they become known; death.c adds the rest. word: only once it is condemned */
+	/* Filled in as facts become known; death.c adds the last. word: once it is condemned. */
 	struct fate_facts facts;
 };
 
@@ -82,58 +82,58 @@ static inline struct slot_page *slot_page(const struct slot *slot)
 {
 	return shared_slot_page(slot->pool->supervisor->config.shared, slot->number);
 }
-/* the page of the lease that it is on */
+/* The lease page of a slot in LEASED. */
 static inline struct lease_page *slot_lease_page(const struct slot *slot)
 {
 	return shared_lease_page(
 		slot->pool->supervisor->config.shared, slot->job->lease.lease_page);
 }
-/* of a mark, the number of the slot. The rest is the generation */
+/* The low bits of a worker's mark are the slot's number, the other bits its generation. */
 #define SLOT_MARK_BITS 14
 _Static_assert(SLOTS_MAX <= 1 << SLOT_MARK_BITS, "each slot has a mark");
-/* its worker's number and generation in one, for os/mark.h */
+/* The mark (os/mark.h) of the slot's worker: slot number and generation in one. */
 uint32_t slot_mark(const struct slot *slot);
-/* its worker has noticed that this job was told to end */
+/* True: the job with this sequence has noticed that it was told to end. */
 bool slot_noticed(const struct slot *slot, uint64_t sequence);
 
-/* ---- its state ---- */
+/* ---- the slot's state ---- */
 void slot_make_ordered(struct slot *slot);
 void slot_make_starting(struct slot *slot);
 void slot_make_ready(struct slot *slot);
-/* Its job is over: IDLE; or ENDING, where it cannot have another one. */
+/* The job or lease is over: IDLE. If the worker has ended, or is ending: ENDING. */
 void slot_make_idle(struct slot *slot);
-/* ENDING: at that time, if its worker still lives, it is killed, and looked at again. */
+/* The slot becomes ENDING. If its worker still lives at kill_at, the worker is killed then. */
 void slot_end(struct slot *slot, uint64_t kill_at);
 void slot_make_undead(struct slot *slot);
-/* Its process is gone: EMPTY, or SPARE where the pool has more places in use than it needs */
+/* The process is gone. EMPTY; SPARE if the pool has more places in use than it needs. */
 void slot_make_empty(struct slot *slot);
 void slot_use(struct slot *slot);       /* SPARE to EMPTY */
 void slot_put_aside(struct slot *slot); /* EMPTY to SPARE */
 /* An idle worker is asked to end, and killed after stop_ms. reason: for the log */
 void slot_dismiss(struct slot *slot, const char *reason);
-/* UNDEAD: EMPTY where the pool is short of places, else SPARE */
+/* UNDEAD becomes EMPTY if the pool is short of places, else SPARE. */
 void slot_revive(struct slot *slot);
-/* STARTING to LEASED: it is due from now on; NONE: it is not any more */
+/* STARTING to LEASED: the worker is due from now on; NONE: it is not due any more. */
 void slot_make_due(struct slot *slot, enum retire_cause cause);
-/* LEASED: its lease was recalled softly */
+/* In LEASED: notes that the lease was recalled softly. */
 void slot_note_recall(struct slot *slot);
-/* after a change of its epoch, or of the pool's */
+/* Counts the worker anew in renewals. Called after the slot's epoch or the pool's has changed. */
 void slot_recount(struct slot *slot);
-/* So many places more than the pool's size wants are in use, as far as there are some. */
+/* Puts `extra` places more than the pool's size into use, as far as there are spare ones. */
 void slot_set_extra(struct pool *pool, uint32_t extra);
-/* BUSY or LEASED, with that job or lease */
+/* The slot becomes BUSY with this job, or LEASED with this lease. */
 void slot_take_job(struct slot *slot, struct job *job);
 void slot_cut_job(struct slot *slot);
-/* Reads what comes there; if there is no memory for that now: paused, and tried again later. */
+/* Lets the loop watch the worker's channel. Without memory for that now: tried again later. */
 void slot_open_channel(struct slot *slot, int fd);
 void slot_close_channel(struct slot *slot);
-/* STARTING, BUSY and LEASED have one limit each; TIME_NEVER: none */
+/* Sets the timer of the state (STARTING, BUSY and LEASED have one each). TIME_NEVER: none. */
 void slot_set_timer(struct slot *slot, timer_fn *on, uint64_t when);
 
-/* ---- its process ---- */
-/* reason: for the log, or NULL */
+/* ---- the slot's process ---- */
+/* Sends the signal to the worker; SIGKILL to its group, too. reason: for the log, or NULL. */
 void slot_kill(struct slot *slot, int sig, const char *reason);
-/* It sent, or did, what makes no sense: it is killed and replaced. */
+/* The worker sent, or did, what makes no sense: kills it. what: for the log. */
 void slot_drop(struct slot *slot, const char *what);
 
 #define slot_log(slot_, level_, event_, ...)                                                   \
