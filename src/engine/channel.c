@@ -30,10 +30,10 @@ static void take_fds(struct brood *b, struct frame *f)
 	struct record *record = f->header.fds ? job_record_find(b, f->verdict.verdict.id) : NULL;
 	struct brood_handle *handle = record ? record->handle : NULL;
 
-	/* All or none: our limit on open files may have cut some off. */
+	/* If the limit on open files kept some of the reply's fds away, the caller gets none. */
 	if (f->fds_lost)
 		return;
-	/* Those of an attempt that is made again are closed before the next one is given. */
+	/* The handle has no fds of an earlier attempt: they were closed before this attempt. */
 	for (size_t i = 0; handle && i < f->header.fds; i++)
 		if (handle->reply_fds_count < BROOD_JOB_FDS_MAX)
 			handle->reply_fds[handle->reply_fds_count++] = frame_take_fd(f, i);

@@ -21,7 +21,7 @@ struct lease_side {
 
 /* What the worker and the supervisor were told of the ring. */
 struct lease_told {
-	/* The last sequence that the worker knows of, and the earliest deadline of later ones. */
+	/* said: the last job that the worker knows. look_due: the first deadline of later jobs. */
 	uint64_t said, look_due;
 	uint32_t unsaid;
 	bool to_wake;
@@ -55,9 +55,9 @@ struct lease {
 	struct lease_news news;
 	struct queue *queue;
 	struct list link; /* queue.leases */
-	struct list idle; /* queue.leases.idle when ACTIVE and nothing is in its ring */
+	struct list idle; /* in queue.leases.idle while ACTIVE with an empty ring */
 	uint32_t index;   /* the lease's place in queue.leases.table */
-	/* the serial of that place: an event with another serial is an earlier lease's */
+	/* the lease's own number at `index`: an event with another one is an earlier lease's */
 	uint32_t serial;
 	enum lease_state state;
 	pid_t pid;
@@ -69,7 +69,7 @@ struct lease {
 	struct slot_page *page;
 	struct lease_page *lease_page;
 	struct ring_space space;
-	/* Jobs in the ring are those after `collected`, up to `published`. */
+	/* Sequences. The ring has the jobs after `collected`, up to `published`. */
 	uint64_t base, published, collected;
 	uint64_t cost_ns; /* how long the jobs in the ring will take, as estimated */
 	struct lease_told told;

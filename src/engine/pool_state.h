@@ -19,8 +19,8 @@ struct queue;
 struct pool_counts {
 	uint64_t submitted, dropped, refused, lost;
 	uint64_t budgeted; /* jobs of queues that the cap on retries has seen: retries.c */
-	uint64_t retried, retried_of[BROOD_OUTCOMES]; /* by the verdict that led to it */
-	/* of queues that are no more */
+	uint64_t retried, retried_of[BROOD_OUTCOMES]; /* _of: by the outcome that was retried */
+	/* the counts of queues that were freed */
 	uint64_t queue_redispatched, queue_retried, queue_verdicts[BROOD_OUTCOMES];
 };
 
@@ -28,19 +28,19 @@ struct brood_pool {
 	/* guarded by: nothing: constant, or atomic */
 	struct brood *brood;
 	const struct pool_setup *setup;
-	const struct brood_options *options; /* the setup's */
+	const struct brood_options *options; /* setup->options */
 	const struct stats_page *stats_page;
 	uint32_t records; /* so many jobs and leases of this pool may be out */
 
 	_Atomic uint32_t poisoned; /* how many keys are on the poison list */
 
 	/* made when first asked for */
-	struct queue *_Atomic own;     /* what is opened and given; the first's: the brood's own */
-	struct queue *_Atomic callers; /* see path.c */
+	struct queue *_Atomic own;     /* for open and give; of the first pool: the brood's own */
+	struct queue *_Atomic callers; /* for the calls of many threads: see path.c */
 
 	/* Changed by each job that is handed off: far from what each call reads. */
 	_Alignas(64) _Atomic size_t out_count; /* records taken; without the lock a hint */
-	_Atomic size_t leases_out;             /* of those, leases */
+	_Atomic size_t leases_out;             /* how many of these records are leases */
 	_Atomic uint32_t queues_waiting; /* calls that wait for a lease: at most the backlog */
 
 	/* guarded by: brood.lock */
@@ -49,7 +49,7 @@ struct brood_pool {
 	uint32_t init_version;
 	struct pool_counts counts;
 	struct poison poison;
-	struct budget budget; /* of retries */
+	struct budget budget; /* how many retries the cap still allows */
 };
 
 /* The pool's name in log lines and verdicts: nothing where the brood has no other pool. */

@@ -17,7 +17,7 @@ struct function {
 	brood_fn *fn;
 	const char *text; /* the caller's literal: compared by address */
 	uint32_t est_ns;
-	bool seen; /* false: nobody has seen it run, and est_ns is a guess */
+	bool seen; /* false: no run of the function was measured, and est_ns is a guess */
 	char name[BROOD_NAME_MAX];
 };
 
@@ -37,13 +37,13 @@ struct queue_job_fds {
 	int memfd, socket;
 	bool own_pair; /* the library made the socket pair, as in JOB */
 	bool out;      /* socket and extra are gone: the worker or the side socket has them */
-	struct queue_fds *extra; /* or NULL */
+	struct queue_fds *extra; /* the job's extra fds; NULL: it has none */
 };
 
-/* What came back, besides job.result. */
+/* What the worker sent back for the job, besides job.result. */
 struct queue_reply {
 	bool lost;    /* there was no memory or no fd for the reply */
-	char *buffer; /* the library's, for a reply that has no other place */
+	char *buffer; /* memory of the library, for a reply that has no other place */
 	size_t buffer_size;
 	void *mapped;
 	size_t mapped_size; /* set for a reply that is a memfd */
@@ -52,29 +52,35 @@ struct queue_reply {
 	bool came; /* the worker sent something over the side socket */
 };
 
-/* A call: what its thread has of the job, on its own stack. The job's record ends before it. */
+/*
+ * A call: what its thread needs of the job, on the thread's stack. When the job has its verdict,
+ * struct queue_job is freed, and the thread finds the verdict here.
+ */
 struct queue_call {
 	struct sleeper *sleeper; /* the calling thread, while it sleeps */
 	void *room;
 	size_t room_size;         /* the caller's room for the reply */
 	struct progress progress; /* messages that were not told yet */
-	/* closed: the job has its verdict, and what follows is set */
+	/* closed: the job has its verdict, and the members after this one are set */
 	bool closed, lost; /* lost: as in struct queue_reply */
 	struct brood_verdict *verdict;
 	size_t reply_size;
 	struct queue_fds *fds; /* the reply's fds; NULL: none */
 };
 
-/* NONE: to come. CAME: in queue.results.list or callbacks. OUT: the program's, or called back. */
+/*
+ * Where a job's result is. NONE: it is to come. CAME: in queue.results.list or .callbacks. OUT: the
+ * program has taken it, or on_done was called.
+ */
 enum queue_result { RESULT_NONE, RESULT_CAME, RESULT_OUT };
 
-/* The callbacks, and the way of the result. */
+/* How the program hears of a submitted job: its callbacks, and where its result goes. */
 struct queue_tell {
 	brood_done_fn *on_done;
 	brood_progress_fn *on_progress;
 	/* The progress of a submitted job that was not told yet. */
 	struct progress progress;
-	struct list talks; /* queue.results.talkers */
+	struct list talks; /* in queue.results.talkers while `progress` has something */
 	/*
 	 * telling: a thread tells progress now, without the lock. held: the job was closed
 	 * meanwhile, and its result waits for that thread.
@@ -114,9 +120,12 @@ struct queue_job {
 	uint64_t given_ns, waiting_until;
 	uint32_t queued_ns;
 
-	/* bytes: argument, plugin text and tag. Also the request, while it is in no ring. */
-	uint32_t arg_size, plugin_size; /* arg_size: of the first three; the tag's: tell.tag_size */
-	uint64_t request_size;          /* BROOD_SIZE_UNKNOWN: the job is a conversation */
+	/*
+	 * bytes: argument, plugin text and tag; behind them the request, while the job is in no
+	 * ring. arg_size: of argument, plugin text and tag together. The tag alone: tell.tag_size.
+	 */
+	uint32_t arg_size, plugin_size;
+	uint64_t request_size; /* BROOD_SIZE_UNKNOWN: the job is a conversation */
 	/* How much of the request is in the ring or with the job. A file or socket has the rest. */
 	uint64_t inline_size;
 	unsigned char *bytes;
@@ -124,9 +133,9 @@ struct queue_job {
 	bool alone;      /* the job stands behind no other job */
 	bool in_backlog; /* a waiting call or conversation: counted in pool.queues_waiting */
 	bool socket_job; /* open or give: the handle has the result */
-	bool piped;      /* its request goes over the pipe */
+	bool piped;      /* the request goes over `pipe` */
 
-	struct brood_handle *handle; /* of open and give; else NULL */
+	struct brood_handle *handle; /* the handle of open and give; else NULL */
 	struct queue_call *call;     /* NULL: the job is no call */
 	struct queue_tell tell;
 	struct brood_result result;

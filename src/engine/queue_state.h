@@ -13,7 +13,7 @@ enum queue_kind { QUEUE_OWN, QUEUE_QUEUE, QUEUE_THREAD, QUEUE_PINNED, QUEUE_CALL
 /* brood.queues.lock guards all of it. */
 struct queue_listed {
 	struct list link; /* brood.queues.list */
-	bool watched;     /* its epoll is in brood.queues_fd: brood_stop() waits for it */
+	bool watched;     /* the queue's epoll is in brood.queues_fd, where brood_stop() waits */
 };
 
 struct queue_own_fds {
@@ -23,71 +23,71 @@ struct queue_own_fds {
 };
 
 struct queue_sleep {
-	/* in epoll_wait(), or about to come back from there; NULL */
+	/* the thread in epoll_wait(), or about to come back from there; NULL: nobody leads */
 	struct sleeper *leader;
 	struct list followers;
-	uint32_t waking; /* of these, woken and not yet here */
-	/* waiting for results; for a lease to come or to end, or a conversation to begin */
+	uint32_t waking; /* how many followers were woken and do not run yet */
+	/* threads that wait for results; for a lease's begin or end, or a conversation's begin */
 	struct sleeper *takers, *lookers;
-	bool polled;    /* the program has its fd: listen whenever no thread looks */
-	uint32_t looks; /* without a system call, in a row */
+	bool polled;    /* the program has the queue's fd: listen whenever no thread looks */
+	uint32_t looks; /* how many looks in a row made no system call */
 };
 
 struct queue_timer {
-	uint64_t at; /* when it fires; TIME_NEVER: it is not set */
-	bool soon;   /* it was set to fire within PICK_STAND_NS */
-	bool fired;  /* a note for the pump: set it anew */
+	uint64_t at; /* when the timer fires; TIME_NEVER: it is not set */
+	bool soon;   /* the timer was set to fire within PICK_STAND_NS */
+	bool fired;  /* a note for the pump: set the timer anew */
 };
 
 struct queue_jobs {
-	uint64_t next_id, last_id; /* of the block of ids that the queue has */
-	struct queue_job **table;  /* by id; a power of two */
+	uint64_t next_id, last_id; /* what is left of the block of ids that the queue has */
+	struct queue_job **table;  /* job of an id: at id % room, a power of two */
 	size_t room, out, limit;
-	size_t others;     /* of `out`: calls and conversations, whose results nobody takes */
-	struct list spare; /* records that no job has */
+	size_t others;     /* how many of `out` are calls and conversations: no result is taken */
+	struct list spare; /* free structs for further jobs */
 	size_t spare_count;
 	struct function **functions;
 };
 
-/* Jobs that no transport has. */
+/* Jobs that wait in the queue: no transport has them. */
 struct queue_waiting {
 	struct rank_queue ranks;
-	size_t count, paused_count, told; /* told: what of both the supervisor's page has */
-	uint64_t ns;                      /* what they will take, as estimated */
-	uint64_t due;        /* the first of them has waited for too long then, or later */
+	size_t count, paused_count, told; /* told: how many of both the tally counts */
+	uint64_t ns;         /* how long the waiting jobs will take together, as estimated */
+	uint64_t due;        /* before this time, no job has waited for longer than queue_ms */
 	struct list paused;  /* retries that have a pause: not in `ranks` */
-	uint64_t paused_due; /* the first pause is over then, or later */
+	uint64_t paused_due; /* before this time, no retry's pause is over */
 };
 
 struct queue_results {
 	uint32_t news, handle_news;   /* results, verdicts of handles, that nobody was told of */
-	uint32_t round, handle_round; /* how often these were counted, and are 0 since */
-	struct list callbacks;        /* closed: on_done is to be called */
-	/* closed: to be delivered; taken by brood_take(), by brood_wait_id(): still the caller's */
+	uint32_t round, handle_round; /* how often news, handle_news were told and set to 0 */
+	struct list callbacks;        /* closed jobs whose on_done is to be called */
+	/* closed jobs: to be delivered; lent to the program by brood_take(), brood_wait_id() */
 	struct list list, taken, waited;
-	size_t count, taken_count; /* taken_count: of both that were taken */
+	size_t count, taken_count; /* count: in `list`; taken_count: in `taken` and `waited` */
 	struct list talkers;       /* submitted jobs with progress that is to be told */
-	bool no_logs;         /* who looks has other locks, too, which the log callback may need */
-	bool taking;          /* who holds the lock takes the results: nobody else is woken */
-	bool delivering_next; /* and delivers: a poke has done its work */
+	bool no_logs;         /* run no log callback: this thread holds a lock that it may need */
+	bool taking;          /* the thread with the lock takes the results: wake nobody else */
+	bool delivering_next; /* the thread with the lock will call the callbacks: poke nobody */
 };
 
 struct queue_leases {
 	struct list list, idle;
 	struct lease **table;
 	uint32_t table_size, serial;
-	/* stalled: of those in use, with a job that takes long */
+	/* active: leases in use. stalled: how many of these have a job that takes long. */
 	uint32_t active, asked, stalled, limit;
-	uint32_t ringed, streamed; /* jobs in rings, and handed off */
-	uint32_t busy;             /* in use with a job in the ring, or a withdrawn one */
-	struct lease *warm;        /* that got the last job; NULL */
+	uint32_t ringed, streamed; /* how many jobs are in rings, and how many were handed off */
+	uint32_t busy;             /* leases in use whose ring has a job, or a withdrawn one */
+	struct lease *warm;        /* the lease that got the last job; NULL: none */
 	struct keys *keys;         /* which lease had a key last; NULL: no job had a key */
-	uint64_t ask_again;        /* not before: the last wish was refused */
-	bool ask_held, in_line;    /* one more is wanted then; in pool/line.h, perhaps no longer */
-	bool wakes;                /* some lease is to_wake */
-	bool unsaid;               /* some lease has something to say again */
-	uint64_t behind_due;       /* a job behind others has waited for too long then, or later */
-	enum brood_detail refused; /* why; NONE: it was not */
+	uint64_t ask_again;        /* ask for no lease before this time: the last was refused */
+	bool ask_held, in_line;    /* one more is wanted then; the queue waits in pool/line.h */
+	bool wakes;                /* some lease has told.to_wake set */
+	bool unsaid;               /* some lease has a message that is to be sent again */
+	uint64_t behind_due;       /* before this time, no job stood behind others for too long */
+	enum brood_detail refused; /* why the last request was refused; NONE: it was not */
 };
 
 /* QUEUE_PINNED: the one lease, and its worker. */
@@ -108,12 +108,12 @@ struct queue_stats {
  */
 struct queue {
 	struct brood *brood;
-	struct brood_pool *pool; /* its leases are workers of this one */
+	struct brood_pool *pool; /* the pool whose workers the queue's leases are */
 	enum queue_kind kind;
 	pthread_mutex_t lock;
-	_Atomic uint32_t refs; /* the queue's own, and one of each handle */
-	_Atomic bool orphan;   /* QUEUE_THREAD without a thread */
-	bool freed;            /* no callback any more */
+	_Atomic uint32_t refs; /* one for the queue itself, and one for each handle */
+	_Atomic bool orphan;   /* a QUEUE_THREAD whose thread has ended */
+	bool freed;            /* the queue is being freed: no callback is called any more */
 	struct queue_listed listed;
 	struct inbox inbox;
 	struct queue_own_fds fds;

@@ -158,8 +158,8 @@ void files_note(void)
 }
 
 /*
- * Promised to be blocking, whatever the engine made of a socket that it gave, or an earlier
- * attempt.
+ * brood.h promises a job a blocking socket. The engine, or an earlier attempt of the job, may have
+ * made it non-blocking.
  */
 static void make_blocking(int fd)
 {

@@ -93,13 +93,16 @@ static void __attribute__((noreturn)) end_as_planned(struct worker_lease *l)
 
 /* ---- the end of a job ---- */
 
-/* Told once, an engine need not be told again until it has taken what it was told of. */
+/* True: the engine was told of completions that it has not collected yet. Do not tell it again. */
 static bool was_told(const struct worker_lease *l)
 {
 	return l->rung > atomic_load_explicit(&l->down->collected, memory_order_acquire);
 }
 
-/* The thread that sleeps for this very job. What that costs is no job's time. */
+/*
+ * Wakes the engine's thread that sleeps for this very job. The clock is read anew after that (`now`
+ * becomes 0), so the time of the wake-up belongs to no job.
+ */
 static void tell_caller(struct worker_lease *l)
 {
 	_Atomic uint32_t *word = &l->up->callers[l->last % RING_DEPTH];
@@ -169,8 +172,9 @@ static void refuse(struct worker_lease *l, struct brood_job *job, uint32_t flags
 /* ---- fds that come over the side socket ---- */
 
 /*
- * A job that lowered the limit on open files may have left room for fewer than this one brings:
- * then its message stays where it is, for the engine to take back.
+ * Looks at this job's message without reading it. An earlier job may have lowered the limit on open
+ * files below what this job brings. Then the message stays in the side socket, for the engine to
+ * take back.
  */
 static bool room_for_fds(const struct worker_lease *l, const struct ring_entry *e)
 {
@@ -188,7 +192,7 @@ static bool room_for_fds(const struct worker_lease *l, const struct ring_entry *
 	return all;
 }
 
-/* The frame for this entry. Those for entries that were passed by were taken with them. */
+/* Reads this entry's WITH. The engine has taken back the messages of the entries passed by. */
 static bool hear_with(struct worker_lease *l, const struct ring_entry *e, struct frame *f)
 {
 	int r;
