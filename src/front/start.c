@@ -115,24 +115,19 @@ static int check_threads(void)
 static int check_files(const struct pool_setups *pools, const struct stale *stale)
 {
 	size_t need = birth_files_needed(pools) + stale_open(stale);
-	uint32_t workers = 0, backlog = 0;
+	uint32_t workers = 0;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return refused(-errno, "getrlimit(RLIMIT_NOFILE)");
 	if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= need)
 		return 0;
-	for_each_setup(pool, pools)
-	{
-		workers += pool->options.workers;
-		backlog += pool->options.backlog;
-	}
-	engine_error("brood_start: %u workers and a backlog of %u need %zu open files in the "
-		     "supervisor (%zu for those that the program has open), but the "
-		     "hard limit is %llu: raise it (LimitNOFILE=%zu in a systemd unit, ulimit -Hn "
-		     "%zu as root), or ask for a smaller backlog or fewer workers",
-		workers, backlog, need, stale_open(stale), (unsigned long long)limit.rlim_max, need,
-		need);
+	for_each_setup(pool, pools) workers += pool->options.workers;
+	engine_error("brood_start: %u workers need %zu open files in the supervisor (%zu for those "
+		     "that the program has open), but the hard limit is %llu: raise it "
+		     "(LimitNOFILE=%zu in a systemd unit, ulimit -Hn %zu as root), or ask for "
+		     "fewer workers",
+		workers, need, stale_open(stale), (unsigned long long)limit.rlim_max, need, need);
 	return -EMFILE;
 }
 

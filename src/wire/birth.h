@@ -35,9 +35,12 @@ struct worker_config {                       /* The struct lives as long as the 
 	struct stale stale;       /* what the program had open at the start */
 };
 
+/* The files of so many jobs have room in the supervisor, whatever the limit on open files. */
+#define BIRTH_JOBS_LEAST 256u
+
 /*
- * How many open files the supervisor needs: for workers, for jobs that are out, for leases that are
- * asked for, its own, and those that it keeps.
+ * How many open files the supervisor cannot do without: pidfd and channel for each worker, its own,
+ * those that it keeps, those of leases that are asked for, and those of some jobs that are out.
  */
 static inline size_t birth_files_needed(const struct pool_setups *pools)
 {
@@ -48,7 +51,8 @@ static inline size_t birth_files_needed(const struct pool_setups *pools)
 	{
 		const struct brood_options *o = &pool->options;
 
-		count += 3 * (size_t)o->workers + o->backlog +
+		count += 2 * (size_t)o->workers +
+			MIN((size_t)o->workers + o->backlog, BIRTH_JOBS_LEAST) +
 			(size_t)LEASE_WAITING(o->workers) * LEASE_FDS +
 			/* the present init data, and that of before */
 			2 * (BROOD_INIT_FDS_MAX + 1);
@@ -57,14 +61,15 @@ static inline size_t birth_files_needed(const struct pool_setups *pools)
 }
 
 /*
- * How many open files it can use: each worker may be asked for by a waiting lease while handed-off
- * jobs have all workers.
+ * How many open files it can use: while handed-off jobs have all workers and all places of the
+ * backlog, each worker may be asked for by a waiting lease.
  */
 static inline size_t birth_files_useful(const struct pool_setups *pools)
 {
 	size_t count = birth_files_needed(pools);
 
-	for_each_setup(pool, pools) count += (size_t)pool->options.workers * LEASE_FDS;
+	for_each_setup(pool, pools)
+		count += (size_t)pool->options.workers * (1 + LEASE_FDS) + pool->options.backlog;
 	return count;
 }
 

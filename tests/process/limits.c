@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -62,6 +63,58 @@ static void many_workers(void)
 	pool_stop(brood);
 }
 Test(limits, more_workers_than_fd_setsize) { case_run(many_workers, 180000); }
+
+/* ---- two files a worker ---- */
+
+static void set_hard(rlim_t hard)
+{
+	const struct rlimit limit = { hard, hard };
+
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* What the start says, in a child: without privileges a lowered limit stays. */
+static unsigned files_needed(uint32_t workers)
+{
+	struct brood_options options = { .size = sizeof options, .workers = workers };
+	unsigned need = 0;
+	int ends[2];
+	pid_t child;
+
+	CHECK_EQ(pipe(ends), 0);
+	child = fork();
+	CHECK_GE(child, 0);
+	if (child == 0) {
+		set_hard(64);
+		if (brood_start(&options, &brood) == -EMFILE &&
+			strstr(brood_error(), "or ask for fewer workers"))
+			sscanf(brood_error(), "brood_start: %*u workers need %u open", &need);
+		_exit(write(ends[1], &need, sizeof need) != sizeof need);
+	}
+	close(ends[1]);
+	CHECK_EQ(read(ends[0], &need, sizeof need), (ssize_t)sizeof need);
+	close(ends[0]);
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	return need;
+}
+
+static void two_files(void)
+{
+	struct brood_options options = {
+		.size = sizeof options, .workers = 300, .stop_ms = 60000, .log = note_log
+	};
+	unsigned need = files_needed(300);
+
+	CHECK_EQ(need - files_needed(200), 2 * 100);
+	set_hard(need);
+	CHECK_EQ(brood_start(&options, &brood), 0);
+	CHECK_EQ(brood_wait_ready(brood, (uint32_t)test_scaled(60000)), 0);
+	for (int i = 0; i < 50; i++)
+		CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
+	CHECK_EQ(pool_stats(brood).spawn_failures, 0);
+	pool_stop(brood);
+}
+Test(limits, two_files_a_worker) { case_run(two_files, 60000); }
 
 /* ---- the supervisor has no file left ---- */
 
