@@ -4,9 +4,9 @@
 
 #include "../base/base.h"
 
-#define RETRY 100u /* what one costs */
+#define RETRY 100u /* what one retry costs, in hundredths */
 #define FULL  ((uint64_t)BUDGET_KEPT * RETRY)
-/* BUDGET_PER_S a second: so long for one hundredth */
+/* After this time there is one hundredth of a retry more, so BUDGET_PER_S retries a second. */
 #define STEP_NS (NS_PER_S / (BUDGET_PER_S * RETRY))
 
 static void add(struct budget *b, uint64_t hundredths)

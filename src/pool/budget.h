@@ -16,15 +16,15 @@
 #define BUDGET_PERCENT 20u /* the default share */
 #define BUDGET_MOST    10000u
 
-/* All zero at first: then it has BUDGET_KEPT. */
+/* All zero at first: then BUDGET_KEPT retries are saved up. */
 struct budget {
 	uint64_t left; /* in hundredths of a retry */
 	uint64_t at_ns, jobs;
 	bool begun;
 };
-/* So many jobs were given in all. percent: how many retries a hundred jobs are worth. */
+/* jobs: how many were given in all, ever. percent: how many retries a hundred of them are worth. */
 void budget_earn(struct budget *b, uint32_t percent, uint64_t jobs);
-/* True: there may be a retry, and it is taken off. */
+/* True: a retry is allowed, and was taken off what is left. */
 bool budget_take(struct budget *b, uint64_t now);
 /* True: a retry after this verdict needs the budget. One after a kill from outside does not. */
 bool budget_counts(const struct brood_verdict *verdict);

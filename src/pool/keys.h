@@ -12,14 +12,14 @@
 
 #define KEYS_SETS    64u
 #define KEYS_WAYS    4u
-#define KEYS_WAIT_NS 1000000u /* a job waits for the busy worker of its key so long at most */
+#define KEYS_WAIT_NS 1000000u /* at most so long, a job waits for the busy worker of its key */
 /*
- * On a lease only while the jobs there take no longer than this. It is below the time after which a
- * job is moved from behind another one (PICK_STAND_NS).
+ * A job waits in the ring of its key's worker only if the jobs there take no longer than this. The
+ * time is shorter than PICK_STAND_NS, after which a job is moved from behind another one.
  */
 #define KEYS_BEHIND_NS 300000u
 
-/* A worker: its place, and which of the workers that had that place it is. */
+/* Names a worker. serial: tells it from the other workers that had the same place. */
 struct keys_worker {
 	uint32_t place, serial;
 };
@@ -27,10 +27,11 @@ struct keys_entry {
 	uint64_t key; /* 0: free */
 	struct keys_worker worker;
 };
-/* All zero at first. The first of a set was used last. */
+/* All zero at first. In each set the most recently used key stands first. */
 struct keys {
 	struct keys_entry sets[KEYS_SETS][KEYS_WAYS];
-	uint32_t waits; /* the owner's: so many jobs, or fewer, wait for the worker of their key */
+	/* kept by the caller: at most so many jobs wait for the worker of their key */
+	uint32_t waits;
 };
 /* True: *ret is the worker that had this key last, as far as the table knows. */
 bool keys_find(const struct keys *k, uint64_t key, struct keys_worker *ret);

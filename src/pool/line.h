@@ -20,19 +20,19 @@ struct line {
 };
 struct line_place {
 	struct list link;
-	uint64_t told_ns; /* 0: it was not told, or found no room */
+	uint64_t told_ns; /* when the queue was told to ask; 0: not told, or it found no room */
 };
 
 void line_init(struct line *line);
 void line_place_init(struct line_place *place);
-/* How many are to ask before this one; more than `most` need not be counted. */
+/* How many queues stand in the line before this one. Does not count beyond `most`. */
 uint32_t line_before(
 	const struct line *line, const struct line_place *place, uint32_t most, uint64_t now);
-/* There was no room: joins the line, or keeps the place there, to be told again. */
+/* The queue found no room: it joins the line, or keeps its place there and will be told again. */
 void line_join(struct line *line, struct line_place *place);
-/* There is room for one. Returns who is to be told; NULL: nobody waits for it. */
+/* There is room for one lease more. Returns the queue to tell of it; NULL: none waits. */
 struct line_place *line_room(struct line *line, uint64_t now);
-/* True: who leaves was told, so the room is for the next one, if it has not asked. */
+/* The queue leaves. True: it had been told. If it has not asked, the next one can have the room. */
 bool line_leave(struct line_place *place);
 
 #endif

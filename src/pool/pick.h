@@ -17,14 +17,14 @@
 
 #define PICK_UNKNOWN  UINT32_MAX /* the estimate while nobody has seen the function run */
 #define PICK_GUESS_NS 100000u
-/* How much work may lie before a job while another worker is idle. */
+/* How much work, the job's own too, may lie in a ring that a job joins: if a worker is idle ... */
 #define PICK_WARM_NS 30000u
-#define PICK_FULL_NS 200000u /* how much may lie there while no worker is idle */
+#define PICK_FULL_NS 200000u /* ... and if none is */
 enum pick_choice { PICK_WARM, PICK_IDLE, PICK_LEAST, PICK_NONE };
 struct pick_view {
-	/* Work left of the worker that got the last job. TIME_NEVER: none, or it takes none. */
+	/* The work in the ring of the worker that got the last job. TIME_NEVER: it takes no job. */
 	uint64_t warm_cost;
-	/* the least work of the workers looked at; TIME_NEVER: none has room */
+	/* the least work in any ring that was looked at; TIME_NEVER: no ring has room */
 	uint64_t least_cost;
 	bool idle; /* some worker has nothing to do */
 	bool once; /* the job may never stand behind another one */
@@ -36,8 +36,9 @@ static inline uint32_t pick_estimate(uint32_t est_ns)
 	return est_ns == PICK_UNKNOWN ? PICK_GUESS_NS : est_ns;
 }
 /*
- * A worker whose slot page says that a job is done of which its ring knows nothing, and keeps
- * saying so for longer than any look at what a job left behind takes: it lies, or was made to.
+ * True: the worker lies. Its slot page says that a job is done, but the ring has no completion of
+ * that job. This is so between a job's end and its completion; it must not last for PICK_LIE_NS,
+ * which is longer than any look for residue takes. A job may have written to the slot page.
  */
 #define PICK_LIE_NS (10 * NS_PER_S)
 struct pick_doubt {
@@ -47,12 +48,12 @@ bool pick_lies(struct pick_doubt *doubt, uint64_t word, uint64_t collected, uint
 /* The estimate after one more run that took ran_ns. */
 uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns);
 /*
- * May jobs stay behind others in a ring, while another worker could take them? Sequences as the
- * ring has them: published, collected (the one after it is the first in the ring, since
- * head_since); seen: the last one in it at the last look, which was at seen_ns. began_ns: when the
- * job began that runs now; TIME_NEVER: none does, the worker has no CPU yet. A worker without a CPU
- * is no reason to move jobs before PICK_NO_CPU_NS, for on a busy machine no worker has one.
- * stalled: a look has found the first job to be long.
+ * May jobs stay behind others in a ring, while another worker could take them? The ring has the
+ * jobs with the sequences after `collected`, up to `published`. head_since: when its first job
+ * became the first. seen: the last job at the last look, at seen_ns. began_ns: when the job that
+ * runs began; TIME_NEVER: none runs, so the worker has no CPU yet. That is no reason to move jobs
+ * before PICK_NO_CPU_NS, for on a busy machine no worker has a CPU at once. stalled: a look has
+ * found the first job to be long.
  */
 #define PICK_STAND_NS  (400 * NS_PER_US)
 #define PICK_NO_CPU_NS (5 * NS_PER_MS)
@@ -60,10 +61,10 @@ struct pick_stand {
 	uint64_t published, collected, head_since, began_ns, seen, seen_ns;
 	bool stalled;
 };
-/* SLOW: jobs move, and the first one is long */
+/* MOVE: the jobs behind the first one go to other workers. MOVE_SLOW: and the first one is long. */
 enum pick_standing { PICK_STAY, PICK_MOVE, PICK_MOVE_SLOW };
 enum pick_standing pick_stands(const struct pick_stand *stand, uint64_t now);
-/* When to look at the ring; TIME_NEVER. head: look also when no job stands behind the first one. */
+/* When to look at the ring; TIME_NEVER: not. head: look even if nothing stands behind the first. */
 uint64_t pick_stand_due(const struct pick_stand *stand, bool head, uint64_t now);
 /*
  * How many more leases to ask for: one for the first jobs, then one for as much work as is worth
@@ -77,18 +78,18 @@ struct pick_load {
 };
 uint32_t pick_more(const struct pick_load *load);
 /*
- * May a queue ask for one more? workers, and how many wishes may wait beyond them; those granted or
- * asked for, of all queues; its own wishes.
+ * May a queue ask for one more lease? workers: of the pool. waiting: how many requests may wait
+ * beyond one for each worker. out: leases granted or asked for, of all queues. asked: requests of
+ * this queue.
  */
 struct pick_room {
 	uint32_t workers, waiting, out, asked;
 };
 bool pick_may_ask(const struct pick_room *room);
 /*
- * Idle workers that no lease on its way will take. out: leases granted or asked for; leased:
- * workers on lease. Both idle and leased are the supervisor's last word, so a wish counts until it
- * has answered. library: leased without those of explicit leases; limit: as many may be. No worker
- * is spare beyond.
+ * How many idle workers are left for further leases. idle, leased: as the supervisor said last, so
+ * a request counts until its answer has come. out: leases granted or asked for. library: workers on
+ * leases that are not pinned, of which there may be `limit`.
  */
 struct pick_pool {
 	uint32_t idle, leased, library, out, limit;

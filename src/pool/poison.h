@@ -14,18 +14,18 @@
 #define POISON_KEYS      64u
 #define POISON_AFTER_MAX 16u
 
-/* after: 0: no key is ever listed. */
+/* So many faults (after) within a time put a key on the list. after 0: no key is ever listed. */
 struct poison_rule {
 	uint32_t after;
 	uint64_t within_ns, forget_ns;
 };
 struct poison_key {
 	uint64_t key;   /* 0: free */
-	uint64_t until; /* listed until then; 0: not listed */
-	uint32_t count; /* faults of a key that is not listed, the oldest first */
+	uint64_t until; /* the key is listed until this time; 0: it is not listed */
+	uint32_t count; /* while it is not listed: how many faults `at` has, the oldest first */
 	uint64_t at[POISON_AFTER_MAX];
 };
-/* All zero at first. listed: how many keys are. */
+/* All zero at first. listed: how many keys are on the list. */
 struct poison {
 	uint32_t listed;
 	struct poison_key keys[POISON_KEYS];

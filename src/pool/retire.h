@@ -31,7 +31,7 @@ enum retire_cause {
 	RETIRE_CAUSES
 };
 
-/* Of a pool, as its options say. 0: never. */
+/* When the workers of a pool are due, as its options say. 0: never. */
 struct retire_limits {
 	uint32_t jobs, age_ms;
 	uint32_t surge; /* 0: a twentieth of the workers, at least 1 */
@@ -39,7 +39,7 @@ struct retire_limits {
 	bool old_first;
 	bool reuse; /* after a pinned lease the worker goes on */
 };
-/* What one worker gets: with its share of jitter. 0: never */
+/* When one worker is due: the pool's limits, less some jitter. 0: never. */
 struct retire_lot {
 	uint64_t jobs, age_ns;
 };
@@ -50,7 +50,7 @@ struct retire_lot retire_draw(const struct retire_limits *limits, uint64_t *rand
 struct retire_view {
 	uint32_t workers;
 	uint32_t ready; /* idle, busy or on lease, due or not */
-	uint32_t due;   /* of these, without those on pinned leases */
+	uint32_t due;   /* how many of the ready ones are due, without those on pinned leases */
 	uint32_t extra; /* places beyond `workers` that are open: empty, or with a process */
 	uint32_t spare; /* slots in state SPARE: each can become an extra place */
 	bool cramped;   /* there is no room for one more process */
@@ -62,7 +62,10 @@ uint32_t retire_extra(const struct retire_limits *limits, const struct retire_vi
 uint32_t retire_may_go(const struct retire_limits *limits, const struct retire_view *view);
 
 enum retire_look { RETIRE_FINE, RETIRE_LOOK_CLOSER, RETIRE_DUE };
-/* kb: how much it has grown. exact: the figure is; a cheap one may be some hundred pages wrong */
+/*
+ * Is a worker that has grown by kb due? exact: false for the kernel's cheap figure, which may be
+ * some hundred pages wrong: then the answer may be to look closer.
+ */
 enum retire_look retire_memory(uint64_t limit_kb, uint64_t kb, bool exact);
 
 #endif

@@ -17,39 +17,39 @@
 #define SIZING_STEP_NS (10 * NS_PER_MS)
 #define SIZING_REST_NS NS_PER_S
 #define SIZING_RAMP    32u
-#define SIZING_ENDING  8u /* so many idle workers end at a time, or surge */
+#define SIZING_ENDING  8u /* at most so many idle workers end at a time; surge, if that is more */
 
 struct sizing {
-	uint32_t target; /* as many workers as the pool is to have now */
+	uint32_t target; /* how many workers the pool is to have now */
 	uint32_t min, max, spare, idle_ms;
 	bool fixed;
-	uint32_t ramp;    /* of the next step */
-	uint64_t grew_ns; /* the last step; 0: none yet */
+	uint32_t ramp;    /* how many workers the next step of growth adds, at most */
+	uint64_t grew_ns; /* when the last step of growth was; 0: there was none yet */
 };
 /* What the pool does at the moment. */
 struct sizing_facts {
 	uint32_t active;        /* workers with a job or on lease */
 	uint32_t waiting;       /* jobs, and requests for leases, that any worker could take */
 	uint32_t idle;          /* ready, without a job */
-	uint64_t coldest_since; /* the worker that has been idle for longest; TIME_NEVER: none */
-	uint64_t trouble_until; /* births fail until then; 0: none does; TIME_NEVER: degraded */
+	uint64_t coldest_since; /* since when the longest idle worker is idle; TIME_NEVER: none */
+	uint64_t trouble_until; /* births pause until then; 0: no pause; TIME_NEVER: degraded */
 };
 /* The target at the start: max, or the least that keeps `spare` workers idle. */
 void sizing_init(
 	struct sizing *s, bool fixed, uint32_t min, uint32_t max, uint32_t spare, uint32_t idle_ms);
-/* So many workers are there at the start, and at all times. */
+/* The least number of workers that the pool has, at its start and later. */
 uint32_t sizing_least(const struct sizing *s);
-/* New bounds, at run time. A fixed pool goes to `max` at once; an elastic one keeps within. */
+/* Sets new bounds. A fixed pool has the target `max` at once; an elastic one only stays within. */
 void sizing_resize(struct sizing *s, uint32_t min, uint32_t max);
 /*
- * How many of the ready workers are too many for so many places. Births that are under way do not
- * count: a worker that serves is not ended for one that may come.
+ * By how many the ready workers are more than the places. Births that are under way do not count: a
+ * worker that serves is not ended in favour of one that may come.
  */
 uint32_t sizing_surplus(uint32_t places, uint32_t ready);
 /*
- * How many idle workers may be told to end now, while so many of them are ending. Hundreds at once
- * would keep those that serve from the CPUs: a process that ends has a lot to do. surge: of
- * retire.h, where the program allows more
+ * How many idle workers may be told to end now. ending: how many of them are ending already.
+ * Hundreds at once would keep the other workers from the CPUs: a process that ends has a lot to do.
+ * surge: how many the program lets end at a time (retire.h), if that is more than SIZING_ENDING.
  */
 uint32_t sizing_may_end(uint32_t ending, uint32_t surge);
 /*

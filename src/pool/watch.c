@@ -89,7 +89,7 @@ static bool cancels_any(const struct lease_watch *w)
 	return any != 0;
 }
 
-/* From now on the job's bit is another job's. */
+/* The job is over: its bit will stand for the job that is RING_DEPTH sequences later. */
 static void cancels_drop(struct lease_watch *w, uint64_t sequence)
 {
 	*cancels_of(w, sequence) &= ~(UINT64_C(1) << sequence % 64);
@@ -194,7 +194,10 @@ void watch_cancel(struct lease_watch *w, uint64_t sequence)
 	w->cancel_ms = 0;
 }
 
-/* An honest one has done it by now: should it be seen to run once more, its slot page lies. */
+/*
+ * A lost swap means that the worker has ended the job meanwhile. So its place is at least behind
+ * that job: a slot page that says later that the job runs is a lie.
+ */
 void watch_lost(struct lease_watch *w)
 {
 	move_to(w, MAX(w->place, PLACE_DONE(w->subject)));

@@ -23,10 +23,10 @@
  * in one job for longer than this does not count as about to be back.
  */
 #define LEASE_HOLD_MS 5u
-/* But a lease is taken back when its worker has begun no job for this long. */
+/* Before LEASE_HOLD_MS is over, a lease is taken back if its worker began no job for this long. */
 #define LEASE_REST_MS  1u
 #define LEASE_DRAIN_MS 10u /* how long a lease may rest while the pool drains */
-/* DROP: what stands on its slot page makes no sense. STUCK: asked to leave, it does not */
+/* DROP: the worker's slot page makes no sense. STUCK: it was asked to leave and does not leave. */
 enum lease_wish { LEASE_GO_ON, LEASE_TAKE_BACK, LEASE_DROP, LEASE_STUCK };
 struct lease_watch {
 	/* base: the sequence before the first job. limit_at: when the lease's time is up. */
@@ -35,7 +35,7 @@ struct lease_watch {
 	/* As the last look saw them. place: 2 N while job N runs, 2 N + 1 when it is done. */
 	uint64_t place, published;
 	uint64_t changed_ns; /* when place or published was last seen to change */
-	/* subject: the job that the ladder is about; 0: none. since: when it became that. */
+	/* subject: the job that the ladder is about; 0: none. since: from when its time counts. */
 	uint64_t subject, since;
 	uint64_t cancel; /* the job cancelled since the last look; 0: none */
 	/* Jobs to be hurried when they begin: one bit each, at sequence % RING_DEPTH. */
@@ -59,11 +59,11 @@ enum lease_wish watch_look(
 void watch_leaving(struct lease_watch *w, const struct lease_page_entry *entries, uint64_t now);
 /* The pool drains: pinned leases, too, may rest only for LEASE_DRAIN_MS. */
 void watch_drain(struct lease_watch *w);
-/* Right before a look: that job was cancelled. It is hurried when it runs, or once it does. */
+/* Called right before a look: the job was cancelled. It is hurried now, or when it begins. */
 void watch_cancel(struct lease_watch *w, uint64_t sequence);
 /* The supervisor lost the swap that should condemn the job: look again. */
 void watch_lost(struct lease_watch *w);
-/* When to look again. TIME_NEVER: not by time. */
+/* When to look again. TIME_NEVER: no time is set; LEASE_LOOK or another event asks for the look. */
 uint64_t watch_next(const struct lease_watch *w, const struct ladder *l, uint64_t now);
 /* The soonest end of the time of jobs first .. last, if they all began now. */
 uint64_t watch_soonest(

@@ -54,29 +54,29 @@ struct window {
 void window_init(struct window *w, size_t count, size_t at_once);
 void window_order(struct window *w, struct window_slot *slots, size_t room, uint64_t bytes_room);
 
-/* at_once, now two for each worker, may grow to `most`, and shrinks again to what it was. */
+/* From now on at_once (two for each worker) may grow to `most`, and shrink again to this value. */
 void window_adapt(struct window *w, size_t most);
-/* An item has run for so long. bytes: of its request and its reply. */
+/* Tells how long an item ran. bytes: how many its request and its reply had. */
 void window_measured(struct window *w, uint64_t run_ns, uint64_t bytes);
 
 /* True: the item `next` may be given. */
 bool window_open(const struct window *w);
-/* Will another one follow at once, when the item `next` has been given? */
+/* True: when the item `next` has been given, the item behind it can be given at once, too. */
 bool window_more(const struct window *w);
 void window_given(struct window *w);
 /* The item `next` cannot be given any more, and nothing is out: it has its result without a job. */
 void window_refused(struct window *w);
-/* True: it is this item's turn. Otherwise its result is held. */
+/* An item that was given has its result. */
 void window_ended(struct window *w);
 
-/* Has the result of this item its turn? If not, it is held. */
+/* True: it is the turn of this item's result. Otherwise the caller holds the result. */
 bool window_turn(const struct window *w, size_t index);
 void window_hold(struct window *w, size_t index, void *result, uint64_t bytes);
 /* A result that had its turn was told. */
 void window_told(struct window *w);
-/* Any held result, for a caller that drops all of them. NULL: there is none. */
+/* Takes out the held result whose turn it is. NULL: it is not there yet. */
 void *window_next(struct window *w);
-/* Any held result, for who drops them all; NULL: there is none. */
+/* Takes out any held result, for a caller that drops all of them. NULL: there is none. */
 void *window_any(struct window *w);
 
 /* True: every item had its turn. */

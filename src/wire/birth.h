@@ -100,7 +100,7 @@ struct birth {
 	pid_t supervisor_pid;
 	int oom_score_adj;                   /* as in struct worker_config */
 	struct rlimit nofile;                /* the caller's limit */
-	const struct signals_state *signals; /* the caller's */
+	const struct signals_state *signals; /* as the caller of brood_start() had them */
 	struct standard standard;
 	struct stale stale;
 	/* from the front door, because the roles do not know each other */
