@@ -92,11 +92,11 @@ static struct slot *last_with(const struct job *job)
 	if (!keys_find(&pool->keys, job->message.key, &last))
 		return NULL;
 	slot = &pool->slot_array[last.place];
-	/* one that is due to be replaced gets no job for its key's sake */
+	/* A worker that is due to be replaced is not preferred for a key. */
 	return slot->generation == last.serial && !slot->renewal.cause ? slot : NULL;
 }
 
-/* A job that was just given waits for a busy worker. One that has waited anyhow does not. */
+/* A job waits for the busy worker of its key only when it is new, and only once. */
 static bool worth_a_wait(const struct slot *slot, const struct job *job)
 {
 	return slot->link.state == SLOT_BUSY && !job->key_waited && job->attempts == 0 &&
@@ -104,8 +104,8 @@ static bool worth_a_wait(const struct slot *slot, const struct job *job)
 }
 
 /*
- * The idle worker that had the job's key last, else the warmest. NULL: none yet, for the job waits
- * for that worker; or the job was refused, for its key is on the poison list.
+ * The idle worker that had the job's key last, else the warmest. NULL: the job gets no worker now.
+ * It waits for the busy worker of its key, or was refused, since its key is on the poison list.
  */
 static struct slot *with_key(struct pool *pool, struct job *job, struct slot *warmest)
 {

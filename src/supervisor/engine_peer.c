@@ -24,7 +24,7 @@
 #include "../base/printable.h"
 #include <sys/socket.h>
 
-#define ABNORMAL_STOP_MS 100u /* an engine that was killed takes its pool with it, now */
+#define ABNORMAL_STOP_MS 100u /* how long a stop takes at most after the engine was killed */
 
 /* ---- jobs and requests for leases ---- */
 
@@ -218,11 +218,12 @@ static void channel_over(struct supervisor *s)
 	s->engine.channel_ended = true;
 	loop_remove(&s->loop, &s->engine.channel);
 	s->config.channel_fd = close_fd(s->config.channel_fd);
-	note(s, NOTE_TELL); /* nobody hears them: their records are free again */
+	note(s, NOTE_TELL); /* verdicts that wait go to nobody: their records are free again */
 	engine_peer_stop_if_ended(s);
 	/*
-	 * An engine that ends closes its files a moment before it has ended. That must not cost its
-	 * jobs their drain time, so the pool waits for a while before it stops.
+	 * An engine that exits closes its channel a moment before the supervisor sees its end. A
+	 * stop for a closed channel would take the drain time from jobs that were given in order:
+	 * so the supervisor waits for the engine's end for a while.
 	 */
 	if (!s->engine.ended)
 		timer_set(&s->loop, &s->engine.eof_timer, now_ns() + EOF_GRACE_MS * NS_PER_MS);
@@ -377,7 +378,7 @@ static void say_death(struct supervisor *s, const struct process_exit *e, bool k
 			"the engine (pid %d) ended with exit code %d: the pool stops",
 			s->engine.pid, e->status);
 	} else {
-		/* its reader went away: the usual end in a pipeline */
+		/* An engine that dies by SIGPIPE wrote into a pipeline whose reader had gone. */
 		if (e->status == SIGPIPE)
 			about.level = BROOD_INFO;
 		logging_line(s, &about, "the engine (pid %d) ended by %s%s: the pool stops",

@@ -10,7 +10,7 @@
 #include "lease_watch.h"
 #include "pool.h"
 
-/* how many jobs one lease can have had: a higher number is damaged */
+/* No lease can have had more jobs than this: a higher count in the lease page is damaged. */
 #define SEQUENCES_MAX ((uint64_t)1 << 48)
 
 /* ---- the end of a lease ---- */
@@ -23,7 +23,10 @@ static uint64_t last_published(const struct slot *slot)
 								  : slot->lease.watch.base;
 }
 
-/* No sequence is used twice, even if its job was only published and not done. */
+/*
+ * Counts the lease's jobs. The next sequence comes after all that the engine has published, done or
+ * not: no sequence is used twice.
+ */
 static void count_jobs(struct slot *slot, uint64_t word)
 {
 	slot->jobs_done += watch_moved(slot->lease.watch.base, word);

@@ -7,7 +7,7 @@
 
 #define RECALL_MAX    16u /* how many leases may be on their way back for others at a time */
 #define LOOKED_AT_MAX 32u /* how many leases are looked at for one job or request that waits */
-/* A younger worker is about to be ready; one that takes longer may hang in worker_init. */
+/* A worker born less than this ago will be ready soon. An older one may hang in worker_init. */
 #define BIRTH_SOON_MS 100u
 
 static bool rests(const struct slot *slot)
@@ -144,7 +144,7 @@ static uint32_t recall(struct pool *pool, struct list *waiting, uint32_t count, 
 		slot = best_for(pool, container_of(l, struct job, link.link), now);
 		if (!slot)
 			continue;
-		/* The worker may have a long job, or not answer at all. */
+		/* If this lease does not come back soon (a long job, a dead worker), look again. */
 		ask_again_at(pool, time_after_ms(now, LEASE_HOLD_MS));
 		count_one(&pool->stats_page->leases_revoked);
 		lease_watch_take_back(slot, now);

@@ -42,7 +42,7 @@ static void send_recall(struct slot *slot)
 	if (slot->lease.recall_unsent)
 		note(slot->pool->supervisor, NOTE_RETRY);
 	else
-		/* Done also where the channel has ended: a worker that lives reads the end. */
+		/* Also if the channel has ended: a worker that lives wakes and reads the end. */
 		wake(slot);
 }
 
@@ -59,8 +59,8 @@ void lease_watch_recall(struct slot *slot)
 }
 
 /*
- * For the watch the worker is on lease as before: its jobs have their time. A worker that does not
- * leave when its ring is empty is recalled for being idle.
+ * The watch is not told: the jobs in the ring have their time as before. A worker that does not
+ * leave once its ring is empty is recalled later, as any lease that rests for too long.
  */
 void lease_watch_recall_softly(struct slot *slot)
 {
@@ -124,7 +124,7 @@ static void recovered(struct slot *slot)
 		pool_worker_is_well(slot, "do jobs");
 }
 
-/* Looks once. False: there is nothing more to look at. */
+/* Looks once. False: the worker is not on the lease any more, so there is nothing to look at. */
 static bool look(struct slot *slot, uint64_t now)
 {
 	struct lease_sight see = sight(slot);
@@ -154,8 +154,8 @@ static void hurry_for_the_stop(struct slot *slot, uint64_t now)
 }
 
 /*
- * If the swap is lost, the worker has gone on, and the next look finds it elsewhere. A worker that
- * plays with its slot page meanwhile is found out by the look (DROP).
+ * Looks, and does the ladder's steps. A lost swap means that the worker has gone on meanwhile: look
+ * again, and find it at another job. If its slot page went back instead, the look says DROP.
  */
 static bool look_and_climb(struct slot *slot, uint64_t now)
 {

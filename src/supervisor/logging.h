@@ -16,7 +16,7 @@ struct logging_about {
 	const struct pool *pool; /* NULL: the line is about no pool */
 	bool past_engine;        /* the line goes to stderr, for the engine cannot print it */
 };
-/* If there are several pools, the line begins with the name of its pool. */
+/* Logs a line. If the brood has several pools, the line begins with the name of about->pool. */
 void logging_line(struct supervisor *s, const struct logging_about *about, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Passes a line on as it is: a job's own line, or one that was made here. */

@@ -33,7 +33,10 @@ static const char *trouble_of(const struct pool *pool)
 	return pool_degraded(pool) ? "workers cannot die" : NULL;
 }
 
-/* The first pool that has trouble; or how many workers are ready, where the engine has no words. */
+/*
+ * The state for STATUS=: the first pool that has trouble; else how many workers are ready, if the
+ * engine has given no words of its own; else nothing.
+ */
 static void describe(struct supervisor *s, char *text, size_t size)
 {
 	uint32_t ready = 0, workers = 0;
@@ -56,7 +59,7 @@ static void describe(struct supervisor *s, char *text, size_t size)
 		snprintf(text, size, "%u of %u workers ready", ready, workers);
 }
 
-/* before: another message, which comes first; or nothing */
+/* Sends STATUS=. before: another message to send in front of it, or "". */
 static bool say_status(struct supervisor *s, const char *before)
 {
 	const char *own = s->manager.status;

@@ -37,7 +37,10 @@ void notes_retry_fired(struct timer *timer, uint64_t now)
 	note(s, NOTE_TELL | NOTE_QUEUE | NOTE_RENEW | NOTE_BIRTH | NOTE_POOL | NOTE_STOP);
 }
 
-/* Should two steps note each other for ever, the retry timer goes on with the rest. */
+/*
+ * The most rounds over all notes before the loop sleeps. Steps note further steps; should two of
+ * them note each other for ever, events still get their turn, and the retry timer goes on.
+ */
 #define ROUNDS_MAX 64
 
 static bool take(struct supervisor *s, uint32_t bit)

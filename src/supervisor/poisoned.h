@@ -9,7 +9,10 @@
 
 #include "record.h"
 
-/* An attempt of a job with a key has its verdict. True: the key is listed: no other attempt. */
+/*
+ * Called when an attempt of a job with a key has its verdict: counts a fault. True: the key is on
+ * the list, so the job has no other attempt.
+ */
 bool poisoned_count(struct job *job);
 /* True: the job's key, which is not 0, is on the list. */
 bool poisoned_has(const struct job *job);

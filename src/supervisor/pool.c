@@ -33,7 +33,10 @@ bool pool_degraded(const struct pool *pool)
 	return pool->backoff.degraded || pool_possible(pool) < pool->size.target;
 }
 
-/* A ready worker gets jobs, whatever else is wrong: a job done ends the degraded state. */
+/*
+ * True: nobody can do a job, so jobs are refused. A degraded pool with a ready worker is not
+ * hopeless: the worker gets jobs, and one job done ends the degraded state.
+ */
 bool pool_hopeless(const struct pool *pool)
 {
 	return pool_ready(pool) == 0 &&
@@ -73,7 +76,7 @@ void pool_worker_is_well(struct slot *slot, const char *what)
 		note_pool(pool, NOTE_POOL | NOTE_GAUGES | NOTE_SIZE);
 	}
 	if (backoff_next(&pool->backoff) != before)
-		/* a pause has ended early: no birth may wait for it */
+		/* The pause before a birth was ended early: births are due now. */
 		note_pool(pool, NOTE_BIRTH);
 }
 

@@ -33,7 +33,7 @@ struct job {
 	uint32_t fds_count;
 	uint32_t attempts, redispatched;
 	uint32_t retries_left;
-	bool for_key, key_waited; /* it waits for the worker of its key; it has done so */
+	bool for_key, key_waited; /* the job waits for the worker of its key; it once did */
 	uint64_t assigned_ns;
 	struct slot *slot; /* the slot whose worker has it; NULL: none has */
 	struct timer queue_timer;
@@ -67,11 +67,11 @@ void record_take_fds(struct job *job, struct frame *f);
 void record_close_fds(struct job *job);
 /* Closes the fds that the job was given. The peer of its socket may be a client. */
 void record_close_own_fds(struct job *job);
-/* The fds that the job was given are done with: the reply's fds take their place. */
+/* Closes the fds that the job was given, and puts the reply's fds in their place. */
 void record_take_reply(struct job *job, struct frame *f);
-/* The record has what the engine shall hear, and waits for the socket. */
+/* The job's verdict is complete: the record waits until the engine's socket takes it. */
 void record_end(struct job *job);
-/* The same for a lease, or a request for one. how: LEASE_REFUSED ... */
+/* The same for a lease, or a request for one. how: why it is over, such as LEASE_REFUSED. */
 void record_end_lease(struct job *job, uint32_t how);
 
 #endif

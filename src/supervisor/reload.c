@@ -67,7 +67,10 @@ static void prove(struct pool *pool)
 	drop(&r->before);
 }
 
-/* tried: the version that the failed births had. Returns what has become of the pool's. */
+/*
+ * A reload has failed: goes back to the init data that was proven last, if `tried`, the version of
+ * the failed births, is still the pool's. Returns what became of that version, for the log.
+ */
 static const char *take_back(struct pool *pool, uint32_t tried)
 {
 	struct reload *r = &pool->reload;
@@ -132,7 +135,10 @@ static void end(struct pool *pool, int32_t result)
 	note_pool(pool, NOTE_RENEW);
 }
 
-/* There may have come init data since the workers were born. */
+/*
+ * True: a ready worker was born with the pool's present init data. None may have been, if the data
+ * came after their births.
+ */
 static bool a_worker_has_it(struct pool *pool)
 {
 	for_each_slot(slot, pool)
@@ -159,16 +165,16 @@ static void done(struct pool *pool)
 	end(pool, 0);
 }
 
-/* Of all init data that the pool has had, the last that was proven. */
+/* The version of the init data that was proven last. */
 static uint32_t proven_version(const struct pool *pool)
 {
 	return pool->reload.proven ? pool->init_data.version : pool->reload.before.version;
 }
 
 /*
- * Is the worker one of those that served before the reload failed? Beside those of the last good
- * generation these are any with the proven init data, but for those of the reload itself, and those
- * with the init data that the failed births tried and that is dropped.
+ * True: the worker stays after a failed reload. It is of the last good generation, or it has the
+ * init data that was proven last. Not good are workers born since the reload began, and workers
+ * with the init data that the failed births tried and that is dropped now.
  */
 static bool is_good(const struct slot *slot, uint32_t tried)
 {
@@ -181,7 +187,7 @@ static bool is_good(const struct slot *slot, uint32_t tried)
 	return slot->renewal.epoch == pool->reload.good || version == proven_version(pool);
 }
 
-/* The good ones get the epoch that begins now. All others are due. */
+/* Begins a new epoch, to which the good workers belong. All other workers are due. */
 static void spare_good(struct pool *pool, uint32_t tried)
 {
 	uint32_t next = pool->renewals.epoch + 1;
@@ -198,7 +204,7 @@ static void spare_good(struct pool *pool, uint32_t tried)
 	pool->reload.good = next;
 }
 
-/* slot: the last one whose worker did not get ready */
+/* The reload has failed. slot: the place of the last worker that did not get ready. */
 static void fail(const struct slot *slot, const char *how)
 {
 	struct pool *pool = slot->pool;

@@ -54,7 +54,7 @@ struct supervisor {
 
 	struct pool *pools;
 	uint32_t pools_count;
-	/* The pool that is next in turn: for anything, to be told, and to have a birth. */
+	/* Whose turn it is: tell_turn for messages, birth_turn for births, turn for the rest. */
 	uint32_t turn, tell_turn, birth_turn;
 	struct timer spawn_timer, retry_timer;
 
@@ -91,7 +91,7 @@ struct supervisor {
 
 #define for_each_pool(pool_, s_) \
 	for (struct pool *pool_ = (s_)->pools; pool_ < (s_)->pools + (s_)->pools_count; pool_++)
-/* The n-th pool when it is the turn of this one: so no pool is always the first. */
+/* The n-th pool, counted from the one whose turn it is: so no pool is always the first. */
 static inline struct pool *pool_in_turn(struct supervisor *s, uint32_t turn, uint32_t n)
 {
 	return &s->pools[turns_at(turn, n, s->pools_count)];
@@ -123,7 +123,7 @@ static inline bool engine_is_deaf(const struct supervisor *s)
 	return s->engine.channel_ended || s->engine.ended;
 }
 
-/* An error of sending that goes by: try again later. */
+/* True: this error of sending a message passes, so try again later. */
 static inline bool error_passes(int r)
 {
 	return r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS ||

@@ -74,12 +74,13 @@ void slot_make_due(struct slot *slot, enum retire_cause cause)
 {
 	slot->renewal.cause = cause;
 	slot_recount(slot);
-	/* those of the idle ones that are due are the coldest: renew.c looks at the end alone */
+	/* Due workers are the coldest of the idle ones: renew.c looks at the coldest alone. */
 	if (slot->link.state == SLOT_IDLE && cause)
 		slots_cool(&slot->pool->slots, &slot->link);
 	else if (slot->link.state == SLOT_IDLE)
 		slots_warm(&slot->pool->slots, &slot->link);
-	note_pool(slot->pool, NOTE_SIZE); /* a pool that may shrink ends it, and replaces nobody */
+	/* A pool that may shrink ends a due worker, and no replacement is born. */
+	note_pool(slot->pool, NOTE_SIZE);
 }
 
 void slot_note_recall(struct slot *slot)
@@ -182,7 +183,7 @@ void slot_make_undead(struct slot *slot)
 
 	slot_end(slot, TIME_NEVER);
 	timer_stop(loop, &slot->eof_timer);
-	/* another place takes over: that place shall count */
+	/* A spare place takes over. It shall count in ever_ready once it has had a ready worker. */
 	slot->pool->ever_ready -= slot->was_ready;
 	slot->was_ready = false;
 	move(slot, SLOT_UNDEAD);

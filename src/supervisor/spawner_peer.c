@@ -43,14 +43,15 @@ static void kill_spawner(struct supervisor *s)
 	if (s->spawner.pid <= 0 || s->spawner.kill_sent)
 		return;
 	s->spawner.kill_sent = true;
-	loop_remove(&s->loop, &s->spawner.channel); /* nothing is ordered there any more */
+	/* where the channel is not watched, spawn.c orders nothing */
+	loop_remove(&s->loop, &s->spawner.channel);
 	process_signal(s->spawner.pidfd, s->spawner.pid, SIGKILL);
-	note(s, NOTE_BIRTH); /* the supervisor makes what could not be ordered */
+	note(s, NOTE_BIRTH); /* from now on the supervisor makes the workers itself */
 }
 
-/* ---- what it says ---- */
+/* ---- what the spawner says ---- */
 
-/* EPERM and EINVAL, too, mean that a sandbox or an emulator does not let it. */
+/* BORN: a worker was born, or not. -ENOSYS: this kernel or sandbox lets no spawner make any. */
 static void hear_born(struct supervisor *s, const struct message_born *m)
 {
 	struct slot *slot = pool_slot(s, m->slot);
@@ -69,7 +70,7 @@ static void hear_born(struct supervisor *s, const struct message_born *m)
 	}
 }
 
-/* Returns 0 at the end of the channel. */
+/* Reads all that the spawner has said. Returns 0 at the end of the channel, else 1. */
 static int hear(struct supervisor *s)
 {
 	struct frame f;
@@ -102,7 +103,10 @@ void spawner_peer_silent_fired(struct timer *timer, uint64_t now)
 		timer_set(&s->loop, timer, now + NS_PER_S);
 		return;
 	}
-	/* All processes may have been stopped for long: the spawner gets some time to go on. */
+	/*
+	 * The whole machine, or all of Brood's processes, may have been stopped: then the spawner
+	 * needs a moment more, and is not to blame.
+	 */
 	if (!s->spawner.late) {
 		s->spawner.late = true;
 		timer_set(&s->loop, timer, now + LATE_NS);
@@ -113,7 +117,10 @@ void spawner_peer_silent_fired(struct timer *timer, uint64_t now)
 	kill_spawner(s);
 }
 
-/* It has ended: no worker comes any more that the roster does not have. */
+/*
+ * The spawner has ended, so each worker that it made is in the roster by now. Each ordered slot
+ * gets its worker from there, or none.
+ */
 static void settle_orders(struct supervisor *s)
 {
 	(void)hear(s);
@@ -128,9 +135,12 @@ static void settle_orders(struct supervisor *s)
 	}
 }
 
-/* ---- its birth ---- */
+/* ---- the spawner's birth ---- */
 
-/* Without memory for a watch now, the retry timer tries again. Until then nothing is ordered. */
+/*
+ * If the loop has no memory to watch the spawner, the retry timer tries again. Until then nothing
+ * is ordered.
+ */
 static void watch(struct supervisor *s)
 {
 	struct spawner_process *p = &s->spawner;
@@ -142,7 +152,10 @@ static void watch(struct supervisor *s)
 		note(s, NOTE_RETRY);
 }
 
-/* In the child. What only the supervisor needs would make each clone dearer. */
+/*
+ * In the child that becomes the spawner: it gives back memory that only the supervisor needs, for
+ * each clone would have to copy its page tables.
+ */
 static void __attribute__((noreturn)) begin(struct supervisor *s, int channel_fd)
 {
 	struct spawner_config config = {
@@ -166,8 +179,8 @@ static void death(struct source *source, uint32_t events)
 	spawner_peer_replace_if_ended(s);
 	if (s->spawner.pid > 0 && source->fd >= 0 && source->fd == s->spawner.pidfd) {
 		/*
-		 * It has ended, but waitid() failed for now, or a debugger has the zombie. It makes
-		 * no more workers. Look later, and do not spin.
+		 * The spawner has ended, but waitid() failed for now, or a debugger has the zombie.
+		 * It makes no more workers. Look later, and do not spin.
 		 */
 		kill_spawner(s);
 		settle_orders(s);
@@ -176,7 +189,10 @@ static void death(struct source *source, uint32_t events)
 	}
 }
 
-/* The workers' pidfds have to be had by their pids: else there is no use in a spawner. */
+/*
+ * The supervisor opens the pidfds of workers that the spawner made by pidfd_open(). Where that call
+ * is missing, a spawner is of no use.
+ */
 static int try_pidfds(struct supervisor *s)
 {
 	int fd = process_pidfd_open(s->pid);
@@ -223,7 +239,10 @@ void spawner_peer_spawn(struct supervisor *s)
 		return;
 	s->spawner.born_ns = now_ns();
 	if (s->guard.pid <= 0) {
-		/* no birth has shown yet which ways there are; and there is none without a guard */
+		/*
+		 * Without a guard no worker is born anyway. And the guard's birth shows which ways
+		 * to make a process there are: where there is fork() alone, no spawner is wanted.
+		 */
 		respawn_later(s, s->spawner.born_ns);
 		return;
 	}
@@ -238,7 +257,7 @@ void spawner_peer_spawn(struct supervisor *s)
 	}
 }
 
-/* ---- its death ---- */
+/* ---- the spawner's death ---- */
 
 static void bury(struct supervisor *s)
 {
@@ -275,7 +294,10 @@ void spawner_peer_replace_if_ended(struct supervisor *s)
 		return;
 	}
 	bury(s);
-	/* In the pause the supervisor makes the workers: a second silent one costs no birth. */
+	/*
+	 * After a spawner that was silent or died young, there is a pause, in which the supervisor
+	 * makes the workers itself. So a second bad spawner does not hold up births at once.
+	 */
 	if (s->spawner.kill_sent || now_ns() - s->spawner.born_ns < QUICK_NS)
 		respawn_later(s, now_ns());
 	else

@@ -19,7 +19,7 @@
 #include "undead.h"
 #include "verdict.h"
 
-/* a second stop signal forces the end only if it comes this much later */
+/* A second stop signal forces the end only if it comes this long after the first one. */
 #define FORCE_AFTER_NS NS_PER_S
 
 static void end_idle(struct pool *pool)
@@ -113,7 +113,7 @@ static void finish(struct supervisor *s)
 	s->undead_said = s->left > 0;
 	say_left(s);
 	if (s->engine.ended) {
-		if (s->strays_left == 0) /* else the guard goes on when the supervisor is gone */
+		if (s->strays_left == 0) /* else the guard shall kill them, later */
 			guard_peer_end(s);
 		strays_end_closers(s);
 		strays_reap(s);
@@ -121,7 +121,7 @@ static void finish(struct supervisor *s)
 	} else if (s->stop_asked) {
 		/* Counted first: a program that hears STOPPED finds all numbers complete. */
 		for_each_pool(pool, s) pool_count(pool);
-		/* while the engine's callback still listens; later the lines would go to stderr */
+		/* Now, while the engine still reads log lines; later they would go to stderr. */
 		logging_flush(s);
 		s->stop_asked = outbox_tell(&s->pools[0], MESSAGE_STOPPED) < 0;
 	}
@@ -130,7 +130,7 @@ static void finish(struct supervisor *s)
 static void enter_phase(struct supervisor *s)
 {
 	if (s->halt.phase == HALT_CANCEL)
-		spawner_peer_end(s); /* no more births; what it has made since is killed */
+		spawner_peer_end(s); /* no more births; workers that come all the same are killed */
 	for_each_pool(pool, s)
 	{
 		if (s->halt.phase == HALT_CANCEL)

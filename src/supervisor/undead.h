@@ -9,8 +9,8 @@ timer_fn undead_time_up;
 /* A sweep has found nothing: places of undead workers that have ended can be used again. */
 void undead_revive(struct pool *pool);
 /*
- * How many undead workers live on. now: only those killed a short time ago, which may just be slow;
- * 0: all.
+ * How many undead workers still live. now: counts only workers killed a short time before `now`,
+ * which may just be slow to die. now 0: counts all.
  */
 uint32_t undead_alive(struct pool *pool, uint64_t now);
 

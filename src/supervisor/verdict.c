@@ -7,8 +7,8 @@
 #include "slot.h"
 
 /*
- * Fills in what the verdict says of the job and its worker. Without a slot, what an attempt before
- * has filled in stays.
+ * Fills in what the verdict says of the job and its worker. If the job has no slot now, the worker
+ * that an earlier attempt filled in stays.
  */
 void verdict_fill(struct job *job)
 {
@@ -36,7 +36,7 @@ void verdict_give(struct job *job)
 {
 	struct brood_verdict *v = &job->verdict;
 
-	/* the verdict of the attempt that ran stands */
+	/* After an attempt that ran, a refusal does not count: that attempt's verdict stands. */
 	if (job->ran && v->outcome == BROOD_REFUSED)
 		*v = job->before;
 	verdict_fill(job);

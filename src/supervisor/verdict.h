@@ -5,9 +5,9 @@
 
 #include "record.h"
 
-/* job->verdict has outcome, detail ...: fills in the rest, and tells the engine. */
+/* Ends the job. job->verdict has outcome and detail: fills in the rest, and tells the engine. */
 void verdict_give(struct job *job);
-/* Fills in which worker it was and where. */
+/* Fills in what the outcome does not say: id, name, times, attempts, and the worker that had it. */
 void verdict_fill(struct job *job);
 /* Refuses a job, or a request for a lease. */
 void verdict_refuse(struct job *job, enum brood_detail detail);

@@ -30,8 +30,8 @@ static void enqueue(struct job *job, bool front)
 	if (s->halt.phase == HALT_DRAIN)
 		note_pool(pool, NOTE_BIRTH); /* births go on while jobs or requests wait */
 	/*
-	 * Each attempt has its own time to wait: the time that a former attempt ran was no waiting.
-	 * The number of attempts is bounded.
+	 * queue_ms begins anew with each attempt, for the time that an earlier attempt ran was no
+	 * waiting. The wait has a bound all the same, since the number of attempts has one.
 	 */
 	timer_set(&s->loop, &job->queue_timer,
 		time_after_ms(
@@ -45,8 +45,8 @@ static void pause_over(struct timer *timer, uint64_t now)
 }
 
 /*
- * Pauses before a retry, whether supervisor or engine counts the retries: the engine gives each
- * attempt of a call as a job.
+ * The pause before a retry (retry_pause_ms). Retries of a call come here, too, although the engine
+ * counts them: each attempt of a call is a job of its own here.
  */
 static void pause_first(struct job *job)
 {
@@ -124,7 +124,7 @@ bool waiting_redispatch(struct job *job)
 	return true;
 }
 
-/* The cap on retries. The jobs that it is a share of are those by handoff. */
+/* The cap on retries: a share of all handed-off jobs that have had their verdict. */
 static bool capped(struct pool *pool, struct brood_verdict *v)
 {
 	uint64_t jobs = 0;

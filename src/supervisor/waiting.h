@@ -6,20 +6,20 @@
 #include "record.h"
 
 /*
- * A job whose turn it is waits for a busy worker, for KEYS_WAIT_NS at most. Other jobs go first
- * meanwhile. It does so once.
+ * The first job in the queue waits for the busy worker of its key, for KEYS_WAIT_NS at most, and
+ * only once. Other jobs go first meanwhile.
  */
 void waiting_for_key(struct job *job);
-/* It goes to the front of the queue, before its time. */
+/* The job stops waiting for the worker of its key, and goes to the front of the queue. */
 void waiting_key_over(struct job *job);
 /* A new job enters the queue, unless there is a reason to refuse it. */
 void waiting_enter(struct job *job);
 /*
- * Puts a job that was not started at the front of the queue. False: its caller forbids that, or it
- * happened too often; then the verdict says so.
+ * Puts a job that was not started at the front of the queue. False: BROOD_JOB_ONCE forbids that, or
+ * too many workers died before they began the job: then the job ends with its verdict.
  */
 bool waiting_redispatch(struct job *job);
-/* The same for a job that may have another attempt after this end. */
+/* The same for a job that ran, if its options and the cap on retries allow another attempt. */
 bool waiting_retry(struct job *job);
 
 #endif

@@ -103,7 +103,7 @@ static void retire(struct slot *slot, const char *whose, uint32_t flags, uint32_
 	char text[160];
 
 	slot->end.retiring = true;
-	/* these come after each job: a line for each would be too many */
+	/* A worker that is to do one job ends after each job: too often for a line each time. */
 	if (flags & FINISHED_PLANNED) {
 		slot->end.reason = "it has done its one job";
 		count_one(&slot->pool->stats_page->retired);
@@ -118,7 +118,7 @@ static void retire(struct slot *slot, const char *whose, uint32_t flags, uint32_
 	slot_end(slot, time_after_ms(now_ns(), slot->pool->options->stop_ms));
 }
 
-/* The worker's job or lease is over. flags: FINISHED_*. */
+/* The worker's job or lease is over: the worker ends, or is idle. flags: FINISHED_*. */
 static void go_on(struct slot *slot, const char *whose, uint32_t flags, uint32_t left)
 {
 	if (flags & FINISHED_RETIRING)
@@ -186,7 +186,7 @@ static void on_finished(struct slot *slot, struct frame *f)
 		snprintf(whose, sizeof whose, " after %s, job %" PRIu64,
 			printable_job(shown, job->message.name, record_tag(job)), job->link.id);
 	slot->jobs_done += !no_fd;
-	/* only this worker has the trouble: another worker can do the job */
+	/* If a limit of this worker kept the job's fds away, another worker can do the job. */
 	if (!no_fd || !waiting_redispatch(job))
 		settle(slot, job, f);
 	if (!no_fd && slot->pool->backoff.young > 0)
@@ -206,7 +206,7 @@ static void on_left(struct slot *slot, struct frame *f)
 		go_on(slot, "", f->left.flags, f->left.left);
 }
 
-/* Only the engine knows the ring, and judges which job it was. */
+/* ESCAPED on a lease: only the engine knows the ring, and judges which job escaped. */
 static void on_lease_escaped(struct slot *slot, struct frame *f)
 {
 	if (f->escaped.how == 0 || f->escaped.how > ESCAPED_THREAD_EXIT) {
