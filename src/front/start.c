@@ -194,11 +194,11 @@ static int prepare_memory_and_fds(struct start *s)
 	stack_note(); /* if the stack is not found, workers map one for their jobs */
 	if ((r = prepare_standard_fds(s)) < 0)
 		return refused(r, "/dev/null for stdin, stdout or stderr, which are closed");
-	if ((r = shared_create(
-		     all_places(&s->resolved.pools), s->resolved.pools.count, &s->shared)) < 0)
-		return refused(r, "shared memory");
 	if ((r = prepare_stale(s)) < 0)
 		return r;
+	if ((r = shared_create_visible(
+		     all_places(&s->resolved.pools), s->resolved.pools.count, &s->shared)) < 0)
+		return refused(r, "shared memory");
 	standard_look(&s->standard);
 	if ((r = prepare_notify(s)) < 0)
 		return r;

@@ -246,6 +246,7 @@ static void close_the_rest(struct supervisor *s)
 	keep[n++] = s->config.channel_fd;
 	keep[n++] = s->config.log_fd;
 	keep[n++] = s->config.notify.fd;
+	keep[n++] = s->config.shared->status_fd;
 	keep[n++] = s->engine.pidfd;
 	if (s->stdlog.own)
 		keep[n++] = s->stdlog.fd;

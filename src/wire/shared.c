@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "shared.h"
+#include "../os/fds.h"
 #include "../os/shm.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 static size_t pages(size_t size)
 {
@@ -25,35 +28,146 @@ static void unmap(void *memory, size_t size)
  */
 #define LEASE_PAGES(slots) (4 * (slots) + 64)
 
-int shared_create(uint32_t slots, uint32_t pools, struct shared *ret)
+/* ---- the status page ---- */
+
+/*
+ * Lays the parts out, one behind the other. What the supervisor writes comes first, up to and with
+ * the first record of SUMS of each pool: the engine only reads that.
+ */
+static void lay_out(struct shared *s, struct brood_status_head *head)
 {
-	struct shared s = { .slots = slots, .slot_page_size = shm_page() };
+	const size_t page = shm_page();
+	const struct {
+		size_t count, stride, size;
+	} wanted[BROOD_STATUS_PARTS] = {
+		{ 1, pages(sizeof(struct brood_status_brood)), sizeof(struct brood_status_brood) },
+		{ s->pools, sizeof(struct brood_status_pool), sizeof(struct brood_status_pool) },
+		{ s->pools, pages(sizeof(struct stats_page)), sizeof(struct brood_status_counts) },
+		{ (size_t)STATUS_SUMS * s->pools, pages(sizeof(struct brood_status_sums)),
+			sizeof(struct brood_status_sums) },
+		{ s->slots, sizeof(struct brood_status_slot), sizeof(struct brood_status_slot) },
+		{ MAX(s->slots, 1u), page, sizeof(struct brood_status_worker) },
+		{ LEASE_PAGES(s->slots), pages(sizeof(struct lease_page)),
+			sizeof(struct brood_status_lease) },
+	};
+	static const enum brood_status_part_number order[BROOD_STATUS_PARTS] = { BROOD_STATUS_BROOD,
+		BROOD_STATUS_POOLS, BROOD_STATUS_COUNTS, BROOD_STATUS_SLOTS, BROOD_STATUS_SUMS,
+		BROOD_STATUS_WORKERS, BROOD_STATUS_LEASES };
+	size_t at = pages(sizeof *head);
+
+	*head = (struct brood_status_head){ .magic = BROOD_STATUS_MAGIC,
+		.version = BROOD_STATUS_VERSION,
+		.size = sizeof *head,
+		.pools = s->pools,
+		.parts = BROOD_STATUS_PARTS };
+	for (size_t i = 0; i < BROOD_STATUS_PARTS; i++) {
+		size_t count = wanted[order[i]].count, stride = wanted[order[i]].stride;
+
+		head->part[order[i]] = (struct brood_status_part){ .at = at,
+			.count = (uint32_t)count,
+			.stride = (uint32_t)stride,
+			.size = (uint32_t)wanted[order[i]].size };
+		at += pages(count * stride);
+	}
+	head->file_size = at;
+}
+
+/*
+ * 0400: who may open it, may read it. The seals keep everybody from writing there but the mappings
+ * that are made here. Kernels before 5.1 do not know the one for later mappings.
+ */
+static int make_file(size_t size, void **ret)
+{
+	const int shape = F_SEAL_SHRINK | F_SEAL_GROW;
+	int fd = fds_above_standard(shm_memfd("brood-status", NULL, size, &shape));
+	void *memory;
+
+	if (fd < 0)
+		return fd;
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED || fchmod(fd, 0400) < 0 ||
+		(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) < 0 &&
+			fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL) < 0)) {
+		if (memory != MAP_FAILED)
+			munmap(memory, size);
+		return close_fd(fd);
+	}
+	*ret = memory;
+	return fd;
+}
+
+static int make_status(struct shared *s, bool visible)
+{
+	struct brood_status_head head;
+	void *memory = NULL;
+
+	lay_out(s, &head);
+	s->status_size = (size_t)head.file_size;
+	s->status_fd = visible ? make_file(s->status_size, &memory) : -1;
+	if (s->status_fd < 0)
+		memory = shm_anonymous(s->status_size);
+	s->status_fd = MAX(s->status_fd, -1);
+	if (!memory)
+		return -ENOMEM;
+	s->status = memory;
+	*s->status = head;
+	s->slot_page_size = head.part[BROOD_STATUS_WORKERS].stride;
+	s->slot_pages = shared_record(s, BROOD_STATUS_WORKERS, 0);
+	s->slot_pages_size = s->slot_page_size * head.part[BROOD_STATUS_WORKERS].count;
+	s->lease_page_size = head.part[BROOD_STATUS_LEASES].stride;
+	s->lease_pages = shared_record(s, BROOD_STATUS_LEASES, 0);
+	s->lease_pages_count = head.part[BROOD_STATUS_LEASES].count;
+	s->stats_page_stride = head.part[BROOD_STATUS_COUNTS].stride;
+	s->stats_page = shared_record(s, BROOD_STATUS_COUNTS, 0);
+	s->status_read_only = head.part[BROOD_STATUS_SUMS].at +
+		(size_t)s->pools * head.part[BROOD_STATUS_SUMS].stride;
+	return 0;
+}
+
+/* ---- all of it ---- */
+
+static int create(uint32_t slots, uint32_t pools, bool visible, struct shared *ret)
+{
+	struct shared s = { .slots = slots, .pools = pools, .status_fd = -1 };
+	int r;
 
 	s.roster_size = pages(
 		sizeof *s.roster + ROSTER_ENTRIES(slots) * sizeof s.roster->workers[0]);
-	s.slot_pages_size = s.slot_page_size * MAX(slots, 1u);
-	s.lease_page_size = pages(sizeof(struct lease_page));
-	s.lease_pages_count = LEASE_PAGES(slots);
-	s.lease_pages_size = s.lease_page_size * s.lease_pages_count;
-	s.stats_page_stride = pages(sizeof *s.stats_page);
-	s.stats_page_size = s.stats_page_stride * pools;
 	s.tally_size = pages(sizeof *s.tally);
 	s.roster = shm_anonymous(s.roster_size);
-	s.slot_pages = shm_anonymous(s.slot_pages_size);
-	s.lease_pages = shm_anonymous(s.lease_pages_size);
-	s.stats_page = shm_anonymous(s.stats_page_size);
 	s.tally = shm_anonymous(s.tally_size);
-	if (!s.roster || !s.slot_pages || !s.lease_pages || !s.stats_page || !s.tally) {
+	r = s.roster && s.tally ? make_status(&s, visible) : -ENOMEM;
+	if (r < 0) {
 		shared_free(&s);
-		return -ENOMEM;
+		return r;
 	}
 	s.roster->slots = slots;
 	*ret = s;
 	return 0;
 }
 
+int shared_create(uint32_t slots, uint32_t pools, struct shared *ret)
+{
+	return create(slots, pools, false, ret);
+}
+
+int shared_create_visible(uint32_t slots, uint32_t pools, struct shared *ret)
+{
+	return create(slots, pools, true, ret);
+}
+
+static void drop_status(struct shared *s)
+{
+	DROP(s, status);
+	s->slot_pages = s->lease_pages = NULL;
+	s->stats_page = NULL;
+}
+
 void shared_free(struct shared *s)
 {
+	/* 0 is no fd of ours: the memory was never made */
+	if (s->status_size > 0)
+		s->status_fd = close_fd(s->status_fd);
 	shared_keep_guard(s);
 	DROP(s, roster);
 }
@@ -61,26 +175,27 @@ void shared_free(struct shared *s)
 void shared_keep_engine(struct shared *s)
 {
 	DROP(s, roster);
-	mprotect(s->stats_page, s->stats_page_size, PROT_READ);
+	s->status_fd = close_fd(s->status_fd);
+	mprotect(s->status, s->status_read_only, PROT_READ);
 }
 
 void shared_keep_guard(struct shared *s)
 {
-	DROP(s, slot_pages);
-	DROP(s, lease_pages);
-	DROP(s, stats_page);
+	drop_status(s);
 	DROP(s, tally);
 }
 
 /* s->slot_pages keeps its address, so that shared_slot_page() finds the page that is left. */
 void shared_keep_slot_page(struct shared *s, uint32_t slot)
 {
-	size_t before = (size_t)slot * s->slot_page_size, after = before + s->slot_page_size;
+	char *mine = (char *)shared_slot_page(s, slot), *after = mine + s->slot_page_size;
+	char *begin = (char *)s->status;
 
+	unmap(begin, (size_t)(mine - begin));
+	unmap(after, s->status_size - (size_t)(after - begin));
+	s->status = NULL;
+	s->lease_pages = NULL;
+	s->stats_page = NULL;
 	DROP(s, roster);
-	DROP(s, lease_pages);
-	DROP(s, stats_page);
 	DROP(s, tally);
-	unmap(s->slot_pages, before);
-	unmap(s->slot_pages + after, s->slot_pages_size - after);
 }

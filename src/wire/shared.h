@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shared.h - the memory that all processes share, made before the first fork: roster.h,
- * slot_page.h, lease_page.h, stats_page.h. (A lease has memory of its own: ring.h.)
+ * shared.h - the memory that all processes share, made before the first fork: the roster and the
+ * tally, and the status page, with slot pages, lease pages and stats pages among its parts. (A
+ * lease has memory of its own: ring.h.)
+ *
+ * The status page is one memory file, which programs outside read (brood-status.h has its layout).
+ * Where no such file can be had, it is memory without a name, and nobody outside sees it.
  */
 #ifndef BROOD_WIRE_SHARED_H
 #define BROOD_WIRE_SHARED_H
@@ -10,26 +14,35 @@
 #include "roster.h"
 #include "slot_page.h"
 #include "stats_page.h"
+#include "status.h"
 
 struct shared {
 	struct roster *roster;
 	size_t roster_size;
+	struct tally *tally;
+	size_t tally_size;
+	/* The status page, and its parts, each of whole pages. */
+	struct brood_status_head *status;
+	size_t status_size;
+	int status_fd;           /* -1: none */
+	size_t status_read_only; /* so many bytes of it the engine only reads */
 	char *slot_pages;
 	size_t slot_pages_size, slot_page_size; /* slot_page_size: the size of one page */
 	char *lease_pages;
-	size_t lease_pages_size, lease_page_size;
+	size_t lease_page_size;
 	uint32_t lease_pages_count;
 	struct stats_page *stats_page; /* the first pool's page; those of the other pools follow */
-	size_t stats_page_size, stats_page_stride;
-	struct tally *tally;
-	size_t tally_size;
-	uint32_t slots;
+	size_t stats_page_stride;
+	uint32_t slots, pools;
 };
 /* How many spare places there are, for workers whose process cannot die. */
 #define SLOTS_SPARE(workers) ((workers) / 8 > 2 ? (workers) / 8 : 2)
 /* The most that there can be, in all pools together. */
 #define SLOTS_MAX (10000 + 10000 / 8 + 2 * BROOD_POOLS_MAX)
+/* The status page has no fd. */
 int shared_create(uint32_t slots, uint32_t pools, struct shared *ret);
+/* The status page has one, if the kernel has memory files; -1: it could not be had. */
+int shared_create_visible(uint32_t slots, uint32_t pools, struct shared *ret);
 void shared_free(struct shared *s);
 static inline struct slot_page *shared_slot_page(const struct shared *s, uint32_t slot)
 {
@@ -44,8 +57,16 @@ static inline struct stats_page *shared_stats_page(const struct shared *s, uint3
 	return (struct stats_page *)(void *)((char *)s->stats_page +
 		(size_t)pool * s->stats_page_stride);
 }
+/* The record of that number in a part of the status page. */
+static inline void *shared_record(
+	const struct shared *s, enum brood_status_part_number part, uint32_t number)
+{
+	const struct brood_status_part *p = &s->status->part[part];
+
+	return (char *)s->status + p->at + (size_t)number * p->stride;
+}
 /* Each role keeps its part of the memory, and unmaps the rest. */
-/* keeps slot pages, lease pages; stats pages read-only */
+/* keeps the status page, but what the supervisor writes there read-only; closes the fd */
 void shared_keep_engine(struct shared *s);
 void shared_keep_guard(struct shared *s); /* keeps the roster */
 /* Called in a worker after it has written its roster entry. */

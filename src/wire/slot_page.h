@@ -16,6 +16,8 @@
  * read there only decides about that worker. Processes that its jobs make do not have the page
  * (os/shm.h, shm_keep_from_children()): one that outlives its worker does not write to the page of
  * the next one by a fault. Hostile code could make its memory writable again.
+ *
+ * Programs outside read the page as struct brood_status_worker (status.c has the asserts).
  */
 #ifndef BROOD_WIRE_SLOT_PAGE_H
 #define BROOD_WIRE_SLOT_PAGE_H
@@ -71,6 +73,8 @@ struct slot_page {
 	_Atomic uint32_t soft_cause;
 	/* Written by the worker: the last job to which brood_job_cancelled() said yes. */
 	_Atomic uint64_t noticed;
+	/* The function of the last job that began; a plugin's: 0. For programs outside. */
+	_Atomic uint64_t fn;
 	/*
 	 * A worker on lease sleeps on this word (futex). The engine adds to it after it has
 	 * published, and the supervisor to wake the worker.
@@ -96,7 +100,8 @@ struct slot_page {
 	/* enum worker_exit, written right before the worker ends itself. 0: it does not. */
 	_Atomic uint32_t gave_up;
 	/* Function and tag of the last job that began, for log lines. They may lack their NULs. */
-	char name[BROOD_NAME_MAX], tag[BROOD_TAG_MAX];
+	_Alignas(64) char name[BROOD_NAME_MAX];
+	char tag[BROOD_TAG_MAX];
 };
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "../os/closing.h"
 
+#include <brood-status.h>
 #include <brood.h>
 #include <stdatomic.h>
 
@@ -17,18 +18,23 @@
  * it last, so a reader that loads it first never sees a worker that it counts as dead as ready,
  * too. What is about no pool (strays, guard, spawner, log lines) is counted in the first pool's
  * page.
+ *
+ * Programs outside read the page as struct brood_status_counts. So its fields stay where they are,
+ * and a new one that such programs shall see goes to the end of both (status.c has the asserts).
  */
 struct stats_page {
 	_Atomic uint32_t workers, ready, idle, busy, starting, queued, queued_peak, degraded;
-	_Atomic uint64_t next_spawn_ns; /* when births go on after a pause; 0: there is no pause */
-	_Atomic uint64_t verdicts[BROOD_OUTCOMES];
 	_Atomic uint32_t leased, library; /* library: leased, without pinned leases */
+	_Atomic uint32_t undead, unused;
+	_Atomic uint64_t next_spawn_ns; /* when births go on after a pause; 0: there is no pause */
+	_Atomic uint64_t verdicts[BROOD_STATUS_OUTCOMES];
 	_Atomic uint64_t leases, leases_revoked;
 	_Atomic uint64_t redispatched, retried, spawned, died, killed, retired, spawn_failures,
 		strays_killed, guard_deaths, spawner_deaths, logs_dropped;
-	_Atomic uint32_t undead;
 	_Atomic uint64_t undead_ever;
-	_Atomic int32_t guard_pid, spawner_pid; /* for tests and tools */
+	_Atomic uint64_t deaths[BROOD_STATUS_CAUSES]; /* by enum brood_status_cause */
+
+	_Atomic int32_t guard_pid, spawner_pid; /* for tests */
 };
 
 struct tally {

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * status.c - see status.h. The asserts here keep the layout that brood-status.h promises: that the
+ * pages which the library uses itself are what it says, and that no field moves.
+ */
+#include "status.h"
+
+#include "lease_page.h"
+#include "slot_page.h"
+#include "stats_page.h"
+
+#include <stddef.h>
+
+#define SAME(ours, field, theirs, public_field)                                               \
+	_Static_assert(offsetof(struct ours, field) == offsetof(struct theirs, public_field), \
+		#ours "." #field)
+SAME(stats_page, degraded, brood_status_counts, degraded);
+SAME(stats_page, undead, brood_status_counts, undead);
+SAME(stats_page, next_spawn_ns, brood_status_counts, next_spawn_ns);
+SAME(stats_page, verdicts, brood_status_counts, attempts);
+SAME(stats_page, leases, brood_status_counts, leases);
+SAME(stats_page, redispatched, brood_status_counts, redispatched);
+SAME(stats_page, spawned, brood_status_counts, spawned);
+SAME(stats_page, logs_dropped, brood_status_counts, logs_dropped);
+SAME(stats_page, undead_ever, brood_status_counts, undead_ever);
+SAME(stats_page, deaths, brood_status_counts, deaths);
+SAME(slot_page, word, brood_status_worker, word);
+SAME(slot_page, began_ns, brood_status_worker, began_ns);
+SAME(slot_page, fn, brood_status_worker, fn);
+SAME(slot_page, name, brood_status_worker, name);
+SAME(slot_page, tag, brood_status_worker, tag);
+SAME(lease_page, published, brood_status_lease, published);
+SAME(lease_page, entries, brood_status_lease, entries);
+SAME(lease_page_entry, id, brood_status_entry, id);
+SAME(lease_page_entry, flags, brood_status_entry, flags);
+_Static_assert(sizeof(struct lease_page_entry) == sizeof(struct brood_status_entry), "");
+_Static_assert(SLOT_PAGE_RUNNING == 2 && SLOT_PAGE_WORD(1, 0) == 8, "BROOD_STATUS_RUNS()");
+_Static_assert(RING_DEPTH == BROOD_STATUS_DEPTH, "");
+_Static_assert(BROOD_OUTCOMES <= BROOD_STATUS_OUTCOMES && BROOD_DETAILS <= BROOD_STATUS_DETAILS,
+	"sums have room for each verdict");
+
+#define LAID_OUT(type, field, at) _Static_assert(offsetof(struct type, field) == (at), #field)
+LAID_OUT(brood_status_head, part, 32);
+LAID_OUT(brood_status_brood, started_ns, 24);
+LAID_OUT(brood_status_brood, name, 56);
+LAID_OUT(brood_status_pool, first_slot, 40);
+LAID_OUT(brood_status_pool, init_version, 100);
+LAID_OUT(brood_status_pool, reload_id, 120);
+LAID_OUT(brood_status_pool, times, 160);
+LAID_OUT(brood_status_counts, next_spawn_ns, 48);
+LAID_OUT(brood_status_counts, leases, 184);
+LAID_OUT(brood_status_counts, deaths, 296);
+LAID_OUT(brood_status_sums, verdicts, 64);
+LAID_OUT(brood_status_sums, queue, 8256);
+LAID_OUT(brood_status_sums, death_to_ready, 22128);
+LAID_OUT(brood_status_slot, since_ns, 32);
+LAID_OUT(brood_status_slot, job, 72);
+LAID_OUT(brood_status_slot, name, 96);
+LAID_OUT(brood_status_worker, name, 128);
+LAID_OUT(brood_status_lease, entries, 128);
+
+#define UNIT_BITS 6 /* times are counted in units of 64 ns */
+
+uint32_t status_bucket(uint64_t ns)
+{
+	uint64_t units = ns >> UNIT_BITS;
+	uint32_t octave, bucket;
+
+	if (units < 16)
+		return (uint32_t)units;
+	octave = 63 - (uint32_t)__builtin_clzll(units) - 4; /* 0: from 16 to 31 units */
+	bucket = 16 * octave + (uint32_t)(units >> octave);
+	return bucket < BROOD_STATUS_BUCKETS ? bucket : BROOD_STATUS_BUCKETS - 1;
+}
+
+static void raise(uint64_t *max, uint64_t to, bool shared)
+{
+	uint64_t found = __atomic_load_n(max, __ATOMIC_RELAXED);
+
+	if (!shared && to > found)
+		__atomic_store_n(max, to, __ATOMIC_RELAXED);
+	while (shared && to > found &&
+		!__atomic_compare_exchange_n(
+			max, &found, to, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
+void status_time(struct brood_status_histogram *h, uint64_t ns, bool shared)
+{
+	status_add(&h->buckets[status_bucket(ns)], 1, shared);
+	status_add(&h->sum_ns, ns, shared);
+	raise(&h->max_ns, ns, shared);
+}

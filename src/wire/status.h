@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * status.h - writing the status page, whose layout and rules stand in brood-status.h. Its records
+ * are plain memory: one process writes each, others read.
+ */
+#ifndef BROOD_WIRE_STATUS_H
+#define BROOD_WIRE_STATUS_H
+
+#include <brood-status.h>
+#include <stdbool.h>
+
+/*
+ * Records of SUMS that a pool has: the supervisor's; one that all queues of the engine share; and
+ * those that one queue has for itself. Untouched ones cost nothing.
+ */
+enum { STATUS_SUMS_SUPERVISOR, STATUS_SUMS_SHARED, STATUS_SUMS_OWN, STATUS_SUMS = 18 };
+
+/* Before and after the fields of a record that begins with `sequence` are written. */
+static inline void status_begin(uint32_t *sequence)
+{
+	__atomic_exchange_n(sequence, *sequence | 1, __ATOMIC_ACQ_REL);
+}
+static inline void status_end(uint32_t *sequence)
+{
+	__atomic_store_n(sequence, (*sequence | 1) + 1, __ATOMIC_RELEASE);
+}
+
+/* Adds to a counter. shared: other threads may do so at the same time. */
+static inline void status_add(uint64_t *counter, uint64_t by, bool shared)
+{
+	if (shared)
+		__atomic_fetch_add(counter, by, __ATOMIC_RELAXED);
+	else
+		__atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
+}
+/* The bucket of a histogram that counts this time. */
+uint32_t status_bucket(uint64_t ns);
+/* Counts a time. */
+void status_time(struct brood_status_histogram *h, uint64_t ns, bool shared);
+
+#endif

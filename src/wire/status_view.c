@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * status_view.c - see status_view.h. Words are loaded one by one, since another process may write
+ * them now; and each before the next (acquire), so that the last look at a sequence is the last. A
+ * record of the page may be shorter or longer than what this file knows: the rest of
+ * the copy is 0, or is not looked at.
+ */
+#include "status_view.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TRIES 100 /* a writer needs some tens of ns: only one that does not run is met so often */
+
+/* ---- the page ---- */
+
+/* Size and address are multiples of 4. */
+static void copy_words(void *to, const unsigned char *from, size_t size)
+{
+	const uint64_t *in = (const uint64_t *)(const void *)from;
+	const uint32_t *rest = (const uint32_t *)(const void *)(from + size / 8 * 8);
+	uint32_t last;
+
+	for (size_t i = 0; i < size / 8; i++) {
+		uint64_t word = __atomic_load_n(&in[i], __ATOMIC_ACQUIRE);
+
+		memcpy((unsigned char *)to + 8 * i, &word, sizeof word);
+	}
+	if (size % 8 == 0)
+		return;
+	last = __atomic_load_n(rest, __ATOMIC_ACQUIRE);
+	memcpy((unsigned char *)to + size / 8 * 8, &last, sizeof last);
+}
+
+/* A part that lies within the page, or nothing. */
+static struct brood_status_part checked(const struct brood_status_part *p, size_t size)
+{
+	struct brood_status_part none = { 0 };
+
+	if (p->count == 0 || p->stride == 0 || p->stride % 8 != 0 || p->at % 8 != 0 ||
+		p->size % 4 != 0 || p->size > p->stride || p->at > size ||
+		p->count > (size - p->at) / p->stride)
+		return none;
+	return *p;
+}
+
+int status_view_open(struct status_view *view, const void *memory, size_t size)
+{
+	struct brood_status_head *head = &view->head;
+	size_t known = sizeof *head;
+
+	memset(view, 0, sizeof *view);
+	if (size < known || (uintptr_t)memory % 8 != 0)
+		return -EBADMSG;
+	copy_words(head, memory, known);
+	if (head->magic != BROOD_STATUS_MAGIC)
+		return -EBADMSG;
+	if (head->version != BROOD_STATUS_VERSION)
+		return -EPROTO;
+	if (head->file_size > size || head->parts < BROOD_STATUS_PARTS || head->size < known)
+		return -EBADMSG;
+	view->base = memory;
+	view->size = size;
+	for (int i = 0; i < BROOD_STATUS_PARTS; i++)
+		head->part[i] = checked(&head->part[i], size);
+	if (head->part[BROOD_STATUS_BROOD].count != 1 || head->pools == 0 ||
+		head->pools > head->part[BROOD_STATUS_POOLS].count ||
+		head->pools > head->part[BROOD_STATUS_COUNTS].count)
+		return -EBADMSG;
+	return 0;
+}
+
+/* NULL: there is no such record. */
+static const unsigned char *record(
+	const struct status_view *view, enum brood_status_part_number part, uint32_t number)
+{
+	const struct brood_status_part *p = &view->head.part[part];
+
+	return number < p->count ? view->base + p->at + (size_t)number * p->stride : NULL;
+}
+
+static size_t record_size(
+	const struct status_view *view, enum brood_status_part_number part, size_t known)
+{
+	size_t size = view->head.part[part].size;
+
+	return size < known ? size : known;
+}
+
+static void read_plain(const struct status_view *view, enum brood_status_part_number part,
+	uint32_t number, void *ret, size_t known)
+{
+	const unsigned char *from = record(view, part, number);
+
+	memset(ret, 0, known);
+	if (from)
+		copy_words(ret, from, record_size(view, part, known));
+}
+
+static uint32_t sequence_of(const unsigned char *from)
+{
+	return __atomic_load_n((const uint32_t *)(const void *)from, __ATOMIC_ACQUIRE);
+}
+
+/* For records that begin with `sequence`. False: in flux. */
+static bool read_whole(const struct status_view *view, enum brood_status_part_number part,
+	uint32_t number, void *ret, size_t known)
+{
+	const unsigned char *from = record(view, part, number);
+	size_t size = record_size(view, part, known);
+
+	memset(ret, 0, known);
+	if (!from || size < sizeof(uint32_t))
+		return true;
+	for (int i = 0; i < TRIES; i++) {
+		uint32_t before = sequence_of(from);
+
+		copy_words(ret, from, size);
+		if (before % 2 == 0 && sequence_of(from) == before)
+			return true;
+	}
+	return false;
+}
+
+static void make_text(char *text, size_t size)
+{
+	text[size - 1] = '\0';
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
+/* ---- brood and pools ---- */
+
+bool status_view_brood(const struct status_view *view, struct brood_status_brood *ret)
+{
+	bool whole = read_whole(view, BROOD_STATUS_BROOD, 0, ret, sizeof *ret);
+
+	make_text(ret->name, sizeof ret->name);
+	make_text(ret->version, sizeof ret->version);
+	return whole;
+}
+
+uint32_t status_view_pools(const struct status_view *view) { return view->head.pools; }
+
+bool status_view_pool(const struct status_view *view, uint32_t pool, struct brood_status_pool *ret)
+{
+	bool whole = read_whole(view, BROOD_STATUS_POOLS, pool, ret, sizeof *ret);
+
+	make_text(ret->name, sizeof ret->name);
+	return whole;
+}
+
+void status_view_counts(
+	const struct status_view *view, uint32_t pool, struct brood_status_counts *ret)
+{
+	read_plain(view, BROOD_STATUS_COUNTS, pool, ret, sizeof *ret);
+}
+
+static void add_times(struct brood_status_histogram *to, const struct brood_status_histogram *from)
+{
+	to->sum_ns += from->sum_ns;
+	to->max_ns = from->max_ns > to->max_ns ? from->max_ns : to->max_ns;
+	for (int i = 0; i < BROOD_STATUS_BUCKETS; i++)
+		to->buckets[i] += from->buckets[i];
+}
+
+static void add_sums(struct brood_status_sums *to, const struct brood_status_sums *from)
+{
+	to->waiting += from->waiting;
+	for (int i = 0; i < BROOD_STATUS_OUTCOMES; i++)
+		for (int k = 0; k < BROOD_STATUS_DETAILS; k++)
+			to->verdicts[i][k] += from->verdicts[i][k];
+	add_times(&to->queue, &from->queue);
+	add_times(&to->run, &from->run);
+	add_times(&to->death_to_verdict, &from->death_to_verdict);
+	add_times(&to->death_to_ready, &from->death_to_ready);
+}
+
+/* A record that was not used is not read: that would cost the pool memory. */
+void status_view_sums(const struct status_view *view, uint32_t pool, struct brood_status_sums *ret)
+{
+	const struct brood_status_part *p = &view->head.part[BROOD_STATUS_SUMS];
+	struct brood_status_sums one;
+
+	memset(ret, 0, sizeof *ret);
+	ret->pool = pool;
+	for (uint64_t n = pool; n < p->count; n += view->head.pools) {
+		if (p->size < sizeof(uint32_t) ||
+			sequence_of(record(view, BROOD_STATUS_SUMS, (uint32_t)n)) == 0)
+			continue;
+		ret->used++;
+		read_plain(view, BROOD_STATUS_SUMS, (uint32_t)n, &one, sizeof one);
+		add_sums(ret, &one);
+	}
+}
+
+/* ---- workers ---- */
+
+uint32_t status_view_slots(const struct status_view *view)
+{
+	return view->head.part[BROOD_STATUS_SLOTS].count;
+}
+
+/* What the worker says, if it is about one job from the first word to the last. */
+static bool read_worker(
+	const struct status_view *view, uint32_t slot, struct brood_status_worker *ret)
+{
+	const unsigned char *from = record(view, BROOD_STATUS_WORKERS, slot);
+
+	for (int i = 0; i < TRIES && from; i++) {
+		uint64_t word, after;
+
+		read_plain(view, BROOD_STATUS_WORKERS, slot, ret, sizeof *ret);
+		word = ret->word;
+		copy_words(&after, from, sizeof after);
+		if (word == after)
+			return true;
+	}
+	return false;
+}
+
+static uint64_t id_on_lease(const struct status_view *view, uint32_t lease, uint64_t number)
+{
+	const size_t at = offsetof(struct brood_status_lease, entries) +
+		(size_t)(number % BROOD_STATUS_DEPTH) * sizeof(struct brood_status_entry);
+	const unsigned char *from = record(view, BROOD_STATUS_LEASES, lease);
+	uint64_t published, id;
+
+	if (!from || view->head.part[BROOD_STATUS_LEASES].size < sizeof(struct brood_status_lease))
+		return 0;
+	copy_words(&published, from, sizeof published);
+	copy_words(&id, from + at, sizeof id);
+	return number <= published && published - number < BROOD_STATUS_DEPTH ? id : 0;
+}
+
+/* True: consistent. */
+static bool on_lease(const struct status_view *view, const struct brood_status_slot *slot,
+	struct status_worker *ret)
+{
+	struct brood_status_worker said = { 0 };
+	bool whole = read_worker(view, ret->slot, &said);
+	uint64_t number = BROOD_STATUS_NUMBER(said.word);
+
+	ret->runs = BROOD_STATUS_RUNS(said.word) && number > slot->base;
+	if (number > slot->base)
+		ret->jobs += number - slot->base - ret->runs;
+	if (!ret->runs)
+		return whole;
+	ret->leased = true;
+	ret->job = id_on_lease(view, slot->lease, number);
+	ret->fn = said.fn;
+	ret->job_since_ns = said.began_ns;
+	memcpy(ret->name, said.name, sizeof ret->name);
+	memcpy(ret->tag, said.tag, sizeof ret->tag);
+	return whole;
+}
+
+static void take_slot(const struct brood_status_slot *slot, struct status_worker *ret)
+{
+	ret->pool = slot->pool;
+	ret->generation = slot->generation;
+	ret->state = slot->state;
+	ret->flags = slot->flags;
+	ret->pid = slot->pid > 0 ? slot->pid : 0;
+	ret->since_ns = slot->since_ns;
+	ret->born_ns = slot->born_ns;
+	ret->ready_ns = slot->ready_ns;
+	ret->jobs = slot->jobs;
+	ret->runs = slot->job != 0;
+	ret->job = slot->job;
+	ret->fn = slot->fn;
+	ret->job_since_ns = slot->job_since_ns;
+	memcpy(ret->name, slot->name, sizeof ret->name);
+	memcpy(ret->tag, slot->tag, sizeof ret->tag);
+}
+
+static bool try_worker(const struct status_view *view, struct status_worker *ret)
+{
+	const unsigned char *from = record(view, BROOD_STATUS_SLOTS, ret->slot);
+	struct brood_status_slot slot;
+	bool whole = read_whole(view, BROOD_STATUS_SLOTS, ret->slot, &slot, sizeof slot);
+
+	take_slot(&slot, ret);
+	if (slot.state == BROOD_STATUS_LEASED)
+		whole &= on_lease(view, &slot, ret);
+	/* the lease may have ended meanwhile, and another worker may have the slot */
+	return whole && sequence_of(from) == slot.sequence;
+}
+
+void status_view_worker(const struct status_view *view, uint32_t slot, struct status_worker *ret)
+{
+	bool whole = false;
+
+	for (int i = 0; i < TRIES / 10 && !whole; i++) {
+		memset(ret, 0, sizeof *ret);
+		ret->slot = slot;
+		if (slot >= status_view_slots(view))
+			return;
+		whole = try_worker(view, ret);
+	}
+	ret->in_flux = !whole;
+	make_text(ret->name, sizeof ret->name);
+	make_text(ret->tag, sizeof ret->tag);
+}
+
+/* ---- histograms ---- */
+
+uint64_t status_view_count(const struct brood_status_histogram *h)
+{
+	uint64_t count = 0;
+
+	for (int i = 0; i < BROOD_STATUS_BUCKETS; i++)
+		count += h->buckets[i];
+	return count;
+}
+
+static uint64_t middle(uint32_t bucket)
+{
+	uint64_t from = brood_status_bucket_ns(bucket);
+
+	return from + (brood_status_bucket_ns(bucket + 1) - from) / 2;
+}
+
+uint64_t status_view_quantile(const struct brood_status_histogram *h, double q)
+{
+	uint64_t count = status_view_count(h), seen = 0;
+	double wanted = (q < 0 ? 0 : q > 1 ? 1 : q) * (double)count;
+
+	if (q >= 1)
+		return h->max_ns;
+	for (uint32_t i = 0; i < BROOD_STATUS_BUCKETS; i++) {
+		seen += h->buckets[i];
+		if (h->buckets[i] > 0 && (double)seen >= wanted)
+			return i + 1 < BROOD_STATUS_BUCKETS && middle(i) < h->max_ns ? middle(i)
+										     : h->max_ns;
+	}
+	return 0;
+}
