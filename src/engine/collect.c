@@ -15,9 +15,52 @@
 
 #include "../pool/fate.h"
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+
+static bool within(uint64_t at, uint64_t size, uint64_t bytes)
+{
+	return size <= bytes && at <= bytes - size;
+}
+
+int collect_completion(const struct ring_up *up, uint64_t sequence, struct ring_done *ret)
+{
+	struct ring_done d;
+
+	memcpy(&d, &up->dones[sequence % RING_DEPTH], sizeof d);
+	/* What is checked below is this copy, whatever the worker writes meanwhile. */
+	__asm__ volatile("" : : "r"(&d) : "memory");
+	if (d.sequence != sequence || (d.flags & ~DONE_FLAGS) || d.extra > BROOD_JOB_FDS_MAX ||
+		d.ended_ns < d.began_ns)
+		return -EBADMSG;
+	if ((d.flags & (DONE_MEMFD | DONE_STREAM | DONE_NO_ROOM))
+			? d.reply_size > (uint64_t)SSIZE_MAX
+			: !within(d.reply_at, d.reply_size, RING_UP_BYTES))
+		return -EBADMSG;
+	if ((d.extra || (d.flags & DONE_MEMFD)) && !(d.flags & DONE_BACK))
+		return -EBADMSG;
+	*ret = d;
+	return 0;
+}
+
+/*
+ * For a job that did not come to its end: how many bytes of its reply stand in `up`, from *ret_at
+ * on. 0: none, or the figures cannot be.
+ */
+static uint32_t done_so_far(const struct ring_up *up, uint64_t sequence, uint32_t *ret_at)
+{
+	struct ring_done d;
+
+	memcpy(&d, &up->dones[sequence % RING_DEPTH], sizeof d);
+	__asm__ volatile("" : : "r"(&d) : "memory");
+	if (d.sequence != sequence || d.flags & (DONE_MEMFD | DONE_STREAM | DONE_NO_ROOM) ||
+		d.reply_size > RING_INLINE_MAX || !within(d.reply_at, d.reply_size, RING_UP_BYTES))
+		return 0;
+	*ret_at = d.reply_at;
+	return (uint32_t)d.reply_size;
+}
 
 static bool memfd_good(int fd, uint64_t size)
 {
@@ -136,7 +179,7 @@ static int take_reply(
 
 void collect_so_far(const struct lease *lease, struct queue_job *job)
 {
-	uint32_t at, size = ring_done_so_far(lease->up, job->sequence, &at);
+	uint32_t at, size = done_so_far(lease->up, job->sequence, &at);
 	uint64_t piped = pipe_so_far(job);
 
 	if (piped > 0)
@@ -358,7 +401,7 @@ static bool collect_one(struct lease *lease, uint64_t sequence, uint64_t now, bo
 
 	if (!job)
 		return true; /* the job was withdrawn: the worker passed it by */
-	if (ring_done_get(lease->up, sequence, &done) < 0)
+	if (collect_completion(lease->up, sequence, &done) < 0)
 		return false;
 	job = heard_out(lease, &done);
 	if (lease->damaged || (job && !complete(lease, job, &done, now)))
@@ -395,7 +438,6 @@ void collect_done(struct lease *lease)
 			return;
 		}
 		lease->collected = sequence;
-		ring_space_give_back(&lease->space, lease->entries[sequence % RING_DEPTH].end);
 	}
 	atomic_store_explicit(&lease->down->collected, done, memory_order_release);
 	l->leases.wakes |= l->kind == QUEUE_CALLERS;

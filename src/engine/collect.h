@@ -9,7 +9,11 @@ struct brood_verdict;
 struct queue;
 struct queue_job;
 struct lease;
+struct ring_done;
+struct ring_up;
 
+/* A completion: a checked copy. 0, or -EBADMSG: no job ends like that. */
+int collect_completion(const struct ring_up *up, uint64_t sequence, struct ring_done *ret);
 /* The worker died: its result gets what it had written of the reply. */
 void collect_so_far(const struct lease *lease, struct queue_job *job);
 /* Writes into the verdict which worker had the job. */

@@ -26,6 +26,9 @@
 #define SAY_EVERY 8 /* a worker hears of so many jobs at once while more are to come */
 #define WAKES     8 /* how many workers are woken at once */
 
+#define ROUND_UP(n, to) (((n) + ((to)-1)) & ~(uint64_t)((to)-1)) /* to: a power of two */
+_Static_assert(MESSAGE_ARG_MAX + 64 + RING_INLINE_MAX <= RING_DOWN_BYTES, "an empty ring has room");
+
 static void copy_pieces(unsigned char *to, const struct given *order)
 {
 	for (size_t i = 0; i < order->request_count; i++) {
@@ -35,23 +38,47 @@ static void copy_pieces(unsigned char *to, const struct given *order)
 	}
 }
 
-/* Finds room for argument and request, and copies both. */
-static int put_bytes(struct lease *lease, const struct queue_job *job, const struct given *order,
-	struct ring_entry *entry)
+/*
+ * Finds room for argument and request. An empty ring has it at its front, where the memory is warm.
+ * What jobs before had is given back here, when others need room.
+ */
+static bool find_room(struct lease *lease, const struct queue_job *job, int64_t *ret_arg_at,
+	int64_t *ret_request_at)
 {
 	struct ring_space *space = &lease->space, before = *space;
-	uint32_t request = (uint32_t)job->inline_size;
+	uint32_t arg = job->arg_size, request = (uint32_t)job->inline_size;
 	int64_t arg_at = 0, request_at = 0;
 	uint64_t end;
 
-	if (job->arg_size)
-		arg_at = ring_space_take(space, job->arg_size, 64, &end);
-	if (request && arg_at >= 0)
-		request_at = ring_space_take(space, request, 64, &end);
+	if (lease->published == lease->collected && request <= RING_INLINE_MAX) {
+		space->tail = ROUND_UP(space->head, RING_DOWN_BYTES);
+		request_at = (int64_t)ROUND_UP(arg, 64);
+		space->head = space->tail + (uint64_t)request_at + request;
+	} else {
+		ring_space_give_back(space, lease->entries[lease->collected % RING_DEPTH].end);
+		if (arg)
+			arg_at = ring_space_take(space, arg, 64, &end);
+		if (request && arg_at >= 0)
+			request_at = ring_space_take(space, request, 64, &end);
+	}
 	if (arg_at < 0 || request_at < 0) {
 		*space = before;
-		return -ENOBUFS;
+		return false;
 	}
+	*ret_arg_at = arg_at;
+	*ret_request_at = request_at;
+	return true;
+}
+
+/* Copies argument and request into the ring. */
+static int put_bytes(struct lease *lease, const struct queue_job *job, const struct given *order,
+	struct ring_entry *entry)
+{
+	uint32_t request = (uint32_t)job->inline_size;
+	int64_t arg_at, request_at;
+
+	if (!find_room(lease, job, &arg_at, &request_at))
+		return -ENOBUFS;
 	entry->arg_at = (uint32_t)arg_at;
 	entry->arg_size = (uint16_t)job->arg_size;
 	entry->plugin_size = (uint16_t)job->plugin_size;

@@ -134,12 +134,4 @@ static inline bool ring_withdraw(struct ring_up *up, uint64_t sequence)
 		&up->claims[sequence % RING_DEPTH], &word, CLAIM_WORD(sequence, CLAIM_WITHDRAWN));
 }
 
-/* A completion for the engine: a checked copy. 0, or -EBADMSG: no job ends like that. */
-int ring_done_get(const struct ring_up *up, uint64_t sequence, struct ring_done *ret);
-/*
- * For a job that did not come to its end: how many bytes of its reply stand in `up`, from *ret_at
- * on. 0: none, or the figures cannot be.
- */
-uint32_t ring_done_so_far(const struct ring_up *up, uint64_t sequence, uint32_t *ret_at);
-
 #endif

@@ -164,7 +164,7 @@ struct ring_done fake_done_raw(struct fake_ring *r)
 
 	fake_await(r, r->seen + 1);
 	r->seen++;
-	CHECK_EQ(ring_done_get(r->up, r->seen, &d), 0);
+	CHECK_EQ(collect_completion(r->up, r->seen, &d), 0);
 	if (!(d.flags & DONE_BACK) && d.reply_size == 0)
 		collect(r);
 	return d;

@@ -6,6 +6,7 @@
 #ifndef BROOD_TESTS_FAKE_RING_H
 #define BROOD_TESTS_FAKE_RING_H
 
+#include "../../src/engine/collect.h"
 #include "../../src/wire/ring.h"
 #include "fake.h"
 

@@ -188,8 +188,8 @@ static void withdrawn(void)
 		for (uint64_t n = first, ran = 0; n < first + 10; n++) {
 			struct ring_done d;
 
-			CHECK_EQ(
-				ring_done_get(ring.up, n, &d) == 0, (n + (uint64_t)round) % 3 != 0);
+			CHECK_EQ(collect_completion(ring.up, n, &d) == 0,
+				(n + (uint64_t)round) % 3 != 0);
 			if ((n + (uint64_t)round) % 3 == 0)
 				continue;
 			CHECK_EQ(d.code, ran++);

@@ -102,7 +102,7 @@ static void full_space(void)
 	for (uint64_t n = first; n <= ring.published; n++) {
 		struct ring_done d;
 
-		CHECK_EQ(ring_done_get(ring.up, n, &d), 0);
+		CHECK_EQ(collect_completion(ring.up, n, &d), 0);
 		CHECK_EQ(d.reply_size, w.size);
 		if (d.flags & DONE_MEMFD) {
 			struct frame f;
