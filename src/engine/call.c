@@ -14,6 +14,7 @@
 #include "path.h"
 #include "place.h"
 #include "queue_jobs.h"
+#include "ring_in.h"
 #include "sleep.h"
 #include "wait.h"
 
@@ -70,7 +71,7 @@ static int call_on(
 	job->call = call;
 	l->jobs.others++;
 	job->tell.on_done = NULL;
-	r = place_give(l, job, given);
+	r = ring_in_alone(l, job, given) ? 0 : place_give(l, job, given);
 	if (r < 0) {
 		queue_jobs_free(l, job);
 		return r == -EAGAIN ? path_full(l) : fail_system(r, "what a call needs");

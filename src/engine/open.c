@@ -102,7 +102,7 @@ static void lease_next_time(struct brood *b, const struct given *given)
 	if (given->options.dispatch || given->options.lease || !l || !b->fd_used)
 		return;
 	queue_lock(l);
-	if (!place_idle(l))
+	if (!ring_in_idle(l))
 		path_ask(l, given->given_ns, 2);
 	queue_unlock(l);
 }

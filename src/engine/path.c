@@ -31,6 +31,7 @@
 #include "place.h"
 #include "pump.h"
 #include "queues.h"
+#include "ring_in.h"
 #include "ring_out.h"
 #include "engine_root.h"
 #include "sleep.h"
@@ -290,7 +291,7 @@ int path_lease_over(void)
 		"this lease is over: its worker died, or its time was up; take another one");
 }
 
-static bool has_idle(struct queue *l) { return l->waiting.count == 0 && place_idle(l); }
+static bool has_idle(struct queue *l) { return l->waiting.count == 0 && ring_in_idle(l); }
 
 /* The message GRANTED may lie in the channel, which nobody has read since. */
 static bool was_lent(struct queue *l)

@@ -47,17 +47,6 @@ static uint64_t least(struct queue *l, struct lease **ret)
 	return cost;
 }
 
-struct lease *place_idle(struct queue *l)
-{
-	list_for_each_safe(link, tmp, &l->leases.idle) {
-		struct lease *lease = container_of(link, struct lease, idle);
-
-		if (!atomic_load_explicit(&lease->lease_page->leaving, memory_order_relaxed))
-			return lease;
-	}
-	return NULL;
-}
-
 /*
  * The one worker of a pinned lease. A job stands only behind short jobs, so that it can still be
  * refused or cancelled at once.
@@ -78,7 +67,7 @@ static struct lease *kept_one(const struct queue *l, const struct queue_job *job
 
 static struct lease *choose(struct queue *l, const struct queue_job *job)
 {
-	struct lease *warm = l->leases.warm, *idle = place_idle(l), *other = NULL;
+	struct lease *warm = l->leases.warm, *idle = ring_in_idle(l), *other = NULL;
 	struct pick_view view;
 
 	if (idle && l->leases.busy == 0)

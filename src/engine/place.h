@@ -11,8 +11,6 @@ struct queue_job;
 
 /* Asks for one more lease. 0 or -errno; -EAGAIN: as many are out as may be. */
 int place_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms);
-/* A lease that has nothing to do and that nobody wants back; NULL: there is none. */
-struct lease *place_idle(struct queue *l);
 void place_waiting(struct queue *l);
 /* Gives the job copies of its bytes and fds, as a handoff needs them. 0 or -errno. */
 int place_keep(struct queue_job *job, const struct given *given);

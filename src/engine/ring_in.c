@@ -262,6 +262,34 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 	return 0;
 }
 
+struct lease *ring_in_idle(struct queue *l)
+{
+	list_for_each_safe(link, tmp, &l->leases.idle) {
+		struct lease *lease = container_of(link, struct lease, idle);
+
+		if (!atomic_load_explicit(&lease->lease_page->leaving, memory_order_relaxed))
+			return lease;
+	}
+	return NULL;
+}
+
+bool ring_in_alone(struct queue *l, struct queue_job *job, const struct given *order)
+{
+	struct lease *lease;
+
+	if (l->leases.busy > 0 || l->waiting.count > 0 || l->kind == QUEUE_PINNED ||
+		job->limits.key || order->options.fds_count ||
+		order->request_size > RING_INLINE_MAX)
+		return false;
+	lease = ring_in_idle(l);
+	job->inline_size = order->request_size;
+	if (!lease || ring_in_publish(lease, job, order) < 0)
+		return false;
+	l->leases.warm = lease;
+	l->leases.wakes = true;
+	return true;
+}
+
 /*
  * Says what was published, and takes the pages of workers that sleep. leases.wakes stays set when
  * they are more than `room`.

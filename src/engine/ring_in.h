@@ -3,11 +3,20 @@
 #ifndef BROOD_ENGINE_RING_IN_H
 #define BROOD_ENGINE_RING_IN_H
 
+#include <stdbool.h>
+
 struct given;
 struct queue;
 struct queue_job;
 struct lease;
 
+/* A lease that has nothing to do and that nobody wants back; NULL: there is none. */
+struct lease *ring_in_idle(struct queue *l);
+/*
+ * Gives the job to an idle worker where place.c would have no choice: no job waits, none is in a
+ * ring, and all of this one fits there. False: place_give() finds a way.
+ */
+bool ring_in_alone(struct queue *l, struct queue_job *job, const struct given *order);
 int ring_in_publish(struct lease *lease, struct queue_job *job, const struct given *order);
 /* Tells the workers what was published since, and wakes them. */
 void ring_in_flush(struct queue *l);

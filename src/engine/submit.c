@@ -59,7 +59,10 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 	id = job->id;
 	if (given->options.ret_id && !handoff)
 		__atomic_store_n(given->options.ret_id, id, __ATOMIC_RELEASE);
-	r = handoff ? place_keep(job, given) : place_give(l, job, given);
+	if (handoff)
+		r = place_keep(job, given);
+	else
+		r = ring_in_alone(l, job, given) ? 0 : place_give(l, job, given);
 	if (r < 0) {
 		r = fail_system(r, "what a job needs");
 	} else if (handoff) {
