@@ -5,8 +5,8 @@
 #include "../os/output.h"
 #include "../os/self.h"
 #include "files.h"
-#include "job_frame.h"
 #include "report.h"
+#include "run.h"
 #include "worker.h"
 
 #include <stdlib.h>
@@ -37,14 +37,14 @@ static void hook_escaped(void *arg, int how)
 
 static int run_hook(int (*call)(void *))
 {
-	struct job_frame frame = { .call = call,
+	struct run_frame frame = { .call = call,
 		.arg = (void *)(uintptr_t)the_worker.config->options,
 		.escaped = hook_escaped };
 	int r;
 
 	/* From the hook's first instruction on, the channel may be another file. */
 	report_suspect();
-	r = job_frame_run(&frame);
+	r = run_framed(&frame);
 	if (!worker_is_self())
 		/* a child that the hook forked came back: the child ends here */
 		exit(r);

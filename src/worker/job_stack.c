@@ -3,7 +3,7 @@
  * job_stack.c - see job_stack.h.
  *
  * Jobs run on the thread's own stack. Then pthread_getattr_np() tells the truth to collectors and
- * script engines, and longjmp() knows which of its targets lie above the job's frame (job_frame.c):
+ * script engines, and longjmp() knows which of its targets lie above the job's frame (run.c):
  * stacks of coroutines lie below, wherever they were made.
  *
  * Where the own stack cannot have the size (os/stack.h), jobs run on memory that is mapped for

@@ -10,7 +10,7 @@
  *   3. begins a frame at which unwinding ends (job_stack.c), runs worker_init, remembers cwd,
  *      umask, fds, dispositions; says READY;
  *   4. blocks in one recvmsg until RUN, GRANT or END. RUN: runs the job inside its frame
- *      (job_frame.c), puts right what it left (hygiene.c), says FINISHED. GRANT: does that for what
+ *      (run.c), puts right what it left (hygiene.c), says FINISHED. GRANT: does that for what
  *      it finds in a ring (serve.c) until it is told to RECALL, and says LEFT.
  */
 #ifndef BROOD_WORKER_MAIN_H

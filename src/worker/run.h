@@ -22,6 +22,16 @@ struct ran {
 	uint64_t ended_ns;
 	struct usage usage;
 };
+/*
+ * Calls call(arg). If control leaves it in any way but by returning, `escaped` is called, in the
+ * frame's own place, and must not return.
+ */
+struct run_frame {
+	int (*call)(void *arg);
+	void *arg;
+	void (*escaped)(void *arg, int how); /* how: ESCAPED_* */
+};
+int run_framed(const struct run_frame *frame);
 /* The present state of the floating point unit is how each job shall find it. */
 void run_ready(void);
 /* The slot page's word from `word` to RUNNING: from now on the soft step is meant for this job. */

@@ -19,8 +19,7 @@
  *   files         a job's fds, and the flags of stdout and stderr
  *   dispositions  what signals mean here
  *   wear          how worn the worker is
- *   soft, memory, plugin, account, report, bytes, init_data, rights, job, job_frame, job_stack,
- *   disown
+ *   soft, memory, plugin, account, report, bytes, init_data, rights, job, job_stack, disown
  *   worker
  *
  * Trap: a job may fork, and its child has all of this in memory, and the channel. Whatever speaks
