@@ -105,13 +105,12 @@ static void promote(struct queue *l)
 		queue_rouse(l, next);
 }
 
-void queue_unlock(struct queue *l)
+void queue_settle_owed(struct queue *l)
 {
 	if (l->waiting.count + l->waiting.paused_count != l->waiting.told)
 		tell_waiting(l);
 	if (!l->sleep.leader && l->sleep.waking == 0 && !list_empty(&l->sleep.followers))
 		promote(l);
-	pthread_mutex_unlock(&l->lock);
 }
 
 void queue_count_elsewhere(struct brood_pool *pool, uint64_t *counter)

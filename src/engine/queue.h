@@ -41,8 +41,22 @@ static inline bool queue_has_news(const struct queue *l)
 		!list_empty(&l->results.talkers);
 }
 
+/*
+ * True: before the lock is free, somebody must be told how many jobs wait, or woken to lead. A
+ * macro, as lock and unlock are: this is on each job's path, and is rarely true.
+ */
+#define QUEUE_OWES(l)                                                           \
+	((l)->waiting.count + (l)->waiting.paused_count != (l)->waiting.told || \
+		(!(l)->sleep.leader && (l)->sleep.waking == 0 &&                \
+			(l)->sleep.followers.next != &(l)->sleep.followers))
+void queue_settle_owed(struct queue *l);
 #define queue_lock(l) pthread_mutex_lock(&(l)->lock)
-void queue_unlock(struct queue *l);
+#define queue_unlock(l)                           \
+	do {                                      \
+		if (QUEUE_OWES(l))                \
+			queue_settle_owed(l);     \
+		pthread_mutex_unlock(&(l)->lock); \
+	} while (0)
 /* All that follows is under the queue's lock. */
 /* Lets the queue's epoll watch fd; its event says `what` (QUEUE_EVENT_*). 0 or -errno. */
 int queue_watch(struct queue *l, int fd, uint32_t events, uint64_t what);
