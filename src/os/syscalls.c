@@ -19,36 +19,19 @@
 
 _Atomic unsigned char syscalls_selector = SYSCALLS_ALLOW;
 volatile sig_atomic_t syscalls_watched;
-static volatile sig_atomic_t made;
+volatile sig_atomic_t syscalls_made;
 
 void (*volatile syscalls_before_first)(void);
 
 void syscalls_note(void)
 {
-	bool first = !made;
+	bool first = !syscalls_made;
 
-	made = 1;
+	syscalls_made = 1;
 	atomic_store_explicit(&syscalls_selector, SYSCALLS_ALLOW, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
 	if (first && syscalls_before_first)
 		syscalls_before_first();
-}
-
-void syscalls_begin(void)
-{
-	made = 0;
-	atomic_signal_fence(memory_order_seq_cst);
-	if (syscalls_watched)
-		atomic_store_explicit(&syscalls_selector, SYSCALLS_BLOCK, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-}
-
-bool syscalls_end(void)
-{
-	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&syscalls_selector, SYSCALLS_ALLOW, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-	return made || !syscalls_watched;
 }
 
 #if defined(__x86_64__) && !defined(__ILP32__)

@@ -53,9 +53,12 @@ void syscalls_forget(void);
 extern void (*volatile syscalls_before_first)(void);
 extern volatile sig_atomic_t syscalls_watched; /* true: this thread is watched */
 
-void syscalls_begin(void);
-/* True: the code since syscalls_begin() made a system call, or this cannot be known. */
-bool syscalls_end(void);
+/*
+ * To watch a piece of code: set this to 0, then the selector to BLOCK if syscalls_watched; after
+ * the code the selector to ALLOW. The code made a system call, or that cannot be known, if this is
+ * set or the thread is not watched. worker/run.c does so around each job.
+ */
+extern volatile sig_atomic_t syscalls_made;
 void syscalls_note(void); /* counts a system call; async-signal-safe */
 
 static inline unsigned char syscalls_allow(void)

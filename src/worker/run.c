@@ -99,6 +99,29 @@ void run_ready(void)
 	put_back_floating();
 }
 
+/* ---- whether the job makes a system call: os/syscalls.h ---- */
+
+static void selector_set(unsigned char to)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&syscalls_selector, to, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static void watch_begin(void)
+{
+	syscalls_made = 0;
+	if (syscalls_watched)
+		selector_set(SYSCALLS_BLOCK);
+}
+
+/* True: the job made a system call, or this cannot be known. */
+static bool watch_end(void)
+{
+	selector_set(SYSCALLS_ALLOW);
+	return syscalls_made || !syscalls_watched;
+}
+
 /* ---- the frame around a job ---- */
 
 /*
@@ -192,7 +215,7 @@ static void escaped(void *arg, int how)
 	struct brood_job *job = arg;
 	struct frame f;
 
-	syscalls_end();
+	watch_end();
 	if (worker_is_self()) {
 		report_suspect();
 		frame_begin(&f, MESSAGE_ESCAPED);
@@ -292,10 +315,10 @@ struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint6
 	if (job->fd >= 0 || job->extra.count > 0 || files_shared)
 		note_files(job);
 	if (!job->unwatched)
-		syscalls_begin();
+		watch_begin();
 	ran.code = run_framed(&frame);
 	error = errno;
-	ran.calls = syscalls_end() || job->unwatched || hygiene_others;
+	ran.calls = watch_end() || job->unwatched || hygiene_others;
 	if (ran.calls)
 		returned_in_child(ran.code);
 	put_back_floating();

@@ -37,6 +37,20 @@ static bool there(void)
 			cr_skip_test("no system call dispatch here: all jobs are looked after"); \
 	} while (0)
 
+/* As worker/run.c does it around a job. */
+static void watch_begin(void)
+{
+	syscalls_made = 0;
+	if (syscalls_watched)
+		atomic_store(&syscalls_selector, SYSCALLS_BLOCK);
+}
+
+static bool watch_end(void)
+{
+	atomic_store(&syscalls_selector, SYSCALLS_ALLOW);
+	return syscalls_made || !syscalls_watched;
+}
+
 static volatile double number = 1.5;
 
 static void counts_alone(void)
@@ -53,21 +67,21 @@ static void noticed(void)
 
 	CHECK_EQ(syscalls_watch(), 0);
 	for (int round = 0; round < 3; round++) {
-		syscalls_begin();
+		watch_begin();
 		counts_alone();
-		CHECK(!syscalls_end());
-		syscalls_begin();
+		CHECK(!watch_end());
+		watch_begin();
 		CHECK_EQ(syscall(SYS_getppid), getppid());
-		CHECK(syscalls_end());
+		CHECK(watch_end());
 		CHECK_EQ(pipe(fds), 0);
-		syscalls_begin();
+		watch_begin();
 		errno = 0;
 		/* the first call goes through, with all its arguments */
 		CHECK_EQ(write(fds[1], "abc", 3), 3);
 		CHECK_EQ(read(fds[0], &c, 1), 1);
 		CHECK_EQ(close(-1), -1);
 		CHECK_EQ(errno, EBADF);
-		CHECK(syscalls_end());
+		CHECK(watch_end());
 		CHECK_EQ(c, 'a');
 		close(fds[0]);
 		close(fds[1]);
@@ -85,10 +99,10 @@ static void six_arguments(void)
 	char *memory;
 
 	CHECK_EQ(syscalls_watch(), 0);
-	syscalls_begin();
+	watch_begin();
 	memory = (char *)syscall(
 		SYS_mmap, NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	CHECK(syscalls_end());
+	CHECK(watch_end());
 	CHECK(memory != MAP_FAILED);
 	memory[8191] = 1;
 }
@@ -114,23 +128,23 @@ static void before_the_first(void)
 	CHECK(closing >= 0);
 	CHECK_EQ(syscalls_watch(), 0);
 	syscalls_before_first = look_before;
-	syscalls_begin();
+	watch_begin();
 	counts_alone();
-	CHECK(!syscalls_end());
+	CHECK(!watch_end());
 	CHECK_EQ(asked, 0); /* there was none */
-	syscalls_begin();
+	watch_begin();
 	errno = 0;
 	CHECK_EQ(close(closing), 0);
 	CHECK_EQ(errno, 0);
 	CHECK_EQ(asked, 1);
 	CHECK_EQ(open_then, 1);
 	CHECK_EQ(close(closing), -1); /* the fd is closed, and the callback was not called again */
-	CHECK(syscalls_end());
+	CHECK(watch_end());
 	CHECK_EQ(asked, 1);
 	syscalls_before_first = NULL;
-	syscalls_begin();
+	watch_begin();
 	CHECK_EQ(close(closing), -1);
-	CHECK(syscalls_end());
+	CHECK(watch_end());
 	CHECK_EQ(asked, 1);
 }
 Test(kernel_syscalls, somebody_looks_before_the_first)
@@ -149,7 +163,7 @@ static void ours_within(void)
 static void ours(void)
 {
 	CHECK_EQ(syscalls_watch(), 0);
-	syscalls_begin();
+	watch_begin();
 	{
 		SYSCALLS_OURS;
 
@@ -157,16 +171,16 @@ static void ours(void)
 		ours_within();
 		getppid();
 	}
-	CHECK(!syscalls_end());
-	syscalls_begin();
+	CHECK(!watch_end());
+	watch_begin();
 	{
 		SYSCALLS_OURS;
 	}
 	getppid();
-	CHECK(syscalls_end());
-	syscalls_begin();
+	CHECK(watch_end());
+	watch_begin();
 	syscalls_note();
-	CHECK(syscalls_end());
+	CHECK(watch_end());
 }
 Test(kernel_syscalls, the_librarys_own_do_not_count)
 {
@@ -189,18 +203,18 @@ static void children_and_threads(void)
 	pid_t pid;
 
 	CHECK_EQ(syscalls_watch(), 0);
-	syscalls_begin();
+	watch_begin();
 	CHECK_EQ(pthread_create(&thread, NULL, calls, &other), 0);
 	CHECK_EQ(pthread_join(thread, &result), 0);
-	CHECK(syscalls_end());
+	CHECK(watch_end());
 	CHECK(result == NULL);
-	syscalls_begin();
+	watch_begin();
 	pid = fork();
 	if (pid == 0) {
 		atomic_store(&syscalls_selector, SYSCALLS_BLOCK);
 		_exit(getppid() > 0 ? 0 : 1);
 	}
-	CHECK(syscalls_end());
+	CHECK(watch_end());
 	ends_well(pid);
 }
 Test(kernel_syscalls, children_and_threads_are_not_watched)
@@ -225,11 +239,11 @@ static void handlers(void)
 	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
 	CHECK_EQ(syscalls_watch(), 0);
 	CHECK_EQ(setitimer(ITIMER_REAL, &soon, NULL), 0);
-	syscalls_begin();
+	watch_begin();
 	while (!handled)
 		number = number * 1.001;
 	counts_alone();
-	CHECK(syscalls_end());
+	CHECK(watch_end());
 }
 Test(kernel_syscalls, a_handler_in_between)
 {
@@ -260,10 +274,10 @@ static void real_sigsys(void)
 				CHECK_EQ(prctl(PR_SET_SECCOMP, (long)SECCOMP_MODE_FILTER, &program,
 						 0L, 0L),
 					0);
-				syscalls_begin();
+				watch_begin();
 				getppid();
 			} else if (how == 1) {
-				syscalls_begin();
+				watch_begin();
 				raise(SIGSYS);
 			} else {
 				raise(SIGSYS);
@@ -304,8 +318,8 @@ static void no_room(void)
 	CHECK_EQ(syscalls_watch(), KNOWN ? -EINVAL : -ENOSYS);
 	CHECK_EQ(sigaction(SIGSYS, NULL, &now), 0);
 	CHECK(now.sa_handler == SIG_DFL);
-	syscalls_begin();
-	CHECK(syscalls_end()); /* nobody can know */
+	watch_begin();
+	CHECK(watch_end()); /* nobody can know */
 	CHECK(!syscalls_watch_again());
 }
 Test(kernel_syscalls, where_it_would_not_be_safe)
@@ -319,13 +333,13 @@ static void switched_off(void)
 {
 	CHECK_EQ(syscalls_watch(), 0);
 	CHECK_EQ(prctl(PR_SET_SYSCALL_USER_DISPATCH, 0L, 0L, 0L, 0L), 0);
-	syscalls_begin();
+	watch_begin();
 	getppid();
-	CHECK(!syscalls_end());
+	CHECK(!watch_end());
 	CHECK(syscalls_watch_again());
-	syscalls_begin();
+	watch_begin();
 	getppid();
-	CHECK(syscalls_end());
+	CHECK(watch_end());
 }
 Test(kernel_syscalls, again_after_it_was_switched_off)
 {
