@@ -1311,7 +1311,7 @@ BROOD_PUBLIC int brood_pool_stats(
 /* What brood_set_init_data() had set when this worker was born. Since: 0.1.0. */
 struct brood_init_data {
 	size_t size;      /* set by the library */
-	uint32_t version; /* 0: nothing was set */
+	uint32_t version; /* counts brood_set_init_data() from 1 on; 0: nothing was set */
 	const void *data; /* the worker's, for life */
 	size_t data_size;
 	const int *fds; /* the worker's, for life */

@@ -99,7 +99,7 @@ static void slow(struct lease *lease, uint64_t now)
 		f->est_ns = (uint32_t)so_far;
 		f->seen = true;
 	}
-	if (job) { /* no other job is behind it */
+	if (job) { /* the job gets the cost of a full ring: no other job is put behind it */
 		uint64_t cost = MAX(lease->cost_ns, (uint64_t)PICK_FULL_NS);
 		uint32_t more = (uint32_t)(cost - lease->cost_ns);
 

@@ -92,7 +92,7 @@ static bool read_whole(int fd, char *to, size_t size)
 static int take_memfd(struct queue_job *job, uint64_t size)
 {
 	if (job->reply.memfd < 0)
-		return -EIO; /* our limit on open files cut the fd off */
+		return -EIO; /* the engine's limit on open files kept the fd away */
 	if (!memfd_good(job->reply.memfd, size))
 		return -EBADMSG;
 	if (job->call)
@@ -259,7 +259,7 @@ static bool again(struct lease *lease, struct queue_job *job, struct brood_verdi
 	return true;
 }
 
-/* False: the worker's memory is damaged. */
+/* Gives the job its verdict, or another attempt. False: what the worker wrote makes no sense. */
 static bool complete(
 	struct lease *lease, struct queue_job *job, const struct ring_done *done, uint64_t now)
 {
@@ -282,7 +282,7 @@ static bool complete(
 		return false;
 	if (done->flags & DONE_NO_FD && !(job->limits.flags & BROOD_JOB_ONCE) &&
 		job->tries.moved++ < QUEUE_TAKEN_MAX && ring_out_rescue(lease, job) == 0) {
-		/* only this worker has the trouble: another one can do the job */
+		/* A limit of this worker kept the job's fds away: another worker can do it. */
 		ring_out_again(l, job);
 		return true;
 	}
@@ -299,7 +299,10 @@ static struct queue_job *job_of(const struct lease *lease, uint64_t sequence)
 		: NULL;
 }
 
-/* The socket's fd may be lost. Then the worker fails to write, or there is no reply. */
+/*
+ * BACK with a socket for a large reply. If the limit on open files kept the socket away, the worker
+ * cannot write, and the reply is lost.
+ */
 static int hear_stream(struct lease *lease, struct queue_job *job, struct frame *f)
 {
 	int fd;
@@ -324,7 +327,7 @@ static int hear_back(struct lease *lease, struct frame *f)
 	if (first)
 		job->reply.memfd = frame_take_fd(f, 0);
 	if (!f->side.extra || f->fds_lost)
-		return 0; /* our limit on open files may have cut some fds off: then none is kept */
+		return 0; /* the limit on open files may have kept some fds away: then keep none */
 	job->reply.fds = calloc(1, sizeof *job->reply.fds);
 	for (size_t i = 0; job->reply.fds && i < f->side.extra; i++)
 		job->reply.fds->fds[job->reply.fds->count++] = frame_take_fd(f, first + i);

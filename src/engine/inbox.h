@@ -23,7 +23,7 @@ struct inbox {
 	struct list log;         /* in brood.log_waits while the queue does not watch the log */
 	bool log_free;           /* the log callback is through: the queue watches the log again */
 	struct line_place place; /* in brood_pool.line while the queue waits to ask for a lease */
-	bool may_ask;            /* the queue was told that it may, and has not heard of it yet */
+	bool may_ask; /* the queue may ask for a lease: a note that it has not read yet */
 };
 
 /* A lease's part. Under brood.lock, except `to`, and `over` once the queue has it. */
@@ -37,19 +37,22 @@ struct lease_news {
 	struct message_lease_over over;
 };
 
-/* Under any lock. The queue's leader looks again, or the program that polls its fd. */
+/*
+ * Makes the queue's leader look again, or the program that polls the queue's fd. May be called
+ * under any lock.
+ */
 void inbox_poke(struct inbox *inbox);
 
 /* Under brood.lock: notes that something was said of the lease or handle that `link` is in. */
 void inbox_add(struct inbox *inbox, struct list *link, struct list *to);
 void inbox_add_lease(struct lease_news *news);
-/* A lease or a wish for one has ended: tells the first in this line that it may ask. */
+/* A lease or a request has ended, so there is room: the first queue in the line may ask. */
 void inbox_room(struct line *line);
-/* The queue has made its wish, or wants no lease any more. */
+/* The queue leaves the line. asked: it has asked for a lease; else it wants none any more. */
 void inbox_leave_line(struct inbox *inbox, struct line *line, bool asked);
 /* The log can be read again: tells each queue in `waits`. */
 void inbox_log_free(struct list *waits);
-/* The wish for the lease never came to the supervisor. */
+/* Notes that the lease was refused: the request never came to the supervisor. */
 void inbox_lease_refused(struct lease_news *news, enum brood_detail detail);
 
 #endif

@@ -62,7 +62,7 @@ static int job_frame(struct frame *f, const struct given *given, uint64_t id)
 	m->queue_ms = o->queue_ms;
 	m->run_ms = o->run_ms;
 	m->grace_ms = o->grace_ms;
-	/* A call's request is here: only the library can send it again. */
+	/* The supervisor retries open and give. A call's request is in the engine's memory. */
 	m->retries = given->request_size == BROOD_SIZE_UNKNOWN ? o->retries : 0;
 	m->retry_on = o->retry_on;
 	m->pause_ms = o->retry_pause_ms;
@@ -126,7 +126,7 @@ int job_message_send(struct brood *b, const struct given *given, struct brood_ha
 		handle->id = id;
 		cancel_again(b, handle);
 	}
-	if (!given->attempt && !(handle && handle->to)) /* else its queue counts it */
+	if (!given->attempt && !(handle && handle->to)) /* else the job's queue counts it */
 		given->pool->counts.submitted++;
 	return r;
 }
@@ -159,8 +159,9 @@ int job_message_attempt(struct brood *b, struct given *given, struct brood_handl
 }
 
 /*
- * Under the lock, so that a cancel goes either to this attempt or to the next. Of a retried attempt
- * only the library sees the verdict: engine_stats() subtracts it.
+ * Takes the lock, so that a cancel meets either this attempt or the next. The supervisor has
+ * counted the verdict of an attempt that is retried, but the program never sees it: engine_stats()
+ * subtracts such verdicts again.
  */
 bool job_message_again(
 	struct brood *b, struct brood_handle *handle, struct queue *l, struct tries *t)
@@ -186,7 +187,7 @@ bool job_message_again(
 	return again;
 }
 
-/* An attempt that never ran, after one that did, leaves the verdict of the one before. */
+/* If the last attempt did not run, but one before it did, the verdict of that one stands. */
 void job_message_over(const struct brood_handle *handle, const struct tries *t, int r,
 	struct brood_verdict *inout_verdict)
 {

@@ -144,7 +144,10 @@ void leasing_free(struct lease *lease)
 	queue_wake(l, &l->sleep.lookers);
 }
 
-/* Under brood.lock. The wishes of those who stand before the queue count as if they were made. */
+/*
+ * True: the queue may ask for no further lease now. Queues that stand before it in the line count
+ * as if they had asked. Under brood.lock.
+ */
 static bool asked_enough(const struct queue *l)
 {
 	const struct brood_pool *pool = l->pool;

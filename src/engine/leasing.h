@@ -16,8 +16,8 @@ void leasing_free(struct lease *lease);
 /* Asks for one more lease for this queue. 0 or -errno; -ENOSPC: no lease page is free. */
 int leasing_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms);
 /*
- * The queue has work for one more lease, and as many are out as may be: it is told when it may ask.
- * It leaves the line by asking, or when it wants no more.
+ * The queue wants one more lease, and as many are out as may be: it joins the pool's line, and is
+ * told when it may ask. It leaves the line when it asks, or when it wants no lease any more.
  */
 void leasing_line_up(struct queue *l);
 void leasing_leave_line(struct queue *l);
@@ -25,15 +25,15 @@ void leasing_leave_line(struct queue *l);
 void leasing_end(struct lease *lease);
 /* The same for all leases that were asked for and are not granted yet. */
 void leasing_unask(struct queue *l);
-/* A job ends sooner than the supervisor looks next: asks it to look earlier. */
+/* A job's deadline comes before the supervisor's next look: asks it to look earlier. */
 void leasing_look(struct lease *lease);
-/* Has the worker killed, since that job was cancelled or the worker sent nonsense. */
+/* Has the worker killed. cause: job `sequence` was cancelled, or the worker sent nonsense. */
 void leasing_kill(struct lease *lease, uint64_t sequence, uint32_t cause);
 /* Sends the messages that were not sent for lack of memory. */
 void leasing_say_again(struct queue *l);
-/* Frees the lease before its LEASE_OVER, which will find no lease. */
+/* Frees a lease before its LEASE_OVER has come. That message is ignored when it comes. */
 void leasing_drop(struct lease *lease);
-/* The queue goes before the lease: LEASE_OVER will find no lease. */
+/* The queue ends before the lease: withdraws or kills its jobs, asks for its end, frees it. */
 void leasing_abandon(struct lease *lease);
 /* The lease gets no more jobs: it leaves the idle ones, and is not counted any more. */
 void leasing_out_of_use(struct lease *lease);

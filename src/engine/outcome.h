@@ -21,16 +21,16 @@ struct tries {
 
 /* True: the options allow another attempt after this verdict. */
 bool outcome_may_again(const struct tries *t, const struct brood_verdict *v);
-/* Another attempt, which the options allow, counts as begun. */
+/* Counts a further attempt as begun. The options allow it. v: the verdict of the last one. */
 void outcome_again(struct tries *t, const struct brood_verdict *v);
-/* The job gets the last verdict, or the one before if the last attempt came to nothing. */
+/* Sets the job's verdict after its attempts: v; or t->before, if the last attempt did not run. */
 void outcome_of_tries(const struct tries *t, struct brood_verdict *v);
 /* Makes the verdict of a job that gets none from elsewhere. given_ns: when it was given. */
 struct brood_verdict outcome_made_up(
 	enum brood_outcome outcome, enum brood_detail detail, uint64_t given_ns);
 /* Makes the verdict of a call that never became a job, from its -errno. */
 struct brood_verdict outcome_of_error(int error);
-/* Counts the error when it is a refusal, and returns it. Takes brood.lock. */
+/* Counts a refused job, if the error is a refusal. Returns the error. Takes brood.lock. */
 int outcome_refused(struct brood_pool *pool, int error);
 /* The job has its verdict: counts it if the stop refused or lost the job. Any lock. tag:
  * NULL or "": none. */

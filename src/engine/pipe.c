@@ -58,7 +58,7 @@ int pipe_open(struct queue_job *job, int *ret_theirs)
 	struct pipe *p = job->pipe;
 	int fds[2], r;
 
-	/* the socket of an attempt before; the epoll forgets it */
+	/* Closes the socket of an earlier attempt. A closed socket leaves the epoll by itself. */
 	p->transfer.fd = close_fd(p->transfer.fd);
 	r = sockets_pair(SOCK_STREAM, fds);
 	if (r < 0)
@@ -88,7 +88,7 @@ int pipe_take(struct queue *l, struct queue_job *job, int fd)
 	return 0;
 }
 
-/* A job that is in no ring has nobody to talk to. It may have another attempt. */
+/* A job that is in no ring any more has no worker to talk to. A retry makes a new pipe. */
 void pipe_event(struct queue *l, struct queue_job *job)
 {
 	if (job->state != JOB_RINGED) {

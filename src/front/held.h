@@ -20,7 +20,7 @@ struct held *held_new(void);
  * fds stay the queue's, which closes them.
  */
 void held_fill(struct held *held, const struct brood_result *result);
-/* Closes the fds that nobody has kept. Returns NULL. */
+/* Frees the held result, and closes the fds of it that on_item has not taken. Returns NULL. */
 struct held *held_free(struct held *held);
 
 #endif

@@ -49,7 +49,7 @@ struct map {
 	struct brood_pool *pool;
 	struct brood_queue *queue;
 	struct window window;
-	struct sent *sent, *free; /* there are at_once and a batch of them */
+	struct sent *sent, *free; /* sent: at_once entries, and a batch more */
 	size_t sent_count, not_done;
 	/* progress_ns: when to call on_progress next; TIME_NEVER: not at all */
 	uint64_t began_ns, progress_ns;
@@ -244,7 +244,7 @@ static void pause_a_moment(struct map *m)
 {
 	m->pause_ms = MAX(PAUSE_MIN_MS, MIN(PAUSE_MAX_MS, 2 * m->pause_ms));
 	nanosleep(&(struct timespec){ .tv_nsec = (long)(m->pause_ms * NS_PER_MS) }, NULL);
-	brood_queue_dispatch(m->queue); /* this reads the channel, too */
+	brood_queue_dispatch(m->queue); /* reads what the supervisor said, too */
 }
 
 /* Returns false when there is nothing to wait for any more. */

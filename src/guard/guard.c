@@ -81,7 +81,10 @@ static int hint_fd(void)
 	return signals_fd(&set);
 }
 
-/* A parent that is gone already is seen by orphaned(), which is asked after both are in place. */
+/*
+ * The signal and the pidfd do not tell of a supervisor that has ended before they were set up. So
+ * orphaned() is asked once after that.
+ */
 static void watch(struct guard *g)
 {
 	g->signal_fd = hint_fd();

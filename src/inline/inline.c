@@ -51,7 +51,7 @@ static int make_setups(void)
 		*setup = *from;
 		setup->submit_queue_ms = BROOD_FOREVER;
 		setup->options.workers = 1;
-		setup->options.log = NULL; /* it hears of jobs alone */
+		setup->options.log = NULL; /* inline_run.c calls the log callback itself */
 		setup->options.drain_ms = (uint32_t)MIN(stop_ms, (uint64_t)BROOD_FOREVER);
 	}
 	return 0;
@@ -197,10 +197,10 @@ int inline_stop(struct brood *b)
 
 /* ---- calls in which the mode shows ---- */
 
-/* Everything comes by the brood's own queue. */
+/* brood_fd(): all jobs go by the brood's own queue, so the queue's fd is the brood's. */
 int inline_fd(struct brood *b) { return engine_queue_fd(engine_own_queue(b)); }
 
-/* -ESHUTDOWN: brood_stop() was called. It is always ready. */
+/* 0; -ESHUTDOWN: brood_stop() was called. There is no wait: inline mode is ready from the start. */
 int inline_check(struct brood *b) { return engine_wait_ready(b, 0); }
 
 int inline_has_no_workers(struct brood *b, const char *call)
@@ -267,7 +267,7 @@ static int init_new(
 	return 0;
 }
 
-/* Former versions stay: a job may use them, "the worker's for life". */
+/* Former versions are never freed: brood.h promises a job init data for the worker's life. */
 int inline_set_init_data(
 	struct brood_pool *pool, const void *data, size_t size, const int *fds, size_t fds_count)
 {

@@ -57,7 +57,10 @@ void inline_run_init_data(uint32_t pool, const struct brood_init_data *data)
 	atomic_store(&init_data[pool], data);
 }
 
-/* NULL: as outside of jobs, which is the first pool's. */
+/*
+ * The init data that jobs of this pool see. NULL for the first pool: its jobs see what code outside
+ * of jobs sees.
+ */
 static const struct brood_init_data *init_data_of(uint32_t pool)
 {
 	static const struct brood_init_data nothing = { .size = sizeof nothing };

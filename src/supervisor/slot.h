@@ -55,7 +55,7 @@ struct slot {
 	bool channel_ended, paused;
 	/* STARTING: init limit; BUSY: the ladder; LEASED: the next look */
 	struct timer timer;
-	struct timer healthy_timer; /* ready after young deaths: will have lived for healthy_ms */
+	struct timer healthy_timer; /* after young deaths: ready_ns and healthy_ms more */
 	struct timer end_timer;     /* ENDING: the kill; then, as in UNDEAD, looks for the end */
 	struct timer eof_timer;     /* the worker's channel has ended, the worker has not */
 	struct timer undead_timer;  /* a time after SIGKILL (sent at killed_ns): it is undead */

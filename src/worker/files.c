@@ -185,9 +185,9 @@ void files_take_extra(struct brood_job *job, struct frame *f, size_t first)
 }
 
 /*
- * After SHUT_RD a local peer can send no more, so what is queued has an end; a TCP peer can, so
- * there is a bound. Unread bytes at close() would tear a TCP reply down (RST) and tell a local
- * reader ECONNRESET instead of the end.
+ * Drops what the job left unread, before close(): with unread bytes close() would tear a TCP reply
+ * down (RST), and tell a local reader ECONNRESET instead of the end. The socket was shut down for
+ * reading, so a local peer can send no more. A TCP peer can: so there is a bound.
  */
 static void drain(int fd)
 {

@@ -47,13 +47,13 @@ static const unsigned char usual_signals[] = { SIGTERM, SIGINT, SIGALRM, SIGPIPE
 /* The state of the process when it said READY. */
 static struct hygiene {
 	int threads, fds; /* fds < 0: open files cannot be counted here */
-	int threads_now;  /* as the last look found them */
+	int threads_now;  /* how many threads the last look found */
 	bool standard_open[3];
 	/* The files at 0 to 2. Replacing one of them does not change how many files are open. */
 	struct identity standard[3];
 	bool children;      /* worker_init started children: a job's cannot be told from them */
 	bool children_kept; /* a former job left children, and the options tolerate that */
-	bool itimers[3];    /* ran at READY: such a timer is not a job's */
+	bool itimers[3];    /* which of these timers ran at READY: they are not a job's */
 	/* The kernel numbers timers upwards: a job's begin with this number. -1: no timers here. */
 	int posix_timer;
 	sigset_t mask;
@@ -260,8 +260,9 @@ static bool left_alternate(const struct hygiene *h)
 }
 
 /*
- * A stand-in (os/stale.h) that a job closed is no file that is missing: the program meant to close
- * what it had open once. Nor is a file that took such a number too many: a library connected again.
+ * True: the number of open files differs by residue. Stand-ins (os/stale.h) that a job closed are
+ * no residue: a library closes what it believes to be its old file. So no file counts as missing
+ * for them, and none as too many if it took such a number (the library has connected again).
  */
 static bool count_differs(struct hygiene *h)
 {

@@ -14,18 +14,18 @@ struct hygiene_ending {
 	uint32_t left; /* what the job left: enum brood_left */
 	bool retiring; /* the worker is of no more use */
 };
-/* The present state of the process is how it shall be from now on. 0 or -errno. */
+/* Takes the present state of the process as the one that jobs must leave it in. 0 or -errno. */
 int hygiene_snapshot(void);
 /*
  * Looks after a job that made system calls. ran_ns: how long it ran. The next job may find
  * tolerated residue, and is not blamed for it.
  */
 struct hygiene_ending hygiene_look(uint64_t ran_ns);
-/* This many more of the open fds are the library's. */
+/* The library has opened `more` fds (negative: closed) since the snapshot: they are no residue. */
 void hygiene_fds(int more);
 /*
- * There are threads beside the one that runs jobs, whose calls may be a job's doing; or children to
- * reap: look after each job.
+ * True: look after each job, even one that made no system call itself. There are other threads,
+ * which may have acted for the job, or children to reap.
  */
 extern bool hygiene_others;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * report.h - the channel to the supervisor. It is blocking, and ours alone; but a job can do to it
- * what it likes. So: EAGAIN means poll(), and an fd that is no longer the channel means _exit (the
- * job's fault, and its verdict), never a message to a stranger.
+ * report.h - the channel to the supervisor. It is blocking, and no other process has this end; but
+ * a job may do anything to the fd. So EAGAIN is answered by poll(). If the fd is no longer the
+ * channel, the worker ends by _exit(), and the job's verdict says so: a stranger's file gets no
+ * message.
  */
 #ifndef BROOD_WORKER_REPORT_H
 #define BROOD_WORKER_REPORT_H
@@ -11,7 +12,7 @@
 
 /* Called at birth: notes which file the channel is. 0 or -errno. */
 int report_open(void);
-/* A job may have changed that: look before anything is sent. */
+/* Code ran that may have put another file at the channel's number: look before the next message. */
 void report_suspect(void);
 /* Checks that the channel still is the library's, after a job that could have changed it. */
 void report_check(void);
@@ -22,10 +23,13 @@ void report_send(struct frame *f);
  * does not take the frame's fds.
  */
 int report_over(int fd, struct frame *f);
-/* A line of the worker's own, through the jobs' way to the log. Dropped rather than waited for. */
+/* A log line of the worker itself, sent like a job's. If the channel is full, it is dropped. */
 void report_log(uint64_t job, enum brood_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* A job that made system calls is over. Dropped if it cannot be sent: then the next job says so. */
+/*
+ * Tells the supervisor (CALLED) that a job which made system calls is over, so that it looks for
+ * strays. If the message cannot be sent now, the next such job sends it.
+ */
 void report_called(void);
 
 #endif

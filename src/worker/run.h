@@ -32,16 +32,19 @@ struct run_frame {
 	void (*escaped)(void *arg, int how); /* how: ESCAPED_* */
 };
 int run_framed(const struct run_frame *frame);
-/* The present state of the floating point unit is how each job shall find it. */
+/* Keeps the present state of the floating point unit: each job will find it so. */
 void run_ready(void);
-/* The slot page's word from `word` to RUNNING: from now on the soft step is meant for this job. */
+/* Swaps the slot page's word to RUNNING: from now on the soft step is meant for this job. */
 void run_begin(const struct brood_job *job, uint64_t *word);
 /*
- * Calls the job's function, with the slot page's word from `word` to RUNNING, unless it is there,
- * to DONE. Then gives back its fds and memory.
+ * Runs the job: swaps the slot page's word to RUNNING (unless run_begin() did), calls the function,
+ * swaps to DONE, and gives back the job's fds and memory.
  */
 struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint64_t *word);
-/* The fds and memory of a job that was not run. suspect: it may have put other files there */
+/*
+ * Gives back the fds and memory of a job that did not run. suspect: other code ran since its fds
+ * came, and may have put other files at their numbers.
+ */
 void run_release(struct brood_job *job, bool suspect);
 
 #endif

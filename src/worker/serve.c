@@ -24,7 +24,7 @@
 
 #include <sys/socket.h>
 
-#define OWED_REST_NS NS_PER_MS /* a rest of this length begins what was put off */
+#define OWED_REST_NS NS_PER_MS /* after this time without a job, the put-off look is made */
 /*
  * The look after the last job is put off no longer than this, if the worker rests often but never
  * for OWED_REST_NS.
@@ -47,7 +47,7 @@ static bool published(struct worker_lease *l)
 		is_new(l, atomic_load_explicit(&l->down->published, memory_order_acquire));
 }
 
-/* True: one message was read, and is dealt with. */
+/* Reads one message of the supervisor. False: there is none. */
 static bool hear_one(struct worker_lease *l)
 {
 	static struct frame f;

@@ -17,8 +17,8 @@
 struct worker_lease the_lease;
 
 /*
- * A mapping of it, which cannot shrink under us. The fd is closed. NULL: it is not what it should
- * be, or there is no memory.
+ * Maps the file, which is sealed, so that it cannot shrink under this worker. Closes the fd. NULL:
+ * the file is not sealed or too small, or there is no memory.
  */
 static void *map(int fd, size_t size, int protection)
 {

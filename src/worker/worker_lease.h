@@ -19,8 +19,8 @@ struct worker_lease {
 	bool gone;          /* nobody reads the side socket: no jobs come from there */
 	bool leaving;       /* the worker has heard RECALL */
 	bool draining;      /* a soft RECALL was heard: leave when the ring is empty */
-	bool pinned;        /* the lease is a session: the worker does not end by itself */
-	bool owed;          /* the look after a trusted job is put off */
+	bool pinned;        /* the lease is pinned: a worn worker does not end by itself */
+	bool owed;          /* the look for a trusted job's residue was put off, since owed_ns */
 	uint64_t owed_ns;   /* since when the look is put off */
 	uint64_t last;      /* sequence of the last entry that was dealt with: up.done */
 	uint64_t published; /* down.published, as the worker saw it last */
@@ -45,7 +45,7 @@ extern struct worker_lease the_lease;
 /* Takes what GRANT brought. False: the lease is of no use, for fds are missing or wrong. */
 bool worker_lease_take(struct worker_lease *l, struct frame *f);
 void worker_lease_give_back(struct worker_lease *l);
-/* A job may have put other files in the place of the side socket and the done fd. */
+/* Code ran that may have put other files at the numbers of side socket and done fd: look later. */
 void worker_lease_suspect(void);
 bool worker_lease_still_ours(const struct worker_lease *l);
 /*
