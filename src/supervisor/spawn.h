@@ -10,12 +10,14 @@ void spawn_due(struct supervisor *s);
 timer_fn spawn_timer_fired;
 
 /*
- * The slot's process. ORDERED: as the roster has it, which has a worker before the worker begins:
- * who looks here after a look at a process sees each worker. 0: none
+ * Returns the pid of the slot's process; 0: there is none. For a slot in ORDERED the roster tells:
+ * the kernel writes the pid there before the worker begins. So whoever has found a process, and
+ * asks here afterwards, learns whether it is a worker.
  */
 pid_t spawn_process(const struct slot *slot);
-/* What became of an order, of a slot in ORDERED. */
+/* Ends the order of a slot in ORDERED: its worker was born, with this pid. */
 void spawn_done(struct slot *slot, pid_t pid);
-void spawn_undone(struct slot *slot, int error); /* 0: nobody tried; it is asked for again */
+/* Ends the order: no worker was born. error: -errno; 0: nobody tried, so it is asked again. */
+void spawn_undone(struct slot *slot, int error);
 
 #endif
