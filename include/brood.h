@@ -55,8 +55,8 @@
  *              brood_reload() and brood_notify_...() calls and brood_queue_cancel(). Hold no lock
  *              in them that the log callback takes.
  *   Stopped    After brood_stop() these still work: brood_fetch(), brood_wait(), brood_id(),
- *              brood_tag(), brood_release(), brood_stats(), brood_pool_stats(), brood_rearm(), and
- *              the calls that take results, or end a queue or a lease.
+ *              brood_tag(), brood_release(), brood_stats(), brood_pool_stats(), brood_report(),
+ *              brood_rearm(), and the calls that take results, or end a queue or a lease.
  */
 #ifndef BROOD_H
 #define BROOD_H
@@ -94,6 +94,10 @@ extern "C" {
 #define BROOD_PROGRESS_MAX  256        /* bytes of a progress message. Since 0.2.0 */
 #define BROOD_POOLS_MAX     64         /* pools of a brood. Since 0.3.0 */
 #define BROOD_POOL_NAME_MAX 32         /* bytes of a pool's name with its NUL. Since 0.3.0 */
+#define BROOD_REPORT_FRAMES 20         /* of a death report. Since 0.3.0 */
+#define BROOD_REPORT_SYMBOL 96         /* bytes of a function's name there, with its NUL */
+#define BROOD_REPORT_TEXT   128        /* bytes of other texts there. Since 0.3.0 */
+#define BROOD_REPORTS       64         /* how many death reports are kept. Since 0.3.0 */
 #define BROOD_SIZE_UNKNOWN  SIZE_MAX   /* brood_job_request_size(): the job has a socket */
 
 struct brood;        /* engine: the whole pool, as the engine sees it */
@@ -302,6 +306,7 @@ enum brood_event {
 	BROOD_EVENT_RELOAD_HELD,   /* a worker with a long job or a pinned lease holds one up */
 	BROOD_EVENT_KEY_POISONED,  /* a key is on the poison list (poison_after) */
 	BROOD_EVENT_SPAWNER_DIED,  /* no job and no worker is lost: a new spawner takes over */
+	BROOD_EVENT_REPORT,        /* where the code of a worker that died was: brood_report() */
 };
 
 /* One log line, for the log callback. Since: 0.1.0. */
@@ -1305,6 +1310,77 @@ struct brood_stats {
 BROOD_PUBLIC int brood_stats(struct brood *brood, struct brood_stats *ret_stats) BROOD_NOEXCEPT;
 BROOD_PUBLIC int brood_pool_stats(
 	struct brood_pool *pool, struct brood_stats *ret_stats) BROOD_NOEXCEPT;
+
+/* ---- Death reports --------------------------------------------------------------------------- */
+
+/* Why a worker ended. Since: 0.3.0. */
+enum brood_report_cause {
+	BROOD_REPORT_CRASHED = 1, /* by a signal that its own code caused */
+	BROOD_REPORT_EXITED,      /* it exited, or its job left the function */
+	BROOD_REPORT_KILLED,      /* by a signal from outside, such as the kernel's out of memory */
+	BROOD_REPORT_TIMED_OUT,   /* its job had no time left */
+	BROOD_REPORT_CANCELLED,
+	BROOD_REPORT_STOPPED, /* the pool stopped, and its job did not end */
+	BROOD_REPORT_STUCK,   /* the library killed it because it did not go on, or sent nonsense */
+};
+
+/* One call that had not returned, the innermost first. Since: 0.3.0. */
+struct brood_report_frame {
+	uint64_t address; /* in the worker */
+	uint64_t offset;  /* the same place as addr2line takes it; 0: the module is not known */
+	uint32_t function_offset; /* from the function's first byte */
+	uint32_t reserved32;
+	char function[BROOD_REPORT_SYMBOL]; /* as the symbols of the file have it; "": none */
+	char module[BROOD_NAME_MAX];        /* the file's name without folders; "": not known */
+};
+
+/* The death of a worker. What is not known is 0, or "". Since: 0.3.0. */
+struct brood_report {
+	size_t size;    /* set by the caller: sizeof(struct brood_report) */
+	uint64_t id;    /* the job that ran; 0: none did */
+	uint32_t cause; /* enum brood_report_cause */
+	uint32_t slot, generation;
+	pid_t pid;
+	pid_t tid;                /* the thread whose frames these are */
+	int32_t signal;           /* that ended the worker */
+	int32_t code;             /* si_code of the signal, if the worker could note it */
+	int32_t exit_code;        /* if no signal ended it */
+	int32_t core;             /* not 0: a core was dumped */
+	int32_t syscall;          /* SIGSYS: the number of the system call; else -1 */
+	uint64_t address;         /* of the fault */
+	uint64_t cpu_us, peak_kb; /* of the worker's whole life */
+	char name[BROOD_NAME_MAX], tag[BROOD_TAG_MAX];
+	char pool[BROOD_POOL_NAME_MAX];
+	char waits[BROOD_REPORT_TEXT];    /* killed: what it did then, such as "mutex", "runs" */
+	char progress[BROOD_REPORT_TEXT]; /* the last progress that the job told, cut */
+	uint32_t frames_count;
+	uint32_t reserved32;
+	struct brood_report_frame frames[BROOD_REPORT_FRAMES];
+	uint64_t reserved[8];
+};
+
+/*
+ * Reads the report of a death. The last BROOD_REPORTS deaths are kept; a planned end is none. Waits
+ * until the names of functions are looked up, for some milliseconds as a rule, 4 s at most.
+ * Parameters: id: a job's id, as the verdict has it; the newest report with this id is meant. (Each
+ *   attempt by handoff has its own id.) 0: the newest report of all. ret_report: the caller's; its
+ *   `size` must be set.
+ * Returns: 0.
+ * Errors: -ENOENT: no such report is kept. -EINVAL: no ret_report, or its size is too small.
+ * Threads: any.
+ * On worker death: a report is there before the job's verdict is. Since: 0.3.0.
+ */
+BROOD_PUBLIC int brood_report(
+	struct brood *brood, uint64_t id, struct brood_report *ret_report) BROOD_NOEXCEPT;
+
+/*
+ * Writes a report as one line without a newline, as the log has it: "job 17 upper, worker 3 (pid
+ * 4711): crashed, SIGSEGV (not mapped) at 0x0; upper+0x4 [prog] < call_job+0x1f".
+ * Parameters: text: the caller's memory; size: its bytes, the NUL included.
+ * Returns: the length of the whole line without the NUL, as snprintf() does. Since: 0.3.0.
+ */
+BROOD_PUBLIC int brood_report_format(
+	const struct brood_report *report, char *text, size_t size) BROOD_NOEXCEPT;
 
 /* ---- In a worker ----------------------------------------------------------------------------- */
 

@@ -317,6 +317,13 @@ int brood_stats(struct brood *brood, struct brood_stats *ret_stats)
 	return r < 0 ? r : engine_stats(brood, ret_stats);
 }
 
+int brood_report(struct brood *brood, uint64_t id, struct brood_report *ret_report)
+{
+	int r = way("brood_report", brood);
+
+	return r < 0 ? r : engine_report(brood, id, ret_report);
+}
+
 int brood_pool_stats(struct brood_pool *pool, struct brood_stats *ret_stats)
 {
 	int r = way("brood_pool_stats", pool);

@@ -2,6 +2,7 @@
 /* names.c - words for numbers: outcomes, details, events, a verdict in one line. */
 #include "../base/printable.h"
 #include "../os/signals.h"
+#include "../wire/report_text.h"
 
 #include <brood.h>
 #include <stdarg.h>
@@ -68,6 +69,7 @@ static const char *const event_names[] = {
 	[BROOD_EVENT_RELOAD_HELD] = "reload-held",
 	[BROOD_EVENT_KEY_POISONED] = "key-poisoned",
 	[BROOD_EVENT_SPAWNER_DIED] = "spawner-died",
+	[BROOD_EVENT_REPORT] = "report",
 };
 
 static const char *const left_names[] = { "threads", "fds", "children", "memory", "mask", "timers",
@@ -180,6 +182,11 @@ static void add_capped(struct line *l, const struct brood_verdict *v)
 {
 	if (v->flags & BROOD_NOT_RETRIED)
 		add(l, ", not retried (retry_percent)");
+}
+
+int brood_report_format(const struct brood_report *report, char *text, size_t size)
+{
+	return report_text(report, text, size);
 }
 
 int brood_verdict_format(const struct brood_verdict *verdict, char *text, size_t size)

@@ -42,6 +42,11 @@ void *shm_keep_from_children(void *memory, size_t size)
 	return reader;
 }
 
+int shm_not_in_children(void *memory, size_t size)
+{
+	return madvise(memory, size, MADV_DONTFORK) < 0 ? -errno : 0;
+}
+
 int shm_wipe_on_fork(void *page, size_t size)
 {
 	return madvise(page, size, MADV_WIPEONFORK) < 0 ? -errno : 0;

@@ -10,6 +10,7 @@ void *shm_anonymous(size_t size); /* maps MAP_SHARED|MAP_ANONYMOUS, zeroed; NULL
  * too. NULL: the kernel cannot do that, and all is as before.
  */
 void *shm_keep_from_children(void *memory, size_t size);
+int shm_not_in_children(void *memory, size_t size); /* the same, without a way to read it there */
 /* MADV_WIPEONFORK: a forked child reads zeros there. */
 int shm_wipe_on_fork(void *page, size_t size);
 /*

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 
 /*
  * KILL and STOP cannot be changed. The C library owns those between the classic signals and the
@@ -158,6 +159,25 @@ void signals_drop(int sig, const struct sigaction *ours)
 	if (sigaction(sig, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO &&
 		now.sa_sigaction == ours->sa_sigaction)
 		sigaction(sig, &action, NULL);
+}
+
+/*
+ * The kernel lets a process send itself any code. Where a sandbox does not, an instruction that
+ * failed fails again, and a signal that was sent is sent again.
+ */
+void signals_pass_on(int sig, const siginfo_t *info)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	const pid_t pid = getpid();
+	sigset_t one;
+
+	sigaction(sig, &action, NULL);
+	sigemptyset(&one);
+	sigaddset(&one, sig);
+	sigprocmask(SIG_BLOCK, &one, NULL);
+	if (syscall(SYS_rt_tgsigqueueinfo, pid, (pid_t)syscall(SYS_gettid), sig, info) < 0 &&
+		(info->si_code <= 0 || sig == SIGTRAP || sig == SIGSYS))
+		kill(pid, sig);
 }
 
 void signals_step_aside(int sig)

@@ -34,6 +34,11 @@ void signals_die_like(int sig) __attribute__((noreturn));
 bool signals_listed(const int *list, size_t count, int sig);
 /* Sets the default action, if the handler still is `ours`. Async-signal-safe. */
 void signals_drop(int sig, const struct sigaction *ours);
+/*
+ * In a handler: the signal takes its default action when the handler has returned, as if it had
+ * never been handled: with the registers, code and address that it came with.
+ */
+void signals_pass_on(int sig, const siginfo_t *info);
 /* Call it in a handler: the default action happens when the handler has returned. */
 void signals_step_aside(int sig);
 

@@ -22,6 +22,7 @@ volatile sig_atomic_t syscalls_watched;
 volatile sig_atomic_t syscalls_made;
 
 void (*volatile syscalls_before_first)(void);
+void (*volatile syscalls_on_other)(int sig, siginfo_t *info, void *context);
 
 void syscalls_note(void)
 {
@@ -56,9 +57,11 @@ static void on_trap(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *c = context;
 
-	(void)sig;
 	if (info->si_code != TRAPPED) {
-		hand_on();
+		if (syscalls_on_other)
+			syscalls_on_other(sig, info, context);
+		else
+			hand_on();
 		return;
 	}
 	syscalls_note();

@@ -51,6 +51,8 @@ void syscalls_forget(void);
  * Called before the first system call is made; async-signal-safe, and keeps errno. NULL: not set.
  */
 extern void (*volatile syscalls_before_first)(void);
+/* Called for a SIGSYS that is no trap of these. NULL: it has its default action. */
+extern void (*volatile syscalls_on_other)(int sig, siginfo_t *info, void *context);
 extern volatile sig_atomic_t syscalls_watched; /* true: this thread is watched */
 
 /*

@@ -6,6 +6,7 @@
  * to RUNNING without the supervisor: a lost swap means only that the worker has gone on meanwhile.
  */
 #include "deadline.h"
+#include "reports.h"
 #include "../os/proc.h"
 
 static bool condemn_from(struct slot *slot, uint64_t sequence, const uint64_t *from, size_t count)
@@ -53,6 +54,7 @@ static const char *cause_text(enum ladder_cause cause)
 
 static void kill_for(struct slot *slot, int sig)
 {
+	reports_look(slot);
 	slot_kill(slot, sig, slot->facts.stuck ? stuck_text(slot) : cause_text(slot->ladder.cause));
 }
 

@@ -18,6 +18,7 @@
 #include "poisoned.h"
 #include "pool.h"
 #include "reload.h"
+#include "reports.h"
 #include "strays.h"
 #include "verdict.h"
 #include "waiting.h"
@@ -220,7 +221,8 @@ static void bury_worker(struct slot *slot, const struct process_exit *e)
 		s->halt.phase >= HALT_CANCEL;
 	bool young;
 
-	death_log_say(slot, e, slot->end.retiring || s->halt.phase >= HALT_CANCEL);
+	if (death_log_say(slot, e, slot->end.retiring || s->halt.phase >= HALT_CANCEL))
+		reports_add(slot, e);
 	slot_end(slot, TIME_NEVER);
 	young = count(slot, e, expected);
 	put_standard_back(slot);

@@ -53,28 +53,32 @@ static void name_on_lease(const struct slot *slot, char name[BROOD_NAME_MAX])
 			*c = '?';
 }
 
+uint64_t death_log_job(const struct slot *slot, char name[BROOD_NAME_MAX], char tag[BROOD_TAG_MAX])
+{
+	name[0] = tag[0] = '\0';
+	if (!slot->job)
+		return 0;
+	if (!slot->job->is_lease) {
+		printable_copy(name, BROOD_NAME_MAX, slot->job->message.name);
+		printable_copy(tag, BROOD_TAG_MAX, record_tag(slot->job));
+		return slot->job->link.id;
+	}
+	name_on_lease(slot, name);
+	printable_copy(tag, BROOD_TAG_MAX, slot_page(slot)->tag);
+	return job_on_lease(slot);
+}
+
 /* Puts what the worker was doing into `what`. Returns the job's id, or 0. */
 static uint64_t doing(const struct slot *slot, char *what, size_t size)
 {
 	char name[BROOD_NAME_MAX], tag[BROOD_TAG_MAX], shown[PRINTABLE_JOB_MAX];
-	uint64_t id;
+	uint64_t id = death_log_job(slot, name, tag);
 
-	if (!slot->job) {
+	if (!slot->job)
 		snprintf(what, size, slot->ready_ns ? " while idle" : " before it was ready");
-		return 0;
-	}
-	if (!slot->job->is_lease) {
-		id = slot->job->link.id;
-		snprintf(what, size, " in %s, job %" PRIu64,
-			printable_job(shown, slot->job->message.name, record_tag(slot->job)), id);
-		return id;
-	}
-	id = job_on_lease(slot);
-	name_on_lease(slot, name);
-	printable_copy(tag, sizeof tag, slot_page(slot)->tag);
-	if (id)
-		snprintf(what, size, " in %s, job %" PRIu64 ", on lease",
-			printable_job(shown, name, tag), id);
+	else if (id)
+		snprintf(what, size, " in %s, job %" PRIu64 "%s", printable_job(shown, name, tag),
+			id, slot->job->is_lease ? ", on lease" : "");
 	else
 		snprintf(what, size, " on lease, between jobs");
 	return id;
@@ -95,7 +99,7 @@ const char *death_log_how(
 	return text;
 }
 
-void death_log_say(struct slot *slot, const struct process_exit *e, bool planned)
+bool death_log_say(struct slot *slot, const struct process_exit *e, bool planned)
 {
 	bool by_signal = e->code == CLD_KILLED || e->code == CLD_DUMPED;
 	bool as_planned = planned &&
@@ -105,7 +109,7 @@ void death_log_say(struct slot *slot, const struct process_exit *e, bool planned
 
 	if (as_planned)
 		/* a normal stop is silent; a retirement was logged when it began */
-		return;
+		return false;
 	if (!by_signal && e->status == 0 && slot->channel_ended && !slot->end.reason)
 		slot->end.reason = "a job shut its channel down";
 	if (death_log_gave_up(slot, e) && !slot->end.reason)
@@ -122,4 +126,5 @@ void death_log_say(struct slot *slot, const struct process_exit *e, bool planned
 		"worker %u (pid %d) ended %s%s%s%s", slot->number, slot->pid,
 		death_log_how(slot, e, how, sizeof how), what, slot->end.reason ? ": " : "",
 		slot->end.reason ? slot->end.reason : "");
+	return true;
 }

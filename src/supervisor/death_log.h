@@ -10,6 +10,12 @@ bool death_log_gave_up(const struct slot *slot, const struct process_exit *e);
 /* How the worker ended, such as "by SIGSEGV". The words lie in `text`, or in a constant. */
 const char *death_log_how(
 	const struct slot *slot, const struct process_exit *e, char *text, size_t size);
-void death_log_say(struct slot *slot, const struct process_exit *e, bool planned);
+/* False: all went as planned, and there is no line. */
+bool death_log_say(struct slot *slot, const struct process_exit *e, bool planned);
+/*
+ * The id of the job that the worker ran, or 0; its function and tag as far as they are known, ""
+ * where not.
+ */
+uint64_t death_log_job(const struct slot *slot, char name[BROOD_NAME_MAX], char tag[BROOD_TAG_MAX]);
 
 #endif

@@ -13,6 +13,7 @@
 #include "pool.h"
 #include "reload.h"
 #include "renew.h"
+#include "reports.h"
 #include "size.h"
 #include "lease_watch.h"
 #include "spawn.h"
@@ -95,6 +96,8 @@ static void settle_round(struct supervisor *s)
 	if (take(s, NOTE_BIRTH))
 		spawn_due(s);
 	take_for_pools(s, NOTE_POOL, manager_tell);
+	if (take(s, NOTE_REPORT))
+		reports_step(s);
 	if (take(s, NOTE_STOP))
 		stop_step(s);
 }

@@ -78,6 +78,16 @@ struct guard_process {
 	uint64_t born_ns;
 };
 
+/* reports.c, resolver.c */
+struct resolver_process {
+	pid_t pid; /* 0: there is none */
+	int pidfd;
+	struct source death;
+	struct timer timer;
+	uint64_t until, next_ns; /* when it is killed; when another one may begin */
+	uint64_t told, tried;    /* so many reports went to the log; had a resolver */
+};
+
 struct spawner_process {
 	pid_t pid; /* 0: there is none */
 	int pidfd;

@@ -27,16 +27,17 @@
  * order.
  */
 enum note_bit {
-	NOTE_SWEPT = 1 << 0,  /* a sweep has found no stray */
-	NOTE_GAUGES = 1 << 1, /* numbers of the stats page have changed */
-	NOTE_TELL = 1 << 2,   /* a verdict, GRANTED or LEASE_OVER waits for the engine's socket */
-	NOTE_QUEUE = 1 << 3,  /* something new waits, or a worker or lease is free */
-	NOTE_BIRTH = 1 << 4,  /* a place is empty, or a reason not to fill it is gone */
-	NOTE_POOL = 1 << 5,   /* the pool may be ready, degraded, or recovered */
-	NOTE_STOP = 1 << 6,   /* the stop may enter its next phase, or finish */
-	NOTE_RETRY = 1 << 7,  /* a resource was short: try again in RETRY_MS */
-	NOTE_SIZE = 1 << 8,   /* the pool's load has changed: it may need more workers, or fewer */
-	NOTE_RENEW = 1 << 9,  /* a worker is to be replaced, is ready or has ended */
+	NOTE_SWEPT = 1 << 0,   /* a sweep has found no stray */
+	NOTE_GAUGES = 1 << 1,  /* numbers of the stats page have changed */
+	NOTE_TELL = 1 << 2,    /* a verdict, GRANTED or LEASE_OVER waits for the engine's socket */
+	NOTE_QUEUE = 1 << 3,   /* something new waits, or a worker or lease is free */
+	NOTE_BIRTH = 1 << 4,   /* a place is empty, or a reason not to fill it is gone */
+	NOTE_POOL = 1 << 5,    /* the pool may be ready, degraded, or recovered */
+	NOTE_STOP = 1 << 6,    /* the stop may enter its next phase, or finish */
+	NOTE_RETRY = 1 << 7,   /* a resource was short: try again in RETRY_MS */
+	NOTE_SIZE = 1 << 8,    /* the pool's load has changed: it may need more workers, or fewer */
+	NOTE_RENEW = 1 << 9,   /* a worker is to be replaced, is ready or has ended */
+	NOTE_REPORT = 1 << 10, /* a death report is new, or has its names */
 };
 
 struct supervisor {
@@ -62,6 +63,7 @@ struct supervisor {
 	struct guard_process guard;
 	struct spawner_process spawner;
 	struct manager manager;
+	struct resolver_process resolver;
 
 	struct halt halt;
 	struct timer halt_timer;

@@ -17,9 +17,9 @@ struct slot_end {
 	bool retiring, was_idle; /* was_idle: at the order to end; counted in renewals.ending */
 	/* the worker's pidfd could not be watched: that is a failed birth, not a death */
 	bool unwatched;
-	bool dead; /* the process has ended; what its channel still holds is being read */
-	/* for the log: why the supervisor ended the worker; NULL: it did not */
-	const char *reason;
+	bool dead;          /* the process has ended; what its channel still holds is being read */
+	const char *reason; /* for the log: why the worker was ended; NULL: it was not */
+	char waits[BROOD_REPORT_TEXT]; /* what the worker did when it was about to be killed */
 };
 
 /* What the supervisor knows of a worker's lease. Used while the slot is in LEASED. */

@@ -35,6 +35,18 @@
 #define ANSWER_MS     5000 /* a spawner that does not answer for so long is killed */
 #define ORDERS_MAX    16   /* few enough for the socket: it never blocks */
 
+static void forget_trace(const struct slot *slot)
+{
+	struct trace_page *page = shared_trace_page(
+		slot->pool->supervisor->config.shared, slot->number);
+
+	/* a page that no worker has touched stays without memory */
+	if (atomic_load(&page->kind) != TRACE_NONE)
+		atomic_store(&page->kind, TRACE_NONE);
+	if (atomic_load(&page->progress_sequence) != 0)
+		atomic_store(&page->progress_sequence, 0);
+}
+
 static void forget_former(struct slot *slot)
 {
 	struct slot_page *page = slot_page(slot);
@@ -64,6 +76,7 @@ static void forget_former(struct slot *slot)
 	atomic_store(&page->memory, 0);
 	atomic_store(&page->gave_up, 0);
 	memset(page->name, 0, sizeof page->name);
+	forget_trace(slot);
 }
 
 static void init_time_up(struct timer *timer, uint64_t now)

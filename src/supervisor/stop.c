@@ -14,6 +14,7 @@
 #include "manager.h"
 #include "outbox.h"
 #include "pool.h"
+#include "resolver.h"
 #include "spawner_peer.h"
 #include "strays.h"
 #include "undead.h"
@@ -112,6 +113,7 @@ static void finish(struct supervisor *s)
 			s->left == 1 ? "" : "s", s->left == 1 ? "is" : "are");
 	s->undead_said = s->left > 0;
 	say_left(s);
+	resolver_end(s);
 	if (s->engine.ended) {
 		if (s->strays_left == 0) /* else the guard shall kill them, later */
 			guard_peer_end(s);
@@ -144,7 +146,7 @@ static void enter_phase(struct supervisor *s)
 /* True: the next phase has begun. */
 static bool step(struct supervisor *s)
 {
-	uint32_t out = 0, alive = s->spawner.pid > 0;
+	uint32_t out = 0, alive = (s->spawner.pid > 0) + (s->resolver.pid > 0);
 	uint64_t now = now_ns();
 
 	for_each_pool(pool, s)

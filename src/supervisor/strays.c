@@ -46,7 +46,8 @@ bool strays_known(void *supervisor, pid_t pid)
 {
 	struct supervisor *s = supervisor;
 
-	if (pid == s->engine.pid || pid == s->guard.pid || pid == s->spawner.pid)
+	if (pid == s->engine.pid || pid == s->guard.pid || pid == s->spawner.pid ||
+		pid == s->resolver.pid)
 		return true;
 	for_each_pool(pool, s)
 		for_each_slot(slot, pool) if (spawn_process(slot) == pid) return true;
@@ -70,6 +71,7 @@ static size_t known_pids(struct supervisor *s, pid_t *known)
 	known[n++] = s->engine.pid;
 	known[n++] = s->guard.pid;
 	known[n++] = s->spawner.pid;
+	known[n++] = s->resolver.pid;
 	for_each_pool(pool, s) for_each_slot(slot, pool) known[n++] = slot->pid;
 	qsort(known, n, sizeof *known, by_pid);
 	return n;

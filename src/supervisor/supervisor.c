@@ -31,6 +31,7 @@
 #include "pool.h"
 #include "reload.h"
 #include "renew.h"
+#include "resolver.h"
 #include "signal_source.h"
 #include "size.h"
 #include "spawn.h"
@@ -158,6 +159,7 @@ static void timers_prepare(struct supervisor *s)
 	timer_init(&s->halt_timer, stop_timer_fired);
 	timer_init(&s->sweep_timer, strays_sweep_fired);
 	timer_init(&s->fold_timer, logging_fold_fired);
+	timer_init(&s->resolver.timer, resolver_fired);
 	timer_init(&s->manager.watchdog, manager_watchdog_fired);
 }
 
@@ -173,7 +175,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	s->options = o;
 	s->stats_page = config->shared->stats_page;
 	s->signal_fd = s->engine.pidfd = s->guard.pidfd = s->loop.epoll_fd = -1;
-	s->spawner.pidfd = s->spawner.fd = -1;
+	s->spawner.pidfd = s->spawner.fd = s->resolver.pidfd = -1;
 	s->stdlog.fd = -1;
 	s->way = (enum process_spawn)o->spawn;
 	source_init(&s->engine.death);
@@ -181,6 +183,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	source_init(&s->guard.death);
 	source_init(&s->spawner.death);
 	source_init(&s->spawner.channel);
+	source_init(&s->resolver.death);
 	source_init(&s->signals);
 	timers_prepare(s);
 	r = pools_prepare(s);

@@ -17,6 +17,7 @@
 #include "../os/proc.h"
 #include "death.h"
 #include "pool.h"
+#include "reports.h"
 #include "strays.h"
 #include "verdict.h"
 #include "worker_peer.h"
@@ -85,6 +86,7 @@ static void say_degraded(struct pool *pool)
 static void begin(struct slot *slot)
 {
 	say(slot);
+	reports_add(slot, NULL);
 	slot_close_channel(slot);
 	slot_make_undead(slot);
 	death_end_job(slot, NULL);

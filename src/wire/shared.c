@@ -136,7 +136,13 @@ static int create(uint32_t slots, uint32_t pools, bool visible, struct shared *r
 	s.tally_size = pages(sizeof *s.tally);
 	s.roster = shm_anonymous(s.roster_size);
 	s.tally = shm_anonymous(s.tally_size);
-	r = s.roster && s.tally ? make_status(&s, visible) : -ENOMEM;
+	s.trace_page_size = pages(sizeof(struct trace_page));
+	s.trace_pages_size = s.trace_page_size * MAX(slots, 1u);
+	s.trace_pages = shm_anonymous(s.trace_pages_size);
+	s.reports_page_size = pages(sizeof *s.reports_page);
+	s.reports_page = shm_anonymous(s.reports_page_size);
+	r = s.roster && s.tally && s.trace_pages && s.reports_page ? make_status(&s, visible)
+								   : -ENOMEM;
 	if (r < 0) {
 		shared_free(&s);
 		return r;
@@ -175,7 +181,9 @@ void shared_free(struct shared *s)
 void shared_keep_engine(struct shared *s)
 {
 	DROP(s, roster);
+	DROP(s, trace_pages);
 	s->status_fd = close_fd(s->status_fd);
+	mprotect(s->reports_page, s->reports_page_size, PROT_READ);
 	mprotect(s->status, s->status_read_only, PROT_READ);
 }
 
@@ -183,6 +191,17 @@ void shared_keep_guard(struct shared *s)
 {
 	drop_status(s);
 	DROP(s, tally);
+	DROP(s, trace_pages);
+	DROP(s, reports_page);
+}
+
+/* s->trace_pages keeps its address, as s->slot_pages does below. */
+static void keep_trace_page(struct shared *s, uint32_t slot)
+{
+	char *mine = (char *)shared_trace_page(s, slot), *after = mine + s->trace_page_size;
+
+	unmap(s->trace_pages, (size_t)(mine - s->trace_pages));
+	unmap(after, s->trace_pages_size - (size_t)(after - s->trace_pages));
 }
 
 /* s->slot_pages keeps its address, so that shared_slot_page() finds the page that is left. */
@@ -198,4 +217,6 @@ void shared_keep_slot_page(struct shared *s, uint32_t slot)
 	s->stats_page = NULL;
 	DROP(s, roster);
 	DROP(s, tally);
+	DROP(s, reports_page);
+	keep_trace_page(s, slot);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * shared.h - the memory that all processes share, made before the first fork: the roster and the
- * tally, and the status page, with slot pages, lease pages and stats pages among its parts. (A
- * lease has memory of its own: ring.h.)
+ * tally, trace pages and death reports, and the status page, with slot pages, lease pages and stats
+ * pages among its parts. (A lease has memory of its own: ring.h.)
  *
  * The status page is one memory file, which programs outside read (brood-status.h has its layout).
  * Where no such file can be had, it is memory without a name, and nobody outside sees it.
@@ -11,6 +11,7 @@
 #define BROOD_WIRE_SHARED_H
 
 #include "lease_page.h"
+#include "reports_page.h"
 #include "roster.h"
 #include "slot_page.h"
 #include "stats_page.h"
@@ -21,6 +22,10 @@ struct shared {
 	size_t roster_size;
 	struct tally *tally;
 	size_t tally_size;
+	char *trace_pages; /* one for each slot */
+	size_t trace_pages_size, trace_page_size;
+	struct reports_page *reports_page;
+	size_t reports_page_size;
 	/* The status page, and its parts, each of whole pages. */
 	struct brood_status_head *status;
 	size_t status_size;
@@ -48,6 +53,10 @@ static inline struct slot_page *shared_slot_page(const struct shared *s, uint32_
 {
 	return (struct slot_page *)(s->slot_pages + (size_t)slot * s->slot_page_size);
 }
+static inline struct trace_page *shared_trace_page(const struct shared *s, uint32_t slot)
+{
+	return (struct trace_page *)(s->trace_pages + (size_t)slot * s->trace_page_size);
+}
 static inline struct lease_page *shared_lease_page(const struct shared *s, uint32_t number)
 {
 	return (struct lease_page *)(s->lease_pages + (size_t)number * s->lease_page_size);
@@ -66,10 +75,10 @@ static inline void *shared_record(
 	return (char *)s->status + p->at + (size_t)number * p->stride;
 }
 /* Each role keeps its part of the memory, and unmaps the rest. */
-/* keeps the status page, but what the supervisor writes there read-only; closes the fd */
+/* keeps the status page and the reports, but what the supervisor writes read-only; closes the fd */
 void shared_keep_engine(struct shared *s);
 void shared_keep_guard(struct shared *s); /* keeps the roster */
-/* Called in a worker after it has written its roster entry. */
+/* Called in a worker after it has written its roster entry. Keeps the trace page, too. */
 void shared_keep_slot_page(struct shared *s, uint32_t slot);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * dispositions.c - see dispositions.h.
  *
- * TERM, INT, HUP and QUIT tell a job to end: soft.c. Signals by which a process dies that got no
- * memory have a handler where there is a limit: memory.c.
+ * TERM, INT, HUP and QUIT tell a job to end: soft.c. Faults, traps and aborts have a handler that
+ * notes where the code was, and lets the default action take place: fault.c.
  *
  * Somebody outside sends signals to all processes of the service: a log rotation sends SIGUSR1 to
  * every process of a unit. The signal is meant for the engine: its default action would end the
@@ -15,19 +15,20 @@
  * to its parent is ignored, unless the job has a handler of its own. SIG_IGN would not do: a job's
  * own raise() would be lost, and exec() hands it on to children.
  *
- * SIGSYS has a handler where jobs are watched for system calls (src/os/syscalls.h); it hands on
- * what is not from there. All other dispositions are default, except those of options.keep_signals,
- * which stay as inherited. TERM is always ours; INT, HUP and QUIT stay too when the list names
- * them. Nobody sends faults (SIGSEGV and its like), SIGPIPE, SIGXCPU and SIGXFSZ to a whole
- * service. SIGPIPE is default: a job that writes to a broken pipe with its own write() dies of it,
- * unless the program keeps an inherited SIG_IGN. The library's own writes never raise it.
+ * SIGSYS has a handler where jobs are watched for system calls (src/os/syscalls.h); what is not
+ * from there is a fault as the others. All other dispositions are default, except those of
+ * options.keep_signals, which stay as inherited. TERM is always ours; INT, HUP and QUIT stay too
+ * when the list names them. Nobody sends faults (SIGSEGV and its like), SIGPIPE, SIGXCPU and
+ * SIGXFSZ to a whole service. SIGPIPE is default: a job that writes to a broken pipe with its own
+ * write() dies of it, unless the program keeps an inherited SIG_IGN. The library's own writes never
+ * raise it.
  *
  * A job's children get default dispositions: exec does it, and after fork() an atfork handler.
  */
 #include "dispositions.h"
 
 #include "../os/syscalls.h"
-#include "memory.h"
+#include "fault.h"
 #include "soft.h"
 #include "worker.h"
 
@@ -73,12 +74,12 @@ static const struct {
 #ifdef SIGSTKFLT
 	{ SIGSTKFLT, &outside_action },
 #endif
-	{ SIGSEGV, &memory_action },
-	{ SIGBUS, &memory_action },
-	{ SIGILL, &memory_action },
-	{ SIGFPE, &memory_action },
-	{ SIGTRAP, &memory_action },
-	{ SIGABRT, &memory_action },
+	{ SIGSEGV, &fault_action },
+	{ SIGBUS, &fault_action },
+	{ SIGILL, &fault_action },
+	{ SIGFPE, &fault_action },
+	{ SIGTRAP, &fault_action },
+	{ SIGABRT, &fault_action },
 };
 
 static bool keeps(const struct brood_options *options, int sig)
@@ -90,8 +91,7 @@ static bool keeps(const struct brood_options *options, int sig)
 static void handle_all(const struct brood_options *options)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
-		if ((ours[i].sig == SIGTERM || !keeps(options, ours[i].sig)) &&
-			(ours[i].action != &memory_action || options->worker_memory > 0))
+		if (ours[i].sig == SIGTERM || !keeps(options, ours[i].sig))
 			sigaction(ours[i].sig, ours[i].action, NULL);
 	for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++)
 		if (!keeps(options, sig))
@@ -104,6 +104,7 @@ static void in_child(void)
 	syscalls_forget();
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
 		signals_drop(ours[i].sig, ours[i].action);
+	signals_drop(SIGSYS, &fault_action);
 	for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++)
 		signals_drop(sig, &outside_action);
 }
@@ -122,6 +123,16 @@ int dispositions_prepare(const struct brood_options *options)
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
 
+/* A SIGSYS of a filter that refuses system calls. Where calls are watched, it has a handler. */
+static void handle_refusals(void)
+{
+	struct sigaction now;
+
+	syscalls_on_other = fault_refused;
+	if (!syscalls_watched && sigaction(SIGSYS, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+		sigaction(SIGSYS, &fault_action, NULL);
+}
+
 /*
  * SIGTERM is the library's, whatever worker_init did. SIGSYS is left alone if other code wants it,
  * or a debugger would stop at each trap.
@@ -134,6 +145,9 @@ void dispositions_ready(const struct brood_options *options)
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
 	sigprocmask(SIG_UNBLOCK, &term, NULL);
-	if (!(options->flags & BROOD_DEBUGGING) && !keeps(options, SIGSYS))
+	if (keeps(options, SIGSYS))
+		return;
+	if (!(options->flags & BROOD_DEBUGGING))
 		syscalls_watch();
+	handle_refusals();
 }

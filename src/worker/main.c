@@ -94,6 +94,7 @@ static void become_worker(struct worker_config *c)
 	the_worker.config = c;
 	the_worker.pid = getpid();
 	the_worker.page = shared_slot_page(c->shared, c->slot);
+	the_worker.trace_page = shared_trace_page(c->shared, c->slot);
 	if (process_set_pdeathsig(SIGKILL, c->supervisor_pid) < 0 || setsid() < 0)
 		worker_give_up(WORKER_EXIT_BIRTH);
 	sign_roster(c);
@@ -103,6 +104,7 @@ static void become_worker(struct worker_config *c)
 	the_worker.shown_page = shm_keep_from_children(the_worker.page, c->shared->slot_page_size);
 	if (!the_worker.shown_page)
 		the_worker.shown_page = the_worker.page;
+	shm_not_in_children(the_worker.trace_page, c->shared->trace_page_size);
 	if (process_set_subreaper() < 0 || report_open() < 0)
 		worker_give_up(WORKER_EXIT_BIRTH);
 }

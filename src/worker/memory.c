@@ -10,15 +10,13 @@
  * Two files in /proc tell the counted size. statm is cheap, but counts the stack as well: it is
  * asked first. Only when it is close to the limit status is asked, which has the data alone.
  *
- * A worker that dies cannot be asked afterwards. So handlers for the usual signals note in the
- * slot's page what they see, and let the default action take place. A job that ends by _exit() says
- * nothing.
+ * A worker that dies cannot be asked afterwards. So the handler of the usual signals
+ * (fault.c) has it noted in the slot's page. A job that ends by _exit() says nothing.
  */
 #include "memory.h"
 
 #include "../os/fds.h"
 #include "../os/shm.h"
-#include "../os/syscalls.h"
 #include "worker.h"
 
 #include <fcntl.h>
@@ -186,22 +184,3 @@ void memory_note_death(int error)
 	if (worker_is_self() && memory_refused(error))
 		atomic_store(&the_worker.page->memory, 1);
 }
-
-/*
- * An instruction that failed fails again under the default action. A signal that was sent is sent
- * again. So is a trap, which is past its instruction.
- */
-static void on_death(int sig, siginfo_t *info, void *context)
-{
-	int error = errno;
-
-	(void)context;
-	syscalls_note();
-	memory_note_death(error);
-	if (info->si_code <= 0 || sig == SIGTRAP)
-		kill(getpid(), sig);
-	errno = error;
-}
-
-const struct sigaction memory_action = { .sa_sigaction = on_death,
-	.sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND) };

@@ -6,17 +6,14 @@
 #ifndef BROOD_WORKER_MEMORY_H
 #define BROOD_WORKER_MEMORY_H
 
-#include "../os/signals.h"
-
 #include <brood.h>
+#include <stdbool.h>
 
 /*
  * Opens the files that tell the size, before code of the program runs here and may hide /proc.
  * grows: memory_anonymous_kb() will be asked.
  */
 void memory_open(const struct brood_options *options, bool grows);
-/* the handler of signals by which a process without memory dies */
-extern const struct sigaction memory_action;
 /* Called when the worker is ready: what it allocates counts from here. 0, or -errno: no limit. */
 int memory_limit(const struct brood_options *options);
 

@@ -14,7 +14,9 @@
  */
 #include "soft.h"
 
+#include "fault.h"
 #include "library_call.h"
+#include "trace.h"
 #include "worker.h"
 
 #include <sys/eventfd.h>
@@ -46,28 +48,26 @@ uint32_t soft_told(void)
  * The supervisor stores the sequence before it signals. A job stores its cancel fd before it looks
  * at the sequence. So one of the two, this handler or the job, sees what the other stored.
  */
-static void soft_step(void)
+static void soft_step(void *context, int error)
 {
 	uint64_t one = 1;
-	int fd;
+	int fd = atomic_load(&the_job.cancel_fd);
+	ssize_t n = fd >= 0 ? write(fd, &one, sizeof one) : 0;
 
-	if (!came(atomic_load(&soft_sequence)))
-		return;
-	fd = atomic_load(&the_job.cancel_fd);
-	if (fd >= 0 && write(fd, &one, sizeof one) < 0)
-		return; /* the counter is full, so the fd is readable anyway */
+	(void)n; /* the counter may be full: then the fd is readable anyway */
+	trace_told(context, &fault_action, error);
 }
 
 static void on_soft(int sig, siginfo_t *info, void *context)
 {
 	int saved = errno;
 
-	(void)info, (void)context;
+	(void)info;
 	syscalls_note(); /* the handler makes system calls, and its return is one */
 	if (!worker_is_self())
 		signals_step_aside(sig);
-	else
-		soft_step();
+	else if (came(atomic_load(&soft_sequence)))
+		soft_step(context, saved);
 	errno = saved;
 }
 

@@ -19,7 +19,9 @@
  *   files         a job's fds, and the flags of stdout and stderr
  *   dispositions  what signals mean here
  *   wear          how worn the worker is
- *   soft, memory, plugin, account, report, bytes, init_data, rights, job, job_stack, disown
+ *   soft          the soft step
+ *   fault         a signal that is about to end the worker
+ *   trace, memory, plugin, account, report, bytes, init_data, rights, job, job_stack, disown
  *   worker
  *
  * Trap: a job may fork, and its child has all of this in memory, and the channel. Whatever speaks
@@ -46,6 +48,7 @@ struct worker {
 	 * behind may outlive its worker, and the next worker of the slot has the same page.
 	 */
 	const struct slot_page *shown_page;
+	struct trace_page *trace_page;
 	rlim_t files; /* the limit on open files at READY */
 	/* True in a child that fork() made: its writes would spoil its parent's memory. */
 	volatile bool forked;

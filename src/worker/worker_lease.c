@@ -6,6 +6,7 @@
 #include "job.h"
 #include "library_call.h"
 #include "report.h"
+#include "trace.h"
 #include "worker.h"
 
 #include <fcntl.h>
@@ -137,5 +138,6 @@ int brood_job_progress(struct brood_job *job, const void *data, size_t size) BRO
 	f.progress.size = (uint32_t)size;
 	if (size > 0)
 		memcpy(f.progress.data, data, size);
+	trace_progress(job->sequence, data, size);
 	return send_progress(job, &f);
 }

@@ -272,7 +272,8 @@ static jmp_buf outside;
 static int looks_around(struct brood_job *job)
 {
 	static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGSYS, SIGUSR1, SIGUSR2,
-		SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT };
+		SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT, SIGSEGV, SIGBUS, SIGILL,
+		SIGFPE, SIGTRAP, SIGABRT };
 	sigset_t handled;
 	struct brood_init_data data;
 	int death = 0, reaper = 0;

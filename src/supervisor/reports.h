@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* reports.h - death reports: what is known of a worker's end is kept for the engine, and logged. */
+#ifndef BROOD_SUPERVISOR_REPORTS_H
+#define BROOD_SUPERVISOR_REPORTS_H
+
+#include "slot.h"
+
+/* Before a kill for time: notes what the worker does. Reads /proc, which does not wait. */
+void reports_look(struct slot *slot);
+/* The worker has ended as `e` says; NULL: it was killed and does not end. */
+void reports_add(struct slot *slot, const struct process_exit *e);
+/* Logs what is complete, and sees to the rest. */
+void reports_step(struct supervisor *s);
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resolver.c - reads ELF files, whose paths come from workers that died: they may be on a file
+ * system that does not answer, or be made to break whoever reads them. So the supervisor does not
+ * read them. A fork of it does, with its own memory, and puts the names into the reports. It is
+ * killed after RESOLVER_MS; then the reports stay without names.
+ *
+ * One at a time, and the next one begins only when twenty times as long has passed as the fork
+ * took: a large supervisor does not spend its time on forks while workers crash in a loop.
+ */
+#include "resolver.h"
+#include "../os/fds.h"
+#include "../os/symbols.h"
+#include "../os/title.h"
+#include "../pool/guilty.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+
+#define RESOLVER_MS 3000u
+#define POLL_MS     20u /* how often its end is looked for where no pidfd tells it */
+#define PAUSE_TIMES 20
+
+/* ---- in the child ---- */
+
+static void name_module(struct brood_report_frame *f, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	snprintf(f->module, sizeof f->module, "%.*s", (int)sizeof f->module - 1,
+		slash ? slash + 1 : path);
+}
+
+/* The frames of a module: `numbers` has their places in the report. */
+static void look_up(struct brood_report *report, const uint32_t *numbers, size_t count,
+	const struct trace_module *module)
+{
+	struct symbols_place places[BROOD_REPORT_FRAMES];
+	struct symbols_file file;
+	char own[4096];
+	const char *path = module->path[0] ? module->path : symbols_own_path(own, sizeof own);
+
+	memset(places, 0, sizeof places);
+	for (size_t i = 0; i < count; i++) {
+		/* a return address may lie behind the end of its function */
+		places[i].offset = report->frames[numbers[i]].offset - (numbers[i] > 0);
+		name_module(&report->frames[numbers[i]], path);
+	}
+	if (symbols_open(module->path, module->build_id, module->build_id_size, &file) < 0)
+		return;
+	symbols_find(&file, places, count);
+	symbols_close(&file);
+	for (size_t i = 0; i < count; i++) {
+		struct brood_report_frame *f = &report->frames[numbers[i]];
+
+		memcpy(f->function, places[i].function, sizeof f->function);
+		if (places[i].function[0])
+			f->function_offset = (uint32_t)places[i].distance +
+				(uint32_t)(numbers[i] > 0);
+	}
+}
+_Static_assert(SYMBOLS_NAME == BROOD_REPORT_SYMBOL, "a name is copied whole");
+
+/* An address that the worker could not place: the worker's image is this process's own. */
+static void look_up_here(struct brood_report *report, uint32_t number)
+{
+	struct brood_report_frame *f = &report->frames[number];
+	struct trace_module module = { 0 };
+	const char *path;
+
+	if (!symbols_in_image(f->address - (number > 0), &path, &f->offset))
+		return;
+	f->offset += number > 0;
+	strncpy(module.path, path, sizeof module.path - 1);
+	look_up(report, &number, 1, &module);
+}
+
+static void look_up_all(const struct reports_entry *entry, struct brood_report *report)
+{
+	uint32_t numbers[BROOD_REPORT_FRAMES];
+
+	for (uint32_t m = 0; m < entry->modules_count; m++) {
+		size_t count = 0;
+
+		for (uint32_t i = 0; i < report->frames_count; i++)
+			if (entry->module[i] == m)
+				numbers[count++] = i;
+		if (count > 0)
+			look_up(report, numbers, count, &entry->modules[m]);
+	}
+	for (uint32_t i = 0; i < report->frames_count; i++)
+		if (entry->module[i] == TRACE_NOWHERE)
+			look_up_here(report, i);
+	guilty_trim(report);
+}
+
+static void begin(struct supervisor *s, uint64_t from, uint64_t to)
+{
+	struct reports_page *page = s->config.shared->reports_page;
+	const struct rlimit seconds = { 2, 3 };
+	struct brood_report report;
+
+	signals_default_all(NULL, 0);
+	if (process_set_pdeathsig(SIGKILL, s->pid) < 0)
+		_exit(1);
+	closing_by(CLOSING_PLAIN, NULL);
+	setrlimit(RLIMIT_CPU, &seconds);
+	fds_close_all_but(NULL, 0);
+	title_set("resolver");
+	for (uint64_t n = from; n < to; n++) {
+		struct reports_entry *entry = reports_entry(page, n);
+
+		if (atomic_load(&entry->state) != REPORTS_RAW)
+			continue;
+		report = entry->report;
+		look_up_all(entry, &report);
+		atomic_fetch_add(&entry->version, 1);
+		entry->report = report;
+		atomic_fetch_add(&entry->version, 1);
+		atomic_store(&entry->state, REPORTS_DONE);
+	}
+	_exit(0);
+}
+
+/* ---- in the supervisor ---- */
+
+static void look_for_the_end(struct supervisor *s)
+{
+	struct resolver_process *p = &s->resolver;
+	int r = p->pid > 0 ? process_wait(p->pid, false, NULL) : -ECHILD;
+
+	if (p->pid <= 0)
+		return;
+	if (r == 0 || (r < 0 && r != -ECHILD)) {
+		uint64_t now = now_ns();
+
+		timer_set(&s->loop, &p->timer,
+			p->death.fd >= 0 && now < p->until ? p->until : now + POLL_MS * NS_PER_MS);
+		return;
+	}
+	timer_stop(&s->loop, &p->timer);
+	loop_remove(&s->loop, &p->death);
+	p->pidfd = close_fd(p->pidfd);
+	p->pid = 0;
+	note(s, NOTE_REPORT | NOTE_STOP);
+}
+
+static void death(struct source *source, uint32_t events)
+{
+	struct supervisor *s = container_of(source, struct supervisor, resolver.death);
+
+	(void)events;
+	look_for_the_end(s);
+	if (s->resolver.pid > 0 && source->fd >= 0) /* not to be had now: the timer looks again */
+		loop_remove(&s->loop, source);
+}
+
+void resolver_fired(struct timer *timer, uint64_t now)
+{
+	struct supervisor *s = container_of(timer, struct supervisor, resolver.timer);
+
+	if (s->resolver.pid <= 0) /* the pause is over */
+		note(s, NOTE_REPORT);
+	else if (now >= s->resolver.until)
+		process_signal(s->resolver.pidfd, s->resolver.pid, SIGKILL);
+	look_for_the_end(s);
+}
+
+bool resolver_start(struct supervisor *s, uint64_t from)
+{
+	struct resolver_process *p = &s->resolver;
+	uint64_t to = s->config.shared->reports_page->count, began = now_ns();
+	int pidfd = -1;
+	pid_t pid = process_spawn(&s->way, &pidfd);
+
+	if (pid == 0)
+		begin(s, from, to);
+	if (pid < 0)
+		return false;
+	p->pid = pid;
+	p->pidfd = pidfd;
+	p->next_ns = began + PAUSE_TIMES * (now_ns() - began);
+	p->until = began + RESOLVER_MS * NS_PER_MS;
+	if (pidfd >= 0)
+		(void)loop_add(&s->loop, &p->death, pidfd, EPOLLIN, death);
+	timer_set(&s->loop, &p->timer, p->death.fd >= 0 ? p->until : began + POLL_MS * NS_PER_MS);
+	return true;
+}
+
+void resolver_end(struct supervisor *s)
+{
+	const struct timespec ms = { .tv_nsec = (long)NS_PER_MS };
+
+	if (s->resolver.pid <= 0)
+		return;
+	process_signal(s->resolver.pidfd, s->resolver.pid, SIGKILL);
+	for (int i = 0; i < 1000 && s->resolver.pid > 0; i++) {
+		look_for_the_end(s);
+		if (s->resolver.pid > 0)
+			nanosleep(&ms, NULL);
+	}
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* resolver.h - the short-lived child that looks up the names of functions for death reports. */
+#ifndef BROOD_SUPERVISOR_RESOLVER_H
+#define BROOD_SUPERVISOR_RESOLVER_H
+
+#include "logging.h"
+
+/*
+ * Begins, for the reports from `from` on. Its end is noted (NOTE_REPORT). False: no process can be
+ * made now.
+ */
+bool resolver_start(struct supervisor *s, uint64_t from);
+timer_fn resolver_fired;
+/* Kills it, and waits until it is gone: a moment. */
+void resolver_end(struct supervisor *s);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* report_text.c - see report_text.h. What came from a worker may hold anything: see printable.h. */
+#include "report_text.h"
+
+#include "../base/base.h"
+#include "../base/printable.h"
+#include "../os/signals.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define FRAMES_SHOWN 8
+
+struct line {
+	char *text;
+	size_t size, used; /* used: of the whole line, also where it did not fit */
+};
+
+static __attribute__((format(printf, 2, 3))) void add(struct line *line, const char *format, ...)
+{
+	size_t at = MIN(line->used, line->size);
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(line->text + at, line->size - at, format, args);
+	va_end(args);
+	line->used += (size_t)MAX(n, 0);
+}
+
+static const char *shown(char *copy, size_t size, const char *text)
+{
+	return printable_copy(copy, size, text);
+}
+
+static void add_who(struct line *line, const struct brood_report *r)
+{
+	char name[BROOD_NAME_MAX], tag[BROOD_TAG_MAX], job[PRINTABLE_JOB_MAX];
+
+	if (r->id) {
+		shown(name, sizeof name, r->name);
+		shown(tag, sizeof tag, r->tag);
+		add(line, "job %" PRIu64 " %s, ", r->id, printable_job(job, name, tag));
+	}
+	add(line, "worker %u (pid %d): ", r->slot, (int)r->pid);
+}
+
+static const char *cause_word(uint32_t cause)
+{
+	static const char *const words[] = {
+		[BROOD_REPORT_CRASHED] = "crashed",
+		[BROOD_REPORT_EXITED] = "exited",
+		[BROOD_REPORT_KILLED] = "killed from outside",
+		[BROOD_REPORT_TIMED_OUT] = "timed out",
+		[BROOD_REPORT_CANCELLED] = "cancelled",
+		[BROOD_REPORT_STOPPED] = "stopped with the pool",
+		[BROOD_REPORT_STUCK] = "stuck",
+	};
+
+	return cause < ARRAY_SIZE(words) && words[cause] ? words[cause] : "ended";
+}
+
+static const char *code_word(int sig, int code)
+{
+	switch (sig) {
+	case SIGSEGV:
+		return code == SEGV_MAPERR    ? "not mapped"
+			: code == SEGV_ACCERR ? "not allowed"
+					      : "";
+	case SIGBUS:
+		return code == BUS_ADRALN    ? "misaligned"
+			: code == BUS_ADRERR ? "beyond the end of a file"
+					     : "";
+	case SIGFPE: return code == FPE_INTDIV ? "division by zero" : "";
+	case SIGILL: return code == ILL_ILLOPC || code == ILL_ILLOPN ? "no instruction" : "";
+	default: return "";
+	}
+}
+
+static void add_signal(struct line *line, const struct brood_report *r)
+{
+	const char *word = code_word(r->signal, r->code);
+	char name[16];
+
+	add(line, "%s", cause_word(r->cause));
+	if (r->cause == BROOD_REPORT_EXITED && r->exit_code)
+		add(line, " with %d", r->exit_code);
+	if (r->signal && r->cause <= BROOD_REPORT_KILLED)
+		add(line, ", %s%s%s%s", signals_name(r->signal, name), *word ? " (" : "", word,
+			*word ? ")" : "");
+	if (r->signal == SIGSEGV || r->signal == SIGBUS)
+		add(line, " at 0x%" PRIx64, r->address);
+	if (r->syscall >= 0)
+		add(line, ", system call %d", r->syscall);
+	if (r->core)
+		add(line, ", core dumped");
+}
+
+/* A module is named where the next frame's is another one. */
+static void add_frames(struct line *line, const struct brood_report *r)
+{
+	uint32_t count = MIN(r->frames_count, (uint32_t)FRAMES_SHOWN);
+	char function[BROOD_REPORT_SYMBOL], module[BROOD_NAME_MAX];
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct brood_report_frame *f = &r->frames[i];
+		bool last = i + 1 == count || strcmp(f->module, f[1].module) != 0;
+
+		shown(function, sizeof function, f->function);
+		shown(module, sizeof module, f->module);
+		add(line, "%s", i == 0 ? "; in " : " < ");
+		if (function[0])
+			add(line, "%s+0x%x", function, f->function_offset);
+		else
+			add(line, "0x%" PRIx64, module[0] ? f->offset : f->address);
+		if (module[0] && (last || !function[0]))
+			add(line, " [%s]", module);
+	}
+}
+
+int report_text(const struct brood_report *r, char *text, size_t size)
+{
+	struct line line = { .text = text, .size = size };
+	char other[BROOD_REPORT_TEXT];
+
+	add_who(&line, r);
+	add_signal(&line, r);
+	if (r->waits[0])
+		add(&line, "; waits: %s", shown(other, sizeof other, r->waits));
+	add_frames(&line, r);
+	if (r->progress[0])
+		add(&line, "; progress: %s", shown(other, sizeof other, r->progress));
+	return (int)line.used;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reports_page.h - reports of the last deaths, in a ring. The supervisor writes an entry, and a
+ * short-lived child of it (supervisor/resolver.c) puts in the names of functions. The engine reads.
+ */
+#ifndef BROOD_WIRE_REPORTS_PAGE_H
+#define BROOD_WIRE_REPORTS_PAGE_H
+
+#include "trace_page.h"
+
+enum reports_state {
+	REPORTS_RAW, /* names are to be looked up */
+	REPORTS_DONE /* nothing will be added */
+};
+
+struct reports_entry {
+	/* Odd while the entry is written, and another number afterwards: a reader reads again. */
+	_Atomic uint32_t version;
+	_Atomic uint32_t state; /* enum reports_state */
+	/* Raw, from the worker: no index, size or text is right for sure. */
+	uint32_t modules_count;
+	uint16_t module[BROOD_REPORT_FRAMES];
+	struct trace_module modules[TRACE_MODULES];
+	struct brood_report report;
+};
+
+struct reports_page {
+	_Atomic uint64_t count; /* how many reports there were ever */
+	struct reports_entry entries[BROOD_REPORTS];
+};
+
+/* n: counted from 0. */
+static inline struct reports_entry *reports_entry(struct reports_page *page, uint64_t n)
+{
+	return &page->entries[n % BROOD_REPORTS];
+}
+
+#endif

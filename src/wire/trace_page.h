@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trace_page.h - where a worker's code was: the worker's handlers write it as it crashes, or as its
+ * job is told to end. A page a slot; a worker keeps its own, the supervisor all.
+ *
+ * A job can write all of it. So a reader copies a field before it looks, and believes no count,
+ * no text and no path. Names of functions are not there: the dying worker has no time to read files
+ * (os/symbols.h does that later, in another process).
+ */
+#ifndef BROOD_WIRE_TRACE_PAGE_H
+#define BROOD_WIRE_TRACE_PAGE_H
+
+#include <brood.h>
+#include <stdatomic.h>
+
+#define TRACE_MODULES  8
+#define TRACE_BUILD_ID 20
+#define TRACE_PATH     416
+#define TRACE_NOWHERE  UINT16_MAX /* the address is in no module that the worker knows */
+
+enum trace_kind {
+	TRACE_NONE,
+	TRACE_CRASH, /* a signal that ends the process */
+	TRACE_TOLD   /* the job was told to end */
+};
+
+/* An address, and the same address as the module's file numbers it (what addr2line takes). */
+struct trace_frame {
+	uint64_t pc, offset;
+};
+
+/* A file that the worker has mapped. path "": the program itself. */
+struct trace_module {
+	uint8_t build_id[TRACE_BUILD_ID];
+	uint8_t build_id_size; /* 0: it has none */
+	char path[TRACE_PATH];
+};
+
+struct trace_page {
+	/*
+	 * enum trace_kind. Stored before the stack is walked, which may end at any frame.
+	 * The supervisor clears it before a birth.
+	 */
+	_Atomic uint32_t kind;
+	_Atomic uint32_t frames_count;
+	_Atomic uint64_t sequence; /* of the job that ran; 0: none */
+	int32_t signal, code;      /* of siginfo */
+	int32_t tid, syscall;      /* syscall: of SIGSYS; -1: none */
+	uint64_t address;          /* of a fault; 0: the signal has none */
+	/* The last progress that a job told, and which job. */
+	_Atomic uint64_t progress_sequence;
+	_Atomic uint32_t progress_size;
+	uint32_t modules_count;
+	uint16_t module[BROOD_REPORT_FRAMES]; /* each frame's: an index, or TRACE_NOWHERE */
+	struct trace_frame frames[BROOD_REPORT_FRAMES];
+	struct trace_module modules[TRACE_MODULES];
+	char progress[BROOD_REPORT_TEXT];
+};
+_Static_assert(sizeof(struct trace_page) <= 4096, "one page is enough");
+
+#endif
