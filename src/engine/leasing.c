@@ -71,7 +71,7 @@ static int make(struct lease *lease, int fds[LEASE_FDS])
 static struct lease *lease_new(struct queue *l)
 {
 	struct lease *lease;
-	uint32_t index = 0;
+	uint32_t index = l->leases.table_from;
 
 	while (index < l->leases.table_size && l->leases.table[index])
 		index++;
@@ -90,6 +90,7 @@ static struct lease *lease_new(struct queue *l)
 	list_init(&lease->idle);
 	list_init(&lease->news.link);
 	l->leases.table[index] = lease;
+	l->leases.table_from = index + 1;
 	return lease;
 }
 
@@ -140,6 +141,7 @@ void leasing_free(struct lease *lease)
 		caller_lease_gone(lease);
 	unmap(lease);
 	l->leases.table[lease->index] = NULL;
+	l->leases.table_from = MIN(l->leases.table_from, lease->index);
 	free(lease);
 	queue_wake(l, &l->sleep.lookers);
 }

@@ -76,6 +76,7 @@ struct queue_leases {
 	struct list list, idle;
 	struct lease **table;
 	uint32_t table_size, serial;
+	uint32_t table_from; /* no place before this one is free */
 	/* active: leases in use. stalled: how many of these have a job that takes long. */
 	uint32_t active, asked, stalled, limit;
 	uint32_t ringed, streamed; /* how many jobs are in rings, and how many were handed off */

@@ -88,12 +88,15 @@ uint64_t pick_stand_due(const struct pick_stand *s, bool head, uint64_t now)
 
 uint32_t pick_more(const struct pick_load *load)
 {
-	uint32_t have = load->active + load->asked,
-		 room = have < load->limit ? load->limit - have : 0;
+	uint32_t have = load->active + load->asked, most = MAX(load->active, PICK_FIRST),
+		 room = MIN(have < load->limit ? load->limit - have : 0,
+			 load->asked < most ? most - load->asked : 0);
 	uint64_t worth = MIN(load->waiting_ns / PICK_GUESS_NS, (uint64_t)load->waiting),
 		 wanted = MAX(worth, (uint64_t)(load->active <= load->stalled && load->asked == 0));
 
-	return wanted > load->asked ? (uint32_t)MIN(wanted - load->asked, (uint64_t)room) : 0;
+	return wanted > load->asked
+		? (uint32_t)MIN(wanted - load->asked, (uint64_t)MIN(room, PICK_AT_ONCE))
+		: 0;
 }
 
 uint32_t pick_spare(const struct pick_pool *p)

@@ -69,7 +69,15 @@ uint64_t pick_stand_due(const struct pick_stand *stand, bool head, uint64_t now)
 /*
  * How many more leases to ask for: one for the first jobs, then one for as much work as is worth
  * the price of a grant.
+ *
+ * A wish costs the engine as much time as a hundred short jobs. Who submits thousands of jobs of an
+ * unknown function must not wait until there is a wish for each: the first few jobs may show that
+ * some workers are enough. So at most as many wishes are out as leases have been granted: each
+ * round doubles the leases. And a few are made at a time: each grant is a reason to ask again, and
+ * the verdicts that come meanwhile are read.
  */
+#define PICK_FIRST   8u  /* so many wishes may be out before the first grant */
+#define PICK_AT_ONCE 16u /* so many are made before the next look */
 /* stalled: how many active leases have been busy with one job for long. */
 struct pick_load {
 	size_t waiting;

@@ -6,6 +6,7 @@
 #include "../helpers/case.h"
 #include "../helpers/peer_lease.h"
 #include "../../src/engine/queue.h"
+#include "../../src/pool/pick.h"
 #include "hooks.h"
 
 #include <criterion/criterion.h>
@@ -102,6 +103,62 @@ static void retired(void)
 	frame_done(&f);
 }
 Test(engine_leases, a_worker_that_retires_is_not_busy) { case_run(retired, 30000); }
+
+/* ---- many jobs on a fresh queue ---- */
+
+enum { CROWD = 64, CROWD_JOBS = 200 };
+
+/* Grants each lease that is asked for now. */
+static uint32_t grant_all(struct peer_lease *leases, uint32_t count)
+{
+	CHECK_GE(engine_queue_dispatch(queue), 0);
+	while (count < CROWD && peer_readable(peer.channel)) {
+		peer_grant(&peer, count, &leases[count]);
+		count++;
+		CHECK_GE(engine_queue_dispatch(queue), 0);
+	}
+	return count;
+}
+
+/*
+ * A wish for each job would keep the first verdict waiting until thousands are made. Nothing is
+ * known of the function before the first grant.
+ */
+static void few_first(void)
+{
+	uint32_t wishes = 0;
+	struct frame f;
+
+	start(CROWD);
+	for (int i = 0; i < CROWD_JOBS; i++)
+		submit(&plain);
+	CHECK_GE(engine_queue_dispatch(queue), 0);
+	for (; peer_readable(peer.channel); wishes++) {
+		peer_hear(&peer, &f, MESSAGE_LEASE);
+		frame_done(&f);
+	}
+	CHECK_EQ(wishes, PICK_FIRST);
+}
+Test(engine_leases, a_fresh_queue_asks_for_few) { case_run(few_first, 30000); }
+
+/* All of these jobs run, and none ends: each worker of the pool has one. */
+static void all_in_the_end(void)
+{
+	static struct peer_lease leases[CROWD];
+	uint32_t count = 0;
+
+	start(CROWD);
+	for (int i = 0; i < CROWD_JOBS; i++)
+		submit(&plain);
+	while (count < CROWD) {
+		uint32_t before = count;
+
+		count = grant_all(leases, count);
+		CHECK_GT(count, before);
+	}
+	CHECK(WAIT_UNTIL(given(&leases[CROWD - 1]), PEER_WAIT_MS));
+}
+Test(engine_leases, long_jobs_get_all_workers) { case_run(all_in_the_end, 30000); }
 
 /* ---- an early deadline ---- */
 

@@ -94,6 +94,31 @@ Test(unit_pick, asks_for_one_and_then_for_what_the_work_is_worth)
 		0);
 }
 
+/* 4,096 jobs of an unknown function: the leases double with each round of grants. */
+Test(unit_pick, leases_start_slowly_and_double)
+{
+	struct pick_load load = {
+		.waiting = 4096, .waiting_ns = 4096ull * PICK_GUESS_NS, .limit = 5000
+	};
+	uint32_t rounds = 0;
+
+	for (; load.active < 4096; rounds++) {
+		uint32_t granted = load.active, more;
+
+		while ((more = pick_more(&load)) > 0) {
+			cr_assert_leq(more, PICK_AT_ONCE);
+			load.asked += more;
+		}
+		cr_assert_leq(load.asked, MAX(granted, PICK_FIRST));
+		cr_assert_gt(load.asked, 0);
+		load.active += load.asked;
+		load.waiting -= load.asked;
+		load.waiting_ns = load.waiting * PICK_GUESS_NS;
+		load.asked = 0;
+	}
+	cr_assert_leq(rounds, 12);
+}
+
 Test(unit_pick, who_claims_to_be_through_for_long_lies)
 {
 	struct pick_doubt d = { 0 };
