@@ -443,7 +443,8 @@ void collect_done(struct lease *lease)
 		lease->collected = sequence;
 	}
 	atomic_store_explicit(&lease->down->collected, done, memory_order_release);
-	l->leases.wakes |= l->kind == QUEUE_CALLERS;
+	if (l->kind == QUEUE_CALLERS)
+		lease_state_to_tell(lease);
 	if (lease->published == lease->collected && lease->state == LEASE_ACTIVE &&
 		list_empty(&lease->idle)) {
 		list_insert(&lease->idle, &l->leases.idle);
@@ -454,6 +455,16 @@ void collect_done(struct lease *lease)
 		ring_out_all(lease);
 }
 
+void collect_told(struct lease *lease)
+{
+	collect_done(lease);
+	if (!lease->queue->sleep.all_tell || lease->state == LEASE_ASKED || lease->damaged)
+		return;
+	atomic_store(&lease->down->collected, lease->collected);
+	if (atomic_load(&lease->up->done) != lease->collected)
+		collect_done(lease);
+}
+
 void collect_event(struct queue *l, uint64_t data)
 {
 	uint32_t index = (uint32_t)data >> 4;
@@ -462,7 +473,7 @@ void collect_event(struct queue *l, uint64_t data)
 	if (!lease || lease->serial != (uint32_t)(data >> 32))
 		return;
 	if (QUEUE_EVENT_KIND(data) == QUEUE_EVENT_DONE)
-		collect_done(lease);
+		collect_told(lease);
 	else
 		collect_side(lease);
 }

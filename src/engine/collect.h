@@ -22,6 +22,11 @@ void collect_worker(const struct lease *lease, struct brood_verdict *v);
 void collect_side(struct lease *lease);
 /* Collects the worker's completions, in order. */
 void collect_done(struct lease *lease);
+/*
+ * The same. Where workers always tell, it looks once more: a worker whose last news were not
+ * collected yet says nothing of its next completion.
+ */
+void collect_told(struct lease *lease);
 /* An event of a lease: its worker has told of completions, or its side socket is readable. */
 void collect_event(struct queue *l, uint64_t data);
 

@@ -56,6 +56,7 @@ struct lease {
 	struct queue *queue;
 	struct list link; /* queue.leases */
 	struct list idle; /* in queue.leases.idle while ACTIVE with an empty ring */
+	struct list tell; /* in queue.leases.tell from a job's publication until the next flush */
 	uint32_t index;   /* the lease's place in queue.leases.table */
 	/* the lease's own number at `index`: an event with another one is an earlier lease's */
 	uint32_t serial;
@@ -78,5 +79,15 @@ struct lease {
 	bool damaged, ended_by_us;
 	struct lease_entry entries[RING_DEPTH];
 };
+
+/* The next flush tells the worker of jobs, and wakes it (ring_in.c). */
+static inline void lease_state_to_tell(struct lease *lease)
+{
+	struct queue *l = lease->queue;
+
+	if (list_empty(&lease->tell))
+		list_append(&lease->tell, &l->leases.tell);
+	l->leases.wakes = true;
+}
 
 #endif

@@ -88,6 +88,7 @@ static struct lease *lease_new(struct queue *l)
 	lease->space.size = RING_DOWN_BYTES;
 	list_init(&lease->link);
 	list_init(&lease->idle);
+	list_init(&lease->tell);
 	list_init(&lease->news.link);
 	l->leases.table[index] = lease;
 	l->leases.table_from = index + 1;
@@ -136,6 +137,7 @@ void leasing_free(struct lease *lease)
 		l->pinned.lease = NULL;
 	list_remove(&lease->link);
 	list_remove(&lease->idle);
+	list_remove(&lease->tell);
 	drop_fds(lease);
 	if (l->kind == QUEUE_CALLERS)
 		caller_lease_gone(lease);

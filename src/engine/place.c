@@ -157,7 +157,6 @@ static bool place(struct queue *l, struct queue_job *job, const struct given *or
 		r = ring_in_publish(lease, job, order);
 		if (r == 0) {
 			l->leases.warm = lease;
-			l->leases.wakes = true;
 			if (!order && job->bytes) { /* the bytes are in the ring */
 				free(job->bytes);
 				job->bytes = NULL;

@@ -23,12 +23,12 @@ struct queue_own_fds {
 };
 
 struct queue_sleep {
-	/* the thread in epoll_wait(), or about to come back from there; NULL: nobody leads */
-	struct sleeper *leader;
+	struct sleeper *leader; /* in epoll_wait(), or on the way back; NULL: no thread leads */
 	struct list followers;
 	uint32_t waking; /* how many followers were woken and do not run yet */
 	/* threads that wait for results; for a lease's begin or end, or a conversation's begin */
 	struct sleeper *takers, *lookers;
+	bool all_tell;  /* there are many leases: workers always tell, and no look is at all */
 	bool polled;    /* the program has the queue's fd: listen whenever no thread looks */
 	uint32_t looks; /* how many looks in a row made no system call */
 };
@@ -73,10 +73,9 @@ struct queue_results {
 };
 
 struct queue_leases {
-	struct list list, idle;
+	struct list list, idle, tell;
 	struct lease **table;
-	uint32_t table_size, serial;
-	uint32_t table_from; /* no place before this one is free */
+	uint32_t table_size, table_from, serial; /* no place before table_from is free */
 	/* active: leases in use. stalled: how many of these have a job that takes long. */
 	uint32_t active, asked, stalled, limit;
 	uint32_t ringed, streamed; /* how many jobs are in rings, and how many were handed off */
@@ -85,7 +84,7 @@ struct queue_leases {
 	struct keys *keys;         /* which lease had a key last; NULL: no job had a key */
 	uint64_t ask_again;        /* ask for no lease before this time: the last was refused */
 	bool ask_held, in_line;    /* one more is wanted then; the queue waits in pool/line.h */
-	bool wakes;                /* some lease has told.to_wake set */
+	bool wakes;                /* some lease is in `tell`: its worker may not know of a job */
 	bool unsaid;               /* some lease has a message that is to be sent again */
 	uint64_t behind_due;       /* before this time, no job stood behind others for too long */
 	enum brood_detail refused; /* why the last request was refused; NONE: it was not */

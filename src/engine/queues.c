@@ -163,8 +163,9 @@ int queues_new(struct brood_pool *pool, enum queue_kind kind, struct queue **ret
 	pthread_mutex_init(&l->lock, NULL);
 	struct list *lists[] = { &l->listed.link, &l->jobs.spare, &l->sleep.followers,
 		&l->results.list, &l->results.taken, &l->leases.list, &l->leases.idle,
-		&l->inbox.leases, &l->inbox.handles, &l->inbox.log, &l->results.talkers,
-		&l->results.callbacks, &l->results.waited, &l->waiting.paused };
+		&l->leases.tell, &l->inbox.leases, &l->inbox.handles, &l->inbox.log,
+		&l->results.talkers, &l->results.callbacks, &l->results.waited,
+		&l->waiting.paused };
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		list_init(lists[i]);
 	rank_init(&l->waiting.ranks);

@@ -257,6 +257,7 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 	if (job->piped)
 		pipe_begin(l, job);
 	publish(lease, job, sequence);
+	lease_state_to_tell(lease);
 	if (entry->flags & RING_FDS)
 		side_sent(lease, job);
 	return 0;
@@ -299,19 +300,19 @@ static uint32_t take_workers(struct queue *l, struct slot_page **slot_pages, uin
 	uint32_t count = 0;
 
 	l->leases.wakes = false;
-	list_for_each_safe(link, tmp, &l->leases.list) {
-		struct lease *lease = container_of(link, struct lease, link);
+	list_for_each_safe(link, tmp, &l->leases.tell) {
+		struct lease *lease = container_of(link, struct lease, tell);
 
-		if (lease->told.said != lease->published && lease->state != LEASE_ASKED)
+		if (lease->told.said != lease->published)
 			say(lease);
-		if (!lease->told.to_wake)
-			continue;
-		if (count == room) {
+		if (lease->told.to_wake && count == room) {
 			l->leases.wakes = true;
 			break;
 		}
+		if (lease->told.to_wake)
+			slot_pages[count++] = lease->page;
 		lease->told.to_wake = false;
-		slot_pages[count++] = lease->page;
+		list_remove(link);
 	}
 	return count;
 }

@@ -18,6 +18,10 @@
  *
  * Sleeping in the epoll follows wire/ring.h: say that somebody listens, look once more, sleep.
  *
+ * A look at the memory of thousands of leases would cost a job more than all else. So a queue with
+ * many leases listens all the time, and each completion is told by its lease's done fd: the epoll
+ * says where to look. Such leases have long jobs, for short ones need few leases.
+ *
  * Threads that call, and have no lease of their own, share the leases of the callers' queue. Their
  * jobs stand in one queue, first come first served, and go into the rings of its workers. The
  * worker wakes the very thread that waits for the job (caller.c); the leader sleeps in the epoll,
@@ -43,10 +47,14 @@
 
 #define BELT_NS             (NS_PER_S / 2) /* the longest time a thread sleeps */
 #define LOOKS_WITHOUT_EPOLL 64
+#define TELL_FROM           128 /* so many leases are too many to look at each time */
+#define TELL_UNTIL          64  /* so few are no longer */
 
 /* From now on workers tell of each completion. True: one came before the workers knew. */
 bool sleep_listen(struct queue *l)
 {
+	if (l->sleep.all_tell)
+		return false;
 	atomic_store(&l->fds.page->listening, 1);
 	list_for_each_safe(link, tmp, &l->leases.list) {
 		struct lease *lease = container_of(link, struct lease, link);
@@ -64,7 +72,8 @@ bool sleep_listen(struct queue *l)
 
 void sleep_quiet(struct queue *l)
 {
-	if (!l->sleep.leader && atomic_load_explicit(&l->fds.page->listening, memory_order_relaxed))
+	if (!l->sleep.leader && !l->sleep.all_tell &&
+		atomic_load_explicit(&l->fds.page->listening, memory_order_relaxed))
 		atomic_store_explicit(&l->fds.page->listening, 0, memory_order_relaxed);
 }
 
@@ -82,17 +91,32 @@ void sleep_tell(struct queue *l)
 		inbox_poke(&l->inbox);
 }
 
+/* Callers sleep on words of their own, and no done fd tells of their jobs. */
+static bool has_many(const struct queue *l)
+{
+	return l->kind != QUEUE_CALLERS && !l->fds.gone &&
+		l->leases.active >= (l->sleep.all_tell ? TELL_UNTIL : TELL_FROM);
+}
+
 /*
  * To be called even if all jobs were withdrawn (ringed is 0): the worker is idle once it has passed
- * them by.
+ * them by. The last look at all leases comes after `listening` was set: what is completed later is
+ * told.
  */
 static void scan(struct queue *l)
 {
+	bool told = l->sleep.all_tell;
+
+	l->sleep.all_tell = has_many(l);
+	if (told && l->sleep.all_tell)
+		return;
+	if (l->sleep.all_tell)
+		atomic_store(&l->fds.page->listening, 1);
 	list_for_each_safe(link, tmp, &l->leases.list) {
 		struct lease *lease = container_of(link, struct lease, link);
 
 		if (lease->state != LEASE_ASKED && lease->published != lease->collected)
-			collect_done(lease);
+			collect_told(lease);
 	}
 }
 
@@ -151,7 +175,7 @@ void sleep_look(struct queue *l)
 
 void sleep_glance(struct queue *l)
 {
-	if (++l->sleep.looks >= LOOKS_WITHOUT_EPOLL) {
+	if (l->sleep.all_tell || ++l->sleep.looks >= LOOKS_WITHOUT_EPOLL) {
 		sleep_look(l);
 		return;
 	}

@@ -34,7 +34,9 @@
  *     far: what is there when its worker dies. Not what is in a memfd. The engine, before it
  *     sleeps, stores queue.listening = 1, then (seq_cst fence) looks once more at `done` of all
  *     leases with jobs. On one CPU a worker that is woken often runs at once, and is through before
- *     the engine sleeps: then nobody is told anything.
+ *     the engine sleeps: then nobody is told anything. With many leases `listening` stays 1, and
+ *     there is no such look: the engine looks at a lease when it was told, and, once it has stored
+ *     down.collected (seq_cst), at its `done` once more.
  *
  * Bytes lie in a space (ring_space.h), each in one piece; what has no room there, or is large, goes
  * by memfd over the side socket. Positions in the up space are given back when the engine has

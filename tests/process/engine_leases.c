@@ -160,6 +160,45 @@ static void all_in_the_end(void)
 }
 Test(engine_leases, long_jobs_get_all_workers) { case_run(all_in_the_end, 30000); }
 
+/* ---- many leases ---- */
+
+enum { MANY = 130 };
+
+static struct peer_lease many[MANY];
+
+/* All leases have a job that is not at its end. */
+static void many_jobs(void)
+{
+	start(MANY);
+	for (int i = 0; i < MANY; i++)
+		submit(&plain);
+	for (uint32_t i = 0; i < MANY; i++) {
+		CHECK_GE(engine_queue_dispatch(queue), 0);
+		peer_grant(&peer, i, &many[i]);
+	}
+	for (int i = 0; i < MANY; i++) {
+		CHECK(WAIT_UNTIL(given(&many[i]), PEER_WAIT_MS));
+		peer_begin(&many[i]);
+	}
+}
+
+static bool listens(void) { return atomic_load(&many[0].queue->listening) != 0; }
+
+/* Nobody looks at all of them each time, so each worker tells, though no thread sleeps. */
+static void each_tells(void)
+{
+	many_jobs();
+	CHECK(listens());
+	for (int i = 0; i < MANY; i++) {
+		peer_end(&many[i], DONE_RETIRING);
+		CHECK_EQ(result().outcome, BROOD_DONE);
+	}
+	/* they have all retired: with so few leases a look is cheaper */
+	CHECK_GE(engine_queue_dispatch(queue), 0);
+	CHECK(!listens());
+}
+Test(engine_leases, of_many_each_tells) { case_run(each_tells, 30000); }
+
 /* ---- an early deadline ---- */
 
 static struct peer_lease looked;
