@@ -42,9 +42,8 @@
 /* so often in a row an owner finds neither a lease nor an idle worker before a crowd begins */
 #define LACKS 3
 
-static __thread uint32_t lacked;
+__thread struct path_thread path_thread;
 
-static __thread struct queue *thread_queue;
 static pthread_key_t thread_key;
 static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
 static bool has_key; /* without the key nobody hears of a thread's end, so no thread has a queue */
@@ -55,7 +54,7 @@ static void thread_over(void *queue)
 	struct queue *l = queue;
 	struct brood *b = l->brood;
 
-	thread_queue = NULL;
+	path_thread.queue = NULL;
 	if (atomic_load_explicit(b->alive, memory_order_relaxed) != ENGINE_ALIVE)
 		return;
 	atomic_store_explicit(&l->orphan, true, memory_order_release);
@@ -79,7 +78,7 @@ static struct queue *find_orphan(struct brood *b)
 
 static struct queue *own_queue(struct brood *b)
 {
-	struct queue *l = thread_queue;
+	struct queue *l = path_thread.queue;
 	bool more;
 
 	if (l)
@@ -104,7 +103,7 @@ static struct queue *own_queue(struct brood *b)
 		thread_over(l);
 		return NULL;
 	}
-	thread_queue = l;
+	path_thread.queue = l;
 	return l;
 }
 
@@ -173,8 +172,8 @@ static struct queue *crowd_queue(struct brood *b, uint64_t now, bool frequent)
 		if (own)
 			return own;
 		crowd(b, now);
-	} else if (thread_queue) {
-		give_back(thread_queue);
+	} else if (path_thread.queue) {
+		give_back(path_thread.queue);
 	} else if (frequent) {
 		crowd(b, now);
 	}
@@ -185,18 +184,16 @@ static bool crowd_lacks(struct brood *b, struct queue *own, bool idle, uint64_t 
 {
 	if (own->leases.active > 0 || own->leases.asked > 0 || idle ||
 		atomic_load_explicit(&own->pool->leases_out, memory_order_relaxed) == 0) {
-		lacked = 0;
+		path_thread.lacked = 0;
 		return false;
 	}
-	if (++lacked < LACKS)
+	if (++path_thread.lacked < LACKS)
 		return false;
-	lacked = 0;
+	path_thread.lacked = 0;
 	crowd(b, now);
 	return true;
 }
 
-#define OFTEN    3 /* so many calls within a second are worth a lease */
-#define OFTEN_NS NS_PER_S
 #define GRANTED_WITHIN_NS \
 	(5 * NS_PER_MS) /* an idle worker is granted in a tenth of a millisecond */
 
@@ -205,22 +202,16 @@ static bool crowd_lacks(struct brood *b, struct queue *own, bool idle, uint64_t 
 
 #define ASK_PAUSE_NS (10 * NS_PER_MS) /* the pause after a wish for a lease was in vain */
 
-/*
- * How often this thread has called of late. A queue has files open, so one that calls now and then
- * shall have none.
- */
-static __thread struct {
-	uint64_t since;
-	uint32_t calls;
-} habit;
-
 static bool often(uint64_t now)
 {
-	if (now - habit.since > OFTEN_NS) {
-		habit.calls = habit.calls >= OFTEN && now - habit.since < 2 * OFTEN_NS ? OFTEN : 0;
-		habit.since = now;
+	struct path_thread *t = &path_thread;
+
+	if (now - t->since > PATH_OFTEN_NS) {
+		t->calls = t->calls >= PATH_OFTEN && now - t->since < 2 * PATH_OFTEN_NS ? PATH_OFTEN
+											: 0;
+		t->since = now;
 	}
-	return ++habit.calls >= OFTEN;
+	return ++t->calls >= PATH_OFTEN;
 }
 
 /* NULL: there is no memory, or the job is to be handed off. */

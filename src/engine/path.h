@@ -10,6 +10,19 @@ struct brood;
 struct given;
 struct queue;
 
+#define PATH_OFTEN    3 /* so many calls within a second are worth a lease */
+#define PATH_OFTEN_NS UINT64_C(1000000000)
+
+/* What this thread has, and how often it has called of late. call.c looks here first. */
+struct path_thread {
+	/* NULL: none yet. A queue has files open: a thread that calls now and then has none. */
+	struct queue *queue;
+	uint64_t since; /* when the first of `calls` was made */
+	uint32_t calls;
+	uint32_t lacked; /* so often in a row it has found neither a lease nor an idle worker */
+};
+extern __thread struct path_thread path_thread;
+
 /*
  * Chooses the queue of a job. 0: a lease would take the job now, or the job may wait for one; the
  * queue is locked. 1: hand it off. -errno. call: a thread waits, and may wait for a lease.

@@ -274,23 +274,6 @@ struct lease *ring_in_idle(struct queue *l)
 	return NULL;
 }
 
-bool ring_in_alone(struct queue *l, struct queue_job *job, const struct given *order)
-{
-	struct lease *lease;
-
-	if (l->leases.busy > 0 || l->waiting.count > 0 || l->kind == QUEUE_PINNED ||
-		job->limits.key || order->options.fds_count ||
-		order->request_size > RING_INLINE_MAX)
-		return false;
-	lease = ring_in_idle(l);
-	job->inline_size = order->request_size;
-	if (!lease || ring_in_publish(lease, job, order) < 0)
-		return false;
-	l->leases.warm = lease;
-	l->leases.wakes = true;
-	return true;
-}
-
 /*
  * Says what was published, and takes the pages of workers that sleep. leases.wakes stays set when
  * they are more than `room`.
@@ -331,6 +314,25 @@ void ring_in_flush(struct queue *l)
 
 	while (l->leases.wakes)
 		wake_workers(slot_pages, take_workers(l, slot_pages, WAKES));
+}
+
+bool ring_in_alone(struct queue *l, struct queue_job *job, const struct given *order)
+{
+	struct lease *lease;
+
+	if (l->leases.busy > 0 || l->waiting.count > 0 || l->kind == QUEUE_PINNED ||
+		job->limits.key || order->options.fds_count ||
+		order->request_size > RING_INLINE_MAX)
+		return false;
+	lease = ring_in_idle(l);
+	job->inline_size = order->request_size;
+	if (!lease || ring_in_publish(lease, job, order) < 0)
+		return false;
+	l->leases.warm = lease;
+	l->leases.wakes = true;
+	if (job->call && l->kind == QUEUE_THREAD)
+		ring_in_flush(l); /* the caller is the queue's only thread, and sleeps now */
+	return true;
 }
 
 /* The woken worker may run at once on this CPU, and must not find the lock taken. */
