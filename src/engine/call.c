@@ -19,6 +19,7 @@
 #include "wait.h"
 
 #include <limits.h>
+#include <stdlib.h>
 
 struct call {
 	struct brood *b;
@@ -297,7 +298,7 @@ static ssize_t call_job(
 }
 
 /* There was no memory for the request: no job begins, but the call has a verdict. */
-ssize_t engine_call_without_memory(
+static ssize_t without_memory(
 	struct brood *b, const struct engine_job *job, struct brood_verdict *ret_verdict)
 {
 	VISIT(b);
@@ -334,5 +335,44 @@ ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct 
 	call.bytes = bytes;
 	n = call_job(&call, job, ret_verdict);
 	pthread_setcancelstate(state, NULL);
+	return n;
+}
+
+ssize_t brood_call_named(struct brood *brood, brood_fn *fn, const char *name, const void *request,
+	size_t request_size, void *reply, size_t reply_size,
+	const struct brood_job_options *options, struct brood_verdict *ret_verdict)
+{
+	struct engine_job job = engine_job_of(fn, name, options);
+	struct engine_bytes bytes = { .request = request,
+		.request_size = request_size,
+		.reply = reply,
+		.reply_size = reply_size };
+	int r = ENGINE_ROLE("brood_call", brood);
+
+	return r < 0 ? r : engine_call(brood, &job, &bytes, ret_verdict);
+}
+
+ssize_t brood_callv_named(struct brood *brood, brood_fn *fn, const char *name,
+	const struct iovec *request, size_t request_count, void *reply, size_t reply_size,
+	const struct brood_job_options *options, struct brood_verdict *ret_verdict)
+{
+	size_t size, at = 0;
+	char *all;
+	ssize_t n;
+	int r = ENGINE_ROLE("brood_callv", brood);
+
+	if (r < 0 || (r = given_pieces("brood_callv", request, request_count, &size)) < 0)
+		return r;
+	all = malloc(size + 1);
+	if (!all) {
+		struct engine_job job = engine_job_of(fn, name, options);
+
+		return without_memory(brood, &job, ret_verdict);
+	}
+	for (size_t i = 0; i < request_count; at += request[i++].iov_len)
+		if (request[i].iov_len > 0)
+			memcpy(all + at, request[i].iov_base, request[i].iov_len);
+	n = brood_call_named(brood, fn, name, all, size, reply, reply_size, options, ret_verdict);
+	free(all);
 	return n;
 }

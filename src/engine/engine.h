@@ -47,14 +47,24 @@ void engine_error(const char *format, ...) __attribute__((format(printf, 1, 2)))
 const char *engine_error_text(void);
 
 /*
- * The public calls' bodies, for src/front; in inline mode they serve, too, but for what stands in
- * inline/inline.h. Same contracts as in brood.h.
+ * enum role_way in the engine. Else a sentence is set: -EPERM (a worker, a forked child) or -EINVAL
+ * (nothing was started, `what` is NULL). what: the object that the call is about.
+ */
+int engine_role_check(const char *call, const void *what);
+
+/*
+ * The public calls' bodies, for src/front; brood_call() and brood_submit() are whole in call.c and
+ * submit.c. In inline mode they serve, too, but for what stands in inline/inline.h. Same contracts
+ * as in brood.h.
  */
 struct engine_job {
 	brood_fn *fn;
 	const char *name;
 	const struct brood_job_options *options;
 };
+/* Makes the job with the name that fn got first. */
+struct engine_job engine_job_of(
+	brood_fn *fn, const char *text, const struct brood_job_options *options);
 int engine_open(struct brood *b, const struct engine_job *job, int *ret_fd,
 	struct brood_handle **ret_handle);
 int engine_give(
@@ -67,12 +77,6 @@ struct engine_bytes {
 };
 ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes,
 	struct brood_verdict *ret_verdict);
-/*
- * For a caller that had no memory for its request: fails with -ENOMEM and gives the verdict of
- * that. Another fault of the call is reported instead.
- */
-ssize_t engine_call_without_memory(
-	struct brood *b, const struct engine_job *job, struct brood_verdict *ret_verdict);
 uint64_t engine_id(const struct brood_handle *h);
 const char *engine_tag(const struct brood_handle *h);
 int engine_fetch(struct brood_handle *h, struct brood_verdict *ret);
@@ -101,7 +105,7 @@ int engine_pool_stats(struct brood_pool *pool, struct brood_stats *ret);
 /* How many workers a fixed pool is to have; how many any other pool may come to have. */
 uint32_t engine_pool_most(const struct brood_pool *pool);
 
-/* The front door has checked the pieces of the request. */
+/* The pieces of the request were checked. */
 int engine_submit(struct brood *b, const struct engine_job *job, const struct iovec *request,
 	size_t count, uint64_t *ret_id);
 int engine_queue_new(

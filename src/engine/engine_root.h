@@ -12,6 +12,7 @@
 #include "../base/base.h"
 #include "../base/cancellation.h"
 #include "../os/fds.h"
+#include "../os/role.h"
 #include "engine.h"
 #include "fail.h"
 #include "pool_state.h"
@@ -124,6 +125,15 @@ static inline void engine_unlock(struct brood *b) { pthread_mutex_unlock(&b->loc
 /* True: this process is the engine, not a process that the engine has forked. */
 #define ENGINE_IS_HERE(b) \
 	((b) && atomic_load_explicit((b)->alive, memory_order_relaxed) == ENGINE_ALIVE)
+
+/*
+ * How a call begins that is public itself: 0, or -errno with a sentence where this process is not
+ * the engine. `what` is looked at after that alone.
+ */
+#define ENGINE_ROLE(call, what)                                                         \
+	(atomic_load_explicit(role_mark, memory_order_relaxed) != ROLE_NOBODY && (what) \
+			? 0                                                             \
+			: engine_role_check(call, what))
 
 /*
  * How a public call begins, before any lock: in a process that is not the engine the call is left

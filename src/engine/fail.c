@@ -9,6 +9,7 @@
 
 #include "../base/base.h"
 #include "../base/printable.h"
+#include "../os/role.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -134,4 +135,32 @@ int fail_not_engine(const struct brood *b)
 		"this process is not the engine but a child that it, or a job, forked: "
 		"only the process in which brood_start() "
 		"returned may call this");
+}
+
+int engine_role_check(const char *call, const void *what)
+{
+	switch (role_now()) {
+	case BROOD_ROLE_WORKER:
+		return fail_with(-EPERM,
+			"%s: this is a worker, and only the engine may call this. A job cannot "
+			"give jobs: it would wait for a worker while it has one. Let its "
+			"reply say what is to be done, and let the engine give that",
+			call);
+	case BROOD_ROLE_FORKED:
+		return fail_with(-EPERM,
+			"%s: this is a child that the engine or a job forked; only the "
+			"process in which brood_start() returned may call this",
+			call);
+	case BROOD_ROLE_NONE:
+		if (!what)
+			return fail_with(-EINVAL,
+				"%s: its first argument is NULL, and brood_start() has not "
+				"succeeded",
+				call);
+		break;
+	default:
+		if (!what)
+			return fail_with(-EINVAL, "%s: its first argument is NULL", call);
+	}
+	return (int)role_way();
 }

@@ -6,8 +6,13 @@
 #include "faults.h"
 #include "queue_state.h"
 
+#include "../base/intern.h"
 #include "../base/options.h"
 #include "../os/text.h"
+
+#include <limits.h>
+
+#define PIECES_MAX 1024u /* the same bound as the kernel's IOV_MAX */
 
 #define RETRY_KNOWN \
 	(BROOD_RETRY_OUTSIDE | BROOD_RETRY_CRASH | BROOD_RETRY_TIMEOUT | BROOD_RETRY_MEMORY)
@@ -173,6 +178,27 @@ int given_options(void *dst, size_t known_size, const void *src, const uint64_t 
 				what);
 }
 
+int given_pieces(const char *call, const struct iovec *pieces, size_t count, size_t *ret_size)
+{
+	size_t size = 0;
+
+	if (count > 0 && !pieces)
+		return fail_with(-EINVAL, "%s: request is NULL, but request_count is not 0", call);
+	if (count > PIECES_MAX)
+		return fail_with(-EINVAL, "%s: request_count is more than 1024: join pieces", call);
+	for (size_t i = 0; i < count; i++) {
+		if (pieces[i].iov_len > 0 && !pieces[i].iov_base)
+			return fail_with(
+				-EINVAL, "%s: request is NULL, but its size is not 0", call);
+		if (pieces[i].iov_len > (size_t)SSIZE_MAX - size)
+			return fail_with(
+				-EINVAL, "%s: the request's size is larger than any memory", call);
+		size += pieces[i].iov_len;
+	}
+	*ret_size = size;
+	return 0;
+}
+
 void given_request(struct given *given, const struct iovec *request, size_t count)
 {
 	given->request = request;
@@ -191,6 +217,17 @@ void given_name(char dst[BROOD_NAME_MAX], const char *name)
 		dst[n] = (unsigned char)name[n] < ' ' ? ' ' : name[n];
 	if (!n)
 		dst[0] = '?';
+}
+
+struct engine_job engine_job_of(
+	brood_fn *fn, const char *text, const struct brood_job_options *options)
+{
+	static __thread struct engine_job last;
+
+	if (!last.name || last.fn != fn)
+		last.name = intern_function((uintptr_t)fn, text);
+	last.fn = fn;
+	return (struct engine_job){ .fn = fn, .name = last.name, .options = options };
 }
 
 /*

@@ -33,7 +33,9 @@ struct given {
 /* Checks other options and copies them to *dst. reserved: points into them. 0, -EINVAL. */
 int given_options(void *dst, size_t known_size, const void *src, const uint64_t *reserved,
 	size_t reserved_count, const char *what);
-/* Sets the request. The pieces were checked (engine.h). */
+/* The sum of the pieces' sizes; -EINVAL with a sentence: no request looks like that. */
+int given_pieces(const char *call, const struct iovec *pieces, size_t count, size_t *ret_size);
+/* Sets the request. The pieces were checked. */
 void given_request(struct given *given, const struct iovec *request, size_t count);
 /* True: the pool is one of the brood's. */
 bool given_pool_known(const struct brood *b, const struct brood_pool *pool);

@@ -111,6 +111,35 @@ int engine_submit(struct brood *b, const struct engine_job *job, const struct io
 	return r < 0 ? outcome_refused(given.pool, r) : r;
 }
 
+static int submit_pieces(const char *call, struct brood *brood, const struct engine_job *job,
+	const struct iovec *request, size_t count, uint64_t *ret_id)
+{
+	size_t size;
+	int r = ENGINE_ROLE(call, brood);
+
+	if (r < 0 || (r = given_pieces("brood_submit", request, count, &size)) < 0)
+		return r;
+	return engine_submit(brood, job, request, count, ret_id);
+}
+
+int brood_submit_named(struct brood *brood, brood_fn *fn, const char *name, const void *request,
+	size_t request_size, const struct brood_job_options *options, uint64_t *ret_id)
+{
+	struct engine_job job = engine_job_of(fn, name, options);
+	struct iovec piece = { .iov_base = (void *)(uintptr_t)request, .iov_len = request_size };
+
+	return submit_pieces("brood_submit", brood, &job, &piece, request_size > 0, ret_id);
+}
+
+int brood_submitv_named(struct brood *brood, brood_fn *fn, const char *name,
+	const struct iovec *request, size_t request_count, const struct brood_job_options *options,
+	uint64_t *ret_id)
+{
+	struct engine_job job = engine_job_of(fn, name, options);
+
+	return submit_pieces("brood_submitv", brood, &job, request, request_count, ret_id);
+}
+
 static int gone(const struct queue *l, int count)
 {
 	if (count == 0 && atomic_load_explicit(&l->brood->queues_ended, memory_order_relaxed) &&

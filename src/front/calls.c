@@ -4,10 +4,9 @@
  * be said of the arguments without a look at the pool, and goes on to the engine; a few to inline
  * mode, where that is different.
  */
-#include "../base/intern.h"
 #include "../inline/inline.h"
+#include "../os/role.h"
 #include "../wire/message.h"
-#include "role.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -15,14 +14,12 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#define PIECES_MAX 1024u /* the same bound as the kernel's IOV_MAX */
-
 /* Returns enum role_way, or -errno with a sentence: only the engine may make such a call. */
 static int way(const char *call, const void *what)
 {
 	int way = atomic_load_explicit(role_mark, memory_order_relaxed);
 
-	return way != ROLE_NOBODY && what ? way : role_check(call, what);
+	return way != ROLE_NOBODY && what ? way : engine_role_check(call, what);
 }
 
 static int fail(const char *call, const char *why)
@@ -31,17 +28,7 @@ static int fail(const char *call, const char *why)
 	return -EINVAL;
 }
 
-/* Makes the job with the name that fn got first. */
-static struct engine_job job_of(
-	brood_fn *fn, const char *text, const struct brood_job_options *options)
-{
-	static __thread struct engine_job last;
-
-	if (!last.name || last.fn != fn)
-		last.name = intern_function((uintptr_t)fn, text);
-	last.fn = fn;
-	return (struct engine_job){ .fn = fn, .name = last.name, .options = options };
-}
+enum brood_role brood_role(void) { return role_now(); }
 
 const char *brood_error(void) { return engine_error_text(); }
 
@@ -50,7 +37,7 @@ const char *brood_error(void) { return engine_error_text(); }
 int brood_open_named(struct brood *brood, brood_fn *fn, const char *name,
 	const struct brood_job_options *options, int *ret_fd, struct brood_handle **ret_handle)
 {
-	struct engine_job job = job_of(fn, name, options);
+	struct engine_job job = engine_job_of(fn, name, options);
 	int r = way("brood_open", brood);
 
 	return r < 0 ? r : engine_open(brood, &job, ret_fd, ret_handle);
@@ -59,99 +46,10 @@ int brood_open_named(struct brood *brood, brood_fn *fn, const char *name,
 int brood_give_named(struct brood *brood, brood_fn *fn, const char *name, int fd,
 	const struct brood_job_options *options, struct brood_handle **ret_handle)
 {
-	struct engine_job job = job_of(fn, name, options);
+	struct engine_job job = engine_job_of(fn, name, options);
 	int r = way("brood_give", brood);
 
 	return r < 0 ? r : engine_give(brood, &job, fd, ret_handle);
-}
-
-ssize_t brood_call_named(struct brood *brood, brood_fn *fn, const char *name, const void *request,
-	size_t request_size, void *reply, size_t reply_size,
-	const struct brood_job_options *options, struct brood_verdict *ret_verdict)
-{
-	struct engine_job job = job_of(fn, name, options);
-	struct engine_bytes bytes = { .request = request,
-		.request_size = request_size,
-		.reply = reply,
-		.reply_size = reply_size };
-	int r = way("brood_call", brood);
-
-	return r < 0 ? r : engine_call(brood, &job, &bytes, ret_verdict);
-}
-
-/* The sum of the pieces' sizes; -EINVAL with a sentence: no request looks like that. */
-static int check_pieces(
-	const char *call, const struct iovec *pieces, size_t count, size_t *ret_size)
-{
-	size_t size = 0;
-
-	if (count > 0 && !pieces)
-		return fail(call, "request is NULL, but request_count is not 0");
-	if (count > PIECES_MAX)
-		return fail(call, "request_count is more than 1024: join pieces");
-	for (size_t i = 0; i < count; i++) {
-		if (pieces[i].iov_len > 0 && !pieces[i].iov_base)
-			return fail(call, "request is NULL, but its size is not 0");
-		if (pieces[i].iov_len > (size_t)SSIZE_MAX - size)
-			return fail(call, "the request's size is larger than any memory");
-		size += pieces[i].iov_len;
-	}
-	*ret_size = size;
-	return 0;
-}
-
-ssize_t brood_callv_named(struct brood *brood, brood_fn *fn, const char *name,
-	const struct iovec *request, size_t request_count, void *reply, size_t reply_size,
-	const struct brood_job_options *options, struct brood_verdict *ret_verdict)
-{
-	size_t size, at = 0;
-	char *all;
-	ssize_t n;
-	int r = way("brood_callv", brood);
-
-	if (r < 0 || (r = check_pieces("brood_callv", request, request_count, &size)) < 0)
-		return r;
-	all = malloc(size + 1);
-	if (!all) {
-		struct engine_job job = job_of(fn, name, options);
-
-		return engine_call_without_memory(brood, &job, ret_verdict);
-	}
-	for (size_t i = 0; i < request_count; at += request[i++].iov_len)
-		if (request[i].iov_len > 0)
-			memcpy(all + at, request[i].iov_base, request[i].iov_len);
-	n = brood_call_named(brood, fn, name, all, size, reply, reply_size, options, ret_verdict);
-	free(all);
-	return n;
-}
-
-static int submit(const char *call, struct brood *brood, const struct engine_job *job,
-	const struct iovec *request, size_t count, uint64_t *ret_id)
-{
-	size_t size;
-	int r = way(call, brood);
-
-	if (r < 0 || (r = check_pieces("brood_submit", request, count, &size)) < 0)
-		return r;
-	return engine_submit(brood, job, request, count, ret_id);
-}
-
-int brood_submit_named(struct brood *brood, brood_fn *fn, const char *name, const void *request,
-	size_t request_size, const struct brood_job_options *options, uint64_t *ret_id)
-{
-	struct engine_job job = job_of(fn, name, options);
-	struct iovec piece = { .iov_base = (void *)(uintptr_t)request, .iov_len = request_size };
-
-	return submit("brood_submit", brood, &job, &piece, request_size > 0, ret_id);
-}
-
-int brood_submitv_named(struct brood *brood, brood_fn *fn, const char *name,
-	const struct iovec *request, size_t request_count, const struct brood_job_options *options,
-	uint64_t *ret_id)
-{
-	struct engine_job job = job_of(fn, name, options);
-
-	return submit("brood_submitv", brood, &job, request, request_count, ret_id);
 }
 
 uint64_t brood_id(const struct brood_handle *handle) { return handle ? engine_id(handle) : 0; }

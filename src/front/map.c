@@ -11,10 +11,10 @@
 #include "../base/cancellation.h"
 #include "../base/intern.h"
 #include "../engine/engine.h"
+#include "../os/role.h"
 #include "../pool/window.h"
 #include "held.h"
 #include "map_options.h"
-#include "role.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -422,7 +422,7 @@ ssize_t brood_map_named(struct brood *brood, brood_fn *fn, const char *name,
 		.items = items,
 		.on_item = on_item,
 		.context = context };
-	int r = m.way = role_check("brood_map", brood);
+	int r = m.way = engine_role_check("brood_map", brood);
 
 	if (r < 0)
 		return r;

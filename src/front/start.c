@@ -31,6 +31,7 @@
 #include "../os/fds.h"
 #include "../os/output.h"
 #include "../os/process.h"
+#include "../os/role.h"
 #include "../os/sockets.h"
 #include "../os/stack.h"
 #include "../os/text.h"
@@ -38,7 +39,6 @@
 #include "capacity.h"
 #include "resolve.h"
 #include "rights_trial.h"
-#include "role.h"
 #include "../spawner/spawner.h"
 #include "../supervisor/supervisor.h"
 #include "surroundings.h"
@@ -388,7 +388,7 @@ static int check_role(struct brood **ret_brood)
 		engine_error("brood_start: this program has been started already, and can be only "
 			     "once");
 		return -EALREADY;
-	default: return role_check("brood_start", ret_brood);
+	default: return engine_role_check("brood_start", ret_brood);
 	}
 }
 

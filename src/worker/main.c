@@ -27,6 +27,7 @@
 #include "../os/mark.h"
 #include "../os/output.h"
 #include "../os/process.h"
+#include "../os/role.h"
 #include "../os/self.h"
 #include "../os/shm.h"
 #include "../os/title.h"
@@ -93,6 +94,7 @@ static void become_worker(struct worker_config *c)
 	signals_block_all(&old);
 	the_worker.config = c;
 	the_worker.pid = getpid();
+	role_be_worker();
 	the_worker.page = shared_slot_page(c->shared, c->slot);
 	the_worker.trace_page = shared_trace_page(c->shared, c->slot);
 	if (process_set_pdeathsig(SIGKILL, c->supervisor_pid) < 0 || setsid() < 0)

@@ -5,18 +5,18 @@
  */
 #include "role.h"
 
-#include "../engine/engine.h"
-#include "../os/shm.h"
-#include "../worker/worker.h"
+#include "shm.h"
 
+#include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static const _Atomic int nobody = ROLE_NOBODY;
 static _Atomic int *page;
 
 static struct {
 	bool begun, wiped; /* wiped: the kernel wipes the page on fork */
-	pid_t pid;
+	pid_t pid, worker;
 	enum role_way way;
 } role;
 
@@ -53,43 +53,20 @@ void role_take(enum role_way way)
 		atomic_store(page, way);
 }
 
-static enum role_way way(void)
+void role_be_worker(void) { role.worker = getpid(); }
+
+enum role_way role_way(void)
 {
 	if (!role.wiped && role.pid == getpid())
 		return role.way;
 	return (enum role_way)atomic_load_explicit(role_mark, memory_order_relaxed);
 }
 
-enum brood_role brood_role(void)
+enum brood_role role_now(void)
 {
 	if (!role.begun)
 		return BROOD_ROLE_NONE;
-	if (way() != ROLE_NOBODY)
+	if (role_way() != ROLE_NOBODY)
 		return BROOD_ROLE_ENGINE;
-	return worker_is_self() ? BROOD_ROLE_WORKER : BROOD_ROLE_FORKED;
-}
-
-int role_check(const char *call, const void *what)
-{
-	switch (brood_role()) {
-	case BROOD_ROLE_WORKER:
-		engine_error(
-			"%s: this is a worker, and only the engine may call this. A job cannot "
-			"give jobs: it would wait for a worker while it has one. Let its "
-			"reply say what is to be done, and let the engine give that",
-			call);
-		return -EPERM;
-	case BROOD_ROLE_FORKED:
-		engine_error("%s: this is a child that the engine or a job forked; only the "
-			     "process in which brood_start() returned may call this",
-			call);
-		return -EPERM;
-	default: break;
-	}
-	if (!what) {
-		engine_error("%s: its first argument is NULL%s", call,
-			role.begun ? "" : ", and brood_start() has not succeeded");
-		return -EINVAL;
-	}
-	return (int)way();
+	return role.worker != 0 && role.worker == getpid() ? BROOD_ROLE_WORKER : BROOD_ROLE_FORKED;
 }

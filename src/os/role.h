@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* role.h - what this process may do with the calls of brood.h. */
-#ifndef BROOD_ROLE_H
-#define BROOD_ROLE_H
+/* role.h - what this process is, and so what it may do with the calls of brood.h. */
+#ifndef BROOD_OS_ROLE_H
+#define BROOD_OS_ROLE_H
 
+#include <brood.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -10,7 +11,7 @@
 enum role_way { ROLE_NOBODY, ROLE_WORKERS, ROLE_INLINE };
 
 /*
- * An enum role_way, never NULL. ROLE_NOBODY: role_check() knows more. The kernel wipes the page in
+ * An enum role_way, never NULL. ROLE_NOBODY: role_way() knows more. The kernel wipes the page in
  * children, so this costs a call no system call.
  */
 extern const _Atomic int *role_mark;
@@ -23,10 +24,11 @@ void role_begin(bool begun);
 void role_take(enum role_way way);
 /* Takes role_prepare() back. */
 void role_undo(void);
-/*
- * enum role_way in the engine. Else a sentence is set: -EPERM (a worker, a forked child) or -EINVAL
- * (nothing was started, `what` is NULL). what: the object that the call is about.
- */
-int role_check(const char *call, const void *what);
+/* From now on this process is a worker. */
+void role_be_worker(void);
+/* How calls are served here. */
+enum role_way role_way(void);
+/* The answer of brood_role(). */
+enum brood_role role_now(void);
 
 #endif
