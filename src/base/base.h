@@ -111,6 +111,12 @@ static inline int close_fd(int fd) /* keeps errno; always returns -1, for fd = c
 static inline void close_fdp(int *fd) { *fd = close_fd(*fd); }
 #define _cleanup_close_ __attribute__((cleanup(close_fdp)))
 
+/*
+ * For variables that each worker writes at its birth. They stand together, so that a birth copies
+ * few pages of its maker's memory.
+ */
+#define AT_BIRTH __attribute__((section("brood_at_birth")))
+
 #define _unused_ __attribute__((unused))
 
 #endif

@@ -42,6 +42,7 @@
 #include "../spawner/spawner.h"
 #include "../supervisor/supervisor.h"
 #include "surroundings.h"
+#include "../worker/image.h"
 #include "../worker/main.h"
 #include "../worker/worker.h"
 
@@ -240,6 +241,7 @@ static int prepare_roles(struct start *s)
 		.log_fd = s->logs[1],
 		.signals = s->signals,
 		.worker_main = worker_main,
+		.worker_image = image_prepare,
 		.guard_main = guard_main,
 		.spawner_main = birth_by_spawner(&s->resolved.pools) ? spawner_main : NULL,
 	};

@@ -25,13 +25,11 @@ bool mark_is_made(void) { return pool != 0; }
 
 int mark_self(uint32_t worker)
 {
-	struct rlimit limit;
+	/* the hard limit as mark_make() found it */
+	const struct rlimit limit = { mark_with(worker), RLIM_INFINITY };
 
 	if (pool == 0)
 		return -EPERM;
-	if (getrlimit(RLIMIT_LOCKS, &limit) < 0)
-		return -errno;
-	limit.rlim_cur = mark_with(worker);
 	return setrlimit(RLIMIT_LOCKS, &limit) < 0 ? -errno : 0;
 }
 

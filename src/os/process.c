@@ -107,20 +107,24 @@ static long clone_raw(const struct raw *raw, void *tid)
 #endif
 }
 
+static pid_t spawn_with(long (*clone_way)(const struct raw *raw, void *tid), const struct raw *raw,
+	const struct thread_memory *m)
+{
+	long pid = clone_way(raw, m->tid);
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		mend_robust_list(m);
+	return (pid_t)pid;
+}
+
 static pid_t spawn_raw(long (*clone_way)(const struct raw *raw, void *tid), const struct raw *raw)
 {
 	struct thread_memory m;
 	int r = thread_memory(&m);
-	long pid;
 
-	if (r < 0)
-		return r;
-	pid = clone_way(raw, m.tid);
-	if (pid < 0)
-		return -errno;
-	if (pid == 0)
-		mend_robust_list(&m);
-	return (pid_t)pid;
+	return r < 0 ? r : spawn_with(clone_way, raw, &m);
 }
 
 static bool missing(long r) { return r == -ENOSYS || r == -EPERM || r == -EINVAL; }
@@ -195,6 +199,17 @@ pid_t process_spawn(enum process_spawn *inout_way, int *ret_pidfd)
 	return pid;
 }
 
+/*
+ * The addresses are the same for all that the caller's first thread makes, so they are asked once.
+ */
+static pid_t spawn_again(long (*clone_way)(const struct raw *raw, void *tid), const struct raw *raw)
+{
+	static struct thread_memory m;
+	int r = m.tid ? 0 : thread_memory(&m);
+
+	return r < 0 ? r : spawn_with(clone_way, raw, &m);
+}
+
 /* Without CLONE_PIDFD: the old clone() has one parameter for the pidfd and for the pid. */
 pid_t process_spawn_sibling(enum process_spawn *inout_way, _Atomic int32_t *ret_pid)
 {
@@ -203,12 +218,12 @@ pid_t process_spawn_sibling(enum process_spawn *inout_way, _Atomic int32_t *ret_
 	pid_t pid = -ENOSYS;
 
 	if (way == PROCESS_CLONE3) {
-		pid = spawn_raw(clone3_raw, &raw);
+		pid = spawn_again(clone3_raw, &raw);
 		if (missing(pid))
 			way = PROCESS_CLONE;
 	}
 	if (way == PROCESS_CLONE)
-		pid = spawn_raw(clone_raw, &raw);
+		pid = spawn_again(clone_raw, &raw);
 	if (missing(pid))
 		return -ENOSYS;
 	if (pid >= 0)

@@ -17,9 +17,9 @@
 /* SYS_USER_DISPATCH of <asm-generic/siginfo.h>: the si_code of a trap. */
 #define TRAPPED 2
 
-_Atomic unsigned char syscalls_selector = SYSCALLS_ALLOW;
-volatile sig_atomic_t syscalls_watched;
-volatile sig_atomic_t syscalls_made;
+AT_BIRTH _Atomic unsigned char syscalls_selector = SYSCALLS_ALLOW;
+AT_BIRTH volatile sig_atomic_t syscalls_watched;
+AT_BIRTH volatile sig_atomic_t syscalls_made;
 
 void (*volatile syscalls_before_first)(void);
 void (*volatile syscalls_on_other)(int sig, siginfo_t *info, void *context);
@@ -111,7 +111,8 @@ static bool has_room(void)
 	struct sigaction now;
 	sigset_t mask;
 
-	if (sigaction(SIGSYS, NULL, &now) < 0 || now.sa_handler != SIG_DFL)
+	if (sigaction(SIGSYS, NULL, &now) < 0 ||
+		(now.sa_handler != SIG_DFL && now.sa_sigaction != on_trap))
 		return false;
 	if (sigprocmask(SIG_BLOCK, NULL, &mask) < 0 || sigismember(&mask, SIGSYS))
 		return false;
@@ -134,26 +135,35 @@ static int dispatch(void)
  * The handler runs on the alternate stack, where the program has one: watched code may run on a
  * small stack.
  */
-int syscalls_watch(void)
+int syscalls_prepare(void)
 {
 	struct sigaction action = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_ONSTACK };
-	int r;
 
 	if (under_valgrind())
 		return -ENOSYS;
 	if (!has_room())
 		return -EBUSY;
 	sigemptyset(&action.sa_mask);
-	if (sigaction(SIGSYS, &action, NULL) < 0)
-		return -errno;
-	r = dispatch();
-	if (r < 0) {
-		action = (struct sigaction){ .sa_handler = SIG_DFL };
+	return sigaction(SIGSYS, &action, NULL) < 0 ? -errno : 0;
+}
+
+int syscalls_watch_prepared(void)
+{
+	const struct sigaction action = { .sa_handler = SIG_DFL };
+	int r = dispatch();
+
+	if (r < 0)
 		sigaction(SIGSYS, &action, NULL);
-		return r;
-	}
-	syscalls_watched = 1;
-	return 0;
+	else
+		syscalls_watched = 1;
+	return r;
+}
+
+int syscalls_watch(void)
+{
+	int r = syscalls_prepare();
+
+	return r < 0 ? r : syscalls_watch_prepared();
 }
 
 bool syscalls_watch_again(void)
@@ -176,6 +186,8 @@ void syscalls_forget(void)
 #else
 
 int syscalls_watch(void) { return -ENOSYS; }
+int syscalls_prepare(void) { return -ENOSYS; }
+int syscalls_watch_prepared(void) { return -ENOSYS; }
 bool syscalls_watch_again(void) { return false; }
 void syscalls_forget(void) {}
 

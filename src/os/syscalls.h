@@ -40,6 +40,12 @@ extern _Atomic unsigned char syscalls_selector;
  */
 int syscalls_watch(void);
 /*
+ * Its two halves. The first puts the handler in place, which children made by a raw clone inherit.
+ * Returns as syscalls_watch() does. The second one begins.
+ */
+int syscalls_prepare(void);
+int syscalls_watch_prepared(void);
+/*
  * Begins again, after code that may have ended the watch. False: the thread is not watched any
  * more.
  */

@@ -27,7 +27,7 @@
 #define TITLE_SIZE 256
 #define PREFIX_MAX 64
 
-static struct {
+AT_BIRTH static struct {
 	char *area; /* NULL: the kernel was not told of an area */
 	char prefix[PREFIX_MAX];
 	size_t suffix_at;
@@ -35,7 +35,7 @@ static struct {
 } title;
 
 static char nowhere;
-char *title_suffix = &nowhere;
+AT_BIRTH char *title_suffix = &nowhere;
 
 #ifdef PR_SET_MM_MAP
 

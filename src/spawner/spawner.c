@@ -27,18 +27,34 @@
 
 #include <signal.h>
 
+/* The supervisor's locks on files are not the spawner's: it closes those files. */
 static void keep_only_ours(const struct spawner_config *c)
 {
 	int keep[FDS_KEEP_MAX];
-	size_t n = stale_keep_in_supervisor(&c->birth->stale, keep);
+	size_t n;
 
+	stale_take_locked(&c->birth->stale);
+	n = stale_keep_in_worker(&c->birth->stale, keep);
 	for (size_t i = 0; i < c->keep_fds_count; i++)
 		keep[n++] = c->keep_fds[i];
 	keep[n++] = c->channel_fd;
 	fds_close_all_but(keep, n);
 }
 
-static void become_spawner(const struct spawner_config *c)
+/* A worker's table of files is as large as its highest number asks for. */
+static void take_low_number(struct spawner_config *c)
+{
+	int low = fds_dup_above(c->channel_fd, 3);
+
+	if (low > c->channel_fd)
+		close_fd(low);
+	else if (low >= 0) {
+		close_fd(c->channel_fd);
+		c->channel_fd = low;
+	}
+}
+
+static void become_spawner(struct spawner_config *c)
 {
 	signals_block_all(NULL);
 	/* a handler that the program keeps (options.keep_signals) is its code: for workers alone */
@@ -53,7 +69,12 @@ static void become_spawner(const struct spawner_config *c)
 	closing_by(CLOSING_PLAIN, NULL);
 	setsid();
 	keep_only_ours(c);
+	take_low_number(c);
 	title_set("spawner");
+	shared_keep_spawner(c->birth->shared);
+	c->birth->spawner_fd = c->channel_fd;
+	/* Where that fails, each worker does it. */
+	c->birth->prepared = c->birth->worker_image && c->birth->worker_image(c->birth) == 0;
 }
 
 /* Returns the worker's pid, or -errno. */
@@ -93,7 +114,7 @@ static void answer(const struct spawner_config *c, const struct message_spawn *m
 
 void spawner_main(struct spawner_config *config)
 {
-	static struct frame f;
+	struct frame f; /* on the stack: that page is copied for each birth anyway */
 
 	become_spawner(config);
 	while (frame_receive(config->channel_fd, &f, 0) == 1) {

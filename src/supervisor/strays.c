@@ -86,10 +86,14 @@ static bool in_spawners_session(const struct supervisor *s, const struct proc_st
 bool strays_is_jobs(struct supervisor *s, pid_t pid)
 {
 	struct proc_stat stat, self;
+	int64_t mark = mark_of(pid);
 	int adj;
 
-	if (mark_of(pid) > 0 ||
-		(s->oom_mark >= 0 && proc_oom_score_adj(pid, &adj) == 0 && adj == s->oom_mark))
+	if (mark > 0)
+		return true;
+	if (mark == 0 && mark_is_made() && s->spawner.orders > 0)
+		return false; /* a worker that has only begun has no mark of its own yet */
+	if (s->oom_mark >= 0 && proc_oom_score_adj(pid, &adj) == 0 && adj == s->oom_mark)
 		return true;
 	if (mark_is_made() || s->oom_mark >= 0)
 		return false;

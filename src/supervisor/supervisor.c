@@ -309,6 +309,7 @@ static void prepare_births(struct supervisor *s)
 	b->standard = s->config.standard;
 	b->stale = s->config.stale;
 	b->worker_main = s->config.worker_main;
+	b->worker_image = s->config.worker_image;
 }
 
 static void watch_or_die(struct supervisor *s, struct source *source, int fd, source_fn *on)

@@ -16,10 +16,11 @@ void birth_worker(const struct birth *birth, const struct message_spawn *m, cons
 {
 	const struct pool_setup *setup = &birth->pools->list[m->pool];
 	const uint32_t first = m->init_data_size > 0 ? 2 : 1;
+	struct shared shared = *birth->shared; /* a write there would copy a page */
 	struct worker_config config = {
 		.options = &setup->options,
 		.pool = setup,
-		.shared = birth->shared,
+		.shared = &shared,
 		.slot = m->slot,
 		.generation = m->generation,
 		.mark = m->mark,
@@ -35,6 +36,9 @@ void birth_worker(const struct birth *birth, const struct message_spawn *m, cons
 		.retire_memory_kb = (setup->own.retire_memory + 1023) / 1024,
 		.standard = birth->standard,
 		.stale = birth->stale,
+		.prepared = birth->prepared,
+		.spawner_fd = birth->spawner_fd,
+		.files_count = (int)(first + m->init_fds_count),
 	};
 
 	for (uint32_t i = 0; i < m->init_fds_count; i++)

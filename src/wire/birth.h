@@ -33,6 +33,13 @@ struct worker_config {                       /* The struct lives as long as the 
 	uint64_t retire_jobs, retire_memory_kb;
 	struct standard standard; /* the flags of stdout and stderr at the start */
 	struct stale stale;       /* what the program had open at the start */
+	/*
+	 * True: the process is a copy of the spawner, which is an image of a worker
+	 * (worker/image.c). Beside a worker's files it has spawner_fd, its maker's channel, and
+	 * files_count files that came with the request for this worker.
+	 */
+	bool prepared;
+	int spawner_fd, files_count;
 };
 
 /* The files of so many jobs have room in the supervisor, whatever the limit on open files. */
@@ -103,8 +110,12 @@ struct birth {
 	const struct signals_state *signals; /* as the caller of brood_start() had them */
 	struct standard standard;
 	struct stale stale;
+	/* In the spawner: it is an image of a worker by now, and this is its channel. */
+	bool prepared;
+	int spawner_fd;
 	/* from the front door, because the roles do not know each other */
 	void (*worker_main)(struct worker_config *) __attribute__((noreturn));
+	int (*worker_image)(const struct birth *);
 };
 /*
  * In a new child: it becomes the worker that the message asks for. fds: those of the message, in
@@ -114,7 +125,7 @@ void birth_worker(const struct birth *birth, const struct message_spawn *m, cons
 	__attribute__((noreturn));
 
 struct spawner_config {
-	const struct birth *birth;
+	struct birth *birth;
 	const int *keep_fds; /* the program's: they stay open */
 	size_t keep_fds_count;
 	int channel_fd;

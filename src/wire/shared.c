@@ -204,19 +204,29 @@ static void keep_trace_page(struct shared *s, uint32_t slot)
 	unmap(after, s->trace_pages_size - (size_t)(after - s->trace_pages));
 }
 
-/* s->slot_pages keeps its address, so that shared_slot_page() finds the page that is left. */
-void shared_keep_slot_page(struct shared *s, uint32_t slot)
+/* Of the status page the slot pages are left. */
+void shared_keep_spawner(struct shared *s)
 {
-	char *mine = (char *)shared_slot_page(s, slot), *after = mine + s->slot_page_size;
-	char *begin = (char *)s->status;
+	char *begin = (char *)s->status, *after = s->slot_pages + s->slot_pages_size;
 
-	unmap(begin, (size_t)(mine - begin));
+	unmap(begin, (size_t)(s->slot_pages - begin));
 	unmap(after, s->status_size - (size_t)(after - begin));
 	s->status = NULL;
 	s->lease_pages = NULL;
 	s->stats_page = NULL;
-	DROP(s, roster);
 	DROP(s, tally);
 	DROP(s, reports_page);
+}
+
+/* s->slot_pages keeps its address, so that shared_slot_page() finds the page that is left. */
+void shared_keep_slot_page(struct shared *s, uint32_t slot)
+{
+	char *mine = (char *)shared_slot_page(s, slot), *after = mine + s->slot_page_size;
+
+	if (s->status) /* else the spawner has done that */
+		shared_keep_spawner(s);
+	unmap(s->slot_pages, (size_t)(mine - s->slot_pages));
+	unmap(after, s->slot_pages_size - (size_t)(after - s->slot_pages));
+	DROP(s, roster);
 	keep_trace_page(s, slot);
 }

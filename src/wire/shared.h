@@ -77,7 +77,8 @@ static inline void *shared_record(
 /* Each role keeps its part of the memory, and unmaps the rest. */
 /* keeps the status page and the reports, but what the supervisor writes read-only; closes the fd */
 void shared_keep_engine(struct shared *s);
-void shared_keep_guard(struct shared *s); /* keeps the roster */
+void shared_keep_guard(struct shared *s);   /* keeps the roster */
+void shared_keep_spawner(struct shared *s); /* keeps the roster, slot pages and trace pages */
 /* Called in a worker after it has written its roster entry. Keeps the trace page, too. */
 void shared_keep_slot_page(struct shared *s, uint32_t slot);
 

@@ -13,7 +13,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
-static struct {
+AT_BIRTH static struct {
 	bool cpu;
 	/* /proc/self/clear_refs, to begin a peak anew; -1: not accounted */
 	int refs_fd;

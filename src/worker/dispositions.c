@@ -87,15 +87,25 @@ static bool keeps(const struct brood_options *options, int sig)
 	return signals_listed(options->keep_signals, options->keep_signals_count, sig);
 }
 
-/* valgrind keeps one signal for itself and refuses a handler: that signal is left alone. */
+/*
+ * valgrind keeps one signal for itself and refuses a handler: that signal is left alone. NULL:
+ * without any option.
+ */
 static void handle_all(const struct brood_options *options)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
-		if (ours[i].sig == SIGTERM || !keeps(options, ours[i].sig))
+		if (ours[i].sig == SIGTERM || !options || !keeps(options, ours[i].sig))
 			sigaction(ours[i].sig, ours[i].action, NULL);
 	for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++)
-		if (!keeps(options, sig))
+		if (!options || !keeps(options, sig))
 			sigaction(sig, &outside_action, NULL);
+}
+
+/* What the options make of an image without options. Kept signals have the program's handlers. */
+static void handle_rest(const struct brood_options *options)
+{
+	if (options->keep_signals_count > 0)
+		handle_all(options);
 }
 
 static void in_child(void)
@@ -111,14 +121,17 @@ static void in_child(void)
 
 int dispositions_prepare(const struct brood_options *options)
 {
-	sigset_t none;
-	int r;
-
-	signals_default_all(options->keep_signals, options->keep_signals_count);
+	if (options)
+		signals_default_all(options->keep_signals, options->keep_signals_count);
 	handle_all(options);
-	r = pthread_atfork(NULL, NULL, in_child);
-	if (r != 0)
-		return -r;
+	return -pthread_atfork(NULL, NULL, in_child);
+}
+
+int dispositions_open(const struct brood_options *options)
+{
+	sigset_t none;
+
+	handle_rest(options);
 	sigemptyset(&none);
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
@@ -131,6 +144,23 @@ static void handle_refusals(void)
 	syscalls_on_other = fault_refused;
 	if (!syscalls_watched && sigaction(SIGSYS, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
 		sigaction(SIGSYS, &fault_action, NULL);
+}
+
+static bool prepared; /* SIGSYS has the handler of watched calls */
+
+void dispositions_prepare_watch(const struct brood_options *options)
+{
+	prepared = !(options->flags & BROOD_DEBUGGING) && syscalls_prepare() == 0;
+	if (prepared)
+		syscalls_on_other = fault_refused;
+	else
+		handle_refusals();
+}
+
+void dispositions_inherit(void)
+{
+	if (prepared && syscalls_watch_prepared() < 0)
+		handle_refusals();
 }
 
 /*

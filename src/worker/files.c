@@ -85,8 +85,8 @@ int brood_job_reply_fds(struct brood_job *job, const int *fds, size_t count) BRO
 
 /* ---- the flags of stdout and stderr ---- */
 
-static struct standard standard;
-bool files_shared;
+AT_BIRTH static struct standard standard;
+AT_BIRTH bool files_shared;
 
 static _Atomic uint32_t *note_of(int file) { return &the_worker.page->standard[file]; }
 
@@ -98,6 +98,8 @@ void files_open_own(void)
 	standard_open_own(s);
 	files_shared = standard_is_shared(s);
 }
+
+bool files_own(int fd) { return fd >= STDOUT_FILENO && standard.own[fd - STDOUT_FILENO]; }
 
 void files_note_own(void) { standard_note_own(&standard); }
 

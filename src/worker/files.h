@@ -30,6 +30,7 @@ extern bool files_shared; /* other processes have the same open files */
  * and before a job's first system call. Async-signal-safe.
  */
 void files_note_flags(void);
+bool files_own(int fd); /* True: this is stdout or stderr, and such a file of the worker's own. */
 /* Notes the flags that the hook gave to the worker's own files: those flags stay. */
 void files_note_own(void);
 /*

@@ -331,6 +331,25 @@ int hygiene_snapshot(void)
 	return 0;
 }
 
+/* The kernel numbers the timers of each process anew. */
+int hygiene_prepare(void)
+{
+	int r = hygiene_snapshot();
+
+	sigemptyset(&the_hygiene.mask);
+	the_hygiene.posix_timer = MIN(the_hygiene.posix_timer, 0);
+	return r;
+}
+
+void hygiene_inherit(int more)
+{
+	if (more != 0) /* a write would copy a page */
+		hygiene_fds(more);
+	for (int fd = STDOUT_FILENO; fd < (int)ARRAY_SIZE(the_hygiene.standard); fd++)
+		if (files_own(fd))
+			identity_get(fd, &the_hygiene.standard[fd]);
+}
+
 /* Looks for residue that costs the worker unless it is tolerated. */
 static uint32_t look(struct hygiene *h)
 {

@@ -17,6 +17,12 @@ struct hygiene_ending {
 /* Takes the present state of the process as the one that jobs must leave it in. 0 or -errno. */
 int hygiene_snapshot(void);
 /*
+ * In the spawner: the present state, but for the mask, is that of the workers to come. In a worker:
+ * it has nothing else, and so many more files open.
+ */
+int hygiene_prepare(void);
+void hygiene_inherit(int more);
+/*
  * Looks after a job that made system calls. ran_ns: how long it ran. The next job may find
  * tolerated residue, and is not blamed for it.
  */

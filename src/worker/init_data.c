@@ -7,9 +7,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-static struct brood_init_data own; /* the worker's own init data */
+AT_BIRTH static struct brood_init_data own; /* the worker's own init data */
 /* NULL: this process runs no jobs. */
-static const struct brood_init_data *_Atomic init_data;
+AT_BIRTH static const struct brood_init_data *_Atomic init_data;
 /* Inline mode: the init data of the job that this thread runs. NULL: there is none. */
 static __thread const struct brood_init_data *here;
 

@@ -54,10 +54,6 @@ static int enter_mapped(size_t size)
 
 int job_stack_enter(size_t size, void (*fn)(void))
 {
-	int r = stack_alternate();
-
-	if (r < 0)
-		return r;
 	if (stack_reserve(size))
 		stack_enter(fn);
 	entered = fn;

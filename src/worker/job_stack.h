@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 /*
- * Calls fn(), which never returns, with `size` bytes of stack below it, and with an alternate stack
- * for handlers. Unwinding ends there. Returns -errno only when there is no such stack.
+ * Calls fn(), which never returns, with `size` bytes of stack below it. Unwinding ends there.
+ * Returns -errno only when there is no such stack.
  */
 int job_stack_enter(size_t size, void (*fn)(void));
 

@@ -25,18 +25,17 @@
 
 #include "../os/proc.h"
 #include "../os/mark.h"
-#include "../os/output.h"
 #include "../os/process.h"
 #include "../os/role.h"
 #include "../os/self.h"
 #include "../os/shm.h"
 #include "../os/title.h"
-#include "disown.h"
 #include "dispositions.h"
 #include "files.h"
 #include "handoff.h"
 #include "hooks.h"
 #include "hygiene.h"
+#include "image.h"
 #include "init_data.h"
 #include "job_stack.h"
 #include "memory.h"
@@ -47,11 +46,8 @@
 #include "wear.h"
 #include "worker.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdio_ext.h>
-#include <stdlib.h>
 
 static int hear(struct frame *f)
 {
@@ -89,9 +85,8 @@ static void sign_roster(const struct worker_config *c)
 
 static void become_worker(struct worker_config *c)
 {
-	sigset_t old;
-
-	signals_block_all(&old);
+	if (!c->prepared)
+		signals_block_all(NULL);
 	the_worker.config = c;
 	the_worker.pid = getpid();
 	role_be_worker();
@@ -111,12 +106,13 @@ static void become_worker(struct worker_config *c)
 		worker_give_up(WORKER_EXIT_BIRTH);
 }
 
-static void keep_only_ours(struct worker_config *c)
+static int close_others(struct worker_config *c)
 {
 	int keep[FDS_KEEP_MAX];
 	size_t n = 0;
-	int r;
 
+	if (c->prepared)
+		return close_fd(c->spawner_fd), 0;
 	keep[n++] = c->channel_fd;
 	keep[n++] = c->init_memfd;
 	for (uint32_t i = 0; i < c->init_fds_count; i++)
@@ -125,26 +121,20 @@ static void keep_only_ours(struct worker_config *c)
 		keep[n++] = c->options->keep_fds[i];
 	stale_take_locked(&c->stale);
 	n += stale_keep_in_worker(&c->stale, keep + n);
-	r = fds_close_all_but(keep, n);
-	if (r >= 0)
-		r = fds_null_onto(STDIN_FILENO, O_RDONLY);
-	if (r >= 0)
-		r = fds_fill_standard();
-	if (r < 0)
-		birth_failed("setting up its files", r);
-	files_open_own();
-	__fpurge(stdin); /* input that the program had read ahead is not for a job */
+	return fds_close_all_but(keep, n);
 }
 
-/* Runs at exit(), in the worker and in children that a job forked. */
-static void at_exit(int status, void *unused)
+static void keep_only_ours(struct worker_config *c)
 {
-	const int error = errno;
+	int r = close_others(c);
 
-	(void)unused;
-	memory_note_death(error);
-	output_flush();
-	_exit(status);
+	if (r < 0)
+		birth_failed("setting up its files", r);
+	if (!c->prepared)
+		r = image_make(c);
+	if (r < 0)
+		birth_failed("setting up its signals and its exit", r);
+	files_open_own();
 }
 
 /*
@@ -168,7 +158,7 @@ static void set_manners(const struct worker_config *c)
 
 	if (!c->core || c->options->flags & BROOD_NO_CORE)
 		forbid_cores();
-	if (c->oom_score_adj != -1001)
+	if (c->oom_score_adj != -1001 && !image_has_oom_score(c))
 		/* Some containers refuse this. It only says which processes to kill first. */
 		proc_set_oom_score_adj(c->oom_score_adj);
 	mark_self(c->mark); /* a sweep knows strays by the mark or by oom_score_adj */
@@ -177,11 +167,8 @@ static void set_manners(const struct worker_config *c)
 	else
 		snprintf(title, sizeof title, "worker %u", c->slot);
 	title_set(title);
-	disown_thread_locals();
 	memory_open(c->options, c->retire_memory_kb > 0);
-	if (on_exit(at_exit, NULL) != 0)
-		birth_failed("setting up its exit", -ENOMEM);
-	r = dispositions_prepare(c->options);
+	r = dispositions_open(c->options);
 	if (r < 0)
 		birth_failed("setting up its signals", r);
 }
@@ -206,20 +193,30 @@ static void take_rights(const struct worker_config *c)
 
 /* ---- ready, and the loop of jobs ---- */
 
-static void ready(void)
+static unsigned look_at_itself(const struct worker_config *c)
 {
-	const struct worker_config *c = the_worker.config;
-	struct rlimit files;
-	struct frame f;
 	unsigned blind;
 	int r;
 
+	if (image_holds(c))
+		return image_inherit(c);
 	dispositions_ready(c->options);
 	blind = self_settle();
-	run_ready();
 	r = hygiene_snapshot();
 	if (r < 0)
 		birth_failed("looking at itself", r);
+	return blind;
+}
+
+static void ready(void)
+{
+	const struct worker_config *c = the_worker.config;
+	unsigned blind = look_at_itself(c);
+	struct rlimit files;
+	struct frame f;
+	int r;
+
+	run_ready();
 	r = memory_limit(c->options);
 	if (r < 0)
 		report_log(0, BROOD_WARNING, "worker_memory cannot be enforced (error %d)", -r);
@@ -234,7 +231,7 @@ static void ready(void)
 
 static __attribute__((noreturn)) void loop(void)
 {
-	static struct frame f;
+	AT_BIRTH static struct frame f;
 	int r;
 
 	for (;;) {
@@ -272,7 +269,8 @@ static void on_own_stack(void)
 void worker_main(struct worker_config *config)
 {
 	/* A helper would be taken for a child that a job left: the worker closes files itself. */
-	closing_by(CLOSING_PLAIN, NULL);
+	if (!config->prepared)
+		closing_by(CLOSING_PLAIN, NULL);
 	become_worker(config);
 	keep_only_ours(config);
 	set_manners(config);

@@ -13,8 +13,8 @@
 
 #define FDS_WAIT_NS NS_PER_S /* how long a message waits until the kernel takes its fds */
 
-static struct identity channel;
-static bool suspect;
+AT_BIRTH static struct identity channel;
+AT_BIRTH static bool suspect;
 
 int report_open(void) { return identity_get(the_worker.config->channel_fd, &channel); }
 

@@ -52,7 +52,7 @@ void run_swap(uint64_t *word, uint64_t to)
 
 /* ---- the floating point unit: rounding and traps, as the program had them ---- */
 
-static uint64_t floating;
+AT_BIRTH static uint64_t floating;
 
 /* Control words, and exceptions that are noted but not yet raised. */
 static uint64_t get_floating(void)

@@ -4,7 +4,7 @@
 
 #include "../os/process.h"
 
-struct worker the_worker;
+AT_BIRTH struct worker the_worker;
 
 bool worker_is_self(void) { return the_worker.pid != 0 && getpid() == the_worker.pid; }
 

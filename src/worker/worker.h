@@ -12,6 +12,7 @@
  *   handoff       one job through the supervisor, from RUN to FINISHED
  *   job_inline    one job where there is no worker
  *   hooks         the program's hooks, and the ordered end
+ *   image         what all workers have in common: made in the spawner, or at birth
  *   run           what all jobs have in common: the slot page, the frame
  *   payload       a job's request and reply: on its socket, or in memory
  *   worker_lease  the worker's half of a lease

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * image.c - see image.h.
+ *
+ * The image knows no pool: it is made without options. A pool whose workers keep a signal, or have
+ * a limit on memory, changes it at birth (dispositions_open()). A pool with code or rights of its
+ * own at birth has its workers look at themselves afterwards, as without a spawner.
+ *
+ * The spawner has the worker's handlers then. Its signals stay blocked, but for those of faults,
+ * whose handler sees that it is in no worker.
+ */
+#include "image.h"
+
+#include "../os/fds.h"
+#include "../os/mark.h"
+#include "../os/output.h"
+#include "../os/proc.h"
+#include "../os/process.h"
+#include "../os/self.h"
+#include "../os/shm.h"
+#include "../os/stack.h"
+#include "disown.h"
+#include "dispositions.h"
+#include "hygiene.h"
+#include "memory.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+static struct {
+	unsigned blind;
+	bool oom_score;
+} image;
+
+/* Runs at exit(), in the worker and in children that a job forked. */
+static void at_exit(int status, void *unused)
+{
+	const int error = errno;
+
+	(void)unused;
+	memory_note_death(error);
+	output_flush();
+	_exit(status);
+}
+
+static int make(const struct brood_options *options)
+{
+	int r = fds_null_onto(STDIN_FILENO, O_RDONLY);
+
+	if (r >= 0)
+		r = fds_fill_standard();
+	if (r >= 0)
+		r = stack_alternate();
+	if (r < 0)
+		return r;
+	__fpurge(stdin); /* input that the program had read ahead is not for a job */
+	disown_thread_locals();
+	if (on_exit(at_exit, NULL) != 0)
+		return -ENOMEM;
+	return dispositions_prepare(options);
+}
+
+/*
+ * The program's library may bind a function at its first call: that is done here, once, with calls
+ * that change nothing, for the functions that workers call and the spawner does not.
+ */
+static void rehearse(const struct birth *birth)
+{
+	struct rlimit now;
+
+	process_drop_real_time();
+	(void)shm_keep_from_children(NULL, 0);
+	if (getrlimit(RLIMIT_NOFILE, &now) == 0)
+		setrlimit(RLIMIT_NOFILE, &now);
+	/* A sweep takes who has this for a stray, but not where workers have a mark. */
+	image.oom_score = mark_is_made() && birth->oom_score_adj != -1001 &&
+		proc_set_oom_score_adj(birth->oom_score_adj) == 0;
+}
+
+int image_prepare(const struct birth *birth)
+{
+	int r = make(NULL);
+
+	if (r < 0)
+		return r;
+	rehearse(birth);
+	dispositions_prepare_watch(&birth->pools->list[0].options);
+	image.blind = self_settle();
+	return hygiene_prepare();
+}
+
+int image_make(const struct worker_config *config) { return make(config->options); }
+
+bool image_has_oom_score(const struct worker_config *config)
+{
+	return config->prepared && image.oom_score;
+}
+
+bool image_holds(const struct worker_config *config)
+{
+	const struct brood_options *o = config->options;
+
+	return config->prepared && !o->worker_init && !(config->pool && config->pool->rights) &&
+		o->keep_signals_count == 0 && o->worker_memory == 0 &&
+		config->retire_memory_kb == 0 && config->init_data_size == 0 &&
+		!(o->flags & BROOD_ACCOUNT_MEMORY);
+}
+
+unsigned image_inherit(const struct worker_config *config)
+{
+	hygiene_inherit(config->files_count - 1); /* the spawner had its channel open, too */
+	dispositions_inherit();
+	return image.blind;
+}
