@@ -307,6 +307,7 @@ enum brood_event {
 	BROOD_EVENT_KEY_POISONED,  /* a key is on the poison list (poison_after) */
 	BROOD_EVENT_SPAWNER_DIED,  /* no job and no worker is lost: a new spawner takes over */
 	BROOD_EVENT_REPORT,        /* where the code of a worker that died was: brood_report() */
+	BROOD_EVENT_SLOW_JOB,      /* a job has run for slow_ms: brood_report() */
 };
 
 /* One log line, for the log callback. Since: 0.1.0. */
@@ -481,6 +482,11 @@ struct brood_pool_options {
 	 * 10000; 0: 20
 	 */
 	uint32_t retry_percent;
+	/*
+	 * The soft line: a job that has run for so long, and goes on, has a report (brood_report())
+	 * and a line in the log. The look at it may interrupt a system call (EINTR). 0: no line
+	 */
+	uint32_t slow_ms;
 };
 
 /*
@@ -1322,6 +1328,7 @@ enum brood_report_cause {
 	BROOD_REPORT_CANCELLED,
 	BROOD_REPORT_STOPPED, /* the pool stopped, and its job did not end */
 	BROOD_REPORT_STUCK,   /* the library killed it because it did not go on, or sent nonsense */
+	BROOD_REPORT_SLOW, /* it lives: its job has run for slow_ms (struct brood_pool_options) */
 };
 
 /* One call that had not returned, the innermost first. Since: 0.3.0. */
@@ -1375,7 +1382,7 @@ BROOD_PUBLIC int brood_report(
 
 /*
  * Writes a report as one line without a newline, as the log has it: "job 17 upper, worker 3 (pid
- * 4711): crashed, SIGSEGV (not mapped) at 0x0; upper+0x4 [prog] < call_job+0x1f".
+ * 4711): crashed, SIGSEGV (not mapped) at 0x0; in upper+0x4 (prog)".
  * Parameters: text: the caller's memory; size: its bytes, the NUL included.
  * Returns: the length of the whole line without the NUL, as snprintf() does. Since: 0.3.0.
  */

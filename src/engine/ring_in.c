@@ -120,7 +120,9 @@ static void put_entry(struct lease *lease, struct ring_entry *entry, const struc
 
 static void due_with(struct lease *lease, const struct queue_job *job)
 {
-	uint64_t due = time_after_ms(job->given_ns, job->limits.run_ms);
+	const uint32_t slow_ms = lease->queue->pool->setup->own.slow_ms;
+	const uint32_t run_ms = slow_ms ? MIN(slow_ms, job->limits.run_ms) : job->limits.run_ms;
+	uint64_t due = time_after_ms(job->given_ns, run_ms);
 
 	lease->told.look_due = MIN(lease->told.look_due, due);
 }

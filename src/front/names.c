@@ -70,6 +70,7 @@ static const char *const event_names[] = {
 	[BROOD_EVENT_KEY_POISONED] = "key-poisoned",
 	[BROOD_EVENT_SPAWNER_DIED] = "spawner-died",
 	[BROOD_EVENT_REPORT] = "report",
+	[BROOD_EVENT_SLOW_JOB] = "slow-job",
 };
 
 static const char *const left_names[] = { "threads", "fds", "children", "memory", "mask", "timers",

@@ -24,10 +24,33 @@ void ladder_start(struct ladder *l, uint64_t now, uint32_t run_ms, uint32_t grac
 		.step = LADDER_RUNNING,
 		.cause = LADDER_CAUSE_NONE,
 		.next = time_after_ms(now, run_ms),
+		.slow_at = TIME_NEVER,
 		.grace_ms = grace_ms,
 		.core_ms = core_ms,
 		.abort = abort,
 	};
+}
+
+void ladder_slow(struct ladder *l, uint64_t since, uint32_t slow_ms)
+{
+	l->slow_at = slow_ms ? time_after_ms(since, slow_ms) : TIME_NEVER;
+}
+
+/* A job that is told to end has a report of its own, if it is killed. */
+static enum ladder_action slow_due(struct ladder *l, uint64_t now)
+{
+	if (l->sampled) {
+		l->slow_at = TIME_NEVER;
+		return LADDER_DO_SAY_SLOW;
+	}
+	l->sampled = true;
+	l->slow_at = time_after_ms(now, LADDER_SAMPLE_MS);
+	return LADDER_DO_SAMPLE;
+}
+
+static bool may_be_slow(const struct ladder *l)
+{
+	return l->step == LADDER_RUNNING && l->cause == LADDER_CAUSE_NONE;
 }
 
 void ladder_hurry(struct ladder *l, uint64_t now, enum ladder_cause cause)
@@ -52,6 +75,8 @@ void ladder_force(struct ladder *l, uint64_t now, enum ladder_cause cause)
 
 enum ladder_action ladder_due(struct ladder *l, uint64_t now)
 {
+	if (may_be_slow(l) && l->slow_at != TIME_NEVER && now >= l->slow_at && now < l->next)
+		return slow_due(l, now);
 	if (l->next == TIME_NEVER || now < l->next)
 		return LADDER_NOTHING;
 
@@ -92,4 +117,7 @@ enum ladder_action ladder_condemned(struct ladder *l, uint64_t now, bool won)
 	return LADDER_DO_KILL;
 }
 
-uint64_t ladder_next(const struct ladder *l) { return l->next; }
+uint64_t ladder_next(const struct ladder *l)
+{
+	return may_be_slow(l) ? MIN(l->next, l->slow_at) : l->next;
+}

@@ -12,13 +12,17 @@
 #include <brood.h>
 
 #define LADDER_LAST_WAIT_MS 1000
+#define LADDER_SAMPLE_MS    20 /* so long a worker has to answer the look */
 enum ladder_step { LADDER_RUNNING, LADDER_SOFT, LADDER_ABORTED, LADDER_KILLED, LADDER_ENDED };
 enum ladder_action {
 	LADDER_NOTHING,
 	LADDER_DO_SOFT,
 	LADDER_DO_CONDEMN,
 	LADDER_DO_KILL,
-	LADDER_DO_KILL_STUCK
+	LADDER_DO_KILL_STUCK,
+	/* The job runs for longer than its soft line: look at it; a moment later, say so. */
+	LADDER_DO_SAMPLE,
+	LADDER_DO_SAY_SLOW
 };
 enum ladder_cause {
 	LADDER_CAUSE_NONE,
@@ -31,11 +35,15 @@ struct ladder {
 	enum ladder_step step;
 	enum ladder_cause cause;
 	uint64_t next;
+	uint64_t
+		slow_at; /* the soft line, then when to say so; TIME_NEVER: nothing is to be said */
 	uint32_t grace_ms, core_ms;
-	bool abort, told;
+	bool abort, told, sampled;
 };
 void ladder_start(struct ladder *l, uint64_t now, uint32_t run_ms, uint32_t grace_ms,
 	uint32_t core_ms, bool abort);
+/* The job runs since then, and is slow when it does so for slow_ms; 0: never. */
+void ladder_slow(struct ladder *l, uint64_t since, uint32_t slow_ms);
 /*
  * The job is to end now, because of a cancel or the stop: makes the soft step due at once. Does
  * nothing if that step was made, or if the job has such a cause already.

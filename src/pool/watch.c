@@ -49,10 +49,10 @@ void watch_begin(struct lease_watch *w, uint64_t now)
 	w->behind = TIME_NEVER;
 }
 
-uint64_t watch_soonest(
-	const struct lease_page_entry *entries, uint64_t first, uint64_t last, uint64_t now)
+uint64_t watch_soonest(const struct lease_page_entry *entries, uint64_t first, uint64_t last,
+	uint32_t slow_ms, uint64_t now)
 {
-	uint32_t run_ms = BROOD_FOREVER;
+	uint32_t run_ms = slow_ms && first <= last ? slow_ms : BROOD_FOREVER;
 
 	for (uint64_t n = first; n <= last && n - first < RING_DEPTH; n++)
 		run_ms = MIN(run_ms, entries[n % RING_DEPTH].run_ms);
@@ -71,6 +71,8 @@ static void climb(struct lease_watch *w, struct ladder *l, uint64_t sequence, bo
 	w->waits = waits;
 	w->since = waits ? now : MIN(MAX(see->began_ns, w->looked_ns), now);
 	ladder_start(l, w->since, e->run_ms, e->grace_ms, w->core_ms, e->flags & BROOD_JOB_ABORT);
+	if (!waits)
+		ladder_slow(l, w->since, w->slow_ms);
 }
 
 _Static_assert(RING_DEPTH % 64 == 0, "a bit for each");
@@ -162,9 +164,11 @@ enum lease_wish watch_look(
 	else
 		w->subject = 0;
 	if (w->leaving && w->subject == 0 && sequence < see->published)
-		w->behind = watch_soonest(see->entries, sequence + 1, sequence + 1, now);
+		w->behind = watch_soonest(
+			see->entries, sequence + 1, sequence + 1, w->slow_ms, now);
 	else if (w->subject && !w->leaving)
-		w->behind = watch_soonest(see->entries, w->subject + 1, see->published, now);
+		w->behind = watch_soonest(
+			see->entries, w->subject + 1, see->published, w->slow_ms, now);
 	w->looked_ns = now;
 	hurry(w, l, now);
 	return wish(w, now);
@@ -176,7 +180,7 @@ void watch_leaving(struct lease_watch *w, const struct lease_page_entry *entries
 	w->changed_ns = now;
 	w->behind = TIME_NEVER;
 	if (w->waits) { /* the job will not begin, or a later look sees that it has */
-		w->behind = watch_soonest(entries, w->subject, w->subject, now);
+		w->behind = watch_soonest(entries, w->subject, w->subject, w->slow_ms, now);
 		w->subject = 0;
 		w->waits = false;
 	}
@@ -212,6 +216,8 @@ uint64_t watch_next(const struct lease_watch *w, const struct ladder *l, uint64_
 
 	if (cancels_any(w))
 		next = MIN(next, time_after_ms(now, w->cancel_ms));
+	if (w->waits && w->slow_ms) /* it may begin at any moment, and nobody tells */
+		next = MIN(next, time_after_ms(now, w->slow_ms));
 	if (w->leaving)
 		return MIN(next, time_after_ms(w->subject ? now : w->changed_ns, w->grace_ms));
 	if (!w->pinned)

@@ -44,6 +44,7 @@ struct lease_watch {
 	uint64_t behind;
 	/* grace_ms: how long the worker may take to leave once it was asked. */
 	uint32_t idle_ms, grace_ms, core_ms, cancel_ms;
+	uint32_t slow_ms; /* a job that runs for so long is slow; 0: none is */
 	bool waits, pinned, leaving;
 };
 /* What a look sees. The word was read before `published`. */
@@ -51,7 +52,10 @@ struct lease_sight {
 	uint64_t word, began_ns, published;
 	const struct lease_page_entry *entries;
 };
-/* The caller has set base, limit_at, idle_ms, grace_ms, core_ms and pinned. All else is zero. */
+/*
+ * The caller has set base, limit_at, idle_ms, grace_ms, core_ms, slow_ms and pinned. All else is
+ * zero.
+ */
 void watch_begin(struct lease_watch *w, uint64_t now);
 enum lease_wish watch_look(
 	struct lease_watch *w, struct ladder *l, const struct lease_sight *sight, uint64_t now);
@@ -65,9 +69,9 @@ void watch_cancel(struct lease_watch *w, uint64_t sequence);
 void watch_lost(struct lease_watch *w);
 /* When to look again. TIME_NEVER: no time is set; LEASE_LOOK or another event asks for the look. */
 uint64_t watch_next(const struct lease_watch *w, const struct ladder *l, uint64_t now);
-/* The soonest end of the time of jobs first .. last, if they all began now. */
-uint64_t watch_soonest(
-	const struct lease_page_entry *entries, uint64_t first, uint64_t last, uint64_t now);
+/* The soonest end of the time of jobs first .. last, or soft line, if they all began now. */
+uint64_t watch_soonest(const struct lease_page_entry *entries, uint64_t first, uint64_t last,
+	uint32_t slow_ms, uint64_t now);
 /* True: the worker has begun a job since `base`. */
 static inline bool watch_moved(uint64_t base, uint64_t word)
 {

@@ -86,6 +86,8 @@ static void act(struct slot *slot, enum ladder_action action, uint64_t sequence)
 		kill_for(slot, slot->ladder.step == LADDER_ABORTED ? SIGABRT : SIGKILL);
 		break;
 	case LADDER_DO_KILL_STUCK: deadline_kill_stuck(slot); break;
+	case LADDER_DO_SAMPLE: reports_sample(slot, sequence); break;
+	case LADDER_DO_SAY_SLOW: reports_add_slow(slot); break;
 	default: break;
 	}
 }
@@ -148,5 +150,6 @@ void deadline_start(struct slot *slot, const struct message_job *m, uint64_t now
 {
 	ladder_start(&slot->ladder, now, m->run_ms, m->grace_ms, slot->pool->options->core_ms,
 		m->flags & BROOD_JOB_ABORT);
+	ladder_slow(&slot->ladder, now, slot->pool->setup->own.slow_ms);
 	slot_set_timer(slot, ladder_fired, ladder_next(&slot->ladder));
 }

@@ -108,7 +108,8 @@ static void look_again_at(struct slot *slot, uint64_t next, uint64_t now)
 	atomic_store(&lease_page->look_at, next);
 	published = atomic_load(&lease_page->published);
 	if (published > w->published && (!w->leaving || w->subject == 0)) {
-		soonest = watch_soonest(lease_page->entries, w->published + 1, published, now);
+		soonest = watch_soonest(
+			lease_page->entries, w->published + 1, published, w->slow_ms, now);
 		if (soonest < next) {
 			next = soonest;
 			atomic_store(&lease_page->look_at, next);
@@ -196,6 +197,7 @@ void lease_watch_start(struct slot *slot, const struct message_lease *m, uint64_
 		.idle_ms = slot->pool->options->lease_idle_ms,
 		.grace_ms = EOF_GRACE_MS,
 		.core_ms = slot->pool->options->core_ms,
+		.slow_ms = slot->pool->setup->own.slow_ms,
 		.pinned = m->flags & LEASE_PINNED,
 	};
 	watch_begin(&slot->lease.watch, now);

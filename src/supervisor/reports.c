@@ -65,7 +65,12 @@ static uint64_t running_sequence(const struct slot *slot)
 	return SLOT_PAGE_SEQUENCE(word);
 }
 
-/* What the soft step noted counts only for the job that was killed. */
+/* What a handler noted of a job that ran counts only for that job. */
+static bool fits(uint32_t kind, uint32_t cause)
+{
+	return cause == BROOD_REPORT_SLOW ? kind == TRACE_SLOW : kind == TRACE_TOLD;
+}
+
 static void copy_trace(struct slot *slot, struct reports_entry *entry)
 {
 	const struct trace_page *page = shared_trace_page(
@@ -76,7 +81,8 @@ static void copy_trace(struct slot *slot, struct reports_entry *entry)
 
 	r->syscall = -1;
 	copy_progress(r, page, sequence);
-	if (kind != TRACE_CRASH && (kind != TRACE_TOLD || atomic_load(&page->sequence) != sequence))
+	if (kind != TRACE_CRASH &&
+		(!fits(kind, r->cause) || atomic_load(&page->sequence) != sequence))
 		return;
 	r->tid = page->tid;
 	if (kind == TRACE_CRASH && page->signal == r->signal) {
@@ -125,10 +131,10 @@ static void put_end(struct brood_report *r, const struct process_exit *e)
 	r->peak_kb = (uint64_t)e->usage.ru_maxrss;
 }
 
-static void put_report(struct slot *slot, struct brood_report *r, const struct process_exit *e)
+static void put_report(struct slot *slot, struct brood_report *r, uint32_t cause)
 {
 	*r = (struct brood_report){ .size = sizeof *r,
-		.cause = cause_of(slot, e),
+		.cause = cause,
 		.slot = slot->number,
 		.generation = slot->generation,
 		.pid = slot->pid };
@@ -137,10 +143,9 @@ static void put_report(struct slot *slot, struct brood_report *r, const struct p
 		snprintf(r->pool, sizeof r->pool, "%s", slot->pool->setup->name);
 	if (r->cause >= BROOD_REPORT_TIMED_OUT)
 		memcpy(r->waits, slot->end.waits, sizeof r->waits);
-	put_end(r, e);
 }
 
-void reports_add(struct slot *slot, const struct process_exit *e)
+static void add(struct slot *slot, uint32_t cause, const struct process_exit *e)
 {
 	struct supervisor *s = slot->pool->supervisor;
 	struct reports_page *page = s->config.shared->reports_page;
@@ -151,12 +156,41 @@ void reports_add(struct slot *slot, const struct process_exit *e)
 		return;
 	atomic_fetch_add(&entry->version, 1);
 	entry->modules_count = 0;
-	put_report(slot, &entry->report, e);
+	put_report(slot, &entry->report, cause);
+	put_end(&entry->report, e);
 	copy_trace(slot, entry);
 	atomic_store(&entry->state, entry->report.frames_count > 0 ? REPORTS_RAW : REPORTS_DONE);
 	atomic_fetch_add(&entry->version, 1);
 	atomic_fetch_add(&page->count, 1);
 	note(s, NOTE_REPORT);
+}
+
+void reports_add(struct slot *slot, const struct process_exit *e)
+{
+	add(slot, cause_of(slot, e), e);
+}
+
+/* ---- a slow job ---- */
+
+/*
+ * First the look, for the signal may interrupt what the job waits in. SIGURG does nothing where its
+ * handler is not the library's.
+ */
+void reports_sample(struct slot *slot, uint64_t sequence)
+{
+	struct trace_page *page = shared_trace_page(
+		slot->pool->supervisor->config.shared, slot->number);
+
+	reports_look(slot);
+	atomic_store(&page->wanted, sequence);
+	process_signal(slot->pidfd, slot->pid, SIGURG);
+}
+
+/* What the job waits for when it is killed, if it is, will be looked up again. */
+void reports_add_slow(struct slot *slot)
+{
+	add(slot, BROOD_REPORT_SLOW, NULL);
+	slot->end.waits[0] = '\0';
 }
 
 /* ---- the log ---- */
@@ -183,7 +217,8 @@ static void say(struct supervisor *s, const struct brood_report *r)
 	logging_line(s,
 		&(struct logging_about){
 			.level = r->cause <= BROOD_REPORT_KILLED ? BROOD_WARNING : BROOD_NOTICE,
-			.event = BROOD_EVENT_REPORT,
+			.event = r->cause == BROOD_REPORT_SLOW ? BROOD_EVENT_SLOW_JOB
+							       : BROOD_EVENT_REPORT,
 			.pid = r->pid,
 			.worker = r->slot + 1,
 			.pool = pool_of(s, r->slot),

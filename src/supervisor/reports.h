@@ -5,6 +5,9 @@
 
 #include "slot.h"
 
+/* The job is slow: asks its worker where it is. The answer takes a moment. */
+void reports_sample(struct slot *slot, uint64_t sequence);
+void reports_add_slow(struct slot *slot);
 /* Before a kill for time: notes what the worker does. Reads /proc, which does not wait. */
 void reports_look(struct slot *slot);
 /* The worker has ended as `e` says; NULL: it was killed and does not end. */

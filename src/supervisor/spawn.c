@@ -43,6 +43,8 @@ static void forget_trace(const struct slot *slot)
 	/* a page that no worker has touched stays without memory */
 	if (atomic_load(&page->kind) != TRACE_NONE)
 		atomic_store(&page->kind, TRACE_NONE);
+	if (atomic_load(&page->wanted) != 0)
+		atomic_store(&page->wanted, 0);
 	if (atomic_load(&page->progress_sequence) != 0)
 		atomic_store(&page->progress_sequence, 0);
 }

@@ -56,6 +56,7 @@ static const char *cause_word(uint32_t cause)
 		[BROOD_REPORT_CANCELLED] = "cancelled",
 		[BROOD_REPORT_STOPPED] = "stopped with the pool",
 		[BROOD_REPORT_STUCK] = "stuck",
+		[BROOD_REPORT_SLOW] = "slow",
 	};
 
 	return cause < ARRAY_SIZE(words) && words[cause] ? words[cause] : "ended";
@@ -115,7 +116,7 @@ static void add_frames(struct line *line, const struct brood_report *r)
 		else
 			add(line, "0x%" PRIx64, module[0] ? f->offset : f->address);
 		if (module[0] && (last || !function[0]))
-			add(line, " [%s]", module);
+			add(line, " (%s)", module);
 	}
 }
 

@@ -21,7 +21,8 @@
 enum trace_kind {
 	TRACE_NONE,
 	TRACE_CRASH, /* a signal that ends the process */
-	TRACE_TOLD   /* the job was told to end */
+	TRACE_TOLD,  /* the job was told to end */
+	TRACE_SLOW   /* the supervisor asked, since the job is slow */
 };
 
 /* An address, and the same address as the module's file numbers it (what addr2line takes). */
@@ -44,6 +45,7 @@ struct trace_page {
 	_Atomic uint32_t kind;
 	_Atomic uint32_t frames_count;
 	_Atomic uint64_t sequence; /* of the job that ran; 0: none */
+	_Atomic uint64_t wanted;   /* by the supervisor: the job that it asks about; 0: none */
 	int32_t signal, code;      /* of siginfo */
 	int32_t tid, syscall;      /* syscall: of SIGSYS; -1: none */
 	uint64_t address;          /* of a fault; 0: the signal has none */

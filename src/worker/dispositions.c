@@ -23,6 +23,8 @@
  * write() dies of it, unless the program keeps an inherited SIG_IGN. The library's own writes never
  * raise it.
  *
+ * SIGURG asks where a slow job is: soft.c. From others it means nothing, as by default.
+ *
  * A job's children get default dispositions: exec does it, and after fork() an atfork handler.
  */
 #include "dispositions.h"
@@ -74,6 +76,7 @@ static const struct {
 #ifdef SIGSTKFLT
 	{ SIGSTKFLT, &outside_action },
 #endif
+	{ SIGURG, &soft_urgent_action },
 	{ SIGSEGV, &fault_action },
 	{ SIGBUS, &fault_action },
 	{ SIGILL, &fault_action },

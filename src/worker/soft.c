@@ -74,6 +74,26 @@ static void on_soft(int sig, siginfo_t *info, void *context)
 const struct sigaction soft_action = { .sa_sigaction = on_soft,
 	.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
 
+/* ---- a look at a slow job ---- */
+
+/*
+ * SIGURG, for where nobody handles it, nothing happens: in a program that the job became, say. A
+ * job's own handler is left alone, and then there are no frames.
+ */
+static void on_urgent(int sig, siginfo_t *info, void *context)
+{
+	int saved = errno;
+
+	(void)sig, (void)info;
+	syscalls_note();
+	if (worker_is_self() && trace_wanted())
+		trace_slow(context, &fault_action, saved);
+	errno = saved;
+}
+
+const struct sigaction soft_urgent_action = { .sa_sigaction = on_urgent,
+	.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
+
 /* ---- what the job sees of the soft step ---- */
 
 /*

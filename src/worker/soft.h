@@ -9,6 +9,8 @@
 #include "../os/signals.h"
 #include "job.h"
 
+/* The handler of SIGURG, by which the supervisor asks where a slow job is. */
+extern const struct sigaction soft_urgent_action;
 extern const struct sigaction soft_action; /* the handler of the signals that tell a job to end */
 /* The sequence of the job that the soft step is meant for; SEQUENCE_NONE: no job runs. */
 extern _Atomic uint64_t soft_sequence;

@@ -306,18 +306,37 @@ static bool handled_by(int sig, const struct sigaction *ours)
 }
 
 /* Where a fault of the walk would go to the program's own handler, there is no walk. */
-void trace_told(void *context, const struct sigaction *handler, int error)
+static void trace_job(
+	void *context, enum trace_kind kind, const struct sigaction *handler, int error)
 {
 	struct trace_page *page = the_worker.trace_page;
 
 	if (!handled_by(SIGSEGV, handler) || !handled_by(SIGBUS, handler))
 		return;
-	if (!begin(context, TRACE_TOLD, error))
+	if (!begin(context, kind, error))
 		return;
 	page->signal = page->code = 0;
 	page->address = 0;
 	page->syscall = -1;
 	walk_guarded(context);
+}
+
+void trace_told(void *context, const struct sigaction *handler, int error)
+{
+	trace_job(context, TRACE_TOLD, handler, error);
+}
+
+void trace_slow(void *context, const struct sigaction *handler, int error)
+{
+	trace_job(context, TRACE_SLOW, handler, error);
+}
+
+bool trace_wanted(void)
+{
+	struct trace_page *page = the_worker.trace_page;
+	uint64_t sequence = running_sequence();
+
+	return sequence && atomic_load(&page->wanted) == sequence;
 }
 
 bool trace_fell(void *context)

@@ -13,14 +13,20 @@
 
 /* The signal is about to end the worker. error: errno, for trace_fell(). */
 void trace_crash(int sig, const siginfo_t *info, void *context, int error);
-/* The job is told to end. `handler`: that of SIGSEGV and SIGBUS, if it is to be the library's. */
-void trace_told(void *context, const struct sigaction *handler, int error);
 /*
- * For the handler of faults, before all else. True: the fault is of trace_crash() or trace_told()
- * itself, on a broken stack. What they found stays, and the caller must return at once: its return
- * goes back to the code that they had interrupted.
+ * The job is told to end, or looked at because it is slow. `handler`: the library's own of SIGSEGV
+ * and SIGBUS.
+ */
+void trace_told(void *context, const struct sigaction *handler, int error);
+void trace_slow(void *context, const struct sigaction *handler, int error);
+/*
+ * For the handler of faults, before all else. True: the fault is of trace_crash(), trace_told() or
+ * trace_slow() itself, on a broken stack. What they found stays, and the caller must return at
+ * once: its return goes back to the code that they had interrupted.
  */
 bool trace_fell(void *context);
+/* True: the supervisor has asked about the job that runs. */
+bool trace_wanted(void);
 /* The job has told its progress. */
 void trace_progress(uint64_t sequence, const void *data, size_t size);
 

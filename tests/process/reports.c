@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,11 +23,12 @@ static struct brood *brood;
 static volatile int sink;
 static int *volatile nowhere;
 static char last_line[600];
-static int lines;
+static int lines, slow_lines;
 
 static void keep_line(void *context, const struct brood_log *log)
 {
 	note_log(context, log);
+	slow_lines += log->event == BROOD_EVENT_SLOW_JOB;
 	if (log->event != BROOD_EVENT_REPORT)
 		return;
 	snprintf(last_line, sizeof last_line, "%s", log->text);
@@ -123,7 +125,7 @@ static void what_is_said(void)
 		CHECK(WAIT_UNTIL(heard(path - BROOD_PATH_HANDOFF + 1), 10000));
 		CHECK_CONTAINS(last_line, "[GET /index], worker 0 (pid ");
 		CHECK_CONTAINS(last_line, "crashed, SIGSEGV (not mapped) at 0x0; in guilty+0x");
-		CHECK_CONTAINS(last_line, "[process-reports]; progress: page 7?");
+		CHECK_CONTAINS(last_line, "(process-reports); progress: page 7?");
 	}
 	pool_stop(brood);
 }
@@ -351,6 +353,83 @@ static void as_before(void)
 	pool_stop(brood);
 }
 Test(reports, the_signal_has_its_default_action) { case_run(as_before, 60000); }
+
+/* ---- the soft line ---- */
+
+static int waits_for_a_while(struct brood_job *job)
+{
+	uint64_t until = test_now_ms() + 600;
+
+	(void)job;
+	while (test_now_ms() < until)
+		poll(NULL, 0, 600);
+	return 0;
+}
+
+static GUILTY void guilty_of_time(void)
+{
+	uint64_t until = test_now_ms() + 600;
+
+	while (test_now_ms() < until)
+		sink++;
+}
+static int loops_for_a_while(struct brood_job *job)
+{
+	(void)job;
+	guilty_of_time();
+	return 0;
+}
+
+static bool has_frame(const struct brood_report *r, const char *function)
+{
+	for (uint32_t i = 0; i < r->frames_count; i++)
+		if (strcmp(r->frames[i].function, function) == 0)
+			return true;
+	return false;
+}
+
+static void is_slow(int path, brood_fn *fn, const char *function, const char *waits)
+{
+	struct brood_verdict v = call_on(path, fn, 0);
+	struct brood_report r = report_of(v.id);
+
+	verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+	CHECK_EQ(r.cause, BROOD_REPORT_SLOW);
+	CHECK_EQ(r.pid, v.pid);
+	CHECK_EQ(r.signal, 0);
+	CHECK_STR(r.tag, "GET /index");
+	CHECK_STR(r.waits, waits);
+	CHECK_MSG(has_frame(&r, function), "%s, first %s", function, r.frames[0].function);
+}
+
+static void slow(void)
+{
+	const struct brood_pool_options own = {
+		.size = sizeof own, .name = "main", .slow_ms = 100
+	};
+	const struct brood_pool_options *const pools[] = { &own };
+	struct brood_options options = {
+		.workers = 1, .log = keep_line, .pools = pools, .pools_count = 1
+	};
+	struct brood_report r = { .size = sizeof r };
+
+	brood = pool_start(&options);
+	for (int path = BROOD_PATH_HANDOFF; path <= BROOD_PATH_LEASE; path++) {
+		struct brood_verdict v = call_on(path, job_nothing, 0);
+
+		CHECK_EQ(brood_report(brood, v.id, &r), -ENOENT);
+		is_slow(path, waits_for_a_while, "waits_for_a_while", "poll");
+		is_slow(path, loops_for_a_while, "guilty_of_time", "runs");
+		/* killed later: then its death has a report of its own */
+		v = call_on(path, job_sleep_forever, 300);
+		r = report_of(v.id);
+		CHECK_EQ(r.cause, BROOD_REPORT_TIMED_OUT);
+		CHECK_NE(r.waits[0], '\0');
+	}
+	pool_stop(brood);
+	CHECK_EQ(slow_lines, 6);
+}
+Test(reports, slow_jobs) { case_run(slow, 60000); }
 
 /* ---- a stop at once ---- */
 

@@ -273,7 +273,7 @@ static int looks_around(struct brood_job *job)
 {
 	static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGSYS, SIGUSR1, SIGUSR2,
 		SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT, SIGSEGV, SIGBUS, SIGILL,
-		SIGFPE, SIGTRAP, SIGABRT };
+		SIGFPE, SIGTRAP, SIGABRT, SIGURG };
 	sigset_t handled;
 	struct brood_init_data data;
 	int death = 0, reaper = 0;

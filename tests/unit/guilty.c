@@ -95,7 +95,7 @@ Test(unit_guilty, lines)
 	is_line(&r,
 		"job 7 upper [a?b], worker 3 (pid 4711): crashed, SIGSEGV (not allowed) at 0x123; "
 		"in "
-		"guilty+0x4 [prog] < 0xabc [lib.so] < b+0x0 [lib.so]; progress: half?");
+		"guilty+0x4 (prog) < 0xabc (lib.so) < b+0x0 (lib.so); progress: half?");
 	r = (struct brood_report){ .syscall = -1, .cause = BROOD_REPORT_TIMED_OUT, .slot = 1 };
 	strcpy(r.waits, "mutex");
 	is_line(&r, "worker 1 (pid 0): timed out; waits: mutex");

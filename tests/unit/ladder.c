@@ -287,6 +287,38 @@ static void run_life(struct unit_random *r)
 	cr_assert_leq(now - AT, bound + late);
 }
 
+Test(unit_ladder, slow)
+{
+	struct ladder l;
+
+	ladder_start(&l, AT, 1000, 50, 100, false);
+	ladder_slow(&l, AT, 200);
+	cr_assert_eq(ladder_next(&l), time_after_ms(AT, 200));
+	cr_assert_eq(ladder_due(&l, time_after_ms(AT, 199)), LADDER_NOTHING);
+	cr_assert_eq(ladder_due(&l, time_after_ms(AT, 200)), LADDER_DO_SAMPLE);
+	cr_assert_eq(ladder_due(&l, time_after_ms(AT, 200)), LADDER_NOTHING);
+	cr_assert_eq(ladder_next(&l), time_after_ms(AT, 200 + LADDER_SAMPLE_MS));
+	cr_assert_eq(ladder_due(&l, ladder_next(&l)), LADDER_DO_SAY_SLOW);
+	cr_assert_eq(ladder_next(&l), time_after_ms(AT, 1000));
+	cr_assert_eq(ladder_due(&l, ladder_next(&l)), LADDER_DO_SOFT);
+	cr_assert_eq(ladder_next(&l), time_after_ms(AT, 1050));
+	/* the end of its time, or a cancel, comes first: nothing is said */
+	ladder_start(&l, AT, 1000, 50, 100, false);
+	ladder_slow(&l, AT, 200);
+	cr_assert_eq(ladder_due(&l, time_after_ms(AT, 2000)), LADDER_DO_SOFT);
+	cr_assert_eq(ladder_due(&l, time_after_ms(AT, 2000)), LADDER_NOTHING);
+	ladder_start(&l, AT, 1000, 50, 100, false);
+	ladder_slow(&l, AT, 200);
+	ladder_hurry(&l, AT, LADDER_CAUSE_CANCEL);
+	cr_assert_eq(ladder_next(&l), AT);
+	cr_assert_eq(ladder_due(&l, AT), LADDER_DO_SOFT);
+	cr_assert_eq(ladder_next(&l), time_after_ms(AT, 50));
+	/* no line */
+	ladder_start(&l, AT, 1000, 50, 100, false);
+	ladder_slow(&l, AT, 0);
+	cr_assert_eq(ladder_next(&l), time_after_ms(AT, 1000));
+}
+
 Test(unit_ladder, every_life_ends_in_time)
 {
 	struct unit_random r = { 77 };

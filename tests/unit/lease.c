@@ -113,12 +113,12 @@ Test(unit_lease, those_behind_are_looked_at_in_time)
 	s.published = BASE + 5;
 	look(&s, AT + MS(10));
 	cr_assert_eq(next(&s, AT + MS(10)), AT + MS(12));
-	cr_assert_eq(watch_soonest(s.entries, BASE + 6, BASE + 6, AT), AT + MS(1));
-	cr_assert_eq(watch_soonest(s.entries, BASE + 7, BASE + 6, AT), TIME_NEVER);
+	cr_assert_eq(watch_soonest(s.entries, BASE + 6, BASE + 6, 0, AT), AT + MS(1));
+	cr_assert_eq(watch_soonest(s.entries, BASE + 7, BASE + 6, 0, AT), TIME_NEVER);
 	/* damaged: it ends all the same */
-	cr_assert_eq(watch_soonest(s.entries, 0, UINT64_MAX, AT), AT + MS(1));
+	cr_assert_eq(watch_soonest(s.entries, 0, UINT64_MAX, 0, AT), AT + MS(1));
 	s.entries[(BASE + 6) % RING_DEPTH].run_ms = 0;
-	cr_assert_eq(watch_soonest(s.entries, 0, UINT64_MAX, AT), AT);
+	cr_assert_eq(watch_soonest(s.entries, 0, UINT64_MAX, 0, AT), AT);
 }
 
 /* ---- a slot page that makes no sense ---- */
