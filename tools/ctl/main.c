@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * brood-ctl: says what a brood does, for scripts and probes. It reads the status page alone
+ * (brood-status(5)): it asks nothing of the program, which may be stuck or stopped.
+ */
+#include "ctl.h"
+
+#include <getopt.h>
+#include <locale.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct command {
+	const char *name;
+	enum choose_exit (*run)(const struct request *request);
+	int words; /* so many words may follow */
+	bool json, timeout;
+} commands[] = {
+	{ "status", ctl_status, 0, true, false },
+	{ "workers", ctl_workers, 0, true, false },
+	{ "wait", ctl_wait, 1, false, true },
+	{ "check", ctl_check, 0, false, true },
+};
+
+static void say(const char *format, va_list args)
+{
+	fflush(stdout);
+	fputs("brood-ctl: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
+
+enum choose_exit ctl_fail(enum choose_exit code, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+	return code;
+}
+
+enum choose_exit ctl_wrong(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+	fputs("Try: brood-ctl --help\n", stderr);
+	return CHOOSE_USAGE;
+}
+
+enum choose_exit ctl_look(const struct request *request, struct status_page *ret_page,
+	struct look *ret_look, int *ret_pool)
+{
+	char why[CHOOSE_WHY_MAX];
+	enum choose_exit code = choose_brood(request->brood, ret_page, why);
+
+	if (code != CHOOSE_FINE)
+		return ctl_fail(code, "%s", why);
+	*ret_pool = -1;
+	if (look_take(ret_page, ret_look) < 0) {
+		status_page_close(ret_page);
+		return ctl_fail(CHOOSE_TROUBLE, "there is no memory");
+	}
+	if (request->pool)
+		*ret_pool = look_pool_number(ret_look, request->pool);
+	if (request->pool && *ret_pool < 0) {
+		ctl_done(ret_page, ret_look);
+		return ctl_fail(CHOOSE_NONE, "this brood has no pool \"%s\": see brood-ctl status",
+			request->pool);
+	}
+	return CHOOSE_FINE;
+}
+
+void ctl_done(struct status_page *page, struct look *look)
+{
+	look_free(look);
+	status_page_close(page);
+}
+
+/* ---- the command line ---- */
+
+enum { OPTION_JSON = 256, OPTION_POOL, OPTION_TIMEOUT };
+
+static const struct option longs[] = {
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "pool", required_argument, NULL, OPTION_POOL },
+	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ 0 },
+};
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static bool parse_seconds(const char *text, double *ret)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || !isfinite(value) || value < 0 || value > 1e9)
+		return false;
+	*ret = value;
+	return true;
+}
+
+/* 0: go on; -1: help or version was printed; or an exit code. */
+static int parse(int argc, char **argv, struct request *r)
+{
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":hV", longs, NULL)) != -1) {
+		switch (option) {
+		case OPTION_JSON: r->json = true; break;
+		case OPTION_POOL: r->pool = optarg; break;
+		case OPTION_TIMEOUT:
+			if (!parse_seconds(optarg, &r->timeout_s))
+				return ctl_wrong("--timeout wants seconds, not \"%s\"", optarg);
+			break;
+		case 'h': fputs(ctl_help, stdout); return -1;
+		case 'V': puts("brood-ctl " BROOD_VERSION_TEXT); return -1;
+		case ':': return ctl_wrong("%s wants a value", argv[optind - 1]);
+		default: return ctl_wrong("there is no option %s", argv[optind - 1]);
+		}
+	}
+	return 0;
+}
+
+/* [PID|NAME] COMMAND [WORD]: the first word is the brood, unless it is a command. */
+static enum choose_exit run(int count, char **words, struct request *r)
+{
+	const struct command *command;
+
+	if (count == 0)
+		return ctl_wrong("a command is missing");
+	command = find(words[0]);
+	if (!command && count > 1) {
+		r->brood = *words++;
+		count--;
+		command = find(words[0]);
+	}
+	if (!command)
+		return ctl_wrong("there is no command \"%s\"", words[0]);
+	r->words = words + 1;
+	r->count = count - 1;
+	if (r->count > command->words)
+		return ctl_wrong("\"%s\" is too much behind \"%s\"", words[1 + command->words],
+			command->name);
+	if (r->json && !command->json)
+		return ctl_wrong("\"%s\" has no --json", command->name);
+	if (r->timeout_s >= 0 && !command->timeout)
+		return ctl_wrong("\"%s\" has no --timeout", command->name);
+	return command->run(r);
+}
+
+int main(int argc, char **argv)
+{
+	struct request request = { .timeout_s = -1 };
+	int code;
+
+	setlocale(LC_CTYPE, "");
+	code = parse(argc, argv, &request);
+	if (code == 0)
+		code = (int)run(argc - optind, argv + optind, &request);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return (int)ctl_fail(CHOOSE_TROUBLE, "standard output cannot be written");
+	return code < 0 ? 0 : code;
+}
