@@ -42,6 +42,12 @@ void *shm_keep_from_children(void *memory, size_t size)
 	return reader;
 }
 
+void shm_clear(void *memory, size_t size)
+{
+	if (madvise(memory, size, MADV_REMOVE) < 0)
+		memset(memory, 0, size);
+}
+
 int shm_not_in_children(void *memory, size_t size)
 {
 	return madvise(memory, size, MADV_DONTFORK) < 0 ? -errno : 0;

@@ -11,6 +11,8 @@ void *shm_anonymous(size_t size); /* maps MAP_SHARED|MAP_ANONYMOUS, zeroed; NULL
  */
 void *shm_keep_from_children(void *memory, size_t size);
 int shm_not_in_children(void *memory, size_t size); /* the same, without a way to read it there */
+/* Makes pages of shm_anonymous() zero, and gives their memory back. */
+void shm_clear(void *memory, size_t size);
 /* MADV_WIPEONFORK: a forked child reads zeros there. */
 int shm_wipe_on_fork(void *page, size_t size);
 /*

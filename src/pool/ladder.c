@@ -43,9 +43,18 @@ static enum ladder_action slow_due(struct ladder *l, uint64_t now)
 		l->slow_at = TIME_NEVER;
 		return LADDER_DO_SAY_SLOW;
 	}
-	l->sampled = true;
+	l->sampled = 1;
 	l->slow_at = time_after_ms(now, LADDER_SAMPLE_MS);
 	return LADDER_DO_SAMPLE;
+}
+
+bool ladder_unanswered(struct ladder *l, uint64_t now)
+{
+	if (l->sampled >= LADDER_SAMPLE_TIMES)
+		return false;
+	l->sampled++;
+	l->slow_at = time_after_ms(now, LADDER_SAMPLE_MS);
+	return true;
 }
 
 static bool may_be_slow(const struct ladder *l)

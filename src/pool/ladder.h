@@ -12,7 +12,9 @@
 #include <brood.h>
 
 #define LADDER_LAST_WAIT_MS 1000
-#define LADDER_SAMPLE_MS    20 /* so long a worker has to answer the look */
+/* So long a worker has to answer the look, so many times. */
+#define LADDER_SAMPLE_MS    20
+#define LADDER_SAMPLE_TIMES 10
 enum ladder_step { LADDER_RUNNING, LADDER_SOFT, LADDER_ABORTED, LADDER_KILLED, LADDER_ENDED };
 enum ladder_action {
 	LADDER_NOTHING,
@@ -38,12 +40,18 @@ struct ladder {
 	uint64_t
 		slow_at; /* the soft line, then when to say so; TIME_NEVER: nothing is to be said */
 	uint32_t grace_ms, core_ms;
-	bool abort, told, sampled;
+	bool abort, told;
+	uint32_t sampled; /* how often an answer was waited for; 0: nobody was asked */
 };
 void ladder_start(struct ladder *l, uint64_t now, uint32_t run_ms, uint32_t grace_ms,
 	uint32_t core_ms, bool abort);
 /* The job runs since then, and is slow when it does so for slow_ms; 0: never. */
 void ladder_slow(struct ladder *l, uint64_t since, uint32_t slow_ms);
+/*
+ * After LADDER_DO_SAY_SLOW: the worker has not answered yet. False: nobody waits any longer, so say
+ * it now.
+ */
+bool ladder_unanswered(struct ladder *l, uint64_t now);
 /*
  * The job is to end now, because of a cancel or the stop: makes the soft step due at once. Does
  * nothing if that step was made, or if the job has such a cause already.

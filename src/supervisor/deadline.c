@@ -78,6 +78,13 @@ static void soften(struct slot *slot, uint64_t sequence)
 	process_signal(slot->pidfd, slot->pid, SIGTERM);
 }
 
+/* A worker that blocks SIGURG, or gets no CPU, answers late or never. */
+static void say_slow(struct slot *slot, uint64_t sequence)
+{
+	if (reports_answered(slot, sequence) || !ladder_unanswered(&slot->ladder, now_ns()))
+		reports_add_slow(slot);
+}
+
 static void act(struct slot *slot, enum ladder_action action, uint64_t sequence)
 {
 	switch (action) {
@@ -87,7 +94,7 @@ static void act(struct slot *slot, enum ladder_action action, uint64_t sequence)
 		break;
 	case LADDER_DO_KILL_STUCK: deadline_kill_stuck(slot); break;
 	case LADDER_DO_SAMPLE: reports_sample(slot, sequence); break;
-	case LADDER_DO_SAY_SLOW: reports_add_slow(slot); break;
+	case LADDER_DO_SAY_SLOW: say_slow(slot, sequence); break;
 	default: break;
 	}
 }

@@ -186,6 +186,15 @@ void reports_sample(struct slot *slot, uint64_t sequence)
 	process_signal(slot->pidfd, slot->pid, SIGURG);
 }
 
+bool reports_answered(const struct slot *slot, uint64_t sequence)
+{
+	const struct trace_page *page = shared_trace_page(
+		slot->pool->supervisor->config.shared, slot->number);
+
+	return atomic_load(&page->kind) == TRACE_SLOW && atomic_load(&page->wanted) == 0 &&
+		atomic_load(&page->sequence) == sequence;
+}
+
 /* What the job waits for when it is killed, if it is, will be looked up again. */
 void reports_add_slow(struct slot *slot)
 {

@@ -7,6 +7,7 @@
 
 /* The job is slow: asks its worker where it is. The answer takes a moment. */
 void reports_sample(struct slot *slot, uint64_t sequence);
+bool reports_answered(const struct slot *slot, uint64_t sequence);
 void reports_add_slow(struct slot *slot);
 /* Before a kill for time: notes what the worker does. Reads /proc, which does not wait. */
 void reports_look(struct slot *slot);

@@ -26,6 +26,7 @@
 #include "logging.h"
 #include "pool.h"
 #include "../os/proc.h"
+#include "../os/shm.h"
 #include "../os/sockets.h"
 #include "../wire/frame.h"
 
@@ -35,18 +36,13 @@
 #define ANSWER_MS     5000 /* a spawner that does not answer for so long is killed */
 #define ORDERS_MAX    16   /* few enough for the socket: it never blocks */
 
+/* A page that no worker has had yet is not touched: it would take memory. */
 static void forget_trace(const struct slot *slot)
 {
-	struct trace_page *page = shared_trace_page(
-		slot->pool->supervisor->config.shared, slot->number);
+	const struct shared *shared = slot->pool->supervisor->config.shared;
 
-	/* a page that no worker has touched stays without memory */
-	if (atomic_load(&page->kind) != TRACE_NONE)
-		atomic_store(&page->kind, TRACE_NONE);
-	if (atomic_load(&page->wanted) != 0)
-		atomic_store(&page->wanted, 0);
-	if (atomic_load(&page->progress_sequence) != 0)
-		atomic_store(&page->progress_sequence, 0);
+	if (slot->generation > 0)
+		shm_clear(shared_trace_page(shared, slot->number), shared->trace_page_size);
 }
 
 static void forget_former(struct slot *slot)

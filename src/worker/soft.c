@@ -86,8 +86,10 @@ static void on_urgent(int sig, siginfo_t *info, void *context)
 
 	(void)sig, (void)info;
 	syscalls_note();
-	if (worker_is_self() && trace_wanted())
+	if (worker_is_self() && trace_wanted()) {
 		trace_slow(context, &fault_action, saved);
+		trace_answered();
+	}
 	errno = saved;
 }
 

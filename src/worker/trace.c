@@ -339,6 +339,8 @@ bool trace_wanted(void)
 	return sequence && atomic_load(&page->wanted) == sequence;
 }
 
+void trace_answered(void) { atomic_store(&the_worker.trace_page->wanted, 0); }
+
 bool trace_fell(void *context)
 {
 	if (walking.tid == 0 || walking.tid != own_tid())

@@ -27,6 +27,7 @@ void trace_slow(void *context, const struct sigaction *handler, int error);
 bool trace_fell(void *context);
 /* True: the supervisor has asked about the job that runs. */
 bool trace_wanted(void);
+void trace_answered(void);
 /* The job has told its progress. */
 void trace_progress(uint64_t sequence, const void *data, size_t size);
 

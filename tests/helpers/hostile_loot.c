@@ -22,12 +22,12 @@ static void find_memory(void)
 		*a = (struct area){ .at = (unsigned char *)from,
 			.size = to - from,
 			.writable = rights[1] == 'w',
-			.own = rights[1] != 'w' && strstr(line, "/dev/zero"),
+			.own = rights[1] != 'w' && strstr(line, "brood-status"),
 			.down = strstr(line, "brood-down"),
 			.up = strstr(line, "brood-up") };
 		if (a->up && a->size >= sizeof(struct ring_up))
 			loot.up = (struct ring_up *)(void *)a->at;
-		else if (a->writable && a->size == 4096)
+		else if (a->writable && a->size == 4096 && strstr(line, "brood-status"))
 			loot.page = (struct slot_page *)(void *)a->at;
 		loot.areas_count++;
 	}

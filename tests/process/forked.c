@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@ static void all_well(uint32_t jobs)
 	}
 }
 
-/* Finds the one shared mapping of a page that a worker can write. */
+/* Finds the one mapping of the status page that a worker can write. */
 static _Atomic uint64_t *find_slot_page(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -43,7 +44,8 @@ static _Atomic uint64_t *find_slot_page(void)
 	CHECK(maps);
 	while (fgets(line, sizeof line, maps))
 		if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3 &&
-			strcmp(rights, "rw-s") == 0 && to - from == 4096)
+			strcmp(rights, "rw-s") == 0 && to - from == 4096 &&
+			strstr(line, "brood-status"))
 			found = from;
 	fclose(maps);
 	return (_Atomic uint64_t *)found;

@@ -302,6 +302,20 @@ Test(unit_ladder, slow)
 	cr_assert_eq(ladder_next(&l), time_after_ms(AT, 1000));
 	cr_assert_eq(ladder_due(&l, ladder_next(&l)), LADDER_DO_SOFT);
 	cr_assert_eq(ladder_next(&l), time_after_ms(AT, 1050));
+	/* the worker does not answer: that is not waited for without a bound */
+	ladder_start(&l, AT, 100000, 50, 100, false);
+	ladder_slow(&l, AT, 200);
+	cr_assert_eq(ladder_due(&l, ladder_next(&l)), LADDER_DO_SAMPLE);
+	for (uint32_t i = 1; i < LADDER_SAMPLE_TIMES; i++) {
+		uint64_t now = ladder_next(&l);
+
+		cr_assert_eq(ladder_due(&l, now), LADDER_DO_SAY_SLOW);
+		cr_assert(ladder_unanswered(&l, now));
+		cr_assert_eq(ladder_next(&l), time_after_ms(now, LADDER_SAMPLE_MS));
+	}
+	cr_assert_eq(ladder_due(&l, ladder_next(&l)), LADDER_DO_SAY_SLOW);
+	cr_assert(!ladder_unanswered(&l, AT));
+	cr_assert_eq(ladder_next(&l), time_after_ms(AT, 100000));
 	/* the end of its time, or a cancel, comes first: nothing is said */
 	ladder_start(&l, AT, 1000, 50, 100, false);
 	ladder_slow(&l, AT, 200);
