@@ -10,6 +10,7 @@
 #include "leasing.h"
 #include "lease_state.h"
 #include "pipe.h"
+#include "ring_in.h"
 #include "ring_out.h"
 #include "queue_jobs.h"
 
@@ -444,7 +445,7 @@ void collect_done(struct lease *lease)
 	}
 	atomic_store_explicit(&lease->down->collected, done, memory_order_release);
 	if (l->kind == QUEUE_CALLERS)
-		lease_state_to_tell(lease);
+		ring_in_to_tell(lease);
 	if (lease->published == lease->collected && lease->state == LEASE_ACTIVE &&
 		list_empty(&lease->idle)) {
 		list_insert(&lease->idle, &l->leases.idle);

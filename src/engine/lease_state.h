@@ -80,14 +80,4 @@ struct lease {
 	struct lease_entry entries[RING_DEPTH];
 };
 
-/* The next flush tells the worker of jobs, and wakes it (ring_in.c). */
-static inline void lease_state_to_tell(struct lease *lease)
-{
-	struct queue *l = lease->queue;
-
-	if (list_empty(&lease->tell))
-		list_append(&lease->tell, &l->leases.tell);
-	l->leases.wakes = true;
-}
-
 #endif

@@ -220,6 +220,15 @@ static void stand(struct lease *lease, struct queue_job *job, const struct given
 		l->leases.behind_due = TIME_NEVER;
 }
 
+void ring_in_to_tell(struct lease *lease)
+{
+	struct queue *l = lease->queue;
+
+	if (list_empty(&lease->tell))
+		list_append(&lease->tell, &l->leases.tell);
+	l->leases.wakes = true;
+}
+
 int ring_in_publish(struct lease *lease, struct queue_job *job, const struct given *order)
 {
 	uint64_t sequence = lease->published + 1;
@@ -259,7 +268,7 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 	if (job->piped)
 		pipe_begin(l, job);
 	publish(lease, job, sequence);
-	lease_state_to_tell(lease);
+	ring_in_to_tell(lease);
 	if (entry->flags & RING_FDS)
 		side_sent(lease, job);
 	return 0;
@@ -331,7 +340,6 @@ bool ring_in_alone(struct queue *l, struct queue_job *job, const struct given *o
 	if (!lease || ring_in_publish(lease, job, order) < 0)
 		return false;
 	l->leases.warm = lease;
-	l->leases.wakes = true;
 	if (job->call && l->kind == QUEUE_THREAD)
 		ring_in_flush(l); /* the caller is the queue's only thread, and sleeps now */
 	return true;

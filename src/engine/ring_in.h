@@ -18,6 +18,8 @@ struct lease *ring_in_idle(struct queue *l);
  */
 bool ring_in_alone(struct queue *l, struct queue_job *job, const struct given *order);
 int ring_in_publish(struct lease *lease, struct queue_job *job, const struct given *order);
+/* The next flush looks at this lease. */
+void ring_in_to_tell(struct lease *lease);
 /* Tells the workers what was published since, and wakes them. */
 void ring_in_flush(struct queue *l);
 /* The same, and lets go of the lock. */
