@@ -182,9 +182,9 @@ enum brood_detail {
 
 /*
  * The residue of a finished job in its worker: a set in verdict.left and in options.tolerate.
- * Threads, fds, children and memory cost the worker: the supervisor replaces it. The worker itself
- * puts the rest right. Tolerated residue costs nothing; only the verdict of the job that left it
- * has the bit. While a tolerated child lives, no other child is noticed. Since: 0.1.0.
+ * Threads, fds, children, memory and group cost the worker: the supervisor replaces it. The worker
+ * itself puts the rest right. Tolerated residue costs nothing; only the verdict of the job that
+ * left it has the bit. While a tolerated child lives, no other child is noticed. Since: 0.1.0.
  */
 enum brood_left {
 	BROOD_LEFT_THREADS = 1 << 0,
@@ -196,6 +196,7 @@ enum brood_left {
 	BROOD_LEFT_CWD = 1 << 6,
 	BROOD_LEFT_UMASK = 1 << 7,
 	BROOD_LEFT_HANDLERS = 1 << 8, /* dispositions of signals below 32 */
+	BROOD_LEFT_GROUP = 1 << 9,    /* another process group; since 0.3.0 */
 };
 
 /*

@@ -13,7 +13,7 @@
 #define FLAGS_KNOWN                                                           \
 	(BROOD_INLINE | BROOD_DEBUGGING | BROOD_NO_CORE | BROOD_ACCOUNT_CPU | \
 		BROOD_ACCOUNT_MEMORY | BROOD_LEASE_REUSE | BROOD_OLD_FIRST)
-#define LEFT_KNOWN ((BROOD_LEFT_HANDLERS << 1) - 1)
+#define LEFT_KNOWN ((BROOD_LEFT_GROUP << 1) - 1)
 
 #define INVALID(...) (engine_error("brood_start: " __VA_ARGS__), -EINVAL)
 

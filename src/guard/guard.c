@@ -2,10 +2,10 @@
 /*
  * guard.c - law 3, for the case that nobody is left to enforce it: the supervisor was killed.
  *
- * PDEATHSIG ends the engine and the workers. Processes that jobs started have other parents, so the
- * kernel does not end them: the guard kills each worker's session. It reads the sessions from the
- * roster. A worker signs its entry before any code of the program runs in it, and cannot write
- * there later.
+ * PDEATHSIG ends the engine, the spawner and the workers. Processes that jobs started have other
+ * parents, so the kernel does not end them: the guard kills the sessions in which workers are, or
+ * were. It reads the sessions from the roster: a spawner that was replaced has left one behind. A
+ * worker signs its entry before any code of the program runs in it, and cannot write there later.
  *
  * It sleeps in one poll() on the supervisor's pidfd, and on a signalfd for its own PDEATHSIG: where
  * a sandbox or valgrind has no pidfds the signal alone must do. The signal is only a hint: what
@@ -145,19 +145,54 @@ static void kill_engine(const struct guard *g)
 }
 
 /*
- * Fills g->sessions with the pids in the roster, without strangers. A worker leads a session and a
- * process group of that number, and both may outlive it. Returns how many pids there are.
+ * Kills the group of a worker that still is there, if only as a zombie: so the number is no other
+ * group's. What is left of the groups of all others is found by session and mark.
  */
-static size_t list_sessions(struct guard *g, uint32_t slots)
+static void kill_group(pid_t pid, uint64_t born)
+{
+	struct proc_stat stat;
+
+	if (proc_stat(pid, &stat) == 0 ? stat.start_ticks <= born : mark_of(pid) > 0)
+		process_kill_group(pid);
+}
+
+/* True: the session's leader is no process of this pool. Without a leader it is ours. */
+static bool strange_session(pid_t session, uint64_t born)
+{
+	struct proc_stat leader;
+
+	return proc_stat(session, &leader) == 0 && leader.start_ticks > born;
+}
+
+/* A session that many workers share is met many times: mostly it is the last one that was added. */
+static bool is_listed(const struct guard *g, pid_t session, size_t count)
+{
+	while (count > 0)
+		if (g->sessions[--count] == session)
+			return true;
+	return false;
+}
+
+/*
+ * Kills the workers' groups, and fills g->sessions with the sessions of the roster, each once.
+ * Returns how many there are.
+ */
+static size_t kill_groups(struct guard *g, uint32_t slots)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < ROSTER_ENTRIES(slots); i++) {
 		const struct roster_entry *entry = &g->roster->workers[i];
 		pid_t pid = atomic_load_explicit(&entry->pid, memory_order_acquire);
+		pid_t session = atomic_load_explicit(&entry->session, memory_order_relaxed);
 
-		if (pid > 1 && !stranger(pid, entry->born_ticks))
-			g->sessions[count++] = pid;
+		if (pid <= 1)
+			continue;
+		kill_group(pid, entry->born_ticks);
+		/* a worker's own session is in no other entry */
+		if (session > 1 && (session == pid || !is_listed(g, session, count)) &&
+			!strange_session(session, entry->born_ticks))
+			g->sessions[count++] = session;
 	}
 	return count;
 }
@@ -170,17 +205,15 @@ static bool is_prey(void *unused, pid_t pid)
 }
 
 /*
- * Groups come first: that is quick and needs no /proc. Then come processes that made a group of
- * their own within the session.
+ * Groups come first: that is quick, and ends a fork bomb. Then come processes that made a group or
+ * a session of their own.
  */
 static void kill_all(struct guard *g, uint32_t slots)
 {
 	size_t count;
 
 	kill_engine(g);
-	count = list_sessions(g, slots);
-	for (size_t i = 0; i < count; i++)
-		process_kill_group(g->sessions[i]);
+	count = kill_groups(g, slots);
 	if (mark_is_made())
 		hunt(is_prey, NULL, now_ns() + HUNT_NS);
 	if (count > 0)

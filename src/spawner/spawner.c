@@ -62,12 +62,16 @@ static void become_spawner(struct spawner_config *c)
 	if (process_set_pdeathsig(SIGKILL, c->birth->supervisor_pid) < 0)
 		_exit(1);
 	/*
+	 * Once, for all workers: a session is a group of its own for the kernel's scheduler
+	 * (autogroup). With a group each, a worker that wakes up may wait for all other groups.
+	 */
+	c->birth->session = setsid();
+	/*
 	 * The spawner closes its fds itself: helpers that close for others (os/closing.h) belong to
 	 * the supervisor and the engine. If the close() of an init fd blocks here, births are late:
 	 * after some seconds the supervisor makes the workers itself.
 	 */
 	closing_by(CLOSING_PLAIN, NULL);
-	setsid();
 	keep_only_ours(c);
 	take_low_number(c);
 	title_set("spawner");
@@ -91,6 +95,7 @@ static pid_t make_worker(struct spawner_config *c, const struct frame *f)
 	entry = &c->birth->shared->roster->workers[m->slot];
 	entry->generation = m->generation;
 	entry->born_ticks = proc_boot_ticks();
+	atomic_store_explicit(&entry->session, c->birth->session, memory_order_relaxed);
 	pid = process_spawn_sibling(&c->way, &entry->pid);
 	if (pid == 0)
 		birth_worker(c->birth, m, f->fds);

@@ -148,6 +148,7 @@ static void remember_session(struct slot *slot)
 	atomic_store(&to->pid, 0);
 	to->generation = entry->generation;
 	to->born_ticks = entry->born_ticks;
+	atomic_store(&to->session, atomic_load(&entry->session));
 	atomic_store_explicit(&to->pid, slot->pid, memory_order_release);
 }
 

@@ -5,11 +5,11 @@
  * supervisor is a subreaper, so all of them become its children, and nobody tells it. So it sweeps
  * after a death, and after jobs that made system calls (a worker says so once between two sweeps),
  * at most once a second as long as sweeps find nothing. A stray belongs to a job if it carries the
- * workers' mark (os/mark.h), or, where no mark could be made, their oom_score_adj. Orphans of the
- * engine carry neither, and are only reaped. The mark also names the worker. When strays of a dead
- * worker are found, all its processes are hunted wherever they are (os/hunt.h), since a fork bomb
- * is faster than one sweep after the other. When all workers are gone, each process with the pool's
- * mark is hunted.
+ * workers' mark (os/mark.h) or their oom_score_adj, or if it is in the session of a worker. Orphans
+ * of the engine have none of these, and are only reaped. The mark also names the worker. When
+ * strays of a dead worker are found, all its processes are hunted wherever they are (os/hunt.h),
+ * since a fork bomb is faster than one sweep after the other. When all workers are gone, each
+ * process with the pool's mark is hunted.
  */
 #include "strays.h"
 #include "pool.h"
@@ -77,28 +77,44 @@ static size_t known_pids(struct supervisor *s, pid_t *known)
 	return n;
 }
 
-/* A worker that the spawner is just making: it has not begun, and may not be in the roster yet. */
-static bool in_spawners_session(const struct supervisor *s, const struct proc_stat *stat)
+/*
+ * A worker that the spawner is just making may not be in the roster yet. It has not begun, so it
+ * still is in the spawner's group.
+ */
+static bool is_newborn(const struct supervisor *s, const struct proc_stat *stat)
 {
-	return s->spawner.pid > 0 && stat->session == s->spawner.pid;
+	return s->spawner.pid > 0 && stat->pgid == s->spawner.pid;
+}
+
+/* True: a worker of that session lives, or one has died since a sweep has found nothing. */
+static bool is_workers_session(const struct supervisor *s, pid_t session)
+{
+	const struct roster *roster = s->config.shared->roster;
+
+	for (size_t i = 0; i < ROSTER_ENTRIES(roster->slots); i++)
+		if (atomic_load_explicit(&roster->workers[i].pid, memory_order_relaxed) > 0 &&
+			atomic_load_explicit(&roster->workers[i].session, memory_order_relaxed) ==
+				session)
+			return true;
+	return false;
 }
 
 bool strays_is_jobs(struct supervisor *s, pid_t pid)
 {
-	struct proc_stat stat, self;
-	int64_t mark = mark_of(pid);
+	struct proc_stat stat;
+	bool seen;
 	int adj;
 
-	if (mark > 0)
+	if (mark_of(pid) > 0)
 		return true;
-	if (mark == 0 && mark_is_made() && s->spawner.orders > 0)
-		return false; /* a worker that has only begun has no mark of its own yet */
+	seen = proc_stat(pid, &stat) == 0;
+	if (seen ? is_newborn(s, &stat) : s->spawner.orders > 0)
+		return false;
 	if (s->oom_mark >= 0 && proc_oom_score_adj(pid, &adj) == 0 && adj == s->oom_mark)
 		return true;
-	if (mark_is_made() || s->oom_mark >= 0)
+	if (!seen || stat.session == getsid(0))
 		return false;
-	return proc_stat(pid, &stat) == 0 && proc_stat(s->pid, &self) == 0 &&
-		stat.session != self.session && !in_spawners_session(s, &stat);
+	return is_workers_session(s, stat.session) || (!mark_is_made() && s->oom_mark < 0);
 }
 
 /* A helper has its name long before this many ticks of 10 ms have passed. */
@@ -116,7 +132,7 @@ static bool is_fork_of_engine(const struct supervisor *s, pid_t pid)
 	struct proc_stat stat;
 
 	return proc_same_program(pid) && proc_stat(pid, &stat) == 0 && !is_closer(&stat) &&
-		!in_spawners_session(s, &stat) && stat.start_ticks >= s->engine.start_ticks;
+		!is_newborn(s, &stat) && stat.start_ticks >= s->engine.start_ticks;
 }
 
 /*

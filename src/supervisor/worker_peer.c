@@ -80,6 +80,7 @@ static const char *why_retired(
 		{ BROOD_LEFT_FDS, "open files" },
 		{ BROOD_LEFT_CHILDREN, "children" },
 		{ BROOD_LEFT_MEMORY, "memory in use" },
+		{ BROOD_LEFT_GROUP, "another process group" },
 	};
 	size_t used = 0;
 

@@ -24,6 +24,7 @@ void birth_worker(const struct birth *birth, const struct message_spawn *m, cons
 		.slot = m->slot,
 		.generation = m->generation,
 		.mark = m->mark,
+		.session = birth->session,
 		.channel_fd = fds[0],
 		.supervisor_pid = birth->supervisor_pid,
 		.oom_score_adj = birth->oom_score_adj,

@@ -20,6 +20,8 @@ struct worker_config {                       /* The struct lives as long as the 
 	struct shared *shared;
 	uint32_t slot, generation;
 	uint32_t mark; /* the worker's mark: os/mark.h */
+	/* The session that the worker has with others, and needs a group in; 0: makes one. */
+	pid_t session;
 	int channel_fd;
 	pid_t supervisor_pid;
 	int oom_score_adj; /* the value to set; -1001: leave it as it is */
@@ -104,8 +106,8 @@ static inline bool birth_by_spawner(const struct pool_setups *pools)
 struct birth {
 	const struct pool_setups *pools;
 	struct shared *shared;
-	pid_t supervisor_pid;
-	int oom_score_adj;                   /* as in struct worker_config */
+	pid_t supervisor_pid, session;       /* session: as in struct worker_config */
+	int oom_score_adj;                   /* as there */
 	struct rlimit nofile;                /* the caller's limit */
 	const struct signals_state *signals; /* as the caller of brood_start() had them */
 	struct standard standard;
@@ -125,7 +127,7 @@ void birth_worker(const struct birth *birth, const struct message_spawn *m, cons
 	__attribute__((noreturn));
 
 struct spawner_config {
-	struct birth *birth;
+	struct birth *birth; /* the spawner's own copy */
 	const int *keep_fds; /* the program's: they stay open */
 	size_t keep_fds_count;
 	int channel_fd;

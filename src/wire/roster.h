@@ -16,8 +16,13 @@
 struct roster_entry {
 	_Atomic int32_t pid; /* 0: no worker */
 	uint32_t generation;
-	/* proc_boot_ticks() at the worker's birth: the leader of that session started no later. */
+	/* proc_boot_ticks() at the worker's birth: worker and session's leader started no later. */
 	uint64_t born_ticks;
+	/*
+	 * The worker's session: that of the spawner which made it, or its own. So each session in
+	 * which somebody may be is in the roster, whatever became of the spawner.
+	 */
+	_Atomic int32_t session;
 };
 struct roster {
 	_Atomic int32_t engine_pid;

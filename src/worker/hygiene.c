@@ -286,6 +286,20 @@ static bool left_files(struct hygiene *h)
 	return false;
 }
 
+/*
+ * In another group the worker would die with the leader of that group, or its children would live
+ * on when it is killed. (Only a worker that is not alone in its session can change its group.)
+ */
+static bool left_group(void)
+{
+	pid_t group = getpgrp();
+
+	if (group < 0 || group == the_worker.pid)
+		return false;
+	setpgid(0, 0);
+	return true;
+}
+
 /* ---- all checks together ---- */
 
 static void note_files(struct hygiene *h)
@@ -368,6 +382,8 @@ static uint32_t look(struct hygiene *h)
 	hygiene_others = threads > 1 || children;
 	if (left_files(h))
 		left |= BROOD_LEFT_FDS;
+	if (left_group())
+		left |= BROOD_LEFT_GROUP;
 	if (memory_near())
 		left |= BROOD_LEFT_MEMORY;
 	return left;
@@ -419,7 +435,7 @@ static void tolerate(struct hygiene *h, uint32_t left)
 struct hygiene_ending hygiene_look(uint64_t ran_ns)
 {
 	const uint32_t costly = BROOD_LEFT_THREADS | BROOD_LEFT_FDS | BROOD_LEFT_CHILDREN |
-		BROOD_LEFT_MEMORY;
+		BROOD_LEFT_MEMORY | BROOD_LEFT_GROUP;
 	struct hygiene *h = &the_hygiene;
 	bool broken = false;
 	struct hygiene_ending e;

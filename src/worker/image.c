@@ -72,6 +72,7 @@ static void rehearse(const struct birth *birth)
 	struct rlimit now;
 
 	process_drop_real_time();
+	(void)setpgid(0, 0); /* the leader of a session keeps its group */
 	(void)shm_keep_from_children(NULL, 0);
 	if (getrlimit(RLIMIT_NOFILE, &now) == 0)
 		setrlimit(RLIMIT_NOFILE, &now);

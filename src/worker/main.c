@@ -80,7 +80,19 @@ static void sign_roster(const struct worker_config *c)
 
 	entry->generation = c->generation;
 	entry->born_ticks = proc_boot_ticks();
+	atomic_store_explicit(&entry->session, c->session > 0 ? c->session : the_worker.pid,
+		memory_order_relaxed);
 	atomic_store_explicit(&entry->pid, the_worker.pid, memory_order_release);
+}
+
+/*
+ * Takes the worker out of the terminal's reach, and into a group of its own, by which its jobs'
+ * processes are killed. The spawner's session has no terminal; a worker that the supervisor makes
+ * needs a session of its own, and leads a group there.
+ */
+static bool leave_group(const struct worker_config *c)
+{
+	return (c->session > 0 ? setpgid(0, 0) : setsid()) >= 0;
 }
 
 static void become_worker(struct worker_config *c)
@@ -92,7 +104,7 @@ static void become_worker(struct worker_config *c)
 	role_be_worker();
 	the_worker.page = shared_slot_page(c->shared, c->slot);
 	the_worker.trace_page = shared_trace_page(c->shared, c->slot);
-	if (process_set_pdeathsig(SIGKILL, c->supervisor_pid) < 0 || setsid() < 0)
+	if (process_set_pdeathsig(SIGKILL, c->supervisor_pid) < 0 || !leave_group(c))
 		worker_give_up(WORKER_EXIT_BIRTH);
 	sign_roster(c);
 	/* Before code of the program: a job that spins must not stop the supervisor. */

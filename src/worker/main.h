@@ -2,9 +2,9 @@
 /*
  * main.h - the process in which jobs run. worker_main() is called in the new child, on the stack
  * of the spawner (or of the supervisor, which is the parent in any case), and never returns. It
- *   1. sets PDEATHSIG and checks the parent, setsid(), becomes a subreaper (so that what a job's
- *      child leaves behind is found), writes its roster entry, drops roster, stats page and the
- *      other slots' pages;
+ *   1. sets PDEATHSIG and checks the parent, leaves its maker's group, writes its roster entry,
+ *      drops roster, stats page and the other slots' pages, becomes a subreaper (so that what a
+ *      job's child leaves behind is found);
  *   2. closes all fds but 0-2, channel, keep-list, init fds; stdin from /dev/null; signals, stdio,
  *      exit hook, title, oom mark, core limit;
  *   3. begins a frame at which unwinding ends (job_stack.c), runs worker_init, remembers cwd,

@@ -73,7 +73,8 @@ static void makes_them(void *context)
 	CHECK(WAIT_UNTIL(pool_full(brood), SOON_MS));
 	worker = pool_ask_pid(brood);
 	CHECK_EQ(proc_parent(worker), supervisor);
-	CHECK_EQ(proc_session(worker), worker);
+	CHECK_EQ(proc_session(worker), spawner);
+	CHECK_EQ(proc_group(worker), worker);
 	CHECK_EQ(pool_stats(brood).spawner_deaths, 0);
 	pool_stop(brood);
 }

@@ -41,7 +41,7 @@ static const struct row rows[] = {
 				.flags = FINISHED_RETIRING) },
 		false, { WITH(DONE, NONE), .started = 1, .left = BROOD_LEFT_THREADS } },
 	{ "left what does not exist", { .word = OVER, .finished = FINISHED(.left = UINT32_MAX) },
-		false, { WITH(DONE, NONE), .started = 1, .left = 0x1ff } },
+		false, { WITH(DONE, NONE), .started = 1, .left = 0x3ff } },
 	{ "failed for want of memory",
 		{ .word = OVER, .finished = FINISHED(.code = 1, .left = BROOD_LEFT_MEMORY) }, false,
 		{ WITH(FAILED, MEMORY), .code = 1, .started = 1, .left = BROOD_LEFT_MEMORY } },

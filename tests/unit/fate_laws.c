@@ -104,7 +104,7 @@ static bool laws_hold(const struct fate_facts *f, const struct brood_verdict *v,
 		(!fate_retryable(v, BROOD_RETRY_OUTSIDE) || v->signal == SIGKILL) &&
 		/* no retry while the first attempt may still run */
 		(!f->undead || f->ended || f->finished || !fate_retryable(v, UINT32_MAX)) &&
-		(v->left & ~0x1ffu) == 0 && (v->left == 0 || f->finished) &&
+		(v->left & ~0x3ffu) == 0 && (v->left == 0 || f->finished) &&
 		(v->signal == 0 || v->signal == f->status) && (!v->core || v->signal != 0);
 }
 
