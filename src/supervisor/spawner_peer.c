@@ -174,10 +174,11 @@ static void __attribute__((noreturn)) begin(struct supervisor *s, int channel_fd
 static void death(struct source *source, uint32_t events)
 {
 	struct supervisor *s = container_of(source, struct supervisor, spawner.death);
+	pid_t ended = s->spawner.pid;
 
 	(void)events;
 	spawner_peer_replace_if_ended(s);
-	if (s->spawner.pid > 0 && source->fd >= 0 && source->fd == s->spawner.pidfd) {
+	if (ended > 0 && s->spawner.pid == ended && source->fd >= 0) {
 		/*
 		 * The spawner has ended, but waitid() failed for now, or a debugger has the zombie.
 		 * It makes no more workers. Look later, and do not spin.
