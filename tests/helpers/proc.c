@@ -303,9 +303,14 @@ pid_t proc_guard(pid_t supervisor)
 
 pid_t proc_spawner(pid_t supervisor)
 {
-	pid_t pid;
+	pid_t pids[32];
+	int count = supervisor_children(supervisor, ": spawner", pids, 32);
 
-	return supervisor_children(supervisor, ": spawner", &pid, 1) == 1 ? pid : 0;
+	/* a worker that it has just made has its title, too, for a moment */
+	for (int i = 0; i < count; i++)
+		if (proc_session(pids[i]) == pids[i])
+			return pids[i];
+	return 0;
 }
 
 pid_t proc_engine(pid_t supervisor)
