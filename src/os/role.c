@@ -5,6 +5,7 @@
  */
 #include "role.h"
 
+#include "../base/base.h"
 #include "shm.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 static const _Atomic int nobody = ROLE_NOBODY;
 static _Atomic int *page;
 
-static struct {
+AT_BIRTH static struct {
 	bool begun, wiped; /* wiped: the kernel wipes the page on fork */
 	pid_t pid, worker;
 	enum role_way way;

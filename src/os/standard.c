@@ -45,11 +45,21 @@ static bool open_own(int fd, int start)
 	return dup2(own, fd) == fd;
 }
 
+void standard_choose(struct standard *s)
+{
+	for (int i = 0; i < STANDARD_FILES; i++) {
+		int flags = fcntl(STDOUT_FILENO + i, F_GETFL);
+
+		s->never_own[i] = flags < 0 || !can_be_opened(STDOUT_FILENO + i, flags);
+	}
+}
+
 /* Uses the flags of the start, because a job may have set the present ones. */
 void standard_open_own(struct standard *s)
 {
 	for (int i = 0; i < STANDARD_FILES; i++)
-		s->own[i] = s->start[i] >= 0 && open_own(STDOUT_FILENO + i, s->start[i]);
+		s->own[i] = s->start[i] >= 0 && !s->never_own[i] &&
+			open_own(STDOUT_FILENO + i, s->start[i]);
 }
 
 bool standard_is_shared(const struct standard *s)

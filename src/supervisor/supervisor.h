@@ -23,7 +23,7 @@ struct supervisor_config {
 	struct signals_state signals; /* the caller's signal state, for the children */
 	/* Functions of other roles, from the front door: roles never include each other. */
 	void (*worker_main)(struct worker_config *) __attribute__((noreturn));
-	int (*worker_image)(const struct birth *);
+	int (*worker_image)(struct birth *);
 	void (*guard_main)(struct guard_config *) __attribute__((noreturn));
 	/* NULL: the supervisor makes the workers itself */
 	void (*spawner_main)(struct spawner_config *) __attribute__((noreturn));

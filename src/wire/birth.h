@@ -117,7 +117,7 @@ struct birth {
 	int spawner_fd;
 	/* from the front door, because the roles do not know each other */
 	void (*worker_main)(struct worker_config *) __attribute__((noreturn));
-	int (*worker_image)(const struct birth *);
+	int (*worker_image)(struct birth *);
 };
 /*
  * In a new child: it becomes the worker that the message asks for. fds: those of the message, in

@@ -81,13 +81,14 @@ static void rehearse(const struct birth *birth)
 		proc_set_oom_score_adj(birth->oom_score_adj) == 0;
 }
 
-int image_prepare(const struct birth *birth)
+int image_prepare(struct birth *birth)
 {
 	int r = make(NULL);
 
 	if (r < 0)
 		return r;
 	rehearse(birth);
+	standard_choose(&birth->standard);
 	dispositions_prepare_watch(&birth->pools->list[0].options);
 	image.blind = self_settle();
 	return hygiene_prepare();

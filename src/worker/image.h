@@ -10,7 +10,7 @@
 #include "../wire/birth.h"
 
 /* In the spawner, once it has no other files open than workers have, and its channel. 0, -errno. */
-int image_prepare(const struct birth *birth);
+int image_prepare(struct birth *birth);
 /* The same in a worker that is no copy of such a spawner. */
 int image_make(const struct worker_config *config);
 bool image_has_oom_score(const struct worker_config *config);
