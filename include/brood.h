@@ -32,8 +32,9 @@
  *                -ESHUTDOWN  brood_stop() was called before: give no more jobs
  *                -ENOTCONN   the supervisor is gone, and all jobs are lost: end the program
  *                -EMFILE, -ENFILE, -ENOMEM  this process has no fd or no memory: try again later
- *   Anywhere   brood_version(), brood_error(), brood_role(), brood_verdict_format(), _format_tag()
- *              and the ..._name() calls work in every process and at any time.
+ *   Anywhere   brood_version(), brood_error(), brood_role(), brood_verdict_format(), _format_tag(),
+ *              brood_histogram_quantile() and the ..._name() calls work in every process and at
+ *              any time.
  *   Sizes      Each struct begins with `size`. The program sets the size of a struct that it passes
  *              in; the library sets the size of a struct that it fills. 0 in any other field of an
  *              options struct means the default. `reserved` fields are 0.
@@ -55,8 +56,9 @@
  *              brood_reload() and brood_notify_...() calls and brood_queue_cancel(). Hold no lock
  *              in them that the log callback takes.
  *   Stopped    After brood_stop() these still work: brood_fetch(), brood_wait(), brood_id(),
- *              brood_tag(), brood_release(), brood_stats(), brood_pool_stats(), brood_report(),
- *              brood_rearm(), and the calls that take results, or end a queue or a lease.
+ *              brood_tag(), brood_release(), brood_stats(), brood_pool_stats(), brood_workers(),
+ *              brood_histogram(), brood_report(), brood_rearm(), and the calls that take results,
+ *              or end a queue or a lease.
  */
 #ifndef BROOD_H
 #define BROOD_H
@@ -1389,6 +1391,88 @@ BROOD_PUBLIC int brood_report(
  */
 BROOD_PUBLIC int brood_report_format(
 	const struct brood_report *report, char *text, size_t size) BROOD_NOEXCEPT;
+/* What a worker does. A later library may have more. Since: 0.3.0. */
+enum brood_worker_state {
+	BROOD_WORKER_STARTING = 1, /* not ready yet: worker_init may run */
+	BROOD_WORKER_IDLE,
+	BROOD_WORKER_BUSY,   /* runs a job */
+	BROOD_WORKER_LEASED, /* on lease, between two jobs */
+	BROOD_WORKER_ENDING, /* told or about to end */
+	BROOD_WORKER_UNDEAD, /* was killed, and does not end */
+};
+
+/* One worker, filled by the library. Since: 0.3.0. */
+struct brood_worker_info {
+	size_t size; /* set by the library */
+	uint32_t slot, generation;
+	uint32_t state; /* enum brood_worker_state */
+	uint32_t path;  /* enum brood_path: how its job came; AUTO: no job runs */
+	pid_t pid;
+	uint32_t flags;    /* enum brood_worker_flags */
+	uint64_t job;      /* the id of the job that runs; 0: none */
+	uint64_t since_us; /* how long the job has run; no job: how long it is in its state */
+	uint64_t age_us;   /* since its birth */
+	uint64_t jobs;     /* jobs that it has done; with those that were withdrawn from a lease */
+	char name[BROOD_NAME_MAX]; /* of the function that runs; "": none */
+	char tag[BROOD_TAG_MAX];   /* of the job that runs; control characters are "?" */
+	uint64_t reserved[8];
+};
+enum brood_worker_flags {
+	BROOD_WORKER_DUE = 1 << 0,     /* is to be replaced, although it is well */
+	BROOD_WORKER_PINNED = 1 << 1,  /* on a lease of brood_lease() */
+	BROOD_WORKER_KILLED = 1 << 2,  /* SIGKILL was sent */
+	BROOD_WORKER_IN_FLUX = 1 << 3, /* what is said of it may be a moment old */
+};
+
+/*
+ * The workers of a pool, as they are now: each slot that has a process. Reads memory: makes no
+ * system call, and waits for nobody.
+ * Parameters: ret_infos: an array with room for `room` entries; NULL if room is 0. info_size: the
+ *   size of an entry, sizeof(struct brood_worker_info).
+ * Returns: how many workers there are, even if the array has less room; 0 in inline mode.
+ * Errors: -EINVAL. Since: 0.3.0.
+ */
+BROOD_PUBLIC int brood_workers(struct brood_pool *pool, struct brood_worker_info *ret_infos,
+	size_t info_size, size_t room) BROOD_NOEXCEPT;
+
+/* Which times a histogram counts. Since: 0.3.0. */
+enum brood_time {
+	BROOD_TIME_QUEUE,            /* from the call until a worker had the job, each attempt */
+	BROOD_TIME_RUN,              /* from then to the end of the attempt */
+	BROOD_TIME_DEATH_TO_VERDICT, /* from a worker's death to its job's verdict */
+	BROOD_TIME_DEATH_TO_READY,   /* from a worker's death until the next one was ready there */
+};
+#define BROOD_BUCKETS 576 /* brood_histogram(3) says which times each bucket has */
+
+/* Times of a pool's jobs or workers since the start, filled by the library. Since: 0.3.0. */
+struct brood_histogram {
+	size_t size; /* the program sets it to sizeof(struct brood_histogram) */
+	uint64_t count;
+	uint64_t sum_ns, max_ns;
+	uint64_t p50_ns, p90_ns, p99_ns, p999_ns; /* within 3.2 %; 0: there is no time yet */
+	uint64_t reserved[8];
+	uint64_t buckets[BROOD_BUCKETS]; /* how many times fell into each bucket */
+};
+
+/*
+ * The times of a pool. Reads memory, as brood_workers() does. With BROOD_INLINE there are no
+ * workers: only QUEUE and RUN have times.
+ * Parameters: which: enum brood_time. ret_histogram: the program's, with `size` set.
+ * Returns: 0.
+ * Errors: -EINVAL. Since: 0.3.0.
+ */
+BROOD_PUBLIC int brood_histogram(struct brood_pool *pool, enum brood_time which,
+	struct brood_histogram *ret_histogram) BROOD_NOEXCEPT;
+
+/*
+ * A quantile, such as 0.95, of a histogram that the program has, perhaps the sum or the difference
+ * of several: only `buckets` and `max_ns` count.
+ * Parameters: q: 0 to 1.
+ * Returns: nanoseconds, at most max_ns: the middle of the bucket; 0: the histogram is empty.
+ * Threads: any, in every process. Since: 0.3.0.
+ */
+BROOD_PUBLIC uint64_t brood_histogram_quantile(
+	const struct brood_histogram *histogram, double q) BROOD_NOEXCEPT;
 
 /* ---- In a worker ----------------------------------------------------------------------------- */
 

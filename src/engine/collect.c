@@ -13,6 +13,7 @@
 #include "ring_in.h"
 #include "ring_out.h"
 #include "queue_jobs.h"
+#include "sums.h"
 
 #include "../pool/fate.h"
 #include <fcntl.h>
@@ -220,14 +221,16 @@ void collect_worker(const struct lease *lease, struct brood_verdict *v)
 }
 
 /* A worker may lie about times: they are bounded by what the engine knows. */
-static void times(const struct queue_job *job, const struct ring_done *done, uint64_t now,
-	struct brood_verdict *v)
+static void times(struct queue *l, const struct queue_job *job, const struct ring_done *done,
+	uint64_t now, struct brood_verdict *v)
 {
 	uint64_t given = MIN(job->given_ns, now), began = MIN(MAX(done->began_ns, given), now),
 		 ended = MIN(MAX(done->ended_ns, began), now);
 
 	v->queue_us = (began - given) / NS_PER_US;
 	v->run_us = (ended - began) / NS_PER_US;
+	if (v->started)
+		sums_times(l, job->pool, began - given, ended - began);
 }
 
 static void learn(struct queue_job *job, const struct ring_done *done)
@@ -274,7 +277,7 @@ static bool complete(
 	if (done->code != 0 || done->left != 0 ||
 		done->flags & (DONE_REFUSED_POINTER | DONE_NO_FD | DONE_NO_PLUGIN))
 		decide(done, v);
-	times(job, done, now, v);
+	times(l, job, done, now, v);
 	v->cpu_us = done->cpu_us;
 	v->peak_kb = done->peak_kb;
 	if (v->detail == BROOD_DETAIL_MEMORY && again(lease, job, v))

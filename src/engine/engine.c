@@ -12,6 +12,7 @@
 #include "waiter.h"
 
 #include "job_record.h"
+#include "sums.h"
 #include "../os/process.h"
 #include "../os/shm.h"
 #include <stdlib.h>
@@ -66,6 +67,7 @@ static void pool_prepare(struct brood_pool *pool, struct brood *b, const struct 
 	pool->options = &setup->options;
 	pool->stats_page = shared_stats_page(&b->shared, setup->number);
 	line_init(&pool->line);
+	sums_prepare(pool);
 	/* a single pool has all of the records, however many there are */
 	pool->records = b->pools_count == 1 ? (uint32_t)b->records_count
 					    : pool_setup_records(&setup->options);

@@ -102,6 +102,9 @@ int engine_stats(struct brood *b, struct brood_stats *ret);
 int engine_report(struct brood *b, uint64_t id, struct brood_report *ret);
 int engine_pool_resize(struct brood_pool *pool, uint32_t min, uint32_t max);
 int engine_pool_stats(struct brood_pool *pool, struct brood_stats *ret);
+int engine_workers(
+	struct brood_pool *pool, struct brood_worker_info *ret, size_t info_size, size_t room);
+int engine_histogram(struct brood_pool *pool, enum brood_time which, struct brood_histogram *ret);
 /* How many workers a fixed pool is to have; how many any other pool may come to have. */
 uint32_t engine_pool_most(const struct brood_pool *pool);
 

@@ -18,6 +18,7 @@
 #include "ring_out.h"
 #include "engine_root.h"
 #include "stream.h"
+#include "sums.h"
 
 #include "../pool/fate.h"
 #include <sys/epoll.h>
@@ -48,9 +49,17 @@ static void fill(const struct lease *lease, const struct queue_job *job, struct 
 	v->run_us = (now - began) / NS_PER_US;
 	collect_worker(lease, v);
 	if (v->started) {
+		sums_times(lease->queue, job->pool, began - given, now - began);
 		v->cpu_us = lease->news.over.cpu_us;
 		v->peak_kb = lease->news.over.peak_kb;
 	}
+}
+
+static uint64_t time_since(uint64_t then)
+{
+	uint64_t now = now_ns();
+
+	return now - MIN(then, now);
 }
 
 struct end {
@@ -197,6 +206,8 @@ static void settle_job(struct end *end, struct queue_job *job)
 	} else {
 		if (v.started && !lease->damaged)
 			collect_so_far(lease, job);
+		if (v.started && lease->news.over.how == LEASE_DIED)
+			sums_death(l, time_since(lease->news.over.died_ns));
 		queue_jobs_close(l, job, &v);
 	}
 }

@@ -9,6 +9,7 @@
 #include "faults.h"
 #include "out.h"
 #include "retries.h"
+#include "sums.h"
 #include "wait.h"
 
 #include <sys/socket.h>
@@ -111,6 +112,7 @@ int job_message_send(struct brood *b, const struct given *given, struct brood_ha
 	r = job_record_claim(given->pool, handle, &id);
 	if (r < 0)
 		return r == -EEXIST ? r : fail_full(given->pool);
+	job_record_find(b, id)->bytes = given->request_size != BROOD_SIZE_UNKNOWN;
 	r = job_frame(&f, given, id);
 	if (handle && !given->attempt)
 		handle->public_id = id;
@@ -203,6 +205,8 @@ void job_message_over(const struct brood_handle *handle, const struct tries *t, 
 		*inout_verdict = t->before;
 	}
 	inout_verdict->started |= t->ran;
+	if (r >= 0 || t->ran)
+		sums_elsewhere(handle->pool, inout_verdict->outcome, inout_verdict->detail);
 }
 
 int job_message_cancel(struct brood *b, struct record *record)

@@ -16,6 +16,7 @@
 #include "engine_root.h"
 #include "inbox.h"
 #include "outcome.h"
+#include "sums.h"
 #include "waiter.h"
 
 static uint64_t *taken_word(struct brood *b, size_t index) { return &b->taken[index / 64]; }
@@ -125,6 +126,9 @@ void job_record_verdict(struct brood *b, const struct brood_verdict *verdict)
 	struct brood_pool *pool = record ? record->pool : b->pools;
 	struct brood_handle *handle;
 
+	/* nobody waits any more who would count it */
+	if (record && record->bytes && !record->handle)
+		sums_elsewhere(pool, verdict->outcome, verdict->detail);
 	handle = record ? job_record_free(b, record) : NULL;
 	outcome_count_drop(
 		b, verdict, handle ? handle->name : verdict->name, handle ? handle->tag : NULL);
@@ -168,6 +172,8 @@ void job_record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome
 		pool->counts.refused++;
 	else
 		pool->counts.lost++;
+	if (!record->bytes)
+		sums_elsewhere(pool, outcome, detail);
 	verdict.id = id;
 	verdict.started = started;
 	job_record_verdict(b, &verdict);

@@ -55,6 +55,7 @@ struct record {
 	struct lease_news *lease;
 	uint32_t page;
 	bool cancel_sent, is_lease;
+	bool bytes; /* a job that the engine counts at its end: sums.h */
 };
 
 /* Makes an id for a job that never gets to the supervisor. */

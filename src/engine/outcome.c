@@ -8,6 +8,7 @@
 
 #include "engine_root.h"
 #include "given.h"
+#include "sums.h"
 
 #include "../base/printable.h"
 #include "../pool/fate.h"
@@ -61,11 +62,15 @@ struct brood_verdict outcome_of_error(int error)
 
 int outcome_refused(struct brood_pool *pool, int error)
 {
+	struct brood_verdict v;
+
 	if (error != -EAGAIN && error != -EFAULT && error != -EKEYREJECTED)
 		return error;
 	engine_lock(pool->brood);
 	pool->counts.refused++;
 	engine_unlock(pool->brood);
+	v = outcome_of_error(error);
+	sums_elsewhere(pool, v.outcome, v.detail);
 	return error;
 }
 

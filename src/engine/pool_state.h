@@ -30,7 +30,8 @@ struct brood_pool {
 	const struct pool_setup *setup;
 	const struct brood_options *options; /* setup->options */
 	const struct stats_page *stats_page;
-	uint32_t records; /* so many jobs and leases of this pool may be out */
+	uint32_t records;               /* so many jobs and leases of this pool may be out */
+	struct brood_status_sums *sums; /* the record that queues share: sums.h */
 
 	_Atomic uint32_t poisoned; /* how many keys are on the poison list */
 
@@ -50,6 +51,7 @@ struct brood_pool {
 	struct pool_counts counts;
 	struct poison poison;
 	struct budget budget; /* how many retries the cap still allows */
+	uint32_t sums_taken;  /* a bit for each record of SUMS that a queue has */
 };
 
 /* The pool's name in log lines and verdicts: nothing where the brood has no other pool. */

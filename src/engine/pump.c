@@ -17,6 +17,7 @@
 #include "engine_root.h"
 #include "stream.h"
 #include "queue_jobs.h"
+#include "sums.h"
 
 #include <sys/epoll.h>
 
@@ -120,8 +121,10 @@ static void give_up(struct queue *l, enum brood_detail detail)
 			l->leases.ringed--;
 			job->state = JOB_NEW;
 		}
-		if (job->state == JOB_STREAMED)
+		if (job->state == JOB_STREAMED) {
 			stream_free(l, job);
+			sums_verdict(l, job->pool, &v);
+		}
 		queue_jobs_close(l, job, &v);
 	}
 	list_for_each_safe(link, tmp, &l->leases.list)

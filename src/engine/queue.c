@@ -9,6 +9,7 @@
 #include "queue.h"
 
 #include "engine_root.h"
+#include "sums.h"
 
 #include "../os/futex.h"
 #include <sys/epoll.h>
@@ -28,6 +29,7 @@ static void tell_waiting(struct queue *l)
 	else
 		atomic_fetch_sub_explicit(
 			&tally->waiting, l->waiting.told - count, memory_order_relaxed);
+	sums_wait(l, (int64_t)count - (int64_t)l->waiting.told);
 	l->waiting.told = count;
 }
 

@@ -20,6 +20,7 @@
 #include "pipe.h"
 #include "queue_waiting.h"
 #include "retries.h"
+#include "sums.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -419,14 +420,12 @@ void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood
 	write_down(job, verdict);
 	if (!counted) {
 		QUEUE_COUNT(l, job->pool, verdicts[v->outcome], queue_verdicts[v->outcome]);
+		sums_verdict(l, job->pool, v);
 		if (v->outcome == BROOD_REFUSED || v->outcome == BROOD_LOST)
 			outcome_count_drop(l->brood, v, v->name, queue_jobs_tag(job));
 	}
 	if (job->socket_job) {
-		/*
-		 * The other end reads the socket's end now, even if a copy is still on its way to a
-		 * worker.
-		 */
+		/* The other end reads the end now, even if a copy is on its way to a worker. */
 		if (job->fds.socket >= 0 && !v->started)
 			shutdown(job->fds.socket, SHUT_RDWR);
 		close_handle(l, job);

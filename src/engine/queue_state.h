@@ -5,6 +5,7 @@
 
 #include "../pool/rank.h"
 #include "../wire/ring.h"
+#include "../wire/status.h"
 #include "inbox.h"
 #include <pthread.h>
 
@@ -125,12 +126,10 @@ struct queue {
 	struct queue_leases leases;
 	struct queue_pinned pinned;
 	struct queue_stats stats;
+	struct status_place sums; /* sums.h */
 };
 
-/*
- * What an event of a queue's epoll is about: the low four bits. Above stand, for a lease, its place
- * in the table and that place's serial; for a stream, the job's id.
- */
+/* What an event of the epoll is about: its low four bits. The macros say what stands above. */
 enum {
 	QUEUE_EVENT_WAKE = 1,
 	QUEUE_EVENT_TICK,
@@ -142,9 +141,8 @@ enum {
 	QUEUE_EVENT_OVER,
 	QUEUE_EVENT_UNSENT
 };
-#define QUEUE_EVENT_KIND(data) ((unsigned)((data) % 16))
-#define QUEUE_EVENT_LEASE(lease, kind) \
-	((uint64_t)(lease)->serial << 32 | (uint64_t)(lease)->index << 4 | (kind))
-#define QUEUE_EVENT_JOB(job) ((job)->id << 4 | QUEUE_EVENT_STREAM)
+#define QUEUE_EVENT_KIND(data)  ((unsigned)((data) % 16))
+#define QUEUE_EVENT_LEASE(l, k) ((uint64_t)(l)->serial << 32 | (uint64_t)(l)->index << 4 | (k))
+#define QUEUE_EVENT_JOB(job)    ((job)->id << 4 | QUEUE_EVENT_STREAM)
 
 #endif

@@ -12,6 +12,7 @@
 #include "ring_in.h"
 #include "sleep.h"
 #include "stream.h"
+#include "sums.h"
 
 #include "../os/shm.h"
 #include <fcntl.h>
@@ -104,6 +105,7 @@ static void unmake(struct queue *l)
 	free(l->leases.table);
 	free(l->leases.keys);
 	free(l->jobs.table);
+	sums_give_back(l);
 	queues_put(l);
 }
 
@@ -172,6 +174,7 @@ int queues_new(struct brood_pool *pool, enum queue_kind kind, struct queue **ret
 	line_place_init(&l->inbox.place);
 	l->leases.limit = leases_allowed(pool, kind);
 	l->jobs.limit = kind == QUEUE_OWN || kind == QUEUE_QUEUE ? JOBS_DEFAULT : 65536;
+	sums_take(l);
 	r = make_memory(l);
 	if (r == 0)
 		r = make_fds(l);

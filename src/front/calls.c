@@ -7,6 +7,7 @@
 #include "../inline/inline.h"
 #include "../os/role.h"
 #include "../wire/message.h"
+#include "../wire/status_view.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -227,6 +228,27 @@ int brood_pool_stats(struct brood_pool *pool, struct brood_stats *ret_stats)
 	int r = way("brood_pool_stats", pool);
 
 	return r < 0 ? r : engine_pool_stats(pool, ret_stats);
+}
+
+int brood_workers(
+	struct brood_pool *pool, struct brood_worker_info *ret_infos, size_t info_size, size_t room)
+{
+	int r = way("brood_workers", pool);
+
+	return r < 0 ? r : engine_workers(pool, ret_infos, info_size, room);
+}
+
+int brood_histogram(
+	struct brood_pool *pool, enum brood_time which, struct brood_histogram *ret_histogram)
+{
+	int r = way("brood_histogram", pool);
+
+	return r < 0 ? r : engine_histogram(pool, which, ret_histogram);
+}
+
+uint64_t brood_histogram_quantile(const struct brood_histogram *histogram, double q)
+{
+	return histogram ? status_view_quantile(histogram->buckets, histogram->max_ns, q) : 0;
 }
 
 /* ---- queues ---- */

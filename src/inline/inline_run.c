@@ -16,6 +16,7 @@
 #include "../engine/queue_jobs.h"
 #include "../engine/queue.h"
 #include "../engine/sleep.h"
+#include "../engine/sums.h"
 #include "../worker/init_data.h"
 #include "../worker/job_inline.h"
 #include "inline_bytes.h"
@@ -279,6 +280,9 @@ static void end(struct here *h)
 
 	count(h, -1);
 	if (job) {
+		if (h->verdict.started)
+			sums_times(l, job->pool, h->verdict.queue_us * NS_PER_US,
+				h->verdict.run_us * NS_PER_US);
 		if (h->has_bytes)
 			take_reply(h, job);
 		queue_jobs_close(l, job, &h->verdict);

@@ -16,6 +16,7 @@
 #include "death_log.h"
 #include "grant.h"
 #include "poisoned.h"
+#include "status_page.h"
 #include "pool.h"
 #include "reload.h"
 #include "reports.h"
@@ -71,8 +72,10 @@ void death_end_job(struct slot *slot, const struct process_exit *e)
 		grant_end_by_death(slot, &used);
 	} else if (job) {
 		job->verdict = used;
-		if (!again(job, facts))
+		if (!again(job, facts)) {
 			verdict_give(job);
+			status_page_death_judged(slot);
+		}
 	}
 }
 
@@ -185,7 +188,7 @@ static void put_standard_back(struct slot *slot)
 	}
 }
 
-static void bury_undead(struct slot *slot)
+static void bury_undead(struct slot *slot, const struct process_exit *e)
 {
 	struct supervisor *s = slot->pool->supervisor;
 
@@ -195,6 +198,9 @@ static void bury_undead(struct slot *slot)
 	slot->pool->died++;
 	forget_process(slot);
 	slot->sweeps = s->sweeps;
+	status_page_death(slot, e);
+	slot->status.died_ns = 0; /* another place has taken over long ago */
+	slot_touch(slot);
 	note_pool(slot->pool, NOTE_GAUGES | NOTE_STOP);
 }
 
@@ -227,6 +233,7 @@ static void bury_worker(struct slot *slot, const struct process_exit *e)
 	slot_end(slot, TIME_NEVER);
 	young = count(slot, e, expected);
 	put_standard_back(slot);
+	status_page_death(slot, e);
 	death_end_job(slot, e);
 	forget_process(slot);
 	slot_make_empty(slot);
@@ -241,7 +248,7 @@ static void bury(struct slot *slot, const struct process_exit *e)
 	struct supervisor *s = slot->pool->supervisor;
 
 	if (slot->link.state == SLOT_UNDEAD)
-		bury_undead(slot);
+		bury_undead(slot, e);
 	else
 		bury_worker(slot, e);
 	if (s->way == PROCESS_FORK)

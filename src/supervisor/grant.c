@@ -29,7 +29,10 @@ static uint64_t last_published(const struct slot *slot)
  */
 static void count_jobs(struct slot *slot, uint64_t word)
 {
-	slot->jobs_done += watch_moved(slot->lease.watch.base, word);
+	const uint64_t base = slot->lease.watch.base;
+	const uint64_t last = MIN(SLOT_PAGE_SEQUENCE(word), last_published(slot));
+
+	slot->jobs_done += last > base ? last - base : watch_moved(base, word);
 	slot->sequence = MAX(slot->sequence, last_published(slot));
 	if (slot->jobs_done && slot->pool->backoff.young > 0)
 		pool_worker_is_well(slot, "do jobs");

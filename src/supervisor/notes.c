@@ -18,6 +18,7 @@
 #include "lease_watch.h"
 #include "spawn.h"
 #include "spawner_peer.h"
+#include "status_page.h"
 #include "stop.h"
 #include "undead.h"
 #include "worker_peer.h"
@@ -109,6 +110,7 @@ void notes_settle(struct loop *loop)
 	s->turn++;
 	for (int n = 0; (s->notes & ~NOTE_RETRY) && !loop->stop && n < ROUNDS_MAX; n++)
 		settle_round(s);
+	status_page_look(s);
 	if (s->notes && !timer_running(&s->retry_timer))
 		timer_set(&s->loop, &s->retry_timer, now_ns() + RETRY_MS * NS_PER_MS);
 	s->notes &= ~NOTE_RETRY;

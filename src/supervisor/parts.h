@@ -112,6 +112,13 @@ struct manager {
 	struct timer watchdog;
 };
 
+/* What status_page.c needs to know of a slot. */
+struct slot_status {
+	struct list touched; /* in supervisor.touched, until its record is written */
+	uint64_t since_ns;   /* since when the slot is in its state */
+	uint64_t died_ns;    /* the end of its last worker; 0: the next one was ready since */
+};
+
 struct cores {
 	uint64_t began;
 	uint32_t count;

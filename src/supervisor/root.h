@@ -55,6 +55,7 @@ struct supervisor {
 
 	struct pool *pools;
 	uint32_t pools_count;
+	struct list touched; /* slots whose record in the status page is not true any more */
 	/* Whose turn it is: tell_turn for messages, birth_turn for births, turn for the rest. */
 	uint32_t turn, tell_turn, birth_turn;
 	struct timer spawn_timer, retry_timer;

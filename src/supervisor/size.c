@@ -25,7 +25,7 @@ static struct slot *coldest(struct pool *pool)
  */
 static uint64_t cold_since(const struct slot *slot)
 {
-	return slot->renewal.cause == RETIRE_NONE ? slot->idle_ns : 0;
+	return slot->renewal.cause == RETIRE_NONE ? slot->status.since_ns : 0;
 }
 
 static bool may_end(const struct pool *pool)

@@ -35,6 +35,12 @@ bool slot_noticed(const struct slot *slot, uint64_t sequence)
 	return atomic_load(&slot_page(slot)->noticed) == sequence;
 }
 
+void slot_touch(struct slot *slot)
+{
+	if (list_empty(&slot->status.touched))
+		list_append(&slot->status.touched, &slot->pool->supervisor->touched);
+}
+
 /* ---- whether the worker is due ---- */
 
 static void count_if(bool *counted, bool counts, uint32_t *counter)
@@ -74,6 +80,7 @@ void slot_make_due(struct slot *slot, enum retire_cause cause)
 {
 	slot->renewal.cause = cause;
 	slot_recount(slot);
+	slot_touch(slot);
 	/* Due workers are the coldest of the idle ones: renew.c looks at the coldest alone. */
 	if (slot->link.state == SLOT_IDLE && cause)
 		slots_cool(&slot->pool->slots, &slot->link);
@@ -126,8 +133,7 @@ static void move(struct slot *slot, enum slot_state to)
 		notes |= NOTE_RENEW;
 	if (from == SLOT_LEASED || to == SLOT_IDLE || to == SLOT_EMPTY || to == SLOT_UNDEAD)
 		notes |= NOTE_QUEUE;
-	if (to == SLOT_IDLE && !pool->size.fixed)
-		slot->idle_ns = now_ns();
+	slot->status.since_ns = now_ns();
 	if (from == SLOT_ENDING && slot->end.was_idle) {
 		pool->renewals.ending--;
 		slot->end.was_idle = false;
@@ -139,6 +145,9 @@ static void move(struct slot *slot, enum slot_state to)
 	slot_recount(slot);
 	if (to == SLOT_IDLE && slot->renewal.cause)
 		slots_cool(&pool->slots, &slot->link);
+	if (to == SLOT_SPARE)
+		slot->status.died_ns = 0; /* nobody replaces its last worker here */
+	slot_touch(slot);
 	note_pool(pool, notes);
 }
 
@@ -252,6 +261,7 @@ void slot_cut_job(struct slot *slot)
 	}
 	slot->job = NULL;
 	job->slot = NULL;
+	slot_touch(slot);
 }
 
 void slot_set_timer(struct slot *slot, timer_fn *on, uint64_t when)
@@ -304,6 +314,7 @@ void slot_kill(struct slot *slot, int sig, const char *reason)
 		count_one(&slot->pool->stats_page->killed);
 	if (slot->facts.kill_signal != SIGKILL)
 		slot->facts.kill_signal = sig;
+	slot_touch(slot);
 	process_signal(slot->pidfd, slot->pid, sig);
 	if (sig != SIGKILL)
 		return;

@@ -65,8 +65,9 @@ struct slot {
 	struct ladder ladder;
 	struct slot_lease lease;
 	struct slot_renewal renewal;
-	uint64_t born_ns, ready_ns, idle_ns; /* idle_ns: IDLE since, of an elastic pool */
-	uint32_t jobs_done;
+	struct slot_status status;
+	uint64_t born_ns, ready_ns;
+	uint64_t jobs_done;
 	bool core_allowed;
 	bool was_ready; /* a worker was ready here: the place counts in pool.ever_ready */
 	struct slot_end end;
@@ -82,7 +83,6 @@ static inline struct slot_page *slot_page(const struct slot *slot)
 {
 	return shared_slot_page(slot->pool->supervisor->config.shared, slot->number);
 }
-/* The lease page of a slot in LEASED. */
 static inline struct lease_page *slot_lease_page(const struct slot *slot)
 {
 	return shared_lease_page(
@@ -115,8 +115,7 @@ void slot_dismiss(struct slot *slot, const char *reason);
 void slot_revive(struct slot *slot);
 /* STARTING to LEASED: the worker is due from now on; NONE: it is not due any more. */
 void slot_make_due(struct slot *slot, enum retire_cause cause);
-/* In LEASED: notes that the lease was recalled softly. */
-void slot_note_recall(struct slot *slot);
+void slot_note_recall(struct slot *slot); /* LEASED: notes that it was recalled softly */
 /* Counts the worker anew in renewals. Called after the slot's epoch or the pool's has changed. */
 void slot_recount(struct slot *slot);
 /* Puts `extra` places more than the pool's size into use, as far as there are spare ones. */
@@ -127,6 +126,7 @@ void slot_cut_job(struct slot *slot);
 /* Lets the loop watch the worker's channel. Without memory for that now: tried again later. */
 void slot_open_channel(struct slot *slot, int fd);
 void slot_close_channel(struct slot *slot);
+void slot_touch(struct slot *slot); /* what programs outside read of the slot has changed */
 /* Sets the timer of the state (STARTING, BUSY and LEASED have one each). TIME_NEVER: none. */
 void slot_set_timer(struct slot *slot, timer_fn *on, uint64_t when);
 

@@ -36,6 +36,7 @@
 #include "size.h"
 #include "spawn.h"
 #include "spawner_peer.h"
+#include "status_page.h"
 #include "stop.h"
 #include "strays.h"
 #include "undead.h"
@@ -71,6 +72,7 @@ static void slot_prepare(struct pool *pool, struct slot *slot, uint32_t place)
 	timer_init(&slot->undead_timer, undead_time_up);
 	timer_init(&slot->renewal.age, renew_age_fired);
 	list_init(&slot->lease.list);
+	list_init(&slot->status.touched);
 	list_init(&slot->renewal.leased);
 	slots_add(&pool->slots, &slot->link, place < pool->size.target ? SLOT_EMPTY : SLOT_SPARE);
 }
@@ -173,6 +175,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 		return -ENOMEM;
 	s->config = *config;
 	s->options = o;
+	list_init(&s->touched);
 	s->stats_page = config->shared->stats_page;
 	s->signal_fd = s->engine.pidfd = s->guard.pidfd = s->loop.epoll_fd = -1;
 	s->spawner.pidfd = s->spawner.fd = s->resolver.pidfd = -1;
@@ -356,6 +359,7 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	watch_or_die(s, &s->engine.death, s->engine.pidfd, engine_peer_death);
 	watch_or_die(s, &s->engine.channel, s->config.channel_fd, engine_peer_readable);
 	manager_start(s);
+	status_page_start(s);
 	guard_peer_spawn(s);
 	spawner_peer_spawn(s);
 	note(s, NOTE_BIRTH | NOTE_GAUGES | NOTE_POOL);

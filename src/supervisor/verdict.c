@@ -5,6 +5,7 @@
  */
 #include "verdict.h"
 #include "slot.h"
+#include "status_page.h"
 
 /*
  * Fills in what the verdict says of the job and its worker. If the job has no slot now, the worker
@@ -41,6 +42,7 @@ void verdict_give(struct job *job)
 		*v = job->before;
 	verdict_fill(job);
 	v->started |= job->ran;
+	status_page_verdict(job);
 	if (job->slot)
 		slot_cut_job(job->slot);
 	if (!job->replied)

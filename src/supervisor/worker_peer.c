@@ -10,6 +10,7 @@
 #include "reload.h"
 #include "renew.h"
 #include "size.h"
+#include "status_page.h"
 #include "strays.h"
 #include "verdict.h"
 #include "waiting.h"
@@ -60,6 +61,7 @@ static void on_ready(struct slot *slot, struct frame *f)
 	}
 	slot->ready_ns = now_ns();
 	say_blind(slot, f->birth.ready.blind);
+	status_page_ready(slot);
 	slot_make_ready(slot);
 	renew_ready(slot);
 	reload_ready(slot);

@@ -25,6 +25,12 @@ static inline void status_end(uint32_t *sequence)
 	__atomic_store_n(sequence, (*sequence | 1) + 1, __ATOMIC_RELEASE);
 }
 
+/* Where somebody counts: a record of SUMS, alone or with others. number: which one of its pool's */
+struct status_place {
+	struct brood_status_sums *record;
+	uint32_t number;
+	bool shared;
+};
 /* Adds to a counter. shared: other threads may do so at the same time. */
 static inline void status_add(uint64_t *counter, uint64_t by, bool shared)
 {

@@ -157,42 +157,77 @@ void status_view_counts(
 	read_plain(view, BROOD_STATUS_COUNTS, pool, ret, sizeof *ret);
 }
 
-static void add_times(struct brood_status_histogram *to, const struct brood_status_histogram *from)
+static uint64_t load(const unsigned char *from)
 {
-	to->sum_ns += from->sum_ns;
-	to->max_ns = from->max_ns > to->max_ns ? from->max_ns : to->max_ns;
-	for (int i = 0; i < BROOD_STATUS_BUCKETS; i++)
-		to->buckets[i] += from->buckets[i];
+	return __atomic_load_n((const uint64_t *)(const void *)from, __ATOMIC_ACQUIRE);
 }
 
-static void add_sums(struct brood_status_sums *to, const struct brood_status_sums *from)
+static void add_words(uint64_t *to, const unsigned char *from, size_t count)
 {
-	to->waiting += from->waiting;
-	for (int i = 0; i < BROOD_STATUS_OUTCOMES; i++)
-		for (int k = 0; k < BROOD_STATUS_DETAILS; k++)
-			to->verdicts[i][k] += from->verdicts[i][k];
-	add_times(&to->queue, &from->queue);
-	add_times(&to->run, &from->run);
-	add_times(&to->death_to_verdict, &from->death_to_verdict);
-	add_times(&to->death_to_ready, &from->death_to_ready);
+	for (size_t i = 0; i < count; i++)
+		to[i] += load(from + 8 * i);
 }
 
-/* A record that was not used is not read: that would cost the pool memory. */
-void status_view_sums(const struct status_view *view, uint32_t pool, struct brood_status_sums *ret)
+static void add_times(struct brood_status_histogram *to, const unsigned char *from)
+{
+	uint64_t max = load(from + offsetof(struct brood_status_histogram, max_ns));
+
+	to->max_ns = max > to->max_ns ? max : to->max_ns;
+	to->sum_ns += load(from);
+	add_words(to->buckets, from + offsetof(struct brood_status_histogram, buckets),
+		BROOD_STATUS_BUCKETS);
+}
+
+/*
+ * The next record of that pool's, from number *n on, that is in use and has `size` bytes. NULL:
+ * there is none. One that was not used is not read: that would cost the pool memory.
+ */
+static const unsigned char *next_sums(
+	const struct status_view *view, uint32_t pool, size_t size, uint64_t *n)
 {
 	const struct brood_status_part *p = &view->head.part[BROOD_STATUS_SUMS];
-	struct brood_status_sums one;
+
+	for (*n = *n ? *n : pool; *n < p->count && p->size >= size; *n += view->head.pools) {
+		const unsigned char *from = record(view, BROOD_STATUS_SUMS, (uint32_t)*n);
+
+		if (sequence_of(from) == 0)
+			continue;
+		*n += view->head.pools;
+		return from;
+	}
+	return NULL;
+}
+
+void status_view_times(const struct status_view *view, uint32_t pool, size_t at,
+	struct brood_status_histogram *ret)
+{
+	const unsigned char *from;
+	uint64_t n = 0;
+
+	memset(ret, 0, sizeof *ret);
+	while ((from = next_sums(view, pool, at + sizeof *ret, &n)))
+		add_times(ret, from + at);
+}
+
+void status_view_sums(const struct status_view *view, uint32_t pool, struct brood_status_sums *ret)
+{
+	const size_t verdicts = offsetof(struct brood_status_sums, verdicts);
+	const unsigned char *from;
+	uint64_t n = 0;
 
 	memset(ret, 0, sizeof *ret);
 	ret->pool = pool;
-	for (uint64_t n = pool; n < p->count; n += view->head.pools) {
-		if (p->size < sizeof(uint32_t) ||
-			sequence_of(record(view, BROOD_STATUS_SUMS, (uint32_t)n)) == 0)
-			continue;
+	while ((from = next_sums(view, pool, verdicts + sizeof ret->verdicts, &n))) {
 		ret->used++;
-		read_plain(view, BROOD_STATUS_SUMS, (uint32_t)n, &one, sizeof one);
-		add_sums(ret, &one);
+		ret->waiting += (int64_t)load(from + offsetof(struct brood_status_sums, waiting));
+		add_words(&ret->verdicts[0][0], from + verdicts, sizeof ret->verdicts / 8);
 	}
+	status_view_times(view, pool, offsetof(struct brood_status_sums, queue), &ret->queue);
+	status_view_times(view, pool, offsetof(struct brood_status_sums, run), &ret->run);
+	status_view_times(view, pool, offsetof(struct brood_status_sums, death_to_verdict),
+		&ret->death_to_verdict);
+	status_view_times(view, pool, offsetof(struct brood_status_sums, death_to_ready),
+		&ret->death_to_ready);
 }
 
 /* ---- workers ---- */
@@ -306,12 +341,12 @@ void status_view_worker(const struct status_view *view, uint32_t slot, struct st
 
 /* ---- histograms ---- */
 
-uint64_t status_view_count(const struct brood_status_histogram *h)
+uint64_t status_view_count(const uint64_t buckets[BROOD_STATUS_BUCKETS])
 {
 	uint64_t count = 0;
 
 	for (int i = 0; i < BROOD_STATUS_BUCKETS; i++)
-		count += h->buckets[i];
+		count += buckets[i];
 	return count;
 }
 
@@ -322,18 +357,18 @@ static uint64_t middle(uint32_t bucket)
 	return from + (brood_status_bucket_ns(bucket + 1) - from) / 2;
 }
 
-uint64_t status_view_quantile(const struct brood_status_histogram *h, double q)
+uint64_t status_view_quantile(
+	const uint64_t buckets[BROOD_STATUS_BUCKETS], uint64_t max_ns, double q)
 {
-	uint64_t count = status_view_count(h), seen = 0;
-	double wanted = (q < 0 ? 0 : q > 1 ? 1 : q) * (double)count;
+	uint64_t count = status_view_count(buckets), seen = 0;
+	double wanted = (q > 0 ? q : 0) * (double)count;
 
-	if (q >= 1)
-		return h->max_ns;
-	for (uint32_t i = 0; i < BROOD_STATUS_BUCKETS; i++) {
-		seen += h->buckets[i];
-		if (h->buckets[i] > 0 && (double)seen >= wanted)
-			return i + 1 < BROOD_STATUS_BUCKETS && middle(i) < h->max_ns ? middle(i)
-										     : h->max_ns;
+	if (q >= 1 || count == 0)
+		return count > 0 ? max_ns : 0;
+	for (uint32_t i = 0; i + 1 < BROOD_STATUS_BUCKETS; i++) {
+		seen += buckets[i];
+		if (buckets[i] > 0 && (double)seen >= wanted)
+			return middle(i) < max_ns ? middle(i) : max_ns;
 	}
-	return 0;
+	return max_ns;
 }

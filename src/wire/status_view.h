@@ -44,16 +44,20 @@ void status_view_counts(
 	const struct status_view *view, uint32_t pool, struct brood_status_counts *ret);
 /* The sum of the pool's records. */
 void status_view_sums(const struct status_view *view, uint32_t pool, struct brood_status_sums *ret);
+/* One of its histograms. at: the histogram's offset in struct brood_status_sums. */
+void status_view_times(const struct status_view *view, uint32_t pool, size_t at,
+	struct brood_status_histogram *ret);
 uint32_t status_view_slots(const struct status_view *view);
 /* A slot that never had a process is EMPTY or SPARE, with generation 0. */
 void status_view_worker(const struct status_view *view, uint32_t slot, struct status_worker *ret);
 
 /* How many times a histogram has counted. */
-uint64_t status_view_count(const struct brood_status_histogram *h);
+uint64_t status_view_count(const uint64_t buckets[BROOD_STATUS_BUCKETS]);
 /*
  * The time that a share q (0 to 1) of all times did not exceed: the middle of its bucket, at most
- * max_ns. 0: there is none.
+ * max_ns. 0: there is none. The buckets may be a sum or a difference of several histograms.
  */
-uint64_t status_view_quantile(const struct brood_status_histogram *h, double q);
+uint64_t status_view_quantile(
+	const uint64_t buckets[BROOD_STATUS_BUCKETS], uint64_t max_ns, double q);
 
 #endif

@@ -326,7 +326,7 @@ static uint32_t begin(struct worker_lease *l, struct brood_job *job, const struc
 		return REFUSED;
 	}
 	if (e->flags & RING_FDS)
-		run_begin(job, &l->word);
+		run_begin(job, e->name, &l->word);
 	return e->flags & RING_WITH && !take_with(l, job, e) ? LOST : GOT_IT;
 }
 

@@ -263,8 +263,14 @@ static void show_tag(const char *tag)
 	title_set_suffix(printable_job(text, shown, tag));
 }
 
-void run_begin(const struct brood_job *job, uint64_t *word)
+/* What is shown of the job stands there before the word says that the job runs. */
+void run_begin(const struct brood_job *job, const char name[BROOD_NAME_MAX], uint64_t *word)
 {
+	show_title(name);
+	if (job->tag[0] || tagged)
+		show_tag(job->tag);
+	atomic_store_explicit(&the_worker.page->fn,
+		job->plugin_size > 0 ? 0 : (uint64_t)(uintptr_t)job->fn, memory_order_relaxed);
 	atomic_store_explicit(&soft_sequence, job->sequence, memory_order_release);
 	run_swap(word, SLOT_PAGE_WORD(job->sequence, SLOT_PAGE_RUNNING));
 }
@@ -305,11 +311,8 @@ struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint6
 	struct ran ran = { 0 };
 	int error;
 
-	show_title(name);
-	if (job->tag[0] || tagged)
-		show_tag(job->tag);
 	if (*word != SLOT_PAGE_WORD(job->sequence, SLOT_PAGE_RUNNING))
-		run_begin(job, word);
+		run_begin(job, name, word);
 	if (account_wanted)
 		account_begin();
 	if (job->fd >= 0 || job->extra.count > 0 || files_shared)

@@ -35,7 +35,7 @@ int run_framed(const struct run_frame *frame);
 /* Keeps the present state of the floating point unit: each job will find it so. */
 void run_ready(void);
 /* Swaps the slot page's word to RUNNING: from now on the soft step is meant for this job. */
-void run_begin(const struct brood_job *job, uint64_t *word);
+void run_begin(const struct brood_job *job, const char name[BROOD_NAME_MAX], uint64_t *word);
 /*
  * Runs the job: swaps the slot page's word to RUNNING (unless run_begin() did), calls the function,
  * swaps to DONE, and gives back the job's fds and memory.

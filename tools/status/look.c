@@ -162,7 +162,10 @@ uint64_t look_waiting(const struct look_pool *pool)
 
 uint64_t look_quantile(const struct brood_status_histogram *h, double q)
 {
-	return status_view_quantile(h, q);
+	return status_view_quantile(h->buckets, h->max_ns, q);
 }
 
-uint64_t look_count(const struct brood_status_histogram *h) { return status_view_count(h); }
+uint64_t look_count(const struct brood_status_histogram *h)
+{
+	return status_view_count(h->buckets);
+}
