@@ -17,10 +17,14 @@
 
 TestSuite(reports, .timeout = 180);
 
+#ifdef __clang__
+#define GUILTY __attribute__((noinline))
+#else
 #define GUILTY __attribute__((noinline, noclone))
+#endif
 
 static struct brood *brood;
-static volatile int sink;
+static volatile unsigned sink;
 static int *volatile nowhere;
 static char last_line[600];
 static int lines, slow_lines;
@@ -71,12 +75,12 @@ static bool heard(int count)
 
 /* ---- who, why and where ---- */
 
-static GUILTY void guilty(void) { sink = *nowhere + 1; }
+static GUILTY void guilty(void) { sink = (unsigned)*nowhere + 1; }
 static int crashes(struct brood_job *job)
 {
 	brood_job_progress(job, "page 7\n", 7);
 	guilty();
-	return sink;
+	return (int)sink;
 }
 static int exits(struct brood_job *job)
 {

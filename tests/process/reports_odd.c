@@ -18,7 +18,11 @@
 
 TestSuite(reports_odd, .timeout = 180);
 
+#ifdef __clang__
+#define GUILTY __attribute__((noinline))
+#else
 #define GUILTY __attribute__((noinline, noclone))
+#endif
 
 static struct brood *brood;
 static volatile int sink;

@@ -5,7 +5,11 @@
 
 #include <brood.h>
 
+#ifdef __clang__
+#define GUILTY __attribute__((noinline))
+#else
 #define GUILTY __attribute__((noinline, noclone))
+#endif
 
 struct fault {
 	const char *name;

@@ -4,7 +4,7 @@
 
 int plugin_job(struct brood_job *job);
 
-static __attribute__((noinline, noclone)) int guilty_plugin(volatile int *at) { return *at + 1; }
+static __attribute__((noinline)) int guilty_plugin(volatile int *at) { return *at + 1; }
 
 int plugin_job(struct brood_job *job)
 {
