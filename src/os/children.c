@@ -22,10 +22,13 @@ static int add(struct listed *l, pid_t pid)
 	return l->count == l->max;
 }
 
-/* Reads pids separated by blanks. The reads may cut the text anywhere. */
+/*
+ * Reads pids separated by blanks. The reads may cut the text anywhere. At each read the kernel goes
+ * through the list from its beginning, and it gives no more than this at once.
+ */
 static void add_numbers(struct listed *l, int fd)
 {
-	char text[1024];
+	char text[4096];
 	unsigned value = 0;
 	ssize_t n;
 

@@ -25,6 +25,8 @@
 #include "waiting.h"
 #include "worker_peer.h"
 #include "lease_watch.h"
+#include "../os/mark.h"
+#include "../os/pidset.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -168,8 +170,10 @@ static void forget_process(struct slot *slot)
 	timer_stop(&s->loop, &slot->eof_timer);
 	timer_stop(&s->loop, &slot->undead_timer);
 	timer_stop(&s->loop, &slot->renewal.age);
+	list_remove(&slot->strays.called);
 	remember_session(slot);
 	atomic_store(&s->config.shared->roster->workers[slot->number].pid, 0);
+	pidset_remove(slot->pid);
 	slot->pid = 0;
 }
 

@@ -59,6 +59,15 @@ struct reload {
 	struct init_data before; /* has_before: the init data that was proven last */
 };
 
+/*
+ * strays.c, of a slot. sweeps: UNDEAD, ended at last: how many there had been at its end.
+ * called: in the supervisor's list, if its worker has said CALLED since the last sweep.
+ */
+struct slot_strays {
+	uint32_t sweeps;
+	struct list called;
+};
+
 struct engine_process {
 	pid_t pid;
 	int pidfd;

@@ -77,6 +77,7 @@ struct supervisor {
 	struct timer sweep_timer;
 	uint64_t last_sweep_ns;
 	uint32_t sweep_pause_ms;
+	struct list called;   /* slots whose workers have said CALLED since the last sweep */
 	bool strays_seen;     /* a sweep has killed strays */
 	bool strays_blind;    /* the supervisor cannot list its children */
 	uint32_t sweeps;      /* how many sweeps in all have found nothing */

@@ -48,9 +48,9 @@ struct slot {
 	struct slot_link link; /* the first member */
 	struct pool *pool;
 	uint32_t number, generation;
-	uint32_t sweeps; /* UNDEAD, ended at last: how many sweeps there had been at its end */
-	pid_t pid;       /* 0: no process */
-	int pidfd;       /* -1: none, or no process */
+	struct slot_strays strays;
+	pid_t pid; /* 0: no process */
+	int pidfd; /* -1: none, or no process */
 	struct source death, channel;
 	bool channel_ended, paused;
 	/* STARTING: init limit; BUSY: the ladder; LEASED: the next look */

@@ -25,6 +25,7 @@
 #include "spawn.h"
 #include "logging.h"
 #include "pool.h"
+#include "../os/pidset.h"
 #include "../os/proc.h"
 #include "../os/shm.h"
 #include "../os/sockets.h"
@@ -124,6 +125,7 @@ static void born(struct slot *slot, pid_t pid, int pidfd, int channel_fd)
 	int r = 0;
 
 	slot->pid = pid;
+	pidset_add(pid);
 	slot->pidfd = pidfd;
 	slot->born_ns = now;
 	slot_make_starting(slot);

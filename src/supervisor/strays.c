@@ -18,8 +18,7 @@
 #include "../os/proc.h"
 #include "../os/hunt.h"
 #include "../os/mark.h"
-
-#include <stdlib.h>
+#include "../os/pidset.h"
 
 #define SWEEP_EVERY_NS  NS_PER_S
 #define HUNT_NS         (50 * NS_PER_MS) /* the longest that the pool may stand still for a hunt */
@@ -35,22 +34,27 @@ static void forget_sessions(struct supervisor *s)
 	s->remains = 0;
 }
 
-static int by_pid(const void *a, const void *b)
+/* Some workers that the spawner has just made are known only to strays_known(). */
+static bool is_ours(const struct supervisor *s, pid_t pid)
 {
-	pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
-
-	return x < y ? -1 : x > y;
+	return pidset_has(pid) || pid == s->engine.pid || pid == s->guard.pid ||
+		pid == s->spawner.pid || pid == s->resolver.pid;
 }
 
+/* Only the few ordered slots are looked at: this is asked often, and there may be thousands. */
 bool strays_known(void *supervisor, pid_t pid)
 {
 	struct supervisor *s = supervisor;
 
-	if (pid == s->engine.pid || pid == s->guard.pid || pid == s->spawner.pid ||
-		pid == s->resolver.pid)
+	if (is_ours(s, pid))
 		return true;
 	for_each_pool(pool, s)
-		for_each_slot(slot, pool) if (spawn_process(slot) == pid) return true;
+	{
+		list_for_each_safe(l, tmp, &pool->slots.lists[SLOT_ORDERED]) {
+			if (spawn_process(container_of(l, struct slot, link.link)) == pid)
+				return true;
+		}
+	}
 	return false;
 }
 
@@ -62,19 +66,6 @@ void strays_reap(struct supervisor *s)
 {
 	while (children_reap_stray(strays_known, s) > 0)
 		;
-}
-
-static size_t known_pids(struct supervisor *s, pid_t *known)
-{
-	size_t n = 0;
-
-	known[n++] = s->engine.pid;
-	known[n++] = s->guard.pid;
-	known[n++] = s->spawner.pid;
-	known[n++] = s->resolver.pid;
-	for_each_pool(pool, s) for_each_slot(slot, pool) known[n++] = slot->pid;
-	qsort(known, n, sizeof *known, by_pid);
-	return n;
 }
 
 /*
@@ -205,13 +196,19 @@ static bool end_child(pid_t pid)
 /* Workers say once between two sweeps that a job made system calls: they may say so again. */
 static void hear_again(struct supervisor *s)
 {
-	for_each_pool(pool, s) for_each_slot(slot, pool)
-	{
-		struct slot_page *page = slot_page(slot);
-
-		if (slot->pid > 0 && atomic_load_explicit(&page->called, memory_order_relaxed))
-			atomic_store(&page->called, 0);
+	list_for_each_safe(l, tmp, &s->called) {
+		list_remove(l);
+		atomic_store(&slot_page(container_of(l, struct slot, strays.called))->called, 0);
 	}
+}
+
+void strays_called(struct slot *slot)
+{
+	struct supervisor *s = slot->pool->supervisor;
+
+	if (list_empty(&slot->strays.called))
+		list_append(&slot->strays.called, &s->called);
+	strays_sweep_soon(s);
 }
 
 static void say_blind(struct supervisor *s)
@@ -241,27 +238,22 @@ static bool is_living_stray(struct supervisor *s, pid_t pid)
 	return jobs;
 }
 
-static bool is_listed(pid_t pid, const pid_t *known, size_t count)
-{
-	return bsearch(&pid, known, count, sizeof pid, by_pid) != NULL;
-}
-
 uint32_t strays_sweep(struct supervisor *s)
 {
 	/* static, for it is too large for a stack, and the supervisor must not allocate now */
-	static pid_t children[CHILDREN_MAX], known[3 + SLOTS_MAX];
-	size_t known_count = known_pids(s, known);
+	static pid_t children[CHILDREN_MAX];
 	uint32_t found = 0, killed = 0;
 	bool hunts = false;
 	int n;
 
 	hear_again(s);
+	count_one(&s->stats_page->sweeps);
 	s->strays_left = 0;
 	n = children_list(children, CHILDREN_MAX);
 	for (int i = 0; i < n; i++) {
 		pid_t pid = children[i];
 
-		if (is_listed(pid, known, known_count) || !is_living_stray(s, pid))
+		if (is_ours(s, pid) || !is_living_stray(s, pid))
 			continue;
 		found++;
 		s->strays_left++;
@@ -274,7 +266,7 @@ uint32_t strays_sweep(struct supervisor *s)
 		killed += go_hunting(s, HUNT_NS);
 	say_killed(s, killed);
 	for (int i = 0; found && i < n; i++)
-		if (!is_listed(children[i], known, known_count))
+		if (!is_ours(s, children[i]))
 			(void)is_living_stray(s, children[i]); /* reaps those that have ended */
 	strays_reap(s);
 	if (n < 0)

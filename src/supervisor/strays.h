@@ -7,6 +7,8 @@
 
 void strays_sweep_soon(struct supervisor *s);
 timer_fn strays_sweep_fired;
+/* Its worker says that a job made system calls: a child made with CLONE_PARENT is ours. */
+void strays_called(struct slot *slot);
 /* Kills strays. Returns how many there were: killed now, or still about to end. */
 uint32_t strays_sweep(struct supervisor *s);
 void strays_reap(struct supervisor *s);

@@ -74,6 +74,7 @@ static void slot_prepare(struct pool *pool, struct slot *slot, uint32_t place)
 	list_init(&slot->lease.list);
 	list_init(&slot->status.touched);
 	list_init(&slot->renewal.leased);
+	list_init(&slot->strays.called);
 	slots_add(&pool->slots, &slot->link, place < pool->size.target ? SLOT_EMPTY : SLOT_SPARE);
 }
 
@@ -188,6 +189,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	source_init(&s->spawner.channel);
 	source_init(&s->resolver.death);
 	source_init(&s->signals);
+	list_init(&s->called);
 	timers_prepare(s);
 	r = pools_prepare(s);
 	if (r == 0)

@@ -118,7 +118,7 @@ void undead_revive(struct pool *pool)
 		struct slot *slot = container_of(l, struct slot, link.link);
 
 		/* a sweep has to come after the end of the process */
-		if (slot->pid <= 0 && slot->sweeps != pool->supervisor->sweeps)
+		if (slot->pid <= 0 && slot->strays.sweeps != pool->supervisor->sweeps)
 			slot_revive(slot);
 	}
 	if (was_degraded && !pool_degraded(pool))

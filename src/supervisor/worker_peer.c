@@ -309,7 +309,7 @@ static void on_late(struct slot *slot, struct frame *f)
 static void on_called(struct slot *slot, struct frame *f)
 {
 	(void)f;
-	strays_sweep_soon(slot->pool->supervisor);
+	strays_called(slot);
 }
 
 /* The worker is worn, or a job wished to end it. It works on until there is another worker. */

@@ -34,7 +34,9 @@ struct stats_page {
 	_Atomic uint64_t undead_ever;
 	_Atomic uint64_t deaths[BROOD_STATUS_CAUSES]; /* by enum brood_status_cause */
 
-	_Atomic int32_t guard_pid, spawner_pid; /* for tests */
+	/* For tests. sweeps: how often strays were looked for. */
+	_Atomic int32_t guard_pid, spawner_pid;
+	_Atomic uint64_t sweeps;
 };
 
 struct tally {
