@@ -324,3 +324,10 @@ int process_set_subreaper(void)
 {
 	return prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L) < 0 ? -errno : 0;
 }
+
+bool process_is_subreaper(void)
+{
+	int is = 0;
+
+	return prctl(PR_GET_CHILD_SUBREAPER, &is) == 0 && is;
+}

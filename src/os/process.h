@@ -60,6 +60,7 @@ int process_wait(pid_t pid, bool peek, struct process_exit *ret_exit);
 /* Also checks that `parent` still is the parent: else -ESRCH. */
 int process_set_pdeathsig(int sig, pid_t parent);
 int process_set_subreaper(void);
+bool process_is_subreaper(void);
 /*
  * Turns SCHED_FIFO and SCHED_RR into SCHED_OTHER: a real-time process could keep all others from
  * running. Returns 0, also when there was nothing to drop, or -errno.

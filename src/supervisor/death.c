@@ -11,6 +11,8 @@
  *      the sweep finds it, at most once a second as long as it finds nothing.
  *      Until one has found nothing the guard keeps an eye on the session: the supervisor may be
  *      killed before.
+ *      Not so where the worker's slot page says that it leaves nobody behind. A worker that lies
+ *      there gains time, no more: the sweep at the stop and the guard's hunt ask no worker.
  */
 #include "death.h"
 #include "death_log.h"
@@ -134,6 +136,13 @@ static void degraded_news(struct pool *pool)
 
 /* ---- the end of a worker ---- */
 
+/* Without a mark only the session tells whose a process is, and only as long as it is known. */
+static bool may_leave_strays(const struct slot *slot)
+{
+	return slot->link.state == SLOT_UNDEAD || slot->facts.protocol || !mark_is_made() ||
+		atomic_load(&slot_page(slot)->offspring) != 0;
+}
+
 /*
  * An entry that the worker did not sign needs no memory: no code of the program has run there.
  * Where the room for dead workers is used up, a sweep is due now.
@@ -145,7 +154,7 @@ static void remember_session(struct slot *slot)
 	struct roster_entry *entry = &roster->workers[slot->number], *to;
 	const uint32_t room = (uint32_t)ROSTER_ENTRIES(roster->slots) - roster->slots;
 
-	if (atomic_load(&entry->pid) != slot->pid)
+	if (atomic_load(&entry->pid) != slot->pid || !may_leave_strays(slot))
 		return;
 	if (s->remains >= room)
 		strays_sweep(s);
@@ -201,7 +210,7 @@ static void bury_undead(struct slot *slot, const struct process_exit *e)
 		slot->number, slot->pid, (now_ns() - slot->killed_ns) / NS_PER_MS);
 	slot->pool->died++;
 	forget_process(slot);
-	slot->sweeps = s->sweeps;
+	slot->strays.sweeps = s->sweeps;
 	status_page_death(slot, e);
 	slot->status.died_ns = 0; /* another place has taken over long ago */
 	slot_touch(slot);
@@ -250,6 +259,7 @@ static void bury_worker(struct slot *slot, const struct process_exit *e)
 static void bury(struct slot *slot, const struct process_exit *e)
 {
 	struct supervisor *s = slot->pool->supervisor;
+	bool sweeps = may_leave_strays(slot);
 
 	if (slot->link.state == SLOT_UNDEAD)
 		bury_undead(slot, e);
@@ -257,7 +267,8 @@ static void bury(struct slot *slot, const struct process_exit *e)
 		bury_worker(slot, e);
 	if (s->way == PROCESS_FORK)
 		strays_reap(s); /* the worker's zombie may have hidden zombies of strays */
-	strays_sweep_soon(s);
+	if (sweeps)
+		strays_sweep_soon(s);
 }
 
 void death_bury_if_ended(struct slot *slot)

@@ -64,6 +64,7 @@ static void forget_former(struct slot *slot)
 	for (int i = 0; i < STANDARD_FILES; i++)
 		atomic_store(&page->standard[i], 0);
 	atomic_store(&page->called, 0);
+	atomic_store(&page->offspring, 0);
 	atomic_store(&page->attention, 0);
 	atomic_store(&page->asleep, 0);
 	atomic_store(&page->word, SLOT_PAGE_WORD(slot->sequence, SLOT_PAGE_FREE));

@@ -3,8 +3,9 @@
  * strays.c - finds and kills processes that jobs started out of their worker's reach: children in
  * groups and sessions of their own whose parents are gone, and children made with CLONE_PARENT. The
  * supervisor is a subreaper, so all of them become its children, and nobody tells it. So it sweeps
- * after a death, and after jobs that made system calls (a worker says so once between two sweeps),
- * at most once a second as long as sweeps find nothing. A stray belongs to a job if it carries the
+ * after the death of a worker that may have left processes (slot_page.offspring), and after jobs
+ * that made system calls (a worker says so once between two sweeps), at most once a second as long
+ * as sweeps find nothing. A stray belongs to a job if it carries the
  * workers' mark (os/mark.h) or their oom_score_adj, or if it is in the session of a worker. Orphans
  * of the engine have none of these, and are only reaped. The mark also names the worker. When
  * strays of a dead worker are found, all its processes are hunted wherever they are (os/hunt.h),

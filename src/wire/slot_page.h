@@ -76,6 +76,12 @@ struct slot_page {
 	/* The function of the last job that began; a plugin's: 0. For programs outside. */
 	_Atomic uint64_t fn;
 	/*
+	 * 0: nothing that a job or hook of this worker made can live. The worker stores 1 before
+	 * code of the program can make a process, and 0 when it has seen that none is left. So a
+	 * worker that dies in between leaves a 1: the supervisor looks for strays.
+	 */
+	_Atomic uint32_t offspring;
+	/*
 	 * A worker on lease sleeps on this word (futex). The engine adds to it after it has
 	 * published, and the supervisor to wake the worker.
 	 */

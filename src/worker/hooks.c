@@ -5,6 +5,7 @@
 #include "../os/output.h"
 #include "../os/self.h"
 #include "files.h"
+#include "hygiene.h"
 #include "report.h"
 #include "run.h"
 #include "worker.h"
@@ -44,6 +45,7 @@ static int run_hook(int (*call)(void *))
 
 	/* From the hook's first instruction on, the channel may be another file. */
 	report_suspect();
+	worker_may_fork();
 	r = run_framed(&frame);
 	if (!worker_is_self())
 		/* a child that the hook forked came back: the child ends here */
@@ -69,11 +71,17 @@ void hooks_init(void)
 	worker_give_up(WORKER_EXIT_INIT);
 }
 
+static void end_hook(void)
+{
+	run_hook(call_exit);
+	hygiene_offspring();
+}
+
 void hooks_end(bool with_hook)
 {
 	if (with_hook) {
 		if (the_worker.config->options->worker_exit)
-			run_hook(call_exit);
+			end_hook();
 		output_flush();
 	}
 	_exit(WORKER_EXIT_ORDERLY);

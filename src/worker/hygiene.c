@@ -19,6 +19,7 @@
 #define _GNU_SOURCE
 #include "hygiene.h"
 
+#include "../os/process.h"
 #include "../os/self.h"
 #include "../os/syscalls.h"
 #include "files.h"
@@ -300,6 +301,23 @@ static bool left_group(void)
 	return true;
 }
 
+/*
+ * Orphans of a subreaper's descendants become its children. So a process without children has no
+ * descendants. Children made with CLONE_PARENT are the supervisor's: it is told of each job that
+ * made system calls (report_called()).
+ */
+static void settle_offspring(bool children, int threads)
+{
+	if (!children && threads == 1 && process_is_subreaper())
+		atomic_store_explicit(&the_worker.page->offspring, 0, memory_order_relaxed);
+}
+
+void hygiene_offspring(void)
+{
+	if (atomic_load_explicit(&the_worker.page->offspring, memory_order_relaxed))
+		settle_offspring(has_children(), self_threads(1));
+}
+
 /* ---- all checks together ---- */
 
 static void note_files(struct hygiene *h)
@@ -380,6 +398,7 @@ static uint32_t look(struct hygiene *h)
 		left |= BROOD_LEFT_CHILDREN;
 	h->children_kept &= children;
 	hygiene_others = threads > 1 || children;
+	settle_offspring(children || h->children, threads);
 	if (left_files(h))
 		left |= BROOD_LEFT_FDS;
 	if (left_group())

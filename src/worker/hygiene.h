@@ -27,6 +27,8 @@ void hygiene_inherit(int more);
  * tolerated residue, and is not blamed for it.
  */
 struct hygiene_ending hygiene_look(uint64_t ran_ns);
+/* Says in the slot page if no process can be left that code of the program made. */
+void hygiene_offspring(void);
 /* The library has opened `more` fds (negative: closed) since the snapshot: they are no residue. */
 void hygiene_fds(int more);
 /*

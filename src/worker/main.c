@@ -217,6 +217,7 @@ static unsigned look_at_itself(const struct worker_config *c)
 	r = hygiene_snapshot();
 	if (r < 0)
 		birth_failed("looking at itself", r);
+	hygiene_offspring(); /* of worker_init */
 	return blind;
 }
 

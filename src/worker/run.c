@@ -275,14 +275,27 @@ void run_begin(const struct brood_job *job, const char name[BROOD_NAME_MAX], uin
 	run_swap(word, SLOT_PAGE_WORD(job->sequence, SLOT_PAGE_RUNNING));
 }
 
-/* Which files are the job's is asked before its first system call: once that is trapped, or now. */
-static void note_files(const struct brood_job *job)
+static bool files_due;
+
+static void before_first_call(void)
+{
+	worker_may_fork();
+	if (files_due)
+		files_note();
+}
+
+/*
+ * Which files are the job's is asked before its first system call, and that it may make processes
+ * is said then: once that call is trapped, or now.
+ */
+static void expect_calls(const struct brood_job *job)
 {
 	bool trapped = syscalls_watched && !job->unwatched && !hygiene_others;
 
-	syscalls_before_first = trapped ? files_note : NULL;
+	files_due = job->fd >= 0 || job->extra.count > 0 || files_shared;
+	syscalls_before_first = trapped ? before_first_call : NULL;
 	if (!trapped)
-		files_note();
+		before_first_call();
 }
 
 static void suspect_fds(void)
@@ -315,8 +328,7 @@ struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint6
 		run_begin(job, name, word);
 	if (account_wanted)
 		account_begin();
-	if (job->fd >= 0 || job->extra.count > 0 || files_shared)
-		note_files(job);
+	expect_calls(job);
 	if (!job->unwatched)
 		watch_begin();
 	ran.code = run_framed(&frame);

@@ -61,6 +61,14 @@ bool worker_is_self(void);
 bool worker_is_forked(void); /* True: a job or worker_init forked this process. */
 /* brood_rearm() in a worker. 0 or -ESRCH; -EPERM: this process is no worker. */
 int worker_rearm(void);
+/*
+ * From now on code of the program may make processes, until hygiene.c has seen that there are none.
+ * Only in the worker itself. Async-signal-safe.
+ */
+static inline void worker_may_fork(void)
+{
+	atomic_store_explicit(&the_worker.page->offspring, 1, memory_order_relaxed);
+}
 /* Says why in the slot page, then ends: the exit code alone may be a job's. */
 void worker_give_up(enum worker_exit why) __attribute__((noreturn));
 

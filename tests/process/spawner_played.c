@@ -145,6 +145,7 @@ static void swept(void)
 	w = stage_birth(&s);
 	CHECK_EQ(atomic_load(&s.shared.stats_page->spawned), 2);
 	leave_stray(w->pid);
+	atomic_store(&stage_slot_page(&s, &s.workers[1])->offspring, 1);
 	stage_die(&s.workers[1], SIGKILL); /* it asks for a sweep */
 	CHECK(WAIT_UNTIL(atomic_load(&s.shared.stats_page->strays_killed) == 1, STAGE_MS));
 	CHECK(proc_alive(w->pid));
