@@ -35,10 +35,10 @@
 #include <time.h>
 
 #define ROUNDS_MAX   99
-#define VALUES_MAX   9
+#define VALUES_MAX   11
 #define STATIONS_MAX 12 /* of a group; the next two are of a group, too */
 #define ROWS_MAX     12
-#define BOUNDS_MAX   8
+#define BOUNDS_MAX   12
 #define GROUPS_MAX   48
 #define TEXT_MAX     160
 #define MESSAGE_SIZE 16 /* of ping-pongs, and of jobs without a size of their own */
@@ -224,6 +224,8 @@ enum crowd_value {
 	DEATH,
 	FULL,
 	GONE,
+	BARE_GONE,
+	STOP,
 	CROWD_VALUES
 };
 _Static_assert((int)CROWD_VALUES <= VALUES_MAX, "a block tells that much");

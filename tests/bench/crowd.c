@@ -3,7 +3,8 @@
  * crowd.c - thousands of workers: how long they take to be born, what memory they take, how soon
  * the first of many jobs on a fresh queue has its verdict, what one death costs, how long the pool
  * takes to be full again when all workers were killed, and how long until all processes are gone
- * when the supervisor was killed.
+ * when the supervisor was killed, and how long a stop takes. Beside the fifth: as many processes
+ * that only sleep, and end by PDEATHSIG when their parent is killed.
  *
  * A pool can be started once in a process, and here it has a bad end. So each block is a trial in
  * a process of its own, whose engine sends the figures back. The station is the subreaper of all
@@ -201,9 +202,19 @@ static void kill_workers(struct trial *t)
 	t->values[FULL] = replace(t, tree.pids, tree.count) / t->workers;
 }
 
+static double stop(const struct trial *t)
+{
+	uint64_t began = now_ns();
+
+	if (brood_stop(brood))
+		station_fail("brood_stop: %s", brood_error());
+	return us_since(began) / t->workers;
+}
+
 static void nothing(void *context, const struct brood_log *log) { (void)context, (void)log; }
 
-static void run_trial(const struct params *p, int answer_fd) __attribute__((noreturn));
+typedef void trial_fn(const struct params *p, int answer_fd);
+
 static void run_trial(const struct params *p, int answer_fd)
 {
 	const struct brood_options o = { .log = nothing };
@@ -223,6 +234,45 @@ static void run_trial(const struct params *p, int answer_fd)
 		pause();
 }
 
+static void run_stop(const struct params *p, int answer_fd)
+{
+	const struct brood_options o = { .log = nothing };
+	struct trial t = { 0 };
+
+	brood = pool_start(p, &o);
+	t.workers = look().workers;
+	t.values[STOP] = stop(&t);
+	station_need(write(answer_fd, &t, sizeof t) == (ssize_t)sizeof t, "write");
+	_exit(0);
+}
+
+/* Sleepers with PDEATHSIG, and nothing else: what the kernel takes to end them. */
+static void run_bare(const struct params *p, int answer_fd)
+{
+	struct trial t = { .workers = p->workers };
+	pid_t parent = getpid(), pid;
+	char ready;
+	int fds[2];
+
+	station_need(!pipe(fds), "pipe");
+	for (uint32_t i = 0; i < p->workers; i++) {
+		pid = fork();
+		station_need(pid >= 0, "fork");
+		if (pid > 0)
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent || write(fds[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	for (uint32_t i = 0; i < p->workers; i++)
+		station_need(read(fds[0], &ready, 1) == 1, "read");
+	station_need(write(answer_fd, &t, sizeof t) == (ssize_t)sizeof t, "write");
+	for (;;)
+		pause();
+}
+
 /* ---- in the station ---- */
 
 static void crowd_open(const struct params *p)
@@ -231,7 +281,7 @@ static void crowd_open(const struct params *p)
 	station_need(!prctl(PR_SET_CHILD_SUBREAPER, 1), "PR_SET_CHILD_SUBREAPER");
 }
 
-static pid_t begin(const struct params *p, int *ret_fd)
+static pid_t begin(trial_fn *run, const struct params *p, int *ret_fd)
 {
 	pid_t station = getpid(), pid;
 	int fds[2];
@@ -244,30 +294,46 @@ static pid_t begin(const struct params *p, int *ret_fd)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != station)
 			_exit(1);
-		run_trial(p, fds[1]);
+		run(p, fds[1]);
+		_exit(0);
 	}
 	close(fds[1]);
 	*ret_fd = fds[0];
 	return pid;
 }
 
-static void crowd_block(const struct params *p, uint32_t jobs, double *values)
+/* Adds the figures of one trial. Returns the time until nothing was left of it, us a worker. */
+static double try(trial_fn *run, const struct params *p, struct trial *all)
 {
 	struct trial t;
 	uint64_t began;
 	int fd;
-	pid_t supervisor = begin(p, &fd);
+	pid_t pid = begin(run, p, &fd);
 	ssize_t n = read(fd, &t, sizeof t);
 
-	(void)jobs;
 	close(fd);
 	began = now_ns();
-	kill(supervisor, SIGKILL);
+	kill(pid, SIGKILL);
 	while (waitpid(-1, NULL, __WALL) > 0)
 		;
 	if (n != (ssize_t)sizeof t)
 		station_fail("a trial has no figures");
-	t.values[GONE] = us_since(began) / t.workers;
+	all->workers = t.workers;
+	for (int i = 0; i < VALUES_MAX; i++)
+		all->values[i] += t.values[i];
+	return us_since(began) / t.workers;
+}
+
+static void crowd_block(const struct params *p, uint32_t jobs, double *values)
+{
+	struct params bare = *p;
+	struct trial t = { 0 };
+
+	(void)jobs;
+	t.values[GONE] = try(run_trial, p, &t);
+	bare.workers = t.workers;
+	t.values[BARE_GONE] = try(run_bare, &bare, &t);
+	try(run_stop, p, &t);
 	if (t.workers < p->workers)
 		station_note("%u workers: the limit on open files allows no more", t.workers);
 	memcpy(values, t.values, sizeof t.values);

@@ -51,8 +51,9 @@ static void plan_life(struct group *g, uint32_t all)
 	say(add(g, value(all, FULL), (struct beside){ ready, "start" }, "full"),
 		"all workers are killed: time until all are ready again, us a worker");
 	times(g, ready, 2, "all are killed: until all are ready again, of the start");
-	say(add(g, gone, none(gone), "gone"),
-		"the supervisor is killed: time until no process is left, us a worker");
+	say(add(g, gone, (struct beside){ value(all, BARE_GONE), "bare" }, "gone"),
+		"the supervisor is killed: time until no process is left, us a worker; beside "
+		"it, the parent of as many processes that only sleep is killed");
 	at_most(g, gone, 100, "the supervisor is killed: until all are gone, us a worker");
 }
 
@@ -80,4 +81,7 @@ void plan_crowd(struct plan *plan, uint32_t workers)
 	say(add(g, value(all, DEATH), (struct beside){ value(few, DEATH), "1,000" }, "death"),
 		"one worker is killed: time until another one has its place, us");
 	times(g, value(few, DEATH), 3, "one death among many: of one among 1,000");
+	say(add(g, value(all, STOP), (struct beside){ value(few, STOP), "1,000" }, "stop"),
+		"the pool stops: time until no worker is left, us a worker");
+	times(g, value(few, STOP), 1.2, "a stop of many, us a worker: of a stop of 1,000");
 }
