@@ -18,9 +18,11 @@
  * Step 3 is the spawner's (spawner/spawner.c): a clone costs as much as its maker has open, and the
  * supervisor has two files a worker. The spawner is asked (SPAWN), the slot is ORDERED, and the
  * answer (BORN) goes on with step 5. When the spawner dies, the roster says for each ordered slot
- * whether there is a worker (spawner_peer.c). The supervisor makes a worker itself, in one step
- * with its pidfd, where there is no spawner, for now or for good, and where the request cannot be
- * sent (too many files in flight, say).
+ * whether there is a worker (spawner_peer.c). Until then the slot's pidfd is a placeholder: so a
+ * full table of files fails before there is a process, as it does in one step.
+ *
+ * The supervisor makes a worker itself, in one step with its pidfd, where there is no spawner, for
+ * now or for good, and where the request cannot be sent (too many files in flight, say).
  */
 #include "spawn.h"
 #include "logging.h"
@@ -168,10 +170,17 @@ static void set_limit(struct supervisor *s)
 static int order(struct slot *slot, struct frame *f, int channel_fd)
 {
 	struct supervisor *s = slot->pool->supervisor;
-	int r = s->spawner.channel.fd >= 0 ? frame_send(s->spawner.channel.fd, f) : -ENOTCONN;
+	int place, r;
 
-	if (r < 0)
+	if (s->spawner.channel.fd < 0)
+		return -ENOTCONN;
+	place = process_pidfd_open(s->pid);
+	r = place < 0 ? place : frame_send(s->spawner.channel.fd, f);
+	if (r < 0) {
+		close_fd(place);
 		return r;
+	}
+	slot->pidfd = place;
 	slot->channel.fd = channel_fd; /* not watched yet: nobody knows whose it will be */
 	slot_make_ordered(slot);
 	if (s->spawner.orders++ == 0)
@@ -199,8 +208,10 @@ pid_t spawn_process(const struct slot *slot)
 
 void spawn_done(struct slot *slot, pid_t pid)
 {
-	int channel_fd = slot->channel.fd, pidfd = process_pidfd_open(pid);
+	int channel_fd = slot->channel.fd, pidfd;
 
+	slot->pidfd = close_fd(slot->pidfd);
+	pidfd = process_pidfd_open(pid);
 	order_is_over(slot);
 	slot->channel.fd = -1;
 	born(slot, pid, MAX(pidfd, -1), channel_fd);
@@ -218,6 +229,7 @@ void spawn_undone(struct slot *slot, int error)
 	uint64_t now = now_ns();
 
 	order_is_over(slot);
+	slot->pidfd = close_fd(slot->pidfd);
 	slot_close_channel(slot);
 	slot->generation--;
 	slot_make_empty(slot);

@@ -12,10 +12,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 TestSuite(spawner, .timeout = 300);
 
@@ -385,3 +388,57 @@ static void short_of_files(void)
 	pool_stop(brood);
 }
 Test(spawner, a_failed_birth_is_tried_again) { case_run(short_of_files, 40000); }
+
+/* ---- the supervisor's files run out while a worker is being made ---- */
+
+static int lowest_free(pid_t pid)
+{
+	char path[64];
+	struct stat st;
+	int fd = 0;
+
+	do
+		snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
+	while (lstat(path, &st) == 0 && fd++ >= 0);
+	return fd;
+}
+
+/*
+ * Jobs that wait take the numbers that are free, also those below the file which stands for the
+ * worker's pidfd. That file alone makes room.
+ */
+static void no_file_left(void)
+{
+	struct brood_options options = {
+		.workers = 1, .spawn = BROOD_SPAWN_CLONE3, .log = note_log
+	};
+	pid_t supervisor, spawner;
+	struct rlimit before, full;
+	struct brood_handle *handles[8];
+	int fds[8], files;
+
+	brood = pool_start(&options);
+	supervisor = proc_supervisor();
+	spawner = stop_it_amid_a_birth();
+	files = proc_fds(supervisor);
+	for (int i = 0; i < 8; i++)
+		CHECK_EQ(brood_open(brood, job_nothing, NULL, &fds[i], &handles[i]), 0);
+	CHECK(WAIT_UNTIL(proc_fds(supervisor) == files + 8, SOON_MS));
+	CHECK_EQ(prlimit(supervisor, RLIMIT_NOFILE, NULL, &before), 0);
+	full = (struct rlimit){ (rlim_t)lowest_free(supervisor), before.rlim_max };
+	CHECK_EQ(prlimit(supervisor, RLIMIT_NOFILE, &full, NULL), 0);
+	CHECK_EQ(kill(spawner, SIGCONT), 0);
+	for (int i = 0; i < 8; i++) {
+		struct brood_verdict v;
+
+		CHECK_EQ(brood_wait(handles[i], SOON_MS, &v), 0);
+		verdict_is(&v, BROOD_DONE, BROOD_DETAIL_NONE);
+		brood_release(handles[i]);
+		close(fds[i]);
+	}
+	CHECK_EQ(pool_stats(brood).spawn_failures, 0);
+	CHECK_EQ(pool_stats(brood).spawned, 2);
+	CHECK_EQ(prlimit(supervisor, RLIMIT_NOFILE, &before, NULL), 0);
+	pool_stop(brood);
+}
+Test(spawner, a_birth_keeps_its_file) { case_run(no_file_left, 60000); }
