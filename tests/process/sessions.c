@@ -11,8 +11,10 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -228,3 +230,45 @@ static void several(void)
 	pool_stop(brood);
 }
 Test(sessions, a_replaced_spawner_has_another) { case_run(several, 40000); }
+
+/* ---- as PID 1, which may not make children of its parent: its spawner may ---- */
+
+static void __attribute__((noreturn)) as_init(void)
+{
+	pid_t spawner, worker;
+
+	CHECK_EQ(mount("proc", "/proc", "proc", MS_NOSUID, NULL), 0);
+	start(2);
+	CHECK_EQ(proc_supervisor(), 1);
+	for (int i = 0; i < 2; i++) {
+		spawner = spawner_of(1);
+		worker = pool_ask_pid(brood);
+		CHECK_EQ(proc_parent(worker), 1);
+		CHECK_EQ(proc_session(worker), spawner);
+		replace_spawner();
+		replace_worker(worker);
+		replace_worker(pool_ask_pid(brood));
+	}
+	pool_stop(brood);
+	exit(0);
+}
+
+static void in_namespace(void)
+{
+	int status;
+	pid_t first;
+
+	CHECK_EQ(unshare(CLONE_NEWPID | CLONE_NEWNS), 0);
+	CHECK_EQ(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	first = fork();
+	if (first == 0)
+		as_init();
+	CHECK_EQ(waitpid(first, &status, 0), first);
+	CHECK_EQ(status, 0);
+}
+Test(sessions, of_pid_1)
+{
+	if (geteuid() != 0)
+		cr_skip_test("a PID namespace needs root");
+	case_run(in_namespace, 40000);
+}
