@@ -181,7 +181,7 @@ static bool as_before(const struct count *before)
 {
 	struct count now = look();
 
-	return now.supervisor_files == before->supervisor_files &&
+	return now.supervisor_files <= before->supervisor_files &&
 		now.engine_files <= before->engine_files + ENGINE_SLACK &&
 		now.processes == before->processes;
 }
