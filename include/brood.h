@@ -57,8 +57,8 @@
  *              in them that the log callback takes.
  *   Stopped    After brood_stop() these still work: brood_fetch(), brood_wait(), brood_id(),
  *              brood_tag(), brood_release(), brood_stats(), brood_pool_stats(), brood_workers(),
- *              brood_histogram(), brood_report(), brood_rearm(), and the calls that take results,
- *              or end a queue or a lease.
+ *              brood_histogram(), brood_metrics(), brood_report(), brood_rearm(), and the calls
+ *              that take results, or end a queue or a lease.
  */
 #ifndef BROOD_H
 #define BROOD_H
@@ -1319,6 +1319,16 @@ struct brood_stats {
 BROOD_PUBLIC int brood_stats(struct brood *brood, struct brood_stats *ret_stats) BROOD_NOEXCEPT;
 BROOD_PUBLIC int brood_pool_stats(
 	struct brood_pool *pool, struct brood_stats *ret_stats) BROOD_NOEXCEPT;
+
+/*
+ * Writes what brood-metrics(7) lists of all pools as OpenMetrics text, for a page /metrics of the
+ * program's own. Reads memory: makes no system call, and waits for nobody.
+ * Parameters: text: room for `size` bytes; a NUL ends the text. NULL if size is 0.
+ * Returns: the length without the NUL. If size is 0: a size that is enough now, and for some time.
+ * Errors: -EINVAL; -ENOSPC: the text is longer, and what was written is of no use; -ENOMEM.
+ * Since: 0.3.0.
+ */
+BROOD_PUBLIC ssize_t brood_metrics(struct brood *brood, char *text, size_t size) BROOD_NOEXCEPT;
 
 /* ---- Death reports --------------------------------------------------------------------------- */
 

@@ -100,6 +100,7 @@ int engine_reload_wait(struct brood *b, uint64_t reload, uint32_t timeout_ms);
 int engine_notify(struct brood *b, uint32_t kind, const char *text);
 int engine_stats(struct brood *b, struct brood_stats *ret);
 int engine_report(struct brood *b, uint64_t id, struct brood_report *ret);
+ssize_t engine_metrics(struct brood *b, char *text, size_t size);
 int engine_pool_resize(struct brood_pool *pool, uint32_t min, uint32_t max);
 int engine_pool_stats(struct brood_pool *pool, struct brood_stats *ret);
 int engine_workers(

@@ -251,6 +251,13 @@ uint64_t brood_histogram_quantile(const struct brood_histogram *histogram, doubl
 	return histogram ? status_view_quantile(histogram->buckets, histogram->max_ns, q) : 0;
 }
 
+ssize_t brood_metrics(struct brood *brood, char *text, size_t size)
+{
+	int r = way("brood_metrics", brood);
+
+	return r < 0 ? r : engine_metrics(brood, text, size);
+}
+
 /* ---- queues ---- */
 
 int brood_queue_new(struct brood *brood, const struct brood_queue_options *options,

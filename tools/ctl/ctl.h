@@ -33,6 +33,7 @@ extern const char ctl_help[];
 /* The commands. Each returns the exit code. */
 enum choose_exit ctl_status(const struct request *request);
 enum choose_exit ctl_workers(const struct request *request);
+enum choose_exit ctl_metrics(const struct request *request);
 enum choose_exit ctl_wait(const struct request *request);
 enum choose_exit ctl_check(const struct request *request);
 

@@ -5,6 +5,7 @@
  */
 #include "ctl_json.h"
 
+#include "bar.h"
 #include "json.h"
 #include "words.h"
 
@@ -61,7 +62,7 @@ static void put_pool_workers(struct json *json, const struct look_pool *pool)
 	json_count(json, "wanted", c->workers);
 	json_count(json, "ready", c->ready);
 	json_count(json, "idle", c->idle);
-	json_count(json, "busy", c->busy - (c->leased < c->busy ? c->leased : c->busy));
+	json_count(json, "busy", bar_busy(c));
 	json_count(json, "leased", c->leased);
 	json_count(json, "starting", c->starting);
 	json_count(json, "undead", c->undead);

@@ -9,6 +9,7 @@ const char ctl_help[] =
 	"\n"
 	"  status                  its pools: workers, queue, jobs, deaths, times\n"
 	"  workers                 a line for each worker: what it runs, and what it waits on\n"
+	"  metrics                 OpenMetrics text: brood-metrics(7)\n"
 	"  wait ready              waits until it takes jobs (readiness)\n"
 	"  check                   tells whether its supervisor and engine can do their work\n"
 	"                          (liveness)\n"

@@ -21,6 +21,7 @@ static const struct command {
 } commands[] = {
 	{ "status", ctl_status, 0, true, false },
 	{ "workers", ctl_workers, 0, true, false },
+	{ "metrics", ctl_metrics, 0, false, false },
 	{ "wait", ctl_wait, 1, false, true },
 	{ "check", ctl_check, 0, false, true },
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* status.c - brood-ctl status: a summary for people. */
+#include "bar.h"
 #include "ctl.h"
 #include "ctl_json.h"
 #include "words.h"
@@ -45,45 +46,14 @@ static void put_brood(const struct look *look)
 		printf("attention: %s\n", bad);
 }
 
-/* The pool's workers by state, as letters of a bar. */
-static void put_bar(const struct brood_status_counts *c)
-{
-	const struct {
-		uint32_t count;
-		char letter;
-	} parts[] = {
-		{ c->leased, 'L' },
-		{ c->busy - (c->leased < c->busy ? c->leased : c->busy), 'B' },
-		{ c->idle, 'i' },
-		{ c->starting, 's' },
-		{ c->undead, 'U' },
-	};
-	char bar[BAR_COLUMNS + 1];
-	uint64_t all = c->workers, sum = 0;
-	unsigned used = 0;
-
-	memset(bar, '.', BAR_COLUMNS);
-	bar[BAR_COLUMNS] = '\0';
-	for (size_t i = 0; i < 5; i++)
-		sum += parts[i].count;
-	all = sum > all ? sum : all;
-	for (size_t i = 0; all > 0 && i < 5; i++) {
-		unsigned length = (unsigned)((parts[i].count * (uint64_t)BAR_COLUMNS + all - 1) /
-			all);
-
-		for (; length > 0 && used < BAR_COLUMNS; length--)
-			bar[used++] = parts[i].letter;
-	}
-	printf("  [%s] ", bar);
-}
-
 static void put_workers(const struct brood_status_counts *c)
 {
-	put_bar(c);
-	printf("%u of %u ready\n", c->ready, c->workers);
+	char bar[BAR_COLUMNS + 1];
+
+	bar_write(c, bar, BAR_COLUMNS);
+	printf("  [%s] %u of %u ready\n", bar, c->ready, c->workers);
 	printf("  workers     %u idle, %u busy, %u on lease, %u starting, %u undead\n", c->idle,
-		c->busy - (c->leased < c->busy ? c->leased : c->busy), c->leased, c->starting,
-		c->undead);
+		bar_busy(c), c->leased, c->starting, c->undead);
 	printf("  births      %" PRIu64 "; retired %" PRIu64 ", killed %" PRIu64
 	       ", failed births %" PRIu64 "\n",
 		c->spawned, c->retired, c->killed, c->spawn_failures);

@@ -81,6 +81,21 @@ const char *words_time(char text[WORDS_MAX], uint64_t ns)
 	return text;
 }
 
+const char *words_time_short(char text[WORDS_MAX], uint64_t ns)
+{
+	const uint64_t s = ns / S;
+
+	if (s < MIN_S)
+		return words_time(text, ns);
+	if (s < H_S)
+		snprintf(text, WORDS_MAX, "%" PRIu64 "m%02" PRIu64 "s", s / MIN_S, s % MIN_S);
+	else if (s < DAY_S)
+		snprintf(text, WORDS_MAX, "%" PRIu64 "h%02" PRIu64 "m", s / H_S, s % H_S / MIN_S);
+	else
+		snprintf(text, WORDS_MAX, "%" PRIu64 "d%02" PRIu64 "h", s / DAY_S, s % DAY_S / H_S);
+	return text;
+}
+
 const char *words_since(char text[WORDS_MAX], uint64_t then, uint64_t now)
 {
 	return then == 0 ? strcpy(text, "-") : words_time(text, now > then ? now - then : 0);

@@ -17,6 +17,8 @@ const char *words_worker_state(const struct status_worker *worker);
 const char *words_of_label(char text[WORDS_MAX], const char *label);
 /* "12.3 us", "4.56 s", "3 min 20 s", "5 d 3 h"; columns: at most 12 */
 const char *words_time(char text[WORDS_MAX], uint64_t ns);
+/* The same in 7 columns: "12.3 us", "3m20s", "5d03h" */
+const char *words_time_short(char text[WORDS_MAX], uint64_t ns);
 /* From `then` to `now`; "-" where `then` is 0. */
 const char *words_since(char text[WORDS_MAX], uint64_t then, uint64_t now);
 const char *words_bytes(char text[WORDS_MAX], uint64_t bytes);

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * zoo.c - a program with Brood that does what it is told, line by line, and says what is true of
+ * itself. It answers each line with lines, the last of which is ".".
+ *
+ *   zoo WORKERS
+ *     stuck KIND handoff|lease    gives a job that waits for ever: futex, mutex, read, poll, sleep,
+ *                                 pause, loop, vfork. Answer: its id. Its tag: KIND-PATH
+ *     tag HEX                     a job that waits, with that tag
+ *     hold                        a job that waits for ever, of a handle: brood_stop() leaves it to
+ *                                 the supervisor
+ *     run done|fail|crash|exit N  calls N jobs
+ *     stats                       counters of brood_stats(), NAME VALUE
+ *     metrics                     brood_metrics()
+ *     reload                      a reload, to its end
+ *     resize N                    another number of workers
+ *     cancel                      all jobs that wait
+ *     stop                        brood_stop(), and the end
+ */
+#define _GNU_SOURCE
+#include <brood.h>
+#include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STUCK_MAX 128
+
+static struct brood *brood;
+static uint64_t stuck[STUCK_MAX];
+static int stuck_count;
+
+/* ---- jobs ---- */
+
+static void wait_in_futex(void)
+{
+	int word = 0;
+
+	for (;;)
+		syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+}
+
+static void wait_in_mutex(void)
+{
+	pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+	pthread_mutex_lock(&mutex);
+	pthread_mutex_lock(&mutex);
+}
+
+static void wait_in_read(void)
+{
+	int ends[2];
+	char byte;
+
+	if (pipe(ends) == 0)
+		while (read(ends[0], &byte, 1) < 0)
+			;
+}
+
+static void wait_in_poll(void)
+{
+	for (;;)
+		poll(NULL, 0, -1);
+}
+
+static void wait_in_sleep(void)
+{
+	const struct timespec day = { 86400, 0 };
+
+	for (;;)
+		nanosleep(&day, NULL);
+}
+
+static void wait_in_pause(void)
+{
+	for (;;)
+		pause();
+}
+
+static void wait_in_loop(void)
+{
+	for (volatile int i = 0;; i++)
+		;
+}
+
+/* The parent of a vfork() waits in state D, as for a disk. */
+static void wait_in_vfork(void)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0)
+		for (;;)
+			pause();
+}
+
+static const struct kind {
+	const char *name;
+	void (*wait)(void);
+} kinds[] = {
+	{ "futex", wait_in_futex },
+	{ "mutex", wait_in_mutex },
+	{ "read", wait_in_read },
+	{ "poll", wait_in_poll },
+	{ "sleep", wait_in_sleep },
+	{ "pause", wait_in_pause },
+	{ "loop", wait_in_loop },
+	{ "vfork", wait_in_vfork },
+};
+
+static int get_stuck(struct brood_job *job)
+{
+	size_t size;
+	const char *name = brood_job_arg(job, &size);
+
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			kinds[i].wait();
+	return 1;
+}
+
+static int act(struct brood_job *job)
+{
+	size_t size;
+	const char *name = brood_job_arg(job, &size);
+
+	if (strcmp(name, "crash") == 0)
+		raise(SIGSEGV);
+	if (strcmp(name, "exit") == 0)
+		exit(3);
+	return strcmp(name, "done") == 0 ? 0 : 7;
+}
+
+/* ---- commands ---- */
+
+static void give(const char *kind, const char *tag, uint32_t path)
+{
+	struct brood_job_options options = { .size = sizeof options,
+		.run_ms = BROOD_FOREVER,
+		.arg = kind,
+		.arg_size = strlen(kind) + 1,
+		.dispatch = path,
+		.tag = tag };
+	int r = brood_submit(brood, get_stuck, NULL, 0, &options, &stuck[stuck_count]);
+
+	if (r < 0)
+		printf("error %s\n", brood_error());
+	else
+		printf("%llu\n", (unsigned long long)stuck[stuck_count++]);
+}
+
+static void give_tag(const char *hex)
+{
+	char tag[64] = "";
+	unsigned byte;
+
+	for (size_t i = 0; i < sizeof tag - 1 && sscanf(hex + 2 * i, "%2x", &byte) == 1; i++)
+		tag[i] = (char)byte;
+	give("pause", tag, BROOD_PATH_HANDOFF);
+}
+
+static void hold(void)
+{
+	struct brood_job_options options = { .size = sizeof options,
+		.run_ms = BROOD_FOREVER,
+		.arg = "pause",
+		.arg_size = sizeof "pause",
+		.dispatch = BROOD_PATH_HANDOFF };
+	struct brood_handle *handle;
+	int fd;
+
+	if (brood_open(brood, get_stuck, &options, &fd, &handle) < 0)
+		printf("error %s\n", brood_error());
+}
+
+static void run(const char *kind, int count)
+{
+	struct brood_job_options options = {
+		.size = sizeof options, .arg = kind, .arg_size = strlen(kind) + 1
+	};
+
+	for (int i = 0; i < count; i++) {
+		struct brood_verdict verdict;
+		char reply[8];
+
+		brood_call(brood, act, NULL, 0, reply, sizeof reply, &options, &verdict);
+	}
+}
+
+static void stats(void)
+{
+	struct brood_stats s = { .size = sizeof s };
+
+	brood_stats(brood, &s);
+	for (int i = 1; i < BROOD_OUTCOMES; i++)
+		printf("%s %llu\n", brood_outcome_name((enum brood_outcome)i),
+			(unsigned long long)s.verdicts[i]);
+	printf("died %llu\nspawned %llu\nready %u\nworkers %u\n", (unsigned long long)s.died,
+		(unsigned long long)s.spawned, s.ready, s.workers);
+}
+
+static void metrics(void)
+{
+	static char text[1 << 20];
+	char small[100];
+	ssize_t need = brood_metrics(brood, NULL, 0), n = brood_metrics(brood, text, sizeof text);
+
+	if (n < 0 || need <= n || brood_metrics(brood, small, sizeof small) != -ENOSPC ||
+		brood_metrics(brood, NULL, 1) != -EINVAL || text[n] != '\0')
+		puts("error");
+	fputs(text, stdout);
+}
+
+static void reload(void)
+{
+	uint64_t id;
+
+	if (brood_reload(brood, NULL, &id) < 0 || brood_reload_wait(brood, id, 20000) < 0)
+		printf("error %s\n", brood_error());
+}
+
+static void cancel(void)
+{
+	while (stuck_count > 0)
+		brood_cancel(brood, stuck[--stuck_count]);
+}
+
+static void command(const char *line)
+{
+	char word[16] = "", first[160] = "", second[16] = "";
+
+	sscanf(line, "%15s %159s %15s", word, first, second);
+	if (strcmp(word, "stuck") == 0) {
+		char tag[64];
+
+		snprintf(tag, sizeof tag, "%.20s-%s", first, second);
+		give(first, tag, second[0] == 'l' ? BROOD_PATH_LEASE : BROOD_PATH_HANDOFF);
+	} else if (strcmp(word, "tag") == 0) {
+		give_tag(first);
+	} else if (strcmp(word, "hold") == 0) {
+		hold();
+	} else if (strcmp(word, "run") == 0) {
+		run(first, atoi(second));
+	} else if (strcmp(word, "stats") == 0) {
+		stats();
+	} else if (strcmp(word, "metrics") == 0) {
+		metrics();
+	} else if (strcmp(word, "reload") == 0) {
+		reload();
+	} else if (strcmp(word, "resize") == 0) {
+		brood_pool_resize(
+			brood_pool(brood, NULL), (uint32_t)atoi(first), (uint32_t)atoi(first));
+	} else if (strcmp(word, "cancel") == 0) {
+		cancel();
+	} else {
+		puts("error");
+	}
+}
+
+/* Jobs go on to workers while nothing is asked. False: the end of the input. */
+static bool next_line(char *line, size_t size)
+{
+	struct pollfd fds[2] = { { .fd = STDIN_FILENO, .events = POLLIN },
+		{ .fd = brood_fd(brood), .events = POLLIN } };
+
+	do {
+		poll(fds, 2, -1);
+		if (fds[1].revents)
+			brood_dispatch(brood);
+	} while (!fds[0].revents);
+	return fgets(line, (int)size, stdin) != NULL;
+}
+
+int main(int argc, char **argv)
+{
+	struct brood_options options = { .size = sizeof options,
+		.workers = argc > 1 ? (uint32_t)atoi(argv[1]) : 4,
+		.title = argc > 2 ? argv[2] : NULL,
+		.drain_ms = 60000,
+		.stop_ms = 5000 };
+	char line[256];
+
+	if (brood_start(&options, &brood) < 0 || brood_wait_ready(brood, 30000) < 0)
+		return fprintf(stderr, "zoo: %s\n", brood_error()), 1;
+	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+	printf("%d\n.\n", (int)getppid());
+	fflush(stdout);
+	setvbuf(stdin, NULL, _IONBF, 0);
+	while (next_line(line, sizeof line) && strncmp(line, "stop", 4) != 0) {
+		command(line);
+		puts(".");
+		fflush(stdout);
+	}
+	return brood_stop(brood) < 0;
+}

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+# bash completion of brood-load(1)
+_brood_load() {
+	local now=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+	local kinds='nop echo crash exit fail hang spin leak throw fork'
+	case $before in
+	--call) COMPREPLY=($(compgen -W 'open call submit' -- "$now")); return ;;
+	--dispatch) COMPREPLY=($(compgen -W 'auto handoff lease' -- "$now")); return ;;
+	--mix)
+		local done_part=
+		case $now in *,*) done_part=${now%,*}, ;; esac
+		compopt -o nospace 2>/dev/null
+		COMPREPLY=($(compgen -P "$done_part" -S = -W "$kinds" -- "${now##*,}"))
+		return ;;
+	--json) compopt -o default 2>/dev/null; COMPREPLY=(); return ;;
+	-[wctdns] | --workers | --pools | --concurrency | --threads | --duration | --jobs | \
+		--size | --deadline | --kill-rate | --kill-all-at | --kill-supervisor-at | \
+		--reload-every | --resize | --rate | --idle | --seed)
+		COMPREPLY=(); return ;;
+	esac
+	COMPREPLY=($(compgen -W '-w --workers --pools -c --concurrency -t --threads -d --duration
+		-n --jobs -s --size --call --dispatch --compare --mix --deadline --kill-rate
+		--kill-all-at --kill-supervisor-at --reload-every --resize --rate --control --idle
+		--seed --json -q --quiet -h --help -V --version' -- "$now"))
+}
+complete -F _brood_load brood-load
