@@ -200,7 +200,11 @@ static void publish(struct lease *lease, struct queue_job *job, uint64_t sequenc
 		say(lease);
 }
 
-/* A job that is the first in the ring, or stands behind others, may stay as long as it may wait. */
+/*
+ * Notes where in the ring a new job stands. The first job makes the worker busy. A job behind
+ * others is refused if it still stands there when its queue_ms are over: behind_due is the earliest
+ * such time.
+ */
 static void stand(struct lease *lease, struct queue_job *job, const struct given *order)
 {
 	struct queue *l = lease->queue;

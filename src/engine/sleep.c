@@ -239,9 +239,10 @@ static void follow(struct queue *l, struct sleeper *s, uint64_t until)
 }
 
 /*
- * What this thread found is for threads that dispatch. They poll the same epoll, which stays
- * readable until they come, so nobody can sleep there. They look for this thread, too. If they do
- * not come, this thread looks.
+ * Sleeps on its own word, not in the queue's epoll: news for the program's dispatching threads keep
+ * that epoll readable until they come, so a sleep there would end at once. A dispatching thread
+ * looks at the whole queue, and wakes this thread if its own news is there. If none comes within a
+ * tick, the caller looks itself.
  */
 static void stand_back(struct queue *l, struct sleeper *s, uint64_t until)
 {

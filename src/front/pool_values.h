@@ -10,7 +10,7 @@
 
 #define POOL_WORKERS_MAX 10000u /* the most workers of all pools together */
 
-/* Fills in the defaults: a field that is 0 gets its own. */
+/* Gives each field that is 0 its default. */
 void pool_values_default(struct brood_options *o);
 /*
  * Checks the values. 0, or -EINVAL with a sentence. where: what stands before a field's name, such

@@ -301,8 +301,9 @@ static void at_exit(void)
 }
 
 /*
- * Once, and before the fork: in the engine a start cannot fail any more. The handler stays after a
- * start that fails, and does nothing in a process that is no engine.
+ * Registers the atexit() handler before the fork, because a start cannot fail any more in the
+ * engine, after the fork. The handler is registered once: if the start fails later, the handler
+ * stays for a second start. It does nothing in a process that is no engine.
  */
 static int prepare_exit(void)
 {

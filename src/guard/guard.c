@@ -164,7 +164,10 @@ static bool strange_session(pid_t session, uint64_t born)
 	return proc_stat(session, &leader) == 0 && leader.start_ticks > born;
 }
 
-/* A session that many workers share is met many times: mostly it is the last one that was added. */
+/*
+ * True: the session is in the list already. The search begins at the end, since workers next to
+ * each other in the roster mostly share the session that was added last.
+ */
 static bool is_listed(const struct guard *g, pid_t session, size_t count)
 {
 	while (count > 0)

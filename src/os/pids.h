@@ -22,7 +22,8 @@ struct pids_walk {
 	bool complete; /* true: no process was missed */
 	int error;     /* 0 or -errno */
 };
-void pids_begin(void); /* From now on, processes older than this one are not looked for. */
+/* From now on, a walk without /proc leaves out the numbers given out before the caller's own. */
+void pids_begin(void);
 /*
  * Calls `each` for every pid, as long as it answers 0. Where all numbers are tried, `each` also
  * gets numbers without a process.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rank.c - see rank.h. Only starts that a background job had to stand back for are counted, so
- * who comes after a long time without a background job has no claim to many starts at once.
+ * rank.c - see rank.h. A normal job's start counts only while a background job waits. So a
+ * background job that comes after a long time without any still waits for its full round.
  */
 #include "rank.h"
 

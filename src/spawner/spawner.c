@@ -41,7 +41,10 @@ static void keep_only_ours(const struct spawner_config *c)
 	fds_close_all_but(keep, n);
 }
 
-/* A worker's table of files is as large as its highest number asks for. */
+/*
+ * Moves the channel to the lowest free fd number from 3 up. Each worker gets a copy of the fd
+ * table, and the kernel makes that copy as large as the highest open number needs.
+ */
 static void take_low_number(struct spawner_config *c)
 {
 	int low = fds_dup_above(c->channel_fd, 3);
@@ -57,7 +60,10 @@ static void take_low_number(struct spawner_config *c)
 static void become_spawner(struct spawner_config *c)
 {
 	signals_block_all(NULL);
-	/* a handler that the program keeps (options.keep_signals) is its code: for workers alone */
+	/*
+	 * Drops even the handlers that workers are to keep (options.keep_signals): a handler is
+	 * code of the program, and the spawner runs none.
+	 */
 	signals_default_all(NULL, 0);
 	if (process_set_pdeathsig(SIGKILL, c->birth->supervisor_pid) < 0)
 		_exit(1);
@@ -77,7 +83,10 @@ static void become_spawner(struct spawner_config *c)
 	title_set("spawner");
 	shared_keep_spawner(c->birth->shared);
 	c->birth->spawner_fd = c->channel_fd;
-	/* Where that fails, each worker does it. */
+	/*
+	 * What is the same for all workers is prepared here, once. Where the preparation fails,
+	 * each worker does that work at its own birth.
+	 */
 	c->birth->prepared = c->birth->worker_image && c->birth->worker_image(c->birth) == 0;
 }
 

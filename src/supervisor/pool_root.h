@@ -46,9 +46,9 @@ struct pool {
 	struct reload reload;
 	uint64_t died;       /* workers; pool_count() publishes it after the gauges */
 	uint32_t ever_ready; /* places that have had a ready worker */
-	bool was_ready;      /* each first place has had a ready worker */
-	bool degraded_said;  /* the service manager knows that it is degraded */
-	bool degraded_told;  /* the engine knows that it is degraded */
+	bool was_ready;      /* the engine was told that the pool is ready: said once, stays true */
+	bool degraded_said;  /* the service manager knows that the pool is degraded */
+	bool degraded_told;  /* the engine knows that the pool is degraded */
 	bool blind_said;     /* logged: workers cannot see what jobs leave */
 };
 

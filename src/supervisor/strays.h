@@ -7,12 +7,18 @@
 
 void strays_sweep_soon(struct supervisor *s);
 timer_fn strays_sweep_fired;
-/* Its worker says that a job made system calls: a child made with CLONE_PARENT is ours. */
+/*
+ * The slot's worker says that a job made system calls. The job may have made a child with
+ * CLONE_PARENT, whose parent is then the supervisor: asks for a sweep.
+ */
 void strays_called(struct slot *slot);
 /* Kills strays. Returns how many there were: killed now, or still about to end. */
 uint32_t strays_sweep(struct supervisor *s);
 void strays_reap(struct supervisor *s);
-/* The same when all workers are gone. 0: nothing of a job is left. */
+/*
+ * The last sweep of a stop, when all workers are gone: kills strays, and hunts where a sweep may
+ * miss some. Returns how many there were; 0: nothing of a job is left.
+ */
 uint32_t strays_end(struct supervisor *s);
 /* True: the stop has waited for the strays as long as it may. */
 bool strays_given_up(const struct supervisor *s, uint64_t now);

@@ -237,7 +237,10 @@ uint32_t status_view_slots(const struct status_view *view)
 	return view->head.part[BROOD_STATUS_SLOTS].count;
 }
 
-/* What the worker says, if it is about one job from the first word to the last. */
+/*
+ * Copies the worker's slot page, which the worker may rewrite meanwhile. True: the word that names
+ * the job was the same before and after the copy, so all of *ret is about one job.
+ */
 static bool read_worker(
 	const struct status_view *view, uint32_t slot, struct brood_status_worker *ret)
 {

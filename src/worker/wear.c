@@ -75,7 +75,10 @@ void wear_look(uint64_t now)
 		say(WORN_MEMORY);
 }
 
-/* At once, so that the replacement may be there when the job ends. */
+/*
+ * The supervisor is told while the job still runs, not at its end: so the replacement of this
+ * worker may be ready when the job ends.
+ */
 int brood_job_retire(struct brood_job *job) BROOD_NOEXCEPT
 {
 	LIBRARY_CALL;
