@@ -43,7 +43,7 @@ static void all_well(uint32_t jobs)
 
 /* ---- a job that writes over its slot page ---- */
 
-/* Finds the one shared mapping of a page that a worker can write. */
+/* Finds its slot page: the page of the shared file with the status that a worker can write. */
 static _Atomic uint64_t *find_slot_page(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -53,7 +53,8 @@ static _Atomic uint64_t *find_slot_page(void)
 	CHECK(maps);
 	while (fgets(line, sizeof line, maps))
 		if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3 &&
-			strcmp(rights, "rw-s") == 0 && to - from == 4096)
+			strcmp(rights, "rw-s") == 0 && to - from == 4096 &&
+			strstr(line, "memfd:brood-status"))
 			found = from;
 	fclose(maps);
 	return (_Atomic uint64_t *)found;
