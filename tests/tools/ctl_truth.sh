@@ -163,7 +163,7 @@ draining() { [ "$(code "$keeper" wait ready --timeout 0)" = 1 ] && grep -q drain
 until_true draining
 ok $? "not ready while it drains: $(cat err)"
 kill -KILL "$keeper"
-wait "$zoo_job" 2>/dev/null
+{ wait "$zoo_job"; } 2>/dev/null
 [ "$(code "$keeper" check)" = 3 ]
 ok $? "gone: $(cat err)"
 [ "$(left "$zoo")" -eq 0 ]

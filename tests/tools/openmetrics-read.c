@@ -21,7 +21,7 @@
 #define LABELS_MAX   8
 
 struct family {
-	char name[96], type[24], unit[24];
+	char name[96], type[24], unit[128];
 	bool help, closed;
 };
 struct label {
