@@ -81,7 +81,10 @@ static int make(struct brood **ret_brood)
 	/* the caller is the worker of each pool */
 	for (uint32_t i = 0; i < b->pools_count; i++) {
 		struct stats_page *page = shared_stats_page(&mode.shared, i);
+		struct brood_status_pool *told = shared_record(&mode.shared, BROOD_STATUS_POOLS, i);
 
+		/* brood_metrics() names it; the rest is not told in inline mode */
+		memcpy(told->name, b->pools[i].setup->name, sizeof told->name);
 		atomic_store(&page->workers, b->pools[i].options->workers);
 		atomic_store(&page->ready, 1);
 		atomic_store(&page->idle, 1);

@@ -82,6 +82,8 @@ static void put_brood(struct out *out)
 	char name[2 * sizeof brood.name + 8];
 
 	status_view_brood(out->view, &brood);
+	if (brood.state == 0) /* inline mode: there is no supervisor, which writes it */
+		return;
 	label(name, sizeof name, brood.name);
 	family(out, "brood", "info", "The program and its library.");
 	put(out, "brood_info{name=\"%s\",version=\"%s\"} 1\n", name, brood.version);

@@ -390,3 +390,28 @@ static void forked_child(void)
 	CHECK_EQ(brood_stop(brood), 0);
 }
 Test(inline_mode, forked_child) { case_run(forked_child, 10000); }
+
+static void metrics(void)
+{
+	struct brood *brood = start_inline(NULL);
+	static char text[65536];
+	char reply[8];
+	ssize_t length;
+
+	for (int i = 0; i < 5; i++)
+		CHECK_EQ(brood_call(brood, job_seven, NULL, 0, reply, sizeof reply, NULL, NULL), 0);
+	length = brood_metrics(brood, text, sizeof text);
+	CHECK(length > 0 && text[length] == '\0' && strlen(text) == (size_t)length);
+	CHECK_CONTAINS(
+		text, "\nbrood_jobs_total{pool=\"main\",outcome=\"failed\",detail=\"\"} 5\n");
+	CHECK_CONTAINS(text, "\nbrood_run_seconds_count{pool=\"main\"} 5\n");
+	CHECK_EQ(strcmp(text + length - 6, "# EOF\n"), 0);
+	CHECK(brood_metrics(brood, NULL, 0) > length);
+	CHECK_EQ(brood_metrics(brood, text, (size_t)length), -ENOSPC);
+	CHECK_EQ(brood_metrics(brood, text, (size_t)length + 1), length);
+	CHECK_EQ(brood_metrics(brood, NULL, 1), -EINVAL);
+	CHECK_EQ(brood_metrics(NULL, text, sizeof text), -EINVAL);
+	CHECK_EQ(brood_stop(brood), 0);
+	CHECK_EQ(brood_metrics(brood, text, sizeof text), length);
+}
+Test(inline_mode, metrics) { case_run(metrics, 10000); }
