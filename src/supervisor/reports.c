@@ -32,13 +32,16 @@ static void copy_module(struct trace_module *to, const struct trace_module *from
 static void copy_frames(struct reports_entry *entry, const struct trace_page *page)
 {
 	struct brood_report *r = &entry->report;
+	/* Each is read once: a worker that lives may write another count after the comparison. */
+	const uint32_t frames = __atomic_load_n(&page->frames_count, __ATOMIC_ACQUIRE),
+		       modules = __atomic_load_n(&page->modules_count, __ATOMIC_RELAXED);
 
-	r->frames_count = MIN(atomic_load(&page->frames_count), (uint32_t)BROOD_REPORT_FRAMES);
-	entry->modules_count = MIN(page->modules_count, (uint32_t)TRACE_MODULES);
+	r->frames_count = MIN(frames, (uint32_t)BROOD_REPORT_FRAMES);
+	entry->modules_count = MIN(modules, (uint32_t)TRACE_MODULES);
 	for (uint32_t i = 0; i < entry->modules_count; i++)
 		copy_module(&entry->modules[i], &page->modules[i]);
 	for (uint32_t i = 0; i < r->frames_count; i++) {
-		uint16_t module = page->module[i];
+		uint16_t module = __atomic_load_n(&page->module[i], __ATOMIC_RELAXED);
 
 		entry->module[i] = module < entry->modules_count ? module : TRACE_NOWHERE;
 		r->frames[i].address = page->frames[i].pc;
