@@ -20,7 +20,7 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 	int error = errno;
 
 	syscalls_note(); /* the handler makes system calls, and its return is one */
-	if (trace_fell(context))
+	if (trace_fell(info, context))
 		return;
 	if (worker_is_self()) {
 		memory_note_death(error);

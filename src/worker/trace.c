@@ -274,7 +274,7 @@ static void wait_for_the_other(void)
 {
 	const struct timespec nap = { .tv_nsec = 100000 };
 
-	for (int i = 0; i < OTHER_NAPS && walking.tid != 0; i++)
+	for (int i = 0; i < OTHER_NAPS && walking.tid != 0 && walking.tid != own_tid(); i++)
 		nanosleep(&nap, NULL);
 }
 
@@ -341,9 +341,15 @@ bool trace_wanted(void)
 
 void trace_answered(void) { atomic_store(&the_worker.trace_page->wanted, 0); }
 
-bool trace_fell(void *context)
+/* A signal that another process sent meanwhile: the supervisor's SIGABRT, say. */
+static bool was_sent(const siginfo_t *info)
 {
-	if (walking.tid == 0 || walking.tid != own_tid())
+	return info->si_code <= 0 && info->si_pid != the_worker.pid;
+}
+
+bool trace_fell(const siginfo_t *info, void *context)
+{
+	if (walking.tid == 0 || walking.tid != own_tid() || was_sent(info))
 		return false;
 	go_back_to(context, walking.outer);
 	if (walking.sig)

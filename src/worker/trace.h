@@ -24,7 +24,7 @@ void trace_slow(void *context, const struct sigaction *handler, int error);
  * trace_slow() itself, on a broken stack. What they found stays, and the caller must return at
  * once: its return goes back to the code that they had interrupted.
  */
-bool trace_fell(void *context);
+bool trace_fell(const siginfo_t *info, void *context);
 /* True: the supervisor has asked about the job that runs. */
 bool trace_wanted(void);
 void trace_answered(void);

@@ -8,12 +8,17 @@
 #include "wire/trace_page.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 TestSuite(reports_odd, .timeout = 180);
@@ -174,6 +179,51 @@ static void liars(void)
 	pool_stop(brood);
 }
 Test(reports_odd, a_worker_that_lies) { case_run(liars, 60000); }
+
+/* ---- a walk that does not end ---- */
+
+#if defined(__x86_64__) && defined(SYS_userfaultfd) && defined(UFFD_USER_MODE_ONLY)
+#define NO_FAULTS 77 /* this machine does not let a job wait in a page fault */
+#define STACK     (1u << 20)
+
+/* Who reads this stack waits for ever, in the page fault. */
+static int hangs_on_a_stack_without_pages(struct brood_job *job)
+{
+	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register area = { .range = { (uintptr_t)stack, STACK },
+		.mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	(void)job;
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) < 0 || ioctl(fd, UFFDIO_REGISTER, &area) < 0)
+		return NO_FAULTS;
+	__asm__ volatile("mov %0, %%rbp\n\tmov %0, %%rsp\n1:\tjmp 1b" ::"r"(stack + STACK / 2)
+			 : "memory");
+	return sink;
+}
+
+/* The signal of the abort comes while the soft step's handler walks: it is no fault of the walk. */
+static void aborted(void)
+{
+	struct brood_options options = {
+		.workers = 1, .log = note_log, .core_ms = 60000, .flags = BROOD_NO_CORE
+	};
+	struct brood_job_options job = {
+		.run_ms = 100, .grace_ms = (uint32_t)test_scaled(300), .flags = BROOD_JOB_ABORT
+	};
+	struct brood_verdict v;
+
+	brood = pool_start(&options);
+	v = pool_call_with(brood, hangs_on_a_stack_without_pages, &job);
+	if (v.outcome != BROOD_FAILED || v.code != NO_FAULTS) {
+		CHECK_EQ(v.outcome, BROOD_TIMED_OUT);
+		CHECK_EQ(report_of(v.id).signal, SIGABRT);
+	}
+	pool_stop(brood);
+}
+Test(reports_odd, an_abort_while_the_stack_is_walked) { case_run(aborted, 40000); }
+#endif
 
 /* ---- threads ---- */
 
