@@ -6,9 +6,11 @@
  */
 #define _GNU_SOURCE
 #include "symbols.h"
+#include "procfs.h"
 
 #include <fcntl.h>
 #include <link.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -17,10 +19,14 @@
 
 /* ---- pieces of a file ---- */
 
-/* `count` entries of `size` bytes at `at`, or NULL: they are not all in the file. */
+/*
+ * `count` entries of `size` bytes at `at`, or NULL: they are not all in the file, or not aligned as
+ * such entries are.
+ */
 static const void *piece(const struct symbols_file *f, uint64_t at, uint64_t count, size_t size)
 {
-	if (at > f->size || count > (f->size - at) / size || at % _Alignof(ElfW(Addr)) != 0)
+	if (at > f->size || count > (f->size - at) / size ||
+		at % MIN(size, _Alignof(ElfW(Addr))) != 0)
 		return NULL;
 	return f->bytes + at;
 }
@@ -68,12 +74,12 @@ static bool has_build_id(const struct symbols_file *f, const void *id, size_t si
 	const ElfW(Phdr) *p = piece(f, e->e_phoff, e->e_phnum, sizeof *p);
 
 	for (unsigned i = 0; p && i < e->e_phnum; i++) {
+		const size_t words = p[i].p_filesz / 4; /* notes need no better alignment */
 		size_t found = 0;
 		const unsigned char *at,
-			*notes = p[i].p_type == PT_NOTE ? piece(f, p[i].p_offset, p[i].p_filesz, 1)
-							: NULL;
+			*notes = p[i].p_type == PT_NOTE ? piece(f, p[i].p_offset, words, 4) : NULL;
 
-		at = notes ? id_in_notes(notes, p[i].p_filesz, &found) : NULL;
+		at = notes ? id_in_notes(notes, words * 4, &found) : NULL;
 		if (at)
 			return MIN(found, size) == size && memcmp(at, id, size) == 0;
 	}
@@ -97,15 +103,37 @@ static bool is_own_program(const char *path)
 	return path[0] == '\0' || strcmp(path, symbols_own_path(own, sizeof own)) == 0;
 }
 
-/* O_NONBLOCK: a FIFO has no writer. Only a plain file is read. */
+/*
+ * O_PATH looks at a file without opening it: to open a device may start or rewind something, and
+ * this process may have more rights than the worker that named it.
+ */
+static int open_plain(const char *path)
+{
+	_cleanup_close_ int seen = open(path, O_PATH | O_CLOEXEC);
+	char number[16], link[PROCFS_PATH];
+	struct stat st;
+	int fd;
+
+	if (seen < 0 || fstat(seen, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENOEXEC;
+	snprintf(number, sizeof number, "fd/%d", seen);
+	fd = open(procfs_path(link, 0, number), O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT) /* there is no /proc */
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
+}
+
 static int map(const char *path, struct symbols_file *ret)
 {
-	_cleanup_close_ int fd = open(is_own_program(path) ? "/proc/self/exe" : path,
-		O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	_cleanup_close_ int fd = open_plain(is_own_program(path) ? "/proc/self/exe" : path);
 	struct stat st;
 	void *p;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size > SIZE_MAX / 2)
 		return -ENOEXEC;

@@ -11,6 +11,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <gnu/libc-version.h>
+#include <link.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
@@ -51,6 +52,30 @@ static void own_image(void)
 }
 Test(kernel_symbols, own_image) { case_run(own_image, 20000); }
 
+static bool says(pid_t pid, const char *expected, char *text, size_t size)
+{
+	return strncmp(waits_look(pid, text, size), expected, strlen(expected)) == 0;
+}
+
+/* Whoever opens the FIFO to write sleeps until somebody opens it to read. */
+static void is_not_opened(const char *fifo)
+{
+	struct symbols_file file;
+	char text[128];
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)open(fifo, O_WRONLY | O_CLOEXEC);
+		_exit(1);
+	}
+	CHECK_MSG(WAIT_UNTIL(says(pid, "open", text, sizeof text), 10000), "%s", text);
+	for (int i = 0; i < 100; i++)
+		CHECK_EQ(symbols_open(fifo, NULL, 0, &file), -ENOEXEC);
+	CHECK_MSG(says(pid, "open", text, sizeof text), "%s", text);
+	kill(pid, SIGKILL);
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+}
+
 static void no_files(void)
 {
 	char folder[] = "/tmp/brood-symbols.XXXXXX", path[64];
@@ -60,6 +85,7 @@ static void no_files(void)
 	snprintf(path, sizeof path, "%s/fifo", folder);
 	CHECK_EQ(mkfifo(path, 0600), 0);
 	CHECK_EQ(symbols_open(path, NULL, 0, &file), -ENOEXEC);
+	is_not_opened(path);
 	unlink(path);
 	rmdir(folder);
 	CHECK_EQ(symbols_open("/dev/zero", NULL, 0, &file), -ENOEXEC);
@@ -85,6 +111,39 @@ static unsigned char *whole_file(size_t *ret_size)
 	close(fd);
 	return bytes;
 }
+
+/* Many linkers put notes where 4 divides the place in the file, and 8 does not. */
+static void notes_of_four(void)
+{
+	struct {
+		ElfW(Nhdr) head;
+		char name[4], id[8];
+	} note = { { 4, 8, NT_GNU_BUILD_ID }, "GNU", "4-bytes" };
+	char path[] = "/tmp/brood-symbols.XXXXXX";
+	struct symbols_file file;
+	size_t size, at;
+	unsigned char *bytes = whole_file(&size);
+	ElfW(Ehdr) *e = (void *)bytes;
+	ElfW(Phdr) *p = (void *)(bytes + e->e_phoff);
+	int fd = mkstemp(path);
+
+	at = (size + 7) / 8 * 8 + 4;
+	for (int i = 0; i < e->e_phnum; i++)
+		if (p[i].p_type == PT_NOTE || p[i].p_type == PT_GNU_STACK) {
+			p[i].p_type = PT_NOTE;
+			p[i].p_offset = at;
+			p[i].p_filesz = sizeof note;
+		}
+	CHECK_EQ(pwrite(fd, bytes, size, 0), (ssize_t)size);
+	CHECK_EQ(pwrite(fd, &note, sizeof note, (off_t)at), (ssize_t)sizeof note);
+	close(fd);
+	CHECK_EQ(symbols_open(path, "4-bytes", 8, &file), 0);
+	symbols_close(&file);
+	CHECK_EQ(symbols_open(path, "8-bytes", 8, &file), -ESTALE);
+	unlink(path);
+	free(bytes);
+}
+Test(kernel_symbols, notes_of_four_bytes) { case_run(notes_of_four, 20000); }
 
 /* The bytes are in memory of exactly their size: a read behind them is found by the fault. */
 static void look_at(const char *path, const unsigned char *bytes, size_t size)
@@ -170,11 +229,6 @@ static void waits_on_mutex(void)
 	pthread_mutex_lock(&mutex);
 }
 static void stops(void) { raise(SIGSTOP); }
-
-static bool says(pid_t pid, const char *expected, char *text, size_t size)
-{
-	return strncmp(waits_look(pid, text, size), expected, strlen(expected)) == 0;
-}
 
 static void waits(void)
 {
