@@ -157,13 +157,13 @@ static void add(struct slot *slot, uint32_t cause, const struct process_exit *e)
 	/* The resolver may be writing there. So many deaths at once are alike. */
 	if (s->resolver.pid > 0 && page->count >= s->resolver.told + BROOD_REPORTS)
 		return;
-	atomic_fetch_add(&entry->version, 1);
+	reports_begin(entry);
 	entry->modules_count = 0;
 	put_report(slot, &entry->report, cause);
 	put_end(&entry->report, e);
 	copy_trace(slot, entry);
 	atomic_store(&entry->state, entry->report.frames_count > 0 ? REPORTS_RAW : REPORTS_DONE);
-	atomic_fetch_add(&entry->version, 1);
+	reports_end(entry);
 	atomic_fetch_add(&page->count, 1);
 	note(s, NOTE_REPORT);
 }
@@ -284,7 +284,7 @@ void reports_step(struct supervisor *s)
 		if (wants_names(s, entry, p->told))
 			return;
 		if (atomic_load(&entry->version) % 2) /* a resolver was killed while it wrote */
-			atomic_fetch_add(&entry->version, 1);
+			reports_end(entry);
 		atomic_store(&entry->state, REPORTS_DONE);
 		say_one(s, entry);
 	}

@@ -29,6 +29,20 @@ struct reports_page {
 	struct reports_entry entries[BROOD_REPORTS];
 };
 
+/* Before and after an entry is written. A writer that was killed may have left it half written. */
+static inline void reports_begin(struct reports_entry *entry)
+{
+	atomic_store(&entry->version, atomic_load(&entry->version) | 1);
+#ifndef __SANITIZE_THREAD__ /* gcc warns that it does not know fences there */
+	/* On ARM a field could be seen before the odd number. */
+	atomic_thread_fence(memory_order_release);
+#endif
+}
+static inline void reports_end(struct reports_entry *entry)
+{
+	atomic_store(&entry->version, (atomic_load(&entry->version) | 1) + 1);
+}
+
 /* n: counted from 0. */
 static inline struct reports_entry *reports_entry(struct reports_page *page, uint64_t n)
 {

@@ -19,6 +19,10 @@ enum { STATUS_SUMS_SUPERVISOR, STATUS_SUMS_SHARED, STATUS_SUMS_OWN, STATUS_SUMS 
 static inline void status_begin(uint32_t *sequence)
 {
 	__atomic_exchange_n(sequence, *sequence | 1, __ATOMIC_ACQ_REL);
+#ifndef __SANITIZE_THREAD__ /* gcc warns that it does not know fences there */
+	/* On ARM a field could be seen before the odd number. */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+#endif
 }
 static inline void status_end(uint32_t *sequence)
 {
