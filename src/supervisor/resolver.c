@@ -189,6 +189,12 @@ bool resolver_start(struct supervisor *s, uint64_t from)
 	return true;
 }
 
+void resolver_hurry(struct supervisor *s)
+{
+	if (s->resolver.pid > 0)
+		process_signal(s->resolver.pidfd, s->resolver.pid, SIGKILL);
+}
+
 void resolver_end(struct supervisor *s)
 {
 	const struct timespec ms = { .tv_nsec = (long)NS_PER_MS };

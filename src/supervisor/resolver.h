@@ -11,6 +11,8 @@
  */
 bool resolver_start(struct supervisor *s, uint64_t from);
 timer_fn resolver_fired;
+/* Kills it, and does not wait. */
+void resolver_hurry(struct supervisor *s);
 /* Kills it, and waits until it is gone: a moment. */
 void resolver_end(struct supervisor *s);
 
