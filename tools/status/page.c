@@ -40,7 +40,9 @@ static int open_of(pid_t pid)
 		return errno == ENOENT ? -ESRCH : -errno;
 	while (fd == -ENOENT && (entry = readdir(dir)))
 		if (is_page(dirfd(dir), entry->d_name)) {
-			fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC);
+			/* whoever made a file of that name chose its kind: do not wait */
+			fd = openat(dirfd(dir), entry->d_name,
+				O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 			fd = fd < 0 ? -errno : fd;
 		}
 	closedir(dir);
