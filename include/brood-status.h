@@ -105,8 +105,8 @@ struct brood_status_pool {
 
 /* Why a worker ended. A later library may have more. */
 enum brood_status_cause {
-	BROOD_STATUS_ENDED = 1, /* as it was asked to: the pool stops, shrinks or is renewed */
-	BROOD_STATUS_RETIRED,   /* by itself, after a job that left something, or was its last */
+	BROOD_STATUS_ENDED = 1, /* as it was asked to: the pool stops */
+	BROOD_STATUS_RETIRED,   /* between jobs: for what one left, worn, reloaded, too many */
 	BROOD_STATUS_CRASHED,   /* a signal that Brood did not send, but SIGKILL */
 	BROOD_STATUS_OUTSIDE,   /* SIGKILL, but not from Brood */
 	BROOD_STATUS_EXITED,    /* a job or a hook called exit() */

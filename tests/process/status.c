@@ -360,6 +360,46 @@ static void deaths(void)
 }
 Test(status, deaths) { case_run(deaths, 60000); }
 
+/* ---- what changes a pool ---- */
+
+static struct brood_status_pool pool_now(void)
+{
+	struct brood_status_pool pool;
+
+	CHECK(status_view_pool(&page.view, 0, &pool));
+	return pool;
+}
+
+static void changed(void)
+{
+	struct brood *brood = pool_start_workers(3);
+	struct status_worker w;
+	uint64_t id;
+
+	open_page(getpid());
+	CHECK_EQ(pool_now().resizes, 0);
+	CHECK_EQ(pool_now().reload_epoch, 0);
+	CHECK_EQ(brood_pool_resize(brood_pool(brood, NULL), 2, 2), 0);
+	CHECK(WAIT_UNTIL(pool_now().workers_max == 2 && counts_now().ready == 2, LONG_MS));
+	CHECK_EQ(pool_now().resizes, 1);
+	CHECK_EQ(pool_now().workers, 3);
+	CHECK(WAIT_UNTIL(count(BROOD_STATUS_IDLE, false, NULL) == 2, LONG_MS));
+	CHECK(WAIT_UNTIL(counts_now().deaths[BROOD_STATUS_RETIRED] == 1, LONG_MS));
+	CHECK_EQ(brood_reload(brood, NULL, &id), 0);
+	CHECK_EQ(brood_reload_wait(brood, id, LONG_MS), 0);
+	CHECK(WAIT_UNTIL(!pool_now().reloading, LONG_MS));
+	CHECK_EQ(pool_now().reload_epoch, 1);
+	CHECK_EQ(pool_now().reload_id, id);
+	CHECK_EQ(pool_now().reload_result, 0);
+	CHECK(WAIT_UNTIL(counts_now().deaths[BROOD_STATUS_RETIRED] == 3, LONG_MS));
+	for (uint32_t i = 0; i < status_view_slots(&page.view); i++) {
+		status_view_worker(&page.view, i, &w);
+		CHECK(w.pid == 0 || w.state == BROOD_STATUS_IDLE);
+	}
+	pool_stop(brood);
+}
+Test(status, resize_and_reload) { case_run(changed, 60000); }
+
 /* ---- what a reader sees while workers die ---- */
 
 static void dying(void)
