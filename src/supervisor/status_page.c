@@ -183,6 +183,9 @@ static void start_pool(struct pool *pool)
 
 static void set_job(struct brood_status_slot *r, const struct job *job)
 {
+	const char *tag = job && !job->is_lease ? record_tag(job) : "";
+	size_t size = strnlen(tag, sizeof r->tag - 1);
+
 	if (!job || job->is_lease) {
 		r->job = r->fn = r->job_since_ns = 0;
 		r->name[0] = r->tag[0] = '\0';
@@ -192,7 +195,8 @@ static void set_job(struct brood_status_slot *r, const struct job *job)
 	r->fn = job->message.plugin_size > 0 ? 0 : job->message.fn;
 	r->job_since_ns = job->assigned_ns;
 	memcpy(r->name, job->message.name, sizeof r->name);
-	snprintf(r->tag, sizeof r->tag, "%s", record_tag(job));
+	memcpy(r->tag, tag, size);
+	r->tag[size] = '\0';
 }
 
 static void write_slot(const struct slot *slot)
