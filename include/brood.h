@@ -777,7 +777,8 @@ struct brood_job_options {
  * Errors: there is no job and no verdict. -EINVAL, -EMFILE, -ENFILE, -ENOMEM, -ESHUTDOWN,
  *   -ENOTCONN, and
  *   -EFAULT  fn is not in code that was mapped at brood_start(): use a plugin
- *   -EAGAIN  as many jobs are out as the pool has room for (workers + backlog): wait for a verdict
+ *   -EAGAIN  as many jobs are out as the pool has room for (workers + backlog), or the supervisor
+ *            has no room for the descriptors of one more (RLIMIT_NOFILE): wait for a verdict
  *   -ESTALE  options.lease is over: pin another worker
  *   -EBADF   one of options.fds is not open
  *   -EKEYREJECTED  options.key is on the poison list of the pool (poison_after)

@@ -30,6 +30,7 @@
 #include "ring_out.h"
 #include "unsent.h"
 #include "queue_jobs.h"
+#include "stream.h"
 #include "queue_waiting.h"
 
 #include <sys/timerfd.h>
@@ -219,6 +220,7 @@ static uint64_t due_of(const struct queue *l, uint64_t now)
 	uint64_t due = MIN(
 		l->waiting.paused_due, is_unsent(l) ? now + OUT_RETRY_MS * NS_PER_MS : TIME_NEVER);
 
+	due = MIN(due, l->timer.kept_due);
 	if (l->kind == QUEUE_PINNED)
 		return MIN(due, kept_due(l, now));
 	if (l->leases.ringed > l->leases.busy)
@@ -248,7 +250,7 @@ static bool is_watched(const struct queue *l)
 {
 	if (l->timer.soon)
 		return true;
-	if (is_unsent(l))
+	if (is_unsent(l) || l->timer.kept_due < l->timer.at)
 		return false;
 	if (l->kind == QUEUE_PINNED)
 		return l->leases.ringed + l->waiting.count == 0 ||
@@ -318,5 +320,6 @@ void behind_fired(struct queue *l)
 	no_longer(l, &l->waiting.ranks.normal, now);
 	no_longer(l, &l->waiting.ranks.background, now);
 	end_pauses(l, now);
+	stream_late(l, now);
 	l->timer.fired = true;
 }

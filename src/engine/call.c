@@ -10,6 +10,7 @@
  */
 #include "deliver.h"
 #include "engine_root.h"
+#include "job_files.h"
 #include "job_message.h"
 #include "path.h"
 #include "place.h"
@@ -158,6 +159,35 @@ static int call_lease(struct call *call, ssize_t *ret_result)
 
 static bool call_done(const struct wait *wait) { return wait->handle->closed; }
 
+static bool may_go(const struct wait *wait)
+{
+	const struct brood_handle *h = wait->handle;
+
+	return h->closed || job_files_room(h->pool, h->files);
+}
+
+/* The job has no socket yet, and waits for its turn. 0: it was sent, or has its verdict. */
+static int wait_for_turn(struct call *call)
+{
+	struct brood_handle *h = &call->handle;
+	struct wait wait = {
+		.brood = call->b, .handle = h, .done = may_go, .until = h->kept_until
+	};
+	int r;
+
+	do {
+		engine_lock(call->b);
+		if (wait_until(&wait) < 0)
+			job_record_give_up(
+				call->b, h->id, BROOD_REFUSED, BROOD_DETAIL_QUEUE_TIME, false);
+		engine_unlock(call->b);
+		r = h->closed
+			? 0
+			: job_message_go(call->b, &call->given, h, call->bytes, &call->transfer);
+	} while (r == JOB_MESSAGE_KEPT);
+	return r;
+}
+
 /* Makes one attempt. 0: the handle is closed; -errno: no job was given. */
 static int attempt(struct call *call)
 {
@@ -169,6 +199,8 @@ static int attempt(struct call *call)
 	int r = job_message_attempt(
 		call->b, &call->given, &call->handle, call->bytes, &call->transfer);
 
+	if (r == JOB_MESSAGE_KEPT)
+		r = wait_for_turn(call);
 	if (r < 0)
 		return r;
 	engine_lock(call->b);

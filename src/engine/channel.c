@@ -11,6 +11,7 @@
 #include "unsent.h"
 
 #include "inbox.h"
+#include "job_files.h"
 #include "job_record.h"
 #include "engine_root.h"
 #include "waiter.h"
@@ -75,6 +76,8 @@ static int hear_lease(struct brood *b, const struct frame *f)
 	} else {
 		if (f->granted.slot >= b->shared.slots)
 			return -EBADMSG;
+		record->pool->granted += !record->granted;
+		record->granted = true;
 		if (!lease)
 			return 0;
 		lease->granted = f->granted;
@@ -82,6 +85,14 @@ static int hear_lease(struct brood *b, const struct frame *f)
 	}
 	inbox_add_lease(lease);
 	return 0;
+}
+
+static void hear_taken(struct brood *b, uint64_t id)
+{
+	struct record *record = job_record_find(b, id);
+
+	if (record)
+		job_record_files_closed(record);
 }
 
 static int hear(struct brood *b, struct frame *f)
@@ -95,6 +106,7 @@ static int hear(struct brood *b, struct frame *f)
 		return 0;
 	case MESSAGE_GRANTED:
 	case MESSAGE_LEASE_OVER: return hear_lease(b, f);
+	case MESSAGE_TAKEN: hear_taken(b, f->about.id); return 0;
 	case MESSAGE_PROGRESS: hear_progress(b, &f->progress); return 0;
 	case MESSAGE_POOL_READY:
 	case MESSAGE_POOL_DEGRADED:
@@ -205,6 +217,7 @@ void channel_read(struct brood *b, struct waiter *reader, const struct brood_han
 		if (r < 0)
 			channel_lost(b);
 	}
+	job_files_tell(b);
 	b->reader = before;
 }
 

@@ -21,6 +21,7 @@
  * waited here.
  */
 #include "channel.h"
+#include "job_record.h"
 #include "loglines.h"
 #include "out.h"
 #include "queue.h"
@@ -79,8 +80,12 @@ static void drops_say(struct brood *b)
 
 static bool drained(const struct wait *wait)
 {
-	return wait->brood->lost ||
-		(wait->brood->queues_open == 0 && list_empty(&wait->brood->out));
+	const struct brood *b = wait->brood;
+
+	for (uint32_t i = 0; i < b->pools_count; i++)
+		if (b->pools[i].files.kept > 0 && !b->lost)
+			return false;
+	return b->lost || (b->queues_open == 0 && list_empty(&b->out));
 }
 
 /*
@@ -109,6 +114,7 @@ static int ask(struct brood *b, uint32_t drained_ms)
 {
 	struct frame f;
 
+	job_record_refuse_kept(b, BROOD_DETAIL_DRAINING);
 	frame_begin(&f, MESSAGE_STOP);
 	f.stop.drained_ms = drained_ms;
 	return out_send(b, &f, 0, 0);

@@ -68,6 +68,7 @@ static void pool_prepare(struct brood_pool *pool, struct brood *b, const struct 
 	pool->stats_page = shared_stats_page(&b->shared, setup->number);
 	line_init(&pool->line);
 	sums_prepare(pool);
+	list_init(&pool->files.calls);
 	/* a single pool has all of the records, however many there are */
 	pool->records = b->pools_count == 1 ? (uint32_t)b->records_count
 					    : pool_setup_records(&setup->options);
@@ -113,6 +114,7 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	list_init(&b->dispatcher.link);
 	list_init(&b->calls);
 	list_init(&b->out);
+	list_init(&b->keepers);
 	list_init(&b->log_waits);
 	list_init(&b->followers);
 	list_init(&b->spare);

@@ -97,9 +97,10 @@ struct brood {
 	uint64_t *taken;   /* a bit for each record: it is taken */
 	bool *lease_pages; /* which lease pages are taken */
 	uint32_t lease_page_last;
-	struct list calls; /* handles of calls that may be retried */
-
-	struct list out; /* frames that wait for room in the socket, in order */
+	struct list calls;   /* handles of calls that may be retried */
+	struct list keepers; /* inboxes of queues that keep jobs: job_files.h */
+	bool files_freed;    /* there may be room for a job that is kept */
+	struct list out;     /* frames that wait for room in the socket, in order */
 	enum out_state out_state;
 	uint64_t out_retry;        /* OUT_LATER: when to try again */
 	bool epoll_out, timer_set; /* what the epoll watches for now */

@@ -20,6 +20,8 @@ struct inbox {
 	/* guarded by: brood.lock */
 	struct list leases;      /* leases of which the supervisor said something */
 	struct list handles;     /* handles of handed-off submits */
+	struct list kept;        /* handles of submitted jobs that are kept: job_files.h */
+	struct list keeps;       /* in brood.keepers while there are such handles */
 	struct list log;         /* in brood.log_waits while the queue does not watch the log */
 	bool log_free;           /* the log callback is through: the queue watches the log again */
 	struct line_place place; /* in brood_pool.line while the queue waits to ask for a lease */

@@ -7,6 +7,7 @@
 
 #include "engine_root.h"
 #include "faults.h"
+#include "job_files.h"
 #include "out.h"
 #include "retries.h"
 #include "sums.h"
@@ -45,6 +46,7 @@ void job_message_handle(struct brood_handle *handle, struct brood *b, const stru
 	handle->progress_context = given->options.context;
 	list_init(&handle->calls);
 	list_init(&handle->inbox);
+	list_init(&handle->kept);
 	progress_init(&handle->progress);
 	handle->tag = given_tag(given);
 	given_name(handle->name, given_text(given));
@@ -93,10 +95,15 @@ static void cancel_again(struct brood *b, const struct brood_handle *handle)
 		job_message_cancel(b, record);
 }
 
-int job_message_send(struct brood *b, const struct given *given, struct brood_handle *handle)
+static uint32_t files_of(const struct given *given)
 {
-	struct frame f;
-	uint64_t id = given->id;
+	return 1 + (uint32_t)given->options.fds_count;
+}
+
+/* The job has its record and its id from now on. */
+static int admit(
+	struct brood *b, const struct given *given, struct brood_handle *handle, uint64_t *inout_id)
+{
 	int r;
 
 	if (b->state != ENGINE_RUNNING)
@@ -109,32 +116,95 @@ int job_message_send(struct brood *b, const struct given *given, struct brood_ha
 	r = given->options.key ? faults_refuse_locked(given->pool, given->options.key) : 0;
 	if (r < 0)
 		return r;
-	r = job_record_claim(given->pool, handle, &id);
+	r = job_record_claim(given->pool, handle, inout_id);
 	if (r < 0)
 		return r == -EEXIST ? r : fail_full(given->pool);
-	job_record_find(b, id)->bytes = given->request_size != BROOD_SIZE_UNKNOWN;
-	r = job_frame(&f, given, id);
+	job_record_find(b, *inout_id)->bytes = given->request_size != BROOD_SIZE_UNKNOWN;
 	if (handle && !given->attempt)
-		handle->public_id = id;
+		handle->public_id = *inout_id;
 	if (given->options.ret_id && !given->attempt)
-		__atomic_store_n(given->options.ret_id, id, __ATOMIC_RELEASE);
+		__atomic_store_n(given->options.ret_id, *inout_id, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int send_job(
+	struct brood *b, const struct given *given, struct brood_handle *handle, uint64_t id)
+{
+	struct frame f;
+	int r = job_frame(&f, given, id);
+
 	if (r >= 0)
 		r = out_send(b, &f, id, 1);
 	if (r < 0) {
 		job_record_unclaim(b, id);
 		return out_failed(b, r, "giving a job to the supervisor");
 	}
+	job_files_sent(job_record_find(b, id), files_of(given));
 	if (handle) {
 		handle->id = id;
 		cancel_again(b, handle);
 	}
-	if (!given->attempt && !(handle && handle->to)) /* else the job's queue counts it */
-		given->pool->counts.submitted++;
 	return r;
 }
 
-int job_message_attempt(struct brood *b, struct given *given, struct brood_handle *handle,
-	const struct engine_bytes *bytes, struct transfer *t)
+static void count(const struct given *given, const struct brood_handle *handle)
+{
+	if (!given->attempt && !(handle && handle->to)) /* else its queue counts it */
+		given->pool->counts.submitted++;
+}
+
+int job_message_send(struct brood *b, const struct given *given, struct brood_handle *handle)
+{
+	uint64_t id = given->id;
+	int r;
+
+	if (!job_files_fit(given->pool, files_of(given)))
+		return -EXFULL;
+	r = admit(b, given, handle, &id);
+	if (r == 0)
+		r = send_job(b, given, handle, id);
+	if (r >= 0)
+		count(given, handle);
+	return r;
+}
+
+/* JOB_MESSAGE_KEPT; 0: there is room, so the job is to be sent; -errno. */
+static int keep_if_short(struct brood *b, const struct given *given, struct brood_handle *handle)
+{
+	uint64_t id = given->id;
+	int r;
+
+	if (job_files_fit(given->pool, files_of(given)))
+		return 0;
+	r = admit(b, given, handle, &id);
+	if (r < 0)
+		return r;
+	handle->id = id;
+	handle->files = files_of(given);
+	job_files_keep(handle, time_after_ms(given->given_ns, given->options.queue_ms));
+	count(given, handle);
+	cancel_again(b, handle);
+	return JOB_MESSAGE_KEPT;
+}
+
+/* The record stays with the job if the frame cannot be sent: job_message_go() gives up. */
+static int send_kept(struct brood *b, const struct given *given, struct brood_handle *handle)
+{
+	struct frame f;
+	int r = job_frame(&f, given, handle->id);
+
+	if (r >= 0)
+		r = out_send(b, &f, handle->id, 1);
+	if (r < 0)
+		return out_failed(b, r, "giving a job to the supervisor");
+	job_record_unkeep(handle);
+	job_files_sent(job_record_find(b, handle->id), handle->files);
+	return r;
+}
+
+/* As job_message_attempt(). kept: the job has its record, and waited for this. */
+static int attempt(struct brood *b, struct given *given, struct brood_handle *handle,
+	const struct engine_bytes *bytes, struct transfer *t, bool kept)
 {
 	int fds[2], r = sockets_pair(SOCK_STREAM, fds);
 
@@ -148,16 +218,58 @@ int job_message_attempt(struct brood *b, struct given *given, struct brood_handl
 		r = fail_system(t->error, "reading the request");
 	} else {
 		engine_lock(b);
-		r = job_message_send(b, given, handle);
+		if (!kept)
+			r = job_message_send(b, given, handle);
+		else if (!handle->is_kept)
+			r = -ECANCELED;
+		else if (!job_files_room(given->pool, handle->files))
+			r = -EXFULL;
+		else
+			r = send_kept(b, given, handle);
 		engine_unlock(b);
 	}
 	if (r != 1) /* 1: the frame waits to be sent, and has the fd (unsent.c) */
 		close_fd(fds[1]);
 	if (r < 0) {
-		t->reading = false;
+		t->reading = t->writing = false;
 		t->fd = closing_pair_end(t->fd);
 	}
 	return MIN(r, 0);
+}
+
+int job_message_attempt(struct brood *b, struct given *given, struct brood_handle *handle,
+	const struct engine_bytes *bytes, struct transfer *t)
+{
+	int r;
+
+	do {
+		*t = (struct transfer){
+			.fd = -1, .reply = bytes->reply, .room = bytes->reply_size
+		};
+		engine_lock(b);
+		r = keep_if_short(b, given, handle);
+		engine_unlock(b);
+		if (r == 0)
+			r = attempt(b, given, handle, bytes, t, false);
+	} while (r == -EXFULL); /* another thread took the room meanwhile */
+	return r;
+}
+
+int job_message_go(struct brood *b, struct given *given, struct brood_handle *handle,
+	const struct engine_bytes *bytes, struct transfer *t)
+{
+	int r = attempt(b, given, handle, bytes, t, true);
+
+	if (r == -EXFULL)
+		return JOB_MESSAGE_KEPT;
+	if (r < 0 && r != -ECANCELED) {
+		engine_lock(b);
+		if (handle->is_kept)
+			job_record_give_up(
+				b, handle->id, BROOD_REFUSED, BROOD_DETAIL_FD_LOST, false);
+		engine_unlock(b);
+	}
+	return 0;
 }
 
 /*
@@ -216,6 +328,10 @@ int job_message_cancel(struct brood *b, struct record *record)
 
 	if (record->cancel_sent)
 		return 0;
+	if (record->handle && record->handle->is_kept) {
+		job_record_give_up(b, record->id, BROOD_CANCELLED, BROOD_DETAIL_NONE, false);
+		return 0;
+	}
 	frame_begin(&f, MESSAGE_CANCEL);
 	f.about.id = record->id;
 	r = out_send(b, &f, 0, 0);

@@ -14,14 +14,21 @@ int job_message_full(const struct brood_pool *pool);
 void job_message_handle(struct brood_handle *handle, struct brood *b, const struct given *given);
 /*
  * Sends the job, under the lock. 0: sent, given->fd is still the caller's to close; 1: queued, the
- * fd is the library's; -errno: not accepted. handle may be NULL.
+ * fd is the library's; -errno: not accepted; -EXFULL: the supervisor has no room for its files
+ * (no sentence was set). handle may be NULL.
  */
 int job_message_send(struct brood *b, const struct given *given, struct brood_handle *handle);
 /*
  * Makes one attempt of a job whose bytes the library moves: a socket pair, the request into it, and
- * the message. No lock. 0: *t is to be moved on, and its fd closed; -errno: no job was given.
+ * the message. No lock. 0: *t is to be moved on, and its fd closed; JOB_MESSAGE_KEPT: the job was
+ * given, and is to be sent by job_message_go() once there is room (job_files.h); -errno: no job was
+ * given.
  */
+#define JOB_MESSAGE_KEPT 1
 int job_message_attempt(struct brood *b, struct given *given, struct brood_handle *handle,
+	const struct engine_bytes *bytes, struct transfer *t);
+/* Sends a kept job. 0: it is sent, or has its verdict already; JOB_MESSAGE_KEPT: not yet. */
+int job_message_go(struct brood *b, struct given *given, struct brood_handle *handle,
 	const struct engine_bytes *bytes, struct transfer *t);
 /* A closed handle may have another attempt: then the handle is open again. No lock. */
 bool job_message_again(

@@ -78,12 +78,35 @@ struct record *job_record_find(struct brood *b, uint64_t id)
 	return id && record->id == id ? record : NULL;
 }
 
+void job_record_files_closed(struct record *record)
+{
+	struct brood_pool *pool = record->pool;
+
+	pool->brood->files_freed |= record->files > 0 && (pool->files.kept || pool->files.openers);
+	pool->files.held -= record->files;
+	record->files = 0;
+}
+
+void job_record_unkeep(struct brood_handle *handle)
+{
+	if (!handle->is_kept)
+		return;
+	handle->is_kept = false;
+	list_remove(&handle->kept);
+	handle->pool->files.kept--;
+	atomic_fetch_sub_explicit(&handle->brood->shared.tally->waiting, 1, memory_order_relaxed);
+}
+
 /* Frees the record and gives back its handle. */
 static struct brood_handle *job_record_free(struct brood *b, struct record *record)
 {
 	struct brood_handle *handle = record->handle;
 	size_t index = (size_t)(record - b->records);
 
+	record->pool->granted -= record->granted;
+	job_record_files_closed(record);
+	if (handle)
+		job_record_unkeep(handle);
 	*taken_word(b, index) &= ~(1ull << (index % 64));
 	atomic_fetch_sub_explicit(&record->pool->out_count, 1, memory_order_relaxed);
 	*record = (struct record){ 0 };
@@ -170,6 +193,8 @@ void job_record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome
 	}
 	if (outcome == BROOD_REFUSED)
 		pool->counts.refused++;
+	else if (outcome == BROOD_CANCELLED)
+		pool->counts.cancelled++;
 	else
 		pool->counts.lost++;
 	if (!record->bytes)
@@ -179,11 +204,24 @@ void job_record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome
 	job_record_verdict(b, &verdict);
 }
 
+static bool is_kept(const struct record *record)
+{
+	return record->handle && record->handle->is_kept;
+}
+
+void job_record_refuse_kept(struct brood *b, enum brood_detail detail)
+{
+	for (size_t i = 0; i < b->records_count; i++)
+		if (b->records[i].id && is_kept(&b->records[i]))
+			job_record_give_up(b, b->records[i].id, BROOD_REFUSED, detail, false);
+}
+
 void job_record_give_up_all(struct brood *b, enum brood_detail detail)
 {
 	for (size_t i = 0; i < b->records_count; i++)
 		if (b->records[i].id)
-			job_record_give_up(b, b->records[i].id, BROOD_LOST, detail, true);
+			job_record_give_up(
+				b, b->records[i].id, BROOD_LOST, detail, !is_kept(&b->records[i]));
 }
 
 /*

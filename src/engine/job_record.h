@@ -36,6 +36,10 @@ struct brood_handle {
 	brood_progress_fn *on_progress;
 	void *progress_context;
 	struct progress progress;
+	struct list kept; /* while its job is kept: job_files.h */
+	bool is_kept;
+	uint32_t files; /* how many files its job has */
+	uint64_t kept_until;
 	int reply_fds[BROOD_JOB_FDS_MAX];
 	size_t reply_fds_count;
 	struct brood_verdict verdict;
@@ -54,7 +58,8 @@ struct record {
 	struct brood_handle *handle;
 	struct lease_news *lease;
 	uint32_t page;
-	bool cancel_sent, is_lease;
+	uint32_t files; /* those of the job that the supervisor holds */
+	bool cancel_sent, is_lease, granted;
 	bool bytes; /* a job that the engine counts at its end: sums.h */
 };
 
@@ -69,11 +74,17 @@ int job_record_claim(struct brood_pool *pool, struct brood_handle *handle, uint6
 struct record *job_record_find(struct brood *b, uint64_t id);
 /* Frees the record of a frame that was never sent. */
 void job_record_unclaim(struct brood *b, uint64_t id);
+/* The supervisor has closed the job's files, or never had them. */
+void job_record_files_closed(struct record *record);
+/* The job is kept no longer: job_files.h. */
+void job_record_unkeep(struct brood_handle *handle);
 /* Takes a verdict that came from the supervisor. */
 void job_record_verdict(struct brood *b, const struct brood_verdict *verdict);
 /* Gives the job a verdict that the engine makes up. */
 void job_record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome,
 	enum brood_detail detail, bool started);
+/* Jobs that wait for room for their files are refused. */
+void job_record_refuse_kept(struct brood *b, enum brood_detail detail);
 /* Gives the verdict "lost" to all handed-off jobs, also those whose frames wait to be sent. */
 void job_record_give_up_all(struct brood *b, enum brood_detail detail);
 /* Takes a lease page for a new lease. RECORD_NO_PAGE: none is free. */

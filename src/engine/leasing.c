@@ -159,7 +159,11 @@ static bool asked_enough(const struct queue *l)
 		.waiting = LEASE_WAITING(pool->options->workers),
 		.out = (uint32_t)atomic_load_explicit(&pool->leases_out, memory_order_relaxed),
 		.asked = l->leases.asked };
+	uint32_t most = pool->setup->lease_wishes;
 
+	/* the files of those that were granted are their workers' */
+	if (most > 0 && room.out >= pool->granted + most)
+		return true;
 	if (!list_empty(&pool->line.list))
 		room.out += line_before(
 			&pool->line, &l->inbox.place, room.workers + room.waiting, now_ns());

@@ -8,6 +8,7 @@
  * event loop that dispatches (brood_fd() was called), or forces the lease.
  */
 #include "deliver.h"
+#include "job_files.h"
 #include "job_message.h"
 #include "path.h"
 #include "place.h"
@@ -107,6 +108,51 @@ static void lease_next_time(struct brood *b, const struct given *given)
 	queue_unlock(l);
 }
 
+/* How long a caller that gives jobs faster than they begin is held up. */
+#define ROOM_PATIENCE_MS 1000
+
+struct room_wait {
+	struct wait wait; /* first member */
+	struct brood_pool *pool;
+	uint32_t files;
+};
+
+static bool room_done(const struct wait *wait)
+{
+	const struct room_wait *w = (const struct room_wait *)wait;
+
+	return job_files_fit(w->pool, w->files) || wait->brood->lost ||
+		wait->brood->state != ENGINE_RUNNING;
+}
+
+/* Under the lock. The supervisor may have room in a moment: it closes files of jobs that began. */
+static int send_with_room(struct brood *b, const struct given *given, struct brood_handle *handle)
+{
+	struct room_wait w = { .wait = { .brood = b,
+				       .done = room_done,
+				       .until = time_after_ms(now_ns(),
+					       MIN(given->options.queue_ms, ROOM_PATIENCE_MS)) },
+		.pool = given->pool,
+		.files = 1 + (uint32_t)given->options.fds_count };
+	int r = job_message_send(b, given, handle);
+
+	while (r == -EXFULL && !b->fd_used) {
+		given->pool->files.openers++;
+		r = wait_until(&w.wait);
+		given->pool->files.openers--;
+		if (r < 0)
+			break;
+		r = job_message_send(b, given, handle);
+	}
+	return r == -EXFULL || r == -ETIMEDOUT
+		? fail_with(-EAGAIN,
+			  "as many files of jobs wait for a worker as the supervisor has room for "
+			  "(%u): wait for a verdict, or raise its hard limit on open files "
+			  "(LimitNOFILE=)",
+			  given->pool->setup->job_files)
+		: r;
+}
+
 static int job_hand_off(struct brood *b, const struct given *given, struct brood_handle *handle)
 {
 	int r = job_message_full(given->pool);
@@ -114,7 +160,7 @@ static int job_hand_off(struct brood *b, const struct given *given, struct brood
 	if (r < 0)
 		return r;
 	engine_lock(b);
-	r = job_message_send(b, given, handle);
+	r = send_with_room(b, given, handle);
 	if (r == 1)
 		wait_for_room(b);
 	engine_unlock(b);

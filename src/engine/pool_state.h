@@ -17,7 +17,7 @@
 struct queue;
 
 struct pool_counts {
-	uint64_t submitted, dropped, refused, lost;
+	uint64_t submitted, dropped, refused, cancelled, lost;
 	uint64_t budgeted; /* jobs of queues that the cap on retries has seen: retries.c */
 	uint64_t retried, retried_of[BROOD_OUTCOMES]; /* _of: by the outcome that was retried */
 	/* the counts of queues that were freed */
@@ -42,9 +42,18 @@ struct brood_pool {
 	/* Changed by each job that is handed off: far from what each call reads. */
 	_Alignas(64) _Atomic size_t out_count; /* records taken; without the lock a hint */
 	_Atomic size_t leases_out;             /* how many of these records are leases */
+	_Atomic size_t granted;                /* how many of the leases were granted */
 	_Atomic uint32_t queues_waiting; /* calls that wait for a lease: at most the backlog */
 
 	/* guarded by: brood.lock */
+	/*
+	 * job_files.h. held: files of jobs at the supervisor. kept: jobs that wait for room. calls:
+	 * the handles of these that threads wait for. openers: threads that wait to open or give.
+	 */
+	struct {
+		uint32_t held, kept, openers;
+		struct list calls;
+	} files;
 	bool ready, degraded; /* what the supervisor said */
 	struct line line;     /* queues that wait until they may ask for a lease */
 	uint32_t init_version;

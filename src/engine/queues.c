@@ -159,15 +159,15 @@ int queues_new(struct brood_pool *pool, enum queue_kind kind, struct queue **ret
 		.refs = 1,
 		.fds = { .epoll = -1, .tick = -1, .control = -1 },
 		.inbox.wake_fd = -1,
-		.timer.at = TIME_NEVER,
+		.timer = { .at = TIME_NEVER, .kept_due = TIME_NEVER },
 		.waiting = { .due = TIME_NEVER, .paused_due = TIME_NEVER },
 		.leases.behind_due = TIME_NEVER };
 	pthread_mutex_init(&l->lock, NULL);
 	struct list *lists[] = { &l->listed.link, &l->jobs.spare, &l->sleep.followers,
 		&l->results.list, &l->results.taken, &l->leases.list, &l->leases.idle,
-		&l->leases.tell, &l->inbox.leases, &l->inbox.handles, &l->inbox.log,
-		&l->results.talkers, &l->results.callbacks, &l->results.waited,
-		&l->waiting.paused };
+		&l->leases.tell, &l->inbox.leases, &l->inbox.handles, &l->inbox.kept,
+		&l->inbox.keeps, &l->inbox.log, &l->results.talkers, &l->results.callbacks,
+		&l->results.waited, &l->waiting.paused };
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		list_init(lists[i]);
 	rank_init(&l->waiting.ranks);
@@ -230,6 +230,7 @@ void queues_free(struct queue *l)
 	}
 	engine_lock(b);
 	list_remove(&l->inbox.log);
+	list_remove(&l->inbox.keeps);
 	inbox_leave_line(&l->inbox, &l->pool->line, false);
 	add_stats(&l->pool->counts, l);
 	engine_unlock(b);

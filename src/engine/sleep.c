@@ -126,8 +126,8 @@ static void scan(struct queue *l)
  */
 static bool flows(const struct queue *l)
 {
-	return !l->timer.fired && l->kind != QUEUE_PINNED && l->waiting.count == 0 &&
-		l->leases.ringed <= l->leases.busy && !l->leases.unsaid &&
+	return !l->timer.fired && l->timer.kept_due >= l->timer.at && l->kind != QUEUE_PINNED &&
+		l->waiting.count == 0 && l->leases.ringed <= l->leases.busy && !l->leases.unsaid &&
 		!atomic_load_explicit(&l->brood->unsent, memory_order_relaxed);
 }
 

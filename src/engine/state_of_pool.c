@@ -216,6 +216,8 @@ static void add_counts(struct brood_pool *pool, struct brood_stats *s)
 		s->verdicts[i] -= MIN(c->retried_of[i], s->verdicts[i]);
 	s->verdicts[BROOD_REFUSED] += c->refused;
 	s->verdicts[BROOD_LOST] += c->lost;
+	s->verdicts[BROOD_CANCELLED] += c->cancelled;
+	s->queued += pool->files.kept;
 	engine_unlock(pool->brood);
 }
 

@@ -8,6 +8,7 @@
 #include "stream.h"
 
 #include "engine_root.h"
+#include "job_files.h"
 #include "job_message.h"
 #include "queue_jobs.h"
 #include "queue.h"
@@ -63,6 +64,26 @@ static void describe(
 	given->tag_size = job->tell.tag_size;
 }
 
+static struct engine_bytes bytes_of(const struct queue_job *job)
+{
+	return (struct engine_bytes){ .request = job->bytes + job->arg_size,
+		.request_size = (size_t)job->request_size,
+		.reply = job->reply.buffer,
+		.reply_size = job->reply.buffer_size };
+}
+
+/* The supervisor has the job. */
+static void begun(struct queue *l, struct queue_job *job)
+{
+	struct stream *s = job->stream;
+
+	s->transfer.grows = true;
+	/* the supervisor has the fds, and no other attempt will need them */
+	if (job->fds.extra && job->tries.left == 0)
+		job->fds.extra = queue_jobs_fds_free(job->fds.extra);
+	transfer_watch(&s->transfer, epoll_of(l), QUEUE_EVENT_JOB(job));
+}
+
 /*
  * Begins one attempt of a job that has its bytes. The first attempt has the id that the caller
  * knows, and that id's record is free. The job's messages and log lines have this id, too.
@@ -71,10 +92,7 @@ static int begin(struct queue *l, struct queue_job *job, uint64_t *ret_id)
 {
 	struct stream *s = job->stream;
 	struct engine_job what = { .fn = job->function->fn, .name = job->function->name };
-	struct engine_bytes bytes = { .request = job->bytes + job->arg_size,
-		.request_size = (size_t)job->request_size,
-		.reply = job->reply.buffer,
-		.reply_size = job->reply.buffer_size };
+	struct engine_bytes bytes = bytes_of(job);
 	struct given given;
 	int r;
 
@@ -93,13 +111,70 @@ static int begin(struct queue *l, struct queue_job *job, uint64_t *ret_id)
 	}
 	if (r < 0)
 		return r;
-	s->transfer.grows = true;
 	job->state = JOB_STREAMED;
-	/* the supervisor has the fds, and no other attempt will need them */
-	if (job->fds.extra && job->tries.left == 0)
-		job->fds.extra = queue_jobs_fds_free(job->fds.extra);
-	transfer_watch(&s->transfer, epoll_of(l), QUEUE_EVENT_JOB(job));
+	if (r == JOB_MESSAGE_KEPT)
+		l->timer.kept_due = MIN(l->timer.kept_due, s->handle.kept_until);
+	else
+		begun(l, job);
 	return 0;
+}
+
+/* True: the job is kept no longer. */
+static bool go(struct queue *l, struct queue_job *job)
+{
+	struct stream *s = job->stream;
+	struct engine_job what = { .fn = job->function->fn, .name = job->function->name };
+	struct engine_bytes bytes = bytes_of(job);
+	struct given given;
+
+	describe(job, &what, &given);
+	if (job_message_go(l->brood, &given, &s->handle, &bytes, &s->transfer) == JOB_MESSAGE_KEPT)
+		return false;
+	if (!s->handle.closed || s->transfer.fd >= 0)
+		begun(l, job);
+	return true;
+}
+
+/* Kept jobs for which there is room now. A few pools may have their jobs on one queue. */
+#define KEPT_LOOKS 16
+
+static struct queue_job *next_kept(struct queue *l)
+{
+	struct queue_job *job = NULL;
+	uint32_t looks = 0;
+
+	engine_lock(l->brood);
+	list_for_each_safe(link, tmp, &l->inbox.kept) {
+		struct brood_handle *handle = container_of(link, struct brood_handle, kept);
+
+		if (looks++ == KEPT_LOOKS)
+			break;
+		if (!job && job_files_room(handle->pool, handle->files))
+			job = handle->on.job;
+	}
+	engine_unlock(l->brood);
+	return job;
+}
+
+void stream_late(struct queue *l, uint64_t now)
+{
+	struct brood *b = l->brood;
+	uint64_t due = TIME_NEVER;
+
+	if (l->timer.kept_due > now)
+		return;
+	engine_lock(b);
+	list_for_each_safe(link, tmp, &l->inbox.kept) {
+		struct brood_handle *handle = container_of(link, struct brood_handle, kept);
+
+		if (handle->kept_until <= now)
+			job_record_give_up(
+				b, handle->id, BROOD_REFUSED, BROOD_DETAIL_QUEUE_TIME, false);
+		else
+			due = MIN(due, handle->kept_until);
+	}
+	engine_unlock(b);
+	l->timer.kept_due = due;
 }
 
 int stream_begin(struct queue *l, struct queue_job *job, uint64_t *ret_id)
@@ -141,7 +216,9 @@ void stream_free(struct queue *l, struct queue_job *job)
 	list_remove(&s->handle.inbox);
 	progress_free(&s->handle.progress);
 	record = job_record_find(b, s->handle.id);
-	if (record && record->handle == &s->handle)
+	if (s->handle.is_kept)
+		job_record_unclaim(b, s->handle.id); /* nobody will send it */
+	else if (record && record->handle == &s->handle)
 		record->handle = NULL;
 	engine_unlock(b);
 	for (size_t i = 0; i < s->handle.reply_fds_count; i++)
@@ -203,6 +280,10 @@ static void over(struct queue *l, struct queue_job *job)
 void stream_inbox(struct queue *l)
 {
 	struct brood *b = l->brood;
+	struct queue_job *job;
+
+	while ((job = next_kept(l)) && go(l, job))
+		;
 
 	for (;;) {
 		struct brood_handle *handle = NULL;

@@ -4,6 +4,7 @@
  */
 #include "submit.h"
 
+#include "behind.h"
 #include "deliver.h"
 #include "given.h"
 #include "inbox_look.h"
@@ -68,6 +69,7 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 	} else if (handoff) {
 		r = stream_begin(l, job, given->options.ret_id);
 		id = job->id;
+		behind_watch(l); /* the job may be kept, and refused in time */
 	}
 	if (r < 0) {
 		queue_jobs_free(l, job);

@@ -36,6 +36,7 @@
 #include "../os/stack.h"
 #include "../os/text.h"
 #include "../os/title.h"
+#include "../wire/job_room.h"
 #include "capacity.h"
 #include "resolve.h"
 #include "rights_trial.h"
@@ -112,17 +113,33 @@ static int check_threads(void)
 	return -EBUSY;
 }
 
-/* Checks the hard limit. The supervisor raises its own soft limit, after the fork. */
-static int check_files(const struct pool_setups *pools, const struct stale *stale)
+/* Engine and supervisor agree on how many files of jobs wait at the supervisor. */
+static void share_files(struct resolved *r, size_t stale, size_t hard)
 {
+	for (uint32_t i = 0; i < r->pools.count; i++) {
+		struct pool_setup *setup = &r->setups[i];
+
+		setup->job_files = job_room_files(&r->pools, setup, stale, hard);
+		setup->lease_wishes = job_room_wishes(&r->pools, setup, stale, hard);
+	}
+}
+
+/* Checks the hard limit. The supervisor raises its own soft limit, after the fork. */
+static int check_files(struct resolved *r, const struct stale *stale)
+{
+	const struct pool_setups *pools = &r->pools;
 	size_t need = birth_files_needed(pools) + stale_open(stale);
 	uint32_t workers = 0;
 	struct rlimit limit;
+	size_t hard;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return refused(-errno, "getrlimit(RLIMIT_NOFILE)");
-	if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= need)
+	hard = limit.rlim_max == RLIM_INFINITY ? SIZE_MAX : (size_t)limit.rlim_max;
+	if (hard >= need) {
+		share_files(r, stale_open(stale), hard);
 		return 0;
+	}
 	for_each_setup(pool, pools) workers += pool->options.workers;
 	engine_error("brood_start: %u workers need %zu open files in the supervisor (%zu for those "
 		     "that the program has open), but the hard limit is %llu: raise it "
@@ -176,7 +193,7 @@ static int prepare_stale(struct start *s)
 		engine_error("brood_start: too many open files have fcntl locks");
 	else if (r < 0)
 		return refused(r, "a look at the files that are open");
-	return r < 0 ? r : check_files(&s->resolved.pools, &s->stale);
+	return r < 0 ? r : check_files(&s->resolved, &s->stale);
 }
 
 static uint32_t all_places(const struct pool_setups *pools)

@@ -111,7 +111,7 @@ static bool socket_is_harmless(int fd)
 		(!linger.l_onoff || linger.l_linger == 0);
 }
 
-static bool is_harmless(int fd)
+bool closing_is_harmless(int fd)
 {
 	struct statx st;
 
@@ -258,7 +258,8 @@ static int close_here_or_there(int fd, bool ours)
 {
 	int saved = errno;
 
-	if (fd < 0 || closing.way == CLOSING_PLAIN || (ours ? queue_is_empty(fd) : is_harmless(fd)))
+	if (fd < 0 || closing.way == CLOSING_PLAIN ||
+		(ours ? queue_is_empty(fd) : closing_is_harmless(fd)))
 		close_fd(fd);
 	else if (!closing.helpers || !hand_over(fd, ours))
 		closing_socket(fd);

@@ -10,6 +10,7 @@
 #ifndef BROOD_OS_CLOSING_H
 #define BROOD_OS_CLOSING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CLOSING_NAME    "brood-close" /* the helper's name in ps */
@@ -26,6 +27,8 @@ void closing_by(enum closing_way way, _Atomic int pids[CLOSING_HELPERS]);
 int closing_fd(int fd); /* closes any descriptor; returns -1, as close_fd() does */
 /* An AF_UNIX socket of the library's own: only a descriptor in its queue may block. Returns -1. */
 int closing_pair_end(int fd);
+/* True: close() of this file cannot block, as far as one can see. */
+bool closing_is_harmless(int fd);
 /*
  * Closes a socket without waiting, whatever SO_LINGER says: the kernel sends the rest later. (A
  * socket with l_linger 0 is still aborted.) Returns -1, as close_fd() does.

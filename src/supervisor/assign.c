@@ -4,6 +4,7 @@
  * becomes a lease. If no worker is idle, leases are taken back for jobs and requests that wait.
  */
 #include "assign.h"
+#include "copies.h"
 #include "deadline.h"
 #include "grant.h"
 #include "lease_share.h"
@@ -44,6 +45,7 @@ static void assigned(struct slot *slot, struct job *job, uint64_t now)
 	job->attempts++;
 	slot_take_job(slot, job);
 	deadline_start(slot, &job->message, now);
+	copies_assigned(job);
 }
 
 static int run(struct slot *slot, struct job *job, uint64_t now)

@@ -65,6 +65,8 @@ static void on_job(struct supervisor *s, struct frame *f)
 	}
 	record_begin(pool, job, &f->job);
 	memcpy(job->arg, frame_rest(f), f->job.arg_size);
+	job->files = f->header.fds;
+	pool->copies.held += job->files;
 	enter(job, f, f->header.fds, HALT_NONE);
 }
 
@@ -179,7 +181,8 @@ static void say_lost_with_it(struct supervisor *s)
 	const struct message_dropped m = { .count = atomic_load(
 						   &s->config.shared->tally->waiting) };
 
-	if (m.count > 0)
+	/* an engine that has told of them by itself may have gone on to count down */
+	if ((int64_t)m.count > 0)
 		say_dropped(s, &m);
 }
 

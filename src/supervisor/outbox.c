@@ -78,6 +78,24 @@ static int tell_granted(struct pool *pool)
 	return 0;
 }
 
+static int tell_taken(struct pool *pool)
+{
+	struct list *first;
+	struct frame f;
+
+	while ((first = list_first(&pool->copies.untold))) {
+		int r;
+
+		frame_begin(&f, MESSAGE_TAKEN)->about.id =
+			container_of(first, struct job, filed)->link.id;
+		r = send(pool->supervisor, &f);
+		if (error_passes(r))
+			return r;
+		list_remove(first);
+	}
+	return 0;
+}
+
 /* A full socket becomes writable. If another resource is short, only time tells. */
 static void flush_later(struct supervisor *s, int r)
 {
@@ -94,6 +112,9 @@ static int flush_pool(struct pool *pool)
 	struct supervisor *s = pool->supervisor;
 	struct job *job;
 	int r = tell_granted(pool);
+
+	if (r >= 0)
+		r = tell_taken(pool);
 
 	while (r >= 0 && (job = record_of(records_told(&pool->records)))) {
 		r = job->is_lease ? tell_lease_over(s, job) : tell_verdict(s, job);

@@ -14,6 +14,26 @@
 #include "../wire/pool_setup.h"
 #include "../wire/stats_page.h"
 
+/*
+ * Leases of a pool. granted: slots on leases of the library's wish, in that order. recalled: slots
+ * whose leases were recalled. untold: records. library: how many leases are not pinned.
+ */
+struct grants {
+	struct list granted, recalled, untold;
+	uint32_t library;
+	struct timer timer;
+};
+/*
+ * The supervisor's copies of the files that jobs were given (copies.h). running: records of jobs
+ * that run, whose files may be closed once they have begun. untold: records of which the engine has
+ * to hear that.
+ */
+struct copies {
+	uint32_t held; /* how many files */
+	struct list running, untold;
+	struct timer timer;
+};
+
 struct slot;
 struct pool {
 	uint32_t notes; /* enum note_bit: the notes of this pool alone */
@@ -30,15 +50,8 @@ struct pool {
 	struct keys keys;     /* which worker had a key last, of jobs by handoff */
 	struct poison poison; /* keys whose jobs ended workers */
 	struct budget budget; /* of the retries that the supervisor makes */
-	/*
-	 * granted: slots on leases of the library's wish, in that order. recalled: slots whose
-	 * leases were recalled. untold: records. library: how many leases are not pinned.
-	 */
-	struct {
-		struct list granted, recalled, untold;
-		uint32_t library;
-		struct timer timer;
-	} leases;
+	struct grants leases;
+	struct copies copies;
 	struct backoff backoff;
 	struct cores cores;
 	struct init_data init_data;

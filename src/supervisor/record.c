@@ -27,6 +27,8 @@ void record_begin(struct pool *pool, struct job *job, const struct message_job *
 	job->slot = NULL;
 	job->refused_ns = 0;
 	list_init(&job->untold);
+	list_init(&job->filed);
+	job->files = 0;
 	timer_init(&job->queue_timer, NULL);
 }
 
@@ -44,12 +46,27 @@ void record_close_fds(struct job *job)
 	job->fds_count = 0;
 }
 
+static void uncount_files(struct job *job)
+{
+	job->pool->copies.held -= job->files;
+	job->files = 0;
+	list_remove(&job->filed);
+}
+
+void record_let_go_files(struct job *job)
+{
+	uncount_files(job);
+	while (job->fds_count > 0)
+		close_fd(job->fds[--job->fds_count]);
+}
+
 /*
  * A socket that was given may be a client's: its rest is sent in the kernel's own time, whatever
  * SO_LINGER says.
  */
 void record_close_own_fds(struct job *job)
 {
+	uncount_files(job);
 	if (job->fds_count > 0)
 		job->fds[0] = job->message.own_pair ? closing_pair_end(job->fds[0])
 						    : closing_socket(job->fds[0]);
@@ -70,6 +87,7 @@ void record_end(struct job *job)
 	struct supervisor *s = pool->supervisor;
 
 	timer_stop(&s->loop, &job->queue_timer);
+	list_remove(&job->filed); /* the verdict says as much */
 	records_tell(&pool->records, &job->link);
 	note_pool(pool, NOTE_TELL | NOTE_GAUGES);
 }

@@ -25,6 +25,8 @@ struct job {
 		} grant;
 	};
 	struct list untold; /* the list of records whose GRANTED waits for the socket */
+	struct list filed;  /* a job: pool.copies.running, or .untold */
+	uint32_t files;     /* how many of the files that the job was given are here */
 	/*
 	 * A job has its socket and its extra fds here, and the reply's fds once it has finished. A
 	 * request has the lease's five fds, until it is granted.
@@ -67,6 +69,8 @@ void record_take_fds(struct job *job, struct frame *f);
 void record_close_fds(struct job *job);
 /* Closes the fds that the job was given. The peer of its socket may be a client. */
 void record_close_own_fds(struct job *job);
+/* The same while the job's worker has them open: none of these close() calls is the last. */
+void record_let_go_files(struct job *job);
 /* Closes the fds that the job was given, and puts the reply's fds in their place. */
 void record_take_reply(struct job *job, struct frame *f);
 /* The job's verdict is complete: the record waits until the engine's socket takes it. */

@@ -21,6 +21,7 @@
  * closed.
  */
 #include "supervisor.h"
+#include "copies.h"
 #include "death.h"
 #include "engine_peer.h"
 #include "guard_peer.h"
@@ -41,6 +42,7 @@
 #include "strays.h"
 #include "undead.h"
 #include "worker_peer.h"
+#include "../wire/job_room.h"
 #include "../os/fds.h"
 #include "../os/proc.h"
 #include "../os/pids.h"
@@ -49,8 +51,6 @@
 
 #include <stdlib.h>
 #include <sys/resource.h>
-
-#define FILES_ROOM 65536u
 
 /*
  * Handlers of sources and timers are set here: the loop knows none of them, and calls within the
@@ -107,6 +107,7 @@ static int pool_prepare(struct supervisor *s, struct pool *pool, const struct po
 	list_init(&pool->leases.granted);
 	list_init(&pool->leases.recalled);
 	list_init(&pool->leases.untold);
+	copies_prepare(pool);
 	renew_prepare(pool);
 	timer_init(&pool->leases.timer, lease_share_fired);
 	timer_init(&pool->size_timer, size_timer_fired);
@@ -286,16 +287,13 @@ static void limits_and_marks(struct supervisor *s)
 {
 	size_t hard, stale = stale_open(&s->config.stale);
 	size_t need = birth_files_needed(&s->config.pools) + stale;
-	size_t useful = birth_files_useful(&s->config.pools) + stale;
 	int own;
 
 	getrlimit(RLIMIT_NOFILE, &s->birth.nofile);
 	getrlimit(RLIMIT_CORE, &s->core);
 	/* the limit was checked before the fork; if it fails now, births wait and log it */
 	fds_raise_limit(need, &hard);
-	/* with room, jobs may carry more fds; without it, such jobs are refused one by one */
-	if (s->birth.nofile.rlim_max > need)
-		fds_raise_limit(MIN(s->birth.nofile.rlim_max, MAX(useful, FILES_ROOM)), &hard);
+	fds_raise_limit(job_room_limit(&s->config.pools, stale, s->birth.nofile.rlim_max), &hard);
 	s->oom_mark = -1;
 	if (proc_oom_score_adj(0, &own) == 0 && own < 1000)
 		s->oom_mark = MIN(own + PROC_OOM_MARK, 1000);

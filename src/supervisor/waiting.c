@@ -116,7 +116,9 @@ bool waiting_redispatch(struct job *job)
 		job->verdict.detail = BROOD_DETAIL_NONE;
 		return false;
 	}
-	if ((job->message.flags & BROOD_JOB_ONCE) || job->redispatched >= REDISPATCH_MAX)
+	/* without files it had begun: its worker's memory lies */
+	if ((job->message.flags & BROOD_JOB_ONCE) || job->redispatched >= REDISPATCH_MAX ||
+		job->fds_count == 0)
 		return false;
 	job->redispatched++;
 	count_one(&job->pool->stats_page->redispatched);

@@ -61,6 +61,7 @@ static const struct shape shapes[] = {
 	[MESSAGE_CALLED] = { .known = true },
 	[MESSAGE_RELOAD] = { FIXED(reload) },
 	[MESSAGE_RELOADED] = { FIXED(reload) },
+	[MESSAGE_TAKEN] = { FIXED(about) },
 	[MESSAGE_KEY_FAULT] = { FIXED(job) },
 	[MESSAGE_WORN] = { FIXED(about) },
 	[MESSAGE_WITH] = { FIXED(side), FDS(0, 2 + BROOD_JOB_FDS_MAX) },

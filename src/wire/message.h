@@ -8,7 +8,7 @@
  *                          LEASE_END  LEASE_LOOK  LEASE_KILL  EXITING  DROPPED  RESIZE  RELOAD
  *                          FAULT
  *   supervisor -> engine   VERDICT (+fds)  POOL_READY  POOL_DEGRADED  STOPPED  PROGRESS  GRANTED
- *                          LEASE_OVER  RELOADED  KEY_FAULT
+ *                          LEASE_OVER  RELOADED  KEY_FAULT  TAKEN
  *                          and on a datagram socket of their own, so that they never stand before
  *                          a verdict: LOG
  *   supervisor -> worker   RUN (+fds)  END  GRANT (+5 fds)  RECALL
@@ -61,6 +61,7 @@ enum message_type {
 	MESSAGE_LEASE_OVER,
 	MESSAGE_RELOADED,
 	MESSAGE_KEY_FAULT,
+	MESSAGE_TAKEN,
 	MESSAGE_RUN = 64,
 	MESSAGE_END,
 	MESSAGE_GRANT,

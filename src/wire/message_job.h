@@ -60,7 +60,9 @@ struct message_run {
 };
 /*
  * CANCEL of a job; LEASE_END; LEASE_LOOK: the engine published a job whose run time ends before
- * lease_page.look_at; WORN: why, as the enum says (once a worker, and the worker works on)
+ * lease_page.look_at; TAKEN: the job has begun, and the supervisor has closed its copies of the
+ * job's files (supervisor/copies.h); WORN: why, as the enum says (once a worker, and the worker
+ * works on)
  */
 enum { WORN_JOBS = 1, WORN_MEMORY, WORN_WISH };
 struct message_about {

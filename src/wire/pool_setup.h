@@ -27,6 +27,9 @@ struct pool_setup {
 	struct brood_options options;
 	/* The program's own entry, for what struct brood_options has no field for; or all zeros. */
 	struct brood_pool_options own;
+	/* so many files of handed-off jobs may be at the supervisor (job_room.h); 0: no bound */
+	uint32_t job_files;
+	uint32_t lease_wishes;       /* so many requests for leases may be there; 0: no bound */
 	struct brood_rights *rights; /* a copy with its arrays; or NULL */
 };
 struct pool_setups {
