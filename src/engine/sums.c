@@ -50,12 +50,12 @@ void sums_give_back(struct queue *l)
 {
 	if (l->sums.shared)
 		return;
+	/* The queue leaves its record first: another queue may take the record at once. */
+	l->sums.record = l->pool->sums;
+	l->sums.shared = true;
 	engine_lock(l->brood);
 	l->pool->sums_taken &= ~(1u << l->sums.number);
 	engine_unlock(l->brood);
-	/* whoever still counts here has no record of its own any more */
-	l->sums.record = l->pool->sums;
-	l->sums.shared = true;
 }
 
 /* A number that this build does not know has no place. */
