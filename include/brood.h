@@ -33,8 +33,8 @@
  *                -ENOTCONN   the supervisor is gone, and all jobs are lost: end the program
  *                -EMFILE, -ENFILE, -ENOMEM  this process has no fd or no memory: try again later
  *   Anywhere   brood_version(), brood_error(), brood_role(), brood_verdict_format(), _format_tag(),
- *              brood_histogram_quantile() and the ..._name() calls work in every process and at
- *              any time.
+ *              brood_report_format(), brood_histogram_quantile() and the ..._name() calls work in
+ *              every process and at any time.
  *   Sizes      Each struct begins with `size`. The program sets the size of a struct that it passes
  *              in; the library sets the size of a struct that it fills. 0 in any other field of an
  *              options struct means the default. `reserved` fields are 0.
@@ -1323,7 +1323,7 @@ BROOD_PUBLIC int brood_pool_stats(
 
 /*
  * Writes what brood-metrics(7) lists of all pools as OpenMetrics text, for a page /metrics of the
- * program's own. Reads memory: makes no system call, and waits for nobody.
+ * program's own. Reads memory, and waits for nobody. Calls malloc().
  * Parameters: text: room for `size` bytes; a NUL ends the text. NULL if size is 0.
  * Returns: the length without the NUL. If size is 0: a size that is enough now, and for some time.
  * Errors: -EINVAL; -ENOSPC: the text is longer, and what was written is of no use; -ENOMEM.

@@ -4,6 +4,7 @@
 
 #include "engine_root.h"
 #include "inbox.h"
+#include "sums.h"
 #include "waiter.h"
 
 bool job_files_room(const struct brood_pool *pool, uint32_t count)
@@ -33,6 +34,7 @@ void job_files_keep(struct brood_handle *handle, uint64_t until)
 	handle->kept_until = until;
 	handle->pool->files.kept++;
 	atomic_fetch_add_explicit(&b->shared.tally->waiting, 1, memory_order_relaxed);
+	sums_wait_elsewhere(handle->pool, 1);
 	if (!to) {
 		list_append(&handle->kept, &handle->pool->files.calls);
 		return;

@@ -95,6 +95,7 @@ void job_record_unkeep(struct brood_handle *handle)
 	list_remove(&handle->kept);
 	handle->pool->files.kept--;
 	atomic_fetch_sub_explicit(&handle->brood->shared.tally->waiting, 1, memory_order_relaxed);
+	sums_wait_elsewhere(handle->pool, -1);
 }
 
 /* Frees the record and gives back its handle. */

@@ -98,3 +98,8 @@ void sums_wait(struct queue *l, int64_t more)
 {
 	status_add((uint64_t *)(void *)&l->sums.record->waiting, (uint64_t)more, l->sums.shared);
 }
+
+void sums_wait_elsewhere(struct brood_pool *pool, int64_t more)
+{
+	status_add((uint64_t *)(void *)&pool->sums->waiting, (uint64_t)more, true);
+}

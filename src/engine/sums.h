@@ -31,5 +31,7 @@ void sums_times(struct queue *l, struct brood_pool *pool, uint64_t queue_ns, uin
 void sums_death(struct queue *l, uint64_t ns);
 /* So many more of its jobs wait. Under the queue's lock. */
 void sums_wait(struct queue *l, int64_t more);
+/* The same for jobs that wait in no queue. Any lock. */
+void sums_wait_elsewhere(struct brood_pool *pool, int64_t more);
 
 #endif

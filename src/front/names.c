@@ -187,7 +187,7 @@ static void add_capped(struct line *l, const struct brood_verdict *v)
 
 int brood_report_format(const struct brood_report *report, char *text, size_t size)
 {
-	return report_text(report, text, size);
+	return report ? report_text(report, text, size) : snprintf(text, size, "no report");
 }
 
 int brood_verdict_format(const struct brood_verdict *verdict, char *text, size_t size)

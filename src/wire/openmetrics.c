@@ -79,14 +79,15 @@ static void put_seconds(struct out *out, uint64_t ns)
 static void put_brood(struct out *out)
 {
 	struct brood_status_brood brood;
-	char name[2 * sizeof brood.name + 8];
+	char name[2 * sizeof brood.name + 8], version[2 * sizeof brood.version + 8];
 
 	status_view_brood(out->view, &brood);
 	if (brood.state == 0) /* inline mode: there is no supervisor, which writes it */
 		return;
 	label(name, sizeof name, brood.name);
+	label(version, sizeof version, brood.version);
 	family(out, "brood", "info", "The program and its library.");
-	put(out, "brood_info{name=\"%s\",version=\"%s\"} 1\n", name, brood.version);
+	put(out, "brood_info{name=\"%s\",version=\"%s\"} 1\n", name, version);
 	family(out, "brood_start_time_seconds", "gauge", "When it was started, since 1970.");
 	put(out, "brood_start_time_seconds ");
 	put_seconds(out, brood.started_unix_ns);
@@ -177,7 +178,7 @@ static const struct number {
 	COUNT(workers, "workers_wanted", "gauge", "How many workers the pool is to have now."),
 	POOL(workers_max, "workers_limit", "gauge", "How many it may have at most."),
 	COUNT(ready, "workers_ready", "gauge", "Workers that can have a job, or have one."),
-	COUNT(degraded, "degraded", "gauge", "1: workers die at birth, or cannot be made."),
+	COUNT(degraded, "degraded", "gauge", "1: workers die at birth, or do not end."),
 	COUNT(queued, "supervisor_queue_jobs", "gauge", "Of those that wait: in the supervisor."),
 	COUNT(queued_peak, "supervisor_queue_jobs_peak", "gauge", "The most that ever did."),
 	POOL(backlog, "supervisor_queue_limit", "gauge", "How many may."),

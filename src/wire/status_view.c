@@ -10,6 +10,10 @@
 #include <errno.h>
 #include <string.h>
 
+/* Far above what the library makes: a page that says more wants to cost its reader memory. */
+#define POOLS_MAX   1024
+#define RECORDS_MAX (1u << 18)
+
 #define TRIES 100 /* a writer needs some tens of ns: only one that does not run is met so often */
 
 /* ---- the page ---- */
@@ -39,7 +43,7 @@ static struct brood_status_part checked(const struct brood_status_part *p, size_
 
 	if (p->count == 0 || p->stride == 0 || p->stride % 8 != 0 || p->at % 8 != 0 ||
 		p->size % 4 != 0 || p->size > p->stride || p->at > size ||
-		p->count > (size - p->at) / p->stride)
+		p->count > (size - p->at) / p->stride || p->count > RECORDS_MAX)
 		return none;
 	return *p;
 }
@@ -64,7 +68,7 @@ int status_view_open(struct status_view *view, const void *memory, size_t size)
 	for (int i = 0; i < BROOD_STATUS_PARTS; i++)
 		head->part[i] = checked(&head->part[i], size);
 	if (head->part[BROOD_STATUS_BROOD].count != 1 || head->pools == 0 ||
-		head->pools > head->part[BROOD_STATUS_POOLS].count ||
+		head->pools > POOLS_MAX || head->pools > head->part[BROOD_STATUS_POOLS].count ||
 		head->pools > head->part[BROOD_STATUS_COUNTS].count)
 		return -EBADMSG;
 	return 0;
@@ -122,12 +126,19 @@ static bool read_whole(const struct status_view *view, enum brood_status_part_nu
 	return false;
 }
 
+/* U+0080 to U+009F are control characters, too: 0xc2 and one byte below 0xa0. */
 static void make_text(char *text, size_t size)
 {
+	unsigned char before = 0;
+
 	text[size - 1] = '\0';
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c < ' ' || c == 0x7f || (before == 0xc2 && c >= 0x80 && c < 0xa0))
 			*text = '?';
+		before = c;
+	}
 }
 
 /* ---- brood and pools ---- */
@@ -219,7 +230,9 @@ void status_view_sums(const struct status_view *view, uint32_t pool, struct broo
 	ret->pool = pool;
 	while ((from = next_sums(view, pool, verdicts + sizeof ret->verdicts, &n))) {
 		ret->used++;
-		ret->waiting += (int64_t)load(from + offsetof(struct brood_status_sums, waiting));
+		/* unsigned: of a page that makes no sense the sum may be too large */
+		ret->waiting = (int64_t)((uint64_t)ret->waiting +
+			load(from + offsetof(struct brood_status_sums, waiting)));
 		add_words(&ret->verdicts[0][0], from + verdicts, sizeof ret->verdicts / 8);
 	}
 	status_view_times(view, pool, offsetof(struct brood_status_sums, queue), &ret->queue);

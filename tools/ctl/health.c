@@ -9,6 +9,7 @@
 #define READY_S 60
 #define CHECK_S 1
 #define PAUSE_S 0.02
+#define BIRTH_S 1.0 /* a page that makes no sense may be one that is being made */
 
 static double now_s(void)
 {
@@ -18,12 +19,14 @@ static double now_s(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static void pause_a_moment(double until)
+/* looked_s: how long the look before took. A search for a name reads all of /proc. */
+static void pause_a_moment(double until, double looked_s)
 {
-	double left = until - now_s();
+	double left = until - now_s(), pause_s = PAUSE_S + 4 * looked_s;
 	struct timespec pause = { 0 };
 
-	left = left > PAUSE_S ? PAUSE_S : left;
+	pause_s = pause_s < 0.9 ? pause_s : 0.9;
+	left = left > pause_s ? pause_s : left;
 	pause.tv_nsec = left > 0 ? (long)(left * 1e9) : 0;
 	nanosleep(&pause, NULL);
 }
@@ -60,18 +63,26 @@ static enum choose_exit ready_now(const struct request *request, char why[CHOOSE
 	return code;
 }
 
+/* The answer may be another one later. */
+static bool may_change(enum choose_exit code, double began)
+{
+	return code == CHOOSE_NOT || code == CHOOSE_NONE ||
+		(code == CHOOSE_TROUBLE && now_s() < began + BIRTH_S);
+}
+
 enum choose_exit ctl_wait(const struct request *request)
 {
-	const double until = now_s() + (request->timeout_s >= 0 ? request->timeout_s : READY_S);
+	const double began = now_s();
+	const double until = began + (request->timeout_s >= 0 ? request->timeout_s : READY_S);
+	double looked = began;
 	char why[CHOOSE_WHY_MAX];
 	enum choose_exit code;
 
 	if (request->count != 1 || strcmp(request->words[0], "ready") != 0)
 		return ctl_wrong("\"wait\" wants to know for what: wait ready");
-	while ((code = ready_now(request, why)) == CHOOSE_NOT || code == CHOOSE_NONE) {
-		if (now_s() >= until)
-			break;
-		pause_a_moment(until);
+	while (may_change(code = ready_now(request, why), began) && now_s() < until) {
+		pause_a_moment(until, now_s() - looked);
+		looked = now_s();
 	}
 	return code == CHOOSE_FINE ? code : ctl_fail(code, "%s", why);
 }
@@ -94,6 +105,13 @@ static void turns_begin(const struct look *look, struct turns *ret)
 	ret->counts = look->pool[0].counts;
 }
 
+/* As a system call, or as the kernel's function where this user may not see system calls. */
+static bool is_epoll(const char *wait)
+{
+	return strncmp(wait, "epoll_", 6) == 0 || strncmp(wait, "do_epoll_", 9) == 0 ||
+		strncmp(wait, "ep_poll", 7) == 0;
+}
+
 static bool turns(const struct look *look, const struct turns *before)
 {
 	char wait[PROCESS_WAIT_MAX];
@@ -103,8 +121,7 @@ static bool turns(const struct look *look, const struct turns *before)
 	if (memcmp(&look->pool[0].counts, &before->counts, sizeof before->counts) != 0)
 		return true;
 	process_wait(look->page->supervisor, &look->supervisor, wait);
-	return strncmp(wait, "epoll_", 6) == 0 || strcmp(wait, "ep_poll") == 0 ||
-		(strcmp(wait, "-") == 0 && look->supervisor.state == 'S');
+	return is_epoll(wait) || (strcmp(wait, "-") == 0 && look->supervisor.state == 'S');
 }
 
 /* A stopped process may go on, and a loop may take a moment: the last look decides. */
@@ -126,15 +143,18 @@ enum choose_exit ctl_check(const struct request *request)
 	const char *why;
 	struct look look;
 	int pool, r = 0;
-	enum choose_exit code = ctl_look(request, &page, &look, &pool);
+	enum choose_exit code;
 
+	if (request->pool)
+		return ctl_wrong("\"check\" has no --pool: it looks at supervisor and engine");
+	code = ctl_look(request, &page, &look, &pool);
 	if (code != CHOOSE_FINE)
 		return code;
 	turns_begin(&look, &before);
 	while ((why = ill(&look, &before)) && now_s() < until && r == 0 &&
 		!process_gone(&look.supervisor)) {
 		look_free(&look);
-		pause_a_moment(until);
+		pause_a_moment(until, 0);
 		r = look_take(&page, &look);
 	}
 	if (r < 0)

@@ -34,13 +34,14 @@ static void put_processes(const struct look *look)
 
 static void put_brood(const struct look *look)
 {
-	char name[WORDS_SHOWN_MAX], since[WORDS_MAX], up[WORDS_MAX], why[LOOK_WHY_MAX];
+	char name[WORDS_SHOWN_MAX], version[WORDS_SHOWN_MAX], since[WORDS_MAX], up[WORDS_MAX],
+		why[LOOK_WHY_MAX];
 	const struct brood_status_brood *b = &look->brood;
 	const char *bad = look_unready(look, -1, why);
 
 	printf("%s: %s for %s, started %s ago, library %s\n", shown(name, b->name),
 		words_brood_state(b->state), words_since(since, b->state_since_ns, look->now_ns),
-		words_since(up, b->started_ns, look->now_ns), b->version);
+		words_since(up, b->started_ns, look->now_ns), shown(version, b->version));
 	put_processes(look);
 	if (bad)
 		printf("attention: %s\n", bad);

@@ -28,7 +28,7 @@ void bar_write(const struct brood_status_counts *counts, char *ret, unsigned col
 
 		before += parts[i];
 		until = (unsigned)((before * columns + all / 2) / all);
-		until = parts[i] > 0 && until == used ? used + 1 : until;
+		until = parts[i] > 0 && until <= used ? used + 1 : until;
 		for (; used < until && used < columns; used++)
 			ret[used] = BAR_LETTERS[i];
 	}

@@ -9,10 +9,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define BROODS_MAX 256
+#define BROODS_MAX 1024
 
 /* ---- a list of those that there are ---- */
 
@@ -20,15 +19,6 @@ struct list {
 	pid_t pids[BROODS_MAX];
 	size_t count;
 };
-
-static bool is_ours(pid_t pid)
-{
-	char path[32];
-	struct stat st;
-
-	snprintf(path, sizeof path, "/proc/%d", (int)pid);
-	return stat(path, &st) == 0 && st.st_uid == geteuid();
-}
 
 /* A process that is being born has the supervisor's files for a moment. */
 static bool is_supervisor(const struct status_page *page, pid_t pid)
@@ -42,15 +32,16 @@ static bool is_supervisor(const struct status_page *page, pid_t pid)
 
 static void list_broods(bool ours, const char *name, struct list *ret)
 {
+	const uid_t self = geteuid();
 	pid_t pids[BROODS_MAX];
-	size_t count = status_page_list(pids, BROODS_MAX);
+	size_t count = status_page_list(ours ? &self : NULL, pids, BROODS_MAX);
 
 	ret->count = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct brood_status_brood brood;
 		struct status_page page;
 
-		if ((ours && !is_ours(pids[i])) || status_page_open(pids[i], &page) < 0)
+		if (status_page_open(pids[i], &page) < 0)
 			continue;
 		status_view_brood(&page.view, &brood);
 		if (page.supervisor == pids[i] && is_supervisor(&page, pids[i]) &&

@@ -2,6 +2,8 @@
 /* look.c - see look.h */
 #include "look.h"
 
+#include "words.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,13 +70,16 @@ const char *look_dead(const struct look *look)
 static const char *pool_unready(const struct look_pool *pool, char why[LOOK_WHY_MAX])
 {
 	const struct brood_status_counts *c = &pool->counts;
+	char name[WORDS_SHOWN_MAX];
 
 	if (!c->degraded)
 		return NULL;
+	words_shown(name, pool->setup.name, sizeof pool->setup.name);
 	snprintf(why, LOOK_WHY_MAX,
-		"pool %s is degraded: its workers die at birth, and %u of %u are ready. The log "
-		"says how",
-		pool->setup.name, c->ready, c->workers);
+		"pool %.64s is degraded: its workers die at birth%s, and %u of %u are ready. The "
+		"log says how",
+		name, c->undead ? ", or do not end when they are killed" : "", c->ready,
+		c->workers);
 	return why;
 }
 

@@ -131,7 +131,16 @@ static bool is_number(const char *text)
 	return *text && strspn(text, "0123456789") == strlen(text);
 }
 
-size_t status_page_list(pid_t *ret_pids, size_t room)
+static bool is_users(pid_t pid, const uid_t *user)
+{
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof path, "/proc/%d", (int)pid);
+	return !user || (stat(path, &st) == 0 && st.st_uid == *user);
+}
+
+size_t status_page_list(const uid_t *user, pid_t *ret_pids, size_t room)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
@@ -139,7 +148,7 @@ size_t status_page_list(pid_t *ret_pids, size_t room)
 
 	while (dir && count < room && (entry = readdir(dir))) {
 		pid_t pid = is_number(entry->d_name) ? (pid_t)atol(entry->d_name) : 0;
-		int fd = pid > 0 ? open_of(pid) : -1;
+		int fd = pid > 0 && is_users(pid, user) ? open_of(pid) : -1;
 
 		if (fd < 0)
 			continue;
@@ -166,7 +175,7 @@ int status_page_find(const char *name, struct status_page *ret)
 
 	if (is_number(name))
 		return status_page_open((pid_t)atol(name), ret);
-	count = status_page_list(pids, sizeof pids / sizeof pids[0]);
+	count = status_page_list(NULL, pids, sizeof pids / sizeof pids[0]);
 	for (size_t i = 0; i < count; i++) {
 		struct status_page page;
 

@@ -24,8 +24,11 @@ struct status_page {
  */
 int status_page_open(pid_t pid, struct status_page *ret);
 void status_page_close(struct status_page *page);
-/* The processes that have a status page and may be looked at. Returns how many; at most `room`. */
-size_t status_page_list(pid_t *ret_pids, size_t room);
+/*
+ * The processes that have a status page and may be looked at; user: that user's alone, NULL: all.
+ * Returns how many; at most `room`.
+ */
+size_t status_page_list(const uid_t *user, pid_t *ret_pids, size_t room);
 /*
  * The page of the brood of that name; a text of digits is a pid. -ENOTUNIQ: there are several.
  * Errors as above.

@@ -141,11 +141,19 @@ struct top {
 	struct canvas canvas;
 };
 
+/* It knows the sequences of a screen. */
+static bool is_screen(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
 static enum canvas_style style(void)
 {
-	const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+	const char *no_colour = getenv("NO_COLOR");
 
-	if (!isatty(STDOUT_FILENO) || !term || strcmp(term, "dumb") == 0)
+	if (!is_screen())
 		return CANVAS_BARE;
 	return no_colour && *no_colour ? CANVAS_PLAIN : CANVAS_COLOURS;
 }
@@ -240,7 +248,7 @@ static int run(const struct options *o, struct top *top)
 	if (o->pool && top->view.choice.pool < 0)
 		code = fail(CHOOSE_NONE, "this brood has no pool \"%s\"", o->pool);
 	else
-		code = o->once || !isatty(STDOUT_FILENO) ? once(top) : live(top);
+		code = o->once || !is_screen() ? once(top) : live(top);
 	samples_end(&top->samples);
 	status_page_close(&page);
 	return code;

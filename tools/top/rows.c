@@ -12,6 +12,7 @@
 struct rows_cpu {
 	pid_t pid;
 	uint64_t at_ns, cpu_ns;
+	double percent; /* as rows_process() says it */
 };
 
 const char *rows_sort_name(enum rows_sort sort)
@@ -109,10 +110,16 @@ void rows_process(struct rows *rows, const struct look *look, const struct statu
 
 	look_process(look, worker, ret);
 	*ret_cpu = -1;
+	if (ret->state == 0)
+		return;
+	if (cpu->pid == worker->pid && cpu->at_ns == look->now_ns) { /* a key: the same look */
+		*ret_cpu = cpu->percent;
+		return;
+	}
 	if (cpu->pid == worker->pid && look->now_ns > cpu->at_ns && ret->cpu_ns >= cpu->cpu_ns)
 		*ret_cpu = 100 * (double)(ret->cpu_ns - cpu->cpu_ns) /
 			(double)(look->now_ns - cpu->at_ns);
-	*cpu = (struct rows_cpu){ worker->pid, look->now_ns, ret->cpu_ns };
+	*cpu = (struct rows_cpu){ worker->pid, look->now_ns, ret->cpu_ns, *ret_cpu };
 }
 
 void rows_free(struct rows *rows)

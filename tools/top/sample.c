@@ -33,11 +33,14 @@ static void mark_of(const struct look *look, const struct look_pool *pool, struc
 	memcpy(ret->deaths, pool->counts.deaths, sizeof ret->deaths);
 }
 
+/* The page may be anybody's: its counters may go back. */
+static uint64_t more(uint64_t before, uint64_t now) { return now > before ? now - before : 0; }
+
 /* ---- rates ---- */
 
 static double rate(uint64_t before, uint64_t now, double seconds)
 {
-	return now > before && seconds > 0 ? (double)(now - before) / seconds : 0;
+	return seconds > 0 ? (double)more(before, now) / seconds : 0;
 }
 
 static void put_rates(
@@ -83,7 +86,7 @@ static void put_recent(
 	}
 	before = minute_ago(past, now->at_ns);
 	for (uint32_t i = 0; i < BROOD_STATUS_CAUSES; i++)
-		ret->recent[i] = before ? now->deaths[i] - before->deaths[i] : 0;
+		ret->recent[i] = before ? more(before->deaths[i], now->deaths[i]) : 0;
 }
 
 /* ---- percentiles ---- */
@@ -94,7 +97,7 @@ static uint64_t recent_quantile(const struct brood_status_histogram *now,
 	struct brood_status_histogram between = *now;
 
 	for (int i = 0; i < BROOD_STATUS_BUCKETS; i++)
-		between.buckets[i] -= before->buckets[i];
+		between.buckets[i] = more(before->buckets[i], now->buckets[i]);
 	return look_count(&between) ? look_quantile(&between, q) : look_quantile(now, q);
 }
 

@@ -19,7 +19,8 @@
 #define LEAVE "\030\033[0m\033[?7h\033[?25h\033[?1049l"
 
 static const int deadly[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGSEGV, SIGBUS, SIGFPE,
-	SIGILL, SIGABRT, SIGALRM, SIGXCPU };
+	SIGILL, SIGABRT, SIGALRM, SIGXCPU, SIGXFSZ, SIGUSR1, SIGUSR2, SIGSYS, SIGTRAP, SIGVTALRM,
+	SIGPROF, SIGIO };
 
 static struct termios before;
 static volatile sig_atomic_t taken, has_input, stop_asked;
@@ -41,10 +42,10 @@ static void put_back(void)
 {
 	if (!taken)
 		return;
-	taken = 0;
 	write_all(LEAVE, sizeof LEAVE - 1);
 	if (has_input)
 		tcsetattr(STDIN_FILENO, TCSANOW, &before);
+	taken = 0; /* last: a signal in between does all of it again */
 }
 
 /* The signal has its default meaning again (SA_RESETHAND), and comes again at the return. */
