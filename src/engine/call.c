@@ -177,9 +177,11 @@ static int wait_for_turn(struct call *call)
 
 	do {
 		engine_lock(call->b);
-		if (wait_until(&wait) < 0)
+		if (wait_until(&wait) < 0) {
 			job_record_give_up(
 				call->b, h->id, BROOD_REFUSED, BROOD_DETAIL_QUEUE_TIME, false);
+			job_files_gone(call->b);
+		}
 		engine_unlock(call->b);
 		r = h->closed
 			? 0

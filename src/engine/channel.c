@@ -78,6 +78,8 @@ static int hear_lease(struct brood *b, const struct frame *f)
 			return -EBADMSG;
 		record->pool->granted += !record->granted;
 		record->granted = true;
+		if (record->pool->setup->lease_wishes > 0) /* leasing.c, asked_enough() */
+			inbox_room(&record->pool->line);
 		if (!lease)
 			return 0;
 		lease->granted = f->granted;

@@ -19,6 +19,11 @@ bool job_files_fit(const struct brood_pool *pool, uint32_t count)
 	return pool->files.kept == 0 && job_files_room(pool, count);
 }
 
+bool job_files_may_send(const struct brood_pool *pool, uint32_t count)
+{
+	return list_empty(&pool->files.calls) && job_files_room(pool, count);
+}
+
 void job_files_sent(struct record *record, uint32_t count)
 {
 	record->files = count;
@@ -88,4 +93,10 @@ void job_files_tell(struct brood *b)
 		atomic_store_explicit(&inbox->full, true, memory_order_release);
 		inbox_poke(inbox);
 	}
+}
+
+void job_files_gone(struct brood *b)
+{
+	b->files_freed = true;
+	job_files_tell(b);
 }

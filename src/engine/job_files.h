@@ -22,11 +22,18 @@
 bool job_files_room(const struct brood_pool *pool, uint32_t count);
 /* The same for a new job: those that are kept go first. */
 bool job_files_fit(const struct brood_pool *pool, uint32_t count);
+/*
+ * The same for a job that is not kept. Kept jobs of queues may be passed by: their threads may be
+ * elsewhere, and even be those that ask here.
+ */
+bool job_files_may_send(const struct brood_pool *pool, uint32_t count);
 /* JOB was sent with so many files. */
 void job_files_sent(struct record *record, uint32_t count);
 /* The handle's job waits until there is room. until: it is refused then. */
 void job_files_keep(struct brood_handle *handle, uint64_t until);
 /* Files have been closed since the last call: tells who may have room now. */
 void job_files_tell(struct brood *b);
+/* A kept job has gone without being sent: those behind it may have room. */
+void job_files_gone(struct brood *b);
 
 #endif

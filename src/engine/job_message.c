@@ -158,7 +158,8 @@ int job_message_send(struct brood *b, const struct given *given, struct brood_ha
 	uint64_t id = given->id;
 	int r;
 
-	if (!job_files_fit(given->pool, files_of(given)))
+	/* A pool that stops has no room later either: admit() says so. */
+	if (b->state == ENGINE_RUNNING && !job_files_may_send(given->pool, files_of(given)))
 		return -EXFULL;
 	r = admit(b, given, handle, &id);
 	if (r == 0)
@@ -255,6 +256,16 @@ int job_message_attempt(struct brood *b, struct given *given, struct brood_handl
 	return r;
 }
 
+/*
+ * The engine itself has no file left now. A submitted job waits on while others are out: the next
+ * verdict frees a file here, too, and has the queue look again.
+ */
+static bool waits_on(const struct brood_handle *handle, int error)
+{
+	return (error == -EMFILE || error == -ENFILE) && handle->to && handle->is_kept &&
+		handle->pool->files.held > 0;
+}
+
 int job_message_go(struct brood *b, struct given *given, struct brood_handle *handle,
 	const struct engine_bytes *bytes, struct transfer *t)
 {
@@ -263,11 +274,16 @@ int job_message_go(struct brood *b, struct given *given, struct brood_handle *ha
 	if (r == -EXFULL)
 		return JOB_MESSAGE_KEPT;
 	if (r < 0 && r != -ECANCELED) {
+		bool on;
+
 		engine_lock(b);
-		if (handle->is_kept)
+		on = waits_on(handle, r);
+		if (handle->is_kept && !on)
 			job_record_give_up(
 				b, handle->id, BROOD_REFUSED, BROOD_DETAIL_FD_LOST, false);
 		engine_unlock(b);
+		if (on)
+			return JOB_MESSAGE_KEPT;
 	}
 	return 0;
 }
@@ -330,6 +346,7 @@ int job_message_cancel(struct brood *b, struct record *record)
 		return 0;
 	if (record->handle && record->handle->is_kept) {
 		job_record_give_up(b, record->id, BROOD_CANCELLED, BROOD_DETAIL_NONE, false);
+		job_files_gone(b);
 		return 0;
 	}
 	frame_begin(&f, MESSAGE_CANCEL);

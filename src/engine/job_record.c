@@ -94,6 +94,8 @@ void job_record_unkeep(struct brood_handle *handle)
 	handle->is_kept = false;
 	list_remove(&handle->kept);
 	handle->pool->files.kept--;
+	if (handle->pool->files.openers > 0) /* kept calls go before them */
+		waiter_poke_all(handle->brood);
 	atomic_fetch_sub_explicit(&handle->brood->shared.tally->waiting, 1, memory_order_relaxed);
 	sums_wait_elsewhere(handle->pool, -1);
 }

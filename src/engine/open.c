@@ -7,6 +7,7 @@
  * in. The supervisor is never asleep, so conversations are handed off, unless the program has an
  * event loop that dispatches (brood_fd() was called), or forces the lease.
  */
+#include "channel.h"
 #include "deliver.h"
 #include "job_files.h"
 #include "job_message.h"
@@ -121,7 +122,7 @@ static bool room_done(const struct wait *wait)
 {
 	const struct room_wait *w = (const struct room_wait *)wait;
 
-	return job_files_fit(w->pool, w->files) || wait->brood->lost ||
+	return job_files_may_send(w->pool, w->files) || wait->brood->lost ||
 		wait->brood->state != ENGINE_RUNNING;
 }
 
@@ -136,6 +137,11 @@ static int send_with_room(struct brood *b, const struct given *given, struct bro
 		.files = 1 + (uint32_t)given->options.fds_count };
 	int r = job_message_send(b, given, handle);
 
+	if (r == -EXFULL && b->fd_used && channel_ours(b)) {
+		/* the channel may have news of closed files: the program has not dispatched */
+		channel_read(b, NULL, NULL);
+		r = job_message_send(b, given, handle);
+	}
 	while (r == -EXFULL && !b->fd_used) {
 		given->pool->files.openers++;
 		r = wait_until(&w.wait);

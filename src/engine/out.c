@@ -9,6 +9,7 @@
 
 #include "channel.h"
 #include "unsent.h"
+#include "job_files.h"
 #include "job_record.h"
 #include "engine_root.h"
 #include "waiter.h"
@@ -65,6 +66,7 @@ void out_flush(struct brood *b)
 	}
 	if (list_empty(&b->out))
 		waiter_poke_all(b);
+	job_files_tell(b); /* jobs whose frames were given up have no files there */
 	unsent_watch(b);
 }
 

@@ -135,24 +135,40 @@ static bool go(struct queue *l, struct queue_job *job)
 	return true;
 }
 
-/* Kept jobs for which there is room now. A few pools may have their jobs on one queue. */
-#define KEPT_LOOKS 16
+/* A bit for each pool that has kept jobs, of whatever queue. */
+static uint64_t pools_that_keep(const struct brood *b)
+{
+	uint64_t pools = 0;
 
+	for (uint32_t i = 0; i < b->pools_count; i++)
+		if (b->pools[i].files.kept > 0)
+			pools |= UINT64_C(1) << i;
+	return pools;
+}
+
+/*
+ * The first kept job for which there is room now. Jobs of several pools may be on this queue: a
+ * pool without room holds up its own jobs only, and these keep their order.
+ */
 static struct queue_job *next_kept(struct queue *l)
 {
+	struct brood *b = l->brood;
 	struct queue_job *job = NULL;
-	uint32_t looks = 0;
+	uint64_t looked;
 
-	engine_lock(l->brood);
+	engine_lock(b);
+	looked = ~pools_that_keep(b);
 	list_for_each_safe(link, tmp, &l->inbox.kept) {
 		struct brood_handle *handle = container_of(link, struct brood_handle, kept);
+		uint64_t pool = UINT64_C(1) << (handle->pool - b->pools);
 
-		if (looks++ == KEPT_LOOKS)
-			break;
-		if (!job && job_files_room(handle->pool, handle->files))
+		if (!(looked & pool) && job_files_room(handle->pool, handle->files))
 			job = handle->on.job;
+		looked |= pool;
+		if (job || looked == UINT64_MAX)
+			break;
 	}
-	engine_unlock(l->brood);
+	engine_unlock(b);
 	return job;
 }
 
@@ -173,6 +189,7 @@ void stream_late(struct queue *l, uint64_t now)
 		else
 			due = MIN(due, handle->kept_until);
 	}
+	job_files_gone(b);
 	engine_unlock(b);
 	l->timer.kept_due = due;
 }
@@ -277,13 +294,9 @@ static void over(struct queue *l, struct queue_job *job)
 	queue_jobs_close(l, job, &v);
 }
 
-void stream_inbox(struct queue *l)
+static void hear_handles(struct queue *l)
 {
 	struct brood *b = l->brood;
-	struct queue_job *job;
-
-	while ((job = next_kept(l)) && go(l, job))
-		;
 
 	for (;;) {
 		struct brood_handle *handle = NULL;
@@ -306,6 +319,17 @@ void stream_inbox(struct queue *l)
 		if (closed)
 			over(l, handle->on.job);
 	}
+}
+
+/* What has ended comes first: its files are closed then, and a kept job needs some. */
+void stream_inbox(struct queue *l)
+{
+	struct queue_job *job;
+
+	hear_handles(l);
+	while ((job = next_kept(l)) && go(l, job))
+		;
+	hear_handles(l); /* jobs that were refused just now */
 }
 
 void stream_cancel(struct queue *l, struct queue_job *job)

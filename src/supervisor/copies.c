@@ -82,6 +82,12 @@ void copies_prepare(struct pool *pool)
 	timer_init(&pool->copies.timer, look);
 }
 
+void copies_come(struct pool *pool)
+{
+	if (is_short(pool) && !list_empty(&pool->copies.running))
+		look_at(now_ns() + LOOK_NS, pool);
+}
+
 void copies_assigned(struct job *job)
 {
 	struct pool *pool = job->pool;

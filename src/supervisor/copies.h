@@ -13,6 +13,8 @@
 #include "record.h"
 
 void copies_prepare(struct pool *pool);
+/* Files of one more job are here: those of jobs that run already may be in their way. */
+void copies_come(struct pool *pool);
 /* A worker was sent this job. */
 void copies_assigned(struct job *job);
 

@@ -9,6 +9,7 @@
  * engine's memory may be damaged: a message that makes no sense is logged and dropped.
  */
 #include "engine_peer.h"
+#include "copies.h"
 #include "deadline.h"
 #include "lease_watch.h"
 #include "logging.h"
@@ -67,6 +68,7 @@ static void on_job(struct supervisor *s, struct frame *f)
 	memcpy(job->arg, frame_rest(f), f->job.arg_size);
 	job->files = f->header.fds;
 	pool->copies.held += job->files;
+	copies_come(pool);
 	enter(job, f, f->header.fds, HALT_NONE);
 }
 

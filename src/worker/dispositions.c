@@ -107,8 +107,10 @@ static void handle_all(const struct brood_options *options)
 /* What the options make of an image without options. Kept signals have the program's handlers. */
 static void handle_rest(const struct brood_options *options)
 {
-	if (options->keep_signals_count > 0)
-		handle_all(options);
+	if (options->keep_signals_count == 0)
+		return;
+	worker_may_fork(); /* a handler of the program runs at any time, and may make a process */
+	handle_all(options);
 }
 
 static void in_child(void)

@@ -304,11 +304,13 @@ static bool left_group(void)
 /*
  * Orphans of a subreaper's descendants become its children. So a process without children has no
  * descendants. Children made with CLONE_PARENT are the supervisor's: it is told of each job that
- * made system calls (report_called()).
+ * made system calls (report_called()). A handler of the program's own (keep_signals) may make one
+ * right after this look, between two jobs.
  */
 static void settle_offspring(bool children, int threads)
 {
-	if (!children && threads == 1 && process_is_subreaper())
+	if (!children && threads == 1 && process_is_subreaper() &&
+		the_worker.config->options->keep_signals_count == 0)
 		atomic_store_explicit(&the_worker.page->offspring, 0, memory_order_relaxed);
 }
 
@@ -456,12 +458,13 @@ struct hygiene_ending hygiene_look(uint64_t ran_ns)
 	const uint32_t costly = BROOD_LEFT_THREADS | BROOD_LEFT_FDS | BROOD_LEFT_CHILDREN |
 		BROOD_LEFT_MEMORY | BROOD_LEFT_GROUP;
 	struct hygiene *h = &the_hygiene;
-	bool broken = false;
+	bool broken = false, told = report_called();
 	struct hygiene_ending e;
 
-	report_called();
 	syscalls_watch_again();
 	e.left = restore(h, ran_ns, &broken);
+	if (!told)
+		worker_may_fork(); /* nobody looks for children made with CLONE_PARENT but by this */
 	e.retiring = broken || (e.left & costly & ~the_worker.config->options->tolerate);
 	if (!e.retiring)
 		tolerate(h, e.left);

@@ -108,19 +108,21 @@ void report_log(uint64_t job, enum brood_level level, const char *format, ...)
 }
 
 /* If CALLED cannot be sent, the mark in the slot page goes too: the next job says CALLED. */
-void report_called(void)
+bool report_called(void)
 {
 	struct slot_page *page = the_worker.page;
 	const int fd = the_worker.config->channel_fd;
 	struct frame f;
 
 	if (atomic_load_explicit(&page->called, memory_order_relaxed))
-		return;
+		return true;
 	if (suspect && !identity_is(fd, &channel))
-		return;
+		return false;
 	atomic_store(&page->called, 1);
-	if (frame_send(fd, frame_begin(&f, MESSAGE_CALLED)) < 0)
-		atomic_store(&page->called, 0);
+	if (frame_send(fd, frame_begin(&f, MESSAGE_CALLED)) == 0)
+		return true;
+	atomic_store(&page->called, 0);
+	return false;
 }
 
 /* ---- messages that a job sends ---- */

@@ -28,8 +28,8 @@ void report_log(uint64_t job, enum brood_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /*
  * Tells the supervisor (CALLED) that a job which made system calls is over, so that it looks for
- * strays. If the message cannot be sent now, the next such job sends it.
+ * strays. False: the message cannot be sent now; the next such job sends it.
  */
-void report_called(void);
+bool report_called(void);
 
 #endif
