@@ -14,6 +14,11 @@ struct ring_up;
 
 /* A completion: a checked copy. 0, or -EBADMSG: no job ends like that. */
 int collect_completion(const struct ring_up *up, uint64_t sequence, struct ring_done *ret);
+/*
+ * What is expected of a function after one more run, which took ran_ns. est_ns: what was expected
+ * before (PICK_UNKNOWN: nothing).
+ */
+uint32_t collect_learn(uint32_t est_ns, uint64_t ran_ns);
 /* The worker died: its result gets what it had written of the reply. */
 void collect_so_far(const struct lease *lease, struct queue_job *job);
 /* Writes into the verdict which worker had the job. */

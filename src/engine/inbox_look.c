@@ -49,7 +49,7 @@ static void fill(const struct lease *lease, const struct queue_job *job, struct 
 	v->run_us = (now - began) / NS_PER_US;
 	collect_worker(lease, v);
 	if (v->started) {
-		sums_times(lease->queue, job->pool, began - given, now - began);
+		status_times(SUMS_PLACE(lease->queue, job->pool), began - given, now - began);
 		v->cpu_us = lease->news.over.cpu_us;
 		v->peak_kb = lease->news.over.peak_kb;
 	}

@@ -6,6 +6,7 @@
 #ifndef BROOD_ENGINE_POOL_STATE_H
 #define BROOD_ENGINE_POOL_STATE_H
 
+#include "../wire/status.h"
 #include "../pool/budget.h"
 #include "../pool/line.h"
 #include "../pool/poison.h"
@@ -30,8 +31,8 @@ struct brood_pool {
 	const struct pool_setup *setup;
 	const struct brood_options *options; /* setup->options */
 	const struct stats_page *stats_page;
-	uint32_t records;               /* so many jobs and leases of this pool may be out */
-	struct brood_status_sums *sums; /* the record that queues share: sums.h */
+	uint32_t records;         /* so many jobs and leases of this pool may be out */
+	struct status_place sums; /* the record that queues share: sums.h */
 
 	_Atomic uint32_t poisoned; /* how many keys are on the poison list */
 

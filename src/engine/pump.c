@@ -123,7 +123,7 @@ static void give_up(struct queue *l, enum brood_detail detail)
 		}
 		if (job->state == JOB_STREAMED) {
 			stream_free(l, job);
-			sums_verdict(l, job->pool, &v);
+			status_verdict(SUMS_PLACE(l, job->pool), v.outcome, v.detail);
 		}
 		queue_jobs_close(l, job, &v);
 	}

@@ -20,8 +20,9 @@ static void use(struct brood_status_sums *sums, const struct brood_pool *pool)
 
 void sums_prepare(struct brood_pool *pool)
 {
-	pool->sums = record(pool, STATUS_SUMS_SHARED);
-	use(pool->sums, pool);
+	pool->sums = (struct status_place){ .record = record(pool, STATUS_SUMS_SHARED),
+		.shared = true };
+	use(pool->sums.record, pool);
 }
 
 _Static_assert(STATUS_SUMS <= 32, "brood_pool.sums_taken has a bit for each");
@@ -30,8 +31,7 @@ void sums_take(struct queue *l)
 {
 	struct brood_pool *pool = l->pool;
 
-	l->sums.record = pool->sums;
-	l->sums.shared = true;
+	l->sums = pool->sums;
 	engine_lock(l->brood);
 	for (uint32_t n = STATUS_SUMS_OWN; n < STATUS_SUMS && l->sums.shared; n++) {
 		if (pool->sums_taken & 1u << n)
@@ -48,45 +48,20 @@ void sums_take(struct queue *l)
 
 void sums_give_back(struct queue *l)
 {
+	const uint32_t number = l->sums.number;
+
 	if (l->sums.shared)
 		return;
 	/* The queue leaves its record first: another queue may take the record at once. */
-	l->sums.record = l->pool->sums;
-	l->sums.shared = true;
+	l->sums = l->pool->sums;
 	engine_lock(l->brood);
-	l->pool->sums_taken &= ~(1u << l->sums.number);
+	l->pool->sums_taken &= ~(1u << number);
 	engine_unlock(l->brood);
-}
-
-/* A number that this build does not know has no place. */
-static uint64_t *place(
-	struct brood_status_sums *sums, enum brood_outcome outcome, enum brood_detail detail)
-{
-	uint32_t i = (uint32_t)outcome, k = (uint32_t)detail;
-
-	return &sums->verdicts[i < BROOD_STATUS_OUTCOMES ? i : 0][k < BROOD_STATUS_DETAILS ? k : 0];
 }
 
 void sums_elsewhere(struct brood_pool *pool, enum brood_outcome outcome, enum brood_detail detail)
 {
-	status_add(place(pool->sums, outcome, detail), 1, true);
-}
-
-void sums_verdict(struct queue *l, struct brood_pool *pool, const struct brood_verdict *v)
-{
-	if (pool == l->pool)
-		status_add(place(l->sums.record, v->outcome, v->detail), 1, l->sums.shared);
-	else
-		sums_elsewhere(pool, v->outcome, v->detail);
-}
-
-void sums_times(struct queue *l, struct brood_pool *pool, uint64_t queue_ns, uint64_t run_ns)
-{
-	bool shared = l->sums.shared || pool != l->pool;
-	struct brood_status_sums *sums = pool == l->pool ? l->sums.record : pool->sums;
-
-	status_time(&sums->queue, queue_ns, shared);
-	status_time(&sums->run, run_ns, shared);
+	status_verdict(&pool->sums, outcome, detail);
 }
 
 void sums_death(struct queue *l, uint64_t ns)
@@ -101,5 +76,5 @@ void sums_wait(struct queue *l, int64_t more)
 
 void sums_wait_elsewhere(struct brood_pool *pool, int64_t more)
 {
-	status_add((uint64_t *)(void *)&pool->sums->waiting, (uint64_t)more, true);
+	status_add((uint64_t *)(void *)&pool->sums.record->waiting, (uint64_t)more, true);
 }

@@ -11,22 +11,21 @@
 #define BROOD_ENGINE_SUMS_H
 
 #include "../wire/status.h"
+#include "pool_state.h"
 #include <brood.h>
 #include <stddef.h>
 
-struct brood_pool;
 struct queue;
 /* Each pool's shared record. */
 void sums_prepare(struct brood_pool *pool);
 /* A queue's record, from its birth to its end. */
 void sums_take(struct queue *l);
 void sums_give_back(struct queue *l);
-/* Counts a verdict of a job of the queue. The pool is the job's. Under the queue's lock. */
-void sums_verdict(struct queue *l, struct brood_pool *pool, const struct brood_verdict *v);
-/* Counts one that no queue has. Any lock. */
+/* Where a job of the queue is counted, under the queue's lock. The pool is the job's. */
+#define SUMS_PLACE(queue, its_pool) \
+	((its_pool) == (queue)->pool ? &(queue)->sums : &(its_pool)->sums)
+/* Counts the verdict of a job that no queue has. Any lock. */
 void sums_elsewhere(struct brood_pool *pool, enum brood_outcome outcome, enum brood_detail detail);
-/* Counts the times of one attempt of such a job. Under the queue's lock. */
-void sums_times(struct queue *l, struct brood_pool *pool, uint64_t queue_ns, uint64_t run_ns);
 /* A worker on lease has died: counts how long its job's verdict took from there. */
 void sums_death(struct queue *l, uint64_t ns);
 /* So many more of its jobs wait. Under the queue's lock. */

@@ -281,7 +281,7 @@ static void end(struct here *h)
 	count(h, -1);
 	if (job) {
 		if (h->verdict.started)
-			sums_times(l, job->pool, h->verdict.queue_us * NS_PER_US,
+			status_times(SUMS_PLACE(l, job->pool), h->verdict.queue_us * NS_PER_US,
 				h->verdict.run_us * NS_PER_US);
 		if (h->has_bytes)
 			take_reply(h, job);

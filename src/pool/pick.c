@@ -21,20 +21,6 @@ enum pick_choice pick_lease(const struct pick_view *v)
 	return PICK_NONE;
 }
 
-/* A running mean of the last eight run times or so; the first run time is taken as it is. */
-uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns)
-{
-	uint64_t ran = MIN(ran_ns, (uint64_t)PICK_UNKNOWN - 1);
-
-	/*
-	 * A function that lost its CPU for a while must not count as long. One that really is long
-	 * counts so in a few steps.
-	 */
-	if (est_ns != PICK_UNKNOWN)
-		ran = MIN(ran, (uint64_t)est_ns * 4 + 10000);
-	return est_ns == PICK_UNKNOWN ? (uint32_t)ran : (uint32_t)(est_ns - est_ns / 8 + ran / 8);
-}
-
 bool pick_lies(struct pick_doubt *d, uint64_t word, uint64_t collected, uint64_t now)
 {
 	if (SLOT_PAGE_STATE(word) != SLOT_PAGE_DONE || SLOT_PAGE_SEQUENCE(word) <= collected) {

@@ -45,8 +45,6 @@ struct pick_doubt {
 	uint64_t word, since;
 }; /* all zero at first */
 bool pick_lies(struct pick_doubt *doubt, uint64_t word, uint64_t collected, uint64_t now);
-/* The estimate after one more run that took ran_ns. */
-uint32_t pick_learn(uint32_t est_ns, uint64_t ran_ns);
 /*
  * May jobs stay behind others in a ring, while another worker could take them? The ring has the
  * jobs with the sequences after `collected`, up to `published`. head_since: when its first job

@@ -85,9 +85,35 @@ static void raise(uint64_t *max, uint64_t to, bool shared)
 		;
 }
 
+void status_add(uint64_t *counter, uint64_t by, bool shared)
+{
+	if (shared)
+		__atomic_fetch_add(counter, by, __ATOMIC_RELAXED);
+	else
+		__atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
+}
+
 void status_time(struct brood_status_histogram *h, uint64_t ns, bool shared)
 {
 	status_add(&h->buckets[status_bucket(ns)], 1, shared);
 	status_add(&h->sum_ns, ns, shared);
 	raise(&h->max_ns, ns, shared);
+}
+
+void status_times(const struct status_place *place, uint64_t queue_ns, uint64_t run_ns)
+{
+	struct brood_status_sums *sums = place->record;
+
+	status_time(&sums->queue, queue_ns, place->shared);
+	status_time(&sums->run, run_ns, place->shared);
+}
+
+/* A number that this build does not know has no place. */
+void status_verdict(
+	const struct status_place *place, enum brood_outcome outcome, enum brood_detail detail)
+{
+	uint32_t i = (uint32_t)outcome < BROOD_STATUS_OUTCOMES ? (uint32_t)outcome : 0,
+		 k = (uint32_t)detail < BROOD_STATUS_DETAILS ? (uint32_t)detail : 0;
+
+	status_add(&place->record->verdicts[i][k], 1, place->shared);
 }

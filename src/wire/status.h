@@ -7,6 +7,7 @@
 #define BROOD_WIRE_STATUS_H
 
 #include <brood-status.h>
+#include <brood.h>
 #include <stdbool.h>
 
 /*
@@ -36,16 +37,15 @@ struct status_place {
 	bool shared;
 };
 /* Adds to a counter. shared: other threads may do so at the same time. */
-static inline void status_add(uint64_t *counter, uint64_t by, bool shared)
-{
-	if (shared)
-		__atomic_fetch_add(counter, by, __ATOMIC_RELAXED);
-	else
-		__atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
-}
+void status_add(uint64_t *counter, uint64_t by, bool shared);
 /* The bucket of a histogram that counts this time. */
 uint32_t status_bucket(uint64_t ns);
 /* Counts a time. */
 void status_time(struct brood_status_histogram *h, uint64_t ns, bool shared);
+/* Counts the times of one attempt. */
+void status_times(const struct status_place *place, uint64_t queue_ns, uint64_t run_ns);
+/* Counts a final verdict. */
+void status_verdict(
+	const struct status_place *place, enum brood_outcome outcome, enum brood_detail detail);
 
 #endif

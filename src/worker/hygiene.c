@@ -464,7 +464,7 @@ struct hygiene_ending hygiene_look(uint64_t ran_ns)
 	syscalls_watch_again();
 	e.left = restore(h, ran_ns, &broken);
 	if (!told)
-		worker_may_fork(); /* nobody looks for children made with CLONE_PARENT but by this */
+		worker_may_fork(); /* else nobody looks for children made with CLONE_PARENT */
 	e.retiring = broken || (e.left & costly & ~the_worker.config->options->tolerate);
 	if (!e.retiring)
 		tolerate(h, e.left);

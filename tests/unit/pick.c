@@ -3,6 +3,7 @@
  * pick.c - which worker takes the next job, when to ask for another one, and which worker lies:
  * with fake figures and a fake clock.
  */
+#include "engine/collect.h"
 #include "pool/pick.h"
 #include "unit.h"
 
@@ -57,16 +58,16 @@ Test(unit_pick, no_unknown_one_behind_an_unknown_one)
 
 Test(unit_pick, learns_at_once_and_then_slowly)
 {
-	uint32_t est = pick_learn(PICK_UNKNOWN, 4000);
+	uint32_t est = collect_learn(PICK_UNKNOWN, 4000);
 
 	cr_assert_eq(est, 4000);
 	/* it had lost its CPU: 4 times and 10 us count */
-	est = pick_learn(est, NS_PER_S);
+	est = collect_learn(est, NS_PER_S);
 	cr_assert_eq(est, 4000 - 500 + 26000 / 8);
 	for (int i = 0; i < 100; i++)
-		est = pick_learn(est, 800);
+		est = collect_learn(est, 800);
 	cr_assert_lt(est, 810);
-	cr_assert_eq(pick_learn(PICK_UNKNOWN, UINT64_MAX), PICK_UNKNOWN - 1);
+	cr_assert_eq(collect_learn(PICK_UNKNOWN, UINT64_MAX), PICK_UNKNOWN - 1);
 }
 
 Test(unit_pick, asks_for_one_and_then_for_what_the_work_is_worth)
