@@ -3,10 +3,10 @@
  * behind.c - jobs that stand behind others.
  *
  * Which worker gets a job is decided by how long its function took before. A job that takes longer
- * than that would keep the jobs in its ring waiting, although another worker has nothing to do. So
- * a timer looks: what has stood behind other jobs for PICK_STAND_NS goes back to the front of the
- * queue, in its old order, and from there to a worker that is idle; if the queue has none, a lease
- * is asked for.
+ * than before would keep the jobs behind it in its ring waiting, although another worker has
+ * nothing to do. So a timer looks: jobs that have stood behind others for PICK_STAND_NS go back to
+ * the front of the queue, in their old order, and from there to an idle worker. If the queue has no
+ * idle worker, it asks for a lease.
  *
  * The timer fires once, and is set only while a job stands behind another one and a worker of the
  * pool could take it: a worker of this queue that is idle, or one that the queue may ask for. The
@@ -18,8 +18,8 @@
  * row have found it behind jobs that are shorter. A job that has not begun does not run: its worker
  * waits for a CPU, and on a busy machine other workers do, too.
  *
- * A pinned lease has one worker, and its jobs stay there. Its timer ends their time to wait, and
- * finds a worker that lies.
+ * A pinned lease has one worker, and its jobs stay there. Its timer refuses jobs whose time to wait
+ * (queue_ms) is over, and finds a worker that lies about being idle (catch_liar()).
  */
 #include "behind.h"
 
@@ -53,7 +53,10 @@ static void no_longer(struct queue *l, struct list *waiting, uint64_t now)
 	}
 }
 
-/* If no other worker can take the jobs, they stay, but not longer than they may wait. */
+/*
+ * Jobs behind others stay in the ring if no other worker can take them. Refuses each of them whose
+ * time to wait (queue_ms) is over.
+ */
 static void behind_no_longer(struct queue *l, struct lease *lease, uint64_t now)
 {
 	for (uint64_t q = lease->collected + 2; q <= lease->published; q++) {
@@ -69,9 +72,10 @@ static void behind_no_longer(struct queue *l, struct lease *lease, uint64_t now)
 }
 
 /*
- * The supervisor sees the slot page alone, and takes a worker that claims to be through for one
- * that has nothing to do: it takes such a lease back after lease_idle_ms, but not a pinned one.
- * (The timer also finds what a worker has done and never told.)
+ * A worker may claim in its slot page that it is through, and never complete its jobs. The
+ * supervisor sees the slot page alone and believes that such a worker is idle. It takes an idle
+ * lease back after lease_idle_ms, but never a pinned lease: so the engine looks for this lie.
+ * (Completions that the worker wrote, but told nobody of, were collected just before.)
  */
 static void catch_liar(struct lease *lease, uint64_t now)
 {
@@ -86,8 +90,9 @@ static void catch_liar(struct lease *lease, uint64_t now)
 }
 
 /*
- * The function takes at least as long as this job has run. If the function was short before, the
- * worker may just have lost its CPU for a while: the guess is forgotten when this job ends.
+ * The first job in the ring takes long. If no job of its function has ended yet, the function
+ * counts as taking at least this long. A function that was short before keeps its estimate: perhaps
+ * the worker only lost its CPU for a while.
  */
 static void slow(struct lease *lease, uint64_t now)
 {
@@ -111,7 +116,7 @@ static void slow(struct lease *lease, uint64_t now)
 	lease->stand.stalled = true;
 }
 
-/* The jobs go to the front of the queue, in their old order. */
+/* Takes all jobs but the first out of the ring, to the front of the queue, in their old order. */
 static void withdraw_behind(struct lease *lease)
 {
 	for (uint64_t q = lease->published; q > lease->collected + 1; q--) {
@@ -122,7 +127,7 @@ static void withdraw_behind(struct lease *lease)
 	}
 }
 
-/* True: another worker may take what stands behind other jobs. */
+/* True: the queue may have one more lease. */
 static bool can_grow(const struct queue *l)
 {
 	return l->leases.active < l->leases.limit && l->leases.active < l->pool->options->workers;
@@ -133,7 +138,10 @@ static bool can_move(const struct queue *l)
 	return l->kind != QUEUE_PINNED && (!list_empty(&l->leases.idle) || can_grow(l));
 }
 
-/* When the job began, as its worker says. A worker that lies harms the jobs in its own ring. */
+/*
+ * When the running job began, as its worker says; TIME_NEVER: none runs. A worker that lies here
+ * harms only the jobs in its own ring.
+ */
 static uint64_t began(const struct lease *lease, uint64_t now)
 {
 	uint64_t word = atomic_load_explicit(&lease->page->word, memory_order_acquire);
@@ -157,7 +165,7 @@ static struct pick_stand stand_of(const struct lease *lease, uint64_t now)
 		.stalled = lease->stand.stalled };
 }
 
-/* The engine tells a worker of few callers' jobs at a time: the worker may know of none yet. */
+/* True: the worker knows of the first job in its ring. (Callers' jobs are told a few at a time.) */
 static bool is_said(const struct lease *lease) { return lease->told.said > lease->collected; }
 
 static void look(struct lease *lease, uint64_t now)
@@ -207,8 +215,8 @@ static uint64_t kept_due(const struct queue *l, uint64_t now)
 }
 
 /*
- * Frames wait for room in the socket to the supervisor, or for memory. Perhaps no other thread will
- * send them.
+ * True: frames to the supervisor wait for room in the socket, or for memory. The queue's timer
+ * tries them again, since perhaps no other thread will.
  */
 static bool is_unsent(const struct queue *l)
 {
@@ -231,7 +239,7 @@ static uint64_t due_of(const struct queue *l, uint64_t now)
 	return MIN(due, due_to_move(l, now));
 }
 
-/* The timer's fd is readable from when it fires until it is set anew. */
+/* Sets the timer, also after it has fired: only that makes the timer's fd unreadable again. */
 static void set(struct queue *l, uint64_t due, uint64_t now)
 {
 	uint64_t soon = l->kind == QUEUE_PINNED ? QUEUE_TICK_MS * NS_PER_MS : PICK_STAND_NS;
@@ -264,7 +272,7 @@ void behind_watch(struct queue *l)
 {
 	uint64_t now, due;
 
-	if (l->fds.gone) { /* the number of the timer's fd may be one of the program's by now */
+	if (l->fds.gone) { /* the timer's number may belong to a file of the program by now */
 		l->timer.fired = false;
 		return;
 	}
@@ -277,7 +285,10 @@ void behind_watch(struct queue *l)
 	l->timer.fired = false;
 }
 
-/* A retry goes to the front of the queue: the job was the first of its worker. */
+/*
+ * Retries whose pause is over go to the front of the queue: each was at the front already when it
+ * began its last attempt.
+ */
 static void end_pauses(struct queue *l, uint64_t now)
 {
 	uint64_t due = TIME_NEVER;

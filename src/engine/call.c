@@ -44,7 +44,7 @@ static void give_fds(const struct brood_job_options *o, int *fds, size_t count)
 		*o->ret_fds_count = kept;
 }
 
-/* spoilt: why the reply's bytes are not what they should be, or 0. */
+/* spoilt: the -errno with which moving the request's or the reply's bytes failed, or 0. */
 static ssize_t result(
 	const struct call *call, const struct brood_verdict *v, size_t size, int spoilt)
 {
@@ -64,7 +64,7 @@ static ssize_t result(
 	return (ssize_t)size;
 }
 
-/* When this returns, the job's record has ended. */
+/* Gives the job to a worker and waits for its verdict. `job` is freed when this returns. */
 static int call_on(
 	struct queue *l, const struct given *given, struct queue_job *job, struct queue_call *call)
 {
@@ -91,7 +91,7 @@ static int call_on(
 	}
 }
 
-/* The call is closed: its result goes from the library to the caller. */
+/* The call has its verdict: hands the reply's fds, and the result, to the caller. */
 static ssize_t call_over(const struct call *call, struct queue_call *of)
 {
 	give_fds(&call->given.options, of->fds ? of->fds->fds : NULL, of->fds ? of->fds->count : 0);
@@ -101,8 +101,9 @@ static ssize_t call_over(const struct call *call, struct queue_call *of)
 }
 
 /*
- * The way of most calls, where path.c has nothing to choose: this thread calls often, has a queue,
- * its worker is idle, and no thread crowds. True: *ret is locked.
+ * The way of most calls, where path.c has nothing to choose: this thread calls often and has a
+ * queue, that queue's worker is idle, and there is no crowd of threads (path.c). True: *ret is
+ * locked.
  */
 static bool enter_own(struct brood *b, const struct given *given, struct queue **ret)
 {
@@ -190,7 +191,7 @@ static int wait_for_turn(struct call *call)
 	return r;
 }
 
-/* Makes one attempt. 0: the handle is closed; -errno: no job was given. */
+/* Makes one attempt. 0: the handle has the attempt's verdict; -errno: no job was given. */
 static int attempt(struct call *call)
 {
 	struct wait wait = { .brood = call->b,
@@ -275,8 +276,8 @@ static ssize_t refused(struct call *call, int error)
 }
 
 /*
- * from: what call_lease() returned, or the error with which the options were refused. 1 asks first
- * whether the pool has room for one more job. Returns a negative errno only without a verdict.
+ * from: what call_lease() returned (1: hand the call off), or the error with which its options were
+ * refused. Returns 0 if the call has a verdict, and a negative errno if it has none.
  */
 static int call_by_handoff(struct call *call, int from, ssize_t *ret_result)
 {
@@ -354,7 +355,7 @@ static ssize_t without_memory(
 	return r;
 }
 
-/* A visit, made here: this is the way of most jobs. */
+/* Does by hand what VISIT() does (engine_root.h), since most jobs come this way. */
 ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes,
 	struct brood_verdict *ret_verdict)
 {

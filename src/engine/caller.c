@@ -67,8 +67,9 @@ void caller_ringed(struct lease *lease, struct queue_job *job, uint64_t sequence
 }
 
 /*
- * The worker will pass the entry by and may then have nothing to do. The leader is told, for the
- * worker says nothing.
+ * The worker will pass the entry by, and may then have nothing to do; but it tells nobody of an
+ * entry without a job. CALLER_DONE_FD makes the worker tell the leader. If the worker has passed
+ * the entry by already, the leader is poked here.
  */
 void caller_unringed(struct lease *lease, struct queue_job *job)
 {

@@ -33,8 +33,8 @@ void deliver_progress(struct queue *l, struct progress *progress)
 }
 
 /*
- * One thread at a time tells of a job, and the job's result waits until it is through. While a job
- * is told of, nobody closes it for good.
+ * Calls on_progress for each submitted job with news. For one job, only one thread at a time does
+ * so; until that thread is through, the job's result waits and the job is not freed.
  */
 static void tell_progress(struct queue *l)
 {
@@ -93,8 +93,8 @@ void deliver_handles_on(struct queue *l)
 }
 
 /*
- * Makes one round. If callbacks submit jobs that are done at once, their results come with the next
- * round.
+ * Calls the callbacks of one round. If they submit jobs that end immediately, the results of these
+ * jobs come with the next round.
  */
 int deliver(struct queue *l)
 {
@@ -124,7 +124,7 @@ int deliver(struct queue *l)
 			queue_jobs_free(l, container_of(link, struct queue_job, link));
 		place_waiting(l);
 		if (l->jobs.out == l->results.taken_count + l->jobs.others)
-			/* no result is left that these threads could wait for */
+			/* no result is to come any more for the threads that wait for one */
 			queue_wake(l, &l->sleep.takers);
 	}
 	ring_in_flush(l);

@@ -6,7 +6,7 @@
 
 static void publish(struct brood_pool *pool)
 {
-	/* written only when it has changed: the memory beside it is read by each job */
+	/* written only when the number has changed: each job reads memory beside it */
 	if (atomic_load_explicit(&pool->poisoned, memory_order_relaxed) != pool->poison.listed)
 		atomic_store_explicit(&pool->poisoned, pool->poison.listed, memory_order_relaxed);
 }

@@ -10,8 +10,8 @@
 #include "pool_state.h"
 
 /*
- * A job with this key was a fault: its worker died at `at`. Under brood.lock. True: the key is on
- * the poison list.
+ * A job with this key ended its worker, at the time `at`. Under brood.lock. True: the key is on the
+ * poison list.
  */
 bool faults_count(struct brood_pool *pool, uint64_t key, uint64_t at);
 /*
@@ -19,7 +19,7 @@ bool faults_count(struct brood_pool *pool, uint64_t key, uint64_t at);
  * the poison list. Takes brood.lock if any key is listed.
  */
 int faults_refuse(struct brood_pool *pool, uint64_t key);
-/* The same under brood.lock. */
+/* faults_refuse() for a caller that holds brood.lock. */
 int faults_refuse_locked(struct brood_pool *pool, uint64_t key);
 
 #endif

@@ -121,7 +121,7 @@ static int pool_choose(const struct brood *b, struct given *given)
 	return 0;
 }
 
-/* The job is another object's function: the argument, then "path\0symbol\0". */
+/* The job is a plugin's function: the text is the argument, then "path\0symbol\0". */
 static int plugin_check(struct given *given)
 {
 	const struct brood_job_options *o = &given->options;

@@ -26,11 +26,14 @@ struct given {
 	const void *arg;
 	/* arg_size: of argument, plugin text and tag together */
 	uint32_t arg_size, plugin_size, tag_size;
-	/* where they stand when there is a plugin or a tag; else nothing */
+	/* holds argument, plugin text and tag if the job has a plugin or a tag; else unused */
 	unsigned char text[MESSAGE_ARG_MAX];
 };
 
-/* Checks other options and copies them to *dst. reserved: points into them. 0, -EINVAL. */
+/*
+ * Checks options that are not a job's and copies them to *dst. reserved: their reserved fields, in
+ * *dst. 0, -EINVAL.
+ */
 int given_options(void *dst, size_t known_size, const void *src, const uint64_t *reserved,
 	size_t reserved_count, const char *what);
 /* The sum of the pieces' sizes; -EINVAL with a sentence: no request looks like that. */
@@ -41,7 +44,8 @@ void given_request(struct given *given, const struct iovec *request, size_t coun
 bool given_pool_known(const struct brood *b, const struct brood_pool *pool);
 void given_name(char dst[BROOD_NAME_MAX], const char *name);
 /*
- * Takes no lock. submitted: the job waits for a worker without limit, if nobody has set one. 0,
+ * Checks the job and its options. Takes brood.lock only if the job has a key and any key is on the
+ * poison list. submitted: the job waits for a worker without limit, if nobody has set one. 0,
  * -EINVAL, -EFAULT, -EBADF, -EKEYREJECTED.
  */
 int given_check(

@@ -68,7 +68,8 @@ static void wait_on_queue(struct brood_handle *h, uint64_t until)
 		sleep_until(l, &h->on.sleepers, until);
 	}
 	if (is_closed(h) && h->on.round == l->results.handle_round && l->results.handle_news > 0)
-		l->results.handle_news--; /* the verdict is told now, and was not counted before */
+		/* this call tells of the verdict, so no dispatch has to count it */
+		l->results.handle_news--;
 	sleep_tell(l);
 	queue_unlock(l);
 }
@@ -128,8 +129,8 @@ void engine_release(struct brood_handle *h)
 	if (!h)
 		return;
 	/*
-	 * In a forked child the handle is a copy, and the lock may be held by a thread that is not
-	 * here.
+	 * In a forked child the handle is a copy, and the lock may be held by a thread that the
+	 * child does not have.
 	 */
 	VISIT_VOID(h->brood);
 	struct brood *b = h->brood;

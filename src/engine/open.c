@@ -2,10 +2,10 @@
 /*
  * open.c - conversations: brood_open() and brood_give(), by a lease or by handoff.
  *
- * The trap: a worker may leave or die before it begins; then somebody in this process must give the
- * job to another, while its caller may be asleep on the job's socket, with no call of ours to do it
- * in. The supervisor is never asleep, so conversations are handed off, unless the program has an
- * event loop that dispatches (brood_fd() was called), or forces the lease.
+ * The trap: a worker on lease may leave or die before it begins the job. Then a thread of this
+ * process must give the job to another worker, but the caller may be asleep on the job's socket,
+ * outside the library. The supervisor is never asleep, so conversations are handed off, unless the
+ * program has an event loop that dispatches (brood_fd() was called), or forces the lease.
  */
 #include "channel.h"
 #include "deliver.h"
@@ -83,8 +83,8 @@ static int give_on_lease(struct brood *b, const struct given *given, struct broo
 		return r;
 	r = give(l, given, handle, &id);
 	/*
-	 * The program forces a lease, and there is none yet. The wait is bounded by the
-	 * supervisor's answer, and by the job's queue_ms.
+	 * The program forces a lease, and the queue has none yet, so this waits for one. The wait
+	 * is bounded by the supervisor's answer, and by the job's queue_ms.
 	 */
 	while (r == 0 && l->leases.active == 0 && (job = queue_jobs_find(l, id)) &&
 		job->state == JOB_WAITING && l->kind != QUEUE_PINNED)
@@ -94,8 +94,8 @@ static int give_on_lease(struct brood *b, const struct given *given, struct broo
 }
 
 /*
- * The job was handed off, and takes one of the idle workers. So the lease that is asked for gets
- * another one.
+ * Asks for a lease, for later jobs. Two workers must be idle: the job that was just handed off
+ * takes one of them.
  */
 static void lease_next_time(struct brood *b, const struct given *given)
 {

@@ -3,24 +3,25 @@
  * path.c - whether a call or a conversation goes by a lease or by handoff, and by which queue.
  *
  * A thread's queue is the thread's as long as the thread lives, then the next new thread's: leases
- * that a thread left are used on, or go back to the pool by themselves.
+ * that a thread left behind are used on, or go back to the pool by themselves.
  *
  * A call waits on its thread's own queue. A thread that calls now and then hands its jobs off. A
- * thread that calls often asks for a lease when a worker is idle, waits for it, and its job goes
- * first there: the lease takes the worker that the job would have had, so a job that was handed off
- * would wait until the lease is taken back. What is opened or given goes by the brood's own queue,
- * to a worker that has nothing else to do, since nobody knows how long a conversation takes. When
- * there is none it is handed off, and then a lease is asked for if yet another worker is idle. A
- * job that forces a lease waits for one.
+ * thread that calls often asks for a lease when a worker is idle, waits for the lease, and sends
+ * its job there. (A job that was handed off meanwhile could not have this worker, and would wait
+ * until the lease is taken back.) A conversation (open, give) goes by the brood's own queue, to a
+ * leased worker that has nothing else to do, since nobody knows how long a conversation takes.
+ * Without such a worker the conversation is handed off; if yet another worker is idle, the queue
+ * asks for a lease, for later jobs. A job that forces a lease waits for one.
  *
  * Queues of threads are for the first pool. A call for another pool goes by that pool's callers'
- * queue, once its thread calls often; what is opened or given there by a queue of that pool's own.
+ * queue, once its thread calls often; a conversation for another pool by a queue of that pool's
+ * own.
  *
  * Two threads with a lease each touch no memory that both write. When a thread finds no worker
- * left, that begins a crowd: for a second (and on, while such threads come) no lease is a thread's
- * own. Each thread gives its own lease back when it calls next, and all of them go by the callers'
- * queue, where the first to come is served first. When the crowd has gone, that queue gives its
- * leases back.
+ * left, that begins a crowd: for a second, and longer while such threads come, no lease is a
+ * thread's own. Each thread gives its own lease back when it calls next, and all calls go by the
+ * callers' queue, where the first to come is served first. When the crowd has gone, the callers'
+ * queue gives its leases back.
  */
 #include "path.h"
 
@@ -37,9 +38,9 @@
 #include "sleep.h"
 
 #define CROWD_NS NS_PER_S
-#define STEP_NS  (50 * NS_PER_MS) /* crowd_until moves in such steps: all threads read it */
+#define STEP_NS  (50 * NS_PER_MS) /* crowd_until is written no more often: all threads read it */
 
-/* so often in a row an owner finds neither a lease nor an idle worker before a crowd begins */
+/* a crowd begins when this many calls in a row of one thread find neither lease nor idle worker */
 #define LACKS 3
 
 __thread struct path_thread path_thread;
@@ -151,7 +152,7 @@ static void give_back(struct queue *l)
 	queue_unlock(l);
 }
 
-/* The first call after a crowd. */
+/* At the first call after a crowd: the callers' queue gives its leases back. */
 static void crowd_over(struct brood *b, uint64_t now)
 {
 	uint64_t until = atomic_load_explicit(&b->crowd_until, memory_order_relaxed);
@@ -197,10 +198,10 @@ static bool crowd_lacks(struct brood *b, struct queue *own, bool idle, uint64_t 
 #define GRANTED_WITHIN_NS \
 	(5 * NS_PER_MS) /* an idle worker is granted in a tenth of a millisecond */
 
-/* if the supervisor has no CPU: the job itself would wait as long */
+/* how long to wait if the supervisor gets no CPU: a job by handoff would wait as long */
 #define GRANTED_LATE_NS NS_PER_S
 
-#define ASK_PAUSE_NS (10 * NS_PER_MS) /* the pause after a wish for a lease was in vain */
+#define ASK_PAUSE_NS (10 * NS_PER_MS) /* the pause after a request for a lease was in vain */
 
 static bool often(uint64_t now)
 {
@@ -284,7 +285,7 @@ int path_lease_over(void)
 
 static bool has_idle(struct queue *l) { return l->waiting.count == 0 && ring_in_idle(l); }
 
-/* The message GRANTED may lie in the channel, which nobody has read since. */
+/* True: the queue has an idle worker, perhaps by a GRANTED that lay unread in the channel. */
 static bool was_lent(struct queue *l)
 {
 	if (l->leases.asked > 0) {
@@ -302,13 +303,16 @@ bool path_ask(struct queue *l, uint64_t now, uint32_t needed)
 		place_ask(l, BROOD_FOREVER, l->pool->options->queue_ms) == 0;
 }
 
-/* The idle worker has another job: wishes, perhaps this one, wait in the supervisor. */
+/* True: requests wait in the supervisor, perhaps this one, too: the idle worker got another job. */
 static bool wishes_wait(const struct brood_pool *pool)
 {
 	return atomic_load_explicit(&pool->stats_page->queued, memory_order_relaxed) > 0;
 }
 
-/* The wish is taken back, for it would stand before the job in the supervisor's queue. */
+/*
+ * Takes the request for a lease back, before the job is handed off: in the supervisor's queue the
+ * request would stand before the job.
+ */
 static bool in_vain(struct queue *l, uint64_t now)
 {
 	leasing_unask(l);

@@ -13,13 +13,13 @@ struct queue;
 #define PATH_OFTEN    3 /* so many calls within a second are worth a lease */
 #define PATH_OFTEN_NS UINT64_C(1000000000)
 
-/* What this thread has, and how often it has called of late. call.c looks here first. */
+/* What a thread has for its calls, and how often it has called of late. call.c looks here first. */
 struct path_thread {
 	/* NULL: none yet. A queue has files open: a thread that calls now and then has none. */
 	struct queue *queue;
 	uint64_t since; /* when the first of `calls` was made */
 	uint32_t calls;
-	uint32_t lacked; /* so often in a row it has found neither a lease nor an idle worker */
+	uint32_t lacked; /* how many calls in a row have found neither a lease nor an idle worker */
 };
 extern __thread struct path_thread path_thread;
 
@@ -30,7 +30,7 @@ extern __thread struct path_thread path_thread;
 int path_enter(struct brood *b, const struct given *given, bool call, struct queue **ret);
 /* Returns -EAGAIN and sets its sentence. */
 int path_full(const struct queue *l);
-/* The same, for a queue that has no room for more results and jobs. */
+/* Returns -EAGAIN, for a queue that has no room for more results and jobs. */
 int path_results(const struct queue *l);
 /* Returns -ESTALE and sets its sentence. */
 int path_lease_over(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pinned.c - pinned leases: a queue with one worker, kept until the worker dies, its time is up, or
- * its owner has enough.
+ * pinned.c - pinned leases: a queue with one worker, kept until the worker dies, the lease's time
+ * is up, or its owner ends it.
  */
 #include "given.h"
 #include "path.h"
@@ -18,8 +18,9 @@
 #include "../base/options.h"
 
 #define LIMIT_DEFAULT_MS 60000
-#define ANSWER_SLACK_MS  1000   /* the supervisor may answer this much later than it should */
-#define LEAVE_LOOK_NS    100000 /* how often the end looks whether all threads have left */
+#define ANSWER_SLACK_MS  1000 /* the supervisor may answer this much later than it should */
+/* how often engine_lease_end() looks whether all threads have left */
+#define LEAVE_LOOK_NS 100000
 
 static int fail_refused(const struct queue *l, uint32_t wait_ms)
 {
@@ -145,7 +146,7 @@ static void let_out(struct queue *l)
 	}
 }
 
-/* Handles of the lease's jobs outlive it, so the lease ends when the last job has its verdict. */
+/* Waits until the last job has its verdict, for handles of the jobs may outlive the lease. */
 void engine_lease_end(struct brood_lease *lease)
 {
 	struct queue *l = (struct queue *)lease;

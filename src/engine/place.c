@@ -48,8 +48,8 @@ static uint64_t least(struct queue *l, struct lease **ret)
 }
 
 /*
- * The one worker of a pinned lease. A job stands only behind short jobs, so that it can still be
- * refused or cancelled at once.
+ * The one worker of a pinned lease. A job stands there only behind short jobs, so that it can still
+ * be refused or cancelled at once.
  */
 static struct lease *kept_one(const struct queue *l, const struct queue_job *job)
 {
@@ -95,7 +95,7 @@ static struct lease *choose(struct queue *l, const struct queue_job *job)
 
 /*
  * The lease whose worker had the key last, if the job may go there: nothing is in its ring, or
- * short jobs that take no longer than the job may wait for this worker. NULL: any other.
+ * short jobs that take no longer than the job may wait for this worker. NULL: any lease will do.
  */
 static struct lease *choose_by_key(const struct queue *l, const struct queue_job *job)
 {
@@ -118,8 +118,9 @@ static struct lease *choose_by_key(const struct queue *l, const struct queue_job
 }
 
 /*
- * The lease for a job with a key. The table has its worker, wherever the job goes. NULL: none now,
- * or with *ret_over: the key is on the poison list, and the job has its verdict.
+ * Chooses the lease for a job with a key, and notes in the table which lease has the key now. NULL:
+ * no lease can take the job now, or with *ret_over: the key is on the poison list, and the job has
+ * its verdict.
  */
 static struct lease *choose_with_key(struct queue *l, struct queue_job *job, bool *ret_over)
 {
@@ -203,7 +204,7 @@ static void ask(struct queue *l)
 		int r = place_ask(l, BROOD_FOREVER, l->pool->options->queue_ms);
 
 		l->leases.ask_held = r < 0;
-		/* who has a wish already is in the supervisor's queue */
+		/* a queue whose request is in the supervisor's queue need not stand in line */
 		if (r == -EAGAIN && l->leases.asked == 0)
 			leasing_line_up(l);
 	}
@@ -337,7 +338,7 @@ static int prepare(const struct queue *l, struct queue_job *job, const struct gi
 	return job->call ? pipe_order(job, given) : make_memfd(job, given);
 }
 
-/* Puts the job into a ring, or lets it wait. 0 or -errno: then the caller frees it. */
+/* Puts the job into a ring, or lets it wait. 0; -errno: the caller frees the job. */
 int place_give(struct queue *l, struct queue_job *job, const struct given *given)
 {
 	int r = prepare(l, job, given);

@@ -14,7 +14,7 @@
 #include "../os/futex.h"
 #include <sys/epoll.h>
 
-/* how many sleeping threads are searched for one that is about to come */
+/* how many sleeping threads are searched for one that a worker has woken already */
 #define COMING_MAX 8
 
 /* Tells the page that the supervisor can read how many jobs wait in this queue. */
@@ -34,9 +34,9 @@ static void tell_waiting(struct queue *l)
 }
 
 /*
- * The thread must be asleep. A thread that looks, or may let others look, has left its chain
- * before. (Else `waking` would count a thread that never returns from sleep, and nobody would lead
- * any more.)
+ * Wakes a thread, which must be asleep. A thread that looks at the queue, or lets others look, has
+ * left its chain before. (Otherwise `waking` would count a thread that never returns from sleep,
+ * and no thread would lead any more.)
  */
 void queue_rouse(struct queue *l, struct sleeper *s)
 {
@@ -71,8 +71,9 @@ void queue_wake_one(struct queue *l, struct sleeper **chain)
 }
 
 /*
- * The thread that came last waits longest yet, so the lead changes hands least often. NULL: a
- * worker has woken another thread, which comes and lets go of the lock after that.
+ * Chooses the thread that came last: it will wait longest, so the lead changes hands least often.
+ * NULL: a worker has just woken a follower. When that thread lets go of the lock, the choice is
+ * made again.
  */
 static struct sleeper *to_lead(struct queue *l)
 {

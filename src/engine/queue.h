@@ -21,13 +21,13 @@
 #define QUEUE_EVENTS   64 /* how many events are read at once */
 #define FUNCTIONS_SIZE 256
 
-/* A thread that waits for something of a queue. It lies on the sleeping thread's stack. */
+/* A thread that waits for something of a queue. The struct lies on that thread's stack. */
 struct sleeper {
 	struct list link; /* in queue.sleep.followers; the leader is in no list */
-	/* The threads that wait for the same thing. NULL: it has come. */
+	/* The list of threads that wait for the same thing. NULL: the thing has come. */
 	struct sleeper **chain, *next;
 	_Atomic uint32_t woken; /* the word on which a follower sleeps: SLEEPER_* */
-	/* Or the word in a ring on which it sleeps: see caller.c. NULL: it was woken. */
+	/* The word in a ring on which the thread sleeps instead (caller.c). NULL: there is none. */
 	_Atomic uint32_t *word;
 	/* The word's value while the thread may sleep, and its value once it may not. */
 	uint32_t asleep, told;

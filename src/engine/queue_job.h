@@ -112,9 +112,9 @@ struct queue_job {
 	enum queue_job_state state;
 	struct brood_pool *pool; /* the pool whose workers may do the job */
 	uint64_t id, sequence;
-	struct lease *lease; /* the lease whose ring has it, if RINGED */
+	struct lease *lease; /* the lease whose ring has the job, if RINGED */
 	const struct function *function;
-	struct function *own_function; /* used when the queue's table was full */
+	struct function *own_function; /* for plugins, and when the queue's table was full */
 	struct queue_limits limits;
 	struct tries tries;
 	uint64_t given_ns, waiting_until;
@@ -126,7 +126,7 @@ struct queue_job {
 	 */
 	uint32_t arg_size, plugin_size;
 	uint64_t request_size; /* BROOD_SIZE_UNKNOWN: the job is a conversation */
-	/* How much of the request is in the ring or with the job. A file or socket has the rest. */
+	/* How much of the request is in the ring or in `bytes`. A file or socket has the rest. */
 	uint64_t inline_size;
 	unsigned char *bytes;
 	struct queue_job_fds fds;

@@ -2,13 +2,13 @@
 /*
  * queue_jobs.c - the jobs of a queue: made and numbered, closed with a verdict, given back; and
  * what the queue knows of their functions. queue_jobs_close() is the only function that closes a
- * job and gives its verdict, whatever the transport was. The record of a call's job, or of one with
- * a handle, ends there; that of a submitted job when its result was taken.
+ * job and gives its verdict, whatever the transport was. The struct of a job with a caller or a
+ * handle is freed there; that of a submitted job when its result was taken.
  *
- * Records of jobs that are over are kept, the last one used on top, so a steady load touches the
- * same few records, and with them the same reply buffers. A job's id modulo the table's size is its
+ * Freed structs are kept for later jobs, the last one used on top, so a steady load touches the
+ * same few structs, and with them the same reply buffers. A job's id modulo the table's size is its
  * place in the table: an id whose place is taken is skipped. Ids come in blocks from the brood, so
- * queues do not meet over each id.
+ * a queue does not take brood.lock for each id.
  */
 #include "queue_jobs.h"
 
@@ -51,8 +51,8 @@ static size_t function_hash(const struct given *order)
 }
 
 /*
- * The table's function, or a new one there. The job gets a function of its own when it is a
- * plugin's, or when the table is full (a program may make up names all the time).
+ * Finds the job's function in the queue's table, or adds it. The job gets a function of its own
+ * when it is a plugin's, or when the table is full (a program may make up names all the time).
  */
 static int function_of(struct queue *l, const struct given *order, struct queue_job *job)
 {
@@ -155,7 +155,7 @@ static void job_spare(struct queue *l, struct queue_job *job)
 	l->jobs.spare_count++;
 }
 
-/* A thread that waits for a call or a handle has the tag itself: only a result brings it. */
+/* Keeps the tag for the job's result. (Who waits for a call or a handle has the tag already.) */
 static int keep_tag(struct queue_job *job, const struct given *order)
 {
 	job->tell.tag = strdup(given_tag(order));
@@ -313,8 +313,8 @@ struct queue_job *queue_jobs_find(struct queue *l, uint64_t id)
 }
 
 /*
- * The worker has not done it: it never had the job, or is dead, and a child of the job's, or the
- * side socket's buffer, may still hold the socket.
+ * Ends the conversation at its other end, where no worker has: the worker never had the job, or is
+ * dead while a child of the job, or the side socket's buffer, may still hold the socket.
  */
 static void end_socket(const struct queue_job *job)
 {
@@ -343,7 +343,7 @@ static void close_handle(struct queue *l, struct queue_job *job)
 	queue_jobs_free(l, job);
 }
 
-/* Closes what the caller has of its job. */
+/* Gives the verdict and the reply to the thread that made the call. */
 static void close_call(struct queue *l, struct queue_job *job)
 {
 	struct queue_call *call = job->call;
@@ -367,7 +367,7 @@ void queue_jobs_result(struct queue *l, struct queue_job *job)
 {
 	job->result.size = sizeof job->result;
 	if (job->reply.lost)
-		job->result.reply_size = 0; /* there is no reply; the verdict says why */
+		job->result.reply_size = 0; /* lost: only the verdict has its size */
 	job->tell.result = RESULT_CAME;
 	job->tell.round = l->results.round;
 	if (job->tell.on_done) {
@@ -425,7 +425,7 @@ void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood
 			outcome_count_drop(l->brood, v, v->name, queue_jobs_tag(job));
 	}
 	if (job->socket_job) {
-		/* The other end reads the end now, even if a copy is on its way to a worker. */
+		/* The other end reads end-of-file now, even if a copy is on its way to a worker. */
 		if (job->fds.socket >= 0 && !v->started)
 			shutdown(job->fds.socket, SHUT_RDWR);
 		close_handle(l, job);
@@ -436,7 +436,7 @@ void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood
 		close_call(l, job);
 		return;
 	}
-	/* only the job needs the fds, and their other ends wait for the close */
+	/* a job that is over needs no extra fds, and their other ends wait for the close */
 	if (job->fds.extra)
 		job->fds.extra = queue_jobs_fds_free(job->fds.extra);
 	if (job->tell.awaited) {

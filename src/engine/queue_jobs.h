@@ -33,12 +33,12 @@ struct queue_job *queue_jobs_find(struct queue *l, uint64_t id);
 
 /* A closed job's result goes to the threads that deliver. */
 void queue_jobs_result(struct queue *l, struct queue_job *job);
-/* The job goes from OPEN to CLOSED: its result goes to the results, the handle or the caller. */
+/* Gives the job its verdict: its result goes to the queue's results, the handle or the caller. */
 void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood_verdict *verdict);
 void queue_jobs_refuse(struct queue *l, struct queue_job *job, enum brood_detail detail);
 /*
  * True: the options, the state of the queue and the cap on retries allow a retry after this
- * verdict. If the cap alone does not, the verdict says so. Takes brood.lock.
+ * verdict. If only the cap forbids the retry, the verdict says so. Takes brood.lock.
  */
 bool queue_jobs_may_retry(
 	struct queue *l, const struct queue_job *job, struct brood_verdict *verdict);

@@ -20,7 +20,7 @@ struct queue_listed {
 struct queue_own_fds {
 	int epoll, tick, control;
 	struct ring_queue *page; /* what `control` is mapped to */
-	bool gone;               /* the fds are not ours any more, or all is lost */
+	bool gone;               /* the library or the program has closed the fds */
 };
 
 struct queue_sleep {
@@ -29,7 +29,7 @@ struct queue_sleep {
 	uint32_t waking; /* how many followers were woken and do not run yet */
 	/* threads that wait for results; for a lease's begin or end, or a conversation's begin */
 	struct sleeper *takers, *lookers;
-	bool all_tell;  /* there are many leases: workers always tell, and no look is at all */
+	bool all_tell;  /* many leases: workers tell of each completion; no look is at all */
 	bool polled;    /* the program has the queue's fd: listen whenever no thread looks */
 	uint32_t looks; /* how many looks in a row made no system call */
 };
@@ -44,7 +44,7 @@ struct queue_jobs {
 	uint64_t next_id, last_id; /* what is left of the block of ids that the queue has */
 	struct queue_job **table;  /* job of an id: at id % room, a power of two */
 	size_t room, out, limit;
-	size_t others;     /* how many of `out` are calls and conversations: no result is taken */
+	size_t others;     /* how many of `out` are calls and conversations: they leave no result */
 	struct list spare; /* free structs for further jobs */
 	size_t spare_count;
 	struct function **functions;
@@ -68,7 +68,7 @@ struct queue_results {
 	struct list list, taken, waited;
 	size_t count, taken_count; /* count: in `list`; taken_count: in `taken` and `waited` */
 	struct list talkers;       /* submitted jobs with progress that is to be told */
-	bool no_logs;         /* run no log callback: this thread holds a lock that it may need */
+	bool no_logs;         /* run no log callback: it may need a lock that this thread holds */
 	bool taking;          /* the thread with the lock takes the results: wake nobody else */
 	bool delivering_next; /* the thread with the lock will call the callbacks: poke nobody */
 };
@@ -80,11 +80,11 @@ struct queue_leases {
 	/* active: leases in use. stalled: how many of these have a job that takes long. */
 	uint32_t active, asked, stalled, limit;
 	uint32_t ringed, streamed; /* how many jobs are in rings, and how many were handed off */
-	uint32_t busy;             /* leases in use whose ring has a job, or a withdrawn one */
+	uint32_t busy;             /* leases in use whose ring has entries, also withdrawn ones */
 	struct lease *warm;        /* the lease that got the last job; NULL: none */
 	struct keys *keys;         /* which lease had a key last; NULL: no job had a key */
 	uint64_t ask_again;        /* ask for no lease before this time: the last was refused */
-	bool ask_held, in_line;    /* one more is wanted then; the queue waits in pool/line.h */
+	bool ask_held, in_line;    /* a lease is wanted then; the queue is in the pool's line */
 	bool wakes;                /* some lease is in `tell`: its worker may not know of a job */
 	bool unsaid;               /* some lease has a message that is to be sent again */
 	uint64_t behind_due;       /* before this time, no job stood behind others for too long */
@@ -129,7 +129,7 @@ struct queue {
 	struct status_place sums; /* sums.h */
 };
 
-/* What an event of the epoll is about: its low four bits. The macros say what stands above. */
+/* What an event of the epoll is about: its low four bits. The macros below build the other bits. */
 enum {
 	QUEUE_EVENT_WAKE = 1,
 	QUEUE_EVENT_TICK,

@@ -9,7 +9,7 @@
 #include "queue_job.h"
 #include "queue_state.h"
 
-/* The timer has to be set anew. The next thread that looks at the queue does it (behind.c). */
+/* The job waits for its pause. The next thread that looks at the queue sets the timer. */
 static void pause_job(struct queue *l, struct queue_job *job)
 {
 	job->tries.pause = false;

@@ -15,7 +15,7 @@ struct queue_job;
 void queue_waiting_add(struct queue *l, struct queue_job *job, bool front);
 /* The pause is over, or the job has ended: it is NEW. */
 void queue_waiting_unpause(struct queue *l, struct queue_job *job);
-/* The job waits no more. */
+/* Takes the job off the waiting jobs. */
 void queue_waiting_remove(struct queue *l, struct queue_job *job);
 /* The call or conversation is taken off the pool's queues_waiting. */
 void queue_waiting_uncount(struct queue *l, struct queue_job *job);

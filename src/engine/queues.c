@@ -79,7 +79,7 @@ void queues_close_fds(struct queue *l)
 	l->fds.gone = true;
 }
 
-/* A thread with a handle takes the queue's lock here, even after the job's lease has ended. */
+/* The memory stays for the last handle, whose thread takes the lock even after the lease's end. */
 void queues_put(struct queue *l)
 {
 	if (atomic_fetch_sub(&l->refs, 1) > 1)
@@ -198,7 +198,7 @@ static void add_stats(struct pool_counts *c, const struct queue *l)
 		c->queue_verdicts[i] += l->stats.verdicts[i];
 }
 
-/* The workers are told to leave. What they do until then concerns nobody. */
+/* Tells the queue's workers to leave. Nobody hears of what their jobs still do until then. */
 void queues_free(struct queue *l)
 {
 	struct brood *b = l->brood;
@@ -287,7 +287,7 @@ struct queue *queues_own(struct brood_pool *pool)
 		}
 		event.data.fd = l->fds.epoll;
 		epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, l->fds.epoll, &event);
-		/* the look comes after the store; brood_fd() does it the other way round */
+		/* `own` is set first, then fd_used is read; brood_fd() does the reverse */
 		atomic_store(&pool->own, l);
 		if (atomic_load(&b->fd_used))
 			own_polled(pool);
@@ -330,7 +330,7 @@ static void drain(struct queue *l, void *open)
 	queues_watch_for_stop(l);
 	look_without_logs(l);
 	ring_in_flush(l);
-	/* While the stop lasts, its thread always wants to know. */
+	/* While the stop lasts, its thread wants to be told of completions. */
 	l->sleep.polled = true;
 	sleep_listen_polled(l);
 	*count += l->waiting.count + l->waiting.paused_count + l->leases.ringed +
@@ -353,8 +353,8 @@ static void over(struct queue *l, void *unused)
 	if (queue_has_news(l) || l->sleep.leader)
 		inbox_poke(&l->inbox);
 	/*
-	 * The program does not give back these queues. A thread that still sleeps in one is on its
-	 * way out.
+	 * The program never frees queues of these kinds, so the library closes their fds. A queue
+	 * in which a thread still sleeps keeps them: the thread is on its way out.
 	 */
 	if ((l->kind == QUEUE_OWN || l->kind == QUEUE_THREAD || l->kind == QUEUE_CALLERS) &&
 		!l->sleep.leader && list_empty(&l->sleep.followers))

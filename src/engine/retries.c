@@ -5,7 +5,7 @@
 #include "engine_root.h"
 #include "queue_state.h"
 
-/* Each queue counts its jobs; jobs by handoff without a queue are the pool's. */
+/* Each queue counts its own jobs; the pool counts jobs by handoff that have no queue. */
 static void earn(struct brood_pool *pool, struct queue *l)
 {
 	struct pool_counts *counts = &pool->counts;

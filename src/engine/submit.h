@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*  */
+/* submit.h - dispatches queues, for brood_dispatch() and brood_queue_dispatch(). */
 #ifndef BROOD_ENGINE_SUBMIT_H
 #define BROOD_ENGINE_SUBMIT_H
 

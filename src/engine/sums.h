@@ -4,7 +4,7 @@
  * (brood-status.h). Each verdict is counted once: here, but for conversations by handoff (open and
  * give), which the supervisor counts, since it makes all their attempts.
  *
- * A queue has a record of its own while there are some. So a job costs a few plain stores, under
+ * A queue has a record of its own, as long as one is free. So a job costs a few plain stores, under
  * the queue's lock. The other queues of a pool share one record, by atomic additions.
  */
 #ifndef BROOD_ENGINE_SUMS_H
@@ -16,9 +16,9 @@
 #include <stddef.h>
 
 struct queue;
-/* Each pool's shared record. */
+/* Sets up the record that queues of the pool share. */
 void sums_prepare(struct brood_pool *pool);
-/* A queue's record, from its birth to its end. */
+/* Gives a new queue its record; takes it back at the queue's end. */
 void sums_take(struct queue *l);
 void sums_give_back(struct queue *l);
 /* Where a job of the queue is counted, under the queue's lock. The pool is the job's. */
@@ -28,7 +28,7 @@ void sums_give_back(struct queue *l);
 void sums_elsewhere(struct brood_pool *pool, enum brood_outcome outcome, enum brood_detail detail);
 /* A worker on lease has died: counts how long its job's verdict took from there. */
 void sums_death(struct queue *l, uint64_t ns);
-/* So many more of its jobs wait. Under the queue's lock. */
+/* So many more jobs of the queue wait. Under the queue's lock. */
 void sums_wait(struct queue *l, int64_t more);
 /* The same for jobs that wait in no queue. Any lock. */
 void sums_wait_elsewhere(struct brood_pool *pool, int64_t more);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * take.c - results that the program takes: those that came, or that of one job.
+ * take.c - results that the program takes: those that came, or the result of one job.
  *
  * A result has one way out: the callback, brood_take() or brood_wait_id(). tell.result says whether
  * it has come, and whether it is out. While a thread waits for one job (tell.awaited) the result is
  * that thread's, so whoever closes the job wakes that thread, and puts the result into no list.
  *
- * What brood_take() gave is valid until somebody looks at the queue again. Threads that wait for
- * one job each may share a queue, so such a result is valid until the thread that has it looks.
+ * Results of brood_take() are valid until any thread looks at the queue again. The result of
+ * brood_wait_id() is valid until the thread that has it looks again: threads that wait for one job
+ * each may share a queue.
  */
 #include "take.h"
 
@@ -51,7 +52,9 @@ static const struct brood_result *taken(
 	return &job->result;
 }
 
-/* No result is left to come: threads that wait for results wait for nothing. */
+/*
+ * Wakes one thread for the results that are left; or all threads, if no result is to come any more.
+ */
 static void tell_takers(struct queue *l)
 {
 	if (l->results.count > 0)
@@ -120,7 +123,10 @@ static int claim(struct queue *l, struct queue_job *job)
 	return 0;
 }
 
-/* The time is up. Another thread may still tell the progress of a closed job. */
+/*
+ * The time is up. The result of a closed job waits (held), for another thread still tells its
+ * progress.
+ */
 static int unclaim(struct queue_job *job)
 {
 	job->tell.awaited = false;

@@ -6,8 +6,8 @@
 struct queue;
 
 /*
- * The program is through with what it took: what any thread's brood_take() gave, and what this
- * thread waited for.
+ * Frees the results that the program is through with: what any thread's brood_take() gave, and what
+ * this thread's brood_wait_id() gave.
  */
 void take_forget(struct queue *l);
 
