@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * collect.c - what came of the jobs in a worker's ring. The ring's way up, the slot page and the
- * side socket are the worker's, and hostile: each figure is copied, then checked against what can
- * be. The first one that cannot be ends the worker (leasing_distrust()). Completions are
- * taken in order, one a sequence, so a job cannot be completed twice, nor a withdrawn one at all.
+ * side socket are the worker's, and hostile: each figure is copied, then checked. The first
+ * impossible figure ends the worker (leasing_distrust()). Completions are taken in order, one a
+ * sequence, so a job cannot be completed twice, and a withdrawn job cannot be completed at all.
  */
 #include "collect.h"
 
@@ -32,7 +32,7 @@ int collect_completion(const struct ring_up *up, uint64_t sequence, struct ring_
 	struct ring_done d;
 
 	memcpy(&d, &up->dones[sequence % RING_DEPTH], sizeof d);
-	/* What is checked below is this copy, whatever the worker writes meanwhile. */
+	/* Keeps the compiler from reading the worker's memory again: the copy is checked. */
 	__asm__ volatile("" : : "r"(&d) : "memory");
 	if (d.sequence != sequence || (d.flags & ~DONE_FLAGS) || d.extra > BROOD_JOB_FDS_MAX ||
 		d.ended_ns < d.began_ns)
@@ -49,7 +49,7 @@ int collect_completion(const struct ring_up *up, uint64_t sequence, struct ring_
 
 /*
  * For a job that did not come to its end: how many bytes of its reply stand in `up`, from *ret_at
- * on. 0: none, or the figures cannot be.
+ * on. 0: none, or the worker's figures are impossible.
  */
 static uint32_t done_so_far(const struct ring_up *up, uint64_t sequence, uint32_t *ret_at)
 {
@@ -140,7 +140,7 @@ static int take_bytes_back(struct queue_job *job, const unsigned char *from, siz
 static int take_stream(struct queue_job *job, uint64_t size)
 {
 	if (!job->pipe)
-		/* our limit on open files cut the fd off */
+		/* the engine's limit on open files kept the socket away */
 		return job->call ? -EIO : -EBADMSG;
 	return pipe_finish(job, size) ? 0 : -EBADMSG;
 }
@@ -301,7 +301,7 @@ static bool complete(
 		return false;
 	if (done->flags & DONE_NO_FD && !(job->limits.flags & BROOD_JOB_ONCE) &&
 		job->tries.moved++ < QUEUE_TAKEN_MAX && ring_out_rescue(lease, job) == 0) {
-		/* A limit of this worker kept the job's fds away: another worker can do it. */
+		/* This worker's limit on open files kept the fds away: another can do the job. */
 		ring_out_again(l, job);
 		return true;
 	}
@@ -402,8 +402,9 @@ void collect_side(struct lease *lease)
 }
 
 /*
- * The worker sent a job's fds before it completed the job, so they are read first. A side socket
- * that has ended may take jobs out of the ring: if the worker lies, even this one.
+ * The worker sends a job's fds and progress before it completes the job, so both are read from the
+ * side socket first. If that socket has ended, reading it takes jobs out of the ring: if the worker
+ * lies, even this job. Returns the job, or NULL.
  */
 static struct queue_job *heard_out(struct lease *lease, const struct ring_done *done)
 {
@@ -444,7 +445,7 @@ void collect_done(struct lease *lease)
 	done = atomic_load_explicit(&lease->up->done, memory_order_acquire);
 	if (done == lease->collected || (done == 0 && lease->collected == lease->base))
 		return;
-	/* the worker's count went back, or beyond what it was given */
+	/* the worker's count went back, or beyond the jobs that it was given */
 	if (done - lease->collected > lease->published - lease->collected) {
 		leasing_distrust(lease);
 		return;
@@ -469,7 +470,10 @@ void collect_done(struct lease *lease)
 		list_insert(&lease->idle, &l->leases.idle);
 		l->leases.busy--;
 	}
-	/* After the count, so that no lease with an empty ring is busy when it goes out of use. */
+	/*
+	 * Only after the lease was counted as idle: ring_out_all() takes a lease with an empty ring
+	 * off the idle ones, not off the busy ones.
+	 */
 	if (retiring)
 		ring_out_all(lease);
 }

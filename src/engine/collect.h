@@ -12,7 +12,7 @@ struct lease;
 struct ring_done;
 struct ring_up;
 
-/* A completion: a checked copy. 0, or -EBADMSG: no job ends like that. */
+/* Copies a completion and checks the copy. -EBADMSG: no job ends like that. */
 int collect_completion(const struct ring_up *up, uint64_t sequence, struct ring_done *ret);
 /*
  * What is expected of a function after one more run, which took ran_ns. est_ns: what was expected
@@ -28,8 +28,9 @@ void collect_side(struct lease *lease);
 /* Collects the worker's completions, in order. */
 void collect_done(struct lease *lease);
 /*
- * The same. Where workers always tell, it looks once more: a worker whose last news were not
- * collected yet says nothing of its next completion.
+ * Collects after the worker has told of completions. If workers of this queue always tell
+ * (sleep.all_tell), looks twice: a worker is silent about a completion while its last ones are
+ * uncollected.
  */
 void collect_told(struct lease *lease);
 /* An event of a lease: its worker has told of completions, or its side socket is readable. */

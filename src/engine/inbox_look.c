@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inbox_look.c - leases that are asked for and granted. What the supervisor says arrives with the
- * thread that reads the channel, and waits in the queue's inbox until a thread of the queue looks.
+ * inbox_look.c - leases that are asked for and granted. The thread that reads the channel puts what
+ * the supervisor says into the queue's inbox, where it waits until a thread of the queue looks.
  *
  * A lease that is over keeps its lease page, memory and fds until its queue looks, and a queue that
  * nobody uses never does. So a queue that finds no lease page looks into the inboxes of the others.
@@ -32,11 +32,11 @@
  * another worker, in front of what waits, in the old order. The job that ran has the verdict that
  * the death says, or another try if its options allow. Two things prove that a job was not begun:
  * its claim word still says QUEUED, or the word of the slot page says that the job before it was
- * the last (DONE(N-1)). Both are memory of the worker's. The worker can only harm jobs of its own
- * ring. That is why a ring with anything in it that cannot be counts as damaged, and all its jobs
- * as begun. Two kinds of jobs are excepted, for the worker's memory has no part in them: a job that
- * the engine had not told the worker of yet, and a job whose descriptors still lay in the side
- * socket, unread, when the worker was gone.
+ * the last (DONE(N-1)). The worker can write both words, but so it can harm only the jobs of its
+ * own ring: a ring with an impossible figure counts as damaged, and all its jobs as begun. Two
+ * kinds of jobs are excepted, for the worker's memory has no part in them: a job that the engine
+ * had not told the worker of yet, and a job whose descriptors still lay in the side socket, unread,
+ * when the worker was gone.
  */
 
 static void fill(const struct lease *lease, const struct queue_job *job, struct brood_verdict *v)
@@ -129,7 +129,7 @@ static bool decide(struct end *end, const struct queue_job *job, struct brood_ve
 	return fate_decide(&facts, v);
 }
 
-/* True: the kernel still had the descriptors. */
+/* True: no worker had read the job's descriptors from the side socket; the engine has them back. */
 static bool take_back_unread(struct lease *lease, const struct queue_job *job)
 {
 	bool out = job->fds.out;
@@ -139,9 +139,9 @@ static bool take_back_unread(struct lease *lease, const struct queue_job *job)
 }
 
 /*
- * The job has a key, and was the end of its worker. The supervisor hears of it, too. True: the key
- * is on the poison list: no other attempt. One death is one job's fault. Where the ring is damaged
- * nobody knows which job that was.
+ * Counts the worker's death against the key of the job that caused it, and tells the supervisor.
+ * True: the key is on the poison list, so the job gets no other attempt. A death counts against one
+ * job only; where the ring is damaged nobody knows which job that was, and none is counted.
  */
 static bool fault(struct end *end, const struct queue_job *job, const struct brood_verdict *v)
 {
@@ -248,7 +248,7 @@ static void lease_over(struct lease *lease)
 	collect_side(lease);
 	collect_done(lease);
 	if (lease->news.over.flags & OVER_UNDEAD)
-		/* the worker still lives: take from it what it has not begun */
+		/* the worker still lives: take back the jobs that it has not begun */
 		ring_out_all(lease);
 	leasing_out_of_use(lease);
 	lease->state = LEASE_OVER;
@@ -327,8 +327,8 @@ static void look_at_leases(struct queue *l)
 }
 
 /*
- * pump.c stops watching the log while another thread runs the log callback. And a queue that was
- * told that it may ask for a lease does so at once (place.c).
+ * Watches the log again, which pump.c left while another thread ran the log callback. And if the
+ * queue was told that it may ask for a lease, lets it ask without a pause (place.c).
  */
 static void look_at_notes(struct queue *l)
 {
@@ -344,7 +344,7 @@ static void look_at_notes(struct queue *l)
 	engine_unlock(b);
 	if (may_ask) {
 		l->leases.ask_again = 0;
-		if (l->kind == QUEUE_PINNED) /* its thread asks */
+		if (l->kind == QUEUE_PINNED) /* the thread in brood_lease() asks */
 			queue_wake(l, &l->sleep.lookers);
 	}
 }
@@ -353,7 +353,7 @@ void inbox_look(struct queue *l)
 {
 	if (!atomic_load_explicit(&l->inbox.full, memory_order_acquire))
 		return;
-	/* Cleared before the look: a note that comes later sets it again. */
+	/* `full` is cleared before the look: a note that comes later sets it again. */
 	atomic_store_explicit(&l->inbox.full, false, memory_order_release);
 	look_at_leases(l);
 	stream_inbox(l);

@@ -12,7 +12,8 @@ struct queue;
 void inbox_look(struct queue *l);
 /*
  * A lease that is over keeps its lease page, memory and fds until its queue looks, and an unused
- * queue never looks. So `own` looks there, under that queue's lock. It waits for no lock.
+ * queue never looks. So a thread of the queue `own` looks into the inboxes of all other queues,
+ * each under that queue's lock. A queue whose lock is taken is skipped.
  */
 void inbox_look_at_others(struct queue *own);
 

@@ -12,7 +12,7 @@
 
 enum lease_state { LEASE_ASKED, LEASE_ACTIVE, LEASE_DYING, LEASE_OVER };
 
-/* far_fd is the worker's end: the engine reads there what the worker did not read. */
+/* far_fd is the worker's end: the engine reads back there what the worker did not read. */
 struct lease_side {
 	int fd, far_fd;
 	struct identity identity, far_identity;
@@ -39,7 +39,7 @@ struct lease_stand {
 /* One job in the ring. */
 struct lease_entry {
 	struct queue_job *job; /* NULL: the job was withdrawn */
-	uint64_t end;          /* where the job's bytes end in the space */
+	uint64_t end;          /* where the job's bytes end in `space` */
 	uint32_t cost;
 	const struct function *named; /* the function whose name stands in the ring's entry */
 };
@@ -58,7 +58,7 @@ struct lease {
 	struct list idle; /* in queue.leases.idle while ACTIVE with an empty ring */
 	struct list tell; /* in queue.leases.tell from a job's publication until the next flush */
 	uint32_t index;   /* the lease's place in queue.leases.table */
-	/* the lease's own number at `index`: an event with another one is an earlier lease's */
+	/* no other lease of the queue has this number: an old event is known by its serial */
 	uint32_t serial;
 	enum lease_state state;
 	pid_t pid;
@@ -72,7 +72,7 @@ struct lease {
 	struct ring_space space;
 	/* Sequences. The ring has the jobs after `collected`, up to `published`. */
 	uint64_t base, published, collected;
-	uint64_t cost_ns; /* how long the jobs in the ring will take, as estimated */
+	uint64_t cost_ns; /* how long all jobs in the ring will take, as estimated */
 	struct lease_told told;
 	struct lease_stand stand;
 	struct lease_unsaid unsaid;

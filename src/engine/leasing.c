@@ -23,7 +23,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
-#define ASK_AGAIN_MS 50 /* the pause after something that a lease needs could not be had */
+#define ASK_AGAIN_MS 50 /* the pause after memory or fds for a lease could not be had */
 
 static void *map_sealed(int fd, size_t size, int seals)
 {
@@ -105,7 +105,10 @@ static void unmap(struct lease *lease)
 	lease->up = NULL;
 }
 
-/* EPOLL_CTL_DEL comes before close: the worker holds the same open file. */
+/*
+ * EPOLL_CTL_DEL comes before close: the worker holds the same open file, so closing it here would
+ * leave it in the epoll.
+ */
 static void drop_fds(struct lease *lease)
 {
 	struct queue *l = lease->queue;
@@ -149,8 +152,8 @@ void leasing_free(struct lease *lease)
 }
 
 /*
- * True: the queue may ask for no further lease now. Queues that stand before it in the line count
- * as if they had asked. Under brood.lock.
+ * True: the queue may ask for no further lease now. Queues that stand before this one in the line
+ * count as if they had asked. Under brood.lock.
  */
 static bool asked_enough(const struct queue *l)
 {
@@ -286,8 +289,8 @@ int leasing_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms)
 }
 
 /*
- * -errno: the message was not sent, and is tried again by the thread that sleeps in the queue.
- * Without a look, a kill or an end the worker would be left to itself.
+ * Sends a message about the lease. -errno: the thread that sleeps in the queue tries again, for
+ * without this look, kill or end nobody would deal with the worker.
  */
 static int say(struct lease *lease, uint16_t type, uint64_t sequence, uint32_t cause)
 {
@@ -361,7 +364,7 @@ void leasing_say_again(struct queue *l)
 	}
 }
 
-/* What the supervisor says of this lease later finds no lease. */
+/* Later messages about this lease find its record, but no lease. */
 void leasing_drop(struct lease *lease)
 {
 	struct brood *b = lease->queue->brood;

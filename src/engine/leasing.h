@@ -16,16 +16,17 @@ void leasing_free(struct lease *lease);
 /* Asks for one more lease for this queue. 0 or -errno; -ENOSPC: no lease page is free. */
 int leasing_ask(struct queue *l, uint32_t limit_ms, uint32_t wait_ms);
 /*
- * The queue wants one more lease, and as many are out as may be: it joins the pool's line, and is
- * told when it may ask. It leaves the line when it asks, or when it wants no lease any more.
+ * The queue wants one more lease, and as many are out as may be: the queue joins the pool's line,
+ * and is told when it may ask. The queue leaves the line when it asks, or when it wants no lease
+ * any more.
  */
 void leasing_line_up(struct queue *l);
 void leasing_leave_line(struct queue *l);
 /* Asks the supervisor to take the lease back. */
 void leasing_end(struct lease *lease);
-/* The same for all leases that were asked for and are not granted yet. */
+/* Takes back the queue's requests for leases that are not granted yet. */
 void leasing_unask(struct queue *l);
-/* A job's deadline comes before the supervisor's next look: asks it to look earlier. */
+/* A job's deadline comes before the supervisor's next look: asks the supervisor to look earlier. */
 void leasing_look(struct lease *lease);
 /* Has the worker killed. cause: job `sequence` was cancelled, or the worker sent nonsense. */
 void leasing_kill(struct lease *lease, uint64_t sequence, uint32_t cause);

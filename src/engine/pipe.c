@@ -105,7 +105,7 @@ bool pipe_finish(struct queue_job *job, uint64_t size)
 
 	if (t->fd < 0)
 		return false;
-	/* All that is left lies in the socket already, for it holds only so much. */
+	/* The worker has written all: what was not read yet lies in the socket. */
 	transfer_finish(t);
 	return t->received == size;
 }

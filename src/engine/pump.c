@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pump.c - what happens in a queue now and then: events of its epoll that are of no lease, and the
- * end of the supervisor. sleep.c looks at all else.
+ * pump.c - the rare events of a queue: those of its epoll that belong to no lease, and the end of
+ * the supervisor. sleep.c looks at all else.
  */
 #include "pump.h"
 
@@ -24,9 +24,9 @@
 #define LOG_BATCH 32
 
 /*
- * Under brood.lock. Nobody reads the log now, so its fd would stay readable and the leader would
- * spin. The thread in the log callback says when it is through (loglines.c). Then inbox_look()
- * watches again.
+ * Under brood.lock. Another thread runs the log callback, or the log has ended. So nobody reads the
+ * log now: its fd would stay readable, and the leader would spin. The thread in the log callback
+ * says when it is through (loglines.c). Then inbox_look() watches again.
  */
 static void unwatch_log(struct queue *l)
 {

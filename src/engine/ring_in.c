@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ring_in.c - jobs into a worker's ring. wire/ring.h has the protocol, this file the engine's half
- * of the way down. What stands there is the engine's alone: no worker can write to it.
+ * of the way down. Only the engine can write to that half.
  *
- * The bytes of a request stay in the ring until its job has its verdict: when the worker dies they
- * are taken from there for another one.
+ * The bytes of a request stay in the ring until its job has its verdict: when the worker dies,
+ * another worker gets them from there.
  */
 #include "ring_in.h"
 
@@ -23,8 +23,8 @@
 #define CALLERS_AHEAD         6
 #define CALLERS_AHEAD_ONE_CPU 4 /* with one CPU no thread runs beside the worker */
 
-#define SAY_EVERY 8 /* a worker hears of so many jobs at once while more are to come */
-#define WAKES     8 /* how many workers are woken at once */
+#define SAY_EVERY 8 /* jobs with BROOD_JOB_MORE are told in groups of this many */
+#define WAKES     8 /* how many workers are woken in one go */
 
 #define ROUND_UP(n, to) (((n) + ((to)-1)) & ~(uint64_t)((to)-1)) /* to: a power of two */
 _Static_assert(MESSAGE_ARG_MAX + 64 + RING_INLINE_MAX <= RING_DOWN_BYTES, "an empty ring has room");
@@ -39,8 +39,8 @@ static void copy_pieces(unsigned char *to, const struct given *order)
 }
 
 /*
- * Finds room for argument and request. An empty ring has it at its front, where the memory is warm.
- * What jobs before had is given back here, when others need room.
+ * Finds room for argument and request. An empty ring gives room at its front, where the memory is
+ * warm. The room of collected jobs is given back only here, when another job needs room.
  */
 static bool find_room(struct lease *lease, const struct queue_job *job, int64_t *ret_arg_at,
 	int64_t *ret_request_at)
@@ -128,10 +128,10 @@ static void due_with(struct lease *lease, const struct queue_job *job)
 }
 
 /*
- * Of callers' jobs few are said at a time, so that the queue is here, where who came first is
- * first. Else the worker does all jobs that it finds, and wakes as many threads at once; which of
- * them run first is the kernel's choice, and some wait for milliseconds while others call again and
- * again.
+ * A worker is told of a few callers' jobs at a time; the others wait here, where who came first is
+ * served first. A worker that knew of all jobs would do them all and wake as many threads at once.
+ * Which of these run first is the kernel's choice: some would wait for milliseconds while others
+ * call again and again.
  */
 static uint64_t may_say(struct lease *lease)
 {
@@ -139,7 +139,7 @@ static uint64_t may_say(struct lease *lease)
 	uint64_t to = MIN(lease->published, lease->collected + ahead);
 
 	if (lease->told.said <= lease->collected && to > lease->told.said)
-		lease->stand.head_since = now_ns(); /* the job could not begin before */
+		lease->stand.head_since = now_ns(); /* the worker could not begin the job before */
 	for (uint64_t q = lease->told.said + 1; q <= to; q++)
 		if (lease->entries[q % RING_DEPTH].job)
 			due_with(lease, lease->entries[q % RING_DEPTH].job);
@@ -191,7 +191,7 @@ static void publish(struct lease *lease, struct queue_job *job, uint64_t sequenc
 	atomic_store_explicit(&lease->up->claims[sequence % RING_DEPTH],
 		CLAIM_WORD(sequence, CLAIM_QUEUED), memory_order_relaxed);
 	if (l->kind == QUEUE_CALLERS) {
-		/* the worker hears of it with other jobs, once the lock is free */
+		/* the worker hears of this job together with others, when the lock is let go */
 		caller_ringed(lease, job, sequence);
 		return;
 	}
@@ -210,13 +210,13 @@ static void stand(struct lease *lease, struct queue_job *job, const struct given
 	struct queue *l = lease->queue;
 
 	if (lease->published != lease->collected) {
-		/* A job of the queue has waited before: its time counts from there. */
+		/* A job that waited in the queue (no `order`) has its waiting_until already. */
 		if (order)
 			job->waiting_until = time_after_ms(job->given_ns, job->limits.queue_ms);
 		l->leases.behind_due = MIN(l->leases.behind_due, job->waiting_until);
 		return;
 	}
-	/* A job of the queue may have waited for long. */
+	/* A job that waited in the queue may have been given long ago. */
 	lease->stand.head_since = order ? job->given_ns : now_ns();
 	list_remove(&lease->idle);
 	l->leases.busy++;
@@ -246,7 +246,7 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 	if (job->fds.out)
 		return -EBADF; /* a worker has read the fds: they are lost */
 	if (job->pipe && !job->piped)
-		pipe_free(l, job); /* the pipe was for the reply of an attempt before */
+		pipe_free(l, job); /* the pipe was for the reply of an earlier attempt */
 	r = put_bytes(lease, job, order, entry);
 	if (r < 0)
 		return r;
@@ -290,8 +290,8 @@ struct lease *ring_in_idle(struct queue *l)
 }
 
 /*
- * Says what was published, and takes the pages of workers that sleep. leases.wakes stays set when
- * they are more than `room`.
+ * Tells workers what was published, and collects the slot pages of workers that sleep. leases.wakes
+ * stays set when more than `room` of them sleep.
  */
 static uint32_t take_workers(struct queue *l, struct slot_page **slot_pages, uint32_t room)
 {
@@ -349,7 +349,7 @@ bool ring_in_alone(struct queue *l, struct queue_job *job, const struct given *o
 	return true;
 }
 
-/* The woken worker may run at once on this CPU, and must not find the lock taken. */
+/* A woken worker may take this CPU. So the lock is free before: other threads may need it. */
 void ring_in_leave(struct queue *l)
 {
 	struct slot_page *slot_pages[WAKES];

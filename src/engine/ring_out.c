@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-/* Takes the bytes that only the ring has. */
+/* Copies the job's bytes out of the ring, if the job has no copy. */
 static int take_bytes(struct queue_job *job, const struct lease *lease)
 {
 	const struct ring_entry *entry = &lease->down->entries[job->sequence % RING_DEPTH];

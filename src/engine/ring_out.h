@@ -9,7 +9,7 @@ struct queue;
 struct queue_job;
 struct lease;
 
-/* Withdraws a job. 0: the job is NEW again, with its bytes; -EBUSY: it runs; -ENOMEM. */
+/* Withdraws a job. 0: the job is NEW again, with its bytes; -EBUSY: it has begun; -ENOMEM. */
 int ring_out_withdraw(struct lease *lease, struct queue_job *job);
 /* Withdraws a job whose worker is gone. -ENOMEM: the job's bytes are lost. */
 int ring_out_rescue(struct lease *lease, struct queue_job *job);

@@ -4,9 +4,9 @@
  *
  * The engine keeps no copy of what it sent. A copy would hold a conversation open after its job has
  * died, until somebody calls the library. The message in the socket's queue is the copy: the engine
- * holds the worker's end, too, and reads there what the worker never read. So a job whose worker
- * died before it began can go to another worker. The price: the engine sees no end of this socket
- * when the worker dies. It hears of the death from the supervisor (LEASE_OVER).
+ * holds the worker's end, too, and reads there what the worker never read. So a job that had not
+ * begun when its worker died can go to another worker. The price: the socket does not tell the
+ * engine that the worker died. The supervisor tells (LEASE_OVER).
  *
  * Two readers of one queue need an order. At most one job with descriptors of its own is in a ring
  * at a time, and it stands there first; no other message is behind it until it is collected. The
@@ -97,7 +97,7 @@ void side_sent(struct lease *lease, struct queue_job *job)
 	job->fds.extra = job->fds.extra ? queue_jobs_fds_free(job->fds.extra) : NULL;
 }
 
-/* A limit on open files may have cut the descriptors off. Then none is taken. */
+/* If the limit on open files kept some of the descriptors away, the job gets none of them back. */
 static void recover(struct queue_job *job, struct frame *f)
 {
 	size_t first = f->side.flags & (SIDE_MEMFD | SIDE_STREAM) ? 1 : 0,

@@ -15,8 +15,8 @@ struct lease;
 int side_make(struct lease *lease);
 void side_close(struct lease *lease);
 /*
- * Sends what the job needs, before its entry is published. 0: sent; -ENOBUFS: not now; -EBADF: the
- * job's descriptors are lost; -errno: this lease cannot take it.
+ * Sends the descriptors that the job needs, before its entry is published. 0: sent; -ENOBUFS: not
+ * now; -EBADF: the job's descriptors are lost; -errno: this lease cannot take the job.
  */
 int side_send(struct lease *lease, struct queue_job *job, uint64_t sequence);
 /*
@@ -25,8 +25,8 @@ int side_send(struct lease *lease, struct queue_job *job, uint64_t sequence);
  */
 void side_sent(struct lease *lease, struct queue_job *job);
 /*
- * Takes back what the worker did not read of a job that is in the ring still. To be called only
- * when the worker will not read any more: it is gone, or the job was withdrawn.
+ * Takes back the descriptors of a job in the ring, if the worker did not read them. To be called
+ * only when the worker will not read any more: it is gone, or the job was withdrawn.
  */
 void side_take_back(struct lease *lease, const struct queue_job *job);
 

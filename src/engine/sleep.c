@@ -3,13 +3,13 @@
  * sleep.c - threads that wait for something of a queue.
  *
  * One thread leads: it sleeps in the queue's epoll, and looks for all. The others follow: each
- * sleeps on a word of its own, and is woken when what it waits for is there, or to lead, when the
- * leader has what it wanted. So a wake-up touches only the thread that it is for, however many
- * sleep. (All threads in the epoll would do, but the epoll wakes the one that fell asleep last: two
- * threads could pass a third one's event to each other for ever.)
+ * sleeps on a word of its own, and is woken when the thing that it waits for has come; or to lead,
+ * when the leader has what it wanted. So a wake-up touches only the thread that it is for, however
+ * many sleep. (All threads in the epoll would do, but the epoll wakes the one that fell asleep
+ * last: two threads could pass a third one's event to each other for ever.)
  *
- * A poke is a level: it stands until the leader is back, for another thread that looks meanwhile
- * could take it away from one that has been woken, but has not yet seen why. For a program that
+ * A poke of the queue's wake_fd stands until the leader is back. If another thread that looks
+ * meanwhile took the poke away, the leader might find nothing and sleep on. For a program that
  * polls the queue's fd the poke stands until the program has dispatched.
  *
  * What has happened is looked at in one function (settle) in one order. Looking costs no system
@@ -20,7 +20,7 @@
  *
  * A look at the memory of thousands of leases would cost a job more than all else. So a queue with
  * many leases listens all the time, and each completion is told by its lease's done fd: the epoll
- * says where to look. Such leases have long jobs, for short ones need few leases.
+ * says where to look. Many leases mean long jobs: short jobs need few leases.
  *
  * Threads that call, and have no lease of their own, share the leases of the callers' queue. Their
  * jobs stand in one queue, first come first served, and go into the rings of its workers. The
@@ -48,7 +48,7 @@
 #define BELT_NS             (NS_PER_S / 2) /* the longest time a thread sleeps */
 #define LOOKS_WITHOUT_EPOLL 64
 #define TELL_FROM           128 /* so many leases are too many to look at each time */
-#define TELL_UNTIL          64  /* so few are no longer */
+#define TELL_UNTIL          64  /* with so few, each look is at all leases again */
 
 /* From now on workers tell of each completion. True: one came before the workers knew. */
 bool sleep_listen(struct queue *l)
@@ -91,7 +91,10 @@ void sleep_tell(struct queue *l)
 		inbox_poke(&l->inbox);
 }
 
-/* Callers sleep on words of their own, and no done fd tells of their jobs. */
+/*
+ * The callers' queue never counts as one with many leases: no done fd tells of its jobs, since
+ * callers sleep on words of their own.
+ */
 static bool has_many(const struct queue *l)
 {
 	return l->kind != QUEUE_CALLERS && !l->fds.gone &&
@@ -99,9 +102,9 @@ static bool has_many(const struct queue *l)
 }
 
 /*
- * To be called even if all jobs were withdrawn (ringed is 0): the worker is idle once it has passed
- * them by. The last look at all leases comes after `listening` was set: what is completed later is
- * told.
+ * Looks at the rings of all leases, even if all jobs were withdrawn (ringed is 0): a worker is idle
+ * only once it has passed their entries by. When workers begin to tell, `listening` is set before
+ * the last such look: so each completion is seen or told.
  */
 static void scan(struct queue *l)
 {
@@ -121,8 +124,8 @@ static void scan(struct queue *l)
 }
 
 /*
- * True: all is sent, and no job waits or stands behind one that may take long. Then behind_watch()
- * has nothing to do.
+ * True: no frame waits to be sent, and no job waits or stands behind one that may take long. Then
+ * behind_watch() has nothing to do.
  */
 static bool flows(const struct queue *l)
 {
@@ -273,7 +276,8 @@ void sleep_from(struct queue *l, struct sleeper **chain, uint64_t now, uint64_t 
 	if (!l->fds.gone && !sleep_listen(l))
 		n = lead(l, &self, events, now, until);
 	sleeper_out(&self);
-	if (!l->sleep.polled) /* else the library does not know of a sleeping thread */
+	/* if the fd is polled, a thread may sleep without the library's knowledge */
+	if (!l->sleep.polled)
 		sleep_quiet(l);
 	l->results.taking = chain == &l->sleep.takers;
 	heard(l, events, n);

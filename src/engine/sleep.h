@@ -23,7 +23,7 @@ void sleep_quiet(struct queue *l);
  * makes the fd readable.
  */
 void sleep_listen_polled(struct queue *l);
-/* The same for a thread that does not deliver: what it found makes the fd readable, too. */
+/* sleep_listen_polled() for a thread that does not deliver: its finds make the fd readable, too. */
 void sleep_tell(struct queue *l);
 /* The same as sleep_tell(); it also wakes workers, and lets go of the lock. */
 void sleep_leave(struct queue *l);
