@@ -141,7 +141,7 @@ void channel_unwatch(struct brood *b, int fd)
 		epoll_ctl(b->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-/* Every queue has this in its epoll. */
+/* Every queue has over_fd in its epoll. */
 void channel_all_over(struct brood *b)
 {
 	atomic_store_explicit(&b->queues_ended, true, memory_order_release);
@@ -150,8 +150,8 @@ void channel_all_over(struct brood *b)
 }
 
 /*
- * A job that never left this process was not started, for sure. Of the others nobody knows, so a
- * retry is not safe.
+ * A job whose frame never left this process was certainly not started. Whether any other job was
+ * started, nobody knows: its verdict says "started", since a retry would not be safe.
  */
 void channel_give_up_all(struct brood *b, enum brood_detail detail)
 {
@@ -180,9 +180,10 @@ void channel_lost(struct brood *b)
 }
 
 /*
- * Daemon code closes all fds that it finds, and what the program opens next gets our numbers. So
- * before anything is sent, and before a thread begins to read: is the channel still the one that it
- * was? If not, all is lost, and none of the numbers is ours to touch any more.
+ * Code that turns a program into a daemon closes all fds, also the engine's, and the files that the
+ * program opens next get the same numbers. So before anything is sent, and before a thread begins
+ * to read, the engine asks whether this fd still is the channel. If not, all jobs are lost, and the
+ * engine touches none of its fds again.
  */
 bool channel_ours(struct brood *b)
 {

@@ -16,11 +16,11 @@ void channel_all_over(struct brood *b);
 void channel_give_up_all(struct brood *b, enum brood_detail detail);
 /* The channel has ended, or carried nonsense: all jobs that are out are lost. */
 void channel_lost(struct brood *b);
-/* True: the fd still is the channel. False: it was closed, and all jobs are lost now. */
+/* True: the fd still is the channel. False: the program closed it, and all jobs are lost now. */
 bool channel_ours(struct brood *b);
-/* Reads until the channel is empty, or `until` is closed. reader: this thread (no poke). */
+/* Reads until the channel is empty or `until` is closed. reader: this thread's waiter (no poke). */
 void channel_read(struct brood *b, struct waiter *reader, const struct brood_handle *until);
-/* The channel no longer makes brood_fd() readable. */
+/* After a stop: channel, log, news and timer no longer make brood_fd() readable. */
 void channel_leave(struct brood *b);
 
 #endif

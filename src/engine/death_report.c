@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * death_report.c - brood_report(). The supervisor writes the reports, and a child of it adds the
- * names, so an entry may change while it is read. Its version tells.
+ * death_report.c - brood_report(). The supervisor writes the reports, and a child of the supervisor
+ * adds the names of functions, so an entry may change while it is read. The entry's version tells
+ * whether it did.
  */
 #include "engine_root.h"
 
@@ -10,15 +11,15 @@
 #define NAMES_NS   (4 * NS_PER_S)
 #define READ_AGAIN 1000
 
-/* What was copied was read before the version is read again. */
+/* Makes sure that the report is read before its version is read a second time. */
 static void load_fence(void)
 {
-#ifndef __SANITIZE_THREAD__ /* gcc warns that it does not know fences there */
+#ifndef __SANITIZE_THREAD__ /* gcc warns: its thread sanitizer does not know fences */
 	atomic_thread_fence(memory_order_acquire);
 #endif
 }
 
-/* False: the entry is another report now. */
+/* False: the entry changed during each of READ_AGAIN tries. */
 static bool read_entry(struct reports_entry *entry, struct brood_report *ret, uint32_t *ret_state)
 {
 	for (int i = 0; i < READ_AGAIN; i++) {
@@ -34,7 +35,7 @@ static bool read_entry(struct reports_entry *entry, struct brood_report *ret, ui
 	return false;
 }
 
-/* The newest first. */
+/* Looks at the newest report first. id 0: the report of any job. */
 static bool find(const struct brood *b, uint64_t id, struct brood_report *ret, uint32_t *ret_state)
 {
 	struct reports_page *page = b->shared.reports_page;
@@ -47,7 +48,7 @@ static bool find(const struct brood *b, uint64_t id, struct brood_report *ret, u
 	return false;
 }
 
-/* A report ends its texts itself, whoever wrote it. */
+/* Ends each text of the report with a NUL, whatever stands in the shared page. */
 static void end_texts(struct brood_report *r)
 {
 	r->frames_count = MIN(r->frames_count, (uint32_t)BROOD_REPORT_FRAMES);

@@ -8,13 +8,13 @@
  * exit() without brood_stop() does the same for the jobs that wait in this process, since no other
  * process has them: they are given to workers and done, for drain_ms at most. Then the stop is
  * asked for, and exit() goes on: the supervisor does not need this process for the rest. No
- * callback of the program is called there, neither on_done nor the log's: what it stands on may be
- * destroyed already. From the beginning of the exit log lines go to stderr, as they do after the
- * engine's end.
+ * callback of the program is called there, neither on_done nor the log's: the objects that a
+ * callback uses may be destroyed already. From the beginning of the exit log lines go to stderr, as
+ * they do after the engine's end.
  *
  * The trap: a signal handler that calls exit() may have interrupted the library, and then this
- * thread holds a lock. So each lock is tried first, for a moment; if one cannot be had, nothing is
- * done.
+ * thread holds a lock. So each lock is tried first, for a moment; if a lock cannot be had, the exit
+ * goes on without a drain.
  *
  * The jobs that a stop refused or lost are told in one line: how many, and which was the first. An
  * engine that ends by _exit() or by a signal can say nothing: the supervisor reads how many jobs
@@ -250,7 +250,7 @@ static size_t open_jobs(const struct brood *b)
 	return atomic_load_explicit(&b->shared.tally->waiting, memory_order_relaxed);
 }
 
-/* The supervisor says which jobs still wait here, and reads the page no more. */
+/* Notes the first job that waits in this queue, if no earlier queue had one. */
 static void first_open(struct queue *l, void *context)
 {
 	struct drops *d = context;

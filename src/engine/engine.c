@@ -4,9 +4,9 @@
  * stopped once (ending.c).
  *
  * struct brood lives until the process ends: handles point into it, and other threads may be on
- * their way out of a call when brood_stop() returns. The sockets belong to the front door's start;
- * the epoll fd behind brood_fd(), the two eventfd-like fds in it, the records and the waiters
- * belong to this folder.
+ * their way out of a call when brood_stop() returns. The sockets belong to front/start.c; the epoll
+ * fd behind brood_fd(), the eventfd and the timerfd in it, the records and the waiters belong to
+ * this folder.
  */
 #include "engine_root.h"
 #include "waiter.h"
@@ -169,7 +169,7 @@ int engine_adopt(struct brood *b)
 
 	if (r < 0)
 		return r;
-	/* a kernel may lack wipe-on-fork: then the front door's own mark tells a forked child */
+	/* a kernel may lack wipe-on-fork: then os/role.c still knows a forked child */
 	shm_wipe_on_fork(b->alive, shm_page());
 	atomic_store(b->alive, ENGINE_ALIVE);
 	return 0;

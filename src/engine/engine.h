@@ -47,22 +47,23 @@ void engine_error(const char *format, ...) __attribute__((format(printf, 1, 2)))
 const char *engine_error_text(void);
 
 /*
- * enum role_way in the engine. Else a sentence is set: -EPERM (a worker, a forked child) or -EINVAL
- * (nothing was started, `what` is NULL). what: the object that the call is about.
+ * Returns enum role_way in the engine; otherwise an error, whose sentence is set: -EPERM (this is a
+ * worker or a forked child) or -EINVAL (nothing was started, or `what` is NULL). what: the object
+ * that the call is about.
  */
 int engine_role_check(const char *call, const void *what);
 
 /*
- * The public calls' bodies, for src/front; brood_call() and brood_submit() are whole in call.c and
- * submit.c. In inline mode they serve, too, but for what stands in inline/inline.h. Same contracts
- * as in brood.h.
+ * The bodies of the public calls, which src/front calls; their contracts stand in brood.h. Only
+ * brood_call() and brood_submit() are whole in the engine (call.c, submit.c). Inline mode uses
+ * these bodies, too, except where inline/inline.h has its own.
  */
 struct engine_job {
 	brood_fn *fn;
 	const char *name;
 	const struct brood_job_options *options;
 };
-/* Makes the job with the name that fn got first. */
+/* Describes a job. A function keeps the name with which it was given first. */
 struct engine_job engine_job_of(
 	brood_fn *fn, const char *text, const struct brood_job_options *options);
 int engine_open(struct brood *b, const struct engine_job *job, int *ret_fd,
@@ -106,10 +107,10 @@ int engine_pool_stats(struct brood_pool *pool, struct brood_stats *ret);
 int engine_workers(
 	struct brood_pool *pool, struct brood_worker_info *ret, size_t info_size, size_t room);
 int engine_histogram(struct brood_pool *pool, enum brood_time which, struct brood_histogram *ret);
-/* How many workers a fixed pool is to have; how many any other pool may come to have. */
+/* How many workers a pool of fixed size has; how many any other pool may have at most. */
 uint32_t engine_pool_most(const struct brood_pool *pool);
 
-/* The pieces of the request were checked. */
+/* The caller has checked the pieces of the request. */
 int engine_submit(struct brood *b, const struct engine_job *job, const struct iovec *request,
 	size_t count, uint64_t *ret_id);
 int engine_queue_new(

@@ -58,9 +58,9 @@ struct brood_common {
 };
 
 struct brood {
-	/* ENGINE_ALIVE in the engine; wiped to 0 in what it forks, never set in workers */
+	/* ENGINE_ALIVE in the engine; wiped to 0 in its forked children, never set in workers */
 	_Atomic uint64_t *alive;
-	/* the first pool's, resolved; its arrays are not looked at */
+	/* the first pool's options, resolved; arrays in them are not looked at */
 	struct brood_options options;
 	struct brood_pool *pools; /* the array of pools; the first pool is at its beginning */
 	uint32_t pools_count;
@@ -68,12 +68,12 @@ struct brood {
 	pid_t supervisor_pid;
 	bool one_cpu;            /* this process may use one CPU alone, as it was at the start */
 	engine_run_fn *run_here; /* inline mode runs jobs by this; NULL: workers run the jobs */
-	/* not the engine's to close. -1: the program closed them; the numbers may be anybody's */
+	/* the engine never closes these. -1: the program did, and may reuse the numbers */
 	int channel_fd, log_fd;
 	struct identity channel;
 	int epoll_fd, news_fd, timer_fd;
 	int queues_fd; /* an epoll of all queues' epolls, once brood_stop() was called */
-	int over_fd;   /* readable when all is over */
+	int over_fd;   /* readable when the channel has ended, or the stop */
 	int unsent_fd; /* readable since a frame had to wait: each queue hears of it, once */
 	size_t records_count;
 
@@ -81,7 +81,7 @@ struct brood {
 	_Atomic uint64_t crowd_until; /* 0: no crowd since the last one ended */
 	_Atomic bool fd_used;         /* brood_fd() was called: keep its epoll right */
 	_Atomic bool unsent;          /* `out` has frames */
-	_Atomic bool queues_ended;    /* nothing will come any more */
+	_Atomic bool queues_ended;    /* no verdict and no lease will come any more */
 	_Atomic bool refusing;        /* brood_stop() was called, or exit() */
 	struct drops drops;
 	struct brood_queues queues;
@@ -128,8 +128,8 @@ static inline void engine_unlock(struct brood *b) { pthread_mutex_unlock(&b->loc
 	((b) && atomic_load_explicit((b)->alive, memory_order_relaxed) == ENGINE_ALIVE)
 
 /*
- * How a call begins that is public itself: 0, or -errno with a sentence where this process is not
- * the engine. `what` is looked at after that alone.
+ * How a public function begins that stands in this folder: 0, or -errno with a sentence where this
+ * process is not the engine. `what`, the call's first argument, is looked at only after the role.
  */
 #define ENGINE_ROLE(call, what)                                                         \
 	(atomic_load_explicit(role_mark, memory_order_relaxed) != ROLE_NOBODY && (what) \

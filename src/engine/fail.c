@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fail.c - the sentence behind an error number. Each thread has its own text, so two calls that
- * fail at once do not mix. The sentence says what to do, not only what happened.
+ * fail.c - the sentence behind an error number. Each thread has its own text, so calls that fail at
+ * the same time do not mix their texts. The sentence says what to do, not only what happened.
  */
 #include "fail.h"
 

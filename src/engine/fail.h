@@ -18,9 +18,9 @@
 int fail_with(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Like fail_with(), for an error that the kernel gave. */
 int fail_system(int error, const char *what);
-/* Returns -ENOTCONN. */
+/* Returns -ENOTCONN: the supervisor is gone. */
 int fail_gone(void);
-/* Returns -ESHUTDOWN. */
+/* Returns -ESHUTDOWN: brood_stop() was called. */
 int fail_stopped(void);
 /*
  * The errno of a call whose job ended with this verdict. 0: the job is done or failed. tag: the
@@ -28,7 +28,7 @@ int fail_stopped(void);
  */
 int fail_verdict(const struct brood_verdict *v, const char *tag);
 
-/* Returns -EPERM, or -EINVAL when b is NULL. */
+/* Returns -EPERM: this process is not the engine; or -EINVAL: b is NULL. */
 int fail_not_engine(const struct brood *b);
 
 /*

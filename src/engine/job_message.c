@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * job_message.c - a handed-off job on its way to the supervisor: JOB and CANCEL, and what stands
- * against it.
+ * job_message.c - a handed-off job on its way to the supervisor: the messages JOB and CANCEL, and
+ * the reasons not to send them.
  */
 #include "job_message.h"
 
@@ -65,7 +65,7 @@ static int job_frame(struct frame *f, const struct given *given, uint64_t id)
 	m->queue_ms = o->queue_ms;
 	m->run_ms = o->run_ms;
 	m->grace_ms = o->grace_ms;
-	/* The supervisor retries open and give. A call's request is in the engine's memory. */
+	/* The supervisor retries open and give. The engine has the requests and retries calls. */
 	m->retries = given->request_size == BROOD_SIZE_UNKNOWN ? o->retries : 0;
 	m->retry_on = o->retry_on;
 	m->pause_ms = o->retry_pause_ms;
@@ -289,7 +289,7 @@ int job_message_go(struct brood *b, struct given *given, struct brood_handle *ha
 }
 
 /*
- * Takes the lock, so that a cancel meets either this attempt or the next. The supervisor has
+ * Takes brood.lock, so that a cancel meets either this attempt or the next. The supervisor has
  * counted the verdict of an attempt that is retried, but the program never sees it: engine_stats()
  * subtracts such verdicts again.
  */
@@ -317,7 +317,7 @@ bool job_message_again(
 	return again;
 }
 
-/* If the last attempt did not run, but one before it did, the verdict of that one stands. */
+/* If the last attempt did not run, but an earlier one did, the earlier attempt's verdict stands. */
 void job_message_over(const struct brood_handle *handle, const struct tries *t, int r,
 	struct brood_verdict *inout_verdict)
 {

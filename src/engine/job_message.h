@@ -8,14 +8,14 @@
 #include "outcome.h"
 #include "transfer.h"
 
-/* No lock, so this is a hint. -EAGAIN: every record is taken. */
+/* -EAGAIN: as many jobs are out as the pool has room for. Takes no lock, so this is a hint. */
 int job_message_full(const struct brood_pool *pool);
 /* Sets up a new handle for the given job. */
 void job_message_handle(struct brood_handle *handle, struct brood *b, const struct given *given);
 /*
- * Sends the job, under the lock. 0: sent, given->fd is still the caller's to close; 1: queued, the
- * fd is the library's; -errno: not accepted; -EXFULL: the supervisor has no room for its files
- * (no sentence was set). handle may be NULL.
+ * Sends the job, under brood.lock. 0: sent, given->fd is still the caller's to close; 1: queued,
+ * the fd is the library's; -errno: not accepted; -EXFULL: the supervisor has no room for the job's
+ * files (no sentence was set). handle may be NULL.
  */
 int job_message_send(struct brood *b, const struct given *given, struct brood_handle *handle);
 /*
@@ -27,16 +27,16 @@ int job_message_send(struct brood *b, const struct given *given, struct brood_ha
 #define JOB_MESSAGE_KEPT 1
 int job_message_attempt(struct brood *b, struct given *given, struct brood_handle *handle,
 	const struct engine_bytes *bytes, struct transfer *t);
-/* Sends a kept job. 0: it is sent, or has its verdict already; JOB_MESSAGE_KEPT: not yet. */
+/* Sends a kept job. 0: the job is sent, or has its verdict; JOB_MESSAGE_KEPT: no room yet. */
 int job_message_go(struct brood *b, struct given *given, struct brood_handle *handle,
 	const struct engine_bytes *bytes, struct transfer *t);
-/* A closed handle may have another attempt: then the handle is open again. No lock. */
+/* True: the job of a closed handle gets another attempt, and the handle is open again. No lock. */
 bool job_message_again(
 	struct brood *b, struct brood_handle *handle, struct queue *l, struct tries *t);
 /* Sets the verdict after the last attempt. r: what job_message_attempt() returned. No lock. */
 void job_message_over(const struct brood_handle *handle, const struct tries *t, int r,
 	struct brood_verdict *inout_verdict);
-/* Cancels the job. Under the lock. 1: the message waits for room in the channel. Never waits. */
+/* Cancels the job. Under brood.lock. 1: the message waits for room in the channel. Never waits. */
 int job_message_cancel(struct brood *b, struct record *record);
 
 #endif

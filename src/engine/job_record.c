@@ -152,7 +152,7 @@ void job_record_verdict(struct brood *b, const struct brood_verdict *verdict)
 	struct brood_pool *pool = record ? record->pool : b->pools;
 	struct brood_handle *handle;
 
-	/* nobody waits any more who would count it */
+	/* the call that would count this verdict is gone */
 	if (record && record->bytes && !record->handle)
 		sums_elsewhere(pool, verdict->outcome, verdict->detail);
 	handle = record ? job_record_free(b, record) : NULL;
@@ -228,8 +228,8 @@ void job_record_give_up_all(struct brood *b, enum brood_detail detail)
 }
 
 /*
- * A lease has its lease page alone until its queue is through with it. So what the queue still
- * writes there harms no other lease.
+ * No other lease gets this page until the lease's queue is through with it: what the queue still
+ * writes there must not harm another lease.
  */
 uint32_t job_record_page_take(struct brood *b)
 {

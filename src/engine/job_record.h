@@ -67,10 +67,11 @@ struct record {
 uint64_t job_record_fresh_id(struct brood *b);
 /*
  * Claims a record. *inout_id: the id that the job is to have; 0: any, and the id is returned there.
- * handle may be NULL. -EAGAIN: all records of the pool are in use; -EEXIST: this id's record is.
+ * handle may be NULL. -EAGAIN: all records of the pool are in use; -EEXIST: the record of this id
+ * is in use.
  */
 int job_record_claim(struct brood_pool *pool, struct brood_handle *handle, uint64_t *inout_id);
-/* The record of a job or lease that the supervisor still knows. NULL: it knows none of this id. */
+/* The record of a job or lease that the supervisor still knows. NULL: it knows no such id. */
 struct record *job_record_find(struct brood *b, uint64_t id);
 /* Frees the record of a frame that was never sent. */
 void job_record_unclaim(struct brood *b, uint64_t id);

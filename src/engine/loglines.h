@@ -16,7 +16,7 @@ struct brood;
 void loglines_end(struct brood *b);
 /* True: it is worth polling log_fd. */
 bool loglines_wanted(const struct brood *b);
-/* Says whether the epoll behind brood_fd() watches the log socket. */
+/* Sets whether the epoll behind brood_fd() watches the log socket. */
 void loglines_watch(struct brood *b, bool on);
 /* Reads log lines. The lock is free while the callback runs. */
 void loglines_read(struct brood *b, int limit);

@@ -17,7 +17,8 @@ ssize_t engine_metrics(struct brood *b, char *text, size_t size)
 	length = openmetrics_write(&view, text, size);
 	if (length < 0)
 		return fail_with((int)length, "brood_metrics: there is no memory");
-	if (size == 0) /* numbers get longer, and first verdicts are new lines */
+	/* room to grow until the next call: numbers get longer, first verdicts add lines */
+	if (size == 0)
 		return length + length / 4 + 1024;
 	if ((size_t)length >= size)
 		return fail_with(-ENOSPC,

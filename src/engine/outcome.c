@@ -2,7 +2,7 @@
 /*
  * outcome.c - the verdicts of jobs that no worker comes to, and whether a job is tried again.
  *
- * The supervisor says in one line what a stop dropped: how many jobs, and which was the first.
+ * One log line says what a stop dropped (ending.c): how many jobs, and which was the first.
  */
 #include "outcome.h"
 

@@ -32,8 +32,10 @@ struct brood_verdict outcome_made_up(
 struct brood_verdict outcome_of_error(int error);
 /* Counts a refused job, if the error is a refusal. Returns the error. Takes brood.lock. */
 int outcome_refused(struct brood_pool *pool, int error);
-/* The job has its verdict: counts it if the stop refused or lost the job. Any lock. tag:
- * NULL or "": none. */
+/*
+ * The job has its verdict: counts it if the stop refused or lost the job. May be called under any
+ * lock. tag: NULL or "": none.
+ */
 void outcome_count_drop(
 	struct brood *b, const struct brood_verdict *v, const char *name, const char *tag);
 

@@ -44,8 +44,8 @@ int engine_dispatch(struct brood *b)
 	bool lost;
 
 	/*
-	 * -1: the brood has no queue of its own, so the channel is read here. Else the queue has
-	 * read the channel if its epoll had an event for it.
+	 * -1: the brood has no queue of its own, so the channel is read here. Otherwise the queue's
+	 * look has read the channel, if there was anything to read.
 	 */
 	results = submit_dispatch_own(b);
 	engine_lock(b);

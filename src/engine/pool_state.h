@@ -40,7 +40,7 @@ struct brood_pool {
 	struct queue *_Atomic own;     /* for open and give; of the first pool: the brood's own */
 	struct queue *_Atomic callers; /* for the calls of many threads: see path.c */
 
-	/* Changed by each job that is handed off: far from what each call reads. */
+	/* Each handed-off job changes these: on no cache line that all calls read. */
 	_Alignas(64) _Atomic size_t out_count; /* records taken; without the lock a hint */
 	_Atomic size_t leases_out;             /* how many of these records are leases */
 	_Atomic size_t granted;                /* how many of the leases were granted */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * progress.c - messages of running jobs on their way to a callback. Of one job MESSAGES_MAX wait;
- * later ones are dropped, since they are only progress.
+ * progress.c - messages of running jobs on their way to a callback. At most MESSAGES_MAX messages
+ * of one job are kept; later ones are dropped, since they are only progress.
  */
 #include "progress.h"
 

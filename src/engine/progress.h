@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* progress.h - what jobs said meanwhile, until a callback is told. No lock of its own. */
+/* progress.h - messages of running jobs, kept until a callback gets them. No lock of its own. */
 #ifndef BROOD_ENGINE_PROGRESS_H
 #define BROOD_ENGINE_PROGRESS_H
 

@@ -29,7 +29,7 @@ void reloads_sent(struct reloads *r, uint64_t id)
 	const struct reloads_one *sent = &r->list[id % RELOADS_KEPT];
 
 	if (sent->id != id)
-		return; /* so many later ones came meanwhile that it is forgotten */
+		return; /* so many later reloads came meanwhile that this one is forgotten */
 	for (int i = 0; i < RELOADS_KEPT; i++) {
 		struct reloads_one *one = &r->list[i];
 

@@ -203,7 +203,7 @@ static void add_page(const struct stats_page *page, struct brood_stats *s)
 	s->leases_revoked += load64(&page->leases_revoked);
 }
 
-/* A retried attempt had a verdict of its own, which nobody but the library saw. */
+/* The verdicts of retried attempts are subtracted: the program never saw them. */
 static void add_counts(struct brood_pool *pool, struct brood_stats *s)
 {
 	const struct pool_counts *c = &pool->counts;

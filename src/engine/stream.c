@@ -2,8 +2,8 @@
 /*
  * stream.c - submitted jobs that are handed off: through the supervisor, with a socket pair each,
  * as a brood_call() would be, but no thread waits. Their sockets stand in the queue's epoll; their
- * verdicts come by the channel to the queue's inbox. For a program that forces this path, and for
- * comparison.
+ * verdicts come by the channel to the queue's inbox. Used when the program forces the handoff, or
+ * when the job is for another pool than its queue's.
  */
 #include "stream.h"
 
@@ -85,8 +85,9 @@ static void begun(struct queue *l, struct queue_job *job)
 }
 
 /*
- * Begins one attempt of a job that has its bytes. The first attempt has the id that the caller
- * knows, and that id's record is free. The job's messages and log lines have this id, too.
+ * Begins one attempt of a job that has its bytes. The first attempt has the job's own id, which the
+ * caller will know; if the record of that id is in use, the job gets another id. The job's messages
+ * and log lines have this id, too.
  */
 static int begin(struct queue *l, struct queue_job *job, uint64_t *ret_id)
 {

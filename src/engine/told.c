@@ -30,7 +30,7 @@ int engine_check_init_data(const void *data, size_t size, const int *fds, size_t
 	return 0;
 }
 
-/* A newer message of its kind replaces one that still waits for room. */
+/* Sends a message. If an older message of its kind still waits for room, this one replaces it. */
 static int send_newest(struct brood *b, struct frame *f, const char *what)
 {
 	int r = out_send(b, f, 0, 0);
@@ -51,7 +51,7 @@ static int init_data_send(struct brood_pool *pool, struct frame *f)
 
 	if (pool->brood->state != ENGINE_RUNNING)
 		return fail_stopped();
-	/* done before the send: while it waits for room, another thread may call */
+	/* counted before the send: while this thread waits for room, another one may call */
 	version = ++pool->init_version;
 	f->init_data.pool = pool->setup->number;
 	f->init_data.version = version;
@@ -163,7 +163,7 @@ static void notify_frame(struct frame *f, uint32_t kind, const char *text)
 
 	m->kind = kind;
 	for (size_t i = 0; text && text[i] && i < STATUS_MAX; i++)
-		/* a newline would begin another assignment */
+		/* in a message to systemd a newline begins another assignment */
 		m->text[i] = (unsigned char)text[i] < ' ' ? ' ' : text[i];
 }
 

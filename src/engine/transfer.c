@@ -6,15 +6,15 @@
  * The verdict ends the call, not the reply's last byte. So a reply that fits into the socket may
  * lie there until the verdict has come, which saves a wake-up for each small job: the socket is
  * left out of the poll for a short while (quiet_until), unless a part of the request is still to be
- * written. After that time the reply is read as it comes, else a large reply would stop its job. A
- * caller with room for a large reply is woken at once: such a job must not stand still until the
- * quiet time is over.
+ * written. After that time the reply is read as it comes, since a full socket would stop a job with
+ * a large reply. A caller with room for a large reply is woken at once: such a job must not stand
+ * still until the quiet time is over.
  *
  * At the verdict the worker has shut the socket down (or is dead), so all of the reply is in the
  * socket's queue: a read that got less than it had room for has got the rest. There are two
  * exceptions. The kernel stops a read at a message with fds (MSG_CTRUNC: no room is offered for
- * fds, and the kernel closes them). And a job may have taken the socket over: then the bytes that
- * are there at this moment count.
+ * fds, and the kernel closes them). And a job may have taken the socket over: then only the bytes
+ * that are in the socket at this moment count.
  */
 #include "transfer.h"
 
@@ -88,7 +88,7 @@ static size_t room_left(struct transfer *t)
 		if (reply) {
 			t->reply = reply;
 			t->room = want;
-		} else { /* the rest is read and dropped: else the job would never end */
+		} else { /* the rest is read and dropped, so that the job can end */
 			t->error = -ENOMEM;
 			t->grows = false;
 		}

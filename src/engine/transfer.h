@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * transfer.h - the bytes of a job on a socket. They belong to the calling thread (no lock), or to a
- * job of a queue (its lock).
+ * transfer.h - the bytes of a job on a socket. A transfer belongs to the calling thread (no lock),
+ * or to a job of a queue (under the queue's lock).
  */
 #ifndef BROOD_ENGINE_TRANSFER_H
 #define BROOD_ENGINE_TRANSFER_H
@@ -20,14 +20,14 @@ struct transfer {
 	bool writing, reading;
 	uint32_t watched; /* the events for which an epoll watches the socket */
 	int error;        /* the fault of the caller's buffers or of the kernel */
-	/* A reply may lie in the socket until then: the verdict ends the call. */
+	/* Until then nobody reads the reply from the socket: see the head of transfer.c. */
 	uint64_t quiet_until;
 };
 
 void transfer_begin(struct transfer *t, int fd, const struct engine_bytes *bytes);
 void transfer_poll(
 	struct transfer *t, uint64_t now, struct pollfd *ret_poll, uint64_t *inout_until);
-/* Makes an epoll tell what poll() would be asked for. */
+/* Makes an epoll watch the socket for all that the transfer still has to do. */
 void transfer_watch(struct transfer *t, int epoll_fd, uint64_t data);
 /* The epoll watches the socket no more. */
 void transfer_unwatch(struct transfer *t, int epoll_fd);

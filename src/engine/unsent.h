@@ -21,14 +21,14 @@ struct out {
 
 void unsent_drop(struct brood *b, struct out *out);
 /*
- * Looks at what was queued last. Where it makes an older message needless (init data, a size, a
- * reload, a status), that one is dropped, since only the newest is worth sending. The newest takes
- * its place; but a reload stays the last, behind the init data that it is about.
+ * Looks at the message that was queued last. If it makes an older message needless (init data, a
+ * size, a reload, a status), the older one is dropped, and the new one takes its place. But a new
+ * reload stays the last, behind the init data that it is about.
  */
 void unsent_drop_older(struct brood *b);
-/* The socket refused a frame for this reason. */
+/* Notes that the socket refused a frame, and why: so the engine knows when to try again. */
 void unsent_wait(struct brood *b, int error);
-/* True: frames are in OUT_LATER, and it is time to try again. */
+/* True: frames wait in state OUT_LATER, and it is time to try again. */
 bool unsent_due(const struct brood *b);
 /*
  * Sets when the program's fd (brood_fd()) becomes readable for frames that wait: when the channel

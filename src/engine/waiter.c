@@ -64,7 +64,8 @@ void waiter_poke_all(struct brood *b)
 void waiter_closed(struct brood *b, struct waiter *waiter)
 {
 	if (waiter != b->leader)
-		list_remove(&waiter->link); /* the waiter goes: it must not lead */
+		/* this thread has its verdict and goes: it must not be woken to lead */
+		list_remove(&waiter->link);
 	if (waiter != b->reader)
 		waiter_poke(waiter);
 }

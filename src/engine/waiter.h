@@ -23,7 +23,7 @@ void waiter_give_back(struct brood *b, struct waiter *waiter, struct waiter *bli
 bool waiter_lead(struct brood *b, struct waiter *waiter);
 /* The thread neither leads nor follows any more. If nobody leads, a follower is poked. */
 void waiter_leave(struct brood *b, struct waiter *waiter);
-/* There is something for brood_dispatch(). */
+/* brood_dispatch() has a verdict to count: makes brood_fd() readable. */
 void waiter_tell_poller(struct brood *b);
 
 #endif
