@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * calls.c - the engine's public calls: each asks whether this process may (role.h), checks what can
- * be said of the arguments without a look at the pool, and goes on to the engine; a few to inline
- * mode, where that is different.
+ * calls.c - the engine's public calls: each asks whether this process may make it (role.h), checks
+ * its arguments as far as possible without a look at the pool, and calls the engine, or inline mode
+ * where that differs.
  */
 #include "../inline/inline.h"
 #include "../os/role.h"

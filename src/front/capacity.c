@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * capacity.c - see capacity.h. What is counted is the most that the pools may ever have. A limit
- * that leaves a pool without any worker is an error: no job of that pool could run. With a limit
- * that leaves fewer workers than the program asks for jobs do run, so that a line must do: births
- * beyond the limit fail and are tried again. Memory is only allowed to a worker, not taken, so its
- * sum is never an error.
+ * capacity.c - see capacity.h. The pools are counted with the most workers that they may ever have.
+ * A limit that leaves a pool without any worker is an error: no job of that pool could run. A limit
+ * that only leaves fewer workers than the program asks for gets a line in the log: jobs do run, and
+ * births beyond the limit fail and are tried again. Memory is only allowed to a worker, not taken,
+ * so its sum is never an error.
  */
 #define _GNU_SOURCE
 #include "capacity.h"
@@ -20,7 +20,7 @@
 
 /* ---- the limits ---- */
 
-/* The kernel does not ask root and such a process for RLIMIT_NPROC. */
+/* True: the kernel does not apply RLIMIT_NPROC to this process. */
 static bool is_privileged(void)
 {
 	const uint32_t which = 1u << CAP_SYS_RESOURCE | 1u << CAP_SYS_ADMIN;

@@ -17,12 +17,15 @@ struct capacity {
 	uint64_t user; /* RLIMIT_NPROC */
 };
 
-/* A line for the log about each limit that is too low for all workers; "": it is not. */
+/*
+ * A line for the log about each limit that is too low for all workers; "": the limit is high
+ * enough.
+ */
 struct capacity_lines {
 	char tasks[CAPACITY_LINE], memory[CAPACITY_LINE];
 };
 
-/* root: as in os/cgroup.h. */
+/* Reads the limits. root: as in os/cgroup.h. */
 void capacity_look(const char *root, struct capacity *ret);
 /*
  * 0, and *ret_lines; or -EAGAIN with a sentence: not every pool could have a worker. Makes no

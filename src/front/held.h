@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* held.h - a result that waits for its turn: a copy, since the queue's goes with the next. */
+/*
+ * held.h - a result that waits for its turn: a copy, since the queue frees its own at the next
+ * brood_take().
+ */
 #ifndef BROOD_HELD_H
 #define BROOD_HELD_H
 

@@ -20,14 +20,15 @@
 #include <stdlib.h>
 #include <sys/uio.h>
 
-#define BATCH        64u  /* how many results are taken at once */
-#define ADAPTS_TO    256u /* no options.at_once: up to so many jobs at a time, or 2 a worker */
+#define BATCH 64u /* how many results are taken at once */
+/* without options.at_once: the most jobs at a time, unless 2 a worker are more */
+#define ADAPTS_TO    256u
 #define PAUSE_MIN_MS 1u
 #define PAUSE_MAX_MS 20u
 
 /*
- * An item whose job was given, until on_item had the result, or `held` keeps the result. It is the
- * context of its job.
+ * An item whose job was given, until on_item had the result, or `held` keeps the result. The struct
+ * is the context of the item's job.
  */
 struct sent {
 	struct sent *next; /* the next free one */
@@ -94,7 +95,10 @@ static int give_one(struct map *m)
 	return 0;
 }
 
-/* There may be room when a job has ended: anybody's after -EAGAIN, else one of ours. */
+/*
+ * True: when a job has ended there may be room: after -EAGAIN any job of the pool, after other
+ * errors a job of this map.
+ */
 static bool may_wait(const struct map *m, int error)
 {
 	return error == -EAGAIN ||
@@ -150,7 +154,7 @@ static void tell(struct map *m, size_t index, const struct brood_result *result)
 	struct brood_result told = *result;
 
 	told.context = m->context;
-	/* the library's copy is gone when a held result is told, and a refused item had none */
+	/* a held result has lost the queue's copy of the tag, and a refused item never had one */
 	told.tag = m->job.tag ? m->job.tag : "";
 	window_told(&m->window);
 	if (m->on_item(m->context, index, &told) != 0)
@@ -181,7 +185,10 @@ static void put_back(struct map *m, struct sent *sent)
 	m->free = sent;
 }
 
-/* A handed-off job has one of the places in the backlog, which all threads share: no more of it. */
+/*
+ * Counts the end of an item's job. Only jobs on leases are measured, which may let more jobs out at
+ * a time: handed-off jobs need places in the backlog, which all threads share.
+ */
 static void ended(struct map *m, size_t index, const struct brood_result *result)
 {
 	const struct brood_verdict *v = &result->verdict;
@@ -213,7 +220,7 @@ static int take_and_tell(struct map *m)
 	int n = take(m, results);
 
 	if (m->way !=
-		/* inline, give() itself runs an item, and on_item of the last one goes first */
+		/* inline, give() itself runs an item: on_item of the item before is called first */
 		ROLE_INLINE)
 		give(m);
 	for (int i = 0; i < n; i++) {
@@ -281,7 +288,8 @@ static void run(struct map *m)
 
 /*
  * The pool has stopped, or is gone, or the key of the items was put on the poison list: items that
- * could not be given have their verdict all the same. Nothing is out, so each has its turn.
+ * could not be given have their verdict all the same. No job is out, so each of these items has its
+ * turn.
  */
 static void refuse_rest(struct map *m)
 {
@@ -328,7 +336,9 @@ static int set_size(struct map *m, size_t count)
 {
 	size_t at_once = m->options.at_once, most;
 
-	/* An elastic pool grows by the jobs that wait: so many must be out as it can come to do. */
+	/*
+	 * An elastic pool grows while jobs wait: so as many jobs are out as the grown pool can do.
+	 */
 	if (at_once == 0)
 		at_once = 2 * (size_t)engine_pool_most(m->pool);
 	if (m->way == ROLE_INLINE)

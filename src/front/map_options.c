@@ -32,7 +32,10 @@ static int check(const struct brood_map_options *o)
 	return 0;
 }
 
-/* The map has a queue of its own, and needs the context to find the item. */
+/*
+ * Refuses job options that the map sets itself: its own queue, and the context by which it finds
+ * the item of a result.
+ */
 static int check_job(const struct brood_job_options *o)
 {
 	if (o->queue)

@@ -14,7 +14,7 @@
  */
 int map_options_resolve(const struct brood_map_options *options, struct brood_map_options *ret_map,
 	struct brood_job_options *ret_job);
-/* Checks the items. 0, or -EINVAL with a sentence that has the first wrong item. */
+/* Checks the items. 0, or -EINVAL with a sentence that names the first wrong item. */
 int map_options_check_items(const struct iovec *items, size_t count);
 
 #endif

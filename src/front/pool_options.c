@@ -134,14 +134,17 @@ static int finish(struct pool_setup *setup, const char *where)
 	struct brood_options *o = &setup->options;
 
 	setup->submit_queue_ms = o->queue_ms ? o->queue_ms : BROOD_FOREVER;
-	/* A worker that does one job gets it by handoff: a lease would be a detour. */
+	/* A worker that does only one job gets the job by handoff: a lease would be a detour. */
 	if (setup->own.retire_jobs == 1 && o->dispatch == BROOD_PATH_AUTO)
 		o->dispatch = BROOD_PATH_HANDOFF;
 	pool_values_default(o);
 	return pool_values_check(o, where);
 }
 
-/* The first pool's defaults come last, for the other pools inherit what has none yet. */
+/*
+ * Checks the first pool as if it had its defaults. They are set last (fill()): the other pools
+ * inherit what the program gave, not the first pool's defaults.
+ */
 static int check_first(const struct pool_setup *setup, const char *where)
 {
 	struct brood_options o = setup->options;
@@ -242,7 +245,7 @@ static int take_rights(
 	return rights_options_take(rights, field, &setup->rights);
 }
 
-/* The entry number `index`: a further pool, or more of the first one. */
+/* The entry number `index`: a further pool, or more options of the first one. */
 static int add(
 	const struct brood_options *o, struct pool_setup *list, uint32_t *count, size_t index)
 {
@@ -327,7 +330,7 @@ static int fill(const struct brood_options *o, struct pool_setup *list, uint32_t
 		r = add(o, list, count, i);
 	if (r == 0)
 		r = finish(&list[0], "options.");
-	/* Done at the end, when each pool has its number of workers. */
+	/* Sizes are checked at the end, when each pool has its number of workers. */
 	for (uint32_t i = 0; r == 0 && i < *count; i++) {
 		r = check_size(&list[i]);
 		if (r == 0)

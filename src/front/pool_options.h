@@ -6,9 +6,9 @@
 #include "../wire/pool_setup.h"
 
 /*
- * What each pool is: the first one first. o: as the program gave it, checked but for its pools,
- * with zeros for defaults still; its arrays are valid for life. *ret_list is the caller's, who
- * calls pool_options_free(). 0, -EINVAL or -ENOMEM with a sentence.
+ * Makes the list of pools, the first pool first. o: the program's options, checked except for its
+ * pools; a 0 in it still means the default, and its arrays are valid for life. The caller gives
+ * *ret_list to pool_options_free(). 0, -EINVAL or -ENOMEM with a sentence.
  */
 int pool_options_resolve(
 	const struct brood_options *o, struct pool_setup **ret_list, uint32_t *ret_count);

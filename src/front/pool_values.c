@@ -20,7 +20,8 @@
 static uint32_t usable_cpus(void)
 {
 	/*
-	 * The kernel wants a mask as large as its own, which may be larger than cpu_set_t: so grow.
+	 * The kernel wants a mask as large as its own, which may be larger than cpu_set_t: so
+	 * larger masks are tried.
 	 */
 	for (int cpus = 1024; cpus <= 1 << 20; cpus *= 4) {
 		cpu_set_t *set = CPU_ALLOC((size_t)cpus);
@@ -61,7 +62,9 @@ void pool_values_default(struct brood_options *o)
 	default_to(&o->engine_stop_ms, 60000);
 	default_to(&o->core_ms, 5000);
 	default_to(&o->cores_per_minute, 6);
-	/* If only one of the two is given, the other's default moves out of its way. */
+	/*
+	 * If the program gives only one of the two bounds, the default of the other yields to it.
+	 */
 	if (o->backoff_min_ms == 0)
 		o->backoff_min_ms = o->backoff_max_ms ? MIN(100, o->backoff_max_ms) : 100;
 	default_to(&o->backoff_max_ms, MAX(30000, o->backoff_min_ms));

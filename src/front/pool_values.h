@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool_values.h - defaults and bounds of the fields of struct brood_options, those that describe a
- * pool above all: the same for each pool.
+ * pool_values.h - defaults and bounds of the fields of struct brood_options, above all of those
+ * that describe a pool. They are the same for each pool.
  */
 #ifndef BROOD_POOL_VALUES_H
 #define BROOD_POOL_VALUES_H

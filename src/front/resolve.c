@@ -3,9 +3,9 @@
  * resolve.c - see resolve.h. Each refusal says which field, what it holds, and what may stand
  * there.
  *
- * The struct may be older than this library (shorter: what is missing is default) or newer (longer:
- * fine as long as what we do not know is zero). So nothing but options_copy() (base) reads the
- * caller's.
+ * The struct may be older than this library (shorter: missing fields get their defaults) or newer
+ * (longer: fine as long as the fields that we do not know are zero). So only options_copy() (base)
+ * reads the caller's struct.
  */
 #include "resolve.h"
 #include "pool_options.h"

@@ -32,8 +32,8 @@ static int check_array(
 }
 
 /*
- * A value whose bit is missing is a mistake: the program would believe that its workers have it,
- * and they would run as root.
+ * A value without its bit in `set` is a mistake: the program would believe that its workers have,
+ * say, this uid, but they would run as root.
  */
 static int check_set(const struct brood_rights *r, const char *where)
 {

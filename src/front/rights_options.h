@@ -9,8 +9,8 @@
 #include <brood.h>
 
 /*
- * *ret_own is one block of memory with all arrays; the caller frees it. where: what a field's name
- * stands behind in a message. -EINVAL, -ENOMEM, with a sentence.
+ * *ret_own is one block of memory with all arrays; the caller frees it. where: the words before a
+ * field's name in a message. -EINVAL, -ENOMEM, with a sentence.
  */
 int rights_options_take(
 	const struct brood_rights *rights, const char *where, struct brood_rights **ret_own);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * rights_trial.c - see rights_trial.h. Whether the kernel grants a user, a priority or a limit
- * depends on capabilities, containers and security modules. So a short-lived child asks the kernel,
- * and brood_start() says what a worker would only die of.
+ * depends on capabilities, containers and security modules. So a short-lived child tries, and
+ * brood_start() can report what workers could only die of.
  */
 #include "rights_trial.h"
 

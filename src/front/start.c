@@ -4,8 +4,8 @@
  *
  * One process becomes many here, so the order is everything. What can fail is done before the fork,
  * step by step (prepare()), and each step can be taken back (undo()): a start that fails leaves no
- * fd, no mapping, no signal and no variable behind. After the fork nothing is left that may fail
- * but what has to be tried again.
+ * fd, no mapping, no signal and no variable behind. After the fork only steps are left that cannot
+ * fail, or are tried again until they succeed.
  *
  *   the caller's process:  options, threads, limits, text, signals, shared memory, sockets, engine,
  *                          supervisor, fork()
@@ -22,7 +22,7 @@
  * image; what is shared is in wire/shared.h.
  *
  * The trap: brood_start() may be called again after it failed, from a worker, from a child that the
- * engine forked, or twice. role.c tells them apart.
+ * engine forked, or twice. role.c tells these cases apart.
  */
 #define _GNU_SOURCE
 #include "../guard/guard.h"
@@ -68,7 +68,7 @@ struct start {
 	int messages[2], logs[2]; /* [0] is the engine's end, [1] the supervisor's */
 	struct brood *brood;
 	struct supervisor *supervisor;
-	/* In the engine: an image that nobody uses. It is kept so that a leak checker finds it. */
+	/* In the engine: the supervisor's memory, unused; kept so that a leak checker finds it. */
 	struct supervisor *left_behind;
 };
 

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-/* Workers read it for stdin, and the guard has it for all three. */
+/* Workers have /dev/null as stdin; the guard has it as stdin, stdout and stderr. */
 static int check_null(void)
 {
 	_cleanup_close_ int fd = -1;
@@ -36,7 +36,7 @@ static int check_null(void)
 	return -ENODEV;
 }
 
-/* The memory that processes share is a file to the kernel, and the limit counts for it. */
+/* The memory that processes share is a file to the kernel, and RLIMIT_FSIZE applies to it. */
 static int check_file_size(void)
 {
 	const size_t need = MAX(sizeof(struct ring_up), sizeof(struct ring_down));
