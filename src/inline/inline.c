@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * inline.c - BROOD_INLINE: the same program without processes, for gdb, sanitizers and fuzzers. The
- * engine is as ever, but jobs run here (inline_run.c), and the other end of its channel is silent:
- * it is this file's, which says there that all has stopped.
+ * engine is as ever, but jobs run here (inline_run.c), and no supervisor is at the other end of its
+ * channel: this file has that end, and only says there that all has stopped.
  */
 #include "inline.h"
 
@@ -270,7 +270,9 @@ static int init_new(
 	return 0;
 }
 
-/* Former versions are never freed: brood.h promises a job init data for the worker's life. */
+/*
+ * Earlier versions stay until brood_stop(): brood.h promises a job init data for the worker's life.
+ */
 int inline_set_init_data(
 	struct brood_pool *pool, const void *data, size_t size, const int *fds, size_t fds_count)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inline.h - BROOD_INLINE: an engine without a supervisor, which runs its jobs itself. What stands
- * here are the public calls in which that shows; all others are the engine's. Contracts as in
- * brood.h.
+ * inline.h - BROOD_INLINE: an engine without a supervisor, which runs its jobs itself. This header
+ * has the public calls that differ in this mode, with the contracts of brood.h; all other calls are
+ * the engine's.
  */
 #ifndef BROOD_INLINE_H
 #define BROOD_INLINE_H
@@ -18,7 +18,10 @@ int inline_stop(struct brood *b);
 int inline_fd(struct brood *b);
 int inline_set_init_data(
 	struct brood_pool *pool, const void *data, size_t size, const int *fds, size_t fds_count);
-/* All that brood_notify_*() do: the program is its own main process, and may speak itself. */
+/*
+ * All that brood_notify_*() do in this mode: the program is the service's main process itself, and
+ * may notify the service manager without the library.
+ */
 int inline_check(struct brood *b);
 /* Returns -ENOTSUP, for a call that is about workers. */
 int inline_has_no_workers(struct brood *b, const char *call);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * inline_bytes.c - a job of bytes runs in the calling thread while a helper thread moves the bytes:
- * the job may reply before it has read all, and neither fits a socket's buffer. So its request and
- * reply are those of a handoff.
+ * the job may reply before it has read all, and request and reply may be larger than a socket's
+ * buffer. So the job sees the same socket as a job by handoff.
  */
 #include "inline_bytes.h"
 
@@ -23,7 +23,7 @@ int inline_bytes_thread(pthread_t *ret, void *(*main)(void *), void *arg)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = pthread_create(ret, NULL, main, arg);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return r == EAGAIN ? -ENOMEM : -r; /* -EAGAIN would say that too many jobs wait */
+	return r == EAGAIN ? -ENOMEM : -r; /* -EAGAIN would mean that too many jobs wait */
 }
 
 static void make_room(struct inline_bytes *b)

@@ -17,11 +17,11 @@ struct inline_bytes {
 	pthread_t thread;
 };
 
-/* Returns the fd for the job, or -errno. */
+/* Starts the thread that moves the bytes. Returns the job's end of the socket pair, or -errno. */
 int inline_bytes_begin(struct inline_bytes *b);
 /*
- * The job has ended. taken: the job has kept its fd, and nobody closes that for it, so the reply
- * would never come to its end: the engine's side is shut down instead.
+ * The job has ended. taken: the job has kept its fd, and nobody closes that fd, so the reply would
+ * never come to its end: the engine's side is shut down instead.
  */
 void inline_bytes_end(struct inline_bytes *b, bool taken);
 /* Starts a thread that takes none of the program's signals. 0 or -errno. */

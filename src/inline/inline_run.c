@@ -5,8 +5,8 @@
  * code, so that a job sees the same struct brood_job. A crash is a crash of the caller; limits are
  * not enforced; there is nobody to kill.
  *
- * The trap: while the job runs, brood_stop() may give up waiting for it. Then the job's record has
- * its verdict, and perhaps another job, so it is looked for by its id.
+ * The trap: while the job runs, brood_stop() may give up waiting for it. Then the job has a verdict
+ * already, and its struct may be another job's. So the job is looked for by its id.
  */
 #define _GNU_SOURCE
 #include "inline_run.h"
@@ -26,7 +26,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* A static program need not have them: then jobs of plugins are refused. */
+/* A static program may lack these functions: then jobs of plugins are refused. */
 #pragma weak dlopen
 #pragma weak dlsym
 #pragma weak dlerror
@@ -309,7 +309,10 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* Does all that may fail. 0, or what inline_bytes_begin() returns. */
+/*
+ * Does all that may fail. Returns the fd of inline_bytes_begin() for a job of bytes, otherwise 0;
+ * or -errno.
+ */
 static int prepare(struct here *h, bool in_thread)
 {
 	pthread_t thread;
