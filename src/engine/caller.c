@@ -67,8 +67,8 @@ void caller_ringed(struct lease *lease, struct queue_job *job, uint64_t sequence
 }
 
 /*
- * The worker will pass the entry by, and may then have nothing to do; but it tells nobody of an
- * entry without a job. CALLER_DONE_FD makes the worker tell the leader. If the worker has passed
+ * The worker will pass the entry by, and may then have nothing to do; but a worker tells nobody of
+ * an entry without a job. CALLER_DONE_FD makes the worker tell the leader. If the worker has passed
  * the entry by already, the leader is poked here.
  */
 void caller_unringed(struct lease *lease, struct queue_job *job)
@@ -105,10 +105,6 @@ void caller_lease_gone(struct lease *lease)
 	}
 }
 
-/*
- * Called before the thread sleeps: writes into its job's word in the ring how it will sleep. A job
- * that is in no ring has no word there. Returns false if the job is done: do not sleep.
- */
 bool caller_arm(const struct queue_job *job, struct sleeper *s, enum caller_state how)
 {
 	const struct lease *lease = job->lease;

@@ -12,7 +12,7 @@ struct queue_job;
 struct lease;
 struct sleeper;
 
-/* the word that this thread sleeps on */
+/* The word on which the thread of `s` sleeps. */
 _Atomic uint32_t *caller_sleeps_on(struct sleeper *s);
 /* The job is about to be published in the ring: its thread will sleep on a word there. */
 void caller_ringed(struct lease *lease, struct queue_job *job, uint64_t sequence);

@@ -257,8 +257,8 @@ static void learn(struct queue_job *job, const struct ring_done *done)
 }
 
 /*
- * The worker had too little memory. The job has another attempt if its options allow one. The reply
- * of this attempt is dropped.
+ * The worker had too little memory. True: the job has another attempt, without the reply of this
+ * one; or its verdict, if there is no memory for another attempt.
  */
 static bool again(struct lease *lease, struct queue_job *job, struct brood_verdict *v)
 {

@@ -89,8 +89,9 @@ static bool drained(const struct wait *wait)
 }
 
 /*
- * The queues do their jobs first, while the supervisor still grants workers. This thread cannot
- * hear when they are done, so it looks in slices. Returns how long the drain took.
+ * The queues do their jobs first, while the supervisor still grants workers. Other threads may
+ * serve the queues and do not tell this thread, so it looks in slices. Returns how long the drain
+ * took.
  */
 static uint32_t drain(struct brood *b)
 {
@@ -120,7 +121,7 @@ static int ask(struct brood *b, uint32_t drained_ms)
 	return out_send(b, &f, 0, 0);
 }
 
-/* Jobs that end after the drain get their verdicts, too. */
+/* Waits for the stop's end. Jobs of queues that end meanwhile still get their verdicts. */
 static int wait_for_end(struct wait *wait)
 {
 	int r;
@@ -149,7 +150,7 @@ static uint64_t stop_bound(const struct brood *b)
 	return until;
 }
 
-/* Log lines that came before STOPPED belong to the stop: they are said before it returns. */
+/* Log lines from before STOPPED belong to the stop: they are said before brood_stop() returns. */
 static void stop_finish(struct brood *b)
 {
 	loglines_read(b, INT32_MAX);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine.h - the engine's side: handles, calls, waiting. No thread, no signal. One mutex guards all
- * of struct brood; nothing blocks under it.
+ * engine.h - the engine's side: handles, calls, waiting. No thread, no signal. brood.lock guards
+ * the channel and what goes by handoff (engine_root.h), queues have locks of their own; nothing
+ * blocks under a lock.
  *
  * Waiting among threads: one leads (it polls the channel beside its own socket and dispatches for
  * all), the others sleep on an eventfd each beside their own socket. A leader that has what it

@@ -78,7 +78,7 @@ struct brood {
 	size_t records_count;
 
 	/* for any thread: atomic, or with locks of their own */
-	_Atomic uint64_t crowd_until; /* 0: no crowd since the last one ended */
+	_Atomic uint64_t crowd_until; /* 0: no crowd, and the last one is dealt with */
 	_Atomic bool fd_used;         /* brood_fd() was called: keep its epoll right */
 	_Atomic bool unsent;          /* `out` has frames */
 	_Atomic bool queues_ended;    /* no verdict and no lease will come any more */

@@ -28,7 +28,7 @@ struct inbox {
 	bool may_ask; /* the queue may ask for a lease: a note that it has not read yet */
 };
 
-/* A lease's part. Under brood.lock, except `to`, and `over` once the queue has it. */
+/* A lease's part. Under brood.lock, except `to`, and `over` once the queue has taken it. */
 struct lease_news {
 	struct inbox *to;
 	struct list link; /* inbox.leases */

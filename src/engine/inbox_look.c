@@ -30,10 +30,10 @@
  *
  * For each job without a completion, in order: a job that its worker had not begun goes on to
  * another worker, in front of what waits, in the old order. The job that ran has the verdict that
- * the death says, or another try if its options allow. Two things prove that a job was not begun:
- * its claim word still says QUEUED, or the word of the slot page says that the job before it was
- * the last (DONE(N-1)). The worker can write both words, but so it can harm only the jobs of its
- * own ring: a ring with an impossible figure counts as damaged, and all its jobs as begun. Two
+ * follows from the death, or another try if its options allow. Two things prove that a job was not
+ * begun: its claim word still says QUEUED, or the word of the slot page says that the job before it
+ * was the last (DONE(N-1)). The worker can write both words, but so it can harm only the jobs of
+ * its own ring: a ring with an impossible figure counts as damaged, and all its jobs as begun. Two
  * kinds of jobs are excepted, for the worker's memory has no part in them: a job that the engine
  * had not told the worker of yet, and a job whose descriptors still lay in the side socket, unread,
  * when the worker was gone.

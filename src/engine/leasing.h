@@ -34,9 +34,12 @@ void leasing_kill(struct lease *lease, uint64_t sequence, uint32_t cause);
 void leasing_say_again(struct queue *l);
 /* Frees a lease before its LEASE_OVER has come. That message is ignored when it comes. */
 void leasing_drop(struct lease *lease);
-/* The queue ends before the lease: withdraws or kills its jobs, asks for its end, frees it. */
+/*
+ * The queue ends before the lease: withdraws or kills the jobs, asks for the lease's end, frees the
+ * lease.
+ */
 void leasing_abandon(struct lease *lease);
-/* The lease gets no more jobs: it leaves the idle ones, and is not counted any more. */
+/* The lease gets no more jobs: it leaves the list of idle leases, and is not counted any more. */
 void leasing_out_of_use(struct lease *lease);
 /* The worker sent nonsense: has it killed. */
 void leasing_distrust(struct lease *lease);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * outcome.c - the verdicts of jobs that no worker comes to, and whether a job is tried again.
+ * outcome.c - the verdicts of jobs that no worker gets, and whether a job is tried again.
  *
  * One log line says what a stop dropped (ending.c): how many jobs, and which was the first.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * outcome.h - what becomes of a job besides what its worker comes to: verdicts that are made up
- * here, further attempts, and what a stop drops.
+ * outcome.h - what becomes of a job that no worker's result decides: verdicts that the engine makes
+ * up, further attempts, and what a stop drops.
  */
 #ifndef BROOD_ENGINE_OUTCOME_H
 #define BROOD_ENGINE_OUTCOME_H
@@ -9,7 +9,7 @@
 #include <brood.h>
 #include <stdbool.h>
 
-/* The attempts of a job: how many are left, how many were made, and what the last one came to. */
+/* The attempts of a job: how many are left, how many were made, and what came of the last one. */
 struct tries {
 	uint32_t left, made, moved;
 	uint32_t on, pause_ms; /* options.retry_on, retry_pause_ms */

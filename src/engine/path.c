@@ -5,13 +5,13 @@
  * A thread's queue is the thread's as long as the thread lives, then the next new thread's: leases
  * that a thread left behind are used on, or go back to the pool by themselves.
  *
- * A call waits on its thread's own queue. A thread that calls now and then hands its jobs off. A
- * thread that calls often asks for a lease when a worker is idle, waits for the lease, and sends
- * its job there. (A job that was handed off meanwhile could not have this worker, and would wait
- * until the lease is taken back.) A conversation (open, give) goes by the brood's own queue, to a
- * leased worker that has nothing else to do, since nobody knows how long a conversation takes.
- * Without such a worker the conversation is handed off; if yet another worker is idle, the queue
- * asks for a lease, for later jobs. A job that forces a lease waits for one.
+ * A call on a lease waits on its thread's own queue. A thread that calls now and then hands its
+ * jobs off. A thread that calls often asks for a lease when a worker is idle, waits for the lease,
+ * and sends its job there. (A job that was handed off meanwhile could not have this worker, and
+ * would wait until the lease is taken back.) A conversation (open, give) goes by the brood's own
+ * queue, to a leased worker that has nothing else to do, since nobody knows how long a conversation
+ * takes. Without such a worker the conversation is handed off; if yet another worker is idle, the
+ * queue asks for a lease, for later jobs. A job that forces a lease waits for one.
  *
  * Queues of threads are for the first pool. A call for another pool goes by that pool's callers'
  * queue, once its thread calls often; a conversation for another pool by a queue of that pool's
@@ -295,7 +295,6 @@ static bool was_lent(struct queue *l)
 	return has_idle(l);
 }
 
-/* Asks for one lease for this queue, if as many workers are idle as are needed. */
 bool path_ask(struct queue *l, uint64_t now, uint32_t needed)
 {
 	return l->leases.asked == 0 && l->leases.active < l->leases.limit && often(now) &&

@@ -144,7 +144,7 @@ static struct lease *choose_with_key(struct queue *l, struct queue_job *job, boo
 	return lease;
 }
 
-/* True: the job is in a ring or has its verdict, and its record may be gone. */
+/* True: the job is in a ring or has its verdict, and its struct may be freed. */
 static bool place(struct queue *l, struct queue_job *job, const struct given *order)
 {
 	for (;;) {

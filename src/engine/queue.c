@@ -17,7 +17,7 @@
 /* how many sleeping threads are searched for one that a worker has woken already */
 #define COMING_MAX 8
 
-/* Tells the page that the supervisor can read how many jobs wait in this queue. */
+/* Tells the tally, which the supervisor can read, how many jobs wait in this queue. */
 static void tell_waiting(struct queue *l)
 {
 	struct tally *tally = l->brood->shared.tally;

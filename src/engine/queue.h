@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * queue.h - a queue: what has leases and jobs. Each brood_queue is one, each thread that makes
- * calls has one (and all threads have one in common, for when they are more than workers), each
- * pinned lease is one with a single lease, and the brood has one of its own for what is opened and
+ * queue.h - a queue: what has leases and jobs. Each brood_queue is a queue, and each pinned lease
+ * is one with a single lease. Each thread that calls often has a queue; all threads share a pool's
+ * callers' queue in a crowd (path.c); and each pool has a queue of its own for what is opened and
  * given. What two queues do for a job touches no memory that both write: that is why each thread
  * has its own.
  *
- * Locks, in this order: brood.common.lock (the birth of the brood's own queue and of the callers'),
+ * Locks, in this order: brood.common.lock (the birth of each pool's own queue and of its callers'),
  * brood.queues.lock (which queues there are), queue.lock (all of a queue), brood.lock (the channel,
  * the records of handoffs and leases). So the thread that reads the channel, under brood.lock,
  * cannot touch a queue: it leaves a note in the queue's inbox and pokes the queue.
@@ -42,8 +42,8 @@ static inline bool queue_has_news(const struct queue *l)
 }
 
 /*
- * True: before the lock is free, somebody must be told how many jobs wait, or woken to lead. A
- * macro, as lock and unlock are: this is on each job's path, and is rarely true.
+ * True: before the lock is let go, the tally must be told how many jobs wait, or a follower must be
+ * woken to lead. A macro, as lock and unlock are: this is on each job's path, and is rarely true.
  */
 #define QUEUE_OWES(l)                                                           \
 	((l)->waiting.count + (l)->waiting.paused_count != (l)->waiting.told || \

@@ -44,7 +44,7 @@ bool queue_jobs_may_retry(
 	struct queue *l, const struct queue_job *job, struct brood_verdict *verdict);
 /* Begins the retry, which is allowed. The job is in no ring. */
 void queue_jobs_retry(struct queue *l, struct queue_job *job, const struct brood_verdict *v);
-/* Progress was put into job.progress: a thread shall tell it. */
+/* The job has new progress messages: wakes a thread that will tell them. */
 void queue_jobs_progress_came(struct queue *l, struct queue_job *job);
 /* Keeps the progress for the thread that is to tell it. Drops it when there is too much. */
 void queue_jobs_progress(struct queue *l, struct queue_job *job, const struct message_progress *m);

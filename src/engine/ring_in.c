@@ -148,7 +148,7 @@ static uint64_t may_say(struct lease *lease)
 
 /*
  * Tells the worker what is in the ring. When more jobs are to come, several share one store, and
- * one look at two words that others write.
+ * one look at two words that other processes write.
  */
 static void say(struct lease *lease)
 {

@@ -50,7 +50,6 @@
 #define TELL_FROM           128 /* so many leases are too many to look at each time */
 #define TELL_UNTIL          64  /* with so few, each look is at all leases again */
 
-/* From now on workers tell of each completion. True: one came before the workers knew. */
 bool sleep_listen(struct queue *l)
 {
 	if (l->sleep.all_tell)
@@ -242,10 +241,10 @@ static void follow(struct queue *l, struct sleeper *s, uint64_t until)
 }
 
 /*
- * Sleeps on its own word, not in the queue's epoll: news for the program's dispatching threads keep
- * that epoll readable until they come, so a sleep there would end at once. A dispatching thread
- * looks at the whole queue, and wakes this thread if its own news is there. If none comes within a
- * tick, the caller looks itself.
+ * The caller sleeps on a word of its own, not in the queue's epoll: news for the program's
+ * dispatching threads keep that epoll readable until they come, so a sleep there would end at once.
+ * A dispatching thread looks at the whole queue, and wakes the caller if the caller's own news has
+ * come. If none comes within a tick, the caller looks itself.
  */
 static void stand_back(struct queue *l, struct sleeper *s, uint64_t until)
 {

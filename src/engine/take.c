@@ -52,9 +52,7 @@ static const struct brood_result *taken(
 	return &job->result;
 }
 
-/*
- * Wakes one thread for the results that are left; or all threads, if no result is to come any more.
- */
+/* Wakes one thread for the results that are left; or all, if no result is to come any more. */
 static void tell_takers(struct queue *l)
 {
 	if (l->results.count > 0)
@@ -123,10 +121,7 @@ static int claim(struct queue *l, struct queue_job *job)
 	return 0;
 }
 
-/*
- * The time is up. The result of a closed job waits (held), for another thread still tells its
- * progress.
- */
+/* The time is up. A closed job's result is held: another thread still tells the job's progress. */
 static int unclaim(struct queue_job *job)
 {
 	job->tell.awaited = false;

@@ -4,8 +4,8 @@
  *
  * A frame waits for one of two reasons, which need different cures. The socket is full: POLLOUT
  * says when it is not. Or the kernel has no room for fds in flight, or no memory: nothing says when
- * it has, so the engine tries again in a few ms. The thread that leads (wait.c) looks after both,
- * and so does the epoll behind brood_fd(). A queue hears of the first frame that waits by an
+ * it has again, so the engine tries again in a few ms. The thread that leads (wait.c) looks after
+ * both, and so does the epoll behind brood_fd(). A queue hears of the first frame that waits by an
  * eventfd, and tries again by its timer (behind.c): all threads may sleep in queues, or poll the fd
  * of one. When no frame waits, none of that costs anything.
  */

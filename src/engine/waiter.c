@@ -70,7 +70,6 @@ void waiter_closed(struct brood *b, struct waiter *waiter)
 		waiter_poke(waiter);
 }
 
-/* Takes a waiter for this thread. `blind` stands in when there is no memory or fd for one. */
 struct waiter *waiter_take(struct brood *b, struct waiter *blind)
 {
 	struct list *link = list_first(&b->spare);
