@@ -61,7 +61,7 @@ static uint64_t all_workers(const struct pool_setups *pools)
 	return count;
 }
 
-/* Bytes that all workers may allocate, in pools that limit them; as much as fits the type. */
+/* Bytes that all workers may allocate, in pools that limit them; UINT64_MAX: more than fits. */
 static uint64_t all_memory(const struct pool_setups *pools, uint64_t *ret_workers)
 {
 	uint64_t sum = 0, of_pool;

@@ -17,10 +17,7 @@ struct capacity {
 	uint64_t user; /* RLIMIT_NPROC */
 };
 
-/*
- * A line for the log about each limit that is too low for all workers; "": the limit is high
- * enough.
- */
+/* A line for the log about each limit that is too low for all workers; "": it is high enough. */
 struct capacity_lines {
 	char tasks[CAPACITY_LINE], memory[CAPACITY_LINE];
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * map.c - brood_map(): a function over many items. It makes public calls only: a queue of its own,
- * brood_submit(), brood_queue_wait(), brood_take(). So it is the same with workers and inline.
- * pool/window.c decides which item is given next, and whose result has its turn.
+ * brood_submit(), brood_queue_wait(), brood_take(). So a map works the same with workers and
+ * inline. pool/window.c decides which item is given next, and whose result has its turn.
  *
  * One round: give items; wait; take a batch of results; give the items that take their places, so
  * that workers have work while the program looks at the results; call on_item for the batch.
@@ -31,7 +31,7 @@
  * is the context of the item's job.
  */
 struct sent {
-	struct sent *next; /* the next free one */
+	struct sent *next; /* the next free entry */
 	size_t index;
 	uint64_t id;       /* 0: the job has ended */
 	struct held *held; /* in order: keeps the result if it must wait */
@@ -245,7 +245,7 @@ static uint32_t time_left_ms(const struct map *m)
 
 /*
  * The pool is full, and all its jobs are of other callers. No job of this map is out, so there is
- * no end to wait for: the thread sleeps for a moment, and longer each time.
+ * no job's end to wait for: the thread sleeps for a moment, and longer each time.
  */
 static void pause_a_moment(struct map *m)
 {
@@ -336,9 +336,7 @@ static int set_size(struct map *m, size_t count)
 {
 	size_t at_once = m->options.at_once, most;
 
-	/*
-	 * An elastic pool grows while jobs wait: so as many jobs are out as the grown pool can do.
-	 */
+	/* An elastic pool grows while jobs wait: so as many are out as the grown pool can do. */
 	if (at_once == 0)
 		at_once = 2 * (size_t)engine_pool_most(m->pool);
 	if (m->way == ROLE_INLINE)

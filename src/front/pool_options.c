@@ -142,7 +142,7 @@ static int finish(struct pool_setup *setup, const char *where)
 }
 
 /*
- * Checks the first pool as if it had its defaults. They are set last (fill()): the other pools
+ * Checks the first pool as if it had its defaults. These are set last (fill()): the other pools
  * inherit what the program gave, not the first pool's defaults.
  */
 static int check_first(const struct pool_setup *setup, const char *where)

@@ -62,9 +62,7 @@ void pool_values_default(struct brood_options *o)
 	default_to(&o->engine_stop_ms, 60000);
 	default_to(&o->core_ms, 5000);
 	default_to(&o->cores_per_minute, 6);
-	/*
-	 * If the program gives only one of the two bounds, the default of the other yields to it.
-	 */
+	/* If the program gives only one of the bounds, the default of the other yields to it. */
 	if (o->backoff_min_ms == 0)
 		o->backoff_min_ms = o->backoff_max_ms ? MIN(100, o->backoff_max_ms) : 100;
 	default_to(&o->backoff_max_ms, MAX(30000, o->backoff_min_ms));

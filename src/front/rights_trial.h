@@ -5,9 +5,7 @@
 
 #include "../wire/pool_setup.h"
 
-/*
- * Tries the rights of each pool in a child, one pool after the other. 0, or -errno with a sentence.
- */
+/* Tries the rights of each pool in a child, pool after pool. 0, or -errno with a sentence. */
 int rights_trial(const struct pool_setups *pools);
 
 #endif

@@ -12,9 +12,9 @@
  *     the child:           engine. Takes its own ends, drops the supervisor's, gets its signals
  *                          back, and returns from brood_start()
  *     the parent:          supervisor. Drops all that is not its own (supervisor_run) and never
- *                          returns. Guard and spawner are made by it, and workers by the
- *                          spawner, through the functions that are handed over here, because the
- *                          roles do not know each other
+ *                          returns. Makes the guard, and the spawner if there are many workers;
+ *                          spawner or supervisor make the workers. Their main functions are handed
+ *                          over here, because the roles do not know each other
  *
  * Who writes a job's verdict: by handoff the supervisor, on a lease the engine's library
  * (wire/message.h). Who owns a handed-off job's fd: the supervisor until the verdict. Who kills:
@@ -320,7 +320,7 @@ static void at_exit(void)
 /*
  * Registers the atexit() handler before the fork, because a start cannot fail any more in the
  * engine, after the fork. The handler is registered once: if the start fails later, the handler
- * stays for a second start. It does nothing in a process that is no engine.
+ * stays for a second start. The handler does nothing in a process that is no engine.
  */
 static int prepare_exit(void)
 {

@@ -270,9 +270,7 @@ static int init_new(
 	return 0;
 }
 
-/*
- * Earlier versions stay until brood_stop(): brood.h promises a job init data for the worker's life.
- */
+/* Earlier versions stay until brood_stop(): brood.h promises a job its init data for so long. */
 int inline_set_init_data(
 	struct brood_pool *pool, const void *data, size_t size, const int *fds, size_t fds_count)
 {
