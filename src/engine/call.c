@@ -167,7 +167,9 @@ static bool may_go(const struct wait *wait)
 	return h->closed || job_files_room(h->pool, h->files);
 }
 
-/* The job has no socket yet, and waits for its turn. 0: it was sent, or has its verdict. */
+/*
+ * The job is kept (job_files.h), without a socket. Waits for its turn. 0: sent, or has its verdict.
+ */
 static int wait_for_turn(struct call *call)
 {
 	struct brood_handle *h = &call->handle;

@@ -53,7 +53,7 @@ void job_files_keep(struct brood_handle *handle, uint64_t until)
 	inbox_poke(to);
 }
 
-/* Threads that call are woken while there is room for their jobs, the first first. */
+/* Wakes threads that call, the first in line first, as long as there is room for their jobs. */
 static void tell_calls(const struct brood_pool *pool)
 {
 	uint32_t count = 0;
@@ -69,7 +69,9 @@ static void tell_calls(const struct brood_pool *pool)
 	}
 }
 
-/* A queue whose thread is elsewhere keeps nobody else waiting: each queue hears of the room. */
+/*
+ * Each queue with kept jobs hears of the room: so one whose thread is busy holds up no other queue.
+ */
 void job_files_tell(struct brood *b)
 {
 	bool openers = false;

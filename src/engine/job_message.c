@@ -100,7 +100,7 @@ static uint32_t files_of(const struct given *given)
 	return 1 + (uint32_t)given->options.fds_count;
 }
 
-/* The job has its record and its id from now on. */
+/* Accepts the job. 0: the job has its record and its id from now on; -errno: refused. */
 static int admit(
 	struct brood *b, const struct given *given, struct brood_handle *handle, uint64_t *inout_id)
 {
@@ -169,7 +169,10 @@ int job_message_send(struct brood *b, const struct given *given, struct brood_ha
 	return r;
 }
 
-/* JOB_MESSAGE_KEPT; 0: there is room, so the job is to be sent; -errno. */
+/*
+ * Keeps the job if the supervisor has no room for its files: JOB_MESSAGE_KEPT. 0: there is room, so
+ * the caller sends the job; -errno.
+ */
 static int keep_if_short(struct brood *b, const struct given *given, struct brood_handle *handle)
 {
 	uint64_t id = given->id;
@@ -188,7 +191,7 @@ static int keep_if_short(struct brood *b, const struct given *given, struct broo
 	return JOB_MESSAGE_KEPT;
 }
 
-/* The record stays with the job if the frame cannot be sent: job_message_go() gives up. */
+/* If the frame cannot be sent, the record stays in use: job_message_go() gives the job up. */
 static int send_kept(struct brood *b, const struct given *given, struct brood_handle *handle)
 {
 	struct frame f;
@@ -203,7 +206,7 @@ static int send_kept(struct brood *b, const struct given *given, struct brood_ha
 	return r;
 }
 
-/* As job_message_attempt(). kept: the job has its record, and waited for this. */
+/* Does the work of job_message_attempt(). kept: the job was kept, and has its record already. */
 static int attempt(struct brood *b, struct given *given, struct brood_handle *handle,
 	const struct engine_bytes *bytes, struct transfer *t, bool kept)
 {

@@ -36,9 +36,9 @@ struct brood_handle {
 	brood_progress_fn *on_progress;
 	void *progress_context;
 	struct progress progress;
-	struct list kept; /* while its job is kept: job_files.h */
+	struct list kept; /* in a list of kept jobs, while the job is kept: job_files.h */
 	bool is_kept;
-	uint32_t files; /* how many files its job has */
+	uint32_t files; /* how many files the job has */
 	uint64_t kept_until;
 	int reply_fds[BROOD_JOB_FDS_MAX];
 	size_t reply_fds_count;
@@ -58,7 +58,7 @@ struct record {
 	struct brood_handle *handle;
 	struct lease_news *lease;
 	uint32_t page;
-	uint32_t files; /* those of the job that the supervisor holds */
+	uint32_t files; /* how many files of the job the supervisor holds */
 	bool cancel_sent, is_lease, granted;
 	bool bytes; /* a job that the engine counts at its end: sums.h */
 };
@@ -77,7 +77,7 @@ struct record *job_record_find(struct brood *b, uint64_t id);
 void job_record_unclaim(struct brood *b, uint64_t id);
 /* The supervisor has closed the job's files, or never had them. */
 void job_record_files_closed(struct record *record);
-/* The job is kept no longer: job_files.h. */
+/* The handle's job is kept no longer: job_files.h. */
 void job_record_unkeep(struct brood_handle *handle);
 /* Takes a verdict that came from the supervisor. */
 void job_record_verdict(struct brood *b, const struct brood_verdict *verdict);

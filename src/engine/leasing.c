@@ -164,7 +164,7 @@ static bool asked_enough(const struct queue *l)
 		.asked = l->leases.asked };
 	uint32_t most = pool->setup->lease_wishes;
 
-	/* the files of those that were granted are their workers' */
+	/* a granted lease's files are its worker's: only requests have files at the supervisor */
 	if (most > 0 && room.out >= pool->granted + most)
 		return true;
 	if (!list_empty(&pool->line.list))

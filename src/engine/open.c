@@ -126,7 +126,7 @@ static bool room_done(const struct wait *wait)
 		wait->brood->state != ENGINE_RUNNING;
 }
 
-/* Under the lock. The supervisor may have room in a moment: it closes files of jobs that began. */
+/* Under brood.lock. Waits for room: the supervisor closes the files of jobs that have begun. */
 static int send_with_room(struct brood *b, const struct given *given, struct brood_handle *handle)
 {
 	struct room_wait w = { .wait = { .brood = b,

@@ -49,7 +49,8 @@ struct brood_pool {
 	/* guarded by: brood.lock */
 	/*
 	 * job_files.h. held: files of jobs at the supervisor. kept: jobs that wait for room. calls:
-	 * the handles of these that threads wait for. openers: threads that wait to open or give.
+	 * handles of kept calls, for which threads wait. openers: threads that wait to open or
+	 * give.
 	 */
 	struct {
 		uint32_t held, kept, openers;

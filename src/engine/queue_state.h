@@ -35,9 +35,10 @@ struct queue_sleep {
 };
 
 struct queue_timer {
-	uint64_t at, kept_due; /* when it fires; when a kept job may be refused; TIME_NEVER */
-	bool soon;             /* the timer was set to fire within PICK_STAND_NS */
-	bool fired;            /* a note for the pump: set the timer anew */
+	/* when the timer fires; when a kept job may be refused; or TIME_NEVER */
+	uint64_t at, kept_due;
+	bool soon;  /* the timer was set to fire within PICK_STAND_NS */
+	bool fired; /* a note for the pump: set the timer anew */
 };
 
 struct queue_jobs {

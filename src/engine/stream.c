@@ -120,7 +120,7 @@ static int begin(struct queue *l, struct queue_job *job, uint64_t *ret_id)
 	return 0;
 }
 
-/* True: the job is kept no longer. */
+/* Sends a kept job. True: the job is kept no longer. */
 static bool go(struct queue *l, struct queue_job *job)
 {
 	struct stream *s = job->stream;

@@ -12,7 +12,7 @@ void stream_event(struct queue *l, struct queue_job *job);
 int stream_begin(struct queue *l, struct queue_job *job, uint64_t *ret_id);
 void stream_free(struct queue *l, struct queue_job *job);
 void stream_inbox(struct queue *l);
-/* Refuses kept jobs that have waited for too long. */
+/* Refuses kept jobs (job_files.h) that have waited for too long. */
 void stream_late(struct queue *l, uint64_t now);
 void stream_cancel(struct queue *l, struct queue_job *job);
 

@@ -69,7 +69,7 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 	} else if (handoff) {
 		r = stream_begin(l, job, given->options.ret_id);
 		id = job->id;
-		behind_watch(l); /* the job may be kept, and refused in time */
+		behind_watch(l); /* the job may be kept: the timer refuses it in time */
 	}
 	if (r < 0) {
 		queue_jobs_free(l, job);
