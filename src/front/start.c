@@ -113,7 +113,7 @@ static int check_threads(void)
 	return -EBUSY;
 }
 
-/* Engine and supervisor agree on how many files of jobs wait at the supervisor. */
+/* Sets for each pool how many files of jobs may wait at the supervisor: both roles count by it. */
 static void share_files(struct resolved *r, size_t stale, size_t hard)
 {
 	for (uint32_t i = 0; i < r->pools.count; i++) {

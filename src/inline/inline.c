@@ -83,7 +83,7 @@ static int make(struct brood **ret_brood)
 		struct stats_page *page = shared_stats_page(&mode.shared, i);
 		struct brood_status_pool *told = shared_record(&mode.shared, BROOD_STATUS_POOLS, i);
 
-		/* brood_metrics() names it; the rest is not told in inline mode */
+		/* brood_metrics() shows the pool's name; inline mode fills in nothing else there */
 		memcpy(told->name, b->pools[i].setup->name, sizeof told->name);
 		atomic_store(&page->workers, b->pools[i].options->workers);
 		atomic_store(&page->ready, 1);
