@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine_peer.c - what the engine says, and its end. The engine is the user's program: it may be
- * wrong, stuck or dead, and none of that may block or break the supervisor. If the engine's channel
- * ends while the engine lives (it closed all its fds, say), the pool ends, too: nobody can give
- * jobs any more.
+ * engine_peer.c - reads the engine's messages, and sees its end. The engine is the user's program:
+ * it may be wrong, stuck or dead, and must neither block nor break the supervisor. If the engine's
+ * channel ends while the engine lives (it closed all its fds, say), the pool ends, too: nobody can
+ * give jobs any more.
  *
- * A job, and a request for a lease, has a record: that of its id modulo the number of records. The
- * engine's memory may be damaged: a message that makes no sense is logged and dropped.
+ * Each job, and each request for a lease, has a record: its number is the id modulo the number of
+ * records. A message that makes no sense is logged and dropped, for the engine's memory may be
+ * damaged.
  */
 #include "engine_peer.h"
 #include "copies.h"
@@ -40,7 +41,10 @@ static bool sane(const struct frame *f)
 		(m->tag_size == 0 || rest[m->arg_size - 1] == '\0');
 }
 
-/* The record is filled in but for its fds. last: the last phase of a stop that lets it wait. */
+/*
+ * Takes the fds, which the record still lacks, and queues the job or request. last: the last phase
+ * of a stop in which a job or request may still wait; in a later phase it is refused.
+ */
 static void enter(struct job *job, struct frame *f, uint32_t fds, enum halt_phase last)
 {
 	record_take_fds(job, f);
@@ -101,7 +105,7 @@ static void on_cancel(struct supervisor *s, uint64_t id)
 	struct job *job = record_find(s, id);
 
 	if (!job || job->is_lease || job->link.state == RECORD_TOLD)
-		/* Nothing to cancel: a lease, or a job whose verdict is the answer. */
+		/* Nothing to cancel: the id is a lease's, or the job has its verdict. */
 		return;
 	if (job->link.state == RECORD_RUNNING && job->slot) {
 		if (job->slot->link.state == SLOT_BUSY)
@@ -115,7 +119,7 @@ static void on_cancel(struct supervisor *s, uint64_t id)
 	verdict_give(job);
 }
 
-/* ---- all else that it says ---- */
+/* ---- all other messages of the engine ---- */
 
 static void on_init_data(struct supervisor *s, struct frame *f)
 {
@@ -175,8 +179,8 @@ static void say_dropped(struct supervisor *s, const struct message_dropped *m)
 }
 
 /*
- * The engine died without saying what it dropped. The tally (wire/stats_page.h) tells how many jobs
- * waited in the engine.
+ * The engine died without saying which jobs it dropped. The tally (wire/stats_page.h) still has the
+ * number of jobs that waited in the engine.
  */
 static void say_lost_with_it(struct supervisor *s)
 {
@@ -202,7 +206,7 @@ static void handle(struct supervisor *s, struct frame *f)
 	case MESSAGE_DROPPED: say_dropped(s, &f->dropped); break;
 	case MESSAGE_STOP:
 		s->stop_asked = true;
-		/* exit() stops the pool, too; only brood_stop() says that any exit code is right */
+		/* exit() sends STOP, too, but only brood_stop() makes any exit code a good one */
 		s->engine.stopped_pool |= !s->engine.exiting;
 		stop_pool(s, drain_left(s, f->stop.drained_ms), s->options->stop_ms);
 		break;
@@ -216,19 +220,19 @@ static void handle(struct supervisor *s, struct frame *f)
 	}
 }
 
-/* ---- its channel ---- */
+/* ---- the engine's channel ---- */
 
 static void channel_over(struct supervisor *s)
 {
 	s->engine.channel_ended = true;
 	loop_remove(&s->loop, &s->engine.channel);
 	s->config.channel_fd = close_fd(s->config.channel_fd);
-	note(s, NOTE_TELL); /* verdicts that wait go to nobody: their records are free again */
+	note(s, NOTE_TELL); /* nobody reads the verdicts that wait: frees their records */
 	engine_peer_stop_if_ended(s);
 	/*
-	 * An engine that exits closes its channel a moment before the supervisor sees its end. A
-	 * stop for a closed channel would take the drain time from jobs that were given in order:
-	 * so the supervisor waits for the engine's end for a while.
+	 * An engine that exits closes its channel a moment before the supervisor sees its end. If
+	 * the pool stopped because the channel is closed, jobs given before the exit would lose
+	 * their time to drain. So the supervisor first waits EOF_GRACE_MS for the engine's end.
 	 */
 	if (!s->engine.ended)
 		timer_set(&s->loop, &s->engine.eof_timer, now_ns() + EOF_GRACE_MS * NS_PER_MS);
@@ -258,8 +262,8 @@ static void pause_reading(struct supervisor *s)
 }
 
 /*
- * Reads one message and handles it. Returns 1: read again, there may be more. 0: there is none now,
- * or the channel has ended, or reading pauses for lack of a resource.
+ * Reads one message and handles it. Returns 1: read again, more may be there. 0: no message is
+ * there now, or the channel has ended, or reading pauses for lack of a resource.
  */
 static int read_one(struct supervisor *s)
 {
@@ -282,8 +286,8 @@ static int read_one(struct supervisor *s)
 }
 
 /*
- * An engine that ended in order may have given jobs in its last moment: these have their drain
- * time, too.
+ * Reads what the engine sent just before its exit: jobs among these messages have their time to
+ * drain, as earlier jobs have.
  */
 static void hear_last_words(struct supervisor *s)
 {
@@ -320,9 +324,12 @@ void engine_peer_readable(struct source *source, uint32_t events)
 	read_one(s);
 }
 
-/* ---- its end ---- */
+/* ---- the engine's end ---- */
 
-/* A stop signal reached both: the supervisor may not have read its own yet. */
+/*
+ * True: a stop signal came. It may have gone to supervisor and engine at once, and the engine died
+ * by it before the supervisor has read its own: so pending signals count, too.
+ */
 static bool stop_signal_came(const struct supervisor *s)
 {
 	sigset_t pending;
@@ -334,8 +341,8 @@ static bool stop_signal_came(const struct supervisor *s)
 }
 
 /*
- * Ends that are not worth a line: the program chose it (exit code 0, or any code after
- * brood_stop()), or a stop signal asked for it.
+ * True: the engine ended as somebody asked, which is not worth a line in the log. The program chose
+ * its end (exit code 0, or any code after brood_stop()), or a stop signal asked for it.
  */
 static bool ended_as_asked(const struct supervisor *s, const struct process_exit *e)
 {
@@ -345,8 +352,9 @@ static bool ended_as_asked(const struct supervisor *s, const struct process_exit
 }
 
 /*
- * A child that the engine forked lives on. It cannot call the library, and the pool ends: usually
- * the program called daemon() too late.
+ * Warns if the engine ended by _exit() and a process that it forked lives on. Usually the program
+ * called daemon() after brood_start(): the forked process cannot call the library, and the pool
+ * ends.
  */
 static void say_daemon(struct supervisor *s)
 {
@@ -383,7 +391,9 @@ static void say_death(struct supervisor *s, const struct process_exit *e, bool k
 			"the engine (pid %d) ended with exit code %d: the pool stops",
 			s->engine.pid, e->status);
 	} else {
-		/* An engine that dies by SIGPIPE wrote into a pipeline whose reader had gone. */
+		/*
+		 * An engine dies by SIGPIPE when the reader of its pipeline has gone: a usual end.
+		 */
 		if (e->status == SIGPIPE)
 			about.level = BROOD_INFO;
 		logging_line(s, &about, "the engine (pid %d) ended by %s%s: the pool stops",
@@ -431,7 +441,10 @@ void engine_peer_death(struct source *source, uint32_t events)
 
 	(void)events;
 	engine_peer_stop_if_ended(s);
-	/* waitid failed for now, or a debugger has it first: engine_peer_resume looks again */
+	/*
+	 * waitid() failed for now, or a debugger has the news first: engine_peer_resume() tries
+	 * again
+	 */
 	if (!s->engine.ended) {
 		loop_remove(&s->loop, source);
 		note(s, NOTE_RETRY);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * engine_peer.h - what the engine says, and its end.
- */
+/* engine_peer.h - reads the engine's messages, and acts when the engine ends. */
 #ifndef BROOD_SUPERVISOR_ENGINE_PEER_H
 #define BROOD_SUPERVISOR_ENGINE_PEER_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guard_peer.c - the guard's birth, death and end. The guard kills what jobs started when the
- * supervisor is killed. So it is born before the first worker, and replaced when it dies.
+ * guard_peer.c - the guard's birth, death and end. When the supervisor is killed, the guard kills
+ * what jobs have started. So it is born before the first worker, and replaced when it dies.
  */
 #include "guard_peer.h"
 #include "logging.h"
@@ -21,7 +21,11 @@ static void death(struct source *source, uint32_t events)
 	guard_peer_replace_if_ended(s);
 	if (s->guard.pid > 0 && source->fd >= 0 && source->fd == s->guard.pidfd &&
 		now_ns() - s->guard.born_ns >= QUICK_NS) {
-		/* waitid() failed for now, or a debugger has it. Look later, and do not spin. */
+		/*
+		 * waitid() failed for now, or a debugger has the zombie. The pidfd stays readable
+		 * and would wake the loop for ever: the loop drops it, and the retry timer looks
+		 * again.
+		 */
 		loop_remove(&s->loop, source);
 		note(s, NOTE_RETRY);
 	}
@@ -53,7 +57,7 @@ void guard_peer_spawn(struct supervisor *s)
 	s->guard.pid = pid;
 	s->guard.pidfd = pidfd;
 	atomic_store(&s->stats_page->guard_pid, pid);
-	note(s, NOTE_BIRTH); /* no worker is born without a guard */
+	note(s, NOTE_BIRTH); /* births have waited for the guard */
 	watch(s);
 }
 
@@ -94,7 +98,10 @@ void guard_peer_respawn_fired(struct timer *timer, uint64_t now)
 		guard_peer_spawn(s);
 }
 
-/* The last thing before the supervisor's own end, when nothing is left to guard. */
+/*
+ * Ends the guard. This is the last thing before the supervisor's own end, when nothing is left to
+ * guard.
+ */
 void guard_peer_end(struct supervisor *s)
 {
 	const struct timespec ms = { .tv_nsec = (long)NS_PER_MS };
@@ -105,7 +112,10 @@ void guard_peer_end(struct supervisor *s)
 	if (pid <= 0)
 		return;
 	process_signal(s->guard.pidfd, pid, SIGKILL);
-	/* SIGKILL ends a sleeper in microseconds, if it gets a CPU. Nothing else waits by now. */
+	/*
+	 * SIGKILL ends a sleeper in microseconds, if it gets a CPU. The supervisor has nothing else
+	 * to do by now, so it may wait.
+	 */
 	for (int i = 0; i < 10000 && process_wait(pid, false, NULL) == 0; i++)
 		nanosleep(&ms, NULL);
 	s->guard.pidfd = close_fd(s->guard.pidfd);

@@ -8,7 +8,7 @@
 void guard_peer_spawn(struct supervisor *s);
 timer_fn guard_peer_respawn_fired;
 void guard_peer_replace_if_ended(struct supervisor *s);
-/* The last thing before the supervisor's own end, when nothing is left to guard. */
+/* Ends the guard: the last thing before the supervisor's own end, when nothing is left to guard. */
 void guard_peer_end(struct supervisor *s);
 
 #endif

@@ -19,7 +19,7 @@ struct logging_about {
 /* Logs a line. If the brood has several pools, the line begins with the name of about->pool. */
 void logging_line(struct supervisor *s, const struct logging_about *about, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Passes a line on as it is: a job's own line, or one that was made here. */
+/* Sends a whole line: a job's own line, or one that logging_line() made. */
 void logging_relay(struct supervisor *s, const struct message_log *line);
 /* The number of the pool in a message of a log line; 0: the line is about no pool. */
 static inline uint32_t logging_pool(const struct pool *pool)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * notes.c - the one place that says what follows from what. All other files change their own part
- * and note the change. After each batch of events, and after timers, this file looks at the notes
- * before the loop sleeps.
+ * notes.c - the one place that says what follows from a change. All other files change their own
+ * part and note the change. After each batch of events, and after timers, this file acts on the
+ * notes before the loop sleeps.
  */
 #include "notes.h"
 #include "assign.h"
@@ -86,7 +86,10 @@ static void renew(struct pool *pool)
 static void settle_round(struct supervisor *s)
 {
 	take_for_pools(s, NOTE_SWEPT, undead_revive);
-	/* Without a message, a job counts as queued only after it had its chance of a worker. */
+	/*
+	 * Gauges wait for the queue, unless a message is to be sent: so a job for which a worker is
+	 * idle is never counted as queued.
+	 */
 	if (!(s->notes & NOTE_QUEUE) || (s->notes & (NOTE_TELL | NOTE_POOL)))
 		take_for_pools(s, NOTE_GAUGES, pool_count);
 	if (take(s, NOTE_TELL))

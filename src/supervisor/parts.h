@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * parts.h - parts of the root struct (root.h), each used mostly by the file of that name.
+ * parts.h - parts of the supervisor's root struct (root.h) and of its pools, each used mostly by
+ * one file.
  */
 #ifndef BROOD_SUPERVISOR_PARTS_H
 #define BROOD_SUPERVISOR_PARTS_H
@@ -19,7 +20,7 @@ struct init_data {
 	uint32_t fds_count;
 };
 
-/* Workers that are well, and are to be replaced: pool/retire.h. due and old: slot.c counts them. */
+/* The renewal of workers that are well (pool/retire.h). slot.c counts `due` and `old`. */
 struct renewals {
 	struct retire_limits limits;
 	uint64_t random;
@@ -52,7 +53,7 @@ struct reload {
 	int32_t result;
 	uint32_t failures; /* how many births since the reload failed, in a row */
 	uint32_t renewed;  /* new workers that became ready */
-	uint32_t good;     /* the epoch of the generation that serves until this reload is done */
+	uint32_t good;     /* the epoch of the workers that serve until this reload is done */
 	uint64_t began_ns;
 	struct timer held;
 	bool proven, has_before;
@@ -60,8 +61,9 @@ struct reload {
 };
 
 /*
- * strays.c, of a slot. sweeps: UNDEAD, ended at last: how many there had been at its end.
- * called: in the supervisor's list, if its worker has said CALLED since the last sweep.
+ * What strays.c knows of a slot. sweeps: how many sweeps there had been when the slot's undead
+ * worker ended at last. called: in supervisor.called, if the slot's worker has said CALLED since
+ * the last sweep.
  */
 struct slot_strays {
 	uint32_t sweeps;
@@ -87,23 +89,23 @@ struct guard_process {
 	uint64_t born_ns;
 };
 
-/* reports.c, resolver.c */
+/* The resolver, used by reports.c and resolver.c. */
 struct resolver_process {
 	pid_t pid; /* 0: there is none */
 	int pidfd;
 	struct source death;
 	struct timer timer;
-	uint64_t until, next_ns; /* when it is killed; when another one may begin */
-	uint64_t told, tried;    /* so many reports went to the log; had a resolver */
+	uint64_t until, next_ns; /* when the resolver is killed; when the next one may begin */
+	uint64_t told, tried;    /* how many reports were logged; how many had a resolver */
 };
 
 struct spawner_process {
 	pid_t pid; /* 0: there is none */
 	int pidfd;
-	int fd;                       /* the supervisor's end of its channel; -1: none */
+	int fd;                       /* the supervisor's end of the spawner's channel; -1: none */
 	struct source death, channel; /* channel.fd -1: the loop does not watch `fd` */
 	struct timer respawn;
-	struct timer answer; /* while orders are out: the spawner has not answered for too long */
+	struct timer answer; /* while orders are out: fires if no answer came for long */
 	uint64_t born_ns;
 	uint32_t orders;   /* slots in ORDERED */
 	uint32_t pause_ms; /* the wait before the next spawner; 0: the last one made a worker */
@@ -112,7 +114,10 @@ struct spawner_process {
 	bool kill_sent;
 };
 
-/* status: the engine's own words. still_said: that the engine is stopped */
+/*
+ * What systemd was told. status: the engine's own words. still_said: logged that the engine is
+ * stopped.
+ */
 struct manager {
 	bool engine_ready, ready_said, ready_pending, stopping_said, stopping_pending,
 		status_pending;
@@ -125,7 +130,7 @@ struct manager {
 struct slot_status {
 	struct list touched; /* in supervisor.touched, until its record is written */
 	uint64_t since_ns;   /* since when the slot is in its state */
-	uint64_t died_ns;    /* the end of its last worker; 0: the next one was ready since */
+	uint64_t died_ns;    /* when its last worker ended; 0: the next one was ready since */
 };
 
 struct cores {

@@ -50,13 +50,13 @@ struct supervisor {
 	pid_t pid;
 	struct birth birth; /* what all births have in common */
 	struct rlimit core; /* the limit at the start, which workers get */
-	int oom_mark; /* the workers' oom_score_adj; -1: not set: the start's was 1000 or unknown */
+	int oom_mark;       /* the workers' oom_score_adj; -1: unchanged, it was 1000 or unknown */
 	enum process_spawn way;
 
 	struct pool *pools;
 	uint32_t pools_count;
-	struct list touched; /* slots whose record in the status page is not true any more */
-	/* Whose turn it is: tell_turn for messages, birth_turn for births, turn for the rest. */
+	struct list touched; /* slots whose record on the status page is to be written */
+	/* Which pool's turn it is: tell_turn: messages; birth_turn: births; turn: the rest. */
 	uint32_t turn, tell_turn, birth_turn;
 	struct timer spawn_timer, retry_timer;
 
@@ -70,7 +70,7 @@ struct supervisor {
 	struct timer halt_timer;
 	bool stop_asked;             /* the engine asked for the stop, and waits for STOPPED */
 	uint64_t done_ns;            /* when the last worker had ended */
-	bool undead_said, left_said; /* the log has that workers, or strays, cannot be ended */
+	bool undead_said, left_said; /* logged: workers, or strays, that cannot be ended */
 	/* how many processes the stop leaves behind, as far as known */
 	uint32_t left;
 
@@ -82,7 +82,7 @@ struct supervisor {
 	bool strays_blind;    /* the supervisor cannot list its children */
 	uint32_t sweeps;      /* how many sweeps in all have found nothing */
 	uint32_t strays_left; /* how many strays the last sweep found */
-	uint32_t remains;     /* dead workers in the roster since a sweep found nothing */
+	uint32_t remains;     /* dead workers that the roster keeps until a sweep finds nothing */
 
 	int signal_fd;
 	struct source signals;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * signal_source.c - signals, as they come by signalfd. The supervisor has no handler: signals are
- * blocked before the first fork, so that none is lost, and the children get the caller's state
- * back. TSTP, TTIN, TTOU and CONT keep their effect: the shell watches this process for Ctrl-Z.
+ * signal_source.c - reads signals from a signalfd. The supervisor has no handler: signals are
+ * blocked before the first fork, so that none is lost, and the children get back the signal state
+ * of the caller of brood_start(). TSTP, TTIN, TTOU and CONT keep their effect: the shell watches
+ * this process for Ctrl-Z.
  */
 #include "signal_source.h"
 #include "death.h"
@@ -73,8 +74,8 @@ static void on_child(struct supervisor *s)
 }
 
 /*
- * A key of the terminal goes to the whole foreground group, in which the engine is, if it has not
- * left it.
+ * True: the engine has the signal already. A key of the terminal (Ctrl-C) goes to the whole
+ * foreground group, and the engine is in it unless it has left.
  */
 static bool engine_has_it(const struct supervisor *s, const struct signalfd_siginfo *info)
 {

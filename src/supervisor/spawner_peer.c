@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spawner_peer.c - the spawner's birth, answers, death and end. While there is none, for now or for
- * good, the supervisor makes the workers itself (spawn.c): no birth waits for a spawner to come.
+ * spawner_peer.c - the spawner's birth, answers, death and end. While there is no spawner, for now
+ * or for good, the supervisor makes the workers itself (spawn.c): no birth waits for a spawner.
  *
- * The spawner may be killed with orders out. It is reaped first: from then on it makes no more
- * workers. What it said before counts; of each other ordered slot the roster says whether there is
- * a worker. One that does not answer is killed. One that does not end then, because the kernel
- * holds it, keeps the slots that it was asked for; the supervisor fills all others.
+ * The spawner may be killed before it has answered all orders. The supervisor reaps it first: from
+ * then on it makes no more workers. Answers that it had sent count; for each other ordered slot the
+ * roster says whether there is a worker. A spawner that does not answer is killed. If it does not
+ * end then, because the kernel holds it, the slots that it was asked to fill stay ORDERED; the
+ * supervisor fills all others.
  */
 #include "spawner_peer.h"
 #include "logging.h"
@@ -43,7 +44,7 @@ static void kill_spawner(struct supervisor *s)
 	if (s->spawner.pid <= 0 || s->spawner.kill_sent)
 		return;
 	s->spawner.kill_sent = true;
-	/* where the channel is not watched, spawn.c orders nothing */
+	/* spawn.c orders nothing from a spawner whose channel is not watched */
 	loop_remove(&s->loop, &s->spawner.channel);
 	process_signal(s->spawner.pidfd, s->spawner.pid, SIGKILL);
 	note(s, NOTE_BIRTH); /* from now on the supervisor makes the workers itself */
@@ -153,8 +154,8 @@ static void watch(struct supervisor *s)
 }
 
 /*
- * In the child that becomes the spawner: it gives back memory that only the supervisor needs, for
- * each clone would have to copy its page tables.
+ * Runs in the child that becomes the spawner. It frees memory that only the supervisor needs:
+ * otherwise each clone would copy the page tables of that memory.
  */
 static void __attribute__((noreturn)) begin(struct supervisor *s, int channel_fd)
 {
@@ -180,8 +181,9 @@ static void death(struct source *source, uint32_t events)
 	spawner_peer_replace_if_ended(s);
 	if (ended > 0 && s->spawner.pid == ended && source->fd >= 0) {
 		/*
-		 * The spawner has ended, but waitid() failed for now, or a debugger has the zombie.
-		 * It makes no more workers. Look later, and do not spin.
+		 * The spawner has ended and makes no more workers, but waitid() failed for now, or
+		 * a debugger has the zombie. Its readable pidfd would wake the loop for ever: so
+		 * the loop drops it, and the retry timer looks again.
 		 */
 		kill_spawner(s);
 		settle_orders(s);
@@ -191,8 +193,8 @@ static void death(struct source *source, uint32_t events)
 }
 
 /*
- * The supervisor opens the pidfds of workers that the spawner made by pidfd_open(). Where that call
- * is missing, a spawner is of no use.
+ * Tries pidfd_open(), by which the supervisor gets the pidfds of workers that the spawner made.
+ * Where that call is missing, a spawner is of no use.
  */
 static int try_pidfds(struct supervisor *s)
 {
@@ -241,8 +243,8 @@ void spawner_peer_spawn(struct supervisor *s)
 	s->spawner.born_ns = now_ns();
 	if (s->guard.pid <= 0) {
 		/*
-		 * Without a guard no worker is born anyway. And the guard's birth shows which ways
-		 * to make a process there are: where there is fork() alone, no spawner is wanted.
+		 * Without a guard no worker is born anyway. And the guard's birth shows how this
+		 * machine can make a process: if by fork() alone, no spawner is wanted.
 		 */
 		respawn_later(s, s->spawner.born_ns);
 		return;

@@ -5,11 +5,14 @@
 
 #include "root.h"
 
-/* After the guard's birth: where workers are made by fork() there is no spawner. */
+/*
+ * Called after the guard's birth, which shows how processes can be made: with fork() alone, there
+ * is no spawner.
+ */
 void spawner_peer_spawn(struct supervisor *s);
 timer_fn spawner_peer_respawn_fired, spawner_peer_silent_fired;
 void spawner_peer_replace_if_ended(struct supervisor *s);
-/* No more births: it is killed, and not replaced. Its end notes NOTE_STOP. */
+/* No more births are due: the spawner is killed, and not replaced. Its end sets NOTE_STOP. */
 void spawner_peer_end(struct supervisor *s);
 
 #endif

@@ -13,12 +13,12 @@
  * worker's death, or the ladder (deadline, cancel, stop) decides the verdict; the record is free
  * again when the engine's socket took it.
  *
- * When a resource is short (EAGAIN, ENOMEM, EMFILE, ETOOMANYREFS ...), nothing is given up: what
- * could not be done stays as it was, and one timer tries all of it again (NOTE_RETRY).
+ * When a resource is short (EAGAIN, ENOMEM, EMFILE, ETOOMANYREFS ...), nothing is given up: the
+ * job, message or birth stays as it was, and one timer tries all of them again (NOTE_RETRY).
  *
- * The trap: everything here may be called while a batch of events is dispatched. Nobody frees a
- * slot or a record; they change state, and sources are removed from the loop before their fd is
- * closed.
+ * A trap: all of this may be called while a batch of events is dispatched, and a later event of the
+ * batch may be about the same slot or record. So nobody frees a slot or a record: only their states
+ * change. And a source is removed from the loop before its fd is closed.
  */
 #include "supervisor.h"
 #include "copies.h"
@@ -53,8 +53,8 @@
 #include <sys/resource.h>
 
 /*
- * Handlers of sources and timers are set here: the loop knows none of them, and calls within the
- * supervisor go down only.
+ * Sets the handlers of the slot's sources and timers. Handlers call downwards in many files, and
+ * the loop knows none of these files: so the topmost file sets the handlers.
  */
 static void slot_prepare(struct pool *pool, struct slot *slot, uint32_t place)
 {
@@ -78,7 +78,10 @@ static void slot_prepare(struct pool *pool, struct slot *slot, uint32_t place)
 	slots_add(&pool->slots, &slot->link, place < pool->size.target ? SLOT_EMPTY : SLOT_SPARE);
 }
 
-/* The first pool has the memory of all records: which one an id names depends on no pool. */
+/*
+ * The first pool owns the memory of all records, and the pools share it: so an id names its record
+ * whatever pool it is for.
+ */
 static int prepare_records(struct pool *pool)
 {
 	const struct supervisor *s = pool->supervisor;
@@ -142,7 +145,7 @@ static int pools_prepare(struct supervisor *s)
 	return 0;
 }
 
-/* Room for all timers, so that no timer is ever refused. */
+/* Counts all timers: the loop gets room for each, so that setting a timer never fails. */
 static size_t timers_count(struct supervisor *s)
 {
 	size_t count = 16 + s->config.records;
@@ -209,8 +212,8 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 }
 
 /*
- * The memory stays: the image of it in a worker or the engine costs nothing until it is written.
- * Only fds and signals must not stay.
+ * Closes fds and restores signals, which the engine must not keep. The supervisor's memory is not
+ * freed: a fork's copy of it costs nothing until somebody writes there.
  */
 void supervisor_leave(struct supervisor *s)
 {
@@ -262,7 +265,10 @@ static void close_the_rest(struct supervisor *s)
 	fds_close_all_but(keep, n);
 }
 
-/* Says nothing in the usual case, in which all numbers have a stand-in. */
+/*
+ * Logs which files of the start have no stand-in in workers (os/stale.h). In the usual case all
+ * have one.
+ */
 static void say_unguarded(struct supervisor *s)
 {
 	size_t high = s->config.stale.high, crowded = s->config.stale.crowded;
@@ -291,7 +297,9 @@ static void limits_and_marks(struct supervisor *s)
 
 	getrlimit(RLIMIT_NOFILE, &s->birth.nofile);
 	getrlimit(RLIMIT_CORE, &s->core);
-	/* the limit was checked before the fork; if it fails now, births wait and log it */
+	/*
+	 * the start has checked this limit; if raising it fails now, births fail, wait and log it
+	 */
 	fds_raise_limit(need, &hard);
 	fds_raise_limit(job_room_limit(&s->config.pools, stale, s->birth.nofile.rlim_max), &hard);
 	s->oom_mark = -1;
@@ -317,7 +325,10 @@ static void prepare_births(struct supervisor *s)
 
 static void watch_or_die(struct supervisor *s, struct source *source, int fd, source_fn *on)
 {
-	/* A supervisor that cannot watch is worse than none. Nobody waits for it yet. */
+	/*
+	 * A supervisor that cannot watch the engine is worse than none. No worker is born yet, so
+	 * nothing of a job is lost.
+	 */
 	if (fd >= 0 && loop_add(&s->loop, source, fd, EPOLLIN, on) < 0) {
 		process_signal(s->engine.pidfd, s->engine.pid, SIGKILL);
 		stderr_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE, 0,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* supervisor.h - the original process, which does too little to crash. See supervisor.c. */
+/* supervisor.h - the supervisor: the process that called brood_start(). See supervisor.c. */
 #ifndef BROOD_SUPERVISOR_SUPERVISOR_H
 #define BROOD_SUPERVISOR_SUPERVISOR_H
 
@@ -19,7 +19,7 @@ struct supervisor_config {
 	struct stale stale;       /* what the program had open at the start */
 	const char *tight[2];     /* lines about limits that are too low for all workers, or "" */
 	uint32_t records;
-	int channel_fd, log_fd;       /* the supervisor's ends */
+	int channel_fd, log_fd;       /* the supervisor's ends of channel and log socket */
 	struct signals_state signals; /* the caller's signal state, for the children */
 	/* Functions of other roles, from the front door: roles never include each other. */
 	void (*worker_main)(struct worker_config *) __attribute__((noreturn));

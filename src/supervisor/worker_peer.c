@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * worker_peer.c - what workers say, as a table of [state][message]: every cell that is not listed
- * is nonsense, and nonsense costs the worker (law 5). One message a wake-up: the level-triggered
- * loop comes back for more; on a death the channel is read to its end first (worker_peer_drain).
+ * worker_peer.c - reads workers' messages. A table says which message is allowed in which state of
+ * the slot. A worker that sends any other message is killed (law 5). A wake-up of the loop reads
+ * one message: epoll is level-triggered, so the loop comes back for more. When a worker dies, its
+ * channel is first read to the end (worker_peer_drain()).
  */
 #include "worker_peer.h"
 #include "grant.h"
@@ -21,7 +22,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-/* ---- one function for each cell ---- */
+/* ---- one function for each cell of the table ---- */
 
 void worker_peer_healthy_fired(struct timer *timer, uint64_t now)
 {
@@ -33,8 +34,8 @@ void worker_peer_healthy_fired(struct timer *timer, uint64_t now)
 }
 
 /*
- * Logs that workers cannot see what jobs leave behind. Once a pool: the cause is the machine or
- * worker_init, so it is the same for all.
+ * Logs that workers cannot see what jobs leave behind. Said once for each pool: the cause is the
+ * machine or worker_init, so all workers have it.
  */
 static void say_blind(struct slot *slot, uint32_t blind)
 {
@@ -70,7 +71,7 @@ static void on_ready(struct slot *slot, struct frame *f)
 			time_after_ms(slot->ready_ns, pool->options->healthy_ms));
 }
 
-/* Puts into `text` a list of reasons why the worker cannot go on. */
+/* Returns the reason why the worker cannot go on. `text` is room for a list of reasons. */
 static const char *why_retired(
 	const struct slot *slot, uint32_t flags, uint32_t left, char *text, size_t size)
 {
@@ -106,7 +107,7 @@ static void retire(struct slot *slot, const char *whose, uint32_t flags, uint32_
 	char text[160];
 
 	slot->end.retiring = true;
-	/* A worker that is to do one job ends after each job: too often for a line each time. */
+	/* A worker made for one job ends after it: too often for a line in the log each time. */
 	if (flags & FINISHED_PLANNED) {
 		slot->end.reason = "it has done its one job";
 		count_one(&slot->pool->stats_page->retired);
@@ -127,8 +128,7 @@ static void go_on(struct slot *slot, const char *whose, uint32_t flags, uint32_t
 	if (flags & FINISHED_RETIRING)
 		retire(slot, whose, flags, left);
 	else if (slot->link.state == SLOT_ENDING || slot->facts.kill_signal == SIGKILL)
-		slot_make_idle(
-			slot); /* killed already: counted, and asked to end, once is enough */
+		slot_make_idle(slot); /* ends already: counted once, asked to end once */
 	else if (renew_goes(slot))
 		renew_end(slot, RETIRE_NONE);
 	else if (!slot->end.dead && size_is_surplus(slot->pool))
@@ -171,7 +171,7 @@ static void on_finished(struct slot *slot, struct frame *f)
 	bool no_fd;
 
 	if (slot->facts.condemned)
-		/* the worker lost the swap and was killed: its message counts for nothing */
+		/* the job was condemned before it was done: the worker's message does not count */
 		return;
 	if (!job || m->id != job->link.id || m->sequence != slot->sequence) {
 		slot_drop(slot, "finished a job that it does not have");
@@ -209,7 +209,10 @@ static void on_left(struct slot *slot, struct frame *f)
 		go_on(slot, "", f->left.flags, f->left.left);
 }
 
-/* ESCAPED on a lease: only the engine knows the ring, and judges which job escaped. */
+/*
+ * ESCAPED on a lease is only kept here: the engine alone knows the ring, and judges which job left
+ * its frame.
+ */
 static void on_lease_escaped(struct slot *slot, struct frame *f)
 {
 	if (f->escaped.how == 0 || f->escaped.how > ESCAPED_THREAD_EXIT) {
@@ -248,7 +251,7 @@ static void on_escaped(struct slot *slot, struct frame *f)
 		slot->facts.escaped = f->escaped.how;
 }
 
-/* The id that the worker says, if the engine has published such a job on the lease; else 0. */
+/* The job id that the worker names, if the engine has published such a job on the lease; else 0. */
 static uint64_t job_on_lease(struct slot *slot, uint64_t id)
 {
 	const struct lease_page *lease_page = slot_lease_page(slot);
@@ -274,18 +277,18 @@ static void on_job_log(struct slot *slot, struct frame *f)
 		? f->job_log.level
 		: BROOD_NOTICE;
 	memcpy(line.text, f->job_log.text, sizeof f->job_log.text);
-	/* the worker may have sent this line without brood_job_log() */
+	/* a job may have sent this message itself, so the text may have several lines */
 	message_one_line(line.text);
 	if (slot->job)
 		logging_relay(slot->pool->supervisor, &line);
-	else /* the line is about the worker itself: in a crash loop it repeats */
+	else /* a worker's own line repeats in a crash loop, so slot_log() may fold it */
 		slot_log(slot, (enum brood_level)line.level, BROOD_EVENT_JOB_LOG, "worker %u: %s",
 			slot->number, line.text);
 }
 
 /*
- * The last words of an ENDING worker may matter (a FINISHED that was on its way when the worker was
- * killed).
+ * A worker may have sent FINISHED before it was killed or asked to end: the message still counts in
+ * ENDING.
  */
 static void on_late_finished(struct slot *slot, struct frame *f)
 {
@@ -305,14 +308,20 @@ static void on_late(struct slot *slot, struct frame *f)
 	(void)f;
 }
 
-/* A child made with CLONE_PARENT is the supervisor's, and nobody says so: sweep. */
+/*
+ * CALLED: a job made system calls. It may have made a child with CLONE_PARENT, which becomes the
+ * supervisor's child unseen: a sweep looks for such children.
+ */
 static void on_called(struct slot *slot, struct frame *f)
 {
 	(void)f;
 	strays_called(slot);
 }
 
-/* The worker is worn, or a job wished to end it. It works on until there is another worker. */
+/*
+ * WORN: the worker has reached a limit, or a job wished its end. It works on until there is a
+ * replacement.
+ */
 static void on_worn(struct slot *slot, struct frame *f)
 {
 	static const enum retire_cause causes[] = {
@@ -332,7 +341,7 @@ static cell_fn *const cells[SLOT_STATES][8] = {
 	[SLOT_IDLE] = { NULL, NULL, NULL, on_job_log, NULL, NULL, on_called, on_worn },
 	[SLOT_BUSY] = { NULL, on_finished, on_escaped, on_job_log, on_progress, NULL, on_called,
 		on_worn },
-	/* PROGRESS of a lease goes over the side socket: here it concerns nobody */
+	/* progress of leased jobs goes over the side socket: PROGRESS on the channel is ignored */
 	[SLOT_LEASED] = { NULL, NULL, on_lease_escaped, on_job_log, on_late, on_left, on_called,
 		on_worn },
 	[SLOT_ENDING] = { on_late, on_late_finished, on_late, on_job_log, on_late, on_late_left,

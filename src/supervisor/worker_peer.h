@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * worker_peer.h - what workers say.
- */
+/* worker_peer.h - reads the messages of workers. */
 #ifndef BROOD_SUPERVISOR_WORKER_PEER_H
 #define BROOD_SUPERVISOR_WORKER_PEER_H
 
