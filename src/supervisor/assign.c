@@ -77,8 +77,8 @@ static int give(struct slot *slot, struct job *job)
 	if (r == 0 || error_passes(r))
 		return r;
 	/*
-	 * The worker is dying, and its pidfd will say so. If the worker lives, it is useless all
-	 * the same: it is killed then.
+	 * The worker's channel is broken: the worker is dying, and its pidfd will say so. If the
+	 * worker still lives after a while, it is of no use, and is killed.
 	 */
 	slot_end(slot, now + EOF_GRACE_MS * NS_PER_MS);
 	return 1;
@@ -106,8 +106,9 @@ static bool worth_a_wait(const struct slot *slot, const struct job *job)
 }
 
 /*
- * The idle worker that had the job's key last, else the warmest. NULL: the job gets no worker now.
- * It waits for the busy worker of its key, or was refused, since its key is on the poison list.
+ * Returns the idle worker that had the job's key last, else the warmest. NULL: the job gets no
+ * worker now. Either it waits for the busy worker of its key, or it was refused, since its key is
+ * on the poison list.
  */
 static struct slot *with_key(struct pool *pool, struct job *job, struct slot *warmest)
 {
@@ -129,7 +130,7 @@ static struct slot *with_key(struct pool *pool, struct job *job, struct slot *wa
 	return slot;
 }
 
-/* Jobs that wait for the worker of their key: is it free, or gone? */
+/* Ends the wait of jobs for the worker of their key, if that worker is free or gone. */
 static void look_at_waits(struct pool *pool)
 {
 	pool->keys.waits = 0;
@@ -145,8 +146,9 @@ static void look_at_waits(struct pool *pool)
 }
 
 /*
- * A request that waits for another lease to end is parked: it holds up nobody. Once a lease has
- * ended, the parked request is the first in turn.
+ * Returns the job or request whose turn it is. A request that must wait until another lease ends is
+ * parked, so that it holds up nobody. Once a lease has ended, the parked request is the first in
+ * turn.
  */
 static struct record_link *next_waiting(struct pool *pool)
 {

@@ -2,8 +2,9 @@
 /*
  * deadline.c - deadlines and cancel: does the steps that pool/ladder.c decides. For a job that was
  * handed off the ladder is about slot->sequence, whose word goes from ASSIGNED to RUNNING. For a
- * job on a lease the ladder is about the watch's subject. Its word goes from DONE of the job before
- * to RUNNING without the supervisor: a lost swap means only that the worker has gone on meanwhile.
+ * job on a lease the ladder is about the watch's subject. The word goes from DONE of the job before
+ * to RUNNING without the supervisor: so a swap to CONDEMNED that fails means only that the worker
+ * has gone on meanwhile.
  */
 #include "deadline.h"
 #include "reports.h"
@@ -26,7 +27,10 @@ static bool condemn_from(struct slot *slot, uint64_t sequence, const uint64_t *f
 	return false;
 }
 
-/* A job may begin between the first try and the others, so the first is tried again. */
+/*
+ * Swaps the word to CONDEMNED, from each state that it may have. The job may begin between the
+ * first try and the others, so the first is tried again. False: the job is over.
+ */
 static bool condemn(struct slot *slot, uint64_t n)
 {
 	const uint64_t job[] = { SLOT_PAGE_WORD(n, SLOT_PAGE_RUNNING),
@@ -78,7 +82,10 @@ static void soften(struct slot *slot, uint64_t sequence)
 	process_signal(slot->pidfd, slot->pid, SIGTERM);
 }
 
-/* A worker that blocks SIGURG, or gets no CPU, answers late or never. */
+/*
+ * Reports a slow job when its worker has answered, or has not answered in time: a worker that
+ * blocks SIGURG, or gets no CPU, answers late or never.
+ */
 static void say_slow(struct slot *slot, uint64_t sequence)
 {
 	if (reports_answered(slot, sequence) || !ladder_unanswered(&slot->ladder, now_ns()))

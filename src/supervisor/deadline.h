@@ -10,7 +10,10 @@ void deadline_start(struct slot *slot, const struct message_job *m, uint64_t now
 /* Does the ladder's steps that are due. */
 void deadline_enforce(struct slot *slot, uint64_t now);
 void deadline_hurry(struct slot *slot, uint64_t now, enum ladder_cause cause);
-/* The same for the job that runs on a lease. False: the swap was lost, so look again. */
+/*
+ * Does the steps that are due for the job that runs on a lease. False: the swap that condemns the
+ * job failed, so look at the lease again.
+ */
 bool deadline_enforce_lease(struct slot *slot, uint64_t now);
 void deadline_kill_stuck(struct slot *slot);
 bool deadline_spares_debugged(struct slot *slot);

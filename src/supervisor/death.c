@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * death.c - a worker's end, in an order that matters:
- *   1. waitid(WNOWAIT) says that it has ended: the zombie pins its pid, so that the group with that
- *      number can only be its own;
- *   2. its channel is read to the end: a FINISHED that it still sent counts;
- *   3. its group is killed, and it is reaped; the wait status, FINISHED, ESCAPED and the slot page
- *      together are the facts from which pool/fate.c makes the verdict;
- *   4. its roster entry goes to the remains, the place is empty, a birth is due;
- *   5. what its jobs started outside of its group is now a child of the supervisor (a subreaper):
- *      the sweep finds it, at most once a second as long as it finds nothing.
- *      Until one has found nothing the guard keeps an eye on the session: the supervisor may be
- *      killed before.
- *      Not so where the worker's slot page says that it leaves nobody behind. A worker that lies
- *      there gains time, no more: the sweep at the stop and the guard's hunt ask no worker.
+ *   1. waitid(WNOWAIT) says that the worker has ended. The zombie still holds the pid, so the group
+ *      of that number can only be the worker's;
+ *   2. the worker's channel is read to the end: a FINISHED that the worker still sent counts;
+ *   3. the worker's group is killed, and the worker is reaped; the wait status, FINISHED, ESCAPED
+ *      and the slot page together are the facts from which pool/fate.c makes the verdict;
+ *   4. the roster keeps the session among those of dead workers, the slot is EMPTY, a birth is due;
+ *   5. what its jobs started outside of its group is now a child of the supervisor (a subreaper). A
+ *      sweep finds it; sweeps that find nothing come at most once a second. Until one has found
+ *      nothing, the roster keeps the session of step 4: if the supervisor is killed before, the
+ *      guard kills what is in that session.
+ *      If the slot page says that the worker leaves nobody behind, no session is kept and no sweep
+ *      is due. A worker that lies there gains only time: the sweep at the stop and the guard's hunt
+ *      do not read slot pages.
  */
 #include "death.h"
 #include "death_log.h"
@@ -33,7 +34,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* ---- the verdict of the job that it ran ---- */
+/* ---- the verdict of the job that the worker ran ---- */
 
 static uint64_t cpu_us(const struct rusage *u)
 {
@@ -41,7 +42,7 @@ static uint64_t cpu_us(const struct rusage *u)
 		(uint64_t)(u->ru_utime.tv_usec + u->ru_stime.tv_usec);
 }
 
-/* True: another attempt. */
+/* True: the job has another attempt. False: it ends with job->verdict. */
 static bool again(struct job *job, const struct fate_facts *facts)
 {
 	if (!fate_decide(facts, &job->verdict))
@@ -83,9 +84,9 @@ void death_end_job(struct slot *slot, const struct process_exit *e)
 	}
 }
 
-/* ---- what the log and the counters hear of it ---- */
+/* ---- what the log and the counters hear of the death ---- */
 
-/* The worker had begun something: its end is that job's fault, and no failed birth. */
+/* True: the worker had begun a job. Then the job is to blame, and the death is no failed birth. */
 static bool at_work(const struct slot *slot)
 {
 	uint64_t word = atomic_load(&slot_page(slot)->word);
@@ -136,7 +137,11 @@ static void degraded_news(struct pool *pool)
 
 /* ---- the end of a worker ---- */
 
-/* Without a mark only the session tells whose a process is, and only as long as it is known. */
+/*
+ * True: jobs of the worker may have left processes, so a sweep is due and the session is kept. That
+ * is always so where processes carry no mark (os/mark.h): a stray is then known only by its
+ * session.
+ */
 static bool may_leave_strays(const struct slot *slot)
 {
 	return slot->link.state == SLOT_UNDEAD || slot->facts.protocol || !mark_is_made() ||
@@ -144,8 +149,9 @@ static bool may_leave_strays(const struct slot *slot)
 }
 
 /*
- * An entry that the worker did not sign needs no memory: no code of the program has run there.
- * Where the room for dead workers is used up, a sweep is due now.
+ * Keeps the dead worker's session in the roster until a sweep finds no stray. A worker that had not
+ * signed its entry has run no code of the program, so its session is not kept. If the room for such
+ * entries is used up, a sweep at once may free it.
  */
 static void remember_session(struct slot *slot)
 {
@@ -212,14 +218,14 @@ static void bury_undead(struct slot *slot, const struct process_exit *e)
 	forget_process(slot);
 	slot->strays.sweeps = s->sweeps;
 	status_page_death(slot, e);
-	slot->status.died_ns = 0; /* another place has taken over long ago */
+	slot->status.died_ns = 0; /* another slot has taken over long ago */
 	slot_touch(slot);
 	note_pool(slot->pool, NOTE_GAUGES | NOTE_STOP);
 }
 
 /*
- * A worker that somebody else killed says nothing about its generation, nor does one that was
- * killed because there was no memory to watch its death.
+ * Counts a failed birth for the reload. Two ends say nothing against the new workers, and do not
+ * count: somebody outside killed the worker, or there was no memory to watch it.
  */
 static void birth_failed(struct slot *slot, const struct process_exit *e)
 {
@@ -266,7 +272,7 @@ static void bury(struct slot *slot, const struct process_exit *e)
 	else
 		bury_worker(slot, e);
 	if (s->way == PROCESS_FORK)
-		strays_reap(s); /* the worker's zombie may have hidden zombies of strays */
+		strays_reap(s); /* the worker's zombie may have hidden those of strays */
 	if (sweeps)
 		strays_sweep_soon(s);
 }
@@ -310,8 +316,8 @@ void death_readable(struct source *source, uint32_t events)
 	(void)events;
 	death_bury_if_ended(slot);
 	/*
-	 * waitid() failed for now, or a debugger gets the news first. The pidfd stays readable, so
-	 * the loop drops it, and a timer looks again.
+	 * waitid() failed for now, or a debugger gets the news first. The pidfd stays readable and
+	 * would wake the loop for ever: so the loop drops it, and a timer looks again.
 	 */
 	if (slot->pid > 0) {
 		loop_remove(&slot->pool->supervisor->loop, &slot->death);
@@ -320,8 +326,8 @@ void death_readable(struct source *source, uint32_t events)
 }
 
 /*
- * The timer of an ENDING slot kills its worker (again). Where the worker's pidfd could not be had
- * or watched, the timer then looks whether the worker is gone.
+ * The timer of an ENDING slot kills its worker (again). If the worker has no pidfd, or the loop
+ * cannot watch it, the timer then looks again and again whether the worker is gone.
  */
 void death_end_fired(struct timer *timer, uint64_t now)
 {
@@ -338,7 +344,7 @@ void death_end_fired(struct timer *timer, uint64_t now)
 		slot_kill(slot, SIGKILL,
 			slot->end.reason ? slot->end.reason : "it did not end when asked");
 	}
-	/* A watched pidfd tells the end. Without one, look again. */
+	/* A watched pidfd tells the worker's end. Without one, the timer looks again. */
 	if (slot->death.fd >= 0)
 		return;
 	if (slot->link.state == SLOT_UNDEAD)
@@ -354,10 +360,10 @@ static bool job_runs(const struct slot *slot)
 }
 
 /*
- * A job may have closed the channel: by closing all descriptors, or by exec. The job's deadline
- * still decides, so this timer is not the slot's own. A worker on a lease is recalled: without a
- * job it is stuck then, and with a job the looks at the lease go on. A worker without a job or a
- * lease has no reason to live on.
+ * The worker's channel has ended, but the worker lives on. A running job may have closed the
+ * channel, with all descriptors or by exec. If the job was handed off, its deadline decides as
+ * before: so this timer is not slot->timer. A lease is taken back: a worker that then does not
+ * leave is stuck, unless a job runs, whose deadline decides. Any other worker is killed.
  */
 static void eof_time_up(struct timer *timer, uint64_t now)
 {
@@ -384,7 +390,7 @@ void death_channel_readable(struct source *source, uint32_t events)
 	death_bury_if_ended(slot);
 	if (slot->pid > 0 && slot->facts.kill_signal != SIGKILL &&
 		slot->link.state != SLOT_ENDING) {
-		/* a worker on a lease reads its channel only when it is told to */
+		/* a worker on a lease reads its channel, and sees the end, only after a recall */
 		lease_watch_recall(slot);
 		slot->eof_timer.on = eof_time_up;
 		timer_set(&slot->pool->supervisor->loop, &slot->eof_timer,

@@ -41,7 +41,7 @@ static uint64_t job_on_lease(const struct slot *slot)
 	return lease_page->entries[sequence % RING_DEPTH].id;
 }
 
-/* The function's name as the worker wrote it: only what can be printed. */
+/* Copies the function's name as the worker wrote it, with '?' for what cannot be printed. */
 static void name_on_lease(const struct slot *slot, char name[BROOD_NAME_MAX])
 {
 	const struct slot_page *page = slot_page(slot);

@@ -2,9 +2,9 @@
 /*
  * grant.c - leases. A request waits in the queue like a job. When its turn comes, its five fds go
  * on to an idle worker, and the engine is told which worker has them (GRANTED). From then on engine
- * and worker meet without the supervisor, which only watches (lease_watch.c). The end of each lease
- * or request is one LEASE_OVER, whatever happens to the engine's socket meanwhile: the worker has
- * left, or died, or there was none.
+ * and worker meet without the supervisor, which only watches (lease_watch.c). Each lease or request
+ * ends by one LEASE_OVER, even if the engine's socket is full for a while: the worker has left, or
+ * has died, or the request got no worker.
  */
 #include "grant.h"
 #include "lease_watch.h"
@@ -44,7 +44,7 @@ bool grant_end_by_return(struct slot *slot, const struct message_left *m)
 	uint64_t word = atomic_load(&slot_page(slot)->word);
 
 	if (slot->facts.condemned)
-		return false; /* the worker lost the swap, and was killed */
+		return false; /* a job was condemned, and the worker killed: LEFT is too late */
 	if (m->id != job->link.id || m->sequence < slot->lease.watch.base ||
 		m->sequence > last_published(slot) || SLOT_PAGE_STATE(word) == SLOT_PAGE_RUNNING) {
 		slot_drop(slot, "left a lease that it is not on");

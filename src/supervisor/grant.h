@@ -7,9 +7,12 @@
 
 /* Gives a lease to the slot's worker. 0, or -errno as frame_send(). */
 int grant_give(struct slot *slot, struct job *job, uint64_t now);
-/* The request waits until another lease ends: the pool has as many as it may have. */
+/* True: the request waits until another lease ends, for the pool has as many as it may have. */
 bool grant_must_wait(const struct pool *pool, const struct job *job);
-/* False: the worker is not on that lease; the message was dropped. */
+/*
+ * Ends a lease whose worker says LEFT. False: the worker is not on that lease, or a job of it was
+ * condemned; LEFT does not count.
+ */
 bool grant_end_by_return(struct slot *slot, const struct message_left *m);
 /* Ends a dead worker's lease. slot->facts are complete. used: its CPU time and memory. */
 void grant_end_by_death(struct slot *slot, const struct brood_verdict *used);

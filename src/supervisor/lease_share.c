@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lease_share.c - which leases are recalled for jobs and requests that wait, and when.
+ * lease_share.c - decides which leases are recalled for jobs and requests that wait, and when.
  */
 #include "lease_share.h"
 #include "lease_watch.h"
@@ -38,8 +38,8 @@ static uint64_t awaited_until(const struct slot *slot)
 }
 
 /*
- * How many workers are about to be back. Only those recalled last are looked at: the others are
- * late already.
+ * How many recalled workers are about to be back. Only the workers recalled last are looked at: all
+ * others are late already.
  */
 static uint32_t soon_back(struct pool *pool, uint64_t now)
 {
@@ -59,8 +59,8 @@ static uint32_t soon_back(struct pool *pool, uint64_t now)
 }
 
 /*
- * How many workers of a state (ORDERED, STARTING) are about to be ready, the last born first. Of a
- * large wave of births only some are looked at; the rest is taken for the same.
+ * How many workers of a state (ORDERED, STARTING) are about to be ready, the last born first. In a
+ * large wave of births only LOOKED_AT_MAX are looked at: if these all count, so do the others.
  */
 static uint32_t soon_ready(struct pool *pool, enum slot_state state, uint64_t now)
 {
@@ -97,9 +97,9 @@ static uint64_t free_from(const struct slot *slot)
 }
 
 /*
- * The best lease to recall: one whose worker has nothing to do, else the one held longest. Never
- * one of the queue that waits: that queue would gain nothing. NULL: none, or not yet; then the
- * timer is set.
+ * The best lease to recall: one whose worker has nothing to do, else the one held longest. Never a
+ * lease of the queue that waits: that queue would gain nothing. NULL: there is none, or none that
+ * may be recalled yet; then the timer is set.
  */
 static struct slot *best_for(struct pool *pool, const struct job *waiting, uint64_t now)
 {
@@ -129,8 +129,8 @@ static struct slot *best_for(struct pool *pool, const struct job *waiting, uint6
 }
 
 /*
- * The first in the queue may find no lease to recall, since its own queue holds all of them. So the
- * next ones are looked at, too.
+ * Recalls up to `count` leases. The first request may find no lease to recall, since its own queue
+ * holds all of them: so the requests behind it are looked at, too.
  */
 static uint32_t recall(struct pool *pool, struct list *waiting, uint32_t count, uint64_t now)
 {
@@ -162,8 +162,8 @@ static void recall_for_queue(struct pool *pool, uint32_t count, uint64_t now)
 }
 
 /*
- * Parked requests wait for a lease to end; all others wait for any worker. Each lease about to be
- * back, and each worker about to be ready, is enough for one that waits.
+ * Parked requests wait for a lease to end; all others wait for any worker. A lease about to be
+ * back, or a worker about to be ready, will serve one of them: no lease is recalled for that one.
  */
 void lease_share_recall(struct pool *pool)
 {

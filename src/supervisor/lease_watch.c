@@ -3,11 +3,11 @@
  * lease_watch.c - watches a worker on a lease from outside, by slot page and lease page, at the
  * times that pool/watch.c computes. The engine is not asked, for it may be stuck. The worker is not
  * asked, for it may lie. The engine stores `published`, and then looks whether its job ends before
- * look_at. The supervisor stores look_at, and then looks at `published` again. So one of the two
- * sees the other.
+ * look_at. The supervisor stores look_at, and then looks at `published` again. So at least one of
+ * the two sees what the other has stored.
  *
- * A worker is asked three times to leave its lease, at once or softly. `leaving` in the lease page
- * keeps the engine from publishing more jobs there. RECALL on the channel tells the worker.
+ * A worker is asked in three ways to leave its lease, at once or softly. `leaving` in the lease
+ * page keeps the engine from publishing more jobs there. RECALL on the channel tells the worker.
  * `attention` in the slot page, and its wake word, make the worker read the channel before its next
  * job. The worker answers LEFT; a worker that does not is stuck.
  */
@@ -42,7 +42,7 @@ static void send_recall(struct slot *slot)
 	if (slot->lease.recall_unsent)
 		note(slot->pool->supervisor, NOTE_RETRY);
 	else
-		/* Also if the channel has ended: a worker that lives wakes and reads the end. */
+		/* Also if the channel has ended: a living worker then reads its end. */
 		wake(slot);
 }
 
@@ -59,8 +59,8 @@ void lease_watch_recall(struct slot *slot)
 }
 
 /*
- * The watch is not told: the jobs in the ring have their time as before. A worker that does not
- * leave once its ring is empty is recalled later, as any lease that rests for too long.
+ * slot->lease.watch is not told, so the jobs in the ring keep their time. A worker that does not
+ * leave once its ring is empty is recalled later, as is any lease that rests for too long.
  */
 void lease_watch_recall_softly(struct slot *slot)
 {
@@ -155,8 +155,9 @@ static void hurry_for_the_stop(struct slot *slot, uint64_t now)
 }
 
 /*
- * Looks, and does the ladder's steps. A lost swap means that the worker has gone on meanwhile: look
- * again, and find it at another job. If its slot page went back instead, the look says DROP.
+ * Looks, and does the steps of the ladder that are due. If the swap that condemns a job fails, the
+ * worker has gone on meanwhile, and the next look finds it at another job. If the slot page's word
+ * went back instead, that look says DROP.
  */
 static bool look_and_climb(struct slot *slot, uint64_t now)
 {

@@ -6,7 +6,7 @@
 #include "slot.h"
 
 void lease_watch_start(struct slot *slot, const struct message_lease *m, uint64_t now);
-/* Looks at a slot in LEASED, and does what is due. */
+/* Looks at the lease of a LEASED slot, and does what is due. */
 void lease_watch_look(struct slot *slot, uint64_t now);
 /* Asks the worker to leave its lease. */
 void lease_watch_recall(struct slot *slot);

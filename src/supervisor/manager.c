@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * manager.c - what systemd is told, by the supervisor alone (NotifyAccess=main): READY=1 once, when
- * all pools are ready and the engine has said so; STATUS; STOPPING=1 once; WATCHDOG=1 at half its
- * time, while the engine is not stopped. Whatever cannot be sent now is tried again; nothing
- * blocks.
+ * manager.c - tells systemd how the brood is; only the supervisor may (NotifyAccess=main). READY=1
+ * is sent once, when all pools are ready and the engine has said so; STATUS=; STOPPING=1 once;
+ * WATCHDOG=1 at half its time, while the engine is not stopped by a signal. What cannot be sent now
+ * is tried again; nothing blocks.
  *
  * STATUS= is composed anew each time: the pool's trouble while it lasts, and the engine's own
- * words. So a trouble that is over is not said any more, and the engine's words come back.
+ * words. So a trouble that is over is not said any more, and the engine's words stand alone again.
  */
 #include "manager.h"
 #include "logging.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * outbox.c - what the engine is told: verdicts, the begin and the end of leases, and how the pool
- * is. A full socket stops nothing: records wait for room, and are free once their message is sent.
+ * outbox.c - messages to the engine: verdicts, the begin and the end of leases, and the state of
+ * the pool. A full socket stops nothing: records wait for room, and are free once their message is
+ * sent.
  */
 #include "outbox.h"
 #include "logging.h"
@@ -11,8 +12,8 @@
 #include <inttypes.h>
 
 /*
- * The kernel may refuse to pass the fds of a reply on (ETOOMANYREFS), and a job can make that last.
- * After this time the verdict goes without the fds.
+ * The kernel may refuse to pass on the fds of a reply (ETOOMANYREFS), and a job can make it refuse
+ * for long. After this time the verdict goes without the fds.
  */
 #define REPLY_FDS_NS NS_PER_S
 
@@ -129,7 +130,10 @@ static int flush_pool(struct pool *pool)
 	return r;
 }
 
-/* The pool at which the socket is full has had its turn: the one after it is the first then. */
+/*
+ * If the socket is full at a pool, the next flush begins with the pool after it: so no pool is
+ * always the last.
+ */
 void outbox_flush(struct supervisor *s)
 {
 	for (uint32_t n = 0; n < s->pools_count; n++) {

@@ -5,11 +5,11 @@
 
 #include "record.h"
 
-/* Sends what waits, as far as the socket takes it; the rest waits on. */
+/* Sends the messages that wait, as far as the socket takes them; the others wait on. */
 void outbox_flush(struct supervisor *s);
-/* Sends a message. 0, also if nobody hears it; -errno: not now, the retry timer is set. */
+/* Sends a message. 0: sent, or the engine is gone. -errno: not now; the retry timer is set. */
 int outbox_send(struct supervisor *s, struct frame *f);
-/* POOL_READY, POOL_DEGRADED, STOPPED. 0, or -errno: not now */
+/* Sends POOL_READY, POOL_DEGRADED or STOPPED. Returns as outbox_send(). */
 int outbox_tell(struct pool *pool, enum message_type type);
 
 #endif

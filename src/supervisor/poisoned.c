@@ -25,8 +25,9 @@ static void fault(struct pool *pool, uint64_t key, uint64_t at, uint64_t id, con
 }
 
 /*
- * The engine refuses keys at its door, so it counts, too, by the time of each fault. It misses one
- * if its socket is full. The supervisor still refuses the key's jobs by handoff then.
+ * Tells the engine of a fault. The engine refuses poisoned keys at its door, so it counts faults,
+ * too, by the time of each. If its socket is full, it misses this fault; then the supervisor still
+ * refuses the key's jobs by handoff.
  */
 static void tell(const struct job *job, uint64_t at)
 {

@@ -61,7 +61,7 @@ void pool_count(struct pool *pool)
 	atomic_store_explicit(&b->queued_peak, pool->records.queued_peak, memory_order_relaxed);
 	atomic_store_explicit(&b->undead, n[SLOT_UNDEAD], memory_order_relaxed);
 	atomic_store_explicit(&b->degraded, pool_degraded(pool), memory_order_relaxed);
-	/* A program that reads of a worker's death must not read that the worker is ready. */
+	/* Last: a program that reads of a worker's death must not read that the worker is ready. */
 	atomic_store_explicit(&b->died, pool->died, memory_order_release);
 }
 
@@ -81,8 +81,9 @@ void pool_worker_is_well(struct slot *slot, const char *what)
 }
 
 /*
- * So many core files a minute, so that a crash loop does not fill the disk. A worker's own limit is
- * set at its birth, and again when it gets something to do.
+ * True: a worker may make a core file. Only so many may be made a minute, so that a crash loop does
+ * not fill the disk. A worker's own limit is set at its birth, and again when it gets something to
+ * do.
  */
 bool pool_cores_allowed(struct pool *pool, uint64_t now)
 {
@@ -96,8 +97,8 @@ bool pool_cores_allowed(struct pool *pool, uint64_t now)
 }
 
 /*
- * A limit of 1 byte allows no core file. Unlike 0, it also keeps the kernel from feeding a handler
- * behind a pipe.
+ * A limit of 1 byte allows no core file. Unlike 0, it also keeps the kernel from sending the core
+ * to a handler behind a pipe (core(5)).
  */
 void pool_adjust_core(struct slot *slot, uint64_t now)
 {
@@ -111,8 +112,8 @@ void pool_adjust_core(struct slot *slot, uint64_t now)
 }
 
 /*
- * Busy workers and those on a lease, which may last for hours. Idle workers are adjusted when they
- * get something to do. This happens at most twice a minute.
+ * Sets the limit of busy workers, and of workers on leases, which may last for hours. Idle workers
+ * get theirs when they get something to do. This happens at most twice a minute.
  */
 static void adjust_all(struct pool *pool, uint64_t now)
 {

@@ -20,7 +20,7 @@ bool pool_degraded(const struct pool *pool);
 bool pool_hopeless(const struct pool *pool);
 /* Writes the pool's gauges to its stats page. */
 void pool_count(struct pool *pool);
-/* Core files a minute: past the limit workers may make none until the minute is over. */
+/* True: a worker may make a core file: fewer than the limit were made in this minute. */
 bool pool_cores_allowed(struct pool *pool, uint64_t now);
 void pool_count_core(struct pool *pool, uint64_t now);  /* a core file was made */
 void pool_adjust_core(struct slot *slot, uint64_t now); /* sets the worker's RLIMIT_CORE */

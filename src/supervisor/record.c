@@ -61,8 +61,8 @@ void record_let_go_files(struct job *job)
 }
 
 /*
- * A socket that was given may be a client's: its rest is sent in the kernel's own time, whatever
- * SO_LINGER says.
+ * The socket that the job was given may be a client's. Its close never waits for unsent bytes,
+ * whatever SO_LINGER says: the kernel sends them in its own time.
  */
 void record_close_own_fds(struct job *job)
 {

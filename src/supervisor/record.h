@@ -13,12 +13,15 @@
 struct job {
 	struct record_link link; /* the first member, for records.h */
 	struct pool *pool;
-	/* A request for a lease, then the lease. It has `lease` and `grant`; a job has `arg`. */
+	/*
+	 * True: a request for a lease, then the lease; `lease` and `grant` count. False: a job;
+	 * `arg` counts.
+	 */
 	bool is_lease;
 	struct message_lease lease;
 	struct message_job message;
 	union {
-		unsigned char arg[MESSAGE_ARG_MAX]; /* JOB says how many bytes it has */
+		unsigned char arg[MESSAGE_ARG_MAX]; /* message.arg_size bytes */
 		struct {
 			struct message_granted granted;
 			struct message_lease_over over;
@@ -37,9 +40,9 @@ struct job {
 	uint32_t retries_left;
 	bool for_key, key_waited; /* the job waits for the worker of its key; it once did */
 	uint64_t assigned_ns;
-	struct slot *slot; /* the slot whose worker has it; NULL: none has */
+	struct slot *slot; /* the slot whose worker has the job or lease; NULL: none has */
 	struct timer queue_timer;
-	struct brood_verdict verdict; /* the decided verdict, until the socket takes it */
+	struct brood_verdict verdict; /* the decided verdict, until the engine's socket takes it */
 	struct brood_verdict before;  /* if `ran`: the verdict of an earlier attempt */
 	bool ran;
 	bool replied; /* `fds` has the reply's fds */
@@ -75,7 +78,9 @@ void record_let_go_files(struct job *job);
 void record_take_reply(struct job *job, struct frame *f);
 /* The job's verdict is complete: the record waits until the engine's socket takes it. */
 void record_end(struct job *job);
-/* The same for a lease, or a request for one. how: why it is over, such as LEASE_REFUSED. */
+/*
+ * Ends a lease or a request: LEASE_OVER waits for the engine's socket. how: such as LEASE_REFUSED.
+ */
 void record_end_lease(struct job *job, uint32_t how);
 
 #endif

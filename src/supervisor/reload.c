@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * reload.c - the engine wants all workers of a pool replaced, usually since there is new init data.
- * Each worker has the epoch of its pool at its birth; a reload begins a new epoch, and all workers
- * of an older one are due (renew.c replaces them). It is done when no older worker is left and the
- * pool is as full as its undead places let it be.
+ * Each worker has the epoch of its pool at its birth. A reload begins a new epoch, and all workers
+ * of older epochs are due (renew.c replaces them). The reload is done when no older worker is left
+ * and the pool is as full as its undead places let it be.
  *
- * A generation whose workers do not get ready leaves the old one serving: after RELOAD_TRIES failed
- * births in a row the reload has failed, births get the init data of before (unless there came some
- * meanwhile that the failed ones did not have), and the old workers are not due any more. Workers
- * of generations in between, which failed or were superseded, stay due, and so do those of the new
- * generation that have become ready.
+ * If new workers do not get ready, the old ones go on: after RELOAD_TRIES failed births in a row
+ * the reload has failed, and the old workers are not due any more. Births get the former init data
+ * again, unless newer data came meanwhile that the failed workers did not have. Workers of epochs
+ * in between, which failed or were superseded, stay due, and so do those of the new epoch that have
+ * become ready.
  *
- * Init data is proven once a worker was ready with it and no reload goes on. What was proven last
- * is kept until something newer is.
+ * Init data is proven once a worker was ready with it and no reload goes on. The data that was
+ * proven last is kept until newer data is proven.
  */
 #include "reload.h"
 #include "../os/closing.h"
@@ -39,7 +39,7 @@ static void drop(struct init_data *d)
 void reload_prepare(struct pool *pool)
 {
 	pool->init_data.memfd = pool->reload.before.memfd = -1;
-	pool->reload.proven = true; /* the pool has no init data */
+	pool->reload.proven = true; /* no init data yet: nothing to prove */
 	timer_init(&pool->reload.held, reload_held_fired);
 }
 
@@ -117,7 +117,7 @@ void reload_begin(struct pool *pool, uint64_t id)
 	r->failures = r->renewed = 0;
 	r->began_ns = now;
 	timer_set(&s->loop, &r->held, time_after_ms(now, RELOAD_HELD_MS));
-	backoff_try_now(&pool->backoff); /* the new generation may have better init data */
+	backoff_try_now(&pool->backoff); /* births may succeed again, with better init data */
 	begin_epoch(pool);
 	pool_log(pool, BROOD_NOTICE, BROOD_EVENT_RELOAD_STARTED,
 		"reload %" PRIu64 ": %u workers are to be replaced; init data version %u", id,
@@ -136,8 +136,8 @@ static void end(struct pool *pool, int32_t result)
 }
 
 /*
- * True: a ready worker was born with the pool's present init data. None may have been, if the data
- * came after their births.
+ * True: a ready worker was born with the pool's present init data. After a reload there may be
+ * none: the data may have come after all the births.
  */
 static bool a_worker_has_it(struct pool *pool)
 {
@@ -172,9 +172,9 @@ static uint32_t proven_version(const struct pool *pool)
 }
 
 /*
- * True: the worker stays after a failed reload. It is of the last good generation, or it has the
- * init data that was proven last. Not good are workers born since the reload began, and workers
- * with the init data that the failed births tried and that is dropped now.
+ * True: the worker stays after a failed reload, for it is of the last good epoch, or has the init
+ * data that was proven last. Workers born since the reload began do not stay, nor do workers with
+ * the init data that the failed births tried and that is dropped now.
  */
 static bool is_good(const struct slot *slot, uint32_t tried)
 {
@@ -259,9 +259,9 @@ static void tell(struct pool *pool)
 }
 
 /*
- * Undead places are not waited for, unless all are. In a pool whose workers come and go all the
- * time, all may never be ready at one moment: there the number of new workers that became ready
- * counts.
+ * True: all workers are new. The reload does not wait for undead places, unless all are undead. In
+ * a pool whose workers come and go all the time, all may never be ready at one moment: so it is
+ * enough that as many new workers have become ready, one after the other.
  */
 static bool is_done(const struct pool *pool)
 {
@@ -279,7 +279,7 @@ void reload_step(struct pool *pool)
 		tell(pool);
 }
 
-/* Which worker holds it up: one with a job, or on a lease. */
+/* Logs which worker holds up the reload: the first old one that has a job or a lease. */
 static void name_holder(struct pool *pool)
 {
 	struct slot *first = NULL;

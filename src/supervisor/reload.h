@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* reload.h - replaces a pool's workers by a new generation, and keeps its init data. */
+/* reload.h - replaces all workers of a pool by new ones, and keeps the pool's init data. */
 #ifndef BROOD_SUPERVISOR_RELOAD_H
 #define BROOD_SUPERVISOR_RELOAD_H
 
@@ -14,7 +14,7 @@ void reload_set_init_data(struct pool *pool, const struct init_data *data);
 void reload_ready(struct slot *slot);
 /* The slot's worker ended before it was ready. how: in words. */
 void reload_birth_failed(struct slot *slot, const char *how);
-/* Sees whether the reload is done. Tells the engine what it has not heard yet. */
+/* Ends the reload if it is done. Tells the engine a result that it has not heard yet. */
 void reload_step(struct pool *pool);
 timer_fn reload_held_fired;
 

@@ -4,13 +4,13 @@
  * a job wished it; or the pool is reloaded; or a pinned lease has ended. pool/retire.c decides how
  * many at a time.
  *
- * A worker that is due works on, until there is a replacement. An idle one goes first; it is the
- * last to get a job. A busy one goes at the end of its job. A lease of the library's is recalled
- * softly: the worker does what is in its ring, and the engine gives no more jobs there. A pinned
- * lease is left alone until it ends.
+ * A worker that is due works on until there is a replacement. An idle due worker goes first; it is
+ * the last to get a job. A busy one goes at the end of its job. A lease that is not pinned is
+ * recalled softly: the worker does what is in its ring, and the engine gives no more jobs there. A
+ * pinned lease is left alone until it ends.
  *
- * An extra place is a spare one (slots.h). So a worker that cannot die and a renewal may want the
- * same place; then the old worker goes first.
+ * An extra place, which a replacement gets, is a spare one (slots.h). Undead workers use up spare
+ * places, too. If none is left, the old worker ends before its replacement is born.
  */
 #include "renew.h"
 #include "lease_watch.h"
@@ -108,8 +108,8 @@ bool renew_after_lease(const struct slot *slot)
 	if (slot->link.state != SLOT_LEASED || slot->end.dead || !record_is_pinned(slot->job))
 		return false;
 	/*
-	 * A due worker ends even if leases may use a worker again: else the program could pin it
-	 * for ever, and its replacement would be one worker too many.
+	 * A due worker ends even if leases may use a worker again: else the program could pin the
+	 * worker for ever, and its replacement would be one worker too many.
 	 */
 	return slot->renewal.cause ||
 		((!limits->reuse || limits->jobs == 1) &&
@@ -152,9 +152,9 @@ static void end_idle(struct pool *pool)
 }
 
 /*
- * How many recalled leases are about to be back, at most `most`. A lease that was recalled longer
- * than LEASE_HOLD_MS ago does not count: its worker probably has a long job. *until: when the first
- * lease that counts here does not count any more.
+ * How many recalled leases are about to end, at most `most`. A lease that was recalled longer than
+ * LEASE_HOLD_MS ago does not count: its worker probably has a long job. *until: when the first of
+ * the counted leases will be that late.
  */
 static uint32_t soon_back(const struct pool *pool, uint32_t most, uint64_t now, uint64_t *until)
 {
@@ -200,7 +200,10 @@ void renew_step(struct pool *pool)
 	const struct retire_view view = view_of(pool);
 	bool idle = view.due == 0 && pool->renewals.extra == 0;
 
-	/* A birth in the place of an old worker says nothing about room for one more. */
+	/*
+	 * `cramped` stays while workers are due: a birth in the place of an old worker does not
+	 * show that there is room for one more.
+	 */
 	if (view.due == 0 && !pool->reload.running)
 		pool->renewals.cramped = false;
 	if (idle || pool->supervisor->halt.phase != HALT_NONE)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * renew.h - workers that are well, and are to be replaced.
+ * renew.h - replaces workers that are well, but old, worn or out of date.
  */
 #ifndef BROOD_SUPERVISOR_RENEW_H
 #define BROOD_SUPERVISOR_RENEW_H
@@ -21,7 +21,7 @@ void renew_ready(struct slot *slot);
  * pool can do without it. False for a worker that has died meanwhile.
  */
 bool renew_goes(const struct slot *slot);
-/* Ends the slot's worker now. cause: why, if it is not due; NONE: the cause that it is due for. */
+/* Ends the slot's worker now. cause: for the log; NONE: the cause for which the worker is due. */
 void renew_end(struct slot *slot, enum retire_cause cause);
 /*
  * True: the worker lives, its pinned lease is over, and it is to end. Either it did a job on the

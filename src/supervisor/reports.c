@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reports.c - what is known of a worker's end. The worker has left in its trace page where its code
- * was (worker/trace.c). All of that is copied before it is looked at: the page is the worker's, and
- * the job's processes may outlive it. Names of functions are looked up later by another process
- * (resolver.c); then the line goes to the log. The report itself is there before the verdict.
+ * reports.c - makes death reports: what is known of a worker's end. The worker has left in its
+ * trace page where its code was (worker/trace.c). It may have written anything there, and processes
+ * of its job may still write: so each part is copied before it is checked. Another process looks up
+ * the names of functions later (resolver.c); then the line goes to the log. The engine can read the
+ * report, as yet without names, when it has the verdict.
  */
 #include "reports.h"
 #include "death_log.h"
@@ -13,7 +14,7 @@
 
 #include <stdio.h>
 
-/* A worker that no longer runs a job, or has been looked at, is not looked at. */
+/* Notes what the slot's process waits in, unless that was noted before. */
 void reports_look(struct slot *slot)
 {
 	if (slot->pid > 0 && slot->end.waits[0] == '\0')
@@ -68,7 +69,10 @@ static uint64_t running_sequence(const struct slot *slot)
 	return SLOT_PAGE_SEQUENCE(word);
 }
 
-/* What a handler noted of a job that ran counts only for that job. */
+/*
+ * True: the worker's handler wrote this trace for such a report: SLOW for a slow job, TOLD for a
+ * job that was told to end.
+ */
 static bool fits(uint32_t kind, uint32_t cause)
 {
 	return cause == BROOD_REPORT_SLOW ? kind == TRACE_SLOW : kind == TRACE_TOLD;
@@ -154,7 +158,10 @@ static void add(struct slot *slot, uint32_t cause, const struct process_exit *e)
 	struct reports_page *page = s->config.shared->reports_page;
 	struct reports_entry *entry = reports_entry(page, page->count);
 
-	/* The resolver may be writing there. So many deaths at once are alike. */
+	/*
+	 * The entry's old report is not logged yet, and the resolver may be writing there: the new
+	 * report is dropped. So many deaths at once are alike.
+	 */
 	if (s->resolver.pid > 0 && page->count >= s->resolver.told + BROOD_REPORTS)
 		return;
 	reports_begin(entry);
@@ -176,8 +183,8 @@ void reports_add(struct slot *slot, const struct process_exit *e)
 /* ---- a slow job ---- */
 
 /*
- * First the look, for the signal may interrupt what the job waits in. SIGURG does nothing where its
- * handler is not the library's.
+ * Looks before it signals, for the signal may interrupt the call that the job waits in. Without the
+ * library's handler SIGURG does nothing.
  */
 void reports_sample(struct slot *slot, uint64_t sequence)
 {
@@ -198,7 +205,7 @@ bool reports_answered(const struct slot *slot, uint64_t sequence)
 		atomic_load(&page->sequence) == sequence;
 }
 
-/* What the job waits for when it is killed, if it is, will be looked up again. */
+/* Forgets what the slow job waits in: if the job is killed later, that is looked up anew. */
 void reports_add_slow(struct slot *slot)
 {
 	add(slot, BROOD_REPORT_SLOW, NULL);
@@ -207,7 +214,7 @@ void reports_add_slow(struct slot *slot)
 
 /* ---- the log ---- */
 
-/* The line about the death itself has all the rest. */
+/* True: the report says more than the line that the log has about the death anyway. */
 static bool has_news(const struct brood_report *r)
 {
 	return r->frames_count > 0 || r->waits[0] || r->progress[0];
@@ -242,7 +249,7 @@ static void say_one(struct supervisor *s, struct reports_entry *entry)
 {
 	struct brood_report copy = entry->report;
 
-	/* no text ends behind its field, whatever the resolver did */
+	/* whatever the resolver did, each text ends within its field */
 	copy.frames_count = MIN(copy.frames_count, (uint32_t)BROOD_REPORT_FRAMES);
 	for (uint32_t i = 0; i < copy.frames_count; i++) {
 		copy.frames[i].function[BROOD_REPORT_SYMBOL - 1] = '\0';
@@ -251,7 +258,7 @@ static void say_one(struct supervisor *s, struct reports_entry *entry)
 	say(s, &copy);
 }
 
-/* True: its names are to come. */
+/* True: the report's names are still to come, so its line waits. */
 static bool wants_names(struct supervisor *s, struct reports_entry *entry, uint64_t n)
 {
 	struct resolver_process *p = &s->resolver;
@@ -275,7 +282,7 @@ void reports_step(struct supervisor *s)
 	struct reports_page *page = s->config.shared->reports_page;
 	struct resolver_process *p = &s->resolver;
 
-	/* what was overwritten meanwhile is gone */
+	/* reports that newer ones have overwritten are not logged */
 	if (page->count - p->told > BROOD_REPORTS)
 		p->told = page->count - BROOD_REPORTS;
 	for (; p->told < page->count; p->told++) {

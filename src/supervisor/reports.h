@@ -9,11 +9,11 @@
 void reports_sample(struct slot *slot, uint64_t sequence);
 bool reports_answered(const struct slot *slot, uint64_t sequence);
 void reports_add_slow(struct slot *slot);
-/* Before a kill for time: notes what the worker does. Reads /proc, which does not wait. */
+/* Called before a kill for time: notes what the worker waits in. Reads /proc, without blocking. */
 void reports_look(struct slot *slot);
 /* The worker has ended as `e` says; NULL: it was killed and does not end. */
 void reports_add(struct slot *slot, const struct process_exit *e);
-/* Logs what is complete, and sees to the rest. */
+/* Logs reports that are complete, and starts a resolver for those that lack names. */
 void reports_step(struct supervisor *s);
 
 #endif

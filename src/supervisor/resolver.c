@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * resolver.c - reads ELF files, whose paths come from workers that died: they may be on a file
- * system that does not answer, or be made to break whoever reads them. So the supervisor does not
- * read them. A fork of it does, with its own memory, and puts the names into the reports. It is
+ * resolver.c - looks up the names of functions for death reports. The names stand in ELF files
+ * whose paths come from workers that died: a file may be on a file system that does not answer, or
+ * be made to break its reader. So the supervisor does not read these files. A fork of the
+ * supervisor does, with memory of its own, and puts the names into the reports. This resolver is
  * killed after RESOLVER_MS; then the reports stay without names.
  *
- * One at a time, and the next one begins only when twenty times as long has passed as the fork
- * took: a large supervisor does not spend its time on forks while workers crash in a loop.
+ * There is one resolver at a time. The next one begins only when twenty times as long has passed as
+ * the fork took: so a large supervisor does not spend its time on forks while workers crash in a
+ * loop.
  */
 #include "resolver.h"
 #include "../os/fds.h"
@@ -18,7 +20,7 @@
 #include <sys/resource.h>
 
 #define RESOLVER_MS 3000u
-#define POLL_MS     20u /* how often its end is looked for where no pidfd tells it */
+#define POLL_MS     20u /* how often a timer looks for the end of a resolver without a pidfd */
 #define PAUSE_TIMES 20
 
 /* ---- in the child ---- */
@@ -31,7 +33,7 @@ static void name_module(struct brood_report_frame *f, const char *path)
 		slash ? slash + 1 : path);
 }
 
-/* The frames of a module: `numbers` has their places in the report. */
+/* Looks up the frames that lie in one module. `numbers` has their places in the report. */
 static void look_up(struct brood_report *report, const uint32_t *numbers, size_t count,
 	const struct trace_module *module)
 {
@@ -42,7 +44,7 @@ static void look_up(struct brood_report *report, const uint32_t *numbers, size_t
 
 	memset(places, 0, sizeof places);
 	for (size_t i = 0; i < count; i++) {
-		/* a return address may lie behind the end of its function */
+		/* a return address may lie behind the end of its function: look one byte before */
 		places[i].offset = report->frames[numbers[i]].offset - (numbers[i] > 0);
 		name_module(&report->frames[numbers[i]], path);
 	}
@@ -61,7 +63,10 @@ static void look_up(struct brood_report *report, const uint32_t *numbers, size_t
 }
 _Static_assert(SYMBOLS_NAME == BROOD_REPORT_SYMBOL, "a name is copied whole");
 
-/* An address that the worker could not place: the worker's image is this process's own. */
+/*
+ * Looks up an address that the worker found in no module. Worker and resolver are forks of the
+ * supervisor, so the same code lies there in both.
+ */
 static void look_up_here(struct brood_report *report, uint32_t number)
 {
 	struct brood_report_frame *f = &report->frames[number];
@@ -153,7 +158,7 @@ static void death(struct source *source, uint32_t events)
 
 	(void)events;
 	look_for_the_end(s);
-	if (s->resolver.pid > 0 && source->fd >= 0) /* not to be had now: the timer looks again */
+	if (s->resolver.pid > 0 && source->fd >= 0) /* waitid() failed: the timer looks again */
 		loop_remove(&s->loop, source);
 }
 

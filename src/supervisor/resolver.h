@@ -6,8 +6,8 @@
 #include "logging.h"
 
 /*
- * Begins, for the reports from `from` on. Its end is noted (NOTE_REPORT). False: no process can be
- * made now.
+ * Starts a resolver for the reports from number `from` on. Its end sets NOTE_REPORT. False: no
+ * process can be made now.
  */
 bool resolver_start(struct supervisor *s, uint64_t from);
 timer_fn resolver_fired;

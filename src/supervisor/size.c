@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * size.c - brings the pool to the size that pool/sizing.c decides. A pool grows by taking spare
- * places into use; births follow. It shrinks at its idle workers, the coldest first, a few at a
- * time. A worker that has a job or a lease keeps the job or lease, and ends after it, before it
- * gets the next one.
+ * places into use; births follow. It shrinks by ending idle workers, the coldest first, a few at a
+ * time. A worker that has a job or a lease ends after it, before it gets the next one.
  */
 #include "size.h"
 #include "lease_watch.h"

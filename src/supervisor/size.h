@@ -7,12 +7,12 @@
 
 #include "root.h"
 
-/* after any change of what the pool does */
+/* Brings the pool nearer to its size. Called after any change of what the pool does. */
 void size_step(struct pool *pool);
 timer_fn size_timer_fired;
 /*
- * The pool has more workers than it is to have. A worker whose job is over ends then, before it can
- * have the next one: a backlog would keep it for ever.
+ * True: the pool has more workers than it is to have. A worker whose job is over then ends before
+ * it gets the next one: otherwise a backlog of jobs would keep it for ever.
  */
 bool size_is_surplus(const struct pool *pool);
 void size_end(struct slot *slot);

@@ -7,21 +7,22 @@
  *   STARTING  worker_init runs. Ready: IDLE
  *   IDLE      waits for a job or a lease: BUSY, LEASED
  *   BUSY      has a job; over: IDLE
- *   LEASED    the engine has it; over: IDLE
- *   ENDING    ends by itself, or was killed. Has ended: EMPTY, or SPARE where the pool shrinks.
- *             Does not end: UNDEAD
- *   UNDEAD    its process cannot die; the place is used for nothing until it has, and a sweep has
- *             found nothing that it left: EMPTY, or SPARE where another place has taken over
- *   SPARE     out of use: the pool needs no more workers. It grows, or another place is undead:
- *             EMPTY
+ *   LEASED    the engine has the worker on a lease; over: IDLE
+ *   ENDING    ends by itself, or was killed. Has ended: EMPTY, or SPARE if the pool shrinks. Does
+ *             not end: UNDEAD
+ *   UNDEAD    its process was killed and does not end. The place is not used until the process has
+ *             ended, and a sweep has found no stray: then EMPTY, or SPARE if another place is in
+ *             use for it
+ *   SPARE     out of use: the pool needs no more workers. The pool grows, or another place is
+ *             undead: EMPTY
  *
- * Any state with a process may become ENDING. Whoever moves a slot need not think of what follows:
- * notes tell.
+ * Any state with a process may become ENDING. Whoever moves a slot need not do what follows from
+ * the move: move() sets notes (root.h), and notes.c acts on them.
  */
 #include "slot.h"
 
 #define UNDEAD_AFTER_NS NS_PER_S
-#define UNDEAD_LOOK_MS  200u /* how often the end is looked for where no pidfd tells it */
+#define UNDEAD_LOOK_MS  200u /* how often a timer looks for the end of a worker without a pidfd */
 
 uint32_t slot_mark(const struct slot *slot)
 {
@@ -49,7 +50,7 @@ static void count_if(bool *counted, bool counts, uint32_t *counter)
 	*counted = counts;
 }
 
-/* Workers on pinned leases are not in the count of the due: nobody knows when they come back. */
+/* Workers on pinned leases do not count as due: nobody knows when their leases end. */
 void slot_recount(struct slot *slot)
 {
 	struct slot_renewal *own = &slot->renewal;
@@ -81,7 +82,7 @@ void slot_make_due(struct slot *slot, enum retire_cause cause)
 	slot->renewal.cause = cause;
 	slot_recount(slot);
 	slot_touch(slot);
-	/* Due workers are the coldest of the idle ones: renew.c looks at the coldest alone. */
+	/* Due workers become the coldest of the idle ones: renew.c looks at the coldest alone. */
 	if (slot->link.state == SLOT_IDLE && cause)
 		slots_cool(&slot->pool->slots, &slot->link);
 	else if (slot->link.state == SLOT_IDLE)
@@ -146,7 +147,7 @@ static void move(struct slot *slot, enum slot_state to)
 	if (to == SLOT_IDLE && slot->renewal.cause)
 		slots_cool(&pool->slots, &slot->link);
 	if (to == SLOT_SPARE)
-		slot->status.died_ns = 0; /* nobody replaces its last worker here */
+		slot->status.died_ns = 0; /* no worker replaces the last one in this place */
 	slot_touch(slot);
 	note_pool(pool, notes);
 }
@@ -192,7 +193,10 @@ void slot_make_undead(struct slot *slot)
 
 	slot_end(slot, TIME_NEVER);
 	timer_stop(loop, &slot->eof_timer);
-	/* A spare place takes over. It shall count in ever_ready once it has had a ready worker. */
+	/*
+	 * This place counts in ever_ready no more: the spare place that takes over counts once it
+	 * has had a ready worker.
+	 */
 	slot->pool->ever_ready -= slot->was_ready;
 	slot->was_ready = false;
 	move(slot, SLOT_UNDEAD);
@@ -277,7 +281,7 @@ void slot_open_channel(struct slot *slot, int fd)
 	struct supervisor *s = slot->pool->supervisor;
 
 	slot->paused = loop_add(&s->loop, &slot->channel, fd, EPOLLIN, slot->channel.on) < 0;
-	slot->channel.fd = fd; /* set also for a channel that the loop does not watch */
+	slot->channel.fd = fd; /* set also if the loop cannot watch the channel now */
 	if (slot->paused)
 		note(s, NOTE_RETRY);
 }
@@ -288,12 +292,12 @@ void slot_close_channel(struct slot *slot)
 
 	loop_remove(&slot->pool->supervisor->loop, &slot->channel);
 	closing_pair_end(fd);
-	slot->channel.fd = -1; /* the loop may not have watched the channel */
+	slot->channel.fd = -1; /* loop_remove() resets only an fd that it watched */
 	slot->channel_ended = true;
 	slot->paused = false;
 }
 
-/* SIGKILL was sent: the process has this long to end, before the slot is undead. */
+/* SIGKILL was sent. A process that has not ended after UNDEAD_AFTER_NS makes its slot UNDEAD. */
 static void expect_end(struct slot *slot)
 {
 	uint64_t now = now_ns();
@@ -318,7 +322,7 @@ void slot_kill(struct slot *slot, int sig, const char *reason)
 	process_signal(slot->pidfd, slot->pid, sig);
 	if (sig != SIGKILL)
 		return;
-	/* a child of the worker's job may trace the worker, and so hold it */
+	/* a child of the job may trace the worker, and so keep it from ending: kill the group */
 	process_kill_group(slot->pid);
 	expect_end(slot);
 }

@@ -14,7 +14,7 @@
 /* What is known of a process that has ended, or shall end, beside what its job's verdict needs. */
 struct slot_end {
 	uint64_t escaped_sequence;
-	bool retiring, was_idle; /* was_idle: at the order to end; counted in renewals.ending */
+	bool retiring, was_idle; /* was_idle: when asked to end; counts in renewals.ending */
 	/* the worker's pidfd could not be watched: that is a failed birth, not a death */
 	bool unwatched;
 	bool dead;          /* the process has ended; what its channel still holds is being read */
@@ -22,12 +22,12 @@ struct slot_end {
 	char waits[BROOD_REPORT_TEXT]; /* what the worker did when it was about to be killed */
 };
 
-/* What the supervisor knows of a worker's lease. Used while the slot is in LEASED. */
+/* What the supervisor knows of a worker's lease. Used while the slot is LEASED. */
 struct slot_lease {
 	struct lease_watch watch;
 	uint64_t granted_ns, recalled_ns;
 	bool recall_unsent;
-	/* in leases.granted while others may get the worker; after the recall in leases.recalled */
+	/* in the pool's leases.granted until the recall, then in its leases.recalled */
 	struct list list;
 };
 
@@ -55,10 +55,10 @@ struct slot {
 	bool channel_ended, paused;
 	/* STARTING: init limit; BUSY: the ladder; LEASED: the next look */
 	struct timer timer;
-	struct timer healthy_timer; /* after young deaths: ready_ns and healthy_ms more */
+	struct timer healthy_timer; /* after deaths at birth: fires healthy_ms after ready_ns */
 	struct timer end_timer;     /* ENDING: the kill; then, as in UNDEAD, looks for the end */
 	struct timer eof_timer;     /* the worker's channel has ended, the worker has not */
-	struct timer undead_timer;  /* a time after SIGKILL (sent at killed_ns): it is undead */
+	struct timer undead_timer;  /* UNDEAD_AFTER_NS after SIGKILL (killed_ns): undead */
 	uint64_t killed_ns;
 	uint64_t sequence; /* the last job's number in the slot page's word */
 	struct job *job;   /* the job that the worker runs, or the lease it is on; or NULL */
@@ -71,7 +71,7 @@ struct slot {
 	bool core_allowed;
 	bool was_ready; /* a worker was ready here: the place counts in pool.ever_ready */
 	struct slot_end end;
-	/* Filled in as facts become known; death.c adds the last. word: once it is condemned. */
+	/* What the verdict needs; death.c adds the last facts, and `word` if not condemned. */
 	struct fate_facts facts;
 };
 
@@ -113,27 +113,27 @@ void slot_put_aside(struct slot *slot); /* EMPTY to SPARE */
 void slot_dismiss(struct slot *slot, const char *reason);
 /* UNDEAD becomes EMPTY if the pool is short of places, else SPARE. */
 void slot_revive(struct slot *slot);
-/* STARTING to LEASED: the worker is due from now on; NONE: it is not due any more. */
+/* In STARTING to LEASED: the worker is due from now on. cause NONE: it is not due any more. */
 void slot_make_due(struct slot *slot, enum retire_cause cause);
-void slot_note_recall(struct slot *slot); /* LEASED: notes that it was recalled softly */
-/* Counts the worker anew in renewals. Called after the slot's epoch or the pool's has changed. */
+void slot_note_recall(struct slot *slot); /* LEASED: notes that the lease was recalled softly */
+/* Counts the worker anew in pool->renewals, after the epoch of slot or pool has changed. */
 void slot_recount(struct slot *slot);
-/* Puts `extra` places more than the pool's size into use, as far as there are spare ones. */
+/* Puts `extra` more places into use than the pool's size, as far as there are spare places. */
 void slot_set_extra(struct pool *pool, uint32_t extra);
 /* The slot becomes BUSY with this job, or LEASED with this lease. */
 void slot_take_job(struct slot *slot, struct job *job);
 void slot_cut_job(struct slot *slot);
-/* Lets the loop watch the worker's channel. Without memory for that now: tried again later. */
+/* Lets the loop watch the worker's channel. If memory is short, this is tried again later. */
 void slot_open_channel(struct slot *slot, int fd);
 void slot_close_channel(struct slot *slot);
-void slot_touch(struct slot *slot); /* what programs outside read of the slot has changed */
-/* Sets the timer of the state (STARTING, BUSY and LEASED have one each). TIME_NEVER: none. */
+void slot_touch(struct slot *slot); /* the slot's record on the status page is to be written */
+/* Sets slot->timer for the present state (STARTING, BUSY or LEASED). TIME_NEVER: stops it. */
 void slot_set_timer(struct slot *slot, timer_fn *on, uint64_t when);
 
 /* ---- the slot's process ---- */
 /* Sends the signal to the worker; SIGKILL to its group, too. reason: for the log, or NULL. */
 void slot_kill(struct slot *slot, int sig, const char *reason);
-/* The worker sent, or did, what makes no sense: kills it. what: for the log. */
+/* Kills a worker that sent or did what makes no sense. what: for the log. */
 void slot_drop(struct slot *slot, const char *what);
 
 #define slot_log(slot_, level_, event_, ...)                                                   \

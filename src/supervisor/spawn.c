@@ -6,23 +6,23 @@
  * What a birth makes, in this order, and whose it is:
  *   1. a pair of sockets: one end is the slot's channel until the death (death.c closes it), the
  *      other end is the worker's alone;
- *   2. a clean slot page and the next generation: the child finds both there;
+ *   2. a clean slot page and the next generation: the child finds both when it begins;
  *   3. the process. It is the supervisor's own child, and only death.c reaps it: until then nobody
  *      else gets its pid, or the number of its group. pid and pidfd are the slot's;
  *   4. the roster entry: the kernel or the worker signs it before any code of the program runs, and
  *      the worker cannot write it later. death.c clears it after the reap;
  *   5. the watch: the loop looks at pidfd and channel, and the slot is STARTING.
- * What can fail, fails before the process exists, but for the watch: then the child is killed, and
- * looked for by timer until it is gone (death.c).
+ * All steps that can fail come before the process exists, except the watch. If the watch fails, the
+ * child is killed, and a timer looks until the child is gone (death.c).
  *
- * Step 3 is the spawner's (spawner/spawner.c): a clone costs as much as its maker has open, and the
- * supervisor has two files a worker. The spawner is asked (SPAWN), the slot is ORDERED, and the
- * answer (BORN) goes on with step 5. When the spawner dies, the roster says for each ordered slot
- * whether there is a worker (spawner_peer.c). Until then the slot's pidfd is a placeholder: so a
- * full table of files fails before there is a process, as it does in one step.
+ * Usually the spawner does step 3 (spawner/spawner.c): a clone costs the more, the more files its
+ * maker has open, and the supervisor has two for each worker. The supervisor sends SPAWN, the slot
+ * is ORDERED, and the answer BORN leads to step 5. When the spawner dies, the roster says for each
+ * ordered slot whether there is a worker (spawner_peer.c). While a slot is ORDERED, its pidfd is a
+ * placeholder: so if no fd is free, the birth fails before there is a process.
  *
- * The supervisor makes a worker itself, in one step with its pidfd, where there is no spawner, for
- * now or for good, and where the request cannot be sent (too many files in flight, say).
+ * The supervisor makes a worker itself, in one step with its pidfd, while there is no spawner, and
+ * when the request cannot be sent (too many files in flight, say).
  */
 #include "spawn.h"
 #include "logging.h"
@@ -37,9 +37,12 @@
 
 #define BIRTHS_A_TURN 8
 #define ANSWER_MS     5000 /* a spawner that does not answer for so long is killed */
-#define ORDERS_MAX    16   /* few enough for the socket: it never blocks */
+#define ORDERS_MAX    16   /* so few orders fit into the spawner's socket */
 
-/* A page that no worker has had yet is not touched: it would take memory. */
+/*
+ * Clears the slot's trace page. If no worker has had the page yet, it is not touched: that would
+ * take memory.
+ */
 static void forget_trace(const struct slot *slot)
 {
 	const struct shared *shared = slot->pool->supervisor->config.shared;
@@ -71,7 +74,7 @@ static void forget_former(struct slot *slot)
 	atomic_store(&page->asleep, 0);
 	atomic_store(&page->word, SLOT_PAGE_WORD(slot->sequence, SLOT_PAGE_FREE));
 	atomic_store(&page->began_ns, 0);
-	/* the former worker may have written `soft`, which must not end a job of the next one */
+	/* the former worker may have written `soft`, which must not end a job of the next worker */
 	atomic_store(&page->soft, 0);
 	atomic_store(&page->soft_cause, 0);
 	atomic_store(&page->noticed, 0);
@@ -111,7 +114,7 @@ static void end_born(struct slot *slot, const char *reason, uint64_t now)
 	slot_end(slot, now + RETRY_MS * NS_PER_MS);
 }
 
-/* There is no pidfd, or the loop cannot watch it. */
+/* The worker has no pidfd, or the loop cannot watch it: kills the worker; the birth has failed. */
 static void unwatched(struct slot *slot, int error, uint64_t now)
 {
 	slot->end.unwatched = true;
@@ -119,7 +122,7 @@ static void unwatched(struct slot *slot, int error, uint64_t now)
 	spawn_failed(slot->pool, error, now);
 }
 
-/* pidfd: -1: there is none */
+/* The worker's process exists: the slot is STARTING. pidfd -1: the worker has none. */
 static void born(struct slot *slot, pid_t pid, int pidfd, int channel_fd)
 {
 	struct supervisor *s = slot->pool->supervisor;
@@ -143,7 +146,7 @@ static void born(struct slot *slot, pid_t pid, int pidfd, int channel_fd)
 	slot_open_channel(slot, channel_fd);
 }
 
-/* ---- by the supervisor itself ---- */
+/* ---- births by the supervisor itself ---- */
 
 static int make(struct slot *slot, const struct frame *f, int channel_fd)
 {
@@ -158,7 +161,7 @@ static int make(struct slot *slot, const struct frame *f, int channel_fd)
 	return MIN(pid, 0);
 }
 
-/* ---- by the spawner ---- */
+/* ---- births by the spawner ---- */
 
 static void set_limit(struct supervisor *s)
 {
@@ -181,7 +184,7 @@ static int order(struct slot *slot, struct frame *f, int channel_fd)
 		return r;
 	}
 	slot->pidfd = place;
-	slot->channel.fd = channel_fd; /* not watched yet: nobody knows whose it will be */
+	slot->channel.fd = channel_fd; /* not watched yet: the worker may never be born */
 	slot_make_ordered(slot);
 	if (s->spawner.orders++ == 0)
 		set_limit(s);
@@ -220,8 +223,8 @@ void spawn_done(struct slot *slot, pid_t pid)
 }
 
 /*
- * Those that were ordered before the first of them failed are no failures of their own: the pause
- * after a failure is long enough for all of them.
+ * Orders that were sent before the first of them failed do not count as failures of their own: one
+ * pause after the first failure is enough for all of them.
  */
 void spawn_undone(struct slot *slot, int error)
 {
@@ -301,7 +304,10 @@ static bool wanted(struct pool *pool)
 	return s->halt.phase == HALT_DRAIN && pool->records.queued > 0;
 }
 
-/* The first in turn that may have a birth now: a pool waits for one birth of each other. */
+/*
+ * The next pool in turn that may have a birth now: so no pool waits for more than one birth of each
+ * other pool.
+ */
 static struct pool *next_in_turn(struct supervisor *s, uint64_t now)
 {
 	for (uint32_t n = 0; n < s->pools_count; n++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * status_page.c - see status_page.h. Nothing here is read again: what the supervisor decides, it
- * decides from its own memory. Records are written before the supervisor sleeps: of slots those
- * that were touched meanwhile (slot_touch()), of brood and pools those that differ.
+ * status_page.c - writes the status page (status_page.h), and never reads it: the supervisor
+ * decides from its own memory. Before the supervisor sleeps, it writes the records of slots that
+ * were touched meanwhile (slot_touch()), and those of brood and pools that have changed.
  */
 #include "status_page.h"
 
@@ -22,7 +22,9 @@ static void *record(const struct supervisor *s, enum brood_status_part_number pa
 
 static struct brood_status_sums *sums_of(const struct pool *pool)
 {
-	/* the supervisor's records are the first ones, one for each pool */
+	/*
+	 * the first records are the supervisor's, one for each pool; the engine writes the others
+	 */
 	return record(pool->supervisor, BROOD_STATUS_SUMS, pool->setup->number);
 }
 
@@ -79,7 +81,7 @@ static void start_brood(struct supervisor *s)
 
 /* ---- pools ---- */
 
-/* What of a pool's record changes. */
+/* Those fields of a pool's record that may change after the start. */
 struct changing {
 	uint32_t min, max, init_version, epoch, reloading;
 	int32_t result;
@@ -224,7 +226,7 @@ static void write_slot(const struct slot *slot)
 	status_end(&r->sequence);
 }
 
-/* ---- all of it ---- */
+/* ---- all records ---- */
 
 void status_page_look(struct supervisor *s)
 {
@@ -247,7 +249,10 @@ void status_page_start(struct supervisor *s)
 
 /* ---- verdicts ---- */
 
-/* The engine counts jobs of bytes, for it makes their attempts (engine/sums.h). */
+/*
+ * Verdicts of jobs whose request is bytes are not counted here: the engine makes their attempts,
+ * and counts them (engine/sums.h).
+ */
 void status_page_verdict(const struct job *job)
 {
 	struct brood_status_sums *sums = sums_of(job->pool);

@@ -96,8 +96,8 @@ static void finish(struct supervisor *s)
 	if (!s->done_ns)
 		s->done_ns = now;
 	/*
-	 * Strays are killed and reaped before anybody is told that nothing is left. This is
-	 * bounded, should the kernel hold one.
+	 * Strays are killed and reaped before anybody is told that nothing is left. The wait for
+	 * them has a bound, should the kernel hold one of them.
 	 */
 	left = strays_end(s);
 	if (left > 0 && !strays_given_up(s, now)) {
@@ -115,15 +115,17 @@ static void finish(struct supervisor *s)
 	say_left(s);
 	resolver_end(s);
 	if (s->engine.ended) {
-		if (s->strays_left == 0) /* else the guard shall kill them, later */
+		if (s->strays_left == 0) /* with strays left, the guard stays to kill them */
 			guard_peer_end(s);
 		strays_end_closers(s);
 		strays_reap(s);
 		s->loop.stop = true;
 	} else if (s->stop_asked) {
-		/* Counted first: a program that hears STOPPED finds all numbers complete. */
+		/*
+		 * The gauges come first: a program that hears STOPPED finds all numbers complete.
+		 */
 		for_each_pool(pool, s) pool_count(pool);
-		/* Now, while the engine still reads log lines; later they would go to stderr. */
+		/* The engine still reads log lines now; later these would go to stderr. */
 		logging_flush(s);
 		s->stop_asked = outbox_tell(&s->pools[0], MESSAGE_STOPPED) < 0;
 	}
@@ -188,7 +190,7 @@ void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms)
 	if (first)
 		for_each_pool(pool, s) lease_watch_drain(pool);
 	note(s, NOTE_STOP);
-	stop_step(s); /* done at once: with no time to drain, no job of this batch shall begin */
+	stop_step(s); /* not left to the note: without time to drain, no job of this batch begins */
 }
 
 /* ---- the engine's end ---- */

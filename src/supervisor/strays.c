@@ -2,15 +2,18 @@
 /*
  * strays.c - finds and kills processes that jobs started out of their worker's reach: children in
  * groups and sessions of their own whose parents are gone, and children made with CLONE_PARENT. The
- * supervisor is a subreaper, so all of them become its children, and nobody tells it. So it sweeps
- * after the death of a worker that may have left processes (slot_page.offspring), and after jobs
- * that made system calls (a worker says so once between two sweeps), at most once a second as long
- * as sweeps find nothing. A stray belongs to a job if it carries the
- * workers' mark (os/mark.h) or their oom_score_adj, or if it is in the session of a worker. Orphans
- * of the engine have none of these, and are only reaped. The mark also names the worker. When
- * strays of a dead worker are found, all its processes are hunted wherever they are (os/hunt.h),
- * since a fork bomb is faster than one sweep after the other. When all workers are gone, each
- * process with the pool's mark is hunted.
+ * supervisor is a subreaper, so all of them become its children, but nothing tells the supervisor.
+ * So it sweeps: it looks through its children. It does so after the death of a worker that may have
+ * left processes (slot_page.offspring), and after jobs that made system calls (a worker says so
+ * once between two sweeps). Sweeps that find nothing come at most once a second.
+ *
+ * A stray belongs to a job if it carries the workers' mark (os/mark.h) or their oom_score_adj, or
+ * if it is in the session of a worker. Orphans of the engine have none of these, and are only
+ * reaped.
+ *
+ * The mark also names the worker. When strays of a dead worker are found, all its processes are
+ * hunted wherever they are (os/hunt.h), since a fork bomb is faster than one sweep after the other.
+ * When all workers are gone, each process with a mark of this brood is hunted.
  */
 #include "strays.h"
 #include "pool.h"
@@ -22,7 +25,7 @@
 #include "../os/pidset.h"
 
 #define SWEEP_EVERY_NS  NS_PER_S
-#define HUNT_NS         (50 * NS_PER_MS) /* the longest that the pool may stand still for a hunt */
+#define HUNT_NS         (50 * NS_PER_MS) /* the longest that the supervisor may do nothing else */
 #define HUNT_AT_STOP_NS NS_PER_S
 
 static void forget_sessions(struct supervisor *s)
@@ -35,14 +38,20 @@ static void forget_sessions(struct supervisor *s)
 	s->remains = 0;
 }
 
-/* Some workers that the spawner has just made are known only to strays_known(). */
+/*
+ * True: the process is one of Brood's own. Workers whose birth the spawner has not yet reported are
+ * not among these: strays_known() knows them, too.
+ */
 static bool is_ours(const struct supervisor *s, pid_t pid)
 {
 	return pidset_has(pid) || pid == s->engine.pid || pid == s->guard.pid ||
 		pid == s->spawner.pid || pid == s->resolver.pid;
 }
 
-/* Only the few ordered slots are looked at: this is asked often, and there may be thousands. */
+/*
+ * True: the process is one of Brood's own, reported or not. This is asked often: so only ordered
+ * slots, which are few, are looked at, and not all of them, which may be thousands.
+ */
 bool strays_known(void *supervisor, pid_t pid)
 {
 	struct supervisor *s = supervisor;
@@ -60,8 +69,8 @@ bool strays_known(void *supervisor, pid_t pid)
 }
 
 /*
- * Called on SIGCHLD, which tells of strays only; or of any child, where workers are made by fork().
- * Known processes are passed over: they have another way to be reaped.
+ * Reaps strays that have ended. Called on SIGCHLD, which tells of strays only, or of any child
+ * where workers are made by fork(). Brood's own processes are passed over: others reap them.
  */
 void strays_reap(struct supervisor *s)
 {
@@ -70,15 +79,15 @@ void strays_reap(struct supervisor *s)
 }
 
 /*
- * A worker that the spawner is just making may not be in the roster yet. It has not begun, so it
- * still is in the spawner's group.
+ * True: the spawner is just making this process, a worker. The roster may not have it yet; but it
+ * has not begun, and so is still in the spawner's group.
  */
 static bool is_newborn(const struct supervisor *s, const struct proc_stat *stat)
 {
 	return s->spawner.pid > 0 && stat->pgid == s->spawner.pid;
 }
 
-/* True: a worker of that session lives, or one has died since a sweep has found nothing. */
+/* True: a worker of that session lives, or has died since the last sweep that found nothing. */
 static bool is_workers_session(const struct supervisor *s, pid_t session)
 {
 	const struct roster *roster = s->config.shared->roster;
@@ -109,16 +118,16 @@ bool strays_is_jobs(struct supervisor *s, pid_t pid)
 	return is_workers_session(s, stat.session) || (!mark_is_made() && s->oom_mark < 0);
 }
 
-/* A helper has its name long before this many ticks of 10 ms have passed. */
+/* A helper that closes files names itself long before it is this many ticks of 10 ms old. */
 #define BEGINNING_TICKS 20u
 
-/* True: the process is a helper that closes files that may block. */
+/* True: the process is a helper for a close() that may block (os/closing.h). */
 static bool is_closer(const struct proc_stat *stat)
 {
 	return strcmp(stat->comm, CLOSING_NAME) == 0;
 }
 
-/* Neither a helper, nor a child that the program had before the start. */
+/* True: the engine forked this process. It is no helper, and no child from before the start. */
 static bool is_fork_of_engine(const struct supervisor *s, pid_t pid)
 {
 	struct proc_stat stat;
@@ -128,8 +137,8 @@ static bool is_fork_of_engine(const struct supervisor *s, pid_t pid)
 }
 
 /*
- * A child of the engine that runs the same program; it is the supervisor's child since the engine
- * ended. 0: none.
+ * Returns a child of the engine that runs the same program, or 0. The engine has ended, so the
+ * child is the supervisor's now.
  */
 pid_t strays_fork_of_engine(struct supervisor *s)
 {
@@ -144,8 +153,8 @@ pid_t strays_fork_of_engine(struct supervisor *s)
 }
 
 /*
- * The process belongs to a worker that is gone. Processes of a living worker may belong to the job
- * that runs.
+ * True: the process has the mark of a worker that is gone, so a hunt may kill it. Processes of a
+ * living worker may belong to the job that runs.
  */
 static bool is_prey(void *supervisor, pid_t pid)
 {
@@ -181,8 +190,8 @@ static uint32_t go_hunting(struct supervisor *s, uint64_t limit_ns)
 }
 
 /*
- * The child is not reaped yet, so no other process can have its number, or its group's number if it
- * leads one.
+ * Kills a stray, and its group if it leads one. The stray is not reaped yet, so no other process or
+ * group can have its number.
  */
 static bool end_child(pid_t pid)
 {
@@ -194,7 +203,10 @@ static bool end_child(pid_t pid)
 	return process_signal(-1, pid, SIGKILL) == 0;
 }
 
-/* Workers say once between two sweeps that a job made system calls: they may say so again. */
+/*
+ * Clears the flags by which workers say only once between two sweeps that a job made system calls:
+ * they may say so again.
+ */
 static void hear_again(struct supervisor *s)
 {
 	list_for_each_safe(l, tmp, &s->called) {
@@ -223,9 +235,9 @@ static void say_blind(struct supervisor *s)
 }
 
 /*
- * The child is not in the list of the known; this says whether it lives, and is a stray. While
- * births are under way it may be a worker: so the roster is looked at after the child. One that
- * has ended is reaped here.
+ * True: the child lives, and is a stray. Reaps a child that has ended. While births are under way,
+ * the child may be a new worker, which the roster did not have a moment ago: so the roster is read
+ * after the child was looked at.
  */
 static bool is_living_stray(struct supervisor *s, pid_t pid)
 {
@@ -241,7 +253,7 @@ static bool is_living_stray(struct supervisor *s, pid_t pid)
 
 uint32_t strays_sweep(struct supervisor *s)
 {
-	/* static, for it is too large for a stack, and the supervisor must not allocate now */
+	/* static: the array is too large for a stack, and the supervisor must not allocate now */
 	static pid_t children[CHILDREN_MAX];
 	uint32_t found = 0, killed = 0;
 	bool hunts = false;
@@ -268,7 +280,7 @@ uint32_t strays_sweep(struct supervisor *s)
 	say_killed(s, killed);
 	for (int i = 0; found && i < n; i++)
 		if (!is_ours(s, children[i]))
-			(void)is_living_stray(s, children[i]); /* reaps those that have ended */
+			(void)is_living_stray(s, children[i]); /* reaps strays that have ended */
 	strays_reap(s);
 	if (n < 0)
 		say_blind(s);
@@ -282,8 +294,8 @@ uint32_t strays_sweep(struct supervisor *s)
 }
 
 /*
- * A list of children that is read while they come and go may miss some. So where a fork bomb was
- * met, or no list is to be had, the end is a hunt that meets nobody.
+ * A list of children that is read while children come and go may miss some. So if strays were met
+ * before, or no list can be read, nothing is left only when a hunt meets nobody.
  */
 uint32_t strays_end(struct supervisor *s)
 {
@@ -298,7 +310,7 @@ uint32_t strays_end(struct supervisor *s)
 	return killed;
 }
 
-/* Kills one of the helpers that close files that may block. True: it was still there. */
+/* Kills a helper that closes files. True: the helper was still there, so look again. */
 static bool end_closer(const struct supervisor *s, pid_t pid)
 {
 	struct proc_stat stat;
@@ -307,7 +319,7 @@ static bool end_closer(const struct supervisor *s, pid_t pid)
 		return false;
 	/*
 	 * The helper may be long gone, and another orphan of the engine may have its number. But a
-	 * helper that has only begun has no name yet: look again.
+	 * helper that has only begun has no name yet: then the caller looks again.
 	 */
 	if (!is_closer(&stat))
 		return proc_same_program(pid) &&
@@ -316,7 +328,7 @@ static bool end_closer(const struct supervisor *s, pid_t pid)
 	return true;
 }
 
-/* Ends the helpers of supervisor and engine: nobody waits for them any more. */
+/* Ends the close helpers of supervisor and engine: nobody waits for the helpers any more. */
 void strays_end_closers(struct supervisor *s)
 {
 	struct tally *tally = s->config.shared->tally;

@@ -26,7 +26,7 @@ bool strays_given_up(const struct supervisor *s, uint64_t now);
 void strays_end_closers(struct supervisor *s);
 pid_t strays_fork_of_engine(struct supervisor *s);
 bool strays_known(void *supervisor, pid_t pid);
-/* True: the process carries the workers' mark. */
+/* True: the process is a job's: by its mark, its oom_score_adj or its session. */
 bool strays_is_jobs(struct supervisor *s, pid_t pid);
 
 #endif

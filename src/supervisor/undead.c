@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * undead.c - a worker that was sent SIGKILL and does not end. It waits in the kernel for a disk or
- * a server (state D), or somebody who traces it holds it at its exit, or it has become a set-uid
- * program that we may not signal.
+ * a server (state D), or a process that traces it holds it at its exit, or it has become a set-uid
+ * program that the supervisor may not signal.
  *
- * Its job does not wait for that: a second after SIGKILL the job has its verdict, and is never
- * tried again. The place is undead. Its slot page, its roster entry and its memory are used for
- * nothing, for the process still has them mapped and may yet write there; a spare place takes over,
- * so that the pool keeps its number of working workers. Where the spare ones are used up the pool
- * is degraded.
+ * The worker's job does not wait for its end: a second after SIGKILL the job has its verdict, and
+ * is never tried again. The place is undead. Its slot page, its roster entry and its memory are
+ * used for nothing, for the process still has them mapped and may yet write there. A spare place
+ * takes over, so that the pool keeps its number of working workers. If no spare place is left, the
+ * pool is degraded.
  *
- * When the process has ended after all, the place waits for one sweep that finds nothing: what its
- * job started may have the same memory.
+ * When the process has ended after all, the place waits for one sweep that finds nothing: processes
+ * that the job started may have the same memory.
  */
 #include "undead.h"
 #include "../os/proc.h"
@@ -47,7 +47,7 @@ static void kill_tracer(struct slot *slot, pid_t tracer)
 	if (tracer <= 1 || strays_known(s, tracer))
 		return;
 	pidfd = process_pidfd_open(
-		tracer); /* checked first: from now on the number cannot become another process's */
+		tracer); /* before the checks, which then hold for the process behind the pidfd */
 	if (pidfd != -ESRCH && proc_tracer(slot->pid) == tracer && strays_is_jobs(s, tracer))
 		process_signal(pidfd, tracer, SIGKILL);
 	close_fd(pidfd);
@@ -91,7 +91,7 @@ static void begin(struct slot *slot)
 	slot_make_undead(slot);
 	death_end_job(slot, NULL);
 	if (slot->death.fd < 0)
-		slot_end(slot, 0); /* the timer looks again */
+		slot_end(slot, 0); /* no pidfd tells the end: a timer looks */
 	say_degraded(slot->pool);
 }
 
@@ -117,7 +117,7 @@ void undead_revive(struct pool *pool)
 	list_for_each_safe(l, tmp, &pool->slots.lists[SLOT_UNDEAD]) {
 		struct slot *slot = container_of(l, struct slot, link.link);
 
-		/* a sweep has to come after the end of the process */
+		/* a sweep that found nothing must have come after the end of the process */
 		if (slot->pid <= 0 && slot->strays.sweeps != pool->supervisor->sweeps)
 			slot_revive(slot);
 	}

@@ -7,7 +7,7 @@
 #include "pool.h"
 #include "verdict.h"
 
-/* So many workers may die before they begin one job; then its verdict is crashed. */
+/* So many workers may die before they begin a job; then the job's verdict is crashed. */
 #define REDISPATCH_MAX 16u
 
 static void queue_time_up(struct timer *timer, uint64_t now)
@@ -126,7 +126,10 @@ bool waiting_redispatch(struct job *job)
 	return true;
 }
 
-/* The cap on retries: a share of all handed-off jobs that have had their verdict. */
+/*
+ * True: the cap on retries forbids this retry. It allows a share of all handed-off jobs that have
+ * had their verdict.
+ */
 static bool capped(struct pool *pool, struct brood_verdict *v)
 {
 	uint64_t jobs = 0;

@@ -15,11 +15,14 @@ void waiting_key_over(struct job *job);
 /* A new job enters the queue, unless there is a reason to refuse it. */
 void waiting_enter(struct job *job);
 /*
- * Puts a job that was not started at the front of the queue. False: BROOD_JOB_ONCE forbids that, or
- * too many workers died before they began the job: then the job ends with its verdict.
+ * Puts a job that was not started at the front of the queue. False: the job ends with its verdict,
+ * for BROOD_JOB_ONCE forbids another attempt, or too many workers died before they began it.
  */
 bool waiting_redispatch(struct job *job);
-/* The same for a job that ran, if its options and the cap on retries allow another attempt. */
+/*
+ * Puts a job that ran at the front of the queue, if its options and the cap on retries allow
+ * another attempt. False: they do not, and the job ends with its verdict.
+ */
 bool waiting_retry(struct job *job);
 
 #endif
