@@ -5,7 +5,10 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-/* Signals stay blocked until the roster is signed: no handler of the program runs before. */
+/*
+ * Installs the handlers that workers keep. None runs yet: signals stay blocked until the worker has
+ * signed the roster.
+ */
 static void keep_handlers(const struct birth *birth, const struct brood_options *o)
 {
 	for (size_t i = 0; i < o->keep_signals_count; i++)
@@ -16,7 +19,7 @@ void birth_worker(const struct birth *birth, const struct message_spawn *m, cons
 {
 	const struct pool_setup *setup = &birth->pools->list[m->pool];
 	const uint32_t first = m->init_data_size > 0 ? 2 : 1;
-	struct shared shared = *birth->shared; /* a write there would copy a page */
+	struct shared shared = *birth->shared; /* a write to the original copies a page */
 	struct worker_config config = {
 		.options = &setup->options,
 		.pool = setup,

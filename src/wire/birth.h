@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * birth.h - what the supervisor hands to a new child, in the child, before its role begins. Here,
- * because the roles do not know each other: the supervisor gets their entries from the front door.
+ * birth.h - what a new child of the supervisor gets before its role begins. This stands in wire
+ * because the roles do not know each other: the front door gives the supervisor the functions in
+ * which the other roles begin.
  */
 #ifndef BROOD_WIRE_BIRTH_H
 #define BROOD_WIRE_BIRTH_H
@@ -20,7 +21,7 @@ struct worker_config {                       /* The struct lives as long as the 
 	struct shared *shared;
 	uint32_t slot, generation;
 	uint32_t mark; /* the worker's mark: os/mark.h */
-	/* The session that the worker has with others, and needs a group in; 0: makes one. */
+	/* The session that the worker shares, in which it makes a group; 0: it makes a session. */
 	pid_t session;
 	int channel_fd;
 	pid_t supervisor_pid;
@@ -36,20 +37,20 @@ struct worker_config {                       /* The struct lives as long as the 
 	struct standard standard; /* the flags of stdout and stderr at the start */
 	struct stale stale;       /* what the program had open at the start */
 	/*
-	 * True: the process is a copy of the spawner, which is an image of a worker
-	 * (worker/image.c). Beside a worker's files it has spawner_fd, its maker's channel, and
-	 * files_count files that came with the request for this worker.
+	 * True: the process is a copy of a spawner that had done what all workers have to do at
+	 * their birth (worker/image.c). Beside a worker's files it has spawner_fd, the spawner's
+	 * channel, and files_count files that came with the request for this worker.
 	 */
 	bool prepared;
 	int spawner_fd, files_count;
 };
 
-/* The files of so many jobs have room in the supervisor, whatever the limit on open files. */
+/* The supervisor has room for the files of so many jobs, whatever the limit on open files. */
 #define BIRTH_JOBS_LEAST 256u
 
 /*
- * How many open files the supervisor cannot do without: pidfd and channel for each worker, its own,
- * those that it keeps, those of leases that are asked for, and those of some jobs that are out.
+ * How many open files the supervisor cannot do without: pidfd and channel of each worker, some for
+ * itself, keep_fds, those of leases that are asked for, and those of some handed-off jobs.
  */
 static inline size_t birth_files_needed(const struct pool_setups *pools)
 {
@@ -63,15 +64,15 @@ static inline size_t birth_files_needed(const struct pool_setups *pools)
 		count += 2 * (size_t)o->workers +
 			MIN((size_t)o->workers + o->backlog, BIRTH_JOBS_LEAST) +
 			(size_t)LEASE_WAITING(o->workers) * LEASE_FDS +
-			/* the present init data, and that of before */
+			/* the pool's present init data, and its former one */
 			2 * (BROOD_INIT_FDS_MAX + 1);
 	}
 	return count;
 }
 
 /*
- * How many open files it can use: while handed-off jobs have all workers and all places of the
- * backlog, each worker may be asked for by a waiting lease.
+ * How many open files the supervisor can use: while handed-off jobs have all workers and all places
+ * of the backlog, each worker may be asked for by a waiting lease.
  */
 static inline size_t birth_files_useful(const struct pool_setups *pools)
 {
@@ -83,7 +84,7 @@ static inline size_t birth_files_useful(const struct pool_setups *pools)
 }
 
 /*
- * Does a spawner make the workers? With fewer than BIRTH_SPAWNER_FROM workers a clone of the
+ * True: a spawner makes the workers. With fewer than BIRTH_SPAWNER_FROM workers a clone of the
  * supervisor costs no more than one of the spawner, which would be one more process for nothing.
  */
 #define BIRTH_SPAWNER_FROM 256u
@@ -100,19 +101,19 @@ static inline bool birth_by_spawner(const struct pool_setups *pools)
 }
 
 /*
- * What all births of a pool have in common. A worker is born in the spawner, or, where there is
- * none, in the supervisor.
+ * What all births have in common, in the process that makes the workers: the spawner or, if there
+ * is none, the supervisor.
  */
 struct birth {
 	const struct pool_setups *pools;
 	struct shared *shared;
 	pid_t supervisor_pid, session;       /* session: as in struct worker_config */
-	int oom_score_adj;                   /* as there */
+	int oom_score_adj;                   /* as in struct worker_config */
 	struct rlimit nofile;                /* the caller's limit */
 	const struct signals_state *signals; /* as the caller of brood_start() had them */
 	struct standard standard;
 	struct stale stale;
-	/* In the spawner: it is an image of a worker by now, and this is its channel. */
+	/* In the spawner: whether worker_image() has succeeded; the spawner's channel. */
 	bool prepared;
 	int spawner_fd;
 	/* from the front door, because the roles do not know each other */
@@ -120,15 +121,15 @@ struct birth {
 	int (*worker_image)(struct birth *);
 };
 /*
- * In a new child: it becomes the worker that the message asks for. fds: those of the message, in
- * its order.
+ * Called in a new child, which becomes the worker that the message asks for. fds: those of the
+ * message, in its order.
  */
 void birth_worker(const struct birth *birth, const struct message_spawn *m, const int *fds)
 	__attribute__((noreturn));
 
 struct spawner_config {
 	struct birth *birth; /* the spawner's own copy */
-	const int *keep_fds; /* the program's: they stay open */
+	const int *keep_fds; /* the program's fds that workers keep */
 	size_t keep_fds_count;
 	int channel_fd;
 	enum process_spawn way;

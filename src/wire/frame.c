@@ -18,8 +18,9 @@ _Static_assert(BROOD_JOB_FDS_MAX + 2 <= SOCKETS_FDS_MAX, "the same for a job's")
 #define FDS(min, max) .fds_min = (min), .fds_max = (max)
 
 /*
- * The shape of each message type. fixed: its struct. text: a text that ends with a NUL; cut:
- * nothing is sent after the NUL. rest_at: where its arg_size stands.
+ * The shape of each message type. fixed: the size of its struct. text_at, text_size: a text in the
+ * struct, which ends with a NUL; cut: nothing is sent after the NUL. rest_at: where arg_size
+ * stands, the size of what follows the struct; 0: nothing follows.
  */
 struct shape {
 	uint16_t fixed, text_at, text_size, rest_at;
@@ -128,8 +129,8 @@ static bool good_size(const struct frame *f, const struct shape *s, size_t paylo
 }
 
 /*
- * A cut one ends with its first NUL and no sooner; zeros take the place of what was not sent, so
- * that nothing old shines through.
+ * True: the text ends with a NUL; a cut text with the first NUL, where the message ends. Zeros take
+ * the place of what was not sent, so that no bytes of an older message are left there.
  */
 static bool good_text(struct frame *f, const struct shape *s, size_t payload)
 {

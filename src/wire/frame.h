@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * frame.h - bytes: a header and one message, with fds, as one SEQPACKET (or DGRAM) packet. Encoding
- * and decoding make no system call and are fuzzed; frame_send and frame_receive are the thin shell
- * over src/os/sockets.h.
+ * frame.h - a message as bytes: a header and the message, with fds, as one SEQPACKET (or DGRAM)
+ * packet. Encoding and decoding make no system call and are fuzzed; frame_send() and
+ * frame_receive() are a thin shell over os/sockets.h.
  *
- * A frame says how many fds it carries; the getter moves one out; frame_done() closes what is left.
- * Nothing in a frame is trusted: frame_decode() checks magic, version, type, size (exact or within
- * the type's bounds), the count of fds, and that text ends with a NUL.
+ * A frame says how many fds it carries; frame_take_fd() moves one out; frame_done() closes those
+ * that are left. Nothing in a frame is trusted: frame_decode() checks magic, version, type, size
+ * (exact or within the type's bounds), the count of fds, and that text ends with a NUL.
  */
 #ifndef BROOD_WIRE_FRAME_H
 #define BROOD_WIRE_FRAME_H
@@ -27,7 +27,7 @@ struct frame_header {
 #define FRAME_MAX 2048
 
 struct frame {
-	/* Stands right before the payload: one buffer on the wire. */
+	/* stands right before the payload, so that both are one buffer for the socket */
 	struct frame_header header;
 	union {
 		struct message_job job;
@@ -57,7 +57,7 @@ struct frame {
 		union message_birth birth;
 		unsigned char bytes[FRAME_MAX - sizeof(struct frame_header)];
 	};
-	/* The fds are not part of the bytes on the wire. */
+	/* not part of the bytes: fds go as a control message of the socket */
 	int fds[SOCKETS_FDS_MAX];
 	size_t fds_count;
 	/* The kernel dropped fds on the way: the receiver had reached a limit. */
@@ -66,18 +66,18 @@ struct frame {
 
 /* Zeroes the header and the type's fixed part, and sets the header. Returns f. */
 struct frame *frame_begin(struct frame *f, enum message_type type);
-/* Appends the variable part (JOB's and RUN's arg). -EMSGSIZE. */
+/* Appends to the part after the struct (the arg of JOB and RUN). 0 or -EMSGSIZE. */
 int frame_append(struct frame *f, const void *data, size_t size);
-/* The variable part: its start; its size is the message's own arg_size. */
+/* Where the part after the struct begins; the message's arg_size is its size. */
 const void *frame_rest(const struct frame *f);
-/* Checks `size` received bytes that stand in f: 0, or -EBADMSG. */
+/* Checks `size` received bytes in f: 0, or -EBADMSG. */
 int frame_decode(struct frame *f, size_t size);
-/* Sends, with f->fds (which stay the caller's). 0 or -errno as sockets_send(). */
+/* Sends the frame with f->fds, which stay the caller's. 0 or -errno as sockets_send(). */
 int frame_send(int fd, struct frame *f);
 /*
- * Receives one frame. 1: f has it; 0: the end; -EAGAIN; -EBADMSG: nonsense (fds closed,
- * f->header.type 0); -errno. flags: 0 blocks, MSG_DONTWAIT. With fewer fds than the header says, or
- * fds_lost, still 1.
+ * Receives one frame. 1: f has it, even if some or all of its fds were lost; 0: the channel's end;
+ * -EAGAIN; -EBADMSG: nonsense (fds closed, f->header.type 0); -errno. flags: 0 blocks,
+ * MSG_DONTWAIT.
  */
 int frame_receive(int fd, struct frame *f, int flags);
 int frame_take_fd(struct frame *f, size_t index); /* moves the fd out; -1: there is none */

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lease_page.h - a page a lease, for what the engine's library says of the jobs in a worker's ring,
- * without a message a job: the engine writes, the supervisor reads (but for look_at); no worker has
- * it mapped.
+ * lease_page.h - a page a lease, in which the engine's library says which jobs are in the worker's
+ * ring, without a message a job. The engine writes and the supervisor reads, but look_at and
+ * leaving are the supervisor's. No worker has the page mapped.
  *
- * The engine picks a page when it asks for a lease, and no other lease gets the page before the
- * queue that had it knows that its lease is over: what a queue writes that does not know yet harms
- * nobody.
+ * The engine picks a page when it asks for a lease. No other lease gets the page before the queue
+ * that had it knows that its lease is over: so a queue that does not know yet may write there, and
+ * harms nobody.
  *
- * The supervisor looks at look_at at the latest: which job runs, since when, what its limits are.
- * Whoever publishes a job whose run time ends sooner says so (LEASE_LOOK): the engine stores
- * `published`, then (seq_cst) loads look_at; the supervisor stores look_at, then loads `published`
- * again.
+ * At the time look_at, or sooner, the supervisor looks: which job runs, since when, what its limits
+ * are. A thread that publishes a job whose run time ends before look_at sends LEASE_LOOK. One of
+ * the two always sees the other: the engine stores `published`, then (seq_cst) loads look_at; the
+ * supervisor stores look_at, then loads `published` again.
  */
 #ifndef BROOD_WIRE_LEASE_PAGE_H
 #define BROOD_WIRE_LEASE_PAGE_H

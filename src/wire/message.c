@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * message.c - what there is to write of messages: the line about jobs that were accepted and not
- * done when the pool or its engine ended (DROPPED), and the text of a job's own line (JOB_LOG).
+ * message.c - texts of messages: the line about jobs that were accepted and not done when the pool
+ * or its engine ended (DROPPED), and a job's own log line (JOB_LOG).
  */
 #include "message.h"
 
@@ -15,7 +15,7 @@ int message_dropped_text(const struct message_dropped *m, char *text, size_t siz
 	char shown[PRINTABLE_JOB_MAX], tag[BROOD_TAG_MAX];
 
 	memcpy(tag, m->tag, sizeof tag);
-	tag[sizeof tag - 1] = '\0'; /* a frame's decoder has looked at the name alone */
+	tag[sizeof tag - 1] = '\0'; /* frame_decode() has checked for the NUL of `name` alone */
 	if (m->first == 0)
 		return snprintf(text, size,
 			"%" PRIu64 " job%s that the engine had accepted and no worker had been "

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * message.h - what the processes say to each other. All are images of one binary, so a message is a
- * struct; the sender zeroes it whole (padding leaks memory), the receiver checks type and sizes
- * before it looks.
+ * message.h - the messages between the processes. All are images of one binary, so a message is a
+ * struct. The sender zeroes it whole, or its padding would leak memory; the receiver checks type
+ * and sizes before it looks.
  *
  *   engine -> supervisor   JOB (+fds)  CANCEL  STOP  NOTIFY  INIT_DATA (+fds)  LEASE (+5 fds)
  *                          LEASE_END  LEASE_LOOK  LEASE_KILL  EXITING  DROPPED  RESIZE  RELOAD
@@ -13,21 +13,24 @@
  *                          a verdict: LOG
  *   supervisor -> worker   RUN (+fds)  END  GRANT (+5 fds)  RECALL
  *   worker -> supervisor   READY  FINISHED (+fds)  ESCAPED  JOB_LOG  PROGRESS  LEFT  CALLED (a job
- *                          that made system calls is over, see slot_page.called)  WORN (it would
- *                          like to be replaced)
+ *                          that made system calls is over, see slot_page.called)  WORN (the worker
+ *                          is to be replaced)
  *   engine -> worker       on the side socket of a lease: WITH (+fds)
  *   worker -> engine       on the side socket of a lease: BACK (+fds)  PROGRESS
  *   supervisor -> spawner  SPAWN (+fds)
  *   spawner -> supervisor  BORN
- *   supervisor -> guard    (nothing: it watches a pidfd and reads the roster)
+ *   supervisor -> guard    (nothing: the guard watches a pidfd and reads the roster)
  *
- * Who writes the verdict of a job: of a handed-off job the supervisor alone (pool/fate.c). Of a job
- * in a ring (ring.h) the engine's library alone, by the same rule; if the worker has died, the
- * library waits for LEASE_OVER, which has the facts. When a worker's pidfd is readable, the
- * supervisor reads the worker's channel to its end, kills what is left of the worker's group, and
- * reaps. A valid FINISHED in the channel decides the verdict; without one the wait status does. The
- * library makes up a verdict for a handed-off job only if the channel to the supervisor has ended,
- * or the time for the stop is over: lost. Or if the job's message could never be sent: refused.
+ * The verdict of a handed-off job is written by the supervisor alone (pool/fate.c). When a worker's
+ * pidfd is readable, the supervisor reads the worker's channel to its end, kills what is left of
+ * the worker's group, and reaps. A valid FINISHED in the channel decides the verdict; without one
+ * the wait status does.
+ *
+ * The verdict of a job in a ring (ring.h) is written by the engine's library alone, by the same
+ * rule; if the worker has died, the library waits for LEASE_OVER, which has the facts. For a
+ * handed-off job the library makes up a verdict in two cases only: lost, if the channel to the
+ * supervisor has ended, or the time for the stop is over; refused, if the job's message could never
+ * be sent.
  */
 #ifndef BROOD_WIRE_MESSAGE_H
 #define BROOD_WIRE_MESSAGE_H

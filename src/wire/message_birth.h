@@ -7,8 +7,8 @@
 
 /*
  * SPAWN: what a worker is told at its birth, beside struct birth (birth.h). fds: the worker's end
- * of its channel, a memfd (if init_data_size > 0), then init_fds_count more. retire_jobs: when the
- * worker is worn; 0: never.
+ * of its channel, a memfd (if init_data_size > 0), then init_fds_count more. retire_jobs: after so
+ * many jobs the worker is worn; 0: never.
  */
 struct message_spawn {
 	uint64_t init_data_size, retire_jobs;
@@ -17,13 +17,13 @@ struct message_spawn {
 	uint32_t core; /* the worker may make core files now */
 	uint32_t init_version, init_fds_count, pad;
 };
-/* BORN: the answer. result: the worker's pid, or -errno: there is no worker. */
+/* BORN: the answer to SPAWN. result: the worker's pid, or -errno: there is no worker. */
 struct message_born {
 	uint32_t slot, generation;
 	int32_t result;
 	uint32_t pad;
 };
-/* blind: enum self_blind, what the worker cannot count. */
+/* READY. blind: enum self_blind, which things that jobs leave behind the worker cannot see. */
 struct message_ready {
 	int32_t pid;
 	uint32_t generation, blind, pad;

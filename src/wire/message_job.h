@@ -10,9 +10,9 @@
 
 /*
  * JOB: followed by arg_size bytes: the argument, plugin_size bytes of a plugin's text, tag_size
- * bytes of the tag. `id` modulo the number of job records (same in engine and supervisor) names its
- * record: the engine gives no id whose record is out. FAULT has id, key, pool and name: a job with
- * a key, on a lease, has ended its worker (pool/poison.h).
+ * bytes of the tag. `id` modulo the number of job records (same in engine and supervisor) is the
+ * number of its record: the engine gives no id whose record is in use. FAULT has id, key, pool and
+ * name: a job with a key, on a lease, has ended its worker (pool/poison.h).
  */
 struct message_job {
 	uint64_t id;
@@ -71,7 +71,7 @@ struct message_about {
 struct message_verdict {
 	struct brood_verdict verdict;
 }; /* fds: those of the reply */
-/* told: enum brood_verdict_flags. cpu_us, peak_kb: if asked for. fds: of the reply. */
+/* told: enum brood_verdict_flags. cpu_us, peak_kb: if the pool's options ask. fds: of the reply. */
 struct message_finished {
 	uint64_t id, sequence;
 	int32_t code;
@@ -103,7 +103,7 @@ struct message_job_log {
 	uint32_t level, pad;
 	char text[400];
 };
-/* Sent whole, whatever the size of the data. */
+/* The whole struct is sent, whatever the size of the data. */
 struct message_progress {
 	uint64_t id, sequence;
 	uint32_t size, pad;

@@ -6,16 +6,20 @@
 #include <stdint.h>
 
 /*
- * A lease. The engine makes side socket, ring and eventfd and asks (LEASE); the request waits in
- * the supervisor's queue like a job, in a record like a job's (`id`), and when it is its turn the
- * fds go on to an idle worker (GRANT), and the engine hears who it is (GRANTED). From then on jobs
- * go through the ring. The lease ends by LEASE_OVER, always, exactly once, also when it was
- * refused: when the worker has died; or when it has left. It leaves because the supervisor says so
- * (RECALL, and a write to its wake word): after the job that it runs, without looking at those
- * behind it, it says LEFT and is idle. A soft RECALL lets it do those behind it, too. The
- * supervisor says so when the engine asked (LEASE_END), the limit is over, the lease had no job for
- * lease_idle_ms, somebody else waits, its worker is to be replaced (softly), or the pool stops.
- * Entries that a worker has left behind in its ring were not started.
+ * A lease. The engine makes side socket, ring and eventfd, and asks for a lease (LEASE). The
+ * request waits in the supervisor's queue like a job, in a record like a job's (`id`). When its
+ * turn comes, the fds go on to an idle worker (GRANT), and the engine hears which one (GRANTED).
+ * From then on jobs go through the ring.
+ *
+ * Each lease or request ends by exactly one LEASE_OVER: the request was refused, or the worker has
+ * died, or has left. A worker leaves because the supervisor recalls it (RECALL, and a write to its
+ * wake word). After the job that it runs, and without looking at those behind that job, it says
+ * LEFT and is idle. After a soft RECALL it does the jobs behind it first. Entries that a worker has
+ * left behind in its ring were not started.
+ *
+ * The supervisor recalls a worker when the engine asked (LEASE_END), the limit is over, the lease
+ * had no job for lease_idle_ms, somebody else waits, the worker is to be replaced (softly), or the
+ * pool stops.
  */
 #define LEASE_FDS 5
 /*
@@ -26,8 +30,9 @@
 enum { LEASE_FD_SIDE, LEASE_FD_DONE, LEASE_FD_DOWN, LEASE_FD_UP, LEASE_FD_QUEUE };
 /*
  * limit_ms: counts from the grant. lease_page: the number of the page, which is this lease's alone
- * until the engine is through with it. queue: the lease's queue; while it waits, no lease of the
- * same queue is taken back for it; 0: no queue. pool: the pool whose worker it shall be.
+ * until the engine is through with it. queue: the engine's queue that asks; 0: none. While this
+ * request waits, no lease of the same queue is taken back for it. pool: the pool whose worker is
+ * wanted.
  */
 struct message_lease {
 	uint64_t id, given_ns;
@@ -77,7 +82,7 @@ enum {
 	OVER_GAVE_UP = 256,
 	/* The soft step was sent to the job `sequence`, for `cause`. */
 	OVER_TOLD = 32,
-	OVER_NOTICED = 128, /* that job has noticed the soft step */
+	OVER_NOTICED = 128, /* the job `sequence` has noticed the soft step */
 	/*
 	 * The worker was killed and does not end. Nobody knows how it will end, so what it began is
 	 * not tried again.
@@ -91,14 +96,14 @@ struct message_lease_over {
 	uint32_t slot, generation;
 	uint32_t flags;
 	/*
-	 * RETURNED: of the last job done. DIED: that the ladder was about, and that was condemned
-	 * when flags say so; STUCK: the last that it began
+	 * RETURNED: the last job done. DIED: the job that the ladder was about, condemned if flags
+	 * say so; with STUCK the last job that the worker began.
 	 */
 	uint64_t sequence;
 	/* DIED: the slot page word; when condemned, as it was before the swap */
 	uint64_t word;
 	uint64_t escaped_sequence;
-	/* DIED: the slot page's, which the next worker there will write over */
+	/* DIED: from the slot page, where the slot's next worker will write over it */
 	uint64_t began_ns;
 	uint64_t died_ns; /* DIED: when the supervisor saw the death */
 	uint32_t escaped, cause;
@@ -108,13 +113,13 @@ struct message_lease_over {
 };
 
 /*
- * On the side socket. WITH: the fds of the entry with that sequence, sent before it is published:
- * [the request's memfd][the job's socket][extra ...]. BACK: before the job's completion: [the
- * reply's memfd][extra ...].
+ * On the side socket. WITH: the fds of the entry with that sequence, sent before the entry is
+ * published: [the request's memfd][the job's socket][extra ...]. BACK: the fds of a reply, sent
+ * before the job's completion: [the reply's memfd][extra ...].
  */
 /*
- * STREAM, with WITH: a socket for request and reply, in the memfd's place. BACK with it is said
- * while the job runs, and brings the socket of its reply alone.
+ * STREAM: in WITH, a socket for request and reply stands in the memfd's place. A BACK with STREAM
+ * comes while the job runs, and has no fd but a socket for the reply.
  */
 enum { SIDE_MEMFD = 1, SIDE_SOCKET = 2, SIDE_STREAM = 4 };
 struct message_side {

@@ -33,18 +33,18 @@ struct message_pool {
 };
 /*
  * EXITING (no fields): the program is in exit(), and nobody hears log lines any more. DROPPED:
- * which jobs its end or the stop has dropped.
+ * which jobs the program's end or the stop has dropped.
  */
 struct message_dropped {
 	uint64_t count, first;
-	char name[BROOD_NAME_MAX]; /* of the first, and its tag */
+	char name[BROOD_NAME_MAX]; /* function and tag of the first job */
 	char tag[BROOD_TAG_MAX];
 };
 /* Writes the log line about dropped jobs. Returns as snprintf(). */
 int message_dropped_text(const struct message_dropped *m, char *text, size_t size);
 /*
  * Makes one line of a job's text: no newline at its end, none within, no other control characters.
- * Else a job could write lines of its own into somebody's log.
+ * Otherwise a job could write lines of its own into somebody's log.
  */
 void message_one_line(char *text);
 /* pool: its number plus 1; 0: the line is about no pool. text: sent up to its NUL. */
@@ -57,8 +57,8 @@ struct message_log {
 	char text[512];
 };
 /*
- * RELOAD, RELOADED. id: the engine's, each larger than the one before. pool: its number. result: of
- * RELOADED, 0 or -EHOSTDOWN. Nothing is sent about a reload that was superseded.
+ * RELOAD, RELOADED. id: given by the engine, each larger than the one before. pool: its number.
+ * result: of RELOADED, 0 or -EHOSTDOWN. There is no RELOADED for a reload that was superseded.
  */
 #define MESSAGE_ALL_POOLS UINT32_MAX
 struct message_reload {

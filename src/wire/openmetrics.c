@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * openmetrics.c - see openmetrics.h. All samples of a family stand together, so each family is a
- * walk over the pools. A counter is the same number of the page each time: it never goes back. No
- * label is a tag or a pid, of which there is no bounded number.
+ * openmetrics.c - see openmetrics.h. All samples of a metric stand together, as OpenMetrics asks:
+ * so each metric is one walk over the pools. A counter is always the same number of the page, so it
+ * never goes back. Tags and pids are no labels, for there is no bound on how many there are.
  */
 #include "openmetrics.h"
 
@@ -25,7 +25,7 @@ struct out {
 	size_t size, length; /* length: of the whole text, also of what had no room */
 	const struct status_view *view;
 	struct brood_status_sums *sums; /* of the pool that is written now */
-	char pool[96];                  /* its name, as a label */
+	char pool[96];                  /* that pool's name, as a label */
 };
 
 static void put(struct out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -41,7 +41,7 @@ static void put(struct out *out, const char *format, ...)
 	out->length += n > 0 ? (size_t)n : 0;
 }
 
-/* A text as the value of a label. Bytes beyond ASCII might be no UTF-8. */
+/* Writes a text as the value of a label. Bytes beyond ASCII become '?': they might be no UTF-8. */
 static void label(char *dst, size_t size, const char *text)
 {
 	size_t n = 0;
@@ -68,7 +68,7 @@ static void enter_pool(struct out *out, uint32_t pool)
 	label(out->pool, sizeof out->pool, setup.name);
 }
 
-/* "1.024e-06" would do as well; but so no digit is lost, and numbers are what they seem. */
+/* Writes seconds with all nine decimals. "1.024e-06" is allowed, too, but loses digits. */
 static void put_seconds(struct out *out, uint64_t ns)
 {
 	put(out, "%" PRIu64 ".%09" PRIu64, ns / NS_PER_S, ns % NS_PER_S);
@@ -148,7 +148,7 @@ static void put_waiting(struct out *out)
 	}
 }
 
-/* ---- numbers of a record, as they stand there ---- */
+/* ---- numbers that are copied from a record ---- */
 
 enum part { COUNTS, SETUP };
 #define COUNT(field, name, type, help)                                                            \
@@ -239,7 +239,7 @@ static void put_number(struct out *out, const struct number *number)
 
 /* ---- verdicts and deaths ---- */
 
-/* A later library may have numbers that this one has no word for: each is a label of its own. */
+/* A page of a later library may have numbers without a word here: these get labels of their own. */
 #define NUMBER_MAX 24
 static const char *or_number(const char *word, char text[NUMBER_MAX], uint32_t number)
 {
@@ -247,7 +247,10 @@ static const char *or_number(const char *word, char text[NUMBER_MAX], uint32_t n
 	return word ? word : text;
 }
 
-/* A verdict without a detail has a sample from the beginning on, others once there was one. */
+/*
+ * A count of 0 is written only for an outcome without a detail: so each known outcome has a sample
+ * from the beginning on.
+ */
 static void put_verdicts(struct out *out)
 {
 	for (uint32_t i = 0; i < BROOD_STATUS_OUTCOMES; i++)
@@ -320,7 +323,7 @@ static void put_buckets(struct out *out, const char *name, const struct brood_st
 	put(out, "\n");
 }
 
-/* at: of the histogram in struct brood_status_sums */
+/* at: the histogram's offset in struct brood_status_sums */
 static void put_times(struct out *out, const char *name, size_t at, const char *help)
 {
 	family(out, name, "histogram", help);

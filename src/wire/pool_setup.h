@@ -3,8 +3,8 @@
  * pool_setup.h - a pool as the program asked for it, resolved. The front door makes all of them
  * before the first fork. From then on every role reads them, and nobody changes them.
  *
- * Two numbers are the same in all processes: a pool has a number, and its places have numbers in
- * one row over all pools.
+ * Two numbers mean the same in all processes: the number of a pool, and the number of a place,
+ * which counts on from pool to pool.
  */
 #ifndef BROOD_WIRE_POOL_SETUP_H
 #define BROOD_WIRE_POOL_SETUP_H
@@ -25,7 +25,9 @@ struct pool_setup {
 	 * are the brood's, the same in each pool. The pointers are valid for life.
 	 */
 	struct brood_options options;
-	/* The program's own entry, for what struct brood_options has no field for; or all zeros. */
+	/*
+	 * What the program set for this pool alone (struct brood_options lacks it); or all zeros.
+	 */
 	struct brood_pool_options own;
 	/* so many files of handed-off jobs may be at the supervisor (job_room.h); 0: no bound */
 	uint32_t job_files;

@@ -14,7 +14,7 @@
 
 struct line {
 	char *text;
-	size_t size, used; /* used: of the whole line, also where it did not fit */
+	size_t size, used; /* used: the length of the whole line, even if it did not fit */
 };
 
 static __attribute__((format(printf, 2, 3))) void add(struct line *line, const char *format, ...)
@@ -98,7 +98,7 @@ static void add_signal(struct line *line, const struct brood_report *r)
 		add(line, ", core dumped");
 }
 
-/* A module is named where the next frame's is another one. */
+/* A module's name stands behind the last of its frames in a row. */
 static void add_frames(struct line *line, const struct brood_report *r)
 {
 	uint32_t count = MIN(r->frames_count, (uint32_t)FRAMES_SHOWN);

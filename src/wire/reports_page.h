@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reports_page.h - reports of the last deaths, in a ring. The supervisor writes an entry, and a
- * short-lived child of it (supervisor/resolver.c) puts in the names of functions. The engine reads.
+ * reports_page.h - reports of the last deaths; a new report takes the place of the oldest. The
+ * supervisor writes an entry, and a short-lived child of the supervisor (supervisor/resolver.c)
+ * puts in the names of functions. The engine reads.
  */
 #ifndef BROOD_WIRE_REPORTS_PAGE_H
 #define BROOD_WIRE_REPORTS_PAGE_H
@@ -17,7 +18,7 @@ struct reports_entry {
 	/* Odd while the entry is written, and another number afterwards: a reader reads again. */
 	_Atomic uint32_t version;
 	_Atomic uint32_t state; /* enum reports_state */
-	/* Raw, from the worker: no index, size or text is right for sure. */
+	/* Copied from the worker's trace page: any index, size or text may be wrong. */
 	uint32_t modules_count;
 	uint16_t module[BROOD_REPORT_FRAMES];
 	struct trace_module modules[TRACE_MODULES];

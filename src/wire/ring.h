@@ -4,43 +4,47 @@
  * a system call. Layout, and the arithmetic on it; no system calls here.
  *
  *   down   a memfd that the engine makes, maps and then seals (SHRINK, GROW, FUTURE_WRITE, SEAL):
- *          nobody else can ever write to it. The jobs: entries, and the bytes of their requests.
- *   up     a memfd that the engine makes and seals (SHRINK, GROW, SEAL); the worker writes. The
- *          replies: completions, and bytes. Hostile, all of it: copy, then check.
- *   queue   a page that the engine writes (sealed like down), one for all leases of a queue: is
- *          somebody listening?
+ *          nobody else can ever write to it. It has the jobs: entries, and the bytes of requests.
+ *   up     a memfd that the engine makes and seals (SHRINK, GROW, SEAL), and the worker writes. It
+ *          has the replies: completions, and bytes. All is hostile: the engine copies, then checks.
+ *   queue  a page that the engine writes (sealed like down), one for all leases of a queue. It says
+ *          whether a thread of the engine wants to be told of completions.
  *
- * Jobs have consecutive sequences (those of the slot page word). Job N has entry, completion and
- * claim number N % RING_DEPTH in all of these, and in the lease_page.
+ * Jobs have consecutive sequences (those of the slot page word). Job N has number N % RING_DEPTH
+ * among the entries, the completions and the claims, and in the lease page.
  *
- * Down: the engine fills entry and bytes, and lease page entry, stores lease_page.published, then
- * down.published (release), then (seq_cst fence) looks at slot_page.asleep: 1: adds 1 to
- * slot_page.wake, wakes its futex. The worker, when nothing is published any more and before it
- * sleeps: reads the wake word; sets asleep (seq_cst); looks at published and attention again;
- * sleeps while the wake word is what it was; clears asleep.
+ * Down: the engine fills entry, bytes and lease page entry, stores lease_page.published, then
+ * down.published (release). Then (seq_cst fence) it looks at slot_page.asleep: if that is 1, the
+ * engine adds 1 to slot_page.wake and wakes the futex. A worker that finds nothing published any
+ * more reads the wake word, sets asleep (seq_cst), looks at published and attention again, sleeps
+ * while the wake word is what it was, and clears asleep.
  *
- * Claims: one word a job, in up. The engine stores QUEUED(N) before it publishes; the worker swaps
- * QUEUED(N) to TAKEN(N) before it begins; the engine may swap QUEUED(N) to WITHDRAWN(N) (a cancel,
- * or the job shall go to another worker): who wins has it. The worker passes by what is withdrawn:
- * no completion, but `done` counts it.
+ * Claims: one word a job, in up. The engine stores QUEUED(N) before it publishes. The worker swaps
+ * QUEUED(N) to TAKEN(N) before it begins. The engine may swap QUEUED(N) to WITHDRAWN(N) (a cancel,
+ * or the job shall go to another worker). Whoever swaps first has the job. The worker passes by a
+ * withdrawn job: the job has no completion, but `done` counts it.
  *
  * Up: the worker fills completion and bytes, then stores up.done = N (release). It tells the engine
- * (8 bytes into the lease's eventfd) when
- *   - after each completion, and once more before it sleeps if it has not told of all, where
- *     queue.listening is 1 (a seq_cst fence between the store of done and this look): somebody
- *     sleeps who would like to know. Not so after a completion while down.collected is less than
- *     what it told of last: then it was told, and has not been here since;
- *   - before it leaves or retires. While a job runs its completion says where its reply lies so
- *     far: what is there when its worker dies. Not what is in a memfd. The engine, before it
- *     sleeps, stores queue.listening = 1, then (seq_cst fence) looks once more at `done` of all
- *     leases with jobs. On one CPU a worker that is woken often runs at once, and is through before
- *     the engine sleeps: then nobody is told anything. With many leases `listening` stays 1, and
- *     there is no such look: the engine looks at a lease when it was told, and, once it has stored
- *     down.collected (seq_cst), at its `done` once more.
+ * (8 bytes into the lease's eventfd)
+ *   - where queue.listening is 1, for a thread of the engine sleeps that wants to know: after each
+ *     completion, and before the worker sleeps if it has not told of all. (A seq_cst fence stands
+ *     between the store of done and this look.) After a completion the worker does not tell while
+ *     down.collected is less than the sequence that it told of last: the engine, which was told
+ *     then, has not come yet;
+ *   - before the worker leaves or retires.
  *
- * Bytes lie in a space (ring_space.h), each in one piece; what has no room there, or is large, goes
- * by memfd over the side socket. Positions in the up space are given back when the engine has
- * stored down.collected = N.
+ * While a job runs, its completion says where its reply lies so far: if the worker dies, the engine
+ * takes that part of the reply, unless it is in a memfd.
+ *
+ * Before the engine sleeps, it stores queue.listening = 1, then (seq_cst fence) looks once more at
+ * `done` of all leases with jobs. On one CPU a worker that is woken often runs at once, and is done
+ * before the engine sleeps: then it need not tell. With many leases `listening` stays 1, and the
+ * engine does not look at all: it looks at a lease when it was told and, once it has stored
+ * down.collected (seq_cst), at that lease's `done` once more.
+ *
+ * Bytes lie in a space (ring_space.h), each request or reply in one piece; what has no room there,
+ * or is large, goes by memfd over the side socket. The worker uses the up space of job N again when
+ * the engine has stored down.collected = N.
  */
 #ifndef BROOD_WIRE_RING_H
 #define BROOD_WIRE_RING_H
@@ -66,14 +70,16 @@ enum {
 	RING_SOCKET = 4,
 	RING_OWN_PAIR = 8, /* as own_pair in JOB */
 	/*
-	 * The fds include the job's socket or extra ones. If the entry is withdrawn, the engine
-	 * takes the message back, and the worker does not read it. The worker reads it once the
-	 * word says RUNNING: while it is unread, nothing of the job has begun.
+	 * The fds of WITH include the job's socket or extra ones. The worker reads WITH once the
+	 * word says RUNNING: while WITH is unread, nothing of the job has begun. If the entry is
+	 * withdrawn, the engine takes WITH back.
 	 */
 	RING_FDS = 16,
 	/* The first fd is a socket over which the request comes. request_at is 0. */
 	RING_STREAM = 32,
-	/* A thread waits: a large reply may go over a socket, which that thread reads. */
+	/*
+	 * A thread waits in the call: a large reply may go over a socket, which that thread reads.
+	 */
 	RING_CALL = 64,
 	RING_CALLER = 128, /* a thread may sleep for this very job: see `callers` */
 	/* The request does not lie in the space. */
@@ -117,9 +123,9 @@ struct ring_queue {
 /*
  * callers: a word for each job whose entry says RING_CALLER, on which the thread that made the call
  * sleeps. That thread stores CALLER_SLEEPS (or CALLER_DONE_FD, if it sleeps in the queue's epoll),
- * looks once more at `done`, and sleeps while the word says so. Who changes the word to CALLER_TOLD
- * (the worker after `done`; or the engine, when another thread took the completion, or the job
- * moves) wakes that thread.
+ * looks once more at `done`, and sleeps while the word is unchanged. Whoever changes the word to
+ * CALLER_TOLD wakes the thread: the worker after `done`; or the engine, when another thread took
+ * the completion, or the job moves.
  */
 enum caller_state { CALLER_NONE, CALLER_SLEEPS, CALLER_DONE_FD, CALLER_TOLD };
 #define CALLER_WORD(sequence, state) ((uint32_t)(sequence) << 2 | (uint32_t)(state))

@@ -7,7 +7,7 @@ int64_t ring_space_take(struct ring_space *space, uint32_t need, uint32_t align,
 {
 	uint64_t mask = space->size - 1, at;
 
-	/* the ring is empty: begin at the front again, where the memory is warm */
+	/* the space is empty: begin at its front again, where the memory is warm */
 	if (space->head == space->tail)
 		space->head = space->tail = (space->head + mask) & ~mask;
 	at = (space->head + align - 1) & ~(uint64_t)(align - 1);

@@ -14,13 +14,13 @@ struct ring_space {
 	uint32_t size;
 };
 /*
- * Room for `need` bytes at a multiple of `align` (a power of two up to 64): where, or -1. *ret_end
- * is for ring_space_give_back().
+ * Takes room for `need` bytes at a multiple of `align` (a power of two up to 64). Returns where the
+ * room lies, or -1: there is none. *ret_end is for ring_space_give_back().
  */
 int64_t ring_space_take(struct ring_space *space, uint32_t need, uint32_t align, uint64_t *ret_end);
 /*
- * All up to `end` is given back: of a piece, what was taken last when it came. It may be less than
- * what was given back before: nothing had been taken, and then the space began at the front again.
+ * Gives back all pieces up to the one whose *ret_end was `end`. An `end` below an earlier one
+ * changes nothing: an empty space begins at its front again, beyond such an end.
  */
 void ring_space_give_back(struct ring_space *space, uint64_t end);
 

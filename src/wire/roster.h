@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * roster.h - slot to pid, for the guard. Mapped in supervisor, spawner and guard. The pid of a
- * worker that the spawner makes is written by the kernel, before the worker's first step: so the
- * supervisor finds there whom a spawner that was killed has made. A worker writes its own entry
- * before any user code runs (init hook included) and then unmaps the roster: no job can scribble
- * pids into what the guard will kill. The engine unmaps it at once.
+ * roster.h - the pid of each slot's worker, for the guard, which kills by it. Mapped in supervisor,
+ * spawner and guard. The pid of a worker that the spawner makes is written by the kernel, before
+ * the worker's first step: so if the spawner is killed, the supervisor finds its workers there. A
+ * worker signs its own entry before any code of the program runs (init hook included) and then
+ * unmaps the roster: no job can scribble pids into what the guard will kill. The engine unmaps the
+ * roster when it begins.
  */
 #ifndef BROOD_WIRE_ROSTER_H
 #define BROOD_WIRE_ROSTER_H
@@ -16,11 +17,14 @@
 struct roster_entry {
 	_Atomic int32_t pid; /* 0: no worker */
 	uint32_t generation;
-	/* proc_boot_ticks() at the worker's birth: worker and session's leader started no later. */
+	/*
+	 * proc_boot_ticks() at the worker's birth: the worker and its session's leader started by
+	 * then.
+	 */
 	uint64_t born_ticks;
 	/*
 	 * The worker's session: that of the spawner which made it, or its own. So each session in
-	 * which somebody may be is in the roster, whatever became of the spawner.
+	 * which processes of jobs may be is in the roster, whatever became of the spawner.
 	 */
 	_Atomic int32_t session;
 };

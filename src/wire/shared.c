@@ -24,15 +24,15 @@ static void unmap(void *memory, size_t size)
 
 /*
  * How many lease pages there are: for leases that run, that are asked for, or that are over without
- * their queue knowing. An untouched page costs nothing, so this is generous.
+ * their queue knowing. There are many, for an untouched page costs nothing.
  */
 #define LEASE_PAGES(slots) (4 * (slots) + 64)
 
 /* ---- the status page ---- */
 
 /*
- * Lays the parts out, one behind the other. What the supervisor writes comes first, up to and with
- * the first record of SUMS of each pool: the engine only reads that.
+ * Lays the parts out, one behind the other. First come those that the supervisor writes, up to and
+ * with the first record of SUMS of each pool: the engine maps this much read-only.
  */
 static void lay_out(struct shared *s, struct brood_status_head *head)
 {
@@ -73,8 +73,9 @@ static void lay_out(struct shared *s, struct brood_status_head *head)
 }
 
 /*
- * 0400: who may open it, may read it. The seals keep everybody from writing there but the mappings
- * that are made here. Kernels before 5.1 do not know the one for later mappings.
+ * Mode 0400: whoever may open the file, may only read it. The seals keep everybody from writing
+ * there but by the mappings that are made here. Kernels before 5.1 lack the seal on later mappings
+ * (F_SEAL_FUTURE_WRITE), and go without.
  */
 static int make_file(size_t size, void **ret)
 {
@@ -124,7 +125,7 @@ static int make_status(struct shared *s, bool visible)
 	return 0;
 }
 
-/* ---- all of it ---- */
+/* ---- all of the memory ---- */
 
 static int create(uint32_t slots, uint32_t pools, bool visible, struct shared *ret)
 {
@@ -171,7 +172,7 @@ static void drop_status(struct shared *s)
 
 void shared_free(struct shared *s)
 {
-	/* 0 is no fd of ours: the memory was never made */
+	/* if the memory was never made, status_fd may be 0, which is no fd of ours */
 	if (s->status_size > 0)
 		s->status_fd = close_fd(s->status_fd);
 	shared_keep_guard(s);
@@ -195,7 +196,10 @@ void shared_keep_guard(struct shared *s)
 	DROP(s, reports_page);
 }
 
-/* s->trace_pages keeps its address, as s->slot_pages does below. */
+/*
+ * Unmaps the trace pages of all other slots. s->trace_pages keeps its address, so that
+ * shared_trace_page() finds the page that is left.
+ */
 static void keep_trace_page(struct shared *s, uint32_t slot)
 {
 	char *mine = (char *)shared_trace_page(s, slot), *after = mine + s->trace_page_size;
@@ -204,7 +208,7 @@ static void keep_trace_page(struct shared *s, uint32_t slot)
 	unmap(after, s->trace_pages_size - (size_t)(after - s->trace_pages));
 }
 
-/* Of the status page the slot pages are left. */
+/* Unmaps all parts of the status page but the slot pages. */
 void shared_keep_spawner(struct shared *s)
 {
 	char *begin = (char *)s->status, *after = s->slot_pages + s->slot_pages_size;
@@ -218,7 +222,10 @@ void shared_keep_spawner(struct shared *s)
 	DROP(s, reports_page);
 }
 
-/* s->slot_pages keeps its address, so that shared_slot_page() finds the page that is left. */
+/*
+ * Unmaps the slot pages of all other slots. s->slot_pages keeps its address, so that
+ * shared_slot_page() finds the page that is left.
+ */
 void shared_keep_slot_page(struct shared *s, uint32_t slot)
 {
 	char *mine = (char *)shared_slot_page(s, slot), *after = mine + s->slot_page_size;

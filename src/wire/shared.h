@@ -30,7 +30,7 @@ struct shared {
 	struct brood_status_head *status;
 	size_t status_size;
 	int status_fd;           /* -1: none */
-	size_t status_read_only; /* so many bytes of it the engine only reads */
+	size_t status_read_only; /* how many bytes of the status page the engine may only read */
 	char *slot_pages;
 	size_t slot_pages_size, slot_page_size; /* slot_page_size: the size of one page */
 	char *lease_pages;
@@ -42,11 +42,14 @@ struct shared {
 };
 /* How many spare places there are, for workers whose process cannot die. */
 #define SLOTS_SPARE(workers) ((workers) / 8 > 2 ? (workers) / 8 : 2)
-/* The most that there can be, in all pools together. */
+/* The most slots that there can be, in all pools together. */
 #define SLOTS_MAX (10000 + 10000 / 8 + 2 * BROOD_POOLS_MAX)
-/* The status page has no fd. */
+/* Makes the memory. The status page is no file, so no program outside can read it. */
 int shared_create(uint32_t slots, uint32_t pools, struct shared *ret);
-/* The status page has one, if the kernel has memory files; -1: it could not be had. */
+/*
+ * Makes the memory, with the status page as a file, if the kernel has memory files; status_fd -1:
+ * it has none.
+ */
 int shared_create_visible(uint32_t slots, uint32_t pools, struct shared *ret);
 void shared_free(struct shared *s);
 static inline struct slot_page *shared_slot_page(const struct shared *s, uint32_t slot)
@@ -75,11 +78,14 @@ static inline void *shared_record(
 	return (char *)s->status + p->at + (size_t)number * p->stride;
 }
 /* Each role keeps its part of the memory, and unmaps the rest. */
-/* keeps the status page and the reports, but what the supervisor writes read-only; closes the fd */
+/* Keeps status page and reports, read-only where the supervisor writes; closes status_fd. */
 void shared_keep_engine(struct shared *s);
 void shared_keep_guard(struct shared *s);   /* keeps the roster */
 void shared_keep_spawner(struct shared *s); /* keeps the roster, slot pages and trace pages */
-/* Called in a worker after it has written its roster entry. Keeps the trace page, too. */
+/*
+ * Called in a worker after it has signed its roster entry. Keeps slot page and trace page of its
+ * slot.
+ */
 void shared_keep_slot_page(struct shared *s, uint32_t slot);
 
 #endif

@@ -3,19 +3,19 @@
  * slot_page.h - a page a slot. A worker keeps its own and unmaps the others; the supervisor and the
  * engine keep all.
  *
- * One word tells which job runs, so that a kill cannot hit job N+1: the supervisor stores
- * ASSIGNED(N) and sends RUN; the worker swaps ASSIGNED(N) to RUNNING(N) before the first
- * instruction of fn and RUNNING(N) to DONE(N) after its last; who wants to kill swaps ASSIGNED(N)
- * or RUNNING(N) to CONDEMNED(N), and only the winner kills. A worker that loses a swap waits to
- * die.
+ * One word tells which job runs, so that a kill cannot hit job N+1. The supervisor stores
+ * ASSIGNED(N) and sends RUN. The worker swaps ASSIGNED(N) to RUNNING(N) before the first
+ * instruction of fn, and RUNNING(N) to DONE(N) after its last. Whoever wants to kill job N swaps
+ * ASSIGNED(N) or RUNNING(N) to CONDEMNED(N), and kills only if this swap succeeds. A worker whose
+ * swap fails waits to be killed.
  *
  * On a lease the word goes from DONE(N-1) (FREE at first) to RUNNING(N) to DONE(N) without the
  * supervisor; condemning swaps DONE(N-1) or RUNNING(N) to CONDEMNED(N).
  *
  * A worker that scribbles on its own page harms itself alone: what the supervisor and the engine
  * read there only decides about that worker. Processes that its jobs make do not have the page
- * (os/shm.h, shm_keep_from_children()): one that outlives its worker does not write to the page of
- * the next one by a fault. Hostile code could make its memory writable again.
+ * (os/shm.h, shm_keep_from_children()): so a process that outlives the worker does not write by
+ * mistake to the page of the slot's next worker. Hostile code could make its memory writable again.
  *
  * Programs outside read the page as struct brood_status_worker (status.c has the asserts).
  */
@@ -39,8 +39,9 @@ enum slot_page_state {
 #define SLOT_PAGE_STANDARD UINT32_C(0x80000000)
 
 /*
- * How a worker ends by itself. The code alone proves nothing, for a job may exit with the same one:
- * the worker writes it into its slot's page as well, and says by that that it was the library.
+ * Exit codes of workers that end themselves. The code alone proves nothing, for a job may exit with
+ * the same code. So the library also writes the code into the slot page (gave_up) before it ends
+ * the worker.
  */
 enum worker_exit {
 	WORKER_EXIT_ORDERLY = 0,
@@ -76,9 +77,9 @@ struct slot_page {
 	/* The function of the last job that began; a plugin's: 0. For programs outside. */
 	_Atomic uint64_t fn;
 	/*
-	 * 0: nothing that a job or hook of this worker made can live. The worker stores 1 before
-	 * code of the program can make a process, and 0 when it has seen that none is left. So a
-	 * worker that dies in between leaves a 1: the supervisor looks for strays.
+	 * 0: no process lives that a job or hook of this worker made. The worker stores 1 before
+	 * code of the program can make a process, and 0 when it has seen that none is left. If the
+	 * worker dies in between, the 1 tells the supervisor to look for strays.
 	 */
 	_Atomic uint32_t offspring;
 	/*
@@ -87,13 +88,13 @@ struct slot_page {
 	 */
 	_Alignas(64) _Atomic uint32_t wake;
 	/*
-	 * 1: the worker sleeps on `wake`, or is about to, and wants to be woken. It sets this word,
-	 * looks again (seq_cst), and sleeps.
+	 * 1: the worker sleeps on `wake`, or is about to, and wants to be woken. The worker sets
+	 * this word, looks for jobs once more (seq_cst), and sleeps.
 	 */
 	_Atomic uint32_t asleep;
 	/*
-	 * SLOT_PAGE_STANDARD | flags of stdout and of stderr before the job that runs, where the
-	 * engine shares them; 0: nothing is to be put back
+	 * The flags that stdout and stderr had before the job that runs, with SLOT_PAGE_STANDARD,
+	 * if the engine shares the file; 0: nothing is to be put back.
 	 */
 	_Atomic uint32_t standard[2];
 	/*
@@ -103,7 +104,7 @@ struct slot_page {
 	_Atomic uint32_t called;
 	/* 1: the supervisor has sent something: read the channel before the next job. */
 	_Atomic uint32_t attention;
-	/* enum worker_exit, written right before the worker ends itself. 0: it does not. */
+	/* enum worker_exit, written right before the library ends the worker. 0: it has not. */
 	_Atomic uint32_t gave_up;
 	/* Function and tag of the last job that began, for log lines. They may lack their NULs. */
 	_Alignas(64) char name[BROOD_NAME_MAX];

@@ -15,12 +15,8 @@
 
 /*
  * The supervisor alone writes here. Each field may be read alone, except `died`: the writer stores
- * it last, so a reader that loads it first never sees a worker that it counts as dead as ready,
- * too. What is about no pool (strays, guard, spawner, log lines) is counted in the first pool's
- * page.
- *
- * Programs outside read the page as struct brood_status_counts. So its fields stay where they are,
- * and a new one that such programs shall see goes to the end of both (status.c has the asserts).
+ * it last. So a reader that loads `died` first never sees a worker as dead and as ready at once.
+ * What is about no pool (strays, guard, spawner, log lines) is counted in the first pool's page.
  */
 struct stats_page {
 	_Atomic uint32_t workers, ready, idle, busy, starting, queued, queued_peak, degraded;
@@ -40,11 +36,11 @@ struct stats_page {
 };
 
 struct tally {
-	/* How many jobs that the engine accepted wait in it for a worker. */
+	/* How many accepted jobs wait in the engine for a worker. */
 	_Atomic uint64_t waiting;
 	/*
-	 * The pids of the supervisor's and the engine's helpers, as the kernel wrote them:
-	 * os/closing.h.
+	 * The pids of the helpers that close files (os/closing.h), as the kernel wrote them: [0]
+	 * the supervisor's, [1] the engine's.
 	 */
 	_Atomic int closers[2][CLOSING_HELPERS];
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * status.c - see status.h. The asserts here keep the layout that brood-status.h promises: that the
- * pages which the library uses itself are what it says, and that no field moves.
+ * status.c - see status.h. The asserts here keep what brood-status.h promises: pages that the
+ * library itself uses have the layout that it describes, and no field ever moves.
  */
 #include "status.h"
 

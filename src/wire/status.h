@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * status.h - writing the status page, whose layout and rules stand in brood-status.h. Its records
- * are plain memory: one process writes each, others read.
+ * status.h - writes the status page, whose layout and rules stand in brood-status.h. Its records
+ * are plain memory: one process writes each record, others read.
  */
 #ifndef BROOD_WIRE_STATUS_H
 #define BROOD_WIRE_STATUS_H
@@ -16,7 +16,10 @@
  */
 enum { STATUS_SUMS_SUPERVISOR, STATUS_SUMS_SHARED, STATUS_SUMS_OWN, STATUS_SUMS = 18 };
 
-/* Before and after the fields of a record that begins with `sequence` are written. */
+/*
+ * Called before and after the fields of a record are written: `sequence` is odd in between, and a
+ * reader that finds it odd, or changed, reads again.
+ */
 static inline void status_begin(uint32_t *sequence)
 {
 	__atomic_exchange_n(sequence, *sequence | 1, __ATOMIC_ACQ_REL);
@@ -30,7 +33,10 @@ static inline void status_end(uint32_t *sequence)
 	__atomic_store_n(sequence, (*sequence | 1) + 1, __ATOMIC_RELEASE);
 }
 
-/* Where somebody counts: a record of SUMS, alone or with others. number: which one of its pool's */
+/*
+ * A record of SUMS that a thread counts in. shared: other threads count there, too. number: which
+ * one of its pool's records it is.
+ */
 struct status_place {
 	struct brood_status_sums *record;
 	uint32_t number;
@@ -40,7 +46,7 @@ struct status_place {
 void status_add(uint64_t *counter, uint64_t by, bool shared);
 /* The bucket of a histogram that counts this time. */
 uint32_t status_bucket(uint64_t ns);
-/* Counts a time. */
+/* Counts a time in a histogram. shared: other threads may do so at the same time. */
 void status_time(struct brood_status_histogram *h, uint64_t ns, bool shared);
 /* Counts the times of one attempt. */
 void status_times(const struct status_place *place, uint64_t queue_ns, uint64_t run_ns);

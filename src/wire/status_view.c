@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * status_view.c - see status_view.h. Words are loaded one by one, since another process may write
- * them now; and each before the next (acquire), so that the last look at a sequence is the last. A
- * record of the page may be shorter or longer than what this file knows: the rest of
- * the copy is 0, or is not looked at.
+ * status_view.c - see status_view.h. Another process may write the page meanwhile: so words are
+ * loaded one by one, each before the next (acquire). Then the second look at a record's sequence
+ * comes after all its fields. A record of the page may be shorter or longer than its struct in this
+ * file: the missing fields of the copy are 0, and additional ones are not read.
  */
 #include "status_view.h"
 
@@ -18,7 +18,7 @@
 
 /* ---- the page ---- */
 
-/* Size and address are multiples of 4. */
+/* The address is a multiple of 8, the size a multiple of 4. */
 static void copy_words(void *to, const unsigned char *from, size_t size)
 {
 	const uint64_t *in = (const uint64_t *)(const void *)from;
@@ -36,7 +36,7 @@ static void copy_words(void *to, const unsigned char *from, size_t size)
 	memcpy((unsigned char *)to + size / 8 * 8, &last, sizeof last);
 }
 
-/* A part that lies within the page, or nothing. */
+/* Returns the part if it lies within the page, else an empty one. */
 static struct brood_status_part checked(const struct brood_status_part *p, size_t size)
 {
 	struct brood_status_part none = { 0 };
@@ -74,7 +74,7 @@ int status_view_open(struct status_view *view, const void *memory, size_t size)
 	return 0;
 }
 
-/* NULL: there is no such record. */
+/* Returns where the record lies in the page. NULL: there is no such record. */
 static const unsigned char *record(
 	const struct status_view *view, enum brood_status_part_number part, uint32_t number)
 {
@@ -106,7 +106,7 @@ static uint32_t sequence_of(const unsigned char *from)
 	return __atomic_load_n((const uint32_t *)(const void *)from, __ATOMIC_ACQUIRE);
 }
 
-/* For records that begin with `sequence`. False: in flux. */
+/* Copies a record that begins with `sequence`. False: it was being written at each try. */
 static bool read_whole(const struct status_view *view, enum brood_status_part_number part,
 	uint32_t number, void *ret, size_t known)
 {
@@ -190,8 +190,9 @@ static void add_times(struct brood_status_histogram *to, const unsigned char *fr
 }
 
 /*
- * The next record of that pool's, from number *n on, that is in use and has `size` bytes. NULL:
- * there is none. One that was not used is not read: that would cost the pool memory.
+ * Returns the pool's next record of SUMS, from number *n on, that is in use and has `size` bytes.
+ * NULL: there is none. Of an unused record only the first word is read: to read on would cost the
+ * pool memory.
  */
 static const unsigned char *next_sums(
 	const struct status_view *view, uint32_t pool, size_t size, uint64_t *n)
@@ -285,7 +286,7 @@ static uint64_t id_on_lease(const struct status_view *view, uint32_t lease, uint
 	return number <= published && published - number < BROOD_STATUS_DEPTH ? id : 0;
 }
 
-/* True: consistent. */
+/* Fills in what the worker does on its lease. True: all that was read belongs together. */
 static bool on_lease(const struct status_view *view, const struct brood_status_slot *slot,
 	struct status_worker *ret)
 {

@@ -39,7 +39,7 @@ struct trace_module {
 
 struct trace_page {
 	/*
-	 * enum trace_kind. Stored before the stack is walked, which may end at any frame.
+	 * enum trace_kind. Stored before the stack is walked, for the walk may crash at any frame.
 	 * The supervisor clears it before a birth.
 	 */
 	_Atomic uint32_t kind;
@@ -48,7 +48,7 @@ struct trace_page {
 	_Atomic uint64_t wanted;   /* by the supervisor: the job that it asks about; 0: none */
 	int32_t signal, code;      /* of siginfo */
 	int32_t tid, syscall;      /* syscall: of SIGSYS; -1: none */
-	uint64_t address;          /* of a fault; 0: the signal has none */
+	uint64_t address;          /* the address of a fault; 0: the signal has none */
 	/* The last progress that a job told, and which job. */
 	_Atomic uint64_t progress_sequence;
 	_Atomic uint32_t progress_size;
