@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guard.c - law 3, for the case that nobody is left to enforce it: the supervisor was killed.
+ * guard.c - keeps law 3 (nothing outlives the supervisor) when the supervisor itself was killed.
  *
- * PDEATHSIG ends the engine, the spawner and the workers. Processes that jobs started have other
- * parents, so the kernel does not end them: the guard kills the sessions in which workers are, or
- * were. It reads the sessions from the roster: a spawner that was replaced has left one behind. A
- * worker signs its entry before any code of the program runs in it, and cannot write there later.
+ * PDEATHSIG ends the engine, the spawner and the workers, but not the processes that jobs started:
+ * these have other parents. So the guard kills all sessions in which workers are, or were. The
+ * roster has these sessions, also those of spawners that were replaced. A worker signs its entry
+ * there before any code of the program runs in it, and cannot write there later.
  *
- * It sleeps in one poll() on the supervisor's pidfd, and on a signalfd for its own PDEATHSIG: where
- * a sandbox or valgrind has no pidfds the signal alone must do. The signal is only a hint: what
- * counts is whether the parent is still the same.
+ * The guard sleeps in one poll() on the supervisor's pidfd, and on a signalfd for its own
+ * PDEATHSIG. In a sandbox or valgrind without pidfds the signal alone wakes it. The signal is only
+ * a hint: the guard then looks whether its parent is still the supervisor.
  *
- * It allocates no memory when it is needed: the list of sessions is mapped at its birth, and the
- * walks over /proc need one or two fds.
+ * The guard allocates no memory when it is needed: the list of sessions is mapped at its birth, and
+ * the walks over /proc need one or two fds.
  *
  * A pid may have been used again since its worker was reaped (the supervisor clears the entry then,
- * but may have been killed right before): a process that started later than its entry was signed is
- * a stranger. While any member of a session lives the kernel gives its number to nobody else, so a
- * session without a leader is the one that was meant.
+ * but may have been killed right before): so a process that started later than its entry was signed
+ * is a stranger, and is spared. While any member of a session lives, the kernel gives the session's
+ * number to no other process: so a session without a leader is still the one in the roster.
  *
  * A process that has made a session of its own is found by the mark that all of the pool's workers
  * had (os/mark.h).
  *
- * Every signal that can be blocked is: one that is sent to the whole group or cgroup at a stop must
- * not take the guard first.
+ * The guard blocks every signal that can be blocked: a signal that is sent to the whole group or
+ * cgroup at a stop must not end the guard first.
  */
 #include "guard.h"
 
@@ -42,7 +42,7 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 
-#define HINT    SIGUSR1 /* what PDEATHSIG sends: it must not end the guard */
+#define HINT    SIGUSR1 /* the guard's PDEATHSIG; blocked, for it must not end the guard */
 #define HUNT_NS (10 * NS_PER_S)
 /*
  * The most walks over /proc. A job can fork faster than the guard walks, but each walk kills the
@@ -127,7 +127,7 @@ static bool stranger(pid_t pid, uint64_t born)
 
 	if (proc_stat(pid, &stat) == 0)
 		return stat.start_ticks > born;
-	return mark_of(pid) == 0 && mark_is_made(); /* /proc hides the process: its mark must do */
+	return mark_of(pid) == 0 && mark_is_made(); /* only the mark is left */
 }
 
 static void kill_engine(const struct guard *g)
@@ -137,7 +137,7 @@ static void kill_engine(const struct guard *g)
 
 	if (pid <= 1)
 		return;
-	/* opened first: from here on the pid cannot become another's */
+	/* opened before the check, which then holds for the process behind the pidfd */
 	pidfd = process_pidfd_open(pid);
 	if (pidfd != -ESRCH && !stranger(pid, g->roster->engine_born_ticks))
 		process_signal(pidfd, pid, SIGKILL);
@@ -145,9 +145,10 @@ static void kill_engine(const struct guard *g)
 }
 
 /*
- * Kills the group of a worker that still is there, if only as a zombie: so the number is no other
- * group's. What is left of the groups of all others is found by session and mark. The mark is asked
- * first: it is ten times cheaper than a file of /proc, and there may be thousands of workers.
+ * Kills the group of a worker that still is there, if only as a zombie: then the number can be no
+ * other group's. What is left of the groups of other workers is found by session and mark. The mark
+ * is asked first: that is ten times cheaper than to read /proc, and there may be thousands of
+ * workers.
  */
 static void kill_group(pid_t pid, uint64_t born)
 {
@@ -157,7 +158,10 @@ static void kill_group(pid_t pid, uint64_t born)
 		process_kill_group(pid);
 }
 
-/* True: the session's leader is no process of this pool. Without a leader it is ours. */
+/*
+ * True: the session is not the one in the roster, for its leader started later than the entry was
+ * signed. A session without a leader is the one in the roster.
+ */
 static bool strange_session(pid_t session, uint64_t born)
 {
 	struct proc_stat leader;
@@ -179,7 +183,7 @@ static bool is_listed(const struct guard *g, pid_t session, size_t count)
 
 /*
  * Kills the workers' groups, and fills g->sessions with the sessions of the roster, each once.
- * Returns how many there are.
+ * Returns how many sessions there are.
  */
 static size_t kill_groups(struct guard *g, uint32_t slots)
 {
@@ -193,7 +197,9 @@ static size_t kill_groups(struct guard *g, uint32_t slots)
 		if (pid <= 1)
 			continue;
 		kill_group(pid, entry->born_ticks);
-		/* a worker's own session is in no other entry */
+		/*
+		 * a session that a worker made for itself is in no other entry: no need to search
+		 */
 		if (session > 1 && (session == pid || !is_listed(g, session, count)) &&
 			!strange_session(session, entry->born_ticks))
 			g->sessions[count++] = session;
@@ -201,7 +207,7 @@ static size_t kill_groups(struct guard *g, uint32_t slots)
 	return count;
 }
 
-/* True: the process has the mark of the pool's workers, of whatever session and worker. */
+/* True: the process has the mark of some worker of this brood, whatever session it is in. */
 static bool is_prey(void *unused, pid_t pid)
 {
 	(void)unused;

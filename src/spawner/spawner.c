@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spawner.c - one request, one clone, one answer.
+ * spawner.c - makes workers: for each request one clone and one answer.
  *
- * A worker is made with CLONE_PARENT: it is the supervisor's child as if the supervisor had made
- * it. Its parent's death signal, its wait status and its exit signal (the spawner's own: none) are
- * the supervisor's business, and it lives on when the spawner is killed.
+ * A worker is made with CLONE_PARENT: it is the supervisor's child, as if the supervisor had made
+ * it. So the supervisor reaps the worker, and the worker's death signal comes when the supervisor
+ * dies. Its exit signal is the spawner's own, which is none. The worker lives on when the spawner
+ * is killed.
  *
  * The kernel writes the worker's pid into the roster before clone() returns and before the worker
- * begins. So a spawner may be killed at any instruction: who has waited for its end finds in the
- * roster each worker that it made, answered or not. That needs the roster's page to be there for
- * writing: a process that is being killed may not get a new one. The spawner itself has just
- * written to the same entry.
+ * begins. So a spawner may be killed at any instruction: once it has ended, the roster has each
+ * worker that it made, answered or not. For that the roster's page must be there for writing, since
+ * a process that is being killed may not get a new page: the spawner itself has just written to the
+ * same entry.
  *
  * When the supervisor dies, so does the spawner. A worker that is born in between sees that its
  * parent is not the supervisor, and ends (worker/main.c).
  *
- * Signals. All are blocked, as at each worker's birth, so a signal to the whole group or cgroup
- * ends no spawner.
+ * All signals are blocked, as at each worker's birth: so a signal to the whole group or cgroup does
+ * not end the spawner.
  */
 #include "spawner.h"
 
@@ -27,7 +28,11 @@
 
 #include <signal.h>
 
-/* The supervisor's locks on files are not the spawner's: it closes those files. */
+/*
+ * Closes all files but those that workers need. Files with an fcntl lock, which stay open in the
+ * supervisor (os/stale.h), are closed, too: a lock is not the spawner's, so a close() here does not
+ * end it.
+ */
 static void keep_only_ours(const struct spawner_config *c)
 {
 	int keep[FDS_KEEP_MAX];
@@ -120,7 +125,7 @@ static void answer(const struct spawner_config *c, const struct message_spawn *m
 	};
 	/*
 	 * An answer that cannot be sent loses no worker: when the spawner has ended, the supervisor
-	 * finds in the roster whom it has made, and makes another spawner.
+	 * finds its workers in the roster, and makes another spawner.
 	 */
 	if (frame_send(c->channel_fd, &f) < 0)
 		_exit(1);
@@ -128,7 +133,7 @@ static void answer(const struct spawner_config *c, const struct message_spawn *m
 
 void spawner_main(struct spawner_config *config)
 {
-	struct frame f; /* on the stack: that page is copied for each birth anyway */
+	struct frame f; /* on the stack: each clone copies that page anyway */
 
 	become_spawner(config);
 	while (frame_receive(config->channel_fd, &f, 0) == 1) {
