@@ -73,8 +73,9 @@ static void become_spawner(struct spawner_config *c)
 	if (process_set_pdeathsig(SIGKILL, c->birth->supervisor_pid) < 0)
 		_exit(1);
 	/*
-	 * Once, for all workers: a session is a group of its own for the kernel's scheduler
-	 * (autogroup). With a group each, a worker that wakes up may wait for all other groups.
+	 * One session for all workers: a session is a group of its own for the kernel's scheduler
+	 * (autogroup). With a group for each worker, one that wakes up may wait for all other
+	 * groups.
 	 */
 	c->birth->session = setsid();
 	/*

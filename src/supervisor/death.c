@@ -130,7 +130,7 @@ static void degraded_news(struct pool *pool)
 		" ms",
 		pool->backoff.young, hopeless ? "jobs are refused; " : "",
 		next > now ? (next - now) / NS_PER_MS : 0);
-	if (hopeless) /* otherwise a worker is left that may do the jobs */
+	if (hopeless) /* if not, a ready worker may still do the jobs */
 		verdict_refuse_all(pool, BROOD_DETAIL_DEGRADED);
 	note_pool(pool, NOTE_POOL | NOTE_GAUGES);
 }
@@ -192,7 +192,10 @@ static void forget_process(struct slot *slot)
 	slot->pid = 0;
 }
 
-/* A job that died may have changed the flags of the engine's stdout or stderr (os/standard.h). */
+/*
+ * Puts back the flags of the engine's stdout and stderr, which a job that died may have changed
+ * (os/standard.h).
+ */
 static void put_standard_back(struct slot *slot)
 {
 	const struct supervisor_config *c = &slot->pool->supervisor->config;

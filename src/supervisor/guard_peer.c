@@ -31,7 +31,7 @@ static void death(struct source *source, uint32_t events)
 	}
 }
 
-/* Without memory for the watch now, the retry timer tries again. */
+/* Lets the loop watch the guard's end. If memory is short, the retry timer tries again. */
 static void watch(struct supervisor *s)
 {
 	if (s->guard.pidfd >= 0 && s->guard.death.fd < 0 &&

@@ -20,7 +20,7 @@ void lease_watch_recall_again(struct pool *pool);
 void lease_watch_look_by_id(struct supervisor *s, uint64_t id);
 void lease_watch_kill(struct supervisor *s, const struct message_lease_kill *m);
 void lease_watch_end(struct supervisor *s, uint64_t id);
-/* The phases of the pool's stop. */
+/* Called when the pool's stop begins to drain, and when it kills: acts on leases. */
 void lease_watch_drain(struct pool *pool);
 void lease_watch_force(struct slot *slot, uint64_t now);
 

@@ -23,7 +23,7 @@ static bool send_or_keep(struct supervisor *s, const char *text)
 		note(s, NOTE_RETRY);
 		return false;
 	}
-	return true; /* the message was sent, or never will be: the manager is gone */
+	return true; /* sent, or it never will be: systemd's socket is gone */
 }
 
 static const char *trouble_of(const struct pool *pool)
@@ -34,8 +34,8 @@ static const char *trouble_of(const struct pool *pool)
 }
 
 /*
- * The state for STATUS=: the first pool that has trouble; else how many workers are ready, if the
- * engine has given no words of its own; else nothing.
+ * Puts the state for STATUS= into `text`: the first pool that has trouble; else how many workers
+ * are ready, if the engine has given no words of its own; else nothing.
  */
 static void describe(struct supervisor *s, char *text, size_t size)
 {
@@ -98,7 +98,7 @@ void manager_tell(struct pool *pool)
 	bool full = pool->ever_ready >= sizing_least(&pool->size), degraded = pool_degraded(pool);
 
 	/*
-	 * Both degraded and recovered change the status. A pool that stops keeps the status
+	 * A pool that degrades or recovers changes STATUS=. When the pools stop, it remains
 	 * "stopping".
 	 */
 	if (degraded != pool->degraded_said)

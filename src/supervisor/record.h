@@ -38,7 +38,7 @@ struct job {
 	uint32_t fds_count;
 	uint32_t attempts, redispatched;
 	uint32_t retries_left;
-	bool for_key, key_waited; /* the job waits for the worker of its key; it once did */
+	bool for_key, key_waited; /* waits for its key's worker now; has waited once */
 	uint64_t assigned_ns;
 	struct slot *slot; /* the slot whose worker has the job or lease; NULL: none has */
 	struct timer queue_timer;

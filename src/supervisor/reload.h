@@ -10,9 +10,12 @@ void reload_prepare(struct pool *pool);
 void reload_begin(struct pool *pool, uint64_t id);
 /* Sets the init data of workers that are born from now on. The pool owns its memfd and fds. */
 void reload_set_init_data(struct pool *pool, const struct init_data *data);
-/* The slot's worker is ready. */
+/* Called when the slot's worker is ready: that may prove the pool's init data. */
 void reload_ready(struct slot *slot);
-/* The slot's worker ended before it was ready. how: in words. */
+/*
+ * Called when the slot's worker ended before it was ready: the reload may fail by that. how: in
+ * words.
+ */
 void reload_birth_failed(struct slot *slot, const char *how);
 /* Ends the reload if it is done. Tells the engine a result that it has not heard yet. */
 void reload_step(struct pool *pool);

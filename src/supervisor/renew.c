@@ -127,7 +127,10 @@ void renew_end(struct slot *slot, enum retire_cause cause)
 	slot_dismiss(slot, reason);
 }
 
-/* The coldest idle worker, if it is due: those that are due are the coldest. */
+/*
+ * Returns an idle worker that is due, or NULL. Due workers are the coldest idle ones, so the
+ * coldest shows it.
+ */
 static struct slot *idle_and_due(struct pool *pool)
 {
 	struct slot_link *coldest = slots_coldest(&pool->slots);

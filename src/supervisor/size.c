@@ -114,7 +114,7 @@ static void close_places(struct pool *pool)
 		slot_put_aside(slot);
 }
 
-/* The target has fallen by one: the coldest worker has been idle for long. */
+/* Ends one worker: the target has fallen by one, for the coldest has been idle for long. */
 static void end_cold(struct pool *pool)
 {
 	struct slot *slot;
@@ -171,7 +171,7 @@ void size_set(struct pool *pool, uint32_t min, uint32_t max)
 	uint32_t before = pool->size.max;
 
 	sizing_resize(&pool->size, min, max);
-	/* Spare places are taken at once: until then the pool would count as degraded. */
+	/* Takes spare places into use at once: until then the pool would count as degraded. */
 	if (pool->supervisor->halt.phase <= HALT_DRAIN)
 		use_places(pool);
 	pool_log(pool, BROOD_NOTICE, BROOD_EVENT_RESIZED,

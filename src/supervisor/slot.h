@@ -109,7 +109,7 @@ void slot_make_undead(struct slot *slot);
 void slot_make_empty(struct slot *slot);
 void slot_use(struct slot *slot);       /* SPARE to EMPTY */
 void slot_put_aside(struct slot *slot); /* EMPTY to SPARE */
-/* An idle worker is asked to end, and killed after stop_ms. reason: for the log */
+/* Asks an idle worker to end, and kills it if it has not after stop_ms. reason: for the log. */
 void slot_dismiss(struct slot *slot, const char *reason);
 /* UNDEAD becomes EMPTY if the pool is short of places, else SPARE. */
 void slot_revive(struct slot *slot);

@@ -326,7 +326,7 @@ void status_page_death(struct slot *slot, const struct process_exit *e)
 
 void status_page_death_judged(const struct slot *slot)
 {
-	if (slot->status.died_ns) /* an undead worker's job has its verdict before the death */
+	if (slot->status.died_ns) /* 0: an undead worker, whose job has its verdict before */
 		status_time(&sums_of(slot->pool)->death_to_verdict, now_ns() - slot->status.died_ns,
 			false);
 }

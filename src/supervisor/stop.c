@@ -49,7 +49,10 @@ static void cancel_all(struct pool *pool)
 	}
 }
 
-/* A job that still runs is condemned by its ladder first, so that its verdict is "cancelled". */
+/*
+ * Kills all workers. A job that still runs is first condemned by its ladder, so that its verdict is
+ * "cancelled".
+ */
 static void kill_all(struct pool *pool)
 {
 	uint32_t forced = 0;
@@ -157,7 +160,7 @@ static bool step(struct supervisor *s)
 	{
 		out += pool->records.out;
 		alive += slots_working(&pool->slots) - pool->slots.counts[SLOT_EMPTY];
-		/* the stop waits for workers that cannot die as long as for slow ones */
+		/* undead workers count as alive for as long as slow ones may need */
 		alive += undead_alive(pool, now);
 	}
 	return halt_step(&s->halt, now, out, alive);

@@ -198,7 +198,7 @@ static bool end_child(pid_t pid)
 	struct proc_stat stat;
 
 	if (proc_stat(pid, &stat) == 0 && stat.doomed)
-		return false; /* a sweep killed it before, and it is about to end */
+		return false; /* an earlier sweep killed the child, which is about to end */
 	process_kill_group(pid);
 	return process_signal(-1, pid, SIGKILL) == 0;
 }

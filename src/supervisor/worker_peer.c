@@ -336,7 +336,7 @@ static void on_worn(struct slot *slot, struct frame *f)
 
 typedef void cell_fn(struct slot *slot, struct frame *f);
 static cell_fn *const cells[SLOT_STATES][8] = {
-	/* READY, FINISHED, ESCAPED, JOB_LOG, PROGRESS, LEFT, CALLED, WORN */
+	/* columns: READY, FINISHED, ESCAPED, JOB_LOG, PROGRESS, LEFT, CALLED, WORN */
 	[SLOT_STARTING] = { on_ready, NULL, NULL, on_job_log, NULL, NULL, NULL, NULL },
 	[SLOT_IDLE] = { NULL, NULL, NULL, on_job_log, NULL, NULL, on_called, on_worn },
 	[SLOT_BUSY] = { NULL, on_finished, on_escaped, on_job_log, on_progress, NULL, on_called,

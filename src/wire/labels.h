@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-/* NULL: this library knows no such number. */
+/* The word for a number. NULL: this library knows no such number. */
 const char *labels_outcome(uint32_t outcome); /* enum brood_outcome */
 const char *labels_detail(uint32_t detail);   /* enum brood_detail; "" for none */
 const char *labels_cause(uint32_t cause);     /* enum brood_status_cause */

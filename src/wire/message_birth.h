@@ -13,7 +13,7 @@
 struct message_spawn {
 	uint64_t init_data_size, retire_jobs;
 	uint32_t pool, slot, generation;
-	uint32_t mark; /* what the worker puts on itself, so that a sweep knows it: os/mark.h */
+	uint32_t mark; /* so that a sweep knows whose a process is: os/mark.h */
 	uint32_t core; /* the worker may make core files now */
 	uint32_t init_version, init_fds_count, pad;
 };

@@ -40,19 +40,19 @@ struct message_lease {
 };
 /* The lease is the program's own: it is not taken back for others, or for being idle. */
 enum { LEASE_PINNED = 1 };
-/* sequence: that of the first job, less 1. */
+/* GRANT. sequence: that of the first job, less 1. */
 struct message_grant {
 	uint64_t id, sequence;
 	uint32_t flags, pad; /* flags: as in LEASE */
 };
-/* soft: the worker leaves once its ring is empty; else after the job that it runs. */
+/* RECALL. soft 1: the worker leaves once its ring is empty; 0: after the job that it runs. */
 struct message_recall {
 	uint64_t id;
 	uint32_t soft, pad;
 };
 /*
- * sequence: the last job that the worker has done. flags: FINISHED_RETIRING, FINISHED_NO_FD. left:
- * the residue of that job.
+ * LEFT. sequence: the last job that the worker has done. flags: FINISHED_RETIRING, FINISHED_NO_FD.
+ * left: the residue of that job.
  */
 struct message_left {
 	uint64_t id, sequence;

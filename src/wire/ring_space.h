@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ring_space.h - where the bytes of a ring lie. */
+/* ring_space.h - gives out room for the bytes of requests and replies in a ring. */
 #ifndef BROOD_WIRE_RING_SPACE_H
 #define BROOD_WIRE_RING_SPACE_H
 

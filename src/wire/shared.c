@@ -230,7 +230,7 @@ void shared_keep_slot_page(struct shared *s, uint32_t slot)
 {
 	char *mine = (char *)shared_slot_page(s, slot), *after = mine + s->slot_page_size;
 
-	if (s->status) /* else the spawner has done that */
+	if (s->status) /* NULL: the spawner has done that */
 		shared_keep_spawner(s);
 	unmap(s->slot_pages, (size_t)(mine - s->slot_pages));
 	unmap(after, s->slot_pages_size - (size_t)(after - s->slot_pages));

@@ -83,8 +83,8 @@ struct slot_page {
 	 */
 	_Atomic uint32_t offspring;
 	/*
-	 * A worker on lease sleeps on this word (futex). The engine adds to it after it has
-	 * published, and the supervisor to wake the worker.
+	 * A worker on lease sleeps on this word (futex). The engine adds 1 after it has published a
+	 * job, and the supervisor after a recall: then the worker wakes, or does not fall asleep.
 	 */
 	_Alignas(64) _Atomic uint32_t wake;
 	/*
