@@ -197,9 +197,7 @@ static size_t kill_groups(struct guard *g, uint32_t slots)
 		if (pid <= 1)
 			continue;
 		kill_group(pid, entry->born_ticks);
-		/*
-		 * a session that a worker made for itself is in no other entry: no need to search
-		 */
+		/* a session that a worker made for itself is in no other entry: do not search */
 		if (session > 1 && (session == pid || !is_listed(g, session, count)) &&
 			!strange_session(session, entry->born_ticks))
 			g->sessions[count++] = session;

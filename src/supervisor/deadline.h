@@ -10,10 +10,7 @@ void deadline_start(struct slot *slot, const struct message_job *m, uint64_t now
 /* Does the ladder's steps that are due. */
 void deadline_enforce(struct slot *slot, uint64_t now);
 void deadline_hurry(struct slot *slot, uint64_t now, enum ladder_cause cause);
-/*
- * Does the steps that are due for the job that runs on a lease. False: the swap that condemns the
- * job failed, so look at the lease again.
- */
+/* Does due steps for the job on a lease. False: the swap to condemn it failed, so look again. */
 bool deadline_enforce_lease(struct slot *slot, uint64_t now);
 void deadline_kill_stuck(struct slot *slot);
 bool deadline_spares_debugged(struct slot *slot);

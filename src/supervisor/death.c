@@ -192,10 +192,7 @@ static void forget_process(struct slot *slot)
 	slot->pid = 0;
 }
 
-/*
- * Puts back the flags of the engine's stdout and stderr, which a job that died may have changed
- * (os/standard.h).
- */
+/* Puts back flags of the engine's stdout and stderr that a dead job changed (os/standard.h). */
 static void put_standard_back(struct slot *slot)
 {
 	const struct supervisor_config *c = &slot->pool->supervisor->config;

@@ -285,10 +285,7 @@ static int read_one(struct supervisor *s)
 	return r == -EBADMSG;
 }
 
-/*
- * Reads what the engine sent just before its exit: jobs among these messages have their time to
- * drain, as earlier jobs have.
- */
+/* Reads what the engine sent just before its exit: jobs among it have their time to drain. */
 static void hear_last_words(struct supervisor *s)
 {
 	for (uint32_t n = 0; n < s->config.records + 64 && !s->engine.channel_ended &&
@@ -391,9 +388,7 @@ static void say_death(struct supervisor *s, const struct process_exit *e, bool k
 			"the engine (pid %d) ended with exit code %d: the pool stops",
 			s->engine.pid, e->status);
 	} else {
-		/*
-		 * An engine dies by SIGPIPE when the reader of its pipeline has gone: a usual end.
-		 */
+		/* A usual end: the reader of the engine's pipeline had gone. */
 		if (e->status == SIGPIPE)
 			about.level = BROOD_INFO;
 		logging_line(s, &about, "the engine (pid %d) ended by %s%s: the pool stops",
@@ -441,10 +436,7 @@ void engine_peer_death(struct source *source, uint32_t events)
 
 	(void)events;
 	engine_peer_stop_if_ended(s);
-	/*
-	 * waitid() failed for now, or a debugger has the news first: engine_peer_resume() tries
-	 * again
-	 */
+	/* waitid() failed, or a debugger has the news first: engine_peer_resume() tries again */
 	if (!s->engine.ended) {
 		loop_remove(&s->loop, source);
 		note(s, NOTE_RETRY);

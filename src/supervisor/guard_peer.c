@@ -98,10 +98,7 @@ void guard_peer_respawn_fired(struct timer *timer, uint64_t now)
 		guard_peer_spawn(s);
 }
 
-/*
- * Ends the guard. This is the last thing before the supervisor's own end, when nothing is left to
- * guard.
- */
+/* Ends the guard, last before the supervisor's own end: nothing is left to guard. */
 void guard_peer_end(struct supervisor *s)
 {
 	const struct timespec ms = { .tv_nsec = (long)NS_PER_MS };

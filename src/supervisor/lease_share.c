@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * lease_share.c - decides which leases are recalled for jobs and requests that wait, and when.
- */
+/* lease_share.c - decides which leases are recalled for jobs and requests that wait, and when. */
 #include "lease_share.h"
 #include "lease_watch.h"
 

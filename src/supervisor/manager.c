@@ -97,10 +97,7 @@ void manager_tell(struct pool *pool)
 	struct supervisor *s = pool->supervisor;
 	bool full = pool->ever_ready >= sizing_least(&pool->size), degraded = pool_degraded(pool);
 
-	/*
-	 * A pool that degrades or recovers changes STATUS=. When the pools stop, it remains
-	 * "stopping".
-	 */
+	/* A pool that degrades or recovers changes STATUS=, unless it stops: "stopping" stays. */
 	if (degraded != pool->degraded_said)
 		s->manager.status_pending = !s->manager.stopping_said;
 	pool->degraded_said = degraded;

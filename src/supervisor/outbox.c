@@ -130,10 +130,7 @@ static int flush_pool(struct pool *pool)
 	return r;
 }
 
-/*
- * If the socket is full at a pool, the next flush begins with the pool after it: so no pool is
- * always the last.
- */
+/* The next flush begins with the pool after the one at which the socket was full. */
 void outbox_flush(struct supervisor *s)
 {
 	for (uint32_t n = 0; n < s->pools_count; n++) {

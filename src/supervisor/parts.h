@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * parts.h - parts of the supervisor's root struct (root.h) and of its pools, each used mostly by
- * one file.
- */
+/* parts.h - parts of the root structs (root.h, pool_root.h), each used mostly by one file. */
 #ifndef BROOD_SUPERVISOR_PARTS_H
 #define BROOD_SUPERVISOR_PARTS_H
 
@@ -114,10 +111,7 @@ struct spawner_process {
 	bool kill_sent;
 };
 
-/*
- * What systemd was told. status: the engine's own words. still_said: logged that the engine is
- * stopped.
- */
+/* What systemd was told. status: the engine's words. still_said: logged: the engine is stopped. */
 struct manager {
 	bool engine_ready, ready_said, ready_pending, stopping_said, stopping_pending,
 		status_pending;

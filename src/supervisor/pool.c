@@ -96,10 +96,7 @@ bool pool_cores_allowed(struct pool *pool, uint64_t now)
 	return pool->cores.count < pool->options->cores_per_minute;
 }
 
-/*
- * A limit of 1 byte allows no core file. Unlike 0, it also keeps the kernel from sending the core
- * to a handler behind a pipe (core(5)).
- */
+/* A limit of 1 byte allows no core file and, unlike 0, no core for a handler behind a pipe. */
 void pool_adjust_core(struct slot *slot, uint64_t now)
 {
 	struct supervisor *s = slot->pool->supervisor;

@@ -13,10 +13,7 @@
 struct job {
 	struct record_link link; /* the first member, for records.h */
 	struct pool *pool;
-	/*
-	 * True: a request for a lease, then the lease; `lease` and `grant` count. False: a job;
-	 * `arg` counts.
-	 */
+	/* True: a request or a lease; has `lease` and `grant`. False: a job; has `arg`. */
 	bool is_lease;
 	struct message_lease lease;
 	struct message_job message;
@@ -78,9 +75,7 @@ void record_let_go_files(struct job *job);
 void record_take_reply(struct job *job, struct frame *f);
 /* The job's verdict is complete: the record waits until the engine's socket takes it. */
 void record_end(struct job *job);
-/*
- * Ends a lease or a request: LEASE_OVER waits for the engine's socket. how: such as LEASE_REFUSED.
- */
+/* Ends a lease or request: LEASE_OVER waits for the engine's socket. how: LEASE_REFUSED etc. */
 void record_end_lease(struct job *job, uint32_t how);
 
 #endif

@@ -12,10 +12,7 @@ void reload_begin(struct pool *pool, uint64_t id);
 void reload_set_init_data(struct pool *pool, const struct init_data *data);
 /* Called when the slot's worker is ready: that may prove the pool's init data. */
 void reload_ready(struct slot *slot);
-/*
- * Called when the slot's worker ended before it was ready: the reload may fail by that. how: in
- * words.
- */
+/* Called when a worker ended before it was ready: the reload may fail. how: in words. */
 void reload_birth_failed(struct slot *slot, const char *how);
 /* Ends the reload if it is done. Tells the engine a result that it has not heard yet. */
 void reload_step(struct pool *pool);

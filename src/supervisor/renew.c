@@ -127,10 +127,7 @@ void renew_end(struct slot *slot, enum retire_cause cause)
 	slot_dismiss(slot, reason);
 }
 
-/*
- * Returns an idle worker that is due, or NULL. Due workers are the coldest idle ones, so the
- * coldest shows it.
- */
+/* Returns an idle worker that is due, or NULL. The coldest shows it: due ones are coldest. */
 static struct slot *idle_and_due(struct pool *pool)
 {
 	struct slot_link *coldest = slots_coldest(&pool->slots);

@@ -39,10 +39,7 @@
 #define ANSWER_MS     5000 /* a spawner that does not answer for so long is killed */
 #define ORDERS_MAX    16   /* so few orders fit into the spawner's socket */
 
-/*
- * Clears the slot's trace page. If no worker has had the page yet, it is not touched: that would
- * take memory.
- */
+/* Clears the trace page, unless it is untouched: clearing would then take memory. */
 static void forget_trace(const struct slot *slot)
 {
 	const struct shared *shared = slot->pool->supervisor->config.shared;
@@ -304,10 +301,7 @@ static bool wanted(struct pool *pool)
 	return s->halt.phase == HALT_DRAIN && pool->records.queued > 0;
 }
 
-/*
- * The next pool in turn that may have a birth now: so no pool waits for more than one birth of each
- * other pool.
- */
+/* The next pool in turn that may have a birth: a pool waits for one birth of each other pool. */
 static struct pool *next_in_turn(struct supervisor *s, uint64_t now)
 {
 	for (uint32_t n = 0; n < s->pools_count; n++) {

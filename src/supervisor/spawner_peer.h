@@ -5,10 +5,7 @@
 
 #include "root.h"
 
-/*
- * Called after the guard's birth, which shows how processes can be made: with fork() alone, there
- * is no spawner.
- */
+/* Called after the guard's birth, which shows whether fork() alone works: then no spawner. */
 void spawner_peer_spawn(struct supervisor *s);
 timer_fn spawner_peer_respawn_fired, spawner_peer_silent_fired;
 void spawner_peer_replace_if_ended(struct supervisor *s);

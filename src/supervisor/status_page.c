@@ -22,9 +22,7 @@ static void *record(const struct supervisor *s, enum brood_status_part_number pa
 
 static struct brood_status_sums *sums_of(const struct pool *pool)
 {
-	/*
-	 * the first records are the supervisor's, one for each pool; the engine writes the others
-	 */
+	/* the first records, one for each pool, are the supervisor's; the others the engine's */
 	return record(pool->supervisor, BROOD_STATUS_SUMS, pool->setup->number);
 }
 

@@ -49,10 +49,7 @@ static void cancel_all(struct pool *pool)
 	}
 }
 
-/*
- * Kills all workers. A job that still runs is first condemned by its ladder, so that its verdict is
- * "cancelled".
- */
+/* Kills all workers. Jobs that still run are condemned first: their verdict is "cancelled". */
 static void kill_all(struct pool *pool)
 {
 	uint32_t forced = 0;
@@ -124,9 +121,7 @@ static void finish(struct supervisor *s)
 		strays_reap(s);
 		s->loop.stop = true;
 	} else if (s->stop_asked) {
-		/*
-		 * The gauges come first: a program that hears STOPPED finds all numbers complete.
-		 */
+		/* Gauges come first: a program that hears STOPPED finds all numbers complete. */
 		for_each_pool(pool, s) pool_count(pool);
 		/* The engine still reads log lines now; later these would go to stderr. */
 		logging_flush(s);

@@ -265,10 +265,7 @@ static void close_the_rest(struct supervisor *s)
 	fds_close_all_but(keep, n);
 }
 
-/*
- * Logs which files of the start have no stand-in in workers (os/stale.h). In the usual case all
- * have one.
- */
+/* Logs how many files of the start have no stand-in in workers (os/stale.h): usually none. */
 static void say_unguarded(struct supervisor *s)
 {
 	size_t high = s->config.stale.high, crowded = s->config.stale.crowded;
@@ -297,9 +294,7 @@ static void limits_and_marks(struct supervisor *s)
 
 	getrlimit(RLIMIT_NOFILE, &s->birth.nofile);
 	getrlimit(RLIMIT_CORE, &s->core);
-	/*
-	 * the start has checked this limit; if raising it fails now, births fail, wait and log it
-	 */
+	/* the start has checked this limit; if raising it fails now, births fail and wait */
 	fds_raise_limit(need, &hard);
 	fds_raise_limit(job_room_limit(&s->config.pools, stale, s->birth.nofile.rlim_max), &hard);
 	s->oom_mark = -1;

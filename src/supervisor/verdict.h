@@ -7,9 +7,7 @@
 
 /* Ends the job. job->verdict has outcome and detail: fills in the rest, and tells the engine. */
 void verdict_give(struct job *job);
-/*
- * Fills in what the outcome does not say: id, name, times, attempts, and which worker had the job.
- */
+/* Fills in what the outcome does not say: id, name, times, attempts, and the job's worker. */
 void verdict_fill(struct job *job);
 /* Refuses a job, or a request for a lease. */
 void verdict_refuse(struct job *job, enum brood_detail detail);

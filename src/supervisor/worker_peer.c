@@ -209,10 +209,7 @@ static void on_left(struct slot *slot, struct frame *f)
 		go_on(slot, "", f->left.flags, f->left.left);
 }
 
-/*
- * ESCAPED on a lease is only kept here: the engine alone knows the ring, and judges which job left
- * its frame.
- */
+/* ESCAPED on a lease is only kept: the engine knows the ring, and judges which job escaped. */
 static void on_lease_escaped(struct slot *slot, struct frame *f)
 {
 	if (f->escaped.how == 0 || f->escaped.how > ESCAPED_THREAD_EXIT) {
@@ -286,10 +283,7 @@ static void on_job_log(struct slot *slot, struct frame *f)
 			slot->number, line.text);
 }
 
-/*
- * A worker may have sent FINISHED before it was killed or asked to end: the message still counts in
- * ENDING.
- */
+/* A FINISHED that was sent before the worker was killed, or asked to end, still counts. */
 static void on_late_finished(struct slot *slot, struct frame *f)
 {
 	if (slot->job && !slot->job->is_lease)
@@ -318,10 +312,7 @@ static void on_called(struct slot *slot, struct frame *f)
 	strays_called(slot);
 }
 
-/*
- * WORN: the worker has reached a limit, or a job wished its end. It works on until there is a
- * replacement.
- */
+/* WORN: a limit is reached, or a job wished it. The worker works on until it is replaced. */
 static void on_worn(struct slot *slot, struct frame *f)
 {
 	static const enum retire_cause causes[] = {

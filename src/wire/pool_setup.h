@@ -25,9 +25,7 @@ struct pool_setup {
 	 * are the brood's, the same in each pool. The pointers are valid for life.
 	 */
 	struct brood_options options;
-	/*
-	 * What the program set for this pool alone (struct brood_options lacks it); or all zeros.
-	 */
+	/* What the program set for this pool, beyond struct brood_options; or all zeros. */
 	struct brood_pool_options own;
 	/* so many files of handed-off jobs may be at the supervisor (job_room.h); 0: no bound */
 	uint32_t job_files;

@@ -77,9 +77,7 @@ enum {
 	RING_FDS = 16,
 	/* The first fd is a socket over which the request comes. request_at is 0. */
 	RING_STREAM = 32,
-	/*
-	 * A thread waits in the call: a large reply may go over a socket, which that thread reads.
-	 */
+	/* A thread waits in the call: a large reply may go over a socket that it reads. */
 	RING_CALL = 64,
 	RING_CALLER = 128, /* a thread may sleep for this very job: see `callers` */
 	/* The request does not lie in the space. */

@@ -17,10 +17,7 @@
 struct roster_entry {
 	_Atomic int32_t pid; /* 0: no worker */
 	uint32_t generation;
-	/*
-	 * proc_boot_ticks() at the worker's birth: the worker and its session's leader started by
-	 * then.
-	 */
+	/* proc_boot_ticks() at the birth: the worker and its session's leader started by then. */
 	uint64_t born_ticks;
 	/*
 	 * The worker's session: that of the spawner which made it, or its own. So each session in

@@ -46,10 +46,7 @@ struct shared {
 #define SLOTS_MAX (10000 + 10000 / 8 + 2 * BROOD_POOLS_MAX)
 /* Makes the memory. The status page is no file, so no program outside can read it. */
 int shared_create(uint32_t slots, uint32_t pools, struct shared *ret);
-/*
- * Makes the memory, with the status page as a file, if the kernel has memory files; status_fd -1:
- * it has none.
- */
+/* Makes the memory, with the status page as a file; status_fd -1: no memory file can be had. */
 int shared_create_visible(uint32_t slots, uint32_t pools, struct shared *ret);
 void shared_free(struct shared *s);
 static inline struct slot_page *shared_slot_page(const struct shared *s, uint32_t slot)
@@ -82,10 +79,7 @@ static inline void *shared_record(
 void shared_keep_engine(struct shared *s);
 void shared_keep_guard(struct shared *s);   /* keeps the roster */
 void shared_keep_spawner(struct shared *s); /* keeps the roster, slot pages and trace pages */
-/*
- * Called in a worker after it has signed its roster entry. Keeps slot page and trace page of its
- * slot.
- */
+/* Called in a worker that has signed the roster. Keeps its slot page and trace page. */
 void shared_keep_slot_page(struct shared *s, uint32_t slot);
 
 #endif
