@@ -8,7 +8,7 @@
 
 #define LOOK_NS    NS_PER_MS        /* a job that is sent to an idle worker begins sooner */
 #define LOOK_MAX   64u              /* so many jobs are looked at at a time */
-#define LOOK_LATER (20 * NS_PER_MS) /* none of them had begun: their workers have no CPU */
+#define LOOK_LATER (20 * NS_PER_MS) /* none of these had begun: their workers have no CPU */
 
 static bool is_short(const struct pool *pool)
 {
@@ -25,8 +25,8 @@ static bool has_begun(const struct job *job)
 }
 
 /*
- * The last close() of a file may block, and must not be the worker's: the supervisor keeps such a
- * file. The library's own socket is no such one.
+ * True: the supervisor may close the job's files. A last close() may block, and must not be the
+ * worker's: the supervisor keeps files for which it may. The library's own socket never blocks.
  */
 static bool may_close(const struct job *job)
 {
@@ -51,7 +51,7 @@ static void let_go(struct job *job)
 	note(pool->supervisor, NOTE_TELL);
 }
 
-/* Jobs that have not begun go to the end of the list. */
+/* Closes files of jobs that have begun. Jobs that have not begun go to the end of the list. */
 static void look(struct timer *timer, uint64_t now)
 {
 	struct pool *pool = container_of(timer, struct pool, copies.timer);
@@ -93,7 +93,7 @@ void copies_assigned(struct job *job)
 	struct pool *pool = job->pool;
 
 	list_remove(&job->filed);
-	if (job->retries_left > 0) /* another attempt needs them */
+	if (job->retries_left > 0) /* another attempt needs the files */
 		return;
 	list_append(&job->filed, &pool->copies.running);
 	if (is_short(pool))

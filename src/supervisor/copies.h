@@ -2,10 +2,11 @@
 /*
  * copies.h - the supervisor's copies of the files of handed-off jobs.
  *
- * A job has its files here from JOB to its verdict, for its worker may die before it begins. The
- * engine gives no more jobs than files have room here (engine/job_files.h). Where half of that room
- * is used, the files of jobs that have begun are closed: their workers have them, and no other
- * attempt needs them. So as many jobs may run as there are workers, however few files may wait.
+ * The supervisor has a job's files open from JOB to the verdict, for the worker may die before the
+ * job begins. The engine gives no more jobs than the supervisor has room for files
+ * (engine/job_files.h). When half of that room is used, the files of jobs that have begun are
+ * closed: their workers have them, and no other attempt needs them. So as many jobs may run as
+ * there are workers, however few files may wait.
  */
 #ifndef BROOD_SUPERVISOR_COPIES_H
 #define BROOD_SUPERVISOR_COPIES_H

@@ -187,7 +187,7 @@ static void say_lost_with_it(struct supervisor *s)
 	const struct message_dropped m = { .count = atomic_load(
 						   &s->config.shared->tally->waiting) };
 
-	/* an engine that has told of them by itself may have gone on to count down */
+	/* signed: an engine that told of the dropped jobs itself may have counted below 0 */
 	if ((int64_t)m.count > 0)
 		say_dropped(s, &m);
 }

@@ -97,7 +97,7 @@ static int tell_taken(struct pool *pool)
 	return 0;
 }
 
-/* A full socket becomes writable. If another resource is short, only time tells. */
+/* Tries again once a full socket is writable; for any other shortage, by the retry timer. */
 static void flush_later(struct supervisor *s, int r)
 {
 	uint32_t events = r == -EAGAIN ? EPOLLIN | EPOLLOUT : EPOLLIN;

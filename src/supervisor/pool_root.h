@@ -15,8 +15,9 @@
 #include "../wire/stats_page.h"
 
 /*
- * Leases of a pool. granted: slots on leases of the library's wish, in that order. recalled: slots
- * whose leases were recalled. untold: records. library: how many leases are not pinned.
+ * Leases of a pool. granted: slots on leases that are not pinned, in the order of the grants.
+ * recalled: slots whose leases were recalled. untold: records whose GRANTED waits for the engine's
+ * socket. library: how many leases are not pinned.
  */
 struct grants {
 	struct list granted, recalled, untold;
@@ -49,7 +50,7 @@ struct pool {
 	struct records records;
 	struct keys keys;     /* which worker had a key last, of jobs by handoff */
 	struct poison poison; /* keys whose jobs ended workers */
-	struct budget budget; /* of the retries that the supervisor makes */
+	struct budget budget; /* the cap on the retries that the supervisor makes */
 	struct grants leases;
 	struct copies copies;
 	struct backoff backoff;

@@ -87,7 +87,7 @@ void record_end(struct job *job)
 	struct supervisor *s = pool->supervisor;
 
 	timer_stop(&s->loop, &job->queue_timer);
-	list_remove(&job->filed); /* the verdict says as much */
+	list_remove(&job->filed); /* a verdict tells the engine, too, that the files are closed */
 	records_tell(&pool->records, &job->link);
 	note_pool(pool, NOTE_TELL | NOTE_GAUGES);
 }

@@ -24,9 +24,9 @@ struct job {
 			struct message_lease_over over;
 		} grant;
 	};
-	struct list untold; /* the list of records whose GRANTED waits for the socket */
-	struct list filed;  /* a job: pool.copies.running, or .untold */
-	uint32_t files;     /* how many of the files that the job was given are here */
+	struct list untold; /* in the pool's leases.untold, while GRANTED waits for the socket */
+	struct list filed;  /* of a job: in copies.running or copies.untold of the pool */
+	uint32_t files;     /* how many of the job's given files the supervisor has */
 	/*
 	 * A job has its socket and its extra fds here, and the reply's fds once it has finished. A
 	 * request has the lease's five fds, until it is granted.
@@ -69,7 +69,7 @@ void record_take_fds(struct job *job, struct frame *f);
 void record_close_fds(struct job *job);
 /* Closes the fds that the job was given. The peer of its socket may be a client. */
 void record_close_own_fds(struct job *job);
-/* The same while the job's worker has them open: none of these close() calls is the last. */
+/* Closes the job's files while its worker has them open: no close() here is the last. */
 void record_let_go_files(struct job *job);
 /* Closes the fds that the job was given, and puts the reply's fds in their place. */
 void record_take_reply(struct job *job, struct frame *f);

@@ -11,9 +11,9 @@
  */
 bool resolver_start(struct supervisor *s, uint64_t from);
 timer_fn resolver_fired;
-/* Kills it, and does not wait. */
+/* Kills the resolver, and does not wait for its end. */
 void resolver_hurry(struct supervisor *s);
-/* Kills it, and waits until it is gone: a moment. */
+/* Kills the resolver, and waits for the moment until it is gone. */
 void resolver_end(struct supervisor *s);
 
 #endif

@@ -132,7 +132,7 @@ static void finish(struct supervisor *s)
 static void enter_phase(struct supervisor *s)
 {
 	if (s->halt.phase == HALT_KILL)
-		resolver_hurry(s); /* its reports go to the log without names */
+		resolver_hurry(s); /* the resolver's reports go to the log without names */
 	if (s->halt.phase == HALT_CANCEL)
 		spawner_peer_end(s); /* no more births; workers that come all the same are killed */
 	for_each_pool(pool, s)

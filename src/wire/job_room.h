@@ -8,7 +8,7 @@
 
 #include "birth.h"
 
-/* With room, jobs may carry more fds along than one each. */
+/* The supervisor raises its limit to this if it may: so jobs may carry more fds than one each. */
 #define JOB_ROOM_LIMIT 65536u
 
 /* The limit on open files that the supervisor gives itself. stale: files open at the start. */
@@ -20,9 +20,9 @@ static inline size_t job_room_limit(const struct pool_setups *pools, size_t stal
 }
 
 /*
- * How many files of handed-off jobs of this pool may be at the supervisor. The engine keeps the
- * jobs beyond: see engine/job_files.h. Of what the limit leaves beyond the need each pool has its
- * part; leases that are asked for have the rest.
+ * How many files of this pool's handed-off jobs the supervisor may have. The engine keeps jobs
+ * beyond that number (engine/job_files.h). Of the files that the limit allows beyond the need, each
+ * pool has its part; requests for leases have the rest.
  */
 static inline uint32_t job_room_files(
 	const struct pool_setups *pools, const struct pool_setup *pool, size_t stale, size_t hard)
@@ -37,7 +37,7 @@ static inline uint32_t job_room_files(
 	return (uint32_t)(least + (limit - need) * all / (useful - need));
 }
 
-/* How many requests for leases of this pool may be at the supervisor. 0: as many as there are. */
+/* How many requests for leases of this pool the supervisor may have. 0: there is no bound. */
 static inline uint32_t job_room_wishes(
 	const struct pool_setups *pools, const struct pool_setup *pool, size_t stale, size_t hard)
 {

@@ -59,10 +59,10 @@ struct message_run {
 	char name[BROOD_NAME_MAX];
 };
 /*
- * CANCEL of a job; LEASE_END; LEASE_LOOK: the engine published a job whose run time ends before
- * lease_page.look_at; TAKEN: the job has begun, and the supervisor has closed its copies of the
- * job's files (supervisor/copies.h); WORN: why, as the enum says (once a worker, and the worker
- * works on)
+ * id: of CANCEL the job; of LEASE_END the lease; of LEASE_LOOK the lease on which the engine
+ * published a job whose run time ends before lease_page.look_at; of TAKEN a job that has begun, and
+ * whose files the supervisor has closed on its side (supervisor/copies.h); of WORN a cause from
+ * this enum. A worker says WORN once, and works on.
  */
 enum { WORN_JOBS = 1, WORN_MEMORY, WORN_WISH };
 struct message_about {

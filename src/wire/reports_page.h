@@ -30,7 +30,10 @@ struct reports_page {
 	struct reports_entry entries[BROOD_REPORTS];
 };
 
-/* Before and after an entry is written. A writer that was killed may have left it half written. */
+/*
+ * Called before and after an entry is written. A writer that was killed may have left it half
+ * written, with an odd number.
+ */
 static inline void reports_begin(struct reports_entry *entry)
 {
 	atomic_store(&entry->version, atomic_load(&entry->version) | 1);
@@ -44,7 +47,7 @@ static inline void reports_end(struct reports_entry *entry)
 	atomic_store(&entry->version, (atomic_load(&entry->version) | 1) + 1);
 }
 
-/* n: counted from 0. */
+/* The entry of the report with number n, counted from 0. */
 static inline struct reports_entry *reports_entry(struct reports_page *page, uint64_t n)
 {
 	return &page->entries[n % BROOD_REPORTS];
