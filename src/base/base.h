@@ -77,7 +77,7 @@ static inline uint64_t time_after_ns(uint64_t start, uint64_t ns)
 	return ns > TIME_NEVER - start ? TIME_NEVER : start + ns;
 }
 
-/* `ms` after `start`; UINT32_MAX (BROOD_FOREVER) is never. */
+/* The time `ms` after `start`; TIME_NEVER for ms UINT32_MAX (BROOD_FOREVER). */
 static inline uint64_t time_after_ms(uint64_t start, uint32_t ms)
 {
 	return ms == UINT32_MAX ? TIME_NEVER : time_after_ns(start, (uint64_t)ms * NS_PER_MS);

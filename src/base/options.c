@@ -7,8 +7,8 @@
 #include <string.h>
 
 /*
- * No caller's struct is a page larger than ours: such a size is garbage on the caller's stack, and
- * reading that far might fault.
+ * A struct that is more than a page larger than ours has no true size: the caller passed garbage.
+ * It is refused unread, for reading that far might fault.
  */
 #define SURPLUS_MAX 4096
 

@@ -11,8 +11,8 @@
 /*
  * Copies the struct at src, whose first member is a size_t with its size, into dst, which has
  * `known` bytes; what src does not have is zero there, and dst's size is `known`. src may be NULL:
- * all zeros. 0; -EINVAL: shorter than `minimal`, or longer than `known` with something in the
- * surplus that is not zero (an option that this library does not know).
+ * all zeros. Returns 0, or -EINVAL if src is shorter than `minimal`, or if its bytes beyond `known`
+ * are not all zero (an option that this library does not know).
  */
 int options_copy(void *dst, size_t known, const void *src, size_t minimal);
 

@@ -3,10 +3,10 @@
  * loop.c - epoll and timers.
  *
  * A timer runs only after an epoll_wait() that began after the timer's time has found no ready
- * event. If the process was stopped for a while, it finds both the deadline passed and the answer
- * in the socket, and the answer must win. This costs one more epoll_wait() for each due timer, and
- * nothing otherwise. Under steady traffic such a silence may never come: after ROUNDS_MAX busy
- * rounds the timers run all the same.
+ * event. A process that was stopped for a while finds a deadline passed and, in the socket, the
+ * answer that the deadline was for: the answer must win. This costs one more epoll_wait() for each
+ * due timer, and nothing otherwise. Under steady traffic there may always be a ready event: so
+ * after ROUNDS_MAX busy rounds the timers run all the same.
  */
 #include "loop.h"
 

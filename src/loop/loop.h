@@ -4,10 +4,10 @@
  * system call. Without a timer there is no time-out, so an idle process does not wake up (law 8).
  *
  * The loop takes care of four traps. A source that is removed while a batch is dispatched is not
- * called any more in this batch. Timers run when a look has found no event (or after 16 looks that
- * all found some): after SIGSTOP and SIGCONT, a deadline must not win against an answer that lies
- * in the socket. EPOLL_CTL_DEL comes before close(). When epoll_wait() fails for want of memory,
- * the loop waits a little and tries again.
+ * called any more in this batch. Timers run when an epoll_wait() has found no event (or after 16
+ * that all found some): after SIGSTOP and SIGCONT, a deadline must not win against an answer that
+ * lies in the socket. EPOLL_CTL_DEL comes before close(). When epoll_wait() fails for want of
+ * memory, the loop waits a little and tries again.
  */
 #ifndef BROOD_LOOP_H
 #define BROOD_LOOP_H

@@ -4,9 +4,9 @@
  *
  *   young deaths   not_before: ended by a healthy worker.
  *   failed spawns  retry_at: the kernel has no process for us. A worker that gets through a job
- *                  says nothing about that, so it takes nothing off a pause that runs; it only
- *                  makes the next one short again. At most a second: asking the kernel again is
- *                  cheap, a pool that stays empty is not.
+ *                  is no sign that the kernel has one now: the job leaves a running pause as it is,
+ *                  and only makes the next pause short again. A pause is at most a second: asking
+ *                  the kernel again is cheap, a pool that stays empty is not.
  *
  * A pool is born and dies in waves: of 64 workers whose init fails, 64 die at once. All of them
  * count, but those that die while a pause runs already belong to the wave that began it and do not
@@ -73,8 +73,8 @@ void backoff_spawn_failed(struct backoff *b, uint64_t now)
 }
 
 /*
- * A worker that was ready before the row began says nothing about births: it was born when all was
- * well.
+ * A worker that was ready before the row of deaths began does not end the row: it was born when all
+ * was well, so it says nothing about births now.
  */
 bool backoff_healthy(struct backoff *b, uint64_t ready_ns)
 {

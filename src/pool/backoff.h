@@ -3,9 +3,10 @@
  * backoff.h - when to spawn again. A death is young when the worker was not ready yet, or ended by
  * itself before its first job within healthy_ms. The first three in a row cost nothing (a kill that
  * happens to hit a birth is no crash loop), then the pause doubles from min to max, with up to a
- * quarter of jitter taken off. A worker ready for healthy_ms, or through one job, sets it back, if
- * it was born after the row began. start_limit in a row while no worker is ready: degraded. Deaths
- * while a pause runs are of the wave that began it: they count, but do not double it again.
+ * quarter of jitter taken off. A worker that is ready for healthy_ms, or through one job, ends the
+ * row and the pause, if it was born after the row began. After start_limit young deaths in a row,
+ * with no worker ready, the pool is degraded. Deaths while a pause runs are of the wave that began
+ * the pause: they count, but do not double it again.
  */
 #ifndef BROOD_POOL_BACKOFF_H
 #define BROOD_POOL_BACKOFF_H
@@ -15,7 +16,9 @@
 #define BACKOFF_FREE 3
 struct backoff {
 	uint32_t min_ms, max_ms, limit;
-	/* How many in a row: young deaths, pauses for them, failed spawns. */
+	/*
+	 * young: young deaths in a row. pauses: pauses for them. failures: failed spawns in a row.
+	 */
 	uint32_t young, pauses, failures;
 	uint64_t row_ns; /* when the first of these young deaths was */
 	/* When the pause for young deaths ends, and that for failed spawns. */
@@ -29,7 +32,7 @@ void backoff_init(
 void backoff_young_death(struct backoff *b, uint64_t now, uint32_t ready_workers);
 /* The fork failed: pause for at most 1 s. The pool is not degraded by it. */
 void backoff_spawn_failed(struct backoff *b, uint64_t now);
-/* Births have a reason to go better now: no pause for young deaths runs any more. */
+/* Called when births have a reason to go better now: ends the pause for young deaths. */
 void backoff_try_now(struct backoff *b);
 /* A worker that became ready at ready_ns is well. True: the pool was degraded and is no more. */
 bool backoff_healthy(struct backoff *b, uint64_t ready_ns);

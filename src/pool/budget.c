@@ -6,7 +6,7 @@
 
 #define RETRY 100u /* what one retry costs, in hundredths */
 #define FULL  ((uint64_t)BUDGET_KEPT * RETRY)
-/* After this time there is one hundredth of a retry more, so BUDGET_PER_S retries a second. */
+/* In this time one hundredth of a retry is earned, which makes BUDGET_PER_S retries a second. */
 #define STEP_NS (NS_PER_S / (BUDGET_PER_S * RETRY))
 
 static void add(struct budget *b, uint64_t hundredths)

@@ -2,7 +2,7 @@
 /*
  * budget.h - how many jobs may run again: a share of the jobs that were given, and BUDGET_PER_S a
  * second on top, so that a pool with few jobs has retries, too. At most BUDGET_KEPT are saved up.
- * So a load of which each job fails cannot double itself.
+ * So a load whose jobs all fail is not doubled by its own retries.
  */
 #ifndef BROOD_POOL_BUDGET_H
 #define BROOD_POOL_BUDGET_H
@@ -26,7 +26,7 @@ struct budget {
 void budget_earn(struct budget *b, uint32_t percent, uint64_t jobs);
 /* True: a retry is allowed, and was taken off what is left. */
 bool budget_take(struct budget *b, uint64_t now);
-/* True: a retry after this verdict needs the budget. One after a kill from outside does not. */
+/* True: a retry after this verdict needs the budget. A retry after a kill from outside does not. */
 bool budget_counts(const struct brood_verdict *verdict);
 
 #endif

@@ -8,12 +8,13 @@
  *               out or cancelled. Not so when it ended by something else: a job that crashed, and
  *               whose core was being written when its time was up, has crashed; the SIGKILL that
  *               cut the dump short is not what ended it.
- *   finished    the worker's word for it: done, failed, or refused before fn was entered. It says
- *               so after its own swap, so that it and "ours" exclude each other, unless it lies.
+ *   finished    the worker says so: done, failed, or refused before fn was entered. A worker says
+ *               so after it has won its own swap, so "finished" and "ours" exclude each other,
+ *               unless the worker lies.
  *   soft step   the process ended by the signal of the soft step, which kills what the job has put
  *               in its place (exec): timed out or cancelled, too.
- *   not started the worker died before fn was entered: another try (false). Also when it was
- *               dropped for nonsense then: that was an earlier job's doing.
+ *   not started the worker died before fn was entered: another try (false). So too when the
+ *               worker was dropped for nonsense before that: an earlier job has caused it.
  *   escaped, protocol, stuck, and at last the wait status alone.
  *
  * Started means: not provably untouched. Only ASSIGNED(sequence) proves that fn was not entered; a
@@ -42,8 +43,9 @@ static bool fate_by_signal(const struct fate_facts *f)
 }
 
 /*
- * Did the process end by the kill that followed the won swap? With SIGABRT the job may have a
- * handler that exits; SIGKILL follows it in any case.
+ * Did the process end by the kill that followed the won swap? After SIGABRT any exit counts as
+ * that, since the job may have a handler that exits; and so does SIGKILL, which follows in any
+ * case.
  */
 static bool fate_ours(const struct fate_facts *f)
 {
@@ -56,7 +58,7 @@ static bool fate_ours(const struct fate_facts *f)
 	if (f->code == CLD_EXITED)
 		return aborted;
 	if (!fate_by_signal(f))
-		/* no exit status was to be had: it must suffice that the swap was won */
+		/* the exit status could not be read: that the swap was won must suffice */
 		return true;
 	if (f->kill_signal != 0 && f->status == f->kill_signal)
 		return true;
@@ -164,7 +166,7 @@ bool fate_decide(const struct fate_facts *f, struct brood_verdict *v)
 		return true;
 	}
 	fate_from_end(f, v);
-	/* the worker says it did what its slot page says it never began */
+	/* FINISHED for a job which, by the slot page, never began: the worker lies */
 	if (f->finished && !v->started) {
 		fate_set(v, BROOD_CRASHED, BROOD_DETAIL_PROTOCOL);
 		return f->undead;
@@ -173,8 +175,8 @@ bool fate_decide(const struct fate_facts *f, struct brood_verdict *v)
 }
 
 /*
- * Without a signal a crashed or timed out worker has not provably ended: it may be one that cannot
- * die, and still run the job.
+ * Which bit of retry_on allows another try; 0: none does. A crash or time-out without a signal gets
+ * none: the worker may be one that cannot die, and still run the job.
  */
 static uint32_t fate_retry_bit(const struct brood_verdict *v)
 {

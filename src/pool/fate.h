@@ -23,7 +23,7 @@ struct fate_facts {
 	bool ended;
 	int code, status;
 	int kill_signal; /* the last signal that Brood sent to end the worker; 0: none */
-	/* The job asked for SIGABRT (ladder.abort), which then came before any SIGKILL. */
+	/* The job asked for SIGABRT (ladder.abort): it was sent before any SIGKILL. */
 	bool abort;
 	bool condemned; /* the supervisor won the swap */
 	enum ladder_cause cause;
@@ -34,16 +34,16 @@ struct fate_facts {
 	bool stuck;
 	/* The worker was killed and does not end. So there is no second try. */
 	bool undead;
-	/* The library's code in the worker ended it, so the exit code is not the job's. */
+	/* The library's own code ended the worker, so the exit code is not the job's. */
 	bool gave_up;
 	/* The dying worker noted that worker_memory refused it memory. */
 	bool memory;
 };
 /*
  * Sets outcome, detail, code, signal, core, started, left, flags. Returns false when there should
- * be another try: the worker died before fn was entered, by no condemning (or says that it finished
- * what it never began). They are set then too, for a job that may have no other try: crashed,
- * started 0.
+ * be another try: the worker was not condemned and died before fn was entered (or says that it
+ * finished a job which never began). For a job that may have no other try, the verdict is set then,
+ * too: crashed, started 0.
  */
 bool fate_decide(const struct fate_facts *facts, struct brood_verdict *verdict);
 /* True: a job with this verdict may be tried again. retry_on: enum brood_retry. */

@@ -50,7 +50,7 @@ static bool fold_over(const struct fold *f, const struct fold_entry *e, uint64_t
 	return now >= fold_end(f, e);
 }
 
-/* The entry's last line, with the count before it; then the entry is free. */
+/* Makes the line that tells how many lines the entry held back. Then the entry is free. */
 static void fold_summary(
 	const struct fold *f, struct fold_entry *e, uint64_t now, struct message_log *ret)
 {

@@ -24,8 +24,9 @@ struct fold {
 };
 void fold_init(struct fold *f, uint32_t burst, uint64_t window_ns);
 /*
- * 1: pass it on, 0: held. When a window had to end for it (early, or because nobody asked
- * fold_due() in time), *ret_summary gets its line and *ret_has_summary is true: say that first.
+ * Returns 1: print the line; 0: the line is held back. If an older window had to end for this line
+ * (early, or because nobody asked fold_due() in time), *ret_has_summary is true, and *ret_summary
+ * is to be printed first.
  */
 int fold_line(struct fold *f, uint64_t now, const struct message_log *line,
 	struct message_log *ret_summary, bool *ret_has_summary);

@@ -39,7 +39,10 @@ static bool is_run_time(const struct brood_report_frame *f)
 		begins(f->function, functions, ARRAY_SIZE(functions));
 }
 
-/* The library's own frames, below a job or hook: worker/run.c begins them. */
+/*
+ * Returns how many frames are left without Brood's own outermost ones: run_inner() of worker/run.c,
+ * which calls each job and hook, and its callers.
+ */
 static uint32_t without_own(const struct brood_report *r, uint32_t count)
 {
 	uint32_t n = count;

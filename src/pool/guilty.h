@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guilty.h - whose fault a crash is, as far as names tell. abort() alone makes four frames of the C
- * library, a C++ exception seven. The program's own function shall stand among the first three.
+ * guilty.h - whose fault a crash is, as far as names tell. A reader looks for the program's own
+ * function in the first lines of a death report, but abort() puts four frames of the C library
+ * before it, a C++ exception seven.
  */
 #ifndef BROOD_POOL_GUILTY_H
 #define BROOD_POOL_GUILTY_H

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * halt.c - see halt.h. DONE is reached early when nothing is out and nobody lives, else when the
- * last time is up: what a SIGKILL does not end within HALT_KILL_MS hangs in the kernel, and no
- * longer wait would help. A pool of thousands takes seconds to die on a small machine, hence the
- * generous last step.
+ * halt.c - see halt.h. DONE comes once no job is out and no worker lives, or when HALT_KILL_MS is
+ * up after SIGKILL: a worker that lives on then hangs in the kernel, and no longer wait would help.
+ * HALT_KILL_MS is generous, because a pool of thousands takes seconds to die on a small machine.
  */
 #include "halt.h"
 

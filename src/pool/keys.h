@@ -19,7 +19,7 @@
  */
 #define KEYS_BEHIND_NS 300000u
 
-/* Names a worker. serial: tells it from the other workers that had the same place. */
+/* Names a worker. serial tells it from other workers that had the same place before or after. */
 struct keys_worker {
 	uint32_t place, serial;
 };

@@ -36,7 +36,10 @@ void ladder_slow(struct ladder *l, uint64_t since, uint32_t slow_ms)
 	l->slow_at = slow_ms ? time_after_ms(since, slow_ms) : TIME_NEVER;
 }
 
-/* A job that is told to end has a report of its own, if it is killed. */
+/*
+ * The two steps of the soft line: first ask the worker where the job is, then say that the job is
+ * slow.
+ */
 static enum ladder_action slow_due(struct ladder *l, uint64_t now)
 {
 	if (l->sampled) {

@@ -12,7 +12,7 @@
 #include <brood.h>
 
 #define LADDER_LAST_WAIT_MS 1000
-/* So long a worker has to answer the look, so many times. */
+/* A slow job's worker has so many times so long to tell where the job is. */
 #define LADDER_SAMPLE_MS    20
 #define LADDER_SAMPLE_TIMES 10
 enum ladder_step { LADDER_RUNNING, LADDER_SOFT, LADDER_ABORTED, LADDER_KILLED, LADDER_ENDED };
@@ -22,7 +22,9 @@ enum ladder_action {
 	LADDER_DO_CONDEMN,
 	LADDER_DO_KILL,
 	LADDER_DO_KILL_STUCK,
-	/* The job runs for longer than its soft line: look at it; a moment later, say so. */
+	/*
+	 * SAMPLE: the job is over its soft line: ask the worker where it is. SAY_SLOW: log it now.
+	 */
 	LADDER_DO_SAMPLE,
 	LADDER_DO_SAY_SLOW
 };
@@ -41,15 +43,15 @@ struct ladder {
 		slow_at; /* the soft line, then when to say so; TIME_NEVER: nothing is to be said */
 	uint32_t grace_ms, core_ms;
 	bool abort, told;
-	uint32_t sampled; /* how often an answer was waited for; 0: nobody was asked */
+	uint32_t sampled; /* how often an answer was waited for; 0: the worker was not asked */
 };
 void ladder_start(struct ladder *l, uint64_t now, uint32_t run_ms, uint32_t grace_ms,
 	uint32_t core_ms, bool abort);
 /* The job runs since then, and is slow when it does so for slow_ms; 0: never. */
 void ladder_slow(struct ladder *l, uint64_t since, uint32_t slow_ms);
 /*
- * After LADDER_DO_SAY_SLOW: the worker has not answered yet. False: nobody waits any longer, so say
- * it now.
+ * Called after LADDER_DO_SAY_SLOW if the worker has not answered yet. True: wait once more. False:
+ * do not wait any longer, say now that the job is slow.
  */
 bool ladder_unanswered(struct ladder *l, uint64_t now);
 /*
@@ -58,8 +60,8 @@ bool ladder_unanswered(struct ladder *l, uint64_t now);
  */
 void ladder_hurry(struct ladder *l, uint64_t now, enum ladder_cause cause);
 /*
- * The end of all patience (the pool's KILL): what the ladder waits for, for ever perhaps, is over.
- * A job that runs is to be condemned now, with or without a soft step before.
+ * For the KILL phase of a stop: the step that the ladder waits for, for ever perhaps, is due now. A
+ * job that still runs is to be condemned, with or without a soft step before.
  */
 void ladder_force(struct ladder *l, uint64_t now, enum ladder_cause cause);
 /*

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * line.h - queues that want one more lease while as many wishes wait at the supervisor as may. They
- * stand in a line, one for each pool, and who came first is told first that there is room. Without
- * the line a queue whose lease has just ended would be the first to ask, each time, and the others
- * would find room by chance.
+ * line.h - queues that want one more lease, while the supervisor already has as many requests
+ * waiting as are allowed. They stand in a line, one for each pool, and who came first is told first
+ * that there is room. Without the line a queue whose lease has just ended would be the first to
+ * ask, each time, and the others would find room by chance.
  *
  * A queue that was told and does not ask within LINE_WAIT_NS counts as gone: its thread may be
  * anywhere.

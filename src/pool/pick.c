@@ -13,8 +13,9 @@ enum pick_choice pick_lease(const struct pick_view *v)
 	if (v->idle)
 		return PICK_IDLE;
 	/*
-	 * Two jobs of an unknown function do not share a ring: the first may be long, and another
-	 * worker is on its way for the second.
+	 * The estimate of a function that nobody has seen run is so high that no two jobs of it
+	 * share a ring here: the first may be long, and another worker is on its way for the
+	 * second.
 	 */
 	if (!v->once && v->least_cost != TIME_NEVER && v->least_cost + est < PICK_FULL_NS)
 		return PICK_LEAST;
@@ -49,8 +50,8 @@ enum pick_standing pick_stands(const struct pick_stand *s, uint64_t now)
 	if (runs_for(s, now) >= PICK_STAND_NS || now >= s->head_since + PICK_NO_CPU_NS)
 		return PICK_MOVE_SLOW;
 	/*
-	 * No single job is long enough to move others from behind it, but together they have kept
-	 * one waiting for PICK_STAND_NS.
+	 * Several short jobs have run, none long enough to move the others from behind it. But
+	 * together they have kept one job waiting for PICK_STAND_NS.
 	 */
 	if (runs_for(s, now) >= PICK_STAND_NS / 4 && stands(s, s->seen) &&
 		now >= s->seen_ns + PICK_STAND_NS)
@@ -59,8 +60,8 @@ enum pick_standing pick_stands(const struct pick_stand *s, uint64_t now)
 }
 
 /*
- * If the first job was found to be long (stalled), the jobs behind it have moved and no new one is
- * put there: nothing is due.
+ * No look is due once the first job was found to be long (stalled): the jobs behind it have moved,
+ * and none is put there any more.
  */
 uint64_t pick_stand_due(const struct pick_stand *s, bool head, uint64_t now)
 {

@@ -39,7 +39,11 @@ static struct poison_key *find(struct poison *p, uint64_t key)
 	return NULL;
 }
 
-/* Free places go first, then keys that are not listed, then what is forgotten soonest. */
+/*
+ * How much a place is worth keeping; the least worth is given to a new key. Free places are worth
+ * nothing, then come keys that are not listed (the oldest fault first), then those on the list (the
+ * soonest forgotten first).
+ */
 static uint64_t worth(const struct poison_key *k)
 {
 	if (k->key == 0)
@@ -82,7 +86,7 @@ bool poison_fault(struct poison *p, const struct poison_rule *rule, uint64_t key
 	if (!k)
 		k = make(p, key);
 	if (k->until)
-		return false; /* a job that had begun before */
+		return false; /* this job had begun before its key was listed */
 	drop_old(k, rule->within_ns, now);
 	k->at[k->count++] = now;
 	if (k->count < rule->after)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * poison.h - keys whose jobs end workers again and again. A key whose jobs did so `after` times
- * within a time is on the list, until it is forgotten. The table has room for POISON_KEYS keys: it
- * forgets the one whose last fault was the longest ago first.
+ * within a time is on the list, until it is forgotten. The table has room for POISON_KEYS keys: a
+ * full table forgets the key whose last fault was the longest ago.
  */
 #ifndef BROOD_POOL_POISON_H
 #define BROOD_POOL_POISON_H
@@ -34,7 +34,9 @@ struct poison {
 struct poison_rule poison_rule_of(const struct brood_pool_options *options);
 /* True: the job crashed its worker, or hung and was killed; it was not an end from outside. */
 bool poison_is_fault(const struct brood_verdict *verdict);
-/* A job with this key, which is not 0, was a fault. True: this put the key on the list. */
+/*
+ * Counts a fault of a job with this key; key 0 has none. True: this fault put the key on the list.
+ */
 bool poison_fault(struct poison *p, const struct poison_rule *rule, uint64_t key, uint64_t now);
 /* True: the key is on the list. Forgets what is to be forgotten. */
 bool poison_has(struct poison *p, uint64_t key, uint64_t now);

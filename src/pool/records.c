@@ -5,9 +5,9 @@
  * before a record is claimed (FREE is 0, a link is made at the claim): a pool with room for many
  * jobs costs only what it has used.
  *
- * Which id comes is the engine's doing, and the engine may be broken: a claim of what is taken is
- * answered, not fatal. A move that makes no sense is a bug of ours and aborts: above all a second
- * verdict for one job.
+ * The engine chooses the ids, and the engine may be broken: so a claim of a record that is taken is
+ * refused, and the supervisor goes on. A move that makes no sense, above all a second verdict for
+ * one job, is a bug of the library: so it aborts.
  */
 #include "records.h"
 

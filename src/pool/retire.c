@@ -45,13 +45,16 @@ uint32_t retire_may_go(const struct retire_limits *limits, const struct retire_v
 
 	if (view->ready > view->workers)
 		return MIN(view->ready - view->workers, view->due);
-	/* Where an extra place is open, a replacement is on its way. */
+	/* no due worker goes while an extra place is open: its replacement comes first */
 	if (!limits->old_first && !view->cramped && view->extra + view->spare > 0)
 		return 0;
 	return MIN(surge - MIN(missing, surge), view->due);
 }
 
-/* The kernel's cheap figure lags behind on machines with many CPUs; an eighth covers that. */
+/*
+ * The kernel's cheap figure may be too low on machines with many CPUs. So a closer look begins an
+ * eighth below the limit.
+ */
 enum retire_look retire_memory(uint64_t limit_kb, uint64_t kb, bool exact)
 {
 	if (limit_kb == 0)

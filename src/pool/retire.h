@@ -43,7 +43,10 @@ struct retire_limits {
 struct retire_lot {
 	uint64_t jobs, age_ns;
 };
-/* jobs of 1 is exact. Else up to a tenth is taken off jobs and age. random: any seed */
+/*
+ * Draws the limits of one worker: up to a tenth is taken off jobs and age, so that workers are not
+ * all due at once. A limit of 1 job stays 1. random: any seed.
+ */
 struct retire_lot retire_draw(const struct retire_limits *limits, uint64_t *random);
 
 /* What the pool has. workers: as many as it is to have, without those whose places are undead */

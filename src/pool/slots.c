@@ -10,8 +10,8 @@
 #define TO(state) (1u << (state))
 
 /*
- * A worker may die in any state (to EMPTY). One that is ready is IDLE first, whatever waits for it;
- * one that ends takes no more jobs.
+ * To EMPTY: a worker may die in any state. A worker that becomes ready is IDLE first, even if a job
+ * waits for it. A worker that is ENDING takes no more jobs.
  */
 static const unsigned slots_moves[SLOT_STATES] = {
 	[SLOT_EMPTY] = TO(SLOT_ORDERED) | TO(SLOT_STARTING) | TO(SLOT_SPARE),

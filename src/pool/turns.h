@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * turns.h - who comes first, where several share what may be short: each is the first once before
- * one is again. `first` may be any number, and may wrap.
+ * turns.h - whose turn it is, where several share what may be short: each comes first once before
+ * any of them comes first again. `first` may be any number, and may wrap.
  */
 #ifndef BROOD_POOL_TURNS_H
 #define BROOD_POOL_TURNS_H
 
 #include <stdint.h>
 
-/* The n-th of `count`, from 0 on, when it is the turn of `first`: each of them for one n. */
+/*
+ * The n-th (from 0 on) of `count` in the round that begins with `first`; a round has each of them
+ * once.
+ */
 static inline uint32_t turns_at(uint32_t first, uint32_t n, uint32_t count)
 {
 	return (first % count + n) % count;

@@ -12,15 +12,15 @@
  * engine publishes a job after a look, and the job may end before the next look, the engine says so
  * (LEASE_LOOK). So no end is missed, and a usual job costs no message.
  *
- * A worker that was asked to leave begins no more jobs, but for the one that it may have been about
- * to begin when it was asked. The ladder is not about that job before a look sees it run, but its
- * time counts for the next look.
+ * A worker that was asked to leave begins no more jobs, but for one that it may have been about to
+ * begin just then. That job has no ladder before a look sees it run; but the next look comes no
+ * later than the time when the job would be due.
  */
 #include "watch.h"
 
 /*
- * A cancel may come when the worker has taken the job, and has not begun it: then there is another
- * look, at first so soon.
+ * A cancel may come when the worker has taken the job, and has not begun it. Then there is another
+ * look, the first after this time; the times double up to CANCEL_AGAIN_MAX.
  */
 #define CANCEL_AGAIN_MS  1u
 #define CANCEL_AGAIN_MAX 1000u
@@ -36,7 +36,7 @@ static uint64_t place_of(uint64_t word)
 	case SLOT_PAGE_FREE:
 	case SLOT_PAGE_DONE: return PLACE_DONE(sequence);
 	default:
-		/* on a live lease ASSIGNED, CONDEMNED or nonsense cannot stand there */
+		/* an honest slot page never has ASSIGNED, CONDEMNED or nonsense during a lease */
 		return 0;
 	}
 }
@@ -91,7 +91,10 @@ static bool cancels_any(const struct lease_watch *w)
 	return any != 0;
 }
 
-/* The job is over: its bit will stand for the job that is RING_DEPTH sequences later. */
+/*
+ * The job is over: forgets its cancel, for the same bit will stand for the job that is RING_DEPTH
+ * sequences later.
+ */
 static void cancels_drop(struct lease_watch *w, uint64_t sequence)
 {
 	*cancels_of(w, sequence) &= ~(UINT64_C(1) << sequence % 64);
@@ -109,9 +112,8 @@ static void move_to(struct lease_watch *w, uint64_t place)
 }
 
 /*
- * Hurries the job that runs, if it was cancelled. A job may be cancelled that the worker has taken,
- * but has not begun, and so may several. So each cancel is kept, a bit a job, until its job runs or
- * is past.
+ * Hurries the job that runs, if it was cancelled. Jobs may be cancelled that the worker has taken,
+ * but has not begun. So each cancel is kept, a bit a job, until its job runs or is past.
  */
 static void hurry(struct lease_watch *w, struct ladder *l, uint64_t now)
 {
@@ -179,7 +181,7 @@ void watch_leaving(struct lease_watch *w, const struct lease_page_entry *entries
 	w->leaving = true;
 	w->changed_ns = now;
 	w->behind = TIME_NEVER;
-	if (w->waits) { /* the job will not begin, or a later look sees that it has */
+	if (w->waits) { /* either the job will not begin, or a later look sees it run */
 		w->behind = watch_soonest(entries, w->subject, w->subject, w->slow_ms, now);
 		w->subject = 0;
 		w->waits = false;
@@ -216,7 +218,8 @@ uint64_t watch_next(const struct lease_watch *w, const struct ladder *l, uint64_
 
 	if (cancels_any(w))
 		next = MIN(next, time_after_ms(now, w->cancel_ms));
-	if (w->waits && w->slow_ms) /* it may begin at any moment, and nobody tells */
+	/* The job that waits may begin at any moment, without a message, and then get slow. */
+	if (w->waits && w->slow_ms)
 		next = MIN(next, time_after_ms(now, w->slow_ms));
 	if (w->leaving)
 		return MIN(next, time_after_ms(w->subject ? now : w->changed_ns, w->grace_ms));

@@ -8,9 +8,9 @@
  *
  *   runs    RUNNING(N): the ladder is about N, from when the worker says that it began, but not
  *           before the look that did not see it yet
- *   waits   nothing runs, and something is published: the ladder is about that, from when it was
- *           seen first: a worker that does not begin is ended, too
- *   rests   nothing runs, nothing is published; or it was asked to leave, and shall do so
+ *   waits   no job runs, and one is published: the ladder is about that job, from when a look saw
+ *           it first; so a worker that does not begin its job is ended, too
+ *   rests   no job runs and none is published; or the worker was asked to leave, and has to
  */
 #ifndef BROOD_POOL_WATCH_H
 #define BROOD_POOL_WATCH_H
@@ -23,7 +23,7 @@
  * in one job for longer than this does not count as about to be back.
  */
 #define LEASE_HOLD_MS 5u
-/* Before LEASE_HOLD_MS is over, a lease is taken back if its worker began no job for this long. */
+/* A lease is taken back even before LEASE_HOLD_MS if its worker began no job for this long. */
 #define LEASE_REST_MS  1u
 #define LEASE_DRAIN_MS 10u /* how long a lease may rest while the pool drains */
 /* DROP: the worker's slot page makes no sense. STUCK: it was asked to leave and does not leave. */
@@ -32,7 +32,7 @@ struct lease_watch {
 	/* base: the sequence before the first job. limit_at: when the lease's time is up. */
 	uint64_t base, limit_at;
 	uint64_t looked_ns; /* when the last look was, or the grant */
-	/* As the last look saw them. place: 2 N while job N runs, 2 N + 1 when it is done. */
+	/* What the last look saw. place: 2 N while job N runs, 2 N + 1 when it is done. */
 	uint64_t place, published;
 	uint64_t changed_ns; /* when place or published was last seen to change */
 	/* subject: the job that the ladder is about; 0: none. since: from when its time counts. */
@@ -67,9 +67,9 @@ void watch_drain(struct lease_watch *w);
 void watch_cancel(struct lease_watch *w, uint64_t sequence);
 /* The supervisor lost the swap that should condemn the job: look again. */
 void watch_lost(struct lease_watch *w);
-/* When to look again. TIME_NEVER: no time is set; LEASE_LOOK or another event asks for the look. */
+/* When to look again. TIME_NEVER: only when LEASE_LOOK or another event asks for a look. */
 uint64_t watch_next(const struct lease_watch *w, const struct ladder *l, uint64_t now);
-/* The soonest end of the time of jobs first .. last, or soft line, if they all began now. */
+/* The soonest deadline or soft line of jobs first .. last, if they all began now. */
 uint64_t watch_soonest(const struct lease_page_entry *entries, uint64_t first, uint64_t last,
 	uint32_t slow_ms, uint64_t now);
 /* True: the worker has begun a job since `base`. */

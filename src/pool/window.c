@@ -9,7 +9,10 @@
 /* Longer run times count as this long, so that other items weigh in soon. */
 #define LONG_NS UINT64_C(100000000)
 
-/* A caller that breaks these rules has a bug. The program must not go on with a wrong order. */
+/*
+ * A caller that breaks a rule of this module has a bug: abort, since the program must not go on
+ * with results in a wrong order.
+ */
 static void need(bool holds)
 {
 	if (!holds)
@@ -32,7 +35,7 @@ void window_order(struct window *w, struct window_slot *slots, size_t room, uint
 	w->bytes_room = bytes_room;
 }
 
-/* An item counts as long until items were seen to be short. */
+/* Until items were measured, each counts as long, so at_once stays at its least. */
 void window_adapt(struct window *w, size_t most)
 {
 	w->pace = (struct window_pace){
@@ -45,7 +48,10 @@ static uint64_t mean(uint64_t before, uint64_t value)
 	return before - before / MEAN_OF + value / MEAN_OF;
 }
 
-/* Two a worker, and each of them takes as long as all that is ahead: that is `least`. */
+/*
+ * How many items may be out. `least` is two for each worker: so many, if items run as long as
+ * WINDOW_AHEAD_NS; shorter items make it more, large ones less.
+ */
 static uint64_t wanted(const struct window_pace *p)
 {
 	uint64_t by_time = p->least * WINDOW_AHEAD_NS / (p->run_ns + 1) / 2;
@@ -54,7 +60,9 @@ static uint64_t wanted(const struct window_pace *p)
 	return by_time < by_bytes ? by_time : by_bytes;
 }
 
-/* at_once grows by at most one for each item, so it has doubled when all that is out has ended. */
+/*
+ * at_once grows by one at most for each item that ends. So it doubles while all that were out end.
+ */
 void window_measured(struct window *w, uint64_t run_ns, uint64_t bytes)
 {
 	struct window_pace *p = &w->pace;
