@@ -24,7 +24,7 @@ static int find_group(void *context, const char *line)
 	return 1;
 }
 
-/* Beside the controllers of version 1 the tree of version 2 has a folder of its own. */
+/* Where the controllers of version 1 are mounted, too, version 2 is mounted in "unified". */
 static int find_mount(const char *root, char mount[PATH_MAX])
 {
 	static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
@@ -64,7 +64,7 @@ void cgroup_limit(const char *root, const char *file, struct cgroup_limit *ret)
 	*ret = lowest;
 	snprintf(mount, sizeof mount, "%s/proc/self/cgroup", root);
 	procfs_each_line(mount, find_group, group);
-	/* "/..": the process was moved out of what its cgroup namespace shows */
+	/* "/..": the cgroup lies outside of the cgroup namespace, so its limits cannot be read */
 	if (group[0] == '\0' || strncmp(group, "/..", 3) == 0 || find_mount(root, mount) < 0)
 		return;
 	while ((last = strrchr(group, '/'))) {

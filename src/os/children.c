@@ -14,7 +14,7 @@ struct listed {
 	size_t max, count;
 };
 
-/* Returns 1 when there is no room for more. */
+/* Returns 1 when the list is full. */
 static int add(struct listed *l, pid_t pid)
 {
 	if (l->count < l->max)
@@ -23,8 +23,9 @@ static int add(struct listed *l, pid_t pid)
 }
 
 /*
- * Reads pids separated by blanks. The reads may cut the text anywhere. At each read the kernel goes
- * through the list from its beginning, and it gives no more than this at once.
+ * Reads pids separated by blanks; a read may cut a pid in two. A buffer of 4096 bytes is as much as
+ * the kernel gives at once; a smaller one would cost more reads, and at each read the kernel goes
+ * through the list from its beginning.
  */
 static void add_numbers(struct listed *l, int fd)
 {
@@ -70,7 +71,10 @@ int children_list(pid_t *pids, size_t max)
 	char path[PROCFS_PATH];
 	int r = -ENOENT;
 
-	/* Each thread has a list of its own. Kernels without CONFIG_PROC_CHILDREN have no list. */
+	/*
+	 * The kernel lists the children of each thread apart. A kernel without CONFIG_PROC_CHILDREN
+	 * has no such lists: then all of /proc is read for processes with this parent.
+	 */
 	if (!procfs_has_our_pids())
 		return r;
 	if (access(procfs_task_path(path, getpid(), "children"), R_OK) == 0)

@@ -127,7 +127,8 @@ bool closing_is_harmless(int fd)
 				st.stx_rdev_major <= MAJOR_PTS_LAST);
 	case S_IFREG:
 	/*
-	 * A file system without a disk may be a network's. Memory files are known by their seals.
+	 * Without a disk below it, the file system may be a network's, whose close() may block. A
+	 * memory file has no disk either, and is harmless: it is known by its seals.
 	 */
 	case S_IFDIR: return st.stx_dev_major != 0 || fcntl(fd, F_GET_SEALS) >= 0;
 	default: return false;
@@ -162,7 +163,7 @@ static inline long call(long number, long a, long b)
 #endif
 }
 
-/* Closes files that wait. True: it has closed one. */
+/* Called in a helper: closes one descriptor of the list. True: there was one. */
 static inline bool close_those(bool all)
 {
 	bool some = false;
@@ -294,7 +295,10 @@ static bool helpers_end(uint64_t until)
 void closing_settle(uint64_t until)
 {
 	atomic_store(&closing.hurry, true);
-	/* A helper may have ended just before it could see a descriptor that came late. */
+	/*
+	 * A helper may have ended just before it could see a descriptor that came late. Then
+	 * another helper is made for this descriptor.
+	 */
 	while (helpers_end(until) && some_wait() && make_helper())
 		;
 }

@@ -79,8 +79,8 @@ static int close_listed(void *context, int fd)
 }
 
 /*
- * The limit may have been lowered after an fd above it was opened. Without /proc there is no better
- * bound.
+ * Closes up to the soft limit. A file that was opened before the limit was lowered may stay open
+ * above it, but without /proc there is no better bound.
  */
 static void close_by_limit(const struct keep *k)
 {

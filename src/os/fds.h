@@ -20,8 +20,8 @@ int fds_count(void);
 int fds_cloexec(int fd, bool on);
 int fds_dup_above(int fd, int min); /* duplicates by F_DUPFD_CLOEXEC */
 /*
- * Returns the same file on a number that is not 0-2. Closes fd when the file had to move, and when
- * it could not. A negative fd is returned as it is. Else -errno.
+ * Returns the same file on a number that is not 0-2, or -errno. Closes fd when the file had to
+ * move, and when it could not. A negative fd is returned as it is.
  */
 int fds_above_standard(int fd);
 /* Opens /dev/null with flags (O_RDONLY, ...) as fd. */

@@ -33,8 +33,8 @@ static pid_t *place_of(pid_t pid)
 }
 
 /*
- * The pidfd pins the process, and then a second look proves that it is the right one. Without
- * pidfds, kill() must do.
+ * A pid may be reused between the look and the signal. So a pidfd pins the process first, and then
+ * a second look proves that it is the right one. Without pidfds, kill() must do.
  */
 static int signal_checked(struct hunter *h, pid_t pid, int sig)
 {

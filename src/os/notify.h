@@ -15,9 +15,9 @@ struct notify {
  * the socket's name is too long, or does not begin with / or @.
  */
 int notify_from_environment(struct notify *ret);
-/* Unsets them. */
+/* Unsets these variables, so that no child believes that it is meant. */
 void notify_hide(void);
-/* Never blocks. Returns 0 (also without a socket), -EAGAIN, or -errno. */
+/* Sends to the socket and never blocks. Returns 0 (also without a socket), -EAGAIN, or -errno. */
 int notify_send(struct notify *n, const char *text);
 void notify_close(struct notify *n);
 #endif

@@ -43,7 +43,10 @@ struct stream {
 };
 
 static struct {
-	/* Called with true it only returns the present state. NULL: there is no such runtime. */
+	/*
+	 * std::ios_base::sync_with_stdio(): the call with true only returns the present state.
+	 * NULL: there is no such runtime.
+	 */
 	bool (*synchronised)(bool on);
 	struct stream streams[4]; /* streams[0] is std::cout */
 } runtime;

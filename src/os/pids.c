@@ -46,7 +46,7 @@ bool pids_hidden(void)
 
 /* ---- the walk over all processes ---- */
 
-/* Returns 0 if /proc does not tell. */
+/* Returns the pid that the kernel gave out last, or 0 if /proc does not tell. */
 static pid_t last_pid(void)
 {
 	unsigned long long pid;
@@ -60,7 +60,7 @@ static pid_t last_pid(void)
 	return (pid_t)pid;
 }
 
-/* Returns 0 if /proc does not tell. */
+/* Returns the number that all pids are below, or 0 if /proc does not tell. */
 static pid_t pid_max(void)
 {
 	unsigned long long max;
@@ -96,10 +96,10 @@ static pid_t next_pid(void)
 }
 
 /*
- * Tries all numbers where /proc tells pid_max. Without /proc the number of pids is unknown, and
- * four million system calls would take seconds on a busy machine. But pids are given out upwards.
- * So, until a pid lower than an earlier one is seen, only those between the eldest and the next one
- * matter.
+ * Tries all numbers as pids where /proc tells pid_max. Without /proc the highest pid is unknown,
+ * and four million system calls would take seconds on a busy machine. But pids are given out
+ * upwards. So, until a pid lower than an earlier one is seen, only the numbers between the eldest
+ * and the next pid matter.
  */
 static void try_all(pids_each_fn *each, void *context)
 {

@@ -8,7 +8,7 @@ static uint64_t bits[PID_LIMIT / 64];
 
 static uint64_t bit(pid_t pid) { return UINT64_C(1) << (unsigned)pid % 64; }
 
-/* A pid that no kernel gives would be out of the array. */
+/* The modulo keeps a number that no kernel gives as a pid within the array. */
 static uint64_t *word(pid_t pid) { return &bits[(unsigned)pid % PID_LIMIT / 64]; }
 
 void pidset_add(pid_t pid) { *word(pid) |= bit(pid); }

@@ -200,7 +200,8 @@ pid_t process_spawn(enum process_spawn *inout_way, int *ret_pidfd)
 }
 
 /*
- * The addresses are the same for all that the caller's first thread makes, so they are asked once.
+ * Asks for the two addresses once: they are the same in all children that the caller's first thread
+ * makes.
  */
 static pid_t spawn_again(long (*clone_way)(const struct raw *raw, void *tid), const struct raw *raw)
 {
@@ -286,8 +287,8 @@ int process_wait(pid_t pid, bool peek, struct process_exit *ret_exit)
 }
 
 /*
- * /proc shows the first thread, which may have ended before the others. The wait does not see a
- * child that a debugger holds.
+ * Two ways are needed: /proc shows the state of the first thread, which may have ended before the
+ * others; and waitid() does not see a child that a debugger holds.
  */
 bool process_is_stopped(pid_t child)
 {

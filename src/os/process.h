@@ -30,10 +30,10 @@ enum process_spawn { PROCESS_AUTO, PROCESS_CLONE3, PROCESS_CLONE, PROCESS_FORK }
 pid_t process_spawn(enum process_spawn *inout_way, int *ret_pidfd);
 
 /*
- * The same for a child of this process's parent: only the parent can wait for it, and its exit
- * signal is this process's own. Before the child begins, the kernel has written its pid to
- * *ret_pid. Returns 0 in the child, the pid, or -errno; -ENOSYS: neither clone3 nor clone can do
- * this here.
+ * Makes a process as process_spawn() does, but as a child of this process's parent: only the parent
+ * can wait for the child, and the child's exit signal is this process's own. Before the child
+ * begins, the kernel has written its pid to *ret_pid. Returns 0 in the child, the pid, or -errno;
+ * -ENOSYS: neither clone3 nor clone can do this here.
  */
 pid_t process_spawn_sibling(enum process_spawn *inout_way, _Atomic int32_t *ret_pid);
 

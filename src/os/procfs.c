@@ -72,7 +72,7 @@ bool procfs_has_our_pids(void)
 	if (asked == getpid())
 		return answer == asked;
 	if (readlink("/proc/self", link, sizeof link - 1) < 0)
-		return false; /* not kept: memory may only have been short */
+		return false; /* the answer is not kept: memory may only have been short */
 	procfs_number(link, &pid);
 	answer = (pid_t)pid;
 	asked = getpid();

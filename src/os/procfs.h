@@ -34,7 +34,10 @@ ssize_t procfs_read(const char *path, char *text, size_t size);
  * or -errno.
  */
 int procfs_each(const char *path, int (*each)(void *context, int number), void *context);
-/* The same for all open fds of this process, but for the one that the walk itself holds. */
+/*
+ * Calls `each` as procfs_each() does, for every open fd of this process but that of the walk
+ * itself.
+ */
 int procfs_each_fd(int (*each)(void *context, int fd), void *context);
 /*
  * Calls `each` for every line of the file, until `each` answers non-zero. Lines come without their

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * role.c - the engine is told from its children by a page that the kernel wipes on fork. Where it
- * cannot (emulators), the page says nothing, and the pid is asked.
+ * role.c - the engine is told from its children by a page that the kernel wipes on fork. Where the
+ * kernel cannot do that (emulators), the pid is compared instead.
  */
 #include "role.h"
 

@@ -11,8 +11,8 @@
 enum role_way { ROLE_NOBODY, ROLE_WORKERS, ROLE_INLINE };
 
 /*
- * An enum role_way, never NULL. ROLE_NOBODY: role_way() knows more. The kernel wipes the page in
- * children, so this costs a call no system call.
+ * Never NULL; leads to an enum role_way. ROLE_NOBODY: ask role_way(), which knows more. The kernel
+ * wipes this page in children, so a public call learns its role without a system call.
  */
 extern const _Atomic int *role_mark;
 
@@ -22,7 +22,7 @@ int role_prepare(void);
 void role_begin(bool begun);
 /* From now on this process is the engine. */
 void role_take(enum role_way way);
-/* Takes role_prepare() back. */
+/* Undoes role_prepare(), when the start has failed. */
 void role_undo(void);
 /* From now on this process is a worker. */
 void role_be_worker(void);

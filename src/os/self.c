@@ -37,7 +37,7 @@ void self_keep(void)
 
 static bool still_kept(void) { return self.kept && identity_is(self.fd, &self.identity); }
 
-/* A file that can still be reached by its path need not stay open. */
+/* Closes a kept file that can still be opened by its path when it is needed. */
 static void settle_file(void)
 {
 	_cleanup_close_ int fd = open_by_path();

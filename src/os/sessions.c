@@ -28,7 +28,7 @@ struct walk {
 	pid_t self, own;
 	int killed, found;
 	uint64_t filter[FILTER_BITS / 64];
-	/* processes that were killed and may not be dead yet: nothing can tell */
+	/* killed processes that /proc hides: nothing tells whether they are dead yet */
 	pid_t hidden[HIDDEN_MAX];
 	size_t hidden_count;
 };

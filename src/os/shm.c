@@ -28,7 +28,9 @@ void *shm_anonymous(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* An old size of 0 asks for a second mapping of the same memory. */
+/*
+ * mremap() with an old size of 0 makes a second mapping of the same memory, and leaves the first.
+ */
 void *shm_keep_from_children(void *memory, size_t size)
 {
 	void *reader = mremap(memory, 0, size, MREMAP_MAYMOVE);
@@ -105,7 +107,8 @@ static int fill(int fd, const char *data, size_t size, size_t at)
 }
 
 /*
- * Beyond the limit the kernel would raise SIGXFSZ. The process's signals may belong to the program.
+ * A write beyond RLIMIT_FSIZE would raise SIGXFSZ, and the signals of this process may belong to
+ * the program. So the size is checked first.
  */
 static bool too_large(size_t size)
 {

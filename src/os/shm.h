@@ -23,9 +23,9 @@ void *shm_stack(size_t size);
 /* Makes a memory file, fills it, and seals it with *seals. Returns the fd or -errno. */
 int shm_memfd(const char *name, const void *data, size_t size, const int *seals);
 /*
- * Does the same in steps, for data that comes in pieces. begin: returns the fd or -errno. append:
- * writes at the end, `at` is the size so far. seal: adds F_SEAL_SHRINK, GROW, WRITE and SEAL. Both
- * return 0 or -errno.
+ * Makes a memory file in steps, for data that comes in pieces. begin: returns the fd or -errno.
+ * append: writes at the end, `at` is the size so far. seal: adds F_SEAL_SHRINK, GROW, WRITE and
+ * SEAL. append and seal return 0 or -errno.
  */
 int shm_memfd_begin(const char *name);
 int shm_memfd_append(int fd, const void *data, size_t size, size_t at);

@@ -162,8 +162,9 @@ void signals_drop(int sig, const struct sigaction *ours)
 }
 
 /*
- * The kernel lets a process send itself any code. Where a sandbox does not, an instruction that
- * failed fails again, and a signal that was sent is sent again.
+ * Sends the signal to this process once more, with its code, which the kernel allows. In a sandbox
+ * that refuses this, the default action comes all the same: an instruction that failed fails again,
+ * and a signal that was sent is sent again by kill().
  */
 void signals_pass_on(int sig, const siginfo_t *info)
 {

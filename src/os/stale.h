@@ -57,7 +57,7 @@ struct stale {
 int stale_survey(struct stale *ret, const int *keep, size_t keep_count);
 /* Closes the originals of the stand-ins. Also valid for a zeroed struct. */
 void stale_free(struct stale *s);
-/* At most this many files are open in the supervisor for this. */
+/* How many files at most are open in the supervisor for stand-ins and locked files. */
 static inline size_t stale_open(const struct stale *s)
 {
 	return s->standing + s->locked > 0 ? s->standing + s->locked + 2 : 0;

@@ -37,7 +37,7 @@ void standard_note(struct standard *s); /* notes the flags of shared files; asyn
 void standard_note_own(struct standard *s);
 /* Puts back the flags of one file: 0: stdout, 1: stderr. */
 void standard_put_back(const struct standard *s, int file);
-/* The same, in the supervisor, which shares the file. */
+/* Puts back the flags of one file in the supervisor, which has the same open file. */
 void standard_put_back_shared(int file, int start, int noted);
 
 #endif

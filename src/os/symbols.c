@@ -195,8 +195,9 @@ static void take_name(const struct table *t, const ElfW(Sym) * symbol, struct sy
 }
 
 /*
- * A symbol without a size (of assembler) is taken for a small function. Of two at the same place
- * the first one stays.
+ * Takes the symbol for each place that lies in its function, unless a nearer one was found. A
+ * symbol without a size (of assembler) is taken for a small function. Of two symbols at one address
+ * the first stays.
  */
 static void offer(const struct table *t, const ElfW(Sym) * symbol, struct symbols_place *place,
 	uint64_t *best)
@@ -264,7 +265,7 @@ void symbols_find(const struct symbols_file *file, struct symbols_place *places,
 	if (e->e_shoff == 0 || !sections)
 		return;
 	if (n == 0)
-		n = sections[0].sh_size; /* there are too many for the header's field */
+		n = sections[0].sh_size; /* more sections than the header's field can count */
 	if (!piece(file, e->e_shoff, n, sizeof *sections))
 		return;
 	for (size_t k = 0; k < ARRAY_SIZE(types); k++)

@@ -50,8 +50,8 @@ static void hand_on(void)
 }
 
 /*
- * The instruction of a system call is two bytes long, and the kernel leaves its arguments
- * unchanged.
+ * Goes back to the instruction of the system call, which is two bytes long; the kernel has left its
+ * arguments as they were. So the call is now made.
  */
 static void on_trap(int sig, siginfo_t *info, void *context)
 {
@@ -70,8 +70,8 @@ static void on_trap(int sig, siginfo_t *info, void *context)
 }
 
 /*
- * valgrind lets the request through, and then its own calls are trapped. A program can ask for
- * valgrind with instructions that otherwise change nothing.
+ * valgrind lets the request to watch through, and then valgrind's own calls are trapped. A program
+ * can ask for valgrind with instructions that otherwise change nothing.
  */
 static bool under_valgrind(void)
 {

@@ -30,7 +30,7 @@
 
 /* the selector's values, as the kernel defines them */
 enum { SYSCALLS_ALLOW = 0, SYSCALLS_BLOCK = 1 };
-/* The kernel reads it at each system call of the watched thread. */
+/* The byte that the kernel reads at each system call of the watched thread. */
 extern _Atomic unsigned char syscalls_selector;
 
 /*
@@ -40,24 +40,27 @@ extern _Atomic unsigned char syscalls_selector;
  */
 int syscalls_watch(void);
 /*
- * Its two halves. The first puts the handler in place, which children made by a raw clone inherit.
- * Returns as syscalls_watch() does. The second one begins.
+ * The two halves of syscalls_watch(). The first puts the handler in place, which children made by a
+ * raw clone inherit, and returns as syscalls_watch() does. The second begins to watch.
  */
 int syscalls_prepare(void);
 int syscalls_watch_prepared(void);
 /*
- * Begins again, after code that may have ended the watch. False: the thread is not watched any
- * more.
+ * Begins to watch again, after code that may have ended the watch. False: the thread is not watched
+ * any more.
  */
 bool syscalls_watch_again(void);
 /* After fork(), in the child: gives SIGSYS its default action again. */
 void syscalls_forget(void);
 
 /*
- * Called before the first system call is made; async-signal-safe, and keeps errno. NULL: not set.
+ * Called by the trap, before the first system call of the watched code is made. The function is
+ * async-signal-safe and keeps errno. NULL: nothing is called.
  */
 extern void (*volatile syscalls_before_first)(void);
-/* Called for a SIGSYS that is no trap of these. NULL: it has its default action. */
+/*
+ * Called for a SIGSYS that is no trap of a watched call. NULL: the signal has its default action.
+ */
 extern void (*volatile syscalls_on_other)(int sig, siginfo_t *info, void *context);
 extern volatile sig_atomic_t syscalls_watched; /* true: this thread is watched */
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #ifdef DLFO_STRUCT_HAS_EH_DBASE
-/* The library may run with an older C library than it was built with. */
+/* Weak, because the library may run with an older C library, which does not have this function. */
 #pragma weak _dl_find_object
 #endif
 
@@ -180,7 +180,7 @@ bool text_callable(const void *fn)
 	return l.found;
 }
 
-/* The loader has no name for the program. */
+/* The loader's name for the program itself is "". */
 bool text_in_program(const void *fn)
 {
 	const struct segment *s = find((uintptr_t)fn);

@@ -87,8 +87,8 @@ static int tell_kernel(char *area)
 	map.arg_start = (uintptr_t)area;
 	map.arg_end = (uintptr_t)area + TITLE_SIZE;
 	/*
-	 * The kernel's own value, not the C library's. From here to the prctl() nothing may
-	 * allocate.
+	 * The kernel checks brk against its own value, which the C library's may differ from. From
+	 * this call to the prctl() nothing may allocate, since that might move brk.
 	 */
 	map.brk = (uint64_t)syscall(SYS_brk, 0);
 	return prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0) < 0 ? -ENOTSUP : 0;

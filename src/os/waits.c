@@ -69,8 +69,9 @@ static const struct {
 };
 
 /*
- * A mutex of the C library sleeps with plain WAIT until its word is no longer 2 ("locked, somebody
- * waits"); a robust one holds the owner's number and the bit for waiters.
+ * True: a futex call that looks like a lock of the C library. A mutex sleeps with plain WAIT while
+ * its word is 2 ("locked, somebody waits"); a robust mutex has its owner's number and the bit for
+ * waiters.
  */
 static bool is_mutex(unsigned long op, unsigned long value)
 {

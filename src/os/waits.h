@@ -11,8 +11,8 @@
  */
 char *waits_look(pid_t pid, char *text, size_t size);
 /*
- * The same from what was read: the state, the line of /proc/PID/syscall ("": it cannot be read),
- * and the kernel function of /proc/PID/wchan.
+ * Makes the text of waits_look() from what was read: the state, the line of /proc/PID/syscall ("":
+ * it cannot be read), and the kernel function of /proc/PID/wchan.
  */
 char *waits_tell(char state, const char *line, const char *wchan, char *text, size_t size);
 
