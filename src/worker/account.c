@@ -2,7 +2,7 @@
 /*
  * account.c - what one job used, where the pool's options ask for that. CPU: the process's clock
  * before and after, so all threads of a job count. Memory: the kernel's peak of resident memory,
- * which begins anew at what is resident when 5 is written to /proc/self/clear_refs.
+ * which is set back to the present figure by writing 5 to /proc/self/clear_refs.
  */
 #include "account.h"
 
@@ -15,7 +15,7 @@
 
 AT_BIRTH static struct {
 	bool cpu;
-	/* /proc/self/clear_refs, to begin a peak anew; -1: not accounted */
+	/* /proc/self/clear_refs, to set the peak of memory back; -1: memory is not accounted */
 	int refs_fd;
 	struct identity refs;
 	bool suspect;
@@ -25,8 +25,8 @@ AT_BIRTH static struct {
 bool account_wanted;
 
 /*
- * Called before worker_init, which may hide /proc, and before the count of fds, for this fd is the
- * worker's for life.
+ * Opens the file before worker_init, which may hide /proc, and before the fds are counted that the
+ * worker has when it is ready: the file stays open for life and is no residue of a job.
  */
 void account_ready(uint32_t flags)
 {
@@ -37,7 +37,8 @@ void account_ready(uint32_t flags)
 	if (account.refs_fd >= 0 && identity_get(account.refs_fd, &account.refs) < 0)
 		account.refs_fd = close_fd(account.refs_fd);
 	account_wanted = account.cpu || account.refs_fd >= 0;
-	account.suspect = true; /* what worker_init does may spoil the figures */
+	/* worker_init may put another file at the number of refs_fd: look before the first use. */
+	account.suspect = true;
 }
 
 void account_suspect(void) { account.suspect = true; }

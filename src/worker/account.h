@@ -9,13 +9,13 @@
 struct usage {
 	uint64_t cpu_us, peak_kb;
 };
-/*
- * To be called before worker_init, which may hide /proc, and before the count of fds. flags: enum
- * brood_flags.
- */
 extern bool account_wanted; /* false: no job is measured */
+/*
+ * Called before worker_init, which may hide /proc, and before the fds are counted that are the
+ * worker's own. flags: enum brood_flags.
+ */
 void account_ready(uint32_t flags);
-/* A job may have put another file in the place of the one that this module has. */
+/* Called after code that may have put another file at the number of clear_refs: look again. */
 void account_suspect(void);
 void account_begin(void);
 struct usage account_end(void);

@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 
 /*
- * For a call that has just failed with errno. 0: the fd is ready now, or a signal came: call again.
- * Else -errno, which the caller returns.
+ * Called after a read or write has failed. Returns 0: the fd is ready now, or a signal came: call
+ * again; else -errno, which the caller returns.
  */
 static int wait_for(int fd, short events)
 {
@@ -26,7 +26,7 @@ static int wait_for(int fd, short events)
 /*
  * An AF_UNIX peer that closes its socket with bytes unread makes recv() say ECONNRESET here, after
  * all that it had sent was read. That is the end of the stream, and no error. On TCP a reset may
- * have lost bytes, so there it is one.
+ * have lost bytes, so it is an error.
  */
 static bool reset_is_end(int fd)
 {

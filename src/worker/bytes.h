@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bytes.h - bytes over a job's socket. It is blocking, but nothing here relies on that: other
- * processes hold the same open file and may have made it non-blocking, so EAGAIN means poll() and
- * once more. SIGPIPE is never raised; the bound of every wait is the job's run time, which the
+ * bytes.h - bytes over a job's socket. The socket is blocking, but other processes hold the same
+ * open file and may have made it non-blocking: so after EAGAIN these functions poll() and try
+ * again. SIGPIPE is never raised; the bound of every wait is the job's run time, which the
  * supervisor enforces.
  */
 #ifndef BROOD_WORKER_BYTES_H

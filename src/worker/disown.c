@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * disown.c - law 10, the part that on_exit() cannot do: exit() first runs the destructors of the
- * thread's C++ thread_local objects, and only then the handlers. Jobs run in the image of the
- * thread that called brood_start(), so its objects, made by the program's main(), would be
- * destructed in a worker.
+ * thread's C++ thread_local objects, and only then the handlers of on_exit(), which end the worker.
+ * Jobs run in the image of the thread that called brood_start(), so its objects, made by the
+ * program's main(), would be destructed in a worker.
  *
- * The C library keeps them in a list of its own (struct dtor_list, the same since glibc 2.18) whose
- * head is a variable of libc's thread-local memory; nothing is offered to empty it. So two entries
- * with objects that nobody else has are added, and looked for: a word of thread-local memory that
- * points at the second, which points at the first. Only where all of that is as expected is the
- * rest of the list cut off behind them. Anywhere else (another C library, a changed layout, a
- * sandbox that forbids the look) nothing is touched, and those destructors run at a job's exit().
+ * The C library keeps these destructors in a list of its own (struct dtor_list, the same since
+ * glibc 2.18), whose head is a variable in libc's thread-local memory; no call empties the list. So
+ * this file adds two entries of its own to the list, and then looks for the head: a word of
+ * thread-local memory that points at the second entry, which points at the first. Only if the head
+ * is found so, the rest of the list behind the two is cut off. Otherwise (another C library, a
+ * changed layout, a sandbox that forbids the look) nothing is touched, and the destructors of
+ * main()'s objects run at a job's exit().
  *
  * Pointers of unknown worth are followed by process_vm_readv(), which says no instead of crashing.
  * What jobs construct later is destructed at exit() as ever.

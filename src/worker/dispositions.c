@@ -15,17 +15,18 @@
  * to its parent is ignored, unless the job has a handler of its own. SIG_IGN would not do: a job's
  * own raise() would be lost, and exec() hands it on to children.
  *
- * SIGSYS has a handler where jobs are watched for system calls (src/os/syscalls.h); what is not
- * from there is a fault as the others. All other dispositions are default, except those of
- * options.keep_signals, which stay as inherited. TERM is always ours; INT, HUP and QUIT stay too
- * when the list names them. Nobody sends faults (SIGSEGV and its like), SIGPIPE, SIGXCPU and
- * SIGXFSZ to a whole service. SIGPIPE is default: a job that writes to a broken pipe with its own
- * write() dies of it, unless the program keeps an inherited SIG_IGN. The library's own writes never
- * raise it.
+ * SIGSYS has a handler where jobs are watched for system calls (src/os/syscalls.h); any other
+ * SIGSYS is a fault like the others. All other dispositions are default, except those of
+ * options.keep_signals, which stay as inherited. TERM always tells a job to end; INT, HUP and QUIT
+ * stay as inherited when the list names them. Nobody sends faults (SIGSEGV and its like), SIGPIPE,
+ * SIGXCPU and SIGXFSZ to a whole service. SIGPIPE is default: a job that writes to a broken pipe
+ * with its own write() dies of it, unless the program keeps an inherited SIG_IGN. The library's own
+ * writes never raise it.
  *
  * SIGURG asks where a slow job is: soft.c. From others it means nothing, as by default.
  *
- * A job's children get default dispositions: exec does it, and after fork() an atfork handler.
+ * A job's children get default dispositions: exec() sets them, and after fork() an atfork handler
+ * does.
  */
 #include "dispositions.h"
 
@@ -91,8 +92,8 @@ static bool keeps(const struct brood_options *options, int sig)
 }
 
 /*
- * valgrind keeps one signal for itself and refuses a handler: that signal is left alone. NULL:
- * without any option.
+ * Sets the handlers, but for signals that the options keep; options NULL (in the spawner): keeps
+ * none. A failure is ignored: valgrind refuses a handler for the one signal that it uses itself.
  */
 static void handle_all(const struct brood_options *options)
 {
@@ -141,7 +142,10 @@ int dispositions_open(const struct brood_options *options)
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
 
-/* A SIGSYS of a filter that refuses system calls. Where calls are watched, it has a handler. */
+/*
+ * A seccomp filter may refuse system calls by SIGSYS: the fault handler notes that. Where jobs are
+ * watched for system calls, SIGSYS has a handler already, which hands such a signal on.
+ */
 static void handle_refusals(void)
 {
 	struct sigaction now;
@@ -169,8 +173,9 @@ void dispositions_inherit(void)
 }
 
 /*
- * SIGTERM is the library's, whatever worker_init did. SIGSYS is left alone if other code wants it,
- * or a debugger would stop at each trap.
+ * After worker_init, which may have changed signals: SIGTERM is the library's again. SIGSYS is left
+ * alone if the program keeps it; with BROOD_DEBUGGING jobs are not watched for system calls, or a
+ * debugger would stop at each trap.
  */
 void dispositions_ready(const struct brood_options *options)
 {

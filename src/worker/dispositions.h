@@ -6,13 +6,19 @@
 #include <brood.h>
 
 /*
- * At birth, while all signals are blocked. 0 or -errno. NULL: in the spawner, whose other signals
- * have their default dispositions, for workers of any options.
+ * Called at birth, while all signals are blocked. Returns 0 or -errno. options NULL: called in the
+ * spawner, for workers of any options; its other signals have their defaults already.
  */
 int dispositions_prepare(const struct brood_options *options);
-/* In a worker that is prepared: all that the options ask for; unblocks the signals. */
+/*
+ * Called in a worker after dispositions_prepare() here or in the spawner: sets the rest that the
+ * options ask for, and unblocks the signals.
+ */
 int dispositions_open(const struct brood_options *options);
-/* In the spawner, as the last; and in a worker that has all of that and ran no hook. */
+/*
+ * prepare_watch: called in the spawner, after all else; inherit: in a worker made by that spawner
+ * in which no hook ran. Together they watch jobs for system calls.
+ */
 void dispositions_prepare_watch(const struct brood_options *options);
 void dispositions_inherit(void);
 /* To be called after worker_init. */

@@ -5,8 +5,9 @@
  * default action, with the same registers, number, code and address: a core file is the one that
  * would have been made without this handler.
  *
- * A program's own handler, which a hook or a job installs, or options.keep_signals, wins. A thread
- * that a job made has no alternate stack: when such a stack overflows, nothing is noted.
+ * A handler of the program, installed by a hook or a job or kept by options.keep_signals, takes the
+ * place of this one. A thread that a job made has no alternate stack: when such a stack overflows,
+ * nothing is noted.
  */
 #include "fault.h"
 

@@ -7,7 +7,7 @@
 
 /* The handler of faults, traps, aborts and SIGSYS. */
 extern const struct sigaction fault_action;
-/* For a SIGSYS that is not the library's own (os/syscalls.h). */
+/* Called for a SIGSYS that is no trap of a watched system call (os/syscalls.h): it is a fault. */
 void fault_refused(int sig, siginfo_t *info, void *context);
 
 #endif

@@ -3,10 +3,10 @@
  * files.c - the fds of a job: its socket, extra ones, and those that go back with the reply. And
  * the flags of stdout and stderr, as a job found them (os/standard.h).
  *
- * Trap: at the job's end an fd is ours to close only if it still is the file that came: a job may
- * have closed it, and have opened something else that got its number. (Not so one that made no
- * system call.) Which file it is, is asked before the job's first system call: where that is
- * trapped, only then.
+ * Trap: at the job's end the library may close an fd only if it still is the file that came: a job
+ * may have closed it, and have opened another file that got its number. (A job that made no system
+ * call cannot have.) So the library notes which file each fd is before the job's first system call:
+ * when that call is trapped, or else before the job begins.
  *
  * Where the files at 1 and 2 are shared with the engine, the note of their flags also stands in the
  * slot's page: when the worker dies, the supervisor puts them back.
@@ -26,7 +26,7 @@ int brood_job_take_fd(struct brood_job *job) BROOD_NOEXCEPT
 	if (job->bytes)
 		return -ENOTSOCK;
 	job->taken = true;
-	/* the socket stays open: the look must see it as a file that the job opened */
+	/* the socket stays open after the job, so the look for residue must not be left out */
 	syscalls_note();
 	return job->fd;
 }
@@ -56,7 +56,7 @@ static int copy_all(const int *fds, size_t count, int *copies)
 		copies[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
 		if (copies[i] >= 0)
 			continue;
-		/* EINVAL: the limit on open files is 3 or less */
+		/* EINVAL: no number from 3 on is below the limit on open files */
 		r = errno == EINVAL ? -EMFILE : -errno;
 		while (i > 0)
 			close_fd(copies[--i]);
@@ -103,7 +103,7 @@ bool files_own(int fd) { return fd >= STDOUT_FILENO && standard.own[fd - STDOUT_
 
 void files_note_own(void) { standard_note_own(&standard); }
 
-/* Async-signal-safe: before a job's first system call. */
+/* Async-signal-safe, for the trap of a job's first system call calls this. */
 void files_note_flags(void)
 {
 	struct standard *s = &standard;
@@ -217,7 +217,7 @@ void files_take_stream(struct brood_job *job, int fd)
 	note_identity(fd, &job->stream_identity);
 }
 
-/* The engine counts the bytes that came: it does not wait for an end. */
+/* Without shutdown(): the engine counts the bytes that came, and does not wait for an end. */
 static void close_stream(struct brood_job *job)
 {
 	int fd = job->stream;

@@ -14,14 +14,17 @@ void files_take_stream(struct brood_job *job, int fd); /* fd is the library's, a
  * its number; and the flags of stdout and stderr. Async-signal-safe.
  */
 void files_note(void);
-/* Shuts the socket down, and closes all, where they still are the files that came. */
+/*
+ * Shuts the socket down and closes all fds of the job. suspect: closes those alone that still are
+ * the files that came.
+ */
 void files_release(struct brood_job *job, bool suspect);
 void files_close_extra(struct brood_job *job, bool suspect); /* closes the extra fds alone */
 void files_close_back(struct brood_job *job);
 
 /*
- * Called at birth: gives the worker a stdout and stderr of its own where it can. With shared ones a
- * job could change the flags for the engine, too.
+ * Called at birth: opens stdout and stderr anew where that is possible, so that the worker has open
+ * files of its own. On shared files a job could change the flags for the engine, too.
  */
 void files_open_own(void);
 extern bool files_shared; /* other processes have the same open files */
@@ -36,7 +39,7 @@ void files_note_own(void);
 /*
  * Puts the flags of stdout and stderr back to what they were before the job. files: which files had
  * the numbers 0 to 2 when the worker was ready. A number that has another file now is left alone.
- * NULL: none has.
+ * NULL: all three have the files they had.
  */
 void files_put_back_flags(const struct identity *files);
 

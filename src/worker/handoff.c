@@ -5,8 +5,9 @@
  * A job that is refused (its pointer, its fds) leaves the slot page word at ASSIGNED: it has not
  * started, whatever happens next.
  *
- * Order at the end: the swap; the job's socket, so that the engine reads EOF at once; what the job
- * left; FINISHED, last, since the next RUN may come right after it.
+ * Order at the end: swap the slot page word; close the job's socket, so that the engine reads EOF
+ * at once; look for what the job left; say FINISHED, last, since the next RUN may come right after
+ * it.
  */
 #include "handoff.h"
 
@@ -77,7 +78,10 @@ static void end_job(struct brood_job *job, const struct ran *ran, uint64_t ran_n
 	finished(job, &said);
 	files_close_back(job);
 	if (e.retiring || planned)
-		/* A hook of the program does not expect to run beside a job's threads. */
+		/*
+		 * Without worker_exit, if the job has left threads: the hook does not expect to run
+		 * beside them.
+		 */
 		hooks_end(!(e.left & BROOD_LEFT_THREADS));
 	if (--the_wear.jobs_left == 0 || ran->ended_ns >= the_wear.look_ns)
 		wear_look(ran->ended_ns);
@@ -94,8 +98,9 @@ void handoff_job(struct frame *f)
 	frame_done(f);
 	if (lost) {
 		/*
-		 * An earlier job lowered the limit on open files, say. Whatever it is, the next fd
-		 * would not come either: this worker is of no more use.
+		 * Fds of this job did not come: an earlier job may have lowered the limit on open
+		 * files. The fds of the next job would not come either, so this worker is of no
+		 * more use.
 		 */
 		run_release(job, false);
 		finished(job,

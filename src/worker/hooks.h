@@ -7,7 +7,7 @@
 
 /* Calls worker_init, if there is one. Ends the worker if the hook did not return 0. */
 void hooks_init(void);
-/* Ends the worker in order, after worker_exit. */
+/* Ends the worker: calls worker_exit (with_hook), flushes, and exits. Never returns. */
 void hooks_end(bool with_hook) __attribute__((noreturn));
 
 #endif

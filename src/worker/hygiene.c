@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hygiene.c - what a job left behind in its worker: looked for, said, put right where it can be.
+ * hygiene.c - looks for what a job left behind in its worker, says so, and puts right what it can.
  *
  * "Left" is a difference from the snapshot that was made when worker_init had returned, so what the
- * program itself set up there (a thread, a timer, a blocked signal) is nobody's fault. One cheap
- * system call a check, about 8 us in all on a slow virtual machine; most of that are the
- * dispositions (one call a signal), so a job that ran for less than HYGIENE_SHORT_NS gets the
- * signals that jobs really do change, and a few of the others in turn: those are put right within a
- * few jobs, but the verdict says so only for jobs that ran longer.
+ * program itself set up there (a thread, a timer, a blocked signal) is nobody's fault. A check is
+ * one cheap system call; all together take about 8 us on a slow virtual machine, most of it for the
+ * dispositions (one call a signal). So after a job that ran for less than HYGIENE_SHORT_NS only the
+ * signals that jobs really do change are checked, and a few of the others in turn: a change of
+ * these is put right within a few jobs, but only the verdict of a job that ran longer tells of it.
  *
- * All of that takes a system call to change. So nobody looks here after a job that made none
+ * A job needs a system call to change any of that. So there is no look after a job that made none
  * (src/os/syscalls.h).
  *
- * Order: timers before the mask, and pending signals before it too, since unblocking delivers;
- * dispositions last. Not covered: locale, environment, resource limits, priority, credentials,
- * real-time signals' dispositions, memory that the job freed or leaked (but see worker_memory).
+ * Order: timers and pending signals are removed before the mask is put back, since a signal is
+ * delivered when it is unblocked; dispositions come last. Not covered: locale, environment,
+ * resource limits, priority, credentials, real-time signals' dispositions, memory that the job
+ * freed or leaked (but see worker_memory).
  */
 #define _GNU_SOURCE
 #include "hygiene.h"
@@ -52,7 +53,7 @@ static struct hygiene {
 	bool standard_open[3];
 	/* The files at 0 to 2. Replacing one of them does not change how many files are open. */
 	struct identity standard[3];
-	bool children;      /* worker_init started children: a job's cannot be told from them */
+	bool children;      /* worker_init left children: those of a job cannot be told apart */
 	bool children_kept; /* a former job left children, and the options tolerate that */
 	bool itimers[3];    /* which of these timers ran at READY: they are not a job's */
 	/* The kernel numbers timers upwards: a job's begin with this number. -1: no timers here. */
@@ -90,8 +91,8 @@ static void reap(void)
 }
 
 /*
- * The number that the kernel would give the next timer, or -1. A timer made by SIGEV_THREAD brings
- * a thread too.
+ * Returns the number that the kernel gives to the next timer, by making one and deleting it; -1:
+ * none can be made. A timer made by SIGEV_THREAD brings a thread, too.
  */
 static int next_posix_timer(void)
 {
@@ -113,11 +114,15 @@ static bool left_posix_timers(struct hygiene *h, bool *broken)
 	next = next_posix_timer();
 	if (next < 0)
 		/*
-		 * Other processes of this user took all that RLIMIT_SIGPENDING allows. The job is
-		 * not at fault, and the next look finds what it left.
+		 * No timer could be made: other processes of this user took all that
+		 * RLIMIT_SIGPENDING allows. The job is not at fault; timers that it left are found
+		 * by the next look.
 		 */
 		return false;
-	/* The numbers wrapped, or there are far too many timers. */
+	/*
+	 * The numbers began anew, or there are far too many timers: deleting them one by one is
+	 * hopeless.
+	 */
 	if (next < h->posix_timer || next - h->posix_timer > POSIX_TIMERS_MAX) {
 		*broken = true;
 		return true;
@@ -153,9 +158,9 @@ static void drop_pending(const sigset_t *blocked)
 }
 
 /*
- * The kernel's 64 bits of a mask. The C library keeps the signals below SIGRTMIN for itself: its
- * sigprocmask() takes them out of each mask that it sets, so a mask that was inherited with them is
- * never read back as it was.
+ * A mask as it can be compared: without the signals that the C library keeps for itself (below
+ * SIGRTMIN). Its sigprocmask() takes these out of each mask, so a mask that was inherited with them
+ * never reads back as it was.
  */
 static uint64_t mask_bits(const sigset_t *set)
 {
@@ -192,8 +197,8 @@ static bool left_cwd(const struct hygiene *h, bool *broken)
 }
 
 /*
- * The C library adds SA_RESTORER to all that it sets: a disposition that was put back differs by it
- * from the inherited one. The mask of a handler that is not called is nobody's business.
+ * Compares without SA_RESTORER, which the C library adds to all that it sets: an inherited
+ * disposition may lack it, and has it once it was put back. A mask counts only with a handler.
  */
 static bool same_action(const struct sigaction *a, const struct sigaction *b)
 {
@@ -218,8 +223,8 @@ static bool left_handler(const struct hygiene *h, int sig)
 }
 
 /*
- * A job that ran for long has all dispositions looked at. Dispositions that were not checked after
- * the job before may be the former job's: they are put right without a word.
+ * After a job that ran for long all dispositions are checked, else a few in turn. A change is the
+ * job's only if all were checked after the job before; otherwise it is put right without a word.
  */
 static bool left_unusual(struct hygiene *h, bool all)
 {
@@ -245,8 +250,8 @@ static bool left_handlers(struct hygiene *h, bool all)
 }
 
 /*
- * First of all: the job may have freed that memory, and a soft step that comes late is handled
- * there.
+ * Puts the alternate stack back. This comes before all other checks: the job may have freed the
+ * memory of its own alternate stack, and the handler of a late soft step would run there.
  */
 static bool left_alternate(const struct hygiene *h)
 {
@@ -365,7 +370,10 @@ int hygiene_snapshot(void)
 	return 0;
 }
 
-/* The kernel numbers the timers of each process anew. */
+/*
+ * In the image: workers begin without a blocked signal, and the kernel numbers the timers of each
+ * process anew.
+ */
 int hygiene_prepare(void)
 {
 	int r = hygiene_snapshot();
@@ -377,7 +385,8 @@ int hygiene_prepare(void)
 
 void hygiene_inherit(int more)
 {
-	if (more != 0) /* a write would copy a page */
+	/* Writes only where needed: a write copies a page that is shared with the spawner. */
+	if (more != 0)
 		hygiene_fds(more);
 	for (int fd = STDOUT_FILENO; fd < (int)ARRAY_SIZE(the_hygiene.standard); fd++)
 		if (files_own(fd))

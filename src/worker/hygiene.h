@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hygiene.h - how the process differs from what it was like when it said READY: looked for, and put
- * right where it can be.
+ * hygiene.h - finds how the process differs from what it was like when it said READY, and puts
+ * right what it can.
  */
 #ifndef BROOD_WORKER_HYGIENE_H
 #define BROOD_WORKER_HYGIENE_H
@@ -17,8 +17,9 @@ struct hygiene_ending {
 /* Takes the present state of the process as the one that jobs must leave it in. 0 or -errno. */
 int hygiene_snapshot(void);
 /*
- * In the spawner: the present state, but for the mask, is that of the workers to come. In a worker:
- * it has nothing else, and so many more files open.
+ * prepare: in the spawner, notes its present state, but for the mask, as that of the workers to
+ * come. inherit: a worker takes this as its own state; it has `more` files open than the spawner
+ * had.
  */
 int hygiene_prepare(void);
 void hygiene_inherit(int more);
@@ -27,7 +28,7 @@ void hygiene_inherit(int more);
  * tolerated residue, and is not blamed for it.
  */
 struct hygiene_ending hygiene_look(uint64_t ran_ns);
-/* Says in the slot page if no process can be left that code of the program made. */
+/* Says in the slot page if no process that code of the program made can be left. */
 void hygiene_offspring(void);
 /* The library has opened `more` fds (negative: closed) since the snapshot: they are no residue. */
 void hygiene_fds(int more);

@@ -2,11 +2,12 @@
 /*
  * image.c - see image.h.
  *
- * The image knows no pool: it is made without options. A pool whose workers keep a signal, or have
- * a limit on memory, changes it at birth (dispositions_open()). A pool with code or rights of its
- * own at birth has its workers look at themselves afterwards, as without a spawner.
+ * The image knows no pool: it is made without options. Workers of a pool that keeps signals, or has
+ * a limit on memory, change their copy at birth (dispositions_open()). Where a pool has
+ * worker_init, rights or the like, the noted state no longer holds after the birth: such workers
+ * look at themselves, as without a spawner (image_holds()).
  *
- * The spawner has the worker's handlers then. Its signals stay blocked, but for those of faults,
+ * So the spawner has the handlers of a worker. Its signals stay blocked, but for those of faults,
  * whose handler sees that it is in no worker.
  */
 #include "image.h"
@@ -64,8 +65,9 @@ static int make(const struct brood_options *options)
 }
 
 /*
- * The program's library may bind a function at its first call: that is done here, once, with calls
- * that change nothing, for the functions that workers call and the spawner does not.
+ * Calls, once and with no effect, the functions that workers call at birth and the spawner does
+ * not. The loader may bind a function at its first call: so it binds them here, and not in each
+ * worker.
  */
 static void rehearse(const struct birth *birth)
 {
@@ -76,7 +78,10 @@ static void rehearse(const struct birth *birth)
 	(void)shm_keep_from_children(NULL, 0);
 	if (getrlimit(RLIMIT_NOFILE, &now) == 0)
 		setrlimit(RLIMIT_NOFILE, &now);
-	/* A sweep takes who has this for a stray, but not where workers have a mark. */
+	/*
+	 * Only where workers have a mark, too: without a mark a sweep knows strays by
+	 * oom_score_adj, and would take the spawner for one.
+	 */
 	image.oom_score = mark_is_made() && birth->oom_score_adj != -1001 &&
 		proc_set_oom_score_adj(birth->oom_score_adj) == 0;
 }

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 AT_BIRTH static struct brood_init_data own; /* the worker's own init data */
-/* NULL: this process runs no jobs. */
+/* What brood_get_init_data() answers; NULL: this process runs no jobs. */
 AT_BIRTH static const struct brood_init_data *_Atomic init_data;
 /* Inline mode: the init data of the job that this thread runs. NULL: there is none. */
 static __thread const struct brood_init_data *here;

@@ -8,11 +8,14 @@
 /* In a worker: maps the memfd, and closes it. 0 or -errno. */
 int init_data_take(struct worker_config *c);
 /*
- * Of inline mode, where another thread may read it at the same time: the struct, its memory and its
- * fds stay the caller's, and stay as they are for as long as jobs run. NULL: no more jobs run.
+ * For inline mode, where another thread may read the init data at the same time: the struct, its
+ * memory and its fds stay the caller's, and may not change while jobs run. NULL: no more jobs run.
  */
 void init_data_set(const struct brood_init_data *data);
-/* The same for what this thread alone runs, until NULL is set. Returns what was set before. */
+/*
+ * Inline mode: sets the init data for jobs that this thread runs, until it sets NULL. Returns what
+ * was set before.
+ */
 const struct brood_init_data *init_data_here(const struct brood_init_data *data);
 
 #endif

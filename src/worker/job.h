@@ -74,15 +74,15 @@ struct brood_job {
 	const char *tag; /* "": the job has no tag */
 	uint32_t attempt;
 	uint32_t plugin_size; /* bytes of a plugin's path and symbol, behind arg; 0: no plugin */
-	/* Nobody asks whether the job makes system calls: a full look for residue comes anyway. */
+	/* The job is not watched for system calls: a full look for residue is due anyway. */
 	bool unwatched;
 	bool no_plugin; /* the plugin could not be opened, so its function did not run */
 	bool on_ring;
-	/* On a ring without a socket: request and reply lie in memory. */
+	/* The job came by a ring and has no socket: request and reply lie in memory. */
 	bool bytes;
 	int fd;                   /* the job's socket; -1: none */
 	struct identity identity; /* which file fd was when it came */
-	/* On a ring: the library's socket for large bytes; -1: none. */
+	/* For a job on a ring: the library's socket for large bytes; -1: there is none. */
 	int stream;
 	struct identity stream_identity;
 	/* A thread of the engine waits, and reads what the job writes to `stream`. */

@@ -2,13 +2,13 @@
 /*
  * job_stack.c - see job_stack.h.
  *
- * Jobs run on the thread's own stack. Then pthread_getattr_np() tells the truth to collectors and
- * script engines, and longjmp() knows which of its targets lie above the job's frame (run.c):
- * stacks of coroutines lie below, wherever they were made.
+ * Jobs run on the thread's own stack. So pthread_getattr_np() tells the truth to garbage collectors
+ * and script engines. And longjmp() knows which of its targets lie above the job's frame (run.c):
+ * for it, the stacks of coroutines lie below, wherever they were made.
  *
- * Where the own stack cannot have the size (os/stack.h), jobs run on memory that is mapped for
- * them. There a coroutine whose longjmp() goes to a stack above it looks like a jump out of the
- * job.
+ * Where the thread's own stack cannot have the wanted size (os/stack.h), jobs run on memory that is
+ * mapped for them. There a coroutine whose longjmp() goes to a stack above it looks like a jump out
+ * of the job.
  */
 #include "job_stack.h"
 
@@ -17,7 +17,7 @@
 
 #include <ucontext.h>
 
-/* Sanitizers must be told of a change of stack; they are there or they are not. */
+/* A sanitizer must be told of a change of stack. Weak, for most programs have no sanitizer. */
 extern void __sanitizer_start_switch_fiber(void **save, const void *bottom, size_t size)
 	__attribute__((weak));
 extern void __sanitizer_finish_switch_fiber(void *save, const void **bottom, size_t *size)
@@ -32,7 +32,10 @@ static void on_mapped_stack(void)
 	entered();
 }
 
-/* A context that makecontext() made has nothing above it: unwinding ends there, too. */
+/*
+ * Calls the function on mapped memory. A context that makecontext() made has no caller, so
+ * unwinding ends there, too.
+ */
 static int enter_mapped(size_t size)
 {
 	static ucontext_t context;

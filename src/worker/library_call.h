@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * library_call.h - LIBRARY_CALL: the rest of the scope is the library's. Cancellation is held off,
- * and what system calls are made there are not the job's.
+ * library_call.h - LIBRARY_CALL: says that the rest of the scope is code of the library: no thread
+ * is cancelled there, and system calls made there do not count as the job's.
  */
 #ifndef BROOD_WORKER_LIBRARY_CALL_H
 #define BROOD_WORKER_LIBRARY_CALL_H

@@ -13,12 +13,13 @@
  * main(). Handlers run on an alternate stack, so that a job on a small stack of a coroutine's
  * survives them.
  *
- * The end. Ordered (END, or the channel's end): worker_exit, then flush, then _exit. Never exit():
- * the atexit handlers and destructors that the program registered before the start are the engine's
- * business. For a job that calls exit(), on_exit() says the same: it was registered last, so it
- * runs before what was inherited, but after what the job itself registered. disown.c does the same
- * for the thread_local objects of the program's main thread. Limit: quick_exit() runs the
- * at_quick_exit() handlers that the program registered.
+ * The end. An ordered end (after END, or the channel's end) calls worker_exit, flushes, and calls
+ * _exit(), never exit(): the atexit handlers and destructors that the program registered before the
+ * start are for the engine alone. A job may call exit(): then a handler of on_exit() ends the
+ * worker. It was registered last, so it runs before the inherited handlers, but after those that
+ * the job itself registered. disown.c keeps the thread_local objects of the program's main thread
+ * from destruction. Limit: quick_exit() runs the at_quick_exit() handlers that the program
+ * registered.
  */
 #define _GNU_SOURCE
 #include "main.h"
@@ -69,10 +70,11 @@ static __attribute__((noreturn)) void birth_failed(const char *what, int r)
 }
 
 /*
- * Fields first, pid last: the guard looks at an entry only when it has a pid. The kernel may have
+ * Writes the pid last, for the guard looks at an entry only when it has a pid. The kernel may have
  * written the pid already (process_spawn_sibling()). Then the spawner wrote the other fields before
- * the birth, and the guard takes the worker for a stranger until they are right. Such a worker
- * ends by itself: no code of the program has run, and its parent is gone.
+ * the birth, and until this worker corrects them the guard takes it for a stranger. If the guard
+ * kills at that moment, such a worker ends by itself: no code of the program has run, and its
+ * parent is gone.
  */
 static void sign_roster(const struct worker_config *c)
 {
@@ -107,7 +109,10 @@ static void become_worker(struct worker_config *c)
 	if (process_set_pdeathsig(SIGKILL, c->supervisor_pid) < 0 || !leave_group(c))
 		worker_give_up(WORKER_EXIT_BIRTH);
 	sign_roster(c);
-	/* Before code of the program: a job that spins must not stop the supervisor. */
+	/*
+	 * Done before any code of the program runs: a real-time job that spins could keep the
+	 * supervisor from its CPU.
+	 */
 	process_drop_real_time();
 	shared_keep_slot_page(c->shared, c->slot);
 	the_worker.shown_page = shm_keep_from_children(the_worker.page, c->shared->slot_page_size);
@@ -171,7 +176,10 @@ static void set_manners(const struct worker_config *c)
 	if (!c->core || c->options->flags & BROOD_NO_CORE)
 		forbid_cores();
 	if (c->oom_score_adj != -1001 && !image_has_oom_score(c))
-		/* Some containers refuse this. It only says which processes to kill first. */
+		/*
+		 * A failure is ignored: some containers refuse this, and the value only says which
+		 * processes the kernel kills first when memory is short.
+		 */
 		proc_set_oom_score_adj(c->oom_score_adj);
 	mark_self(c->mark); /* a sweep knows strays by the mark or by oom_score_adj */
 	if (c->pool && c->pool->named)
@@ -185,7 +193,7 @@ static void set_manners(const struct worker_config *c)
 		birth_failed("setting up its signals", r);
 }
 
-/* Gives the worker its pool's rights. A change of the user has cleared PDEATHSIG. */
+/* Gives the worker its pool's rights. A change of the user clears PDEATHSIG, so it is set again. */
 static void take_rights(const struct worker_config *c)
 {
 	const char *step = "";
@@ -217,7 +225,7 @@ static unsigned look_at_itself(const struct worker_config *c)
 	r = hygiene_snapshot();
 	if (r < 0)
 		birth_failed("looking at itself", r);
-	hygiene_offspring(); /* of worker_init */
+	hygiene_offspring(); /* says whether worker_init left processes */
 	return blind;
 }
 
@@ -281,7 +289,10 @@ static void on_own_stack(void)
 
 void worker_main(struct worker_config *config)
 {
-	/* A helper would be taken for a child that a job left: the worker closes files itself. */
+	/*
+	 * The worker closes files itself, even if that may block: a helper process (os/closing.c)
+	 * would be taken for a child that a job left.
+	 */
 	if (!config->prepared)
 		closing_by(CLOSING_PLAIN, NULL);
 	become_worker(config);

@@ -4,14 +4,14 @@
  *
  * The limit is RLIMIT_DATA. The kernel counts private memory that can be written: heap, anonymous
  * mappings, stacks of threads. It does not count files that are only read, shared memory, and the
- * stack that jobs run on. So resident memory says nothing about it: "memory limit" is said by what
- * the kernel counts, or by ENOMEM.
+ * stack that jobs run on. So resident memory does not tell how close the limit is. A verdict says
+ * "memory limit" if the size that the kernel counts was near it, or after ENOMEM.
  *
- * Two files in /proc tell the counted size. statm is cheap, but counts the stack as well: it is
- * asked first. Only when it is close to the limit status is asked, which has the data alone.
+ * Two files in /proc tell the counted size. statm is cheap and is read first, but its figure has
+ * the stack in it. Only when that is close to the limit, status is read, which has the data alone.
  *
- * A worker that dies cannot be asked afterwards. So the handler of the usual signals
- * (fault.c) has it noted in the slot's page. A job that ends by _exit() says nothing.
+ * A worker that dies cannot be asked afterwards. So the handler of faults and aborts (fault.c) has
+ * a refusal of memory noted in the slot's page. A job that ends by _exit() notes nothing.
  */
 #include "memory.h"
 
@@ -51,7 +51,7 @@ void memory_open(const struct brood_options *options, bool grows)
 		open_figure(&memory.rollup, "/proc/self/smaps_rollup");
 }
 
-/* Jobs may have closed the file, and have opened another one with its number. */
+/* Reads the file at its number only if it still is that file: a job may have put another there. */
 static bool read_figure_at(const struct figure *f, char *text, size_t size, off_t from)
 {
 	bool ours = f->fd >= 0 && identity_is(f->fd, &f->identity);
@@ -77,7 +77,7 @@ static uint64_t number_at(const char *text)
 	return value;
 }
 
-/* The number at `index` in a line that counts pages, in KiB. */
+/* Reads the number at `index` of a line of page counts, and returns it in KiB. */
 static uint64_t pages_at(const char *at, int index)
 {
 	for (int i = 0; i < index && at; i++)
@@ -93,7 +93,10 @@ static uint64_t statm_kb(void)
 	return read_figure(&memory.statm, text, sizeof text) ? pages_at(text, 5) : 0;
 }
 
-/* The second number: resident pages. The third: those of them that files or shared memory have. */
+/*
+ * Resident memory without a file: the second number of statm (resident pages) less the third (those
+ * of files and shared memory).
+ */
 static uint64_t resident_kb(void)
 {
 	char text[160];
@@ -120,8 +123,9 @@ uint64_t memory_anonymous_kb(bool exact)
 }
 
 /*
- * VmData of the process. 0: it cannot be known. The list of groups stands before VmData, and may be
- * hundreds of kilobytes long. So each piece begins with the end of the piece before.
+ * Returns VmData of the process; 0: it cannot be known. The file is read in pieces, for the list of
+ * groups before VmData may be hundreds of kilobytes long. Each piece begins with the end of the
+ * piece before, so that no line is cut.
  */
 static uint64_t status_kb(void)
 {

@@ -21,14 +21,17 @@ int memory_limit(const struct brood_options *options);
 bool memory_near(void);
 /* True: the size is near the limit, or the last failed call had no memory (`error`). */
 bool memory_refused(int error);
-/* The process is about to die: tells the supervisor. Async-signal-safe. */
+/*
+ * Called when the process is about to die: notes for the supervisor if memory was refused.
+ * Async-signal-safe.
+ */
 void memory_note_death(int error);
 /*
- * Memory of no file, in KiB. Resident; with `exact`, swapped out, too, and to the page. 0: it
- * cannot be known.
+ * Returns the memory of no file, in KiB: what is resident; with `exact`, what is swapped out, too,
+ * and correct to the page. 0: it cannot be known.
  */
 uint64_t memory_anonymous_kb(bool exact);
-/* The present memory is tolerated: only what comes on top of it counts as close to the limit. */
+/* From now on only memory on top of the present size counts as close to the limit. */
 void memory_tolerated(void);
 
 #endif

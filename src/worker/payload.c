@@ -2,21 +2,21 @@
 /*
  * payload.c - the bytes of a job, its request and its reply: over its socket, or in memory.
  *
- * A request in memory is read without a system call, and without the two atomic operations that
- * holding off cancellation takes: nothing there is a cancellation point.
+ * A request in memory is read without a system call. Cancellation is not held off then, which would
+ * take two atomic operations: to copy memory is no cancellation point.
  *
- * A reply in memory is one piece of the lease's up space, which grows while it is the last one
- * there (it is: jobs run one at a time). A reply that gets too large for the space, or finds no
- * room because the engine has not yet taken what lies there, goes elsewhere. Where a thread of the
- * engine waits for the job, that is a socket, which this thread reads: memory that is warm goes
- * through it again and again. Else it is a memfd: an engine in which nobody waits is never waited
- * for.
+ * A reply in memory is one piece of the lease's space for replies. The piece can grow, for it is
+ * the last one there (jobs run one at a time). A reply that gets too large for the space, or finds
+ * no room because the engine has not yet taken older replies, goes elsewhere: over a socket, if a
+ * thread of the engine waits for the job and reads the socket, since its buffers are warm memory
+ * that is used again and again; else into a memfd, because the worker must not wait for an engine
+ * in which nobody reads.
  *
- * The memory is the engine's to distrust and ours to lose: a job that writes there by itself spoils
- * the replies of this worker and nothing else.
+ * The engine does not trust the memory of replies. A job that writes there by itself spoils the
+ * replies of this worker and nothing else.
  *
- * Trap: a child that the job forked shares the memory of a reply, but not the figures on it. It
- * gets -EPERM.
+ * Trap: a child that the job forked shares the memory of a reply, but has its own copy of where the
+ * reply stands there. So the calls of such a child fail with -EPERM.
  */
 #include "payload.h"
 
@@ -89,8 +89,8 @@ ssize_t brood_job_read_all(struct brood_job *job, void *data, size_t size) BROOD
 }
 
 /*
- * A file in memory gets pages that are written whole. Memory that is mapped must be zeroed first, a
- * page at a time, which on some machines is dearer than all copies together.
+ * Reads the request into a memory file, whose pages are written whole. Mapped memory would be
+ * zeroed first, a page at a time, which on some machines costs more than all copies together.
  */
 static int gather_in_file(struct brood_job *job, int fd, size_t size, void **ret_memory)
 {
@@ -131,7 +131,10 @@ static int gather_in_memory(struct brood_job *job, size_t size, void **ret_memor
 	return 0;
 }
 
-/* -1: none for that size. Asked before bytes are read: they come once. */
+/*
+ * Returns a memory file for the request; -1: none can be had, or none is worth it for this size.
+ * Called before bytes are read, since the socket gives them only once.
+ */
 static int file_for(size_t size)
 {
 	struct rlimit limit;
@@ -142,12 +145,17 @@ static int file_for(size_t size)
 	return shm_memfd_begin("brood-request");
 }
 
-/* Reads the whole request from the socket, into memory until the job's end. NULL: errno. */
+/*
+ * Reads the whole request from the socket into memory, which stays until the job's end. Returns
+ * NULL and sets errno if that fails.
+ */
 static const unsigned char *gather(struct brood_job *job)
 {
 	LIBRARY_CALL;
 	size_t size = job->request_size;
-	/* gather_in_file() has one buffer a worker. In inline mode threads would share it. */
+	/*
+	 * Not in inline mode, where several threads would share the one buffer of gather_in_file().
+	 */
 	_cleanup_close_ int fd = size > 0 && !job->in_line ? file_for(size) : -1;
 	void *memory = NULL;
 	int r;
@@ -193,8 +201,8 @@ void payload_unmap(struct brood_job *job)
 /* ---- writing the reply ---- */
 
 /*
- * Positions are looked at only when some room is needed: the engine writes that word at each
- * collect.
+ * Gives back the space of replies that the engine has collected. Called only when room is short:
+ * the engine writes `collected` at each collect, so a read misses the cache.
  */
 static void give_back(struct worker_lease *l)
 {
@@ -207,7 +215,7 @@ static void give_back(struct worker_lease *l)
 		l->space.tail = end;
 }
 
-/* Elsewhere in the space: the piece does not fit where it is. */
+/* Moves the reply to another part of the space, where `need` bytes fit. False: there is none. */
 static bool move(struct worker_lease *l, struct job_reply *r, uint32_t need)
 {
 	uint64_t end;
@@ -221,7 +229,7 @@ static bool move(struct worker_lease *l, struct job_reply *r, uint32_t need)
 	return true;
 }
 
-/* Makes room for so many bytes behind those that are there. */
+/* Makes room for `more` bytes behind those that the reply has. */
 static bool make_room(struct worker_lease *l, struct job_reply *r, uint32_t more)
 {
 	uint32_t need = (uint32_t)r->size + more;
@@ -229,7 +237,10 @@ static bool make_room(struct worker_lease *l, struct job_reply *r, uint32_t more
 	if (r->size == 0) {
 		if (l->space.head - l->space.tail >= RING_UP_BYTES / 8)
 			give_back(l);
-		/* Back to the front where nothing waits: the same pages stay in the cache. */
+		/*
+		 * If no reply waits in the space, this one begins at the front, whose pages are in
+		 * the cache.
+		 */
 		if (l->space.head == l->space.tail)
 			l->space.head = l->space.tail = (l->space.head + RING_UP_BYTES - 1) &
 				~(uint64_t)(RING_UP_BYTES - 1);
@@ -243,8 +254,8 @@ static bool make_room(struct worker_lease *l, struct job_reply *r, uint32_t more
 }
 
 /*
- * If the job does not come to its end, the engine finds here how much it had written. Each store
- * leaves a true figure: a worker that dies between two stores had written less.
+ * Writes how much of the reply there is, for the engine to find if the worker dies. The figure is
+ * true after each store: a worker that dies between two of them had written less.
  */
 static void say_so_far(struct worker_lease *l, const struct brood_job *job, size_t size)
 {
@@ -260,9 +271,9 @@ static void say_so_far(struct worker_lease *l, const struct brood_job *job, size
 }
 
 /*
- * A socket that the engine reads: that of the request, or a new one. Neither where the job has
- * closed what is ours: a new socket may have got the number of the side socket, and nobody would
- * read there.
+ * Gets the job a socket that the engine reads: that of the request, or a new one. False: the job
+ * has closed that socket or the side socket. Then no new one is made: it might get the number of
+ * the side socket, and nobody would read there.
  */
 static bool open_stream(struct worker_lease *l, struct brood_job *job)
 {
@@ -305,7 +316,10 @@ static int spill_to_stream(struct worker_lease *l, struct brood_job *job)
 	return 0;
 }
 
-/* No other process is told: the piece is the worker's until the job's completion says so. */
+/*
+ * Moves the reply from the space to a memory file. The engine need not be told: it leaves the piece
+ * alone until the job's completion is there.
+ */
 static int spill_to_memfd(struct worker_lease *l, struct job_reply *r)
 {
 	int fd = shm_memfd_begin("brood-reply"), e;
@@ -371,7 +385,7 @@ static ssize_t write_piece(struct brood_job *job, const void *data, size_t size)
 	if (size == 0)
 		return 0;
 	r->error = append(&the_lease, job, data, size);
-	/* counted even if the bytes are lost: the verdict tells how many there were */
+	/* bytes that are lost count, too: the verdict tells how many the reply had */
 	r->size += size;
 	if (r->error < 0)
 		return r->error;

@@ -6,7 +6,9 @@
 #include "../wire/ring_done.h"
 #include "job.h"
 
-/* For a reply that does not lie in the ring, or brings fds: seals it, and says BACK. */
+/*
+ * Ends a reply that does not lie in the ring, or brings fds: seals the memory file and sends BACK.
+ */
 void payload_finish(struct brood_job *job, struct ring_done *done);
 void payload_unmap(struct brood_job *job);
 

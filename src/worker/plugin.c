@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * plugin.c - functions of shared objects that the engine loaded after the start: opened here, by
- * path and symbol, once, and kept open for the worker's life.
+ * plugin.c - finds functions of shared objects that the engine loaded after the start. Each object
+ * is opened here once, by its path, and stays open for the worker's life.
  *
- * dlopen() runs the object's constructors, so it is called within the job's frame and run time. A
- * reference to it is weak: a static program need not have it, and then such jobs are refused.
+ * dlopen() runs the object's constructors, so it is called within the job's frame and run time. The
+ * reference to dlopen() is weak: a static program may lack it, and then such jobs are refused.
  */
 #include "plugin.h"
 
@@ -62,7 +62,7 @@ static void keep(brood_fn *fn, const char *text, size_t size)
 	struct plugin *p = malloc(sizeof *p + size);
 
 	if (!p)
-		return; /* the next call looks it up again */
+		return; /* not kept, so the next call looks it up again */
 	p->fn = fn;
 	p->size = size;
 	memcpy(p->text, text, size);

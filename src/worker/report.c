@@ -29,10 +29,11 @@ void report_check(void)
 }
 
 /*
- * True: the kernel lacks something, for which poll() with POLLOUT would not wait. Lack of memory
- * passes. ETOOMANYREFS may not: all fds in flight of one user count together, and another process
- * can hold its own there for ever. So a message waits for FDS_WAIT_NS and then goes without its
- * fds: a worker that has done its job and does not say so would be killed as stuck.
+ * True: the kernel lacks memory or room for fds in flight. poll() with POLLOUT does not wait for
+ * these. Lack of memory passes. ETOOMANYREFS may not: all fds in flight of one user count together,
+ * and another process can hold its own there for ever. So a message waits for FDS_WAIT_NS and then
+ * goes without its fds: if it waited on, the supervisor would kill this worker as stuck, though the
+ * job is done.
  */
 static bool is_short(int r) { return r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS; }
 
@@ -57,7 +58,10 @@ int report_over(int fd, struct frame *f)
 	return 0;
 }
 
-/* Sends the frame without its fds if the kernel does not take them: the message is waited for. */
+/*
+ * Sends the message without its fds if the kernel does not take them, since the supervisor waits
+ * for the message. Ends the worker if the channel fails.
+ */
 void report_send(struct frame *f)
 {
 	int r;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * report.h - the channel to the supervisor. It is blocking, and no other process has this end; but
- * a job may do anything to the fd. So EAGAIN is answered by poll(). If the fd is no longer the
- * channel, the worker ends by _exit(), and the job's verdict says so: a stranger's file gets no
- * message.
+ * a job may do anything to the fd. So the code here answers EAGAIN by poll(). If the fd is no
+ * longer the channel, the worker ends by _exit(), and the job's verdict says so: a stranger's file
+ * gets no message.
  */
 #ifndef BROOD_WORKER_REPORT_H
 #define BROOD_WORKER_REPORT_H

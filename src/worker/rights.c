@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rights.c - see rights.h. The order matters: CPUs, priorities and limits may need privileges that
- * the change of the user takes away; groups come before the user for the same reason. The last step
+ * rights.c - see rights.h. The order matters: CPUs, priorities, limits and groups may need
+ * privileges, which the change of the user takes away: so they come before it. The last step
  * forbids new privileges.
  *
  * Trap: a change of the user clears PDEATHSIG (main.c sets it again). It also takes the process's

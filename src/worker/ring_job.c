@@ -2,13 +2,14 @@
 /*
  * ring_job.c - one job on lease, from its entry in the ring to its completion.
  *
- * The entry is claimed first: one that the engine has withdrawn is passed by. Of the jobs that ran
- * the slot page word says RUNNING and DONE; of those that did not (withdrawn, refused) it says DONE
- * at once, and only after `done` has counted them, so that the word never claims that something ran
- * which did not.
+ * The entry is claimed first: an entry that the engine has withdrawn is passed by. For a job that
+ * runs, the slot page word goes to RUNNING and then to DONE. For a job that does not run
+ * (withdrawn, refused) the word goes straight to DONE, and only after `done` has counted the job,
+ * so that the word never claims a run that there was not.
  *
- * Order at the end: the word; the job's fds; the reply's fds (BACK); what the job left; completion,
- * `done`; telling. So whoever sees `done` sees everything.
+ * Order at the end: swap the word; close the job's fds; send the reply's fds (BACK); look for what
+ * the job left; write the completion and `done`; wake the engine. So whoever sees `done` sees all
+ * of it.
  *
  * Between a job and the next nothing is done that costs more than some tens of nanoseconds: one
  * look at the clock (the end of a job is the beginning of the next), no system call, no copy of the
@@ -45,7 +46,7 @@ void ring_job_tell(struct worker_lease *l)
 	l->suspect_done = false;
 	l->told = l->rung = l->last;
 	while (write(l->done_fd, &one, sizeof one) < 0 && errno == EINTR)
-		; /* the counter is full, so the fd is readable anyway */
+		; /* the counter of the eventfd is full, so the engine finds it readable anyway */
 }
 
 void ring_job_left(const struct worker_lease *l, uint32_t flags, uint32_t left)
@@ -65,7 +66,10 @@ void ring_job_retire(struct worker_lease *l, uint32_t left)
 	if (l->last != l->told)
 		ring_job_tell(l);
 	ring_job_left(l, FINISHED_RETIRING, left);
-	/* A hook of the program does not expect to run beside a job's threads. */
+	/*
+	 * Without worker_exit, if a job has left threads: the hook does not expect to run beside
+	 * them.
+	 */
 	hooks_end(!(left & BROOD_LEFT_THREADS));
 }
 
@@ -81,7 +85,7 @@ void ring_job_look(struct worker_lease *l)
 		ring_job_retire(l, e.left);
 }
 
-/* The worker was to do one job only, and that is done. */
+/* Ends a worker that was to do one job only, and has done it. */
 static void __attribute__((noreturn)) end_as_planned(struct worker_lease *l)
 {
 	ring_job_look(l);
@@ -110,7 +114,10 @@ static void tell_caller(struct worker_lease *l)
 
 	if (how == CALLER_WORD(l->last, CALLER_NONE))
 		return; /* the thread does not sleep, and looks before it does */
-	/* The engine may have taken the job already, and have another one's thread sleep there. */
+	/*
+	 * The engine may have collected the job already, and another job's thread may sleep on this
+	 * word now: so the word is swapped only if it still is about this job.
+	 */
 	while ((how == CALLER_WORD(l->last, CALLER_SLEEPS) ||
 		       how == CALLER_WORD(l->last, CALLER_DONE_FD)) &&
 		!atomic_compare_exchange_weak(word, &how, CALLER_WORD(l->last, CALLER_TOLD)))
@@ -133,13 +140,18 @@ static void count(struct worker_lease *l)
 		ring_job_tell(l);
 }
 
-/* The completion is filled in place: the engine does not look before it is counted. */
+/*
+ * Begins to fill the completion, in place: the engine does not look at it before `done` counts it.
+ */
 static struct ring_done *begin_done(struct worker_lease *l, const struct brood_job *job)
 {
 	struct ring_done *d = &l->up->dones[job->sequence % RING_DEPTH];
 
 	d->reply_size = 0;
-	/* What the worker says of the reply is true after each instruction: see payload.c. */
+	/*
+	 * The size goes to 0 first: what stands here of the reply must be true whenever the worker
+	 * dies (say_so_far() in payload.c).
+	 */
 	atomic_signal_fence(memory_order_seq_cst);
 	d->sequence = job->sequence;
 	d->cpu_us = d->peak_kb = 0;
@@ -157,7 +169,7 @@ static void pass_by(struct worker_lease *l)
 static void refuse(struct worker_lease *l, struct brood_job *job, uint32_t flags)
 {
 	struct ring_done *done = begin_done(l, job);
-	bool retiring = flags & DONE_NO_FD; /* the fds of the next job would not come either */
+	bool retiring = flags & DONE_NO_FD; /* nor would fds of the next job come */
 
 	run_release(job, false);
 	done->began_ns = done->ended_ns = now_ns();
@@ -202,13 +214,16 @@ static bool hear_with(struct worker_lease *l, const struct ring_entry *e, struct
 		return false;
 	r = frame_receive(l->side, f, MSG_DONTWAIT);
 	if (r == -EAGAIN || r == 0 || r == -ECONNRESET)
-		return false; /* a job has read from the side socket */
+		return false; /* an earlier job has read the message from the side socket */
 	if (r != 1 || f->header.type != MESSAGE_WITH || f->side.sequence != e->sequence)
 		worker_give_up(WORKER_EXIT_RING);
 	return true;
 }
 
-/* Sealed by the engine: it can neither shrink nor change. */
+/*
+ * Maps the request's memory file. It must have the seals that the engine set, so that it can
+ * neither shrink nor change.
+ */
 static bool map_request(struct brood_job *job, int fd)
 {
 	const int sealed = F_SEAL_SHRINK | F_SEAL_WRITE;
@@ -262,8 +277,8 @@ static void drop_with(struct worker_lease *l, const struct ring_entry *e)
 /* ---- the beginning of a job ---- */
 
 /*
- * The engine wrote it: it may be our own bug, but it does not change until `done` has counted it.
- * NULL: no job looks like that.
+ * Returns the entry, if its figures lie within their bounds; NULL: they do not, by a bug of the
+ * engine. The engine does not change the entry until `done` has counted it, so one check will do.
  */
 static const struct ring_entry *entry_at(const struct ring_down *down, uint64_t sequence)
 {
@@ -303,7 +318,9 @@ static void take_entry(struct worker_lease *l, struct brood_job *job, const stru
 			job, l->down->bytes + e->arg_at, e->arg_size, e->plugin_size, e->tag_size);
 }
 
-/* Asked once a function, until a job could have unloaded something. */
+/*
+ * True: the function may be called. A function is checked once, until a job may have unloaded code.
+ */
 static bool callable(struct worker_lease *l, const struct brood_job *job)
 {
 	const void *fn = (const void *)(uintptr_t)job->fn;
@@ -345,7 +362,10 @@ static bool claim(struct worker_lease *l, uint64_t sequence)
 
 /* ---- running a job ---- */
 
-/* The look at what it left: now, or for a trusted one when there is nothing else to do. */
+/*
+ * Looks for what the job left. After a trusted job the look is put off until there is no other
+ * work.
+ */
 static struct hygiene_ending look(struct worker_lease *l, const struct ran *ran, uint64_t ran_ns)
 {
 	if (!ran->calls)
@@ -379,7 +399,8 @@ static void end(
 		payload_finish(job, done);
 	if (!job->reply.elsewhere && job->reply.size > 0)
 		done->reply_at = (uint32_t)(job->reply.start % RING_UP_BYTES);
-	atomic_signal_fence(memory_order_seq_cst); /* The order is needed as in begin_done(). */
+	/* The size is stored last, as in begin_done(): true whenever the worker dies. */
+	atomic_signal_fence(memory_order_seq_cst);
 	done->reply_size = job->reply.size;
 	e = look(l, ran, l->now - began);
 	done->left = l->left = e.left;
@@ -416,7 +437,10 @@ void ring_job(struct worker_lease *l)
 	if (!e)
 		worker_give_up(WORKER_EXIT_RING);
 	l->caller = e->flags & RING_CALLER;
-	/* Looked for now: what trusted jobs have left must not be blamed on this job. */
+	/*
+	 * The look that trusted jobs have put off is made now: what they left must not be blamed on
+	 * this job.
+	 */
 	if (l->owed && !(e->job_flags & BROOD_JOB_TRUSTED))
 		ring_job_look(l);
 	if (!claim(l, sequence)) {

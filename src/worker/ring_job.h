@@ -13,7 +13,7 @@ void ring_job_tell(struct worker_lease *l);
  * the residue of the last job.
  */
 void ring_job_left(const struct worker_lease *l, uint32_t flags, uint32_t left);
-/* Leaves the lease and ends: the worker is of no more use. */
+/* Sends LEFT and ends this worker, which is of no more use. */
 void ring_job_retire(struct worker_lease *l, uint32_t left) __attribute__((noreturn));
 /*
  * Looks for residue, if trusted jobs have put that off. Does not return if the residue costs the

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run.c - what all jobs have in common, however they came: the slot page, and the frame.
+ * run.c - what all jobs of a worker have in common, by handoff or on a lease: the slot page, and
+ * the frame.
  *
- * The slot page word decides what a kill can hit. To RUNNING(N) comes before the first instruction
- * of fn, RUNNING(N) to DONE(N) after its last; whoever loses a swap to the supervisor's CONDEMNED
- * only waits to die.
+ * The slot page word decides what a kill can hit. It is swapped to RUNNING(N) before the first
+ * instruction of fn, and to DONE(N) after the last one. A worker that loses a swap, because the
+ * supervisor was first with CONDEMNED, only waits to die.
  *
- * Whether the job made a system call is known where the kernel can tell (src/os/syscalls.h). One
- * that made none cannot have changed what the kernel keeps for the process, so nearly nothing is
- * looked at; and it is in no child of its own.
+ * Where the kernel can tell, the worker knows whether a job made a system call (src/os/syscalls.h).
+ * A job that made none cannot have changed what the kernel keeps for the process, so there is
+ * nearly no look for residue; nor can the job have returned in a child of its own.
  *
  * BUILD: this file, and this one alone, must be compiled with -fexceptions (gcc and clang): without
  * it the cleanup of run_inner() is not in the unwind tables, and pthread_exit() goes by unseen.
@@ -54,7 +55,7 @@ void run_swap(uint64_t *word, uint64_t to)
 
 AT_BIRTH static uint64_t floating;
 
-/* Control words, and exceptions that are noted but not yet raised. */
+/* Reads the control words, and the exceptions that are noted but not yet raised. */
 static uint64_t get_floating(void)
 {
 #if defined(__x86_64__) || (defined(__i386__) && defined(__SSE__))
@@ -83,7 +84,10 @@ static void put_back_floating(void)
 	uint32_t mxcsr = (uint32_t)floating;
 	uint16_t control = (uint16_t)(floating >> 32);
 
-	/* The next instruction would raise a pending exception, under the new mask. */
+	/*
+	 * Without this, the next instruction would raise a pending exception that the new mask
+	 * allows.
+	 */
 	__asm__ volatile("fnclex");
 	__asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
 	__asm__ volatile("fldcw %0" : : "m"(control));
@@ -94,7 +98,7 @@ static void put_back_floating(void)
 
 void run_ready(void)
 {
-	the_worker.page->tag[0] = '\0'; /* the slot had another worker before, with another tag */
+	the_worker.page->tag[0] = '\0'; /* the slot's last worker may have left a tag here */
 	floating = get_floating() & ~(UINT64_C(0xff) << 48);
 	put_back_floating();
 }
@@ -202,13 +206,14 @@ static int call_job(void *arg)
 		job->no_plugin = true;
 		return 0;
 	}
-	errno = 0; /* so errno at the job's end is what the job has set */
+	errno = 0; /* so that errno after the job is its own: ENOMEM tells of refused memory */
 	return job->fn(job);
 }
 
 /*
- * Last words: after them only the wait status speaks. A job's child that leaves the frame ends
- * alike, but says nothing: the channel is not its own.
+ * Tells the supervisor how the job escaped, and ends: after that message only the wait status
+ * speaks. A child of the job that leaves the frame ends in the same way but sends nothing: the
+ * channel is not its own.
  */
 static void escaped(void *arg, int how)
 {
@@ -228,8 +233,8 @@ static void escaped(void *arg, int how)
 }
 
 /*
- * A job that returned in a child that it had forked: for the child that is exit(), for the worker
- * it is nothing.
+ * The job may have returned in a child that it had forked: for the child that is exit(), and the
+ * worker goes on.
  */
 static void returned_in_child(int code)
 {
@@ -242,7 +247,10 @@ static void returned_in_child(int code)
 static char shown[BROOD_NAME_MAX];
 static bool tagged; /* title and slot page show a tag */
 
-/* The name stays in the title's memory; it is only hidden while no job runs. */
+/*
+ * Shows the name of the job in the title and the slot page. Between jobs the name is only hidden,
+ * so the next job of the same name costs nothing.
+ */
 static void show_title(const char *name)
 {
 	*title_suffix = ' ';
@@ -253,7 +261,7 @@ static void show_title(const char *name)
 	title_set_suffix(shown);
 }
 
-/* Behind the name; "" takes that of the job before away. */
+/* Shows the tag behind the name; "" removes the tag of the job before. */
 static void show_tag(const char *tag)
 {
 	char text[PRINTABLE_JOB_MAX];
@@ -263,7 +271,10 @@ static void show_tag(const char *tag)
 	title_set_suffix(printable_job(text, shown, tag));
 }
 
-/* What is shown of the job stands there before the word says that the job runs. */
+/*
+ * Title, name and tag are written before the word says RUNNING: a reader that sees RUNNING sees
+ * them, too.
+ */
 void run_begin(const struct brood_job *job, const char name[BROOD_NAME_MAX], uint64_t *word)
 {
 	show_title(name);
@@ -285,8 +296,8 @@ static void before_first_call(void)
 }
 
 /*
- * Which files are the job's is asked before its first system call, and that it may make processes
- * is said then: once that call is trapped, or now.
+ * Before the job's first system call two things must be done: note which files the job's fds are,
+ * and say that the job may make processes. Both are done when that call is trapped, or now.
  */
 static void expect_calls(const struct brood_job *job)
 {
@@ -340,7 +351,10 @@ struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint6
 	ran.memory = ran.code != 0 && memory_refused(error);
 	if (account_wanted)
 		ran.usage = account_end();
-	/* Flushing belongs to the job's time, and the output is safe if a later job crashes. */
+	/*
+	 * Flushed before the job counts as done: the time is the job's, and the output is safe if a
+	 * later job crashes.
+	 */
 	if (output_streams || __fpending(stdout) > 0)
 		output_flush_standard();
 	if (atomic_load(&the_worker.page->soft) == job->sequence)

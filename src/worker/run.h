@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* run.h - what all jobs have in common, however they came: the slot page, and the frame. */
+/*
+ * run.h - what all jobs of a worker have in common, by handoff or on a lease: the slot page, and
+ * the frame.
+ */
 #ifndef BROOD_WORKER_RUN_H
 #define BROOD_WORKER_RUN_H
 
@@ -7,8 +10,8 @@
 #include "job.h"
 
 /*
- * Returns when the slot page's word is the worker's, and *word is its new value. Does not return if
- * the job was condemned (the worker waits for SIGKILL), or if a job wrote over the word.
+ * Swaps the slot page's word from *word to `to`, and sets *word. Does not return if the job was
+ * condemned (the worker waits for SIGKILL), or if a job wrote over the word.
  */
 void run_swap(uint64_t *word, uint64_t to);
 /*
@@ -23,8 +26,8 @@ struct ran {
 	struct usage usage;
 };
 /*
- * Calls call(arg). If control leaves it in any way but by returning, `escaped` is called, in the
- * frame's own place, and must not return.
+ * Calls call(arg). If control leaves that call in any way but by returning, `escaped` is called at
+ * the depth of the frame, and must not return.
  */
 struct run_frame {
 	int (*call)(void *arg);

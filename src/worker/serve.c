@@ -3,14 +3,14 @@
  * serve.c - a worker on lease: from GRANT to LEFT. wire/ring.h has the protocol, ring_job.c has one
  * job of it.
  *
- * Between two jobs it looks at one word (slot_page.attention): the supervisor has said something.
- * It sleeps on another (slot_page.wake), and only after it has told the engine what it has done,
- * has looked after what was put off, has said that it sleeps, and has looked once more at all that
- * could wake it.
+ * Between two jobs the worker looks at one word (slot_page.attention), which says that a message of
+ * the supervisor waits. It sleeps on another word (slot_page.wake). Before it sleeps, it tells the
+ * engine which jobs are done, makes a look that was put off for long, says that it sleeps, and
+ * checks once more all that could wake it.
  *
- * What the engine wrote is checked, since it may be our own bug; it is not hostile. An engine that
- * has closed its end of the side socket gets no more jobs done, but only the supervisor ends the
- * lease. When the worker goes back to the pool the slot page word stays as it is.
+ * What the engine wrote is checked for bugs of the library; the engine is not hostile. An engine
+ * that has closed its end of the side socket gets no more jobs done, but only the supervisor ends
+ * the lease. When the worker goes back to the pool, the slot page word stays as it is.
  */
 #include "serve.h"
 
@@ -24,7 +24,7 @@
 
 #include <sys/socket.h>
 
-#define OWED_REST_NS NS_PER_MS /* after this time without a job, the put-off look is made */
+#define OWED_REST_NS NS_PER_MS /* the look that was put off is made after this time without a job */
 /*
  * The look after the last job is put off no longer than this, if the worker rests often but never
  * for OWED_REST_NS.
@@ -81,7 +81,10 @@ static void hear(struct worker_lease *l)
 		;
 }
 
-/* No load may come before the store of asleep, or the engine and this worker miss each other. */
+/*
+ * The loads here must come after the store of `asleep`: then the engine sees `asleep` and wakes
+ * this worker, or this worker sees what the engine published.
+ */
 static bool waits_for_nothing(struct worker_lease *l)
 {
 	bool new = is_new(l, atomic_load(&l->down->published));
@@ -105,8 +108,8 @@ static bool sleep_until(struct worker_lease *l, uint64_t until)
 }
 
 /*
- * The put-off look waits for a moment without jobs, so that it does not delay the next job. But it
- * does not wait for long.
+ * Sleeps until something is to be done. The look that trusted jobs have put off waits for a moment
+ * without jobs, so that it delays none; but not longer than OWED_MAX_NS.
  */
 static void rest(struct worker_lease *l)
 {

@@ -3,14 +3,15 @@
  * soft.c - the soft step: TERM, INT, HUP and QUIT tell a job to end.
  *
  * Their handler looks at the slot's page, where the supervisor writes which job is told to end
- * before it sends the signal. So a signal that somebody sends to the whole group or cgroup (a
- * service manager, a terminal) ends no job, and the supervisor's needs no value: a value would need
- * a place in the kernel's queue, which any program of the same user can use up. A job's sequence is
- * used once, so a signal that comes late cannot hit the next job. One that comes early (before the
- * worker has read RUN) is not lost, for the page keeps what was written.
+ * before it sends the signal. So a signal that a service manager or a terminal sends to the whole
+ * group or cgroup ends no job. And the supervisor's signal carries no value, which would need a
+ * place in the kernel's queue: any program of the same user can fill that queue. A job's sequence
+ * is used once, so a signal that comes late cannot hit the next job. A signal that comes before the
+ * worker has read RUN is not lost, for the page keeps what was written.
  *
- * The handler runs on the alternate stack: a job may run on a small stack of a coroutine's. Where a
- * child of a job still has it (a raw clone), it sees that it is not in the worker and steps aside.
+ * The handler runs on the alternate stack: a job may run on a small stack of a coroutine. A child
+ * that a job made by a raw clone still has the handler, which then sees that it is not in the
+ * worker and lets the default action happen.
  */
 #include "soft.h"
 
@@ -24,8 +25,8 @@
 _Atomic uint64_t soft_sequence = SEQUENCE_NONE;
 
 /*
- * Outside of workers (inline mode) there is no page, and nobody tells a job to end. Also called in
- * children of a job.
+ * True: the job was told to end. Without a page (inline mode) nobody tells a job to end. Also
+ * called in children of a job.
  */
 static bool came(uint64_t sequence)
 {
@@ -54,7 +55,7 @@ static void soft_step(void *context, int error)
 	int fd = atomic_load(&the_job.cancel_fd);
 	ssize_t n = fd >= 0 ? write(fd, &one, sizeof one) : 0;
 
-	(void)n; /* the counter may be full: then the fd is readable anyway */
+	(void)n; /* the counter may be full: the fd is readable then, too */
 	trace_told(context, &fault_action, error);
 }
 
@@ -77,8 +78,8 @@ const struct sigaction soft_action = { .sa_sigaction = on_soft,
 /* ---- a look at a slow job ---- */
 
 /*
- * SIGURG, for where nobody handles it, nothing happens: in a program that the job became, say. A
- * job's own handler is left alone, and then there are no frames.
+ * The handler of SIGURG. This signal was chosen because it does nothing where nobody handles it, as
+ * in a program that the job became. A job's own handler stays, and then the report has no frames.
  */
 static void on_urgent(int sig, siginfo_t *info, void *context)
 {
@@ -120,8 +121,8 @@ static bool told(const struct brood_job *job)
 int brood_job_cancelled(const struct brood_job *job) BROOD_NOEXCEPT { return told(job); }
 
 /*
- * The fd is there for the handler first, then the flag is looked at: a soft step in between is told
- * by one of the two.
+ * The fd is stored for the handler before the flag is looked at. So a soft step in between makes
+ * the fd readable in one of the two ways.
  */
 int brood_job_cancel_fd(struct brood_job *job) BROOD_NOEXCEPT
 {

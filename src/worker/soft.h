@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * soft.h - the soft step of a job's end: the signal that a job can notice. The sequence of the job
- * that runs decides whether it is meant for this job; SEQUENCE_NONE: none runs.
+ * soft.h - the soft step of a job's end: the signal that a job can notice. The slot page says for
+ * which job, by its sequence, the signal is meant.
  */
 #ifndef BROOD_WORKER_SOFT_H
 #define BROOD_WORKER_SOFT_H

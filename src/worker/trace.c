@@ -2,17 +2,17 @@
 /*
  * trace.c - walks the stack of interrupted code. All is async-signal-safe, and takes some tens of
  * microseconds: the unwinder of libgcc asks _dl_find_object(), which takes no lock and allocates
- * nothing. Where the C library does not have that (glibc before 2.35), only the interrupted
+ * nothing. Where the C library lacks this function (glibc before 2.35), only the interrupted
  * instruction is noted.
  *
- * The stack may be broken, and then the walk itself faults. Its handler is the one of all faults
- * (fault.c), which asks trace_fell() first. That puts the registers of the code that was
- * interrupted first into the frame of the second signal. So the second handler returns to that
- * code, as the first one would have done.
+ * The stack may be broken, and then the walk itself faults. The handler of all faults (fault.c)
+ * runs once more and asks trace_fell() first, which puts the registers of the code that the first
+ * signal interrupted into the frame of the second. So the second handler returns to that code, as
+ * the first one would have done.
  *
- * A jump to nowhere leaves an instruction pointer that no table knows, and the unwinder would read
- * there. The return address is where the call left it. So that is put into the signal's frame while
- * the unwinder reads it.
+ * A jump to nowhere leaves an instruction pointer that lies in no code, and the unwinder would read
+ * there. But the call has left its return address. So this address stands in the signal's frame
+ * while the unwinder reads the frame.
  */
 #define _GNU_SOURCE
 #include "trace.h"
@@ -28,10 +28,10 @@
 #include <unwind.h>
 
 #define SKIPPED_MAX 16  /* frames of the handler itself */
-#define OTHER_NAPS  100 /* of 0.1 ms */
+#define OTHER_NAPS  100 /* how many naps of 0.1 ms a second crashing thread waits for the first */
 
 static struct {
-	_Atomic pid_t tid; /* of the thread that walks; 0: none does */
+	_Atomic pid_t tid; /* the thread that walks its stack; 0: none does */
 	const ucontext_t *outer;
 	int error;
 	int sig; /* the signal that ends the worker; 0: none */
@@ -58,8 +58,9 @@ struct walk {
 #endif
 
 /*
- * The kernel's frame has 8 bytes of mask, and no more. The registers of the floating point unit are
- * behind a pointer that is copied, too (x86), or among the others.
+ * Copies the members one by one: the kernel's frame has 8 bytes of mask, fewer than the C library's
+ * type. The floating point registers are behind a pointer, which is copied (x86), or among the
+ * others.
  */
 static void go_back_to(ucontext_t *to, const ucontext_t *from)
 {
@@ -128,12 +129,15 @@ static bool is_code(uint64_t pc)
 	return _dl_find_object((void *)(uintptr_t)pc, &object) == 0;
 }
 
-/* The frame counts before its module is looked at, which may fault. */
+/* The frame counts before its module is looked at: that may fault, and the frame is then kept. */
 static void note_frame(struct trace_page *page, uint64_t pc)
 {
 	uint32_t n = atomic_load_explicit(&page->frames_count, memory_order_relaxed);
 	struct dl_find_object object;
-	/* a call that never returns may be the last instruction of its function */
+	/*
+	 * looks up the call and not its return address, which may lie in the next function if the
+	 * call never returns
+	 */
 	uint64_t at = n > 0 ? pc - 1 : pc;
 
 	page->frames[n] = (struct trace_frame){ .pc = pc };
@@ -269,7 +273,10 @@ static void walk_guarded(ucontext_t *c)
 	atomic_store(&walking.tid, 0);
 }
 
-/* Two threads crash at once: the signal of the second one ends the worker later. */
+/*
+ * A second thread that crashes waits, so that its signal does not end the worker before the first
+ * thread's report is done.
+ */
 static void wait_for_the_other(void)
 {
 	const struct timespec nap = { .tv_nsec = 100000 };
@@ -305,7 +312,10 @@ static bool handled_by(int sig, const struct sigaction *ours)
 		now.sa_sigaction == ours->sa_sigaction;
 }
 
-/* Where a fault of the walk would go to the program's own handler, there is no walk. */
+/*
+ * No walk if a handler of the program would get a fault of the walk: only the library's own handler
+ * can end the walk (trace_fell()).
+ */
 static void trace_job(
 	void *context, enum trace_kind kind, const struct sigaction *handler, int error)
 {

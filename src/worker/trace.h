@@ -11,24 +11,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The signal is about to end the worker. error: errno, for trace_fell(). */
+/*
+ * Called when `sig` is about to end the worker: notes where the code was. error: errno, which
+ * trace_fell() restores.
+ */
 void trace_crash(int sig, const siginfo_t *info, void *context, int error);
 /*
- * The job is told to end, or looked at because it is slow. `handler`: the library's own of SIGSEGV
- * and SIGBUS.
+ * Called when the job is told to end (told), or when it is slow: notes where the job is. `handler`:
+ * the library's own of SIGSEGV and SIGBUS.
  */
 void trace_told(void *context, const struct sigaction *handler, int error);
 void trace_slow(void *context, const struct sigaction *handler, int error);
 /*
- * For the handler of faults, before all else. True: the fault is of trace_crash(), trace_told() or
- * trace_slow() itself, on a broken stack. What they found stays, and the caller must return at
- * once: its return goes back to the code that they had interrupted.
+ * The handler of faults calls this before all else. True: the fault is of trace_crash(),
+ * trace_told() or trace_slow() itself, on a broken stack. What they found stays, and the caller
+ * must return at once: its return goes back to the code that they had interrupted.
  */
 bool trace_fell(const siginfo_t *info, void *context);
 /* True: the supervisor has asked about the job that runs. */
 bool trace_wanted(void);
 void trace_answered(void);
-/* The job has told its progress. */
+/* Keeps the last progress that the job has told, for its report. */
 void trace_progress(uint64_t sequence, const void *data, size_t size);
 
 #endif

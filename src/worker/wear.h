@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * wear.h - how worn the worker is: the jobs that it has done, the memory that it has gained, and
- * whether a job wished that it is replaced. Told to the supervisor once; the worker works on until
- * the supervisor ends it. A worker that is to do one job ends by itself.
+ * whether a job wished that it is replaced. A worn worker says so to the supervisor once, and works
+ * on until the supervisor ends it. A worker that is to do one job ends by itself.
  */
 #ifndef BROOD_WORKER_WEAR_H
 #define BROOD_WORKER_WEAR_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * worker.h - what this process is: a worker, a child that a job forked, or none of both. One worker
- * a process, so its state is one global: handlers must reach it, and the public calls too. All else
- * that a worker keeps stands in the module that it is about.
+ * worker.h - what this process is: a worker, a child that a job forked, or none of both. A process
+ * is one worker at most, so the worker's state is one global, which handlers and public calls can
+ * reach. All else that a worker keeps stands in the module that it is about.
  *
  * The storeys, from the top; a file calls files further down only:
  *
@@ -25,12 +25,11 @@
  *   trace, memory, plugin, account, report, bytes, init_data, rights, job, job_stack, disown
  *   worker
  *
- * Trap: a job may fork, and its child has all of this in memory, and the channel. Whatever speaks
- * for the worker asks worker_is_self() first. The slot page is there for reading alone
- * (shown_page): the child dies if it writes.
- * Trap: a job that made a system call may have closed any fd, and have opened something else that
- * got its number. So a module that has an fd of the worker's own looks at the fd's identity before
- * it writes there, the first time after such a job.
+ * Trap: a job may fork, and the child has all this state in memory, and the channel. Whatever
+ * speaks for the worker asks worker_is_self() first. The slot page is there for reading alone
+ * (shown_page): the child dies if it writes. Trap: a job that made a system call may have closed
+ * any fd, and have opened something else that got its number. So a module that has an fd of the
+ * worker's own looks at the fd's identity before it writes there, the first time after such a job.
  */
 #ifndef BROOD_WORKER_H
 #define BROOD_WORKER_H
@@ -45,8 +44,9 @@ struct worker {
 	pid_t pid; /* 0: this process is no worker */
 	struct slot_page *page;
 	/*
-	 * The same page, to read. A child that a job forked has this one alone: what a job leaves
-	 * behind may outlive its worker, and the next worker of the slot has the same page.
+	 * The slot page once more, for reading only. A child that a job forked has this mapping
+	 * alone: such a child may outlive its worker, and must not write to the page when the next
+	 * worker of the slot has it.
 	 */
 	const struct slot_page *shown_page;
 	struct trace_page *trace_page;
@@ -62,14 +62,17 @@ bool worker_is_forked(void); /* True: a job or worker_init forked this process. 
 /* brood_rearm() in a worker. 0 or -ESRCH; -EPERM: this process is no worker. */
 int worker_rearm(void);
 /*
- * From now on code of the program may make processes, until hygiene.c has seen that there are none.
- * Only in the worker itself. Async-signal-safe.
+ * Says in the slot page that processes made by code of the program may be left, until hygiene.c has
+ * seen that none are. Called only in the worker itself. Async-signal-safe.
  */
 static inline void worker_may_fork(void)
 {
 	atomic_store_explicit(&the_worker.page->offspring, 1, memory_order_relaxed);
 }
-/* Says why in the slot page, then ends: the exit code alone may be a job's. */
+/*
+ * Notes `why` in the slot page and ends the worker. The note is needed because a job may use the
+ * same exit code.
+ */
 void worker_give_up(enum worker_exit why) __attribute__((noreturn));
 
 #endif

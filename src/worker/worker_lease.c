@@ -94,8 +94,9 @@ bool worker_lease_say(struct worker_lease *l, struct frame *f)
 }
 
 /*
- * Progress may fill half of the side socket's buffer. The other half is for replies, which must not
- * be lost: if the engine does not read for a while, a talkative job leaves room for them.
+ * True: there is room for progress. Progress may fill half of the side socket's buffer; the other
+ * half is for replies, which must not be lost. So a job that tells a lot while the engine does not
+ * read leaves room for them.
  */
 static bool side_has_room(int fd)
 {
@@ -106,7 +107,10 @@ static bool side_has_room(int fd)
 		getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) == 0 && out < room / 2;
 }
 
-/* Over the side socket, or to the supervisor, which hands it on. */
+/*
+ * Sends progress: of a job on lease over the side socket, of a handed-off job to the supervisor,
+ * which hands it on.
+ */
 static int send_progress(const struct brood_job *job, struct frame *f)
 {
 	int side = the_lease.side;

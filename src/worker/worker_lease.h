@@ -49,11 +49,11 @@ void worker_lease_give_back(struct worker_lease *l);
 void worker_lease_suspect(void);
 bool worker_lease_still_ours(const struct worker_lease *l);
 /*
- * Sends on the side socket, and waits for room. False: nobody is there, or the kernel does not take
- * the fds.
+ * Sends on the side socket, and waits for room. False: the engine has closed its end, or the kernel
+ * does not take the fds.
  */
 bool worker_lease_say(struct worker_lease *l, struct frame *f);
-/* Ends the process where the side socket is not ours any more. */
+/* Ends the worker if the side socket's number has another file now. */
 void worker_lease_check_side(struct worker_lease *l);
 
 #endif
