@@ -22,8 +22,8 @@ int futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t until)
 }
 
 /*
- * `expected` is the word's present value. A sleeper that has just woken sees by the word that it
- * need not move.
+ * Wakes nobody. The caller has just stored `expected` in *from: so a thread that is not asleep yet,
+ * or not any more, sees the change and need not be moved.
  */
 int futex_requeue(_Atomic uint32_t *from, uint32_t expected, _Atomic uint32_t *to)
 {

@@ -10,7 +10,8 @@ void *shm_anonymous(size_t size); /* maps MAP_SHARED|MAP_ANONYMOUS, zeroed; NULL
  * too. NULL: the kernel cannot do that, and all is as before.
  */
 void *shm_keep_from_children(void *memory, size_t size);
-int shm_not_in_children(void *memory, size_t size); /* the same, without a way to read it there */
+/* Keeps shared memory from children, who cannot even read it. 0 or -errno. */
+int shm_not_in_children(void *memory, size_t size);
 /* Makes pages of shm_anonymous() zero, and gives their memory back. */
 void shm_clear(void *memory, size_t size);
 /* MADV_WIPEONFORK: a forked child reads zeros there. */

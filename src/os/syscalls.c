@@ -38,7 +38,8 @@ void syscalls_note(void)
 #if defined(__x86_64__) && !defined(__ILP32__)
 
 /*
- * Not a trap of the library: sets the default action. SIGSYS is blocked until the handler returns.
+ * For a SIGSYS that is no trap of a watched call: the signal takes its default action, but only
+ * when the handler returns, since SIGSYS is blocked until then.
  */
 static void hand_on(void)
 {

@@ -105,7 +105,10 @@ static void handle_all(const struct brood_options *options)
 			sigaction(sig, &outside_action, NULL);
 }
 
-/* What the options make of an image without options. Kept signals have the program's handlers. */
+/*
+ * For a pool that keeps signals. wire/birth.c has put the program's handlers of these in place;
+ * here all other signals, and SIGTERM in any case, get the library's handlers.
+ */
 static void handle_rest(const struct brood_options *options)
 {
 	if (options->keep_signals_count == 0)

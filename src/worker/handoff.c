@@ -2,8 +2,8 @@
 /*
  * handoff.c - one job that came through the supervisor, from RUN to FINISHED.
  *
- * A job that is refused (its pointer, its fds) leaves the slot page word at ASSIGNED: it has not
- * started, whatever happens next.
+ * A job that is refused (for its pointer or its fds) leaves the slot page word at ASSIGNED:
+ * whatever happens next, the supervisor sees that the job has not started.
  *
  * Order at the end: swap the slot page word; close the job's socket, so that the engine reads EOF
  * at once; look for what the job left; say FINISHED, last, since the next RUN may come right after

@@ -293,8 +293,9 @@ static bool left_files(struct hygiene *h)
 }
 
 /*
- * In another group the worker would die with the leader of that group, or its children would live
- * on when it is killed. (Only a worker that is not alone in its session can change its group.)
+ * Puts the worker back into its process group, if a job has changed it. In another group the worker
+ * would die with the leader of that group, or its children would live on when it is killed. (A
+ * worker that is alone in its session cannot change its group.)
  */
 static bool left_group(void)
 {

@@ -11,7 +11,9 @@
 #include <brood.h>
 #include <stdatomic.h>
 
-/* The reply of a job of bytes on a ring. Positions are those of the lease's space. */
+/*
+ * The reply of a job on a ring without a socket. Positions count in the lease's space for replies.
+ */
 struct job_reply {
 	uint64_t start, size; /* where the piece lies, unless the reply went elsewhere */
 	bool elsewhere;       /* the reply went to a memfd or a socket, or is lost */
@@ -97,7 +99,9 @@ struct brood_job {
 	int back[BROOD_JOB_FDS_MAX];
 	char name[BROOD_NAME_MAX];
 };
-/* No job has one of these as its sequence: a slot page's word has 61 bits for it. */
+/*
+ * No job has one of these two as its sequence: the word of a slot page has 61 bits for a sequence.
+ */
 #define SEQUENCE_NONE   UINT64_MAX
 #define SEQUENCE_INLINE (UINT64_MAX - 1)
 

@@ -333,7 +333,10 @@ static bool callable(struct worker_lease *l, const struct brood_job *job)
 	return true;
 }
 
-/* The function is looked at first: a message that was read cannot be given back. */
+/*
+ * Takes over the job. The function is checked before WITH is read: a message that was read cannot
+ * be given back to the side socket.
+ */
 static uint32_t begin(struct worker_lease *l, struct brood_job *job, const struct ring_entry *e)
 {
 	take_entry(l, job, e);
