@@ -53,7 +53,9 @@ int loop_init(struct loop *loop, size_t timers);
 /* Closes the epoll fd and frees the memory. The sources still belong to their owners. */
 void loop_close(struct loop *loop);
 int loop_add(struct loop *loop, struct source *source, int fd, uint32_t events, source_fn *on);
-/* Waits for other events on the source's fd. If they are the same as before: no system call. */
+/*
+ * Waits for other events on the source's fd. Makes no system call if they are the events of before.
+ */
 int loop_modify(struct loop *loop, struct source *source, uint32_t events);
 /*
  * Takes the source out of the loop and sets source->fd to -1. The caller closes the fd. A source

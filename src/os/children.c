@@ -102,8 +102,8 @@ static pid_t reap_unknown(pid_t pid, bool (*known)(void *context, pid_t pid), vo
 
 /*
  * A wait without __WALL sees only children with the exit signal SIGCHLD: strays, and with
- * PROCESS_FORK the workers, too. There a worker's zombie that its owner has not seen yet may stand
- * before a stray's. So all children must be looked at.
+ * PROCESS_FORK the workers, too. With PROCESS_FORK a worker's zombie that its owner has not seen
+ * yet may stand before a stray's. So all children must be looked at.
  */
 pid_t children_reap_stray(bool (*known)(void *context, pid_t pid), void *context)
 {

@@ -12,7 +12,7 @@
 void output_flush(void); /* flushes all of these buffers */
 /* Flushes stdout and C++'s own streams. Makes no system call where no text waits. */
 void output_flush_standard(void);
-/* The program has C++'s own streams, or that is not known yet. */
+/* True: the program has C++'s own streams, or nobody has looked yet. */
 extern bool output_streams;
 /* Call it after an object was loaded, which may have brought the C++ runtime. */
 void output_look(void);

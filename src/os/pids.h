@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pids.h - walks over every process, even where /proc does not show all of them (hidepid=2, another
- * PID namespace's /proc, no /proc). There it tries all numbers, which takes some tenths of a second
- * where pid_max is 4 million. Without /proc it tries only the numbers given out since pids_begin(),
- * until it sees that the numbers have begun again at the bottom.
+ * PID namespace's /proc, no /proc). Such a walk tries all numbers as pids, which takes some tenths
+ * of a second where pid_max is 4 million. Without /proc a walk tries only the numbers given out
+ * since pids_begin(), until it sees that the numbers have begun again at the bottom.
  *
  * A walk is no snapshot: a listed process may fork and end before the walk looks at it, and its
  * child was not in the list yet. But /proc/loadavg tells the pid that was given out last. So after
  * the list, the walk looks one by one at the processes born since it began, until no more have
- * come. If it met no process that could fork, there is none: every living process was there when
- * the walk began or was born since. (This does not hold when the pids began again at the bottom
- * meanwhile.)
+ * come. If the walk met no process that could fork, none is left: every living process was there
+ * when the walk began or was born since. (This does not hold when the pids began again at the
+ * bottom meanwhile.)
  */
 #ifndef BROOD_OS_PIDS_H
 #define BROOD_OS_PIDS_H

@@ -4,8 +4,8 @@
  *
  * Children made by clone have exit signal 0: they raise no SIGCHLD, and only a wait with __WALL
  * sees them. So SIGCHLD in the supervisor means strays (orphans that were reparented to the
- * supervisor), and reaping strays cannot steal a worker's status. With PROCESS_FORK this does not
- * hold: there a wait for any child must first look (WNOWAIT) whose child it is.
+ * supervisor), and reaping strays cannot steal a worker's status. With PROCESS_FORK workers raise
+ * SIGCHLD, too: a wait for any child must then first look (WNOWAIT) whether the child is a worker.
  */
 #ifndef BROOD_OS_PROCESS_H
 #define BROOD_OS_PROCESS_H
@@ -57,7 +57,7 @@ struct process_exit {
  * has not; -ECHILD; or -errno. ret_exit may be NULL.
  */
 int process_wait(pid_t pid, bool peek, struct process_exit *ret_exit);
-/* Also checks that `parent` still is the parent: else -ESRCH. */
+/* Sets PDEATHSIG to `sig`. -ESRCH: `parent` is not the parent any more, so no signal will come. */
 int process_set_pdeathsig(int sig, pid_t parent);
 int process_set_subreaper(void);
 bool process_is_subreaper(void);

@@ -2,9 +2,10 @@
 /*
  * sessions.c - finds and kills the processes of a worker's session.
  *
- * The walk over all processes is in pids.h. If it met no process that could fork, there is none. A
- * process with SIGKILL pending cannot fork any more (the kernel checks for signals under the lock
- * that makes a child visible). So the walk does not wait until it is dead, which may take a while.
+ * The walk over all processes is in pids.h. If a walk met no process of the session that could
+ * fork, none is left. A process with SIGKILL pending cannot fork any more (the kernel checks for
+ * signals under the lock that makes a child visible). So the walk does not wait until it is dead,
+ * which may take a while.
  *
  * A pid may be reused between the look and the kill. So a pidfd pins the process, and a second look
  * at its start time and session proves that it is the right one. Only where there is no pidfd, or

@@ -64,7 +64,7 @@ static int see_all(struct survey *v, rlim_t limit)
 	return v->short_of_memory ? -ENOMEM : 0;
 }
 
-/* This must not touch the file itself: a file on a dead server must not hold the start up. */
+/* Does not touch the file itself: a file on a dead server must not hold up the start. */
 static bool is_socket(int fd)
 {
 	int type;

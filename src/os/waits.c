@@ -118,7 +118,7 @@ char *waits_tell(char state, const char *line, const char *wchan, char *text, si
 	return text;
 }
 
-/* Behind "read of 5": which file that is. The link is read, not followed. */
+/* Writes the file behind "read of 5". The link in /proc is read, not followed. */
 static void name_file(pid_t pid, char *text, size_t size)
 {
 	const char *of = strstr(text, " of ");

@@ -5,9 +5,9 @@
  *
  * In this order, the first that fits:
  *   ours        Brood won the condemning swap, and the process ended by what Brood did then: timed
- *               out or cancelled. Not so when it ended by something else: a job that crashed, and
- *               whose core was being written when its time was up, has crashed; the SIGKILL that
- *               cut the dump short is not what ended it.
+ *               out or cancelled. If something else ended it, this does not fit: a job
+ *               that crashed, and whose core was being written when its time was up, has crashed;
+ *               the SIGKILL that cut the dump short is not what ended it.
  *   finished    the worker says so: done, failed, or refused before fn was entered. A worker says
  *               so after it has won its own swap, so "finished" and "ours" exclude each other,
  *               unless the worker lies.

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ladder.h - the end of a running job, step by step: soft (a signal that the job can notice), then
- * condemn (swap the slot page word; the winner kills: SIGABRT first when the job asked, SIGKILL
- * after core_ms), then, when the swap was lost (the function has ended), a last wait for FINISHED,
- * then a kill all the same (stuck).
+ * ladder.h - the end of a running job, step by step. First the soft step: a signal that the job can
+ * notice. Then the job is condemned: the supervisor tries to swap the slot page word. If it wins
+ * the swap it kills: by SIGABRT first when the job asked for that, by SIGKILL after core_ms. If it
+ * loses, the function has ended: then there is a last wait for FINISHED, and a kill all the same if
+ * it does not come (stuck).
  */
 #ifndef BROOD_POOL_LADDER_H
 #define BROOD_POOL_LADDER_H

@@ -45,7 +45,7 @@ struct window {
 	size_t at_once;
 	bool over; /* true: no more items are given */
 	struct window_pace pace;
-	/* In order. `room` is 0 when results come in any order. */
+	/* Results in order wait here for their turn. Without an order `room` is 0. */
 	struct window_slot *slots; /* the caller's array of `room` slots, zero at first */
 	size_t room, held;
 	uint64_t bytes, bytes_room;

@@ -15,11 +15,11 @@
  *
  * The end. An ordered end (after END, or the channel's end) calls worker_exit, flushes, and calls
  * _exit(), never exit(): the atexit handlers and destructors that the program registered before the
- * start are for the engine alone. A job may call exit(): then a handler of on_exit() ends the
- * worker. It was registered last, so it runs before the inherited handlers, but after those that
- * the job itself registered. disown.c keeps the thread_local objects of the program's main thread
- * from destruction. Limit: quick_exit() runs the at_quick_exit() handlers that the program
- * registered.
+ * start are for the engine alone. A job may call exit(): then a handler of on_exit() (at_exit() in
+ * image.c) ends the worker. It was registered last, so it runs before the inherited handlers, but
+ * after those that the job itself registered. disown.c keeps the thread_local objects of the
+ * program's main thread from destruction. Limit: quick_exit() runs the at_quick_exit() handlers
+ * that the program registered.
  */
 #define _GNU_SOURCE
 #include "main.h"

@@ -136,12 +136,12 @@ static bool watch_end(void)
  *                   std::terminate(), SIGABRT, and no destructor has run. The cleanup here is no
  *                   handler: the search passes it by.
  *   pthread_exit()  is a forced unwind, which runs cleanups frame by frame: ours is the last before
- *                   the stack ends. (The same goes for a thread that cancels the job's.)
+ *                   the stack ends. (A thread that cancels the job's makes the same unwind.)
  *   longjmp()       runs, in glibc, the handlers of the old _pthread_cleanup_push() interface whose
  *                   buffers lie in the part of the stack that is jumped over. (The macro of
  *                   <pthread.h> is another interface, whose handlers longjmp() does not run.) A
  *                   jump within the job's own frames does not pass the buffer.
- *   exit()          is stopped by on_exit() in main.c.
+ *   exit()          is stopped by a handler of on_exit(): at_exit() in image.c.
  *
  * Trap: `inner` must stay a function of its own, below the buffer, so that a forced unwind meets
  * its cleanup before it calls the handlers of the buffer. The C library takes the thread's own
