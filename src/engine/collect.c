@@ -233,15 +233,11 @@ static void times(struct queue *l, const struct queue_job *job, const struct rin
 		status_times(SUMS_PLACE(l, job->pool), began - given, ended - began);
 }
 
-/* A running mean of the last eight run times or so; the first run time is taken as it is. */
+/* A running mean. One run without a CPU must not make a function long; several runs do. */
 uint32_t collect_learn(uint32_t est_ns, uint64_t ran_ns)
 {
 	uint64_t ran = MIN(ran_ns, (uint64_t)PICK_UNKNOWN - 1);
 
-	/*
-	 * A function that lost its CPU for a while must not count as long. One that really is long
-	 * counts so in a few steps.
-	 */
 	if (est_ns != PICK_UNKNOWN)
 		ran = MIN(ran, (uint64_t)est_ns * 4 + 10000);
 	return est_ns == PICK_UNKNOWN ? (uint32_t)ran : (uint32_t)(est_ns - est_ns / 8 + ran / 8);
@@ -250,9 +246,9 @@ uint32_t collect_learn(uint32_t est_ns, uint64_t ran_ns)
 static void learn(struct queue_job *job, const struct ring_done *done)
 {
 	struct function *f = (struct function *)(uintptr_t)job->function;
+	const uint64_t ran_ns = done->ended_ns - done->began_ns;
 
-	f->est_ns = collect_learn(
-		f->seen ? f->est_ns : PICK_UNKNOWN, done->ended_ns - done->began_ns);
+	f->est_ns = collect_learn(f->seen ? f->est_ns : PICK_UNKNOWN, ran_ns);
 	f->seen = true;
 }
 
