@@ -41,7 +41,8 @@ static bool is_run_time(const struct brood_report_frame *f)
 
 /*
  * Returns how many frames are left without Brood's own outermost ones: run_inner() of worker/run.c,
- * which calls each job and hook, and its callers.
+ * which calls each job and hook, and its callers. A build without optimization also has call_job()
+ * between run_inner() and the job.
  */
 static uint32_t without_own(const struct brood_report *r, uint32_t count)
 {
@@ -50,7 +51,7 @@ static uint32_t without_own(const struct brood_report *r, uint32_t count)
 	for (uint32_t i = 1; i + 1 < count; i++)
 		if (strcmp(r->frames[i].function, "run_inner") == 0 &&
 			begins(r->frames[i + 1].function, own, ARRAY_SIZE(own)))
-			return i;
+			return i - (i > 1 && strcmp(r->frames[i - 1].function, "call_job") == 0);
 	while (n > 0 && strncmp(r->frames[n - 1].module, OWN_FILE, sizeof OWN_FILE - 1) == 0)
 		n--;
 	return n > 0 ? n : count;

@@ -34,7 +34,7 @@ static void copy_frames(struct reports_entry *entry, const struct trace_page *pa
 {
 	struct brood_report *r = &entry->report;
 	/* Each is read once: a worker that lives may write another count after the comparison. */
-	const uint32_t frames = __atomic_load_n(&page->frames_count, __ATOMIC_ACQUIRE),
+	const uint32_t frames = atomic_load_explicit(&page->frames_count, memory_order_acquire),
 		       modules = __atomic_load_n(&page->modules_count, __ATOMIC_RELAXED);
 
 	r->frames_count = MIN(frames, (uint32_t)BROOD_REPORT_FRAMES);

@@ -57,6 +57,8 @@ Test(unit_guilty, frames)
 	becomes("libc.so.6:a libc.so.6:b", "libc.so.6:a libc.so.6:b");
 	becomes("prog:guilty prog:job prog:run_inner prog:run_framed prog:run_job",
 		"prog:guilty prog:job");
+	becomes("prog:guilty prog:job prog:call_job prog:run_inner prog:run_framed prog:run_job",
+		"prog:guilty prog:job");
 	becomes("prog:guilty prog:job libbrood.so.0: libbrood.so.0:", "prog:guilty prog:job");
 	becomes("libbrood.so.0:loop libbrood.so.0:worker_main",
 		"libbrood.so.0:loop libbrood.so.0:worker_main");

@@ -26,7 +26,7 @@ static const struct command {
 	{ "check", ctl_check, 0, false, true },
 };
 
-static void say(const char *format, va_list args)
+static void __attribute__((format(printf, 1, 0))) say(const char *format, va_list args)
 {
 	fflush(stdout);
 	fputs("brood-ctl: ", stderr);
