@@ -294,12 +294,13 @@ static bool left_files(struct hygiene *h)
 
 /*
  * Puts the worker back into its process group, if a job has changed it. In another group the worker
- * would die with the leader of that group, or its children would live on when it is killed. (A
- * worker that is alone in its session cannot change its group.)
+ * would die with the leader of that group, or its children would live on when it is killed. A
+ * worker that leads a session cannot change its group, so the kernel is not asked there: a filter
+ * of a pool without a spawner may lack getpgrp().
  */
 static bool left_group(void)
 {
-	pid_t group = getpgrp();
+	pid_t group = the_worker.config->session > 0 ? getpgrp() : -1;
 
 	if (group < 0 || group == the_worker.pid)
 		return false;
