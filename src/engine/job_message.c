@@ -191,7 +191,10 @@ static int keep_if_short(struct brood *b, const struct given *given, struct broo
 	return JOB_MESSAGE_KEPT;
 }
 
-/* If the frame cannot be sent, the record stays in use: job_message_go() gives the job up. */
+/*
+ * Sends a job that was kept until the supervisor had room for its files. If that fails, the record
+ * stays in use: job_message_go() gives the job up.
+ */
 static int send_kept(struct brood *b, const struct given *given, struct brood_handle *handle)
 {
 	struct frame f;

@@ -134,7 +134,8 @@ static void answer(const struct spawner_config *c, const struct message_spawn *m
 
 void spawner_main(struct spawner_config *config)
 {
-	struct frame f; /* on the stack: each clone copies that page anyway */
+	struct frame
+		f; /* on the stack, whose page each clone copies anyway: no further page to copy */
 
 	become_spawner(config);
 	while (frame_receive(config->channel_fd, &f, 0) == 1) {

@@ -211,9 +211,9 @@ static int call_job(void *arg)
 }
 
 /*
- * Tells the supervisor how the job escaped, and ends: after that message only the wait status
- * speaks. A child of the job that leaves the frame ends in the same way but sends nothing: the
- * channel is not its own.
+ * Tells the supervisor how the job left the frame (ESCAPED), and ends the worker. That is its last
+ * message: all else the supervisor learns from the wait status. A child of the job that leaves the
+ * frame ends in the same way but sends nothing: the channel is not its own.
  */
 static void escaped(void *arg, int how)
 {
