@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "notify.h"
+#include "sockets.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -74,26 +75,65 @@ void notify_hide(void)
 	unsetenv("WATCHDOG_PID");
 }
 
-int notify_send(struct notify *n, const char *text)
+static int connect_to(const struct notify *n, int fd)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	socklen_t size;
+	/* An abstract name ends with its last byte, a path ends with a NUL. */
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n->path_size +
+		(n->path[0] != '\0'));
+
+	memcpy(address.sun_path, n->path, n->path_size);
+	return connect(fd, (struct sockaddr *)&address, size) < 0 ? -errno : 0;
+}
+
+/*
+ * A connected socket is writable only while the manager's queue has room. Without connect() poll()
+ * would always say "writable".
+ */
+static int open_socket(struct notify *n)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = connect_to(n, fd);
+	if (r < 0)
+		return r;
+	n->fd = fd;
+	fd = -1;
+	return 0;
+}
+
+static int send_once(struct notify *n, const char *text, size_t size, int fd)
+{
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)text, .iov_len = size };
+	/* The first send makes the socket, so that only the process that sends has it. */
+	ssize_t r = n->fd < 0 ? open_socket(n) : 0;
+
+	if (r == 0)
+		r = sockets_send(n->fd, &iov, 1, &fd, fd >= 0);
+	return r < 0 ? (int)r : 0;
+}
+
+int notify_send_fd(struct notify *n, const char *text, size_t size, int fd)
+{
 	int r;
 
 	if (n->path_size == 0)
 		return 0;
-	/* The first send makes the socket, so that only the process that sends has it. */
-	if (n->fd < 0)
-		n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (n->fd < 0)
-		return -errno;
-	memcpy(address.sun_path, n->path, n->path_size);
-	/* An abstract name ends with its last byte, a path ends with a NUL. */
-	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n->path_size +
-		(n->path[0] != '\0'));
-	r = (int)TEMP_FAILURE_RETRY(sendto(n->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL,
-		(struct sockaddr *)&address, size));
-	return r < 0 ? -errno : 0;
+	r = send_once(n, text, size, fd);
+	if (r == -ECONNREFUSED || r == -ECONNRESET || r == -ENOTCONN || r == -EPIPE) {
+		/* The manager has another socket of that name now, or none any more. */
+		notify_close(n);
+		r = send_once(n, text, size, fd);
+	}
+	return r;
+}
+
+int notify_send(struct notify *n, const char *text)
+{
+	return notify_send_fd(n, text, strlen(text), -1);
 }
 
 void notify_close(struct notify *n) { n->fd = close_fd(n->fd); }

@@ -17,7 +17,11 @@ struct notify {
 int notify_from_environment(struct notify *ret);
 /* Unsets these variables, so that no child believes that it is meant. */
 void notify_hide(void);
-/* Sends to the socket and never blocks. Returns 0 (also without a socket), -EAGAIN, or -errno. */
+/*
+ * Sends to the socket and never blocks. Returns 0 (also without a socket); -EAGAIN: the manager's
+ * queue is full, and n->fd is writable when it is not; or -errno. fd: goes along; -1: none.
+ */
+int notify_send_fd(struct notify *n, const char *text, size_t size, int fd);
 int notify_send(struct notify *n, const char *text);
 void notify_close(struct notify *n);
 #endif

@@ -2,29 +2,18 @@
 /*
  * manager.c - tells systemd how the brood is; only the supervisor may (NotifyAccess=main). READY=1
  * is sent once, when all pools are ready and the engine has said so; STATUS=; STOPPING=1 once;
- * WATCHDOG=1 at half its time, while the engine is not stopped by a signal. What cannot be sent now
- * is tried again; nothing blocks.
+ * WATCHDOG=1 at half its time, while the engine is not stopped by a signal. notifier.c sends.
  *
  * STATUS= is composed anew each time: the pool's trouble while it lasts, and the engine's own
  * words. So a trouble that is over is not said any more, and the engine's words stand alone again.
  */
 #include "manager.h"
 #include "logging.h"
+#include "notifier.h"
 #include "outbox.h"
 #include "pool.h"
 
 #include <stdio.h>
-
-static bool send_or_keep(struct supervisor *s, const char *text)
-{
-	int r = notify_send(&s->config.notify, text);
-
-	if (error_passes(r)) {
-		note(s, NOTE_RETRY);
-		return false;
-	}
-	return true; /* sent, or it never will be: systemd's socket is gone */
-}
 
 static const char *trouble_of(const struct pool *pool)
 {
@@ -60,7 +49,7 @@ static void describe(struct supervisor *s, char *text, size_t size)
 }
 
 /* Sends STATUS=. before: another message to send in front of it, or "". */
-static bool say_status(struct supervisor *s, const char *before)
+static void say_status(struct supervisor *s, enum notice_kind kind, const char *before)
 {
 	const char *own = s->manager.status;
 	char text[sizeof s->manager.status + 192], state[64 + BROOD_POOL_NAME_MAX] = "";
@@ -68,22 +57,16 @@ static bool say_status(struct supervisor *s, const char *before)
 	describe(s, state, sizeof state);
 	snprintf(text, sizeof text, "%sSTATUS=%s%s%s", before, state, *state && *own ? "; " : "",
 		own);
-	return send_or_keep(s, text);
+	notifier_send(s, kind, text);
 }
 
-static void flush(struct supervisor *s)
+static void say_ready(struct supervisor *s)
 {
 	char ready[64];
 
-	if (s->manager.ready_pending) {
-		snprintf(ready, sizeof ready, "READY=1\nMAINPID=%d\n", s->pid);
-		s->manager.ready_pending = !say_status(s, ready);
-		s->manager.status_pending = s->manager.status_pending && s->manager.ready_pending;
-	}
-	if (s->manager.status_pending)
-		s->manager.status_pending = !say_status(s, "");
-	if (s->manager.stopping_pending)
-		s->manager.stopping_pending = !send_or_keep(s, "STOPPING=1\nSTATUS=stopping");
+	s->manager.ready_said = true;
+	snprintf(ready, sizeof ready, "READY=1\nMAINPID=%d\n", s->pid);
+	say_status(s, NOTICE_PLAIN, ready);
 }
 
 static bool all_were_ready(struct supervisor *s)
@@ -98,8 +81,8 @@ void manager_tell(struct pool *pool)
 	bool full = pool->ever_ready >= sizing_least(&pool->size), degraded = pool_degraded(pool);
 
 	/* A pool that degrades or recovers changes STATUS=, unless it stops: "stopping" stays. */
-	if (degraded != pool->degraded_said)
-		s->manager.status_pending = !s->manager.stopping_said;
+	if (degraded != pool->degraded_said && !s->manager.stopping_said)
+		say_status(s, NOTICE_STATUS, "");
 	pool->degraded_said = degraded;
 	if (!degraded)
 		pool->degraded_told = false;
@@ -109,8 +92,7 @@ void manager_tell(struct pool *pool)
 		pool->was_ready = true;
 	if (s->manager.engine_ready && !s->manager.ready_said && !s->manager.stopping_said &&
 		all_were_ready(s))
-		s->manager.ready_said = s->manager.ready_pending = true;
-	flush(s);
+		say_ready(s);
 }
 
 void manager_hear_engine(struct supervisor *s, const struct message_notify *message)
@@ -120,7 +102,7 @@ void manager_hear_engine(struct supervisor *s, const struct message_notify *mess
 	} else if (message->kind == NOTIFY_STATUS) {
 		memcpy(s->manager.status, message->text, sizeof s->manager.status);
 		s->manager.status[sizeof s->manager.status - 1] = '\0';
-		s->manager.status_pending = true;
+		say_status(s, NOTICE_STATUS, "");
 	}
 	note(s, NOTE_POOL);
 }
@@ -129,8 +111,8 @@ void manager_tell_stopping(struct supervisor *s)
 {
 	if (s->manager.stopping_said)
 		return;
-	s->manager.stopping_said = s->manager.stopping_pending = true;
-	flush(s);
+	s->manager.stopping_said = true;
+	notifier_send(s, NOTICE_PLAIN, "STOPPING=1\nSTATUS=stopping");
 }
 
 /* ---- the watchdog ---- */

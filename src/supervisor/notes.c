@@ -9,6 +9,7 @@
 #include "engine_peer.h"
 #include "guard_peer.h"
 #include "manager.h"
+#include "notifier.h"
 #include "outbox.h"
 #include "pool.h"
 #include "reload.h"
@@ -34,6 +35,7 @@ void notes_retry_fired(struct timer *timer, uint64_t now)
 		lease_watch_recall_again(pool);
 	}
 	engine_peer_resume(s);
+	notifier_flush(s);
 	guard_peer_replace_if_ended(s);
 	spawner_peer_replace_if_ended(s);
 	note(s, NOTE_TELL | NOTE_QUEUE | NOTE_RENEW | NOTE_BIRTH | NOTE_POOL | NOTE_STOP);

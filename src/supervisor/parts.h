@@ -6,6 +6,7 @@
 #include "../loop/loop.h"
 #include "../base/base.h"
 #include "../os/process.h"
+#include "../pool/notices.h"
 #include "../pool/retire.h"
 #include <brood.h>
 
@@ -111,10 +112,16 @@ struct spawner_process {
 	bool kill_sent;
 };
 
+/* Messages for the service manager: notifier.c. */
+struct notifier {
+	struct notices notices;
+	struct source room; /* in the loop while messages wait for room in the manager's socket */
+	bool full_said;     /* logged: messages are dropped */
+};
+
 /* What systemd was told. status: the engine's words. still_said: logged: the engine is stopped. */
 struct manager {
-	bool engine_ready, ready_said, ready_pending, stopping_said, stopping_pending,
-		status_pending;
+	bool engine_ready, ready_said, stopping_said;
 	char status[208];
 	bool still_said;
 	struct timer watchdog;

@@ -64,6 +64,7 @@ struct supervisor {
 	struct guard_process guard;
 	struct spawner_process spawner;
 	struct manager manager;
+	struct notifier notifier;
 	struct resolver_process resolver;
 
 	struct halt halt;

@@ -193,6 +193,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	source_init(&s->spawner.channel);
 	source_init(&s->resolver.death);
 	source_init(&s->signals);
+	source_init(&s->notifier.room);
 	list_init(&s->called);
 	timers_prepare(s);
 	r = pools_prepare(s);
