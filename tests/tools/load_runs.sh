@@ -30,6 +30,7 @@ held() {
 	is invariants.replies_intact true
 	is invariants.pool_full "${1:-true}"
 	is invariants.nothing_left true
+	is invariants.counters_agree "${1:-true}"
 	is jobs.unaccounted 0
 	is left.processes 0
 	is left.zombies 0
@@ -38,7 +39,7 @@ held() {
 
 run "echo, call" -n 2000 -w 4 -c 16 --seed 7
 held
-keys=schema,config,elapsed_s,jobs,paths,rate_per_s,latency_us,recovery_us,gap_us,workers,left
+keys=schema,config,elapsed_s,jobs,details,paths,rate_per_s,latency_us,recovery_us,gap_us,workers,left
 is '' $keys,invariants,broken
 is jobs submitted,done,failed,crashed,exited,timed_out,cancelled,refused,lost,cut_off,unaccounted
 is latency_us.echo p50,p90,p99,p99_9,max
@@ -48,6 +49,8 @@ is gap_us null
 is config.resize null
 is config.rate null
 is paths handoff,lease
+is details done,failed,crashed,exited,timed_out,cancelled,refused,lost
+is details.done none
 is left processes,zombies,fds
 is config.loop closed
 is config.seed 7
@@ -200,6 +203,8 @@ is compare.2.paths.lease 400
 is compare.3.call fork
 is compare.3.ratio_to_fork 1
 is compare.3.invariants.pool_full null
+is compare.1.invariants.counters_agree true
+is compare.3.invariants.counters_agree null
 timeout 100 "$program" -n 100 -w 2 -c 4 --compare >out 2>err &&
 	grep -q '^ *fork a job .* 1.00x$' out && grep -q '^fork a job .* all invariants held$' out
 ok $? "--compare: the table"

@@ -8,6 +8,7 @@
  */
 #include "load.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -216,6 +217,8 @@ bool drive_verdict(struct driver *d, const struct load_job *job,
 	own = own_verdict(d, job, verdict);
 	if (own) {
 		d->shard->verdicts[job->kind][verdict->outcome]++;
+		if ((unsigned)verdict->detail < BROOD_DETAILS)
+			d->shard->told[verdict->outcome][verdict->detail]++;
 		d->shard->paths[verdict->path < PATHS ? verdict->path : 0]++;
 		add_times(d, job, verdict, now);
 		judge_verdict(d, job, verdict);
@@ -241,11 +244,13 @@ void drive_stray(struct driver *d, const struct brood_verdict *v)
 
 /*
  * The pool had no room and said so at once. No job was made, so this refusal counts as its verdict.
+ * Of these the pool counts only those for a full queue: other errors are trouble of this process.
  */
-void drive_refused(struct driver *d, const struct load_job *job)
+void drive_refused(struct driver *d, const struct load_job *job, ssize_t error)
 {
 	drive_lock(d);
 	d->shard->verdicts[job->kind][BROOD_REFUSED]++;
+	d->shard->told[BROOD_REFUSED][BROOD_DETAIL_QUEUE_FULL] += error == -EAGAIN;
 	drive_unlock(d);
 }
 

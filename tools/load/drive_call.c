@@ -38,7 +38,7 @@ static void call_one(struct driver *d, const struct load_job *job, const struct 
 	if (refused_at_once(n, &verdict)) {
 		const struct timespec pause = { .tv_nsec = 2 * (long)NS_MS };
 
-		drive_refused(d, job);
+		drive_refused(d, job, n);
 		nanosleep(&pause, NULL);
 		return;
 	}

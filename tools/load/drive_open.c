@@ -204,7 +204,7 @@ static bool begin_one(struct loop *l)
 	c->intact = true;
 	r = plant_open(d, &c->job, &c->fd, &c->handle);
 	if (r == -EAGAIN || r == -EMFILE || r == -ENFILE || r == -ENOMEM) {
-		drive_refused(d, &c->job);
+		drive_refused(d, &c->job, r);
 		l->refused = true;
 		return false;
 	}

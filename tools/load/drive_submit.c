@@ -61,6 +61,7 @@ static void count_usual(
 	drive_lock(d);
 	drive_keep(d, v->id);
 	d->shard->verdicts[job->kind][BROOD_DONE]++;
+	d->shard->told[BROOD_DONE][BROOD_DETAIL_NONE]++;
 	d->shard->paths[v->path]++;
 	histogram_add(d->shard->latency[job->kind], now - job->start_ns);
 	drive_unlock(d);
@@ -113,7 +114,7 @@ static bool give_one(struct line *l, uint64_t now)
 	d->options.arg_size = p->job.kind >= KIND_CRASH ? sizeof p->job.arg : 0;
 	r = plant_submit(d, &p->job, l->request, &p->job.id);
 	if (r == -EAGAIN || r == -EMFILE || r == -ENFILE || r == -ENOMEM) {
-		drive_refused(d, &p->job);
+		drive_refused(d, &p->job, r);
 		l->refused = true;
 		return false;
 	}

@@ -342,8 +342,10 @@ static int engine_body(void *context)
 		idle(e);
 	else
 		load_pool(e);
-	if (e->brood)
+	if (e->brood) {
 		refill(e);
+		counters_read(e);
+	}
 	stop(e, &before);
 	return 0;
 }

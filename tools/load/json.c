@@ -188,6 +188,7 @@ static void put_run(FILE *file, const struct findings *f)
 {
 	fprintf(file, "  \"elapsed_s\": %.6f,\n", f->elapsed_s);
 	put_jobs(file, &f->totals);
+	counters_json(file, &f->totals);
 	fputs("  \"paths\": { ", file);
 	put_count(file, "handoff", f->totals.paths[BROOD_PATH_HANDOFF], false);
 	put_count(file, "lease", f->totals.paths[BROOD_PATH_LEASE], true);

@@ -279,8 +279,7 @@ static void add_up(struct judge *j)
 				all->verdicts += shard->verdicts[k][v];
 			}
 		}
-		for (unsigned i = 0; i < PATHS; i++)
-			all->paths[i] += shard->paths[i];
+		counters_add(shard, all);
 		all->twice += shard->twice;
 		all->strange += shard->strange;
 		all->overdue += shard->overdue;
@@ -446,6 +445,7 @@ static int judge_all(struct judge *j)
 	judge_end(j);
 	judge_nonsense(j);
 	judge_pool(j);
+	counters_judge(j->tally, f);
 	judge_left(j);
 	for (unsigned i = 0; i < INVARIANTS; i++) {
 		if (f->broken[i])

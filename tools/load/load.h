@@ -125,8 +125,8 @@ const char *dispatch_name(uint32_t dispatch);
 #define NOTES_MAX     4
 #define NOTE_TEXT     240
 
-enum invariant { ONE_VERDICT, REPLIES_INTACT, POOL_FULL, NOTHING_LEFT };
-#define INVARIANTS 4
+enum invariant { ONE_VERDICT, REPLIES_INTACT, POOL_FULL, NOTHING_LEFT, COUNTERS_AGREE };
+#define INVARIANTS 5
 enum phase {
 	PHASE_START,
 	PHASE_WARM,
@@ -140,6 +140,7 @@ enum phase {
 struct shard {
 	_Alignas(4096) uint64_t submitted[KINDS];
 	uint64_t verdicts[KINDS][BROOD_OUTCOMES];
+	uint64_t told[BROOD_OUTCOMES][BROOD_DETAILS]; /* those that the pool should have counted */
 	/* Verdicts that this kind of job cannot have. `verdicts` counts them, too. */
 	uint64_t wrong[KINDS];
 	uint64_t twice;   /* verdicts of jobs that already had theirs */
@@ -180,6 +181,8 @@ struct tally_engine { /* only the engine's main thread writes these */
 	int stop_result;
 	int fds_more;             /* after brood_stop(), compared with the warm start */
 	struct brood_stats stats; /* the last ones before brood_stop() */
+	uint64_t counted[BROOD_OUTCOMES][BROOD_DETAILS]; /* what brood_metrics() said then */
+	_Atomic uint32_t counters_read;                  /* 1: `counted` is there */
 	char fd_names[NOTE_TEXT];
 	char trouble[2 * NOTE_TEXT];
 	char nonsense[NOTE_TEXT]; /* the first log line of event `protocol` */
@@ -370,7 +373,7 @@ static inline void drive_keep(struct driver *d, uint64_t id)
 }
 bool drive_verdict(struct driver *d, const struct load_job *job,
 	const struct brood_verdict *verdict, const struct reply *reply);
-void drive_refused(struct driver *d, const struct load_job *job);
+void drive_refused(struct driver *d, const struct load_job *job, ssize_t error);
 void drive_overdue(struct driver *d, const struct load_job *job, const char *why);
 /* Counts a verdict that belongs to no job of this thread. */
 void drive_stray(struct driver *d, const struct brood_verdict *verdict);
@@ -426,6 +429,7 @@ uint64_t chaos_killed(const struct chaos *c);
 struct totals {
 	uint64_t submitted, kind_submitted[KINDS], kind_verdicts[KINDS];
 	uint64_t outcomes[BROOD_OUTCOMES], paths[PATHS];
+	uint64_t told[BROOD_OUTCOMES][BROOD_DETAILS]; /* as in struct shard */
 	uint64_t verdicts, wrong, twice, strange, overdue, bad_replies;
 	uint64_t missing; /* jobs that were submitted and got no verdict */
 	/*
@@ -455,6 +459,12 @@ struct findings {
 	/* Merged from all shards; NULL: there is none. */
 	struct histogram *latency[KINDS], *death_to_verdict, *death_to_ready;
 };
+
+/* counters.c: what the pool counted, compared with what the drivers were told */
+void counters_read(struct engine *e); /* brood_metrics(), into the tally */
+void counters_add(const struct shard *shard, struct totals *inout_totals);
+void counters_judge(const struct tally *t, struct findings *f);
+void counters_json(FILE *file, const struct totals *all);
 
 /* Does a whole run. 0: all invariants held; 1: one broke; 2: there was no run. */
 int judge_run(const struct options *o, struct findings *ret);

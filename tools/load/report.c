@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 static const char *const invariant_names[INVARIANTS] = { "one_verdict_per_job", "replies_intact",
-	"pool_full", "nothing_left" };
+	"pool_full", "nothing_left", "counters_agree" };
 
 const char *invariant_name(enum invariant invariant) { return invariant_names[invariant]; }
 
