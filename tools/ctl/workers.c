@@ -25,11 +25,11 @@ static void put_process(const struct look *look, const struct status_worker *w)
 	struct process process;
 
 	look_process(look, w, &process);
+	process_wait(w->pid, &process, wait);
 	if (process_gone(&process)) {
-		puts("         -      - -");
+		printf("         -      - %s\n", wait);
 		return;
 	}
-	process_wait(w->pid, &process, wait);
 	words_shown(shown, wait, PROCESS_WAIT_MAX);
 	printf("%8.2f s %6s %s\n", (double)process.cpu_ns / 1e9,
 		words_bytes(memory, process.memory), shown);

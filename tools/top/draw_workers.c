@@ -137,13 +137,13 @@ static void texts_of_process(struct rows *rows, const struct look *look,
 	if (!widths[CPU] && !widths[WAITS])
 		return;
 	rows_process(rows, look, w, &process, &cpu);
+	process_wait(w->pid, &process, wait);
+	snprintf(texts[WAITS], WORDS_SHOWN_MAX, "%s", wait);
 	if (process_gone(&process))
 		return;
 	if (cpu >= 0)
 		snprintf(texts[CPU], WORDS_SHOWN_MAX, "%.0f", cpu);
 	snprintf(texts[MEM], WORDS_SHOWN_MAX, "%s", words_bytes(text, process.memory));
-	process_wait(w->pid, &process, wait);
-	snprintf(texts[WAITS], WORDS_SHOWN_MAX, "%s", wait);
 }
 
 static void put_row(struct canvas *canvas, struct rows *rows, const struct look *look,
