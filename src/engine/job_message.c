@@ -294,11 +294,7 @@ int job_message_go(struct brood *b, struct given *given, struct brood_handle *ha
 	return 0;
 }
 
-/*
- * Takes brood.lock, so that a cancel meets either this attempt or the next. The supervisor has
- * counted the verdict of an attempt that is retried, but the program never sees it: engine_stats()
- * subtracts such verdicts again.
- */
+/* Takes brood.lock, so that a cancel meets either this attempt or the next. */
 bool job_message_again(
 	struct brood *b, struct brood_handle *handle, struct queue *l, struct tries *t)
 {
@@ -315,7 +311,6 @@ bool job_message_again(
 	if (again)
 		handle->closed = false;
 	handle->pool->counts.retried += again;
-	handle->pool->counts.retried_of[handle->verdict.outcome] += again;
 	engine_unlock(b);
 	/* the job is tried again, so the fds of this attempt's reply go to nobody */
 	while (again && handle->reply_fds_count)
@@ -327,14 +322,9 @@ bool job_message_again(
 void job_message_over(const struct brood_handle *handle, const struct tries *t, int r,
 	struct brood_verdict *inout_verdict)
 {
-	struct pool_counts *counts = &handle->pool->counts;
-
 	if (t->ran && (r < 0 || inout_verdict->outcome == BROOD_REFUSED)) {
 		engine_lock(handle->brood);
-		counts->retried--;
-		counts->retried_of[t->before.outcome]--;
-		/* a refusal that the supervisor counted, and that the caller does not see */
-		counts->refused -= r >= 0;
+		handle->pool->counts.retried--;
 		engine_unlock(handle->brood);
 		*inout_verdict = t->before;
 	}

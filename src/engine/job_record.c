@@ -194,12 +194,6 @@ void job_record_give_up(struct brood *b, uint64_t id, enum brood_outcome outcome
 		give_up_lease(b, record, detail);
 		return;
 	}
-	if (outcome == BROOD_REFUSED)
-		pool->counts.refused++;
-	else if (outcome == BROOD_CANCELLED)
-		pool->counts.cancelled++;
-	else
-		pool->counts.lost++;
 	if (!record->bytes)
 		sums_elsewhere(pool, outcome, detail);
 	verdict.id = id;

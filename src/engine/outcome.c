@@ -66,9 +66,6 @@ int outcome_refused(struct brood_pool *pool, int error)
 
 	if (error != -EAGAIN && error != -EFAULT && error != -EKEYREJECTED)
 		return error;
-	engine_lock(pool->brood);
-	pool->counts.refused++;
-	engine_unlock(pool->brood);
 	v = outcome_of_error(error);
 	sums_elsewhere(pool, v.outcome, v.detail);
 	return error;

@@ -18,11 +18,10 @@
 struct queue;
 
 struct pool_counts {
-	uint64_t submitted, dropped, refused, cancelled, lost;
+	uint64_t submitted, dropped, retried;
 	uint64_t budgeted; /* jobs of queues that the cap on retries has seen: retries.c */
-	uint64_t retried, retried_of[BROOD_OUTCOMES]; /* _of: by the outcome that was retried */
 	/* the counts of queues that were freed */
-	uint64_t queue_redispatched, queue_retried, queue_verdicts[BROOD_OUTCOMES];
+	uint64_t queue_redispatched, queue_retried;
 };
 
 struct brood_pool {

@@ -419,7 +419,6 @@ void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood
 		queue_waiting_uncount(l, job);
 	write_down(job, verdict);
 	if (!counted) {
-		QUEUE_COUNT(l, job->pool, verdicts[v->outcome], queue_verdicts[v->outcome]);
 		status_verdict(SUMS_PLACE(l, job->pool), v->outcome, v->detail);
 		if (v->outcome == BROOD_REFUSED || v->outcome == BROOD_LOST)
 			outcome_count_drop(l->brood, v, v->name, queue_jobs_tag(job));

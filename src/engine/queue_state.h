@@ -100,8 +100,9 @@ struct queue_pinned {
 	bool over;
 };
 
+/* Verdicts are counted elsewhere: sums.h. */
 struct queue_stats {
-	uint64_t submitted, budgeted, dropped, redispatched, retried, verdicts[BROOD_OUTCOMES];
+	uint64_t submitted, budgeted, dropped, redispatched, retried;
 };
 
 /*

@@ -194,8 +194,6 @@ static void add_stats(struct pool_counts *c, const struct queue *l)
 	c->dropped += l->stats.dropped;
 	c->queue_redispatched += l->stats.redispatched;
 	c->queue_retried += l->stats.retried;
-	for (int i = 0; i < BROOD_OUTCOMES; i++)
-		c->queue_verdicts[i] += l->stats.verdicts[i];
 }
 
 /* Tells the queue's workers to leave. Nobody hears of what their jobs still do until then. */
@@ -379,8 +377,6 @@ static void add(struct queue *l, void *context)
 	s->dropped += l->stats.dropped;
 	s->redispatched += l->stats.redispatched;
 	s->retried += l->stats.retried;
-	for (int i = 0; i < BROOD_OUTCOMES; i++)
-		s->verdicts[i] += l->stats.verdicts[i];
 }
 
 void queues_stats(struct brood_pool *pool, struct brood_stats *s)
@@ -392,7 +388,5 @@ void queues_stats(struct brood_pool *pool, struct brood_stats *s)
 	engine_lock(pool->brood);
 	s->redispatched += c->queue_redispatched;
 	s->retried += c->queue_retried;
-	for (int i = 0; i < BROOD_OUTCOMES; i++)
-		s->verdicts[i] += c->queue_verdicts[i];
 	engine_unlock(pool->brood);
 }

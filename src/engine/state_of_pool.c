@@ -6,6 +6,7 @@
 #include "channel.h"
 #include "queues.h"
 #include "engine_root.h"
+#include "sums.h"
 #include "wait.h"
 
 static uint32_t load32(const _Atomic uint32_t *p)
@@ -188,8 +189,6 @@ static void add_page(const struct stats_page *page, struct brood_stats *s)
 	s->queued_peak += load32(&page->queued_peak);
 	s->degraded |= load32(&page->degraded);
 	s->next_spawn_ms = sooner(s->next_spawn_ms, ms_until(load64(&page->next_spawn_ns)));
-	for (int i = 0; i < BROOD_OUTCOMES; i++)
-		s->verdicts[i] += load64(&page->verdicts[i]);
 	s->redispatched += load64(&page->redispatched);
 	s->retried += load64(&page->retried);
 	s->spawned += load64(&page->spawned);
@@ -203,7 +202,6 @@ static void add_page(const struct stats_page *page, struct brood_stats *s)
 	s->leases_revoked += load64(&page->leases_revoked);
 }
 
-/* The verdicts of retried attempts are subtracted: the program never saw them. */
 static void add_counts(struct brood_pool *pool, struct brood_stats *s)
 {
 	const struct pool_counts *c = &pool->counts;
@@ -212,11 +210,6 @@ static void add_counts(struct brood_pool *pool, struct brood_stats *s)
 	s->submitted += c->submitted;
 	s->dropped += c->dropped;
 	s->retried += c->retried;
-	for (int i = 0; i < BROOD_OUTCOMES; i++)
-		s->verdicts[i] -= MIN(c->retried_of[i], s->verdicts[i]);
-	s->verdicts[BROOD_REFUSED] += c->refused;
-	s->verdicts[BROOD_LOST] += c->lost;
-	s->verdicts[BROOD_CANCELLED] += c->cancelled;
 	s->queued += pool->files.kept;
 	engine_unlock(pool->brood);
 }
@@ -226,6 +219,7 @@ static void add_pool(struct brood_pool *pool, struct brood_stats *s)
 	add_page(pool->stats_page, s);
 	add_counts(pool, s);
 	queues_stats(pool, s);
+	sums_add_verdicts(pool, s->verdicts);
 }
 
 int engine_stats(struct brood *b, struct brood_stats *ret)

@@ -64,6 +64,27 @@ void sums_elsewhere(struct brood_pool *pool, enum brood_outcome outcome, enum br
 	status_verdict(&pool->sums, outcome, detail);
 }
 
+static uint64_t verdicts_of(const struct brood_status_sums *sums, uint32_t outcome)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < BROOD_DETAILS; i++)
+		count += __atomic_load_n(&sums->verdicts[outcome][i], __ATOMIC_RELAXED);
+	return count;
+}
+
+void sums_add_verdicts(const struct brood_pool *pool, uint64_t inout_counts[BROOD_OUTCOMES])
+{
+	for (uint32_t n = 0; n < STATUS_SUMS; n++) {
+		const struct brood_status_sums *sums = record(pool, n);
+
+		if (!__atomic_load_n(&sums->used, __ATOMIC_ACQUIRE))
+			continue;
+		for (uint32_t i = 1; i < BROOD_OUTCOMES; i++)
+			inout_counts[i] += verdicts_of(sums, i);
+	}
+}
+
 void sums_death(struct queue *l, uint64_t ns)
 {
 	status_time(&l->sums.record->death_to_verdict, ns, l->sums.shared);

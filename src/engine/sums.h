@@ -26,6 +26,8 @@ void sums_give_back(struct queue *l);
 	((its_pool) == (queue)->pool ? &(queue)->sums : &(its_pool)->sums)
 /* Counts the verdict of a job that no queue has. Any lock. */
 void sums_elsewhere(struct brood_pool *pool, enum brood_outcome outcome, enum brood_detail detail);
+/* Adds the verdicts of all records of the pool, the supervisor's too, by outcome. Any lock. */
+void sums_add_verdicts(const struct brood_pool *pool, uint64_t inout_counts[BROOD_OUTCOMES]);
 /* A worker on lease has died: counts how long its job's verdict took from there. */
 void sums_death(struct queue *l, uint64_t ns);
 /* So many more jobs of the queue wait. Under the queue's lock. */
