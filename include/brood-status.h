@@ -63,8 +63,12 @@ struct brood_status_head {
 enum brood_status_state {
 	BROOD_STATUS_STARTING = 1,
 	BROOD_STATUS_SERVING,
-	BROOD_STATUS_DRAINING, /* takes no jobs; those that wait and run may finish */
-	BROOD_STATUS_STOPPING  /* jobs are cancelled, workers are ended */
+	/*
+	 * It is about to end: a stop signal came, or it takes no jobs any more. Jobs that wait or
+	 * run may finish.
+	 */
+	BROOD_STATUS_DRAINING,
+	BROOD_STATUS_STOPPING /* jobs are cancelled, workers are ended */
 };
 struct brood_status_brood {
 	uint32_t sequence, state;

@@ -88,6 +88,14 @@ static bool drained(const struct wait *wait)
 	return b->lost || (b->queues_open == 0 && list_empty(&b->out));
 }
 
+/* The supervisor tells programs outside, who would else take the brood for one that serves. */
+static void say_draining(struct brood *b)
+{
+	struct frame f;
+
+	out_send(b, frame_begin(&f, MESSAGE_DRAINING), 0, 0);
+}
+
 /*
  * The queues do their jobs first, while the supervisor still grants workers. Other threads may
  * serve the queues and do not tell this thread, so it looks in slices. Returns how long the drain
@@ -96,6 +104,7 @@ static bool drained(const struct wait *wait)
 static uint32_t drain(struct brood *b)
 {
 	uint64_t began = now_ns(), until = time_after_ms(began, b->options.drain_ms), now = began;
+	bool said = false;
 
 	for (;;) {
 		uint64_t slice = MIN(until, now + DRAIN_SLICE_MS * NS_PER_MS);
@@ -107,6 +116,9 @@ static uint32_t drain(struct brood *b)
 		now = now_ns();
 		if (drained(&wait) || now >= until)
 			return (uint32_t)MIN((now - began) / NS_PER_MS, (uint64_t)UINT32_MAX);
+		if (!said)
+			say_draining(b);
+		said = true;
 		wait_until(&wait);
 	}
 }

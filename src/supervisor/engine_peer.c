@@ -202,6 +202,7 @@ static void handle(struct supervisor *s, struct frame *f)
 	case MESSAGE_LEASE_LOOK: lease_watch_look_by_id(s, f->about.id); break;
 	case MESSAGE_LEASE_KILL: lease_watch_kill(s, &f->lease_kill); break;
 	case MESSAGE_EXITING: s->engine.exiting = true; break;
+	case MESSAGE_DRAINING: s->engine.draining = true; break;
 	case MESSAGE_FAULT: poisoned_hear(s, &f->job); break;
 	case MESSAGE_DROPPED: say_dropped(s, &f->dropped); break;
 	case MESSAGE_STOP:

@@ -72,7 +72,7 @@ struct engine_process {
 	pid_t pid;
 	int pidfd;
 	struct source death, channel;
-	bool exiting, ended, channel_ended, kill_sent, paused, stopped_pool;
+	bool exiting, draining, ended, channel_ended, kill_sent, paused, stopped_pool;
 	struct process_exit exit;
 	uint64_t start_ticks;   /* when the engine was born, as in struct proc_stat; 0: not known */
 	uint64_t first_stop_ns; /* when a stop signal came; 0: none has */

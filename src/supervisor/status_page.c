@@ -28,9 +28,20 @@ static struct brood_status_sums *sums_of(const struct pool *pool)
 
 /* ---- the brood ---- */
 
+/*
+ * True: nobody should give the brood new jobs, for it is about to end. A stop signal counts from
+ * the moment it came, though the engine has yet to act on it: load balancers look away, and the
+ * service manager was told.
+ */
+static bool is_draining(const struct supervisor *s)
+{
+	return s->halt.phase == HALT_DRAIN || s->engine.first_stop_ns || s->engine.draining ||
+		s->engine.exiting || s->engine.channel_ended;
+}
+
 static uint32_t state_now(const struct supervisor *s)
 {
-	if (s->halt.phase == HALT_DRAIN)
+	if (s->halt.phase <= HALT_DRAIN && is_draining(s))
 		return BROOD_STATUS_DRAINING;
 	if (s->halt.phase != HALT_NONE)
 		return BROOD_STATUS_STOPPING;

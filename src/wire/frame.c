@@ -52,6 +52,7 @@ static const struct shape shapes[] = {
 	[MESSAGE_LEASE_LOOK] = { FIXED(about) },
 	[MESSAGE_LEASE_KILL] = { FIXED(lease_kill) },
 	[MESSAGE_EXITING] = { .known = true },
+	[MESSAGE_DRAINING] = { .known = true },
 	[MESSAGE_FAULT] = { FIXED(job), TEXT(job, name) },
 	[MESSAGE_DROPPED] = { FIXED(dropped), TEXT(dropped, name) },
 	[MESSAGE_GRANTED] = { FIXED(granted) },

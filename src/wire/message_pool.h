@@ -32,8 +32,9 @@ struct message_pool {
 	uint32_t ready, workers, left, pool;
 };
 /*
- * EXITING (no fields): the program is in exit(), and nobody hears log lines any more. DROPPED:
- * which jobs the program's end or the stop has dropped.
+ * EXITING (no fields): the program is in exit(), and nobody hears log lines any more. DRAINING (no
+ * fields): the engine takes no jobs any more, and lets those that wait in its queues be done; STOP
+ * comes later. DROPPED: which jobs the program's end or the stop has dropped.
  */
 struct message_dropped {
 	uint64_t count, first;

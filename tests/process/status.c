@@ -9,9 +9,12 @@
 #include "../helpers/proc.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -396,6 +399,60 @@ static void changed(void)
 	pool_stop(brood);
 }
 Test(status, resize_and_reload) { case_run(changed, 60000); }
+
+/* ---- the end ---- */
+
+static _Atomic int *gate;
+
+static int job_at_gate(struct brood_job *job)
+{
+	(void)job;
+	while (!atomic_load(gate))
+		usleep(1000);
+	return 0;
+}
+
+/* While the engine waits for its own jobs, the supervisor has yet to be asked for the stop. */
+static void *see_the_drain(void *context)
+{
+	static char text[1 << 20];
+
+	CHECK(WAIT_UNTIL(state_of_brood() == BROOD_STATUS_DRAINING, LONG_MS));
+	CHECK_GT(brood_metrics(context, text, sizeof text), 0);
+	CHECK(strstr(text, "brood_state{brood_state=\"draining\"} 1\n"));
+	CHECK(strstr(text, "brood_state{brood_state=\"serving\"} 0\n"));
+	CHECK_EQ(running("job_at_gate"), 1);
+	atomic_store(gate, 1);
+	return NULL;
+}
+
+static void drains(enum brood_path path)
+{
+	struct brood_options options = {
+		.size = sizeof options, .workers = 1, .drain_ms = LONG_MS
+	};
+	struct brood_job_options job = { .size = sizeof job, .dispatch = path };
+	struct brood *brood;
+	pthread_t thread;
+
+	gate = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	brood = pool_start(&options);
+	open_page(getpid());
+	CHECK_EQ(state_of_brood(), BROOD_STATUS_SERVING);
+	/* the second one waits in the engine */
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(brood_submit(brood, job_at_gate, NULL, 0, &job, NULL), 0);
+	CHECK(WAIT_UNTIL(brood_dispatch(brood) >= 0 && running("job_at_gate") == 1, LONG_MS));
+	CHECK_EQ(pthread_create(&thread, NULL, see_the_drain, brood), 0);
+	pool_stop(brood);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(verdicts(BROOD_DONE), 2);
+	CHECK_EQ(state_of_brood(), BROOD_STATUS_STOPPING);
+}
+static void drains_handoff(void) { drains(BROOD_PATH_HANDOFF); }
+static void drains_lease(void) { drains(BROOD_PATH_LEASE); }
+Test(status, tells_of_the_drain) { case_run(drains_handoff, 60000); }
+Test(status, tells_of_the_drain_of_leases) { case_run(drains_lease, 60000); }
 
 /* ---- what a reader sees while workers die ---- */
 

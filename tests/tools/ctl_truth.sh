@@ -141,7 +141,14 @@ ok $? "not alive while the supervisor is stopped: $(cat err)"
 [ "$(code "$keeper" wait ready --timeout 0)" = 1 ] && [ "$(code "$keeper" workers)" = 0 ] &&
 	grep -q attention out
 ok $? "not ready then, and workers are still told"
+victim=$(awk '/ idle / { print $2; exit }' out)
+kill -KILL "$victim"
+dead() { [ "$(code "$keeper" workers)" = 0 ] && grep -q "^ *[0-9]* *$victim .* dead\$" out; }
+until_true dead
+ok $? "a worker that died meanwhile is told as dead: $(grep " $victim " out)"
 kill -CONT "$keeper"
+until_true all_back && ! dead
+ok $? "until its place has another one"
 engine=$(value engine)
 kill -STOP "$engine"
 [ "$(code "$keeper" check --timeout 0.2)" = 1 ] && grep -q 'engine is stopped' err
@@ -157,15 +164,40 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	[ $? -eq 4 ] && [ ! -s out ]
 	ok $? "another user may not look: $(cat err)"
 fi
-ask hold
-printf 'stop\n' >&"$zoo_in"
-draining() { [ "$(code "$keeper" wait ready --timeout 0)" = 1 ] && grep -q draining err; }
-until_true draining
-ok $? "not ready while it drains: $(cat err)"
 kill -KILL "$keeper"
 { wait "$zoo_job"; } 2>/dev/null
 [ "$(code "$keeper" check)" = 3 ]
 ok $? "gone: $(cat err)"
+
+# ---- each way in which an end begins -------------------------------------------------------------
+draining() {
+	[ "$(code "$keeper" wait ready --timeout 0)" = 1 ] && grep -q draining err &&
+		[ "$(value state)" = draining ] && "$ctl" "$keeper" metrics >text &&
+		grep -qx 'brood_state{brood_state="draining"} 1' text &&
+		[ "$("$metrics" text brood_state)" = 1 ]
+}
+drains() {      # drains NAME JOB END...: while this job runs, and END was done
+	local name=$1 job=$2
+	shift 2
+	open_zoo 2 zoo-three
+	ask deaf
+	[ "$(code "$keeper" wait ready --timeout 0)" = 0 ] || say "not ready: $(cat err)"
+	ask $job
+	"$@"
+	until_true draining && [ "$(code "$keeper" check)" = 0 ]
+	ok $? "not ready, but alive, while it drains: $name: $(cat err)"
+	kill -KILL "$keeper"
+	{ wait "$zoo_job"; } 2>/dev/null
+	exec {zoo_in}>&- {zoo_out}<&-
+}
+say_it() { printf '%s\n' "$1" >&"$zoo_in"; }
+term() { kill -TERM "$keeper"; }
+drains 'brood_stop(), a job on lease' 'stuck pause lease' say_it stop
+drains 'brood_stop(), a submitted job by handoff' 'stuck pause handoff' say_it stop
+drains 'brood_stop(), a handle' hold say_it stop
+drains 'exit(), a job on lease' 'stuck pause lease' say_it exit
+drains 'exit(), a handle' hold say_it exit
+drains 'SIGTERM, and the program goes on' 'run done 1' term
 [ "$(left "$zoo")" -eq 0 ]
 ok $? "nothing is left"
 done_testing

@@ -15,6 +15,8 @@
  *     reload                      a reload, to its end
  *     resize N                    another number of workers
  *     cancel                      all jobs that wait
+ *     deaf                        from now on SIGTERM does nothing
+ *     exit                        exit(), without brood_stop()
  *     stop                        brood_stop(), and the end
  */
 #define _GNU_SOURCE
@@ -233,6 +235,8 @@ static void cancel(void)
 		brood_cancel(brood, stuck[--stuck_count]);
 }
 
+static void hear(int sig) { (void)sig; }
+
 static void command(const char *line)
 {
 	char word[16] = "", first[160] = "", second[16] = "";
@@ -260,6 +264,10 @@ static void command(const char *line)
 			brood_pool(brood, NULL), (uint32_t)atoi(first), (uint32_t)atoi(first));
 	} else if (strcmp(word, "cancel") == 0) {
 		cancel();
+	} else if (strcmp(word, "deaf") == 0) {
+		signal(SIGTERM, hear);
+	} else if (strcmp(word, "exit") == 0) {
+		exit(0);
 	} else {
 		puts("error");
 	}

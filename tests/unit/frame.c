@@ -50,6 +50,7 @@ static const struct {
 	{ MESSAGE_WITH, sizeof(struct message_side), 0, false, false },
 	{ MESSAGE_BACK, sizeof(struct message_side), 0, false, false },
 	{ MESSAGE_EXITING, 0, 0, false, false },
+	{ MESSAGE_DRAINING, 0, 0, false, false },
 	{ MESSAGE_DROPPED, sizeof(struct message_dropped), 0, false, false },
 	{ MESSAGE_FAULT, sizeof(struct message_job), 0, false, false },
 	{ MESSAGE_RESIZE, sizeof(struct message_resize), 0, false, false },

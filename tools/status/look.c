@@ -103,7 +103,7 @@ const char *look_unready(const struct look *look, int pool, char why[LOOK_WHY_MA
 		snprintf(why, LOOK_WHY_MAX, "it is starting: %u of %u workers are ready", ready,
 			workers);
 		break;
-	case BROOD_STATUS_DRAINING: return "it is draining: it takes no jobs, and will stop";
+	case BROOD_STATUS_DRAINING: return "it is draining: it is about to end";
 	case BROOD_STATUS_STOPPING: return "it is stopping";
 	default: snprintf(why, LOOK_WHY_MAX, "its state has the number %u", look->brood.state);
 	}
