@@ -53,6 +53,16 @@ static int close_range_one(unsigned first, unsigned last)
 #endif
 }
 
+void fds_close_pair(int a, int b)
+{
+	int low = MIN(a, b), high = MAX(a, b);
+
+	if (low >= 0 && high == low + 1 && close_range_one((unsigned)low, (unsigned)high) == 0)
+		return;
+	close_fd(a);
+	close_fd(b);
+}
+
 static int close_by_range(const struct keep *k)
 {
 	unsigned next = FIRST;

@@ -12,6 +12,8 @@
  * limit.
  */
 int fds_close_all_but(const int *keep, size_t keep_count);
+/* Closes two fds, by one system call if their numbers are neighbours. -1: there is none. */
+void fds_close_pair(int a, int b);
 /*
  * Returns how many fds are open, or -errno where there is no /proc. Uses stat() of /proc/self/fd
  * (Linux 6.2), else reads it. Does not count an fd of its own.

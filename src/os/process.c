@@ -14,6 +14,7 @@
  * does, too. EAGAIN, ENOMEM, EMFILE and all other errors are failures and are returned.
  */
 #include "process.h"
+#include "leaf.h"
 #include "proc.h"
 
 #include <linux/futex.h>
@@ -35,14 +36,18 @@
 #define CLONE_PIDFD 0x1000
 #endif
 
-#define RAW_FLAGS (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
+#define INTO_CGROUP UINT64_C(0x200000000) /* CLONE_INTO_CGROUP, which only clone3() knows */
+#define RAW_FLAGS   (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
 
 /*
- * The first version of the kernel's struct, because headers may be older or newer than the kernel.
+ * The kernel's struct, because headers may be older or newer than the kernel. A kernel without
+ * INTO_CGROUP knows the first part, and is given no more unless a cgroup is named.
  */
 struct clone3_args {
 	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	uint64_t set_tid, set_tid_size, cgroup;
 };
+#define CLONE3_FIRST offsetof(struct clone3_args, set_tid)
 
 struct thread_memory {
 	void *tid;
@@ -79,32 +84,60 @@ static void mend_robust_list(const struct thread_memory *m)
 	syscall(SYS_set_robust_list, m->robust, m->robust_size);
 }
 
-/* What the kernel writes to `number`: CLONE_PIDFD: the pidfd; CLONE_PARENT_SETTID: the pid. */
+/*
+ * What the kernel writes to `number`: CLONE_PIDFD: the pidfd; CLONE_PARENT_SETTID: the pid.
+ * leaf_fd: the cgroup of the child; -1: the one of this process.
+ */
 struct raw {
 	unsigned long flags;
 	void *number;
+	int leaf_fd;
 };
 
+/* In the child. The maker cannot be told: so a child that cannot join its cgroup ends. */
+static void join(int leaf_fd)
+{
+	if (leaf_fd >= 0 && leaf_join(leaf_fd) < 0)
+		_exit(PROCESS_EXIT_LEAF);
+}
+
+/* A kernel before 5.7 answers INTO_CGROUP with E2BIG or EINVAL. Then the child joins by itself. */
 static long clone3_raw(const struct raw *raw, void *tid)
 {
 	struct clone3_args args = { .flags = RAW_FLAGS | raw->flags, .child_tid = (uintptr_t)tid };
+	long pid;
 
 	*(raw->flags & CLONE_PIDFD ? &args.pidfd : &args.parent_tid) = (uintptr_t)raw->number;
-	return syscall(SYS_clone3, &args, sizeof args);
+	if (raw->leaf_fd >= 0) {
+		args.flags |= INTO_CGROUP;
+		args.cgroup = (uint64_t)raw->leaf_fd;
+		pid = syscall(SYS_clone3, &args, sizeof args);
+		if (pid >= 0 || (errno != E2BIG && errno != EINVAL))
+			return pid;
+		args.flags &= ~INTO_CGROUP;
+	}
+	pid = syscall(SYS_clone3, &args, CLONE3_FIRST);
+	if (pid == 0)
+		join(raw->leaf_fd);
+	return pid;
 }
 
 static long clone_raw(const struct raw *raw, void *tid)
 {
 	/* the low byte is the exit signal: 0, for none */
 	unsigned long flags = RAW_FLAGS | raw->flags;
+	long pid;
 
 #if defined(__s390__) || defined(__CRIS__)
-	return syscall(SYS_clone, NULL, flags, raw->number, tid, 0);
+	pid = syscall(SYS_clone, NULL, flags, raw->number, tid, 0);
 #elif defined(__x86_64__) || defined(__m68k__) || defined(__alpha__)
-	return syscall(SYS_clone, flags, NULL, raw->number, tid, 0);
+	pid = syscall(SYS_clone, flags, NULL, raw->number, tid, 0);
 #else
-	return syscall(SYS_clone, flags, NULL, raw->number, 0, tid);
+	pid = syscall(SYS_clone, flags, NULL, raw->number, 0, tid);
 #endif
+	if (pid == 0)
+		join(raw->leaf_fd);
+	return pid;
 }
 
 static pid_t spawn_with(long (*clone_way)(const struct raw *raw, void *tid), const struct raw *raw,
@@ -175,9 +208,14 @@ static pid_t spawn_fork(int *ret_pidfd)
 
 pid_t process_spawn(enum process_spawn *inout_way, int *ret_pidfd)
 {
+	return process_spawn_into(inout_way, -1, ret_pidfd);
+}
+
+pid_t process_spawn_into(enum process_spawn *inout_way, int leaf_fd, int *ret_pidfd)
+{
 	enum process_spawn way = *inout_way == PROCESS_AUTO ? PROCESS_CLONE3 : *inout_way;
 	int pidfd = -1;
-	const struct raw raw = { CLONE_PIDFD, &pidfd };
+	const struct raw raw = { CLONE_PIDFD, &pidfd, leaf_fd };
 	pid_t pid = -ENOSYS;
 
 	if (way == PROCESS_CLONE3) {
@@ -190,8 +228,11 @@ pid_t process_spawn(enum process_spawn *inout_way, int *ret_pidfd)
 		if (missing(pid))
 			way = PROCESS_FORK;
 	}
-	if (way == PROCESS_FORK)
+	if (way == PROCESS_FORK) {
 		pid = spawn_fork(&pidfd);
+		if (pid == 0)
+			join(leaf_fd);
+	}
 	if (pid >= 0)
 		*inout_way = way;
 	if (pid > 0)
@@ -212,10 +253,10 @@ static pid_t spawn_again(long (*clone_way)(const struct raw *raw, void *tid), co
 }
 
 /* Without CLONE_PIDFD: the old clone() has one parameter for the pidfd and for the pid. */
-pid_t process_spawn_sibling(enum process_spawn *inout_way, _Atomic int32_t *ret_pid)
+pid_t process_spawn_sibling(enum process_spawn *inout_way, int leaf_fd, _Atomic int32_t *ret_pid)
 {
 	enum process_spawn way = *inout_way == PROCESS_AUTO ? PROCESS_CLONE3 : *inout_way;
-	const struct raw raw = { CLONE_PARENT | CLONE_PARENT_SETTID, ret_pid };
+	const struct raw raw = { CLONE_PARENT | CLONE_PARENT_SETTID, ret_pid, leaf_fd };
 	pid_t pid = -ENOSYS;
 
 	if (way == PROCESS_CLONE3) {

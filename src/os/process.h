@@ -28,14 +28,21 @@ enum process_spawn { PROCESS_AUTO, PROCESS_CLONE3, PROCESS_CLONE, PROCESS_FORK }
  * *ret_pidfd is -1, the way is FORK, and SIGCHLD tells of deaths.
  */
 pid_t process_spawn(enum process_spawn *inout_way, int *ret_pidfd);
+/*
+ * The same, in the cgroup of leaf_fd (os/leaf.h); -1: in this process's own. Usually the kernel
+ * makes the process there. Where only the child can move itself, one that may not ends with
+ * PROCESS_EXIT_LEAF.
+ */
+#define PROCESS_EXIT_LEAF 70
+pid_t process_spawn_into(enum process_spawn *inout_way, int leaf_fd, int *ret_pidfd);
 
 /*
- * Makes a process as process_spawn() does, but as a child of this process's parent: only the parent
- * can wait for the child, and the child's exit signal is this process's own. Before the child
- * begins, the kernel has written its pid to *ret_pid. Returns 0 in the child, the pid, or -errno;
- * -ENOSYS: neither clone3 nor clone can do this here.
+ * Makes a process as process_spawn_into() does, but as a child of this process's parent: only the
+ * parent can wait for the child, and the child's exit signal is this process's own. Before the
+ * child begins, the kernel has written its pid to *ret_pid. Returns 0 in the child, the pid, or
+ * -errno; -ENOSYS: neither clone3 nor clone can do this here.
  */
-pid_t process_spawn_sibling(enum process_spawn *inout_way, _Atomic int32_t *ret_pid);
+pid_t process_spawn_sibling(enum process_spawn *inout_way, int leaf_fd, _Atomic int32_t *ret_pid);
 
 int process_pidfd_open(pid_t pid); /* returns the fd, or -errno */
 /*

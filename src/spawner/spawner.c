@@ -111,7 +111,7 @@ static pid_t make_worker(struct spawner_config *c, const struct frame *f)
 	entry->generation = m->generation;
 	entry->born_ticks = proc_boot_ticks();
 	atomic_store_explicit(&entry->session, c->birth->session, memory_order_relaxed);
-	pid = process_spawn_sibling(&c->way, &entry->pid);
+	pid = process_spawn_sibling(&c->way, message_spawn_leaf(m, f->fds), &entry->pid);
 	if (pid == 0)
 		birth_worker(c->birth, m, f->fds);
 	return pid;
@@ -132,6 +132,16 @@ static void answer(const struct spawner_config *c, const struct message_spawn *m
 		_exit(1);
 }
 
+/* Closes a request's fds. Mostly there are two, with neighbouring numbers: cgroup and channel. */
+static void request_done(struct frame *f)
+{
+	if (f->fds_count == 2) {
+		fds_close_pair(f->fds[0], f->fds[1]);
+		f->fds_count = 0;
+	}
+	frame_done(f);
+}
+
 void spawner_main(struct spawner_config *config)
 {
 	struct frame
@@ -141,7 +151,7 @@ void spawner_main(struct spawner_config *config)
 	while (frame_receive(config->channel_fd, &f, 0) == 1) {
 		if (f.header.type == MESSAGE_SPAWN)
 			answer(config, &f.birth.spawn, make_worker(config, &f));
-		frame_done(&f);
+		request_done(&f);
 	}
 	_exit(0);
 }

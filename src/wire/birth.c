@@ -18,6 +18,8 @@ static void keep_handlers(const struct birth *birth, const struct brood_options 
 void birth_worker(const struct birth *birth, const struct message_spawn *m, const int *fds)
 {
 	const struct pool_setup *setup = &birth->pools->list[m->pool];
+	const int leaf_fd = message_spawn_leaf(m, fds);
+	const int *own = fds + m->leaf;
 	const uint32_t first = m->init_data_size > 0 ? 2 : 1;
 	struct shared shared = *birth->shared; /* a write to the original copies a page */
 	struct worker_config config = {
@@ -28,11 +30,11 @@ void birth_worker(const struct birth *birth, const struct message_spawn *m, cons
 		.generation = m->generation,
 		.mark = m->mark,
 		.session = birth->session,
-		.channel_fd = fds[0],
+		.channel_fd = own[0],
 		.supervisor_pid = birth->supervisor_pid,
 		.oom_score_adj = birth->oom_score_adj,
 		.core = m->core != 0,
-		.init_memfd = m->init_data_size > 0 ? fds[1] : -1,
+		.init_memfd = m->init_data_size > 0 ? own[1] : -1,
 		.init_data_size = m->init_data_size,
 		.init_version = m->init_version,
 		.init_fds_count = m->init_fds_count,
@@ -43,10 +45,11 @@ void birth_worker(const struct birth *birth, const struct message_spawn *m, cons
 		.prepared = birth->prepared,
 		.spawner_fd = birth->spawner_fd,
 		.files_count = (int)(first + m->init_fds_count),
+		.leaf_fd = leaf_fd,
 	};
 
 	for (uint32_t i = 0; i < m->init_fds_count; i++)
-		config.init_fds[i] = fds[first + i];
+		config.init_fds[i] = own[first + i];
 	keep_handlers(birth, &setup->options);
 	setrlimit(RLIMIT_NOFILE, &birth->nofile);
 	birth->worker_main(&config);

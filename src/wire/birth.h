@@ -43,6 +43,7 @@ struct worker_config {                       /* The struct lives as long as the 
 	 */
 	bool prepared;
 	int spawner_fd, files_count;
+	int leaf_fd; /* the cgroup that the worker was born in, to be closed; -1: none */
 };
 
 /* The supervisor has room for the files of so many jobs, whatever the limit on open files. */
@@ -138,6 +139,8 @@ struct spawner_config {
 struct guard_config {
 	struct shared *shared;
 	pid_t supervisor_pid;
+	const int *leaves; /* the pools' cgroups: all in there is to be killed */
+	size_t leaves_count;
 };
 
 #endif

@@ -68,7 +68,7 @@ static const struct shape shapes[] = {
 	[MESSAGE_WORN] = { FIXED(about) },
 	[MESSAGE_WITH] = { FIXED(side), FDS(0, 2 + BROOD_JOB_FDS_MAX) },
 	[MESSAGE_BACK] = { FIXED(side), FDS(0, 1 + BROOD_JOB_FDS_MAX) },
-	[MESSAGE_SPAWN] = { FIXED(birth.spawn), FDS(1, 2 + BROOD_INIT_FDS_MAX) },
+	[MESSAGE_SPAWN] = { FIXED(birth.spawn), FDS(1, 3 + BROOD_INIT_FDS_MAX) },
 	[MESSAGE_BORN] = { FIXED(birth.born) },
 };
 
@@ -157,8 +157,10 @@ static bool good_fds(const struct frame *f, const struct shape *s)
 		return false;
 	if (f->header.type == MESSAGE_SPAWN)
 		return f->birth.spawn.init_fds_count <= BROOD_INIT_FDS_MAX &&
+			f->birth.spawn.leaf <= 1 &&
 			says ==
-			1 + f->birth.spawn.init_fds_count + (f->birth.spawn.init_data_size > 0);
+			1 + f->birth.spawn.leaf + f->birth.spawn.init_fds_count +
+				(f->birth.spawn.init_data_size > 0);
 	if (f->header.type != MESSAGE_INIT_DATA)
 		return true;
 	return f->init_data.fds_count <= BROOD_INIT_FDS_MAX &&

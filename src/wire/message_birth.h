@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 /*
- * SPAWN: what a worker is told at its birth, beside struct birth (birth.h). fds: the worker's end
- * of its channel, a memfd (if init_data_size > 0), then init_fds_count more. retire_jobs: after so
+ * SPAWN: what a worker is told at its birth, beside struct birth (birth.h). fds: the
+ * cgroup to be born in (if leaf is 1), the worker's end of its channel, a memfd (if init_data_size
+ * > 0), then init_fds_count more. retire_jobs: after so
  * many jobs the worker is worn; 0: never.
  */
 struct message_spawn {
@@ -15,8 +16,13 @@ struct message_spawn {
 	uint32_t pool, slot, generation;
 	uint32_t mark; /* so that a sweep knows whose a process is: os/mark.h */
 	uint32_t core; /* the worker may make core files now */
-	uint32_t init_version, init_fds_count, pad;
+	uint32_t init_version, init_fds_count, leaf;
 };
+/* The cgroup in which the worker is to be born; -1: its maker's. fds: those of the message. */
+static inline int message_spawn_leaf(const struct message_spawn *m, const int *fds)
+{
+	return m->leaf ? fds[0] : -1;
+}
 /* BORN: the answer to SPAWN. result: the worker's pid, or -errno: there is no worker. */
 struct message_born {
 	uint32_t slot, generation;

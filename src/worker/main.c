@@ -129,7 +129,7 @@ static int close_others(struct worker_config *c)
 	size_t n = 0;
 
 	if (c->prepared)
-		return close_fd(c->spawner_fd), 0;
+		return fds_close_pair(c->spawner_fd, c->leaf_fd), 0;
 	keep[n++] = c->channel_fd;
 	keep[n++] = c->init_memfd;
 	for (uint32_t i = 0; i < c->init_fds_count; i++)

@@ -31,7 +31,7 @@ static bool asked(const struct spawner_config *c, struct frame *f)
 static pid_t make_one(struct spawner_config *c, struct frame *f)
 {
 	_Atomic int32_t *place = &c->birth->shared->roster->workers[f->birth.spawn.slot].pid;
-	pid_t pid = process_spawn_sibling(&c->way, place);
+	pid_t pid = process_spawn_sibling(&c->way, -1, place);
 
 	if (pid == 0)
 		birth_worker(c->birth, &f->birth.spawn, f->fds);
@@ -98,7 +98,7 @@ static void __attribute__((noreturn)) answers_late(struct spawner_config *c)
 
 	while (asked(c, &f)) {
 		pid = process_spawn_sibling(
-			&c->way, &c->birth->shared->roster->workers[f.birth.spawn.slot].pid);
+			&c->way, -1, &c->birth->shared->roster->workers[f.birth.spawn.slot].pid);
 		if (pid == 0) {
 			CHECK_EQ(mark_self(f.birth.spawn.mark), 0);
 			birth_worker(c->birth, &f.birth.spawn, f.fds);
