@@ -345,6 +345,10 @@ enum brood_flags {
 	BROOD_LEASE_REUSE = 1 << 5,
 	/* Since 0.3.0. A worker that retires ends before its replacement begins, not after */
 	BROOD_OLD_FIRST = 1 << 6,
+	/* Since 0.3.0. A cgroup for each worker: see brood_pool_options.memory_max */
+	BROOD_WORKER_CGROUPS = 1 << 7,
+	/* Since 0.3.0. A cgroup that was delegated to the program (Delegate=) is left as it is */
+	BROOD_NO_CGROUPS = 1 << 8,
 };
 
 /*
@@ -423,7 +427,7 @@ struct brood_pool_options {
 	 */
 	const char *name;
 	/*
-	 * NO_CORE, ACCOUNT_CPU, ACCOUNT_MEMORY, LEASE_REUSE and OLD_FIRST, beside
+	 * NO_CORE, ACCOUNT_CPU, ACCOUNT_MEMORY, LEASE_REUSE, OLD_FIRST and WORKER_CGROUPS, beside
 	 * brood_options.flags
 	 */
 	uint32_t flags;
@@ -490,6 +494,13 @@ struct brood_pool_options {
 	 * and a line in the log. The look at it may interrupt a system call (EINTR). 0: no line
 	 */
 	uint32_t slow_ms;
+
+	/*
+	 * Limits of the pool's cgroup; with BROOD_WORKER_CGROUPS, of each worker's own. They need
+	 * a delegated cgroup (Delegate=memory pids): without one, the log says so (NOTICE).
+	 */
+	uint32_t tasks_max;  /* processes and threads, those of jobs included; 0: no limit */
+	uint64_t memory_max; /* bytes, at least 4096; 0: no limit */
 };
 
 /*
@@ -579,6 +590,9 @@ struct brood_options {
 	const char *pool_name; /* the first pool's; NULL: "main" */
 	const struct brood_pool_options *const *pools;
 	size_t pools_count; /* at most BROOD_POOLS_MAX pools in all, the first included */
+
+	uint64_t memory_max; /* since 0.3.0; both as in struct brood_pool_options */
+	uint32_t tasks_max;
 };
 
 /*

@@ -28,7 +28,7 @@
 		sizeof((struct brood_pool_options *)0)->reserved)
 #define POOL_FLAGS                                                                      \
 	(BROOD_NO_CORE | BROOD_ACCOUNT_CPU | BROOD_ACCOUNT_MEMORY | BROOD_LEASE_REUSE | \
-		BROOD_OLD_FIRST)
+		BROOD_OLD_FIRST | BROOD_WORKER_CGROUPS)
 
 #define INVALID(...) (engine_error("brood_start: " __VA_ARGS__), -EINVAL)
 
@@ -77,11 +77,14 @@ static int take(const struct brood_pool_options *from, size_t index, struct broo
 
 static int check_flags(const struct brood_pool_options *own, const char *where)
 {
-	uint32_t whole = own->flags & (BROOD_INLINE | BROOD_DEBUGGING);
+	uint32_t whole = own->flags & (BROOD_INLINE | BROOD_DEBUGGING | BROOD_NO_CGROUPS);
 
 	if (whole)
 		return INVALID("%sflags has %s, which is for all pools: set it in options.flags",
-			where, whole & BROOD_INLINE ? "BROOD_INLINE" : "BROOD_DEBUGGING");
+			where,
+			whole & BROOD_INLINE              ? "BROOD_INLINE"
+				: whole & BROOD_DEBUGGING ? "BROOD_DEBUGGING"
+							  : "BROOD_NO_CGROUPS");
 	if (own->flags & ~(uint32_t)POOL_FLAGS)
 		return INVALID("%sflags has unknown bits: 0x%x", where,
 			own->flags & ~(uint32_t)POOL_FLAGS);
@@ -120,6 +123,8 @@ static void lay_over(struct brood_options *o, const struct brood_pool_options *o
 	LAY(worker_init);
 	LAY(worker_exit);
 	LAY(hook_context);
+	LAY(tasks_max);
+	LAY(memory_max);
 }
 
 static void without_hooks(struct brood_options *o)

@@ -7,12 +7,15 @@
 
 #include <sched.h>
 
-#define BACKLOG_MAX 65536u
-#define STACK_MIN   (64u << 10)
-#define STACK_MAX   (SIZE_MAX > UINT32_MAX ? (size_t)(UINT64_C(1) << 40) : SIZE_MAX / 4)
+#define BACKLOG_MAX  65536u
+#define MEMORY_LEAST 4096
+#define TASKS_MOST   (4u << 20) /* PID_MAX_LIMIT of the kernel */
+#define STACK_MIN    (64u << 10)
+#define STACK_MAX    (SIZE_MAX > UINT32_MAX ? (size_t)(UINT64_C(1) << 40) : SIZE_MAX / 4)
 #define FLAGS_KNOWN                                                           \
 	(BROOD_INLINE | BROOD_DEBUGGING | BROOD_NO_CORE | BROOD_ACCOUNT_CPU | \
-		BROOD_ACCOUNT_MEMORY | BROOD_LEASE_REUSE | BROOD_OLD_FIRST)
+		BROOD_ACCOUNT_MEMORY | BROOD_LEASE_REUSE | BROOD_OLD_FIRST |  \
+		BROOD_WORKER_CGROUPS | BROOD_NO_CGROUPS)
 #define LEFT_KNOWN ((BROOD_LEFT_GROUP << 1) - 1)
 
 #define INVALID(...) (engine_error("brood_start: " __VA_ARGS__), -EINVAL)
@@ -88,6 +91,18 @@ int pool_values_check(const struct brood_options *o, const char *where)
 	if (o->backlog > BACKLOG_MAX)
 		return INVALID(
 			"%sbacklog is %u: 1 to %u, or 0 for 1024", where, o->backlog, BACKLOG_MAX);
+	if (o->memory_max > 0 && o->memory_max < MEMORY_LEAST)
+		return INVALID("%smemory_max is %llu: bytes, at least %d, or 0 for no limit", where,
+			(unsigned long long)o->memory_max, MEMORY_LEAST);
+	if (o->tasks_max > TASKS_MOST)
+		return INVALID("%stasks_max is %u: at most %u, or 0 for no limit", where,
+			o->tasks_max, TASKS_MOST);
+	if ((o->flags & BROOD_NO_CGROUPS) &&
+		(o->memory_max || o->tasks_max || (o->flags & BROOD_WORKER_CGROUPS)))
+		return INVALID("%s%s needs a cgroup, but options.flags has BROOD_NO_CGROUPS", where,
+			o->memory_max          ? "memory_max"
+				: o->tasks_max ? "tasks_max"
+					       : "BROOD_WORKER_CGROUPS");
 	if (o->spawn > BROOD_SPAWN_FORK)
 		return INVALID("%sspawn is %u: one of enum brood_spawn", where, o->spawn);
 	if (o->dispatch > BROOD_PATH_LEASE)

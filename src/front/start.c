@@ -64,6 +64,7 @@ struct start {
 	struct stale stale;
 	struct standard standard;
 	struct notify notify;
+	struct delegated delegated;
 	struct capacity_lines tight;
 	int messages[2], logs[2]; /* [0] is the engine's end, [1] the supervisor's */
 	struct brood *brood;
@@ -250,6 +251,7 @@ static int prepare_roles(struct start *s)
 		.pools = s->resolved.pools,
 		.shared = &s->shared,
 		.notify = s->notify,
+		.delegated = &s->delegated,
 		.records = engine.records,
 		.stale = s->stale,
 		.tight = { s->tight.tasks, s->tight.memory },
@@ -373,12 +375,15 @@ static int start_processes(struct start *s, struct brood **ret_brood)
 	title_init(s->resolved.options.title);
 	role_begin(true);
 	output_flush();
+	if (!(s->resolved.options.flags & BROOD_NO_CGROUPS))
+		delegated_take(&s->delegated); /* all that is forked from here on is in it, too */
 	pid = fork();
 	if (pid == 0)
 		return become_engine(s, placeholder, ret_brood);
 	if (pid > 0)
 		become_supervisor(s, pid, placeholder);
 	r = -errno;
+	delegated_give_back(&s->delegated);
 	role_begin(false);
 	close_fd(placeholder);
 	return refused(r, "fork");
@@ -421,6 +426,7 @@ int brood_start(const struct brood_options *options, struct brood **ret_brood)
 		return r;
 	memset(s, 0, sizeof *s);
 	s->messages[0] = s->messages[1] = s->logs[0] = s->logs[1] = s->notify.fd = -1;
+	s->delegated.fd = -1;
 	r = resolve_options(options, &s->resolved);
 	if (r < 0)
 		return r;

@@ -31,6 +31,7 @@
 #include "../os/proc.h"
 #include "../os/sessions.h"
 #include "../os/hunt.h"
+#include "../os/leaf.h"
 #include "../os/mark.h"
 #include "../os/process.h"
 #include "../os/signals.h"
@@ -59,12 +60,12 @@ struct guard {
 
 static bool orphaned(const struct guard *g) { return getppid() != g->supervisor_pid; }
 
-static void set_manners(void)
+static void set_manners(const struct guard_config *c)
 {
 	signals_block_all(NULL);
 	setsid();
 	signals_default_all(NULL, 0);
-	fds_close_all_but(NULL, 0);
+	fds_close_all_but(c->leaves, c->leaves_count);
 	for (int fd = 0; fd < 3; fd++)
 		fds_null_onto(fd, O_RDWR);
 	if (chdir("/") < 0)
@@ -213,6 +214,16 @@ static bool is_prey(void *unused, pid_t pid)
 }
 
 /*
+ * Kills all that is in the pools' cgroups, at once and without /proc. This ends workers and what
+ * their jobs have started, unless a job has moved a process out of its cgroup.
+ */
+static void kill_leaves(const struct guard_config *c)
+{
+	for (size_t i = 0; i < c->leaves_count; i++)
+		leaf_kill(c->leaves[i]);
+}
+
+/*
  * Groups come first: that is quick, and ends a fork bomb. Then come processes that made a group or
  * a session of their own.
  */
@@ -244,7 +255,7 @@ void guard_main(struct guard_config *config)
 		.signal_fd = -1 };
 	uint32_t slots = config->shared->slots;
 
-	set_manners();
+	set_manners(config);
 	shared_keep_guard(config->shared);
 	title_set("guard");
 	g.sessions = map_sessions(slots);
@@ -252,6 +263,7 @@ void guard_main(struct guard_config *config)
 		_exit(1); /* the supervisor makes another guard */
 	watch(&g);
 	sleep_until_orphaned(&g);
+	kill_leaves(config);
 	kill_all(&g, slots);
 	_exit(0);
 }

@@ -56,16 +56,38 @@ static void look(
 		lowest->group, sizeof lowest->group, "%.*s", CGROUP_NAME - 1, *group ? group : "/");
 }
 
+/* "/..": the cgroup lies outside of the cgroup namespace, so nothing of it can be read. */
+static int find(const char *root, char mount[PATH_MAX], char group[PROCFS_LINE])
+{
+	group[0] = '\0';
+	snprintf(mount, PATH_MAX, "%s/proc/self/cgroup", root);
+	procfs_each_line(mount, find_group, group);
+	if (group[0] == '\0' || strncmp(group, "/..", 3) == 0)
+		return -ENOENT;
+	return find_mount(root, mount);
+}
+
+int cgroup_folder(const char *root, char *folder, size_t size, char group[CGROUP_NAME])
+{
+	char mount[PATH_MAX], path[PROCFS_LINE];
+	int r = find(root, mount, path);
+
+	if (r < 0)
+		return r;
+	r = snprintf(folder, size, "%s%s", mount, path);
+	if (r < 0 || (size_t)r >= size)
+		return -ENOENT;
+	snprintf(group, CGROUP_NAME, "%.*s", CGROUP_NAME - 1, path);
+	return 0;
+}
+
 void cgroup_limit(const char *root, const char *file, struct cgroup_limit *ret)
 {
-	char mount[PATH_MAX], group[PROCFS_LINE] = "", *last;
+	char mount[PATH_MAX], group[PROCFS_LINE], *last;
 	struct cgroup_limit lowest = { .value = CGROUP_UNLIMITED };
 
 	*ret = lowest;
-	snprintf(mount, sizeof mount, "%s/proc/self/cgroup", root);
-	procfs_each_line(mount, find_group, group);
-	/* "/..": the cgroup lies outside of the cgroup namespace, so its limits cannot be read */
-	if (group[0] == '\0' || strncmp(group, "/..", 3) == 0 || find_mount(root, mount) < 0)
+	if (find(root, mount, group) < 0)
 		return;
 	while ((last = strrchr(group, '/'))) {
 		if (last[1] != '\0')

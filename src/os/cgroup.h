@@ -3,6 +3,7 @@
 #ifndef BROOD_OS_CGROUP_H
 #define BROOD_OS_CGROUP_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define CGROUP_NAME      256
@@ -19,5 +20,11 @@ struct cgroup_limit {
  * "" for the system's /proc and /sys; a test has a folder with files of its own.
  */
 void cgroup_limit(const char *root, const char *file, struct cgroup_limit *ret);
+
+/*
+ * The folder of this process's cgroup, and its path as /proc/self/cgroup has it. Returns 0;
+ * -ENOENT: there is no version 2, or the cgroup cannot be seen from here.
+ */
+int cgroup_folder(const char *root, char *folder, size_t size, char group[CGROUP_NAME]);
 
 #endif

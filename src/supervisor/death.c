@@ -16,6 +16,7 @@
  *      do not read slot pages.
  */
 #include "death.h"
+#include "cgroups.h"
 #include "death_log.h"
 #include "grant.h"
 #include "poisoned.h"
@@ -216,6 +217,7 @@ static void bury_undead(struct slot *slot, const struct process_exit *e)
 		slot->number, slot->pid, (now_ns() - slot->killed_ns) / NS_PER_MS);
 	slot->pool->died++;
 	forget_process(slot);
+	cgroups_worker_ended(slot);
 	slot->strays.sweeps = s->sweeps;
 	status_page_death(slot, e);
 	slot->status.died_ns = 0; /* another slot has taken over long ago */
@@ -255,6 +257,7 @@ static void bury_worker(struct slot *slot, const struct process_exit *e)
 	status_page_death(slot, e);
 	death_end_job(slot, e);
 	forget_process(slot);
+	cgroups_worker_ended(slot);
 	slot_make_empty(slot);
 	if (slot->ready_ns == 0)
 		birth_failed(slot, e);

@@ -4,6 +4,7 @@
  * what jobs have started. So it is born before the first worker, and replaced when it dies.
  */
 #include "guard_peer.h"
+#include "cgroups.h"
 #include "logging.h"
 
 #define QUICK_NS (100 * NS_PER_MS)
@@ -41,7 +42,11 @@ static void watch(struct supervisor *s)
 
 void guard_peer_spawn(struct supervisor *s)
 {
-	struct guard_config config = { .shared = s->config.shared, .supervisor_pid = s->pid };
+	int leaves[BROOD_POOLS_MAX];
+	struct guard_config config = { .shared = s->config.shared,
+		.supervisor_pid = s->pid,
+		.leaves = leaves,
+		.leaves_count = cgroups_list(s, leaves) };
 	int pidfd = -1;
 	pid_t pid = process_spawn(&s->way, &pidfd);
 

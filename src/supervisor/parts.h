@@ -3,6 +3,7 @@
 #ifndef BROOD_SUPERVISOR_PARTS_H
 #define BROOD_SUPERVISOR_PARTS_H
 
+#include "cgroup_parts.h"
 #include "../loop/loop.h"
 #include "../base/base.h"
 #include "../os/process.h"
@@ -61,11 +62,12 @@ struct reload {
 /*
  * What strays.c knows of a slot. sweeps: how many sweeps there had been when the slot's undead
  * worker ended at last. called: in supervisor.called, if the slot's worker has said CALLED since
- * the last sweep.
+ * the last sweep. cgroup: for cgroups.c.
  */
 struct slot_strays {
 	uint32_t sweeps;
 	struct list called;
+	struct slot_cgroup cgroup;
 };
 
 struct engine_process {

@@ -58,6 +58,7 @@ struct pool {
 	struct init_data init_data;
 	struct renewals renewals;
 	struct reload reload;
+	struct pool_cgroup cgroup;
 	uint64_t died;       /* workers that died; pool_count() publishes it after the gauges */
 	uint32_t ever_ready; /* places that have had a ready worker */
 	bool was_ready;      /* the engine was told that the pool is ready: said once, stays true */

@@ -65,6 +65,7 @@ struct supervisor {
 	struct spawner_process spawner;
 	struct manager manager;
 	struct notifier notifier;
+	struct cgroups cgroups;
 	struct resolver_process resolver;
 
 	struct halt halt;

@@ -25,6 +25,7 @@
  * when the request cannot be sent (too many files in flight, say).
  */
 #include "spawn.h"
+#include "cgroups.h"
 #include "logging.h"
 #include "pool.h"
 #include "../os/pidset.h"
@@ -149,7 +150,8 @@ static int make(struct slot *slot, const struct frame *f, int channel_fd)
 {
 	struct supervisor *s = slot->pool->supervisor;
 	int pidfd = -1;
-	pid_t pid = process_spawn(&s->way, &pidfd);
+	pid_t pid = process_spawn_into(
+		&s->way, message_spawn_leaf(&f->birth.spawn, f->fds), &pidfd);
 
 	if (pid == 0)
 		birth_worker(&s->birth, &f->birth.spawn, f->fds);
@@ -239,7 +241,8 @@ void spawn_undone(struct slot *slot, int error)
 
 /* ---- which births there are, and when ---- */
 
-static void ask_for(struct slot *slot, uint64_t retire_jobs, int channel_fd, struct frame *f)
+static void ask_for(
+	struct slot *slot, uint64_t retire_jobs, int leaf_fd, int channel_fd, struct frame *f)
 {
 	const struct init_data *data = &slot->pool->init_data;
 
@@ -253,7 +256,10 @@ static void ask_for(struct slot *slot, uint64_t retire_jobs, int channel_fd, str
 		.core = slot->core_allowed,
 		.init_version = data->version,
 		.init_fds_count = data->fds_count,
+		.leaf = leaf_fd >= 0,
 	};
+	if (leaf_fd >= 0)
+		f->fds[f->fds_count++] = leaf_fd;
 	f->fds[f->fds_count++] = channel_fd;
 	if (data->size > 0)
 		f->fds[f->fds_count++] = data->memfd;
@@ -266,7 +272,7 @@ static int spawn_one(struct pool *pool)
 	struct slot *slot = container_of(slots_first(&pool->slots, SLOT_EMPTY), struct slot, link);
 	struct retire_lot lot;
 	struct frame f;
-	int pair[2], r;
+	int pair[2], leaf = -1, r;
 
 	r = sockets_pair(SOCK_SEQPACKET, pair);
 	if (r < 0)
@@ -276,10 +282,14 @@ static int spawn_one(struct pool *pool)
 	slot->core_allowed = pool_cores_allowed(pool, now_ns());
 	lot = retire_draw(&pool->renewals.limits, &pool->renewals.random);
 	slot->renewal.age_ns = lot.age_ns;
-	ask_for(slot, lot.jobs, pair[1], &f);
-	r = order(slot, &f, pair[0]);
-	if (r < 0)
-		r = make(slot, &f, pair[0]);
+	r = cgroups_for_birth(slot, &leaf);
+	if (r == 0) {
+		ask_for(slot, lot.jobs, leaf, pair[1], &f);
+		r = order(slot, &f, pair[0]);
+		if (r < 0)
+			r = make(slot, &f, pair[0]);
+		cgroups_birth_done(slot, leaf);
+	}
 	close_fd(pair[1]);
 	if (r < 0) {
 		slot->generation--;

@@ -7,6 +7,7 @@
  * brood_stop() the supervisor stays, to end as the engine will.
  */
 #include "stop.h"
+#include "cgroups.h"
 #include "deadline.h"
 #include "guard_peer.h"
 #include "lease_watch.h"
@@ -97,9 +98,11 @@ static void finish(struct supervisor *s)
 		s->done_ns = now;
 	/*
 	 * Strays are killed and reaped before anybody is told that nothing is left. The wait for
-	 * them has a bound, should the kernel hold one of them.
+	 * them has a bound, should the kernel hold one of them. What is killed in cgroups is
+	 * counted, and reaped, one round later.
 	 */
-	left = strays_end(s);
+	left = cgroups_kill_left(s);
+	left += strays_end(s);
 	if (left > 0 && !strays_given_up(s, now)) {
 		s->sweep_pause_ms = RETRY_MS;
 		timer_set(&s->loop, &s->sweep_timer, now + RETRY_MS * NS_PER_MS);
@@ -114,11 +117,13 @@ static void finish(struct supervisor *s)
 	s->undead_said = s->left > 0;
 	say_left(s);
 	resolver_end(s);
+	cgroups_remove(s);
 	if (s->engine.ended) {
 		if (s->strays_left == 0) /* with strays left, the guard stays to kill them */
 			guard_peer_end(s);
 		strays_end_closers(s);
 		strays_reap(s);
+		cgroups_end(s);
 		s->loop.stop = true;
 	} else if (s->stop_asked) {
 		/* Gauges come first: a program that hears STOPPED finds all numbers complete. */

@@ -21,6 +21,7 @@
  * change. And a source is removed from the loop before its fd is closed.
  */
 #include "supervisor.h"
+#include "cgroups.h"
 #include "copies.h"
 #include "death.h"
 #include "engine_peer.h"
@@ -75,6 +76,7 @@ static void slot_prepare(struct pool *pool, struct slot *slot, uint32_t place)
 	list_init(&slot->status.touched);
 	list_init(&slot->renewal.leased);
 	list_init(&slot->strays.called);
+	list_init(&slot->strays.cgroup.left);
 	slots_add(&pool->slots, &slot->link, place < pool->size.target ? SLOT_EMPTY : SLOT_SPARE);
 }
 
@@ -101,6 +103,7 @@ static int pool_prepare(struct supervisor *s, struct pool *pool, const struct po
 	pool->supervisor = s;
 	pool->setup = setup;
 	pool->options = o;
+	pool->cgroup.fd = -1;
 	pool->stats_page = shared_stats_page(s->config.shared, setup->number);
 	sizing_init(&pool->size, setup->own.scaling == BROOD_FIXED, setup->own.workers_min,
 		o->workers, setup->own.spare, setup->own.idle_ms);
@@ -148,7 +151,7 @@ static int pools_prepare(struct supervisor *s)
 /* Counts all timers: the loop gets room for each, so that setting a timer never fails. */
 static size_t timers_count(struct supervisor *s)
 {
-	size_t count = 16 + s->config.records;
+	size_t count = 17 + s->config.records;
 
 	for_each_pool(pool, s) count += 6 * (size_t)pool->places + 4;
 	return count;
@@ -167,6 +170,7 @@ static void timers_prepare(struct supervisor *s)
 	timer_init(&s->sweep_timer, strays_sweep_fired);
 	timer_init(&s->fold_timer, logging_fold_fired);
 	timer_init(&s->resolver.timer, resolver_fired);
+	timer_init(&s->cgroups.again, cgroups_again_fired);
 	timer_init(&s->manager.watchdog, manager_watchdog_fired);
 }
 
@@ -195,6 +199,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	source_init(&s->signals);
 	source_init(&s->notifier.room);
 	list_init(&s->called);
+	list_init(&s->cgroups.left);
 	timers_prepare(s);
 	r = pools_prepare(s);
 	if (r == 0)
@@ -224,6 +229,7 @@ void supervisor_leave(struct supervisor *s)
 	close_fd(s->config.channel_fd);
 	close_fd(s->config.log_fd);
 	notify_close(&s->config.notify);
+	s->config.delegated->fd = close_fd(s->config.delegated->fd);
 	signals_restore(&s->config.signals);
 }
 
@@ -259,6 +265,7 @@ static void close_the_rest(struct supervisor *s)
 	keep[n++] = s->config.channel_fd;
 	keep[n++] = s->config.log_fd;
 	keep[n++] = s->config.notify.fd;
+	keep[n++] = s->config.delegated->fd;
 	keep[n++] = s->config.shared->status_fd;
 	keep[n++] = s->engine.pidfd;
 	if (s->stdlog.own)
@@ -357,6 +364,7 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	prepare_births(s);
 	say_unguarded(s);
 	say_tight(s);
+	cgroups_begin(s);
 	process_set_subreaper();
 	pids_begin();
 	title_set("supervisor");

@@ -3,6 +3,7 @@
 #ifndef BROOD_SUPERVISOR_SUPERVISOR_H
 #define BROOD_SUPERVISOR_SUPERVISOR_H
 
+#include "../os/delegated.h"
 #include "../os/notify.h"
 #include "../os/signals.h"
 #include "../wire/birth.h"
@@ -15,9 +16,10 @@ struct supervisor_config {
 	struct pool_setups pools;
 	struct shared *shared;
 	struct notify notify;
-	struct standard standard; /* the flags of stdout and stderr at the start */
-	struct stale stale;       /* what the program had open at the start */
-	const char *tight[2];     /* lines about limits that are too low for all workers, or "" */
+	struct delegated *delegated; /* taken right before the engine's fork */
+	struct standard standard;    /* the flags of stdout and stderr at the start */
+	struct stale stale;          /* what the program had open at the start */
+	const char *tight[2]; /* lines about limits that are too low for all workers, or "" */
 	uint32_t records;
 	int channel_fd, log_fd;       /* the supervisor's ends of channel and log socket */
 	struct signals_state signals; /* the caller's signal state, for the children */

@@ -168,8 +168,10 @@ static void begin_all(struct stage *s)
 void stage_start(struct stage *s)
 {
 	static struct resolved resolved;
+	static struct delegated delegated = { .state = DELEGATED_NOT, .fd = -1 };
 	struct supervisor_config config = { .shared = &s->shared,
 		.notify = { .fd = -1 },
+		.delegated = &delegated,
 		.records = s->options.workers + s->options.backlog,
 		.worker_main = play_worker,
 		.guard_main = guard_main,
