@@ -53,12 +53,12 @@
  *              reads the channel for all threads; so do the dispatch calls and brood_take(). These
  *              calls may call the log callback. So may brood_open() and brood_give(), and, while
  *              the supervisor's socket is full, the brood_cancel(), brood_set_init_data(),
- *              brood_reload() and brood_notify_...() calls and brood_queue_cancel(). Hold no lock
- *              in them that the log callback takes.
+ *              brood_reload(), brood_keep() and brood_notify_...() calls and
+ *              brood_queue_cancel(). Hold no lock in them that the log callback takes.
  *   Stopped    After brood_stop() these still work: brood_fetch(), brood_wait(), brood_id(),
  *              brood_tag(), brood_release(), brood_stats(), brood_pool_stats(), brood_workers(),
- *              brood_histogram(), brood_metrics(), brood_report(), brood_rearm(), and the calls
- *              that take results, or end a queue or a lease.
+ *              brood_kept(), brood_histogram(), brood_metrics(), brood_report(), brood_rearm(), and
+ *              the calls that take results, or end a queue or a lease.
  */
 #ifndef BROOD_H
 #define BROOD_H
@@ -1293,6 +1293,43 @@ BROOD_PUBLIC int brood_reload_wait(
  */
 BROOD_PUBLIC int brood_notify_ready(struct brood *brood) BROOD_NOEXCEPT;
 BROOD_PUBLIC int brood_notify_status(struct brood *brood, const char *text) BROOD_NOEXCEPT;
+
+#define BROOD_KEPT_MAX      256 /* fds that are kept at a time. Since 0.3.0 */
+#define BROOD_KEPT_NAME_MAX 256 /* bytes of a kept fd's name with its NUL. Since 0.3.0 */
+/*
+ * Keeps a file under a name, where it outlives the engine: in the supervisor, and in the service
+ * manager's store (FileDescriptorStoreMax= of the unit), from which brood_kept() has it again after
+ * a restart, even if all processes were killed. For listening sockets, and for state in a
+ * memfd_create() file. It replaces all files of that name. In brood_kept() it is there at once; the
+ * service manager has it before it hears READY=1.
+ * Parameters: name: copied; 1 to 255 printable ASCII characters, no ':'. fd: duplicated, and still
+ *   the caller's; -1: forgets the name.
+ * Returns: 0, also where nobody stores files (inline mode; no service manager), or where the name
+ *   to be forgotten is not there.
+ * Errors:
+ *   -EBADF   fd is not open
+ *   -EINVAL  also: no such name can be kept
+ *   -EMFILE  there is no fd left for a duplicate
+ *   -ENOSPC  BROOD_KEPT_MAX are kept, or as many as RLIMIT_NOFILE has room for
+ *   -ESHUTDOWN, -ENOTCONN
+ * Worker death: nothing changes; workers have none of these files. Since: 0.3.0.
+ */
+BROOD_PUBLIC int brood_keep(struct brood *brood, const char *name, int fd) BROOD_NOEXCEPT;
+/*
+ * The files of a name: those that the service manager has passed to this start of the program
+ * (LISTEN_FDS, by their LISTEN_FDNAMES: of socket units, and of its store), and those of
+ * brood_keep().
+ * Parameters: brood: NULL: before brood_start(), which may come later; reads the environment.
+ *   name: NULL: all files, whatever their names. ret_fds: duplicates, close-on-exec, which the
+ *   caller closes; room for `room` of them; NULL if room is 0.
+ * Returns: how many files have the name, even if the array has less room; 0: none.
+ * Errors:
+ *   -EINVAL  also: LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES do not fit together (brood NULL)
+ *   -EMFILE  there is no fd left for a duplicate
+ * Since: 0.3.0.
+ */
+BROOD_PUBLIC int brood_kept(
+	struct brood *brood, const char *name, int *ret_fds, size_t room) BROOD_NOEXCEPT;
 
 /* The counters of the pool; filled by the library. Since: 0.1.0. */
 struct brood_stats {

@@ -104,6 +104,7 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	b->shared = *config->shared;
 	b->supervisor_pid = config->supervisor_pid;
 	b->run_here = config->run_here;
+	b->kept = config->kept;
 	b->one_cpu = has_one_cpu();
 	b->channel_fd = config->channel_fd;
 	b->log_fd = config->log_fd;

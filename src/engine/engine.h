@@ -12,6 +12,7 @@
 #ifndef BROOD_ENGINE_H
 #define BROOD_ENGINE_H
 
+#include "../pool/kept.h"
 #include "../wire/pool_setup.h"
 #include "../wire/shared.h"
 #include <brood.h>
@@ -34,6 +35,7 @@ struct engine_config {
 	int channel_fd, log_fd; /* the engine's ends */
 	uint32_t records;       /* how many job records there are, on both sides */
 	pid_t supervisor_pid;
+	struct kept kept;        /* its memory is the caller's, for life */
 	engine_run_fn *run_here; /* inline mode runs jobs by this; NULL: workers run the jobs */
 };
 /* Called before the fork: allocates all that the engine needs, so nothing fails later. */
@@ -100,6 +102,9 @@ int engine_set_init_data(
 int engine_reload(struct brood *b, const struct brood_pool *pool, uint64_t *ret_reload);
 int engine_reload_wait(struct brood *b, uint64_t reload, uint32_t timeout_ms);
 int engine_notify(struct brood *b, uint32_t kind, const char *text);
+/* The name is good (pool/kept.h). fd -1: forgets the name. */
+int engine_keep(struct brood *b, const char *name, int fd);
+int engine_kept(struct brood *b, const char *name, int *ret_fds, size_t room);
 int engine_stats(struct brood *b, struct brood_stats *ret);
 int engine_report(struct brood *b, uint64_t id, struct brood_report *ret);
 ssize_t engine_metrics(struct brood *b, char *text, size_t size);

@@ -114,7 +114,7 @@ struct brood {
 	bool log_ended;
 	uint32_t news; /* verdicts that brood_dispatch() has not counted yet */
 	bool news_set; /* news_fd is readable */
-
+	struct kept kept;
 	struct reloads reloads;
 	bool ready_said;    /* NOTIFY_READY is on its way */
 	size_t queues_open; /* brood_stop(): jobs of queues without a verdict */

@@ -2,8 +2,8 @@
 /*
  * out.c - what the engine sends, in order, without ever blocking. A frame goes into the socket at
  * once when no other frame waits; else it waits with its fds (unsent.c). The number of waiting
- * frames is bounded: one JOB and one CANCEL a record, one NOTIFY of each kind, one INIT_DATA,
- * one RESIZE and one RELOAD a pool (a newer one replaces it), one STOP.
+ * frames is bounded: one JOB and one CANCEL a record, one NOTIFY of each kind, one KEEP
+ * a name, one INIT_DATA, one RESIZE and one RELOAD a pool (a newer one replaces it), one STOP.
  */
 #include "out.h"
 

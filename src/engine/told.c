@@ -109,7 +109,7 @@ int engine_pool_resize(struct brood_pool *pool, uint32_t min, uint32_t max)
 			"unless the pool is BROOD_ELASTIC",
 			min, max);
 	frame_begin(&f, MESSAGE_RESIZE);
-	f.resize = (struct message_resize){
+	f.asked.resize = (struct message_resize){
 		.pool = pool->setup->number, .min = scaling == BROOD_ON_DEMAND ? 0 : min, .max = max
 	};
 	engine_lock(b);

@@ -32,27 +32,26 @@ void unsent_drop(struct brood *b, struct out *out)
 
 /*
  * True: the newer message makes the older one, which waits to be sent, needless. Both are init
- * data, a size or a reload for one pool, or both are a status. A READY is said once, so nothing may
- * replace it.
+ * data, a size or a reload for one pool, or both are a status, or keep a file under one name. A
+ * READY is said once, so nothing may replace it.
  */
 static bool out_replaces(const struct out *newer, const struct out *older)
 {
-	size_t at = offsetof(struct frame, init_data.pool);
-	uint32_t a, b;
+	size_t at = offsetof(struct frame, init_data.pool), size = sizeof(uint32_t);
 
 	if (newer->type != older->type || newer == older || newer->job)
 		return false;
 	if (newer->type == MESSAGE_NOTIFY)
 		at = offsetof(struct frame, notify.kind);
 	else if (newer->type == MESSAGE_RESIZE)
-		at = offsetof(struct frame, resize.pool);
+		at = offsetof(struct frame, asked.resize.pool);
 	else if (newer->type == MESSAGE_RELOAD)
 		at = offsetof(struct frame, reload.pool);
+	else if (newer->type == MESSAGE_KEEP)
+		at = offsetof(struct frame, asked.keep), size = sizeof(struct message_keep);
 	else if (newer->type != MESSAGE_INIT_DATA)
 		return false;
-	memcpy(&a, newer->bytes + at, sizeof a);
-	memcpy(&b, older->bytes + at, sizeof b);
-	return a == b;
+	return memcmp(newer->bytes + at, older->bytes + at, size) == 0;
 }
 
 void unsent_drop_older(struct brood *b)

@@ -5,6 +5,7 @@
  * where that differs.
  */
 #include "../inline/inline.h"
+#include "inherited.h"
 #include "../os/role.h"
 #include "../wire/message.h"
 #include "../wire/status_view.h"
@@ -207,6 +208,46 @@ int brood_notify_status(struct brood *brood, const char *text)
 	if (r >= 0 && !text)
 		return fail("brood_notify_status", "text is NULL");
 	return notify(brood, r, NOTIFY_STATUS, text);
+}
+
+/* ---- kept fds ---- */
+
+static int check_name(const char *call, const char *name)
+{
+	if (kept_name_is_good(name))
+		return 0;
+	engine_error("%s: the name is \"%.40s\": it must have 1 to %u characters, printable ASCII "
+		     "without ':' (systemd takes no others)",
+		call, name, KEPT_NAME_MAX);
+	return -EINVAL;
+}
+
+_Static_assert(KEPT_MAX == BROOD_KEPT_MAX && KEPT_NAME_MAX + 1 == BROOD_KEPT_NAME_MAX, "one bound");
+
+int brood_keep(struct brood *brood, const char *name, int fd)
+{
+	int r = way("brood_keep", brood);
+
+	if (r >= 0 && !name)
+		return fail("brood_keep", "name is NULL");
+	if (r >= 0)
+		r = check_name("brood_keep", name);
+	return r < 0 ? r : engine_keep(brood, name, fd);
+}
+
+int brood_kept(struct brood *brood, const char *name, int *ret_fds, size_t room)
+{
+	bool early = !brood && role_now() == BROOD_ROLE_NONE;
+	int r = early ? 0 : way("brood_kept", brood);
+
+	if (r >= 0 && room > 0 && !ret_fds)
+		return fail("brood_kept", "ret_fds is NULL, but room is not 0");
+	if (r >= 0 && name)
+		r = check_name("brood_kept", name);
+	if (r < 0)
+		return r;
+	return early ? inherited_find(name, ret_fds, room)
+		     : engine_kept(brood, name, ret_fds, room);
 }
 
 int brood_stats(struct brood *brood, struct brood_stats *ret_stats)

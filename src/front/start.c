@@ -38,6 +38,7 @@
 #include "../os/title.h"
 #include "../wire/job_room.h"
 #include "capacity.h"
+#include "inherited.h"
 #include "resolve.h"
 #include "rights_trial.h"
 #include "../spawner/spawner.h"
@@ -66,6 +67,10 @@ struct start {
 	struct notify notify;
 	struct delegated delegated;
 	struct capacity_lines tight;
+	struct inherited inherited;
+	/* Kept fds. The fds are the same in both until the fork. */
+	struct kept kept, supervisors_kept;
+	uint32_t kept_room;
 	int messages[2], logs[2]; /* [0] is the engine's end, [1] the supervisor's */
 	struct brood *brood;
 	struct supervisor *supervisor;
@@ -115,21 +120,28 @@ static int check_threads(void)
 }
 
 /* Sets for each pool how many files of jobs may wait at the supervisor: both roles count by it. */
-static void share_files(struct resolved *r, size_t stale, size_t hard)
+static void share_files(struct resolved *r, size_t others, size_t hard)
 {
 	for (uint32_t i = 0; i < r->pools.count; i++) {
 		struct pool_setup *setup = &r->setups[i];
 
-		setup->job_files = job_room_files(&r->pools, setup, stale, hard);
-		setup->lease_wishes = job_room_wishes(&r->pools, setup, stale, hard);
+		setup->job_files = job_room_files(&r->pools, setup, others, hard);
+		setup->lease_wishes = job_room_wishes(&r->pools, setup, others, hard);
 	}
 }
 
-/* Checks the hard limit. The supervisor raises its own soft limit, after the fork. */
-static int check_files(struct resolved *r, const struct stale *stale)
+/* How many files may be kept: those that were passed, and a part of what the limit leaves. */
+static uint32_t kept_room(uint32_t passed, size_t left)
 {
-	const struct pool_setups *pools = &r->pools;
-	size_t need = birth_files_needed(pools) + stale_open(stale);
+	return passed + (uint32_t)MIN((size_t)(KEPT_MAX - passed), left / 8);
+}
+
+/* Checks the hard limit. The supervisor raises its own soft limit, after the fork. */
+static int check_files(struct start *s)
+{
+	const struct pool_setups *pools = &s->resolved.pools;
+	size_t open = stale_open(&s->stale) + s->inherited.count;
+	size_t need = birth_files_needed(pools) + open;
 	uint32_t workers = 0;
 	struct rlimit limit;
 	size_t hard;
@@ -138,7 +150,8 @@ static int check_files(struct resolved *r, const struct stale *stale)
 		return refused(-errno, "getrlimit(RLIMIT_NOFILE)");
 	hard = limit.rlim_max == RLIM_INFINITY ? SIZE_MAX : (size_t)limit.rlim_max;
 	if (hard >= need) {
-		share_files(r, stale_open(stale), hard);
+		s->kept_room = kept_room(s->inherited.count, hard - need);
+		share_files(&s->resolved, stale_open(&s->stale) + s->kept_room, hard);
 		return 0;
 	}
 	for_each_setup(pool, pools) workers += pool->options.workers;
@@ -146,7 +159,7 @@ static int check_files(struct resolved *r, const struct stale *stale)
 		     "that the program has open), but the hard limit is %llu: raise it "
 		     "(LimitNOFILE=%zu in a systemd unit, ulimit -Hn %zu as root), or ask for "
 		     "fewer workers",
-		workers, need, stale_open(stale), (unsigned long long)limit.rlim_max, need, need);
+		workers, need, open, (unsigned long long)limit.rlim_max, need, need);
 	return -EMFILE;
 }
 
@@ -194,7 +207,33 @@ static int prepare_stale(struct start *s)
 		engine_error("brood_start: too many open files have fcntl locks");
 	else if (r < 0)
 		return refused(r, "a look at the files that are open");
-	return r < 0 ? r : check_files(&s->resolved, &s->stale);
+	return r < 0 ? r : check_files(s);
+}
+
+/*
+ * The supervisor's table has room for names, too, that are forgotten and of which the service
+ * manager has not heard yet.
+ */
+static int prepare_kept(struct start *s)
+{
+	bool stores = s->notify.path_size > 0 && inherited_store_room() > 0;
+	int r = kept_init(&s->kept, s->kept_room, false);
+
+	if (r >= 0)
+		r = kept_init(&s->supervisors_kept, s->kept_room + KEPT_MAX, stores);
+	if (r >= 0)
+		r = inherited_take(&s->inherited, &s->kept, &s->supervisors_kept);
+	return r;
+}
+
+static void undo_kept(struct start *s)
+{
+	int fds[KEPT_MAX];
+
+	for (uint32_t n = kept_find(&s->kept, NULL, fds, KEPT_MAX); n > 0;)
+		close_fd(fds[--n]);
+	kept_free(&s->kept);
+	kept_free(&s->supervisors_kept);
 }
 
 static uint32_t all_places(const struct pool_setups *pools)
@@ -221,6 +260,8 @@ static int prepare_memory_and_fds(struct start *s)
 	standard_look(&s->standard);
 	if ((r = prepare_notify(s)) < 0)
 		return r;
+	if ((r = prepare_kept(s)) < 0)
+		return refused(r, "the files that were passed to this process (LISTEN_FDS)");
 	if ((r = sockets_pair(SOCK_SEQPACKET, s->messages)) < 0 ||
 		(r = sockets_pair(SOCK_SEQPACKET, s->logs)) < 0)
 		return refused(r, "the channel's sockets");
@@ -245,6 +286,7 @@ static int prepare_roles(struct start *s)
 		.log_fd = s->logs[0],
 		.records = all_records(&s->resolved.pools),
 		.supervisor_pid = getpid(),
+		.kept = s->kept,
 	};
 	struct supervisor_config supervisor = {
 		.options = engine.options,
@@ -254,7 +296,10 @@ static int prepare_roles(struct start *s)
 		.delegated = &s->delegated,
 		.records = engine.records,
 		.stale = s->stale,
-		.tight = { s->tight.tasks, s->tight.memory },
+		.tight = { s->tight.tasks, s->tight.memory, s->inherited.line },
+		.kept = s->supervisors_kept,
+		.kept_room = s->kept_room,
+		.store_room = inherited_store_room(),
 		.standard = s->standard,
 		.channel_fd = s->messages[1],
 		.log_fd = s->logs[1],
@@ -288,6 +333,7 @@ static void undo(struct start *s)
 	close_pair(s->messages);
 	close_pair(s->logs);
 	notify_close(&s->notify);
+	undo_kept(s);
 	shared_free(&s->shared);
 	stale_free(&s->stale);
 	leave_standard_fds(s);
@@ -306,6 +352,7 @@ static _Noreturn void become_supervisor(struct start *s, pid_t engine_pid, int p
 	 */
 	close_fd(placeholder);
 	notify_hide();
+	inherited_hide();
 	while ((pidfd = process_pidfd_open(engine_pid)) == -ENOMEM || pidfd == -ENFILE ||
 		pidfd == -EMFILE)
 		poll(NULL, 0, 1);
@@ -350,6 +397,7 @@ static int become_engine(struct start *s, int placeholder, struct brood **ret_br
 	title_set("engine");
 	leave_standard_fds(s);
 	notify_hide();
+	inherited_rename(&s->inherited);
 	closing_by(CLOSING_SIBLING, s->shared.tally->closers[1]);
 	if (r < 0)
 		return refused(r, "the engine's first steps");
@@ -362,6 +410,7 @@ static int start_processes(struct start *s, struct brood **ret_brood)
 	int placeholder, r;
 	pid_t pid;
 
+	inherited_look(&s->inherited);
 	signals_save(&s->signals);
 	if ((r = prepare_memory_and_fds(s)) < 0 || (r = prepare_roles(s)) < 0)
 		return r;
@@ -395,7 +444,11 @@ static int start_inline(struct start *s, struct brood **ret_brood)
 
 	if ((r = role_prepare()) < 0 || (r = text_snapshot()) < 0)
 		return refused(r, "memory");
-	r = inline_start(&s->resolved.pools, ret_brood);
+	inherited_look(&s->inherited);
+	s->kept_room = KEPT_MAX;
+	if ((r = prepare_kept(s)) < 0)
+		return refused(r, "the files that were passed to this process (LISTEN_FDS)");
+	r = inline_start(&s->resolved.pools, &s->kept, ret_brood);
 	if (r == 0)
 		role_take(ROLE_INLINE);
 	return r;

@@ -57,12 +57,13 @@ static int make_setups(void)
 	return 0;
 }
 
-static int make(struct brood **ret_brood)
+static int make(const struct kept *kept, struct brood **ret_brood)
 {
 	struct engine_config config = { .shared = &mode.shared,
 		.log_fd = -1,
 		.records = 1,
 		.supervisor_pid = getpid(),
+		.kept = *kept,
 		.run_here = inline_run };
 	struct brood *b;
 	int r;
@@ -122,7 +123,7 @@ static int call_inits(void)
 	return 0;
 }
 
-int inline_start(const struct pool_setups *pools, struct brood **ret_brood)
+int inline_start(const struct pool_setups *pools, const struct kept *kept, struct brood **ret_brood)
 {
 	struct brood *b = NULL;
 	int r;
@@ -132,7 +133,7 @@ int inline_start(const struct pool_setups *pools, struct brood **ret_brood)
 	mode.channel[0] = mode.channel[1] = -1;
 	inline_run_options(&pools->list[0].options);
 	init_data_set(&nothing);
-	r = make(&b);
+	r = make(kept, &b);
 	if (r < 0)
 		fail_system(r, "brood_start");
 	else if (call_inits() != 0)

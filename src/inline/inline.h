@@ -10,10 +10,11 @@
 #include "../engine/engine.h"
 
 /*
- * Starts inline mode. pools: checked, with defaults filled in; the list stays valid until the
- * process ends. Returns 0, or -errno: then brood_error() says why.
+ * Starts inline mode. pools: checked, with defaults filled in; the list, and the memory of `kept`,
+ * stay valid until the process ends. Returns 0, or -errno: then brood_error() says why.
  */
-int inline_start(const struct pool_setups *pools, struct brood **ret_brood);
+int inline_start(
+	const struct pool_setups *pools, const struct kept *kept, struct brood **ret_brood);
 int inline_stop(struct brood *b);
 int inline_fd(struct brood *b);
 int inline_set_init_data(

@@ -19,6 +19,7 @@
 #include "reload.h"
 #include "size.h"
 #include "stop.h"
+#include "store.h"
 #include "strays.h"
 #include "verdict.h"
 #include "waiting.h"
@@ -213,7 +214,8 @@ static void handle(struct supervisor *s, struct frame *f)
 		break;
 	case MESSAGE_NOTIFY: manager_hear_engine(s, &f->notify); break;
 	case MESSAGE_INIT_DATA: on_init_data(s, f); break;
-	case MESSAGE_RESIZE: on_resize(s, &f->resize); break;
+	case MESSAGE_KEEP: store_hear(s, f); break;
+	case MESSAGE_RESIZE: on_resize(s, &f->asked.resize); break;
 	case MESSAGE_RELOAD: on_reload(s, &f->reload); break;
 	default:
 		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL,

@@ -12,6 +12,7 @@
 #include "notifier.h"
 #include "outbox.h"
 #include "pool.h"
+#include "store.h"
 
 #include <stdio.h>
 
@@ -79,6 +80,7 @@ void manager_tell(struct pool *pool)
 {
 	struct supervisor *s = pool->supervisor;
 	bool full = pool->ever_ready >= sizing_least(&pool->size), degraded = pool_degraded(pool);
+	bool stored = store_flush(s);
 
 	/* A pool that degrades or recovers changes STATUS=, unless it stops: "stopping" stays. */
 	if (degraded != pool->degraded_said && !s->manager.stopping_said)
@@ -90,8 +92,9 @@ void manager_tell(struct pool *pool)
 		pool->degraded_told = outbox_tell(pool, MESSAGE_POOL_DEGRADED) == 0;
 	if (full && !pool->was_ready && outbox_tell(pool, MESSAGE_POOL_READY) == 0)
 		pool->was_ready = true;
-	if (s->manager.engine_ready && !s->manager.ready_said && !s->manager.stopping_said &&
-		all_were_ready(s))
+	/* READY=1 promises that the service manager stores what the engine keeps. */
+	if (stored && s->manager.engine_ready && !s->manager.ready_said &&
+		!s->manager.stopping_said && all_were_ready(s))
 		say_ready(s);
 }
 

@@ -10,6 +10,7 @@ static void on_room(struct source *source, uint32_t events)
 	(void)events;
 	loop_remove(&s->loop, source);
 	notifier_flush(s);
+	note(s, NOTE_POOL); /* store.c waits until no message waits */
 }
 
 /*

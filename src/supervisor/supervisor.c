@@ -260,6 +260,7 @@ static void close_the_rest(struct supervisor *s)
 	n += stale_keep_in_supervisor(&s->config.stale, keep);
 	for (size_t i = 0; i < s->options->keep_fds_count; i++)
 		keep[n++] = s->options->keep_fds[i];
+	n += kept_find(&s->config.kept, NULL, keep + n, KEPT_MAX);
 	keep[n++] = s->loop.epoll_fd;
 	keep[n++] = s->signal_fd;
 	keep[n++] = s->config.channel_fd;
@@ -296,7 +297,7 @@ static void say_tight(struct supervisor *s)
 
 static void limits_and_marks(struct supervisor *s)
 {
-	size_t hard, stale = stale_open(&s->config.stale);
+	size_t hard, stale = stale_open(&s->config.stale) + s->config.kept_room;
 	size_t need = birth_files_needed(&s->config.pools) + stale;
 	int own;
 

@@ -6,6 +6,7 @@
 #include "../os/delegated.h"
 #include "../os/notify.h"
 #include "../os/signals.h"
+#include "../pool/kept.h"
 #include "../wire/birth.h"
 
 struct supervisor;
@@ -19,7 +20,10 @@ struct supervisor_config {
 	struct delegated *delegated; /* taken right before the engine's fork */
 	struct standard standard;    /* the flags of stdout and stderr at the start */
 	struct stale stale;          /* what the program had open at the start */
-	const char *tight[2]; /* lines about limits that are too low for all workers, or "" */
+	const char *tight[3];        /* lines about what is too low or wrong at the start, or "" */
+	struct kept kept;            /* files that the engine keeps; the memory is the caller's */
+	uint32_t store_room;         /* the most files that the service manager stores */
+	uint32_t kept_room;          /* how many files may be kept: part of what is open */
 	uint32_t records;
 	int channel_fd, log_fd;       /* the supervisor's ends of channel and log socket */
 	struct signals_state signals; /* the caller's signal state, for the children */

@@ -36,7 +36,7 @@ struct frame {
 		struct message_stop stop;
 		struct message_notify notify;
 		struct message_init_data init_data;
-		struct message_resize resize;
+		union message_asked asked;
 		struct message_verdict verdict;
 		struct message_pool pool;
 		struct message_log log;

@@ -6,7 +6,7 @@
  *
  *   engine -> supervisor   JOB (+fds)  CANCEL  STOP  NOTIFY  INIT_DATA (+fds)  LEASE (+5 fds)
  *                          LEASE_END  LEASE_LOOK  LEASE_KILL  EXITING  DROPPED  RESIZE  RELOAD
- *                          FAULT  DRAINING
+ *                          FAULT  DRAINING  KEEP (+fd)
  *   supervisor -> engine   VERDICT (+fds)  POOL_READY  POOL_DEGRADED  STOPPED  PROGRESS  GRANTED
  *                          LEASE_OVER  RELOADED  KEY_FAULT  TAKEN
  *                          and on a datagram socket of their own, so that they never stand before
@@ -56,6 +56,7 @@ enum message_type {
 	MESSAGE_RELOAD,
 	MESSAGE_FAULT,
 	MESSAGE_DRAINING,
+	MESSAGE_KEEP,
 	MESSAGE_VERDICT = 32,
 	MESSAGE_POOL_READY,
 	MESSAGE_POOL_DEGRADED,

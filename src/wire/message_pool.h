@@ -24,6 +24,14 @@ struct message_init_data {
 struct message_resize {
 	uint32_t pool, min, max, pad;
 };
+/* fds: the file to keep under that name; none: the name is forgotten. */
+struct message_keep {
+	char name[BROOD_KEPT_NAME_MAX];
+};
+union message_asked {
+	struct message_resize resize;
+	struct message_keep keep;
+};
 /*
  * POOL_READY, POOL_DEGRADED: about this pool. STOPPED: about all pools. left: how many processes
  * live on, as far as known.

@@ -332,7 +332,7 @@ static void order(void)
 	CHECK_EQ(f.init_data.version, 3);
 	CHECK(hear_next(&f));
 	CHECK_EQ(f.header.type, MESSAGE_RESIZE);
-	CHECK_EQ(f.resize.max, 2);
+	CHECK_EQ(f.asked.resize.max, 2);
 	CHECK(hear_next(&f));
 	CHECK_EQ(f.header.type, MESSAGE_RELOAD);
 	CHECK_EQ(f.reload.pool, 0);
