@@ -135,6 +135,9 @@ done
 code() { timeout 30 "$ctl" "$@" >out 2>err; echo $?; }
 [ "$(code "$keeper" check)" = 0 ] && [ "$(code "$keeper" wait ready)" = 0 ]
 ok $? "alive, and ready"
+# without an end of the wait, code 124 would come from timeout(1)
+[ "$(code "$keeper" wait ready --pool mian)" = 3 ] && grep -q 'no pool "mian": it has main$' err
+ok $? "nobody waits for a pool that will never be: $(cat err)"
 kill -STOP "$keeper"
 [ "$(code "$keeper" check --timeout 0.2)" = 1 ] && grep -q 'supervisor is stopped' err
 ok $? "not alive while the supervisor is stopped: $(cat err)"

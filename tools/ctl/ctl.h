@@ -27,6 +27,8 @@ enum choose_exit ctl_wrong(const char *format, ...) __attribute__((format(printf
 enum choose_exit ctl_look(const struct request *request, struct status_page *ret_page,
 	struct look *ret_look, int *ret_pool);
 void ctl_done(struct status_page *page, struct look *look);
+/* Writes that there is no such pool, and which ones there are. */
+void ctl_no_pool(const struct look *look, const char *name, char why[CHOOSE_WHY_MAX]);
 
 extern const char ctl_help[];
 

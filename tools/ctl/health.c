@@ -33,8 +33,21 @@ static void pause_a_moment(double until, double looked_s)
 
 /* ---- readiness ---- */
 
-/* One look. The brood may not be there yet, or may be another process a moment later. */
-static enum choose_exit ready_now(const struct request *request, char why[CHOOSE_WHY_MAX])
+/* A brood that is being born has no names for its pools yet. */
+static bool pools_are_named(const struct look *look)
+{
+	for (uint32_t i = 0; i < look->pools; i++)
+		if (!look->pool[i].setup.name[0])
+			return false;
+	return look->pools > 0;
+}
+
+/*
+ * One look. The brood may not be there yet, or may be another process a moment later. *ret_never:
+ * the brood will never have that pool, so there is nothing to wait for.
+ */
+static enum choose_exit ready_now(
+	const struct request *request, bool *ret_never, char why[CHOOSE_WHY_MAX])
 {
 	char sentence[LOOK_WHY_MAX];
 	struct status_page page;
@@ -53,8 +66,9 @@ static enum choose_exit ready_now(const struct request *request, char why[CHOOSE
 	if (request->pool)
 		pool = look_pool_number(&look, request->pool);
 	if (request->pool && pool < 0) {
-		snprintf(why, CHOOSE_WHY_MAX, "this brood has no pool \"%s\"", request->pool);
+		ctl_no_pool(&look, request->pool, why);
 		code = CHOOSE_NONE;
+		*ret_never = pools_are_named(&look);
 	} else if ((unready = look_unready(&look, pool, sentence))) {
 		snprintf(why, CHOOSE_WHY_MAX, "not ready: %s", unready);
 		code = CHOOSE_NOT;
@@ -77,10 +91,12 @@ enum choose_exit ctl_wait(const struct request *request)
 	double looked = began;
 	char why[CHOOSE_WHY_MAX];
 	enum choose_exit code;
+	bool never = false;
 
 	if (request->count != 1 || strcmp(request->words[0], "ready") != 0)
 		return ctl_wrong("\"wait\" wants to know for what: wait ready");
-	while (may_change(code = ready_now(request, why), began) && now_s() < until) {
+	while (may_change(code = ready_now(request, &never, why), began) && !never &&
+		now_s() < until) {
 		pause_a_moment(until, now_s() - looked);
 		looked = now_s();
 	}

@@ -4,6 +4,7 @@
  * (brood-status(5)): it asks nothing of the program, which may be stuck or stopped.
  */
 #include "ctl.h"
+#include "words.h"
 
 #include <getopt.h>
 #include <locale.h>
@@ -55,6 +56,20 @@ enum choose_exit ctl_wrong(const char *format, ...)
 	return CHOOSE_USAGE;
 }
 
+void ctl_no_pool(const struct look *look, const char *name, char why[CHOOSE_WHY_MAX])
+{
+	char shown[WORDS_SHOWN_MAX];
+	size_t at;
+
+	words_shown(shown, name, 64);
+	at = (size_t)snprintf(why, CHOOSE_WHY_MAX, "this brood has no pool \"%s\": it has", shown);
+	for (uint32_t i = 0; i < look->pools && at < CHOOSE_WHY_MAX; i++) {
+		words_shown(shown, look->pool[i].setup.name, sizeof look->pool[i].setup.name);
+		at += (size_t)snprintf(
+			why + at, CHOOSE_WHY_MAX - at, "%s %s", i > 0 ? "," : "", shown);
+	}
+}
+
 enum choose_exit ctl_look(const struct request *request, struct status_page *ret_page,
 	struct look *ret_look, int *ret_pool)
 {
@@ -71,9 +86,9 @@ enum choose_exit ctl_look(const struct request *request, struct status_page *ret
 	if (request->pool)
 		*ret_pool = look_pool_number(ret_look, request->pool);
 	if (request->pool && *ret_pool < 0) {
+		ctl_no_pool(ret_look, request->pool, why);
 		ctl_done(ret_page, ret_look);
-		return ctl_fail(CHOOSE_NONE, "this brood has no pool \"%s\": see brood-ctl status",
-			request->pool);
+		return ctl_fail(CHOOSE_NONE, "%s", why);
 	}
 	return CHOOSE_FINE;
 }
