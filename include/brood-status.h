@@ -79,6 +79,7 @@ struct brood_status_brood {
 	uint32_t workers, reserved32; /* at most, in all pools together */
 	char name[64];                /* options.title, or the program's name */
 	char version[16];             /* of the library */
+	char control[112]; /* the path of the control socket, as the supervisor sees it; "": none */
 };
 
 /* Milliseconds; UINT32_MAX: for ever. As in struct brood_options, without zeros for defaults. */
@@ -121,7 +122,8 @@ enum brood_status_cause {
 	BROOD_STATUS_NONSENSE,  /* killed: what it sent or wrote makes no sense */
 	BROOD_STATUS_UNREADY, /* it was not ready in time, could not begin, or worker_init failed */
 	BROOD_STATUS_ESCAPED, /* a job left its frame */
-	BROOD_STATUS_UNKNOWN  /* somebody else has waited for it */
+	BROOD_STATUS_UNKNOWN, /* somebody else has waited for it */
+	BROOD_STATUS_OPERATOR /* killed: brood-ctl kill */
 };
 /* Gauges and counters of a pool. What is about no pool is counted in the first pool's record. */
 struct brood_status_counts {

@@ -179,8 +179,10 @@ enum brood_detail {
 	BROOD_DETAIL_PLUGIN,     /* the plugin does not open, or has no such symbol: see the log */
 	/* refused; since 0.3.0 */
 	BROOD_DETAIL_POISONED, /* jobs with this key ended too many workers (poison_after) */
+	/* crashed; since 0.3.0 */
+	BROOD_DETAIL_OPERATOR, /* brood-ctl kill ended the worker */
 };
-#define BROOD_DETAILS 19 /* one more than the largest */
+#define BROOD_DETAILS 20 /* one more than the largest */
 
 /*
  * The residue of a finished job in its worker: a set in verdict.left and in options.tolerate.
@@ -311,6 +313,7 @@ enum brood_event {
 	BROOD_EVENT_SPAWNER_DIED,  /* no job and no worker is lost: a new spawner takes over */
 	BROOD_EVENT_REPORT,        /* where the code of a worker that died was: brood_report() */
 	BROOD_EVENT_SLOW_JOB,      /* a job has run for slow_ms: brood_report() */
+	BROOD_EVENT_CONTROL,       /* somebody changed the brood from outside: brood-ctl(1) */
 };
 
 /* One log line, for the log callback. Since: 0.1.0. */
@@ -593,6 +596,13 @@ struct brood_options {
 
 	uint64_t memory_max; /* since 0.3.0; both as in struct brood_pool_options */
 	uint32_t tasks_max;
+	/*
+	 * A socket for commands from outside: brood-ctl reload, resize, retire, kill, cancel,
+	 * drain. For the supervisor's user and root alone. An absolute path; or a file name in the
+	 * folder that RUNTIME_DIRECTORY has in the environment (systemd: RuntimeDirectory=). NULL:
+	 * no socket. BROOD_INLINE: no effect
+	 */
+	const char *control_path;
 };
 
 /*
@@ -612,6 +622,10 @@ struct brood_options {
  *   -EFBIG      RLIMIT_FSIZE is too low for shared memory: raise it
  *   -ENOENT, -ENODEV, ...  there is no usable /dev/null
  *   -ECANCELED  BROOD_INLINE: worker_init did not return 0
+ *   -EADDRINUSE another process listens at control_path: give each brood its own
+ *   -EEXIST     a file that is no socket has the name of control_path: remove the file
+ *   -ENAMETOOLONG  control_path makes a path of more than 107 bytes
+ *   -EACCES, -EROFS, -ENOENT, -ENOTDIR, ...  no socket can be made at control_path
  *   -EAGAIN     a limit on processes leaves a pool without a worker (TasksMax=, RLIMIT_NPROC;
  *               brood_error() has the need and the cure); or the kernel has no process now
  *   -EPERM, -ENOMEM, -ENFILE
@@ -699,7 +713,7 @@ enum brood_priority {
  * that cannot be killed is no such end, for the first attempt may still run. Since: 0.3.0.
  */
 enum brood_retry {
-	BROOD_RETRY_OUTSIDE = 1 << 0, /* crashed, detail OUTSIDE: not the job's doing */
+	BROOD_RETRY_OUTSIDE = 1 << 0, /* crashed, OUTSIDE or OPERATOR: not the job's doing */
 	BROOD_RETRY_CRASH = 1 << 1,   /* crashed by a signal; not OUTSIDE, STUCK or MEMORY */
 	BROOD_RETRY_TIMEOUT = 1 << 2, /* timed out */
 	BROOD_RETRY_MEMORY = 1 << 3,  /* detail MEMORY; failed: not of brood_open(), brood_give() */

@@ -111,6 +111,7 @@ static bool decide(struct end *end, const struct queue_job *job, struct brood_ve
 		.code = o->code,
 		.status = o->status,
 		.kill_signal = o->kill_signal,
+		.by_operator = o->flags & OVER_OPERATOR,
 		.abort = o->flags & OVER_ABORT,
 		.condemned = condemned,
 		.cause = (enum ladder_cause)o->cause,

@@ -42,6 +42,7 @@ static const char *const detail_names[BROOD_DETAILS] = {
 	[BROOD_DETAIL_LEASE_OVER] = "lease over",
 	[BROOD_DETAIL_PLUGIN] = "plugin",
 	[BROOD_DETAIL_POISONED] = "poisoned key",
+	[BROOD_DETAIL_OPERATOR] = "by an operator",
 };
 
 static const char *const event_names[] = {
@@ -71,6 +72,7 @@ static const char *const event_names[] = {
 	[BROOD_EVENT_SPAWNER_DIED] = "spawner-died",
 	[BROOD_EVENT_REPORT] = "report",
 	[BROOD_EVENT_SLOW_JOB] = "slow-job",
+	[BROOD_EVENT_CONTROL] = "control",
 };
 
 static const char *const left_names[] = { "threads", "fds", "children", "memory", "mask", "timers",

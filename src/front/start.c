@@ -36,9 +36,11 @@
 #include "../os/stack.h"
 #include "../os/text.h"
 #include "../os/title.h"
+#include "../wire/control_request.h"
 #include "../wire/job_room.h"
 #include "capacity.h"
 #include "inherited.h"
+#include "control_path.h"
 #include "resolve.h"
 #include "rights_trial.h"
 #include "../spawner/spawner.h"
@@ -71,6 +73,7 @@ struct start {
 	/* Kept fds. The fds are the same in both until the fork. */
 	struct kept kept, supervisors_kept;
 	uint32_t kept_room;
+	struct listening listening;
 	int messages[2], logs[2]; /* [0] is the engine's end, [1] the supervisor's */
 	struct brood *brood;
 	struct supervisor *supervisor;
@@ -140,7 +143,8 @@ static uint32_t kept_room(uint32_t passed, size_t left)
 static int check_files(struct start *s)
 {
 	const struct pool_setups *pools = &s->resolved.pools;
-	size_t open = stale_open(&s->stale) + s->inherited.count;
+	size_t control = s->resolved.options.control_path ? CONTROL_FILES : 0;
+	size_t open = stale_open(&s->stale) + s->inherited.count + control;
 	size_t need = birth_files_needed(pools) + open;
 	uint32_t workers = 0;
 	struct rlimit limit;
@@ -151,7 +155,7 @@ static int check_files(struct start *s)
 	hard = limit.rlim_max == RLIM_INFINITY ? SIZE_MAX : (size_t)limit.rlim_max;
 	if (hard >= need) {
 		s->kept_room = kept_room(s->inherited.count, hard - need);
-		share_files(&s->resolved, stale_open(&s->stale) + s->kept_room, hard);
+		share_files(&s->resolved, stale_open(&s->stale) + s->kept_room + control, hard);
 		return 0;
 	}
 	for_each_setup(pool, pools) workers += pool->options.workers;
@@ -265,7 +269,7 @@ static int prepare_memory_and_fds(struct start *s)
 	if ((r = sockets_pair(SOCK_SEQPACKET, s->messages)) < 0 ||
 		(r = sockets_pair(SOCK_SEQPACKET, s->logs)) < 0)
 		return refused(r, "the channel's sockets");
-	return 0;
+	return control_path_open(s->resolved.options.control_path, &s->listening);
 }
 
 static uint32_t all_records(const struct pool_setups *pools)
@@ -303,6 +307,7 @@ static int prepare_roles(struct start *s)
 		.standard = s->standard,
 		.channel_fd = s->messages[1],
 		.log_fd = s->logs[1],
+		.listening = s->listening,
 		.signals = s->signals,
 		.worker_main = worker_main,
 		.worker_image = image_prepare,
@@ -334,6 +339,7 @@ static void undo(struct start *s)
 	close_pair(s->logs);
 	notify_close(&s->notify);
 	undo_kept(s);
+	listening_end(&s->listening);
 	shared_free(&s->shared);
 	stale_free(&s->stale);
 	leave_standard_fds(s);
@@ -478,8 +484,8 @@ int brood_start(const struct brood_options *options, struct brood **ret_brood)
 	if (r < 0)
 		return r;
 	memset(s, 0, sizeof *s);
-	s->messages[0] = s->messages[1] = s->logs[0] = s->logs[1] = s->notify.fd = -1;
-	s->delegated.fd = -1;
+	s->messages[0] = s->messages[1] = s->logs[0] = s->logs[1] = s->notify.fd = s->listening.fd =
+		s->delegated.fd = -1;
 	r = resolve_options(options, &s->resolved);
 	if (r < 0)
 		return r;

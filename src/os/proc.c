@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -131,6 +132,25 @@ bool proc_traced_or_stopped(pid_t pid)
 	if (line && (line[8] == 'T' || line[8] == 't'))
 		return true;
 	return tracer_in(text) != 0;
+}
+
+/* True: the set of that name in the text of /proc/PID/status has the signal, or is not there. */
+static bool signal_in(const char *status, const char *name, int sig)
+{
+	const char *line = strstr(status, name);
+
+	return !line || (strtoull(line + strlen(name), NULL, 16) >> (sig - 1) & 1);
+}
+
+bool proc_dies_by(pid_t pid, int sig)
+{
+	char path[PROCFS_PATH], text[4096];
+
+	if (pid <= 0 || !procfs_has_our_pids() ||
+		procfs_read(procfs_path(path, pid, "status"), text, sizeof text) < 0)
+		return false;
+	return !signal_in(text, "\nSigBlk:\t", sig) && !signal_in(text, "\nSigIgn:\t", sig) &&
+		!signal_in(text, "\nSigCgt:\t", sig);
 }
 
 /*

@@ -30,6 +30,11 @@ pid_t proc_tracer(pid_t pid);
 /* Reads /proc/PID/status: TracerPid, or state T or t. */
 bool proc_traced_or_stopped(pid_t pid);
 /*
+ * True: this signal would end the process, which has the default action for it, and does not block
+ * it. False also where /proc does not tell.
+ */
+bool proc_dies_by(pid_t pid, int sig);
+/*
  * Counts this process's threads: unshare(CLONE_THREAD) tells when there is one; else /proc counts.
  */
 int proc_thread_count(void);

@@ -47,5 +47,6 @@ bool budget_take(struct budget *b, uint64_t now)
 
 bool budget_counts(const struct brood_verdict *v)
 {
-	return v->outcome != BROOD_CRASHED || v->detail != BROOD_DETAIL_OUTSIDE;
+	return v->outcome != BROOD_CRASHED ||
+		(v->detail != BROOD_DETAIL_OUTSIDE && v->detail != BROOD_DETAIL_OPERATOR);
 }

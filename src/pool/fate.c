@@ -104,11 +104,14 @@ static void fate_from_finished(const struct fate_facts *f, struct brood_verdict 
 
 /*
  * The process ended by a signal, and not by a kill after a won swap (fate_ours()). SIGKILL from
- * Brood then means stuck: the job's function had ended, but FINISHED did not come. A SIGKILL that
- * Brood did not send came from outside. Who sent any other signal is not known.
+ * Brood then means that an operator asked for it, or else stuck: the job's function had ended, but
+ * FINISHED did not come. A SIGKILL that Brood did not send came from outside. Who sent any other
+ * signal is not known.
  */
 static enum brood_detail fate_signal_detail(const struct fate_facts *f)
 {
+	if (f->status == SIGKILL && f->by_operator)
+		return BROOD_DETAIL_OPERATOR;
 	if (f->status == SIGKILL)
 		return f->kill_signal == SIGKILL ? BROOD_DETAIL_STUCK : BROOD_DETAIL_OUTSIDE;
 	return f->memory ? BROOD_DETAIL_MEMORY : BROOD_DETAIL_NONE;
@@ -182,7 +185,7 @@ static uint32_t fate_retry_bit(const struct brood_verdict *v)
 {
 	switch (v->outcome) {
 	case BROOD_CRASHED:
-		if (v->detail == BROOD_DETAIL_OUTSIDE)
+		if (v->detail == BROOD_DETAIL_OUTSIDE || v->detail == BROOD_DETAIL_OPERATOR)
 			return BROOD_RETRY_OUTSIDE;
 		if (v->signal == 0 || v->detail == BROOD_DETAIL_STUCK)
 			return 0;

@@ -22,7 +22,8 @@ struct fate_facts {
 	/* The process has ended. code and status are si_code (CLD_*) and si_status. */
 	bool ended;
 	int code, status;
-	int kill_signal; /* the last signal that Brood sent to end the worker; 0: none */
+	int kill_signal;  /* the last signal that Brood sent to end the worker; 0: none */
+	bool by_operator; /* and Brood sent it because somebody wanted the worker dead: brood-ctl */
 	/* The job asked for SIGABRT (ladder.abort): it was sent before any SIGKILL. */
 	bool abort;
 	bool condemned; /* the supervisor won the swap */

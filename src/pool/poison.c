@@ -14,7 +14,8 @@ struct poison_rule poison_rule_of(const struct brood_pool_options *o)
 bool poison_is_fault(const struct brood_verdict *v)
 {
 	return v->started &&
-		((v->outcome == BROOD_CRASHED && v->detail != BROOD_DETAIL_OUTSIDE) ||
+		((v->outcome == BROOD_CRASHED && v->detail != BROOD_DETAIL_OUTSIDE &&
+			 v->detail != BROOD_DETAIL_OPERATOR) ||
 			v->outcome == BROOD_TIMED_OUT);
 }
 

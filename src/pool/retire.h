@@ -28,6 +28,7 @@ enum retire_cause {
 	RETIRE_WISH,
 	RETIRE_SESSION, /* it was on a pinned lease */
 	RETIRE_RELOAD,
+	RETIRE_OPERATOR, /* brood-ctl retire */
 	RETIRE_CAUSES
 };
 

@@ -10,8 +10,8 @@
  * damaged.
  */
 #include "engine_peer.h"
+#include "cancel.h"
 #include "copies.h"
-#include "deadline.h"
 #include "lease_watch.h"
 #include "logging.h"
 #include "manager.h"
@@ -101,25 +101,6 @@ static void on_lease(struct supervisor *s, struct frame *f)
 	enter(job, f, LEASE_FDS, HALT_DRAIN);
 }
 
-static void on_cancel(struct supervisor *s, uint64_t id)
-{
-	struct job *job = record_find(s, id);
-
-	if (!job || job->is_lease || job->link.state == RECORD_TOLD)
-		/* Nothing to cancel: the id is a lease's, or the job has its verdict. */
-		return;
-	if (job->link.state == RECORD_RUNNING && job->slot) {
-		if (job->slot->link.state == SLOT_BUSY)
-			deadline_hurry(job->slot, now_ns(), LADDER_CAUSE_CANCEL);
-		return;
-	}
-	job->verdict = job->ran ? job->before : (struct brood_verdict){ 0 };
-	job->verdict.outcome = BROOD_CANCELLED;
-	job->verdict.detail = BROOD_DETAIL_NONE;
-	job->verdict.signal = job->verdict.core = 0;
-	verdict_give(job);
-}
-
 /* ---- all other messages of the engine ---- */
 
 static void on_init_data(struct supervisor *s, struct frame *f)
@@ -197,7 +178,7 @@ static void handle(struct supervisor *s, struct frame *f)
 {
 	switch (f->header.type) {
 	case MESSAGE_JOB: on_job(s, f); break;
-	case MESSAGE_CANCEL: on_cancel(s, f->about.id); break;
+	case MESSAGE_CANCEL: cancel_job(s, f->about.id); break;
 	case MESSAGE_LEASE: on_lease(s, f); break;
 	case MESSAGE_LEASE_END: lease_watch_end(s, f->about.id); break;
 	case MESSAGE_LEASE_LOOK: lease_watch_look_by_id(s, f->about.id); break;

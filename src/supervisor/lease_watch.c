@@ -237,6 +237,39 @@ void lease_watch_kill(struct supervisor *s, const struct message_lease_kill *m)
 	}
 }
 
+/*
+ * The id of the job that runs on the lease now, as the engine published it, and its sequence. 0:
+ * none runs.
+ */
+static uint64_t job_that_runs(const struct slot *slot, uint64_t *ret_sequence)
+{
+	const struct lease_page *lease_page = slot_lease_page(slot);
+	uint64_t word = atomic_load(&slot_page(slot)->word), sequence = SLOT_PAGE_SEQUENCE(word);
+
+	if (SLOT_PAGE_STATE(word) != SLOT_PAGE_RUNNING || sequence <= slot->lease.watch.base ||
+		sequence > atomic_load(&lease_page->published))
+		return 0;
+	*ret_sequence = sequence;
+	return lease_page->entries[sequence % RING_DEPTH].id;
+}
+
+static bool cancel_on(struct slot *slot, uint64_t job)
+{
+	uint64_t sequence = 0;
+
+	if (slot->link.state != SLOT_LEASED || job_that_runs(slot, &sequence) != job)
+		return false;
+	watch_cancel(&slot->lease.watch, sequence);
+	lease_watch_look(slot, now_ns());
+	return true;
+}
+
+bool lease_watch_cancel(struct supervisor *s, uint64_t job)
+{
+	for_each_pool(pool, s) for_each_slot(slot, pool) if (cancel_on(slot, job)) return true;
+	return false;
+}
+
 void lease_watch_end(struct supervisor *s, uint64_t id)
 {
 	struct job *job = record_find(s, id);

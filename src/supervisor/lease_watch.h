@@ -19,6 +19,11 @@ void lease_watch_recall_again(struct pool *pool);
 /* The engine asks for a look at one of its leases. */
 void lease_watch_look_by_id(struct supervisor *s, uint64_t id);
 void lease_watch_kill(struct supervisor *s, const struct message_lease_kill *m);
+/*
+ * Tells the job of that id to end, if it runs on a lease now: as LEASE_KILL of the engine does. The
+ * engine may have no ear for anything. False: no such job runs.
+ */
+bool lease_watch_cancel(struct supervisor *s, uint64_t job);
 void lease_watch_end(struct supervisor *s, uint64_t id);
 /* Called when the pool's stop begins to drain, and when it kills: acts on leases. */
 void lease_watch_drain(struct pool *pool);

@@ -6,6 +6,7 @@
  */
 #include "notes.h"
 #include "assign.h"
+#include "control_peer.h"
 #include "engine_peer.h"
 #include "guard_peer.h"
 #include "manager.h"
@@ -104,6 +105,8 @@ static void settle_round(struct supervisor *s)
 	take_for_pools(s, NOTE_POOL, manager_tell);
 	if (take(s, NOTE_REPORT))
 		reports_step(s);
+	if (take(s, NOTE_CONTROL))
+		control_peer_step(s);
 	if (take(s, NOTE_STOP))
 		stop_step(s);
 }

@@ -53,6 +53,10 @@ struct reload {
 	uint32_t failures; /* how many births since the reload failed, in a row */
 	uint32_t renewed;  /* new workers that became ready */
 	uint32_t good;     /* the epoch of the workers that serve until this reload is done */
+	/* A reload of the engine's that an operator's has superseded, untold to it; 0: none. */
+	uint64_t lost_id;
+	int32_t lost_result;
+	char how[160]; /* if the reload failed: how the last worker ended */
 	uint64_t began_ns;
 	struct timer held;
 	bool proven, has_before;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reload.c - the engine wants all workers of a pool replaced, usually since there is new init data.
+ * reload.c - the engine or an operator wants all workers of a pool replaced, usually since there is
+ * new init data.
  * Each worker has the epoch of its pool at its birth. A reload begins a new epoch, and all workers
  * of older epochs are due (renew.c replaces them). The reload is done when no older worker is left
  * and the pool is as full as its undead places let it be.
@@ -100,6 +101,21 @@ static void begin_epoch(struct pool *pool)
 	note_pool(pool, NOTE_RENEW | NOTE_BIRTH);
 }
 
+/*
+ * The engine knows that a newer reload of its own supersedes an older one. Of an operator's it
+ * knows nothing, so it is told how its own has ended.
+ */
+static void lose(struct pool *pool)
+{
+	struct reload *r = &pool->reload;
+
+	if ((!r->running && !r->untold) || (r->id & RELOAD_BY_OPERATOR))
+		return;
+	r->lost_id = r->id;
+	r->lost_result = r->running ? -ECANCELED : r->result;
+	note_pool(pool, NOTE_RENEW);
+}
+
 void reload_begin(struct pool *pool, uint64_t id)
 {
 	struct supervisor *s = pool->supervisor;
@@ -110,7 +126,11 @@ void reload_begin(struct pool *pool, uint64_t id)
 		return; /* the engine knows that the pool stops */
 	if (r->running)
 		pool_log(pool, BROOD_INFO, BROOD_EVENT_RELOAD_STARTED,
-			"reload %" PRIu64 " is superseded by reload %" PRIu64, r->id, id);
+			"reload " RELOAD_TEXT " is superseded by reload " RELOAD_TEXT,
+			RELOAD_NAME(r->id), RELOAD_NAME(id));
+	if (id & RELOAD_BY_OPERATOR)
+		lose(pool);
+	note(s, NOTE_CONTROL);
 	r->id = id;
 	r->running = true;
 	r->untold = false;
@@ -120,8 +140,8 @@ void reload_begin(struct pool *pool, uint64_t id)
 	backoff_try_now(&pool->backoff); /* births may succeed again, with better init data */
 	begin_epoch(pool);
 	pool_log(pool, BROOD_NOTICE, BROOD_EVENT_RELOAD_STARTED,
-		"reload %" PRIu64 ": %u workers are to be replaced; init data version %u", id,
-		pool->renewals.old, pool->init_data.version);
+		"reload " RELOAD_TEXT ": %u workers are to be replaced; init data version %u",
+		RELOAD_NAME(id), pool->renewals.old, pool->init_data.version);
 }
 
 static void end(struct pool *pool, int32_t result)
@@ -130,7 +150,8 @@ static void end(struct pool *pool, int32_t result)
 
 	r->running = false;
 	r->result = result;
-	r->untold = true;
+	r->untold = !(r->id & RELOAD_BY_OPERATOR);
+	note(pool->supervisor, NOTE_CONTROL);
 	timer_stop(&pool->supervisor->loop, &r->held);
 	note_pool(pool, NOTE_RENEW);
 }
@@ -157,10 +178,10 @@ static void done(struct pool *pool)
 	if (!pool->reload.proven && a_worker_has_it(pool))
 		prove(pool);
 	pool_log(pool, BROOD_NOTICE, BROOD_EVENT_RELOAD_DONE,
-		"reload %" PRIu64 " is done after %" PRIu64 " ms: %u workers are ready; init data "
-		"version %u",
-		pool->reload.id, (now_ns() - pool->reload.began_ns) / NS_PER_MS, pool_ready(pool),
-		pool->init_data.version);
+		"reload " RELOAD_TEXT " is done after %" PRIu64 " ms: %u workers are ready; init "
+		"data version %u",
+		RELOAD_NAME(pool->reload.id), (now_ns() - pool->reload.began_ns) / NS_PER_MS,
+		pool_ready(pool), pool->init_data.version);
 	pool->reload.good = pool->renewals.epoch;
 	end(pool, 0);
 }
@@ -208,14 +229,16 @@ static void spare_good(struct pool *pool, uint32_t tried)
 static void fail(const struct slot *slot, const char *how)
 {
 	struct pool *pool = slot->pool;
-	const struct reload *r = &pool->reload;
+	struct reload *r = &pool->reload;
 	uint32_t version = pool->init_data.version, tried = slot->renewal.init_version;
 	const char *what = take_back(pool, tried);
 
 	pool_log(pool, BROOD_ERR, BROOD_EVENT_RELOAD_FAILED,
-		"reload %" PRIu64 " has failed: %u workers in a row ended before they were ready, "
+		"reload " RELOAD_TEXT
+		" has failed: %u workers in a row ended before they were ready, "
 		"the last one %s; the former workers go on. Init data version %u is %s",
-		r->id, r->failures, how, version, what);
+		RELOAD_NAME(r->id), r->failures, how, version, what);
+	snprintf(r->how, sizeof r->how, "%s", how);
 	spare_good(pool, tried);
 	end(pool, -EHOSTDOWN);
 }
@@ -247,15 +270,13 @@ void reload_birth_failed(struct slot *slot, const char *how)
 		fail(slot, how);
 }
 
-static void tell(struct pool *pool)
+static bool tell(struct pool *pool, uint64_t id, int32_t result)
 {
-	struct reload *r = &pool->reload;
 	struct frame f;
 
-	frame_begin(&f, MESSAGE_RELOADED)->reload = (struct message_reload){
-		.id = r->id, .pool = pool->setup->number, .result = r->result
-	};
-	r->untold = outbox_send(pool->supervisor, &f) < 0;
+	frame_begin(&f, MESSAGE_RELOADED)->reload =
+		(struct message_reload){ .id = id, .pool = pool->setup->number, .result = result };
+	return outbox_send(pool->supervisor, &f) == 0;
 }
 
 /*
@@ -275,8 +296,10 @@ void reload_step(struct pool *pool)
 {
 	if (pool->reload.running && pool->supervisor->halt.phase == HALT_NONE && is_done(pool))
 		done(pool);
+	if (pool->reload.lost_id && tell(pool, pool->reload.lost_id, pool->reload.lost_result))
+		pool->reload.lost_id = 0;
 	if (pool->reload.untold)
-		tell(pool);
+		pool->reload.untold = !tell(pool, pool->reload.id, pool->reload.result);
 }
 
 /* Logs which worker holds up the reload: the first old one that has a job or a lease. */
@@ -301,10 +324,10 @@ static void name_holder(struct pool *pool)
 	else if (record_is_pinned(first->job))
 		snprintf(what, sizeof what, "is on a pinned lease");
 	slot_log(first, BROOD_WARNING, BROOD_EVENT_RELOAD_HELD,
-		"reload %" PRIu64 " has waited for %" PRIu64
+		"reload " RELOAD_TEXT " has waited for %" PRIu64
 		" s: worker %u (pid %d) %s; %u more are busy",
-		pool->reload.id, (now_ns() - pool->reload.began_ns) / NS_PER_S, first->number,
-		first->pid, what, more);
+		RELOAD_NAME(pool->reload.id), (now_ns() - pool->reload.began_ns) / NS_PER_S,
+		first->number, first->pid, what, more);
 }
 
 void reload_held_fired(struct timer *timer, uint64_t now)

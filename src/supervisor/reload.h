@@ -5,8 +5,18 @@
 
 #include "slot.h"
 
+#include <inttypes.h>
+
+/*
+ * The engine gives numbers to its own reloads, and the supervisor to those of operators, with this
+ * bit. In the log the latter have a "c" (control) before the number.
+ */
+#define RELOAD_BY_OPERATOR (UINT64_C(1) << 63)
+#define RELOAD_TEXT        "%s%" PRIu64
+#define RELOAD_NAME(id)    ((id)&RELOAD_BY_OPERATOR ? "c" : ""), ((id) & ~RELOAD_BY_OPERATOR)
+
 void reload_prepare(struct pool *pool);
-/* The engine asked for a reload. A reload that still goes on is superseded. */
+/* The engine or an operator asked for a reload. One that still goes on is superseded. */
 void reload_begin(struct pool *pool, uint64_t id);
 /* Sets the init data of workers that are born from now on. The pool owns its memfd and fds. */
 void reload_set_init_data(struct pool *pool, const struct init_data *data);

@@ -24,6 +24,7 @@ static const char *const reasons[RETIRE_CAUSES] = {
 	[RETIRE_WISH] = "a job wished it",
 	[RETIRE_SESSION] = "its pinned lease is over",
 	[RETIRE_RELOAD] = "the pool is reloaded",
+	[RETIRE_OPERATOR] = "an operator asked for it",
 };
 
 static void again_fired(struct timer *timer, uint64_t now)

@@ -6,6 +6,7 @@
 #ifndef BROOD_SUPERVISOR_ROOT_H
 #define BROOD_SUPERVISOR_ROOT_H
 
+#include "control_root.h"
 #include "pool_root.h"
 #include "supervisor.h"
 #include "../os/stdlog.h"
@@ -38,6 +39,7 @@ enum note_bit {
 	NOTE_SIZE = 1 << 8,    /* the pool's load has changed: it may need more workers, or fewer */
 	NOTE_RENEW = 1 << 9,   /* a worker is to be replaced, is ready or has ended */
 	NOTE_REPORT = 1 << 10, /* a death report is new, or has its names */
+	NOTE_CONTROL = 1 << 11, /* what a connection of the control socket waits for may be over */
 };
 
 struct supervisor {
@@ -67,6 +69,7 @@ struct supervisor {
 	struct notifier notifier;
 	struct cgroups cgroups;
 	struct resolver_process resolver;
+	struct control control;
 
 	struct halt halt;
 	struct timer halt_timer;

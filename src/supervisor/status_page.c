@@ -83,6 +83,7 @@ static void start_brood(struct supervisor *s)
 	b->started_unix_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 	for_each_pool(pool, s) b->workers += pool->options->workers;
 	snprintf(b->name, sizeof b->name, "%s", name);
+	snprintf(b->control, sizeof b->control, "%s", s->config.listening.path);
 	snprintf(b->version, sizeof b->version, "%d.%d.%d", BROOD_VERSION_MAJOR,
 		BROOD_VERSION_MINOR, BROOD_VERSION_PATCH);
 	status_end(&b->sequence);
@@ -283,6 +284,8 @@ static enum brood_status_cause cause_of_kill(const struct slot *slot)
 {
 	const struct fate_facts *f = &slot->facts;
 
+	if (f->by_operator)
+		return BROOD_STATUS_OPERATOR;
 	if (f->protocol)
 		return BROOD_STATUS_NONSENSE;
 	if (f->stuck)

@@ -192,7 +192,7 @@ void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms)
 	halt_begin(&s->halt, now_ns(), drain_ms, stop_ms);
 	if (first)
 		for_each_pool(pool, s) lease_watch_drain(pool);
-	note(s, NOTE_STOP);
+	note(s, NOTE_STOP | NOTE_CONTROL);
 	stop_step(s); /* not left to the note: without time to drain, no job of this batch begins */
 }
 

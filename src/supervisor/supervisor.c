@@ -22,6 +22,7 @@
  */
 #include "supervisor.h"
 #include "cgroups.h"
+#include "control_peer.h"
 #include "copies.h"
 #include "death.h"
 #include "engine_peer.h"
@@ -151,7 +152,7 @@ static int pools_prepare(struct supervisor *s)
 /* Counts all timers: the loop gets room for each, so that setting a timer never fails. */
 static size_t timers_count(struct supervisor *s)
 {
-	size_t count = 17 + s->config.records;
+	size_t count = 18 + CONTROL_CONNECTIONS + s->config.records;
 
 	for_each_pool(pool, s) count += 6 * (size_t)pool->places + 4;
 	return count;
@@ -172,6 +173,7 @@ static void timers_prepare(struct supervisor *s)
 	timer_init(&s->resolver.timer, resolver_fired);
 	timer_init(&s->cgroups.again, cgroups_again_fired);
 	timer_init(&s->manager.watchdog, manager_watchdog_fired);
+	control_peer_prepare(s);
 }
 
 int supervisor_prepare(const struct supervisor_config *config, struct supervisor **ret)
@@ -228,6 +230,7 @@ void supervisor_leave(struct supervisor *s)
 	stdlog_close(&s->stdlog);
 	close_fd(s->config.channel_fd);
 	close_fd(s->config.log_fd);
+	s->config.listening.fd = close_fd(s->config.listening.fd);
 	notify_close(&s->config.notify);
 	s->config.delegated->fd = close_fd(s->config.delegated->fd);
 	signals_restore(&s->config.signals);
@@ -268,6 +271,7 @@ static void close_the_rest(struct supervisor *s)
 	keep[n++] = s->config.notify.fd;
 	keep[n++] = s->config.delegated->fd;
 	keep[n++] = s->config.shared->status_fd;
+	keep[n++] = s->config.listening.fd;
 	keep[n++] = s->engine.pidfd;
 	if (s->stdlog.own)
 		keep[n++] = s->stdlog.fd;
@@ -297,7 +301,9 @@ static void say_tight(struct supervisor *s)
 
 static void limits_and_marks(struct supervisor *s)
 {
-	size_t hard, stale = stale_open(&s->config.stale) + s->config.kept_room;
+	size_t hard,
+		stale = stale_open(&s->config.stale) + s->config.kept_room +
+		(s->config.listening.fd >= 0 ? CONTROL_FILES : 0);
 	size_t need = birth_files_needed(&s->config.pools) + stale;
 	int own;
 
@@ -374,6 +380,7 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	watch_or_die(s, &s->signals, s->signal_fd, signal_source_readable);
 	watch_or_die(s, &s->engine.death, s->engine.pidfd, engine_peer_death);
 	watch_or_die(s, &s->engine.channel, s->config.channel_fd, engine_peer_readable);
+	control_peer_start(s);
 	manager_start(s);
 	status_page_start(s);
 	guard_peer_spawn(s);
@@ -384,5 +391,6 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 		plain_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE,
 			"the supervisor's event loop failed; it ends, and all with it");
 	logging_flush(s);
+	control_peer_end(s);
 	exit_like_engine(s);
 }

@@ -4,6 +4,7 @@
 #define BROOD_SUPERVISOR_SUPERVISOR_H
 
 #include "../os/delegated.h"
+#include "../os/listening.h"
 #include "../os/notify.h"
 #include "../os/signals.h"
 #include "../pool/kept.h"
@@ -26,6 +27,7 @@ struct supervisor_config {
 	uint32_t kept_room;          /* how many files may be kept: part of what is open */
 	uint32_t records;
 	int channel_fd, log_fd;       /* the supervisor's ends of channel and log socket */
+	struct listening listening;   /* the control socket; fd -1: there is none */
 	struct signals_state signals; /* the caller's signal state, for the children */
 	/* Functions of other roles, from the front door: roles never include each other. */
 	void (*worker_main)(struct worker_config *) __attribute__((noreturn));

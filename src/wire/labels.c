@@ -38,6 +38,7 @@ static const char *const details[BROOD_DETAILS] = {
 	[BROOD_DETAIL_LEASE_OVER] = "lease_over",
 	[BROOD_DETAIL_PLUGIN] = "plugin",
 	[BROOD_DETAIL_POISONED] = "poisoned",
+	[BROOD_DETAIL_OPERATOR] = "operator",
 };
 
 static const char *const causes[] = {
@@ -54,6 +55,7 @@ static const char *const causes[] = {
 	[BROOD_STATUS_UNREADY] = "unready",
 	[BROOD_STATUS_ESCAPED] = "escaped",
 	[BROOD_STATUS_UNKNOWN] = "unknown",
+	[BROOD_STATUS_OPERATOR] = "operator",
 };
 
 const char *labels_outcome(uint32_t outcome)

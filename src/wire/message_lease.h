@@ -80,6 +80,7 @@ enum {
 	OVER_ABORT = 8,
 	OVER_CONDEMNED = 16,
 	OVER_GAVE_UP = 256,
+	OVER_OPERATOR = 512, /* the worker was killed because an operator wanted that */
 	/* The soft step was sent to the job `sequence`, for `cause`. */
 	OVER_TOLD = 32,
 	OVER_NOTICED = 128, /* the job `sequence` has noticed the soft step */

@@ -149,6 +149,7 @@ bool status_view_brood(const struct status_view *view, struct brood_status_brood
 
 	make_text(ret->name, sizeof ret->name);
 	make_text(ret->version, sizeof ret->version);
+	make_text(ret->control, sizeof ret->control);
 	return whole;
 }
 

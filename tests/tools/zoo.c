@@ -3,7 +3,7 @@
  * zoo.c - a program with Brood that does what it is told, line by line, and says what is true of
  * itself. It answers each line with lines, the last of which is ".".
  *
- *   zoo WORKERS
+ *   zoo WORKERS [TITLE [CONTROL_PATH [term]]]     term: SIGTERM is a "stop"
  *     stuck KIND handoff|lease    gives a job that waits for ever: futex, mutex, read, poll, sleep,
  *                                 pause, loop, vfork. Answer: its id. Its tag: KIND-PATH
  *     tag HEX                     a job that waits, with that tag
@@ -14,6 +14,8 @@
  *     metrics                     brood_metrics()
  *     reload                      a reload, to its end
  *     resize N                    another number of workers
+ *     ended                       ID OUTCOME/DETAIL of each stuck job that has ended meanwhile
+ *     shy                         from now on worker_init fails in new workers
  *     cancel                      all jobs that wait
  *     deaf                        from now on SIGTERM does nothing
  *     exit                        exit(), without brood_stop()
@@ -39,6 +41,9 @@
 static struct brood *brood;
 static uint64_t stuck[STUCK_MAX];
 static int stuck_count;
+static char ended[STUCK_MAX][96];
+static int ended_count;
+static volatile sig_atomic_t stop_asked;
 
 /* ---- jobs ---- */
 
@@ -143,6 +148,25 @@ static int act(struct brood_job *job)
 
 /* ---- commands ---- */
 
+/* A job may end at any time, but the zoo says only what it is asked. */
+static void note_end(void *context, const struct brood_result *result)
+{
+	const struct brood_verdict *v = &result->verdict;
+
+	(void)context;
+	if (ended_count < STUCK_MAX)
+		snprintf(ended[ended_count++], sizeof ended[0], "%llu %s/%s",
+			(unsigned long long)v->id, brood_outcome_name(v->outcome),
+			brood_detail_name(v->detail));
+}
+
+static void tell_ended(void)
+{
+	for (int i = 0; i < ended_count; i++)
+		puts(ended[i]);
+	ended_count = 0;
+}
+
 static void give(const char *kind, const char *tag, uint32_t path)
 {
 	struct brood_job_options options = { .size = sizeof options,
@@ -150,6 +174,7 @@ static void give(const char *kind, const char *tag, uint32_t path)
 		.arg = kind,
 		.arg_size = strlen(kind) + 1,
 		.dispatch = path,
+		.on_done = note_end,
 		.tag = tag };
 	int r = brood_submit(brood, get_stuck, NULL, 0, &options, &stuck[stuck_count]);
 
@@ -262,6 +287,10 @@ static void command(const char *line)
 	} else if (strcmp(word, "resize") == 0) {
 		brood_pool_resize(
 			brood_pool(brood, NULL), (uint32_t)atoi(first), (uint32_t)atoi(first));
+	} else if (strcmp(word, "ended") == 0) {
+		tell_ended();
+	} else if (strcmp(word, "shy") == 0) {
+		brood_set_init_data(brood, "no", 2, NULL, 0);
 	} else if (strcmp(word, "cancel") == 0) {
 		cancel();
 	} else if (strcmp(word, "deaf") == 0) {
@@ -280,22 +309,44 @@ static bool next_line(char *line, size_t size)
 		{ .fd = brood_fd(brood), .events = POLLIN } };
 
 	do {
-		poll(fds, 2, -1);
+		if (poll(fds, 2, -1) < 0)
+			fds[0].revents = fds[1].revents = 0;
 		if (fds[1].revents)
 			brood_dispatch(brood);
+		if (stop_asked)
+			return false;
 	} while (!fds[0].revents);
 	return fgets(line, (int)size, stdin) != NULL;
 }
 
+static void on_term(int sig)
+{
+	(void)sig;
+	stop_asked = 1;
+}
+
+static int init(void *context)
+{
+	struct brood_init_data data = { .size = sizeof data };
+
+	(void)context;
+	return brood_get_init_data(&data) == 0 && data.data_size > 0 ? 3 : 0;
+}
+
 int main(int argc, char **argv)
 {
+	const struct sigaction stop_action = { .sa_handler = on_term };
 	struct brood_options options = { .size = sizeof options,
 		.workers = argc > 1 ? (uint32_t)atoi(argv[1]) : 4,
 		.title = argc > 2 ? argv[2] : NULL,
+		.control_path = argc > 3 ? argv[3] : NULL,
+		.worker_init = init,
 		.drain_ms = 60000,
 		.stop_ms = 5000 };
 	char line[256];
 
+	if (argc > 4 && strcmp(argv[4], "term") == 0)
+		sigaction(SIGTERM, &stop_action, NULL);
 	if (brood_start(&options, &brood) < 0 || brood_wait_ready(brood, 30000) < 0)
 		return fprintf(stderr, "zoo: %s\n", brood_error()), 1;
 	setvbuf(stdout, NULL, _IOFBF, 1 << 16);

@@ -62,7 +62,8 @@ static bool in_range(const struct brood_verdict *v)
 	case BROOD_CRASHED:
 		return (plain ||
 			       (v->detail >= BROOD_DETAIL_OUTSIDE &&
-				       v->detail <= BROOD_DETAIL_STUCK)) &&
+				       v->detail <= BROOD_DETAIL_STUCK) ||
+			       v->detail == BROOD_DETAIL_OPERATOR) &&
 			!v->code;
 	case BROOD_TIMED_OUT: return plain && !v->code;
 	case BROOD_CANCELLED: return (plain || v->detail == BROOD_DETAIL_STOPPED) && !v->code;
@@ -101,6 +102,8 @@ static bool laws_hold(const struct fate_facts *f, const struct brood_verdict *v,
 			f->finished) &&
 		(v->detail != BROOD_DETAIL_OUTSIDE ||
 			(by_signal && f->status == SIGKILL && f->kill_signal != SIGKILL)) &&
+		(v->detail != BROOD_DETAIL_OPERATOR ||
+			(by_signal && f->status == SIGKILL && f->by_operator)) &&
 		(!fate_retryable(v, BROOD_RETRY_OUTSIDE) || v->signal == SIGKILL) &&
 		/* no retry while the first attempt may still run */
 		(!f->undead || f->ended || f->finished || !fate_retryable(v, UINT32_MAX)) &&
@@ -140,7 +143,7 @@ Test(unit_fate, every_combination_keeps_the_laws)
 	struct fate_facts f = { 0 };
 
 	for (size_t n = 0; pick(&f, n); n++) {
-		for (unsigned bits = 0; bits < 128; bits++) {
+		for (unsigned bits = 0; bits < 256; bits++) {
 			struct brood_verdict v = { 0 };
 			bool again;
 
@@ -151,6 +154,7 @@ Test(unit_fate, every_combination_keeps_the_laws)
 			f.memory = bits & 16;
 			f.told = bits & 32;
 			f.undead = bits & 64;
+			f.by_operator = bits & 128;
 			again = !fate_decide(&f, &v);
 			if (!laws_hold(&f, &v, again))
 				cr_assert_fail("combination %zu, bits %x: outcome %d, detail %d, "
@@ -168,7 +172,8 @@ static uint32_t bit_of(unsigned outcome, unsigned detail, bool signal)
 
 	switch (outcome) {
 	case BROOD_CRASHED:
-		return detail == BROOD_DETAIL_OUTSIDE   ? BROOD_RETRY_OUTSIDE
+		return detail == BROOD_DETAIL_OUTSIDE || detail == BROOD_DETAIL_OPERATOR
+			? BROOD_RETRY_OUTSIDE
 			: !ended                        ? 0
 			: detail == BROOD_DETAIL_MEMORY ? BROOD_RETRY_MEMORY
 							: BROOD_RETRY_CRASH;

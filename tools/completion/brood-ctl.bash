@@ -3,12 +3,14 @@
 _brood_ctl() {
 	local now=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 	case $before in
-	--pool | --timeout) COMPREPLY=(); return ;;
+	--pool | --timeout | --wait) COMPREPLY=(); return ;;
 	wait) COMPREPLY=($(compgen -W 'ready' -- "$now")); return ;;
 	esac
 	case $now in
-	-*) COMPREPLY=($(compgen -W '--json --pool --timeout -h --help -V --version' -- "$now")) ;;
-	*) COMPREPLY=($(compgen -W 'status workers metrics wait check' -- "$now")) ;;
+	-*) COMPREPLY=($(compgen -W '--json --pool --timeout --wait -h --help -V
+		--version' -- "$now")) ;;
+	*) COMPREPLY=($(compgen -W 'status workers metrics wait check reload resize retire
+		kill cancel drain' -- "$now")) ;;
 	esac
 }
 complete -F _brood_ctl brood-ctl

@@ -13,6 +13,7 @@ struct request {
 	bool json;
 	const char *pool; /* NULL: all pools */
 	double timeout_s; /* below 0: not given */
+	double wait_s;    /* the same */
 };
 
 /* Writes "brood-ctl: ..." on standard error, and returns `code`. */
@@ -38,5 +39,11 @@ enum choose_exit ctl_workers(const struct request *request);
 enum choose_exit ctl_metrics(const struct request *request);
 enum choose_exit ctl_wait(const struct request *request);
 enum choose_exit ctl_check(const struct request *request);
+enum choose_exit ctl_reload(const struct request *request);
+enum choose_exit ctl_resize(const struct request *request);
+enum choose_exit ctl_retire(const struct request *request);
+enum choose_exit ctl_kill(const struct request *request);
+enum choose_exit ctl_cancel(const struct request *request);
+enum choose_exit ctl_drain(const struct request *request);
 
 #endif

@@ -50,6 +50,7 @@ static void put_head(struct json *json, const struct look *look)
 	json_text(json, "engine_is", look->own_pids ? process_word(&look->engine) : "unknown");
 	json_number(json, "guard", b->guard_pid);
 	json_number(json, "spawner", b->spawner_pid);
+	json_text(json, "control", b->control);
 }
 
 /* ---- status ---- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * brood-ctl: says what a brood does, for scripts and probes. It reads the status page alone
- * (brood-status(5)): it asks nothing of the program, which may be stuck or stopped.
+ * brood-ctl: says what a brood does, for scripts and probes, and changes it. What it says comes
+ * from the status page alone (brood-status(5)): it asks nothing of the program, which may be stuck
+ * or stopped. What changes something goes to the supervisor, over the control socket (ask.c).
  */
 #include "ctl.h"
 #include "words.h"
@@ -18,13 +19,19 @@ static const struct command {
 	const char *name;
 	enum choose_exit (*run)(const struct request *request);
 	int words; /* so many words may follow */
-	bool json, timeout;
+	bool json, timeout, wait;
 } commands[] = {
-	{ "status", ctl_status, 0, true, false },
-	{ "workers", ctl_workers, 0, true, false },
-	{ "metrics", ctl_metrics, 0, false, false },
-	{ "wait", ctl_wait, 1, false, true },
-	{ "check", ctl_check, 0, false, true },
+	{ "status", ctl_status, 0, .json = true },
+	{ "workers", ctl_workers, 0, .json = true },
+	{ "metrics", ctl_metrics, 0, .json = false },
+	{ "wait", ctl_wait, 1, .timeout = true },
+	{ "check", ctl_check, 0, .timeout = true },
+	{ "reload", ctl_reload, 1, .json = true, .wait = true },
+	{ "resize", ctl_resize, 3, .json = true },
+	{ "retire", ctl_retire, 1, .json = true },
+	{ "kill", ctl_kill, 1, .json = true },
+	{ "cancel", ctl_cancel, 1, .json = true },
+	{ "drain", ctl_drain, 0, .json = true },
 };
 
 static void __attribute__((format(printf, 1, 0))) say(const char *format, va_list args)
@@ -101,12 +108,13 @@ void ctl_done(struct status_page *page, struct look *look)
 
 /* ---- the command line ---- */
 
-enum { OPTION_JSON = 256, OPTION_POOL, OPTION_TIMEOUT };
+enum { OPTION_JSON = 256, OPTION_POOL, OPTION_TIMEOUT, OPTION_WAIT };
 
 static const struct option longs[] = {
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "pool", required_argument, NULL, OPTION_POOL },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
+	{ "wait", required_argument, NULL, OPTION_WAIT },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ 0 },
@@ -145,6 +153,10 @@ static int parse(int argc, char **argv, struct request *r)
 			if (!parse_seconds(optarg, &r->timeout_s))
 				return ctl_wrong("--timeout wants seconds, not \"%s\"", optarg);
 			break;
+		case OPTION_WAIT:
+			if (!parse_seconds(optarg, &r->wait_s))
+				return ctl_wrong("--wait wants seconds, not \"%s\"", optarg);
+			break;
 		case 'h': fputs(ctl_help, stdout); return -1;
 		case 'V': puts("brood-ctl " BROOD_VERSION_TEXT); return -1;
 		case ':': return ctl_wrong("%s wants a value", argv[optind - 1]);
@@ -178,12 +190,14 @@ static enum choose_exit run(int count, char **words, struct request *r)
 		return ctl_wrong("\"%s\" has no --json", command->name);
 	if (r->timeout_s >= 0 && !command->timeout)
 		return ctl_wrong("\"%s\" has no --timeout", command->name);
+	if (r->wait_s >= 0 && !command->wait)
+		return ctl_wrong("\"%s\" has no --wait", command->name);
 	return command->run(r);
 }
 
 int main(int argc, char **argv)
 {
-	struct request request = { .timeout_s = -1 };
+	struct request request = { .timeout_s = -1, .wait_s = -1 };
 	int code;
 
 	setlocale(LC_CTYPE, "");

@@ -43,6 +43,9 @@ static void put_brood(const struct look *look)
 		words_brood_state(b->state), words_since(since, b->state_since_ns, look->now_ns),
 		words_since(up, b->started_ns, look->now_ns), shown(version, b->version));
 	put_processes(look);
+	words_shown(name, b->control, sizeof b->control);
+	if (name[0])
+		printf("control: %s\n", name);
 	if (bad)
 		printf("attention: %s\n", bad);
 }

@@ -8,12 +8,13 @@
 /* Exit codes of brood-ctl and brood-top: their man pages list them. */
 enum choose_exit {
 	CHOOSE_FINE,
-	CHOOSE_NOT,     /* not ready, not alive */
-	CHOOSE_USAGE,   /* wrong usage */
-	CHOOSE_NONE,    /* no such brood */
-	CHOOSE_DENIED,  /* another user's */
-	CHOOSE_SEVERAL, /* several broods are meant */
-	CHOOSE_TROUBLE  /* the page cannot be read, or memory, or output failed */
+	CHOOSE_NOT,      /* not ready, not alive, not done */
+	CHOOSE_USAGE,    /* wrong usage */
+	CHOOSE_NONE,     /* no such brood */
+	CHOOSE_DENIED,   /* another user's */
+	CHOOSE_SEVERAL,  /* several broods are meant */
+	CHOOSE_TROUBLE,  /* the page cannot be read, or memory, or output failed */
+	CHOOSE_NO_SOCKET /* there is no control socket, or nobody answers there */
 };
 /*
  * Opens the page of the brood with that pid or name; NULL: the only one of this user. Returns

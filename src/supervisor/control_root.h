@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* control_root.h - the control socket's part of the root struct (root.h): control_peer.c. */
+#ifndef BROOD_SUPERVISOR_CONTROL_ROOT_H
+#define BROOD_SUPERVISOR_CONTROL_ROOT_H
+
+#include "../loop/loop.h"
+#include "../wire/control_request.h"
+
+/* A connection of the control socket. source.fd -1: this place is free. */
+struct control_connection {
+	struct source source;
+	struct timer timer; /* when the connection has been silent, or has waited, for too long */
+	pid_t pid;          /* of the peer, as it was when it connected */
+	uid_t user;
+	uint32_t number; /* of this place */
+	bool asked;      /* the request was read; its reply waits until a reload is over */
+	uint64_t reload; /* that reload, in the pool of that number, or in all */
+	uint32_t pool;
+};
+/* The control socket: control_peer.c. reloads: how many reloads operators have begun. */
+struct control {
+	struct source listening; /* fd -1: there is none, or it rests */
+	struct timer rest;
+	uint64_t reloads;
+	struct control_connection connections[CONTROL_CONNECTIONS];
+};
+
+#endif
