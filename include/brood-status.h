@@ -9,9 +9,9 @@
  * version adds fields at the end of records, and parts at the end of the list. A reader takes the
  * smaller one of both sizes, and 0 for the rest. Another `version` is another layout.
  *
- * Who writes what: the supervisor the parts BROOD, POOLS, COUNTS and SLOTS and the first of SUMS of
- * each pool; the engine the others, and LEASES; each worker its record of WORKERS. Do not
- * believe what a worker writes: the job that runs there can write it, too.
+ * Who writes what: the supervisor the parts BROOD, POOLS, COUNTS, SLOTS and REPORTS and the first
+ * of SUMS of each pool; the engine the others, and LEASES; each worker its records of WORKERS and
+ * STACKS. Do not believe what a worker writes: the job that runs there can write it, too.
  *
  * A record that begins with `sequence` is written in this way: an odd number goes there, then the
  * fields, then the next even number. Read it before and after the fields; where the two differ, or
@@ -23,6 +23,7 @@
 #ifndef BROOD_STATUS_H
 #define BROOD_STATUS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define BROOD_STATUS_MAGIC    UINT64_C(0x74732d646f6f7262)
@@ -33,6 +34,9 @@
 #define BROOD_STATUS_DETAILS  64 /* room for enum brood_detail */
 #define BROOD_STATUS_CAUSES   16 /* room for enum brood_status_cause */
 #define BROOD_STATUS_DEPTH    128
+#define BROOD_STATUS_FRAMES   20
+#define BROOD_STATUS_MODULES  8
+#define BROOD_STATUS_NOWHERE  0xffff /* a frame's module: none that its worker knew */
 
 /* The parts, in the order of the head's list. */
 enum brood_status_part_number {
@@ -43,6 +47,8 @@ enum brood_status_part_number {
 	BROOD_STATUS_SLOTS,   /* one for each slot: struct brood_status_slot */
 	BROOD_STATUS_WORKERS, /* one for each slot: struct brood_status_worker */
 	BROOD_STATUS_LEASES,  /* struct brood_status_lease; a slot on lease names its record */
+	BROOD_STATUS_STACKS,  /* one for each slot: struct brood_status_stack */
+	BROOD_STATUS_REPORTS, /* the last death reports: struct brood_status_report */
 	BROOD_STATUS_PARTS
 };
 struct brood_status_part {
@@ -228,6 +234,73 @@ struct brood_status_lease {
 	uint64_t published; /* the number of the last job that the worker was given */
 	uint64_t internal[15];
 	struct brood_status_entry entries[BROOD_STATUS_DEPTH];
+};
+
+/* ---- Where code was ---- */
+
+/* A call that had not returned. The frames of a list begin with the innermost. */
+struct brood_status_frame {
+	uint64_t pc;     /* the address in the worker: where the call will return to */
+	uint64_t offset; /* the same place as the module's file numbers it: what addr2line takes */
+};
+/* A file with code. path "": the program itself. */
+struct brood_status_module {
+	uint8_t build_id[20];
+	uint8_t build_id_size; /* 0: it has none */
+	char path[416];        /* as the worker saw it; cut if it is longer */
+};
+
+/*
+ * Where a worker was when it was last asked. Who may signal the worker asks by sending SIGURG to
+ * it, and reads the record when `sequence` is even again, and greater than before. brood-status(5)
+ * says when a worker does not answer.
+ */
+enum brood_status_missing {
+	BROOD_STATUS_WALKED, /* nothing is missing */
+	BROOD_STATUS_HANDLER /* the job has handlers of SIGSEGV or SIGBUS: no look at the stack */
+};
+struct brood_status_stack {
+	uint32_t sequence, missing; /* missing: enum brood_status_missing */
+	uint64_t number;            /* BROOD_STATUS_NUMBER() of the job that ran; 0: none did */
+	uint64_t at_ns;
+	uint32_t took_ns; /* for so long the worker did nothing else */
+	int32_t pid, tid;
+	uint32_t reserved32;
+	uint32_t frames_count, modules_count;
+	uint16_t module[BROOD_STATUS_FRAMES]; /* of each frame, or BROOD_STATUS_NOWHERE */
+	struct brood_status_frame frames[BROOD_STATUS_FRAMES];
+	struct brood_status_module modules[BROOD_STATUS_MODULES];
+};
+
+/*
+ * A death, or a look at a slow job: struct brood_report has the same fields, with their meaning.
+ * The record of number n is at n % count, counted from 0; `number` is n + 1, and 0 while there was
+ * none. While `raw` is 1 the names of functions are still to come: a reader may look them up by
+ * module and offset.
+ */
+struct brood_status_call {
+	uint64_t address, offset;
+	uint32_t function_offset, reserved32;
+	char function[96], module[64];
+};
+struct brood_status_report {
+	uint32_t sequence, raw;
+	uint64_t number;
+	uint64_t at_ns;
+	uint32_t pool; /* the number of the worker's pool */
+	uint32_t modules_count;
+	uint16_t module[BROOD_STATUS_FRAMES]; /* of each frame, or BROOD_STATUS_NOWHERE */
+	struct brood_status_module modules[BROOD_STATUS_MODULES];
+	size_t size; /* of the rest, which is a struct brood_report */
+	uint64_t id;
+	uint32_t cause; /* enum brood_report_cause */
+	uint32_t slot, generation;
+	int32_t pid, tid, signal, code, exit_code, core, syscall;
+	uint64_t address, cpu_us, peak_kb;
+	char name[64], tag[64], pool_name[32], waits[128], progress[128];
+	uint32_t frames_count, reserved32;
+	struct brood_status_call frames[BROOD_STATUS_FRAMES];
+	uint64_t reserved[8];
 };
 
 #endif

@@ -30,23 +30,23 @@ static void copy_module(struct trace_module *to, const struct trace_module *from
 	to->build_id_size = MIN(to->build_id_size, (uint8_t)TRACE_BUILD_ID);
 }
 
-static void copy_frames(struct reports_entry *entry, const struct trace_page *page)
+static void copy_frames(struct reports_entry *entry, const struct trace_stack *stack)
 {
 	struct brood_report *r = &entry->report;
 	/* Each is read once: a worker that lives may write another count after the comparison. */
-	const uint32_t frames = atomic_load_explicit(&page->frames_count, memory_order_acquire),
-		       modules = __atomic_load_n(&page->modules_count, __ATOMIC_RELAXED);
+	const uint32_t frames = atomic_load_explicit(&stack->frames_count, memory_order_acquire),
+		       modules = __atomic_load_n(&stack->modules_count, __ATOMIC_RELAXED);
 
 	r->frames_count = MIN(frames, (uint32_t)BROOD_REPORT_FRAMES);
 	entry->modules_count = MIN(modules, (uint32_t)TRACE_MODULES);
 	for (uint32_t i = 0; i < entry->modules_count; i++)
-		copy_module(&entry->modules[i], &page->modules[i]);
+		copy_module(&entry->modules[i], &stack->modules[i]);
 	for (uint32_t i = 0; i < r->frames_count; i++) {
-		uint16_t module = __atomic_load_n(&page->module[i], __ATOMIC_RELAXED);
+		uint16_t module = __atomic_load_n(&stack->module[i], __ATOMIC_RELAXED);
 
 		entry->module[i] = module < entry->modules_count ? module : TRACE_NOWHERE;
-		r->frames[i].address = page->frames[i].pc;
-		r->frames[i].offset = module < entry->modules_count ? page->frames[i].offset : 0;
+		r->frames[i].address = stack->frames[i].pc;
+		r->frames[i].offset = module < entry->modules_count ? stack->frames[i].offset : 0;
 	}
 }
 
@@ -97,7 +97,7 @@ static void copy_trace(struct slot *slot, struct reports_entry *entry)
 		r->address = page->address;
 		r->syscall = page->syscall;
 	}
-	copy_frames(entry, page);
+	copy_frames(entry, &page->stack);
 }
 
 static enum brood_report_cause why_killed(const struct slot *slot)
@@ -165,11 +165,14 @@ static void add(struct slot *slot, uint32_t cause, const struct process_exit *e)
 	if (s->resolver.pid > 0 && page->count >= s->resolver.told + BROOD_REPORTS)
 		return;
 	reports_begin(entry);
+	entry->at_ns = now_ns();
+	entry->pool = slot->pool->setup->number;
 	entry->modules_count = 0;
 	put_report(slot, &entry->report, cause);
 	put_end(&entry->report, e);
 	copy_trace(slot, entry);
 	atomic_store(&entry->state, entry->report.frames_count > 0 ? REPORTS_RAW : REPORTS_DONE);
+	atomic_store(&entry->number, page->count + 1);
 	reports_end(entry);
 	atomic_fetch_add(&page->count, 1);
 	note(s, NOTE_REPORT);

@@ -12,11 +12,10 @@
  */
 #include "resolver.h"
 #include "../os/fds.h"
-#include "../os/symbols.h"
 #include "../os/title.h"
 #include "../pool/guilty.h"
+#include "../wire/report_names.h"
 
-#include <stdio.h>
 #include <sys/resource.h>
 
 #define RESOLVER_MS 3000u
@@ -25,77 +24,12 @@
 
 /* ---- in the child ---- */
 
-static void name_module(struct brood_report_frame *f, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	snprintf(f->module, sizeof f->module, "%.*s", (int)sizeof f->module - 1,
-		slash ? slash + 1 : path);
-}
-
-/* Looks up the frames that lie in one module. `numbers` has their places in the report. */
-static void look_up(struct brood_report *report, const uint32_t *numbers, size_t count,
-	const struct trace_module *module)
-{
-	struct symbols_place places[BROOD_REPORT_FRAMES];
-	struct symbols_file file;
-	char own[4096];
-	const char *path = module->path[0] ? module->path : symbols_own_path(own, sizeof own);
-
-	memset(places, 0, sizeof places);
-	for (size_t i = 0; i < count; i++) {
-		/* a return address may lie behind the end of its function: look one byte before */
-		places[i].offset = report->frames[numbers[i]].offset - (numbers[i] > 0);
-		name_module(&report->frames[numbers[i]], path);
-	}
-	if (symbols_open(module->path, module->build_id, module->build_id_size, &file) < 0)
-		return;
-	symbols_find(&file, places, count);
-	symbols_close(&file);
-	for (size_t i = 0; i < count; i++) {
-		struct brood_report_frame *f = &report->frames[numbers[i]];
-
-		memcpy(f->function, places[i].function, sizeof f->function);
-		if (places[i].function[0])
-			f->function_offset = (uint32_t)places[i].distance +
-				(uint32_t)(numbers[i] > 0);
-	}
-}
-_Static_assert(SYMBOLS_NAME == BROOD_REPORT_SYMBOL, "a name is copied whole");
-
-/*
- * Looks up an address that the worker found in no module. Worker and resolver are forks of the
- * supervisor, so the same code lies there in both.
- */
-static void look_up_here(struct brood_report *report, uint32_t number)
-{
-	struct brood_report_frame *f = &report->frames[number];
-	struct trace_module module = { 0 };
-	const char *path;
-
-	if (!symbols_in_image(f->address - (number > 0), &path, &f->offset))
-		return;
-	f->offset += number > 0;
-	strncpy(module.path, path, sizeof module.path - 1);
-	look_up(report, &number, 1, &module);
-}
-
 static void look_up_all(const struct reports_entry *entry, struct brood_report *report)
 {
-	uint32_t numbers[BROOD_REPORT_FRAMES];
-
-	for (uint32_t m = 0; m < entry->modules_count; m++) {
-		size_t count = 0;
-
-		for (uint32_t i = 0; i < report->frames_count; i++)
-			if (entry->module[i] == m)
-				numbers[count++] = i;
-		if (count > 0)
-			look_up(report, numbers, count, &entry->modules[m]);
-	}
-	for (uint32_t i = 0; i < report->frames_count; i++)
-		if (entry->module[i] == TRACE_NOWHERE)
-			look_up_here(report, i);
+	report_names(report,
+		&(struct report_names_from){ .module = entry->module,
+			.modules = entry->modules,
+			.modules_count = entry->modules_count });
 	guilty_trim(report);
 }
 

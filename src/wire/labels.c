@@ -58,6 +58,17 @@ static const char *const causes[] = {
 	[BROOD_STATUS_OPERATOR] = "operator",
 };
 
+static const char *const reports[] = {
+	[BROOD_REPORT_CRASHED] = "crashed",
+	[BROOD_REPORT_EXITED] = "exited",
+	[BROOD_REPORT_KILLED] = "killed",
+	[BROOD_REPORT_TIMED_OUT] = "timed_out",
+	[BROOD_REPORT_CANCELLED] = "cancelled",
+	[BROOD_REPORT_STOPPED] = "stopped",
+	[BROOD_REPORT_STUCK] = "stuck",
+	[BROOD_REPORT_SLOW] = "slow",
+};
+
 const char *labels_outcome(uint32_t outcome)
 {
 	return outcome < ARRAY_SIZE(outcomes) ? outcomes[outcome] : NULL;
@@ -71,4 +82,9 @@ const char *labels_detail(uint32_t detail)
 const char *labels_cause(uint32_t cause)
 {
 	return cause < ARRAY_SIZE(causes) ? causes[cause] : NULL;
+}
+
+const char *labels_report(uint32_t cause)
+{
+	return cause < ARRAY_SIZE(reports) ? reports[cause] : NULL;
 }

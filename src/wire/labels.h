@@ -12,5 +12,6 @@
 const char *labels_outcome(uint32_t outcome); /* enum brood_outcome */
 const char *labels_detail(uint32_t detail);   /* enum brood_detail; "" for none */
 const char *labels_cause(uint32_t cause);     /* enum brood_status_cause */
+const char *labels_report(uint32_t cause);    /* enum brood_report_cause */
 
 #endif

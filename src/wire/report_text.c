@@ -46,7 +46,7 @@ static void add_who(struct line *line, const struct brood_report *r)
 	add(line, "worker %u (pid %d): ", r->slot, (int)r->pid);
 }
 
-static const char *cause_word(uint32_t cause)
+const char *report_text_cause(uint32_t cause)
 {
 	static const char *const words[] = {
 		[BROOD_REPORT_CRASHED] = "crashed",
@@ -84,7 +84,7 @@ static void add_signal(struct line *line, const struct brood_report *r)
 	const char *word = code_word(r->signal, r->code);
 	char name[16];
 
-	add(line, "%s", cause_word(r->cause));
+	add(line, "%s", report_text_cause(r->cause));
 	if (r->cause == BROOD_REPORT_EXITED && r->exit_code)
 		add(line, " with %d", r->exit_code);
 	if (r->signal && r->cause <= BROOD_REPORT_KILLED)
@@ -98,39 +98,67 @@ static void add_signal(struct line *line, const struct brood_report *r)
 		add(line, ", core dumped");
 }
 
+static void add_frame(struct line *line, const struct brood_report_frame *f, bool with_module)
+{
+	char function[BROOD_REPORT_SYMBOL], module[BROOD_NAME_MAX];
+
+	shown(function, sizeof function, f->function);
+	shown(module, sizeof module, f->module);
+	if (function[0])
+		add(line, "%s+0x%x", function, f->function_offset);
+	else
+		add(line, "0x%" PRIx64, module[0] ? f->offset : f->address);
+	if (module[0] && (with_module || !function[0]))
+		add(line, " (%s)", module);
+}
+
 /* A module's name stands behind the last of its frames in a row. */
 static void add_frames(struct line *line, const struct brood_report *r)
 {
 	uint32_t count = MIN(r->frames_count, (uint32_t)FRAMES_SHOWN);
-	char function[BROOD_REPORT_SYMBOL], module[BROOD_NAME_MAX];
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct brood_report_frame *f = &r->frames[i];
-		bool last = i + 1 == count || strcmp(f->module, f[1].module) != 0;
 
-		shown(function, sizeof function, f->function);
-		shown(module, sizeof module, f->module);
 		add(line, "%s", i == 0 ? "; in " : " < ");
-		if (function[0])
-			add(line, "%s+0x%x", function, f->function_offset);
-		else
-			add(line, "0x%" PRIx64, module[0] ? f->offset : f->address);
-		if (module[0] && (last || !function[0]))
-			add(line, " (%s)", module);
+		add_frame(line, f, i + 1 == count || strcmp(f->module, f[1].module) != 0);
 	}
+}
+
+static void add_head(struct line *line, const struct brood_report *r)
+{
+	char waits[BROOD_REPORT_TEXT];
+
+	add_who(line, r);
+	add_signal(line, r);
+	if (r->waits[0])
+		add(line, "; waits: %s", shown(waits, sizeof waits, r->waits));
 }
 
 int report_text(const struct brood_report *r, char *text, size_t size)
 {
 	struct line line = { .text = text, .size = size };
-	char other[BROOD_REPORT_TEXT];
+	char progress[BROOD_REPORT_TEXT];
 
-	add_who(&line, r);
-	add_signal(&line, r);
-	if (r->waits[0])
-		add(&line, "; waits: %s", shown(other, sizeof other, r->waits));
+	add_head(&line, r);
 	add_frames(&line, r);
 	if (r->progress[0])
-		add(&line, "; progress: %s", shown(other, sizeof other, r->progress));
+		add(&line, "; progress: %s", shown(progress, sizeof progress, r->progress));
+	return (int)line.used;
+}
+
+int report_text_head(const struct brood_report *r, char *text, size_t size)
+{
+	struct line line = { .text = text, .size = size };
+
+	add_head(&line, r);
+	return (int)line.used;
+}
+
+int report_text_frame(const struct brood_report_frame *frame, char *text, size_t size)
+{
+	struct line line = { .text = text, .size = size };
+
+	add_frame(&line, frame, true);
 	return (int)line.used;
 }

@@ -2,7 +2,8 @@
 /*
  * reports_page.h - reports of the last deaths; a new report takes the place of the oldest. The
  * supervisor writes an entry, and a short-lived child of the supervisor (supervisor/resolver.c)
- * puts in the names of functions. The engine reads.
+ * puts in the names of functions. The engine reads, and so do programs outside: the entries are a
+ * part of the status page, struct brood_status_report.
  */
 #ifndef BROOD_WIRE_REPORTS_PAGE_H
 #define BROOD_WIRE_REPORTS_PAGE_H
@@ -10,14 +11,17 @@
 #include "trace_page.h"
 
 enum reports_state {
-	REPORTS_RAW, /* names are to be looked up */
-	REPORTS_DONE /* nothing will be added */
+	REPORTS_DONE, /* nothing will be added */
+	REPORTS_RAW   /* names are to be looked up */
 };
 
 struct reports_entry {
 	/* Odd while the entry is written, and another number afterwards: a reader reads again. */
 	_Atomic uint32_t version;
-	_Atomic uint32_t state; /* enum reports_state */
+	_Atomic uint32_t state;  /* enum reports_state */
+	_Atomic uint64_t number; /* how many reports there had been with this one; 0: none yet */
+	uint64_t at_ns;
+	uint32_t pool; /* its number */
 	/* Copied from the worker's trace page: any index, size or text may be wrong. */
 	uint32_t modules_count;
 	uint16_t module[BROOD_REPORT_FRAMES];

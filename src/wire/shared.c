@@ -36,39 +36,46 @@ static void unmap(void *memory, size_t size)
  */
 static void lay_out(struct shared *s, struct brood_status_head *head)
 {
-	const size_t page = shm_page();
+	const size_t page = shm_page(), answer = pages(sizeof(struct trace_answer));
 	const struct {
 		size_t count, stride, size;
-	} wanted[BROOD_STATUS_PARTS] = {
+	} wanted[] = {
 		{ 1, pages(sizeof(struct brood_status_brood)), sizeof(struct brood_status_brood) },
 		{ s->pools, sizeof(struct brood_status_pool), sizeof(struct brood_status_pool) },
 		{ s->pools, pages(sizeof(struct stats_page)), sizeof(struct brood_status_counts) },
 		{ (size_t)STATUS_SUMS * s->pools, pages(sizeof(struct brood_status_sums)),
 			sizeof(struct brood_status_sums) },
 		{ s->slots, sizeof(struct brood_status_slot), sizeof(struct brood_status_slot) },
-		{ MAX(s->slots, 1u), page, sizeof(struct brood_status_worker) },
+		{ MAX(s->slots, 1u), page + answer, sizeof(struct brood_status_worker) },
 		{ LEASE_PAGES(s->slots), pages(sizeof(struct lease_page)),
 			sizeof(struct brood_status_lease) },
+		/* they lie between the records of WORKERS: a worker keeps both in one piece */
+		{ MAX(s->slots, 1u), page + answer, sizeof(struct brood_status_stack) },
+		{ BROOD_REPORTS, sizeof(struct reports_entry), sizeof(struct brood_status_report) },
 	};
-	static const enum brood_status_part_number order[BROOD_STATUS_PARTS] = { BROOD_STATUS_BROOD,
-		BROOD_STATUS_POOLS, BROOD_STATUS_COUNTS, BROOD_STATUS_SLOTS, BROOD_STATUS_SUMS,
-		BROOD_STATUS_WORKERS, BROOD_STATUS_LEASES };
-	size_t at = pages(sizeof *head);
+	static const enum brood_status_part_number order[] = { BROOD_STATUS_BROOD,
+		BROOD_STATUS_POOLS, BROOD_STATUS_COUNTS, BROOD_STATUS_SLOTS, BROOD_STATUS_REPORTS,
+		BROOD_STATUS_SUMS, BROOD_STATUS_WORKERS, BROOD_STATUS_LEASES };
+	size_t at = pages(sizeof *head), before;
 
 	*head = (struct brood_status_head){ .magic = BROOD_STATUS_MAGIC,
 		.version = BROOD_STATUS_VERSION,
 		.size = sizeof *head,
 		.pools = s->pools,
 		.parts = BROOD_STATUS_PARTS };
-	for (size_t i = 0; i < BROOD_STATUS_PARTS; i++) {
-		size_t count = wanted[order[i]].count, stride = wanted[order[i]].stride;
+	for (size_t i = 0; i < BROOD_STATUS_PARTS; i++)
+		head->part[i] = (struct brood_status_part){ .count = (uint32_t)wanted[i].count,
+			.stride = (uint32_t)wanted[i].stride,
+			.size = (uint32_t)wanted[i].size };
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		struct brood_status_part *part = &head->part[order[i]];
 
-		head->part[order[i]] = (struct brood_status_part){ .at = at,
-			.count = (uint32_t)count,
-			.stride = (uint32_t)stride,
-			.size = (uint32_t)wanted[order[i]].size };
-		at += pages(count * stride);
+		before = order[i] == BROOD_STATUS_REPORTS ? offsetof(struct reports_page, entries)
+							  : 0;
+		part->at = at + before;
+		at += pages(before + (size_t)part->count * part->stride);
 	}
+	head->part[BROOD_STATUS_STACKS].at = head->part[BROOD_STATUS_WORKERS].at + page;
 	head->file_size = at;
 }
 
@@ -113,8 +120,11 @@ static int make_status(struct shared *s, bool visible)
 	s->status = memory;
 	*s->status = head;
 	s->slot_page_size = head.part[BROOD_STATUS_WORKERS].stride;
+	s->answer_size = pages(sizeof(struct trace_answer));
 	s->slot_pages = shared_record(s, BROOD_STATUS_WORKERS, 0);
 	s->slot_pages_size = s->slot_page_size * head.part[BROOD_STATUS_WORKERS].count;
+	s->reports_page = (void *)((char *)shared_record(s, BROOD_STATUS_REPORTS, 0) -
+		offsetof(struct reports_page, entries));
 	s->lease_page_size = head.part[BROOD_STATUS_LEASES].stride;
 	s->lease_pages = shared_record(s, BROOD_STATUS_LEASES, 0);
 	s->lease_pages_count = head.part[BROOD_STATUS_LEASES].count;
@@ -140,10 +150,7 @@ static int create(uint32_t slots, uint32_t pools, bool visible, struct shared *r
 	s.trace_page_size = pages(sizeof(struct trace_page));
 	s.trace_pages_size = s.trace_page_size * MAX(slots, 1u);
 	s.trace_pages = shm_anonymous(s.trace_pages_size);
-	s.reports_page_size = pages(sizeof *s.reports_page);
-	s.reports_page = shm_anonymous(s.reports_page_size);
-	r = s.roster && s.tally && s.trace_pages && s.reports_page ? make_status(&s, visible)
-								   : -ENOMEM;
+	r = s.roster && s.tally && s.trace_pages ? make_status(&s, visible) : -ENOMEM;
 	if (r < 0) {
 		shared_free(&s);
 		return r;
@@ -168,6 +175,7 @@ static void drop_status(struct shared *s)
 	DROP(s, status);
 	s->slot_pages = s->lease_pages = NULL;
 	s->stats_page = NULL;
+	s->reports_page = NULL;
 }
 
 void shared_free(struct shared *s)
@@ -184,7 +192,6 @@ void shared_keep_engine(struct shared *s)
 	DROP(s, roster);
 	DROP(s, trace_pages);
 	s->status_fd = close_fd(s->status_fd);
-	mprotect(s->reports_page, s->reports_page_size, PROT_READ);
 	mprotect(s->status, s->status_read_only, PROT_READ);
 }
 
@@ -193,7 +200,6 @@ void shared_keep_guard(struct shared *s)
 	drop_status(s);
 	DROP(s, tally);
 	DROP(s, trace_pages);
-	DROP(s, reports_page);
 }
 
 /*
@@ -218,8 +224,8 @@ void shared_keep_spawner(struct shared *s)
 	s->status = NULL;
 	s->lease_pages = NULL;
 	s->stats_page = NULL;
+	s->reports_page = NULL;
 	DROP(s, tally);
-	DROP(s, reports_page);
 }
 
 /*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * shared.h - the memory that all processes share, made before the first fork: the roster and the
- * tally, trace pages and death reports, and the status page, with slot pages, lease pages and stats
- * pages among its parts. (A lease has memory of its own: ring.h.)
+ * tally, trace pages, and the status page, with slot pages, lease pages, stats pages and death
+ * reports among its parts. (A lease has memory of its own: ring.h.)
  *
  * The status page is one memory file, which programs outside read (brood-status.h has its layout).
  * Where no such file can be had, it is memory without a name, and nobody outside sees it.
@@ -24,15 +24,18 @@ struct shared {
 	size_t tally_size;
 	char *trace_pages; /* one for each slot */
 	size_t trace_pages_size, trace_page_size;
-	struct reports_page *reports_page;
-	size_t reports_page_size;
 	/* The status page, and its parts, each of whole pages. */
 	struct brood_status_head *status;
 	size_t status_size;
 	int status_fd;           /* -1: none */
 	size_t status_read_only; /* how many bytes of the status page the engine may only read */
+	struct reports_page *reports_page;
+	/*
+	 * Each slot page has slot_page_size bytes: struct slot_page, and from the next memory page
+	 * on the slot's struct trace_answer.
+	 */
 	char *slot_pages;
-	size_t slot_pages_size, slot_page_size; /* slot_page_size: the size of one page */
+	size_t slot_pages_size, slot_page_size, answer_size;
 	char *lease_pages;
 	size_t lease_page_size;
 	uint32_t lease_pages_count;
@@ -52,6 +55,11 @@ void shared_free(struct shared *s);
 static inline struct slot_page *shared_slot_page(const struct shared *s, uint32_t slot)
 {
 	return (struct slot_page *)(s->slot_pages + (size_t)slot * s->slot_page_size);
+}
+static inline struct trace_answer *shared_answer(const struct shared *s, uint32_t slot)
+{
+	return (struct trace_answer *)(s->slot_pages + (size_t)(slot + 1) * s->slot_page_size -
+		s->answer_size);
 }
 static inline struct trace_page *shared_trace_page(const struct shared *s, uint32_t slot)
 {

@@ -6,6 +6,7 @@
 #include "status.h"
 
 #include "lease_page.h"
+#include "reports_page.h"
 #include "slot_page.h"
 #include "stats_page.h"
 
@@ -33,6 +34,31 @@ SAME(lease_page, published, brood_status_lease, published);
 SAME(lease_page, entries, brood_status_lease, entries);
 SAME(lease_page_entry, id, brood_status_entry, id);
 SAME(lease_page_entry, flags, brood_status_entry, flags);
+SAME(trace_answer, missing, brood_status_stack, missing);
+SAME(trace_answer, tid, brood_status_stack, tid);
+SAME(trace_answer, stack.frames_count, brood_status_stack, frames_count);
+SAME(trace_answer, stack.module, brood_status_stack, module);
+SAME(trace_answer, stack.frames, brood_status_stack, frames);
+SAME(trace_answer, stack.modules, brood_status_stack, modules);
+SAME(trace_module, path, brood_status_module, path);
+SAME(reports_entry, state, brood_status_report, raw);
+SAME(reports_entry, number, brood_status_report, number);
+SAME(reports_entry, pool, brood_status_report, pool);
+SAME(reports_entry, module, brood_status_report, module);
+SAME(reports_entry, modules, brood_status_report, modules);
+SAME(reports_entry, report, brood_status_report, size);
+SAME(reports_entry, report.cause, brood_status_report, cause);
+SAME(reports_entry, report.syscall, brood_status_report, syscall);
+SAME(reports_entry, report.name, brood_status_report, name);
+SAME(reports_entry, report.waits, brood_status_report, waits);
+SAME(reports_entry, report.progress, brood_status_report, progress);
+SAME(reports_entry, report.frames, brood_status_report, frames);
+SAME(brood_report_frame, module, brood_status_call, module);
+_Static_assert(sizeof(struct trace_answer) == sizeof(struct brood_status_stack), "");
+_Static_assert(sizeof(struct trace_module) == sizeof(struct brood_status_module), "");
+_Static_assert(sizeof(struct brood_report_frame) == sizeof(struct brood_status_call), "");
+_Static_assert(sizeof(struct reports_entry) == sizeof(struct brood_status_report), "");
+_Static_assert(REPORTS_RAW == 1 && TRACE_NOWHERE == BROOD_STATUS_NOWHERE, "");
 _Static_assert(sizeof(struct lease_page_entry) == sizeof(struct brood_status_entry), "");
 _Static_assert(SLOT_PAGE_RUNNING == 2 && SLOT_PAGE_WORD(1, 0) == 8, "BROOD_STATUS_RUNS()");
 _Static_assert(RING_DEPTH == BROOD_STATUS_DEPTH, "");

@@ -357,6 +357,67 @@ void status_view_worker(const struct status_view *view, uint32_t slot, struct st
 	make_text(ret->tag, sizeof ret->tag);
 }
 
+/* ---- where code was ---- */
+
+/* A path is no text for people: its control characters stay, so that the file can be found. */
+static void check_modules(
+	struct brood_status_module *modules, uint32_t *count, uint16_t *module, uint32_t frames)
+{
+	if (*count > BROOD_STATUS_MODULES)
+		*count = BROOD_STATUS_MODULES;
+	for (uint32_t i = 0; i < *count; i++) {
+		modules[i].path[sizeof modules[i].path - 1] = '\0';
+		if (modules[i].build_id_size > sizeof modules[i].build_id)
+			modules[i].build_id_size = sizeof modules[i].build_id;
+	}
+	for (uint32_t i = 0; i < frames; i++)
+		if (module[i] >= *count)
+			module[i] = BROOD_STATUS_NOWHERE;
+}
+
+uint32_t status_view_stack_sequence(const struct status_view *view, uint32_t slot)
+{
+	const unsigned char *from = record(view, BROOD_STATUS_STACKS, slot);
+
+	return from ? sequence_of(from) : 0;
+}
+
+bool status_view_stack(
+	const struct status_view *view, uint32_t slot, struct brood_status_stack *ret)
+{
+	bool whole = read_whole(view, BROOD_STATUS_STACKS, slot, ret, sizeof *ret);
+
+	if (ret->frames_count > BROOD_STATUS_FRAMES)
+		ret->frames_count = BROOD_STATUS_FRAMES;
+	check_modules(ret->modules, &ret->modules_count, ret->module, ret->frames_count);
+	return whole;
+}
+
+uint32_t status_view_reports(const struct status_view *view)
+{
+	return view->head.part[BROOD_STATUS_REPORTS].count;
+}
+
+bool status_view_report(
+	const struct status_view *view, uint32_t at, struct brood_status_report *ret)
+{
+	bool whole = read_whole(view, BROOD_STATUS_REPORTS, at, ret, sizeof *ret);
+
+	if (ret->frames_count > BROOD_STATUS_FRAMES)
+		ret->frames_count = BROOD_STATUS_FRAMES;
+	check_modules(ret->modules, &ret->modules_count, ret->module, ret->frames_count);
+	make_text(ret->name, sizeof ret->name);
+	make_text(ret->tag, sizeof ret->tag);
+	make_text(ret->pool_name, sizeof ret->pool_name);
+	make_text(ret->waits, sizeof ret->waits);
+	make_text(ret->progress, sizeof ret->progress);
+	for (uint32_t i = 0; i < ret->frames_count; i++) {
+		make_text(ret->frames[i].function, sizeof ret->frames[i].function);
+		make_text(ret->frames[i].module, sizeof ret->frames[i].module);
+	}
+	return whole;
+}
+
 /* ---- histograms ---- */
 
 uint64_t status_view_count(const uint64_t buckets[BROOD_STATUS_BUCKETS])

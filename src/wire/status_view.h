@@ -52,6 +52,20 @@ uint32_t status_view_slots(const struct status_view *view);
 /* A slot that never had a process is EMPTY or SPARE, with generation 0. */
 void status_view_worker(const struct status_view *view, uint32_t slot, struct status_worker *ret);
 
+/*
+ * Where the slot's worker was when it was last asked. False: the record was being written at each
+ * try. Counts are within their arrays, and each frame's module is in the list.
+ */
+bool status_view_stack(
+	const struct status_view *view, uint32_t slot, struct brood_status_stack *ret);
+/* The record's `sequence` alone. */
+uint32_t status_view_stack_sequence(const struct status_view *view, uint32_t slot);
+/* How many reports there is room for. */
+uint32_t status_view_reports(const struct status_view *view);
+/* As status_view_stack(); ret->number is 0 where there is no report. */
+bool status_view_report(
+	const struct status_view *view, uint32_t at, struct brood_status_report *ret);
+
 /* How many durations a histogram has counted. */
 uint64_t status_view_count(const uint64_t buckets[BROOD_STATUS_BUCKETS]);
 /*

@@ -37,13 +37,21 @@ struct trace_module {
 	char path[TRACE_PATH];
 };
 
+/* The frames that were found, the innermost first. */
+struct trace_stack {
+	_Atomic uint32_t frames_count;
+	uint32_t modules_count;
+	uint16_t module[BROOD_REPORT_FRAMES]; /* each frame's: an index, or TRACE_NOWHERE */
+	struct trace_frame frames[BROOD_REPORT_FRAMES];
+	struct trace_module modules[TRACE_MODULES];
+};
+
 struct trace_page {
 	/*
 	 * enum trace_kind. Stored before the stack is walked, for the walk may crash at any frame.
 	 * The supervisor clears it before a birth.
 	 */
 	_Atomic uint32_t kind;
-	_Atomic uint32_t frames_count;
 	_Atomic uint64_t sequence; /* of the job that ran; 0: none */
 	_Atomic uint64_t wanted;   /* by the supervisor: the job that it asks about; 0: none */
 	int32_t signal, code;      /* of siginfo */
@@ -52,12 +60,25 @@ struct trace_page {
 	/* The last progress that a job told, and which job. */
 	_Atomic uint64_t progress_sequence;
 	_Atomic uint32_t progress_size;
-	uint32_t modules_count;
-	uint16_t module[BROOD_REPORT_FRAMES]; /* each frame's: an index, or TRACE_NOWHERE */
-	struct trace_frame frames[BROOD_REPORT_FRAMES];
-	struct trace_module modules[TRACE_MODULES];
+	struct trace_stack stack;
 	char progress[BROOD_REPORT_TEXT];
 };
 _Static_assert(sizeof(struct trace_page) <= 4096, "one page is enough");
+
+/*
+ * Where the worker's code was when a program outside last asked (brood-ctl stack). It stands on the
+ * status page, behind the slot page, and only the slot's worker writes it; brood-status.h has it as
+ * struct brood_status_stack.
+ */
+struct trace_answer {
+	uint32_t sequence; /* as status_begin() counts it: two more after each answer */
+	uint32_t missing;  /* enum brood_status_missing: why there are no frames */
+	uint64_t number;   /* of the job that ran, in this slot; 0: none did */
+	uint64_t at_ns;
+	uint32_t took_ns; /* for so long the handler kept the worker from its work */
+	int32_t pid, tid;
+	uint32_t reserved32;
+	struct trace_stack stack;
+};
 
 #endif

@@ -106,6 +106,7 @@ static void become_worker(struct worker_config *c)
 	role_be_worker();
 	the_worker.page = shared_slot_page(c->shared, c->slot);
 	the_worker.trace_page = shared_trace_page(c->shared, c->slot);
+	the_worker.answer = shared_answer(c->shared, c->slot);
 	if (process_set_pdeathsig(SIGKILL, c->supervisor_pid) < 0 || !leave_group(c))
 		worker_give_up(WORKER_EXIT_BIRTH);
 	sign_roster(c);

@@ -75,21 +75,30 @@ static void on_soft(int sig, siginfo_t *info, void *context)
 const struct sigaction soft_action = { .sa_sigaction = on_soft,
 	.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
 
-/* ---- a look at a slow job ---- */
+/* ---- a look at a job that runs ---- */
+
+/* True: kill() of another process. An urgent byte on a socket of the job is no question. */
+static bool sent_by_another(const siginfo_t *info)
+{
+	return info->si_code == SI_USER && info->si_pid != the_worker.pid;
+}
 
 /*
- * The handler of SIGURG. This signal was chosen because it does nothing where nobody handles it, as
- * in a program that the job became. A job's own handler stays, and then the report has no frames.
+ * The handler of SIGURG, by which the supervisor asks about a slow job, and brood-ctl about any.
+ * This signal was chosen because it does nothing where nobody handles it, as in a program that the
+ * job became. A job's own handler stays, and then nobody learns of frames.
  */
 static void on_urgent(int sig, siginfo_t *info, void *context)
 {
 	int saved = errno;
 
-	(void)sig, (void)info;
+	(void)sig;
 	syscalls_note();
 	if (worker_is_self() && trace_wanted()) {
 		trace_slow(context, &fault_action, saved);
 		trace_answered();
+	} else if (worker_is_self() && sent_by_another(info)) {
+		trace_asked(context, &fault_action, saved);
 	}
 	errno = saved;
 }

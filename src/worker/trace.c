@@ -18,6 +18,7 @@
 #include "trace.h"
 
 #include "../os/signals.h"
+#include "../wire/status.h"
 #include "worker.h"
 
 #include <dlfcn.h>
@@ -36,10 +37,12 @@ static struct {
 	int error;
 	int sig; /* the signal that ends the worker; 0: none */
 	siginfo_t info;
+	struct trace_stack *stack;   /* where the frames go */
+	struct trace_answer *answer; /* NULL: nobody outside has asked */
 } walking;
 
 struct walk {
-	struct trace_page *page;
+	struct trace_stack *stack;
 	uint64_t from; /* the frames of the handler end before this instruction */
 	unsigned skipped;
 	bool begun;
@@ -102,22 +105,22 @@ static void note_build_id(struct trace_module *m, const struct dl_find_object *o
 	}
 }
 
-static uint16_t module_number(struct trace_page *page, const struct dl_find_object *object)
+static uint16_t module_number(struct trace_stack *stack, const struct dl_find_object *object)
 {
 	const char *path = object->dlfo_link_map->l_name;
 	struct trace_module *m;
-	uint32_t n = page->modules_count;
+	uint32_t n = stack->modules_count;
 
 	for (uint32_t i = 0; i < n; i++)
-		if (same_path(page->modules[i].path, path))
+		if (same_path(stack->modules[i].path, path))
 			return (uint16_t)i;
 	if (n >= TRACE_MODULES)
 		return TRACE_NOWHERE;
-	m = &page->modules[n];
+	m = &stack->modules[n];
 	m->build_id_size = 0;
 	strncpy(m->path, path, TRACE_PATH - 1);
 	m->path[TRACE_PATH - 1] = '\0';
-	page->modules_count = n + 1;
+	stack->modules_count = n + 1;
 	note_build_id(m, object);
 	return (uint16_t)n;
 }
@@ -130,9 +133,9 @@ static bool is_code(uint64_t pc)
 }
 
 /* The frame counts before its module is looked at: that may fault, and the frame is then kept. */
-static void note_frame(struct trace_page *page, uint64_t pc)
+static void note_frame(struct trace_stack *stack, uint64_t pc)
 {
-	uint32_t n = atomic_load_explicit(&page->frames_count, memory_order_relaxed);
+	uint32_t n = atomic_load_explicit(&stack->frames_count, memory_order_relaxed);
 	struct dl_find_object object;
 	/*
 	 * looks up the call and not its return address, which may lie in the next function if the
@@ -140,13 +143,13 @@ static void note_frame(struct trace_page *page, uint64_t pc)
 	 */
 	uint64_t at = n > 0 ? pc - 1 : pc;
 
-	page->frames[n] = (struct trace_frame){ .pc = pc };
-	page->module[n] = TRACE_NOWHERE;
-	atomic_store(&page->frames_count, n + 1);
+	stack->frames[n] = (struct trace_frame){ .pc = pc };
+	stack->module[n] = TRACE_NOWHERE;
+	atomic_store(&stack->frames_count, n + 1);
 	if (_dl_find_object((void *)(uintptr_t)at, &object) < 0)
 		return;
-	page->frames[n].offset = pc - object.dlfo_link_map->l_addr;
-	page->module[n] = module_number(page, &object);
+	stack->frames[n].offset = pc - object.dlfo_link_map->l_addr;
+	stack->module[n] = module_number(stack, &object);
 }
 
 /* ---- the walk ---- */
@@ -174,47 +177,47 @@ static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *arg)
 	if (pc == 0)
 		return _URC_END_OF_STACK;
 	w->begun = true;
-	note_frame(w->page, pc);
-	return w->page->frames_count < BROOD_REPORT_FRAMES ? _URC_NO_REASON : _URC_END_OF_STACK;
+	note_frame(w->stack, pc);
+	return w->stack->frames_count < BROOD_REPORT_FRAMES ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
-static void walk_from(struct trace_page *page, uint64_t from)
+static void walk_from(struct trace_stack *stack, uint64_t from)
 {
-	struct walk w = { .page = page, .from = from };
+	struct walk w = { .stack = stack, .from = from };
 
 	_Unwind_Backtrace(on_frame, &w);
 	if (!w.begun)
-		note_frame(page, from);
+		note_frame(stack, from);
 }
 
-static void walk(struct trace_page *page, ucontext_t *c)
+static void walk(struct trace_stack *stack, ucontext_t *c)
 {
 	const mcontext_t kept = c->uc_mcontext;
 	const uint64_t pc = (uint64_t)PC(c);
 	uint64_t from;
 
 	if (is_code(pc)) {
-		walk_from(page, pc);
+		walk_from(stack, pc);
 		return;
 	}
-	note_frame(page, pc);
+	note_frame(stack, pc);
 	from = take_back_call(c);
 	if (is_code(from - 1))
-		walk_from(page, from);
+		walk_from(stack, from);
 	c->uc_mcontext = kept;
 }
 
 #else
 #define CAN_WALK false
 
-static void walk(struct trace_page *page, ucontext_t *c)
+static void walk(struct trace_stack *stack, ucontext_t *c)
 {
 #ifdef PC
-	page->frames[0] = (struct trace_frame){ .pc = (uint64_t)PC(c) };
-	page->module[0] = TRACE_NOWHERE;
-	atomic_store(&page->frames_count, 1);
+	stack->frames[0] = (struct trace_frame){ .pc = (uint64_t)PC(c) };
+	stack->module[0] = TRACE_NOWHERE;
+	atomic_store(&stack->frames_count, 1);
 #else
-	(void)page, (void)c;
+	(void)stack, (void)c;
 #endif
 }
 
@@ -234,7 +237,7 @@ static uint64_t running_sequence(void)
 }
 
 /* False: another thread walks already. The first thread to crash has the report. */
-static bool begin(ucontext_t *c, enum trace_kind kind, int error)
+static bool begin(ucontext_t *c, int error)
 {
 	struct trace_page *page = the_worker.trace_page;
 	pid_t none = 0;
@@ -245,12 +248,38 @@ static bool begin(ucontext_t *c, enum trace_kind kind, int error)
 	walking.outer = c;
 	walking.error = error;
 	walking.sig = 0;
-	atomic_store(&page->frames_count, 0);
-	page->modules_count = 0;
+	walking.answer = NULL;
+	return true;
+}
+
+static void aim_at(struct trace_stack *stack)
+{
+	walking.stack = stack;
+	atomic_store(&stack->frames_count, 0);
+	stack->modules_count = 0;
+}
+
+/* Says in the trace page of what kind the frames will be. */
+static void begin_page(enum trace_kind kind)
+{
+	struct trace_page *page = the_worker.trace_page;
+
+	aim_at(&page->stack);
 	page->tid = walking.tid;
 	atomic_store(&page->sequence, running_sequence());
 	atomic_store(&page->kind, kind);
-	return true;
+}
+
+static void end(void)
+{
+	struct trace_answer *answer = walking.answer;
+
+	if (answer) {
+		answer->took_ns = (uint32_t)(now_ns() - answer->at_ns);
+		status_end(&answer->sequence);
+	}
+	walking.answer = NULL;
+	atomic_store(&walking.tid, 0);
 }
 
 static void set_mask(int how, sigset_t *ret_old)
@@ -268,9 +297,9 @@ static void walk_guarded(ucontext_t *c)
 	sigset_t old;
 
 	set_mask(SIG_UNBLOCK, &old);
-	walk(the_worker.trace_page, c);
+	walk(walking.stack, c);
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	atomic_store(&walking.tid, 0);
+	end();
 }
 
 /*
@@ -291,10 +320,12 @@ void trace_crash(int sig, const siginfo_t *info, void *context, int error)
 	const bool fault = info->si_code > 0 &&
 		(sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE);
 
-	if (!begin(context, TRACE_CRASH, error)) {
+	if (!begin(context, error)) {
 		wait_for_the_other();
-		return;
+		if (!begin(context, error)) /* that one crashes, too, or does not end */
+			return;
 	}
+	begin_page(TRACE_CRASH);
 	walking.sig = sig;
 	walking.info = *info;
 	page->signal = sig;
@@ -313,18 +344,22 @@ static bool handled_by(int sig, const struct sigaction *ours)
 }
 
 /*
- * No walk if a handler of the program would get a fault of the walk: only the library's own handler
- * can end the walk (trace_fell()).
+ * False: a handler of the program would get a fault of the walk. Then there is no walk, for only
+ * the library's own handler can end it (trace_fell()).
  */
+static bool falls_to(const struct sigaction *handler)
+{
+	return handled_by(SIGSEGV, handler) && handled_by(SIGBUS, handler);
+}
+
 static void trace_job(
 	void *context, enum trace_kind kind, const struct sigaction *handler, int error)
 {
 	struct trace_page *page = the_worker.trace_page;
 
-	if (!handled_by(SIGSEGV, handler) || !handled_by(SIGBUS, handler))
+	if (!falls_to(handler) || !begin(context, error))
 		return;
-	if (!begin(context, kind, error))
-		return;
+	begin_page(kind);
 	page->signal = page->code = 0;
 	page->address = 0;
 	page->syscall = -1;
@@ -339,6 +374,27 @@ void trace_told(void *context, const struct sigaction *handler, int error)
 void trace_slow(void *context, const struct sigaction *handler, int error)
 {
 	trace_job(context, TRACE_SLOW, handler, error);
+}
+
+void trace_asked(void *context, const struct sigaction *handler, int error)
+{
+	struct trace_answer *answer = the_worker.answer;
+	const uint64_t now = now_ns();
+
+	if (!answer || !begin(context, error))
+		return;
+	status_begin(&answer->sequence);
+	aim_at(&answer->stack);
+	answer->missing = falls_to(handler) ? BROOD_STATUS_WALKED : BROOD_STATUS_HANDLER;
+	answer->number = running_sequence();
+	answer->at_ns = now;
+	answer->pid = the_worker.pid;
+	answer->tid = walking.tid;
+	walking.answer = answer;
+	if (answer->missing == BROOD_STATUS_WALKED)
+		walk_guarded(context);
+	else
+		end();
 }
 
 bool trace_wanted(void)
@@ -365,7 +421,7 @@ bool trace_fell(const siginfo_t *info, void *context)
 	if (walking.sig)
 		signals_pass_on(walking.sig, &walking.info);
 	errno = walking.error;
-	atomic_store(&walking.tid, 0);
+	end();
 	return true;
 }
 

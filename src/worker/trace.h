@@ -22,9 +22,11 @@ void trace_crash(int sig, const siginfo_t *info, void *context, int error);
  */
 void trace_told(void *context, const struct sigaction *handler, int error);
 void trace_slow(void *context, const struct sigaction *handler, int error);
+/* Called when a process outside asks: answers on the status page, whether or not a job runs. */
+void trace_asked(void *context, const struct sigaction *handler, int error);
 /*
- * The handler of faults calls this before all else. True: the fault is of trace_crash(),
- * trace_told() or trace_slow() itself, on a broken stack. What they found stays, and the caller
+ * The handler of faults calls this before all else. True: the fault is of one of the walks that the
+ * calls above make, on a broken stack. What they found stays, and the caller
  * must return at once: its return goes back to the code that they had interrupted.
  */
 bool trace_fell(const siginfo_t *info, void *context);

@@ -50,7 +50,8 @@ struct worker {
 	 */
 	const struct slot_page *shown_page;
 	struct trace_page *trace_page;
-	rlim_t files; /* the limit on open files at READY */
+	struct trace_answer *answer; /* for programs outside that ask where the code is */
+	rlim_t files;                /* the limit on open files at READY */
 	/* True in a child that fork() made: its writes would spoil its parent's memory. */
 	volatile bool forked;
 };

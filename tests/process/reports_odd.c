@@ -140,10 +140,10 @@ static int lies(struct brood_job *job)
 	memset(page, path[0] ? 0 : 0xff, sizeof *page);
 	atomic_store(&page->kind, TRACE_CRASH);
 	if (path[0]) {
-		atomic_store(&page->frames_count, 3);
-		page->modules_count = 1;
-		page->frames[0].pc = page->frames[0].offset = 0x1234;
-		snprintf(page->modules[0].path, TRACE_PATH, "%s", path);
+		atomic_store(&page->stack.frames_count, 3);
+		page->stack.modules_count = 1;
+		page->stack.frames[0].pc = page->stack.frames[0].offset = 0x1234;
+		snprintf(page->stack.modules[0].path, TRACE_PATH, "%s", path);
 	}
 	kill(getpid(), SIGKILL);
 	return 0;

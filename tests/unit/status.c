@@ -85,17 +85,24 @@ Test(status, parts_do_not_overlap)
 	for (int i = 0; i < BROOD_STATUS_PARTS; i++) {
 		p = &view.head.part[i];
 		cr_assert_geq(p->stride, p->size);
-		memset((char *)shared.status + p->at, i + 1, (size_t)p->count * p->stride);
+		/* records of STACKS lie between those of WORKERS */
+		for (uint32_t k = 0; k < p->count; k++)
+			memset((char *)shared.status + p->at + (size_t)k * p->stride, i + 1,
+				p->size);
 	}
 	for (int i = 0; i < BROOD_STATUS_PARTS; i++) {
 		p = &view.head.part[i];
-		last = (char *)shared.status + p->at + (size_t)p->count * p->stride - 1;
+		last = (char *)shared.status + p->at + (size_t)(p->count - 1) * p->stride +
+			p->size - 1;
 		cr_assert_eq(((char *)shared.status)[p->at], i + 1);
 		cr_assert_eq(*last, i + 1);
 		cr_assert_lt((size_t)(last - (char *)shared.status), shared.status_size);
 	}
 	/* and what the roles use is there */
 	cr_assert_eq(*(char *)shared_slot_page(&shared, 3), BROOD_STATUS_WORKERS + 1);
+	cr_assert_eq(*(char *)shared_answer(&shared, 3), BROOD_STATUS_STACKS + 1);
+	cr_assert_eq(shared.reports_page->count, 0);
+	cr_assert_eq(*(char *)reports_entry(shared.reports_page, 5), BROOD_STATUS_REPORTS + 1);
 	cr_assert_eq(*(char *)shared_lease_page(&shared, 5), BROOD_STATUS_LEASES + 1);
 	cr_assert_eq(*(char *)shared_stats_page(&shared, 1), BROOD_STATUS_COUNTS + 1);
 	cr_assert_eq(status_view_pools(&view), 2);
