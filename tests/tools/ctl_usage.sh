@@ -32,6 +32,15 @@ wrong timeout status --timeout 1
 wrong seconds check --timeout x
 wrong seconds check --timeout -1
 wrong seconds check --timeout nan
+wrong 'number of a slot' stack
+wrong 'not "x"' stack x
+wrong 'not "-1"' -- 1 stack -1
+wrong '"3"' stack 2 3
+wrong 'status" has no --number' status -n 1
+wrong '1 or more' reports -n 0
+wrong '1 or more' reports --number x
+wrong '1 or more' reports --number -1
+wrong '"1" is too much' reports 1
 wrong 'timeout wants a value' check --timeout
 wrong 'no option --walk' --walk
 wrong 'no option -Z' -Z
@@ -41,6 +50,8 @@ sleeper=$!
 refused 3 'belongs to no brood' $sleeper status
 refused 3 'belongs to no brood' $sleeper workers --json
 refused 3 'belongs to no brood' $sleeper check
+refused 3 'belongs to no brood' $sleeper reports
+refused 3 'belongs to no brood' $sleeper stack 0
 refused 3 'belongs to no brood' $sleeper wait ready --timeout 0
 kill $sleeper; wait $sleeper 2>/dev/null
 refused 3 'no process' $sleeper status

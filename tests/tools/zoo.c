@@ -5,7 +5,9 @@
  *
  *   zoo WORKERS [TITLE [CONTROL_PATH [term]]]     term: SIGTERM is a "stop"
  *     stuck KIND handoff|lease    gives a job that waits for ever: futex, mutex, read, poll, sleep,
- *                                 pause, loop, vfork. Answer: its id. Its tag: KIND-PATH
+ *                                 pause, loop, vfork; or one that no look from outside gets
+ *                                 frames of: blocks, urgent, faults, exec. Answer: its id. Its
+ *                                 tag: KIND-PATH
  *     tag HEX                     a job that waits, with that tag
  *     hold                        a job that waits for ever, of a handle: brood_stop() leaves it to
  *                                 the supervisor
@@ -20,6 +22,8 @@
  *     deaf                        from now on SIGTERM does nothing
  *     exit                        exit(), without brood_stop()
  *     stop                        brood_stop(), and the end
+ *
+ * While the folder has a file "hang", worker_init does not return.
  */
 #define _GNU_SOURCE
 #include <brood.h>
@@ -109,6 +113,49 @@ static void wait_in_vfork(void)
 			pause();
 }
 
+/* ---- jobs that cannot be looked at ---- */
+
+static void on_signal(int sig) { (void)sig; }
+
+static void handle(int sig)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+
+	sigaction(sig, &action, NULL);
+}
+
+static void wait_blocked(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGURG);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	wait_in_pause();
+}
+
+static void wait_with_urgent(void)
+{
+	handle(SIGURG);
+	wait_in_pause();
+}
+
+static void wait_with_faults(void)
+{
+	handle(SIGSEGV);
+	wait_in_pause();
+}
+
+static void become_another(void) { execlp("sleep", "sleep", "86400", NULL); }
+
+static int init(void *context)
+{
+	(void)context;
+	if (access("hang", F_OK) == 0)
+		wait_in_pause();
+	return 0;
+}
+
 static const struct kind {
 	const char *name;
 	void (*wait)(void);
@@ -121,6 +168,10 @@ static const struct kind {
 	{ "pause", wait_in_pause },
 	{ "loop", wait_in_loop },
 	{ "vfork", wait_in_vfork },
+	{ "blocks", wait_blocked },
+	{ "urgent", wait_with_urgent },
+	{ "faults", wait_with_faults },
+	{ "exec", become_another },
 };
 
 static int get_stuck(struct brood_job *job)
@@ -341,6 +392,8 @@ int main(int argc, char **argv)
 		.title = argc > 2 ? argv[2] : NULL,
 		.control_path = argc > 3 ? argv[3] : NULL,
 		.worker_init = init,
+		.worker_init = init,
+		.init_ms = 600000,
 		.drain_ms = 60000,
 		.stop_ms = 5000 };
 	char line[256];

@@ -11,9 +11,10 @@ struct request {
 	char **words;      /* behind the command */
 	int count;
 	bool json;
-	const char *pool; /* NULL: all pools */
-	double timeout_s; /* below 0: not given */
-	double wait_s;    /* the same */
+	const char *pool;   /* NULL: all pools */
+	double timeout_s;   /* below 0: not given */
+	double wait_s;      /* the same */
+	unsigned long most; /* so many reports; 0: all */
 };
 
 /* Writes "brood-ctl: ..." on standard error, and returns `code`. */
@@ -33,6 +34,10 @@ void ctl_no_pool(const struct look *look, const char *name, char why[CHOOSE_WHY_
 
 extern const char ctl_help[];
 
+/* The frames of a report, a line for each. */
+struct brood_report;
+void ctl_put_frames(const struct brood_report *report);
+
 /* The commands. Each returns the exit code. */
 enum choose_exit ctl_status(const struct request *request);
 enum choose_exit ctl_workers(const struct request *request);
@@ -45,5 +50,7 @@ enum choose_exit ctl_retire(const struct request *request);
 enum choose_exit ctl_kill(const struct request *request);
 enum choose_exit ctl_cancel(const struct request *request);
 enum choose_exit ctl_drain(const struct request *request);
+enum choose_exit ctl_reports(const struct request *request);
+enum choose_exit ctl_stack(const struct request *request);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "../../src/wire/labels.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define SCHEMA "brood-ctl/1"
@@ -30,7 +31,7 @@ static const char *process_word(const struct process *process)
 	return process_gone(process) ? "gone" : process_stopped(process) ? "stopped" : "alive";
 }
 
-static void put_head(struct json *json, const struct look *look)
+void ctl_json_head(struct json *json, const struct look *look)
 {
 	const struct brood_status_brood *b = &look->brood;
 	char why[LOOK_WHY_MAX];
@@ -51,6 +52,32 @@ static void put_head(struct json *json, const struct look *look)
 	json_number(json, "guard", b->guard_pid);
 	json_number(json, "spawner", b->spawner_pid);
 	json_text(json, "control", b->control);
+}
+
+static void put_address(struct json *json, const char *key, uint64_t address)
+{
+	char text[24];
+
+	/* a number of 64 bits is not exact in many readers */
+	snprintf(text, sizeof text, "0x%" PRIx64, address);
+	json_text(json, key, text);
+}
+
+void ctl_json_frames(struct json *json, const struct brood_report *report)
+{
+	json_begin(json, "frames", '[');
+	for (uint32_t i = 0; i < report->frames_count; i++) {
+		const struct brood_report_frame *f = &report->frames[i];
+
+		json_begin(json, NULL, '{');
+		json_text(json, "function", f->function);
+		json_count(json, "function_offset", f->function_offset);
+		json_text(json, "module", f->module);
+		put_address(json, "offset", f->offset);
+		put_address(json, "address", f->address);
+		json_end(json, '}');
+	}
+	json_end(json, ']');
 }
 
 /* ---- status ---- */
@@ -155,7 +182,7 @@ void ctl_json_status(FILE *file, const struct look *look, int pool)
 	struct json json = { .file = file };
 
 	json_begin(&json, NULL, '{');
-	put_head(&json, look);
+	ctl_json_head(&json, look);
 	json_begin(&json, "pools", '[');
 	for (uint32_t i = 0; i < look->pools; i++)
 		if (pool < 0 || (uint32_t)pool == i)
@@ -167,8 +194,12 @@ void ctl_json_status(FILE *file, const struct look *look, int pool)
 
 /* ---- workers ---- */
 
-static void put_job(struct json *json, const struct status_worker *w, uint64_t now)
+void ctl_json_job(struct json *json, const struct status_worker *w, uint64_t now)
 {
+	if (!w->runs) {
+		json_null(json, "job");
+		return;
+	}
 	json_begin(json, "job", '{');
 	json_count(json, "id", w->job);
 	json_text(json, "function", w->name);
@@ -209,10 +240,7 @@ static void put_worker(struct json *json, const struct look *look, const struct 
 	json_bool(json, "killed", (w->flags & BROOD_STATUS_KILLED) != 0);
 	json_bool(json, "in_flux", w->in_flux);
 	json_count(json, "jobs_done", w->jobs);
-	if (w->runs)
-		put_job(json, w, look->now_ns);
-	else
-		json_null(json, "job");
+	ctl_json_job(json, w, look->now_ns);
 	if (process.state)
 		put_process(json, w->pid, &process);
 	else
@@ -225,7 +253,7 @@ void ctl_json_workers(FILE *file, const struct look *look, int pool)
 	struct json json = { .file = file };
 
 	json_begin(&json, NULL, '{');
-	put_head(&json, look);
+	ctl_json_head(&json, look);
 	json_begin(&json, "workers", '[');
 	for (uint32_t i = 0; i < status_view_slots(&look->page->view); i++) {
 		struct status_worker worker;

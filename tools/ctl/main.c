@@ -19,13 +19,15 @@ static const struct command {
 	const char *name;
 	enum choose_exit (*run)(const struct request *request);
 	int words; /* so many words may follow */
-	bool json, timeout, wait;
+	bool json, timeout, wait, number;
 } commands[] = {
 	{ "status", ctl_status, 0, .json = true },
 	{ "workers", ctl_workers, 0, .json = true },
 	{ "metrics", ctl_metrics, 0, .json = false },
 	{ "wait", ctl_wait, 1, .timeout = true },
 	{ "check", ctl_check, 0, .timeout = true },
+	{ "reports", ctl_reports, 0, .json = true, .number = true },
+	{ "stack", ctl_stack, 1, .json = true, .timeout = true },
 	{ "reload", ctl_reload, 1, .json = true, .wait = true },
 	{ "resize", ctl_resize, 3, .json = true },
 	{ "retire", ctl_retire, 1, .json = true },
@@ -115,6 +117,7 @@ static const struct option longs[] = {
 	{ "pool", required_argument, NULL, OPTION_POOL },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 	{ "wait", required_argument, NULL, OPTION_WAIT },
+	{ "number", required_argument, NULL, 'n' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ 0 },
@@ -139,13 +142,21 @@ static bool parse_seconds(const char *text, double *ret)
 	return true;
 }
 
+static bool parse_number(const char *text, unsigned long *ret)
+{
+	*ret = strlen(text) < 10 && strspn(text, "0123456789") == strlen(text)
+		? strtoul(text, NULL, 10)
+		: 0;
+	return *ret > 0;
+}
+
 /* 0: go on; -1: help or version was printed; or an exit code. */
 static int parse(int argc, char **argv, struct request *r)
 {
 	int option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":hV", longs, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":hVn:", longs, NULL)) != -1) {
 		switch (option) {
 		case OPTION_JSON: r->json = true; break;
 		case OPTION_POOL: r->pool = optarg; break;
@@ -156,6 +167,9 @@ static int parse(int argc, char **argv, struct request *r)
 		case OPTION_WAIT:
 			if (!parse_seconds(optarg, &r->wait_s))
 				return ctl_wrong("--wait wants seconds, not \"%s\"", optarg);
+		case 'n':
+			if (!parse_number(optarg, &r->most))
+				return ctl_wrong("--number wants 1 or more, not \"%s\"", optarg);
 			break;
 		case 'h': fputs(ctl_help, stdout); return -1;
 		case 'V': puts("brood-ctl " BROOD_VERSION_TEXT); return -1;
@@ -192,6 +206,8 @@ static enum choose_exit run(int count, char **words, struct request *r)
 		return ctl_wrong("\"%s\" has no --timeout", command->name);
 	if (r->wait_s >= 0 && !command->wait)
 		return ctl_wrong("\"%s\" has no --wait", command->name);
+	if (r->most > 0 && !command->number)
+		return ctl_wrong("\"%s\" has no --number", command->name);
 	return command->run(r);
 }
 

@@ -162,6 +162,16 @@ pid_t process_inner_pid(pid_t pid)
 	return (pid_t)last;
 }
 
+bool process_signal_in(pid_t pid, enum process_signals set, int sig)
+{
+	char text[4096];
+	const char *at;
+
+	read_file(pid, "status", text, sizeof text);
+	at = line_of(text, set == PROCESS_CAUGHT ? "\nSigCgt:" : "\nSigBlk:");
+	return at && strtoull(at, NULL, 16) >> (sig - 1) & 1;
+}
+
 uint64_t process_sleeps(pid_t pid)
 {
 	char text[4096];

@@ -29,6 +29,9 @@ void process_wait(pid_t pid, const struct process *process, char ret[PROCESS_WAI
 
 /* How the process itself sees its pid; another one than `pid` in another namespace. 0: unknown */
 pid_t process_inner_pid(pid_t pid);
+/* Whether a signal is among those that the process has a handler of, or blocks (main thread). */
+enum process_signals { PROCESS_CAUGHT, PROCESS_BLOCKED };
+bool process_signal_in(pid_t pid, enum process_signals set, int sig);
 /* How often it has gone to sleep. */
 uint64_t process_sleeps(pid_t pid);
 
