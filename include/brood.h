@@ -301,7 +301,7 @@ enum brood_event {
 	BROOD_EVENT_REPEATED,     /* equal lines became one; the text has their count */
 	BROOD_EVENT_SIGNAL,       /* the supervisor passed a signal on */
 	/* since 0.3.0 */
-	BROOD_EVENT_ENGINE_STOPPED, /* by a signal or a debugger; no watchdog. Always to stderr */
+	BROOD_EVENT_ENGINE_STOPPED, /* by a signal; no watchdog. Always to stderr */
 	BROOD_EVENT_UNDEAD,         /* a worker was killed and does not end */
 	BROOD_EVENT_JOBS_DROPPED,   /* how many jobs a stop, or the engine's end, refused or lost */
 	BROOD_EVENT_RESIZED,        /* brood_pool_resize() */
@@ -314,6 +314,7 @@ enum brood_event {
 	BROOD_EVENT_REPORT,        /* where the code of a worker that died was: brood_report() */
 	BROOD_EVENT_SLOW_JOB,      /* a job has run for slow_ms: brood_report() */
 	BROOD_EVENT_CONTROL,       /* somebody changed the brood from outside: brood-ctl(1) */
+	BROOD_EVENT_ENGINE_STUCK,  /* it does not answer (engine_answer_ms). Always to stderr */
 };
 
 /* One log line, for the log callback. Since: 0.1.0. */
@@ -603,6 +604,13 @@ struct brood_options {
 	 * no socket. BROOD_INLINE: no effect
 	 */
 	const char *control_path;
+	/*
+	 * For the service manager's watchdog: an engine that is not asleep, or for which work
+	 * waits, has to call the library at least so often, if only brood_alive(). 100 or more; 0,
+	 * BROOD_FOREVER: the engine is not asked
+	 */
+	uint32_t engine_answer_ms;
+	uint32_t reserved32_2; /* 0 */
 };
 
 /*
@@ -1344,6 +1352,14 @@ BROOD_PUBLIC int brood_keep(struct brood *brood, const char *name, int fd) BROOD
  */
 BROOD_PUBLIC int brood_kept(
 	struct brood *brood, const char *name, int *ret_fds, size_t room) BROOD_NOEXCEPT;
+/*
+ * The engine answers the service manager's watchdog (options.engine_answer_ms). Each call of the
+ * library does so, too: this one does nothing else, for code that runs for long without one. It
+ * costs a nanosecond, and may be made from any thread.
+ * Parameters: brood: NULL, or in a process that is not the engine: nothing happens.
+ * Since: 0.3.0.
+ */
+BROOD_PUBLIC void brood_alive(struct brood *brood) BROOD_NOEXCEPT;
 
 /* The counters of the pool; filled by the library. Since: 0.1.0. */
 struct brood_stats {

@@ -74,6 +74,7 @@ static int hear_lease(struct brood *b, const struct frame *f)
 		lease->over = f->lease_over;
 		lease->has_over = true;
 	} else {
+		answer_count(&b->shared.tally->answers.grants);
 		if (f->granted.slot >= b->shared.slots)
 			return -EBADMSG;
 		record->pool->granted += !record->granted;
@@ -101,6 +102,7 @@ static int hear(struct brood *b, struct frame *f)
 {
 	switch (f->header.type) {
 	case MESSAGE_VERDICT:
+		answer_count(&b->shared.tally->answers.verdicts);
 		if (!verdict_sane(&f->verdict.verdict))
 			return -EBADMSG;
 		take_fds(b, f);

@@ -173,6 +173,7 @@ int engine_adopt(struct brood *b)
 	/* a kernel may lack wipe-on-fork: then os/role.c still knows a forked child */
 	shm_wipe_on_fork(b->alive, shm_page());
 	atomic_store(b->alive, ENGINE_ALIVE);
+	answer_at = &b->shared.tally->answers.asked;
 	return 0;
 }
 

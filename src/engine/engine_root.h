@@ -13,6 +13,7 @@
 #include "../base/cancellation.h"
 #include "../os/fds.h"
 #include "../os/role.h"
+#include "answer.h"
 #include "engine.h"
 #include "fail.h"
 #include "pool_state.h"
@@ -20,8 +21,6 @@
 #include <stdatomic.h>
 
 #define ENGINE_ALIVE 0x62726f6f642e656eull
-
-struct record;
 
 enum engine_state { ENGINE_RUNNING, ENGINE_STOPPING, ENGINE_STOPPED };
 enum out_state { OUT_OPEN, OUT_FULL, OUT_LATER };
@@ -133,7 +132,7 @@ static inline void engine_unlock(struct brood *b) { pthread_mutex_unlock(&b->loc
  */
 #define ENGINE_ROLE(call, what)                                                         \
 	(atomic_load_explicit(role_mark, memory_order_relaxed) != ROLE_NOBODY && (what) \
-			? 0                                                             \
+			? (answer_if_asked(), 0)                                        \
 			: engine_role_check(call, what))
 
 /*

@@ -6,6 +6,7 @@
 #include "channel.h"
 #include "job_message.h"
 #include "leasing.h"
+#include "lease_state.h"
 #include "queues.h"
 #include "ring_out.h"
 #include "engine_root.h"
@@ -116,9 +117,12 @@ static void release_on_queue(struct brood_handle *h)
 
 	if (!is_closed(h)) {
 		queue_lock(l);
-		if (h->on.job)
+		if (h->on.job) {
 			/* the verdict will be dropped, and counted */
 			h->on.job->handle = NULL;
+			if (h->on.job->state == JOB_RINGED)
+				lease_unwait(h->on.job->lease, h->on.job->sequence);
+		}
 		queue_unlock(l);
 	}
 	queues_put(l);
@@ -141,7 +145,7 @@ void engine_release(struct brood_handle *h)
 	engine_lock(b);
 	record = is_closed(h) || h->on.queue ? NULL : job_record_find(b, h->id);
 	if (record && record->handle == h)
-		record->handle = NULL; /* the verdict will be dropped, and counted */
+		job_record_release(b, record);
 	progress_free(&h->progress);
 	engine_unlock(b);
 	for (size_t i = 0; i < h->reply_fds_count; i++)

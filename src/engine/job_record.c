@@ -107,6 +107,9 @@ static struct brood_handle *job_record_free(struct brood *b, struct record *reco
 	size_t index = (size_t)(record - b->records);
 
 	record->pool->granted -= record->granted;
+	if (record->released)
+		atomic_fetch_sub_explicit(
+			&b->shared.tally->answers.released, 1, memory_order_relaxed);
 	job_record_files_closed(record);
 	if (handle)
 		job_record_unkeep(handle);
@@ -114,6 +117,13 @@ static struct brood_handle *job_record_free(struct brood *b, struct record *reco
 	atomic_fetch_sub_explicit(&record->pool->out_count, 1, memory_order_relaxed);
 	*record = (struct record){ 0 };
 	return handle;
+}
+
+void job_record_release(struct brood *b, struct record *record)
+{
+	record->handle = NULL;
+	record->released = true;
+	atomic_fetch_add_explicit(&b->shared.tally->answers.released, 1, memory_order_relaxed);
 }
 
 void job_record_unclaim(struct brood *b, uint64_t id)

@@ -60,7 +60,8 @@ struct record {
 	uint32_t page;
 	uint32_t files; /* how many files of the job the supervisor holds */
 	bool cancel_sent, is_lease, granted;
-	bool bytes; /* a job that the engine counts at its end: sums.h */
+	bool bytes;    /* a job that the engine counts at its end: sums.h */
+	bool released; /* its handle was released: nobody waits for the verdict */
 };
 
 /* Makes an id for a job that never gets to the supervisor. */
@@ -73,6 +74,8 @@ uint64_t job_record_fresh_id(struct brood *b);
 int job_record_claim(struct brood_pool *pool, struct brood_handle *handle, uint64_t *inout_id);
 /* The record of a job or lease that the supervisor still knows. NULL: it knows no such id. */
 struct record *job_record_find(struct brood *b, uint64_t id);
+/* The job's handle was released: its verdict will be dropped, and counted. */
+void job_record_release(struct brood *b, struct record *record);
 /* Frees the record of a frame that was never sent. */
 void job_record_unclaim(struct brood *b, uint64_t id);
 /* The supervisor has closed the job's files, or never had them. */

@@ -185,6 +185,8 @@ static void publish(struct lease *lease, struct queue_job *job, uint64_t sequenc
 	said->run_ms = job->limits.run_ms;
 	said->grace_ms = job->limits.grace_ms;
 	said->flags = job->limits.flags;
+	/* nobody waits for the end of a conversation whose handle was released */
+	atomic_store_explicit(&said->unread, !job->socket_job || job->handle, memory_order_relaxed);
 	/* a thread sleeps that did not know of this job */
 	if (l->sleep.leader && l->kind != QUEUE_CALLERS)
 		atomic_store_explicit(&l->fds.page->listening, 1, memory_order_relaxed);

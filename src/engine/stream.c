@@ -237,7 +237,7 @@ void stream_free(struct queue *l, struct queue_job *job)
 	if (s->handle.is_kept)
 		job_record_unclaim(b, s->handle.id); /* nobody will send it */
 	else if (record && record->handle == &s->handle)
-		record->handle = NULL;
+		job_record_release(b, record);
 	engine_unlock(b);
 	for (size_t i = 0; i < s->handle.reply_fds_count; i++)
 		closing_fd(s->handle.reply_fds[i]);

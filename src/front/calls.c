@@ -4,6 +4,7 @@
  * its arguments as far as possible without a look at the pool, and calls the engine, or inline mode
  * where that differs.
  */
+#include "../engine/answer.h"
 #include "../inline/inline.h"
 #include "inherited.h"
 #include "../os/role.h"
@@ -21,7 +22,10 @@ static int way(const char *call, const void *what)
 {
 	int way = atomic_load_explicit(role_mark, memory_order_relaxed);
 
-	return way != ROLE_NOBODY && what ? way : engine_role_check(call, what);
+	if (way == ROLE_NOBODY || !what)
+		return engine_role_check(call, what);
+	answer_if_asked();
+	return way;
 }
 
 static int fail(const char *call, const char *why)
@@ -104,6 +108,8 @@ int brood_dispatch(struct brood *brood)
 
 	return r < 0 ? r : engine_dispatch(brood);
 }
+
+void brood_alive(struct brood *brood) { way("brood_alive", brood); }
 
 int brood_wait_ready(struct brood *brood, uint32_t timeout_ms)
 {

@@ -73,6 +73,7 @@ static const char *const event_names[] = {
 	[BROOD_EVENT_REPORT] = "report",
 	[BROOD_EVENT_SLOW_JOB] = "slow-job",
 	[BROOD_EVENT_CONTROL] = "control",
+	[BROOD_EVENT_ENGINE_STUCK] = "engine-stuck",
 };
 
 static const char *const left_names[] = { "threads", "fds", "children", "memory", "mask", "timers",

@@ -89,6 +89,23 @@ static int check_signals(const char *field, const int *signals, size_t count, bo
 	return 0;
 }
 
+/* A machine under load may keep a thread from its CPU for some tens of ms. */
+#define ANSWER_MIN_MS 100u
+
+static int check_answer(struct brood_options *o)
+{
+	if (o->engine_answer_ms == BROOD_FOREVER)
+		o->engine_answer_ms = 0;
+	if (o->engine_answer_ms > 0 && o->engine_answer_ms < ANSWER_MIN_MS)
+		return INVALID("options.engine_answer_ms is %u: %u or more, for a busy machine may "
+			       "keep a thread waiting so long; or 0: the engine is not asked",
+			o->engine_answer_ms, ANSWER_MIN_MS);
+	if (o->reserved32_2)
+		return INVALID("options.reserved32_2 is not zero: clear the struct before you "
+			       "fill it");
+	return 0;
+}
+
 static void own_ints(const int **list, size_t count, int **at)
 {
 	if (count > 0)
@@ -131,7 +148,7 @@ int resolve_options(const struct brood_options *options, struct resolved *ret)
 			 "pass_signals", given.pass_signals, given.pass_signals_count, true)) < 0 ||
 		(r = check_signals("keep_signals", given.keep_signals, given.keep_signals_count,
 			 false)) < 0 ||
-		(r = own(&given, &new.memory)) < 0)
+		(r = check_answer(&given)) < 0 || (r = own(&given, &new.memory)) < 0)
 		return r;
 	r = pool_options_resolve(&given, &new.setups, &new.pools.count);
 	if (r < 0) {

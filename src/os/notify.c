@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "notify.h"
 #include "sockets.h"
+#include "../base/printable.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -24,20 +26,54 @@ static int parse_number(const char *text, uint64_t *ret)
 	return 0;
 }
 
+/* A longer watchdog than this (292 years) is none. */
+#define WATCHDOG_US_MAX (UINT64_MAX / 2 / NS_PER_US)
+
+static void odd(struct notify *n, const char *us, const char *why)
+{
+	char shown[32];
+
+	snprintf(n->odd, sizeof n->odd, "WATCHDOG_USEC is \"%s\": %s",
+		printable_copy(shown, sizeof shown, us), why);
+}
+
+/* True: WATCHDOG_PID names another process, which says so, or nothing that is a process. */
+static bool for_another(struct notify *n)
+{
+	const char *whom = getenv("WATCHDOG_PID");
+	uint64_t pid;
+	char shown[32];
+
+	if (!whom || (parse_number(whom, &pid) == 0 && pid == (uint64_t)getpid()))
+		return false;
+	snprintf(n->odd, sizeof n->odd,
+		"WATCHDOG_PID is \"%s\", and this process is %d: the watchdog is not fed, for it "
+		"watches another process; start the program by exec",
+		printable_copy(shown, sizeof shown, whom), (int)getpid());
+	return true;
+}
+
 /*
  * systemd names the watched process in WATCHDOG_PID. Without this variable, any process that reads
  * the time is meant.
  */
-static uint64_t watchdog(void)
+static void parse_watchdog(struct notify *n)
 {
-	const char *for_whom = getenv("WATCHDOG_PID");
-	uint64_t us, pid;
+	const char *text = getenv("WATCHDOG_USEC");
+	uint64_t us;
 
-	if (parse_number(getenv("WATCHDOG_USEC"), &us) < 0)
-		return 0;
-	if (for_whom && (parse_number(for_whom, &pid) < 0 || pid != (uint64_t)getpid()))
-		return 0;
-	return us;
+	if (!text || for_another(n))
+		return;
+	if (parse_number(text, &us) < 0 || us == 0 || us > WATCHDOG_US_MAX) {
+		odd(n, text,
+			"no time for a watchdog, so there is none; set WatchdogSec= in the unit");
+		return;
+	}
+	if (us < NOTIFY_WATCHDOG_US_MIN)
+		odd(n, text,
+			"too short to be kept, so the watchdog is fed every 25 ms; set "
+			"WatchdogSec= to some seconds in the unit");
+	n->watchdog_us = us;
 }
 
 static int parse_path(const char *path, struct notify *n)
@@ -61,7 +97,7 @@ int notify_from_environment(struct notify *ret)
 	struct notify n = { .fd = -1 };
 	int r = parse_path(getenv("NOTIFY_SOCKET"), &n);
 
-	n.watchdog_us = watchdog();
+	parse_watchdog(&n);
 	if (r < 0)
 		return r;
 	*ret = n;

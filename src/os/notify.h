@@ -8,8 +8,11 @@ struct notify {
 	char path[108];
 	unsigned path_size;
 	int fd;
-	uint64_t watchdog_us;
+	uint64_t watchdog_us; /* 0: there is no watchdog */
+	/* What is odd about the watchdog's variables, as a sentence; "": nothing. */
+	char odd[192];
 };
+#define NOTIFY_WATCHDOG_US_MIN 50000u /* a shorter watchdog is fed at the pace of this one */
 /*
  * Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. Returns 0, also without a socket; -EINVAL:
  * the socket's name is too long, or does not begin with / or @.

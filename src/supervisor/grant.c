@@ -38,6 +38,15 @@ static void count_jobs(struct slot *slot, uint64_t word)
 		pool_worker_is_well(slot, "do jobs");
 }
 
+static void end(struct slot *slot, uint32_t how)
+{
+	struct job *job = slot->job;
+
+	unread_lease_over(&slot->pool->supervisor->unread, slot_lease_page(slot));
+	slot_cut_job(slot);
+	record_end_lease(job, how);
+}
+
 bool grant_end_by_return(struct slot *slot, const struct message_left *m)
 {
 	struct job *job = slot->job;
@@ -53,8 +62,7 @@ bool grant_end_by_return(struct slot *slot, const struct message_left *m)
 	count_jobs(slot, word);
 	job->grant.over.sequence = m->sequence;
 	job->grant.over.word = word;
-	slot_cut_job(slot);
-	record_end_lease(job, LEASE_RETURNED);
+	end(slot, LEASE_RETURNED);
 	return true;
 }
 
@@ -87,8 +95,7 @@ void grant_end_by_death(struct slot *slot, const struct brood_verdict *used)
 	o->kill_signal = facts->kill_signal;
 	o->cpu_us = used->cpu_us;
 	o->peak_kb = used->peak_kb;
-	slot_cut_job(slot);
-	record_end_lease(job, LEASE_DIED);
+	end(slot, LEASE_DIED);
 }
 
 /* ---- the beginning of a lease ---- */

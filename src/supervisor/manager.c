@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * manager.c - tells systemd how the brood is; only the supervisor may (NotifyAccess=main). READY=1
- * is sent once, when all pools are ready and the engine has said so; STATUS=; STOPPING=1 once;
- * WATCHDOG=1 at half its time, while the engine is not stopped by a signal. notifier.c sends.
+ * is sent once, when all pools are ready and the engine has said so; STATUS=; STOPPING=1 once.
+ * notifier.c sends. feed.c feeds the watchdog.
  *
  * STATUS= is composed anew each time: the pool's trouble while it lasts, and the engine's own
  * words. So a trouble that is over is not said any more, and the engine's words stand alone again.
  */
 #include "manager.h"
+#include "feed.h"
 #include "logging.h"
 #include "notifier.h"
 #include "outbox.h"
@@ -24,14 +25,20 @@ static const char *trouble_of(const struct pool *pool)
 }
 
 /*
- * Puts the state for STATUS= into `text`: the first pool that has trouble; else how many workers
- * are ready, if the engine has given no words of its own; else nothing.
+ * Puts the state for STATUS= into `text`: the engine's trouble; else the first pool that has
+ * trouble; else how many workers are ready, if the engine has given no words of its own; else
+ * nothing.
  */
 static void describe(struct supervisor *s, char *text, size_t size)
 {
+	const char *engine = feed_trouble(s);
 	uint32_t ready = 0, workers = 0;
 	bool named;
 
+	if (engine) {
+		snprintf(text, size, "%s", engine);
+		return;
+	}
 	for_each_pool(pool, s)
 	{
 		const char *trouble = trouble_of(pool);
@@ -83,9 +90,11 @@ void manager_tell(struct pool *pool)
 	bool stored = store_flush(s);
 
 	/* A pool that degrades or recovers changes STATUS=, unless it stops: "stopping" stays. */
-	if (degraded != pool->degraded_said && !s->manager.stopping_said)
+	if ((degraded != pool->degraded_said || feed_trouble(s) != s->manager.trouble_said) &&
+		!s->manager.stopping_said)
 		say_status(s, NOTICE_STATUS, "");
 	pool->degraded_said = degraded;
+	s->manager.trouble_said = feed_trouble(s);
 	if (!degraded)
 		pool->degraded_told = false;
 	else if (!pool->degraded_told)
@@ -116,39 +125,4 @@ void manager_tell_stopping(struct supervisor *s)
 		return;
 	s->manager.stopping_said = true;
 	notifier_send(s, NOTICE_PLAIN, "STOPPING=1\nSTATUS=stopping");
-}
-
-/* ---- the watchdog ---- */
-
-/*
- * A stopped engine serves nobody: the service manager shall find out by the watchdog. Engines under
- * a debugger are spared if the options say so.
- */
-static bool engine_stands_still(struct supervisor *s)
-{
-	bool stopped = !s->engine.ended && process_is_stopped(s->engine.pid);
-	bool spared = s->options->flags & BROOD_DEBUGGING;
-
-	if (stopped && !spared && !s->manager.still_said)
-		stderr_log(s, BROOD_WARNING, BROOD_EVENT_ENGINE_STOPPED, s->engine.pid,
-			"the engine (pid %d) is stopped, by a signal or a debugger: the service "
-			"manager's watchdog is not fed",
-			s->engine.pid);
-	s->manager.still_said = stopped;
-	return stopped && !spared;
-}
-
-void manager_watchdog_fired(struct timer *timer, uint64_t now)
-{
-	struct supervisor *s = container_of(timer, struct supervisor, manager.watchdog);
-
-	if (!engine_stands_still(s))
-		notify_send(&s->config.notify, "WATCHDOG=1");
-	timer_set(&s->loop, timer, now + s->config.notify.watchdog_us * NS_PER_US / 2);
-}
-
-void manager_start(struct supervisor *s)
-{
-	if (s->config.notify.watchdog_us > 0)
-		manager_watchdog_fired(&s->manager.watchdog, now_ns());
 }

@@ -5,11 +5,9 @@
 
 #include "root.h"
 
-void manager_start(struct supervisor *s);
 void manager_hear_engine(struct supervisor *s, const struct message_notify *message);
 /* Called when the pool may be ready, degraded, or recovered: tells the engine and systemd. */
 void manager_tell(struct pool *pool);
 void manager_tell_stopping(struct supervisor *s);
-timer_fn manager_watchdog_fired;
 
 #endif

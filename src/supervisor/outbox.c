@@ -42,6 +42,7 @@ static int tell_verdict(struct supervisor *s, struct job *job)
 	f.fds_count = job->fds_count;
 	memcpy(f.fds, job->fds, job->fds_count * sizeof f.fds[0]);
 	r = send(s, &f);
+	s->unread.verdicts += r == 0;
 	if (r == 0 || job->fds_count == 0 ||
 		(error_passes(r) && (r != -ETOOMANYREFS || !refused_for_long(job))))
 		return r;
@@ -51,7 +52,9 @@ static int tell_verdict(struct supervisor *s, struct job *job)
 		strerror(-r));
 	record_close_fds(job); /* whatever is wrong with the fds, the verdict must go */
 	f.fds_count = 0;
-	return send(s, &f);
+	r = send(s, &f);
+	s->unread.verdicts += r == 0;
+	return r;
 }
 
 static int tell_lease_over(struct supervisor *s, struct job *job)
@@ -74,6 +77,7 @@ static int tell_granted(struct pool *pool)
 		r = send(pool->supervisor, &f);
 		if (error_passes(r))
 			return r;
+		pool->supervisor->unread.grants += r == 0;
 		list_remove(first);
 	}
 	return 0;

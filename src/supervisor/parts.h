@@ -7,8 +7,10 @@
 #include "../loop/loop.h"
 #include "../base/base.h"
 #include "../os/process.h"
+#include "../os/runners.h"
 #include "../pool/notices.h"
 #include "../pool/retire.h"
+#include "../pool/watchdog.h"
 #include <brood.h>
 
 struct init_data {
@@ -125,12 +127,18 @@ struct notifier {
 	bool full_said;     /* logged: messages are dropped */
 };
 
-/* What systemd was told. status: the engine's words. still_said: logged: the engine is stopped. */
+/* What systemd was told. status: the engine's words. trouble_said: feed_trouble(), when told. */
 struct manager {
 	bool engine_ready, ready_said, stopping_said;
 	char status[208];
-	bool still_said;
-	struct timer watchdog;
+	const char *trouble_said;
+};
+
+/* The service manager's watchdog: feed.c. */
+struct feed {
+	struct watchdog watchdog;
+	struct runners runners; /* the engine's threads that ran when it was asked */
+	struct timer timer;
 };
 
 /* What status_page.c needs to know of a slot. */

@@ -9,6 +9,7 @@
 #include "control_root.h"
 #include "pool_root.h"
 #include "supervisor.h"
+#include "unread.h"
 #include "../os/stdlog.h"
 #include "../pool/fold.h"
 #include "../pool/halt.h"
@@ -68,6 +69,8 @@ struct supervisor {
 	struct manager manager;
 	struct notifier notifier;
 	struct cgroups cgroups;
+	struct feed feed;
+	struct unread unread;
 	struct resolver_process resolver;
 	struct control control;
 

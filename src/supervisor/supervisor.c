@@ -29,7 +29,7 @@
 #include "guard_peer.h"
 #include "lease_share.h"
 #include "logging.h"
-#include "manager.h"
+#include "feed.h"
 #include "notes.h"
 #include "pool.h"
 #include "reload.h"
@@ -172,7 +172,7 @@ static void timers_prepare(struct supervisor *s)
 	timer_init(&s->fold_timer, logging_fold_fired);
 	timer_init(&s->resolver.timer, resolver_fired);
 	timer_init(&s->cgroups.again, cgroups_again_fired);
-	timer_init(&s->manager.watchdog, manager_watchdog_fired);
+	timer_init(&s->feed.timer, feed_fired);
 	control_peer_prepare(s);
 }
 
@@ -381,15 +381,17 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	watch_or_die(s, &s->engine.death, s->engine.pidfd, engine_peer_death);
 	watch_or_die(s, &s->engine.channel, s->config.channel_fd, engine_peer_readable);
 	control_peer_start(s);
-	manager_start(s);
+	feed_start(s);
 	status_page_start(s);
 	guard_peer_spawn(s);
 	spawner_peer_spawn(s);
 	note(s, NOTE_BIRTH | NOTE_GAUGES | NOTE_POOL);
 	engine_peer_stop_if_ended(s); /* the engine may have ended before the loop watched it */
-	if (loop_run(&s->loop) < 0)
+	if (loop_run(&s->loop) < 0) {
 		plain_log(s, BROOD_ERR, BROOD_EVENT_RESOURCE,
 			"the supervisor's event loop failed; it ends, and all with it");
+		feed_trigger(s, "the supervisor's event loop failed");
+	}
 	logging_flush(s);
 	control_peer_end(s);
 	exit_like_engine(s);

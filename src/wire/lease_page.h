@@ -21,10 +21,14 @@
 
 /* Jobs in a ring. Job `sequence` has entry sequence % RING_DEPTH in lease page and ring. */
 #define RING_DEPTH 128
-/* One job's entry. flags: enum brood_job_flags. */
+/*
+ * One job's entry. flags: enum brood_job_flags. unread: 1 from when the job is published until the
+ * engine has collected it, or taken it out of the ring; 0 also when its handle was released.
+ */
 struct lease_page_entry {
 	uint64_t id;
-	uint32_t run_ms, grace_ms, flags, pad;
+	uint32_t run_ms, grace_ms, flags;
+	_Atomic uint32_t unread;
 };
 struct lease_page {
 	/* The sequence of the last job in the ring. Stored after the entries (release). */

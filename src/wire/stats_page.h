@@ -8,6 +8,7 @@
 #define BROOD_WIRE_STATS_PAGE_H
 
 #include "../os/closing.h"
+#include "answers.h"
 
 #include <brood-status.h>
 #include <brood.h>
@@ -43,6 +44,7 @@ struct tally {
 	 * the supervisor's, [1] the engine's.
 	 */
 	_Atomic int closers[2][CLOSING_HELPERS];
+	struct answers answers;
 };
 
 #endif

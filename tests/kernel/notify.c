@@ -127,7 +127,8 @@ static void bad(void)
 }
 Test(kernel_notify, names_that_cannot_be) { case_run(bad, 20000); }
 
-static uint64_t watchdog(const char *us, const char *pid)
+/* odd: whether a line is said about it. */
+static uint64_t watchdog(const char *us, const char *pid, bool odd)
 {
 	struct notify n;
 
@@ -139,6 +140,8 @@ static uint64_t watchdog(const char *us, const char *pid)
 	CHECK_EQ(notify_from_environment(&n), 0);
 	notify_hide();
 	expect_hidden();
+	CHECK_EQ(*n.odd != '\0', odd);
+	CHECK(!odd || (strstr(n.odd, us) || strstr(n.odd, pid)));
 	return n.watchdog_us;
 }
 
@@ -148,13 +151,17 @@ static void watchdogs(void)
 
 	snprintf(own, sizeof own, "%d", (int)getpid());
 	unsetenv("NOTIFY_SOCKET");
-	CHECK_EQ(watchdog("3000000", own), 3000000);
-	CHECK_EQ(watchdog("3000000", NULL), 3000000);
-	CHECK_EQ(watchdog("3000000", "1"), 0); /* for somebody else */
-	CHECK_EQ(watchdog("3000000", "x"), 0);
-	CHECK_EQ(watchdog("", own), 0);
-	CHECK_EQ(watchdog("-5", own), 0);
-	CHECK_EQ(watchdog("5x", own), 0);
-	CHECK_EQ(watchdog("99999999999999999999999", own), 0);
+	CHECK_EQ(watchdog("3000000", own, false), 3000000);
+	CHECK_EQ(watchdog("3000000", NULL, false), 3000000);
+	CHECK_EQ(watchdog("50000", own, false), 50000);
+	CHECK_EQ(watchdog("3000000", "1", true), 0); /* for somebody else */
+	CHECK_EQ(watchdog("3000000", "x", true), 0);
+	CHECK_EQ(watchdog("", own, true), 0);
+	CHECK_EQ(watchdog("-5", own, true), 0);
+	CHECK_EQ(watchdog("5x", own, true), 0);
+	CHECK_EQ(watchdog("0", own, true), 0);
+	CHECK_EQ(watchdog("18446744073709551615", own, true), 0);
+	CHECK_EQ(watchdog("18446744073709551616", own, true), 0);
+	CHECK_EQ(watchdog("1", own, true), 1); /* fed, but not so often */
 }
 Test(kernel_notify, watchdog) { case_run(watchdogs, 20000); }
