@@ -134,10 +134,9 @@ struct manager {
 	const char *trouble_said;
 };
 
-/* The service manager's watchdog: feed.c. */
 struct feed {
-	struct watchdog watchdog;
-	struct runners runners; /* the engine's threads that ran when it was asked */
+	struct watchdog watchdog; /* the service manager's: feed.c */
+	struct runners runners;   /* the engine's threads that ran when it was asked */
 	struct timer timer;
 };
 
