@@ -38,6 +38,7 @@
 #include "../os/title.h"
 #include "../wire/control_request.h"
 #include "../wire/job_room.h"
+#include "../wire/last_words.h"
 #include "capacity.h"
 #include "inherited.h"
 #include "control_path.h"
@@ -401,6 +402,11 @@ static int become_engine(struct start *s, int placeholder, struct brood **ret_br
 	shared_keep_engine(&s->shared);
 	stale_free(&s->stale);
 	title_set("engine");
+	/* the program's own abort() stays as it is where no service manager sends SIGABRT */
+	if (s->notify.path_size > 0 || s->notify.watchdog_us > 0)
+		last_words_prepare(&s->shared, "engine",
+			s->resolved.options.title ? s->resolved.options.title
+						  : program_invocation_short_name);
 	leave_standard_fds(s);
 	notify_hide();
 	inherited_rename(&s->inherited);

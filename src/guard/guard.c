@@ -63,6 +63,7 @@ static bool orphaned(const struct guard *g) { return getppid() != g->supervisor_
 static void set_manners(const struct guard_config *c)
 {
 	signals_block_all(NULL);
+	signals_block_abort();
 	setsid();
 	signals_default_all(NULL, 0);
 	fds_close_all_but(c->leaves, c->leaves_count);

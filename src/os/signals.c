@@ -90,6 +90,15 @@ int signals_block_all(sigset_t *ret_old)
 	return 0;
 }
 
+void signals_block_abort(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGABRT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 int signals_fd(const sigset_t *set)
 {
 	int fd = signalfd(-1, set, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -19,6 +19,11 @@ void signals_restore(const struct signals_state *s);
 void signals_default_all(const int *keep, size_t keep_count);
 /* Blocks all signals but synchronous faults (SEGV, BUS, ILL, FPE, TRAP, SYS) and ABRT. */
 int signals_block_all(sigset_t *ret_old);
+/*
+ * Blocks SIGABRT, too: for a process that a service manager's SIGABRT to all must not end, nor make
+ * dump core. Its own abort() still ends it.
+ */
+void signals_block_abort(void);
 /* Returns a signalfd, nonblocking and close-on-exec, or -errno. */
 int signals_fd(const sigset_t *set);
 /* signals_read() reads one signal. Returns its number, 0 when there is none, or -errno. */

@@ -65,6 +65,7 @@ static void take_low_number(struct spawner_config *c)
 static void become_spawner(struct spawner_config *c)
 {
 	signals_block_all(NULL);
+	signals_block_abort();
 	/*
 	 * Drops even the handlers that workers are to keep (options.keep_signals): a handler is
 	 * code of the program, and the spawner runs none.

@@ -45,6 +45,7 @@
 #include "undead.h"
 #include "worker_peer.h"
 #include "../wire/job_room.h"
+#include "../wire/last_words.h"
 #include "../os/fds.h"
 #include "../os/proc.h"
 #include "../os/pids.h"
@@ -375,6 +376,8 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	process_set_subreaper();
 	pids_begin();
 	title_set("supervisor");
+	last_words_prepare(s->config.shared, "supervisor",
+		s->options->title ? s->options->title : program_invocation_short_name);
 	s->config.shared->roster->engine_born_ticks = proc_boot_ticks();
 	atomic_store(&s->config.shared->roster->engine_pid, engine_pid);
 	watch_or_die(s, &s->signals, s->signal_fd, signal_source_readable);

@@ -44,6 +44,7 @@ struct tally {
 	 * the supervisor's, [1] the engine's.
 	 */
 	_Atomic int closers[2][CLOSING_HELPERS];
+	_Atomic uint32_t last_words; /* 1: what each slot does was written: last_words.h */
 	struct answers answers;
 };
 

@@ -3,7 +3,8 @@
  * dispositions.c - see dispositions.h.
  *
  * TERM, INT, HUP and QUIT tell a job to end: soft.c. Faults, traps and aborts have a handler that
- * notes where the code was, and lets the default action take place: fault.c.
+ * notes where the code was, and lets the default action take place: fault.c. An abort that a
+ * service manager sends to all processes is ignored there: a thousand cores would help nobody.
  *
  * Somebody outside sends signals to all processes of the service: a log rotation sends SIGUSR1 to
  * every process of a unit. The signal is meant for the engine: its default action would end the
@@ -83,7 +84,7 @@ static const struct {
 	{ SIGILL, &fault_action },
 	{ SIGFPE, &fault_action },
 	{ SIGTRAP, &fault_action },
-	{ SIGABRT, &fault_action },
+	{ SIGABRT, &fault_abort_action },
 };
 
 static bool keeps(const struct brood_options *options, int sig)

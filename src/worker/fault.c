@@ -34,4 +34,22 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 const struct sigaction fault_action = { .sa_sigaction = on_fault,
 	.sa_flags = SA_SIGINFO | SA_ONSTACK };
 
+static bool from_outside(const siginfo_t *info)
+{
+	bool sent = info->si_code == SI_USER || info->si_code == SI_QUEUE ||
+		info->si_code == SI_TKILL;
+
+	return sent && info->si_pid != the_worker.pid && info->si_pid != getppid();
+}
+
+static void on_abort(int sig, siginfo_t *info, void *context)
+{
+	syscalls_note(); /* getppid(), and the return from a handler */
+	if (!worker_is_self() || !from_outside(info))
+		on_fault(sig, info, context);
+}
+
+const struct sigaction fault_abort_action = { .sa_sigaction = on_abort,
+	.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
+
 void fault_refused(int sig, siginfo_t *info, void *context) { on_fault(sig, info, context); }

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * last_words.c - see last_words.h. All that the handler does may be done in a signal handler: it
+ * reads the status page, formats by hand, and writes without ever blocking. The process may be
+ * anywhere, in malloc() or printf(), and its heap may be damaged.
+ *
+ * A service manager may signal all processes of the service. Then supervisor and engine get here at
+ * the same time: the first one writes the slots' lines, and the other one a single line.
+ */
+#include "last_words.h"
+#include "slot_words.h"
+#include "../base/base.h"
+#include "../os/signals.h"
+#include "../os/stdlog.h"
+
+static struct {
+	struct status_view view;
+	struct tally *tally;
+	const char *who, *title;
+	pid_t pid;
+	struct stdlog log;
+} last;
+
+static void begin_line(struct words *w)
+{
+	words_add(w, last.title);
+	words_add(w, ": ");
+}
+
+static void write_line(struct words *w)
+{
+	if (w->used == w->size)
+		w->used--;
+	w->text[w->used++] = '\n';
+	stdlog_write(&last.log, w->text, w->used);
+	w->used = 0;
+}
+
+static void say_who(struct words *w, const siginfo_t *info)
+{
+	begin_line(w);
+	words_add(w, "SIGABRT in the ");
+	words_add(w, last.who);
+	words_add(w, " (pid ");
+	words_add_number(w, (uint64_t)last.pid);
+	words_add(w, ")");
+	if (info->si_code == SI_USER && info->si_pid != last.pid) {
+		words_add(w, " from process ");
+		words_add_number(w, (uint64_t)info->si_pid);
+	}
+	words_add(w, "; jobs that wait in the engine for a worker: ");
+	words_add_number(w, atomic_load(&last.tally->waiting));
+	write_line(w);
+}
+
+static void end_row(struct words *w, uint32_t first, uint32_t end, uint32_t state)
+{
+	if (first == end)
+		return;
+	begin_line(w);
+	slot_words_row(w, first, end - 1, state);
+	write_line(w);
+}
+
+/* Slots in a row that do the same, and nothing of note, share a line. */
+static void say_slots(struct words *w)
+{
+	uint32_t slots = status_view_slots(&last.view), first = 0, state = 0, slot;
+	uint64_t now = now_ns();
+
+	for (slot = 0; slot < slots; slot++) {
+		struct status_worker worker;
+		bool wanted;
+
+		status_view_worker(&last.view, slot, &worker);
+		wanted = slot_words_wanted(&worker);
+		if (wanted || worker.state != state) {
+			end_row(w, first, slot, state);
+			first = slot + wanted;
+			state = worker.state;
+		}
+		if (!wanted)
+			continue;
+		begin_line(w);
+		slot_words(w, &worker, now);
+		write_line(w);
+	}
+	end_row(w, first, slots, state);
+}
+
+static void speak(const siginfo_t *info)
+{
+	char line[SLOT_WORDS_MAX];
+	struct words w = { .text = line, .size = sizeof line };
+
+	stdlog_open(&last.log);
+	say_who(&w, info);
+	if (atomic_exchange(&last.tally->last_words, 1) == 0)
+		say_slots(&w);
+	stdlog_close(&last.log);
+}
+
+static void on_abort(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (getpid() == last.pid)
+		speak(info);
+	signals_pass_on(sig, info);
+}
+
+void last_words_prepare(const struct shared *shared, const char *who, const char *title)
+{
+	struct sigaction action = { .sa_sigaction = on_abort, .sa_flags = SA_SIGINFO | SA_ONSTACK },
+			 now;
+
+	if (sigaction(SIGABRT, NULL, &now) < 0 || now.sa_flags & SA_SIGINFO ||
+		now.sa_handler != SIG_DFL ||
+		status_view_open(&last.view, shared->status, shared->status_size) < 0)
+		return;
+	last.tally = shared->tally;
+	last.who = who;
+	last.title = title;
+	last.pid = getpid();
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGABRT, &action, NULL);
+}

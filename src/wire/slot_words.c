@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* slot_words.c - see slot_words.h. */
+#include "slot_words.h"
+
+#include "../base/base.h"
+
+void words_add(struct words *w, const char *text)
+{
+	while (*text && w->used < w->size)
+		w->text[w->used++] = *text++;
+}
+
+void words_add_number(struct words *w, uint64_t number)
+{
+	char digits[21] = "";
+	size_t at = sizeof digits - 1;
+
+	do
+		digits[--at] = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	words_add(w, digits + at);
+}
+
+static const char *state_word(uint32_t state)
+{
+	static const char *const words[] = {
+		[BROOD_STATUS_EMPTY] = "no process",
+		[BROOD_STATUS_ORDERED] = "a process is being made",
+		[BROOD_STATUS_BORN] = "not ready yet",
+		[BROOD_STATUS_IDLE] = "idle",
+		[BROOD_STATUS_BUSY] = "busy",
+		[BROOD_STATUS_LEASED] = "on lease, without a job",
+		[BROOD_STATUS_ENDING] = "ends",
+		[BROOD_STATUS_UNDEAD] = "was killed, and does not end",
+		[BROOD_STATUS_SPARE] = "out of use",
+	};
+
+	return state < ARRAY_SIZE(words) ? words[state] : "in an unknown state";
+}
+
+bool slot_words_wanted(const struct status_worker *slot)
+{
+	return slot->runs || slot->in_flux ||
+		(slot->state != BROOD_STATUS_EMPTY && slot->state != BROOD_STATUS_IDLE &&
+			slot->state != BROOD_STATUS_LEASED && slot->state != BROOD_STATUS_SPARE);
+}
+
+static void add_time(struct words *w, uint64_t since, uint64_t now)
+{
+	if (since == 0)
+		return;
+	words_add(w, ", for ");
+	words_add_number(w, now > since ? (now - since) / NS_PER_MS : 0);
+	words_add(w, " ms");
+}
+
+static void add_job(struct words *w, const struct status_worker *slot)
+{
+	words_add(w, "job ");
+	if (slot->job) {
+		words_add_number(w, slot->job);
+		words_add(w, " ");
+	}
+	words_add(w, slot->name);
+	if (slot->tag[0]) {
+		words_add(w, " [");
+		words_add(w, slot->tag);
+		words_add(w, "]");
+	}
+	if (slot->leased)
+		words_add(w, " on lease");
+}
+
+void slot_words(struct words *w, const struct status_worker *slot, uint64_t now)
+{
+	words_add(w, "worker ");
+	words_add_number(w, slot->slot);
+	if (slot->pid > 0) {
+		words_add(w, " (pid ");
+		words_add_number(w, (uint64_t)slot->pid);
+		words_add(w, ")");
+	}
+	words_add(w, ": ");
+	if (slot->runs)
+		add_job(w, slot);
+	else
+		words_add(w, state_word(slot->state));
+	add_time(w, slot->runs ? slot->job_since_ns : slot->since_ns, now);
+}
+
+void slot_words_row(struct words *w, uint32_t first, uint32_t last, uint32_t state)
+{
+	words_add(w, "worker ");
+	words_add_number(w, first);
+	if (last > first) {
+		words_add(w, " to ");
+		words_add_number(w, last);
+	}
+	words_add(w, ": ");
+	words_add(w, state_word(state));
+}
