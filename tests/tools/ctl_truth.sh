@@ -5,6 +5,7 @@ here=$(dirname "$0")
 . "$here/lib.sh"
 . "$here/zoo.sh"
 ctl=$(realpath "$1") zoo=$(realpath "$2") json=$(realpath "$3") metrics=$(realpath "$4")
+here=$(realpath "$here")
 page=$(realpath "$here/../../tools/man/brood-ctl.1")
 cd "$folder" || exit 99
 
@@ -108,6 +109,20 @@ for key in $(grep -oh '"[a-z_0-9]*":' status.json | tr -d '":' | sort -u); do
 done
 
 # ---- metrics -------------------------------------------------------------------------------------
+# Prometheus itself reads and judges the text, if it is here: its parser wants a time for each
+# sample of a file, and its judgement the older format.
+promtool_likes() {      # promtool_likes FILE NAME
+	if ! command -v promtool >/dev/null; then
+		say "no promtool here, for $2"
+		return
+	fi
+	sed '/^#/!s/$/ 1700000000/' "$1" >stamped
+	promtool tsdb create-blocks-from openmetrics stamped blocks >prom 2>&1 &&
+		awk -f "$here/prometheus.awk" "$1" >older && [ "$(wc -l <older)" -gt 100 ] &&
+		promtool check metrics <older >>prom 2>&1 &&
+		! grep -q . <(grep -v -e '^BLOCK' -e '^[0-9A-Z]\{26\} ' prom)
+	ok $? "promtool has nothing to say of $2: $(grep -v '^BLOCK' prom | head -n 3)"
+}
 "$ctl" "$keeper" metrics >first
 ask metrics; mv answer inside
 diff first inside >&2
@@ -118,6 +133,17 @@ ok $? "brood_metrics() and brood-ctl write the same text"
 ok $? "a strict reader reads it"
 [ "$(tr '\n' ' ' <numbers)" = '50 4 2 61 9 3 ' ]
 ok $? "its numbers are right: $(tr '\n' ' ' <numbers)"
+promtool_likes first "brood-ctl metrics"
+promtool_likes inside "brood_metrics()"
+(
+	cp first before
+	while [ ! -e over ] && "$ctl" "$keeper" metrics >later &&
+		"$metrics" --after before later 2>>went_back; do
+		mv later before
+		echo >>looked
+	done
+) &
+sampler=$!
 back=0
 for i in 1 2 3; do
 	ask reload; ask run crash 2; ask resize $((4 - i)); ask run done 20; ask resize 3
@@ -125,6 +151,11 @@ for i in 1 2 3; do
 	mv second first
 done
 ok $back "no counter goes back over reloads, deaths and new sizes"
+touch over
+wait $sampler
+[ ! -s went_back ] && [ "$(wc -l <looked)" -gt 3 ]
+ok $? "not in one of $(wc -l <looked) samples meanwhile: $(cat went_back)"
+promtool_likes first "metrics after reloads, deaths and new sizes"
 page7=$(dirname "$page")/brood-metrics.7
 for family in $(sed -n 's/^# TYPE \([a-z_]*\) counter$/\1_total/p; s/^# TYPE \([a-z_]*\) [^c].*/\1/p' \
 	first | sed 's/^brood$/brood_info/'); do
