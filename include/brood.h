@@ -315,6 +315,7 @@ enum brood_event {
 	BROOD_EVENT_SLOW_JOB,      /* a job has run for slow_ms: brood_report() */
 	BROOD_EVENT_CONTROL,       /* somebody changed the brood from outside: brood-ctl(1) */
 	BROOD_EVENT_ENGINE_STUCK,  /* it does not answer (engine_answer_ms). Always to stderr */
+	BROOD_EVENT_LOGS_DROPPED,  /* lines before this one had no room */
 };
 
 /* One log line, for the log callback. Since: 0.1.0. */
@@ -328,6 +329,8 @@ struct brood_log {
 	const char *text; /* one line without a newline; valid during the callback */
 	/* its name; NULL: the line is about no pool, or the brood has one pool. Since 0.3.0 */
 	const char *pool;
+	/* The job's, where the line is about one; else NULL. Since 0.3.0 */
+	const char *function, *tag;
 };
 
 /*
@@ -572,7 +575,8 @@ struct brood_options {
 
 	/*
 	 * The log callback. It runs in the engine, in the thread that reads the channel, for one
-	 * line at a time; the library holds no lock. NULL: the supervisor writes lines to stderr.
+	 * line at a time; the library holds no lock. NULL: the supervisor writes lines to stderr,
+	 * or, if stderr leads there, to systemd's journal (JOURNAL_STREAM is read for that).
 	 */
 	void (*log)(void *log_context, const struct brood_log *log);
 	void *log_context;

@@ -48,6 +48,8 @@ static void log_line(const struct brood *b, const struct message_log *m)
 		.pool = m->pool > 0 && m->pool <= b->pools_count
 			? pool_shown(&b->pools[m->pool - 1])
 			: NULL,
+		.function = m->function[0] ? m->function : NULL,
+		.tag = m->tag[0] ? m->tag : NULL,
 	};
 
 	b->options.log(b->options.log_context, &log);

@@ -74,6 +74,7 @@ static const char *const event_names[] = {
 	[BROOD_EVENT_SLOW_JOB] = "slow-job",
 	[BROOD_EVENT_CONTROL] = "control",
 	[BROOD_EVENT_ENGINE_STUCK] = "engine-stuck",
+	[BROOD_EVENT_LOGS_DROPPED] = "logs-dropped",
 };
 
 static const char *const left_names[] = { "threads", "fds", "children", "memory", "mask", "timers",

@@ -6,16 +6,19 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-void stdlog_open(struct stdlog *l)
+void stdlog_open(struct stdlog *l, const char *stream)
 {
 	struct stat st;
 
-	*l = (struct stdlog){ .fd = STDERR_FILENO };
+	*l = (struct stdlog){ .fd = STDERR_FILENO, .journal.fd = -1 };
 	if (fstat(STDERR_FILENO, &st) < 0) {
 		l->fd = -1;
 		return;
 	}
 	l->socket = S_ISSOCK(st.st_mode);
+	l->levels = journal_is_stderr(stream);
+	if (l->levels)
+		journal_open(&l->journal, JOURNAL_SOCKET);
 	if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) {
 		int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 
@@ -54,5 +57,6 @@ void stdlog_close(struct stdlog *l)
 {
 	if (l->own)
 		close_fd(l->fd);
-	*l = (struct stdlog){ .fd = -1 };
+	journal_close(&l->journal);
+	*l = (struct stdlog){ .fd = -1, .journal.fd = -1 };
 }

@@ -3,16 +3,21 @@
  * stdlog.h - writes lines to stderr without ever blocking. Other processes share stderr's open
  * file, so the library must not set O_NONBLOCK on it. Instead it opens a pipe, FIFO or terminal
  * anew through /proc/self/fd/2, sends to a socket with MSG_DONTWAIT, and just writes to a file.
+ *
+ * If stderr leads to systemd's journal, entries go to the journal itself, past stderr.
  */
 #ifndef BROOD_OS_STDLOG_H
 #define BROOD_OS_STDLOG_H
 #include "../base/base.h"
+#include "journal.h"
 struct stdlog {
 	int fd;
 	bool own, socket;
+	bool levels; /* the journal reads stderr: a line begins with its level, "<4>" */
+	struct journal journal;
 };
-/* called before the first fork */
-void stdlog_open(struct stdlog *l);
+/* Called before the first fork. stream: $JOURNAL_STREAM, or NULL. */
+void stdlog_open(struct stdlog *l, const char *stream);
 /* returns 0; -EAGAIN: the line was dropped */
 int stdlog_write(struct stdlog *l, const char *line, size_t size);
 void stdlog_close(struct stdlog *l);

@@ -103,6 +103,24 @@ static struct fold_entry *fold_place(struct fold *f, uint64_t now)
 	return oldest;
 }
 
+/*
+ * Events of a crash loop: one line says all that the next ones could say. Lines of other events
+ * answer somebody (a reload is done), or their details differ (frames), so some of them pass.
+ */
+static uint32_t fold_burst(const struct fold *f, uint32_t event)
+{
+	switch (event) {
+	case BROOD_EVENT_WORKER_DIED:
+	case BROOD_EVENT_WORKER_LEFT:
+	case BROOD_EVENT_SPAWN_FAILED:
+	case BROOD_EVENT_STRAY_KILLED:
+	case BROOD_EVENT_PROTOCOL:
+	case BROOD_EVENT_GUARD_DIED:
+	case BROOD_EVENT_SPAWNER_DIED: return 1;
+	default: return f->burst;
+	}
+}
+
 int fold_line(struct fold *f, uint64_t now, const struct message_log *line,
 	struct message_log *ret_summary, bool *ret_has_summary)
 {
@@ -121,7 +139,7 @@ int fold_line(struct fold *f, uint64_t now, const struct message_log *line,
 		e->began = now;
 		e->passed = e->held = 0;
 	}
-	if (e->passed < f->burst) {
+	if (e->passed < fold_burst(f, line->event)) {
 		e->passed++;
 		return 1;
 	}

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fold.h - log lines that repeat. Each key (a hash of level, event, pool, and of the
- * text without digits and without a job's tag) may pass `burst` lines in a window; further lines
- * are counted. fold_due() gives, one a call, the counts of windows that have ended (with TIME_NEVER
- * as `now`: of all). A fixed table: when it is full the oldest window is ended early.
+ * fold.h - log lines that repeat. Each key (a hash of level, event, pool, and of the text without
+ * digits and without a job's tag) may pass `burst` lines in a window, or one line if the event is
+ * of a crash loop; further lines are counted. fold_due() gives, one a call, the counts of windows
+ * that have ended (with TIME_NEVER as `now`: of all). A fixed table: when it is full the oldest
+ * window is ended early.
  */
 #ifndef BROOD_POOL_FOLD_H
 #define BROOD_POOL_FOLD_H

@@ -68,20 +68,27 @@ uint64_t death_log_job(const struct slot *slot, char name[BROOD_NAME_MAX], char 
 	return job_on_lease(slot);
 }
 
-/* Puts what the worker was doing into `what`. Returns the job's id, or 0. */
-static uint64_t doing(const struct slot *slot, char *what, size_t size)
-{
-	char name[BROOD_NAME_MAX], tag[BROOD_TAG_MAX], shown[PRINTABLE_JOB_MAX];
-	uint64_t id = death_log_job(slot, name, tag);
+/* What the worker was doing. */
+struct doing {
+	uint64_t id; /* the job's; 0: the worker ran no job */
+	char name[BROOD_NAME_MAX], tag[BROOD_TAG_MAX];
+	char what[PRINTABLE_JOB_MAX + 64];
+};
 
+static void find_out(const struct slot *slot, struct doing *d)
+{
+	char shown[PRINTABLE_JOB_MAX];
+
+	d->id = death_log_job(slot, d->name, d->tag);
 	if (!slot->job)
-		snprintf(what, size, slot->ready_ns ? " while idle" : " before it was ready");
-	else if (id)
-		snprintf(what, size, " in %s, job %" PRIu64 "%s", printable_job(shown, name, tag),
-			id, slot->job->is_lease ? ", on lease" : "");
+		snprintf(d->what, sizeof d->what,
+			slot->ready_ns ? " while idle" : " before it was ready");
+	else if (d->id)
+		snprintf(d->what, sizeof d->what, " in %s, job %" PRIu64 ", %s",
+			printable_job(shown, d->name, d->tag), d->id,
+			slot->job->is_lease ? "on lease" : "by handoff");
 	else
-		snprintf(what, size, " on lease, between jobs");
-	return id;
+		snprintf(d->what, sizeof d->what, " on lease, between jobs");
 }
 
 const char *death_log_how(
@@ -104,8 +111,8 @@ bool death_log_say(struct slot *slot, const struct process_exit *e, bool planned
 	bool by_signal = e->code == CLD_KILLED || e->code == CLD_DUMPED;
 	bool as_planned = planned &&
 		(by_signal ? e->status == slot->facts.kill_signal : e->status == 0);
-	char how[64], what[PRINTABLE_JOB_MAX + 64] = "";
-	uint64_t id;
+	struct doing doing;
+	char how[64];
 
 	if (as_planned)
 		/* a normal stop is silent; a retirement was logged when it began */
@@ -114,7 +121,7 @@ bool death_log_say(struct slot *slot, const struct process_exit *e, bool planned
 		slot->end.reason = "a job shut its channel down";
 	if (death_log_gave_up(slot, e) && !slot->end.reason)
 		slot->end.reason = why_gave_up(slot, e);
-	id = doing(slot, what, sizeof what);
+	find_out(slot, &doing);
 	logging_line(slot->pool->supervisor,
 		&(struct logging_about){
 			.level = slot->facts.kill_signal ? BROOD_NOTICE : BROOD_WARNING,
@@ -122,9 +129,11 @@ bool death_log_say(struct slot *slot, const struct process_exit *e, bool planned
 			.pid = slot->pid,
 			.worker = slot->number + 1,
 			.pool = slot->pool,
-			.job = id },
+			.job = doing.id,
+			.function = doing.id ? doing.name : NULL,
+			.tag = doing.id ? doing.tag : NULL },
 		"worker %u (pid %d) ended %s%s%s%s", slot->number, slot->pid,
-		death_log_how(slot, e, how, sizeof how), what, slot->end.reason ? ": " : "",
+		death_log_how(slot, e, how, sizeof how), doing.what, slot->end.reason ? ": " : "",
 		slot->end.reason ? slot->end.reason : "");
 	return true;
 }

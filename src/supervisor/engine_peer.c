@@ -151,9 +151,11 @@ static uint32_t drain_left(const struct supervisor *s, uint32_t used_ms)
 
 static void say_dropped(struct supervisor *s, const struct message_dropped *m)
 {
-	const struct logging_about about = {
-		.level = BROOD_WARNING, .event = BROOD_EVENT_JOBS_DROPPED, .job = m->first
-	};
+	const struct logging_about about = { .level = BROOD_WARNING,
+		.event = BROOD_EVENT_JOBS_DROPPED,
+		.job = m->first,
+		.function = m->first ? m->name : NULL,
+		.tag = m->first ? m->tag : NULL };
 	char text[PRINTABLE_JOB_MAX + 160];
 
 	message_dropped_text(m, text, sizeof text);

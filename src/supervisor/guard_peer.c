@@ -54,7 +54,7 @@ void guard_peer_spawn(struct supervisor *s)
 		s->config.guard_main(&config);
 	s->guard.born_ns = now_ns();
 	if (pid < 0) {
-		plain_log(s, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED,
+		error_log(s, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED, -(int)pid,
 			"the guard could not be made: %s; trying again", strerror(-(int)pid));
 		respawn_later(s, s->guard.born_ns);
 		return;

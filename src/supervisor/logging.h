@@ -13,12 +13,22 @@ struct logging_about {
 	uint32_t worker; /* the worker's slot number plus 1; 0: no worker */
 	pid_t pid;
 	uint64_t job;
-	const struct pool *pool; /* NULL: the line is about no pool */
-	bool past_engine;        /* the line goes to stderr, for the engine cannot print it */
+	const struct pool *pool;    /* NULL: the line is about no pool */
+	int error;                  /* an errno that the line is about; 0: none */
+	const char *function, *tag; /* the job's; NULL: the line is about no job */
+	bool past_engine;           /* the line goes to stderr, for the engine cannot print it */
+};
+/* The place in the library's code that logs: for the journal. */
+struct logging_place {
+	const char *file, *function;
+	unsigned line;
 };
 /* Logs a line. If the brood has several pools, the line begins with the name of about->pool. */
-void logging_line(struct supervisor *s, const struct logging_about *about, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+#define logging_line(...) \
+	logging_say(&(const struct logging_place){ __FILE__, __func__, __LINE__ }, __VA_ARGS__)
+void logging_say(const struct logging_place *place, struct supervisor *s,
+	const struct logging_about *about, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 /* Sends a whole line: a job's own line, or one that logging_line() made. */
 void logging_relay(struct supervisor *s, const struct message_log *line);
 /* The number of the pool in a message of a log line; 0: the line is about no pool. */
@@ -45,6 +55,11 @@ void logging_flush(struct supervisor *s);
 #define pool_log(pool_, level_, event_, ...)                                                      \
 	logging_line((pool_)->supervisor,                                                         \
 		&(struct logging_about){ .level = (level_), .event = (event_), .pool = (pool_) }, \
+		__VA_ARGS__)
+#define error_log(s_, level_, event_, error_, ...)                                 \
+	logging_line((s_),                                                         \
+		&(struct logging_about){                                           \
+			.level = (level_), .event = (event_), .error = (error_) }, \
 		__VA_ARGS__)
 #define plain_log(s_, level_, event_, ...) process_log(s_, level_, event_, 0, __VA_ARGS__)
 

@@ -46,7 +46,14 @@ static int tell_verdict(struct supervisor *s, struct job *job)
 	if (r == 0 || job->fds_count == 0 ||
 		(error_passes(r) && (r != -ETOOMANYREFS || !refused_for_long(job))))
 		return r;
-	pool_log(job->pool, BROOD_WARNING, BROOD_EVENT_RESOURCE,
+	logging_line(s,
+		&(struct logging_about){ .level = BROOD_WARNING,
+			.event = BROOD_EVENT_RESOURCE,
+			.pool = job->pool,
+			.job = job->link.id,
+			.function = job->message.name,
+			.tag = record_tag(job),
+			.error = -r },
 		"the files that came with the reply of job %" PRIu64 " %s are dropped: %s",
 		job->link.id, printable_job(shown, job->message.name, record_tag(job)),
 		strerror(-r));

@@ -17,6 +17,7 @@ static void fault(struct pool *pool, uint64_t key, uint64_t at, uint64_t id, con
 		&(struct logging_about){ .level = BROOD_WARNING,
 			.event = BROOD_EVENT_KEY_POISONED,
 			.job = id,
+			.function = name,
 			.pool = pool },
 		"key %#" PRIx64 " is on the poison list: its jobs crashed or hung %u worker%s "
 		"within %u ms, the last one was job %" PRIu64 " %s; its jobs are refused for %u ms",

@@ -244,7 +244,9 @@ static void say(struct supervisor *s, const struct brood_report *r)
 			.pid = r->pid,
 			.worker = r->slot + 1,
 			.pool = pool_of(s, r->slot),
-			.job = r->id },
+			.job = r->id,
+			.function = r->name,
+			.tag = r->tag },
 		"%s", text);
 }
 

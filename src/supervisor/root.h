@@ -99,6 +99,7 @@ struct supervisor {
 	struct fold fold;
 	struct timer fold_timer;
 	struct stdlog stdlog;
+	uint64_t logs_lost; /* log lines for which there was no room, and nobody was told yet */
 };
 
 #define for_each_pool(pool_, s_) \

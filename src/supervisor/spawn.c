@@ -100,7 +100,11 @@ static void spawn_failed(struct pool *pool, int error, uint64_t now)
 	count_one(&pool->stats_page->spawn_failures);
 	pool->renewals.cramped = true;
 	note_pool(pool, NOTE_RENEW);
-	pool_log(pool, BROOD_WARNING, BROOD_EVENT_SPAWN_FAILED,
+	logging_line(pool->supervisor,
+		&(struct logging_about){ .level = BROOD_WARNING,
+			.event = BROOD_EVENT_SPAWN_FAILED,
+			.pool = pool,
+			.error = -error },
 		"no worker could be made: %s; %u of %u are there; trying again%s", strerror(-error),
 		pool_ready(pool), pool->size.target,
 		error == -EAGAIN ? " (look at pids.max, TasksMax and RLIMIT_NPROC)" : "");

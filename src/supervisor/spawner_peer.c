@@ -254,7 +254,7 @@ void spawner_peer_spawn(struct supervisor *s)
 		atomic_store(&s->stats_page->spawner_pid, pid);
 		watch(s);
 	} else if (wanted(s)) {
-		plain_log(s, BROOD_NOTICE, BROOD_EVENT_SPAWN_FAILED,
+		error_log(s, BROOD_NOTICE, BROOD_EVENT_SPAWN_FAILED, -(int)pid,
 			"the spawner could not be made: %s; trying again", strerror(-(int)pid));
 		respawn_later(s, s->spawner.born_ns);
 	}

@@ -191,7 +191,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	s->stats_page = config->shared->stats_page;
 	s->signal_fd = s->engine.pidfd = s->guard.pidfd = s->loop.epoll_fd = -1;
 	s->spawner.pidfd = s->spawner.fd = s->resolver.pidfd = -1;
-	s->stdlog.fd = -1;
+	s->stdlog.fd = s->stdlog.journal.fd = -1;
 	s->way = (enum process_spawn)o->spawn;
 	source_init(&s->engine.death);
 	source_init(&s->engine.channel);
@@ -215,7 +215,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 		return r;
 	}
 	fold_init(&s->fold, 5, 10 * NS_PER_S);
-	stdlog_open(&s->stdlog);
+	stdlog_open(&s->stdlog, getenv("JOURNAL_STREAM"));
 	*ret = s;
 	return 0;
 }
@@ -276,6 +276,7 @@ static void close_the_rest(struct supervisor *s)
 	keep[n++] = s->engine.pidfd;
 	if (s->stdlog.own)
 		keep[n++] = s->stdlog.fd;
+	keep[n++] = s->stdlog.journal.fd;
 	fds_close_all_but(keep, n);
 }
 

@@ -6,6 +6,7 @@
  * channel is first read to the end (worker_peer_drain()).
  */
 #include "worker_peer.h"
+#include "death_log.h"
 #include "grant.h"
 #include "pool.h"
 #include "reload.h"
@@ -266,9 +267,11 @@ static void on_job_log(struct slot *slot, struct frame *f)
 		.slot = slot->number,
 		.pool = logging_pool(slot->pool) };
 
-	if (slot->job)
+	if (slot->job) {
 		line.job = slot->job->is_lease ? job_on_lease(slot, f->job_log.id)
 					       : slot->job->link.id;
+		(void)death_log_job(slot, line.function, line.tag);
+	}
 
 	line.level = f->job_log.level >= BROOD_ERR && f->job_log.level <= BROOD_DEBUG
 		? f->job_log.level

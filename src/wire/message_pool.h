@@ -56,13 +56,18 @@ int message_dropped_text(const struct message_dropped *m, char *text, size_t siz
  * Otherwise a job could write lines of its own into somebody's log.
  */
 void message_one_line(char *text);
-/* pool: its number plus 1; 0: the line is about no pool. text: sent up to its NUL. */
+/*
+ * pool: its number plus 1; 0: the line is about no pool. error: an errno that the line is about, or
+ * 0. function, tag: the job's, or "". text: sent up to its NUL.
+ */
 struct message_log {
 	uint32_t level, event;
 	int32_t pid;
 	uint32_t slot;
 	uint64_t job;
-	uint32_t pool, pad;
+	uint32_t pool, error;
+	char function[BROOD_NAME_MAX];
+	char tag[BROOD_TAG_MAX];
 	char text[512];
 };
 /*

@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -133,6 +134,12 @@ static int exits_4(struct brood_job *job)
 	_exit(4);
 }
 
+static int leaves(struct brood_job *job)
+{
+	(void)job;
+	_exit(5);
+}
+
 static void to_stderr(void)
 {
 	int fd = stderr_pipe();
@@ -148,6 +155,7 @@ static void to_stderr(void)
 	gather(fd, text, sizeof text);
 	CHECK_CONTAINS(text, "printer: worker 0 (pid ");
 	CHECK_CONTAINS(text, "exit code 4 in exits_4, job ");
+	CHECK(strstr(text, ", by handoff\n") || strstr(text, ", on lease\n"));
 	for (at = text; (at = strchr(at, '\n')); at++)
 		lines++;
 	/* forty deaths are folded */
@@ -155,13 +163,67 @@ static void to_stderr(void)
 }
 Test(logs, to_stderr_and_folded) { case_run(to_stderr, 30000); }
 
+static void jobs_on_stderr(void)
+{
+	int fd = stderr_pipe();
+	struct brood_options options = { .workers = 1, .title = "printer" };
+	struct brood *brood = pool_start(&options);
+	const struct brood_job_options job = { .size = sizeof job, .tag = "GET /a" };
+	char text[4096], line[160];
+	struct brood_verdict v = { .size = sizeof v };
+
+	CHECK_EQ(brood_call(brood, logs, NULL, 0, NULL, 0, &job, &v), 0);
+	snprintf(line, sizeof line, "printer: worker %u, job %llu logs: [GET /a] seen 3 of these\n",
+		v.slot, (unsigned long long)v.id);
+	CHECK(WAIT_UNTIL(gather(fd, text, sizeof text) > 0, 5000));
+	CHECK_STR(text, line);
+	pool_stop(brood);
+	close(fd);
+}
+Test(logs, stderr_names_the_job) { case_run(jobs_on_stderr, 30000); }
+
+struct named {
+	char function[BROOD_NAME_MAX], tag[BROOD_TAG_MAX];
+	int with;
+};
+
+static void see_names(void *context, const struct brood_log *log)
+{
+	struct named *n = context;
+
+	if (!log->function)
+		return;
+	snprintf(n->function, sizeof n->function, "%s", log->function);
+	snprintf(n->tag, sizeof n->tag, "%s", log->tag ? log->tag : "none");
+	n->with++;
+}
+
+static void named_lines(void)
+{
+	struct named n = { .with = 0 };
+	struct brood_options options = { .workers = 1, .log = see_names, .log_context = &n };
+	struct brood *brood = pool_start(&options);
+	const struct brood_job_options job = { .size = sizeof job, .tag = "GET /a" };
+
+	CHECK_EQ(brood_call(brood, logs, NULL, 0, NULL, 0, &job, NULL), 0);
+	CHECK(WAIT_UNTIL(brood_dispatch(brood) >= 0 && n.with == 1, 5000));
+	CHECK_STR(n.function, "logs");
+	CHECK_STR(n.tag, "GET /a");
+	POOL_CALL(brood, exits_4);
+	CHECK(WAIT_UNTIL(brood_dispatch(brood) >= 0 && n.with >= 2, 5000));
+	CHECK_STR(n.function, "exits_4");
+	CHECK_STR(n.tag, "none");
+	pool_stop(brood);
+}
+Test(logs, lines_name_the_job) { case_run(named_lines, 30000); }
+
 /* Nobody reads stderr and it is full: the pool goes on. */
 static void full_stderr(void)
 {
 	int fd = stderr_pipe();
 	struct brood_options options = { .workers = 1 };
 	struct brood *brood;
-	char junk[4096];
+	char junk[4096], text[4096];
 	int flags = fcntl(2, F_GETFL);
 
 	fcntl(2, F_SETFL, flags | O_NONBLOCK);
@@ -177,6 +239,12 @@ static void full_stderr(void)
 	CHECK(WAIT_UNTIL(pool_stats(brood).logs_dropped > 0, 5000));
 	/* O_NONBLOCK, which all copies share, was left alone */
 	CHECK_EQ(fcntl(2, F_GETFL) & O_NONBLOCK, 0);
+	/* the first line for which there is room says how many had none */
+	while (gather(fd, text, sizeof text) > 0)
+		;
+	CHECK_EQ(POOL_CALL(brood, leaves).outcome, BROOD_EXITED);
+	CHECK(WAIT_UNTIL(gather(fd, text, sizeof text) > 0, 5000));
+	CHECK_MSG(strstr(text, " had no room and ") != NULL, "%s", text);
 	pool_stop(brood);
 	close(fd);
 }

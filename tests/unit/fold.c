@@ -17,11 +17,9 @@ TestSuite(unit_fold, .timeout = 60);
 
 static struct message_log line_of(const char *text)
 {
-	struct message_log line = { .level = BROOD_WARNING,
-		.event = BROOD_EVENT_WORKER_DIED,
-		.pid = 12,
-		.slot = 3,
-		.job = 9 };
+	struct message_log line = {
+		.level = BROOD_WARNING, .event = BROOD_EVENT_UNDEAD, .pid = 12, .slot = 3, .job = 9
+	};
 
 	snprintf(line.text, sizeof line.text, "%s", text);
 	return line;
@@ -33,6 +31,29 @@ static int pass(
 	struct message_log line = line_of(text);
 
 	return fold_line(f, now, &line, summary, has);
+}
+
+Test(unit_fold, one_line_of_a_crash_loop_passes)
+{
+	static const struct {
+		uint32_t event;
+		int passes;
+	} events[] = { { BROOD_EVENT_WORKER_DIED, 1 }, { BROOD_EVENT_SPAWN_FAILED, 1 },
+		{ BROOD_EVENT_WORKER_LEFT, 1 }, { BROOD_EVENT_REPORT, 5 },
+		{ BROOD_EVENT_RELOAD_DONE, 5 }, { BROOD_EVENT_UNDEAD, 5 } };
+	struct message_log s, line = line_of("crashed; in upper");
+	struct fold f;
+	bool has;
+
+	fold_init(&f, 5, WINDOW);
+	for (size_t e = 0; e < ARRAY_SIZE(events); e++) {
+		int passed = 0;
+
+		line.event = events[e].event;
+		for (int i = 0; i < 20; i++)
+			passed += fold_line(&f, AT, &line, &s, &has);
+		cr_assert_eq(passed, events[e].passes, "event %u: %d", line.event, passed);
+	}
 }
 
 Test(unit_fold, beyond_the_burst_they_are_counted)
