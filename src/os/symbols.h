@@ -8,7 +8,7 @@
 
 #include "../base/base.h"
 
-#define SYMBOLS_NAME 96
+#define SYMBOLS_NAME 1024 /* names of C++ templates are long */
 
 struct symbols_place {
 	uint64_t offset;             /* as the file numbers its addresses */

@@ -16,7 +16,8 @@ static const char *const functions[] = { "__pthread_", "__GI_", "__libc_", "__as
 	"__fortify_", "__chk_fail", "__stack_chk", "__lll_", "__futex_", "__cxa_", "__gxx_",
 	"__restore_rt", "__syscall_cancel", "__new_sem", "__memcpy", "__memmove", "__memset",
 	"__str", "_int_malloc", "_int_free", "_Unwind_", "_ZSt", "_ZN9__gnu_cxx", "_ZN10__cxxabiv1",
-	"malloc_printerr", "pthread_kill", "futex_wait", "futex_abstimed", "lll_mutex" };
+	"std::", "__gnu_cxx::", "__cxxabiv1::", "malloc_printerr", "pthread_kill", "futex_wait",
+	"futex_abstimed", "lll_mutex" };
 
 static const char *const own[] = { "run_framed", "run_job", "run_hook", "hooks_" };
 

@@ -5,11 +5,10 @@
  */
 #include "report_names.h"
 
+#include "../base/demangle.h"
 #include "../os/symbols.h"
 
 #include <stdio.h>
-
-_Static_assert(SYMBOLS_NAME == BROOD_REPORT_SYMBOL, "a name is copied whole");
 
 #define PATH_ROOM (TRACE_PATH + 32)
 
@@ -19,6 +18,15 @@ static void name_module(struct brood_report_frame *f, const char *path)
 
 	snprintf(f->module, sizeof f->module, "%.*s", (int)sizeof f->module - 1,
 		slash ? slash + 1 : path);
+}
+
+/* A C++ name as people know it, if it is understood; cut where it is too long. */
+static void name_function(struct brood_report_frame *f, const struct symbols_place *place)
+{
+	char text[SYMBOLS_NAME];
+	const char *name = demangle(place->function, text, sizeof text) ? text : place->function;
+
+	snprintf(f->function, sizeof f->function, "%.*s", (int)sizeof f->function - 1, name);
 }
 
 /* Where the module's file can be opened; "": it is the caller's own program. */
@@ -78,7 +86,7 @@ static void look_up(struct brood_report *report, const uint32_t *numbers, size_t
 	for (size_t i = 0; i < count; i++) {
 		struct brood_report_frame *f = &report->frames[numbers[i]];
 
-		memcpy(f->function, places[i].function, sizeof f->function);
+		name_function(f, &places[i]);
 		if (places[i].function[0])
 			f->function_offset = (uint32_t)places[i].distance +
 				(uint32_t)(numbers[i] > 0);
