@@ -220,7 +220,8 @@ void reports_add_slow(struct slot *slot)
 /* True: the report says more than the line that the log has about the death anyway. */
 static bool has_news(const struct brood_report *r)
 {
-	return r->frames_count > 0 || r->waits[0] || r->progress[0];
+	return r->frames_count > 0 || r->waits[0] || r->progress[0] ||
+		(r->cause == BROOD_REPORT_CRASHED && r->signal == SIGSEGV);
 }
 
 static const struct pool *pool_of(struct supervisor *s, uint32_t slot)

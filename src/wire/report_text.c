@@ -90,7 +90,7 @@ static void add_signal(struct line *line, const struct brood_report *r)
 	if (r->signal && r->cause <= BROOD_REPORT_KILLED)
 		add(line, ", %s%s%s%s", signals_name(r->signal, name), *word ? " (" : "", word,
 			*word ? ")" : "");
-	if (r->signal == SIGSEGV || r->signal == SIGBUS)
+	if ((r->signal == SIGSEGV || r->signal == SIGBUS) && r->frames_count > 0)
 		add(line, " at 0x%" PRIx64, r->address);
 	if (r->syscall >= 0)
 		add(line, ", system call %d", r->syscall);
@@ -125,6 +125,26 @@ static void add_frames(struct line *line, const struct brood_report *r)
 	}
 }
 
+/* True: the library has a handler of this signal, which notes the frames. */
+static bool is_noted(int sig)
+{
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE ||
+		sig == SIGTRAP || sig == SIGABRT || sig == SIGSYS;
+}
+
+/*
+ * A thread of the job's own has no stack for handlers. So where its stack overflows, the kernel
+ * ends the process, and no code of the library runs.
+ */
+static void add_missing(struct line *line, const struct brood_report *r)
+{
+	if (r->cause != BROOD_REPORT_CRASHED || r->frames_count > 0 || !is_noted(r->signal))
+		return;
+	add(line, "; no frames: the library's handler did not run. %s",
+		r->signal == SIGSEGV ? "A thread's stack overflow, or the job's own handler"
+				     : "The job's own handler did, or blocked the signal");
+}
+
 static void add_head(struct line *line, const struct brood_report *r)
 {
 	char waits[BROOD_REPORT_TEXT];
@@ -133,6 +153,7 @@ static void add_head(struct line *line, const struct brood_report *r)
 	add_signal(line, r);
 	if (r->waits[0])
 		add(line, "; waits: %s", shown(waits, sizeof waits, r->waits));
+	add_missing(line, r);
 }
 
 int report_text(const struct brood_report *r, char *text, size_t size)

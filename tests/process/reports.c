@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -270,6 +271,45 @@ static void handlers(void)
 	pool_stop(brood);
 }
 Test(reports, own_handler_wins) { case_run(handlers, 60000); }
+
+/* ---- a crash of which the library's handler hears nothing ---- */
+
+/* Goes on for as long as its argument says, which is for ever. */
+static GUILTY int deeper(volatile char *goes_on)
+{
+	volatile char room[4096];
+
+	room[0] = *goes_on;
+	return *goes_on ? deeper(room) + room[1] : 0;
+}
+static void *overflows(void *goes_on) { return deeper(goes_on) ? NULL : goes_on; }
+static int thread_overflows(struct brood_job *job)
+{
+	pthread_t thread;
+	char byte = 1;
+
+	(void)job;
+	return pthread_create(&thread, NULL, overflows, &byte) || pthread_join(thread, NULL);
+}
+
+static void silent(void)
+{
+	struct brood_report r;
+	char text[500];
+
+	start(1);
+	r = report_of(call_on(BROOD_PATH_HANDOFF, thread_overflows, 0).id);
+	CHECK_EQ(r.cause, BROOD_REPORT_CRASHED);
+	CHECK_EQ(r.signal, SIGSEGV);
+	CHECK_EQ(r.frames_count, 0);
+	brood_report_format(&r, text, sizeof text);
+	CHECK_MSG(strstr(text, "SIGSEGV; no frames: the library's handler did not run") != NULL,
+		"%s", text);
+	CHECK(WAIT_UNTIL(heard(1), 10000));
+	CHECK_MSG(strstr(last_line, "A thread's stack overflow") != NULL, "%s", last_line);
+	pool_stop(brood);
+}
+Test(reports, a_thread_that_overflows_its_stack) { case_run(silent, 60000); }
 
 /* ---- the soft step costs a job that ends nothing ---- */
 
