@@ -187,13 +187,14 @@ enum brood_status_slot_state {
 	BROOD_STATUS_BUSY,   /* has a job by handoff: `job` ... `tag` are valid */
 	BROOD_STATUS_LEASED, /* jobs come from the engine: see struct brood_status_worker */
 	BROOD_STATUS_ENDING, /* ends by itself, or was killed */
-	BROOD_STATUS_UNDEAD, /* was killed, and does not end */
+	BROOD_STATUS_UNDEAD, /* was killed, and does not end; `job` ... `tag`: what it had */
 	BROOD_STATUS_SPARE   /* out of use */
 };
 enum brood_status_slot_flags {
-	BROOD_STATUS_DUE = 1 << 0,    /* is to be replaced, although it is well */
-	BROOD_STATUS_PINNED = 1 << 1, /* its lease is the program's own: brood_lease() */
-	BROOD_STATUS_KILLED = 1 << 2, /* SIGKILL was sent */
+	BROOD_STATUS_DUE = 1 << 0,     /* is to be replaced, although it is well */
+	BROOD_STATUS_PINNED = 1 << 1,  /* its lease is the program's own: brood_lease() */
+	BROOD_STATUS_KILLED = 1 << 2,  /* SIGKILL was sent */
+	BROOD_STATUS_ON_LEASE = 1 << 3 /* UNDEAD: the job came by a lease */
 };
 struct brood_status_slot {
 	uint32_t sequence, state;

@@ -5,6 +5,7 @@
  * were touched meanwhile (slot_touch()), and those of brood and pools that have changed.
  */
 #include "status_page.h"
+#include "death_log.h"
 
 #include "../wire/status.h"
 
@@ -226,13 +227,36 @@ static void write_slot(const struct slot *slot)
 	r->lease = leased ? job->lease.lease_page : 0;
 	r->flags = (slot->renewal.cause ? BROOD_STATUS_DUE : 0) |
 		(leased && record_is_pinned(job) ? BROOD_STATUS_PINNED : 0) |
-		(slot->facts.kill_signal == SIGKILL ? BROOD_STATUS_KILLED : 0);
+		(slot->facts.kill_signal == SIGKILL ? BROOD_STATUS_KILLED : 0) |
+		(slot->link.state == SLOT_UNDEAD ? r->flags & BROOD_STATUS_ON_LEASE : 0);
 	r->since_ns = slot->status.since_ns;
 	r->born_ns = slot->born_ns;
 	r->ready_ns = slot->ready_ns;
 	r->jobs = slot->jobs_done;
 	r->base = leased ? slot->sequence : 0;
-	set_job(r, job);
+	if (slot->link.state != SLOT_UNDEAD) /* see status_page_undead() */
+		set_job(r, job);
+	status_end(&r->sequence);
+}
+
+/* On lease, name and beginning of the job are what the worker says. */
+void status_page_undead(const struct slot *slot)
+{
+	struct brood_status_slot *r = record(
+		slot->pool->supervisor, BROOD_STATUS_SLOTS, slot->number);
+
+	if (!slot->job)
+		return;
+	status_begin(&r->sequence);
+	if (!slot->job->is_lease) {
+		set_job(r, slot->job);
+		status_end(&r->sequence);
+		return;
+	}
+	r->job = death_log_job(slot, r->name, r->tag);
+	r->fn = 0;
+	r->job_since_ns = atomic_load(&slot_page(slot)->began_ns);
+	r->flags |= BROOD_STATUS_ON_LEASE;
 	status_end(&r->sequence);
 }
 

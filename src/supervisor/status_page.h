@@ -14,6 +14,11 @@ void status_page_start(struct supervisor *s);
 void status_page_look(struct supervisor *s);
 /* Counts a job's verdict and, if the job still has its slot, the times of its attempt. */
 void status_page_verdict(const struct job *job);
+/*
+ * The worker does not end: the page keeps showing the job that it had. Called before that job has
+ * its verdict.
+ */
+void status_page_undead(const struct slot *slot);
 /* Counts a worker's death. Called once the worker is reaped, before its job has its verdict. */
 void status_page_death(struct slot *slot, const struct process_exit *e);
 /* Notes how long after the worker's death its job has its verdict. */

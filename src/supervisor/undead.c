@@ -18,6 +18,7 @@
 #include "death.h"
 #include "pool.h"
 #include "reports.h"
+#include "status_page.h"
 #include "strays.h"
 #include "verdict.h"
 #include "worker_peer.h"
@@ -89,6 +90,7 @@ static void begin(struct slot *slot)
 	reports_add(slot, NULL);
 	slot_close_channel(slot);
 	slot_make_undead(slot);
+	status_page_undead(slot);
 	death_end_job(slot, NULL);
 	if (slot->death.fd < 0)
 		slot_end(slot, 0); /* no pidfd tells the end: a timer looks */

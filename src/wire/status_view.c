@@ -321,6 +321,7 @@ static void take_slot(const struct brood_status_slot *slot, struct status_worker
 	ret->ready_ns = slot->ready_ns;
 	ret->jobs = slot->jobs;
 	ret->runs = slot->job != 0;
+	ret->leased = slot->state == BROOD_STATUS_UNDEAD && slot->flags & BROOD_STATUS_ON_LEASE;
 	ret->job = slot->job;
 	ret->fn = slot->fn;
 	ret->job_since_ns = slot->job_since_ns;

@@ -174,6 +174,19 @@ static bool all_is_well(void) { return pool_full(brood) && pool_stats(brood).und
 
 /* ---- one at a time, on each path ---- */
 
+/* Programs outside see what the undead worker had to do, and on which path. */
+static bool is_shown(const struct brood_verdict *v)
+{
+	struct brood_worker_info infos[8];
+	int n = brood_workers(brood_pool(brood, NULL), infos, sizeof infos[0], 8);
+
+	for (int i = 0; i < n; i++)
+		if (infos[i].pid == v->pid)
+			return infos[i].state == BROOD_WORKER_UNDEAD && infos[i].job == v->id &&
+				strcmp(infos[i].name, "waits") == 0 && infos[i].path == v->path;
+	return false;
+}
+
 /*
  * Its place is out of use, and another one works for it; a job is never tried again; what it left
  * is used for nothing.
@@ -186,6 +199,7 @@ static void one(uint32_t path)
 	CHECK_EQ(pool_stats(brood).undead, 1);
 	CHECK_EQ(pool_stats(brood).degraded, 0);
 	CHECK(WAIT_UNTIL(pool_full(brood), 10000));
+	CHECK(WAIT_UNTIL(is_shown(&v), 10000));
 	for (int i = 0; i < 20; i++) {
 		struct brood_verdict other = POOL_CALL(brood, job_nothing);
 
