@@ -24,6 +24,8 @@ until_true shows_all
 ok $? "one frame: functions, tags, what they wait on"
 grep -q '(3) crashed' frame
 ok $? "deaths by cause: $(grep died frame)"
+grep -q ' ago job [0-9]* act, worker [0-9]* (pid [0-9]*): crashed, SIGSEGV.* in .*act' frame
+ok $? "the last deaths, and where: $(grep -m 1 ' ago ' frame)"
 ! grep -q "$(printf '\033')" frame
 ok $? "no sequences in a file"
 [ "$(grep -c ' [0-9]*  *\(idle\|busy\|leased\) ' frame)" -eq 12 ]
@@ -56,6 +58,7 @@ on_screen "q" 'exit 0' 80x24 'wait:get_stuck wait:quit key:q'
 on_screen "help, sort, filter" 'exit 0' 80x24 'wait:quit key:? wait:Esc key:? wait:get_stuck
 	key:s wait:SLOTv key:r wait:SLOT^ key:/read wait:filter: key:-hand wait:read-hand enter:
 	wait:1/12 key:q' -d 0.2
+on_screen "deaths" 'exit 0' 132x24 'wait:act key:d wait:act key:d wait:get_stuck key:q' -d 0.2
 on_screen "pause" 'exit 0' 80x24 'wait:quit key:~ wait:PAUSED key:~ wait:quit key:q' -d 0.2
 on_screen "a new size" 'exit 0' 80x24 'wait:WAITS size:300x50 wait:TAG size:40x10 wait:quit key:q'
 on_screen "Ctrl-C" 'signal 2' 80x24 'wait:get_stuck kill:2'

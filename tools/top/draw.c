@@ -13,6 +13,7 @@ const char top_keys[] = "space  pause, and go on\n"
 			"r      the other way round\n"
 			"/      filter: function, tag, state, pool, slot, pid\n"
 			"Esc    no filter\n"
+			"d      more deaths, and where the code was; fewer\n"
 			"p P    next pool, pool before; all\n"
 			"j k    down, up; also arrows, PgDn, PgUp\n"
 			"g G    to the top, to the end\n"
@@ -78,6 +79,14 @@ static void draw_help(struct canvas *canvas)
 	}
 }
 
+/* Deaths have few lines, or with the key "d" as many as half of the screen has. */
+static unsigned deaths_room(const struct canvas *canvas, const struct view *view)
+{
+	if (view->deaths)
+		return canvas->rows / 2 < SAMPLE_REPORTS ? canvas->rows / 2 : SAMPLE_REPORTS;
+	return canvas->rows >= 40 ? 3 : canvas->rows >= 20 ? 1 : 0;
+}
+
 void draw_frame(
 	struct canvas *canvas, const struct samples *samples, struct rows *rows, struct view *view)
 {
@@ -92,6 +101,7 @@ void draw_frame(
 		draw_totals(canvas, samples, view->choice.pool);
 		if (canvas->rows >= 14)
 			draw_recent(canvas, samples, view->choice.pool);
+		draw_deaths(canvas, samples, view->choice.pool, deaths_room(canvas, view));
 		draw_pools(canvas, samples, view->choice.pool, third > 1 ? third : 1);
 		draw_workers(canvas, samples, rows, view);
 	}

@@ -15,7 +15,8 @@ struct view {
 	char filter[FILTER_MAX];
 	bool editing; /* keys go to the filter */
 	bool paused, help;
-	bool live; /* there are keys */
+	bool deaths; /* more lines for deaths */
+	bool live;   /* there are keys */
 	size_t scroll;
 	double delay_s;
 };
@@ -26,6 +27,8 @@ void draw_frame(
 void draw_totals(struct canvas *canvas, const struct samples *samples, int pool);
 void draw_recent(struct canvas *canvas, const struct samples *samples, int pool);
 void draw_pools(struct canvas *canvas, const struct samples *samples, int pool, unsigned room);
+/* draw_deaths.c: as many lines as there is room for, `room` at most */
+void draw_deaths(struct canvas *canvas, const struct samples *samples, int pool, unsigned room);
 /* draw_workers.c */
 void draw_workers(
 	struct canvas *canvas, const struct samples *samples, struct rows *rows, struct view *view);

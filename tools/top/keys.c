@@ -65,6 +65,7 @@ static bool act(struct view *view, char key, uint32_t pools, size_t page)
 	case ' ': view->paused = !view->paused; break;
 	case 's': next_sort(view); break;
 	case 'r': view->choice.reversed = !view->choice.reversed; break;
+	case 'd': view->deaths = !view->deaths; break;
 	case '/': view->editing = true; break;
 	case 'p':
 	case 'P': next_pool(view, pools, key == 'p'); break;

@@ -118,6 +118,19 @@ static void put_times(struct sample_past *past, const struct look_pool *pool, ui
 	past->young.run = s->run;
 }
 
+/* ---- deaths ---- */
+
+/* Names may take a long look into files: so only once for each new report. */
+static void take_reports(struct samples *samples)
+{
+	uint64_t newest = report_newest(samples->page);
+
+	if (newest == samples->newest)
+		return;
+	samples->newest = newest;
+	samples->reports = report_read(samples->page, -1, samples->report, SAMPLE_REPORTS);
+}
+
 /* ---- looks ---- */
 
 static void take_in(struct samples *samples)
@@ -133,6 +146,7 @@ static void take_in(struct samples *samples)
 		put_times(past, &samples->look.pool[i], now.at_ns, &samples->pool[i]);
 		past->last = now;
 	}
+	take_reports(samples);
 }
 
 int samples_begin(struct samples *samples, const struct status_page *page)
@@ -146,7 +160,8 @@ int samples_begin(struct samples *samples, const struct status_page *page)
 		return r;
 	samples->pool = calloc(samples->look.pools, sizeof *samples->pool);
 	samples->past = calloc(samples->look.pools, sizeof *samples->past);
-	if (!samples->pool || !samples->past) {
+	samples->report = calloc(SAMPLE_REPORTS, sizeof *samples->report);
+	if (!samples->pool || !samples->past || !samples->report) {
 		samples_end(samples);
 		return -ENOMEM;
 	}
@@ -176,4 +191,5 @@ void samples_end(struct samples *samples)
 	look_free(&samples->look);
 	free(samples->pool);
 	free(samples->past);
+	free(samples->report);
 }

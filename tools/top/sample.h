@@ -4,7 +4,9 @@
 #define TOP_SAMPLE_H
 
 #include "look.h"
+#include "report.h"
 
+#define SAMPLE_REPORTS  16 /* the newest death reports */
 #define SAMPLE_RECENT_S 60 /* recent deaths: so many seconds */
 
 struct sample_pool {
@@ -25,6 +27,9 @@ struct samples {
 	struct look look; /* the last one */
 	struct sample_pool *pool;
 	struct sample_past *past; /* for each pool */
+	struct report *report;    /* SAMPLE_REPORTS, the newest first */
+	size_t reports;
+	uint64_t newest; /* the number of the newest report of all */
 };
 /* Takes the first look. 0, or -ENOMEM. */
 int samples_begin(struct samples *samples, const struct status_page *page);
