@@ -138,7 +138,10 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	return 0;
 }
 
-/* Frees an engine whose start failed. An engine that ran is never freed. */
+/*
+ * Frees an engine whose start failed, and the supervisor's copy of one. An engine that ran is never
+ * freed.
+ */
 struct brood *engine_free(struct brood *b)
 {
 	if (!b)

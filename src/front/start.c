@@ -363,6 +363,8 @@ static _Noreturn void become_supervisor(struct start *s, pid_t engine_pid, int p
 	while ((pidfd = process_pidfd_open(engine_pid)) == -ENOMEM || pidfd == -ENFILE ||
 		pidfd == -EMFILE)
 		poll(NULL, 0, 1);
+	/* otherwise each worker would have page tables for the engine's records */
+	s->brood = engine_free(s->brood);
 	supervisor_run(s->supervisor, engine_pid, pidfd < 0 ? -1 : pidfd);
 }
 

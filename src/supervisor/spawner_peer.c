@@ -167,6 +167,7 @@ static void __attribute__((noreturn)) begin(struct supervisor *s, int channel_fd
 		.way = s->way,
 	};
 
+	loop_close(&s->loop); /* first, for timers that run are parts of slots and records */
 	for_each_pool(pool, s) free(pool->slot_array);
 	records_free(&s->pools[0].records);
 	s->config.spawner_main(&config);
