@@ -10,6 +10,8 @@
 #ifndef BROOD_BASE_H
 #define BROOD_BASE_H
 
+#include "birth_page.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -99,23 +101,24 @@ static inline int time_poll_ms(uint64_t now, uint64_t when)
 	return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 
+/* Writes only what has changed: in a process that was just born, a write copies a page. */
+static inline void errno_put_back(int saved)
+{
+	if (errno != saved)
+		errno = saved;
+}
+
 static inline int close_fd(int fd) /* keeps errno; always returns -1, for fd = close_fd(fd) */
 {
 	int saved = errno;
 
 	if (fd >= 0)
 		close(fd);
-	errno = saved;
+	errno_put_back(saved);
 	return -1;
 }
 static inline void close_fdp(int *fd) { *fd = close_fd(*fd); }
 #define _cleanup_close_ __attribute__((cleanup(close_fdp)))
-
-/*
- * For variables that each worker writes at its birth. They stand together, so that a birth copies
- * few pages of its maker's memory.
- */
-#define AT_BIRTH __attribute__((section("brood_at_birth")))
 
 #define _unused_ __attribute__((unused))
 

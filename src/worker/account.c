@@ -22,7 +22,7 @@ AT_BIRTH static struct {
 	uint64_t cpu_ns;
 } account = { .refs_fd = -1 };
 
-bool account_wanted;
+AT_BIRTH bool account_wanted;
 
 /*
  * Opens the file before worker_init, which may hide /proc, and before the fds are counted that the

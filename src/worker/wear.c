@@ -17,7 +17,7 @@
 
 #define WEAR_LOOK_MS 100u
 
-struct wear the_wear = { .jobs_left = UINT64_MAX, .look_ns = TIME_NEVER };
+AT_BIRTH struct wear the_wear = { .jobs_left = UINT64_MAX, .look_ns = TIME_NEVER };
 
 static struct {
 	uint64_t cheap_kb, exact_kb; /* the memory of the worker when it became ready */
