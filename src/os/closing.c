@@ -264,7 +264,7 @@ static int close_here_or_there(int fd, bool ours)
 		close_fd(fd);
 	else if (!closing.helpers || !hand_over(fd, ours))
 		closing_socket(fd);
-	errno = saved;
+	errno_put_back(saved);
 	return -1;
 }
 

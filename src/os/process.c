@@ -268,7 +268,8 @@ pid_t process_spawn_sibling(enum process_spawn *inout_way, int leaf_fd, _Atomic 
 		pid = spawn_again(clone_raw, &raw);
 	if (missing(pid))
 		return -ENOSYS;
-	if (pid >= 0)
+	/* A write copies a page, in the child or in its maker: so none where nothing changes. */
+	if (pid >= 0 && *inout_way != way)
 		*inout_way = way;
 	return pid;
 }

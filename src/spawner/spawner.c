@@ -26,6 +26,7 @@
 #include "../os/title.h"
 #include "../wire/frame.h"
 
+#include <alloca.h>
 #include <signal.h>
 
 /*
@@ -33,7 +34,7 @@
  * supervisor (os/stale.h), are closed, too: a lock is not the spawner's, so a close() here does not
  * end it.
  */
-static void keep_only_ours(const struct spawner_config *c)
+static __attribute__((noinline)) void keep_only_ours(const struct spawner_config *c)
 {
 	int keep[FDS_KEEP_MAX];
 	size_t n;
@@ -118,21 +119,6 @@ static pid_t make_worker(struct spawner_config *c, const struct frame *f)
 	return pid;
 }
 
-static void answer(const struct spawner_config *c, const struct message_spawn *m, pid_t result)
-{
-	struct frame f;
-
-	frame_begin(&f, MESSAGE_BORN)->birth.born = (struct message_born){
-		.slot = m->slot, .generation = m->generation, .result = result
-	};
-	/*
-	 * An answer that cannot be sent loses no worker: when the spawner has ended, the supervisor
-	 * finds its workers in the roster, and makes another spawner.
-	 */
-	if (frame_send(c->channel_fd, &f) < 0)
-		_exit(1);
-}
-
 /* Closes a request's fds. Mostly there are two, with neighbouring numbers: cgroup and channel. */
 static void request_done(struct frame *f)
 {
@@ -143,16 +129,47 @@ static void request_done(struct frame *f)
 	frame_done(f);
 }
 
-void spawner_main(struct spawner_config *config)
+/* Closes the files of the request, and makes the answer of it. */
+static void answer(const struct spawner_config *c, struct frame *f, pid_t result)
 {
-	struct frame
-		f; /* on the stack, whose page each clone copies anyway: no further page to copy */
+	const struct message_born born = { .slot = f->birth.spawn.slot,
+		.generation = f->birth.spawn.generation,
+		.result = result };
 
-	become_spawner(config);
-	while (frame_receive(config->channel_fd, &f, 0) == 1) {
+	request_done(f);
+	frame_begin(f, MESSAGE_BORN)->birth.born = born;
+	/*
+	 * An answer that cannot be sent loses no worker: when the spawner has ended, the supervisor
+	 * finds its workers in the roster, and makes another spawner.
+	 */
+	if (frame_send(c->channel_fd, f) < 0)
+		_exit(1);
+}
+
+static __attribute__((noinline, noreturn)) void serve(struct spawner_config *c)
+{
+	struct frame f;
+
+	while (frame_receive(c->channel_fd, &f, 0) == 1) {
 		if (f.header.type == MESSAGE_SPAWN)
-			answer(config, &f.birth.spawn, make_worker(config, &f));
-		request_done(&f);
+			answer(c, &f, make_worker(c, &f));
+		else
+			request_done(&f);
 	}
 	_exit(0);
+}
+
+/*
+ * A clone shares the pages of the spawner and the worker, until one of the two writes there: so a
+ * page that the spawner writes between two births costs memory, too, for the older worker keeps the
+ * page as it was. The stack that both write to is less than a page, and begins here with a page.
+ */
+void spawner_main(struct spawner_config *config)
+{
+	volatile char *room;
+
+	become_spawner(config);
+	room = alloca((uintptr_t)__builtin_frame_address(0) % BIRTH_PAGE + 1);
+	*room = 0;
+	serve(config);
 }
