@@ -33,3 +33,15 @@ char *printable_job(char dst[PRINTABLE_JOB_MAX], const char *name, const char *t
 	snprintf(dst, PRINTABLE_JOB_MAX, *tag ? "%s [%s]" : "%s%s", shown_name, shown_tag);
 	return dst;
 }
+
+char *printable_number(char *dst, uint32_t number)
+{
+	uint32_t digits = 1;
+
+	for (uint32_t rest = number; rest >= 10; rest /= 10)
+		digits++;
+	dst[digits] = '\0';
+	for (char *at = dst + digits; at > dst; number /= 10)
+		*--at = (char)('0' + number % 10);
+	return dst + digits;
+}

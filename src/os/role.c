@@ -54,7 +54,7 @@ void role_take(enum role_way way)
 		atomic_store(page, way);
 }
 
-void role_be_worker(void) { role.worker = getpid(); }
+void role_be_worker(pid_t pid) { role.worker = pid; }
 
 enum role_way role_way(void)
 {

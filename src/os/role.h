@@ -24,8 +24,8 @@ void role_begin(bool begun);
 void role_take(enum role_way way);
 /* Undoes role_prepare(), when the start has failed. */
 void role_undo(void);
-/* From now on this process is a worker. */
-void role_be_worker(void);
+/* From now on this process is a worker; pid: its own. */
+void role_be_worker(pid_t pid);
 /* How calls are served here. */
 enum role_way role_way(void);
 /* The answer of brood_role(). */

@@ -19,9 +19,9 @@
 #define ALTERNATE_ROOM (24u << 10)
 #define ALTERNATE_MIN  (8u << 10) /* the size where the kernel does not tell how much it saves */
 
-/* low: the end of the mapping below the stack. Both 0: not noted. */
+/* low: the end of the mapping below the stack. Both 0: not noted. set: the limit set last. */
 static struct {
-	uintptr_t low, top;
+	uintptr_t low, top, set;
 } noted;
 
 struct scan {
@@ -125,10 +125,15 @@ bool stack_reserve(size_t size)
 	need = (need + size + page - 1) / page * page;
 	if (need + page * GUARD_PAGES > noted.top - noted.low)
 		return false;
+	if (noted.set >= need && noted.set - need <= STACK_RESERVE_MORE)
+		return true;
 	if (getrlimit(RLIMIT_STACK, &limit) < 0 || limit.rlim_max < need)
 		return false;
 	limit.rlim_cur = need;
-	return setrlimit(RLIMIT_STACK, &limit) == 0;
+	if (setrlimit(RLIMIT_STACK, &limit) < 0)
+		return false;
+	noted.set = need;
+	return true;
 }
 
 /* How much the kernel saves depends on the processor's registers. */

@@ -20,10 +20,12 @@
 int stack_note(void);
 
 /*
- * In a child: sets RLIMIT_STACK so that `size` bytes are free below the caller. False: the stack
- * was not noted, another mapping is in its way, the hard limit is too low, or stack_enter() does
- * not support this processor.
+ * In a child: sets RLIMIT_STACK so that `size` bytes are free below the caller. Where the maker of
+ * this process has set so much, and at most STACK_RESERVE_MORE more, the limit stays as it is.
+ * False: the stack was not noted, another mapping is in its way, the hard limit is too low, or
+ * stack_enter() does not support this processor.
  */
+#define STACK_RESERVE_MORE (64u << 10)
 bool stack_reserve(size_t size);
 
 /*

@@ -161,18 +161,21 @@ static size_t put(size_t at, const char *text)
 	return at;
 }
 
-void title_set_comm(const char *comm)
+static void set_comm(pid_t self, const char *comm)
 {
-	title.comm_pid = getpid();
+	title.comm_pid = self;
 	prctl(PR_SET_NAME, comm, 0L, 0L, 0L);
 }
 
+void title_set_comm(const char *comm) { set_comm(getpid(), comm); }
+
 void title_set(const char *text)
 {
+	pid_t self = getpid();
 	size_t at;
 
-	if (title.comm_pid != getpid())
-		title_set_comm(text);
+	if (title.comm_pid != self)
+		set_comm(self, text);
 	if (!title.area)
 		return;
 	at = put(0, title.prefix);

@@ -79,6 +79,7 @@ static void forget_former(struct slot *slot)
 	atomic_store(&page->memory, 0);
 	atomic_store(&page->gave_up, 0);
 	memset(page->name, 0, sizeof page->name);
+	page->tag[0] = '\0';
 	forget_trace(slot);
 }
 

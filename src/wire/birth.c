@@ -46,11 +46,13 @@ void birth_worker(const struct birth *birth, const struct message_spawn *m, cons
 		.spawner_fd = birth->spawner_fd,
 		.files_count = (int)(first + m->init_fds_count),
 		.leaf_fd = leaf_fd,
+		.files_limit = birth->nofile.rlim_cur,
 	};
 
 	for (uint32_t i = 0; i < m->init_fds_count; i++)
 		config.init_fds[i] = own[first + i];
 	keep_handlers(birth, &setup->options);
-	setrlimit(RLIMIT_NOFILE, &birth->nofile);
+	if (!birth->nofile_set)
+		setrlimit(RLIMIT_NOFILE, &birth->nofile);
 	birth->worker_main(&config);
 }

@@ -44,6 +44,7 @@ struct worker_config {                       /* The struct lives as long as the 
 	bool prepared;
 	int spawner_fd, files_count;
 	int leaf_fd; /* the cgroup that the worker was born in, to be closed; -1: none */
+	rlim_t files_limit; /* the caller's soft RLIMIT_NOFILE, which the worker has, too */
 };
 
 /* The supervisor has room for the files of so many jobs, whatever the limit on open files. */
@@ -111,6 +112,7 @@ struct birth {
 	pid_t supervisor_pid, session;       /* session: as in struct worker_config */
 	int oom_score_adj;                   /* as in struct worker_config */
 	struct rlimit nofile;                /* the caller's limit */
+	bool nofile_set;                     /* the maker of workers has that limit itself */
 	const struct signals_state *signals; /* as the caller of brood_start() had them */
 	struct standard standard;
 	struct stale stale;

@@ -139,10 +139,9 @@ int dispositions_prepare(const struct brood_options *options)
 
 int dispositions_open(const struct brood_options *options)
 {
-	sigset_t none;
+	static const sigset_t none; /* no call of sigemptyset(): that is one page fault less */
 
 	handle_rest(options);
-	sigemptyset(&none);
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
 

@@ -31,6 +31,9 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#define FILES_AMPLE 1024        /* more than the numbers of stand-ins, and the files of a request */
+#define STACK_DEPTH (32u << 10) /* more than lies on the stack from here to a job's frame */
+
 static struct {
 	unsigned blind;
 	bool oom_score;
@@ -65,6 +68,18 @@ static int make(const struct brood_options *options)
 }
 
 /*
+ * Sets limits that workers inherit, so that a birth need not. If that fails, each worker does it
+ * for itself. The spawner's own limit on files stays high where the caller's is so low that it may
+ * keep the spawner from the files of a request.
+ */
+static void set_limits(struct birth *birth)
+{
+	birth->nofile_set = birth->nofile.rlim_cur >= FILES_AMPLE &&
+		setrlimit(RLIMIT_NOFILE, &birth->nofile) == 0;
+	(void)stack_reserve(birth->pools->list[0].options.stack_size + STACK_DEPTH);
+}
+
+/*
  * Calls, once and with no effect, the functions that workers call at birth and the spawner does
  * not. The loader may bind a function at its first call: so it binds them here, and not in each
  * worker.
@@ -93,6 +108,7 @@ int image_prepare(struct birth *birth)
 	if (r < 0)
 		return r;
 	rehearse(birth);
+	set_limits(birth);
 	standard_choose(&birth->standard);
 	dispositions_prepare_watch(&birth->pools->list[0].options);
 	image.blind = self_settle();

@@ -24,6 +24,7 @@
 #define _GNU_SOURCE
 #include "main.h"
 
+#include "../base/printable.h"
 #include "../os/proc.h"
 #include "../os/mark.h"
 #include "../os/process.h"
@@ -70,16 +71,20 @@ static __attribute__((noreturn)) void birth_failed(const char *what, int r)
 }
 
 /*
- * Writes the pid last, for the guard looks at an entry only when it has a pid. The kernel may have
- * written the pid already (process_spawn_sibling()). Then the spawner wrote the other fields before
- * the birth, and until this worker corrects them the guard takes it for a stranger. If the guard
- * kills at that moment, such a worker ends by itself: no code of the program has run, and its
- * parent is gone.
+ * Writes the pid last, for the guard looks at an entry only when it has a pid.
+ *
+ * For a spawner's worker, the spawner wrote the other fields before the birth, and the kernel the
+ * pid (process_spawn_sibling()). Only the time of birth may be a tick too early: until the worker
+ * has its mark, the guard takes it for a stranger. If the guard kills at that moment, such a worker
+ * ends by itself: no code of the program has run, and its parent is gone.
  */
 static void sign_roster(const struct worker_config *c)
 {
 	struct roster_entry *entry = &c->shared->roster->workers[c->slot];
 
+	/* A sweep knows strays by the mark, too (or else by oom_score_adj). */
+	if (mark_self(c->mark) == 0 && c->prepared)
+		return;
 	entry->generation = c->generation;
 	entry->born_ticks = proc_boot_ticks();
 	atomic_store_explicit(&entry->session, c->session > 0 ? c->session : the_worker.pid,
@@ -103,7 +108,7 @@ static void become_worker(struct worker_config *c)
 		signals_block_all(NULL);
 	the_worker.config = c;
 	the_worker.pid = getpid();
-	role_be_worker();
+	role_be_worker(the_worker.pid);
 	the_worker.page = shared_slot_page(c->shared, c->slot);
 	the_worker.trace_page = shared_trace_page(c->shared, c->slot);
 	the_worker.answer = shared_answer(c->shared, c->slot);
@@ -112,9 +117,10 @@ static void become_worker(struct worker_config *c)
 	sign_roster(c);
 	/*
 	 * Done before any code of the program runs: a real-time job that spins could keep the
-	 * supervisor from its CPU.
+	 * supervisor from its CPU. (The spawner has done that for its workers.)
 	 */
-	process_drop_real_time();
+	if (!c->prepared)
+		process_drop_real_time();
 	shared_keep_slot_page(c->shared, c->slot);
 	the_worker.shown_page = shm_keep_from_children(the_worker.page, c->shared->slot_page_size);
 	if (!the_worker.shown_page)
@@ -124,13 +130,12 @@ static void become_worker(struct worker_config *c)
 		worker_give_up(WORKER_EXIT_BIRTH);
 }
 
-static int close_others(struct worker_config *c)
+/* Not inlined: the array would take pages of each worker's stack that the worker never uses. */
+static __attribute__((noinline)) int close_all_others(struct worker_config *c)
 {
 	int keep[FDS_KEEP_MAX];
 	size_t n = 0;
 
-	if (c->prepared)
-		return fds_close_pair(c->spawner_fd, c->leaf_fd), 0;
 	keep[n++] = c->channel_fd;
 	keep[n++] = c->init_memfd;
 	for (uint32_t i = 0; i < c->init_fds_count; i++)
@@ -140,6 +145,14 @@ static int close_others(struct worker_config *c)
 	stale_take_locked(&c->stale);
 	n += stale_keep_in_worker(&c->stale, keep + n);
 	return fds_close_all_but(keep, n);
+}
+
+static int close_others(struct worker_config *c)
+{
+	if (!c->prepared)
+		return close_all_others(c);
+	fds_close_pair(c->spawner_fd, c->leaf_fd);
+	return 0;
 }
 
 static void keep_only_ours(struct worker_config *c)
@@ -169,9 +182,19 @@ static void forbid_cores(void)
 	setrlimit(RLIMIT_CORE, &limit);
 }
 
+/* Without snprintf(), which would take five page faults in each new worker. */
+static void show_title(const struct worker_config *c)
+{
+	char title[32 + BROOD_POOL_NAME_MAX] = "worker ";
+	char *at = printable_number(title + strlen(title), c->slot);
+
+	if (c->pool && c->pool->named)
+		stpcpy(stpcpy(stpcpy(at, " ["), c->pool->name), "]");
+	title_set(title);
+}
+
 static void set_manners(const struct worker_config *c)
 {
-	char title[32 + BROOD_POOL_NAME_MAX];
 	int r;
 
 	if (!c->core || c->options->flags & BROOD_NO_CORE)
@@ -182,12 +205,7 @@ static void set_manners(const struct worker_config *c)
 		 * processes the kernel kills first when memory is short.
 		 */
 		proc_set_oom_score_adj(c->oom_score_adj);
-	mark_self(c->mark); /* a sweep knows strays by the mark or by oom_score_adj */
-	if (c->pool && c->pool->named)
-		snprintf(title, sizeof title, "worker %u [%s]", c->slot, c->pool->name);
-	else
-		snprintf(title, sizeof title, "worker %u", c->slot);
-	title_set(title);
+	show_title(c);
 	memory_open(c->options, c->retire_memory_kb > 0);
 	r = dispositions_open(c->options);
 	if (r < 0)
@@ -230,12 +248,20 @@ static unsigned look_at_itself(const struct worker_config *c)
 	return blind;
 }
 
-static void ready(void)
+/* The soft limit on open files; 0: unknown. */
+static rlim_t files_limit(const struct worker_config *c)
+{
+	struct rlimit files;
+
+	if (image_holds(c))
+		return c->files_limit;
+	return getrlimit(RLIMIT_NOFILE, &files) < 0 ? 0 : files.rlim_cur;
+}
+
+static void ready(struct frame *f)
 {
 	const struct worker_config *c = the_worker.config;
 	unsigned blind = look_at_itself(c);
-	struct rlimit files;
-	struct frame f;
 	int r;
 
 	run_ready();
@@ -243,49 +269,49 @@ static void ready(void)
 	if (r < 0)
 		report_log(0, BROOD_WARNING, "worker_memory cannot be enforced (error %d)", -r);
 	wear_ready();
-	the_worker.files = getrlimit(RLIMIT_NOFILE, &files) < 0 ? 0 : files.rlim_cur;
-	frame_begin(&f, MESSAGE_READY);
-	f.birth.ready = (struct message_ready){
+	the_worker.files = files_limit(c);
+	frame_begin(f, MESSAGE_READY)->birth.ready = (struct message_ready){
 		.pid = the_worker.pid, .generation = c->generation, .blind = blind
 	};
-	report_send(&f);
+	report_send(f);
 }
 
-static __attribute__((noreturn)) void loop(void)
+static __attribute__((noreturn)) void loop(struct frame *f)
 {
-	AT_BIRTH static struct frame f;
 	int r;
 
 	for (;;) {
-		r = hear(&f);
-		if (r == 1 && f.header.type == MESSAGE_RUN) {
-			handoff_job(&f);
+		r = hear(f);
+		if (r == 1 && f->header.type == MESSAGE_RUN) {
+			handoff_job(f);
 			continue;
 		}
-		if (r == 1 && f.header.type == MESSAGE_GRANT) {
-			serve_lease(&f);
+		if (r == 1 && f->header.type == MESSAGE_GRANT) {
+			serve_lease(f);
 			continue;
 		}
-		if (r == 1 && f.header.type == MESSAGE_RECALL)
+		if (r == 1 && f->header.type == MESSAGE_RECALL)
 			continue; /* the recall was sent twice, or after the worker had left */
 		if (r == 1)
-			frame_done(&f);
-		if (r == 0 || (r == 1 && f.header.type == MESSAGE_END))
+			frame_done(f);
+		if (r == 0 || (r == 1 && f->header.type == MESSAGE_END))
 			hooks_end(true);
 		worker_give_up(WORKER_EXIT_CHANNEL);
 	}
 }
 
+/* All messages use one frame, which is no further page of the stack. */
 static void on_own_stack(void)
 {
+	AT_BIRTH static struct frame f;
 	int r = init_data_take(the_worker.config);
 
 	if (r < 0)
 		birth_failed("mapping its init data", r);
 	account_ready(the_worker.config->options->flags);
 	hooks_init();
-	ready();
-	loop();
+	ready(&f);
+	loop(&f);
 }
 
 void worker_main(struct worker_config *config)

@@ -98,7 +98,6 @@ static void put_back_floating(void)
 
 void run_ready(void)
 {
-	the_worker.page->tag[0] = '\0'; /* the slot's last worker may have left a tag here */
 	floating = get_floating() & ~(UINT64_C(0xff) << 48);
 	put_back_floating();
 }

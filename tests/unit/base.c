@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* base.c - times that are too large, and waits that must not end early. */
 #include "base/base.h"
+#include "base/printable.h"
 
 #include <criterion/criterion.h>
 #include <limits.h>
+#include <stdio.h>
 
 TestSuite(unit_base, .timeout = 20);
 
@@ -33,6 +35,20 @@ Test(unit_base, poll_rounds_up)
 	cr_assert_eq(time_poll_ms(0, INT_MAX * NS_PER_MS + 1), INT_MAX);
 	cr_assert_eq(time_poll_ms(TIME_NEVER - 1, TIME_NEVER), -1);
 	cr_assert_eq(time_poll_ms(TIME_NEVER, 0), 0);
+}
+
+Test(unit_base, numbers_are_written)
+{
+	static const uint32_t numbers[] = { 0, 9, 10, 4711, 1000000000, UINT32_MAX };
+	char text[12], wanted[12];
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		memset(text, 'x', sizeof text);
+		snprintf(wanted, sizeof wanted, "%u", numbers[i]);
+		cr_assert_eq(printable_number(text, numbers[i]), text + strlen(wanted));
+		cr_assert_str_eq(text, wanted);
+		cr_assert_eq(text[11], 'x', "no byte too many");
+	}
 }
 
 Test(unit_base, close_keeps_errno)
