@@ -43,7 +43,7 @@ struct worker_config {                       /* The struct lives as long as the 
 	 */
 	bool prepared;
 	int spawner_fd, files_count;
-	int leaf_fd; /* the cgroup that the worker was born in, to be closed; -1: none */
+	int leaf_fd;        /* the cgroup that the worker was born in, to be closed; -1: none */
 	rlim_t files_limit; /* the caller's soft RLIMIT_NOFILE, which the worker has, too */
 };
 
