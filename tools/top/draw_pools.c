@@ -118,9 +118,10 @@ static void draw_head(struct canvas *canvas)
 {
 	char bar[64];
 
-	snprintf(bar, sizeof bar, "%-*s", (int)bar_columns(canvas) + 2,
-		canvas->columns < NARROW ? "WORKERS" : "L on lease, B busy, i idle, s starting");
-	bar[bar_columns(canvas) + 2] = '\0';
+	/* the letters of the bar; of a short one the first two, in just as many columns */
+	snprintf(bar, sizeof bar, "%-*.*s", (int)bar_columns(canvas) + 2,
+		(int)bar_columns(canvas) + 2,
+		canvas->columns < NARROW ? "WORKERS" : "L lease B busy i idle s starting");
 	canvas_field(canvas, INK_HEAD, canvas->columns >= NARROW ? 12 : 8, "POOL");
 	canvas_put(canvas, INK_HEAD, " %s ", bar);
 	canvas_field(canvas, INK_HEAD, -9, "READY");
