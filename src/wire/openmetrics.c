@@ -140,7 +140,7 @@ static void put_waiting(struct out *out)
 		struct brood_status_counts counts;
 
 		status_view_counts(out->view, i, &counts);
-		status_view_sums(out->view, i, out->sums);
+		status_view_verdicts(out->view, i, out->sums);
 		enter_pool(out, i);
 		put(out, "brood_queue_jobs{pool=\"%s\"} %" PRIu64 "\n", out->pool,
 			counts.queued +
@@ -272,7 +272,7 @@ static void put_jobs(struct out *out)
 {
 	family(out, "brood_jobs", "counter", "Verdicts: one for each job that was accepted.");
 	for (uint32_t i = 0; i < status_view_pools(out->view); i++) {
-		status_view_sums(out->view, i, out->sums);
+		status_view_verdicts(out->view, i, out->sums);
 		enter_pool(out, i);
 		put_verdicts(out);
 	}

@@ -222,7 +222,8 @@ void status_view_times(const struct status_view *view, uint32_t pool, size_t at,
 		add_times(ret, from + at);
 }
 
-void status_view_sums(const struct status_view *view, uint32_t pool, struct brood_status_sums *ret)
+void status_view_verdicts(
+	const struct status_view *view, uint32_t pool, struct brood_status_sums *ret)
 {
 	const size_t verdicts = offsetof(struct brood_status_sums, verdicts);
 	const unsigned char *from;
@@ -237,6 +238,11 @@ void status_view_sums(const struct status_view *view, uint32_t pool, struct broo
 			load(from + offsetof(struct brood_status_sums, waiting)));
 		add_words(&ret->verdicts[0][0], from + verdicts, sizeof ret->verdicts / 8);
 	}
+}
+
+void status_view_sums(const struct status_view *view, uint32_t pool, struct brood_status_sums *ret)
+{
+	status_view_verdicts(view, pool, ret);
 	status_view_times(view, pool, offsetof(struct brood_status_sums, queue), &ret->queue);
 	status_view_times(view, pool, offsetof(struct brood_status_sums, run), &ret->run);
 	status_view_times(view, pool, offsetof(struct brood_status_sums, death_to_verdict),

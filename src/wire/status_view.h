@@ -45,6 +45,9 @@ void status_view_counts(
 	const struct status_view *view, uint32_t pool, struct brood_status_counts *ret);
 /* Adds up all records of SUMS of the pool. */
 void status_view_sums(const struct status_view *view, uint32_t pool, struct brood_status_sums *ret);
+/* The same without times: only lines of memory that are read are taken from those who write. */
+void status_view_verdicts(
+	const struct status_view *view, uint32_t pool, struct brood_status_sums *ret);
 /* Adds up one histogram of these records. at: its offset in struct brood_status_sums. */
 void status_view_times(const struct status_view *view, uint32_t pool, size_t at,
 	struct brood_status_histogram *ret);
