@@ -203,6 +203,30 @@ kill -KILL "$keeper"
 [ "$(code "$keeper" check)" = 3 ]
 ok $? "gone: $(cat err)"
 
+# ---- a brood of another user ---------------------------------------------------------------------
+as() { setpriv --reuid="$1" --regid="$1" --clear-groups "${@:2}"; }
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && as 65534 test -x "$zoo" -a -x "$ctl"; then
+	root_zoo=$zoo
+	printf '#!/bin/bash\nexec setpriv --reuid=65534 --regid=65534 --clear-groups %q "$@"\n' \
+		"$zoo" >"$folder/zoo-of-nobody"
+	chmod 755 "$folder/zoo-of-nobody"
+	zoo=$folder/zoo-of-nobody
+	open_zoo 2 zoo-four
+	zoo=$root_zoo
+	[ "$(stat -c %u "/proc/$keeper")" = 65534 ] && [ "$(code "$keeper" status)" = 0 ] &&
+		as 65534 "$ctl" "$keeper" status >/dev/null
+	ok $? "its own user and root may look"
+	for word in status workers metrics check; do
+		as 65533 "$ctl" "$keeper" $word >out 2>err
+		[ $? -eq 4 ] && [ ! -s out ] || break
+	done
+	ok $? "nobody else: $(cat err)"
+	as 65533 "$ctl" zoo-four status >out 2>err
+	[ $? -ne 0 ] && [ ! -s out ]
+	ok $? "nor by its name: $(cat err)"
+	close_zoo
+fi
+
 # ---- each way in which an end begins -------------------------------------------------------------
 draining() {
 	[ "$(code "$keeper" wait ready --timeout 0)" = 1 ] && grep -q draining err &&
