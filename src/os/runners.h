@@ -20,7 +20,8 @@ struct runners {
 
 /*
  * Notes the threads that run now. If the process has used next to no CPU time since the last call
- * with the same `r`, none is noted, and no thread is looked at. r: all zero before the first call.
+ * with the same `r`, none is noted, and no thread is looked at. r: all zero before the first call,
+ * which only begins to count the CPU time.
  */
 void runners_note(pid_t pid, struct runners *r);
 /* True: the process has used CPU time since, and one of these threads has not slept once. */

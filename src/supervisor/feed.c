@@ -208,6 +208,8 @@ void feed_start(struct supervisor *s)
 	if (*n->odd)
 		plain_log(s, BROOD_NOTICE, BROOD_EVENT_RESOURCE, "%s", n->odd);
 	s->unread.wanted = s->options->engine_answer_ms > 0;
+	if (s->unread.wanted)
+		runners_note(s->engine.pid, &s->feed.runners);
 	watchdog_begin(&s->feed.watchdog, us ? MAX(us / 2, UINT64_C(1)) : 0,
 		s->options->engine_answer_ms, now);
 	feed_fired(&s->feed.timer, now);
