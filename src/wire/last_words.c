@@ -21,13 +21,13 @@ static struct {
 	struct stdlog log;
 } last;
 
-static void begin_line(struct words *w)
+static void begin_line(struct slot_words *w)
 {
-	words_add(w, last.title);
-	words_add(w, ": ");
+	slot_words_text(w, last.title);
+	slot_words_text(w, ": ");
 }
 
-static void write_line(struct words *w)
+static void write_line(struct slot_words *w)
 {
 	if (w->used == w->size)
 		w->used--;
@@ -36,24 +36,24 @@ static void write_line(struct words *w)
 	w->used = 0;
 }
 
-static void say_who(struct words *w, const siginfo_t *info)
+static void say_who(struct slot_words *w, const siginfo_t *info)
 {
 	begin_line(w);
-	words_add(w, "SIGABRT in the ");
-	words_add(w, last.who);
-	words_add(w, " (pid ");
-	words_add_number(w, (uint64_t)last.pid);
-	words_add(w, ")");
+	slot_words_text(w, "SIGABRT in the ");
+	slot_words_text(w, last.who);
+	slot_words_text(w, " (pid ");
+	slot_words_number(w, (uint64_t)last.pid);
+	slot_words_text(w, ")");
 	if (info->si_code == SI_USER && info->si_pid != last.pid) {
-		words_add(w, " from process ");
-		words_add_number(w, (uint64_t)info->si_pid);
+		slot_words_text(w, " from process ");
+		slot_words_number(w, (uint64_t)info->si_pid);
 	}
-	words_add(w, "; jobs that wait in the engine for a worker: ");
-	words_add_number(w, atomic_load(&last.tally->waiting));
+	slot_words_text(w, "; jobs that wait in the engine for a worker: ");
+	slot_words_number(w, atomic_load(&last.tally->waiting));
 	write_line(w);
 }
 
-static void end_row(struct words *w, uint32_t first, uint32_t end, uint32_t state)
+static void end_row(struct slot_words *w, uint32_t first, uint32_t end, uint32_t state)
 {
 	if (first == end)
 		return;
@@ -63,7 +63,7 @@ static void end_row(struct words *w, uint32_t first, uint32_t end, uint32_t stat
 }
 
 /* Slots in a row that do the same, and nothing of note, share a line. */
-static void say_slots(struct words *w)
+static void say_slots(struct slot_words *w)
 {
 	uint32_t slots = status_view_slots(&last.view), first = 0, state = 0, slot;
 	uint64_t now = now_ns();
@@ -91,7 +91,7 @@ static void say_slots(struct words *w)
 static void speak(const siginfo_t *info)
 {
 	char line[SLOT_WORDS_MAX];
-	struct words w = { .text = line, .size = sizeof line };
+	struct slot_words w = { .text = line, .size = sizeof line };
 
 	stdlog_open(&last.log);
 	say_who(&w, info);

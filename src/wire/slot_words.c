@@ -4,13 +4,13 @@
 
 #include "../base/base.h"
 
-void words_add(struct words *w, const char *text)
+void slot_words_text(struct slot_words *w, const char *text)
 {
 	while (*text && w->used < w->size)
 		w->text[w->used++] = *text++;
 }
 
-void words_add_number(struct words *w, uint64_t number)
+void slot_words_number(struct slot_words *w, uint64_t number)
 {
 	char digits[21] = "";
 	size_t at = sizeof digits - 1;
@@ -18,7 +18,7 @@ void words_add_number(struct words *w, uint64_t number)
 	do
 		digits[--at] = (char)('0' + number % 10);
 	while ((number /= 10) > 0);
-	words_add(w, digits + at);
+	slot_words_text(w, digits + at);
 }
 
 static const char *state_word(uint32_t state)
@@ -45,57 +45,57 @@ bool slot_words_wanted(const struct status_worker *slot)
 			slot->state != BROOD_STATUS_LEASED && slot->state != BROOD_STATUS_SPARE);
 }
 
-static void add_time(struct words *w, uint64_t since, uint64_t now)
+static void add_time(struct slot_words *w, uint64_t since, uint64_t now)
 {
 	if (since == 0)
 		return;
-	words_add(w, ", for ");
-	words_add_number(w, now > since ? (now - since) / NS_PER_MS : 0);
-	words_add(w, " ms");
+	slot_words_text(w, ", for ");
+	slot_words_number(w, now > since ? (now - since) / NS_PER_MS : 0);
+	slot_words_text(w, " ms");
 }
 
-static void add_job(struct words *w, const struct status_worker *slot)
+static void add_job(struct slot_words *w, const struct status_worker *slot)
 {
-	words_add(w, "job ");
+	slot_words_text(w, "job ");
 	if (slot->job) {
-		words_add_number(w, slot->job);
-		words_add(w, " ");
+		slot_words_number(w, slot->job);
+		slot_words_text(w, " ");
 	}
-	words_add(w, slot->name);
+	slot_words_text(w, slot->name);
 	if (slot->tag[0]) {
-		words_add(w, " [");
-		words_add(w, slot->tag);
-		words_add(w, "]");
+		slot_words_text(w, " [");
+		slot_words_text(w, slot->tag);
+		slot_words_text(w, "]");
 	}
 	if (slot->leased)
-		words_add(w, " on lease");
+		slot_words_text(w, " on lease");
 }
 
-void slot_words(struct words *w, const struct status_worker *slot, uint64_t now)
+void slot_words(struct slot_words *w, const struct status_worker *slot, uint64_t now)
 {
-	words_add(w, "worker ");
-	words_add_number(w, slot->slot);
+	slot_words_text(w, "worker ");
+	slot_words_number(w, slot->slot);
 	if (slot->pid > 0) {
-		words_add(w, " (pid ");
-		words_add_number(w, (uint64_t)slot->pid);
-		words_add(w, ")");
+		slot_words_text(w, " (pid ");
+		slot_words_number(w, (uint64_t)slot->pid);
+		slot_words_text(w, ")");
 	}
-	words_add(w, ": ");
+	slot_words_text(w, ": ");
 	if (slot->runs)
 		add_job(w, slot);
 	else
-		words_add(w, state_word(slot->state));
+		slot_words_text(w, state_word(slot->state));
 	add_time(w, slot->runs ? slot->job_since_ns : slot->since_ns, now);
 }
 
-void slot_words_row(struct words *w, uint32_t first, uint32_t last, uint32_t state)
+void slot_words_row(struct slot_words *w, uint32_t first, uint32_t last, uint32_t state)
 {
-	words_add(w, "worker ");
-	words_add_number(w, first);
+	slot_words_text(w, "worker ");
+	slot_words_number(w, first);
 	if (last > first) {
-		words_add(w, " to ");
-		words_add_number(w, last);
+		slot_words_text(w, " to ");
+		slot_words_number(w, last);
 	}
-	words_add(w, ": ");
-	words_add(w, state_word(state));
+	slot_words_text(w, ": ");
+	slot_words_text(w, state_word(state));
 }
