@@ -50,7 +50,7 @@ struct slot {
 	uint32_t number, generation;
 	struct slot_strays strays;
 	pid_t pid; /* 0: no process */
-	int pidfd; /* -1: none, or no process */
+	int pidfd; /* -1: none, or no process; ORDERED: keeps its place (spawn.c) */
 	struct source death, channel;
 	bool channel_ended, paused;
 	/* STARTING: init limit; BUSY: the ladder; LEASED: the next look */

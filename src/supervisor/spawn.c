@@ -18,8 +18,9 @@
  * Usually the spawner does step 3 (spawner/spawner.c): a clone costs the more, the more files its
  * maker has open, and the supervisor has two for each worker. The supervisor sends SPAWN, the slot
  * is ORDERED, and the answer BORN leads to step 5. When the spawner dies, the roster says for each
- * ordered slot whether there is a worker (spawner_peer.c). While a slot is ORDERED, its pidfd is a
- * placeholder: so if no fd is free, the birth fails before there is a process.
+ * ordered slot whether there is a worker (spawner_peer.c). While a slot is ORDERED, the worker's end
+ * of the channel stays open here, in the pidfd's place: so if no fd is free, the birth fails before
+ * there is a process.
  *
  * The supervisor makes a worker itself, in one step with its pidfd, while there is no spawner, and
  * when the request cannot be sent (too many files in flight, say).
@@ -174,21 +175,16 @@ static void set_limit(struct supervisor *s)
 		s->spawner.orders ? now_ns() + ANSWER_MS * NS_PER_MS : TIME_NEVER);
 }
 
-static int order(struct slot *slot, struct frame *f, int channel_fd)
+/* On success both ends are the slot's; the worker's own one keeps a place for the pidfd. */
+static int order(struct slot *slot, struct frame *f, const int pair[2])
 {
 	struct supervisor *s = slot->pool->supervisor;
-	int place, r;
+	int r = s->spawner.channel.fd < 0 ? -ENOTCONN : frame_send(s->spawner.channel.fd, f);
 
-	if (s->spawner.channel.fd < 0)
-		return -ENOTCONN;
-	place = process_pidfd_open(s->pid);
-	r = place < 0 ? place : frame_send(s->spawner.channel.fd, f);
-	if (r < 0) {
-		close_fd(place);
+	if (r < 0)
 		return r;
-	}
-	slot->pidfd = place;
-	slot->channel.fd = channel_fd; /* not watched yet: the worker may never be born */
+	slot->channel.fd = pair[0]; /* not watched yet: the worker may never be born */
+	slot->pidfd = pair[1];
 	slot_make_ordered(slot);
 	if (s->spawner.orders++ == 0)
 		set_limit(s);
@@ -278,6 +274,7 @@ static int spawn_one(struct pool *pool)
 	struct retire_lot lot;
 	struct frame f;
 	int pair[2], leaf = -1, r;
+	bool ordered = false;
 
 	r = sockets_pair(SOCK_SEQPACKET, pair);
 	if (r < 0)
@@ -290,11 +287,14 @@ static int spawn_one(struct pool *pool)
 	r = cgroups_for_birth(slot, &leaf);
 	if (r == 0) {
 		ask_for(slot, lot.jobs, leaf, pair[1], &f);
-		r = order(slot, &f, pair[0]);
+		r = order(slot, &f, pair);
+		ordered = r == 0;
 		if (r < 0)
 			r = make(slot, &f, pair[0]);
 		cgroups_birth_done(slot, leaf);
 	}
+	if (ordered)
+		return 0;
 	close_fd(pair[1]);
 	if (r < 0) {
 		slot->generation--;
