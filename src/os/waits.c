@@ -9,14 +9,9 @@
 #include "proc.h"
 #include "procfs.h"
 
-#include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
-
-#ifndef FUTEX_LOCK_PI2
-#define FUTEX_LOCK_PI2 13
-#endif
 
 enum about { ABOUT_FD, ABOUT_NOTHING, ABOUT_FUTEX };
 
@@ -68,21 +63,6 @@ static const struct {
 #endif
 };
 
-/*
- * True: a futex call that looks like a lock of the C library. A mutex sleeps with plain WAIT while
- * its word is 2 ("locked, somebody waits"); a robust mutex has its owner's number and the bit for
- * waiters.
- */
-static bool is_mutex(unsigned long op, unsigned long value)
-{
-	unsigned long act = op & ~(unsigned long)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
-
-	if (act == FUTEX_LOCK_PI || act == FUTEX_LOCK_PI2)
-		return true;
-	return (act == FUTEX_WAIT || act == FUTEX_WAIT_BITSET) &&
-		((uint32_t)value == 2 || (uint32_t)value & FUTEX_WAITERS);
-}
-
 char *waits_tell(char state, const char *line, const char *wchan, char *text, size_t size)
 {
 	unsigned long args[3] = { 0 };
@@ -106,7 +86,7 @@ char *waits_tell(char state, const char *line, const char *wchan, char *text, si
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
 		if (calls[i].number != number)
 			continue;
-		if (calls[i].about == ABOUT_FUTEX && is_mutex(args[1], args[2]))
+		if (calls[i].about == ABOUT_FUTEX && waits_is_mutex(args[1], args[2]))
 			snprintf(text, size, "mutex");
 		else if (calls[i].about == ABOUT_FD)
 			snprintf(text, size, "%s of %d", calls[i].name, (int)args[0]);

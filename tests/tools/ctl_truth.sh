@@ -23,7 +23,7 @@ for kind in $kinds; do
 done
 waits() {       # waits KIND: how the table shows it
 	case $1 in
-	futex | mutex) echo 'futex$' ;;
+	futex | mutex) echo "$1\$" ;;
 	read) echo 'read([0-9]*: pipe:\[[0-9]*\])$' ;;
 	poll) echo 'poll$' ;;
 	sleep) echo '\(clock_\)\?nanosleep$' ;;

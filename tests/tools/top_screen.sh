@@ -43,6 +43,31 @@ for size in 40x10 80x24 132x40 300x100; do
 	ok $? "$size: $(wc -l <frame) lines fit, and jobs are there"
 done
 
+# What stuck jobs wait on, in 100 rows: some frames, each with all of these jobs.
+for kind in mutex poll loop vfork; do
+	ask stuck $kind handoff
+done
+row() { # row TAG PATTERN: counts a row that is right
+	grep -q " get_stuck  *$1  *$2 *\$" frame && right=$((right + 1))
+}
+look_at_all() {
+	right=0
+	for i in $(seq "$1"); do
+		"$top" "$keeper" --once >frame
+		row read-handoff 'read([0-9]*: pipe:\[[0-9]*\])'
+		row futex-lease futex
+		row mutex-handoff mutex
+		row poll-handoff poll
+		row loop-handoff running
+		row vfork-handoff 'D [a-z_0-9]*'
+	done
+}
+all_run() { look_at_all 1; [ $right -eq 6 ]; }
+until_true all_run
+look_at_all 17
+[ $right -eq 102 ]
+ok $? "what stuck jobs wait on is right in $right rows of 102"
+
 # ---- a screen ------------------------------------------------------------------------------------
 back=$(printf '\033[?1049l')
 # on_screen NAME END SIZE SCRIPT [OPTION]...

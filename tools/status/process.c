@@ -4,11 +4,14 @@
 
 #include "calls.h"
 
+#include "../../src/os/waits.h"
+
 #include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* The beginning of a file of /proc, as a text; "": it cannot be read. */
@@ -86,6 +89,17 @@ static void with_file(pid_t pid, const char *call, long fd, char ret[PROCESS_WAI
 	snprintf(ret, PROCESS_WAIT_MAX, n > 0 ? "%s(%ld: %s)" : "%s(%ld)", call, fd, target);
 }
 
+/* args: the arguments of a futex call, as /proc/PID/syscall has them. */
+static const char *futex_or_mutex(char *args)
+{
+	unsigned long op, value;
+
+	(void)strtoul(args, &args, 16); /* the address */
+	op = strtoul(args, &args, 16);
+	value = strtoul(args, &args, 16);
+	return waits_is_mutex(op, value) ? "mutex" : "futex";
+}
+
 /* False: this user may not see it. */
 static bool system_call(pid_t pid, char ret[PROCESS_WAIT_MAX])
 {
@@ -106,6 +120,8 @@ static bool system_call(pid_t pid, char ret[PROCESS_WAIT_MAX])
 		snprintf(ret, PROCESS_WAIT_MAX, "fault");
 	else if (!name)
 		snprintf(ret, PROCESS_WAIT_MAX, "system call %ld", number);
+	else if (number == SYS_futex)
+		snprintf(ret, PROCESS_WAIT_MAX, "%s", futex_or_mutex(rest));
 	else if (calls_has_fd(number))
 		with_file(pid, name, (long)(int)strtoul(rest, NULL, 16), ret);
 	else
