@@ -50,7 +50,10 @@ there() {
 }
 
 # ---- who lives -----------------------------------------------------------------------------------
-alive() { "$ctl" "$keeper" workers >table && awk 'NR > 1 && $NF != "dead" { print $2 }' table; }
+alive() {
+	"$ctl" "$keeper" workers >table &&
+		awk '$1 ~ /^[0-9]+$/ && $NF != "dead" { print $2 }' table
+}
 shows() { alive | grep -qx "$1"; }
 shows_top() {
 	COLUMNS=132 "$top" "$keeper" --once >frame &&
