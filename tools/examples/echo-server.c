@@ -9,11 +9,17 @@
  * at most drain_ms. Under systemd the server reports when it is ready and how much it has done; see
  * tools/systemd/.
  *
- * With --fault a client may send "crash", "hang" or "exit", and its worker does that.
+ * The listening socket comes from a socket unit, or from the start before this one, if there is
+ * such a socket (brood_kept()). Else the server opens one, and a TCP socket is kept for the next
+ * start (brood_keep()): clients that come while the server restarts wait in it.
+ *
+ * With --fault a client may send "crash", "hang", "exit" or "stray", and its worker does that;
+ * "stray" leaves a process behind.
  */
 #define _GNU_SOURCE
 #include <brood.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -39,7 +45,7 @@ struct server {
 	struct settings settings;
 	struct brood *brood;
 	int epoll, listener, signals;
-	int stopping;
+	int stopping, taken;
 	uint64_t clients, turned_away;
 	struct brood_handle **handles; /* clients whose verdict is due, in no order */
 	size_t handles_count, handles_room;
@@ -53,6 +59,9 @@ static void fault(const char *text, size_t size)
 		raise(SIGSEGV);
 	if (size >= 4 && memcmp(text, "exit", 4) == 0)
 		_exit(3);
+	if (size >= 5 && memcmp(text, "stray", 5) == 0 && fork() == 0)
+		for (setsid();;)
+			pause();
 	while (size >= 4 && memcmp(text, "hang", 4) == 0)
 		;
 }
@@ -109,7 +118,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-static void listen_on(struct server *server)
+static void open_listener(struct server *server)
 {
 	struct sockaddr_un local = { .sun_family = AF_UNIX };
 	struct sockaddr_in loopback = { .sin_family = AF_INET,
@@ -134,9 +143,38 @@ static void listen_on(struct server *server)
 	setsockopt(server->listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
 	if (bind(server->listener, address, size) < 0 || listen(server->listener, SOMAXCONN) < 0)
 		die(unix_socket ? server->settings.unix_path : "cannot listen on that port");
-	size = sizeof loopback;
-	if (!unix_socket && getsockname(server->listener, (struct sockaddr *)&loopback, &size) == 0)
-		server->settings.port = ntohs(loopback.sin_port);
+}
+
+/*
+ * The socket of a socket unit with FileDescriptorName=echo; or the one of an earlier start, whose
+ * name has the port, so that a server with another --tcp does not find it.
+ */
+static int take_listener(struct server *server, const char *name)
+{
+	if (brood_kept(server->brood, "echo", &server->listener, 1) >= 1)
+		return 1;
+	return !server->settings.unix_path &&
+		brood_kept(server->brood, name, &server->listener, 1) >= 1;
+}
+
+static void listen_on(struct server *server)
+{
+	struct sockaddr_in local;
+	socklen_t size = sizeof local;
+	char name[32];
+	snprintf(name, sizeof name, "tcp %u", server->settings.port);
+	if (take_listener(server, name)) {
+		server->taken = 1;
+		fcntl(server->listener, F_SETFL, O_NONBLOCK);
+	} else {
+		open_listener(server);
+		if (!server->settings.unix_path &&
+			brood_keep(server->brood, name, server->listener) < 0)
+			fprintf(stderr, "echo-server: %s\n", brood_error());
+	}
+	if (getsockname(server->listener, (struct sockaddr *)&local, &size) == 0 &&
+		local.sin_family == AF_INET)
+		server->settings.port = ntohs(local.sin_port);
 }
 
 static void watch(struct server *server, int fd)
@@ -253,7 +291,7 @@ static int finish(struct server *server)
 {
 	char text[100];
 	close(server->listener);
-	if (server->settings.unix_path)
+	if (server->settings.unix_path && !server->taken)
 		unlink(server->settings.unix_path);
 	int r = brood_stop(server->brood);
 	on_verdicts(server);
@@ -278,7 +316,8 @@ static void usage(FILE *where, int code)
 		"  --unix PATH     on a Unix socket\n"
 		"  -w WORKERS      clients at a time; 8. Others wait\n"
 		"  --run-ms MS     how long a client may stay; 60000\n"
-		"  --fault         a client that says crash, hang or exit gets it\n"
+		"  --fault         a client that says crash, hang, exit or stray gets it\n"
+		"A socket named \"echo\" that systemd passes takes the place of --tcp and --unix.\n"
 		"SIGTERM and SIGINT end it.\n");
 	exit(code);
 }
