@@ -131,7 +131,7 @@ check_orphans() {
 hidden_is_known() { case $(show hidden StatusText) in hidden | visible*) ;; *) false ;; esac; }
 
 inside() {
-	words=$(systemd-analyze verify /etc/systemd/system/brood-echo.service 2>&1)
+	words=$(systemd-analyze verify --man=no /etc/systemd/system/brood-echo.service 2>&1)
 	[ -z "$words" ]
 	ok $? "the unit is well written$words"
 	start brood-echo
