@@ -82,10 +82,11 @@ int inherited_take(const struct inherited *in, struct kept *engine, struct kept 
 	char name[KEPT_NAME_MAX + 1];
 
 	for (uint32_t i = 0; i < in->count; i++) {
-		int copy = in->open[i] ? duplicate(PASSED_FIRST + (int)i) : -EBADF;
+		int copy;
 
 		if (!in->open[i])
 			continue;
+		copy = fds_dup_above(PASSED_FIRST + (int)i, 3);
 		if (copy < 0)
 			return copy;
 		passed_name(names, i, name);
@@ -154,6 +155,13 @@ int inherited_find(const char *name, int *ret_fds, size_t room)
 		engine_error("brood_kept: no fd is left for a duplicate: raise RLIMIT_NOFILE "
 			     "(LimitNOFILE=, ulimit -n)");
 	return r;
+}
+
+void inherited_close_on_exec(const struct inherited *in)
+{
+	for (uint32_t i = 0; i < in->count; i++)
+		if (in->open[i])
+			fds_cloexec(PASSED_FIRST + (int)i, true);
 }
 
 void inherited_rename(const struct inherited *in)

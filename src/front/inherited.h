@@ -21,9 +21,9 @@ struct inherited {
  */
 void inherited_look(struct inherited *ret);
 /*
- * Duplicates the files (close-on-exec) and adds them to both tables, as far as these have room;
- * sets close-on-exec on the files themselves, too. Files that the program has closed are left out.
- * 0 or -errno: the duplicates that were made are in the tables.
+ * Duplicates the files (close-on-exec) and adds them to both tables, as far as these have room.
+ * Files that the program has closed are left out. 0 or -errno: the duplicates that were made are in
+ * the tables.
  */
 int inherited_take(const struct inherited *in, struct kept *engine, struct kept *supervisor);
 /* The most files that the service manager stores. UINT32_MAX: it does not say. */
@@ -31,6 +31,8 @@ uint32_t inherited_store_room(void);
 /* The body of brood_kept() before the start. */
 int inherited_find(const char *name, int *ret_fds, size_t room);
 
+/* Sets close-on-exec on the files themselves, once the start cannot fail any more. */
+void inherited_close_on_exec(const struct inherited *in);
 /* In the engine: the variables are now about this process. */
 void inherited_rename(const struct inherited *in);
 /* Unsets the variables. */

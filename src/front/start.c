@@ -412,6 +412,7 @@ static int become_engine(struct start *s, int placeholder, struct brood **ret_br
 	leave_standard_fds(s);
 	notify_hide();
 	inherited_rename(&s->inherited);
+	inherited_close_on_exec(&s->inherited);
 	closing_by(CLOSING_SIBLING, s->shared.tally->closers[1]);
 	if (r < 0)
 		return refused(r, "the engine's first steps");
@@ -463,8 +464,10 @@ static int start_inline(struct start *s, struct brood **ret_brood)
 	if ((r = prepare_kept(s)) < 0)
 		return refused(r, "the files that were passed to this process (LISTEN_FDS)");
 	r = inline_start(&s->resolved.pools, &s->kept, ret_brood);
-	if (r == 0)
+	if (r == 0) {
 		role_take(ROLE_INLINE);
+		inherited_close_on_exec(&s->inherited);
+	}
 	return r;
 }
 
