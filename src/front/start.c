@@ -37,11 +37,11 @@
 #include "../os/text.h"
 #include "../os/title.h"
 #include "../wire/control_request.h"
-#include "../wire/job_room.h"
 #include "../wire/last_words.h"
 #include "capacity.h"
 #include "inherited.h"
 #include "control_path.h"
+#include "open_files.h"
 #include "resolve.h"
 #include "rights_trial.h"
 #include "../spawner/spawner.h"
@@ -123,51 +123,6 @@ static int check_threads(void)
 	return -EBUSY;
 }
 
-/* Sets for each pool how many files of jobs may wait at the supervisor: both roles count by it. */
-static void share_files(struct resolved *r, size_t others, size_t hard)
-{
-	for (uint32_t i = 0; i < r->pools.count; i++) {
-		struct pool_setup *setup = &r->setups[i];
-
-		setup->job_files = job_room_files(&r->pools, setup, others, hard);
-		setup->lease_wishes = job_room_wishes(&r->pools, setup, others, hard);
-	}
-}
-
-/* How many files may be kept: those that were passed, and a part of what the limit leaves. */
-static uint32_t kept_room(uint32_t passed, size_t left)
-{
-	return passed + (uint32_t)MIN((size_t)(KEPT_MAX - passed), left / 8);
-}
-
-/* Checks the hard limit. The supervisor raises its own soft limit, after the fork. */
-static int check_files(struct start *s)
-{
-	const struct pool_setups *pools = &s->resolved.pools;
-	size_t control = s->resolved.options.control_path ? CONTROL_FILES : 0;
-	size_t open = stale_open(&s->stale) + s->inherited.count + control;
-	size_t need = birth_files_needed(pools) + open;
-	uint32_t workers = 0;
-	struct rlimit limit;
-	size_t hard;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return refused(-errno, "getrlimit(RLIMIT_NOFILE)");
-	hard = limit.rlim_max == RLIM_INFINITY ? SIZE_MAX : (size_t)limit.rlim_max;
-	if (hard >= need) {
-		s->kept_room = kept_room(s->inherited.count, hard - need);
-		share_files(&s->resolved, stale_open(&s->stale) + s->kept_room + control, hard);
-		return 0;
-	}
-	for_each_setup(pool, pools) workers += pool->options.workers;
-	engine_error("brood_start: %u workers need %zu open files in the supervisor (%zu for those "
-		     "that the program has open), but the hard limit is %llu: raise it "
-		     "(LimitNOFILE=%zu in a systemd unit, ulimit -Hn %zu as root), or ask for "
-		     "fewer workers",
-		workers, need, open, (unsigned long long)limit.rlim_max, need, need);
-	return -EMFILE;
-}
-
 /* Limits that leave too few workers, but some, are told in the log: see capacity.c. */
 static int check_capacity(struct start *s)
 {
@@ -212,7 +167,10 @@ static int prepare_stale(struct start *s)
 		engine_error("brood_start: too many open files have fcntl locks");
 	else if (r < 0)
 		return refused(r, "a look at the files that are open");
-	return r < 0 ? r : check_files(s);
+	if (r < 0)
+		return r;
+	return open_files_check(
+		&s->resolved, stale_open(&s->stale), s->inherited.count, &s->kept_room);
 }
 
 /*

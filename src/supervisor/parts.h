@@ -7,10 +7,7 @@
 #include "../loop/loop.h"
 #include "../base/base.h"
 #include "../os/process.h"
-#include "../os/runners.h"
-#include "../pool/notices.h"
 #include "../pool/retire.h"
-#include "../pool/watchdog.h"
 #include <brood.h>
 
 struct init_data {
@@ -118,26 +115,6 @@ struct spawner_process {
 	bool late;         /* the spawner has not answered for long, and gets a moment more */
 	bool impossible;   /* no spawner can work here: the supervisor makes the workers itself */
 	bool kill_sent;
-};
-
-/* Messages for the service manager: notifier.c. */
-struct notifier {
-	struct notices notices;
-	struct source room; /* in the loop while messages wait for room in the manager's socket */
-	bool full_said;     /* logged: messages are dropped */
-};
-
-/* What systemd was told. status: the engine's words. trouble_said: feed_trouble(), when told. */
-struct manager {
-	bool engine_ready, ready_said, stopping_said;
-	char status[208];
-	const char *trouble_said;
-};
-
-struct feed {
-	struct watchdog watchdog; /* the service manager's: feed.c */
-	struct runners runners;   /* the engine's threads that ran when it was asked */
-	struct timer timer;
 };
 
 /* What status_page.c needs to know of a slot. */

@@ -7,6 +7,7 @@
 #define BROOD_SUPERVISOR_ROOT_H
 
 #include "control_root.h"
+#include "manager_root.h"
 #include "pool_root.h"
 #include "supervisor.h"
 #include "unread.h"

@@ -93,7 +93,7 @@ static void speak(const siginfo_t *info)
 	char line[SLOT_WORDS_MAX];
 	struct slot_words w = { .text = line, .size = sizeof line };
 
-	stdlog_open(&last.log);
+	stdlog_open(&last.log, NULL);
 	say_who(&w, info);
 	if (atomic_exchange(&last.tally->last_words, 1) == 0)
 		say_slots(&w);

@@ -20,7 +20,7 @@ struct sibling {
 static void __attribute__((noreturn)) make_sibling(enum process_spawn way, struct sibling *s)
 {
 	enum process_spawn used = way;
-	pid_t pid = process_spawn_sibling(&used, &s->pid);
+	pid_t pid = process_spawn_sibling(&used, -1, &s->pid);
 
 	if (pid == 0) {
 		atomic_store(&s->seen, atomic_load(&s->pid));
@@ -86,10 +86,10 @@ static void no_siblings(void)
 
 	refuse_if(SYS_clone, CLONE_PARENT, EPERM);
 	refuse(SYS_clone3, ENOSYS);
-	CHECK_EQ(process_spawn_sibling(&way, &pid), -ENOSYS);
+	CHECK_EQ(process_spawn_sibling(&way, -1, &pid), -ENOSYS);
 	CHECK_EQ(way, PROCESS_AUTO);
 	way = PROCESS_FORK;
-	CHECK_EQ(process_spawn_sibling(&way, &pid), -ENOSYS);
+	CHECK_EQ(process_spawn_sibling(&way, -1, &pid), -ENOSYS);
 	CHECK_EQ(atomic_load(&pid), 0);
 }
 Test(kernel_siblings, siblings_may_be_refused)

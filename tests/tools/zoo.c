@@ -150,10 +150,12 @@ static void become_another(void) { execlp("sleep", "sleep", "86400", NULL); }
 
 static int init(void *context)
 {
+	struct brood_init_data data = { .size = sizeof data };
+
 	(void)context;
 	if (access("hang", F_OK) == 0)
 		wait_in_pause();
-	return 0;
+	return brood_get_init_data(&data) == 0 && data.data_size > 0 ? 3 : 0;
 }
 
 static const struct kind {
@@ -376,14 +378,6 @@ static void on_term(int sig)
 	stop_asked = 1;
 }
 
-static int init(void *context)
-{
-	struct brood_init_data data = { .size = sizeof data };
-
-	(void)context;
-	return brood_get_init_data(&data) == 0 && data.data_size > 0 ? 3 : 0;
-}
-
 int main(int argc, char **argv)
 {
 	const struct sigaction stop_action = { .sa_handler = on_term };
@@ -391,7 +385,6 @@ int main(int argc, char **argv)
 		.workers = argc > 1 ? (uint32_t)atoi(argv[1]) : 4,
 		.title = argc > 2 ? argv[2] : NULL,
 		.control_path = argc > 3 ? argv[3] : NULL,
-		.worker_init = init,
 		.worker_init = init,
 		.init_ms = 600000,
 		.drain_ms = 60000,

@@ -50,7 +50,8 @@ static bool is_detail(enum brood_detail detail)
 	case BROOD_DETAIL_STOP_TIME:
 	case BROOD_DETAIL_LEASE_OVER:
 	case BROOD_DETAIL_PLUGIN:
-	case BROOD_DETAIL_POISONED: return true;
+	case BROOD_DETAIL_POISONED:
+	case BROOD_DETAIL_OPERATOR: return true;
 	}
 	return false;
 }
@@ -67,6 +68,7 @@ static bool is_cause(enum brood_status_cause cause)
 	case BROOD_STATUS_CANCELLED:
 	case BROOD_STATUS_STOPPED:
 	case BROOD_STATUS_STUCK:
+	case BROOD_STATUS_OPERATOR:
 	case BROOD_STATUS_NONSENSE:
 	case BROOD_STATUS_UNREADY:
 	case BROOD_STATUS_ESCAPED:

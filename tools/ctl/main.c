@@ -167,6 +167,7 @@ static int parse(int argc, char **argv, struct request *r)
 		case OPTION_WAIT:
 			if (!parse_seconds(optarg, &r->wait_s))
 				return ctl_wrong("--wait wants seconds, not \"%s\"", optarg);
+			break;
 		case 'n':
 			if (!parse_number(optarg, &r->most))
 				return ctl_wrong("--number wants 1 or more, not \"%s\"", optarg);

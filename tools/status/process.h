@@ -21,7 +21,8 @@ bool process_gone(const struct process *process);
 bool process_stopped(const struct process *process);
 
 /*
- * What the main thread waits on: "futex", "mutex", "read(5: pipe:[77])", "running", "stopped", "D nfs_wait".
+ * What the main thread waits on: "futex", "mutex", "read(5: pipe:[77])", "running", "stopped",
+ * "D nfs_wait".
  * Where this user may not see the system call: the kernel's function; "-": nothing is known.
  */
 #define PROCESS_WAIT_MAX 96
