@@ -438,7 +438,7 @@ static void drains(enum brood_path path)
 	gate = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	brood = pool_start(&options);
 	open_page(getpid());
-	CHECK_EQ(state_of_brood(), BROOD_STATUS_SERVING);
+	CHECK(WAIT_UNTIL(state_of_brood() == BROOD_STATUS_SERVING, LONG_MS));
 	/* the second one waits in the engine */
 	for (int i = 0; i < 2; i++)
 		CHECK_EQ(brood_submit(brood, job_at_gate, NULL, 0, &job, NULL), 0);
