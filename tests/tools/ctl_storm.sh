@@ -97,9 +97,12 @@ table_fits
 ok $? "no more workers than there are: $(wc -l <pids)"
 
 # ---- a supervisor that is stopped ----------------------------------------------------------------
-until_true victim
-kill -STOP "$keeper"
-victim
+freeze() {      # stops the supervisor while `pid` lives
+	victim && kill -STOP "$keeper" && shows "$pid" && return 0
+	kill -CONT "$keeper"
+	return 1
+}
+until_true freeze
 gone_from shows "$pid"
 ok $? "while the supervisor is stopped, a death is told after $took ms"
 ! shows_top "$pid" && grep -q '^! the supervisor is stopped' frame

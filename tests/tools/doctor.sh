@@ -49,7 +49,9 @@ well() {
 	write sys/module/haltpoll/parameters/guest_halt_poll_ns 200000
 	mkdir -p root/dev "root/$(dirname $unit)"
 	ln -s /dev/null root/dev/null
-	cp "$source/tools/systemd/brood-echo.service" root/$unit
+	# what hides a part of /proc has its notes, which are not those that a case plants
+	sed '/^ProtectProc=/d; /^ProcSubset=/d' "$source/tools/systemd/brood-echo.service" \
+		>root/$unit
 }
 
 # look OPTION...: sets `got`, levels and names of what the doctor found, and `code`
@@ -95,8 +97,8 @@ limit() {       # limit LINE HARD: of the process
 well
 is '' 'a process that is well'
 is '' 'a process that is well, by its pid' --pid 4711
-is '' 'the unit that is shipped, by name' good.service
-is '' 'the unit that is shipped, by path' /$unit
+is '' 'a unit that is well, by name' good.service
+is '' 'a unit that is well, by path' /$unit
 for each in "$source"/tools/systemd/*.service; do
 	cp "$each" root/$unit
 	look good.service
