@@ -19,8 +19,8 @@
  * maker has open, and the supervisor has two for each worker. The supervisor sends SPAWN, the slot
  * is ORDERED, and the answer BORN leads to step 5. When the spawner dies, the roster says for each
  * ordered slot whether there is a worker (spawner_peer.c). While a slot is ORDERED, the worker's
- * end of the channel stays open here, in the pidfd's place: so if no fd is free, the birth fails
- * before there is a process.
+ * own end of the channel stays open here, in the pidfd's place: so if no fd is free, the birth
+ * fails before there is a process.
  *
  * The supervisor makes a worker itself, in one step with its pidfd, while there is no spawner, and
  * when the request cannot be sent (too many files in flight, say).

@@ -35,7 +35,7 @@
 #include <time.h>
 
 #define ROUNDS_MAX   99
-#define VALUES_MAX   11
+#define VALUES_MAX   13
 #define STATIONS_MAX 12 /* of a group; the next two are of a group, too */
 #define ROWS_MAX     12
 #define BOUNDS_MAX   12
@@ -226,6 +226,8 @@ enum crowd_value {
 	GONE,
 	BARE_GONE,
 	STOP,
+	BARE_SLAB_KB,
+	BARE_ALL_KB,
 	CROWD_VALUES
 };
 _Static_assert((int)CROWD_VALUES <= VALUES_MAX, "a block tells that much");

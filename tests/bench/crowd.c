@@ -3,8 +3,8 @@
  * crowd.c - thousands of workers: how long they take to be born, what memory they take, how soon
  * the first of many jobs on a fresh queue has its verdict, what one death costs, how long the pool
  * takes to be full again when all workers were killed, and how long until all processes are gone
- * when the supervisor was killed, and how long a stop takes. Beside the fifth: as many processes
- * that only sleep, and end by PDEATHSIG when their parent is killed.
+ * when the supervisor was killed, and how long a stop takes. Beside the memory and that end: as
+ * many processes that only sleep, and end by PDEATHSIG when their parent is killed.
  *
  * A pool can be started once in a process, and here it has a bad end. So each block is a trial in
  * a process of its own, whose engine sends the figures back. The station is the subreaper of all
@@ -249,6 +249,7 @@ static void run_stop(const struct params *p, int answer_fd)
 /* Sleepers with PDEATHSIG, and nothing else: what the kernel takes to end them. */
 static void run_bare(const struct params *p, int answer_fd)
 {
+	struct memory before = memory_of_machine(), after;
 	struct trial t = { .workers = p->workers };
 	pid_t parent = getpid(), pid;
 	char ready;
@@ -268,6 +269,9 @@ static void run_bare(const struct params *p, int answer_fd)
 	}
 	for (uint32_t i = 0; i < p->workers; i++)
 		station_need(read(fds[0], &ready, 1) == 1, "read");
+	after = memory_of_machine();
+	t.values[BARE_SLAB_KB] = kb_each(before.slab_kb, after.slab_kb, t.workers);
+	t.values[BARE_ALL_KB] = kb_each(before.all_kb, after.all_kb, t.workers);
 	station_need(write(answer_fd, &t, sizeof t) == (ssize_t)sizeof t, "write");
 	for (;;)
 		pause();

@@ -68,14 +68,16 @@ void plan_crowd(struct plan *plan, uint32_t workers)
 
 	g->rounds = workers < FEW ? 1 : 3;
 	plan_life(g, all);
-	row = add(g, of, none(of), "slab");
+	row = add(g, of, (struct beside){ value(all, BARE_SLAB_KB), "bare" }, "slab");
 	row->unit = UNIT_KIB;
-	say(row, "a worker's part of the kernel's slab");
+	say(row, "a worker's part of the kernel's slab; beside it, a process that only sleeps");
 	at_most(g, of, 30, "slab of a worker, KiB");
 	of = value(all, ALL_KB);
-	row = add(g, of, none(of), "memory");
+	row = add(g, of, (struct beside){ value(all, BARE_ALL_KB), "bare" }, "memory");
 	row->unit = UNIT_KIB;
-	say(row, "a worker's memory in all: pages, page tables, kernel stack, slab");
+	say(row,
+		"a worker's memory in all: pages, page tables, kernel stack, slab; beside it, a "
+		"forked process that only sleeps: so much of it is this program's own");
 	at_most(g, of, 130, "memory of a worker in all, KiB");
 	few = add_stand(g, &bench_crowd, &q);
 	say(add(g, value(all, DEATH), (struct beside){ value(few, DEATH), "1,000" }, "death"),
