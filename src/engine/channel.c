@@ -15,6 +15,7 @@
 #include "job_record.h"
 #include "engine_root.h"
 #include "waiter.h"
+#include "wishes.h"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -110,6 +111,7 @@ static int hear(struct brood *b, struct frame *f)
 		return 0;
 	case MESSAGE_GRANTED:
 	case MESSAGE_LEASE_OVER: return hear_lease(b, f);
+	case MESSAGE_WISH: wishes_hear(b, f->about.id); return 0;
 	case MESSAGE_TAKEN: hear_taken(b, f->about.id); return 0;
 	case MESSAGE_PROGRESS: hear_progress(b, &f->progress); return 0;
 	case MESSAGE_POOL_READY:

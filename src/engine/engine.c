@@ -114,6 +114,7 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	b->log_ended = !config->options->log;
 	list_init(&b->dispatcher.link);
 	list_init(&b->calls);
+	list_init(&b->wishes.inboxes);
 	list_init(&b->out);
 	list_init(&b->keepers);
 	list_init(&b->log_waits);

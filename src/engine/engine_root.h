@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine_root.h - the engine's root struct, and what every public call does first. See engine.c for
- * its life.
+ * engine_root.h - the engine's root struct, and what every public call does first. Life: engine.c.
  *
  * One mutex guards the channel, the records and the threads that wait for them; nothing blocks
  * under it. Queues have locks of their own (queue.h).
@@ -9,7 +8,6 @@
 #ifndef BROOD_ENGINE_ENGINE_ROOT_H
 #define BROOD_ENGINE_ENGINE_ROOT_H
 
-#include "../base/base.h"
 #include "../base/cancellation.h"
 #include "../os/fds.h"
 #include "../os/role.h"
@@ -18,6 +16,7 @@
 #include "fail.h"
 #include "pool_state.h"
 #include "reloads.h"
+#include "wish_state.h"
 #include <stdatomic.h>
 
 #define ENGINE_ALIVE 0x62726f6f642e656eull
@@ -96,7 +95,8 @@ struct brood {
 	uint64_t *taken;   /* a bit for each record: it is taken */
 	bool *lease_pages; /* which lease pages are taken */
 	uint32_t lease_page_last;
-	struct list calls;   /* handles of calls that may be retried */
+	struct list calls; /* handles of calls that may be retried */
+	struct wishes wishes;
 	struct list keepers; /* inboxes of queues that keep jobs: job_files.h */
 	bool files_freed;    /* there may be room for a job that is kept */
 	struct list out;     /* frames that wait for room in the socket, in order */

@@ -3,12 +3,11 @@
  * handle.c - one job as its owner sees it: its id, its verdict, the wish to end it, and giving the
  * handle back.
  */
+#include "cancelling.h"
 #include "channel.h"
 #include "job_message.h"
-#include "leasing.h"
 #include "lease_state.h"
 #include "queues.h"
-#include "ring_out.h"
 #include "engine_root.h"
 #include "sleep.h"
 #include "stream.h"
@@ -158,40 +157,15 @@ struct wish {
 	bool found;
 };
 
-static void cancel_job(struct queue *l, struct queue_job *job)
-{
-	struct brood_verdict v;
-
-	job->tries.cancelled = true;
-	switch (job->state) {
-	case JOB_HERE: return; /* inline mode runs the job in this process: nothing can end it */
-	case JOB_RINGED:
-		if (ring_out_withdraw(job->lease, job) < 0) {
-			leasing_kill(job->lease, job->sequence, LEASE_KILL_CANCEL);
-			return;
-		}
-		break;
-	case JOB_STREAMED: stream_cancel(l, job); return;
-	default: break;
-	}
-	v = outcome_made_up(BROOD_CANCELLED, BROOD_DETAIL_NONE, job->given_ns);
-	queue_jobs_close(l, job, &v);
-}
-
-static bool is_out(const struct queue_job *job)
-{
-	return job->state != JOB_CLOSED && job->state != JOB_NEW;
-}
-
 static void cancel_in(struct queue *l, void *context)
 {
 	struct wish *wish = context;
 	struct queue_job *job = wish->found ? NULL : queue_jobs_find(l, wish->id);
 
-	if (!job || !is_out(job))
+	if (!job || !cancelling_may(job))
 		return;
 	wish->found = true;
-	cancel_job(l, job);
+	cancelling_job(l, job);
 	sleep_tell(l);
 }
 
@@ -258,9 +232,9 @@ int engine_queue_cancel(struct brood_queue *q)
 	for (size_t i = 0; i < l->jobs.room; i++) {
 		struct queue_job *job = l->jobs.table[i];
 
-		if (!job || !is_out(job) || job->call || job->socket_job)
+		if (!job || !cancelling_may(job) || job->call || job->socket_job)
 			continue;
-		cancel_job(l, job);
+		cancelling_job(l, job);
 		count++;
 	}
 	sleep_tell(l);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * inbox.h - notes for a queue: a lease was granted, a lease has ended, a lease may be asked for, a
- * handed-off job has its verdict or has said something. A queue and each of its leases have a part
- * here, so that the files which read the channel need not know what a queue is.
+ * handed-off job has its verdict or has said something, an operator wants a job to end. A queue and
+ * each of its leases have a part here, so that the files which read the channel need not know what
+ * a queue is.
  */
 #ifndef BROOD_ENGINE_INBOX_H
 #define BROOD_ENGINE_INBOX_H
@@ -25,7 +26,9 @@ struct inbox {
 	struct list log;         /* in brood.log_waits while the queue does not watch the log */
 	bool log_free;           /* the log callback is through: the queue watches the log again */
 	struct line_place place; /* in brood_pool.line while the queue waits to ask for a lease */
-	bool may_ask; /* the queue may ask for a lease: a note that it has not read yet */
+	bool may_ask;    /* the queue may ask for a lease: a note that it has not read yet */
+	struct list all; /* in brood.inboxes, as long as there is the queue */
+	uint32_t wishes; /* a bit for each of the wishes that the queue has not read yet */
 };
 
 /* A lease's part. Under brood.lock, except `to`, and `over` once the queue has taken it. */

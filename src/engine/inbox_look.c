@@ -8,6 +8,7 @@
  */
 #include "inbox_look.h"
 
+#include "cancelling.h"
 #include "collect.h"
 #include "faults.h"
 #include "out.h"
@@ -334,6 +335,7 @@ static void look_at_leases(struct queue *l)
 static void look_at_notes(struct queue *l)
 {
 	struct brood *b = l->brood;
+	uint32_t wishes;
 	bool may_ask;
 
 	engine_lock(b);
@@ -342,7 +344,11 @@ static void look_at_notes(struct queue *l)
 	l->inbox.log_free = false;
 	may_ask = l->inbox.may_ask;
 	l->inbox.may_ask = false;
+	wishes = l->inbox.wishes;
+	l->inbox.wishes = 0;
 	engine_unlock(b);
+	if (wishes)
+		cancelling_wishes(l, wishes);
 	if (may_ask) {
 		l->leases.ask_again = 0;
 		if (l->kind == QUEUE_PINNED) /* the thread in brood_lease() asks */

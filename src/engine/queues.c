@@ -13,6 +13,7 @@
 #include "sleep.h"
 #include "stream.h"
 #include "sums.h"
+#include "wishes.h"
 
 #include "../os/shm.h"
 #include <fcntl.h>
@@ -143,6 +144,9 @@ static void enlist(struct queue *l)
 	if (atomic_load(&b->refusing))
 		queues_watch_for_stop(l);
 	pthread_mutex_unlock(&b->queues.lock);
+	engine_lock(b);
+	wishes_join(b, &l->inbox);
+	engine_unlock(b);
 }
 
 int queues_new(struct brood_pool *pool, enum queue_kind kind, struct queue **ret)
@@ -166,8 +170,8 @@ int queues_new(struct brood_pool *pool, enum queue_kind kind, struct queue **ret
 	struct list *lists[] = { &l->listed.link, &l->jobs.spare, &l->sleep.followers,
 		&l->results.list, &l->results.taken, &l->leases.list, &l->leases.idle,
 		&l->leases.tell, &l->inbox.leases, &l->inbox.handles, &l->inbox.kept,
-		&l->inbox.keeps, &l->inbox.log, &l->results.talkers, &l->results.callbacks,
-		&l->results.waited, &l->waiting.paused };
+		&l->inbox.keeps, &l->inbox.log, &l->inbox.all, &l->results.talkers,
+		&l->results.callbacks, &l->results.waited, &l->waiting.paused };
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		list_init(lists[i]);
 	rank_init(&l->waiting.ranks);
@@ -229,6 +233,7 @@ void queues_free(struct queue *l)
 	engine_lock(b);
 	list_remove(&l->inbox.log);
 	list_remove(&l->inbox.keeps);
+	wishes_part(b, &l->inbox);
 	inbox_leave_line(&l->inbox, &l->pool->line, false);
 	add_stats(&l->pool->counts, l);
 	engine_unlock(b);

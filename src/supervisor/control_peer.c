@@ -54,7 +54,8 @@ static void leave(struct supervisor *s, struct control_connection *c)
 	timer_stop(&s->loop, &c->timer);
 	loop_remove(&s->loop, &c->source);
 	close_fd(fd);
-	c->asked = false;
+	c->asked = c->told = false;
+	c->job = 0;
 }
 
 static void answer(struct supervisor *s, struct control_connection *c, struct control_reply *reply)

@@ -13,9 +13,11 @@ struct control_connection {
 	pid_t pid;          /* of the peer, as it was when it connected */
 	uid_t user;
 	uint32_t number; /* of this place */
-	bool asked;      /* the request was read; its reply waits until a reload is over */
-	uint64_t reload; /* that reload, in the pool of that number, or in all */
+	bool asked;      /* the request was read; its reply waits for one of two things: */
+	uint64_t reload; /* this reload is over, in the pool of that number, or in all */
 	uint32_t pool;
+	uint64_t job;    /* the engine has answered about this job; 0: it waits for a reload */
+	bool told, done; /* it has answered; it has ended that job */
 };
 /* The control socket: control_peer.c. reloads: how many reloads operators have begun. */
 struct control {

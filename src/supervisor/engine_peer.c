@@ -15,6 +15,7 @@
 #include "lease_watch.h"
 #include "logging.h"
 #include "manager.h"
+#include "operator.h"
 #include "poisoned.h"
 #include "reload.h"
 #include "size.h"
@@ -199,6 +200,8 @@ static void handle(struct supervisor *s, struct frame *f)
 	case MESSAGE_INIT_DATA: on_init_data(s, f); break;
 	case MESSAGE_KEEP: store_hear(s, f); break;
 	case MESSAGE_RESIZE: on_resize(s, &f->asked.resize); break;
+	case MESSAGE_WISH_DONE: operator_hear(s, f->about.id, true); break;
+	case MESSAGE_WISH_NONE: operator_hear(s, f->about.id, false); break;
 	case MESSAGE_RELOAD: on_reload(s, &f->reload); break;
 	default:
 		plain_log(s, BROOD_ERR, BROOD_EVENT_PROTOCOL,

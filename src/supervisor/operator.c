@@ -7,6 +7,7 @@
 #include "operator.h"
 #include "cancel.h"
 #include "lease_watch.h"
+#include "outbox.h"
 #include "pool.h"
 #include "reload.h"
 #include "renew.h"
@@ -48,7 +49,7 @@ static struct pool *pool_named(struct supervisor *s, const char *name, struct co
 
 static bool stops(struct supervisor *s, struct control_reply *reply)
 {
-	if (s->halt.phase == HALT_NONE)
+	if (s->halt.phase == HALT_NONE && !s->engine.first_stop_ns)
 		return false;
 	operator_say(reply, -ESHUTDOWN, "the brood stops");
 	return true;
@@ -118,6 +119,7 @@ static void act_resize(struct supervisor *s, struct control_connection *c,
 	const struct control_request *request, struct control_reply *reply)
 {
 	struct pool *pool = pool_named(s, request->pool, reply);
+	uint32_t min = request->min;
 
 	if (!pool || stops(s, reply))
 		return;
@@ -128,11 +130,20 @@ static void act_resize(struct supervisor *s, struct control_connection *c,
 			pool->setup->name, pool->options->workers);
 		return;
 	}
+	if (request->min > 0 && pool->setup->own.scaling != BROOD_ELASTIC &&
+		request->min != request->max) {
+		operator_say(reply, -EINVAL,
+			"pool %s is not elastic: MIN is 0 or MAX, or stays away",
+			pool->setup->name);
+		return;
+	}
+	if (pool->setup->own.scaling == BROOD_ON_DEMAND)
+		min = 0;
 	logging_line(s, LOG_ABOUT(c, pool), LOG_WHO "a size of %u to %u workers", (unsigned)c->user,
-		c->pid, request->min, request->max);
-	size_set(pool, request->min, request->max);
-	operator_say(reply, 0, "pool %s has %u to %u workers from now on", pool->setup->name,
-		request->min, request->max);
+		c->pid, min, request->max);
+	size_set(pool, min, request->max);
+	operator_say(reply, 0, "pool %s has %u to %u workers from now on", pool->setup->name, min,
+		request->max);
 }
 
 /* ---- one worker ---- */
@@ -205,31 +216,80 @@ static void act_kill(struct supervisor *s, struct control_connection *c,
 
 /* ---- one job ---- */
 
-static void act_cancel(struct supervisor *s, struct control_connection *c,
+#define ENGINE_ANSWERS_MS 3000u
+
+static void say_cancelled(struct supervisor *s, const struct control_connection *c, uint64_t id,
+	bool ran, struct control_reply *reply)
+{
+	logging_line(s,
+		&(struct logging_about){ .level = BROOD_NOTICE,
+			.event = BROOD_EVENT_CONTROL,
+			.pid = c->pid,
+			.job = id },
+		LOG_WHO "the end of job %" PRIu64, (unsigned)c->user, c->pid, id);
+	operator_say(reply, 0,
+		ran ? "job %" PRIu64 " was told to end; after its grace_ms its worker is killed"
+		    : "job %" PRIu64 " is cancelled",
+		id);
+}
+
+/* Jobs that wait in the program are the engine's. */
+static bool ask_engine(struct supervisor *s, uint64_t id, struct control_reply *reply)
+{
+	struct frame f;
+
+	frame_begin(&f, MESSAGE_WISH)->about.id = id;
+	if (s->engine.ended || s->engine.channel_ended) {
+		operator_say(
+			reply, -ENOENT, "no job %" PRIu64 " waits or runs: it has its verdict", id);
+		return false;
+	}
+	if (outbox_send(s, &f) == 0)
+		return true;
+	operator_say(reply, -EAGAIN,
+		"job %" PRIu64 " is not with the supervisor, and the engine reads no messages now: "
+		"ask again later",
+		id);
+	return false;
+}
+
+/* True: the reply is complete. */
+static bool act_cancel(struct supervisor *s, struct control_connection *c,
 	const struct control_request *request, struct control_reply *reply)
 {
 	enum cancel_result how = cancel_job(s, request->job);
 
 	if (how == CANCEL_NONE && lease_watch_cancel(s, request->job))
 		how = CANCEL_RUNS;
-	if (how == CANCEL_NONE) {
-		operator_say(reply, -ENOENT,
-			"no job %" PRIu64 " runs, or waits at the supervisor: it has its verdict, "
-			"never was, or waits in the program",
-			request->job);
-		return;
+	if (how != CANCEL_NONE)
+		say_cancelled(s, c, request->job, how == CANCEL_RUNS, reply);
+	else if (ask_engine(s, request->job, reply))
+		c->job = request->job;
+	return c->job == 0;
+}
+
+void operator_hear(struct supervisor *s, uint64_t job, bool done)
+{
+	for (size_t i = 0; i < CONTROL_CONNECTIONS; i++) {
+		struct control_connection *c = &s->control.connections[i];
+
+		if (!c->asked || c->job == 0 || c->job != job || c->told)
+			continue;
+		c->told = true;
+		c->done = done;
+		note(s, NOTE_CONTROL);
 	}
-	logging_line(s,
-		&(struct logging_about){ .level = BROOD_NOTICE,
-			.event = BROOD_EVENT_CONTROL,
-			.pid = c->pid,
-			.job = request->job },
-		LOG_WHO "the end of job %" PRIu64, (unsigned)c->user, c->pid, request->job);
-	operator_say(reply, 0,
-		how == CANCEL_WAITED ? "job %" PRIu64 " is cancelled: it did not run"
-				     : "job %" PRIu64
-				       " was told to end; after its grace_ms its worker is killed",
-		request->job);
+}
+
+static void say_told(
+	struct supervisor *s, const struct control_connection *c, struct control_reply *reply)
+{
+	if (c->done)
+		say_cancelled(s, c, c->job, false, reply);
+	else
+		operator_say(reply, -ENOENT,
+			"no job %" PRIu64 " waits or runs: it has its verdict, or never was",
+			c->job);
 }
 
 /* ---- the brood ---- */
@@ -268,7 +328,9 @@ bool operator_act(struct supervisor *s, struct control_connection *c,
 	case CONTROL_RESIZE: act_resize(s, c, request, reply); break;
 	case CONTROL_RETIRE: act_retire(s, c, request, reply); break;
 	case CONTROL_KILL: act_kill(s, c, request, reply); break;
-	case CONTROL_CANCEL: act_cancel(s, c, request, reply); break;
+	case CONTROL_CANCEL:
+		*ret_until = time_after_ms(now_ns(), ENGINE_ANSWERS_MS);
+		return act_cancel(s, c, request, reply);
 	case CONTROL_DRAIN: act_drain(s, c, reply); break;
 	default: operator_say(reply, -EINVAL, "there is no such command");
 	}
@@ -278,7 +340,13 @@ bool operator_act(struct supervisor *s, struct control_connection *c,
 bool operator_look(
 	struct supervisor *s, const struct control_connection *c, struct control_reply *reply)
 {
-	return reloads_over(s, c, reply);
+	if (c->job == 0) {
+		reply->id = c->reload & ~RELOAD_BY_OPERATOR;
+		return reloads_over(s, c, reply);
+	}
+	if (c->told)
+		say_told(s, c, reply);
+	return c->told;
 }
 
 void operator_late(
@@ -286,6 +354,14 @@ void operator_late(
 {
 	uint32_t old = 0;
 
+	if (c->job) {
+		operator_say(reply, -EINPROGRESS,
+			"job %" PRIu64 " is not with the supervisor, and the engine has not "
+			"answered: it ends the job when a thread of the program is in a call of "
+			"the library",
+			c->job);
+		return;
+	}
 	for_each_pool(pool, s) if (c->pool == MESSAGE_ALL_POOLS || c->pool == pool->setup->number)
 		old += pool->renewals.old;
 	operator_say(reply, -ETIMEDOUT,

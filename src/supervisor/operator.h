@@ -20,6 +20,8 @@ bool operator_act(struct supervisor *s, struct control_connection *c,
 /* True: what the connection waits for is over, and *reply says how. */
 bool operator_look(
 	struct supervisor *s, const struct control_connection *c, struct control_reply *reply);
+/* The engine has answered about a job that an operator wants to end. */
+void operator_hear(struct supervisor *s, uint64_t job, bool done);
 /* The time is up: *reply says what is still to come. */
 void operator_late(
 	struct supervisor *s, const struct control_connection *c, struct control_reply *reply);

@@ -6,9 +6,9 @@
  *
  *   engine -> supervisor   JOB (+fds)  CANCEL  STOP  NOTIFY  INIT_DATA (+fds)  LEASE (+5 fds)
  *                          LEASE_END  LEASE_LOOK  LEASE_KILL  EXITING  DROPPED  RESIZE  RELOAD
- *                          FAULT  DRAINING  KEEP (+fd)
+ *                          FAULT  DRAINING  KEEP (+fd)  WISH_DONE  WISH_NONE
  *   supervisor -> engine   VERDICT (+fds)  POOL_READY  POOL_DEGRADED  STOPPED  PROGRESS  GRANTED
- *                          LEASE_OVER  RELOADED  KEY_FAULT  TAKEN
+ *                          LEASE_OVER  RELOADED  KEY_FAULT  TAKEN  WISH
  *                          and on a datagram socket of their own, so that they never stand before
  *                          a verdict: LOG
  *   supervisor -> worker   RUN (+fds)  END  GRANT (+5 fds)  RECALL
@@ -20,6 +20,9 @@
  *   supervisor -> spawner  SPAWN (+fds)
  *   spawner -> supervisor  BORN
  *   supervisor -> guard    (nothing: the guard watches a pidfd and reads the roster)
+ *
+ * WISH: an operator (brood-ctl cancel) wants the job of that id to end, and the supervisor does not
+ * have it. DONE: the engine has ended it, or told it to end; NONE: the engine has no such job.
  *
  * The verdict of a handed-off job is written by the supervisor alone (pool/fate.c). When a worker's
  * pidfd is readable, the supervisor reads the worker's channel to its end, kills what is left of
@@ -55,6 +58,8 @@ enum message_type {
 	MESSAGE_RESIZE,
 	MESSAGE_RELOAD,
 	MESSAGE_FAULT,
+	MESSAGE_WISH_DONE,
+	MESSAGE_WISH_NONE,
 	MESSAGE_DRAINING,
 	MESSAGE_KEEP,
 	MESSAGE_VERDICT = 32,
@@ -67,6 +72,7 @@ enum message_type {
 	MESSAGE_RELOADED,
 	MESSAGE_KEY_FAULT,
 	MESSAGE_TAKEN,
+	MESSAGE_WISH,
 	MESSAGE_RUN = 64,
 	MESSAGE_END,
 	MESSAGE_GRANT,

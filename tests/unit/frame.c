@@ -56,6 +56,9 @@ static const struct {
 	{ MESSAGE_RESIZE, sizeof(struct message_resize), 0, false, false },
 	{ MESSAGE_RELOAD, sizeof(struct message_reload), 0, false, false },
 	{ MESSAGE_RELOADED, sizeof(struct message_reload), 0, false, false },
+	{ MESSAGE_WISH, sizeof(struct message_about), 0, false, false },
+	{ MESSAGE_WISH_DONE, sizeof(struct message_about), 0, false, false },
+	{ MESSAGE_WISH_NONE, sizeof(struct message_about), 0, false, false },
 	{ MESSAGE_SPAWN, sizeof(struct message_spawn), 1, false, false },
 	{ MESSAGE_BORN, sizeof(struct message_born), 0, false, false },
 };
