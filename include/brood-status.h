@@ -129,7 +129,8 @@ enum brood_status_cause {
 	BROOD_STATUS_UNREADY, /* it was not ready in time, could not begin, or worker_init failed */
 	BROOD_STATUS_ESCAPED, /* a job left its frame */
 	BROOD_STATUS_UNKNOWN, /* somebody else has waited for it */
-	BROOD_STATUS_OPERATOR /* killed: brood-ctl kill */
+	BROOD_STATUS_OPERATOR, /* killed: brood-ctl kill */
+	BROOD_STATUS_OOM       /* the kernel killed it for want of memory */
 };
 /* Gauges and counters of a pool. What is about no pool is counted in the first pool's record. */
 struct brood_status_counts {

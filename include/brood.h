@@ -181,8 +181,9 @@ enum brood_detail {
 	BROOD_DETAIL_POISONED, /* jobs with this key ended too many workers (poison_after) */
 	/* crashed; since 0.3.0 */
 	BROOD_DETAIL_OPERATOR, /* brood-ctl kill ended the worker */
+	BROOD_DETAIL_OOM,      /* the kernel killed the worker for want of memory: needs a cgroup */
 };
-#define BROOD_DETAILS 20 /* one more than the largest */
+#define BROOD_DETAILS 21 /* one more than the largest */
 
 /*
  * The residue of a finished job in its worker: a set in verdict.left and in options.tolerate.
@@ -316,6 +317,8 @@ enum brood_event {
 	BROOD_EVENT_CONTROL,       /* somebody changed the brood from outside: brood-ctl(1) */
 	BROOD_EVENT_ENGINE_STUCK,  /* it does not answer (engine_answer_ms). Always to stderr */
 	BROOD_EVENT_LOGS_DROPPED,  /* lines before this one had no room */
+	BROOD_EVENT_WORKER_OOM,    /* a worker died for want of memory; no WORKER_DIED beside it */
+	BROOD_EVENT_PRESSURE,      /* memory is short, or is so no longer: elastic pools yield */
 };
 
 /* One log line, for the log callback. Since: 0.1.0. */
@@ -504,7 +507,8 @@ struct brood_pool_options {
 
 	/*
 	 * Limits of the pool's cgroup; with BROOD_WORKER_CGROUPS, of each worker's own. They need
-	 * a delegated cgroup (Delegate=memory pids): without one, the log says so (NOTICE).
+	 * a delegated cgroup (Delegate=memory pids): without one, the log says so (NOTICE). A
+	 * worker that the kernel kills for want of memory ends its job with BROOD_DETAIL_OOM.
 	 */
 	uint32_t tasks_max;  /* processes and threads, those of jobs included; 0: no limit */
 	uint64_t memory_max; /* bytes, at least 4096; 0: no limit */
@@ -614,7 +618,12 @@ struct brood_options {
 	 * BROOD_FOREVER: the engine is not asked
 	 */
 	uint32_t engine_answer_ms;
-	uint32_t reserved32_2; /* 0 */
+	/*
+	 * Memory pressure: the stall in ms, of each 2 s, from which on elastic pools end idle
+	 * workers and do not grow; at most 2000. 0: when the service manager says so, if it does
+	 * (MEMORY_PRESSURE_WATCH); BROOD_FOREVER: never
+	 */
+	uint32_t pressure_ms;
 };
 
 /*
@@ -725,10 +734,11 @@ enum brood_priority {
  * that cannot be killed is no such end, for the first attempt may still run. Since: 0.3.0.
  */
 enum brood_retry {
-	BROOD_RETRY_OUTSIDE = 1 << 0, /* crashed, OUTSIDE or OPERATOR: not the job's doing */
+	BROOD_RETRY_OUTSIDE = 1 << 0, /* crashed: OUTSIDE, OPERATOR, OOM: not the job's doing */
 	BROOD_RETRY_CRASH = 1 << 1,   /* crashed by a signal; not OUTSIDE, STUCK or MEMORY */
 	BROOD_RETRY_TIMEOUT = 1 << 2, /* timed out */
-	BROOD_RETRY_MEMORY = 1 << 3,  /* detail MEMORY; failed: not of brood_open(), brood_give() */
+	BROOD_RETRY_MEMORY =
+		1 << 3, /* detail MEMORY or OOM; failed: not of brood_open(), brood_give() */
 };
 
 struct brood_result;

@@ -124,6 +124,7 @@ static bool decide(struct end *end, const struct queue_job *job, struct brood_ve
 		.stuck = (o->flags & OVER_STUCK) && o->sequence == job->sequence,
 		.memory = o->flags & OVER_MEMORY,
 		.gave_up = o->flags & OVER_GAVE_UP,
+		.oom = o->flags & OVER_OOM,
 		.escaped = o->escaped_sequence == job->sequence ? o->escaped : 0,
 	};
 

@@ -43,6 +43,7 @@ static const char *const detail_names[BROOD_DETAILS] = {
 	[BROOD_DETAIL_PLUGIN] = "plugin",
 	[BROOD_DETAIL_POISONED] = "poisoned key",
 	[BROOD_DETAIL_OPERATOR] = "by an operator",
+	[BROOD_DETAIL_OOM] = "out of memory",
 };
 
 static const char *const event_names[] = {
@@ -75,6 +76,8 @@ static const char *const event_names[] = {
 	[BROOD_EVENT_CONTROL] = "control",
 	[BROOD_EVENT_ENGINE_STUCK] = "engine-stuck",
 	[BROOD_EVENT_LOGS_DROPPED] = "logs-dropped",
+	[BROOD_EVENT_WORKER_OOM] = "worker-oom",
+	[BROOD_EVENT_PRESSURE] = "pressure",
 };
 
 static const char *const left_names[] = { "threads", "fds", "children", "memory", "mask", "timers",

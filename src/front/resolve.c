@@ -14,6 +14,7 @@
 #include "../base/base.h"
 #include "../base/options.h"
 #include "../engine/engine.h"
+#include "../os/pressure_fd.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -59,6 +60,15 @@ static int check_fds(const struct brood_options *o)
 	return 0;
 }
 
+static int check_pressure(const struct brood_options *o)
+{
+	if (o->pressure_ms > PRESSURE_FD_WINDOW_MS && o->pressure_ms != BROOD_FOREVER)
+		return INVALID("options.pressure_ms is %u: at most %u (of each 2 s), 0 for what "
+			       "the service manager says, or BROOD_FOREVER for never",
+			o->pressure_ms, PRESSURE_FD_WINDOW_MS);
+	return 0;
+}
+
 static bool signal_is_fault(int sig)
 {
 	return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL ||
@@ -100,9 +110,6 @@ static int check_answer(struct brood_options *o)
 		return INVALID("options.engine_answer_ms is %u: %u or more, for a busy machine may "
 			       "keep a thread waiting so long; or 0: the engine is not asked",
 			o->engine_answer_ms, ANSWER_MIN_MS);
-	if (o->reserved32_2)
-		return INVALID("options.reserved32_2 is not zero: clear the struct before you "
-			       "fill it");
 	return 0;
 }
 
@@ -144,6 +151,7 @@ int resolve_options(const struct brood_options *options, struct resolved *ret)
 	checked = given;
 	pool_values_default(&checked);
 	if ((r = pool_values_check(&checked, "options.")) < 0 || (r = check_fds(&given)) < 0 ||
+		(r = check_pressure(&given)) < 0 ||
 		(r = check_signals(
 			 "pass_signals", given.pass_signals, given.pass_signals_count, true)) < 0 ||
 		(r = check_signals("keep_signals", given.keep_signals, given.keep_signals_count,

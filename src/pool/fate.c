@@ -105,7 +105,8 @@ static void fate_from_finished(const struct fate_facts *f, struct brood_verdict 
 /*
  * The process ended by a signal, and not by a kill after a won swap (fate_ours()). SIGKILL from
  * Brood then means that an operator asked for it, or else stuck: the job's function had ended, but
- * FINISHED did not come. A SIGKILL that Brood did not send came from outside. Who sent any other
+ * FINISHED did not come. A SIGKILL that Brood did not send came from the kernel for want of memory,
+ * or from outside. Who sent any other
  * signal is not known.
  */
 static enum brood_detail fate_signal_detail(const struct fate_facts *f)
@@ -113,7 +114,9 @@ static enum brood_detail fate_signal_detail(const struct fate_facts *f)
 	if (f->status == SIGKILL && f->by_operator)
 		return BROOD_DETAIL_OPERATOR;
 	if (f->status == SIGKILL)
-		return f->kill_signal == SIGKILL ? BROOD_DETAIL_STUCK : BROOD_DETAIL_OUTSIDE;
+		return f->kill_signal == SIGKILL ? BROOD_DETAIL_STUCK
+			: f->oom                 ? BROOD_DETAIL_OOM
+						 : BROOD_DETAIL_OUTSIDE;
 	return f->memory ? BROOD_DETAIL_MEMORY : BROOD_DETAIL_NONE;
 }
 
@@ -178,7 +181,7 @@ bool fate_decide(const struct fate_facts *f, struct brood_verdict *v)
 }
 
 /*
- * Which bit of retry_on allows another try; 0: none does. A crash or time-out without a signal gets
+ * Which bits of retry_on allow another try; 0: none does. A crash or time-out without a signal gets
  * none: the worker may be one that cannot die, and still run the job.
  */
 static uint32_t fate_retry_bit(const struct brood_verdict *v)
@@ -187,6 +190,8 @@ static uint32_t fate_retry_bit(const struct brood_verdict *v)
 	case BROOD_CRASHED:
 		if (v->detail == BROOD_DETAIL_OUTSIDE || v->detail == BROOD_DETAIL_OPERATOR)
 			return BROOD_RETRY_OUTSIDE;
+		if (v->detail == BROOD_DETAIL_OOM)
+			return BROOD_RETRY_OUTSIDE | BROOD_RETRY_MEMORY;
 		if (v->signal == 0 || v->detail == BROOD_DETAIL_STUCK)
 			return 0;
 		return v->detail == BROOD_DETAIL_MEMORY ? BROOD_RETRY_MEMORY : BROOD_RETRY_CRASH;

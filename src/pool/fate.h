@@ -39,6 +39,8 @@ struct fate_facts {
 	bool gave_up;
 	/* The dying worker noted that worker_memory refused it memory. */
 	bool memory;
+	/* A SIGKILL that Brood did not send was the kernel's, for want of memory. */
+	bool oom;
 };
 /*
  * Sets outcome, detail, code, signal, core, started, left, flags. Returns false when there should

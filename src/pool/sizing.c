@@ -69,14 +69,28 @@ static uint64_t shrink(struct sizing *s, const struct sizing_facts *f, uint64_t 
 	return now;
 }
 
+/* While memory is short. */
+static uint64_t yield(struct sizing *s, const struct sizing_facts *f, uint64_t now)
+{
+	if (s->target == 0 && f->waiting > 0)
+		s->target = 1;
+	if (f->idle == 0 || f->coldest_since == TIME_NEVER ||
+		bounded(s, (uint64_t)f->active + f->waiting) >= s->target)
+		return TIME_NEVER;
+	s->target--;
+	return now;
+}
+
 uint64_t sizing_step(struct sizing *s, const struct sizing_facts *f, uint64_t now)
 {
 	uint32_t to = wanted(s, f);
 
-	if (s->fixed || to == s->target)
+	if (s->fixed || (to == s->target && !f->pressed))
 		return TIME_NEVER;
 	if (f->trouble_until > now)
 		return f->trouble_until;
+	if (f->pressed)
+		return yield(s, f, now);
 	if (to < s->target)
 		return shrink(s, f, now);
 	if (s->grew_ns == 0 || now >= s->grew_ns + SIZING_STEP_NS)

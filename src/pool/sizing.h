@@ -8,6 +8,9 @@
  * least one; each next one twice as many, SIZING_RAMP workers at most, until a second has passed
  * without growth. While births fail the size stays: more workers would only die too, and the last
  * healthy one is the way out.
+ *
+ * While memory is short, idle workers beyond min end at once, also spare ones, and the pool does
+ * not grow; but one that has no worker gets one for the jobs that wait.
  */
 #ifndef BROOD_POOL_SIZING_H
 #define BROOD_POOL_SIZING_H
@@ -32,6 +35,7 @@ struct sizing_facts {
 	uint32_t waiting;       /* jobs, and requests for leases, that any worker could take */
 	uint32_t idle;          /* ready, without a job */
 	uint64_t coldest_since; /* since when the longest idle worker is idle; TIME_NEVER: none */
+	bool pressed;           /* memory is short: pressure.h */
 	uint64_t trouble_until; /* births pause until then; 0: no pause; TIME_NEVER: degraded */
 };
 /* The target at the start: max, or the least that keeps `spare` workers idle. */

@@ -173,14 +173,26 @@ static void begin_pool(struct pool *pool)
 	pool->cgroup.tasks = prepare_limit(pool, &tasks);
 }
 
+/* How many processes of this cgroup the kernel has killed for want of memory. */
+static uint64_t oom_kills(int fd)
+{
+	uint64_t count = 0;
+
+	if (leaf_value(fd, "memory.events.local", "oom_kill", &count) == -ENOENT)
+		leaf_value(fd, "memory.events", "oom_kill", &count); /* before Linux 5.2 */
+	return count;
+}
+
 void cgroups_begin(struct supervisor *s)
 {
 	const struct delegated *d = s->config.delegated;
 
-	if (d->state != DELEGATED_TAKEN)
+	if (d->state != DELEGATED_TAKEN) {
 		say_none(s);
-	else
-		for_each_pool(pool, s) begin_pool(pool);
+		return;
+	}
+	oom_begin(&s->cgroups.oom, oom_kills(d->fd));
+	for_each_pool(pool, s) begin_pool(pool);
 }
 
 size_t cgroups_list(const struct supervisor *s, int *ret_fds)
@@ -229,6 +241,31 @@ void cgroups_birth_done(const struct slot *slot, int fd)
 {
 	if (slot->pool->cgroup.per_worker)
 		close_fd(fd);
+}
+
+/*
+ * The kernel counts the kill in the cgroup to which the worker's memory belongs: the lowest one
+ * that has the controller.
+ */
+bool cgroups_was_oom(struct slot *slot)
+{
+	struct supervisor *s = slot->pool->supervisor;
+	struct pool_cgroup *c = &slot->pool->cgroup;
+	struct oom own = { 0 };
+	char name[LEAF_NAME];
+	bool was;
+	int fd;
+
+	if (c->fd < 0)
+		return false;
+	if (!c->memory)
+		return oom_claim(&s->cgroups.oom, oom_kills(s->config.delegated->fd), now_ns());
+	if (!c->per_worker)
+		return oom_claim(&c->oom, oom_kills(c->fd), now_ns());
+	fd = leaf_open(c->fd, name_of(slot, slot->generation, name));
+	was = fd >= 0 && oom_claim(&own, oom_kills(fd), now_ns());
+	close_fd(fd);
+	return was;
 }
 
 static void try_again(struct supervisor *s)

@@ -17,6 +17,8 @@ int cgroups_for_birth(struct slot *slot, int *ret_fd);
 void cgroups_birth_done(const struct slot *slot, int fd);
 /* The slot's worker has ended: kills what is left in a cgroup of its own, and removes it. */
 void cgroups_worker_ended(struct slot *slot);
+/* The slot's worker died by a SIGKILL from outside. True: the kernel did it for want of memory. */
+bool cgroups_was_oom(struct slot *slot);
 void cgroups_again_fired(struct timer *timer, uint64_t now);
 /*
  * The pools' workers have ended: kills all that their jobs have left. Returns how many pools'

@@ -249,6 +249,8 @@ static void bury_worker(struct slot *slot, const struct process_exit *e)
 		s->halt.phase >= HALT_CANCEL;
 	bool young;
 
+	slot->facts.oom = e->code == CLD_KILLED && e->status == SIGKILL &&
+		slot->facts.kill_signal != SIGKILL && cgroups_was_oom(slot);
 	if (death_log_say(slot, e, slot->end.retiring || s->halt.phase >= HALT_CANCEL))
 		reports_add(slot, e);
 	slot_end(slot, TIME_NEVER);

@@ -121,11 +121,14 @@ bool death_log_say(struct slot *slot, const struct process_exit *e, bool planned
 		slot->end.reason = "a job shut its channel down";
 	if (death_log_gave_up(slot, e) && !slot->end.reason)
 		slot->end.reason = why_gave_up(slot, e);
+	if (slot->facts.oom && !slot->end.reason)
+		slot->end.reason = "the kernel killed it for want of memory (memory_max, or a "
+				   "limit above: MemoryMax=)";
 	find_out(slot, &doing);
 	logging_line(slot->pool->supervisor,
 		&(struct logging_about){
 			.level = slot->facts.kill_signal ? BROOD_NOTICE : BROOD_WARNING,
-			.event = BROOD_EVENT_WORKER_DIED,
+			.event = slot->facts.oom ? BROOD_EVENT_WORKER_OOM : BROOD_EVENT_WORKER_DIED,
 			.pid = slot->pid,
 			.worker = slot->number + 1,
 			.pool = slot->pool,

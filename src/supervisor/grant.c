@@ -83,7 +83,7 @@ void grant_end_by_death(struct slot *slot, const struct brood_verdict *used)
 	o->flags = (facts->protocol ? OVER_PROTOCOL : 0) | (facts->stuck ? OVER_STUCK : 0) |
 		(facts->memory ? OVER_MEMORY : 0) | (facts->gave_up ? OVER_GAVE_UP : 0) |
 		(facts->by_operator ? OVER_OPERATOR : 0) | (facts->condemned ? OVER_CONDEMNED : 0) |
-		(facts->undead ? OVER_UNDEAD : 0);
+		(facts->undead ? OVER_UNDEAD : 0) | (facts->oom ? OVER_OOM : 0);
 	o->cause = LADDER_CAUSE_NONE;
 	if (subject) {
 		o->cause = facts->cause;

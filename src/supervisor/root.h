@@ -72,6 +72,7 @@ struct supervisor {
 	struct cgroups cgroups;
 	struct feed feed;
 	struct unread unread;
+	struct memory_pressure memory_pressure;
 	struct resolver_process resolver;
 	struct control control;
 

@@ -47,6 +47,7 @@ static uint64_t decide(struct pool *pool, uint64_t now)
 		&(struct sizing_facts){ .active = n[SLOT_BUSY] + n[SLOT_LEASED],
 			.waiting = pool->records.queued - pool->records.parked_count,
 			.idle = n[SLOT_IDLE],
+			.pressed = pressure_is_on(&pool->supervisor->memory_pressure.state),
 			.coldest_since = cold ? cold_since(cold) : TIME_NEVER,
 			.trouble_until = pool->backoff.degraded ? TIME_NEVER
 								: backoff_next(&pool->backoff) },

@@ -351,7 +351,9 @@ static enum brood_status_cause cause_of(const struct slot *slot, const struct pr
 		return cause_of_exit(slot, e);
 	if (slot->facts.kill_signal != 0 && slot->facts.kill_signal == e->status)
 		return cause_of_kill(slot);
-	return e->status == SIGKILL ? BROOD_STATUS_OUTSIDE : BROOD_STATUS_CRASHED;
+	return slot->facts.oom         ? BROOD_STATUS_OOM
+		: e->status == SIGKILL ? BROOD_STATUS_OUTSIDE
+				       : BROOD_STATUS_CRASHED;
 }
 
 void status_page_death(struct slot *slot, const struct process_exit *e)

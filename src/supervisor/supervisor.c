@@ -30,6 +30,7 @@
 #include "lease_share.h"
 #include "logging.h"
 #include "feed.h"
+#include "memory_pressure.h"
 #include "notes.h"
 #include "pool.h"
 #include "reload.h"
@@ -153,7 +154,7 @@ static int pools_prepare(struct supervisor *s)
 /* Counts all timers: the loop gets room for each, so that setting a timer never fails. */
 static size_t timers_count(struct supervisor *s)
 {
-	size_t count = 18 + CONTROL_CONNECTIONS + s->config.records;
+	size_t count = 19 + CONTROL_CONNECTIONS + s->config.records;
 
 	for_each_pool(pool, s) count += 6 * (size_t)pool->places + 4;
 	return count;
@@ -175,6 +176,7 @@ static void timers_prepare(struct supervisor *s)
 	timer_init(&s->cgroups.again, cgroups_again_fired);
 	timer_init(&s->feed.timer, feed_fired);
 	control_peer_prepare(s);
+	memory_pressure_prepare(s);
 }
 
 int supervisor_prepare(const struct supervisor_config *config, struct supervisor **ret)
@@ -374,6 +376,7 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	say_unguarded(s);
 	say_tight(s);
 	cgroups_begin(s);
+	memory_pressure_begin(s);
 	process_set_subreaper();
 	pids_begin();
 	title_set("supervisor");

@@ -39,6 +39,7 @@ static const char *const details[BROOD_DETAILS] = {
 	[BROOD_DETAIL_PLUGIN] = "plugin",
 	[BROOD_DETAIL_POISONED] = "poisoned",
 	[BROOD_DETAIL_OPERATOR] = "operator",
+	[BROOD_DETAIL_OOM] = "oom",
 };
 
 static const char *const causes[] = {
@@ -55,6 +56,7 @@ static const char *const causes[] = {
 	[BROOD_STATUS_UNREADY] = "unready",
 	[BROOD_STATUS_ESCAPED] = "escaped",
 	[BROOD_STATUS_UNKNOWN] = "unknown",
+	[BROOD_STATUS_OOM] = "oom",
 	[BROOD_STATUS_OPERATOR] = "operator",
 };
 

@@ -81,6 +81,7 @@ enum {
 	OVER_CONDEMNED = 16,
 	OVER_GAVE_UP = 256,
 	OVER_OPERATOR = 512, /* the worker was killed because an operator wanted that */
+	OVER_OOM = 1024,     /* the kernel killed the worker for want of memory */
 	/* The soft step was sent to the job `sequence`, for `cause`. */
 	OVER_TOLD = 32,
 	OVER_NOTICED = 128, /* the job `sequence` has noticed the soft step */

@@ -412,8 +412,6 @@ static void wrong_options(void)
 	options.engine_answer_ms = 1;
 	REFUSES(brood_start(&options, &brood), -EINVAL, "or 0: the engine is not asked");
 	options.engine_answer_ms = 0;
-	options.reserved32_2 = 1;
-	REFUSES(brood_start(&options, &brood), -EINVAL, "reserved32_2 is not zero");
 	options = (struct brood_options){
 		.size = sizeof options, .workers = 1, .engine_answer_ms = BROOD_FOREVER
 	};

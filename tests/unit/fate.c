@@ -29,6 +29,16 @@ struct row {
 };
 
 static const struct row rows[] = {
+	{ "killed by the kernel for want of memory",
+		{ .word = RUNNING, KILLED(SIGKILL), .oom = true }, false,
+		{ WITH(CRASHED, OOM), .signal = SIGKILL, .started = 1 } },
+	{ "the kernel was faster than Brood's own kill",
+		{ .word = RUNNING,
+			KILLED(SIGKILL),
+			.oom = true,
+			BY(DEADLINE),
+			.kill_signal = SIGKILL },
+		false, { WITH(TIMED_OUT, NONE), .signal = SIGKILL, .started = 1 } },
 	{ "returned 0", { .word = OVER, .finished = FINISHED(.code = 0) }, false,
 		{ WITH(DONE, NONE), .started = 1 } },
 	{ "returned 7", { .word = OVER, .finished = FINISHED(.code = 7) }, false,

@@ -60,7 +60,7 @@ static bool in_range(const struct brood_verdict *v)
 			       v->detail == BROOD_DETAIL_FD_LOST) &&
 			!v->started && !v->code && !v->signal;
 	case BROOD_CRASHED:
-		return (plain ||
+		return (plain || v->detail == BROOD_DETAIL_OOM ||
 			       (v->detail >= BROOD_DETAIL_OUTSIDE &&
 				       v->detail <= BROOD_DETAIL_STUCK) ||
 			       v->detail == BROOD_DETAIL_OPERATOR) &&
@@ -100,10 +100,11 @@ static bool laws_hold(const struct fate_facts *f, const struct brood_verdict *v,
 		((v->outcome != BROOD_DONE && v->outcome != BROOD_FAILED &&
 			 v->outcome != BROOD_REFUSED) ||
 			f->finished) &&
-		(v->detail != BROOD_DETAIL_OUTSIDE ||
+		((v->detail != BROOD_DETAIL_OUTSIDE && v->detail != BROOD_DETAIL_OOM) ||
 			(by_signal && f->status == SIGKILL && f->kill_signal != SIGKILL)) &&
 		(v->detail != BROOD_DETAIL_OPERATOR ||
 			(by_signal && f->status == SIGKILL && f->by_operator)) &&
+		(v->detail != BROOD_DETAIL_OOM || f->oom) &&
 		(!fate_retryable(v, BROOD_RETRY_OUTSIDE) || v->signal == SIGKILL) &&
 		/* no retry while the first attempt may still run */
 		(!f->undead || f->ended || f->finished || !fate_retryable(v, UINT32_MAX)) &&
@@ -143,7 +144,7 @@ Test(unit_fate, every_combination_keeps_the_laws)
 	struct fate_facts f = { 0 };
 
 	for (size_t n = 0; pick(&f, n); n++) {
-		for (unsigned bits = 0; bits < 256; bits++) {
+		for (unsigned bits = 0; bits < 512; bits++) {
 			struct brood_verdict v = { 0 };
 			bool again;
 
@@ -155,6 +156,7 @@ Test(unit_fate, every_combination_keeps_the_laws)
 			f.told = bits & 32;
 			f.undead = bits & 64;
 			f.by_operator = bits & 128;
+			f.oom = bits & 256;
 			again = !fate_decide(&f, &v);
 			if (!laws_hold(&f, &v, again))
 				cr_assert_fail("combination %zu, bits %x: outcome %d, detail %d, "
@@ -174,6 +176,7 @@ static uint32_t bit_of(unsigned outcome, unsigned detail, bool signal)
 	case BROOD_CRASHED:
 		return detail == BROOD_DETAIL_OUTSIDE || detail == BROOD_DETAIL_OPERATOR
 			? BROOD_RETRY_OUTSIDE
+			: detail == BROOD_DETAIL_OOM    ? BROOD_RETRY_OUTSIDE | BROOD_RETRY_MEMORY
 			: !ended                        ? 0
 			: detail == BROOD_DETAIL_MEMORY ? BROOD_RETRY_MEMORY
 							: BROOD_RETRY_CRASH;

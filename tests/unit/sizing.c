@@ -218,3 +218,58 @@ Test(unit_sizing, any_course)
 		cr_assert_eq(s.target, sizing_least(&s), "seed %lu", (unsigned long)seed);
 	}
 }
+
+/* ---- while memory is short ---- */
+
+Test(unit_sizing, pressure_ends_idle_workers_down_to_min)
+{
+	struct sizing s = elastic(2, 100, 4);
+	struct sizing_facts f = { .active = 3, .idle = 9, .coldest_since = AT, .pressed = true };
+
+	s.target = 12;
+	for (; f.idle > 0 && sizing_step(&s, &f, AT) == AT; f.idle--)
+		;
+	cr_assert_eq(s.target, 3, "those that work stay; spare ones, and fresh ones, do not");
+	f.active = 0;
+	f.idle = 3;
+	for (; f.idle > 0 && sizing_step(&s, &f, AT) == AT; f.idle--)
+		;
+	cr_assert_eq(s.target, 2, "and so do as many as the least");
+	cr_assert_eq(sizing_step(&s, &f, AT), TIME_NEVER);
+}
+
+Test(unit_sizing, pressure_stops_growth_until_it_is_over)
+{
+	struct sizing s = elastic(1, 100, 1);
+	struct sizing_facts f = {
+		.active = 1, .waiting = 50, .coldest_since = TIME_NEVER, .pressed = true
+	};
+
+	cr_assert_eq(sizing_step(&s, &f, AT), TIME_NEVER);
+	cr_assert_eq(s.target, 1);
+	f.pressed = false;
+	settle(&s, &f, AT);
+	cr_assert_eq(s.target, 52);
+}
+
+Test(unit_sizing, pressure_leaves_jobs_one_worker)
+{
+	struct sizing s = elastic(0, 100, 0);
+	struct sizing_facts f = { .waiting = 50, .coldest_since = TIME_NEVER, .pressed = true };
+
+	cr_assert_eq(sizing_step(&s, &f, AT), TIME_NEVER);
+	cr_assert_eq(s.target, 1);
+	f.active = 1;
+	cr_assert_eq(sizing_step(&s, &f, AT), TIME_NEVER);
+	cr_assert_eq(s.target, 1);
+}
+
+Test(unit_sizing, pressure_leaves_fixed_pools_alone)
+{
+	struct sizing_facts f = { .idle = 8, .coldest_since = AT, .pressed = true };
+	struct sizing s;
+
+	sizing_init(&s, true, 8, 8, 0, 0);
+	cr_assert_eq(sizing_step(&s, &f, AT), TIME_NEVER);
+	cr_assert_eq(s.target, 8);
+}

@@ -187,7 +187,7 @@ struct tally_engine { /* only the engine's main thread writes these */
 	char trouble[2 * NOTE_TEXT];
 	char nonsense[NOTE_TEXT]; /* the first log line of event `protocol` */
 	/* Log lines by event. One thread at a time reads the channel and writes here. */
-	uint64_t logs[BROOD_EVENT_LOGS_DROPPED + 1];
+	uint64_t logs[BROOD_EVENT_PRESSURE + 1];
 	uint64_t reloads; /* that were done */
 	uint64_t resizes;
 	/* --control: the longest times without a completion, of the pool and of the bare loop */
