@@ -51,7 +51,8 @@ static bool is_detail(enum brood_detail detail)
 	case BROOD_DETAIL_LEASE_OVER:
 	case BROOD_DETAIL_PLUGIN:
 	case BROOD_DETAIL_POISONED:
-	case BROOD_DETAIL_OPERATOR: return true;
+	case BROOD_DETAIL_OPERATOR:
+	case BROOD_DETAIL_OOM: return true;
 	}
 	return false;
 }
@@ -69,6 +70,7 @@ static bool is_cause(enum brood_status_cause cause)
 	case BROOD_STATUS_STOPPED:
 	case BROOD_STATUS_STUCK:
 	case BROOD_STATUS_OPERATOR:
+	case BROOD_STATUS_OOM:
 	case BROOD_STATUS_NONSENSE:
 	case BROOD_STATUS_UNREADY:
 	case BROOD_STATUS_ESCAPED:
