@@ -13,11 +13,10 @@
 /* Leads to struct answers' `asked`, or to a word that is always 0. Set once, in the engine. */
 extern _Atomic uint32_t *answer_at;
 
-static inline void answer_if_asked(void)
-{
-	if (__builtin_expect(atomic_load_explicit(answer_at, memory_order_relaxed) != 0, 0))
-		atomic_store_explicit(answer_at, 0, memory_order_relaxed);
-}
+#define ANSWER_IF_ASKED()                                                                       \
+	((void)(__builtin_expect(atomic_load_explicit(answer_at, memory_order_relaxed) != 0, 0) \
+			? (atomic_store_explicit(answer_at, 0, memory_order_relaxed), 0)        \
+			: 0))
 
 /* Counts a message that was read. Under brood.lock, so one thread writes at a time. */
 static inline void answer_count(_Atomic uint64_t *count)

@@ -132,7 +132,7 @@ static inline void engine_unlock(struct brood *b) { pthread_mutex_unlock(&b->loc
  */
 #define ENGINE_ROLE(call, what)                                                         \
 	(atomic_load_explicit(role_mark, memory_order_relaxed) != ROLE_NOBODY && (what) \
-			? (answer_if_asked(), 0)                                        \
+			? (ANSWER_IF_ASKED(), 0)                                        \
 			: engine_role_check(call, what))
 
 /*

@@ -120,7 +120,7 @@ static void release_on_queue(struct brood_handle *h)
 			/* the verdict will be dropped, and counted */
 			h->on.job->handle = NULL;
 			if (h->on.job->state == JOB_RINGED)
-				lease_unwait(h->on.job->lease, h->on.job->sequence);
+				LEASE_UNWAIT(h->on.job->lease, h->on.job->sequence);
 		}
 		queue_unlock(l);
 	}

@@ -81,11 +81,8 @@ struct lease {
 };
 
 /* Nobody waits for the completion of this job, which is in the ring: wire/answers.h. */
-static inline void lease_unwait(struct lease *lease, uint64_t sequence)
-{
-	struct lease_page_entry *e = &lease->lease_page->entries[sequence % RING_DEPTH];
-
-	atomic_store_explicit(&e->unread, 0, memory_order_relaxed);
-}
+#define LEASE_UNWAIT(lease_, sequence_)                                                           \
+	atomic_store_explicit(&(lease_)->lease_page->entries[(sequence_) % RING_DEPTH].unread, 0, \
+		memory_order_relaxed)
 
 #endif

@@ -80,7 +80,7 @@ void queue_jobs_unring(struct queue_job *job)
 	struct lease *lease = job->lease;
 	struct lease_entry *entry = &lease->entries[job->sequence % RING_DEPTH];
 
-	lease_unwait(lease, job->sequence);
+	LEASE_UNWAIT(lease, job->sequence);
 	entry->job = NULL;
 	lease->cost_ns -= entry->cost;
 	entry->cost = 0;

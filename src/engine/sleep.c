@@ -152,7 +152,7 @@ static void settle(struct queue *l)
 
 static void heard(struct queue *l, const struct epoll_event *events, int n)
 {
-	answer_if_asked();
+	ANSWER_IF_ASKED();
 	if (n < 0 && errno != EINTR)
 		pump_channel(l, false); /* asks whether the epoll still is the queue's own */
 	for (int i = 0; i < n; i++) {

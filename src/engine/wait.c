@@ -127,7 +127,7 @@ static void wait_round(struct wait *wait, bool last)
 	if (last)
 		round.until = now;
 	engine_unlock(b);
-	answer_if_asked();
+	ANSWER_IF_ASKED();
 	round_poll(&round, now);
 	if (round.fds[POLL_TRANSFER].revents)
 		transfer_step(wait->transfer, round.fds[POLL_TRANSFER].revents);

@@ -24,7 +24,7 @@ static int way(const char *call, const void *what)
 
 	if (way == ROLE_NOBODY || !what)
 		return engine_role_check(call, what);
-	answer_if_asked();
+	ANSWER_IF_ASKED();
 	return way;
 }
 
