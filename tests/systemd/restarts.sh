@@ -18,7 +18,7 @@ outside() {
 	cp "$shipped"/* "$folder/units/"
 	# Clients that crash their worker, or leave a process behind.
 	sed -i '/^ExecStart=/s/$/ --fault/' "$folder/units"/*.service
-	"$here/boot" 200 "$folder/units"/* "$1" "$2" -- "$here/restarts.sh" --inside \
+	"$here/boot" 380 "$folder/units"/* "$1" "$2" -- "$here/restarts.sh" --inside \
 		2>"$folder/boot.err" >"$folder/boot.out"
 	code=$?
 	cat "$folder/boot.out"
