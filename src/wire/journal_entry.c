@@ -18,6 +18,7 @@ static const struct {
 	{ BROOD_EVENT_DEGRADED, "099e62c3cda7494baa4f03dd20565988" },
 	{ BROOD_EVENT_RECOVERED, "bb37e12c86524033b78cd9061a7e1f84" },
 	{ BROOD_EVENT_STOP_FORCED, "35cece62faec479ea4c114706b6b3752" },
+	{ BROOD_EVENT_WORKER_OOM, "f17dfd81a99f44d4bb35ecf6a2ca8592" },
 };
 
 const char *journal_entry_message_id(uint32_t event)
